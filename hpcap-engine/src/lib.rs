@@ -1,0 +1,3 @@
+//! The userspace producer: sources of frames, the poll thread, the daemon's server.
+
+pub mod source;

@@ -1,0 +1,275 @@
+//! The shared memory and the RAW stream, field by field.
+//!
+//! This mirrors `kmod/include/uapi/hpcap.h`, which is the definition and has the comments;
+//! `tests/abi.rs` compares every size, offset and constant with what the C compiler says.
+
+#![allow(missing_docs, reason = "documented where it is defined, in kmod/include/uapi/hpcap.h")]
+
+pub use crate::ledger::Count as hpcap_count;
+
+pub const HPCAP_ABI_VERSION: u32 = 1;
+pub const HPCAP_QUEUE_MAGIC: u64 = u64::from_le_bytes(*b"HPCAPQUE");
+pub const HPCAP_SLOT_MAGIC: u64 = u64::from_le_bytes(*b"HPCAPSLT");
+pub const HPCAP_TAG_MAGIC: u64 = u64::from_le_bytes(*b"HPCAPTAG");
+pub const HPCAP_ATTACH_MAGIC: u64 = u64::from_le_bytes(*b"HPCAPATT");
+pub const HPCAP_SLOTS: usize = 32;
+pub const HPCAP_SLOT_BYTES: usize = 4096;
+
+pub const HPCAP_RECORD_BYTES: usize = 12;
+pub const HPCAP_CAPLEN_MAX: usize = 65_535;
+pub const HPCAP_RECORD_BYTES_MAX: usize = HPCAP_RECORD_BYTES + HPCAP_CAPLEN_MAX;
+pub const HPCAP_FILE_BYTES_MAX: u64 = 1 << 31;
+pub const HPCAP_BLOCK_BYTES: u64 = 4 << 20;
+pub const HPCAP_RING_BYTES_MIN: u64 = 512 << 10;
+
+pub const HPCAP_CAPTURED: u32 = 0;
+pub const HPCAP_DUPLICATE: u32 = 1;
+pub const HPCAP_FILTERED: u32 = 2;
+pub const HPCAP_NO_LISTENER: u32 = 3;
+pub const HPCAP_RING_FULL: u32 = 4;
+pub const HPCAP_NIC_MISSED: u32 = 5;
+pub const HPCAP_NIC_ERROR: u32 = 6;
+pub const HPCAP_LEDGER_REASONS: usize = 7;
+pub const HPCAP_OVERRUN: u32 = 7;
+pub const HPCAP_STORAGE: u32 = 8;
+pub const HPCAP_REASONS: usize = 9;
+
+pub const HPCAP_TAG_VERSION: u16 = 1;
+pub const HPCAP_TAG_FILE_HEADER: u16 = 1;
+pub const HPCAP_TAG_GAP: u16 = 2;
+pub const HPCAP_TAG_LEDGER: u16 = 3;
+
+pub const HPCAP_QUEUE_RUNNING: u32 = 1;
+pub const HPCAP_QUEUE_ENDED: u32 = 2;
+pub const HPCAP_QUEUE_PLAIN: u32 = 1 << 0;
+pub const HPCAP_QUEUE_LOOK_BACK: u32 = 1 << 1;
+
+pub const HPCAP_LOSSLESS: u32 = 1;
+pub const HPCAP_LOSSY: u32 = 2;
+
+pub const HPCAP_START_FILE: u32 = 1;
+pub const HPCAP_START_NEWEST: u32 = 2;
+pub const HPCAP_START_OLDEST: u32 = 3;
+
+pub const HPCAP_SLOT_FREE: u32 = 0;
+pub const HPCAP_SLOT_STARTING: u32 = 1;
+pub const HPCAP_SLOT_ACTIVE: u32 = 2;
+pub const HPCAP_SLOT_KILLED: u32 = 3;
+
+pub const HPCAP_NO_BLOCK: u64 = u64::MAX;
+
+pub const HPCAP_OP_OBSERVE: u32 = 1;
+pub const HPCAP_OP_ATTACH: u32 = 2;
+pub const HPCAP_OP_KILL: u32 = 3;
+
+/// Defines a structure of the ABI: C layout, plain old data, zero is a valid value.
+macro_rules! abi_struct {
+    ($(#[$meta:meta])* $name:ident { $($field:ident: $ty:ty,)* }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy)]
+        #[repr(C)]
+        #[allow(non_camel_case_types, reason = "the name in C")]
+        pub struct $name { $(pub $field: $ty,)* }
+
+        impl $name {
+            /// `(field, offset, size)` of every field, for the comparison with the C header.
+            pub const FIELDS: &'static [(&'static str, usize, usize)] = &[
+                $((stringify!($field), std::mem::offset_of!($name, $field), std::mem::size_of::<$ty>()),)*
+            ];
+
+            /// All fields zero.
+            #[must_use]
+            pub const fn zeroed() -> Self {
+                // SAFETY: every field is an integer, or an array or structure of integers.
+                unsafe { std::mem::zeroed() }
+            }
+
+            /// The bytes of it.
+            #[must_use]
+            pub fn as_bytes(&self) -> &[u8] {
+                // SAFETY: `abi_struct!` structures have no padding (tests/abi.rs checks that
+                // the fields add up to the size), so every byte is initialised.
+                unsafe {
+                    std::slice::from_raw_parts(
+                        std::ptr::from_ref(self).cast::<u8>(),
+                        std::mem::size_of::<Self>(),
+                    )
+                }
+            }
+
+            /// From at least as many bytes; `None` when there are fewer.
+            #[must_use]
+            pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+                if bytes.len() < std::mem::size_of::<Self>() {
+                    return None;
+                }
+                // SAFETY: there are enough bytes, any bytes are a valid value (integers
+                // only), and an unaligned read is asked for.
+                Some(unsafe { bytes.as_ptr().cast::<Self>().read_unaligned() })
+            }
+        }
+    };
+}
+
+abi_struct!(hpcap_record {
+    sec: u32,
+    nsec: u32,
+    caplen: u16,
+    len: u16,
+});
+
+abi_struct!(hpcap_tag {
+    magic: u64,
+    r#type: u16,
+    version: u16,
+    bytes: u32,
+});
+
+abi_struct!(hpcap_file_header {
+    tag: hpcap_tag,
+    stream_off: u64,
+    start_ns: u64,
+    link_type: u32,
+    caplen: u32,
+    adapter: u32,
+    queue: u32,
+    producer_pid: u32,
+    reserved: u32,
+    file_bytes_max: u64,
+    block_bytes: u64,
+    ledger: [hpcap_count; HPCAP_LEDGER_REASONS],
+    interface: [u8; 64],
+    host: [u8; 64],
+    clock_source: [u8; 32],
+    software: [u8; 32],
+    filter: [u8; 256],
+});
+
+abi_struct!(hpcap_gap {
+    tag: hpcap_tag,
+    from_ns: u64,
+    until_ns: u64,
+    lost: [hpcap_count; HPCAP_REASONS],
+});
+
+abi_struct!(hpcap_ledger_tag {
+    tag: hpcap_tag,
+    end_ns: u64,
+    ledger: [hpcap_count; HPCAP_LEDGER_REASONS],
+});
+
+abi_struct!(hpcap_block {
+    block: u64,
+    first_off: u64,
+    first_ns: u64,
+    frames: u64,
+    bytes: u64,
+    file_off: u64,
+});
+
+abi_struct!(hpcap_listener {
+    id: u64,
+    read_off: u64,
+    start_off: u64,
+    start_frames: u64,
+    start_bytes: u64,
+    attached_ns: u64,
+    max_stall_ns: u64,
+    demoted_ns: u64,
+    state: u32,
+    contract: u32,
+    pid: u32,
+    uid: u32,
+    reserved: [u64; 2],
+    name: [u8; 32],
+});
+
+abi_struct!(hpcap_queue {
+    magic: u64,
+    abi_version: u32,
+    flags: u32,
+    queue_bytes: u64,
+    ring_bytes: u64,
+    page_bytes: u64,
+    block_bytes: u64,
+    file_bytes_max: u64,
+    index_off: u64,
+    index_entries: u32,
+    slots: u32,
+    start_off: u64,
+    start_ns: u64,
+    link_type: u32,
+    producer_pid: u32,
+    adapter: u32,
+    queue: u32,
+    interface: [u8; 64],
+    host: [u8; 64],
+    clock_source: [u8; 32],
+    software: [u8; 32],
+    source: [u8; 256],
+    filter: [u8; 256],
+    reserved0: [u8; 216],
+    published: u64,
+    reserved1: [u8; 56],
+    oldest: u64,
+    reserved2: [u8; 56],
+    state: u32,
+    caplen: u32,
+    file_off: u64,
+    heartbeat_ns: u64,
+    reserved3: [u8; 40],
+    ledger_seq: u64,
+    ledger: [hpcap_count; HPCAP_LEDGER_REASONS],
+    frames_cut: u64,
+    times_adjusted: u64,
+    published_frames: u64,
+    ledger_off: u64,
+    gaps: u64,
+    reserved4: [u8; 32],
+    listeners: [hpcap_listener; HPCAP_SLOTS],
+});
+
+abi_struct!(hpcap_slot {
+    magic: u64,
+    abi_version: u32,
+    reserved0: u32,
+    reserved1: [u8; 48],
+    read_off: u64,
+    wait_off: u64,
+    waiting: u32,
+    file_seq: u32,
+    reserved2: [u8; 40],
+});
+
+abi_struct!(hpcap_attach {
+    magic: u64,
+    abi_version: u32,
+    op: u32,
+    error: i32,
+    slot: u32,
+    contract: u32,
+    start: u32,
+    max_stall_ns: u64,
+    id: u64,
+    name: [u8; 32],
+    message: [u8; 168],
+});
+
+/// The text in a fixed field: up to the first zero byte, what is not UTF-8 replaced.
+#[must_use]
+pub fn text(field: &[u8]) -> String {
+    let end = field.iter().position(|b| *b == 0).unwrap_or(field.len());
+    String::from_utf8_lossy(&field[..end]).into_owned()
+}
+
+/// A fixed field with `text` in it, cut at a character's edge so that a zero byte ends it.
+#[must_use]
+pub fn field<const N: usize>(text: &str) -> [u8; N] {
+    let mut bytes = [0; N];
+    let mut end = text.len().min(N - 1);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    bytes[..end].copy_from_slice(&text.as_bytes()[..end]);
+    bytes
+}

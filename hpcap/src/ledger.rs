@@ -1,0 +1,229 @@
+//! The ledger: for every frame that was on the wire, where it is or why it is not.
+//!
+//! `on the wire = captured + duplicate + filtered + no_listener + ring_full + nic_missed +
+//! nic_error`. The names are the same in files, JSON, sysfs, Prometheus and documentation.
+
+use std::fmt;
+use std::ops::{Add, AddAssign, Index, IndexMut, Sub};
+
+use serde::Serialize;
+use serde::ser::SerializeMap;
+
+use crate::abi;
+
+/// Where a frame is, or why it is not there (`enum hpcap_reason`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u32)]
+pub enum Reason {
+    /// Stored in the ring.
+    Captured = abi::HPCAP_CAPTURED,
+    /// Removed as a copy of an earlier frame.
+    Duplicate = abi::HPCAP_DUPLICATE,
+    /// Refused by the filter.
+    Filtered = abi::HPCAP_FILTERED,
+    /// Nobody was attached.
+    NoListener = abi::HPCAP_NO_LISTENER,
+    /// A lossless listener held the ring back.
+    RingFull = abi::HPCAP_RING_FULL,
+    /// Lost before the producer saw it: NIC or kernel.
+    NicMissed = abi::HPCAP_NIC_MISSED,
+    /// Received damaged.
+    NicError = abi::HPCAP_NIC_ERROR,
+    /// One lossy listener was too slow (only in that listener's files).
+    Overrun = abi::HPCAP_OVERRUN,
+    /// One recorder could not write it (only in that recorder's files).
+    Storage = abi::HPCAP_STORAGE,
+}
+
+impl Reason {
+    /// All of them, in the order of the ABI.
+    pub const ALL: [Self; abi::HPCAP_REASONS] = [
+        Self::Captured,
+        Self::Duplicate,
+        Self::Filtered,
+        Self::NoListener,
+        Self::RingFull,
+        Self::NicMissed,
+        Self::NicError,
+        Self::Overrun,
+        Self::Storage,
+    ];
+
+    /// Those of a queue's ledger.
+    #[must_use]
+    pub fn ledger() -> &'static [Self] {
+        &Self::ALL[..abi::HPCAP_LEDGER_REASONS]
+    }
+
+    /// The one name: `ring_full`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Captured => "captured",
+            Self::Duplicate => "duplicate",
+            Self::Filtered => "filtered",
+            Self::NoListener => "no_listener",
+            Self::RingFull => "ring_full",
+            Self::NicMissed => "nic_missed",
+            Self::NicError => "nic_error",
+            Self::Overrun => "overrun",
+            Self::Storage => "storage",
+        }
+    }
+
+    /// Whether it says that a wanted frame was lost (not stored, and nobody asked for that).
+    #[must_use]
+    pub fn is_loss(self) -> bool {
+        matches!(
+            self,
+            Self::RingFull | Self::NicMissed | Self::NicError | Self::Overrun | Self::Storage
+        )
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Frames and their bytes on the wire (`len`, without FCS; 0 where only frames are known).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash, Serialize)]
+#[repr(C)]
+pub struct Count {
+    /// Number of frames.
+    pub frames: u64,
+    /// Sum of their lengths on the wire.
+    pub bytes: u64,
+}
+
+impl Count {
+    /// A count of `frames` frames, `bytes` bytes.
+    #[must_use]
+    pub const fn new(frames: u64, bytes: u64) -> Self {
+        Self { frames, bytes }
+    }
+
+    /// Whether there is nothing in it.
+    #[must_use]
+    pub fn is_zero(self) -> bool {
+        self == Self::default()
+    }
+}
+
+impl Add for Count {
+    type Output = Self;
+    fn add(self, o: Self) -> Self {
+        Self::new(
+            self.frames.wrapping_add(o.frames),
+            self.bytes.wrapping_add(o.bytes),
+        )
+    }
+}
+
+impl AddAssign for Count {
+    fn add_assign(&mut self, o: Self) {
+        *self = *self + o;
+    }
+}
+
+impl Sub for Count {
+    type Output = Self;
+    /// What was added between two snapshots of a counter that only grows; never negative.
+    fn sub(self, o: Self) -> Self {
+        Self::new(
+            self.frames.saturating_sub(o.frames),
+            self.bytes.saturating_sub(o.bytes),
+        )
+    }
+}
+
+/// A count for every reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Ledger {
+    counts: [Count; abi::HPCAP_REASONS],
+}
+
+impl Ledger {
+    /// From the counts of the ABI, in its order; what is missing is zero.
+    #[must_use]
+    pub fn from_counts(counts: &[Count]) -> Self {
+        let mut ledger = Self::default();
+        for (to, from) in ledger.counts.iter_mut().zip(counts) {
+            *to = *from;
+        }
+        ledger
+    }
+
+    /// All counts, in the ABI's order.
+    #[must_use]
+    pub fn counts(&self) -> &[Count; abi::HPCAP_REASONS] {
+        &self.counts
+    }
+
+    /// Every reason with its count.
+    pub fn iter(&self) -> impl Iterator<Item = (Reason, Count)> + '_ {
+        Reason::ALL.into_iter().map(|r| (r, self[r]))
+    }
+
+    /// Frames that were on the wire: the sum over the queue's reasons.
+    #[must_use]
+    pub fn on_the_wire(&self) -> Count {
+        Reason::ledger()
+            .iter()
+            .fold(Count::default(), |sum, r| sum + self[*r])
+    }
+
+    /// Frames that were wanted and are lost ([`Reason::is_loss`]).
+    #[must_use]
+    pub fn lost(&self) -> Count {
+        self.iter()
+            .filter(|(r, _)| r.is_loss())
+            .fold(Count::default(), |sum, (_, c)| sum + c)
+    }
+
+    /// What was added since `earlier`.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        let mut d = Self::default();
+        for r in Reason::ALL {
+            d[r] = self[r] - earlier[r];
+        }
+        d
+    }
+}
+
+impl Index<Reason> for Ledger {
+    type Output = Count;
+    fn index(&self, r: Reason) -> &Count {
+        &self.counts[r as usize]
+    }
+}
+
+impl IndexMut<Reason> for Ledger {
+    fn index_mut(&mut self, r: Reason) -> &mut Count {
+        &mut self.counts[r as usize]
+    }
+}
+
+impl AddAssign<&Ledger> for Ledger {
+    fn add_assign(&mut self, o: &Self) {
+        for r in Reason::ALL {
+            self[r] += o[r];
+        }
+    }
+}
+
+/// `{"captured": {"frames": 1, "bytes": 60}, ...}`: the queue's reasons always, the
+/// listener's own only where they are not zero.
+impl Serialize for Ledger {
+    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        let mut map = s.serialize_map(None)?;
+        for (reason, count) in self.iter() {
+            if (reason as usize) < abi::HPCAP_LEDGER_REASONS || !count.is_zero() {
+                map.serialize_entry(reason.name(), &count)?;
+            }
+        }
+        map.end()
+    }
+}

@@ -1,0 +1,36 @@
+//! Capture every frame of a fast link, share the stream, store it, account for the rest.
+//!
+//! A *queue* is a stream of RAW records in a ring of shared memory, made by one producer
+//! (the kernel module or `hpcapd`) and read by up to 32 *listeners*. This crate is what a
+//! listener and every tool stands on:
+//!
+//! | module | is |
+//! |---|---|
+//! | [`abi`] | the shared memory, field by field (`kmod/include/uapi/hpcap.h`) |
+//! | [`queue`] | opening a queue by name; its ledger and its listeners |
+//! | [`listener`] | attaching, reading records and blocks, acknowledging, waiting |
+//! | [`raw`] | the RAW format: reader, writer, checker, repairer, block index, file names |
+//! | [`pcapfile`] | reading and writing pcap and pcapng files |
+//! | [`filter`] | filters in tcpdump's syntax |
+//! | [`ledger`] | why frames are missing, and how many |
+//! | [`units`] | sizes, rates and durations as people write them |
+
+#[cfg(not(all(target_endian = "little", target_pointer_width = "64")))]
+compile_error!("hpcap's shared memory and files are defined for 64-bit little-endian machines");
+
+pub mod abi;
+pub mod error;
+pub mod filter;
+pub mod ledger;
+pub mod listener;
+pub mod name;
+pub mod pcapfile;
+pub mod queue;
+pub mod raw;
+pub mod time;
+pub mod units;
+
+pub use error::{Error, Kind, Result};
+pub use ledger::{Count, Ledger, Reason};
+pub use name::QueueName;
+pub use time::Timestamp;

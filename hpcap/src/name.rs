@@ -1,0 +1,79 @@
+//! Names of queues: `hpcap0` is adapter 0, queue 0; `hpcap0:1` is adapter 0, queue 1.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::error::{Error, Result};
+
+/// A queue: an adapter and a queue of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct QueueName {
+    /// Number of the adapter.
+    pub adapter: u32,
+    /// Number of the queue on it.
+    pub queue: u32,
+}
+
+impl QueueName {
+    /// Queue `queue` of adapter `adapter`.
+    #[must_use]
+    pub const fn new(adapter: u32, queue: u32) -> Self {
+        Self { adapter, queue }
+    }
+}
+
+impl fmt::Display for QueueName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "hpcap{}", self.adapter)?;
+        if self.queue != 0 {
+            write!(f, ":{}", self.queue)?;
+        }
+        Ok(())
+    }
+}
+
+impl FromStr for QueueName {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let bad = || {
+            Error::usage(
+                format!("queue name {text:?}"),
+                "expected hpcapN or hpcapN:Q, with N and Q from 0 to 65535, such as hpcap0 or hpcap0:1",
+            )
+        };
+        let number = |digits: &str| -> Result<u32> {
+            if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
+                return Err(bad());
+            }
+            digits.parse::<u16>().map(u32::from).map_err(|_| bad())
+        };
+        let rest = text.strip_prefix("hpcap").ok_or_else(bad)?;
+        let (adapter, queue) = rest.split_once(':').unwrap_or((rest, "0"));
+        Ok(Self::new(number(adapter)?, number(queue)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_read_back_as_they_print() {
+        for (text, name) in [
+            ("hpcap0", QueueName::new(0, 0)),
+            ("hpcap12:3", QueueName::new(12, 3)),
+        ] {
+            assert_eq!(text.parse::<QueueName>().unwrap(), name);
+            assert_eq!(name.to_string(), text);
+        }
+        assert_eq!("hpcap0:0".parse::<QueueName>().unwrap().to_string(), "hpcap0");
+    }
+
+    #[test]
+    fn anything_else_is_refused() {
+        for text in ["", "hpcap", "eth0", "hpcap-1", "hpcap0:", "hpcap:1", "hpcap70000", "hpcap+1"] {
+            assert!(text.parse::<QueueName>().is_err(), "{text}");
+        }
+    }
+}

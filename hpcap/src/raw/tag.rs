@@ -1,0 +1,180 @@
+//! Tags: what hpcap writes into padding bodies, which every reader of the format skips.
+
+use std::mem::size_of;
+
+use crate::abi;
+use crate::ledger::Ledger;
+use crate::name::QueueName;
+use crate::time::Timestamp;
+
+/// The head of a file: where it was captured, how, and by what (`struct hpcap_file_header`).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FileHeader {
+    /// Offset of this record in the stream of its queue.
+    pub stream_off: u64,
+    /// Wall clock when the file was started.
+    pub start: Timestamp,
+    /// LINKTYPE_ value; 1 is Ethernet.
+    pub link_type: u32,
+    /// Capture length in force in bytes; 0 = whole frames.
+    pub caplen: u32,
+    /// The queue; `None` where the file was not written from one.
+    pub queue: Option<QueueName>,
+    /// Process id of the producer.
+    pub producer_pid: u32,
+    /// The longest that a file of this queue becomes, in bytes.
+    pub file_bytes_max: u64,
+    /// The queue's block size in bytes.
+    pub block_bytes: u64,
+    /// The queue's ledger before this file.
+    pub ledger: Ledger,
+    /// The network interface or the file that the frames came from.
+    pub interface: String,
+    /// Name of the machine.
+    pub host: String,
+    /// Who stamped the frames: `kernel`, `engine`, `file`, `nic`.
+    pub clock_source: String,
+    /// Name and version of the producer.
+    pub software: String,
+    /// The filter in force; empty = none.
+    pub filter: String,
+}
+
+/// Frames are missing between the record before and the one after (`struct hpcap_gap`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Gap {
+    /// Time of the last record before the gap; `None` where there was none.
+    pub from: Option<Timestamp>,
+    /// When the gap was written.
+    pub until: Timestamp,
+    /// What was lost, by reason.
+    pub lost: Ledger,
+}
+
+/// The queue's ledger at the end of a file (`struct hpcap_ledger_tag`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LedgerTag {
+    /// When the file was ended.
+    pub end: Timestamp,
+    /// The queue's ledger since it started.
+    pub ledger: Ledger,
+}
+
+/// Any of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Tag {
+    /// The head of a file.
+    FileHeader(Box<FileHeader>),
+    /// Frames are missing.
+    Gap(Box<Gap>),
+    /// The ledger at a file's end.
+    Ledger(Box<LedgerTag>),
+}
+
+fn tag(kind: u16, bytes: usize) -> abi::hpcap_tag {
+    abi::hpcap_tag {
+        magic: abi::HPCAP_TAG_MAGIC,
+        r#type: kind,
+        version: abi::HPCAP_TAG_VERSION,
+        bytes: u32::try_from(bytes).unwrap_or(u32::MAX),
+    }
+}
+
+fn ledger_counts(ledger: &Ledger) -> [abi::hpcap_count; abi::HPCAP_LEDGER_REASONS] {
+    std::array::from_fn(|i| ledger.counts()[i])
+}
+
+impl Tag {
+    /// The tag in a padding body; `None` where there is none, or one of another version.
+    #[must_use]
+    pub fn parse(body: &[u8]) -> Option<Self> {
+        let head = abi::hpcap_tag::from_bytes(body)?;
+        if head.magic != abi::HPCAP_TAG_MAGIC || head.version != abi::HPCAP_TAG_VERSION {
+            return None;
+        }
+        let body = body.get(..usize::try_from(head.bytes).ok()?)?;
+        match head.r#type {
+            abi::HPCAP_TAG_FILE_HEADER => {
+                let t = abi::hpcap_file_header::from_bytes(body)?;
+                Some(Self::FileHeader(Box::new(FileHeader {
+                    stream_off: t.stream_off,
+                    start: Timestamp::from_ns(t.start_ns),
+                    link_type: t.link_type,
+                    caplen: t.caplen,
+                    queue: (t.adapter != u32::MAX).then(|| QueueName::new(t.adapter, t.queue)),
+                    producer_pid: t.producer_pid,
+                    file_bytes_max: t.file_bytes_max,
+                    block_bytes: t.block_bytes,
+                    ledger: Ledger::from_counts(&t.ledger),
+                    interface: abi::text(&t.interface),
+                    host: abi::text(&t.host),
+                    clock_source: abi::text(&t.clock_source),
+                    software: abi::text(&t.software),
+                    filter: abi::text(&t.filter),
+                })))
+            }
+            abi::HPCAP_TAG_GAP => {
+                let t = abi::hpcap_gap::from_bytes(body)?;
+                Some(Self::Gap(Box::new(Gap {
+                    from: (t.from_ns != 0).then_some(Timestamp::from_ns(t.from_ns)),
+                    until: Timestamp::from_ns(t.until_ns),
+                    lost: Ledger::from_counts(&t.lost),
+                })))
+            }
+            abi::HPCAP_TAG_LEDGER => {
+                let t = abi::hpcap_ledger_tag::from_bytes(body)?;
+                Some(Self::Ledger(Box::new(LedgerTag {
+                    end: Timestamp::from_ns(t.end_ns),
+                    ledger: Ledger::from_counts(&t.ledger),
+                })))
+            }
+            _ => None,
+        }
+    }
+
+    /// The padding body that holds it.
+    #[must_use]
+    pub fn to_body(&self) -> Vec<u8> {
+        match self {
+            Self::FileHeader(h) => {
+                let queue = h.queue.unwrap_or(QueueName::new(u32::MAX, u32::MAX));
+                abi::hpcap_file_header {
+                    tag: tag(abi::HPCAP_TAG_FILE_HEADER, size_of::<abi::hpcap_file_header>()),
+                    stream_off: h.stream_off,
+                    start_ns: h.start.as_ns(),
+                    link_type: h.link_type,
+                    caplen: h.caplen,
+                    adapter: queue.adapter,
+                    queue: queue.queue,
+                    producer_pid: h.producer_pid,
+                    reserved: 0,
+                    file_bytes_max: h.file_bytes_max,
+                    block_bytes: h.block_bytes,
+                    ledger: ledger_counts(&h.ledger),
+                    interface: abi::field(&h.interface),
+                    host: abi::field(&h.host),
+                    clock_source: abi::field(&h.clock_source),
+                    software: abi::field(&h.software),
+                    filter: abi::field(&h.filter),
+                }
+                .as_bytes()
+                .to_vec()
+            }
+            Self::Gap(g) => abi::hpcap_gap {
+                tag: tag(abi::HPCAP_TAG_GAP, size_of::<abi::hpcap_gap>()),
+                from_ns: g.from.map_or(0, Timestamp::as_ns),
+                until_ns: g.until.as_ns(),
+                lost: *g.lost.counts(),
+            }
+            .as_bytes()
+            .to_vec(),
+            Self::Ledger(l) => abi::hpcap_ledger_tag {
+                tag: tag(abi::HPCAP_TAG_LEDGER, size_of::<abi::hpcap_ledger_tag>()),
+                end_ns: l.end.as_ns(),
+                ledger: ledger_counts(&l.ledger),
+            }
+            .as_bytes()
+            .to_vec(),
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! Sizes, rates and durations, as people write and read them.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::error::{Error, Result};
+
+const SIZE_HELP: &str = "expected bytes with an optional K, M, G or T (1024-based; KB, MB, GB, TB are 1000-based), such as 64M or 1.5G";
+const RATE_HELP: &str =
+    "expected bits or frames per second, such as 10G, 500M, 2.5Gb/s, 14.88Mpps or 1000pps";
+const DURATION_HELP: &str = "expected a time such as 10s, 500ms, 5m, 2h or 1d (no unit: seconds)";
+
+/// Splits `1.5G` into `1.5` and `G`.
+fn split_number(text: &str) -> Option<(f64, &str)> {
+    let end = text
+        .find(|c: char| !(c.is_ascii_digit() || c == '.'))
+        .unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    if number.is_empty() || number.starts_with('.') || number.ends_with('.') {
+        return None;
+    }
+    Some((number.parse().ok()?, unit.trim()))
+}
+
+/// `number * factor` as an integer, if it is one of 64 bits; exact for plain integers.
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "the range is checked"
+)]
+fn scaled(text: &str, number: f64, factor: u64) -> Option<u64> {
+    let digits: String = text.chars().take_while(char::is_ascii_digit).collect();
+    if !text[digits.len()..].starts_with('.') {
+        return digits.parse::<u64>().ok()?.checked_mul(factor);
+    }
+    let product = (number * factor as f64).round();
+    (product < u64::MAX as f64).then_some(product as u64)
+}
+
+/// Reads a size in bytes: `4096`, `64K`, `2M`, `1.5G`, `1T`, `2GiB`; `2GB` is 2·10⁹.
+///
+/// # Errors
+/// [`Kind::Usage`](crate::Kind::Usage) for anything else, or more than 64 bits.
+pub fn parse_size(text: &str) -> Result<u64> {
+    let bad = || Error::usage(format!("size {text:?}"), SIZE_HELP);
+    let (number, unit) = split_number(text).ok_or_else(bad)?;
+    let factor = match unit.to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "k" | "kib" => 1 << 10,
+        "m" | "mib" => 1 << 20,
+        "g" | "gib" => 1 << 30,
+        "t" | "tib" => 1 << 40,
+        "kb" => 1_000,
+        "mb" => 1_000_000,
+        "gb" => 1_000_000_000,
+        "tb" => 1_000_000_000_000,
+        _ => return Err(bad()),
+    };
+    scaled(text, number, factor).ok_or_else(bad)
+}
+
+/// A rate of traffic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rate {
+    /// Bits per second on the wire: preamble, FCS and gap included (24 bytes a frame).
+    BitsPerSecond(u64),
+    /// Frames per second.
+    FramesPerSecond(u64),
+}
+
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BitsPerSecond(n) => write!(f, "{}b/s", Si(*n as f64)),
+            Self::FramesPerSecond(n) => write!(f, "{}pps", Si(*n as f64)),
+        }
+    }
+}
+
+/// Reads a rate: `10G`, `500M`, `2.5Gb/s`, `10Gbps` (bits, 1000-based), `1000pps`, `14.88Mpps`.
+///
+/// # Errors
+/// [`Kind::Usage`](crate::Kind::Usage) for anything else, or zero.
+pub fn parse_rate(text: &str) -> Result<Rate> {
+    let bad = || Error::usage(format!("rate {text:?}"), RATE_HELP);
+    let (number, unit) = split_number(text).ok_or_else(bad)?;
+    let unit = unit.to_ascii_lowercase();
+    let (prefix, frames) = if let Some(p) = unit.strip_suffix("pps") {
+        (p, true)
+    } else {
+        let p = ["bit/s", "bps", "b/s"]
+            .iter()
+            .find_map(|s| unit.strip_suffix(s));
+        (p.unwrap_or(&unit), false)
+    };
+    let factor = match prefix {
+        "" => 1,
+        "k" => 1_000,
+        "m" => 1_000_000,
+        "g" => 1_000_000_000,
+        "t" => 1_000_000_000_000,
+        _ => return Err(bad()),
+    };
+    match scaled(text, number, factor) {
+        None | Some(0) => Err(bad()),
+        Some(n) if frames => Ok(Rate::FramesPerSecond(n)),
+        Some(n) => Ok(Rate::BitsPerSecond(n)),
+    }
+}
+
+/// Reads a duration: `10s`, `500ms`, `10us`, `5m`, `2h`, `1d`, `1.5s`; no unit means seconds.
+///
+/// # Errors
+/// [`Kind::Usage`](crate::Kind::Usage) for anything else, or more than 64 bits of nanoseconds.
+pub fn parse_duration(text: &str) -> Result<Duration> {
+    let bad = || Error::usage(format!("duration {text:?}"), DURATION_HELP);
+    let (number, unit) = split_number(text).ok_or_else(bad)?;
+    let factor = match unit {
+        "ns" => 1,
+        "us" | "µs" => 1_000,
+        "ms" => 1_000_000,
+        "" | "s" => 1_000_000_000,
+        "m" | "min" => 60_000_000_000,
+        "h" => 3_600_000_000_000,
+        "d" => 86_400_000_000_000,
+        _ => return Err(bad()),
+    };
+    scaled(text, number, factor)
+        .map(Duration::from_nanos)
+        .ok_or_else(bad)
+}
+
+/// Prints a number with an SI prefix and a space: `1.49 M`, `640 `. The unit follows.
+#[derive(Debug, Clone, Copy)]
+pub struct Si(pub f64);
+
+impl fmt::Display for Si {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        scale(f, self.0, 1000.0, &["", "k", "M", "G", "T", "P"])
+    }
+}
+
+/// Prints a size in bytes, 1024-based: `1.5 GiB`, `640 B`.
+#[derive(Debug, Clone, Copy)]
+pub struct Bytes(pub u64);
+
+impl fmt::Display for Bytes {
+    #[allow(clippy::cast_precision_loss, reason = "three digits are shown")]
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        scale(f, self.0 as f64, 1024.0, &["", "Ki", "Mi", "Gi", "Ti", "Pi"])?;
+        f.write_str("B")
+    }
+}
+
+fn scale(f: &mut fmt::Formatter<'_>, value: f64, base: f64, prefixes: &[&str]) -> fmt::Result {
+    let mut value = value;
+    let mut prefix = 0;
+    while value.abs() >= base && prefix + 1 < prefixes.len() {
+        value /= base;
+        prefix += 1;
+    }
+    let digits = match value {
+        v if prefix == 0 && v.fract() == 0.0 => 0,
+        v if v.abs() < 10.0 => 2,
+        v if v.abs() < 100.0 => 1,
+        _ => 0,
+    };
+    write!(f, "{value:.digits$} {}", prefixes[prefix])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes() {
+        for (text, bytes) in [
+            ("1048576", 1 << 20),
+            ("64K", 64 << 10),
+            ("2M", 2 << 20),
+            ("1g", 1 << 30),
+            ("1.5G", 3 << 29),
+            ("2GB", 2_000_000_000),
+            ("1T", 1 << 40),
+            ("20GiB", 20 << 30),
+        ] {
+            assert_eq!(parse_size(text).unwrap(), bytes, "{text}");
+        }
+        for text in ["", "G", "1X", "-1", "1..5G", "99999999999T", "1e9", ".5G", "0x10"] {
+            assert!(parse_size(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn rates() {
+        assert_eq!(parse_rate("10G").unwrap(), Rate::BitsPerSecond(10_000_000_000));
+        assert_eq!(parse_rate("2.5Gb/s").unwrap(), Rate::BitsPerSecond(2_500_000_000));
+        assert_eq!(parse_rate("14.88Mpps").unwrap(), Rate::FramesPerSecond(14_880_000));
+        assert_eq!(parse_rate("1000pps").unwrap(), Rate::FramesPerSecond(1000));
+        for text in ["", "0", "10X", "fast", "pps", "-5M"] {
+            assert!(parse_rate(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn durations() {
+        assert_eq!(parse_duration("10").unwrap(), Duration::from_secs(10));
+        assert_eq!(parse_duration("500ms").unwrap(), Duration::from_millis(500));
+        assert_eq!(parse_duration("1.5h").unwrap(), Duration::from_secs(5400));
+        for text in ["", "s", "10y", "1 week", "99999999999d"] {
+            assert!(parse_duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn numbers_print_with_three_digits() {
+        assert_eq!(format!("{}b/s", Si(1_490_000.0)), "1.49 Mb/s");
+        assert_eq!(format!("{}pps", Si(0.0)), "0 pps");
+        assert_eq!(Bytes(3 << 29).to_string(), "1.50 GiB");
+        assert_eq!(Bytes(640).to_string(), "640 B");
+    }
+}

@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: (GPL-2.0-only WITH Linux-syscall-note) OR MIT OR Apache-2.0 */
+/*
+ * hpcap: the memory that a producer and its listeners share, and the RAW stream in it.
+ *
+ * This file is the only definition of the layout. The kernel module, the userspace
+ * engine and the Rust crate `hpcap` follow it; the Rust mirror (hpcap/src/abi.rs) is
+ * compared with it field by field in the tests.
+ *
+ * A queue is three kinds of shared memory:
+ *
+ *	ring	the RAW byte stream; read-only for listeners; mapped twice, back to
+ *		back, so that a record is contiguous wherever it starts.
+ *	queue	struct hpcap_queue and the block index; read-only for listeners.
+ *	slot	struct hpcap_slot, one for each listener, writable by that listener only.
+ *
+ * Everything is in the byte order of the machine, and the stream is defined as little
+ * endian: a big-endian machine is not supported. Every field is naturally aligned, so
+ * no structure needs packing.
+ *
+ * Offsets ("stream offsets") are unsigned 64-bit counts of bytes since the queue
+ * started. They never wrap and are never truncated. The byte at stream offset `o`
+ * stands at `o % ring_bytes` in the ring.
+ */
+#ifndef _UAPI_HPCAP_H
+#define _UAPI_HPCAP_H
+
+#include <linux/types.h>
+
+/*
+ * The version of everything in this file. It has no order: two sides work together
+ * when the numbers are equal, and refuse each other, naming both, when they are not.
+ */
+#define HPCAP_ABI_VERSION	1
+
+#define HPCAP_QUEUE_MAGIC	0x4555515041435048ULL	/* "HPCAPQUE" in memory */
+#define HPCAP_SLOT_MAGIC	0x544c535041435048ULL	/* "HPCAPSLT" in memory */
+
+/* Listeners of one queue, at most. */
+#define HPCAP_SLOTS		32
+
+/* ------------------------------------------------------------------ RAW stream */
+
+/*
+ * A record: this header, then `caplen` bytes of frame. A record whose `sec` and
+ * `nsec` are both zero is padding: `caplen` (equal to `len`) bytes follow that a reader
+ * skips. 12 bytes, no alignment: records follow each other without a hole.
+ */
+struct hpcap_record {
+	__u32 sec;	/* seconds since 1970-01-01 UTC, unsigned: valid until 2106 */
+	__u32 nsec;	/* 0..999,999,999 */
+	__u16 caplen;	/* bytes of the frame that follow */
+	__u16 len;	/* bytes of the frame on the wire, without FCS; 65,535 when longer */
+};
+
+#define HPCAP_RECORD_BYTES	12
+#define HPCAP_CAPLEN_MAX	65535
+/* The largest record, header and body. */
+#define HPCAP_RECORD_BYTES_MAX	(HPCAP_RECORD_BYTES + HPCAP_CAPLEN_MAX)
+
+/*
+ * A file is at most this long, always a whole number of blocks, and ends with a padding
+ * record that reaches exactly its end.
+ */
+#define HPCAP_FILE_BYTES_MAX	(1ULL << 31)
+
+/* A block, where the ring has room for four of them. */
+#define HPCAP_BLOCK_BYTES	(4ULL << 20)
+/*
+ * The smallest ring: a block, a quarter of it, must hold the largest record, so that
+ * every block has a record that starts in it.
+ */
+#define HPCAP_RING_BYTES_MIN	(512ULL << 10)
+
+/*
+ * Why a frame is not in the stream. The names are the same everywhere: sysfs, JSON,
+ * Prometheus, logs, documentation. The ledger balances:
+ *
+ *	on the wire = captured + duplicate + filtered + no_listener + ring_full
+ *		      + nic_missed + nic_error
+ *
+ * The last two reasons are not in the ledger: they name what a single listener lost of
+ * frames that were captured, in the gap records of its own files.
+ */
+enum hpcap_reason {
+	HPCAP_CAPTURED		= 0,	/* stored in the ring */
+	HPCAP_DUPLICATE		= 1,	/* removed as a copy of an earlier frame */
+	HPCAP_FILTERED		= 2,	/* refused by the filter */
+	HPCAP_NO_LISTENER	= 3,	/* nobody was attached */
+	HPCAP_RING_FULL		= 4,	/* a lossless listener held the ring back */
+	HPCAP_NIC_MISSED	= 5,	/* lost before the producer saw it */
+	HPCAP_NIC_ERROR		= 6,	/* received damaged */
+	HPCAP_LEDGER_REASONS	= 7,
+	HPCAP_OVERRUN		= 7,	/* a lossy listener was too slow */
+	HPCAP_STORAGE		= 8,	/* a recorder could not write it */
+	HPCAP_REASONS		= 9,
+};
+
+struct hpcap_count {
+	__u64 frames;
+	__u64 bytes;	/* of `len`; 0 where only the number of frames is known */
+};
+
+/*
+ * Tags: what hpcap adds to the stream, in the bodies of padding records, which every
+ * reader of the format skips. The rest of a padding body is zero.
+ */
+#define HPCAP_TAG_MAGIC		0x4741545041435048ULL	/* "HPCAPTAG" in memory */
+#define HPCAP_TAG_VERSION	1
+
+enum hpcap_tag_type {
+	HPCAP_TAG_FILE_HEADER	= 1,	/* first record of a file */
+	HPCAP_TAG_GAP		= 2,	/* frames are missing here */
+	HPCAP_TAG_LEDGER	= 3,	/* the ledger at the end of a file */
+};
+
+struct hpcap_tag {
+	__u64 magic;
+	__u16 type;
+	__u16 version;
+	__u32 bytes;	/* of the whole tag, this header included; <= the body */
+};
+
+/* Texts are UTF-8, ended by a zero byte, cut where they are too long. */
+struct hpcap_file_header {
+	struct hpcap_tag tag;
+	__u64 stream_off;	/* stream offset of this record in its queue */
+	__u64 start_ns;		/* wall clock when this record was written, ns since 1970 */
+	__u32 link_type;	/* LINKTYPE_ value; 1 = Ethernet */
+	__u32 caplen;		/* capture length in force, bytes; 0 = whole frames */
+	__u32 adapter;
+	__u32 queue;
+	__u32 producer_pid;
+	__u32 reserved;
+	__u64 file_bytes_max;
+	__u64 block_bytes;
+	struct hpcap_count ledger[HPCAP_LEDGER_REASONS];	/* before this file */
+	char interface[64];
+	char host[64];
+	char clock_source[32];	/* who stamps: "kernel", "engine", "file", "nic" */
+	char software[32];	/* name and version of the producer */
+	char filter[256];
+};
+
+struct hpcap_gap {
+	struct hpcap_tag tag;
+	__u64 from_ns;	/* time of the last record before the gap; 0 = none */
+	__u64 until_ns;	/* when the gap was written, same clock */
+	struct hpcap_count lost[HPCAP_REASONS];	/* since the previous record */
+};
+
+struct hpcap_ledger_tag {
+	struct hpcap_tag tag;
+	__u64 end_ns;
+	struct hpcap_count ledger[HPCAP_LEDGER_REASONS];	/* since the queue started */
+};
+
+/* --------------------------------------------------------------- shared memory */
+
+enum hpcap_queue_state {
+	HPCAP_QUEUE_RUNNING	= 1,
+	HPCAP_QUEUE_ENDED	= 2,	/* the source ended; nothing more will be published */
+};
+
+enum hpcap_queue_flags {
+	HPCAP_QUEUE_PLAIN	= 1 << 0,	/* no tags in the stream */
+	HPCAP_QUEUE_LOOK_BACK	= 1 << 1,	/* captures without listeners, too */
+};
+
+enum hpcap_contract {
+	HPCAP_LOSSLESS	= 1,	/* the ring waits for this listener */
+	HPCAP_LOSSY	= 2,	/* the ring overruns this listener */
+};
+
+/* Where a new listener starts. */
+enum hpcap_start {
+	HPCAP_START_FILE	= 1,	/* the start of a file, a new one where needed */
+	HPCAP_START_NEWEST	= 2,	/* the next record */
+	HPCAP_START_OLDEST	= 3,	/* the oldest record that can be found */
+};
+
+enum hpcap_slot_state {
+	HPCAP_SLOT_FREE		= 0,
+	HPCAP_SLOT_STARTING	= 1,	/* waits for its start: the next file */
+	HPCAP_SLOT_ACTIVE	= 2,
+	HPCAP_SLOT_KILLED	= 3,	/* will get nothing more */
+};
+
+/*
+ * One for each block: where its first record starts. Written by the producer before
+ * any byte of the block is published. `block` is the block's number, stream offset /
+ * block_bytes, and is HPCAP_NO_BLOCK while the entry changes: read it, read the rest,
+ * read it again.
+ */
+struct hpcap_block {
+	__u64 block;
+	__u64 first_off;	/* stream offset of the first record that starts in it */
+	__u64 first_ns;		/* time of its first frame; 0 = none yet */
+	__u64 frames;		/* frames captured before first_off */
+	__u64 bytes;		/* their bytes, of `len` */
+	__u64 file_off;		/* stream offset of the file that the block belongs to */
+};
+
+#define HPCAP_NO_BLOCK		(~0ULL)
+
+/* The producer's view of a listener; read-only for all. */
+struct hpcap_listener {
+	__u64 id;		/* never used again; 0 = the slot is free */
+	__u64 read_off;		/* acknowledged, as the producer believes it */
+	__u64 start_off;	/* where it started */
+	__u64 start_frames;	/* frames captured before start_off */
+	__u64 start_bytes;
+	__u64 attached_ns;	/* wall clock */
+	__u64 max_stall_ns;	/* 0 = without limit */
+	__u64 demoted_ns;	/* wall clock when its stall outlived max_stall_ns; 0 = never */
+	__u32 state;		/* enum hpcap_slot_state */
+	__u32 contract;		/* enum hpcap_contract; demotion makes it HPCAP_LOSSY */
+	__u32 pid;
+	__u32 uid;
+	__u64 reserved[2];
+	char name[32];
+};
+
+struct hpcap_queue {
+	/* constant after start */
+	__u64 magic;		/* HPCAP_QUEUE_MAGIC */
+	__u32 abi_version;	/* HPCAP_ABI_VERSION */
+	__u32 flags;		/* enum hpcap_queue_flags */
+	__u64 queue_bytes;	/* this mapping, index included */
+	__u64 ring_bytes;
+	__u64 page_bytes;	/* of the pages under the ring */
+	__u64 block_bytes;
+	__u64 file_bytes_max;	/* a multiple of block_bytes */
+	__u64 index_off;	/* bytes from here to the first struct hpcap_block */
+	__u32 index_entries;	/* block b is in entry b % index_entries */
+	__u32 slots;		/* HPCAP_SLOTS */
+	__u64 start_off;	/* stream offset of the first byte of all */
+	__u64 start_ns;		/* wall clock */
+	__u32 link_type;	/* LINKTYPE_ value */
+	__u32 producer_pid;
+	__u32 adapter;
+	__u32 queue;
+	char interface[64];
+	char host[64];
+	char clock_source[32];
+	char software[32];
+	char source[256];	/* specification of the source, as given */
+	char filter[256];
+	__u8 reserved0[216];	/* to 1024 */
+
+	/* 1024: written for every batch; a cache line of its own */
+	__u64 published;	/* every byte before it is written (store-release) */
+	__u8 reserved1[56];
+
+	/* 1088: written before bytes are overwritten; a cache line of its own */
+	__u64 oldest;		/* no byte before it can be relied on */
+	__u8 reserved2[56];
+
+	/* 1152: changes now and then */
+	__u32 state;		/* enum hpcap_queue_state */
+	__u32 caplen;		/* capture length in force; 0 = whole frames */
+	__u64 file_off;		/* stream offset of the file under way */
+	__u64 heartbeat_ns;	/* CLOCK_MONOTONIC of the poll loop, at least every second */
+	__u8 reserved3[40];
+
+	/* 1216: the ledger. An odd ledger_seq means that it changes. */
+	__u64 ledger_seq;
+	struct hpcap_count ledger[HPCAP_LEDGER_REASONS];
+	__u64 frames_cut;	/* longer than HPCAP_CAPLEN_MAX; stored cut */
+	__u64 times_adjusted;	/* time zero, or outside 32-bit seconds */
+	__u64 published_frames;	/* captured frames before `ledger_off` */
+	__u64 ledger_off;	/* the value of `published` that the ledger belongs to */
+	__u64 gaps;		/* gap records written */
+	__u8 reserved4[32];	/* to 1408 */
+
+	struct hpcap_listener listeners[HPCAP_SLOTS];
+};
+
+/* One page, writable by its listener. The producer believes none of it. */
+struct hpcap_slot {
+	__u64 magic;		/* HPCAP_SLOT_MAGIC */
+	__u32 abi_version;
+	__u32 reserved0;
+	__u8 reserved1[48];
+
+	/* 64 */
+	__u64 read_off;		/* everything before it may be overwritten (store-release) */
+	__u64 wait_off;		/* wake me when `published` has reached it */
+	__u32 waiting;		/* 1 = I sleep on this word (futex); the producer clears it */
+	__u32 file_seq;		/* another value = start a new file, please */
+	__u8 reserved2[40];
+};
+
+#define HPCAP_SLOT_BYTES	4096
+
+/* ------------------------------------------------------------------- attaching */
+
+/*
+ * What a listener asks for and what it gets: over hpcapd's UNIX socket (SOCK_SEQPACKET,
+ * one structure a message, file descriptors for ring, queue and slot with the answer).
+ */
+enum hpcap_op {
+	HPCAP_OP_OBSERVE	= 1,	/* the queue page alone */
+	HPCAP_OP_ATTACH		= 2,	/* become a listener */
+	HPCAP_OP_KILL		= 3,	/* kill listener `id` */
+};
+
+#define HPCAP_ATTACH_MAGIC	0x5454415041435048ULL	/* "HPCAPATT" in memory */
+
+struct hpcap_attach {
+	__u64 magic;
+	__u32 abi_version;
+	__u32 op;		/* enum hpcap_op */
+	__s32 error;		/* answer: 0, or a positive errno */
+	__u32 slot;		/* answer: index of the slot */
+	__u32 contract;		/* enum hpcap_contract */
+	__u32 start;		/* enum hpcap_start */
+	__u64 max_stall_ns;	/* HPCAP_LOSSLESS: 0 = without limit */
+	__u64 id;		/* answer: the listener's id; HPCAP_OP_KILL: whom */
+	char name[32];		/* of the program */
+	char message[168];	/* answer: what is wrong and what to do */
+};
+
+#endif /* _UAPI_HPCAP_H */
