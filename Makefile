@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+#
+# The front door. Every target gets what it needs from the distribution first (scripts/deps.sh),
+# so `make run` works in a fresh clone. `make help` lists the targets.
+
+# Where cargo builds, and where rustup puts cargo.
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+export PATH := $(PATH):$(HOME)/.cargo/bin
+
+# make install
+PREFIX ?= /usr/local
+BINDIR = $(DESTDIR)$(PREFIX)/bin
+INCLUDEDIR = $(DESTDIR)$(PREFIX)/include
+DOCDIR = $(DESTDIR)$(PREFIX)/share/doc/hpcap
+BINARIES := hpcapd hpcapdd raw2pcap checkraw hpcap-bench
+DOCUMENTS := README.md ARCHITECTURE.md CHANGELOG.md
+
+# make run
+IFACE ?=
+SECONDS ?= 10
+DIR ?=
+
+# make test, make fuzz: seconds for each fuzz target
+FUZZ_SECONDS ?= 20
+
+.DEFAULT_GOAL := build
+.PHONY: help deps build run test lint bench fuzz model install uninstall clean
+
+help: ## this list
+	@echo "usage: make TARGET"
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
+	@echo "make run: IFACE=eth0 captures a real interface, SECONDS=10 how long, DIR=folder where to"
+	@echo "make install: PREFIX=/usr/local, DESTDIR=staging folder"
+
+deps: ## install every package that building, running, testing, benchmarking need
+	@scripts/deps.sh install
+
+build: ## the tools, optimised, in target/release
+	@scripts/deps.sh need build
+	cargo build --workspace --release --locked
+
+run: build ## a demonstration: capture ten seconds of traffic, check, convert, balance the ledger
+	@scripts/deps.sh want run
+	@IFACE='$(IFACE)' SECONDS_TO_RUN='$(SECONDS)' DIR='$(DIR)' scripts/demo.sh '$(TARGET)/release'
+
+test: ## every test: unit, property, end to end, model, fuzz targets for a short time
+	@scripts/deps.sh need build test
+	@FUZZ_SECONDS='$(FUZZ_SECONDS)' scripts/test.sh
+
+lint: ## formatting, compiler and clippy warnings, documentation, the C, the scripts
+	@scripts/deps.sh need build lint
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --locked
+	scripts/lint-c.sh
+	scripts/lint-text.sh
+
+bench: build ## the benchmarks, beside the tools they are measured against
+	@scripts/deps.sh need bench
+	$(TARGET)/release/hpcap-bench run
+
+fuzz: ## the fuzz targets, FUZZ_SECONDS each
+	@scripts/deps.sh need build test
+	fuzz/run.sh $(FUZZ_SECONDS)
+
+model: ## the ring's protocol, exhaustively, with spin
+	@scripts/deps.sh need build test
+	scripts/model.sh
+
+# Installing must not need cargo: `sudo make install` has none. It builds only what is missing.
+$(BINARIES:%=$(TARGET)/release/%):
+	$(MAKE) build
+
+install: $(BINARIES:%=$(TARGET)/release/%) ## into DESTDIR/PREFIX: tools, header, documents, licences
+	install -d '$(BINDIR)' '$(INCLUDEDIR)' '$(DOCDIR)/docs' '$(DOCDIR)/LICENSES'
+	install -m 755 $(BINARIES:%='$(TARGET)/release/%') '$(BINDIR)'
+	install -m 644 kmod/include/uapi/hpcap.h '$(INCLUDEDIR)'
+	install -m 644 $(DOCUMENTS) '$(DOCDIR)'
+	install -m 644 docs/*.md '$(DOCDIR)/docs'
+	install -m 644 LICENSES/* '$(DOCDIR)/LICENSES'
+
+uninstall: ## what install installed, with the same DESTDIR and PREFIX
+	rm -f $(BINARIES:%='$(BINDIR)/%') '$(INCLUDEDIR)/hpcap.h'
+	rm -rf '$(DOCDIR)'
+
+clean: ## everything that was built
+	rm -rf '$(TARGET)' fuzz/target

@@ -1,0 +1,175 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT OR Apache-2.0
+#
+# What hpcap needs from the distribution (Debian 12 and its relatives), and how to get it.
+#
+#   scripts/deps.sh install [GROUP...]  installs what is missing (all groups when none is named)
+#   scripts/deps.sh need GROUP...       the same, quietly when nothing is missing
+#   scripts/deps.sh want GROUP...       the same, but only warns when it cannot
+#   scripts/deps.sh check GROUP...      installs nothing; prints what is missing, exits 1 then
+#   scripts/deps.sh list                prints the table
+#
+# Presence is tested by what a package is needed for (a command, a file, a library), not by
+# asking the package manager: the check costs some milliseconds, a removed package is noticed,
+# and other distributions pass it when they have the same things.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+# GROUP PACKAGE PROBE. Probes: cmd:NAME, lib:PKG-CONFIG-NAME, perl:MODULE, file:PATH.
+readonly TABLE='
+build  gcc              cmd:gcc
+build  libc6-dev        file:/usr/include/stdio.h
+build  make             cmd:make
+build  pkg-config       cmd:pkg-config
+build  libpcap-dev      lib:libpcap
+run    iproute2         cmd:ip
+run    tcpdump          cmd:tcpdump
+test   g++              cmd:g++
+test   iproute2         cmd:ip
+test   tcpdump          cmd:tcpdump
+test   tshark           cmd:tshark
+test   spin             cmd:spin
+lint   sparse           cmd:sparse
+lint   shellcheck       cmd:shellcheck
+lint   perl             perl:Term::ANSIColor
+lint   xz-utils         cmd:xz
+lint   linux-source-6.1 file:/usr/src/linux-source-6.1.tar.xz
+bench  iproute2         cmd:ip
+bench  tcpdump          cmd:tcpdump
+bench  tshark           cmd:dumpcap
+bench  netsniff-ng      cmd:netsniff-ng
+bench  ethtool          cmd:ethtool
+'
+
+die() {
+	echo "deps: $1" >&2
+	exit "${2:-1}"
+}
+
+# Whether what PROBE names is there.
+present() {
+	local what=${1#*:}
+	case $1 in
+	cmd:*) PATH=$PATH:/usr/sbin:/sbin command -v "$what" >/dev/null ;;
+	lib:*) command -v pkg-config >/dev/null && pkg-config --exists "$what" ;;
+	perl:*) perl -M"$what" -e1 2>/dev/null ;;
+	file:*) [ -e "$what" ] ;;
+	*) die "a probe of an unknown kind: $1" ;;
+	esac
+}
+
+# The packages of the named groups that are missing, one a line.
+missing() {
+	local group package probe wanted=" $* "
+	while read -r group package probe; do
+		[[ -n $group && $wanted == *" $group "* ]] || continue
+		present "$probe" || echo "$package"
+	done <<<"$TABLE" | sort -u
+}
+
+group_names() {
+	awk 'NF { print $1 }' <<<"$TABLE" | sort -u
+}
+
+check_groups() {
+	local group
+	for group in "$@"; do
+		group_names | grep -qxF "$group" ||
+			die "no group is called '$group'; there are: $(group_names | paste -sd' ')" 2
+	done
+}
+
+# Rust comes from rustup, not from the distribution, whose version is too old.
+check_rust() {
+	local want have
+	want=$(sed -n 's/^rust-version *= *"\([0-9.]*\)".*/\1/p' Cargo.toml)
+	command -v cargo >/dev/null || die "cargo is not there, and this is a Rust project.
+  Install Rust $want or newer: curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh
+  then open a new shell, or: . \"\$HOME/.cargo/env\""
+	have=$(cargo --version | awk '{ print $2 }')
+	[ "$(printf '%s\n' "$want" "$have" | sort -V | head -n 1)" = "$want" ] ||
+		die "cargo is version $have, and hpcap needs $want or newer.
+  With rustup: rustup update stable"
+}
+
+as_root() {
+	if [ "$(id -u)" = 0 ]; then
+		"$@"
+	elif ! command -v sudo >/dev/null; then
+		return 1
+	elif [ -t 0 ]; then
+		sudo "$@"
+	else
+		sudo -n "$@"
+	fi
+}
+
+# Installs the packages, or says what to type.
+install_packages() {
+	local by_hand="apt-get update && apt-get install --no-install-recommends $*"
+	if ! command -v apt-get >/dev/null; then
+		echo "deps: missing: $*" >&2
+		echo "  This system has no apt-get: install what these Debian packages hold by its own means." >&2
+		return 1
+	fi
+	echo "deps: installing $*"
+	if ! as_root true 2>/dev/null; then
+		echo "deps: missing: $*" >&2
+		echo "  Installing needs root, and there is no sudo to become it. As root: $by_hand" >&2
+		return 1
+	fi
+	local apt=(env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0)
+	if ! as_root "${apt[@]}" update ||
+		! as_root "${apt[@]}" install -y --no-install-recommends "$@"; then
+		echo "deps: could not install $* (what apt-get said is above)" >&2
+		echo "  By hand, as root: $by_hand" >&2
+		return 1
+	fi
+}
+
+# Installs what is missing of the groups; fails when something still is.
+provide() {
+	local packages
+	mapfile -t packages < <(missing "$@")
+	[ "${#packages[@]}" = 0 ] && return 0
+	install_packages "${packages[@]}" || return 1
+	mapfile -t packages < <(missing "$@")
+	[ "${#packages[@]}" = 0 ] && return 0
+	echo "deps: installed, and yet not found: ${packages[*]} (is /usr/bin in PATH?)" >&2
+	return 1
+}
+
+main() {
+	local action=${1:-install}
+	[ $# = 0 ] || shift
+	check_groups "$@"
+	case $action in
+	install)
+		local all=("$@")
+		[ $# -gt 0 ] || mapfile -t all < <(group_names)
+		provide "${all[@]}"
+		check_rust
+		echo "deps: everything is there for: ${all[*]}"
+		;;
+	need)
+		provide "$@"
+		check_rust
+		;;
+	want)
+		provide "$@" || echo "deps: going on without" >&2
+		;;
+	check)
+		local packages
+		mapfile -t packages < <(missing "$@")
+		[ "${#packages[@]}" = 0 ] || die "missing: ${packages[*]}"
+		;;
+	list)
+		sed '/^$/d' <<<"$TABLE"
+		;;
+	*)
+		die "'$action' is not an action; they are: install, need, want, check, list" 2
+		;;
+	esac
+}
+
+main "$@"

@@ -1,0 +1,146 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT OR Apache-2.0
+#
+# Tests of the project's own scripts, each in a repository made for it: a check that cannot fail
+# would pass everything.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+here=$PWD
+sandbox=$(mktemp -d)
+trap 'rm -rf "$sandbox"' EXIT
+unset CARGO_TARGET_DIR
+failed=0
+count=0
+
+# expect EXIT-CODE TEXT COMMAND...: runs it, wants this exit code and the text in what it prints.
+expect() {
+	local code=$1 text=$2 output status=0
+	shift 2
+	output=$("$@" 2>&1) || status=$?
+	count=$((count + 1))
+	if [ "$status" != "$code" ] || [[ $output != *"$text"* ]]; then
+		echo "test-scripts: FAILED: ${FUNCNAME[1]}: $*" >&2
+		echo "  wanted exit code $code and \"$text\", got $status and: $output" >&2
+		failed=1
+	fi
+}
+
+# A repository with nothing but the scripts in it; the current folder afterwards.
+fresh_repository() {
+	local folder
+	folder=$(mktemp -d "$sandbox/repo.XXXXXX")
+	cp -r "$here/scripts" "$folder/scripts"
+	cp "$here/Cargo.toml" "$folder/"
+	cd "$folder"
+	git init -q .
+}
+
+deps_names_what_is_wrong() {
+	fresh_repository
+	expect 2 "no group is called 'tests'" scripts/deps.sh check tests
+	expect 2 "'instal' is not an action" scripts/deps.sh instal
+	sed -i 's|^build  make .*|build  no-such-package cmd:no-such-command|' scripts/deps.sh
+	expect 1 "missing: no-such-package" scripts/deps.sh check build
+}
+
+deps_wants_rust() {
+	fresh_repository
+	sed -i 's/^rust-version.*/rust-version = "99.0"/' Cargo.toml
+	expect 1 "hpcap needs 99.0" scripts/deps.sh need build
+	mkdir bin
+	local tool
+	for tool in bash dirname sed awk sort grep gcc make pkg-config; do
+		ln -s "$(command -v $tool)" bin/
+	done
+	expect 1 "cargo is not there" env PATH="$PWD/bin" bash scripts/deps.sh need build
+}
+
+text_passes_what_is_clean() {
+	fresh_repository
+	printf '# A\n\nSee [B](B.md#part) and /tmp/x and the network/work folder.\n' >A.md
+	touch B.md
+	git add A.md B.md
+	expect 0 "clean" scripts/lint-text.sh
+}
+
+text_finds_paths_of_one_machine() {
+	local path
+	# Without their slash, so that the check does not find this script.
+	for path in work/x root/.cargo home/somebody/hpcap; do
+		fresh_repository
+		echo "see /$path for more" >notes.txt
+		git add notes.txt
+		expect 1 "places of one machine" scripts/lint-text.sh
+	done
+}
+
+text_finds_white_space_and_dead_links() {
+	fresh_repository
+	printf 'a line \n[gone](docs/gone.md)\n' >A.md
+	git add A.md
+	expect 1 "white space" scripts/lint-text.sh
+	expect 1 "links to docs/gone.md" scripts/lint-text.sh
+}
+
+text_finds_bad_shell() {
+	fresh_repository
+	# shellcheck disable=SC2016
+	printf '#!/bin/sh\nrm -rf $1/*\n' >tool
+	git add tool
+	expect 1 "shellcheck found" scripts/lint-text.sh
+}
+
+# A model of two processes that add to a counter, with and without a lock.
+counter_model() {
+	mkdir -p kmod/model
+	cat >kmod/model/counter.pml <<-'PML'
+		byte n, done;
+		active [2] proctype add()
+		{
+			byte copy;
+		#ifdef RACE
+			copy = n;
+			n = copy + 1;
+		#else
+			atomic { copy = n; n = copy + 1 };
+		#endif
+			done++;
+			(done == 2);
+			assert(n == 2)
+		}
+	PML
+	sed -i "1i $1" kmod/model/counter.pml
+	git add kmod/model
+}
+
+model_holds_or_is_refuted() {
+	command -v spin >/dev/null || return 0
+	fresh_repository
+	counter_model '// verify:'
+	expect 0 "holds" scripts/model.sh
+	fresh_repository
+	counter_model '// verify: -DRACE'
+	expect 1 "not what was expected" scripts/model.sh
+	fresh_repository
+	counter_model '// refute: -DRACE'
+	expect 0 "refuted, as it must be" scripts/model.sh
+	fresh_repository
+	counter_model '// refute:'
+	expect 1 "not what was expected" scripts/model.sh
+	fresh_repository
+	expect 1 "there is no model" scripts/model.sh
+}
+
+tests=(deps_names_what_is_wrong deps_wants_rust model_holds_or_is_refuted)
+if command -v shellcheck >/dev/null; then
+	tests+=(text_passes_what_is_clean text_finds_paths_of_one_machine
+		text_finds_white_space_and_dead_links text_finds_bad_shell)
+else
+	echo "test-scripts: skipped the tests of lint-text.sh: shellcheck is not installed"
+fi
+for test in "${tests[@]}"; do
+	"$test"
+done
+[ "$failed" = 0 ] || exit 1
+echo "test-scripts: $count checks passed"

@@ -1,0 +1,72 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT OR Apache-2.0
+#
+# Every test of the project, one part after the other; all parts run even when one fails. At the
+# end it says what was skipped and why. FUZZ_SECONDS is the time for each fuzz target.
+#
+#   scripts/test.sh              all parts
+#   scripts/test.sh PART...      scripts, model, fuzz, cargo
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+readonly LOGS=${CARGO_TARGET_DIR:-target}/test-logs
+readonly FUZZ_SECONDS=${FUZZ_SECONDS:-20}
+mkdir -p "$LOGS"
+failed=()
+
+part_scripts() {
+	scripts/test-scripts.sh
+}
+
+part_model() {
+	scripts/model.sh
+}
+
+part_fuzz() {
+	fuzz/run.sh "$FUZZ_SECONDS"
+}
+
+# Tests that pass say "skipped: why" when they could not do their work, and the test runner shows
+# that only with --show-output: the log has everything, the screen what cargo usually prints.
+part_cargo() {
+	cargo test --workspace --no-fail-fast -- --show-output 2>&1 | awk '
+		/^successes:$/ { hidden = 1 }
+		/^(failures:|test result:)/ { hidden = 0 }
+		{ print > log_file }
+		!hidden { print; fflush() }
+	' log_file="$LOGS/cargo-full.log"
+}
+
+# "test-name: why", one a line, out of the log of cargo.
+skipped() {
+	awk '
+		/^---- .* stdout ----$/ { name = $2 }
+		/^skipped: / { sub(/^skipped: /, ""); print name ": " $0 }
+	' "$LOGS/cargo-full.log" 2>/dev/null | sort -u
+	grep -hE '^[a-z-]+: skipped' "$LOGS"/{scripts,model,fuzz}.log 2>/dev/null || true
+}
+
+rm -f "$LOGS"/*.log
+parts=("$@")
+[ $# -gt 0 ] || parts=(scripts model fuzz cargo)
+for part in "${parts[@]}"; do
+	declare -F "part_$part" >/dev/null || {
+		echo "test: '$part' is not a part; they are: scripts, model, fuzz, cargo" >&2
+		exit 2
+	}
+	echo "==> test: $part"
+	started=$SECONDS
+	"part_$part" 2>&1 | tee "$LOGS/$part.log" || failed+=("$part")
+	echo "==> test: $part took $((SECONDS - started)) s"
+done
+
+skips=$(skipped)
+if [ -n "$skips" ]; then
+	echo "==> test: skipped"
+	echo "$skips"
+fi
+if [ "${#failed[@]}" -gt 0 ]; then
+	echo "==> test: FAILED: ${failed[*]} (logs in $LOGS)" >&2
+	exit 1
+fi
+echo "==> test: all parts passed: ${parts[*]}"
