@@ -1,1 +1,200 @@
-//! (in progress)
+//! Filters in tcpdump's syntax: compiled by libpcap, run by its interpreter.
+
+use std::ffi::c_uint;
+
+use pcap::{Capture, Linktype};
+
+use crate::error::{Error, Kind, Result};
+
+/// One instruction (`struct bpf_insn`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(C)]
+struct Instruction {
+    code: u16,
+    jt: u8,
+    jf: u8,
+    k: u32,
+}
+
+unsafe extern "C" {
+    /// libpcap's interpreter: what the program returns, bytes to keep, 0 = refused.
+    fn bpf_filter(
+        program: *const Instruction,
+        packet: *const u8,
+        wire_len: c_uint,
+        captured_len: c_uint,
+    ) -> c_uint;
+}
+
+/// LINKTYPE_RAW as files have it, and DLT_RAW as libpcap's compiler wants it.
+const LINKTYPE_RAW: u32 = 101;
+const DLT_RAW: i32 = 12;
+
+/// A compiled filter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Filter {
+    expression: String,
+    program: Vec<Instruction>,
+}
+
+impl Filter {
+    /// Compiles `expression` for frames of `link_type` (LINKTYPE_ value; 1 is Ethernet). An
+    /// empty one lets everything pass.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`] with libpcap's message where the expression is not one.
+    pub fn new(expression: &str, link_type: u32) -> Result<Self> {
+        let expression = expression.trim().to_owned();
+        if expression.is_empty() {
+            return Ok(Self {
+                expression,
+                program: Vec::new(),
+            });
+        }
+        let bad = |why: String| {
+            Error::usage(format!("filter {expression:?}"), why)
+                .advise("see pcap-filter(7) for the syntax")
+        };
+        if expression.contains('\0') {
+            return Err(bad("it has a zero byte in it".into()));
+        }
+        let dlt = match link_type {
+            LINKTYPE_RAW => DLT_RAW,
+            other => i32::try_from(other)
+                .map_err(|_| bad(format!("there is no link type {link_type}")))?,
+        };
+        let message = |e: pcap::Error| match e {
+            pcap::Error::PcapError(text) => text,
+            other => other.to_string(),
+        };
+        let compiler = Capture::dead(Linktype(dlt)).map_err(|e| {
+            Error::new(
+                Kind::Io,
+                format!("compile the filter {expression:?}"),
+                message(e),
+            )
+        })?;
+        let compiled = compiler
+            .compile(&expression, true)
+            .map_err(|e| bad(message(e)))?;
+        let instructions = compiled.get_instructions();
+        // SAFETY: a `BpfInstruction` is, transparently, libpcap's `struct bpf_insn`, which is
+        // part of its ABI: u16, u8, u8, u32 (size checked below). The slice is alive here.
+        let program = unsafe {
+            std::slice::from_raw_parts(
+                instructions.as_ptr().cast::<Instruction>(),
+                instructions.len(),
+            )
+        }
+        .to_vec();
+        Ok(Self {
+            expression,
+            program,
+        })
+    }
+
+    /// The expression that it was made from.
+    #[must_use]
+    pub fn expression(&self) -> &str {
+        &self.expression
+    }
+
+    /// Whether everything passes.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.program.is_empty()
+    }
+
+    /// Whether a frame passes that has `len` bytes on the wire, of which `data` is known.
+    #[must_use]
+    #[inline]
+    pub fn matches(&self, data: &[u8], len: u32) -> bool {
+        if self.program.is_empty() {
+            return true;
+        }
+        let captured = c_uint::try_from(data.len()).unwrap_or(c_uint::MAX);
+        // SAFETY: libpcap's compiler made the program: it ends with a return on every path and
+        // jumps only forward and within it. The interpreter reads no byte of `data` past
+        // `captured`, which is not more than it has.
+        unsafe {
+            bpf_filter(
+                self.program.as_ptr(),
+                data.as_ptr(),
+                len.max(captured),
+                captured,
+            ) != 0
+        }
+    }
+}
+
+const _: () = assert!(
+    size_of::<Instruction>() == 8 && size_of::<pcap::BpfInstruction>() == size_of::<Instruction>()
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An Ethernet frame with an IPv4 UDP datagram from port 53.
+    fn dns() -> Vec<u8> {
+        let mut frame = vec![0_u8; 60];
+        frame[12..14].copy_from_slice(&[0x08, 0x00]);
+        frame[14] = 0x45;
+        frame[23] = 17;
+        frame[34..36].copy_from_slice(&53_u16.to_be_bytes());
+        frame
+    }
+
+    #[test]
+    fn expressions_of_tcpdump() {
+        let frame = dns();
+        for (expression, passes) in [
+            ("", true),
+            ("  ", true),
+            ("udp port 53", true),
+            ("udp", true),
+            ("tcp", false),
+            ("ip and not udp", false),
+            ("greater 60", true),
+            ("less 59", false),
+        ] {
+            let filter = Filter::new(expression, 1).unwrap();
+            assert_eq!(filter.matches(&frame, 60), passes, "{expression}");
+        }
+    }
+
+    #[test]
+    fn the_length_on_the_wire_counts_not_what_was_captured() {
+        let filter = Filter::new("greater 1000", 1).unwrap();
+        assert!(filter.matches(&dns(), 1500));
+        assert!(!filter.matches(&dns(), 60));
+    }
+
+    #[test]
+    fn a_frame_that_is_too_short_is_refused() {
+        assert!(
+            !Filter::new("udp port 53", 1)
+                .unwrap()
+                .matches(&dns()[..20], 60)
+        );
+        assert!(!Filter::new("udp", 1).unwrap().matches(&[], 0));
+    }
+
+    #[test]
+    fn other_link_types() {
+        let ip = &dns()[14..];
+        assert!(Filter::new("udp", LINKTYPE_RAW).unwrap().matches(ip, 46));
+    }
+
+    #[test]
+    fn libpcap_says_what_is_wrong() {
+        let error = Filter::new("nonsense and", 1).unwrap_err();
+        assert_eq!(error.kind(), Kind::Usage);
+        let text = error.to_string();
+        assert!(
+            text.contains("nonsense and") && text.contains("syntax error"),
+            "{text}"
+        );
+        assert!(Filter::new("a\0b", 1).is_err());
+    }
+}

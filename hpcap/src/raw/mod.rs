@@ -3,9 +3,29 @@
 //! A stream of records, each a 12-byte little-endian header (`sec`, `nsec`, `caplen`,
 //! `len`) and `caplen` bytes. A header whose time is zero is padding; what hpcap adds to
 //! the original's format (file headers, gaps, ledgers) stands in the bodies of padding.
+//!
+//! | module | is |
+//! |---|---|
+//! | [`record`], [`tag`] | one record, and what hpcap puts into padding |
+//! | [`reader`] | reading a file, whatever its state, and saying where it is damaged |
+//! | [`writer`], [`padding`] | writing a file |
+//! | [`index`] | finding a time in a file |
+//! | [`name`] | names of files and folders |
 
+pub mod index;
+pub mod name;
+pub mod padding;
+pub mod reader;
 pub mod record;
+mod scan;
+pub mod sink;
 pub mod tag;
+pub mod writer;
 
+pub use index::Index;
+pub use name::{FileName, PartFile};
+pub use reader::{Event, Found, Reader};
 pub use record::{Item, Record, parse};
+pub use scan::{Damage, DamageKind};
 pub use tag::{FileHeader, Gap, LedgerTag};
+pub use writer::{Placed, Writer, Written};

@@ -1,0 +1,286 @@
+//! The block index of a file, saved beside it as `<file>.raw.idx`.
+//!
+//! Little endian, no holes:
+//!
+//! | offset | size | is |
+//! |---|---|---|
+//! | 0 | 8 | `HPCAPIDX` |
+//! | 8 | 4 | version, 1 |
+//! | 12 | 4 | bytes of an entry, 16 |
+//! | 16 | 8 | bytes of a block |
+//! | 24 | 8 | bytes of the RAW file |
+//! | 32 | 8 | number of entries |
+//! | 40 | 8 | checksum: FNV-1a, 64 bits, of the bytes before it and of the entries |
+//! | 48 | 16 each | entries: offset in the file of the first record that starts in the block (u64), time of its first frame in nanoseconds since 1970 (u64, 0 = none) |
+//!
+//! An index can only speed a search up: whoever uses it checks what it finds in the file.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
+use crate::abi::HPCAP_BLOCK_BYTES;
+use crate::error::{Context, Error, Kind, Result};
+use crate::raw::reader::{Event, Reader};
+use crate::time::Timestamp;
+
+const MAGIC: [u8; 8] = *b"HPCAPIDX";
+const VERSION: u32 = 1;
+const ENTRY_BYTES: usize = 16;
+const HEAD_BYTES: usize = 48;
+/// A file of 2 GiB in blocks of 128 KiB (the smallest ring) has 16,384 entries.
+const ENTRIES_MAX: u64 = 1 << 20;
+
+/// Where a block's first record starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Entry {
+    /// Bytes from the start of the file to the first record that starts in the block.
+    pub offset: u64,
+    /// Time of the first frame at or after `offset` in this block; `None` = there is none.
+    pub time: Option<Timestamp>,
+}
+
+/// The index of one file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Index {
+    /// Bytes of a block.
+    pub block_bytes: u64,
+    /// Bytes of the RAW file that it belongs to.
+    pub file_bytes: u64,
+    /// One entry for each block, in order.
+    pub entries: Vec<Entry>,
+}
+
+/// The index's path: `x.raw` has `x.raw.idx`.
+#[must_use]
+pub fn path_for(raw: &Path) -> PathBuf {
+    let mut name = OsString::from(raw);
+    name.push(".idx");
+    PathBuf::from(name)
+}
+
+fn fnv1a(parts: &[&[u8]]) -> u64 {
+    parts
+        .iter()
+        .flat_map(|part| part.iter())
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+            (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
+        })
+}
+
+fn u64_at(bytes: &[u8], at: usize) -> u64 {
+    bytes
+        .get(at..at + 8)
+        .and_then(|b| b.try_into().ok())
+        .map_or(0, u64::from_le_bytes)
+}
+
+impl Index {
+    /// An index without entries.
+    #[must_use]
+    pub fn new(block_bytes: u64) -> Self {
+        Self {
+            block_bytes,
+            file_bytes: 0,
+            entries: Vec::new(),
+        }
+    }
+
+    /// As bytes.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut entries = Vec::with_capacity(self.entries.len() * ENTRY_BYTES);
+        for e in &self.entries {
+            entries.extend_from_slice(&e.offset.to_le_bytes());
+            entries.extend_from_slice(&e.time.map_or(0, Timestamp::as_ns).to_le_bytes());
+        }
+        let mut bytes = Vec::with_capacity(HEAD_BYTES + entries.len());
+        bytes.extend_from_slice(&MAGIC);
+        bytes.extend_from_slice(&VERSION.to_le_bytes());
+        bytes.extend_from_slice(&16_u32.to_le_bytes());
+        bytes.extend_from_slice(&self.block_bytes.to_le_bytes());
+        bytes.extend_from_slice(&self.file_bytes.to_le_bytes());
+        bytes.extend_from_slice(&(self.entries.len() as u64).to_le_bytes());
+        let sum = fnv1a(&[&bytes, &entries]);
+        bytes.extend_from_slice(&sum.to_le_bytes());
+        bytes.extend_from_slice(&entries);
+        bytes
+    }
+
+    /// From bytes; the text says what is wrong with them.
+    ///
+    /// # Errors
+    /// Not an index, one of another version, cut short, or damaged.
+    pub fn from_bytes(bytes: &[u8]) -> std::result::Result<Self, String> {
+        let head = bytes.get(..HEAD_BYTES).ok_or("it is cut short")?;
+        if head[..8] != MAGIC {
+            return Err("it is not a block index".into());
+        }
+        let sizes = u64_at(head, 8);
+        if sizes != u64::from(VERSION) | (ENTRY_BYTES as u64) << 32 {
+            return Err(format!(
+                "it has version {}, this program knows version {VERSION}",
+                sizes & 0xffff_ffff
+            ));
+        }
+        let entries = &bytes[HEAD_BYTES..];
+        let count = u64_at(head, 32);
+        if count > ENTRIES_MAX || entries.len() as u64 != count * ENTRY_BYTES as u64 {
+            return Err(format!(
+                "it says {count} entries and has {} bytes of them",
+                entries.len()
+            ));
+        }
+        if u64_at(head, 40) != fnv1a(&[&head[..40], entries]) {
+            return Err("its checksum is wrong".into());
+        }
+        let block_bytes = u64_at(head, 16);
+        if block_bytes == 0 {
+            return Err("its blocks have no bytes".into());
+        }
+        Ok(Self {
+            block_bytes,
+            file_bytes: u64_at(head, 24),
+            entries: entries
+                .chunks_exact(ENTRY_BYTES)
+                .map(|e| Entry {
+                    offset: u64_at(e, 0),
+                    time: Some(u64_at(e, 8))
+                        .filter(|ns| *ns != 0)
+                        .map(Timestamp::from_ns),
+                })
+                .collect(),
+        })
+    }
+
+    /// Writes the index of the RAW file `raw` beside it, whole or not at all.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn save(&self, raw: &Path) -> Result<PathBuf> {
+        let path = path_for(raw);
+        let mut temporary = OsString::from(&path);
+        temporary.push(".part");
+        let temporary = PathBuf::from(temporary);
+        let write = || -> std::io::Result<()> {
+            let mut file = crate::raw::name::private_file(&temporary, true)?;
+            file.write_all(&self.to_bytes())?;
+            fs::rename(&temporary, &path)
+        };
+        write()
+            .inspect_err(|_| drop(fs::remove_file(&temporary)))
+            .context(|| format!("write the index {}", path.display()))?;
+        Ok(path)
+    }
+
+    /// Reads the index beside the RAW file `raw`; `None` where there is none.
+    ///
+    /// # Errors
+    /// It cannot be read, is damaged, or belongs to a file of another size: use none then.
+    pub fn load(raw: &Path) -> Result<Option<Self>> {
+        let path = path_for(raw);
+        let tried = || format!("use the index {}", path.display());
+        let file = match fs::File::open(&path) {
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            other => other.context(tried)?,
+        };
+        let mut bytes = Vec::new();
+        file.take(HEAD_BYTES as u64 + ENTRIES_MAX * ENTRY_BYTES as u64 + 1)
+            .read_to_end(&mut bytes)
+            .context(tried)?;
+        let index =
+            Self::from_bytes(&bytes).map_err(|why| Error::new(Kind::Format, tried(), why))?;
+        let file_bytes = fs::metadata(raw).context(tried)?.len();
+        if index.file_bytes != file_bytes {
+            return Err(Error::new(
+                Kind::Format,
+                tried(),
+                format!(
+                    "it belongs to a file of {} bytes, and {} has {file_bytes}",
+                    index.file_bytes,
+                    raw.display()
+                ),
+            ));
+        }
+        Ok(Some(index))
+    }
+
+    /// Builds the index by reading a whole file. `block_bytes` 0 means that of the file's
+    /// header, or 4 MiB where it has none.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn build<R: Read>(source: R, block_bytes: u64) -> Result<Self> {
+        let mut reader = Reader::new(source);
+        let mut index = Self::new(block_bytes);
+        while let Some(found) = reader.next()? {
+            if index.block_bytes == 0 {
+                index.block_bytes = match &found.event {
+                    Event::FileHeader(h) if h.block_bytes != 0 => h.block_bytes,
+                    _ => HPCAP_BLOCK_BYTES,
+                };
+            }
+            let time = match &found.event {
+                Event::Frame(frame) => Some(frame.time),
+                Event::Damage(_) => continue,
+                _ => None,
+            };
+            index.note(found.offset, time);
+        }
+        index.file_bytes = reader.offset();
+        Ok(index)
+    }
+
+    /// Takes a record into the index: its offset, and its time where it is a frame. Records
+    /// must come in the file's order.
+    pub fn note(&mut self, offset: u64, time: Option<Timestamp>) {
+        let block = usize::try_from(offset / self.block_bytes).unwrap_or(usize::MAX);
+        if block >= ENTRIES_MAX as usize {
+            return;
+        }
+        while self.entries.len() <= block {
+            self.entries.push(Entry { offset, time: None });
+        }
+        let entry = &mut self.entries[block];
+        entry.time = entry.time.or(time);
+    }
+
+    /// The stretch of the file, offsets of records or its end, that holds every frame with
+    /// `from <= time <= to`, and a block before and after it for frames a little out of order.
+    #[must_use]
+    pub fn range(&self, from: Option<Timestamp>, to: Option<Timestamp>) -> (u64, u64) {
+        let timed = || {
+            self.entries
+                .iter()
+                .enumerate()
+                .filter_map(|(i, e)| Some((i, e.time?)))
+        };
+        // A clock may have been set back: the first block that is late enough, and the last
+        // that is early enough, whatever is between them.
+        let first = from.map_or(0, |from| {
+            timed()
+                .find(|(_, time)| *time >= from)
+                .map_or(self.entries.len(), |(i, _)| i)
+                .saturating_sub(2)
+        });
+        let last = match to {
+            None => self.entries.len(),
+            Some(to) => {
+                timed()
+                    .filter(|(_, time)| *time <= to)
+                    .next_back()
+                    .map_or(0, |(i, _)| i)
+                    + 2
+            }
+        };
+        let offset = |i: usize| self.entries.get(i).map_or(self.file_bytes, |e| e.offset);
+        (offset(first), offset(last))
+    }
+
+    /// Where to start reading for frames of `time` and later: [`Index::range`] without an end.
+    #[must_use]
+    pub fn seek(&self, time: Timestamp) -> u64 {
+        self.range(Some(time), None).0
+    }
+}

@@ -1,0 +1,302 @@
+//! Reading a RAW file, whatever its state, in bounded memory.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use crate::abi::{HPCAP_RECORD_BYTES, hpcap_record};
+use crate::error::{Context, Error, Result};
+use crate::raw::record::{Item, Parsed, Record, header, parse};
+use crate::raw::scan::{Damage, DamageKind, Scan, Step};
+use crate::raw::tag::{FileHeader, Gap, LedgerTag};
+
+/// The buffer: what the scan may want to look ahead, and room for a large read after it.
+const BUFFER_BYTES: usize = 2 << 20;
+/// Bytes asked for at once.
+const READ_BYTES: usize = 512 << 10;
+const HEADER: u64 = HPCAP_RECORD_BYTES as u64;
+
+/// Something found in a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found<'a> {
+    /// Where it starts: bytes from the start of the file.
+    pub offset: u64,
+    /// How long it is, header included.
+    pub bytes: u64,
+    /// What it is.
+    pub event: Event<'a>,
+}
+
+/// What was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event<'a> {
+    /// A frame.
+    Frame(Record<'a>),
+    /// Padding without meaning. Empty padding that follows each other is one event.
+    Padding,
+    /// The head of a file.
+    FileHeader(Box<FileHeader>),
+    /// Frames are missing here.
+    Gap(Box<Gap>),
+    /// The ledger at the end of a file.
+    Ledger(Box<LedgerTag>),
+    /// A stretch that is no records. Reading goes on after it.
+    Damage(Damage),
+}
+
+/// Reads records one after the other, and says where there are none.
+///
+/// It accepts everything that hpcap and the original write or leave behind: padding anywhere
+/// and with anything in it, files without closing padding or cut in their last record, the
+/// older variant of records without a second length. Damage is an event, not an error;
+/// reading goes on at the next record that is certain.
+#[derive(Debug)]
+pub struct Reader<R> {
+    source: R,
+    name: String,
+    buffer: Vec<u8>,
+    /// Unread bytes are `start..end` of the buffer.
+    start: usize,
+    end: usize,
+    /// Offset in the file of `start`.
+    offset: u64,
+    eof: bool,
+    scan: Scan,
+    current: Current,
+    /// A step that was looked at and comes next.
+    stash: Option<Step>,
+}
+
+/// What the reader stands at.
+#[derive(Debug, Clone, Copy)]
+enum Current {
+    /// Nothing: before the start, or at the end.
+    Nothing,
+    /// What starts at the unread bytes.
+    Step(Step),
+    /// Zero bytes, passed already.
+    Zeros { offset: u64, bytes: u64 },
+}
+
+impl Reader<File> {
+    /// Opens a file.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn open(path: &Path) -> Result<Self> {
+        let file = File::open(path).context(|| format!("open {}", path.display()))?;
+        Ok(Self::new(file).named(path.display().to_string()))
+    }
+}
+
+impl<R: Read> Reader<R> {
+    /// Reads from the start of `source`.
+    #[must_use]
+    pub fn new(source: R) -> Self {
+        Self {
+            source,
+            name: "RAW data".into(),
+            buffer: vec![0; BUFFER_BYTES],
+            start: 0,
+            end: 0,
+            offset: 0,
+            eof: false,
+            scan: Scan::default(),
+            current: Current::Nothing,
+            stash: None,
+        }
+    }
+
+    /// Says what the errors are to call it.
+    #[must_use]
+    pub fn named(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// Says that `source` stands at byte `offset` of the file, where a record should start.
+    #[must_use]
+    pub fn at(mut self, offset: u64) -> Self {
+        self.offset = offset;
+        self
+    }
+
+    /// What the errors call it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Bytes from the start of the file to what is read next; at the end, the file's size.
+    #[must_use]
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// The next thing in the file; `None` at its end.
+    ///
+    /// # Errors
+    /// Those of reading from the source.
+    #[allow(
+        clippy::should_implement_trait,
+        reason = "it lends, an iterator cannot"
+    )]
+    #[inline]
+    pub fn next(&mut self) -> Result<Option<Found<'_>>> {
+        self.advance()?;
+        Ok(self.current())
+    }
+
+    /// Moves on to the next thing; `false` at the end.
+    ///
+    /// # Errors
+    /// Those of reading from the source.
+    #[inline]
+    pub fn advance(&mut self) -> Result<bool> {
+        if let Current::Step(Step::Record { bytes } | Step::Padding { bytes }) = self.current {
+            self.consume(bytes);
+        } else if let Current::Step(Step::Damage { skip, .. }) = self.current {
+            self.consume(skip);
+        }
+        self.current = Current::Nothing;
+        let mut zeros = 0;
+        loop {
+            let step = match self.stash.take() {
+                Some(step) => step,
+                None => {
+                    let window = &self.buffer[self.start..self.end];
+                    self.scan.step(window, self.offset, self.eof)
+                }
+            };
+            match step {
+                Step::More(bytes) => self.fill(bytes)?,
+                Step::Skip(bytes) => self.consume(bytes),
+                Step::Zeros { bytes } => {
+                    zeros += bytes as u64;
+                    self.consume(bytes);
+                }
+                step if zeros > 0 => {
+                    self.stash = Some(step);
+                    self.current = Current::Zeros {
+                        offset: self.offset - zeros,
+                        bytes: zeros,
+                    };
+                    return Ok(true);
+                }
+                Step::End => return Ok(false),
+                step => {
+                    self.current = Current::Step(step);
+                    return Ok(true);
+                }
+            }
+        }
+    }
+
+    /// What [`Reader::advance`] moved to.
+    #[must_use]
+    #[inline]
+    pub fn current(&self) -> Option<Found<'_>> {
+        let offset = self.offset;
+        let (offset, bytes, event) = match self.current {
+            Current::Step(Step::Record { bytes }) => (
+                offset,
+                bytes as u64,
+                self.record(&self.buffer[self.start..self.start + bytes]),
+            ),
+            Current::Step(Step::Padding { bytes }) => (offset, bytes as u64, Event::Padding),
+            Current::Step(Step::Damage { damage, .. }) => {
+                (damage.offset, damage.bytes, Event::Damage(damage))
+            }
+            // One empty padding record is as good as any.
+            Current::Zeros {
+                offset,
+                bytes: HEADER,
+            } => (offset, HEADER, Event::Padding),
+            Current::Zeros { offset, bytes } => {
+                let kind = DamageKind::Unwritten;
+                (
+                    offset,
+                    bytes,
+                    Event::Damage(Damage {
+                        offset,
+                        bytes,
+                        kind,
+                    }),
+                )
+            }
+            Current::Nothing | Current::Step(_) => return None,
+        };
+        Some(Found {
+            offset,
+            bytes,
+            event,
+        })
+    }
+
+    /// The header of the current record as it stands in the file; `None` where it is none.
+    #[must_use]
+    #[inline]
+    pub fn current_header(&self) -> Option<hpcap_record> {
+        match self.current {
+            Current::Step(Step::Record { .. } | Step::Padding { .. }) => {
+                header(&self.buffer[self.start..self.end])
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether the file has the older variant of records, with one 32-bit length: known from
+    /// the first frame on. Their `len` is reported as their `caplen`.
+    #[must_use]
+    pub fn is_old_variant(&self) -> bool {
+        self.scan.is_old()
+    }
+
+    #[inline]
+    fn record<'a>(&self, bytes: &'a [u8]) -> Event<'a> {
+        let Parsed::Whole { item, .. } = parse(bytes) else {
+            return Event::Padding;
+        };
+        match item {
+            Item::Frame(frame) if frame.len == 0 && self.scan.is_old() => Event::Frame(Record {
+                len: u16::try_from(frame.data.len()).unwrap_or(u16::MAX),
+                ..frame
+            }),
+            Item::Frame(frame) => Event::Frame(frame),
+            Item::Padding(_) => Event::Padding,
+            Item::FileHeader(tag) => Event::FileHeader(tag),
+            Item::Gap(tag) => Event::Gap(tag),
+            Item::Ledger(tag) => Event::Ledger(tag),
+        }
+    }
+
+    #[inline]
+    fn consume(&mut self, bytes: usize) {
+        self.start += bytes;
+        self.offset += bytes as u64;
+    }
+
+    /// Reads until there are `bytes` unread bytes, or the source has no more.
+    #[cold]
+    fn fill(&mut self, bytes: usize) -> Result<()> {
+        debug_assert!(bytes <= BUFFER_BYTES - READ_BYTES);
+        if self.start + bytes.max(READ_BYTES) > self.buffer.len() {
+            self.buffer.copy_within(self.start..self.end, 0);
+            self.end -= self.start;
+            self.start = 0;
+        }
+        while self.end - self.start < bytes && !self.eof {
+            let until = self.buffer.len().min(self.end + READ_BYTES);
+            match self.source.read(&mut self.buffer[self.end..until]) {
+                Ok(0) => self.eof = true,
+                Ok(n) => self.end += n,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => {
+                    let at = self.offset + (self.end - self.start) as u64;
+                    return Err(Error::io(format!("read {} at byte {at}", self.name), e));
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,472 @@
+//! Finding the records in bytes that may be damaged.
+//!
+//! A RAW file has no marks between its records: each is found by the length of the one
+//! before. So a record is only believed when what follows it is believable too, and after
+//! damage the next record is searched by a *chain*: a position from which several headers in
+//! a row make sense, with times near those before. Nothing is ever guessed inside a stretch
+//! that does not have one; it is reported as damage, with its place and its size.
+
+use crate::abi::{HPCAP_RECORD_BYTES, HPCAP_RECORD_BYTES_MAX, hpcap_record};
+use crate::raw::record::{header, is_padding};
+use crate::raw::tag::Tag;
+
+/// Bytes that a scan wants to see ahead when something is wrong.
+pub(crate) const LOOKAHEAD: usize = 10 * HPCAP_RECORD_BYTES_MAX;
+/// Bytes after a place that are kept for the chain that starts there.
+const CHAIN_ROOM: usize = 7 * HPCAP_RECORD_BYTES_MAX;
+/// Headers in a row that prove a place, with the time of an earlier frame to compare with.
+const CHAIN_NEAR: u32 = 3;
+/// The same without, or where time has jumped.
+const CHAIN_ALONE: u32 = 5;
+/// Seconds that two frames in a row are apart at most, unless a chain proves the jump.
+const NEAR_SECONDS: u32 = 86_400;
+/// The header is this at most longer than it should be in files of the original
+/// (`the padding at a file's start counts the bytes before it twice`).
+const TOO_LONG_MAX: usize = HPCAP_RECORD_BYTES - 1;
+/// So many zero bytes in a damaged stretch are a stretch that was never written.
+const ZEROS: usize = 512;
+
+const HEADER: usize = HPCAP_RECORD_BYTES;
+
+/// A stretch of a file that is not as the format says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Damage {
+    /// Where it starts: bytes from the start of the file.
+    pub offset: u64,
+    /// How long it is, and how much a reader skips because of it.
+    pub bytes: u64,
+    /// What it is.
+    pub kind: DamageKind,
+}
+
+/// What is wrong with a stretch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DamageKind {
+    /// Bytes that are no records.
+    Unreadable,
+    /// Zero bytes where records should be: reserved and never written.
+    Unwritten,
+    /// The file ends within the last record's 12-byte header.
+    CutHeader,
+    /// The file ends within the last record's body.
+    CutRecord {
+        /// Bytes of the body that the header promises.
+        caplen: u16,
+    },
+    /// The padding at the start of the file claims `by` bytes (1 to 11) more than it has, as
+    /// the original wrote it. Nothing is skipped but the padding.
+    PaddingTooLong {
+        /// Bytes that it claims too many.
+        by: u8,
+    },
+}
+
+/// What a scan found at the start of its window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// A record: header and body.
+    Record {
+        /// Both together, bytes.
+        bytes: usize,
+    },
+    /// Padding without a header that could be believed for its length: `bytes` to skip.
+    Padding {
+        /// Bytes.
+        bytes: usize,
+    },
+    /// A run of zero bytes: empty padding, or never written. 12 or more, or the file's end.
+    Zeros {
+        /// Bytes.
+        bytes: usize,
+    },
+    /// Damage that ends here; the window has to move by `skip` bytes.
+    Damage {
+        /// It.
+        damage: Damage,
+        /// Bytes of the window that belong to it (others did already).
+        skip: usize,
+    },
+    /// Nothing yet: the window has to move by so many bytes.
+    Skip(usize),
+    /// A longer window is needed: so many bytes, or the end of the file.
+    More(usize),
+    /// There is nothing more.
+    End,
+}
+
+/// The state of a scan through a file.
+#[derive(Debug, Default)]
+pub(crate) struct Scan {
+    /// Seconds of the last frame.
+    last: Option<u32>,
+    /// Whether the file has the older variant of records, where `len` is the high half of a
+    /// 32-bit length and so zero. `None` before the first frame.
+    old: Option<bool>,
+    /// Capture length of the last frame that was cut to it.
+    snap: Option<u16>,
+    /// Where the damage that the scan is in started.
+    damaged: Option<u64>,
+    /// The padding here is this long in truth.
+    padding: Option<usize>,
+}
+
+/// Whether two times can be of frames in a row.
+#[inline]
+fn near(sec: u32, last: Option<u32>) -> bool {
+    last.is_none_or(|last| sec.abs_diff(last) <= NEAR_SECONDS)
+}
+
+/// Whether a header makes sense after a frame at second `last`.
+#[inline]
+fn sound(h: &hpcap_record, last: Option<u32>, old: bool) -> bool {
+    if is_padding(h) {
+        return h.caplen == h.len || (old && h.len == 0);
+    }
+    let lengths = if old { h.len == 0 } else { h.caplen <= h.len };
+    lengths && h.nsec < 1_000_000_000 && near(h.sec, last)
+}
+
+#[inline]
+fn end_of(h: &hpcap_record) -> usize {
+    HEADER + usize::from(h.caplen)
+}
+
+fn is_empty_padding(h: &hpcap_record) -> bool {
+    is_padding(h) && h.caplen == 0 && h.len == 0
+}
+
+/// Whether `need` records in a row start at `at`, or all up to the end of the file.
+fn chain(
+    window: &[u8],
+    mut at: usize,
+    eof: bool,
+    mut last: Option<u32>,
+    old: bool,
+    need: u32,
+) -> bool {
+    let mut found = 0;
+    let mut empty = 0;
+    // A place at which a single record ends the file exactly is one, given a time.
+    let least = if last.is_some() { 1 } else { 2 };
+    while found < need {
+        if at == window.len() {
+            return found >= least && (eof || found >= 2);
+        }
+        let Some(h) = window.get(at..).and_then(header) else {
+            return found >= 2;
+        };
+        if is_empty_padding(&h) {
+            // Proves nothing: any zeros look like it.
+            empty += 1;
+            if empty > 64 {
+                return found >= 2;
+            }
+            at += HEADER;
+            continue;
+        }
+        if !sound(&h, last, old) {
+            return false;
+        }
+        at += end_of(&h);
+        if at > window.len() {
+            // The header makes sense, its body is not all there.
+            return found >= least.max(if eof { 1 } else { 2 });
+        }
+        found += 1;
+        if is_padding(&h) {
+            let body = &window[at - usize::from(h.caplen)..at];
+            if Tag::parse(body).is_some() {
+                return true;
+            }
+        } else {
+            last = Some(h.sec);
+        }
+    }
+    true
+}
+
+impl Scan {
+    /// Whether the file has the older variant of records.
+    #[inline]
+    pub(crate) fn is_old(&self) -> bool {
+        self.old == Some(true)
+    }
+
+    /// Whether records in a row start at `at`: near the last frame, or proven by themselves.
+    fn chain(&self, window: &[u8], at: usize, eof: bool) -> bool {
+        let old = self.is_old();
+        chain(window, at, eof, self.last, old, CHAIN_NEAR)
+            || (self.last.is_some() && chain(window, at, eof, None, old, CHAIN_ALONE))
+    }
+
+    /// Takes a record as valid, and remembers what helps to judge the next.
+    #[inline]
+    fn accept(&mut self, h: &hpcap_record, window: &[u8]) -> Step {
+        if is_padding(h) {
+            self.accept_padding(h, window);
+        } else {
+            self.last = Some(h.sec);
+            if h.caplen < h.len {
+                self.snap = Some(h.caplen);
+            }
+        }
+        Step::Record { bytes: end_of(h) }
+    }
+
+    #[cold]
+    fn accept_padding(&mut self, h: &hpcap_record, window: &[u8]) {
+        let body = window.get(HEADER..end_of(h)).unwrap_or_default();
+        if let Some(Tag::FileHeader(tag)) = Tag::parse(body) {
+            self.last = self.last.or_else(|| u32::try_from(tag.start.sec()).ok());
+        }
+    }
+
+    /// What stands at the start of `window`, which is at `offset` in the file; `eof` says that
+    /// the window reaches the end of the file.
+    #[inline]
+    pub(crate) fn step(&mut self, window: &[u8], offset: u64, eof: bool) -> Step {
+        if let (Some(h), None, Some(_), None) =
+            (header(window), self.damaged, self.old, self.padding)
+        {
+            let end = end_of(&h);
+            let old = self.is_old();
+            if sound(&h, self.last, old) && !is_empty_padding(&h) && end <= window.len() {
+                let last = if is_padding(&h) {
+                    self.last
+                } else {
+                    Some(h.sec)
+                };
+                let believed = match window.get(end..).and_then(header) {
+                    Some(next) => sound(&next, last, old),
+                    None => eof,
+                };
+                if believed {
+                    return self.accept(&h, window);
+                }
+            }
+        }
+        self.slow(window, offset, eof)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn slow(&mut self, window: &[u8], offset: u64, eof: bool) -> Step {
+        if window.len() < LOOKAHEAD && !eof {
+            return Step::More(LOOKAHEAD);
+        }
+        if let Some(bytes) = self.padding.take() {
+            return Step::Padding { bytes };
+        }
+        if self.damaged.is_some() {
+            return self.search(window, offset, eof, 0);
+        }
+        let Some(h) = header(window) else {
+            return self.tail(window, offset);
+        };
+        if is_empty_padding(&h) {
+            return self.zeros(window, eof);
+        }
+        if self.old.is_none() && !is_padding(&h) {
+            self.old = Some(
+                h.len == 0 && h.caplen != 0 && chain(window, 0, eof, self.last, true, CHAIN_ALONE),
+            );
+        }
+        self.judge(&h, window, offset, eof)
+    }
+
+    /// Fewer bytes than a header, at the end of the file.
+    fn tail(&self, window: &[u8], offset: u64) -> Step {
+        let skip = window.len();
+        if skip == 0 {
+            return Step::End;
+        }
+        if window.iter().all(|b| *b == 0) {
+            return Step::Zeros { bytes: skip };
+        }
+        let damage = Damage {
+            offset,
+            bytes: skip as u64,
+            kind: DamageKind::CutHeader,
+        };
+        Step::Damage { damage, skip }
+    }
+
+    /// A run of zeros: empty padding, or bytes that were never written. The record after it
+    /// need not be at a multiple of 12 bytes.
+    fn zeros(&mut self, window: &[u8], eof: bool) -> Step {
+        let zeros = window.iter().position(|b| *b != 0).unwrap_or(window.len());
+        let whole = zeros / HEADER * HEADER;
+        if zeros == window.len() {
+            if eof {
+                return Step::Zeros { bytes: zeros };
+            }
+            // A record may start within the last zeros.
+            return Step::Zeros {
+                bytes: whole - HEADER,
+            };
+        }
+        if !eof && window.len() - whole < CHAIN_ROOM && whole > HEADER {
+            return Step::Zeros {
+                bytes: whole - HEADER,
+            };
+        }
+        let first = (whole + 1).saturating_sub(HEADER).max(1);
+        let candidates = std::iter::once(whole).chain(first..=zeros);
+        let end = candidates
+            .into_iter()
+            .find(|at| self.chain(window, *at, eof));
+        Step::Zeros {
+            bytes: end.unwrap_or(whole),
+        }
+    }
+
+    /// A header about which the quick look was not sure.
+    fn judge(&mut self, h: &hpcap_record, window: &[u8], offset: u64, eof: bool) -> Step {
+        let end = end_of(h);
+        let old = self.is_old();
+        let is_sound = sound(h, self.last, old);
+        // Both lengths would have to be damaged in the same way, or to the length that others
+        // were cut to.
+        let trusted = !old && (h.caplen == h.len || Some(h.caplen) == self.snap);
+        let in_time = is_padding(h) || (h.nsec < 1_000_000_000 && near(h.sec, self.last));
+
+        if end > window.len() {
+            if is_sound && !trusted || !in_time {
+                let from = if is_sound { HEADER } else { 1 };
+                if let Some(at) = self.find(window, from, eof).ok().flatten() {
+                    return self.damage(offset, at);
+                }
+            }
+            if !in_time {
+                return self.search(window, offset, eof, 1);
+            }
+            let damage = Damage {
+                offset,
+                bytes: window.len() as u64,
+                kind: DamageKind::CutRecord { caplen: h.caplen },
+            };
+            return Step::Damage {
+                damage,
+                skip: window.len(),
+            };
+        }
+
+        let before = self.last;
+        if !is_padding(h) && in_time {
+            self.last = Some(h.sec);
+        }
+        let left = window.len() - end;
+        let goes_on =
+            (eof && left < HEADER) || self.chain(window, end, eof) || self.only_zeros(window, end);
+        self.last = before;
+
+        if goes_on && (is_sound || (in_time && !old) || (trusted && h.caplen == h.len)) {
+            // Good, or good but for lengths that contradict each other or for its time.
+            let step = self.accept(h, window);
+            if !in_time {
+                self.last = before;
+            }
+            return step;
+        }
+        if is_padding(h) && is_sound {
+            let by = (1..=TOO_LONG_MAX.min(usize::from(h.caplen)))
+                .find(|by| self.chain(window, end - by, eof));
+            if let Some(by) = by {
+                self.padding = Some(end - by);
+                let damage = Damage {
+                    offset: offset + (end - by) as u64,
+                    bytes: 0,
+                    kind: DamageKind::PaddingTooLong {
+                        by: u8::try_from(by).unwrap_or(u8::MAX),
+                    },
+                };
+                return Step::Damage { damage, skip: 0 };
+            }
+        }
+        if !is_sound && h.nsec < 1_000_000_000 && chain(window, 0, eof, None, old, CHAIN_ALONE) {
+            // Time has jumped, and stays there.
+            return self.accept(h, window);
+        }
+        if is_sound && (trusted || self.next_is_only_doubtful(window, end, h)) {
+            return self.accept(h, window);
+        }
+        self.search(window, offset, eof, if is_sound { HEADER } else { 1 })
+    }
+
+    /// Whether a long stretch of zeros starts at `at`.
+    fn only_zeros(&self, window: &[u8], at: usize) -> bool {
+        let stretch = &window[at..window.len().min(at + ZEROS)];
+        stretch.len() >= HEADER && stretch.iter().all(|b| *b == 0)
+    }
+
+    /// Whether the header at `at` has a time that belongs here, and only its lengths do not:
+    /// then the record before it is whole.
+    fn next_is_only_doubtful(&self, window: &[u8], at: usize, h: &hpcap_record) -> bool {
+        let last = if is_padding(h) {
+            self.last
+        } else {
+            Some(h.sec)
+        };
+        window.get(at..).and_then(header).is_some_and(|next| {
+            last.is_some() && next.sec != 0 && next.nsec < 1_000_000_000 && near(next.sec, last)
+        })
+    }
+
+    fn damage(&mut self, offset: u64, at: usize) -> Step {
+        let start = self.damaged.take().unwrap_or(offset);
+        let damage = Damage {
+            offset: start,
+            bytes: offset + at as u64 - start,
+            kind: DamageKind::Unreadable,
+        };
+        Step::Damage { damage, skip: at }
+    }
+
+    /// Looks for the next record, `from` bytes into the window or later.
+    fn search(&mut self, window: &[u8], offset: u64, eof: bool, from: usize) -> Step {
+        match self.find(window, from, eof) {
+            Ok(Some(at)) => self.damage(offset, at),
+            Ok(None) => match self.damaged {
+                None if window.is_empty() => Step::End,
+                _ => self.damage(offset, window.len()),
+            },
+            Err(looked_at) => {
+                self.damaged.get_or_insert(offset);
+                Step::Skip(looked_at)
+            }
+        }
+    }
+
+    /// The next place with a chain of records: `Ok(None)` where there is none up to the end of
+    /// the file, `Err` with the bytes looked at where the window ends before.
+    fn find(&self, window: &[u8], from: usize, eof: bool) -> Result<Option<usize>, usize> {
+        let until = if eof {
+            window.len().saturating_sub(HEADER - 1)
+        } else {
+            window.len().saturating_sub(CHAIN_ROOM)
+        };
+        let old = self.is_old();
+        let possible = |h: &hpcap_record| {
+            if is_padding(h) {
+                h.caplen == h.len
+            } else if old {
+                h.len == 0 && h.nsec < 1_000_000_000
+            } else {
+                h.caplen <= h.len && h.nsec < 1_000_000_000
+            }
+        };
+        for at in from..until {
+            let Some(h) = header(&window[at..]) else {
+                break;
+            };
+            if is_empty_padding(&h) {
+                if self.only_zeros(window, at) {
+                    return Ok(Some(at));
+                }
+            } else if possible(&h) && self.chain(window, at, eof) {
+                return Ok(Some(at));
+            }
+        }
+        if eof { Ok(None) } else { Err(until.max(from)) }
+    }
+}

@@ -1,0 +1,223 @@
+//! Writing a RAW file record by record.
+
+use std::io::{self, Write};
+
+use crate::abi::{HPCAP_CAPLEN_MAX, HPCAP_FILE_BYTES_MAX, HPCAP_RECORD_BYTES, hpcap_record};
+use crate::ledger::Count;
+use crate::raw::padding::padding_to;
+use crate::raw::sink::Sink;
+use crate::raw::tag::{FileHeader, Gap, LedgerTag, Tag};
+use crate::time::Timestamp;
+
+const HEADER: u64 = HPCAP_RECORD_BYTES as u64;
+
+/// Whether a record was placed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Placed {
+    /// It is in the file.
+    Stored,
+    /// The file has no room for it: [`Writer::close`] this one and start another.
+    Full,
+}
+
+/// What a writer did to the frames that it was given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Written {
+    /// Frames stored, and their bytes on the wire.
+    pub frames: Count,
+    /// Bytes of frames stored (`caplen`).
+    pub captured_bytes: u64,
+    /// Frames that were longer than 65,535 bytes, and are stored cut.
+    pub frames_cut: u64,
+    /// Times that were zero, or outside 32-bit seconds, and are stored adjusted.
+    pub times_adjusted: u64,
+    /// Gap records.
+    pub gaps: u64,
+    /// Time of the last frame.
+    pub last: Option<Timestamp>,
+}
+
+/// Writes one RAW file over `W`: records, then padding that ends exactly at its end.
+///
+/// A record is placed only where at least 12 bytes remain after it, so that the file can
+/// always be closed. On an error nothing of the record was taken and the call can be repeated
+/// (see [`Sink`]).
+#[derive(Debug)]
+pub struct Writer<W> {
+    sink: Sink<W>,
+    file_bytes_max: u64,
+    written: Written,
+}
+
+/// A time as a record holds it: not zero, which would read as padding, and 32-bit seconds.
+/// The flag says whether it had to be adjusted.
+#[must_use]
+pub fn storable_time(sec: u64, nsec: u32) -> (Timestamp, bool) {
+    match u32::try_from(sec) {
+        Ok(0) if nsec == 0 => (Timestamp::new(0, 1), true),
+        Ok(sec) if nsec < 1_000_000_000 => (Timestamp::new(sec, nsec), false),
+        Ok(sec) => {
+            let time = Timestamp::new(sec, nsec);
+            (time.min(Timestamp::MAX_RAW), true)
+        }
+        Err(_) => (Timestamp::MAX_RAW, true),
+    }
+}
+
+impl<W: Write> Writer<W> {
+    /// A file of 2 GiB at most.
+    #[must_use]
+    pub fn new(sink: W) -> Self {
+        Self::with_max(sink, HPCAP_FILE_BYTES_MAX)
+    }
+
+    /// A file of `file_bytes_max` bytes at most.
+    #[must_use]
+    pub fn with_max(sink: W, file_bytes_max: u64) -> Self {
+        Self {
+            sink: Sink::new(sink),
+            file_bytes_max,
+            written: Written::default(),
+        }
+    }
+
+    /// Where the next record goes: bytes from the file's start.
+    #[must_use]
+    pub fn offset(&self) -> u64 {
+        self.sink.accepted()
+    }
+
+    /// The longest that the file becomes, in bytes.
+    #[must_use]
+    pub fn file_bytes_max(&self) -> u64 {
+        self.file_bytes_max
+    }
+
+    /// What was written so far.
+    #[must_use]
+    pub fn written(&self) -> &Written {
+        &self.written
+    }
+
+    /// Whether a record with `body` bytes has room here.
+    #[must_use]
+    #[inline]
+    pub fn fits(&self, body: usize) -> bool {
+        self.offset() + HEADER + body as u64 + HEADER <= self.file_bytes_max
+    }
+
+    /// Writes the file header. It belongs at the start; a file in plain mode has none.
+    ///
+    /// # Errors
+    /// That of the sink.
+    pub fn header(&mut self, header: &FileHeader) -> io::Result<Placed> {
+        self.tag(&Tag::FileHeader(Box::new(header.clone())))
+    }
+
+    /// Writes a frame of `len` bytes on the wire, of which `data` was captured.
+    ///
+    /// More than 65,535 bytes are cut, and a time of zero or outside 32-bit seconds is
+    /// adjusted; [`Writer::written`] counts both.
+    ///
+    /// # Errors
+    /// That of the sink.
+    #[inline]
+    pub fn frame(&mut self, sec: u64, nsec: u32, len: u32, data: &[u8]) -> io::Result<Placed> {
+        let kept = &data[..data.len().min(HPCAP_CAPLEN_MAX)];
+        if !self.fits(kept.len()) {
+            return Ok(Placed::Full);
+        }
+        self.sink.ready()?;
+        let (time, adjusted) = storable_time(sec, nsec);
+        // `len` is never below what is stored of the frame, or a reader would doubt both.
+        let len_true = u64::from(len).max(data.len() as u64);
+        let header = hpcap_record {
+            sec: u32::try_from(time.sec()).unwrap_or(u32::MAX),
+            nsec: time.nsec(),
+            caplen: u16::try_from(kept.len()).unwrap_or(u16::MAX),
+            len: u16::try_from(len_true).unwrap_or(u16::MAX),
+        };
+        self.sink.append(header.as_bytes());
+        self.sink.append(kept);
+        let w = &mut self.written;
+        w.frames += Count::new(1, u64::from(header.len));
+        w.captured_bytes += kept.len() as u64;
+        w.frames_cut += u64::from(kept.len() < data.len() || len_true > HPCAP_CAPLEN_MAX as u64);
+        w.times_adjusted += u64::from(adjusted);
+        w.last = Some(time);
+        Ok(Placed::Stored)
+    }
+
+    /// Writes a gap.
+    ///
+    /// # Errors
+    /// That of the sink.
+    pub fn gap(&mut self, gap: &Gap) -> io::Result<Placed> {
+        let placed = self.tag(&Tag::Gap(Box::new(*gap)))?;
+        self.written.gaps += u64::from(placed == Placed::Stored);
+        Ok(placed)
+    }
+
+    /// Writes the ledger that stands at a file's end.
+    ///
+    /// # Errors
+    /// That of the sink.
+    pub fn ledger(&mut self, ledger: &LedgerTag) -> io::Result<Placed> {
+        self.tag(&Tag::Ledger(Box::new(*ledger)))
+    }
+
+    fn tag(&mut self, tag: &Tag) -> io::Result<Placed> {
+        let body = tag.to_body();
+        if !self.fits(body.len()) {
+            return Ok(Placed::Full);
+        }
+        self.sink.ready()?;
+        let caplen = u16::try_from(body.len()).map_err(io::Error::other)?;
+        self.sink
+            .append(crate::raw::padding::padding_header(caplen).as_bytes());
+        self.sink.append(&body);
+        Ok(Placed::Stored)
+    }
+
+    /// Writes everything that is buffered.
+    ///
+    /// # Errors
+    /// That of the sink; can be repeated.
+    pub fn flush(&mut self) -> io::Result<()> {
+        self.sink.flush()
+    }
+
+    /// Closes the file with padding up to the next multiple of `unit` bytes (at least one
+    /// header, and not past the largest size): 0 or 1 for the shortest file.
+    ///
+    /// # Errors
+    /// That of the sink.
+    pub fn close(self, unit: u64) -> io::Result<(W, Written)> {
+        let least = self.offset() + HEADER;
+        let end = least.next_multiple_of(unit.max(1)).min(self.file_bytes_max);
+        self.close_at(end)
+    }
+
+    /// Closes the file with padding that ends exactly at `end`, bytes from its start.
+    ///
+    /// # Errors
+    /// That of the sink, or `InvalidInput` where `end` is fewer than 12 bytes away.
+    pub fn close_at(mut self, end: u64) -> io::Result<(W, Written)> {
+        let offset = self.offset();
+        let padding = padding_to(offset, end)
+            .filter(|_| end > offset)
+            .ok_or_else(|| {
+                io::Error::new(
+                    io::ErrorKind::InvalidInput,
+                    format!("no padding can reach from offset {offset} to {end}"),
+                )
+            })?;
+        for header in padding {
+            self.sink.ready()?;
+            self.sink.append(header.as_bytes());
+            self.sink.append_zeros(usize::from(header.caplen));
+        }
+        Ok((self.sink.into_inner()?, self.written))
+    }
+}
