@@ -3,7 +3,10 @@
 //! This mirrors `kmod/include/uapi/hpcap.h`, which is the definition and has the comments;
 //! `tests/abi.rs` compares every size, offset and constant with what the C compiler says.
 
-#![allow(missing_docs, reason = "documented where it is defined, in kmod/include/uapi/hpcap.h")]
+#![allow(
+    missing_docs,
+    reason = "documented where it is defined, in kmod/include/uapi/hpcap.h"
+)]
 
 pub use crate::ledger::Count as hpcap_count;
 

@@ -97,6 +97,15 @@ impl Error {
         self.kind
     }
 
+    /// Why it failed and, on further lines, what to do: for whoever knows what was tried.
+    #[must_use]
+    pub fn why_and_advice(&self) -> String {
+        match &self.advice {
+            Some(advice) => format!("{}\n{advice}", self.why),
+            None => self.why.clone(),
+        }
+    }
+
     /// The operating system's error number, where it was one.
     #[must_use]
     pub fn os_error(&self) -> Option<i32> {

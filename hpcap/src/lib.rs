@@ -23,6 +23,7 @@ pub mod error;
 pub mod filter;
 pub mod ledger;
 pub mod listener;
+pub mod memory;
 pub mod name;
 pub mod pcapfile;
 pub mod queue;
@@ -32,5 +33,7 @@ pub mod units;
 
 pub use error::{Error, Kind, Result};
 pub use ledger::{Count, Ledger, Reason};
+pub use listener::{Contract, Listener, Request, Start, Waited};
 pub use name::QueueName;
+pub use queue::{ListenerInfo, Queue};
 pub use time::Timestamp;

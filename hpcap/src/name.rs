@@ -67,12 +67,24 @@ mod tests {
             assert_eq!(text.parse::<QueueName>().unwrap(), name);
             assert_eq!(name.to_string(), text);
         }
-        assert_eq!("hpcap0:0".parse::<QueueName>().unwrap().to_string(), "hpcap0");
+        assert_eq!(
+            "hpcap0:0".parse::<QueueName>().unwrap().to_string(),
+            "hpcap0"
+        );
     }
 
     #[test]
     fn anything_else_is_refused() {
-        for text in ["", "hpcap", "eth0", "hpcap-1", "hpcap0:", "hpcap:1", "hpcap70000", "hpcap+1"] {
+        for text in [
+            "",
+            "hpcap",
+            "eth0",
+            "hpcap-1",
+            "hpcap0:",
+            "hpcap:1",
+            "hpcap70000",
+            "hpcap+1",
+        ] {
             assert!(text.parse::<QueueName>().is_err(), "{text}");
         }
     }

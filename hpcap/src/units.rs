@@ -148,7 +148,12 @@ pub struct Bytes(pub u64);
 impl fmt::Display for Bytes {
     #[allow(clippy::cast_precision_loss, reason = "three digits are shown")]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        scale(f, self.0 as f64, 1024.0, &["", "Ki", "Mi", "Gi", "Ti", "Pi"])?;
+        scale(
+            f,
+            self.0 as f64,
+            1024.0,
+            &["", "Ki", "Mi", "Gi", "Ti", "Pi"],
+        )?;
         f.write_str("B")
     }
 }
@@ -187,16 +192,35 @@ mod tests {
         ] {
             assert_eq!(parse_size(text).unwrap(), bytes, "{text}");
         }
-        for text in ["", "G", "1X", "-1", "1..5G", "99999999999T", "1e9", ".5G", "0x10"] {
+        for text in [
+            "",
+            "G",
+            "1X",
+            "-1",
+            "1..5G",
+            "99999999999T",
+            "1e9",
+            ".5G",
+            "0x10",
+        ] {
             assert!(parse_size(text).is_err(), "{text}");
         }
     }
 
     #[test]
     fn rates() {
-        assert_eq!(parse_rate("10G").unwrap(), Rate::BitsPerSecond(10_000_000_000));
-        assert_eq!(parse_rate("2.5Gb/s").unwrap(), Rate::BitsPerSecond(2_500_000_000));
-        assert_eq!(parse_rate("14.88Mpps").unwrap(), Rate::FramesPerSecond(14_880_000));
+        assert_eq!(
+            parse_rate("10G").unwrap(),
+            Rate::BitsPerSecond(10_000_000_000)
+        );
+        assert_eq!(
+            parse_rate("2.5Gb/s").unwrap(),
+            Rate::BitsPerSecond(2_500_000_000)
+        );
+        assert_eq!(
+            parse_rate("14.88Mpps").unwrap(),
+            Rate::FramesPerSecond(14_880_000)
+        );
         assert_eq!(parse_rate("1000pps").unwrap(), Rate::FramesPerSecond(1000));
         for text in ["", "0", "10X", "fast", "pps", "-5M"] {
             assert!(parse_rate(text).is_err(), "{text}");

@@ -1,0 +1,18 @@
+//! Compiles the producer of `kmod/core/ring.h`: the same file that the kernel module uses.
+
+fn main() {
+    let kmod = std::path::Path::new("../kmod");
+    println!("cargo::rerun-if-changed=src/ring/ring.c");
+    for file in ["core/ring.h", "core/port.h", "include/uapi/hpcap.h"] {
+        println!("cargo::rerun-if-changed={}", kmod.join(file).display());
+    }
+    cc::Build::new()
+        .file("src/ring/ring.c")
+        .include(kmod.join("core"))
+        .include(kmod.join("include/uapi"))
+        .opt_level(3)
+        .flag("-std=gnu11")
+        .warnings(true)
+        .extra_warnings(true)
+        .compile("hpcap_ring");
+}

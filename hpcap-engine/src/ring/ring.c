@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+/*
+ * The producer of kmod/core/ring.h as functions that Rust can call. Nothing but names:
+ * the userspace engine and the kernel module run the same code.
+ */
+#include <ring.h>
+
+
+unsigned long hpcap_user_ring_size(void)
+{
+	return sizeof(struct hpcap_ring);
+}
+
+unsigned long hpcap_user_block_bytes(u64 ring_bytes)
+{
+	return hpcap_block_bytes(ring_bytes);
+}
+
+u32 hpcap_user_index_entries(u64 ring_bytes)
+{
+	return hpcap_index_entries(ring_bytes);
+}
+
+int hpcap_user_init(struct hpcap_ring *r, void *base, struct hpcap_queue *queue)
+{
+	return hpcap_ring_init(r, base, queue);
+}
+
+u32 hpcap_user_push_batch(struct hpcap_ring *r, const struct hpcap_frame *f, u32 n)
+{
+	return hpcap_ring_push_batch(r, f, n);
+}
+
+void hpcap_user_account(struct hpcap_ring *r, u32 reason, u64 frames, u64 bytes)
+{
+	hpcap_ring_account(r, reason, frames, bytes);
+}
+
+u32 hpcap_user_service(struct hpcap_ring *r, u64 clock_ns, u64 wall_ns)
+{
+	return hpcap_ring_service(r, clock_ns, wall_ns);
+}
+
+int hpcap_user_attach(struct hpcap_ring *r, struct hpcap_slot *shared,
+		      const struct hpcap_listener *l, u32 start)
+{
+	return hpcap_ring_attach(r, shared, l, start);
+}
+
+void hpcap_user_detach(struct hpcap_ring *r, u32 slot)
+{
+	hpcap_ring_detach(r, slot);
+}
+
+void hpcap_user_kill(struct hpcap_ring *r, u32 slot)
+{
+	hpcap_ring_kill(r, slot);
+}
+
+void hpcap_user_end(struct hpcap_ring *r)
+{
+	hpcap_ring_end(r);
+}
+
+/* Listeners that are active now; those that still wait for their start are not. */
+u32 hpcap_user_listeners(const struct hpcap_ring *r)
+{
+	return r->listeners;
+}
+
+/* Somebody waits for a file to start: service the ring again at once. */
+int hpcap_user_file_wanted(const struct hpcap_ring *r)
+{
+	return r->file_wanted;
+}
+
+/* Keeps so many bytes of each frame from now on; 0: whole frames. */
+void hpcap_user_set_caplen(struct hpcap_ring *r, u32 caplen)
+{
+	hpcap_ring_set_caplen(r, caplen);
+}

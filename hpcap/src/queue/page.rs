@@ -1,0 +1,347 @@
+//! The queue page: what a producer says about its queue, read-only for everybody else.
+
+use std::mem::{offset_of, size_of};
+use std::os::fd::BorrowedFd;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+
+use nix::sys::stat::fstat;
+
+use crate::abi::{self, hpcap_block, hpcap_listener, hpcap_queue};
+use crate::error::{Context, Error, Kind, Result};
+use crate::ledger::{Count, Ledger};
+use crate::memory::{Access, Mapping};
+use crate::name::QueueName;
+use crate::time::Timestamp;
+
+/// What does not change while a queue runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct QueueInfo {
+    /// Its name.
+    pub name: QueueName,
+    /// Size of the ring in bytes.
+    pub ring_bytes: u64,
+    /// Size of the memory pages under the ring in bytes: 4 KiB, 2 MiB or 1 GiB.
+    pub page_bytes: u64,
+    /// Size of a block in bytes.
+    pub block_bytes: u64,
+    /// The longest that a file becomes in bytes; a multiple of `block_bytes`.
+    pub file_bytes_max: u64,
+    /// Whether the stream is without tags, for readers made for the original.
+    pub plain: bool,
+    /// Whether it captures without listeners, too.
+    pub look_back: bool,
+    /// LINKTYPE_ value; 1 is Ethernet.
+    pub link_type: u32,
+    /// Process id of the producer; 0 = the kernel.
+    pub producer_pid: u32,
+    /// Stream offset of the first byte of all.
+    pub start_off: u64,
+    /// When the queue started.
+    pub start: Timestamp,
+    /// The network interface or file that frames come from.
+    pub interface: String,
+    /// Name of the machine.
+    pub host: String,
+    /// Who stamps the frames: `kernel`, `engine`, `file`, `nic`.
+    pub clock_source: String,
+    /// Name and version of the producer.
+    pub software: String,
+    /// Specification of the source, as it was given.
+    pub source: String,
+    /// The filter; empty = none.
+    pub filter: String,
+}
+
+/// The ledger at one moment: all numbers belong together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct LedgerSnapshot {
+    /// The counts.
+    pub ledger: Ledger,
+    /// Stream offset up to which frames are captured.
+    pub published: u64,
+    /// Frames longer than 65,535 bytes, stored cut.
+    pub frames_cut: u64,
+    /// Frames whose time was zero or outside of 32-bit seconds, stored with another.
+    pub times_adjusted: u64,
+    /// Gap records in the stream.
+    pub gaps: u64,
+}
+
+/// A validated mapping of a queue page.
+#[derive(Debug)]
+pub struct QueuePage {
+    map: Mapping,
+    index_off: usize,
+    index_entries: u64,
+    info: QueueInfo,
+}
+
+/// Judges the constant part of a queue page of `bytes` bytes. Nothing in it is believed
+/// before this said yes.
+///
+/// # Errors
+/// [`Kind::Version`] naming both versions, or [`Kind::Format`] naming the field.
+pub fn validate(page: &hpcap_queue, bytes: u64) -> Result<QueueInfo> {
+    const TRIED: &str = "use the queue page";
+    let wrong = |why: String| Err(Error::new(Kind::Format, TRIED, why));
+    if page.magic != abi::HPCAP_QUEUE_MAGIC {
+        return wrong(format!("no queue page: magic {:#018x}", page.magic));
+    }
+    if page.abi_version != abi::HPCAP_ABI_VERSION {
+        return Err(version_error(TRIED, page.abi_version));
+    }
+    if page.queue_bytes > bytes {
+        return wrong(format!(
+            "it says {} bytes, and {bytes} are there",
+            page.queue_bytes
+        ));
+    }
+    let index_end = u64::from(page.index_entries)
+        .checked_mul(size_of::<hpcap_block>() as u64)
+        .and_then(|index| index.checked_add(page.index_off));
+    if page.index_off < size_of::<hpcap_queue>() as u64
+        || !page.index_off.is_multiple_of(8)
+        || page.index_entries == 0
+        || index_end.is_none_or(|end| end > page.queue_bytes)
+    {
+        return wrong(format!(
+            "the block index ({} entries at {}) is not inside it",
+            page.index_entries, page.index_off
+        ));
+    }
+    let sizes_fit = page.ring_bytes >= abi::HPCAP_RING_BYTES_MIN
+        && page.ring_bytes <= 1 << 46
+        && page.page_bytes.is_power_of_two()
+        && page.page_bytes <= page.ring_bytes
+        && page.ring_bytes.is_multiple_of(page.page_bytes)
+        && page.block_bytes >= abi::HPCAP_RECORD_BYTES_MAX as u64
+        && page.block_bytes <= page.ring_bytes
+        && page.file_bytes_max >= page.block_bytes
+        && page.file_bytes_max.is_multiple_of(page.block_bytes);
+    if !sizes_fit {
+        return wrong(format!(
+            "sizes do not fit each other: ring {}, pages {}, blocks {}, files {}",
+            page.ring_bytes, page.page_bytes, page.block_bytes, page.file_bytes_max
+        ));
+    }
+    if page.slots as usize != abi::HPCAP_SLOTS {
+        return wrong(format!("{} slots", page.slots));
+    }
+    Ok(QueueInfo {
+        name: QueueName::new(page.adapter, page.queue),
+        ring_bytes: page.ring_bytes,
+        page_bytes: page.page_bytes,
+        block_bytes: page.block_bytes,
+        file_bytes_max: page.file_bytes_max,
+        plain: page.flags & abi::HPCAP_QUEUE_PLAIN != 0,
+        look_back: page.flags & abi::HPCAP_QUEUE_LOOK_BACK != 0,
+        link_type: page.link_type,
+        producer_pid: page.producer_pid,
+        start_off: page.start_off,
+        start: Timestamp::from_ns(page.start_ns),
+        interface: abi::text(&page.interface),
+        host: abi::text(&page.host),
+        clock_source: abi::text(&page.clock_source),
+        software: abi::text(&page.software),
+        source: abi::text(&page.source),
+        filter: abi::text(&page.filter),
+    })
+}
+
+/// Judges a slot.
+///
+/// # Errors
+/// As [`validate`].
+pub fn validate_slot(slot: &abi::hpcap_slot) -> Result<()> {
+    const TRIED: &str = "use the slot";
+    if slot.magic != abi::HPCAP_SLOT_MAGIC {
+        let why = format!("no slot: magic {:#018x}", slot.magic);
+        return Err(Error::new(Kind::Format, TRIED, why));
+    }
+    if slot.abi_version != abi::HPCAP_ABI_VERSION {
+        return Err(version_error(TRIED, slot.abi_version));
+    }
+    Ok(())
+}
+
+/// Two versions that do not match, both named.
+pub(crate) fn version_error(tried: &str, theirs: u32) -> Error {
+    let ours = abi::HPCAP_ABI_VERSION;
+    Error::new(
+        Kind::Version,
+        tried,
+        format!("the producer speaks ABI version {theirs}, this program version {ours}"),
+    )
+    .advise("install the producer and the tools from the same release, and restart both")
+}
+
+impl QueuePage {
+    /// Maps and validates the queue page behind `fd`.
+    ///
+    /// # Errors
+    /// As [`validate`], or when the system refuses.
+    pub fn map(fd: BorrowedFd<'_>) -> Result<Self> {
+        let bytes = fstat(fd).context(|| "look at the queue page")?.st_size;
+        let bytes = usize::try_from(bytes).unwrap_or(0);
+        if bytes < size_of::<hpcap_queue>() {
+            let why = format!("it has only {bytes} bytes");
+            return Err(Error::new(Kind::Format, "use the queue page", why));
+        }
+        Self::new(Mapping::of(fd, bytes, Access::Read, "the queue page")?)
+    }
+
+    /// Validates a mapping as a queue page.
+    fn new(map: Mapping) -> Result<Self> {
+        // SAFETY: the mapping holds at least the structure (checked by `map`), is aligned to
+        // a page, and any bytes are a valid value. The producer may change the counters
+        // meanwhile: `validate` uses the constant part only, and believes none of it unchecked.
+        let page = unsafe { map.as_ptr().cast::<hpcap_queue>().read_volatile() };
+        let info = validate(&page, map.bytes() as u64)?;
+        Ok(Self {
+            map,
+            index_off: usize::try_from(page.index_off).unwrap_or(usize::MAX),
+            index_entries: u64::from(page.index_entries),
+            info,
+        })
+    }
+
+    /// The constants.
+    #[must_use]
+    pub fn info(&self) -> &QueueInfo {
+        &self.info
+    }
+
+    fn u64_at(&self, offset: usize, order: Ordering) -> u64 {
+        debug_assert!(offset.is_multiple_of(8) && offset + 8 <= self.map.bytes());
+        // SAFETY: inside the mapping and aligned (offsets come from `offset_of!` on the ABI,
+        // and from an index that `validate` found inside and aligned). Loads of 8 bytes are
+        // atomic on the supported machines, read-only memory included.
+        unsafe { AtomicU64::from_ptr(self.map.as_ptr().add(offset).cast()) }.load(order)
+    }
+
+    fn u32_at(&self, offset: usize, order: Ordering) -> u32 {
+        debug_assert!(offset.is_multiple_of(4) && offset + 4 <= self.map.bytes());
+        // SAFETY: as in `u64_at`.
+        unsafe { AtomicU32::from_ptr(self.map.as_ptr().add(offset).cast()) }.load(order)
+    }
+
+    /// Stream offset before which every byte is written. What it covers may be read after
+    /// this call.
+    #[must_use]
+    pub fn published(&self) -> u64 {
+        self.u64_at(offset_of!(hpcap_queue, published), Ordering::Acquire)
+    }
+
+    /// Stream offset before which nothing can be relied on. What was read before this call
+    /// and lies at or after it was whole.
+    #[must_use]
+    pub fn oldest(&self) -> u64 {
+        // Reads of the ring that come before in the program are done before this load.
+        fence(Ordering::Acquire);
+        self.u64_at(offset_of!(hpcap_queue, oldest), Ordering::Relaxed)
+    }
+
+    /// Whether the producer has said that nothing more will come.
+    #[must_use]
+    pub fn ended(&self) -> bool {
+        self.u32_at(offset_of!(hpcap_queue, state), Ordering::Acquire) == abi::HPCAP_QUEUE_ENDED
+    }
+
+    /// The capture length in force in bytes; 0 = whole frames.
+    #[must_use]
+    pub fn caplen(&self) -> u32 {
+        self.u32_at(offset_of!(hpcap_queue, caplen), Ordering::Relaxed)
+    }
+
+    /// CLOCK_MONOTONIC in ns when the poll loop last said that it lives.
+    #[must_use]
+    pub fn heartbeat_ns(&self) -> u64 {
+        self.u64_at(offset_of!(hpcap_queue, heartbeat_ns), Ordering::Relaxed)
+    }
+
+    /// The ledger, consistent in itself.
+    #[must_use]
+    pub fn ledger(&self) -> LedgerSnapshot {
+        let count = |i: usize| {
+            let at = offset_of!(hpcap_queue, ledger) + i * size_of::<Count>();
+            Count::new(
+                self.u64_at(at, Ordering::Relaxed),
+                self.u64_at(at + 8, Ordering::Relaxed),
+            )
+        };
+        let number = |at: usize| self.u64_at(at, Ordering::Relaxed);
+        // A producer that died in the middle leaves an odd number for ever: give up then.
+        for attempt in 0.. {
+            let before = self.u64_at(offset_of!(hpcap_queue, ledger_seq), Ordering::Acquire);
+            let counts: [Count; abi::HPCAP_LEDGER_REASONS] = std::array::from_fn(count);
+            let snapshot = LedgerSnapshot {
+                ledger: Ledger::from_counts(&counts),
+                published: number(offset_of!(hpcap_queue, ledger_off)),
+                frames_cut: number(offset_of!(hpcap_queue, frames_cut)),
+                times_adjusted: number(offset_of!(hpcap_queue, times_adjusted)),
+                gaps: number(offset_of!(hpcap_queue, gaps)),
+            };
+            fence(Ordering::Acquire);
+            let after = self.u64_at(offset_of!(hpcap_queue, ledger_seq), Ordering::Relaxed);
+            if (before == after && before.is_multiple_of(2)) || attempt > 1_000_000 {
+                return snapshot;
+            }
+            std::hint::spin_loop();
+        }
+        LedgerSnapshot::default()
+    }
+
+    /// The index entry of block number `block` (stream offset / block size); `None` when the
+    /// block has not begun, or is so old that its entry was used again.
+    #[must_use]
+    pub fn block(&self, block: u64) -> Option<hpcap_block> {
+        let entry = block % self.index_entries;
+        let at = self.index_off + usize::try_from(entry).ok()? * size_of::<hpcap_block>();
+        let field = |offset: usize| self.u64_at(at + offset, Ordering::Relaxed);
+        let number = self.u64_at(at + offset_of!(hpcap_block, block), Ordering::Acquire);
+        let found = hpcap_block {
+            block: number,
+            first_off: field(offset_of!(hpcap_block, first_off)),
+            first_ns: field(offset_of!(hpcap_block, first_ns)),
+            frames: field(offset_of!(hpcap_block, frames)),
+            bytes: field(offset_of!(hpcap_block, bytes)),
+            file_off: field(offset_of!(hpcap_block, file_off)),
+        };
+        fence(Ordering::Acquire);
+        let again = field(offset_of!(hpcap_block, block));
+        (number == block && again == block && found.first_off / self.info.block_bytes == block)
+            .then_some(found)
+    }
+
+    /// The producer's view of the listener in `slot`.
+    #[must_use]
+    pub fn listener(&self, slot: usize) -> hpcap_listener {
+        assert!(slot < abi::HPCAP_SLOTS, "slot {slot}");
+        let at = offset_of!(hpcap_queue, listeners) + slot * size_of::<hpcap_listener>();
+        // Acquire: the fields are written before the state.
+        let state = self.u32_at(at + offset_of!(hpcap_listener, state), Ordering::Acquire);
+        // SAFETY: inside the mapping, aligned, and any bytes are a valid value; what changes
+        // meanwhile is one number or another of a report that is out of date at once anyway.
+        let mut seen = unsafe {
+            self.map
+                .as_ptr()
+                .add(at)
+                .cast::<hpcap_listener>()
+                .read_volatile()
+        };
+        seen.state = state;
+        seen
+    }
+
+    /// State and contract of the listener in `slot`: what it must look at again and again.
+    #[must_use]
+    pub(crate) fn listener_state(&self, slot: usize) -> (u32, u32) {
+        let at = offset_of!(hpcap_queue, listeners) + slot * size_of::<hpcap_listener>();
+        (
+            self.u32_at(at + offset_of!(hpcap_listener, state), Ordering::Acquire),
+            self.u32_at(at + offset_of!(hpcap_listener, contract), Ordering::Acquire),
+        )
+    }
+}

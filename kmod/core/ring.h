@@ -1,0 +1,860 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT OR Apache-2.0 */
+/*
+ * The producer of a queue: reserve, pad, copy, publish, account.
+ *
+ * There is one producer for a queue, and everything here runs in its thread: nothing
+ * needs a lock. What other parties change meanwhile is in struct hpcap_slot alone, which
+ * is read with READ_ONCE/smp_load_acquire and believed only between what was believed
+ * before and what was published.
+ *
+ * No kernel calls: the module includes this file, and the userspace engine compiles it.
+ *
+ * Rules of the stream (uapi/hpcap.h):
+ *
+ * - A record never crosses the end of a file. The end of a file is a block's edge. What
+ *   remains there, at least a header, is padding: `tail` bytes are kept free for it.
+ * - A byte is announced (`oldest`) before it is overwritten, and published only after it
+ *   is written.
+ * - A lossless listener's unread bytes are never overwritten (`limit`).
+ *
+ * The fast path of a frame is one comparison: `fast_end` is the smallest of all limits
+ * that a record must not cross without further thought, and 0 when there is something to
+ * do before the next record.
+ */
+#ifndef _HPCAP_RING_H
+#define _HPCAP_RING_H
+
+#include "port.h"
+#include <hpcap.h>
+
+/* Bytes announced at a time: a store to a shared line for every so many, not for each. */
+#define HPCAP_RING_ANNOUNCE	(64u << 10)
+
+/* A listener is woken, and a file started on request, no more often than this. */
+#define HPCAP_RING_WAKE_NS	(50u * 1000)
+#define HPCAP_RING_FILE_NS	(100ull * 1000 * 1000)
+
+#define HPCAP_NS_PER_S		1000000000ull
+
+/* A frame as a NIC or a source hands it over. */
+struct hpcap_frame {
+	const u8 *data;
+	u64 sec;	/* since 1970; what 32 bits cannot hold is adjusted and counted */
+	u32 nsec;
+	u32 caplen;	/* bytes at data */
+	u32 len;	/* bytes on the wire, without FCS */
+	u32 reserved;
+};
+
+/* The producer's own knowledge of a listener. */
+struct hpcap_ring_slot {
+	struct hpcap_slot *shared;	/* NULL: the slot is free */
+	u64 read_off;		/* believed */
+	u64 max_stall_ns;	/* 0: without limit */
+	u64 stalled_ns;		/* clock when it began to hold the ring back; 0: does not */
+	u64 woken_ns;
+	u32 file_seq;		/* last seen */
+	u32 state;
+	u32 contract;
+};
+
+struct hpcap_ring {
+	/* for every frame */
+	u8 *base;		/* of the double mapping */
+	u64 head;		/* stream offset of the next byte */
+	u64 fast_end;
+	u64 lap_off;		/* stream offset of base[0] in this lap */
+	u32 caplen;		/* capture length; never 0 here */
+	u32 listeners;		/* active ones */
+	struct hpcap_count ledger[HPCAP_LEDGER_REASONS];
+	u64 last_sec;		/* time of the last frame; 0 and 0: none */
+	u32 last_nsec;
+	u32 dirty;		/* the ledger changed since it was published */
+
+	/* now and then */
+	u64 limit;		/* first byte that a lossless listener still needs, + ring_bytes */
+	u64 announced;		/* bytes before it may be written; `oldest` + ring_bytes */
+	u64 next_block;		/* stream offset where the next block starts */
+	u64 file_off;
+	u64 file_end;
+	u64 published;
+	u64 ring_bytes;
+	u64 block_bytes;
+	u64 file_bytes_max;
+	u64 resume_bytes;	/* room that must be free again after the ring was full */
+	u64 clock_ns;		/* monotonic and wall, as of the last hpcap_ring_service */
+	u64 wall_ns;
+	u64 file_ns;		/* clock when a file was last started on request */
+	struct hpcap_queue *queue;
+	struct hpcap_block *index;
+	struct hpcap_block *unstamped;	/* entry that waits for its first frame's time */
+	u32 slot_mask;		/* slots in use */
+	u32 tail;		/* bytes kept free before the end of a file */
+	u8 header_due;		/* the file under way has no header yet */
+	u8 gap_due;
+	u8 full;		/* the last record found no room */
+	u8 file_wanted;		/* somebody waits for a new file */
+	u8 look_back;
+	u8 plain;
+	struct hpcap_count gap[HPCAP_REASONS];
+	struct hpcap_ring_slot slots[HPCAP_SLOTS];
+	struct hpcap_file_header header;
+};
+
+static inline u64 hpcap_min(u64 a, u64 b)
+{
+	return a < b ? a : b;
+}
+
+static inline u64 hpcap_max(u64 a, u64 b)
+{
+	return a > b ? a : b;
+}
+
+static inline u64 hpcap_round_up(u64 value, u64 step)
+{
+	return (value + step - 1) / step * step;
+}
+
+/* The address of a stream offset that is not more than one ring behind the head's lap. */
+static inline u8 *hpcap_ring_at(struct hpcap_ring *r, u64 off)
+{
+	return r->base + (off - r->lap_off);
+}
+
+/* ----------------------------------------------------------------- block index */
+
+static inline struct hpcap_block *hpcap_ring_entry(struct hpcap_ring *r, u64 block)
+{
+	return &r->index[block % r->queue->index_entries];
+}
+
+/* The head has reached a block: says where its first record starts. */
+static inline void hpcap_ring_open_block(struct hpcap_ring *r)
+{
+	u64 block = r->head / r->block_bytes;
+	struct hpcap_block *entry = hpcap_ring_entry(r, block);
+
+	WRITE_ONCE(entry->block, HPCAP_NO_BLOCK);
+	smp_wmb();
+	WRITE_ONCE(entry->first_off, r->head);
+	WRITE_ONCE(entry->first_ns, 0);
+	WRITE_ONCE(entry->frames, r->ledger[HPCAP_CAPTURED].frames);
+	WRITE_ONCE(entry->bytes, r->ledger[HPCAP_CAPTURED].bytes);
+	WRITE_ONCE(entry->file_off, r->file_off);
+	smp_store_release(&entry->block, block);
+	r->unstamped = entry;
+	r->next_block = (block + 1) * r->block_bytes;
+}
+
+/* ------------------------------------------------------------------ listeners */
+
+/* Whether this listener's unread bytes must stay. */
+static inline int hpcap_ring_holds(const struct hpcap_ring_slot *s)
+{
+	return s->state == HPCAP_SLOT_ACTIVE && s->contract == HPCAP_LOSSLESS;
+}
+
+/* Reads what the listeners have acknowledged, and computes `limit` from it. */
+static inline void hpcap_ring_refresh(struct hpcap_ring *r)
+{
+	u64 oldest_needed = U64_MAX;
+	u32 mask = r->slot_mask;
+
+	while (mask) {
+		u32 i = __builtin_ctz(mask);
+		struct hpcap_ring_slot *s = &r->slots[i];
+		u64 off;
+
+		mask &= mask - 1;
+		if (s->state != HPCAP_SLOT_ACTIVE)
+			continue;
+		/* Not believed beyond what it can have read, nor back in time. */
+		off = smp_load_acquire(&s->shared->read_off);
+		off = hpcap_min(hpcap_max(off, s->read_off), r->published);
+		s->read_off = off;
+		WRITE_ONCE(r->queue->listeners[i].read_off, off);
+		if (hpcap_ring_holds(s))
+			oldest_needed = hpcap_min(oldest_needed, off);
+	}
+	r->limit = oldest_needed == U64_MAX ? U64_MAX : oldest_needed + r->ring_bytes;
+}
+
+/* -------------------------------------------------------------------- placing */
+
+/* Room for n bytes at the head, announced. Knows nothing of files. */
+static inline int hpcap_ring_room(struct hpcap_ring *r, u64 n)
+{
+	u64 end = r->head + n;
+
+	while (unlikely(r->head - r->lap_off >= r->ring_bytes))
+		r->lap_off += r->ring_bytes;
+	if (end > r->limit || r->full) {
+		hpcap_ring_refresh(r);
+		/* Once full, a little more must be free than one record asks for. */
+		if (end > r->limit || (r->full && end + r->resume_bytes > r->limit)) {
+			r->full = 1;
+			return -ENOSPC;
+		}
+		r->full = 0;
+	}
+	if (end > r->announced) {
+		r->announced = hpcap_min(hpcap_max(end, r->head + HPCAP_RING_ANNOUNCE),
+					 r->limit);
+		if (r->announced > r->ring_bytes &&
+		    r->announced - r->ring_bytes > r->queue->oldest)
+			WRITE_ONCE(r->queue->oldest, r->announced - r->ring_bytes);
+		/* Announced before it is overwritten. */
+		smp_wmb();
+	}
+	if (r->head >= r->next_block)
+		hpcap_ring_open_block(r);
+	return 0;
+}
+
+/* After a record was written: the head moves, and the fast path is measured anew. */
+static inline void hpcap_ring_placed(struct hpcap_ring *r, u64 n)
+{
+	r->head += n;
+	if (r->head > r->next_block)
+		hpcap_ring_open_block(r);
+	if (r->unstamped || r->gap_due || r->header_due || r->full) {
+		r->fast_end = 0;
+		return;
+	}
+	r->fast_end = hpcap_min(hpcap_min(r->file_end - r->tail, r->announced),
+				hpcap_min(r->lap_off + r->ring_bytes, r->next_block));
+}
+
+/* Padding of n bytes, header included, with a tag in it or zero bytes. */
+static inline int hpcap_ring_pad(struct hpcap_ring *r, u64 n, const void *tag, u64 tag_bytes)
+{
+	struct hpcap_record rec = {
+		.caplen = (u16)(n - HPCAP_RECORD_BYTES),
+		.len = (u16)(n - HPCAP_RECORD_BYTES),
+	};
+	u8 *to;
+
+	if (hpcap_ring_room(r, n))
+		return -ENOSPC;
+	to = hpcap_ring_at(r, r->head);
+	memcpy(to, &rec, sizeof(rec));
+	to += sizeof(rec);
+	if (tag_bytes)
+		memcpy(to, tag, tag_bytes);
+	memset(to + tag_bytes, 0, n - sizeof(rec) - tag_bytes);
+	hpcap_ring_placed(r, n);
+	return 0;
+}
+
+static inline void hpcap_ring_tag(struct hpcap_tag *tag, u32 type, u32 bytes)
+{
+	tag->magic = HPCAP_TAG_MAGIC;
+	tag->type = (u16)type;
+	tag->version = HPCAP_TAG_VERSION;
+	tag->bytes = bytes;
+}
+
+/* ---------------------------------------------------------------------- files */
+
+static inline u64 hpcap_ring_header_bytes(const struct hpcap_ring *r)
+{
+	return r->plain ? 0 : HPCAP_RECORD_BYTES + sizeof(r->header);
+}
+
+static inline int hpcap_ring_write_header(struct hpcap_ring *r)
+{
+	struct hpcap_file_header *h = &r->header;
+
+	h->stream_off = r->head;
+	h->start_ns = r->wall_ns;
+	h->caplen = READ_ONCE(r->queue->caplen);
+	memcpy(h->ledger, r->ledger, sizeof(h->ledger));
+	r->header_due = 0;
+	if (hpcap_ring_pad(r, hpcap_ring_header_bytes(r), h, sizeof(*h))) {
+		r->header_due = 1;
+		return -ENOSPC;
+	}
+	return 0;
+}
+
+/* The file under way holds no frame yet: a recorder may start at its first byte. */
+static inline int hpcap_ring_file_is_fresh(const struct hpcap_ring *r)
+{
+	return r->head == r->file_off ||
+	       (!r->header_due && r->head == r->file_off + hpcap_ring_header_bytes(r));
+}
+
+/* A listener begins, at `off`, before which `frames` frames had been captured. */
+static inline void hpcap_ring_grant(struct hpcap_ring *r, u32 i, u64 off, u64 frames, u64 bytes)
+{
+	struct hpcap_ring_slot *s = &r->slots[i];
+	struct hpcap_listener *l = &r->queue->listeners[i];
+
+	s->read_off = off;
+	s->state = HPCAP_SLOT_ACTIVE;
+	WRITE_ONCE(s->shared->read_off, off);
+	WRITE_ONCE(l->read_off, off);
+	WRITE_ONCE(l->start_off, off);
+	WRITE_ONCE(l->start_frames, frames);
+	WRITE_ONCE(l->start_bytes, bytes);
+	smp_store_release(&l->state, HPCAP_SLOT_ACTIVE);
+	r->listeners++;
+	/* A new lossless listener may hold more than the others. */
+	if (hpcap_ring_holds(s))
+		r->limit = hpcap_min(r->limit, off + r->ring_bytes);
+	r->fast_end = 0;
+}
+
+/* A file starts at the head; whoever waited for one starts there. */
+static inline void hpcap_ring_start_file(struct hpcap_ring *r)
+{
+	u32 mask = r->slot_mask;
+
+	r->file_off = r->head;
+	r->file_end = r->head + r->file_bytes_max;
+	r->header_due = !r->plain;
+	r->file_wanted = 0;
+	r->file_ns = r->clock_ns;
+	r->fast_end = 0;
+	WRITE_ONCE(r->queue->file_off, r->file_off);
+	while (mask) {
+		u32 i = __builtin_ctz(mask);
+
+		mask &= mask - 1;
+		if (r->slots[i].state == HPCAP_SLOT_STARTING)
+			hpcap_ring_grant(r, i, r->file_off, r->ledger[HPCAP_CAPTURED].frames,
+					 r->ledger[HPCAP_CAPTURED].bytes);
+	}
+}
+
+/* What was lost since the previous record, into the stream. */
+static inline int hpcap_ring_write_gap(struct hpcap_ring *r)
+{
+	struct hpcap_gap gap;
+
+	hpcap_ring_tag(&gap.tag, HPCAP_TAG_GAP, sizeof(gap));
+	gap.from_ns = r->last_sec * HPCAP_NS_PER_S + r->last_nsec;
+	gap.until_ns = r->wall_ns;
+	memcpy(gap.lost, r->gap, sizeof(gap.lost));
+	r->gap_due = 0;
+	if (hpcap_ring_pad(r, HPCAP_RECORD_BYTES + sizeof(gap), &gap, sizeof(gap))) {
+		r->gap_due = 1;
+		return -ENOSPC;
+	}
+	memset(r->gap, 0, sizeof(r->gap));
+	WRITE_ONCE(r->queue->gaps, r->queue->gaps + 1);
+	return 0;
+}
+
+/*
+ * One step towards the end of the file: at most one large record, so that no step is
+ * long. The last step starts the next file.
+ */
+static inline int hpcap_ring_end_file_step(struct hpcap_ring *r)
+{
+	u64 left = r->file_end - r->head;
+	u64 rest = r->tail;	/* to remain after this step, if anything remains */
+	u64 n;
+
+	/* What is missing is missing from the file that ends. */
+	if (r->gap_due && left >= HPCAP_RECORD_BYTES + sizeof(struct hpcap_gap) + rest)
+		return hpcap_ring_write_gap(r);
+	if (!r->plain && left >= rest && left <= rest + HPCAP_RECORD_BYTES_MAX) {
+		struct hpcap_ledger_tag tag;
+
+		hpcap_ring_tag(&tag.tag, HPCAP_TAG_LEDGER, sizeof(tag));
+		tag.end_ns = r->wall_ns;
+		memcpy(tag.ledger, r->ledger, sizeof(tag.ledger));
+		if (hpcap_ring_pad(r, HPCAP_RECORD_BYTES + sizeof(tag), &tag, sizeof(tag)))
+			return -ENOSPC;
+		left = r->file_end - r->head;
+		rest = HPCAP_RECORD_BYTES;
+	}
+	n = hpcap_min(left, HPCAP_RECORD_BYTES_MAX);
+	if (left > n && left - n < rest)
+		n = left - rest;
+	if (hpcap_ring_pad(r, n, NULL, 0))
+		return -ENOSPC;
+	if (r->head == r->file_end)
+		hpcap_ring_start_file(r);
+	return 0;
+}
+
+/* The file under way shall end at the next block's edge that has room for its tail. */
+static inline void hpcap_ring_want_file(struct hpcap_ring *r)
+{
+	if (r->file_wanted)
+		return;
+	r->file_wanted = 1;
+	r->file_end = hpcap_min(r->file_end,
+				hpcap_round_up(r->head + r->tail, r->block_bytes));
+	r->fast_end = 0;
+}
+
+/* ------------------------------------------------------------------ accounting */
+
+/*
+ * Frames that are not in the stream, and why. Losses are written into the stream before
+ * the next frame; what was lost while nobody listened is missing from no recording.
+ */
+static inline void hpcap_ring_account(struct hpcap_ring *r, u32 reason, u64 frames, u64 bytes)
+{
+	r->ledger[reason].frames += frames;
+	r->ledger[reason].bytes += bytes;
+	r->dirty = 1;
+	if (reason < HPCAP_RING_FULL || (!r->listeners && !r->look_back) || r->plain)
+		return;
+	r->gap[reason].frames += frames;
+	r->gap[reason].bytes += bytes;
+	r->gap_due = 1;
+	r->fast_end = 0;
+}
+
+/* ---------------------------------------------------------------------- frames */
+
+/* Everything that must happen before a record of n bytes, and room for it. */
+static inline int hpcap_ring_prepare(struct hpcap_ring *r, u64 n)
+{
+	for (;;) {
+		u64 next = r->gap_due ? HPCAP_RECORD_BYTES + sizeof(struct hpcap_gap) : n;
+		int err;
+
+		if (r->header_due)
+			err = hpcap_ring_write_header(r);
+		else if (r->head + next + r->tail > r->file_end)
+			err = hpcap_ring_end_file_step(r);
+		else if (r->gap_due)
+			err = hpcap_ring_write_gap(r);
+		else
+			return hpcap_ring_room(r, n);
+		if (err)
+			return err;
+	}
+}
+
+/* Brings a time into what a record can say: not zero, which is padding, and 32 bits. */
+static inline void hpcap_ring_adjust_time(struct hpcap_ring *r, struct hpcap_record *rec,
+					  const struct hpcap_frame *f)
+{
+	if (f->sec > 0xffffffffu) {
+		rec->sec = 0xffffffffu;
+		rec->nsec = HPCAP_NS_PER_S - 1;
+	} else if (f->nsec >= HPCAP_NS_PER_S) {
+		rec->nsec = HPCAP_NS_PER_S - 1;
+	} else {
+		rec->nsec = 1;
+	}
+	WRITE_ONCE(r->queue->times_adjusted, r->queue->times_adjusted + 1);
+}
+
+/*
+ * One frame into the ring. Not visible before hpcap_ring_publish.
+ *
+ * Returns 0, or -ENOSPC where a lossless listener holds the ring back: the caller tries
+ * again later, or accounts the frame as HPCAP_RING_FULL.
+ */
+static inline int hpcap_ring_push(struct hpcap_ring *r, const struct hpcap_frame *f)
+{
+	u32 caplen = f->caplen < r->caplen ? f->caplen : r->caplen;
+	struct hpcap_record rec = {
+		.sec = (u32)f->sec,
+		.nsec = f->nsec,
+		.caplen = (u16)caplen,
+		.len = (u16)f->len,
+	};
+	u64 n = HPCAP_RECORD_BYTES + caplen;
+	int slow = r->head + n > r->fast_end;
+	u8 *to;
+
+	if (unlikely(slow)) {
+		int err = hpcap_ring_prepare(r, n);
+
+		if (err)
+			return err;
+	}
+	if (unlikely((f->sec >> 32) | !(f->sec | f->nsec) | (f->nsec >= HPCAP_NS_PER_S)))
+		hpcap_ring_adjust_time(r, &rec, f);
+	if (unlikely(f->len > HPCAP_CAPLEN_MAX || f->len < f->caplen)) {
+		u32 len = f->len < f->caplen ? f->caplen : f->len;
+
+		if (len > HPCAP_CAPLEN_MAX) {
+			len = HPCAP_CAPLEN_MAX;
+			WRITE_ONCE(r->queue->frames_cut, r->queue->frames_cut + 1);
+		}
+		rec.len = (u16)len;
+	}
+	to = hpcap_ring_at(r, r->head);
+	memcpy(to, &rec, sizeof(rec));
+	memcpy(to + sizeof(rec), f->data, caplen);
+	r->last_sec = rec.sec;
+	r->last_nsec = rec.nsec;
+	/* Counted before it is placed: a block that opens behind it has it before itself. */
+	r->ledger[HPCAP_CAPTURED].frames++;
+	r->ledger[HPCAP_CAPTURED].bytes += rec.len;
+	if (unlikely(slow)) {
+		if (r->unstamped)
+			WRITE_ONCE(r->unstamped->first_ns,
+				   rec.sec * HPCAP_NS_PER_S + rec.nsec);
+		r->unstamped = NULL;
+		hpcap_ring_placed(r, n);
+	} else {
+		r->head += n;
+	}
+	return 0;
+}
+
+/*
+ * Up to n frames; returns how many were taken. Fewer than n only when the ring is full:
+ * the next one was not taken and is not accounted. Without listeners all are taken, and
+ * accounted as HPCAP_NO_LISTENER.
+ */
+static inline u32 hpcap_ring_push_batch(struct hpcap_ring *r, const struct hpcap_frame *f, u32 n)
+{
+	u32 i;
+
+	if (unlikely(!r->listeners && !r->look_back)) {
+		u64 bytes = 0;
+
+		for (i = 0; i < n; i++)
+			bytes += f[i].len;
+		hpcap_ring_account(r, HPCAP_NO_LISTENER, n, bytes);
+		return n;
+	}
+	for (i = 0; i < n; i++) {
+		/* The frame is in the NIC's memory; the next one can be on its way. */
+		if (i + 4 < n)
+			__builtin_prefetch(f[i + 4].data);
+		if (hpcap_ring_push(r, &f[i]))
+			break;
+	}
+	return i;
+}
+
+/* ------------------------------------------------------------------- publishing */
+
+static inline void hpcap_ring_publish_ledger(struct hpcap_ring *r)
+{
+	struct hpcap_queue *q = r->queue;
+	u64 seq = q->ledger_seq;
+	u32 i;
+
+	WRITE_ONCE(q->ledger_seq, seq + 1);
+	smp_wmb();
+	for (i = 0; i < HPCAP_LEDGER_REASONS; i++) {
+		WRITE_ONCE(q->ledger[i].frames, r->ledger[i].frames);
+		WRITE_ONCE(q->ledger[i].bytes, r->ledger[i].bytes);
+	}
+	WRITE_ONCE(q->published_frames, r->ledger[HPCAP_CAPTURED].frames);
+	WRITE_ONCE(q->ledger_off, r->published);
+	smp_store_release(&q->ledger_seq, seq + 2);
+	r->dirty = 0;
+}
+
+/* Everything written so far becomes visible. */
+static inline void hpcap_ring_publish(struct hpcap_ring *r)
+{
+	if (r->head != r->published) {
+		r->published = r->head;
+		smp_store_release(&r->queue->published, r->head);
+		r->dirty = 1;
+	}
+	if (r->dirty)
+		hpcap_ring_publish_ledger(r);
+}
+
+/* -------------------------------------------------------- listeners coming and going */
+
+/* The oldest record that can be found: the first of the oldest block that is whole. */
+static inline const struct hpcap_block *hpcap_ring_oldest(const struct hpcap_ring *r)
+{
+	u64 oldest = hpcap_max(r->queue->oldest, r->queue->start_off);
+	u64 block = oldest / r->block_bytes;
+
+	for (; block * r->block_bytes < r->head; block++) {
+		const struct hpcap_block *e = &r->index[block % r->queue->index_entries];
+
+		if (e->block == block && e->first_off >= oldest)
+			return e;
+	}
+	return NULL;
+}
+
+/*
+ * A new listener, with its page `shared` set up by the caller. `l` holds what is known of
+ * it (id, contract, max_stall_ns, attached_ns, pid, uid, name).
+ *
+ * Returns the slot's index, or -EUSERS when all are taken. The listener is active at once
+ * (HPCAP_SLOT_ACTIVE), or once a file has started (HPCAP_SLOT_STARTING until then).
+ */
+static inline int hpcap_ring_attach(struct hpcap_ring *r, struct hpcap_slot *shared,
+				    const struct hpcap_listener *l, u32 start)
+{
+	struct hpcap_ring_slot *s;
+	const struct hpcap_block *e;
+	u32 i;
+
+	if (r->slot_mask == 0xffffffffu)
+		return -EUSERS;
+	i = __builtin_ctz(~r->slot_mask);
+	s = &r->slots[i];
+	s->shared = shared;
+	s->max_stall_ns = l->max_stall_ns;
+	s->stalled_ns = 0;
+	s->woken_ns = 0;
+	s->file_seq = READ_ONCE(shared->file_seq);
+	s->state = HPCAP_SLOT_STARTING;
+	s->contract = l->contract;
+	r->queue->listeners[i] = *l;
+	smp_store_release(&r->queue->listeners[i].state, HPCAP_SLOT_STARTING);
+	r->slot_mask |= 1u << i;
+
+	switch (start) {
+	case HPCAP_START_FILE:
+		if (hpcap_ring_file_is_fresh(r) && r->file_off >= r->queue->oldest)
+			hpcap_ring_grant(r, i, r->file_off, r->ledger[HPCAP_CAPTURED].frames,
+					 r->ledger[HPCAP_CAPTURED].bytes);
+		else
+			hpcap_ring_want_file(r);
+		break;
+	case HPCAP_START_OLDEST:
+		e = hpcap_ring_oldest(r);
+		if (e) {
+			hpcap_ring_grant(r, i, e->first_off, e->frames, e->bytes);
+			break;
+		}
+		/* fallthrough */
+	default:
+		hpcap_ring_grant(r, i, r->head, r->ledger[HPCAP_CAPTURED].frames,
+				 r->ledger[HPCAP_CAPTURED].bytes);
+		break;
+	}
+	return (int)i;
+}
+
+/* Recomputes what the listeners hold, after one of them stopped holding. */
+static inline void hpcap_ring_released(struct hpcap_ring *r)
+{
+	u32 i;
+
+	r->listeners = 0;
+	for (i = 0; i < HPCAP_SLOTS; i++)
+		r->listeners += r->slots[i].state == HPCAP_SLOT_ACTIVE;
+	if (!r->listeners && !r->look_back) {
+		/* Nobody is left from whose recording it would be missing. */
+		memset(r->gap, 0, sizeof(r->gap));
+		r->gap_due = 0;
+	}
+	hpcap_ring_refresh(r);
+	r->fast_end = 0;
+}
+
+/* A listener has gone. Its page is not touched any more; the slot is free again. */
+static inline void hpcap_ring_detach(struct hpcap_ring *r, u32 i)
+{
+	struct hpcap_listener *l = &r->queue->listeners[i];
+
+	r->slot_mask &= ~(1u << i);
+	r->slots[i].shared = NULL;
+	r->slots[i].state = HPCAP_SLOT_FREE;
+	WRITE_ONCE(l->state, HPCAP_SLOT_FREE);
+	WRITE_ONCE(l->id, 0);
+	hpcap_ring_released(r);
+}
+
+/* A listener gets nothing more and holds nothing more; it learns so when it looks. */
+static inline void hpcap_ring_kill(struct hpcap_ring *r, u32 i)
+{
+	r->slots[i].state = HPCAP_SLOT_KILLED;
+	smp_store_release(&r->queue->listeners[i].state, HPCAP_SLOT_KILLED);
+	hpcap_ring_released(r);
+}
+
+/* Holds the ring back for longer than it may: it becomes lossy, and can see so. */
+static inline void hpcap_ring_demote(struct hpcap_ring *r, u32 i)
+{
+	r->slots[i].contract = HPCAP_LOSSY;
+	WRITE_ONCE(r->queue->listeners[i].demoted_ns, r->wall_ns);
+	smp_store_release(&r->queue->listeners[i].contract, HPCAP_LOSSY);
+	hpcap_ring_released(r);
+}
+
+/* The source has ended: nothing more will be published. */
+static inline void hpcap_ring_end(struct hpcap_ring *r)
+{
+	/* What was lost at the end is in the stream too, where there is room to say so. */
+	if (r->gap_due)
+		hpcap_ring_prepare(r, 0);
+	hpcap_ring_publish(r);
+	smp_store_release(&r->queue->state, HPCAP_QUEUE_ENDED);
+}
+
+/* --------------------------------------------------------------------- service */
+
+/* A full ring: who holds it back, and for how long already? */
+static inline void hpcap_ring_watch_stall(struct hpcap_ring *r, u32 i)
+{
+	struct hpcap_ring_slot *s = &r->slots[i];
+	int blocks = r->full && hpcap_ring_holds(s) &&
+		     r->head + r->resume_bytes + HPCAP_RECORD_BYTES_MAX >
+			     s->read_off + r->ring_bytes;
+
+	if (!blocks)
+		s->stalled_ns = 0;
+	else if (!s->stalled_ns)
+		s->stalled_ns = r->clock_ns;
+	else if (s->max_stall_ns && r->clock_ns - s->stalled_ns >= s->max_stall_ns)
+		hpcap_ring_demote(r, i);
+}
+
+/* Whether this listener sleeps and has what it waits for. */
+static inline int hpcap_ring_must_wake(struct hpcap_ring *r, u32 i)
+{
+	struct hpcap_ring_slot *s = &r->slots[i];
+
+	if (!READ_ONCE(s->shared->waiting))
+		return 0;
+	if (READ_ONCE(s->shared->wait_off) > r->published && s->state == HPCAP_SLOT_ACTIVE &&
+	    r->queue->state == HPCAP_QUEUE_RUNNING)
+		return 0;
+	/* A listener that always waits for what is there costs only itself. */
+	if (r->clock_ns - s->woken_ns < HPCAP_RING_WAKE_NS)
+		return 0;
+	s->woken_ns = r->clock_ns;
+	WRITE_ONCE(s->shared->waiting, 0);
+	return 1;
+}
+
+/*
+ * To be called after each batch, and at least every few milliseconds on an idle link:
+ * publishes, starts files that somebody waits for, writes a gap that no frame follows,
+ * watches the listeners. `clock_ns` is monotonic, `wall_ns` is since 1970.
+ *
+ * Returns the slots to wake, a bit each: the caller wakes whoever sleeps on `waiting`.
+ */
+static inline u32 hpcap_ring_service(struct hpcap_ring *r, u64 clock_ns, u64 wall_ns)
+{
+	u32 mask, wake = 0;
+
+	r->clock_ns = clock_ns;
+	r->wall_ns = wall_ns;
+	if (r->file_wanted)
+		hpcap_ring_end_file_step(r);
+	else if (r->gap_due)
+		hpcap_ring_prepare(r, 0);
+	hpcap_ring_publish(r);
+	if (clock_ns - r->queue->heartbeat_ns > 1000 * 1000) {
+		WRITE_ONCE(r->queue->heartbeat_ns, clock_ns);
+		if (r->slot_mask)
+			hpcap_ring_refresh(r);
+	}
+	/* Published before `waiting` is read: whoever sets it looks once more before it sleeps. */
+	smp_mb();
+	for (mask = r->slot_mask; mask; mask &= mask - 1) {
+		u32 i = __builtin_ctz(mask);
+		struct hpcap_ring_slot *s = &r->slots[i];
+		u32 file_seq = READ_ONCE(s->shared->file_seq);
+
+		if (file_seq != s->file_seq && s->state == HPCAP_SLOT_ACTIVE &&
+		    clock_ns - r->file_ns >= HPCAP_RING_FILE_NS) {
+			s->file_seq = file_seq;
+			if (!hpcap_ring_file_is_fresh(r))
+				hpcap_ring_want_file(r);
+		}
+		hpcap_ring_watch_stall(r, i);
+		wake |= (u32)hpcap_ring_must_wake(r, i) << i;
+	}
+	return wake;
+}
+
+/* ------------------------------------------------------------------------ start */
+
+/* Keeps so many bytes of each frame from now on; 0: whole frames. */
+static inline void hpcap_ring_set_caplen(struct hpcap_ring *r, u32 caplen)
+{
+	WRITE_ONCE(r->queue->caplen, caplen);
+	r->caplen = caplen && caplen < HPCAP_CAPLEN_MAX ? caplen : HPCAP_CAPLEN_MAX;
+}
+
+static inline u64 hpcap_block_bytes(u64 ring_bytes)
+{
+	if (ring_bytes >= 4 * HPCAP_BLOCK_BYTES)
+		return HPCAP_BLOCK_BYTES;
+	return ring_bytes / 4 / HPCAP_SLOT_BYTES * HPCAP_SLOT_BYTES;
+}
+
+static inline u32 hpcap_index_entries(u64 ring_bytes)
+{
+	return (u32)(ring_bytes / hpcap_block_bytes(ring_bytes) + 2);
+}
+
+/*
+ * Starts a queue. `base` is the ring, mapped twice back to back; `queue` has its constant
+ * part filled in and room for the index behind it. The rest of both is zero.
+ *
+ * Returns 0, or -EINVAL where the sizes do not make a ring.
+ */
+static inline int hpcap_ring_init(struct hpcap_ring *r, void *base, struct hpcap_queue *queue)
+{
+	struct hpcap_file_header *h = &r->header;
+
+	memset(r, 0, sizeof(*r));
+	if (queue->ring_bytes < HPCAP_RING_BYTES_MIN ||
+	    queue->ring_bytes % HPCAP_SLOT_BYTES ||
+	    queue->block_bytes != hpcap_block_bytes(queue->ring_bytes) ||
+	    queue->index_entries < hpcap_index_entries(queue->ring_bytes) ||
+	    queue->file_bytes_max % queue->block_bytes || !queue->file_bytes_max ||
+	    queue->file_bytes_max > HPCAP_FILE_BYTES_MAX ||
+	    queue->start_off % queue->block_bytes ||
+	    queue->start_off / queue->ring_bytes * queue->ring_bytes > queue->start_off)
+		return -EINVAL;
+	r->base = base;
+	r->queue = queue;
+	r->index = (struct hpcap_block *)((u8 *)queue + queue->index_off);
+	r->ring_bytes = queue->ring_bytes;
+	r->block_bytes = queue->block_bytes;
+	r->file_bytes_max = queue->file_bytes_max;
+	r->resume_bytes = hpcap_min(r->ring_bytes / 16, HPCAP_RECORD_BYTES_MAX);
+	r->plain = !!(queue->flags & HPCAP_QUEUE_PLAIN);
+	r->look_back = !!(queue->flags & HPCAP_QUEUE_LOOK_BACK);
+	r->tail = HPCAP_RECORD_BYTES;
+	if (!r->plain)
+		r->tail += HPCAP_RECORD_BYTES + sizeof(struct hpcap_ledger_tag);
+	hpcap_ring_set_caplen(r, queue->caplen);
+	r->wall_ns = queue->start_ns;
+
+	r->head = queue->start_off;
+	r->published = r->head;
+	r->lap_off = r->head / r->ring_bytes * r->ring_bytes;
+	r->limit = U64_MAX;
+	r->announced = r->head;
+	r->next_block = r->head;
+
+	hpcap_ring_tag(&h->tag, HPCAP_TAG_FILE_HEADER, sizeof(*h));
+	h->link_type = queue->link_type;
+	h->adapter = queue->adapter;
+	h->queue = queue->queue;
+	h->producer_pid = queue->producer_pid;
+	h->file_bytes_max = queue->file_bytes_max;
+	h->block_bytes = queue->block_bytes;
+	memcpy(h->interface, queue->interface, sizeof(h->interface));
+	memcpy(h->host, queue->host, sizeof(h->host));
+	memcpy(h->clock_source, queue->clock_source, sizeof(h->clock_source));
+	memcpy(h->software, queue->software, sizeof(h->software));
+	memcpy(h->filter, queue->filter, sizeof(h->filter));
+
+	queue->magic = HPCAP_QUEUE_MAGIC;
+	queue->abi_version = HPCAP_ABI_VERSION;
+	queue->slots = HPCAP_SLOTS;
+	queue->published = r->head;
+	queue->oldest = r->head;
+	queue->ledger_off = r->head;
+	hpcap_ring_start_file(r);
+	if (!r->plain)
+		hpcap_ring_write_header(r);
+	hpcap_ring_publish(r);
+	smp_store_release(&queue->state, HPCAP_QUEUE_RUNNING);
+	return 0;
+}
+
+#endif /* _HPCAP_RING_H */
