@@ -3,10 +3,20 @@
 //! A source lends frames to the poll thread, which copies them into the ring. Nothing a
 //! source hands out outlives the next call to it.
 
+pub mod af_packet;
+mod batch;
+pub mod generator;
+pub mod interface;
+mod options;
+pub mod pcap;
+pub mod spec;
+
 use std::marker::PhantomData;
 use std::time::Duration;
 
 use hpcap::{Count, Reason, Result};
+
+pub use spec::SourceSpec;
 
 /// A frame as the producer takes it (`struct hpcap_frame` of `kmod/core/ring.h`).
 #[derive(Debug, Clone, Copy)]

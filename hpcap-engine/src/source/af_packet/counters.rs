@@ -1,0 +1,122 @@
+//! What the interface and the kernel lost, as differences of counters that go on for ever.
+
+use hpcap::{Count, Reason};
+
+use super::super::interface::Interface;
+
+/// Losses that were noticed and not yet reported.
+#[derive(Debug)]
+pub(super) struct Losses {
+    /// Counters of the interface when they were last looked at; `None` where they do not count.
+    seen: Option<(u32, u32)>,
+    missed: u64,
+    damaged: u64,
+    report: [(Reason, Count); 2],
+}
+
+/// What a 32-bit counter has grown by. It may have wrapped; one that was set back (a driver
+/// reloaded, a NIC reset) counts from zero, and never gives an absurd number.
+fn grown(from: u32, to: u32) -> u64 {
+    match to.checked_sub(from) {
+        Some(by) => by.into(),
+        None if from - to > u32::MAX / 2 => to.wrapping_sub(from).into(),
+        None => to.into(),
+    }
+}
+
+impl Losses {
+    /// Counts from now on; the interface's own counters only where `nic` says so.
+    pub(super) fn new(interface: &Interface, nic: bool) -> Self {
+        let none = Count::default();
+        Self {
+            seen: nic.then_some((interface.rx_missed, interface.rx_errors)),
+            missed: 0,
+            damaged: 0,
+            report: [(Reason::NicMissed, none), (Reason::NicError, none)],
+        }
+    }
+
+    /// Frames for which the ring had no room.
+    pub(super) fn missed(&mut self, frames: u64) {
+        self.missed += frames;
+    }
+
+    /// Frames that arrived and could not be read.
+    pub(super) fn damaged(&mut self, frames: u64) {
+        self.damaged += frames;
+    }
+
+    /// Looks at the interface's counters.
+    pub(super) fn look(&mut self, interface: &Interface) {
+        if let Some((missed, errors)) = &mut self.seen {
+            self.missed += grown(*missed, interface.rx_missed);
+            self.damaged += grown(*errors, interface.rx_errors);
+            (*missed, *errors) = (interface.rx_missed, interface.rx_errors);
+        }
+    }
+
+    /// The interface is another one of the same name: its counters start anew.
+    pub(super) fn replaced(&mut self, interface: &Interface) {
+        if let Some(seen) = &mut self.seen {
+            *seen = (interface.rx_missed, interface.rx_errors);
+        }
+    }
+
+    /// What was not reported yet; then it is.
+    pub(super) fn report(&mut self) -> &[(Reason, Count)] {
+        self.report = [
+            (
+                Reason::NicMissed,
+                Count::new(std::mem::take(&mut self.missed), 0),
+            ),
+            (
+                Reason::NicError,
+                Count::new(std::mem::take(&mut self.damaged), 0),
+            ),
+        ];
+        match (self.report[0].1.is_zero(), self.report[1].1.is_zero()) {
+            (true, true) => &[],
+            (false, true) => &self.report[..1],
+            (true, false) => &self.report[1..],
+            (false, false) => &self.report,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counters_wrap_and_are_reset() {
+        assert_eq!(grown(5, 7), 2);
+        assert_eq!(grown(u32::MAX, 4), 5);
+        assert_eq!(grown(1_000_000, 3), 3);
+        assert_eq!(grown(7, 7), 0);
+    }
+
+    #[test]
+    fn losses_are_reported_once_and_only_those_there_are() {
+        let interface = Interface::all().unwrap().remove(0);
+        let mut later = interface.clone();
+        later.rx_missed = interface.rx_missed.wrapping_add(3);
+        later.rx_errors = interface.rx_errors.wrapping_add(4);
+        let mut losses = Losses::new(&interface, true);
+        assert!(losses.report().is_empty());
+        losses.look(&later);
+        losses.missed(2);
+        assert_eq!(
+            losses.report(),
+            [
+                (Reason::NicMissed, Count::new(5, 0)),
+                (Reason::NicError, Count::new(4, 0))
+            ]
+        );
+        assert!(losses.report().is_empty());
+        losses.damaged(1);
+        assert_eq!(losses.report(), [(Reason::NicError, Count::new(1, 0))]);
+        let mut others = Losses::new(&interface, false);
+        others.look(&later);
+        assert!(others.report().is_empty());
+    }
+}

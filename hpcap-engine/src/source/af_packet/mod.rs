@@ -1,0 +1,270 @@
+//! `af_packet:IF`: the frames of a network interface, lent straight from the memory that the
+//! kernel writes them to.
+//!
+//! An interface that goes down, or away, ends nothing: the source says so, waits, and goes on
+//! when it comes back. What the kernel and the NIC lost is counted.
+
+mod counters;
+mod ring;
+mod socket;
+mod spec;
+mod vlan;
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use hpcap::{Error, Kind, Result};
+
+use super::batch::Batch;
+use super::interface::{Interface, Link};
+use super::{Description, Harvest, Source, State};
+use counters::Losses;
+use socket::{RETIRE, Socket};
+pub use spec::{AfPacketSpec, Direction};
+
+/// How often an interface that is down or gone is looked for.
+const LOOK_FOR: Duration = Duration::from_millis(100);
+/// How often the counters of the kernel are read while frames keep coming.
+const COUNT_EVERY: Duration = Duration::from_millis(100);
+/// How often the counters of the interface are.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Whether frames can come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Presence {
+    Up,
+    Down,
+    /// The socket has lost its interface; whatever is in the ring still counts.
+    Gone {
+        since: Instant,
+    },
+}
+
+/// A source of the frames of a network interface; see [`AfPacketSpec`].
+#[derive(Debug)]
+pub struct AfPacket {
+    spec: AfPacketSpec,
+    batch: Batch,
+    socket: Socket,
+    interface: Interface,
+    link: Link,
+    presence: Presence,
+    losses: Losses,
+    counted: Instant,
+    looked: Instant,
+    events: Vec<String>,
+}
+
+impl AfPacket {
+    /// Starts to capture. An interface that is down is not an error: see [`Source::events`].
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`] for an unknown interface, [`Kind::Permission`] without CAP_NET_RAW,
+    /// [`Kind::Format`] when its frames are neither Ethernet nor IP, [`Kind::Full`] when
+    /// there is no memory for the ring.
+    pub fn open(spec: &AfPacketSpec) -> Result<Self> {
+        let interface = Interface::required(&spec.interface)?;
+        let link = interface.link()?;
+        let nic = spec.fanout.is_none() && spec.direction != Direction::Out;
+        let now = Instant::now();
+        let mut source = Self {
+            socket: Socket::open(spec, &interface, link)?,
+            spec: spec.clone(),
+            batch: Batch::new(),
+            presence: Presence::Up,
+            losses: Losses::new(&interface, nic),
+            counted: now,
+            looked: now,
+            events: interface.merges_frames().into_iter().collect(),
+            interface,
+            link,
+        };
+        source.look()?;
+        Ok(source)
+    }
+
+    fn say(&mut self, what: &str) {
+        self.events.push(format!("{} {what}", self.spec.interface));
+    }
+
+    /// Reads what the kernel has dropped.
+    fn count(&mut self) -> Result<()> {
+        self.counted = Instant::now();
+        self.losses.missed(self.socket.drops()?);
+        Ok(())
+    }
+
+    /// Looks at the interface: is it there, is it up, what has it lost.
+    fn look(&mut self) -> Result<()> {
+        self.looked = Instant::now();
+        let found = match self.socket.is_bound()? {
+            true => Interface::by_index(self.interface.index)?,
+            false => None,
+        };
+        match found {
+            Some(interface) => {
+                self.losses.look(&interface);
+                match (self.presence, interface.is_up()) {
+                    (Presence::Up, false) => {
+                        self.presence = Presence::Down;
+                        self.say("is down: waiting for it");
+                    }
+                    (Presence::Down | Presence::Gone { .. }, true) => {
+                        self.presence = Presence::Up;
+                        self.say("is up again");
+                    }
+                    _ => {}
+                }
+                if interface.name != self.interface.name {
+                    self.events.push(format!(
+                        "{} is called {} now: its capture goes on",
+                        self.interface.name, interface.name
+                    ));
+                }
+                self.interface = interface;
+                Ok(())
+            }
+            None => match self.presence {
+                // The last block that was under way is handed over by then.
+                Presence::Gone { since } if since.elapsed() > RETIRE * 5 => self.look_for_another(),
+                Presence::Gone { .. } => Ok(()),
+                Presence::Up | Presence::Down => {
+                    self.presence = Presence::Gone {
+                        since: Instant::now(),
+                    };
+                    self.say("is gone: waiting for it to come back");
+                    Ok(())
+                }
+            },
+        }
+    }
+
+    /// Goes on with another interface of the name, if there is one by now.
+    fn look_for_another(&mut self) -> Result<()> {
+        let Some(interface) = Interface::by_name(&self.spec.interface)? else {
+            return Ok(());
+        };
+        let link = interface.link()?;
+        if link != self.link {
+            return Err(Error::new(
+                Kind::Format,
+                format!("go on with {}", self.spec.interface),
+                "it came back as an interface of another kind, whose frames are different",
+            )
+            .advise("start the capture anew"));
+        }
+        let socket = match Socket::open(&self.spec, &interface, link) {
+            Ok(socket) => socket,
+            // It went away again meanwhile, or is not ready: there will be another look.
+            Err(e) if is_about_interface(e.os_error()) => return Ok(()),
+            Err(e) => return Err(e),
+        };
+        self.losses.missed(self.socket.drops()?);
+        self.losses.replaced(&interface);
+        self.batch.clear();
+        self.socket = socket;
+        self.say("is back");
+        self.presence = if interface.is_up() {
+            Presence::Up
+        } else {
+            self.say("is down: waiting for it");
+            Presence::Down
+        };
+        self.interface = interface;
+        Ok(())
+    }
+
+    /// Acts on the trouble that the socket reports.
+    fn heed(&mut self, trouble: Option<io::Error>) -> Result<()> {
+        let Some(trouble) = trouble else {
+            return Ok(());
+        };
+        if !is_about_interface(trouble.raw_os_error()) {
+            return Err(Error::io(
+                format!("receive from {}", self.interface.name),
+                trouble,
+            ));
+        }
+        let before = self.presence;
+        self.look()?;
+        if before == Presence::Up && self.presence == Presence::Up {
+            self.say("went down and is up again");
+        }
+        Ok(())
+    }
+}
+
+/// Whether the error says that the interface is down or gone.
+fn is_about_interface(errno: Option<i32>) -> bool {
+    matches!(errno, Some(libc::ENETDOWN | libc::ENODEV | libc::ENXIO))
+}
+
+impl Source for AfPacket {
+    fn description(&self) -> Description {
+        Description {
+            interface: self.spec.interface.clone(),
+            link_type: self.link.link_type,
+            clock_source: "kernel",
+            waits: false,
+        }
+    }
+
+    fn harvest(&mut self) -> Result<Harvest<'_>> {
+        self.batch.clear();
+        self.socket.ring.release();
+        let unreadable = self
+            .socket
+            .ring
+            .take(&mut self.batch, self.link.has_addresses());
+        if unreadable > 0 {
+            self.losses.damaged(unreadable);
+            self.say("handed over a block that makes no sense; the rest of it is lost");
+        }
+        if self.counted.elapsed() >= COUNT_EVERY {
+            self.count()?;
+        }
+        let state = if self.batch.is_empty() {
+            State::Idle
+        } else {
+            State::Busy
+        };
+        Ok(Harvest {
+            frames: self.batch.lend(),
+            lost: self.losses.report(),
+            state,
+        })
+    }
+
+    fn wait(&mut self, timeout: Duration) -> Result<()> {
+        self.batch.clear();
+        self.socket.ring.release();
+        match self.presence {
+            Presence::Up | Presence::Down => {
+                let patience = if self.presence == Presence::Up {
+                    timeout
+                } else {
+                    LOOK_FOR
+                };
+                if self.socket.poll(timeout.min(patience))? {
+                    let trouble = self.socket.trouble()?;
+                    self.heed(trouble)?;
+                }
+            }
+            Presence::Gone { .. } => std::thread::sleep(timeout.min(LOOK_FOR)),
+        }
+        self.count()?;
+        let every = if self.presence == Presence::Up {
+            LOOK_EVERY
+        } else {
+            LOOK_FOR
+        };
+        if self.looked.elapsed() >= every {
+            self.look()?;
+        }
+        Ok(())
+    }
+
+    fn events(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.events)
+    }
+}

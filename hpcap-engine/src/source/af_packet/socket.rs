@@ -1,0 +1,263 @@
+//! The packet socket: opened, bound and asked.
+
+use std::ffi::c_int;
+use std::io;
+use std::mem::size_of;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::time::Duration;
+
+use hpcap::error::Context;
+use hpcap::{Error, Kind, Result};
+
+use super::super::interface::{Interface, Link};
+use super::ring::Ring;
+use super::spec::{AfPacketSpec, Direction};
+
+/// A block that is not full is handed over after this long.
+pub(super) const RETIRE: Duration = Duration::from_millis(10);
+/// Room before each frame, beyond what the kernel leaves anyway, for a VLAN tag put back.
+const HEADROOM_BYTES: c_int = 4;
+
+/// A socket that receives the frames of one interface into a ring.
+#[derive(Debug)]
+pub(super) struct Socket {
+    // The ring is unmapped before the socket is closed: fields drop in this order.
+    pub(super) ring: Ring,
+    fd: OwnedFd,
+}
+
+impl Socket {
+    /// Starts receiving the frames of `interface`.
+    pub(super) fn open(spec: &AfPacketSpec, interface: &Interface, link: Link) -> Result<Self> {
+        let name = &interface.name;
+        // Without a protocol nothing is received until everything is set up.
+        let kind = libc::SOCK_RAW | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
+        // SAFETY: `socket` has no memory to get wrong; the result is checked.
+        let fd = unsafe { libc::socket(libc::AF_PACKET, kind, 0) };
+        if fd < 0 {
+            return Err(no_socket(name, io::Error::last_os_error()));
+        }
+        // SAFETY: the descriptor was just opened, and nobody else owns it.
+        let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+
+        let version = libc::tpacket_versions::TPACKET_V3 as c_int;
+        set(&fd, libc::PACKET_VERSION, &version)
+            .context(|| format!("set up TPACKET_V3 for {name}"))?;
+        set(&fd, libc::PACKET_RESERVE, &HEADROOM_BYTES)
+            .context(|| format!("reserve headroom in the receive ring of {name}"))?;
+        let ring = Self::map_ring(&fd, spec)?;
+        match spec.direction {
+            // Looped frames are seen on their way out and on their way in.
+            Direction::Both if !link.loops => {}
+            Direction::Both | Direction::In => set(&fd, libc::PACKET_IGNORE_OUTGOING, &1)
+                .context(|| format!("leave out the frames that {name} sends"))?,
+            Direction::Out => attach_outgoing_filter(&fd)
+                .context(|| format!("leave out the frames that {name} receives"))?,
+        }
+        let index = c_int::try_from(interface.index).unwrap_or(c_int::MAX);
+        if spec.promiscuous {
+            let membership = libc::packet_mreq {
+                mr_ifindex: index,
+                mr_type: libc::PACKET_MR_PROMISC as u16,
+                mr_alen: 0,
+                mr_address: [0; 8],
+            };
+            set(&fd, libc::PACKET_ADD_MEMBERSHIP, &membership)
+                .context(|| format!("make {name} promiscuous"))?;
+        }
+        bind(&fd, index).context(|| format!("receive from {name}"))?;
+        if let Some(group) = spec.fanout {
+            let fanout = u32::from(group) | libc::PACKET_FANOUT_HASH << 16;
+            set(&fd, libc::PACKET_FANOUT, &fanout).map_err(|e| {
+                Error::io(format!("join fanout group {group} of {name}"), e).advise(
+                    "members of a group capture the same interface in the same way; take another number",
+                )
+            })?;
+        }
+        Ok(Self { ring, fd })
+    }
+
+    fn map_ring(fd: &OwnedFd, spec: &AfPacketSpec) -> Result<Ring> {
+        let tried = || {
+            let (blocks, kib) = (spec.blocks, spec.block_bytes >> 10);
+            format!(
+                "get a receive ring of {blocks} blocks of {kib} KiB for {}",
+                spec.interface
+            )
+        };
+        let request = libc::tpacket_req3 {
+            tp_block_size: spec.block_bytes,
+            tp_block_nr: spec.blocks,
+            // TPACKET_V3 packs frames as they come; this only has to divide a block.
+            tp_frame_size: 4096,
+            tp_frame_nr: spec.block_bytes / 4096 * spec.blocks,
+            tp_retire_blk_tov: u32::try_from(RETIRE.as_millis()).unwrap_or(10),
+            tp_sizeof_priv: 0,
+            tp_feature_req_word: 0,
+        };
+        let smaller =
+            |e| Error::io(tried(), e).advise("give it less memory: blocks=16, for example");
+        set(fd, libc::PACKET_RX_RING, &request).map_err(smaller)?;
+        Ring::map(fd, spec.block_bytes, spec.blocks).map_err(smaller)
+    }
+
+    /// Frames that found no room in the ring since this was last asked.
+    pub(super) fn drops(&self) -> Result<u64> {
+        let mut stats = libc::tpacket_stats_v3 {
+            tp_packets: 0,
+            tp_drops: 0,
+            tp_freeze_q_cnt: 0,
+        };
+        get(
+            &self.fd,
+            libc::SOL_PACKET,
+            libc::PACKET_STATISTICS,
+            &mut stats,
+        )
+        .context(|| "read the statistics of a packet socket")?;
+        Ok(stats.tp_drops.into())
+    }
+
+    /// The trouble that the socket has reported since this was last asked.
+    pub(super) fn trouble(&self) -> Result<Option<io::Error>> {
+        let mut errno: c_int = 0;
+        get(&self.fd, libc::SOL_SOCKET, libc::SO_ERROR, &mut errno)
+            .context(|| "read the state of a packet socket")?;
+        Ok((errno != 0).then(|| io::Error::from_raw_os_error(errno)))
+    }
+
+    /// Whether it still has its interface: one that was removed leaves the socket without.
+    pub(super) fn is_bound(&self) -> Result<bool> {
+        let mut address = no_address();
+        let mut bytes = size_of::<libc::sockaddr_ll>() as libc::socklen_t;
+        // SAFETY: the kernel writes at most `bytes` bytes, a whole `sockaddr_ll`, and their
+        // number; both outlive the call.
+        let result = unsafe {
+            libc::getsockname(
+                self.fd.as_raw_fd(),
+                (&raw mut address).cast(),
+                &raw mut bytes,
+            )
+        };
+        if result != 0 {
+            return Err(Error::io(
+                "ask a packet socket for its interface",
+                io::Error::last_os_error(),
+            ));
+        }
+        Ok(address.sll_ifindex > 0)
+    }
+
+    /// Sleeps until a block is handed over or there is trouble, `timeout` at most; returns
+    /// whether there is trouble.
+    pub(super) fn poll(&self, timeout: Duration) -> Result<bool> {
+        let mut poll = libc::pollfd {
+            fd: self.fd.as_raw_fd(),
+            events: libc::POLLIN,
+            revents: 0,
+        };
+        let timeout = libc::timespec {
+            tv_sec: libc::time_t::try_from(timeout.as_secs()).unwrap_or(libc::time_t::MAX),
+            tv_nsec: timeout.subsec_nanos().into(),
+        };
+        // SAFETY: one pollfd, a timespec, and no signal mask; all outlive the call.
+        let n = unsafe { libc::ppoll(&raw mut poll, 1, &raw const timeout, std::ptr::null()) };
+        if n < 0 {
+            let error = io::Error::last_os_error();
+            if error.kind() == io::ErrorKind::Interrupted {
+                return Ok(false);
+            }
+            return Err(Error::io("wait for a packet socket", error));
+        }
+        Ok(poll.revents & (libc::POLLERR | libc::POLLHUP | libc::POLLNVAL) != 0)
+    }
+}
+
+fn no_socket(name: &str, error: io::Error) -> Error {
+    let refused = error.kind() == io::ErrorKind::PermissionDenied;
+    let error = Error::io(format!("open a packet socket to capture {name}"), error);
+    if refused && error.kind() == Kind::Permission {
+        error.advise(
+            "it takes the capability CAP_NET_RAW: run as root, or give the program the \
+             capability with setcap cap_net_raw,cap_net_admin+ep PROGRAM",
+        )
+    } else {
+        error
+    }
+}
+
+/// Lets through only what this host sends. In the kernel, so that what is not wanted takes no
+/// room in the ring and is not counted as lost.
+fn attach_outgoing_filter(fd: &OwnedFd) -> io::Result<()> {
+    let statement = |code: u32, k: u32, jt, jf| libc::sock_filter {
+        code: u16::try_from(code).unwrap_or(0),
+        jt,
+        jf,
+        k,
+    };
+    let packet_type = (libc::SKF_AD_OFF + libc::SKF_AD_PKTTYPE).cast_unsigned();
+    let mut program = [
+        statement(
+            libc::BPF_LD | libc::BPF_W | libc::BPF_ABS,
+            packet_type,
+            0,
+            0,
+        ),
+        statement(
+            libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K,
+            libc::PACKET_OUTGOING.into(),
+            0,
+            1,
+        ),
+        statement(libc::BPF_RET | libc::BPF_K, u32::MAX, 0, 0),
+        statement(libc::BPF_RET | libc::BPF_K, 0, 0, 0),
+    ];
+    let filter = libc::sock_fprog {
+        len: 4,
+        filter: program.as_mut_ptr(),
+    };
+    set_at(fd, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &filter)
+}
+
+fn no_address() -> libc::sockaddr_ll {
+    // SAFETY: zero is a valid value of every field of a `sockaddr_ll`.
+    unsafe { std::mem::zeroed() }
+}
+
+fn bind(fd: &OwnedFd, index: c_int) -> io::Result<()> {
+    let mut address = no_address();
+    address.sll_family = libc::AF_PACKET as u16;
+    address.sll_protocol = (libc::ETH_P_ALL as u16).to_be();
+    address.sll_ifindex = index;
+    let bytes = size_of::<libc::sockaddr_ll>() as libc::socklen_t;
+    // SAFETY: the address is a `sockaddr_ll` of `bytes` bytes and outlives the call.
+    match unsafe { libc::bind(fd.as_raw_fd(), (&raw const address).cast(), bytes) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+fn set<T>(fd: &OwnedFd, option: c_int, value: &T) -> io::Result<()> {
+    set_at(fd, libc::SOL_PACKET, option, value)
+}
+
+fn set_at<T>(fd: &OwnedFd, level: c_int, option: c_int, value: &T) -> io::Result<()> {
+    let bytes = size_of::<T>() as libc::socklen_t;
+    let value = std::ptr::from_ref(value).cast();
+    // SAFETY: the kernel reads `bytes` bytes at `value`, which is a whole `T`.
+    match unsafe { libc::setsockopt(fd.as_raw_fd(), level, option, value, bytes) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Only for types that are integers throughout: any bytes that the kernel writes are valid.
+fn get<T: Copy>(fd: &OwnedFd, level: c_int, option: c_int, value: &mut T) -> io::Result<()> {
+    let mut bytes = size_of::<T>() as libc::socklen_t;
+    let value = std::ptr::from_mut(value).cast();
+    // SAFETY: the kernel writes at most `bytes` bytes at `value`, which is a whole `T`.
+    match unsafe { libc::getsockopt(fd.as_raw_fd(), level, option, value, &raw mut bytes) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}

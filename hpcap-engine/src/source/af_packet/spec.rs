@@ -1,0 +1,139 @@
+//! `af_packet:IF,key=value,...`.
+
+use std::fmt;
+
+use hpcap::{Error, Result};
+
+use super::super::options::{self, Options, escaped, number};
+
+const FORM: &str = "af_packet:IF";
+const KEYS: [&str; 5] = ["promisc", "direction", "block", "blocks", "fanout"];
+/// A block holds any frame that an interface can hand over: 64 KiB, its headers and a tag.
+const BLOCK_BYTES_MIN: u32 = 128 << 10;
+const BLOCK_BYTES_MAX: u32 = 64 << 20;
+/// Pages of every architecture divide this.
+const BLOCK_BYTES_STEP: u32 = 64 << 10;
+
+/// Which frames of an interface are captured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// Those that it receives.
+    In,
+    /// Those that this host sends on it.
+    Out,
+    /// All that pass.
+    Both,
+}
+
+/// The frames of a network interface, through the kernel (`AF_PACKET`, TPACKET_V3).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AfPacketSpec {
+    /// The name of the interface.
+    pub interface: String,
+    /// `promisc=on|off`: frames for others, too; on unless told.
+    pub promiscuous: bool,
+    /// `direction=in|out|both`; both unless told, as in tcpdump. On the loopback interface
+    /// every frame goes out and comes in again: there, `both` means `in`.
+    pub direction: Direction,
+    /// `block=SIZE`: the kernel hands frames over in blocks of so many bytes, a multiple of
+    /// 64 KiB from 128 KiB to 64 MiB; 1 MiB unless told.
+    pub block_bytes: u32,
+    /// `blocks=N`: how many, 2 to 65536, below 4 GiB in all; 64 unless told.
+    pub blocks: u32,
+    /// `fanout=GROUP`: the flows of the interface are spread over all sources with the same
+    /// group, 0 to 65535. Each then counts what it lost itself; what the NIC lost, which cannot
+    /// be told apart, none does.
+    pub fanout: Option<u16>,
+}
+
+impl AfPacketSpec {
+    /// `interface` with all options as they are unless told.
+    #[must_use]
+    pub fn new(interface: impl Into<String>) -> Self {
+        Self {
+            interface: interface.into(),
+            promiscuous: true,
+            direction: Direction::Both,
+            block_bytes: 1 << 20,
+            blocks: 64,
+            fanout: None,
+        }
+    }
+
+    /// Reads what follows `af_packet:`.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`](hpcap::Kind::Usage), naming the key, what it was and what is allowed.
+    pub fn parse(text: &str) -> Result<Self> {
+        let (interface, mut o) = Options::split(FORM, text)?;
+        if interface.is_empty() {
+            return Err(Error::usage(
+                format!("source {FORM}"),
+                "the name of the interface is missing, as in af_packet:eth0",
+            ));
+        }
+        let mut spec = Self::new(interface);
+        if let Some(on) = o.take("promisc", "on or off", |v| match v {
+            "on" => Some(true),
+            "off" => Some(false),
+            _ => None,
+        })? {
+            spec.promiscuous = on;
+        }
+        if let Some(direction) = o.take("direction", "in, out or both", |v| match v {
+            "in" => Some(Direction::In),
+            "out" => Some(Direction::Out),
+            "both" => Some(Direction::Both),
+            _ => None,
+        })? {
+            spec.direction = direction;
+        }
+        let block = "a multiple of 64K from 128K to 64M";
+        if let Some(bytes) = o.take("block", block, |v| {
+            options::memory(v).filter(|n| {
+                (BLOCK_BYTES_MIN..=BLOCK_BYTES_MAX).contains(n)
+                    && n.is_multiple_of(BLOCK_BYTES_STEP)
+            })
+        })? {
+            spec.block_bytes = bytes;
+        }
+        let blocks = "a number of blocks from 2 to 65536, below 4 GiB in all";
+        let block_bytes = spec.block_bytes;
+        if let Some(n) = o.take("blocks", blocks, |v| {
+            number(v)
+                .filter(|n: &u32| (2..=65_536).contains(n) && n.checked_mul(block_bytes).is_some())
+        })? {
+            spec.blocks = n;
+        } else if spec.blocks.checked_mul(block_bytes).is_none() {
+            spec.blocks = u32::MAX / block_bytes;
+        }
+        spec.fanout = o.take("fanout", "the number of a group from 0 to 65535", number)?;
+        o.finish(&KEYS)?;
+        Ok(spec)
+    }
+}
+
+impl fmt::Display for AfPacketSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let default = Self::new("");
+        write!(f, "af_packet:{}", escaped(&self.interface))?;
+        if !self.promiscuous {
+            f.write_str(",promisc=off")?;
+        }
+        match self.direction {
+            Direction::Both => {}
+            Direction::In => f.write_str(",direction=in")?,
+            Direction::Out => f.write_str(",direction=out")?,
+        }
+        if self.block_bytes != default.block_bytes {
+            write!(f, ",block={}", options::exact_size(self.block_bytes.into()))?;
+        }
+        if self.blocks != default.blocks {
+            write!(f, ",blocks={}", self.blocks)?;
+        }
+        if let Some(group) = self.fanout {
+            write!(f, ",fanout={group}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,274 @@
+//! `gen:`: frames made on the spot, at full speed or at a rate, each of which says which one it
+//! is, when it was sent, and what every byte of it should be.
+//!
+//! With a rate the generator behaves like a network: it does not wait for whoever takes the
+//! frames. What is due for longer than [`BACKLOG`] is missed and counted ([`Late`]).
+
+mod content;
+mod schedule;
+mod sizes;
+mod spec;
+
+use std::time::{Duration, Instant};
+
+use hpcap::units::Rate;
+use hpcap::{Count, Reason, Result, Timestamp};
+
+use super::batch::Batch;
+use super::{BATCH, Description, Harvest, Source, State};
+use content::{FLOW_BITS, Header};
+pub use content::{Stamp, verify, verify_cut};
+use schedule::Schedule;
+pub use schedule::WIRE_OVERHEAD_BYTES;
+pub use sizes::{SIZE_MAX, SIZE_MIN, Sizes};
+pub use spec::{GeneratorSpec, Late};
+
+/// How long frames of a generator with a rate wait to be taken; also bounds the burst that
+/// makes up for a stall.
+pub const BACKLOG: Duration = Duration::from_millis(100);
+/// Frames that one harvest skips, at most, so that it returns soon whatever happened.
+const SKIP_MAX: u64 = 1 << 20;
+/// A sleep wakes up this much too late, at worst, on a machine with time to spare.
+const SLEEP_SLACK: Duration = Duration::from_micros(100);
+/// What timestamps follow where neither a rate nor the clock decides.
+const NOMINAL_RATE: Rate = Rate::BitsPerSecond(10_000_000_000);
+
+/// Where the time of a frame comes from.
+#[derive(Debug)]
+enum Timing {
+    /// The clock, at the time of making; never the same twice.
+    Clock { last_ns: u64 },
+    /// The schedule alone.
+    Counted { schedule: Schedule },
+    /// The schedule, followed in real time.
+    Paced { schedule: Schedule, late: Late },
+}
+
+/// A source of made-up frames; see [`GeneratorSpec`].
+#[derive(Debug)]
+pub struct Generator {
+    spec: GeneratorSpec,
+    flows: Box<[Header]>,
+    /// [`BATCH`] places of `slot_bytes` each: the frames that are lent.
+    slots: Box<[u8]>,
+    slot_bytes: usize,
+    batch: Batch,
+    timing: Timing,
+    /// What scheduled times are added to: nanoseconds since 1970. Set with the first frame.
+    base_ns: Option<u64>,
+    started: Option<Instant>,
+    next_seq: u64,
+    missed: [(Reason, Count); 1],
+}
+
+impl Generator {
+    /// The generator of `spec`; its time starts with the first harvest.
+    ///
+    /// # Errors
+    /// None so far.
+    pub fn new(spec: &GeneratorSpec) -> Result<Self> {
+        let (spin, offset) = (sizes::mix(spec.seed) | 1, sizes::mix(!spec.seed));
+        let flow = |n: u32| {
+            // An odd factor maps the numbers below 2^24 one to one: flows differ.
+            let id = u64::from(n).wrapping_mul(spin).wrapping_add(offset);
+            #[allow(clippy::cast_possible_truncation, reason = "24 bits are kept")]
+            let id = (id & ((1 << FLOW_BITS) - 1)) as u32;
+            Header::new(id, spec.vlan)
+        };
+        let slot_bytes = (spec.sizes.max(spec.tag_bytes()) as usize).next_multiple_of(64);
+        let timing = match (spec.rate, spec.start_ns) {
+            (Some(rate), _) => Timing::Paced {
+                schedule: Schedule::new(rate),
+                late: spec.late.unwrap_or(Late::Miss),
+            },
+            (None, Some(_)) => Timing::Counted {
+                schedule: Schedule::new(NOMINAL_RATE),
+            },
+            (None, None) => Timing::Clock { last_ns: 0 },
+        };
+        Ok(Self {
+            flows: (0..spec.flows).map(flow).collect(),
+            slots: vec![0; slot_bytes * BATCH].into_boxed_slice(),
+            slot_bytes,
+            batch: Batch::new(),
+            timing,
+            base_ns: spec.start_ns,
+            started: None,
+            next_seq: 0,
+            missed: [(Reason::NicMissed, Count::default())],
+            spec: spec.clone(),
+        })
+    }
+
+    /// Nanoseconds since the first harvest.
+    fn elapsed_ns(&mut self) -> u64 {
+        let started = *self.started.get_or_insert_with(Instant::now);
+        u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    /// Whether the frame that is due `at_ns` after the start is none any more.
+    #[inline]
+    fn is_over(&self, at_ns: u64) -> bool {
+        self.spec.count.is_some_and(|n| self.next_seq >= n)
+            || self
+                .spec
+                .duration
+                .is_some_and(|d| u128::from(at_ns) >= d.as_nanos())
+    }
+
+    /// The length of the next frame.
+    #[inline]
+    fn next_len(&self) -> u32 {
+        self.spec
+            .sizes
+            .of(self.next_seq, self.spec.seed, self.spec.tag_bytes())
+    }
+
+    /// Makes the next frame, stamped `ns`.
+    #[inline]
+    fn make(&mut self, len: u32, ns: u64) {
+        let start = self.batch.len() * self.slot_bytes;
+        let frame = &mut self.slots[start..start + len as usize];
+        #[allow(clippy::cast_possible_truncation, reason = "the index of a flow")]
+        let flow = (self.next_seq % self.flows.len() as u64) as usize;
+        self.flows[flow].write(
+            frame,
+            Stamp {
+                seq: self.next_seq,
+                sent_ns: ns,
+            },
+        );
+        let time = Timestamp::from_ns(ns);
+        // SAFETY: the bytes are on the heap, owned by `self`, and a slot is written again only
+        // after `fill` has cleared the batch.
+        unsafe { self.batch.push(frame, len, time.sec(), time.nsec()) };
+        self.next_seq += 1;
+    }
+
+    /// Makes what there is to make `elapsed_ns` after the start, when the clock says `now_ns`.
+    fn fill(&mut self, elapsed_ns: u64, now_ns: u64) -> State {
+        self.batch.clear();
+        self.missed[0].1 = Count::default();
+        let base_ns = *self.base_ns.get_or_insert(now_ns);
+        // Taken out so that the rest of `self` can be used beside it.
+        let mut timing = std::mem::replace(&mut self.timing, Timing::Clock { last_ns: 0 });
+        let state = match &mut timing {
+            Timing::Clock { last_ns } => self.fill_from_clock(elapsed_ns, now_ns, last_ns),
+            Timing::Counted { schedule } => self.fill_due(u64::MAX, base_ns, schedule),
+            Timing::Paced { schedule, late } => {
+                self.catch_up(elapsed_ns, schedule, *late);
+                self.fill_due(elapsed_ns, base_ns, schedule)
+            }
+        };
+        self.timing = timing;
+        // The end is said when nothing is lent with it, so that nobody can overlook a frame.
+        match state {
+            State::Ended if !self.batch.is_empty() || !self.missed[0].1.is_zero() => State::Busy,
+            state => state,
+        }
+    }
+
+    fn fill_from_clock(&mut self, elapsed_ns: u64, now_ns: u64, last_ns: &mut u64) -> State {
+        while !self.batch.is_full() {
+            if self.is_over(elapsed_ns) {
+                return State::Ended;
+            }
+            *last_ns = now_ns.max(*last_ns + 1);
+            self.make(self.next_len(), *last_ns);
+        }
+        State::Busy
+    }
+
+    fn fill_due(&mut self, elapsed_ns: u64, base_ns: u64, schedule: &mut Schedule) -> State {
+        while !self.batch.is_full() {
+            let due_ns = schedule.due_ns();
+            if self.is_over(due_ns) {
+                return State::Ended;
+            }
+            if due_ns > elapsed_ns {
+                return State::Idle;
+            }
+            let len = self.next_len();
+            schedule.advance(len);
+            self.make(len, base_ns.saturating_add(due_ns));
+        }
+        State::Busy
+    }
+
+    /// Deals with frames that are due for too long.
+    fn catch_up(&mut self, elapsed_ns: u64, schedule: &mut Schedule, late: Late) {
+        let backlog_ns = u64::try_from(BACKLOG.as_nanos()).unwrap_or(u64::MAX);
+        let oldest_ns = elapsed_ns.saturating_sub(backlog_ns);
+        if schedule.due_ns() >= oldest_ns {
+            return;
+        }
+        match late {
+            Late::Delay => schedule.delay(Duration::from_nanos(elapsed_ns - schedule.due_ns())),
+            Late::Miss => {
+                let missed = &mut Count::default();
+                while schedule.due_ns() < oldest_ns
+                    && missed.frames < SKIP_MAX
+                    && !self.is_over(schedule.due_ns())
+                {
+                    let len = self.next_len();
+                    schedule.advance(len);
+                    *missed += Count::new(1, u64::from(len));
+                    self.next_seq += 1;
+                }
+                self.missed[0].1 = *missed;
+            }
+        }
+    }
+}
+
+impl Source for Generator {
+    fn description(&self) -> Description {
+        Description {
+            interface: "gen".into(),
+            link_type: 1,
+            clock_source: "engine",
+            waits: self.spec.rate.is_none(),
+        }
+    }
+
+    fn harvest(&mut self) -> Result<Harvest<'_>> {
+        let elapsed_ns = self.elapsed_ns();
+        let now_ns = match self.timing {
+            Timing::Clock { .. } => Timestamp::now().as_ns(),
+            _ if self.base_ns.is_none() => Timestamp::now().as_ns(),
+            _ => 0,
+        };
+        let state = self.fill(elapsed_ns, now_ns);
+        let lost = usize::from(!self.missed[0].1.is_zero());
+        Ok(Harvest {
+            frames: self.batch.lend(),
+            lost: &self.missed[..lost],
+            state,
+        })
+    }
+
+    /// Sleeps while that is precise enough, then watches the clock, giving way to others.
+    fn wait(&mut self, timeout: Duration) -> Result<()> {
+        let Timing::Paced { schedule, .. } = &self.timing else {
+            return Ok(());
+        };
+        let due_ns = schedule.due_ns();
+        let elapsed_ns = self.elapsed_ns();
+        let wait = Duration::from_nanos(due_ns.saturating_sub(elapsed_ns)).min(timeout);
+        let from = Instant::now();
+        loop {
+            let left = wait.saturating_sub(from.elapsed());
+            if left.is_zero() {
+                return Ok(());
+            }
+            if left > SLEEP_SLACK * 2 {
+                std::thread::sleep(left - SLEEP_SLACK);
+            } else {
+                std::thread::yield_now();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,351 @@
+//! Network interfaces: which there are, in what state, and what they have lost.
+
+use std::ffi::{CStr, c_int};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+
+use hpcap::error::Context;
+use hpcap::{Error, Kind, Result};
+
+/// The start of `struct rtnl_link_stats` of `linux/if_link.h`, up to what is read here.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+struct LinkStats {
+    /// Packets and bytes, received and sent.
+    traffic: [u32; 4],
+    rx_errors: u32,
+    /// Sent errors, drops of both directions, multicast, collisions, and five kinds of
+    /// received errors that `rx_errors` includes.
+    details: [u32; 10],
+    rx_missed_errors: u32,
+}
+
+/// A network interface, as it was when asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Interface {
+    /// Its name, `eth0`.
+    pub name: String,
+    /// Its number, never given to another one of the same namespace.
+    pub index: u32,
+    /// `ARPHRD_*`: what its frames start with.
+    pub hardware: u16,
+    /// `IFF_*`.
+    flags: u32,
+    /// Frames received damaged; wraps at 32 bits.
+    pub rx_errors: u32,
+    /// Frames for which the NIC found no room; wraps at 32 bits.
+    pub rx_missed: u32,
+}
+
+/// What a capture of an interface gives, by its hardware type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Link {
+    /// LINKTYPE_ value.
+    pub(crate) link_type: u32,
+    /// Every frame that it sends to itself is received, too.
+    pub(crate) loops: bool,
+}
+
+impl Link {
+    /// Whether frames start with two MAC addresses, as Ethernet's do.
+    pub(crate) fn has_addresses(self) -> bool {
+        self.link_type == LINKTYPE_ETHERNET
+    }
+}
+
+const LINKTYPE_ETHERNET: u32 = 1;
+const LINKTYPE_RAW: u32 = 101;
+
+impl Interface {
+    /// Every interface of this network namespace.
+    ///
+    /// # Errors
+    /// [`Kind::Io`] when the kernel does not say.
+    pub fn all() -> Result<Vec<Self>> {
+        let mut first: *mut libc::ifaddrs = std::ptr::null_mut();
+        // SAFETY: `first` is a valid place for the pointer; the list is freed below.
+        if unsafe { libc::getifaddrs(&raw mut first) } != 0 {
+            return Err(Error::io(
+                "list the network interfaces",
+                std::io::Error::last_os_error(),
+            ));
+        }
+        let mut all = Vec::new();
+        let mut next = first;
+        // SAFETY: `next` is null or points to an entry of the list, which is not freed yet.
+        while let Some(entry) = unsafe { next.as_ref() } {
+            all.extend(Self::of_entry(entry));
+            next = entry.ifa_next;
+        }
+        // SAFETY: `first` came from `getifaddrs`, and nothing points into the list any more.
+        unsafe { libc::freeifaddrs(first) };
+        Ok(all)
+    }
+
+    /// The interface that a link-layer entry of `getifaddrs` describes; `None` for an address.
+    fn of_entry(entry: &libc::ifaddrs) -> Option<Self> {
+        // SAFETY: an entry's address is null or points to a socket address.
+        let family = unsafe { entry.ifa_addr.as_ref() }?.sa_family;
+        if c_int::from(family) != libc::AF_PACKET {
+            return None;
+        }
+        // SAFETY: the C library gives a link-layer entry room for a `sockaddr_ll`; the read is
+        // unaligned because `sockaddr` promises less.
+        let address = unsafe { entry.ifa_addr.cast::<libc::sockaddr_ll>().read_unaligned() };
+        let (mut rx_errors, mut rx_missed) = (0, 0);
+        if !entry.ifa_data.is_null() {
+            // SAFETY: `ifa_data` of a link-layer entry points to a `struct rtnl_link_stats`,
+            // which `LinkStats` is the start of.
+            let stats = unsafe { entry.ifa_data.cast::<LinkStats>().read_unaligned() };
+            (rx_errors, rx_missed) = (stats.rx_errors, stats.rx_missed_errors);
+        }
+        // SAFETY: the name is a string that ends with zero.
+        let name = unsafe { CStr::from_ptr(entry.ifa_name) };
+        Some(Self {
+            name: name.to_string_lossy().into_owned(),
+            index: u32::try_from(address.sll_ifindex).ok()?,
+            hardware: address.sll_hatype,
+            flags: entry.ifa_flags,
+            rx_errors,
+            rx_missed,
+        })
+    }
+
+    /// The interface called `name`; `None` when there is none.
+    ///
+    /// # Errors
+    /// As [`all`](Self::all).
+    pub fn by_name(name: &str) -> Result<Option<Self>> {
+        Ok(Self::all()?.into_iter().find(|i| i.name == name))
+    }
+
+    /// The interface numbered `index`, whatever it is called by now.
+    ///
+    /// # Errors
+    /// As [`all`](Self::all).
+    pub fn by_index(index: u32) -> Result<Option<Self>> {
+        Ok(Self::all()?.into_iter().find(|i| i.index == index))
+    }
+
+    /// The interface called `name`, which must exist.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`], naming those that exist; otherwise as [`all`](Self::all).
+    pub fn required(name: &str) -> Result<Self> {
+        let mut all = Self::all()?;
+        if let Some(at) = all.iter().position(|i| i.name == name) {
+            return Ok(all.swap_remove(at));
+        }
+        let names: Vec<_> = all.iter().map(|i| i.name.as_str()).collect();
+        Err(Error::new(
+            Kind::NotFound,
+            format!("find the network interface {name:?}"),
+            "there is none of that name",
+        )
+        .advise(format!("there are {}", names.join(", "))))
+    }
+
+    /// Whether somebody has set it up (`ip link set IF up`).
+    #[must_use]
+    pub fn is_up(&self) -> bool {
+        self.flags & libc::IFF_UP as u32 != 0
+    }
+
+    /// Whether it can carry frames: a cable with somebody at the other end.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.flags & libc::IFF_RUNNING as u32 != 0
+    }
+
+    /// The longest payload, without the Ethernet header, in bytes.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`] or [`Kind::Io`] when it has vanished.
+    pub fn mtu(&self) -> Result<u32> {
+        let mut request = self.request();
+        // SAFETY: SIOCGIFMTU takes a pointer to an `ifreq` and writes into it alone.
+        unsafe { ioctl(libc::SIOCGIFMTU, &mut request) }
+            .context(|| format!("read the MTU of {}", self.name))?;
+        // SAFETY: the call succeeded, so the kernel has written this member of the union.
+        let mtu = unsafe { request.ifr_ifru.ifru_mtu };
+        Ok(u32::try_from(mtu).unwrap_or(0))
+    }
+
+    /// A warning when it joins frames of a connection to larger ones on receipt, which then are
+    /// all that a capture can see.
+    pub(crate) fn merges_frames(&self) -> Option<String> {
+        let merges: Vec<_> = [
+            (ETHTOOL_GGRO, 1, "gro"),
+            (ETHTOOL_GFLAGS, ETH_FLAG_LRO, "lro"),
+        ]
+        .into_iter()
+        .filter(|(command, flag, _)| self.ethtool(*command).is_some_and(|v| v & flag != 0))
+        .map(|(_, _, name)| name)
+        .collect();
+        let has_traffic_of_others = self.hardware == libc::ARPHRD_ETHER && !merges.is_empty();
+        has_traffic_of_others.then(|| {
+            format!(
+                "{name} joins frames on receipt ({merges}): records can be longer than the frames \
+                 on the wire; ethtool -K {name} {off} stops that",
+                name = self.name,
+                merges = merges.join(" and "),
+                off = merges
+                    .iter()
+                    .map(|m| format!("{m} off"))
+                    .collect::<Vec<_>>()
+                    .join(" "),
+            )
+        })
+    }
+
+    /// The answer to a question of ethtool's that is a single number; `None` without one.
+    fn ethtool(&self, command: u32) -> Option<u32> {
+        let mut value = EthtoolValue { command, data: 0 };
+        let mut request = self.request();
+        request.ifr_ifru.ifru_data = (&raw mut value).cast();
+        // SAFETY: SIOCETHTOOL takes a pointer to an `ifreq` whose data points to the command's
+        // structure, which for these commands is `EthtoolValue`; both outlive the call.
+        unsafe { ioctl(libc::SIOCETHTOOL, &mut request) }.ok()?;
+        Some(value.data)
+    }
+
+    /// A request about this interface.
+    fn request(&self) -> libc::ifreq {
+        // SAFETY: zero is a valid value of every field of an `ifreq`.
+        let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+        // The last byte stays zero: kernel names are shorter than the field.
+        for (to, from) in request.ifr_name[..libc::IFNAMSIZ - 1]
+            .iter_mut()
+            .zip(self.name.bytes())
+        {
+            *to = from.cast_signed();
+        }
+        request
+    }
+
+    /// What its frames are.
+    pub(crate) fn link(&self) -> Result<Link> {
+        match self.hardware {
+            libc::ARPHRD_ETHER => Ok(Link {
+                link_type: LINKTYPE_ETHERNET,
+                loops: false,
+            }),
+            libc::ARPHRD_LOOPBACK => Ok(Link {
+                link_type: LINKTYPE_ETHERNET,
+                loops: true,
+            }),
+            // Tunnels whose frames start with the IP header.
+            libc::ARPHRD_NONE | libc::ARPHRD_PPP => Ok(Link {
+                link_type: LINKTYPE_RAW,
+                loops: false,
+            }),
+            other => Err(Error::new(
+                Kind::Format,
+                format!("capture {}", self.name),
+                format!(
+                    "its frames are {}, neither Ethernet nor IP",
+                    hardware_name(other)
+                ),
+            )
+            .advise("capture the Ethernet interface underneath, or one that this one leads to")),
+        }
+    }
+}
+
+/// `struct ethtool_value` of `linux/ethtool.h`.
+#[repr(C)]
+struct EthtoolValue {
+    command: u32,
+    data: u32,
+}
+
+const ETHTOOL_GFLAGS: u32 = 0x25;
+const ETHTOOL_GGRO: u32 = 0x2b;
+const ETH_FLAG_LRO: u32 = 1 << 15;
+
+/// Asks the kernel about an interface.
+///
+/// # Safety
+/// `request` is what `number` takes, and pointers in it are valid for the call.
+unsafe fn ioctl(number: libc::c_ulong, request: &mut libc::ifreq) -> std::io::Result<()> {
+    // SAFETY: `socket` has no memory to get wrong; the result is checked.
+    let fd = unsafe { libc::socket(libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0) };
+    if fd < 0 {
+        return Err(std::io::Error::last_os_error());
+    }
+    // SAFETY: the descriptor was just opened, and nobody else owns it.
+    let socket = unsafe { OwnedFd::from_raw_fd(fd) };
+    // SAFETY: as the caller promises.
+    match unsafe { libc::ioctl(socket.as_raw_fd(), number as _, std::ptr::from_mut(request)) } {
+        0 => Ok(()),
+        _ => Err(std::io::Error::last_os_error()),
+    }
+}
+
+/// What is known of a hardware type, for people.
+fn hardware_name(hardware: u16) -> String {
+    let name = match hardware {
+        libc::ARPHRD_INFINIBAND => "InfiniBand",
+        libc::ARPHRD_IEEE80211_RADIOTAP => "802.11 with a radiotap header",
+        libc::ARPHRD_IEEE80211 | libc::ARPHRD_IEEE80211_PRISM => "802.11",
+        libc::ARPHRD_CAN => "CAN",
+        libc::ARPHRD_TUNNEL | libc::ARPHRD_TUNNEL6 | libc::ARPHRD_SIT | libc::ARPHRD_IPGRE => {
+            "those of an IP tunnel"
+        }
+        824 => "netlink messages",
+        _ => "of a type unknown here",
+    };
+    format!("{name} (ARPHRD {hardware})")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loopback_is_there_and_is_like_ethernet() {
+        let Some(lo) = Interface::by_name("lo").unwrap() else {
+            println!("skipped: there is no loopback interface here");
+            return;
+        };
+        assert_eq!(
+            lo.link().unwrap(),
+            Link {
+                link_type: 1,
+                loops: true
+            }
+        );
+        assert_eq!(
+            Interface::by_index(lo.index).unwrap().map(|i| i.name),
+            Some("lo".into())
+        );
+        assert!(lo.mtu().unwrap() >= 1280);
+    }
+
+    #[test]
+    fn an_unknown_name_lists_those_that_exist() {
+        let error = Interface::required("no-such-if").unwrap_err();
+        assert_eq!(error.kind(), Kind::NotFound);
+        for interface in Interface::all().unwrap() {
+            assert!(error.to_string().contains(&interface.name), "{error}");
+        }
+    }
+
+    #[test]
+    fn other_hardware_is_refused_by_name() {
+        let mut interface = Interface {
+            name: "can0".into(),
+            index: 1,
+            hardware: libc::ARPHRD_CAN,
+            flags: 0,
+            rx_errors: 0,
+            rx_missed: 0,
+        };
+        let error = interface.link().unwrap_err().to_string();
+        assert!(
+            error.contains("can0") && error.contains("CAN (ARPHRD 280)"),
+            "{error}"
+        );
+        interface.hardware = libc::ARPHRD_NONE;
+        assert_eq!(interface.link().unwrap().link_type, 101);
+    }
+}

@@ -1,0 +1,240 @@
+//! `NAME,key=value,...`: the part of a source's specification after its kind.
+
+use std::time::Duration;
+
+use hpcap::units::{self, Rate};
+use hpcap::{Error, Result};
+
+/// The options of one source, taken one by one; what is left over is a mistake.
+#[derive(Debug)]
+pub(crate) struct Options<'t> {
+    /// How the source is written, for messages: `pcap:FILE`.
+    form: &'static str,
+    left: Vec<(&'t str, &'t str)>,
+}
+
+/// Whether `piece` starts like an option: lower-case letters, then an equals sign.
+fn is_option(piece: &str) -> bool {
+    piece.split_once('=').is_some_and(|(key, _)| {
+        !key.is_empty() && key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
+    })
+}
+
+/// Cuts `text` at commas that no backslash precedes. The pieces keep their backslashes.
+fn pieces(text: &str) -> Vec<&str> {
+    let (mut cut, mut start, mut escaped) = (Vec::new(), 0, false);
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = true,
+            b',' => {
+                cut.push(&text[start..at]);
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    cut.push(&text[start..]);
+    cut
+}
+
+/// `\,` and `\\` become `,` and `\`; any other backslash stands for itself.
+fn unescaped(text: &str) -> String {
+    let mut name = String::with_capacity(text.len());
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        match (c, chars.peek()) {
+            ('\\', Some(&next @ (',' | '\\'))) => {
+                chars.next();
+                name.push(next);
+            }
+            _ => name.push(c),
+        }
+    }
+    name
+}
+
+/// A name as it is written in a specification: the inverse of what [`Options::split`] does.
+pub(crate) fn escaped(name: &str) -> String {
+    name.replace('\\', r"\\").replace(',', r"\,")
+}
+
+impl<'t> Options<'t> {
+    /// Splits `text` into the name that it starts with and the options after it. The name
+    /// reaches up to the first comma that `key=` follows, so that a name with commas needs a
+    /// backslash (`\,`) only where one of its parts looks like an option.
+    pub(crate) fn split(form: &'static str, text: &'t str) -> Result<(String, Self)> {
+        let all = pieces(text);
+        let first = (1..all.len())
+            .find(|i| is_option(all[*i]))
+            .unwrap_or(all.len());
+        let options = Self::read(form, &all[first..])?;
+        Ok((unescaped(&all[..first].join(",")), options))
+    }
+
+    /// Splits `text` that has no name, only options; it may be empty.
+    pub(crate) fn without_name(form: &'static str, text: &'t str) -> Result<Self> {
+        if text.is_empty() {
+            return Ok(Self {
+                form,
+                left: Vec::new(),
+            });
+        }
+        Self::read(form, &pieces(text))
+    }
+
+    fn read(form: &'static str, all: &[&'t str]) -> Result<Self> {
+        let mut left: Vec<(&str, &str)> = Vec::new();
+        for piece in all {
+            let Some((key, value)) = piece.split_once('=') else {
+                return Err(Error::usage(
+                    format!("source {form}: {piece:?}"),
+                    "options are written key=value, with commas between them",
+                ));
+            };
+            if left.iter().any(|(k, _)| *k == key) {
+                return Err(Error::usage(format!("source {form}: {key}"), "given twice"));
+            }
+            left.push((key, value));
+        }
+        Ok(Self { form, left })
+    }
+
+    /// The value of `key`, read by `read`, which returns `None` when it is not `allowed`.
+    pub(crate) fn take<T>(
+        &mut self,
+        key: &str,
+        allowed: &str,
+        read: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<Option<T>> {
+        let Some(at) = self.left.iter().position(|(k, _)| *k == key) else {
+            return Ok(None);
+        };
+        let (_, value) = self.left.remove(at);
+        match read(value) {
+            Some(value) => Ok(Some(value)),
+            None => Err(self.bad(key, value, allowed)),
+        }
+    }
+
+    /// The complaint about `key=value`.
+    pub(crate) fn bad(&self, key: &str, value: &str, allowed: &str) -> Error {
+        Error::usage(
+            format!("source {}: {key}={value}", self.form),
+            format!("expected {allowed}"),
+        )
+    }
+
+    /// Nothing may be left; `known` are the keys that there are.
+    pub(crate) fn finish(self, known: &[&str]) -> Result<()> {
+        match self.left.first() {
+            None => Ok(()),
+            Some((key, _)) => Err(Error::usage(
+                format!("source {}: {key}", self.form),
+                format!("no such option; there are {}", known.join(", ")),
+            )),
+        }
+    }
+}
+
+/// Reads a plain decimal number: digits alone.
+pub(crate) fn number<T: std::str::FromStr>(text: &str) -> Option<T> {
+    (!text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()))
+        .then(|| text.parse().ok())
+        .flatten()
+}
+
+/// The largest unit that divides `value`: `(value / unit, its letter)`.
+fn exact(value: u64, units: &[(u64, &'static str)]) -> (u64, &'static str) {
+    units
+        .iter()
+        .find(|(unit, _)| value >= *unit && value.is_multiple_of(*unit))
+        .map_or((value, ""), |(unit, letter)| (value / unit, letter))
+}
+
+/// A size that reads back as the same number: `64M`, `1000`.
+pub(crate) fn exact_size(bytes: u64) -> String {
+    let (n, unit) = exact(bytes, &[(1 << 30, "G"), (1 << 20, "M"), (1 << 10, "K")]);
+    format!("{n}{unit}")
+}
+
+/// A duration that reads back as the same one: `10s`, `1500ms`.
+pub(crate) fn exact_duration(duration: Duration) -> String {
+    let ns = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+    match exact(
+        ns,
+        &[(1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "us")],
+    ) {
+        (n, "") => format!("{n}ns"),
+        (n, unit) => format!("{n}{unit}"),
+    }
+}
+
+/// A rate that reads back as the same one: `10G`, `14880kpps`.
+pub(crate) fn exact_rate(rate: Rate) -> String {
+    let (n, suffix) = match rate {
+        Rate::BitsPerSecond(n) => (n, ""),
+        Rate::FramesPerSecond(n) => (n, "pps"),
+    };
+    let (n, prefix) = exact(n, &[(1_000_000_000, "G"), (1_000_000, "M"), (1_000, "k")]);
+    format!("{n}{prefix}{suffix}")
+}
+
+/// A size of memory that fits `u32`.
+pub(crate) fn memory(text: &str) -> Option<u32> {
+    units::parse_size(text)
+        .ok()
+        .and_then(|n| u32::try_from(n).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_with_commas_and_backslashes_read_back() {
+        for name in [
+            "a.pcap",
+            "a,b.pcap",
+            r"a\b",
+            r"a\,b",
+            "x,speed=max",
+            "",
+            "ä,ö",
+            r"\\",
+        ] {
+            let text = escaped(name);
+            let (back, options) = Options::split("pcap:FILE", &text).unwrap();
+            assert_eq!(back, name);
+            assert!(options.left.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_name_reaches_to_the_first_option() {
+        let (name, options) = Options::split("pcap:FILE", "a,b.pcap,speed=max,loop=2").unwrap();
+        assert_eq!(name, "a,b.pcap");
+        assert_eq!(options.left, [("speed", "max"), ("loop", "2")]);
+    }
+
+    #[test]
+    fn printed_numbers_read_back() {
+        for n in [
+            1,
+            999,
+            1000,
+            1024,
+            1 << 20,
+            3 << 29,
+            10_000_000_000,
+            u64::MAX,
+        ] {
+            assert_eq!(units::parse_size(&exact_size(n)).unwrap(), n);
+            let d = Duration::from_nanos(n);
+            assert_eq!(units::parse_duration(&exact_duration(d)).unwrap(), d);
+            for rate in [Rate::BitsPerSecond(n), Rate::FramesPerSecond(n)] {
+                assert_eq!(units::parse_rate(&exact_rate(rate)).unwrap(), rate);
+            }
+        }
+    }
+}
