@@ -266,13 +266,7 @@ impl Index {
         });
         let last = match to {
             None => self.entries.len(),
-            Some(to) => {
-                timed()
-                    .filter(|(_, time)| *time <= to)
-                    .next_back()
-                    .map_or(0, |(i, _)| i)
-                    + 2
-            }
+            Some(to) => timed().rfind(|(_, time)| *time <= to).map_or(0, |(i, _)| i) + 2,
         };
         let offset = |i: usize| self.entries.get(i).map_or(self.file_bytes, |e| e.offset);
         (offset(first), offset(last))

@@ -1,0 +1,307 @@
+//! An engine: one queue, its source, its poll thread, and the conversations about it.
+
+use std::os::fd::OwnedFd;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use hpcap::abi::{self, hpcap_queue};
+use hpcap::error::Context;
+use hpcap::filter::Filter;
+use hpcap::queue::Connect;
+use hpcap::queue::connection::Connection;
+use hpcap::{Error, Kind, Listener, Queue, QueueName, Request, Result, Timestamp};
+use nix::sched::{CpuSet, sched_setaffinity};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
+use nix::unistd::Pid;
+
+use crate::poll::{Command, Poll};
+use crate::ring::Producer;
+use crate::ring::memory::{Pages, QueueMemory};
+use crate::server::{Conversations, QueueFds};
+use crate::source::Source;
+use crate::source::spec::SourceSpec;
+
+/// Who writes the queue page and the file headers.
+pub const SOFTWARE: &str = concat!("hpcap-engine ", env!("CARGO_PKG_VERSION"));
+
+/// What a queue shall be. `..EngineConfig::new(name, source)` for the rest.
+#[derive(Debug, Clone)]
+pub struct EngineConfig {
+    /// Name of the queue.
+    pub name: QueueName,
+    /// Where frames come from.
+    pub source: SourceSpec,
+    /// Size of the ring in bytes: at least 512 KiB, a multiple of the page size in use.
+    pub ring_bytes: u64,
+    /// Memory under the ring.
+    pub pages: Pages,
+    /// Bytes kept of each frame; 0 = all.
+    pub caplen: u32,
+    /// Filter in tcpdump's syntax; empty = none.
+    pub filter: String,
+    /// No tags in the stream, for readers made for the original.
+    pub plain: bool,
+    /// Capture without listeners, too, so that a later one can look back.
+    pub look_back: bool,
+    /// The CPU to run the poll thread on.
+    pub cpu: Option<usize>,
+    /// Longest file in bytes, rounded down to whole blocks; 2 GiB at most.
+    pub file_bytes_max: u64,
+    /// Stream offset of the first byte, rounded down to a block: 0, but for tests of what
+    /// happens far from it.
+    pub start_off: u64,
+}
+
+impl EngineConfig {
+    /// Ring of 256 MiB, whole frames, no filter, not pinned.
+    #[must_use]
+    pub fn new(name: QueueName, source: SourceSpec) -> Self {
+        Self {
+            name,
+            source,
+            ring_bytes: 256 << 20,
+            pages: Pages::Auto,
+            caplen: 0,
+            filter: String::new(),
+            plain: false,
+            look_back: false,
+            cpu: None,
+            file_bytes_max: abi::HPCAP_FILE_BYTES_MAX,
+            start_off: 0,
+        }
+    }
+}
+
+/// A running queue. Stops when dropped.
+#[derive(Debug)]
+pub struct Engine {
+    queue: Arc<Queue>,
+    conversations: Arc<Conversations>,
+    commands: Sender<Command>,
+    thread: Option<JoinHandle<Result<()>>>,
+}
+
+/// Connects within the process: the other end is served like any other client.
+#[derive(Debug)]
+struct InProcess(Arc<Conversations>);
+
+impl Connect for InProcess {
+    fn connect(&self) -> Result<Connection> {
+        let (ours, theirs): (OwnedFd, OwnedFd) = socketpair(
+            AddressFamily::Unix,
+            SockType::SeqPacket,
+            None,
+            SockFlag::SOCK_CLOEXEC,
+        )
+        .context(|| "make a socket pair")?;
+        Conversations::serve(&self.0, theirs)?;
+        Ok(Connection::from(ours))
+    }
+}
+
+impl Engine {
+    /// Opens the source, makes the ring, starts the poll thread. `notify` gets what people
+    /// should read: an interface goes down, there are no hugepages.
+    ///
+    /// # Errors
+    /// What the source, the filter or the memory refuse, each in its own words.
+    pub fn start(config: &EngineConfig, notify: impl Fn(&str) + Send + 'static) -> Result<Self> {
+        let source = config.source.open()?;
+        let filter = match config.filter.as_str() {
+            "" => None,
+            text => Some(Filter::new(
+                text,
+                source.description().link_type,
+                abi::HPCAP_CAPLEN_MAX as u32,
+            )?),
+        };
+        let (mut memory, note) = QueueMemory::allocate(config.ring_bytes, config.pages)?;
+        if let Some(note) = note {
+            notify(&note);
+        }
+        describe(&mut memory, config, source.as_ref())?;
+        let fds = QueueFds::of(&memory)?;
+        let producer = Producer::new(memory)?;
+
+        let (commands, receiver) = channel();
+        let conversations = Arc::new(Conversations::new(fds, commands.clone()));
+        let poll = Poll::new(
+            producer,
+            receiver,
+            filter,
+            config.look_back,
+            Box::new(notify),
+        );
+        let cpu = config.cpu;
+        let (started, start) = channel();
+        let thread = thread::Builder::new()
+            .name(format!("poll {}", config.name))
+            .spawn(move || run(poll, source, cpu, &started))
+            .context(|| "start the poll thread")?;
+        // An engine that could not be pinned did not start.
+        match start.recv() {
+            Ok(Ok(())) => {}
+            Ok(Err(e)) => return Err(e),
+            Err(_) => return Err(Error::new(Kind::Gone, "start the poll thread", "it ended")),
+        }
+        let queue = Queue::of(Arc::new(InProcess(Arc::clone(&conversations))))?;
+        Ok(Self {
+            queue: Arc::new(queue),
+            conversations,
+            commands,
+            thread: Some(thread),
+        })
+    }
+
+    /// The queue, as any client sees it.
+    #[must_use]
+    pub fn queue(&self) -> &Arc<Queue> {
+        &self.queue
+    }
+
+    /// A listener in this process.
+    ///
+    /// # Errors
+    /// As [`Queue::attach`].
+    pub fn attach(&self, request: &Request) -> Result<Listener> {
+        self.queue.attach(request)
+    }
+
+    /// Serves the client at the other end of `socket`.
+    ///
+    /// # Errors
+    /// When there are too many.
+    pub fn serve(&self, socket: OwnedFd) -> Result<()> {
+        Conversations::serve(&self.conversations, socket)
+    }
+
+    /// Keeps `caplen` bytes of each frame from now on; 0 = all.
+    pub fn set_caplen(&self, caplen: u32) {
+        let _ = self.commands.send(Command::Caplen(caplen));
+    }
+
+    /// Whether the source has ended.
+    #[must_use]
+    pub fn source_ended(&self) -> bool {
+        self.queue.page().ended()
+    }
+
+    /// Ends the queue: everything harvested is published, listeners see the end and can still
+    /// read the ring.
+    ///
+    /// # Errors
+    /// What had ended the source before.
+    pub fn stop(mut self) -> Result<()> {
+        self.join()
+    }
+
+    fn join(&mut self) -> Result<()> {
+        let _ = self.commands.send(Command::Stop);
+        let outcome = match self.thread.take().map(JoinHandle::join) {
+            None | Some(Ok(Ok(()))) => Ok(()),
+            Some(Ok(Err(e))) => Err(e),
+            Some(Err(_)) => Err(Error::new(
+                Kind::Gone,
+                "stop the poll thread",
+                "it panicked",
+            )),
+        };
+        self.conversations.close();
+        outcome
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        let _ = self.join();
+    }
+}
+
+/// The poll thread.
+fn run(
+    poll: Poll,
+    source: Box<dyn Source>,
+    cpu: Option<usize>,
+    started: &Sender<Result<()>>,
+) -> Result<()> {
+    let pinned = cpu.map_or(Ok(()), pin);
+    let failed = pinned.is_err();
+    let _ = started.send(pinned);
+    if failed { Ok(()) } else { poll.run(source) }
+}
+
+/// Runs the calling thread on `cpu` only.
+///
+/// # Errors
+/// When there is no such CPU, or it is not allowed to this process.
+pub fn pin(cpu: usize) -> Result<()> {
+    let tried = || format!("run on CPU {cpu}");
+    let mut set = CpuSet::new();
+    set.set(cpu).context(tried)?;
+    sched_setaffinity(Pid::from_raw(0), &set)
+        .context(tried)
+        .map_err(|e| e.advise("`nproc` and `taskset -p $$` show which CPUs this process may use"))
+}
+
+fn describe(memory: &mut QueueMemory, config: &EngineConfig, source: &dyn Source) -> Result<()> {
+    let description = source.description();
+    let mut ok = true;
+    memory.describe(|page: &mut hpcap_queue| {
+        let mut flags = 0;
+        if config.plain {
+            flags |= abi::HPCAP_QUEUE_PLAIN;
+        }
+        if config.look_back {
+            flags |= abi::HPCAP_QUEUE_LOOK_BACK;
+        }
+        page.flags = flags;
+        page.caplen = config.caplen;
+        page.adapter = config.name.adapter;
+        page.queue = config.name.queue;
+        page.producer_pid = std::process::id();
+        page.link_type = description.link_type;
+        page.start_ns = Timestamp::now().as_ns();
+        page.start_off = config.start_off / page.block_bytes * page.block_bytes;
+        page.file_bytes_max = config.file_bytes_max.min(abi::HPCAP_FILE_BYTES_MAX)
+            / page.block_bytes
+            * page.block_bytes;
+        ok = page.file_bytes_max > 0;
+        page.interface = abi::field(&description.interface);
+        page.host = abi::field(&host_name());
+        page.clock_source = abi::field(description.clock_source);
+        page.software = abi::field(SOFTWARE);
+        page.source = abi::field(&config.source.to_string());
+        page.filter = abi::field(&config.filter);
+    });
+    if ok {
+        return Ok(());
+    }
+    Err(Error::usage(
+        format!("file size {}", config.file_bytes_max),
+        "expected at least a block: 4 MiB, or a quarter of a smaller ring",
+    ))
+}
+
+fn host_name() -> String {
+    nix::unistd::gethostname()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default()
+}
+
+/// A lock whose holder cannot leave anything half done when it panics.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Waits for an answer of the poll thread, which may be gone.
+pub(crate) fn answer<T>(reply: &Receiver<Result<T>>, timeout: Duration) -> Result<T> {
+    reply.recv_timeout(timeout).unwrap_or_else(|_| {
+        Err(Error::new(
+            Kind::Gone,
+            "ask the poll thread",
+            "the queue has been stopped",
+        ))
+    })
+}

@@ -1,0 +1,291 @@
+//! The poll thread: takes frames from a source and puts them into the ring, for ever.
+//!
+//! It is the only one to touch the producer. What others want of it (a listener attaches,
+//! leaves, is killed) comes as a [`Command`] and is done between two batches.
+
+use std::sync::mpsc::{Receiver, Sender, TryRecvError};
+use std::time::{Duration, Instant};
+
+use hpcap::abi::hpcap_listener;
+use hpcap::filter::Filter;
+use hpcap::memory::Mapping;
+use hpcap::{Count, Error, Kind, Reason, Result, Start, Timestamp};
+
+use crate::ring::Producer;
+use crate::source::{Frame, Source, State};
+
+/// Longest sleep of an idle poll thread: commands and late wake-ups wait for so long.
+const IDLE: Duration = Duration::from_millis(2);
+
+/// Longest wait for room when the source can wait.
+const FULL: Duration = Duration::from_micros(50);
+
+/// How long a listener may wait for its file to start.
+const START_LIMIT: Duration = Duration::from_secs(5);
+
+/// What others want of the poll thread.
+pub(crate) enum Command {
+    /// A new listener.
+    Attach {
+        /// The producer's mapping of its slot.
+        slot: Mapping,
+        /// What is known of it.
+        listener: Box<hpcap_listener>,
+        /// Where it wants to start.
+        start: Start,
+        /// Where its slot's index goes once it is active.
+        reply: Sender<Result<usize>>,
+    },
+    /// The listener in this slot has gone.
+    Detach(usize),
+    /// The listener in this slot gets nothing more.
+    Kill(usize),
+    /// Keep so many bytes of each frame.
+    Caplen(u32),
+    /// End the queue and the thread.
+    Stop,
+}
+
+/// A listener that waits for its file.
+struct Starting {
+    slot: usize,
+    since: Instant,
+    reply: Sender<Result<usize>>,
+}
+
+/// The producer with its commands: all of the poll thread but the source.
+pub(crate) struct Poll {
+    producer: Producer,
+    commands: Receiver<Command>,
+    starting: Vec<Starting>,
+    stop: bool,
+    look_back: bool,
+    filter: Option<Filter>,
+    notify: Box<dyn Fn(&str) + Send>,
+}
+
+/// CLOCK_MONOTONIC in ns.
+pub(crate) fn clock_ns() -> u64 {
+    let mut now = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: `now` is valid for writing.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut now) };
+    #[allow(clippy::cast_sign_loss, reason = "CLOCK_MONOTONIC is not negative")]
+    let ns = now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64;
+    ns
+}
+
+impl Poll {
+    pub(crate) fn new(
+        producer: Producer,
+        commands: Receiver<Command>,
+        filter: Option<Filter>,
+        look_back: bool,
+        notify: Box<dyn Fn(&str) + Send>,
+    ) -> Self {
+        Self {
+            producer,
+            commands,
+            starting: Vec::new(),
+            stop: false,
+            look_back,
+            filter,
+            notify,
+        }
+    }
+
+    /// Runs until it is told to stop. The queue ends with the source, or with this.
+    ///
+    /// # Errors
+    /// What ended the source, after the queue was ended properly.
+    pub(crate) fn run(mut self, mut source: Box<dyn Source>) -> Result<()> {
+        let waits = source.description().waits;
+        let mut outcome = Ok(());
+        while !self.stop {
+            if waits && !self.look_back && self.producer.listeners() == 0 {
+                // A file is not read for nobody.
+                self.idle();
+                continue;
+            }
+            match self.batch(source.as_mut(), waits) {
+                Ok(State::Busy) => self.service(),
+                Ok(State::Idle) => {
+                    self.service();
+                    let timeout = if self.producer.file_wanted() {
+                        Duration::ZERO
+                    } else {
+                        IDLE
+                    };
+                    if let Err(e) = source.wait(timeout) {
+                        outcome = Err(e);
+                        break;
+                    }
+                }
+                Ok(State::Ended) => break,
+                Err(e) => {
+                    outcome = Err(e);
+                    break;
+                }
+            }
+            for event in source.events() {
+                (self.notify)(&event);
+            }
+        }
+        // The NIC's last counts, and the source's resources, before the ledger is final.
+        drop(source);
+        self.service();
+        self.producer.end();
+        // Listeners come and go until the engine is told to stop.
+        while !self.stop {
+            self.idle();
+        }
+        for waiting in self.starting.drain(..) {
+            let _ = waiting.reply.send(Err(stopping()));
+        }
+        self.service();
+        outcome
+    }
+
+    /// One harvest into the ring.
+    fn batch(&mut self, source: &mut dyn Source, waits: bool) -> Result<State> {
+        let harvest = source.harvest()?;
+        for (reason, count) in harvest.lost {
+            self.producer.account(*reason, *count);
+        }
+        let mut frames: &[Frame<'_>] = match &self.filter {
+            None => harvest.frames,
+            Some(filter) => {
+                let (kept, refused) = sift(filter, harvest.frames);
+                if !refused.is_zero() {
+                    self.producer.account(Reason::Filtered, refused);
+                }
+                &harvest.frames[..kept]
+            }
+        };
+        loop {
+            let taken = self.producer.push(frames);
+            frames = &frames[taken..];
+            if frames.is_empty() {
+                return Ok(harvest.state);
+            }
+            if !waits || self.stop {
+                let lost = frames.iter().fold(Count::default(), |sum, frame| {
+                    sum + Count::new(1, u64::from(frame.len))
+                });
+                self.producer.account(Reason::RingFull, lost);
+                return Ok(harvest.state);
+            }
+            // What is published is what makes listeners free room.
+            self.service();
+            std::thread::sleep(FULL);
+        }
+    }
+
+    /// Nothing to harvest: sleeps until a command comes, but not for long.
+    fn idle(&mut self) {
+        let timeout = if self.producer.file_wanted() {
+            Duration::ZERO
+        } else {
+            IDLE
+        };
+        if let Ok(command) = self.commands.recv_timeout(timeout) {
+            self.obey(command);
+        }
+        self.service();
+    }
+
+    fn service(&mut self) {
+        loop {
+            match self.commands.try_recv() {
+                Ok(command) => self.obey(command),
+                Err(TryRecvError::Empty) => break,
+                Err(TryRecvError::Disconnected) => {
+                    self.stop = true;
+                    break;
+                }
+            }
+        }
+        self.producer.service(clock_ns(), Timestamp::now().as_ns());
+        if !self.starting.is_empty() {
+            self.answer_started();
+        }
+    }
+
+    fn obey(&mut self, command: Command) {
+        match command {
+            Command::Attach {
+                slot,
+                listener,
+                start,
+                reply,
+            } => match self.producer.attach(slot, &listener, start) {
+                Ok(slot) => self.starting.push(Starting {
+                    slot,
+                    since: Instant::now(),
+                    reply,
+                }),
+                Err(e) => {
+                    let _ = reply.send(Err(e));
+                }
+            },
+            Command::Detach(slot) => self.producer.detach(slot),
+            Command::Kill(slot) => self.producer.kill(slot),
+            Command::Caplen(caplen) => self.producer.set_caplen(caplen),
+            Command::Stop => self.stop = true,
+        }
+    }
+
+    /// Tells those who wait for their start that they have it, or that they will not get it.
+    fn answer_started(&mut self) {
+        let producer = &mut self.producer;
+        self.starting.retain(|waiting| {
+            if producer.is_active(waiting.slot) {
+                // Whoever has hung up meanwhile has no use for the slot.
+                if waiting.reply.send(Ok(waiting.slot)).is_err() {
+                    producer.detach(waiting.slot);
+                }
+                return false;
+            }
+            if waiting.since.elapsed() < START_LIMIT {
+                return true;
+            }
+            producer.detach(waiting.slot);
+            let _ = waiting.reply.send(Err(Error::new(
+                Kind::Timeout,
+                "start a file",
+                format!(
+                    "the ring stayed full for {} s: a lossless listener does not read",
+                    START_LIMIT.as_secs()
+                ),
+            )
+            .advise("`hpcapd --status` shows its pid and lag; `hpcapd --kill QUEUE ID` ends it")));
+            false
+        });
+    }
+}
+
+fn stopping() -> Error {
+    Error::new(
+        Kind::Gone,
+        "attach to the queue",
+        "the producer is stopping",
+    )
+}
+
+/// Moves the frames that `filter` wants to the front; returns how many they are, and the rest.
+fn sift(filter: &Filter, frames: &mut [Frame<'_>]) -> (usize, Count) {
+    let mut kept = 0;
+    let mut refused = Count::default();
+    for i in 0..frames.len() {
+        let frame = frames[i];
+        if filter.matches(frame.data(), frame.len) {
+            frames[kept] = frame;
+            kept += 1;
+        } else {
+            refused += Count::new(1, u64::from(frame.len));
+        }
+    }
+    (kept, refused)
+}

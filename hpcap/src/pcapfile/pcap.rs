@@ -1,0 +1,124 @@
+//! Classic pcap.
+
+use std::io::Read;
+
+use pcap_parser::pcap::{LegacyPcapBlock, parse_pcap_frame, parse_pcap_frame_be};
+use pcap_parser::pcap::{parse_pcap_frame_modified, parse_pcap_header};
+
+use super::FRAME_BYTES_MAX;
+use super::input::Input;
+use super::reader::Place;
+use crate::error::Result;
+
+pub(super) const HEADER_BYTES: usize = 24;
+
+type Parse = for<'a> fn(
+    &'a [u8],
+) -> pcap_parser::nom::IResult<
+    &'a [u8],
+    LegacyPcapBlock<'a>,
+    pcap_parser::PcapError<&'a [u8]>,
+>;
+
+/// How a file is laid out.
+#[derive(Debug)]
+pub(super) struct Layout {
+    pub(super) link_type: u32,
+    big_endian: bool,
+    /// Nanoseconds of a unit of the second time field.
+    unit_ns: u64,
+    /// Bytes of a frame's header.
+    header: usize,
+    parse: Parse,
+}
+
+/// Whether it begins as pcap does.
+pub(super) fn is_magic(head: &[u8]) -> bool {
+    const MAGICS: [u32; 5] = [
+        0xa1b2_c3d4,
+        0xd4c3_b2a1,
+        0xa1b2_3c4d,
+        0x4d3c_b2a1,
+        0xa1b2_cd34,
+    ];
+    head.first_chunk()
+        .is_some_and(|magic| MAGICS.contains(&u32::from_le_bytes(*magic)))
+}
+
+impl Layout {
+    /// Takes the file's header apart; `None` where it is not one.
+    pub(super) fn parse(head: &[u8]) -> Option<Self> {
+        let (_, header) = parse_pcap_header(head).ok()?;
+        let modified = header.is_modified_format();
+        let big_endian = header.is_bigendian();
+        let parse: Parse = match (modified, big_endian) {
+            (true, _) => parse_pcap_frame_modified,
+            (false, true) => parse_pcap_frame_be,
+            (false, false) => parse_pcap_frame,
+        };
+        Some(Self {
+            // The upper half says how long the FCS is.
+            link_type: header.network.0.cast_unsigned() & 0xffff,
+            big_endian,
+            unit_ns: if header.is_nanosecond_precision() {
+                1
+            } else {
+                1000
+            },
+            header: if modified { 24 } else { 16 },
+            parse,
+        })
+    }
+
+    fn caplen(&self, window: &[u8]) -> u32 {
+        let bytes = window
+            .get(8..12)
+            .and_then(|b| b.try_into().ok())
+            .unwrap_or([0; 4]);
+        if self.big_endian {
+            u32::from_be_bytes(bytes)
+        } else {
+            u32::from_le_bytes(bytes)
+        }
+    }
+
+    pub(super) fn next<R: Read>(&self, input: &mut Input<R>) -> Result<Option<Place>> {
+        if !input.want(self.header)? {
+            let left = input.window().len();
+            return match left {
+                0 => Ok(None),
+                _ => Err(input.damaged(format!(
+                    "the file ends within the header of a frame ({left} of {} bytes)",
+                    self.header
+                ))),
+            };
+        }
+        let caplen = self.caplen(input.window());
+        if caplen > FRAME_BYTES_MAX {
+            return Err(input.damaged(format!(
+                "a frame claims {caplen} captured bytes, {FRAME_BYTES_MAX} are the most"
+            )));
+        }
+        let bytes = self.header + caplen as usize;
+        if !input.want(bytes)? {
+            return Err(input.damaged(format!(
+                "the file ends within a frame ({} of {caplen} bytes)",
+                input.window().len() - self.header
+            )));
+        }
+        let frame = match (self.parse)(input.window()) {
+            Ok((_, frame)) => frame,
+            Err(e) => return Err(input.damaged(format!("a frame is malformed: {e:?}"))),
+        };
+        let ns = u64::from(frame.ts_usec) * self.unit_ns;
+        Ok(Some(Place {
+            sec: u64::from(frame.ts_sec) + ns / 1_000_000_000,
+            nsec: u32::try_from(ns % 1_000_000_000).unwrap_or(0),
+            data: self.header..bytes,
+            len: frame.origlen.max(caplen),
+            link_type: self.link_type,
+            bytes,
+            ..Place::default()
+        }))
+    }
+}

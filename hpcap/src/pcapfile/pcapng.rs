@@ -1,0 +1,426 @@
+//! pcapng: sections, interfaces, packet blocks.
+
+use std::borrow::Cow;
+use std::io::Read;
+use std::ops::Range;
+
+use pcap_parser::pcapng::{
+    BOM_MAGIC, Block, EPB_MAGIC, IDB_MAGIC, OptionCode, PcapNGOption, SHB_MAGIC, SPB_MAGIC,
+    parse_block_be, parse_block_le,
+};
+
+use super::FRAME_BYTES_MAX;
+use super::input::{Input, WINDOW_BYTES_MAX};
+use super::reader::Place;
+use crate::error::Result;
+
+/// The packet block that the enhanced one replaced.
+const OLD_PACKET: u32 = 2;
+/// Interfaces of a file, at most: more are damage.
+const INTERFACES_MAX: usize = 65_536;
+/// Fields of a packet block before its data, block header included.
+const PACKET_HEADER: usize = 28;
+const SIMPLE_HEADER: usize = 12;
+/// Type, length, and length again.
+const BLOCK_BYTES_MIN: u32 = 12;
+
+/// How the times of an interface are written.
+#[derive(Debug, Clone, Copy)]
+struct Clock {
+    /// `if_tsresol`: units of 10⁻ⁿ s, or of 2⁻ⁿ s where the upper bit is set.
+    resolution: u8,
+    /// `if_tsoffset`: seconds to add.
+    offset: i64,
+}
+
+impl Clock {
+    /// Seconds and nanoseconds of a time; nothing before 1970.
+    fn time(self, units: u64) -> (u64, u32) {
+        let units = u128::from(units);
+        let power = u32::from(self.resolution & 0x7f);
+        let per_second = if self.resolution & 0x80 != 0 {
+            1_u128.checked_shl(power)
+        } else {
+            10_u128.checked_pow(power)
+        };
+        // Units so small that 64 bits of them are no nanosecond.
+        let per_second = per_second.unwrap_or(u128::MAX);
+        let sec = u64::try_from(units / per_second).unwrap_or(u64::MAX);
+        let rest = units % per_second;
+        let nsec = if per_second <= u128::from(u64::MAX) {
+            u32::try_from(rest * 1_000_000_000 / per_second).unwrap_or(0)
+        } else {
+            u32::try_from(rest / (per_second / 1_000_000_000)).unwrap_or(0)
+        };
+        (
+            sec.saturating_add_signed(self.offset),
+            nsec.min(999_999_999),
+        )
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Interface {
+    link_type: u32,
+    snaplen: u32,
+    clock: Clock,
+}
+
+/// The section that the reader is in, and the interfaces of all so far.
+#[derive(Debug, Default)]
+pub(super) struct Section {
+    /// Byte order; `None` before the first section header.
+    big_endian: Option<bool>,
+    interfaces: Vec<Interface>,
+    /// Interface 0 of this section is this one of `interfaces`.
+    first: usize,
+}
+
+pub(super) fn is_pcapng(head: &[u8]) -> bool {
+    head.first_chunk() == Some(&SHB_MAGIC.to_le_bytes())
+}
+
+fn u32_at(bytes: &[u8], at: usize, big_endian: bool) -> u32 {
+    let bytes = bytes
+        .get(at..at + 4)
+        .and_then(|b| b.try_into().ok())
+        .unwrap_or([0; 4]);
+    if big_endian {
+        u32::from_be_bytes(bytes)
+    } else {
+        u32::from_le_bytes(bytes)
+    }
+}
+
+fn u64_of(bytes: &[u8], big_endian: bool) -> Option<u64> {
+    let bytes = bytes.try_into().ok()?;
+    Some(if big_endian {
+        u64::from_be_bytes(bytes)
+    } else {
+        u64::from_le_bytes(bytes)
+    })
+}
+
+fn value<'a>(option: &PcapNGOption<'a>) -> &'a [u8] {
+    match option.value {
+        Cow::Borrowed(value) => value.get(..usize::from(option.len)).unwrap_or_default(),
+        Cow::Owned(_) => &[],
+    }
+}
+
+/// Where `part` stands in `window`, of which it is a part.
+fn range_in(window: &[u8], part: &[u8]) -> Range<usize> {
+    let start = (part.as_ptr() as usize).wrapping_sub(window.as_ptr() as usize);
+    start..start + part.len()
+}
+
+/// A block's type and length, once its header and (where it matters) its body are there.
+struct Head {
+    kind: u32,
+    bytes: usize,
+}
+
+impl Section {
+    pub(super) fn first_link_type(&self) -> Option<u32> {
+        self.interfaces.first().map(|i| i.link_type)
+    }
+
+    /// Reads blocks up to the first that has a frame.
+    pub(super) fn read_head<R: Read>(&mut self, input: &mut Input<R>) -> Result<()> {
+        self.to_packet(input).map(drop)
+    }
+
+    /// The next frame.
+    pub(super) fn next<R: Read>(&mut self, input: &mut Input<R>) -> Result<Option<Place>> {
+        let Some(head) = self.to_packet(input)? else {
+            return Ok(None);
+        };
+        match self.packet(input.window(), &head) {
+            Ok(place) => Ok(Some(place)),
+            Err(why) => Err(input.damaged(why)),
+        }
+    }
+
+    /// Moves on to the next block with a frame; takes the others in, or skips them.
+    fn to_packet<R: Read>(&mut self, input: &mut Input<R>) -> Result<Option<Head>> {
+        while let Some(head) = self.block(input)? {
+            match head.kind {
+                EPB_MAGIC | SPB_MAGIC | OLD_PACKET => return Ok(Some(head)),
+                SHB_MAGIC => self.first = self.interfaces.len(),
+                IDB_MAGIC => self
+                    .interface(&input.window()[..head.bytes])
+                    .map_err(|why| input.damaged(why))?,
+                _ => {}
+            }
+            input.consume(head.bytes);
+        }
+        Ok(None)
+    }
+
+    /// The next block that matters, whole in the window; others are skipped.
+    fn block<R: Read>(&mut self, input: &mut Input<R>) -> Result<Option<Head>> {
+        loop {
+            if !input.want(12)? {
+                let left = input.window().len();
+                return match left {
+                    0 => Ok(None),
+                    _ => Err(input.damaged(format!(
+                        "the file ends within the header of a block ({left} of 12 bytes)"
+                    ))),
+                };
+            }
+            let window = input.window();
+            if is_pcapng(window) {
+                self.big_endian = match u32_at(window, 8, false) {
+                    BOM_MAGIC => Some(false),
+                    magic if magic.swap_bytes() == BOM_MAGIC => Some(true),
+                    magic => {
+                        return Err(input
+                            .damaged(format!("a section has the byte-order magic {magic:#010x}")));
+                    }
+                };
+            }
+            // The file began with a section header, so there is one.
+            let big_endian = self.big_endian.unwrap_or(false);
+            let kind = u32_at(window, 0, big_endian);
+            let length = u32_at(window, 4, big_endian);
+            if length < BLOCK_BYTES_MIN || !length.is_multiple_of(4) {
+                return Err(
+                    input.damaged(format!("a block of type {kind:#x} claims {length} bytes"))
+                );
+            }
+            if !matches!(
+                kind,
+                SHB_MAGIC | IDB_MAGIC | EPB_MAGIC | SPB_MAGIC | OLD_PACKET
+            ) {
+                if !input.skip(u64::from(length))? {
+                    return Err(
+                        input.damaged(format!("the file ends within a block of type {kind:#x}"))
+                    );
+                }
+                continue;
+            }
+            let bytes = length as usize;
+            if bytes > WINDOW_BYTES_MAX {
+                return Err(input.damaged(format!(
+                    "a block of type {kind:#x} claims {length} bytes, {WINDOW_BYTES_MAX} are the most"
+                )));
+            }
+            if !input.want(bytes)? {
+                return Err(input.damaged(format!(
+                    "the file ends within a block of type {kind:#x} ({} of {length} bytes)",
+                    input.window().len()
+                )));
+            }
+            let again = u32_at(input.window(), bytes - 4, big_endian);
+            if again != length {
+                return Err(input.damaged(format!(
+                    "a block of type {kind:#x} says {length} bytes at its start and {again} at its end"
+                )));
+            }
+            return Ok(Some(Head { kind, bytes }));
+        }
+    }
+
+    fn parse<'a>(&self, block: &'a [u8]) -> std::result::Result<Block<'a>, String> {
+        let parsed = if self.big_endian == Some(true) {
+            parse_block_be(block)
+        } else {
+            parse_block_le(block)
+        };
+        match parsed {
+            Ok((_, block)) => Ok(block),
+            Err(pcap_parser::nom::Err::Incomplete(_)) => {
+                Err("a block is too short for what it says it has".into())
+            }
+            Err(_) => Err("a block is malformed".into()),
+        }
+    }
+
+    fn interface(&mut self, block: &[u8]) -> std::result::Result<(), String> {
+        let Block::InterfaceDescription(idb) = self.parse(block)? else {
+            return Err("an interface description is malformed".into());
+        };
+        if self.interfaces.len() >= INTERFACES_MAX {
+            return Err(format!("there are more than {INTERFACES_MAX} interfaces"));
+        }
+        let big_endian = self.big_endian == Some(true);
+        let mut clock = Clock {
+            resolution: 6,
+            offset: 0,
+        };
+        for option in &idb.options {
+            match (option.code, value(option)) {
+                (OptionCode::EndOfOpt, _) => break,
+                (OptionCode::IfTsresol, [resolution]) => clock.resolution = *resolution,
+                (OptionCode::IfTsoffset, bytes) => {
+                    clock.offset = u64_of(bytes, big_endian).unwrap_or(0).cast_signed();
+                }
+                _ => {}
+            }
+        }
+        self.interfaces.push(Interface {
+            link_type: idb.linktype.0.cast_unsigned() & 0xffff,
+            snaplen: idb.snaplen,
+            clock,
+        });
+        Ok(())
+    }
+
+    /// Interface `id` of this section, and its number in the file.
+    fn find(&self, id: u32) -> std::result::Result<(u32, Interface), String> {
+        let number = self.first + id as usize;
+        match self.interfaces.get(number) {
+            Some(interface) => Ok((u32::try_from(number).unwrap_or(u32::MAX), *interface)),
+            None => Err(format!(
+                "a frame is of interface {id}, which is not described"
+            )),
+        }
+    }
+
+    fn packet(&self, window: &[u8], head: &Head) -> std::result::Result<Place, String> {
+        let block = &window[..head.bytes];
+        let big_endian = self.big_endian == Some(true);
+        match self.parse(block)? {
+            Block::EnhancedPacket(epb) => {
+                let (number, interface) = self.find(epb.if_id)?;
+                let units = u64::from(epb.ts_high) << 32 | u64::from(epb.ts_low);
+                let mut place = place(
+                    head,
+                    interface,
+                    number,
+                    units,
+                    PACKET_HEADER,
+                    epb.caplen,
+                    epb.origlen,
+                )?;
+                for option in &epb.options {
+                    let bytes = value(option);
+                    match option.code {
+                        OptionCode::EndOfOpt => break,
+                        OptionCode::Comment if place.comment.is_none() => {
+                            place.comment = Some(range_in(window, bytes));
+                        }
+                        OptionCode(4) => place.dropped = u64_of(bytes, big_endian).unwrap_or(0),
+                        OptionCode(6) if bytes.len() == 4 => {
+                            place.queue = Some(u32_at(bytes, 0, big_endian));
+                        }
+                        _ => {}
+                    }
+                }
+                Ok(place)
+            }
+            Block::SimplePacket(spb) => {
+                let (number, interface) = self.find(0)?;
+                let room = u32::try_from(head.bytes - SIMPLE_HEADER - 4).unwrap_or(0);
+                let snaplen = if interface.snaplen == 0 {
+                    u32::MAX
+                } else {
+                    interface.snaplen
+                };
+                let caplen = spb.origlen.min(snaplen).min(room);
+                place(
+                    head,
+                    interface,
+                    number,
+                    0,
+                    SIMPLE_HEADER,
+                    caplen,
+                    spb.origlen,
+                )
+            }
+            _ if head.kind == OLD_PACKET && head.bytes >= PACKET_HEADER + 4 => {
+                let word = |at| u32_at(block, at, big_endian);
+                let (id, drops) = if big_endian {
+                    (word(8) >> 16, word(8) & 0xffff)
+                } else {
+                    (word(8) & 0xffff, word(8) >> 16)
+                };
+                let (number, interface) = self.find(id)?;
+                let units = u64::from(word(12)) << 32 | u64::from(word(16));
+                let mut place = place(
+                    head,
+                    interface,
+                    number,
+                    units,
+                    PACKET_HEADER,
+                    word(20),
+                    word(24),
+                )?;
+                // All ones: not known.
+                place.dropped = if drops == 0xffff { 0 } else { u64::from(drops) };
+                Ok(place)
+            }
+            _ => Err("a packet block is malformed".into()),
+        }
+    }
+}
+
+fn place(
+    head: &Head,
+    interface: Interface,
+    number: u32,
+    units: u64,
+    header: usize,
+    caplen: u32,
+    len: u32,
+) -> std::result::Result<Place, String> {
+    if caplen > FRAME_BYTES_MAX {
+        return Err(format!(
+            "a frame claims {caplen} captured bytes, {FRAME_BYTES_MAX} are the most"
+        ));
+    }
+    let data = header..header + caplen as usize;
+    if data.end + 4 > head.bytes {
+        return Err(format!(
+            "a frame claims {caplen} captured bytes in a block of {}",
+            head.bytes
+        ));
+    }
+    let (sec, nsec) = if header == SIMPLE_HEADER {
+        (0, 0)
+    } else {
+        interface.clock.time(units)
+    };
+    Ok(Place {
+        sec,
+        nsec,
+        data,
+        len: len.max(caplen),
+        interface: number,
+        link_type: interface.link_type,
+        bytes: head.bytes,
+        ..Place::default()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn time(resolution: u8, offset: i64, units: u64) -> (u64, u32) {
+        Clock { resolution, offset }.time(units)
+    }
+
+    #[test]
+    fn resolutions_of_ten_and_of_two() {
+        assert_eq!(time(6, 0, 1_000_002), (1, 2000));
+        assert_eq!(time(9, 0, 1_000_000_002), (1, 2));
+        assert_eq!(time(0, 0, 7), (7, 0));
+        assert_eq!(time(12, 0, 1_000_000_002_999), (1, 2));
+        assert_eq!(time(0x80 | 10, 0, 1024 + 512), (1, 500_000_000));
+        assert_eq!(time(0x80 | 64, 0, u64::MAX), (0, 999_999_999));
+        for resolution in 0..=u8::MAX {
+            let (_, nsec) = time(resolution, 0, u64::MAX);
+            assert!(nsec < 1_000_000_000);
+        }
+    }
+
+    #[test]
+    fn offsets_move_whole_seconds() {
+        assert_eq!(time(6, 100, 1_000_002), (101, 2000));
+        assert_eq!(time(6, -1, 1_000_002), (0, 2000));
+        assert_eq!(time(6, i64::MIN, 5_000_000).0, 0);
+        assert_eq!(time(0, i64::MAX, u64::MAX).0, u64::MAX);
+    }
+}

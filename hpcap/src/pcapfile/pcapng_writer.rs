@@ -1,0 +1,432 @@
+//! Writing pcapng: one interface for each queue, what was lost at the frame after it.
+
+use std::io::{self, Write};
+
+use crate::ledger::{Ledger, Reason};
+use crate::name::QueueName;
+use crate::raw::sink::Sink;
+use crate::raw::tag::{FileHeader, Gap};
+use crate::time::Timestamp;
+
+const SECTION: u32 = 0x0a0d_0d0a;
+const INTERFACE: u32 = 1;
+const STATISTICS: u32 = 5;
+const PACKET: u32 = 6;
+
+const END_OF_OPTIONS: u16 = 0;
+const COMMENT: u16 = 1;
+const EPB_DROPCOUNT: u16 = 4;
+const EPB_QUEUE: u16 = 6;
+
+/// The head of a file (section header block).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Section {
+    /// The machine's hardware; empty = not said.
+    pub hardware: String,
+    /// Its operating system; empty = not said.
+    pub os: String,
+    /// The program that writes the file.
+    pub application: String,
+    /// A comment on the whole file; empty = none.
+    pub comment: String,
+}
+
+impl Section {
+    /// A section written by `application` on this machine.
+    #[must_use]
+    pub fn here(application: impl Into<String>) -> Self {
+        let (hardware, os) = nix::sys::utsname::uname().map_or_else(
+            |_| (String::new(), String::new()),
+            |u| {
+                let text = |s: &std::ffi::OsStr| s.to_string_lossy().into_owned();
+                (
+                    text(u.machine()),
+                    format!("{} {}", text(u.sysname()), text(u.release())),
+                )
+            },
+        );
+        Self {
+            hardware,
+            os,
+            application: application.into(),
+            comment: String::new(),
+        }
+    }
+}
+
+/// An interface of the file: a queue (interface description block).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Interface {
+    /// LINKTYPE_ value; 1 is Ethernet.
+    pub link_type: u32,
+    /// Bytes kept of a frame at most; 0 = whole frames.
+    pub snaplen: u32,
+    /// Its name: `eth0`; empty = not said.
+    pub name: String,
+    /// What it is; empty = not said.
+    pub description: String,
+    /// The filter in force, in tcpdump's syntax; empty = none.
+    pub filter: String,
+    /// Number of the queue, which is then given with each frame.
+    pub queue: Option<u32>,
+}
+
+impl Default for Interface {
+    fn default() -> Self {
+        Self {
+            link_type: super::LINK_TYPE_ETHERNET,
+            snaplen: 0,
+            name: String::new(),
+            description: String::new(),
+            filter: String::new(),
+            queue: None,
+        }
+    }
+}
+
+impl Interface {
+    /// The interface that a RAW file's header describes.
+    #[must_use]
+    pub fn of(header: &FileHeader) -> Self {
+        let queue = header.queue.map(|q: QueueName| format!("queue {q}"));
+        let host = (!header.host.is_empty()).then(|| format!("on {}", header.host));
+        let stamps =
+            (!header.clock_source.is_empty()).then(|| format!("time by {}", header.clock_source));
+        let software =
+            (!header.software.is_empty()).then(|| format!("captured by {}", header.software));
+        let parts: Vec<String> = [queue, host, stamps, software]
+            .into_iter()
+            .flatten()
+            .collect();
+        Self {
+            link_type: header.link_type,
+            snaplen: header.caplen,
+            name: header.interface.clone(),
+            description: parts.join(", "),
+            filter: header.filter.clone(),
+            queue: header.queue.map(|q| q.queue),
+        }
+    }
+}
+
+/// Which interface of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct InterfaceId(u32);
+
+/// What happened on an interface (interface statistics block); `None` = not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Statistics {
+    /// When the numbers were read.
+    pub time: Timestamp,
+    /// When the capture started and ended.
+    pub start: Option<Timestamp>,
+    /// See `start`.
+    pub end: Option<Timestamp>,
+    /// Frames that the interface received.
+    pub received: Option<u64>,
+    /// Frames that the interface lost.
+    pub dropped: Option<u64>,
+    /// Frames that the filter let pass.
+    pub accepted: Option<u64>,
+    /// Frames lost after the interface.
+    pub os_dropped: Option<u64>,
+    /// Frames delivered.
+    pub delivered: Option<u64>,
+}
+
+impl Statistics {
+    /// The numbers of a ledger, of which `delivered` frames are in the file:
+    ///
+    /// - received: all that were on the wire,
+    /// - dropped: `nic_missed` and `nic_error`,
+    /// - accepted: received without `dropped` and `filtered`,
+    /// - lost after the interface: `ring_full`, `overrun` and `storage`.
+    #[must_use]
+    pub fn of(ledger: &Ledger, delivered: u64, time: Timestamp) -> Self {
+        let frames = |reasons: &[Reason]| reasons.iter().map(|r| ledger[*r].frames).sum::<u64>();
+        let received = ledger.on_the_wire().frames;
+        let dropped = frames(&[Reason::NicMissed, Reason::NicError]);
+        let refused = dropped.saturating_add(ledger[Reason::Filtered].frames);
+        Self {
+            time,
+            start: None,
+            end: None,
+            received: Some(received),
+            dropped: Some(dropped),
+            accepted: Some(received.saturating_sub(refused)),
+            os_dropped: Some(frames(&[
+                Reason::RingFull,
+                Reason::Overrun,
+                Reason::Storage,
+            ])),
+            delivered: Some(delivered),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct State {
+    queue: Option<u32>,
+    /// Lost since the last frame, to be told at the next.
+    lost: Option<Ledger>,
+}
+
+/// Writes pcapng, little endian, times in nanoseconds.
+///
+/// On an error nothing of the block was taken and the call can be repeated (see [`Sink`]).
+#[derive(Debug)]
+pub struct PcapngWriter<W> {
+    sink: Sink<W>,
+    interfaces: Vec<State>,
+}
+
+/// Bytes to the next multiple of four.
+const fn pad(bytes: usize) -> usize {
+    bytes.wrapping_neg() & 3
+}
+
+fn option(block: &mut Vec<u8>, code: u16, value: &[u8]) {
+    let value = &value[..value.len().min(usize::from(u16::MAX))];
+    let length = u16::try_from(value.len()).unwrap_or(u16::MAX);
+    block.extend_from_slice(&code.to_le_bytes());
+    block.extend_from_slice(&length.to_le_bytes());
+    block.extend_from_slice(value);
+    block.extend_from_slice(&[0; 3][..pad(value.len())]);
+}
+
+fn text_option(block: &mut Vec<u8>, code: u16, text: &str) {
+    // A longer one would be cut, perhaps within a character: 1000 are plenty.
+    let text: String = text.chars().take(1000).collect();
+    if !text.is_empty() {
+        option(block, code, text.as_bytes());
+    }
+}
+
+/// A time as pcapng has it: the upper 32 bits first.
+fn time_words(time: Timestamp) -> [u8; 8] {
+    let ns = time.as_ns();
+    let mut words = [0; 8];
+    words[..4].copy_from_slice(&ns.to_le_bytes()[4..]);
+    words[4..].copy_from_slice(&ns.to_le_bytes()[..4]);
+    words
+}
+
+/// What was lost, for people: `12 frames lost: 10 ring_full, 2 nic_missed`.
+fn lost_comment(lost: &Ledger) -> String {
+    let reasons: Vec<String> = lost
+        .iter()
+        .filter(|(_, count)| count.frames != 0)
+        .map(|(reason, count)| format!("{} {reason}", count.frames))
+        .collect();
+    let frames = missing(lost);
+    if reasons.is_empty() {
+        "frames lost before this one: how many is not known".into()
+    } else {
+        format!(
+            "{frames} frames missing before this one: {}",
+            reasons.join(", ")
+        )
+    }
+}
+
+/// Frames that a gap says are not there: all but `captured`.
+fn missing(lost: &Ledger) -> u64 {
+    lost.iter()
+        .filter(|(reason, _)| *reason != Reason::Captured)
+        .fold(0, |sum: u64, (_, count)| sum.saturating_add(count.frames))
+}
+
+impl<W: Write> PcapngWriter<W> {
+    /// Starts a file.
+    #[must_use]
+    pub fn new(sink: W, section: &Section) -> Self {
+        let mut writer = Self {
+            sink: Sink::new(sink),
+            interfaces: Vec::new(),
+        };
+        let mut body = Vec::new();
+        // Byte-order magic, version 1.0, length of the section not said.
+        body.extend_from_slice(&0x1a2b_3c4d_u32.to_le_bytes());
+        body.extend_from_slice(&1_u16.to_le_bytes());
+        body.extend_from_slice(&0_u16.to_le_bytes());
+        body.extend_from_slice(&(-1_i64).to_le_bytes());
+        text_option(&mut body, COMMENT, &section.comment);
+        text_option(&mut body, 2, &section.hardware);
+        text_option(&mut body, 3, &section.os);
+        text_option(&mut body, 4, &section.application);
+        option(&mut body, END_OF_OPTIONS, &[]);
+        writer.block(SECTION, &body);
+        writer
+    }
+
+    fn block(&mut self, kind: u32, body: &[u8]) {
+        let length = u32::try_from(body.len() + 12)
+            .unwrap_or(u32::MAX)
+            .to_le_bytes();
+        self.sink.append(&kind.to_le_bytes());
+        self.sink.append(&length);
+        self.sink.append(body);
+        self.sink.append(&length);
+    }
+
+    /// Describes an interface; frames can be of it afterwards.
+    ///
+    /// # Errors
+    /// That of the sink.
+    pub fn interface(&mut self, interface: &Interface) -> io::Result<InterfaceId> {
+        self.sink.ready()?;
+        let mut body = Vec::new();
+        let link_type = u16::try_from(interface.link_type).map_err(|_| {
+            io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!("pcapng has no link type {}", interface.link_type),
+            )
+        })?;
+        body.extend_from_slice(&link_type.to_le_bytes());
+        body.extend_from_slice(&[0; 2]);
+        body.extend_from_slice(&interface.snaplen.to_le_bytes());
+        text_option(&mut body, 2, &interface.name);
+        text_option(&mut body, 3, &interface.description);
+        option(&mut body, 9, &[9]); // 10⁻⁹ s
+        if !interface.filter.is_empty() {
+            // 0: the text of a libpcap filter follows.
+            let filter: String = std::iter::once('\0')
+                .chain(interface.filter.chars())
+                .collect();
+            text_option(&mut body, 11, &filter);
+        }
+        option(&mut body, END_OF_OPTIONS, &[]);
+        self.block(INTERFACE, &body);
+        let id = u32::try_from(self.interfaces.len()).map_err(io::Error::other)?;
+        self.interfaces.push(State {
+            queue: interface.queue,
+            lost: None,
+        });
+        Ok(InterfaceId(id))
+    }
+
+    fn state(&mut self, id: InterfaceId) -> io::Result<&mut State> {
+        self.interfaces.get_mut(id.0 as usize).ok_or_else(|| {
+            io::Error::new(io::ErrorKind::InvalidInput, "an interface of another file")
+        })
+    }
+
+    /// Says that frames of an interface are missing here; the next frame of it tells so.
+    ///
+    /// # Errors
+    /// `InvalidInput`: the interface is of another file.
+    pub fn gap(&mut self, id: InterfaceId, gap: &Gap) -> io::Result<()> {
+        let state = self.state(id)?;
+        *state.lost.get_or_insert_default() += &gap.lost;
+        Ok(())
+    }
+
+    /// Writes a frame of `len` bytes on the wire of which `data` was captured.
+    ///
+    /// # Errors
+    /// That of the sink.
+    #[inline]
+    pub fn frame(
+        &mut self,
+        id: InterfaceId,
+        time: Timestamp,
+        len: u32,
+        data: &[u8],
+    ) -> io::Result<()> {
+        self.sink.ready()?;
+        let state = self.state(id)?;
+        let queue = state.queue;
+        if let Some(lost) = state.lost.take() {
+            let mut options = Vec::new();
+            text_option(&mut options, COMMENT, &lost_comment(&lost));
+            option(&mut options, EPB_DROPCOUNT, &missing(&lost).to_le_bytes());
+            if let Some(queue) = queue {
+                option(&mut options, EPB_QUEUE, &queue.to_le_bytes());
+            }
+            option(&mut options, END_OF_OPTIONS, &[]);
+            self.packet(id, time, len, data, &options);
+        } else if let Some(queue) = queue {
+            let mut options = [0; 12];
+            options[0] = EPB_QUEUE.to_le_bytes()[0];
+            options[2] = 4;
+            options[4..8].copy_from_slice(&queue.to_le_bytes());
+            self.packet(id, time, len, data, &options);
+        } else {
+            self.packet(id, time, len, data, &[]);
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn packet(&mut self, id: InterfaceId, time: Timestamp, len: u32, data: &[u8], options: &[u8]) {
+        let padding = pad(data.len());
+        let length = u32::try_from(32 + data.len() + padding + options.len()).unwrap_or(u32::MAX);
+        let caplen = u32::try_from(data.len()).unwrap_or(u32::MAX);
+        let mut header = [0; 28];
+        header[..4].copy_from_slice(&PACKET.to_le_bytes());
+        header[4..8].copy_from_slice(&length.to_le_bytes());
+        header[8..12].copy_from_slice(&id.0.to_le_bytes());
+        header[12..20].copy_from_slice(&time_words(time));
+        header[20..24].copy_from_slice(&caplen.to_le_bytes());
+        header[24..].copy_from_slice(&len.to_le_bytes());
+        self.sink.append(&header);
+        self.sink.append(data);
+        self.sink.append(&[0; 3][..padding]);
+        self.sink.append(options);
+        self.sink.append(&length.to_le_bytes());
+    }
+
+    /// Writes the statistics of an interface: at the end, and now and then in a live capture.
+    ///
+    /// # Errors
+    /// That of the sink.
+    pub fn statistics(&mut self, id: InterfaceId, statistics: &Statistics) -> io::Result<()> {
+        self.sink.ready()?;
+        self.state(id)?;
+        let mut body = Vec::new();
+        body.extend_from_slice(&id.0.to_le_bytes());
+        body.extend_from_slice(&time_words(statistics.time));
+        for (code, time) in [(2, statistics.start), (3, statistics.end)] {
+            if let Some(time) = time {
+                option(&mut body, code, &time_words(time));
+            }
+        }
+        let numbers = [
+            (4, statistics.received),
+            (5, statistics.dropped),
+            (6, statistics.accepted),
+            (7, statistics.os_dropped),
+            (8, statistics.delivered),
+        ];
+        for (code, number) in numbers {
+            if let Some(number) = number {
+                option(&mut body, code, &number.to_le_bytes());
+            }
+        }
+        option(&mut body, END_OF_OPTIONS, &[]);
+        self.block(STATISTICS, &body);
+        Ok(())
+    }
+
+    /// Bytes of the file so far, written or not.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.sink.accepted()
+    }
+
+    /// Writes everything that is buffered.
+    ///
+    /// # Errors
+    /// That of the sink; can be repeated.
+    pub fn flush(&mut self) -> io::Result<()> {
+        self.sink.flush()
+    }
+
+    /// Writes everything and gives the sink back.
+    ///
+    /// # Errors
+    /// That of the sink.
+    pub fn into_inner(self) -> io::Result<W> {
+        self.sink.into_inner()
+    }
+}

@@ -1,0 +1,220 @@
+//! Reading pcap and pcapng, whichever it is.
+
+use std::fs::File;
+use std::io::Read;
+use std::ops::Range;
+use std::path::Path;
+
+use super::input::Input;
+use super::{pcap, pcapng};
+use crate::error::{Context, Error, Kind, Result};
+
+/// A frame of a capture file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Frame<'a> {
+    /// Seconds since 1970-01-01 UTC; 0 where the file has no time for it (simple packet block).
+    pub sec: u64,
+    /// Nanoseconds past the second, below 10⁹.
+    pub nsec: u32,
+    /// What was captured of it.
+    pub data: &'a [u8],
+    /// Its length on the wire in bytes; never less than `data` has.
+    pub len: u32,
+    /// Number of the interface in the file, counted over all sections; 0 in pcap.
+    pub interface: u32,
+    /// LINKTYPE_ value; 1 is Ethernet.
+    pub link_type: u32,
+    /// Frames lost between the one before on this interface and this one (`epb_dropcount`).
+    pub dropped: u64,
+    /// Queue of the interface (`epb_queue`).
+    pub queue: Option<u32>,
+    /// The first comment on it.
+    pub comment: Option<&'a str>,
+}
+
+/// A frame found in the window: where its parts are.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Place {
+    pub(super) sec: u64,
+    pub(super) nsec: u32,
+    pub(super) data: Range<usize>,
+    pub(super) len: u32,
+    pub(super) interface: u32,
+    pub(super) link_type: u32,
+    pub(super) dropped: u64,
+    pub(super) queue: Option<u32>,
+    pub(super) comment: Option<Range<usize>>,
+    /// Bytes of the window that it takes in all.
+    pub(super) bytes: usize,
+}
+
+/// The format of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Classic pcap.
+    Pcap,
+    /// pcapng.
+    Pcapng,
+}
+
+#[derive(Debug)]
+enum State {
+    Pcap(pcap::Layout),
+    Pcapng(pcapng::Section),
+}
+
+/// Reads frames one after the other, in bounded memory whatever the file says.
+#[derive(Debug)]
+pub struct Reader<R> {
+    input: Input<R>,
+    state: State,
+    /// Bytes of the window that the last frame took.
+    taken: usize,
+    ended: bool,
+}
+
+/// Names for what people try to read by mistake.
+const OTHERS: &[(&[u8], &str, &str)] = &[
+    (&[0x1f, 0x8b], "gzip", "gunzip -c FILE"),
+    (&[0x28, 0xb5, 0x2f, 0xfd], "zstd", "zstd -dc FILE"),
+    (&[0xfd, b'7', b'z', b'X', b'Z', 0], "xz", "xz -dc FILE"),
+    (b"BZh", "bzip2", "bunzip2 -c FILE"),
+    (&[0x04, 0x22, 0x4d, 0x18], "lz4", "lz4 -dc FILE"),
+];
+
+impl Reader<File> {
+    /// Opens a file.
+    ///
+    /// # Errors
+    /// Those of the file system, and those of [`Reader::new`].
+    pub fn open(path: &Path) -> Result<Self> {
+        let file = File::open(path).context(|| format!("open {}", path.display()))?;
+        Self::new(file, path.display().to_string())
+    }
+}
+
+impl<R: Read> Reader<R> {
+    /// Reads the head of `source` and finds out what it is; errors call it `name`.
+    ///
+    /// # Errors
+    /// [`Kind::Format`] where it is neither pcap nor pcapng, and those of reading.
+    pub fn new(source: R, name: impl Into<String>) -> Result<Self> {
+        let mut input = Input::new(source, name.into());
+        input.want(24)?;
+        let head = input.window();
+        let state = if pcapng::is_pcapng(head) {
+            State::Pcapng(pcapng::Section::default())
+        } else if let Some(layout) = pcap::Layout::parse(head) {
+            input.consume(pcap::HEADER_BYTES);
+            State::Pcap(layout)
+        } else {
+            return Err(unknown(&input));
+        };
+        let mut reader = Self {
+            input,
+            state,
+            taken: 0,
+            ended: false,
+        };
+        // The interfaces usually stand before the first frame.
+        if let State::Pcapng(section) = &mut reader.state {
+            section.read_head(&mut reader.input)?;
+        }
+        Ok(reader)
+    }
+
+    /// What it is.
+    #[must_use]
+    pub fn format(&self) -> Format {
+        match self.state {
+            State::Pcap(_) => Format::Pcap,
+            State::Pcapng(_) => Format::Pcapng,
+        }
+    }
+
+    /// Link type (LINKTYPE_ value) of the first interface; `None` in a pcapng file that has
+    /// described none so far.
+    #[must_use]
+    pub fn link_type(&self) -> Option<u32> {
+        match &self.state {
+            State::Pcap(layout) => Some(layout.link_type),
+            State::Pcapng(section) => section.first_link_type(),
+        }
+    }
+
+    /// What the errors call it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.input.name()
+    }
+
+    /// Bytes from the start of the file to the last frame.
+    #[must_use]
+    pub fn offset(&self) -> u64 {
+        self.input.offset()
+    }
+
+    /// The next frame; `None` at the end.
+    ///
+    /// # Errors
+    /// [`Kind::Format`] where the file is cut or malformed, and those of reading. All frames
+    /// before were given; nothing more will come.
+    #[allow(
+        clippy::should_implement_trait,
+        reason = "it lends, an iterator cannot"
+    )]
+    pub fn next(&mut self) -> Result<Option<Frame<'_>>> {
+        if self.ended {
+            return Ok(None);
+        }
+        self.input.consume(self.taken);
+        self.taken = 0;
+        let place = match &mut self.state {
+            State::Pcap(layout) => layout.next(&mut self.input),
+            State::Pcapng(section) => section.next(&mut self.input),
+        };
+        self.ended = !matches!(place, Ok(Some(_)));
+        let Some(place) = place? else {
+            return Ok(None);
+        };
+        self.taken = place.bytes;
+        let window = self.input.window();
+        Ok(Some(Frame {
+            sec: place.sec,
+            nsec: place.nsec,
+            data: &window[place.data],
+            len: place.len,
+            interface: place.interface,
+            link_type: place.link_type,
+            dropped: place.dropped,
+            queue: place.queue,
+            comment: place
+                .comment
+                .and_then(|at| std::str::from_utf8(&window[at]).ok()),
+        }))
+    }
+}
+
+fn unknown<R: Read>(input: &Input<R>) -> Error {
+    let head = input.window();
+    let error = |why: String| Error::new(Kind::Format, format!("read {}", input.name()), why);
+    if head.is_empty() {
+        return error("it is empty: neither pcap nor pcapng".into());
+    }
+    if let Some((_, what, how)) = OTHERS.iter().find(|(magic, ..)| head.starts_with(magic)) {
+        return error(format!("it is compressed with {what}"))
+            .advise(format!("unpack it first: {how} | ... -"));
+    }
+    if pcap::is_magic(head) {
+        return error(format!(
+            "it is a pcap file cut within its header ({} of {} bytes)",
+            head.len(),
+            pcap::HEADER_BYTES
+        ));
+    }
+    let magic: Vec<String> = head.iter().take(4).map(|b| format!("{b:02x}")).collect();
+    error(format!(
+        "it is neither pcap nor pcapng: it begins with {}",
+        magic.join(" ")
+    ))
+}
