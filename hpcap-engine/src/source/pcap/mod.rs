@@ -1,43 +1,277 @@
-//! `pcap:FILE`: the frames of a file. (in progress)
+//! `pcap:FILE`: the frames of a pcap or pcapng file, at full speed or at the file's own.
+//!
+//! Frames that the file says were lost (`epb_dropcount` of pcapng) are handed on as lost.
 
 mod spec;
+mod timeline;
 
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+use std::os::fd::AsFd;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use hpcap::error::Context;
+use hpcap::pcapfile::{LINK_TYPE_ETHERNET, Reader};
+use hpcap::{Count, Error, Kind, Reason, Result, Timestamp};
+
+use super::batch::Batch;
+use super::{BATCH, Description, Harvest, Source, State};
 pub use spec::{PcapSpec, Speed};
+use timeline::{Ns, Timeline};
 
-use std::time::Duration;
+/// A harvest ends when its frames have this many bytes, or more by one frame.
+const ARENA_BYTES: usize = 1 << 20;
+const NS: Ns = 1_000_000_000;
+/// A pause in the file that is worth a word.
+const LONG_PAUSE: Duration = Duration::from_secs(60);
 
-use hpcap::{Error, Kind, Result};
+/// A frame whose bytes are kept here until it has been lent.
+#[derive(Debug, Clone)]
+struct Held {
+    bytes: Range<usize>,
+    len: u32,
+    /// As the file has it, moved by the passes before.
+    ns: Ns,
+    /// When it is due, from the first harvest on.
+    due: Ns,
+}
 
-use super::{Description, Harvest, Source};
+/// What the next thing in the file is.
+#[derive(Debug)]
+enum Next {
+    Frame(Held),
+    End,
+}
 
 /// A source of the frames of a file; see [`PcapSpec`].
 #[derive(Debug)]
-pub enum PcapSource {}
+pub struct PcapSource {
+    spec: PcapSpec,
+    reader: Reader<File>,
+    link_type: u32,
+    passes_left: Option<u64>,
+    timeline: Timeline,
+    /// The bytes of all frames that are held.
+    arena: Vec<u8>,
+    held: Vec<Held>,
+    batch: Batch,
+    dropped: u64,
+    lost: [(Reason, Count); 1],
+    /// How it ends, once that is known: said when everything before it was lent.
+    end: Option<Option<Error>>,
+    /// The first harvest, on both clocks.
+    started: Option<(Instant, Timestamp)>,
+    said_due: Ns,
+    events: Vec<String>,
+}
 
 impl PcapSource {
-    /// Opens the file.
+    /// Opens the file; `-` is standard input, which can be gone through only once.
     ///
     /// # Errors
-    /// Always, until the reader of such files is there.
+    /// Those of the file system; [`Kind::Format`] where it is neither pcap nor pcapng.
     pub fn open(spec: &PcapSpec) -> Result<Self> {
-        Err(Error::new(
-            Kind::Format,
-            format!("open {}", spec.path.display()),
-            "this build cannot read pcap files",
-        ))
+        if spec.path == Path::new("-") && spec.loops != Some(1) {
+            return Err(Error::usage(
+                "source pcap:-: loop",
+                "standard input can be gone through only once",
+            ));
+        }
+        let reader = open(&spec.path)?;
+        Ok(Self {
+            link_type: reader.link_type().unwrap_or(LINK_TYPE_ETHERNET),
+            reader,
+            passes_left: spec.loops,
+            timeline: Timeline::default(),
+            arena: Vec::new(),
+            held: Vec::with_capacity(BATCH),
+            batch: Batch::new(),
+            dropped: 0,
+            lost: [(Reason::NicMissed, Count::default())],
+            end: None,
+            started: None,
+            said_due: 0,
+            events: Vec::new(),
+            spec: spec.clone(),
+        })
     }
+
+    /// Reads until a batch is full or a frame is not due yet; that one stays at the end.
+    fn read_ahead(&mut self, elapsed: Ns) {
+        while self.end.is_none()
+            && self.held.len() < BATCH
+            && self.arena.len() < ARENA_BYTES
+            && self.held.last().is_none_or(|h| h.due <= elapsed)
+        {
+            match self.next() {
+                Ok(Next::Frame(held)) => self.held.push(held),
+                Ok(Next::End) => self.end = Some(None),
+                Err(error) => self.end = Some(Some(error)),
+            }
+        }
+    }
+
+    fn next(&mut self) -> Result<Next> {
+        loop {
+            if let Some(frame) = self.reader.next()? {
+                if frame.link_type != self.link_type {
+                    return Err(other_link_type(
+                        &self.spec.path,
+                        self.link_type,
+                        frame.link_type,
+                    ));
+                }
+                self.dropped += frame.dropped;
+                let start = self.arena.len();
+                self.arena.extend_from_slice(frame.data);
+                let ns = Ns::from(frame.sec) * NS + Ns::from(frame.nsec);
+                let (ns, due) = match self.spec.speed {
+                    Speed::Max => (self.timeline.shifted(ns), 0),
+                    Speed::Real => (ns, self.timeline.due(ns)),
+                };
+                let bytes = start..self.arena.len();
+                return Ok(Next::Frame(Held {
+                    bytes,
+                    len: frame.len,
+                    ns,
+                    due,
+                }));
+            }
+            // A file without frames ends however often it is to be gone through.
+            self.passes_left = self.passes_left.map(|n| n - 1);
+            if !self.timeline.next_pass() || self.passes_left == Some(0) {
+                return Ok(Next::End);
+            }
+            self.reader = open(&self.spec.path)?;
+        }
+    }
+
+    /// Forgets the first `count` frames and their bytes.
+    fn forget(&mut self, count: usize) {
+        self.batch.clear();
+        let start = self
+            .held
+            .get(count)
+            .map_or(self.arena.len(), |h| h.bytes.start);
+        self.arena.drain(..start);
+        self.held.drain(..count);
+        for held in &mut self.held {
+            held.bytes.start -= start;
+            held.bytes.end -= start;
+        }
+    }
+
+    fn elapsed(&self) -> Ns {
+        self.started.map_or(0, |(at, _)| {
+            Ns::try_from(at.elapsed().as_nanos()).unwrap_or(Ns::MAX)
+        })
+    }
+}
+
+/// Opens the file at `path`, or standard input.
+fn open(path: &Path) -> Result<Reader<File>> {
+    if path == Path::new("-") {
+        let input = io::stdin()
+            .as_fd()
+            .try_clone_to_owned()
+            .context(|| "open standard input")?;
+        return Reader::new(File::from(input), "standard input");
+    }
+    Reader::open(path)
+}
+
+fn other_link_type(path: &Path, first: u32, other: u32) -> Error {
+    Error::new(
+        Kind::Format,
+        format!("go on with {}", path.display()),
+        format!("a frame has link type {other}, the ones before it {first}; a queue has one"),
+    )
+    .advise("keep the frames of one interface, with editcap or tshark, and read that file")
 }
 
 impl Source for PcapSource {
     fn description(&self) -> Description {
-        match *self {}
+        Description {
+            interface: self.spec.path.display().to_string(),
+            link_type: self.link_type,
+            clock_source: match self.spec.speed {
+                Speed::Max => "file",
+                Speed::Real => "engine",
+            },
+            waits: self.spec.speed == Speed::Max,
+        }
     }
 
     fn harvest(&mut self) -> Result<Harvest<'_>> {
-        match *self {}
+        self.forget(self.batch.len());
+        let (_, wall) = *self
+            .started
+            .get_or_insert_with(|| (Instant::now(), Timestamp::now()));
+        let elapsed = self.elapsed();
+        self.read_ahead(elapsed);
+        for held in self.held.iter().take_while(|h| h.due <= elapsed) {
+            let ns = match self.spec.speed {
+                Speed::Max => held.ns,
+                Speed::Real => Ns::from(wall.as_ns()).saturating_add(held.due),
+            };
+            let (sec, nsec) = (ns.div_euclid(NS), ns.rem_euclid(NS));
+            let sec = u64::try_from(sec).unwrap_or(u64::MAX);
+            let nsec = u32::try_from(nsec).unwrap_or(0);
+            // SAFETY: the bytes are on the heap, owned by `self`, and are changed or moved only
+            // by `forget`, which clears the batch first, and by `read_ahead`, which is called
+            // only while the batch is empty.
+            unsafe {
+                self.batch
+                    .push(&self.arena[held.bytes.clone()], held.len, sec, nsec)
+            };
+        }
+        self.lost[0].1 = Count::new(std::mem::take(&mut self.dropped), 0);
+        let lost = usize::from(!self.lost[0].1.is_zero());
+        let state = if self.batch.is_empty() && lost == 0 {
+            match (&mut self.end, self.held.is_empty()) {
+                (Some(end), true) => {
+                    // Said once; whoever asks again hears that it has ended.
+                    if let Some(error) = end.take() {
+                        return Err(error);
+                    }
+                    State::Ended
+                }
+                _ => State::Idle,
+            }
+        } else {
+            State::Busy
+        };
+        Ok(Harvest {
+            frames: self.batch.lend(),
+            lost: &self.lost[..lost],
+            state,
+        })
     }
 
-    fn wait(&mut self, _: Duration) -> Result<()> {
-        match *self {}
+    fn wait(&mut self, timeout: Duration) -> Result<()> {
+        self.forget(self.batch.len());
+        let Some(next) = self.held.first() else {
+            return Ok(());
+        };
+        let due = next.due;
+        let left = u64::try_from(due.saturating_sub(self.elapsed()).max(0)).unwrap_or(u64::MAX);
+        let left = Duration::from_nanos(left);
+        if left > LONG_PAUSE && self.said_due != due {
+            self.said_due = due;
+            let (file, seconds) = (self.spec.path.display(), left.as_secs());
+            self.events
+                .push(format!("{file}: the next frame is due in {seconds} s"));
+        }
+        std::thread::sleep(left.min(timeout));
+        Ok(())
+    }
+
+    fn events(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.events)
     }
 }
+
+#[cfg(test)]
+mod tests;
