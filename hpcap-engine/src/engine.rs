@@ -111,11 +111,7 @@ impl Engine {
         let source = config.source.open()?;
         let filter = match config.filter.as_str() {
             "" => None,
-            text => Some(Filter::new(
-                text,
-                source.description().link_type,
-                abi::HPCAP_CAPLEN_MAX as u32,
-            )?),
+            text => Some(Filter::new(text, source.description().link_type)?),
         };
         let (mut memory, note) = QueueMemory::allocate(config.ring_bytes, config.pages)?;
         if let Some(note) = note {

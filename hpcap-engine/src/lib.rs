@@ -1,3 +1,17 @@
-//! The userspace producer: sources of frames, the poll thread, the daemon's server.
+//! The userspace producer of a queue.
+//!
+//! | module | is |
+//! |---|---|
+//! | [`source`] | where frames come from: interfaces, files, the generator |
+//! | [`ring`] | the producer of `kmod/core/ring.h`, and the shared memory that it fills |
+//! | [`engine`] | one queue with its poll thread, and listeners in this process |
+//! | [`daemon`] | `hpcapd`: engines behind sockets, for listeners in other processes |
 
+pub mod daemon;
+pub mod engine;
+mod poll;
+pub mod ring;
+mod server;
 pub mod source;
+
+pub use engine::{Engine, EngineConfig};

@@ -145,9 +145,9 @@ impl Conversations {
                         Error::new(Kind::Busy, "attach", "this connection is attached already"),
                         libc::EBUSY,
                     )),
-                    abi::HPCAP_OP_KILL => self
-                        .kill(message.id, peer.as_ref())
-                        .map(|()| drop(connection.send(&answered(&message), &[]))),
+                    abi::HPCAP_OP_KILL => self.kill(message.id, peer.as_ref()).map(|()| {
+                        let _ = connection.send(&answered(&message), &[]);
+                    }),
                     op => Err((
                         Error::new(Kind::Usage, "answer a client", format!("operation {op}")),
                         libc::EINVAL,

@@ -1,0 +1,114 @@
+//! The command line of `hpcapd`.
+
+use std::path::PathBuf;
+
+use clap::Parser;
+use hpcap::units::parse_size;
+use hpcap::{Error, QueueName, Result};
+
+use crate::ring::memory::Pages;
+use crate::source::spec::SourceSpec;
+
+/// Captures frames into shared rings and serves them to other programs.
+#[derive(Debug, Parser)]
+#[command(
+    name = "hpcapd",
+    version,
+    after_help = "\
+Sources: af_packet:IF, pcap:FILE, gen:KEY=VALUE,... (docs/sources.md). A source without a name
+becomes hpcap0, hpcap1, ... in the order given.
+
+Examples:
+  hpcapd af_packet:eth0                       serve eth0 as hpcap0
+  hpcapd hpcap3:1=gen:size=60,rate=1G         serve generated frames as hpcap3:1
+  hpcapd --status                             what runs, its ledger, its listeners
+  hpcapd --kill hpcap0 4                      end listener 4 of hpcap0
+
+Exit codes: 0 done, 1 failed, 2 usage."
+)]
+pub(super) struct Cli {
+    /// What to serve: [QUEUE=]SOURCE, such as af_packet:eth0 or hpcap1=gen:rate=1G
+    #[arg(value_name = "[QUEUE=]SOURCE", required_unless_present_any = ["status", "kill"])]
+    pub(super) sources: Vec<Served>,
+
+    /// Size of each ring: 64M, 1G, 20G
+    #[arg(long, value_name = "SIZE", default_value = "256M", value_parser = parse_size)]
+    pub(super) ring: u64,
+
+    /// Memory pages under the ring: auto, ordinary, 2M or 1G
+    #[arg(long, default_value = "auto")]
+    pub(super) pages: Pages,
+
+    /// Keep only the first BYTES bytes of each frame (0 = whole frames)
+    #[arg(long, value_name = "BYTES", default_value_t = 0)]
+    pub(super) caplen: u32,
+
+    /// Keep only frames that match, in tcpdump's syntax
+    #[arg(long, value_name = "EXPRESSION", default_value = "")]
+    pub(super) filter: String,
+
+    /// Write neither file headers nor gaps into the stream, for readers made for HPCAP
+    #[arg(long)]
+    pub(super) plain: bool,
+
+    /// Capture without listeners, too, so that a later one can look back
+    #[arg(long)]
+    pub(super) look_back: bool,
+
+    /// Run the poll threads on these CPUs, one for each source
+    #[arg(long, value_name = "CPU,...", value_delimiter = ',')]
+    pub(super) cpu: Vec<usize>,
+
+    /// Group that owns the sockets [default: hpcap, where that group exists]
+    #[arg(long)]
+    pub(super) group: Option<String>,
+
+    /// Folder for the sockets [default: $HPCAP_RUN_DIR, /run/hpcap, or the user's own]
+    #[arg(long, value_name = "DIR")]
+    pub(super) run_dir: Option<PathBuf>,
+
+    /// Stop after the sources have ended even while listeners still read
+    #[arg(long)]
+    pub(super) no_linger: bool,
+
+    /// Print JSON, one object a line
+    #[arg(long)]
+    pub(super) json: bool,
+
+    /// Show what is served on this machine, or one queue of it
+    #[arg(long, value_name = "QUEUE", num_args = 0..=1, conflicts_with_all = ["sources", "kill"])]
+    pub(super) status: Option<Option<QueueName>>,
+
+    /// End a listener: it gets no more frames and holds nothing back
+    #[arg(long, num_args = 2, value_names = ["QUEUE", "ID"], conflicts_with = "sources")]
+    pub(super) kill: Option<Vec<String>>,
+}
+
+/// A source, and the name that its queue shall have.
+#[derive(Debug, Clone)]
+pub(super) struct Served {
+    /// `None`: the next free `hpcapN`.
+    pub(super) name: Option<QueueName>,
+    pub(super) source: SourceSpec,
+}
+
+impl std::str::FromStr for Served {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        // `hpcap0=af_packet:eth0`: the name ends at the first `=`, unless that belongs to the
+        // options of a source without a name.
+        if let Some((name, source)) = text.split_once('=')
+            && (name.starts_with("hpcap") || !name.contains(':'))
+        {
+            return Ok(Self {
+                name: Some(name.parse()?),
+                source: source.parse()?,
+            });
+        }
+        Ok(Self {
+            name: None,
+            source: text.parse()?,
+        })
+    }
+}

@@ -1,0 +1,206 @@
+//! Engines as programs use them: a source, listeners with their contracts, the ledger.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::time::Duration;
+
+use hpcap::queue::LedgerSnapshot;
+use hpcap::raw::Item;
+use hpcap::{Contract, Count, Kind, Listener, QueueName, Reason, Request, Start, Waited};
+use hpcap_engine::{Engine, EngineConfig};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn request(contract: Contract, start: Start) -> Request {
+    Request {
+        contract,
+        start,
+        program: "test".into(),
+    }
+}
+
+fn config(source: &str) -> EngineConfig {
+    let mut config = EngineConfig::new(QueueName::new(0, 0), source.parse().unwrap());
+    config.ring_bytes = 4 << 20;
+    config
+}
+
+fn start(config: &EngineConfig) -> Engine {
+    Engine::start(config, |_| {}).unwrap()
+}
+
+/// Reads everything until the queue ends; counts the frames, checks their sequence.
+fn drain(listener: &mut Listener) -> (Count, Count) {
+    let mut frames = Count::default();
+    let mut lost = Count::default();
+    loop {
+        while let Some(item) = listener.next_record().unwrap() {
+            match item {
+                Item::Frame(frame) => frames += Count::new(1, u64::from(frame.len)),
+                Item::Gap(gap) => lost += gap.lost.lost(),
+                _ => {}
+            }
+        }
+        listener.ack().unwrap();
+        match listener.wait(1, 10 * SECOND).unwrap() {
+            Waited::Ended => return (frames, lost),
+            Waited::Ready => {}
+            Waited::TimedOut => panic!("nothing for 10 s"),
+        }
+    }
+}
+
+fn assert_balances(snapshot: &LedgerSnapshot, sent: u64) {
+    assert_eq!(
+        snapshot.ledger.on_the_wire().frames,
+        sent,
+        "{:?}",
+        snapshot.ledger
+    );
+}
+
+#[test]
+fn every_frame_of_a_source_that_waits_is_read() {
+    let engine = start(&config("gen:size=imix,count=100000"));
+    let mut listener = engine
+        .attach(&request(Contract::Lossless, Start::File))
+        .unwrap();
+    let (frames, lost) = drain(&mut listener);
+    assert_eq!(frames.frames, 100_000);
+    assert!(lost.is_zero());
+    let ledger = listener.ledger();
+    assert_eq!(ledger.ledger[Reason::Captured], frames);
+    assert_balances(&ledger, 100_000);
+    engine.stop().unwrap();
+}
+
+#[test]
+fn a_listener_that_does_not_read_makes_a_paced_source_lose_and_the_stream_says_so() {
+    let engine = start(&config("gen:size=1500,rate=20G,count=20000"));
+    let mut listener = engine
+        .attach(&request(Contract::Lossless, Start::File))
+        .unwrap();
+    while !engine.source_ended() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let (frames, lost) = drain(&mut listener);
+    let ledger = listener.ledger();
+    assert_balances(&ledger, 20_000);
+    assert_eq!(ledger.ledger[Reason::Captured], frames);
+    assert!(
+        ledger.ledger[Reason::RingFull].frames > 10_000,
+        "{ledger:?}"
+    );
+    // The end of the stream may have had no room for the last gap: nothing else is missing.
+    assert!(lost.frames <= ledger.ledger[Reason::RingFull].frames);
+    engine.stop().unwrap();
+}
+
+#[test]
+fn a_lossy_listener_is_told_exactly_what_it_missed() {
+    let engine = start(&config("gen:size=60-1514,count=300000"));
+    let mut slow = engine
+        .attach(&request(Contract::Lossy, Start::File))
+        .unwrap();
+    let mut recorder = engine
+        .attach(&request(Contract::Lossless, Start::Newest))
+        .unwrap();
+    let reader = std::thread::spawn(move || drain(&mut recorder));
+    let mut seen = Count::default();
+    loop {
+        match slow.next_record() {
+            Ok(Some(Item::Frame(frame))) => {
+                seen += Count::new(1, u64::from(frame.len));
+                if seen.frames.is_multiple_of(1000) {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+            }
+            Ok(Some(_)) => {}
+            Ok(None) => match slow.wait(1, 10 * SECOND).unwrap() {
+                Waited::Ended => break,
+                Waited::Ready => {}
+                Waited::TimedOut => panic!("nothing for 10 s"),
+            },
+            Err(e) if e.kind() == Kind::Overrun => {
+                while slow.resync(Start::Newest).is_err() {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+            }
+            Err(e) => panic!("{e}"),
+        }
+    }
+    reader.join().unwrap();
+    let captured = slow.ledger().ledger[Reason::Captured];
+    assert_eq!(seen + slow.missed(), captured);
+    assert!(slow.missed().frames > 0, "the test means to be overrun");
+    engine.stop().unwrap();
+}
+
+#[test]
+fn a_stalled_listener_with_a_cap_becomes_lossy_and_is_told() {
+    let engine = start(&config("gen:size=1514,count=50000"));
+    let cap = Duration::from_millis(50);
+    let mut stuck = engine
+        .attach(&request(Contract::LosslessFor(cap), Start::File))
+        .unwrap();
+    let mut reader = engine
+        .attach(&request(Contract::Lossless, Start::Newest))
+        .unwrap();
+    let (frames, _) = drain(&mut reader);
+    assert!(frames.frames > 0);
+    assert_eq!(stuck.contract(), Contract::Lossy);
+    assert_eq!(stuck.next_record().unwrap_err().kind(), Kind::Overrun);
+    let seen = engine.queue().listeners();
+    assert!(
+        seen.iter()
+            .any(|l| l.id == stuck.id() && l.demoted.is_some())
+    );
+    engine.stop().unwrap();
+}
+
+#[test]
+fn a_killed_listener_holds_nothing_and_is_told() {
+    let engine = start(&config("gen:size=1514,count=50000"));
+    let mut stuck = engine
+        .attach(&request(Contract::Lossless, Start::File))
+        .unwrap();
+    let mut reader = engine
+        .attach(&request(Contract::Lossless, Start::Newest))
+        .unwrap();
+    let queue = engine.queue();
+    let id = stuck.id();
+    let killer = std::thread::spawn({
+        let queue = std::sync::Arc::clone(queue);
+        move || {
+            std::thread::sleep(Duration::from_millis(100));
+            queue.kill(id).unwrap();
+        }
+    });
+    drain(&mut reader);
+    killer.join().unwrap();
+    assert_eq!(stuck.wait(1, SECOND).unwrap_err().kind(), Kind::Killed);
+    assert_eq!(stuck.next_record().unwrap_err().kind(), Kind::Killed);
+    assert_eq!(stuck.ack().unwrap_err().kind(), Kind::Killed);
+    assert_eq!(engine.queue().kill(99).unwrap_err().kind(), Kind::NotFound);
+    engine.stop().unwrap();
+}
+
+#[test]
+fn the_33rd_listener_is_refused_and_ids_are_never_used_again() {
+    let engine = start(&config("gen:size=60,rate=1000pps,count=100000"));
+    let ask = request(Contract::Lossy, Start::Newest);
+    let mut all: Vec<_> = (0..32).map(|_| engine.attach(&ask).unwrap()).collect();
+    let refused = engine.attach(&ask).unwrap_err();
+    assert_eq!(refused.kind(), Kind::Full, "{refused}");
+    let gone = all.remove(7).id();
+    let again = loop {
+        // The departure is noticed by its closed connection, a moment later.
+        match engine.attach(&ask) {
+            Ok(listener) => break listener,
+            Err(e) => assert_eq!(e.kind(), Kind::Full),
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    };
+    assert!(again.id() > 32 && again.id() != gone);
+    engine.stop().unwrap();
+}
