@@ -8,19 +8,20 @@ use super::super::interface::Interface;
 #[derive(Debug)]
 pub(super) struct Losses {
     /// Counters of the interface when they were last looked at; `None` where they do not count.
-    seen: Option<(u32, u32)>,
+    seen: Option<(u64, u64)>,
     missed: u64,
     damaged: u64,
     report: [(Reason, Count); 2],
 }
 
-/// What a 32-bit counter has grown by. It may have wrapped; one that was set back (a driver
-/// reloaded, a NIC reset) counts from zero, and never gives an absurd number.
-fn grown(from: u32, to: u32) -> u64 {
+/// What a counter has grown by. One that was set back (a driver reloaded, a NIC reset) counts
+/// from zero, and one of 32 bits in a driver may have wrapped; neither gives an absurd number.
+fn grown(from: u64, to: u64) -> u64 {
+    const WRAP: u64 = 1 << 32;
     match to.checked_sub(from) {
-        Some(by) => by.into(),
-        None if from - to > u32::MAX / 2 => to.wrapping_sub(from).into(),
-        None => to.into(),
+        Some(by) => by,
+        None if from < WRAP && from - to > WRAP / 2 => to + WRAP - from,
+        None => to,
     }
 }
 
@@ -90,17 +91,18 @@ mod tests {
     #[test]
     fn counters_wrap_and_are_reset() {
         assert_eq!(grown(5, 7), 2);
-        assert_eq!(grown(u32::MAX, 4), 5);
+        assert_eq!(grown(u32::MAX.into(), 4), 5);
         assert_eq!(grown(1_000_000, 3), 3);
         assert_eq!(grown(7, 7), 0);
+        assert_eq!(grown(u64::MAX, 9), 9);
     }
 
     #[test]
     fn losses_are_reported_once_and_only_those_there_are() {
         let interface = Interface::all().unwrap().remove(0);
         let mut later = interface.clone();
-        later.rx_missed = interface.rx_missed.wrapping_add(3);
-        later.rx_errors = interface.rx_errors.wrapping_add(4);
+        later.rx_missed = interface.rx_missed.saturating_add(3);
+        later.rx_errors = interface.rx_errors.saturating_add(4);
         let mut losses = Losses::new(&interface, true);
         assert!(losses.report().is_empty());
         losses.look(&later);

@@ -1,23 +1,12 @@
 //! Network interfaces: which there are, in what state, and what they have lost.
 
-use std::ffi::{CStr, c_int};
+mod netlink;
+
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 use hpcap::error::Context;
 use hpcap::{Error, Kind, Result};
-
-/// The start of `struct rtnl_link_stats` of `linux/if_link.h`, up to what is read here.
-#[repr(C)]
-#[derive(Debug, Clone, Copy)]
-struct LinkStats {
-    /// Packets and bytes, received and sent.
-    traffic: [u32; 4],
-    rx_errors: u32,
-    /// Sent errors, drops of both directions, multicast, collisions, and five kinds of
-    /// received errors that `rx_errors` includes.
-    details: [u32; 10],
-    rx_missed_errors: u32,
-}
+use netlink::Which;
 
 /// A network interface, as it was when asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,10 +19,12 @@ pub struct Interface {
     pub hardware: u16,
     /// `IFF_*`.
     flags: u32,
-    /// Frames received damaged; wraps at 32 bits.
-    pub rx_errors: u32,
-    /// Frames for which the NIC found no room; wraps at 32 bits.
-    pub rx_missed: u32,
+    /// The longest payload, in bytes: a frame without its Ethernet header.
+    pub mtu: u32,
+    /// Frames received damaged.
+    pub rx_errors: u64,
+    /// Frames for which the NIC found no room.
+    pub rx_missed: u64,
 }
 
 /// What a capture of an interface gives, by its hardware type.
@@ -55,59 +46,18 @@ impl Link {
 const LINKTYPE_ETHERNET: u32 = 1;
 const LINKTYPE_RAW: u32 = 101;
 
+/// Asks for interfaces of the namespace of this thread.
+fn ask(which: Which<'_>) -> Result<Vec<Interface>> {
+    netlink::ask(which).context(|| "ask the kernel about network interfaces")
+}
+
 impl Interface {
     /// Every interface of this network namespace.
     ///
     /// # Errors
     /// [`Kind::Io`] when the kernel does not say.
     pub fn all() -> Result<Vec<Self>> {
-        let mut first: *mut libc::ifaddrs = std::ptr::null_mut();
-        // SAFETY: `first` is a valid place for the pointer; the list is freed below.
-        if unsafe { libc::getifaddrs(&raw mut first) } != 0 {
-            return Err(Error::io(
-                "list the network interfaces",
-                std::io::Error::last_os_error(),
-            ));
-        }
-        let mut all = Vec::new();
-        let mut next = first;
-        // SAFETY: `next` is null or points to an entry of the list, which is not freed yet.
-        while let Some(entry) = unsafe { next.as_ref() } {
-            all.extend(Self::of_entry(entry));
-            next = entry.ifa_next;
-        }
-        // SAFETY: `first` came from `getifaddrs`, and nothing points into the list any more.
-        unsafe { libc::freeifaddrs(first) };
-        Ok(all)
-    }
-
-    /// The interface that a link-layer entry of `getifaddrs` describes; `None` for an address.
-    fn of_entry(entry: &libc::ifaddrs) -> Option<Self> {
-        // SAFETY: an entry's address is null or points to a socket address.
-        let family = unsafe { entry.ifa_addr.as_ref() }?.sa_family;
-        if c_int::from(family) != libc::AF_PACKET {
-            return None;
-        }
-        // SAFETY: the C library gives a link-layer entry room for a `sockaddr_ll`; the read is
-        // unaligned because `sockaddr` promises less.
-        let address = unsafe { entry.ifa_addr.cast::<libc::sockaddr_ll>().read_unaligned() };
-        let (mut rx_errors, mut rx_missed) = (0, 0);
-        if !entry.ifa_data.is_null() {
-            // SAFETY: `ifa_data` of a link-layer entry points to a `struct rtnl_link_stats`,
-            // which `LinkStats` is the start of.
-            let stats = unsafe { entry.ifa_data.cast::<LinkStats>().read_unaligned() };
-            (rx_errors, rx_missed) = (stats.rx_errors, stats.rx_missed_errors);
-        }
-        // SAFETY: the name is a string that ends with zero.
-        let name = unsafe { CStr::from_ptr(entry.ifa_name) };
-        Some(Self {
-            name: name.to_string_lossy().into_owned(),
-            index: u32::try_from(address.sll_ifindex).ok()?,
-            hardware: address.sll_hatype,
-            flags: entry.ifa_flags,
-            rx_errors,
-            rx_missed,
-        })
+        ask(Which::All)
     }
 
     /// The interface called `name`; `None` when there is none.
@@ -115,7 +65,7 @@ impl Interface {
     /// # Errors
     /// As [`all`](Self::all).
     pub fn by_name(name: &str) -> Result<Option<Self>> {
-        Ok(Self::all()?.into_iter().find(|i| i.name == name))
+        Ok(ask(Which::Name(name))?.into_iter().find(|i| i.name == name))
     }
 
     /// The interface numbered `index`, whatever it is called by now.
@@ -123,7 +73,7 @@ impl Interface {
     /// # Errors
     /// As [`all`](Self::all).
     pub fn by_index(index: u32) -> Result<Option<Self>> {
-        Ok(Self::all()?.into_iter().find(|i| i.index == index))
+        Ok(ask(Which::Index(index))?.into_iter().next())
     }
 
     /// The interface called `name`, which must exist.
@@ -154,20 +104,6 @@ impl Interface {
     #[must_use]
     pub fn is_running(&self) -> bool {
         self.flags & libc::IFF_RUNNING as u32 != 0
-    }
-
-    /// The longest payload, without the Ethernet header, in bytes.
-    ///
-    /// # Errors
-    /// [`Kind::NotFound`] or [`Kind::Io`] when it has vanished.
-    pub fn mtu(&self) -> Result<u32> {
-        let mut request = self.request();
-        // SAFETY: SIOCGIFMTU takes a pointer to an `ifreq` and writes into it alone.
-        unsafe { ioctl(libc::SIOCGIFMTU, &mut request) }
-            .context(|| format!("read the MTU of {}", self.name))?;
-        // SAFETY: the call succeeded, so the kernel has written this member of the union.
-        let mtu = unsafe { request.ifr_ifru.ifru_mtu };
-        Ok(u32::try_from(mtu).unwrap_or(0))
     }
 
     /// A warning when it joins frames of a connection to larger ones on receipt, which then are
@@ -318,7 +254,7 @@ mod tests {
             Interface::by_index(lo.index).unwrap().map(|i| i.name),
             Some("lo".into())
         );
-        assert!(lo.mtu().unwrap() >= 1280);
+        assert!(lo.mtu >= 1280);
     }
 
     #[test]
@@ -337,6 +273,7 @@ mod tests {
             index: 1,
             hardware: libc::ARPHRD_CAN,
             flags: 0,
+            mtu: 16,
             rx_errors: 0,
             rx_missed: 0,
         };

@@ -1,0 +1,228 @@
+//! Frames sent on one end of a veth pair and captured on the other, byte for byte.
+
+mod common;
+
+use std::time::Duration;
+
+use common::{
+    Got, Sender, captures, frames_of, harvest_until, in_namespace, ip, special_frames, veth_pair,
+};
+use hpcap_engine::source::generator::verify;
+use hpcap_engine::source::{Source, SourceSpec};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn open(spec: &str) -> Box<dyn Source> {
+    spec.parse::<SourceSpec>().unwrap().open().unwrap()
+}
+
+/// Sends `frames` and expects exactly them.
+fn round_trip(sender: &Sender, source: &mut dyn Source, frames: &[Vec<u8>], what: &str) {
+    let mut got = Got::default();
+    for chunk in frames.chunks(64) {
+        for frame in chunk {
+            sender.send(frame);
+        }
+        let before = got.frames.len();
+        harvest_until(source, &mut got, PATIENCE, |g| {
+            g.frames.len() >= before + chunk.len()
+        });
+    }
+    assert_eq!((got.missed, got.damaged), (0, 0), "{what}");
+    assert_eq!(got.frames.len(), frames.len(), "{what}");
+    for (n, ((data, len), sent)) in got.frames.iter().zip(frames).enumerate() {
+        assert_eq!(data, sent, "{what}, frame {n}");
+        assert_eq!(*len as usize, sent.len(), "{what}, frame {n}");
+    }
+    let now = hpcap::Timestamp::now().sec();
+    for (sec, nsec) in got.times {
+        assert!(
+            sec.abs_diff(now) < 60 && nsec < 1_000_000_000,
+            "{what}: {sec}.{nsec}"
+        );
+    }
+}
+
+#[test]
+fn special_frames_arrive_byte_for_byte() {
+    in_namespace(|| {
+        veth_pair();
+        let sender = Sender::new("snd");
+        let mut source = open("af_packet:rx");
+        assert_eq!(source.description().link_type, 1);
+        round_trip(&sender, source.as_mut(), &special_frames(), "received");
+        // And on their way out, where tags are still in place.
+        let mut source = open("af_packet:snd,direction=out");
+        round_trip(&sender, source.as_mut(), &special_frames(), "sent");
+    });
+}
+
+/// A VLAN tag with too little behind it: the kernel's receive path throws such a frame away
+/// before any capture can see it.
+fn is_cut_tag(frame: &[u8]) -> bool {
+    matches!(frame.get(12..14), Some([0x81, 0] | [0x88, 0xa8])) && frame.len() < 20
+}
+
+#[test]
+fn every_test_capture_arrives_byte_for_byte() {
+    in_namespace(|| {
+        veth_pair();
+        let sender = Sender::new("snd");
+        let mut source = open("af_packet:rx");
+        for path in captures() {
+            let (frames, odd): (Vec<_>, Vec<_>) = frames_of(&path)
+                .into_iter()
+                .partition(|f| (14..=9014).contains(&f.len()) && !is_cut_tag(f));
+            if !odd.is_empty() {
+                println!(
+                    "{}: {} frames that cannot be sent",
+                    path.display(),
+                    odd.len()
+                );
+            }
+            round_trip(
+                &sender,
+                source.as_mut(),
+                &frames,
+                &path.display().to_string(),
+            );
+        }
+    });
+}
+
+#[test]
+fn direction_says_which_frames_count() {
+    in_namespace(|| {
+        veth_pair();
+        let (tx, rx) = (Sender::new("snd"), Sender::new("rx"));
+        let frame = |n: u8| {
+            let mut frame = vec![n; 60];
+            frame[12..14].copy_from_slice(&[0x88, 0xb5]);
+            frame
+        };
+        for (direction, wanted) in [
+            ("in", vec![1, 3]),
+            ("out", vec![2, 3]),
+            ("both", vec![1, 2, 3, 3]),
+        ] {
+            let mut source = open(&format!("af_packet:rx,direction={direction}"));
+            tx.send(&frame(1));
+            rx.send(&frame(2));
+            // The last one in both directions, so that its arrival is the end.
+            tx.send(&frame(3));
+            rx.send(&frame(3));
+            let mut got = Got::default();
+            harvest_until(source.as_mut(), &mut got, PATIENCE, |g| {
+                g.frames.len() >= wanted.len()
+            });
+            let numbers: Vec<_> = got.frames.iter().map(|(data, _)| data[0]).collect();
+            assert_eq!(numbers, wanted, "{direction}");
+        }
+    });
+}
+
+#[test]
+fn loopback_gives_every_frame_once() {
+    in_namespace(|| {
+        ip("link set lo up");
+        let mut source = open("af_packet:lo");
+        assert_eq!(source.description().link_type, 1);
+        let sender = Sender::new("lo");
+        let frames: Vec<Vec<u8>> = (0..10u8)
+            .map(|n| [vec![0; 12], vec![0x88, 0xb5], vec![n; 46]].concat())
+            .collect();
+        round_trip(&sender, source.as_mut(), &frames, "lo");
+    });
+}
+
+#[test]
+fn frames_that_found_no_room_are_counted_to_the_last_one() {
+    in_namespace(|| {
+        veth_pair();
+        let sender = Sender::new("snd");
+        let mut source = open("af_packet:rx,block=128K,blocks=2");
+        let mut generated = open("gen:size=imix,count=20000");
+        let mut sent = 0;
+        loop {
+            let harvest = generated.harvest().unwrap();
+            for frame in harvest.frames.iter() {
+                sender.send(frame.data());
+                sent += 1;
+            }
+            if harvest.state == hpcap_engine::source::State::Ended {
+                break;
+            }
+        }
+        assert_eq!(sent, 20_000);
+        let mut got = Got::default();
+        harvest_until(source.as_mut(), &mut got, PATIENCE, |g| {
+            g.frames.len() as u64 + g.missed >= sent
+        });
+        assert_eq!(got.frames.len() as u64 + got.missed, sent);
+        assert!(got.missed > 10_000, "{} missed", got.missed);
+        for (n, (data, _)) in got.frames.iter().enumerate() {
+            assert_eq!(
+                verify(data).map(|s| s.seq),
+                Some(n as u64),
+                "the first ones, whole"
+            );
+        }
+        // And it goes on.
+        round_trip(
+            &sender,
+            source.as_mut(),
+            &special_frames(),
+            "after the flood",
+        );
+    });
+}
+
+#[test]
+fn without_promiscuous_mode_frames_for_others_stay_out() {
+    in_namespace(|| {
+        veth_pair();
+        let flags = || {
+            let mut ip = std::process::Command::new("ip");
+            let output = ip.args(["-d", "link", "show", "rx"]).output().unwrap();
+            String::from_utf8(output.stdout).unwrap()
+        };
+        let on = open("af_packet:rx");
+        assert!(flags().contains("promiscuity 1"), "{}", flags());
+        drop(on);
+        let _off = open("af_packet:rx,promisc=off");
+        assert!(flags().contains("promiscuity 0"), "{}", flags());
+    });
+}
+
+#[test]
+fn fanout_spreads_flows_over_its_members() {
+    in_namespace(|| {
+        veth_pair();
+        let sender = Sender::new("snd");
+        let mut members = [open("af_packet:rx,fanout=7"), open("af_packet:rx,fanout=7")];
+        let mut generated = open("gen:count=256,flows=256");
+        for frame in generated.harvest().unwrap().frames.iter() {
+            sender.send(frame.data());
+        }
+        let mut seqs = Vec::new();
+        for member in &mut members {
+            let mut got = Got::default();
+            harvest_until(member.as_mut(), &mut got, PATIENCE, |g| g.frames.len() > 60);
+            // What else there is, a block later.
+            for _ in 0..3 {
+                member.wait(Duration::from_millis(30)).unwrap();
+                for frame in member.harvest().unwrap().frames.iter() {
+                    got.frames.push((frame.data().to_vec(), frame.len));
+                }
+            }
+            seqs.extend(
+                got.frames
+                    .iter()
+                    .filter_map(|(data, _)| verify(data))
+                    .map(|s| s.seq),
+            );
+        }
+        seqs.sort_unstable();
+        assert!(seqs.into_iter().eq(0..256));
+    });
+}

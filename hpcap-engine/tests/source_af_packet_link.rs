@@ -1,0 +1,198 @@
+//! Interfaces that are not there, go down, vanish and come back.
+
+mod common;
+
+use std::time::Duration;
+
+use common::{Got, Sender, harvest_until, in_namespace, ip, veth_pair};
+use hpcap::Kind;
+use hpcap_engine::source::SourceSpec;
+use hpcap_engine::source::generator::verify;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn spec(text: &str) -> SourceSpec {
+    text.parse().unwrap()
+}
+
+/// Sends frames number `from` up to `to`.
+fn send(sender: &Sender, from: u64, to: u64) {
+    let mut source = spec(&format!("gen:count={to}")).open().unwrap();
+    let harvest = source.harvest().unwrap();
+    for frame in harvest.frames[from as usize..].iter() {
+        sender.send(frame.data());
+    }
+}
+
+fn seqs(got: &Got) -> Vec<u64> {
+    got.frames
+        .iter()
+        .filter_map(|(data, _)| verify(data))
+        .map(|stamp| stamp.seq)
+        .collect()
+}
+
+#[test]
+fn an_unknown_interface_lists_those_there_are() {
+    in_namespace(|| {
+        veth_pair();
+        let error = spec("af_packet:eth7").open().err().unwrap();
+        assert_eq!(error.kind(), Kind::NotFound);
+        let text = error.to_string();
+        for word in ["\"eth7\"", "lo", "snd", "rx"] {
+            assert!(text.contains(word), "{text}");
+        }
+    });
+}
+
+#[test]
+fn an_interface_that_is_down_is_waited_for() {
+    in_namespace(|| {
+        veth_pair();
+        ip("link set rx down");
+        let mut source = spec("af_packet:rx").open().unwrap();
+        let mut got = Got::default();
+        harvest_until(source.as_mut(), &mut got, PATIENCE, |g| {
+            !g.events.is_empty()
+        });
+        assert_eq!(got.events, ["rx is down: waiting for it"]);
+        ip("link set rx up");
+        harvest_until(source.as_mut(), &mut got, PATIENCE, |g| g.events.len() > 1);
+        assert_eq!(got.events[1], "rx is up again");
+        send(&Sender::new("snd"), 0, 10);
+        harvest_until(source.as_mut(), &mut got, PATIENCE, |g| {
+            g.frames.len() >= 10
+        });
+        assert!(seqs(&got).into_iter().eq(0..10));
+    });
+}
+
+#[test]
+fn an_interface_that_goes_down_and_up_goes_on() {
+    in_namespace(|| {
+        veth_pair();
+        let sender = Sender::new("snd");
+        let mut source = spec("af_packet:rx").open().unwrap();
+        let mut got = Got::default();
+        send(&sender, 0, 10);
+        // Nothing is harvested yet: what was captured outlives the interface.
+        ip("link set rx down");
+        harvest_until(source.as_mut(), &mut got, PATIENCE, |g| {
+            !g.events.is_empty() && g.frames.len() >= 10
+        });
+        assert_eq!(got.events, ["rx is down: waiting for it"]);
+        ip("link set rx up");
+        harvest_until(source.as_mut(), &mut got, PATIENCE, |g| g.events.len() > 1);
+        assert_eq!(got.events[1], "rx is up again");
+        send(&sender, 10, 20);
+        harvest_until(source.as_mut(), &mut got, PATIENCE, |g| {
+            g.frames.len() >= 20
+        });
+        assert!(seqs(&got).into_iter().eq(0..20));
+    });
+}
+
+#[test]
+fn a_moment_without_the_interface_is_said() {
+    in_namespace(|| {
+        veth_pair();
+        let mut source = spec("af_packet:rx").open().unwrap();
+        ip("link set rx down");
+        ip("link set rx up");
+        let mut got = Got::default();
+        harvest_until(source.as_mut(), &mut got, PATIENCE, |g| {
+            !g.events.is_empty()
+        });
+        assert_eq!(got.events, ["rx went down and is up again"]);
+    });
+}
+
+#[test]
+fn an_interface_that_is_deleted_and_made_again_goes_on() {
+    in_namespace(|| {
+        veth_pair();
+        let mut source = spec("af_packet:rx").open().unwrap();
+        let mut got = Got::default();
+        for round in 0..3 {
+            let first = round * 10;
+            let events = got.events.len();
+            send(&Sender::new("snd"), first, first + 10);
+            ip("link del snd");
+            harvest_until(source.as_mut(), &mut got, PATIENCE, |g| {
+                g.events.len() > events && g.frames.len() as u64 >= first + 10
+            });
+            assert_eq!(
+                got.events.last().unwrap(),
+                "rx is gone: waiting for it to come back"
+            );
+            veth_pair();
+            harvest_until(source.as_mut(), &mut got, PATIENCE, |g| {
+                g.events.len() > events + 1 && !g.events.last().unwrap().contains("down")
+            });
+            let back = &got.events[events + 1..];
+            assert!(
+                back == ["rx is back"] || back.last().unwrap() == "rx is up again",
+                "{back:?}"
+            );
+        }
+        assert!(seqs(&got).into_iter().eq(0..30));
+        assert_eq!((got.missed, got.damaged), (0, 0));
+    });
+}
+
+#[test]
+fn a_renamed_interface_goes_on() {
+    in_namespace(|| {
+        veth_pair();
+        let mut source = spec("af_packet:rx").open().unwrap();
+        ip("link set rx down");
+        ip("link set rx name other");
+        ip("link set other up");
+        let mut got = Got::default();
+        harvest_until(source.as_mut(), &mut got, PATIENCE, |g| {
+            !g.events.is_empty()
+        });
+        assert!(
+            got.events.concat().contains("rx is called other now"),
+            "{:?}",
+            got.events
+        );
+        send(&Sender::new("snd"), 0, 10);
+        harvest_until(source.as_mut(), &mut got, PATIENCE, |g| {
+            g.frames.len() >= 10
+        });
+    });
+}
+
+#[test]
+fn an_interface_without_addresses_gives_ip() {
+    in_namespace(|| {
+        ip("tuntap add tun9 mode tun");
+        let source = spec("af_packet:tun9").open().unwrap();
+        assert_eq!(source.description().link_type, 101);
+    });
+}
+
+#[test]
+fn an_interface_of_another_kind_is_refused_by_name() {
+    in_namespace(|| {
+        let kinds = [
+            ("vcan", "CAN"),
+            ("nlmon", "netlink"),
+            ("ipip", "tunnel"),
+            ("sit", "tunnel"),
+        ];
+        let made = kinds.into_iter().find(|(kind, _)| {
+            let mut ip = std::process::Command::new("ip");
+            let ip = ip.args(["link", "add", "odd9", "type", kind]);
+            ip.output().is_ok_and(|output| output.status.success())
+        });
+        let Some((_, what)) = made else {
+            println!("skipped: this kernel makes no interface that is neither Ethernet nor IP");
+            return;
+        };
+        let error = spec("af_packet:odd9").open().err().unwrap();
+        assert_eq!(error.kind(), Kind::Format);
+        assert!(error.to_string().contains(what), "{error}");
+    });
+}
