@@ -1,0 +1,426 @@
+//! The stream as it is, in whole blocks.
+
+use std::time::{Duration, Instant};
+
+use hpcap::listener::{Listener, Start};
+use hpcap::queue::QueueInfo;
+use hpcap::raw::{Gap, LedgerTag, tag::Tag};
+use hpcap::{Count, Kind, Ledger, Reason, Result, Timestamp};
+
+use crate::block_writer::{BlockWriter, Geometry, Salvage};
+use crate::capture_file::OutputFolder;
+use crate::file_header::header_of;
+use crate::piece::Piece;
+use crate::sink::{Ending, FLUSH_AFTER, Note, Sink, Step, Tally};
+use crate::trouble::Trouble;
+use crate::walk::walk_while;
+
+/// How often a new file is asked for while one is needed to go on.
+const ASK_AGAIN: Duration = Duration::from_millis(500);
+
+/// Where a block recorder stops by itself.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct BlockLimits {
+    /// After so many files.
+    pub files: Option<u64>,
+    /// Before the files together hold more bytes than this.
+    pub bytes: Option<u64>,
+    /// A new file before one holds more bytes than this.
+    pub rotate_bytes: Option<u64>,
+}
+
+/// Part of the stream is missing from our files: what we know of it.
+#[derive(Debug)]
+struct Broken {
+    reason: Reason,
+    salvage: Salvage,
+    /// The listener was overtaken, and has no valid position.
+    overtaken: bool,
+    asked: Option<Instant>,
+}
+
+/// Writes whole blocks into files.
+#[derive(Debug)]
+pub struct BlockSink {
+    writer: BlockWriter,
+    limits: BlockLimits,
+    info: QueueInfo,
+    tally: Tally,
+    notes: Vec<Note>,
+    flushed: Instant,
+    /// Stream offset up to which everything is stored, or given up.
+    done: u64,
+    /// The file that a new one was asked for, because it is long enough.
+    rotated: Option<u64>,
+    broken: Option<Broken>,
+}
+
+impl BlockSink {
+    /// Records `listener`, which starts at a file, into `folder`.
+    #[must_use]
+    pub fn new(listener: &Listener, folder: OutputFolder, limits: BlockLimits) -> Self {
+        let info = listener.info().clone();
+        let file_bytes = limits.rotate_bytes.map_or(info.file_bytes_max, |n| {
+            n.next_multiple_of(info.block_bytes)
+        });
+        let reserve = [Some(info.file_bytes_max), Some(file_bytes), limits.bytes];
+        let folder = folder.reserving(reserve.into_iter().flatten().min().unwrap_or(0));
+        let geometry = Geometry {
+            block_bytes: info.block_bytes,
+            file_bytes_max: info.file_bytes_max,
+        };
+        Self {
+            writer: BlockWriter::new(folder, geometry),
+            limits,
+            info,
+            tally: Tally::default(),
+            notes: Vec::new(),
+            flushed: Instant::now(),
+            done: listener.position(),
+            rotated: None,
+            broken: None,
+        }
+    }
+
+    /// Ends the file under way where the producer ended it, once everything of it is stored.
+    fn complete_file(&mut self, listener: &Listener) {
+        let at = listener.position();
+        let Some(start) = self.writer.file_start() else {
+            return;
+        };
+        if start == at || self.writer.stored() != Some(at) {
+            return;
+        }
+        let next = listener.block_entry(at / self.info.block_bytes);
+        let ended = at - start == self.info.file_bytes_max
+            || listener.page().file_off() == at
+            || next.is_some_and(|e| e.file_off == at);
+        if !ended {
+            return;
+        }
+        let captured = match next {
+            Some(entry) => Count::new(entry.frames, entry.bytes),
+            // Nothing was captured behind the file yet.
+            None => self
+                .writer
+                .salvage(None)
+                .map_or(Count::default(), |s| s.captured),
+        };
+        if let Some(sealed) = self.writer.complete(at, captured) {
+            self.note_sealed(sealed);
+        }
+    }
+
+    fn note_sealed(&mut self, sealed: crate::capture_file::Sealed) {
+        self.tally.files += 1;
+        self.tally.stored += sealed.frames;
+        self.notes.push(Note::Sealed(Box::new(sealed)));
+    }
+
+    /// Asks for a new file when the producer's is long enough, or will be in a block.
+    fn watch_length(&mut self, listener: &mut Listener) {
+        let Some(limit) = self.limits.rotate_bytes else {
+            return;
+        };
+        let file = listener.page().file_off();
+        let length = listener.published().saturating_sub(file);
+        if self.rotated != Some(file) && length + self.info.block_bytes > limit {
+            self.rotated = Some(file);
+            listener.request_file();
+        }
+    }
+
+    /// What `--bytes` leaves of a piece: the stream offset behind the last record that fits,
+    /// or `None` when all of it does.
+    fn byte_limit(&self, piece: &Piece<'_>) -> Option<u64> {
+        let stored = self.writer.stored().unwrap_or(piece.off).max(piece.off);
+        let room = self.limits.bytes?.checked_sub(self.tally.stored_bytes)?;
+        if piece.end() - stored <= room {
+            return None;
+        }
+        let until = stored + room;
+        let skip = usize::try_from(piece.entry.first_off - piece.off).ok()?;
+        let start = piece.entry.first_off;
+        let records = walk_while(piece.bytes.get(skip..)?, |before, _, size| {
+            start + before.bytes + size <= until
+        });
+        // Less than the record that reaches into the block cannot be kept.
+        Some(start + records.bytes)
+    }
+
+    /// A stored block must still be whole in the ring.
+    fn confirm(
+        &mut self,
+        listener: &mut Listener,
+        piece: (u64, u64, Count, u64),
+        len: u64,
+    ) -> Result<Step> {
+        let (off, first_off, captured, first_ns) = piece;
+        listener.advance(len);
+        match listener.ack() {
+            Ok(()) => {
+                self.writer.trust(off, first_off, captured, first_ns);
+                self.done = listener.position();
+                Ok(Step::Done)
+            }
+            Err(e) if e.kind() == Kind::Overrun => {
+                self.break_off(Reason::Overrun, None);
+                Ok(Step::Done)
+            }
+            Err(e) => Err(e),
+        }
+    }
+
+    /// The file under way takes nothing more of the stream.
+    fn break_off(&mut self, reason: Reason, salvage: Option<Salvage>) {
+        if let Some(salvage) = salvage.or_else(|| self.writer.salvage(None)) {
+            self.broken = Some(Broken {
+                reason,
+                salvage,
+                overtaken: reason == Reason::Overrun,
+                asked: None,
+            });
+        }
+    }
+
+    /// Goes on behind what is missing once a file starts there.
+    fn mend(&mut self, listener: &mut Listener, until: u64) -> Result<Step> {
+        let Some(broken) = &mut self.broken else {
+            return Ok(Step::Done);
+        };
+        if broken.asked.is_none_or(|t| t.elapsed() >= ASK_AGAIN) {
+            broken.asked = Some(Instant::now());
+            listener.request_file();
+        }
+        if broken.overtaken {
+            match listener.resync(Start::File) {
+                Ok(_) => broken.overtaken = false,
+                Err(e) if e.kind() == Kind::NotFound => return Ok(self.pause(listener, until)),
+                Err(e) => return Err(e),
+            }
+        }
+        let Some(piece) = Piece::of(listener, until) else {
+            return Ok(self.pause(listener, until));
+        };
+        let len = piece.bytes.len() as u64;
+        if piece.starts_file() && Some(piece.off) != self.writer.file_start() {
+            let captured = piece.captured_before();
+            let ledger = listener.ledger();
+            self.end_broken(captured, &ledger.ledger);
+            self.done = listener.position();
+            return Ok(Step::Done);
+        }
+        // Skipped: given back to the ring unread.
+        listener.advance(len);
+        self.done = listener.position();
+        match listener.ack() {
+            Err(e) if e.kind() == Kind::Overrun => {
+                if let Some(broken) = &mut self.broken {
+                    broken.overtaken = true;
+                }
+                Ok(Step::Done)
+            }
+            other => other.map(|()| Step::Done),
+        }
+    }
+
+    /// Nothing to go on with: until the end that is all.
+    fn pause(&mut self, listener: &Listener, until: u64) -> Step {
+        if until != u64::MAX && (listener.published() >= until || listener.ended()) {
+            self.done = until;
+        }
+        Step::Pause
+    }
+
+    /// Seals the broken file with a gap that says what is missing, now that it is known:
+    /// `captured` frames came before the place where we go on.
+    fn end_broken(&mut self, captured: Count, ledger: &Ledger) {
+        let Some(Broken {
+            reason, salvage, ..
+        }) = self.broken.take()
+        else {
+            return;
+        };
+        let lost = captured - salvage.captured;
+        self.tally.lost[reason] += lost;
+        self.seal(&salvage, ledger, Some((reason, lost)));
+        self.notes.push(Note::Warning(format!(
+            "{} frames are missing behind the last file: {reason}",
+            lost.frames
+        )));
+    }
+
+    /// Ends the file under way at `at`, with a gap where there is one, and the ledger.
+    fn seal(&mut self, at: &Salvage, ledger: &Ledger, gap: Option<(Reason, Count)>) {
+        let now = Timestamp::now();
+        let mut tags = Vec::new();
+        if !self.info.plain {
+            let of_ledger = Tag::Ledger(Box::new(LedgerTag {
+                end: now,
+                ledger: *ledger,
+            }));
+            tags.push(of_ledger.to_body());
+            if let Some((reason, count)) = gap {
+                let mut lost = Ledger::default();
+                lost[reason] = count;
+                let gap = Tag::Gap(Box::new(Gap {
+                    from: at.last,
+                    until: now,
+                    lost,
+                }));
+                tags.insert(0, gap.to_body());
+            }
+            if self.writer.file_start() == Some(at.end) {
+                // Not even the stream's own header is in it.
+                let header = header_of(&self.info, at.end, 0, "", ledger);
+                tags.insert(0, Tag::FileHeader(Box::new(header)).to_body());
+            }
+        }
+        if let Some((sealed, trouble)) = self.writer.seal(at.end, at.captured, &tags) {
+            if let Some(trouble) = trouble {
+                self.notes.push(Note::Warning(format!(
+                    "{}\n  the file ends without padding; it is whole otherwise",
+                    trouble.error()
+                )));
+            }
+            self.note_sealed(sealed);
+        }
+    }
+
+    /// A file that takes nothing more. Where it holds nothing yet, another would fare the
+    /// same: wait. Otherwise go on with the next file, and count what is between.
+    fn file_failed(&mut self, listener: &mut Listener, until: u64, trouble: Trouble) -> Step {
+        if !self.writer.holds_blocks() {
+            self.writer.discard();
+            return Step::Hold(trouble);
+        }
+        let piece = Piece::of(listener, until).filter(|_| tail_is_whole(listener));
+        let salvage = self.writer.salvage(piece.as_ref());
+        self.notes.push(Note::Warning(format!(
+            "{}\n  going on with a new file; what is between is counted as storage",
+            trouble.error()
+        )));
+        self.break_off(Reason::Storage, salvage);
+        Step::Done
+    }
+}
+
+impl Sink for BlockSink {
+    fn step(&mut self, listener: &mut Listener, until: u64) -> Result<Step> {
+        if self.broken.is_some() {
+            return self.mend(listener, until);
+        }
+        self.complete_file(listener);
+        self.watch_length(listener);
+        if self.limits.files.is_some_and(|n| self.tally.files >= n) {
+            return Ok(Step::Limit("files"));
+        }
+        let idle = Step::Idle {
+            bytes: self.info.block_bytes,
+        };
+        let Some(mut piece) = Piece::of(listener, until) else {
+            return Ok(idle);
+        };
+        let limit = self.byte_limit(&piece);
+        if let Some(end) = limit {
+            let keep = usize::try_from(end.saturating_sub(piece.off)).unwrap_or(0);
+            piece.bytes = &piece.bytes[..keep.min(piece.bytes.len())];
+            piece.complete = false;
+        }
+        let due = until != u64::MAX || limit.is_some() || self.flushed.elapsed() >= FLUSH_AFTER;
+        let new = piece.end() > self.writer.stored().unwrap_or(0).max(piece.off);
+        if !piece.complete && !(due && new) {
+            return Ok(if limit.is_some() {
+                Step::Limit("bytes")
+            } else {
+                idle
+            });
+        }
+        match self.writer.store(&piece) {
+            Ok(bytes) => self.tally.stored_bytes += bytes,
+            Err(Trouble::File(e)) => {
+                return Ok(self.file_failed(listener, until, Trouble::File(e)));
+            }
+            Err(passing) => return Ok(Step::Hold(passing)),
+        }
+        self.flushed = Instant::now();
+        let (complete, len) = (piece.complete, piece.bytes.len() as u64);
+        let of_piece = (
+            piece.off,
+            piece.entry.first_off,
+            piece.captured_before(),
+            piece.entry.first_ns,
+        );
+        if complete {
+            return self.confirm(listener, of_piece, len);
+        }
+        self.done = of_piece.0 + len;
+        if limit.is_some() {
+            return Ok(Step::Limit("bytes"));
+        }
+        self.writer.sync();
+        Ok(Step::Done)
+    }
+
+    fn done_to(&self, _listener: &Listener) -> u64 {
+        self.done
+    }
+
+    fn rotate(&mut self, listener: &mut Listener) {
+        listener.request_file();
+    }
+
+    fn finish(&mut self, listener: &mut Listener, ending: &Ending) {
+        let captured = ending.target.ledger[Reason::Captured];
+        let ledger = ending.target.ledger;
+        if self.broken.is_some() {
+            self.end_broken(captured, &ledger);
+            return;
+        }
+        self.complete_file(listener);
+        let Some(stored) = self.writer.stored() else {
+            if !ending.complete {
+                let before = Piece::of(listener, u64::MAX).map(|p| p.captured_before());
+                self.tally.lost[Reason::Storage] += captured - before.unwrap_or(captured);
+            }
+            return;
+        };
+        let piece = Piece::of(listener, stored);
+        let partial = piece.filter(|_| tail_is_whole(listener));
+        if let Some(piece) = &partial
+            && piece.entry.first_off < stored
+        {
+            self.writer.note_partial(piece);
+        }
+        let Some(salvage) = self.writer.salvage(partial.as_ref()) else {
+            return;
+        };
+        let wanted = ending.target.published;
+        if ending.complete && salvage.end >= wanted.min(stored) {
+            self.seal(&salvage, &ledger, None);
+            return;
+        }
+        let reason = if ending.complete {
+            Reason::Overrun
+        } else {
+            Reason::Storage
+        };
+        let lost = captured - salvage.captured;
+        self.tally.lost[reason] += lost;
+        self.seal(&salvage, &ledger, Some((reason, lost)));
+    }
+
+    fn tally(&self) -> Tally {
+        self.tally
+    }
+
+    fn notes(&mut self) -> Vec<Note> {
+        std::mem::take(&mut self.notes)
+    }
+}
+
+/// Whether the block that `listener` stands at, which was stored in part, is still whole in
+/// the ring: that of a lossless listener is, unless it was killed.
+fn tail_is_whole(listener: &Listener) -> bool {
+    listener.page().oldest() <= listener.position()
+}

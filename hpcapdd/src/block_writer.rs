@@ -1,0 +1,284 @@
+//! Whole blocks into files, straight from the ring.
+//!
+//! The stream is laid out so that this needs no parsing: files are whole blocks, and the
+//! block index says where they start. Records are looked at only where a file ends before
+//! its time.
+
+use hpcap::raw::index::{Entry, Index};
+use hpcap::{Count, Timestamp};
+
+use crate::capture_file::{CaptureFile, OutputFolder, Sealed};
+use crate::closing::closing;
+use crate::direct_file::{ALIGN, Page, align_down};
+use crate::piece::Piece;
+use crate::trouble::Trouble;
+use crate::walk::walk;
+
+/// Sizes of a queue.
+#[derive(Debug, Clone, Copy)]
+pub struct Geometry {
+    /// Bytes of a block.
+    pub block_bytes: u64,
+    /// Bytes of the longest file.
+    pub file_bytes_max: u64,
+}
+
+/// Writes the stream into one file after the other.
+#[derive(Debug)]
+pub struct BlockWriter {
+    folder: OutputFolder,
+    geometry: Geometry,
+    page: Box<Page>,
+    open: Option<Open>,
+}
+
+/// The file under way. Its offset 0 is a block of the stream.
+#[derive(Debug)]
+struct Open {
+    file: CaptureFile,
+    /// Stream offset of its start.
+    start: u64,
+    /// Frames captured before it.
+    before: Count,
+    /// Stream offset up to which it holds the stream.
+    stored: u64,
+    /// Stream offset up to which that is whole blocks that the producer did not overwrite
+    /// while they were written.
+    trusted: u64,
+    /// First record that starts in the last of these blocks, and the frames before it.
+    anchor: (u64, Count),
+    index: Index,
+}
+
+/// Where a file that was cut short ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Salvage {
+    /// Stream offset behind its last whole record.
+    pub end: u64,
+    /// Frames captured before that.
+    pub captured: Count,
+    /// Time of the last frame, where it is known.
+    pub last: Option<Timestamp>,
+}
+
+impl BlockWriter {
+    /// Writes into `folder`.
+    #[must_use]
+    pub fn new(folder: OutputFolder, geometry: Geometry) -> Self {
+        Self {
+            folder,
+            geometry,
+            page: Box::default(),
+            open: None,
+        }
+    }
+
+    /// Stream offset of the start of the file under way.
+    #[must_use]
+    pub fn file_start(&self) -> Option<u64> {
+        self.open.as_ref().map(|o| o.start)
+    }
+
+    /// Stream offset up to which the file under way holds the stream.
+    #[must_use]
+    pub fn stored(&self) -> Option<u64> {
+        self.open.as_ref().map(|o| o.stored)
+    }
+
+    /// Whether the file under way holds a whole block that can be relied on.
+    #[must_use]
+    pub fn holds_blocks(&self) -> bool {
+        self.open.as_ref().is_some_and(|o| o.trusted > o.start)
+    }
+
+    /// Brings what is new of `piece` into the file under way, or into a new one where there
+    /// is none; `piece` must then be the start of a file. What a partial block has in its last
+    /// page is written with zeros behind it, which read as empty padding, and again with the
+    /// rest of the block at the same place. Returns the bytes of the stream that are new.
+    ///
+    /// # Errors
+    /// [`Trouble`]; the call can be repeated and goes on where it failed.
+    pub fn store(&mut self, piece: &Piece<'_>) -> Result<u64, Trouble> {
+        let open = match &mut self.open {
+            Some(open) => open,
+            None => self
+                .open
+                .insert(Open::begin(&self.folder, self.geometry, piece)?),
+        };
+        let before = open.stored;
+        let in_file = piece.off - open.start;
+        let len = piece.bytes.len() as u64;
+        let from = align_down(before.max(piece.off) - piece.off);
+        let pages_end = if piece.complete { len } else { align_down(len) };
+        if from < pages_end {
+            let mut done = 0;
+            let pages = slice(piece.bytes, from, pages_end);
+            let result = open.file.write(pages, in_file + from, &mut done);
+            open.stored = before.max(piece.off + from + done);
+            result?;
+        }
+        if pages_end < len && open.stored < piece.end() {
+            let tail = slice(piece.bytes, pages_end, len);
+            self.page.0[..tail.len()].copy_from_slice(tail);
+            self.page.0[tail.len()..].fill(0);
+            open.file.write(&self.page.0, in_file + pages_end, &mut 0)?;
+            open.stored = piece.end();
+        }
+        Ok(open.stored - before)
+    }
+
+    /// `piece`, a complete block that was stored, was still whole in the ring afterwards.
+    pub fn trust(&mut self, piece_off: u64, first_off: u64, captured: Count, first_ns: u64) {
+        let block_bytes = self.geometry.block_bytes;
+        if let Some(open) = &mut self.open {
+            open.trusted = piece_off + block_bytes;
+            open.anchor = (first_off, captured);
+            open.index.entries.push(Entry {
+                offset: first_off - open.start,
+                time: (first_ns != 0).then(|| Timestamp::from_ns(first_ns)),
+            });
+        }
+    }
+
+    /// Has what is stored reach the disk.
+    pub fn sync(&self) {
+        if let Some(open) = &self.open {
+            open.file.sync();
+        }
+    }
+
+    /// The file under way ends at stream offset `end`, a block's edge, as the producer made
+    /// it; `captured` frames came before that.
+    pub fn complete(&mut self, end: u64, captured: Count) -> Option<Sealed> {
+        let open = self.open.take()?;
+        Some(Sealed {
+            len: end - open.start,
+            frames: captured - open.before,
+            index: open.index,
+            file: open.file,
+        })
+    }
+
+    /// Where the file under way could end: behind the last whole record of it. `piece` is the
+    /// block that was being stored, where the ring still holds it; without it only whole
+    /// blocks count.
+    #[must_use]
+    pub fn salvage(&mut self, piece: Option<&Piece<'_>>) -> Option<Salvage> {
+        let block_bytes = self.geometry.block_bytes;
+        let open = self.open.as_mut()?;
+        if let Some(piece) = piece
+            && let Some(records) = piece.records(open.stored)
+        {
+            return Some(Salvage {
+                end: piece.entry.first_off + records.bytes,
+                captured: piece.captured_before() + records.frames,
+                last: records.last,
+            });
+        }
+        let (first_off, captured) = open.anchor;
+        let rest = open.read_back(first_off.max(open.trusted.saturating_sub(block_bytes)));
+        let records = walk(&rest);
+        Some(Salvage {
+            end: first_off + records.bytes,
+            captured: captured + records.frames,
+            last: records.last,
+        })
+    }
+
+    /// Ends the file under way at stream offset `end`, behind its last whole record, with
+    /// `tags` and padding. Where these cannot be written, the file just ends there, which
+    /// every reader accepts; then the trouble comes with it. `index` of the block that `end`
+    /// is in.
+    pub fn seal(
+        &mut self,
+        end: u64,
+        captured: Count,
+        tags: &[Vec<u8>],
+    ) -> Option<(Sealed, Option<Trouble>)> {
+        let Geometry {
+            block_bytes,
+            file_bytes_max,
+        } = self.geometry;
+        let mut open = self.open.take()?;
+        let at = end - open.start;
+        let closing = closing(at, block_bytes, file_bytes_max, tags);
+        let mut write = || -> Result<u64, Trouble> {
+            open.file.make_buffered()?;
+            for (off, bytes) in &closing.writes {
+                open.file.write(bytes, *off, &mut 0)?;
+            }
+            Ok(closing.len)
+        };
+        let (len, trouble) = match write() {
+            Ok(len) => (len, None),
+            Err(trouble) => (at, Some(trouble)),
+        };
+        // Of the index only what the file still has.
+        open.index.entries.retain(|e| e.offset < at);
+        for (off, _) in closing.writes.iter().filter(|(off, _)| *off < len) {
+            open.index.note(*off, None);
+        }
+        let sealed = Sealed {
+            len,
+            frames: captured - open.before,
+            index: open.index,
+            file: open.file,
+        };
+        Some((sealed, trouble))
+    }
+
+    /// The block that the end lies in, for the index: `piece` is stored in part.
+    pub fn note_partial(&mut self, piece: &Piece<'_>) {
+        if let Some(open) = &mut self.open {
+            open.index.entries.push(Entry {
+                offset: piece.entry.first_off - open.start,
+                time: (piece.entry.first_ns != 0).then(|| Timestamp::from_ns(piece.entry.first_ns)),
+            });
+        }
+    }
+
+    /// Removes the file under way: there is nothing in it.
+    pub fn discard(&mut self) {
+        if let Some(open) = self.open.take() {
+            open.file.discard();
+        }
+    }
+}
+
+impl Open {
+    fn begin(
+        folder: &OutputFolder,
+        geometry: Geometry,
+        piece: &Piece<'_>,
+    ) -> Result<Self, Trouble> {
+        Ok(Self {
+            file: folder.create()?,
+            start: piece.off,
+            before: piece.captured_before(),
+            stored: piece.off,
+            trusted: piece.off,
+            anchor: (piece.off, piece.captured_before()),
+            index: Index::new(geometry.block_bytes),
+        })
+    }
+
+    /// What the file holds from stream offset `from` up to `trusted`; nothing where it cannot
+    /// be read, so that at most one block is given up.
+    fn read_back(&mut self, from: u64) -> Vec<u8> {
+        let mut bytes = vec![0; usize::try_from(self.trusted.saturating_sub(from)).unwrap_or(0)];
+        if self.file.make_buffered().is_err()
+            || self.file.read(&mut bytes, from - self.start).is_err()
+        {
+            bytes.clear();
+        }
+        bytes
+    }
+}
+
+fn slice(bytes: &[u8], from: u64, to: u64) -> &[u8] {
+    let at = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
+    bytes.get(at(from)..at(to)).unwrap_or_default()
+}
+
+// A page of the bounce buffer is what a direct write is aligned to.
+const _: () = assert!(std::mem::size_of::<Page>() as u64 == ALIGN);

@@ -1,0 +1,226 @@
+//! A RAW file under way: made under a name of its own, filled, sealed, finished.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use hpcap::error::Context;
+use hpcap::raw::index::Index;
+use hpcap::raw::name::PartFile;
+use hpcap::{Count, Error, Kind, QueueName, Result, Timestamp};
+
+use crate::direct_file::DirectFile;
+use crate::events::{FileComplete, Frames};
+use crate::trouble::Trouble;
+
+/// The folder that files are made in, and how.
+#[derive(Debug, Clone)]
+pub struct OutputFolder {
+    base: PathBuf,
+    queue: QueueName,
+    reserve_bytes: u64,
+    direct: bool,
+}
+
+impl OutputFolder {
+    /// Files of `queue` below `base`, which is made if its parent exists.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`](hpcap::Kind::Usage) when it is no folder, and those of the file
+    /// system when it cannot be made or written to.
+    pub fn open(base: &Path, queue: QueueName, direct: bool) -> Result<Self> {
+        let tried = || format!("record into {}", base.display());
+        match std::fs::create_dir(base) {
+            Ok(()) => {}
+            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+                return Err(Error::io(tried(), e)
+                    .advise("its parent folder does not exist either; only DEST itself is made"));
+            }
+            Err(e) => return Err(Error::io(tried(), e)),
+        }
+        if !base.is_dir() {
+            return Err(
+                Error::new(Kind::Usage, tried(), "it is a file; a folder is expected")
+                    .advise("give a folder, null, or - for pcapng on stdout"),
+            );
+        }
+        let access = nix::unistd::AccessFlags::W_OK | nix::unistd::AccessFlags::X_OK;
+        nix::unistd::access(base, access).context(tried)?;
+        Ok(Self {
+            base: base.to_owned(),
+            queue,
+            reserve_bytes: 0,
+            direct,
+        })
+    }
+
+    /// Reserves this much room for each file when it is made.
+    #[must_use]
+    pub fn reserving(mut self, bytes: u64) -> Self {
+        self.reserve_bytes = bytes;
+        self
+    }
+
+    /// Where the files go.
+    #[must_use]
+    pub fn base(&self) -> &Path {
+        &self.base
+    }
+
+    /// Makes the next file.
+    ///
+    /// # Errors
+    /// [`Trouble::Passing`], whatever it is: a folder can come back, permissions can change.
+    pub fn create(&self) -> std::result::Result<CaptureFile, Trouble> {
+        let made = || -> Result<CaptureFile> {
+            let part = PartFile::create(&self.base, self.queue, Timestamp::now())?;
+            let path = part.path();
+            let file = part
+                .file()
+                .try_clone()
+                .context(|| format!("open {}", path.display()))?;
+            let io = DirectFile::new(file, self.direct);
+            io.reserve(self.reserve_bytes);
+            Ok(CaptureFile {
+                part,
+                path,
+                io,
+                opened: Instant::now(),
+            })
+        };
+        made().map_err(Trouble::of_open)
+    }
+}
+
+/// A `.raw.part` of ours.
+#[derive(Debug)]
+pub struct CaptureFile {
+    part: PartFile,
+    path: PathBuf,
+    io: DirectFile,
+    opened: Instant,
+}
+
+impl CaptureFile {
+    /// Where it is now.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// When it was made.
+    #[must_use]
+    pub fn opened(&self) -> Instant {
+        self.opened
+    }
+
+    /// Writes `bytes` at `off`, going on behind the first `done` of them.
+    ///
+    /// # Errors
+    /// What the failure means; `done` counts what is in the file.
+    pub fn write(
+        &mut self,
+        bytes: &[u8],
+        off: u64,
+        done: &mut u64,
+    ) -> std::result::Result<(), Trouble> {
+        let before = *done;
+        let result = self.io.write_all_at(bytes, off, done);
+        self.io.start_writeback(off + before, *done - before);
+        result.map_err(|e| Trouble::of_write(&self.path, e))
+    }
+
+    /// From now on through the page cache: for the unaligned writes of a file's end.
+    ///
+    /// # Errors
+    /// When the operating system refuses.
+    pub fn make_buffered(&mut self) -> std::result::Result<(), Trouble> {
+        self.io
+            .make_buffered()
+            .map_err(|e| Trouble::of_write(&self.path, e))
+    }
+
+    /// The file, for writing from its start through the page cache.
+    ///
+    /// # Errors
+    /// When the operating system refuses.
+    pub fn appender(&self) -> std::result::Result<std::fs::File, Trouble> {
+        self.io
+            .file()
+            .try_clone()
+            .map_err(|e| Trouble::of_write(&self.path, e))
+    }
+
+    /// Reads back what stands at `off`; call [`CaptureFile::make_buffered`] first.
+    ///
+    /// # Errors
+    /// Those of the file system, or fewer bytes.
+    pub fn read(&self, bytes: &mut [u8], off: u64) -> std::io::Result<()> {
+        std::os::unix::fs::FileExt::read_exact_at(self.io.file(), bytes, off)
+    }
+
+    /// Has the data reach the disk.
+    pub fn sync(&self) {
+        // An error shows again, and is dealt with, when the file is finished.
+        let _ = self.io.file().sync_data();
+    }
+
+    /// Removes it: nothing was stored in it.
+    pub fn discard(self) {
+        // The worst that can remain is an empty .raw.part.
+        let _ = self.part.discard();
+    }
+}
+
+/// A file that needs nothing but its final length and name.
+#[derive(Debug)]
+pub struct Sealed {
+    /// The file.
+    pub file: CaptureFile,
+    /// Its final length in bytes: what was reserved behind it is given back.
+    pub len: u64,
+    /// Frames in it.
+    pub frames: Count,
+    /// Where its blocks start.
+    pub index: Index,
+}
+
+impl Sealed {
+    /// Cuts it to its length, has it reach the disk, gives it its name, and saves its index.
+    /// An index that cannot be saved is reported beside the file: it can be made again.
+    ///
+    /// # Errors
+    /// Those of the file system; the file is still there as `.raw.part`.
+    pub fn finish(self) -> Result<(FileComplete, Option<Error>)> {
+        let Self {
+            file,
+            len,
+            frames,
+            mut index,
+        } = self;
+        let CaptureFile {
+            part,
+            path,
+            io,
+            opened,
+        } = file;
+        let tried = || format!("finish {}", path.display());
+        io.file().set_len(len).context(tried)?;
+        io.file().sync_data().context(tried)?;
+        drop(io);
+        let (_, path) = part.finish()?;
+        index.file_bytes = len;
+        let index_error = index.save(&path).err();
+        if let Some(folder) = path.parent() {
+            // The name reaches the disk, too; not every file system can do this.
+            let _ = std::fs::File::open(folder).and_then(|f| f.sync_all());
+        }
+        let complete = FileComplete {
+            path,
+            bytes: len,
+            frames: Frames::from(frames),
+            seconds: opened.elapsed().as_secs_f64(),
+        };
+        Ok((complete, index_error))
+    }
+}

@@ -1,0 +1,137 @@
+//! The command line.
+
+use std::time::Duration;
+
+use clap::{ArgAction, Parser};
+use hpcap::units::{parse_duration, parse_size};
+
+const LONG: &str = "\
+Records a queue: every frame that it publishes, into RAW files of at most 2 GiB, or as pcapng \
+into a pipe. Files stand in half-hour folders under DEST, are called *.raw.part while they are \
+written, and are renamed when they are complete; nothing is ever overwritten.";
+
+const EXAMPLES: &str = "\
+Examples:
+  hpcapdd hpcap0 /data                           record queue 0 of adapter 0
+  hpcapdd hpcap0:1 /data --rotate-time 1m --keep-free 50G
+  hpcapdd --source af_packet:eth0 /data          capture eth0 without a daemon
+  hpcapdd hpcap0 - --contract lossy | tcpdump -r -     look at the traffic
+  hpcapdd 0 1 /data                              the original's form: adapter 0, queue 1
+  hpcapdd --source gen:size=60,count=1000000 null
+
+Signals: SIGINT and SIGTERM store what is in the ring, close the file and exit; a second one \
+stops where it is. SIGHUP starts a new file.
+
+Exit codes: 0 done, 1 failed (what was captured until then is safe), 2 usage.";
+
+/// What was typed.
+#[derive(Debug, Parser)]
+#[command(name = "hpcapdd", version, about = "Record a queue to RAW files, or to a pipe as pcapng", long_about = LONG, after_long_help = EXAMPLES, after_help = "More, with examples: --help")]
+pub struct Cli {
+    /// QUEUE DEST; DEST alone with --source; or the original's IF QUEUE DEST.
+    ///
+    /// QUEUE is hpcapN or hpcapN:Q. DEST is a folder (made if its parent exists), `null` to
+    /// receive and discard, or `-` for pcapng on stdout.
+    #[arg(value_name = "QUEUE DEST", num_args = 1..=3, required = true)]
+    pub operands: Vec<String>,
+
+    /// Capture from SPEC inside this process: af_packet:IF, pcap:FILE, gen:...
+    #[arg(long, value_name = "SPEC")]
+    pub source: Option<String>,
+
+    /// What happens when we are too slow: `lossless` holds the ring back, `lossless:5s` does so
+    /// for 5 s at most, `lossy` lets the ring overrun us.
+    #[arg(long, value_name = "HOW", default_value = "lossless")]
+    pub contract: String,
+
+    /// Where to start: a `file` of the stream, the `newest` or the `oldest` record.
+    ///
+    /// Other than `file` means to record frame by frame. Default: file; newest for DEST `-`.
+    #[arg(long, value_name = "WHERE")]
+    pub start: Option<String>,
+
+    /// Stop after this time.
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, help_heading = "Limits")]
+    pub duration: Option<Duration>,
+
+    /// Stop after this many frames (records frame by frame).
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Limits")]
+    pub frames: Option<u64>,
+
+    /// Stop when the output holds this much (the last record is kept whole).
+    #[arg(long, value_name = "SIZE", value_parser = parse_size, help_heading = "Limits")]
+    pub bytes: Option<u64>,
+
+    /// Stop after this many files.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Limits")]
+    pub files: Option<u64>,
+
+    /// Start a new file when one reaches this size (2G at most; whole blocks).
+    #[arg(long, value_name = "SIZE", value_parser = parse_size, help_heading = "Files")]
+    pub rotate_size: Option<u64>,
+
+    /// Start a new file every so often.
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, help_heading = "Files")]
+    pub rotate_time: Option<Duration>,
+
+    /// Delete finished files of this queue that are older.
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, help_heading = "Files")]
+    pub keep_age: Option<Duration>,
+
+    /// Delete the oldest finished files of this queue while all of them take more.
+    #[arg(long, value_name = "SIZE", value_parser = parse_size, help_heading = "Files")]
+    pub keep_size: Option<u64>,
+
+    /// Delete the oldest finished files of this queue while the disk has less room.
+    #[arg(long, value_name = "SIZE", value_parser = parse_size, help_heading = "Files")]
+    pub keep_free: Option<u64>,
+
+    /// Write through the page cache, not with O_DIRECT.
+    #[arg(long, help_heading = "Files")]
+    pub buffered: bool,
+
+    /// Keep only frames that match, in tcpdump's syntax.
+    #[arg(long, value_name = "EXPR", help_heading = "Frames")]
+    pub filter: Option<String>,
+
+    /// Keep the first N bytes of each frame.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_535), help_heading = "Frames")]
+    pub caplen: Option<u32>,
+
+    /// Write no tags, for readers made for the original's files.
+    #[arg(long, help_heading = "Frames")]
+    pub plain: bool,
+
+    /// Size of the ring (with --source).
+    #[arg(long, value_name = "SIZE", value_parser = parse_size, requires = "source", help_heading = "Machine")]
+    pub ring: Option<u64>,
+
+    /// Memory pages under the ring: auto, ordinary, 2M or 1G (with --source).
+    #[arg(
+        long,
+        value_name = "PAGES",
+        requires = "source",
+        help_heading = "Machine"
+    )]
+    pub pages: Option<String>,
+
+    /// Pin the capturing thread to this CPU (with --source).
+    #[arg(long, value_name = "N", requires = "source", help_heading = "Machine")]
+    pub engine_cpu: Option<usize>,
+
+    /// Pin the recorder to this CPU.
+    #[arg(long, value_name = "N", help_heading = "Machine")]
+    pub cpu: Option<usize>,
+
+    /// One JSON object a line on stdout (stderr with DEST `-`) in place of text.
+    #[arg(long, help_heading = "Output")]
+    pub json: bool,
+
+    /// A progress line once a second even when stderr is not a terminal.
+    #[arg(long, help_heading = "Output")]
+    pub progress: bool,
+
+    /// Print warnings and errors only.
+    #[arg(long, short, action = ArgAction::SetTrue, conflicts_with_all = ["progress", "json"], help_heading = "Output")]
+    pub quiet: bool,
+}

@@ -1,0 +1,139 @@
+//! How a file ends: tags, then padding that reaches exactly the end of a block.
+
+use hpcap::abi::HPCAP_RECORD_BYTES;
+use hpcap::raw::padding::{padding_header, padding_to};
+
+const HEADER: u64 = HPCAP_RECORD_BYTES as u64;
+
+/// What to write behind the last record of a file.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Closing {
+    /// Places in the file and what goes there; what is between them stays zero.
+    pub writes: Vec<(u64, Vec<u8>)>,
+    /// Length of the file afterwards, in bytes.
+    pub len: u64,
+}
+
+/// The end of a file whose last record ends at `end`: `tags` (bodies of padding records,
+/// the most dispensable first), then padding to the end of a block of `block_bytes`. What
+/// does not fit into a file of `max_bytes` is left out.
+#[must_use]
+pub fn closing(end: u64, block_bytes: u64, max_bytes: u64, tags: &[Vec<u8>]) -> Closing {
+    for skipped in 0..=tags.len() {
+        let tags = &tags[skipped..];
+        let need: u64 = tags.iter().map(|t| HEADER + t.len() as u64).sum();
+        let tags_end = end + need;
+        let mut len = tags_end.next_multiple_of(block_bytes);
+        // The last record must be padding, and its header must fit.
+        if (1..HEADER).contains(&(len - tags_end)) || (len == tags_end && tags.is_empty()) {
+            len = (tags_end + HEADER).next_multiple_of(block_bytes);
+        }
+        if len <= max_bytes {
+            return Closing {
+                writes: writes(end, tags_end, len, tags),
+                len,
+            };
+        }
+    }
+    // The producer leaves room for a padding header in every file, so this is a file that
+    // is complete as it stands.
+    Closing {
+        writes: Vec::new(),
+        len: end,
+    }
+}
+
+fn writes(end: u64, tags_end: u64, len: u64, tags: &[Vec<u8>]) -> Vec<(u64, Vec<u8>)> {
+    let mut writes = Vec::new();
+    let mut first = Vec::new();
+    for tag in tags {
+        let body = u16::try_from(tag.len()).unwrap_or(u16::MAX);
+        first.extend_from_slice(padding_header(body).as_bytes());
+        first.extend_from_slice(tag);
+    }
+    if !first.is_empty() {
+        writes.push((end, first));
+    }
+    let mut at = tags_end;
+    for header in padding_to(tags_end, len).into_iter().flatten() {
+        writes.push((at, header.as_bytes().to_vec()));
+        at += HEADER + u64::from(header.caplen);
+    }
+    writes
+}
+
+#[cfg(test)]
+mod tests {
+    use hpcap::raw::{Item, LedgerTag, record, tag::Tag};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const BLOCK: u64 = 128 << 10;
+
+    /// Applies a closing to a file of zeros and reads the records behind `end`.
+    fn items(end: u64, closing: &Closing) -> Vec<(u64, bool)> {
+        let mut file = vec![0xAA_u8; usize::try_from(end).unwrap()];
+        file.resize(usize::try_from(closing.len).unwrap(), 0);
+        for (at, bytes) in &closing.writes {
+            assert!(*at >= end);
+            let at = usize::try_from(*at).unwrap();
+            file[at..at + bytes.len()].copy_from_slice(bytes);
+        }
+        let mut at = usize::try_from(end).unwrap();
+        let mut found = Vec::new();
+        while at < file.len() {
+            let record::Parsed::Whole { item, bytes } = record::parse(&file[at..]) else {
+                panic!("cut record at {at}");
+            };
+            assert!(!matches!(item, Item::Frame(_)));
+            at += bytes;
+            found.push((at as u64, matches!(item, Item::Ledger(_))));
+        }
+        found
+    }
+
+    fn ledger() -> Vec<u8> {
+        Tag::Ledger(Box::new(LedgerTag::default())).to_body()
+    }
+
+    proptest! {
+        #[test]
+        fn every_closing_parses_to_exactly_its_end(end in 0..BLOCK * 3, tagged: bool) {
+            let tags = if tagged { vec![ledger()] } else { vec![] };
+            let closing = closing(end, BLOCK, 1 << 31, &tags);
+            prop_assert!(closing.len.is_multiple_of(BLOCK));
+            let found = items(end, &closing);
+            prop_assert_eq!(found.last().map(|(at, _)| *at), Some(closing.len));
+            prop_assert_eq!(found.iter().filter(|(_, l)| *l).count(), usize::from(tagged));
+        }
+    }
+
+    #[test]
+    fn ends_near_a_block_s_end() {
+        for before in 0..=13 {
+            for tags in [vec![], vec![ledger()]] {
+                let end = BLOCK - before - if tags.is_empty() { 0 } else { 12 + 136 };
+                let closing = closing(end, BLOCK, 1 << 31, &tags);
+                let found = items(end, &closing);
+                assert_eq!(found.last().unwrap().0, closing.len, "{before}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_a_full_file_is_left_out() {
+        let max = BLOCK * 2;
+        let tags = [ledger()];
+        assert_eq!(
+            items(max - 12, &closing(max - 12, BLOCK, max, &tags)),
+            [(max, false)]
+        );
+        let full = closing(max, BLOCK, max, &tags);
+        assert_eq!((full.len, full.writes.len()), (max, 0));
+        assert_eq!(
+            items(max - 148, &closing(max - 148, BLOCK, max, &tags)),
+            [(max, true)]
+        );
+    }
+}

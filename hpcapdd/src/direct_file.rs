@@ -1,0 +1,213 @@
+//! A file that whole blocks go into: past the page cache where the file system allows it.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::FileExt;
+
+use nix::fcntl::{FallocateFlags, FcntlArg, OFlag, fallocate, fcntl};
+
+/// What a direct write must be aligned to: memory, place in the file, length.
+pub const ALIGN: u64 = 4096;
+
+/// Rounds up to [`ALIGN`].
+#[must_use]
+pub fn align_up(n: u64) -> u64 {
+    n.next_multiple_of(ALIGN)
+}
+
+/// Rounds down to [`ALIGN`].
+#[must_use]
+pub fn align_down(n: u64) -> u64 {
+    n / ALIGN * ALIGN
+}
+
+/// One page of memory that a direct write can start from.
+#[derive(Debug, Clone)]
+#[repr(C, align(4096))]
+pub struct Page(pub [u8; ALIGN as usize]);
+
+impl Default for Page {
+    fn default() -> Self {
+        Self([0; ALIGN as usize])
+    }
+}
+
+/// An open file, with or without O_DIRECT.
+#[derive(Debug)]
+pub struct DirectFile {
+    file: File,
+    direct: bool,
+}
+
+impl DirectFile {
+    /// Takes `file`, and turns O_DIRECT on when `direct` asks for it and the file system
+    /// knows it.
+    #[must_use]
+    pub fn new(file: File, direct: bool) -> Self {
+        let mut this = Self {
+            file,
+            direct: false,
+        };
+        if direct {
+            this.direct = this.set_direct(true).is_ok();
+        }
+        this
+    }
+
+    /// Whether writes go past the page cache.
+    #[must_use]
+    pub fn is_direct(&self) -> bool {
+        self.direct
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+
+    fn set_direct(&self, on: bool) -> io::Result<()> {
+        let mut flags = OFlag::from_bits_retain(fcntl(&self.file, FcntlArg::F_GETFL)?);
+        flags.set(OFlag::O_DIRECT, on);
+        fcntl(&self.file, FcntlArg::F_SETFL(flags))?;
+        Ok(())
+    }
+
+    /// From now on through the page cache: for writes that are not aligned.
+    ///
+    /// # Errors
+    /// When the operating system refuses.
+    pub fn make_buffered(&mut self) -> io::Result<()> {
+        if self.direct {
+            self.set_direct(false)?;
+            self.direct = false;
+        }
+        Ok(())
+    }
+
+    /// Reserves room for `bytes` without changing the file's length. A file system that
+    /// cannot do it, or has less room, is not an error: the writes will say.
+    pub fn reserve(&self, bytes: u64) {
+        if let Ok(bytes) = libc::off_t::try_from(bytes) {
+            let _ = fallocate(&self.file, FallocateFlags::FALLOC_FL_KEEP_SIZE, 0, bytes);
+        }
+    }
+
+    /// Writes all of `bytes` at `off`; `done` grows with what is written, so that a caller
+    /// can go on behind it after a failure. A direct write that the kernel cannot do from
+    /// this memory or at this alignment is repeated through the page cache.
+    ///
+    /// # Errors
+    /// What the operating system says. What `done` counts is in the file.
+    pub fn write_all_at(&mut self, bytes: &[u8], off: u64, done: &mut u64) -> io::Result<()> {
+        while let Some(rest) = usize::try_from(*done).ok().and_then(|d| bytes.get(d..)) {
+            if rest.is_empty() {
+                break;
+            }
+            match self.file.write_at(rest, off + *done) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                // A short direct write may end anywhere; the next must be aligned again.
+                Ok(n) if self.direct && n < rest.len() => match align_down(n as u64) {
+                    0 => self.make_buffered()?,
+                    n => *done += n,
+                },
+                Ok(n) => *done += n as u64,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) if self.direct && direct_is_impossible(&e) => self.make_buffered()?,
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(())
+    }
+
+    /// Has what is in the page cache of this range start on its way to the disk, so that
+    /// dirty pages do not pile up until the kernel stops everything to write them.
+    pub fn start_writeback(&self, off: u64, bytes: u64) {
+        if self.direct {
+            return;
+        }
+        if let (Ok(off), Ok(bytes)) = (i64::try_from(off), i64::try_from(bytes)) {
+            // SAFETY: no memory is passed; the descriptor is open as long as `self.file`.
+            let _ = unsafe {
+                libc::sync_file_range(
+                    self.file.as_raw_fd(),
+                    off,
+                    bytes,
+                    libc::SYNC_FILE_RANGE_WRITE,
+                )
+            };
+        }
+    }
+}
+
+/// EINVAL: this file system wants another alignment. EFAULT: the ring's pages cannot be
+/// pinned (memory of a device).
+fn direct_is_impossible(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EINVAL | libc::EFAULT))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt;
+
+    use super::*;
+
+    fn temporary(direct: bool) -> DirectFile {
+        DirectFile::new(tempfile::tempfile_in(".").unwrap(), direct)
+    }
+
+    fn content(file: &DirectFile) -> Vec<u8> {
+        let mut bytes = vec![0; usize::try_from(file.file().metadata().unwrap().len()).unwrap()];
+        file.file().read_exact_at(&mut bytes, 0).unwrap();
+        bytes
+    }
+
+    #[test]
+    fn aligned_and_unaligned_writes_reach_the_file() {
+        for direct in [false, true] {
+            let mut file = temporary(direct);
+            let page = Page([7; 4096]);
+            file.write_all_at(&page.0, 4096, &mut 0).unwrap();
+            // Unaligned memory, place and length: falls back by itself.
+            file.write_all_at(&page.0[1..11], 3, &mut 0).unwrap();
+            assert!(!file.is_direct());
+            let bytes = content(&file);
+            assert_eq!(bytes.len(), 8192);
+            assert_eq!(&bytes[3..13], [7; 10]);
+            assert!(bytes[4096..].iter().all(|b| *b == 7));
+        }
+    }
+
+    #[test]
+    fn a_write_goes_on_behind_what_is_done() {
+        let mut file = temporary(false);
+        let mut done = 4;
+        file.write_all_at(b"abcdefgh", 0, &mut done).unwrap();
+        assert_eq!(done, 8);
+        assert_eq!(content(&file), b"\0\0\0\0efgh");
+    }
+
+    #[test]
+    fn a_reservation_changes_no_length_and_is_given_back() {
+        let file = temporary(true);
+        file.reserve(1 << 20);
+        let meta = file.file().metadata().unwrap();
+        assert_eq!(meta.len(), 0);
+        file.file().set_len(0).unwrap();
+        assert_eq!(file.file().metadata().unwrap().blocks(), 0);
+    }
+
+    #[test]
+    fn a_full_device_is_an_error_and_counts_nothing() {
+        let full = std::fs::OpenOptions::new()
+            .write(true)
+            .open("/dev/full")
+            .unwrap();
+        let mut file = DirectFile::new(full, false);
+        let mut done = 0;
+        let error = file.write_all_at(b"x", 0, &mut done).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(libc::ENOSPC));
+        assert_eq!(done, 0);
+    }
+}

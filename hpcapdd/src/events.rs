@@ -1,0 +1,138 @@
+//! What people and programs are told while the recorder runs.
+
+use std::path::PathBuf;
+
+use hpcap::{Count, Ledger};
+use serde::Serialize;
+
+/// Something worth telling.
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// The recording begins.
+    Start(Start),
+    /// How it goes; once a second.
+    Progress(Progress),
+    /// A file is finished and has its final name.
+    FileComplete(FileComplete),
+    /// A file was deleted to keep within `--keep-...`.
+    FileDeleted(FileDeleted),
+    /// Something that a person should know of.
+    Warning {
+        /// What.
+        message: String,
+    },
+    /// The recording is over.
+    Summary(Summary),
+}
+
+impl Event {
+    /// A warning.
+    pub fn warning(message: impl Into<String>) -> Self {
+        Self::Warning {
+            message: message.into(),
+        }
+    }
+}
+
+/// The recording as it begins.
+#[derive(Debug, Clone, Serialize)]
+pub struct Start {
+    /// The queue; `null` for a source inside the process.
+    pub queue: Option<String>,
+    /// The source that feeds the queue, as it was given.
+    pub source: String,
+    /// The interface, or the file.
+    pub interface: String,
+    /// Folder, `null` or `-`.
+    pub destination: String,
+    /// `blocks`, `records` or `null`.
+    pub mode: &'static str,
+    /// Bytes of the ring.
+    pub ring_bytes: u64,
+    /// Bytes of the pages under it.
+    pub page_bytes: u64,
+}
+
+/// How it went during the last second, and since the start.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Progress {
+    /// Seconds since the start.
+    pub seconds: f64,
+    /// Frames captured by the queue in a second.
+    pub frames_per_second: f64,
+    /// Their bits on the wire in a second: preamble, FCS and gap included.
+    pub bits_per_second: f64,
+    /// Bytes written to the destination in a second.
+    pub stored_bytes_per_second: f64,
+    /// Unread part of the ring, 0 to 1.
+    pub lag: f64,
+    /// The largest that it was since the start.
+    pub lag_peak: f64,
+    /// The queue's ledger since the start, and what this recorder lost of it.
+    pub ledger: Ledger,
+}
+
+/// A finished file.
+#[derive(Debug, Clone, Serialize)]
+pub struct FileComplete {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its length.
+    pub bytes: u64,
+    /// Frames in it, and their bytes on the wire.
+    #[serde(flatten)]
+    pub frames: Frames,
+    /// Seconds from its start to its end, by the recorder's clock.
+    pub seconds: f64,
+}
+
+/// A count with the names that stand in JSON.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct Frames {
+    /// Frames.
+    pub frames: u64,
+    /// Their bytes on the wire, without FCS.
+    pub frame_bytes: u64,
+}
+
+impl From<Count> for Frames {
+    fn from(c: Count) -> Self {
+        Self {
+            frames: c.frames,
+            frame_bytes: c.bytes,
+        }
+    }
+}
+
+/// A deleted file.
+#[derive(Debug, Clone, Serialize)]
+pub struct FileDeleted {
+    /// Where it was.
+    pub path: PathBuf,
+    /// Its length.
+    pub bytes: u64,
+    /// The option that made us: `keep-age`, `keep-size`, `keep-free`.
+    pub because_of: &'static str,
+}
+
+/// The whole recording.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Summary {
+    /// Why it ended: `signal`, `duration`, `frames`, `bytes`, `files`, `source ended`,
+    /// `reader gone`, `producer gone`, `killed`, `failed`.
+    pub ended_by: &'static str,
+    /// Frames stored, and their bytes on the wire.
+    #[serde(flatten)]
+    pub stored: Frames,
+    /// Bytes written to the destination, closing padding not included.
+    pub stored_bytes: u64,
+    /// Finished files.
+    pub files: u64,
+    /// Seconds that it took.
+    pub seconds: f64,
+    /// The largest unread part of the ring, 0 to 1.
+    pub lag_peak: f64,
+    /// The queue's ledger since the start, and what this recorder lost of it.
+    pub ledger: Ledger,
+}

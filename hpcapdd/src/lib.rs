@@ -1,0 +1,41 @@
+//! The recorder `hpcapdd`: from a queue to RAW files, or as pcapng into a pipe.
+//!
+//! | module | is |
+//! |---|---|
+//! | [`cli`], [`plan`], [`recorder`] | what was asked for, and how it is put together |
+//! | [`session`] | the loop: steps, waits, holds, ends |
+//! | [`input`] | a queue of another process, or an engine in this one |
+//! | [`sink`] | what every destination has in common |
+//! | [`block_sink`], [`block_writer`], [`piece`] | whole blocks, straight from the ring |
+//! | [`record_sink`], [`raw_output`], [`pcapng_output`], [`discard`] | record by record |
+//! | [`capture_file`], [`direct_file`], [`closing`], [`pipe`] | files and pipes |
+//! | [`keeper`], [`retention`] | finishing files and deleting old ones, off the fast path |
+//! | [`events`], [`text`], [`reporter`], [`meter`] | what people and programs are told |
+
+pub mod block_sink;
+pub mod block_writer;
+pub mod capture_file;
+pub mod cli;
+pub mod closing;
+pub mod direct_file;
+pub mod discard;
+pub mod events;
+pub mod file_header;
+pub mod input;
+pub mod keeper;
+pub mod meter;
+pub mod pcapng_output;
+pub mod piece;
+pub mod pipe;
+pub mod plan;
+pub mod raw_output;
+pub mod record_sink;
+pub mod recorder;
+pub mod reporter;
+pub mod retention;
+pub mod session;
+pub mod signals;
+pub mod sink;
+pub mod text;
+pub mod trouble;
+pub mod walk;

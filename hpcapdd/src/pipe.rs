@@ -1,0 +1,109 @@
+//! stdout as a pipe that never blocks us for long.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::FileTypeExt;
+
+use hpcap::Result;
+use hpcap::error::Context;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+/// Bytes that a pipe takes at once when it says that it is writable (PIPE_BUF).
+const PIPE_CHUNK: usize = 4096;
+
+/// How long a write waits for the reader, in ms.
+const PATIENCE_MS: u16 = 100;
+
+/// Room that we ask the kernel for, so that a reader may pause a little.
+const PIPE_BYTES: i32 = 1 << 20;
+
+/// A file or a pipe. A write to a pipe whose reader takes nothing fails with `WouldBlock`
+/// after a moment, so that signals are obeyed. The description is shared with other
+/// processes, which is why it is not just made non-blocking.
+#[derive(Debug)]
+pub struct Pipe {
+    file: File,
+    chunk: usize,
+}
+
+impl Pipe {
+    /// This process's stdout.
+    ///
+    /// # Errors
+    /// When it is closed, or a terminal: frames are no text.
+    pub fn stdout() -> Result<Self> {
+        if std::io::IsTerminal::is_terminal(&io::stdout()) {
+            return Err(hpcap::Error::usage(
+                "destination -",
+                "stdout is a terminal; pipe it into tcpdump -r - or wireshark -k -i -",
+            ));
+        }
+        let fd = io::stdout().as_fd().try_clone_to_owned();
+        Self::of(File::from(fd.context(|| "write to stdout")?))
+    }
+
+    /// Writes to `file`.
+    ///
+    /// # Errors
+    /// When the operating system does not know what it is.
+    pub fn of(file: File) -> Result<Self> {
+        let kind = file.metadata().context(|| "look at stdout")?.file_type();
+        let chunk = if kind.is_fifo() {
+            let _ = nix::fcntl::fcntl(&file, nix::fcntl::FcntlArg::F_SETPIPE_SZ(PIPE_BYTES));
+            PIPE_CHUNK
+        } else if kind.is_socket() {
+            PIPE_CHUNK
+        } else {
+            usize::MAX
+        };
+        Ok(Self { file, chunk })
+    }
+}
+
+impl Write for Pipe {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.chunk != usize::MAX {
+            let mut fds = [PollFd::new(self.file.as_fd(), PollFlags::POLLOUT)];
+            if poll(&mut fds, PollTimeout::from(PATIENCE_MS))? == 0 {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+        }
+        self.file.write(&bytes[..bytes.len().min(self.chunk)])
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use super::*;
+
+    #[test]
+    fn a_reader_that_pauses_does_not_block_us() {
+        let (mut reader, writer) = io::pipe().unwrap();
+        let mut pipe = Pipe::of(File::from(std::os::fd::OwnedFd::from(writer))).unwrap();
+        let chunk = [5; PIPE_CHUNK * 3];
+        let mut taken = 0;
+        let error = loop {
+            match pipe.write(&chunk) {
+                Ok(n) => taken += n,
+                Err(e) => break e,
+            }
+        };
+        assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+        let mut some = [0; PIPE_CHUNK * 2];
+        reader.read_exact(&mut some).unwrap();
+        assert_eq!(pipe.write(&chunk).unwrap(), PIPE_CHUNK);
+        assert!(taken >= PIPE_CHUNK);
+        drop(reader);
+        assert_eq!(
+            pipe.write(&chunk).unwrap_err().kind(),
+            io::ErrorKind::BrokenPipe
+        );
+    }
+}

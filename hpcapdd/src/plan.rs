@@ -1,0 +1,305 @@
+//! What to do, taken from the command line and checked.
+
+use std::path::PathBuf;
+
+use hpcap::units::parse_duration;
+use hpcap::{Contract, Error, QueueName, Result, Start, abi};
+
+use crate::cli::Cli;
+
+/// Where the frames come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// A queue of the kernel module or of a daemon.
+    Queue(QueueName),
+    /// A source that this process captures from.
+    Source(String),
+}
+
+/// Where the frames go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Destination {
+    /// RAW files in half-hour folders under it.
+    Folder(PathBuf),
+    /// Nowhere.
+    Null,
+    /// pcapng on stdout.
+    Stdout,
+}
+
+/// What is kept of the stream, frame by frame.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Selection {
+    /// In tcpdump's syntax.
+    pub filter: Option<String>,
+    /// Bytes of each frame.
+    pub caplen: Option<u32>,
+    /// Without tags.
+    pub plain: bool,
+}
+
+impl Selection {
+    /// Whether the stream is kept as it is.
+    #[must_use]
+    pub fn is_everything(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Splits the operands into origin and destination.
+///
+/// # Errors
+/// [`Kind::Usage`](hpcap::Kind::Usage) when they are none of the three forms.
+pub fn endpoints(cli: &Cli) -> Result<(Origin, Destination)> {
+    let words: Vec<&str> = cli.operands.iter().map(String::as_str).collect();
+    match (&cli.source, words.as_slice()) {
+        (Some(source), [dest]) => Ok((Origin::Source(source.clone()), destination(dest)?)),
+        (Some(_), _) => Err(Error::usage(
+            "operands",
+            "with --source only DEST is expected, such as: hpcapdd --source af_packet:eth0 /data",
+        )),
+        (None, [queue, dest]) => Ok((Origin::Queue(queue.parse()?), destination(dest)?)),
+        (None, [interface, queue, dest]) => {
+            let name = original_name(interface, queue)?;
+            Ok((Origin::Queue(name), destination(dest)?))
+        }
+        (None, _) => Err(Error::usage(
+            "operands",
+            "QUEUE DEST are expected, such as: hpcapdd hpcap0 /data (or --source SPEC DEST)",
+        )),
+    }
+}
+
+/// `<if> <queue>` of the original: numbers, or `hpcapN` for the first.
+fn original_name(interface: &str, queue: &str) -> Result<QueueName> {
+    let number = interface.strip_prefix("hpcap").unwrap_or(interface);
+    format!("hpcap{number}:{queue}").parse().map_err(|_| {
+        Error::usage(
+            format!("queue \"{interface} {queue}\""),
+            "expected the numbers of adapter and queue, such as: hpcapdd 0 1 /data",
+        )
+    })
+}
+
+fn destination(text: &str) -> Result<Destination> {
+    match text {
+        "" => Err(Error::usage(
+            "destination \"\"",
+            "expected a folder, null or -",
+        )),
+        "null" => Ok(Destination::Null),
+        "-" => Ok(Destination::Stdout),
+        path => Ok(Destination::Folder(PathBuf::from(path))),
+    }
+}
+
+/// Reads `--contract`.
+///
+/// # Errors
+/// [`Kind::Usage`](hpcap::Kind::Usage) for anything but `lossless`, `lossless:TIME`, `lossy`.
+pub fn contract(text: &str) -> Result<Contract> {
+    match text.split_once(':') {
+        None if text == "lossless" => Ok(Contract::Lossless),
+        None if text == "lossy" => Ok(Contract::Lossy),
+        Some(("lossless", time)) => match parse_duration(time)? {
+            time if time.is_zero() => Err(Error::usage(
+                format!("contract {text:?}"),
+                "the time must be more than zero; for no patience at all use lossy",
+            )),
+            time => Ok(Contract::LosslessFor(time)),
+        },
+        _ => Err(Error::usage(
+            format!("contract {text:?}"),
+            "expected lossless, lossless:TIME (such as lossless:5s) or lossy",
+        )),
+    }
+}
+
+/// Reads `--start`; the default depends on the destination.
+///
+/// # Errors
+/// [`Kind::Usage`](hpcap::Kind::Usage) for anything but `file`, `newest`, `oldest`.
+pub fn start(text: Option<&str>, destination: &Destination) -> Result<Start> {
+    match text {
+        None if *destination == Destination::Stdout => Ok(Start::Newest),
+        None | Some("file") => Ok(Start::File),
+        Some("newest") => Ok(Start::Newest),
+        Some("oldest") => Ok(Start::Oldest),
+        Some(other) => Err(Error::usage(
+            format!("start {other:?}"),
+            "expected file, newest or oldest",
+        )),
+    }
+}
+
+/// What `--rotate-size` allows: from one block to the longest file.
+///
+/// # Errors
+/// [`Kind::Usage`](hpcap::Kind::Usage) outside that.
+pub fn rotate_size(bytes: Option<u64>) -> Result<Option<u64>> {
+    match bytes {
+        Some(n) if !(abi::HPCAP_RING_BYTES_MIN / 4..=abi::HPCAP_FILE_BYTES_MAX).contains(&n) => {
+            Err(Error::usage(
+                format!("--rotate-size {n}"),
+                "expected from 128K to 2G: a file is at most 2 GiB",
+            ))
+        }
+        other => Ok(other),
+    }
+}
+
+/// What does not fit together.
+///
+/// # Errors
+/// [`Kind::Usage`](hpcap::Kind::Usage), naming the option.
+pub fn check_options(cli: &Cli, destination: &Destination) -> Result<()> {
+    if matches!(destination, Destination::Folder(_)) {
+        return Ok(());
+    }
+    let files_only = [
+        ("--files", cli.files.is_some()),
+        ("--rotate-size", cli.rotate_size.is_some()),
+        ("--rotate-time", cli.rotate_time.is_some()),
+        ("--keep-age", cli.keep_age.is_some()),
+        ("--keep-size", cli.keep_size.is_some()),
+        ("--keep-free", cli.keep_free.is_some()),
+        ("--buffered", cli.buffered),
+        ("--plain", cli.plain && cli.source.is_none()),
+    ];
+    match files_only.iter().find(|(_, given)| *given) {
+        Some((option, _)) => Err(Error::usage(
+            *option,
+            "is about files; it needs a folder as DEST",
+        )),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use clap::{CommandFactory, Parser};
+
+    use super::*;
+
+    fn parsed(line: &str) -> Result<(Origin, Destination)> {
+        endpoints(&Cli::try_parse_from(line.split(' ')).unwrap())
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_three_forms() {
+        let folder = || Destination::Folder("/data".into());
+        for (line, origin, dest) in [
+            (
+                "hpcapdd hpcap0 /data",
+                Origin::Queue(QueueName::new(0, 0)),
+                folder(),
+            ),
+            (
+                "hpcapdd hpcap3:2 null",
+                Origin::Queue(QueueName::new(3, 2)),
+                Destination::Null,
+            ),
+            (
+                "hpcapdd hpcap0 -",
+                Origin::Queue(QueueName::new(0, 0)),
+                Destination::Stdout,
+            ),
+            (
+                "hpcapdd 0 1 /data",
+                Origin::Queue(QueueName::new(0, 1)),
+                folder(),
+            ),
+            (
+                "hpcapdd hpcap2 1 null",
+                Origin::Queue(QueueName::new(2, 1)),
+                Destination::Null,
+            ),
+            (
+                "hpcapdd --source gen: /data",
+                Origin::Source("gen:".into()),
+                folder(),
+            ),
+            (
+                "hpcapdd --source gen: -",
+                Origin::Source("gen:".into()),
+                Destination::Stdout,
+            ),
+        ] {
+            assert_eq!(parsed(line).unwrap(), (origin, dest), "{line}");
+        }
+    }
+
+    #[test]
+    fn anything_else_is_a_usage_error() {
+        for line in [
+            "hpcapdd /data",
+            "hpcapdd eth0 /data",
+            "hpcapdd x 1 /data",
+            "hpcapdd 0 x /data",
+            "hpcapdd hpcap0:1 1 /data",
+            "hpcapdd --source gen: hpcap0 /data",
+        ] {
+            assert_eq!(
+                parsed(line).unwrap_err().kind(),
+                hpcap::Kind::Usage,
+                "{line}"
+            );
+        }
+        for line in [
+            "hpcapdd",
+            "hpcapdd a b c d",
+            "hpcapdd hpcap0 /d --bytes x",
+            "hpcapdd hpcap0 /d --frames 0",
+            "hpcapdd hpcap0 /d --caplen 0",
+            "hpcapdd hpcap0 /d --ring 1G",
+            "hpcapdd hpcap0 /d --quiet --json",
+        ] {
+            let error = Cli::try_parse_from(line.split(' ')).unwrap_err();
+            assert_eq!(error.exit_code(), 2, "{line}");
+        }
+    }
+
+    #[test]
+    fn contracts() {
+        assert_eq!(contract("lossless").unwrap(), Contract::Lossless);
+        assert_eq!(contract("lossy").unwrap(), Contract::Lossy);
+        assert_eq!(
+            contract("lossless:5s").unwrap(),
+            Contract::LosslessFor(Duration::from_secs(5))
+        );
+        for text in ["", "lossless:", "lossless:0", "lossy:5s", "best"] {
+            assert!(contract(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn options_about_files_need_a_folder() {
+        for option in [
+            "--files 1",
+            "--rotate-time 1s",
+            "--keep-free 1G",
+            "--plain",
+            "--buffered",
+        ] {
+            let line = format!("hpcapdd hpcap0 null {option}");
+            let cli = Cli::try_parse_from(line.split(' ')).unwrap();
+            assert!(check_options(&cli, &Destination::Null).is_err(), "{option}");
+            assert!(check_options(&cli, &Destination::Folder("/d".into())).is_ok());
+        }
+    }
+
+    #[test]
+    fn rotate_sizes() {
+        assert!(rotate_size(None).unwrap().is_none());
+        assert!(rotate_size(Some(1 << 31)).is_ok());
+        assert!(rotate_size(Some((1 << 31) + 1)).is_err());
+        assert!(rotate_size(Some(4096)).is_err());
+    }
+}

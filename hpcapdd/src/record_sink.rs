@@ -1,0 +1,359 @@
+//! The stream record by record: for filters, limits by frames, shorter frames, and pipes.
+
+use std::time::Instant;
+
+use hpcap::filter::Filter;
+use hpcap::listener::{Listener, Start};
+use hpcap::raw::{Gap, Item, Record};
+use hpcap::{Count, Kind, Ledger, Reason, Result, Timestamp};
+
+use crate::sink::{Ending, FLUSH_AFTER, Note, Sink, Step, Tally};
+use crate::trouble::Trouble;
+
+/// Records that are looked at before the recorder looks around again.
+const BATCH: usize = 4096;
+
+/// What can go wrong with an output.
+#[derive(Debug)]
+pub enum OutputFailure {
+    /// Storing failed; [`Trouble::File`] means that `lost` frames, which had been taken, are
+    /// not stored.
+    Trouble {
+        /// What.
+        trouble: Trouble,
+        /// Frames that were taken and cannot be stored any more.
+        lost: Count,
+    },
+    /// The reader of the pipe has gone.
+    ReaderGone,
+    /// The reader of the pipe takes nothing now.
+    ReaderSlow,
+}
+
+/// Where records go.
+pub trait RecordOutput {
+    /// Ends the file under way where it is due; `ledger` is asked only then. The call can be
+    /// repeated after a failure.
+    ///
+    /// # Errors
+    /// [`OutputFailure`].
+    fn turn(&mut self, _ledger: &dyn Fn() -> Ledger) -> std::result::Result<(), OutputFailure> {
+        Ok(())
+    }
+
+    /// Makes room for another record of any size. The call can be repeated after a failure.
+    ///
+    /// # Errors
+    /// [`OutputFailure`].
+    fn ready(&mut self, ledger: &dyn Fn() -> Ledger) -> std::result::Result<(), OutputFailure>;
+
+    /// Takes a frame; [`RecordOutput::ready`] has made room for it.
+    fn frame(&mut self, record: &Record<'_>);
+
+    /// Takes a gap; there is room for it.
+    fn gap(&mut self, gap: &Gap);
+
+    /// Brings everything that was taken to where it belongs.
+    ///
+    /// # Errors
+    /// [`OutputFailure`]; the call can be repeated.
+    fn flush(&mut self) -> std::result::Result<(), OutputFailure>;
+
+    /// A new file before the next record.
+    fn rotate(&mut self) {}
+
+    /// Ends the output with `ledger`. `complete` is false when nothing more can be written.
+    fn finish(&mut self, ledger: &Ledger, complete: bool)
+    -> std::result::Result<(), OutputFailure>;
+
+    /// Bytes written, files ended.
+    fn written(&self) -> (u64, u64);
+
+    /// What there is to tell.
+    fn notes(&mut self) -> Vec<Note> {
+        Vec::new()
+    }
+}
+
+/// Which frames, and how much of each.
+#[derive(Debug, Default)]
+pub struct Selector {
+    /// Keeps the frames that match.
+    pub filter: Option<Filter>,
+    /// Keeps so many bytes of each.
+    pub caplen: Option<usize>,
+}
+
+impl Selector {
+    fn keeps(&self, record: &Record<'_>) -> bool {
+        self.filter
+            .as_ref()
+            .is_none_or(|filter| filter.matches(record.data, u32::from(record.len)))
+    }
+}
+
+/// Where a record recorder stops by itself.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RecordLimits {
+    /// After so many frames.
+    pub frames: Option<u64>,
+    /// Before the output holds more bytes than this.
+    pub bytes: Option<u64>,
+    /// After so many files.
+    pub files: Option<u64>,
+}
+
+/// Takes records one by one to an output.
+#[derive(Debug)]
+pub struct RecordSink<O> {
+    output: O,
+    selector: Selector,
+    limits: RecordLimits,
+    tally: Tally,
+    flushed: Instant,
+    /// Records were taken since the last flush.
+    pending: bool,
+    last: Option<Timestamp>,
+    overtaken: bool,
+    ring_bytes: u64,
+    acked: u64,
+}
+
+impl<O: RecordOutput> RecordSink<O> {
+    /// Takes what `selector` keeps of `listener`'s records to `output`.
+    #[must_use]
+    pub fn new(listener: &Listener, output: O, selector: Selector, limits: RecordLimits) -> Self {
+        Self {
+            output,
+            selector,
+            limits,
+            tally: Tally::default(),
+            flushed: Instant::now(),
+            pending: false,
+            last: None,
+            overtaken: false,
+            ring_bytes: listener.info().ring_bytes,
+            acked: listener.position(),
+        }
+    }
+
+    fn failed(&mut self, failure: OutputFailure) -> Step {
+        match failure {
+            OutputFailure::ReaderGone => Step::ReaderGone,
+            OutputFailure::ReaderSlow => Step::Pause,
+            OutputFailure::Trouble { trouble, lost } => {
+                if lost.is_zero() {
+                    return Step::Hold(trouble);
+                }
+                self.tally.stored = self.tally.stored - lost;
+                self.own_gap(Reason::Storage, lost);
+                Step::Hold(trouble)
+            }
+        }
+    }
+
+    /// What this recorder lost itself goes into its output.
+    fn own_gap(&mut self, reason: Reason, count: Count) {
+        self.tally.lost[reason] += count;
+        let mut lost = Ledger::default();
+        lost[reason] = count;
+        self.output.gap(&Gap {
+            from: self.last,
+            until: Timestamp::now(),
+            lost,
+        });
+        self.pending = true;
+    }
+
+    fn limit_reached(&self) -> Option<&'static str> {
+        let (bytes, files) = self.output.written();
+        let over = |limit: Option<u64>, n: u64| limit.is_some_and(|limit| n >= limit);
+        if over(self.limits.frames, self.tally.stored.frames) {
+            Some("frames")
+        } else if over(self.limits.files, files) {
+            Some("files")
+        } else if over(self.limits.bytes, bytes) {
+            Some("bytes")
+        } else {
+            None
+        }
+    }
+
+    /// Takes one record; `Some` when there is something else to do.
+    fn take(&mut self, listener: &mut Listener) -> Result<Option<Step>> {
+        let item = match listener.next_record() {
+            Ok(Some(item)) => item,
+            Ok(None) => return Ok(Some(Step::Idle { bytes: 1 })),
+            Err(e) if e.kind() == Kind::Overrun => {
+                self.overtaken = true;
+                return Ok(Some(Step::Done));
+            }
+            Err(e) => return Err(e),
+        };
+        match item {
+            Item::Frame(mut record) => {
+                let len = Count::new(1, u64::from(record.len));
+                if !self.selector.keeps(&record) {
+                    self.tally.filtered += len;
+                    return Ok(None);
+                }
+                if let Some(caplen) = self.selector.caplen {
+                    record.data = &record.data[..record.data.len().min(caplen)];
+                }
+                self.output.frame(&record);
+                self.last = Some(record.time);
+                self.tally.stored += len;
+                self.pending = true;
+            }
+            Item::Gap(gap) => {
+                self.output.gap(&gap);
+                self.pending = true;
+            }
+            Item::FileHeader(_) | Item::Ledger(_) | Item::Padding(_) => {}
+        }
+        Ok(None)
+    }
+
+    /// Flushes, and gives what is stored back to the ring.
+    fn flush(&mut self, listener: &mut Listener) -> Result<Option<Step>> {
+        if let Err(failure) = self.output.flush() {
+            return Ok(Some(self.failed(failure)));
+        }
+        self.pending = false;
+        self.flushed = Instant::now();
+        self.ack(listener)
+    }
+
+    fn ack(&mut self, listener: &mut Listener) -> Result<Option<Step>> {
+        self.acked = listener.position();
+        match listener.ack() {
+            // Each record was checked when it was taken.
+            Err(e) if e.kind() == Kind::Overrun => Ok(None),
+            other => other.map(|()| None),
+        }
+    }
+
+    /// Frames before stream offset `until` that we would have kept, and cannot.
+    fn count_rest(&self, listener: &mut Listener, until: u64) -> Count {
+        let mut rest = Count::default();
+        while listener.position() < until
+            && let Ok(Some(item)) = listener.next_record()
+        {
+            if let Item::Frame(record) = item
+                && self.selector.keeps(&record)
+            {
+                rest += Count::new(1, u64::from(record.len));
+            }
+        }
+        rest
+    }
+
+    fn resync(&mut self, listener: &mut Listener) -> Result<Step> {
+        match listener.resync(Start::Oldest) {
+            Ok(missed) => {
+                self.overtaken = false;
+                self.acked = listener.position();
+                self.own_gap(Reason::Overrun, missed);
+                Ok(Step::Done)
+            }
+            Err(e) if e.kind() == Kind::NotFound => Ok(Step::Pause),
+            Err(e) => Err(e),
+        }
+    }
+}
+
+/// The queue's ledger as this recording has it: what our own filter refused is `filtered`.
+#[must_use]
+pub fn own_ledger(mut ledger: Ledger, filtered: Count) -> Ledger {
+    let captured = ledger[Reason::Captured];
+    ledger[Reason::Captured] = captured - filtered;
+    ledger[Reason::Filtered] += filtered;
+    ledger
+}
+
+impl<O: RecordOutput> Sink for RecordSink<O> {
+    fn step(&mut self, listener: &mut Listener, until: u64) -> Result<Step> {
+        for _ in 0..BATCH {
+            let filtered = self.tally.filtered;
+            let ledger = || own_ledger(listener.ledger().ledger, filtered);
+            if let Err(failure) = self.output.turn(&ledger) {
+                return Ok(self.failed(failure));
+            }
+            if let Some(limit) = self.limit_reached() {
+                return Ok(Step::Limit(limit));
+            }
+            if let Err(failure) = self.output.ready(&ledger) {
+                return Ok(self.failed(failure));
+            }
+            if self.overtaken {
+                match self.resync(listener)? {
+                    Step::Pause if until != u64::MAX => break,
+                    Step::Done => continue,
+                    other => return Ok(other),
+                }
+            }
+            if listener.position() >= until {
+                break;
+            }
+            let Some(step) = self.take(listener)? else {
+                continue;
+            };
+            if self.pending && self.flushed.elapsed() >= FLUSH_AFTER {
+                return Ok(self.flush(listener)?.unwrap_or(Step::Done));
+            }
+            return Ok(step);
+        }
+        // Nothing is held back for long: frames that the filter refuses, above all.
+        if listener.position() - self.acked >= self.ring_bytes / 8 || !self.pending {
+            if self.pending {
+                return Ok(self.flush(listener)?.unwrap_or(Step::Done));
+            }
+            self.ack(listener)?;
+        }
+        if listener.position() >= until || self.overtaken && until != u64::MAX {
+            return Ok(Step::Idle { bytes: 1 });
+        }
+        Ok(Step::Done)
+    }
+
+    fn done_to(&self, listener: &Listener) -> u64 {
+        if self.overtaken {
+            listener.published()
+        } else {
+            listener.position()
+        }
+    }
+
+    fn rotate(&mut self, _listener: &mut Listener) {
+        self.output.rotate();
+    }
+
+    fn finish(&mut self, listener: &mut Listener, ending: &Ending) {
+        if !ending.complete {
+            let lost = self.count_rest(listener, ending.target.published);
+            if !lost.is_zero() {
+                self.own_gap(Reason::Storage, lost);
+            }
+        }
+        let ledger = own_ledger(ending.target.ledger, self.tally.filtered);
+        if let Err(OutputFailure::Trouble { lost, .. }) =
+            self.output.finish(&ledger, ending.complete)
+        {
+            self.tally.stored = self.tally.stored - lost;
+            self.tally.lost[Reason::Storage] += lost;
+        }
+    }
+
+    fn tally(&self) -> Tally {
+        let (stored_bytes, files) = self.output.written();
+        Tally {
+            stored_bytes,
+            files,
+            ..self.tally
+        }
+    }
+
+    fn notes(&mut self) -> Vec<Note> {
+        self.output.notes()
+    }
+}

@@ -1,0 +1,232 @@
+//! From the command line to a running session.
+
+use hpcap::filter::Filter;
+use hpcap::{Listener, QueueName, Result, Start};
+use hpcap_engine::EngineConfig;
+use hpcap_engine::source::spec::SourceSpec;
+
+use crate::block_sink::{BlockLimits, BlockSink};
+use crate::capture_file::OutputFolder;
+use crate::cli::Cli;
+use crate::discard::{NullOutput, NullSink};
+use crate::events::{self, Event};
+use crate::input::Input;
+use crate::keeper::Keeper;
+use crate::pcapng_output::PcapngOutput;
+use crate::pipe::Pipe;
+use crate::plan::{self, Destination, Origin, Selection};
+use crate::raw_output::{Kept, RawOutput};
+use crate::record_sink::{RecordLimits, RecordOutput, RecordSink, Selector};
+use crate::reporter::{Reporter, Style};
+use crate::retention::Retention;
+use crate::session::{Session, Timing};
+use crate::signals::Signals;
+use crate::sink::Sink;
+
+/// The queue of a source inside this process.
+const OWN_QUEUE: QueueName = QueueName::new(0, 0);
+
+/// Records as `cli` says, until something ends it.
+///
+/// # Errors
+/// [`Kind::Usage`](hpcap::Kind::Usage) for what makes no sense, and everything that goes wrong.
+pub fn record(cli: &Cli, signals: Signals) -> Result<()> {
+    let (origin, destination) = plan::endpoints(cli)?;
+    plan::check_options(cli, &destination)?;
+    let contract = plan::contract(&cli.contract)?;
+    let start = plan::start(cli.start.as_deref(), &destination)?;
+    let rotate_bytes = plan::rotate_size(cli.rotate_size)?;
+    let name = match &origin {
+        Origin::Queue(name) => *name,
+        Origin::Source(_) => OWN_QUEUE,
+    };
+    // Before anything is captured: what cannot be written to is said at once.
+    let outlet = Outlet::open(&destination, name, !cli.buffered)?;
+    if let Some(cpu) = cli.cpu {
+        hpcap_engine::engine::pin(cpu)?;
+    }
+    // What a source of our own can do itself is not done again.
+    let (input, selection) = match &origin {
+        Origin::Queue(name) => (Input::queue(*name, contract, start)?, selection_of(cli)),
+        Origin::Source(spec) => {
+            let config = engine_config(cli, spec.parse()?)?;
+            (
+                Input::source(&config, contract, start)?,
+                Selection::default(),
+            )
+        }
+    };
+    let keeper = match &outlet {
+        Outlet::Folder(folder) => {
+            let retention = Retention {
+                age: cli.keep_age,
+                size: cli.keep_size,
+                free: cli.keep_free,
+            };
+            Some(Keeper::start(retention, folder.base().to_owned(), name)?)
+        }
+        Outlet::Null | Outlet::Pipe(_) => None,
+    };
+    let mut reporter = Reporter::new(style_of(cli), destination == Destination::Stdout);
+    let by_records = !selection.is_everything()
+        || cli.frames.is_some()
+        || start != Start::File
+        || (cli.bytes.is_some() && destination == Destination::Null);
+    let (sink, mode) = make_sink(
+        cli,
+        outlet,
+        &input.listener,
+        &selection,
+        rotate_bytes,
+        by_records,
+    )?;
+    reporter.tell(&Event::Start(start_event(
+        &origin,
+        &destination,
+        &input,
+        mode,
+    )));
+    let timing = Timing {
+        duration: cli.duration,
+        rotate: cli.rotate_time,
+    };
+    Session::new(input, sink, keeper, &mut reporter, signals, timing).run()
+}
+
+/// A destination that is open.
+enum Outlet {
+    Folder(OutputFolder),
+    Null,
+    Pipe(Pipe),
+}
+
+impl Outlet {
+    fn open(destination: &Destination, name: QueueName, direct: bool) -> Result<Self> {
+        Ok(match destination {
+            Destination::Folder(base) => Self::Folder(OutputFolder::open(base, name, direct)?),
+            Destination::Null => Self::Null,
+            Destination::Stdout => Self::Pipe(Pipe::stdout()?),
+        })
+    }
+}
+
+fn make_sink(
+    cli: &Cli,
+    outlet: Outlet,
+    listener: &Listener,
+    selection: &Selection,
+    rotate_bytes: Option<u64>,
+    by_records: bool,
+) -> Result<(Box<dyn Sink>, &'static str)> {
+    let info = listener.info();
+    let filter = selection.filter.as_deref().unwrap_or_default();
+    let caplen = selection.caplen.unwrap_or(listener.page().caplen());
+    let limits = RecordLimits {
+        frames: cli.frames,
+        bytes: cli.bytes,
+        files: cli.files,
+    };
+    let folder = match outlet {
+        Outlet::Null if by_records => {
+            let sink = by_record(listener, NullOutput::default(), selection, limits)?;
+            return Ok((sink, "records"));
+        }
+        Outlet::Null => return Ok((Box::new(NullSink::default()), "null")),
+        Outlet::Pipe(pipe) => {
+            let output = PcapngOutput::new(pipe, info, filter, caplen)?;
+            return Ok((by_record(listener, output, selection, limits)?, "records"));
+        }
+        Outlet::Folder(folder) => folder,
+    };
+    if by_records {
+        let kept = Kept {
+            filter: filter.to_owned(),
+            caplen,
+            plain: selection.plain || info.plain,
+        };
+        let output = RawOutput::new(folder, info.clone(), kept, rotate_bytes);
+        return Ok((by_record(listener, output, selection, limits)?, "records"));
+    }
+    let limits = BlockLimits {
+        files: cli.files,
+        bytes: cli.bytes,
+        rotate_bytes,
+    };
+    Ok((Box::new(BlockSink::new(listener, folder, limits)), "blocks"))
+}
+
+fn by_record<O: RecordOutput + 'static>(
+    listener: &Listener,
+    output: O,
+    selection: &Selection,
+    limits: RecordLimits,
+) -> Result<Box<dyn Sink>> {
+    let link_type = listener.info().link_type;
+    let filter = selection.filter.as_deref();
+    let selector = Selector {
+        filter: filter
+            .map(|text| Filter::new(text, link_type))
+            .transpose()?,
+        caplen: selection.caplen.and_then(|n| usize::try_from(n).ok()),
+    };
+    Ok(Box::new(RecordSink::new(
+        listener, output, selector, limits,
+    )))
+}
+
+fn selection_of(cli: &Cli) -> Selection {
+    Selection {
+        filter: cli.filter.clone(),
+        caplen: cli.caplen,
+        plain: cli.plain,
+    }
+}
+
+fn engine_config(cli: &Cli, source: SourceSpec) -> Result<EngineConfig> {
+    let mut config = EngineConfig::new(OWN_QUEUE, source);
+    if let Some(bytes) = cli.ring {
+        config.ring_bytes = bytes;
+    }
+    if let Some(pages) = &cli.pages {
+        config.pages = pages.parse()?;
+    }
+    config.caplen = cli.caplen.unwrap_or(0);
+    config.filter = cli.filter.clone().unwrap_or_default();
+    config.plain = cli.plain;
+    config.cpu = cli.engine_cpu;
+    Ok(config)
+}
+
+fn style_of(cli: &Cli) -> Style {
+    if cli.json {
+        Style::Json
+    } else if cli.quiet {
+        Style::Quiet
+    } else {
+        Style::Text {
+            progress: cli.progress,
+        }
+    }
+}
+
+fn start_event(
+    origin: &Origin,
+    destination: &Destination,
+    input: &Input,
+    mode: &'static str,
+) -> events::Start {
+    let info = input.listener.info();
+    events::Start {
+        queue: matches!(origin, Origin::Queue(_)).then(|| info.name.to_string()),
+        source: info.source.clone(),
+        interface: info.interface.clone(),
+        destination: match destination {
+            Destination::Folder(base) => base.display().to_string(),
+            Destination::Null => "null".to_owned(),
+            Destination::Stdout => "-".to_owned(),
+        },
+        mode,
+        ring_bytes: info.ring_bytes,
+        page_bytes: info.page_bytes,
+    }
+}

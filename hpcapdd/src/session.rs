@@ -1,0 +1,360 @@
+//! The recording itself: steps, waits, holds, ends.
+
+use std::time::{Duration, Instant};
+
+use hpcap::error::Error;
+use hpcap::queue::LedgerSnapshot;
+use hpcap::{Reason, Result};
+
+use crate::events::{Event, Frames, Summary};
+use crate::input::{Input, is_end_of_listening};
+use crate::keeper::{Keeper, Outcome};
+use crate::meter::{Meter, recording_ledger};
+use crate::reporter::Reporter;
+use crate::signals::{Signals, Stop};
+use crate::sink::{Ending, Note, Sink, Step, TICK};
+use crate::trouble::Trouble;
+
+/// Shortest and longest time between two tries to store.
+const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+
+/// How long a pause is.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// How often old files are looked for.
+const ENFORCE_EVERY: Duration = Duration::from_secs(5);
+
+/// What a session does by the clock.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Timing {
+    /// Ends after this time.
+    pub duration: Option<Duration>,
+    /// A new file every so often.
+    pub rotate: Option<Duration>,
+}
+
+/// Storing fails at the moment.
+#[derive(Debug)]
+struct Hold {
+    since: Instant,
+    delay: Duration,
+    lost: u64,
+}
+
+/// Where the recording ends, and why.
+#[derive(Debug, Clone, Copy)]
+struct Target {
+    at: LedgerSnapshot,
+    why: &'static str,
+}
+
+/// A recording.
+pub struct Session<'a> {
+    input: Input,
+    sink: Box<dyn Sink + 'a>,
+    keeper: Option<Keeper>,
+    reporter: &'a mut Reporter,
+    signals: Signals,
+    timing: Timing,
+    meter: Meter,
+    hold: Option<Hold>,
+    rotated: Instant,
+    enforced: Instant,
+    failures: Vec<Error>,
+}
+
+impl std::fmt::Debug for Session<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session")
+            .field("input", &self.input)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'a> Session<'a> {
+    /// Records `input` into `sink`; `keeper` finishes its files.
+    #[must_use]
+    pub fn new(
+        input: Input,
+        sink: Box<dyn Sink + 'a>,
+        keeper: Option<Keeper>,
+        reporter: &'a mut Reporter,
+        signals: Signals,
+        timing: Timing,
+    ) -> Self {
+        let now = Instant::now();
+        let meter = Meter::new(input.before[Reason::Captured]);
+        Self {
+            input,
+            sink,
+            keeper,
+            reporter,
+            signals,
+            timing,
+            meter,
+            hold: None,
+            rotated: now,
+            enforced: now,
+            failures: Vec::new(),
+        }
+    }
+
+    /// Records until something ends it. Whatever that is, what can be stored is stored and
+    /// the files are closed.
+    ///
+    /// # Errors
+    /// The first of what went wrong; the rest was told.
+    pub fn run(mut self) -> Result<()> {
+        let mut target = None;
+        let complete = loop {
+            self.tell_news();
+            self.tell_progress();
+            if target.is_none() {
+                target = self.why_end().map(|why| self.decide_end(why));
+                self.by_the_clock();
+            }
+            let until = target.map_or(u64::MAX, |t: Target| t.at.published);
+            let done =
+                |this: &Self| target.is_some() && this.sink.done_to(&this.input.listener) >= until;
+            if self.signals.stop() == Stop::Now && !done(&self) {
+                break false;
+            }
+            match self.sink.step(&mut self.input.listener, until) {
+                Ok(Step::Done) => self.end_hold(),
+                Ok(Step::Idle { .. } | Step::Pause) if done(&self) => break true,
+                Ok(Step::Idle { bytes }) => {
+                    self.end_hold();
+                    if let Err(e) = self.input.listener.wait(bytes, TICK) {
+                        break self.fail(e, &mut target);
+                    }
+                }
+                Ok(Step::Pause) => std::thread::sleep(PAUSE),
+                Ok(Step::Hold(trouble)) => {
+                    if !self.hold_on(&trouble, target.as_ref()) {
+                        break false;
+                    }
+                }
+                Ok(Step::Limit(option)) => {
+                    target = Some(self.decide_end(option));
+                    break true;
+                }
+                Ok(Step::ReaderGone) => {
+                    target = Some(self.decide_end("reader gone"));
+                    break true;
+                }
+                Err(e) => break self.fail(e, &mut target),
+            }
+        };
+        let target = target.unwrap_or_else(|| self.decide_end("signal"));
+        self.end(&target, complete)
+    }
+
+    fn why_end(&self) -> Option<&'static str> {
+        let listener = &self.input.listener;
+        if self.signals.stop() != Stop::No {
+            Some("signal")
+        } else if self
+            .timing
+            .duration
+            .is_some_and(|d| self.meter.elapsed() >= d)
+        {
+            Some("duration")
+        } else if listener.ended() {
+            Some(if listener.producer_died() {
+                "producer gone"
+            } else {
+                "source ended"
+            })
+        } else {
+            None
+        }
+    }
+
+    /// The recording ends with what is published now. A source of our own ends first.
+    fn decide_end(&mut self, why: &'static str) -> Target {
+        if let Err(e) = self.input.end_source() {
+            self.failures.push(e);
+        }
+        if why == "producer gone" {
+            let info = self.input.listener.info();
+            self.failures.push(
+                Error::new(
+                    hpcap::Kind::Gone,
+                    format!("go on recording {}", info.name),
+                    format!("its producer (process {}) has died", info.producer_pid),
+                )
+                .advise(
+                    "everything that it had published is stored; start it and the recorder again",
+                ),
+            );
+        }
+        Target {
+            at: self.input.snapshot(),
+            why,
+        }
+    }
+
+    /// The listener fails: what is stored is what there is.
+    fn fail(&mut self, error: Error, target: &mut Option<Target>) -> bool {
+        let why = if is_end_of_listening(&error) {
+            "killed"
+        } else {
+            "failed"
+        };
+        self.failures.push(error);
+        let mut end = self.decide_end(why);
+        end.at.published = self.sink.done_to(&self.input.listener);
+        *target = Some(end);
+        true
+    }
+
+    fn by_the_clock(&mut self) {
+        let due = self
+            .timing
+            .rotate
+            .is_some_and(|every| self.rotated.elapsed() >= every);
+        if self.signals.take_rotate() || due {
+            self.rotated = Instant::now();
+            self.sink.rotate(&mut self.input.listener);
+        }
+        if self.enforced.elapsed() >= ENFORCE_EVERY {
+            self.enforced = Instant::now();
+            if let Some(keeper) = &self.keeper {
+                keeper.enforce();
+            }
+        }
+    }
+
+    /// Storing failed in a way that can pass: waits a little. False when there is no use in
+    /// trying again, because somebody wants us to stop.
+    fn hold_on(&mut self, trouble: &Trouble, target: Option<&Target>) -> bool {
+        let lost = |this: &Self| this.input.listener.ledger().ledger[Reason::RingFull].frames;
+        let Some(hold) = &mut self.hold else {
+            let mut text = trouble.error().to_string();
+            text.push_str("\n  holding the ring and trying again; what it cannot hold is counted as ring_full");
+            if trouble.is_full() {
+                text.push_str("\n  make room, or stop: what is stored is safe");
+            }
+            self.reporter.tell(&Event::warning(text));
+            if let Some(keeper) = &self.keeper {
+                keeper.enforce();
+            }
+            self.hold = Some(Hold {
+                since: Instant::now(),
+                delay: RETRY.0,
+                lost: lost(self),
+            });
+            return true;
+        };
+        let stopping = target.is_some_and(|t| t.why != "source ended" && t.why != "producer gone");
+        if stopping || self.signals.stop() != Stop::No {
+            let text = format!(
+                "{}\n  giving up: what is not stored is counted as storage",
+                trouble.error()
+            );
+            self.failures.push(Error::new(
+                hpcap::Kind::Full,
+                "store everything that was captured",
+                text,
+            ));
+            return false;
+        }
+        let delay = hold.delay;
+        hold.delay = (delay * 2).min(RETRY.1);
+        let until = Instant::now() + delay;
+        while Instant::now() < until && self.signals.stop() == Stop::No {
+            self.tell_news();
+            self.tell_progress();
+            std::thread::sleep(PAUSE.min(until.saturating_duration_since(Instant::now())));
+        }
+        true
+    }
+
+    fn end_hold(&mut self) {
+        let Some(hold) = self.hold.take() else { return };
+        let lost = self.input.listener.ledger().ledger[Reason::RingFull].frames - hold.lost;
+        self.reporter.tell(&Event::warning(format!(
+            "storing works again after {:.1} s; {lost} frames were lost meanwhile",
+            hold.since.elapsed().as_secs_f64()
+        )));
+    }
+
+    fn tell_progress(&mut self) {
+        let listener = &self.input.listener;
+        if let Some(progress) =
+            self.meter
+                .progress(listener, &self.input.before, &self.sink.tally())
+        {
+            self.reporter.tell(&Event::Progress(progress));
+        }
+    }
+
+    /// Passes on what the source, the sink and the keeper have to say.
+    fn tell_news(&mut self) {
+        for text in self.input.messages() {
+            self.reporter.tell(&Event::warning(text));
+        }
+        for note in self.sink.notes() {
+            match (note, &self.keeper) {
+                (Note::Sealed(sealed), Some(keeper)) => keeper.finish(*sealed),
+                (Note::Sealed(_), None) => {}
+                (Note::Warning(text), _) => self.reporter.tell(&Event::warning(text)),
+            }
+        }
+        if let Some(keeper) = &self.keeper {
+            for outcome in keeper.outcomes() {
+                tell_outcome(outcome, self.reporter, &mut self.failures);
+            }
+        }
+    }
+
+    fn end(mut self, target: &Target, complete: bool) -> Result<()> {
+        self.meter.look(&self.input.listener);
+        let ending = Ending {
+            target: target.at,
+            complete,
+        };
+        self.sink.finish(&mut self.input.listener, &ending);
+        self.tell_news();
+        if let Some(keeper) = self.keeper.take() {
+            for outcome in keeper.stop() {
+                tell_outcome(outcome, self.reporter, &mut self.failures);
+            }
+        }
+        let tally = self.sink.tally();
+        if !complete && self.failures.is_empty() {
+            self.failures.push(Error::new(
+                hpcap::Kind::Io,
+                "store everything that was captured",
+                "stopped by a second signal",
+            ));
+        }
+        self.reporter.tell(&Event::Summary(Summary {
+            ended_by: target.why,
+            stored: Frames::from(tally.stored),
+            stored_bytes: tally.stored_bytes,
+            files: tally.files,
+            seconds: self.meter.elapsed().as_secs_f64(),
+            lag_peak: self.meter.lag_peak(),
+            ledger: recording_ledger(&target.at.ledger, &self.input.before, &tally),
+        }));
+        let mut failures = self.failures.into_iter();
+        let Some(first) = failures.next() else {
+            return Ok(());
+        };
+        for other in failures {
+            self.reporter.tell(&Event::warning(other.to_string()));
+        }
+        Err(first)
+    }
+}
+
+fn tell_outcome(outcome: Outcome, reporter: &mut Reporter, failures: &mut Vec<Error>) {
+    match outcome {
+        Outcome::Tell(event) => reporter.tell(&event),
+        Outcome::Failed(e) => {
+            reporter.tell(&Event::warning(e.to_string()));
+            failures.push(e);
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! What every destination has in common.
+
+use std::time::Duration;
+
+use hpcap::listener::Listener;
+use hpcap::queue::LedgerSnapshot;
+use hpcap::{Count, Ledger, Result};
+
+use crate::capture_file::Sealed;
+use crate::trouble::Trouble;
+
+/// What is captured reaches the destination within this time and the tick, together less
+/// than a second.
+pub const FLUSH_AFTER: Duration = Duration::from_millis(400);
+
+/// How often the recorder looks around when nothing else wakes it.
+pub const TICK: Duration = Duration::from_millis(200);
+
+/// What a recorder did.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Tally {
+    /// Frames stored.
+    pub stored: Count,
+    /// Bytes of the stream, or of the pipe, that were written.
+    pub stored_bytes: u64,
+    /// Files that were ended.
+    pub files: u64,
+    /// Frames that our own filter refused.
+    pub filtered: Count,
+    /// What we lost of the captured frames.
+    pub lost: Ledger,
+}
+
+/// What a step did, or what it needs.
+#[derive(Debug)]
+pub enum Step {
+    /// Something was done, and there may be more.
+    Done,
+    /// Wait for so many unread bytes.
+    Idle {
+        /// From the listener's position.
+        bytes: u64,
+    },
+    /// Wait a little: there is data, but nothing can be done with it yet.
+    Pause,
+    /// Storing failed in a way that can pass. Try again.
+    Hold(Trouble),
+    /// A limit was reached; the option's name.
+    Limit(&'static str),
+    /// The reader of our pipe has gone.
+    ReaderGone,
+}
+
+/// What a sink tells while it works.
+#[derive(Debug)]
+pub enum Note {
+    /// A file is ready to be finished.
+    Sealed(Box<Sealed>),
+    /// People should know.
+    Warning(String),
+}
+
+/// How a recording ends.
+#[derive(Debug, Clone, Copy)]
+pub struct Ending {
+    /// The ledger when the end was decided; `published` is where the recording ends.
+    pub target: LedgerSnapshot,
+    /// Whether everything up to there could be stored.
+    pub complete: bool,
+}
+
+/// A destination.
+pub trait Sink {
+    /// Takes what is unread and lies before stream offset `until`.
+    ///
+    /// # Errors
+    /// What ends the recording.
+    fn step(&mut self, listener: &mut Listener, until: u64) -> Result<Step>;
+
+    /// Stream offset up to which everything is taken care of.
+    fn done_to(&self, listener: &Listener) -> u64;
+
+    /// A new file, please.
+    fn rotate(&mut self, listener: &mut Listener);
+
+    /// Ends the recording. Best effort: what cannot be stored is counted as lost.
+    fn finish(&mut self, listener: &mut Listener, ending: &Ending);
+
+    /// What it did so far.
+    fn tally(&self) -> Tally;
+
+    /// What it has to tell since the last call.
+    fn notes(&mut self) -> Vec<Note> {
+        Vec::new()
+    }
+}

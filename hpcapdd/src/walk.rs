@@ -1,0 +1,80 @@
+//! Records in memory: where the last whole one ends, and what was passed.
+
+use hpcap::abi::{HPCAP_RECORD_BYTES, hpcap_record};
+use hpcap::raw::record::{header, is_padding};
+use hpcap::{Count, Timestamp};
+
+/// Whole records from the start of some bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Walk {
+    /// Bytes that they take.
+    pub bytes: u64,
+    /// Frames among them.
+    pub frames: Count,
+    /// Time of the last frame.
+    pub last: Option<Timestamp>,
+}
+
+/// Passes the whole records of `bytes`, which begin with a record, while `go_on` allows the
+/// next: it sees the state before a record, its header, and its bytes.
+#[must_use]
+pub fn walk_while(bytes: &[u8], mut go_on: impl FnMut(&Walk, &hpcap_record, u64) -> bool) -> Walk {
+    let mut walk = Walk::default();
+    let mut rest = bytes;
+    while let Some(head) = header(rest) {
+        let size = HPCAP_RECORD_BYTES + usize::from(head.caplen);
+        let Some(next) = rest.get(size..) else { break };
+        if !go_on(&walk, &head, size as u64) {
+            break;
+        }
+        walk.bytes += size as u64;
+        if !is_padding(&head) {
+            walk.frames += Count::new(1, u64::from(head.len));
+            walk.last = Some(Timestamp::new(head.sec, head.nsec));
+        }
+        rest = next;
+    }
+    walk
+}
+
+/// Passes all whole records of `bytes`, which begin with a record.
+#[must_use]
+pub fn walk(bytes: &[u8]) -> Walk {
+    walk_while(bytes, |_, _, _| true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(sec: u32, len: u16) -> Vec<u8> {
+        let head = hpcap_record {
+            sec,
+            nsec: 0,
+            caplen: len,
+            len,
+        };
+        [head.as_bytes(), &vec![1; usize::from(len)]].concat()
+    }
+
+    #[test]
+    fn stops_before_a_cut_record() {
+        let bytes = [record(1, 60), record(0, 9), record(2, 100)].concat();
+        let whole = walk(&bytes);
+        assert_eq!(whole.bytes, bytes.len() as u64);
+        assert_eq!(whole.frames, Count::new(2, 160));
+        assert_eq!(whole.last, Some(Timestamp::new(2, 0)));
+        for cut in 1..112 {
+            let cut = walk(&bytes[..bytes.len() - cut]);
+            assert_eq!((cut.bytes, cut.frames), (72 + 21, Count::new(1, 60)));
+        }
+        assert_eq!(walk(&[]), Walk::default());
+    }
+
+    #[test]
+    fn stops_where_it_is_told() {
+        let bytes = [record(1, 60), record(2, 60), record(3, 60)].concat();
+        let two = walk_while(&bytes, |before, _, size| before.bytes + size <= 150);
+        assert_eq!((two.bytes, two.frames.frames), (144, 2));
+    }
+}
