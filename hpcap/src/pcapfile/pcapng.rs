@@ -127,12 +127,12 @@ impl Section {
 
     /// Reads blocks up to the first that has a frame.
     pub(super) fn read_head<R: Read>(&mut self, input: &mut Input<R>) -> Result<()> {
-        self.to_packet(input).map(drop)
+        self.seek_packet(input).map(drop)
     }
 
     /// The next frame.
     pub(super) fn next<R: Read>(&mut self, input: &mut Input<R>) -> Result<Option<Place>> {
-        let Some(head) = self.to_packet(input)? else {
+        let Some(head) = self.seek_packet(input)? else {
             return Ok(None);
         };
         match self.packet(input.window(), &head) {
@@ -142,7 +142,7 @@ impl Section {
     }
 
     /// Moves on to the next block with a frame; takes the others in, or skips them.
-    fn to_packet<R: Read>(&mut self, input: &mut Input<R>) -> Result<Option<Head>> {
+    fn seek_packet<R: Read>(&mut self, input: &mut Input<R>) -> Result<Option<Head>> {
         while let Some(head) = self.block(input)? {
             match head.kind {
                 EPB_MAGIC | SPB_MAGIC | OLD_PACKET => return Ok(Some(head)),

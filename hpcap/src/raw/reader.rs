@@ -159,7 +159,8 @@ impl<R: Read> Reader<R> {
             self.consume(skip);
         }
         self.current = Current::Nothing;
-        let mut zeros = 0;
+        // Offset and length of the zeros passed in this call.
+        let mut zeros = (self.offset, 0);
         loop {
             let step = match self.stash.take() {
                 Some(step) => step,
@@ -172,14 +173,14 @@ impl<R: Read> Reader<R> {
                 Step::More(bytes) => self.fill(bytes)?,
                 Step::Skip(bytes) => self.consume(bytes),
                 Step::Zeros { bytes } => {
-                    zeros += bytes as u64;
+                    zeros.1 += bytes as u64;
                     self.consume(bytes);
                 }
-                step if zeros > 0 => {
+                step if zeros.1 > 0 => {
                     self.stash = Some(step);
                     self.current = Current::Zeros {
-                        offset: self.offset - zeros,
-                        bytes: zeros,
+                        offset: zeros.0,
+                        bytes: zeros.1,
                     };
                     return Ok(true);
                 }

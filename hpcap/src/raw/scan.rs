@@ -54,7 +54,7 @@ pub enum DamageKind {
         caplen: u16,
     },
     /// The padding at the start of the file claims `by` bytes (1 to 11) more than it has, as
-    /// the original wrote it. Nothing is skipped but the padding.
+    /// the original wrote it. Nothing is skipped but the padding, which starts at `offset`.
     PaddingTooLong {
         /// Bytes that it claims too many.
         by: u8,
@@ -131,55 +131,61 @@ fn end_of(h: &hpcap_record) -> usize {
     HEADER + usize::from(h.caplen)
 }
 
+/// Whether a header could be one, at any time.
+fn possible(h: &hpcap_record, old: bool) -> bool {
+    if is_padding(h) {
+        h.caplen == h.len
+    } else if old {
+        h.len == 0 && h.nsec < 1_000_000_000
+    } else {
+        h.caplen <= h.len && h.nsec < 1_000_000_000
+    }
+}
+
 fn is_empty_padding(h: &hpcap_record) -> bool {
     is_padding(h) && h.caplen == 0 && h.len == 0
 }
 
-/// Whether `need` records in a row start at `at`, or all up to the end of the file.
-fn chain(
-    window: &[u8],
-    mut at: usize,
-    eof: bool,
-    mut last: Option<u32>,
-    old: bool,
-    need: u32,
-) -> bool {
+/// Whether `need` records in a row start at `at`, or all up to the end of the file: records
+/// near second `last`, or without it frames alone, near each other.
+fn chain(window: &[u8], mut at: usize, eof: bool, last: Option<u32>, old: bool, need: u32) -> bool {
     let mut found = 0;
     let mut empty = 0;
-    // A place at which a single record ends the file exactly is one, given a time.
-    let least = if last.is_some() { 1 } else { 2 };
+    let mut before = last;
+    // Where the file ends, one record is enough if it ends there exactly and has a time.
+    let least = if last.is_some() { 1 } else { 3 };
     while found < need {
         if at == window.len() {
             return found >= least && (eof || found >= 2);
         }
         let Some(h) = window.get(at..).and_then(header) else {
-            return found >= 2;
+            return found >= least.max(2);
         };
         if is_empty_padding(&h) {
             // Proves nothing: any zeros look like it.
             empty += 1;
             if empty > 64 {
-                return found >= 2;
+                return found >= least.max(2);
             }
             at += HEADER;
             continue;
         }
-        if !sound(&h, last, old) {
+        if !sound(&h, before, old) {
             return false;
         }
+        let body = at + HEADER;
         at += end_of(&h);
         if at > window.len() {
             // The header makes sense, its body is not all there.
-            return found >= least.max(if eof { 1 } else { 2 });
+            return found >= if eof { least } else { least.max(2) };
         }
-        found += 1;
-        if is_padding(&h) {
-            let body = &window[at - usize::from(h.caplen)..at];
-            if Tag::parse(body).is_some() {
-                return true;
-            }
+        if !is_padding(&h) {
+            before = Some(h.sec);
+            found += u32::from(last.is_some() || h.len != 0 || old);
+        } else if Tag::parse(&window[body..at]).is_some() {
+            return true;
         } else {
-            last = Some(h.sec);
+            found += u32::from(last.is_some());
         }
     }
     true
@@ -237,7 +243,7 @@ impl Scan {
                     Some(h.sec)
                 };
                 let believed = match window.get(end..).and_then(header) {
-                    Some(next) => sound(&next, last, old),
+                    Some(next) => sound(&next, last, old) && !is_empty_padding(&next),
                     None => eof,
                 };
                 if believed {
@@ -327,18 +333,18 @@ impl Scan {
         let is_sound = sound(h, self.last, old);
         // Both lengths would have to be damaged in the same way, or to the length that others
         // were cut to.
-        let trusted = !old && (h.caplen == h.len || Some(h.caplen) == self.snap);
+        let trusted = !old && h.caplen != 0 && (h.caplen == h.len || Some(h.caplen) == self.snap);
         let in_time = is_padding(h) || (h.nsec < 1_000_000_000 && near(h.sec, self.last));
 
         if end > window.len() {
-            if is_sound && !trusted || !in_time {
-                let from = if is_sound { HEADER } else { 1 };
+            if !(is_sound && trusted) {
+                let from = if in_time { HEADER } else { 1 };
                 if let Some(at) = self.find(window, from, eof).ok().flatten() {
                     return self.damage(offset, at);
                 }
             }
             if !in_time {
-                return self.search(window, offset, eof, 1);
+                return self.damage(offset, window.len());
             }
             let damage = Damage {
                 offset,
@@ -360,7 +366,14 @@ impl Scan {
             (eof && left < HEADER) || self.chain(window, end, eof) || self.only_zeros(window, end);
         self.last = before;
 
-        if goes_on && (is_sound || (in_time && !old) || (trusted && h.caplen == h.len)) {
+        let contradicts = !old && h.caplen > h.len;
+        let harmless = is_sound
+            || (in_time
+                && contradicts
+                && left >= HEADER
+                && !self.has_records_inside(h, window, eof))
+            || (trusted && h.caplen == h.len);
+        if goes_on && harmless && !self.lost_in_zeros(h, window, eof) {
             // Good, or good but for lengths that contradict each other or for its time.
             let step = self.accept(h, window);
             if !in_time {
@@ -374,7 +387,7 @@ impl Scan {
             if let Some(by) = by {
                 self.padding = Some(end - by);
                 let damage = Damage {
-                    offset: offset + (end - by) as u64,
+                    offset,
                     bytes: 0,
                     kind: DamageKind::PaddingTooLong {
                         by: u8::try_from(by).unwrap_or(u8::MAX),
@@ -387,9 +400,14 @@ impl Scan {
             // Time has jumped, and stays there.
             return self.accept(h, window);
         }
-        if is_sound && (trusted || self.next_is_only_doubtful(window, end, h)) {
+        if is_sound && is_padding(h) {
+            // Its body is nothing to search in: stale records may stand there.
             return self.accept(h, window);
         }
+        if is_sound && !goes_on && self.next_is_only_doubtful(window, end, h) {
+            return self.accept(h, window);
+        }
+        // What follows is no record, so this one may have a part of it: it is left out, too.
         self.search(window, offset, eof, if is_sound { HEADER } else { 1 })
     }
 
@@ -399,16 +417,41 @@ impl Scan {
         stretch.len() >= HEADER && stretch.iter().all(|b| *b == 0)
     }
 
-    /// Whether the header at `at` has a time that belongs here, and only its lengths do not:
-    /// then the record before it is whole.
+    /// Whether a frame with zeros after it is better explained by damage: its lengths are zeros
+    /// themselves, or the length on the wire leads to a record and the captured one does not.
+    fn lost_in_zeros(&self, h: &hpcap_record, window: &[u8], eof: bool) -> bool {
+        let next = window.get(end_of(h)..).and_then(header);
+        if is_padding(h) || !next.is_some_and(|next| is_empty_padding(&next)) {
+            return false;
+        }
+        if h.len == 0 {
+            // Believed before the shortest closing padding only.
+            return !eof || window.len() != 2 * HEADER;
+        }
+        let full = HEADER + usize::from(h.len);
+        let closes = eof && window.len() == full + HEADER && Some(h.caplen) != self.snap;
+        (h.caplen < h.len && full < window.len() && (closes || self.chain(window, full, eof)))
+            || self.has_records_inside(h, window, eof)
+    }
+
+    /// Whether what a header claims as its body has records in it, as when bytes were lost.
+    fn has_records_inside(&self, h: &hpcap_record, window: &[u8], eof: bool) -> bool {
+        let old = self.is_old();
+        (HEADER..end_of(h)).any(|at| {
+            window.get(at..).and_then(header).is_some_and(|inner| {
+                possible(&inner, old) && !is_empty_padding(&inner) && self.chain(window, at, eof)
+            })
+        })
+    }
+
+    /// Whether the header at `at` is one in which only a few bits are wrong: its time belongs
+    /// here, or its two lengths agree. Then the record before it is whole.
     fn next_is_only_doubtful(&self, window: &[u8], at: usize, h: &hpcap_record) -> bool {
-        let last = if is_padding(h) {
-            self.last
-        } else {
-            Some(h.sec)
-        };
         window.get(at..).and_then(header).is_some_and(|next| {
-            last.is_some() && next.sec != 0 && next.nsec < 1_000_000_000 && near(next.sec, last)
+            let agree = next.caplen == next.len && next.caplen != 0 && !self.is_old();
+            let in_time = near(next.sec, Some(h.sec));
+            let possible = next.nsec < 1_000_000_000;
+            (in_time && possible) || (agree && (in_time || possible))
         })
     }
 
@@ -445,28 +488,26 @@ impl Scan {
         } else {
             window.len().saturating_sub(CHAIN_ROOM)
         };
+        match self.find_until(window, from, until, eof) {
+            Some(at) => Ok(Some(at)),
+            None if eof => Ok(None),
+            None => Err(until.max(from)),
+        }
+    }
+
+    /// The first place with a chain of records from `from` to before `until`.
+    fn find_until(&self, window: &[u8], from: usize, until: usize, eof: bool) -> Option<usize> {
         let old = self.is_old();
-        let possible = |h: &hpcap_record| {
-            if is_padding(h) {
-                h.caplen == h.len
-            } else if old {
-                h.len == 0 && h.nsec < 1_000_000_000
-            } else {
-                h.caplen <= h.len && h.nsec < 1_000_000_000
-            }
-        };
         for at in from..until {
-            let Some(h) = header(&window[at..]) else {
-                break;
-            };
+            let h = window.get(at..).and_then(header)?;
             if is_empty_padding(&h) {
                 if self.only_zeros(window, at) {
-                    return Ok(Some(at));
+                    return Some(at);
                 }
-            } else if possible(&h) && self.chain(window, at, eof) {
-                return Ok(Some(at));
+            } else if possible(&h, old) && self.chain(window, at, eof) {
+                return Some(at);
             }
         }
-        if eof { Ok(None) } else { Err(until.max(from)) }
+        None
     }
 }

@@ -1,0 +1,145 @@
+//! Files that the tests make.
+
+use hpcap::raw::{Event, FileHeader, Placed, Reader, Writer};
+use hpcap::{QueueName, Timestamp};
+use proptest::prelude::*;
+
+/// A frame as it was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Frame {
+    pub(crate) time: Timestamp,
+    pub(crate) len: u16,
+    pub(crate) data: Vec<u8>,
+}
+
+impl Frame {
+    pub(crate) fn new(ns: u64, len: u16, data: Vec<u8>) -> Self {
+        let time = Timestamp::from_ns(ns);
+        Self { time, len, data }
+    }
+}
+
+pub(crate) const EPOCH_NS: u64 = 1_391_723_988_000_000_000;
+
+/// Frames whose contents do not look like records: what a network has.
+pub(crate) fn frames(count: std::ops::Range<usize>) -> impl Strategy<Value = Vec<Frame>> {
+    let one = (
+        0_u64..5_000_000,
+        prop_oneof![Just(60_usize), 0..200_usize, 0..1600_usize],
+        any::<u64>(),
+        any::<bool>(),
+    );
+    (
+        proptest::collection::vec(one, count),
+        prop_oneof![Just(0_usize), 1..300_usize],
+    )
+        .prop_map(|(parts, snap)| {
+            let mut ns = EPOCH_NS;
+            parts
+                .into_iter()
+                .map(|(step, len, seed, zeros)| {
+                    ns += step;
+                    let kept = if snap == 0 { len } else { len.min(snap) };
+                    Frame::new(ns, u16::try_from(len).unwrap(), contents(kept, seed, zeros))
+                })
+                .collect()
+        })
+}
+
+/// Bytes made from a seed: random, or mostly zero as in many protocols.
+pub(crate) fn contents(bytes: usize, seed: u64, zeros: bool) -> Vec<u8> {
+    let mut x = seed | 1;
+    (0..bytes)
+        .map(|i| {
+            x ^= x << 13;
+            x ^= x >> 7;
+            x ^= x << 17;
+            if zeros && i % 64 > 14 {
+                0
+            } else {
+                (x >> 32) as u8
+            }
+        })
+        .collect()
+}
+
+pub(crate) fn header() -> FileHeader {
+    FileHeader {
+        start: Timestamp::from_ns(EPOCH_NS),
+        link_type: 1,
+        queue: Some(QueueName::new(0, 1)),
+        interface: "veth0".into(),
+        host: "here".into(),
+        clock_source: "engine".into(),
+        software: "test".into(),
+        block_bytes: 4 << 20,
+        ..FileHeader::default()
+    }
+}
+
+/// A file with a header and these frames, closed at a multiple of `unit`; and where each
+/// frame's record starts.
+pub(crate) fn file(frames: &[Frame], unit: u64) -> (Vec<u8>, Vec<u64>) {
+    let mut writer = Writer::new(Vec::new());
+    assert_eq!(writer.header(&header()).unwrap(), Placed::Stored);
+    let mut offsets = Vec::new();
+    for f in frames {
+        offsets.push(writer.offset());
+        let placed = writer.frame(f.time.sec(), f.time.nsec(), f.len.into(), &f.data);
+        assert_eq!(placed.unwrap(), Placed::Stored);
+    }
+    (writer.close(unit).unwrap().0, offsets)
+}
+
+/// What a reader says about a file.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    pub(crate) frames: Vec<(u64, Frame)>,
+    pub(crate) damage: Vec<hpcap::raw::Damage>,
+    pub(crate) headers: usize,
+    pub(crate) gaps: Vec<hpcap::raw::Gap>,
+    pub(crate) ledgers: usize,
+    pub(crate) end: u64,
+}
+
+impl Seen {
+    pub(crate) fn frames_only(&self) -> Vec<Frame> {
+        self.frames.iter().map(|(_, f)| f.clone()).collect()
+    }
+}
+
+/// Reads a file; everything in it must be told, in order and without a hole.
+pub(crate) fn read(bytes: &[u8]) -> Seen {
+    read_from(bytes, bytes.len() as u64)
+}
+
+pub(crate) fn read_from(source: impl std::io::Read, size: u64) -> Seen {
+    let mut reader = Reader::new(source);
+    let mut seen = Seen::default();
+    let mut at = 0;
+    while let Some(found) = reader.next().unwrap() {
+        if found.bytes > 0 {
+            assert_eq!(found.offset, at, "{found:?}");
+        }
+        at = at.max(found.offset + found.bytes);
+        match found.event {
+            Event::Frame(r) => {
+                let frame = Frame {
+                    time: r.time,
+                    len: r.len,
+                    data: r.data.to_vec(),
+                };
+                seen.frames.push((found.offset, frame));
+            }
+            Event::FileHeader(_) => seen.headers += 1,
+            Event::Gap(gap) => seen.gaps.push(*gap),
+            Event::Ledger(_) => seen.ledgers += 1,
+            Event::Damage(damage) => seen.damage.push(damage),
+            Event::Padding => {}
+        }
+    }
+    assert_eq!(at, size);
+    assert_eq!(reader.offset(), size);
+    seen.end = at;
+    seen
+}
