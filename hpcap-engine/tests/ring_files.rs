@@ -1,0 +1,438 @@
+//! Files in the stream: where they end, what stands there, where recorders start. Tests
+//! named `dg_*` are the developer guide's bugs, `integrity_*` the list of data-integrity
+//! defects of the original.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod harness;
+
+use harness::{Bench, Seen, Shape, content, frames, read_all};
+use hpcap::raw::Item;
+use hpcap::{Contract, Count, Reason, Start};
+
+/// Walks a lossless listener through the stream; returns each file's items. Asserts that
+/// every file is whole blocks, begins and ends as the format says, and that no record
+/// crosses its end.
+fn files(bench: &mut Bench, attached: &mut harness::Attached, shape: Shape) -> Vec<Vec<Seen>> {
+    bench.service();
+    let block_bytes = bench.block_bytes;
+    let mut files: Vec<Vec<Seen>> = Vec::new();
+    let mut file_start = attached.listener.position();
+    loop {
+        let at = attached.listener.position();
+        let starts = at.is_multiple_of(block_bytes)
+            && attached
+                .listener
+                .block_entry(at / block_bytes)
+                .is_some_and(|e| e.file_off == at && e.first_off == at);
+        let Some(item) = attached.listener.next_record().unwrap() else {
+            break;
+        };
+        let item = Seen::from(item);
+        if starts || files.is_empty() {
+            if let Some(last) = files.last() {
+                let end = last.last().unwrap();
+                assert!(
+                    matches!(end, Seen::Padding(_)),
+                    "a file ends with padding: {end:?}"
+                );
+                assert!(at - file_start <= shape.file_blocks * block_bytes);
+                assert_eq!((at - file_start) % block_bytes, 0, "whole blocks");
+            }
+            if !shape.plain {
+                assert_eq!(item, Seen::FileHeader, "at {at}");
+            }
+            files.push(Vec::new());
+            file_start = at;
+        } else if !shape.plain {
+            assert_ne!(item, Seen::FileHeader, "in the middle of a file, at {at}");
+        }
+        let end = attached.listener.position();
+        let file_end = file_start + shape.file_blocks * block_bytes;
+        assert!(
+            end <= file_end,
+            "a record from {at} to {end} crosses {file_end}"
+        );
+        files.last_mut().unwrap().push(item);
+    }
+    attached.listener.ack().unwrap();
+    files
+}
+
+/// Fills the file under way so that `left` bytes remain to the end of it.
+fn fill_until(
+    bench: &mut Bench,
+    attached: &mut harness::Attached,
+    file_end: u64,
+    left: u64,
+) -> u64 {
+    let mut pushed = 0;
+    loop {
+        let room = file_end - bench.head() - left;
+        let n = match room {
+            0 => return pushed,
+            // Whatever remains must again be room for a record.
+            1..=1511 => room,
+            1512..=3000 => room / 2,
+            _ => 1512,
+        };
+        assert!(n >= 12, "cannot leave exactly {left} bytes");
+        assert!(bench.push(&content(pushed, n as usize - 12), 1, 1));
+        pushed += 1;
+        bench.service();
+        read_all(&mut attached.listener);
+    }
+}
+
+/// The defect: a frame that left exactly two headers' room before the file's end made the
+/// padding zero bytes long, none was written, and from then on everything was lost.
+#[test]
+fn dg_3_8_8_loss_of_all_frames_at_exact_padding_fit() {
+    for plain in [true, false] {
+        let shape = Shape {
+            plain,
+            ..Shape::small()
+        };
+        // Everything from 60 bytes before the room that a frame needs to 60 behind it.
+        let tail = if plain { 12 } else { 12 + 12 + 136 };
+        for left in (tail + 72 - 60)..=(tail + 72 + 60) {
+            let mut bench = Bench::new(shape);
+            let mut watch = bench.attach(Contract::Lossless, Start::File).unwrap();
+            let mut reader = bench.attach(Contract::Lossless, Start::File).unwrap();
+            let file_end = watch.listener.position() + shape.file_blocks * bench.block_bytes;
+            let before = fill_until(&mut bench, &mut reader, file_end, left);
+            for number in 0..10 {
+                assert!(bench.push(&content(1000 + number, 60), 2, 2), "left {left}");
+                bench.service();
+            }
+            let files = files(&mut bench, &mut watch, shape);
+            assert_eq!(files.len(), 2, "left {left}");
+            let all: Vec<_> = files.iter().flat_map(|f| frames(f)).collect();
+            assert_eq!(all.len() as u64, before + 10);
+            for (number, frame) in all[before as usize..].iter().enumerate() {
+                assert_eq!(*frame, content(1000 + number as u64, 60), "left {left}");
+            }
+            let fits = left >= tail + 72;
+            assert_eq!(
+                frames(&files[0]).len() as u64,
+                before + u64::from(fits),
+                "left {left}"
+            );
+        }
+    }
+}
+
+/// The same for every distance up to a header and a bit, for records of all usual sizes,
+/// and with the offset of the stream past 2^32 and 2^40.
+#[test]
+fn records_that_end_around_a_files_end() {
+    for start_off in [0, (1 << 32) - (128 << 10), 1 << 40, u64::MAX / 2] {
+        for (caplen, distance) in [0, 1, 48, 60, 1514, 9000, 65_535]
+            .into_iter()
+            .flat_map(|caplen| (0..=13).map(move |d| (caplen, d)))
+        {
+            let shape = Shape {
+                plain: true,
+                start_off,
+                ..Shape::small()
+            };
+            let mut bench = Bench::new(shape);
+            let mut watch = bench.attach(Contract::Lossless, Start::File).unwrap();
+            let mut reader = bench.attach(Contract::Lossless, Start::File).unwrap();
+            let file_end = watch.listener.position() + shape.file_blocks * bench.block_bytes;
+            // The record would end `distance` bytes before the end of the file.
+            let left = caplen as u64 + 12 + distance;
+            let before = fill_until(&mut bench, &mut reader, file_end, left);
+            assert!(bench.push(&content(7, caplen), 3, 3));
+            assert!(bench.push(&content(8, 60), 3, 4));
+            let files = files(&mut bench, &mut watch, shape);
+            assert_eq!(files.len(), 2, "{caplen} {distance}");
+            let in_first = frames(&files[0]).len() as u64 - before;
+            // It fits when a header fits behind it; at 13 one more byte is padding's body.
+            assert_eq!(in_first, u64::from(distance >= 12), "{caplen} {distance}");
+            let all: Vec<_> = files.iter().flat_map(|f| frames(f)).collect();
+            assert_eq!(all[before as usize], content(7, caplen));
+            assert_eq!(all[before as usize + 1], content(8, 60));
+        }
+    }
+}
+
+/// A recorder that starts after another has left begins at the start of a file, not where
+/// the other stopped reading, in the middle of a frame.
+#[test]
+fn dg_3_8_5_corrupted_captures_after_a_restart() {
+    let shape = Shape::small();
+    let mut bench = Bench::new(shape);
+    let mut first = bench.attach(Contract::Lossless, Start::File).unwrap();
+    for number in 0..100 {
+        assert!(bench.push(&content(number, 333), 1, 1));
+    }
+    bench.service();
+    // It leaves in the middle of what was captured.
+    first.listener.next_record().unwrap();
+    first.listener.ack().unwrap();
+    bench.detach(first);
+    let mut second = bench.attach(Contract::Lossless, Start::File).unwrap();
+    assert_eq!(second.listener.position() % bench.block_bytes, 0);
+    assert!(bench.push(&content(500, 99), 2, 2));
+    let files = files(&mut bench, &mut second, shape);
+    assert_eq!(frames(&files[0]), [content(500, 99)]);
+}
+
+/// The file of a recorder that restarts has its full length: its end is counted from its
+/// own start, not from that of the recorder before.
+#[test]
+fn dg_3_8_12_padding_in_the_middle_after_a_restart() {
+    let shape = Shape::small();
+    let mut bench = Bench::new(shape);
+    let first = bench.attach(Contract::Lossless, Start::File).unwrap();
+    for number in 0..70 {
+        assert!(bench.push(&content(number, 1500), 1, 1));
+    }
+    bench.service();
+    bench.detach(first);
+    let mut second = bench.attach(Contract::Lossless, Start::File).unwrap();
+    let mut reader = bench.attach(Contract::Lossless, Start::File).unwrap();
+    let start = second.listener.position();
+    let file_end = start + shape.file_blocks * bench.block_bytes;
+    fill_until(&mut bench, &mut reader, file_end, 12 + 12 + 136 + 72);
+    assert!(bench.push(&content(1, 60), 1, 1));
+    assert!(bench.push(&content(2, 60), 1, 1));
+    let files = files(&mut bench, &mut second, shape);
+    assert_eq!(files.len(), 2);
+    let padding = files[0]
+        .iter()
+        .filter(|s| matches!(s, Seen::Padding(_)))
+        .count();
+    assert_eq!(padding, 1, "padding at the end only");
+}
+
+/// Two listeners see the same frames from where they attached, and whoever attaches after
+/// one has left gets an identity of its own.
+#[test]
+fn dg_3_8_10_concurrent_listeners_and_reused_ids() {
+    let mut bench = Bench::new(Shape::small());
+    let mut idle = bench.attach(Contract::Lossless, Start::File).unwrap();
+    assert!(bench.push(&content(1, 100), 1, 1));
+    let mut second = bench.attach(Contract::Lossless, Start::Oldest).unwrap();
+    bench.service();
+    assert_eq!(read_all(&mut idle.listener), read_all(&mut second.listener));
+    let ids = (idle.listener.id(), second.listener.id());
+    bench.detach(idle);
+    let mut third = bench.attach(Contract::Lossless, Start::Newest).unwrap();
+    assert!(third.listener.id() > ids.1);
+    assert!(bench.push(&content(2, 100), 1, 1));
+    bench.service();
+    assert_eq!(frames(&read_all(&mut second.listener)), [content(2, 100)]);
+    assert_eq!(frames(&read_all(&mut third.listener)), [content(2, 100)]);
+}
+
+/// A recorder that joins another late starts at a file's start, on a block's edge.
+#[test]
+fn integrity_07_late_joining_block_client_starts_at_a_file() {
+    let shape = Shape::small();
+    let mut bench = Bench::new(shape);
+    let mut first = bench.attach(Contract::Lossless, Start::File).unwrap();
+    for number in 0..50 {
+        assert!(bench.push(&content(number, 777), 1, 1));
+    }
+    let mut late = bench.attach(Contract::Lossless, Start::File).unwrap();
+    for number in 50..60 {
+        assert!(bench.push(&content(number, 777), 1, 1));
+    }
+    let late_start = late.listener.position();
+    assert_eq!(late_start % bench.block_bytes, 0);
+    let late_files = files(&mut bench, &mut late, shape);
+    assert_eq!(frames(&late_files[0]).len(), 10);
+    // The first recorder's file ends where that of the late one starts, losing nothing.
+    let first_files = files(&mut bench, &mut first, shape);
+    assert_eq!(first_files.len(), 2);
+    let all: Vec<_> = first_files.iter().flat_map(|f| frames(f)).collect();
+    assert_eq!(all, (0..60).map(|n| content(n, 777)).collect::<Vec<_>>());
+}
+
+/// Rings that do not divide 4 GiB, and offsets where 32 bits overflow.
+#[test]
+fn integrity_09_offsets_of_64_bits() {
+    for ring_bytes in [
+        512 << 10,
+        516 << 10,
+        768 << 10,
+        3 << 20,
+        5 << 20,
+        (20 << 20) + 4096,
+    ] {
+        for start_off in [0, (1u64 << 32) - 300_000, (1 << 40) - 300_000, 1 << 62] {
+            let shape = Shape {
+                ring_bytes,
+                start_off,
+                file_blocks: 3,
+                ..Shape::small()
+            };
+            let mut bench = Bench::new(shape);
+            let mut listener = bench.attach(Contract::Lossless, Start::File).unwrap();
+            let mut next = 0;
+            // Around the ring three times and more.
+            for number in 0..(4 * ring_bytes / 1_500) {
+                assert!(bench.push(&content(number, 1_450), 1, 1), "{shape:?}");
+                if number % 50 == 0 {
+                    bench.service();
+                    for frame in frames(&read_all(&mut listener.listener)) {
+                        assert_eq!(frame, content(next, 1_450), "{shape:?} {next}");
+                        next += 1;
+                    }
+                }
+            }
+            assert_eq!(
+                listener.listener.ledger().ledger[Reason::RingFull],
+                Count::default()
+            );
+        }
+    }
+}
+
+/// A file that was asked for begins at the next block, with nothing lost between.
+#[test]
+fn a_file_on_request() {
+    let shape = Shape {
+        file_blocks: 4,
+        ring_bytes: 2 << 20,
+        ..Shape::small()
+    };
+    let mut bench = Bench::new(shape);
+    let mut recorder = bench.attach(Contract::Lossless, Start::File).unwrap();
+    for number in 0..5 {
+        assert!(bench.push(&content(number, 60), 1, 1));
+    }
+    recorder.listener.request_file();
+    // Frames that come meanwhile are in the old file, or in the new one.
+    for number in 5..50 {
+        bench.pass(30_000_000);
+        assert!(bench.push(&content(number, 60), 1, 1));
+    }
+    let files = files(&mut bench, &mut recorder, shape);
+    assert_eq!(files.len(), 2);
+    assert!(frames(&files[0]).len() >= 5);
+    let all: Vec<_> = files.iter().flat_map(|f| frames(f)).collect();
+    assert_eq!(all, (0..50).map(|n| content(n, 60)).collect::<Vec<_>>());
+    assert!(
+        files[0].iter().any(|s| *s == Seen::Ledger),
+        "the ledger closes the file"
+    );
+}
+
+/// What a program may not ask for too often is limited, not refused: one file in 100 ms.
+#[test]
+fn files_on_request_are_limited_in_rate() {
+    let shape = Shape::small();
+    let mut bench = Bench::new(shape);
+    let mut spiteful = bench.attach(Contract::Lossless, Start::File).unwrap();
+    let before = bench.head();
+    for number in 0..100 {
+        spiteful.listener.request_file();
+        assert!(bench.push(&content(number, 60), 1, 1));
+        bench.pass(1_000_000);
+        read_all(&mut spiteful.listener);
+    }
+    let blocks = (bench.head() - before) / bench.block_bytes;
+    assert!(
+        blocks <= 2,
+        "{blocks} blocks for 100 requests within 100 ms"
+    );
+}
+
+/// A plain stream is frames and padding, nothing else.
+#[test]
+fn plain_mode_has_no_tags() {
+    let shape = Shape {
+        plain: true,
+        ..Shape::small()
+    };
+    let mut bench = Bench::new(shape);
+    let mut listener = bench.attach(Contract::Lossless, Start::File).unwrap();
+    assert!(bench.push(&content(1, 60), 1, 1));
+    bench.producer.account(Reason::NicMissed, Count::new(5, 0));
+    assert!(bench.push(&content(2, 60), 1, 2));
+    bench.service();
+    let seen = read_all(&mut listener.listener);
+    assert!(
+        seen.iter().all(|s| matches!(s, Seen::Frame { .. })),
+        "{seen:?}"
+    );
+    assert_eq!(bench.queue.ledger().ledger[Reason::NicMissed].frames, 5);
+}
+
+/// A gap stands exactly where the frames are missing, with the reasons.
+#[test]
+fn integrity_16_a_gap_marks_where_frames_are_missing() {
+    let mut bench = Bench::new(Shape::small());
+    let mut listener = bench.attach(Contract::Lossless, Start::File).unwrap();
+    assert!(bench.push(&content(1, 60), 10, 5));
+    bench.producer.account(Reason::NicMissed, Count::new(3, 0));
+    bench.producer.account(Reason::NicError, Count::new(2, 100));
+    assert!(bench.push(&content(2, 60), 11, 6));
+    bench.service();
+    let mut order = Vec::new();
+    while let Some(item) = listener.listener.next_record().unwrap() {
+        match item {
+            Item::Frame(f) => order.push(format!("frame {}", f.time.sec())),
+            Item::Gap(gap) => {
+                assert_eq!(gap.lost[Reason::NicMissed].frames, 3);
+                assert_eq!(gap.lost[Reason::NicError], Count::new(2, 100));
+                assert_eq!(gap.from.unwrap().as_ns(), 10_000_000_005);
+                order.push("gap".into());
+            }
+            _ => {}
+        }
+    }
+    assert_eq!(order, ["frame 10", "gap", "frame 11"]);
+}
+
+/// A gap that no frame follows is in the stream all the same.
+#[test]
+fn a_gap_at_the_end_is_written_without_a_frame_after_it() {
+    let mut bench = Bench::new(Shape::small());
+    let mut listener = bench.attach(Contract::Lossless, Start::File).unwrap();
+    bench.producer.account(Reason::NicMissed, Count::new(7, 0));
+    bench.service();
+    bench.service();
+    let seen = read_all(&mut listener.listener);
+    assert!(seen.contains(&Seen::Gap(7)), "{seen:?}");
+}
+
+/// Times that would read as padding, or that 32 bits cannot hold; frames that 16 bits cannot.
+#[test]
+fn what_a_record_cannot_say_is_adjusted_and_counted() {
+    let mut bench = Bench::new(Shape::small());
+    let mut listener = bench.attach(Contract::Lossless, Start::File).unwrap();
+    let long = content(1, 70_000);
+    assert!(bench.push(&[], 0, 0));
+    assert!(bench.push(&[1], 1 << 32, 0));
+    assert!(bench.push(&[2], u64::from(u32::MAX), 999_999_999));
+    assert!(bench.push(&[3], 5, 2_000_000_000));
+    assert!(bench.push(&long, 1, 1));
+    assert!(bench.push_long(&[4], 100_000, 1, 1));
+    bench.service();
+    let seen: Vec<_> = read_all(&mut listener.listener)
+        .into_iter()
+        .filter_map(|s| match s {
+            Seen::Frame { ns, len, data } => Some((ns, len, data.len())),
+            _ => None,
+        })
+        .collect();
+    let last = u64::from(u32::MAX) * 1_000_000_000 + 999_999_999;
+    assert_eq!(
+        seen,
+        [
+            (1, 0, 0),
+            (last, 1, 1),
+            (last, 1, 1),
+            (5_999_999_999, 1, 1),
+            (1_000_000_001, 65_535, 65_535),
+            (1_000_000_001, 65_535, 1)
+        ]
+    );
+    let ledger = bench.queue.ledger();
+    assert_eq!(ledger.times_adjusted, 3);
+    assert_eq!(ledger.frames_cut, 2);
+}

@@ -1,0 +1,346 @@
+//! The ring against a simple model: a list of all frames that were taken, and for each
+//! listener the number of the next one it must see. Whatever a random program of producer
+//! and listeners does, what is read is what was pushed, in order, and whatever is not read
+//! is accounted for.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod harness;
+
+use std::time::Duration;
+
+use harness::{Attached, Bench, Seen, Shape, content};
+use hpcap::{Contract, Count, Kind, Ledger, Reason, Start};
+use proptest::prelude::*;
+
+/// What a random program does.
+#[derive(Debug, Clone)]
+enum Step {
+    /// So many frames of so many bytes.
+    Push { frames: u8, bytes: usize },
+    /// The NIC lost some.
+    Lose(u8),
+    /// So many ms pass, a service each.
+    Pass(u8),
+    /// A listener comes.
+    Attach { contract: u8, start: u8 },
+    /// One of them leaves.
+    Detach(u8),
+    /// One of them reads so many records, and acknowledges or not.
+    Read { who: u8, records: u16, ack: bool },
+    /// One of them asks for a file.
+    File(u8),
+    /// One of them is killed.
+    Kill(u8),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let size = prop_oneof![
+        4 => 0..200usize,
+        4 => 1000..1600usize,
+        1 => 8000..9100usize,
+        1 => 60_000..=65_535usize,
+    ];
+    prop_oneof![
+        12 => (1..40u8, size).prop_map(|(frames, bytes)| Step::Push { frames, bytes }),
+        2 => any::<u8>().prop_map(Step::Lose),
+        6 => (1..20u8).prop_map(Step::Pass),
+        2 => (0..3u8, 0..3u8).prop_map(|(contract, start)| Step::Attach { contract, start }),
+        1 => any::<u8>().prop_map(Step::Detach),
+        10 => (any::<u8>(), 1..400u16, any::<bool>())
+            .prop_map(|(who, records, ack)| Step::Read { who, records, ack }),
+        1 => any::<u8>().prop_map(Step::File),
+        1 => any::<u8>().prop_map(Step::Kill),
+    ]
+}
+
+fn shape() -> impl Strategy<Value = Shape> {
+    (
+        // 512 KiB divides 4 GiB; the others do not.
+        prop_oneof![
+            Just(512u64 << 10),
+            Just(516 << 10),
+            Just(776 << 10),
+            Just(1 << 20)
+        ],
+        1..4u64,
+        prop_oneof![
+            Just(0u64),
+            ((1u64 << 32) - (2 << 20))..(1 << 32),
+            ((1u64 << 40) - (2 << 20))..(1 << 40)
+        ],
+        any::<bool>(),
+        any::<bool>(),
+    )
+        .prop_map(
+            |(ring_bytes, file_blocks, start_off, plain, look_back)| Shape {
+                ring_bytes,
+                file_blocks,
+                start_off,
+                plain,
+                look_back,
+            },
+        )
+}
+
+/// A frame that was taken.
+#[derive(Debug, Clone, Copy)]
+struct Taken {
+    number: u64,
+    bytes: usize,
+}
+
+/// A listener, and what the model knows of it.
+struct Reader {
+    attached: Attached,
+    contract: Contract,
+    /// Index into the taken frames of the next one it must see.
+    next: usize,
+    missed: Count,
+    /// Losses in the gaps that it saw.
+    gaps: u64,
+    killed: bool,
+}
+
+/// The model and the ring beside each other.
+struct Run {
+    bench: Bench,
+    shape: Shape,
+    taken: Vec<Taken>,
+    /// Frames offered so far: their numbers.
+    offered: u64,
+    ledger: Ledger,
+    readers: Vec<Reader>,
+}
+
+impl Run {
+    fn new(shape: Shape) -> Self {
+        Self {
+            bench: Bench::new(shape),
+            shape,
+            taken: Vec::new(),
+            offered: 0,
+            ledger: Ledger::default(),
+            readers: Vec::new(),
+        }
+    }
+
+    fn listened(&self) -> bool {
+        self.shape.look_back || self.readers.iter().any(|r| !r.killed)
+    }
+
+    fn account(&mut self, reason: Reason, count: Count) {
+        self.bench.producer.account(reason, count);
+        self.ledger[reason] += count;
+    }
+
+    fn push(&mut self, bytes: usize) {
+        let number = self.offered;
+        self.offered += 1;
+        let count = Count::new(1, bytes as u64);
+        let listened = self.listened();
+        if self.bench.push(&content(number, bytes), number + 1, 0) {
+            if listened {
+                self.ledger[Reason::Captured] += count;
+                self.taken.push(Taken { number, bytes });
+            } else {
+                self.ledger[Reason::NoListener] += count;
+            }
+            return;
+        }
+        let holds = |r: &Reader| !r.killed && r.contract != Contract::Lossy;
+        assert!(
+            self.readers.iter().any(holds),
+            "the ring is full, and nobody holds it back"
+        );
+        self.account(Reason::RingFull, count);
+    }
+
+    fn attach(&mut self, contract: u8, start: u8) {
+        let contract = match contract {
+            0 => Contract::Lossless,
+            1 => Contract::LosslessFor(Duration::from_millis(3)),
+            _ => Contract::Lossy,
+        };
+        let start = match start {
+            0 => Start::File,
+            1 => Start::Newest,
+            _ => Start::Oldest,
+        };
+        // A long program of comings only would find all slots taken: that is tested elsewhere.
+        if self.readers.len() >= 8 {
+            return;
+        }
+        let Some(attached) = self.bench.attach(contract, start) else {
+            return;
+        };
+        let listener = self.bench.producer_listener(attached.slot);
+        // Frames before its start: the producer's own count, which must be the model's.
+        let next = usize::try_from(listener.start_frames).unwrap();
+        assert!(next <= self.taken.len());
+        if start == Start::Newest {
+            assert_eq!(next, self.taken.len());
+        }
+        self.readers.push(Reader {
+            attached,
+            contract,
+            next,
+            missed: Count::default(),
+            gaps: 0,
+            killed: false,
+        });
+    }
+
+    fn read(&mut self, who: usize, records: u16, ack: bool) {
+        let reader = &mut self.readers[who];
+        let listener = &mut reader.attached.listener;
+        for _ in 0..records {
+            match listener.next_record() {
+                Ok(None) => break,
+                Ok(Some(item)) => match Seen::from(item) {
+                    Seen::Frame { ns, len, data } => {
+                        let expected = self.taken[reader.next];
+                        assert_eq!(ns, (expected.number + 1) * 1_000_000_000);
+                        assert_eq!(usize::from(len), expected.bytes);
+                        assert!(data == content(expected.number, expected.bytes), "content");
+                        reader.next += 1;
+                    }
+                    Seen::Gap(lost) => reader.gaps += lost,
+                    _ => {}
+                },
+                Err(e) if e.kind() == Kind::Overrun => {
+                    assert_ne!(reader.contract, Contract::Lossless, "lossless, and overrun");
+                    let Ok(missed) = listener.resync(Start::Newest) else {
+                        break;
+                    };
+                    let frames = usize::try_from(missed.frames).unwrap();
+                    let bytes: usize = self.taken[reader.next..reader.next + frames]
+                        .iter()
+                        .map(|t| t.bytes)
+                        .sum();
+                    assert_eq!(missed.bytes, bytes as u64);
+                    reader.next += frames;
+                    reader.missed += missed;
+                    assert_eq!(listener.missed(), reader.missed);
+                }
+                Err(e) => {
+                    assert_eq!(e.kind(), Kind::Killed);
+                    assert!(reader.killed);
+                    return;
+                }
+            }
+        }
+        if ack {
+            match reader.attached.listener.ack() {
+                Ok(()) => {}
+                Err(e) if e.kind() == Kind::Overrun => {
+                    assert_ne!(reader.contract, Contract::Lossless);
+                }
+                Err(e) => {
+                    assert_eq!(e.kind(), Kind::Killed);
+                    assert!(reader.killed);
+                }
+            }
+        }
+    }
+
+    fn step(&mut self, step: &Step) {
+        let pick = |who: u8, n: usize| (n > 0).then(|| usize::from(who) % n);
+        let n = self.readers.len();
+        match *step {
+            Step::Push { frames, bytes } => (0..frames).for_each(|_| self.push(bytes)),
+            Step::Lose(frames) => self.account(Reason::NicMissed, Count::new(frames.into(), 0)),
+            Step::Pass(ms) => (0..ms).for_each(|_| self.bench.service()),
+            Step::Attach { contract, start } => self.attach(contract, start),
+            Step::Detach(who) => {
+                if let Some(who) = pick(who, n) {
+                    let reader = self.readers.remove(who);
+                    self.bench.detach(reader.attached);
+                }
+            }
+            Step::Read { who, records, ack } => {
+                if let Some(who) = pick(who, n) {
+                    self.bench.service();
+                    self.read(who, records, ack);
+                }
+            }
+            Step::File(who) => {
+                if let Some(who) = pick(who, n) {
+                    self.readers[who].attached.listener.request_file();
+                }
+            }
+            Step::Kill(who) => {
+                if let Some(who) = pick(who, n) {
+                    self.bench.producer.kill(self.readers[who].attached.slot);
+                    self.readers[who].killed = true;
+                }
+            }
+        }
+    }
+
+    /// Everybody reads to the end; then everything must add up.
+    fn settle(&mut self) {
+        for round in 0..200 {
+            self.bench.service();
+            for who in 0..self.readers.len() {
+                self.read(who, u16::MAX, true);
+            }
+            let done = |r: &Reader| r.killed || r.attached.listener.available() == 0;
+            if round > 2 && self.readers.iter().all(done) {
+                break;
+            }
+        }
+        for reader in self.readers.iter().filter(|r| !r.killed) {
+            assert_eq!(reader.next, self.taken.len(), "{:?}", reader.contract);
+        }
+        self.bench.service();
+        let seen = self.bench.queue.ledger().ledger;
+        assert_eq!(seen, self.ledger);
+        assert_eq!(
+            seen.on_the_wire().frames,
+            self.offered + self.ledger[Reason::NicMissed].frames
+        );
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_is_read_is_what_was_pushed(
+        shape in shape(),
+        steps in prop::collection::vec(step(), 1..120),
+    ) {
+        let mut run = Run::new(shape);
+        for step in &steps {
+            run.step(step);
+        }
+        run.settle();
+    }
+
+    /// One lossless listener from the first frame on: what it reads and the gaps it sees are
+    /// everything that was offered.
+    #[test]
+    fn frames_and_gaps_of_a_lossless_listener_are_all_there_is(
+        shape in shape().prop_map(|s| Shape { plain: false, ..s }),
+        steps in prop::collection::vec(
+            prop_oneof![
+                4 => (1..60u8, 0..1600usize).prop_map(|(frames, bytes)| Step::Push { frames, bytes }),
+                1 => any::<u8>().prop_map(Step::Lose),
+                2 => (1..400u16).prop_map(|records| Step::Read { who: 0, records, ack: true }),
+                1 => (1..4u8).prop_map(Step::Pass),
+            ],
+            1..200,
+        ),
+    ) {
+        let mut run = Run::new(shape);
+        run.attach(0, 0);
+        for step in &steps {
+            run.step(step);
+        }
+        run.settle();
+        let reader = &run.readers[0];
+        prop_assert_eq!(reader.gaps, run.ledger.lost().frames);
+        prop_assert_eq!(reader.next as u64, run.ledger[Reason::Captured].frames);
+    }
+}
