@@ -158,6 +158,14 @@ impl Interface {
         request
     }
 
+    /// What its frames start with, as a LINKTYPE_ value: 1 for Ethernet, 101 for IP.
+    ///
+    /// # Errors
+    /// [`Kind::Format`] for anything else, naming it.
+    pub fn link_type(&self) -> Result<u32> {
+        Ok(self.link()?.link_type)
+    }
+
     /// What its frames are.
     pub(crate) fn link(&self) -> Result<Link> {
         match self.hardware {

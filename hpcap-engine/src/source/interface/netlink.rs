@@ -31,7 +31,11 @@ enum Said {
 pub(super) fn ask(which: Which<'_>) -> io::Result<Vec<Interface>> {
     // SAFETY: `socket` has no memory to get wrong; the result is checked.
     let fd = unsafe {
-        libc::socket(libc::AF_NETLINK, libc::SOCK_RAW | libc::SOCK_CLOEXEC, libc::NETLINK_ROUTE)
+        libc::socket(
+            libc::AF_NETLINK,
+            libc::SOCK_RAW | libc::SOCK_CLOEXEC,
+            libc::NETLINK_ROUTE,
+        )
     };
     if fd < 0 {
         return Err(io::Error::last_os_error());
@@ -43,8 +47,14 @@ pub(super) fn ask(which: Which<'_>) -> io::Result<Vec<Interface>> {
     'again: loop {
         // SAFETY: the kernel reads the request's bytes. An unconnected netlink socket sends to
         // the kernel.
-        let sent =
-            unsafe { libc::send(socket.as_raw_fd(), request.as_ptr().cast(), request.len(), 0) };
+        let sent = unsafe {
+            libc::send(
+                socket.as_raw_fd(),
+                request.as_ptr().cast(),
+                request.len(),
+                0,
+            )
+        };
         if sent < 0 {
             return Err(io::Error::last_os_error());
         }
@@ -52,7 +62,12 @@ pub(super) fn ask(which: Which<'_>) -> io::Result<Vec<Interface>> {
         loop {
             // SAFETY: the kernel writes at most the buffer's length into it.
             let got = unsafe {
-                libc::recv(socket.as_raw_fd(), answer.as_mut_ptr().cast(), answer.len(), 0)
+                libc::recv(
+                    socket.as_raw_fd(),
+                    answer.as_mut_ptr().cast(),
+                    answer.len(),
+                    0,
+                )
             };
             let Ok(got) = usize::try_from(got) else {
                 match io::Error::last_os_error() {
@@ -79,7 +94,12 @@ fn drain(socket: &OwnedFd, answer: &mut [u8]) -> io::Result<()> {
         let flags = libc::MSG_DONTWAIT;
         // SAFETY: the kernel writes at most the buffer's length into it.
         let got = unsafe {
-            libc::recv(socket.as_raw_fd(), answer.as_mut_ptr().cast(), answer.len(), flags)
+            libc::recv(
+                socket.as_raw_fd(),
+                answer.as_mut_ptr().cast(),
+                answer.len(),
+                flags,
+            )
         };
         if got <= 0 {
             return match io::Error::last_os_error() {
@@ -147,7 +167,10 @@ fn read_answers(mut answers: &[u8], found: &mut Vec<Interface>) -> io::Result<Sa
         match i32::from(kind) {
             libc::NLMSG_DONE => return Ok(Said::Done),
             libc::NLMSG_ERROR => {
-                let errno = u32_at(body, 0).ok_or_else(strange)?.cast_signed().wrapping_neg();
+                let errno = u32_at(body, 0)
+                    .ok_or_else(strange)?
+                    .cast_signed()
+                    .wrapping_neg();
                 return match errno {
                     libc::ENODEV | libc::ENXIO => Ok(Said::Done),
                     errno => Err(io::Error::from_raw_os_error(errno)),

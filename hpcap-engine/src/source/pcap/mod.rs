@@ -224,8 +224,8 @@ impl Source for PcapSource {
             // only while the batch is empty.
             unsafe {
                 self.batch
-                    .push(&self.arena[held.bytes.clone()], held.len, sec, nsec)
-            };
+                    .push(&self.arena[held.bytes.clone()], held.len, sec, nsec);
+            }
         }
         self.lost[0].1 = Count::new(std::mem::take(&mut self.dropped), 0);
         let lost = usize::from(!self.lost[0].1.is_zero());

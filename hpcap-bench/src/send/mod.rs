@@ -1,0 +1,219 @@
+//! Sends the frames of a source out of an interface and counts them exactly: a frame counts as
+//! sent when the interface's driver has taken it.
+
+mod outcome;
+mod socket;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use hpcap::{Count, Error, Kind, Result};
+use hpcap_engine::source::generator::Late;
+use hpcap_engine::source::interface::Interface;
+use hpcap_engine::source::{Frame, Source, SourceSpec, State};
+
+pub use outcome::{NotSent, Outcome};
+use socket::{Refusal, Socket};
+
+const LINKTYPE_ETHERNET: u32 = 1;
+/// Nothing shorter than its header is an Ethernet frame.
+const FRAME_BYTES_MIN: usize = 14;
+/// How soon a signal is noticed.
+const NOTICE: Duration = Duration::from_millis(100);
+/// An interface that has taken nothing for this long is worth a word.
+const STUCK: Duration = Duration::from_secs(1);
+/// And after this long it is given up.
+const GIVE_UP: Duration = Duration::from_secs(10);
+
+/// Sends what `source` gives out of the interface called `to` until it ends or `stop` is set.
+/// `outcome` holds at any time what was sent so far, after an error, too; `say` gets what
+/// people should read meanwhile.
+///
+/// # Errors
+/// Those of the source; [`Kind::NotFound`] for an unknown interface, [`Kind::Permission`]
+/// without CAP_NET_RAW, [`Kind::Usage`] where the frames are not Ethernet's,
+/// [`Kind::Timeout`] when the interface takes nothing for ten seconds, [`Kind::Io`] when it goes
+/// down or away.
+pub fn send(
+    source: &SourceSpec,
+    to: &str,
+    stop: &AtomicBool,
+    outcome: &mut Outcome,
+    say: &mut dyn FnMut(&str),
+) -> Result<()> {
+    let source = &patient(source.clone());
+    outcome.source = source.to_string();
+    outcome.interface = to.to_string();
+    let mut frames = source.open()?;
+    let interface = Interface::required(to)?;
+    for (what, link_type) in [
+        (outcome.source.as_str(), frames.description().link_type),
+        (to, interface.link_type()?),
+    ] {
+        if link_type != LINKTYPE_ETHERNET {
+            return Err(Error::usage(
+                format!("send {} to {to}", outcome.source),
+                format!("{what} has link type {link_type}; only Ethernet frames can be sent"),
+            ));
+        }
+    }
+    outcome.mtu = interface.mtu;
+    let mut transmitter = Transmitter {
+        socket: Socket::open(&interface)?,
+        interface,
+        stop,
+        outcome,
+        say,
+    };
+    let start = Instant::now();
+    let result = transmitter.send_all(frames.as_mut());
+    outcome.seconds = start.elapsed().as_secs_f64();
+    outcome.stopped = stop.load(Ordering::Relaxed);
+    result
+}
+
+/// A generator's frames are all sent, however late, unless it is told otherwise.
+fn patient(mut source: SourceSpec) -> SourceSpec {
+    if let SourceSpec::Generator(spec) = &mut source
+        && spec.rate.is_some()
+    {
+        spec.late.get_or_insert(Late::Delay);
+    }
+    source
+}
+
+struct Transmitter<'a> {
+    socket: Socket,
+    interface: Interface,
+    stop: &'a AtomicBool,
+    outcome: &'a mut Outcome,
+    say: &'a mut dyn FnMut(&str),
+}
+
+impl Transmitter<'_> {
+    fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    fn send_all(&mut self, source: &mut dyn Source) -> Result<()> {
+        while !self.is_stopped() {
+            let harvest = source.harvest()?;
+            for (_, count) in harvest.lost {
+                self.outcome.not_sent.late += *count;
+            }
+            let state = harvest.state;
+            self.send_batch(harvest.frames)?;
+            for event in source.events() {
+                (self.say)(&event);
+            }
+            match state {
+                State::Busy => {}
+                State::Idle => source.wait(NOTICE)?,
+                State::Ended => break,
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends `frames`, each of them, or as far as it gets before it is stopped.
+    fn send_batch(&mut self, frames: &[Frame<'_>]) -> Result<()> {
+        let mut next = 0;
+        let mut stuck: Option<Stuck> = None;
+        while next < frames.len() && !self.is_stopped() {
+            if frames[next].data().len() < FRAME_BYTES_MIN {
+                self.outcome.not_sent.too_short += one(&frames[next]);
+                next += 1;
+                continue;
+            }
+            // Up to the next one that is too short to try.
+            let rest = &frames[next..];
+            let run = rest
+                .iter()
+                .position(|f| f.data().len() < FRAME_BYTES_MIN)
+                .unwrap_or(rest.len());
+            match self.socket.send(&rest[..run]) {
+                Ok(sent) => {
+                    for frame in &rest[..sent] {
+                        self.outcome.sent += one(frame);
+                        if frame.data().len() < frame.len as usize {
+                            self.outcome.cut += one(frame);
+                        }
+                    }
+                    next += sent;
+                    stuck = None;
+                }
+                Err(Refusal::TooLong) => {
+                    self.outcome.not_sent.too_long += one(&frames[next]);
+                    next += 1;
+                }
+                Err(Refusal::NoRoom) => {
+                    self.outcome.retries += 1;
+                    let since = stuck.get_or_insert_with(Stuck::new);
+                    since.back_off(&self.interface, self.say)?;
+                }
+                Err(Refusal::Interrupted) => {}
+                Err(Refusal::Failed(error)) => {
+                    let name = &self.interface.name;
+                    return Err(Error::io(format!("send to {name}"), error)
+                        .advise(format!("see: ip link show {name}")));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A frame, as far as it is sent.
+fn one(frame: &Frame<'_>) -> Count {
+    Count::new(1, frame.data().len() as u64)
+}
+
+/// An interface that has no room.
+struct Stuck {
+    since: Instant,
+    tries: u32,
+    said: bool,
+}
+
+impl Stuck {
+    fn new() -> Self {
+        Self {
+            since: Instant::now(),
+            tries: 0,
+            said: false,
+        }
+    }
+
+    /// Gives it time, and up when that does not help.
+    fn back_off(&mut self, interface: &Interface, say: &mut dyn FnMut(&str)) -> Result<()> {
+        self.tries += 1;
+        if self.tries < 100 {
+            std::thread::yield_now();
+            return Ok(());
+        }
+        std::thread::sleep(Duration::from_micros(100));
+        let elapsed = self.since.elapsed();
+        if elapsed < STUCK || (self.said && elapsed < GIVE_UP) {
+            return Ok(());
+        }
+        let why = match Interface::by_index(interface.index)? {
+            Some(now) if !now.is_up() => "it is down",
+            Some(now) if !now.is_running() => "nobody is at the other end of the link",
+            _ => "the driver is busy",
+        };
+        if elapsed >= GIVE_UP {
+            return Err(Error::new(
+                Kind::Timeout,
+                format!("send to {}", interface.name),
+                format!("it has taken no frame for {} s: {why}", GIVE_UP.as_secs()),
+            )
+            .advise(format!("see: ip link show {}", interface.name)));
+        }
+        self.said = true;
+        say(&format!(
+            "{} takes no frames: {why}; waiting",
+            interface.name
+        ));
+        Ok(())
+    }
+}

@@ -1,0 +1,119 @@
+//! A packet socket that only sends, many frames with one system call.
+
+use std::ffi::c_int;
+use std::io;
+use std::mem::size_of;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+
+use hpcap::error::Context;
+use hpcap::{Error, Kind, Result};
+use hpcap_engine::source::interface::Interface;
+use hpcap_engine::source::{BATCH, Frame};
+
+/// Memory for frames on their way, in bytes, where it may be asked for.
+const BUFFER_BYTES: c_int = 4 << 20;
+
+/// Why the first of some frames was not taken.
+#[derive(Debug)]
+pub(super) enum Refusal {
+    /// Longer than the interface sends.
+    TooLong,
+    /// No room just now.
+    NoRoom,
+    /// A signal came first.
+    Interrupted,
+    /// There is no use in trying again.
+    Failed(io::Error),
+}
+
+/// A socket that sends out of one interface.
+#[derive(Debug)]
+pub(super) struct Socket {
+    fd: OwnedFd,
+}
+
+impl Socket {
+    pub(super) fn open(interface: &Interface) -> Result<Self> {
+        let name = &interface.name;
+        // Without a protocol it receives nothing.
+        // SAFETY: `socket` has no memory to get wrong; the result is checked.
+        let fd = unsafe { libc::socket(libc::AF_PACKET, libc::SOCK_RAW | libc::SOCK_CLOEXEC, 0) };
+        if fd < 0 {
+            let error = Error::io(
+                format!("open a packet socket to send to {name}"),
+                io::Error::last_os_error(),
+            );
+            return Err(match error.kind() {
+                Kind::Permission => error.advise(
+                    "it takes the capability CAP_NET_RAW: run as root, or give the program \
+                     the capability with setcap cap_net_raw+ep PROGRAM",
+                ),
+                _ => error,
+            });
+        }
+        // SAFETY: the descriptor was just opened, and nobody else owns it.
+        let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+        // Straight to the driver: a queueing discipline may reorder and drop.
+        set(&fd, libc::SOL_PACKET, libc::PACKET_QDISC_BYPASS, 1)
+            .context(|| format!("send to {name} without a queueing discipline"))?;
+        // More room is faster, and less is enough: what it may not have it does without.
+        let _ = set(&fd, libc::SOL_SOCKET, libc::SO_SNDBUFFORCE, BUFFER_BYTES);
+
+        // SAFETY: zero is a valid value of every field of a `sockaddr_ll`.
+        let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
+        address.sll_family = libc::AF_PACKET as u16;
+        address.sll_ifindex = c_int::try_from(interface.index).unwrap_or(c_int::MAX);
+        let bytes = size_of::<libc::sockaddr_ll>() as libc::socklen_t;
+        // SAFETY: the address is a `sockaddr_ll` of `bytes` bytes and outlives the call.
+        if unsafe { libc::bind(fd.as_raw_fd(), (&raw const address).cast(), bytes) } != 0 {
+            return Err(Error::io(
+                format!("send to {name}"),
+                io::Error::last_os_error(),
+            ));
+        }
+        Ok(Self { fd })
+    }
+
+    /// Sends `frames` up to the first that is refused; returns how many, or, when it was the
+    /// first already, why. At most [`BATCH`] at once; `frames` is not empty.
+    pub(super) fn send(&self, frames: &[Frame<'_>]) -> std::result::Result<usize, Refusal> {
+        let count = frames.len().min(BATCH);
+        let mut parts = [const {
+            libc::iovec {
+                iov_base: std::ptr::null_mut(),
+                iov_len: 0,
+            }
+        }; BATCH];
+        // SAFETY: zero is a valid value of every field of a `mmsghdr`: no address, no data.
+        let mut messages: [libc::mmsghdr; BATCH] = unsafe { std::mem::zeroed() };
+        for ((part, message), frame) in parts.iter_mut().zip(&mut messages).zip(frames) {
+            part.iov_base = frame.data().as_ptr().cast_mut().cast();
+            part.iov_len = frame.data().len();
+            message.msg_hdr.msg_iov = part;
+            message.msg_hdr.msg_iovlen = 1;
+        }
+        // SAFETY: the first `count` messages each point to one part, which points to the bytes
+        // of a frame; all outlive the call, which only reads the frames.
+        let sent =
+            unsafe { libc::sendmmsg(self.fd.as_raw_fd(), messages.as_mut_ptr(), count as u32, 0) };
+        usize::try_from(sent).map_err(|_| {
+            let error = io::Error::last_os_error();
+            match error.raw_os_error() {
+                Some(libc::EMSGSIZE) => Refusal::TooLong,
+                Some(libc::ENOBUFS | libc::EAGAIN | libc::ENOMEM) => Refusal::NoRoom,
+                Some(libc::EINTR) => Refusal::Interrupted,
+                _ => Refusal::Failed(error),
+            }
+        })
+    }
+}
+
+fn set(fd: &OwnedFd, level: c_int, option: c_int, value: c_int) -> io::Result<()> {
+    let bytes = size_of::<c_int>() as libc::socklen_t;
+    let value = (&raw const value).cast();
+    // SAFETY: the kernel reads `bytes` bytes at `value`, which is a whole integer.
+    match unsafe { libc::setsockopt(fd.as_raw_fd(), level, option, value, bytes) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
