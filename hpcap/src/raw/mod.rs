@@ -9,14 +9,17 @@
 //! | [`record`], [`tag`] | one record, and what hpcap puts into padding |
 //! | [`reader`] | reading a file, whatever its state, and saying where it is damaged |
 //! | [`writer`], [`padding`] | writing a file |
+//! | [`check`], [`repair`] | is a file sound, and making it so |
 //! | [`index`] | finding a time in a file |
 //! | [`name`] | names of files and folders |
 
+pub mod check;
 pub mod index;
 pub mod name;
 pub mod padding;
 pub mod reader;
 pub mod record;
+pub mod repair;
 mod scan;
 pub mod sink;
 pub mod tag;

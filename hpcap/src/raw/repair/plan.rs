@@ -1,0 +1,270 @@
+//! What has to be changed in a file.
+
+use std::fmt;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use crate::abi::{HPCAP_RECORD_BYTES, hpcap_record};
+use crate::error::{Context, Result};
+use crate::ledger::Ledger;
+use crate::raw::padding::{padding_header, padding_to};
+use crate::raw::reader::{Event, Found, Reader};
+use crate::raw::scan::{Damage, DamageKind};
+use crate::raw::tag::{Gap, Tag};
+use crate::time::Timestamp;
+use crate::units::Bytes;
+
+const HEADER: u64 = HPCAP_RECORD_BYTES as u64;
+/// Changes in one plan, at most: another follows where there are more.
+const CHANGES_MAX: usize = 100_000;
+
+/// One change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// Where: bytes from the start of the file.
+    pub offset: u64,
+    /// What is to stand there; beyond the end of the file it is appended.
+    pub bytes: Vec<u8>,
+}
+
+/// What has to be done to make a file sound.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Plan {
+    /// Size of the file that it was made for.
+    pub file_bytes: u64,
+    /// In the order of the file, not overlapping.
+    pub changes: Vec<Change>,
+    /// Stray bytes to leave out, offset and number, for which the file must be written anew.
+    pub stray: Vec<(u64, u64)>,
+    /// Size of the file afterwards, without the stray bytes taken out.
+    pub new_bytes: u64,
+    /// The name it gets, where that changes.
+    pub rename: Option<PathBuf>,
+    /// For people: what will be done, in the order of the file.
+    pub steps: Vec<String>,
+    /// Whether more is to be done after this plan.
+    pub more: bool,
+}
+
+impl Plan {
+    /// Whether there is nothing to do.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty() && self.stray.is_empty() && self.rename.is_none()
+    }
+
+    fn change(&mut self, offset: u64, bytes: Vec<u8>) {
+        self.new_bytes = self.new_bytes.max(offset + bytes.len() as u64);
+        self.changes.push(Change { offset, bytes });
+    }
+
+    fn say(&mut self, offset: u64, step: impl fmt::Display) {
+        self.steps.push(format!("byte {offset}: {step}"));
+    }
+
+    /// Covers a stretch with padding, 12 bytes at least; with a gap where one fits.
+    fn cover(&mut self, from: u64, to: u64, gap: Option<Gap>) {
+        let mut at = from;
+        if let Some(gap) = gap {
+            let body = Tag::Gap(Box::new(gap)).to_body();
+            let end = at + HEADER + body.len() as u64;
+            if end == to || end + HEADER <= to {
+                let caplen = u16::try_from(body.len()).unwrap_or(u16::MAX);
+                let mut bytes = padding_header(caplen).as_bytes().to_vec();
+                bytes.extend_from_slice(&body);
+                self.change(at, bytes);
+                at = end;
+            }
+        }
+        for header in padding_to(at, to).into_iter().flatten() {
+            self.change(at, header.as_bytes().to_vec());
+            at += HEADER + u64::from(header.caplen);
+        }
+        self.new_bytes = self.new_bytes.max(to);
+    }
+
+    /// Writes the header of the record at `offset` anew.
+    fn header(&mut self, offset: u64, header: hpcap_record) {
+        self.change(offset, header.as_bytes().to_vec());
+    }
+}
+
+/// State of the pass through the file.
+#[derive(Debug, Default)]
+struct Pass {
+    last: Option<Timestamp>,
+    /// Whether the last thing was padding.
+    closed: bool,
+    /// A stretch to cover, when the time after it is known.
+    uncovered: Option<(u64, u64)>,
+    /// What the next padding header claims too many.
+    too_long: Option<u8>,
+}
+
+/// Finds out what has to be done to make the file at `path` sound.
+///
+/// # Errors
+/// Those of the file system.
+pub fn plan(path: &Path) -> Result<Plan> {
+    let file = File::open(path).context(|| format!("read {}", path.display()))?;
+    let mut reader = Reader::new(file).named(path.display().to_string());
+    let mut plan = Plan::default();
+    let mut pass = Pass::default();
+    while reader.advance()? {
+        let header = reader.current_header();
+        if let Some(found) = reader.current() {
+            pass.see(&mut plan, &found, header, reader.is_old_variant());
+        }
+        if plan.changes.len() >= CHANGES_MAX {
+            plan.more = true;
+            plan.new_bytes = 0;
+            return Ok(plan);
+        }
+    }
+    plan.file_bytes = reader.offset();
+    plan.new_bytes = plan.new_bytes.max(plan.file_bytes);
+    pass.finish(&mut plan);
+    let name = path.as_os_str().to_string_lossy();
+    if let Some(finished) = name.strip_suffix(".part") {
+        plan.steps.push(format!("rename it to {finished}"));
+        plan.rename = Some(PathBuf::from(finished));
+    }
+    Ok(plan)
+}
+
+impl Pass {
+    fn see(&mut self, plan: &mut Plan, found: &Found<'_>, header: Option<hpcap_record>, old: bool) {
+        let offset = found.offset;
+        if let Event::Damage(damage) = &found.event {
+            self.damage(plan, damage);
+            return;
+        }
+        if let Event::Frame(frame) = &found.event {
+            self.cover(plan, Some(frame.time));
+            self.last = Some(frame.time);
+            self.closed = false;
+        } else {
+            self.closed = true;
+        }
+        let Some(mut h) = header else {
+            return;
+        };
+        let before = h;
+        match found.event {
+            Event::Frame(frame) => {
+                if h.nsec >= 1_000_000_000 {
+                    plan.say(
+                        offset,
+                        format_args!("carry {} nanoseconds over into the second", h.nsec),
+                    );
+                    h.sec = u32::try_from(frame.time.sec()).unwrap_or(u32::MAX);
+                    h.nsec = frame.time.nsec();
+                }
+                if h.caplen > h.len && !old {
+                    plan.say(
+                        offset,
+                        format_args!(
+                            "set the frame's length, {}, to the {} bytes that are there",
+                            h.len, h.caplen
+                        ),
+                    );
+                    h.len = h.caplen;
+                }
+            }
+            _ => {
+                if let Some(by) = self.too_long.take() {
+                    plan.say(
+                        offset,
+                        format_args!(
+                            "shorten the padding by the {by} bytes that it claims too many"
+                        ),
+                    );
+                    h.caplen -= u16::from(by);
+                    h.len = h.caplen;
+                } else if h.caplen != h.len && !(old && h.len == 0) {
+                    plan.say(
+                        offset,
+                        format_args!("set both lengths of the padding to {}", h.caplen),
+                    );
+                    h.len = h.caplen;
+                }
+            }
+        }
+        if h.as_bytes() != before.as_bytes() {
+            plan.header(offset, h);
+        }
+    }
+
+    fn damage(&mut self, plan: &mut Plan, damage: &Damage) {
+        let (offset, bytes) = (damage.offset, damage.bytes);
+        match damage.kind {
+            DamageKind::PaddingTooLong { by } => self.too_long = Some(by),
+            DamageKind::CutRecord { caplen } => {
+                let there = bytes.saturating_sub(HEADER);
+                plan.say(
+                    offset,
+                    format_args!("keep the {there} bytes of the {caplen} of the last record"),
+                );
+                // The captured length, eight bytes into the header.
+                let there = u16::try_from(there).unwrap_or(caplen);
+                plan.change(offset + 8, there.to_le_bytes().to_vec());
+                self.closed = false;
+            }
+            DamageKind::CutHeader | DamageKind::Unreadable | DamageKind::Unwritten => {
+                let start = match self.uncovered {
+                    Some((start, end)) if end == offset => start,
+                    _ => {
+                        self.cover(plan, None);
+                        offset
+                    }
+                };
+                self.uncovered = Some((start, offset + bytes));
+                self.closed = false;
+            }
+        }
+    }
+
+    /// Covers what is to be covered; `until` is the time of what follows.
+    fn cover(&mut self, plan: &mut Plan, until: Option<Timestamp>) {
+        let Some((from, to)) = self.uncovered.take() else {
+            return;
+        };
+        if to - from < HEADER {
+            plan.say(
+                from,
+                format_args!(
+                    "leave out {} stray bytes: the file is written anew",
+                    to - from
+                ),
+            );
+            plan.stray.push((from, to - from));
+            return;
+        }
+        plan.say(
+            from,
+            format_args!("cover {} without records with padding", Bytes(to - from)),
+        );
+        let gap = until.map(|until| Gap {
+            from: self.last,
+            until,
+            lost: Ledger::default(),
+        });
+        plan.cover(from, to, gap);
+    }
+
+    fn finish(&mut self, plan: &mut Plan) {
+        let end = plan.file_bytes;
+        if let Some((from, to)) = self.uncovered.filter(|(_, to)| *to == end) {
+            let to = to.max(from + HEADER);
+            plan.say(
+                from,
+                format_args!("cover the last {} with closing padding", Bytes(end - from)),
+            );
+            plan.cover(from, to, None);
+        } else if !self.closed {
+            self.cover(plan, None);
+            plan.say(end, "append closing padding");
+            plan.cover(end, end + HEADER, None);
+        }
+    }
+}
