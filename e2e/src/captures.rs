@@ -1,0 +1,137 @@
+//! The captures to test with: real ones where the environment variable `HPCAP_TEST_PCAPS` names
+//! their folder, and always some that are made here.
+
+use std::path::{Path, PathBuf};
+
+use crate::pcap::{self, ETHERNET, File, Frame};
+use crate::skip;
+
+/// A capture file.
+#[derive(Debug)]
+pub struct Capture {
+    /// Its file name.
+    pub name: String,
+    /// Where it is.
+    pub path: PathBuf,
+    /// What is in it.
+    pub file: File,
+}
+
+impl Capture {
+    fn of(path: PathBuf) -> Self {
+        Self {
+            name: path.file_name().unwrap().to_string_lossy().into_owned(),
+            file: pcap::read(&path),
+            path,
+        }
+    }
+}
+
+/// All captures; those made here are written into `folder`.
+#[must_use]
+pub fn all(folder: &Path) -> Vec<Capture> {
+    let mut captures = real();
+    captures.extend(made(folder));
+    captures
+}
+
+fn real() -> Vec<Capture> {
+    let Some(folder) = std::env::var_os("HPCAP_TEST_PCAPS") else {
+        skip("real captures; HPCAP_TEST_PCAPS does not name their folder");
+        return Vec::new();
+    };
+    let entries = std::fs::read_dir(&folder);
+    let entries = entries.unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
+    let mut paths: Vec<PathBuf> = entries
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|e| e == "pcap"))
+        .collect();
+    paths.sort();
+    assert!(!paths.is_empty(), "{} has no captures", folder.display());
+    paths.into_iter().map(Capture::of).collect()
+}
+
+/// Captures made here: every sort of frame that is special on its way, in every classic form.
+fn made(folder: &Path) -> Vec<Capture> {
+    let frames = special_frames();
+    let save = |name: &str, bytes: &[u8]| {
+        let path = folder.join(name);
+        std::fs::write(&path, bytes).unwrap();
+        Capture::of(path)
+    };
+    let mut captures = Vec::new();
+    for nanoseconds in [true, false] {
+        for little in [true, false] {
+            let file = File {
+                link_type: ETHERNET,
+                nanoseconds,
+                frames: stamped(&frames, nanoseconds),
+                whole: true,
+            };
+            let unit = if nanoseconds { "ns" } else { "us" };
+            let order = if little { "little" } else { "big" };
+            let bytes = pcap::to_bytes(&file, little);
+            captures.push(save(&format!("made-{unit}-{order}.pcap"), &bytes));
+            if nanoseconds && little {
+                let cut = &bytes[..bytes.len() - 5];
+                captures.push(save("made-cut.pcap", cut));
+                captures.push(save("made-empty.pcap", &bytes[..24]));
+            }
+        }
+    }
+    captures
+}
+
+fn stamped(frames: &[Vec<u8>], nanoseconds: bool) -> Vec<Frame> {
+    let stamp = |(i, data): (usize, &Vec<u8>)| {
+        let i = u32::try_from(i).unwrap();
+        let len = u32::try_from(data.len()).unwrap();
+        Frame {
+            // One has the time zero, which means padding in RAW.
+            sec: if i == 3 { 0 } else { 1_300_000_000 + i / 8 },
+            nsec: if i == 3 {
+                0
+            } else {
+                i % 8 * 124_999_000 + if nanoseconds { i } else { 0 }
+            },
+            // Some were cut when they were captured.
+            len: if i % 5 == 4 { len + 1000 } else { len },
+            data: data.clone(),
+        }
+    };
+    frames.iter().enumerate().map(stamp).collect()
+}
+
+fn special_frames() -> Vec<Vec<u8>> {
+    const Q: [u8; 4] = [0x81, 0x00, 0x20, 0x64];
+    const PRIORITY: [u8; 4] = [0x81, 0x00, 0x00, 0x00];
+    const SERVICE: [u8; 4] = [0x88, 0xa8, 0xe0, 0x05];
+    const EXPERIMENT: u16 = 0x88b5;
+    let frame = |tags: &[[u8; 4]], ethertype: u16, payload: usize| {
+        let mut frame = b"\x02\x00\x00\x00\x00\x01\x02\x00\x00\x00\x00\x02".to_vec();
+        frame.extend(tags.concat());
+        frame.extend(ethertype.to_be_bytes());
+        frame.extend((0..payload).map(|n| u8::try_from(n % 251).unwrap()));
+        frame
+    };
+    let mut frames: Vec<_> = [0, 1, 2, 45, 46, 47, 1499, 1500, 1501, 8986]
+        .into_iter()
+        .map(|payload| frame(&[], EXPERIMENT, payload))
+        .collect();
+    for tags in [
+        &[Q][..],
+        &[PRIORITY],
+        &[SERVICE],
+        &[SERVICE, Q],
+        &[Q, Q],
+        &[SERVICE, Q, PRIORITY, Q],
+    ] {
+        for payload in [2, 46, 1500] {
+            frames.push(frame(tags, EXPERIMENT, payload));
+        }
+    }
+    // A length in place of a type, and something that only claims to be IP.
+    frames.push(frame(&[], 46, 46));
+    frames.push(frame(&[], 0x0800, 46));
+    frames
+}

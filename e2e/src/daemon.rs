@@ -1,0 +1,62 @@
+//! `hpcapd` in a lab.
+
+use hpcap::Reason;
+use serde_json::Value;
+
+use crate::lab::Lab;
+use crate::process::{Finished, Process, run};
+
+/// A daemon that serves.
+#[derive(Debug)]
+pub struct Daemon<'a> {
+    lab: &'a Lab,
+    /// Its process.
+    pub process: Process,
+}
+
+impl<'a> Daemon<'a> {
+    /// Starts `hpcapd` with `args`; it serves `hpcap0` (or what `args` say) when this returns.
+    #[must_use]
+    pub fn start(lab: &'a Lab, args: &[&str]) -> Self {
+        let mut process = Process::spawn(lab.tool("hpcapd").arg("--json").args(args));
+        process.wait_for("\"event\":\"serving\"");
+        Self { lab, process }
+    }
+
+    /// What `hpcapd --status` says of `queue`.
+    #[must_use]
+    pub fn status(&self, queue: &str) -> Value {
+        status(self.lab, queue)
+    }
+
+    /// The listeners of `queue`.
+    #[must_use]
+    pub fn listeners(&self, queue: &str) -> Vec<Value> {
+        self.status(queue)["listeners"].as_array().unwrap().clone()
+    }
+
+    /// Stops it with SIGINT.
+    #[must_use]
+    pub fn stop(self) -> Finished {
+        self.process.interrupt()
+    }
+}
+
+/// What `hpcapd --status` says of `queue`.
+#[must_use]
+pub fn status(lab: &Lab, queue: &str) -> Value {
+    let shown = run(lab.tool("hpcapd").args(["--json", "--status", queue])).exits(0);
+    serde_json::from_str(&shown.out).unwrap()
+}
+
+/// Frames that are in `ledger` (as JSON) for `reason`.
+#[must_use]
+pub fn frames(ledger: &Value, reason: Reason) -> u64 {
+    ledger[reason.name()]["frames"].as_u64().unwrap_or(0)
+}
+
+/// Frames on the wire: the sum over the queue's own reasons.
+#[must_use]
+pub fn on_the_wire(ledger: &Value) -> u64 {
+    Reason::ledger().iter().map(|r| frames(ledger, *r)).sum()
+}

@@ -1,0 +1,47 @@
+//! What the tests of the programs share: the built programs, each in a folder of its own with
+//! its own sockets; networks that nobody else sees; captures, and what should come out of them.
+//!
+//! | module | is |
+//! |---|---|
+//! | [`process`] | starting a program, reading what it says, ending it |
+//! | [`lab`] | a folder for files and sockets, and the programs in it |
+//! | [`daemon`] | `hpcapd` in a lab |
+//! | [`network`] | a network namespace and a pair of interfaces |
+//! | [`pcap`] | classic pcap files, read and written without the product's own code |
+//! | [`captures`] | the captures to test with |
+//! | [`recording`] | what is in the RAW files of a recording |
+//! | [`peers`] | tcpdump and tshark, as readers of what we write |
+//! | [`random`] | numbers that are the same in every run |
+//!
+//! Everything here panics where a test should fail.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::missing_panics_doc,
+    reason = "test support: a panic is a failed test"
+)]
+
+pub mod captures;
+pub mod daemon;
+pub mod lab;
+pub mod network;
+pub mod pcap;
+pub mod peers;
+pub mod process;
+pub mod random;
+pub mod recording;
+
+/// Prints that something was left out, and why, in the form that `make test` collects.
+pub fn skip(why: &str) {
+    println!("skipped: {why}");
+}
+
+/// Whether this process may do everything; says that the test is skipped where it may not.
+#[must_use]
+pub fn is_root_or_skips(what_for: &str) -> bool {
+    let root = nix::unistd::geteuid().is_root();
+    if !root {
+        skip(&format!("{what_for} takes root"));
+    }
+    root
+}

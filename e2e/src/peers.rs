@@ -1,0 +1,47 @@
+//! tcpdump and tshark: others who read what we write.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::skip;
+
+fn run(program: &str, args: &[&str], file: &Path) -> Option<String> {
+    let mut command = Command::new(program);
+    let done = match command.arg("-r").arg(file).args(args).output() {
+        Ok(done) => done,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+            skip(&format!("reading with {program}, which is not installed"));
+            return None;
+        }
+        Err(e) => panic!("{program}: {e}"),
+    };
+    let said = String::from_utf8_lossy(&done.stderr);
+    assert!(
+        done.status.success(),
+        "{program} -r {}: {said}",
+        file.display()
+    );
+    Some(String::from_utf8_lossy(&done.stdout).into_owned())
+}
+
+/// Fails the test unless tcpdump and tshark, where they are installed, find exactly `frames`
+/// frames in `file` (pcap or pcapng).
+pub fn both_read(file: &Path, frames: usize) {
+    if let Some(out) = run("tcpdump", &["-n", "--count"], file) {
+        // "17 packets"
+        let count = out.split_whitespace().next().and_then(|n| n.parse().ok());
+        assert_eq!(count, Some(frames), "tcpdump, {}: {out}", file.display());
+    }
+    let fields = ["-n", "-T", "fields", "-e", "frame.number"];
+    if let Some(out) = run("tshark", &fields, file) {
+        assert_eq!(out.lines().count(), frames, "tshark, {}", file.display());
+    }
+}
+
+/// `file` (any format) as classic pcap with nanoseconds, converted by tshark into `to`; `false`
+/// when tshark is not installed.
+#[must_use]
+pub fn tshark_converts(file: &Path, to: &Path) -> bool {
+    let to = to.to_str().unwrap();
+    run("tshark", &["-n", "-F", "nsecpcap", "-w", to], file).is_some()
+}

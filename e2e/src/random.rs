@@ -1,0 +1,30 @@
+//! Numbers that are the same in every run with the same seed.
+
+/// A small generator (splitmix64).
+#[derive(Debug, Clone)]
+pub struct Random(u64);
+
+impl Random {
+    /// From the environment variable `HPCAP_E2E_SEED`, or a fixed seed; prints which.
+    #[must_use]
+    pub fn from_environment() -> Self {
+        let seed = std::env::var("HPCAP_E2E_SEED").ok();
+        let seed = seed.and_then(|s| s.parse().ok()).unwrap_or(20_110_907);
+        println!("HPCAP_E2E_SEED={seed}");
+        Self(seed)
+    }
+
+    /// Any number.
+    pub fn next_u64(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// A number below `n`.
+    pub fn below(&mut self, n: u64) -> u64 {
+        self.next_u64() % n
+    }
+}

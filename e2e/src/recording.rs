@@ -1,0 +1,140 @@
+//! What is in the RAW files of a recording.
+
+use std::path::{Path, PathBuf};
+
+use hpcap::raw::reader::{Event, Reader};
+use hpcap_engine::source::generator::verify;
+
+use crate::pcap::Frame;
+
+/// The RAW files under `folder`, finished (`*.raw`) and under way (`*.raw.part`), in order.
+#[must_use]
+pub fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            if path.is_dir() {
+                folders.push(path);
+            } else if name.ends_with(".raw") || name.ends_with(".raw.part") {
+                found.push(path);
+            }
+        }
+    }
+    found.sort_by_key(|path| order(path));
+    found
+}
+
+/// `1700000000_hpcap0_0-2.raw` comes after `1700000000_hpcap0_0-1.raw`.
+fn order(path: &Path) -> (String, u64) {
+    let name = path.file_name().unwrap().to_string_lossy().into_owned();
+    let name = name.split('.').next().unwrap();
+    match name.split_once('-') {
+        Some((name, number)) => (name.to_owned(), number.parse().unwrap()),
+        None => (name.to_owned(), 0),
+    }
+}
+
+/// What the files of a recording hold.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Content {
+    /// The frames, in order.
+    pub frames: Vec<Frame>,
+    /// Frames missing by the gap records.
+    pub lost: u64,
+    /// What was found that is no record, with its place.
+    pub damage: Vec<String>,
+}
+
+/// Everything in `file`.
+#[must_use]
+pub fn content(file: &Path) -> Content {
+    let mut content = Content::default();
+    scan(file, |event, offset| match event {
+        Event::Frame(record) => content.frames.push(Frame {
+            sec: record.time.sec().try_into().unwrap(),
+            nsec: record.time.nsec(),
+            len: record.len.into(),
+            data: record.data.to_vec(),
+        }),
+        Event::Gap(gap) => content.lost += gap.lost.lost().frames,
+        Event::Damage(damage) => content.damage.push(format!("{offset}: {damage:?}")),
+        _ => {}
+    });
+    content
+}
+
+/// Everything under `folder`.
+#[must_use]
+pub fn contents(folder: &Path) -> Content {
+    let mut all = Content::default();
+    for file in files(folder) {
+        let one = content(&file);
+        all.frames.extend(one.frames);
+        all.lost += one.lost;
+        all.damage.extend(one.damage);
+    }
+    all
+}
+
+fn scan(file: &Path, mut see: impl FnMut(Event<'_>, u64)) {
+    let mut reader = Reader::open(file).unwrap();
+    while let Some(found) = reader.next().unwrap() {
+        see(found.event, found.offset);
+    }
+}
+
+/// Generated frames of a recording, verified.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Generated {
+    /// Frames, every byte of each as it was sent.
+    pub frames: u64,
+    /// Sequence number of the first.
+    pub first: Option<u64>,
+    /// Sequence number of the last.
+    pub last: Option<u64>,
+    /// Sequence numbers that are missing in between.
+    pub missing: u64,
+    /// Frames missing by the gap records in between.
+    pub lost: u64,
+    /// Stretches that are no records.
+    pub damaged: u64,
+}
+
+impl Generated {
+    fn see(&mut self, event: &Event<'_>, file: &Path) {
+        match event {
+            Event::Frame(record) => {
+                let stamp = verify(record.data);
+                let stamp = stamp.unwrap_or_else(|| panic!("{}: {record:?}", file.display()));
+                assert!(
+                    self.last.is_none_or(|last| stamp.seq > last),
+                    "{}: {} after {:?}",
+                    file.display(),
+                    stamp.seq,
+                    self.last
+                );
+                self.missing += self.last.map_or(0, |last| stamp.seq - last - 1);
+                self.first.get_or_insert(stamp.seq);
+                self.last = Some(stamp.seq);
+                self.frames += 1;
+            }
+            Event::Gap(gap) => self.lost += gap.lost.lost().frames,
+            Event::Damage(_) => self.damaged += 1,
+            _ => {}
+        }
+    }
+}
+
+/// Verifies the generated frames in `files`, in this order. Fails the test for a frame that is
+/// not as it was sent, or that comes twice or out of order.
+#[must_use]
+pub fn generated(files: &[PathBuf]) -> Generated {
+    let mut all = Generated::default();
+    for file in files {
+        scan(file, |event, _| all.see(&event, file));
+    }
+    all
+}

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT OR Apache-2.0 */
+/*
+ * The protocol between the producer of kmod/core/ring.h and its listeners, small enough to
+ * look at every interleaving: a ring of CELLS records, RECORDS records in all.
+ *
+ * Checked, for every order in which the parties can act:
+ *  - a lossless listener reads every record, once, in order, whole, unless it was told that
+ *    it is lossless no more (demoted) before it acknowledged;
+ *  - what a lossy listener accepts is whole and is the record it asked for;
+ *  - a hostile listener, which writes anything into its slot, harms neither;
+ *  - nobody sleeps for ever (no wake-up is lost): the model has no time-outs, so a lost one
+ *    is an invalid end state.
+ *
+ * The actions are those of ring.h and hpcap/src/listener.rs, in the same order. Spin knows
+ * no weak memory: the orderings are checked with loom (hpcap/tests/protocol.rs).
+ *
+ * Each MUTANT leaves out one step and must be caught (scripts/model.sh): a model that
+ * cannot fail proves nothing.
+ *
+ * verify:
+ * refute: -DMUTANT_NOT_ANNOUNCED
+ * refute: -DMUTANT_PUBLISHED_EARLY
+ * refute: -DMUTANT_NO_SECOND_LOOK
+ * refute: -DMUTANT_ACK_WITHOUT_CHECK
+ */
+#define CELLS	2
+#define RECORDS	4
+#define TORN	255
+
+byte ring[CELLS];
+byte published;		/* records before it are whole */
+byte announced;		/* records before it may be being written */
+byte oldest;		/* records before it cannot be relied on */
+bool ended;
+
+/* slots: 0 the lossless listener, 1 the lossy one, 2 the hostile one */
+byte read_off[3];
+bool waiting[3];
+byte wait_off[3];
+bool asleep[3];
+
+/* the producer's own */
+byte believed[3];
+bool demoted;
+
+/*
+ * hpcap_ring_refresh: not before what was believed, not beyond what was published. One
+ * step, because it looks at one word of others, once; `published` is the producer's own.
+ */
+inline refresh(i)
+{
+	d_step {
+		if
+		:: read_off[i] > published -> believed[i] = published
+		:: read_off[i] <= published && read_off[i] > believed[i] ->
+			believed[i] = read_off[i]
+		:: else
+		fi
+	}
+}
+
+/* hpcap_ring_must_wake, and the futex behind it */
+inline wake(i)
+{
+	if
+	:: waiting[i] && (published >= wait_off[i] || ended) ->
+		waiting[i] = false;
+		asleep[i] = false
+	:: else
+	fi
+}
+
+active proctype producer()
+{
+	byte head = 0;
+
+	do
+	:: head < RECORDS ->
+		/* room: lossless listeners hold the ring back */
+		refresh(0);
+		refresh(2);
+		do
+		:: !demoted && head + 1 > believed[0] + CELLS ->
+			if
+			:: demoted = true	/* it stalled for too long */
+			:: refresh(0)
+			fi;
+			wake(0); wake(1)
+		:: head + 1 > believed[2] + CELLS -> refresh(2)
+		:: else -> break
+		od;
+#ifndef MUTANT_NOT_ANNOUNCED
+		if
+		:: head + 1 > announced ->
+			announced = head + 1;
+			if
+			:: announced > CELLS -> oldest = announced - CELLS
+			:: else
+			fi
+		:: else
+		fi;
+#endif
+		ring[head % CELLS] = TORN;
+#ifdef MUTANT_PUBLISHED_EARLY
+		published = head + 1;
+#endif
+		d_step {
+			ring[head % CELLS] = head;
+			head++
+		}
+		if
+		:: published = head	/* service after this record */
+		:: head < RECORDS	/* or after a later one of the batch */
+		fi;
+		wake(0); wake(1)
+	:: else -> break
+	od;
+	ended = true;
+	/* hpcap_ring_end, and one look at who sleeps: nobody comes back later */
+	wake(0);
+	wake(1)
+}
+
+/* Listener::sleep */
+inline sleep(i, goal)
+{
+	wait_off[i] = goal;
+	waiting[i] = true;
+#ifndef MUTANT_NO_SECOND_LOOK
+	if
+	:: published < goal && !ended ->
+		futex(i)
+	:: else
+	fi;
+#else
+	futex(i);
+#endif
+	waiting[i] = false
+}
+
+/* FUTEX_WAIT: compares and goes to sleep in one step */
+inline futex(i)
+{
+	atomic {
+		if
+		:: waiting[i] -> asleep[i] = true
+		:: else
+		fi
+	}
+	!asleep[i]
+}
+
+active proctype lossless()
+{
+	byte position = 0, acked = 0, look;
+	bool whole = true;	/* of everything since the last acknowledgement */
+
+	do
+	:: published > position ->
+		look = ring[position % CELLS];
+		whole = whole && look == position;
+		position++;
+		if
+		:: skip			/* reads on before it acknowledges */
+		:: true ->
+			/* Listener::ack */
+			if
+#ifndef MUTANT_ACK_WITHOUT_CHECK
+			:: demoted && oldest > acked -> break	/* told: Overrun */
+#endif
+			:: else
+			fi;
+			assert(whole);
+			acked = position;
+			read_off[0] = position
+		fi
+	:: published <= position && ended && published <= position ->
+		if
+		:: demoted && oldest > acked && acked != position -> skip
+		:: else -> assert(whole && position == RECORDS)
+		fi;
+		break
+	:: published <= position && !ended ->
+		/* whoever sleeps has given back what it read, or holds the ring for ever */
+		if
+#ifndef MUTANT_ACK_WITHOUT_CHECK
+		:: demoted && oldest > acked -> break
+#endif
+		:: else
+		fi;
+		assert(whole);
+		acked = position;
+		read_off[0] = position;
+		sleep(0, position + 1)
+	od
+}
+
+active proctype lossy()
+{
+	byte position = 0, look;
+
+	do
+	:: published > position ->
+		look = ring[position % CELLS];
+		if
+		:: oldest <= position ->
+			/* accepted */
+			assert(look == position);
+			position++
+		:: else ->
+			/* resync: the newest record */
+			position = published
+		fi
+	:: published <= position && ended && published <= position -> break
+	:: published <= position && !ended -> sleep(1, position + 1)
+	od
+}
+
+/* Writes what it likes, and at the end gives the ring free: it may hold it, not more. */
+active proctype hostile()
+{
+	if
+	:: read_off[2] = 1
+	:: read_off[2] = 200
+	fi;
+	read_off[2] = 255
+}
