@@ -1,0 +1,306 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT OR Apache-2.0
+#
+# A demonstration that proves itself: frames go from a network interface through the ring into RAW
+# files and out again as a pcap, and at the end the ledger is held against what was sent.
+#
+#   scripts/demo.sh [FOLDER WITH THE TOOLS]
+#
+# The environment says what: IFACE captures a real interface; otherwise the traffic is made here: as
+# root over a virtual cable in a network namespace of its own, without root inside hpcapd.
+# SECONDS_TO_RUN is how long (10), DIR where the files go (target/demo).
+#
+# Exit codes: 0 the ledger balances, 1 it does not or something failed, 2 wrong usage.
+#
+# Many functions here are called by name only (wait_for, trap):
+# shellcheck disable=SC2317
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+TOOLS=$(realpath "${1:-${CARGO_TARGET_DIR:-target}/release}")
+readonly TOOLS
+readonly IFACE=${IFACE:-}
+readonly SECONDS_TO_RUN=${SECONDS_TO_RUN:-10}
+readonly QUEUE=hpcap0
+# Traffic of the demonstration: 500 Mb/s, some 164,000 frames and 60 MB a second.
+readonly TRAFFIC=gen:size=imix,rate=500M,duration=${SECONDS_TO_RUN}s
+readonly MEBIBYTES_A_SECOND=60
+
+say() { printf '%s\n' "$*"; }
+
+die() {
+	printf 'demo: %s\n' "$1" >&2
+	exit "${2:-1}"
+}
+
+# The heading of the next step.
+steps=0
+step() {
+	steps=$((steps + 1))
+	printf '\n%d. %s\n' "$steps" "$*"
+}
+
+# A command as a user would type it.
+show() { say "   \$ $*"; }
+
+# What a program prints, set apart from what the demonstration says.
+quote() { sed -u 's/^/   | /'; }
+
+# ---------------------------------------------------------------------------- cleaning up
+namespace=
+sender=
+recorder=
+daemon=
+follower=
+scratch=$(mktemp -d "${TMPDIR:-/tmp}/hpcap-demo.XXXXXX")
+# Sockets of its own: a demonstration disturbs no daemon that runs already.
+export HPCAP_RUN_DIR=$scratch/run
+
+# Nothing stays that the demonstration made or started, but the files that it recorded.
+clean_up() {
+	trap '' INT TERM
+	local pid
+	for pid in $sender $recorder $daemon; do
+		kill -TERM "$pid" 2>/dev/null || true
+		wait "$pid" 2>/dev/null || true
+	done
+	[ -z "$follower" ] || wait "$follower" 2>/dev/null || true
+	[ -z "$namespace" ] || ip netns delete "$namespace" 2>/dev/null || true
+	rm -rf "$scratch"
+}
+trap clean_up EXIT
+trap 'say; say "demo: interrupted; cleaning up"; exit 1' INT TERM
+
+# ---------------------------------------------------------------------------- helpers
+# In the namespace, if there is one.
+inside() {
+	if [ -n "$namespace" ]; then
+		ip netns exec "$namespace" "$@"
+	else
+		"$@"
+	fi
+}
+
+# wait_for SECONDS COMMAND...: until the command succeeds.
+wait_for() {
+	local tries=$(($1 * 20))
+	shift
+	until "$@"; do
+		tries=$((tries - 1))
+		[ $tries -gt 0 ] || return 1
+		sleep 0.05
+	done
+}
+
+# The queue as others see it, as JSON.
+status() { "$TOOLS/hpcapd" --status "$QUEUE" --json 2>/dev/null; }
+
+# The frames of a line of the ledger that hpcapd prints at its end: "  captured   123 frames  4 MB".
+ledger_line() { awk -v name="$1" '$0 ~ "^  " name " +[0-9]+ frames" { sub("^  " name, ""); print $1; found = 1 } END { if (!found) print 0 }' "$scratch/daemon.log"; }
+
+running() { kill -0 "$1" 2>/dev/null; }
+daemon_is_up() { status >/dev/null || ! running "$daemon"; }
+recorder_is_up() { status | grep -q '"program":"hpcapdd"' || ! running "$recorder"; }
+# All that was sent has reached the ledger.
+all_arrived() { [ "$(status | grep -oE '"ledger":.*' | grep -oE '"frames":[0-9]+' | awk -F: '{ n += $2 } END { print n + 0 }')" -ge "$sent" ]; }
+
+# ---------------------------------------------------------------------------- the steps
+# DIR, or a folder under target/ that every demonstration makes anew.
+prepare_folder() {
+	if [ -z "${DIR:-}" ]; then
+		DIR=${CARGO_TARGET_DIR:-target}/demo
+		rm -rf "$DIR"
+	fi
+	mkdir -p "$DIR" || die "cannot make the folder $DIR (DIR=... chooses another)"
+	local needed=$((SECONDS_TO_RUN * MEBIBYTES_A_SECOND * 2)) free
+	free=$(df -Pm "$DIR" | awk 'NR == 2 { print $4 }')
+	[ -n "$IFACE" ] || [ "$free" -gt "$needed" ] ||
+		die "$DIR has $free MiB free, and ${SECONDS_TO_RUN} seconds need $needed: choose fewer seconds (SECONDS=5) or another folder (DIR=...)"
+	# Files of an earlier demonstration in the same folder are not part of this one.
+	DIR=$DIR/$(date +%Y%m%d-%H%M%S)
+	mkdir "$DIR" || die "cannot make the folder $DIR"
+}
+
+# The two ends of a virtual cable. Without IPv6 no end speaks by itself: there are no other frames
+# on it than those of the sender.
+make_cable() {
+	step "A virtual cable, wire0 to wire1, in a network namespace of its own"
+	namespace=hpcap-demo-$$
+	show "ip link add wire0 type veth peer name wire1"
+	ip netns add "$namespace" || die "cannot make a network namespace; without root the demonstration does without"
+	# shellcheck disable=SC2016 # expanded inside
+	inside sh -c 'for f in all default; do
+		f=/proc/sys/net/ipv6/conf/$f/disable_ipv6
+		[ ! -e $f ] || echo 1 >$f
+	done'
+	inside ip link add wire0 type veth peer name wire1 || die "cannot make a pair of veth interfaces"
+	inside ip link set wire0 up
+	inside ip link set wire1 up
+}
+
+start_daemon() {
+	step "hpcapd takes the frames of $1 into a ring that programs share"
+	show "hpcapd $1"
+	inside "$TOOLS/hpcapd" "$QUEUE"="$1" >"$scratch/daemon.log" 2>&1 &
+	daemon=$!
+	wait_for 10 daemon_is_up || true
+	quote <"$scratch/daemon.log"
+	running $daemon || die "hpcapd did not start (see above)"
+}
+
+start_recorder() {
+	step "hpcapdd records the ring into RAW files under $DIR"
+	show "hpcapdd $QUEUE $DIR $*"
+	"$TOOLS/hpcapdd" "$QUEUE" "$DIR" --progress "$@" >"$scratch/recorder.log" 2>&1 &
+	recorder=$!
+	tail -n +1 -s 0.1 -f --pid=$recorder "$scratch/recorder.log" | quote &
+	follower=$!
+	wait_for 10 recorder_is_up || die "hpcapdd did not attach to the ring within ten seconds"
+}
+
+# Waits for the end of the recorder and of what it prints.
+finish_recorder() {
+	local code=0
+	wait "$recorder" || code=$?
+	recorder=
+	wait "$follower" || true
+	follower=
+	[ $code = 0 ] || die "hpcapdd failed with exit code $code (see above)"
+}
+
+send_frames() {
+	step "The generator sends for $SECONDS_TO_RUN seconds"
+	show "hpcap-bench send $TRAFFIC --to wire0"
+	inside "$TOOLS/hpcap-bench" send "$TRAFFIC" --to wire0 --json >"$scratch/sent.json" &
+	sender=$!
+	wait $sender || die "the generator failed"
+	sender=
+	sent=$(grep -oE '"sent":\{"frames":[0-9]+' "$scratch/sent.json" | grep -oE '[0-9]+$')
+	say "   sent: $sent frames"
+}
+
+stop_recorder() {
+	show "kill -INT \$(pidof hpcapdd)       # stores what is in the ring, closes the file"
+	kill -INT "$recorder"
+	finish_recorder
+}
+
+check_files() {
+	step "checkraw reads every record of the files"
+	show "checkraw $DIR"
+	"$TOOLS/checkraw" "$DIR" 2>&1 | quote || die "checkraw found defects (see above)"
+	in_files=$("$TOOLS/checkraw" --json "$DIR" | grep -oE '"frames":[0-9]+' | head -n 1 | grep -oE '[0-9]+')
+}
+
+convert_files() {
+	pcap=$DIR/demo.pcap
+	step "raw2pcap converts them, for Wireshark and everything else that reads pcap"
+	show "raw2pcap $DIR -o $pcap"
+	"$TOOLS/raw2pcap" "$DIR" -o "$pcap" 2>&1 | quote || die "raw2pcap failed (see above)"
+}
+
+show_frames() {
+	step "The first frames"
+	if command -v tcpdump >/dev/null; then
+		show "tcpdump -nn -c 5 -r $pcap"
+		tcpdump -nn -c 5 -r "$pcap" 2>/dev/null | quote
+	elif command -v tshark >/dev/null; then
+		show "tshark -c 5 -r $pcap"
+		tshark -c 5 -r "$pcap" 2>/dev/null | quote
+	else
+		say "   (neither tcpdump nor tshark is installed)"
+	fi
+}
+
+# Frames in the pcap, counted by somebody else where there is somebody.
+count_pcap() {
+	if command -v tcpdump >/dev/null && tcpdump --help 2>&1 | grep -q -- --count; then
+		tcpdump --count -r "$pcap" 2>/dev/null | grep -oE '^[0-9]+'
+	else
+		echo "$in_files"
+	fi
+}
+
+verdict=0
+# agree WHAT NUMBER WITH NUMBER
+agree() {
+	local mark=ok
+	[ "$2" = "$4" ] || {
+		mark="DOES NOT AGREE"
+		verdict=1
+	}
+	printf '   %-34s %12s   %-34s %12s   %s\n' "$1" "$2" "$3" "$4" "$mark"
+}
+
+balance() {
+	step "hpcapd ends, and its ledger says what became of every frame"
+	show "kill -INT \$(pidof hpcapd)"
+	local shown stored
+	shown=$(wc -l <"$scratch/daemon.log")
+	kill -INT "$daemon" 2>/dev/null || true
+	wait "$daemon" || die "hpcapd failed: $(cat "$scratch/daemon.log")"
+	daemon=
+	tail -n +$((shown + 1)) "$scratch/daemon.log" | quote
+	stored=$(sed -n 's/^ended ([^)]*): \([0-9]*\) frames.*/\1/p' "$scratch/recorder.log")
+
+	say
+	if [ -n "${sent:-}" ]; then
+		agree "sent by the generator" "$sent" "on the wire, says the ledger" "$(ledger_line 'on the wire')"
+		agree "captured, says the ledger" "$(ledger_line captured)" "stored by hpcapdd" "$stored"
+	fi
+	agree "stored by hpcapdd" "$stored" "in the RAW files" "$in_files"
+	agree "in the RAW files" "$in_files" "in the pcap" "$(count_pcap)"
+	say
+	if [ $verdict = 0 ]; then
+		say "   The ledger balances: every frame is in the files or accounted for."
+	else
+		say "   THE LEDGER DOES NOT BALANCE."
+	fi
+}
+
+what_next() {
+	step "What next"
+	say "   The files:      $DIR"
+	say "   Look at them:   wireshark $pcap"
+	say "   A second of it: $TOOLS/raw2pcap --from +1s --to +2s $DIR -o second.pcap"
+	[ -n "$IFACE" ] || say "   Real traffic:   make run IFACE=eth0   (as root)"
+	say "   Your own:       README.md has the tour, docs/ each tool"
+}
+
+# ---------------------------------------------------------------------------- main
+[[ $SECONDS_TO_RUN =~ ^[1-9][0-9]{0,4}$ ]] ||
+	die "SECONDS=$SECONDS_TO_RUN: expected a number of seconds, such as 10" 2
+for tool in hpcapd hpcapdd hpcap-bench checkraw raw2pcap; do
+	[ -x "$TOOLS/$tool" ] || die "$TOOLS/$tool is not there: make build"
+done
+prepare_folder
+
+if [ -n "$IFACE" ]; then
+	say "hpcap: $SECONDS_TO_RUN seconds of interface $IFACE, recorded, checked and converted."
+	start_daemon "af_packet:$IFACE"
+	start_recorder --duration "${SECONDS_TO_RUN}s"
+	finish_recorder
+elif [ "$(id -u)" = 0 ]; then
+	say "hpcap: $SECONDS_TO_RUN seconds of generated traffic over a virtual cable, recorded, checked,"
+	say "converted, and held against the ledger."
+	make_cable
+	start_daemon af_packet:wire1
+	start_recorder
+	send_frames
+	wait_for 5 all_arrived || true
+	stop_recorder
+else
+	say "hpcap: $SECONDS_TO_RUN seconds of traffic that hpcapd generates itself, recorded, checked and"
+	say "converted. (As root, it goes over a virtual cable.)"
+	# So many frames that it takes about as long; the daemon counts them from the first.
+	sent=$((SECONDS_TO_RUN * 160000))
+	start_daemon "gen:size=imix,rate=160000pps,count=$sent"
+	start_recorder
+	finish_recorder
+fi
+check_files
+convert_files
+show_frames
+balance
+what_next
+exit $verdict
