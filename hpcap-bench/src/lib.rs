@@ -3,5 +3,7 @@
 //! | module | is |
 //! |---|---|
 //! | [`send`] | `hpcap-bench send`: the frames of a source, out of an interface |
+//! | [`verify`] | `hpcap-bench verify`: whether generated frames are all there, and whole |
 
 pub mod send;
+pub mod verify;

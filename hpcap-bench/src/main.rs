@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 use hpcap::Result;
 
 mod send_command;
+mod verify_command;
 
 /// Traffic for hpcap, and how well it copes.
 #[derive(Parser)]
@@ -18,11 +19,13 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Send(send_command::SendArgs),
+    Verify(verify_command::VerifyArgs),
 }
 
 fn run(command: &Command) -> Result<()> {
     match command {
         Command::Send(args) => send_command::run(args),
+        Command::Verify(args) => verify_command::run(args),
     }
 }
 

@@ -1,0 +1,180 @@
+//! Verifies RAW files, in the order in which they were recorded.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use hpcap::error::Context;
+use hpcap::raw::{DamageKind, Event, FileHeader, FileName, Reader};
+use hpcap::{Error, Kind, Ledger, QueueName, Result};
+
+use super::findings::Findings;
+use super::judge::Judge;
+
+/// One stream: the files of a queue for as long as its producer lived.
+#[derive(Debug, PartialEq, Eq, Clone, Copy)]
+struct Origin {
+    queue: Option<QueueName>,
+    producer_pid: u32,
+}
+
+/// The stream that is read.
+#[derive(Debug)]
+struct Stream {
+    origin: Option<Origin>,
+    judge: Judge,
+    from: Instant,
+    /// The queue's ledger before the first file, and as of the last that is known.
+    ledgers: Option<(Ledger, Ledger)>,
+    /// Stream offset where the last file ended.
+    end_off: Option<u64>,
+    /// Nobody recorded between the last file and this one: what is missing until its first frame
+    /// is in no file.
+    interrupted: bool,
+}
+
+impl Stream {
+    fn new(of: String, origin: Option<Origin>) -> Self {
+        Self {
+            origin,
+            judge: Judge::new(of),
+            from: Instant::now(),
+            ledgers: None,
+            end_off: None,
+            interrupted: false,
+        }
+    }
+
+    fn header(&mut self, header: &FileHeader) {
+        self.interrupted = self.end_off.is_some_and(|end| end != header.stream_off);
+        let first = self.ledgers.map_or(header.ledger, |(first, _)| first);
+        self.ledgers = Some((first, header.ledger));
+    }
+
+    fn finish(mut self) -> Findings {
+        let found = self.judge.found();
+        found.seconds = self.from.elapsed().as_secs_f64();
+        if let Some((first, last)) = self.ledgers {
+            found.ledger_lost = last.since(&first);
+            found.ledger_lost[hpcap::Reason::Captured] = hpcap::Count::default();
+        }
+        self.judge.into_findings()
+    }
+}
+
+/// Reads the files in `paths` and those in the folders in it; one result for each stream.
+///
+/// # Errors
+/// When a path cannot be read, or there is no RAW file.
+pub fn verify_files(paths: &[PathBuf], stop: &AtomicBool) -> Result<Vec<Findings>> {
+    let mut files = Vec::new();
+    for path in paths {
+        collect(path, true, &mut files)?;
+    }
+    if files.is_empty() {
+        let shown: Vec<_> = paths.iter().map(|p| p.display().to_string()).collect();
+        return Err(Error::new(
+            Kind::NotFound,
+            format!("verify {}", shown.join(", ")),
+            "there is no *.raw and no *.raw.part in it",
+        ));
+    }
+    // Files of one queue after each other, in the order of their starts.
+    files.sort_by_key(|path| {
+        let name = path.file_name().and_then(|n| FileName::parse(n.to_str()?));
+        (
+            name.map(|n| (n.queue, n.start_sec, n.sequence)),
+            path.clone(),
+        )
+    });
+    let mut done = Vec::new();
+    let mut stream = Stream::new(files[0].display().to_string(), None);
+    for path in &files {
+        stream = read(path, stream, &mut done, stop)?;
+        if stop.load(Ordering::Relaxed) {
+            break;
+        }
+    }
+    done.push(stream.finish());
+    Ok(done)
+}
+
+/// The RAW files in a folder and the folders in it; a file that was named is taken as one.
+fn collect(path: &Path, named: bool, files: &mut Vec<PathBuf>) -> Result<()> {
+    let tried = || format!("verify {}", path.display());
+    if fs::metadata(path).context(tried)?.is_dir() {
+        for entry in fs::read_dir(path).context(tried)? {
+            collect(&entry.context(tried)?.path(), false, files)?;
+        }
+    } else if named
+        || path
+            .to_str()
+            .is_some_and(|p| p.ends_with(".raw") || p.ends_with(".raw.part"))
+    {
+        files.push(path.to_owned());
+    }
+    Ok(())
+}
+
+/// Reads one file. Goes on with `stream`, or finishes it where the file is another's.
+fn read(
+    path: &Path,
+    mut stream: Stream,
+    done: &mut Vec<Findings>,
+    stop: &AtomicBool,
+) -> Result<Stream> {
+    let part = path.extension().is_some_and(|e| e == "part");
+    let mut reader = Reader::open(path)?;
+    let mut start_off = None;
+    let mut frames = 0u64;
+    stream.judge.found().files += 1;
+    while let Some(found) = reader.next()? {
+        match found.event {
+            Event::Frame(frame) => {
+                let missing = stream.judge.missing();
+                stream.judge.frame(&frame);
+                if stream.interrupted {
+                    stream.judge.found().between += stream.judge.missing() - missing;
+                    stream.interrupted = false;
+                }
+                frames += 1;
+                if frames.is_multiple_of(1 << 16) && stop.load(Ordering::Relaxed) {
+                    break;
+                }
+            }
+            Event::FileHeader(header) => {
+                let origin = Origin {
+                    queue: header.queue,
+                    producer_pid: header.producer_pid,
+                };
+                if stream.origin.is_some_and(|o| o != origin) {
+                    stream.judge.found().files -= 1;
+                    done.push(stream.finish());
+                    stream = Stream::new(path.display().to_string(), None);
+                    stream.judge.found().files = 1;
+                }
+                stream.origin = Some(origin);
+                start_off = Some(header.stream_off);
+                stream.header(&header);
+            }
+            Event::Gap(gap) => stream.judge.gap(&gap),
+            Event::Ledger(tag) => {
+                if let Some((_, last)) = &mut stream.ledgers {
+                    *last = tag.ledger;
+                }
+            }
+            Event::Damage(damage) => match damage.kind {
+                // A file that nobody finished ends anywhere.
+                DamageKind::CutHeader | DamageKind::CutRecord { .. } | DamageKind::Unwritten
+                    if part => {}
+                _ => stream.judge.found().damaged += 1,
+            },
+            Event::Padding => {}
+        }
+    }
+    stream.end_off = start_off.map(|off| off + reader.offset());
+    stream.judge.found().plain |= start_off.is_none();
+    stream.judge.found().unfinished += u64::from(part);
+    Ok(stream)
+}

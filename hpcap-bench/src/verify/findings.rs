@@ -1,0 +1,228 @@
+//! What was found in a stream of generated frames, and whether it is as it should be.
+
+use std::fmt;
+
+use hpcap::{Ledger, Reason};
+use serde::Serialize;
+
+/// Counts of frames, unless they say otherwise.
+#[derive(Debug, Clone, PartialEq, Serialize, Default)]
+pub struct Findings {
+    /// What was looked at.
+    pub of: String,
+    /// Generated frames with every byte as it was sent.
+    pub verified: u64,
+    /// Bytes of these, as captured.
+    pub bytes: u64,
+    /// Generated frames with a byte that is not as it was sent.
+    pub corrupt: u64,
+    /// Frames of others.
+    pub foreign: u64,
+    /// Frames that end before their number does: nothing is known of them but that they exist.
+    pub short: u64,
+    /// The lowest number.
+    pub first_seq: Option<u64>,
+    /// The highest number.
+    pub last_seq: Option<u64>,
+    /// Numbers between them that were not found.
+    pub missing: u64,
+    /// Stretches of missing numbers.
+    pub holes: u64,
+    /// Frames behind one with a higher number.
+    pub reordered: u64,
+    /// Frames whose number had been there before.
+    pub repeated: u64,
+    /// Gap records.
+    pub gaps: u64,
+    /// What the gap records say was lost, by reason.
+    pub gap_lost: Ledger,
+    /// Captured frames that this listener was too slow for.
+    pub overrun: u64,
+    /// Frames between two recordings of one stream, in no file.
+    pub between: u64,
+    /// What the queue's ledger says is not in the stream, since this listener attached (a bound
+    /// from above), or from the first file to the last.
+    pub ledger_lost: Ledger,
+    /// Captured frames that the queue's ledger counts and that were not found: after the end of
+    /// a queue only.
+    pub vanished: u64,
+    /// Whether the stream was without gap records, so that only the ledger can explain.
+    pub plain: bool,
+    /// Stretches of files that are no records.
+    pub damaged: u64,
+    /// Files that were never finished.
+    pub unfinished: u64,
+    /// Files read.
+    pub files: u64,
+    /// The producer ended without saying so.
+    pub producer_died: bool,
+    /// Seconds that reading took.
+    pub seconds: f64,
+}
+
+/// Reasons for which a frame is not in the stream without a gap that says so.
+const SILENT: [Reason; 3] = [Reason::Duplicate, Reason::Filtered, Reason::NoListener];
+
+impl Findings {
+    /// Numbers that nothing explains.
+    #[must_use]
+    pub fn unexplained(&self) -> u64 {
+        let silent = SILENT.iter().map(|r| self.ledger_lost[*r].frames);
+        let gaps = self.gap_lost.lost().frames;
+        // Gaps within what was overrun, and those of a plain stream, are known from the ledger.
+        let losses = if self.overrun > 0 || self.plain {
+            gaps.max(self.ledger_lost.lost().frames + self.own_gaps())
+        } else {
+            gaps
+        };
+        let explained =
+            silent.sum::<u64>() + losses + self.overrun + self.between + self.short + self.corrupt;
+        self.missing.saturating_sub(explained)
+    }
+
+    /// What gaps say that a listener lost, not the queue.
+    fn own_gaps(&self) -> u64 {
+        self.gap_lost[Reason::Overrun].frames + self.gap_lost[Reason::Storage].frames
+    }
+
+    /// What is wrong, a sentence each; nothing where all is well.
+    #[must_use]
+    pub fn complaints(&self, frames_wanted: Option<u64>) -> Vec<String> {
+        let mut wrong = Vec::new();
+        let mut say = |count: u64, what: &str| {
+            if count > 0 {
+                wrong.push(format!("{count} {what}"));
+            }
+        };
+        say(self.corrupt, "frames are corrupt");
+        say(
+            self.unexplained(),
+            "frames are missing that no gap and no ledger explains",
+        );
+        say(self.repeated, "frames are there twice");
+        say(self.vanished, "captured frames were never seen");
+        say(self.damaged, "stretches of files are no records");
+        let known = self.verified + self.missing + self.short;
+        say(
+            frames_wanted.unwrap_or(0).saturating_sub(known),
+            "frames less than asked for",
+        );
+        if self.producer_died {
+            wrong.push("the producer died".into());
+        }
+        if self.verified + self.short == 0 {
+            wrong.push("there is no generated frame".into());
+        }
+        wrong
+    }
+
+    #[allow(clippy::cast_precision_loss, reason = "three digits are shown")]
+    fn rate(&self) -> f64 {
+        self.verified as f64 / self.seconds.max(1e-9)
+    }
+}
+
+impl fmt::Display for Findings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}: {} frames verified, {} bytes, in {:.1} s ({:.2} Mpps)",
+            self.of,
+            self.verified,
+            self.bytes,
+            self.seconds,
+            self.rate() / 1e6
+        )?;
+        if let (Some(first), Some(last)) = (self.first_seq, self.last_seq) {
+            write!(f, "\n  numbers    {first} to {last}")?;
+        }
+        write!(
+            f,
+            "\n  missing    {} in {} holes, {} unexplained",
+            self.missing,
+            self.holes,
+            self.unexplained()
+        )?;
+        for (reason, count) in self.gap_lost.iter().filter(|(_, c)| c.frames > 0) {
+            write!(f, "\n  gap        {} lost: {reason}", count.frames)?;
+        }
+        let lines = [
+            (self.corrupt, "corrupt", ""),
+            (self.reordered, "reordered", ""),
+            (self.repeated, "repeated", ""),
+            (self.overrun, "overrun", "missed by this listener"),
+            (self.between, "between", "two recordings, in no file"),
+            (self.short, "short", "too short to carry a number"),
+            (self.foreign, "foreign", "not from the generator"),
+            (self.damaged, "damaged", "stretches of files"),
+            (self.unfinished, "unfinished", "files"),
+        ];
+        for (count, name, what) in lines {
+            if count > 0 {
+                write!(f, "\n  {name:<10} {}", format!("{count} {what}").trim_end())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hpcap::Count;
+
+    use super::*;
+
+    fn lost(reason: Reason, frames: u64) -> Ledger {
+        let mut ledger = Ledger::default();
+        ledger[reason] = Count::new(frames, 0);
+        ledger
+    }
+
+    fn found() -> Findings {
+        Findings {
+            verified: 90,
+            missing: 10,
+            ..Findings::default()
+        }
+    }
+
+    #[test]
+    fn a_missing_frame_is_a_complaint_unless_a_gap_names_it() {
+        assert_eq!(found().unexplained(), 10);
+        assert_eq!(found().complaints(None).len(), 1);
+        let gap = Findings {
+            gap_lost: lost(Reason::NicMissed, 10),
+            ..found()
+        };
+        assert_eq!(gap.unexplained(), 0);
+        assert!(gap.complaints(Some(100)).is_empty());
+        assert_eq!(gap.complaints(Some(101)), ["1 frames less than asked for"]);
+    }
+
+    #[test]
+    fn the_ledger_explains_a_loss_only_where_there_can_be_no_gap() {
+        let ledger = Findings {
+            ledger_lost: lost(Reason::RingFull, 10),
+            ..found()
+        };
+        assert_eq!(ledger.unexplained(), 10);
+        let plain = Findings {
+            plain: true,
+            ..ledger
+        };
+        assert_eq!(plain.unexplained(), 0);
+        let filtered = Findings {
+            ledger_lost: lost(Reason::Filtered, 9),
+            ..found()
+        };
+        assert_eq!(filtered.unexplained(), 1);
+    }
+
+    #[test]
+    fn nothing_at_all_is_a_complaint() {
+        assert_eq!(
+            Findings::default().complaints(None),
+            ["there is no generated frame"]
+        );
+    }
+}

@@ -1,0 +1,109 @@
+//! `hpcap-bench verify` as a command.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use clap::Args;
+use hpcap::error::Context;
+use hpcap::units::parse_duration;
+use hpcap::{Contract, Error, Kind, Queue, QueueName, Result, Start};
+use hpcap_bench::verify::{
+    Findings, Listening, parse_contract, parse_start, verify_files, verify_queue,
+};
+use signal_hook::consts::{SIGINT, SIGTERM};
+
+/// Check every generated frame of a queue, or of RAW files: number, content, gaps.
+///
+/// Exits 1 when a frame is corrupt or there twice, or when one is missing that no gap and no
+/// ledger explains. A queue is read until it ends, or to a limit.
+#[derive(Args)]
+pub(crate) struct VerifyArgs {
+    /// A queue such as hpcap0, or RAW files and folders of them.
+    #[arg(value_name = "QUEUE|PATH", required = true)]
+    targets: Vec<String>,
+    /// Stop after this many frames, and complain when there are fewer.
+    #[arg(long, value_name = "N")]
+    frames: Option<u64>,
+    /// Stop after this time.
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    duration: Option<Duration>,
+    /// `lossless` holds the ring back, `lossless:5s` does so for 5 s at most, `lossy` never.
+    #[arg(long, value_name = "HOW", default_value = "lossless", value_parser = parse_contract)]
+    contract: Contract,
+    /// Where to start: file, newest or oldest.
+    #[arg(long, value_name = "WHERE", default_value = "file", value_parser = parse_start)]
+    start: Start,
+    /// Sleep for this time after every 256 KiB, as a listener that is too slow.
+    #[arg(long, value_name = "TIME", default_value = "0", value_parser = parse_duration)]
+    pause: Duration,
+    /// Print one JSON object a stream.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(args: &VerifyArgs) -> Result<()> {
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        signal_hook::flag::register(signal, Arc::clone(&stop))
+            .context(|| "prepare for SIGINT and SIGTERM")?;
+    }
+    let found = match queue_of(&args.targets)? {
+        Some(name) => {
+            let how = Listening {
+                contract: args.contract,
+                start: args.start,
+                frames: args.frames,
+                duration: args.duration,
+                pause: args.pause,
+            };
+            vec![verify_queue(&Queue::open(name)?, &how, &stop)?]
+        }
+        None => {
+            let paths: Vec<PathBuf> = args.targets.iter().map(PathBuf::from).collect();
+            verify_files(&paths, &stop)?
+        }
+    };
+    let mut wrong = Vec::new();
+    for one in &found {
+        let complaints = one.complaints(args.frames);
+        print(one, &complaints, args.json)?;
+        wrong.extend(complaints.iter().map(|what| format!("{}: {what}", one.of)));
+    }
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    let tried = format!("verify {}", args.targets.join(" "));
+    Err(Error::new(Kind::Format, tried, wrong.join("; ")))
+}
+
+/// The one queue that is named, if it is not paths.
+fn queue_of(targets: &[String]) -> Result<Option<QueueName>> {
+    let name = targets.iter().find_map(|t| {
+        t.parse::<QueueName>()
+            .ok()
+            .filter(|_| !PathBuf::from(t).exists())
+    });
+    match name {
+        Some(_) if targets.len() > 1 => Err(Error::usage(
+            targets.join(" "),
+            "expected one queue, or files and folders",
+        )),
+        name => Ok(name),
+    }
+}
+
+fn print(found: &Findings, complaints: &[String], json: bool) -> Result<()> {
+    let tried = || "print what was found";
+    let text = if json {
+        let mut value = serde_json::to_value(found).map_err(|e| Error::io(tried(), e.into()))?;
+        value["unexplained"] = found.unexplained().into();
+        value["complaints"] = complaints.into();
+        value.to_string()
+    } else {
+        found.to_string()
+    };
+    writeln!(std::io::stdout().lock(), "{text}").context(tried)
+}
