@@ -24,8 +24,8 @@ explore() {
 	(
 		cd "$dir"
 		spin "$@" -a "$model" >spin.log 2>&1 || { cat spin.log && exit 3; }
-		gcc -O2 -w -DMEMLIM=6144 -DCOLLAPSE -o pan pan.c
-		./pan -a -n -m$DEPTH 2>&1
+		gcc -O2 -w -DSAFETY -DMEMLIM=6144 -DCOLLAPSE -o pan pan.c
+		./pan -n -m$DEPTH 2>&1
 	) || true
 	rm -rf "$dir"
 }
