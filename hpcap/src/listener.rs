@@ -497,6 +497,8 @@ impl Listener {
     /// this call: what was taken from it since the last acknowledgement is not to be trusted.
     pub fn ack(&mut self) -> Result<()> {
         const TRIED: &str = "acknowledge";
+        // What was read is read before the state is: a killed listener holds nothing.
+        fence(Ordering::Acquire);
         self.check_killed(TRIED)?;
         if self.is_lossy() && self.is_overtaken(self.acked) && self.acked != self.position {
             return Err(self.overrun(TRIED));

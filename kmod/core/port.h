@@ -26,10 +26,15 @@
 
 #define READ_ONCE(x)		__atomic_load_n(&(x), __ATOMIC_RELAXED)
 #define WRITE_ONCE(x, v)	__atomic_store_n(&(x), (v), __ATOMIC_RELAXED)
+/* what follows is not done before this load */
 #define smp_load_acquire(p)	__atomic_load_n((p), __ATOMIC_ACQUIRE)
+/* what comes before is done before this store */
 #define smp_store_release(p, v)	__atomic_store_n((p), (v), __ATOMIC_RELEASE)
+/* stores before it are done before stores behind it */
 #define smp_wmb()		__atomic_thread_fence(__ATOMIC_RELEASE)
+/* everything before it is done before everything behind it */
 #define smp_mb()		__atomic_thread_fence(__ATOMIC_SEQ_CST)
+#define fallthrough		__attribute__((__fallthrough__))
 #define likely(x)		__builtin_expect(!!(x), 1)
 #define unlikely(x)		__builtin_expect(!!(x), 0)
 #define U64_MAX			(~0ULL)

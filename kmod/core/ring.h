@@ -136,12 +136,14 @@ static inline void hpcap_ring_open_block(struct hpcap_ring *r)
 	struct hpcap_block *entry = hpcap_ring_entry(r, block);
 
 	WRITE_ONCE(entry->block, HPCAP_NO_BLOCK);
+	/* Invalid before it changes. */
 	smp_wmb();
 	WRITE_ONCE(entry->first_off, r->head);
 	WRITE_ONCE(entry->first_ns, 0);
 	WRITE_ONCE(entry->frames, r->ledger[HPCAP_CAPTURED].frames);
 	WRITE_ONCE(entry->bytes, r->ledger[HPCAP_CAPTURED].bytes);
 	WRITE_ONCE(entry->file_off, r->file_off);
+	/* Valid after it has changed. */
 	smp_store_release(&entry->block, block);
 	r->unstamped = entry;
 	r->next_block = (block + 1) * r->block_bytes;
@@ -169,8 +171,9 @@ static inline void hpcap_ring_refresh(struct hpcap_ring *r)
 		mask &= mask - 1;
 		if (s->state != HPCAP_SLOT_ACTIVE)
 			continue;
-		/* Not believed beyond what it can have read, nor back in time. */
+		/* Read before it was acknowledged: what is read may be overwritten. */
 		off = smp_load_acquire(&s->shared->read_off);
+		/* Not believed beyond what it can have read, nor back in time. */
 		off = hpcap_min(hpcap_max(off, s->read_off), r->published);
 		s->read_off = off;
 		WRITE_ONCE(r->queue->listeners[i].read_off, off);
@@ -298,6 +301,7 @@ static inline void hpcap_ring_grant(struct hpcap_ring *r, u32 i, u64 off, u64 fr
 	WRITE_ONCE(l->start_off, off);
 	WRITE_ONCE(l->start_frames, frames);
 	WRITE_ONCE(l->start_bytes, bytes);
+	/* Its start is there before it is active. */
 	smp_store_release(&l->state, HPCAP_SLOT_ACTIVE);
 	r->listeners++;
 	/* A new lossless listener may hold more than the others. */
@@ -473,7 +477,7 @@ static inline int hpcap_ring_push(struct hpcap_ring *r, const struct hpcap_frame
 		if (err)
 			return err;
 	}
-	if (unlikely((f->sec >> 32) | !(f->sec | f->nsec) | (f->nsec >= HPCAP_NS_PER_S)))
+	if (unlikely(f->sec >> 32 || !(f->sec | f->nsec) || f->nsec >= HPCAP_NS_PER_S))
 		hpcap_ring_adjust_time(r, &rec, f);
 	if (unlikely(f->len > HPCAP_CAPLEN_MAX || f->len < f->caplen)) {
 		u32 len = f->len < f->caplen ? f->caplen : f->len;
@@ -540,6 +544,7 @@ static inline void hpcap_ring_publish_ledger(struct hpcap_ring *r)
 	u32 i;
 
 	WRITE_ONCE(q->ledger_seq, seq + 1);
+	/* Odd before it changes. */
 	smp_wmb();
 	for (i = 0; i < HPCAP_LEDGER_REASONS; i++) {
 		WRITE_ONCE(q->ledger[i].frames, r->ledger[i].frames);
@@ -547,6 +552,7 @@ static inline void hpcap_ring_publish_ledger(struct hpcap_ring *r)
 	}
 	WRITE_ONCE(q->published_frames, r->ledger[HPCAP_CAPTURED].frames);
 	WRITE_ONCE(q->ledger_off, r->published);
+	/* Even after it has changed. */
 	smp_store_release(&q->ledger_seq, seq + 2);
 	r->dirty = 0;
 }
@@ -556,6 +562,7 @@ static inline void hpcap_ring_publish(struct hpcap_ring *r)
 {
 	if (r->head != r->published) {
 		r->published = r->head;
+		/* Written before it is published. */
 		smp_store_release(&r->queue->published, r->head);
 		r->dirty = 1;
 	}
@@ -606,6 +613,7 @@ static inline int hpcap_ring_attach(struct hpcap_ring *r, struct hpcap_slot *sha
 	s->state = HPCAP_SLOT_STARTING;
 	s->contract = l->contract;
 	r->queue->listeners[i] = *l;
+	/* Who it is, is there before the slot is not free any more. */
 	smp_store_release(&r->queue->listeners[i].state, HPCAP_SLOT_STARTING);
 	r->slot_mask |= 1u << i;
 
@@ -623,7 +631,7 @@ static inline int hpcap_ring_attach(struct hpcap_ring *r, struct hpcap_slot *sha
 			hpcap_ring_grant(r, i, e->first_off, e->frames, e->bytes);
 			break;
 		}
-		/* fallthrough */
+		fallthrough;
 	default:
 		hpcap_ring_grant(r, i, r->head, r->ledger[HPCAP_CAPTURED].frames,
 				 r->ledger[HPCAP_CAPTURED].bytes);
@@ -666,6 +674,7 @@ static inline void hpcap_ring_detach(struct hpcap_ring *r, u32 i)
 static inline void hpcap_ring_kill(struct hpcap_ring *r, u32 i)
 {
 	r->slots[i].state = HPCAP_SLOT_KILLED;
+	/* Told before anything that it held is overwritten. */
 	smp_store_release(&r->queue->listeners[i].state, HPCAP_SLOT_KILLED);
 	hpcap_ring_released(r);
 }
@@ -675,6 +684,7 @@ static inline void hpcap_ring_demote(struct hpcap_ring *r, u32 i)
 {
 	r->slots[i].contract = HPCAP_LOSSY;
 	WRITE_ONCE(r->queue->listeners[i].demoted_ns, r->wall_ns);
+	/* Told before anything that it held is overwritten. */
 	smp_store_release(&r->queue->listeners[i].contract, HPCAP_LOSSY);
 	hpcap_ring_released(r);
 }
@@ -686,6 +696,7 @@ static inline void hpcap_ring_end(struct hpcap_ring *r)
 	if (r->gap_due)
 		hpcap_ring_prepare(r, 0);
 	hpcap_ring_publish(r);
+	/* Everything is published before the end is. */
 	smp_store_release(&r->queue->state, HPCAP_QUEUE_ENDED);
 }
 
@@ -853,6 +864,7 @@ static inline int hpcap_ring_init(struct hpcap_ring *r, void *base, struct hpcap
 	if (!r->plain)
 		hpcap_ring_write_header(r);
 	hpcap_ring_publish(r);
+	/* The page is whole before it says so. */
 	smp_store_release(&queue->state, HPCAP_QUEUE_RUNNING);
 	return 0;
 }

@@ -5,7 +5,6 @@
  */
 #include <ring.h>
 
-
 unsigned long hpcap_user_ring_size(void)
 {
 	return sizeof(struct hpcap_ring);
