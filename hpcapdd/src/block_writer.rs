@@ -7,9 +7,10 @@
 use hpcap::raw::index::{Entry, Index};
 use hpcap::{Count, Timestamp};
 
+use crate::bounce::Bounce;
 use crate::capture_file::{CaptureFile, OutputFolder, Sealed};
 use crate::closing::closing;
-use crate::direct_file::{ALIGN, Page, align_down};
+use crate::direct_file::align_down;
 use crate::piece::Piece;
 use crate::trouble::Trouble;
 use crate::walk::walk;
@@ -28,7 +29,7 @@ pub struct Geometry {
 pub struct BlockWriter {
     folder: OutputFolder,
     geometry: Geometry,
-    page: Box<Page>,
+    bounce: Bounce,
     open: Option<Open>,
 }
 
@@ -68,7 +69,7 @@ impl BlockWriter {
         Self {
             folder,
             geometry,
-            page: Box::default(),
+            bounce: Bounce::default(),
             open: None,
         }
     }
@@ -93,8 +94,8 @@ impl BlockWriter {
 
     /// Brings what is new of `piece` into the file under way, or into a new one where there
     /// is none; `piece` must then be the start of a file. What a partial block has in its last
-    /// page is written with zeros behind it, which read as empty padding, and again with the
-    /// rest of the block at the same place. Returns the bytes of the stream that are new.
+    /// page is written with padding behind it ([`Bounce`]), and again with the rest of the
+    /// block at the same place. Returns the bytes of the stream that are new.
     ///
     /// # Errors
     /// [`Trouble`]; the call can be repeated and goes on where it failed.
@@ -117,11 +118,10 @@ impl BlockWriter {
             open.stored = before.max(piece.off + from + done);
             result?;
         }
-        if pages_end < len && open.stored < piece.end() {
+        if !piece.complete {
             let tail = slice(piece.bytes, pages_end, len);
-            self.page.0[..tail.len()].copy_from_slice(tail);
-            self.page.0[tail.len()..].fill(0);
-            open.file.write(&self.page.0, in_file + pages_end, &mut 0)?;
+            let bounce = self.bounce.fill(tail);
+            open.file.write(bounce, in_file + pages_end, &mut 0)?;
             open.stored = piece.end();
         }
         Ok(open.stored - before)
@@ -204,6 +204,8 @@ impl BlockWriter {
         let closing = closing(at, block_bytes, file_bytes_max, tags);
         let mut write = || -> Result<u64, Trouble> {
             open.file.make_buffered()?;
+            // What is behind it now would fill the holes between the paddings' headers.
+            open.file.cut(at)?;
             for (off, bytes) in &closing.writes {
                 open.file.write(bytes, *off, &mut 0)?;
             }
@@ -279,6 +281,3 @@ fn slice(bytes: &[u8], from: u64, to: u64) -> &[u8] {
     let at = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
     bytes.get(at(from)..at(to)).unwrap_or_default()
 }
-
-// A page of the bounce buffer is what a direct write is aligned to.
-const _: () = assert!(std::mem::size_of::<Page>() as u64 == ALIGN);

@@ -1,11 +1,12 @@
 //! A RAW file under way: made under a name of its own, filled, sealed, finished.
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use hpcap::error::Context;
 use hpcap::raw::index::Index;
-use hpcap::raw::name::PartFile;
+use hpcap::raw::name::{FileName, PartFile};
 use hpcap::{Count, Error, Kind, QueueName, Result, Timestamp};
 
 use crate::direct_file::DirectFile;
@@ -19,6 +20,7 @@ pub struct OutputFolder {
     queue: QueueName,
     reserve_bytes: u64,
     direct: bool,
+    last: Cell<Option<FileName>>,
 }
 
 impl OutputFolder {
@@ -51,6 +53,7 @@ impl OutputFolder {
             queue,
             reserve_bytes: 0,
             direct,
+            last: Cell::new(None),
         })
     }
 
@@ -73,7 +76,11 @@ impl OutputFolder {
     /// [`Trouble::Passing`], whatever it is: a folder can come back, permissions can change.
     pub fn create(&self) -> std::result::Result<CaptureFile, Trouble> {
         let made = || -> Result<CaptureFile> {
-            let part = PartFile::create(&self.base, self.queue, Timestamp::now())?;
+            let now = Timestamp::now();
+            let last = self.last.get().filter(|last| last.start_sec == now.sec());
+            let first = last.map_or(0, |last| last.sequence + 1);
+            let part = PartFile::create_from(&self.base, self.queue, now, first)?;
+            self.last.set(Some(part.name()));
             let path = part.path();
             let file = part
                 .file()
@@ -144,7 +151,9 @@ impl CaptureFile {
     ///
     /// # Errors
     /// When the operating system refuses.
-    pub fn appender(&self) -> std::result::Result<std::fs::File, Trouble> {
+    pub fn appender(&mut self) -> std::result::Result<std::fs::File, Trouble> {
+        // The clone shares the flags.
+        self.make_buffered()?;
         self.io
             .file()
             .try_clone()
@@ -159,6 +168,14 @@ impl CaptureFile {
         std::os::unix::fs::FileExt::read_exact_at(self.io.file(), bytes, off)
     }
 
+    /// Cuts it, and gives back what was reserved behind that.
+    ///
+    /// # Errors
+    /// What the failure means.
+    pub fn cut(&mut self, len: u64) -> std::result::Result<(), Trouble> {
+        set_len(self.io.file(), len).map_err(|e| Trouble::of_write(&self.path, e))
+    }
+
     /// Has the data reach the disk.
     pub fn sync(&self) {
         // An error shows again, and is dealt with, when the file is finished.
@@ -170,6 +187,13 @@ impl CaptureFile {
         // The worst that can remain is an empty .raw.part.
         let _ = self.part.discard();
     }
+}
+
+/// Sets a file's length. Only shrinking gives back what was reserved behind the end, hence the
+/// detour.
+fn set_len(file: &std::fs::File, len: u64) -> std::io::Result<()> {
+    file.set_len(len + 1)?;
+    file.set_len(len)
 }
 
 /// A file that needs nothing but its final length and name.
@@ -205,7 +229,7 @@ impl Sealed {
             opened,
         } = file;
         let tried = || format!("finish {}", path.display());
-        io.file().set_len(len).context(tried)?;
+        set_len(io.file(), len).context(tried)?;
         io.file().sync_data().context(tried)?;
         drop(io);
         let (_, path) = part.finish()?;

@@ -10,27 +10,10 @@ use nix::fcntl::{FallocateFlags, FcntlArg, OFlag, fallocate, fcntl};
 /// What a direct write must be aligned to: memory, place in the file, length.
 pub const ALIGN: u64 = 4096;
 
-/// Rounds up to [`ALIGN`].
-#[must_use]
-pub fn align_up(n: u64) -> u64 {
-    n.next_multiple_of(ALIGN)
-}
-
 /// Rounds down to [`ALIGN`].
 #[must_use]
 pub fn align_down(n: u64) -> u64 {
     n / ALIGN * ALIGN
-}
-
-/// One page of memory that a direct write can start from.
-#[derive(Debug, Clone)]
-#[repr(C, align(4096))]
-pub struct Page(pub [u8; ALIGN as usize]);
-
-impl Default for Page {
-    fn default() -> Self {
-        Self([0; ALIGN as usize])
-    }
 }
 
 /// An open file, with or without O_DIRECT.
@@ -165,9 +148,11 @@ mod tests {
 
     #[test]
     fn aligned_and_unaligned_writes_reach_the_file() {
+        #[repr(align(4096))]
+        struct Page([u8; 4096]);
+        let page = Page([7; 4096]);
         for direct in [false, true] {
             let mut file = temporary(direct);
-            let page = Page([7; 4096]);
             file.write_all_at(&page.0, 4096, &mut 0).unwrap();
             // Unaligned memory, place and length: falls back by itself.
             file.write_all_at(&page.0[1..11], 3, &mut 0).unwrap();

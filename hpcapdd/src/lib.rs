@@ -6,7 +6,7 @@
 //! | [`session`] | the loop: steps, waits, holds, ends |
 //! | [`input`] | a queue of another process, or an engine in this one |
 //! | [`sink`] | what every destination has in common |
-//! | [`block_sink`], [`block_writer`], [`piece`] | whole blocks, straight from the ring |
+//! | [`block_sink`], [`block_writer`], [`bounce`], [`piece`] | whole blocks, straight from the ring |
 //! | [`record_sink`], [`raw_output`], [`pcapng_output`], [`discard`] | record by record |
 //! | [`capture_file`], [`direct_file`], [`closing`], [`pipe`] | files and pipes |
 //! | [`keeper`], [`retention`] | finishing files and deleting old ones, off the fast path |
@@ -14,6 +14,7 @@
 
 pub mod block_sink;
 pub mod block_writer;
+pub mod bounce;
 pub mod capture_file;
 pub mod cli;
 pub mod closing;

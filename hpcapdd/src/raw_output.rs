@@ -102,18 +102,20 @@ impl RawOutput {
     }
 
     fn begin(&self, ledger: &Ledger) -> Result<Open, Trouble> {
-        let file = self.folder.create()?;
+        let mut file = self.folder.create()?;
         let appender = file.appender()?;
         let mut writer = Writer::with_max(appender, self.file_bytes_max());
+        let mut index = Index::new(self.info.block_bytes);
         if !self.kept.plain {
             let Kept { filter, caplen, .. } = &self.kept;
             // Into an empty buffer: nothing is written yet.
             let _ = writer.header(&header_of(&self.info, 0, *caplen, filter, ledger));
+            index.note(0, None);
         }
         Ok(Open {
             file,
             writer,
-            index: Index::new(self.info.block_bytes),
+            index,
             flushed: 0,
             frames: Count::default(),
             frames_flushed: Count::default(),
@@ -140,6 +142,7 @@ impl RawOutput {
         } = self.info;
         let closing = closing(open.flushed, block_bytes, file_bytes_max, &tags);
         let mut write = || -> Result<u64, Trouble> {
+            open.file.cut(open.flushed)?;
             for (off, bytes) in &closing.writes {
                 open.file.write(bytes, *off, &mut 0)?;
             }

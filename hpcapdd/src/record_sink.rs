@@ -117,6 +117,7 @@ pub struct RecordSink<O> {
     overtaken: bool,
     ring_bytes: u64,
     acked: u64,
+    notes: Vec<Note>,
 }
 
 impl<O: RecordOutput> RecordSink<O> {
@@ -134,6 +135,7 @@ impl<O: RecordOutput> RecordSink<O> {
             overtaken: false,
             ring_bytes: listener.info().ring_bytes,
             acked: listener.position(),
+            notes: Vec::new(),
         }
     }
 
@@ -336,11 +338,12 @@ impl<O: RecordOutput> Sink for RecordSink<O> {
             }
         }
         let ledger = own_ledger(ending.target.ledger, self.tally.filtered);
-        if let Err(OutputFailure::Trouble { lost, .. }) =
+        if let Err(OutputFailure::Trouble { trouble, lost }) =
             self.output.finish(&ledger, ending.complete)
         {
             self.tally.stored = self.tally.stored - lost;
             self.tally.lost[Reason::Storage] += lost;
+            self.notes.push(Note::Warning(trouble.error().to_string()));
         }
     }
 
@@ -354,6 +357,7 @@ impl<O: RecordOutput> Sink for RecordSink<O> {
     }
 
     fn notes(&mut self) -> Vec<Note> {
-        self.output.notes()
+        self.notes.extend(self.output.notes());
+        std::mem::take(&mut self.notes)
     }
 }

@@ -329,6 +329,14 @@ impl<'a> Session<'a> {
                 "stopped by a second signal",
             ));
         }
+        let unstored = tally.lost[Reason::Storage].frames;
+        if unstored > 0 && self.failures.is_empty() {
+            self.failures.push(Error::new(
+                hpcap::Kind::Io,
+                "store everything that was captured",
+                format!("{unstored} frames could not be written"),
+            ));
+        }
         self.reporter.tell(&Event::Summary(Summary {
             ended_by: target.why,
             stored: Frames::from(tally.stored),

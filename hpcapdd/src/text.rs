@@ -85,7 +85,7 @@ fn summary_text(s: &Summary) -> String {
     let rate = |n: f64| if s.seconds > 0.0 { n / s.seconds } else { 0.0 };
     let stored = Count::new(s.stored.frames, s.stored.frame_bytes);
     let mut text = format!(
-        "ended by {}: {} frames, {} in {} file{}, {:.1} s\n  stored   {}pps  {}b/s on the wire  {}B/s; ring at most {:.0} % full",
+        "ended ({}): {} frames, {} in {} file{}, {:.1} s\n  stored   {}pps  {}b/s on the wire  {}B/s; ring at most {:.0} % full",
         s.ended_by,
         s.stored.frames,
         Bytes(s.stored_bytes),

@@ -249,6 +249,13 @@ impl QueuePage {
         self.u32_at(offset_of!(hpcap_queue, state), Ordering::Acquire) == abi::HPCAP_QUEUE_ENDED
     }
 
+    /// Stream offset of the start of the file under way. Up to date for what was published
+    /// before this call.
+    #[must_use]
+    pub fn file_off(&self) -> u64 {
+        self.u64_at(offset_of!(hpcap_queue, file_off), Ordering::Relaxed)
+    }
+
     /// The capture length in force in bytes; 0 = whole frames.
     #[must_use]
     pub fn caplen(&self) -> u32 {

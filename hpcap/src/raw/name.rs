@@ -154,9 +154,23 @@ impl PartFile {
     /// # Errors
     /// Those of the file system.
     pub fn create(base: &Path, queue: QueueName, start: Timestamp) -> Result<Self> {
+        Self::create_from(base, queue, start, 0)
+    }
+
+    /// As [`PartFile::create`], with no sequence number below `first`: names then follow each
+    /// other even where older files of the same second have been deleted.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn create_from(
+        base: &Path,
+        queue: QueueName,
+        start: Timestamp,
+        first: u32,
+    ) -> Result<Self> {
         let mut name = FileName::new(start.sec(), queue);
         let folder = base.join(name.folder().to_string());
-        for sequence in 0..SEQUENCE_MAX {
+        for sequence in first..SEQUENCE_MAX {
             name.sequence = sequence;
             name.part = true;
             let path = name.path(base);

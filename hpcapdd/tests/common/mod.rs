@@ -1,0 +1,260 @@
+//! Running the recorder, and reading what it wrote.
+
+#![allow(dead_code, reason = "each test binary uses its part")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on should say where"
+)]
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use hpcap::raw::check::Checker;
+use hpcap::raw::index::Index;
+use hpcap::raw::reader::{Event, Reader};
+use hpcap::{Count, Ledger, Reason};
+use hpcap_engine::source::generator::verify;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+
+/// The command, without arguments.
+pub(crate) fn hpcapdd() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hpcapdd"));
+    command.stdin(Stdio::null());
+    command
+}
+
+/// Runs it to its end.
+pub(crate) fn run(arguments: &[&str]) -> Output {
+    hpcapdd().args(arguments).output().unwrap()
+}
+
+/// Records `source` into `folder` with more `arguments`; it must succeed. Returns the events.
+pub(crate) fn record(source: &str, folder: &Path, arguments: &[&str]) -> Vec<Value> {
+    let output = hpcapdd()
+        .args(["--json", "--source", source])
+        .arg(folder)
+        .args(arguments)
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{:?}: {text}", output.status);
+    events(&output.stdout)
+}
+
+/// JSON lines.
+pub(crate) fn events(bytes: &[u8]) -> Vec<Value> {
+    String::from_utf8_lossy(bytes)
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+/// The events of one kind.
+pub(crate) fn of_kind<'a>(events: &'a [Value], kind: &str) -> Vec<&'a Value> {
+    events.iter().filter(|e| e["event"] == kind).collect()
+}
+
+/// The summary: the last event.
+pub(crate) fn summary(events: &[Value]) -> &Value {
+    let last = events.last().unwrap();
+    assert_eq!(last["event"], "summary", "{last}");
+    last
+}
+
+/// A recorder that runs, with `--json`.
+pub(crate) struct Running {
+    pub(crate) child: Child,
+    lines: BufReader<ChildStdout>,
+    pub(crate) seen: Vec<Value>,
+}
+
+impl Running {
+    /// Starts `command`, which has its arguments but for `--json`.
+    pub(crate) fn start(command: &mut Command) -> Self {
+        let mut child = command
+            .arg("--json")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap());
+        let mut running = Self {
+            child,
+            lines,
+            seen: Vec::new(),
+        };
+        running.wait_for("start");
+        running
+    }
+
+    /// Records `source` into `folder`.
+    pub(crate) fn source(source: &str, folder: &Path, arguments: &[&str]) -> Self {
+        Self::start(
+            hpcapdd()
+                .args(["--source", source])
+                .arg(folder)
+                .args(arguments),
+        )
+    }
+
+    /// Waits for an event of this kind.
+    pub(crate) fn wait_for(&mut self, kind: &str) -> Value {
+        self.wait_until(|event| event["event"] == kind)
+    }
+
+    /// Waits for an event.
+    pub(crate) fn wait_until(&mut self, wanted: impl Fn(&Value) -> bool) -> Value {
+        loop {
+            let mut line = String::new();
+            if self.lines.read_line(&mut line).unwrap() == 0 {
+                panic!("ended; events were {:#?}", self.seen);
+            }
+            let event: Value = serde_json::from_str(&line).unwrap();
+            self.seen.push(event.clone());
+            if wanted(&event) {
+                return event;
+            }
+        }
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill(
+            Pid::from_raw(i32::try_from(self.child.id()).unwrap()),
+            signal,
+        )
+        .unwrap();
+    }
+
+    /// Waits for its end: exit code, all events, stderr.
+    pub(crate) fn finish(mut self) -> (i32, Vec<Value>, String) {
+        let mut rest = Vec::new();
+        std::io::Read::read_to_end(&mut self.lines, &mut rest).unwrap();
+        self.seen.extend(events(&rest));
+        let output = self.child.wait_with_output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        (output.status.code().unwrap_or(-1), self.seen, stderr)
+    }
+}
+
+/// Waits until `ready`, for half a minute at most.
+pub(crate) fn eventually(what: &str, mut ready: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !ready() {
+        assert!(Instant::now() < deadline, "never: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// The files below `folder` whose names end so, in order of their names' numbers.
+pub(crate) fn files(folder: &Path, end: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut todo = vec![folder.to_owned()];
+    while let Some(folder) = todo.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                todo.push(path);
+            } else if path.to_str().unwrap().ends_with(end) {
+                found.push(path);
+            }
+        }
+    }
+    found.sort_by_key(|path| {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        hpcap::raw::name::FileName::parse(name).map(|n| (n.start_sec, n.sequence))
+    });
+    found
+}
+
+/// What is in a RAW file.
+#[derive(Debug, Default)]
+pub(crate) struct Content {
+    pub(crate) bytes: u64,
+    pub(crate) frames: Count,
+    /// Sequence numbers of generated frames, all verified.
+    pub(crate) sequence: Vec<u64>,
+    pub(crate) lost: Ledger,
+    pub(crate) headers: u64,
+    pub(crate) gaps: u64,
+    pub(crate) ledger: Option<Ledger>,
+    pub(crate) last_event: &'static str,
+}
+
+/// Reads a file of generated frames: every one is verified, and nothing may be damaged.
+pub(crate) fn read(path: &Path) -> Content {
+    let mut content = Content {
+        bytes: path.metadata().unwrap().len(),
+        ..Content::default()
+    };
+    let mut reader = Reader::open(path).unwrap();
+    while let Some(found) = reader.next().unwrap() {
+        content.last_event = match found.event {
+            Event::Frame(record) => {
+                let stamp = verify(record.data);
+                let stamp = stamp.unwrap_or_else(|| panic!("not as sent, at {}", found.offset));
+                content.sequence.push(stamp.seq);
+                content.frames += Count::new(1, u64::from(record.len));
+                "frame"
+            }
+            Event::Padding => "padding",
+            Event::FileHeader(_) => {
+                content.headers += 1;
+                "header"
+            }
+            Event::Gap(gap) => {
+                content.gaps += 1;
+                content.lost += &gap.lost;
+                "gap"
+            }
+            Event::Ledger(tag) => {
+                content.ledger = Some(tag.ledger);
+                "ledger"
+            }
+            Event::Damage(damage) => panic!("damage in {}: {damage:?}", path.display()),
+        };
+    }
+    content
+}
+
+/// Reads a finished file, which must be sound, with an index that fits.
+pub(crate) fn read_sound(path: &Path) -> Content {
+    let report = Checker::new().check_file(path, &mut |_| Ok(())).unwrap();
+    assert!(report.is_sound(), "{}: {report:#?}", path.display());
+    let index = Index::load(path).unwrap().expect("an index");
+    let built = Index::build(std::fs::File::open(path).unwrap(), index.block_bytes).unwrap();
+    assert_eq!(index, built, "index of {}", path.display());
+    read(path)
+}
+
+/// Reads all finished files below `folder`; the frames must be `0..` without a hole. Returns
+/// how many there are.
+pub(crate) fn verify_all(folder: &Path) -> u64 {
+    let mut next = 0;
+    for path in files(folder, ".raw") {
+        for seq in read_sound(&path).sequence {
+            assert_eq!(seq, next, "in {}", path.display());
+            next += 1;
+        }
+    }
+    next
+}
+
+/// A number of the summary's ledger.
+pub(crate) fn frames_of(summary: &Value, reason: Reason) -> u64 {
+    summary["ledger"][reason.name()]["frames"]
+        .as_u64()
+        .unwrap_or(0)
+}
+
+/// Whether this process is root; says what is skipped where it is not.
+pub(crate) fn is_root(what: &str) -> bool {
+    let root = nix::unistd::geteuid().is_root();
+    if !root {
+        println!("skipped: {what} (needs root)");
+    }
+    root
+}

@@ -1,0 +1,298 @@
+//! The recorder with an engine of its own: what is captured is in the files, all of it.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+use std::os::unix::fs::MetadataExt;
+
+use common::{
+    Running, eventually, files, frames_of, hpcapdd, of_kind, read, read_sound, record, run,
+    summary, verify_all,
+};
+use hpcap::Reason;
+use nix::sys::signal::Signal;
+
+#[test]
+fn every_frame_of_a_counted_source_is_in_the_file() {
+    let dir = tempfile::tempdir().unwrap();
+    for (size, ring) in [("60", "1M"), ("imix", "16M"), ("60-9000", "640K")] {
+        let folder = dir.path().join(size);
+        let source = format!("gen:size={size},count=30000");
+        let events = record(&source, &folder, &["--ring", ring]);
+        assert_eq!(verify_all(&folder), 30_000, "{size}");
+        let summary = summary(&events);
+        assert_eq!(summary["ended_by"], "source ended");
+        assert_eq!(summary["frames"], 30_000);
+        assert_eq!(frames_of(summary, Reason::Captured), 30_000);
+        let complete = of_kind(&events, "file_complete");
+        assert_eq!(complete.len(), 1);
+        assert_eq!(complete[0]["frames"], 30_000);
+        let content = read_sound(&files(&folder, ".raw")[0]);
+        assert_eq!(content.headers, 1);
+        assert_eq!(
+            content.frames.bytes,
+            summary["frame_bytes"].as_u64().unwrap()
+        );
+        assert_eq!(content.ledger.unwrap()[Reason::Captured], content.frames);
+        assert!(files(&folder, ".part").is_empty());
+    }
+}
+
+#[test]
+fn what_was_reserved_and_not_used_is_given_back() {
+    let dir = tempfile::tempdir().unwrap();
+    record("gen:size=60,count=1000", dir.path(), &[]);
+    let path = &files(dir.path(), ".raw")[0];
+    let meta = path.metadata().unwrap();
+    assert_eq!(meta.len(), 4 << 20);
+    assert!(meta.blocks() * 512 < 1 << 20, "{} blocks", meta.blocks());
+}
+
+#[test]
+fn files_follow_each_other_without_a_hole() {
+    let dir = tempfile::tempdir().unwrap();
+    // Blocks of 128 KiB. A producer starts a file on request ten times a second at most.
+    let recorder = Running::source(
+        "gen:size=imix,rate=5000pps,count=6000",
+        dir.path(),
+        &["--ring", "512K", "--rotate-size", "256K"],
+    );
+    let (code, events, stderr) = recorder.finish();
+    assert_eq!(code, 0, "{stderr}");
+    let complete = of_kind(&events, "file_complete");
+    let paths = files(dir.path(), ".raw");
+    assert!(paths.len() >= 5, "{}", paths.len());
+    assert_eq!(complete.len(), paths.len());
+    let missed = frames_of(summary(&events), Reason::NoListener);
+    let mut next = missed;
+    for (path, event) in paths.iter().zip(complete) {
+        let content = read_sound(path);
+        assert_eq!(event["frames"], content.frames.frames);
+        assert!(content.bytes <= 512 << 10, "{}", content.bytes);
+        assert_eq!(content.headers, 1);
+        for seq in content.sequence {
+            assert_eq!(seq, next);
+            next += 1;
+        }
+    }
+    assert_eq!(next, 6000);
+    assert_eq!(summary(&events)["files"], paths.len());
+    assert_eq!(summary(&events)["frames"], 6000 - missed);
+}
+
+#[test]
+fn sigint_in_the_middle_of_a_file_keeps_everything() {
+    for signal in [Signal::SIGINT, Signal::SIGTERM] {
+        let dir = tempfile::tempdir().unwrap();
+        let recorder = Running::source("gen:size=imix,rate=30000pps", dir.path(), &[]);
+        eventually("a file of some length", || {
+            files(dir.path(), ".part")
+                .first()
+                .is_some_and(|p| p.metadata().unwrap().len() > 1 << 20)
+        });
+        recorder.signal(signal);
+        let (code, events, stderr) = recorder.finish();
+        assert_eq!(code, 0, "{stderr}");
+        let summary = summary(&events);
+        assert_eq!(summary["ended_by"], "signal");
+        let captured = frames_of(summary, Reason::Captured);
+        let content = read_sound(&files(dir.path(), ".raw")[0]);
+        assert_eq!(content.frames.frames, captured);
+        assert_eq!(summary["frames"], captured);
+        // A generator with a rate does not wait for a listener; from then on no frame lacks.
+        let first = content.sequence[0];
+        assert_eq!(first, frames_of(summary, Reason::NoListener));
+        assert!(content.sequence.iter().zip(first..).all(|(a, b)| *a == b));
+        assert_eq!(content.last_event, "padding");
+    }
+}
+
+#[test]
+fn on_an_idle_link_what_was_captured_is_on_disk_soon() {
+    let dir = tempfile::tempdir().unwrap();
+    let recorder = Running::source("gen:size=60,rate=50pps", dir.path(), &[]);
+    let part = || files(dir.path(), ".part").first().cloned();
+    // Far less than a block, and it grows.
+    for frames in [1, 20, 40] {
+        eventually("frames in the file under way", || {
+            part().is_some_and(|path| read(&path).frames.frames >= frames)
+        });
+    }
+    let length = part().unwrap().metadata().unwrap().len();
+    assert!(length < 1 << 20, "{length}");
+    recorder.signal(Signal::SIGINT);
+    let (code, events, _) = recorder.finish();
+    assert_eq!(code, 0);
+    // Parts of a block that were written again are in the file once.
+    let content = read_sound(&files(dir.path(), ".raw")[0]);
+    assert_eq!(
+        content.frames.frames,
+        frames_of(summary(&events), Reason::Captured)
+    );
+    assert!(content.sequence.windows(2).all(|w| w[1] == w[0] + 1));
+}
+
+#[test]
+fn sighup_starts_a_new_file_at_once_even_without_traffic() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut recorder = Running::source("gen:size=60,rate=500pps,count=700", dir.path(), &[]);
+    eventually("a file", || {
+        files(dir.path(), ".part")
+            .first()
+            .is_some_and(|path| read(path).frames.frames > 100)
+    });
+    recorder.signal(Signal::SIGHUP);
+    let complete = recorder.wait_for("file_complete");
+    assert!(complete["frames"].as_u64().unwrap() > 100);
+    let (code, events, stderr) = recorder.finish();
+    assert_eq!(code, 0, "{stderr}");
+    assert_eq!(summary(&events)["files"], 2);
+    let sequence: Vec<u64> = files(dir.path(), ".raw")
+        .iter()
+        .flat_map(|path| read_sound(path).sequence)
+        .collect();
+    assert_eq!(*sequence.last().unwrap(), 699);
+    assert!(sequence.windows(2).all(|w| w[1] == w[0] + 1));
+}
+
+#[test]
+fn limits_end_the_recording() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = |name: &str| dir.path().join(name);
+    let of = |name: &str, more: &[&str]| {
+        let events = record("gen:size=60", &folder(name), more);
+        (
+            summary(&events)["ended_by"].as_str().unwrap().to_owned(),
+            verify_all(&folder(name)),
+        )
+    };
+    assert_eq!(
+        of("frames", &["--frames", "12345"]),
+        ("frames".into(), 12_345)
+    );
+    let (by, frames) = of("bytes", &["--bytes", "1M"]);
+    assert_eq!(by, "bytes");
+    // 72 bytes a record, and the file's header.
+    assert!((14_500..=14_563).contains(&frames), "{frames}");
+    let (by, frames) = of(
+        "files",
+        &["--ring", "1M", "--rotate-size", "512K", "--files", "3"],
+    );
+    assert_eq!(
+        (by.as_str(), files(&folder("files"), ".raw").len()),
+        ("files", 3)
+    );
+    assert!(frames > 10_000, "{frames}");
+    let (by, frames) = of("duration", &["--duration", "50ms", "--ring", "1M"]);
+    assert_eq!(by, "duration");
+    assert!(frames > 0);
+}
+
+#[test]
+fn frames_are_chosen_and_cut_record_by_record() {
+    let dir = tempfile::tempdir().unwrap();
+    // The frame limit makes it go record by record, over several files.
+    let events = record(
+        "gen:size=imix,count=50000",
+        dir.path(),
+        &["--frames", "40000", "--rotate-size", "2M", "--ring", "4M"],
+    );
+    assert_eq!(verify_all(dir.path()), 40_000);
+    assert!(files(dir.path(), ".raw").len() > 3);
+    assert_eq!(of_kind(&events, "start")[0]["mode"], "records");
+    assert_eq!(summary(&events)["frames"], 40_000);
+}
+
+#[test]
+fn null_receives_and_counts() {
+    for more in [&[][..], &["--frames", "5000"], &["--filter", "ip"]] {
+        let mut arguments = vec!["--json", "--source", "gen:size=60,count=20000", "null"];
+        arguments.extend(more);
+        let output = run(&arguments);
+        assert!(output.status.success());
+        let events = common::events(&output.stdout);
+        let wanted = if more.contains(&"--frames") {
+            5000
+        } else {
+            20_000
+        };
+        assert_eq!(summary(&events)["frames"], wanted, "{more:?}");
+    }
+}
+
+#[test]
+fn plain_files_have_no_tags() {
+    let dir = tempfile::tempdir().unwrap();
+    for more in [&["--plain"][..], &["--plain", "--frames", "900"]] {
+        let folder = dir.path().join(more.len().to_string());
+        record("gen:size=60,count=1000", &folder, more);
+        let content = read_sound(&files(&folder, ".raw")[0]);
+        assert_eq!((content.headers, content.ledger), (0, None), "{more:?}");
+        assert_eq!(
+            content.frames.frames,
+            if more.len() == 1 { 1000 } else { 900 }
+        );
+    }
+}
+
+#[test]
+fn a_live_pipe_carries_pcapng() {
+    let mut recorder = hpcapdd()
+        .args(["--source", "gen:size=60,rate=200pps", "-", "--json"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let pipe = recorder.stdout.take().unwrap();
+    let mut reader = hpcap::pcapfile::Reader::new(pipe, "the pipe").unwrap();
+    // Frames come while the capture runs, long before a buffer is full.
+    let mut next = None;
+    for _ in 0..50 {
+        let frame = reader.next().unwrap().unwrap();
+        let seq = hpcap_engine::source::generator::verify(frame.data)
+            .unwrap()
+            .seq;
+        assert!(next.is_none_or(|next| next == seq));
+        next = Some(seq + 1);
+    }
+    // The reader goes away: a quiet end, with the summary.
+    drop(reader);
+    let output = recorder.wait_with_output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{stderr}");
+    assert!(stderr.contains("\"ended_by\":\"reader gone\""), "{stderr}");
+}
+
+#[test]
+fn old_files_are_deleted_and_it_is_said() {
+    let dir = tempfile::tempdir().unwrap();
+    let recorder = Running::source(
+        "gen:size=1000,rate=4000pps,count=4000",
+        dir.path(),
+        &[
+            "--ring",
+            "512K",
+            "--rotate-size",
+            "128K",
+            "--keep-size",
+            "2M",
+        ],
+    );
+    let (code, events, stderr) = recorder.finish();
+    assert_eq!(code, 0, "{stderr}");
+    let deleted = of_kind(&events, "file_deleted");
+    assert!(!deleted.is_empty());
+    assert!(deleted.iter().all(|e| e["because_of"] == "keep-size"));
+    let left = files(dir.path(), ".raw");
+    let total: u64 = left.iter().map(|p| p.metadata().unwrap().len()).sum();
+    assert!(total <= 2 << 20, "{total}");
+    assert_eq!(
+        left.len() + deleted.len(),
+        of_kind(&events, "file_complete").len()
+    );
+    assert_eq!(files(dir.path(), ".idx").len(), left.len());
+    // The newest are those that are left.
+    let last = read_sound(left.last().unwrap()).sequence;
+    assert_eq!(*last.last().unwrap(), 3999);
+}
