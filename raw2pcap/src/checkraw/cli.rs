@@ -1,0 +1,123 @@
+//! The command line of `checkraw`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use hpcap::raw::check::Checker;
+use hpcap::raw::name::start_of;
+use hpcap::{Error, Kind, Result};
+
+use super::print::Printer;
+use super::sizes::Sizes;
+use super::work::{Repair, Work};
+use crate::inputs::{Input, expand};
+
+const AFTER: &str = "\
+A defect is where a file is not as the format says; readers skip or guess there. A warning is
+allowed but worth knowing. Frames that are missing because the capture lost them are neither:
+the file itself says where, and so does this report.
+
+--repair loses nothing: a record that the file's end cuts keeps the bytes that are there, what
+is no record is covered with padding (only headers are written), the bytes that are changed are
+saved in FILE.repair, closing padding is appended and FILE.raw.part becomes FILE.raw.
+
+Exit codes: 0 all files are sound (after --repair: now), 1 defects or a failure, 2 wrong usage.";
+
+/// Checks RAW capture files: defects, and where frames are missing.
+#[derive(Debug, Parser)]
+#[command(name = "checkraw", version, after_help = AFTER)]
+pub struct Cli {
+    /// RAW files, folders (everything below that is *.raw or *.raw.part), - for standard input
+    #[arg(value_name = "PATH", required = true)]
+    paths: Vec<PathBuf>,
+    /// Leave out files that their name says were started before this second since 1970
+    #[arg(short = 't', value_name = "MIN_EPOCH")]
+    min_epoch: Option<u64>,
+    /// No warnings of frames shorter than 60 bytes
+    #[arg(short = 'c')]
+    no_short: bool,
+    /// Findings printed for a file, at most; 0 = all
+    #[arg(short = 'e', value_name = "MAX_ERRORS", default_value_t = 20)]
+    max_errors: usize,
+    /// Write a line for each frame: its number, offset of its first byte, caplen, len, time
+    #[arg(short = 'x', value_name = "SIZES_FILE")]
+    sizes: Option<PathBuf>,
+    /// Make damaged files sound; says what it does
+    #[arg(long, short_alias = 'f', visible_short_alias = 'f')]
+    repair: bool,
+    /// Only say what --repair would do
+    #[arg(long)]
+    dry_run: bool,
+    /// One JSON object for each file, a line each
+    #[arg(long)]
+    json: bool,
+    /// No progress bar, and only files with defects
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+impl Cli {
+    /// Does what the command line says and gives the exit code.
+    #[must_use]
+    pub fn run(self) -> ExitCode {
+        match self.check() {
+            Ok(true) => ExitCode::SUCCESS,
+            Ok(false) => ExitCode::from(1),
+            // Whoever read the report has enough of it.
+            Err(e) if e.os_error() == Some(32) => ExitCode::from(1),
+            Err(e) => {
+                eprintln!("checkraw: {e}");
+                ExitCode::from(e.exit_code())
+            }
+        }
+    }
+
+    /// Whether all files are sound.
+    fn check(self) -> Result<bool> {
+        let repair = match (self.repair, self.dry_run) {
+            (_, true) => Repair::Show,
+            (true, false) => Repair::Do,
+            (false, false) => Repair::No,
+        };
+        let inputs: Vec<Input> = expand(&self.paths)?
+            .into_iter()
+            .filter(|i| self.is_wanted(i))
+            .collect();
+        if repair != Repair::No && inputs.contains(&Input::Stdin) {
+            return Err(Error::usage(
+                "--repair -",
+                "standard input cannot be repaired: name files",
+            ));
+        }
+        if inputs.is_empty() {
+            return Err(Error::new(
+                Kind::NotFound,
+                "check anything",
+                format!(
+                    "all files were started before {}",
+                    self.min_epoch.unwrap_or(0)
+                ),
+            ));
+        }
+        let findings = if self.max_errors == 0 {
+            usize::MAX
+        } else {
+            self.max_errors
+        };
+        let checker = Checker::new()
+            .findings_max(findings)
+            .short_frames(!self.no_short);
+        let sizes = self.sizes.as_deref().map(Sizes::create).transpose()?;
+        let printer = Printer::new(self.json, self.quiet, findings);
+        Work::new(checker, repair, sizes, printer, !self.quiet && !self.json).run(&inputs)
+    }
+
+    fn is_wanted(&self, input: &Input) -> bool {
+        let (Some(min), Input::File(path)) = (self.min_epoch, input) else {
+            return true;
+        };
+        let name = path.file_name().and_then(|name| name.to_str());
+        name.and_then(start_of).is_none_or(|start| start >= min)
+    }
+}

@@ -1,0 +1,8 @@
+//! Are RAW files sound, where are frames missing, and making damaged ones sound.
+
+mod cli;
+mod print;
+mod sizes;
+mod work;
+
+pub use cli::Cli;

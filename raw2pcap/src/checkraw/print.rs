@@ -1,0 +1,248 @@
+//! The report: for people, or as JSON.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use hpcap::error::Context;
+use hpcap::raw::check::{Reasons, Report, Severity};
+use hpcap::units::Bytes;
+use hpcap::{Error, Result};
+use serde::Serialize;
+
+use crate::inputs::Input;
+use crate::progress::Progress;
+
+/// What a repair did or would do.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct Repaired {
+    /// For people.
+    pub(super) steps: Vec<String>,
+    /// Whether it was only shown.
+    #[serde(rename = "dry_run")]
+    pub(super) shown: bool,
+    /// Files with what was changed.
+    pub(super) saved: Vec<PathBuf>,
+    /// The file's new name.
+    pub(super) renamed: Option<PathBuf>,
+    /// Whether it is sound now.
+    pub(super) sound: Option<bool>,
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    path: String,
+    sound: bool,
+    #[serde(flatten)]
+    report: &'a Report,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    repair: Option<&'a Repaired>,
+}
+
+#[derive(Serialize)]
+struct Failure {
+    path: String,
+    error: String,
+}
+
+pub(super) struct Printer {
+    json: bool,
+    quiet: bool,
+    /// Findings of each file, at most.
+    most: usize,
+    files: u64,
+    sound: u64,
+}
+
+impl Printer {
+    pub(super) fn new(json: bool, quiet: bool, most: usize) -> Self {
+        Self {
+            json,
+            quiet,
+            most,
+            files: 0,
+            sound: 0,
+        }
+    }
+
+    pub(super) fn failed(&mut self, input: &Input, e: &Error, progress: &Progress) -> Result<()> {
+        self.files += 1;
+        if self.json {
+            self.json(&Failure {
+                path: input.name(),
+                error: e.to_string(),
+            })
+        } else {
+            progress.say(&format!("checkraw: {e}"));
+            Ok(())
+        }
+    }
+
+    pub(super) fn report(
+        &mut self,
+        input: &Input,
+        report: &Report,
+        repair: Option<&Repaired>,
+        progress: &Progress,
+    ) -> Result<()> {
+        let sound = repair.and_then(|r| r.sound).unwrap_or(report.is_sound());
+        self.files += 1;
+        self.sound += u64::from(sound);
+        if self.json {
+            return self.json(&Line {
+                path: input.name(),
+                sound,
+                report,
+                repair,
+            });
+        }
+        if self.quiet && report.is_sound() {
+            return Ok(());
+        }
+        let text = self.text(input, report, repair);
+        progress.hide(|| print(&text))
+    }
+
+    /// A last line where there were several files.
+    pub(super) fn total(&self) -> Result<()> {
+        if self.json || self.quiet || self.files < 2 {
+            return Ok(());
+        }
+        print(&format!("{} files, {} sound\n", self.files, self.sound))
+    }
+
+    fn json(&self, line: &impl Serialize) -> Result<()> {
+        let mut text = serde_json::to_string(line).map_err(|e| Error::io("make JSON", e.into()))?;
+        text.push('\n');
+        print(&text)
+    }
+
+    fn text(&self, input: &Input, report: &Report, repair: Option<&Repaired>) -> String {
+        let mut lines = vec![headline(input, report)];
+        if let Some(h) = &report.header {
+            let queue = h.queue.as_deref().unwrap_or("no queue");
+            lines.push(format!(
+                "  {queue}, {} on {}, time by {}, {}, started {}",
+                h.interface, h.host, h.clock_source, h.software, h.start
+            ));
+        }
+        if report.old_variant {
+            lines.push("  the older variant of records, with one length".into());
+        }
+        if report.gaps > 0 {
+            let plural = if report.gaps == 1 { "" } else { "s" };
+            lines.push(format!(
+                "  missing in {} gap{plural}: {}",
+                report.gaps,
+                Reasons(&report.lost)
+            ));
+            lines.extend(
+                report
+                    .missing
+                    .iter()
+                    .map(|missing| format!("    {missing}")),
+            );
+            more(&mut lines, report.gaps, report.missing.len(), "gaps");
+        }
+        for finding in &report.findings {
+            let severity = match finding.problem.severity() {
+                Severity::Defect => "defect",
+                Severity::Warning => "warning",
+            };
+            lines.push(format!("  {severity}: {finding}"));
+        }
+        more(
+            &mut lines,
+            report.defects + report.warnings,
+            report.findings.len(),
+            "findings",
+        );
+        if let Some(repair) = repair {
+            repair.text(&mut lines, self.most);
+        }
+        lines.join("\n") + "\n"
+    }
+}
+
+/// What was left out.
+fn more(lines: &mut Vec<String>, all: u64, shown: usize, what: &str) {
+    let left = all.saturating_sub(shown as u64);
+    if left > 0 {
+        lines.push(format!("    and {left} more {what} (-e 0 prints all)"));
+    }
+}
+
+fn headline(input: &Input, report: &Report) -> String {
+    let s = |n: u64| if n == 1 { "" } else { "s" };
+    let mut line = format!("{}: ", input.name());
+    line += &match (report.defects, report.warnings) {
+        (0, 0) => "sound".to_owned(),
+        (0, w) => format!("sound, {w} warning{}", s(w)),
+        (d, 0) => format!("{d} defect{}", s(d)),
+        (d, w) => format!("{d} defect{}, {w} warning{}", s(d), s(w)),
+    };
+    let frames = report.frames.frames;
+    line += &format!(
+        ", {frames} frame{}, {}",
+        s(frames),
+        Bytes(report.file_bytes)
+    );
+    if let (Some(first), Some(last)) = (report.first, report.last) {
+        line += &format!(", {first} to {last}");
+    }
+    if report.under_way {
+        line += ", under way";
+    }
+    if report.times_backwards > 0 {
+        line += &format!(
+            ", time goes back {} time{} (by {} ns at worst)",
+            report.times_backwards,
+            s(report.times_backwards),
+            report.worst_backwards_ns
+        );
+    }
+    if report.skipped_bytes > 0 {
+        line += &format!(", {} skipped", Bytes(report.skipped_bytes));
+    }
+    line
+}
+
+impl Repaired {
+    fn text(&self, lines: &mut Vec<String>, most: usize) {
+        if self.steps.is_empty() {
+            lines.push("  nothing to repair".into());
+            return;
+        }
+        let does = if self.shown { "would be done" } else { "done" };
+        lines.push(format!("  {does}:"));
+        lines.extend(
+            self.steps
+                .iter()
+                .take(most)
+                .map(|step| format!("    {step}")),
+        );
+        more(
+            lines,
+            self.steps.len() as u64,
+            most.min(self.steps.len()),
+            "steps",
+        );
+        for path in &self.saved {
+            lines.push(format!("  what was there before is in {}", path.display()));
+        }
+        if let Some(path) = &self.renamed {
+            lines.push(format!("  it is {} now", path.display()));
+        }
+        match self.sound {
+            Some(true) => lines.push("  sound now".into()),
+            Some(false) => lines.push("  still not sound".into()),
+            None => {}
+        }
+    }
+}
+
+fn print(text: &str) -> Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())
+        .and_then(|()| out.flush())
+        .context(|| "write the report to standard output")
+}

@@ -1,0 +1,149 @@
+//! File after file: check, repair, check again.
+
+use std::path::{Path, PathBuf};
+
+use hpcap::raw::Reader;
+use hpcap::raw::check::{Checker, Report};
+use hpcap::raw::repair::{apply, plan};
+use hpcap::{Error, Kind, Result};
+
+use super::print::{Printer, Repaired};
+use super::sizes::Sizes;
+use crate::inputs::Input;
+use crate::progress::Progress;
+
+/// Whether files are repaired.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Repair {
+    No,
+    /// Only shown.
+    Show,
+    Do,
+}
+
+/// Plans for one file, one after the other, at most.
+const ROUNDS_MAX: usize = 1000;
+
+pub(super) struct Work {
+    checker: Checker,
+    repair: Repair,
+    sizes: Option<Sizes>,
+    printer: Printer,
+    visible: bool,
+}
+
+impl Work {
+    pub(super) fn new(
+        checker: Checker,
+        repair: Repair,
+        sizes: Option<Sizes>,
+        printer: Printer,
+        visible: bool,
+    ) -> Self {
+        Self {
+            checker,
+            repair,
+            sizes,
+            printer,
+            visible,
+        }
+    }
+
+    /// Whether all are sound in the end. A file that cannot be read is a failure, and the
+    /// others are checked all the same.
+    pub(super) fn run(&mut self, inputs: &[Input]) -> Result<bool> {
+        let total = inputs.iter().filter_map(Input::bytes).sum();
+        let mut progress = Progress::new("checkraw", total, self.visible);
+        let mut done = 0;
+        let mut all_sound = true;
+        for input in inputs {
+            progress.on(input.name());
+            let bytes = input.bytes().unwrap_or(0);
+            match self.one(input, &mut progress, done) {
+                Ok(sound) => all_sound &= sound,
+                Err(e) if e.os_error() == Some(32) => return Err(e),
+                Err(e) => {
+                    all_sound = false;
+                    self.printer.failed(input, &e, &progress)?;
+                }
+            }
+            done += bytes;
+            progress.at(done);
+        }
+        if let Some(sizes) = &mut self.sizes {
+            sizes.finish()?;
+        }
+        progress.done();
+        self.printer.total()?;
+        Ok(all_sound)
+    }
+
+    fn one(&mut self, input: &Input, progress: &mut Progress, done: u64) -> Result<bool> {
+        let report = self.check(input, progress, done)?;
+        let mut sound = report.is_sound();
+        let mut repaired = None;
+        if let (Input::File(path), true) = (input, self.repair != Repair::No) {
+            let outcome = self.repair(path)?;
+            sound = outcome.sound.unwrap_or(sound);
+            repaired = Some(outcome);
+        }
+        self.printer
+            .report(input, &report, repaired.as_ref(), progress)?;
+        Ok(sound)
+    }
+
+    fn check(&mut self, input: &Input, progress: &mut Progress, done: u64) -> Result<Report> {
+        let sizes = &mut self.sizes;
+        if let Some(sizes) = sizes {
+            sizes.start();
+        }
+        let mut count = 0_u32;
+        let mut each = |passing: hpcap::raw::check::Passing<'_>| {
+            count = count.wrapping_add(1);
+            if count.is_multiple_of(4096) {
+                progress.at(done + passing.body_offset);
+            }
+            match sizes {
+                Some(sizes) => sizes.frame(passing),
+                None => Ok(()),
+            }
+        };
+        match input {
+            Input::File(path) => self.checker.check_file(path, &mut each),
+            Input::Stdin => {
+                let reader = Reader::new(std::io::stdin().lock()).named(input.name());
+                self.checker.check(reader, None, false, &mut each)
+            }
+        }
+    }
+
+    /// Repairs a file, or shows how it would be.
+    fn repair(&self, path: &Path) -> Result<Repaired> {
+        let mut repaired = Repaired::default();
+        let mut path: PathBuf = path.to_owned();
+        for _ in 0..ROUNDS_MAX {
+            let plan = plan(&path)?;
+            repaired.steps.extend(plan.steps.iter().cloned());
+            if self.repair == Repair::Show {
+                repaired.shown = true;
+                return Ok(repaired);
+            }
+            let outcome = apply(&path, &plan)?;
+            repaired.saved.extend(outcome.saved);
+            if outcome.path != path {
+                path.clone_from(&outcome.path);
+                repaired.renamed = Some(outcome.path);
+            }
+            if !plan.more {
+                let again = self.checker.check_file(&path, &mut |_| Ok(()))?;
+                repaired.sound = Some(again.is_sound());
+                return Ok(repaired);
+            }
+        }
+        Err(Error::new(
+            Kind::Format,
+            format!("repair {}", path.display()),
+            format!("there is still something to do after {ROUNDS_MAX} rounds"),
+        ))
+    }
+}

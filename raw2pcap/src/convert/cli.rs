@@ -1,0 +1,201 @@
+//! The command line of `raw2pcap`.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, ValueEnum};
+use hpcap::pcapfile::Precision;
+use hpcap::units::{parse_duration, parse_size};
+use hpcap::{Error, Result};
+
+use super::{Bound, Conversion, Format, Split, Target};
+use crate::inputs::expand;
+
+const AFTER: &str = "\
+Files of one queue are read in sequence, several queues are merged by time. A file that is
+damaged is converted as far as it has records; what was skipped is said. Frames that were lost
+during the capture are counted in the summary; pcapng also tells of them where they are missing
+(epb_dropcount and a comment) and in the statistics of each interface.
+
+Two paths and no -o are the original's form: raw2pcap IN PREFIX writes PREFIX_0.pcap.
+
+Exit codes: 0 done (a last record that its file's end cuts is only a note), 1 failed or damage
+skipped, 2 wrong usage.
+
+Examples:
+  raw2pcap capture/ -o all.pcapng
+  raw2pcap 1763619462_hpcap0_0.raw -o - | tcpdump -nr -
+  raw2pcap capture/ -o dns.pcap --from 2026-11-20T06:17Z --to +90s --filter 'udp port 53'
+  raw2pcap capture/ -o part.pcap --split-size 1G";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum FormatName {
+    Pcap,
+    Pcapng,
+}
+
+/// Converts RAW capture files to pcap or pcapng.
+#[derive(Debug, Parser)]
+#[command(name = "raw2pcap", version, after_help = AFTER)]
+pub struct Cli {
+    /// RAW files, folders (everything below that is *.raw or *.raw.part), - for standard input
+    #[arg(value_name = "IN", required = true)]
+    inputs: Vec<PathBuf>,
+    /// Where the result goes: a file, or - for standard output
+    #[arg(short, long, value_name = "OUT")]
+    output: Option<PathBuf>,
+    /// Format of the result; pcapng where OUT ends so, else pcap
+    #[arg(long, value_name = "FORMAT")]
+    format: Option<FormatName>,
+    /// Microseconds instead of nanoseconds, for programs that know nothing else (pcap only)
+    #[arg(long)]
+    micro: bool,
+    /// Only frames from this time on: RFC 3339, seconds since 1970, or +10s after the first frame
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    from: Option<String>,
+    /// Only frames up to this time
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    to: Option<String>,
+    /// Only frames that match, in tcpdump's syntax
+    #[arg(
+        long,
+        value_name = "EXPR",
+        default_value = "",
+        hide_default_value = true
+    )]
+    filter: String,
+    /// Files of this size at most, OUT_0, OUT_1 and so on: 500M, 2G
+    #[arg(long, value_name = "SIZE")]
+    split_size: Option<String>,
+    /// A new file after this time: 60s, 5m, 1h
+    #[arg(long, value_name = "TIME")]
+    split_time: Option<String>,
+    /// A new file after so many frames
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    split_frames: Option<u64>,
+    /// Replace files that exist
+    #[arg(long)]
+    force: bool,
+    /// No progress bar and no summary
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+impl Cli {
+    /// Does what the command line says and gives the exit code.
+    #[must_use]
+    pub fn run(self) -> ExitCode {
+        let quiet = self.quiet;
+        match self
+            .conversion()
+            .and_then(|conversion| conversion.run(!quiet))
+        {
+            Ok(summary) => {
+                if !quiet {
+                    eprintln!("raw2pcap: {summary}");
+                }
+                ExitCode::from(summary.exit_code())
+            }
+            Err(e) => {
+                eprintln!("raw2pcap: {e}");
+                ExitCode::from(e.exit_code())
+            }
+        }
+    }
+
+    fn conversion(self) -> Result<Conversion> {
+        let split = Split {
+            bytes: self.split_size.as_deref().map(parse_size).transpose()?,
+            time: self.split_time.as_deref().map(parse_duration).transpose()?,
+            frames: self.split_frames,
+        };
+        if split.time.is_some_and(|time| time.is_zero()) || split.bytes == Some(0) {
+            return Err(Error::usage(
+                "--split-size or --split-time 0",
+                "expected more than nothing",
+            ));
+        }
+        let (inputs, target, format) = match (self.output, self.inputs.as_slice()) {
+            (Some(output), _) => {
+                let format = self.format.unwrap_or_else(|| format_of(&output));
+                (
+                    self.inputs,
+                    target(output, split.is_some(), format)?,
+                    format,
+                )
+            }
+            (None, [_, prefix]) => {
+                let format = self.format.unwrap_or(FormatName::Pcap);
+                let target = Target::Numbered {
+                    stem: prefix.clone(),
+                    extension: extension(format).into(),
+                };
+                (vec![self.inputs[0].clone()], target, format)
+            }
+            (None, _) => {
+                return Err(Error::usage(
+                    "no output",
+                    "expected -o FILE, or -o - for standard output",
+                ));
+            }
+        };
+        if self.micro && format == FormatName::Pcapng {
+            return Err(Error::usage(
+                "--micro",
+                "pcapng has its own resolution: leave it out, or use --format pcap",
+            ));
+        }
+        let bound = |text: Option<String>| text.map(|text| Bound::parse(&text)).transpose();
+        Ok(Conversion {
+            inputs: expand(&inputs)?,
+            target,
+            format: match (format, self.micro) {
+                (FormatName::Pcapng, _) => Format::Pcapng,
+                (FormatName::Pcap, true) => Format::Pcap(Precision::Microseconds),
+                (FormatName::Pcap, false) => Format::Pcap(Precision::Nanoseconds),
+            },
+            split,
+            from: bound(self.from)?,
+            to: bound(self.to)?,
+            filter: self.filter,
+            force: self.force,
+        })
+    }
+}
+
+fn format_of(output: &Path) -> FormatName {
+    match output.extension() {
+        Some(extension) if extension.eq_ignore_ascii_case("pcapng") => FormatName::Pcapng,
+        _ => FormatName::Pcap,
+    }
+}
+
+fn extension(format: FormatName) -> &'static str {
+    match format {
+        FormatName::Pcap => "pcap",
+        FormatName::Pcapng => "pcapng",
+    }
+}
+
+fn target(output: PathBuf, is_split: bool, format: FormatName) -> Result<Target> {
+    if output.as_os_str() == "-" {
+        if is_split {
+            return Err(Error::usage(
+                "-o - with --split",
+                "standard output is one file: name another",
+            ));
+        }
+        return Ok(Target::Stdout);
+    }
+    if !is_split {
+        return Ok(Target::File(output));
+    }
+    let extension = output
+        .extension()
+        .and_then(|extension| extension.to_str())
+        .map_or_else(|| extension(format).to_owned(), str::to_owned);
+    Ok(Target::Numbered {
+        stem: output.with_extension(""),
+        extension,
+    })
+}

@@ -1,0 +1,269 @@
+//! The files of one queue, one after the other.
+
+use std::collections::VecDeque;
+use std::io::Read;
+
+use hpcap::pcapfile::Interface;
+use hpcap::raw::{Damage, Event, FileHeader, Gap, Reader, Record};
+use hpcap::{Count, Error, Kind, Ledger, Reason, Result, Timestamp};
+
+use super::head::Head;
+use super::range::Range;
+
+/// Files open at once, at most: one for each queue.
+const LANES_MAX: usize = 256;
+
+/// What a lane has to tell besides its frames.
+#[derive(Debug)]
+pub(super) enum News {
+    /// Frames are missing before the next one.
+    Gap(Box<Gap>),
+    /// A file is damaged.
+    Damage {
+        /// Which.
+        file: String,
+        /// Where and how.
+        damage: Damage,
+        /// Size of the file, where it is known.
+        file_bytes: Option<u64>,
+    },
+}
+
+/// The frames of one queue.
+pub(super) struct Lane {
+    files: VecDeque<Head>,
+    range: Range,
+    reader: Option<Reader<Box<dyn Read>>>,
+    file_bytes: Option<u64>,
+    /// Where the stretch of the open file ends that matters.
+    until: u64,
+    /// Bytes of the files that are done, and of the one before the stretch.
+    done: u64,
+    interface: Interface,
+    /// Changes when the interface does.
+    version: u32,
+    news: Vec<News>,
+    tally: Tally,
+    total: Ledger,
+}
+
+/// What is known of the file that is open.
+#[derive(Debug, Default)]
+struct Tally {
+    before: Option<Ledger>,
+    end: Option<Ledger>,
+    frames: Count,
+    lost: Ledger,
+}
+
+impl Tally {
+    /// What the queue counted during the file.
+    fn ledger(&self) -> Ledger {
+        match (self.before, self.end) {
+            (Some(before), Some(end)) => {
+                let mut ledger = end.since(&before);
+                // Losses of the recorder alone are only in its gaps.
+                for reason in [Reason::Overrun, Reason::Storage] {
+                    ledger[reason] = self.lost[reason];
+                }
+                ledger
+            }
+            _ => {
+                let mut ledger = self.lost;
+                ledger[Reason::Captured] += self.frames;
+                ledger
+            }
+        }
+    }
+}
+
+impl Lane {
+    fn new(files: VecDeque<Head>, range: Range) -> Self {
+        Self {
+            files,
+            range,
+            reader: None,
+            file_bytes: None,
+            until: u64::MAX,
+            done: 0,
+            interface: Interface::default(),
+            version: 0,
+            news: Vec::new(),
+            tally: Tally::default(),
+            total: Ledger::default(),
+        }
+    }
+
+    /// Puts files together by queue, in sequence. Where two recorders wrote the same stretch of
+    /// a queue, both are converted, and `warn` hears of it.
+    pub(super) fn sort(
+        heads: Vec<Head>,
+        range: Range,
+        warn: &mut dyn FnMut(&str),
+    ) -> Result<Vec<Self>> {
+        let mut heads = heads;
+        heads.sort_by_cached_key(|head| (head.origin.clone(), head.order()));
+        let mut lanes: Vec<VecDeque<Head>> = Vec::new();
+        let mut first_of_origin = 0;
+        for head in heads {
+            let same = |lane: &VecDeque<Head>| lane.back().is_some_and(|b| b.origin == head.origin);
+            if !lanes.get(first_of_origin).is_some_and(same) {
+                first_of_origin = lanes.len();
+            }
+            let free = lanes[first_of_origin..]
+                .iter_mut()
+                .find(|lane| lane.back().is_none_or(|before| !head.overlaps(before)));
+            if let Some(lane) = free {
+                lane.push_back(head);
+                continue;
+            }
+            if let Some(twin) = lanes.get(first_of_origin).and_then(|lane| lane.back()) {
+                warn(&format!(
+                    "{} and {} have a stretch of the same queue: its frames are converted twice",
+                    twin.input.name(),
+                    head.input.name()
+                ));
+            }
+            lanes.push(VecDeque::from([head]));
+        }
+        if lanes.len() > LANES_MAX {
+            return Err(Error::new(
+                Kind::Usage,
+                format!("{} queues at once", lanes.len()),
+                format!("{LANES_MAX} are the most that are merged"),
+            )
+            .advise("convert them in groups, and merge the results with mergecap"));
+        }
+        Ok(lanes
+            .into_iter()
+            .map(|files| Self::new(files, range))
+            .collect())
+    }
+
+    /// Moves on to the next frame in range; `false` at the end.
+    pub(super) fn advance(&mut self) -> Result<bool> {
+        loop {
+            let Some(reader) = &mut self.reader else {
+                if !self.open_next()? {
+                    return Ok(false);
+                }
+                continue;
+            };
+            let goes_on = reader.advance()?;
+            let Some(found) = reader
+                .current()
+                .filter(|f| goes_on && f.offset < self.until)
+            else {
+                self.close();
+                continue;
+            };
+            match found.event {
+                Event::Frame(frame) => {
+                    self.tally.frames += Count::new(1, u64::from(frame.len));
+                    if self.range.contains(frame.time) {
+                        return Ok(true);
+                    }
+                }
+                Event::Padding => {}
+                Event::FileHeader(tag) => self.header(&tag),
+                Event::Gap(gap) => {
+                    self.tally.lost += &gap.lost;
+                    let before = self.range.from.is_some_and(|from| gap.until < from);
+                    let after = match (self.range.to, gap.from) {
+                        (Some(to), Some(from)) => from > to,
+                        _ => false,
+                    };
+                    if !before && !after {
+                        self.news.push(News::Gap(gap));
+                    }
+                }
+                Event::Ledger(tag) => self.tally.end = Some(tag.ledger),
+                Event::Damage(damage) => {
+                    let file = reader.name().to_owned();
+                    let file_bytes = self.file_bytes;
+                    self.news.push(News::Damage {
+                        file,
+                        damage,
+                        file_bytes,
+                    });
+                }
+            }
+        }
+    }
+
+    fn open_next(&mut self) -> Result<bool> {
+        let Some(head) = self.files.pop_front() else {
+            return Ok(false);
+        };
+        if head.is_outside(&self.range, self.files.front()) {
+            self.done += head.bytes;
+            return Ok(true);
+        }
+        let (source, from, until) = head.open(&self.range)?;
+        self.file_bytes = head.input.bytes();
+        self.until = until;
+        if let Some(header) = &head.header {
+            self.header(header);
+        }
+        self.reader = Some(Reader::new(source).named(head.input.name()).at(from));
+        Ok(true)
+    }
+
+    fn close(&mut self) {
+        let offset = self.reader.take().map_or(0, |reader| reader.offset());
+        self.done += self.file_bytes.unwrap_or(offset);
+        self.total += &std::mem::take(&mut self.tally).ledger();
+    }
+
+    fn header(&mut self, header: &FileHeader) {
+        self.tally.before.get_or_insert(header.ledger);
+        let interface = Interface::of(header);
+        if interface != self.interface {
+            self.interface = interface;
+            self.version += 1;
+        }
+    }
+
+    /// The frame that [`Lane::advance`] moved to.
+    #[inline]
+    pub(super) fn frame(&self) -> Option<Record<'_>> {
+        match self.reader.as_ref()?.current()?.event {
+            Event::Frame(frame) => Some(frame),
+            _ => None,
+        }
+    }
+
+    /// Its time.
+    #[inline]
+    pub(super) fn time(&self) -> Timestamp {
+        self.frame().map(|frame| frame.time).unwrap_or_default()
+    }
+
+    /// The interface that the frame is of, and a number that changes when it does.
+    #[inline]
+    pub(super) fn interface(&self) -> (&Interface, u32) {
+        (&self.interface, self.version)
+    }
+
+    /// Bytes read so far.
+    #[inline]
+    pub(super) fn position(&self) -> u64 {
+        self.done + self.reader.as_ref().map_or(0, Reader::offset)
+    }
+
+    /// Whether there is something to tell.
+    #[inline]
+    pub(super) fn has_news(&self) -> bool {
+        !self.news.is_empty()
+    }
+
+    /// What is to be told, once.
+    pub(super) fn take_news(&mut self) -> Vec<News> {
+        std::mem::take(&mut self.news)
+    }
+
+    /// What the queue counted during all its files, as far as they say.
+    pub(super) fn ledger(&self) -> &Ledger {
+        &self.total
+    }
+}

@@ -1,0 +1,292 @@
+//! RAW files to pcap or pcapng.
+//!
+//! The files of a queue are read in sequence ([`lane`]), the queues are merged by time
+//! ([`merge`]), the frames go through the filter into files ([`sink`], [`target`]).
+
+mod cli;
+mod head;
+mod lane;
+mod merge;
+mod range;
+mod sink;
+mod summary;
+mod target;
+
+use std::collections::HashMap;
+
+use hpcap::filter::Filter;
+use hpcap::pcapfile::Section;
+use hpcap::raw::{Damage, DamageKind};
+use hpcap::{Count, Error, Ledger, Reason, Result};
+
+pub use cli::Cli;
+pub use range::{Bound, Range};
+pub use sink::{Format, Split};
+pub use summary::Summary;
+pub use target::Target;
+
+use crate::inputs::Input;
+use crate::progress::Progress;
+use head::Head;
+use lane::{Lane, News};
+use merge::Merge;
+use sink::Sink;
+
+/// What is to be converted, and into what.
+#[derive(Debug)]
+pub struct Conversion {
+    /// What to read.
+    pub inputs: Vec<Input>,
+    /// Where the result goes.
+    pub target: Target,
+    /// Its format.
+    pub format: Format,
+    /// When to start a new file.
+    pub split: Split,
+    /// The first time to convert; `None` = from the start.
+    pub from: Option<Bound>,
+    /// The last time to convert; `None` = to the end.
+    pub to: Option<Bound>,
+    /// Only frames that match, in tcpdump's syntax; empty = all.
+    pub filter: String,
+    /// Whether existing files are replaced.
+    pub force: bool,
+}
+
+/// Damage lines that are printed for a file, at most.
+const DAMAGE_LINES: u64 = 20;
+
+impl Conversion {
+    /// Does it. Warnings and damage go to standard error; a progress bar does, too, where it
+    /// is `visible` and a terminal.
+    ///
+    /// # Errors
+    /// Those of reading and writing. Damage is not one: the summary tells of it.
+    pub fn run(&self, visible: bool) -> Result<Summary> {
+        let mut warn = |text: &str| eprintln!("raw2pcap: warning: {text}");
+        let wants_index = self.from.is_some() || self.to.is_some();
+        let heads = self
+            .inputs
+            .iter()
+            .map(|input| Head::read(input.clone(), wants_index, &mut warn))
+            .collect::<Result<Vec<_>>>()?;
+        let range = self.range(&heads)?;
+        let total = heads.iter().map(|head| head.bytes).sum();
+        let link_type = heads
+            .iter()
+            .find_map(|head| head.header.as_ref())
+            .map_or(hpcap::pcapfile::LINK_TYPE_ETHERNET, |header| {
+                header.link_type
+            });
+        let mut filters = Filters::new(&self.filter, link_type)?;
+        let mut summary = Summary {
+            inputs: heads.len() as u64,
+            ..Summary::default()
+        };
+        let lanes = Lane::sort(heads, range, &mut warn)?;
+
+        let section = Section::here(concat!("raw2pcap (hpcap ", env!("CARGO_PKG_VERSION"), ")"));
+        let mut sink = Sink::new(
+            self.target.clone(),
+            self.format,
+            self.split,
+            self.force,
+            section,
+        );
+        let mut progress = Progress::new("raw2pcap", total, visible);
+        // Standard input may say later what its link type is.
+        if !self.inputs.contains(&Input::Stdin) {
+            sink.start(link_type)?;
+        }
+        let mut merge = Merge::new(lanes);
+        let mut result = self.convert(
+            &mut merge,
+            &mut filters,
+            &mut sink,
+            &mut summary,
+            &mut progress,
+        );
+        if result.is_ok() {
+            result = if sink.names().is_empty() {
+                sink.start(link_type)
+            } else {
+                Ok(())
+            };
+        }
+        if result.is_ok() {
+            let all = range.is_all() && self.filter.is_empty();
+            result = sink.finish(&|lane| all.then(|| *merge.lane(lane).ledger()));
+        }
+        progress.done();
+        match result {
+            Err(e) if is_closed_pipe(&e, &self.target) => summary.closed = true,
+            other => other?,
+        }
+        summary.outputs = sink.names().to_vec();
+        summary.output_bytes = sink.bytes();
+        for lane in merge.lanes() {
+            summary.queues += 1;
+            summary.ledger += lane.ledger();
+        }
+        Ok(summary)
+    }
+
+    fn range(&self, heads: &[Head]) -> Result<Range> {
+        let is_relative = |bound| matches!(bound, Some(Bound::AfterFirst(_)));
+        let first = if is_relative(self.from) || is_relative(self.to) {
+            head::first_of_all(heads)?
+        } else {
+            hpcap::Timestamp::default()
+        };
+        let range = Range {
+            from: self.from.map(|bound| bound.resolve(first)),
+            to: self.to.map(|bound| bound.resolve(first)),
+        };
+        match (range.from, range.to) {
+            (Some(from), Some(to)) if from > to => Err(Error::usage(
+                format!("--from {from} --to {to}"),
+                "the end is before the start",
+            )),
+            _ => Ok(range),
+        }
+    }
+
+    fn convert(
+        &self,
+        merge: &mut Merge,
+        filters: &mut Filters,
+        sink: &mut Sink,
+        summary: &mut Summary,
+        progress: &mut Progress,
+    ) -> Result<()> {
+        let mut lines: HashMap<String, u64> = HashMap::new();
+        let mut count = 0_u64;
+        loop {
+            let current = merge.advance(&mut |number, lane| {
+                for news in lane.take_news() {
+                    match news {
+                        News::Gap(gap) => {
+                            summary.gaps += 1;
+                            summary.lost += &gap.lost;
+                            sink.gap(number, &gap);
+                        }
+                        News::Damage {
+                            file,
+                            damage,
+                            file_bytes,
+                        } => {
+                            summary.damage(&damage, file_bytes);
+                            let line = lines.entry(file.clone()).or_default();
+                            *line += 1;
+                            tell(progress, &file, &damage, *line);
+                        }
+                    }
+                }
+                Ok(())
+            })?;
+            let Some(number) = current else {
+                return Ok(());
+            };
+            let lane = merge.lane(number);
+            let Some(frame) = lane.frame() else {
+                continue;
+            };
+            let interface = lane.interface();
+            if filters.matches(interface.0.link_type, frame.data, u32::from(frame.len))? {
+                sink.frame(number, interface, &frame)?;
+                summary.frames += Count::new(1, u64::from(frame.len));
+                summary.first = summary.first.or(Some(frame.time));
+                summary.last = Some(frame.time);
+            } else {
+                summary.filtered += Count::new(1, u64::from(frame.len));
+            }
+            count += 1;
+            if count.is_multiple_of(1024) {
+                progress.at(merge.position());
+            }
+        }
+    }
+}
+
+/// The filter, compiled for every link type that comes up.
+struct Filters {
+    expression: String,
+    compiled: Vec<(u32, Filter)>,
+}
+
+impl Filters {
+    fn new(expression: &str, link_type: u32) -> Result<Self> {
+        let filter = Filter::new(expression, link_type)?;
+        Ok(Self {
+            expression: expression.to_owned(),
+            compiled: vec![(link_type, filter)],
+        })
+    }
+
+    #[inline]
+    fn matches(&mut self, link_type: u32, data: &[u8], len: u32) -> Result<bool> {
+        for (of, filter) in &self.compiled {
+            if *of == link_type {
+                return Ok(filter.matches(data, len));
+            }
+        }
+        let filter = Filter::new(&self.expression, link_type)?;
+        let matches = filter.matches(data, len);
+        self.compiled.push((link_type, filter));
+        Ok(matches)
+    }
+}
+
+fn is_closed_pipe(e: &Error, target: &Target) -> bool {
+    *target == Target::Stdout && e.os_error() == Some(BROKEN_PIPE)
+}
+
+/// EPIPE: who read the result has enough.
+const BROKEN_PIPE: i32 = 32;
+
+/// Whether damage is but the way a file ends that was not closed.
+fn is_tail(damage: &Damage, file_bytes: Option<u64>) -> bool {
+    match damage.kind {
+        DamageKind::CutHeader
+        | DamageKind::CutRecord { .. }
+        | DamageKind::PaddingTooLong { .. } => true,
+        DamageKind::Unwritten => file_bytes == Some(damage.offset + damage.bytes),
+        DamageKind::Unreadable => false,
+    }
+}
+
+fn tell(progress: &Progress, file: &str, damage: &Damage, line: u64) {
+    let Damage {
+        offset,
+        bytes,
+        kind,
+    } = damage;
+    let text = match kind {
+        // The original wrote 1.7 % of its files so, and nothing is lost.
+        DamageKind::PaddingTooLong { .. } => return,
+        DamageKind::Unreadable => {
+            format!("{bytes} bytes from byte {offset} on are no records, skipped")
+        }
+        DamageKind::Unwritten => {
+            format!("{bytes} bytes from byte {offset} on were never written, skipped")
+        }
+        DamageKind::CutHeader | DamageKind::CutRecord { .. } => {
+            format!("it ends within its last record, at byte {offset}; {bytes} bytes skipped")
+        }
+    };
+    match line.cmp(&DAMAGE_LINES) {
+        std::cmp::Ordering::Less => progress.say(&format!("raw2pcap: {file}: {text}")),
+        std::cmp::Ordering::Equal => progress.say(&format!(
+            "raw2pcap: {file}: {text}; more such are not printed, see checkraw {file}"
+        )),
+        std::cmp::Ordering::Greater => {}
+    }
+}
+
+/// Reasons for which a frame was wanted and is not there, with their counts.
+fn losses(ledger: &Ledger) -> Vec<(Reason, Count)> {
+    ledger
+        .iter()
+        .filter(|(reason, count)| reason.is_loss() && count.frames > 0)
+        .collect()
+}

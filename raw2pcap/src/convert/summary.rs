@@ -1,0 +1,122 @@
+//! What was done.
+
+use std::fmt;
+
+use hpcap::raw::{Damage, DamageKind};
+use hpcap::units::Bytes;
+use hpcap::{Count, Ledger, Timestamp};
+
+use super::{is_tail, losses};
+
+/// What a conversion did.
+#[derive(Debug, Clone, Default)]
+pub struct Summary {
+    /// Files read.
+    pub inputs: u64,
+    /// Queues that they are of.
+    pub queues: u64,
+    /// Names of the files written.
+    pub outputs: Vec<String>,
+    /// Their bytes.
+    pub output_bytes: u64,
+    /// Frames converted.
+    pub frames: Count,
+    /// Frames in range that the filter refused.
+    pub filtered: Count,
+    /// Time of the first frame converted.
+    pub first: Option<Timestamp>,
+    /// Time of the last frame converted.
+    pub last: Option<Timestamp>,
+    /// Gap records in range.
+    pub gaps: u64,
+    /// What they say is missing.
+    pub lost: Ledger,
+    /// What the queues counted, as far as the files say.
+    pub ledger: Ledger,
+    /// Damaged stretches, those apart that are but the end of a file that was not closed.
+    pub damaged: u64,
+    /// Bytes skipped because of damage of either kind.
+    pub skipped_bytes: u64,
+    /// Files that were not closed.
+    pub cut: u64,
+    /// Whether whoever read standard output went away.
+    pub closed: bool,
+}
+
+impl Summary {
+    pub(super) fn damage(&mut self, damage: &Damage, file_bytes: Option<u64>) {
+        self.skipped_bytes += damage.bytes;
+        if !is_tail(damage, file_bytes) {
+            self.damaged += 1;
+        } else if !matches!(damage.kind, DamageKind::PaddingTooLong { .. }) {
+            self.cut += 1;
+        }
+    }
+
+    /// 0 where everything was converted, but for a last record that its file's end cuts; 1
+    /// where damage cost more.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        u8::from(self.damaged > 0)
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let s = |n: u64| if n == 1 { "" } else { "s" };
+        write!(f, "{} frame{}", self.frames.frames, s(self.frames.frames))?;
+        if let (Some(first), Some(last)) = (self.first, self.last) {
+            write!(f, ", {first} to {last}")?;
+        }
+        write!(
+            f,
+            ", {} on the wire, from {} file{}",
+            Bytes(self.frames.bytes),
+            self.inputs,
+            s(self.inputs)
+        )?;
+        if self.queues > 1 {
+            write!(f, " of {} queues", self.queues)?;
+        }
+        match self.outputs.as_slice() {
+            [] => {}
+            [one] => write!(f, " to {one}")?,
+            [first, .., last] => write!(f, " to {} files, {first} to {last}", self.outputs.len())?,
+        }
+        write!(f, " ({})", Bytes(self.output_bytes))?;
+        if self.filtered.frames > 0 {
+            write!(f, "; {} refused by the filter", self.filtered.frames)?;
+        }
+        if self.gaps > 0 {
+            let reasons: Vec<String> = losses(&self.lost)
+                .iter()
+                .map(|(reason, count)| format!("{} {reason}", count.frames))
+                .collect();
+            write!(f, "; missing in {} gap{}: ", self.gaps, s(self.gaps))?;
+            match reasons.as_slice() {
+                [] => write!(f, "how many is not known")?,
+                reasons => write!(f, "{}", reasons.join(", "))?,
+            }
+        }
+        if self.damaged > 0 {
+            write!(
+                f,
+                "; {} damaged stretch{}",
+                self.damaged,
+                if self.damaged == 1 { "" } else { "es" }
+            )?;
+        }
+        if self.cut > 0 {
+            write!(
+                f,
+                "; {} file{} cut in the last record",
+                self.cut,
+                s(self.cut)
+            )?;
+        }
+        if self.skipped_bytes > 0 {
+            write!(f, "; {} skipped", Bytes(self.skipped_bytes))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,63 @@
+//! A progress bar with the time left, on a terminal only.
+
+use std::io::IsTerminal;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+const TEMPLATE: &str =
+    "{prefix} {bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta} left  {wide_msg}";
+
+/// How far the work is.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    bar: ProgressBar,
+    position: u64,
+}
+
+/// Bytes between two looks at the clock.
+const STEP_BYTES: u64 = 4 << 20;
+
+impl Progress {
+    /// A bar for `total` bytes where `wanted` and standard error is a terminal.
+    pub(crate) fn new(name: &'static str, total: u64, wanted: bool) -> Self {
+        let bar = if wanted && std::io::stderr().is_terminal() {
+            ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr_with_hz(5))
+        } else {
+            ProgressBar::hidden()
+        };
+        if let Ok(style) = ProgressStyle::with_template(TEMPLATE) {
+            bar.set_style(style);
+        }
+        bar.set_prefix(name);
+        Self { bar, position: 0 }
+    }
+
+    /// `bytes` are done in all. Cheap enough to be called for each frame.
+    #[inline]
+    pub(crate) fn at(&mut self, bytes: u64) {
+        if bytes >= self.position + STEP_BYTES {
+            self.position = bytes;
+            self.bar.set_position(bytes);
+        }
+    }
+
+    /// What it works on now.
+    pub(crate) fn on(&self, what: impl Into<String>) {
+        self.bar.set_message(what.into());
+    }
+
+    /// Prints a line to standard error, above the bar.
+    pub(crate) fn say(&self, line: &str) {
+        self.bar.suspend(|| eprintln!("{line}"));
+    }
+
+    /// Does something with the bar out of the way.
+    pub(crate) fn hide<T>(&self, work: impl FnOnce() -> T) -> T {
+        self.bar.suspend(work)
+    }
+
+    /// Takes the bar away.
+    pub(crate) fn done(&self) {
+        self.bar.finish_and_clear();
+    }
+}
