@@ -3,8 +3,11 @@
 pub mod connection;
 pub mod page;
 
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use nix::unistd::{Gid, Group};
 
 use crate::abi::{self, hpcap_attach};
 use crate::error::{Error, Kind, Result};
@@ -94,8 +97,10 @@ impl Queue {
                 }
                 Err(e) if e.kind() == Kind::Permission => {
                     let why = format!("permission denied on {}", path.display());
-                    return Err(Error::new(Kind::Permission, format!("open queue {name}"), why)
-                        .advise("become a member of the group that owns the socket (hpcapd --group), or root"));
+                    return Err(
+                        Error::new(Kind::Permission, format!("open queue {name}"), why)
+                            .advise(format!("become a member of {}, or root", group_of(&path))),
+                    );
                 }
                 Err(e) => return Err(e),
             }
@@ -233,6 +238,17 @@ impl Queue {
     #[must_use]
     pub fn captured(&self) -> Count {
         self.ledger().ledger[crate::Reason::Captured]
+    }
+}
+
+/// The group that owns the socket at `path`, by name where it has one.
+fn group_of(path: &Path) -> String {
+    let Ok(socket) = std::fs::metadata(path) else {
+        return "the group that owns the socket (hpcapd --group)".into();
+    };
+    match Group::from_gid(Gid::from_raw(socket.gid())) {
+        Ok(Some(group)) => format!("group {}", group.name),
+        _ => format!("group {}", socket.gid()),
     }
 }
 
