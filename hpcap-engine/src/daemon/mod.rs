@@ -80,7 +80,6 @@ fn stop_signals() -> Result<UnixStream> {
 
 fn start(cli: &Cli) -> Result<Vec<Server>> {
     let group = socket::group(cli.group.as_deref())?;
-    let dir = socket::run_dir(cli.run_dir.as_deref())?;
     if cli.cpu.len() > cli.sources.len() {
         return Err(Error::usage(
             format!("--cpu with {} CPUs", cli.cpu.len()),
@@ -98,6 +97,8 @@ fn start(cli: &Cli) -> Result<Vec<Server>> {
             "it is named twice; give each source a name of its own",
         ));
     }
+    // Makes the folder: not before it is clear that there is something to serve.
+    let dir = socket::run_dir(cli.run_dir.as_deref())?;
     let mut servers = Vec::new();
     for (i, served) in cli.sources.iter().enumerate() {
         // The name first: a daemon that may not serve it opens no interface.
