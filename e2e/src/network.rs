@@ -43,7 +43,9 @@ pub fn ip(line: &str) {
 
 /// Makes the pair [`SEND`], [`CAPTURE`]; both are up, and silent but for what a test sends.
 pub fn veth_pair(mtu: u32) {
-    ip(&format!("link add name {SEND} type veth peer name {CAPTURE}"));
+    ip(&format!(
+        "link add name {SEND} type veth peer name {CAPTURE}"
+    ));
     for name in [SEND, CAPTURE] {
         ip(&format!("link set {name} mtu {mtu} arp off multicast off"));
         ip(&format!("link set {name} up"));

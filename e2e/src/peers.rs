@@ -24,18 +24,28 @@ fn run(program: &str, args: &[&str], file: &Path) -> Option<String> {
     Some(String::from_utf8_lossy(&done.stdout).into_owned())
 }
 
-/// Fails the test unless tcpdump and tshark, where they are installed, find exactly `frames`
-/// frames in `file` (pcap or pcapng).
-pub fn both_read(file: &Path, frames: usize) {
+/// Fails the test unless tcpdump, where it is installed, finds exactly `frames` frames in `file`
+/// (pcap, or pcapng with one link type).
+pub fn tcpdump_reads(file: &Path, frames: usize) {
     if let Some(out) = run("tcpdump", &["-n", "--count"], file) {
         // "17 packets"
         let count = out.split_whitespace().next().and_then(|n| n.parse().ok());
         assert_eq!(count, Some(frames), "tcpdump, {}: {out}", file.display());
     }
+}
+
+/// Fails the test unless tshark, where it is installed, finds exactly `frames` frames in `file`.
+pub fn tshark_reads(file: &Path, frames: usize) {
     let fields = ["-n", "-T", "fields", "-e", "frame.number"];
     if let Some(out) = run("tshark", &fields, file) {
         assert_eq!(out.lines().count(), frames, "tshark, {}", file.display());
     }
+}
+
+/// Both of them.
+pub fn both_read(file: &Path, frames: usize) {
+    tcpdump_reads(file, frames);
+    tshark_reads(file, frames);
 }
 
 /// `file` (any format) as classic pcap with nanoseconds, converted by tshark into `to`; `false`

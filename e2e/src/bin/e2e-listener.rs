@@ -91,7 +91,8 @@ fn listen(cli: &Cli) -> Result<()> {
         program: "e2e-listener".into(),
     };
     let mut listener = Queue::open(cli.queue)?.attach(&request)?;
-    let slot = (0..hpcap::abi::HPCAP_SLOTS).find(|n| listener.page().listener(*n).id == listener.id());
+    let slot =
+        (0..hpcap::abi::HPCAP_SLOTS).find(|n| listener.page().listener(*n).id == listener.id());
     let start_frames = listener.page().listener(slot.unwrap()).start_frames;
     println!("{}", json!({"event": "attached", "id": listener.id()}));
     if cli.stuck {

@@ -1,0 +1,130 @@
+//! Every program: --help, --version, and what makes no sense.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use hpcap_e2e::lab::Lab;
+use hpcap_e2e::process::run;
+
+const TOOLS: [&str; 5] = ["hpcapd", "hpcapdd", "raw2pcap", "checkraw", "hpcap-bench"];
+
+#[test]
+fn every_program_explains_itself() {
+    let lab = Lab::new();
+    for tool in TOOLS {
+        let help = run(lab.tool(tool).arg("--help")).exits(0);
+        assert!(help.out.contains("Usage: "), "{tool}: {}", help.out);
+        assert!(
+            help.out.contains(&format!("Usage: {tool}")),
+            "{tool}: {}",
+            help.out
+        );
+        assert!(help.err.is_empty(), "{tool}: {}", help.err);
+        let version = run(lab.tool(tool).arg("--version")).exits(0);
+        let expected = format!("{tool} {}", env!("CARGO_PKG_VERSION"));
+        assert!(
+            version.out.starts_with(&expected),
+            "{tool}: {}",
+            version.out
+        );
+    }
+}
+
+#[test]
+fn nothing_and_nonsense_are_usage_errors() {
+    let lab = Lab::new();
+    for tool in TOOLS {
+        for args in [&[][..], &["--no-such-option"]] {
+            let refused = run(lab.tool(tool).args(args)).exits(2);
+            assert!(refused.out.is_empty(), "{tool} {args:?}: {}", refused.out);
+            assert!(
+                refused.err.contains("Usage: "),
+                "{tool} {args:?}: {}",
+                refused.err
+            );
+        }
+    }
+}
+
+/// The whole line, as typed, and words that the message must have.
+const REFUSED: &[(&str, &[&str])] = &[
+    (
+        "hpcapd nonsense",
+        &["nonsense", "af_packet:INTERFACE", "pcap:FILE", "gen:"],
+    ),
+    ("hpcapd eth0=gen:", &["queue name \"eth0\"", "hpcapN"]),
+    (
+        "hpcapd hpcap0=gen: hpcap0=gen:",
+        &["queue hpcap0", "named twice"],
+    ),
+    ("hpcapd gen:size=5", &["size=5", "from 14"]),
+    ("hpcapd gen:rate=quick", &["rate=quick", "10G"]),
+    (
+        "hpcapd gen:colour=red",
+        &["colour", "size", "rate", "count"],
+    ),
+    ("hpcapd pcap:", &["name of the file is missing"]),
+    (
+        "hpcapd af_packet:lo,promisc=perhaps",
+        &["promisc=perhaps", "on or off"],
+    ),
+    ("hpcapd --ring lots gen:", &["--ring", "lots", "64M"]),
+    ("hpcapd --pages 3M gen:", &["--pages", "3M", "ordinary"]),
+    ("hpcapd --cpu 0,1 gen:", &["--cpu with 2 CPUs", "1 source"]),
+    (
+        "hpcapd --kill hpcap0 x",
+        &["listener \"x\"", "hpcapd --status"],
+    ),
+    ("hpcapd --kill eth0 1", &["queue name \"eth0\""]),
+    ("hpcapd --status eth0", &["eth0", "hpcapN"]),
+    ("hpcapdd hpcap0", &["QUEUE DEST are expected"]),
+    ("hpcapdd eth0 null", &["queue name \"eth0\"", "hpcapN"]),
+    ("hpcapdd zero 0 null", &["numbers of adapter and queue"]),
+    (
+        "hpcapdd --source gen: hpcap0 null",
+        &["only DEST is expected"],
+    ),
+    (
+        "hpcapdd --source nonsense null",
+        &["nonsense", "af_packet:INTERFACE"],
+    ),
+    (
+        "hpcapdd --contract sometimes hpcap0 null",
+        &["contract \"sometimes\"", "lossless:5s"],
+    ),
+    (
+        "hpcapdd --start middle hpcap0 null",
+        &["start \"middle\"", "oldest"],
+    ),
+    (
+        "hpcapdd --duration soon hpcap0 null",
+        &["--duration", "soon", "10s"],
+    ),
+    (
+        "hpcapdd --files 3 hpcap0 null",
+        &["--files", "needs a folder"],
+    ),
+    ("hpcapdd --ring 4M hpcap0 null", &["--source"]),
+    (
+        "hpcapdd --rotate-size 3G hpcap0 .",
+        &["--rotate-size", "2 GiB"],
+    ),
+    ("raw2pcap -o out.pcap", &["Usage: raw2pcap"]),
+    ("checkraw --dry-run", &["Usage: checkraw"]),
+    ("hpcap-bench send gen:", &["--to"]),
+    ("hpcap-bench send nonsense --to lo", &["nonsense", "gen:"]),
+];
+
+#[test]
+fn what_makes_no_sense_is_refused_with_what_does() {
+    let lab = Lab::new();
+    for (line, words) in REFUSED {
+        let mut line = line.split(' ');
+        let tool = line.next().unwrap();
+        let args: Vec<&str> = line.collect();
+        println!("{tool} {args:?}");
+        let refused = run(lab.tool(tool).args(&args)).exits(2).says(words);
+        assert!(refused.out.is_empty(), "{}", refused.out);
+    }
+    // Nothing was begun.
+    assert_eq!(std::fs::read_dir(lab.dir()).unwrap().count(), 0);
+}
