@@ -329,7 +329,7 @@ impl Sink for BlockSink {
         }
         let due = until != u64::MAX || limit.is_some() || self.flushed.elapsed() >= FLUSH_AFTER;
         let new = piece.end() > self.writer.stored().unwrap_or(0).max(piece.off);
-        if !piece.complete && !(due && new) {
+        if !(piece.complete || due && new) {
             return Ok(if limit.is_some() {
                 Step::Limit("bytes")
             } else {

@@ -94,7 +94,7 @@ mod tests {
     }
 
     fn ledger() -> Vec<u8> {
-        Tag::Ledger(Box::new(LedgerTag::default())).to_body()
+        Tag::Ledger(Box::<LedgerTag>::default()).to_body()
     }
 
     proptest! {

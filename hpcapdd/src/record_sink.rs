@@ -275,6 +275,7 @@ pub fn own_ledger(mut ledger: Ledger, filtered: Count) -> Ledger {
 
 impl<O: RecordOutput> Sink for RecordSink<O> {
     fn step(&mut self, listener: &mut Listener, until: u64) -> Result<Step> {
+        let mut after = Step::Done;
         for _ in 0..BATCH {
             let filtered = self.tally.filtered;
             let ledger = || own_ledger(listener.ledger().ledger, filtered);
@@ -288,34 +289,27 @@ impl<O: RecordOutput> Sink for RecordSink<O> {
                 return Ok(self.failed(failure));
             }
             if self.overtaken {
-                match self.resync(listener)? {
-                    Step::Pause if until != u64::MAX => break,
-                    Step::Done => continue,
-                    other => return Ok(other),
-                }
-            }
-            if listener.position() >= until {
-                break;
-            }
-            let Some(step) = self.take(listener)? else {
+                after = self.resync(listener)?;
+            } else if listener.position() >= until {
+                after = Step::Idle { bytes: 1 };
+            } else if let Some(step) = self.take(listener)? {
+                after = step;
+            } else {
                 continue;
-            };
-            if self.pending && self.flushed.elapsed() >= FLUSH_AFTER {
-                return Ok(self.flush(listener)?.unwrap_or(Step::Done));
             }
-            return Ok(step);
+            break;
         }
-        // Nothing is held back for long: frames that the filter refuses, above all.
-        if listener.position() - self.acked >= self.ring_bytes / 8 || !self.pending {
-            if self.pending {
-                return Ok(self.flush(listener)?.unwrap_or(Step::Done));
+        // Nothing is held back for long: of the ring, and of time.
+        let much = listener.position() - self.acked >= self.ring_bytes / 8;
+        if self.pending && (much || self.flushed.elapsed() >= FLUSH_AFTER) {
+            if let Some(step) = self.flush(listener)? {
+                return Ok(step);
             }
+        } else if !self.pending && self.acked != listener.position() {
+            // The filter refused everything since the last time.
             self.ack(listener)?;
         }
-        if listener.position() >= until || self.overtaken && until != u64::MAX {
-            return Ok(Step::Idle { bytes: 1 });
-        }
-        Ok(Step::Done)
+        Ok(after)
     }
 
     fn done_to(&self, listener: &Listener) -> u64 {

@@ -1,0 +1,267 @@
+//! Disks that are full, files that take no more, places that cannot be written to.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
+
+use common::{
+    Running, eventually, files, frames_of, hpcapdd, is_root, of_kind, read, read_sound, run,
+    summary, verify_all,
+};
+use hpcap::Reason;
+use nix::sys::signal::Signal;
+use serde_json::Value;
+
+/// A file system of its own, of `size`; unmounted when dropped.
+struct SmallDisk(tempfile::TempDir);
+
+impl SmallDisk {
+    fn new(size: &str) -> Option<Self> {
+        if !is_root("a disk that is full, on a tmpfs") {
+            return None;
+        }
+        let disk = Self(tempfile::tempdir().unwrap());
+        let options = format!("size={size}");
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &options, "tmpfs"])
+            .arg(disk.path())
+            .status();
+        if !mounted.is_ok_and(|status| status.success()) {
+            println!("skipped: a disk that is full (cannot mount a tmpfs)");
+            return None;
+        }
+        Some(disk)
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn resize(&self, size: &str) {
+        let options = format!("remount,size={size}");
+        let status = Command::new("mount")
+            .args(["-o", &options])
+            .arg(self.path())
+            .status()
+            .unwrap();
+        assert!(status.success());
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(self.path()).status();
+    }
+}
+
+fn is_warning(text: &'static str) -> impl Fn(&Value) -> bool {
+    move |e| e["event"] == "warning" && e["message"].as_str().unwrap().contains(text)
+}
+
+#[test]
+fn a_full_disk_holds_the_ring_and_nothing_is_lost_or_written_twice() {
+    for more in [
+        &["--ring", "4M"][..],
+        &["--ring", "4M", "--frames", "1000000"],
+    ] {
+        let Some(disk) = SmallDisk::new("6M") else {
+            return;
+        };
+        // The generator waits for the ring: nothing need be lost.
+        let mut recorder = Running::source("gen:size=1514,count=12000", disk.path(), more);
+        let warning = recorder.wait_until(is_warning("holding the ring"));
+        assert!(
+            warning["message"]
+                .as_str()
+                .unwrap()
+                .contains("No space left"),
+            "{warning}"
+        );
+        disk.resize("100M");
+        let (code, events, stderr) = recorder.finish();
+        assert_eq!(code, 0, "{stderr}\n{events:#?}");
+        assert_eq!(verify_all(disk.path()), 12_000);
+        let warnings = of_kind(&events, "warning");
+        let said = |text| warnings.iter().filter(|w| is_warning(text)(w)).count();
+        assert_eq!(
+            (said("holding the ring"), said("works again")),
+            (1, 1),
+            "{warnings:#?}"
+        );
+        assert!(summary(&events)["ledger"]["storage"].is_null());
+    }
+}
+
+#[test]
+fn what_the_ring_cannot_hold_is_a_gap_in_the_file() {
+    let Some(disk) = SmallDisk::new("3M") else {
+        return;
+    };
+    let source = "gen:size=1514,rate=4000pps";
+    let mut recorder = Running::source(source, disk.path(), &["--ring", "1M"]);
+    recorder.wait_until(is_warning("holding the ring"));
+    recorder.wait_until(|e| {
+        e["event"] == "progress" && e["ledger"]["ring_full"]["frames"].as_u64().unwrap() > 100
+    });
+    disk.resize("100M");
+    recorder.wait_until(is_warning("works again"));
+    recorder.wait_for("progress");
+    recorder.signal(Signal::SIGINT);
+    let (code, events, stderr) = recorder.finish();
+    assert_eq!(code, 0, "{stderr}");
+    let content = read_sound(&files(disk.path(), ".raw")[0]);
+    let summary = summary(&events);
+    let lost = frames_of(summary, Reason::RingFull);
+    assert!(lost > 100);
+    assert_eq!(content.lost[Reason::RingFull].frames, lost);
+    assert_eq!(content.frames.frames, frames_of(summary, Reason::Captured));
+    let missing: u64 = content.sequence.windows(2).map(|w| w[1] - w[0] - 1).sum();
+    assert_eq!(missing, lost);
+}
+
+#[test]
+fn a_recorder_that_is_stopped_while_the_disk_is_full_says_what_is_missing() {
+    let Some(disk) = SmallDisk::new("6M") else {
+        return;
+    };
+    for more in [
+        &["--ring", "4M"][..],
+        &["--ring", "4M", "--frames", "1000000"],
+    ] {
+        let mut recorder = Running::source("gen:size=1514,count=12000", disk.path(), more);
+        recorder.wait_until(is_warning("holding the ring"));
+        recorder.signal(Signal::SIGTERM);
+        let (code, events, stderr) = recorder.finish();
+        assert_eq!(code, 1, "{stderr}");
+        assert!(stderr.contains("giving up"), "{stderr}");
+        let summary = summary(&events);
+        let [path] = files(disk.path(), ".raw").try_into().unwrap();
+        let content = read(&path);
+        let stored = content.frames.frames;
+        assert!(stored > 1000, "{stored}");
+        assert_eq!(summary["frames"], stored);
+        assert_eq!(content.sequence, (0..stored).collect::<Vec<_>>());
+        let lost = frames_of(summary, Reason::Storage);
+        assert_eq!(
+            stored + lost,
+            frames_of(summary, Reason::Captured),
+            "{summary:#?}"
+        );
+        for file in files(disk.path(), "") {
+            std::fs::remove_file(file).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_file_that_takes_no_more_is_closed_and_the_next_goes_on() {
+    for more in [
+        &["--ring", "4M"][..],
+        &["--ring", "4M", "--frames", "1000000"],
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let mut command = hpcapdd();
+        command
+            .args(["--source", "gen:size=1514,rate=16000pps,count=16000"])
+            .arg(dir.path())
+            .args(more);
+        let limit = || {
+            nix::sys::resource::setrlimit(
+                nix::sys::resource::Resource::RLIMIT_FSIZE,
+                9 << 19, // more than the ring
+                9 << 19, // more than the ring
+            )
+            .map_err(std::io::Error::from)
+        };
+        // SAFETY: setrlimit is async-signal-safe and changes nothing in this process.
+        unsafe { command.pre_exec(limit) };
+        let (code, events, stderr) = Running::start(&mut command).finish();
+        assert_eq!(code, 1, "{stderr}");
+        let summary = summary(&events);
+        let contents: Vec<_> = files(dir.path(), ".raw").iter().map(|p| read(p)).collect();
+        assert!(contents.len() >= 3, "{}", contents.len());
+        let stored: u64 = contents.iter().map(|c| c.frames.frames).sum();
+        let lost = frames_of(summary, Reason::Storage);
+        assert!(lost > 0);
+        assert_eq!(summary["frames"], stored);
+        assert_eq!(
+            stored + lost,
+            frames_of(summary, Reason::Captured),
+            "{summary:#?}"
+        );
+        // Record by record, the next file begins with a gap. Whole blocks have it at the end
+        // of the file that failed, where this one has no room left.
+        let in_files: u64 = contents.iter().map(|c| c.lost[Reason::Storage].frames).sum();
+        assert_eq!(in_files, if more.len() > 2 { lost } else { 0 });
+    }
+}
+
+#[test]
+fn two_recorders_share_a_folder_and_nothing_is_overwritten() {
+    let dir = tempfile::tempdir().unwrap();
+    let recorders: Vec<_> = (0..3)
+        .map(|_| Running::source("gen:size=60,count=5000", dir.path(), &[]))
+        .collect();
+    for recorder in recorders {
+        let (code, _, stderr) = recorder.finish();
+        assert_eq!(code, 0, "{stderr}");
+    }
+    let paths = files(dir.path(), ".raw");
+    assert_eq!(paths.len(), 3);
+    for path in paths {
+        assert_eq!(read_sound(&path).sequence, (0..5000).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn places_that_cannot_be_written_to_are_refused_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("file");
+    std::fs::write(&file, "x").unwrap();
+    let below = dir.path().join("no/such");
+    for (place, text, code) in [
+        (file.as_path(), "it is a file", 2),
+        (below.as_path(), "parent folder does not exist", 1),
+        (Path::new("/proc/hpcap"), "cannot record into", 1),
+    ] {
+        let output = run(&["--source", "gen:count=1", place.to_str().unwrap()]);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{stderr}");
+        assert!(
+            stderr.starts_with("hpcapdd: ") && stderr.contains(text),
+            "{stderr}"
+        );
+        assert!(output.stdout.is_empty());
+    }
+    assert_eq!(std::fs::read(&file).unwrap(), b"x");
+}
+
+#[test]
+fn the_folder_itself_is_made_and_comes_back_when_it_is_removed() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("new");
+    let mut recorder = Running::source("gen:size=60,rate=1000pps", &folder, &[]);
+    eventually("a file", || {
+        folder.exists() && !files(&folder, ".part").is_empty()
+    });
+    std::fs::rename(&folder, dir.path().join("moved")).unwrap();
+    recorder.signal(Signal::SIGHUP);
+    recorder.wait_until(is_warning("holding the ring"));
+    std::fs::create_dir(&folder).unwrap();
+    recorder.wait_until(is_warning("works again"));
+    recorder.signal(Signal::SIGINT);
+    let (code, events, _) = recorder.finish();
+    // The file that was moved away could not get its name: that is said, and kept.
+    assert_eq!(code, 1);
+    assert!(
+        of_kind(&events, "warning")
+            .iter()
+            .any(|w| is_warning("rename")(w))
+    );
+    assert_eq!(files(&dir.path().join("moved"), ".part").len(), 1);
+    assert_eq!(files(&folder, ".raw").len(), 1);
+}
