@@ -230,11 +230,15 @@ impl QueueMemory {
         describe(unsafe { &mut *self.queue_page() });
     }
 
-    pub(super) fn ring_base(&self) -> *mut u8 {
+    /// The first byte of the double mapping: for a producer.
+    #[must_use]
+    pub fn ring_base(&self) -> *mut u8 {
         self.ring.as_ptr()
     }
 
-    pub(super) fn queue_page(&self) -> *mut hpcap_queue {
+    /// The queue page: for a producer.
+    #[must_use]
+    pub fn queue_page(&self) -> *mut hpcap_queue {
         self.queue.as_ptr().cast()
     }
 
