@@ -525,23 +525,15 @@ impl Listener {
     pub fn resync(&mut self, start: Start) -> Result<Count> {
         const TRIED: &str = "resynchronise";
         self.check_killed(TRIED)?;
-        let block_bytes = self.info().block_bytes;
-        let newest = self.published() / block_bytes;
-        let oldest = self.page.oldest().max(self.position).div_ceil(block_bytes);
-        let fits = |number: u64| {
-            let entry = self.page.block(number)?;
-            let good = entry.first_off <= self.published()
-                && entry.first_off >= self.position
-                && match start {
-                    Start::File => entry.file_off == number * block_bytes,
-                    Start::Newest | Start::Oldest => true,
-                };
-            (good && !self.is_overtaken(entry.first_off)).then_some(entry)
-        };
-        let found = match start {
-            Start::Oldest => (oldest..=newest).find_map(fits),
-            Start::Newest | Start::File => (oldest..=newest).rev().find_map(fits),
-        };
+        // The newest block can be overtaken between two looks, when the producer is a ring ahead
+        // in no time; a start of a file may be long in coming, and the caller waits for it.
+        let looks = if start == Start::File { 1 } else { 1000 };
+        let found = (0..looks).find_map(|look| {
+            if look > 0 {
+                std::thread::yield_now();
+            }
+            self.find_start(start)
+        });
         let Some(entry) = found else {
             let why = "no block to go on with is in the ring yet";
             return Err(Error::new(Kind::NotFound, TRIED, why));
@@ -558,6 +550,25 @@ impl Listener {
         self.slot_u64(offset_of!(hpcap_slot, read_off))
             .store(self.position, Ordering::Release);
         Ok(missed)
+    }
+
+    /// A block that is whole in the ring, not before the listener's position.
+    fn find_start(&self, start: Start) -> Option<hpcap_block> {
+        let block_bytes = self.info().block_bytes;
+        let published = self.published();
+        let newest = published / block_bytes;
+        let oldest = self.page.oldest().max(self.position).div_ceil(block_bytes);
+        let fits = |number: u64| {
+            let entry = self.page.block(number)?;
+            let good = entry.first_off <= published
+                && entry.first_off >= self.position
+                && (start != Start::File || entry.file_off == number * block_bytes);
+            (good && !self.is_overtaken(entry.first_off)).then_some(entry)
+        };
+        match start {
+            Start::Oldest => (oldest..=newest).find_map(fits),
+            Start::Newest | Start::File => (oldest..=newest).rev().find_map(fits),
+        }
     }
 }
 
