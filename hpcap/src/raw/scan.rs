@@ -26,6 +26,9 @@ const TOO_LONG_MAX: usize = HPCAP_RECORD_BYTES - 1;
 /// So many zero bytes in a damaged stretch are a stretch that was never written.
 const ZEROS: usize = 512;
 
+/// What the quick look needs: the largest record, and the header after it.
+const SHORT_LOOK: usize = HPCAP_RECORD_BYTES_MAX + HPCAP_RECORD_BYTES;
+
 const HEADER: usize = HPCAP_RECORD_BYTES;
 
 /// A stretch of a file that is not as the format says.
@@ -108,6 +111,10 @@ pub(crate) struct Scan {
     damaged: Option<u64>,
     /// The padding here is this long in truth.
     padding: Option<usize>,
+    /// Whether the quick look is enough: `old` is known, no damage is under way.
+    steady: bool,
+    /// Whether the header here was found sound already, when the record before was believed.
+    judged: bool,
 }
 
 /// Whether two times can be of frames in a row.
@@ -207,7 +214,7 @@ impl Scan {
 
     /// Takes a record as valid, and remembers what helps to judge the next.
     #[inline]
-    fn accept(&mut self, h: &hpcap_record, window: &[u8]) -> Step {
+    fn accept(&mut self, h: &hpcap_record, window: &[u8]) -> usize {
         if is_padding(h) {
             self.accept_padding(h, window);
         } else {
@@ -216,7 +223,7 @@ impl Scan {
                 self.snap = Some(h.caplen);
             }
         }
-        Step::Record { bytes: end_of(h) }
+        end_of(h)
     }
 
     #[cold]
@@ -227,39 +234,57 @@ impl Scan {
         }
     }
 
-    /// What stands at the start of `window`, which is at `offset` in the file; `eof` says that
-    /// the window reaches the end of the file.
+    /// The record at the start of `window`, where a quick look is enough to believe it: its
+    /// bytes. Otherwise [`Scan::step`] knows more.
     #[inline]
-    pub(crate) fn step(&mut self, window: &[u8], offset: u64, eof: bool) -> Step {
-        if let (Some(h), None, Some(_), None) =
-            (header(window), self.damaged, self.old, self.padding)
-        {
-            let end = end_of(&h);
-            let old = self.is_old();
-            if sound(&h, self.last, old) && !is_empty_padding(&h) && end <= window.len() {
-                let last = if is_padding(&h) {
-                    self.last
-                } else {
-                    Some(h.sec)
-                };
-                let believed = match window.get(end..).and_then(header) {
-                    Some(next) => sound(&next, last, old) && !is_empty_padding(&next),
-                    None => eof,
-                };
-                if believed {
-                    return self.accept(&h, window);
-                }
+    pub(crate) fn quick(&mut self, window: &[u8], eof: bool) -> Option<usize> {
+        let h = header(window)?;
+        let end = end_of(&h);
+        if !self.steady || (window.len() < end + HEADER && !eof) {
+            return None;
+        }
+        let old = self.is_old();
+        let judged = std::mem::replace(&mut self.judged, false);
+        if !judged && (!sound(&h, self.last, old) || is_empty_padding(&h)) {
+            return None;
+        }
+        let last = if is_padding(&h) {
+            self.last
+        } else {
+            Some(h.sec)
+        };
+        let believed = match window.get(end..).and_then(header) {
+            Some(next) => {
+                self.judged = sound(&next, last, old) && !is_empty_padding(&next);
+                self.judged
             }
+            None => eof && end <= window.len(),
+        };
+        believed.then(|| self.accept(&h, window))
+    }
+
+    /// What stands at the start of `window`, which is at `offset` in the file, where
+    /// [`Scan::quick`] does not know; `eof` says that the window reaches the end of the file.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn step(&mut self, window: &[u8], offset: u64, eof: bool) -> Step {
+        if window.len() < SHORT_LOOK && !eof {
+            return Step::More(SHORT_LOOK);
         }
         self.slow(window, offset, eof)
     }
 
-    #[cold]
-    #[inline(never)]
     fn slow(&mut self, window: &[u8], offset: u64, eof: bool) -> Step {
         if window.len() < LOOKAHEAD && !eof {
             return Step::More(LOOKAHEAD);
         }
+        self.judged = false;
+        let step = self.look(window, offset, eof);
+        self.steady = self.old.is_some() && self.damaged.is_none() && self.padding.is_none();
+        step
+    }
+
+    fn look(&mut self, window: &[u8], offset: u64, eof: bool) -> Step {
         if let Some(bytes) = self.padding.take() {
             return Step::Padding { bytes };
         }
@@ -375,11 +400,11 @@ impl Scan {
             || (trusted && h.caplen == h.len);
         if goes_on && harmless && !self.lost_in_zeros(h, window, eof) {
             // Good, or good but for lengths that contradict each other or for its time.
-            let step = self.accept(h, window);
+            let bytes = self.accept(h, window);
             if !in_time {
                 self.last = before;
             }
-            return step;
+            return Step::Record { bytes };
         }
         if is_padding(h) && is_sound {
             let by = (1..=TOO_LONG_MAX.min(usize::from(h.caplen)))
@@ -398,14 +423,17 @@ impl Scan {
         }
         if !is_sound && h.nsec < 1_000_000_000 && chain(window, 0, eof, None, old, CHAIN_ALONE) {
             // Time has jumped, and stays there.
-            return self.accept(h, window);
+            let bytes = self.accept(h, window);
+            return Step::Record { bytes };
         }
         if is_sound && is_padding(h) {
             // Its body is nothing to search in: stale records may stand there.
-            return self.accept(h, window);
+            let bytes = self.accept(h, window);
+            return Step::Record { bytes };
         }
         if is_sound && !goes_on && self.next_is_only_doubtful(window, end, h) {
-            return self.accept(h, window);
+            let bytes = self.accept(h, window);
+            return Step::Record { bytes };
         }
         // What follows is no record, so this one may have a part of it: it is left out, too.
         self.search(window, offset, eof, if is_sound { HEADER } else { 1 })

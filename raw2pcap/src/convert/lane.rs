@@ -150,6 +150,13 @@ impl Lane {
                 continue;
             };
             let goes_on = reader.advance()?;
+            if let Some(frame) = reader.frame().filter(|_| reader.offset() < self.until) {
+                self.tally.frames += Count::new(1, u64::from(frame.len));
+                if self.range.contains(frame.time) {
+                    return Ok(true);
+                }
+                continue;
+            }
             let Some(found) = reader
                 .current()
                 .filter(|f| goes_on && f.offset < self.until)
@@ -158,13 +165,7 @@ impl Lane {
                 continue;
             };
             match found.event {
-                Event::Frame(frame) => {
-                    self.tally.frames += Count::new(1, u64::from(frame.len));
-                    if self.range.contains(frame.time) {
-                        return Ok(true);
-                    }
-                }
-                Event::Padding => {}
+                Event::Frame(_) | Event::Padding => {}
                 Event::FileHeader(tag) => self.header(&tag),
                 Event::Gap(gap) => {
                     self.tally.lost += &gap.lost;
@@ -227,10 +228,7 @@ impl Lane {
     /// The frame that [`Lane::advance`] moved to.
     #[inline]
     pub(super) fn frame(&self) -> Option<Record<'_>> {
-        match self.reader.as_ref()?.current()?.event {
-            Event::Frame(frame) => Some(frame),
-            _ => None,
-        }
+        self.reader.as_ref()?.frame()
     }
 
     /// Its time.

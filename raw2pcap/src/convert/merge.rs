@@ -35,6 +35,9 @@ impl Merge {
     ) -> Result<Option<usize>> {
         if let Some(lane) = self.current {
             if self.read(lane, moved)? {
+                if self.waiting.is_empty() {
+                    return Ok(self.current);
+                }
                 let time = self.lanes[lane].time();
                 match self.waiting.peek() {
                     // Most often the same lane goes on.
