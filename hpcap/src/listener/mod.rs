@@ -1,0 +1,313 @@
+//! A listener: reads a queue's records or whole blocks, without copying, at its own pace.
+//!
+//! A *lossless* listener holds the ring back: what it has not acknowledged stays. A *lossy*
+//! one can be overtaken; it is told so, and how much it missed. Looking and acknowledging
+//! cost no system call; waiting sleeps.
+
+mod read;
+mod ring;
+mod wait;
+
+use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicU32, AtomicU64};
+use std::time::Duration;
+
+use crate::abi::{self, hpcap_attach, hpcap_block, hpcap_slot};
+use crate::error::{Error, Kind, Result};
+use crate::ledger::Count;
+use crate::memory::{Access, Mapping};
+use crate::queue::connection::Connection;
+use crate::queue::page::{QueuePage, validate_slot};
+use crate::queue::{LedgerSnapshot, QueueInfo, request};
+use ring::Ring;
+
+/// What a listener and the ring owe each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Contract {
+    /// The ring waits for this listener, however long.
+    Lossless,
+    /// The ring waits for this listener for so long at most; then it becomes lossy.
+    LosslessFor(Duration),
+    /// The ring overruns this listener when it is slow.
+    Lossy,
+}
+
+impl Contract {
+    pub(crate) fn from_abi(contract: u32, max_stall_ns: u64) -> Self {
+        match contract {
+            abi::HPCAP_LOSSLESS if max_stall_ns == 0 => Self::Lossless,
+            abi::HPCAP_LOSSLESS => Self::LosslessFor(Duration::from_nanos(max_stall_ns)),
+            _ => Self::Lossy,
+        }
+    }
+
+    /// `(contract, max_stall_ns)` of the ABI.
+    fn to_abi(self) -> (u32, u64) {
+        match self {
+            Self::Lossless => (abi::HPCAP_LOSSLESS, 0),
+            Self::LosslessFor(limit) => (
+                abi::HPCAP_LOSSLESS,
+                u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX).max(1),
+            ),
+            Self::Lossy => (abi::HPCAP_LOSSY, 0),
+        }
+    }
+}
+
+/// Where a new listener starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// At the start of a file; the producer starts one where that is needed.
+    File,
+    /// At the next record.
+    Newest,
+    /// At the oldest record that can be found: the first of the oldest whole block.
+    Oldest,
+}
+
+/// What a program asks for when it attaches.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// The contract.
+    pub contract: Contract,
+    /// Where to start.
+    pub start: Start,
+    /// Name of the program, for the list of listeners (31 bytes are kept).
+    pub program: String,
+}
+
+/// How a wait ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Waited {
+    /// As many bytes as asked for are there; or fewer, and there will be no more.
+    Ready,
+    /// The time is over.
+    TimedOut,
+    /// Everything is read, and there will be nothing more.
+    Ended,
+}
+
+/// Unread bytes of one block of the stream.
+#[derive(Debug, Clone, Copy)]
+pub struct Block<'a> {
+    /// The block's number: stream offset / block size.
+    pub number: u64,
+    /// Stream offset of `bytes[0]`.
+    pub off: u64,
+    /// From the listener's position to the end of the block, or of what is published.
+    pub bytes: &'a [u8],
+    /// Whether a file starts at `off`.
+    pub file_start: bool,
+    /// Whether `bytes` reaches the end of the block.
+    pub complete: bool,
+    /// Time of the first frame that starts in the block, in ns; 0 = none yet.
+    pub first_ns: u64,
+}
+
+/// Frames and bytes captured before a stream offset.
+#[derive(Debug, Clone, Copy)]
+struct Mark {
+    off: u64,
+    captured: Count,
+}
+
+/// An attached listener. Detaches when dropped.
+#[derive(Debug)]
+pub struct Listener {
+    ring: Ring,
+    page: QueuePage,
+    slot: Mapping,
+    slot_index: usize,
+    id: u64,
+    connection: Connection,
+    position: u64,
+    acked: u64,
+    mark: Mark,
+    missed: Count,
+    /// Copy of one record, for a listener that can be overtaken while it looks.
+    scratch: Vec<u8>,
+}
+
+impl Listener {
+    /// Attaches over `connection`.
+    pub(crate) fn attach(connection: Connection, wanted: &Request) -> Result<Self> {
+        const TRIED: &str = "attach to the queue";
+        let (contract, max_stall_ns) = wanted.contract.to_abi();
+        let message = hpcap_attach {
+            contract,
+            max_stall_ns,
+            start: match wanted.start {
+                Start::File => abi::HPCAP_START_FILE,
+                Start::Newest => abi::HPCAP_START_NEWEST,
+                Start::Oldest => abi::HPCAP_START_OLDEST,
+            },
+            name: abi::field(&wanted.program),
+            ..request(abi::HPCAP_OP_ATTACH)
+        };
+        let (answer, fds) = connection.ask(TRIED, &message)?;
+        let slot_index = answer.slot as usize;
+        let ([ring, page, slot], true) = (fds.as_slice(), slot_index < abi::HPCAP_SLOTS) else {
+            let why = format!(
+                "the producer sent {} file descriptors (not 3) and slot {slot_index}",
+                fds.len()
+            );
+            return Err(Error::new(Kind::Format, TRIED, why));
+        };
+        let page = QueuePage::map(page.as_fd())?;
+        let info = page.info();
+        let size = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
+        let ring = Ring {
+            map: Mapping::twice(
+                ring.as_fd(),
+                size(info.ring_bytes),
+                size(info.page_bytes),
+                Access::Read,
+                "the ring",
+            )?,
+            bytes: info.ring_bytes,
+        };
+        let slot = Mapping::of(
+            slot.as_fd(),
+            abi::HPCAP_SLOT_BYTES,
+            Access::Write,
+            "the slot",
+        )?;
+        // SAFETY: the mapping is a page, larger than the structure, and any bytes are valid.
+        validate_slot(&unsafe { slot.as_ptr().cast::<hpcap_slot>().read_volatile() })?;
+        let seen = page.listener(slot_index);
+        let start = seen.start_off;
+        let listener = Self {
+            ring,
+            page,
+            slot,
+            slot_index,
+            id: answer.id,
+            connection,
+            position: start,
+            acked: start,
+            mark: Mark {
+                off: start,
+                captured: Count::new(seen.start_frames, seen.start_bytes),
+            },
+            missed: Count::default(),
+            scratch: Vec::new(),
+        };
+        listener.check_killed(TRIED)?;
+        Ok(listener)
+    }
+
+    /// The constants of the queue.
+    #[must_use]
+    pub fn info(&self) -> &QueueInfo {
+        self.page.info()
+    }
+
+    /// The queue page.
+    #[must_use]
+    pub fn page(&self) -> &QueuePage {
+        &self.page
+    }
+
+    /// This listener's id on its queue.
+    #[must_use]
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// The contract in force: a lossless one may have become lossy.
+    #[must_use]
+    pub fn contract(&self) -> Contract {
+        let seen = self.page.listener(self.slot_index);
+        Contract::from_abi(seen.contract, seen.max_stall_ns)
+    }
+
+    /// Stream offset of the next unread byte.
+    #[must_use]
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Stream offset before which everything is written.
+    #[must_use]
+    pub fn published(&self) -> u64 {
+        self.page.published()
+    }
+
+    /// Unread bytes.
+    #[must_use]
+    pub fn available(&self) -> u64 {
+        self.published().saturating_sub(self.position)
+    }
+
+    /// Whether nothing more will be published: the source ended, or the producer is gone.
+    #[must_use]
+    pub fn ended(&self) -> bool {
+        self.page.ended() || self.connection.is_gone()
+    }
+
+    /// Whether the producer is gone without having ended its queue: it was killed.
+    #[must_use]
+    pub fn producer_died(&self) -> bool {
+        !self.page.ended() && self.connection.is_gone() && !self.page.ended()
+    }
+
+    /// The queue's ledger now.
+    #[must_use]
+    pub fn ledger(&self) -> LedgerSnapshot {
+        self.page.ledger()
+    }
+
+    /// What this listener missed because it was overtaken, in total.
+    #[must_use]
+    pub fn missed(&self) -> Count {
+        self.missed
+    }
+
+    /// The index entry of block number `number`, while the producer keeps it.
+    #[must_use]
+    pub fn block_entry(&self, number: u64) -> Option<hpcap_block> {
+        self.page.block(number)
+    }
+
+    fn slot_u64(&self, offset: usize) -> &AtomicU64 {
+        // SAFETY: inside the slot's page and aligned (an offset of the ABI's structure); the
+        // memory stays mapped as long as `self`, and everybody uses atomic accesses on it.
+        unsafe { AtomicU64::from_ptr(self.slot.as_ptr().add(offset).cast()) }
+    }
+
+    fn slot_u32(&self, offset: usize) -> &AtomicU32 {
+        // SAFETY: as in `slot_u64`.
+        unsafe { AtomicU32::from_ptr(self.slot.as_ptr().add(offset).cast()) }
+    }
+
+    fn state(&self) -> (u32, u32) {
+        self.page.listener_state(self.slot_index)
+    }
+
+    fn is_lossy(&self) -> bool {
+        self.state().1 == abi::HPCAP_LOSSY
+    }
+
+    fn check_killed(&self, tried: &str) -> Result<()> {
+        if self.state().0 != abi::HPCAP_SLOT_KILLED {
+            return Ok(());
+        }
+        let why = format!("listener {} of {} was killed", self.id, self.info().name);
+        Err(Error::new(Kind::Killed, tried, why))
+    }
+
+    fn overrun(&self, tried: &str) -> Error {
+        let why = format!(
+            "the producer has overtaken listener {} of {}",
+            self.id,
+            self.info().name
+        );
+        Error::new(Kind::Overrun, tried, why)
+            .advise("go on with resync(), which tells how much is missing")
+    }
+
+    /// Whether bytes from `off` on may have been overwritten. To be asked after looking.
+    fn is_overtaken(&self, off: u64) -> bool {
+        self.page.oldest() > off
+    }
+}

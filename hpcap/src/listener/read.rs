@@ -1,0 +1,198 @@
+//! Reading the stream: record by record or block by block, acknowledging, going on after an
+//! overrun.
+
+use std::mem::offset_of;
+use std::sync::atomic::{Ordering, fence};
+
+use super::{Block, Listener, Mark, Start};
+use crate::abi::{self, hpcap_block, hpcap_slot};
+use crate::error::{Error, Kind, Result};
+use crate::ledger::Count;
+use crate::raw::record::{self, Item, Parsed};
+
+impl Listener {
+    /// The next record, or `None` when there is none now. Whoever has no more use for the
+    /// records so far acknowledges them with [`Listener::ack`].
+    ///
+    /// A lossless listener sees the ring itself; a lossy one a copy that was whole when it was
+    /// taken.
+    ///
+    /// # Errors
+    /// [`Kind::Killed`]; [`Kind::Overrun`]: go on with [`Listener::resync`].
+    pub fn next_record(&mut self) -> Result<Option<Item<'_>>> {
+        const TRIED: &str = "read the next record";
+        let (state, contract) = self.state();
+        if state == abi::HPCAP_SLOT_KILLED {
+            self.check_killed(TRIED)?;
+        }
+        let published = self.published();
+        let lossy = contract == abi::HPCAP_LOSSY;
+        // Not a hint only: an unread distance of more than a ring cannot be read at all.
+        if lossy && self.is_overtaken(self.position) {
+            return Err(self.overrun(TRIED));
+        }
+        let available = published.saturating_sub(self.position);
+        if available < abi::HPCAP_RECORD_BYTES as u64 {
+            return Ok(None);
+        }
+        #[allow(
+            clippy::cast_possible_truncation,
+            reason = "below HPCAP_RECORD_BYTES_MAX"
+        )]
+        let look = available.min(abi::HPCAP_RECORD_BYTES_MAX as u64) as usize;
+        let from = self.position;
+        let needed = match record::header(self.ring.bytes(from, look)) {
+            Some(header) => abi::HPCAP_RECORD_BYTES + usize::from(header.caplen),
+            None => look + 1,
+        };
+        if lossy {
+            let mut copy = std::mem::take(&mut self.scratch);
+            copy.clear();
+            copy.extend_from_slice(self.ring.bytes(from, needed.min(look)));
+            self.scratch = copy;
+            if self.is_overtaken(from) {
+                return Err(self.overrun(TRIED));
+            }
+        }
+        if needed > look {
+            let why = format!(
+                "the record at stream offset {from} needs {needed} bytes, and {look} are published"
+            );
+            return Err(Error::new(Kind::Format, TRIED, why));
+        }
+        self.position += needed as u64;
+        let bytes = if lossy {
+            &self.scratch[..needed]
+        } else {
+            self.ring.bytes(from, needed)
+        };
+        let Parsed::Whole { item, .. } = record::parse(bytes) else {
+            return Ok(None);
+        };
+        self.mark.off = self.position;
+        if let Item::Frame(frame) = &item {
+            self.mark.captured += Count::new(1, u64::from(frame.len));
+        }
+        Ok(Some(item))
+    }
+
+    /// The unread bytes of the current block; `None` when there are none. They are consumed
+    /// with [`Listener::advance`], and stay valid until [`Listener::ack`] said so.
+    #[must_use]
+    pub fn block(&self) -> Option<Block<'_>> {
+        let block_bytes = self.info().block_bytes;
+        let published = self.published();
+        let number = self.position / block_bytes;
+        let end = (number + 1) * block_bytes;
+        let to = published.min(end);
+        if to <= self.position {
+            return None;
+        }
+        let entry = self.page.block(number);
+        #[allow(clippy::cast_possible_truncation, reason = "at most a block")]
+        let bytes = (to - self.position) as usize;
+        Some(Block {
+            number,
+            off: self.position,
+            bytes: self.ring.bytes(self.position, bytes),
+            file_start: entry.is_some_and(|e| e.file_off == self.position),
+            complete: to == end,
+            first_ns: entry.map_or(0, |e| e.first_ns),
+        })
+    }
+
+    /// `bytes` bytes of [`Listener::block`] are consumed.
+    pub fn advance(&mut self, bytes: u64) {
+        self.position += bytes;
+        let block_bytes = self.info().block_bytes;
+        if self.position.is_multiple_of(block_bytes)
+            && let Some(entry) = self.page.block(self.position / block_bytes)
+        {
+            self.mark = Mark {
+                off: entry.first_off,
+                captured: Count::new(entry.frames, entry.bytes),
+            };
+        }
+    }
+
+    /// Gives everything consumed back to the ring.
+    ///
+    /// # Errors
+    /// [`Kind::Killed`]; [`Kind::Overrun`] when some of it may have been overwritten before
+    /// this call: what was taken from it since the last acknowledgement is not to be trusted.
+    pub fn ack(&mut self) -> Result<()> {
+        const TRIED: &str = "acknowledge";
+        // What was read is read before the state is: a killed listener holds nothing.
+        fence(Ordering::Acquire);
+        self.check_killed(TRIED)?;
+        if self.is_lossy() && self.is_overtaken(self.acked) && self.acked != self.position {
+            return Err(self.overrun(TRIED));
+        }
+        self.acked = self.position;
+        self.slot_u64(offset_of!(hpcap_slot, read_off))
+            .store(self.position, Ordering::Release);
+        Ok(())
+    }
+
+    /// Asks the producer for a new file: it starts one at the next block.
+    pub fn request_file(&mut self) {
+        self.slot_u32(offset_of!(hpcap_slot, file_seq))
+            .fetch_add(1, Ordering::Release);
+    }
+
+    /// After an overrun: goes on at the newest block, the oldest whole block, or the newest
+    /// start of a file that can still be read. Returns what was missed since the last whole
+    /// record; nothing changes where such a place does not exist yet (with [`Start::File`]:
+    /// ask for one with [`Listener::request_file`] and try again).
+    ///
+    /// # Errors
+    /// [`Kind::Killed`]; [`Kind::NotFound`] when there is no such place yet.
+    pub fn resync(&mut self, start: Start) -> Result<Count> {
+        const TRIED: &str = "resynchronise";
+        self.check_killed(TRIED)?;
+        // The newest block can be overtaken between two looks, when the producer is a ring ahead
+        // in no time; a start of a file may be long in coming, and the caller waits for it.
+        let looks = if start == Start::File { 1 } else { 1000 };
+        let found = (0..looks).find_map(|look| {
+            if look > 0 {
+                std::thread::yield_now();
+            }
+            self.find_start(start)
+        });
+        let Some(entry) = found else {
+            let why = "no block to go on with is in the ring yet";
+            return Err(Error::new(Kind::NotFound, TRIED, why));
+        };
+        let captured = Count::new(entry.frames, entry.bytes);
+        let missed = captured - self.mark.captured;
+        self.missed += missed;
+        self.mark = Mark {
+            off: entry.first_off,
+            captured,
+        };
+        self.position = entry.first_off;
+        self.acked = entry.first_off;
+        self.slot_u64(offset_of!(hpcap_slot, read_off))
+            .store(self.position, Ordering::Release);
+        Ok(missed)
+    }
+
+    /// A block that is whole in the ring, not before the listener's position.
+    fn find_start(&self, start: Start) -> Option<hpcap_block> {
+        let block_bytes = self.info().block_bytes;
+        let published = self.published();
+        let newest = published / block_bytes;
+        let oldest = self.page.oldest().max(self.position).div_ceil(block_bytes);
+        let fits = |number: u64| {
+            let entry = self.page.block(number)?;
+            let good = entry.first_off <= published
+                && entry.first_off >= self.position
+                && (start != Start::File || entry.file_off == number * block_bytes);
+            (good && !self.is_overtaken(entry.first_off)).then_some(entry)
+        };
+        match start {
+            Start::Oldest => (oldest..=newest).find_map(fits),
+            Start::Newest | Start::File => (oldest..=newest).rev().find_map(fits),
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! Waiting for frames: sleeping on the slot until the producer wakes it.
+
+use std::mem::offset_of;
+use std::sync::atomic::{AtomicU32, Ordering, fence};
+use std::time::{Duration, Instant};
+
+use super::{Listener, Waited};
+use crate::abi::hpcap_slot;
+use crate::error::Result;
+
+/// How often a sleeping listener looks whether its producer still lives.
+const LIFE_CHECK: Duration = Duration::from_millis(100);
+
+impl Listener {
+    /// Sleeps until `bytes` unread bytes are there (at least 1; at most half a ring counts),
+    /// for `timeout` at most.
+    ///
+    /// # Errors
+    /// [`Kind::Killed`].
+    pub fn wait(&mut self, bytes: u64, timeout: Duration) -> Result<Waited> {
+        let bytes = bytes.clamp(1, self.info().ring_bytes / 2);
+        let goal = self.position.saturating_add(bytes);
+        let deadline = Instant::now().checked_add(timeout);
+        loop {
+            self.check_killed("wait for frames")?;
+            // In this order: what was published before the end is seen after it.
+            let ended = self.ended();
+            let published = self.published();
+            if published >= goal || (ended && published > self.position) {
+                return Ok(Waited::Ready);
+            }
+            if ended {
+                return Ok(Waited::Ended);
+            }
+            let left = deadline.map_or(LIFE_CHECK, |deadline| {
+                deadline.saturating_duration_since(Instant::now())
+            });
+            if left.is_zero() {
+                return Ok(Waited::TimedOut);
+            }
+            self.sleep(goal, left.min(LIFE_CHECK));
+        }
+    }
+
+    /// Sleeps until the producer wakes this slot, or `timeout` is over, or something else
+    /// interrupts: the caller looks again in any case.
+    fn sleep(&self, goal: u64, timeout: Duration) {
+        let waiting = self.slot_u32(offset_of!(hpcap_slot, waiting));
+        self.slot_u64(offset_of!(hpcap_slot, wait_off))
+            .store(goal, Ordering::Relaxed);
+        waiting.store(1, Ordering::Release);
+        // `waiting` is set before `published` is read: either the producer sees it after
+        // publishing, or this sees what was published.
+        fence(Ordering::SeqCst);
+        if self.published() < goal && !self.page.ended() {
+            futex_wait(waiting, 1, timeout);
+        }
+        waiting.store(0, Ordering::Relaxed);
+    }
+}
+
+/// Sleeps while `*word == value`, for `timeout` at most. May return early for any reason.
+fn futex_wait(word: &AtomicU32, value: u32, timeout: Duration) {
+    let timeout = libc::timespec {
+        tv_sec: libc::time_t::try_from(timeout.as_secs()).unwrap_or(libc::time_t::MAX),
+        tv_nsec: i64::from(timeout.subsec_nanos()),
+    };
+    // SAFETY: `word` is aligned and mapped for the duration of the call, `timeout` is a valid
+    // relative time (futex(2), FUTEX_WAIT), and the other arguments are not used. Not PRIVATE:
+    // the word is shared with the producer's process.
+    unsafe {
+        libc::syscall(
+            libc::SYS_futex,
+            word.as_ptr(),
+            libc::FUTEX_WAIT,
+            value,
+            std::ptr::from_ref(&timeout),
+            std::ptr::null::<u32>(),
+            0u32,
+        );
+    }
+}
