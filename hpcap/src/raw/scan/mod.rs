@@ -6,63 +6,31 @@
 //! a row make sense, with times near those before. Nothing is ever guessed inside a stretch
 //! that does not have one; it is reported as damage, with its place and its size.
 
+mod damage;
+mod plausible;
+
 use crate::abi::{HPCAP_RECORD_BYTES, HPCAP_RECORD_BYTES_MAX, hpcap_record};
 use crate::raw::record::{header, is_padding};
 use crate::raw::tag::Tag;
 
-/// Bytes that a scan wants to see ahead when something is wrong.
-pub(crate) const LOOKAHEAD: usize = 10 * HPCAP_RECORD_BYTES_MAX;
-/// Bytes after a place that are kept for the chain that starts there.
-const CHAIN_ROOM: usize = 7 * HPCAP_RECORD_BYTES_MAX;
-/// Headers in a row that prove a place, with the time of an earlier frame to compare with.
-const CHAIN_NEAR: u32 = 3;
-/// The same without, or where time has jumped.
-const CHAIN_ALONE: u32 = 5;
-/// Seconds that two frames in a row are apart at most, unless a chain proves the jump.
-const NEAR_SECONDS: u32 = 86_400;
-/// The header is this at most longer than it should be in files of the original
-/// (`the padding at a file's start counts the bytes before it twice`).
-const TOO_LONG_MAX: usize = HPCAP_RECORD_BYTES - 1;
-/// So many zero bytes in a damaged stretch are a stretch that was never written.
-const ZEROS: usize = 512;
+pub use damage::{Damage, DamageKind};
+use plausible::{HEADER, chain, end_of, is_empty_padding, near, possible, sound};
 
 /// What the quick look needs: the largest record, and the header after it.
 const SHORT_LOOK: usize = HPCAP_RECORD_BYTES_MAX + HPCAP_RECORD_BYTES;
-
-const HEADER: usize = HPCAP_RECORD_BYTES;
-
-/// A stretch of a file that is not as the format says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Damage {
-    /// Where it starts: bytes from the start of the file.
-    pub offset: u64,
-    /// How long it is, and how much a reader skips because of it.
-    pub bytes: u64,
-    /// What it is.
-    pub kind: DamageKind,
-}
-
-/// What is wrong with a stretch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DamageKind {
-    /// Bytes that are no records.
-    Unreadable,
-    /// Zero bytes where records should be: reserved and never written.
-    Unwritten,
-    /// The file ends within the last record's 12-byte header.
-    CutHeader,
-    /// The file ends within the last record's body.
-    CutRecord {
-        /// Bytes of the body that the header promises.
-        caplen: u16,
-    },
-    /// The padding at the start of the file claims `by` bytes (1 to 11) more than it has, as
-    /// the original wrote it. Nothing is skipped but the padding, which starts at `offset`.
-    PaddingTooLong {
-        /// Bytes that it claims too many.
-        by: u8,
-    },
-}
+/// Bytes that a scan wants to see ahead when something is wrong.
+const LOOKAHEAD: usize = 10 * HPCAP_RECORD_BYTES_MAX;
+/// Bytes after a place that are kept for the chain that starts there.
+const CHAIN_ROOM: usize = 7 * HPCAP_RECORD_BYTES_MAX;
+/// Records in a row that prove a place, with the time of an earlier frame to compare with.
+const CHAIN_NEAR: u32 = 3;
+/// The same without, or where time has jumped.
+const CHAIN_ALONE: u32 = 5;
+/// What the padding at a file's start claims too many at most, in files of the original: it
+/// counts the bytes before it twice, and they were too few for a header.
+const TOO_LONG_MAX: usize = HPCAP_RECORD_BYTES - 1;
+/// So many zero bytes in a damaged stretch are a stretch that was never written.
+const ZEROS: usize = 512;
 
 /// What a scan found at the start of its window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,87 +83,6 @@ pub(crate) struct Scan {
     steady: bool,
     /// Whether the header here was found sound already, when the record before was believed.
     judged: bool,
-}
-
-/// Whether two times can be of frames in a row.
-#[inline]
-fn near(sec: u32, last: Option<u32>) -> bool {
-    last.is_none_or(|last| sec.abs_diff(last) <= NEAR_SECONDS)
-}
-
-/// Whether a header makes sense after a frame at second `last`.
-#[inline]
-fn sound(h: &hpcap_record, last: Option<u32>, old: bool) -> bool {
-    if is_padding(h) {
-        return h.caplen == h.len || (old && h.len == 0);
-    }
-    let lengths = if old { h.len == 0 } else { h.caplen <= h.len };
-    lengths && h.nsec < 1_000_000_000 && near(h.sec, last)
-}
-
-#[inline]
-fn end_of(h: &hpcap_record) -> usize {
-    HEADER + usize::from(h.caplen)
-}
-
-/// Whether a header could be one, at any time.
-fn possible(h: &hpcap_record, old: bool) -> bool {
-    if is_padding(h) {
-        h.caplen == h.len
-    } else if old {
-        h.len == 0 && h.nsec < 1_000_000_000
-    } else {
-        h.caplen <= h.len && h.nsec < 1_000_000_000
-    }
-}
-
-fn is_empty_padding(h: &hpcap_record) -> bool {
-    is_padding(h) && h.caplen == 0 && h.len == 0
-}
-
-/// Whether `need` records in a row start at `at`, or all up to the end of the file: records
-/// near second `last`, or without it frames alone, near each other.
-fn chain(window: &[u8], mut at: usize, eof: bool, last: Option<u32>, old: bool, need: u32) -> bool {
-    let mut found = 0;
-    let mut empty = 0;
-    let mut before = last;
-    // Where the file ends, one record is enough if it ends there exactly and has a time.
-    let least = if last.is_some() { 1 } else { 3 };
-    while found < need {
-        if at == window.len() {
-            return found >= least && (eof || found >= 2);
-        }
-        let Some(h) = window.get(at..).and_then(header) else {
-            return found >= least.max(2);
-        };
-        if is_empty_padding(&h) {
-            // Proves nothing: any zeros look like it.
-            empty += 1;
-            if empty > 64 {
-                return found >= least.max(2);
-            }
-            at += HEADER;
-            continue;
-        }
-        if !sound(&h, before, old) {
-            return false;
-        }
-        let body = at + HEADER;
-        at += end_of(&h);
-        if at > window.len() {
-            // The header makes sense, its body is not all there.
-            return found >= if eof { least } else { least.max(2) };
-        }
-        if !is_padding(&h) {
-            before = Some(h.sec);
-            found += u32::from(last.is_some() || h.len != 0 || old);
-        } else if Tag::parse(&window[body..at]).is_some() {
-            return true;
-        } else {
-            found += u32::from(last.is_some());
-        }
-    }
-    true
 }
 
 impl Scan {

@@ -1,0 +1,97 @@
+//! Whether bytes can be a record's header, and several in a row surely are.
+
+use crate::abi::{HPCAP_RECORD_BYTES, hpcap_record};
+use crate::raw::record::{header, is_padding};
+use crate::raw::tag::Tag;
+
+pub(super) const HEADER: usize = HPCAP_RECORD_BYTES;
+/// Seconds that two frames in a row are apart at most, unless a chain proves the jump.
+const NEAR_SECONDS: u32 = 86_400;
+
+/// Whether two times can be of frames in a row.
+#[inline]
+pub(super) fn near(sec: u32, last: Option<u32>) -> bool {
+    last.is_none_or(|last| sec.abs_diff(last) <= NEAR_SECONDS)
+}
+
+/// Whether a header makes sense after a frame at second `last`.
+#[inline]
+pub(super) fn sound(h: &hpcap_record, last: Option<u32>, old: bool) -> bool {
+    if is_padding(h) {
+        return h.caplen == h.len || (old && h.len == 0);
+    }
+    let lengths = if old { h.len == 0 } else { h.caplen <= h.len };
+    lengths && h.nsec < 1_000_000_000 && near(h.sec, last)
+}
+
+#[inline]
+pub(super) fn end_of(h: &hpcap_record) -> usize {
+    HEADER + usize::from(h.caplen)
+}
+
+/// Whether a header could be one, at any time.
+pub(super) fn possible(h: &hpcap_record, old: bool) -> bool {
+    if is_padding(h) {
+        h.caplen == h.len
+    } else if old {
+        h.len == 0 && h.nsec < 1_000_000_000
+    } else {
+        h.caplen <= h.len && h.nsec < 1_000_000_000
+    }
+}
+
+pub(super) fn is_empty_padding(h: &hpcap_record) -> bool {
+    is_padding(h) && h.caplen == 0 && h.len == 0
+}
+
+/// Whether `need` records in a row start at `at`, or all up to the end of the file: records
+/// near second `last`, or without it frames alone, near each other.
+pub(super) fn chain(
+    window: &[u8],
+    mut at: usize,
+    eof: bool,
+    last: Option<u32>,
+    old: bool,
+    need: u32,
+) -> bool {
+    let mut found = 0;
+    let mut empty = 0;
+    let mut before = last;
+    // Where the file ends, one record is enough if it ends there exactly and has a time.
+    let least = if last.is_some() { 1 } else { 3 };
+    while found < need {
+        if at == window.len() {
+            return found >= least && (eof || found >= 2);
+        }
+        let Some(h) = window.get(at..).and_then(header) else {
+            return found >= least.max(2);
+        };
+        if is_empty_padding(&h) {
+            // Proves nothing: any zeros look like it.
+            empty += 1;
+            if empty > 64 {
+                return found >= least.max(2);
+            }
+            at += HEADER;
+            continue;
+        }
+        if !sound(&h, before, old) {
+            return false;
+        }
+        let body = at + HEADER;
+        at += end_of(&h);
+        if at > window.len() {
+            // The header makes sense, its body is not all there.
+            return found >= if eof { least } else { least.max(2) };
+        }
+        if !is_padding(&h) {
+            before = Some(h.sec);
+            found += u32::from(last.is_some() || h.len != 0 || old);
+        } else if Tag::parse(&window[body..at]).is_some() {
+            return true;
+        } else {
+            found += u32::from(last.is_some());
+        }
+    }
+    true
+}
