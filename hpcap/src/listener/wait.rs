@@ -23,6 +23,9 @@ impl Listener {
         let deadline = Instant::now().checked_add(timeout);
         loop {
             self.check_killed("wait for frames")?;
+            if self.published() >= goal {
+                return Ok(Waited::Ready);
+            }
             // In this order: what was published before the end is seen after it.
             let ended = self.ended();
             let published = self.published();
