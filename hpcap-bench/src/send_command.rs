@@ -13,7 +13,8 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 
 /// Send the frames of a source out of an interface, and say exactly how many were sent.
 ///
-/// Frames go byte for byte as they are. What the interface has no room for is sent again; a
+/// Frames go byte for byte as they are, straight to the driver: a capture on the same interface
+/// does not see them, one at the other end does. What the interface has no room for is sent again; a
 /// source with a rate that is too high is sent more slowly, unless it says late=miss. Ends with
 /// the source or with SIGINT or SIGTERM, and prints what was sent in either case.
 #[derive(Args)]

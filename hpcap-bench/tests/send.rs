@@ -1,5 +1,7 @@
 //! `hpcap-bench send` over a veth pair: what it says it sent is what arrives.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 #[path = "../../hpcap-engine/tests/common/mod.rs"]
 mod common;
 

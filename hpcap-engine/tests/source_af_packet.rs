@@ -1,5 +1,7 @@
 //! Frames sent on one end of a veth pair and captured on the other, byte for byte.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod common;
 
 use std::time::Duration;
@@ -52,6 +54,7 @@ fn special_frames_arrive_byte_for_byte() {
         assert_eq!(source.description().link_type, 1);
         round_trip(&sender, source.as_mut(), &special_frames(), "received");
         // And on their way out, where tags are still in place.
+        let sender = Sender::visible("snd");
         let mut source = open("af_packet:snd,direction=out");
         round_trip(&sender, source.as_mut(), &special_frames(), "sent");
     });
@@ -94,7 +97,7 @@ fn every_test_capture_arrives_byte_for_byte() {
 fn direction_says_which_frames_count() {
     in_namespace(|| {
         veth_pair();
-        let (tx, rx) = (Sender::new("snd"), Sender::new("rx"));
+        let (tx, rx) = (Sender::visible("snd"), Sender::visible("rx"));
         let frame = |n: u8| {
             let mut frame = vec![n; 60];
             frame[12..14].copy_from_slice(&[0x88, 0xb5]);
@@ -127,9 +130,11 @@ fn loopback_gives_every_frame_once() {
         ip("link set lo up");
         let mut source = open("af_packet:lo");
         assert_eq!(source.description().link_type, 1);
-        let sender = Sender::new("lo");
-        let frames: Vec<Vec<u8>> = (0..10u8)
-            .map(|n| [vec![0; 12], vec![0x88, 0xb5], vec![n; 46]].concat())
+        let sender = Sender::visible("lo");
+        // The longest are longer than 16 bits can say.
+        let frames: Vec<Vec<u8>> = [46, 1500, 9000, 65_521, 65_522, 65_536]
+            .into_iter()
+            .map(|payload| [vec![0; 12], vec![0x88, 0xb5], vec![payload as u8; payload]].concat())
             .collect();
         round_trip(&sender, source.as_mut(), &frames, "lo");
     });

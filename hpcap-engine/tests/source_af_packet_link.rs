@@ -1,5 +1,7 @@
 //! Interfaces that are not there, go down, vanish and come back.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod common;
 
 use std::time::Duration;
@@ -194,5 +196,46 @@ fn an_interface_of_another_kind_is_refused_by_name() {
         let error = spec("af_packet:odd9").open().err().unwrap();
         assert_eq!(error.kind(), Kind::Format);
         assert!(error.to_string().contains(what), "{error}");
+    });
+}
+
+#[test]
+fn a_member_of_a_fanout_group_outlives_its_interface() {
+    in_namespace(|| {
+        veth_pair();
+        let mut source = spec("af_packet:rx,fanout=9").open().unwrap();
+        let mut got = Got::default();
+        ip("link set rx down");
+        harvest_until(source.as_mut(), &mut got, PATIENCE, |g| {
+            !g.events.is_empty()
+        });
+        ip("link del snd");
+        harvest_until(source.as_mut(), &mut got, PATIENCE, |g| g.events.len() > 1);
+        veth_pair();
+        harvest_until(source.as_mut(), &mut got, PATIENCE, |g| {
+            let last = g.events.last().unwrap();
+            last == "rx is back" || last == "rx is up again"
+        });
+        send(&Sender::new("snd"), 0, 10);
+        harvest_until(source.as_mut(), &mut got, PATIENCE, |g| {
+            g.frames.len() >= 10
+        });
+        assert!(seqs(&got).into_iter().eq(0..10));
+    });
+}
+
+#[test]
+fn an_interface_that_joins_frames_is_warned_of() {
+    in_namespace(|| {
+        veth_pair();
+        let mut ethtool = std::process::Command::new("ethtool");
+        let gro = ethtool.args(["-K", "rx", "gro", "on"]).output();
+        if !gro.is_ok_and(|output| output.status.success()) {
+            println!("skipped: there is no ethtool here that could switch GRO on");
+            return;
+        }
+        let events = spec("af_packet:rx").open().unwrap().events();
+        assert_eq!(events.len(), 1, "{events:?}");
+        assert!(events[0].contains("ethtool -K rx gro off"), "{events:?}");
     });
 }

@@ -1,5 +1,7 @@
 //! The specification of a source: what is understood, what it prints, what is refused and how.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::time::Duration;
 
 use hpcap::Kind;

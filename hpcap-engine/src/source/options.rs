@@ -8,7 +8,7 @@ use hpcap::{Error, Result};
 /// The options of one source, taken one by one; what is left over is a mistake.
 #[derive(Debug)]
 pub(crate) struct Options<'t> {
-    /// How the source is written, for messages: `pcap:FILE`.
+    /// How messages call the source: `pcap:FILE`.
     form: &'static str,
     left: Vec<(&'t str, &'t str)>,
 }

@@ -6,6 +6,7 @@
     unreachable_pub,
     reason = "each test program uses a part of it"
 )]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::ffi::{CString, c_int};
 use std::io;
@@ -66,12 +67,41 @@ pub fn veth_pair() {
 pub struct Sender(OwnedFd);
 
 impl Sender {
+    /// Sends straight to the driver: neither do queueing disciplines drop anything, which they do
+    /// without a word before a link has settled, nor do captures on `interface` itself see it.
     pub fn new(interface: &str) -> Self {
+        Self::open(interface, true)
+    }
+
+    /// Sends so that captures on `interface` itself see it, too, as they see other programs'.
+    pub fn visible(interface: &str) -> Self {
+        let start = Instant::now();
+        let queues = || {
+            let output = Command::new("ip")
+                .args(["link", "show", interface])
+                .output();
+            String::from_utf8(output.expect("ip runs").stdout).unwrap()
+        };
+        while queues().contains("qdisc noop ") {
+            assert!(start.elapsed() < Duration::from_secs(10), "{}", queues());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Self::open(interface, false)
+    }
+
+    fn open(interface: &str, bypass: bool) -> Self {
         // SAFETY: `socket` has no memory to get wrong; the result is checked.
         let fd = unsafe { libc::socket(libc::AF_PACKET, libc::SOCK_RAW | libc::SOCK_CLOEXEC, 0) };
         assert!(fd >= 0, "socket: {}", io::Error::last_os_error());
         // SAFETY: the descriptor was just opened, and nobody else owns it.
         let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+        let on = c_int::from(bypass);
+        // SAFETY: the kernel reads one integer.
+        let result = unsafe {
+            let (level, option) = (libc::SOL_PACKET, libc::PACKET_QDISC_BYPASS);
+            libc::setsockopt(fd.as_raw_fd(), level, option, (&raw const on).cast(), 4)
+        };
+        assert_eq!(result, 0, "{}", io::Error::last_os_error());
         let name = CString::new(interface).unwrap();
         // SAFETY: zero is a valid value of every field.
         let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };

@@ -34,7 +34,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 enum Presence {
     Up,
     Down,
-    /// The socket has lost its interface; whatever is in the ring still counts.
+    /// The socket, if there still is one, has lost its interface; whatever is in its ring counts.
     Gone {
         since: Instant,
     },
@@ -45,7 +45,8 @@ enum Presence {
 pub struct AfPacket {
     spec: AfPacketSpec,
     batch: Batch,
-    socket: Socket,
+    /// None while the interface is gone and all that was left in the ring was taken.
+    socket: Option<Socket>,
     interface: Interface,
     link: Link,
     presence: Presence,
@@ -68,7 +69,7 @@ impl AfPacket {
         let nic = spec.fanout.is_none() && spec.direction != Direction::Out;
         let now = Instant::now();
         let mut source = Self {
-            socket: Socket::open(spec, &interface, link)?,
+            socket: Some(Socket::open(spec, &interface, link)?),
             spec: spec.clone(),
             batch: Batch::new(),
             presence: Presence::Up,
@@ -90,16 +91,26 @@ impl AfPacket {
     /// Reads what the kernel has dropped.
     fn count(&mut self) -> Result<()> {
         self.counted = Instant::now();
-        self.losses.missed(self.socket.drops()?);
+        if let Some(socket) = &self.socket {
+            self.losses.missed(socket.drops()?);
+        }
         Ok(())
+    }
+
+    /// Gives back the block whose frames nobody uses any more.
+    fn release(&mut self) {
+        self.batch.clear();
+        if let Some(socket) = &mut self.socket {
+            socket.ring.release();
+        }
     }
 
     /// Looks at the interface: is it there, is it up, what has it lost.
     fn look(&mut self) -> Result<()> {
         self.looked = Instant::now();
-        let found = match self.socket.is_bound()? {
-            true => Interface::by_index(self.interface.index)?,
-            false => None,
+        let found = match &self.socket {
+            Some(socket) if socket.is_bound()? => Interface::by_index(self.interface.index)?,
+            _ => None,
         };
         match found {
             Some(interface) => {
@@ -125,13 +136,19 @@ impl AfPacket {
                 Ok(())
             }
             None => match self.presence {
-                // The last block that was under way is handed over by then.
-                Presence::Gone { since } if since.elapsed() > RETIRE * 5 => self.look_for_another(),
-                Presence::Gone { .. } => Ok(()),
+                Presence::Gone { since } => {
+                    // The last block that was under way is handed over by then.
+                    if since.elapsed() > RETIRE * 5 {
+                        self.close_drained()?;
+                    }
+                    match self.socket {
+                        Some(_) => Ok(()),
+                        None => self.look_for_another(),
+                    }
+                }
                 Presence::Up | Presence::Down => {
-                    self.presence = Presence::Gone {
-                        since: Instant::now(),
-                    };
+                    let since = Instant::now();
+                    self.presence = Presence::Gone { since };
                     self.say("is gone: waiting for it to come back");
                     Ok(())
                 }
@@ -139,11 +156,25 @@ impl AfPacket {
         }
     }
 
+    /// Closes the socket if there is nothing left in its ring. Called while nothing is lent.
+    fn close_drained(&mut self) -> Result<()> {
+        self.release();
+        if self.socket.as_ref().is_some_and(|s| s.ring.is_drained()) {
+            self.count()?;
+            self.socket = None;
+        }
+        Ok(())
+    }
+
     /// Goes on with another interface of the name, if there is one by now.
     fn look_for_another(&mut self) -> Result<()> {
         let Some(interface) = Interface::by_name(&self.spec.interface)? else {
             return Ok(());
         };
+        if self.spec.fanout.is_some() && !interface.is_up() {
+            // It can join its group only then.
+            return Ok(());
+        }
         let link = interface.link()?;
         if link != self.link {
             return Err(Error::new(
@@ -157,12 +188,14 @@ impl AfPacket {
             Ok(socket) => socket,
             // It went away again meanwhile, or is not ready: there will be another look.
             Err(e) if is_about_interface(e.os_error()) => return Ok(()),
+            // Other members of the group still have the old one.
+            Err(e) if self.spec.fanout.is_some() && e.os_error() == Some(libc::EINVAL) => {
+                return Ok(());
+            }
             Err(e) => return Err(e),
         };
-        self.losses.missed(self.socket.drops()?);
         self.losses.replaced(&interface);
-        self.batch.clear();
-        self.socket = socket;
+        self.socket = Some(socket);
         self.say("is back");
         self.presence = if interface.is_up() {
             Presence::Up
@@ -210,18 +243,21 @@ impl Source for AfPacket {
     }
 
     fn harvest(&mut self) -> Result<Harvest<'_>> {
-        self.batch.clear();
-        self.socket.ring.release();
-        let unreadable = self
-            .socket
-            .ring
-            .take(&mut self.batch, self.link.has_addresses());
-        if unreadable > 0 {
-            self.losses.damaged(unreadable);
-            self.say("handed over a block that makes no sense; the rest of it is lost");
-        }
+        self.release();
+        // Where frames never stop coming, nobody ever waits.
         if self.counted.elapsed() >= COUNT_EVERY {
             self.count()?;
+            if self.looked.elapsed() >= LOOK_EVERY {
+                self.look()?;
+            }
+        }
+        if let Some(socket) = &mut self.socket {
+            let tags = self.link.has_addresses();
+            let unreadable = socket.ring.take(&mut self.batch, tags);
+            if unreadable > 0 {
+                self.losses.damaged(unreadable);
+                self.say("handed over a block that makes no sense; the rest of it is lost");
+            }
         }
         let state = if self.batch.is_empty() {
             State::Idle
@@ -236,28 +272,20 @@ impl Source for AfPacket {
     }
 
     fn wait(&mut self, timeout: Duration) -> Result<()> {
-        self.batch.clear();
-        self.socket.ring.release();
-        match self.presence {
-            Presence::Up | Presence::Down => {
-                let patience = if self.presence == Presence::Up {
-                    timeout
-                } else {
-                    LOOK_FOR
-                };
-                if self.socket.poll(timeout.min(patience))? {
-                    let trouble = self.socket.trouble()?;
+        self.release();
+        let up = self.presence == Presence::Up;
+        let patience = if up { timeout } else { timeout.min(LOOK_FOR) };
+        match &self.socket {
+            Some(socket) if !matches!(self.presence, Presence::Gone { .. }) => {
+                if socket.poll(patience)? {
+                    let trouble = socket.trouble()?;
                     self.heed(trouble)?;
                 }
             }
-            Presence::Gone { .. } => std::thread::sleep(timeout.min(LOOK_FOR)),
+            _ => std::thread::sleep(patience),
         }
         self.count()?;
-        let every = if self.presence == Presence::Up {
-            LOOK_EVERY
-        } else {
-            LOOK_FOR
-        };
+        let every = if up { LOOK_EVERY } else { LOOK_FOR };
         if self.looked.elapsed() >= every {
             self.look()?;
         }

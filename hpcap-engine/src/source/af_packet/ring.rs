@@ -114,6 +114,11 @@ impl Ring {
         }
     }
 
+    /// Whether every frame of every block that was handed over has been taken.
+    pub(super) fn is_drained(&self) -> bool {
+        self.reading.is_none() && self.status().load(Ordering::Acquire) & libc::TP_STATUS_USER == 0
+    }
+
     /// Starts on the next block, if the kernel has handed it over.
     fn open_block(&mut self) -> Option<Reading> {
         if self.reading.is_none()

@@ -70,7 +70,7 @@ impl Socket {
             let fanout = u32::from(group) | libc::PACKET_FANOUT_HASH << 16;
             set(&fd, libc::PACKET_FANOUT, &fanout).map_err(|e| {
                 Error::io(format!("join fanout group {group} of {name}"), e).advise(
-                    "members of a group capture the same interface in the same way; take another number",
+                    "members of a group capture the same interface in the same way, and it has to be up",
                 )
             })?;
         }
@@ -174,15 +174,13 @@ impl Socket {
 }
 
 fn no_socket(name: &str, error: io::Error) -> Error {
-    let refused = error.kind() == io::ErrorKind::PermissionDenied;
     let error = Error::io(format!("open a packet socket to capture {name}"), error);
-    if refused && error.kind() == Kind::Permission {
-        error.advise(
+    match error.kind() {
+        Kind::Permission => error.advise(
             "it takes the capability CAP_NET_RAW: run as root, or give the program the \
              capability with setcap cap_net_raw,cap_net_admin+ep PROGRAM",
-        )
-    } else {
-        error
+        ),
+        _ => error,
     }
 }
 
@@ -259,5 +257,27 @@ fn get<T: Copy>(fd: &OwnedFd, level: c_int, option: c_int, value: &mut T) -> io:
     match unsafe { libc::getsockopt(fd.as_raw_fd(), level, option, value, &raw mut bytes) } {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_permission_the_capability_is_named() {
+        let error = no_socket("eth0", io::Error::from_raw_os_error(libc::EPERM));
+        assert_eq!(error.kind(), Kind::Permission);
+        let text = error.to_string();
+        for word in [
+            "eth0",
+            "CAP_NET_RAW",
+            "root",
+            "setcap cap_net_raw,cap_net_admin+ep",
+        ] {
+            assert!(text.contains(word), "{text}");
+        }
+        let other = no_socket("eth0", io::Error::from_raw_os_error(libc::EMFILE));
+        assert!(!other.to_string().contains("CAP_NET_RAW"), "{other}");
     }
 }

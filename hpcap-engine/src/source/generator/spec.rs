@@ -10,7 +10,7 @@ use super::super::options::{self, Options, number};
 use super::content::{HEADER_BYTES, TAG_BYTES};
 use super::sizes::Sizes;
 
-const FORM: &str = "gen:";
+const FORM: &str = "gen";
 const KEYS: [&str; 9] = [
     "size", "rate", "count", "duration", "seed", "flows", "vlan", "start", "late",
 ];
@@ -113,7 +113,7 @@ impl GeneratorSpec {
         };
         if spec.late.is_some() && spec.rate.is_none() {
             return Err(Error::usage(
-                "source gen:: late",
+                "source gen: late",
                 "means nothing without a rate: without one, no frame is ever late",
             ));
         }
@@ -175,6 +175,6 @@ impl fmt::Display for GeneratorSpec {
             Some(Late::Miss) => words.push("late=miss".into()),
             Some(Late::Delay) => words.push("late=delay".into()),
         }
-        write!(f, "{FORM}{}", words.join(","))
+        write!(f, "{FORM}:{}", words.join(","))
     }
 }

@@ -16,7 +16,7 @@ pub enum Speed {
     /// `speed=max`: as fast as the frames are taken, with the file's timestamps.
     Max,
     /// `speed=real`: with the pauses of the file, stamped with the time at which each is due.
-    /// Frames out of order come at once.
+    /// Frames out of order come at once, and so do all that are due when nobody took them.
     Real,
 }
 
