@@ -310,6 +310,10 @@ impl Sink for BlockSink {
         if self.broken.is_some() {
             return self.mend(listener, until);
         }
+        if !tail_is_whole(listener) {
+            self.break_off(Reason::Overrun, None);
+            return Ok(Step::Done);
+        }
         self.complete_file(listener);
         self.watch_length(listener);
         if self.limits.files.is_some_and(|n| self.tally.files >= n) {

@@ -8,7 +8,8 @@ const HEADER: u64 = HPCAP_RECORD_BYTES as u64;
 /// What to write behind the last record of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Closing {
-    /// Places in the file and what goes there; what is between them stays zero.
+    /// Places in the file, each the start of a record, and what goes there; what is between
+    /// them stays zero.
     pub writes: Vec<(u64, Vec<u8>)>,
     /// Length of the file afterwards, in bytes.
     pub len: u64,
@@ -45,16 +46,13 @@ pub fn closing(end: u64, block_bytes: u64, max_bytes: u64, tags: &[Vec<u8>]) -> 
 
 fn writes(end: u64, tags_end: u64, len: u64, tags: &[Vec<u8>]) -> Vec<(u64, Vec<u8>)> {
     let mut writes = Vec::new();
-    let mut first = Vec::new();
+    let mut at = end;
     for tag in tags {
         let body = u16::try_from(tag.len()).unwrap_or(u16::MAX);
-        first.extend_from_slice(padding_header(body).as_bytes());
-        first.extend_from_slice(tag);
+        let record = [padding_header(body).as_bytes(), tag].concat();
+        writes.push((at, record));
+        at += HEADER + tag.len() as u64;
     }
-    if !first.is_empty() {
-        writes.push((end, first));
-    }
-    let mut at = tags_end;
     for header in padding_to(tags_end, len).into_iter().flatten() {
         writes.push((at, header.as_bytes().to_vec()));
         at += HEADER + u64::from(header.caplen);

@@ -6,6 +6,8 @@
     reason = "a test that cannot go on should say where"
 )]
 
+pub(crate) mod daemon;
+
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
@@ -67,7 +69,7 @@ pub(crate) fn summary(events: &[Value]) -> &Value {
 
 /// A recorder that runs, with `--json`.
 pub(crate) struct Running {
-    pub(crate) child: Child,
+    child: Option<Child>,
     lines: BufReader<ChildStdout>,
     pub(crate) seen: Vec<Value>,
 }
@@ -83,7 +85,7 @@ impl Running {
             .unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap());
         let mut running = Self {
-            child,
+            child: Some(child),
             lines,
             seen: Vec::new(),
         };
@@ -122,11 +124,8 @@ impl Running {
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
-        kill(
-            Pid::from_raw(i32::try_from(self.child.id()).unwrap()),
-            signal,
-        )
-        .unwrap();
+        let pid = self.child.as_ref().unwrap().id();
+        kill(Pid::from_raw(i32::try_from(pid).unwrap()), signal).unwrap();
     }
 
     /// Waits for its end: exit code, all events, stderr.
@@ -134,9 +133,20 @@ impl Running {
         let mut rest = Vec::new();
         std::io::Read::read_to_end(&mut self.lines, &mut rest).unwrap();
         self.seen.extend(events(&rest));
-        let output = self.child.wait_with_output().unwrap();
+        let output = self.child.take().unwrap().wait_with_output().unwrap();
         let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
-        (output.status.code().unwrap_or(-1), self.seen, stderr)
+        let seen = std::mem::take(&mut self.seen);
+        (output.status.code().unwrap_or(-1), seen, stderr)
+    }
+}
+
+/// A test that fails leaves no recorder behind.
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
     }
 }
 

@@ -1,0 +1,301 @@
+//! Recorders of another process's queue: contracts, deaths, kills.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use common::daemon::{Daemon, config, serve};
+use common::{
+    Content, Running, eventually, files, frames_of, hpcapdd, of_kind, read_sound, summary,
+};
+use hpcap::Reason;
+use nix::sys::signal::Signal;
+
+/// All finished files below `folder`, each sound.
+fn contents(folder: &Path) -> Vec<Content> {
+    files(folder, ".raw")
+        .iter()
+        .map(|path| read_sound(path))
+        .collect()
+}
+
+/// The sequence numbers of all files, which must rise.
+fn sequence(contents: &[Content]) -> Vec<u64> {
+    let all: Vec<u64> = contents.iter().flat_map(|c| c.sequence.clone()).collect();
+    assert!(all.windows(2).all(|w| w[0] < w[1]));
+    all
+}
+
+/// Frames that were lost before the recorder: a busy machine makes even a slow generator late.
+fn lost_before_us(summary: &serde_json::Value) -> u64 {
+    frames_of(summary, Reason::RingFull) + frames_of(summary, Reason::NicMissed)
+}
+
+/// What the files' gaps say of that.
+fn told_before_us(contents: &[Content]) -> u64 {
+    contents
+        .iter()
+        .map(|c| c.lost[Reason::RingFull].frames + c.lost[Reason::NicMissed].frames)
+        .sum()
+}
+
+fn holes(sequence: &[u64]) -> u64 {
+    sequence.windows(2).map(|w| w[1] - w[0] - 1).sum()
+}
+
+#[test]
+fn a_queue_is_recorded_by_its_name_and_in_the_original_s_form() {
+    let dir = tempfile::tempdir().unwrap();
+    for (i, words) in [&["hpcap0:1"][..], &["0", "1"], &["hpcap0", "1"]]
+        .iter()
+        .enumerate()
+    {
+        let daemon = Daemon::start(&config("gen:size=200,count=20000"));
+        let folder = dir.path().join(i.to_string());
+        let recorder = Running::start(daemon.command().args(*words).arg(&folder));
+        let (code, events, stderr) = recorder.finish();
+        assert_eq!(code, 0, "{stderr}");
+        assert_eq!(of_kind(&events, "start")[0]["queue"], "hpcap0:1");
+        assert_eq!(
+            sequence(&contents(&folder)),
+            (0..20_000).collect::<Vec<_>>()
+        );
+        let name = files(&folder, ".raw")[0].file_name().unwrap().to_owned();
+        assert!(name.to_str().unwrap().ends_with("_hpcap0_1.raw"));
+    }
+}
+
+#[test]
+fn recorders_of_one_queue_get_the_same_frames() {
+    let daemon = Daemon::start(&config("gen:size=300,rate=20000pps"));
+    let dirs: Vec<_> = (0..3).map(|_| tempfile::tempdir().unwrap()).collect();
+    let recorders: Vec<_> = dirs
+        .iter()
+        .map(|d| daemon.recorder(d.path(), &[]))
+        .collect();
+    let until = daemon.published() + (4 << 20);
+    eventually("some traffic", || daemon.published() > until);
+    for (recorder, dir) in recorders.into_iter().zip(&dirs) {
+        recorder.signal(Signal::SIGINT);
+        let (code, events, stderr) = recorder.finish();
+        assert_eq!(code, 0, "{stderr}");
+        let contents = contents(dir.path());
+        assert_eq!(contents[0].headers, 1);
+        let sequence = sequence(&contents);
+        assert_eq!(holes(&sequence), lost_before_us(summary(&events)));
+        assert_eq!(summary(&events)["frames"], sequence.len());
+        assert!(sequence.len() > 10_000);
+    }
+}
+
+/// Stops `recorder` for some rings, lets it go on, and ends it. Returns its events.
+fn overrun(daemon: &Daemon, mut recorder: Running) -> Vec<serde_json::Value> {
+    let rings = |n: u64| {
+        let until = daemon.published() + (n << 20);
+        eventually("traffic", || daemon.published() > until);
+    };
+    rings(2);
+    recorder.signal(Signal::SIGSTOP);
+    rings(4);
+    recorder.signal(Signal::SIGCONT);
+    recorder.wait_until(|e| {
+        e["event"] == "progress" && e["ledger"]["overrun"]["frames"].as_u64().unwrap_or(0) > 0
+    });
+    rings(2);
+    recorder.signal(Signal::SIGINT);
+    let (code, events, stderr) = recorder.finish();
+    assert_eq!(code, 0, "{stderr}");
+    events
+}
+
+fn assert_overrun_is_told(folder: &Path, events: &[serde_json::Value]) {
+    let contents = contents(folder);
+    let sequence = sequence(&contents);
+    let lost = frames_of(summary(events), Reason::Overrun);
+    assert!(lost > 1000, "{lost}");
+    let told: u64 = contents
+        .iter()
+        .map(|c| c.lost[Reason::Overrun].frames)
+        .sum();
+    assert_eq!(told, lost);
+    assert_eq!(holes(&sequence), lost + lost_before_us(summary(events)));
+    assert_eq!(summary(events)["frames"], sequence.len());
+}
+
+#[test]
+fn a_lossy_recorder_that_was_overtaken_says_how_much_is_missing_and_where() {
+    for more in [
+        &["--contract", "lossy"][..],
+        &["--contract", "lossy", "--filter", "ip"],
+    ] {
+        let daemon = Daemon::start(&config("gen:size=300,rate=20000pps"));
+        let dir = tempfile::tempdir().unwrap();
+        let events = overrun(&daemon, daemon.recorder(dir.path(), more));
+        assert_overrun_is_told(dir.path(), &events);
+        // It cost nobody else anything.
+        assert_eq!(frames_of(summary(&events), Reason::RingFull), 0, "{more:?}");
+    }
+}
+
+#[test]
+fn a_recorder_that_stalls_for_too_long_becomes_lossy() {
+    let daemon = Daemon::start(&config("gen:size=300,rate=20000pps"));
+    let dir = tempfile::tempdir().unwrap();
+    let recorder = daemon.recorder(dir.path(), &["--contract", "lossless:50ms"]);
+    let events = overrun(&daemon, recorder);
+    let contents = contents(dir.path());
+    let lost = frames_of(summary(&events), Reason::Overrun);
+    let full = frames_of(summary(&events), Reason::RingFull);
+    assert!(lost > 0 && full > 0, "{lost} {full}");
+    let before_us = lost_before_us(summary(&events));
+    assert_eq!(holes(&sequence(&contents)), lost + before_us);
+}
+
+#[test]
+fn a_lossless_recorder_that_stalls_makes_the_ring_full_and_loses_nothing_itself() {
+    let daemon = Daemon::start(&config("gen:size=300,rate=20000pps"));
+    let dir = tempfile::tempdir().unwrap();
+    let mut recorder = daemon.recorder(dir.path(), &[]);
+    let until = daemon.published() + (2 << 20);
+    eventually("traffic", || daemon.published() > until);
+    recorder.signal(Signal::SIGSTOP);
+    let full = || daemon.engine.queue().ledger().ledger[Reason::RingFull].frames;
+    eventually("the ring is full", || full() > 1000);
+    recorder.signal(Signal::SIGCONT);
+    recorder.wait_for("progress");
+    recorder.signal(Signal::SIGINT);
+    let (code, events, stderr) = recorder.finish();
+    assert_eq!(code, 0, "{stderr}");
+    let contents = contents(dir.path());
+    let lost = lost_before_us(summary(&events));
+    assert_eq!(holes(&sequence(&contents)), lost);
+    assert_eq!(told_before_us(&contents), lost);
+}
+
+#[test]
+fn a_killed_recorder_closes_its_file_and_says_so() {
+    for more in [&[][..], &["--filter", "ip"]] {
+        let daemon = Daemon::start(&config("gen:size=300,rate=20000pps"));
+        let dir = tempfile::tempdir().unwrap();
+        let recorder = daemon.recorder(dir.path(), more);
+        let until = daemon.published() + (2 << 20);
+        eventually("traffic", || daemon.published() > until);
+        let queue = daemon.engine.queue();
+        queue.kill(queue.listeners()[0].id).unwrap();
+        let (code, events, stderr) = recorder.finish();
+        assert_eq!(code, 1, "{stderr}");
+        assert!(stderr.contains("was killed"), "{stderr}");
+        assert_eq!(summary(&events)["ended_by"], "killed");
+        let contents = contents(dir.path());
+        let sequence = sequence(&contents);
+        assert!(sequence.len() > 1000, "{}", sequence.len());
+        assert_eq!(holes(&sequence), told_before_us(&contents));
+        assert_eq!(summary(&events)["frames"], sequence.len());
+    }
+}
+
+/// Not a test: the process that `a_daemon_that_dies...` kills.
+#[test]
+fn helper_serve_until_killed() {
+    let Some(dir) = std::env::var_os("HPCAPDD_TEST_SERVE") else {
+        return;
+    };
+    let source = "gen:size=300,rate=20000pps";
+    let engine = hpcap_engine::Engine::start(&config(source), |_| {}).unwrap();
+    serve(std::sync::Arc::new(engine), Path::new(&dir));
+    loop {
+        std::thread::park();
+    }
+}
+
+#[test]
+fn a_daemon_that_dies_leaves_everything_that_it_published_in_the_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut daemon = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "helper_serve_until_killed"])
+        .env("HPCAPDD_TEST_SERVE", dir.path())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    eventually("the daemon serves", || {
+        dir.path().join("hpcap0:1.sock").exists()
+    });
+    let folder = dir.path().join("out");
+    let mut recorder = Running::start(
+        hpcapdd()
+            .env("HPCAP_RUN_DIR", dir.path())
+            .arg("hpcap0:1")
+            .arg(&folder),
+    );
+    recorder.wait_for("progress");
+    daemon.kill().unwrap();
+    daemon.wait().unwrap();
+    let (code, events, stderr) = recorder.finish();
+    assert_eq!(code, 1, "{stderr}");
+    assert!(stderr.contains("has died"), "{stderr}");
+    assert_eq!(summary(&events)["ended_by"], "producer gone");
+    let contents = contents(&folder);
+    let sequence = sequence(&contents);
+    assert!(sequence.len() > 10_000, "{}", sequence.len());
+    assert_eq!(holes(&sequence), told_before_us(&contents));
+    assert_eq!(summary(&events)["frames"], sequence.len());
+}
+
+#[test]
+fn a_queue_that_nobody_serves_is_an_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = hpcapdd()
+        .env("HPCAP_RUN_DIR", dir.path())
+        .args(["hpcap7", "null"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        stderr.starts_with("hpcapdd: cannot open queue hpcap7"),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn our_own_filter_and_length_stand_in_the_file() {
+    let daemon = Daemon::start(&config("gen:size=300,count=20000,flows=64"));
+    let dir = tempfile::tempdir().unwrap();
+    let recorder = daemon.recorder(
+        dir.path(),
+        &["--filter", "udp[0:2] & 1 = 0", "--caplen", "80"],
+    );
+    let (code, events, stderr) = recorder.finish();
+    assert_eq!(code, 0, "{stderr}");
+    let path = &files(dir.path(), ".raw")[0];
+    let mut reader = hpcap::raw::reader::Reader::open(path).unwrap();
+    let mut frames = 0;
+    let mut ledger = None;
+    while let Some(found) = reader.next().unwrap() {
+        match found.event {
+            hpcap::raw::reader::Event::FileHeader(header) => {
+                assert_eq!(header.filter, "udp[0:2] & 1 = 0");
+                assert_eq!(header.caplen, 80);
+            }
+            hpcap::raw::reader::Event::Frame(record) => {
+                assert_eq!((record.data.len(), record.len), (80, 300));
+                assert_eq!(record.data[35] & 1, 0);
+                frames += 1;
+            }
+            hpcap::raw::reader::Event::Ledger(tag) => ledger = Some(tag.ledger),
+            hpcap::raw::reader::Event::Padding => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!((1000..19_000).contains(&frames), "{frames}");
+    let ledger = ledger.unwrap();
+    assert_eq!(ledger[Reason::Captured].frames, frames);
+    assert_eq!(ledger[Reason::Filtered].frames, 20_000 - frames);
+    assert_eq!(
+        frames_of(summary(&events), Reason::Filtered),
+        20_000 - frames
+    );
+}
