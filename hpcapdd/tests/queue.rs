@@ -9,7 +9,8 @@ use std::process::{Command, Stdio};
 
 use common::daemon::{Daemon, config, serve};
 use common::{
-    Content, Running, eventually, files, frames_of, hpcapdd, of_kind, read_sound, summary,
+    Content, Running, eventually, files, frames_of, holes, hpcapdd, lost_before_us, of_kind,
+    read_sound, summary, told_before_us,
 };
 use hpcap::Reason;
 use nix::sys::signal::Signal;
@@ -27,23 +28,6 @@ fn sequence(contents: &[Content]) -> Vec<u64> {
     let all: Vec<u64> = contents.iter().flat_map(|c| c.sequence.clone()).collect();
     assert!(all.windows(2).all(|w| w[0] < w[1]));
     all
-}
-
-/// Frames that were lost before the recorder: a busy machine makes even a slow generator late.
-fn lost_before_us(summary: &serde_json::Value) -> u64 {
-    frames_of(summary, Reason::RingFull) + frames_of(summary, Reason::NicMissed)
-}
-
-/// What the files' gaps say of that.
-fn told_before_us(contents: &[Content]) -> u64 {
-    contents
-        .iter()
-        .map(|c| c.lost[Reason::RingFull].frames + c.lost[Reason::NicMissed].frames)
-        .sum()
-}
-
-fn holes(sequence: &[u64]) -> u64 {
-    sequence.windows(2).map(|w| w[1] - w[0] - 1).sum()
 }
 
 #[test]

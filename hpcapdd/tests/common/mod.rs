@@ -268,3 +268,22 @@ pub(crate) fn is_root(what: &str) -> bool {
     }
     root
 }
+
+/// Frames that are missing between the first and the last of rising sequence numbers.
+pub(crate) fn holes(sequence: &[u64]) -> u64 {
+    assert!(sequence.windows(2).all(|w| w[0] < w[1]));
+    sequence.windows(2).map(|w| w[1] - w[0] - 1).sum()
+}
+
+/// Frames that were lost before the recorder: a busy machine makes even a slow generator late.
+pub(crate) fn lost_before_us(summary: &Value) -> u64 {
+    frames_of(summary, Reason::RingFull) + frames_of(summary, Reason::NicMissed)
+}
+
+/// What the gaps of files say of that.
+pub(crate) fn told_before_us(contents: &[Content]) -> u64 {
+    contents
+        .iter()
+        .map(|c| c.lost[Reason::RingFull].frames + c.lost[Reason::NicMissed].frames)
+        .sum()
+}
