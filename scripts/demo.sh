@@ -48,6 +48,9 @@ quote() { sed -u 's/^/   | /'; }
 
 # ---------------------------------------------------------------------------- cleaning up
 namespace=
+# Before a command: runs it in the namespace, once there is one. (A prefix, not a function: a
+# function in the background is a shell of its own, which would get the signals.)
+inside=()
 sender=
 recorder=
 daemon=
@@ -72,15 +75,6 @@ trap clean_up EXIT
 trap 'say; say "demo: interrupted; cleaning up"; exit 1' INT TERM
 
 # ---------------------------------------------------------------------------- helpers
-# In the namespace, if there is one.
-inside() {
-	if [ -n "$namespace" ]; then
-		ip netns exec "$namespace" "$@"
-	else
-		"$@"
-	fi
-}
-
 # wait_for SECONDS COMMAND...: until the command succeeds.
 wait_for() {
 	local tries=$(($1 * 20))
@@ -121,36 +115,42 @@ prepare_folder() {
 	mkdir "$DIR" || die "cannot make the folder $DIR"
 }
 
-# The two ends of a virtual cable. Without IPv6 no end speaks by itself: there are no other frames
-# on it than those of the sender.
+# A network namespace and the two ends of a virtual cable in it; fails, saying why, where that is
+# not allowed. Without IPv6 no end speaks by itself: there are no other frames on the cable than
+# those of the sender.
 make_cable() {
-	step "A virtual cable, wire0 to wire1, in a network namespace of its own"
-	namespace=hpcap-demo-$$
-	show "ip link add wire0 type veth peer name wire1"
-	ip netns add "$namespace" || die "cannot make a network namespace; without root the demonstration does without"
+	local name=hpcap-demo-$$
+	ip netns add $name || return 1
+	namespace=$name
+	inside=(ip netns exec "$namespace")
 	# shellcheck disable=SC2016 # expanded inside
-	inside sh -c 'for f in all default; do
+	"${inside[@]}" sh -c 'for f in all default; do
 		f=/proc/sys/net/ipv6/conf/$f/disable_ipv6
 		[ ! -e $f ] || echo 1 >$f
-	done'
-	inside ip link add wire0 type veth peer name wire1 || die "cannot make a pair of veth interfaces"
-	inside ip link set wire0 up
-	inside ip link set wire1 up
+	done' &&
+		"${inside[@]}" ip link add wire0 type veth peer name wire1 &&
+		"${inside[@]}" ip link set wire0 up &&
+		"${inside[@]}" ip link set wire1 up && return
+	ip netns delete "$namespace"
+	namespace=
+	inside=()
+	return 1
 }
 
 start_daemon() {
 	step "hpcapd takes the frames of $1 into a ring that programs share"
 	show "hpcapd $1"
-	inside "$TOOLS/hpcapd" "$QUEUE"="$1" >"$scratch/daemon.log" 2>&1 &
+	"${inside[@]}" "$TOOLS/hpcapd" "$QUEUE"="$1" >"$scratch/daemon.log" 2>&1 &
 	daemon=$!
 	wait_for 10 daemon_is_up || true
 	quote <"$scratch/daemon.log"
+	shown=$(wc -l <"$scratch/daemon.log")
 	running $daemon || die "hpcapd did not start (see above)"
 }
 
 start_recorder() {
 	step "hpcapdd records the ring into RAW files under $DIR"
-	show "hpcapdd $QUEUE $DIR $*"
+	show "hpcapdd $QUEUE $DIR${*:+ $*}"
 	"$TOOLS/hpcapdd" "$QUEUE" "$DIR" --progress "$@" >"$scratch/recorder.log" 2>&1 &
 	recorder=$!
 	tail -n +1 -s 0.1 -f --pid=$recorder "$scratch/recorder.log" | quote &
@@ -171,7 +171,7 @@ finish_recorder() {
 send_frames() {
 	step "The generator sends for $SECONDS_TO_RUN seconds"
 	show "hpcap-bench send $TRAFFIC --to wire0"
-	inside "$TOOLS/hpcap-bench" send "$TRAFFIC" --to wire0 --json >"$scratch/sent.json" &
+	"${inside[@]}" "$TOOLS/hpcap-bench" send "$TRAFFIC" --to wire0 --json >"$scratch/sent.json" &
 	sender=$!
 	wait $sender || die "the generator failed"
 	sender=
@@ -189,7 +189,7 @@ check_files() {
 	step "checkraw reads every record of the files"
 	show "checkraw $DIR"
 	"$TOOLS/checkraw" "$DIR" 2>&1 | quote || die "checkraw found defects (see above)"
-	in_files=$("$TOOLS/checkraw" --json "$DIR" | grep -oE '"frames":[0-9]+' | head -n 1 | grep -oE '[0-9]+')
+	in_files=$("$TOOLS/checkraw" --json "$DIR" | grep -oE '"frames":\{"frames":[0-9]+' | awk -F: '{ n += $3 } END { print n + 0 }')
 }
 
 convert_files() {
@@ -233,11 +233,13 @@ agree() {
 }
 
 balance() {
+	local stored
 	step "hpcapd ends, and its ledger says what became of every frame"
-	show "kill -INT \$(pidof hpcapd)"
-	local shown stored
-	shown=$(wc -l <"$scratch/daemon.log")
-	kill -INT "$daemon" 2>/dev/null || true
+	# With its generator it has ended already.
+	if running "$daemon"; then
+		show "kill -INT \$(pidof hpcapd)"
+		kill -INT "$daemon" 2>/dev/null || true
+	fi
 	wait "$daemon" || die "hpcapd failed: $(cat "$scratch/daemon.log")"
 	daemon=
 	tail -n +$((shown + 1)) "$scratch/daemon.log" | quote
@@ -280,10 +282,11 @@ if [ -n "$IFACE" ]; then
 	start_daemon "af_packet:$IFACE"
 	start_recorder --duration "${SECONDS_TO_RUN}s"
 	finish_recorder
-elif [ "$(id -u)" = 0 ]; then
+elif [ "$(id -u)" = 0 ] && make_cable; then
 	say "hpcap: $SECONDS_TO_RUN seconds of generated traffic over a virtual cable, recorded, checked,"
 	say "converted, and held against the ledger."
-	make_cable
+	step "A virtual cable, wire0 to wire1, in a network namespace of its own"
+	show "ip link add wire0 type veth peer name wire1"
 	start_daemon af_packet:wire1
 	start_recorder
 	send_frames
@@ -291,7 +294,7 @@ elif [ "$(id -u)" = 0 ]; then
 	stop_recorder
 else
 	say "hpcap: $SECONDS_TO_RUN seconds of traffic that hpcapd generates itself, recorded, checked and"
-	say "converted. (As root, it goes over a virtual cable.)"
+	say "converted. (As root, with network namespaces, it goes over a virtual cable.)"
 	# So many frames that it takes about as long; the daemon counts them from the first.
 	sent=$((SECONDS_TO_RUN * 160000))
 	start_daemon "gen:size=imix,rate=160000pps,count=$sent"

@@ -5,7 +5,7 @@
 # end it says what was skipped and why. FUZZ_SECONDS is the time for each fuzz target.
 #
 #   scripts/test.sh              all parts
-#   scripts/test.sh PART...      scripts, model, fuzz, cargo
+#   scripts/test.sh PART...      scripts, model, fuzz, demo, cargo
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -24,6 +24,11 @@ part_model() {
 
 part_fuzz() {
 	fuzz/run.sh "$FUZZ_SECONDS"
+}
+
+# What make run does, for a short time.
+part_demo() {
+	cargo build --workspace --quiet && SECONDS_TO_RUN=3 scripts/demo.sh "${CARGO_TARGET_DIR:-target}/debug"
 }
 
 # Tests that pass say "skipped: why" when they could not do their work, and the test runner shows
@@ -48,10 +53,10 @@ skipped() {
 
 rm -f "$LOGS"/*.log
 parts=("$@")
-[ $# -gt 0 ] || parts=(scripts model fuzz cargo)
+[ $# -gt 0 ] || parts=(scripts model fuzz demo cargo)
 for part in "${parts[@]}"; do
 	declare -F "part_$part" >/dev/null || {
-		echo "test: '$part' is not a part; they are: scripts, model, fuzz, cargo" >&2
+		echo "test: '$part' is not a part; they are: scripts, model, fuzz, demo, cargo" >&2
 		exit 2
 	}
 	echo "==> test: $part"
