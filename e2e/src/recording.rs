@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use hpcap::raw::reader::{Event, Reader};
-use hpcap_engine::source::generator::verify;
+use hpcap_engine::source::generator::{verify, verify_cut};
 
 use crate::pcap::Frame;
 
@@ -99,13 +99,25 @@ pub struct Generated {
     pub missing: u64,
     /// Frames missing by the gap records in between.
     pub lost: u64,
+    /// Frames that are not whole, and as they were sent as far as they go: what a repair makes
+    /// of a record that was being written. Not among `frames`.
+    pub cut: u64,
     /// Stretches that are no records.
     pub damaged: u64,
 }
 
+/// The shortest part of a generated frame that says which one it is.
+const STAMP_END: usize = 60;
+
 impl Generated {
     fn see(&mut self, event: &Event<'_>, file: &Path) {
         match event {
+            Event::Frame(record) if record.data.len() < usize::from(record.len) => {
+                let stamp = verify_cut(record.data, record.len.into());
+                let tells = record.data.len() >= STAMP_END;
+                assert!(stamp.is_some() || !tells, "{}: {record:?}", file.display());
+                self.cut += 1;
+            }
             Event::Frame(record) => {
                 let stamp = verify(record.data);
                 let stamp = stamp.unwrap_or_else(|| panic!("{}: {record:?}", file.display()));

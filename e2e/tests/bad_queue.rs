@@ -1,0 +1,164 @@
+//! Producers and listeners of another version, and things that are neither.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::path::Path;
+
+use hpcap::abi::{self, hpcap_attach};
+use hpcap::queue::connection::Connection;
+use hpcap::{Error, Kind, Reason};
+use hpcap_e2e::daemon::{Daemon, frames};
+use hpcap_e2e::lab::Lab;
+use hpcap_e2e::process::{run, until};
+use nix::sys::socket::{
+    AddressFamily, Backlog, MsgFlags, SockFlag, SockType, UnixAddr, accept, bind, listen, send,
+    socket,
+};
+
+const OTHER: u32 = abi::HPCAP_ABI_VERSION + 41;
+
+fn message(op: u32) -> hpcap_attach {
+    hpcap_attach {
+        magic: abi::HPCAP_ATTACH_MAGIC,
+        abi_version: abi::HPCAP_ABI_VERSION,
+        op,
+        ..hpcap_attach::zeroed()
+    }
+}
+
+/// Serves one client at `path`: receives its request and gives `answer`, or nothing.
+fn serve_once(path: &Path, answer: Option<hpcap_attach>) -> std::thread::JoinHandle<()> {
+    let socket = socket(
+        AddressFamily::Unix,
+        SockType::SeqPacket,
+        SockFlag::SOCK_CLOEXEC,
+        None,
+    )
+    .unwrap();
+    bind(socket.as_raw_fd(), &UnixAddr::new(path).unwrap()).unwrap();
+    listen(&socket, Backlog::new(1).unwrap()).unwrap();
+    std::thread::spawn(move || {
+        let client = accept(socket.as_raw_fd()).unwrap();
+        // SAFETY: the kernel has just opened this descriptor, and nobody else knows of it.
+        let client = Connection::from(unsafe { OwnedFd::from_raw_fd(client) });
+        let _ = client.receive();
+        if let Some(answer) = answer {
+            client.send(&answer, &[]).unwrap();
+        }
+    })
+}
+
+#[test]
+fn a_producer_of_another_version_is_refused_with_both_named() {
+    let theirs = format!("ABI version {OTHER}");
+    let ours = format!("version {}", abi::HPCAP_ABI_VERSION);
+    let other_version = hpcap_attach {
+        abi_version: OTHER,
+        ..message(0)
+    };
+    let other_magic = hpcap_attach {
+        magic: 1,
+        ..message(0)
+    };
+    for (answer, words) in [
+        (
+            Some(other_version),
+            &[theirs.as_str(), ours.as_str(), "same release"][..],
+        ),
+        (Some(other_magic), &["not a producer's"]),
+        (Some(message(0)), &["0 file descriptors"]),
+        (None, &["ended before it answered"]),
+    ] {
+        for (tool, args) in [
+            ("hpcapdd", &["hpcap0", "null"][..]),
+            ("hpcapd", &["--status", "hpcap0"]),
+        ] {
+            let lab = Lab::new();
+            std::fs::create_dir(lab.run_dir()).unwrap();
+            let server = serve_once(&lab.socket("hpcap0"), answer);
+            let _ = run(lab.tool(tool).args(args)).exits(1).says(words);
+            server.join().unwrap();
+        }
+    }
+}
+
+fn refused(lab: &Lab, request: &hpcap_attach) -> Error {
+    let connection = Connection::to(&lab.socket("hpcap0")).unwrap();
+    connection.ask("try", request).map(drop).unwrap_err()
+}
+
+#[test]
+fn requests_that_make_no_sense_are_answered_and_harm_nobody() {
+    let lab = Lab::new();
+    let daemon = Daemon::start(&lab, &["--ring", "4M", "gen:rate=10kpps"]);
+    let recorder = lab.recorder(&["hpcap0", "raw"]);
+
+    let version = refused(
+        &lab,
+        &hpcap_attach {
+            abi_version: OTHER,
+            ..message(abi::HPCAP_OP_OBSERVE)
+        },
+    );
+    assert_eq!(version.kind(), Kind::Version);
+    let text = version.to_string();
+    assert!(
+        text.contains(&format!("ABI version {OTHER}")) && text.contains("this producer version 1"),
+        "{text}"
+    );
+    for (request, word) in [
+        (message(99), "operation 99"),
+        (
+            hpcap_attach {
+                magic: 5,
+                ..message(1)
+            },
+            "not one",
+        ),
+        (message(abi::HPCAP_OP_ATTACH), "start 0"),
+        (
+            hpcap_attach {
+                start: abi::HPCAP_START_NEWEST,
+                contract: 9,
+                ..message(abi::HPCAP_OP_ATTACH)
+            },
+            "contract 9",
+        ),
+        (
+            hpcap_attach {
+                id: 12345,
+                ..message(abi::HPCAP_OP_KILL)
+            },
+            "no such listener",
+        ),
+    ] {
+        let error = refused(&lab, &request).to_string();
+        assert!(error.contains(word), "{error}");
+    }
+    // Less than a message, more than a message, nothing.
+    for bytes in [&[0_u8; 10][..], &[0x48; 100_000], &[]] {
+        let socket = socket(
+            AddressFamily::Unix,
+            SockType::SeqPacket,
+            SockFlag::SOCK_CLOEXEC,
+            None,
+        )
+        .unwrap();
+        let address = UnixAddr::new(&lab.socket("hpcap0")).unwrap();
+        nix::sys::socket::connect(socket.as_raw_fd(), &address).unwrap();
+        let _ = send(socket.as_raw_fd(), bytes, MsgFlags::MSG_NOSIGNAL);
+    }
+    // Many at once, who say nothing and stay.
+    let silent: Vec<_> = (0..100)
+        .map(|_| Connection::to(&lab.socket("hpcap0")).unwrap())
+        .collect();
+    let before = frames(&daemon.status("hpcap0")["ledger"], Reason::Captured);
+    until("capturing goes on", || {
+        frames(&daemon.status("hpcap0")["ledger"], Reason::Captured) > before
+    });
+    drop(silent);
+    assert_eq!(daemon.listeners("hpcap0").len(), 1);
+    let _ = daemon.stop().exits(0);
+    let _ = recorder.wait().exits(0);
+}

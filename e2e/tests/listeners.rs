@@ -1,0 +1,88 @@
+//! Listeners with different contracts on one queue: what one does costs no other a frame.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use hpcap::Reason;
+use hpcap_e2e::daemon::{Daemon, frames, on_the_wire};
+use hpcap_e2e::lab::Lab;
+use hpcap_e2e::process::{Finished, run};
+use hpcap_e2e::recording::{files, generated};
+use serde_json::Value;
+
+fn end(listener: Finished) -> Value {
+    let end = listener.exits(0).event("end");
+    assert_eq!((&end["corrupt"], &end["backwards"]), (&0.into(), &0.into()));
+    end
+}
+
+fn number(value: &Value, key: &str) -> u64 {
+    value[key].as_u64().unwrap()
+}
+
+#[test]
+fn a_slow_lossy_listener_never_costs_the_recorder_a_frame() {
+    let lab = Lab::new();
+    // More than twice the ring, and a second of it for a disk that pauses.
+    let spec = "gen:size=imix,rate=100M,count=100000";
+    let daemon = Daemon::start(&lab, &["--ring", "16M", "--look-back", spec]);
+    let recorder = lab.recorder(&["hpcap0", "raw"]);
+    let slow = lab.listener(&["hpcap0", "--contract=lossy", "--sleep-ms=20", "--every=200"]);
+    let fast = lab.listener(&["hpcap0", "--contract=lossy"]);
+    let recorded = recorder.wait().exits(0).event("summary");
+    let slow = end(slow.wait());
+    let fast = end(fast.wait());
+    let ended = daemon.process.wait().exits(0).event("ended");
+    let ledger = &ended["ledger"];
+
+    assert_eq!(frames(ledger, Reason::RingFull), 0);
+    assert_eq!(on_the_wire(ledger), 100_000);
+    let stored = generated(&files(&lab.path("raw")));
+    assert_eq!(number(&recorded, "frames"), stored.frames);
+    // A generator that a busy machine keeps from running has missed frames itself; the
+    // recording says how many, and nothing else is missing.
+    assert_eq!((stored.damaged, stored.missing), (0, stored.lost));
+    assert_eq!(stored.last, Some(99_999));
+
+    assert!(number(&slow, "missed") > 0, "{slow}");
+    for listener in [&slow, &fast] {
+        assert_eq!(
+            number(listener, "frames") + number(listener, "missed"),
+            number(listener, "captured"),
+            "{listener}"
+        );
+    }
+    // Each frame that is missing was missed, and the other way round.
+    for listener in [&slow, &fast] {
+        assert!(
+            number(listener, "missing") >= number(listener, "missed"),
+            "{listener}"
+        );
+    }
+}
+
+#[test]
+fn a_source_that_waits_loses_nothing_however_slow_the_lossless_listeners_are() {
+    let lab = Lab::new();
+    let daemon = Daemon::start(&lab, &["--ring", "1M", "gen:size=imix,count=60000"]);
+    // The source runs from the first listener on: this one starts it.
+    let recorder = lab.recorder(&["hpcap0", "raw"]);
+    let slow = lab.listener(&["hpcap0", "--sleep-ms=1", "--every=500"]);
+    let lossy = lab.listener(&["hpcap0", "--contract=lossy", "--sleep-ms=1", "--every=100"]);
+    assert_eq!(
+        number(&recorder.wait().exits(0).event("summary"), "frames"),
+        60_000
+    );
+    let slow = end(slow.wait());
+    assert_eq!((number(&slow, "missing"), number(&slow, "missed")), (0, 0));
+    assert_eq!(number(&slow, "frames"), number(&slow, "captured"));
+    let lossy = end(lossy.wait());
+    assert_eq!(
+        number(&lossy, "frames") + number(&lossy, "missed"),
+        number(&lossy, "captured")
+    );
+    let ended = daemon.process.wait().exits(0).event("ended");
+    assert_eq!(frames(&ended["ledger"], Reason::Captured), 60_000);
+    let stored = generated(&files(&lab.path("raw")));
+    assert_eq!((stored.frames, stored.missing, stored.lost), (60_000, 0, 0));
+    let _ = run(lab.tool("checkraw").args(["--quiet", "raw"])).exits(0);
+}

@@ -1,0 +1,222 @@
+//! SIGKILL of the recorder, a listener or the daemon at random moments, 100 times: nobody else
+//! is harmed, and every file that is left behind has what it says.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use hpcap::Reason;
+use hpcap_e2e::daemon::{Daemon, frames};
+use hpcap_e2e::lab::Lab;
+use hpcap_e2e::process::{Finished, Process, run, until};
+use hpcap_e2e::random::Random;
+use hpcap_e2e::recording::{Generated, files, generated};
+use nix::sys::signal::Signal;
+
+const KILLS: u64 = 100;
+/// The moment is somewhere in the first part of a recording: attaching, the first file, others.
+const MOMENT_US: u64 = 200_000;
+/// What a file may take on the disk beyond its length: file systems round up.
+const ROUNDING: u64 = 1 << 20;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Victim {
+    Recorder,
+    Listener,
+    Daemon,
+}
+
+/// One kill: who, and what was going on.
+struct Round<'a> {
+    lab: &'a Lab,
+    folder: String,
+    recorder: Process,
+    listener: Process,
+}
+
+impl<'a> Round<'a> {
+    fn begin(lab: &'a Lab, number: u64, random: &mut Random) -> Self {
+        let folder = format!("raw{number}");
+        let contract = ["lossless", "lossy"][random.below(2) as usize];
+        // Neither is waited for: the moment may come before it has attached.
+        let recorder = Process::spawn(lab.tool("hpcapdd").args([
+            "--json",
+            "--rotate-size=1M",
+            "hpcap0",
+            &folder,
+        ]));
+        let listener =
+            Process::spawn(
+                lab.tool("e2e-listener")
+                    .args(["hpcap0", "--contract", contract]),
+            );
+        Self {
+            lab,
+            folder,
+            recorder,
+            listener,
+        }
+    }
+}
+
+/// The daemon has no listeners any more.
+fn is_left_alone(daemon: &mut Daemon<'_>) {
+    until("the slots are free", || {
+        daemon.listeners("hpcap0").is_empty()
+    });
+    assert!(daemon.process.is_running());
+}
+
+/// A recording that was not killed has everything.
+fn is_complete(recorder: &Finished, files: &[PathBuf]) {
+    let stored = generated(files);
+    assert!(files.iter().all(|f| f.extension().unwrap() == "raw"));
+    assert_eq!((stored.damaged, stored.missing), (0, stored.lost));
+    assert_eq!(recorder.event("summary")["frames"], stored.frames);
+    let ledger = &recorder.event("summary")["ledger"];
+    assert_eq!(frames(ledger, Reason::Storage), 0);
+}
+
+fn daemon_survives(daemon: &mut Daemon<'_>, round: Round<'_>, victim: Victim) {
+    let folder = round.lab.path(&round.folder);
+    if victim == Victim::Recorder {
+        let _ = round.recorder.kill();
+        let _ = round.listener.kill();
+    } else {
+        let _ = round.listener.kill();
+        until("its slot is free", || {
+            let listeners = daemon.listeners("hpcap0");
+            listeners.iter().all(|l| l["program"] == "hpcapdd")
+        });
+        let mut recorder = round.recorder;
+        // One that is just starting does not handle signals yet.
+        recorder.wait_for("\"event\":\"start\"");
+        is_complete(&recorder.interrupt().exits(0), &left_in(&folder));
+    }
+    is_left_alone(daemon);
+}
+
+/// The files in `folder`, if there is one.
+fn left_in(folder: &Path) -> Vec<PathBuf> {
+    if folder.exists() {
+        files(folder)
+    } else {
+        Vec::new()
+    }
+}
+
+/// The recorder and the listener notice that the daemon is dead.
+fn daemon_dies(daemon: Daemon<'_>, round: Round<'_>) {
+    let _ = daemon.process.kill();
+    let attached = round.recorder.out().contains("\"event\":\"start\"");
+    let folder = round.lab.path(&round.folder);
+    let recorded = round.recorder.wait().exits(1);
+    assert!(!recorded.err.contains("panicked"), "{}", recorded.err);
+    if attached {
+        let recorded = recorded.says(&["has died", "is stored"]);
+        is_complete(&recorded, &left_in(&folder));
+    }
+    let listened = round.listener.wait();
+    assert!(matches!(listened.code(), Some(0 | 1)), "{}", listened.err);
+    assert!(!listened.err.contains("panicked"), "{}", listened.err);
+}
+
+/// What all rounds left behind.
+#[derive(Debug, Default)]
+struct Left {
+    frames: u64,
+    files: u64,
+    under_way: u64,
+    cut: u64,
+}
+
+/// Whatever is left in `folder` is readable, can be repaired, and loses nothing by that.
+fn is_sound_after_repair(lab: &Lab, folder: &str, sum: &mut Left) {
+    let left = left_in(&lab.path(folder));
+    if left.is_empty() {
+        return;
+    }
+    let before = generated(&left);
+    assert_eq!(
+        (before.missing, before.cut),
+        (before.lost, 0),
+        "{folder}: {before:?}"
+    );
+    let checked = run(lab.tool("checkraw").args(["--quiet", folder]));
+    assert!(matches!(checked.code(), Some(0 | 1)), "{}", checked.err);
+    let converted = run(lab.tool("raw2pcap").args(["-q", folder, "-o", "left.pcap"]));
+    assert!(matches!(converted.code(), Some(0 | 1)), "{}", converted.err);
+    let pcap = hpcap_e2e::pcap::read(&lab.path("left.pcap"));
+    assert_eq!(pcap.frames.len() as u64, before.frames, "{folder}");
+    std::fs::remove_file(lab.path("left.pcap")).unwrap();
+
+    let _ = run(lab.tool("checkraw").args(["--quiet", "--repair", folder])).exits(0);
+    let _ = run(lab.tool("checkraw").args(["--quiet", folder])).exits(0);
+    let repaired = left_in(&lab.path(folder));
+    for file in &repaired {
+        assert!(file.extension().unwrap() == "raw", "{}", file.display());
+        let facts = std::fs::metadata(file).unwrap();
+        assert!(
+            facts.blocks() * 512 <= facts.len() + ROUNDING,
+            "{} keeps {} bytes for {}",
+            file.display(),
+            facts.blocks() * 512,
+            facts.len()
+        );
+    }
+    let after = generated(&repaired);
+    let whole = |g: Generated| (g.frames, g.first, g.last, g.missing, g.lost);
+    assert_eq!(whole(after), whole(before), "{folder}");
+    assert!(after.damaged == 0 && after.cut <= 1, "{folder}: {after:?}");
+    sum.frames += after.frames;
+    sum.files += left.len() as u64;
+    let is_part = |file: &&PathBuf| file.extension().unwrap() == "part";
+    sum.under_way += left.iter().filter(is_part).count() as u64;
+    sum.cut += after.cut;
+}
+
+#[test]
+fn a_hundred_kills_cost_nobody_else_anything() {
+    let lab = Lab::new();
+    let mut random = Random::from_environment();
+    let args = ["--ring", "4M", "hpcap0=gen:size=imix,rate=200M"];
+    let mut daemon = Daemon::start(&lab, &args);
+    let mut killed = [0_u64; 3];
+    let mut sum = Left::default();
+    for number in 0..KILLS {
+        let round = Round::begin(&lab, number, &mut random);
+        let folder = round.folder.clone();
+        if random.below(4) == 0 {
+            std::thread::sleep(Duration::from_millis(20));
+            // Only a recorder that has begun handles it.
+            if round.recorder.out().contains("\"event\":\"start\"") {
+                round.recorder.signal(Signal::SIGHUP);
+            }
+        }
+        std::thread::sleep(Duration::from_micros(random.below(MOMENT_US)));
+        let victim = [
+            Victim::Recorder,
+            Victim::Recorder,
+            Victim::Listener,
+            Victim::Daemon,
+        ][random.below(4) as usize];
+        println!("{number}: {victim:?}, {folder}");
+        killed[victim as usize] += 1;
+        if victim == Victim::Daemon {
+            daemon_dies(daemon, round);
+            daemon = Daemon::start(&lab, &args);
+        } else {
+            daemon_survives(&mut daemon, round, victim);
+        }
+        is_sound_after_repair(&lab, &folder, &mut sum);
+        let _ = std::fs::remove_dir_all(lab.path(&folder));
+    }
+    println!("killed: recorder, listener, daemon {killed:?}; left: {sum:?}");
+    // The moments were such that there was something to see.
+    assert!(killed.iter().all(|n| *n > 10));
+    assert!(sum.frames > 10_000 && sum.under_way > 10, "{sum:?}");
+    let _ = daemon.stop().exits(0);
+    assert_eq!(std::fs::read_dir(lab.run_dir()).unwrap().count(), 0);
+}
