@@ -262,7 +262,7 @@ balance() {
 
 what_next() {
 	step "What next"
-	say "   The files:      $DIR"
+	say "   The files:      $DIR ($(du -sh "$DIR" | cut -f1))"
 	say "   Look at them:   wireshark $pcap"
 	say "   A second of it: $TOOLS/raw2pcap --from +1s --to +2s $DIR -o second.pcap"
 	[ -n "$IFACE" ] || say "   Real traffic:   make run IFACE=eth0   (as root)"

@@ -29,6 +29,7 @@ test   iproute2         cmd:ip
 test   tcpdump          cmd:tcpdump
 test   tshark           cmd:tshark
 test   spin             cmd:spin
+test   ethtool          cmd:ethtool
 lint   sparse           cmd:sparse
 lint   shellcheck       cmd:shellcheck
 lint   perl             perl:Term::ANSIColor

@@ -28,7 +28,11 @@ part_fuzz() {
 
 # What make run does, for a short time.
 part_demo() {
-	cargo build --workspace --quiet && SECONDS_TO_RUN=3 scripts/demo.sh "${CARGO_TARGET_DIR:-target}/debug"
+	local folder=$LOGS/demo code=0
+	cargo build --workspace --quiet || return
+	SECONDS_TO_RUN=3 DIR=$folder scripts/demo.sh "${CARGO_TARGET_DIR:-target}/debug" || code=$?
+	rm -rf "$folder"
+	return $code
 }
 
 # Tests that pass say "skipped: why" when they could not do their work, and the test runner shows
