@@ -119,9 +119,10 @@ install_packages() {
 		echo "  Installing needs root, and there is no sudo to become it. As root: $by_hand" >&2
 		return 1
 	fi
-	local apt=(env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0)
-	if ! as_root "${apt[@]}" update ||
-		! as_root "${apt[@]}" install -y --no-install-recommends "$@"; then
+	local apt=(env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300) said
+	if ! said=$(as_root "${apt[@]}" update 2>&1) ||
+		! said=$(as_root "${apt[@]}" install -y --no-install-recommends "$@" 2>&1); then
+		printf '%s\n' "$said" >&2
 		echo "deps: could not install $* (what apt-get said is above)" >&2
 		echo "  By hand, as root: $by_hand" >&2
 		return 1
