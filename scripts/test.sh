@@ -5,7 +5,7 @@
 # end it says what was skipped and why. FUZZ_SECONDS is the time for each fuzz target.
 #
 #   scripts/test.sh              all parts
-#   scripts/test.sh PART...      scripts, model, fuzz, demo, cargo
+#   scripts/test.sh PART...      scripts, model, fuzz, demo, stress, cargo
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -35,9 +35,17 @@ part_demo() {
 	return $code
 }
 
+# A hundred million records from one process to another, which takes an optimised build.
+part_stress() {
+	cargo build --workspace --bins --release --quiet || return
+	cargo test --release -p hpcap-e2e --test stress -- --ignored --nocapture
+}
+
 # Tests that pass say "skipped: why" when they could not do their work, and the test runner shows
 # that only with --show-output: the log has everything, the screen what cargo usually prints.
 part_cargo() {
+	# The tests across the programs run them all as they are built.
+	cargo build --workspace --bins --quiet || return
 	cargo test --workspace --no-fail-fast -- --show-output 2>&1 | awk '
 		/^successes:$/ { hidden = 1 }
 		/^(failures:|test result:)/ { hidden = 0 }
@@ -57,10 +65,10 @@ skipped() {
 
 rm -f "$LOGS"/*.log
 parts=("$@")
-[ $# -gt 0 ] || parts=(scripts model fuzz demo cargo)
+[ $# -gt 0 ] || parts=(scripts model fuzz demo stress cargo)
 for part in "${parts[@]}"; do
 	declare -F "part_$part" >/dev/null || {
-		echo "test: '$part' is not a part; they are: scripts, model, fuzz, demo, cargo" >&2
+		echo "test: '$part' is not a part; they are: scripts, model, fuzz, demo, stress, cargo" >&2
 		exit 2
 	}
 	echo "==> test: $part"

@@ -14,10 +14,15 @@ use nix::unistd::Pid;
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Waits until `done` says so; fails the test when that takes longer than [`PATIENCE`].
-pub fn until(what: &str, mut done: impl FnMut() -> bool) {
+pub fn until(what: &str, done: impl FnMut() -> bool) {
+    until_for(what, PATIENCE, done);
+}
+
+/// [`until`], with another patience.
+pub fn until_for(what: &str, patience: Duration, mut done: impl FnMut() -> bool) {
     let start = Instant::now();
     while !done() {
-        assert!(start.elapsed() < PATIENCE, "waited in vain: {what}");
+        assert!(start.elapsed() < patience, "waited in vain: {what}");
         std::thread::sleep(Duration::from_millis(5));
     }
 }

@@ -1,0 +1,206 @@
+//! The bugs of the original that its developer guide lists, where programs meet: each has a test
+//! with its number.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use hpcap::Reason;
+use hpcap::raw::reader::{Event, Reader};
+use hpcap_e2e::daemon::{Daemon, frames};
+use hpcap_e2e::lab::Lab;
+use hpcap_e2e::process::{Process, run, until};
+use hpcap_e2e::recording::{files, generated};
+use hpcap_e2e::skip;
+
+const GIB: u64 = 1 << 30;
+
+fn captured(daemon: &Daemon<'_>) -> u64 {
+    frames(&daemon.status("hpcap0")["ledger"], Reason::Captured)
+}
+
+/// 3.8.2: clients that opened a queue at the same time crashed.
+#[test]
+fn dg_3_8_2_concurrent_opens() {
+    let lab = Lab::new();
+    let daemon = Daemon::start(&lab, &["--ring", "8M", "gen:size=imix,rate=20M"]);
+    let recorder = lab.recorder(&["hpcap0", "raw"]);
+    let arrive = |n: usize| -> Vec<Process> {
+        let listen = |_| {
+            Process::spawn(
+                lab.tool("e2e-listener")
+                    .args(["hpcap0", "--contract=lossy"]),
+            )
+        };
+        (0..n).map(listen).collect()
+    };
+    // All slots but the recorder's, taken at once, left at once, taken again meanwhile.
+    let mut here = arrive(31);
+    for listener in &mut here {
+        listener.wait_for("\"event\":\"attached\"");
+    }
+    assert_eq!(daemon.listeners("hpcap0").len(), 32);
+    let _ = run(lab.tool("hpcapdd").args(["hpcap0", "null"]))
+        .exits(1)
+        .says(&["attach to the queue", "32"]);
+    for _ in 0..3 {
+        let mut next = Vec::new();
+        for listener in here {
+            // What attaches while there is no room is refused, not harmed.
+            next.extend(arrive(1));
+            drop(listener);
+        }
+        for listener in &mut next {
+            until("it attached or was refused", || {
+                listener.out().contains("attached") || !listener.is_running()
+            });
+        }
+        here = next;
+    }
+    for listener in here {
+        let ended = listener.kill();
+        assert!(!ended.err.contains("panicked"), "{}", ended.err);
+        assert!(matches!(ended.code(), None | Some(1)), "{}", ended.err);
+    }
+    until("the slots are free", || {
+        daemon.listeners("hpcap0").len() == 1
+    });
+    let all = captured(&daemon);
+    until("capturing goes on", || captured(&daemon) > all);
+    let _ = daemon.stop().exits(0);
+    let recorded = recorder.wait().exits(0).event("summary");
+    let stored = generated(&files(&lab.path("raw")));
+    assert_eq!(recorded["frames"], stored.frames);
+    assert_eq!((stored.missing, stored.damaged), (stored.lost, 0));
+}
+
+/// 3.8.5: captures were corrupted after a restart, whose offsets went on from before.
+#[test]
+fn dg_3_8_5_captures_after_a_restart() {
+    let lab = Lab::new();
+    let mut total = 0;
+    for _ in 0..3 {
+        let spec = "gen:size=imix,count=20000";
+        let daemon = Daemon::start(&lab, &["--ring", "1M", spec]);
+        let recorded = run(lab.tool("hpcapdd").args(["--json", "hpcap0", "raw"])).exits(0);
+        assert_eq!(recorded.event("summary")["frames"], 20_000);
+        let _ = daemon.process.wait().exits(0);
+        total += 20_000;
+        let stored: u64 = files(&lab.path("raw"))
+            .into_iter()
+            .map(|file| {
+                let one = generated(&[file]);
+                assert_eq!((one.missing, one.lost, one.damaged), (0, 0, 0));
+                one.frames
+            })
+            .sum();
+        assert_eq!(stored, total);
+    }
+    let _ = run(lab.tool("checkraw").args(["--quiet", "raw"])).exits(0);
+}
+
+/// 3.8.10: the id of a listener that had left was given to another while it was still known.
+#[test]
+fn dg_3_8_10_ids_are_not_used_again() {
+    let lab = Lab::new();
+    let daemon = Daemon::start(&lab, &["--ring", "4M", "gen:rate=10kpps"]);
+    let mut ids = Vec::new();
+    for _ in 0..40 {
+        let _listener = lab.listener(&["hpcap0", "--contract=lossy"]);
+        let here = daemon.listeners("hpcap0");
+        ids.extend(here.iter().map(|l| l["id"].as_u64().unwrap()).max());
+    }
+    until("the slots are free", || {
+        daemon.listeners("hpcap0").is_empty()
+    });
+    assert!(ids.windows(2).all(|pair| pair[0] < pair[1]), "{ids:?}");
+    // Killing one that has left does not hit who came after it.
+    let mut last = lab.listener(&["hpcap0"]);
+    for id in ids {
+        let _ = run(lab
+            .tool("hpcapd")
+            .args(["--kill", "hpcap0", &id.to_string()]))
+        .exits(1);
+    }
+    assert_eq!(daemon.listeners("hpcap0")[0]["state"], "active");
+    assert!(last.is_running());
+    let _ = daemon.stop().exits(0);
+    let _ = last.wait().exits(0);
+}
+
+/// 3.8.12: a client that was restarted got the padding in the middle of its file.
+#[test]
+fn dg_3_8_12_a_recorder_that_is_restarted() {
+    let lab = Lab::new();
+    let daemon = Daemon::start(&lab, &["--ring", "4M", "gen:size=imix,rate=100M"]);
+    for round in 0..4 {
+        let folder = format!("raw{round}");
+        let recorder = lab.recorder(&["hpcap0", &folder]);
+        let before = captured(&daemon);
+        until("frames", || captured(&daemon) > before + 500);
+        let recorded = recorder.interrupt().exits(0).event("summary");
+        let left = files(&lab.path(&folder));
+        let stored = generated(&left);
+        assert_eq!(recorded["frames"], stored.frames);
+        assert_eq!((stored.missing, stored.damaged), (stored.lost, 0));
+        // A file header first, then frames; padding only behind the last of them.
+        let mut reader = Reader::open(&left[0]).unwrap();
+        let mut padded = false;
+        let mut first = true;
+        while let Some(found) = reader.next().unwrap() {
+            match found.event {
+                Event::FileHeader(_) => assert!(first, "a header at {}", found.offset),
+                Event::Frame(_) => assert!(!padded, "a frame behind padding at {}", found.offset),
+                Event::Padding => padded = true,
+                _ => {}
+            }
+            assert!(!first || found.offset == 0);
+            first = false;
+        }
+        assert_eq!(left.len(), 1);
+    }
+    let _ = daemon.stop().exits(0);
+}
+
+fn available_memory() -> u64 {
+    let meminfo = std::fs::read_to_string("/proc/meminfo").unwrap();
+    let line = meminfo.lines().find(|l| l.starts_with("MemAvailable:"));
+    let kib = line.and_then(|l| l.split_whitespace().nth(1)).unwrap();
+    kib.parse::<u64>().unwrap() << 10
+}
+
+/// 3.8.13: buffers of more than 2 GiB did not work.
+#[test]
+fn dg_3_8_13_rings_larger_than_2_gib() {
+    if available_memory() < 5 * GIB {
+        return skip("a ring of 3 GiB takes 5 GiB of free memory");
+    }
+    let lab = Lab::new();
+    // 3.2 GiB of records, not faster than a recorder can be started shortly before the edge.
+    let count = 3_200 * (1 << 20) / (1514 + 12);
+    let spec = format!("gen:size=1514,rate=3G,late=delay,count={count}");
+    let daemon = Daemon::start(&lab, &["--ring", "3G", &spec]);
+    assert_eq!(daemon.status("hpcap0")["ring_bytes"], 3 * GIB);
+    let listener = lab.listener(&["hpcap0", "--start=file"]);
+    until("the edge is near", || {
+        daemon.status("hpcap0")["published_bytes"].as_u64().unwrap() > 2_400 << 20
+    });
+    let recorder = lab.recorder(&["hpcap0", "raw"]);
+    let seen = listener.wait().exits(0).event("end");
+    assert_eq!(
+        (&seen["corrupt"], &seen["missing"], &seen["backwards"]),
+        (&0.into(), &0.into(), &0.into())
+    );
+    assert_eq!(seen["frames"], seen["captured"]);
+    let recorded = recorder.wait().exits(0).event("summary");
+    let left = files(&lab.path("raw"));
+    let stored = generated(&left);
+    assert_eq!((stored.missing, stored.damaged), (0, 0));
+    assert_eq!(recorded["frames"], stored.frames);
+    assert_eq!(stored.last, Some(count - 1));
+    // The recording goes over the edge of the ring.
+    let mut reader = Reader::open(&left[0]).unwrap();
+    let Some(Event::FileHeader(header)) = reader.next().unwrap().map(|f| f.event) else {
+        panic!("no file header in {}", left[0].display());
+    };
+    assert!(header.stream_off < 3 * GIB, "{}", header.stream_off);
+    let _ = daemon.process.wait().exits(0);
+}

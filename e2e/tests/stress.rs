@@ -1,0 +1,34 @@
+//! Many records from one process to another. Takes a minute and an optimised build:
+//! `cargo build --release --workspace --bins && cargo test --release -p hpcap-e2e -- --ignored`.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use hpcap::Reason;
+use hpcap_e2e::daemon::{Daemon, frames};
+use hpcap_e2e::lab::Lab;
+use hpcap_e2e::process::{Process, until_for};
+use std::time::Duration;
+
+const RECORDS: u64 = 100_000_000;
+const PATIENCE: Duration = Duration::from_secs(600);
+
+#[test]
+#[ignore = "takes a minute, and an optimised build"]
+fn stress_a_hundred_million_records_between_two_processes() {
+    let lab = Lab::new();
+    let spec = format!("gen:size=60,count={RECORDS}");
+    // A small ring: its edge is passed some hundred times.
+    let daemon = Daemon::start(&lab, &["--ring", "64M", &spec]);
+    let mut listener = Process::spawn(lab.tool("e2e-listener").args(["hpcap0", "--start=file"]));
+    until_for("a hundred million records", PATIENCE, || {
+        !listener.is_running()
+    });
+    let seen = listener.wait().exits(0).event("end");
+    println!("{seen}");
+    assert_eq!(seen["frames"], RECORDS);
+    for nothing in ["corrupt", "backwards", "missing", "lost", "missed"] {
+        assert_eq!(seen[nothing], 0, "{nothing}");
+    }
+    let ended = daemon.process.wait().exits(0).event("ended");
+    assert_eq!(frames(&ended["ledger"], Reason::Captured), RECORDS);
+}
