@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use hpcap::pcapfile::{Interface, InterfaceId, PcapngWriter, Section, Statistics};
 use hpcap::queue::QueueInfo;
 use hpcap::raw::{Gap, Record};
-use hpcap::{Count, Error, Ledger, Result, Timestamp};
+use hpcap::{Count, Error, Kind, Ledger, Result, Timestamp};
 
 use crate::file_header::header_of;
 use crate::pipe::Pipe;
@@ -26,7 +26,8 @@ pub struct PcapngOutput {
     interface: InterfaceId,
     start: Timestamp,
     flushed: u64,
-    frames: u64,
+    taken: Count,
+    delivered: Count,
     frames_seen: u64,
     statistics: Instant,
 }
@@ -49,7 +50,8 @@ impl PcapngOutput {
             interface,
             start: Timestamp::now(),
             flushed: 0,
-            frames: 0,
+            taken: Count::default(),
+            delivered: Count::default(),
             frames_seen: 0,
             statistics: Instant::now(),
         })
@@ -57,7 +59,7 @@ impl PcapngOutput {
 
     fn write_statistics(&mut self, ledger: &Ledger, end: Option<Timestamp>) {
         let now = Timestamp::now();
-        let mut statistics = Statistics::of(ledger, self.frames, now);
+        let mut statistics = Statistics::of(ledger, self.taken.frames, now);
         statistics.start = Some(self.start);
         statistics.end = end;
         // Into the buffer, which has room.
@@ -69,10 +71,10 @@ impl PcapngOutput {
 impl RecordOutput for PcapngOutput {
     fn turn(&mut self, ledger: &dyn Fn() -> Ledger) -> std::result::Result<(), OutputFailure> {
         // Looking at the clock for every frame would cost as much as the frame.
-        let idle = self.frames == self.frames_seen;
-        self.frames_seen = self.frames;
-        if (idle || self.frames.is_multiple_of(1024))
-            && self.frames > 0
+        let idle = self.taken.frames == self.frames_seen;
+        self.frames_seen = self.taken.frames;
+        if (idle || self.taken.frames.is_multiple_of(1024))
+            && self.taken.frames > 0
             && self.statistics.elapsed() >= STATISTICS_EVERY
         {
             self.write_statistics(&ledger(), None);
@@ -94,7 +96,9 @@ impl RecordOutput for PcapngOutput {
         let written = self
             .writer
             .frame(self.interface, record.time, len, record.data);
-        self.frames += u64::from(written.is_ok());
+        if written.is_ok() {
+            self.taken += Count::new(1, u64::from(record.len));
+        }
     }
 
     fn gap(&mut self, gap: &Gap) {
@@ -106,6 +110,7 @@ impl RecordOutput for PcapngOutput {
         match self.writer.flush() {
             Ok(()) => {
                 self.flushed = self.writer.bytes();
+                self.delivered = self.taken;
                 Ok(())
             }
             Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Err(OutputFailure::ReaderGone),
@@ -124,7 +129,18 @@ impl RecordOutput for PcapngOutput {
         _complete: bool,
     ) -> std::result::Result<(), OutputFailure> {
         self.write_statistics(ledger, Some(Timestamp::now()));
-        self.flush()
+        match self.flush() {
+            Err(OutputFailure::ReaderSlow) => {
+                let why = "its reader takes nothing; some of the last frames are not delivered";
+                let error = Error::new(Kind::Timeout, "write to stdout", why);
+                let trouble = Trouble::Passing(error);
+                Err(OutputFailure::Trouble {
+                    trouble,
+                    lost: self.taken - self.delivered,
+                })
+            }
+            other => other,
+        }
     }
 
     fn written(&self) -> (u64, u64) {

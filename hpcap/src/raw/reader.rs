@@ -172,11 +172,10 @@ impl<R: Read> Reader<R> {
     }
 
     fn advance_slowly(&mut self) -> Result<bool> {
-        match self.current {
-            Current::Step(Step::Padding { bytes: skip } | Step::Damage { skip, .. }) => {
-                self.consume(skip);
-            }
-            _ => {}
+        if let Current::Step(Step::Padding { bytes: skip } | Step::Damage { skip, .. }) =
+            self.current
+        {
+            self.consume(skip);
         }
         self.current = Current::Nothing;
         // Offset and length of the zeros passed in this call.

@@ -10,7 +10,7 @@ use crate::made::{Frame, file, frames, read};
 const AROUND: usize = 2;
 
 #[derive(Debug, Clone)]
-enum Harm {
+pub(crate) enum Harm {
     Flip { at: usize, mask: u8 },
     Overwrite { at: usize, bytes: Vec<u8> },
     Zero { at: usize, bytes: usize },
@@ -19,7 +19,7 @@ enum Harm {
     Cut { at: usize },
 }
 
-fn harm() -> impl Strategy<Value = Harm> {
+pub(crate) fn harm() -> impl Strategy<Value = Harm> {
     let at = any::<prop::sample::Index>();
     let noise = |most: usize| proptest::collection::vec(any::<u8>(), 1..most);
     // Indices are made to fit the file in `apply`.
@@ -41,14 +41,14 @@ fn harm() -> impl Strategy<Value = Harm> {
 
 /// What was done: the stretch of the original that is touched, and by how much what follows
 /// has moved.
-struct Done {
-    bytes: Vec<u8>,
+pub(crate) struct Done {
+    pub(crate) bytes: Vec<u8>,
     touched: Range<usize>,
     moved: isize,
 }
 
 /// Harms the file behind its header, whose length nothing confirms.
-fn apply(harm: &Harm, original: &[u8], first: usize) -> Done {
+pub(crate) fn apply(harm: &Harm, original: &[u8], first: usize) -> Done {
     let mut bytes = original.to_vec();
     let size = bytes.len();
     let place = |at: usize| {
@@ -163,8 +163,6 @@ fn check(frames: &[Frame], harm: &Harm) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
-
     #[test]
     fn only_the_records_around_it_are_lost(frames in frames(8..120), harm in harm()) {
         check(&frames, &harm)?;

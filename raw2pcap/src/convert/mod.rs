@@ -249,6 +249,7 @@ fn is_tail(damage: &Damage, file_bytes: Option<u64>) -> bool {
     match damage.kind {
         DamageKind::CutHeader
         | DamageKind::CutRecord { .. }
+        | DamageKind::CutPadding
         | DamageKind::PaddingTooLong { .. } => true,
         DamageKind::Unwritten => file_bytes == Some(damage.offset + damage.bytes),
         DamageKind::Unreadable => false,
@@ -263,7 +264,7 @@ fn tell(progress: &Progress, file: &str, damage: &Damage, line: u64) {
     } = damage;
     let text = match kind {
         // The original wrote 1.7 % of its files so, and nothing is lost.
-        DamageKind::PaddingTooLong { .. } => return,
+        DamageKind::PaddingTooLong { .. } | DamageKind::CutPadding => return,
         DamageKind::Unreadable => {
             format!("{bytes} bytes from byte {offset} on are no records, skipped")
         }

@@ -48,7 +48,10 @@ impl Summary {
         self.skipped_bytes += damage.bytes;
         if !is_tail(damage, file_bytes) {
             self.damaged += 1;
-        } else if !matches!(damage.kind, DamageKind::PaddingTooLong { .. }) {
+        } else if !matches!(
+            damage.kind,
+            DamageKind::PaddingTooLong { .. } | DamageKind::CutPadding
+        ) {
             self.cut += 1;
         }
     }

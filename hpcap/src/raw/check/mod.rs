@@ -278,13 +278,17 @@ impl Checker {
                     .bytes
                     .saturating_sub(size_of::<hpcap_record>() as u64),
             },
+            DamageKind::CutPadding => Problem::CutPadding,
             DamageKind::PaddingTooLong { by } => Problem::PaddingTooLong { by },
         };
         progress.closed = false;
         // The tail of a file under way is written while we look.
         let tail = matches!(
             problem,
-            Problem::CutHeader | Problem::CutRecord { .. } | Problem::Unwritten
+            Problem::CutHeader
+                | Problem::CutRecord { .. }
+                | Problem::CutPadding
+                | Problem::Unwritten
         );
         if !(progress.report.under_way && tail) {
             self.find(progress, damage.offset, damage.bytes, problem);

@@ -36,6 +36,8 @@ pub enum Problem {
         /// Bytes of the body that are there.
         there: u64,
     },
+    /// The file ends within padding.
+    CutPadding,
     /// Padding that claims some bytes too many.
     PaddingTooLong {
         /// How many.
@@ -113,6 +115,7 @@ impl fmt::Display for Problem {
                     "the file ends within a record, after {there} of its {caplen} bytes"
                 )
             }
+            Self::CutPadding => write!(f, "the file ends within padding"),
             Self::PaddingTooLong { by } => write!(f, "the padding claims {by} bytes too many"),
             Self::PaddingLengths { caplen, len } => {
                 write!(f, "the padding has two lengths, {caplen} and {len}")

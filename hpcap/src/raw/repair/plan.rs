@@ -15,6 +15,8 @@ use crate::time::Timestamp;
 use crate::units::Bytes;
 
 const HEADER: u64 = HPCAP_RECORD_BYTES as u64;
+/// Closing padding has a body: a header of zeros alone could be anything.
+const CLOSING: u64 = HEADER + 4;
 /// Changes in one plan, at most: another follows where there are more.
 const CHANGES_MAX: usize = 100_000;
 
@@ -144,6 +146,7 @@ impl Pass {
             self.last = Some(frame.time);
             self.closed = false;
         } else {
+            self.cover(plan, None);
             self.closed = true;
         }
         let Some(mut h) = header else {
@@ -210,7 +213,10 @@ impl Pass {
                 plan.change(offset + 8, there.to_le_bytes().to_vec());
                 self.closed = false;
             }
-            DamageKind::CutHeader | DamageKind::Unreadable | DamageKind::Unwritten => {
+            DamageKind::CutHeader
+            | DamageKind::CutPadding
+            | DamageKind::Unreadable
+            | DamageKind::Unwritten => {
                 let start = match self.uncovered {
                     Some((start, end)) if end == offset => start,
                     _ => {
@@ -255,7 +261,7 @@ impl Pass {
     fn finish(&mut self, plan: &mut Plan) {
         let end = plan.file_bytes;
         if let Some((from, to)) = self.uncovered.filter(|(_, to)| *to == end) {
-            let to = to.max(from + HEADER);
+            let to = to.max(from + CLOSING);
             plan.say(
                 from,
                 format_args!("cover the last {} with closing padding", Bytes(end - from)),
@@ -264,7 +270,7 @@ impl Pass {
         } else if !self.closed {
             self.cover(plan, None);
             plan.say(end, "append closing padding");
-            plan.cover(end, end + HEADER, None);
+            plan.cover(end, end + CLOSING, None);
         }
     }
 }

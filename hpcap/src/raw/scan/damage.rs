@@ -25,6 +25,8 @@ pub enum DamageKind {
         /// Bytes of the body that the header promises.
         caplen: u16,
     },
+    /// The file ends within padding; no frame is lost.
+    CutPadding,
     /// The padding at the start of the file claims `by` bytes (1 to 11) more than it has, as
     /// the original wrote it. Nothing is skipped but the padding, which starts at `offset`.
     PaddingTooLong {

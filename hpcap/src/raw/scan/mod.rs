@@ -118,6 +118,7 @@ impl Scan {
         let body = window.get(HEADER..end_of(h)).unwrap_or_default();
         if let Some(Tag::FileHeader(tag)) = Tag::parse(body) {
             self.last = self.last.or_else(|| u32::try_from(tag.start.sec()).ok());
+            self.snap = u16::try_from(tag.caplen).ok().filter(|caplen| *caplen != 0);
         }
     }
 
@@ -185,9 +186,8 @@ impl Scan {
             return self.zeros(window, eof);
         }
         if self.old.is_none() && !is_padding(&h) {
-            self.old = Some(
-                h.len == 0 && h.caplen != 0 && chain(window, 0, eof, self.last, true, CHAIN_ALONE),
-            );
+            let is_old = h.len == 0 && h.caplen != 0;
+            self.old = Some(is_old && chain(window, 0, eof, Some(h.sec), true, CHAIN_ALONE));
         }
         self.judge(&h, window, offset, eof)
     }
@@ -261,7 +261,11 @@ impl Scan {
             let damage = Damage {
                 offset,
                 bytes: window.len() as u64,
-                kind: DamageKind::CutRecord { caplen: h.caplen },
+                kind: if is_padding(h) {
+                    DamageKind::CutPadding
+                } else {
+                    DamageKind::CutRecord { caplen: h.caplen }
+                },
             };
             return Step::Damage {
                 damage,
@@ -274,18 +278,21 @@ impl Scan {
             self.last = Some(h.sec);
         }
         let left = window.len() - end;
-        let goes_on =
-            (eof && left < HEADER) || self.chain(window, end, eof) || self.only_zeros(window, end);
+        let goes_on = (eof && left < HEADER)
+            || self.chain(window, end, eof)
+            || ((trusted || is_padding(h)) && self.zeros_lead_on(window, end, eof));
         self.last = before;
 
-        let contradicts = !old && h.caplen > h.len;
+        let contradicts = !old
+            && if is_padding(h) {
+                h.caplen != h.len && (left == 0 || left >= HEADER)
+            } else {
+                h.caplen > h.len && left >= HEADER
+            };
         let harmless = is_sound
-            || (in_time
-                && contradicts
-                && left >= HEADER
-                && !self.has_records_inside(h, window, eof))
+            || (in_time && contradicts && !self.has_records_inside(h, window, eof))
             || (trusted && h.caplen == h.len);
-        if goes_on && harmless && !self.lost_in_zeros(h, window, eof) {
+        if goes_on && harmless && !self.lost_in_zeros(h, trusted, window, eof) {
             // Good, or good but for lengths that contradict each other or for its time.
             let bytes = self.accept(h, window);
             if !in_time {
@@ -318,7 +325,7 @@ impl Scan {
             let bytes = self.accept(h, window);
             return Step::Record { bytes };
         }
-        if is_sound && !goes_on && self.next_is_only_doubtful(window, end, h) {
+        if is_sound && !goes_on && self.next_is_only_doubtful(window, end, eof, h) {
             let bytes = self.accept(h, window);
             return Step::Record { bytes };
         }
@@ -332,9 +339,23 @@ impl Scan {
         stretch.len() >= HEADER && stretch.iter().all(|b| *b == 0)
     }
 
+    /// Whether there are zeros at `at` that a record ends, or the end of the file, or nothing
+    /// for long.
+    fn zeros_lead_on(&self, window: &[u8], at: usize, eof: bool) -> bool {
+        let rest = &window[at..];
+        let zeros = rest.iter().position(|b| *b != 0).unwrap_or(rest.len());
+        if zeros < HEADER {
+            return false;
+        }
+        let end = at + zeros;
+        zeros >= ZEROS
+            || end == window.len()
+            || (end + 1 - HEADER..=end).any(|at| self.chain(window, at, eof))
+    }
+
     /// Whether a frame with zeros after it is better explained by damage: its lengths are zeros
     /// themselves, or the length on the wire leads to a record and the captured one does not.
-    fn lost_in_zeros(&self, h: &hpcap_record, window: &[u8], eof: bool) -> bool {
+    fn lost_in_zeros(&self, h: &hpcap_record, trusted: bool, window: &[u8], eof: bool) -> bool {
         let next = window.get(end_of(h)..).and_then(header);
         if is_padding(h) || !next.is_some_and(|next| is_empty_padding(&next)) {
             return false;
@@ -343,9 +364,14 @@ impl Scan {
             // Believed before the shortest closing padding only.
             return !eof || window.len() != 2 * HEADER;
         }
+        let end = end_of(h);
+        let closes = |at: usize| eof && window.len() == at + HEADER;
+        if !trusted && !closes(end) {
+            return true;
+        }
         let full = HEADER + usize::from(h.len);
-        let closes = eof && window.len() == full + HEADER && Some(h.caplen) != self.snap;
-        (h.caplen < h.len && full < window.len() && (closes || self.chain(window, full, eof)))
+        let longer = Some(h.caplen) != self.snap && closes(full);
+        (h.caplen < h.len && full < window.len() && (longer || self.chain(window, full, eof)))
             || self.has_records_inside(h, window, eof)
     }
 
@@ -361,8 +387,12 @@ impl Scan {
 
     /// Whether the header at `at` is one in which only a few bits are wrong: its time belongs
     /// here, or its two lengths agree. Then the record before it is whole.
-    fn next_is_only_doubtful(&self, window: &[u8], at: usize, h: &hpcap_record) -> bool {
+    fn next_is_only_doubtful(&self, window: &[u8], at: usize, eof: bool, h: &hpcap_record) -> bool {
         window.get(at..).and_then(header).is_some_and(|next| {
+            if is_padding(&next) {
+                let end = at + end_of(&next);
+                return end == window.len() || self.chain(window, end, eof);
+            }
             let agree = next.caplen == next.len && next.caplen != 0 && !self.is_old();
             let in_time = near(next.sec, Some(h.sec));
             let possible = next.nsec < 1_000_000_000;

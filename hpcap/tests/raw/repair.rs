@@ -1,0 +1,207 @@
+//! Repair: sound afterwards, and not a byte lost.
+
+use std::fs;
+use std::path::Path;
+
+use hpcap::Kind;
+use hpcap::raw::check::Checker;
+use hpcap::raw::repair::{Outcome, apply, plan};
+use proptest::prelude::*;
+
+use crate::damage::{self, harm};
+use crate::made::{self, Frame, file, frames, read};
+
+/// Repairs a file in as many rounds as it takes.
+fn repair(path: &Path) -> Outcome {
+    let plan = plan(path).unwrap();
+    assert!(!plan.more);
+    apply(path, &plan).unwrap()
+}
+
+fn is_sound(path: &Path) -> bool {
+    let report = Checker::new().check_file(path, &mut |_| Ok(())).unwrap();
+    assert!(report.is_sound(), "{:?}", report.findings);
+    report.is_sound()
+}
+
+/// What the file was before, from what was saved.
+fn undone(outcome: &Outcome) -> Vec<u8> {
+    let saved = outcome.saved.as_ref().unwrap();
+    if saved.to_string_lossy().contains(".damaged") {
+        return fs::read(saved).unwrap();
+    }
+    let mut bytes = fs::read(&outcome.path).unwrap();
+    for line in fs::read_to_string(saved).unwrap().lines() {
+        if let Some(size) = line.strip_prefix("# it had ") {
+            bytes.truncate(size.split(' ').next().unwrap().parse().unwrap());
+        } else if let Some((offset, hex)) = line.split_once(' ').filter(|_| !line.starts_with('#'))
+        {
+            let offset: usize = offset.parse().unwrap();
+            for (i, digits) in hex.as_bytes().chunks(2).enumerate() {
+                let digits = std::str::from_utf8(digits).unwrap();
+                bytes[offset + i] = u8::from_str_radix(digits, 16).unwrap();
+            }
+        }
+    }
+    bytes
+}
+
+proptest! {
+    #[test]
+    fn whatever_the_damage(frames in frames(8..60), harms in proptest::collection::vec(harm(), 1..4)) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("1_hpcap0_0.raw");
+        let (mut bytes, offsets) = file(&frames, 0);
+        let first = usize::try_from(offsets[0]).unwrap();
+        for harm in &harms {
+            if bytes.len() > first {
+                bytes = damage::apply(harm, &bytes, first).bytes;
+            }
+        }
+        fs::write(&path, &bytes).unwrap();
+        let before = read(&bytes);
+        let outcome = repair(&path);
+        prop_assert_eq!(&outcome.path, &path);
+        let after = read(&fs::read(&path).unwrap());
+        prop_assert!(after.damage.is_empty(), "{:?} before {:?}", after.damage, before.damage);
+        prop_assert!(is_sound(&path));
+        // Every frame is still there; one that the end cuts comes in addition.
+        let (was, is) = (before.frames_only(), after.frames_only());
+        prop_assert!(is.len() - was.len() <= 1 && is[..was.len()] == was[..]);
+        if bytes.is_empty() || outcome.saved.is_none() {
+            return Ok(());
+        }
+        prop_assert_eq!(undone(&outcome), bytes);
+        prop_assert!(plan(&path).unwrap().is_empty(), "a second time there is nothing to do");
+    }
+}
+
+fn three() -> (Vec<Frame>, Vec<u8>, Vec<u64>) {
+    let frames: Vec<Frame> = (0..3_u64)
+        .map(|i| {
+            Frame::new(
+                made::EPOCH_NS + i * 1000,
+                100,
+                made::contents(100, i, false),
+            )
+        })
+        .collect();
+    let (bytes, offsets) = file(&frames, 0);
+    (frames, bytes, offsets)
+}
+
+#[test]
+fn a_cut_record_keeps_what_is_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("1_hpcap0_0.raw.part");
+    let (frames, bytes, offsets) = three();
+    let cut = usize::try_from(offsets[2]).unwrap() + 12 + 33;
+    fs::write(&path, &bytes[..cut]).unwrap();
+    let outcome = repair(&path);
+    assert_eq!(outcome.path, dir.path().join("1_hpcap0_0.raw"));
+    assert!(!path.exists());
+    assert!(is_sound(&outcome.path));
+    let after = read(&fs::read(&outcome.path).unwrap()).frames_only();
+    assert_eq!(after[..2], frames[..2]);
+    assert_eq!((after[2].time, after[2].len), (frames[2].time, 100));
+    assert_eq!(after[2].data, frames[2].data[..33]);
+    assert_eq!(undone(&outcome), &bytes[..cut]);
+}
+
+#[test]
+fn nothing_is_overwritten() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("1_hpcap0_0.raw.part");
+    let (_, bytes, _) = three();
+    fs::write(&path, &bytes[..bytes.len() - 12]).unwrap();
+    let other = dir.path().join("1_hpcap0_0.raw");
+    fs::write(&other, "mine").unwrap();
+    fs::write(dir.path().join("1_hpcap0_0.raw.part.repair"), "mine, too").unwrap();
+    let outcome = repair(&path);
+    assert_eq!(outcome.path, dir.path().join("1_hpcap0_0-1.raw"));
+    assert_eq!(fs::read(other).unwrap(), b"mine");
+    let saved = dir.path().join("1_hpcap0_0.raw.part.repair");
+    assert_eq!(fs::read(saved).unwrap(), b"mine, too");
+}
+
+#[test]
+fn a_covered_stretch_says_that_frames_may_be_missing() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("1_hpcap0_0.raw");
+    let frames: Vec<Frame> = (0..20_u64)
+        .map(|i| {
+            Frame::new(
+                made::EPOCH_NS + i * 1000,
+                100,
+                made::contents(100, i, false),
+            )
+        })
+        .collect();
+    let (mut bytes, offsets) = file(&frames, 0);
+    let at = |i: usize| usize::try_from(offsets[i]).unwrap();
+    bytes[at(5)..at(9)].copy_from_slice(&made::contents(at(9) - at(5), 3, false));
+    fs::write(&path, &bytes).unwrap();
+    let outcome = repair(&path);
+    assert!(is_sound(&path));
+    let seen = read(&fs::read(&path).unwrap());
+    assert_eq!(seen.gaps.len(), 1);
+    assert_eq!(seen.gaps[0].until, frames[9].time);
+    assert!(seen.gaps[0].lost.lost().is_zero(), "how many is not known");
+    assert_eq!(undone(&outcome), bytes);
+}
+
+#[test]
+fn stray_bytes_are_left_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("1_hpcap0_0.raw");
+    let frames: Vec<Frame> = (0..20_u64)
+        .map(|i| {
+            Frame::new(
+                made::EPOCH_NS + i * 1000,
+                100,
+                made::contents(100, i, false),
+            )
+        })
+        .collect();
+    let (mut bytes, offsets) = file(&frames, 0);
+    // Zeros, so that the frame before them is believed.
+    let at = usize::try_from(offsets[7]).unwrap();
+    bytes.splice(at..at, [0, 0, 0, 0, 0]);
+    fs::write(&path, &bytes).unwrap();
+    let outcome = repair(&path);
+    assert!(is_sound(&path));
+    assert_eq!(undone(&outcome), bytes);
+    let seen = read(&fs::read(&path).unwrap()).frames_only();
+    assert!(seen.len() >= 19 && seen.iter().all(|f| frames.contains(f)));
+}
+
+#[test]
+fn a_sound_file_is_not_touched() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("1_hpcap0_0.raw");
+    let (_, bytes, _) = three();
+    fs::write(&path, &bytes).unwrap();
+    let plan = plan(&path).unwrap();
+    assert!(plan.is_empty() && plan.steps.is_empty());
+    assert_eq!(repair(&path).saved, None);
+    assert_eq!(fs::read(&path).unwrap(), bytes);
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn a_file_under_way_is_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let queue = hpcap::QueueName::new(0, 0);
+    let part = hpcap::raw::PartFile::create(dir.path(), queue, made::header().start).unwrap();
+    fs::write(part.path(), three().1).unwrap();
+    let todo = plan(&part.path()).unwrap();
+    let error = apply(&part.path(), &todo).unwrap_err();
+    assert_eq!(error.kind(), Kind::Busy);
+    let report = Checker::new()
+        .check_file(&part.path(), &mut |_| Ok(()))
+        .unwrap();
+    assert!(report.under_way);
+    let path = part.path();
+    drop(part);
+    assert!(apply(&path, &todo).is_ok());
+}

@@ -1,0 +1,133 @@
+//! Captures as a source: what is in a pcap file is in the RAW file, byte for byte.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+use std::path::{Path, PathBuf};
+
+use common::{files, run};
+use hpcap::Timestamp;
+use hpcap::pcapfile::{PcapWriter, Precision, Reader as PcapReader};
+use hpcap::raw::record::{Item, Parsed, parse};
+
+/// Time, length on the wire, data.
+type Frame = (Timestamp, u16, Vec<u8>);
+
+/// The frames of a capture up to its end, or to where it is damaged; as a RAW file holds them.
+fn of_capture(path: &Path) -> Option<Vec<Frame>> {
+    let mut reader = PcapReader::open(path).ok()?;
+    let mut frames = Vec::new();
+    while let Ok(Some(frame)) = reader.next() {
+        let data = frame.data[..frame.data.len().min(65_535)].to_vec();
+        let len = u64::from(frame.len).max(frame.data.len() as u64);
+        let (time, _) = hpcap::raw::writer::storable_time(frame.sec, frame.nsec);
+        frames.push((time, u16::try_from(len).unwrap_or(u16::MAX), data));
+    }
+    Some(frames)
+}
+
+/// The frames of the files, strictly: each record follows the one before, up to the end. A
+/// reader that tolerates damage may take the odd times of a made-up capture for such.
+fn of_recording(folder: &Path) -> Vec<Frame> {
+    let mut frames = Vec::new();
+    for path in files(folder, ".raw") {
+        let bytes = std::fs::read(&path).unwrap();
+        let mut rest = bytes.as_slice();
+        while !rest.is_empty() {
+            let Parsed::Whole { item, bytes: size } = parse(rest) else {
+                panic!("a cut record, {} bytes before the end", rest.len());
+            };
+            if let Item::Frame(f) = item {
+                frames.push((f.time, f.len, f.data.to_vec()));
+            }
+            rest = &rest[size..];
+        }
+    }
+    frames
+}
+
+/// Records a capture; returns the exit code, what it said, and the frames of the files.
+fn record(capture: &Path) -> (i32, String, Vec<Frame>) {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("out");
+    let source = format!("pcap:{}", capture.display());
+    let output = run(&[
+        "--source",
+        &source,
+        "--ring",
+        "1M",
+        folder.to_str().unwrap(),
+    ]);
+    let frames = if folder.exists() {
+        of_recording(&folder)
+    } else {
+        Vec::new()
+    };
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    (output.status.code().unwrap_or(-1), text, frames)
+}
+
+/// A capture of our own, with every sort of frame length.
+fn own_capture(folder: &Path) -> PathBuf {
+    let path = folder.join("own.pcap");
+    let file = std::fs::File::create(&path).unwrap();
+    let mut writer = PcapWriter::new(file, 1, 262_144, Precision::Nanoseconds);
+    for i in 0..300_u32 {
+        let len = [0, 1, 13, 14, 60, 61, 1514, 9000, 65_535][i as usize % 9];
+        let data: Vec<u8> = (0..len).map(|b| (b + i).to_le_bytes()[0]).collect();
+        let time = Timestamp::new(1_700_000_000 + i, i * 7);
+        writer.frame(time, len + i % 3, &data).unwrap();
+    }
+    writer.flush().unwrap();
+    path
+}
+
+#[test]
+fn every_frame_of_a_capture_is_recorded_byte_for_byte() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = own_capture(dir.path());
+    let (code, text, frames) = record(&path);
+    assert_eq!(code, 0, "{text}");
+    assert_eq!(frames.len(), 300);
+    assert!(frames == of_capture(&path).unwrap());
+}
+
+#[test]
+fn a_capture_that_is_cut_is_recorded_up_to_there_and_it_is_said() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = own_capture(dir.path());
+    let whole = std::fs::read(&path).unwrap();
+    std::fs::write(&path, &whole[..whole.len() - 5]).unwrap();
+    let (code, text, frames) = record(&path);
+    assert_eq!(code, 1);
+    assert!(text.contains("own.pcap"), "{text}");
+    assert_eq!(frames.len(), 299);
+    assert!(frames == of_capture(&path).unwrap());
+}
+
+#[test]
+fn every_test_capture_is_recorded_byte_for_byte() {
+    let Some(folder) = std::env::var_os("HPCAP_TEST_PCAPS") else {
+        println!("skipped: real captures (HPCAP_TEST_PCAPS is not set)");
+        return;
+    };
+    let mut count = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let Some(wanted) = of_capture(&path) else {
+            continue;
+        };
+        let (code, text, frames) = record(&path);
+        assert!(
+            frames == wanted,
+            "{}: {} of {} frames, {code}: {text}",
+            path.display(),
+            frames.len(),
+            wanted.len()
+        );
+        count += 1;
+    }
+    println!("{count} captures");
+    assert!(count > 0);
+}
