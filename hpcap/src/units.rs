@@ -148,12 +148,17 @@ pub struct Bytes(pub u64);
 impl fmt::Display for Bytes {
     #[allow(clippy::cast_precision_loss, reason = "three digits are shown")]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        scale(
-            f,
-            self.0 as f64,
-            1024.0,
-            &["", "Ki", "Mi", "Gi", "Ti", "Pi"],
-        )?;
+        const PREFIXES: [&str; 6] = ["", "Ki", "Mi", "Gi", "Ti", "Pi"];
+        // Sizes of pages, blocks and rings are whole numbers of something: `4 KiB`.
+        let power = match self.0 {
+            0 => 0,
+            n => (n.trailing_zeros() / 10).min(5) as usize,
+        };
+        let whole = self.0 >> (10 * power);
+        if whole < 1024 {
+            return write!(f, "{whole} {}B", PREFIXES[power]);
+        }
+        scale(f, self.0 as f64, 1024.0, &PREFIXES)?;
         f.write_str("B")
     }
 }
@@ -241,7 +246,11 @@ mod tests {
     fn numbers_print_with_three_digits() {
         assert_eq!(format!("{}b/s", Si(1_490_000.0)), "1.49 Mb/s");
         assert_eq!(format!("{}pps", Si(0.0)), "0 pps");
-        assert_eq!(Bytes(3 << 29).to_string(), "1.50 GiB");
+        assert_eq!(Bytes((3 << 29) + 1).to_string(), "1.50 GiB");
+        assert_eq!(Bytes(4 << 10).to_string(), "4 KiB");
+        assert_eq!(Bytes(64 << 20).to_string(), "64 MiB");
+        assert_eq!(Bytes(1536).to_string(), "1.50 KiB");
+        assert_eq!(Bytes(0).to_string(), "0 B");
         assert_eq!(Bytes(640).to_string(), "640 B");
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use hpcap::queue::QueueInfo;
-use hpcap::units::{Bytes, Si};
+use hpcap::units::Bytes;
 use hpcap::{Contract, Error, Ledger, ListenerInfo, Queue, QueueName, Result};
 use serde::Serialize;
 
@@ -124,7 +124,6 @@ pub(super) fn show(only: Option<QueueName>, json: bool) -> Result<String> {
     Ok(out)
 }
 
-#[allow(clippy::cast_precision_loss, reason = "three digits are shown")]
 fn print_queue(out: &mut String, info: &QueueInfo, status: &QueueStatus) {
     let state = if status.running { "running" } else { "ended" };
     let _ = writeln!(
@@ -157,24 +156,23 @@ fn print_queue(out: &mut String, info: &QueueInfo, status: &QueueStatus) {
 }
 
 /// The ledger, a line for each reason that has a frame.
-#[allow(clippy::cast_precision_loss, reason = "three digits are shown")]
 pub(super) fn print_ledger(out: &mut String, ledger: &Ledger) {
     let wire = ledger.on_the_wire();
     let _ = writeln!(
         out,
-        "  {:<12} {:>15} frames  {:>8}B",
+        "  {:<12} {:>15} frames  {:>9}",
         "on the wire",
         wire.frames,
-        Si(wire.bytes as f64).to_string()
+        Bytes(wire.bytes).to_string()
     );
     for (reason, count) in ledger.iter() {
         if !count.is_zero() {
             let _ = writeln!(
                 out,
-                "  {:<12} {:>15} frames  {:>8}B",
+                "  {:<12} {:>15} frames  {:>9}",
                 reason.name(),
                 count.frames,
-                Si(count.bytes as f64).to_string()
+                Bytes(count.bytes).to_string()
             );
         }
     }
