@@ -139,7 +139,10 @@ impl Tag {
             Self::FileHeader(h) => {
                 let queue = h.queue.unwrap_or(QueueName::new(u32::MAX, u32::MAX));
                 abi::hpcap_file_header {
-                    tag: tag(abi::HPCAP_TAG_FILE_HEADER, size_of::<abi::hpcap_file_header>()),
+                    tag: tag(
+                        abi::HPCAP_TAG_FILE_HEADER,
+                        size_of::<abi::hpcap_file_header>(),
+                    ),
                     stream_off: h.stream_off,
                     start_ns: h.start.as_ns(),
                     link_type: h.link_type,
