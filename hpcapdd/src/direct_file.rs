@@ -6,6 +6,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
 
 use nix::fcntl::{FallocateFlags, FcntlArg, OFlag, fallocate, fcntl};
+use nix::sys::statvfs::fstatvfs;
 
 /// What a direct write must be aligned to: memory, place in the file, length.
 pub const ALIGN: u64 = 4096;
@@ -69,10 +70,12 @@ impl DirectFile {
         Ok(())
     }
 
-    /// Reserves room for `bytes` without changing the file's length. A file system that
-    /// cannot do it, or has less room, is not an error: the writes will say.
+    /// Reserves room for `bytes`, or for half of what is free where that is less, without
+    /// changing the file's length. A file system that cannot do it is not an error: the
+    /// writes will say what is wrong.
     pub fn reserve(&self, bytes: u64) {
-        if let Ok(bytes) = libc::off_t::try_from(bytes) {
+        let free = fstatvfs(&self.file).map_or(0, |s| s.blocks_available() * s.fragment_size());
+        if let Ok(bytes @ 1..) = libc::off_t::try_from(bytes.min(free / 2)) {
             let _ = fallocate(&self.file, FallocateFlags::FALLOC_FL_KEEP_SIZE, 0, bytes);
         }
     }

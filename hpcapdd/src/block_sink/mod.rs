@@ -1,11 +1,15 @@
 //! The stream as it is, in whole blocks.
 
-use std::time::{Duration, Instant};
+mod mend;
 
-use hpcap::listener::{Listener, Start};
+use std::time::Instant;
+
+use hpcap::listener::Listener;
 use hpcap::queue::QueueInfo;
 use hpcap::raw::{Gap, LedgerTag, tag::Tag};
 use hpcap::{Count, Kind, Ledger, Reason, Result, Timestamp};
+
+use mend::Broken;
 
 use crate::block_writer::{BlockWriter, Geometry, Salvage};
 use crate::capture_file::OutputFolder;
@@ -14,9 +18,6 @@ use crate::piece::Piece;
 use crate::sink::{Ending, FLUSH_AFTER, Note, Sink, Step, Tally};
 use crate::trouble::Trouble;
 use crate::walk::walk_while;
-
-/// How often a new file is asked for while one is needed to go on.
-const ASK_AGAIN: Duration = Duration::from_millis(500);
 
 /// Where a block recorder stops by itself.
 #[derive(Debug, Clone, Copy, Default)]
@@ -27,16 +28,6 @@ pub struct BlockLimits {
     pub bytes: Option<u64>,
     /// A new file before one holds more bytes than this.
     pub rotate_bytes: Option<u64>,
-}
-
-/// Part of the stream is missing from our files: what we know of it.
-#[derive(Debug)]
-struct Broken {
-    reason: Reason,
-    salvage: Salvage,
-    /// The listener was overtaken, and has no valid position.
-    overtaken: bool,
-    asked: Option<Instant>,
 }
 
 /// Writes whole blocks into files.
@@ -50,6 +41,8 @@ pub struct BlockSink {
     flushed: Instant,
     /// Stream offset up to which everything is stored, or given up.
     done: u64,
+    /// Frames captured before the file under way, or before the next where there is none.
+    reached: Count,
     /// The file that a new one was asked for, because it is long enough.
     rotated: Option<u64>,
     broken: Option<Broken>,
@@ -77,6 +70,7 @@ impl BlockSink {
             notes: Vec::new(),
             flushed: Instant::now(),
             done: listener.position(),
+            reached: captured_before(listener),
             rotated: None,
             broken: None,
         }
@@ -106,6 +100,7 @@ impl BlockSink {
                 .salvage(None)
                 .map_or(Count::default(), |s| s.captured),
         };
+        self.reached = captured;
         if let Some(sealed) = self.writer.complete(at, captured) {
             self.note_sealed(sealed);
         }
@@ -171,85 +166,6 @@ impl BlockSink {
         }
     }
 
-    /// The file under way takes nothing more of the stream.
-    fn break_off(&mut self, reason: Reason, salvage: Option<Salvage>) {
-        if let Some(salvage) = salvage.or_else(|| self.writer.salvage(None)) {
-            self.broken = Some(Broken {
-                reason,
-                salvage,
-                overtaken: reason == Reason::Overrun,
-                asked: None,
-            });
-        }
-    }
-
-    /// Goes on behind what is missing once a file starts there.
-    fn mend(&mut self, listener: &mut Listener, until: u64) -> Result<Step> {
-        let Some(broken) = &mut self.broken else {
-            return Ok(Step::Done);
-        };
-        if broken.asked.is_none_or(|t| t.elapsed() >= ASK_AGAIN) {
-            broken.asked = Some(Instant::now());
-            listener.request_file();
-        }
-        if broken.overtaken {
-            match listener.resync(Start::File) {
-                Ok(_) => broken.overtaken = false,
-                Err(e) if e.kind() == Kind::NotFound => return Ok(self.pause(listener, until)),
-                Err(e) => return Err(e),
-            }
-        }
-        let Some(piece) = Piece::of(listener, until) else {
-            return Ok(self.pause(listener, until));
-        };
-        let len = piece.bytes.len() as u64;
-        if piece.starts_file() && Some(piece.off) != self.writer.file_start() {
-            let captured = piece.captured_before();
-            let ledger = listener.ledger();
-            self.end_broken(captured, &ledger.ledger);
-            self.done = listener.position();
-            return Ok(Step::Done);
-        }
-        // Skipped: given back to the ring unread.
-        listener.advance(len);
-        self.done = listener.position();
-        match listener.ack() {
-            Err(e) if e.kind() == Kind::Overrun => {
-                if let Some(broken) = &mut self.broken {
-                    broken.overtaken = true;
-                }
-                Ok(Step::Done)
-            }
-            other => other.map(|()| Step::Done),
-        }
-    }
-
-    /// Nothing to go on with: until the end that is all.
-    fn pause(&mut self, listener: &Listener, until: u64) -> Step {
-        if until != u64::MAX && (listener.published() >= until || listener.ended()) {
-            self.done = until;
-        }
-        Step::Pause
-    }
-
-    /// Seals the broken file with a gap that says what is missing, now that it is known:
-    /// `captured` frames came before the place where we go on.
-    fn end_broken(&mut self, captured: Count, ledger: &Ledger) {
-        let Some(Broken {
-            reason, salvage, ..
-        }) = self.broken.take()
-        else {
-            return;
-        };
-        let lost = captured - salvage.captured;
-        self.tally.lost[reason] += lost;
-        self.seal(&salvage, ledger, Some((reason, lost)));
-        self.notes.push(Note::Warning(format!(
-            "{} frames are missing behind the last file: {reason}",
-            lost.frames
-        )));
-    }
-
     /// Ends the file under way at `at`, with a gap where there is one, and the ledger.
     fn seal(&mut self, at: &Salvage, ledger: &Ledger, gap: Option<(Reason, Count)>) {
         let now = Timestamp::now();
@@ -285,23 +201,6 @@ impl BlockSink {
             }
             self.note_sealed(sealed);
         }
-    }
-
-    /// A file that takes nothing more. Where it holds nothing yet, another would fare the
-    /// same: wait. Otherwise go on with the next file, and count what is between.
-    fn file_failed(&mut self, listener: &mut Listener, until: u64, trouble: Trouble) -> Step {
-        if !self.writer.holds_blocks() {
-            self.writer.discard();
-            return Step::Hold(trouble);
-        }
-        let piece = Piece::of(listener, until).filter(|_| tail_is_whole(listener));
-        let salvage = self.writer.salvage(piece.as_ref());
-        self.notes.push(Note::Warning(format!(
-            "{}\n  going on with a new file; what is between is counted as storage",
-            trouble.error()
-        )));
-        self.break_off(Reason::Storage, salvage);
-        Step::Done
     }
 }
 
@@ -384,8 +283,7 @@ impl Sink for BlockSink {
         self.complete_file(listener);
         let Some(stored) = self.writer.stored() else {
             if !ending.complete {
-                let before = Piece::of(listener, u64::MAX).map(|p| p.captured_before());
-                self.tally.lost[Reason::Storage] += captured - before.unwrap_or(captured);
+                self.tally.lost[Reason::Storage] += captured - self.reached;
             }
             return;
         };
@@ -420,6 +318,16 @@ impl Sink for BlockSink {
 
     fn notes(&mut self) -> Vec<Note> {
         std::mem::take(&mut self.notes)
+    }
+}
+
+/// Frames captured before the place where `listener` stands.
+fn captured_before(listener: &Listener) -> Count {
+    let block = listener.position() / listener.info().block_bytes;
+    match listener.block_entry(block) {
+        Some(entry) => Count::new(entry.frames, entry.bytes),
+        // Nothing was captured behind it yet.
+        None => listener.ledger().ledger[Reason::Captured],
     }
 }
 

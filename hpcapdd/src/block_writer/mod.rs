@@ -92,6 +92,17 @@ impl BlockWriter {
         self.open.as_ref().is_some_and(|o| o.trusted > o.start)
     }
 
+    /// Makes a file that starts at stream offset `start`, before which `captured` frames were
+    /// captured, and holds nothing yet.
+    ///
+    /// # Errors
+    /// [`Trouble`].
+    pub fn begin(&mut self, start: u64, captured: Count) -> Result<(), Trouble> {
+        let open = Open::begin(&self.folder, self.geometry, start, captured)?;
+        self.open = Some(open);
+        Ok(())
+    }
+
     /// Brings what is new of `piece` into the file under way, or into a new one where there
     /// is none; `piece` must then be the start of a file. What a partial block has in its last
     /// page is written with padding behind it ([`Bounce`]), and again with the rest of the
@@ -102,9 +113,12 @@ impl BlockWriter {
     pub fn store(&mut self, piece: &Piece<'_>) -> Result<u64, Trouble> {
         let open = match &mut self.open {
             Some(open) => open,
-            None => self
-                .open
-                .insert(Open::begin(&self.folder, self.geometry, piece)?),
+            None => self.open.insert(Open::begin(
+                &self.folder,
+                self.geometry,
+                piece.off,
+                piece.captured_before(),
+            )?),
         };
         let before = open.stored;
         let in_file = piece.off - open.start;
@@ -251,15 +265,16 @@ impl Open {
     fn begin(
         folder: &OutputFolder,
         geometry: Geometry,
-        piece: &Piece<'_>,
+        start: u64,
+        captured: Count,
     ) -> Result<Self, Trouble> {
         Ok(Self {
             file: folder.create()?,
-            start: piece.off,
-            before: piece.captured_before(),
-            stored: piece.off,
-            trusted: piece.off,
-            anchor: (piece.off, piece.captured_before()),
+            start,
+            before: captured,
+            stored: start,
+            trusted: start,
+            anchor: (start, captured),
             index: Index::new(geometry.block_bytes),
         })
     }
@@ -283,204 +298,4 @@ fn slice(bytes: &[u8], from: u64, to: u64) -> &[u8] {
 }
 
 #[cfg(test)]
-mod tests {
-    use hpcap::QueueName;
-    use hpcap::abi::{hpcap_block, hpcap_record};
-    use hpcap::raw::{Item, LedgerTag, record, tag::Tag};
-    use proptest::prelude::*;
-
-    use super::*;
-
-    const BLOCK: u64 = 128 << 10;
-    const GEOMETRY: Geometry = Geometry {
-        block_bytes: BLOCK,
-        file_bytes_max: 64 * BLOCK,
-    };
-
-    /// A stream of frames of pseudo-random lengths, as a producer lays it out, from offset 0.
-    struct Stream {
-        bytes: Vec<u8>,
-        /// Ends of records.
-        ends: Vec<u64>,
-        entries: Vec<hpcap_block>,
-    }
-
-    impl Stream {
-        fn new(blocks: u64, seed: u64) -> Self {
-            let mut stream = Self {
-                bytes: Vec::new(),
-                ends: vec![0],
-                entries: Vec::new(),
-            };
-            let mut random = seed | 1;
-            while (stream.bytes.len() as u64) < blocks * BLOCK {
-                random = random
-                    .wrapping_mul(6_364_136_223_846_793_005)
-                    .wrapping_add(1);
-                stream.push(u16::try_from(random >> 48).unwrap() % 3000);
-            }
-            stream
-        }
-
-        fn push(&mut self, len: u16) {
-            let at = self.bytes.len() as u64;
-            if self.entries.len() as u64 == at / BLOCK {
-                let frames = self.ends.len() as u64 - 1;
-                self.entries.push(hpcap_block {
-                    block: at / BLOCK,
-                    first_off: at,
-                    first_ns: 1_000_000_000 + frames,
-                    frames,
-                    bytes: at - 12 * frames,
-                    file_off: 0,
-                });
-            }
-            let head = hpcap_record {
-                sec: 1,
-                nsec: 0,
-                caplen: len,
-                len,
-            };
-            self.bytes.extend_from_slice(head.as_bytes());
-            self.bytes.resize(self.bytes.len() + usize::from(len), 7);
-            self.ends.push(self.bytes.len() as u64);
-        }
-
-        /// The part of block `number` before stream offset `until`, in aligned memory.
-        fn piece<'a>(&self, number: u64, until: u64, memory: &'a mut Memory) -> Piece<'a> {
-            let off = number * BLOCK;
-            let end = until.min(off + BLOCK);
-            let bytes = slice(&self.bytes, off, end);
-            memory.0[..bytes.len()].copy_from_slice(bytes);
-            Piece {
-                off,
-                bytes: &memory.0[..bytes.len()],
-                complete: end == off + BLOCK,
-                entry: self.entries[usize::try_from(number).unwrap()],
-            }
-        }
-
-        fn captured(&self, end: u64) -> Count {
-            let frames = self.ends.partition_point(|e| *e <= end) as u64 - 1;
-            let last = self.ends[usize::try_from(frames).unwrap()];
-            Count::new(frames, last - 12 * frames)
-        }
-    }
-
-    #[repr(C, align(4096))]
-    struct Memory([u8; BLOCK as usize]);
-
-    fn memory() -> Box<Memory> {
-        Box::new(Memory([0; BLOCK as usize]))
-    }
-
-    fn writer(dir: &std::path::Path, direct: bool) -> BlockWriter {
-        let folder = OutputFolder::open(dir, QueueName::new(0, 0), direct).unwrap();
-        BlockWriter::new(folder.reserving(4 * BLOCK), GEOMETRY)
-    }
-
-    /// Stores block `number` and trusts it.
-    fn whole(writer: &mut BlockWriter, stream: &Stream, number: u64) {
-        let mut memory = memory();
-        let piece = stream.piece(number, u64::MAX, &mut memory);
-        writer.store(&piece).unwrap();
-        let (off, first) = (piece.off, piece.entry.first_off);
-        writer.trust(off, first, piece.captured_before(), piece.entry.first_ns);
-    }
-
-    fn only_file(dir: &std::path::Path) -> Vec<u8> {
-        let mut todo = vec![dir.to_owned()];
-        while let Some(folder) = todo.pop() {
-            for entry in std::fs::read_dir(folder).unwrap() {
-                let path = entry.unwrap().path();
-                match path.extension() {
-                    None => todo.push(path),
-                    Some(end) if end == "part" || end == "raw" => {
-                        return std::fs::read(path).unwrap();
-                    }
-                    Some(_) => {}
-                }
-            }
-        }
-        panic!("no file");
-    }
-
-    /// Number of frames and of ledgers; the records must end exactly at the end.
-    fn parse_all(mut bytes: &[u8]) -> (u64, u64) {
-        let (mut frames, mut ledgers) = (0, 0);
-        while !bytes.is_empty() {
-            let record::Parsed::Whole { item, bytes: size } = record::parse(bytes) else {
-                panic!("a cut record, {} bytes before the end", bytes.len());
-            };
-            frames += u64::from(matches!(item, Item::Frame(_)));
-            ledgers += u64::from(matches!(item, Item::Ledger(_)));
-            bytes = &bytes[size..];
-        }
-        (frames, ledgers)
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(24))]
-
-        /// A block that is stored in parts is a valid file after each, and the same at last.
-        #[test]
-        fn parts_of_a_block_make_a_valid_file_at_any_moment(
-            seed: u64, direct: bool, cuts in proptest::collection::vec(0.0..1.0, 1..8)
-        ) {
-            let dir = tempfile::tempdir_in(".").unwrap();
-            let stream = Stream::new(3, seed);
-            let mut writer = writer(dir.path(), direct);
-            whole(&mut writer, &stream, 0);
-            let mut ends: Vec<u64> = stream.ends.iter().copied()
-                .filter(|e| (BLOCK + 1..2 * BLOCK).contains(e)).collect();
-            let mut cuts: Vec<usize> = cuts.iter()
-                .map(|c: &f64| (c * ends.len() as f64) as usize).collect();
-            cuts.sort_unstable();
-            cuts.dedup();
-            ends = cuts.into_iter().map(|c| ends[c]).collect();
-            for end in ends {
-                let mut memory = memory();
-                writer.store(&stream.piece(1, end, &mut memory)).unwrap();
-                let file = only_file(dir.path());
-                prop_assert_eq!(slice(&file, 0, end), slice(&stream.bytes, 0, end));
-                prop_assert_eq!(parse_all(&file).0, stream.captured(end).frames);
-            }
-            whole(&mut writer, &stream, 1);
-            let file = only_file(dir.path());
-            prop_assert_eq!(slice(&file, 0, 2 * BLOCK), slice(&stream.bytes, 0, 2 * BLOCK));
-        }
-
-        /// Wherever a file ends before its time, it holds every whole record, and is sound.
-        #[test]
-        fn a_file_that_ends_early_is_sound(seed: u64, direct: bool, part in 0.0..1.0, lost: bool) {
-            let dir = tempfile::tempdir_in(".").unwrap();
-            let stream = Stream::new(3, seed);
-            let mut writer = writer(dir.path(), direct);
-            whole(&mut writer, &stream, 0);
-            whole(&mut writer, &stream, 1);
-            let at = 2 * BLOCK + (part * BLOCK as f64) as u64;
-            let mut memory = memory();
-            let piece = stream.piece(2, at, &mut memory);
-            if at > 2 * BLOCK {
-                writer.store(&piece).unwrap();
-            }
-            // `lost`: the ring has been overwritten, only whole blocks count.
-            let salvage = writer.salvage((!lost).then_some(&piece)).unwrap();
-            let until = if lost { 2 * BLOCK } else { at };
-            let end = *stream.ends.iter().rfind(|e| **e <= until).unwrap();
-            prop_assert_eq!(salvage.end, end);
-            prop_assert_eq!(salvage.captured, stream.captured(end));
-            let tag = Tag::Ledger(Box::<LedgerTag>::default()).to_body();
-            let (sealed, trouble) = writer.seal(end, salvage.captured, &[tag]).unwrap();
-            prop_assert!(trouble.is_none());
-            prop_assert_eq!(sealed.frames, stream.captured(end));
-            let (complete, _) = sealed.finish().unwrap();
-            let file = std::fs::read(&complete.path).unwrap();
-            prop_assert_eq!(slice(&file, 0, end), slice(&stream.bytes, 0, end));
-            prop_assert!(file.len() as u64 % BLOCK == 0);
-            prop_assert_eq!(parse_all(&file), (stream.captured(end).frames, 1));
-            let index = Index::load(&complete.path).unwrap().unwrap();
-            prop_assert_eq!(index.entries.len() as u64, file.len() as u64 / BLOCK);
-        }
-    }
-}
+mod tests;

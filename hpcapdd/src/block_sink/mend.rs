@@ -1,0 +1,136 @@
+//! Going on where part of the stream cannot be stored.
+
+use std::time::{Duration, Instant};
+
+use hpcap::{Count, Kind, Ledger, Listener, Reason, Result, Start};
+
+use super::{BlockSink, tail_is_whole};
+use crate::block_writer::Salvage;
+use crate::piece::Piece;
+use crate::sink::{Note, Step};
+use crate::trouble::Trouble;
+
+/// How often a new file is asked for while one is needed to go on.
+const ASK_AGAIN: Duration = Duration::from_millis(500);
+
+/// Part of the stream is missing from our files: what we know of it.
+#[derive(Debug)]
+pub(super) struct Broken {
+    reason: Reason,
+    salvage: Salvage,
+    /// The listener was overtaken, and has no valid position.
+    overtaken: bool,
+    asked: Option<Instant>,
+}
+
+impl BlockSink {
+    /// The file under way takes nothing more of the stream.
+    pub(super) fn break_off(&mut self, reason: Reason, salvage: Option<Salvage>) {
+        if self.writer.file_start().is_none() {
+            // For the gap, which needs a file to stand in. Without one it is in the summary.
+            let _ = self.writer.begin(self.done, self.reached);
+        }
+        let known = salvage.or_else(|| self.writer.salvage(None));
+        self.broken = Some(Broken {
+            reason,
+            salvage: known.unwrap_or(Salvage {
+                end: self.done,
+                captured: self.reached,
+                last: None,
+            }),
+            overtaken: reason == Reason::Overrun,
+            asked: None,
+        });
+    }
+
+    /// Goes on behind what is missing once a file starts there.
+    pub(super) fn mend(&mut self, listener: &mut Listener, until: u64) -> Result<Step> {
+        let Some(broken) = &mut self.broken else {
+            return Ok(Step::Done);
+        };
+        if broken.asked.is_none_or(|t| t.elapsed() >= ASK_AGAIN) {
+            broken.asked = Some(Instant::now());
+            listener.request_file();
+        }
+        broken.overtaken |= !tail_is_whole(listener);
+        if broken.overtaken {
+            match listener.resync(Start::File) {
+                Ok(_) => broken.overtaken = false,
+                Err(e) if e.kind() == Kind::NotFound => return Ok(self.pause(listener, until)),
+                Err(e) => return Err(e),
+            }
+        }
+        let Some(piece) = Piece::of(listener, until) else {
+            return Ok(self.pause(listener, until));
+        };
+        let len = piece.bytes.len() as u64;
+        if piece.starts_file() && Some(piece.off) != self.writer.file_start() {
+            let captured = piece.captured_before();
+            let ledger = listener.ledger();
+            self.end_broken(captured, &ledger.ledger);
+            self.done = listener.position();
+            return Ok(Step::Done);
+        }
+        // Skipped: given back to the ring unread.
+        listener.advance(len);
+        self.done = listener.position();
+        match listener.ack() {
+            Err(e) if e.kind() == Kind::Overrun => {
+                if let Some(broken) = &mut self.broken {
+                    broken.overtaken = true;
+                }
+                Ok(Step::Done)
+            }
+            other => other.map(|()| Step::Done),
+        }
+    }
+
+    /// Nothing to go on with: until the end that is all.
+    fn pause(&mut self, listener: &Listener, until: u64) -> Step {
+        if until != u64::MAX && (listener.published() >= until || listener.ended()) {
+            self.done = until;
+        }
+        Step::Pause
+    }
+
+    /// Seals the broken file with a gap that says what is missing, now that it is known:
+    /// `captured` frames came before the place where we go on.
+    pub(super) fn end_broken(&mut self, captured: Count, ledger: &Ledger) {
+        let Some(Broken {
+            reason, salvage, ..
+        }) = self.broken.take()
+        else {
+            return;
+        };
+        let lost = captured - salvage.captured;
+        self.reached = captured;
+        self.tally.lost[reason] += lost;
+        self.seal(&salvage, ledger, Some((reason, lost)));
+        self.notes.push(Note::Warning(format!(
+            "{} frames are missing behind the last file: {reason}",
+            lost.frames
+        )));
+    }
+
+    /// A file that takes nothing more. Where it holds nothing yet, another would fare the
+    /// same: wait. Otherwise go on with the next file, and count what is between.
+    pub(super) fn file_failed(
+        &mut self,
+        listener: &mut Listener,
+        until: u64,
+        trouble: Trouble,
+    ) -> Step {
+        if !self.writer.holds_blocks() {
+            self.writer.discard();
+            return Step::Hold(trouble);
+        }
+        let piece = Piece::of(listener, until).filter(|_| tail_is_whole(listener));
+        let salvage = self.writer.salvage(piece.as_ref());
+        self.notes.push(Note::Warning(format!(
+            "{}\n  going on with a new file; what is between is counted as storage",
+            trouble.error()
+        )));
+        self.break_off(Reason::Storage, salvage);
+        Step::Done
+    }
+}
