@@ -294,7 +294,7 @@ elif [ "$(id -u)" = 0 ] && make_cable; then
 	stop_recorder
 else
 	say "hpcap: $SECONDS_TO_RUN seconds of traffic that hpcapd generates itself, recorded, checked and"
-	say "converted. (As root, with network namespaces, it goes over a virtual cable.)"
+	say "converted. (As root, where network namespaces can be made, it goes over a virtual cable.)"
 	# So many frames that it takes about as long; the daemon counts them from the first.
 	sent=$((SECONDS_TO_RUN * 160000))
 	start_daemon "gen:size=imix,rate=160000pps,count=$sent"
