@@ -51,7 +51,7 @@ lint: ## formatting, compiler and clippy warnings, documentation, the C, the scr
 	@scripts/deps.sh need build lint
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
-	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --locked
+	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --locked --document-private-items
 	scripts/lint-c.sh
 	scripts/lint-text.sh
 

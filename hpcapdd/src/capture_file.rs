@@ -27,7 +27,7 @@ impl OutputFolder {
     /// Files of `queue` below `base`, which is made if its parent exists.
     ///
     /// # Errors
-    /// [`Kind::Usage`](hpcap::Kind::Usage) when it is no folder, and those of the file
+    /// [`Kind::Usage`] when it is no folder, and those of the file
     /// system when it cannot be made or written to.
     pub fn open(base: &Path, queue: QueueName, direct: bool) -> Result<Self> {
         let tried = || format!("record into {}", base.display());

@@ -16,7 +16,7 @@ impl Listener {
     /// for `timeout` at most.
     ///
     /// # Errors
-    /// [`Kind::Killed`].
+    /// [`Kind::Killed`](crate::Kind::Killed).
     pub fn wait(&mut self, bytes: u64, timeout: Duration) -> Result<Waited> {
         let bytes = bytes.clamp(1, self.info().ring_bytes / 2);
         let goal = self.position.saturating_add(bytes);

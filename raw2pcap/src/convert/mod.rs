@@ -1,7 +1,7 @@
 //! RAW files to pcap or pcapng.
 //!
-//! The files of a queue are read in sequence ([`lane`]), the queues are merged by time
-//! ([`merge`]), the frames go through the filter into files ([`sink`], [`target`]).
+//! The files of a queue are read in sequence (`lane`), the queues are merged by time
+//! (`merge`), the frames go through the filter into files (`sink`, `target`).
 
 mod cli;
 mod head;
