@@ -11,6 +11,8 @@ use common::{
     read_sound, record, run, summary, verify_all,
 };
 use hpcap::Reason;
+use hpcap::raw::record::{Item, Parsed, parse};
+use hpcap_engine::source::generator::verify;
 use nix::sys::signal::Signal;
 
 #[test]
@@ -291,4 +293,44 @@ fn old_files_are_deleted_and_it_is_said() {
     // The newest are those that are left.
     let last = read_sound(left.last().unwrap()).sequence;
     assert_eq!(*last.last().unwrap(), 3999);
+}
+
+/// Every frame of a file that was left under way, up to where it is cut.
+fn frames_left(path: &std::path::Path) -> Vec<u64> {
+    let bytes = std::fs::read(path).unwrap();
+    let mut rest = bytes.as_slice();
+    let mut sequence = Vec::new();
+    while let Parsed::Whole { item, bytes } = parse(rest) {
+        if let Item::Frame(record) = item {
+            sequence.push(verify(record.data).expect("a frame as it was sent").seq);
+        }
+        rest = &rest[bytes..];
+    }
+    // Nothing but a record that reaches behind the end.
+    assert!(rest.len() <= 12 + 65_535, "{} bytes", rest.len());
+    sequence
+}
+
+#[test]
+fn a_recorder_killed_at_any_moment_leaves_a_file_that_reads_up_to_its_end() {
+    for round in 0..12_u64 {
+        let dir = tempfile::tempdir().unwrap();
+        let more: &[&str] = if round % 3 == 2 {
+            &["--frames", "100000000"]
+        } else {
+            &[]
+        };
+        let mut recorder = Running::source("gen:size=imix,rate=40000pps", dir.path(), more);
+        let bytes = 1 + round * 150_000;
+        eventually("a file of some length", || {
+            let path = files(dir.path(), ".part").first().cloned();
+            path.is_some_and(|p| p.metadata().is_ok_and(|m| m.len() >= bytes))
+        });
+        recorder.signal(Signal::SIGKILL);
+        recorder.wait_for_end();
+        let sequence = frames_left(&files(dir.path(), ".part")[0]);
+        assert!(!sequence.is_empty());
+        assert!(sequence.windows(2).all(|w| w[0] < w[1]));
+        assert!(files(dir.path(), ".raw").is_empty());
+    }
 }

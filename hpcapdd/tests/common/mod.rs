@@ -128,6 +128,11 @@ impl Running {
         kill(Pid::from_raw(i32::try_from(pid).unwrap()), signal).unwrap();
     }
 
+    /// Waits for its end, however it ended.
+    pub(crate) fn wait_for_end(&mut self) {
+        self.child.as_mut().unwrap().wait().unwrap();
+    }
+
     /// Waits for its end: exit code, all events, stderr.
     pub(crate) fn finish(mut self) -> (i32, Vec<Value>, String) {
         let mut rest = Vec::new();
