@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use hpcap::Result;
 
+mod ring_command;
 mod send_command;
 mod verify_command;
 
@@ -19,12 +20,14 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Send(send_command::SendArgs),
+    Ring(ring_command::RingArgs),
     Verify(verify_command::VerifyArgs),
 }
 
 fn run(command: &Command) -> Result<()> {
     match command {
         Command::Send(args) => send_command::run(args),
+        Command::Ring(args) => ring_command::run(args),
         Command::Verify(args) => verify_command::run(args),
     }
 }

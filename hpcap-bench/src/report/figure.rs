@@ -1,0 +1,139 @@
+//! A measured quantity: the median of several runs, with the smallest and the largest.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// What a figure counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum Unit {
+    /// Nanoseconds a frame: less is better.
+    #[serde(rename = "ns/frame")]
+    NsPerFrame,
+    /// Bytes a second: more is better.
+    #[serde(rename = "B/s")]
+    BytesPerSecond,
+    /// Bytes: less is better.
+    #[serde(rename = "B")]
+    Bytes,
+    /// A part of a whole, 0 to 1: less is better.
+    #[serde(rename = "part")]
+    Part,
+}
+
+/// The median, the smallest and the largest of several runs.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Figure {
+    /// What is counted.
+    pub unit: Unit,
+    /// The median.
+    pub median: f64,
+    /// The smallest.
+    pub min: f64,
+    /// The largest.
+    pub max: f64,
+    /// How many there were.
+    pub runs: usize,
+}
+
+impl Figure {
+    /// Of `runs`; zero where there is none.
+    #[must_use]
+    pub fn of(unit: Unit, runs: &[f64]) -> Self {
+        let mut sorted = runs.to_vec();
+        sorted.sort_by(f64::total_cmp);
+        let at = |i: usize| sorted.get(i).copied().unwrap_or(0.0);
+        let middle = sorted.len() / 2;
+        let median = if sorted.len().is_multiple_of(2) && middle > 0 {
+            f64::midpoint(at(middle - 1), at(middle))
+        } else {
+            at(middle)
+        };
+        Self {
+            unit,
+            median,
+            min: at(0),
+            max: at(sorted.len().saturating_sub(1)),
+            runs: sorted.len(),
+        }
+    }
+
+    /// How much better this is than `other`, as a speed: 1 = the same, 2 = twice as fast.
+    #[must_use]
+    pub fn speed_beside(&self, other: &Self) -> f64 {
+        match self.unit {
+            Unit::BytesPerSecond => self.median / other.median,
+            Unit::NsPerFrame | Unit::Bytes | Unit::Part => other.median / self.median,
+        }
+    }
+}
+
+impl Unit {
+    fn show(self, value: f64) -> String {
+        match self {
+            Self::NsPerFrame if value.abs() < 10.0 => format!("{value:.2}"),
+            Self::NsPerFrame if value.abs() < 1000.0 => format!("{value:.1}"),
+            Self::NsPerFrame => format!("{value:.0}"),
+            Self::BytesPerSecond => format!("{:.2}", value / 1e9),
+            Self::Bytes => format!("{:.1}", value / 1_048_576.0),
+            Self::Part => format!("{:.2}", value * 100.0),
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::NsPerFrame => "ns",
+            Self::BytesPerSecond => "GB/s",
+            Self::Bytes => "MiB",
+            Self::Part => "%",
+        }
+    }
+
+    /// A value with its unit.
+    pub(super) fn with_name(self, value: f64) -> String {
+        format!("{} {}", self.show(value), self.name())
+    }
+}
+
+/// `12.3 ns (12.1 to 13.0)`.
+impl fmt::Display for Figure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.unit.with_name(self.median))?;
+        let (min, max) = (self.unit.show(self.min), self.unit.show(self.max));
+        if self.runs > 1 && min != max {
+            write!(f, " ({min} to {max})")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_is_the_middle_one_or_between_the_middle_two() {
+        let figure = Figure::of(Unit::NsPerFrame, &[3.0, 1.0, 20.0]);
+        assert_eq!((figure.min, figure.median, figure.max), (1.0, 3.0, 20.0));
+        assert_eq!(Figure::of(Unit::Bytes, &[1.0, 2.0]).median, 1.5);
+        assert_eq!(Figure::of(Unit::Bytes, &[]).runs, 0);
+    }
+
+    #[test]
+    fn a_speed_is_a_speed_whatever_is_counted() {
+        let time = |ns| Figure::of(Unit::NsPerFrame, &[ns]);
+        assert_eq!(time(20.0).speed_beside(&time(10.0)), 0.5);
+        let rate = |r| Figure::of(Unit::BytesPerSecond, &[r]);
+        assert_eq!(rate(2e9).speed_beside(&rate(1e9)), 2.0);
+    }
+
+    #[test]
+    fn a_figure_is_short() {
+        let figure = Figure::of(Unit::NsPerFrame, &[12.345, 12.0, 13.06]);
+        assert_eq!(figure.to_string(), "12.3 ns (12.0 to 13.1)");
+        assert_eq!(
+            Figure::of(Unit::BytesPerSecond, &[2.5e9]).to_string(),
+            "2.50 GB/s"
+        );
+    }
+}

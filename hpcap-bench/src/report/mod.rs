@@ -1,0 +1,261 @@
+//! The table of results: what, ours, beside whom, ratio, target, and whether it is met.
+
+mod figure;
+mod machine;
+
+use std::fmt;
+
+use serde::Serialize;
+
+pub use figure::{Figure, Unit};
+pub use machine::Machine;
+
+/// What a result should be.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Target {
+    /// At least so many times as fast as the peer.
+    Ratio(f64),
+    /// At least this much.
+    AtLeast(f64),
+    /// At most this much.
+    AtMost(f64),
+}
+
+/// Whether a target is met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// It is.
+    Pass,
+    /// It is not.
+    Miss,
+    /// There is no target.
+    None,
+    /// It could not be measured.
+    Skipped,
+}
+
+/// One line of the table.
+#[derive(Debug, Clone, Serialize)]
+pub struct Row {
+    /// What was measured.
+    pub what: String,
+    /// Our figure.
+    pub ours: Option<Figure>,
+    /// What it is compared with.
+    pub peer_name: Option<String>,
+    /// The peer's figure.
+    pub peer: Option<Figure>,
+    /// How many times as fast as the peer ours is.
+    pub ratio: Option<f64>,
+    /// What it should be.
+    pub target: Option<Target>,
+    /// Whether it is.
+    pub verdict: Verdict,
+    /// What one should know of it.
+    pub note: String,
+}
+
+impl Row {
+    /// A figure of ours.
+    #[must_use]
+    pub fn new(what: impl Into<String>, ours: Figure) -> Self {
+        Self {
+            what: what.into(),
+            ours: Some(ours),
+            peer_name: None,
+            peer: None,
+            ratio: None,
+            target: None,
+            verdict: Verdict::None,
+            note: String::new(),
+        }
+    }
+
+    /// Something that could not be measured, and why.
+    #[must_use]
+    pub fn skipped(what: impl Into<String>, why: impl Into<String>) -> Self {
+        Self {
+            what: what.into(),
+            ours: None,
+            peer_name: None,
+            peer: None,
+            ratio: None,
+            target: None,
+            verdict: Verdict::Skipped,
+            note: why.into(),
+        }
+    }
+
+    /// Beside a peer that was measured in turn with it.
+    #[must_use]
+    pub fn beside(mut self, name: impl Into<String>, peer: Figure) -> Self {
+        self.ratio = self.ours.map(|ours| ours.speed_beside(&peer));
+        self.peer_name = Some(name.into());
+        self.peer = Some(peer);
+        self
+    }
+
+    /// What it should be.
+    #[must_use]
+    pub fn target(mut self, target: Target) -> Self {
+        let met = match (target, self.ours, self.ratio) {
+            (Target::Ratio(least), _, Some(ratio)) => ratio >= least,
+            (Target::AtLeast(least), Some(ours), _) => ours.median >= least,
+            (Target::AtMost(most), Some(ours), _) => ours.median <= most,
+            _ => return self,
+        };
+        self.target = Some(target);
+        self.verdict = if met { Verdict::Pass } else { Verdict::Miss };
+        self
+    }
+
+    /// What one should know of it.
+    #[must_use]
+    pub fn note(mut self, note: impl Into<String>) -> Self {
+        self.note = note.into();
+        self
+    }
+
+    fn cells(&self) -> [String; 6] {
+        let unit = self.ours.map_or(Unit::Part, |ours| ours.unit);
+        let target = match self.target {
+            None => String::new(),
+            Some(Target::Ratio(least)) => format!("≥ {least}"),
+            Some(Target::AtLeast(least)) => format!("≥ {}", unit.with_name(least)),
+            Some(Target::AtMost(most)) => format!("≤ {}", unit.with_name(most)),
+        };
+        let verdict = match self.verdict {
+            Verdict::Pass => "pass",
+            Verdict::Miss => "**miss**",
+            Verdict::None => "",
+            Verdict::Skipped => "skipped",
+        };
+        let peer = match (&self.peer_name, self.peer) {
+            (Some(name), Some(peer)) => format!("{name}: {peer}"),
+            _ => String::new(),
+        };
+        let end = [verdict, self.note.as_str()]
+            .iter()
+            .filter(|s| !s.is_empty())
+            .copied()
+            .collect::<Vec<_>>()
+            .join("; ");
+        [
+            self.what.clone(),
+            self.ours.map(|f| f.to_string()).unwrap_or_default(),
+            peer,
+            self.ratio.map(|r| format!("{r:.2}")).unwrap_or_default(),
+            target,
+            end,
+        ]
+    }
+}
+
+/// All results, and where they were measured.
+#[derive(Debug, Clone, Serialize)]
+pub struct Report {
+    /// The machine.
+    pub machine: Machine,
+    /// The results.
+    pub rows: Vec<Row>,
+}
+
+impl Report {
+    /// No results yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            machine: Machine::here(),
+            rows: Vec::new(),
+        }
+    }
+
+    /// One more result.
+    pub fn add(&mut self, row: Row) {
+        self.rows.push(row);
+    }
+}
+
+impl Default for Report {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Markdown, in columns that are aligned also for whoever reads it as it is.
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let head = ["what", "ours", "beside", "ratio", "target", "result"].map(String::from);
+        let lines: Vec<[String; 6]> = std::iter::once(head)
+            .chain(self.rows.iter().map(Row::cells))
+            .collect();
+        let width: [usize; 6] = std::array::from_fn(|column| {
+            let widths = lines.iter().map(|line| line[column].chars().count());
+            widths.max().unwrap_or(0)
+        });
+        write!(f, "{}\n\n", self.machine)?;
+        for (number, line) in lines.iter().enumerate() {
+            for (cell, width) in line.iter().zip(width) {
+                write!(f, "| {cell:<width$} ")?;
+            }
+            f.write_str("|\n")?;
+            if number == 0 {
+                for width in width {
+                    write!(f, "|{:-<w$}", "", w = width + 2)?;
+                }
+                f.write_str("|\n")?;
+            }
+        }
+        f.write_str("\nMedians, with the smallest and the largest run in parentheses.")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ns(value: f64) -> Figure {
+        Figure::of(Unit::NsPerFrame, &[value])
+    }
+
+    #[test]
+    fn a_target_is_met_or_missed() {
+        let ratio = |least| {
+            Row::new("x", ns(10.0))
+                .beside("y", ns(8.0))
+                .target(Target::Ratio(least))
+        };
+        assert_eq!(ratio(0.8).verdict, Verdict::Pass);
+        assert_eq!(ratio(0.81).verdict, Verdict::Miss);
+        let most = |most| Row::new("x", ns(10.0)).target(Target::AtMost(most)).verdict;
+        assert_eq!((most(10.0), most(9.9)), (Verdict::Pass, Verdict::Miss));
+        assert_eq!(
+            Row::skipped("x", "no root")
+                .target(Target::Ratio(1.0))
+                .verdict,
+            Verdict::Skipped
+        );
+    }
+
+    #[test]
+    fn the_table_is_markdown() {
+        let mut report = Report::new();
+        report.add(
+            Row::new("60 bytes", ns(10.0))
+                .beside("bare", ns(8.0))
+                .target(Target::Ratio(0.9)),
+        );
+        report.add(Row::skipped("capture", "needs root"));
+        let text = report.to_string();
+        let table: Vec<&str> = text.lines().filter(|l| l.starts_with('|')).collect();
+        assert_eq!(table.len(), 4);
+        assert!(table.iter().all(|l| l.matches('|').count() == 7));
+        assert!(
+            table[2].contains("0.80") && table[2].contains("**miss**"),
+            "{text}"
+        );
+        assert!(table[3].contains("skipped; needs root"), "{text}");
+    }
+}

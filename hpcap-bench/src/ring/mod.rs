@@ -1,0 +1,198 @@
+//! What a frame costs the producer, beside a bare loop of timestamp and memcpy; and what
+//! listeners that have read everything cost it.
+//!
+//! The frames stand in the buffers of 4,096 descriptors, as a NIC leaves them. Both loops take
+//! them in batches, stamp each with the same clock, and write to memory of the same kind and
+//! size. The ring has one lossless listener that keeps up.
+
+mod ffi;
+mod loops;
+mod nic;
+
+use hpcap::Result;
+use hpcap::units::Bytes;
+
+use crate::report::{Figure, Report, Row, Target, Unit};
+use loops::{InC, InEngine};
+use nic::{Buffers, Nic};
+
+/// How it is measured.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings {
+    /// Size of the ring, and of what the bare loop writes to.
+    pub ring_bytes: u64,
+    /// Frames in a batch; the queue is serviced after each.
+    pub batch: u32,
+    /// Runs of each loop, in turn.
+    pub runs: usize,
+    /// The system's clock for each frame, in place of the processor's counter.
+    pub system_clock: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            ring_bytes: 1 << 30,
+            batch: 64,
+            runs: 9,
+            system_clock: false,
+        }
+    }
+}
+
+/// Lengths of frames, without FCS.
+const LENGTHS: [u16; 4] = [60, 128, 512, 1514];
+/// How fast beside the bare loop.
+const RATIO: f64 = 0.7;
+/// A frame of 60 bytes at 40 Gb/s: 84 bytes on the wire.
+const LINE_RATE_NS: f64 = 16.8;
+/// Listeners beyond the first.
+const IDLE_LISTENERS: [u64; 4] = [2, 4, 8, 16];
+/// What each of them may cost.
+const IDLE_NS: f64 = 1.0;
+/// A listener that has nothing to do acknowledges now and then.
+const IDLE_ACK_BYTES: u64 = 64 << 20;
+
+/// Frames of `len` bytes that go twice around a ring.
+fn frames(settings: &Settings, len: u16) -> u64 {
+    2 * settings.ring_bytes / (u64::from(len) + 12)
+}
+
+fn clock_scale(settings: &Settings) -> u64 {
+    if settings.system_clock {
+        return 0;
+    }
+    // SAFETY: reads clocks.
+    unsafe { ffi::hpcap_bench_clock_scale() }
+}
+
+/// Runs of two loops in turn, ns a frame.
+#[derive(Default)]
+struct Pair {
+    ours: Vec<f64>,
+    other: Vec<f64>,
+}
+
+impl Pair {
+    /// The first round touches the memory and is not counted.
+    fn add(&mut self, round: usize, ours: f64, other: f64) {
+        if round > 0 {
+            self.ours.push(ours);
+            self.other.push(other);
+        }
+    }
+
+    fn figures(&self) -> (Figure, Figure) {
+        let figure = |runs: &[f64]| Figure::of(Unit::NsPerFrame, runs);
+        (figure(&self.ours), figure(&self.other))
+    }
+}
+
+/// Frames of several lengths, beside the bare loop.
+///
+/// # Errors
+/// When there is not enough memory.
+pub fn frame_cost(settings: &Settings, report: &mut Report) -> Result<()> {
+    let scale = clock_scale(settings);
+    let buffers = Buffers::new();
+    let mut ring = InC::new(settings.ring_bytes, 1, 0)?;
+    let clock = if scale == 0 {
+        "system clock"
+    } else {
+        "processor's counter as clock"
+    };
+    let conditions = format!(
+        "ring of {} in {}, batches of {}, {clock}",
+        Bytes(settings.ring_bytes),
+        ring.pages(),
+        settings.batch
+    );
+    for len in LENGTHS {
+        let mut nic = Nic::new(&buffers, len, scale);
+        let mut pair = Pair::default();
+        for round in 0..=settings.runs {
+            let frames = frames(settings, len);
+            let ours = ring.run(&mut nic, frames, settings.batch)?;
+            let bare = ring.run_bare(&mut nic, frames, settings.batch);
+            pair.add(round, ours, bare);
+        }
+        let (ours, bare) = pair.figures();
+        report.add(
+            Row::new(format!("ring.h, a frame of {len} bytes"), ours)
+                .beside("timestamp + memcpy", bare)
+                .target(Target::Ratio(RATIO))
+                .note(conditions.as_str()),
+        );
+        if len == 60 {
+            report.add(
+                Row::new("ring.h, 60 bytes, line rate of 40 Gb/s", ours)
+                    .target(Target::AtMost(LINE_RATE_NS)),
+            );
+        }
+    }
+    Ok(())
+}
+
+/// What the engine's poll thread pays for a frame that its source has stamped.
+///
+/// # Errors
+/// When there is not enough memory.
+pub fn engine_cost(settings: &Settings, report: &mut Report) -> Result<()> {
+    let buffers = Buffers::new();
+    let mut engine = InEngine::new(settings.ring_bytes)?;
+    for len in LENGTHS {
+        let mut nic = Nic::new(&buffers, len, 0);
+        let mut runs = Vec::new();
+        for round in 0..=settings.runs {
+            let ns = engine.run(&mut nic, frames(settings, len), settings.batch)?;
+            if round > 0 {
+                runs.push(ns);
+            }
+        }
+        let figure = Figure::of(Unit::NsPerFrame, &runs);
+        report.add(
+            Row::new(format!("engine, a frame of {len} bytes"), figure)
+                .note("stamped by its source, pushed in a batch"),
+        );
+    }
+    Ok(())
+}
+
+/// What each listener beyond the first costs for a frame of 60 bytes.
+///
+/// # Errors
+/// When there is not enough memory.
+pub fn listener_cost(settings: &Settings, report: &mut Report) -> Result<()> {
+    const LEN: u16 = 60;
+    let buffers = Buffers::new();
+    let mut nic = Nic::new(&buffers, LEN, clock_scale(settings));
+    let ack_bytes = IDLE_ACK_BYTES.min(settings.ring_bytes / 4);
+    let frames = frames(settings, LEN);
+    let mut one = InC::new(settings.ring_bytes, 1, ack_bytes)?;
+    for listeners in IDLE_LISTENERS {
+        let mut more = InC::new(settings.ring_bytes, listeners, ack_bytes)?;
+        let mut pair = Pair::default();
+        for round in 0..=settings.runs {
+            let with_more = more.run(&mut nic, frames, settings.batch)?;
+            pair.add(round, with_more, one.run(&mut nic, frames, settings.batch)?);
+        }
+        let (with_more, with_one) = pair.figures();
+        #[allow(clippy::cast_precision_loss, reason = "16 at most")]
+        let others = (listeners - 1) as f64;
+        let each: Vec<f64> = std::iter::zip(&pair.ours, &pair.other)
+            .map(|(more, one)| (more - one) / others)
+            .collect();
+        report.add(
+            Row::new(
+                format!("each idle lossless listener beyond the first, of {listeners}"),
+                Figure::of(Unit::NsPerFrame, &each),
+            )
+            .target(Target::AtMost(IDLE_NS))
+            .note(format!(
+                "{} with 1, {} with {listeners}",
+                with_one, with_more
+            )),
+        );
+    }
+    Ok(())
+}

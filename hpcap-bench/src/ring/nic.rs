@@ -1,0 +1,77 @@
+//! Descriptors of a NIC that does not exist, with frames in their buffers.
+
+use std::marker::PhantomData;
+
+use hpcap_engine::source::Frame;
+
+use super::ffi;
+
+/// Descriptors of a ring: as many as a NIC has at most.
+pub(super) const DESCRIPTORS: usize = 4096;
+/// Bytes of the buffer of each.
+const BUFFER_BYTES: usize = 2048;
+
+/// The memory that a NIC writes its frames to.
+pub(super) struct Buffers(Vec<u8>);
+
+impl Buffers {
+    /// Filled with bytes that differ from frame to frame.
+    pub(super) fn new() -> Self {
+        let byte = |i: usize| (i.wrapping_mul(0x9e37_79b9) >> 13).to_le_bytes()[0];
+        Self((0..DESCRIPTORS * BUFFER_BYTES).map(byte).collect())
+    }
+}
+
+/// Full descriptors, and the clock that stamps what is taken from them.
+pub(super) struct Nic<'a> {
+    descriptors: Vec<ffi::Descriptor>,
+    next: u32,
+    clock: ffi::Clock,
+    lent: PhantomData<&'a Buffers>,
+}
+
+impl<'a> Nic<'a> {
+    /// All frames of `len` bytes (2048 at most), stamped with a clock of `scale`.
+    pub(super) fn new(buffers: &'a Buffers, len: u16, scale: u64) -> Self {
+        let descriptors = buffers.0.chunks_exact(BUFFER_BYTES).map(|buffer| {
+            assert!(usize::from(len) <= buffer.len(), "frames of {len} bytes");
+            ffi::Descriptor {
+                data: buffer.as_ptr(),
+                length: len,
+                status: 1,
+                reserved: 0,
+            }
+        });
+        Self {
+            descriptors: descriptors.collect(),
+            next: 0,
+            clock: ffi::Clock {
+                scale,
+                ..ffi::Clock::default()
+            },
+            lent: PhantomData,
+        }
+    }
+
+    /// What the loops in C work with, and what they leave behind.
+    pub(super) fn with<T>(&mut self, run: impl FnOnce(*mut ffi::Nic, *mut ffi::Clock) -> T) -> T {
+        let mut nic = ffi::Nic {
+            descriptors: self.descriptors.as_ptr(),
+            count: DESCRIPTORS as u32,
+            next: self.next,
+        };
+        let result = run(&raw mut nic, &raw mut self.clock);
+        self.next = nic.next;
+        result
+    }
+
+    /// Takes `frames.len()` frames, and stamps them. Returns the time of the first, ns.
+    pub(super) fn harvest(&mut self, frames: &mut [Frame<'a>]) -> u64 {
+        let n = u32::try_from(frames.len()).unwrap_or(0);
+        let to = frames.as_mut_ptr();
+        // SAFETY: a `Frame` is a `struct hpcap_frame`; there are `n`; what is written into them
+        // points into the buffers, which are borrowed for longer than any frame lives.
+        self.with(|nic, clock| unsafe { ffi::hpcap_bench_harvest(nic, clock, to, n) });
+        self.clock.sec * 1_000_000_000 + self.clock.nsec
+    }
+}

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+/*
+ * The loops that are measured: frames from the descriptors of a NIC, each with a timestamp,
+ * into a ring (kmod/core/ring.h, as the kernel module has it) or just somewhere else.
+ *
+ * Both take the same frames with the same clock. What the ring does beyond the bare loop is
+ * what it costs: record headers, files, blocks, listeners, the ledger.
+ */
+#include <time.h>
+
+#include <ring.h>
+
+/* A NIC's descriptor after the frame has arrived. */
+struct bench_descriptor {
+	const u8 *data;
+	u16 length;
+	u16 status;
+	u32 reserved;
+};
+
+struct bench_nic {
+	const struct bench_descriptor *descriptors;
+	u32 count;	/* a power of two */
+	u32 next;
+};
+
+/*
+ * Time since 1970 at a price that a poll loop can pay for each frame: the counter of the
+ * processor, scaled, from a base that is read anew for every batch. Without such a counter
+ * (`scale` 0), the system's clock.
+ */
+struct bench_clock {
+	u64 scale;	/* ns per count, in units of 2^-32 */
+	u64 counter;	/* at the base */
+	u64 sec;
+	u64 nsec;
+};
+
+static u64 clock_now(clockid_t id)
+{
+	struct timespec now;
+
+	clock_gettime(id, &now);
+	return (u64)now.tv_sec * HPCAP_NS_PER_S + (u64)now.tv_nsec;
+}
+
+#if defined(__x86_64__)
+static inline u64 counter_now(void)
+{
+	return __builtin_ia32_rdtsc();
+}
+#else
+static inline u64 counter_now(void)
+{
+	return 0;
+}
+#endif
+
+/* Nanoseconds per count in units of 2^-32, measured; 0 where there is no counter. */
+u64 hpcap_bench_clock_scale(void)
+{
+	u64 start_ns = clock_now(CLOCK_MONOTONIC), start = counter_now();
+	u64 ns, counts;
+
+	do {
+		ns = clock_now(CLOCK_MONOTONIC) - start_ns;
+		counts = counter_now() - start;
+	} while (ns < 100u * 1000 * 1000);
+	return counts ? (ns << 32) / counts : 0;
+}
+
+static inline void clock_rebase(struct bench_clock *c)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	c->counter = counter_now();
+	c->sec = (u64)now.tv_sec;
+	c->nsec = (u64)now.tv_nsec;
+}
+
+/* The time now, less than a second after the base. */
+static inline void clock_read(const struct bench_clock *c, u64 *sec, u32 *nsec)
+{
+	u64 ns;
+
+	if (!c->scale) {
+		struct timespec now;
+
+		clock_gettime(CLOCK_REALTIME, &now);
+		*sec = (u64)now.tv_sec;
+		*nsec = (u32)now.tv_nsec;
+		return;
+	}
+	ns = c->nsec + (((counter_now() - c->counter) * c->scale) >> 32);
+	*sec = c->sec + (ns >= HPCAP_NS_PER_S);
+	*nsec = (u32)(ns >= HPCAP_NS_PER_S ? ns - HPCAP_NS_PER_S : ns);
+}
+
+/* The next frame of the NIC, without a time. */
+static inline void take(struct bench_nic *nic, struct hpcap_frame *f)
+{
+	const struct bench_descriptor *d = &nic->descriptors[nic->next];
+
+	nic->next = (nic->next + 1) & (nic->count - 1);
+	f->data = d->data;
+	f->caplen = d->length;
+	f->len = d->length;
+}
+
+/* n frames for a caller that has a ring of its own, all stamped with the time of the batch. */
+void hpcap_bench_harvest(struct bench_nic *nic, struct bench_clock *c, struct hpcap_frame *f,
+			 u32 n)
+{
+	u32 i;
+
+	clock_rebase(c);
+	for (i = 0; i < n; i++) {
+		take(nic, &f[i]);
+		f[i].sec = c->sec;
+		f[i].nsec = (u32)c->nsec;
+	}
+}
+
+/* Timestamp and memcpy, nothing else. Returns something that depends on all timestamps. */
+u64 hpcap_bench_bare(struct bench_nic *nic, struct bench_clock *c, u8 *to, u64 bytes, u64 frames,
+		     u32 batch)
+{
+	struct hpcap_frame f;
+	u64 at = 0, sum = 0;
+
+	while (frames) {
+		u32 i, n = frames < batch ? (u32)frames : batch;
+
+		clock_rebase(c);
+		for (i = 0; i < n; i++) {
+			take(nic, &f);
+			clock_read(c, &f.sec, &f.nsec);
+			sum += f.sec ^ f.nsec;
+			if (at + f.caplen > bytes)
+				at = 0;
+			memcpy(to + at, f.data, f.caplen);
+			at += f.caplen;
+		}
+		frames -= n;
+	}
+	return sum;
+}
+
+/* Everything that is published is read: each listener acknowledges it. */
+static void acknowledge(struct hpcap_ring *r)
+{
+	u32 i, mask = r->slot_mask;
+
+	for (; mask; mask &= mask - 1) {
+		i = __builtin_ctz(mask);
+		/* Reading is done before the producer may overwrite: pairs with its acquire. */
+		smp_store_release(&r->slots[i].shared->read_off, r->published);
+	}
+}
+
+/*
+ * The poll loop of a driver: each frame is stamped and pushed, each batch is followed by what
+ * a queue needs. The listeners acknowledge after every `ack_bytes` of the stream. Returns the
+ * frames that were taken.
+ */
+u64 hpcap_bench_ring(struct hpcap_ring *r, struct bench_nic *nic, struct bench_clock *c,
+		     u64 frames, u32 batch, u64 ack_bytes)
+{
+	u64 left = frames, acked = r->published;
+	struct hpcap_frame f = {};
+
+	while (left) {
+		u32 i, n = left < batch ? (u32)left : batch;
+
+		clock_rebase(c);
+		for (i = 0; i < n; i++) {
+			take(nic, &f);
+			clock_read(c, &f.sec, &f.nsec);
+			if (hpcap_ring_push(r, &f))
+				return frames - left + i;
+		}
+		left -= n;
+		hpcap_ring_service(r, clock_now(CLOCK_MONOTONIC),
+				   c->sec * HPCAP_NS_PER_S + c->nsec);
+		if (r->published - acked >= ack_bytes) {
+			acked = r->published;
+			acknowledge(r);
+		}
+	}
+	return frames;
+}
+
+unsigned long hpcap_bench_ring_size(void)
+{
+	return sizeof(struct hpcap_ring);
+}
+
+int hpcap_bench_ring_init(struct hpcap_ring *r, void *base, struct hpcap_queue *queue)
+{
+	return hpcap_ring_init(r, base, queue);
+}
+
+int hpcap_bench_ring_attach(struct hpcap_ring *r, struct hpcap_slot *shared,
+			    const struct hpcap_listener *l)
+{
+	return hpcap_ring_attach(r, shared, l, HPCAP_START_NEWEST);
+}
