@@ -1,10 +1,10 @@
 //! What is written is read back.
 
-use hpcap::raw::{Gap, LedgerTag, Placed, Writer};
+use hpcap::raw::{FileHeader, Gap, LedgerTag, Placed, Writer};
 use hpcap::{Count, Ledger, Reason, Timestamp};
 use proptest::prelude::*;
 
-use crate::made::{self, Frame, file, frames, read};
+use crate::made::{self, Frame, file, frames, header, read};
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
@@ -171,4 +171,30 @@ fn a_source_that_gives_little_at_a_time() {
     let (bytes, _) = file(&frames, 1 << 20);
     let seen = made::read_from(Drops(&bytes, 0), bytes.len() as u64);
     assert_eq!(seen.frames_only(), frames);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// A capture file can hold frames of any time, cut to any length; none of that is damage.
+    #[test]
+    fn frames_out_of_a_capture_file_come_back_whatever_their_times(
+        frames in proptest::collection::vec((any::<u32>(), 0..1_000_000_000_u32, 1..2000_u16, 0..3_u16), 0..60),
+        unit in prop_oneof![Just(0_u64), Just(4096)],
+    ) {
+        let mut writer = Writer::new(Vec::new());
+        let from_file = FileHeader { clock_source: "file".into(), ..header() };
+        writer.header(&from_file).unwrap();
+        let mut written = Vec::new();
+        for (i, (sec, nsec, caplen, more)) in frames.into_iter().enumerate() {
+            let data = made::contents(caplen.into(), i as u64, false);
+            let time = Timestamp::new(sec.max(1), nsec);
+            let frame = Frame { time, len: caplen + more * 1000, data };
+            writer.frame(frame.time.sec(), nsec, frame.len.into(), &frame.data).unwrap();
+            written.push(frame);
+        }
+        let seen = read(&writer.close(unit).unwrap().0);
+        prop_assert!(seen.damage.is_empty(), "{:?}", seen.damage);
+        prop_assert_eq!(seen.frames_only(), written);
+    }
 }

@@ -14,7 +14,9 @@ use crate::raw::record::{header, is_padding};
 use crate::raw::tag::Tag;
 
 pub use damage::{Damage, DamageKind};
-use plausible::{HEADER, chain, end_of, is_empty_padding, near, possible, sound};
+use plausible::{
+    HEADER, chain, chain_at_any_time, end_of, is_empty_padding, near, possible, sound,
+};
 
 /// What the quick look needs: the largest record, and the header after it.
 const SHORT_LOOK: usize = HPCAP_RECORD_BYTES_MAX + HPCAP_RECORD_BYTES;
@@ -70,6 +72,8 @@ pub(crate) enum Step {
 pub(crate) struct Scan {
     /// Seconds of the last frame.
     last: Option<u32>,
+    /// Whether times prove nothing: they come from a capture file, which can hold any.
+    any_time: bool,
     /// Whether the file has the older variant of records, where `len` is the high half of a
     /// 32-bit length and so zero. `None` before the first frame.
     old: Option<bool>,
@@ -117,6 +121,7 @@ impl Scan {
     fn accept_padding(&mut self, h: &hpcap_record, window: &[u8]) {
         let body = window.get(HEADER..end_of(h)).unwrap_or_default();
         if let Some(Tag::FileHeader(tag)) = Tag::parse(body) {
+            self.any_time = tag.clock_source == "file";
             self.last = self.last.or_else(|| u32::try_from(tag.start.sec()).ok());
             self.snap = u16::try_from(tag.caplen).ok().filter(|caplen| *caplen != 0);
         }
@@ -188,6 +193,10 @@ impl Scan {
         if self.old.is_none() && !is_padding(&h) {
             let is_old = h.len == 0 && h.caplen != 0;
             self.old = Some(is_old && chain(window, 0, eof, Some(h.sec), true, CHAIN_ALONE));
+        }
+        if self.any_time && !is_padding(&h) && chain_at_any_time(window, eof) {
+            let bytes = self.accept(&h, window);
+            return Step::Record { bytes };
         }
         self.judge(&h, window, offset, eof)
     }

@@ -7,6 +7,8 @@ use crate::raw::tag::Tag;
 pub(super) const HEADER: usize = HPCAP_RECORD_BYTES;
 /// Seconds that two frames in a row are apart at most, unless a chain proves the jump.
 const NEAR_SECONDS: u32 = 86_400;
+/// Frames in a row that prove a place where one is expected, whatever their times.
+const CHAIN_AT_ANY_TIME: u32 = 6;
 
 /// Whether two times can be of frames in a row.
 #[inline]
@@ -91,6 +93,30 @@ pub(super) fn chain(
             return true;
         } else {
             found += u32::from(last.is_some());
+        }
+    }
+    true
+}
+
+/// Whether frames in a row start at the start of `window`, whatever their times: their lengths
+/// lead from one to the next, and after some of them or at once to padding or the end of the
+/// file. Enough for a place where the record before ended; too little to find one.
+pub(super) fn chain_at_any_time(window: &[u8], eof: bool) -> bool {
+    let mut at = 0;
+    for before in 0..CHAIN_AT_ANY_TIME {
+        let Some(h) = window.get(at..).and_then(header) else {
+            return eof && at == window.len();
+        };
+        if !possible(&h, false) {
+            return false;
+        }
+        if is_padding(&h) {
+            return at > 0;
+        }
+        at += end_of(&h);
+        if at > window.len() {
+            // The last record of a file that was cut.
+            return eof && before > 1;
         }
     }
     true
