@@ -130,6 +130,9 @@ fn special_frames() -> Vec<Vec<u8>> {
             frames.push(frame(tags, EXPERIMENT, payload));
         }
     }
+    // Shorter than the header of Ethernet, and nothing at all.
+    frames.push(frames[0][..13].to_vec());
+    frames.push(Vec::new());
     // A length in place of a type, and something that only claims to be IP.
     frames.push(frame(&[], 46, 46));
     frames.push(frame(&[], 0x0800, 46));

@@ -132,7 +132,7 @@ fn read_to_end(listener: &mut Listener, cli: &Cli, seen: &mut Seen) -> Result<()
         match listener.next_record() {
             Ok(Some(item)) => {
                 seen.see(&item);
-                if cli.sleep_ms > 0 && seen.frames % cli.every == 0 {
+                if cli.sleep_ms > 0 && seen.frames.is_multiple_of(cli.every) {
                     std::thread::sleep(Duration::from_millis(cli.sleep_ms));
                 }
             }

@@ -1,0 +1,92 @@
+//! Filters that mean nothing, rings that cannot be.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use hpcap_e2e::daemon::Daemon;
+use hpcap_e2e::lab::Lab;
+use hpcap_e2e::process::run;
+use hpcap_e2e::recording::{files, generated};
+use hpcap_e2e::skip;
+
+#[test]
+fn a_bad_filter_is_refused_in_the_words_of_libpcap() {
+    let lab = Lab::new();
+    let bad = "tcp port http or";
+    let words = ["filter", bad, "syntax error"];
+    let _ = run(lab.tool("hpcapd").args(["--filter", bad, "gen:"]))
+        .exits(2)
+        .says(&words);
+    let source = ["--source", "gen:", "null"];
+    let _ = run(lab.tool("hpcapdd").args(["--filter", bad]).args(source))
+        .exits(2)
+        .says(&words);
+    let daemon = Daemon::start(&lab, &["--ring", "4M", "gen:rate=1000pps"]);
+    let _ = run(lab
+        .tool("hpcapdd")
+        .args(["--filter", bad, "hpcap0", "null"]))
+    .exits(2)
+    .says(&words);
+    let _ = daemon.stop().exits(0);
+    record_some(&lab);
+    let _ = run(lab
+        .tool("raw2pcap")
+        .args(["raw", "-o", "x.pcap", "--filter", bad]))
+    .exits(2)
+    .says(&words);
+    assert!(!lab.path("x.pcap").exists());
+}
+
+fn record_some(lab: &Lab) {
+    let source = ["--source", "gen:count=100", "raw"];
+    let _ = run(lab
+        .tool("hpcapdd")
+        .args(["--quiet", "--ring", "4M"])
+        .args(source))
+    .exits(0);
+    assert_eq!(generated(&files(&lab.path("raw"))).frames, 100);
+}
+
+#[test]
+fn a_ring_larger_than_memory_is_refused_at_once() {
+    let lab = Lab::new();
+    let words = ["ring", "memory"];
+    let _ = run(lab.tool("hpcapd").args(["--ring", "4096G", "gen:"]))
+        .exits(1)
+        .says(&words);
+    let source = ["--source", "gen:", "null"];
+    let _ = run(lab.tool("hpcapdd").args(["--ring", "4096G"]).args(source))
+        .exits(1)
+        .says(&words);
+}
+
+#[test]
+fn a_ring_that_is_too_small_is_a_usage_error() {
+    let lab = Lab::new();
+    let _ = run(lab.tool("hpcapd").args(["--ring", "100K", "gen:"]))
+        .exits(2)
+        .says(&["ring", "512"]);
+}
+
+#[test]
+fn hugepages_that_were_promised_and_are_not_there_are_named() {
+    let free = |size: &str| {
+        let file = format!("/sys/kernel/mm/hugepages/hugepages-{size}/free_hugepages");
+        std::fs::read_to_string(file).is_ok_and(|n| n.trim() != "0")
+    };
+    if free("2048kB") || free("1048576kB") {
+        return skip("there are hugepages");
+    }
+    let lab = Lab::new();
+    for pages in ["2M", "1G"] {
+        let args = ["--ring", "1G", "--pages", pages, "gen:"];
+        let _ = run(lab.tool("hpcapd").args(args))
+            .exits(1)
+            .says(&["hugepages", "nr_hugepages"]);
+        let _ = run(lab
+            .tool("hpcapdd")
+            .args(&args[..4])
+            .args(["--source", "gen:", "null"]))
+        .exits(1)
+        .says(&["hugepages", "nr_hugepages"]);
+    }
+}
