@@ -123,6 +123,11 @@ impl Work {
         let mut path: PathBuf = path.to_owned();
         for _ in 0..ROUNDS_MAX {
             let plan = plan(&path)?;
+            if plan.is_empty() {
+                let again = self.checker.check_file(&path, &mut |_| Ok(()))?;
+                repaired.sound = Some(again.is_sound());
+                return Ok(repaired);
+            }
             repaired.steps.extend(plan.steps.iter().cloned());
             if self.repair == Repair::Show {
                 repaired.shown = true;
@@ -133,11 +138,6 @@ impl Work {
             if outcome.path != path {
                 path.clone_from(&outcome.path);
                 repaired.renamed = Some(outcome.path);
-            }
-            if !plan.more {
-                let again = self.checker.check_file(&path, &mut |_| Ok(()))?;
-                repaired.sound = Some(again.is_sound());
-                return Ok(repaired);
             }
         }
         Err(Error::new(

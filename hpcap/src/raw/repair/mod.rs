@@ -10,6 +10,9 @@
 //! - lengths and times that contradict the format get the value that readers assume;
 //! - closing padding is appended, and `.raw.part` becomes `.raw`.
 //!
+//! Carry out plans until there is nothing to do: where bytes were left out, what follows may
+//! read differently.
+//!
 //! The bytes that are changed are first saved in `<file>.repair`. Where stray bytes (1 to 11)
 //! stand between records, for which no padding is short enough, the file is written anew
 //! without them and the old one is kept as `<file>.damaged`.

@@ -44,7 +44,7 @@ pub struct Plan {
     pub rename: Option<PathBuf>,
     /// For people: what will be done, in the order of the file.
     pub steps: Vec<String>,
-    /// Whether more is to be done after this plan.
+    /// Whether the plan ends before the file does: another must follow.
     pub more: bool,
 }
 
