@@ -316,7 +316,7 @@ fn a_file_on_request() {
     let all: Vec<_> = files.iter().flat_map(|f| frames(f)).collect();
     assert_eq!(all, (0..50).map(|n| content(n, 60)).collect::<Vec<_>>());
     assert!(
-        files[0].iter().any(|s| *s == Seen::Ledger),
+        files[0].contains(&Seen::Ledger),
         "the ledger closes the file"
     );
 }

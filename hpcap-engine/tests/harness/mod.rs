@@ -105,8 +105,9 @@ impl Bench {
             block_bytes = page.block_bytes;
             page.start_off = shape.start_off / block_bytes * block_bytes;
             page.file_bytes_max = shape.file_blocks * block_bytes;
-            page.flags = u32::from(shape.plain) * abi::HPCAP_QUEUE_PLAIN
-                | u32::from(shape.look_back) * abi::HPCAP_QUEUE_LOOK_BACK;
+            let flag = |set: bool, flag: u32| if set { flag } else { 0 };
+            page.flags = flag(shape.plain, abi::HPCAP_QUEUE_PLAIN)
+                | flag(shape.look_back, abi::HPCAP_QUEUE_LOOK_BACK);
             page.link_type = 1;
             page.start_ns = 1;
             page.interface = abi::field("test0");
