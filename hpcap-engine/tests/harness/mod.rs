@@ -8,10 +8,11 @@
     reason = "not an API"
 )]
 
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::{Arc, Mutex};
 
 use hpcap::abi::{self, hpcap_attach, hpcap_listener};
+use hpcap::memory::{Access, Mapping};
 use hpcap::queue::Connect;
 use hpcap::queue::connection::Connection;
 use hpcap::raw::Item;
@@ -194,6 +195,26 @@ impl Bench {
         };
         let listener = self.queue.attach(&request).unwrap();
         Some(Attached { listener, slot })
+    }
+
+    /// A listener of which only the page is known: whoever holds it writes what it likes.
+    pub fn attach_hostile(&mut self, contract: u32, start: Start) -> (usize, Mapping) {
+        let (slot_fd, map) = new_slot().unwrap();
+        let hostile = Mapping::of(
+            slot_fd.as_fd(),
+            abi::HPCAP_SLOT_BYTES,
+            Access::Write,
+            "slot",
+        )
+        .unwrap();
+        let listener = hpcap_listener {
+            id: self.next_id,
+            contract,
+            ..hpcap_listener::zeroed()
+        };
+        self.next_id += 1;
+        let slot = self.producer.attach(map, &listener, start).unwrap();
+        (slot, hostile)
     }
 
     pub fn detach(&mut self, attached: Attached) {

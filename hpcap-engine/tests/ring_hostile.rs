@@ -1,0 +1,100 @@
+//! A listener that writes anything into its slot harms itself only: the producer lives on,
+//! the other listeners read every frame, and what they hold is never overwritten.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod harness;
+
+use harness::{Bench, Shape, content, frames, read_all};
+use hpcap::abi;
+use hpcap::{Contract, Count, Reason, Start};
+use proptest::prelude::*;
+
+/// What the hostile one does between two batches.
+#[derive(Debug, Clone)]
+enum Mischief {
+    /// Writes these words from the start of its page on.
+    Words(Vec<u64>),
+    /// Writes one word where the producer looks: read_off, wait_off, waiting and file_seq.
+    Word { at: usize, value: u64 },
+    /// Writes its offset relative to what was published.
+    Near(i64),
+}
+
+fn mischief() -> impl Strategy<Value = Mischief> {
+    let value = prop_oneof![
+        any::<u64>(),
+        Just(0),
+        Just(u64::MAX),
+        Just(u64::MAX - 11),
+        Just(1 << 63),
+    ];
+    prop_oneof![
+        prop::collection::vec(any::<u64>(), 1..512).prop_map(Mischief::Words),
+        (prop_oneof![Just(64usize), Just(72), Just(80)], value)
+            .prop_map(|(at, value)| Mischief::Word { at, value }),
+        (-(1i64 << 21)..(1 << 21)).prop_map(Mischief::Near),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+    #[test]
+    fn hostile_slot_contents_disturb_nobody_else(
+        contract in prop_oneof![Just(abi::HPCAP_LOSSLESS), Just(abi::HPCAP_LOSSY)],
+        plan in prop::collection::vec((mischief(), 1..60u32, 1..1600usize), 1..60),
+    ) {
+        let mut bench = Bench::new(Shape { file_blocks: 4, ..Shape::small() });
+        let mut honest = bench.attach(Contract::Lossless, Start::File).unwrap();
+        let (slot, page) = bench.attach_hostile(contract, Start::Newest);
+        let (mut taken, mut seen) = (Vec::new(), 0);
+        let mut number = 0;
+        for (mischief, n, bytes) in plan {
+            let write = |at: usize, value: u64| {
+                assert!(at + 8 <= page.bytes());
+                // SAFETY: inside the page (just checked), aligned, and mapped.
+                unsafe { page.as_ptr().add(at).cast::<u64>().write_volatile(value) }
+            };
+            match mischief {
+                Mischief::Words(words) => {
+                    for (i, word) in words.into_iter().enumerate() {
+                        write(i * 8, word);
+                    }
+                }
+                Mischief::Word { at, value } => write(at, value),
+                Mischief::Near(by) => {
+                    let near = bench.queue.page().published().wrapping_add_signed(by);
+                    write(64, near);
+                }
+            }
+            for _ in 0..n {
+                if bench.push(&content(number, bytes), 1, 1) {
+                    taken.push((number, bytes));
+                } else {
+                    // Only a listener that holds the ring can make it full.
+                    prop_assert_eq!(contract, abi::HPCAP_LOSSLESS);
+                    bench.producer.account(Reason::RingFull, Count::new(1, bytes as u64));
+                }
+                number += 1;
+            }
+            bench.service();
+            for frame in frames(&read_all(&mut honest.listener)) {
+                let (number, bytes) = taken[seen];
+                prop_assert!(frame == content(number, bytes));
+                seen += 1;
+            }
+            let believed = bench.producer_listener(slot).read_off;
+            prop_assert!(believed <= bench.queue.page().published());
+        }
+        prop_assert_eq!(seen, taken.len());
+        // It may hold the ring back, as any lossless listener may: killing it ends that.
+        bench.producer.kill(slot);
+        prop_assert!(bench.push(&content(7, 1500), 1, 1));
+        bench.service();
+        prop_assert_eq!(frames(&read_all(&mut honest.listener)), [content(7, 1500)]);
+        let ledger = bench.queue.ledger().ledger;
+        prop_assert_eq!(ledger[Reason::Captured].frames as usize, taken.len() + 1);
+        prop_assert_eq!(ledger.on_the_wire().frames, number + 1);
+    }
+}
