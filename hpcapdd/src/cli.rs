@@ -102,7 +102,7 @@ pub struct Cli {
     #[arg(long, help_heading = "Frames")]
     pub plain: bool,
 
-    /// Size of the ring (with --source).
+    /// Size of the ring (with --source): 256M, or 16M where the source waits, by default.
     #[arg(long, value_name = "SIZE", value_parser = parse_size, requires = "source", help_heading = "Machine")]
     pub ring: Option<u64>,
 

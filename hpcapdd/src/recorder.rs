@@ -3,6 +3,7 @@
 use hpcap::filter::Filter;
 use hpcap::{Listener, QueueName, Result, Start};
 use hpcap_engine::EngineConfig;
+use hpcap_engine::source::pcap::Speed;
 use hpcap_engine::source::spec::SourceSpec;
 
 use crate::block_sink::{BlockLimits, BlockSink};
@@ -25,6 +26,10 @@ use crate::sink::Sink;
 
 /// The queue of a source inside this process.
 const OWN_QUEUE: QueueName = QueueName::new(0, 0);
+
+/// A large ring bridges a slow disk for a network. A source that waits has no use for that,
+/// and what has just left the CPU's caches is slower to write than what is still in them.
+const RING_OF_A_SOURCE_THAT_WAITS: u64 = 16 << 20;
 
 /// Records as `cli` says, until something ends it.
 ///
@@ -182,8 +187,21 @@ fn selection_of(cli: &Cli) -> Selection {
     }
 }
 
+/// Whether the source waits when the ring is full, instead of losing frames as a network does.
+fn waits(source: &SourceSpec) -> bool {
+    match source {
+        SourceSpec::AfPacket(_) => false,
+        SourceSpec::Pcap(spec) => spec.speed == Speed::Max,
+        SourceSpec::Generator(spec) => spec.rate.is_none(),
+    }
+}
+
 fn engine_config(cli: &Cli, source: SourceSpec) -> Result<EngineConfig> {
+    let waits = waits(&source);
     let mut config = EngineConfig::new(OWN_QUEUE, source);
+    if waits {
+        config.ring_bytes = RING_OF_A_SOURCE_THAT_WAITS;
+    }
     if let Some(bytes) = cli.ring {
         config.ring_bytes = bytes;
     }
