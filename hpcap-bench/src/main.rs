@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use hpcap::Result;
 
-mod ring_command;
+mod bench_commands;
 mod send_command;
 mod verify_command;
 
@@ -20,15 +20,25 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Send(send_command::SendArgs),
-    Ring(ring_command::RingArgs),
     Verify(verify_command::VerifyArgs),
+    All(bench_commands::AllArgs),
+    Ring(bench_commands::RingArgs),
+    Disk(bench_commands::DiskArgs),
+    Files(bench_commands::FilesArgs),
+    Memory(bench_commands::MemoryArgs),
+    Capture(bench_commands::CaptureArgs),
 }
 
 fn run(command: &Command) -> Result<()> {
     match command {
         Command::Send(args) => send_command::run(args),
-        Command::Ring(args) => ring_command::run(args),
         Command::Verify(args) => verify_command::run(args),
+        Command::All(args) => args.run(),
+        Command::Ring(args) => args.run(),
+        Command::Disk(args) => args.run(),
+        Command::Files(args) => args.run(),
+        Command::Memory(args) => args.run(),
+        Command::Capture(args) => args.run(),
     }
 }
 

@@ -153,6 +153,25 @@ impl Row {
     }
 }
 
+/// What a program captured of what was offered.
+#[derive(Debug, Clone, Serialize)]
+pub struct Capture {
+    /// The name of the load.
+    pub load: String,
+    /// The program.
+    pub tool: String,
+    /// Frames offered in all runs.
+    pub offered: u64,
+    /// Frames captured in all runs.
+    pub captured: u64,
+    /// The part that was lost.
+    pub lost: Figure,
+    /// Processor time in the program for each frame that was captured.
+    pub user: Figure,
+    /// Processor time in the kernel for each frame that was captured.
+    pub kernel: Figure,
+}
+
 /// All results, and where they were measured.
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
@@ -160,6 +179,8 @@ pub struct Report {
     pub machine: Machine,
     /// The results.
     pub rows: Vec<Row>,
+    /// Captures of an interface.
+    pub captures: Vec<Capture>,
 }
 
 impl Report {
@@ -169,6 +190,7 @@ impl Report {
         Self {
             machine: Machine::here(),
             rows: Vec::new(),
+            captures: Vec::new(),
         }
     }
 
@@ -184,32 +206,71 @@ impl Default for Report {
     }
 }
 
-/// Markdown, in columns that are aligned also for whoever reads it as it is.
+impl Capture {
+    fn cells(&self) -> [String; 7] {
+        [
+            self.load.clone(),
+            self.tool.clone(),
+            self.offered.to_string(),
+            self.captured.to_string(),
+            self.lost.to_string(),
+            self.user.to_string(),
+            self.kernel.to_string(),
+        ]
+    }
+}
+
+/// Markdown.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let head = ["what", "ours", "beside", "ratio", "target", "result"].map(String::from);
-        let lines: Vec<[String; 6]> = std::iter::once(head)
-            .chain(self.rows.iter().map(Row::cells))
-            .collect();
-        let width: [usize; 6] = std::array::from_fn(|column| {
-            let widths = lines.iter().map(|line| line[column].chars().count());
-            widths.max().unwrap_or(0)
-        });
         write!(f, "{}\n\n", self.machine)?;
-        for (number, line) in lines.iter().enumerate() {
-            for (cell, width) in line.iter().zip(width) {
-                write!(f, "| {cell:<width$} ")?;
-            }
-            f.write_str("|\n")?;
-            if number == 0 {
-                for width in width {
-                    write!(f, "|{:-<w$}", "", w = width + 2)?;
-                }
-                f.write_str("|\n")?;
-            }
+        if !self.rows.is_empty() {
+            let head = ["what", "ours", "beside", "ratio", "target", "result"];
+            table(f, head, self.rows.iter().map(Row::cells))?;
+        }
+        if !self.captures.is_empty() {
+            let head = [
+                "load on veth",
+                "program",
+                "offered",
+                "captured",
+                "lost",
+                "user, a frame",
+                "kernel, a frame",
+            ];
+            f.write_str("\n")?;
+            table(f, head, self.captures.iter().map(Capture::cells))?;
         }
         f.write_str("\nMedians, with the smallest and the largest run in parentheses.")
     }
+}
+
+/// A table in columns that are aligned also for whoever reads it as it is.
+fn table<const N: usize>(
+    f: &mut fmt::Formatter<'_>,
+    head: [&str; N],
+    rows: impl Iterator<Item = [String; N]>,
+) -> fmt::Result {
+    let lines: Vec<[String; N]> = std::iter::once(head.map(String::from))
+        .chain(rows)
+        .collect();
+    let width: [usize; N] = std::array::from_fn(|column| {
+        let widths = lines.iter().map(|line| line[column].chars().count());
+        widths.max().unwrap_or(0)
+    });
+    for (number, line) in lines.iter().enumerate() {
+        for (cell, width) in line.iter().zip(width) {
+            write!(f, "| {cell:<width$} ")?;
+        }
+        f.write_str("|\n")?;
+        if number == 0 {
+            for width in width {
+                write!(f, "|{:-<w$}", "", w = width + 2)?;
+            }
+            f.write_str("|\n")?;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -1,0 +1,188 @@
+//! Capturing an interface to a file, beside tcpdump, dumpcap and netsniff-ng at the same offered
+//! load: what was lost, and the processor time for each frame.
+//!
+//! The sender says how many frames the kernel has taken from it; what was captured is counted
+//! in the files, and only frames of which every byte is right count. Processor time is that of
+//! the capturing process from when it listens to its end. The kernel hands frames over on the
+//! sender's side of a veth pair, so that part of its work is nobody's in this table.
+
+mod namespace;
+mod tool;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use hpcap::{Error, Kind, Result};
+
+use crate::process::{Running, own, times_of};
+use crate::report::{Capture, Figure, Report, Row, Unit};
+use crate::workspace::Workspace;
+use namespace::{RECEIVER, SENDER, packet_sockets, within};
+use tool::Tool;
+
+/// What is offered, and how often.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where the captures are stored meanwhile.
+    pub dir: PathBuf,
+    /// Specifications of the generator, with the names of the loads.
+    pub loads: Vec<(String, String)>,
+    /// Seconds that each capture is offered frames.
+    pub seconds: u32,
+    /// Captures of each program at each load.
+    pub runs: usize,
+}
+
+impl Settings {
+    /// Frames of 60 bytes at 50 and 200 kpps and as fast as they can be sent.
+    #[must_use]
+    pub fn new(dir: PathBuf) -> Self {
+        let loads = [
+            ("50 kpps", "gen:size=60,rate=50kpps"),
+            ("200 kpps", "gen:size=60,rate=200kpps"),
+            ("unlimited", "gen:size=60"),
+        ];
+        Self {
+            dir,
+            loads: loads.map(|(name, spec)| (name.into(), spec.into())).into(),
+            seconds: 3,
+            runs: 3,
+        }
+    }
+}
+
+/// Room for captures of an unlimited sender.
+const ROOM: u64 = 4 << 30;
+/// How long a program may take until it captures.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// Until a program has settled.
+const SETTLE: Duration = Duration::from_millis(400);
+/// Until what was sent has arrived: libpcap lets frames wait in the kernel for a second.
+const ARRIVE: Duration = Duration::from_millis(1500);
+
+/// What one capture came to.
+#[derive(Debug, Clone, Copy)]
+struct Outcome {
+    offered: u64,
+    captured: u64,
+    user: Duration,
+    system: Duration,
+}
+
+/// Measures; a line in the report says why where it cannot.
+///
+/// # Errors
+/// When there is no room, or a program fails.
+pub fn capture(settings: &Settings, report: &mut Report) -> Result<()> {
+    const WHAT: &str = "capture on veth";
+    if !crate::process::exists("ip") {
+        report.add(Row::skipped(WHAT, "there is no `ip` (package iproute2)"));
+        return Ok(());
+    }
+    let workspace = Workspace::new(&settings.dir, ROOM)?;
+    match within(workspace.path(), || measure(settings, &workspace)) {
+        Ok(captures) => {
+            for tool in Tool::ALL.iter().filter(|tool| !tool.is_there()) {
+                report.add(Row::skipped(
+                    format!("{WHAT}: {}", tool.name()),
+                    "not installed",
+                ));
+            }
+            report.captures.extend(captures);
+            Ok(())
+        }
+        Err(e) if e.kind() == Kind::Permission || e.os_error() == Some(libc::EPERM) => {
+            report.add(Row::skipped(WHAT, "takes root"));
+            Ok(())
+        }
+        Err(e) => Err(e),
+    }
+}
+
+fn measure(settings: &Settings, workspace: &Workspace) -> Result<Vec<Capture>> {
+    let tools: Vec<Tool> = Tool::ALL.into_iter().filter(|t| t.is_there()).collect();
+    let mut captures = Vec::new();
+    for (load, spec) in &settings.loads {
+        let mut outcomes = vec![Vec::new(); tools.len()];
+        for _ in 0..settings.runs {
+            for (tool, outcomes) in tools.iter().zip(&mut outcomes) {
+                let spec = format!("{spec},duration={}s", settings.seconds);
+                outcomes.push(once(*tool, &spec, workspace)?);
+            }
+        }
+        for (tool, outcomes) in tools.iter().zip(&outcomes) {
+            captures.push(summary(load, *tool, outcomes));
+        }
+    }
+    Ok(captures)
+}
+
+/// One program captures what is sent from `spec`.
+fn once(tool: Tool, spec: &str, workspace: &Workspace) -> Result<Outcome> {
+    let out = workspace.file("capture");
+    let before = packet_sockets();
+    let mut running = Running::start(&mut tool.command(RECEIVER, &out), workspace.path())?;
+    let from = Instant::now();
+    while packet_sockets() == before || !tool.has_begun(&out) {
+        if from.elapsed() > PATIENCE {
+            let why = format!("it does not listen after {} s", PATIENCE.as_secs());
+            return Err(Error::new(
+                Kind::Timeout,
+                format!("run {}", tool.name()),
+                why,
+            ));
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    std::thread::sleep(SETTLE);
+    let (user, system) = times_of(running.pid()).unwrap_or_default();
+
+    let offered = send(spec, workspace.path())?;
+    std::thread::sleep(ARRIVE);
+    running.interrupt();
+    let usage = running.wait()?;
+    let captured = tool.stored(&out)?;
+    workspace.remove("capture");
+    Ok(Outcome {
+        offered,
+        captured,
+        user: usage.user.saturating_sub(user),
+        system: usage.system.saturating_sub(system),
+    })
+}
+
+/// Sends the frames of `spec`; returns how many the kernel has taken.
+fn send(spec: &str, folder: &Path) -> Result<u64> {
+    let mut command = Command::new(own("hpcap-bench"));
+    command.args(["send", spec, "--to", SENDER, "--json"]);
+    let mut running = Running::start(&mut command, folder)?;
+    running.wait()?;
+    let said = running.stdout();
+    serde_json::from_str::<serde_json::Value>(&said)
+        .ok()
+        .and_then(|value| value["sent"]["frames"].as_u64())
+        .ok_or_else(|| {
+            let why = format!("it does not say how many: {said:?}");
+            Error::new(Kind::Format, "send frames", why)
+        })
+}
+
+#[allow(clippy::cast_precision_loss, reason = "three digits are shown")]
+fn summary(load: &str, tool: Tool, outcomes: &[Outcome]) -> Capture {
+    let figure = |unit, value: &dyn Fn(&Outcome) -> f64| {
+        Figure::of(unit, &outcomes.iter().map(value).collect::<Vec<_>>())
+    };
+    let per_frame = |time: Duration, o: &Outcome| time.as_nanos() as f64 / o.captured.max(1) as f64;
+    Capture {
+        load: load.into(),
+        tool: tool.name().into(),
+        offered: outcomes.iter().map(|o| o.offered).sum(),
+        captured: outcomes.iter().map(|o| o.captured).sum(),
+        lost: figure(Unit::Part, &|o| {
+            o.offered.saturating_sub(o.captured) as f64 / o.offered.max(1) as f64
+        }),
+        user: figure(Unit::NsPerFrame, &|o| per_frame(o.user, o)),
+        kernel: figure(Unit::NsPerFrame, &|o| per_frame(o.system, o)),
+    }
+}

@@ -1,0 +1,112 @@
+//! The programs that capture: how they are started, and what they have stored.
+
+use std::path::Path;
+use std::process::Command;
+
+use hpcap::Result;
+use hpcap::pcapfile;
+use hpcap::raw::{self, Event};
+use hpcap_engine::source::generator::verify_cut;
+
+use crate::process::{exists, own};
+use crate::workspace::files_below;
+
+/// A program that captures an interface to a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tool {
+    Hpcapdd,
+    Tcpdump,
+    Dumpcap,
+    NetsniffNg,
+}
+
+impl Tool {
+    pub(super) const ALL: [Self; 4] = [
+        Self::Hpcapdd,
+        Self::Tcpdump,
+        Self::Dumpcap,
+        Self::NetsniffNg,
+    ];
+
+    /// Its name, as it is typed.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Hpcapdd => "hpcapdd",
+            Self::Tcpdump => "tcpdump",
+            Self::Dumpcap => "dumpcap",
+            Self::NetsniffNg => "netsniff-ng",
+        }
+    }
+
+    /// Whether it is installed.
+    pub(super) fn is_there(self) -> bool {
+        self == Self::Hpcapdd || exists(self.name())
+    }
+
+    /// The command that captures `interface` into `out`. Each gets 64 MiB for the frames that
+    /// wait in the kernel, which is what hpcapdd takes when it is not told.
+    pub(super) fn command(self, interface: &str, out: &Path) -> Command {
+        let mut command = match self {
+            Self::Hpcapdd => Command::new(own("hpcapdd")),
+            _ => Command::new(self.name()),
+        };
+        match self {
+            Self::Hpcapdd => {
+                command.args(["--quiet", "--source"]);
+                command.arg(format!("af_packet:{interface}"));
+            }
+            // As root, it would change to a user who may not write here.
+            Self::Tcpdump => {
+                command.args(["-i", interface, "-n", "-B", "65536", "-Z", "root", "-w"]);
+            }
+            Self::Dumpcap => {
+                command.args(["-q", "-i", interface, "-B", "64", "-w"]);
+            }
+            Self::NetsniffNg => {
+                command.args([
+                    "--silent",
+                    "--notouch-irq",
+                    "--no-sock-mem",
+                    "--in",
+                    interface,
+                ]);
+                command.args(["--ring-size", "64MiB", "--out"]);
+            }
+        }
+        command.arg(out);
+        command
+    }
+
+    /// Whether it has got so far that there is something at `out`.
+    pub(super) fn has_begun(self, out: &Path) -> bool {
+        match self {
+            Self::Hpcapdd => files_below(out, ".raw.part").is_ok_and(|files| !files.is_empty()),
+            _ => out.exists(),
+        }
+    }
+
+    /// Generated frames, whole and correct, that it has stored.
+    pub(super) fn stored(self, out: &Path) -> Result<u64> {
+        let mut frames = 0;
+        if self == Self::Hpcapdd {
+            for path in files_below(out, ".raw")? {
+                let mut reader = raw::Reader::open(&path)?;
+                while let Some(found) = reader.next()? {
+                    if let Event::Frame(frame) = found.event {
+                        frames += u64::from(is_good(frame.data, usize::from(frame.len)));
+                    }
+                }
+            }
+        } else {
+            let mut reader = pcapfile::Reader::open(out)?;
+            while let Some(frame) = reader.next()? {
+                frames += u64::from(is_good(frame.data, frame.len as usize));
+            }
+        }
+        Ok(frames)
+    }
+}
+
+fn is_good(data: &[u8], len: usize) -> bool {
+    verify_cut(data, len).is_some()
+}

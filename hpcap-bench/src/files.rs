@@ -1,0 +1,138 @@
+//! `raw2pcap` beside `cp`, and `checkraw`, on files in the page cache.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use hpcap::units::Bytes;
+use hpcap::{Error, Kind, Result};
+
+use crate::disk::speed;
+use crate::process::{own, run};
+use crate::report::{Figure, Report, Row, Target, Unit};
+use crate::workspace::{Workspace, files_below, free_bytes, total_bytes};
+
+/// Where and how much.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Folders to work in, each of which is measured.
+    pub dirs: Vec<PathBuf>,
+    /// Bytes of each file.
+    pub bytes: u64,
+    /// Runs of each.
+    pub runs: usize,
+}
+
+const RATIO: f64 = 0.5;
+const CHECK_BYTES_PER_SECOND: f64 = 2e9;
+/// The lengths of the frames in the files, and what they are called.
+const SIZES: [(&str, &str); 2] = [("60", "60 bytes"), ("imix", "IMIX")];
+
+/// Records a file of about `bytes` bytes (2 GiB at most) into `folder`, and returns its path.
+///
+/// # Errors
+/// When there is no room, or the recorder fails.
+pub(crate) fn record(workspace: &Workspace, size: &str, name: &str, bytes: u64) -> Result<PathBuf> {
+    let folder = workspace.file(name);
+    // 7 x 60, 4 x 590 and 1514 bytes in twelve frames.
+    let len = size.parse().unwrap_or(358);
+    // A little less than asked for: what ends a file needs room, too.
+    let count = (bytes - bytes / 256) / (len + 12);
+    let mut command = Command::new(own("hpcapdd"));
+    command
+        .args(["--quiet", "--buffered", "--source"])
+        .arg(format!("gen:size={size},count={count}"))
+        .arg(&folder);
+    run(&mut command, workspace.path())?;
+    match files_below(&folder, ".raw")?.as_slice() {
+        [file] => Ok(file.clone()),
+        files => Err(Error::new(
+            Kind::Format,
+            format!("record a file of {}", Bytes(bytes)),
+            format!("there are {} files", files.len()),
+        )),
+    }
+}
+
+/// Measures.
+///
+/// # Errors
+/// When there is no room, or a program fails.
+pub fn files(settings: &Settings, report: &mut Report) -> Result<()> {
+    for dir in &settings.dirs {
+        let needed = 4 * settings.bytes;
+        if free_bytes(dir)? < needed {
+            let what = format!("raw2pcap, checkraw in {}", dir.display());
+            report.add(Row::skipped(what, format!("{} are needed", Bytes(needed))));
+            continue;
+        }
+        let workspace = Workspace::new(dir, needed)?;
+        for (size, name) in SIZES {
+            let file = record(&workspace, size, "raw", settings.bytes)?;
+            let place = format!("{name}, {}", dir.display());
+            convert(settings, &workspace, &file, &place, report)?;
+            check(settings, &workspace, &file, &place, report)?;
+            workspace.remove("raw");
+        }
+    }
+    Ok(())
+}
+
+fn convert(
+    settings: &Settings,
+    workspace: &Workspace,
+    file: &Path,
+    place: &str,
+    report: &mut Report,
+) -> Result<()> {
+    let bytes = total_bytes(&[file.to_owned()])?;
+    let (mut ours, mut cp) = (Vec::new(), Vec::new());
+    for _ in 0..settings.runs {
+        let copy = workspace.file("copy");
+        let usage = run(Command::new("cp").arg(file).arg(&copy), workspace.path())?;
+        cp.push(speed(bytes, &usage));
+        workspace.remove("copy");
+
+        let mut command = Command::new(own("raw2pcap"));
+        command
+            .arg("--quiet")
+            .arg(file)
+            .arg("-o")
+            .arg(workspace.file("out.pcap"));
+        let usage = run(&mut command, workspace.path())?;
+        ours.push(speed(bytes, &usage));
+        workspace.remove("out.pcap");
+    }
+    let figure = |runs: &[f64]| Figure::of(Unit::BytesPerSecond, runs);
+    report.add(
+        Row::new(format!("raw2pcap, {place}"), figure(&ours))
+            .beside("cp", figure(&cp))
+            .target(Target::Ratio(RATIO))
+            .note(format!("{} of RAW in the page cache", Bytes(bytes))),
+    );
+    Ok(())
+}
+
+fn check(
+    settings: &Settings,
+    workspace: &Workspace,
+    file: &Path,
+    place: &str,
+    report: &mut Report,
+) -> Result<()> {
+    let bytes = total_bytes(&[file.to_owned()])?;
+    let mut runs = Vec::new();
+    for _ in 0..settings.runs {
+        let usage = run(Command::new(own("checkraw")).arg(file), workspace.path())?;
+        #[allow(clippy::cast_precision_loss, reason = "three digits are shown")]
+        runs.push(bytes as f64 / (usage.user + usage.system).as_secs_f64());
+    }
+    report.add(
+        Row::new(
+            format!("checkraw, {place}"),
+            Figure::of(Unit::BytesPerSecond, &runs),
+        )
+        .target(Target::AtLeast(CHECK_BYTES_PER_SECOND))
+        .note("by processor time: what one core does"),
+    );
+    Ok(())
+}

@@ -1,0 +1,258 @@
+//! Running the programs that are measured.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use hpcap::error::Context;
+use hpcap::{Error, Kind, Result};
+use signal_hook::consts::{SIGINT, SIGTERM};
+
+/// One of hpcap's own programs: beside this one, or somewhere in PATH.
+#[must_use]
+pub fn own(name: &str) -> PathBuf {
+    std::env::current_exe()
+        .ok()
+        .and_then(|here| Some(here.parent()?.join(name)))
+        .filter(|path| path.exists())
+        .unwrap_or_else(|| name.into())
+}
+
+/// Whether there is a program of this name in PATH, or where distributions put it.
+#[must_use]
+pub fn exists(name: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .chain(["/usr/sbin".into(), "/sbin".into()])
+        .any(|folder| folder.join(name).is_file())
+}
+
+fn interrupt() -> &'static Arc<AtomicBool> {
+    static FLAG: OnceLock<Arc<AtomicBool>> = OnceLock::new();
+    FLAG.get_or_init(|| {
+        let flag = Arc::new(AtomicBool::new(false));
+        for signal in [SIGINT, SIGTERM] {
+            // Without a handler the program ends at once and leaves its files: not worth failing.
+            let _ = signal_hook::flag::register(signal, Arc::clone(&flag));
+        }
+        flag
+    })
+}
+
+/// From now on SIGINT and SIGTERM end the measuring with an error, so that what it made is
+/// removed.
+pub fn catch_interrupts() {
+    let _ = interrupt();
+}
+
+/// What a program took.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Usage {
+    /// From start to end.
+    pub wall: Duration,
+    /// Processor time in its own code.
+    pub user: Duration,
+    /// Processor time in the kernel.
+    pub system: Duration,
+}
+
+/// A program that runs.
+#[derive(Debug)]
+pub struct Running {
+    child: Child,
+    name: String,
+    log: PathBuf,
+    started: Instant,
+    reaped: bool,
+}
+
+impl Running {
+    /// Starts `command`. What it says on stderr goes to a file in `folder`, and so does stdout.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start(command: &mut Command, folder: &Path) -> Result<Self> {
+        let name = command.get_program().to_string_lossy().into_owned();
+        let base = Path::new(&name).file_name().unwrap_or_default();
+        let log = folder.join(base).with_extension("stderr");
+        let file = |path: &Path| File::create(path).context(|| format!("run {name}"));
+        command
+            .stdin(Stdio::null())
+            .stdout(file(&log.with_extension("stdout"))?)
+            .stderr(file(&log)?);
+        let started = Instant::now();
+        let child = command.spawn().context(|| format!("run {name}"))?;
+        Ok(Self {
+            child,
+            name,
+            log,
+            started,
+            reaped: false,
+        })
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What it has written to stdout.
+    #[must_use]
+    pub fn stdout(&self) -> String {
+        std::fs::read_to_string(self.log.with_extension("stdout")).unwrap_or_default()
+    }
+
+    /// Sends SIGINT.
+    pub fn interrupt(&self) {
+        // SAFETY: no memory is involved; the child is not reaped yet, so the id is its.
+        unsafe { libc::kill(self.child.id().cast_signed(), libc::SIGINT) };
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Errors
+    /// When it fails, with the end of what it said; or when this program is interrupted.
+    pub fn wait(&mut self) -> Result<Usage> {
+        self.wait_watching(Duration::from_millis(1), |_| {})
+    }
+
+    /// The same, and meanwhile has a look at the process every so often.
+    ///
+    /// # Errors
+    /// As [`Running::wait`].
+    pub fn wait_watching(&mut self, every: Duration, mut look: impl FnMut(u32)) -> Result<Usage> {
+        let tried = || format!("run {}", self.name);
+        let mut asked = false;
+        loop {
+            if let Some((status, usage)) = reap(self.pid()).context(tried)? {
+                self.reaped = true;
+                let usage = Usage {
+                    wall: self.started.elapsed(),
+                    ..usage
+                };
+                return match (interrupt().load(Ordering::Relaxed), status) {
+                    (true, _) => Err(Error::new(Kind::Gone, tried(), "interrupted")),
+                    (false, 0) => Ok(usage),
+                    (false, _) => Err(Error::new(Kind::Io, tried(), self.last_words(status))),
+                };
+            }
+            if interrupt().load(Ordering::Relaxed) && !asked {
+                self.interrupt();
+                asked = true;
+            }
+            look(self.pid());
+            std::thread::sleep(every);
+        }
+    }
+
+    fn last_words(&self, status: i32) -> String {
+        let said = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<&str> = said.lines().rev().take(3).collect();
+        let said = lines.into_iter().rev().collect::<Vec<_>>().join(" / ");
+        if libc::WIFEXITED(status) {
+            format!("exit code {}: {said}", libc::WEXITSTATUS(status))
+        } else {
+            format!("killed by signal {}: {said}", libc::WTERMSIG(status))
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if !self.reaped {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+}
+
+/// Runs `command` to its end.
+///
+/// # Errors
+/// As [`Running::start`] and [`Running::wait`].
+pub fn run(command: &mut Command, folder: &Path) -> Result<Usage> {
+    Running::start(command, folder)?.wait()
+}
+
+/// The exit status of a child of ours and what it took, once it has ended.
+fn reap(pid: u32) -> io::Result<Option<(i32, Usage)>> {
+    let mut status = 0;
+    // SAFETY: zero is a valid value of every field.
+    let mut taken: libc::rusage = unsafe { std::mem::zeroed() };
+    // SAFETY: both are valid for writing.
+    let reaped = unsafe {
+        libc::wait4(
+            pid.cast_signed(),
+            &raw mut status,
+            libc::WNOHANG,
+            &raw mut taken,
+        )
+    };
+    let time = |t: libc::timeval| {
+        Duration::from_secs(t.tv_sec.unsigned_abs())
+            + Duration::from_micros(t.tv_usec.unsigned_abs())
+    };
+    match reaped {
+        0 => Ok(None),
+        -1 => Err(io::Error::last_os_error()),
+        _ => Ok(Some((
+            status,
+            Usage {
+                wall: Duration::ZERO,
+                user: time(taken.ru_utime),
+                system: time(taken.ru_stime),
+            },
+        ))),
+    }
+}
+
+/// Processor time that a living process has taken so far: in its code, and in the kernel.
+#[must_use]
+pub fn times_of(pid: u32) -> Option<(Duration, Duration)> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name, in parentheses, may hold anything.
+    let (_, rest) = stat.rsplit_once(')')?;
+    let mut fields = rest.split_whitespace().skip(11);
+    // SAFETY: no memory is involved.
+    let per_second = u64::try_from(unsafe { libc::sysconf(libc::_SC_CLK_TCK) }).ok()?;
+    let mut time = || -> Option<Duration> {
+        let ticks: u64 = fields.next()?.parse().ok()?;
+        Some(Duration::from_millis(ticks * 1000 / per_second.max(1)))
+    };
+    Some((time()?, time()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_that_fails_says_why() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = Command::new("sh");
+        command.args(["-c", "echo no such luck >&2; exit 3"]);
+        let error = run(&mut command, folder.path()).unwrap_err();
+        assert!(
+            error.to_string().contains("exit code 3: no such luck"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn times_are_those_of_the_process() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = Command::new("sh");
+        command.args(["-c", "i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done"]);
+        let usage = run(&mut command, folder.path()).unwrap();
+        assert!(
+            usage.user > Duration::ZERO && usage.user <= usage.wall * 2,
+            "{usage:?}"
+        );
+        assert!(times_of(std::process::id()).is_some());
+    }
+}

@@ -1,0 +1,123 @@
+//! A folder for what a benchmark writes, removed at its end.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use hpcap::error::Context;
+use hpcap::units::Bytes;
+use hpcap::{Error, Kind, Result};
+
+/// A folder of this process alone.
+#[derive(Debug)]
+pub struct Workspace {
+    path: PathBuf,
+}
+
+impl Workspace {
+    /// In `parent`, where there must be room for `bytes` bytes.
+    ///
+    /// # Errors
+    /// When there is not, or the folder cannot be made.
+    pub fn new(parent: &Path, bytes: u64) -> Result<Self> {
+        let path = parent.join(format!("hpcap-bench-{}", std::process::id()));
+        let tried = || format!("make {}", path.display());
+        let free = free_bytes(parent)?;
+        if free < bytes {
+            let why = format!("{} are needed and {} are free", Bytes(bytes), Bytes(free));
+            return Err(Error::new(Kind::Full, tried(), why)
+                .advise("free some, or choose another folder (--dir)"));
+        }
+        fs::create_dir(&path).context(tried)?;
+        Ok(Self { path })
+    }
+
+    /// The folder.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// A path in it.
+    #[must_use]
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// Removes a file or a folder in it, if it is there.
+    pub fn remove(&self, name: &str) {
+        let path = self.file(name);
+        let _ = fs::remove_file(&path).or_else(|_| fs::remove_dir_all(&path));
+    }
+}
+
+impl Drop for Workspace {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.path);
+    }
+}
+
+/// Bytes that can still be written below `path`.
+///
+/// # Errors
+/// When it is not there.
+pub fn free_bytes(path: &Path) -> Result<u64> {
+    let stat = nix::sys::statvfs::statvfs(path)
+        .context(|| format!("look at the file system of {}", path.display()))?;
+    Ok(stat.blocks_available() * stat.fragment_size())
+}
+
+/// The files in `folder` and below whose names end in `end`, in the order of their names.
+///
+/// # Errors
+/// When a folder cannot be read.
+pub fn files_below(folder: &Path, end: &str) -> Result<Vec<PathBuf>> {
+    let tried = || format!("read {}", folder.display());
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).context(tried)? {
+        let path = entry.context(tried)?.path();
+        if path.is_dir() {
+            files.extend(files_below(&path, end)?);
+        } else if path.to_string_lossy().ends_with(end) {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// How long all of them are together.
+///
+/// # Errors
+/// When one cannot be looked at.
+pub fn total_bytes(files: &[PathBuf]) -> Result<u64> {
+    files.iter().try_fold(0, |sum, path| {
+        let bytes = fs::metadata(path)
+            .context(|| format!("look at {}", path.display()))?
+            .len();
+        Ok(sum + bytes)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_workspace_vanishes_with_what_is_in_it() {
+        let parent = tempfile::tempdir().unwrap();
+        let workspace = Workspace::new(parent.path(), 1).unwrap();
+        fs::create_dir(workspace.file("d")).unwrap();
+        fs::write(workspace.file("d/a.raw"), "12345").unwrap();
+        let files = files_below(workspace.path(), ".raw").unwrap();
+        assert_eq!(total_bytes(&files).unwrap(), 5);
+        drop(workspace);
+        assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn no_room_is_said() {
+        let parent = tempfile::tempdir().unwrap();
+        let error = Workspace::new(parent.path(), u64::MAX).unwrap_err();
+        assert_eq!(error.kind(), Kind::Full);
+    }
+}
