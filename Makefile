@@ -57,7 +57,7 @@ lint: ## formatting, compiler and clippy warnings, documentation, the C, the scr
 
 bench: build ## the benchmarks, beside the tools they are measured against
 	@scripts/deps.sh need bench
-	$(TARGET)/release/hpcap-bench run
+	$(TARGET)/release/hpcap-bench all
 
 fuzz: ## the fuzz targets, FUZZ_SECONDS each
 	@scripts/deps.sh need build test
