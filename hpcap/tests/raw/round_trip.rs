@@ -184,13 +184,13 @@ proptest! {
     ) {
         let mut writer = Writer::new(Vec::new());
         let from_file = FileHeader { clock_source: "file".into(), ..header() };
-        writer.header(&from_file).unwrap();
+        let _ = writer.header(&from_file).unwrap();
         let mut written = Vec::new();
         for (i, (sec, nsec, caplen, more)) in frames.into_iter().enumerate() {
             let data = made::contents(caplen.into(), i as u64, false);
             let time = Timestamp::new(sec.max(1), nsec);
             let frame = Frame { time, len: caplen + more * 1000, data };
-            writer.frame(frame.time.sec(), nsec, frame.len.into(), &frame.data).unwrap();
+            let _ = writer.frame(frame.time.sec(), nsec, frame.len.into(), &frame.data).unwrap();
             written.push(frame);
         }
         let seen = read(&writer.close(unit).unwrap().0);

@@ -14,9 +14,7 @@ use crate::raw::record::{header, is_padding};
 use crate::raw::tag::Tag;
 
 pub use damage::{Damage, DamageKind};
-use plausible::{
-    HEADER, chain, chain_at_any_time, end_of, is_empty_padding, near, possible, sound,
-};
+use plausible::{HEADER, chain, end_of, is_empty_padding, lengths_lead_on, near, possible, sound};
 
 /// What the quick look needs: the largest record, and the header after it.
 const SHORT_LOOK: usize = HPCAP_RECORD_BYTES_MAX + HPCAP_RECORD_BYTES;
@@ -194,10 +192,6 @@ impl Scan {
             let is_old = h.len == 0 && h.caplen != 0;
             self.old = Some(is_old && chain(window, 0, eof, Some(h.sec), true, CHAIN_ALONE));
         }
-        if self.any_time && !is_padding(&h) && chain_at_any_time(window, eof) {
-            let bytes = self.accept(&h, window);
-            return Step::Record { bytes };
-        }
         self.judge(&h, window, offset, eof)
     }
 
@@ -289,6 +283,7 @@ impl Scan {
         let left = window.len() - end;
         let goes_on = (eof && left < HEADER)
             || self.chain(window, end, eof)
+            || lengths_lead_on(window, end, eof, old, self.any_time)
             || ((trusted || is_padding(h)) && self.zeros_lead_on(window, end, eof));
         self.last = before;
 
@@ -324,8 +319,12 @@ impl Scan {
                 return Step::Damage { damage, skip: 0 };
             }
         }
-        if !is_sound && h.nsec < 1_000_000_000 && chain(window, 0, eof, None, old, CHAIN_ALONE) {
-            // Time has jumped, and stays there.
+        let jumps = !is_sound && !is_padding(h) && possible(h, old);
+        if jumps
+            && (chain(window, 0, eof, None, old, CHAIN_ALONE)
+                || lengths_lead_on(window, 0, eof, old, self.any_time))
+        {
+            // Time has jumped.
             let bytes = self.accept(h, window);
             return Step::Record { bytes };
         }

@@ -8,7 +8,7 @@ pub(super) const HEADER: usize = HPCAP_RECORD_BYTES;
 /// Seconds that two frames in a row are apart at most, unless a chain proves the jump.
 const NEAR_SECONDS: u32 = 86_400;
 /// Frames in a row that prove a place where one is expected, whatever their times.
-const CHAIN_AT_ANY_TIME: u32 = 6;
+const CHAIN_LENGTHS: u32 = 8;
 
 /// Whether two times can be of frames in a row.
 #[inline]
@@ -99,26 +99,43 @@ pub(super) fn chain(
     true
 }
 
-/// Whether frames in a row start at the start of `window`, whatever their times: their lengths
-/// lead from one to the next, and after some of them or at once to padding or the end of the
-/// file. Enough for a place where the record before ended; too little to find one.
-pub(super) fn chain_at_any_time(window: &[u8], eof: bool) -> bool {
-    let mut at = 0;
-    for before in 0..CHAIN_AT_ANY_TIME {
-        let Some(h) = window.get(at..).and_then(header) else {
-            return eof && at == window.len();
-        };
-        if !possible(&h, false) {
-            return false;
+/// Whether the lengths alone lead from frame to frame, whatever their times: exactly to the end
+/// of the file, or (where `any_time` says that times prove nothing) for long, or to padding.
+///
+/// Enough for a place where the record before ended; too little to find one. And too little
+/// where times can be asked: two bytes behind a header there is often what looks like another,
+/// and behind the next one, too.
+pub(super) fn lengths_lead_on(
+    window: &[u8],
+    at: usize,
+    eof: bool,
+    old: bool,
+    any_time: bool,
+) -> bool {
+    let mut at = at;
+    let mut found = 0;
+    let mut empty = 0;
+    while !any_time || found < CHAIN_LENGTHS {
+        if at == window.len() {
+            return eof && found > 0;
         }
-        if is_padding(&h) {
-            return at > 0;
+        let Some(h) = window.get(at..).and_then(header) else {
+            return false;
+        };
+        let is_nothing = h.caplen == 0 && h.len == 0;
+        empty += u32::from(is_nothing);
+        if !possible(&h, old) || empty > 64 || (is_nothing && found == 0) {
+            return false;
         }
         at += end_of(&h);
         if at > window.len() {
             // The last record of a file that was cut.
-            return eof && before > 1;
+            return any_time && eof && found > 1;
         }
+        if is_padding(&h) && any_time {
+            return found > 0;
+        }
+        found += u32::from(!is_nothing && !is_padding(&h));
     }
     true
 }
