@@ -6,7 +6,7 @@ mod common;
 
 use common::daemon::{Daemon, config};
 use common::{
-    Running, eventually, files, frames_of, holes, lost_before_us, read_sound, summary, verify_all,
+    Running, eventually, files, frames_of, holes, read_sound, summary, told_before_us, verify_all,
 };
 use hpcap::Reason;
 use nix::sys::signal::Signal;
@@ -122,13 +122,11 @@ fn integrity_07_late_client_starts_off_file_boundary() {
         recorder.signal(Signal::SIGTERM);
         let (code, events, stderr) = recorder.finish();
         assert_eq!(code, 0, "{stderr}");
-        let mut sequence = Vec::new();
-        for path in files(dir.path(), ".raw") {
-            let content = read_sound(&path);
-            assert_eq!(content.headers, 1, "{}", path.display());
-            sequence.extend(content.sequence);
-        }
+        let paths = files(dir.path(), ".raw");
+        let contents: Vec<_> = paths.iter().map(|path| read_sound(path)).collect();
+        assert!(contents.iter().all(|c| c.headers == 1), "{paths:?}");
+        let sequence: Vec<u64> = contents.iter().flat_map(|c| c.sequence.clone()).collect();
         assert_eq!(summary(&events)["frames"], sequence.len());
-        assert_eq!(holes(&sequence), lost_before_us(summary(&events)));
+        assert_eq!(holes(&sequence), told_before_us(&contents));
     }
 }

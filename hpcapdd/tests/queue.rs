@@ -69,7 +69,7 @@ fn recorders_of_one_queue_get_the_same_frames() {
         let contents = contents(dir.path());
         assert_eq!(contents[0].headers, 1);
         let sequence = sequence(&contents);
-        assert_eq!(holes(&sequence), lost_before_us(summary(&events)));
+        assert_eq!(holes(&sequence), told_before_us(&contents));
         assert_eq!(summary(&events)["frames"], sequence.len());
         assert!(sequence.len() > 10_000);
     }
@@ -95,6 +95,19 @@ fn overrun(daemon: &Daemon, mut recorder: Running) -> Vec<serde_json::Value> {
     events
 }
 
+/// Of what was lost before us while we were overtaken, the gaps were in what we missed.
+fn assert_holes(contents: &[Content], overrun: u64, summary: &serde_json::Value) {
+    let holes = holes(&sequence(contents));
+    assert!(
+        holes >= overrun + told_before_us(contents),
+        "{holes} {overrun}"
+    );
+    assert!(
+        holes <= overrun + lost_before_us(summary),
+        "{holes} {overrun}"
+    );
+}
+
 fn assert_overrun_is_told(folder: &Path, events: &[serde_json::Value]) {
     let contents = contents(folder);
     let sequence = sequence(&contents);
@@ -105,7 +118,7 @@ fn assert_overrun_is_told(folder: &Path, events: &[serde_json::Value]) {
         .map(|c| c.lost[Reason::Overrun].frames)
         .sum();
     assert_eq!(told, lost);
-    assert_eq!(holes(&sequence), lost + lost_before_us(summary(events)));
+    assert_holes(&contents, lost, summary(events));
     assert_eq!(summary(events)["frames"], sequence.len());
 }
 
@@ -134,8 +147,7 @@ fn a_recorder_that_stalls_for_too_long_becomes_lossy() {
     let lost = frames_of(summary(&events), Reason::Overrun);
     let full = frames_of(summary(&events), Reason::RingFull);
     assert!(lost > 0 && full > 0, "{lost} {full}");
-    let before_us = lost_before_us(summary(&events));
-    assert_eq!(holes(&sequence(&contents)), lost + before_us);
+    assert_holes(&contents, lost, summary(&events));
 }
 
 #[test]
@@ -151,12 +163,12 @@ fn a_lossless_recorder_that_stalls_makes_the_ring_full_and_loses_nothing_itself(
     recorder.signal(Signal::SIGCONT);
     recorder.wait_for("progress");
     recorder.signal(Signal::SIGINT);
-    let (code, events, stderr) = recorder.finish();
+    let (code, _, stderr) = recorder.finish();
     assert_eq!(code, 0, "{stderr}");
     let contents = contents(dir.path());
-    let lost = lost_before_us(summary(&events));
-    assert_eq!(holes(&sequence(&contents)), lost);
-    assert_eq!(told_before_us(&contents), lost);
+    let told = told_before_us(&contents);
+    assert!(told > 1000, "{told}");
+    assert_eq!(holes(&sequence(&contents)), told);
 }
 
 #[test]

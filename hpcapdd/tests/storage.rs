@@ -118,8 +118,10 @@ fn what_the_ring_cannot_hold_is_a_gap_in_the_file() {
     let lost = lost_before_us(summary);
     assert!(lost > 100);
     assert_eq!(content.frames.frames, frames_of(summary, Reason::Captured));
-    assert_eq!(holes(&content.sequence), lost);
-    assert_eq!(told_before_us(&[content]), lost);
+    let holes = holes(&content.sequence);
+    let told = told_before_us(&[content]);
+    assert_eq!(holes, told);
+    assert!(told > 100 && told <= lost, "{told} of {lost}");
 }
 
 #[test]

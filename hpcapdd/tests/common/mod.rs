@@ -192,7 +192,11 @@ pub(crate) struct Content {
     pub(crate) frames: Count,
     /// Sequence numbers of generated frames, all verified.
     pub(crate) sequence: Vec<u64>,
+    /// What its gaps say, all of them.
     pub(crate) lost: Ledger,
+    /// Those before its first frame, and those behind its last.
+    pub(crate) lost_at_start: Ledger,
+    pub(crate) lost_at_end: Ledger,
     pub(crate) headers: u64,
     pub(crate) gaps: u64,
     pub(crate) ledger: Option<Ledger>,
@@ -211,6 +215,10 @@ pub(crate) fn read(path: &Path) -> Content {
             Event::Frame(record) => {
                 let stamp = verify(record.data);
                 let stamp = stamp.unwrap_or_else(|| panic!("not as sent, at {}", found.offset));
+                if content.sequence.is_empty() {
+                    content.lost_at_start = content.lost_at_end;
+                }
+                content.lost_at_end = Ledger::default();
                 content.sequence.push(stamp.seq);
                 content.frames += Count::new(1, u64::from(record.len));
                 "frame"
@@ -223,6 +231,7 @@ pub(crate) fn read(path: &Path) -> Content {
             Event::Gap(gap) => {
                 content.gaps += 1;
                 content.lost += &gap.lost;
+                content.lost_at_end += &gap.lost;
                 "gap"
             }
             Event::Ledger(tag) => {
@@ -285,10 +294,12 @@ pub(crate) fn lost_before_us(summary: &Value) -> u64 {
     frames_of(summary, Reason::RingFull) + frames_of(summary, Reason::NicMissed)
 }
 
-/// What the gaps of files say of that.
+/// What the gaps of files that follow each other say of that, between their first and their
+/// last frame.
 pub(crate) fn told_before_us(contents: &[Content]) -> u64 {
-    contents
-        .iter()
-        .map(|c| c.lost[Reason::RingFull].frames + c.lost[Reason::NicMissed].frames)
-        .sum()
+    let frames = |l: &Ledger| l[Reason::RingFull].frames + l[Reason::NicMissed].frames;
+    let all: u64 = contents.iter().map(|c| frames(&c.lost)).sum();
+    let outside = |c: Option<&Content>, of: fn(&Content) -> &Ledger| c.map_or(0, |c| frames(of(c)));
+    all - outside(contents.first(), |c| &c.lost_at_start)
+        - outside(contents.last(), |c| &c.lost_at_end)
 }
