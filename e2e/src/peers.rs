@@ -7,6 +7,9 @@ use crate::skip;
 
 fn run(program: &str, args: &[&str], file: &Path) -> Option<String> {
     let mut command = Command::new(program);
+    // Nobody's own settings: they have opinions about what to show.
+    let home = file.parent().unwrap();
+    command.env("HOME", home).env_remove("XDG_CONFIG_HOME");
     let done = match command.arg("-r").arg(file).args(args).output() {
         Ok(done) => done,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
