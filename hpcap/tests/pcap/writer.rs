@@ -93,7 +93,7 @@ fn a_gap_is_told_at_the_next_frame_of_its_queue() {
     let frame = |writer: &mut PcapngWriter<_>, id| {
         writer
             .frame(id, Timestamp::new(9, 0), 60, &[0; 60])
-            .unwrap()
+            .unwrap();
     };
     frame(&mut writer, a);
     writer.gap(b, &gap(Reason::RingFull, 10)).unwrap();

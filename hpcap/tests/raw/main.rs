@@ -1,5 +1,7 @@
 //! The RAW format: reader, writer, and what both must withstand.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod check;
 mod damage;
 mod index;

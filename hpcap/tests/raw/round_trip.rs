@@ -16,7 +16,7 @@ proptest! {
         prop_assert_eq!(seen.frames_only(), frames);
         prop_assert!(seen.damage.is_empty(), "{:?}", seen.damage);
         prop_assert_eq!(seen.headers, 1);
-        prop_assert!(unit < 2 || bytes.len() as u64 % unit == 0);
+        prop_assert!(unit < 2 || (bytes.len() as u64).is_multiple_of(unit));
     }
 
     /// Small files, so that records end exactly at, and 1 to 24 bytes before and after the end.

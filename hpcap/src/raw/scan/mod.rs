@@ -258,7 +258,8 @@ impl Scan {
                     return self.damage(offset, at);
                 }
             }
-            if !in_time {
+            // Before the first frame there is nothing to compare a time with.
+            if !in_time || (!is_sound && self.last.is_none()) {
                 return self.damage(offset, window.len());
             }
             let damage = Damage {

@@ -1,0 +1,179 @@
+//! `checkraw`.
+
+use std::fs;
+
+use hpcap::Reason;
+
+use crate::made::{File, START, checkraw, exits, many, ns, stderr, stdout};
+
+#[test]
+fn sound_files() {
+    let dir = tempfile::tempdir().unwrap();
+    many(0, 0, 10).store(dir.path());
+    let run = checkraw(&["."], dir.path());
+    exits(&run, 0);
+    let text = stdout(&run);
+    assert!(
+        text.contains("1391723988_hpcap0_0.raw: sound, 10 frames"),
+        "{text}"
+    );
+    assert!(
+        text.contains("hpcap0, veth0 on probe, time by engine"),
+        "{text}"
+    );
+    assert_eq!(stdout(&checkraw(&["-q", "."], dir.path())), "");
+}
+
+#[test]
+fn missing_frames_are_no_defect_and_are_told() {
+    let dir = tempfile::tempdir().unwrap();
+    File::new(0, START, 1)
+        .frame((ns(0, 1), 1))
+        .gap(Reason::RingFull, 12)
+        .frame((ns(0, 2), 2))
+        .store(dir.path());
+    let run = checkraw(&["."], dir.path());
+    exits(&run, 0);
+    let text = stdout(&run);
+    assert!(text.contains("missing in 1 gap: 12 ring_full"), "{text}");
+    let json: serde_json::Value =
+        serde_json::from_slice(&checkraw(&["--json", "."], dir.path()).stdout).unwrap();
+    assert_eq!(json["sound"], true);
+    assert_eq!(json["frames"]["frames"], 2);
+    assert_eq!(json["lost"]["ring_full"]["frames"], 12);
+    assert_eq!(json["missing"][0]["lost"]["ring_full"]["bytes"], 720);
+    assert_eq!(json["header"]["queue"], "hpcap0");
+    assert_eq!(json["ledger"]["captured"]["frames"], 2);
+}
+
+#[test]
+fn defects_and_their_exit_code() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut bytes = many(0, 0, 100).bytes();
+    let at = 12 + usize::from(u16::from_le_bytes([bytes[8], bytes[9]])) + 50 * 72;
+    bytes[at..at + 144].fill(0);
+    fs::write(dir.path().join("1_x.raw"), &bytes).unwrap();
+    many(1, 0, 5).store(dir.path());
+    let run = checkraw(&["."], dir.path());
+    exits(&run, 1);
+    let text = stdout(&run);
+    assert!(text.contains("1_x.raw: 1 defect, 98 frames"), "{text}");
+    assert!(
+        text.contains(&format!(
+            "defect: byte {at}: never written, only zeros (144 B)"
+        )),
+        "{text}"
+    );
+    assert!(text.ends_with("2 files, 1 sound\n"), "{text}");
+    let lines = stdout(&checkraw(&["--json", "."], dir.path()));
+    let first: serde_json::Value =
+        serde_json::from_str(lines.lines().find(|l| l.contains("1_x")).unwrap()).unwrap();
+    assert_eq!(first["findings"][0]["kind"], "unwritten");
+    assert_eq!(first["findings"][0]["offset"], at);
+    // Standard input has no name, but the same defects.
+    let file = fs::File::open(dir.path().join("1_x.raw")).unwrap();
+    let out = std::process::Command::new(env!("CARGO_BIN_EXE_checkraw"))
+        .arg("-")
+        .stdin(file)
+        .output()
+        .unwrap();
+    exits(&out, 1);
+}
+
+#[test]
+fn the_originals_options() {
+    let dir = tempfile::tempdir().unwrap();
+    let raw = many(0, 0, 3).store(dir.path());
+    // Older files are left out.
+    let run = checkraw(&["-t", "1391723989", "."], dir.path());
+    exits(&run, 1);
+    assert!(stderr(&run).contains("1391723989"), "{}", stderr(&run));
+    exits(&checkraw(&["-t", "1391723988", "."], dir.path()), 0);
+    // Sizes.
+    exits(&checkraw(&["-x", "sizes", "."], dir.path()), 0);
+    let sizes = fs::read_to_string(dir.path().join("sizes")).unwrap();
+    let bytes = fs::read(&raw).unwrap();
+    let first = 12 + usize::from(u16::from_le_bytes([bytes[8], bytes[9]])) + 12;
+    let expected = format!(
+        "0 {first} 60 60 1391723988.000000000\n1 {} 60 60 1391723988.001000000\n",
+        first + 72
+    );
+    assert!(sizes.starts_with(&expected), "{sizes}");
+    assert_eq!(sizes.lines().count(), 3);
+    // Short frames, and how many findings are printed.
+    let mut writer = hpcap::raw::Writer::new(Vec::new());
+    for i in 0..30 {
+        let _ = writer.frame(START, i, 42, &[1; 42]).unwrap();
+    }
+    fs::write(dir.path().join("short.raw"), writer.close(0).unwrap().0).unwrap();
+    let printed = |args: &[&str]| {
+        let run = checkraw(args, dir.path());
+        exits(&run, 0);
+        stdout(&run).matches("warning: byte").count()
+    };
+    assert_eq!(printed(&["short.raw"]), 20);
+    assert_eq!(printed(&["-e", "5", "short.raw"]), 5);
+    assert_eq!(printed(&["-e", "0", "short.raw"]), 30);
+    assert_eq!(printed(&["-c", "short.raw"]), 0);
+}
+
+#[test]
+fn repair_and_what_it_would_do() {
+    let dir = tempfile::tempdir().unwrap();
+    let whole = many(0, 0, 100).bytes();
+    let cut = whole.len() - 4096 - 30;
+    let part = dir.path().join("1391723988_hpcap0_0.raw.part");
+    fs::write(&part, &whole[..cut]).unwrap();
+    exits(&checkraw(&["."], dir.path()), 1);
+    let run = checkraw(&["--dry-run", "."], dir.path());
+    exits(&run, 1);
+    let text = stdout(&run);
+    assert!(
+        text.contains("would be done") && text.contains("rename it to"),
+        "{text}"
+    );
+    assert_eq!(fs::read(&part).unwrap(), &whole[..cut]);
+    let run = checkraw(&["--repair", "."], dir.path());
+    exits(&run, 0);
+    let text = stdout(&run);
+    assert!(text.contains("sound now"), "{text}");
+    assert!(!part.exists());
+    exits(&checkraw(&["."], dir.path()), 0);
+    let run = checkraw(&["-f", "."], dir.path());
+    exits(&run, 0);
+    assert!(
+        stdout(&run).contains("nothing to repair"),
+        "{}",
+        stdout(&run)
+    );
+}
+
+#[test]
+fn wrong_usage_and_missing_paths() {
+    let dir = tempfile::tempdir().unwrap();
+    exits(&checkraw(&[], dir.path()), 2);
+    exits(&checkraw(&["--nonsense", "."], dir.path()), 2);
+    exits(&checkraw(&["--repair", "-"], dir.path()), 2);
+    let run = checkraw(&["none.raw"], dir.path());
+    exits(&run, 1);
+    assert!(
+        stderr(&run).starts_with("checkraw: cannot read none.raw"),
+        "{}",
+        stderr(&run)
+    );
+    let run = checkraw(&["."], dir.path());
+    exits(&run, 1);
+    assert!(stderr(&run).contains("no *.raw"), "{}", stderr(&run));
+}
+
+/// One file that cannot be read does not keep the others from being checked.
+#[test]
+fn a_failure_is_told_and_the_rest_is_checked() {
+    let dir = tempfile::tempdir().unwrap();
+    let good = many(0, 0, 3).store(dir.path());
+    // Opening a folder as a file fails when it is read: a link to one, named as a file is.
+    let bad = dir.path().join("bad.raw");
+    std::os::unix::fs::symlink("bad.raw", &bad).unwrap();
+    let run = checkraw(&[bad.to_str().unwrap(), good.to_str().unwrap()], dir.path());
+    exits(&run, 1);
+}

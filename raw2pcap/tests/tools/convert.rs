@@ -1,0 +1,448 @@
+//! `raw2pcap`.
+
+use std::fs;
+use std::path::Path;
+
+use hpcap::Reason;
+use hpcap::pcapfile::Reader;
+
+use crate::made::{
+    File, START, converted, converted_file, exits, index, many, ns, raw2pcap, raw2pcap_reading,
+    stderr,
+};
+
+fn names(dir: &Path) -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_file_to_pcap_and_to_pcapng() {
+    let dir = tempfile::tempdir().unwrap();
+    let frames: Vec<_> = (0..5_u8).map(|i| (ns(0, u64::from(i) * 7), i)).collect();
+    let file = frames
+        .iter()
+        .fold(File::new(0, START, 1), |file, f| file.frame(*f));
+    let raw = file.store(dir.path());
+    let raw = raw.to_str().unwrap();
+    for (out, magic) in [
+        ("x.pcap", 0xa1b2_3c4d_u32),
+        ("x.pcapng", 0x0a0d_0d0a),
+        ("noext", 0xa1b2_3c4d),
+    ] {
+        let run = raw2pcap(&[raw, "-o", out], dir.path());
+        exits(&run, 0);
+        assert!(stderr(&run).contains("5 frames"), "{}", stderr(&run));
+        let bytes = fs::read(dir.path().join(out)).unwrap();
+        assert_eq!(bytes[..4], magic.to_le_bytes());
+        assert_eq!(converted(&bytes), frames);
+    }
+    exits(
+        &raw2pcap(&[raw, "-o", "micro.pcap", "--micro", "-q"], dir.path()),
+        0,
+    );
+    let micro = converted_file(&dir.path().join("micro.pcap"));
+    assert!(micro.iter().all(|(time, _)| *time == ns(0, 0)));
+    assert!(!names(dir.path()).iter().any(|n| n.ends_with(".part")));
+}
+
+#[test]
+fn the_originals_form() {
+    let dir = tempfile::tempdir().unwrap();
+    let raw = many(0, 0, 10).store(dir.path());
+    exits(&raw2pcap(&[raw.to_str().unwrap(), "out"], dir.path()), 0);
+    assert_eq!(converted_file(&dir.path().join("out_0.pcap")).len(), 10);
+}
+
+#[test]
+fn queues_are_merged_by_time_and_files_of_a_queue_come_in_sequence() {
+    let dir = tempfile::tempdir().unwrap();
+    // Two queues of two files each, interleaved.
+    for queue in 0..2_u32 {
+        for part in 0..2_u64 {
+            let mut file = File::new(queue, START + part * 1800, 1);
+            for i in 0..20_u64 {
+                let time = ns(part * 1800, i * 100 + u64::from(queue) * 37);
+                file = file.frame((
+                    time,
+                    u8::try_from(u64::from(queue) * 100 + part * 50 + i).unwrap(),
+                ));
+            }
+            file.store(dir.path());
+        }
+    }
+    exits(&raw2pcap(&[".", "-o", "all.pcapng"], dir.path()), 0);
+    let frames = converted_file(&dir.path().join("all.pcapng"));
+    assert_eq!(frames.len(), 80);
+    assert!(frames.is_sorted_by_key(|f| f.0));
+    let bytes = fs::read(dir.path().join("all.pcapng")).unwrap();
+    let mut reader = Reader::new(&bytes[..], "x").unwrap();
+    while let Some(frame) = reader.next().unwrap() {
+        assert_eq!(frame.queue, Some(u32::from(frame.data[0] >= 100)));
+        assert_eq!(frame.queue, Some(frame.interface));
+    }
+    // Named in any order, each once.
+    let raw = fs::read_dir(dir.path().join("1391722200"))
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .path();
+    exits(
+        &raw2pcap(
+            &[raw.to_str().unwrap(), ".", "-o", "again.pcap"],
+            dir.path(),
+        ),
+        0,
+    );
+    assert_eq!(converted_file(&dir.path().join("again.pcap")), frames);
+}
+
+#[test]
+fn files_of_the_original_are_told_apart_by_their_names() {
+    let dir = tempfile::tempdir().unwrap();
+    let strip = |file: File| {
+        let bytes = file.bytes();
+        // Without the header record: 12 bytes and its tag.
+        let length = usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
+        bytes[12 + length..].to_vec()
+    };
+    fs::write(dir.path().join("5_hpcap0_0.raw"), strip(many(0, 0, 10))).unwrap();
+    fs::write(dir.path().join("6_hpcap0_0.raw"), strip(many(0, 1, 10))).unwrap();
+    fs::write(dir.path().join("5_hpcap0_1.raw"), strip(many(1, 0, 10))).unwrap();
+    fs::write(dir.path().join("odd.raw"), strip(many(1, 1, 10))).unwrap();
+    exits(&raw2pcap(&[".", "-o", "all.pcap"], dir.path()), 0);
+    let frames = converted_file(&dir.path().join("all.pcap"));
+    assert_eq!(frames.len(), 40);
+    assert!(frames.is_sorted_by_key(|f| f.0));
+}
+
+#[test]
+fn a_stretch_of_time_with_and_without_index() {
+    let dir = tempfile::tempdir().unwrap();
+    let raw = many(0, 0, 1000).store(dir.path());
+    let raw = raw.to_str().unwrap();
+    let cases = [
+        (
+            vec![
+                "--from",
+                "2014-02-06T21:59:48.25Z",
+                "--to",
+                "2014-02-06T21:59:48.75Z",
+            ],
+            250..751,
+        ),
+        (vec!["--from", "+250ms", "--to", "+750ms"], 250..751),
+        (vec!["--from", "1391723988.9"], 900..1000),
+        (vec!["--to", "1391723988.1"], 0..101),
+        (vec!["--from", "2030-01-01T00:00:00Z"], 0..0),
+    ];
+    for round in ["scan", "index", "broken index"] {
+        match round {
+            "index" => index(Path::new(raw)),
+            "broken index" => fs::write(format!("{raw}.idx"), "HPCAPIDX and nothing").unwrap(),
+            _ => {}
+        }
+        for (args, expected) in &cases {
+            let args: Vec<&str> = [raw, "-o", "x.pcap", "--force"]
+                .into_iter()
+                .chain(args.iter().copied())
+                .collect();
+            let run = raw2pcap(&args, dir.path());
+            exits(&run, 0);
+            assert_eq!(stderr(&run).contains("without it"), round == "broken index");
+            let frames = converted_file(&dir.path().join("x.pcap"));
+            let times: Vec<u64> = frames
+                .iter()
+                .map(|f| (f.0 - ns(0, 0)) / 1_000_000)
+                .collect();
+            assert_eq!(
+                times,
+                expected.clone().collect::<Vec<_>>(),
+                "{round} {args:?}"
+            );
+        }
+    }
+}
+
+/// An index of another file that happens to have the same size leads nowhere.
+#[test]
+fn an_index_that_does_not_match_is_not_believed() {
+    let dir = tempfile::tempdir().unwrap();
+    let a = many(0, 0, 1000).store(&dir.path().join("a"));
+    let b = many(0, 50, 1000).store(&dir.path().join("b"));
+    index(&a);
+    fs::copy(a.with_extension("raw.idx"), b.with_extension("raw.idx")).unwrap();
+    exits(
+        &raw2pcap(&["b", "-o", "x.pcap", "--from", "+900ms"], dir.path()),
+        0,
+    );
+    assert_eq!(converted_file(&dir.path().join("x.pcap")).len(), 100);
+}
+
+#[test]
+fn a_filter() {
+    let dir = tempfile::tempdir().unwrap();
+    let raw = many(0, 0, 250).store(dir.path());
+    let raw = raw.to_str().unwrap();
+    let run = raw2pcap(
+        &[raw, "-o", "x.pcap", "--filter", "udp src port 53"],
+        dir.path(),
+    );
+    exits(&run, 0);
+    assert!(
+        stderr(&run).contains("249 refused by the filter"),
+        "{}",
+        stderr(&run)
+    );
+    assert_eq!(
+        converted_file(&dir.path().join("x.pcap")),
+        [(ns(0, 53_000_000), 53)]
+    );
+    let run = raw2pcap(
+        &[raw, "-o", "y.pcap", "--filter", "udp and and"],
+        dir.path(),
+    );
+    exits(&run, 2);
+    assert!(stderr(&run).contains("syntax error"), "{}", stderr(&run));
+    assert!(!dir.path().join("y.pcap").exists());
+}
+
+#[test]
+fn several_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let raw = many(0, 0, 100).store(dir.path());
+    let raw = raw.to_str().unwrap();
+    // 76 bytes for each frame.
+    for (args, sizes) in [
+        (["--split-frames", "30"], vec![30, 30, 30, 10]),
+        (["--split-size", "2400"], vec![30, 30, 30, 10]),
+        (["--split-time", "50ms"], vec![50, 50]),
+    ] {
+        let stem = args[0].trim_start_matches('-');
+        let out = format!("{stem}.pcap");
+        exits(
+            &raw2pcap(&[raw, "-o", &out, args[0], args[1]], dir.path()),
+            0,
+        );
+        let mut all = Vec::new();
+        for (number, size) in sizes.iter().enumerate() {
+            let part = dir.path().join(format!("{stem}_{number}.pcap"));
+            if args[0] == "--split-size" {
+                assert!(fs::metadata(&part).unwrap().len() <= 2400);
+            }
+            let frames = converted_file(&part);
+            assert_eq!(frames.len(), *size, "{args:?}");
+            all.extend(frames);
+        }
+        assert_eq!(all.len(), 100);
+        assert!(all.is_sorted());
+        assert!(
+            !dir.path()
+                .join(format!("{stem}_{}.pcap", sizes.len()))
+                .exists()
+        );
+    }
+}
+
+#[test]
+fn existing_files_are_replaced_only_with_force() {
+    let dir = tempfile::tempdir().unwrap();
+    let raw = many(0, 0, 3).store(dir.path());
+    let raw = raw.to_str().unwrap();
+    let out = dir.path().join("x.pcap");
+    fs::write(&out, "mine").unwrap();
+    let run = raw2pcap(&[raw, "-o", "x.pcap"], dir.path());
+    exits(&run, 1);
+    assert!(stderr(&run).contains("--force"), "{}", stderr(&run));
+    assert_eq!(fs::read(&out).unwrap(), b"mine");
+    exits(&raw2pcap(&[raw, "-o", "x.pcap", "--force"], dir.path()), 0);
+    assert_eq!(converted_file(&out).len(), 3);
+}
+
+#[test]
+fn standard_input_and_output() {
+    let dir = tempfile::tempdir().unwrap();
+    let bytes = many(0, 0, 40).bytes();
+    for format in ["pcap", "pcapng"] {
+        let run = raw2pcap_reading(&["-", "-o", "-", "--format", format], dir.path(), &bytes);
+        exits(&run, 0);
+        assert_eq!(converted(&run.stdout).len(), 40);
+    }
+    assert_eq!(names(dir.path()), [""; 0]);
+    let run = raw2pcap_reading(&["-", "-o", "-", "--from", "+1s"], dir.path(), &bytes);
+    exits(&run, 2);
+}
+
+/// Whoever reads the result may stop early: `raw2pcap ... | head`.
+#[test]
+fn a_closed_pipe_ends_quietly() {
+    use std::process::{Command, Stdio};
+    let dir = tempfile::tempdir().unwrap();
+    let raw = dir.path().join("1_hpcap0_0.raw");
+    let mut file = File::new(0, START, 1);
+    for i in 0..60_000_u64 {
+        file = file.frame((ns(0, i), 7));
+    }
+    fs::write(&raw, file.bytes()).unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_raw2pcap"))
+        .arg(&raw)
+        .args(["-o", "-"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let out = child.wait_with_output().unwrap();
+    exits(&out, 0);
+    assert!(!stderr(&out).contains("cannot"), "{}", stderr(&out));
+}
+
+#[test]
+fn losses_are_in_the_result() {
+    let dir = tempfile::tempdir().unwrap();
+    let raw = File::new(0, START, 1)
+        .frame((ns(0, 1), 1))
+        .gap(Reason::RingFull, 12)
+        .frame((ns(0, 2), 2))
+        .store(dir.path());
+    let run = raw2pcap(&[raw.to_str().unwrap(), "-o", "x.pcapng"], dir.path());
+    exits(&run, 0);
+    assert!(
+        stderr(&run).contains("missing in 1 gap: 12 ring_full"),
+        "{}",
+        stderr(&run)
+    );
+    let bytes = fs::read(dir.path().join("x.pcapng")).unwrap();
+    let mut reader = Reader::new(&bytes[..], "x").unwrap();
+    assert_eq!(reader.next().unwrap().unwrap().dropped, 0);
+    let second = reader.next().unwrap().unwrap();
+    assert_eq!(second.dropped, 12);
+    assert!(second.comment.unwrap().contains("12 ring_full"));
+}
+
+/// Damage is said, and the rest converted; a tail that is cut is only a note.
+#[test]
+fn damaged_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let whole = many(0, 0, 100).bytes();
+    let record = 72;
+    let at = 12 + usize::from(u16::from_le_bytes([whole[8], whole[9]])) + 50 * record;
+    let mut damaged = whole.clone();
+    damaged[at..at + 100].fill(0xe7);
+    fs::write(dir.path().join("damaged.raw"), &damaged).unwrap();
+    let run = raw2pcap(&["damaged.raw", "-o", "x.pcap"], dir.path());
+    exits(&run, 1);
+    let text = stderr(&run);
+    assert!(
+        text.contains("damaged.raw: ") && text.contains("are no records, skipped"),
+        "{text}"
+    );
+    let frames = converted_file(&dir.path().join("x.pcap"));
+    assert!(frames.len() >= 96, "{}", frames.len());
+
+    fs::write(dir.path().join("cut.raw"), &whole[..at + 30]).unwrap();
+    let run = raw2pcap(&["cut.raw", "-o", "y.pcap"], dir.path());
+    exits(&run, 0);
+    assert!(
+        stderr(&run).contains("cut in the last record"),
+        "{}",
+        stderr(&run)
+    );
+    assert_eq!(converted_file(&dir.path().join("y.pcap")).len(), 50);
+
+    fs::write(
+        dir.path().join("text.raw"),
+        "this is no capture at all, but text",
+    )
+    .unwrap();
+    exits(&raw2pcap(&["text.raw", "-o", "z.pcap"], dir.path()), 1);
+}
+
+#[test]
+fn other_link_types() {
+    let dir = tempfile::tempdir().unwrap();
+    File::new(0, START, 101)
+        .frame((ns(0, 1), 1))
+        .store(dir.path());
+    exits(&raw2pcap(&[".", "-o", "one.pcap"], dir.path()), 0);
+    let bytes = fs::read(dir.path().join("one.pcap")).unwrap();
+    assert_eq!(Reader::new(&bytes[..], "x").unwrap().link_type(), Some(101));
+    File::new(1, START, 1)
+        .frame((ns(0, 2), 2))
+        .store(dir.path());
+    let run = raw2pcap(&[".", "-o", "two.pcap"], dir.path());
+    exits(&run, 1);
+    assert!(stderr(&run).contains("--format pcapng"), "{}", stderr(&run));
+    assert!(!dir.path().join("two.pcap").exists() && !dir.path().join("two.pcap.part").exists());
+    exits(&raw2pcap(&[".", "-o", "two.pcapng"], dir.path()), 0);
+    assert_eq!(converted_file(&dir.path().join("two.pcapng")).len(), 2);
+}
+
+#[test]
+fn two_recorders_of_one_queue_are_noticed() {
+    let dir = tempfile::tempdir().unwrap();
+    many(0, 0, 10).store(&dir.path().join("a"));
+    many(0, 0, 10).store(&dir.path().join("b"));
+    let run = raw2pcap(&[".", "-o", "x.pcap"], dir.path());
+    exits(&run, 0);
+    assert!(stderr(&run).contains("converted twice"), "{}", stderr(&run));
+    let frames = converted_file(&dir.path().join("x.pcap"));
+    assert_eq!(frames.len(), 20);
+    assert!(frames.is_sorted());
+}
+
+#[test]
+fn wrong_usage() {
+    let dir = tempfile::tempdir().unwrap();
+    let raw = many(0, 0, 3).store(dir.path());
+    let raw = raw.to_str().unwrap();
+    for args in [
+        vec![],
+        vec![raw],
+        vec![raw, raw, raw],
+        vec![raw, "-o", "x.pcap", "--from", "yesterday"],
+        vec![raw, "-o", "x.pcap", "--from", "+2s", "--to", "+1s"],
+        vec![raw, "-o", "x.pcap", "--split-size", "0"],
+        vec![raw, "-o", "x.pcap", "--split-frames", "0"],
+        vec![raw, "-o", "-", "--split-frames", "5"],
+        vec![raw, "-o", "x.pcapng", "--micro"],
+        vec![raw, "-o", "x.pcap", "--format", "erf"],
+        vec![raw, "-o", "."],
+    ] {
+        let run = raw2pcap(&args, dir.path());
+        exits(&run, 2);
+        assert!(!stderr(&run).is_empty());
+    }
+    for args in [
+        vec!["none.raw", "-o", "x.pcap"],
+        vec![raw, "-o", "none/x.pcap"],
+    ] {
+        let run = raw2pcap(&args, dir.path());
+        exits(&run, 1);
+        assert!(
+            stderr(&run).starts_with("raw2pcap: cannot "),
+            "{}",
+            stderr(&run)
+        );
+    }
+    assert_eq!(names(dir.path()), ["1391722200"]);
+}
+
+/// A device that is always full.
+#[test]
+fn a_failed_write_leaves_nothing_behind() {
+    let dir = tempfile::tempdir().unwrap();
+    let raw = many(0, 0, 3).store(dir.path());
+    let run = raw2pcap(&[raw.to_str().unwrap(), "-o", "/dev/full"], dir.path());
+    exits(&run, 1);
+    assert!(stderr(&run).contains("/dev/full"), "{}", stderr(&run));
+    exits(
+        &raw2pcap(&[raw.to_str().unwrap(), "-o", "/dev/null"], dir.path()),
+        0,
+    );
+}
