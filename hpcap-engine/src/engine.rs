@@ -45,6 +45,9 @@ pub struct EngineConfig {
     pub plain: bool,
     /// Capture without listeners, too, so that a later one can look back.
     pub look_back: bool,
+    /// Take nothing from the source before the first listener is there: for a program that
+    /// listens to its own engine, and wants the first frame.
+    pub hold: bool,
     /// The CPU to run the poll thread on.
     pub cpu: Option<usize>,
     /// Longest file in bytes, rounded down to whole blocks; 2 GiB at most.
@@ -67,6 +70,7 @@ impl EngineConfig {
             filter: String::new(),
             plain: false,
             look_back: false,
+            hold: false,
             cpu: None,
             file_bytes_max: abi::HPCAP_FILE_BYTES_MAX,
             start_off: 0,
@@ -128,6 +132,7 @@ impl Engine {
             receiver,
             filter,
             config.look_back,
+            config.hold,
             Box::new(notify),
         );
         let cpu = config.cpu;

@@ -60,6 +60,8 @@ pub(crate) struct Poll {
     starting: Vec<Starting>,
     stop: bool,
     look_back: bool,
+    /// Nothing is harvested before somebody has listened for the first time.
+    hold: bool,
     filter: Option<Filter>,
     notify: Box<dyn Fn(&str) + Send>,
 }
@@ -83,6 +85,7 @@ impl Poll {
         commands: Receiver<Command>,
         filter: Option<Filter>,
         look_back: bool,
+        hold: bool,
         notify: Box<dyn Fn(&str) + Send>,
     ) -> Self {
         Self {
@@ -91,6 +94,7 @@ impl Poll {
             starting: Vec::new(),
             stop: false,
             look_back,
+            hold,
             filter,
             notify,
         }
@@ -104,11 +108,12 @@ impl Poll {
         let waits = source.description().waits;
         let mut outcome = Ok(());
         while !self.stop {
-            if waits && !self.look_back && self.producer.listeners() == 0 {
+            if (waits || self.hold) && !self.look_back && self.producer.listeners() == 0 {
                 // A file is not read for nobody.
                 self.idle();
                 continue;
             }
+            self.hold = false;
             match self.batch(source.as_mut(), waits) {
                 Ok(State::Busy) => self.service(),
                 Ok(State::Idle) => {

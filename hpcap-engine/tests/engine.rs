@@ -204,3 +204,22 @@ fn the_33rd_listener_is_refused_and_ids_are_never_used_again() {
     assert!(again.id() > 32 && again.id() != gone);
     engine.stop().unwrap();
 }
+
+/// A generator with a rate does not wait for anybody, as a network does not: what is sent
+/// before the first listener is there is lost for it, unless the engine holds the source back.
+#[test]
+fn a_held_source_starts_with_its_first_listener() {
+    let mut config = config("gen:size=60,rate=100kpps,count=2000");
+    config.hold = true;
+    let engine = start(&config);
+    std::thread::sleep(Duration::from_millis(50));
+    let mut listener = engine
+        .attach(&request(Contract::Lossless, Start::File))
+        .unwrap();
+    let (frames, lost) = drain(&mut listener);
+    let ledger = listener.ledger();
+    assert_eq!(ledger.ledger[Reason::NoListener], Count::default());
+    assert_eq!(frames.frames + lost.frames, 2000);
+    assert_balances(&ledger, 2000);
+    engine.stop().unwrap();
+}

@@ -199,6 +199,7 @@ fn waits(source: &SourceSpec) -> bool {
 fn engine_config(cli: &Cli, source: SourceSpec) -> Result<EngineConfig> {
     let waits = waits(&source);
     let mut config = EngineConfig::new(OWN_QUEUE, source);
+    config.hold = true;
     if waits {
         config.ring_bytes = RING_OF_A_SOURCE_THAT_WAITS;
     }
