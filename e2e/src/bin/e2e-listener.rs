@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "test support: a panic is a failed test")]
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -29,6 +30,9 @@ struct Cli {
     /// ... after so many frames
     #[arg(long, default_value_t = 1000)]
     every: u64,
+    /// Attach, say so, and wait until this file exists before looking at anything
+    #[arg(long)]
+    after: Option<PathBuf>,
     /// Attach, say so, and never look at anything
     #[arg(long)]
     stuck: bool,
@@ -99,6 +103,9 @@ fn listen(cli: &Cli) -> Result<()> {
         loop {
             std::thread::sleep(Duration::from_secs(3600));
         }
+    }
+    while cli.after.as_ref().is_some_and(|file| !file.exists()) {
+        std::thread::sleep(Duration::from_millis(1));
     }
     let mut seen = Seen::default();
     let end = read_to_end(&mut listener, cli, &mut seen);
