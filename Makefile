@@ -50,6 +50,7 @@ test: ## every test: unit, property, end to end, model, fuzz targets for a short
 lint: ## formatting, compiler and clippy warnings, documentation, the C, the scripts
 	@scripts/deps.sh need build lint
 	cargo fmt --all --check
+	cargo fmt --manifest-path fuzz/Cargo.toml --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --locked --document-private-items
 	scripts/lint-c.sh
