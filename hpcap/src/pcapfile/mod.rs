@@ -5,6 +5,8 @@
 //! Wireshark and tcpdump read, with nanoseconds; pcapng also has the queue, what was lost and
 //! where ([`Gap`](crate::raw::Gap)), and statistics.
 
+mod clock;
+mod describe;
 mod input;
 mod pcap;
 mod pcap_writer;
@@ -12,8 +14,9 @@ mod pcapng;
 mod pcapng_writer;
 mod reader;
 
+pub use describe::{Interface, Section, Statistics};
 pub use pcap_writer::{PcapWriter, Precision};
-pub use pcapng_writer::{Interface, InterfaceId, PcapngWriter, Section, Statistics};
+pub use pcapng_writer::{InterfaceId, PcapngWriter};
 pub use reader::{Format, Frame, Reader};
 
 /// The longest frame that a file may have, in bytes: more is damage. It is what libpcap and

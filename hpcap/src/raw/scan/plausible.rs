@@ -112,6 +112,9 @@ pub(super) fn lengths_lead_on(
     old: bool,
     any_time: bool,
 ) -> bool {
+    if !eof && !any_time {
+        return false;
+    }
     let mut at = at;
     let mut found = 0;
     let mut empty = 0;
