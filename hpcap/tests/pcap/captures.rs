@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use hpcap::Timestamp;
 use hpcap::pcapfile::{PcapWriter, Precision};
-use hpcap::raw::{Placed, Writer};
+use hpcap::raw::{FileHeader, Placed, Writer};
 
 use crate::made::{BIG, LITTLE, read};
 
@@ -58,6 +58,11 @@ fn every_capture_is_read_and_comes_back() {
         assert!(!got.is_empty(), "{name}");
         // pcap -> RAW -> pcap.
         let mut raw = Writer::new(Vec::new());
+        let header = FileHeader {
+            clock_source: "file".into(),
+            ..FileHeader::default()
+        };
+        assert_eq!(raw.header(&header).unwrap(), Placed::Stored);
         for f in &got {
             let placed = raw.frame(f.sec, f.nsec, f.len, &f.data).unwrap();
             assert_eq!(placed, Placed::Stored);

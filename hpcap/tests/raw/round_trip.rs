@@ -198,3 +198,20 @@ proptest! {
         prop_assert_eq!(seen.frames_only(), written);
     }
 }
+
+/// A machine without a clock of its own learns the time when the capture is nearly over.
+#[test]
+fn a_jump_of_time_just_before_the_end() {
+    for after in 1..8_u64 {
+        let frames: Vec<Frame> = (0..10_u64)
+            .map(|i| (i, i * 1000 + 5_000_000_000))
+            .chain((0..after).map(|i| (i + 10, made::EPOCH_NS + i * 1000)))
+            .map(|(i, ns)| Frame::new(ns, 60, made::contents(60, i, false)))
+            .collect();
+        for unit in [0, 4096] {
+            let seen = read(&file(&frames, unit).0);
+            assert_eq!(seen.frames_only(), frames, "{after} frames after it");
+            assert!(seen.damage.is_empty());
+        }
+    }
+}

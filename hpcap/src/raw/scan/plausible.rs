@@ -99,8 +99,9 @@ pub(super) fn chain(
     true
 }
 
-/// Whether the lengths alone lead from frame to frame, whatever their times: exactly to the end
-/// of the file, or (where `any_time` says that times prove nothing) for long, or to padding.
+/// Whether the lengths alone lead from frame to frame, whatever their times: whole frames
+/// exactly to the end of the file, or (where `any_time` says that times prove nothing) any for
+/// long, or to padding.
 ///
 /// Enough for a place where the record before ended; too little to find one. And too little
 /// where times can be asked: two bytes behind a header there is often what looks like another,
@@ -128,6 +129,9 @@ pub(super) fn lengths_lead_on(
         let is_nothing = h.caplen == 0 && h.len == 0;
         empty += u32::from(is_nothing);
         if !possible(&h, old) || empty > 64 || (is_nothing && found == 0) {
+            return false;
+        }
+        if !any_time && !is_padding(&h) && h.caplen != h.len {
             return false;
         }
         at += end_of(&h);
