@@ -3,6 +3,7 @@
 //! The files of a queue are read in sequence (`lane`), the queues are merged by time
 //! (`merge`), the frames go through the filter into files (`sink`, `target`).
 
+mod behind;
 mod cli;
 mod head;
 mod lane;

@@ -9,6 +9,8 @@ use hpcap::error::Context;
 use hpcap::raw::name::rename_no_replace;
 use hpcap::{Error, Kind, Result};
 
+use super::behind::Behind;
+
 /// Where the result goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
@@ -48,7 +50,7 @@ pub(super) enum Output {
     Stream(Stream),
     /// A file that gets its name when it is whole.
     File {
-        file: File,
+        file: Behind,
         part: PathBuf,
         path: PathBuf,
         force: bool,
@@ -109,6 +111,7 @@ impl Output {
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => return Err(exists(&part)),
             other => other.context(tried)?,
         };
+        let file = Behind::new(file).context(tried)?;
         Ok(Self::File {
             file,
             part,
@@ -158,14 +161,16 @@ impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::Stream(Stream::Stdout(out)) => out.write(bytes),
-            Self::Stream(Stream::File(file)) | Self::File { file, .. } => file.write(bytes),
+            Self::Stream(Stream::File(file)) => file.write(bytes),
+            Self::File { file, .. } => file.write(bytes),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
         match self {
             Self::Stream(Stream::Stdout(out)) => out.flush(),
-            Self::Stream(Stream::File(file)) | Self::File { file, .. } => file.flush(),
+            Self::Stream(Stream::File(file)) => file.flush(),
+            Self::File { file, .. } => file.flush(),
         }
     }
 }
