@@ -11,7 +11,7 @@ use hpcap_e2e::skip;
 #[test]
 fn a_bad_filter_is_refused_in_the_words_of_libpcap() {
     let lab = Lab::new();
-    let bad = "tcp port http or";
+    let bad = "tcp port 80 or";
     let words = ["filter", bad, "syntax error"];
     let _ = run(lab.tool("hpcapd").args(["--filter", bad, "gen:"]))
         .exits(2)
