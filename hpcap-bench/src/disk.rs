@@ -7,7 +7,7 @@ use hpcap::Result;
 use hpcap::units::Bytes;
 
 use crate::process::{Usage, own, run};
-use crate::report::{Figure, Report, Row, Target, Unit};
+use crate::report::{Pairs, Report, Target, Unit};
 use crate::workspace::{Workspace, files_below, total_bytes};
 
 /// Where and how much.
@@ -38,20 +38,17 @@ pub(crate) fn speed(bytes: u64, usage: &Usage) -> f64 {
 pub fn disk(settings: &Settings, report: &mut Report) -> Result<()> {
     let workspace = Workspace::new(&settings.dir, settings.bytes + (64 << 20))?;
     for len in LENGTHS {
-        let (mut ours, mut dd) = (Vec::new(), Vec::new());
+        let mut pairs = Pairs::new(Unit::BytesPerSecond);
         for _ in 0..settings.runs {
-            dd.push(run_dd(&workspace, settings.bytes)?);
-            ours.push(run_hpcapdd(&workspace, len, settings.bytes)?);
+            let dd = run_dd(&workspace, settings.bytes)?;
+            pairs.add(run_hpcapdd(&workspace, len, settings.bytes)?, dd);
         }
-        let figure = |runs: &[f64]| Figure::of(Unit::BytesPerSecond, runs);
+        let what = format!("hpcapdd to disk, frames of {len} bytes");
         report.add(
-            Row::new(
-                format!("hpcapdd to disk, frames of {len} bytes"),
-                figure(&ours),
-            )
-            .beside("dd oflag=direct bs=4M", figure(&dd))
-            .target(Target::Ratio(RATIO))
-            .note(format!("{} each", Bytes(settings.bytes))),
+            pairs
+                .row(what, "dd oflag=direct bs=4M")
+                .target(Target::Ratio(RATIO))
+                .note(format!("{} each", Bytes(settings.bytes))),
         );
     }
     Ok(())

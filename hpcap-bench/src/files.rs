@@ -8,7 +8,7 @@ use hpcap::{Error, Kind, Result};
 
 use crate::disk::speed;
 use crate::process::{own, run};
-use crate::report::{Figure, Report, Row, Target, Unit};
+use crate::report::{Figure, Pairs, Report, Row, Target, Unit};
 use crate::workspace::{Workspace, files_below, free_bytes, total_bytes};
 
 /// Where and how much.
@@ -85,11 +85,11 @@ fn convert(
     report: &mut Report,
 ) -> Result<()> {
     let bytes = total_bytes(&[file.to_owned()])?;
-    let (mut ours, mut cp) = (Vec::new(), Vec::new());
+    let mut pairs = Pairs::new(Unit::BytesPerSecond);
     for _ in 0..settings.runs {
         let copy = workspace.file("copy");
         let usage = run(Command::new("cp").arg(file).arg(&copy), workspace.path())?;
-        cp.push(speed(bytes, &usage));
+        let cp = speed(bytes, &usage);
         workspace.remove("copy");
 
         let mut command = Command::new(own("raw2pcap"));
@@ -99,13 +99,12 @@ fn convert(
             .arg("-o")
             .arg(workspace.file("out.pcap"));
         let usage = run(&mut command, workspace.path())?;
-        ours.push(speed(bytes, &usage));
+        pairs.add(speed(bytes, &usage), cp);
         workspace.remove("out.pcap");
     }
-    let figure = |runs: &[f64]| Figure::of(Unit::BytesPerSecond, runs);
     report.add(
-        Row::new(format!("raw2pcap, {place}"), figure(&ours))
-            .beside("cp", figure(&cp))
+        pairs
+            .row(format!("raw2pcap, {place}"), "cp")
             .target(Target::Ratio(RATIO))
             .note(format!("{} of RAW in the page cache", Bytes(bytes))),
     );

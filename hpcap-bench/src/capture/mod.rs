@@ -3,8 +3,9 @@
 //!
 //! The sender says how many frames the kernel has taken from it; what was captured is counted
 //! in the files, and only frames of which every byte is right count. Processor time is that of
-//! the capturing process from when it listens to its end. The kernel hands frames over on the
-//! sender's side of a veth pair, so that part of its work is nobody's in this table.
+//! the capturing process from when it listens until everything has arrived, without start and
+//! end. The kernel hands frames over on the sender's side of a veth pair, so that part of its
+//! work is nobody's in this table; nor is what it writes to the disk later.
 
 mod namespace;
 mod tool;
@@ -140,15 +141,16 @@ fn once(tool: Tool, spec: &str, workspace: &Workspace) -> Result<Outcome> {
 
     let offered = send(spec, workspace.path())?;
     std::thread::sleep(ARRIVE);
+    let (user_end, system_end) = times_of(running.pid()).unwrap_or_default();
     running.interrupt();
-    let usage = running.wait()?;
+    running.wait()?;
     let captured = tool.stored(&out)?;
     workspace.remove("capture");
     Ok(Outcome {
         offered,
         captured,
-        user: usage.user.saturating_sub(user),
-        system: usage.system.saturating_sub(system),
+        user: user_end.saturating_sub(user),
+        system: system_end.saturating_sub(system),
     })
 }
 

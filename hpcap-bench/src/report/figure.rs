@@ -57,15 +57,6 @@ impl Figure {
             runs: sorted.len(),
         }
     }
-
-    /// How much better this is than `other`, as a speed: 1 = the same, 2 = twice as fast.
-    #[must_use]
-    pub fn speed_beside(&self, other: &Self) -> f64 {
-        match self.unit {
-            Unit::BytesPerSecond => self.median / other.median,
-            Unit::NsPerFrame | Unit::Bytes | Unit::Part => other.median / self.median,
-        }
-    }
 }
 
 impl Unit {
@@ -117,14 +108,6 @@ mod tests {
         assert_eq!((figure.min, figure.median, figure.max), (1.0, 3.0, 20.0));
         assert_eq!(Figure::of(Unit::Bytes, &[1.0, 2.0]).median, 1.5);
         assert_eq!(Figure::of(Unit::Bytes, &[]).runs, 0);
-    }
-
-    #[test]
-    fn a_speed_is_a_speed_whatever_is_counted() {
-        let time = |ns| Figure::of(Unit::NsPerFrame, &[ns]);
-        assert_eq!(time(20.0).speed_beside(&time(10.0)), 0.5);
-        let rate = |r| Figure::of(Unit::BytesPerSecond, &[r]);
-        assert_eq!(rate(2e9).speed_beside(&rate(1e9)), 2.0);
     }
 
     #[test]

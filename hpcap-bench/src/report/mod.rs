@@ -2,6 +2,7 @@
 
 mod figure;
 mod machine;
+mod pairs;
 
 use std::fmt;
 
@@ -9,6 +10,7 @@ use serde::Serialize;
 
 pub use figure::{Figure, Unit};
 pub use machine::Machine;
+pub use pairs::Pairs;
 
 /// What a result should be.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -86,15 +88,6 @@ impl Row {
             verdict: Verdict::Skipped,
             note: why.into(),
         }
-    }
-
-    /// Beside a peer that was measured in turn with it.
-    #[must_use]
-    pub fn beside(mut self, name: impl Into<String>, peer: Figure) -> Self {
-        self.ratio = self.ours.map(|ours| ours.speed_beside(&peer));
-        self.peer_name = Some(name.into());
-        self.peer = Some(peer);
-        self
     }
 
     /// What it should be.
@@ -281,13 +274,15 @@ mod tests {
         Figure::of(Unit::NsPerFrame, &[value])
     }
 
+    fn beside(ours: f64, peer: f64) -> Row {
+        let mut pairs = Pairs::new(Unit::NsPerFrame);
+        pairs.add(ours, peer);
+        pairs.row("x", "y")
+    }
+
     #[test]
     fn a_target_is_met_or_missed() {
-        let ratio = |least| {
-            Row::new("x", ns(10.0))
-                .beside("y", ns(8.0))
-                .target(Target::Ratio(least))
-        };
+        let ratio = |least| beside(10.0, 8.0).target(Target::Ratio(least));
         assert_eq!(ratio(0.8).verdict, Verdict::Pass);
         assert_eq!(ratio(0.81).verdict, Verdict::Miss);
         let most = |most| Row::new("x", ns(10.0)).target(Target::AtMost(most)).verdict;
@@ -303,11 +298,7 @@ mod tests {
     #[test]
     fn the_table_is_markdown() {
         let mut report = Report::new();
-        report.add(
-            Row::new("60 bytes", ns(10.0))
-                .beside("bare", ns(8.0))
-                .target(Target::Ratio(0.9)),
-        );
+        report.add(beside(10.0, 8.0).target(Target::Ratio(0.9)));
         report.add(Row::skipped("capture", "needs root"));
         let text = report.to_string();
         let table: Vec<&str> = text.lines().filter(|l| l.starts_with('|')).collect();

@@ -12,7 +12,7 @@ mod nic;
 use hpcap::Result;
 use hpcap::units::Bytes;
 
-use crate::report::{Figure, Report, Row, Target, Unit};
+use crate::report::{Figure, Pairs, Report, Row, Target, Unit};
 use loops::{InC, InEngine};
 use nic::{Buffers, Nic};
 
@@ -66,28 +66,6 @@ fn clock_scale(settings: &Settings) -> u64 {
     unsafe { ffi::hpcap_bench_clock_scale() }
 }
 
-/// Runs of two loops in turn, ns a frame.
-#[derive(Default)]
-struct Pair {
-    ours: Vec<f64>,
-    other: Vec<f64>,
-}
-
-impl Pair {
-    /// The first round touches the memory and is not counted.
-    fn add(&mut self, round: usize, ours: f64, other: f64) {
-        if round > 0 {
-            self.ours.push(ours);
-            self.other.push(other);
-        }
-    }
-
-    fn figures(&self) -> (Figure, Figure) {
-        let figure = |runs: &[f64]| Figure::of(Unit::NsPerFrame, runs);
-        (figure(&self.ours), figure(&self.other))
-    }
-}
-
 /// Frames of several lengths, beside the bare loop.
 ///
 /// # Errors
@@ -109,23 +87,28 @@ pub fn frame_cost(settings: &Settings, report: &mut Report) -> Result<()> {
     );
     for len in LENGTHS {
         let mut nic = Nic::new(&buffers, len, scale);
-        let mut pair = Pair::default();
+        let mut pairs = Pairs::new(Unit::NsPerFrame);
         for round in 0..=settings.runs {
             let frames = frames(settings, len);
             let ours = ring.run(&mut nic, frames, settings.batch)?;
             let bare = ring.run_bare(&mut nic, frames, settings.batch);
-            pair.add(round, ours, bare);
+            // The first round touches the memory and is not counted.
+            if round > 0 {
+                pairs.add(ours, bare);
+            }
         }
-        let (ours, bare) = pair.figures();
         report.add(
-            Row::new(format!("ring.h, a frame of {len} bytes"), ours)
-                .beside("timestamp + memcpy", bare)
+            pairs
+                .row(
+                    format!("ring.h, a frame of {len} bytes"),
+                    "timestamp + memcpy",
+                )
                 .target(Target::Ratio(RATIO))
                 .note(conditions.as_str()),
         );
         if len == 60 {
             report.add(
-                Row::new("ring.h, 60 bytes, line rate of 40 Gb/s", ours)
+                Row::new("ring.h, 60 bytes, line rate of 40 Gb/s", pairs.ours())
                     .target(Target::AtMost(LINE_RATE_NS)),
             );
         }
@@ -171,26 +154,26 @@ pub fn listener_cost(settings: &Settings, report: &mut Report) -> Result<()> {
     let mut one = InC::new(settings.ring_bytes, 1, ack_bytes)?;
     for listeners in IDLE_LISTENERS {
         let mut more = InC::new(settings.ring_bytes, listeners, ack_bytes)?;
-        let mut pair = Pair::default();
+        let mut pairs = Pairs::new(Unit::NsPerFrame);
         for round in 0..=settings.runs {
             let with_more = more.run(&mut nic, frames, settings.batch)?;
-            pair.add(round, with_more, one.run(&mut nic, frames, settings.batch)?);
+            let with_one = one.run(&mut nic, frames, settings.batch)?;
+            if round > 0 {
+                pairs.add(with_more, with_one);
+            }
         }
-        let (with_more, with_one) = pair.figures();
         #[allow(clippy::cast_precision_loss, reason = "16 at most")]
         let others = (listeners - 1) as f64;
-        let each: Vec<f64> = std::iter::zip(&pair.ours, &pair.other)
-            .map(|(more, one)| (more - one) / others)
-            .collect();
         report.add(
             Row::new(
                 format!("each idle lossless listener beyond the first, of {listeners}"),
-                Figure::of(Unit::NsPerFrame, &each),
+                pairs.each(|more, one| (more - one) / others),
             )
             .target(Target::AtMost(IDLE_NS))
             .note(format!(
                 "{} with 1, {} with {listeners}",
-                with_one, with_more
+                pairs.peer(),
+                pairs.ours()
             )),
         );
     }
