@@ -193,6 +193,11 @@ impl Scan {
             let is_old = h.len == 0 && h.caplen != 0;
             self.old = Some(is_old && chain(window, 0, eof, Some(h.sec), true, CHAIN_ALONE));
         }
+        if self.any_time && !is_padding(&h) && lengths_lead_on(window, 0, eof, self.is_old(), true)
+        {
+            let bytes = self.accept(&h, window);
+            return Step::Record { bytes };
+        }
         self.judge(&h, window, offset, eof)
     }
 
