@@ -26,10 +26,11 @@ part_fuzz() {
 	fuzz/run.sh "$FUZZ_SECONDS"
 }
 
-# What make run does, for a short time.
+# What the documents say of the programs, and what make run does, for a short time.
 part_demo() {
 	local folder=$LOGS/demo code=0
-	cargo build --workspace --quiet || return
+	cargo build --workspace --bins --quiet || return
+	scripts/check-docs.sh "${CARGO_TARGET_DIR:-target}/debug" || return
 	SECONDS_TO_RUN=3 DIR=$folder scripts/demo.sh "${CARGO_TARGET_DIR:-target}/debug" || code=$?
 	rm -rf "$folder"
 	return $code

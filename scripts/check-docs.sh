@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT OR Apache-2.0
+#
+# Holds the documents against the programs: docs/TOOL.md names every long option that TOOL --help
+# has, and no other but of a tool that is named beside it.
+#
+#   scripts/check-docs.sh FOLDER-WITH-THE-TOOLS
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+tools=${1:?usage: scripts/check-docs.sh FOLDER-WITH-THE-TOOLS}
+failed=0
+complain() {
+	echo "check-docs: $1" >&2
+	failed=1
+}
+
+options() { grep -oE -- '--[a-z]+(-[a-z]+)*' | sort -u; }
+
+for tool in hpcapd hpcapdd raw2pcap checkraw; do
+	document=docs/$tool.md
+	has=$("$tools/$tool" --help | options)
+	# Every tool has these two, and no document repeats them; -o is how people write --output.
+	while read -r option; do
+		grep -qE -- "$option([^a-z-]|$)" "$document" || complain "$document does not name $option of $tool"
+	done < <(grep -vxE -- '--(help|version|output)' <<<"$has")
+	# Lines that show another tool may have that one's options.
+	while read -r option; do
+		grep -qxF -- "$option" <<<"$has" || complain "$document names $option, which $tool does not have"
+	done < <(grep -vE "(hpcapd|hpcapdd|raw2pcap|checkraw|setcap) .*--" "$document" | options)
+done
+[ $failed = 0 ] || exit 1
+echo "check-docs: the documents name the options that the tools have"
