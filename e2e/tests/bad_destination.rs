@@ -125,7 +125,9 @@ fn a_disk_that_stays_full_ends_with_everything_stored_that_fits() {
     let done = done.says(&["store everything that was captured", "giving up"]);
     let summary = done.event("summary");
     let stored = generated(&files(disk.path()));
-    assert_eq!((stored.damaged, stored.missing), (0, 0));
+    assert_eq!(stored.damaged, 0);
+    // On a busy machine the generator itself falls behind: a gap says so.
+    assert!(stored.missing <= stored.lost, "{stored:?}");
     assert_eq!(summary["frames"], stored.frames);
     let ledger = &summary["ledger"];
     assert!(frames(ledger, Reason::Storage) > 0);
