@@ -12,7 +12,7 @@ use hpcap_e2e::lab::Lab;
 use hpcap_e2e::process::{run, until};
 use hpcap_e2e::recording::{files, generated};
 
-const RATE: &str = "gen:size=imix,rate=50M";
+const RATE: &str = "gen:size=imix,rate=50M,late=delay";
 
 /// A file system in memory, gone when dropped.
 struct SmallDisk(PathBuf);
@@ -84,7 +84,10 @@ fn a_full_disk_holds_the_ring_and_recording_goes_on_when_there_is_room() {
     let disk = SmallDisk::new(lab.path("disk"), "24m", false);
     let filler = disk.path().join("filler");
     std::fs::write(&filler, vec![1; 14 << 20]).unwrap();
-    let daemon = Daemon::start(&lab, &["--ring", "8M", "gen:size=1514,rate=500M"]);
+    let daemon = Daemon::start(
+        &lab,
+        &["--ring", "8M", "gen:size=1514,rate=500M,late=delay"],
+    );
     let mut recorder = lab.recorder(&["hpcap0", "disk"]);
     recorder.wait_for("holding the ring");
     until("the ring is full", || {
@@ -117,7 +120,10 @@ fn a_disk_that_stays_full_ends_with_everything_stored_that_fits() {
     }
     let lab = Lab::new();
     let disk = SmallDisk::new(lab.path("disk"), "12m", false);
-    let daemon = Daemon::start(&lab, &["--ring", "8M", "gen:size=1514,rate=500M"]);
+    let daemon = Daemon::start(
+        &lab,
+        &["--ring", "8M", "gen:size=1514,rate=500M,late=delay"],
+    );
     let mut recorder = lab.recorder(&["hpcap0", "disk"]);
     recorder.wait_for("holding the ring");
     recorder.wait_for("make room");

@@ -36,7 +36,10 @@ fn public_tools(lab: &Lab, names: &[&str]) {
     open(lab.dir()).unwrap();
     for name in names {
         let copy = lab.path(name);
-        std::fs::copy(binary(name), &copy).unwrap();
+        // By a process of its own: a file that this one wrote cannot be executed as long as a
+        // child that another test is just starting holds it open, too (ETXTBSY).
+        let copied = Command::new("cp").arg(binary(name)).arg(&copy).status();
+        assert!(copied.unwrap().success());
         open(&copy).unwrap();
     }
 }
@@ -90,7 +93,13 @@ fn a_queue_of_another_group_names_the_group() {
     public_tools(&lab, &["hpcapdd", "hpcapd"]);
     let daemon = Daemon::start(
         &lab,
-        &["--ring", "4M", "--group", "daemon", "gen:rate=1000pps"],
+        &[
+            "--ring",
+            "4M",
+            "--group",
+            "daemon",
+            "gen:rate=1000pps,late=delay",
+        ],
     );
     for (tool, args) in [
         ("hpcapdd", &["hpcap0", "null"][..]),
@@ -120,7 +129,7 @@ fn a_queue_of_another_group_names_the_group() {
 
 /// Sends generated frames numbered from 0 and waits until they are on the wire.
 fn send(lab: &Lab, count: u64) {
-    let spec = format!("gen:size=100,rate=100kpps,count={count}");
+    let spec = format!("gen:size=100,rate=100kpps,late=delay,count={count}");
     let sent = run(lab
         .tool("hpcap-bench")
         .args(["send", "--json", &spec, "--to", SEND]))

@@ -91,7 +91,7 @@ fn refused(lab: &Lab, request: &hpcap_attach) -> Error {
 #[test]
 fn requests_that_make_no_sense_are_answered_and_harm_nobody() {
     let lab = Lab::new();
-    let daemon = Daemon::start(&lab, &["--ring", "4M", "gen:rate=10kpps"]);
+    let daemon = Daemon::start(&lab, &["--ring", "4M", "gen:rate=10kpps,late=delay"]);
     let recorder = lab.recorder(&["hpcap0", "raw"]);
 
     let version = refused(

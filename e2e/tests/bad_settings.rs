@@ -20,7 +20,7 @@ fn a_bad_filter_is_refused_in_the_words_of_libpcap() {
     let _ = run(lab.tool("hpcapdd").args(["--filter", bad]).args(source))
         .exits(2)
         .says(&words);
-    let daemon = Daemon::start(&lab, &["--ring", "4M", "gen:rate=1000pps"]);
+    let daemon = Daemon::start(&lab, &["--ring", "4M", "gen:rate=1000pps,late=delay"]);
     let _ = run(lab
         .tool("hpcapdd")
         .args(["--filter", bad, "hpcap0", "null"]))

@@ -13,13 +13,16 @@ use hpcap_e2e::{is_root_or_skips, skip};
 use nix::sys::signal::Signal;
 use nix::unistd::Group;
 
-const RATE: &str = "gen:size=imix,rate=50M";
+const RATE: &str = "gen:size=imix,rate=50M,late=delay";
 
 #[test]
 fn two_daemons_side_by_side() {
     let lab = Lab::new();
     let first = Daemon::start(&lab, &["--ring", "4M", RATE]);
-    let second = Daemon::start(&lab, &["--ring", "4M", RATE, "hpcap7:2=gen:rate=1000pps"]);
+    let second = Daemon::start(
+        &lab,
+        &["--ring", "4M", RATE, "hpcap7:2=gen:rate=1000pps,late=delay"],
+    );
     // The second takes the next free name for what has none.
     let all = run(lab.tool("hpcapd").args(["--status", "--json"])).exits(0);
     let mut names: Vec<String> = hpcap_e2e::process::events(&all.out)

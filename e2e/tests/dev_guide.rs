@@ -21,7 +21,7 @@ fn captured(daemon: &Daemon<'_>) -> u64 {
 #[test]
 fn dg_3_8_2_concurrent_opens() {
     let lab = Lab::new();
-    let daemon = Daemon::start(&lab, &["--ring", "8M", "gen:size=imix,rate=20M"]);
+    let daemon = Daemon::start(&lab, &["--ring", "8M", "gen:size=imix,rate=20M,late=delay"]);
     let recorder = lab.recorder(&["hpcap0", "raw"]);
     let arrive = |n: usize| -> Vec<Process> {
         let listen = |_| {
@@ -101,7 +101,7 @@ fn dg_3_8_5_captures_after_a_restart() {
 #[test]
 fn dg_3_8_10_ids_are_not_used_again() {
     let lab = Lab::new();
-    let daemon = Daemon::start(&lab, &["--ring", "4M", "gen:rate=10kpps"]);
+    let daemon = Daemon::start(&lab, &["--ring", "4M", "gen:rate=10kpps,late=delay"]);
     let mut ids = Vec::new();
     for _ in 0..40 {
         let _listener = lab.listener(&["hpcap0", "--contract=lossy"]);
@@ -130,7 +130,10 @@ fn dg_3_8_10_ids_are_not_used_again() {
 #[test]
 fn dg_3_8_12_a_recorder_that_is_restarted() {
     let lab = Lab::new();
-    let daemon = Daemon::start(&lab, &["--ring", "4M", "gen:size=imix,rate=100M"]);
+    let daemon = Daemon::start(
+        &lab,
+        &["--ring", "4M", "gen:size=imix,rate=100M,late=delay"],
+    );
     for round in 0..4 {
         let folder = format!("raw{round}");
         let recorder = lab.recorder(&["hpcap0", &folder]);

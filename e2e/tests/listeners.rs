@@ -23,7 +23,7 @@ fn number(value: &Value, key: &str) -> u64 {
 fn a_slow_lossy_listener_never_costs_the_recorder_a_frame() {
     let lab = Lab::new();
     // More than twice the ring, and a second of it for a disk that pauses.
-    let spec = "gen:size=imix,rate=100M,count=100000";
+    let spec = "gen:size=imix,rate=100M,late=delay,count=100000";
     let daemon = Daemon::start(&lab, &["--ring", "16M", "--look-back", spec]);
     let recorder = lab.recorder(&["hpcap0", "raw"]);
     let slow = lab.listener(&["hpcap0", "--contract=lossy", "--sleep-ms=20", "--every=200"]);

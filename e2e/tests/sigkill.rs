@@ -181,7 +181,7 @@ fn is_sound_after_repair(lab: &Lab, folder: &str, sum: &mut Left) {
 fn a_hundred_kills_cost_nobody_else_anything() {
     let lab = Lab::new();
     let mut random = Random::from_environment();
-    let args = ["--ring", "4M", "hpcap0=gen:size=imix,rate=200M"];
+    let args = ["--ring", "4M", "hpcap0=gen:size=imix,rate=200M,late=delay"];
     let mut daemon = Daemon::start(&lab, &args);
     let mut killed = [0_u64; 3];
     let mut sum = Left::default();

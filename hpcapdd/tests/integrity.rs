@@ -15,7 +15,7 @@ use nix::sys::signal::Signal;
 #[test]
 fn integrity_04_tail_lost_at_stop() {
     let dir = tempfile::tempdir().unwrap();
-    let recorder = Running::source("gen:size=imix,rate=20000pps", dir.path(), &[]);
+    let recorder = Running::source("gen:size=imix,rate=20000pps,late=delay", dir.path(), &[]);
     eventually("less than a block", || {
         !files(dir.path(), ".part").is_empty()
     });
@@ -42,7 +42,11 @@ fn integrity_05_files_of_one_second_overwrite_each_other() {
     let recorders: Vec<_> = (0..2)
         .map(|_| {
             let more = ["--ring", "512K", "--rotate-size", "128K"];
-            Running::source("gen:size=500,rate=10000pps,count=8000", dir.path(), &more)
+            Running::source(
+                "gen:size=500,rate=10000pps,late=delay,count=8000",
+                dir.path(),
+                &more,
+            )
         })
         .collect();
     let mut frames = 0;
@@ -109,7 +113,7 @@ fn integrity_06_short_writes_misalign_the_file() {
 /// A client that joined the original late began somewhere in the middle of a file.
 #[test]
 fn integrity_07_late_client_starts_off_file_boundary() {
-    let daemon = Daemon::start(&config("gen:size=imix,rate=10000pps"));
+    let daemon = Daemon::start(&config("gen:size=imix,rate=10000pps,late=delay"));
     let dirs: Vec<_> = (0..4).map(|_| tempfile::tempdir().unwrap()).collect();
     let mut recorders = Vec::new();
     for dir in &dirs {

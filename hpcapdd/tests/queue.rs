@@ -54,7 +54,7 @@ fn a_queue_is_recorded_by_its_name_and_in_the_original_s_form() {
 
 #[test]
 fn recorders_of_one_queue_get_the_same_frames() {
-    let daemon = Daemon::start(&config("gen:size=300,rate=20000pps"));
+    let daemon = Daemon::start(&config("gen:size=300,rate=20000pps,late=delay"));
     let dirs: Vec<_> = (0..3).map(|_| tempfile::tempdir().unwrap()).collect();
     let recorders: Vec<_> = dirs
         .iter()
@@ -128,7 +128,7 @@ fn a_lossy_recorder_that_was_overtaken_says_how_much_is_missing_and_where() {
         &["--contract", "lossy"][..],
         &["--contract", "lossy", "--filter", "ip"],
     ] {
-        let daemon = Daemon::start(&config("gen:size=300,rate=20000pps"));
+        let daemon = Daemon::start(&config("gen:size=300,rate=20000pps,late=delay"));
         let dir = tempfile::tempdir().unwrap();
         let events = overrun(&daemon, daemon.recorder(dir.path(), more));
         assert_overrun_is_told(dir.path(), &events);
@@ -139,7 +139,7 @@ fn a_lossy_recorder_that_was_overtaken_says_how_much_is_missing_and_where() {
 
 #[test]
 fn a_recorder_that_stalls_for_too_long_becomes_lossy() {
-    let daemon = Daemon::start(&config("gen:size=300,rate=20000pps"));
+    let daemon = Daemon::start(&config("gen:size=300,rate=20000pps,late=delay"));
     let dir = tempfile::tempdir().unwrap();
     let recorder = daemon.recorder(dir.path(), &["--contract", "lossless:50ms"]);
     let events = overrun(&daemon, recorder);
@@ -152,7 +152,7 @@ fn a_recorder_that_stalls_for_too_long_becomes_lossy() {
 
 #[test]
 fn a_lossless_recorder_that_stalls_makes_the_ring_full_and_loses_nothing_itself() {
-    let daemon = Daemon::start(&config("gen:size=300,rate=20000pps"));
+    let daemon = Daemon::start(&config("gen:size=300,rate=20000pps,late=delay"));
     let dir = tempfile::tempdir().unwrap();
     let mut recorder = daemon.recorder(dir.path(), &[]);
     let until = daemon.published() + (2 << 20);
@@ -174,7 +174,7 @@ fn a_lossless_recorder_that_stalls_makes_the_ring_full_and_loses_nothing_itself(
 #[test]
 fn a_killed_recorder_closes_its_file_and_says_so() {
     for more in [&[][..], &["--filter", "ip"]] {
-        let daemon = Daemon::start(&config("gen:size=300,rate=20000pps"));
+        let daemon = Daemon::start(&config("gen:size=300,rate=20000pps,late=delay"));
         let dir = tempfile::tempdir().unwrap();
         let recorder = daemon.recorder(dir.path(), more);
         let until = daemon.published() + (2 << 20);
@@ -199,7 +199,7 @@ fn helper_serve_until_killed() {
     let Some(dir) = std::env::var_os("HPCAPDD_TEST_SERVE") else {
         return;
     };
-    let source = "gen:size=300,rate=20000pps";
+    let source = "gen:size=300,rate=20000pps,late=delay";
     let engine = hpcap_engine::Engine::start(&config(source), |_| {}).unwrap();
     serve(std::sync::Arc::new(engine), Path::new(&dir));
     loop {

@@ -56,7 +56,7 @@ fn files_follow_each_other_without_a_hole() {
     let dir = tempfile::tempdir().unwrap();
     // Blocks of 128 KiB. A producer starts a file on request ten times a second at most.
     let recorder = Running::source(
-        "gen:size=imix,rate=5000pps,count=6000",
+        "gen:size=imix,rate=5000pps,late=delay,count=6000",
         dir.path(),
         &["--ring", "512K", "--rotate-size", "256K"],
     );
@@ -87,7 +87,7 @@ fn files_follow_each_other_without_a_hole() {
 fn sigint_in_the_middle_of_a_file_keeps_everything() {
     for signal in [Signal::SIGINT, Signal::SIGTERM] {
         let dir = tempfile::tempdir().unwrap();
-        let recorder = Running::source("gen:size=imix,rate=30000pps", dir.path(), &[]);
+        let recorder = Running::source("gen:size=imix,rate=30000pps,late=delay", dir.path(), &[]);
         eventually("a file of some length", || {
             files(dir.path(), ".part")
                 .first()
@@ -110,7 +110,7 @@ fn sigint_in_the_middle_of_a_file_keeps_everything() {
 #[test]
 fn on_an_idle_link_what_was_captured_is_on_disk_soon() {
     let dir = tempfile::tempdir().unwrap();
-    let recorder = Running::source("gen:size=60,rate=50pps", dir.path(), &[]);
+    let recorder = Running::source("gen:size=60,rate=50pps,late=delay", dir.path(), &[]);
     let part = || files(dir.path(), ".part").first().cloned();
     // Far less than a block, and it grows.
     for frames in [1, 20, 40] {
@@ -135,7 +135,11 @@ fn on_an_idle_link_what_was_captured_is_on_disk_soon() {
 #[test]
 fn sighup_starts_a_new_file_at_once_even_without_traffic() {
     let dir = tempfile::tempdir().unwrap();
-    let mut recorder = Running::source("gen:size=60,rate=500pps,count=700", dir.path(), &[]);
+    let mut recorder = Running::source(
+        "gen:size=60,rate=500pps,late=delay,count=700",
+        dir.path(),
+        &[],
+    );
     eventually("a file", || {
         files(dir.path(), ".part")
             .first()
@@ -237,7 +241,12 @@ fn plain_files_have_no_tags() {
 #[test]
 fn a_live_pipe_carries_pcapng() {
     let mut recorder = hpcapdd()
-        .args(["--source", "gen:size=60,rate=200pps", "-", "--json"])
+        .args([
+            "--source",
+            "gen:size=60,rate=200pps,late=delay",
+            "-",
+            "--json",
+        ])
         .stdout(std::process::Stdio::piped())
         .stderr(std::process::Stdio::piped())
         .spawn()
@@ -266,7 +275,7 @@ fn a_live_pipe_carries_pcapng() {
 fn old_files_are_deleted_and_it_is_said() {
     let dir = tempfile::tempdir().unwrap();
     let recorder = Running::source(
-        "gen:size=1000,rate=4000pps,count=4000",
+        "gen:size=1000,rate=4000pps,late=delay,count=4000",
         dir.path(),
         &[
             "--ring",
@@ -320,7 +329,8 @@ fn a_recorder_killed_at_any_moment_leaves_a_file_that_reads_up_to_its_end() {
         } else {
             &[]
         };
-        let mut recorder = Running::source("gen:size=imix,rate=40000pps", dir.path(), more);
+        let mut recorder =
+            Running::source("gen:size=imix,rate=40000pps,late=delay", dir.path(), more);
         let bytes = 1 + round * 150_000;
         eventually("a file of some length", || {
             let path = files(dir.path(), ".part").first().cloned();

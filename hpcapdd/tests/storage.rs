@@ -101,7 +101,7 @@ fn what_the_ring_cannot_hold_is_a_gap_in_the_file() {
     let Some(disk) = SmallDisk::new("3M") else {
         return;
     };
-    let source = "gen:size=1514,rate=4000pps";
+    let source = "gen:size=1514,rate=4000pps,late=delay";
     let mut recorder = Running::source(source, disk.path(), &["--ring", "1M"]);
     recorder.wait_until(is_warning("holding the ring"));
     recorder.wait_until(|e| {
@@ -167,7 +167,10 @@ fn a_file_that_takes_no_more_is_closed_and_the_next_goes_on() {
         let dir = tempfile::tempdir().unwrap();
         let mut command = hpcapdd();
         command
-            .args(["--source", "gen:size=1514,rate=16000pps,count=16000"])
+            .args([
+                "--source",
+                "gen:size=1514,rate=16000pps,late=delay,count=16000",
+            ])
             .arg(dir.path())
             .args(more);
         let limit = || {
@@ -249,7 +252,7 @@ fn places_that_cannot_be_written_to_are_refused_at_once() {
 fn the_folder_itself_is_made_and_comes_back_when_it_is_removed() {
     let dir = tempfile::tempdir().unwrap();
     let folder = dir.path().join("new");
-    let mut recorder = Running::source("gen:size=60,rate=1000pps", &folder, &[]);
+    let mut recorder = Running::source("gen:size=60,rate=1000pps,late=delay", &folder, &[]);
     eventually("a file", || {
         folder.exists() && !files(&folder, ".part").is_empty()
     });
