@@ -86,8 +86,11 @@ fn a_capture_with_nonsense_in_the_middle_gives_the_frames_before_and_fails() {
     let daemon = Process::spawn(lab.tool("hpcapd").args(["--json", "pcap:bad.pcap"]));
     let mut daemon = daemon;
     daemon.wait_for("serving");
-    let recorded = run(lab.tool("hpcapdd").args(["--json", "hpcap0", "again"]));
+    // So does its recorder, which has them: it does not look as if the source had just ended.
+    let recorded = run(lab.tool("hpcapdd").args(["--json", "hpcap0", "again"])).exits(1);
+    let recorded = recorded.says(&["its source, pcap:bad.pcap, has failed", "is stored"]);
     assert_eq!(recorded.event("summary")["frames"], 3);
+    assert_eq!(recorded.event("summary")["ended_by"], "source failed");
     let _ = daemon.wait().exits(1).says(&["bad.pcap"]);
 }
 

@@ -141,7 +141,7 @@ impl Poll {
         // The NIC's last counts, and the source's resources, before the ledger is final.
         drop(source);
         self.service();
-        self.producer.end();
+        self.producer.end(outcome.is_err());
         // Listeners come and go until the engine is told to stop.
         while !self.stop {
             self.idle();

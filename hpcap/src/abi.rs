@@ -44,6 +44,7 @@ pub const HPCAP_TAG_LEDGER: u16 = 3;
 
 pub const HPCAP_QUEUE_RUNNING: u32 = 1;
 pub const HPCAP_QUEUE_ENDED: u32 = 2;
+pub const HPCAP_QUEUE_FAILED: u32 = 3;
 pub const HPCAP_QUEUE_PLAIN: u32 = 1 << 0;
 pub const HPCAP_QUEUE_LOOK_BACK: u32 = 1 << 1;
 

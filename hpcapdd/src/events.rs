@@ -119,7 +119,7 @@ pub struct FileDeleted {
 /// The whole recording.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Summary {
-    /// Why it ended: `signal`, `duration`, `frames`, `bytes`, `files`, `source ended`,
+    /// Why it ended: `signal`, `duration`, `frames`, `bytes`, `files`, `source ended`, `source failed`,
     /// `reader gone`, `producer gone`, `killed`, `failed`.
     pub ended_by: &'static str,
     /// Frames stored, and their bytes on the wire.

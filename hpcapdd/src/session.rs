@@ -162,6 +162,8 @@ impl<'a> Session<'a> {
         } else if listener.ended() {
             Some(if listener.producer_died() {
                 "producer gone"
+            } else if listener.source_failed() {
+                "source failed"
             } else {
                 "source ended"
             })
@@ -174,6 +176,18 @@ impl<'a> Session<'a> {
     fn decide_end(&mut self, why: &'static str) -> Target {
         if let Err(e) = self.input.end_source() {
             self.failures.push(e);
+        }
+        // A source of our own has said so itself.
+        if why == "source failed" && self.failures.is_empty() {
+            let info = self.input.listener.info();
+            self.failures.push(
+                Error::new(
+                    hpcap::Kind::Gone,
+                    format!("go on recording {}", info.name),
+                    format!("its source, {}, has failed", info.source),
+                )
+                .advise("everything that it had published is stored; hpcapd says what is wrong"),
+            );
         }
         if why == "producer gone" {
             let info = self.input.listener.info();
@@ -246,7 +260,8 @@ impl<'a> Session<'a> {
             });
             return true;
         };
-        let stopping = target.is_some_and(|t| t.why != "source ended" && t.why != "producer gone");
+        let stopping = target
+            .is_some_and(|t| !["source ended", "source failed", "producer gone"].contains(&t.why));
         if stopping || self.signals.stop() != Stop::No {
             let text = format!(
                 "{}\n  giving up: what is not stored is counted as storage",

@@ -689,15 +689,15 @@ static inline void hpcap_ring_demote(struct hpcap_ring *r, u32 i)
 	hpcap_ring_released(r);
 }
 
-/* The source has ended: nothing more will be published. */
-static inline void hpcap_ring_end(struct hpcap_ring *r)
+/* The source has ended, or failed: nothing more will be published. */
+static inline void hpcap_ring_end(struct hpcap_ring *r, int failed)
 {
 	/* What was lost at the end is in the stream too, where there is room to say so. */
 	if (r->gap_due)
 		hpcap_ring_prepare(r, 0);
 	hpcap_ring_publish(r);
 	/* Everything is published before the end is. */
-	smp_store_release(&r->queue->state, HPCAP_QUEUE_ENDED);
+	smp_store_release(&r->queue->state, failed ? HPCAP_QUEUE_FAILED : HPCAP_QUEUE_ENDED);
 }
 
 /* --------------------------------------------------------------------- service */

@@ -34,7 +34,7 @@ unsafe extern "C" {
     ) -> i32;
     fn hpcap_user_detach(r: *mut CRing, slot: u32);
     fn hpcap_user_kill(r: *mut CRing, slot: u32);
-    fn hpcap_user_end(r: *mut CRing);
+    fn hpcap_user_end(r: *mut CRing, failed: i32);
     fn hpcap_user_listeners(r: *const CRing) -> u32;
     fn hpcap_user_file_wanted(r: *const CRing) -> i32;
     fn hpcap_user_set_caplen(r: *mut CRing, caplen: u32);
@@ -198,10 +198,10 @@ impl Producer {
         }
     }
 
-    /// The source has ended; everybody is woken to see so.
-    pub fn end(&mut self) {
+    /// The source has ended, or failed; everybody is woken to see so.
+    pub fn end(&mut self, failed: bool) {
         // SAFETY: an initialised ring.
-        unsafe { hpcap_user_end(self.c_ring()) }
+        unsafe { hpcap_user_end(self.c_ring(), failed.into()) }
         for slot in 0..self.slots.len() {
             self.wake(slot);
         }

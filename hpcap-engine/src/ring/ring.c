@@ -56,9 +56,9 @@ void hpcap_user_kill(struct hpcap_ring *r, u32 slot)
 	hpcap_ring_kill(r, slot);
 }
 
-void hpcap_user_end(struct hpcap_ring *r)
+void hpcap_user_end(struct hpcap_ring *r, int failed)
 {
-	hpcap_ring_end(r);
+	hpcap_ring_end(r, failed);
 }
 
 /* Listeners that are active now; those that still wait for their start are not. */

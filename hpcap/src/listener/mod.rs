@@ -245,6 +245,12 @@ impl Listener {
         self.page.ended() || self.connection.is_gone()
     }
 
+    /// Whether nothing more will be published because the source failed.
+    #[must_use]
+    pub fn source_failed(&self) -> bool {
+        self.page.failed()
+    }
+
     /// Whether the producer is gone without having ended its queue: it was killed.
     #[must_use]
     pub fn producer_died(&self) -> bool {

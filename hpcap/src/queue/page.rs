@@ -246,7 +246,14 @@ impl QueuePage {
     /// Whether the producer has said that nothing more will come.
     #[must_use]
     pub fn ended(&self) -> bool {
-        self.u32_at(offset_of!(hpcap_queue, state), Ordering::Acquire) == abi::HPCAP_QUEUE_ENDED
+        let state = self.u32_at(offset_of!(hpcap_queue, state), Ordering::Acquire);
+        [abi::HPCAP_QUEUE_ENDED, abi::HPCAP_QUEUE_FAILED].contains(&state)
+    }
+
+    /// Whether nothing more will come because the source failed.
+    #[must_use]
+    pub fn failed(&self) -> bool {
+        self.u32_at(offset_of!(hpcap_queue, state), Ordering::Acquire) == abi::HPCAP_QUEUE_FAILED
     }
 
     /// Stream offset of the start of the file under way. Up to date for what was published

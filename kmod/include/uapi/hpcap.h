@@ -159,6 +159,7 @@ struct hpcap_ledger_tag {
 enum hpcap_queue_state {
 	HPCAP_QUEUE_RUNNING	= 1,
 	HPCAP_QUEUE_ENDED	= 2,	/* the source ended; nothing more will be published */
+	HPCAP_QUEUE_FAILED	= 3,	/* the source failed; nothing more will be published */
 };
 
 enum hpcap_queue_flags {
