@@ -72,7 +72,7 @@ pub(crate) struct FilesArgs {
 #[derive(Args)]
 pub(crate) struct MemoryArgs {
     /// Folder to work in.
-    #[arg(long, default_value = "/tmp")]
+    #[arg(long, default_value = ".")]
     dir: PathBuf,
     #[command(flatten)]
     output: Output,
@@ -81,8 +81,8 @@ pub(crate) struct MemoryArgs {
 /// Capture on veth, beside tcpdump, dumpcap and netsniff-ng. Takes root.
 #[derive(Args)]
 pub(crate) struct CaptureArgs {
-    /// Folder to work in.
-    #[arg(long, default_value = "/dev/shm")]
+    /// Folder to work in, on a disk.
+    #[arg(long, default_value = ".")]
     dir: PathBuf,
     /// Seconds of each capture.
     #[arg(long, value_name = "N", default_value_t = 3)]
@@ -192,18 +192,18 @@ type Bench<'a> = (
 
 impl AllArgs {
     pub(crate) fn run(&self) -> Result<()> {
-        let (disk_dir, memory_dir) = (self.dir.clone(), self.memory_dir.clone());
+        let disk_dir = self.dir.clone();
         let disk = disk::Settings {
             dir: disk_dir.clone(),
             bytes: 4 << 30,
             runs: 3,
         };
         let files = files::Settings {
-            dirs: vec![memory_dir.clone(), disk_dir.clone()],
+            dirs: vec![self.memory_dir.clone(), disk_dir.clone()],
             bytes: 1 << 30,
             runs: 5,
         };
-        let capture = capture::Settings::new(memory_dir);
+        let capture = capture::Settings::new(disk_dir.clone());
         let benches: [Bench<'_>; 5] = [
             (
                 "producer",

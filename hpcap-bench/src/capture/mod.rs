@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use hpcap::{Error, Kind, Result};
 
-use crate::process::{Running, own, times_of};
+use crate::process::{Running, Times, own};
 use crate::report::{Capture, Figure, Report, Row, Unit};
 use crate::workspace::Workspace;
 use namespace::{RECEIVER, SENDER, packet_sockets, within};
@@ -25,7 +25,8 @@ use tool::Tool;
 /// What is offered, and how often.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Where the captures are stored meanwhile.
+    /// Where the captures are stored meanwhile: on a disk, since in a file system in memory
+    /// a recorder that reserves room for its files pays for that room.
     pub dir: PathBuf,
     /// Specifications of the generator, with the names of the loads.
     pub loads: Vec<(String, String)>,
@@ -122,10 +123,10 @@ fn measure(settings: &Settings, workspace: &Workspace) -> Result<Vec<Capture>> {
 /// One program captures what is sent from `spec`.
 fn once(tool: Tool, spec: &str, workspace: &Workspace) -> Result<Outcome> {
     let out = workspace.file("capture");
-    let before = packet_sockets();
+    let sockets = packet_sockets();
     let mut running = Running::start(&mut tool.command(RECEIVER, &out), workspace.path())?;
     let from = Instant::now();
-    while packet_sockets() == before || !tool.has_begun(&out) {
+    while packet_sockets() == sockets || !tool.has_begun(&out) {
         if from.elapsed() > PATIENCE {
             let why = format!("it does not listen after {} s", PATIENCE.as_secs());
             return Err(Error::new(
@@ -137,11 +138,12 @@ fn once(tool: Tool, spec: &str, workspace: &Workspace) -> Result<Outcome> {
         std::thread::sleep(Duration::from_millis(10));
     }
     std::thread::sleep(SETTLE);
-    let (user, system) = times_of(running.pid()).unwrap_or_default();
+    let before = Times::of(running.pid()).unwrap_or_default();
 
     let offered = send(spec, workspace.path())?;
     std::thread::sleep(ARRIVE);
-    let (user_end, system_end) = times_of(running.pid()).unwrap_or_default();
+    let after = Times::of(running.pid()).unwrap_or_default();
+    let (user, system) = after.since(&before);
     running.interrupt();
     running.wait()?;
     let captured = tool.stored(&out)?;
@@ -149,8 +151,8 @@ fn once(tool: Tool, spec: &str, workspace: &Workspace) -> Result<Outcome> {
     Ok(Outcome {
         offered,
         captured,
-        user: user_end.saturating_sub(user),
-        system: system_end.saturating_sub(system),
+        user,
+        system,
     })
 }
 
