@@ -49,6 +49,17 @@ pub fn catch_interrupts() {
     let _ = interrupt();
 }
 
+/// Whether SIGINT or SIGTERM has come since [`catch_interrupts`].
+///
+/// # Errors
+/// [`Kind::Gone`] when it has.
+pub fn check_interrupted() -> Result<()> {
+    if interrupt().load(Ordering::Relaxed) {
+        return Err(Error::new(Kind::Gone, "go on measuring", "interrupted"));
+    }
+    Ok(())
+}
+
 /// What a program took.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Usage {

@@ -12,6 +12,7 @@ mod nic;
 use hpcap::Result;
 use hpcap::units::Bytes;
 
+use crate::process::check_interrupted;
 use crate::report::{Figure, Pairs, Report, Row, Target, Unit};
 use loops::{InC, InEngine};
 use nic::{Buffers, Nic};
@@ -89,6 +90,7 @@ pub fn frame_cost(settings: &Settings, report: &mut Report) -> Result<()> {
         let mut nic = Nic::new(&buffers, len, scale);
         let mut pairs = Pairs::new(Unit::NsPerFrame);
         for round in 0..=settings.runs {
+            check_interrupted()?;
             let frames = frames(settings, len);
             let ours = ring.run(&mut nic, frames, settings.batch)?;
             let bare = ring.run_bare(&mut nic, frames, settings.batch);
@@ -127,6 +129,7 @@ pub fn engine_cost(settings: &Settings, report: &mut Report) -> Result<()> {
         let mut nic = Nic::new(&buffers, len, 0);
         let mut runs = Vec::new();
         for round in 0..=settings.runs {
+            check_interrupted()?;
             let ns = engine.run(&mut nic, frames(settings, len), settings.batch)?;
             if round > 0 {
                 runs.push(ns);
@@ -156,6 +159,7 @@ pub fn listener_cost(settings: &Settings, report: &mut Report) -> Result<()> {
         let mut more = InC::new(settings.ring_bytes, listeners, ack_bytes)?;
         let mut pairs = Pairs::new(Unit::NsPerFrame);
         for round in 0..=settings.runs {
+            check_interrupted()?;
             let with_more = more.run(&mut nic, frames, settings.batch)?;
             let with_one = one.run(&mut nic, frames, settings.batch)?;
             if round > 0 {
