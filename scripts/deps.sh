@@ -85,8 +85,8 @@ check_rust() {
 	local want have
 	want=$(sed -n 's/^rust-version *= *"\([0-9.]*\)".*/\1/p' Cargo.toml)
 	command -v cargo >/dev/null || die "cargo is not there, and this is a Rust project.
-  Install Rust $want or newer: curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh
-  then open a new shell, or: . \"\$HOME/.cargo/env\""
+  Install Rust $want or newer with rustup (https://rustup.rs), then open a new shell,
+  or: . \"\$HOME/.cargo/env\""
 	have=$(cargo --version | awk '{ print $2 }')
 	[ "$(printf '%s\n' "$want" "$have" | sort -V | head -n 1)" = "$want" ] ||
 		die "cargo is version $have, and hpcap needs $want or newer.
