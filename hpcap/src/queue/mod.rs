@@ -11,7 +11,6 @@ use nix::unistd::{Gid, Group};
 
 use crate::abi::{self, hpcap_attach};
 use crate::error::{Error, Kind, Result};
-use crate::ledger::Count;
 use crate::listener::{Contract, Listener, Request};
 use crate::name::QueueName;
 use crate::time::Timestamp;
@@ -232,12 +231,6 @@ impl Queue {
         };
         let tried = format!("kill listener {id} of {}", self.info().name);
         self.producer.connect()?.ask(&tried, &message).map(drop)
-    }
-
-    /// Frames that were captured, and how many of them are missing from no recording.
-    #[must_use]
-    pub fn captured(&self) -> Count {
-        self.ledger().ledger[crate::Reason::Captured]
     }
 }
 
