@@ -14,8 +14,8 @@ use hpcap::{Count, Error, Kind, Reason, Result, Start, Timestamp};
 use crate::ring::Producer;
 use crate::source::{Frame, Source, State};
 
-/// Longest sleep of an idle poll thread: commands and late wake-ups wait for so long.
-const IDLE: Duration = Duration::from_millis(2);
+/// Longest sleep of an idle poll thread: whoever attaches waits for so long.
+const IDLE: Duration = Duration::from_millis(10);
 
 /// Longest wait for room when the source can wait.
 const FULL: Duration = Duration::from_micros(50);
@@ -118,12 +118,7 @@ impl Poll {
                 Ok(State::Busy) => self.service(),
                 Ok(State::Idle) => {
                     self.service();
-                    let timeout = if self.producer.file_wanted() {
-                        Duration::ZERO
-                    } else {
-                        IDLE
-                    };
-                    if let Err(e) = source.wait(timeout) {
+                    if let Err(e) = source.wait(self.producer.service_in(IDLE)) {
                         outcome = Err(e);
                         break;
                     }
@@ -190,11 +185,7 @@ impl Poll {
 
     /// Nothing to harvest: sleeps until a command comes, but not for long.
     fn idle(&mut self) {
-        let timeout = if self.producer.file_wanted() {
-            Duration::ZERO
-        } else {
-            IDLE
-        };
+        let timeout = self.producer.service_in(IDLE);
         if let Ok(command) = self.commands.recv_timeout(timeout) {
             self.obey(command);
         }

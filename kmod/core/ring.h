@@ -94,6 +94,7 @@ struct hpcap_ring {
 	u8 gap_due;
 	u8 full;		/* the last record found no room */
 	u8 file_wanted;		/* somebody waits for a new file */
+	u8 wake_late;		/* somebody sleeps who would have been woken, but not so soon */
 	u8 look_back;
 	u8 plain;
 	struct hpcap_count gap[HPCAP_REASONS];
@@ -729,17 +730,20 @@ static inline int hpcap_ring_must_wake(struct hpcap_ring *r, u32 i)
 	    r->queue->state == HPCAP_QUEUE_RUNNING)
 		return 0;
 	/* A listener that always waits for what is there costs only itself. */
-	if (r->clock_ns - s->woken_ns < HPCAP_RING_WAKE_NS)
+	if (r->clock_ns - s->woken_ns < HPCAP_RING_WAKE_NS) {
+		r->wake_late = 1;
 		return 0;
+	}
 	s->woken_ns = r->clock_ns;
 	WRITE_ONCE(s->shared->waiting, 0);
 	return 1;
 }
 
 /*
- * To be called after each batch, and at least every few milliseconds on an idle link:
- * publishes, starts files that somebody waits for, writes a gap that no frame follows,
- * watches the listeners. `clock_ns` is monotonic, `wall_ns` is since 1970.
+ * To be called after each batch, and every ten milliseconds or so on an idle link: publishes,
+ * starts files that somebody waits for, writes a gap that no frame follows, watches the
+ * listeners. `clock_ns` is monotonic, `wall_ns` is since 1970. Sooner again: at once while
+ * `file_wanted`, after HPCAP_RING_WAKE_NS when `wake_late`.
  *
  * Returns the slots to wake, a bit each: the caller wakes whoever sleeps on `waiting`.
  */
@@ -749,6 +753,7 @@ static inline u32 hpcap_ring_service(struct hpcap_ring *r, u64 clock_ns, u64 wal
 
 	r->clock_ns = clock_ns;
 	r->wall_ns = wall_ns;
+	r->wake_late = 0;
 	if (r->file_wanted)
 		hpcap_ring_end_file_step(r);
 	else if (r->gap_due)

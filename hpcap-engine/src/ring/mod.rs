@@ -4,6 +4,7 @@ pub mod memory;
 
 use std::mem::offset_of;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use hpcap::abi::{self, hpcap_listener, hpcap_queue, hpcap_slot};
 use hpcap::memory::Mapping;
@@ -36,7 +37,7 @@ unsafe extern "C" {
     fn hpcap_user_kill(r: *mut CRing, slot: u32);
     fn hpcap_user_end(r: *mut CRing, failed: i32);
     fn hpcap_user_listeners(r: *const CRing) -> u32;
-    fn hpcap_user_file_wanted(r: *const CRing) -> i32;
+    fn hpcap_user_service_in(r: *const CRing, idle_ns: u64) -> u64;
     fn hpcap_user_set_caplen(r: *mut CRing, caplen: u32);
 }
 
@@ -214,11 +215,14 @@ impl Producer {
         unsafe { hpcap_user_listeners(self.ring.as_ptr().cast()) }
     }
 
-    /// Whether somebody waits for a file to start: [`Producer::service`] soon again.
+    /// How long [`Producer::service`] may wait when nothing else happens: `idle` at most, and
+    /// less while somebody waits for a file to start, or for a wake-up.
     #[must_use]
-    pub fn file_wanted(&self) -> bool {
+    pub fn service_in(&self, idle: Duration) -> Duration {
+        let idle_ns = u64::try_from(idle.as_nanos()).unwrap_or(u64::MAX);
         // SAFETY: an initialised ring, only read.
-        unsafe { hpcap_user_file_wanted(self.ring.as_ptr().cast()) != 0 }
+        let ns = unsafe { hpcap_user_service_in(self.ring.as_ptr().cast(), idle_ns) };
+        Duration::from_nanos(ns)
     }
 
     /// Keeps `caplen` bytes of each frame from now on; 0 = whole frames.

@@ -67,10 +67,12 @@ u32 hpcap_user_listeners(const struct hpcap_ring *r)
 	return r->listeners;
 }
 
-/* Somebody waits for a file to start: service the ring again at once. */
-int hpcap_user_file_wanted(const struct hpcap_ring *r)
+/* In how many ns the ring wants to be serviced again, idle_ns at most. */
+u64 hpcap_user_service_in(const struct hpcap_ring *r, u64 idle_ns)
 {
-	return r->file_wanted;
+	if (r->file_wanted)
+		return 0;
+	return hpcap_min(idle_ns, r->wake_late ? HPCAP_RING_WAKE_NS : idle_ns);
 }
 
 /* Keeps so many bytes of each frame from now on; 0: whole frames. */
