@@ -6,6 +6,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
 
 use nix::fcntl::{FallocateFlags, FcntlArg, OFlag, fallocate, fcntl};
+use nix::sys::statfs::{TMPFS_MAGIC, fstatfs};
 use nix::sys::statvfs::fstatvfs;
 
 /// What a direct write must be aligned to: memory, place in the file, length.
@@ -72,8 +73,12 @@ impl DirectFile {
 
     /// Reserves room for `bytes`, or for half of what is free where that is less, without
     /// changing the file's length. A file system that cannot do it is not an error: the
-    /// writes will say what is wrong.
+    /// writes will say what is wrong. In memory (tmpfs) nothing is reserved: the pages would be
+    /// taken at once, and there is no place on a disk to choose well.
     pub fn reserve(&self, bytes: u64) {
+        if fstatfs(&self.file).is_ok_and(|s| s.filesystem_type() == TMPFS_MAGIC) {
+            return;
+        }
         let free = fstatvfs(&self.file).map_or(0, |s| s.blocks_available() * s.fragment_size());
         if let Ok(bytes @ 1..) = libc::off_t::try_from(bytes.min(free / 2)) {
             let _ = fallocate(&self.file, FallocateFlags::FALLOC_FL_KEEP_SIZE, 0, bytes);
@@ -183,6 +188,17 @@ mod tests {
         let meta = file.file().metadata().unwrap();
         assert_eq!(meta.len(), 0);
         file.file().set_len(0).unwrap();
+        assert_eq!(file.file().metadata().unwrap().blocks(), 0);
+    }
+
+    #[test]
+    fn nothing_is_reserved_in_memory() {
+        let Ok(file) = tempfile::tempfile_in("/dev/shm") else {
+            println!("skipped: no file can be made in /dev/shm");
+            return;
+        };
+        let file = DirectFile::new(file, false);
+        file.reserve(1 << 20);
         assert_eq!(file.file().metadata().unwrap().blocks(), 0);
     }
 
