@@ -104,8 +104,12 @@ fn choose_pages(pages: Pages, ring_bytes: u64) -> Result<(u64, Option<String>)> 
         Pages::Auto if enough(HUGE_1G) => Ok((HUGE_1G, None)),
         Pages::Auto if enough(HUGE_2M) => Ok((HUGE_2M, None)),
         Pages::Auto => {
+            // One descriptor for 2 MiB of a direct write instead of 512: storing is faster.
+            let wanted = ring_bytes.div_ceil(HUGE_2M);
             let note = format!(
-                "the ring of {} is in ordinary pages: {} free hugepages of 2M, {} of 1G",
+                "the ring of {} is in ordinary pages: {} free hugepages of 2M, {} of 1G\n  \
+                 hugepages make recording to disk faster: echo {wanted} > \
+                 /sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages",
                 Bytes(ring_bytes),
                 free_hugepages(HUGE_2M),
                 free_hugepages(HUGE_1G)
