@@ -436,3 +436,36 @@ fn what_a_record_cannot_say_is_adjusted_and_counted() {
     assert_eq!(ledger.times_adjusted, 3);
     assert_eq!(ledger.frames_cut, 2);
 }
+
+/// A record that runs over the ring's edge is whole: for a listener that looks at the ring
+/// itself, and for one that copies.
+#[test]
+fn integrity_02_records_across_the_rings_edge() {
+    let shape = Shape {
+        ring_bytes: 516 << 10,
+        ..Shape::small()
+    };
+    for contract in [Contract::Lossless, Contract::Lossy] {
+        let mut bench = Bench::new(shape);
+        let mut attached = bench.attach(contract, Start::File).unwrap();
+        let (mut across, mut next) = (0, 0);
+        for number in 0..4000 {
+            assert!(bench.push(&content(number, 1_111), 1, 1));
+            bench.service();
+            loop {
+                let from = attached.listener.position();
+                let Some(item) = attached.listener.next_record().unwrap() else {
+                    break;
+                };
+                let Item::Frame(frame) = item else { continue };
+                assert!(frame.data == content(next, 1_111), "{contract:?} {next}");
+                next += 1;
+                let in_ring = from % shape.ring_bytes;
+                across += u32::from(in_ring + 12 + 1_111 > shape.ring_bytes);
+            }
+            attached.listener.ack().unwrap();
+        }
+        assert_eq!(next, 4000);
+        assert!(across >= 5, "{across} records ran over the edge");
+    }
+}
