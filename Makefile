@@ -58,7 +58,7 @@ lint: ## formatting, compiler and clippy warnings, documentation, the C, the scr
 
 bench: build ## the benchmarks, beside the tools they are measured against
 	@scripts/deps.sh need bench
-	$(TARGET)/release/hpcap-bench all
+	$(TARGET)/release/hpcap-bench all --dir '$(TARGET)'
 
 fuzz: ## the fuzz targets, FUZZ_SECONDS each
 	@scripts/deps.sh need build test
