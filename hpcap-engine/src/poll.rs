@@ -10,6 +10,7 @@ use hpcap::abi::hpcap_listener;
 use hpcap::filter::Filter;
 use hpcap::memory::Mapping;
 use hpcap::{Count, Error, Kind, Reason, Result, Start, Timestamp};
+use nix::time::{ClockId, clock_gettime};
 
 use crate::ring::Producer;
 use crate::source::{Frame, Source, State};
@@ -66,17 +67,10 @@ pub(crate) struct Poll {
     notify: Box<dyn Fn(&str) + Send>,
 }
 
-/// CLOCK_MONOTONIC in ns.
-pub(crate) fn clock_ns() -> u64 {
-    let mut now = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    // SAFETY: `now` is valid for writing.
-    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut now) };
-    #[allow(clippy::cast_sign_loss, reason = "CLOCK_MONOTONIC is not negative")]
-    let ns = now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64;
-    ns
+/// CLOCK_MONOTONIC in ns. It cannot fail for this clock.
+fn clock_ns() -> u64 {
+    let now = clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(Duration::ZERO, Duration::from);
+    u64::try_from(now.as_nanos()).unwrap_or(u64::MAX)
 }
 
 impl Poll {
