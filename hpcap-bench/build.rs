@@ -4,7 +4,7 @@
 fn main() {
     let kmod = std::path::Path::new("../kmod");
     println!("cargo::rerun-if-changed=src/ring/ring.c");
-    for file in ["core/ring.h", "core/port.h", "include/uapi/hpcap.h"] {
+    for file in ["core/frame.h", "core/ring.h", "core/port.h", "include/uapi/hpcap.h"] {
         println!("cargo::rerun-if-changed={}", kmod.join(file).display());
     }
     cc::Build::new()

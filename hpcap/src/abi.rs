@@ -41,6 +41,7 @@ pub const HPCAP_TAG_VERSION: u16 = 1;
 pub const HPCAP_TAG_FILE_HEADER: u16 = 1;
 pub const HPCAP_TAG_GAP: u16 = 2;
 pub const HPCAP_TAG_LEDGER: u16 = 3;
+pub const HPCAP_TAG_DUPLICATE: u16 = 4;
 
 pub const HPCAP_QUEUE_RUNNING: u32 = 1;
 pub const HPCAP_QUEUE_ENDED: u32 = 2;
@@ -229,7 +230,8 @@ abi_struct!(hpcap_queue {
     published_frames: u64,
     ledger_off: u64,
     gaps: u64,
-    reserved4: [u8; 32],
+    duplicates_marked: u64,
+    reserved4: [u8; 24],
     listeners: [hpcap_listener; HPCAP_SLOTS],
 });
 
@@ -258,6 +260,24 @@ abi_struct!(hpcap_attach {
     name: [u8; 32],
     message: [u8; 168],
 });
+
+abi_struct!(hpcap_set_ring {
+    ring_bytes: u64,
+    fd: i32,
+    reserved: u32,
+});
+
+pub const HPCAP_MMAP_QUEUE: u64 = 0;
+pub const HPCAP_MMAP_SLOT: u64 = 1 << 40;
+pub const HPCAP_MMAP_RING: u64 = 1 << 41;
+
+pub const HPCAP_IOC_MAGIC: u8 = 0xe7;
+pub const HPCAP_IOC_ASK: u64 =
+    nix::request_code_readwrite!(HPCAP_IOC_MAGIC, 1, size_of::<hpcap_attach>());
+pub const HPCAP_IOC_WAIT: u64 = nix::request_code_write!(HPCAP_IOC_MAGIC, 2, size_of::<u64>());
+pub const HPCAP_IOC_RING_FD: u64 = nix::request_code_none!(HPCAP_IOC_MAGIC, 3);
+pub const HPCAP_IOC_SET_RING: u64 =
+    nix::request_code_write!(HPCAP_IOC_MAGIC, 4, size_of::<hpcap_set_ring>());
 
 /// The text in a fixed field: up to the first zero byte, what is not UTF-8 replaced.
 #[must_use]

@@ -44,6 +44,7 @@ fn structures() -> Vec<Structure> {
         hpcap_queue,
         hpcap_slot,
         hpcap_attach,
+        hpcap_set_ring,
     )
     .into()
 }
@@ -78,6 +79,7 @@ fn constants() -> Vec<(&'static str, u64)> {
         HPCAP_TAG_FILE_HEADER,
         HPCAP_TAG_GAP,
         HPCAP_TAG_LEDGER,
+        HPCAP_TAG_DUPLICATE,
         HPCAP_QUEUE_RUNNING,
         HPCAP_QUEUE_ENDED,
         HPCAP_QUEUE_FAILED,
@@ -96,6 +98,14 @@ fn constants() -> Vec<(&'static str, u64)> {
         HPCAP_OP_OBSERVE,
         HPCAP_OP_ATTACH,
         HPCAP_OP_KILL,
+        HPCAP_MMAP_QUEUE,
+        HPCAP_MMAP_SLOT,
+        HPCAP_MMAP_RING,
+        HPCAP_IOC_MAGIC,
+        HPCAP_IOC_ASK,
+        HPCAP_IOC_WAIT,
+        HPCAP_IOC_RING_FD,
+        HPCAP_IOC_SET_RING,
     )
     .into()
 }

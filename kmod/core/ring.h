@@ -24,6 +24,7 @@
 #ifndef _HPCAP_RING_H
 #define _HPCAP_RING_H
 
+#include "frame.h"
 #include "port.h"
 #include <hpcap.h>
 
@@ -35,16 +36,6 @@
 #define HPCAP_RING_FILE_NS	(100ull * 1000 * 1000)
 
 #define HPCAP_NS_PER_S		1000000000ull
-
-/* A frame as a NIC or a source hands it over. */
-struct hpcap_frame {
-	const u8 *data;
-	u64 sec;	/* since 1970; what 32 bits cannot hold is adjusted and counted */
-	u32 nsec;
-	u32 caplen;	/* bytes at data */
-	u32 len;	/* bytes on the wire, without FCS */
-	u32 reserved;
-};
 
 /* The producer's own knowledge of a listener. */
 struct hpcap_ring_slot {

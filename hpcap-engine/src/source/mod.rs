@@ -31,7 +31,7 @@ pub struct Frame<'a> {
     caplen: u32,
     /// Bytes of the frame on the wire, without FCS.
     pub len: u32,
-    reserved: u32,
+    hash: u32,
     lent: PhantomData<&'a [u8]>,
 }
 
@@ -50,7 +50,7 @@ impl<'a> Frame<'a> {
             nsec,
             caplen: u32::try_from(data.len()).unwrap_or(u32::MAX),
             len,
-            reserved: 0,
+            hash: 0,
             lent: PhantomData,
         }
     }

@@ -24,6 +24,7 @@
 #ifndef _UAPI_HPCAP_H
 #define _UAPI_HPCAP_H
 
+#include <linux/ioctl.h>
 #include <linux/types.h>
 
 /*
@@ -111,6 +112,7 @@ enum hpcap_tag_type {
 	HPCAP_TAG_FILE_HEADER	= 1,	/* first record of a file */
 	HPCAP_TAG_GAP		= 2,	/* frames are missing here */
 	HPCAP_TAG_LEDGER	= 3,	/* the ledger at the end of a file */
+	HPCAP_TAG_DUPLICATE	= 4,	/* the next record is a copy of an earlier frame */
 };
 
 struct hpcap_tag {
@@ -271,7 +273,8 @@ struct hpcap_queue {
 	__u64 published_frames;	/* captured frames before `ledger_off` */
 	__u64 ledger_off;	/* the value of `published` that the ledger belongs to */
 	__u64 gaps;		/* gap records written */
-	__u8 reserved4[32];	/* to 1408 */
+	__u64 duplicates_marked;	/* captured behind a HPCAP_TAG_DUPLICATE */
+	__u8 reserved4[24];	/* to 1408 */
 
 	struct hpcap_listener listeners[HPCAP_SLOTS];
 };
@@ -297,7 +300,8 @@ struct hpcap_slot {
 
 /*
  * What a listener asks for and what it gets: over hpcapd's UNIX socket (SOCK_SEQPACKET,
- * one structure a message, file descriptors for ring, queue and slot with the answer).
+ * one structure a message, file descriptors for ring, queue and slot with the answer), or
+ * with HPCAP_IOC_ASK on the kernel module's char device.
  */
 enum hpcap_op {
 	HPCAP_OP_OBSERVE	= 1,	/* the queue page alone */
@@ -320,5 +324,54 @@ struct hpcap_attach {
 	char name[32];		/* of the program */
 	char message[168];	/* answer: what is wrong and what to do */
 };
+
+/* ------------------------------------------------------------------ char device */
+
+/*
+ * /dev/hpcap_N_Q: queue Q of adapter N, produced by the kernel module. An open file is one
+ * conversation, as a connection to hpcapd's socket is: it observes the queue, or is one
+ * listener, which leaves when the file and its mappings are gone. Further listeners open
+ * the device again.
+ *
+ * Mappings are shared, whole, and of one of these offsets. The ring's offset can be mapped
+ * any number of times: twice, back to back, for records that run over its end.
+ */
+#define HPCAP_MMAP_QUEUE	0ULL		/* queue_bytes, read-only */
+#define HPCAP_MMAP_SLOT		(1ULL << 40)	/* HPCAP_SLOT_BYTES, after HPCAP_OP_ATTACH */
+#define HPCAP_MMAP_RING		(1ULL << 41)	/* ring_bytes, read-only */
+
+#define HPCAP_IOC_MAGIC		0xe7
+
+/*
+ * Observe, attach, kill. The call returns 0 when the question was understood; the answer's
+ * `error` and `message` say what came of it. -EFAULT, or -EINVAL where magic or operation are
+ * unknown, otherwise.
+ */
+#define HPCAP_IOC_ASK		_IOWR(HPCAP_IOC_MAGIC, 1, struct hpcap_attach)
+
+/*
+ * Sleeps while the slot's `waiting` is 1, for this many ns at most: what FUTEX_WAIT does for
+ * hpcapd's listeners. Returns 0 in either case; -EINTR after a signal.
+ */
+#define HPCAP_IOC_WAIT		_IOW(HPCAP_IOC_MAGIC, 2, __u64)
+
+/*
+ * A new, read-only file descriptor of the memory under the ring where that is a file of
+ * hugepages, so that a listener maps it in huge pages, too. -ENODATA where it is not.
+ */
+#define HPCAP_IOC_RING_FD	_IO(HPCAP_IOC_MAGIC, 3)
+
+/*
+ * Another ring for this queue, which starts anew: offsets and ledger from 0. Needs
+ * CAP_SYS_ADMIN; -EBUSY while a listener is attached. The pages of `fd` stay in use until the
+ * queue gets another ring or goes, whatever becomes of the file.
+ */
+struct hpcap_set_ring {
+	__u64 ring_bytes;
+	__s32 fd;		/* of a hugetlbfs file or hugepage memfd; -1: ordinary pages */
+	__u32 reserved;		/* 0 */
+};
+
+#define HPCAP_IOC_SET_RING	_IOW(HPCAP_IOC_MAGIC, 4, struct hpcap_set_ring)
 
 #endif /* _UAPI_HPCAP_H */

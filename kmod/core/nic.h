@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What hpcap.ko asks of a NIC's driver, and what it offers to it. hpcap.ko knows nothing of
+ * any NIC: hpcap_ixgbe.ko, hpcap_ixgbevf.ko and hpcap_netdev.ko register adapters here.
+ *
+ * An adapter has one or more queues, each with a poll thread, a ring and a device node
+ * /dev/hpcap_N_Q, from hpcap_adapter_register() to hpcap_adapter_unregister(). The poll
+ * thread looks at the NIC only between hpcap_rxq_start() and hpcap_rxq_stop(), which an
+ * interface calls when it goes up and down; listeners stay attached meanwhile.
+ */
+#ifndef _HPCAP_NIC_H
+#define _HPCAP_NIC_H
+
+#include <linux/device.h>
+#include <linux/netdevice.h>
+#include <linux/pci.h>
+
+#include "frame.h"
+
+struct hpcap_adapter;
+
+/* Frames that the NIC lost, since the queue's last hpcap_rxq_start() or before: never less. */
+struct hpcap_nic_counters {
+	u64 missed;	/* no descriptor, or no room in the NIC: HPCAP_NIC_MISSED */
+	u64 errors;	/* received damaged, not delivered: HPCAP_NIC_ERROR */
+};
+
+/*
+ * `rx` is what the driver gave to hpcap_rxq_start(). All are called by the
+ * queue's poll thread, in process context, between start and stop.
+ */
+struct hpcap_nic_ops {
+	struct module *owner;
+	const char *clock_source;	/* who stamps: "kernel", "nic" */
+	/*
+	 * Up to n frames (HPCAP_BATCH at most) that wait in the NIC, oldest first. They are
+	 * offered again until they are released. `now` is the time for frames that the NIC
+	 * did not stamp.
+	 */
+	void (*harvest)(void *rx, struct hpcap_batch *batch, u32 n,
+			const struct timespec64 *now);
+	/* The last harvest's frames were used, the first `n` of them: their buffers are free. */
+	void (*release)(void *rx, u32 n);
+	/* May sleep; every 100 ms, before the ledger is final, and when somebody asks. */
+	void (*counters)(void *rx, struct hpcap_nic_counters *counters);
+};
+
+struct hpcap_adapter_info {
+	const char *driver;		/* "hpcap_ixgbe" */
+	struct device *parent;		/* of the device nodes; the PCI device */
+	struct net_device *netdev;	/* NULL where there is none; held by hpcap meanwhile */
+	u32 number;			/* N of hpcapN and /dev/hpcap_N_Q */
+	u32 queues;
+	u32 link_type;			/* LINKTYPE_ value; 1 = Ethernet */
+};
+
+struct hpcap_adapter *hpcap_adapter_register(const struct hpcap_adapter_info *info,
+					     const struct hpcap_nic_ops *ops);
+/* Ends every queue: listeners see the end. Device nodes that are open live on, without frames. */
+void hpcap_adapter_unregister(struct hpcap_adapter *adapter);
+
+/* From now on the poll thread harvests. After stop has returned it does not, and is not about to. */
+void hpcap_rxq_start(struct hpcap_adapter *adapter, u32 queue, void *rx);
+void hpcap_rxq_stop(struct hpcap_adapter *adapter, u32 queue);
+
+/*
+ * The number of an interface: its rank among the machine's NICs that hpcap drives, by PCI
+ * domain, bus, device and function, so that it does not depend on who is probed first.
+ */
+int hpcap_pci_number(struct pci_dev *pdev);
+
+/* The ledger of every queue for `ethtool -S`, with the names of the original as aliases. */
+int hpcap_ethtool_count(struct hpcap_adapter *adapter);
+void hpcap_ethtool_strings(struct hpcap_adapter *adapter, u8 *data);
+void hpcap_ethtool_stats(struct hpcap_adapter *adapter, u64 *data);
+
+#endif /* _HPCAP_NIC_H */
