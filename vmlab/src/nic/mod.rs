@@ -1,0 +1,31 @@
+//! The 82599.
+
+/// What became of a frame that was offered to a NIC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// In the guest's memory, in this Rx queue.
+    Delivered {
+        /// Index of the queue.
+        queue: u16,
+    },
+    /// No descriptor, or no room in the packet buffer: lost, and counted by the NIC.
+    Missed,
+    /// Refused by the address or VLAN filter, as a NIC does, without being counted.
+    Filtered,
+    /// Received damaged, and counted so.
+    Error,
+    /// The link is down, or reception is not enabled: the wire ends nowhere.
+    Down,
+}
+
+/// A NIC that takes frames off a wire.
+pub trait Receive: Send {
+    /// Whether reception is enabled, and the link up.
+    fn is_up(&self) -> bool;
+    /// Whether a frame of `len` bytes can be taken without being missed. For senders that wait.
+    fn has_room(&self, frame: &[u8]) -> bool;
+    /// One frame off the wire, without FCS.
+    fn receive(&mut self, frame: &[u8]) -> Outcome;
+    /// After a burst: descriptors are written back and the interrupts raised that are due.
+    fn flush(&mut self);
+}
