@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The memory of a queue: the queue page with the block index, and the ring, which the
+ * producer sees twice, back to back.
+ *
+ * It is counted: a client that has it mapped, or open, keeps it after the queue has got
+ * another ring or has gone.
+ */
+#ifndef _HPCAP_MEMORY_H
+#define _HPCAP_MEMORY_H
+
+#include <linux/fs.h>
+#include <linux/kref.h>
+#include <linux/mm.h>
+
+#include <hpcap.h>
+
+struct hpcap_memory {
+	struct kref ref;
+	struct hpcap_queue *queue;	/* queue_bytes, zero but for its sizes */
+	u64 queue_bytes;
+	u8 *ring;			/* 2 * ring_bytes of kernel addresses */
+	u64 ring_bytes;
+	u64 page_bytes;			/* of the pages under the ring */
+	struct page **pages;		/* ring_bytes / PAGE_SIZE */
+	struct file *hugepages;		/* the file they belong to; NULL: our own pages */
+};
+
+/*
+ * Ordinary pages, of this NUMA node where it has room; contiguous where possible, so that
+ * direct I/O from them needs few pieces. ERR_PTR: -EINVAL (size), -ENOMEM.
+ */
+struct hpcap_memory *hpcap_memory_alloc(u64 ring_bytes, int node);
+/*
+ * Hugepages of a hugetlbfs file or memfd: the first ring_bytes of it, a multiple of its page
+ * size, pinned. ERR_PTR: -EINVAL (size, or not such a file), -ENOMEM.
+ */
+struct hpcap_memory *hpcap_memory_pin(struct file *file, u64 ring_bytes);
+void hpcap_memory_get(struct hpcap_memory *memory);
+void hpcap_memory_put(struct hpcap_memory *memory);
+
+/* For mmap(2): the vma is of the right size, shared, and not writable. */
+int hpcap_memory_map_queue(struct hpcap_memory *memory, struct vm_area_struct *vma);
+int hpcap_memory_map_ring(struct hpcap_memory *memory, struct vm_area_struct *vma);
+
+#endif /* _HPCAP_MEMORY_H */
