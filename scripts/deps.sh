@@ -15,7 +15,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-# GROUP PACKAGE PROBE. Probes: cmd:NAME, lib:PKG-CONFIG-NAME, perl:MODULE, file:PATH.
+# GROUP PACKAGE PROBE. Probes: cmd:NAME, lib:PKG-CONFIG-NAME, so:SONAME, perl:MODULE, file:PATH.
 readonly TABLE='
 build  gcc              cmd:gcc
 build  libc6-dev        file:/usr/include/stdio.h
@@ -35,6 +35,20 @@ lint   shellcheck       cmd:shellcheck
 lint   perl             perl:Term::ANSIColor
 lint   xz-utils         cmd:xz
 lint   linux-source-6.1 file:/usr/src/linux-source-6.1.tar.xz
+vm     qemu-system-x86  cmd:qemu-system-x86_64
+vm     busybox-static   file:/bin/busybox
+vm     e2fsprogs        cmd:mkfs.ext4
+vm     kmod             cmd:depmod
+vm     xz-utils         cmd:xz
+kmod   gcc-12           cmd:gcc-12
+kmod   make             cmd:make
+kmod   libc6-dev        file:/usr/include/stdio.h
+kmod   libelf1          so:libelf.so.1
+kmod   coccinelle       cmd:spatch
+kmod   pahole           cmd:pahole
+kmod   xz-utils         cmd:xz
+kmod   linux-source-6.1 file:/usr/src/linux-source-6.1.tar.xz
+kmod   linux-source-6.12 file:/usr/src/linux-source-6.12.tar.xz
 bench  iproute2         cmd:ip
 bench  tcpdump          cmd:tcpdump
 bench  tshark           cmd:dumpcap
@@ -53,6 +67,7 @@ present() {
 	case $1 in
 	cmd:*) PATH=$PATH:/usr/sbin:/sbin command -v "$what" >/dev/null ;;
 	lib:*) command -v pkg-config >/dev/null && pkg-config --exists "$what" ;;
+	so:*) PATH=$PATH:/usr/sbin:/sbin ldconfig -p | grep -F "$what" >/dev/null ;;
 	perl:*) perl -M"$what" -e1 2>/dev/null ;;
 	file:*) [ -e "$what" ] ;;
 	*) die "a probe of an unknown kind: $1" ;;
