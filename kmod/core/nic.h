@@ -59,7 +59,7 @@ struct hpcap_adapter *hpcap_adapter_register(const struct hpcap_adapter_info *in
 /* Ends every queue: listeners see the end. Device nodes that are open live on, without frames. */
 void hpcap_adapter_unregister(struct hpcap_adapter *adapter);
 
-/* From now on the poll thread harvests. After stop has returned it does not, and is not about to. */
+/* From now on the poll thread harvests; after stop has returned it does not any more. */
 void hpcap_rxq_start(struct hpcap_adapter *adapter, u32 queue, void *rx);
 void hpcap_rxq_stop(struct hpcap_adapter *adapter, u32 queue);
 
