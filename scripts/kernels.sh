@@ -1,0 +1,267 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT OR Apache-2.0
+#
+# Debian's kernels for virtual machines and for building modules, without installing any: a kernel
+# package that apt installs changes the boot loader and makes an initial file system on the host.
+# The packages are downloaded and unpacked into a folder. Root is not needed.
+#
+#   scripts/kernels.sh fetch 6.1|6.12|all    what is missing; quick and offline when all is there
+#   scripts/kernels.sh update 6.1|6.12|all   the same, but looks for newer packages too
+#   scripts/kernels.sh path 6.1|6.12         prints the folder of a kernel; fails when it is not there
+#
+# A kernel's folder, ${HPCAP_KERNELS:-target/kernels}/6.1:
+#
+#   release     its release, as uname -r says it
+#   versions    package and version, one a line: what this was made from
+#   vmlinuz     what boots
+#   config      its configuration
+#   modules/    what is in /lib/modules/RELEASE, without drivers that no virtual machine has
+#   headers/    the folder for make -C to build modules with (KDIR)
+#   source/     the distribution's source of drivers/net/ethernet/intel/ixgbe and ixgbevf
+#
+# Any folder with release, vmlinuz and modules/ can be booted (vmlab run --kernel FOLDER).
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+readonly SERIES=(6.1 6.12)
+readonly KERNELS=${HPCAP_KERNELS:-${CARGO_TARGET_DIR:-target}/kernels}
+readonly DRIVERS=(ixgbe ixgbevf)
+
+# Of no use in a virtual machine, and nine tenths of the modules' bytes.
+readonly PRUNED=(sound virt arch/x86/kvm drivers/{accel,accessibility,acpi,ata,atm,auxdisplay,bluetooth,comedi,cpufreq}
+	drivers/{edac,extcon,firewire,fpga,gnss,gpu,greybus,hid,hsi,hv,hwmon,iio,infiniband,input,isdn,leds,media}
+	drivers/{memstick,message,misc,mmc,most,mtd,nfc,ntb,parport,pcmcia,pinctrl,platform,power,powercap,regulator}
+	drivers/{rapidio,remoteproc,scsi,soundwire,spi,ssb,staging,target,thermal,thunderbolt,tty,usb,video,watchdog,xen}
+	drivers/net/{arcnet,can,dsa,fddi,fjes,hamradio,hippi,ieee802154,plip,ppp,slip,usb,wan,wireless,wwan})
+
+die() {
+	echo "kernels: $1" >&2
+	exit "${2:-1}"
+}
+
+say() {
+	echo "kernels: $*"
+}
+
+# The package whose dependency is the newest package of a kind for a series: 6.1 is Debian 12's own.
+meta_package() {
+	case $2 in
+	6.1) echo "linux-$1-amd64" ;;
+	*) echo "linux-$1-$2-amd64" ;;
+	esac
+}
+
+# Options of apt for lists of our own, for when those of the system are missing or too old.
+private_lists=()
+
+apt_cache() {
+	apt-cache "${private_lists[@]}" "$@"
+}
+
+# What a package needs, by its name's beginning: the first that matches.
+dependency() {
+	apt_cache depends --important "$1" 2>/dev/null | awk -v wanted="$2" '
+		/^[ |]*Depends: / && index($NF, wanted) == 1 { print $NF; exit }'
+}
+
+candidate() {
+	apt_cache policy "$1" 2>/dev/null | awk '/^ *Candidate:/ && $2 != "(none)" { print $2 }'
+}
+
+# Sets `image` and `packages` (name=version) for a series, or fails.
+resolve() {
+	local series=$1 headers kbuild name version
+	image=$(dependency "$(meta_package image "$series")" linux-image-)
+	headers=$(dependency "$(meta_package headers "$series")" linux-headers-)
+	[[ -n $image && -n $headers ]] || return 1
+	kbuild=$(dependency "$headers" linux-kbuild-)
+	packages=()
+	for name in "$image" "$headers" "${headers%-amd64}-common" "$kbuild" "linux-source-$series"; do
+		version=$(candidate "$name")
+		[ -n "$version" ] || return 1
+		packages+=("$name=$version")
+	done
+}
+
+# Fetches lists of packages into our own folder, with the system's sources.
+update_lists() {
+	say "fetching the lists of packages"
+	mkdir -p "$work/apt/lists/partial" "$work/apt/cache"
+	private_lists=(-o "Dir::State::Lists=$work/apt/lists" -o "Dir::Cache=$work/apt/cache")
+	apt-get "${private_lists[@]}" -o Debug::NoLocking=1 -o APT::Sandbox::User="$(id -un)" -qq update ||
+		die "the lists of packages cannot be fetched (what apt-get said is above)"
+}
+
+# Downloads the package NAME=VERSION into $work/debs and prints the path.
+download() {
+	mkdir -p "$work/debs"
+	say "downloading ${1%%=*}" >&2
+	# The user that apt downloads as may not write here; it need not be another one.
+	(cd "$work/debs" && apt-get "${private_lists[@]}" -o APT::Sandbox::User="$(id -un)" -qq \
+		download "$1" >&2) || return 1
+	find "$work/debs" -name "${1%%=*}_*.deb"
+}
+
+# The kernel itself and its modules.
+unpack_image() {
+	local deb=$1 into=$2 release=$3 excluded=() folder
+	for folder in "${PRUNED[@]}"; do
+		excluded+=("--exclude=*/lib/modules/*/kernel/$folder")
+	done
+	mkdir -p "$into/tree"
+	dpkg-deb --fsys-tarfile "$deb" | tar -x -C "$into/tree" "${excluded[@]}" \
+		--wildcards '*/boot/vmlinuz-*' '*/boot/config-*' '*/lib/modules/*'
+	mv "$into/tree/boot/vmlinuz-$release" "$into/vmlinuz"
+	mv "$into/tree/boot/config-$release" "$into/config"
+	local modules=$into/tree/lib/modules
+	[ -d "$modules" ] || modules=$into/tree/usr/lib/modules
+	mv "$modules/$release" "$into/modules"
+	# Links to where the headers would be if they were installed.
+	rm -f "$into/modules/build" "$into/modules/source"
+	# The guest's processor is slow; reading compressed modules would cost it seconds.
+	find "$into/modules" -name '*.ko.xz' -print0 | xargs -0 -r -P 2 -n 64 xz -d
+	rm -rf "$into/tree/boot" "$into/tree/lib"
+}
+
+# Several packages, which together are a folder to build modules with.
+unpack_headers() {
+	local into=$1 release=$2 deb makefile
+	shift 2
+	for deb in "$@"; do
+		dpkg-deb -x "$deb" "$into/tree"
+	done
+	makefile=$into/tree/usr/src/linux-headers-$release/Makefile
+	[ -f "$makefile" ] || die "$release: the headers have no Makefile"
+	# The only absolute path in them.
+	# shellcheck disable=SC2016 # make expands it
+	sed -i 's|^include /usr/src/|include $(dir $(realpath $(lastword $(MAKEFILE_LIST))))../|' "$makefile"
+	! grep -q '^include /' "$makefile" || die "$release: the headers include an absolute path"
+	rm -rf "$into/tree/usr/share" "$into/tree/lib"
+	ln -s "tree/usr/src/linux-headers-$release" "$into/headers"
+}
+
+# The source of the drivers, out of the package's tarball.
+unpack_source() {
+	local tarball=$1 into=$2 series=$3 driver members=()
+	for driver in "${DRIVERS[@]}"; do
+		members+=("linux-source-$series/drivers/net/ethernet/intel/$driver")
+	done
+	mkdir -p "$into/source"
+	xz -T0 -dc "$tarball" | tar -x -C "$into/source" --strip-components=1 "${members[@]}"
+}
+
+# The tarball of the package linux-source, installed or downloaded.
+source_tarball() {
+	local package=$1 name=${1%%=*} deb
+	local installed=/usr/src/$name.tar.xz
+	if [ -f "$installed" ] && [ "$(dpkg-query -W -f '${Version}' "$name" 2>/dev/null)" = "${package#*=}" ]; then
+		echo "$installed"
+		return
+	fi
+	deb=$(download "$package") || return 1
+	dpkg-deb --fsys-tarfile "$deb" | tar -x -C "$work/debs" "./usr/src/$name.tar.xz" || return 1
+	rm "$deb"
+	echo "$work/debs/usr/src/$name.tar.xz"
+}
+
+# Makes the folder of a series from `packages`, and puts it in place in one step.
+make_kernel() {
+	local series=$1 release=${image#linux-image-} fresh=$work/kernel debs=() package tarball
+	for package in "${packages[@]:0:4}"; do
+		debs+=("$(download "$package")") || return 1
+	done
+	tarball=$(source_tarball "${packages[4]}") || return 1
+	say "unpacking $release"
+	mkdir -p "$fresh"
+	unpack_image "${debs[0]}" "$fresh" "$release"
+	unpack_headers "$fresh" "$release" "${debs[@]:1}"
+	unpack_source "$tarball" "$fresh" "$series"
+	echo "$release" >"$fresh/release"
+	printf '%s\n' "${packages[@]/=/ }" >"$fresh/versions"
+	if [ -e "$KERNELS/$series" ]; then
+		mv "$KERNELS/$series" "$work/old"
+	fi
+	mv "$fresh" "$KERNELS/$series"
+	say "$series is $release, in $KERNELS/$series"
+}
+
+complete() {
+	[ -s "$KERNELS/$1/versions" ]
+}
+
+# Whether what is there was made from `packages`.
+current() {
+	complete "$1" && cmp -s "$KERNELS/$1/versions" <(printf '%s\n' "${packages[@]/=/ }")
+}
+
+need_tools() {
+	local tool
+	for tool in apt-get apt-cache dpkg-deb tar xz; do
+		command -v "$tool" >/dev/null || die "$tool is not there: kernels come out of Debian's packages"
+	done
+}
+
+fetch() {
+	local series=$1 update=$2
+	if ! $update && complete "$series"; then
+		return 0
+	fi
+	need_tools
+	mkdir -p "$KERNELS"
+	# One at a time: two would download everything twice.
+	exec 9>"$KERNELS/.lock"
+	flock 9
+	if ! $update && complete "$series"; then
+		return 0
+	fi
+	work=$(mktemp -d "$KERNELS/.work.XXXXXX")
+	# shellcheck disable=SC2064 # the folder of now
+	trap "rm -rf '$work'" EXIT
+	if $update || ! resolve "$series"; then
+		update_lists
+		resolve "$series" ||
+			die "no packages for Linux $series: do the sources of apt name Debian 12 and its security updates?"
+	fi
+	if ! current "$series" && ! make_kernel "$series"; then
+		# A list of last month names packages that the mirror has replaced.
+		[ "${#private_lists[@]}" = 0 ] || die "Linux $series cannot be downloaded (what apt-get said is above)"
+		update_lists
+		if ! resolve "$series" || ! make_kernel "$series"; then
+			die "Linux $series cannot be downloaded (what apt-get said is above)"
+		fi
+	fi
+	rm -rf "$work"
+	private_lists=()
+	exec 9>&-
+}
+
+check_series() {
+	local known
+	for known in "${SERIES[@]}"; do
+		[ "$1" != "$known" ] || return 0
+	done
+	die "'$1' is not a series; they are: ${SERIES[*]}, all" 2
+}
+
+main() {
+	local action=${1:-} wanted=${2:-} series
+	[ $# = 2 ] || die "usage: scripts/kernels.sh fetch|update|path ${SERIES[*]/%/|}all" 2
+	local all=("$wanted")
+	[ "$wanted" = all ] && all=("${SERIES[@]}")
+	for series in "${all[@]}"; do
+		check_series "$series"
+	done
+	for series in "${all[@]}"; do
+		case $action in
+		fetch) fetch "$series" false ;;
+		update) fetch "$series" true ;;
+		path)
+			complete "$series" || die "Linux $series is not there: scripts/kernels.sh fetch $series"
+			realpath "$KERNELS/$series"
+			;;
+		*) die "'$action' is not an action; they are: fetch, update, path" 2 ;;
+		esac
+	done
+}
+
+main "$@"
