@@ -1,0 +1,520 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT OR Apache-2.0 */
+/*
+ * Removal of duplicates: a switch that mirrors several ports gives the same frame more than
+ * once. A stage between a NIC and ring.h; like ring.h it makes no kernel calls, and belongs
+ * to one thread.
+ *
+ * A frame is a duplicate when the window remembers one of the same length whose first
+ * `compare_bytes` bytes are the same and that was last seen at most `age_ns` ago. Fields
+ * named in `ignore` are left out of the comparison. Every sighting counts, that of a
+ * duplicate, too: a copy of a copy is a duplicate as long as no two sightings are further
+ * apart than `age_ns`.
+ *
+ * The window is a set-associative table: the hash of what is compared chooses a set of 16
+ * ways, and the least recently seen of a set is replaced. A frame is found again for sure
+ * while less than 16 others have come into its set; with hashes at random, after W/4 other
+ * frames in a window of W it is forgotten with a probability below 0.00001, after W/2 with
+ * 0.008. The hash is always our own, over exactly the bytes that are compared: the NIC's is
+ * the same for all frames of a flow, which would fight for one set, and is missing where
+ * there is no IP. A hash never decides: bytes are compared with bytes.
+ *
+ * A set is one cache line: 16 tags of 16 bits, and the order in which its ways were seen. A
+ * frame costs that line, and one entry to write or compare. All frames of a chunk are hashed
+ * first, so that both are on their way to the cache before they are needed.
+ */
+#ifndef _HPCAP_DEDUP_H
+#define _HPCAP_DEDUP_H
+
+#include "frame.h"
+#include "port.h"
+
+#define HPCAP_DEDUP_WAYS	16u
+#define HPCAP_DEDUP_WINDOW_MIN	HPCAP_DEDUP_WAYS
+#define HPCAP_DEDUP_WINDOW_MAX	0x1000000u
+#define HPCAP_DEDUP_BYTES_MAX	2048u
+/* The memory of a window starts at a multiple of this. */
+#define HPCAP_DEDUP_ALIGN	64u
+/* Frames that are hashed before the first of them is looked up. */
+#define HPCAP_DEDUP_CHUNK	32u
+/* How far ahead of the lookup the entries are asked for. */
+#define HPCAP_DEDUP_AHEAD	6u
+
+/* Fields that may differ between copies. Of Ethernet frames: others have no such fields. */
+enum hpcap_dedup_ignore {
+	HPCAP_IGNORE_TTL	= 0x1,	/* IPv4 TTL, IPv6 hop limit */
+	HPCAP_IGNORE_IP_SUM	= 0x2,	/* checksum of the IPv4 header */
+	HPCAP_IGNORE_VLAN	= 0x4,	/* VLAN tags, present or not */
+	HPCAP_IGNORE_MAC	= 0x8,	/* both MAC addresses: a router changes them */
+	HPCAP_IGNORE_ALL	= 0xf,
+};
+
+enum hpcap_dedup_action {
+	HPCAP_DEDUP_DROP	= 1,	/* duplicates do not go on */
+	HPCAP_DEDUP_MARK	= 2,	/* they do, and are marked */
+};
+
+struct hpcap_dedup_settings {
+	u32 window;		/* frames; rounded up to a power of two */
+	u32 compare_bytes;	/* of each, at most; 112 cost no more memory than 49 */
+	u64 age_ns;
+	u32 ignore;		/* enum hpcap_dedup_ignore */
+	u32 action;		/* enum hpcap_dedup_action */
+	u64 seed;		/* random, so that nobody outside can aim at a set */
+};
+
+/* The tags of a set, four to a word; 0 is free. One cache line. */
+struct hpcap_dedup_set {
+	u64 tags[HPCAP_DEDUP_WAYS / 4];
+	u64 order;		/* ways, four bits each: the last seen first, lowest */
+	u64 unused[3];
+};
+
+/* A frame that was seen. */
+struct hpcap_dedup_entry {
+	u64 ns;
+	u32 len;
+	u32 bytes;		/* at key */
+	u8 key[];
+};
+
+struct hpcap_dedup {
+	struct hpcap_dedup_set *sets;
+	u8 *entries;
+	u8 *keys;		/* of a chunk, where fields are ignored */
+	u64 set_mask;
+	u64 seed[2];
+	u64 age_ns;
+	u32 entry_bytes;
+	u32 compare_bytes;
+	u32 ignore;
+	u32 action;
+	u32 enabled;		/* 0: everything goes on, and nothing is remembered */
+	u32 window;
+};
+
+/* What is to be looked up: the bytes to compare, and their hash. */
+struct hpcap_dedup_look {
+	const u8 *key;
+	u64 hash;
+	u32 bytes;
+	u32 len;
+};
+
+/* ------------------------------------------------------------------- settings */
+
+static inline u32 hpcap_dedup_window(u32 frames)
+{
+	u32 window = HPCAP_DEDUP_WINDOW_MIN;
+
+	while (window < frames && window < HPCAP_DEDUP_WINDOW_MAX)
+		window *= 2;
+	return window;
+}
+
+static inline u32 hpcap_dedup_entry_bytes(u32 compare_bytes)
+{
+	return (u32)(sizeof(struct hpcap_dedup_entry) + compare_bytes + HPCAP_DEDUP_ALIGN - 1) /
+	       HPCAP_DEDUP_ALIGN * HPCAP_DEDUP_ALIGN;
+}
+
+/* The memory that these settings need, in bytes; 0 where a setting is out of its range. */
+static inline u64 hpcap_dedup_memory(const struct hpcap_dedup_settings *s)
+{
+	u64 window = hpcap_dedup_window(s->window);
+	u32 entry_bytes = hpcap_dedup_entry_bytes(s->compare_bytes);
+
+	if (!s->window || s->window > HPCAP_DEDUP_WINDOW_MAX ||
+	    !s->compare_bytes || s->compare_bytes > HPCAP_DEDUP_BYTES_MAX ||
+	    (s->ignore & ~(u32)HPCAP_IGNORE_ALL) ||
+	    (s->action != HPCAP_DEDUP_DROP && s->action != HPCAP_DEDUP_MARK))
+		return 0;
+	return window / HPCAP_DEDUP_WAYS * sizeof(struct hpcap_dedup_set) +
+	       window * entry_bytes + (u64)HPCAP_DEDUP_CHUNK * entry_bytes;
+}
+
+/* Forgets all frames. */
+static inline void hpcap_dedup_reset(struct hpcap_dedup *d)
+{
+	u64 i;
+
+	for (i = 0; i <= d->set_mask; i++) {
+		memset(&d->sets[i], 0, sizeof(d->sets[i]));
+		d->sets[i].order = 0xfedcba9876543210ull;
+	}
+}
+
+/* Two random-looking halves out of one seed: the finalizer of MurmurHash3, by A. Appleby. */
+static inline u64 hpcap_dedup_scramble(u64 x)
+{
+	x ^= x >> 33;
+	x *= 0xff51afd7ed558ccdull;
+	x ^= x >> 33;
+	x *= 0xc4ceb9fe1a85ec53ull;
+	return x ^ (x >> 33);
+}
+
+/*
+ * An empty window, switched on. `memory` has hpcap_dedup_memory() bytes and is aligned to
+ * HPCAP_DEDUP_ALIGN; what is in it does not matter. Window, bytes and ignored fields are
+ * changed by starting anew; age, action and `enabled` may be set between two batches.
+ *
+ * Returns 0, or -EINVAL where a setting is out of its range.
+ */
+static inline int hpcap_dedup_init(struct hpcap_dedup *d, const struct hpcap_dedup_settings *s,
+				   void *memory)
+{
+	u64 window = hpcap_dedup_window(s->window);
+	u64 sets = window / HPCAP_DEDUP_WAYS;
+
+	if (!hpcap_dedup_memory(s))
+		return -EINVAL;
+	d->sets = memory;
+	d->entries = (u8 *)memory + sets * sizeof(*d->sets);
+	d->entry_bytes = hpcap_dedup_entry_bytes(s->compare_bytes);
+	d->keys = d->entries + window * d->entry_bytes;
+	d->set_mask = sets - 1;
+	d->seed[0] = hpcap_dedup_scramble(s->seed + 0x9e3779b97f4a7c15ull);
+	d->seed[1] = hpcap_dedup_scramble(d->seed[0] + 0x9e3779b97f4a7c15ull);
+	d->age_ns = s->age_ns;
+	d->compare_bytes = s->compare_bytes;
+	d->ignore = s->ignore;
+	d->action = s->action;
+	d->enabled = 1;
+	d->window = (u32)window;
+	hpcap_dedup_reset(d);
+	return 0;
+}
+
+/* ----------------------------------------------------------------------- bytes */
+
+static inline u64 hpcap_dedup_load(const u8 *p)
+{
+	u64 word;
+
+	memcpy(&word, p, sizeof(word));
+	return word;
+}
+
+/* Less than eight bytes as a word. */
+static inline u64 hpcap_dedup_load_few(const u8 *p, u32 n)
+{
+	u64 word = 0;
+
+	while (n--)
+		word = word << 8 | p[n];
+	return word;
+}
+
+/*
+ * Word by word, the last one overlapping: keys are short, and the call of a memcpy or memcmp
+ * for any length costs more than they do.
+ */
+static inline void hpcap_dedup_copy(u8 *to, const u8 *from, u32 n)
+{
+	u32 i;
+
+	if (n < 8) {
+		for (i = 0; i < n; i++)
+			to[i] = from[i];
+		return;
+	}
+	for (i = 0; i + 8 < n; i += 8)
+		memcpy(to + i, from + i, 8);
+	memcpy(to + n - 8, from + n - 8, 8);
+}
+
+static inline int hpcap_dedup_same(const u8 *a, const u8 *b, u32 n)
+{
+	u64 differ = 0;
+	u32 i;
+
+	if (n < 8)
+		return hpcap_dedup_load_few(a, n) == hpcap_dedup_load_few(b, n);
+	for (i = 0; i + 8 < n; i += 8)
+		differ |= hpcap_dedup_load(a + i) ^ hpcap_dedup_load(b + i);
+	return !(differ | (hpcap_dedup_load(a + n - 8) ^ hpcap_dedup_load(b + n - 8)));
+}
+
+/* Both halves of the product of 64 and 64 bits: each bit of a and b reaches all of it. */
+static inline u64 hpcap_dedup_mix(u64 a, u64 b)
+{
+	unsigned __int128 product = (unsigned __int128)a * b;
+
+	return (u64)product ^ (u64)(product >> 64);
+}
+
+/* 16 bytes for one multiplication, which runs while those of other frames do. */
+static inline u64 hpcap_dedup_hash(const struct hpcap_dedup *d, const u8 *key, u32 n, u32 len)
+{
+	u64 hash = d->seed[1] ^ ((u64)len << 32 | n);
+	u32 i;
+
+	if (n < 8)
+		return hpcap_dedup_mix(hpcap_dedup_load_few(key, n) ^ d->seed[0], hash);
+	for (i = 0; i + 16 < n; i += 16)
+		hash = hpcap_dedup_mix(hpcap_dedup_load(key + i) ^ d->seed[0],
+				       hpcap_dedup_load(key + i + 8) ^ hash);
+	i = n < 16 ? 0 : n - 16;
+	hash = hpcap_dedup_mix(hpcap_dedup_load(key + i) ^ d->seed[0],
+			       hpcap_dedup_load(key + n - 8) ^ hash);
+	return hpcap_dedup_mix(hash ^ d->seed[0], d->seed[1]);
+}
+
+/* ------------------------------------------------------------------------ keys */
+
+static inline u32 hpcap_dedup_type(const u8 *p)
+{
+	return (u32)p[0] << 8 | p[1];
+}
+
+/* IEEE 802.1Q (0x8100), 802.1ad (0x88a8), and the latter's predecessor. */
+static inline int hpcap_dedup_is_vlan(u32 type)
+{
+	return type == 0x8100 || type == 0x88a8 || type == 0x9100;
+}
+
+/* Zeroes n bytes at `at` of a key, as far as it has them. */
+static inline void hpcap_dedup_blind(u8 *key, u32 bytes, u32 at, u32 n)
+{
+	for (; n && at < bytes; n--, at++)
+		key[at] = 0;
+}
+
+/* The bytes of a frame to compare, without those that shall not count. */
+static inline void hpcap_dedup_key(const struct hpcap_dedup *d, const struct hpcap_frame *f,
+				   u8 *key, struct hpcap_dedup_look *look)
+{
+	u32 type_at = 12, left_out = 0, type = 0, ip, bytes;
+
+	while (type_at + 2 <= f->caplen) {
+		type = hpcap_dedup_type(f->data + type_at);
+		if (!hpcap_dedup_is_vlan(type) || type_at + 6 > f->caplen)
+			break;
+		type_at += 4;
+	}
+	if (d->ignore & HPCAP_IGNORE_VLAN)
+		left_out = type_at - 12;
+	bytes = f->caplen - left_out;
+	if (bytes > d->compare_bytes)
+		bytes = d->compare_bytes;
+	if (bytes <= 12) {
+		hpcap_dedup_copy(key, f->data, bytes);
+	} else {
+		hpcap_dedup_copy(key, f->data, 12);
+		hpcap_dedup_copy(key + 12, f->data + 12 + left_out, bytes - 12);
+	}
+	if (d->ignore & HPCAP_IGNORE_MAC)
+		hpcap_dedup_blind(key, bytes, 0, 12);
+	/* RFC 791 3.1: TTL at 8, checksum at 10; RFC 8200 3: hop limit at 7 */
+	ip = type_at + 2 - left_out;
+	if ((d->ignore & HPCAP_IGNORE_TTL) && type == 0x0800)
+		hpcap_dedup_blind(key, bytes, ip + 8, 1);
+	if ((d->ignore & HPCAP_IGNORE_TTL) && type == 0x86dd)
+		hpcap_dedup_blind(key, bytes, ip + 7, 1);
+	if ((d->ignore & HPCAP_IGNORE_IP_SUM) && type == 0x0800)
+		hpcap_dedup_blind(key, bytes, ip + 10, 2);
+	look->key = key;
+	look->bytes = bytes;
+	look->len = f->len - left_out;
+}
+
+/* ---------------------------------------------------------------------- lookup */
+
+#define HPCAP_DEDUP_LANES	0x0001000100010001ull
+#define HPCAP_DEDUP_NIBBLES	0x1111111111111111ull
+
+static inline struct hpcap_dedup_set *hpcap_dedup_set(struct hpcap_dedup *d, u64 hash)
+{
+	return &d->sets[hash & d->set_mask];
+}
+
+static inline struct hpcap_dedup_entry *hpcap_dedup_entry(struct hpcap_dedup *d, u64 hash,
+							  u32 way)
+{
+	u64 index = (hash & d->set_mask) * HPCAP_DEDUP_WAYS + way;
+
+	return (struct hpcap_dedup_entry *)(d->entries + index * d->entry_bytes);
+}
+
+/* Bits that the number of the set does not have: 0 is a free way. */
+static inline u64 hpcap_dedup_tag(u64 hash)
+{
+	u64 tag = hash >> 48;
+
+	return tag ? tag : 1;
+}
+
+/*
+ * The highest bit of each 16-bit lane that equals the tag. The lowest one found is right; above
+ * it, one may be wrong, and is refused by the bytes.
+ */
+static inline u64 hpcap_dedup_lanes(u64 tags, u64 tag)
+{
+	u64 x = tags ^ (tag * HPCAP_DEDUP_LANES);
+
+	return (x - HPCAP_DEDUP_LANES) & ~x & (HPCAP_DEDUP_LANES << 15);
+}
+
+/* The entry that a lookup will most likely need is asked for. */
+static inline void hpcap_dedup_prefetch(struct hpcap_dedup *d, const struct hpcap_dedup_look *look)
+{
+	const struct hpcap_dedup_set *set = hpcap_dedup_set(d, look->hash);
+	u64 tag = hpcap_dedup_tag(look->hash);
+	u32 way = (u32)(set->order >> 60), i;
+	const u8 *entry;
+
+	for (i = 0; i < HPCAP_DEDUP_WAYS / 4; i++) {
+		u64 lanes = hpcap_dedup_lanes(set->tags[i], tag);
+
+		if (unlikely(lanes))
+			way = i * 4 + (u32)__builtin_ctzll(lanes) / 16;
+	}
+	entry = (const u8 *)hpcap_dedup_entry(d, look->hash, way);
+	__builtin_prefetch(entry, 1);
+	if (sizeof(struct hpcap_dedup_entry) + look->bytes > 64)
+		__builtin_prefetch(entry + 64, 1);
+}
+
+/* The way that has these bytes, or HPCAP_DEDUP_WAYS. */
+static inline u32 hpcap_dedup_find(struct hpcap_dedup *d, const struct hpcap_dedup_set *set,
+				   const struct hpcap_dedup_look *look)
+{
+	u64 tag = hpcap_dedup_tag(look->hash);
+	u32 i;
+
+	for (i = 0; i < HPCAP_DEDUP_WAYS / 4; i++) {
+		u64 lanes = hpcap_dedup_lanes(set->tags[i], tag);
+
+		for (; lanes; lanes &= lanes - 1) {
+			u32 way = i * 4 + (u32)__builtin_ctzll(lanes) / 16;
+			const struct hpcap_dedup_entry *e = hpcap_dedup_entry(d, look->hash, way);
+
+			if ((set->tags[i] >> (way % 4 * 16) & 0xffff) == tag &&
+			    e->len == look->len && e->bytes == look->bytes &&
+			    hpcap_dedup_same(e->key, look->key, look->bytes))
+				return way;
+		}
+	}
+	return HPCAP_DEDUP_WAYS;
+}
+
+/* The way was seen last. */
+static inline void hpcap_dedup_touch(struct hpcap_dedup_set *set, u32 way)
+{
+	u64 x = set->order ^ (way * HPCAP_DEDUP_NIBBLES);
+	u64 here = (x - HPCAP_DEDUP_NIBBLES) & ~x & (HPCAP_DEDUP_NIBBLES << 3);
+	/* All bits from the lowest up to the way's own four. */
+	u64 upto = here ^ (here - 1);
+
+	set->order = (set->order & ~upto) | (((set->order << 4) | way) & upto);
+}
+
+static inline void hpcap_dedup_store(struct hpcap_dedup *d, struct hpcap_dedup_set *set,
+				     const struct hpcap_dedup_look *look, u64 ns)
+{
+	u32 way = (u32)(set->order >> 60), shift = way % 4 * 16;
+	struct hpcap_dedup_entry *e = hpcap_dedup_entry(d, look->hash, way);
+	u64 *tags = &set->tags[way / 4];
+
+	e->ns = ns;
+	e->len = look->len;
+	e->bytes = look->bytes;
+	hpcap_dedup_copy(e->key, look->key, look->bytes);
+	*tags = (*tags & ~(0xffffull << shift)) | hpcap_dedup_tag(look->hash) << shift;
+	set->order = set->order << 4 | way;
+}
+
+/*
+ * Whether it is a duplicate; it is remembered in either case. Stamps may go back, when a
+ * clock is set: what lies ahead is as far away as what lies behind, so that nothing from
+ * before the clock was set stays young for ever.
+ */
+static inline int hpcap_dedup_seen(struct hpcap_dedup *d, const struct hpcap_dedup_look *look,
+				   u64 ns)
+{
+	struct hpcap_dedup_set *set = hpcap_dedup_set(d, look->hash);
+	u32 way = hpcap_dedup_find(d, set, look);
+	struct hpcap_dedup_entry *e;
+	u64 apart;
+
+	if (way == HPCAP_DEDUP_WAYS) {
+		hpcap_dedup_store(d, set, look, ns);
+		return 0;
+	}
+	e = hpcap_dedup_entry(d, look->hash, way);
+	apart = ns > e->ns ? ns - e->ns : e->ns - ns;
+	e->ns = ns;
+	hpcap_dedup_touch(set, way);
+	return apart <= d->age_ns;
+}
+
+/* --------------------------------------------------------------------- batches */
+
+static inline void hpcap_dedup_prepare(struct hpcap_dedup *d, const struct hpcap_frame *f, u32 n,
+				       struct hpcap_dedup_look *look)
+{
+	u32 i;
+
+	for (i = 0; i < n; i++) {
+		if (i + 4 < n)
+			__builtin_prefetch(f[i + 4].data);
+		if (d->ignore) {
+			hpcap_dedup_key(d, &f[i], d->keys + (u64)i * d->entry_bytes, &look[i]);
+		} else {
+			look[i].key = f[i].data;
+			look[i].bytes = f[i].caplen < d->compare_bytes ? f[i].caplen :
+								       d->compare_bytes;
+			look[i].len = f[i].len;
+		}
+		look[i].hash = hpcap_dedup_hash(d, look[i].key, look[i].bytes, look[i].len);
+		__builtin_prefetch(hpcap_dedup_set(d, look[i].hash), 1);
+	}
+}
+
+/*
+ * n frames, oldest first. With HPCAP_DEDUP_DROP, those that go on are moved to the front;
+ * with HPCAP_DEDUP_MARK all go on, and marks[i] says whether frame i is a duplicate.
+ * `duplicates` counts those found, dropped or marked: the caller accounts dropped ones as
+ * HPCAP_DUPLICATE. `marks` may be NULL where the action is to drop; it is all zero then.
+ *
+ * Returns how many frames go on.
+ */
+static inline u32 hpcap_dedup_batch(struct hpcap_dedup *d, struct hpcap_frame *f, u32 n,
+				    u8 *marks, struct hpcap_count *duplicates)
+{
+	struct hpcap_dedup_look look[HPCAP_DEDUP_CHUNK];
+	u32 first, i, chunk, kept = 0;
+
+	duplicates->frames = 0;
+	duplicates->bytes = 0;
+	if (marks)
+		memset(marks, 0, n);
+	if (!d->enabled)
+		return n;
+	for (first = 0; first < n; first += chunk) {
+		chunk = n - first < HPCAP_DEDUP_CHUNK ? n - first : HPCAP_DEDUP_CHUNK;
+		hpcap_dedup_prepare(d, f + first, chunk, look);
+		for (i = 0; i < chunk && i < HPCAP_DEDUP_AHEAD; i++)
+			hpcap_dedup_prefetch(d, &look[i]);
+		for (i = 0; i < chunk; i++) {
+			const struct hpcap_frame *frame = &f[first + i];
+			u64 ns = frame->sec * 1000000000ull + frame->nsec;
+
+			if (i + HPCAP_DEDUP_AHEAD < chunk)
+				hpcap_dedup_prefetch(d, &look[i + HPCAP_DEDUP_AHEAD]);
+			if (hpcap_dedup_seen(d, &look[i], ns)) {
+				duplicates->frames++;
+				duplicates->bytes += frame->len;
+				if (d->action == HPCAP_DEDUP_DROP)
+					continue;
+				marks[kept] = 1;
+			}
+			if (kept != first + i)
+				f[kept] = *frame;
+			kept++;
+		}
+	}
+	return kept;
+}
+
+#endif /* _HPCAP_DEDUP_H */
