@@ -39,11 +39,12 @@ vm     qemu-system-x86  cmd:qemu-system-x86_64
 vm     busybox-static   file:/bin/busybox
 vm     e2fsprogs        cmd:mkfs.ext4
 vm     kmod             cmd:depmod
+vm     iproute2         cmd:ip
+vm     ethtool          cmd:ethtool
 vm     xz-utils         cmd:xz
 kmod   gcc-12           cmd:gcc-12
 kmod   make             cmd:make
 kmod   libc6-dev        file:/usr/include/stdio.h
-kmod   libelf1          so:libelf.so.1
 kmod   coccinelle       cmd:spatch
 kmod   pahole           cmd:pahole
 kmod   xz-utils         cmd:xz
