@@ -83,6 +83,7 @@ struct hpcap_ring {
 	u32 tail;		/* bytes kept free before the end of a file */
 	u8 header_due;		/* the file under way has no header yet */
 	u8 gap_due;
+	u8 mark_due;		/* the next frame is a duplicate, to be marked */
 	u8 full;		/* the last record found no room */
 	u8 file_wanted;		/* somebody waits for a new file */
 	u8 wake_late;		/* somebody sleeps who would have been woken, but not so soon */
@@ -409,12 +410,32 @@ static inline void hpcap_ring_account(struct hpcap_ring *r, u32 reason, u64 fram
 
 /* ---------------------------------------------------------------------- frames */
 
+#define HPCAP_RING_MARK_BYTES	(HPCAP_RECORD_BYTES + sizeof(struct hpcap_tag))
+
+/* The tag before a duplicate whose record has n bytes: only where that has room behind it. */
+static inline int hpcap_ring_write_mark(struct hpcap_ring *r, u64 n)
+{
+	struct hpcap_tag tag;
+
+	if (hpcap_ring_room(r, HPCAP_RING_MARK_BYTES + n))
+		return -ENOSPC;
+	r->mark_due = 0;
+	hpcap_ring_tag(&tag, HPCAP_TAG_DUPLICATE, sizeof(tag));
+	return hpcap_ring_pad(r, HPCAP_RING_MARK_BYTES, &tag, sizeof(tag));
+}
+
 /* Everything that must happen before a record of n bytes, and room for it. */
 static inline int hpcap_ring_prepare(struct hpcap_ring *r, u64 n)
 {
 	for (;;) {
-		u64 next = r->gap_due ? HPCAP_RECORD_BYTES + sizeof(struct hpcap_gap) : n;
+		u64 next = n;
 		int err;
+
+		/* A mark and its frame are in the same file. */
+		if (r->gap_due)
+			next = HPCAP_RECORD_BYTES + sizeof(struct hpcap_gap);
+		else if (r->mark_due)
+			next += HPCAP_RING_MARK_BYTES;
 
 		if (r->header_due)
 			err = hpcap_ring_write_header(r);
@@ -422,6 +443,8 @@ static inline int hpcap_ring_prepare(struct hpcap_ring *r, u64 n)
 			err = hpcap_ring_end_file_step(r);
 		else if (r->gap_due)
 			err = hpcap_ring_write_gap(r);
+		else if (r->mark_due)
+			err = hpcap_ring_write_mark(r, n);
 		else
 			return hpcap_ring_room(r, n);
 		if (err)
@@ -522,6 +545,44 @@ static inline u32 hpcap_ring_push_batch(struct hpcap_ring *r, const struct hpcap
 		if (i + 4 < n)
 			__builtin_prefetch(f[i + 4].data);
 		if (hpcap_ring_push(r, &f[i]))
+			break;
+	}
+	return i;
+}
+
+/*
+ * A frame that is a duplicate of an earlier one, with a tag before it that says so, where the
+ * stream has tags. As hpcap_ring_push.
+ */
+static inline int hpcap_ring_push_duplicate(struct hpcap_ring *r, const struct hpcap_frame *f)
+{
+	int err;
+
+	if (r->plain)
+		return hpcap_ring_push(r, f);
+	r->mark_due = 1;
+	r->fast_end = 0;
+	err = hpcap_ring_push(r, f);
+	r->mark_due = 0;
+	if (!err) {
+		WRITE_ONCE(r->queue->duplicates_marked, r->queue->duplicates_marked + 1);
+		r->dirty = 1;
+	}
+	return err;
+}
+
+/* As hpcap_ring_push_batch; frame i is a duplicate where marks[i] is not 0. */
+static inline u32 hpcap_ring_push_marked(struct hpcap_ring *r, const struct hpcap_frame *f,
+					 const u8 *marks, u32 n)
+{
+	u32 i;
+
+	if (unlikely(!r->listeners && !r->look_back))
+		return hpcap_ring_push_batch(r, f, n);
+	for (i = 0; i < n; i++) {
+		if (i + 4 < n)
+			__builtin_prefetch(f[i + 4].data);
+		if (marks[i] ? hpcap_ring_push_duplicate(r, &f[i]) : hpcap_ring_push(r, &f[i]))
 			break;
 	}
 	return i;

@@ -30,6 +30,12 @@ u32 hpcap_user_push_batch(struct hpcap_ring *r, const struct hpcap_frame *f, u32
 	return hpcap_ring_push_batch(r, f, n);
 }
 
+u32 hpcap_user_push_marked(struct hpcap_ring *r, const struct hpcap_frame *f, const u8 *marks,
+			   u32 n)
+{
+	return hpcap_ring_push_marked(r, f, marks, n);
+}
+
 void hpcap_user_account(struct hpcap_ring *r, u32 reason, u64 frames, u64 bytes)
 {
 	hpcap_ring_account(r, reason, frames, bytes);
