@@ -8,9 +8,13 @@
 //! | [`traffic`] | frames into a NIC: where from, how fast, and what became of each |
 //! | [`kernel`] | kernels and modules out of the distribution's packages |
 //! | [`machine`] | a virtual machine: its first file system, its console, its end |
+//! | [`guest`] | the first program in the guest |
+//! | [`channel`] | what the host and the guest tell each other |
 //! | [`control`] | what a program in the guest asks of the host: traffic, faults, counts |
 
+pub mod channel;
 pub mod control;
+pub mod guest;
 pub mod kernel;
 pub mod machine;
 pub mod nic;

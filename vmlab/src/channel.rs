@@ -1,0 +1,163 @@
+//! What the host and the first program in the guest tell each other, over one serial port:
+//! commands, their output, and questions of [`control`](crate::control).
+//!
+//! A message is a letter, a number, a length (both little-endian, 32 bits) and that many bytes.
+//! The number says which command or which question it belongs to.
+
+use std::io::{self, Read, Write};
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// The name of the serial port.
+pub const PORT: &str = "vmlab";
+
+/// The longest message. Output comes in pieces of 64 KiB at most.
+const LONGEST: u32 = 16 << 20;
+
+/// What a message is. G: from the guest, H: from the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// G: the machine is up and waits for commands.
+    Ready,
+    /// G: the machine could not be set up, with the reason.
+    Failed,
+    /// H: run a command, [`Command`] in JSON.
+    Run,
+    /// G: bytes that the command wrote to its standard output, or to its terminal.
+    Output,
+    /// G: bytes that it wrote to its standard error.
+    Errors,
+    /// H: bytes that were typed on the command's terminal.
+    Input,
+    /// H: end the command at once.
+    Kill,
+    /// G: the command ended; its exit code, four bytes. 128 and the signal when one ended it.
+    Ended,
+    /// G: a [`Request`](crate::control::Request) in JSON.
+    Ask,
+    /// H: the answer, a `Result` in JSON.
+    Answer,
+    /// H: switch the machine off.
+    Stop,
+}
+
+impl Kind {
+    const ALL: [(Self, u8); 11] = [
+        (Self::Ready, b'y'),
+        (Self::Failed, b'f'),
+        (Self::Run, b'r'),
+        (Self::Output, b'o'),
+        (Self::Errors, b'e'),
+        (Self::Input, b'i'),
+        (Self::Kill, b'k'),
+        (Self::Ended, b'x'),
+        (Self::Ask, b'q'),
+        (Self::Answer, b'a'),
+        (Self::Stop, b's'),
+    ];
+
+    fn letter(self) -> u8 {
+        let known = Self::ALL.iter().find(|(kind, _)| *kind == self);
+        known.map_or(0, |(_, letter)| *letter)
+    }
+
+    fn of(letter: u8) -> Option<Self> {
+        let known = Self::ALL.iter().find(|(_, known)| *known == letter);
+        known.map(|(kind, _)| *kind)
+    }
+}
+
+/// A message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// What it is.
+    pub kind: Kind,
+    /// Which command or question it belongs to.
+    pub id: u32,
+    /// The rest.
+    pub body: Vec<u8>,
+}
+
+impl Message {
+    /// Writes the message in one piece.
+    ///
+    /// # Errors
+    /// Those of the stream.
+    pub fn write(kind: Kind, id: u32, body: &[u8], to: &mut impl Write) -> io::Result<()> {
+        let len = u32::try_from(body.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
+        let mut bytes = Vec::with_capacity(9 + body.len());
+        bytes.push(kind.letter());
+        bytes.extend(id.to_le_bytes());
+        bytes.extend(len.to_le_bytes());
+        bytes.extend(body);
+        to.write_all(&bytes)?;
+        to.flush()
+    }
+
+    /// Reads one message.
+    ///
+    /// # Errors
+    /// Those of the stream; [`io::ErrorKind::InvalidData`] for what is no message.
+    pub fn read(from: &mut impl Read) -> io::Result<Self> {
+        let mut head = [0; 9];
+        from.read_exact(&mut head)?;
+        let number =
+            |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
+        let kind = Kind::of(head[0]).ok_or(io::ErrorKind::InvalidData)?;
+        let (id, len) = (number(1), number(5));
+        if len > LONGEST {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        let mut body = vec![0; len as usize];
+        from.read_exact(&mut body)?;
+        Ok(Self { kind, id, body })
+    }
+}
+
+/// A command to run in the guest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Command {
+    /// The program and its arguments.
+    pub args: Vec<String>,
+    /// The folder it runs in; the root where that does not exist.
+    pub folder: PathBuf,
+    /// Environment variables, beside `PATH` and `HOME`.
+    pub env: Vec<(String, String)>,
+    /// Columns and rows of the terminal it runs on, if it runs on one.
+    pub terminal: Option<(u16, u16)>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_come_back_as_they_were_written() {
+        for (kind, _) in Kind::ALL {
+            for len in [0, 1, 70_000] {
+                let body = vec![7; len];
+                let mut bytes = Vec::new();
+                Message::write(kind, 0x0102_0304, &body, &mut bytes).unwrap();
+                let read = Message::read(&mut bytes.as_slice()).unwrap();
+                let id = 0x0102_0304;
+                assert_eq!(read, Message { kind, id, body });
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_message_is_refused() {
+        let kind_of = |bytes: &[u8]| Message::read(&mut &bytes[..]).unwrap_err().kind();
+        assert_eq!(kind_of(b"?\0\0\0\0\0\0\0\0"), io::ErrorKind::InvalidData);
+        assert_eq!(
+            kind_of(b"o\0\0\0\0\xff\xff\xff\xff"),
+            io::ErrorKind::InvalidData
+        );
+        assert_eq!(
+            kind_of(b"o\0\0\0\0\x05\0\0\0abc"),
+            io::ErrorKind::UnexpectedEof
+        );
+        assert_eq!(kind_of(b""), io::ErrorKind::UnexpectedEof);
+    }
+}

@@ -1,0 +1,1 @@
+//! The first program in the guest.
