@@ -211,7 +211,7 @@ impl<O: RecordOutput> RecordSink<O> {
                 self.output.gap(&gap);
                 self.pending = true;
             }
-            Item::FileHeader(_) | Item::Ledger(_) | Item::Padding(_) => {}
+            Item::FileHeader(_) | Item::Ledger(_) | Item::Padding(_) | Item::Duplicate => {}
         }
         Ok(None)
     }

@@ -170,7 +170,7 @@ fn read(
                     if part => {}
                 _ => stream.judge.found().damaged += 1,
             },
-            Event::Padding => {}
+            Event::Padding | Event::Duplicate => {}
         }
     }
     stream.end_off = start_off.map(|off| off + reader.offset());

@@ -126,7 +126,7 @@ fn read(listener: &mut Listener, how: &Listening, judge: &mut Judge) -> Result<b
                 }
             }
             Some(Item::Gap(gap)) => judge.gap(&gap),
-            Some(Item::Padding(_) | Item::FileHeader(_) | Item::Ledger(_)) => {}
+            Some(Item::Padding(_) | Item::FileHeader(_) | Item::Ledger(_) | Item::Duplicate) => {}
         }
     }
     Ok(true)

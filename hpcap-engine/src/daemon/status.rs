@@ -25,6 +25,7 @@ struct QueueStatus {
     frames_cut: u64,
     times_adjusted: u64,
     gaps: u64,
+    duplicates_marked: u64,
     listeners: Vec<ListenerStatus>,
 }
 
@@ -91,6 +92,7 @@ fn status_of(queue: &Queue) -> QueueStatus {
         frames_cut: ledger.frames_cut,
         times_adjusted: ledger.times_adjusted,
         gaps: ledger.gaps,
+        duplicates_marked: ledger.duplicates_marked,
         listeners: queue.listeners().iter().map(ListenerStatus::from).collect(),
     }
 }
@@ -136,6 +138,13 @@ fn print_queue(out: &mut String, info: &QueueInfo, status: &QueueStatus) {
         Bytes(status.page_bytes),
     );
     print_ledger(out, &status.ledger);
+    if status.duplicates_marked > 0 {
+        let _ = writeln!(
+            out,
+            "  {} of the captured are marked as duplicates",
+            status.duplicates_marked
+        );
+    }
     if status.listeners.is_empty() {
         out.push_str("  no listeners\n");
         return;

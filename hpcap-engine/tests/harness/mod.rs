@@ -268,6 +268,7 @@ pub enum Seen {
     FileHeader,
     Gap(u64),
     Ledger,
+    Duplicate,
 }
 
 impl From<Item<'_>> for Seen {
@@ -285,6 +286,7 @@ impl From<Item<'_>> for Seen {
             Item::FileHeader(_) => Self::FileHeader,
             Item::Gap(gap) => Self::Gap(gap.lost.lost().frames),
             Item::Ledger(_) => Self::Ledger,
+            Item::Duplicate => Self::Duplicate,
         }
     }
 }

@@ -67,6 +67,8 @@ pub struct LedgerSnapshot {
     pub times_adjusted: u64,
     /// Gap records in the stream.
     pub gaps: u64,
+    /// Captured frames that are marked as copies of earlier ones.
+    pub duplicates_marked: u64,
 }
 
 /// A validated mapping of a queue page.
@@ -296,6 +298,7 @@ impl QueuePage {
                 frames_cut: number(offset_of!(hpcap_queue, frames_cut)),
                 times_adjusted: number(offset_of!(hpcap_queue, times_adjusted)),
                 gaps: number(offset_of!(hpcap_queue, gaps)),
+                duplicates_marked: number(offset_of!(hpcap_queue, duplicates_marked)),
             };
             fence(Ordering::Acquire);
             let after = self.u64_at(offset_of!(hpcap_queue, ledger_seq), Ordering::Relaxed);

@@ -41,6 +41,8 @@ pub enum Event<'a> {
     Gap(Box<Gap>),
     /// The ledger at the end of a file.
     Ledger(Box<LedgerTag>),
+    /// The next record is a frame that is a copy of an earlier one.
+    Duplicate,
     /// A stretch that is no records. Reading goes on after it.
     Damage(Damage),
 }
@@ -316,6 +318,7 @@ impl<R: Read> Reader<R> {
             Item::FileHeader(tag) => Event::FileHeader(tag),
             Item::Gap(tag) => Event::Gap(tag),
             Item::Ledger(tag) => Event::Ledger(tag),
+            Item::Duplicate => Event::Duplicate,
         }
     }
 

@@ -28,6 +28,8 @@ pub enum Item<'a> {
     Gap(Box<Gap>),
     /// The ledger at the end of a file.
     Ledger(Box<LedgerTag>),
+    /// The next record is a frame that is a copy of an earlier one.
+    Duplicate,
 }
 
 /// The first record of some bytes.
@@ -77,6 +79,7 @@ pub fn parse(bytes: &[u8]) -> Parsed<'_> {
             Some(Tag::FileHeader(tag)) => Item::FileHeader(tag),
             Some(Tag::Gap(tag)) => Item::Gap(tag),
             Some(Tag::Ledger(tag)) => Item::Ledger(tag),
+            Some(Tag::Duplicate) => Item::Duplicate,
             None => Item::Padding(body),
         }
     } else {

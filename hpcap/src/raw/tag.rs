@@ -69,6 +69,8 @@ pub enum Tag {
     Gap(Box<Gap>),
     /// The ledger at a file's end.
     Ledger(Box<LedgerTag>),
+    /// The next record is a copy of an earlier frame.
+    Duplicate,
 }
 
 fn tag(kind: u16, bytes: usize) -> abi::hpcap_tag {
@@ -128,6 +130,7 @@ impl Tag {
                     ledger: Ledger::from_counts(&t.ledger),
                 })))
             }
+            abi::HPCAP_TAG_DUPLICATE => Some(Self::Duplicate),
             _ => None,
         }
     }
@@ -171,6 +174,9 @@ impl Tag {
             }
             .as_bytes()
             .to_vec(),
+            Self::Duplicate => tag(abi::HPCAP_TAG_DUPLICATE, size_of::<abi::hpcap_tag>())
+                .as_bytes()
+                .to_vec(),
             Self::Ledger(l) => abi::hpcap_ledger_tag {
                 tag: tag(abi::HPCAP_TAG_LEDGER, size_of::<abi::hpcap_ledger_tag>()),
                 end_ns: l.end.as_ns(),

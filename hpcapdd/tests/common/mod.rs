@@ -224,6 +224,7 @@ pub(crate) fn read(path: &Path) -> Content {
                 "frame"
             }
             Event::Padding => "padding",
+            Event::Duplicate => "duplicate",
             Event::FileHeader(_) => {
                 content.headers += 1;
                 "header"

@@ -128,6 +128,9 @@ impl Printer {
         if report.old_variant {
             lines.push("  the older variant of records, with one length".into());
         }
+        if report.duplicates > 0 {
+            lines.push(format!("  {} marked as duplicates", report.duplicates));
+        }
         if report.gaps > 0 {
             let plural = if report.gaps == 1 { "" } else { "s" };
             lines.push(format!(

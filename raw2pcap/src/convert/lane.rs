@@ -165,7 +165,7 @@ impl Lane {
                 continue;
             };
             match found.event {
-                Event::Frame(_) | Event::Padding => {}
+                Event::Frame(_) | Event::Padding | Event::Duplicate => {}
                 Event::FileHeader(tag) => self.header(&tag),
                 Event::Gap(gap) => {
                     self.tally.lost += &gap.lost;

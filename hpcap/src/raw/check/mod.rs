@@ -262,6 +262,7 @@ impl Checker {
             Event::Ledger(tag) => {
                 progress.report.ledger = progress.ledger_before.map(|b| tag.ledger.since(&b));
             }
+            Event::Duplicate => progress.report.duplicates += 1,
             Event::Damage(damage) => self.damage(progress, damage),
             Event::Frame(_) => {}
         }

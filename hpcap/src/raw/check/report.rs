@@ -291,6 +291,8 @@ pub struct Report {
     pub under_way: bool,
     /// Bytes of padding, headers included.
     pub padding_bytes: u64,
+    /// Frames that are marked as copies of earlier ones.
+    pub duplicates: u64,
     /// Number of defects.
     pub defects: u64,
     /// Number of warnings.
