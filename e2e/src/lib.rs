@@ -11,6 +11,7 @@
 //! | [`captures`] | the captures to test with |
 //! | [`recording`] | what is in the RAW files of a recording |
 //! | [`peers`] | tcpdump and tshark, as readers of what we write |
+//! | [`device_fuzz`] | system calls with anything in them, on device nodes |
 //! | [`random`] | numbers that are the same in every run |
 //!
 //! Everything here panics where a test should fail.
@@ -23,6 +24,7 @@
 
 pub mod captures;
 pub mod daemon;
+pub mod device_fuzz;
 pub mod lab;
 pub mod network;
 pub mod pcap;

@@ -14,6 +14,12 @@ impl Random {
         Self(seed)
     }
 
+    /// From a seed.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
     /// Any number.
     pub fn next_u64(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -26,5 +32,10 @@ impl Random {
     /// A number below `n`.
     pub fn below(&mut self, n: u64) -> u64 {
         self.next_u64() % n
+    }
+
+    /// An index into something that has `n`.
+    pub fn index(&mut self, n: usize) -> usize {
+        usize::try_from(self.next_u64() % n as u64).unwrap()
     }
 }

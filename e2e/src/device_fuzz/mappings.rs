@@ -1,0 +1,312 @@
+//! What is mapped of the device. Its bytes are used through the kernel, which answers EFAULT
+//! where a program would be killed, and has to find the pages by itself.
+
+use std::fs::File;
+use std::os::fd::AsRawFd;
+use std::path::PathBuf;
+
+use hpcap::abi;
+use nix::errno::Errno;
+
+use super::Fuzzer;
+use crate::random::Random;
+
+const PAGE: usize = 4096;
+/// More are not kept: the kernel's tables for them would become the test.
+const KEPT: usize = 48;
+/// The queue page has the block index behind it; a ring of 64 GiB has one of a MiB.
+const QUEUE_PAGES_MAX: usize = 512;
+
+#[derive(Debug, Clone, Copy)]
+struct Mapped {
+    address: usize,
+    bytes: usize,
+}
+
+/// One thread's mappings, and the sizes that can be mapped.
+#[derive(Debug)]
+pub(crate) struct Mappings {
+    kept: Vec<Mapped>,
+    queue_bytes: usize,
+    ring_bytes: usize,
+}
+
+impl Mappings {
+    /// None yet; finds out how large queue page and ring of the first device are.
+    pub(crate) fn new(devices: &[PathBuf]) -> Self {
+        let (queue_bytes, ring_bytes) = devices
+            .first()
+            .and_then(|device| sizes(&File::options().read(true).write(true).open(device).ok()?))
+            .unwrap_or((2 * PAGE, 64 << 20));
+        Self {
+            kept: Vec::new(),
+            queue_bytes,
+            ring_bytes,
+        }
+    }
+
+    fn any(&self, random: &mut Random) -> Option<Mapped> {
+        (!self.kept.is_empty()).then(|| self.kept[random.index(self.kept.len())])
+    }
+}
+
+/// Sizes of queue page and ring: the queue page can be mapped whole, and says the other.
+fn sizes(device: &File) -> Option<(usize, usize)> {
+    (1..QUEUE_PAGES_MAX).find_map(|pages| {
+        // SAFETY: a new mapping at an address of the kernel's choice.
+        let at = unsafe {
+            libc::mmap(
+                std::ptr::null_mut(),
+                pages * PAGE,
+                libc::PROT_READ,
+                libc::MAP_SHARED,
+                device.as_raw_fd(),
+                0,
+            )
+        };
+        if at == libc::MAP_FAILED {
+            return None;
+        }
+        // SAFETY: a page at least was mapped readable just now, and is not unmapped before the
+        // copy is made.
+        let page = unsafe { std::slice::from_raw_parts(at.cast::<u8>(), PAGE) };
+        let number = |offset: usize| {
+            let bytes: [u8; 8] = page[offset..offset + 8].try_into().unwrap();
+            usize::try_from(u64::from_ne_bytes(bytes)).unwrap()
+        };
+        let found = (
+            number(std::mem::offset_of!(abi::hpcap_queue, queue_bytes)),
+            number(std::mem::offset_of!(abi::hpcap_queue, ring_bytes)),
+        );
+        // SAFETY: what was mapped above, no longer used.
+        unsafe { libc::munmap(at, pages * PAGE) };
+        Some(found)
+    })
+}
+
+impl Fuzzer {
+    pub(super) fn map(&mut self) {
+        let fd = self.file();
+        let random = &mut self.random;
+        let (queue, ring) = (self.mappings.queue_bytes, self.mappings.ring_bytes);
+        let (offset, right) = match random.below(10) {
+            0..3 => (abi::HPCAP_MMAP_QUEUE, queue),
+            3..6 => (abi::HPCAP_MMAP_SLOT, abi::HPCAP_SLOT_BYTES),
+            6..9 => (abi::HPCAP_MMAP_RING, ring),
+            _ => (random.next_u64() >> random.below(64) & !0xfff, PAGE),
+        };
+        let offset = match random.below(12) {
+            0 => offset + (random.below(1 << 20) << 12),
+            1 => offset | 1,
+            _ => offset,
+        };
+        let length = match random.below(8) {
+            0 => right + PAGE,
+            1 => right.saturating_sub(PAGE),
+            2 => random.index(1 << 34),
+            3 => 2 * right,
+            4 if random.below(4) == 0 => usize::MAX - random.index(1 << 20),
+            _ => right,
+        };
+        let protection = match random.below(6) {
+            0 => libc::PROT_NONE,
+            1 => libc::PROT_READ | libc::PROT_EXEC,
+            2 | 3 => libc::PROT_READ | libc::PROT_WRITE,
+            _ => libc::PROT_READ,
+        };
+        let flags = match random.below(8) {
+            0 => libc::MAP_PRIVATE,
+            1 => libc::MAP_SHARED_VALIDATE | libc::MAP_SYNC,
+            2 => libc::MAP_SHARED | libc::MAP_HUGETLB,
+            // Every page is there before the call returns; not for large ones, which take long.
+            3 if right <= 1 << 20 => libc::MAP_SHARED | libc::MAP_POPULATE,
+            4 if right <= 1 << 20 => libc::MAP_SHARED | libc::MAP_LOCKED,
+            _ => libc::MAP_SHARED,
+        };
+        let hint = match random.below(8) {
+            0 => self.arena.bad(random) & !0xfff,
+            _ => 0,
+        };
+        // SAFETY: without MAP_FIXED no memory that is in use is replaced.
+        let address = unsafe {
+            libc::mmap(
+                hint as *mut libc::c_void,
+                length,
+                protection,
+                flags,
+                fd,
+                offset.cast_signed(),
+            )
+        };
+        if address == libc::MAP_FAILED {
+            return self.count("mmap", Err(Errno::last()));
+        }
+        let new = Mapped {
+            address: address as usize,
+            bytes: length,
+        };
+        self.mappings.kept.push(new);
+        if self.mappings.kept.len() > KEPT {
+            let oldest = self.mappings.kept.remove(0);
+            let _ = unmap(oldest.address, oldest.bytes);
+        }
+        self.count("mmap", Ok(()));
+    }
+
+    /// Unmaps one, or a part of it: the rest stays, and is used on.
+    pub(super) fn unmap(&mut self) {
+        if self.mappings.kept.is_empty() {
+            return self.map();
+        }
+        let index = self.random.index(self.mappings.kept.len());
+        let Mapped { address, bytes } = self.mappings.kept[index];
+        if bytes > 2 * PAGE && self.random.below(3) == 0 {
+            let from = self.random.index(bytes / PAGE) * PAGE;
+            let part = PAGE * (1 + self.random.index(4));
+            let answer = unmap(address + from, part.min(bytes - from));
+            return self.count("munmap a part", answer);
+        }
+        self.mappings.kept.swap_remove(index);
+        let answer = unmap(address, bytes);
+        self.count("munmap", answer);
+    }
+
+    /// Moves one, protects it in another way, or advises the kernel on it.
+    pub(super) fn change_mapping(&mut self) {
+        let Some(Mapped { address, bytes }) = self.mappings.any(&mut self.random) else {
+            return self.map();
+        };
+        let random = &mut self.random;
+        let at = address as *mut libc::c_void;
+        let protection = [
+            libc::PROT_NONE,
+            libc::PROT_READ,
+            libc::PROT_READ | libc::PROT_WRITE,
+            libc::PROT_READ | libc::PROT_EXEC,
+        ][random.index(4)];
+        let advice = [
+            libc::MADV_DONTNEED,
+            libc::MADV_REMOVE,
+            libc::MADV_DONTFORK,
+            libc::MADV_DOFORK,
+            libc::MADV_HUGEPAGE,
+            libc::MADV_MERGEABLE,
+            libc::MADV_DODUMP,
+            libc::MADV_COLD,
+            libc::MADV_PAGEOUT,
+            libc::MADV_FREE,
+        ][random.index(10)];
+        let part = PAGE * (1 + random.index(16));
+        match random.below(8) {
+            0..3 => {
+                // SAFETY: only ever what this thread mapped of the device; it is not read or
+                // written as memory.
+                let answer = Errno::result(unsafe { libc::mprotect(at, bytes, protection) });
+                self.count("mprotect", answer.map(drop));
+            }
+            3..5 => {
+                // SAFETY: as above.
+                let answer = unsafe { libc::madvise(at, part.min(bytes), advice) };
+                self.count("madvise", Errno::result(answer).map(drop));
+            }
+            5 => {
+                // SAFETY: as above.
+                let answer = unsafe { libc::msync(at, part.min(bytes), libc::MS_SYNC) };
+                self.count("msync", Errno::result(answer).map(drop));
+            }
+            6 => {
+                // SAFETY: as above; only whole pages of it.
+                let answer = unsafe { libc::mlock(at, part.min(bytes)) };
+                self.count("mlock", Errno::result(answer).map(drop));
+            }
+            _ => self.move_mapping(address, bytes),
+        }
+    }
+
+    fn move_mapping(&mut self, address: usize, bytes: usize) {
+        let length = match self.random.below(3) {
+            0 => bytes + PAGE,
+            1 => (bytes / 2).max(PAGE),
+            _ => bytes,
+        };
+        // SAFETY: the mapping is this thread's, and known by its address alone.
+        let moved = unsafe {
+            libc::mremap(
+                address as *mut libc::c_void,
+                bytes,
+                length,
+                libc::MREMAP_MAYMOVE,
+            )
+        };
+        if moved == libc::MAP_FAILED {
+            return self.count("mremap", Err(Errno::last()));
+        }
+        for mapped in &mut self.mappings.kept {
+            if mapped.address == address {
+                *mapped = Mapped {
+                    address: moved as usize,
+                    bytes: length,
+                };
+            }
+        }
+        self.count("mremap", Ok(()));
+    }
+
+    /// Reads some bytes of a mapping.
+    pub(super) fn look(&mut self) {
+        let mut bytes = [0_u8; 256];
+        let Some(at) = self.somewhere(bytes.len()) else {
+            return self.map();
+        };
+        let answer = copy(libc::SYS_process_vm_readv, at, &mut bytes);
+        self.count("read a mapping", answer);
+    }
+
+    /// Writes random bytes into a mapping: into a slot, where that can be written.
+    pub(super) fn scribble(&mut self) {
+        let mut bytes = [0_u8; 64];
+        for chunk in bytes.chunks_mut(8) {
+            // Numbers of every magnitude: offsets are compared with each other.
+            let number = self.random.next_u64() >> self.random.below(64);
+            chunk.copy_from_slice(&number.to_ne_bytes()[..chunk.len()]);
+        }
+        let Some(at) = self.somewhere(bytes.len()) else {
+            return self.map();
+        };
+        let answer = copy(libc::SYS_process_vm_writev, at, &mut bytes);
+        self.count("write a mapping", answer);
+    }
+
+    /// An address with room for `bytes`, in a mapping: of the start most of the time, where a
+    /// slot has what matters.
+    pub(super) fn somewhere(&mut self, bytes: usize) -> Option<usize> {
+        let mapped = self.mappings.any(&mut self.random)?;
+        let room = mapped.bytes.saturating_sub(bytes);
+        let offset = match self.random.below(3) {
+            0 if room > 0 => self.random.index(room),
+            _ => room.min(64),
+        };
+        Some(mapped.address + offset)
+    }
+}
+
+fn unmap(address: usize, bytes: usize) -> Result<(), Errno> {
+    // SAFETY: a mapping of the device, or a part of one, known to its thread by address alone.
+    Errno::result(unsafe { libc::munmap(address as *mut libc::c_void, bytes) }).map(drop)
+}
+
+/// process_vm_readv(2) or process_vm_writev(2) between `bytes` and our own memory at `at`.
+fn copy(call: libc::c_long, at: usize, bytes: &mut [u8]) -> Result<(), Errno> {
+    let local = libc::iovec {
+        iov_base: bytes.as_mut_ptr().cast(),
+        iov_len: bytes.len(),
+    };
+    let remote = libc::iovec {
+        iov_base: at as *mut libc::c_void,
+        iov_len: bytes.len(),
+    };
+    // SAFETY: `local` is all of `bytes`; `remote` is checked by the kernel, and is only ever an
+    // address in a mapping of the device: no memory that Rust knows of is changed.
+    let done = unsafe { libc::syscall(call, libc::getpid(), &local, 1, &remote, 1, 0) };
+    Errno::result(done).map(drop)
+}
