@@ -18,8 +18,7 @@ use super::batch::Batch;
 use super::{BATCH, Description, Harvest, Source, State};
 use content::{FLOW_BITS, Header};
 pub use content::{Stamp, verify, verify_cut};
-use schedule::Schedule;
-pub use schedule::WIRE_OVERHEAD_BYTES;
+pub use schedule::{Schedule, WIRE_OVERHEAD_BYTES};
 pub use sizes::{SIZE_MAX, SIZE_MIN, Sizes};
 pub use spec::{GeneratorSpec, Late};
 

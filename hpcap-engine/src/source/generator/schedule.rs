@@ -14,7 +14,7 @@ const NS: u64 = 1_000_000_000;
 /// What one frame takes is seldom a whole number of nanoseconds; the rest is carried on, so
 /// that frame `n` is due at the exact time rounded down, for every `n`.
 #[derive(Debug, Clone)]
-pub(super) struct Schedule {
+pub struct Schedule {
     rate: Rate,
     due_ns: u64,
     /// In units of 1/rate nanoseconds, below one nanosecond.
@@ -25,7 +25,9 @@ impl Schedule {
     /// Rates above this many bits or frames per second are taken for this.
     const RATE_MAX: u64 = 100_000_000_000_000;
 
-    pub(super) fn new(rate: Rate) -> Self {
+    /// The first frame is due at once, the others as `rate` says.
+    #[must_use]
+    pub fn new(rate: Rate) -> Self {
         let rate = match rate {
             Rate::BitsPerSecond(n) => Rate::BitsPerSecond(n.clamp(1, Self::RATE_MAX)),
             Rate::FramesPerSecond(n) => Rate::FramesPerSecond(n.clamp(1, Self::RATE_MAX)),
@@ -38,14 +40,15 @@ impl Schedule {
     }
 
     /// When the next frame is due.
+    #[must_use]
     #[inline]
-    pub(super) fn due_ns(&self) -> u64 {
+    pub fn due_ns(&self) -> u64 {
         self.due_ns
     }
 
     /// The next frame is `len` bytes long; goes on to the one after it.
     #[inline]
-    pub(super) fn advance(&mut self, len: u32) {
+    pub fn advance(&mut self, len: u32) {
         let (cost, rate) = match self.rate {
             Rate::FramesPerSecond(rate) => (NS, rate),
             // Below 2^51: 131,096 bytes are a million bits.
@@ -57,7 +60,7 @@ impl Schedule {
     }
 
     /// Puts everything that is still due off by `by`.
-    pub(super) fn delay(&mut self, by: Duration) {
+    pub fn delay(&mut self, by: Duration) {
         let by = u64::try_from(by.as_nanos()).unwrap_or(u64::MAX);
         self.due_ns = self.due_ns.saturating_add(by);
     }

@@ -1,0 +1,175 @@
+//! When the next frame goes onto the wire.
+
+use std::time::{Duration, Instant};
+
+use hpcap::units::Rate;
+use hpcap_engine::source::SourceSpec;
+use hpcap_engine::source::generator::{BACKLOG, Schedule};
+use hpcap_engine::source::pcap::Speed;
+
+use super::content::Chunk;
+
+/// What a sender goes by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pace {
+    /// The NIC: a frame is sent when there is room for it, so that none is missed. What a wire
+    /// cannot do, and a test of everything behind the NIC needs.
+    Room,
+    /// The clock.
+    Rate(Rate),
+    /// The source, which hands a frame over when it is due.
+    Source,
+    /// Nothing: as fast as the NIC can look at them.
+    Flood,
+}
+
+impl Pace {
+    /// The pace that `source` has by itself.
+    #[must_use]
+    pub fn of(source: &SourceSpec) -> Self {
+        match source {
+            SourceSpec::Generator(spec) => spec.rate.map_or(Self::Room, Self::Rate),
+            SourceSpec::Pcap(spec) if spec.speed == Speed::Max => Self::Room,
+            SourceSpec::Pcap(_) | SourceSpec::AfPacket(_) => Self::Source,
+        }
+    }
+}
+
+/// What a sender may send now.
+#[derive(Debug)]
+pub(super) struct Due {
+    schedule: Option<Schedule>,
+    started: Instant,
+    /// No frame is due from this time on.
+    end: Option<Duration>,
+}
+
+/// Frames of a chunk that are due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Now {
+    /// As many, from 1.
+    Send(usize),
+    /// None for so long.
+    Wait(Duration),
+    /// None any more.
+    End,
+}
+
+impl Due {
+    /// Time starts now; `end` is how long it lasts.
+    pub(super) fn new(pace: Pace, end: Option<Duration>) -> Self {
+        let schedule = match pace {
+            Pace::Rate(rate) => Some(Schedule::new(rate)),
+            Pace::Room | Pace::Source | Pace::Flood => None,
+        };
+        Self {
+            schedule,
+            started: Instant::now(),
+            end,
+        }
+    }
+
+    /// How many frames of `chunk`, from number `from` on, are due.
+    pub(super) fn look(&mut self, chunk: &Chunk, from: usize) -> Now {
+        self.look_at(chunk, from, self.started.elapsed())
+    }
+
+    fn look_at(&mut self, chunk: &Chunk, from: usize, elapsed: Duration) -> Now {
+        let Some(schedule) = &mut self.schedule else {
+            return match self.end {
+                Some(end) if elapsed >= end => Now::End,
+                _ => Now::Send(chunk.len() - from),
+            };
+        };
+        let ns = |d: Duration| u64::try_from(d.as_nanos()).unwrap_or(u64::MAX);
+        let (elapsed_ns, end_ns) = (ns(elapsed), self.end.map_or(u64::MAX, ns));
+        // After a stall the burst that makes up for it is bounded, as the generator's is.
+        let late_ns = elapsed_ns.saturating_sub(schedule.due_ns());
+        if late_ns > ns(BACKLOG) {
+            schedule.delay(Duration::from_nanos(late_ns));
+        }
+        let mut frames = 0;
+        while let Some(frame) = chunk.get(from + frames) {
+            let due_ns = schedule.due_ns();
+            if due_ns >= end_ns && frames == 0 {
+                return Now::End;
+            }
+            if due_ns >= end_ns || due_ns > elapsed_ns {
+                break;
+            }
+            schedule.advance(u32::try_from(frame.len()).unwrap_or(u32::MAX));
+            frames += 1;
+        }
+        match frames {
+            0 => Now::Wait(Duration::from_nanos(
+                schedule.due_ns().saturating_sub(elapsed_ns),
+            )),
+            _ => Now::Send(frames),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chunk(frames: usize) -> Chunk {
+        let mut chunk = Chunk::default();
+        (0..frames).for_each(|_| chunk.push(&[0; 60]));
+        chunk
+    }
+
+    fn due(source: &str, end: Option<Duration>) -> Due {
+        Due::new(Pace::of(&source.parse().unwrap()), end)
+    }
+
+    #[test]
+    fn a_rate_is_kept_to_the_frame() {
+        let (mut due, chunk) = (due("gen:rate=1000pps", None), chunk(5000));
+        let mut sent = 0;
+        for ms in 0..1000 {
+            match due.look_at(&chunk, sent, Duration::from_micros(ms * 1000 + 10)) {
+                Now::Send(n) => sent += n,
+                other => panic!("{other:?} at {ms} ms"),
+            }
+        }
+        assert_eq!(sent, 1000);
+        assert_eq!(
+            due.look_at(&chunk, sent, Duration::from_micros(999_400)),
+            Now::Wait(Duration::from_micros(600))
+        );
+    }
+
+    #[test]
+    fn a_stall_is_not_made_up_for() {
+        let (mut due, chunk) = (due("gen:rate=1000pps", None), chunk(5000));
+        assert_eq!(due.look_at(&chunk, 0, Duration::ZERO), Now::Send(1));
+        let late = Duration::from_secs(10);
+        assert_eq!(due.look_at(&chunk, 1, late), Now::Send(1));
+        let late = late + Duration::from_millis(50);
+        assert_eq!(due.look_at(&chunk, 2, late), Now::Send(50));
+    }
+
+    #[test]
+    fn the_end_comes_with_the_clock() {
+        let (end, chunk) = (Some(Duration::from_millis(50)), chunk(100));
+        let mut paced = due("gen:rate=1000pps", end);
+        assert_eq!(
+            paced.look_at(&chunk, 0, Duration::from_millis(80)),
+            Now::Send(50)
+        );
+        assert_eq!(
+            paced.look_at(&chunk, 50, Duration::from_millis(80)),
+            Now::End
+        );
+        let mut free = due("gen:", end);
+        assert_eq!(
+            free.look_at(&chunk, 10, Duration::from_millis(49)),
+            Now::Send(90)
+        );
+        assert_eq!(
+            free.look_at(&chunk, 10, Duration::from_millis(50)),
+            Now::End
+        );
+    }
+}

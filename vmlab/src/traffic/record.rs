@@ -1,0 +1,202 @@
+//! The record of what was offered to a NIC, and what became of it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::ops::AddAssign;
+use std::path::Path;
+
+use hpcap::error::Context;
+use hpcap::{Error, Kind, Result};
+use serde::{Deserialize, Serialize};
+
+use super::runs::Runs;
+use crate::nic::Outcome;
+
+/// The version of the record as a file.
+const FORMAT: u32 = 1;
+
+/// Frames and their bytes on the wire, without FCS.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Amount {
+    /// Number of frames.
+    pub frames: u64,
+    /// Sum of their lengths.
+    pub bytes: u64,
+}
+
+impl Amount {
+    /// One more frame, of `len` bytes.
+    #[inline]
+    pub fn add(&mut self, len: usize) {
+        self.frames += 1;
+        self.bytes += len as u64;
+    }
+}
+
+impl AddAssign for Amount {
+    fn add_assign(&mut self, other: Self) {
+        self.frames += other.frames;
+        self.bytes += other.bytes;
+    }
+}
+
+/// How frames fared, summed up.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Totals {
+    /// All that were put on the wire: the sum of the others.
+    pub offered: Amount,
+    /// In the guest's memory, by Rx queue.
+    pub delivered: BTreeMap<u16, Amount>,
+    /// No descriptor, or no room in the NIC.
+    pub missed: Amount,
+    /// Refused by the NIC's address or VLAN filter.
+    pub filtered: Amount,
+    /// Received damaged.
+    pub errors: Amount,
+    /// Sent while the link was down, or reception off.
+    pub down: Amount,
+}
+
+impl Totals {
+    /// One more frame, of `len` bytes.
+    pub fn add(&mut self, outcome: Outcome, len: usize) {
+        self.offered.add(len);
+        match outcome {
+            Outcome::Delivered { queue } => self.delivered.entry(queue).or_default(),
+            Outcome::Missed => &mut self.missed,
+            Outcome::Filtered => &mut self.filtered,
+            Outcome::Error => &mut self.errors,
+            Outcome::Down => &mut self.down,
+        }
+        .add(len);
+    }
+
+    /// Delivered to any queue.
+    #[must_use]
+    pub fn all_delivered(&self) -> Amount {
+        let mut all = Amount::default();
+        self.delivered.values().for_each(|n| all += *n);
+        all
+    }
+}
+
+/// Frames from one source, from its start to its end or to when it was stopped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Segment {
+    /// The source, as it was asked for.
+    pub source: String,
+    /// The source that gives the same frames again ([`super::content`]); those of `runs` are
+    /// the first of it.
+    pub content: String,
+    /// What became of each.
+    pub runs: Runs,
+}
+
+/// Everything that was offered to one NIC.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// Version of this format.
+    format: u32,
+    /// What the NIC is called.
+    pub nic: String,
+    /// All segments together.
+    pub totals: Totals,
+    /// Frames that answered the guest's own, which are in no segment.
+    pub answers: Amount,
+    /// In the order of time.
+    pub segments: Vec<Segment>,
+}
+
+impl Record {
+    /// Nothing so far.
+    #[must_use]
+    pub fn new(nic: impl Into<String>) -> Self {
+        Self {
+            format: FORMAT,
+            nic: nic.into(),
+            ..Self::default()
+        }
+    }
+
+    /// A frame of the last segment.
+    #[inline]
+    pub fn add(&mut self, outcome: Outcome, len: usize) {
+        self.totals.add(outcome, len);
+        if let Some(segment) = self.segments.last_mut() {
+            segment.runs.push(outcome);
+        }
+    }
+
+    /// Rx queues that frames were delivered to.
+    pub fn queues(&self) -> impl Iterator<Item = u16> + '_ {
+        self.totals.delivered.keys().copied()
+    }
+
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// Those of the file system; [`Kind::Format`] where it is no record, [`Kind::Version`] where
+    /// it is one of another version.
+    pub fn read(path: &Path) -> Result<Self> {
+        let tried = || format!("read {}", path.display());
+        let text = fs::read_to_string(path).context(tried)?;
+        let record: Self = serde_json::from_str(&text)
+            .map_err(|e| Error::new(Kind::Format, tried(), e.to_string()))?;
+        if record.format != FORMAT {
+            return Err(Error::new(
+                Kind::Version,
+                tried(),
+                format!("it has format {}, this program {FORMAT}", record.format),
+            ));
+        }
+        Ok(record)
+    }
+
+    /// Writes a file.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        let tried = || format!("write {}", path.display());
+        let text = serde_json::to_string_pretty(self)
+            .map_err(|e| Error::new(Kind::Format, tried(), e.to_string()))?;
+        fs::write(path, text + "\n").context(tried)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_reads_back() {
+        let mut record = Record::new("nic0");
+        record.segments.push(Segment {
+            source: "gen:count=3".into(),
+            content: "gen:count=3,start=1".into(),
+            runs: Runs::default(),
+        });
+        record.add(Outcome::Delivered { queue: 1 }, 60);
+        record.add(Outcome::Missed, 100);
+        record.add(Outcome::Delivered { queue: 1 }, 60);
+        assert_eq!(record.segments[0].runs.to_string(), "1 missed 1");
+        assert_eq!(record.totals.offered.bytes, 220);
+        assert_eq!(record.totals.all_delivered().frames, 2);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("nic0.record.json");
+        record.write(&path).unwrap();
+        assert_eq!(Record::read(&path).unwrap(), record);
+    }
+
+    #[test]
+    fn another_format_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("r");
+        let mut record = Record::new("nic0");
+        record.format = 99;
+        record.write(&path).unwrap();
+        assert_eq!(Record::read(&path).unwrap_err().kind(), Kind::Version);
+        fs::write(&path, "{}").unwrap();
+        assert_eq!(Record::read(&path).unwrap_err().kind(), Kind::Format);
+    }
+}
