@@ -6,6 +6,7 @@
 //! | [`process`] | starting a program, reading what it says, ending it |
 //! | [`lab`] | a folder for files and sockets, and the programs in it |
 //! | [`daemon`] | `hpcapd` in a lab |
+//! | [`kernel_memory`] | whether the kernel has less memory after something was done many times |
 //! | [`network`] | a network namespace and a pair of interfaces |
 //! | [`pcap`] | classic pcap files, read and written without the product's own code |
 //! | [`captures`] | the captures to test with |
@@ -25,6 +26,7 @@
 pub mod captures;
 pub mod daemon;
 pub mod device_fuzz;
+pub mod kernel_memory;
 pub mod lab;
 pub mod network;
 pub mod pcap;
