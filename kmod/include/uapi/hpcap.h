@@ -333,8 +333,13 @@ struct hpcap_attach {
  * listener, which leaves when the file and its mappings are gone. Further listeners open
  * the device again.
  *
- * Mappings are shared, whole, and of one of these offsets. The ring's offset can be mapped
- * any number of times: twice, back to back, for records that run over its end.
+ * Mappings are shared, whole, and of one of these offsets. Only of the queue page the first
+ * bytes can be mapped alone, to learn how many it has. The ring's offset can be mapped any number
+ * of times: twice, back to back, for records that run over its end. A ring of hugepages
+ * (page_bytes) is mapped from its own file, HPCAP_IOC_RING_FD, and not here: -EOPNOTSUPP.
+ *
+ * poll(2): POLLIN when the slot's wait_off is reached, POLLHUP when nothing more will be
+ * published, because the queue has ended or has got another ring.
  */
 #define HPCAP_MMAP_QUEUE	0ULL		/* queue_bytes, read-only */
 #define HPCAP_MMAP_SLOT		(1ULL << 40)	/* HPCAP_SLOT_BYTES, after HPCAP_OP_ATTACH */
@@ -351,7 +356,8 @@ struct hpcap_attach {
 
 /*
  * Sleeps while the slot's `waiting` is 1, for this many ns at most: what FUTEX_WAIT does for
- * hpcapd's listeners. Returns 0 in either case; -EINTR after a signal.
+ * hpcapd's listeners. Returns 0 in either case; -EINTR after a signal, -ENOTCONN where the file
+ * is no listener.
  */
 #define HPCAP_IOC_WAIT		_IOW(HPCAP_IOC_MAGIC, 2, __u64)
 
@@ -364,7 +370,8 @@ struct hpcap_attach {
 /*
  * Another ring for this queue, which starts anew: offsets and ledger from 0. Needs
  * CAP_SYS_ADMIN; -EBUSY while a listener is attached. The pages of `fd` stay in use until the
- * queue gets another ring or goes, whatever becomes of the file.
+ * queue gets another ring or goes, whatever becomes of the file. By its mode nobody but its owner
+ * may write that file, or the listeners that get it could: -EPERM.
  */
 struct hpcap_set_ring {
 	__u64 ring_bytes;

@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * HPCAP_IOC_ASK: observe, attach, kill; with the answers that hpcapd gives on its socket.
+ */
+#include <linux/capability.h>
+#include <linux/cred.h>
+#include <linux/ctype.h>
+#include <linux/sched/signal.h>
+#include <linux/timekeeping.h>
+#include <linux/uaccess.h>
+
+#include "client.h"
+#include "trace.h"
+
+/* How long a listener may wait for its file to start; hpcapd has the same limit. */
+#define HPCAP_START_LIMIT_S	5
+
+/*
+ * The negative answer: what is wrong and, on a second line, what to do. Everything else in it
+ * is zero.
+ */
+static __printf(3, 4)
+void hpcap_refuse(struct hpcap_attach *message, int error, const char *format, ...)
+{
+	va_list args;
+
+	memset(message, 0, sizeof(*message));
+	message->magic = HPCAP_ATTACH_MAGIC;
+	message->abi_version = HPCAP_ABI_VERSION;
+	message->error = error;
+	va_start(args, format);
+	vsnprintf(message->message, sizeof(message->message), format, args);
+	va_end(args);
+}
+
+static void hpcap_refuse_gone(struct hpcap_attach *message)
+{
+	hpcap_refuse(message, ENODEV, "the adapter is gone\n"
+		     "load the NIC's module again, or bring the interface back");
+}
+
+/* The name ends, and is one line of a list wherever it is printed. */
+static void hpcap_copy_name(char *to, size_t bytes, const char *from)
+{
+	size_t i;
+
+	for (i = 0; i + 1 < bytes && from[i]; i++)
+		to[i] = iscntrl(from[i]) ? '?' : from[i];
+	memset(to + i, 0, bytes - i);
+}
+
+/* Whether a listener waits for its file, and may go on waiting. Any change of it wakes. */
+static bool hpcap_is_starting(const struct hpcap_client *client)
+{
+	return hpcap_client_state(client, client->memory) == HPCAP_SLOT_STARTING &&
+	       !hpcap_memory_ended(client->memory);
+}
+
+/*
+ * Becomes a listener, which may still wait for its start. Returns whether it is one; the
+ * answer says why not.
+ */
+static bool hpcap_attach_now(struct hpcap_client *client, struct hpcap_attach *message)
+{
+	struct hpcap_rxq *rxq = client->rxq;
+	struct hpcap_listener listener = {
+		.contract = message->contract,
+		.max_stall_ns = message->max_stall_ns,
+		.attached_ns = ktime_get_real_ns(),
+		.pid = client->pid,
+		.uid = from_kuid_munged(&init_user_ns, client->uid),
+	};
+	int slot;
+
+	lockdep_assert_held(&rxq->lock);
+	if (!rxq->adapter) {
+		hpcap_refuse_gone(message);
+		return false;
+	}
+	if (client->attached) {
+		hpcap_refuse(message, EBUSY, "this file is attached already\n"
+			     "open the device once more for another listener");
+		return false;
+	}
+	hpcap_client_learn(client);
+	listener.id = rxq->next_id++;
+	hpcap_copy_name(listener.name, sizeof(listener.name), message->name);
+	memset(client->slot, 0, sizeof(*client->slot));
+	client->slot->magic = HPCAP_SLOT_MAGIC;
+	client->slot->abi_version = HPCAP_ABI_VERSION;
+	slot = hpcap_ring_attach(&rxq->ring, client->slot, &listener, message->start);
+	if (slot < 0) {
+		hpcap_refuse(message, EUSERS, "all %u slots of the queue are taken\n"
+			     "`hpcapd --status` lists them; `hpcapd --kill QUEUE ID` ends one",
+			     HPCAP_SLOTS);
+		return false;
+	}
+	client->index = slot;
+	client->id = listener.id;
+	rxq->clients[slot] = client;
+	/* Which slot it is, is there before it is attached. */
+	smp_store_release(&client->attached, true);
+	trace_hpcap_attach(rxq, slot);
+	return true;
+}
+
+/* Its start has come, or will not come: detaches then, and says why. */
+static long hpcap_attach_end(struct hpcap_client *client, struct hpcap_attach *message, long left)
+{
+	struct hpcap_rxq *rxq = client->rxq;
+	long err = 0;
+
+	mutex_lock(&rxq->lock);
+	if (hpcap_client_state(client, client->memory) == HPCAP_SLOT_STARTING) {
+		if (!rxq->adapter || hpcap_memory_ended(client->memory))
+			hpcap_refuse_gone(message);
+		else if (left < 0)
+			err = left;
+		else
+			hpcap_refuse(message, ETIMEDOUT,
+				     "the ring stayed full for %u s: a lossless listener does not read\n"
+				     "`hpcapd --status` shows its pid and lag; `hpcapd --kill QUEUE ID` ends it",
+				     HPCAP_START_LIMIT_S);
+		hpcap_client_detach(client);
+	} else {
+		message->slot = client->index;
+		message->id = client->id;
+	}
+	mutex_unlock(&rxq->lock);
+	return err;
+}
+
+static long hpcap_attach(struct hpcap_client *client, struct hpcap_attach *message)
+{
+	struct hpcap_rxq *rxq = client->rxq;
+	bool attached;
+	long left;
+
+	if (message->start < HPCAP_START_FILE || message->start > HPCAP_START_OLDEST) {
+		hpcap_refuse(message, EINVAL, "start %u is none of those that exist",
+			     message->start);
+		return 0;
+	}
+	if (message->contract != HPCAP_LOSSLESS && message->contract != HPCAP_LOSSY) {
+		hpcap_refuse(message, EINVAL, "contract %u is none of those that exist",
+			     message->contract);
+		return 0;
+	}
+	if (mutex_lock_interruptible(&rxq->lock))
+		return -ERESTARTSYS;
+	attached = hpcap_attach_now(client, message);
+	mutex_unlock(&rxq->lock);
+	if (!attached)
+		return 0;
+	hpcap_rxq_kick(rxq);
+	left = wait_event_interruptible_timeout(rxq->changed, !hpcap_is_starting(client),
+						HPCAP_START_LIMIT_S * HZ);
+	return hpcap_attach_end(client, message, left);
+}
+
+/* A user may kill its own listeners, and an administrator all. Under rxq->lock. */
+static void hpcap_kill(struct hpcap_client *client, struct hpcap_attach *message)
+{
+	struct hpcap_rxq *rxq = client->rxq;
+	struct hpcap_client *victim = NULL;
+	u64 id = message->id;
+	u32 i;
+
+	lockdep_assert_held(&rxq->lock);
+	if (!rxq->adapter) {
+		hpcap_refuse_gone(message);
+		return;
+	}
+	for (i = 0; i < HPCAP_SLOTS && !victim; i++)
+		if (rxq->clients[i] && rxq->clients[i]->id == id)
+			victim = rxq->clients[i];
+	if (!victim) {
+		hpcap_refuse(message, ESRCH, "there is no such listener");
+		return;
+	}
+	if (!uid_eq(current_euid(), victim->uid) && !capable(CAP_SYS_ADMIN)) {
+		hpcap_refuse(message, EPERM, "it belongs to user %u",
+			     from_kuid_munged(current_user_ns(), victim->uid));
+		return;
+	}
+	trace_hpcap_kill(rxq, victim->index);
+	hpcap_ring_kill(&rxq->ring, victim->index);
+	WRITE_ONCE(victim->slot->waiting, 0);
+	hpcap_chardev_wake(rxq, 1u << victim->index);
+	/* It may still wait for its start; and whoever did because of it need not any more. */
+	wake_up_all(&rxq->changed);
+	hpcap_rxq_kick(rxq);
+}
+
+/* The answer to `message`, in its place. */
+static long hpcap_answer(struct hpcap_client *client, struct hpcap_attach *message)
+{
+	struct hpcap_rxq *rxq = client->rxq;
+	u32 version = message->abi_version;
+	u32 op = message->op;
+
+	if (message->magic != HPCAP_ATTACH_MAGIC)
+		return -EINVAL;
+	if (version != HPCAP_ABI_VERSION) {
+		hpcap_refuse(message, EPROTO,
+			     "the program speaks ABI version %u, this producer version %u\n"
+			     "install module and tools from the same release",
+			     version, HPCAP_ABI_VERSION);
+		return 0;
+	}
+	message->error = 0;
+	memset(message->message, 0, sizeof(message->message));
+	if (op == HPCAP_OP_ATTACH)
+		return hpcap_attach(client, message);
+	if (op != HPCAP_OP_OBSERVE && op != HPCAP_OP_KILL)
+		return -EINVAL;
+	if (mutex_lock_interruptible(&rxq->lock))
+		return -ERESTARTSYS;
+	if (op == HPCAP_OP_KILL)
+		hpcap_kill(client, message);
+	else if (!rxq->adapter)
+		hpcap_refuse_gone(message);
+	else
+		hpcap_client_learn(client);
+	mutex_unlock(&rxq->lock);
+	return 0;
+}
+
+long hpcap_client_ask(struct hpcap_client *client, struct hpcap_attach __user *user)
+{
+	struct hpcap_attach message;
+	bool attaches;
+	long err;
+
+	if (copy_from_user(&message, user, sizeof(message)))
+		return -EFAULT;
+	attaches = message.op == HPCAP_OP_ATTACH;
+	err = hpcap_answer(client, &message);
+	if (err)
+		return err;
+	if (!copy_to_user(user, &message, sizeof(message)))
+		return 0;
+	/* A listener that does not know that it is one. */
+	if (attaches && !message.error) {
+		mutex_lock(&client->rxq->lock);
+		hpcap_client_detach(client);
+		mutex_unlock(&client->rxq->lock);
+	}
+	return -EFAULT;
+}

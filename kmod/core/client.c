@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Clients: what they know of their queue, how they sleep and how they leave.
+ */
+#include <linux/ktime.h>
+#include <linux/poll.h>
+#include <linux/uaccess.h>
+
+#include "client.h"
+
+struct hpcap_memory *hpcap_client_memory(struct hpcap_client *client)
+{
+	struct hpcap_memory *memory;
+
+	spin_lock(&client->lock);
+	memory = client->memory;
+	hpcap_memory_get(memory);
+	spin_unlock(&client->lock);
+	return memory;
+}
+
+void hpcap_client_learn(struct hpcap_client *client)
+{
+	struct hpcap_memory *old = client->memory;
+
+	lockdep_assert_held(&client->rxq->lock);
+	if (old == client->rxq->memory)
+		return;
+	hpcap_memory_get(client->rxq->memory);
+	spin_lock(&client->lock);
+	client->memory = client->rxq->memory;
+	spin_unlock(&client->lock);
+	hpcap_memory_put(old);
+}
+
+void hpcap_client_detach(struct hpcap_client *client)
+{
+	struct hpcap_rxq *rxq = client->rxq;
+
+	lockdep_assert_held(&rxq->lock);
+	if (!client->attached)
+		return;
+	hpcap_ring_detach(&rxq->ring, client->index);
+	rxq->clients[client->index] = NULL;
+	WRITE_ONCE(client->attached, false);
+	/* There may be room now. */
+	hpcap_rxq_kick(rxq);
+}
+
+u32 hpcap_client_state(const struct hpcap_client *client, const struct hpcap_memory *memory)
+{
+	/* Its start is there when it is active. */
+	return smp_load_acquire(&memory->queue->listeners[client->index].state);
+}
+
+bool hpcap_memory_ended(const struct hpcap_memory *memory)
+{
+	/* Everything is published when it has ended. */
+	return smp_load_acquire(&memory->queue->state) != HPCAP_QUEUE_RUNNING;
+}
+
+/* Whether there is nothing that the listener should look at. */
+static bool hpcap_client_sleeps(const struct hpcap_client *client,
+				const struct hpcap_memory *memory)
+{
+	return READ_ONCE(client->slot->waiting) == 1 && READ_ONCE(client->attached) &&
+	       hpcap_client_state(client, memory) != HPCAP_SLOT_KILLED &&
+	       !hpcap_memory_ended(memory);
+}
+
+long hpcap_client_wait(struct hpcap_client *client, const u64 __user *timeout_ns)
+{
+	struct hpcap_memory *memory;
+	u64 ns;
+	int err;
+
+	if (get_user(ns, timeout_ns))
+		return -EFAULT;
+	/* Its slot is known when it is attached. */
+	if (!smp_load_acquire(&client->attached))
+		return -ENOTCONN;
+	memory = hpcap_client_memory(client);
+	err = wait_event_interruptible_hrtimeout(client->wait,
+						 !hpcap_client_sleeps(client, memory),
+						 ns_to_ktime(min_t(u64, ns, KTIME_MAX)));
+	hpcap_memory_put(memory);
+	/* A relative time: the program knows what is left of it, the kernel does not. */
+	if (err == -ERESTARTSYS)
+		return -EINTR;
+	return err == -ETIME ? 0 : err;
+}
+
+/* Whether the listener has what its slot waits for. */
+static bool hpcap_is_ready(const struct hpcap_client *client, const struct hpcap_memory *memory)
+{
+	return hpcap_client_state(client, memory) == HPCAP_SLOT_KILLED ||
+	       READ_ONCE(memory->queue->published) >= READ_ONCE(client->slot->wait_off);
+}
+
+/* The same; where it is not, the listener will be woken. */
+static bool hpcap_poll_ready(const struct hpcap_client *client, const struct hpcap_memory *memory)
+{
+	/* Its slot is known when it is attached. */
+	if (!smp_load_acquire(&client->attached))
+		return false;
+	if (hpcap_is_ready(client, memory))
+		return true;
+	WRITE_ONCE(client->slot->waiting, 1);
+	/* Set before it looks again: hpcap_ring_service() publishes, then reads `waiting`. */
+	smp_mb();
+	return hpcap_is_ready(client, memory);
+}
+
+/* EPOLLIN: look. EPOLLHUP: nothing more will be published. */
+__poll_t hpcap_client_poll(struct file *file, poll_table *table)
+{
+	struct hpcap_client *client = file->private_data;
+	struct hpcap_memory *memory = hpcap_client_memory(client);
+	__poll_t events = 0;
+
+	poll_wait(file, &client->wait, table);
+	poll_wait(file, &client->rxq->changed, table);
+	if (hpcap_memory_ended(memory))
+		events |= EPOLLHUP;
+	/* A look for EPOLLHUP alone wakes nobody later. */
+	if (poll_requested_events(table) & (EPOLLIN | EPOLLRDNORM) &&
+	    hpcap_poll_ready(client, memory))
+		events |= EPOLLIN | EPOLLRDNORM;
+	hpcap_memory_put(memory);
+	return events;
+}

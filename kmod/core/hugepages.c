@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A ring in hugepages that a program has put into a hugetlbfs file or a memfd. They are pinned:
+ * whatever becomes of program and file, the pages stay, and stay where they are.
+ */
+#include <linux/err.h>
+#include <linux/file.h>
+#include <linux/magic.h>
+#include <linux/mman.h>
+#include <linux/sched/signal.h>
+
+#include "memory.h"
+
+/* Pages pinned between two looks at signals and scheduler. */
+#define HPCAP_PIN_BATCH	1024
+
+static int hpcap_hugepages_check(struct file *file, u64 ring_bytes)
+{
+	struct inode *inode = file_inode(file);
+
+	if (inode->i_sb->s_magic != HUGETLBFS_MAGIC)
+		return -EINVAL;
+	if ((file->f_mode & (FMODE_READ | FMODE_WRITE)) != (FMODE_READ | FMODE_WRITE))
+		return -EBADF;
+	/*
+	 * Listeners get the file read-only (HPCAP_IOC_RING_FD), and who may write it by its
+	 * mode can open it again, for writing, in /proc/self/fd.
+	 */
+	if (inode->i_mode & 0022)
+		return -EPERM;
+	if (i_size_read(inode) < 0 || (u64)i_size_read(inode) < ring_bytes)
+		return -EINVAL;
+	return 0;
+}
+
+/* Pins what is mapped at `address`; `held` counts what is there. */
+static int hpcap_hugepages_pin(struct hpcap_memory *memory, unsigned long address)
+{
+	u64 pages = memory->ring_bytes / PAGE_SIZE;
+
+	while (memory->held < pages) {
+		int n = min_t(u64, pages - memory->held, HPCAP_PIN_BATCH);
+
+		n = pin_user_pages_fast(address + memory->held * PAGE_SIZE, n,
+					FOLL_WRITE | FOLL_LONGTERM,
+					memory->pages + memory->held);
+		if (n <= 0)
+			return n ? n : -EFAULT;
+		memory->held += n;
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		cond_resched();
+	}
+	return 0;
+}
+
+/* Another thread can have mapped something else over it in between. */
+static int hpcap_hugepages_verify(const struct hpcap_memory *memory)
+{
+	u64 i;
+
+	for (i = 0; i < memory->held; i++)
+		if (READ_ONCE(compound_head(memory->pages[i])->mapping) !=
+		    memory->hugepages->f_mapping)
+			return -EINVAL;
+	return 0;
+}
+
+struct hpcap_memory *hpcap_memory_pin(struct file *file, u64 ring_bytes)
+{
+	struct hpcap_memory *memory;
+	unsigned long address;
+	int err;
+
+	err = hpcap_hugepages_check(file, ring_bytes);
+	if (err)
+		return ERR_PTR(err);
+	/* hugetlbfs says its page size there. */
+	memory = hpcap_memory_prepare(ring_bytes, file_inode(file)->i_sb->s_blocksize);
+	if (IS_ERR(memory))
+		return memory;
+	memory->hugepages = get_file(file);
+	address = vm_mmap(file, 0, ring_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, 0);
+	if (IS_ERR_VALUE(address)) {
+		err = (int)address;
+	} else {
+		err = hpcap_hugepages_pin(memory, address);
+		vm_munmap(address, ring_bytes);
+	}
+	if (!err)
+		err = hpcap_hugepages_verify(memory);
+	if (!err)
+		err = hpcap_memory_complete(memory, NUMA_NO_NODE);
+	if (err) {
+		hpcap_memory_put(memory);
+		return ERR_PTR(err);
+	}
+	return memory;
+}
+
+void hpcap_memory_unpin(struct hpcap_memory *memory)
+{
+	u64 done;
+
+	for (done = 0; done < memory->held; done += HPCAP_PIN_BATCH) {
+		unpin_user_pages(memory->pages + done,
+				 min_t(u64, memory->held - done, HPCAP_PIN_BATCH));
+		cond_resched();
+	}
+	fput(memory->hugepages);
+}

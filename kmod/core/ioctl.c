@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What an open device can be told, and the memory that it hands out and takes.
+ */
+#include <linux/capability.h>
+#include <linux/cred.h>
+#include <linux/err.h>
+#include <linux/fcntl.h>
+#include <linux/file.h>
+#include <linux/uaccess.h>
+
+#include "client.h"
+
+/* The file under the ring once more, for reading only. */
+static long hpcap_ring_fd(struct hpcap_client *client)
+{
+	struct hpcap_memory *memory = hpcap_client_memory(client);
+	struct file *file;
+	int fd;
+
+	if (!memory->hugepages) {
+		fd = -ENODATA;
+		goto out;
+	}
+	fd = get_unused_fd_flags(O_CLOEXEC);
+	if (fd < 0)
+		goto out;
+	file = dentry_open(&memory->hugepages->f_path, O_RDONLY | O_LARGEFILE, current_cred());
+	if (IS_ERR(file)) {
+		put_unused_fd(fd);
+		fd = PTR_ERR(file);
+	} else {
+		fd_install(fd, file);
+	}
+out:
+	hpcap_memory_put(memory);
+	return fd;
+}
+
+static struct hpcap_memory *hpcap_make_memory(struct hpcap_rxq *rxq,
+					      const struct hpcap_set_ring *wanted)
+{
+	struct hpcap_memory *memory;
+	struct file *file;
+
+	if (wanted->fd == -1)
+		return hpcap_memory_alloc(wanted->ring_bytes,
+					  rxq->dev.parent ? dev_to_node(rxq->dev.parent) :
+							    NUMA_NO_NODE);
+	file = fget(wanted->fd);
+	if (!file)
+		return ERR_PTR(-EBADF);
+	memory = hpcap_memory_pin(file, wanted->ring_bytes);
+	fput(file);
+	return memory;
+}
+
+static long hpcap_set_ring(struct hpcap_client *client, const struct hpcap_set_ring __user *user)
+{
+	struct hpcap_set_ring wanted;
+	struct hpcap_memory *memory;
+	int err;
+
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	if (copy_from_user(&wanted, user, sizeof(wanted)))
+		return -EFAULT;
+	if (wanted.reserved)
+		return -EINVAL;
+	memory = hpcap_make_memory(client->rxq, &wanted);
+	if (IS_ERR(memory))
+		return PTR_ERR(memory);
+	err = hpcap_rxq_set_memory(client->rxq, memory);
+	if (err)
+		hpcap_memory_put(memory);
+	return err;
+}
+
+long hpcap_client_ioctl(struct file *file, unsigned int command, unsigned long arg)
+{
+	struct hpcap_client *client = file->private_data;
+
+	switch (command) {
+	case HPCAP_IOC_ASK:
+		return hpcap_client_ask(client, (struct hpcap_attach __user *)arg);
+	case HPCAP_IOC_WAIT:
+		return hpcap_client_wait(client, (const u64 __user *)arg);
+	case HPCAP_IOC_RING_FD:
+		return hpcap_ring_fd(client);
+	case HPCAP_IOC_SET_RING:
+		return hpcap_set_ring(client, (const struct hpcap_set_ring __user *)arg);
+	default:
+		return -ENOTTY;
+	}
+}
