@@ -30,6 +30,7 @@ pub mod queue;
 pub mod raw;
 pub mod time;
 pub mod units;
+mod window;
 
 pub use error::{Error, Kind, Result};
 pub use ledger::{Count, Ledger, Reason};

@@ -1,20 +1,19 @@
 //! Reading a RAW file, whatever its state, in bounded memory.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::Read;
 use std::path::Path;
 
 use crate::abi::{HPCAP_RECORD_BYTES, hpcap_record};
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Result};
 use crate::raw::record::{Item, Parsed, Record, header, is_padding, parse};
 use crate::raw::scan::{Damage, DamageKind, Scan, Step};
 use crate::raw::tag::{FileHeader, Gap, LedgerTag};
 use crate::time::Timestamp;
+use crate::window::{READ_BYTES, Window};
 
-/// The buffer: what the scan may want to look ahead, and room for a large read after it.
-const BUFFER_BYTES: usize = 1 << 20;
-/// Bytes asked for at once.
-const READ_BYTES: usize = 256 << 10;
+/// What the scan may want to look ahead.
+const WINDOW_BYTES_MAX: usize = (1 << 20) - READ_BYTES;
 const HEADER: u64 = HPCAP_RECORD_BYTES as u64;
 
 /// Something found in a file.
@@ -55,15 +54,7 @@ pub enum Event<'a> {
 /// reading goes on at the next record that is certain.
 #[derive(Debug)]
 pub struct Reader<R> {
-    source: R,
-    name: String,
-    buffer: Vec<u8>,
-    /// Unread bytes are `start..end` of the buffer.
-    start: usize,
-    end: usize,
-    /// Offset in the file of `start`.
-    offset: u64,
-    eof: bool,
+    window: Window<R>,
     scan: Scan,
     /// Bytes of the record that it stands at; 0 where it stands at something else.
     record: usize,
@@ -99,13 +90,7 @@ impl<R: Read> Reader<R> {
     #[must_use]
     pub fn new(source: R) -> Self {
         Self {
-            source,
-            name: "RAW data".into(),
-            buffer: vec![0; BUFFER_BYTES],
-            start: 0,
-            end: 0,
-            offset: 0,
-            eof: false,
+            window: Window::new(source, "RAW data".into(), WINDOW_BYTES_MAX),
             scan: Scan::default(),
             record: 0,
             current: Current::Nothing,
@@ -116,27 +101,27 @@ impl<R: Read> Reader<R> {
     /// Says what the errors are to call it.
     #[must_use]
     pub fn named(mut self, name: impl Into<String>) -> Self {
-        self.name = name.into();
+        self.window.set_name(name.into());
         self
     }
 
     /// Says that `source` stands at byte `offset` of the file, where a record should start.
     #[must_use]
     pub fn at(mut self, offset: u64) -> Self {
-        self.offset = offset;
+        self.window.set_offset(offset);
         self
     }
 
     /// What the errors call it.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.name
+        self.window.name()
     }
 
     /// Bytes from the start of the file to what is read next; at the end, the file's size.
     #[must_use]
     pub fn offset(&self) -> u64 {
-        self.offset
+        self.window.offset()
     }
 
     /// The next thing in the file; `None` at its end.
@@ -160,11 +145,11 @@ impl<R: Read> Reader<R> {
     #[inline]
     pub fn advance(&mut self) -> Result<bool> {
         if self.record != 0 {
-            self.consume(self.record);
+            self.window.consume(self.record);
             self.record = 0;
             if self.stash.is_none() {
-                let window = &self.buffer[self.start..self.end];
-                if let Some(bytes) = self.scan.quick(window, self.eof) {
+                let window = self.window.bytes();
+                if let Some(bytes) = self.scan.quick(window, self.window.is_last()) {
                     self.record = bytes;
                     return Ok(true);
                 }
@@ -177,28 +162,30 @@ impl<R: Read> Reader<R> {
         if let Current::Step(Step::Padding { bytes: skip } | Step::Damage { skip, .. }) =
             self.current
         {
-            self.consume(skip);
+            self.window.consume(skip);
         }
         self.current = Current::Nothing;
         // Offset and length of the zeros passed in this call.
-        let mut zeros = (self.offset, 0);
+        let mut zeros = (self.offset(), 0);
         loop {
             let step = match self.stash.take() {
                 Some(step) => step,
                 None => {
-                    let window = &self.buffer[self.start..self.end];
-                    match self.scan.quick(window, self.eof) {
+                    let window = self.window.bytes();
+                    match self.scan.quick(window, self.window.is_last()) {
                         Some(bytes) => Step::Record { bytes },
-                        None => self.scan.step(window, self.offset, self.eof),
+                        None => self
+                            .scan
+                            .step(window, self.window.offset(), self.window.is_last()),
                     }
                 }
             };
             match step {
-                Step::More(bytes) => self.fill(bytes)?,
-                Step::Skip(bytes) => self.consume(bytes),
+                Step::More(bytes) => self.window.fill(bytes)?,
+                Step::Skip(bytes) => self.window.consume(bytes),
                 Step::Zeros { bytes } => {
                     zeros.1 += bytes as u64;
-                    self.consume(bytes);
+                    self.window.consume(bytes);
                 }
                 step if zeros.1 > 0 => {
                     self.stash = Some(step);
@@ -225,7 +212,7 @@ impl<R: Read> Reader<R> {
     #[must_use]
     #[inline]
     pub fn current(&self) -> Option<Found<'_>> {
-        let offset = self.offset;
+        let offset = self.offset();
         if self.record != 0 {
             let event = match self.frame() {
                 Some(frame) => Event::Frame(frame),
@@ -290,7 +277,7 @@ impl<R: Read> Reader<R> {
     #[inline]
     pub fn current_header(&self) -> Option<hpcap_record> {
         match self.current {
-            Current::Step(Step::Padding { .. }) => header(&self.buffer[self.start..self.end]),
+            Current::Step(Step::Padding { .. }) => header(self.window.bytes()),
             _ => header(self.bytes()),
         }
     }
@@ -298,7 +285,7 @@ impl<R: Read> Reader<R> {
     /// The record that it stands at; nothing where it stands at something else.
     #[inline]
     fn bytes(&self) -> &[u8] {
-        &self.buffer[self.start..self.start + self.record]
+        &self.window.bytes()[..self.record]
     }
 
     /// Whether the file has the older variant of records, with one 32-bit length: known from
@@ -320,37 +307,5 @@ impl<R: Read> Reader<R> {
             Item::Ledger(tag) => Event::Ledger(tag),
             Item::Duplicate => Event::Duplicate,
         }
-    }
-
-    #[inline]
-    fn consume(&mut self, bytes: usize) {
-        self.start += bytes;
-        self.offset += bytes as u64;
-    }
-
-    /// Reads until there are `bytes` unread bytes, or the source has no more.
-    #[cold]
-    fn fill(&mut self, bytes: usize) -> Result<()> {
-        debug_assert!(bytes <= BUFFER_BYTES - READ_BYTES);
-        // Moving little to the front costs less than a larger part of the processor's cache.
-        let left = self.end - self.start;
-        if left < READ_BYTES / 4 || self.start + bytes.max(READ_BYTES) > self.buffer.len() {
-            self.buffer.copy_within(self.start..self.end, 0);
-            self.end -= self.start;
-            self.start = 0;
-        }
-        while self.end - self.start < bytes && !self.eof {
-            let until = self.buffer.len().min(self.end + READ_BYTES);
-            match self.source.read(&mut self.buffer[self.end..until]) {
-                Ok(0) => self.eof = true,
-                Ok(n) => self.end += n,
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => {
-                    let at = self.offset + (self.end - self.start) as u64;
-                    return Err(Error::io(format!("read {} at byte {at}", self.name), e));
-                }
-            }
-        }
-        Ok(())
     }
 }
