@@ -1,13 +1,24 @@
-//! Compiles the producer of `kmod/core/ring.h`: the same file that the kernel module uses.
+//! Compiles the producer and the stages of `kmod/core/`: the same files that the kernel module
+//! uses.
 
 fn main() {
     let kmod = std::path::Path::new("../kmod");
-    println!("cargo::rerun-if-changed=src/ring/ring.c");
-    for file in ["core/frame.h", "core/ring.h", "core/port.h", "include/uapi/hpcap.h"] {
+    let ours = ["src/ring/ring.c", "src/stages/stages.c"];
+    for file in ours {
+        println!("cargo::rerun-if-changed={file}");
+    }
+    for file in [
+        "core/dedup.h",
+        "core/filter.h",
+        "core/frame.h",
+        "core/port.h",
+        "core/ring.h",
+        "include/uapi/hpcap.h",
+    ] {
         println!("cargo::rerun-if-changed={}", kmod.join(file).display());
     }
     cc::Build::new()
-        .file("src/ring/ring.c")
+        .files(ours)
         .include(kmod.join("core"))
         .include(kmod.join("include/uapi"))
         .opt_level(3)

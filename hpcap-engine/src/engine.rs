@@ -16,12 +16,15 @@ use nix::sched::{CpuSet, sched_setaffinity};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use nix::unistd::Pid;
 
-use crate::poll::{Command, Poll};
+use crate::poll::{Command, Poll, Stages};
 use crate::ring::Producer;
 use crate::ring::memory::{Pages, QueueMemory};
 use crate::server::{Conversations, QueueFds};
 use crate::source::Source;
 use crate::source::spec::SourceSpec;
+use crate::stages::Dedup;
+use crate::stages::dedup::{Action, DedupSettings};
+use crate::stages::filter::Program;
 
 /// Who writes the queue page and the file headers.
 pub const SOFTWARE: &str = concat!("hpcap-engine ", env!("CARGO_PKG_VERSION"));
@@ -41,6 +44,8 @@ pub struct EngineConfig {
     pub caplen: u32,
     /// Filter in tcpdump's syntax; empty = none.
     pub filter: String,
+    /// Removal of duplicates; `None` = off. [`Engine::set_dedup`] changes it.
+    pub dedup: Option<DedupSettings>,
     /// No tags in the stream, for readers made for the original.
     pub plain: bool,
     /// Capture without listeners, too, so that a later one can look back.
@@ -68,6 +73,7 @@ impl EngineConfig {
             pages: Pages::Auto,
             caplen: 0,
             filter: String::new(),
+            dedup: None,
             plain: false,
             look_back: false,
             hold: false,
@@ -113,10 +119,15 @@ impl Engine {
     /// What the source, the filter or the memory refuse, each in its own words.
     pub fn start(config: &EngineConfig, notify: impl Fn(&str) + Send + 'static) -> Result<Self> {
         let source = config.source.open()?;
-        let filter = match config.filter.as_str() {
-            "" => None,
-            text => Some(Filter::new(text, source.description().link_type)?),
+        let filter = Filter::new(&config.filter, source.description().link_type)?;
+        let filter = match filter.is_empty() {
+            true => None,
+            false => Some(Program::of(&filter)?),
         };
+        let dedup = config
+            .dedup
+            .map(|settings| window(settings, source.description().link_type, config.plain))
+            .transpose()?;
         let (mut memory, note) = QueueMemory::allocate(config.ring_bytes, config.pages)?;
         if let Some(note) = note {
             notify(&note);
@@ -130,7 +141,7 @@ impl Engine {
         let poll = Poll::new(
             producer,
             receiver,
-            filter,
+            Stages { filter, dedup },
             config.look_back,
             config.hold,
             Box::new(notify),
@@ -181,6 +192,20 @@ impl Engine {
     /// Keeps `caplen` bytes of each frame from now on; 0 = all.
     pub fn set_caplen(&self, caplen: u32) {
         let _ = self.commands.send(Command::Caplen(caplen));
+    }
+
+    /// Removes duplicates from now on, or does so otherwise; `None` stops it. What is remembered
+    /// stays so where only age or action change.
+    ///
+    /// # Errors
+    /// When a setting does not suit the queue, or there is not enough memory.
+    pub fn set_dedup(&self, settings: Option<DedupSettings>) -> Result<()> {
+        let info = self.queue.info();
+        let dedup = settings
+            .map(|settings| window(settings, info.link_type, info.plain))
+            .transpose()?;
+        let _ = self.commands.send(Command::Dedup(dedup.map(Box::new)));
+        Ok(())
     }
 
     /// Whether the source has ended.
@@ -244,6 +269,21 @@ pub fn pin(cpu: usize) -> Result<()> {
     sched_setaffinity(Pid::from_raw(0), &set)
         .context(tried)
         .map_err(|e| e.advise("`nproc` and `taskset -p $$` show which CPUs this process may use"))
+}
+
+/// LINKTYPE_ETHERNET.
+const ETHERNET: u32 = 1;
+
+/// A window for frames of `link_type` in a queue that is `plain` or not.
+fn window(settings: DedupSettings, link_type: u32, plain: bool) -> Result<Dedup> {
+    let wrong = |why: &str| Err(Error::usage(format!("duplicates: {settings}"), why));
+    if plain && settings.action == Action::Mark {
+        return wrong("a plain stream has no tags that could mark them");
+    }
+    if !settings.ignore.is_empty() && link_type != ETHERNET {
+        return wrong("only Ethernet frames have fields that can be ignored");
+    }
+    Dedup::new(settings)
 }
 
 fn describe(memory: &mut QueueMemory, config: &EngineConfig, source: &dyn Source) -> Result<()> {

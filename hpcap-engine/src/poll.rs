@@ -7,13 +7,15 @@ use std::sync::mpsc::{Receiver, Sender, TryRecvError};
 use std::time::{Duration, Instant};
 
 use hpcap::abi::hpcap_listener;
-use hpcap::filter::Filter;
 use hpcap::memory::Mapping;
 use hpcap::{Count, Error, Kind, Reason, Result, Start, Timestamp};
 use nix::time::{ClockId, clock_gettime};
 
 use crate::ring::Producer;
 use crate::source::{Frame, Source, State};
+use crate::stages::Dedup;
+use crate::stages::dedup::Action;
+use crate::stages::filter::Program;
 
 /// Longest sleep of an idle poll thread: whoever attaches waits for so long.
 const IDLE: Duration = Duration::from_millis(10);
@@ -43,6 +45,8 @@ pub(crate) enum Command {
     Kill(usize),
     /// Keep so many bytes of each frame.
     Caplen(u32),
+    /// Remove duplicates with this window; `None`: no more.
+    Dedup(Option<Box<Dedup>>),
     /// End the queue and the thread.
     Stop,
 }
@@ -54,6 +58,13 @@ struct Starting {
     reply: Sender<Result<usize>>,
 }
 
+/// What frames pass before the ring.
+#[derive(Default)]
+pub(crate) struct Stages {
+    pub(crate) filter: Option<Program>,
+    pub(crate) dedup: Option<Dedup>,
+}
+
 /// The producer with its commands: all of the poll thread but the source.
 pub(crate) struct Poll {
     producer: Producer,
@@ -63,7 +74,9 @@ pub(crate) struct Poll {
     look_back: bool,
     /// Nothing is harvested before somebody has listened for the first time.
     hold: bool,
-    filter: Option<Filter>,
+    stages: Stages,
+    /// Of the frames of a batch: which are duplicates.
+    marks: Vec<u8>,
     notify: Box<dyn Fn(&str) + Send>,
 }
 
@@ -77,7 +90,7 @@ impl Poll {
     pub(crate) fn new(
         producer: Producer,
         commands: Receiver<Command>,
-        filter: Option<Filter>,
+        stages: Stages,
         look_back: bool,
         hold: bool,
         notify: Box<dyn Fn(&str) + Send>,
@@ -89,7 +102,8 @@ impl Poll {
             stop: false,
             look_back,
             hold,
-            filter,
+            stages,
+            marks: Vec::new(),
             notify,
         }
     }
@@ -148,19 +162,18 @@ impl Poll {
         for (reason, count) in harvest.lost {
             self.producer.account(*reason, *count);
         }
-        let mut frames: &[Frame<'_>] = match &self.filter {
-            None => harvest.frames,
-            Some(filter) => {
-                let (kept, refused) = sift(filter, harvest.frames);
-                if !refused.is_zero() {
-                    self.producer.account(Reason::Filtered, refused);
-                }
-                &harvest.frames[..kept]
-            }
-        };
+        // Nobody has seen the first copy while nobody listens.
+        let seen = self.look_back || self.producer.listeners() > 0;
+        let (kept, marked) = self.sift(harvest.frames, seen);
+        let mut done = 0;
         loop {
-            let taken = self.producer.push(frames);
-            frames = &frames[taken..];
+            let frames = &harvest.frames[done..kept];
+            done += if marked {
+                self.producer.push_marked(frames, &self.marks[done..])
+            } else {
+                self.producer.push(frames)
+            };
+            let frames = &harvest.frames[done..kept];
             if frames.is_empty() {
                 return Ok(harvest.state);
             }
@@ -174,6 +187,39 @@ impl Poll {
             // What is published is what makes listeners free room.
             self.service();
             std::thread::sleep(FULL);
+        }
+    }
+
+    /// Moves the frames that go on to the front, and accounts for the others. Returns how many
+    /// go on, and whether `marks` says something about them.
+    fn sift(&mut self, frames: &mut [Frame<'_>], seen: bool) -> (usize, bool) {
+        let mut kept = frames.len();
+        if let Some(filter) = &self.stages.filter {
+            let refused;
+            (kept, refused) = filter.sift(frames);
+            if !refused.is_zero() {
+                self.producer.account(Reason::Filtered, refused);
+            }
+        }
+        let Some(dedup) = self.stages.dedup.as_mut().filter(|_| seen) else {
+            return (kept, false);
+        };
+        let duplicates;
+        (kept, duplicates) = dedup.sift(&mut frames[..kept], &mut self.marks);
+        let marked = dedup.settings().action == Action::Mark;
+        if !marked && !duplicates.is_zero() {
+            self.producer.account(Reason::Duplicate, duplicates);
+        }
+        (kept, marked && !duplicates.is_zero())
+    }
+
+    fn set_dedup(&mut self, new: Option<Box<Dedup>>) {
+        let same_window = match (&mut self.stages.dedup, &new) {
+            (Some(now), Some(new)) => now.change(new.settings()),
+            _ => false,
+        };
+        if !same_window {
+            self.stages.dedup = new.map(|dedup| *dedup);
         }
     }
 
@@ -223,6 +269,7 @@ impl Poll {
             Command::Detach(slot) => self.producer.detach(slot),
             Command::Kill(slot) => self.producer.kill(slot),
             Command::Caplen(caplen) => self.producer.set_caplen(caplen),
+            Command::Dedup(dedup) => self.set_dedup(dedup),
             Command::Stop => self.stop = true,
         }
     }
@@ -262,20 +309,4 @@ fn stopping() -> Error {
         "attach to the queue",
         "the producer is stopping",
     )
-}
-
-/// Moves the frames that `filter` wants to the front; returns how many they are, and the rest.
-fn sift(filter: &Filter, frames: &mut [Frame<'_>]) -> (usize, Count) {
-    let mut kept = 0;
-    let mut refused = Count::default();
-    for i in 0..frames.len() {
-        let frame = frames[i];
-        if filter.matches(frame.data(), frame.len) {
-            frames[kept] = frame;
-            kept += 1;
-        } else {
-            refused += Count::new(1, u64::from(frame.len));
-        }
-    }
-    (kept, refused)
 }

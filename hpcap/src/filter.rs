@@ -6,14 +6,18 @@ use pcap::{Capture, Linktype};
 
 use crate::error::{Error, Kind, Result};
 
-/// One instruction (`struct bpf_insn`).
+/// One instruction of the classic BPF machine (`struct bpf_insn`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(C)]
-struct Instruction {
-    code: u16,
-    jt: u8,
-    jf: u8,
-    k: u32,
+pub struct Instruction {
+    /// What to do.
+    pub code: u16,
+    /// Instructions to skip where a comparison is true.
+    pub jt: u8,
+    /// And where it is not.
+    pub jf: u8,
+    /// A constant.
+    pub k: u32,
 }
 
 unsafe extern "C" {
@@ -97,6 +101,12 @@ impl Filter {
     #[must_use]
     pub fn expression(&self) -> &str {
         &self.expression
+    }
+
+    /// The program that it was compiled to; none where everything passes.
+    #[must_use]
+    pub fn program(&self) -> &[Instruction] {
+        &self.program
     }
 
     /// Whether everything passes.

@@ -8,6 +8,7 @@ use hpcap::{Error, QueueName, Result};
 
 use crate::ring::memory::Pages;
 use crate::source::spec::SourceSpec;
+use crate::stages::dedup::DedupSettings;
 
 /// Captures frames into shared rings and serves them to other programs.
 #[derive(Debug, Parser)]
@@ -21,6 +22,7 @@ becomes hpcap0, hpcap1, ... in the order given.
 Examples:
   hpcapd af_packet:eth0                       serve eth0 as hpcap0
   hpcapd hpcap3:1=gen:size=60,rate=1G         serve generated frames as hpcap3:1
+  hpcapd af_packet:eth0 --dedup ignore=vlan   without the copies of a mirror port
   hpcapd --status                             what runs, its ledger, its listeners
   hpcapd --kill hpcap0 4                      end listener 4 of hpcap0
 
@@ -46,6 +48,15 @@ pub(super) struct Cli {
     /// Keep only frames that match, in tcpdump's syntax
     #[arg(long, value_name = "EXPRESSION", default_value = "")]
     pub(super) filter: String,
+
+    /// Remove copies of frames seen a moment ago: `on`, or some of
+    /// window=32768,bytes=70,age=2s,ignore=ttl+ipsum+vlan+mac,action=drop|mark
+    ///
+    /// A copy has the same length and the same first BYTES bytes, but for ignored fields, as a
+    /// frame seen at most AGE before, among the last WINDOW or so. Copies are counted as
+    /// `duplicate`; with action=mark they stay, with a tag before each.
+    #[arg(long, value_name = "on|KEY=VALUE,...")]
+    pub(super) dedup: Option<DedupSettings>,
 
     /// Write neither file headers nor gaps into the stream, for readers made for HPCAP
     #[arg(long)]

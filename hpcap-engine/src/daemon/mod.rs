@@ -108,6 +108,7 @@ fn start(cli: &Cli) -> Result<Vec<Server>> {
             pages: cli.pages,
             caplen: cli.caplen,
             filter: cli.filter.clone(),
+            dedup: cli.dedup,
             plain: cli.plain,
             look_back: cli.look_back,
             cpu: cli.cpu.get(i).copied(),

@@ -25,6 +25,12 @@ unsafe extern "C" {
     fn hpcap_user_index_entries(ring_bytes: u64) -> u32;
     fn hpcap_user_init(r: *mut CRing, base: *mut u8, queue: *mut hpcap_queue) -> i32;
     fn hpcap_user_push_batch(r: *mut CRing, frames: *const Frame<'_>, n: u32) -> u32;
+    fn hpcap_user_push_marked(
+        r: *mut CRing,
+        frames: *const Frame<'_>,
+        marks: *const u8,
+        n: u32,
+    ) -> u32;
     fn hpcap_user_account(r: *mut CRing, reason: u32, frames: u64, bytes: u64);
     fn hpcap_user_service(r: *mut CRing, clock_ns: u64, wall_ns: u64) -> u32;
     fn hpcap_user_attach(
@@ -108,6 +114,15 @@ impl Producer {
         // SAFETY: an initialised ring, used by nobody else meanwhile; `frames` are `n`
         // `struct hpcap_frame` (same layout) whose data are readable.
         unsafe { hpcap_user_push_batch(self.c_ring(), frames.as_ptr(), n) as usize }
+    }
+
+    /// As [`Producer::push`]; a frame whose mark is not 0 is a duplicate, and the stream says so.
+    pub fn push_marked(&mut self, frames: &[Frame<'_>], marks: &[u8]) -> usize {
+        let n = u32::try_from(frames.len().min(marks.len())).unwrap_or(u32::MAX);
+        // SAFETY: as in `push`; there are at least `n` marks.
+        unsafe {
+            hpcap_user_push_marked(self.c_ring(), frames.as_ptr(), marks.as_ptr(), n) as usize
+        }
     }
 
     /// Frames that are not in the ring, and why.

@@ -348,3 +348,27 @@ fn the_older_variant() {
     assert!(seen.len() >= 25, "{}", seen.len());
     assert!(seen.iter().all(|f| frames.contains(f)));
 }
+
+#[test]
+fn frames_marked_as_duplicates_are_counted_without_complaint() {
+    let (bytes, offsets) = ten();
+    let mut body = vec![0; 16];
+    body[..8].copy_from_slice(b"HPCAPTAG");
+    body[8] = 4;
+    body[10] = 1;
+    body[12] = 16;
+    let mark = [padding_header(16).as_bytes(), &body].concat();
+    let (head, tail) = bytes.split_at(at(offsets[3]));
+    let marked = [head, &mark, tail].concat();
+    let found = report(&marked);
+    assert_eq!(found.duplicates, 1);
+    assert_eq!(
+        (found.frames.frames, found.defects, found.warnings),
+        (10, 0, 0),
+        "{found:?}"
+    );
+    assert_eq!(
+        made::read(&marked).frames_only(),
+        made::read(&bytes).frames_only()
+    );
+}

@@ -1,0 +1,209 @@
+//! Removal of duplicates: what it is told.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use hpcap::units::parse_duration;
+use hpcap::{Error, Result};
+
+/// What becomes of duplicates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Action {
+    /// They are removed, and counted.
+    #[default]
+    Drop,
+    /// They stay, with a tag before each in the stream, and are counted.
+    Mark,
+}
+
+/// Fields in which copies may differ. Of Ethernet frames: others have no such fields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[allow(clippy::struct_excessive_bools, reason = "four independent fields")]
+pub struct Ignore {
+    /// TTL of IPv4, hop limit of IPv6.
+    pub ttl: bool,
+    /// Checksum of the IPv4 header.
+    pub ip_sum: bool,
+    /// VLAN tags, present or not.
+    pub vlan: bool,
+    /// Both MAC addresses, which a router changes.
+    pub mac: bool,
+}
+
+impl Ignore {
+    const NAMES: [&'static str; 4] = ["ttl", "ipsum", "vlan", "mac"];
+
+    fn fields(&mut self) -> [&mut bool; 4] {
+        [
+            &mut self.ttl,
+            &mut self.ip_sum,
+            &mut self.vlan,
+            &mut self.mac,
+        ]
+    }
+
+    /// `enum hpcap_dedup_ignore`: a bit for each.
+    pub(super) fn bits(mut self) -> u32 {
+        let mut bits = 0;
+        for (i, field) in self.fields().into_iter().enumerate() {
+            bits |= u32::from(*field) << i;
+        }
+        bits
+    }
+
+    /// Whether every field counts.
+    #[must_use]
+    pub fn is_empty(self) -> bool {
+        self.bits() == 0
+    }
+}
+
+/// What a duplicate is, and what becomes of it.
+///
+/// A frame is one when another of the same length, whose first `bytes` bytes are the same but
+/// for what is in `ignore`, was seen at most `age` before, and not so many others since that
+/// the window of `window` frames has forgotten it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DedupSettings {
+    /// Frames that are remembered; rounded up to a power of two, 16 at least.
+    pub window: u32,
+    /// Bytes of each that are compared, 2048 at most.
+    pub bytes: u32,
+    /// How long ago the same frame may have been seen.
+    pub age: Duration,
+    /// Fields that do not count.
+    pub ignore: Ignore,
+    /// What becomes of duplicates.
+    pub action: Action,
+}
+
+impl Default for DedupSettings {
+    fn default() -> Self {
+        Self {
+            window: 32_768,
+            bytes: 70,
+            age: Duration::from_secs(2),
+            ignore: Ignore::default(),
+            action: Action::Drop,
+        }
+    }
+}
+
+const FORM: &str = "window=32768,bytes=70,age=2s,ignore=ttl+ipsum+vlan+mac,action=drop|mark, \
+                    or `on` for window=32768,bytes=70,age=2s,action=drop";
+
+impl FromStr for DedupSettings {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let mut settings = Self::default();
+        if text == "on" {
+            return Ok(settings);
+        }
+        let mut seen = Vec::new();
+        for piece in text.split(',') {
+            let bad = || Error::usage(format!("duplicates: {piece:?}"), format!("expected {FORM}"));
+            let (key, value) = piece.split_once('=').ok_or_else(bad)?;
+            if seen.contains(&key) {
+                return Err(Error::usage(format!("duplicates: {key}"), "given twice"));
+            }
+            seen.push(key);
+            let number = |range: std::ops::RangeInclusive<u32>| {
+                let number = value.parse().ok().filter(|n| range.contains(n));
+                number.ok_or_else(|| {
+                    let (low, high) = (range.start(), range.end());
+                    Error::usage(
+                        format!("duplicates: {piece:?}"),
+                        format!("expected a number from {low} to {high}"),
+                    )
+                })
+            };
+            match key {
+                "window" => settings.window = number(1..=1 << 24)?,
+                "bytes" => settings.bytes = number(1..=2048)?,
+                "age" => settings.age = parse_duration(value)?,
+                "ignore" => {
+                    for name in value.split('+') {
+                        let at = Ignore::NAMES.iter().position(|n| *n == name);
+                        *settings.ignore.fields()[at.ok_or_else(bad)?] = true;
+                    }
+                }
+                "action" => {
+                    settings.action = match value {
+                        "drop" => Action::Drop,
+                        "mark" => Action::Mark,
+                        _ => return Err(bad()),
+                    }
+                }
+                _ => return Err(bad()),
+            }
+        }
+        Ok(settings)
+    }
+}
+
+impl fmt::Display for DedupSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (window, bytes, age) = (self.window, self.bytes, self.age.as_nanos());
+        write!(f, "window={window},bytes={bytes},age={age}ns")?;
+        let mut ignore = self.ignore;
+        let mut separator = ",ignore=";
+        for (name, field) in Ignore::NAMES.iter().zip(ignore.fields()) {
+            if *field {
+                write!(f, "{separator}{name}")?;
+                separator = "+";
+            }
+        }
+        f.write_str(match self.action {
+            Action::Drop => ",action=drop",
+            Action::Mark => ",action=mark",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read() {
+        let all = DedupSettings {
+            window: 1024,
+            bytes: 128,
+            age: Duration::from_millis(1500),
+            ignore: Ignore {
+                ttl: true,
+                ip_sum: true,
+                vlan: true,
+                mac: true,
+            },
+            action: Action::Mark,
+        };
+        let text = "window=1024,bytes=128,age=1500ms,ignore=ttl+ipsum+vlan+mac,action=mark";
+        assert_eq!(text.parse::<DedupSettings>().unwrap(), all);
+        assert_eq!(all.to_string().parse::<DedupSettings>().unwrap(), all);
+        assert_eq!(all.ignore.bits(), 0xf);
+        let on: DedupSettings = "on".parse().unwrap();
+        assert_eq!(on, DedupSettings::default());
+        assert_eq!(on.to_string().parse::<DedupSettings>().unwrap(), on);
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (text, why) in [
+            ("", "expected"),
+            ("window", "expected"),
+            ("window=0", "1 to 16777216"),
+            ("bytes=2049", "1 to 2048"),
+            ("bytes=70,bytes=71", "given twice"),
+            ("age=soon", "duration"),
+            ("ignore=colour", "ttl+ipsum+vlan+mac"),
+            ("action=sell", "drop|mark"),
+            ("speed=9", "expected"),
+        ] {
+            let message = text.parse::<DedupSettings>().unwrap_err().to_string();
+            assert!(message.contains(why), "{text:?}: {message}");
+        }
+    }
+}

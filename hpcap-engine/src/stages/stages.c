@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+/*
+ * The stages of kmod/core/filter.h and dedup.h as functions that Rust can call. Nothing but
+ * names: the userspace engine and the kernel module run the same code.
+ */
+#include <dedup.h>
+#include <filter.h>
+
+int hpcap_user_filter_check(const struct hpcap_insn *program, u32 n, u32 *bad)
+{
+	return hpcap_filter_check(program, n, bad);
+}
+
+int hpcap_user_filter_parse(const char *text, u64 len, struct hpcap_insn *program, u32 max)
+{
+	return hpcap_filter_parse(text, len, program, max);
+}
+
+u32 hpcap_user_filter_run(const struct hpcap_insn *program, const struct hpcap_frame *f)
+{
+	return hpcap_filter_run(program, f);
+}
+
+u32 hpcap_user_filter_batch(const struct hpcap_insn *program, struct hpcap_frame *f, u32 n,
+			    struct hpcap_count *refused)
+{
+	return hpcap_filter_batch(program, f, n, refused);
+}
+
+unsigned long hpcap_user_dedup_size(void)
+{
+	return sizeof(struct hpcap_dedup);
+}
+
+u64 hpcap_user_dedup_memory(const struct hpcap_dedup_settings *s)
+{
+	return hpcap_dedup_memory(s);
+}
+
+int hpcap_user_dedup_init(struct hpcap_dedup *d, const struct hpcap_dedup_settings *s,
+			  void *memory)
+{
+	return hpcap_dedup_init(d, s, memory);
+}
+
+void hpcap_user_dedup_change(struct hpcap_dedup *d, u64 age_ns, u32 action, u32 enabled)
+{
+	d->age_ns = age_ns;
+	d->action = action;
+	d->enabled = enabled;
+}
+
+u32 hpcap_user_dedup_batch(struct hpcap_dedup *d, struct hpcap_frame *f, u32 n, u8 *marks,
+			   struct hpcap_count *duplicates)
+{
+	return hpcap_dedup_batch(d, f, n, marks, duplicates);
+}

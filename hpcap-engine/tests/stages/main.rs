@@ -1,0 +1,13 @@
+//! The stages between a source and the ring: filter and removal of duplicates.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+#[path = "../common/mod.rs"]
+mod common;
+mod dedup_cases;
+mod dedup_engine;
+mod dedup_model;
+mod filter;
+#[path = "../harness/mod.rs"]
+mod harness;
+mod marks;

@@ -1,0 +1,136 @@
+//! Marks of duplicates in the stream: one before each, in the same file, and never alone.
+
+use hpcap::{Contract, Reason, Start};
+use hpcap_engine::source::Frame;
+use proptest::prelude::*;
+
+use crate::harness::{Attached, Bench, Seen, Shape, content, read_all};
+
+/// Frames as they were pushed, with their marks, against what is read.
+#[derive(Default)]
+struct Expected(std::collections::VecDeque<(Vec<u8>, bool)>);
+
+impl Expected {
+    /// Everything that is there: each marked frame behind a mark, no mark without a frame.
+    fn check(&mut self, seen: Vec<Seen>) {
+        let mut marked = false;
+        for item in seen {
+            match item {
+                Seen::Duplicate => {
+                    assert!(!marked, "two marks");
+                    marked = true;
+                }
+                Seen::Frame { data, .. } => {
+                    let (expected, mark) = self.0.pop_front().unwrap();
+                    assert_eq!(data, expected);
+                    assert_eq!(mark, marked);
+                    marked = false;
+                }
+                other => assert!(!marked, "a mark before {other:?}"),
+            }
+        }
+        assert!(!marked, "a mark at the end");
+    }
+}
+
+fn push(bench: &mut Bench, expected: &mut Expected, data: Vec<u8>, mark: bool) -> bool {
+    let frame = Frame::new(&data, data.len() as u32, 1, 1);
+    let taken = bench.producer.push_marked(&[frame], &[u8::from(mark)]) == 1;
+    if taken {
+        expected.0.push_back((data, mark));
+    }
+    taken
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    /// Files of one block, so that many end; a ring that is full now and then, and losses.
+    #[test]
+    fn a_mark_and_its_frame_belong_together(
+        frames in prop::collection::vec(
+            (prop_oneof![8 => 0..200_usize, 4 => 1000..1600_usize, 1 => 30_000..=65_535_usize], any::<bool>()),
+            1..1500,
+        ),
+        read_every in 1..300_usize,
+    ) {
+        let shape = Shape { file_blocks: 1, ..Shape::small() };
+        let mut bench = Bench::new(shape);
+        let Attached { mut listener, .. } = bench.attach(Contract::Lossless, Start::File).unwrap();
+        let mut expected = Expected::default();
+        let (mut marks, mut refused) = (0, 0);
+        for (i, (bytes, mark)) in frames.into_iter().enumerate() {
+            if push(&mut bench, &mut expected, content(i as u64, bytes), mark) {
+                marks += u64::from(mark);
+            } else {
+                bench.producer.account(Reason::RingFull, hpcap::Count::new(1, bytes as u64));
+                refused += 1;
+            }
+            if i % read_every == 0 {
+                bench.service();
+                expected.check(read_all(&mut listener));
+            }
+        }
+        for _ in 0..3 {
+            bench.service();
+            expected.check(read_all(&mut listener));
+        }
+        prop_assert!(expected.0.is_empty());
+        let ledger = bench.queue.ledger();
+        prop_assert_eq!(ledger.duplicates_marked, marks);
+        prop_assert_eq!(ledger.ledger[Reason::RingFull].frames, refused);
+    }
+}
+
+/// The ring has room for the mark but not for the frame: neither is there, and the next frame
+/// is not taken for a duplicate.
+#[test]
+fn a_full_ring_takes_no_mark_alone() {
+    let mut bench = Bench::new(Shape::small());
+    let Attached { mut listener, .. } = bench.attach(Contract::Lossless, Start::File).unwrap();
+    let mut expected = Expected::default();
+    let mut number = 0;
+    while push(&mut bench, &mut expected, content(number, 1000), true) {
+        number += 1;
+    }
+    assert!(number > 100);
+    bench.service();
+    expected.check(read_all(&mut listener));
+    assert!(expected.0.is_empty());
+    assert!(push(&mut bench, &mut expected, content(number, 60), false));
+    bench.service();
+    expected.check(read_all(&mut listener));
+    assert_eq!(bench.queue.ledger().duplicates_marked, number);
+}
+
+#[test]
+fn a_plain_stream_has_no_marks() {
+    let shape = Shape {
+        plain: true,
+        ..Shape::small()
+    };
+    let mut bench = Bench::new(shape);
+    let Attached { mut listener, .. } = bench.attach(Contract::Lossless, Start::File).unwrap();
+    let mut pushed = Expected::default();
+    for number in 0..10 {
+        assert!(push(&mut bench, &mut pushed, content(number, 60), true));
+    }
+    bench.service();
+    let seen = read_all(&mut listener);
+    assert_eq!(seen.len(), 10);
+    assert!(seen.iter().all(|item| matches!(item, Seen::Frame { .. })));
+    assert_eq!(bench.queue.ledger().duplicates_marked, 0);
+}
+
+/// Nobody listens: marked or not, a frame is accounted as such.
+#[test]
+fn without_listeners_marks_do_not_matter() {
+    let mut bench = Bench::new(Shape::small());
+    let data = content(1, 60);
+    let frame = Frame::new(&data, 60, 1, 1);
+    assert_eq!(bench.producer.push_marked(&[frame; 3], &[1, 0, 1]), 3);
+    bench.service();
+    let ledger = bench.queue.ledger();
+    assert_eq!(ledger.ledger[Reason::NoListener].frames, 3);
+    assert_eq!(ledger.duplicates_marked, 0);
+}
