@@ -5,7 +5,7 @@
 //! |---|---|
 //! | [`process`] | starting a program, reading what it says, ending it |
 //! | [`lab`] | a folder for files and sockets, and the programs in it |
-//! | [`daemon`] | `hpcapd` in a lab |
+//! | [`producer`] | who fills a queue: [`daemon`], `hpcapd` in a lab, or [`module`], the kernel module |
 //! | [`kernel_memory`] | whether the kernel has less memory after something was done many times |
 //! | [`network`] | a network namespace and a pair of interfaces |
 //! | [`pcap`] | classic pcap files, read and written without the product's own code |
@@ -28,10 +28,12 @@ pub mod daemon;
 pub mod device_fuzz;
 pub mod kernel_memory;
 pub mod lab;
+pub mod module;
 pub mod network;
 pub mod pcap;
 pub mod peers;
 pub mod process;
+pub mod producer;
 pub mod random;
 pub mod recording;
 

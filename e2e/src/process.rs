@@ -10,15 +10,20 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-/// How long anything may take before the test fails. Nothing is measured by it.
-pub const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Waits until `done` says so; fails the test when that takes longer than [`PATIENCE`].
-pub fn until(what: &str, done: impl FnMut() -> bool) {
-    until_for(what, PATIENCE, done);
+/// How long anything may take before the test fails. Nothing is measured by it. An emulated
+/// processor gets more: `HPCAP_TEST_PATIENCE` in seconds.
+#[must_use]
+pub fn patience() -> Duration {
+    let seconds = std::env::var("HPCAP_TEST_PATIENCE");
+    Duration::from_secs(seconds.map_or(60, |text| text.parse().unwrap()))
 }
 
-/// [`until`], with another patience.
+/// Waits until `done` says so; fails the test when that takes longer than [`patience`].
+pub fn until(what: &str, done: impl FnMut() -> bool) {
+    until_for(what, patience(), done);
+}
+
+/// [`until`], with a patience of its own.
 pub fn until_for(what: &str, patience: Duration, mut done: impl FnMut() -> bool) {
     let start = Instant::now();
     while !done() {
@@ -146,7 +151,7 @@ impl Process {
                 !said(self)
             };
             assert!(
-                !ended && start.elapsed() < PATIENCE,
+                !ended && start.elapsed() < patience(),
                 "{} never said {text:?}\nstdout: {}\nstderr: {}",
                 self.name,
                 self.out(),
@@ -170,7 +175,7 @@ impl Process {
                 break status;
             }
             assert!(
-                start.elapsed() < PATIENCE,
+                start.elapsed() < patience(),
                 "{} does not end\nstdout: {}\nstderr: {}",
                 self.name,
                 self.out(),

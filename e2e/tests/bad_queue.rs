@@ -7,6 +7,7 @@ use std::path::Path;
 
 use hpcap::abi::{self, hpcap_attach};
 use hpcap::queue::connection::Connection;
+use hpcap::queue::socket::Socket;
 use hpcap::{Error, Kind, Reason};
 use hpcap_e2e::daemon::{Daemon, frames};
 use hpcap_e2e::lab::Lab;
@@ -41,7 +42,7 @@ fn serve_once(path: &Path, answer: Option<hpcap_attach>) -> std::thread::JoinHan
     std::thread::spawn(move || {
         let client = accept(socket.as_raw_fd()).unwrap();
         // SAFETY: the kernel has just opened this descriptor, and nobody else knows of it.
-        let client = Connection::from(unsafe { OwnedFd::from_raw_fd(client) });
+        let client = Socket::from(unsafe { OwnedFd::from_raw_fd(client) });
         let _ = client.receive();
         if let Some(answer) = answer {
             client.send(&answer, &[]).unwrap();

@@ -1,27 +1,28 @@
 //! The bugs of the original that its developer guide lists, where programs meet: each has a test
-//! with its number.
+//! with its number. With `HPCAP_TEST_PRODUCER=module` the queue is the kernel module's.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use hpcap::Reason;
 use hpcap::raw::reader::{Event, Reader};
-use hpcap_e2e::daemon::{Daemon, frames};
+use hpcap_e2e::daemon::frames;
 use hpcap_e2e::lab::Lab;
 use hpcap_e2e::process::{Process, run, until};
+use hpcap_e2e::producer::Producer;
 use hpcap_e2e::recording::{files, generated};
 use hpcap_e2e::skip;
 
 const GIB: u64 = 1 << 30;
 
-fn captured(daemon: &Daemon<'_>) -> u64 {
-    frames(&daemon.status("hpcap0")["ledger"], Reason::Captured)
+fn captured(producer: &Producer<'_>) -> u64 {
+    frames(&producer.status()["ledger"], Reason::Captured)
 }
 
 /// 3.8.2: clients that opened a queue at the same time crashed.
 #[test]
 fn dg_3_8_2_concurrent_opens() {
     let lab = Lab::new();
-    let daemon = Daemon::start(&lab, &["--ring", "8M", "gen:size=imix,rate=20M,late=delay"]);
+    let producer = Producer::start(&lab, &["--ring", "8M", "gen:size=imix,rate=20M,late=delay"]);
     let recorder = lab.recorder(&["hpcap0", "raw"]);
     let arrive = |n: usize| -> Vec<Process> {
         let listen = |_| {
@@ -37,7 +38,7 @@ fn dg_3_8_2_concurrent_opens() {
     for listener in &mut here {
         listener.wait_for("\"event\":\"attached\"");
     }
-    assert_eq!(daemon.listeners("hpcap0").len(), 32);
+    assert_eq!(producer.listeners().len(), 32);
     let _ = run(lab.tool("hpcapdd").args(["hpcap0", "null"]))
         .exits(1)
         .says(&["attach to the queue", "32"]);
@@ -60,12 +61,10 @@ fn dg_3_8_2_concurrent_opens() {
         assert!(!ended.err.contains("panicked"), "{}", ended.err);
         assert!(matches!(ended.code(), None | Some(1)), "{}", ended.err);
     }
-    until("the slots are free", || {
-        daemon.listeners("hpcap0").len() == 1
-    });
-    let all = captured(&daemon);
-    until("capturing goes on", || captured(&daemon) > all);
-    let _ = daemon.stop().exits(0);
+    until("the slots are free", || producer.listeners().len() == 1);
+    let all = captured(&producer);
+    until("capturing goes on", || captured(&producer) > all);
+    let _ = producer.stop();
     let recorded = recorder.wait().exits(0).event("summary");
     let stored = generated(&files(&lab.path("raw")));
     assert_eq!(recorded["frames"], stored.frames);
@@ -79,10 +78,10 @@ fn dg_3_8_5_captures_after_a_restart() {
     let mut total = 0;
     for _ in 0..3 {
         let spec = "gen:size=imix,count=20000";
-        let daemon = Daemon::start(&lab, &["--ring", "1M", spec]);
+        let producer = Producer::start(&lab, &["--ring", "1M", spec]);
         let recorded = run(lab.tool("hpcapdd").args(["--json", "hpcap0", "raw"])).exits(0);
         assert_eq!(recorded.event("summary")["frames"], 20_000);
-        let _ = daemon.process.wait().exits(0);
+        let _ = producer.ended();
         total += 20_000;
         let stored: u64 = files(&lab.path("raw"))
             .into_iter()
@@ -101,16 +100,14 @@ fn dg_3_8_5_captures_after_a_restart() {
 #[test]
 fn dg_3_8_10_ids_are_not_used_again() {
     let lab = Lab::new();
-    let daemon = Daemon::start(&lab, &["--ring", "4M", "gen:rate=10kpps,late=delay"]);
+    let producer = Producer::start(&lab, &["--ring", "4M", "gen:rate=10kpps,late=delay"]);
     let mut ids = Vec::new();
     for _ in 0..40 {
         let _listener = lab.listener(&["hpcap0", "--contract=lossy"]);
-        let here = daemon.listeners("hpcap0");
+        let here = producer.listeners();
         ids.extend(here.iter().map(|l| l["id"].as_u64().unwrap()).max());
     }
-    until("the slots are free", || {
-        daemon.listeners("hpcap0").is_empty()
-    });
+    until("the slots are free", || producer.listeners().is_empty());
     assert!(ids.windows(2).all(|pair| pair[0] < pair[1]), "{ids:?}");
     // Killing one that has left does not hit who came after it.
     let mut last = lab.listener(&["hpcap0"]);
@@ -120,9 +117,9 @@ fn dg_3_8_10_ids_are_not_used_again() {
             .args(["--kill", "hpcap0", &id.to_string()]))
         .exits(1);
     }
-    assert_eq!(daemon.listeners("hpcap0")[0]["state"], "active");
+    assert_eq!(producer.listeners()[0]["state"], "active");
     assert!(last.is_running());
-    let _ = daemon.stop().exits(0);
+    let _ = producer.stop();
     let _ = last.wait().exits(0);
 }
 
@@ -130,15 +127,15 @@ fn dg_3_8_10_ids_are_not_used_again() {
 #[test]
 fn dg_3_8_12_a_recorder_that_is_restarted() {
     let lab = Lab::new();
-    let daemon = Daemon::start(
+    let producer = Producer::start(
         &lab,
         &["--ring", "4M", "gen:size=imix,rate=100M,late=delay"],
     );
     for round in 0..4 {
         let folder = format!("raw{round}");
         let recorder = lab.recorder(&["hpcap0", &folder]);
-        let before = captured(&daemon);
-        until("frames", || captured(&daemon) > before + 500);
+        let before = captured(&producer);
+        until("frames", || captured(&producer) > before + 500);
         let recorded = recorder.interrupt().exits(0).event("summary");
         let left = files(&lab.path(&folder));
         let stored = generated(&left);
@@ -160,7 +157,7 @@ fn dg_3_8_12_a_recorder_that_is_restarted() {
         }
         assert_eq!(left.len(), 1);
     }
-    let _ = daemon.stop().exits(0);
+    let _ = producer.stop();
 }
 
 fn available_memory() -> u64 {
@@ -180,11 +177,11 @@ fn dg_3_8_13_rings_larger_than_2_gib() {
     // 3.2 GiB of records, not faster than a recorder can be started shortly before the edge.
     let count = 3_200 * (1 << 20) / (1514 + 12);
     let spec = format!("gen:size=1514,rate=3G,late=delay,count={count}");
-    let daemon = Daemon::start(&lab, &["--ring", "3G", &spec]);
-    assert_eq!(daemon.status("hpcap0")["ring_bytes"], 3 * GIB);
+    let producer = Producer::start(&lab, &["--ring", "3G", &spec]);
+    assert_eq!(producer.status()["ring_bytes"], 3 * GIB);
     let listener = lab.listener(&["hpcap0", "--start=file"]);
     until("the edge is near", || {
-        daemon.status("hpcap0")["published_bytes"].as_u64().unwrap() > 2_400 << 20
+        producer.status()["published_bytes"].as_u64().unwrap() > 2_400 << 20
     });
     let recorder = lab.recorder(&["hpcap0", "raw"]);
     let seen = listener.wait().exits(0).event("end");
@@ -205,5 +202,5 @@ fn dg_3_8_13_rings_larger_than_2_gib() {
         panic!("no file header in {}", left[0].display());
     };
     assert!(header.stream_off < 3 * GIB, "{}", header.stream_off);
-    let _ = daemon.process.wait().exits(0);
+    let _ = producer.ended();
 }

@@ -1,11 +1,13 @@
-//! Listeners with different contracts on one queue: what one does costs no other a frame.
+//! Listeners with different contracts on one queue: what one does costs no other a frame. With
+//! `HPCAP_TEST_PRODUCER=module` the queue is the kernel module's.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use hpcap::Reason;
-use hpcap_e2e::daemon::{Daemon, frames, on_the_wire};
+use hpcap_e2e::daemon::{frames, on_the_wire};
 use hpcap_e2e::lab::Lab;
 use hpcap_e2e::process::{Finished, run};
+use hpcap_e2e::producer::Producer;
 use hpcap_e2e::recording::{files, generated};
 use serde_json::Value;
 
@@ -24,15 +26,14 @@ fn a_slow_lossy_listener_never_costs_the_recorder_a_frame() {
     let lab = Lab::new();
     // More than twice the ring, and a second of it for a disk that pauses.
     let spec = "gen:size=imix,rate=100M,late=delay,count=100000";
-    let daemon = Daemon::start(&lab, &["--ring", "16M", "--look-back", spec]);
+    let producer = Producer::start(&lab, &["--ring", "16M", "--look-back", spec]);
     let recorder = lab.recorder(&["hpcap0", "raw"]);
     let slow = lab.listener(&["hpcap0", "--contract=lossy", "--sleep-ms=20", "--every=200"]);
     let fast = lab.listener(&["hpcap0", "--contract=lossy"]);
     let recorded = recorder.wait().exits(0).event("summary");
     let slow = end(slow.wait());
     let fast = end(fast.wait());
-    let ended = daemon.process.wait().exits(0).event("ended");
-    let ledger = &ended["ledger"];
+    let ledger = &producer.ended();
 
     assert_eq!(frames(ledger, Reason::RingFull), 0);
     assert_eq!(on_the_wire(ledger), 100_000);
@@ -61,7 +62,7 @@ fn a_slow_lossy_listener_never_costs_the_recorder_a_frame() {
 #[test]
 fn a_source_that_waits_loses_nothing_however_slow_the_lossless_listeners_are() {
     let lab = Lab::new();
-    let daemon = Daemon::start(&lab, &["--ring", "1M", "gen:size=imix,count=60000"]);
+    let producer = Producer::start(&lab, &["--ring", "1M", "gen:size=imix,count=60000"]);
     // Nothing is read before all are there: the source waits with a full ring.
     let slow = lab.listener(&["hpcap0", "--after=go", "--sleep-ms=1", "--every=500"]);
     let lossy = ["hpcap0", "--contract=lossy", "--after=go"];
@@ -77,8 +78,8 @@ fn a_source_that_waits_loses_nothing_however_slow_the_lossless_listeners_are() {
         number(&lossy, "frames") + number(&lossy, "missed"),
         number(&lossy, "captured")
     );
-    let ended = daemon.process.wait().exits(0).event("ended");
-    assert_eq!(frames(&ended["ledger"], Reason::Captured), 60_000);
+    let ledger = producer.ended();
+    assert_eq!(frames(&ledger, Reason::Captured), 60_000);
     // From the first whole block in the ring to the last frame of all.
     let stored = generated(&files(&lab.path("raw")));
     assert_eq!(number(&recorded, "frames"), stored.frames);
