@@ -19,27 +19,35 @@
 
 struct hpcap_adapter;
 
-/* Frames that the NIC lost, since the queue's last hpcap_rxq_start() or before: never less. */
+/*
+ * Frames that the NIC lost, over the adapter's life: never less than before, whether the
+ * interface was down meanwhile or not.
+ */
 struct hpcap_nic_counters {
 	u64 missed;	/* no descriptor, or no room in the NIC: HPCAP_NIC_MISSED */
-	u64 errors;	/* received damaged, not delivered: HPCAP_NIC_ERROR */
+	u64 errors;	/* received damaged, and in no batch's `errors`: HPCAP_NIC_ERROR */
 };
 
 /*
- * `rx` is what the driver gave to hpcap_rxq_start(). All are called by the
- * queue's poll thread, in process context, between start and stop.
+ * `rx` is what the driver gave to hpcap_rxq_start(). All are called between start and stop, one
+ * at a time, in process context and under the queue's lock: mostly by its poll thread, but also
+ * by whoever stops the queue or reads its ledger. They must not take rtnl.
  */
 struct hpcap_nic_ops {
 	struct module *owner;
 	const char *clock_source;	/* who stamps: "kernel", "nic" */
 	/*
-	 * Up to n frames (HPCAP_BATCH at most) that wait in the NIC, oldest first. They are
-	 * offered again until they are released. `now` is the time for frames that the NIC
-	 * did not stamp.
+	 * Up to n frames (HPCAP_BATCH at most) that wait in the NIC, oldest first, into a batch
+	 * that is empty. Their bytes stay where they are until they are released. `now` is the
+	 * time for frames that the NIC did not stamp.
 	 */
 	void (*harvest)(void *rx, struct hpcap_batch *batch, u32 n,
 			const struct timespec64 *now);
-	/* The last harvest's frames were used, the first `n` of them: their buffers are free. */
+	/*
+	 * What the last harvest brought was used: its buffers are free, those of damaged frames,
+	 * too. Called once after each harvest that brought frames or errors, and before the next;
+	 * `n` is the number of frames that it brought.
+	 */
 	void (*release)(void *rx, u32 n);
 	/* May sleep; every 100 ms, before the ledger is final, and when somebody asks. */
 	void (*counters)(void *rx, struct hpcap_nic_counters *counters);
@@ -56,16 +64,27 @@ struct hpcap_adapter_info {
 
 struct hpcap_adapter *hpcap_adapter_register(const struct hpcap_adapter_info *info,
 					     const struct hpcap_nic_ops *ops);
-/* Ends every queue: listeners see the end. Device nodes that are open live on, without frames. */
+/*
+ * Ends every queue: listeners see the end. Device nodes that are open live on, without frames.
+ * After it has returned nothing of the driver is called or referred to.
+ */
 void hpcap_adapter_unregister(struct hpcap_adapter *adapter);
 
-/* From now on the poll thread harvests; after stop has returned it does not any more. */
+/* From now on the poll thread harvests. */
 void hpcap_rxq_start(struct hpcap_adapter *adapter, u32 queue, void *rx);
+/*
+ * After it has returned the poll thread does not harvest, and is not about to. What waits in the
+ * NIC is taken before: when the NIC stopped to receive before the call, no frame is unaccounted.
+ */
 void hpcap_rxq_stop(struct hpcap_adapter *adapter, u32 queue);
+/* Frames have come: a poll thread that sleeps looks at once. From any context. */
+void hpcap_rxq_wake(struct hpcap_adapter *adapter, u32 queue);
 
 /*
  * The number of an interface: its rank among the machine's NICs that hpcap drives, by PCI
- * domain, bus, device and function, so that it does not depend on who is probed first.
+ * domain, bus, device and function, so that it does not depend on who is probed first. To be
+ * called while the device is probed; it keeps its number until its driver leaves it. A negative
+ * errno where there is no memory.
  */
 int hpcap_pci_number(struct pci_dev *pdev);
 

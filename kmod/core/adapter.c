@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Adapters come and go. What an adapter had goes with it; what its clients have open stays
+ * theirs: a queue outlives its adapter as long as somebody refers to it.
+ *
+ * Debug messages: `file adapter.c +p` in /proc/dynamic_debug/control.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/export.h>
+#include <linux/slab.h>
+
+#include "adapter.h"
+#include "rxq.h"
+
+/* As many as Rx queues of an 82599 (datasheet 7.1.2). */
+#define HPCAP_ADAPTER_QUEUES	128
+
+static LIST_HEAD(adapters);
+static DEFINE_MUTEX(adapters_lock);
+
+static struct hpcap_adapter *hpcap_adapter_find(u32 number)
+{
+	struct hpcap_adapter *adapter;
+
+	list_for_each_entry(adapter, &adapters, list)
+		if (adapter->info.number == number)
+			return adapter;
+	return NULL;
+}
+
+bool hpcap_adapter_exists(u32 number)
+{
+	bool exists;
+
+	mutex_lock(&adapters_lock);
+	exists = hpcap_adapter_find(number);
+	mutex_unlock(&adapters_lock);
+	return exists;
+}
+
+static int hpcap_adapter_add_queue(struct hpcap_adapter *adapter)
+{
+	struct hpcap_rxq *rxq = hpcap_rxq_create(adapter, adapter->count);
+	int err;
+
+	if (IS_ERR(rxq))
+		return PTR_ERR(rxq);
+	err = hpcap_chardev_add(rxq, adapter->info.parent);
+	if (err) {
+		hpcap_poll_stop(rxq);
+		put_device(&rxq->dev);
+		return err;
+	}
+	adapter->queues[adapter->count++] = rxq;
+	wake_up_process(rxq->thread);
+	return 0;
+}
+
+static void hpcap_adapter_remove_queue(struct hpcap_adapter *adapter)
+{
+	struct hpcap_rxq *rxq = adapter->queues[--adapter->count];
+
+	/* Nobody comes any more, and its files in sysfs are gone. */
+	hpcap_chardev_del(rxq);
+	hpcap_rxq_end(rxq);
+	hpcap_poll_stop(rxq);
+	put_device(&rxq->dev);
+}
+
+struct hpcap_adapter *hpcap_adapter_register(const struct hpcap_adapter_info *info,
+					     const struct hpcap_nic_ops *ops)
+{
+	struct hpcap_adapter *adapter;
+	int err = 0;
+
+	if (!info->queues || info->queues > HPCAP_ADAPTER_QUEUES || info->number > INT_MAX)
+		return ERR_PTR(-EINVAL);
+	adapter = kzalloc(struct_size(adapter, queues, info->queues), GFP_KERNEL);
+	if (!adapter)
+		return ERR_PTR(-ENOMEM);
+	adapter->info = *info;
+	adapter->ops = ops;
+	netdev_hold(info->netdev, &adapter->netdev_tracker, GFP_KERNEL);
+
+	mutex_lock(&adapters_lock);
+	if (hpcap_adapter_find(info->number)) {
+		pr_err("%s: there is an adapter %u already\n", info->driver, info->number);
+		err = -EEXIST;
+	}
+	while (!err && adapter->count < info->queues)
+		err = hpcap_adapter_add_queue(adapter);
+	if (!err)
+		list_add_tail(&adapter->list, &adapters);
+	mutex_unlock(&adapters_lock);
+	if (err)
+		goto fail;
+	pr_info("hpcap%u: %u queue(s) of %s\n", info->number, info->queues, info->driver);
+	return adapter;
+
+fail:
+	while (adapter->count)
+		hpcap_adapter_remove_queue(adapter);
+	netdev_put(info->netdev, &adapter->netdev_tracker);
+	kfree(adapter);
+	return ERR_PTR(err);
+}
+EXPORT_SYMBOL_GPL(hpcap_adapter_register);
+
+void hpcap_adapter_unregister(struct hpcap_adapter *adapter)
+{
+	/* Its number is free when its device nodes are gone. */
+	mutex_lock(&adapters_lock);
+	while (adapter->count)
+		hpcap_adapter_remove_queue(adapter);
+	list_del(&adapter->list);
+	mutex_unlock(&adapters_lock);
+	pr_info("hpcap%u: gone\n", adapter->info.number);
+	netdev_put(adapter->info.netdev, &adapter->netdev_tracker);
+	kfree(adapter);
+}
+EXPORT_SYMBOL_GPL(hpcap_adapter_unregister);
+
+void hpcap_rxq_start(struct hpcap_adapter *adapter, u32 queue, void *rx)
+{
+	struct hpcap_rxq *rxq;
+
+	if (WARN_ON_ONCE(queue >= adapter->count || !rx))
+		return;
+	rxq = adapter->queues[queue];
+	mutex_lock(&rxq->lock);
+	/* What the last harvest of the former one brought was released when it was stopped. */
+	WARN_ON_ONCE(rxq->rx);
+	rxq->rx = rx;
+	mutex_unlock(&rxq->lock);
+	hpcap_rxq_kick(rxq);
+	pr_debug("hpcap_%u_%u: started\n", rxq->number, rxq->index);
+}
+EXPORT_SYMBOL_GPL(hpcap_rxq_start);
+
+void hpcap_rxq_stop(struct hpcap_adapter *adapter, u32 queue)
+{
+	struct hpcap_rxq *rxq;
+
+	if (WARN_ON_ONCE(queue >= adapter->count))
+		return;
+	rxq = adapter->queues[queue];
+	/* Whoever looks at the NIC holds the lock: nobody does when we have it. */
+	mutex_lock(&rxq->lock);
+	hpcap_rxq_drain(rxq);
+	mutex_unlock(&rxq->lock);
+	pr_debug("hpcap_%u_%u: stopped\n", rxq->number, rxq->index);
+}
+EXPORT_SYMBOL_GPL(hpcap_rxq_stop);
+
+void hpcap_rxq_wake(struct hpcap_adapter *adapter, u32 queue)
+{
+	if (queue < adapter->count)
+		hpcap_rxq_kick(adapter->queues[queue]);
+}
+EXPORT_SYMBOL_GPL(hpcap_rxq_wake);

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What holds of a ring between two batches. Looked at after every one in the debug build
+ * (`make DEBUG=1`), and not at all otherwise.
+ */
+#ifndef _HPCAP_CHECK_H
+#define _HPCAP_CHECK_H
+
+#include <linux/bug.h>
+
+#include "ring.h"
+
+#ifdef HPCAP_DEBUG
+
+static inline void hpcap_ring_check(const struct hpcap_ring *r)
+{
+	u32 mask;
+
+	WARN_ON_ONCE(r->published > r->head);
+	/* Announced before it is overwritten. */
+	WARN_ON_ONCE(r->head > r->announced);
+	WARN_ON_ONCE(r->head > r->ring_bytes && r->queue->oldest < r->head - r->ring_bytes);
+	WARN_ON_ONCE(r->queue->oldest > r->head);
+	/* Records end with their file, and there is always room for its end. */
+	WARN_ON_ONCE(r->head > r->file_end || r->file_end - r->file_off > r->file_bytes_max);
+	WARN_ON_ONCE(r->head != r->file_end && r->file_end - r->head < HPCAP_RECORD_BYTES);
+	/* The address of the head, and of a largest record there, is within the double mapping. */
+	WARN_ON_ONCE(r->head < r->lap_off || r->head - r->lap_off > r->ring_bytes);
+	for (mask = r->slot_mask; mask; mask &= mask - 1) {
+		u32 i = __builtin_ctz(mask);
+		const struct hpcap_ring_slot *s = &r->slots[i];
+
+		WARN_ON_ONCE(!s->shared || s->state == HPCAP_SLOT_FREE);
+		/* The unread bytes of a lossless listener stay. */
+		WARN_ON_ONCE(hpcap_ring_holds(s) &&
+			     (s->read_off > r->published ||
+			      r->announced > s->read_off + r->ring_bytes));
+	}
+}
+
+#else
+
+static inline void hpcap_ring_check(const struct hpcap_ring *r)
+{
+}
+
+#endif
+
+#endif /* _HPCAP_CHECK_H */

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * From the NIC into the ring: one batch, its stages, what of it finds no room, and what the NIC
+ * lost before.
+ *
+ * A frame's time is when the poll thread looked, read once for a batch: it came after the look
+ * before, and so the time is late by no more than the pause between two looks. That is a few
+ * microseconds under load, and 100 us on an idle link (poll.c); a NIC that stamps does better.
+ *
+ * Debug messages: `file harvest.c +p` in /proc/dynamic_debug/control.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/kernel.h>
+
+#include "rxq.h"
+#include "trace.h"
+
+/*
+ * An interface that goes down leaves what its ring holds: 4096 descriptors. More than that is
+ * one that has not stopped to receive, and there must be an end.
+ */
+#define HPCAP_DRAIN_FRAMES	(4 * 4096)
+
+bool hpcap_rxq_holds(const struct hpcap_rxq *rxq)
+{
+	return rxq->unreleased;
+}
+
+static void hpcap_rxq_release_batch(struct hpcap_rxq *rxq)
+{
+	rxq->adapter->ops->release(rxq->rx, rxq->harvested);
+	rxq->unreleased = false;
+}
+
+/* What is left of the batch goes nowhere. */
+static void hpcap_rxq_drop_rest(struct hpcap_rxq *rxq)
+{
+	struct hpcap_batch *batch = rxq->batch;
+	u32 n = batch->n - rxq->pushed;
+	u64 bytes = 0;
+
+	for (; rxq->pushed < batch->n; rxq->pushed++)
+		bytes += batch->frames[rxq->pushed].len;
+	if (n)
+		hpcap_ring_account(&rxq->ring, HPCAP_RING_FULL, n, bytes);
+}
+
+/* As much of the batch as there is room for; the rest according to when_full. */
+static void hpcap_rxq_push(struct hpcap_rxq *rxq)
+{
+	struct hpcap_batch *batch = rxq->batch;
+	struct hpcap_frame *frames = batch->frames + rxq->pushed;
+	u32 n = batch->n - rxq->pushed;
+
+	if (rxq->marks)
+		n = hpcap_ring_push_marked(&rxq->ring, frames, rxq->marks + rxq->pushed, n);
+	else
+		n = hpcap_ring_push_batch(&rxq->ring, frames, n);
+	rxq->pushed += n;
+	if (rxq->pushed < batch->n) {
+		if (rxq->settings.when_full == HPCAP_FULL_HOLD)
+			return;
+		hpcap_rxq_drop_rest(rxq);
+	}
+	hpcap_rxq_release_batch(rxq);
+}
+
+u32 hpcap_rxq_harvest(struct hpcap_rxq *rxq, ktime_t clock)
+{
+	struct timespec64 now = ktime_to_timespec64(ktime_mono_to_real(clock));
+	struct hpcap_batch *batch = rxq->batch;
+
+	if (!rxq->rx)
+		return 0;
+	if (rxq->unreleased) {
+		/* Not harvested anew: the stages have seen these frames. */
+		hpcap_rxq_push(rxq);
+		return 0;
+	}
+	batch->n = 0;
+	batch->errors.frames = 0;
+	batch->errors.bytes = 0;
+	rxq->adapter->ops->harvest(rxq->rx, batch, rxq->burst, &now);
+	if (!batch->n && !batch->errors.frames)
+		return 0;
+	trace_hpcap_harvest(rxq, batch);
+	rxq->harvested = batch->n;
+	rxq->pushed = 0;
+	rxq->unreleased = true;
+	if (batch->errors.frames)
+		hpcap_ring_account(&rxq->ring, HPCAP_NIC_ERROR, batch->errors.frames,
+				   batch->errors.bytes);
+	rxq->marks = hpcap_stages_batch(rxq);
+	hpcap_rxq_push(rxq);
+	return rxq->harvested + (u32)batch->errors.frames;
+}
+
+void hpcap_rxq_count(struct hpcap_rxq *rxq)
+{
+	struct hpcap_nic_counters now = rxq->seen;
+
+	if (!rxq->rx)
+		return;
+	rxq->adapter->ops->counters(rxq->rx, &now);
+	/* Less than before can only be a driver's mistake: nothing is taken back. */
+	if (now.missed > rxq->seen.missed) {
+		hpcap_ring_account(&rxq->ring, HPCAP_NIC_MISSED, now.missed - rxq->seen.missed,
+				   0);
+		pr_debug("hpcap_%u_%u: the NIC missed %llu\n", rxq->number, rxq->index,
+			 now.missed - rxq->seen.missed);
+	}
+	if (now.errors > rxq->seen.errors) {
+		hpcap_ring_account(&rxq->ring, HPCAP_NIC_ERROR, now.errors - rxq->seen.errors, 0);
+		pr_debug("hpcap_%u_%u: %llu damaged\n", rxq->number, rxq->index,
+			 now.errors - rxq->seen.errors);
+	}
+	rxq->seen = now;
+	rxq->counted_ns = ktime_get_ns();
+}
+
+void hpcap_rxq_drain(struct hpcap_rxq *rxq)
+{
+	u32 frames = 0;
+
+	if (!rxq->rx)
+		return;
+	while (frames < HPCAP_DRAIN_FRAMES) {
+		u32 n = hpcap_rxq_harvest(rxq, ktime_get());
+
+		if (rxq->unreleased) {
+			/* The NIC goes: there is no later. */
+			hpcap_rxq_drop_rest(rxq);
+			hpcap_rxq_release_batch(rxq);
+		} else if (!n) {
+			break;
+		}
+		frames += max(n, 1u);
+	}
+	hpcap_rxq_count(rxq);
+	rxq->rx = NULL;
+	hpcap_rxq_service(rxq);
+}

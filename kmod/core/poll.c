@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The poll thread: takes frames from the NIC and puts them into the ring, for ever.
+ *
+ * It holds the queue's lock for one batch at a time. Between two batches it gives way: to
+ * whoever waits for the lock (the mutex hands itself over to one who waited in vain), to the
+ * scheduler, and to RCU, tasks' RCU included, which would otherwise wait for a thread that never
+ * sleeps. So nothing has to be told to the watchdogs.
+ *
+ * What it does when the NIC has nothing:
+ *
+ *	adaptive  Looks on without a pause for HPCAP_SPIN_NS, then sleeps for half of the time
+ *		  that has passed without a frame, HPCAP_NAP_MAX_NS at most. The first frame
+ *		  after a pause is seen, and stamped, late by that much. 4096 descriptors hold
+ *		  what comes in 275 us at the line rate of 60-byte frames (14.88 million/s): none
+ *		  is lost to a nap. An idle link costs some 10,000 wake-ups a second.
+ *	busy	  Never sleeps while the interface is up. Every frame is seen within the time of
+ *		  one look, for the price of a whole CPU, which should run nothing else.
+ *
+ * While the interface is down, either looks after its listeners every HPCAP_DOWN_NS.
+ *
+ * Debug messages: `file poll.c +p` in /proc/dynamic_debug/control.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/cpumask.h>
+#include <linux/hrtimer.h>
+#include <linux/kthread.h>
+#include <linux/rcupdate.h>
+#include <linux/sched.h>
+#include <linux/topology.h>
+
+#include "rxq.h"
+
+#define HPCAP_SPIN_NS		(30ull * 1000)
+#define HPCAP_NAP_MIN_NS	(10ull * 1000)
+#define HPCAP_NAP_MAX_NS	(100ull * 1000)
+#define HPCAP_FULL_NS		(50ull * 1000)
+#define HPCAP_DOWN_NS		(10ull * 1000 * 1000)
+#define HPCAP_COUNT_NS		(100ull * 1000 * 1000)
+
+/* What a look at the queue found. */
+struct hpcap_look {
+	u64 clock_ns;
+	u32 brought;		/* frames and errors */
+	bool up;
+	bool busy;
+	bool full;		/* the ring */
+	bool more;		/* to do at once */
+	bool soon;		/* to do after HPCAP_RING_WAKE_NS */
+};
+
+static struct hpcap_look hpcap_poll_look(struct hpcap_rxq *rxq)
+{
+	struct hpcap_look look = {};
+	ktime_t clock;
+
+	mutex_lock(&rxq->lock);
+	clock = ktime_get();
+	look.clock_ns = ktime_to_ns(clock);
+	look.up = rxq->rx;
+	look.brought = hpcap_rxq_harvest(rxq, clock);
+	if (look.up && look.clock_ns - rxq->counted_ns >= HPCAP_COUNT_NS)
+		hpcap_rxq_count(rxq);
+	hpcap_rxq_service_at(rxq, clock);
+	look.busy = rxq->settings.poll == HPCAP_POLL_BUSY;
+	look.full = rxq->ring.full;
+	look.more = rxq->ring.file_wanted && !rxq->ring.full;
+	look.soon = rxq->ring.wake_late;
+	mutex_unlock(&rxq->lock);
+	return look;
+}
+
+/* How long to sleep after this look, when there has been no frame for so long. */
+static u64 hpcap_poll_nap_ns(const struct hpcap_look *look, u64 idle_ns)
+{
+	u64 nap_ns;
+
+	if (look->more || look->brought)
+		return 0;
+	if (look->up && (look->busy || (!look->full && idle_ns < HPCAP_SPIN_NS)))
+		return 0;
+	if (!look->up)
+		nap_ns = HPCAP_DOWN_NS;
+	else if (look->full)
+		nap_ns = HPCAP_FULL_NS;
+	else
+		nap_ns = clamp(idle_ns / 2, HPCAP_NAP_MIN_NS, HPCAP_NAP_MAX_NS);
+	return look->soon ? min_t(u64, nap_ns, HPCAP_RING_WAKE_NS) : nap_ns;
+}
+
+/* Sleeps, unless it was kicked since the look before. */
+static void hpcap_poll_nap(struct hpcap_rxq *rxq, u64 nap_ns)
+{
+	ktime_t timeout = ns_to_ktime(nap_ns);
+	DEFINE_WAIT(wait);
+
+	prepare_to_wait(&rxq->idle, &wait, TASK_IDLE);
+	if (!READ_ONCE(rxq->kicked) && !kthread_should_stop())
+		schedule_hrtimeout_range(&timeout, nap_ns / 8, HRTIMER_MODE_REL);
+	finish_wait(&rxq->idle, &wait);
+}
+
+static int hpcap_poll_main(void *arg)
+{
+	struct hpcap_rxq *rxq = arg;
+	u64 frames_ns = 0;
+
+	if (hpcap_poll_bind(rxq, READ_ONCE(rxq->settings.cpu)))
+		pr_warn("hpcap_%u_%u: cannot run on its CPU\n", rxq->number, rxq->index);
+	while (!kthread_should_stop()) {
+		struct hpcap_look look;
+		u64 nap_ns;
+
+		WRITE_ONCE(rxq->kicked, false);
+		/* A kick after this is one for the next look. */
+		smp_mb();
+		look = hpcap_poll_look(rxq);
+		if (look.brought)
+			frames_ns = look.clock_ns;
+		nap_ns = hpcap_poll_nap_ns(&look, look.clock_ns - frames_ns);
+		if (nap_ns)
+			hpcap_poll_nap(rxq, nap_ns);
+		else if (!look.brought)
+			cpu_relax();
+		cond_resched_tasks_rcu_qs();
+	}
+	return 0;
+}
+
+void hpcap_rxq_kick(struct hpcap_rxq *rxq)
+{
+	WRITE_ONCE(rxq->kicked, true);
+	/* Pairs with prepare_to_wait(): either it sees the kick, or we see that it sleeps. */
+	if (wq_has_sleeper(&rxq->idle))
+		wake_up(&rxq->idle);
+}
+
+int hpcap_poll_bind(struct hpcap_rxq *rxq, int cpu)
+{
+	const struct cpumask *mask = cpu_online_mask;
+	int err;
+
+	if (cpu >= 0)
+		mask = cpumask_of(cpu);
+	else if (rxq->node != NUMA_NO_NODE && cpumask_intersects(cpumask_of_node(rxq->node), mask))
+		mask = cpumask_of_node(rxq->node);
+	err = set_cpus_allowed_ptr(rxq->thread, mask);
+	if (!err)
+		WRITE_ONCE(rxq->settings.cpu, cpu);
+	pr_debug("hpcap_%u_%u: on CPU %d: %d\n", rxq->number, rxq->index, cpu, err);
+	return err;
+}
+
+int hpcap_poll_create(struct hpcap_rxq *rxq)
+{
+	/* Queues one after the other, on the NIC's node first. */
+	static atomic_t spread = ATOMIC_INIT(0);
+	struct task_struct *thread;
+
+	if (rxq->settings.cpu < 0)
+		rxq->settings.cpu = cpumask_local_spread((u32)atomic_inc_return(&spread) - 1,
+							 rxq->node);
+	thread = kthread_create_on_node(hpcap_poll_main, rxq, rxq->node, "hpcap_%u_%u",
+					rxq->number, rxq->index);
+	if (IS_ERR(thread))
+		return PTR_ERR(thread);
+	/* It lives until it was waited for, although it might end before. */
+	rxq->thread = thread;
+	return 0;
+}
+
+void hpcap_poll_stop(struct hpcap_rxq *rxq)
+{
+	kthread_stop(rxq->thread);
+	rxq->thread = NULL;
+}

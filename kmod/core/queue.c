@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A queue from its first ring to its last reference: what its page says, another ring, the
+ * service of its listeners, its end.
+ *
+ * Debug messages: `file queue.c +p` in /proc/dynamic_debug/control.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/err.h>
+#include <linux/module.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/utsname.h>
+
+#include "check.h"
+#include "rxq.h"
+#include "trace.h"
+
+/* A harvest is an eighth of the ring at most, in frames of this size: small rings flow, too. */
+#define HPCAP_BURST_FRAME	2048
+#define HPCAP_BURST_MIN		16
+
+/* The constant part of the page, all but the sizes, which memory.c fills in. */
+static void hpcap_rxq_describe(struct hpcap_rxq *rxq, struct hpcap_queue *queue)
+{
+	const struct hpcap_adapter_info *info = &rxq->adapter->info;
+
+	queue->flags = (rxq->settings.plain ? HPCAP_QUEUE_PLAIN : 0) |
+		       (rxq->settings.look_back ? HPCAP_QUEUE_LOOK_BACK : 0);
+	queue->caplen = rxq->settings.caplen;
+	queue->start_ns = ktime_get_real_ns();
+	queue->link_type = info->link_type;
+	queue->producer_pid = task_pid_nr(rxq->thread);
+	queue->adapter = rxq->number;
+	queue->queue = rxq->index;
+	if (info->netdev)
+		strscpy(queue->interface, info->netdev->name, sizeof(queue->interface));
+	else
+		snprintf(queue->interface, sizeof(queue->interface), "hpcap%u", rxq->number);
+	strscpy(queue->host, init_utsname()->nodename, sizeof(queue->host));
+	strscpy(queue->clock_source, rxq->adapter->ops->clock_source,
+		sizeof(queue->clock_source));
+	strscpy(queue->software, "hpcap.ko " HPCAP_VERSION, sizeof(queue->software));
+	hpcap_stages_describe(&rxq->stages, queue->filter, sizeof(queue->filter));
+	snprintf(queue->source, sizeof(queue->source), "%s %s queue %u", info->driver,
+		 queue->interface, rxq->index);
+}
+
+/* A ring in `memory`, from its first byte. -EINVAL leaves the queue as it was. Under `lock`. */
+static int hpcap_rxq_begin(struct hpcap_rxq *rxq, struct hpcap_memory *memory)
+{
+	struct hpcap_ring *ring = kzalloc(sizeof(*ring), GFP_KERNEL);
+	u64 burst = memory->ring_bytes / 8 / HPCAP_BURST_FRAME;
+	int err;
+
+	if (!ring)
+		return -ENOMEM;
+	hpcap_rxq_describe(rxq, memory->queue);
+	err = hpcap_ring_init(ring, memory->ring, memory->queue);
+	if (!err) {
+		rxq->ring = *ring;
+		rxq->memory = memory;
+		rxq->settings.ring_bytes = memory->ring_bytes;
+		rxq->burst = clamp_t(u64, burst, HPCAP_BURST_MIN, HPCAP_BATCH);
+		rxq->file_off = ring->file_off;
+		rxq->gaps = 0;
+	}
+	kfree(ring);
+	return err;
+}
+
+struct hpcap_rxq *hpcap_rxq_create(struct hpcap_adapter *adapter, u32 index)
+{
+	struct hpcap_memory *memory;
+	struct hpcap_rxq *rxq;
+	int err = -ENOMEM;
+
+	rxq = kzalloc(sizeof(*rxq), GFP_KERNEL);
+	if (!rxq)
+		return ERR_PTR(-ENOMEM);
+	rxq->adapter = adapter;
+	rxq->number = adapter->info.number;
+	rxq->index = index;
+	rxq->node = adapter->info.parent ? dev_to_node(adapter->info.parent) : NUMA_NO_NODE;
+	rxq->next_id = 1;
+	rxq->settings = hpcap_default_settings();
+	hpcap_stages_init(&rxq->stages);
+	mutex_init(&rxq->lock);
+	init_waitqueue_head(&rxq->changed);
+	init_waitqueue_head(&rxq->idle);
+	rxq->batch = kzalloc_node(sizeof(*rxq->batch), GFP_KERNEL, rxq->node);
+	if (!rxq->batch)
+		goto free_rxq;
+	err = hpcap_poll_create(rxq);
+	if (err)
+		goto free_batch;
+	memory = hpcap_memory_alloc(rxq->settings.ring_bytes, rxq->node);
+	if (IS_ERR(memory)) {
+		err = PTR_ERR(memory);
+		pr_err("hpcap_%u_%u: no ring of %llu bytes (%d)\n", rxq->number, index,
+		       rxq->settings.ring_bytes, err);
+		goto stop_poll;
+	}
+	err = hpcap_rxq_begin(rxq, memory);
+	if (err)
+		goto put_memory;
+	return rxq;
+
+put_memory:
+	hpcap_memory_put(memory);
+stop_poll:
+	hpcap_poll_stop(rxq);
+free_batch:
+	kfree(rxq->batch);
+free_rxq:
+	kfree(rxq);
+	return ERR_PTR(err);
+}
+
+void hpcap_rxq_release(struct device *dev)
+{
+	struct hpcap_rxq *rxq = container_of(dev, struct hpcap_rxq, dev);
+
+	hpcap_memory_put(rxq->memory);
+	hpcap_stages_free(&rxq->stages);
+	kfree(rxq->batch);
+	mutex_destroy(&rxq->lock);
+	kfree(rxq);
+}
+
+int hpcap_rxq_set_memory(struct hpcap_rxq *rxq, struct hpcap_memory *memory)
+{
+	struct hpcap_memory *old = NULL;
+	int err;
+
+	mutex_lock(&rxq->lock);
+	if (!rxq->adapter) {
+		err = -ENODEV;
+	} else if (rxq->ring.slot_mask) {
+		err = -EBUSY;
+	} else {
+		/* What was lost until now belongs to the old ring. */
+		hpcap_rxq_count(rxq);
+		hpcap_rxq_service(rxq);
+		old = rxq->memory;
+		err = hpcap_rxq_begin(rxq, memory);
+	}
+	if (!err) {
+		/* Whoever observes the old one sees its end. */
+		smp_store_release(&old->queue->state, HPCAP_QUEUE_ENDED);
+		wake_up_all(&rxq->changed);
+	}
+	mutex_unlock(&rxq->lock);
+	if (!err)
+		hpcap_memory_put(old);
+	pr_debug("hpcap_%u_%u: ring of %llu bytes: %d\n", rxq->number, rxq->index,
+		 memory->ring_bytes, err);
+	return err;
+}
+
+void hpcap_rxq_end(struct hpcap_rxq *rxq)
+{
+	struct hpcap_ring *r = &rxq->ring;
+	u32 mask;
+
+	mutex_lock(&rxq->lock);
+	hpcap_rxq_drain(rxq);
+	hpcap_rxq_service(rxq);
+	hpcap_ring_end(r, 0);
+	for (mask = r->slot_mask; mask; mask &= mask - 1)
+		WRITE_ONCE(r->slots[__builtin_ctz(mask)].shared->waiting, 0);
+	hpcap_chardev_wake(rxq, r->slot_mask);
+	rxq->adapter = NULL;
+	wake_up_all(&rxq->changed);
+	mutex_unlock(&rxq->lock);
+	pr_debug("hpcap_%u_%u: ended\n", rxq->number, rxq->index);
+}
+
+void hpcap_rxq_service_at(struct hpcap_rxq *rxq, ktime_t clock)
+{
+	struct hpcap_ring *r = &rxq->ring;
+	u64 published = r->published;
+	u32 wake;
+
+	/* Nothing more is published behind the end. */
+	if (!rxq->adapter)
+		return;
+	wake = hpcap_ring_service(r, ktime_to_ns(clock), ktime_to_ns(ktime_mono_to_real(clock)));
+	if (wake)
+		hpcap_chardev_wake(rxq, wake);
+	if (r->file_off != rxq->file_off) {
+		rxq->file_off = r->file_off;
+		wake_up_all(&rxq->changed);
+	}
+	if (r->published != published)
+		trace_hpcap_publish(rxq, r->published - published);
+	if (r->queue->gaps != rxq->gaps) {
+		rxq->gaps = r->queue->gaps;
+		trace_hpcap_gap(rxq);
+	}
+	hpcap_ring_check(r);
+}
+
+void hpcap_rxq_service(struct hpcap_rxq *rxq)
+{
+	hpcap_rxq_service_at(rxq, ktime_get());
+}
+
+void hpcap_rxq_ledger(struct hpcap_rxq *rxq, struct hpcap_count ledger[HPCAP_LEDGER_REASONS])
+{
+	mutex_lock(&rxq->lock);
+	hpcap_rxq_count(rxq);
+	hpcap_rxq_service(rxq);
+	memcpy(ledger, rxq->ring.ledger, sizeof(rxq->ring.ledger));
+	mutex_unlock(&rxq->lock);
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What can be set of a queue, and how it is written. The module's parameters are what a new
+ * queue begins with; its files below /sys/class/hpcap/hpcap_N_Q/ change it later.
+ */
+#ifndef _HPCAP_SETTINGS_H
+#define _HPCAP_SETTINGS_H
+
+#include <linux/types.h>
+
+/* What a poll thread does when the NIC has nothing. poll.c says what each costs. */
+enum hpcap_poll {
+	HPCAP_POLL_ADAPTIVE,
+	HPCAP_POLL_BUSY,
+};
+
+/* What becomes of frames while a lossless listener holds the ring back. */
+enum hpcap_full {
+	/*
+	 * They are dropped and accounted as ring_full: the NIC's ring stays free for what comes
+	 * when there is room again.
+	 */
+	HPCAP_FULL_DROP,
+	/*
+	 * They stay in the NIC, whose ring fills up: further frames are lost there, and accounted
+	 * as nic_missed, unless the link has flow control or the sender waits. Nothing is lost
+	 * to a stall that is shorter than the NIC's ring is long.
+	 */
+	HPCAP_FULL_HOLD,
+};
+
+struct hpcap_settings {
+	u64 ring_bytes;
+	enum hpcap_poll poll;
+	enum hpcap_full when_full;
+	u32 caplen;		/* 0: whole frames */
+	int cpu;		/* of the poll thread; -1: any of the NIC's node */
+	bool plain;		/* the next ring is without tags */
+	bool look_back;		/* the next ring captures without listeners */
+};
+
+/* One of them as text. */
+struct hpcap_setting {
+	/* With a newline behind it, or not. -EINVAL changes nothing. */
+	int (*parse)(const char *text, struct hpcap_settings *settings);
+	/* A line into a page of sysfs; returns its length. */
+	int (*show)(char *page, const struct hpcap_settings *settings);
+};
+
+extern const struct hpcap_setting hpcap_setting_ring_bytes;	/* "64M", "3G", "1048576" */
+extern const struct hpcap_setting hpcap_setting_poll;
+extern const struct hpcap_setting hpcap_setting_when_full;
+extern const struct hpcap_setting hpcap_setting_caplen;
+extern const struct hpcap_setting hpcap_setting_cpu;		/* -1, or one that is online */
+extern const struct hpcap_setting hpcap_setting_plain;
+extern const struct hpcap_setting hpcap_setting_look_back;
+
+/* What the module's parameters say now. */
+struct hpcap_settings hpcap_default_settings(void);
+
+#endif /* _HPCAP_SETTINGS_H */

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The stages of a queue, and how they are exchanged while frames flow.
+ *
+ * Debug messages: `file stages.c +p` in /proc/dynamic_debug/control.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/ctype.h>
+#include <linux/random.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/vmalloc.h>
+
+#include "rxq.h"
+#include "stages.h"
+
+void hpcap_stages_init(struct hpcap_stages *stages)
+{
+	/* The defaults of hpcapd's --dedup. */
+	stages->wish.settings = (struct hpcap_dedup_settings) {
+		.window = 32768,
+		.compare_bytes = 70,
+		.age_ns = 2 * HPCAP_NS_PER_S,
+		.action = HPCAP_DEDUP_DROP,
+	};
+}
+
+void hpcap_stages_free(struct hpcap_stages *stages)
+{
+	kvfree(stages->program);
+	vfree(stages->window);
+}
+
+const u8 *hpcap_stages_batch(struct hpcap_rxq *rxq)
+{
+	struct hpcap_stages *stages = &rxq->stages;
+	struct hpcap_batch *batch = rxq->batch;
+	struct hpcap_count count;
+
+	if (stages->program) {
+		batch->n = hpcap_filter_batch(stages->program, batch->frames, batch->n, &count);
+		if (count.frames)
+			hpcap_ring_account(&rxq->ring, HPCAP_FILTERED, count.frames, count.bytes);
+	}
+	/* What nobody gets is no duplicate, as in the original. */
+	if (!stages->window || (!rxq->ring.listeners && !rxq->ring.look_back))
+		return NULL;
+	batch->n = hpcap_dedup_batch(&stages->dedup, batch->frames, batch->n, stages->marks,
+				     &count);
+	if (!count.frames)
+		return NULL;
+	if (stages->dedup.action == HPCAP_DEDUP_MARK)
+		return stages->marks;
+	hpcap_ring_account(&rxq->ring, HPCAP_DUPLICATE, count.frames, count.bytes);
+	return NULL;
+}
+
+void hpcap_stages_describe(const struct hpcap_stages *stages, char *text, size_t bytes)
+{
+	memset(text, 0, bytes);
+	if (stages->program && !stages->expression[0])
+		snprintf(text, bytes, "classic BPF, %u instructions", stages->instructions);
+	else
+		strscpy(text, stages->expression, bytes);
+}
+
+/* A line of comment before the program, without `#` and blanks; returns what follows it. */
+static const char *hpcap_stages_expression(const char *text, const char *end, char *expression,
+					   size_t bytes)
+{
+	const char *line_end;
+	size_t n;
+
+	if (text == end || *text != '#')
+		return text;
+	for (text++; text < end && (*text == ' ' || *text == '\t'); text++)
+		;
+	line_end = memchr(text, '\n', end - text) ?: end;
+	n = min_t(size_t, line_end - text, bytes - 1);
+	memcpy(expression, text, n);
+	expression[n] = '\0';
+	return line_end < end ? line_end + 1 : end;
+}
+
+/* NULL where there is none; ERR_PTR. */
+static struct hpcap_insn *hpcap_stages_parse(const char *text, size_t len, u32 *instructions)
+{
+	struct hpcap_insn *program;
+	int n;
+
+	*instructions = 0;
+	for (; len && isspace(*text); len--)
+		text++;
+	if (!len)
+		return NULL;
+	program = kvmalloc_array(HPCAP_FILTER_MAX, sizeof(*program), GFP_KERNEL);
+	if (!program)
+		return ERR_PTR(-ENOMEM);
+	n = hpcap_filter_parse(text, len, program, HPCAP_FILTER_MAX);
+	if (n < 0) {
+		kvfree(program);
+		return ERR_PTR(n);
+	}
+	*instructions = n;
+	return program;
+}
+
+int hpcap_stages_set_filter(struct hpcap_rxq *rxq, const char *text, size_t len)
+{
+	struct hpcap_stages *stages = &rxq->stages;
+	const char *end = text + len, *start;
+	char expression[sizeof(stages->expression)] = "";
+	struct hpcap_insn *program;
+	u32 instructions;
+
+	start = hpcap_stages_expression(text, end, expression, sizeof(expression));
+	program = hpcap_stages_parse(start, end - start, &instructions);
+	if (IS_ERR(program))
+		return PTR_ERR(program);
+	if (!program)
+		expression[0] = '\0';
+
+	mutex_lock(&rxq->lock);
+	swap(stages->program, program);
+	stages->instructions = instructions;
+	memcpy(stages->expression, expression, sizeof(expression));
+	hpcap_stages_describe(stages, rxq->ring.header.filter, sizeof(rxq->ring.header.filter));
+	/* The header of every file is true for all of it. */
+	if (!rxq->ring.plain && !hpcap_ring_file_is_fresh(&rxq->ring))
+		hpcap_ring_want_file(&rxq->ring);
+	mutex_unlock(&rxq->lock);
+	hpcap_rxq_kick(rxq);
+	kvfree(program);
+	pr_debug("hpcap_%u_%u: filter of %u instructions\n", rxq->number, rxq->index,
+		 instructions);
+	return 0;
+}
+
+/* Whether a window that was made for `a` serves `b`. */
+static bool hpcap_stages_same_window(const struct hpcap_dedup_wish *a,
+				     const struct hpcap_dedup_wish *b)
+{
+	return a->enabled == b->enabled && a->settings.window == b->settings.window &&
+	       a->settings.compare_bytes == b->settings.compare_bytes &&
+	       a->settings.ignore == b->settings.ignore;
+}
+
+int hpcap_stages_set_dedup(struct hpcap_rxq *rxq, const struct hpcap_dedup_wish *wish)
+{
+	struct hpcap_stages *stages = &rxq->stages;
+	struct hpcap_dedup_settings settings = wish->settings;
+	u64 bytes = hpcap_dedup_memory(&settings);
+	struct hpcap_dedup dedup = {};
+	void *window = NULL;
+	bool renew;
+
+	if (!bytes)
+		return -EINVAL;
+	mutex_lock(&rxq->lock);
+	renew = !hpcap_stages_same_window(&stages->wish, wish);
+	if (!renew) {
+		stages->wish = *wish;
+		stages->dedup.age_ns = settings.age_ns;
+		stages->dedup.action = settings.action;
+	}
+	mutex_unlock(&rxq->lock);
+	if (!renew)
+		return 0;
+
+	if (wish->enabled) {
+		window = vmalloc_node(bytes, rxq->node);
+		if (!window)
+			return -ENOMEM;
+		settings.seed = get_random_u64();
+		hpcap_dedup_init(&dedup, &settings, window);
+	}
+	mutex_lock(&rxq->lock);
+	swap(stages->window, window);
+	stages->dedup = dedup;
+	stages->wish = *wish;
+	mutex_unlock(&rxq->lock);
+	vfree(window);
+	pr_debug("hpcap_%u_%u: window of %llu bytes\n", rxq->number, rxq->index,
+		 wish->enabled ? bytes : 0);
+	return 0;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What a batch goes through between the NIC and the ring: the filter, then the removal of
+ * duplicates. Both are set while frames flow; what is large is made before, and exchanged under
+ * the queue's lock.
+ */
+#ifndef _HPCAP_STAGES_H
+#define _HPCAP_STAGES_H
+
+#include "dedup.h"
+#include "filter.h"
+
+struct hpcap_rxq;
+
+/* What one can have read and written of the removal of duplicates; `dedup` is made of it. */
+struct hpcap_dedup_wish {
+	struct hpcap_dedup_settings settings;
+	bool enabled;
+};
+
+struct hpcap_stages {
+	struct hpcap_insn *program;	/* NULL: all frames go on */
+	u32 instructions;
+	char expression[256];		/* that the program was made of, where it was told */
+
+	struct hpcap_dedup_wish wish;
+	struct hpcap_dedup dedup;
+	void *window;			/* the memory of `dedup`; NULL: no frame is compared */
+	u8 marks[HPCAP_BATCH];
+};
+
+void hpcap_stages_init(struct hpcap_stages *stages);
+void hpcap_stages_free(struct hpcap_stages *stages);
+
+/*
+ * The batch is what is left of it; the rest is in the ledger. Returns which of its frames are to
+ * be marked as duplicates; NULL: none. Under the queue's lock.
+ */
+const u8 *hpcap_stages_batch(struct hpcap_rxq *rxq);
+
+/*
+ * The filter of `text`: what `tcpdump -ddd` prints, the expression behind a `#` on a line before
+ * it or not; nothing but blanks is no filter. A file starts, whose header has the expression.
+ * -EINVAL and -EOPNOTSUPP as hpcap_filter_parse(), -ENOMEM: it stays as it was.
+ */
+int hpcap_stages_set_filter(struct hpcap_rxq *rxq, const char *text, size_t len);
+/* -EINVAL where a setting is out of its range, -ENOMEM: everything stays as it was. */
+int hpcap_stages_set_dedup(struct hpcap_rxq *rxq, const struct hpcap_dedup_wish *wish);
+
+/* What the header of a file says of the filter. */
+void hpcap_stages_describe(const struct hpcap_stages *stages, char *text, size_t bytes);
+
+/* sysfs_stages.c */
+extern const struct attribute_group hpcap_filter_group;
+extern const struct attribute_group hpcap_dedup_group;
+
+#endif /* _HPCAP_STAGES_H */

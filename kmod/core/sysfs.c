@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A queue in sysfs: /sys/class/hpcap/hpcap_N_Q/. What is written takes effect with the next
+ * batch; what is wrong is refused with -EINVAL, and changes nothing. Every file is read with a
+ * newline at its end, and all but `filter` and `listeners` are one line.
+ */
+#include <linux/kernel.h>
+#include <linux/sysfs.h>
+
+#include "settings.h"
+#include "sysfs.h"
+
+/* -------------------------------------------------------------------- settings */
+
+struct hpcap_setting_attr {
+	struct device_attribute attr;
+	const struct hpcap_setting *setting;
+};
+
+static const struct hpcap_setting *hpcap_attr_setting(struct device_attribute *attr)
+{
+	return container_of(attr, struct hpcap_setting_attr, attr)->setting;
+}
+
+static struct hpcap_settings hpcap_settings_now(struct hpcap_rxq *rxq)
+{
+	struct hpcap_settings settings;
+
+	mutex_lock(&rxq->lock);
+	settings = rxq->settings;
+	mutex_unlock(&rxq->lock);
+	return settings;
+}
+
+static ssize_t setting_show(struct device *dev, struct device_attribute *attr, char *page)
+{
+	struct hpcap_settings settings = hpcap_settings_now(hpcap_to_rxq(dev));
+
+	return hpcap_attr_setting(attr)->show(page, &settings);
+}
+
+static ssize_t setting_store(struct device *dev, struct device_attribute *attr, const char *text,
+			     size_t len)
+{
+	struct hpcap_rxq *rxq = hpcap_to_rxq(dev);
+	int err;
+
+	mutex_lock(&rxq->lock);
+	err = hpcap_attr_setting(attr)->parse(text, &rxq->settings);
+	if (!err)
+		hpcap_ring_set_caplen(&rxq->ring, rxq->settings.caplen);
+	mutex_unlock(&rxq->lock);
+	hpcap_rxq_kick(rxq);
+	return err ?: len;
+}
+
+static ssize_t cpu_store(struct device *dev, struct device_attribute *attr, const char *text,
+			 size_t len)
+{
+	struct hpcap_rxq *rxq = hpcap_to_rxq(dev);
+	struct hpcap_settings settings;
+	int err;
+
+	err = hpcap_setting_cpu.parse(text, &settings) ?: hpcap_poll_bind(rxq, settings.cpu);
+	return err ?: len;
+}
+
+/* A new ring of ordinary pages: offsets and ledger begin anew. -EBUSY while somebody listens. */
+static ssize_t ring_bytes_store(struct device *dev, struct device_attribute *attr,
+				const char *text, size_t len)
+{
+	struct hpcap_rxq *rxq = hpcap_to_rxq(dev);
+	struct hpcap_settings settings;
+	struct hpcap_memory *memory;
+	int err;
+
+	err = hpcap_setting_ring_bytes.parse(text, &settings);
+	if (err)
+		return err;
+	memory = hpcap_memory_alloc(settings.ring_bytes, rxq->node);
+	if (IS_ERR(memory))
+		return PTR_ERR(memory);
+	err = hpcap_rxq_set_memory(rxq, memory);
+	if (err) {
+		hpcap_memory_put(memory);
+		return err;
+	}
+	return len;
+}
+
+static struct hpcap_setting_attr caplen = {
+	__ATTR(caplen, 0644, setting_show, setting_store), &hpcap_setting_caplen
+};
+
+static struct hpcap_setting_attr poll = {
+	__ATTR(poll, 0644, setting_show, setting_store), &hpcap_setting_poll
+};
+
+static struct hpcap_setting_attr when_full = {
+	__ATTR(when_full, 0644, setting_show, setting_store), &hpcap_setting_when_full
+};
+
+/* These two are properties of a ring: the next one has them, after a write to ring_bytes. */
+static struct hpcap_setting_attr plain = {
+	__ATTR(plain, 0644, setting_show, setting_store), &hpcap_setting_plain
+};
+
+static struct hpcap_setting_attr look_back = {
+	__ATTR(look_back, 0644, setting_show, setting_store), &hpcap_setting_look_back
+};
+
+static struct hpcap_setting_attr cpu = {
+	__ATTR(cpu, 0644, setting_show, cpu_store), &hpcap_setting_cpu
+};
+
+static struct hpcap_setting_attr ring_bytes = {
+	__ATTR(ring_bytes, 0644, setting_show, ring_bytes_store), &hpcap_setting_ring_bytes
+};
+
+/* ------------------------------------------------------------------------ state */
+
+static ssize_t page_bytes_show(struct device *dev, struct device_attribute *attr, char *page)
+{
+	struct hpcap_rxq *rxq = hpcap_to_rxq(dev);
+	int n;
+
+	mutex_lock(&rxq->lock);
+	n = sysfs_emit(page, "%llu\n", rxq->memory->page_bytes);
+	mutex_unlock(&rxq->lock);
+	return n;
+}
+
+static DEVICE_ATTR_RO(page_bytes);
+
+/* "running" between hpcap_rxq_start() and hpcap_rxq_stop(), while the interface is up. */
+static ssize_t state_show(struct device *dev, struct device_attribute *attr, char *page)
+{
+	return sysfs_emit(page, "%s\n",
+			  READ_ONCE(hpcap_to_rxq(dev)->rx) ? "running" : "stopped");
+}
+
+static DEVICE_ATTR_RO(state);
+
+static const char *hpcap_listener_contract(const struct hpcap_ring_slot *slot)
+{
+	switch (slot->state) {
+	case HPCAP_SLOT_STARTING:
+		return "starting";
+	case HPCAP_SLOT_KILLED:
+		return "killed";
+	default:
+		return slot->contract == HPCAP_LOSSY ? "lossy" : "lossless";
+	}
+}
+
+/* A line for each: id, pid, uid, contract, lag in bytes, name. 32 of the longest fit a page. */
+static ssize_t listeners_show(struct device *dev, struct device_attribute *attr, char *page)
+{
+	struct hpcap_rxq *rxq = hpcap_to_rxq(dev);
+	struct hpcap_ring *r = &rxq->ring;
+	int n = 0;
+	u32 mask;
+
+	mutex_lock(&rxq->lock);
+	hpcap_ring_refresh(r);
+	for (mask = r->slot_mask; mask; mask &= mask - 1) {
+		u32 i = __builtin_ctz(mask);
+		const struct hpcap_listener *l = &r->queue->listeners[i];
+		const struct hpcap_ring_slot *s = &r->slots[i];
+
+		n += sysfs_emit_at(page, n, "%llu %u %u %s %llu %.*s\n", l->id, l->pid, l->uid,
+				   hpcap_listener_contract(s),
+				   s->state == HPCAP_SLOT_ACTIVE ? r->head - s->read_off : 0,
+				   (int)sizeof(l->name), l->name);
+	}
+	mutex_unlock(&rxq->lock);
+	return n ?: sysfs_emit(page, "\n");
+}
+
+static DEVICE_ATTR_RO(listeners);
+
+static struct attribute *queue_attrs[] = {
+	&caplen.attr.attr,
+	&poll.attr.attr,
+	&when_full.attr.attr,
+	&plain.attr.attr,
+	&look_back.attr.attr,
+	&cpu.attr.attr,
+	&ring_bytes.attr.attr,
+	&dev_attr_page_bytes.attr,
+	&dev_attr_state.attr,
+	&dev_attr_listeners.attr,
+	NULL
+};
+
+static const struct attribute_group queue_group = {
+	.attrs = queue_attrs,
+};
+
+/* ----------------------------------------------------------------------- ledger */
+
+struct hpcap_ledger_attr {
+	struct device_attribute attr;
+	u32 reason;
+};
+
+/* Frames and bytes, counted from the start of the ring. */
+static ssize_t ledger_show(struct device *dev, struct device_attribute *attr, char *page)
+{
+	u32 reason = container_of(attr, struct hpcap_ledger_attr, attr)->reason;
+	struct hpcap_count ledger[HPCAP_LEDGER_REASONS];
+
+	hpcap_rxq_ledger(hpcap_to_rxq(dev), ledger);
+	return sysfs_emit(page, "%llu %llu\n", ledger[reason].frames, ledger[reason].bytes);
+}
+
+static struct hpcap_ledger_attr captured = {
+	__ATTR(captured, 0444, ledger_show, NULL), HPCAP_CAPTURED
+};
+
+static struct hpcap_ledger_attr duplicate = {
+	__ATTR(duplicate, 0444, ledger_show, NULL), HPCAP_DUPLICATE
+};
+
+static struct hpcap_ledger_attr filtered = {
+	__ATTR(filtered, 0444, ledger_show, NULL), HPCAP_FILTERED
+};
+
+static struct hpcap_ledger_attr no_listener = {
+	__ATTR(no_listener, 0444, ledger_show, NULL), HPCAP_NO_LISTENER
+};
+
+static struct hpcap_ledger_attr ring_full = {
+	__ATTR(ring_full, 0444, ledger_show, NULL), HPCAP_RING_FULL
+};
+
+static struct hpcap_ledger_attr nic_missed = {
+	__ATTR(nic_missed, 0444, ledger_show, NULL), HPCAP_NIC_MISSED
+};
+
+static struct hpcap_ledger_attr nic_error = {
+	__ATTR(nic_error, 0444, ledger_show, NULL), HPCAP_NIC_ERROR
+};
+
+static struct attribute *ledger_attrs[] = {
+	&captured.attr.attr,
+	&duplicate.attr.attr,
+	&filtered.attr.attr,
+	&no_listener.attr.attr,
+	&ring_full.attr.attr,
+	&nic_missed.attr.attr,
+	&nic_error.attr.attr,
+	NULL
+};
+
+static const struct attribute_group ledger_group = {
+	.name = "ledger",
+	.attrs = ledger_attrs,
+};
+
+const struct attribute_group *hpcap_rxq_groups[] = {
+	&queue_group,
+	&ledger_group,
+	&hpcap_filter_group,
+	&hpcap_dedup_group,
+	NULL
+};

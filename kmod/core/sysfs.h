@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the files of a queue in sysfs have in common. */
+#ifndef _HPCAP_SYSFS_H
+#define _HPCAP_SYSFS_H
+
+#include "rxq.h"
+
+static inline struct hpcap_rxq *hpcap_to_rxq(struct device *dev)
+{
+	return container_of(dev, struct hpcap_rxq, dev);
+}
+
+#endif /* _HPCAP_SYSFS_H */
