@@ -6,9 +6,11 @@
 //! | [`pace`] | when the next frame goes onto the wire |
 //! | [`sender`] | the thread that does it |
 //! | [`record`], [`runs`] | what became of every frame |
+//! | [`proof`] | whether RAW files and their ledgers have every one of them |
 
 pub mod content;
 pub mod pace;
+pub mod proof;
 pub mod record;
 pub mod runs;
 pub mod sender;

@@ -1,0 +1,177 @@
+//! The frames that a NIC put into one Rx queue, in order, made again from the record.
+
+use std::fmt;
+
+use hpcap::{Error, Kind, Result};
+
+use super::super::content::Frames;
+use super::super::record::Record;
+use crate::nic::Outcome;
+
+/// Which frame it is: number `frame`, from 0, of segment `segment` of the record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place {
+    pub(super) segment: usize,
+    pub(super) frame: u64,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.segment {
+            0 => write!(f, "frame {}", self.frame),
+            n => write!(f, "frame {} of segment {n}", self.frame),
+        }
+    }
+}
+
+/// Everything in a record, frame after frame.
+#[derive(Debug)]
+pub(super) struct Sent<'r> {
+    record: &'r Record,
+    next: Place,
+    outcomes: Option<(Frames, std::vec::IntoIter<(Outcome, u64)>)>,
+    /// The rest of the run under way.
+    run: Option<(Outcome, u64)>,
+    /// The frame that it stands at.
+    frame: Vec<u8>,
+    place: Place,
+    outcome: Outcome,
+}
+
+impl<'r> Sent<'r> {
+    pub(super) fn new(record: &'r Record) -> Self {
+        let start = Place {
+            segment: 0,
+            frame: 0,
+        };
+        Self {
+            record,
+            next: start,
+            outcomes: None,
+            run: None,
+            frame: Vec::new(),
+            place: start,
+            outcome: Outcome::Down,
+        }
+    }
+
+    /// Moves on to the next frame; `false` at the end.
+    pub(super) fn advance(&mut self) -> Result<bool> {
+        loop {
+            let Some(segment) = self.record.segments.get(self.next.segment) else {
+                return Ok(false);
+            };
+            if self.outcomes.is_none() {
+                let runs: Vec<_> = segment.runs.iter().map(|r| (r.outcome, r.frames)).collect();
+                let frames = Frames::open(&segment.content.parse()?)?;
+                self.outcomes = Some((frames, runs.into_iter()));
+            }
+            let Some((frames, runs)) = &mut self.outcomes else {
+                return Ok(false);
+            };
+            let run = self
+                .run
+                .filter(|(_, left)| *left > 0)
+                .or_else(|| runs.next());
+            let Some((outcome, left)) = run else {
+                self.outcomes = None;
+                self.run = None;
+                self.next = Place {
+                    segment: self.next.segment + 1,
+                    frame: 0,
+                };
+                continue;
+            };
+            self.run = Some((outcome, left.saturating_sub(1)));
+            let Some(frame) = frames.next()? else {
+                return Err(Error::new(
+                    Kind::Format,
+                    format!("make the frames of {} again", segment.content),
+                    format!(
+                        "there are {} of them, and {} were sent",
+                        self.next.frame,
+                        segment.runs.frames()
+                    ),
+                ));
+            };
+            self.frame.clear();
+            self.frame.extend_from_slice(frame);
+            (self.place, self.outcome) = (self.next, outcome);
+            self.next.frame += 1;
+            return Ok(true);
+        }
+    }
+
+    /// The frame that [`advance`](Self::advance) moved to.
+    pub(super) fn frame(&self) -> &[u8] {
+        &self.frame
+    }
+
+    pub(super) fn place(&self) -> Place {
+        self.place
+    }
+
+    pub(super) fn outcome(&self) -> Outcome {
+        self.outcome
+    }
+}
+
+/// Those of one Rx queue.
+#[derive(Debug)]
+pub(super) struct Expected<'r> {
+    sent: Sent<'r>,
+    queue: u16,
+    ended: bool,
+    /// Frames that it has moved past.
+    pub(super) passed: u64,
+}
+
+impl<'r> Expected<'r> {
+    /// Stands at the first frame.
+    pub(super) fn new(record: &'r Record, queue: u16) -> Result<Self> {
+        let mut expected = Self {
+            sent: Sent::new(record),
+            queue,
+            ended: false,
+            passed: 0,
+        };
+        expected.seek()?;
+        Ok(expected)
+    }
+
+    fn seek(&mut self) -> Result<()> {
+        let queue = Outcome::Delivered { queue: self.queue };
+        loop {
+            if !self.sent.advance()? {
+                self.ended = true;
+                return Ok(());
+            }
+            if self.sent.outcome() == queue {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The next frame; `None` after the last.
+    pub(super) fn current(&self) -> Option<(&[u8], Place)> {
+        (!self.ended).then(|| (self.sent.frame(), self.sent.place()))
+    }
+
+    /// Moves past the next frame.
+    pub(super) fn pass(&mut self) -> Result<()> {
+        if !self.ended {
+            self.passed += 1;
+            self.seek()?;
+        }
+        Ok(())
+    }
+
+    /// Moves past `frames` frames; returns how many there were.
+    pub(super) fn skip(&mut self, frames: u64) -> Result<u64> {
+        let before = self.passed;
+        while self.passed - before < frames && !self.ended {
+            self.pass()?;
+        }
+        Ok(self.passed - before)
+    }
+}

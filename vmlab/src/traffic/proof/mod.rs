@@ -1,0 +1,180 @@
+//! Whether every frame that was sent into a NIC is in the files, or in the ledger.
+//!
+//! The record of the traffic says what was sent and what the NIC did with each frame. From it the
+//! frames are made again and compared with RAW files, byte for byte: each frame that the NIC
+//! delivered to a queue is in that queue's files once, whole and in order, or it is missing
+//! where a gap record says so, or the ledger counts it. Every frame that the NIC did not deliver is
+//! in the ledger by the same reason.
+
+mod difference;
+mod expected;
+mod queue;
+mod recording;
+
+use std::fmt;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use hpcap::{Error, Ledger, Reason, Result};
+
+use super::record::Record;
+pub use queue::QueueProof;
+
+/// What was found.
+#[derive(Debug)]
+pub struct Proof {
+    /// The NIC, as the record calls it.
+    pub nic: String,
+    /// Of the record: what was sent, and what became of it.
+    pub record: super::Totals,
+    /// Queue by queue.
+    pub queues: Vec<QueueProof>,
+    /// The ledgers of all queues together.
+    pub ledger: Ledger,
+    /// What does not add up, beside what the queues complain of.
+    pub complaints: Vec<String>,
+}
+
+/// Compares `record` with the RAW files in `raw`, which may be folders.
+///
+/// # Errors
+/// When something cannot be read. What is wrong with the files is no error: see
+/// [`Proof::complaints`].
+pub fn prove(record: &Record, raw: &[PathBuf]) -> Result<Proof> {
+    let recordings = recording::find(raw)?;
+    let adapters: Vec<_> = recordings.keys().map(|q| q.adapter).collect();
+    if adapters.first() != adapters.last() {
+        return Err(Error::usage(
+            "the files are of several interfaces",
+            "expected those of the one interface that the record is about",
+        ));
+    }
+    let mut proof = Proof {
+        nic: record.nic.clone(),
+        record: record.totals.clone(),
+        queues: Vec::new(),
+        ledger: Ledger::default(),
+        complaints: Vec::new(),
+    };
+    for (queue, total) in &record.totals.delivered {
+        if !recordings.keys().any(|q| q.queue == u32::from(*queue)) {
+            proof.complaints.push(format!(
+                "there is no file of queue {queue}, which the NIC delivered {} frames to",
+                total.frames
+            ));
+        }
+    }
+    let mut is_final = true;
+    for (queue, files) in recordings {
+        let queue = queue::prove(record, queue, files)?;
+        proof.ledger += &queue.ledger;
+        proof.queues.push(queue);
+    }
+    for queue in &mut proof.queues {
+        is_final &= queue.is_final;
+        queue.balance();
+    }
+    if is_final && proof.queues.iter().all(|q| q.complaints.is_empty()) {
+        proof.balance();
+    }
+    Ok(proof)
+}
+
+impl Proof {
+    /// What the NIC did not deliver is in the ledger, too.
+    fn balance(&mut self) {
+        let wanted = [
+            (Reason::NicMissed, self.record.missed, "missed"),
+            (Reason::NicError, self.record.errors, "received damaged"),
+        ];
+        for (reason, amount, what) in wanted {
+            let counted = self.ledger[reason].frames;
+            if counted != amount.frames {
+                self.complaints.push(format!(
+                    "the NIC {what} {} frames, and the ledger has {reason} {counted}",
+                    amount.frames
+                ));
+            }
+        }
+    }
+
+    /// Whether every frame is where it should be.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        self.complaints().next().is_none()
+    }
+
+    /// Everything that is wrong.
+    pub fn complaints(&self) -> impl Iterator<Item = String> + '_ {
+        let of_queues = self.queues.iter().flat_map(|q| {
+            q.complaints
+                .iter()
+                .map(move |c| format!("{}: {c}", q.queue))
+        });
+        of_queues.chain(self.complaints.iter().cloned())
+    }
+}
+
+impl fmt::Display for Proof {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sent = &self.record;
+        writeln!(
+            f,
+            "{}: {} frames on the wire, {} delivered, {} missed, {} damaged",
+            self.nic,
+            sent.offered.frames,
+            sent.all_delivered().frames,
+            sent.missed.frames,
+            sent.errors.frames
+        )?;
+        for (amount, what) in [
+            (sent.filtered, "refused by the NIC's own filter"),
+            (sent.down, "sent while the interface was down"),
+        ] {
+            if amount.frames > 0 {
+                writeln!(f, "  {} {what}: they reached nobody", amount.frames)?;
+            }
+        }
+        for q in &self.queues {
+            writeln!(
+                f,
+                "{}: {} of {} delivered frames in {} files, every byte as it was sent, in order",
+                q.queue, q.stored.frames, q.delivered.frames, q.files
+            )?;
+            if q.before.frames > 0 {
+                let before = q.before.frames;
+                writeln!(f, "  {before} captured before the recording began")?;
+            }
+        }
+        write!(f, "ledger:")?;
+        for (reason, count) in self.ledger.iter().filter(|(_, c)| c.frames > 0) {
+            write!(f, " {reason} {}", count.frames)?;
+        }
+        writeln!(f)?;
+        for complaint in self.complaints() {
+            writeln!(f, "WRONG {complaint}")?;
+        }
+        match self.holds() {
+            true => write!(f, "proven: every frame is in the files or in the ledger"),
+            false => write!(f, "not proven"),
+        }
+    }
+}
+
+/// Proves the RAW files in `raw` against the record in the file `record`, and prints what it found.
+/// Returns the exit code: 0 proven, 1 not, 2 wrong usage.
+#[must_use]
+pub fn run(record: &Path, raw: &[PathBuf]) -> u8 {
+    let proof = Record::read(record).and_then(|record| prove(&record, raw));
+    match proof {
+        Ok(proof) => {
+            // Who closed standard output does not want to read it; the exit code says it, too.
+            let _ = writeln!(std::io::stdout(), "{proof}");
+            u8::from(!proof.holds())
+        }
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "{error}");
+            error.exit_code()
+        }
+    }
+}

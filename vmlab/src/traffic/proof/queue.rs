@@ -1,0 +1,290 @@
+//! One queue: every frame that the NIC put into it, against the files.
+
+use std::path::PathBuf;
+
+use hpcap::{Count, Ledger, QueueName, Reason, Result};
+
+use super::difference::{Wrong, is};
+use super::expected::Expected;
+use super::recording::{Next, Stream, Sum};
+use crate::traffic::record::{Amount, Record};
+
+/// What was found about one queue.
+#[derive(Debug)]
+pub struct QueueProof {
+    /// The queue, as the files call it.
+    pub queue: QueueName,
+    /// Frames that the NIC delivered to it.
+    pub delivered: Amount,
+    /// Of them, those that are in the files: every byte as it was sent, in order, once.
+    pub stored: Count,
+    /// Of them, those that are missing where a gap record says so.
+    pub in_gaps: u64,
+    /// Of them, those that are missing elsewhere: removed, or before the recording began.
+    pub elsewhere: u64,
+    /// The files' ledgers together.
+    pub ledger: Ledger,
+    /// Captured before the recording began.
+    pub before: Count,
+    /// Number of files.
+    pub files: u64,
+    /// Whether the files end with a ledger, so that nothing is missing from it.
+    pub is_final: bool,
+    /// What is wrong; nothing else is looked at behind the first difference.
+    pub complaints: Vec<String>,
+}
+
+impl QueueProof {
+    /// Compares the files, and what is missing from them, with the ledger.
+    pub(super) fn balance(&mut self) {
+        if !self.complaints.is_empty() {
+            return;
+        }
+        let lost = self.in_gaps + self.elsewhere;
+        if !self.is_final {
+            if lost > 0 {
+                self.complaints.push(format!(
+                    "{lost} frames are missing, and the files do not end with a ledger"
+                ));
+            }
+            return;
+        }
+        let sum = |reasons: &[Reason]| {
+            reasons
+                .iter()
+                .fold(Count::default(), |sum, r| sum + self.ledger[*r])
+        };
+        let own = sum(&[Reason::Overrun, Reason::Storage]);
+        let captured = self.ledger[Reason::Captured];
+        let here = Count::new(
+            captured
+                .frames
+                .wrapping_sub(self.before.frames + own.frames),
+            captured.bytes.wrapping_sub(self.before.bytes + own.bytes),
+        );
+        let reached = sum(&[
+            Reason::Captured,
+            Reason::Duplicate,
+            Reason::Filtered,
+            Reason::NoListener,
+            Reason::RingFull,
+        ]);
+        let delivered = Count::new(self.delivered.frames, self.delivered.bytes);
+        let stored = self.stored;
+        for (counted, found, what) in [
+            (here, stored, "are in the files"),
+            (reached, delivered, "were delivered by the NIC"),
+        ] {
+            if counted != found {
+                self.complaints.push(format!(
+                    "the ledger counts {} frames, {} bytes, and {} frames, {} bytes {what}",
+                    counted.frames, counted.bytes, found.frames, found.bytes
+                ));
+            }
+        }
+    }
+}
+
+/// What the ledgers of `files` explain that no gap record shows the place of.
+fn without_place(files: Vec<PathBuf>) -> Result<u64> {
+    let mut stream = Stream::new(files);
+    let mut in_gaps = 0;
+    loop {
+        match stream.advance()? {
+            Next::End => break,
+            Next::Gap(gap) => in_gaps += with_place(&gap.lost),
+            Next::Frame => {}
+        }
+    }
+    Ok(explained(&stream.ledger).saturating_sub(in_gaps))
+}
+
+/// Frames that the ledger, and the listener's own gaps, say are not in these files.
+fn explained(sum: &Sum) -> u64 {
+    let all = sum.all();
+    [
+        Reason::Duplicate,
+        Reason::Filtered,
+        Reason::NoListener,
+        Reason::RingFull,
+        Reason::Overrun,
+        Reason::Storage,
+    ]
+    .into_iter()
+    .map(|reason| all[reason].frames)
+    .sum::<u64>()
+        + sum.before.frames
+}
+
+/// Frames that the NIC delivered and that are missing exactly where the gap record stands.
+fn with_place(lost: &Ledger) -> u64 {
+    [Reason::RingFull, Reason::Overrun, Reason::Storage]
+        .into_iter()
+        .map(|reason| lost[reason].frames)
+        .sum()
+}
+
+/// Follows one queue through its files.
+struct Walk<'r> {
+    record: &'r Record,
+    rx_queue: u16,
+    files: Vec<PathBuf>,
+    stream: Stream,
+    expected: Expected<'r>,
+    /// Frames that may be missing without a gap record; found out when it matters.
+    free: Option<u64>,
+    proof: QueueProof,
+}
+
+/// Compares the files of one queue with what the NIC delivered to it.
+pub(super) fn prove(record: &Record, queue: QueueName, files: Vec<PathBuf>) -> Result<QueueProof> {
+    let rx_queue = u16::try_from(queue.queue).unwrap_or(u16::MAX);
+    let delivered = record.totals.delivered.get(&rx_queue);
+    let mut walk = Walk {
+        record,
+        rx_queue,
+        stream: Stream::new(files.clone()),
+        files,
+        expected: Expected::new(record, rx_queue)?,
+        free: None,
+        proof: QueueProof {
+            queue,
+            delivered: delivered.copied().unwrap_or_default(),
+            stored: Count::default(),
+            in_gaps: 0,
+            elsewhere: 0,
+            ledger: Ledger::default(),
+            before: Count::default(),
+            files: 0,
+            is_final: false,
+            complaints: Vec::new(),
+        },
+    };
+    walk.go()?;
+    let (mut proof, stream) = (walk.proof, walk.stream);
+    proof.ledger = stream.ledger.all();
+    proof.before = stream.ledger.before;
+    proof.files = stream.files_read;
+    proof.is_final = stream.ledger.is_final();
+    for damage in stream.damage {
+        proof.complaints.push(format!("damaged: {damage}"));
+    }
+    Ok(proof)
+}
+
+impl Walk<'_> {
+    fn go(&mut self) -> Result<()> {
+        let mut owed = 0;
+        loop {
+            match self.stream.advance()? {
+                Next::Gap(gap) => owed += with_place(&gap.lost),
+                Next::Frame => {
+                    if !self.skip(std::mem::take(&mut owed))? || !self.frame()? {
+                        return Ok(());
+                    }
+                }
+                Next::End => break,
+            }
+        }
+        if self.skip(owed)? {
+            self.end()?;
+        }
+        Ok(())
+    }
+
+    /// Passes frames that a gap record says are lost.
+    fn skip(&mut self, frames: u64) -> Result<bool> {
+        let skipped = self.expected.skip(frames)?;
+        self.proof.in_gaps += skipped;
+        if skipped < frames {
+            self.proof.complaints.push(format!(
+                "{}: the gap before it counts {frames} frames, and the NIC delivered {skipped} more",
+                self.stream.place()
+            ));
+        }
+        Ok(skipped == frames)
+    }
+
+    fn matches(&self) -> bool {
+        match (self.stream.stored(), self.expected.current()) {
+            (Some(stored), Some((frame, _))) => is(stored, frame, self.stream.caplen),
+            _ => false,
+        }
+    }
+
+    fn free(&mut self) -> Result<u64> {
+        let free = match self.free {
+            Some(free) => free,
+            None => without_place(self.files.clone())?,
+        };
+        self.free = Some(free);
+        Ok(free)
+    }
+
+    /// The record that the stream stands at. `false` where it is wrong.
+    fn frame(&mut self) -> Result<bool> {
+        if !self.matches() {
+            let wanted = self
+                .expected
+                .current()
+                .map(|(frame, place)| (frame.to_vec(), place));
+            // Frames may be missing that were removed: their places are not written down.
+            let mut free = self.free()?;
+            let from = free;
+            while free > 0 && self.expected.current().is_some() && !self.matches() {
+                self.expected.pass()?;
+                free -= 1;
+            }
+            self.free = Some(free);
+            if !self.matches() {
+                let wanted = wanted.as_ref().map(|(frame, place)| (&frame[..], *place));
+                self.difference(wanted)?;
+                return Ok(false);
+            }
+            self.proof.elsewhere += from - free;
+        }
+        let len = self.expected.current().map_or(0, |(frame, _)| frame.len());
+        self.proof.stored += Count::new(1, len as u64);
+        self.expected.pass()?;
+        Ok(true)
+    }
+
+    fn difference(&mut self, expected: Option<(&[u8], super::expected::Place)>) -> Result<()> {
+        let Some(stored) = self.stream.stored() else {
+            return Ok(());
+        };
+        let data = stored.data.to_vec();
+        let wrong = Wrong {
+            record: self.record,
+            queue: self.rx_queue,
+            stored: super::recording::Stored {
+                len: stored.len,
+                data: &data,
+            },
+            at: self.stream.place(),
+            caplen: self.stream.caplen,
+            expected,
+        };
+        let text = wrong.explain(&mut self.stream)?;
+        self.proof.complaints.push(text);
+        Ok(())
+    }
+
+    /// The files are read: whatever the NIC delivered else is missing.
+    fn end(&mut self) -> Result<()> {
+        let Some((_, place)) = self.expected.current() else {
+            return Ok(());
+        };
+        let missing = self.expected.skip(u64::MAX)?;
+        let free = self.free()?;
+        self.proof.elsewhere += missing.min(free);
+        if missing > free {
+            self.proof.complaints.push(format!(
+                "the files end before {place}: {} frames that the NIC delivered after that are \
+                 neither in the files nor in the ledger",
+                missing - free
+            ));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,240 @@
+//! RAW files as one stream a queue, and what their ledgers say together.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use hpcap::error::Context;
+use hpcap::raw::{DamageKind, Event, FileHeader, FileName, Gap, Reader};
+use hpcap::{Count, Error, Kind, Ledger, QueueName, Reason, Result};
+
+/// The RAW files in `paths` and in the folders among them, by queue, each in the order in which
+/// they were recorded.
+///
+/// # Errors
+/// When a path cannot be read, or there is no RAW file, or one's name names no queue.
+pub(super) fn find(paths: &[PathBuf]) -> Result<BTreeMap<QueueName, Vec<PathBuf>>> {
+    let mut files = Vec::new();
+    for path in paths {
+        collect(path, true, &mut files)?;
+    }
+    if files.is_empty() {
+        let shown: Vec<_> = paths.iter().map(|p| p.display().to_string()).collect();
+        return Err(Error::new(
+            Kind::NotFound,
+            format!("look into {}", shown.join(", ")),
+            "there is no *.raw and no *.raw.part in it",
+        ));
+    }
+    files.sort_by_key(|(path, name)| (name.queue, name.start_sec, name.sequence, path.clone()));
+    let mut queues: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for (path, name) in files {
+        queues.entry(name.queue).or_default().push(path);
+    }
+    Ok(queues)
+}
+
+fn collect(path: &Path, named: bool, files: &mut Vec<(PathBuf, FileName)>) -> Result<()> {
+    let tried = || format!("look into {}", path.display());
+    if fs::metadata(path).context(tried)?.is_dir() {
+        for entry in fs::read_dir(path).context(tried)? {
+            collect(&entry.context(tried)?.path(), false, files)?;
+        }
+        return Ok(());
+    }
+    let name = path.file_name().and_then(|n| n.to_str());
+    match name.and_then(FileName::parse) {
+        Some(name) => files.push((path.to_owned(), name)),
+        None if named => {
+            return Err(Error::new(
+                Kind::Format,
+                tried(),
+                "its name does not say the queue, as 1700000000_hpcap0_0.raw does",
+            ));
+        }
+        None => {}
+    }
+    Ok(())
+}
+
+/// A record as it stands in a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stored<'a> {
+    /// Length on the wire, as recorded.
+    pub(super) len: u16,
+    pub(super) data: &'a [u8],
+}
+
+/// What comes next in the stream.
+#[derive(Debug)]
+pub(super) enum Next {
+    /// [`Stream::stored`] has it.
+    Frame,
+    /// Frames were lost here.
+    Gap(Box<Gap>),
+    /// There are no more files.
+    End,
+}
+
+/// The files of one queue, read one after the other.
+#[derive(Debug)]
+pub(super) struct Stream {
+    files: std::vec::IntoIter<PathBuf>,
+    reader: Option<(Reader<fs::File>, PathBuf)>,
+    /// Frames so far.
+    pub(super) frames: u64,
+    pub(super) files_read: u64,
+    /// Offset of the current record in its file.
+    offset: u64,
+    /// Capture length in force, by the last header; 0 = whole frames.
+    pub(super) caplen: u32,
+    pub(super) ledger: Sum,
+    pub(super) damage: Vec<String>,
+}
+
+impl Stream {
+    pub(super) fn new(files: Vec<PathBuf>) -> Self {
+        Self {
+            files: files.into_iter(),
+            reader: None,
+            frames: 0,
+            files_read: 0,
+            offset: 0,
+            caplen: 0,
+            ledger: Sum::default(),
+            damage: Vec::new(),
+        }
+    }
+
+    /// Moves on.
+    pub(super) fn advance(&mut self) -> Result<Next> {
+        loop {
+            if self.reader.is_none() {
+                let Some(path) = self.files.next() else {
+                    return Ok(Next::End);
+                };
+                self.reader = Some((Reader::open(&path)?, path));
+                self.files_read += 1;
+            }
+            let Some((reader, path)) = &mut self.reader else {
+                continue;
+            };
+            if !reader.advance()? {
+                self.reader = None;
+                continue;
+            }
+            let Some(found) = reader.current() else {
+                continue;
+            };
+            self.offset = found.offset;
+            match found.event {
+                Event::Frame(_) => {
+                    self.frames += 1;
+                    return Ok(Next::Frame);
+                }
+                Event::Gap(gap) => {
+                    self.ledger.gap(&gap);
+                    return Ok(Next::Gap(gap));
+                }
+                Event::FileHeader(header) => {
+                    self.caplen = header.caplen;
+                    self.ledger.header(&header);
+                }
+                Event::Ledger(tag) => self.ledger.end(&tag.ledger),
+                Event::Damage(damage) => {
+                    // A file that nobody finished ends anywhere.
+                    let unfinished = path.extension().is_some_and(|e| e == "part")
+                        && matches!(
+                            damage.kind,
+                            DamageKind::CutHeader
+                                | DamageKind::CutRecord { .. }
+                                | DamageKind::Unwritten
+                        );
+                    if !unfinished {
+                        let at = format!("{} at byte {}", path.display(), damage.offset);
+                        self.damage.push(format!("{at}: {:?}", damage.kind));
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// The record that [`advance`](Self::advance) moved to.
+    pub(super) fn stored(&self) -> Option<Stored<'_>> {
+        let record = self.reader.as_ref()?.0.frame()?;
+        Some(Stored {
+            len: record.len,
+            data: record.data,
+        })
+    }
+
+    /// Where that record is: "FILE at byte N (record M)".
+    pub(super) fn place(&self) -> String {
+        let file = self
+            .reader
+            .as_ref()
+            .map_or_else(String::new, |(_, path)| path.display().to_string());
+        format!("{file} at byte {} (record {})", self.offset, self.frames)
+    }
+}
+
+/// The ledgers of a queue's files, which may be those of several producers one after the other:
+/// a module that was loaded anew counts from zero.
+#[derive(Debug, Default)]
+pub(super) struct Sum {
+    /// Of producers that have gone.
+    past: Ledger,
+    /// Of the one under way, the last that is known.
+    last: Ledger,
+    /// Whether the last word was a ledger at a file's end.
+    ended: bool,
+    /// Whether any file said anything.
+    pub(super) known: bool,
+    /// Captured before the recording began: in other files, if in any.
+    pub(super) before: Count,
+    /// Stream offset of the last header.
+    stream_off: u64,
+    /// What a listener lost by itself, by its gap records.
+    own: Ledger,
+}
+
+impl Sum {
+    fn header(&mut self, header: &FileHeader) {
+        let wire = |l: &Ledger| l.on_the_wire().frames;
+        let anew = self.known
+            && (wire(&header.ledger) < wire(&self.last) || header.stream_off < self.stream_off);
+        if anew {
+            self.past += &self.last;
+        }
+        if anew || !self.known {
+            self.before += header.ledger[Reason::Captured];
+        }
+        (self.last, self.stream_off) = (header.ledger, header.stream_off);
+        (self.known, self.ended) = (true, false);
+    }
+
+    fn end(&mut self, ledger: &Ledger) {
+        self.last = *ledger;
+        (self.known, self.ended) = (true, true);
+    }
+
+    fn gap(&mut self, gap: &Gap) {
+        for reason in [Reason::Overrun, Reason::Storage] {
+            self.own[reason] += gap.lost[reason];
+        }
+    }
+
+    /// Everything together.
+    pub(super) fn all(&self) -> Ledger {
+        let mut all = self.past;
+        all += &self.last;
+        all += &self.own;
+        all
+    }
+
+    /// Whether the files end with a ledger, so that nothing is missing from it.
+    pub(super) fn is_final(&self) -> bool {
+        self.ended
+    }
+}

@@ -1,0 +1,383 @@
+//! The proof finds whatever is wrong with a recording, and nothing where nothing is.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use hpcap::raw::{FileHeader, FileName, Gap, LedgerTag, Writer};
+use hpcap::{Count, Ledger, QueueName, Reason, Timestamp};
+use proptest::prelude::*;
+use vmlab::nic::Outcome;
+use vmlab::traffic::content::Frames;
+use vmlab::traffic::proof::{Proof, prove};
+use vmlab::traffic::{Record, Runs, Segment};
+
+/// What the producer made of a frame that the NIC delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Stored,
+    RingFull,
+    Duplicate,
+    Filtered,
+}
+
+/// A record in a queue's file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Item {
+    Frame { len: u16, data: Vec<u8> },
+    Gap(u64),
+}
+
+/// A queue's file before it is written.
+#[derive(Debug, Clone, Default)]
+struct Queue {
+    items: Vec<Item>,
+    ledger: Ledger,
+}
+
+/// A NIC's record and what a producer without faults makes of it.
+struct Scene {
+    record: Record,
+    queues: BTreeMap<u16, Queue>,
+}
+
+fn scene(content: &str, frames: &[(Outcome, Fate)]) -> Scene {
+    let mut record = Record::new("nic0");
+    let mut queues = BTreeMap::<u16, Queue>::new();
+    // Two segments, so that the seam is tested, too.
+    for (n, part) in frames.chunks(frames.len().div_ceil(2).max(1)).enumerate() {
+        let content = &content.replace("start=1", &format!("start={}", n + 1));
+        record.segments.push(Segment {
+            source: content.clone(),
+            content: content.clone(),
+            runs: Runs::default(),
+        });
+        let mut source = Frames::open(&content.parse().unwrap()).unwrap();
+        for (outcome, fate) in part {
+            let frame = source.next().unwrap().unwrap();
+            record.add(*outcome, frame.len());
+            if let Outcome::Delivered { queue } = outcome {
+                queues.entry(*queue).or_default().take(frame, *fate);
+            }
+        }
+    }
+    let (missed, errors) = (record.totals.missed, record.totals.errors);
+    let first = &mut queues.entry(0).or_default().ledger;
+    first[Reason::NicMissed] = Count::new(missed.frames, 0);
+    first[Reason::NicError] = Count::new(errors.frames, errors.bytes);
+    Scene { record, queues }
+}
+
+impl Queue {
+    fn take(&mut self, frame: &[u8], fate: Fate) {
+        let reason = match fate {
+            Fate::Stored => Reason::Captured,
+            Fate::RingFull => Reason::RingFull,
+            Fate::Duplicate => Reason::Duplicate,
+            Fate::Filtered => Reason::Filtered,
+        };
+        self.ledger[reason] += Count::new(1, frame.len() as u64);
+        match (fate, self.items.last_mut()) {
+            (Fate::Stored, _) => self.items.push(Item::Frame {
+                len: frame.len() as u16,
+                data: frame.to_vec(),
+            }),
+            (Fate::RingFull, Some(Item::Gap(lost))) => *lost += 1,
+            (Fate::RingFull, _) => self.items.push(Item::Gap(1)),
+            (Fate::Duplicate | Fate::Filtered, _) => {}
+        }
+    }
+
+    fn stored(&self) -> Vec<usize> {
+        let is_frame =
+            |(at, item): (usize, &Item)| matches!(item, Item::Frame { .. }).then_some(at);
+        self.items.iter().enumerate().filter_map(is_frame).collect()
+    }
+
+    fn write(&self, folder: &Path, queue: u16) -> PathBuf {
+        let name = QueueName::new(3, u32::from(queue));
+        let path = folder.join(FileName::new(1_700_000_000, name).to_string());
+        let mut writer = Writer::new(File::create(&path).unwrap());
+        let header = FileHeader {
+            queue: Some(name),
+            ..FileHeader::default()
+        };
+        let _ = writer.header(&header).unwrap();
+        for (n, item) in self.items.iter().enumerate() {
+            let _ = match item {
+                Item::Frame { len, data } => {
+                    writer.frame(1_700_000_000, n as u32, u32::from(*len), data)
+                }
+                Item::Gap(frames) => {
+                    let mut lost = Ledger::default();
+                    lost[Reason::RingFull] = Count::new(*frames, 0);
+                    // What the NIC lost may be said anywhere.
+                    lost[Reason::NicMissed] = Count::new(7, 0);
+                    writer.gap(&Gap {
+                        from: None,
+                        until: Timestamp::from_ns(1),
+                        lost,
+                    })
+                }
+            }
+            .unwrap();
+        }
+        let end = LedgerTag {
+            end: Timestamp::from_ns(1),
+            ledger: self.ledger,
+        };
+        let _ = writer.ledger(&end).unwrap();
+        writer.close(4096).unwrap();
+        path
+    }
+}
+
+impl Scene {
+    fn prove(&self) -> Proof {
+        let folder = tempfile::tempdir().unwrap();
+        for (queue, content) in &self.queues {
+            content.write(folder.path(), *queue);
+        }
+        prove(&self.record, &[folder.path().to_owned()]).unwrap()
+    }
+
+    /// What the proof complains of, in one text.
+    fn complaints(&self) -> String {
+        self.prove().complaints().collect::<Vec<_>>().join("\n")
+    }
+}
+
+fn fates(removed: bool) -> impl Strategy<Value = Fate> {
+    let other = if removed { 1 } else { 0 };
+    prop_oneof![
+        8 => Just(Fate::Stored),
+        1 => Just(Fate::RingFull),
+        other => Just(Fate::Duplicate),
+        other => Just(Fate::Filtered),
+    ]
+}
+
+fn frames(removed: bool) -> impl Strategy<Value = Vec<(Outcome, Fate)>> {
+    let outcome = prop_oneof![
+        8 => (0u16..2).prop_map(|queue| Outcome::Delivered { queue }),
+        1 => Just(Outcome::Missed),
+        1 => Just(Outcome::Error),
+        1 => Just(Outcome::Filtered),
+        1 => Just(Outcome::Down),
+    ];
+    proptest::collection::vec((outcome, fates(removed)), 2..120)
+}
+
+const CONTENT: &str = "gen:size=60-200,start=1";
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn a_right_recording_is_proven(frames in frames(true)) {
+        let proof = scene(CONTENT, &frames).prove();
+        prop_assert!(proof.holds(), "{}", proof);
+    }
+
+    #[test]
+    fn frames_that_are_all_alike_are_proven_by_the_places_of_gaps(frames in frames(false)) {
+        // A file whose frames are the same again and again.
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("same.pcap");
+        let mut file = Vec::new();
+        for word in [0xa1b2_c3d4u32, 0x0004_0002, 0, 0, 65535, 1] {
+            file.extend(word.to_le_bytes());
+        }
+        for _ in 0..frames.len() {
+            for word in [1u32, 0, 60, 60] {
+                file.extend(word.to_le_bytes());
+            }
+            file.extend([9; 60]);
+        }
+        std::fs::write(&path, file).unwrap();
+        let proof = scene(&format!("pcap:{}", path.display()), &frames).prove();
+        prop_assert!(proof.holds(), "{}", proof);
+    }
+
+    #[test]
+    fn a_frame_that_is_removed_is_missed(frames in frames(true), at: prop::sample::Index) {
+        let mut scene = scene(CONTENT, &frames);
+        let queue = scene.queues.get_mut(&0).unwrap();
+        let stored = queue.stored();
+        prop_assume!(!stored.is_empty());
+        queue.items.remove(stored[at.index(stored.len())]);
+        let found = scene.complaints();
+        prop_assert!(!found.is_empty());
+    }
+
+    #[test]
+    fn a_byte_that_is_changed_is_found(
+        frames in frames(false),
+        at: prop::sample::Index,
+        byte: prop::sample::Index,
+    ) {
+        let mut scene = scene(CONTENT, &frames);
+        let queue = scene.queues.get_mut(&0).unwrap();
+        let stored = queue.stored();
+        prop_assume!(!stored.is_empty());
+        let Item::Frame { data, .. } = &mut queue.items[stored[at.index(stored.len())]] else {
+            unreachable!()
+        };
+        let byte = byte.index(data.len());
+        data[byte] ^= 0x10;
+        let found = scene.complaints();
+        prop_assert!(found.contains(&format!("1 of its bytes differ, the first at {byte}:")), "{}", found);
+    }
+
+    #[test]
+    fn two_frames_that_changed_places_are_found(frames in frames(true), at: prop::sample::Index) {
+        let mut scene = scene(CONTENT, &frames);
+        let queue = scene.queues.get_mut(&0).unwrap();
+        let stored = queue.stored();
+        prop_assume!(stored.len() >= 2);
+        let at = at.index(stored.len() - 1);
+        queue.items.swap(stored[at], stored[at + 1]);
+        let found = scene.complaints();
+        prop_assert!(!found.is_empty());
+    }
+
+    #[test]
+    fn a_frame_that_is_there_twice_is_found(frames in frames(true), at: prop::sample::Index) {
+        let mut scene = scene(CONTENT, &frames);
+        let queue = scene.queues.get_mut(&0).unwrap();
+        let stored = queue.stored();
+        prop_assume!(!stored.is_empty());
+        let at = stored[at.index(stored.len())];
+        let twice = queue.items[at].clone();
+        queue.items.insert(at, twice);
+        let found = scene.complaints();
+        prop_assert!(
+            found.contains("there twice, or too late") || found.contains("there already"),
+            "{}", found
+        );
+    }
+
+    #[test]
+    fn a_ledger_that_is_off_by_one_is_found(
+        frames in frames(true),
+        reason in 0usize..7,
+        more: bool,
+        bytes: bool,
+    ) {
+        let mut scene = scene(CONTENT, &frames);
+        let ledger = &mut scene.queues.get_mut(&0).unwrap().ledger;
+        let reason = Reason::ALL[reason];
+        // How many bytes the NIC lost is not always known.
+        let bytes = bytes && !matches!(reason, Reason::NicMissed | Reason::NicError);
+        let field = if bytes { &mut ledger[reason].bytes } else { &mut ledger[reason].frames };
+        prop_assume!(more || *field > 0);
+        *field = if more { *field + 1 } else { *field - 1 };
+        let found = scene.complaints();
+        prop_assert!(!found.is_empty());
+    }
+
+    #[test]
+    fn a_gap_in_another_place_is_found(frames in frames(false), at: prop::sample::Index) {
+        let mut scene = scene(CONTENT, &frames);
+        let queue = scene.queues.get_mut(&0).unwrap();
+        let items = &mut queue.items;
+        let is_seam = |pair: &[Item]| matches!(pair, [Item::Frame { .. }, Item::Gap(_)]);
+        let seams: Vec<_> = (0..items.len().saturating_sub(1))
+            .filter(|n| is_seam(&items[*n..n + 2]))
+            .collect();
+        prop_assume!(!seams.is_empty());
+        let at = seams[at.index(seams.len())];
+        items.swap(at, at + 1);
+        let found = scene.complaints();
+        prop_assert!(!found.is_empty());
+    }
+
+    #[test]
+    fn a_frame_of_another_queue_is_found(frames in frames(false)) {
+        let mut scene = scene(CONTENT, &frames);
+        let Some(other) = scene.queues.get(&1).filter(|q| !q.stored().is_empty()).cloned() else {
+            return Ok(());
+        };
+        let foreign = other.items[other.stored()[0]].clone();
+        scene.queues.get_mut(&0).unwrap().items.insert(0, foreign);
+        let found = scene.complaints();
+        prop_assert!(found.contains("which the NIC put into queue 1"), "{}", found);
+    }
+}
+
+fn delivered(frames: usize) -> Vec<(Outcome, Fate)> {
+    vec![(Outcome::Delivered { queue: 0 }, Fate::Stored); frames]
+}
+
+#[test]
+fn the_first_difference_is_told_with_its_place() {
+    let mut scene = scene(CONTENT, &delivered(20));
+    let items = &mut scene.queues.get_mut(&0).unwrap().items;
+    items.swap(3, 5);
+    let found = scene.complaints();
+    for part in [
+        "1700000000_hpcap3_0.raw at byte ",
+        "(record 4)",
+        "expected frame 3 (",
+        "found frame 5, which was sent later: frames are out of order; frame 3 is in ",
+        "(record 6)",
+    ] {
+        assert!(found.contains(part), "{part}: {found}");
+    }
+}
+
+#[test]
+fn a_missing_frame_without_a_word_is_told() {
+    let mut scene = scene(CONTENT, &delivered(20));
+    scene.queues.get_mut(&0).unwrap().items.remove(7);
+    let found = scene.complaints();
+    assert!(
+        found.contains("neither a gap record nor the ledger says so"),
+        "{found}"
+    );
+}
+
+#[test]
+fn frames_after_the_end_of_the_files_are_told() {
+    let mut scene = scene(CONTENT, &delivered(20));
+    scene.queues.get_mut(&0).unwrap().items.truncate(15);
+    let found = scene.complaints();
+    assert!(found.contains("5 frames that the NIC delivered"), "{found}");
+}
+
+#[test]
+fn a_queue_without_files_is_told() {
+    let mut frames = delivered(5);
+    frames.push((Outcome::Delivered { queue: 1 }, Fate::Stored));
+    let mut scene = scene(CONTENT, &frames);
+    scene.queues.remove(&1);
+    let found = scene.complaints();
+    assert!(found.contains("there is no file of queue 1"), "{found}");
+}
+
+#[test]
+fn a_wrong_length_is_told() {
+    let mut scene = scene(CONTENT, &delivered(5));
+    let Item::Frame { len, data } = &mut scene.queues.get_mut(&0).unwrap().items[2] else {
+        unreachable!()
+    };
+    *len += 1;
+    data.push(0);
+    let found = scene.complaints();
+    assert!(
+        found.contains("the bytes that are there are right"),
+        "{found}"
+    );
+}
+
+#[test]
+fn a_million_frames_take_a_second_or_two() {
+    // What a person waits for at the end of a test of the driver.
+    let scene = scene("gen:start=1,count=500000", &delivered(1_000_000));
+    let from = std::time::Instant::now();
+    let proof = scene.prove();
+    assert!(proof.holds(), "{proof}");
+    assert!(from.elapsed().as_secs() < 20, "{:?}", from.elapsed());
+}
