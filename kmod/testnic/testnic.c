@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * hpcap_testnic.ko: adapters without a NIC. For tests of hpcap.ko and its clients alone.
+ *
+ * Every queue makes `count` frames (0: without end) of `size` bytes, numbered from 0; queue Q of
+ * adapter N has flow number N * 256 + Q. With a `rate` they come as from a link: what is not
+ * taken while 4096 others wait, as many as an 82599's ring has descriptors, is missed, and its
+ * numbers are missing. Without one they come as fast as they are taken, and none is missed.
+ *
+ *	insmod hpcap_testnic.ko adapters=2 queues=2 count=1000000 size=60 up=0
+ *	echo 1 > /sys/module/hpcap_testnic/parameters/up	# up: frames come
+ *	echo 0 > /sys/module/hpcap_testnic/parameters/up	# down, until the next 1
+ *	echo 1 > /sys/module/hpcap_testnic/parameters/remove	# adapter 1 is pulled out
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/ktime.h>
+#include <linux/math64.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/slab.h>
+#include <linux/timekeeping.h>
+#include <linux/vmalloc.h>
+
+#include <nic.h>
+#include "content.h"
+
+#define HPCAP_TEST_ADAPTERS	64
+/* Frames that wait, at most. */
+#define HPCAP_TEST_BACKLOG	4096
+
+struct hpcap_test_queue {
+	u8 header[HPCAP_TEST_HEADER_BYTES];
+	u8 *slots;	/* HPCAP_BATCH of slot_bytes each */
+	u64 next;	/* number of the next frame */
+	u64 missed;
+	u64 started_ns;	/* clock when frame `base` was due */
+	u64 base;
+	u64 stopped_ns;	/* clock when no more came; 0: they come */
+};
+
+struct hpcap_test_adapter {
+	struct hpcap_adapter *adapter;
+	struct hpcap_test_queue queues[];
+};
+
+static u32 adapters = 1;
+module_param(adapters, uint, 0444);
+MODULE_PARM_DESC(adapters, "number of adapters, 1 to 64 (1)");
+static u32 queues = 1;
+module_param(queues, uint, 0444);
+MODULE_PARM_DESC(queues, "queues of each (1)");
+static u32 first;
+module_param(first, uint, 0444);
+MODULE_PARM_DESC(first, "number of the first adapter (0)");
+static u64 count;
+module_param(count, ullong, 0444);
+MODULE_PARM_DESC(count, "frames of each queue; 0: without end (0)");
+static u32 size = 60;
+module_param(size, uint, 0444);
+MODULE_PARM_DESC(size, "bytes of a frame without FCS, 60 to 65535 (60)");
+static u64 rate;
+module_param(rate, ullong, 0444);
+MODULE_PARM_DESC(rate, "frames a second of each queue; 0: as fast as they are taken (0)");
+static bool is_up = true;
+
+static u32 slot_bytes;
+static struct hpcap_test_adapter *tests[HPCAP_TEST_ADAPTERS];
+static DEFINE_MUTEX(tests_lock);
+static bool loaded;
+
+/* ------------------------------------------------------------------------ frames */
+
+/* The number before which frames are due; what nobody took in time is missed. */
+static u64 hpcap_test_due(struct hpcap_test_queue *q)
+{
+	u64 stopped_ns = READ_ONCE(q->stopped_ns), due = U64_MAX;
+	u64 elapsed_ns = (stopped_ns ?: ktime_get_ns()) - q->started_ns;
+
+	if (rate)
+		due = q->base + mul_u64_u64_div_u64(elapsed_ns, rate, NSEC_PER_SEC);
+	else if (stopped_ns)
+		due = q->next;
+	if (count && due > count)
+		due = count;
+	if (rate && due > q->next + HPCAP_TEST_BACKLOG) {
+		q->missed += due - HPCAP_TEST_BACKLOG - q->next;
+		q->next = due - HPCAP_TEST_BACKLOG;
+	}
+	return due;
+}
+
+static void hpcap_test_harvest(void *rx, struct hpcap_batch *batch, u32 n,
+			       const struct timespec64 *now)
+{
+	u64 ns = (u64)now->tv_sec * NSEC_PER_SEC + now->tv_nsec;
+	struct hpcap_test_queue *q = rx;
+	u64 due = hpcap_test_due(q);
+	u32 i;
+
+	for (i = 0; i < n && q->next + i < due; i++) {
+		u8 *slot = q->slots + (u64)i * slot_bytes;
+
+		hpcap_test_frame(slot, q->header, size, q->next + i, ns);
+		batch->frames[i] = (struct hpcap_frame) {
+			.data = slot,
+			.sec = now->tv_sec,
+			.nsec = now->tv_nsec,
+			.caplen = size,
+			.len = size,
+		};
+	}
+	batch->n = i;
+}
+
+static void hpcap_test_release(void *rx, u32 n)
+{
+	struct hpcap_test_queue *q = rx;
+
+	q->next += n;
+}
+
+static void hpcap_test_counters(void *rx, struct hpcap_nic_counters *counters)
+{
+	struct hpcap_test_queue *q = rx;
+
+	hpcap_test_due(q);
+	counters->missed = q->missed;
+	counters->errors = 0;
+}
+
+static const struct hpcap_nic_ops hpcap_test_ops = {
+	.owner = THIS_MODULE,
+	.clock_source = "kernel",
+	.harvest = hpcap_test_harvest,
+	.release = hpcap_test_release,
+	.counters = hpcap_test_counters,
+};
+
+/* ---------------------------------------------------------------------- adapters */
+
+/* Under tests_lock. */
+static void hpcap_test_start(struct hpcap_test_adapter *test)
+{
+	u32 i;
+
+	for (i = 0; i < queues; i++) {
+		test->queues[i].started_ns = ktime_get_ns();
+		test->queues[i].base = test->queues[i].next;
+		test->queues[i].stopped_ns = 0;
+		hpcap_rxq_start(test->adapter, i, &test->queues[i]);
+	}
+}
+
+static void hpcap_test_stop(struct hpcap_test_adapter *test)
+{
+	u32 i;
+
+	for (i = 0; i < queues; i++) {
+		WRITE_ONCE(test->queues[i].stopped_ns, ktime_get_ns());
+		hpcap_rxq_stop(test->adapter, i);
+	}
+}
+
+static void hpcap_test_free(struct hpcap_test_adapter *test)
+{
+	u32 i;
+
+	for (i = 0; i < queues; i++)
+		vfree(test->queues[i].slots);
+	kfree(test);
+}
+
+static struct hpcap_test_adapter *hpcap_test_create(u32 number)
+{
+	struct hpcap_adapter_info info = {
+		.driver = KBUILD_MODNAME,
+		.number = number,
+		.queues = queues,
+		.link_type = 1,	/* Ethernet */
+	};
+	struct hpcap_test_adapter *test;
+	int err = -ENOMEM;
+	u32 i;
+
+	test = kzalloc(struct_size(test, queues, queues), GFP_KERNEL);
+	if (!test)
+		return ERR_PTR(-ENOMEM);
+	for (i = 0; i < queues; i++) {
+		hpcap_test_header(test->queues[i].header, number * 256 + i, size);
+		test->queues[i].slots = vmalloc((u64)HPCAP_BATCH * slot_bytes);
+		if (!test->queues[i].slots)
+			goto fail;
+	}
+	test->adapter = hpcap_adapter_register(&info, &hpcap_test_ops);
+	if (!IS_ERR(test->adapter))
+		return test;
+	err = PTR_ERR(test->adapter);
+fail:
+	hpcap_test_free(test);
+	return ERR_PTR(err);
+}
+
+/* Nobody asks before: whoever had it up sees its end. Under tests_lock. */
+static void hpcap_test_remove(u32 i)
+{
+	if (!tests[i])
+		return;
+	hpcap_adapter_unregister(tests[i]->adapter);
+	hpcap_test_free(tests[i]);
+	tests[i] = NULL;
+}
+
+/* -------------------------------------------------------------------- parameters */
+
+static int up_set(const char *text, const struct kernel_param *kp)
+{
+	bool now;
+	u32 i;
+	int err = kstrtobool(text, &now);
+
+	if (err)
+		return err;
+	mutex_lock(&tests_lock);
+	for (i = 0; loaded && now != is_up && i < adapters; i++) {
+		if (tests[i] && now)
+			hpcap_test_start(tests[i]);
+		else if (tests[i])
+			hpcap_test_stop(tests[i]);
+	}
+	is_up = now;
+	mutex_unlock(&tests_lock);
+	return 0;
+}
+
+static const struct kernel_param_ops up_ops = {
+	.set = up_set,
+	.get = param_get_bool,
+};
+
+module_param_cb(up, &up_ops, &is_up, 0644);
+MODULE_PARM_DESC(up, "the interfaces are up, and frames come (1)");
+
+static int remove_set(const char *text, const struct kernel_param *kp)
+{
+	u32 number;
+	int err = kstrtou32(text, 0, &number);
+
+	if (err)
+		return err;
+	mutex_lock(&tests_lock);
+	if (!loaded || number < first || number - first >= adapters || !tests[number - first])
+		err = -ENODEV;
+	else
+		hpcap_test_remove(number - first);
+	mutex_unlock(&tests_lock);
+	return err;
+}
+
+static const struct kernel_param_ops remove_ops = {
+	.set = remove_set,
+};
+
+module_param_cb(remove, &remove_ops, NULL, 0200);
+MODULE_PARM_DESC(remove, "write the number of an adapter: it is pulled out");
+
+/* ------------------------------------------------------------------------ module */
+
+static void hpcap_test_remove_all(void)
+{
+	u32 i;
+
+	mutex_lock(&tests_lock);
+	loaded = false;
+	for (i = 0; i < adapters; i++)
+		hpcap_test_remove(i);
+	mutex_unlock(&tests_lock);
+}
+
+static int __init hpcap_test_init(void)
+{
+	int err = 0;
+	u32 i;
+
+	if (!adapters || adapters > HPCAP_TEST_ADAPTERS || !queues || queues > 128 ||
+	    size < HPCAP_TEST_BYTES_MIN || size > HPCAP_TEST_BYTES_MAX)
+		return -EINVAL;
+	slot_bytes = round_up(size, 64);
+	mutex_lock(&tests_lock);
+	loaded = true;
+	for (i = 0; !err && i < adapters; i++) {
+		struct hpcap_test_adapter *test = hpcap_test_create(first + i);
+
+		if (IS_ERR(test)) {
+			err = PTR_ERR(test);
+			break;
+		}
+		tests[i] = test;
+		if (is_up)
+			hpcap_test_start(test);
+	}
+	mutex_unlock(&tests_lock);
+	if (err)
+		hpcap_test_remove_all();
+	return err;
+}
+
+static void __exit hpcap_test_exit(void)
+{
+	hpcap_test_remove_all();
+}
+
+module_init(hpcap_test_init);
+module_exit(hpcap_test_exit);
+MODULE_AUTHOR("hpcap");
+MODULE_DESCRIPTION("Adapters without a NIC, for tests of hpcap.ko");
+MODULE_LICENSE("GPL");
+MODULE_VERSION(HPCAP_VERSION);
