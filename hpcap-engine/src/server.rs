@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use hpcap::abi::{self, hpcap_attach, hpcap_listener};
 use hpcap::error::Context;
-use hpcap::queue::connection::Connection;
+use hpcap::queue::socket::Socket;
 use hpcap::{Error, Kind, Result, Start, Timestamp};
 use nix::sys::socket::{UnixCredentials, getsockopt, sockopt};
 
@@ -87,7 +87,7 @@ impl Conversations {
         let mut clients = lock(&all.clients);
         clients.retain(|client| !client.thread.is_finished());
         if clients.len() >= CLIENTS_MAX {
-            let connection = Connection::from(socket);
+            let connection = Socket::from(socket);
             let why = format!("{CLIENTS_MAX} clients are connected already");
             let error = Error::new(Kind::Full, "serve another client", why);
             refuse(&connection, &error, libc::EUSERS);
@@ -101,7 +101,7 @@ impl Conversations {
         let thread = thread::Builder::new()
             .name("client".into())
             .stack_size(128 << 10)
-            .spawn(move || owner.converse(&Connection::from(socket)))
+            .spawn(move || owner.converse(&Socket::from(socket)))
             .context(|| "start a thread for a client")?;
         clients.push(Client {
             socket: copy,
@@ -128,7 +128,7 @@ impl Conversations {
     }
 
     /// One conversation, until the client closes it.
-    fn converse(&self, connection: &Connection) {
+    fn converse(&self, connection: &Socket) {
         let peer = getsockopt(&connection.as_fd(), sockopt::PeerCredentials).ok();
         let mut served: Option<Served> = None;
         while let Ok(Some((message, _))) = connection.receive() {
@@ -185,7 +185,7 @@ impl Conversations {
 
     fn attach(
         &self,
-        connection: &Connection,
+        connection: &Socket,
         message: &hpcap_attach,
         peer: Option<&UnixCredentials>,
     ) -> std::result::Result<Served, (Error, i32)> {
@@ -280,7 +280,7 @@ fn answered(message: &hpcap_attach) -> hpcap_attach {
 }
 
 /// The negative answer, with the error's own words.
-fn refuse(connection: &Connection, error: &Error, errno: i32) {
+fn refuse(connection: &Socket, error: &Error, errno: i32) {
     let answer = hpcap_attach {
         magic: abi::HPCAP_ATTACH_MAGIC,
         abi_version: abi::HPCAP_ABI_VERSION,

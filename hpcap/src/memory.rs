@@ -1,11 +1,11 @@
 //! Mapping shared memory: a queue page, a slot, and a ring twice, back to back.
 
 use std::num::NonZeroUsize;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::BorrowedFd;
 use std::ptr::NonNull;
 
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap};
-use nix::sys::stat::fstat;
+use nix::sys::stat::{FileStat, SFlag, fstat};
 
 use crate::error::{Context, Error, Kind, Result};
 
@@ -27,6 +27,44 @@ impl Access {
     }
 }
 
+/// Where something to be mapped is: in a file from its first byte, or at an offset of a device.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    fd: BorrowedFd<'a>,
+    offset: i64,
+}
+
+impl<'a> Place<'a> {
+    /// At `offset` of the device `fd`.
+    #[must_use]
+    pub fn new(fd: BorrowedFd<'a>, offset: u64) -> Self {
+        Self {
+            fd,
+            offset: i64::try_from(offset).unwrap_or(i64::MAX),
+        }
+    }
+
+    /// How many bytes can be mapped, where the system knows: it does not of a device, which
+    /// judges for itself what it is asked for.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn bytes(&self) -> nix::Result<Option<u64>> {
+        let is_device = |stat: &FileStat| {
+            SFlag::from_bits_truncate(stat.st_mode & SFlag::S_IFMT.bits()) == SFlag::S_IFCHR
+        };
+        let stat = fstat(self.fd)?;
+        let bytes = u64::try_from(stat.st_size.saturating_sub(self.offset)).unwrap_or(0);
+        Ok((!is_device(&stat)).then_some(bytes))
+    }
+}
+
+impl<'a> From<BorrowedFd<'a>> for Place<'a> {
+    fn from(fd: BorrowedFd<'a>) -> Self {
+        Self { fd, offset: 0 }
+    }
+}
+
 /// Memory that is shared with other processes; unmapped when dropped.
 ///
 /// It hands out pointers, never references to the whole: others change it meanwhile. What
@@ -44,34 +82,41 @@ unsafe impl Send for Mapping {}
 unsafe impl Sync for Mapping {}
 
 impl Mapping {
-    /// Maps the first `bytes` bytes of `fd`.
+    /// Maps the first `bytes` bytes of what is there.
     ///
     /// # Errors
-    /// When `fd` is shorter than that (touching the rest would kill the process), or the
-    /// system refuses.
-    pub fn of(fd: BorrowedFd<'_>, bytes: usize, access: Access, what: &str) -> Result<Self> {
-        let length = checked_length(fd, bytes, what)?;
+    /// When there are fewer (touching the rest would kill the process), or the system refuses.
+    pub fn of<'a>(
+        at: impl Into<Place<'a>>,
+        bytes: usize,
+        access: Access,
+        what: &str,
+    ) -> Result<Self> {
+        let Place { fd, offset } = at.into();
+        let length = checked_length(Place { fd, offset }, bytes, what)?;
+        let (protection, flags) = (access.flags(), MapFlags::MAP_SHARED);
         // SAFETY: a new mapping at an address of the kernel's choice touches no memory of ours.
-        let address = unsafe { mmap(None, length, access.flags(), MapFlags::MAP_SHARED, fd, 0) }
+        let address = unsafe { mmap(None, length, protection, flags, fd, offset) }
             .context(|| format!("map {what} ({bytes} bytes)"))?;
         Ok(Self { address, bytes })
     }
 
-    /// Maps the first `bytes` bytes of `fd` twice, the second directly behind the first, so
+    /// Maps the first `bytes` bytes of what is there twice, the second directly behind the first, so
     /// that what runs over the end of the first is found at the start of the second.
     /// `page_bytes` is the size of the pages under it: `bytes` must be a multiple.
     ///
     /// # Errors
     /// As [`Mapping::of`].
-    pub fn twice(
-        fd: BorrowedFd<'_>,
+    pub fn twice<'a>(
+        at: impl Into<Place<'a>>,
         bytes: usize,
         page_bytes: usize,
         access: Access,
         what: &str,
     ) -> Result<Self> {
         let tried = || format!("map {what} twice ({bytes} bytes)");
-        let length = checked_length(fd, bytes, what)?;
+        let Place { fd, offset } = at.into();
+        let length = checked_length(Place { fd, offset }, bytes, what)?;
         let reserve = bytes
             .checked_mul(2)
             .and_then(|twice| twice.checked_add(page_bytes))
@@ -104,7 +149,7 @@ impl Mapping {
                     access.flags(),
                     MapFlags::MAP_SHARED | MapFlags::MAP_FIXED,
                     fd,
-                    0,
+                    offset,
                 )
             }
             .context(tried)?;
@@ -148,16 +193,14 @@ impl Drop for Mapping {
     }
 }
 
-/// `bytes` as a length for mmap, once the file is known to be that long.
-fn checked_length(fd: BorrowedFd<'_>, bytes: usize, what: &str) -> Result<NonZeroUsize> {
+/// `bytes` as a length for mmap, once it is known that so many are there.
+fn checked_length(at: Place<'_>, bytes: usize, what: &str) -> Result<NonZeroUsize> {
     let tried = || format!("map {what}");
-    let size = fstat(fd.as_fd()).context(tried)?.st_size;
-    match NonZeroUsize::new(bytes) {
-        Some(length) if usize::try_from(size).is_ok_and(|size| size >= bytes) => Ok(length),
-        _ => Err(Error::new(
-            Kind::Format,
-            tried(),
-            format!("it has {size} bytes, and {bytes} were promised"),
-        )),
-    }
+    let there = at.bytes().context(tried)?;
+    let enough = there.is_none_or(|there| there >= bytes as u64);
+    NonZeroUsize::new(bytes).filter(|_| enough).ok_or_else(|| {
+        let there = there.unwrap_or(0);
+        let why = format!("it has {there} bytes, and {bytes} were promised");
+        Error::new(Kind::Format, tried(), why)
+    })
 }

@@ -15,6 +15,7 @@ use hpcap::abi::{self, hpcap_attach, hpcap_listener};
 use hpcap::memory::{Access, Mapping};
 use hpcap::queue::Connect;
 use hpcap::queue::connection::Connection;
+use hpcap::queue::socket::Socket;
 use hpcap::raw::Item;
 use hpcap::{Contract, Kind, Listener, Queue, Reason, Request, Result, Start};
 use hpcap_engine::ring::Producer;
@@ -42,7 +43,7 @@ pub struct Bench {
     next_id: u64,
     pub block_bytes: u64,
     /// Ends of conversations that the producer's side keeps open.
-    kept: Vec<(usize, Connection)>,
+    kept: Vec<(usize, Socket)>,
 }
 
 /// An attached listener with its slot.
@@ -76,7 +77,7 @@ impl Shape {
 }
 
 /// Sends `message` so that it is there before anybody asks.
-fn prepare(answered: &Answered, message: &hpcap_attach, fds: &[i32]) -> Connection {
+fn prepare(answered: &Answered, message: &hpcap_attach, fds: &[i32]) -> Socket {
     let (client, server) = socketpair(
         AddressFamily::Unix,
         SockType::SeqPacket,
@@ -84,7 +85,7 @@ fn prepare(answered: &Answered, message: &hpcap_attach, fds: &[i32]) -> Connecti
         SockFlag::SOCK_CLOEXEC,
     )
     .unwrap();
-    let server = Connection::from(server);
+    let server = Socket::from(server);
     server.send(message, fds).unwrap();
     answered.0.lock().unwrap().push(client);
     server

@@ -8,17 +8,16 @@ mod read;
 mod ring;
 mod wait;
 
-use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::time::Duration;
 
 use crate::abi::{self, hpcap_attach, hpcap_block, hpcap_slot};
 use crate::error::{Error, Kind, Result};
 use crate::ledger::Count;
-use crate::memory::{Access, Mapping};
+use crate::memory::Mapping;
 use crate::queue::connection::Connection;
 use crate::queue::page::{QueuePage, validate_slot};
-use crate::queue::{LedgerSnapshot, QueueInfo, request};
+use crate::queue::{LedgerSnapshot, QueueInfo, no_memory, request};
 use ring::Ring;
 
 /// What a listener and the ring owe each other.
@@ -144,34 +143,20 @@ impl Listener {
             name: abi::field(&wanted.program),
             ..request(abi::HPCAP_OP_ATTACH)
         };
-        let (answer, fds) = connection.ask(TRIED, &message)?;
+        let (answer, shared) = connection.ask(TRIED, &message)?;
+        let shared = shared.ok_or_else(|| no_memory(TRIED))?;
         let slot_index = answer.slot as usize;
-        let ([ring, page, slot], true) = (fds.as_slice(), slot_index < abi::HPCAP_SLOTS) else {
-            let why = format!(
-                "the producer sent {} file descriptors (not 3) and slot {slot_index}",
-                fds.len()
-            );
+        if slot_index >= abi::HPCAP_SLOTS {
+            let why = format!("the producer gave slot {slot_index}, and there is none");
             return Err(Error::new(Kind::Format, TRIED, why));
-        };
-        let page = QueuePage::map(page.as_fd())?;
+        }
+        let page = shared.map_queue()?;
         let info = page.info();
-        let size = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
+        let (ring, slot) = shared.map_listener(info)?;
         let ring = Ring {
-            map: Mapping::twice(
-                ring.as_fd(),
-                size(info.ring_bytes),
-                size(info.page_bytes),
-                Access::Read,
-                "the ring",
-            )?,
+            map: ring,
             bytes: info.ring_bytes,
         };
-        let slot = Mapping::of(
-            slot.as_fd(),
-            abi::HPCAP_SLOT_BYTES,
-            Access::Write,
-            "the slot",
-        )?;
         // SAFETY: the mapping is a page, larger than the structure, and any bytes are valid.
         validate_slot(&unsafe { slot.as_ptr().cast::<hpcap_slot>().read_volatile() })?;
         let seen = page.listener(slot_index);

@@ -1,7 +1,7 @@
 //! Waiting for frames: sleeping on the slot until the producer wakes it.
 
 use std::mem::offset_of;
-use std::sync::atomic::{AtomicU32, Ordering, fence};
+use std::sync::atomic::{Ordering, fence};
 use std::time::{Duration, Instant};
 
 use super::{Listener, Waited};
@@ -56,30 +56,8 @@ impl Listener {
         // publishing, or this sees what was published.
         fence(Ordering::SeqCst);
         if self.published() < goal && !self.page.ended() {
-            futex_wait(waiting, 1, timeout);
+            self.connection.sleep(waiting, timeout);
         }
         waiting.store(0, Ordering::Relaxed);
-    }
-}
-
-/// Sleeps while `*word == value`, for `timeout` at most. May return early for any reason.
-fn futex_wait(word: &AtomicU32, value: u32, timeout: Duration) {
-    let timeout = libc::timespec {
-        tv_sec: libc::time_t::try_from(timeout.as_secs()).unwrap_or(libc::time_t::MAX),
-        tv_nsec: i64::from(timeout.subsec_nanos()),
-    };
-    // SAFETY: `word` is aligned and mapped for the duration of the call, `timeout` is a valid
-    // relative time (futex(2), FUTEX_WAIT), and the other arguments are not used. Not PRIVATE:
-    // the word is shared with the producer's process.
-    unsafe {
-        libc::syscall(
-            libc::SYS_futex,
-            word.as_ptr(),
-            libc::FUTEX_WAIT,
-            value,
-            std::ptr::from_ref(&timeout),
-            std::ptr::null::<u32>(),
-            0u32,
-        );
     }
 }

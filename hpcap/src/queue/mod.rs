@@ -1,40 +1,30 @@
 //! A queue, opened by name: its facts, its ledger, its listeners.
 
 pub mod connection;
+pub mod device;
+mod find;
 pub mod page;
+mod shared;
+pub mod socket;
 
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-use nix::unistd::{Gid, Group};
 
 use crate::abi::{self, hpcap_attach};
 use crate::error::{Error, Kind, Result};
 use crate::listener::{Contract, Listener, Request};
-use crate::name::QueueName;
 use crate::time::Timestamp;
 
 use connection::Connection;
 pub use page::{LedgerSnapshot, QueueInfo, QueuePage};
+pub use shared::Shared;
 
-/// Makes connections to one producer: a socket's path, or an engine in this process.
+/// Makes connections to one producer: the path of a socket or device, or an engine in this process.
 pub trait Connect: Send + Sync + std::fmt::Debug {
     /// A new connection.
     ///
     /// # Errors
     /// When the producer cannot be reached.
     fn connect(&self) -> Result<Connection>;
-}
-
-/// A producer behind a UNIX socket.
-#[derive(Debug)]
-struct Socket(PathBuf);
-
-impl Connect for Socket {
-    fn connect(&self) -> Result<Connection> {
-        Connection::to(&self.0)
-    }
 }
 
 /// A queue that a producer serves. Looking at it costs the producer nothing.
@@ -75,64 +65,6 @@ pub struct ListenerInfo {
 }
 
 impl Queue {
-    /// Opens the queue `name` of a running producer.
-    ///
-    /// # Errors
-    /// [`Kind::NotFound`] when nobody serves it, [`Kind::Permission`] when this user may not,
-    /// [`Kind::Version`] when the producer is of another version.
-    pub fn open(name: QueueName) -> Result<Self> {
-        let mut refused = None;
-        for dir in connection::run_dirs() {
-            let path = connection::socket_path(&dir, name);
-            match Connection::to(&path) {
-                Ok(connection) => return Self::with(Arc::new(Socket(path)), connection),
-                Err(e) if e.kind() == Kind::NotFound => {}
-                Err(e) if e.os_error() == Some(libc::ECONNREFUSED) => {
-                    let why = format!("its producer is gone and left {} behind", path.display());
-                    refused = Some(
-                        Error::new(Kind::Gone, format!("open queue {name}"), why)
-                            .advise("start hpcapd again: it takes the socket over"),
-                    );
-                }
-                Err(e) if e.kind() == Kind::Permission => {
-                    let why = format!("permission denied on {}", path.display());
-                    return Err(
-                        Error::new(Kind::Permission, format!("open queue {name}"), why)
-                            .advise(format!("become a member of {}, or root", group_of(&path))),
-                    );
-                }
-                Err(e) => return Err(e),
-            }
-        }
-        Err(refused.unwrap_or_else(|| {
-            let dirs: Vec<_> = connection::run_dirs()
-                .iter()
-                .map(|dir| dir.display().to_string())
-                .collect();
-            let why = format!("no producer serves it (looked in {})", dirs.join(", "));
-            Error::new(Kind::NotFound, format!("open queue {name}"), why).advise(format!(
-                "start one: hpcapd {name}=af_packet:INTERFACE; `hpcapd --status` lists what runs"
-            ))
-        }))
-    }
-
-    /// The queues that producers serve on this machine.
-    #[must_use]
-    pub fn list() -> Vec<QueueName> {
-        let mut names: Vec<QueueName> = connection::run_dirs()
-            .iter()
-            .filter_map(|dir| std::fs::read_dir(dir).ok())
-            .flatten()
-            .filter_map(|entry| {
-                let name = entry.ok()?.file_name();
-                name.to_str()?.strip_suffix(".sock")?.parse().ok()
-            })
-            .collect();
-        names.sort_unstable();
-        names.dedup();
-        names
-    }
-
     /// The queue of `producer`.
     ///
     /// # Errors
@@ -144,13 +76,10 @@ impl Queue {
 
     fn with(producer: Arc<dyn Connect>, connection: Connection) -> Result<Self> {
         const TRIED: &str = "observe the queue";
-        let (_, fds) = connection.ask(TRIED, &request(abi::HPCAP_OP_OBSERVE))?;
-        let [page] = fds.as_slice() else {
-            let why = format!("the producer sent {} file descriptors, not 1", fds.len());
-            return Err(Error::new(Kind::Format, TRIED, why));
-        };
+        let (_, shared) = connection.ask(TRIED, &request(abi::HPCAP_OP_OBSERVE))?;
+        let shared = shared.ok_or_else(|| no_memory(TRIED))?;
         Ok(Self {
-            page: QueuePage::map(std::os::fd::AsFd::as_fd(page))?,
+            page: shared.map_queue()?,
             producer,
             connection,
         })
@@ -234,15 +163,9 @@ impl Queue {
     }
 }
 
-/// The group that owns the socket at `path`, by name where it has one.
-fn group_of(path: &Path) -> String {
-    let Ok(socket) = std::fs::metadata(path) else {
-        return "the group that owns the socket (hpcapd --group)".into();
-    };
-    match Group::from_gid(Gid::from_raw(socket.gid())) {
-        Ok(Some(group)) => format!("group {}", group.name),
-        _ => format!("group {}", socket.gid()),
-    }
+/// An answer without the memory that belongs to it.
+pub(crate) fn no_memory(tried: &str) -> Error {
+    Error::new(Kind::Format, tried, "the producer gave no access to memory")
 }
 
 /// A request for `op`, everything else zero.

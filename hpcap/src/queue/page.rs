@@ -1,15 +1,12 @@
 //! The queue page: what a producer says about its queue, read-only for everybody else.
 
 use std::mem::{offset_of, size_of};
-use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
-
-use nix::sys::stat::fstat;
 
 use crate::abi::{self, hpcap_block, hpcap_listener, hpcap_queue};
 use crate::error::{Context, Error, Kind, Result};
 use crate::ledger::{Count, Ledger};
-use crate::memory::{Access, Mapping};
+use crate::memory::{Access, Mapping, Place};
 use crate::name::QueueName;
 use crate::time::Timestamp;
 
@@ -179,19 +176,49 @@ pub(crate) fn version_error(tried: &str, theirs: u32) -> Error {
     .advise("install the producer and the tools from the same release, and restart both")
 }
 
+/// The part of the page that does not change after the start, and says how long the page is.
+const CONSTANT_BYTES: usize = offset_of!(hpcap_queue, published);
+
+/// How long the queue page is of which `start` is the beginning. Only magic and version are
+/// judged, so that the length can be believed; [`validate`] judges the rest.
+fn promised_bytes(start: &Mapping) -> Result<u64> {
+    const TRIED: &str = "use the queue page";
+    let at = |offset: usize| {
+        assert!(offset + 8 <= start.bytes());
+        // SAFETY: inside the mapping, and any bytes are a valid value; constant after start.
+        unsafe { start.as_ptr().add(offset).cast::<u64>().read_unaligned() }
+    };
+    let magic = at(offset_of!(hpcap_queue, magic));
+    if magic != abi::HPCAP_QUEUE_MAGIC {
+        let why = format!("no queue page: magic {magic:#018x}");
+        return Err(Error::new(Kind::Format, TRIED, why));
+    }
+    #[allow(clippy::cast_possible_truncation, reason = "the field has 32 bits")]
+    let version = at(offset_of!(hpcap_queue, abi_version)) as u32;
+    if version != abi::HPCAP_ABI_VERSION {
+        return Err(version_error(TRIED, version));
+    }
+    Ok(at(offset_of!(hpcap_queue, queue_bytes)))
+}
+
 impl QueuePage {
-    /// Maps and validates the queue page behind `fd`.
+    /// Maps and validates the queue page that is there.
     ///
     /// # Errors
     /// As [`validate`], or when the system refuses.
-    pub fn map(fd: BorrowedFd<'_>) -> Result<Self> {
-        let bytes = fstat(fd).context(|| "look at the queue page")?.st_size;
+    pub fn map<'a>(at: impl Into<Place<'a>>) -> Result<Self> {
+        const WHAT: &str = "the queue page";
+        let at = at.into();
+        let bytes = match at.bytes().context(|| "look at the queue page")? {
+            Some(bytes) => bytes,
+            None => promised_bytes(&Mapping::of(at, CONSTANT_BYTES, Access::Read, WHAT)?)?,
+        };
         let bytes = usize::try_from(bytes).unwrap_or(0);
         if bytes < size_of::<hpcap_queue>() {
             let why = format!("it has only {bytes} bytes");
             return Err(Error::new(Kind::Format, "use the queue page", why));
         }
-        Self::new(Mapping::of(fd, bytes, Access::Read, "the queue page")?)
+        Self::new(Mapping::of(at, bytes, Access::Read, WHAT)?)
     }
 
     /// Validates a mapping as a queue page.

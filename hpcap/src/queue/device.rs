@@ -1,0 +1,194 @@
+//! A conversation with the kernel module over `/dev/hpcap_N_Q`: the same questions and answers as
+//! over a socket, by ioctl(2); the memory is mapped from the device.
+
+use std::env;
+use std::fs::{File, OpenOptions};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use nix::errno::Errno;
+
+use super::shared::Shared;
+use crate::abi::{self, hpcap_attach, hpcap_set_ring};
+use crate::error::{Context, Error, Kind, Result};
+use crate::name::QueueName;
+
+/// The calls; the numbers are those of the C header.
+mod ioctl {
+    use crate::abi::{
+        HPCAP_IOC_ASK, HPCAP_IOC_RING_FD, HPCAP_IOC_SET_RING, HPCAP_IOC_WAIT, hpcap_attach,
+        hpcap_set_ring,
+    };
+
+    nix::ioctl_readwrite_bad!(ask, HPCAP_IOC_ASK, hpcap_attach);
+    nix::ioctl_write_ptr_bad!(wait, HPCAP_IOC_WAIT, u64);
+    nix::ioctl_none_bad!(ring_fd, HPCAP_IOC_RING_FD);
+    nix::ioctl_write_ptr_bad!(set_ring, HPCAP_IOC_SET_RING, hpcap_set_ring);
+}
+
+/// The folder where the kernel module's queues are: `$HPCAP_DEV_DIR`, or `/dev`.
+#[must_use]
+pub fn dev_dir() -> PathBuf {
+    env::var_os("HPCAP_DEV_DIR").map_or_else(|| PathBuf::from("/dev"), PathBuf::from)
+}
+
+/// The device of queue `name` in folder `dir`.
+#[must_use]
+pub fn device_path(dir: &Path, name: QueueName) -> PathBuf {
+    dir.join(format!("hpcap_{}_{}", name.adapter, name.queue))
+}
+
+/// The queue of the device called `file`.
+pub(super) fn queue_of(file: &str) -> Option<QueueName> {
+    let (adapter, queue) = file.strip_prefix("hpcap_")?.split_once('_')?;
+    let name: QueueName = format!("hpcap{adapter}:{queue}").parse().ok()?;
+    // Only as the module writes them: hpcap_0_0, and not hpcap_00_0.
+    (device_path(Path::new(""), name).to_str() == Some(file)).then_some(name)
+}
+
+/// Whether there is a char device at `path`.
+#[must_use]
+pub fn is_device(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|m| m.file_type().is_char_device())
+}
+
+/// An open device: it observes its queue, or is one listener.
+#[derive(Debug)]
+pub struct Device {
+    file: File,
+}
+
+impl Device {
+    /// Opens the device at `path`.
+    ///
+    /// # Errors
+    /// When it is not there, or access is denied.
+    pub fn open(path: &Path) -> Result<Self> {
+        let tried = || format!("open {}", path.display());
+        let opened = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .custom_flags(libc::O_CLOEXEC)
+            .open(path);
+        match opened {
+            Ok(file) => Ok(Self { file }),
+            // The node is there, and nobody behind it: the adapter goes in this moment, or a
+            // node was made by hand.
+            Err(e) if matches!(e.raw_os_error(), Some(libc::ENODEV | libc::ENXIO)) => {
+                Err(Error::new(Kind::Gone, tried(), "its adapter is gone"))
+            }
+            Err(e) => Err(Error::io(tried(), e)),
+        }
+    }
+
+    /// Asks `request`; the answer as it is.
+    pub(super) fn ask(&self, tried: &str, request: &hpcap_attach) -> Result<hpcap_attach> {
+        let mut message = *request;
+        loop {
+            // SAFETY: HPCAP_IOC_ASK reads and writes one `hpcap_attach`, which `message` is.
+            match unsafe { ioctl::ask(self.file.as_raw_fd(), &raw mut message) } {
+                Ok(_) => return Ok(message),
+                // Nothing has happened yet.
+                Err(Errno::EINTR) => {}
+                Err(Errno::EINVAL | Errno::ENOTTY) => {
+                    let why =
+                        "it does not understand the question: not hpcap.ko, or another version";
+                    return Err(Error::new(Kind::Version, tried, why)
+                        .advise("install module and tools from the same release"));
+                }
+                Err(e) => return Err(Error::io(tried, e.into())),
+            }
+        }
+    }
+
+    /// The queue page.
+    pub(super) fn observed(&self, tried: &str) -> Result<Shared> {
+        Ok(Shared::device(self.again(tried)?))
+    }
+
+    /// What a listener maps; the ring in hugepages, where it has them, from their file.
+    pub(super) fn attached(&self, tried: &str) -> Result<Shared> {
+        let ring = match self.ring_fd() {
+            Ok(file) => (file, 0),
+            Err(Errno::ENODATA) => (self.again(tried)?, abi::HPCAP_MMAP_RING),
+            Err(e) => return Err(Error::io(tried, e.into())),
+        };
+        let slot = (self.again(tried)?, abi::HPCAP_MMAP_SLOT);
+        Ok(self.observed(tried)?.of_listener(ring, slot))
+    }
+
+    fn again(&self, tried: &str) -> Result<OwnedFd> {
+        self.file.as_fd().try_clone_to_owned().context(|| tried)
+    }
+
+    fn ring_fd(&self) -> nix::Result<OwnedFd> {
+        // SAFETY: HPCAP_IOC_RING_FD has no argument.
+        let fd = unsafe { ioctl::ring_fd(self.file.as_raw_fd()) }?;
+        // SAFETY: the kernel has just opened this descriptor for us.
+        Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+    }
+
+    /// Sleeps while the slot's `waiting` is 1, for `timeout` at most. May return early.
+    pub(super) fn wait(&self, timeout: Duration) {
+        let ns = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX);
+        // SAFETY: HPCAP_IOC_WAIT reads one u64. The caller looks again whatever comes of it.
+        let _ = unsafe { ioctl::wait(self.file.as_raw_fd(), &raw const ns) };
+    }
+
+    /// Gives the queue another ring of `ring_bytes` bytes, in which it starts anew: in `pages`, a
+    /// file of hugepages, or in ordinary ones.
+    ///
+    /// # Errors
+    /// [`Kind::Permission`] without CAP_SYS_ADMIN; [`Kind::Busy`] while a listener is attached;
+    /// [`Kind::Full`] where there is not enough memory; [`Kind::Usage`] for sizes that make no
+    /// ring.
+    pub fn set_ring(&self, ring_bytes: u64, pages: Option<BorrowedFd<'_>>) -> Result<()> {
+        const TRIED: &str = "give the queue another ring";
+        let wanted = hpcap_set_ring {
+            ring_bytes,
+            fd: pages.map_or(-1, |fd| fd.as_raw_fd()),
+            reserved: 0,
+        };
+        // SAFETY: HPCAP_IOC_SET_RING reads one `hpcap_set_ring`; `pages` is open meanwhile.
+        let done = unsafe { ioctl::set_ring(self.file.as_raw_fd(), &raw const wanted) };
+        let Err(errno) = done else { return Ok(()) };
+        let failed = |kind, why: &str| Error::new(kind, TRIED, why);
+        Err(match errno {
+            Errno::EPERM => failed(Kind::Permission, "that needs CAP_SYS_ADMIN"),
+            Errno::EBUSY => failed(Kind::Busy, "a listener is attached")
+                .advise("`hpcapctl status` shows who; stop it, or end it with `hpcapctl kill`"),
+            Errno::ENOMEM => failed(Kind::Full, "there is not enough memory"),
+            Errno::EINVAL => failed(
+                Kind::Usage,
+                "the size makes no ring: expected at least 512K, and whole pages",
+            ),
+            Errno::ENODEV => failed(Kind::Gone, "its adapter is gone"),
+            other => Error::io(TRIED, other.into()),
+        })
+    }
+}
+
+impl AsFd for Device {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn devices_are_named_after_adapter_and_queue() {
+        for name in [QueueName::new(0, 0), QueueName::new(12, 3)] {
+            let path = device_path(Path::new("/dev"), name);
+            let file = path.file_name().and_then(|f| f.to_str()).unwrap_or("");
+            assert_eq!(queue_of(file), Some(name), "{file}");
+        }
+        for other in ["hpcap_0", "hpcap_00_0", "hpcap_0_0_0", "hpcap_+1_0", "null"] {
+            assert_eq!(queue_of(other), None, "{other}");
+        }
+    }
+}

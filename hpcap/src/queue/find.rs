@@ -1,0 +1,119 @@
+//! Finding queues by name: behind the sockets of `hpcapd`, or as devices of the kernel module.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use nix::unistd::{Gid, Group};
+
+use super::connection::{Connection, run_dirs, socket_path};
+use super::device::{self, dev_dir, device_path};
+use super::{Connect, Queue};
+use crate::error::{Error, Kind, Result};
+use crate::name::QueueName;
+
+/// A producer at a path: its socket, or its device.
+#[derive(Debug)]
+struct At(PathBuf);
+
+impl Connect for At {
+    fn connect(&self) -> Result<Connection> {
+        Connection::to(&self.0)
+    }
+}
+
+impl Queue {
+    /// Opens the queue `name` of a running producer: of `hpcapd`, or of the kernel module.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`] when nobody serves it, [`Kind::Permission`] when this user may not,
+    /// [`Kind::Version`] when the producer is of another version.
+    pub fn open(name: QueueName) -> Result<Self> {
+        let tried = format!("open queue {name}");
+        let mut refused = None;
+        let sockets = run_dirs().into_iter().map(|dir| socket_path(&dir, name));
+        for path in sockets.chain([device_path(&dev_dir(), name)]) {
+            match Connection::to(&path) {
+                Ok(connection) => return Self::with(Arc::new(At(path)), connection),
+                Err(e) if e.kind() == Kind::NotFound => {}
+                Err(e) if e.os_error() == Some(libc::ECONNREFUSED) => {
+                    let why = format!("its producer is gone and left {} behind", path.display());
+                    refused = Some(
+                        Error::new(Kind::Gone, &tried, why)
+                            .advise("start hpcapd again: it takes the socket over"),
+                    );
+                }
+                Err(e) if e.kind() == Kind::Permission => {
+                    let why = format!("permission denied on {}", path.display());
+                    return Err(Error::new(Kind::Permission, &tried, why)
+                        .advise(who_may(&path, device::is_device(&path))));
+                }
+                Err(e) => return Err(e),
+            }
+        }
+        Err(refused.unwrap_or_else(|| nobody(name, &tried)))
+    }
+
+    /// The queues that producers serve on this machine.
+    #[must_use]
+    pub fn list() -> Vec<QueueName> {
+        let files = |dir: &Path| {
+            std::fs::read_dir(dir)
+                .into_iter()
+                .flatten()
+                .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+                .collect::<Vec<String>>()
+        };
+        let mut names: Vec<QueueName> = run_dirs()
+            .iter()
+            .flat_map(|dir| files(dir))
+            .filter_map(|file| file.strip_suffix(".sock")?.parse().ok())
+            .collect();
+        let dir = dev_dir();
+        names.extend(
+            files(&dir)
+                .iter()
+                .filter_map(|file| device::queue_of(file))
+                .filter(|name| device::is_device(&device_path(&dir, *name))),
+        );
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+}
+
+/// No producer: where it was looked for, and how to start one.
+fn nobody(name: QueueName, tried: &str) -> Error {
+    let dirs: Vec<_> = run_dirs()
+        .iter()
+        .chain([&dev_dir()])
+        .map(|dir| dir.display().to_string())
+        .collect();
+    let why = format!("no producer serves it (looked in {})", dirs.join(", "));
+    let module = if Path::new("/sys/module/hpcap").exists() {
+        "hpcap.ko is loaded, and has no such queue"
+    } else {
+        "or load the kernel module: modprobe hpcap_ixgbe"
+    };
+    Error::new(Kind::NotFound, tried, why).advise(format!(
+        "start one: hpcapd {name}=af_packet:INTERFACE; {module}; \
+         `hpcapd --status` lists what runs"
+    ))
+}
+
+/// Who may use what is at `path`: members of its group, by name where it has one.
+fn who_may(path: &Path, is_device: bool) -> String {
+    let Ok(found) = std::fs::metadata(path) else {
+        return "become a member of the group that owns the socket (hpcapd --group), or root"
+            .into();
+    };
+    if is_device && found.gid() == 0 {
+        return "become root, or give it to a group: \
+                copy 70-hpcap.rules to /etc/udev/rules.d, and run `udevadm trigger`"
+            .into();
+    }
+    match Group::from_gid(Gid::from_raw(found.gid())) {
+        Ok(Some(group)) => format!("become a member of group {}, or root", group.name),
+        _ => format!("become a member of group {}, or root", found.gid()),
+    }
+}

@@ -1,0 +1,79 @@
+//! The shared memory that a producer's answer gives access to, to be mapped.
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use super::page::{QueueInfo, QueuePage};
+use crate::abi;
+use crate::error::{Error, Kind, Result};
+use crate::memory::{Access, Mapping, Place};
+
+/// A file or device, and where in it something is.
+type Located = (OwnedFd, u64);
+
+/// The queue page; for a listener, ring and slot as well.
+#[derive(Debug)]
+pub struct Shared {
+    queue: Located,
+    listener: Option<(Located, Located)>,
+}
+
+fn place(at: &Located) -> Place<'_> {
+    Place::new(at.0.as_fd(), at.1)
+}
+
+fn size(bytes: u64) -> usize {
+    usize::try_from(bytes).unwrap_or(usize::MAX)
+}
+
+impl Shared {
+    /// The queue page is a file of its own.
+    pub(super) fn file(queue: OwnedFd) -> Self {
+        Self {
+            queue: (queue, 0),
+            listener: None,
+        }
+    }
+
+    /// The queue page is in a device.
+    pub(super) fn device(device: OwnedFd) -> Self {
+        Self {
+            queue: (device, abi::HPCAP_MMAP_QUEUE),
+            listener: None,
+        }
+    }
+
+    /// With ring and slot of a listener.
+    pub(super) fn of_listener(self, ring: Located, slot: Located) -> Self {
+        Self {
+            listener: Some((ring, slot)),
+            ..self
+        }
+    }
+
+    /// Maps and validates the queue page.
+    pub(crate) fn map_queue(&self) -> Result<QueuePage> {
+        QueuePage::map(place(&self.queue))
+    }
+
+    /// Maps the ring, twice, and the slot.
+    pub(crate) fn map_listener(&self, info: &QueueInfo) -> Result<(Mapping, Mapping)> {
+        let Some((ring, slot)) = &self.listener else {
+            let why = "the producer gave no access to ring and slot";
+            return Err(Error::new(Kind::Format, "attach to the queue", why));
+        };
+        let ring = Mapping::twice(
+            place(ring),
+            size(info.ring_bytes),
+            size(info.page_bytes),
+            Access::Read,
+            "the ring",
+        )?;
+        let slot = Mapping::of(
+            place(slot),
+            abi::HPCAP_SLOT_BYTES,
+            Access::Write,
+            "the slot",
+        )?;
+        Ok((ring, slot))
+    }
+}
