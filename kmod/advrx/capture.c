@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* A port in hpcap mode, from probe to remove. */
+#include <linux/io.h>
+#include <linux/rtnetlink.h>
+#include <linux/slab.h>
+
+#include "capture.h"
+
+/* ------------------------------------------------------------------- nic_ops */
+
+static void port_harvest(void *rx, struct hpcap_batch *batch, u32 n, const struct timespec64 *now)
+{
+	struct hpcap_port_queue *q = rx;
+
+	hpcap_advrx_harvest(&q->rx, batch, n, now->tv_sec, now->tv_nsec);
+}
+
+static void port_release(void *rx, u32 n)
+{
+	struct hpcap_port_queue *q = rx;
+	u64 bytes = 0;
+	u32 tail;
+
+	tail = hpcap_advrx_release(&q->rx, n, &bytes);
+	if (n) {
+		u64_stats_update_begin(q->stats.syncp);
+		*q->stats.packets += n;
+		*q->stats.bytes += bytes;
+		u64_stats_update_end(q->stats.syncp);
+	}
+	/* writel() comes after the descriptors, which are in coherent memory. */
+	if (tail != HPCAP_ADVRX_KEEP_TAIL)
+		writel(tail, q->tail);
+}
+
+static void port_counters(void *rx, struct hpcap_nic_counters *counters)
+{
+	struct hpcap_port_queue *q = rx;
+
+	q->port->driver->counters(q->port, q->index, counters);
+}
+
+static const struct hpcap_nic_ops port_ops = {
+	.owner = THIS_MODULE,
+	.clock_source = "kernel",
+	.harvest = port_harvest,
+	.release = port_release,
+	.counters = port_counters,
+};
+
+/* ----------------------------------------------------------- probe and remove */
+
+int hpcap_port_create(struct pci_dev *pdev, struct net_device *netdev,
+		      const struct hpcap_port_driver *driver, struct hpcap_port **port)
+{
+	struct hpcap_port *p;
+	bool hpcap;
+	int number, err;
+	u32 i;
+
+	*port = NULL;
+	number = hpcap_pci_number(pdev);
+	if (number < 0)
+		return number;
+	err = hpcap_param_mode(pdev, number, &hpcap);
+	if (err || !hpcap)
+		return err;
+	p = devm_kzalloc(&pdev->dev, sizeof(*p), GFP_KERNEL);
+	if (!p)
+		return -ENOMEM;
+	err = hpcap_param_queues(pdev, number, &p->wanted);
+	if (err)
+		return err;
+	p->driver = driver;
+	p->pdev = pdev;
+	p->netdev = netdev;
+	for (i = 0; i < p->wanted; i++) {
+		p->queue[i] = devm_kzalloc(&pdev->dev, sizeof(*p->queue[i]), GFP_KERNEL);
+		if (!p->queue[i])
+			return -ENOMEM;
+		p->queue[i]->port = p;
+		p->queue[i]->index = i;
+	}
+	*port = p;
+	return 0;
+}
+
+/*
+ * Frames go as they are: nothing is merged, checked, filtered or stripped, and nobody can ask
+ * for it. What the stack adds by itself does not matter where no frame reaches it.
+ */
+static void no_features(struct net_device *netdev)
+{
+	netdev->features = NETIF_F_HIGHDMA;
+	netdev->hw_features = 0;
+	netdev->vlan_features = 0;
+	netdev->hw_enc_features = 0;
+	netdev->mpls_features = 0;
+	netdev->gso_partial_features = 0;
+}
+
+/* Under RTNL. */
+static int adapter_add(struct hpcap_port *port, u32 number, u32 queues)
+{
+	struct hpcap_adapter_info info = {
+		.driver = port->driver->name,
+		.parent = &port->pdev->dev,
+		.netdev = port->netdev,
+		.number = number,
+		.queues = min(queues, port->wanted),
+		.link_type = 1,
+	};
+	struct hpcap_adapter *adapter;
+
+	adapter = hpcap_adapter_register(&info, &port_ops);
+	if (IS_ERR(adapter))
+		return PTR_ERR(adapter);
+	if (info.queues < port->wanted)
+		dev_warn(&port->pdev->dev, "%u queues, not %u: there are no more interrupts\n",
+			 info.queues, port->wanted);
+	port->adapter = adapter;
+	port->queues = info.queues;
+	return 0;
+}
+
+/* Under RTNL. */
+static void adapter_del(struct hpcap_port *port)
+{
+	struct hpcap_adapter *adapter = port->adapter;
+
+	port->adapter = NULL;
+	if (adapter)
+		hpcap_adapter_unregister(adapter);
+}
+
+/*
+ * The lock is held over both steps: somebody who sees the interface and sets it up at once
+ * finds the queues, and they start.
+ */
+int hpcap_port_register(struct pci_dev *pdev, struct net_device *netdev, struct hpcap_port *port,
+			u32 queues)
+{
+	int number, err;
+
+	number = hpcap_pci_number(pdev);
+	if (number < 0)
+		return number;
+	snprintf(netdev->name, sizeof(netdev->name), "%s%d", port ? "hpcap" : "xgb", number);
+	/* udev leaves such a name alone (developer guide 3.8.4; systemd.link(5), "kernel"). */
+	netdev->name_assign_type = NET_NAME_PREDICTABLE;
+	if (!port)
+		return register_netdev(netdev);
+
+	no_features(netdev);
+	hpcap_port_set_ethtool(port);
+	rtnl_lock();
+	err = register_netdevice(netdev);
+	if (!err) {
+		err = adapter_add(port, number, queues);
+		if (err)
+			unregister_netdevice(netdev);
+	}
+	rtnl_unlock();
+	return err;
+}
+
+void hpcap_port_unregister(struct net_device *netdev, struct hpcap_port *port)
+{
+	if (!port) {
+		unregister_netdev(netdev);
+		return;
+	}
+	rtnl_lock();
+	/* First, so that what the NIC has delivered is still taken. */
+	dev_close(netdev);
+	/* Before the interface goes, which waits for the reference that hpcap has. */
+	adapter_del(port);
+	unregister_netdevice(netdev);
+	rtnl_unlock();
+}
+
+void hpcap_port_removed(struct hpcap_port *port)
+{
+	rtnl_lock();
+	if (port->adapter)
+		netdev_err(port->netdev, "the device is gone: its queues end\n");
+	adapter_del(port);
+	rtnl_unlock();
+}
+
+/* ---------------------------------------------------------------- up and down */
+
+void hpcap_port_arm(struct hpcap_port_queue *q, void *descriptors, u32 count, u8 __iomem *tail,
+		    const struct hpcap_port_stats *stats)
+{
+	/* Its slots are for another number: a queue that does not receive, not one that lies. */
+	if (WARN_ON_ONCE(count != q->slots))
+		return;
+	q->rx.ring = descriptors;
+	q->rx.count = count;
+	q->rx.chunks = q->chunks;
+	q->rx.chunk_dma = q->chunk_dma;
+	q->tail = tail;
+	q->stats = *stats;
+	writel(hpcap_advrx_arm(&q->rx), tail);
+}
+
+void hpcap_port_up(struct hpcap_port *port, u32 queues)
+{
+	u32 i;
+
+	if (!port->adapter)
+		return;
+	for (i = 0; i < port->queues && i < queues; i++)
+		if (port->queue[i]->slots)
+			hpcap_rxq_start(port->adapter, i, port->queue[i]);
+}
+
+void hpcap_port_down(struct hpcap_port *port)
+{
+	u32 i;
+
+	if (!port->adapter)
+		return;
+	for (i = 0; i < port->queues; i++)
+		hpcap_rxq_stop(port->adapter, i);
+}
+
+netdev_tx_t hpcap_port_drop(struct sk_buff *skb, struct net_device *netdev)
+{
+	dev_core_stats_tx_dropped_inc(netdev);
+	dev_kfree_skb_any(skb);
+	return NETDEV_TX_OK;
+}

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* From ixgbe's words to those of a port in hpcap mode. */
+#include <linux/slab.h>
+
+#include "ixgbe.h"
+#include "ixgbe_common.h"
+#include "advrx/capture.h"
+#include "counters.h"
+
+static void ixgbe_counters(struct hpcap_port *port, u32 queue, struct hpcap_nic_counters *counters)
+{
+	hpcap_ixgbe_lost(netdev_priv(port->netdev), queue, counters);
+}
+
+static const struct hpcap_port_driver driver = {
+	.name = "hpcap_ixgbe",
+	.counters = ixgbe_counters,
+};
+
+/* The driver's own defaults stand; nothing was allocated after them. */
+int hpcap_ixgbe_init(struct ixgbe_adapter *adapter)
+{
+	struct ixgbe_hw *hw = &adapter->hw;
+	struct hpcap_port *port;
+	int err;
+
+	err = hpcap_port_create(adapter->pdev, adapter->netdev, &driver, &port);
+	if (err || !port)
+		return err;
+	if (hw->mac.type == ixgbe_mac_82598EB) {
+		dev_err(&adapter->pdev->dev, "the 82598 has no hpcap mode\n");
+		return -EOPNOTSUPP;
+	}
+	port->priv = hpcap_ixgbe_counters_create(adapter);
+	if (!port->priv)
+		return -ENOMEM;
+
+	/* A queue of its own for each of our queues; Flow Director would move flows. */
+	adapter->ring_feature[RING_F_RSS].limit = port->wanted;
+	adapter->atr_sample_rate = 0;
+	/* The deepest ring: the time that a poll thread may be away. Nothing is sent. */
+	adapter->rx_ring_count = IXGBE_MAX_RXD;
+	adapter->tx_ring_count = IXGBE_MIN_TXD;
+	/*
+	 * One frame, one record: no coalescing. And buffers of 2 KiB, whatever the MTU; with
+	 * the driver's other kinds of buffers the X540 and later would refuse longer frames.
+	 */
+	adapter->flags2 &= ~IXGBE_FLAG2_RSC_CAPABLE;
+	adapter->flags2 |= IXGBE_FLAG2_RX_LEGACY;
+	adapter->flags &= ~IXGBE_FLAG_DCB_CAPABLE;
+#ifdef IXGBE_FCOE
+	adapter->flags &= ~IXGBE_FLAG_FCOE_CAPABLE;
+#endif
+	/*
+	 * Who captures does not stop the sender. Without pause frames, several queues drop what
+	 * they have no descriptor for (SRRCTL.DROP_EN), so that a full one does not hold up the
+	 * others; a single one uses the NIC's own buffer before it loses anything.
+	 */
+	hw->fc.requested_mode = ixgbe_fc_none;
+	hw->fc.current_mode = ixgbe_fc_none;
+
+	adapter->hpcap = port;
+	return 0;
+}
+
+int hpcap_ixgbe_register(struct ixgbe_adapter *adapter)
+{
+	return hpcap_port_register(adapter->pdev, adapter->netdev, adapter->hpcap,
+				   adapter->num_rx_queues);
+}
+
+void hpcap_ixgbe_unregister(struct ixgbe_adapter *adapter)
+{
+	hpcap_port_unregister(adapter->netdev, adapter->hpcap);
+}
+
+void hpcap_ixgbe_removed(struct ixgbe_adapter *adapter)
+{
+	if (adapter->hpcap)
+		hpcap_port_removed(adapter->hpcap);
+}
+
+int hpcap_ixgbe_alloc(struct ixgbe_adapter *adapter)
+{
+	if (!adapter->hpcap)
+		return 0;
+	return hpcap_port_alloc(adapter->hpcap, adapter->num_rx_queues, adapter->rx_ring[0]->count);
+}
+
+void hpcap_ixgbe_free(struct ixgbe_adapter *adapter)
+{
+	if (adapter->hpcap)
+		hpcap_port_free(adapter->hpcap);
+}
+
+bool hpcap_ixgbe_arm(struct ixgbe_ring *ring)
+{
+	/* The ring of the driver's self test belongs to no vector. */
+	struct hpcap_port *port = ring->q_vector ? ring->q_vector->adapter->hpcap : NULL;
+	struct hpcap_port_stats stats = {
+		.packets = &ring->stats.packets,
+		.bytes = &ring->stats.bytes,
+		.syncp = &ring->syncp,
+	};
+
+	if (!port)
+		return false;
+	/* Queues that nobody asked for do not exist in this mode, but who knows. */
+	if (ring->queue_index < port->wanted)
+		hpcap_port_arm(port->queue[ring->queue_index], ring->desc, ring->count,
+			       ring->tail, &stats);
+	return true;
+}
+
+void hpcap_ixgbe_up(struct ixgbe_adapter *adapter)
+{
+	if (adapter->hpcap)
+		hpcap_port_up(adapter->hpcap, adapter->num_rx_queues);
+}
+
+void hpcap_ixgbe_down(struct ixgbe_adapter *adapter)
+{
+	if (adapter->hpcap)
+		hpcap_port_down(adapter->hpcap);
+}
+
+u32 hpcap_ixgbe_fctrl(const struct ixgbe_adapter *adapter, u32 fctrl)
+{
+	if (!adapter->hpcap)
+		return fctrl;
+	/* Damaged frames are counted by the NIC, not delivered. */
+	return (fctrl | IXGBE_FCTRL_UPE | IXGBE_FCTRL_MPE | IXGBE_FCTRL_BAM) & ~IXGBE_FCTRL_SBP;
+}
+
+void hpcap_ixgbe_receiver(struct ixgbe_adapter *adapter)
+{
+	struct ixgbe_hw *hw = &adapter->hw;
+	u32 hlreg0;
+
+	if (!adapter->hpcap)
+		return;
+	hlreg0 = IXGBE_READ_REG(hw, IXGBE_HLREG0);
+	IXGBE_WRITE_REG(hw, IXGBE_HLREG0, hlreg0 & ~IXGBE_HLREG0_RXLNGTHERREN);
+}

@@ -1,0 +1,24 @@
+// Virtual functions would take queues and counters away from the port that captures.
+@@
+identifier adapter, max;
+statement S, S1;
+@@
+ ixgbe_enable_sriov(struct ixgbe_adapter *adapter, unsigned int max)
+ {
+ ... when != S
++	if (hpcap_ixgbe_polls(adapter))
++		return;
+ S1
+ ... when any
+ }
+
+@@
+identifier pdev, n;
+statement S;
+@@
+ ixgbe_pci_sriov_configure(struct pci_dev *pdev, int n)
+ {
++	if (n && hpcap_ixgbe_polls((struct ixgbe_adapter *)pci_get_drvdata(pdev)))
++		return -EOPNOTSUPP;
+ S
+ }

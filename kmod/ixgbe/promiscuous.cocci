@@ -1,0 +1,13 @@
+// Everything on the wire is received, whatever the flags of the interface say.
+@@
+expression hw, fctrl;
+@@
+ ixgbe_set_rx_mode(...)
+ {
+ <...
+ IXGBE_WRITE_REG(hw, IXGBE_FCTRL,
+-	fctrl
++	hpcap_ixgbe_fctrl(adapter, fctrl)
+ );
+ ...>
+ }

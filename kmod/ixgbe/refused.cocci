@@ -1,0 +1,29 @@
+// What would change the rings under the poll threads, or share the port with others.
+@@
+symbol adapter;
+identifier dev, xdp;
+statement S, S1;
+@@
+ ixgbe_xdp(struct net_device *dev, struct netdev_bpf *xdp)
+ {
+ ... when != S
++	if (hpcap_ixgbe_polls(adapter))
++		return -EOPNOTSUPP;
+ S1
+ ... when any
+ }
+
+@@
+symbol adapter;
+identifier dev, tc;
+expression classes;
+statement S;
+@@
+ ixgbe_setup_tc(struct net_device *dev, u8 tc)
+ {
+ ...
++	if (hpcap_ixgbe_polls(adapter))
++		return -EOPNOTSUPP;
+ if (tc > classes) S
+ ... when any
+ }

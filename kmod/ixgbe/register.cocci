@@ -1,0 +1,18 @@
+// The interface gets its name, and in hpcap mode its device nodes, in one step; it loses them in
+// one step, the queues first.
+@@
+identifier netdev;
+@@
+ ixgbe_probe(...)
+ {
+ <...
+-	register_netdev(netdev)
++	hpcap_ixgbe_register(adapter)
+ ...>
+ }
+
+@@
+expression netdev;
+@@
+-	unregister_netdev(netdev)
++	hpcap_ixgbe_unregister(adapter)

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* From ixgbevf's words to those of a port in hpcap mode. */
+#include "ixgbevf.h"
+#include "advrx/capture.h"
+
+/*
+ * A virtual function has no register that counts what it lost: the physical function's count
+ * everybody's. The ledger of such a queue knows of no missed frames.
+ */
+static void no_counters(struct hpcap_port *port, u32 queue, struct hpcap_nic_counters *counters)
+{
+	counters->missed = 0;
+	counters->errors = 0;
+}
+
+static const struct hpcap_port_driver driver = {
+	.name = "hpcap_ixgbevf",
+	.counters = no_counters,
+};
+
+/* The driver's own defaults stand; nothing was allocated after them. */
+int hpcap_ixgbevf_init(struct ixgbevf_adapter *adapter)
+{
+	struct hpcap_port *port;
+	int err;
+
+	err = hpcap_port_create(adapter->pdev, adapter->netdev, &driver, &port);
+	if (err || !port)
+		return err;
+	/* The deepest ring: the time that a poll thread may be away. Nothing is sent. */
+	adapter->rx_ring_count = IXGBEVF_MAX_RXD;
+	adapter->tx_ring_count = IXGBEVF_MIN_TXD;
+	/*
+	 * Buffers of 2 KiB, whatever the MTU; with the driver's other kinds of buffers the X540
+	 * and later would refuse longer frames.
+	 */
+	adapter->flags |= IXGBEVF_FLAGS_LEGACY_RX;
+	adapter->hpcap = port;
+	return 0;
+}
+
+u32 hpcap_ixgbevf_queues(const struct ixgbevf_adapter *adapter)
+{
+	return adapter->hpcap ? adapter->hpcap->wanted : num_online_cpus();
+}
+
+int hpcap_ixgbevf_register(struct ixgbevf_adapter *adapter)
+{
+	return hpcap_port_register(adapter->pdev, adapter->netdev, adapter->hpcap,
+				   adapter->num_rx_queues);
+}
+
+void hpcap_ixgbevf_unregister(struct ixgbevf_adapter *adapter)
+{
+	hpcap_port_unregister(adapter->netdev, adapter->hpcap);
+}
+
+void hpcap_ixgbevf_removed(struct ixgbevf_adapter *adapter)
+{
+	if (adapter->hpcap)
+		hpcap_port_removed(adapter->hpcap);
+}
+
+int hpcap_ixgbevf_alloc(struct ixgbevf_adapter *adapter)
+{
+	if (!adapter->hpcap)
+		return 0;
+	return hpcap_port_alloc(adapter->hpcap, adapter->num_rx_queues, adapter->rx_ring[0]->count);
+}
+
+void hpcap_ixgbevf_free(struct ixgbevf_adapter *adapter)
+{
+	if (adapter->hpcap)
+		hpcap_port_free(adapter->hpcap);
+}
+
+bool hpcap_ixgbevf_arm(struct ixgbevf_ring *ring)
+{
+	struct hpcap_port *port = ring->q_vector ? ring->q_vector->adapter->hpcap : NULL;
+	struct hpcap_port_stats stats = {
+		.packets = &ring->stats.packets,
+		.bytes = &ring->stats.bytes,
+		.syncp = &ring->syncp,
+	};
+
+	if (!port)
+		return false;
+	/* Without a queue of ours the ring stays without buffers: traffic classes of a PF. */
+	if (ring->queue_index < port->wanted)
+		hpcap_port_arm(port->queue[ring->queue_index], ring->desc, ring->count,
+			       ring->tail, &stats);
+	return true;
+}
+
+void hpcap_ixgbevf_interrupts(struct ixgbevf_adapter *adapter)
+{
+	if (adapter->hpcap)
+		adapter->eims_enable_mask = adapter->eims_other;
+}
+
+void hpcap_ixgbevf_up(struct ixgbevf_adapter *adapter)
+{
+	if (adapter->hpcap)
+		hpcap_port_up(adapter->hpcap, adapter->num_rx_queues);
+}
+
+void hpcap_ixgbevf_down(struct ixgbevf_adapter *adapter)
+{
+	if (adapter->hpcap)
+		hpcap_port_down(adapter->hpcap);
+}
+
+unsigned int hpcap_ixgbevf_flags(const struct ixgbevf_adapter *adapter, unsigned int flags)
+{
+	return adapter->hpcap ? flags | IFF_PROMISC : flags;
+}
+
+u32 hpcap_ixgbevf_vlan(const struct ixgbevf_adapter *adapter, u32 vme)
+{
+	return adapter->hpcap ? 0 : vme;
+}

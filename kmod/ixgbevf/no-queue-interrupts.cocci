@@ -1,0 +1,37 @@
+// The poll threads look by themselves. The interrupts of queues stay masked, and NAPI, should it
+// run, finds nothing. The interrupt of the mailbox stays.
+@@
+expression adapter;
+@@
+ ixgbevf_up_complete(...)
+ {
+ <...
+ ixgbevf_configure_msix(adapter);
++hpcap_ixgbevf_interrupts(adapter);
+ ...>
+ }
+
+@@
+identifier adapter, mask;
+statement S, S1;
+@@
+ ixgbevf_irq_enable_queues(struct ixgbevf_adapter *adapter, u32 mask)
+ {
+ ... when != S
++	if (hpcap_ixgbevf_polls(adapter))
++		return;
+ S1
+ ... when any
+ }
+
+@@
+identifier vector, ring, budget;
+@@
+ ixgbevf_clean_rx_irq(struct ixgbevf_q_vector *vector, struct ixgbevf_ring *ring, int budget)
+ {
+ ...
++	if (hpcap_ixgbevf_polls(vector->adapter))
++		return 0;
+ xdp_init_buff(...);
+ ... when any
+ }

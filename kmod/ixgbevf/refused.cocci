@@ -1,0 +1,13 @@
+// What would change the rings under the poll threads.
+@@
+identifier dev, prog;
+symbol adapter;
+@@
+ ixgbevf_xdp_setup(struct net_device *dev, struct bpf_prog *prog)
+ {
+ ...
++	if (hpcap_ixgbevf_polls(adapter))
++		return -EOPNOTSUPP;
+ for (...;...;...) { ... }
+ ... when any
+ }

@@ -1,0 +1,292 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT OR Apache-2.0
+#
+# Builds hpcap's kernel modules for one kernel. The drivers are the distribution's own, from its
+# source package: a pristine copy is patched with the semantic patches in kmod/ixgbe and
+# kmod/ixgbevf, and refused, with the place, when a patch did not do what the manifest says.
+#
+#   scripts/kmod.sh [build] KERNEL [OPTION...]   all modules, into target/kmod/RELEASE/
+#   scripts/kmod.sh patch KERNEL [OPTION...]     only the patched drivers: do the patches fit?
+#
+# KERNEL is 6.1 or 6.12 (Debian's newest of the series, which scripts/kernels.sh fetches), the
+# release of a kernel whose headers are installed (uname -r), or a folder like those of
+# scripts/kernels.sh: release, headers/, and source/ when its drivers are other ones.
+#
+#   --debug          assertions and all debug messages; into target/kmod/RELEASE-debug/
+#   --check          with W=1 and sparse: a word about our own files is a failure
+#   --out DIR        somewhere else
+#   --source PLACE   the drivers' source: a kernel's tree, or a tarball of one
+#
+# Nothing to do: less than a second. Two may run at once. What the kernel's build says is in
+# build.log beside the modules, and shown when it fails.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+readonly TARGET=${CARGO_TARGET_DIR:-target}
+readonly INTEL=drivers/net/ethernet/intel
+readonly DRIVERS=(ixgbe ixgbevf)
+# In the order in which they need each other's symbols.
+readonly PARTS=(core netdev testnic ixgbe ixgbevf)
+
+die() {
+	echo "kmod: $1" >&2
+	exit "${2:-1}"
+}
+
+usage() {
+	sed -n '/^#   scripts/,/^# Nothing/{/^# Nothing/d;s/^# \{0,1\}//;p}' "${BASH_SOURCE[0]}" >&2
+	exit 2
+}
+
+action=build kernel='' variant='' out='' source=''
+case ${1:-} in build | patch) action=$1 && shift ;; esac
+while [ $# -gt 0 ]; do
+	case $1 in
+	--debug) variant=-debug ;;
+	--check) variant=-check ;;
+	--out) out=${2:?} && shift ;;
+	--source) source=${2:?} && shift ;;
+	-*) usage ;;
+	*) [ -z "$kernel" ] || usage && kernel=$1 ;;
+	esac
+	shift
+done
+[ -n "$kernel" ] || usage
+
+# ------------------------------------------------------------ headers and source
+
+# Sets release, headers and source.
+find_kernel() {
+	local folder=''
+	case $kernel in
+	6.1 | 6.12)
+		scripts/kernels.sh fetch "$kernel" >/dev/null
+		folder=$(scripts/kernels.sh path "$kernel")
+		;;
+	*/*) folder=$kernel ;;
+	esac
+	if [ -n "$folder" ]; then
+		[ -r "$folder/release" ] || die "$folder: not a kernel's folder, there is no 'release'"
+		release=$(<"$folder/release")
+		headers=$folder/headers
+		[ -n "$source" ] || [ ! -d "$folder/source" ] || source=$folder/source
+	else
+		release=$kernel
+		headers=/lib/modules/$release/build
+	fi
+	[ -e "$headers/Makefile" ] ||
+		die "$headers: no headers of kernel $release (package linux-headers-$release)" 3
+	headers=$(realpath "$headers")
+	series=$(sed -E 's/^([0-9]+\.[0-9]+).*/\1/' <<<"$release")
+	[ -n "$source" ] || source=/usr/src/linux-source-$series.tar.xz
+	[ -e "$source" ] ||
+		die "$source: no source of kernel $series (package linux-source-$series, or --source)" 3
+	source=$(realpath "$source")
+}
+
+# The place of the drivers' pristine source; a tarball is unpacked once.
+pristine() {
+	if [ -d "$source" ]; then
+		echo "$source/$INTEL"
+		return
+	fi
+	local key place
+	key=$(stat -c '%n %s %Y' "$source" | sha256sum | cut -c1-16)
+	place=$TARGET/kmod/source/$key
+	if [ ! -e "$place/done" ]; then
+		rm -rf "$place"
+		mkdir -p "$place"
+		tar -C "$place" -xf "$source" --strip-components=1 --wildcards \
+			"${DRIVERS[@]/#/*/$INTEL/}" || die "$source: it has no $INTEL"
+		touch "$place/done"
+	fi
+	echo "$place/$INTEL"
+}
+
+# ------------------------------------------------------------------------- hooks
+
+# The lines of a manifest that are for this kernel: PATCH FILE FUNCTION TEXT COUNT.
+manifest() {
+	awk -v series="$series" '!/^ *(#|$)/ {
+		if (NF == 5) { print; next }
+		for (i = 6; i <= NF; i++) if ($i == series) { print $1, $2, $3, $4, $5; next }
+	}' "kmod/$1/manifest"
+}
+
+# How often a text stands in the body of a function of a file, as words; "-" is the whole file.
+# -1: there is no such function.
+count_text() {
+	awk -v name="$2" -v text="$3" '
+		function count(line,    n, at, before, after) {
+			while ((at = index(line, text)) > 0) {
+				before = substr(line, at - 1, at > 1)
+				after = substr(line, at + length(text), 1)
+				n += before !~ /[A-Za-z0-9_]/ && after !~ /[A-Za-z0-9_]/
+				line = substr(line, at + length(text))
+			}
+			return n
+		}
+		name == "-" { total += count($0); found = 1; next }
+		# A line at the margin names it; its body begins with a brace at the margin, which no
+		# declaration has.
+		/^[A-Za-z_]/ && match($0, "(^|[^A-Za-z0-9_])" name "\\(") { heading = 1 }
+		heading && /;[ \t]*$/ { heading = 0 }
+		heading && /^{/ { heading = 0; body = 1; found = 1 }
+		body { total += count($0) }
+		/^}/ { body = 0 }
+		END { print found ? total + 0 : -1 }' "$1"
+}
+
+# A patched copy of a driver is compared with the manifest. Says everything that is wrong.
+verify_hooks() {
+	local driver=$1 place=$2 patch file function text count found wrong=0 where
+	while read -r patch file function text count; do
+		where=$file
+		[ "$function" = - ] || where="$file, $function()"
+		if [ ! -e "$place/$file" ]; then
+			echo "kmod: $driver of $release: $file is missing, which $patch.cocci is for"
+			wrong=1
+			continue
+		fi
+		found=$(count_text "$place/$file" "$function" "$text")
+		[ "$found" != "$count" ] || continue
+		wrong=1
+		if [ "$found" = -1 ]; then
+			echo "kmod: $driver of $release: $file has no function $function(), where" \
+				"kmod/$driver/$patch.cocci puts $text"
+		else
+			echo "kmod: $driver of $release: $where has $text $found times, not $count:" \
+				"kmod/$driver/$patch.cocci does not fit"
+		fi
+	done < <(manifest "$driver")
+	# And nowhere else: a patch that matches too much.
+	while read -r file count; do
+		found=$(grep -ow 'hpcap_[a-z_]*' "$place/$file" | wc -l)
+		[ "$found" = "$count" ] || {
+			echo "kmod: $driver of $release: $file has $found hooks, not $count: a patch in" \
+				"kmod/$driver fits in a place that the manifest does not name"
+			wrong=1
+		}
+	done < <(manifest "$driver" | awk '{ sum[$2] += $4 ~ /^"?hpcap_/ ? $5 : 0 }
+		END { for (file in sum) print file, sum[file] }')
+	return $wrong
+} >&2
+
+# The driver, patched, in a folder of its own.
+patch_driver() {
+	local driver=$1 from=$2 to=$3 patch files key stamp=$3.stamp said
+	[ -e "$from/$driver/Makefile" ] || die "$from: it has no $driver"
+	key=$(cat "$from/$driver"/*.[ch] "$from/$driver/Makefile" "kmod/$driver"/{*.cocci,manifest} \
+		scripts/kmod.sh | sha256sum)
+	[ ! -d "$to" ] || [ "$(cat "$stamp" 2>/dev/null)" != "$key" ] || return 0
+	rm -rf "$to" "$stamp"
+	cp -r "$from/$driver" "$to"
+	for patch in "kmod/$driver"/*.cocci; do
+		patch=$(basename "$patch" .cocci)
+		mapfile -t files < <(manifest "$driver" | awk -v patch="$patch" '$1 == patch { print $2 }' | sort -u)
+		[ "${#files[@]}" -gt 0 ] || die "kmod/$driver/$patch.cocci is not in the manifest"
+		# What does not match is no failure here: the manifest tells. A file that is not there
+		# is told by it, too.
+		said=$(cd "$to" && timeout 300 spatch --very-quiet --no-show-diff --in-place \
+			--sp-file "$OLDPWD/kmod/$driver/$patch.cocci" "${files[@]}" 2>&1) || [ ! -e "$to/${files[0]}" ] ||
+			die "kmod/$driver/$patch.cocci: spatch failed: $said"
+	done
+	verify_hooks "$driver" "$to" || die "$driver of kernel $release is not what the patches know: see above"
+	echo "$key" >"$stamp"
+}
+
+# ------------------------------------------------------------------------- build
+
+# The kernel's build of one part.
+make_part() {
+	local part=$1 dir=$PWD/$out/tree/$1 extra=() other
+	for other in "$out"/tree/*/Module.symvers; do
+		[ ! -e "$other" ] || [ "$other" -ef "$dir/Module.symvers" ] || extra+=("$PWD/$other")
+	done
+	[ "$variant" != -check ] || extra_flags=(W=1 C=2)
+	# Without BTF of the modules, which needs the kernel's image beside its headers.
+	make -C "$headers" M="$dir" "HPCAP_VERSION=$version" "DEBUG=$([ "$variant" = -debug ] && echo 1)" \
+		CONFIG_DEBUG_INFO_BTF_MODULES= "KBUILD_EXTRA_SYMBOLS=${extra[*]}" "${extra_flags[@]}" modules
+}
+
+# What compiler and sparse said about files that are ours.
+our_warnings() {
+	grep -E 'warning:|error:' "$1" | grep -E '/(core|netdev|testnic|include|advrx|hpcap)/' || true
+}
+
+build() {
+	local part ko extra_flags=() jobs
+	version=$(sed -n '/^\[workspace.package\]/,/^\[/s/^version *= *"\(.*\)"/\1/p' Cargo.toml)
+	mkdir -p "$out/tree"
+	# Times of files that did not change stay, so that make does only what is needed.
+	for part in include core advrx netdev testnic; do
+		[ ! -d "kmod/$part" ] || rsync -rc "kmod/$part" "$out/tree/"
+	done
+	for part in "${DRIVERS[@]}"; do
+		rsync -rc "$out/patched/$part" "$out/tree/"
+		rsync -c "kmod/$part/Kbuild" "$out/tree/$part/"
+		mkdir -p "$out/tree/$part/hpcap" "$out/tree/$part/advrx"
+		rsync -c "kmod/$part"/*.[ch] "$out/tree/$part/hpcap/"
+		rsync -c kmod/advrx/*.[ch] "$out/tree/$part/advrx/"
+	done
+	# sparse looks at everything each time, but the compiler must say its own again.
+	[ "$variant" != -check ] || find "$out/tree" -name '*.o' -delete
+	jobs=-j$(nproc)
+	export MAKEFLAGS=$jobs
+	: >"$out/build.log"
+	for part in "${PARTS[@]}"; do
+		[ -e "$out/tree/$part/Kbuild" ] || continue
+		make_part "$part" >>"$out/build.log" 2>&1 || {
+			grep -E 'error|Error|undefined' "$out/build.log" | head -40 >&2
+			die "kmod/$part does not build for $release: see $out/build.log"
+		}
+	done
+	if [ "$variant" = -check ] && [ -n "$(our_warnings "$out/build.log")" ]; then
+		our_warnings "$out/build.log" >&2
+		die "warnings about our own files for $release (all: $out/build.log)"
+	fi
+	rm -f "$out"/*.ko
+	for ko in "$out"/tree/*/hpcap*.ko; do
+		cp "$ko" "$out/"
+	done
+}
+
+find_kernel
+out=${out:-$TARGET/kmod/$release$variant}
+mkdir -p "$out" "$TARGET/kmod"
+# Who comes second waits, and then finds nothing to do.
+exec 9>"$out/.lock"
+flock 9
+
+# Everything that the result depends on.
+inputs=$(
+	{
+		echo "$release $headers $variant $source" "$(stat -c '%s %Y' "$source")"
+		find kmod scripts/kmod.sh -type f ! -path '*/model/*' -print0 | sort -z | xargs -0 sha256sum
+		[ ! -d "$source" ] || cat "$source/$INTEL"/{ixgbe,ixgbevf}/*.[ch]
+		stat -c '%s %Y' "$headers/Module.symvers" "$headers/.config"
+	} 2>/dev/null | sha256sum
+)
+modules=()
+if [ "$action" = patch ] || [ "$(cat "$out/.stamp" 2>/dev/null)" != "$inputs" ]; then
+	rm -f "$out/.stamp"
+	exec 8>"$TARGET/kmod/.source-lock"
+	flock 8
+	from=$(pristine)
+	exec 8>&-
+	mkdir -p "$out/patched"
+	for driver in "${DRIVERS[@]}"; do
+		patch_driver "$driver" "$from" "$out/patched/$driver" &
+		modules+=($!)
+	done
+	for pid in "${modules[@]}"; do
+		wait "$pid" || exit 1
+	done
+	if [ "$action" = patch ]; then
+		printf '%s\n' "${DRIVERS[@]/#/$out/patched/}"
+		exit 0
+	fi
+	build
+	echo "$inputs" >"$out/.stamp"
+fi
+ls -1 "$out"/*.ko
