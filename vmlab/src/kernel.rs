@@ -1,1 +1,138 @@
-//! See the crate's documentation.
+//! Kernels and their modules, where `scripts/kernels.sh` has put them.
+
+pub mod modules;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::machine::Trouble;
+
+/// A kernel that can be booted.
+///
+/// Its folder has `release` (what `uname -r` says), `vmlinuz`, and `modules/`, which is what would
+/// be in `/lib/modules/RELEASE`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kernel {
+    /// The folder.
+    pub folder: PathBuf,
+    /// What `uname -r` says.
+    pub release: String,
+}
+
+impl Kernel {
+    /// The kernel of a series, such as `6.1`, that was fetched, or that of a folder.
+    ///
+    /// # Errors
+    /// [`Trouble::Missing`] when it is not there.
+    pub fn find(name: &str) -> Result<Self, Trouble> {
+        if name.contains('/') {
+            return Self::at(Path::new(name));
+        }
+        let kernels = std::env::var_os("HPCAP_KERNELS").map_or_else(
+            || build_folder().map(|target| target.join("kernels")),
+            |set| Ok(set.into()),
+        );
+        Self::at(&kernels?.join(name)).map_err(|e| match e {
+            Trouble::Missing(what) => Trouble::Missing(format!(
+                "{what}\n  Fetch it: scripts/kernels.sh fetch {name}"
+            )),
+            other => other,
+        })
+    }
+
+    /// The kernel of a folder.
+    ///
+    /// # Errors
+    /// [`Trouble::Missing`] when it is not one.
+    pub fn at(folder: &Path) -> Result<Self, Trouble> {
+        let missing = |what: &str| Trouble::Missing(format!("{} has no {what}", folder.display()));
+        let release = fs::read_to_string(folder.join("release"));
+        let release = release.map_err(|_| missing("file `release`: it is no kernel's folder"))?;
+        for (what, path) in [
+            ("vmlinuz", "vmlinuz"),
+            ("modules", "modules/modules.builtin"),
+        ] {
+            if !folder.join(path).exists() {
+                return Err(missing(what));
+            }
+        }
+        let folder = fs::canonicalize(folder).map_err(|_| missing("readable path"))?;
+        Ok(Self {
+            folder,
+            release: release.trim().to_owned(),
+        })
+    }
+
+    /// What boots.
+    #[must_use]
+    pub fn image(&self) -> PathBuf {
+        self.folder.join("vmlinuz")
+    }
+}
+
+/// The folder where cargo builds, by where this program is: in `debug` or `release` below it, or in
+/// the `deps` of one of them.
+///
+/// # Errors
+/// [`Trouble::Missing`] when this program was not started from there.
+pub fn build_folder() -> Result<PathBuf, Trouble> {
+    let programs = programs_folder()?;
+    let missing = || Trouble::Missing(format!("{} is in no folder of cargo's", programs.display()));
+    programs.parent().map(Path::to_path_buf).ok_or_else(missing)
+}
+
+/// The folder of the workspace's programs as they were built together with this one.
+///
+/// # Errors
+/// [`Trouble::Missing`] when this program is nowhere.
+pub fn programs_folder() -> Result<PathBuf, Trouble> {
+    let here =
+        std::env::current_exe().map_err(|e| Trouble::Missing(format!("this program: {e}")))?;
+    let folder = here.parent().unwrap_or(Path::new("/"));
+    let own = folder
+        .file_name()
+        .is_some_and(|name| name == "deps" || name == "examples");
+    Ok(if own {
+        folder.parent().unwrap_or(folder)
+    } else {
+        folder
+    }
+    .to_path_buf())
+}
+
+/// A program of the host's, which for users other than root may be outside their `PATH`.
+pub(crate) fn host_command(name: &str) -> Command {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let system = ["/usr/sbin", "/sbin"].map(PathBuf::from);
+    let folders = std::env::split_paths(&path).chain(system);
+    let found = folders
+        .map(|folder| folder.join(name))
+        .find(|path| path.is_file());
+    Command::new(found.unwrap_or_else(|| name.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_without_a_kernel_says_what_is_missing() {
+        let folder = tempfile::tempdir().unwrap();
+        let said = || Kernel::at(folder.path()).unwrap_err().to_string();
+        assert!(said().contains("`release`"), "{}", said());
+        fs::write(folder.path().join("release"), "6.1.0-test\n").unwrap();
+        assert!(said().contains("vmlinuz"), "{}", said());
+        fs::write(folder.path().join("vmlinuz"), "").unwrap();
+        assert!(said().contains("modules"), "{}", said());
+        fs::create_dir(folder.path().join("modules")).unwrap();
+        fs::write(folder.path().join("modules/modules.builtin"), "").unwrap();
+        assert_eq!(Kernel::at(folder.path()).unwrap().release, "6.1.0-test");
+    }
+
+    #[test]
+    fn a_series_that_was_not_fetched_says_how_to() {
+        let said = Kernel::find("0.99").unwrap_err().to_string();
+        assert!(said.contains("scripts/kernels.sh fetch 0.99"), "{said}");
+    }
+}

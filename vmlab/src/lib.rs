@@ -10,9 +10,11 @@
 //! | [`machine`] | a virtual machine: its first file system, its console, its end |
 //! | [`guest`] | the first program in the guest |
 //! | [`channel`] | what the host and the guest tell each other |
+//! | [`cli`] | the command line of `vmlab` |
 //! | [`control`] | what a program in the guest asks of the host: traffic, faults, counts |
 
 pub mod channel;
+pub mod cli;
 pub mod control;
 pub mod guest;
 pub mod kernel;

@@ -1,0 +1,72 @@
+//! Folders that the guest shares with the host, or that need more than memory.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::process::Command;
+
+use nix::mount::{MntFlags, MsFlags, umount2};
+use nix::unistd::sync;
+
+use super::root::mount_new;
+use super::{OUT_TAG, Setup, at};
+
+/// Where the disk is mounted.
+const DATA: &str = "/data";
+
+/// Where the folder of the host is mounted.
+const OUT: &str = "/out";
+
+/// Mounts them all.
+pub(super) fn mount(setup: &Setup) -> io::Result<()> {
+    if setup.out {
+        // What the guest writes is in the host's file at once, even when the guest panics next.
+        let options = "trans=virtio,version=9p2000.L,msize=524288,cache=mmap";
+        mount_new("9p", OUT_TAG, OUT, MsFlags::empty(), options)?;
+    }
+    if setup.disk {
+        // Built into some kernels; then there is nothing to load.
+        for module in ["virtio_blk", "ext4"] {
+            let _ = Command::new("modprobe").args(["-q", module]).status();
+        }
+        mount_new("ext4", "/dev/vda", DATA, MsFlags::empty(), "")?;
+    }
+    for &size in &setup.hugepages {
+        let folder = hugepage_folder(size);
+        mount_new(
+            "hugetlbfs",
+            "hugepages",
+            &folder,
+            MsFlags::empty(),
+            &format!("pagesize={size}"),
+        )?;
+    }
+    Ok(())
+}
+
+/// `/dev/hugepages` for 2 MiB, which is where they usually are, and one with a suffix for others.
+fn hugepage_folder(size: u64) -> String {
+    match size {
+        0x20_0000 => "/dev/hugepages".to_owned(),
+        _ => format!("/dev/hugepages-{}M", size >> 20),
+    }
+}
+
+/// Everything that was written is on its way to the host.
+pub(super) fn leave() {
+    sync();
+    for folder in [DATA, OUT] {
+        if is_mounted(folder) {
+            // A program that is still in there does not hold up the end.
+            let _ = umount2(folder, MntFlags::MNT_DETACH);
+        }
+    }
+}
+
+fn is_mounted(folder: &str) -> bool {
+    let mounts = at("mounts", fs::read_to_string("/proc/self/mounts")).unwrap_or_default();
+    let second = |line: &str| line.split(' ').nth(1).map(str::to_owned);
+    mounts
+        .lines()
+        .any(|line| second(line).is_some_and(|at| Path::new(&at) == Path::new(folder)))
+}

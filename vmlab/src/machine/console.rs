@@ -1,0 +1,198 @@
+//! What the kernel says on its console, and what of it is trouble.
+
+/// How bad a line is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Severity {
+    /// Something that must not happen. The machine goes on.
+    Noted,
+    /// Nothing good comes after it.
+    Fatal,
+}
+
+/// The machine cannot be trusted to end by itself after these.
+const FATAL: &[&str] = &[
+    "Kernel panic",
+    "Oops",
+    "general protection fault",
+    "BUG: unable to handle",
+    "BUG: kernel NULL pointer",
+    "kernel BUG at",
+    "soft lockup",
+    "hard LOCKUP",
+    "blocked for more than",
+    "detected stalls on CPUs",
+    "self-detected stall on CPU",
+    "Out of memory and no killable processes",
+];
+
+/// Reports of the kernel's own checks: lockdep, KASAN, KCSAN, UBSAN, kmemleak, refcounts, lists,
+/// objects, RCU, sleeping where that is forbidden.
+const NOTED: &[&str] = &[
+    "------------[ cut here ]------------",
+    "WARNING: ",
+    "BUG: ",
+    "INFO: possible ",
+    "INFO: trying to register non-static key",
+    "INFO: task ",
+    "possible circular locking",
+    "possible recursive locking",
+    "possible irq lock inversion",
+    "inconsistent lock state",
+    "suspicious RCU usage",
+    "new suspected memory leaks",
+    "UBSAN: ",
+    "refcount_t: ",
+    "list_add corruption",
+    "list_del corruption",
+    "ODEBUG: ",
+    "DEBUG_LOCKS_WARN_ON",
+    "scheduling while atomic",
+    "sleeping function called from invalid context",
+    "unregister_netdevice: waiting for",
+    "Call Trace:",
+    "rcu: INFO: ",
+];
+
+/// Out of what the kernel said: where the trouble began, and enough after it to see what it was.
+const CONTEXT: usize = 80;
+
+/// Lines kept in memory; more are in the file of the log, if there is one.
+const KEPT: usize = 50_000;
+
+/// All that was said.
+#[derive(Debug, Default)]
+pub(super) struct Log {
+    lines: Vec<String>,
+    first_trouble: Option<usize>,
+    worst: Option<Severity>,
+    /// Parts of lines that are trouble, and known not to be.
+    tolerated: Vec<String>,
+}
+
+impl Log {
+    pub(super) fn new(tolerated: Vec<String>) -> Self {
+        Self {
+            tolerated,
+            ..Self::default()
+        }
+    }
+
+    /// Another line; how bad it is.
+    pub(super) fn add(&mut self, line: &str) -> Option<Severity> {
+        let line = line.trim_end_matches(['\r', '\n']);
+        let trouble = judge(line).filter(|_| !self.is_tolerated(line));
+        if trouble.is_some() && self.first_trouble.is_none() {
+            self.first_trouble = Some(self.lines.len());
+        }
+        self.worst = self.worst.max(trouble);
+        if self.lines.len() < KEPT {
+            self.lines.push(line.to_owned());
+        }
+        trouble
+    }
+
+    fn is_tolerated(&self, line: &str) -> bool {
+        self.tolerated
+            .iter()
+            .any(|known| line.contains(known.as_str()))
+    }
+
+    /// The lines around the first trouble, if there was any.
+    pub(super) fn trouble(&self) -> Option<Vec<String>> {
+        let first = self.first_trouble?.min(self.lines.len());
+        let start = first.saturating_sub(3);
+        let end = self.lines.len().min(first + CONTEXT);
+        Some(self.lines[start..end].to_vec())
+    }
+
+    /// The last lines.
+    pub(super) fn tail(&self, lines: usize) -> Vec<String> {
+        self.lines[self.lines.len().saturating_sub(lines)..].to_vec()
+    }
+
+    /// All lines.
+    pub(super) fn text(&self) -> String {
+        self.lines
+            .iter()
+            .flat_map(|line| [line.as_str(), "\n"])
+            .collect()
+    }
+}
+
+fn judge(line: &str) -> Option<Severity> {
+    let any = |list: &[&str]| list.iter().any(|part| line.contains(part));
+    if any(FATAL) {
+        Some(Severity::Fatal)
+    } else if any(NOTED) {
+        Some(Severity::Noted)
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_kernels_complain_with_is_trouble() {
+        for line in [
+            "[    1.0] Kernel panic - not syncing: sysrq triggered crash",
+            "[    1.0] Oops: 0000 [#1] PREEMPT SMP NOPTI",
+            "[    1.0] watchdog: BUG: soft lockup - CPU#0 stuck for 22s! [x:1]",
+            "[    1.0] INFO: task kworker/0:1:7 blocked for more than 120 seconds.",
+            "[    1.0] BUG: unable to handle page fault for address: ffffffffc0001000",
+        ] {
+            assert_eq!(judge(line), Some(Severity::Fatal), "{line}");
+        }
+        for line in [
+            "[    1.0] WARNING: CPU: 0 PID: 1 at kernel/x.c:1 f+0x1/0x2 [hpcap]",
+            "[    1.0] WARNING: possible circular locking dependency detected",
+            "[    1.0] WARNING: suspicious RCU usage",
+            "[    1.0] BUG: KASAN: slab-out-of-bounds in f+0x1/0x2",
+            "[    1.0] BUG: KCSAN: data-race in a / b",
+            "[    1.0] BUG: sleeping function called from invalid context at mm/x.c:1",
+            "[    1.0] kmemleak: 3 new suspected memory leaks (see /sys/kernel/debug/kmemleak)",
+            "[    1.0] UBSAN: array-index-out-of-bounds in x.c:1:2",
+        ] {
+            assert_eq!(judge(line), Some(Severity::Noted), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_a_kernel_says_while_it_starts_is_none() {
+        for line in [
+            "[    0.0] Linux version 6.1.0-56-amd64",
+            "[    0.0] hpcap: loading out-of-tree module taints kernel.",
+            "[    0.0] ixgbe 0000:00:08.0 eth0: NIC Link is Up 10 Gbps, Flow Control: None",
+            "[    0.0] traps: x[12] general exception",
+            "[    0.0] random: crng init done",
+        ] {
+            assert_eq!(judge(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn the_lines_around_the_first_trouble_are_kept() {
+        let mut log = Log::new(vec!["known".to_owned()]);
+        for n in 0..10 {
+            assert_eq!(log.add(&format!("line {n}\r\n")), None);
+        }
+        assert_eq!(log.add("WARNING: known"), None);
+        assert_eq!(log.trouble(), None);
+        assert_eq!(log.add("WARNING: new"), Some(Severity::Noted));
+        log.add("after");
+        let around = log.trouble().unwrap();
+        assert_eq!(
+            around,
+            [
+                "line 8",
+                "line 9",
+                "WARNING: known",
+                "WARNING: new",
+                "after"
+            ]
+        );
+        assert_eq!(log.tail(1), ["after"]);
+    }
+}

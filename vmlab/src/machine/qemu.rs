@@ -1,0 +1,296 @@
+//! QEMU's command line, and its life.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
+use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{Id, WaitPidFlag, waitid};
+use nix::unistd::Pid;
+
+use super::{Machine, Trouble};
+use crate::channel::PORT;
+use crate::guest::{HOST_TAG, OUT_TAG};
+use crate::kernel::host_command;
+
+const PROGRAM: &str = "qemu-system-x86_64";
+
+/// The first NIC's slot on the bus; devices of ours come before it.
+const FIRST_SLOT: usize = 8;
+
+/// Slots end where the chip set has its own devices.
+pub(super) const MOST_NICS: usize = 0x1f - FIRST_SLOT;
+
+/// What QEMU is given open.
+pub(super) struct Files {
+    pub(super) initramfs: Vec<u8>,
+    pub(super) disk: Option<File>,
+    pub(super) channel: OwnedFd,
+    pub(super) interrupts: OwnedFd,
+    pub(super) nics: Vec<OwnedFd>,
+}
+
+/// A QEMU that runs. It dies with this program, and at the latest when this is dropped.
+#[derive(Debug)]
+pub(super) struct Qemu {
+    life: Arc<Life>,
+    keeper: Option<JoinHandle<()>>,
+}
+
+/// Kept apart so that whoever may end it can.
+#[derive(Debug)]
+pub(super) struct Life {
+    /// None when it has ended: its number may belong to another process.
+    pid: Mutex<Option<Pid>>,
+}
+
+impl Life {
+    pub(super) fn end(&self) {
+        if let Some(pid) = *self.pid.lock().unwrap_or_else(PoisonError::into_inner) {
+            let _ = kill(pid, Signal::SIGKILL);
+        }
+    }
+}
+
+impl Qemu {
+    /// Starts it; returns what the guest's console and QEMU itself write.
+    pub(super) fn start(
+        machine: &Machine,
+        files: Files,
+    ) -> Result<(Self, ChildStdout, ChildStderr), Trouble> {
+        let (mut command, open) =
+            command(machine, files).map_err(|e| Trouble::host(e.to_string()))?;
+        let (send, receive) = sync_channel(1);
+        // A process that is to die with its parent dies with the thread that started it: this one
+        // lives as long as QEMU.
+        let keep = move || {
+            let child = command.spawn();
+            drop(command);
+            drop(open);
+            let (pid, ended) = match child {
+                Ok(mut child) => {
+                    let pid = pid_of(&child);
+                    let pipes = child.stdout.take().zip(child.stderr.take());
+                    let life = Arc::new(Life {
+                        pid: Mutex::new(Some(pid)),
+                    });
+                    let started = pipes.ok_or(io::ErrorKind::BrokenPipe.into());
+                    let _ = send.send(started.map(|pipes| (Arc::clone(&life), pipes)));
+                    (pid, (child, life))
+                }
+                Err(e) => {
+                    let _ = send.send(Err(e));
+                    return;
+                }
+            };
+            let (mut child, life) = ended;
+            // Still a process of this number, so that nobody else can have it, until the lock says.
+            while waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT).is_err() {}
+            *life.pid.lock().unwrap_or_else(PoisonError::into_inner) = None;
+            let _ = child.wait();
+        };
+        let keeper = thread::Builder::new().name("qemu".to_owned()).spawn(keep);
+        let keeper = keeper.map_err(|e| Trouble::host(e.to_string()))?;
+        let (life, (console, errors)) = match receive.recv() {
+            Ok(Ok(started)) => started,
+            Ok(Err(e)) if e.kind() == io::ErrorKind::NotFound => {
+                let package = "of the package qemu-system-x86";
+                return Err(Trouble::Missing(format!(
+                    "{PROGRAM}, {package}, is not there"
+                )));
+            }
+            Ok(Err(e)) => return Err(Trouble::host(format!("{PROGRAM}: {e}"))),
+            Err(_) => return Err(Trouble::host(format!("{PROGRAM} was not started"))),
+        };
+        let qemu = Self {
+            life,
+            keeper: Some(keeper),
+        };
+        Ok((qemu, console, errors))
+    }
+
+    pub(super) fn life(&self) -> Arc<Life> {
+        Arc::clone(&self.life)
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.life
+            .pid
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_none()
+    }
+
+    /// Waits until it has ended.
+    pub(super) fn wait(&mut self) {
+        if let Some(keeper) = self.keeper.take() {
+            let _ = keeper.join();
+        }
+    }
+}
+
+impl Drop for Qemu {
+    fn drop(&mut self) {
+        self.life.end();
+        self.wait();
+    }
+}
+
+fn pid_of(child: &Child) -> Pid {
+    Pid::from_raw(child.id().cast_signed())
+}
+
+/// The command, and the descriptors that must stay open until it has started.
+fn command(machine: &Machine, files: Files) -> io::Result<(Command, Vec<OwnedFd>)> {
+    let mut open = Vec::new();
+    let mut keep = |fd: OwnedFd| {
+        let number = fd.as_raw_fd();
+        open.push(fd);
+        number
+    };
+    let memory = machine.memory >> 20;
+    let mut qemu = host_command(PROGRAM);
+    qemu.args([
+        "-nodefaults",
+        "-no-user-config",
+        "-display",
+        "none",
+        "-no-reboot",
+    ]);
+    qemu.args([
+        "-accel",
+        "tcg",
+        "-cpu",
+        "max",
+        "-smp",
+        &machine.cpus.to_string(),
+    ]);
+    qemu.args([
+        "-m",
+        &format!("{memory}M"),
+        "-machine",
+        "q35,memory-backend=memory",
+    ]);
+    // Shared, so that a device in another process reaches it.
+    qemu.args([
+        "-object",
+        &format!("memory-backend-memfd,id=memory,size={memory}M,share=on"),
+    ]);
+    qemu.arg("-kernel").arg(machine.kernel.image());
+    qemu.args([
+        "-initrd",
+        &format!("/proc/self/fd/{}", keep(in_memory(&files.initramfs)?)),
+    ]);
+    qemu.args(["-append", &arguments(machine)]);
+    // Its standard output is the guest's console.
+    qemu.args([
+        "-chardev",
+        "stdio,id=console,signal=off",
+        "-serial",
+        "chardev:console",
+    ]);
+    share(&mut qemu, HOST_TAG, Path::new("/"), "0x2", ",readonly=on");
+    if let Some(out) = &machine.out {
+        share(&mut qemu, OUT_TAG, &out.canonicalize()?, "0x3", "");
+    }
+    socket(&mut qemu, "channel", keep(files.channel));
+    qemu.args(["-device", "virtio-serial-pci,id=serial,addr=0x4"]);
+    qemu.args([
+        "-device",
+        &format!("virtserialport,bus=serial.0,chardev=channel,name={PORT}"),
+    ]);
+    if let Some(disk) = files.disk {
+        let path = format!("/proc/self/fd/{}", keep(disk.into()));
+        let node = format!("driver=file,node-name=disk,filename={path},locking=off");
+        qemu.args([
+            "-blockdev",
+            &node,
+            "-device",
+            "virtio-blk-pci,drive=disk,addr=0x5",
+        ]);
+    }
+    // Interrupts of the NICs come in through QEMU's socket for tests: its protocol for devices in
+    // other processes knows only KVM's way.
+    socket(&mut qemu, "interrupts", keep(files.interrupts));
+    qemu.args(["-object", "qtest,id=qtest0,chardev=interrupts,log=none"]);
+    for (n, nic) in files.nics.into_iter().enumerate() {
+        let (slot, fd) = (FIRST_SLOT + n, keep(nic));
+        qemu.args([
+            "-device",
+            &format!("x-pci-proxy-dev,id=nic{n},fd={fd},addr={slot:#x}"),
+        ]);
+    }
+    if let Some(port) = machine.debugger {
+        qemu.args(["-gdb", &format!("tcp:127.0.0.1:{port}"), "-S"]);
+    }
+    qemu.stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let inherited: Vec<RawFd> = open.iter().map(AsRawFd::as_raw_fd).collect();
+    let parent = Pid::this();
+    let before = move || {
+        nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
+        // It may have died before the line above.
+        if Pid::parent() != parent {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        for fd in &inherited {
+            // SAFETY: a system call on an open descriptor, allowed between fork and exec.
+            if unsafe { libc::fcntl(*fd, libc::F_SETFD, 0) } < 0 {
+                return Err(io::Error::last_os_error());
+            }
+        }
+        Ok(())
+    };
+    // SAFETY: only system calls, which are allowed between fork and exec; nothing is allocated.
+    unsafe { qemu.pre_exec(before) };
+    // The terminal's signals are for the program that started it, which ends it.
+    qemu.process_group(0);
+    Ok((qemu, open))
+}
+
+fn share(qemu: &mut Command, tag: &str, path: &Path, slot: &str, more: &str) {
+    let path = path.to_string_lossy().replace(',', ",,");
+    // Several file systems of the host may number their files alike.
+    let options = format!("local,id={tag},path={path},security_model=none,multidevs=remap{more}");
+    qemu.args(["-fsdev", &options]);
+    let device = format!("virtio-9p-pci,fsdev={tag},mount_tag={tag},addr={slot}");
+    qemu.args(["-device", &device]);
+}
+
+fn socket(qemu: &mut Command, id: &str, fd: RawFd) {
+    qemu.args(["-chardev", &format!("socket,id={id},fd={fd}")]);
+}
+
+/// What the kernel is told.
+fn arguments(machine: &Machine) -> String {
+    // While it starts only what is wrong: a serial port is slow. An oops ends the machine at once.
+    // Barriers against other programs on the same processor cost a guest without secrets much.
+    let fixed = "console=ttyS0 loglevel=5 panic=-1 oops=panic mitigations=off audit=0";
+    let mut all: Vec<String> = fixed.split(' ').map(str::to_owned).collect();
+    for pages in &machine.hugepages {
+        all.push(format!("hugepagesz={}M", pages.size >> 20));
+        all.push(format!("hugepages={}", pages.count));
+    }
+    if machine.debugger.is_some() {
+        // Symbols are where the debugger expects them.
+        all.push("nokaslr".to_owned());
+    }
+    all.extend(machine.arguments.iter().cloned());
+    all.join(" ")
+}
+
+/// A file without a name, in memory.
+fn in_memory(bytes: &[u8]) -> io::Result<OwnedFd> {
+    let fd = memfd_create(c"initramfs", MFdFlags::MFD_CLOEXEC)?;
+    let mut file = File::from(fd);
+    file.write_all(bytes)?;
+    Ok(file.into())
+}

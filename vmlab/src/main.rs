@@ -1,0 +1,7 @@
+//! `vmlab`: a command in a virtual machine.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    vmlab::cli::main()
+}
