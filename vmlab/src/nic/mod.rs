@@ -1,4 +1,29 @@
 //! The 82599.
+//!
+//! | module | is |
+//! |---|---|
+//! | [`pf`] | the physical function: what its registers do |
+//! | [`registers`] | the table of its registers, and their bits |
+//! | `rx`, `tx` | rings in the guest's memory, without registers: the virtual function's as well |
+//! | `filter`, `parse`, `rss` | which frames are taken, and into which queue |
+//! | `packet_buffer` | where frames wait for descriptors |
+//! | `causes` | interrupts, from queues and events to vectors |
+//! | `statistics`, `eeprom` | what their names say |
+//! | [`faults`] | what a NIC may do that a driver must survive |
+
+pub mod faults;
+pub mod pf;
+pub mod registers;
+
+mod causes;
+mod eeprom;
+mod filter;
+mod packet_buffer;
+mod parse;
+mod rss;
+mod rx;
+mod statistics;
+mod tx;
 
 /// What became of a frame that was offered to a NIC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,0 +1,312 @@
+//! The 82599's physical function: 8086:10f7, the variant without SFP module or PHY.
+//!
+//! Not modelled: EITR's delays, TSO and checksum offloads, RSC, flow director, virtual
+//! functions' pools, DCB beyond one traffic class, manageability.
+
+use std::cell::OnceCell;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::Wire;
+use super::causes::Causes;
+use super::eeprom::Eeprom;
+use super::faults::{Faults, FrameFault};
+use super::filter::Filter;
+use super::packet_buffer::PacketBuffer;
+use super::registers::bits::{EICR_LSC, LINKS_UP_10G, RAH_AV, RXPBSIZE_SIZE};
+use super::registers::{self, File, Register};
+use super::rss::Rss;
+use super::rx::RxRing;
+use super::tx::TxRing;
+use crate::pci::Function;
+use crate::pci::config::ConfigSpace;
+use crate::pci::interrupts::{Messages, Msix};
+use crate::pci::memory::GuestMemory;
+
+mod access;
+mod receive;
+
+/// Rings in each direction.
+const QUEUES: usize = 128;
+/// Vectors of MSI-X.
+const VECTORS: u16 = 64;
+/// The BAR of registers, and that of the MSI-X table.
+const BAR_REGISTERS: u8 = 0;
+const BAR_MSIX: u8 = 4;
+/// Where the pending bits are in their BAR.
+const PENDING: u64 = 0x2000;
+/// The packet buffer after a reset: 512 KB, all of it in the first of eight parts.
+const PACKET_BUFFER: u32 = 512 << 10;
+
+/// What a NIC has done, for whoever stands outside the machine.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// Frames in the guest's memory.
+    pub delivered: u64,
+    /// Frames without a descriptor or without room in the packet buffer.
+    pub missed: u64,
+    /// Frames that a filter refused.
+    pub filtered: u64,
+    /// Frames that were damaged, too short or too long.
+    pub errors: u64,
+    /// Frames that came while reception was off.
+    pub down: u64,
+    /// Frames that had been accepted, and were in the packet buffer when the driver reset the
+    /// NIC or ended their ring.
+    pub discarded: u64,
+    /// Frames that the guest transmitted.
+    pub transmitted: u64,
+    /// Their bytes, without FCS.
+    pub transmitted_bytes: u64,
+    /// Accesses to addresses where the guest has no memory.
+    pub dma_errors: u64,
+}
+
+/// A software 82599.
+///
+/// It is used through [`Shared`](crate::pci::shared::Shared): by the thread that
+/// [`serve`](crate::pci::proxy::serve)s its machine, and by the one that brings frames.
+pub struct Pf {
+    config: ConfigSpace,
+    msix: Msix,
+    registers: File,
+    eeprom: Eeprom,
+    causes: Causes,
+    rx: Vec<RxRing>,
+    tx: Vec<TxRing>,
+    packet_buffer: PacketBuffer,
+    /// Of the registers, as reception uses them; empty since they were written.
+    filter: OnceCell<Filter>,
+    rss: OnceCell<Rss>,
+    memory: Arc<GuestMemory>,
+    mac: [u8; 6],
+    link: bool,
+    faults: Faults,
+    wire: Option<Box<dyn Wire>>,
+    /// Rings that have had frames since the last flush.
+    touched: u128,
+    /// Rings that are enabled.
+    enabled: u32,
+    counts: Counts,
+}
+
+impl fmt::Debug for Pf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pf")
+            .field("mac", &self.mac)
+            .field("link", &self.link)
+            .field("counts", &self.counts)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Pf {
+    /// A NIC with this address, whose interrupts go this way. Its link is up.
+    pub fn new(mac: [u8; 6], messages: Box<dyn Messages>) -> Self {
+        let config = ConfigSpace::new(0x8086, 0x10F7, 1, 0x02_0000)
+            .subsystem(0x8086, 0x000D)
+            .interrupt_pin()
+            .memory_bar(BAR_REGISTERS, registers::BAR0_BYTES)
+            .memory_bar(BAR_MSIX, 0x4000)
+            .power_management(0x40)
+            .msix(0x70, VECTORS, BAR_MSIX, 0, PENDING as u32)
+            .pci_express(0xA0, 8)
+            .built();
+        let mut this = Self {
+            config,
+            msix: Msix::new(VECTORS, messages),
+            registers: File::new(),
+            eeprom: Eeprom::new(),
+            causes: Causes::default(),
+            rx: vec![RxRing::default(); QUEUES],
+            tx: vec![TxRing::default(); QUEUES],
+            packet_buffer: PacketBuffer::default(),
+            filter: OnceCell::new(),
+            rss: OnceCell::new(),
+            memory: Arc::default(),
+            mac,
+            link: true,
+            faults: Faults::default(),
+            wire: None,
+            touched: 0,
+            enabled: 0,
+            counts: Counts::default(),
+        };
+        this.reset_registers();
+        this
+    }
+
+    /// Who gets what the guest transmits. Without one it is counted only.
+    pub fn set_wire(&mut self, wire: Box<dyn Wire>) {
+        self.wire = Some(wire);
+    }
+
+    /// Plugs the cable in or out: LINKS changes, and the driver is interrupted.
+    pub fn set_link(&mut self, up: bool) {
+        if self.link != up {
+            self.link = up;
+            self.set_links();
+            self.causes.raise(0, EICR_LSC);
+            self.fire();
+        }
+    }
+
+    /// Makes the packet buffer smaller than the driver sets it: 0 so that a frame without a
+    /// descriptor is missed at once. `None` takes that back.
+    pub fn limit_packet_buffer(&mut self, bytes: Option<usize>) {
+        self.packet_buffer.set_limit(bytes);
+    }
+
+    /// The fault of the next frame that passes the filters and has none yet.
+    pub fn add_frame_fault(&mut self, fault: FrameFault) {
+        self.faults.add(fault);
+    }
+
+    /// The next frame's last descriptor does not say that it is the last.
+    pub fn next_frame_without_eop(&mut self) {
+        self.add_frame_fault(FrameFault::WithoutEop);
+    }
+
+    /// The next frame's descriptor has these bits, as [`FrameFault::Status`]; 0: its check
+    /// sequence is wrong, as [`FrameFault::Crc`].
+    pub fn next_frame_error(&mut self, bits: u32) {
+        self.add_frame_fault(match bits {
+            0 => FrameFault::Crc,
+            bits => FrameFault::Status(bits),
+        });
+    }
+
+    /// The next frame's descriptor says this length.
+    pub fn wrong_length(&mut self, len: u16) {
+        self.add_frame_fault(FrameFault::Length(len));
+    }
+
+    /// While stalled, nothing is written to the guest: frames fill the packet buffer, and are
+    /// missed when it is full. Afterwards those in it are delivered.
+    pub fn stall(&mut self, stalled: bool) {
+        self.faults.stalled = stalled;
+        if !stalled {
+            self.drain();
+        }
+    }
+
+    /// Pulls the device out of its slot: from now on all reads are all-ones.
+    pub fn remove(&mut self) {
+        self.faults.removed = true;
+        self.counts.discarded += self.packet_buffer.clear();
+    }
+
+    /// What it has done so far.
+    pub fn counts(&self) -> Counts {
+        let rx = self.rx.iter().map(|ring| ring.dma_errors);
+        let tx = self.tx.iter().map(|ring| ring.dma_errors);
+        Counts {
+            dma_errors: rx.chain(tx).sum(),
+            ..self.counts
+        }
+    }
+
+    /// Device reset (CTRL.RST), which keeps configuration space and the MSI-X table.
+    fn reset_registers(&mut self) {
+        self.counts.discarded += self.packet_buffer.clear();
+        self.registers = File::new();
+        self.registers
+            .set(Register::RXPBSIZE, 0, PACKET_BUFFER & RXPBSIZE_SIZE);
+        self.packet_buffer
+            .set_size((PACKET_BUFFER & RXPBSIZE_SIZE) as usize);
+        let [a, b, c, d, e, f] = self.mac;
+        self.registers
+            .set(Register::RAL, 0, u32::from_le_bytes([a, b, c, d]));
+        self.registers
+            .set(Register::RAH, 0, RAH_AV | u32::from_le_bytes([e, f, 0, 0]));
+        self.set_links();
+        self.causes = Causes::default();
+        for ring in &mut self.rx {
+            ring.reset();
+            ring.set_buffers(self.registers.get(Register::SRRCTL));
+        }
+        for ring in &mut self.tx {
+            ring.reset();
+        }
+        self.filter.take();
+        self.rss.take();
+        self.touched = 0;
+        self.enabled = 0;
+    }
+
+    fn set_links(&mut self) {
+        let links = if self.link { LINKS_UP_10G } else { 0 };
+        self.registers.set(Register::LINKS, 0, links);
+    }
+
+    fn fire(&mut self) {
+        if self.config.bus_master() && !self.faults.removed {
+            self.causes.fire(&mut self.msix);
+        }
+    }
+}
+
+impl Function for Pf {
+    fn config_read(&mut self, offset: u32, bytes: u8) -> u32 {
+        match self.faults.removed {
+            true => u32::MAX >> (32 - 8 * u32::from(bytes.clamp(1, 4))),
+            false => self.config.read(offset, bytes),
+        }
+    }
+
+    fn config_write(&mut self, offset: u32, bytes: u8, value: u32) {
+        if self.faults.removed {
+            return;
+        }
+        self.config.write(offset, bytes, value);
+        self.msix.set_control(self.config.msix_control());
+        self.drain();
+    }
+
+    fn bar_read(&mut self, bar: u8, offset: u64, bytes: u8) -> u64 {
+        if self.faults.removed {
+            return u64::MAX >> (64 - 8 * u32::from(bytes.clamp(1, 8)));
+        }
+        match bar {
+            BAR_REGISTERS if bytes == 8 => {
+                let low = self.read_register(offset);
+                u64::from(self.read_register(offset + 4)) << 32 | u64::from(low)
+            }
+            BAR_REGISTERS => {
+                let value = u64::from(self.read_register(offset)) >> (8 * (offset % 4));
+                value & u64::MAX >> (64 - 8 * u32::from(bytes.clamp(1, 4)))
+            }
+            BAR_MSIX if offset < PENDING => self.msix.table_read(offset, bytes),
+            BAR_MSIX => self.msix.pending_read(offset - PENDING, bytes),
+            _ => 0,
+        }
+    }
+
+    fn bar_write(&mut self, bar: u8, offset: u64, bytes: u8, value: u64) {
+        if self.faults.removed {
+            return;
+        }
+        match bar {
+            BAR_REGISTERS if bytes == 8 => {
+                self.write_register(offset, value as u32);
+                self.write_register(offset + 4, (value >> 32) as u32);
+            }
+            // The datasheet allows words only (section 8.1.1).
+            BAR_REGISTERS if bytes == 4 => self.write_register(offset, value as u32),
+            BAR_MSIX if offset < PENDING => self.msix.table_write(offset, bytes, value),
+            _ => {}
+        }
+    }
+
+    fn reset(&mut self) {
+        self.config.reset();
+        self.msix.reset();
+        self.reset_registers();
+    }
+
+    fn set_memory(&mut self, memory: Arc<GuestMemory>) {
+        self.memory = memory;
+    }
+}

@@ -1,0 +1,176 @@
+//! Frames off the wire.
+
+use super::Pf;
+use crate::nic::faults::{FrameFault, RXE};
+use crate::nic::filter::{Filter, Size};
+use crate::nic::parse::Packet;
+use crate::nic::registers::Register;
+use crate::nic::registers::bits::RXCTRL_RXEN;
+use crate::nic::rss::Rss;
+use crate::nic::rx::Arrival;
+use crate::nic::statistics::{self, count, counter_of};
+use crate::nic::{Outcome, Receive};
+
+/// What the NIC decides before it touches a ring.
+enum Decision {
+    Size(Register),
+    Filtered,
+    To(Arrival),
+}
+
+impl Pf {
+    /// Looks at a frame, without counting anything.
+    fn decide(&self, frame: &[u8]) -> Decision {
+        let filter = self.filter.get_or_init(|| Filter::new(&self.registers));
+        match filter.size(frame) {
+            Size::Good => {}
+            Size::Undersize => return Decision::Size(Register::RUC),
+            Size::Oversize => return Decision::Size(Register::ROC),
+        }
+        let packet = Packet::parse(frame, filter.vet());
+        if !filter.passes(frame, packet.vlan) {
+            return Decision::Filtered;
+        }
+        let registers = &self.registers;
+        let rss = self.rss.get_or_init(|| {
+            let [key, table] = [Register::RSSRK, Register::RETA].map(|of| registers.all(of));
+            Rss::new(registers.get(Register::MRQC), key, table)
+        });
+        let choice = rss.choose(&packet);
+        Decision::To(Arrival {
+            queue: choice.queue,
+            hash: choice.hash,
+            rss_type: choice.rss_type,
+            packet_type: packet.packet_type,
+            vlan: packet.vlan,
+            fault: None,
+        })
+    }
+
+    /// Whether anything can be written to the guest.
+    fn writes(&self) -> bool {
+        !self.faults.stalled && self.config.bus_master()
+    }
+
+    /// A frame that passed, into its ring or the packet buffer. False: missed.
+    fn store(&mut self, frame: &[u8], arrival: Arrival) -> bool {
+        let queue = usize::from(arrival.queue);
+        if self.packet_buffer.is_empty() && self.writes() {
+            let ring = &mut self.rx[queue];
+            if ring.deliver(&self.memory, frame, &arrival).is_ok() {
+                self.touched |= 1 << queue;
+                statistics::delivered(&mut self.registers, queue, frame);
+                return true;
+            }
+            if ring.drops() {
+                let n = counter_of(&self.registers, queue);
+                count(&mut self.registers, Register::QPRDC, n);
+                return false;
+            }
+        }
+        let kept = self.packet_buffer.push(frame, arrival);
+        if !kept {
+            count(&mut self.registers, Register::RXMPC, 0);
+        }
+        kept
+    }
+
+    /// Delivers what waits in the packet buffer, as far as there are descriptors.
+    pub(super) fn drain(&mut self) {
+        if self.packet_buffer.is_empty() || !self.writes() {
+            return;
+        }
+        while let Some((frame, arrival)) = self.packet_buffer.front() {
+            let queue = usize::from(arrival.queue);
+            let ring = &mut self.rx[queue];
+            if !ring.is_enabled() {
+                self.counts.discarded += 1;
+            } else if ring.deliver(&self.memory, frame, arrival).is_ok() {
+                self.touched |= 1 << queue;
+                statistics::delivered(&mut self.registers, queue, frame);
+            } else if ring.drops() {
+                let n = counter_of(&self.registers, queue);
+                count(&mut self.registers, Register::QPRDC, n);
+                self.counts.discarded += 1;
+            } else {
+                break;
+            }
+            self.packet_buffer.pop();
+        }
+        self.flush();
+    }
+}
+
+impl Receive for Pf {
+    fn is_up(&self) -> bool {
+        let on = self.registers.get(Register::RXCTRL) & RXCTRL_RXEN != 0;
+        on && self.link && self.enabled > 0 && !self.faults.removed
+    }
+
+    fn has_room(&self, frame: &[u8]) -> bool {
+        match self.decide(frame) {
+            Decision::To(arrival) => {
+                let ring = &self.rx[usize::from(arrival.queue)];
+                let ready = self.packet_buffer.is_empty() && self.writes() && ring.is_enabled();
+                ready && ring.has_room(frame.len())
+            }
+            Decision::Size(_) | Decision::Filtered => true,
+        }
+    }
+
+    fn receive(&mut self, frame: &[u8]) -> Outcome {
+        if !self.is_up() {
+            self.counts.down += 1;
+            return Outcome::Down;
+        }
+        let decision = self.decide(frame);
+        if let Decision::To(arrival) = &decision
+            && !self.rx[usize::from(arrival.queue)].is_enabled()
+        {
+            self.counts.down += 1;
+            return Outcome::Down;
+        }
+        statistics::on_the_wire(&mut self.registers, frame);
+        let mut arrival = match decision {
+            Decision::Size(register) => {
+                count(&mut self.registers, register, 0);
+                self.counts.errors += 1;
+                return Outcome::Error;
+            }
+            Decision::Filtered => {
+                self.counts.filtered += 1;
+                return Outcome::Filtered;
+            }
+            Decision::To(arrival) => arrival,
+        };
+        arrival.fault = self.faults.take();
+        if arrival.fault == Some(FrameFault::Crc) {
+            count(&mut self.registers, Register::CRCERRS, 0);
+            self.counts.errors += 1;
+            return Outcome::Error;
+        }
+        statistics::received(&mut self.registers, frame);
+        if !self.store(frame, arrival) {
+            self.counts.missed += 1;
+            return Outcome::Missed;
+        }
+        self.counts.delivered += 1;
+        match arrival.fault {
+            Some(FrameFault::Status(bits)) if bits & RXE != 0 => Outcome::Error,
+            _ => Outcome::Delivered {
+                queue: arrival.queue,
+            },
+        }
+    }
+
+    fn flush(&mut self) {
+        let mut touched = std::mem::take(&mut self.touched);
+        while touched != 0 {
+            let queue = touched.trailing_zeros() as usize;
+            touched &= touched - 1;
+            let ivar = self.registers.at(Register::IVAR, queue / 2);
+            self.causes.raise_queue((ivar >> (16 * (queue % 2))) as u8);
+        }
+        self.fire();
+    }
+}

@@ -1,0 +1,479 @@
+//! The registers of the 82599, in one table: names and sections as in Intel's "82599 10 GbE
+//! Controller Datasheet", and their bits in [`bits`].
+//!
+//! A register that is not here reads 0 and ignores writes, as an offset without a register does.
+//! One array may be reached through several windows (RAL at 0x5400 for old drivers and at
+//! 0xA200); they are the same register.
+
+use std::sync::LazyLock;
+
+/// What an access does, before a register's own behaviour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Keeps what is written.
+    ReadWrite,
+    /// Ignores writes.
+    ReadOnly,
+    /// A statistic: reading takes it to 0, writes are ignored.
+    ReadClear,
+}
+
+/// Where a register, or part of an array of them, is.
+#[derive(Debug, Clone, Copy)]
+pub struct Window {
+    /// Offset in BAR 0 of its first register.
+    pub offset: u32,
+    /// How many there are, and how many bytes apart.
+    pub count: u16,
+    /// Bytes from one to the next.
+    pub stride: u32,
+    /// The number of the first.
+    pub first: u16,
+}
+
+/// One row of the table.
+#[derive(Debug)]
+pub struct Row {
+    /// The register.
+    pub register: Register,
+    /// Its name in the datasheet.
+    pub name: &'static str,
+    /// Its section in the datasheet.
+    pub section: &'static str,
+    /// What an access does.
+    pub access: Access,
+    /// Its value after a reset.
+    pub reset: u32,
+    /// Where it is.
+    pub windows: &'static [Window],
+}
+
+macro_rules! window {
+    ($offset:literal) => {
+        window!($offset, 1, 4, 0)
+    };
+    ($offset:literal, $count:literal, $stride:literal) => {
+        window!($offset, $count, $stride, 0)
+    };
+    ($offset:literal, $count:literal, $stride:literal, $first:literal) => {
+        Window {
+            offset: $offset,
+            count: $count,
+            stride: $stride,
+            first: $first,
+        }
+    };
+}
+
+macro_rules! registers {
+    ($($name:ident $section:literal $access:ident $reset:literal:
+        $($offset:literal $([$($array:literal),+])?),+;)*) => {
+        /// A register, or an array of them.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+        #[allow(missing_docs, non_camel_case_types, clippy::upper_case_acronyms)]
+        pub enum Register { $($name),* }
+
+        /// Every register that is modelled.
+        pub static TABLE: &[Row] = &[$(Row {
+            register: Register::$name,
+            name: stringify!($name),
+            section: $section,
+            access: Access::$access,
+            reset: $reset,
+            windows: &[$(window!($offset $(, $($array),+)?)),+],
+        }),*];
+    };
+}
+
+// Name, section, access, value after reset: offset [count, stride, number of the first], ...
+registers! {
+    // General control.
+    CTRL        "8.2.3.1.1"  ReadWrite 0: 0x00000, 0x00004;
+    STATUS      "8.2.3.1.2"  ReadOnly  0: 0x00008;
+    CTRL_EXT    "8.2.3.1.3"  ReadWrite 0: 0x00018;
+    ESDP        "8.2.3.1.4"  ReadWrite 0: 0x00020;
+    I2CCTL      "8.2.3.1.5"  ReadWrite 0: 0x00028;
+    LEDCTL      "8.2.3.1.6"  ReadWrite 0: 0x00200;
+    EXVET       "8.2.3.1.7"  ReadWrite 0x8100_0000: 0x05078;
+
+    // EEPROM and flash, semaphores with the firmware.
+    EEC         "8.2.3.2.1"  ReadOnly  0x0000_2700: 0x10010;
+    EERD        "8.2.3.2.2"  ReadWrite 0: 0x10014;
+    GRC         "8.2.3.2"    ReadWrite 0: 0x10200;
+    GCR         "8.2.3.4.1"  ReadWrite 0: 0x11000;
+    GCR_EXT     "8.2.3.4"    ReadWrite 0: 0x11050;
+    FACTPS      "8.2.3.4"    ReadOnly  0: 0x10150;
+    SWSM        "8.2.3.4.9"  ReadWrite 0: 0x10140;
+    FWSM        "8.2.3.4.10" ReadOnly  0x0000_8000: 0x10148;
+    SW_FW_SYNC  "8.2.3.4.11" ReadWrite 0: 0x10160;
+
+    // Flow control.
+    FCTTV       "8.2.3.3.2"  ReadWrite 0: 0x03200 [4, 4];
+    FCRTL       "8.2.3.3.3"  ReadWrite 0: 0x03220 [8, 4];
+    FCRTH       "8.2.3.3.4"  ReadWrite 0: 0x03260 [8, 4];
+    FCRTV       "8.2.3.3.5"  ReadWrite 0: 0x032A0;
+    FCCFG       "8.2.3.3.7"  ReadWrite 0: 0x03D00;
+
+    // Interrupts. EIMS and its neighbours are the state of `interrupts`, not storage.
+    EICR        "8.2.3.5.1"  ReadWrite 0: 0x00800;
+    EICS        "8.2.3.5.2"  ReadWrite 0: 0x00808;
+    EIMS        "8.2.3.5.3"  ReadWrite 0: 0x00880;
+    EIMC        "8.2.3.5.4"  ReadWrite 0: 0x00888;
+    EIAC        "8.2.3.5.5"  ReadWrite 0: 0x00810;
+    EIAM        "8.2.3.5.6"  ReadWrite 0: 0x00890;
+    EICS_EX     "8.2.3.5.7"  ReadWrite 0: 0x00A90 [2, 4];
+    EIMS_EX     "8.2.3.5.8"  ReadWrite 0: 0x00AA0 [2, 4];
+    EIMC_EX     "8.2.3.5.9"  ReadWrite 0: 0x00AB0 [2, 4];
+    EIAM_EX     "8.2.3.5.10" ReadWrite 0: 0x00AD0 [2, 4];
+    EITRSEL     "8.2.3.5.11" ReadWrite 0: 0x00894;
+    EITR        "8.2.3.5.12" ReadWrite 0: 0x00820 [24, 4], 0x12300 [105, 4, 24];
+    IVAR        "8.2.3.5.16" ReadWrite 0: 0x00900 [64, 4];
+    IVAR_MISC   "8.2.3.5.17" ReadWrite 0: 0x00A00;
+    GPIE        "8.2.3.5.18" ReadWrite 0: 0x00898;
+
+    // Receive: filters and RSS.
+    FCTRL       "8.2.3.7.1"  ReadWrite 0: 0x05080;
+    VLNCTRL     "8.2.3.7.2"  ReadWrite 0x0000_8100: 0x05088;
+    MCSTCTRL    "8.2.3.7.3"  ReadWrite 0: 0x05090;
+    PSRTYPE     "8.2.3.7.4"  ReadWrite 0: 0x0EA00 [64, 4], 0x05480 [16, 4];
+    RXCSUM      "8.2.3.7.5"  ReadWrite 0: 0x05000;
+    RFCTL       "8.2.3.7.6"  ReadWrite 0: 0x05008;
+    MTA         "8.2.3.7.7"  ReadWrite 0: 0x05200 [128, 4];
+    RAL         "8.2.3.7.8"  ReadWrite 0: 0x0A200 [128, 8], 0x05400 [16, 8];
+    RAH         "8.2.3.7.9"  ReadWrite 0: 0x0A204 [128, 8], 0x05404 [16, 8];
+    MPSAR       "8.2.3.7.10" ReadWrite 0: 0x0A600 [256, 4];
+    VFTA        "8.2.3.7.11" ReadWrite 0: 0x0A000 [128, 4];
+    MRQC        "8.2.3.7.12" ReadWrite 0: 0x0EC80, 0x05818;
+    RSSRK       "8.2.3.7.14" ReadWrite 0: 0x0EB80 [10, 4], 0x05C80 [10, 4];
+    RETA        "8.2.3.7.15" ReadWrite 0: 0x0EB00 [32, 4], 0x05C00 [32, 4];
+    SAQF        "8.2.3.7.16" ReadWrite 0: 0x0E000 [128, 4];
+    DAQF        "8.2.3.7.17" ReadWrite 0: 0x0E200 [128, 4];
+    SDPQF       "8.2.3.7.18" ReadWrite 0: 0x0E400 [128, 4];
+    FTQF        "8.2.3.7.19" ReadWrite 0: 0x0E600 [128, 4];
+    L34TIMIR    "8.2.3.7"    ReadWrite 0: 0x0E800 [128, 4];
+    ETQF        "8.2.3.7"    ReadWrite 0: 0x05128 [8, 4];
+    ETQS        "8.2.3.7"    ReadWrite 0: 0x0EC00 [8, 4];
+    FDIRCTRL    "8.2.3.21"   ReadWrite 0: 0x0EE00;
+    FDIRCMD     "8.2.3.21"   ReadWrite 0: 0x0EE2C;
+    FDIRHASH    "8.2.3.21"   ReadWrite 0: 0x0EE28;
+    FDIRFREE    "8.2.3.21"   ReadWrite 0: 0x0EE38;
+
+    // Receive: rings and packet buffers.
+    RDBAL       "8.2.3.8.1"  ReadWrite 0: 0x01000 [64, 0x40], 0x0D000 [64, 0x40, 64];
+    RDBAH       "8.2.3.8.2"  ReadWrite 0: 0x01004 [64, 0x40], 0x0D004 [64, 0x40, 64];
+    RDLEN       "8.2.3.8.3"  ReadWrite 0: 0x01008 [64, 0x40], 0x0D008 [64, 0x40, 64];
+    RDH         "8.2.3.8.4"  ReadWrite 0: 0x01010 [64, 0x40], 0x0D010 [64, 0x40, 64];
+    RDT         "8.2.3.8.5"  ReadWrite 0: 0x01018 [64, 0x40], 0x0D018 [64, 0x40, 64];
+    RXDCTL      "8.2.3.8.6"  ReadWrite 0: 0x01028 [64, 0x40], 0x0D028 [64, 0x40, 64];
+    SRRCTL      "8.2.3.8.7"  ReadWrite 0x0000_0402:
+        0x01014 [64, 0x40], 0x0D014 [64, 0x40, 64], 0x02100 [16, 4];
+    RDRXCTL     "8.2.3.8.8"  ReadWrite 0x0000_0008: 0x02F00;
+    RXPBSIZE    "8.2.3.8.9"  ReadWrite 0: 0x03C00 [8, 4];
+    RXCTRL      "8.2.3.8.10" ReadWrite 0: 0x03000;
+    RSCCTL      "8.2.3.8"    ReadWrite 0: 0x0102C [64, 0x40], 0x0D02C [64, 0x40, 64];
+    RSCDBU      "8.2.3.8"    ReadWrite 0: 0x03028;
+    RTRUP2TC    "8.2.3.10"   ReadWrite 0: 0x03020;
+    DCA_RXCTRL  "8.2.3.11.1" ReadWrite 0:
+        0x0100C [64, 0x40], 0x0D00C [64, 0x40, 64], 0x02200 [16, 4];
+
+    // Transmit.
+    DMATXCTL    "8.2.3.9.2"  ReadWrite 0: 0x04A80;
+    TDBAL       "8.2.3.9.5"  ReadWrite 0: 0x06000 [128, 0x40];
+    TDBAH       "8.2.3.9.6"  ReadWrite 0: 0x06004 [128, 0x40];
+    TDLEN       "8.2.3.9.7"  ReadWrite 0: 0x06008 [128, 0x40];
+    TDH         "8.2.3.9.8"  ReadWrite 0: 0x06010 [128, 0x40];
+    TDT         "8.2.3.9.9"  ReadWrite 0: 0x06018 [128, 0x40];
+    TXDCTL      "8.2.3.9.10" ReadWrite 0: 0x06028 [128, 0x40];
+    TDWBAL      "8.2.3.9.11" ReadWrite 0: 0x06038 [128, 0x40];
+    TDWBAH      "8.2.3.9.12" ReadWrite 0: 0x0603C [128, 0x40];
+    DCA_TXCTRL  "8.2.3.11.2" ReadWrite 0: 0x0600C [128, 0x40];
+    TXPBSIZE    "8.2.3.9"    ReadWrite 0x0002_8000: 0x0CC00 [8, 4];
+    TXPBTHRESH  "8.2.3.9"    ReadWrite 0: 0x04950 [8, 4];
+    MTQC        "8.2.3.9"    ReadWrite 0: 0x08120;
+    RTTDCS      "8.2.3.10"   ReadWrite 0: 0x04900;
+    RTTDQSEL    "8.2.3.10.13" ReadWrite 0: 0x04904;
+    RTTBCNRC    "8.2.3.10.16" ReadWrite 0: 0x04984;
+
+    // Security: both paths are off and ready, as on a NIC without it.
+    SECTXCTRL   "8.2.3.12"   ReadWrite 0: 0x08800;
+    SECTXSTAT   "8.2.3.12"   ReadOnly  0x0000_0003: 0x08804;
+    SECTXBUFFAF "8.2.3.12"   ReadWrite 0: 0x08808;
+    SECTXMINIFG "8.2.3.12"   ReadWrite 0: 0x08810;
+    SECRXCTRL   "8.2.3.12.5" ReadWrite 0: 0x08D00;
+    SECRXSTAT   "8.2.3.12.6" ReadOnly  0x0000_0003: 0x08D04;
+
+    // Virtual functions' pools: kept, without effect.
+    PFVTCTL     "8.2.3.27"   ReadWrite 0: 0x051B0;
+    PFDTXGSWC   "8.2.3.27"   ReadWrite 0: 0x08220;
+    PFVLVF      "8.2.3.27.15" ReadWrite 0: 0x0F100 [64, 4];
+    PFVLVFB     "8.2.3.27.16" ReadWrite 0: 0x0F200 [128, 4];
+    PFUTA       "8.2.3.27.17" ReadWrite 0: 0x0F400 [128, 4];
+
+    // MAC and link.
+    HLREG0      "8.2.3.22.8"  ReadWrite 0x0000_0403: 0x04240;
+    MSCA        "8.2.3.22.11" ReadWrite 0: 0x0425C;
+    MSRWD       "8.2.3.22.12" ReadWrite 0: 0x04260;
+    MAXFRS      "8.2.3.22.13" ReadWrite 0x05EE_0000: 0x04268;
+    MFLCN       "8.2.3.22"    ReadWrite 0: 0x04294;
+    AUTOC       "8.2.3.22.19" ReadWrite 0x0000_2000: 0x042A0;
+    LINKS       "8.2.3.22.20" ReadOnly  0: 0x042A4;
+    AUTOC2      "8.2.3.22.22" ReadWrite 0: 0x042A8;
+    ANLP1       "8.2.3.22.23" ReadOnly  0x000F_0000: 0x042B0;
+
+    // Statistics, sections 8.2.3.23.1 to 8.2.3.23.80.
+    CRCERRS     "8.2.3.23" ReadClear 0: 0x04000;
+    ILLERRC     "8.2.3.23" ReadClear 0: 0x04004;
+    ERRBC       "8.2.3.23" ReadClear 0: 0x04008;
+    MLFC        "8.2.3.23" ReadClear 0: 0x04034;
+    MRFC        "8.2.3.23" ReadClear 0: 0x04038;
+    RLEC        "8.2.3.23" ReadClear 0: 0x04040;
+    RXMPC       "8.2.3.23" ReadClear 0: 0x03FA0 [8, 4];
+    PRC64       "8.2.3.23" ReadClear 0: 0x0405C;
+    PRC127      "8.2.3.23" ReadClear 0: 0x04060;
+    PRC255      "8.2.3.23" ReadClear 0: 0x04064;
+    PRC511      "8.2.3.23" ReadClear 0: 0x04068;
+    PRC1023     "8.2.3.23" ReadClear 0: 0x0406C;
+    PRC1522     "8.2.3.23" ReadClear 0: 0x04070;
+    GPRC        "8.2.3.23.26" ReadClear 0: 0x04074;
+    BPRC        "8.2.3.23" ReadClear 0: 0x04078;
+    MPRC        "8.2.3.23" ReadClear 0: 0x0407C;
+    GPTC        "8.2.3.23" ReadClear 0: 0x04080;
+    GORCL       "8.2.3.23" ReadClear 0: 0x04088;
+    GORCH       "8.2.3.23" ReadClear 0: 0x0408C;
+    GOTCL       "8.2.3.23" ReadClear 0: 0x04090;
+    GOTCH       "8.2.3.23" ReadClear 0: 0x04094;
+    RUC         "8.2.3.23" ReadClear 0: 0x040A4;
+    RFC         "8.2.3.23" ReadClear 0: 0x040A8;
+    ROC         "8.2.3.23" ReadClear 0: 0x040AC;
+    RJC         "8.2.3.23" ReadClear 0: 0x040B0;
+    TORL        "8.2.3.23" ReadClear 0: 0x040C0;
+    TORH        "8.2.3.23" ReadClear 0: 0x040C4;
+    TPR         "8.2.3.23.59" ReadClear 0: 0x040D0;
+    TPT         "8.2.3.23" ReadClear 0: 0x040D4;
+    PTC64       "8.2.3.23" ReadClear 0: 0x040D8;
+    PTC127      "8.2.3.23" ReadClear 0: 0x040DC;
+    PTC255      "8.2.3.23" ReadClear 0: 0x040E0;
+    PTC511      "8.2.3.23" ReadClear 0: 0x040E4;
+    PTC1023     "8.2.3.23" ReadClear 0: 0x040E8;
+    PTC1522     "8.2.3.23" ReadClear 0: 0x040EC;
+    MPTC        "8.2.3.23" ReadClear 0: 0x040F0;
+    BPTC        "8.2.3.23" ReadClear 0: 0x040F4;
+    RXDGPC      "8.2.3.23" ReadClear 0: 0x02F50;
+    RXDGBCL     "8.2.3.23" ReadClear 0: 0x02F54;
+    RXDGBCH     "8.2.3.23" ReadClear 0: 0x02F58;
+    TXDGPC      "8.2.3.23" ReadClear 0: 0x087A0;
+    RQSMR       "8.2.3.23.71" ReadWrite 0: 0x02300 [32, 4];
+    TQSM        "8.2.3.23.73" ReadWrite 0: 0x08600 [32, 4];
+    QPRC        "8.2.3.23" ReadClear 0: 0x01030 [16, 0x40];
+    QPRDC       "8.2.3.23" ReadClear 0: 0x01430 [16, 0x40];
+    QBRC_L      "8.2.3.23" ReadClear 0: 0x01034 [16, 0x40];
+    QBRC_H      "8.2.3.23" ReadClear 0: 0x01038 [16, 0x40];
+    QPTC        "8.2.3.23" ReadClear 0: 0x08680 [16, 4], 0x06030 [16, 0x40];
+    QBTC_L      "8.2.3.23" ReadClear 0: 0x08700 [16, 8];
+    QBTC_H      "8.2.3.23" ReadClear 0: 0x08704 [16, 8];
+}
+
+/// Bits and fields, by register.
+#[allow(missing_docs)]
+pub mod bits {
+    pub const CTRL_LRST: u32 = 1 << 3;
+    pub const CTRL_RST: u32 = 1 << 26;
+
+    pub const EERD_START: u32 = 1 << 0;
+    pub const EERD_DONE: u32 = 1 << 1;
+    pub const EERD_ADDRESS_SHIFT: u32 = 2;
+    pub const EERD_DATA_SHIFT: u32 = 16;
+
+    /// Interrupt causes of EICR, EIMS and their neighbours: the low 16 are vectors.
+    pub const EICR_RTXQ: u32 = 0xFFFF;
+    pub const EICR_LSC: u32 = 1 << 20;
+    /// What reading EICR clears where GPIE.OCD is set.
+    pub const EICR_OTHER_CLEARABLE: u32 = 0x3FFF_0000;
+    pub const GPIE_OCD: u32 = 1 << 5;
+    pub const GPIE_EIAME: u32 = 1 << 30;
+    pub const IVAR_ALLOC: u8 = 0x3F;
+    pub const IVAR_ALLOC_VAL: u8 = 0x80;
+
+    pub const FCTRL_SBP: u32 = 1 << 1;
+    pub const FCTRL_MPE: u32 = 1 << 8;
+    pub const FCTRL_UPE: u32 = 1 << 9;
+    pub const FCTRL_BAM: u32 = 1 << 10;
+    pub const VLNCTRL_VET: u32 = 0xFFFF;
+    pub const VLNCTRL_VFE: u32 = 1 << 30;
+    pub const MCSTCTRL_MO: u32 = 0b11;
+    pub const MCSTCTRL_MFE: u32 = 1 << 2;
+    pub const RAH_AV: u32 = 1 << 31;
+    pub const FDIRCTRL_INIT_DONE: u32 = 1 << 3;
+    pub const FDIRCMD_CMD: u32 = 0b11;
+
+    pub const MRQC_MRQE: u32 = 0xF;
+    pub const MRQC_TCP_IPV4: u32 = 1 << 16;
+    pub const MRQC_IPV4: u32 = 1 << 17;
+    pub const MRQC_IPV6: u32 = 1 << 20;
+    pub const MRQC_TCP_IPV6: u32 = 1 << 21;
+    pub const MRQC_UDP_IPV4: u32 = 1 << 22;
+    pub const MRQC_UDP_IPV6: u32 = 1 << 23;
+
+    pub const RXCTRL_RXEN: u32 = 1 << 0;
+    pub const RXDCTL_ENABLE: u32 = 1 << 25;
+    pub const RXDCTL_SWFLSH: u32 = 1 << 26;
+    pub const RXDCTL_VME: u32 = 1 << 30;
+    /// In units of 1 KB.
+    pub const SRRCTL_BSIZEPACKET: u32 = 0x1F;
+    pub const SRRCTL_DROP_EN: u32 = 1 << 28;
+    pub const RDRXCTL_DMAIDONE: u32 = 1 << 3;
+    pub const RXPBSIZE_SIZE: u32 = 0x3FF << 10;
+
+    pub const DMATXCTL_TE: u32 = 1 << 0;
+    pub const TXDCTL_ENABLE: u32 = 1 << 25;
+    pub const TXDCTL_SWFLSH: u32 = 1 << 26;
+
+    pub const HLREG0_JUMBOEN: u32 = 1 << 2;
+    pub const MAXFRS_MFS_SHIFT: u32 = 16;
+    pub const AUTOC_RESTART_AN: u32 = 1 << 12;
+    pub const MSCA_MDICMD: u32 = 1 << 30;
+    /// Link up, at 10 Gb/s.
+    pub const LINKS_UP_10G: u32 = 1 << 30 | 3 << 28;
+}
+
+impl Register {
+    /// Its row of the table.
+    pub fn row(self) -> &'static Row {
+        &TABLE[self as usize]
+    }
+}
+
+/// Bytes of BAR 0.
+pub const BAR0_BYTES: u32 = 0x2_0000;
+
+/// Where each word of BAR 0 leads, and where each register is kept in a [`File`].
+struct Layout {
+    words: Vec<Option<(Register, u16)>>,
+    /// First slot of each register, and the number of slots in all.
+    slots: Vec<usize>,
+}
+
+static LAYOUT: LazyLock<Layout> = LazyLock::new(|| {
+    let mut words = vec![None; (BAR0_BYTES / 4) as usize];
+    let mut slots = vec![0];
+    for (index, row) in TABLE.iter().enumerate() {
+        assert_eq!(
+            row.register as usize, index,
+            "the table is in the order of the enum"
+        );
+        let mut numbers = 0;
+        for window in row.windows {
+            for i in 0..window.count {
+                let word =
+                    &mut words[((window.offset + u32::from(i) * window.stride) / 4) as usize];
+                assert!(word.is_none(), "{} is where {word:?} is", row.name);
+                *word = Some((row.register, window.first + i));
+            }
+            numbers = numbers.max(window.first + window.count);
+        }
+        slots.push(slots[index] + usize::from(numbers));
+    }
+    Layout { words, slots }
+});
+
+/// The register at an offset of BAR 0, and its number where it is one of several.
+pub fn decode(offset: u64) -> Option<(Register, usize)> {
+    let word = LAYOUT.words.get(usize::try_from(offset / 4).ok()?)?;
+    word.map(|(register, number)| (register, usize::from(number)))
+}
+
+/// The values of all registers.
+#[derive(Debug, Clone)]
+pub struct File {
+    layout: &'static [usize],
+    values: Vec<u32>,
+}
+
+impl File {
+    /// All as after a reset.
+    pub fn new() -> Self {
+        let layout = &*LAYOUT;
+        let slots = &layout.slots;
+        let mut values = vec![0; slots[TABLE.len()]];
+        for (index, row) in TABLE.iter().enumerate() {
+            values[slots[index]..slots[index + 1]].fill(row.reset);
+        }
+        Self {
+            layout: slots,
+            values,
+        }
+    }
+
+    /// A register.
+    pub fn get(&self, register: Register) -> u32 {
+        self.at(register, 0)
+    }
+
+    /// Number `n` of several; 0 past the last.
+    pub fn at(&self, register: Register, n: usize) -> u32 {
+        self.all(register).get(n).copied().unwrap_or(0)
+    }
+
+    /// All of several.
+    pub fn all(&self, register: Register) -> &[u32] {
+        let index = register as usize;
+        &self.values[self.layout[index]..self.layout[index + 1]]
+    }
+
+    /// Sets a register, whoever may write it.
+    pub fn set(&mut self, register: Register, n: usize, value: u32) {
+        *self.slot(register, n) = value;
+    }
+
+    /// Where number `n` of several is kept. Panics past the last.
+    pub fn slot(&mut self, register: Register, n: usize) -> &mut u32 {
+        let index = register as usize;
+        &mut self.values[self.layout[index]..self.layout[index + 1]][n]
+    }
+}
+
+impl Default for File {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_of_one_register_are_the_same_register() {
+        assert_eq!(decode(0x5400), Some((Register::RAL, 0)));
+        assert_eq!(decode(0xA200), Some((Register::RAL, 0)));
+        assert_eq!(decode(0xA20C), Some((Register::RAH, 1)));
+        assert_eq!(decode(0x2104), Some((Register::SRRCTL, 1)));
+        assert_eq!(decode(0x1054), Some((Register::SRRCTL, 1)));
+        assert_eq!(decode(0xD018), Some((Register::RDT, 64)));
+        assert_eq!(decode(0x1430), Some((Register::QPRDC, 0)));
+        assert_eq!(decode(0x1030), Some((Register::QPRC, 0)));
+        assert_eq!(decode(0x4), Some((Register::CTRL, 0)));
+        assert_eq!(decode(0x12300), Some((Register::EITR, 24)));
+        assert_eq!(decode(0x1F000), None);
+        assert_eq!(decode(u64::MAX), None);
+    }
+
+    #[test]
+    fn each_number_of_a_register_can_be_reached_and_kept() {
+        let mut file = File::new();
+        for row in TABLE {
+            assert!(row.section.starts_with("8.2.3."), "{}", row.name);
+            let numbers = file.all(row.register).len();
+            for n in 0..numbers {
+                assert_eq!(file.at(row.register, n), row.reset, "{} {n}", row.name);
+                let reached = row.windows.iter().any(|window| {
+                    (window.first..window.first + window.count).contains(&(n as u16))
+                });
+                assert!(reached, "{} {n}", row.name);
+            }
+            file.set(row.register, numbers - 1, 0x1234_5678);
+            assert_eq!(file.at(row.register, numbers - 1), 0x1234_5678);
+        }
+        assert_eq!(file.at(Register::RAL, 9999), 0);
+    }
+}

@@ -1,0 +1,193 @@
+//! A receive ring: descriptors in the guest's memory, filled one after the other.
+//!
+//! Datasheet, section 7.1.6 (advanced descriptors). Head and tail are equal when the NIC has no
+//! descriptor. Legacy descriptors and header split are not modelled: every descriptor is taken
+//! as an advanced one with one buffer, which is what ixgbe and ixgbevf use.
+
+use super::faults::FrameFault;
+use super::registers::bits::{RXDCTL_ENABLE, RXDCTL_VME, SRRCTL_BSIZEPACKET, SRRCTL_DROP_EN};
+use crate::pci::memory::GuestMemory;
+
+/// Bytes of a descriptor.
+pub(super) const DESCRIPTOR: u64 = 16;
+
+const STATUS_DD: u64 = 1 << 0;
+const STATUS_EOP: u64 = 1 << 1;
+const STATUS_VP: u64 = 1 << 3;
+const LENGTH_SHIFT: u32 = 32;
+const VLAN_SHIFT: u32 = 48;
+const PACKET_TYPE_SHIFT: u32 = 4;
+const HASH_SHIFT: u32 = 32;
+
+/// Where a VLAN tag is in a frame, and its bytes.
+const TAG_AT: usize = 12;
+const TAG: usize = 4;
+
+/// What a NIC has found out about a frame when it reaches a ring.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Arrival {
+    pub(super) queue: u16,
+    pub(super) hash: u32,
+    pub(super) rss_type: u8,
+    pub(super) packet_type: u16,
+    /// The tag of a tagged frame.
+    pub(super) vlan: Option<u16>,
+    pub(super) fault: Option<FrameFault>,
+}
+
+/// A ring with too few descriptors for a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct NoDescriptors;
+
+/// A receive ring, as its registers say.
+#[derive(Debug, Clone, Default)]
+pub(super) struct RxRing {
+    base: u64,
+    /// Descriptors.
+    size: u32,
+    head: u32,
+    tail: u32,
+    /// Bytes of each buffer.
+    buffer: usize,
+    enabled: bool,
+    drops: bool,
+    strips_vlan: bool,
+    /// Accesses to addresses where the guest has no memory. On a bus they vanish as well.
+    pub(super) dma_errors: u64,
+}
+
+impl RxRing {
+    /// As after a reset: off, and without memory.
+    pub(super) fn reset(&mut self) {
+        *self = Self {
+            dma_errors: self.dma_errors,
+            ..Self::default()
+        };
+    }
+
+    /// RDBAL and RDBAH.
+    pub(super) fn set_base(&mut self, low: u32, high: u32) {
+        self.base = u64::from(high) << 32 | u64::from(low & !0x7F);
+    }
+
+    /// RDLEN, in bytes.
+    pub(super) fn set_bytes(&mut self, bytes: u32) {
+        self.size = (bytes & 0xF_FF80) / DESCRIPTOR as u32;
+    }
+
+    /// RDH.
+    pub(super) fn set_head(&mut self, head: u32) {
+        self.head = head & 0xFFFF;
+    }
+
+    /// RDH.
+    pub(super) fn head(&self) -> u32 {
+        self.head
+    }
+
+    /// RDT.
+    pub(super) fn set_tail(&mut self, tail: u32) {
+        self.tail = tail & 0xFFFF;
+    }
+
+    /// RXDCTL.
+    pub(super) fn set_control(&mut self, rxdctl: u32) {
+        self.enabled = rxdctl & RXDCTL_ENABLE != 0;
+        self.strips_vlan = rxdctl & RXDCTL_VME != 0;
+    }
+
+    /// SRRCTL.
+    pub(super) fn set_buffers(&mut self, srrctl: u32) {
+        self.buffer = (srrctl & SRRCTL_BSIZEPACKET) as usize * 1024;
+        self.drops = srrctl & SRRCTL_DROP_EN != 0;
+    }
+
+    pub(super) fn is_enabled(&self) -> bool {
+        self.enabled
+    }
+
+    /// Whether frames without a descriptor are dropped rather than kept in the packet buffer.
+    pub(super) fn drops(&self) -> bool {
+        self.drops
+    }
+
+    /// Whether there are descriptors for a frame of `len` bytes.
+    pub(super) fn has_room(&self, len: usize) -> bool {
+        if self.buffer == 0 || self.head >= self.size || self.tail >= self.size {
+            return false;
+        }
+        let free = (self.tail + self.size - self.head) % self.size;
+        len.div_ceil(self.buffer).max(1) <= free as usize
+    }
+
+    /// Writes a frame to memory, and its descriptors back.
+    pub(super) fn deliver(
+        &mut self,
+        memory: &GuestMemory,
+        frame: &[u8],
+        arrival: &Arrival,
+    ) -> Result<(), NoDescriptors> {
+        let without_tag;
+        let mut rest = frame;
+        if self.strips_vlan && arrival.vlan.is_some() && frame.len() >= TAG_AT + TAG {
+            without_tag = [&frame[..TAG_AT], &frame[TAG_AT + TAG..]].concat();
+            rest = &without_tag;
+        }
+        if !self.has_room(rest.len()) {
+            return Err(NoDescriptors);
+        }
+        loop {
+            let (piece, more) = rest.split_at(rest.len().min(self.buffer));
+            let at = self.base + u64::from(self.head) * DESCRIPTOR;
+            match memory
+                .load(at)
+                .and_then(|buffer| memory.write(buffer, piece))
+            {
+                Ok(()) => {}
+                Err(_) => self.dma_errors += 1,
+            }
+            let (low, high) = write_back(piece.len(), more.is_empty().then_some(arrival));
+            // The second word, with the status, after everything else: its store is a release.
+            if memory
+                .store(at, low)
+                .and_then(|()| memory.store(at + 8, high))
+                .is_err()
+            {
+                self.dma_errors += 1;
+            }
+            self.head = if self.head + 1 == self.size {
+                0
+            } else {
+                self.head + 1
+            };
+            rest = more;
+            if rest.is_empty() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// The two words of a descriptor that is done. What the NIC knows of the frame is in its last.
+fn write_back(len: usize, last: Option<&Arrival>) -> (u64, u64) {
+    let mut high = STATUS_DD | (len as u64) << LENGTH_SHIFT;
+    let Some(arrival) = last else {
+        return (0, high);
+    };
+    let low = u64::from(arrival.rss_type)
+        | u64::from(arrival.packet_type) << PACKET_TYPE_SHIFT
+        | u64::from(arrival.hash) << HASH_SHIFT;
+    high |= STATUS_EOP;
+    if let Some(tag) = arrival.vlan {
+        high |= STATUS_VP | u64::from(tag) << VLAN_SHIFT;
+    }
+    match arrival.fault {
+        Some(FrameFault::WithoutEop) => high &= !STATUS_EOP,
+        Some(FrameFault::Status(bits)) => high |= u64::from(bits),
+        Some(FrameFault::Length(wrong)) => {
+            high = high & !(0xFFFF << LENGTH_SHIFT) | u64::from(wrong) << LENGTH_SHIFT;
+        }
+        Some(FrameFault::Crc) | None => {}
+    }
+    (low, high)
+}

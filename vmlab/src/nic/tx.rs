@@ -1,0 +1,148 @@
+//! A transmit ring: what the guest sends leaves at once.
+//!
+//! Datasheet, section 7.2.3. Segmentation (TSO) and checksum insertion are not modelled: a frame
+//! leaves as it is in memory, padded, and with its VLAN tag inserted where the driver asks for it.
+
+use super::registers::bits::TXDCTL_ENABLE;
+use super::rx::DESCRIPTOR;
+use crate::pci::memory::GuestMemory;
+
+/// The shortest frame that leaves a MAC, without FCS.
+const SHORTEST: usize = 60;
+/// The longest chain of buffers that is taken for one frame: as much as TSO allows.
+const LONGEST: usize = 256 << 10;
+
+// Bits of a descriptor's second word.
+const EOP: u64 = 1 << 24;
+const RS: u64 = 1 << 27;
+const DEXT: u64 = 1 << 29;
+const VLE: u64 = 1 << 30;
+const DTYP_SHIFT: u32 = 20;
+const DTYP_CONTEXT: u64 = 2;
+const IDX_SHIFT: u32 = 36;
+const DD: u64 = 1 << 32;
+/// The tag in a legacy descriptor.
+const LEGACY_VLAN_SHIFT: u32 = 48;
+/// The tag in a context descriptor's first word.
+const CONTEXT_VLAN_SHIFT: u32 = 16;
+
+/// A transmit ring, as its registers say.
+#[derive(Debug, Clone, Default)]
+pub(super) struct TxRing {
+    base: u64,
+    size: u32,
+    head: u32,
+    tail: u32,
+    enabled: bool,
+    /// The VLAN tags of the context descriptors.
+    contexts: [u16; 8],
+    /// The frame so far.
+    frame: Vec<u8>,
+    pub(super) dma_errors: u64,
+}
+
+impl TxRing {
+    /// As after a reset: off, and without memory.
+    pub(super) fn reset(&mut self) {
+        *self = Self {
+            dma_errors: self.dma_errors,
+            ..Self::default()
+        };
+    }
+
+    /// TDBAL and TDBAH.
+    pub(super) fn set_base(&mut self, low: u32, high: u32) {
+        self.base = u64::from(high) << 32 | u64::from(low & !0x7F);
+    }
+
+    /// TDLEN, in bytes.
+    pub(super) fn set_bytes(&mut self, bytes: u32) {
+        self.size = (bytes & 0xF_FF80) / DESCRIPTOR as u32;
+    }
+
+    /// TDH.
+    pub(super) fn set_head(&mut self, head: u32) {
+        self.head = head & 0xFFFF;
+    }
+
+    /// TDH.
+    pub(super) fn head(&self) -> u32 {
+        self.head
+    }
+
+    /// TDT.
+    pub(super) fn set_tail(&mut self, tail: u32) {
+        self.tail = tail & 0xFFFF;
+    }
+
+    /// TXDCTL.
+    pub(super) fn set_control(&mut self, txdctl: u32) {
+        self.enabled = txdctl & TXDCTL_ENABLE != 0;
+    }
+
+    /// Sends everything up to the tail. Says whether the driver wants to know.
+    pub(super) fn run(&mut self, memory: &GuestMemory, mut send: impl FnMut(&[u8])) -> bool {
+        let mut report = false;
+        if !self.enabled || self.head >= self.size || self.tail >= self.size {
+            return report;
+        }
+        while self.head != self.tail {
+            let at = self.base + u64::from(self.head) * DESCRIPTOR;
+            match (memory.load(at), memory.load(at + 8)) {
+                (Ok(low), Ok(high)) => {
+                    self.descriptor(memory, low, high, &mut send);
+                    if high & RS != 0 {
+                        report = true;
+                        let _ = memory.store(at + 8, DD);
+                    }
+                }
+                _ => self.dma_errors += 1,
+            }
+            self.head = if self.head + 1 == self.size {
+                0
+            } else {
+                self.head + 1
+            };
+        }
+        report
+    }
+
+    fn descriptor(
+        &mut self,
+        memory: &GuestMemory,
+        low: u64,
+        high: u64,
+        send: &mut impl FnMut(&[u8]),
+    ) {
+        let advanced = high & DEXT != 0;
+        let context = (high >> IDX_SHIFT) as usize & 7;
+        if advanced && high >> DTYP_SHIFT & 0xF == DTYP_CONTEXT {
+            self.contexts[context] = (low >> CONTEXT_VLAN_SHIFT) as u16;
+            return;
+        }
+        let start = self.frame.len();
+        let bytes = (high & 0xFFFF) as usize;
+        if start + bytes <= LONGEST {
+            self.frame.resize(start + bytes, 0);
+            if memory.read(low, &mut self.frame[start..]).is_err() {
+                self.dma_errors += 1;
+            }
+        }
+        if high & EOP == 0 {
+            return;
+        }
+        if high & VLE != 0 && self.frame.len() >= 12 {
+            let tag = match advanced {
+                true => self.contexts[context],
+                false => (high >> LEGACY_VLAN_SHIFT) as u16,
+            };
+            let [first, second] = tag.to_be_bytes();
+            self.frame.splice(12..12, [0x81, 0x00, first, second]);
+        }
+        if self.frame.len() < SHORTEST {
+            self.frame.resize(SHORTEST, 0);
+        }
+        send(&self.frame);
+        self.frame.clear();
+    }
+}

@@ -1,0 +1,144 @@
+//! Interrupt causes of a virtual function: three vectors, one bit each.
+//!
+//! Datasheet, section 8.3. A vector masks itself when it fires, where VTEIAM says so, and clears
+//! its cause where VTEIAC does. Enabling a cause that pends fires it again.
+
+use crate::nic::registers::bits::{IVAR_ALLOC, IVAR_ALLOC_VAL};
+use crate::pci::interrupts::Msix;
+
+/// Vectors.
+pub(super) const VECTORS: u16 = 3;
+const ALL: u32 = (1 << VECTORS) - 1;
+
+#[derive(Debug, Clone, Default)]
+pub(super) struct Causes {
+    pending: u32,
+    /// Causes that are new since their last message.
+    due: u32,
+    pub(super) enabled: u32,
+    pub(super) auto_masked: u32,
+    pub(super) auto_cleared: u32,
+}
+
+impl Causes {
+    /// VTEICS.
+    pub(super) fn raise(&mut self, causes: u32) {
+        self.pending |= causes & ALL;
+        self.due |= causes & ALL;
+    }
+
+    /// A queue's cause or the mailbox's, by the byte of VTIVAR that is its own.
+    pub(super) fn raise_by(&mut self, allocation: u8) {
+        if allocation & IVAR_ALLOC_VAL != 0 {
+            self.raise(1 << (allocation & IVAR_ALLOC & 3));
+        }
+    }
+
+    /// VTEICR: reading clears it.
+    pub(super) fn take(&mut self) -> u32 {
+        self.due = 0;
+        std::mem::take(&mut self.pending)
+    }
+
+    /// VTEICR: writing clears what is written.
+    pub(super) fn clear(&mut self, causes: u32) {
+        self.pending &= !causes;
+        self.due &= self.pending;
+    }
+
+    /// VTEIMS.
+    pub(super) fn enable(&mut self, causes: u32) {
+        self.due |= self.pending & causes;
+        self.enabled |= causes & ALL;
+    }
+
+    /// VTEIMC.
+    pub(super) fn disable(&mut self, causes: u32) {
+        self.enabled &= !causes;
+    }
+
+    /// Sends what is due and enabled.
+    pub(super) fn fire(&mut self, msix: &mut Msix) {
+        if !msix.is_enabled() {
+            return;
+        }
+        let now = self.due & self.enabled;
+        self.due &= !now;
+        self.pending &= !(now & self.auto_cleared);
+        self.enabled &= !(now & self.auto_masked);
+        for vector in (0..usize::from(VECTORS)).filter(|n| now & 1 << n != 0) {
+            msix.fire(vector);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, Sender, channel};
+
+    use super::*;
+    use crate::pci::interrupts::Messages;
+
+    #[derive(Debug)]
+    struct Sent(Sender<u32>);
+
+    impl Messages for Sent {
+        fn send(&mut self, _address: u64, data: u32) {
+            self.0.send(data).unwrap();
+        }
+    }
+
+    /// As ixgbevf sets it up.
+    fn ixgbevf() -> (Causes, Msix, Receiver<u32>) {
+        let (sender, sent) = channel();
+        let mut msix = Msix::new(VECTORS, Box::new(Sent(sender)));
+        msix.set_control((true, false));
+        for vector in 0..u32::from(VECTORS) {
+            msix.table_write(16 * u64::from(vector) + 8, 4, u64::from(vector));
+            msix.table_write(16 * u64::from(vector) + 12, 4, 0);
+        }
+        let mut causes = Causes {
+            auto_masked: 0b11,
+            auto_cleared: 0b11,
+            ..Causes::default()
+        };
+        causes.enable(0b11);
+        (causes, msix, sent)
+    }
+
+    #[test]
+    fn a_vector_is_silent_until_it_is_enabled_again() {
+        let (mut causes, mut msix, sent) = ixgbevf();
+        causes.raise_by(0x80);
+        causes.raise_by(0x81);
+        causes.raise_by(2);
+        causes.fire(&mut msix);
+        assert_eq!(sent.try_iter().collect::<Vec<_>>(), [0, 1]);
+        causes.raise_by(0x80);
+        causes.fire(&mut msix);
+        assert_eq!(sent.try_iter().count(), 0);
+        causes.enable(1);
+        causes.fire(&mut msix);
+        assert_eq!(
+            sent.try_iter().collect::<Vec<_>>(),
+            [0],
+            "what came meanwhile"
+        );
+        causes.enable(1);
+        causes.fire(&mut msix);
+        assert_eq!(sent.try_iter().count(), 0, "nothing new");
+    }
+
+    #[test]
+    fn what_was_read_or_cleared_is_not_due() {
+        let (mut causes, mut msix, sent) = ixgbevf();
+        causes.disable(0b111);
+        causes.raise(0b111);
+        assert_eq!(causes.take(), 0b111);
+        causes.raise(0b101);
+        causes.clear(0b001);
+        causes.enable(0b111);
+        causes.fire(&mut msix);
+        assert_eq!(sent.try_iter().collect::<Vec<_>>(), [2]);
+    }
+}

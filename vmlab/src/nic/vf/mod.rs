@@ -1,0 +1,319 @@
+//! A virtual function of the 82599: 8086:10ed.
+//!
+//! Datasheet, section 8.3. It has one queue in each direction and no packet buffer of its own. It
+//! does not see frames that are missed, nor those that its physical function refuses: no register
+//! tells a driver of them.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::faults::{Faults, FrameFault};
+use super::pf::Counts;
+use super::registers::bits::LINKS_UP_10G;
+use super::rx::{Arrival, RxRing};
+use super::tx::TxRing;
+use super::{Outcome, Receive, Wire};
+use crate::pci::Function;
+use crate::pci::config::ConfigSpace;
+use crate::pci::interrupts::{Messages, Msix};
+use crate::pci::memory::GuestMemory;
+
+mod interrupts;
+mod mailbox;
+mod registers;
+
+use interrupts::{Causes, VECTORS};
+use mailbox::Mailbox;
+use registers::Plain;
+
+/// The BARs of registers and of the MSI-X table, and where the pending bits are in the latter.
+const BAR_REGISTERS: u8 = 0;
+const BAR_MSIX: u8 = 3;
+const PENDING: u64 = 0x2000;
+const BAR_BYTES: u32 = 16 << 10;
+/// Bytes that the statistics count and a frame here has not.
+const FCS: u64 = 4;
+
+/// Counters that run on for ever: whoever reads them takes differences. Bytes have 36 bits.
+#[derive(Debug, Clone, Copy, Default)]
+struct Statistics {
+    received: u32,
+    received_bytes: u64,
+    multicast: u32,
+    transmitted: u32,
+    transmitted_bytes: u64,
+}
+
+/// A software 82599 virtual function. It is used as [`Pf`](super::pf::Pf) is.
+pub struct Vf {
+    config: ConfigSpace,
+    msix: Msix,
+    causes: Causes,
+    mailbox: Mailbox,
+    plain: Plain,
+    rx: RxRing,
+    tx: TxRing,
+    statistics: Statistics,
+    memory: Arc<GuestMemory>,
+    mac: [u8; 6],
+    link: bool,
+    faults: Faults,
+    wire: Option<Box<dyn Wire>>,
+    /// Frames have been delivered since the last flush.
+    touched: bool,
+    counts: Counts,
+}
+
+impl fmt::Debug for Vf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Vf")
+            .field("mac", &self.mac)
+            .field("link", &self.link)
+            .field("counts", &self.counts)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Vf {
+    /// A NIC with this address, whose interrupts go this way. Its link is up.
+    pub fn new(mac: [u8; 6], messages: Box<dyn Messages>) -> Self {
+        let config = ConfigSpace::new(0x8086, 0x10ED, 1, 0x02_0000)
+            .subsystem(0x8086, 0x000D)
+            .memory_bar(BAR_REGISTERS, BAR_BYTES)
+            .memory_bar(BAR_MSIX, BAR_BYTES)
+            .msix(0x70, VECTORS, BAR_MSIX, 0, PENDING as u32)
+            .pci_express(0xA0, 8)
+            .built();
+        Self {
+            config,
+            msix: Msix::new(VECTORS, messages),
+            causes: Causes::default(),
+            mailbox: Mailbox::new(mac),
+            plain: Plain::default(),
+            rx: RxRing::default(),
+            tx: TxRing::default(),
+            statistics: Statistics::default(),
+            memory: Arc::default(),
+            mac,
+            link: true,
+            faults: Faults::default(),
+            wire: None,
+            touched: false,
+            counts: Counts::default(),
+        }
+    }
+
+    /// Who gets what the guest transmits. Without one it is counted only.
+    pub fn set_wire(&mut self, wire: Box<dyn Wire>) {
+        self.wire = Some(wire);
+    }
+
+    /// Plugs the physical function's cable in or out: VFLINKS changes, and the guest is told.
+    pub fn set_link(&mut self, up: bool) {
+        if self.link != up {
+            self.link = up;
+            self.mailbox.notify();
+            self.causes.raise_by(self.plain.misc_vector());
+            self.fire();
+        }
+    }
+
+    /// The fault of the next frame that passes the filters and has none yet.
+    pub fn add_frame_fault(&mut self, fault: FrameFault) {
+        self.faults.add(fault);
+    }
+
+    /// While stalled, nothing is written to the guest: all frames are missed.
+    pub fn stall(&mut self, stalled: bool) {
+        self.faults.stalled = stalled;
+    }
+
+    /// Pulls the device out of its slot: from now on all reads are all-ones.
+    pub fn remove(&mut self) {
+        self.faults.removed = true;
+    }
+
+    /// What it has done so far.
+    pub fn counts(&self) -> Counts {
+        Counts {
+            dma_errors: self.rx.dma_errors + self.tx.dma_errors,
+            ..self.counts
+        }
+    }
+
+    /// VFCTRL.RST: queues and interrupts start anew. Statistics run on.
+    fn reset_registers(&mut self) {
+        self.causes = Causes::default();
+        self.plain = Plain::default();
+        self.rx.reset();
+        self.tx.reset();
+        self.touched = false;
+    }
+
+    fn links(&self) -> u32 {
+        if self.link { LINKS_UP_10G } else { 0 }
+    }
+
+    fn fire(&mut self) {
+        if self.config.bus_master() && !self.faults.removed {
+            self.causes.fire(&mut self.msix);
+        }
+    }
+
+    /// Whether anything can be written to the guest.
+    fn writes(&self) -> bool {
+        !self.faults.stalled && self.config.bus_master()
+    }
+
+    /// Sends what is in the ring. While the link is down it goes nowhere.
+    fn transmit(&mut self) {
+        if !self.writes() {
+            return;
+        }
+        let mut answers = Vec::new();
+        let Self {
+            tx,
+            statistics,
+            wire,
+            counts,
+            link,
+            memory,
+            ..
+        } = self;
+        let report = tx.run(memory, |frame| {
+            if !*link {
+                return;
+            }
+            let bytes = frame.len() as u64;
+            statistics.transmitted = statistics.transmitted.wrapping_add(1);
+            statistics.transmitted_bytes += bytes + FCS;
+            counts.transmitted += 1;
+            counts.transmitted_bytes += bytes;
+            if let Some(wire) = wire {
+                wire.transmitted(frame, &mut answers);
+            }
+        });
+        if report {
+            self.causes.raise_by(self.plain.tx_vector());
+        }
+        for answer in &answers {
+            self.receive(answer);
+        }
+        self.flush();
+    }
+}
+
+impl Receive for Vf {
+    fn is_up(&self) -> bool {
+        self.link && self.rx.is_enabled() && !self.faults.removed
+    }
+
+    fn has_room(&self, frame: &[u8]) -> bool {
+        !self.mailbox.passes(frame) || self.writes() && self.rx.has_room(frame.len())
+    }
+
+    fn receive(&mut self, frame: &[u8]) -> Outcome {
+        if !self.is_up() {
+            self.counts.down += 1;
+            return Outcome::Down;
+        }
+        if !self.mailbox.passes(frame) {
+            self.counts.filtered += 1;
+            return Outcome::Filtered;
+        }
+        let fault = self.faults.take();
+        if fault == Some(FrameFault::Crc) {
+            self.counts.errors += 1;
+            return Outcome::Error;
+        }
+        let vlan = match frame.get(12..16) {
+            Some(&[0x81, 0x00, high, low]) => Some(u16::from_be_bytes([high, low])),
+            _ => None,
+        };
+        let arrival = Arrival {
+            vlan,
+            fault,
+            ..Arrival::default()
+        };
+        if !self.writes() || self.rx.deliver(&self.memory, frame, &arrival).is_err() {
+            self.counts.missed += 1;
+            return Outcome::Missed;
+        }
+        self.touched = true;
+        self.counts.delivered += 1;
+        self.statistics.received = self.statistics.received.wrapping_add(1);
+        self.statistics.received_bytes += frame.len() as u64 + FCS;
+        if frame.first().is_some_and(|first| first & 1 != 0) {
+            self.statistics.multicast = self.statistics.multicast.wrapping_add(1);
+        }
+        Outcome::Delivered { queue: 0 }
+    }
+
+    fn flush(&mut self) {
+        if std::mem::take(&mut self.touched) {
+            self.causes.raise_by(self.plain.rx_vector());
+            self.fire();
+        }
+    }
+}
+
+impl Function for Vf {
+    fn config_read(&mut self, offset: u32, bytes: u8) -> u32 {
+        match self.faults.removed {
+            true => u32::MAX >> (32 - 8 * u32::from(bytes.clamp(1, 4))),
+            false => self.config.read(offset, bytes),
+        }
+    }
+
+    fn config_write(&mut self, offset: u32, bytes: u8, value: u32) {
+        if !self.faults.removed {
+            self.config.write(offset, bytes, value);
+            self.msix.set_control(self.config.msix_control());
+        }
+    }
+
+    fn bar_read(&mut self, bar: u8, offset: u64, bytes: u8) -> u64 {
+        if self.faults.removed {
+            return u64::MAX >> (64 - 8 * u32::from(bytes.clamp(1, 8)));
+        }
+        match bar {
+            BAR_REGISTERS if bytes == 8 => {
+                let low = self.read_register(offset);
+                u64::from(self.read_register(offset + 4)) << 32 | u64::from(low)
+            }
+            BAR_REGISTERS => {
+                let value = u64::from(self.read_register(offset & !3)) >> (8 * (offset % 4));
+                value & u64::MAX >> (64 - 8 * u32::from(bytes.clamp(1, 4)))
+            }
+            BAR_MSIX if offset < PENDING => self.msix.table_read(offset, bytes),
+            BAR_MSIX => self.msix.pending_read(offset - PENDING, bytes),
+            _ => 0,
+        }
+    }
+
+    fn bar_write(&mut self, bar: u8, offset: u64, bytes: u8, value: u64) {
+        if self.faults.removed {
+            return;
+        }
+        match bar {
+            BAR_REGISTERS if bytes == 8 => {
+                self.write_register(offset, value as u32);
+                self.write_register(offset + 4, (value >> 32) as u32);
+            }
+            BAR_REGISTERS if bytes == 4 => self.write_register(offset, value as u32),
+            BAR_MSIX if offset < PENDING => self.msix.table_write(offset, bytes, value),
+            _ => {}
+        }
+    }
+
+    fn reset(&mut self) {
+        self.config.reset();
+        self.msix.reset();
+        self.reset_registers();
+        self.mailbox = Mailbox::new(self.mac);
+    }
+
+    fn set_memory(&mut self, memory: Arc<GuestMemory>) {
+        self.memory = memory;
+    }
+}
