@@ -83,17 +83,12 @@ static const char *hpcap_stages_expression(const char *text, const char *end, ch
 	return line_end < end ? line_end + 1 : end;
 }
 
-/* NULL where there is none; ERR_PTR. */
+/* ERR_PTR. */
 static struct hpcap_insn *hpcap_stages_parse(const char *text, size_t len, u32 *instructions)
 {
 	struct hpcap_insn *program;
 	int n;
 
-	*instructions = 0;
-	for (; len && isspace(*text); len--)
-		text++;
-	if (!len)
-		return NULL;
 	program = kvmalloc_array(HPCAP_FILTER_MAX, sizeof(*program), GFP_KERNEL);
 	if (!program)
 		return ERR_PTR(-ENOMEM);
@@ -109,17 +104,19 @@ static struct hpcap_insn *hpcap_stages_parse(const char *text, size_t len, u32 *
 int hpcap_stages_set_filter(struct hpcap_rxq *rxq, const char *text, size_t len)
 {
 	struct hpcap_stages *stages = &rxq->stages;
-	const char *end = text + len, *start;
+	const char *end = text + len;
 	char expression[sizeof(stages->expression)] = "";
-	struct hpcap_insn *program;
-	u32 instructions;
+	struct hpcap_insn *program = NULL;
+	u32 instructions = 0;
 
-	start = hpcap_stages_expression(text, end, expression, sizeof(expression));
-	program = hpcap_stages_parse(start, end - start, &instructions);
+	while (text < end && isspace(*text))
+		text++;
+	if (text < end) {
+		text = hpcap_stages_expression(text, end, expression, sizeof(expression));
+		program = hpcap_stages_parse(text, end - text, &instructions);
+	}
 	if (IS_ERR(program))
 		return PTR_ERR(program);
-	if (!program)
-		expression[0] = '\0';
 
 	mutex_lock(&rxq->lock);
 	swap(stages->program, program);

@@ -40,7 +40,8 @@ const u8 *hpcap_stages_batch(struct hpcap_rxq *rxq);
 
 /*
  * The filter of `text`: what `tcpdump -ddd` prints, the expression behind a `#` on a line before
- * it or not; nothing but blanks is no filter. A file starts, whose header has the expression.
+ * it or not (tcpdump -ddd EXPRESSION | sed '1i# EXPRESSION'); nothing but blanks is no filter. A
+ * file starts, whose header has the expression.
  * -EINVAL and -EOPNOTSUPP as hpcap_filter_parse(), -ENOMEM: it stays as it was.
  */
 int hpcap_stages_set_filter(struct hpcap_rxq *rxq, const char *text, size_t len);
