@@ -13,6 +13,7 @@
 //! | [`pcapfile`] | reading and writing pcap and pcapng files |
 //! | [`filter`] | filters in tcpdump's syntax |
 //! | [`ledger`] | why frames are missing, and how many |
+//! | [`pages`] | hugepages and ordinary pages for a ring |
 //! | [`units`] | sizes, rates and durations as people write them |
 
 #[cfg(not(all(target_endian = "little", target_pointer_width = "64")))]
@@ -25,6 +26,7 @@ pub mod ledger;
 pub mod listener;
 pub mod memory;
 pub mod name;
+pub mod pages;
 pub mod pcapfile;
 pub mod queue;
 pub mod raw;

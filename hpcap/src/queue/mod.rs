@@ -6,6 +6,7 @@ mod find;
 pub mod page;
 mod shared;
 pub mod socket;
+pub mod status;
 
 use std::sync::Arc;
 

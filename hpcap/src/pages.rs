@@ -1,0 +1,161 @@
+//! The memory pages under a ring: which to take, and files of them.
+
+use std::fs;
+use std::os::fd::{BorrowedFd, OwnedFd};
+
+use nix::fcntl::{FallocateFlags, FcntlArg, SealFlag, fallocate, fcntl};
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::unistd::ftruncate;
+
+use crate::error::{Context, Error, Kind, Result};
+use crate::units::Bytes;
+
+/// Memory pages for the ring.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Pages {
+    /// The largest hugepages of which enough are free, ordinary pages otherwise.
+    #[default]
+    Auto,
+    /// Ordinary pages.
+    Ordinary,
+    /// Hugepages of 2 MiB, or an error.
+    Huge2M,
+    /// Hugepages of 1 GiB, or an error.
+    Huge1G,
+}
+
+impl std::str::FromStr for Pages {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "4K" | "ordinary" => Ok(Self::Ordinary),
+            "2M" => Ok(Self::Huge2M),
+            "1G" => Ok(Self::Huge1G),
+            _ => Err(Error::usage(
+                format!("pages {text:?}"),
+                "expected auto, ordinary, 2M or 1G",
+            )),
+        }
+    }
+}
+
+/// Size of an ordinary page in bytes.
+pub const ORDINARY: u64 = 4 << 10;
+const HUGE_2M: u64 = 2 << 20;
+const HUGE_1G: u64 = 1 << 30;
+
+/// Free hugepages of `page_bytes`.
+fn free_hugepages(page_bytes: u64) -> u64 {
+    let kib = page_bytes / 1024;
+    fs::read_to_string(format!(
+        "/sys/kernel/mm/hugepages/hugepages-{kib}kB/free_hugepages"
+    ))
+    .ok()
+    .and_then(|text| text.trim().parse().ok())
+    .unwrap_or(0)
+}
+
+/// Memory that new pages can be taken from, in bytes (`MemAvailable`).
+#[must_use]
+pub fn available_memory() -> Option<u64> {
+    let meminfo = fs::read_to_string("/proc/meminfo").ok()?;
+    let line = meminfo
+        .lines()
+        .find_map(|l| l.strip_prefix("MemAvailable:"))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    kib.checked_mul(1024)
+}
+
+/// Chooses the page size for a ring, and says what people should know about the choice.
+///
+/// # Errors
+/// [`Kind::Full`] when there are not enough of the hugepages asked for, and how to reserve them;
+/// [`Kind::Usage`] for a size that is not a multiple of theirs.
+pub fn choose_pages(pages: Pages, ring_bytes: u64) -> Result<(u64, Option<String>)> {
+    let enough =
+        |page: u64| ring_bytes.is_multiple_of(page) && free_hugepages(page) >= ring_bytes / page;
+    let promised = |page: u64, name: &str| {
+        let tried = format!("make a ring of {} in {name} hugepages", Bytes(ring_bytes));
+        let needed = ring_bytes / page;
+        if !ring_bytes.is_multiple_of(page) {
+            return Err(Error::new(
+                Kind::Usage,
+                tried,
+                format!("{ring_bytes} bytes are not a multiple of {name}"),
+            ));
+        }
+        if !enough(page) {
+            let free = free_hugepages(page);
+            let kib = page / 1024;
+            return Err(Error::new(
+                Kind::Full,
+                tried,
+                format!("{needed} are needed and {free} are free"),
+            )
+            .advise(format!(
+                "reserve them: echo {needed} > /sys/kernel/mm/hugepages/hugepages-{kib}kB/nr_hugepages, or use --pages auto"
+            )));
+        }
+        Ok((page, None))
+    };
+    match pages {
+        Pages::Huge1G => promised(HUGE_1G, "1G"),
+        Pages::Huge2M => promised(HUGE_2M, "2M"),
+        Pages::Ordinary => Ok((ORDINARY, None)),
+        Pages::Auto if enough(HUGE_1G) => Ok((HUGE_1G, None)),
+        Pages::Auto if enough(HUGE_2M) => Ok((HUGE_2M, None)),
+        Pages::Auto => {
+            // One descriptor for 2 MiB of a direct write instead of 512: storing is faster.
+            let wanted = ring_bytes.div_ceil(HUGE_2M);
+            let note = format!(
+                "the ring of {} is in ordinary pages: {} free hugepages of 2M, {} of 1G\n  \
+                 hugepages make recording to disk faster: echo {wanted} > \
+                 /sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages",
+                Bytes(ring_bytes),
+                free_hugepages(HUGE_2M),
+                free_hugepages(HUGE_1G)
+            );
+            Ok((ORDINARY, Some(note)))
+        }
+    }
+}
+
+/// An anonymous file of `bytes` bytes, its pages allocated.
+///
+/// # Errors
+/// When the system refuses the memory.
+pub fn anonymous(name: &str, bytes: u64, page_bytes: u64) -> Result<OwnedFd> {
+    let tried = || format!("allocate {} for {name}", Bytes(bytes));
+    let mut flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
+    match page_bytes {
+        HUGE_1G => flags |= MFdFlags::MFD_HUGETLB | MFdFlags::MFD_HUGE_1GB,
+        HUGE_2M => flags |= MFdFlags::MFD_HUGETLB | MFdFlags::MFD_HUGE_2MB,
+        _ => {}
+    }
+    let fd = memfd_create(name, flags).context(tried)?;
+    let length = i64::try_from(bytes)
+        .map_err(|_| Error::new(Kind::Full, tried(), "more than a file can hold"))?;
+    ftruncate(&fd, length).context(tried)?;
+    // Now rather than frame by frame, and an error rather than SIGBUS in the poll thread.
+    fallocate(&fd, FallocateFlags::empty(), 0, length).context(tried)?;
+    Ok(fd)
+}
+
+/// Nobody can make `fd` longer or shorter any more, nor, where only the one who has it mapped
+/// already may write, write it.
+///
+/// # Errors
+/// The system's.
+pub fn seal(fd: BorrowedFd<'_>, what: &str, others_may_write: bool) -> Result<()> {
+    let mut seals = SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW;
+    if !others_may_write {
+        // Mappings that exist may write, new ones and write(2) may not (Linux 5.1).
+        seals |= SealFlag::from_bits_retain(libc::F_SEAL_FUTURE_WRITE);
+    }
+    seals |= SealFlag::F_SEAL_SEAL;
+    fcntl(fd, FcntlArg::F_ADD_SEALS(seals))
+        .context(|| format!("seal {what}"))
+        .map(drop)
+}
