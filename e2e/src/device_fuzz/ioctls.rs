@@ -52,6 +52,7 @@ fn question(random: &mut Random) -> hpcap_attach {
             &[
                 abi::HPCAP_START_NEWEST,
                 abi::HPCAP_START_OLDEST,
+                // Waits for the file before to end.
                 abi::HPCAP_START_FILE,
             ],
         ),
@@ -118,7 +119,7 @@ impl Fuzzer {
         let ring = hpcap_set_ring {
             ring_bytes: match random.below(4) {
                 0 => random.next_u64() >> random.below(64),
-                _ => abi::HPCAP_RING_BYTES_MIN + (random.below(1 << 12) << 12),
+                _ => abi::HPCAP_RING_BYTES_MIN + (random.below(1 << 8) << 12),
             },
             fd: match random.below(4) {
                 0 => self.files.any(random),

@@ -89,44 +89,30 @@ impl Fuzzer {
         let fd = self.file();
         let random = &mut self.random;
         let (queue, ring) = (self.mappings.queue_bytes, self.mappings.ring_bytes);
-        let (offset, right) = match random.below(10) {
+        let (mut offset, right) = match random.below(10) {
             0..3 => (abi::HPCAP_MMAP_QUEUE, queue),
-            3..6 => (abi::HPCAP_MMAP_SLOT, abi::HPCAP_SLOT_BYTES),
-            6..9 => (abi::HPCAP_MMAP_RING, ring),
+            3..7 => (abi::HPCAP_MMAP_SLOT, abi::HPCAP_SLOT_BYTES),
+            7..9 => (abi::HPCAP_MMAP_RING, ring),
             _ => (random.next_u64() >> random.below(64) & !0xfff, PAGE),
         };
-        let offset = match random.below(12) {
-            0 => offset + (random.below(1 << 20) << 12),
-            1 => offset | 1,
-            _ => offset,
-        };
-        let length = match random.below(8) {
-            0 => right + PAGE,
-            1 => right.saturating_sub(PAGE),
-            2 => random.index(1 << 34),
-            3 => 2 * right,
-            4 if random.below(4) == 0 => usize::MAX - random.index(1 << 20),
-            _ => right,
-        };
-        let protection = match random.below(6) {
-            0 => libc::PROT_NONE,
-            1 => libc::PROT_READ | libc::PROT_EXEC,
-            2 | 3 => libc::PROT_READ | libc::PROT_WRITE,
-            _ => libc::PROT_READ,
-        };
-        let flags = match random.below(8) {
-            0 => libc::MAP_PRIVATE,
-            1 => libc::MAP_SHARED_VALIDATE | libc::MAP_SYNC,
-            2 => libc::MAP_SHARED | libc::MAP_HUGETLB,
-            // Every page is there before the call returns; not for large ones, which take long.
-            3 if right <= 1 << 20 => libc::MAP_SHARED | libc::MAP_POPULATE,
-            4 if right <= 1 << 20 => libc::MAP_SHARED | libc::MAP_LOCKED,
-            _ => libc::MAP_SHARED,
-        };
-        let hint = match random.below(8) {
-            0 => self.arena.bad(random) & !0xfff,
-            _ => 0,
-        };
+        let mut hint = 0;
+        let mut length = right;
+        let mut protection = libc::PROT_READ;
+        let mut flags = libc::MAP_SHARED;
+        if random.below(2) == 0 {
+            // As the library does it.
+            if offset == abi::HPCAP_MMAP_SLOT {
+                protection |= libc::PROT_WRITE;
+            }
+        } else {
+            offset = any_offset(offset, random);
+            length = any_length(length, random);
+            protection = any_protection(random);
+            flags = any_flags(right, random);
+            if random.below(8) == 0 {
+                hint = self.arena.bad(random) & !0xfff;
+            }
+        }
         // SAFETY: without MAP_FIXED no memory that is in use is replaced.
         let address = unsafe {
             libc::mmap(
@@ -287,6 +273,46 @@ impl Fuzzer {
             _ => room.min(64),
         };
         Some(mapped.address + offset)
+    }
+}
+
+fn any_offset(right: u64, random: &mut Random) -> u64 {
+    match random.below(6) {
+        0 => right + (random.below(1 << 20) << 12),
+        1 => right | 1,
+        _ => right,
+    }
+}
+
+fn any_length(right: usize, random: &mut Random) -> usize {
+    match random.below(16) {
+        0..2 => right + PAGE,
+        2..4 => right.saturating_sub(PAGE),
+        4..6 => random.index(1 << 34),
+        6..8 => 2 * right,
+        8 => usize::MAX - random.index(1 << 20),
+        _ => right,
+    }
+}
+
+fn any_protection(random: &mut Random) -> i32 {
+    match random.below(6) {
+        0 => libc::PROT_NONE,
+        1 => libc::PROT_READ | libc::PROT_EXEC,
+        2 | 3 => libc::PROT_READ | libc::PROT_WRITE,
+        _ => libc::PROT_READ,
+    }
+}
+
+fn any_flags(bytes: usize, random: &mut Random) -> i32 {
+    match random.below(8) {
+        0 => libc::MAP_PRIVATE,
+        1 => libc::MAP_SHARED_VALIDATE | libc::MAP_SYNC,
+        2 => libc::MAP_SHARED | libc::MAP_HUGETLB,
+        // Every page is there before the call returns; not for large ones, which take long.
+        3 if bytes <= 1 << 20 => libc::MAP_SHARED | libc::MAP_POPULATE,
+        4 if bytes <= 1 << 20 => libc::MAP_SHARED | libc::MAP_LOCKED,
+        _ => libc::MAP_SHARED,
     }
 }
 
