@@ -24,8 +24,9 @@ static inline void hpcap_ring_check(const struct hpcap_ring *r)
 	/* Records end with their file, and there is always room for its end. */
 	WARN_ON_ONCE(r->head > r->file_end || r->file_end - r->file_off > r->file_bytes_max);
 	WARN_ON_ONCE(r->head != r->file_end && r->file_end - r->head < HPCAP_RECORD_BYTES);
-	/* The address of the head, and of a largest record there, is within the double mapping. */
-	WARN_ON_ONCE(r->head < r->lap_off || r->head - r->lap_off > r->ring_bytes);
+	/* The last record of a lap may run over its end, into the second mapping. */
+	WARN_ON_ONCE(r->head < r->lap_off ||
+		     r->head - r->lap_off > r->ring_bytes + HPCAP_RECORD_BYTES_MAX);
 	for (mask = r->slot_mask; mask; mask &= mask - 1) {
 		u32 i = __builtin_ctz(mask);
 		const struct hpcap_ring_slot *s = &r->slots[i];
