@@ -1,0 +1,11 @@
+//! The software 82599 against a small driver: what reaches memory, what is counted, what fires.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod driver;
+mod faults;
+mod receive;
+mod registers;
+mod statistics;
+mod survival;
+mod transmit;

@@ -1,0 +1,344 @@
+//! Frames into the guest's memory.
+
+use vmlab::nic::registers::{Register, bits};
+use vmlab::nic::{Outcome, Receive};
+use vmlab::pci::Function;
+
+use super::driver::{BUFFER, Driver, OTHER, RING, frame};
+
+const DELIVERED: Outcome = Outcome::Delivered { queue: 0 };
+
+#[test]
+fn frames_arrive_byte_for_byte_around_the_ring() {
+    let mut driver = Driver::new(1);
+    let mut number = 0;
+    for round in 0..20_usize {
+        let sent: Vec<_> = (0..7)
+            .map(|i| frame(number + i, 60 + 40 * i as usize + round))
+            .collect();
+        number += 7;
+        for frame in &sent {
+            assert!(driver.nic.has_room(frame));
+            assert_eq!(driver.nic.receive(frame), DELIVERED);
+        }
+        driver.nic.flush();
+        let received = driver.take(0);
+        assert_eq!(
+            received
+                .iter()
+                .map(|frame| &frame.bytes)
+                .collect::<Vec<_>>(),
+            sent.iter().collect::<Vec<_>>()
+        );
+        assert!(
+            received.iter().all(|frame| frame.high & 0xFFFF_FFFF == 3),
+            "done, end, no error"
+        );
+        driver.give_back(0);
+    }
+    assert_eq!(driver.read(Register::RDH, 0), 140 % RING);
+}
+
+#[test]
+fn a_long_frame_takes_several_descriptors() {
+    let mut driver = Driver::new(1);
+    driver.write(Register::HLREG0, 0, bits::HLREG0_JUMBOEN);
+    driver.write(Register::MAXFRS, 0, 9018 << bits::MAXFRS_MFS_SHIFT);
+    let long = frame(1, 9014);
+    assert_eq!(driver.nic.receive(&long), DELIVERED);
+    let exact = frame(2, 2 * BUFFER as usize);
+    assert_eq!(driver.nic.receive(&exact), DELIVERED);
+    for i in 0..4 {
+        let (_, high) = driver.descriptor(0, i);
+        assert_eq!(high, BUFFER << 32 | 1, "done, not the end");
+    }
+    let received = driver.take(0);
+    assert_eq!(
+        received.iter().map(|f| f.descriptors).collect::<Vec<_>>(),
+        [5, 2]
+    );
+    assert_eq!(received[0].bytes, long);
+    assert_eq!(received[1].bytes, exact);
+    // 15 descriptors were offered, 8 are left: not enough for two of five.
+    assert_eq!(driver.nic.receive(&long), DELIVERED);
+    assert!(!driver.nic.has_room(&long));
+    assert!(driver.nic.has_room(&exact));
+}
+
+#[test]
+fn frames_without_descriptor_wait_in_the_packet_buffer() {
+    let mut driver = Driver::new(1);
+    driver.nic.limit_packet_buffer(Some(3 * 60));
+    let outcomes: Vec<_> = (0..20).map(|i| driver.nic.receive(&frame(i, 60))).collect();
+    let kept = RING as usize - 1 + 3;
+    assert!(outcomes[..kept].iter().all(|&outcome| outcome == DELIVERED));
+    assert!(
+        outcomes[kept..]
+            .iter()
+            .all(|&outcome| outcome == Outcome::Missed)
+    );
+    assert!(!driver.nic.has_room(&frame(0, 60)));
+    let first = driver.take(0);
+    assert_eq!(first.len(), 15);
+    driver.give_back(0);
+    let then = driver.take(0);
+    let numbers: Vec<_> = then.iter().map(|frame| frame.bytes[15]).collect();
+    assert_eq!(
+        numbers,
+        [15, 16, 17],
+        "in order, as soon as there are descriptors"
+    );
+    assert_eq!(driver.read(Register::RXMPC, 0), 2);
+    assert_eq!(
+        driver.read(Register::GPRC, 0),
+        20,
+        "with those that were missed"
+    );
+    assert_eq!(driver.read(Register::QPRC, 0), 18);
+    assert!(driver.nic.has_room(&frame(0, 60)));
+}
+
+#[test]
+fn the_packet_buffer_is_as_large_as_the_driver_says() {
+    let mut driver = Driver::new(1);
+    driver.write(Register::RXPBSIZE, 0, 2 << 10);
+    let outcomes: Vec<_> = (0..60).map(|i| driver.nic.receive(&frame(i, 64))).collect();
+    let kept = outcomes
+        .iter()
+        .filter(|&&outcome| outcome == DELIVERED)
+        .count();
+    assert_eq!(kept, 15 + 2048 / 64);
+}
+
+/// An IPv4 frame, and RSS so that it goes to this queue.
+fn to_queue(driver: &mut Driver, queue: u32, number: u16) -> Vec<u8> {
+    driver.write(Register::MRQC, 0, 1 | bits::MRQC_IPV4);
+    for n in 0..32 {
+        driver.write(Register::RETA, n, queue * 0x0101_0101);
+    }
+    let mut frame = frame(number, 60);
+    frame[12..15].copy_from_slice(&[0x08, 0x00, 0x45]);
+    frame
+}
+
+#[test]
+fn a_queue_without_descriptors_holds_up_the_others() {
+    let mut driver = Driver::new(2);
+    for i in 0..16 {
+        assert_eq!(driver.nic.receive(&frame(i, 60)), DELIVERED);
+    }
+    let other = to_queue(&mut driver, 1, 16);
+    assert!(!driver.nic.has_room(&other));
+    assert_eq!(driver.nic.receive(&other), Outcome::Delivered { queue: 1 });
+    assert!(
+        driver.take(1).is_empty(),
+        "one store for both: it waits behind queue 0"
+    );
+    driver.take(0);
+    driver.give_back(0);
+    assert_eq!(driver.take(1).len(), 1);
+}
+
+#[test]
+fn a_queue_that_drops_does_not_hold_up_the_others() {
+    let mut driver = Driver::new(2);
+    driver.write(Register::SRRCTL, 0, 2 | 1 << 25 | bits::SRRCTL_DROP_EN);
+    driver.write(Register::RQSMR, 0, 0x0005);
+    for i in 0..15 {
+        assert_eq!(driver.nic.receive(&frame(i, 60)), DELIVERED);
+    }
+    assert_eq!(driver.nic.receive(&frame(15, 60)), Outcome::Missed);
+    assert_eq!(
+        driver.read(Register::QPRDC, 5),
+        1,
+        "where RQSMR maps queue 0"
+    );
+    assert_eq!(driver.read(Register::QPRDC, 5), 0, "read: cleared");
+    assert_eq!(driver.read(Register::QPRC, 5), 15);
+    assert_eq!(driver.read(Register::RXMPC, 0), 0);
+    let other = to_queue(&mut driver, 1, 16);
+    assert_eq!(driver.nic.receive(&other), Outcome::Delivered { queue: 1 });
+    assert_eq!(driver.take(1).remove(0).bytes, other);
+}
+
+#[test]
+fn reception_that_is_off_takes_nothing() {
+    let mut driver = Driver::new(1);
+    driver.write(Register::RXCTRL, 0, 0);
+    assert!(!driver.nic.is_up());
+    assert_eq!(driver.nic.receive(&frame(0, 60)), Outcome::Down);
+    driver.write(Register::RXCTRL, 0, 1);
+    assert!(driver.nic.is_up());
+    driver.write(Register::RXDCTL, 0, 0);
+    assert!(!driver.nic.is_up());
+    assert_eq!(driver.nic.receive(&frame(0, 60)), Outcome::Down);
+    driver.write(Register::RXDCTL, 0, bits::RXDCTL_ENABLE);
+    driver.nic.set_link(false);
+    assert_eq!(driver.nic.receive(&frame(0, 60)), Outcome::Down);
+    driver.nic.set_link(true);
+    assert_eq!(driver.nic.receive(&frame(0, 60)), DELIVERED);
+    assert_eq!(
+        driver.read(Register::TPR, 0),
+        1,
+        "what was down is not counted"
+    );
+    assert_eq!(driver.nic.counts().down, 3);
+}
+
+#[test]
+fn frames_in_the_packet_buffer_are_gone_after_a_reset() {
+    let mut driver = Driver::new(1);
+    for i in 0..20 {
+        assert_eq!(driver.nic.receive(&frame(i, 60)), DELIVERED);
+    }
+    driver.write(Register::CTRL, 0, bits::CTRL_RST);
+    assert_eq!(driver.nic.counts().discarded, 5);
+    assert_eq!(
+        driver.nic.counts().delivered,
+        20,
+        "as they were told to whoever sent them"
+    );
+}
+
+#[test]
+fn nothing_is_written_while_the_function_may_not() {
+    let mut driver = Driver::new(1);
+    driver.nic.config_write(0x04, 2, 0x0002);
+    assert_eq!(
+        driver.nic.receive(&frame(0, 60)),
+        DELIVERED,
+        "in the packet buffer"
+    );
+    driver.nic.flush();
+    assert!(driver.take(0).is_empty());
+    assert_eq!(driver.vectors(), []);
+    driver.nic.config_write(0x04, 2, 0x0006);
+    assert_eq!(driver.take(0).len(), 1);
+    assert_eq!(driver.vectors(), [0]);
+}
+
+#[test]
+fn a_tag_can_be_stripped_and_is_in_the_descriptor() {
+    let mut tagged = frame(3, 64);
+    tagged[12..16].copy_from_slice(&[0x81, 0x00, 0x60, 0x7B]);
+    let mut driver = Driver::new(1);
+    driver.nic.receive(&tagged);
+    driver.write(Register::RXDCTL, 0, bits::RXDCTL_ENABLE | bits::RXDCTL_VME);
+    driver.nic.receive(&tagged);
+    driver.nic.receive(&frame(4, 60));
+    let received = driver.take(0);
+    assert_eq!(received[0].bytes, tagged);
+    assert_eq!(received[1].bytes, [&tagged[..12], &tagged[16..]].concat());
+    for frame in &received[..2] {
+        assert_eq!(frame.high >> 48, 0x607B);
+        assert_eq!(frame.high & 8, 8, "VP");
+    }
+    assert_eq!(received[2].high & 8, 0);
+    assert_eq!(received[2].bytes.len(), 60);
+}
+
+#[test]
+fn interrupts_come_once_for_a_burst_and_again_when_they_are_enabled() {
+    let mut driver = Driver::new(1);
+    for i in 0..5 {
+        driver.nic.receive(&frame(i, 60));
+    }
+    assert_eq!(driver.vectors(), [], "not before the flush");
+    driver.nic.flush();
+    assert_eq!(driver.vectors(), [0]);
+    driver.nic.receive(&frame(5, 60));
+    driver.nic.flush();
+    assert_eq!(driver.vectors(), [], "masked by itself");
+    driver.write(Register::EIMS_EX, 0, 1);
+    assert_eq!(driver.vectors(), [0]);
+    driver.write(Register::EIMS_EX, 0, 1);
+    driver.nic.flush();
+    assert_eq!(driver.vectors(), [], "nothing new");
+    driver.write(Register::EICS_EX, 0, 1);
+    assert_eq!(driver.vectors(), [0], "the driver's own");
+}
+
+#[test]
+fn other_stations_frames_are_for_promiscuous_mode() {
+    let mut driver = Driver::new(1);
+    let mut other = frame(0, 60);
+    other[..6].copy_from_slice(&OTHER);
+    assert!(driver.nic.has_room(&other), "it would not be missed");
+    assert_eq!(driver.nic.receive(&other), Outcome::Filtered);
+    assert_eq!(driver.read(Register::GPRC, 0), 0);
+    driver.write(Register::FCTRL, 0, bits::FCTRL_UPE);
+    assert_eq!(driver.nic.receive(&other), DELIVERED);
+    driver.write(Register::VLNCTRL, 0, bits::VLNCTRL_VFE | 0x8100);
+    other[12..16].copy_from_slice(&[0x81, 0x00, 0x00, 0x05]);
+    assert_eq!(driver.nic.receive(&other), Outcome::Filtered);
+    driver.write(Register::VFTA, 0, 1 << 5);
+    assert_eq!(driver.nic.receive(&other), DELIVERED);
+}
+
+/// Toeplitz of Microsoft's published vectors, in frames.
+#[test]
+fn rss_chooses_the_queue_and_tells_the_hash() {
+    const KEY: [u32; 10] = [
+        0xDA56_5A6D,
+        0xC20E_5B25,
+        0x3D25_6741,
+        0xB08F_A343,
+        0xCB2B_CAD0,
+        0xB430_7BAE,
+        0xA32D_CB77,
+        0x0CF2_3080,
+        0x3BB7_426A,
+        0xFA01_ACBE,
+    ];
+    let mut driver = Driver::new(4);
+    for (n, word) in (0..).zip(KEY) {
+        driver.write(Register::RSSRK, n, word);
+    }
+    for n in 0..32 {
+        driver.write(Register::RETA, n, 0x0302_0100);
+    }
+    driver.write(
+        Register::MRQC,
+        0,
+        1 | bits::MRQC_TCP_IPV4 | bits::MRQC_IPV4 | bits::MRQC_UDP_IPV4,
+    );
+    // 66.9.149.187:2794 -> 161.142.100.80:1766
+    let mut ip = frame(0, 74);
+    ip[12..14].copy_from_slice(&[0x08, 0x00]);
+    ip[14..34].copy_from_slice(&[
+        0x45, 0, 0, 60, 0, 1, 0x40, 0, 64, 6, 0, 0, 66, 9, 149, 187, 161, 142, 100, 80,
+    ]);
+    ip[34..38].copy_from_slice(&[0x0A, 0xEA, 0x06, 0xE6]);
+    let tcp = ip.clone();
+    ip[23] = 17;
+    let udp = ip.clone();
+    ip[23] = 1;
+    let icmp = ip;
+    for (frame, hash, rss_type, packet_type) in [
+        (&tcp, 0x51CC_C178_u32, 1, 0x11),
+        (&udp, 0x51CC_C178, 7, 0x21),
+        (&icmp, 0x323E_8FC2, 2, 0x01),
+    ] {
+        let queue = hash & 3;
+        assert_eq!(
+            driver.nic.receive(frame),
+            Outcome::Delivered {
+                queue: queue as u16
+            }
+        );
+        let received = driver.take(queue).remove(0);
+        assert_eq!(received.low >> 32, u64::from(hash));
+        assert_eq!(received.low & 0xF, rss_type);
+        assert_eq!(received.low >> 4 & 0x1FFF, packet_type);
+        assert_eq!(&received.bytes, frame);
+        driver.give_back(queue);
+    }
+    driver.nic.flush();
+    assert_eq!(driver.vectors(), [0, 2], "the vectors of their queues");
+    // Not IP: no hash, queue 0.
+    assert_eq!(driver.nic.receive(&frame(0, 60)), DELIVERED);
+    assert_eq!(driver.take(0).remove(0).low, 0);
+    driver.write(Register::MRQC, 0, 0);
+    assert_eq!(driver.nic.receive(&tcp), DELIVERED);
+    assert_eq!(driver.take(0).remove(0).low, 0x11 << 4);
+}
