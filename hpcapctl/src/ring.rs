@@ -1,0 +1,73 @@
+//! The memory under a queue's ring.
+//!
+//! Hugepages come from an anonymous file that this program makes, and that the module keeps: they
+//! stay in use until the queue gets another ring or goes.
+
+use std::fmt::Write;
+use std::fs;
+use std::os::fd::AsFd;
+
+use hpcap::error::Context;
+use hpcap::pages::{ORDINARY, anonymous, choose_pages, seal};
+use hpcap::queue::connection::{run_dirs, socket_path};
+use hpcap::queue::device::{Device, dev_dir, device_path};
+use hpcap::units::Bytes;
+use hpcap::{Error, Kind, QueueName, Result};
+use nix::sys::stat::{Mode, fchmod};
+
+use crate::cli::Ring;
+
+/// Gives the queue another ring; says what it has then.
+///
+/// # Errors
+/// [`Kind::Full`] where there are not enough hugepages, and how to reserve them;
+/// [`Kind::Busy`] while a listener is attached; [`Kind::Permission`] for users but root.
+pub fn set(wanted: &Ring) -> Result<String> {
+    let Ring { queue, size, pages } = wanted;
+    let device = open(*queue)?;
+    let (page_bytes, note) = choose_pages(*pages, *size)?;
+    if page_bytes == ORDINARY {
+        device.set_ring(*size, None)?;
+    } else {
+        let file = anonymous("hpcap-ring", *size, page_bytes)?;
+        // Before anybody else gets it: a listener may open it again, for reading.
+        fchmod(&file, Mode::S_IRUSR | Mode::S_IWUSR).context(|| "protect the ring's file")?;
+        device.set_ring(*size, Some(file.as_fd()))?;
+        // The module has it for writing already.
+        seal(file.as_fd(), "the ring", false)?;
+    }
+    let mut said = format!(
+        "{queue}: ring {} in {} pages\n",
+        Bytes(*size),
+        Bytes(page_bytes)
+    );
+    if let Some(note) = note {
+        let _ = writeln!(said, "{note}");
+    }
+    Ok(said)
+}
+
+/// The queue's device; of a queue that is not the module's, whose it is.
+fn open(queue: QueueName) -> Result<Device> {
+    let path = device_path(&dev_dir(), queue);
+    let tried = format!("open queue {queue} of the kernel module");
+    match Device::open(&path) {
+        Err(e) if e.kind() == Kind::NotFound => {
+            let served = run_dirs()
+                .iter()
+                .any(|dir| fs::exists(socket_path(dir, queue)).unwrap_or(false));
+            let why = format!("there is no {}", path.display());
+            let advice = if served {
+                "hpcapd serves it: the size of its ring is set when it starts (hpcapd --ring)"
+            } else {
+                "load the kernel module and the one of the NIC: modprobe hpcap_ixgbe"
+            };
+            Err(Error::new(Kind::NotFound, tried, why).advise(advice))
+        }
+        Err(e) if e.kind() == Kind::Permission => {
+            let why = format!("permission denied on {}", path.display());
+            Err(Error::new(Kind::Permission, tried, why).advise("become root"))
+        }
+        other => other,
+    }
+}
