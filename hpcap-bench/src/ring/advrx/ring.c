@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+/*
+ * kmod/core/advrx.h for programs: as functions for the tests, and in the poll loop that is
+ * measured. What the NIC does is done here, too: a descriptor is written back before it is
+ * harvested, and that is measured with the rest.
+ */
+#include <advrx.h>
+
+#include "../bench.h"
+
+unsigned long hpcap_advrx_size_of(void)
+{
+	return sizeof(struct hpcap_advrx);
+}
+
+unsigned long hpcap_advrx_bounce_bytes(void)
+{
+	return HPCAP_ADVRX_BOUNCE;
+}
+
+/* Pointers to memory that outlives it. Returns the tail. */
+u32 hpcap_advrx_start(struct hpcap_advrx *rx, struct hpcap_advrx_desc *ring, u32 count,
+		      u8 *const *chunks, const u64 *chunk_dma, u32 chunk_shift, u8 *bounce)
+{
+	rx->ring = ring;
+	rx->count = count;
+	rx->chunks = chunks;
+	rx->chunk_dma = chunk_dma;
+	rx->chunk_shift = chunk_shift;
+	rx->bounce = bounce;
+	return hpcap_advrx_arm(rx);
+}
+
+/* Frames into `frames`, which has room for n (HPCAP_BATCH at most). Returns how many. */
+u32 hpcap_advrx_take(struct hpcap_advrx *rx, struct hpcap_frame *frames, u32 n, u64 sec,
+		     u32 nsec, u64 *errors)
+{
+	struct hpcap_batch batch;
+
+	hpcap_advrx_harvest(rx, &batch, n, sec, nsec);
+	memcpy(frames, batch.frames, batch.n * sizeof(*frames));
+	*errors = batch.errors.frames;
+	return batch.n;
+}
+
+u32 hpcap_advrx_give(struct hpcap_advrx *rx, u32 n, u64 *bytes)
+{
+	return hpcap_advrx_release(rx, n, bytes);
+}
+
+/* What the NIC does for n frames of `len` bytes that are in the slots: all good, with a hash. */
+static inline void write_back(struct hpcap_advrx *rx, u32 at, u32 n, u32 len)
+{
+	u64 high = HPCAP_ADVRX_DD | HPCAP_ADVRX_EOP | (u64)len << 32;
+
+	for (; n; n--, at++) {
+		struct hpcap_advrx_desc *desc = &rx->ring[hpcap_advrx_slot(rx, at)];
+
+		hpcap_advrx_put(desc->low, (u64)(at * 0x9e3779b1u) << 32 | 1);
+		hpcap_advrx_put(desc->high, high);
+	}
+}
+
+/*
+ * The poll loop of a port in hpcap mode: harvest, push, release, service. One lossless listener
+ * acknowledges everything. Returns the frames that were taken.
+ */
+u64 hpcap_bench_advrx_ring(struct hpcap_advrx *rx, struct hpcap_ring *r, u64 frames, u32 batch,
+			   u32 len)
+{
+	static __thread struct hpcap_batch b;
+	u64 left = frames, bytes = 0;
+
+	while (left) {
+		u32 i, n = left < batch ? (u32)left : batch;
+		u64 now = clock_now(CLOCK_REALTIME);
+
+		write_back(rx, rx->head, n, len);
+		hpcap_advrx_harvest(rx, &b, n, now / HPCAP_NS_PER_S, now % HPCAP_NS_PER_S);
+		for (i = 0; i < b.n; i++)
+			if (hpcap_ring_push(r, &b.frames[i]))
+				return frames - left + i;
+		hpcap_advrx_release(rx, b.n, &bytes);
+		left -= b.n;
+		hpcap_ring_service(r, clock_now(CLOCK_MONOTONIC), now);
+		acknowledge(r);
+	}
+	return frames;
+}
+
+/*
+ * Beside it: the descriptor is looked at, the frame copied, the descriptor armed again. Returns
+ * something that depends on everything.
+ */
+u64 hpcap_bench_advrx_bare(struct hpcap_advrx *rx, u8 *to, u64 room, u64 frames, u32 batch,
+			   u32 len)
+{
+	u64 at = 0, sum = 0;
+
+	while (frames) {
+		u32 i, n = frames < batch ? (u32)frames : batch;
+
+		sum += clock_now(CLOCK_REALTIME);
+		write_back(rx, rx->head, n, len);
+		for (i = 0; i < n; i++) {
+			u64 high = hpcap_advrx_get(rx->ring[hpcap_advrx_slot(rx, rx->head)].high);
+			u32 bytes = HPCAP_ADVRX_LENGTH(high);
+
+			if (!(high & HPCAP_ADVRX_DD))
+				break;
+			hpcap_advrx_rmb();
+			if (at + bytes > room)
+				at = 0;
+			memcpy(to + at, hpcap_advrx_data(rx, rx->head), bytes);
+			at += bytes;
+			hpcap_advrx_rearm(rx, rx->head, rx->head + 1);
+			rx->head++;
+		}
+		frames -= n;
+	}
+	return sum + at;
+}
