@@ -209,6 +209,15 @@ make_part() {
 		CONFIG_DEBUG_INFO_BTF_MODULES= "KBUILD_EXTRA_SYMBOLS=${extra[*]}" "${extra_flags[@]}" modules
 }
 
+# The kernel's build does not link modules anew when only the versions of symbols that they use
+# have changed; what it made of them before would not load.
+symbols_changed() {
+	cmp -s "$out/tree/core/Module.symvers" "$out/symvers" && return
+	find "$out/tree" -mindepth 2 ! -path '*/core/*' \
+		\( -name '*.mod*' -o -name Module.symvers -o -name '*.ko' \) -delete
+	cp "$out/tree/core/Module.symvers" "$out/symvers"
+}
+
 # What compiler and sparse said about files that are ours.
 our_warnings() {
 	grep -E 'warning:|error:' "$1" | grep -E '/(core|netdev|testnic|include|advrx|hpcap)/' || true
@@ -236,6 +245,7 @@ build() {
 	: >"$out/build.log"
 	for part in "${PARTS[@]}"; do
 		[ -e "$out/tree/$part/Kbuild" ] || continue
+		[ "$part" = core ] || symbols_changed
 		make_part "$part" >>"$out/build.log" 2>&1 || {
 			grep -E 'error|Error|undefined' "$out/build.log" | head -40 >&2
 			die "kmod/$part does not build for $release: see $out/build.log"

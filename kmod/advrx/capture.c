@@ -152,7 +152,9 @@ int hpcap_port_register(struct pci_dev *pdev, struct net_device *netdev, struct 
 		return register_netdev(netdev);
 
 	no_features(netdev);
-	hpcap_port_set_ethtool(port);
+	err = hpcap_port_set_ethtool(port);
+	if (err)
+		return err;
 	rtnl_lock();
 	err = register_netdevice(netdev);
 	if (!err) {

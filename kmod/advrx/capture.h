@@ -19,6 +19,8 @@
 
 /* Queues of a port, at most: RSS of the 82599 knows 16. */
 #define HPCAP_PORT_QUEUES	16
+/* Descriptors of a queue, unless ethtool asks for fewer: as many as the 82599 knows. */
+#define HPCAP_PORT_DESCRIPTORS	4096
 
 struct hpcap_port;
 
@@ -59,7 +61,6 @@ struct hpcap_port {
 	u32 wanted;			/* queues that were asked for */
 	u32 queues;			/* that the adapter was registered with */
 	struct hpcap_adapter *adapter;	/* NULL: the device nodes are not there; under RTNL */
-	struct ethtool_ops ethtool;	/* the driver's, changed */
 	const struct ethtool_ops *driver_ethtool;
 	struct hpcap_port_queue *queue[HPCAP_PORT_QUEUES];
 };
@@ -96,7 +97,10 @@ void hpcap_port_down(struct hpcap_port *port);
 /* A frame that somebody wants to send. */
 netdev_tx_t hpcap_port_drop(struct sk_buff *skb, struct net_device *netdev);
 
-/* ethtool.c */
-void hpcap_port_set_ethtool(struct hpcap_port *port);
+/* ethtool.c; -ENOMEM */
+int hpcap_port_set_ethtool(struct hpcap_port *port);
+
+/* The driver's hooks.c: the port of an interface in hpcap mode. */
+struct hpcap_port *hpcap_port_of(const struct net_device *netdev);
 
 #endif /* _HPCAP_CAPTURE_H */

@@ -7,11 +7,6 @@
 
 #include "capture.h"
 
-static struct hpcap_port *port_of(const struct net_device *netdev)
-{
-	return container_of(netdev->ethtool_ops, struct hpcap_port, ethtool);
-}
-
 static int ledger_count(const struct hpcap_port *port)
 {
 	return port->adapter ? hpcap_ethtool_count(port->adapter) : 0;
@@ -19,7 +14,7 @@ static int ledger_count(const struct hpcap_port *port)
 
 static int get_sset_count(struct net_device *netdev, int set)
 {
-	struct hpcap_port *port = port_of(netdev);
+	struct hpcap_port *port = hpcap_port_of(netdev);
 	int count = port->driver_ethtool->get_sset_count(netdev, set);
 
 	return set == ETH_SS_STATS && count >= 0 ? count + ledger_count(port) : count;
@@ -27,7 +22,7 @@ static int get_sset_count(struct net_device *netdev, int set)
 
 static void get_strings(struct net_device *netdev, u32 set, u8 *data)
 {
-	struct hpcap_port *port = port_of(netdev);
+	struct hpcap_port *port = hpcap_port_of(netdev);
 	const struct ethtool_ops *driver = port->driver_ethtool;
 
 	driver->get_strings(netdev, set, data);
@@ -38,7 +33,7 @@ static void get_strings(struct net_device *netdev, u32 set, u8 *data)
 
 static void get_ethtool_stats(struct net_device *netdev, struct ethtool_stats *stats, u64 *data)
 {
-	struct hpcap_port *port = port_of(netdev);
+	struct hpcap_port *port = hpcap_port_of(netdev);
 	const struct ethtool_ops *driver = port->driver_ethtool;
 
 	driver->get_ethtool_stats(netdev, stats, data);
@@ -55,7 +50,7 @@ static int set_ringparam(struct net_device *netdev, struct ethtool_ringparam *ri
 			 struct kernel_ethtool_ringparam *kernel_ring,
 			 struct netlink_ext_ack *extack)
 {
-	struct hpcap_port *port = port_of(netdev);
+	struct hpcap_port *port = hpcap_port_of(netdev);
 
 	if (netif_running(netdev)) {
 		NL_SET_ERR_MSG(extack, "set the interface down first");
@@ -68,12 +63,14 @@ static int set_ringparam(struct net_device *netdev, struct ethtool_ringparam *ri
 	return port->driver_ethtool->set_ringparam(netdev, ring, kernel_ring, extack);
 }
 
-void hpcap_port_set_ethtool(struct hpcap_port *port)
+int hpcap_port_set_ethtool(struct hpcap_port *port)
 {
-	struct ethtool_ops *ops = &port->ethtool;
+	const struct ethtool_ops *driver = port->netdev->ethtool_ops;
+	struct ethtool_ops *const ops = devm_kmemdup(&port->pdev->dev, driver, sizeof(*driver),
+						     GFP_KERNEL);
 
-	port->driver_ethtool = port->netdev->ethtool_ops;
-	*ops = *port->driver_ethtool;
+	if (!ops)
+		return -ENOMEM;
 	ops->get_sset_count = get_sset_count;
 	ops->get_strings = get_strings;
 	ops->get_ethtool_stats = get_ethtool_stats;
@@ -86,5 +83,7 @@ void hpcap_port_set_ethtool(struct hpcap_port *port)
 	ops->set_pauseparam = NULL;
 	/* Kinds of buffers that are not used here. */
 	ops->set_priv_flags = NULL;
+	port->driver_ethtool = driver;
 	port->netdev->ethtool_ops = ops;
+	return 0;
 }

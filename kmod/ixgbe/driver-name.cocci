@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-only
 // The driver beside the distribution's own: another name on the PCI bus, no alias in the module
 // (nothing loads it but the administrator), no symbol that both would export.
 @@

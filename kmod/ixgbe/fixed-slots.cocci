@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-only
 // Buffers that never move, in place of the driver's pages.
 @@
 identifier ring, count;

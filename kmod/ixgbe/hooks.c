@@ -17,6 +17,13 @@ static const struct hpcap_port_driver driver = {
 	.counters = ixgbe_counters,
 };
 
+struct hpcap_port *hpcap_port_of(const struct net_device *netdev)
+{
+	const struct ixgbe_adapter *adapter = netdev_priv(netdev);
+
+	return adapter->hpcap;
+}
+
 /* The driver's own defaults stand; nothing was allocated after them. */
 int hpcap_ixgbe_init(struct ixgbe_adapter *adapter)
 {
@@ -39,7 +46,7 @@ int hpcap_ixgbe_init(struct ixgbe_adapter *adapter)
 	adapter->ring_feature[RING_F_RSS].limit = port->wanted;
 	adapter->atr_sample_rate = 0;
 	/* The deepest ring: the time that a poll thread may be away. Nothing is sent. */
-	adapter->rx_ring_count = IXGBE_MAX_RXD;
+	adapter->rx_ring_count = HPCAP_PORT_DESCRIPTORS;
 	adapter->tx_ring_count = IXGBE_MIN_TXD;
 	/*
 	 * One frame, one record: no coalescing. And buffers of 2 KiB, whatever the MTU; with
@@ -135,10 +142,14 @@ u32 hpcap_ixgbe_fctrl(const struct ixgbe_adapter *adapter, u32 fctrl)
 void hpcap_ixgbe_receiver(struct ixgbe_adapter *adapter)
 {
 	struct ixgbe_hw *hw = &adapter->hw;
-	u32 hlreg0;
+	u32 hlreg0, i;
 
 	if (!adapter->hpcap)
 		return;
+	/* A counter for each queue; without, all count in the first (datasheet 8.2.3.23.71). */
+	for (i = 0; i < HPCAP_PORT_QUEUES; i += 4)
+		IXGBE_WRITE_REG(hw, IXGBE_RQSMR(i / 4),
+				i | (i + 1) << 8 | (i + 2) << 16 | (i + 3) << 24);
 	hlreg0 = IXGBE_READ_REG(hw, IXGBE_HLREG0);
 	IXGBE_WRITE_REG(hw, IXGBE_HLREG0, hlreg0 & ~IXGBE_HLREG0_RXLNGTHERREN);
 }

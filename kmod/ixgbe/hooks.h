@@ -14,7 +14,7 @@ struct ixgbe_adapter;
 struct ixgbe_ring;
 
 /* Whether poll threads look at the port's rings, not interrupts: hpcap mode. */
-#define hpcap_ixgbe_polls(adapter)	((adapter)->hpcap != NULL)
+#define hpcap_ixgbe_polls(adapter)	(!!(adapter)->hpcap)
 
 /* probe and remove */
 int hpcap_ixgbe_init(struct ixgbe_adapter *adapter);

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-only
 // The registers that count lost and damaged frames are cleared by reading. The poll thread reads
 // them, too: both go through one function, which keeps what each has not seen yet.
 @@

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-only
 // The length in an Ethernet header that is not a length is no error (developer guide 3.8.15).
 @@
 expression adapter;

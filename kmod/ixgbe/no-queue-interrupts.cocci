@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-only
 // The poll threads look by themselves. The interrupts of queues stay masked, nothing fires them,
 // and NAPI, should it run, finds nothing. The interrupt for link and mailbox stays.
 @@

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-only
 // A port that captures sends nothing: frames are dropped before they reach a queue, so that none
 // can hang there, and neither a timeout nor a lost link is a reason for a reset, which would
 // interrupt the capture (developer guide 3.8.7).

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-only
 // Virtual functions would take queues and counters away from the port that captures.
 @@
 identifier adapter, max;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-only
 // Everything on the wire is received, whatever the flags of the interface say.
 @@
 expression hw, fctrl;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-only
 // What would change the rings under the poll threads, or share the port with others.
 @@
 symbol adapter;

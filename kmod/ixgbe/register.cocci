@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-only
 // The interface gets its name, and in hpcap mode its device nodes, in one step; it loses them in
 // one step, the queues first.
 @@

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-only
 // A device that is gone answers every read with ones. The queues end at once; the listeners see
 // it, although nobody has told the PCI core yet.
 @@

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-only
 // The interface is up: the poll threads look at the rings from now on.
 @@
 identifier adapter;

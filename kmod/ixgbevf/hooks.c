@@ -18,6 +18,13 @@ static const struct hpcap_port_driver driver = {
 	.counters = no_counters,
 };
 
+struct hpcap_port *hpcap_port_of(const struct net_device *netdev)
+{
+	const struct ixgbevf_adapter *adapter = netdev_priv(netdev);
+
+	return adapter->hpcap;
+}
+
 /* The driver's own defaults stand; nothing was allocated after them. */
 int hpcap_ixgbevf_init(struct ixgbevf_adapter *adapter)
 {
@@ -28,7 +35,7 @@ int hpcap_ixgbevf_init(struct ixgbevf_adapter *adapter)
 	if (err || !port)
 		return err;
 	/* The deepest ring: the time that a poll thread may be away. Nothing is sent. */
-	adapter->rx_ring_count = IXGBEVF_MAX_RXD;
+	adapter->rx_ring_count = HPCAP_PORT_DESCRIPTORS;
 	adapter->tx_ring_count = IXGBEVF_MIN_TXD;
 	/*
 	 * Buffers of 2 KiB, whatever the MTU; with the driver's other kinds of buffers the X540

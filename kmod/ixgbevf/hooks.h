@@ -14,7 +14,7 @@ struct ixgbevf_adapter;
 struct ixgbevf_ring;
 
 /* Whether poll threads look at the port's rings, not interrupts: hpcap mode. */
-#define hpcap_ixgbevf_polls(adapter)	((adapter)->hpcap != NULL)
+#define hpcap_ixgbevf_polls(adapter)	(!!(adapter)->hpcap)
 
 /* probe and remove */
 int hpcap_ixgbevf_init(struct ixgbevf_adapter *adapter);

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-only
 // A tag belongs to the frame (developer guide 3.8.14).
 @@
 expression rxdctl;

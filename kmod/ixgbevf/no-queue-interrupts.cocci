@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-only
 // The poll threads look by themselves. The interrupts of queues stay masked, and NAPI, should it
 // run, finds nothing. The interrupt of the mailbox stays.
 @@

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-only
 // The port asks for all frames. Whether it gets them is up to the physical function: only a
 // trusted virtual function may, and of the 82599 none gets other hosts' unicast frames.
 @@

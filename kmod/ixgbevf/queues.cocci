@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-only
 // As many queues as were asked for, not as many as there are processors; the physical function
 // and the hardware may give fewer.
 @@
