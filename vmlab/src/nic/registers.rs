@@ -108,6 +108,7 @@ registers! {
     SW_FW_SYNC  "8.2.3.4.11" ReadWrite 0: 0x10160;
 
     // Flow control.
+    PFCTOP      "8.2.3.3.1"  ReadWrite 0x8808_0001: 0x03008;
     FCTTV       "8.2.3.3.2"  ReadWrite 0: 0x03200 [4, 4];
     FCRTL       "8.2.3.3.3"  ReadWrite 0: 0x03220 [8, 4];
     FCRTH       "8.2.3.3.4"  ReadWrite 0: 0x03260 [8, 4];
@@ -329,6 +330,8 @@ pub mod bits {
     pub const TXDCTL_SWFLSH: u32 = 1 << 26;
 
     pub const HLREG0_JUMBOEN: u32 = 1 << 2;
+    /// What is sent comes back in, and nothing reaches the wire.
+    pub const HLREG0_LPBK: u32 = 1 << 15;
     pub const MAXFRS_MFS_SHIFT: u32 = 16;
     pub const AUTOC_RESTART_AN: u32 = 1 << 12;
     pub const MSCA_MDICMD: u32 = 1 << 30;
@@ -340,6 +343,18 @@ impl Register {
     /// Its row of the table.
     pub fn row(self) -> &'static Row {
         &TABLE[self as usize]
+    }
+
+    /// The bits that keep what is written; the others are 0. (A ring starts at 128 bytes and is
+    /// a multiple of 128 bytes long.)
+    pub fn writable(self) -> u32 {
+        match self {
+            Self::RDBAL | Self::TDBAL => !0x7F,
+            Self::RDLEN | Self::TDLEN => 0xF_FF80,
+            Self::RDH | Self::RDT | Self::TDH | Self::TDT => 0xFFFF,
+            Self::RAH => bits::RAH_AV | 0xFFFF,
+            _ => !0,
+        }
     }
 }
 

@@ -83,6 +83,21 @@ fn what_a_driver_looks_for_is_there() {
 }
 
 #[test]
+fn bits_that_a_register_does_not_have_stay_0() {
+    let mut driver = Driver::bare();
+    for (register, kept) in [
+        (Register::RDBAL, 0xFFFF_FF80),
+        (Register::RDBAH, 0xFFFF_FFFF),
+        (Register::TDLEN, 0x000F_FF80),
+        (Register::RDT, 0x0000_FFFF),
+        (Register::RAH, 0x8000_FFFF),
+    ] {
+        driver.write(register, 3, 0xFFFF_FFFF);
+        assert_eq!(driver.read(register, 3), kept, "{register:?}");
+    }
+}
+
+#[test]
 fn accesses_of_every_size() {
     let mut driver = Driver::bare();
     let low = u64::from(driver.read(Register::RAL, 0));

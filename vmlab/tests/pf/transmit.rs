@@ -77,6 +77,19 @@ fn an_answer_comes_back_in() {
 }
 
 #[test]
+fn in_loopback_frames_come_back_and_none_leaves() {
+    let mut driver = Driver::new(1);
+    let (sender, sent) = channel();
+    driver.nic.set_wire(Box::new(Seen(sender, Vec::new())));
+    driver.write(Register::HLREG0, 0, bits::HLREG0_LPBK);
+    let own = frame(9, 200);
+    driver.tx(&own, DATA | EOP);
+    driver.tx_go();
+    assert_eq!(driver.take(0).remove(0).bytes, own);
+    assert!(sent.try_recv().is_err());
+}
+
+#[test]
 fn nothing_leaves_a_port_that_is_off_or_unplugged() {
     let mut driver = Driver::new(1);
     let (sender, sent) = channel();

@@ -4,8 +4,8 @@ use super::Pf;
 use crate::nic::Receive;
 use crate::nic::registers::bits::{
     AUTOC_RESTART_AN, CTRL_LRST, CTRL_RST, DMATXCTL_TE, EERD_ADDRESS_SHIFT, EERD_DATA_SHIFT,
-    EERD_DONE, EERD_START, FDIRCMD_CMD, FDIRCTRL_INIT_DONE, MSCA_MDICMD, RDRXCTL_DMAIDONE,
-    RXDCTL_ENABLE, RXDCTL_SWFLSH, RXPBSIZE_SIZE, TXDCTL_SWFLSH,
+    EERD_DONE, EERD_START, FDIRCMD_CMD, FDIRCTRL_INIT_DONE, HLREG0_LPBK, MSCA_MDICMD,
+    RDRXCTL_DMAIDONE, RXDCTL_ENABLE, RXDCTL_SWFLSH, RXPBSIZE_SIZE, TXDCTL_SWFLSH,
 };
 use crate::nic::registers::{Access, Register, decode};
 use crate::nic::statistics;
@@ -39,6 +39,7 @@ impl Pf {
         if register.row().access != Access::ReadWrite {
             return;
         }
+        let value = value & register.writable();
         self.registers.set(register, n, value);
         match register {
             Register::CTRL => {
@@ -185,6 +186,7 @@ impl Pf {
         if !on || !self.config.bus_master() || self.faults.stalled {
             return;
         }
+        let loopback = self.registers.get(Register::HLREG0) & HLREG0_LPBK != 0;
         let memory = self.memory.clone();
         let mut answers = Vec::new();
         let Self {
@@ -202,7 +204,9 @@ impl Pf {
             statistics::transmitted(registers, n, frame);
             counts.transmitted += 1;
             counts.transmitted_bytes += frame.len() as u64;
-            if let Some(wire) = wire {
+            if loopback {
+                answers.push(frame.to_vec());
+            } else if let Some(wire) = wire {
                 wire.transmitted(frame, &mut answers);
             }
         });
