@@ -44,8 +44,9 @@ struct Scene {
 }
 
 fn scene(content: &str, frames: &[(Outcome, Fate)]) -> Scene {
-    let mut record = Record::new("nic0");
+    let mut record = Record::new("nic0", true);
     let mut queues = BTreeMap::<u16, Queue>::new();
+    let mut refused = 0;
     // Two segments, so that the seam is tested, too.
     for (n, part) in frames.chunks(frames.len().div_ceil(2).max(1)).enumerate() {
         let content = &content.replace("start=1", &format!("start={}", n + 1));
@@ -58,15 +59,26 @@ fn scene(content: &str, frames: &[(Outcome, Fate)]) -> Scene {
         for (outcome, fate) in part {
             let frame = source.next().unwrap().unwrap();
             record.add(*outcome, frame.len());
-            if let Outcome::Delivered { queue } = outcome {
-                queues.entry(*queue).or_default().take(frame, *fate);
+            match outcome {
+                Outcome::Delivered { queue } => {
+                    queues.entry(*queue).or_default().take(frame, *fate);
+                }
+                // The driver refuses it and counts it, or stores something of it.
+                Outcome::Spoiled { queue } if *fate == Fate::Stored => {
+                    queues
+                        .entry(*queue)
+                        .or_default()
+                        .take(&frame[..frame.len() - 1], *fate);
+                }
+                Outcome::Spoiled { .. } => refused += 1,
+                _ => {}
             }
         }
     }
     let (missed, errors) = (record.totals.missed, record.totals.errors);
     let first = &mut queues.entry(0).or_default().ledger;
     first[Reason::NicMissed] = Count::new(missed.frames, 0);
-    first[Reason::NicError] = Count::new(errors.frames, errors.bytes);
+    first[Reason::NicError] = Count::new(errors.frames + refused, errors.bytes);
     Scene { record, queues }
 }
 
@@ -159,13 +171,15 @@ fn fates(removed: bool) -> impl Strategy<Value = Fate> {
     ]
 }
 
-fn frames(removed: bool) -> impl Strategy<Value = Vec<(Outcome, Fate)>> {
+fn frames(removed: bool, spoiled: bool) -> impl Strategy<Value = Vec<(Outcome, Fate)>> {
     let outcome = prop_oneof![
         8 => (0u16..2).prop_map(|queue| Outcome::Delivered { queue }),
         1 => Just(Outcome::Missed),
         1 => Just(Outcome::Error),
         1 => Just(Outcome::Filtered),
         1 => Just(Outcome::Down),
+        1 => Just(Outcome::Discarded),
+        u32::from(spoiled) => (0u16..2).prop_map(|queue| Outcome::Spoiled { queue }),
     ];
     proptest::collection::vec((outcome, fates(removed)), 2..120)
 }
@@ -176,13 +190,13 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn a_right_recording_is_proven(frames in frames(true)) {
+    fn a_right_recording_is_proven(frames in frames(true, true)) {
         let proof = scene(CONTENT, &frames).prove();
         prop_assert!(proof.holds(), "{}", proof);
     }
 
     #[test]
-    fn frames_that_are_all_alike_are_proven_by_the_places_of_gaps(frames in frames(false)) {
+    fn frames_that_are_all_alike_are_proven_by_the_places_of_gaps(frames in frames(false, false)) {
         // A file whose frames are the same again and again.
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("same.pcap");
@@ -202,7 +216,7 @@ proptest! {
     }
 
     #[test]
-    fn a_frame_that_is_removed_is_missed(frames in frames(true), at: prop::sample::Index) {
+    fn a_frame_that_is_removed_is_missed(frames in frames(true, false), at: prop::sample::Index) {
         let mut scene = scene(CONTENT, &frames);
         let queue = scene.queues.get_mut(&0).unwrap();
         let stored = queue.stored();
@@ -214,7 +228,7 @@ proptest! {
 
     #[test]
     fn a_byte_that_is_changed_is_found(
-        frames in frames(false),
+        frames in frames(false, false),
         at: prop::sample::Index,
         byte: prop::sample::Index,
     ) {
@@ -232,7 +246,7 @@ proptest! {
     }
 
     #[test]
-    fn two_frames_that_changed_places_are_found(frames in frames(true), at: prop::sample::Index) {
+    fn two_frames_that_changed_places_are_found(frames in frames(true, false), at: prop::sample::Index) {
         let mut scene = scene(CONTENT, &frames);
         let queue = scene.queues.get_mut(&0).unwrap();
         let stored = queue.stored();
@@ -244,7 +258,7 @@ proptest! {
     }
 
     #[test]
-    fn a_frame_that_is_there_twice_is_found(frames in frames(true), at: prop::sample::Index) {
+    fn a_frame_that_is_there_twice_is_found(frames in frames(true, false), at: prop::sample::Index) {
         let mut scene = scene(CONTENT, &frames);
         let queue = scene.queues.get_mut(&0).unwrap();
         let stored = queue.stored();
@@ -261,7 +275,7 @@ proptest! {
 
     #[test]
     fn a_ledger_that_is_off_by_one_is_found(
-        frames in frames(true),
+        frames in frames(true, false),
         reason in 0usize..7,
         more: bool,
         bytes: bool,
@@ -279,7 +293,7 @@ proptest! {
     }
 
     #[test]
-    fn a_gap_in_another_place_is_found(frames in frames(false), at: prop::sample::Index) {
+    fn a_gap_in_another_place_is_found(frames in frames(false, false), at: prop::sample::Index) {
         let mut scene = scene(CONTENT, &frames);
         let queue = scene.queues.get_mut(&0).unwrap();
         let items = &mut queue.items;
@@ -295,7 +309,7 @@ proptest! {
     }
 
     #[test]
-    fn a_frame_of_another_queue_is_found(frames in frames(false)) {
+    fn a_frame_of_another_queue_is_found(frames in frames(false, false)) {
         let mut scene = scene(CONTENT, &frames);
         let Some(other) = scene.queues.get(&1).filter(|q| !q.stored().is_empty()).cloned() else {
             return Ok(());
@@ -326,6 +340,27 @@ fn the_first_difference_is_told_with_its_place() {
     ] {
         assert!(found.contains(part), "{part}: {found}");
     }
+}
+
+#[test]
+fn a_spoiled_frame_is_counted_or_stored_and_nothing_else() {
+    let spoiled = (Outcome::Spoiled { queue: 0 }, Fate::Stored);
+    let mut frames = delivered(6);
+    frames.insert(3, spoiled);
+    let mut scene = scene(CONTENT, &frames);
+    assert_eq!(scene.prove().queues[0].spoiled.frames, 1);
+    // Refused, and not counted.
+    scene.queues.get_mut(&0).unwrap().items.remove(3);
+    let found = scene.complaints();
+    assert!(found.contains("the ledger counts"), "{found}");
+    // Counted: as received damaged.
+    let ledger = &mut scene.queues.get_mut(&0).unwrap().ledger;
+    let bytes = scene.record.totals.spoiled[&0].bytes - 1;
+    ledger[Reason::Captured] = ledger[Reason::Captured] - Count::new(1, bytes);
+    ledger[Reason::NicError] += Count::new(1, 0);
+    let proof = scene.prove();
+    assert!(proof.holds(), "{proof}");
+    assert_eq!(proof.queues[0].refused, 1);
 }
 
 #[test]

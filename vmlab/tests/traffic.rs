@@ -69,7 +69,7 @@ fn bench(fake: Fake) -> Bench {
     let folder = tempfile::tempdir().unwrap();
     let nic: Nic = fake.clone();
     Bench {
-        sender: Sender::new("nic0", nic, folder.path()).unwrap(),
+        sender: Sender::new(Record::new("nic0", true), nic, folder.path()).unwrap(),
         fake,
         folder,
     }

@@ -3,6 +3,7 @@
 //! | module | is |
 //! |---|---|
 //! | [`pf`] | the physical function: what its registers do |
+//! | [`vf`] | a virtual function: registers, mailbox |
 //! | [`registers`] | the table of its registers, and their bits |
 //! | `rx`, `tx` | rings in the guest's memory, without registers: the virtual function's as well |
 //! | `filter`, `parse`, `rss` | which frames are taken, and into which queue |
@@ -14,6 +15,7 @@
 pub mod faults;
 pub mod pf;
 pub mod registers;
+pub mod vf;
 
 mod causes;
 mod eeprom;
@@ -33,6 +35,12 @@ pub enum Outcome {
         /// Index of the queue.
         queue: u16,
     },
+    /// In the guest's memory, but not as it was: its descriptor does not end the frame, has
+    /// error bits or a wrong length. Only where a fault was asked for.
+    Spoiled {
+        /// Index of the queue.
+        queue: u16,
+    },
     /// No descriptor, or no room in the packet buffer: lost, and counted by the NIC.
     Missed,
     /// Refused by the address or VLAN filter, as a NIC does, without being counted.
@@ -41,6 +49,9 @@ pub enum Outcome {
     Error,
     /// The link is down, or reception is not enabled: the wire ends nowhere.
     Down,
+    /// Accepted, and still in the packet buffer when the driver reset the NIC or ended the ring.
+    /// `receive` cannot know: see [`Receive::take_discarded`].
+    Discarded,
 }
 
 /// A NIC that takes frames off a wire.
@@ -53,6 +64,12 @@ pub trait Receive: Send {
     fn receive(&mut self, frame: &[u8]) -> Outcome;
     /// After a burst: descriptors are written back and the interrupts raised that are due.
     fn flush(&mut self);
+    /// Frames that were [`Delivered`](Outcome::Delivered) into the packet buffer and got no
+    /// further, since this was last called: of which queue, and how many. They are the youngest
+    /// of that queue.
+    fn take_discarded(&mut self) -> Vec<(u16, u64)> {
+        Vec::new()
+    }
 }
 
 /// The other end of a NIC's wire.

@@ -9,6 +9,7 @@ use hpcap::error::Context;
 use hpcap::{Error, Kind, Result};
 use serde::{Deserialize, Serialize};
 
+use super::content::Frames;
 use super::runs::Runs;
 use crate::nic::Outcome;
 
@@ -53,8 +54,12 @@ pub struct Totals {
     pub filtered: Amount,
     /// Received damaged.
     pub errors: Amount,
+    /// In the guest's memory, but not as they were: faults, by Rx queue.
+    pub spoiled: BTreeMap<u16, Amount>,
     /// Sent while the link was down, or reception off.
     pub down: Amount,
+    /// Accepted, but still in the NIC when its driver reset it. Their bytes are not known.
+    pub discarded: Amount,
 }
 
 impl Totals {
@@ -63,10 +68,12 @@ impl Totals {
         self.offered.add(len);
         match outcome {
             Outcome::Delivered { queue } => self.delivered.entry(queue).or_default(),
+            Outcome::Spoiled { queue } => self.spoiled.entry(queue).or_default(),
             Outcome::Missed => &mut self.missed,
             Outcome::Filtered => &mut self.filtered,
             Outcome::Error => &mut self.errors,
             Outcome::Down => &mut self.down,
+            Outcome::Discarded => &mut self.discarded,
         }
         .add(len);
     }
@@ -99,21 +106,22 @@ pub struct Record {
     format: u32,
     /// What the NIC is called.
     pub nic: String,
+    /// Whether the NIC tells its driver how many frames it missed; a virtual function does not.
+    pub counts_missed: bool,
     /// All segments together.
     pub totals: Totals,
-    /// Frames that answered the guest's own, which are in no segment.
-    pub answers: Amount,
     /// In the order of time.
     pub segments: Vec<Segment>,
 }
 
 impl Record {
-    /// Nothing so far.
+    /// Nothing so far, of a NIC that `counts_missed` frames or does not.
     #[must_use]
-    pub fn new(nic: impl Into<String>) -> Self {
+    pub fn new(nic: impl Into<String>, counts_missed: bool) -> Self {
         Self {
             format: FORMAT,
             nic: nic.into(),
+            counts_missed,
             ..Self::default()
         }
     }
@@ -125,6 +133,38 @@ impl Record {
         if let Some(segment) = self.segments.last_mut() {
             segment.runs.push(outcome);
         }
+    }
+
+    /// The youngest `frames` frames of `queue` got no further than the packet buffer. How many
+    /// bytes they are is known after [`recount`](Self::recount).
+    pub fn discard(&mut self, queue: u16, frames: u64) {
+        let was = Outcome::Delivered { queue };
+        let mut left = frames;
+        for segment in self.segments.iter_mut().rev() {
+            left -= segment.runs.revise(was, left, Outcome::Discarded);
+        }
+        let revised = frames - left;
+        self.totals.discarded.frames += revised;
+        if let Some(delivered) = self.totals.delivered.get_mut(&queue) {
+            delivered.frames -= revised;
+        }
+    }
+
+    /// Counts everything again, from the frames themselves.
+    ///
+    /// # Errors
+    /// Those of the sources.
+    pub fn recount(&mut self) -> Result<()> {
+        let mut totals = Totals::default();
+        for segment in &self.segments {
+            let mut frames = Frames::open(&segment.content.parse()?)?;
+            for outcome in segment.runs.outcomes() {
+                let len = frames.next()?.map_or(0, <[u8]>::len);
+                totals.add(outcome, len);
+            }
+        }
+        self.totals = totals;
+        Ok(())
     }
 
     /// Rx queues that frames were delivered to.
@@ -170,7 +210,7 @@ mod tests {
 
     #[test]
     fn a_record_reads_back() {
-        let mut record = Record::new("nic0");
+        let mut record = Record::new("nic0", true);
         record.segments.push(Segment {
             source: "gen:count=3".into(),
             content: "gen:count=3,start=1".into(),
@@ -189,10 +229,33 @@ mod tests {
     }
 
     #[test]
+    fn frames_that_were_discarded_are_no_longer_delivered() {
+        let mut record = Record::new("nic0", true);
+        record.segments.push(Segment {
+            source: "gen:size=60-100,count=6".into(),
+            content: "gen:size=60-100,count=6,start=1".into(),
+            runs: Runs::default(),
+        });
+        for queue in [0, 1, 1, 0, 1, 0] {
+            record.add(Outcome::Delivered { queue }, 60);
+        }
+        record.discard(1, 2);
+        assert_eq!(
+            record.segments[0].runs.to_string(),
+            "0 1 discarded 0 discarded 0"
+        );
+        record.recount().unwrap();
+        assert_eq!(record.totals.delivered[&1].frames, 1);
+        assert_eq!(record.totals.discarded.frames, 2);
+        assert_eq!(record.totals.offered.frames, 6);
+        assert!(record.totals.offered.bytes > 360);
+    }
+
+    #[test]
     fn another_format_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("r");
-        let mut record = Record::new("nic0");
+        let mut record = Record::new("nic0", true);
         record.format = 99;
         record.write(&path).unwrap();
         assert_eq!(Record::read(&path).unwrap_err().kind(), Kind::Version);

@@ -46,6 +46,34 @@ impl Runs {
         }
     }
 
+    /// The youngest `frames` frames that were `was` are `now`: it became known later. Returns how
+    /// many there were.
+    pub fn revise(&mut self, was: Outcome, frames: u64, now: Outcome) -> u64 {
+        let mut left = frames;
+        let mut tail = Vec::new();
+        while left > 0
+            && let Some(mut run) = self.runs.pop()
+        {
+            if run.outcome == was {
+                let revised = run.frames.min(left);
+                left -= revised;
+                tail.push(Run {
+                    outcome: now,
+                    frames: revised,
+                });
+                run.frames -= revised;
+            }
+            if run.frames > 0 {
+                tail.push(run);
+            }
+        }
+        self.frames -= tail.iter().map(|run| run.frames).sum::<u64>();
+        for run in tail.into_iter().rev() {
+            self.extend(run.outcome, run.frames);
+        }
+        frames - left
+    }
+
     /// Frames in all.
     #[must_use]
     pub fn frames(&self) -> u64 {
@@ -86,10 +114,12 @@ impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Delivered { queue } => queue.fmt(f),
+            Self::Spoiled { queue } => write!(f, "spoiled{queue}"),
             Self::Missed => f.write_str("missed"),
             Self::Filtered => f.write_str("filtered"),
             Self::Error => f.write_str("error"),
             Self::Down => f.write_str("down"),
+            Self::Discarded => f.write_str("discarded"),
         }
     }
 }
@@ -100,8 +130,14 @@ fn outcome_of(word: &str) -> Option<Outcome> {
         "filtered" => Outcome::Filtered,
         "error" => Outcome::Error,
         "down" => Outcome::Down,
-        queue => Outcome::Delivered {
-            queue: queue.parse().ok()?,
+        "discarded" => Outcome::Discarded,
+        word => match word.strip_prefix("spoiled") {
+            Some(queue) => Outcome::Spoiled {
+                queue: queue.parse().ok()?,
+            },
+            None => Outcome::Delivered {
+                queue: word.parse().ok()?,
+            },
         },
     })
 }
@@ -175,6 +211,7 @@ pub(crate) mod tests {
             1 => Just(Outcome::Filtered),
             1 => Just(Outcome::Error),
             1 => Just(Outcome::Down),
+            1 => (0u16..3).prop_map(|queue| Outcome::Spoiled { queue }),
         ]
     }
 
@@ -189,6 +226,26 @@ pub(crate) mod tests {
             prop_assert_eq!(&runs.to_string().parse::<Runs>().unwrap(), &runs);
             let json = serde_json::to_string(&runs).unwrap();
             prop_assert_eq!(serde_json::from_str::<Runs>(&json).unwrap(), runs);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_youngest_are_revised(
+            outcomes in proptest::collection::vec(any_outcome(), 0..50),
+            frames in 0u64..60,
+        ) {
+            let was = Outcome::Delivered { queue: 1 };
+            let mut expected = outcomes.clone();
+            let of_queue = expected.iter_mut().rev().filter(|o| **o == was);
+            let mut revised = 0;
+            for outcome in of_queue.take(frames as usize) {
+                *outcome = Outcome::Discarded;
+                revised += 1;
+            }
+            let mut runs: Runs = outcomes.into_iter().collect();
+            prop_assert_eq!(runs.revise(was, frames, Outcome::Discarded), revised);
+            prop_assert_eq!(runs, expected.into_iter().collect::<Runs>());
         }
     }
 

@@ -16,7 +16,7 @@ use hpcap_engine::source::{Source, SourceSpec, State};
 use super::content::{Chunk, content_of, refill};
 use super::pace::{Due, Now, Pace};
 use super::record::{Record, Segment};
-use crate::nic::{Outcome, Receive};
+use crate::nic::Receive;
 use crate::pci::shared::Shared as Lock;
 
 /// A NIC that the machine's bus and the wire share.
@@ -86,17 +86,18 @@ impl std::fmt::Debug for Sender {
 }
 
 impl Sender {
-    /// A sender for `nic`, which the record calls `name`. Frames that cannot be had again are
-    /// kept in `folder`.
+    /// A sender for `nic`, which goes on with `record`. Frames that cannot be had again are kept
+    /// in `folder`.
     ///
     /// # Errors
     /// When there can be no thread.
-    pub fn new(name: &str, nic: Nic, folder: &Path) -> Result<Self> {
+    pub fn new(record: Record, nic: Nic, folder: &Path) -> Result<Self> {
+        let name = record.nic.clone();
         let shared = Arc::new(Shared {
             nic,
             orders: Mutex::default(),
             changed: Condvar::new(),
-            record: Mutex::new(Record::new(name)),
+            record: Mutex::new(record),
         });
         let thread = {
             let shared = Arc::clone(&shared);
@@ -229,7 +230,9 @@ impl Sender {
     /// Everything so far.
     #[must_use]
     pub fn record(&self) -> Record {
-        lock(&self.shared.record).clone()
+        let mut record = lock(&self.shared.record);
+        Shared::settle(&mut record, &mut *self.shared.nic.wire());
+        record.clone()
     }
 }
 
@@ -290,6 +293,14 @@ impl Shared {
         }
     }
 
+    /// Learns what the NIC has thrown away since it was last asked. Those are its youngest frames,
+    /// because frames are written down under the NIC's lock.
+    fn settle(record: &mut Record, nic: &mut dyn Receive) {
+        for (queue, frames) in nic.take_discarded() {
+            record.discard(queue, frames);
+        }
+    }
+
     /// What was ordered meanwhile: whether to stop, and frames of a storm.
     fn orders(&self) -> (bool, u64) {
         let orders = lock(&self.orders);
@@ -306,7 +317,6 @@ impl Shared {
         }
         let mut due = Due::new(job.pace, job.duration);
         let (mut chunk, mut next) = (Chunk::default(), 0);
-        let mut outcomes = Vec::new();
         loop {
             let (stop, storm) = self.orders();
             if stop || job.count == 0 {
@@ -338,24 +348,19 @@ impl Shared {
             };
             let frames = usize::try_from(frames.min(job.count)).unwrap_or(usize::MAX);
             let until = chunk.len().min(next + frames.min(BURST));
-            let pause = self.burst(&chunk, next..until, pace, &mut outcomes);
+            let (sent, pause) = self.burst(&chunk, next..until, pace);
             if let Some(keep) = &mut job.keep {
-                for index in next..next + outcomes.len() {
+                for index in next..next + sent {
                     let frame = chunk.get(index).unwrap_or_default();
                     let len = u32::try_from(frame.len()).unwrap_or(u32::MAX);
                     keep.frame(Timestamp::now(), len, frame)
                         .context(|| "keep what was sent")?;
                 }
             }
-            let mut record = lock(&self.record);
-            for (index, outcome) in (next..).zip(&outcomes) {
-                record.add(*outcome, chunk.get(index).map_or(0, <[u8]>::len));
-            }
-            drop(record);
-            next += outcomes.len();
-            job.count -= outcomes.len() as u64;
+            next += sent;
+            job.count -= sent as u64;
             if storm > 0 {
-                lock(&self.orders).storm -= outcomes.len() as u64;
+                lock(&self.orders).storm -= sent as u64;
             }
             if let Some(pause) = pause {
                 std::thread::sleep(pause);
@@ -363,20 +368,21 @@ impl Shared {
         }
     }
 
-    /// Offers frames `range` of `chunk` under one lock, as far as `pace` allows. Returns how long
-    /// to wait before the next ones where the NIC takes none.
+    /// Offers frames `range` of `chunk` under one lock, as far as `pace` allows. Returns how
+    /// many it took, and how long to wait before the next ones where it takes none.
     fn burst(
         &self,
         chunk: &Chunk,
         range: std::ops::Range<usize>,
         pace: Pace,
-        outcomes: &mut Vec<Outcome>,
-    ) -> Option<Duration> {
-        outcomes.clear();
-        let mut pause = None;
+    ) -> (usize, Option<Duration>) {
+        let (mut sent, mut pause) = (0, None);
+        // Always in this order.
+        let mut record = lock(&self.record);
         let mut nic = self.nic.wire();
+        Self::settle(&mut record, &mut *nic);
         if pace == Pace::Room && !nic.is_up() {
-            return Some(LOOK_FOR_LINK);
+            return (0, Some(LOOK_FOR_LINK));
         }
         for index in range {
             let frame = chunk.get(index).unwrap_or_default();
@@ -384,9 +390,11 @@ impl Shared {
                 pause = Some(LOOK_FOR_ROOM);
                 break;
             }
-            outcomes.push(nic.receive(frame));
+            let outcome = nic.receive(frame);
+            record.add(outcome, frame.len());
+            sent += 1;
         }
         nic.flush();
-        pause
+        (sent, pause)
     }
 }

@@ -246,7 +246,10 @@ impl Receive for Vf {
         if frame.first().is_some_and(|first| first & 1 != 0) {
             self.statistics.multicast = self.statistics.multicast.wrapping_add(1);
         }
-        Outcome::Delivered { queue: 0 }
+        match fault {
+            Some(_) => Outcome::Spoiled { queue: 0 },
+            None => Outcome::Delivered { queue: 0 },
+        }
     }
 
     fn flush(&mut self) {

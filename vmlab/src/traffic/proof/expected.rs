@@ -5,7 +5,7 @@ use std::fmt;
 use hpcap::{Error, Kind, Result};
 
 use super::super::content::Frames;
-use super::super::record::Record;
+use super::super::record::{Amount, Record};
 use crate::nic::Outcome;
 
 /// Which frame it is: number `frame`, from 0, of segment `segment` of the record.
@@ -122,8 +122,8 @@ pub(super) struct Expected<'r> {
     sent: Sent<'r>,
     queue: u16,
     ended: bool,
-    /// Frames that it has moved past.
-    pub(super) passed: u64,
+    /// Frames that it has moved past, spoiled ones apart.
+    pub(super) passed: Amount,
 }
 
 impl<'r> Expected<'r> {
@@ -133,21 +133,26 @@ impl<'r> Expected<'r> {
             sent: Sent::new(record),
             queue,
             ended: false,
-            passed: 0,
+            passed: Amount::default(),
         };
         expected.seek()?;
         Ok(expected)
     }
 
     fn seek(&mut self) -> Result<()> {
-        let queue = Outcome::Delivered { queue: self.queue };
+        let queue = self.queue;
         loop {
             if !self.sent.advance()? {
                 self.ended = true;
                 return Ok(());
             }
-            if self.sent.outcome() == queue {
-                return Ok(());
+            match self.sent.outcome() {
+                Outcome::Delivered { queue: of } | Outcome::Spoiled { queue: of }
+                    if of == queue =>
+                {
+                    return Ok(());
+                }
+                _ => {}
             }
         }
     }
@@ -157,21 +162,19 @@ impl<'r> Expected<'r> {
         (!self.ended).then(|| (self.sent.frame(), self.sent.place()))
     }
 
+    /// Whether a fault spoiled the next frame.
+    pub(super) fn is_spoiled(&self) -> bool {
+        !self.ended && matches!(self.sent.outcome(), Outcome::Spoiled { .. })
+    }
+
     /// Moves past the next frame.
     pub(super) fn pass(&mut self) -> Result<()> {
         if !self.ended {
-            self.passed += 1;
+            if !self.is_spoiled() {
+                self.passed.add(self.sent.frame().len());
+            }
             self.seek()?;
         }
         Ok(())
-    }
-
-    /// Moves past `frames` frames; returns how many there were.
-    pub(super) fn skip(&mut self, frames: u64) -> Result<u64> {
-        let before = self.passed;
-        while self.passed - before < frames && !self.ended {
-            self.pass()?;
-        }
-        Ok(self.passed - before)
     }
 }

@@ -25,6 +25,8 @@ pub use queue::QueueProof;
 pub struct Proof {
     /// The NIC, as the record calls it.
     pub nic: String,
+    /// Whether the NIC tells its driver how many frames it missed.
+    pub counts_missed: bool,
     /// Of the record: what was sent, and what became of it.
     pub record: super::Totals,
     /// Queue by queue.
@@ -51,6 +53,7 @@ pub fn prove(record: &Record, raw: &[PathBuf]) -> Result<Proof> {
     }
     let mut proof = Proof {
         nic: record.nic.clone(),
+        counts_missed: record.counts_missed,
         record: record.totals.clone(),
         queues: Vec::new(),
         ledger: Ledger::default(),
@@ -83,16 +86,25 @@ pub fn prove(record: &Record, raw: &[PathBuf]) -> Result<Proof> {
 impl Proof {
     /// What the NIC did not deliver is in the ledger, too.
     fn balance(&mut self) {
+        // A virtual function's driver cannot know what was missed.
+        let missed = match self.counts_missed {
+            true => self.record.missed,
+            false => super::Amount::default(),
+        };
+        let refused: u64 = self.queues.iter().map(|q| q.refused).sum();
         let wanted = [
-            (Reason::NicMissed, self.record.missed, "missed"),
-            (Reason::NicError, self.record.errors, "received damaged"),
+            (Reason::NicMissed, missed.frames, "missed"),
+            (
+                Reason::NicError,
+                self.record.errors.frames + refused,
+                "received damaged, or spoiled,",
+            ),
         ];
-        for (reason, amount, what) in wanted {
+        for (reason, frames, what) in wanted {
             let counted = self.ledger[reason].frames;
-            if counted != amount.frames {
+            if counted != frames {
                 self.complaints.push(format!(
-                    "the NIC {what} {} frames, and the ledger has {reason} {counted}",
-                    amount.frames
+                    "the NIC {what} {frames} frames, and the ledger has {reason} {counted}"
                 ));
             }
         }
@@ -127,9 +139,21 @@ impl fmt::Display for Proof {
             sent.missed.frames,
             sent.errors.frames
         )?;
+        let unseen = match self.counts_missed {
+            true => super::Amount::default(),
+            false => sent.missed,
+        };
         for (amount, what) in [
+            (
+                unseen,
+                "missed by a virtual function, which no driver of one can see",
+            ),
             (sent.filtered, "refused by the NIC's own filter"),
             (sent.down, "sent while the interface was down"),
+            (
+                sent.discarded,
+                "in the NIC's packet buffer when its driver reset it",
+            ),
         ] {
             if amount.frames > 0 {
                 writeln!(f, "  {} {what}: they reached nobody", amount.frames)?;
@@ -141,6 +165,14 @@ impl fmt::Display for Proof {
                 "{}: {} of {} delivered frames in {} files, every byte as it was sent, in order",
                 q.queue, q.stored.frames, q.delivered.frames, q.files
             )?;
+            if q.spoiled.frames + q.refused > 0 {
+                let (stored, refused) = (q.spoiled.frames, q.refused);
+                writeln!(
+                    f,
+                    "  {} spoiled by a fault: {stored} stored as they came, {refused} refused",
+                    stored + refused
+                )?;
+            }
             if q.before.frames > 0 {
                 let before = q.before.frames;
                 writeln!(f, "  {before} captured before the recording began")?;

@@ -1,5 +1,6 @@
 //! One queue: every frame that the NIC put into it, against the files.
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
 
 use hpcap::{Count, Ledger, QueueName, Reason, Result};
@@ -18,6 +19,10 @@ pub struct QueueProof {
     pub delivered: Amount,
     /// Of them, those that are in the files: every byte as it was sent, in order, once.
     pub stored: Count,
+    /// Frames that a fault spoiled and that are in the files, as they came.
+    pub spoiled: Count,
+    /// Frames that a fault spoiled and that are not in the files.
+    pub refused: u64,
     /// Of them, those that are missing where a gap record says so.
     pub in_gaps: u64,
     /// Of them, those that are missing elsewhere: removed, or before the recording began.
@@ -69,8 +74,8 @@ impl QueueProof {
             Reason::NoListener,
             Reason::RingFull,
         ]);
-        let delivered = Count::new(self.delivered.frames, self.delivered.bytes);
-        let stored = self.stored;
+        let delivered = Count::new(self.delivered.frames, self.delivered.bytes) + self.spoiled;
+        let stored = self.stored + self.spoiled;
         for (counted, found, what) in [
             (here, stored, "are in the files"),
             (reached, delivered, "were delivered by the NIC"),
@@ -133,6 +138,8 @@ struct Walk<'r> {
     expected: Expected<'r>,
     /// Frames that may be missing without a gap record; found out when it matters.
     free: Option<u64>,
+    /// Spoiled frames that were passed, any of which may be the next record.
+    doubtful: VecDeque<Vec<u8>>,
     proof: QueueProof,
 }
 
@@ -147,10 +154,13 @@ pub(super) fn prove(record: &Record, queue: QueueName, files: Vec<PathBuf>) -> R
         files,
         expected: Expected::new(record, rx_queue)?,
         free: None,
+        doubtful: VecDeque::new(),
         proof: QueueProof {
             queue,
             delivered: delivered.copied().unwrap_or_default(),
             stored: Count::default(),
+            spoiled: Count::default(),
+            refused: 0,
             in_gaps: 0,
             elsewhere: 0,
             ledger: Ledger::default(),
@@ -162,6 +172,10 @@ pub(super) fn prove(record: &Record, queue: QueueName, files: Vec<PathBuf>) -> R
     };
     walk.go()?;
     let (mut proof, stream) = (walk.proof, walk.stream);
+    proof.refused += walk.doubtful.len() as u64;
+    if proof.complaints.is_empty() {
+        proof.delivered = walk.expected.passed;
+    }
     proof.ledger = stream.ledger.all();
     proof.before = stream.ledger.before;
     proof.files = stream.files_read;
@@ -192,9 +206,41 @@ impl Walk<'_> {
         Ok(())
     }
 
+    /// Passes `frames` frames, or as many as there are; spoiled ones are not among them.
+    fn pass(&mut self, frames: u64) -> Result<u64> {
+        let mut passed = 0;
+        self.pass_spoiled()?;
+        while passed < frames && self.expected.current().is_some() {
+            self.expected.pass()?;
+            passed += 1;
+            self.pass_spoiled()?;
+        }
+        Ok(passed)
+    }
+
+    /// Passes frames that a fault spoiled: the driver may have refused them or not.
+    fn pass_spoiled(&mut self) -> Result<()> {
+        while self.expected.is_spoiled()
+            && let Some((frame, _)) = self.expected.current()
+        {
+            self.doubtful.push_back(frame.to_vec());
+            self.expected.pass()?;
+        }
+        Ok(())
+    }
+
+    /// Which of the spoiled frames the record is: a wrong length cuts it, or goes on with
+    /// whatever was in the buffer; its bytes are there as far as both go.
+    fn spoiled(&self) -> Option<usize> {
+        let data = self.stream.stored()?.data;
+        self.doubtful
+            .iter()
+            .position(|frame| frame.iter().zip(data).all(|(sent, found)| sent == found))
+    }
+
     /// Passes frames that a gap record says are lost.
     fn skip(&mut self, frames: u64) -> Result<bool> {
-        let skipped = self.expected.skip(frames)?;
+        let skipped = self.pass(frames)?;
         self.proof.in_gaps += skipped;
         if skipped < frames {
             self.proof.complaints.push(format!(
@@ -203,6 +249,24 @@ impl Walk<'_> {
             ));
         }
         Ok(skipped == frames)
+    }
+
+    /// Takes the record as a spoiled frame, if it is one; those before that were refused.
+    fn take_spoiled(&mut self) -> bool {
+        let Some(at) = self.spoiled() else {
+            return false;
+        };
+        self.refuse(at);
+        self.doubtful.pop_front();
+        let len = self.stream.stored().map_or(0, |stored| stored.len);
+        self.proof.spoiled += Count::new(1, u64::from(len));
+        true
+    }
+
+    /// The first `frames` spoiled frames are in no file.
+    fn refuse(&mut self, frames: usize) {
+        self.doubtful.drain(..frames);
+        self.proof.refused += frames as u64;
     }
 
     fn matches(&self) -> bool {
@@ -223,7 +287,11 @@ impl Walk<'_> {
 
     /// The record that the stream stands at. `false` where it is wrong.
     fn frame(&mut self) -> Result<bool> {
+        self.pass_spoiled()?;
         if !self.matches() {
+            if self.take_spoiled() {
+                return Ok(true);
+            }
             let wanted = self
                 .expected
                 .current()
@@ -232,10 +300,17 @@ impl Walk<'_> {
             let mut free = self.free()?;
             let from = free;
             while free > 0 && self.expected.current().is_some() && !self.matches() {
-                self.expected.pass()?;
+                self.pass(1)?;
                 free -= 1;
+                if self.spoiled().is_some() {
+                    break;
+                }
             }
             self.free = Some(free);
+            if !self.matches() && self.take_spoiled() {
+                self.proof.elsewhere += from - free;
+                return Ok(true);
+            }
             if !self.matches() {
                 let wanted = wanted.as_ref().map(|(frame, place)| (&frame[..], *place));
                 self.difference(wanted)?;
@@ -243,6 +318,7 @@ impl Walk<'_> {
             }
             self.proof.elsewhere += from - free;
         }
+        self.refuse(self.doubtful.len());
         let len = self.expected.current().map_or(0, |(frame, _)| frame.len());
         self.proof.stored += Count::new(1, len as u64);
         self.expected.pass()?;
@@ -272,10 +348,11 @@ impl Walk<'_> {
 
     /// The files are read: whatever the NIC delivered else is missing.
     fn end(&mut self) -> Result<()> {
+        self.pass_spoiled()?;
         let Some((_, place)) = self.expected.current() else {
             return Ok(());
         };
-        let missing = self.expected.skip(u64::MAX)?;
+        let missing = self.pass(u64::MAX)?;
         let free = self.free()?;
         self.proof.elsewhere += missing.min(free);
         if missing > free {
