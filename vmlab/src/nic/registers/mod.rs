@@ -5,7 +5,10 @@
 //! One array may be reached through several windows (RAL at 0x5400 for old drivers and at
 //! 0xA200); they are the same register.
 
-use std::sync::LazyLock;
+pub mod bits;
+mod file;
+
+pub use file::{File, decode};
 
 /// What an access does, before a register's own behaviour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -274,71 +277,6 @@ registers! {
     QBTC_H      "8.2.3.23" ReadClear 0: 0x08704 [16, 8];
 }
 
-/// Bits and fields, by register.
-#[allow(missing_docs)]
-pub mod bits {
-    pub const CTRL_LRST: u32 = 1 << 3;
-    pub const CTRL_RST: u32 = 1 << 26;
-
-    pub const EERD_START: u32 = 1 << 0;
-    pub const EERD_DONE: u32 = 1 << 1;
-    pub const EERD_ADDRESS_SHIFT: u32 = 2;
-    pub const EERD_DATA_SHIFT: u32 = 16;
-
-    /// Interrupt causes of EICR, EIMS and their neighbours: the low 16 are vectors.
-    pub const EICR_RTXQ: u32 = 0xFFFF;
-    pub const EICR_LSC: u32 = 1 << 20;
-    /// What reading EICR clears where GPIE.OCD is set.
-    pub const EICR_OTHER_CLEARABLE: u32 = 0x3FFF_0000;
-    pub const GPIE_OCD: u32 = 1 << 5;
-    pub const GPIE_EIAME: u32 = 1 << 30;
-    pub const IVAR_ALLOC: u8 = 0x3F;
-    pub const IVAR_ALLOC_VAL: u8 = 0x80;
-
-    pub const FCTRL_SBP: u32 = 1 << 1;
-    pub const FCTRL_MPE: u32 = 1 << 8;
-    pub const FCTRL_UPE: u32 = 1 << 9;
-    pub const FCTRL_BAM: u32 = 1 << 10;
-    pub const VLNCTRL_VET: u32 = 0xFFFF;
-    pub const VLNCTRL_VFE: u32 = 1 << 30;
-    pub const MCSTCTRL_MO: u32 = 0b11;
-    pub const MCSTCTRL_MFE: u32 = 1 << 2;
-    pub const RAH_AV: u32 = 1 << 31;
-    pub const FDIRCTRL_INIT_DONE: u32 = 1 << 3;
-    pub const FDIRCMD_CMD: u32 = 0b11;
-
-    pub const MRQC_MRQE: u32 = 0xF;
-    pub const MRQC_TCP_IPV4: u32 = 1 << 16;
-    pub const MRQC_IPV4: u32 = 1 << 17;
-    pub const MRQC_IPV6: u32 = 1 << 20;
-    pub const MRQC_TCP_IPV6: u32 = 1 << 21;
-    pub const MRQC_UDP_IPV4: u32 = 1 << 22;
-    pub const MRQC_UDP_IPV6: u32 = 1 << 23;
-
-    pub const RXCTRL_RXEN: u32 = 1 << 0;
-    pub const RXDCTL_ENABLE: u32 = 1 << 25;
-    pub const RXDCTL_SWFLSH: u32 = 1 << 26;
-    pub const RXDCTL_VME: u32 = 1 << 30;
-    /// In units of 1 KB.
-    pub const SRRCTL_BSIZEPACKET: u32 = 0x1F;
-    pub const SRRCTL_DROP_EN: u32 = 1 << 28;
-    pub const RDRXCTL_DMAIDONE: u32 = 1 << 3;
-    pub const RXPBSIZE_SIZE: u32 = 0x3FF << 10;
-
-    pub const DMATXCTL_TE: u32 = 1 << 0;
-    pub const TXDCTL_ENABLE: u32 = 1 << 25;
-    pub const TXDCTL_SWFLSH: u32 = 1 << 26;
-
-    pub const HLREG0_JUMBOEN: u32 = 1 << 2;
-    /// What is sent comes back in, and nothing reaches the wire.
-    pub const HLREG0_LPBK: u32 = 1 << 15;
-    pub const MAXFRS_MFS_SHIFT: u32 = 16;
-    pub const AUTOC_RESTART_AN: u32 = 1 << 12;
-    pub const MSCA_MDICMD: u32 = 1 << 30;
-    /// Link up, at 10 Gb/s.
-    pub const LINKS_UP_10G: u32 = 1 << 30 | 3 << 28;
-}
-
 impl Register {
     /// Its row of the table.
     pub fn row(self) -> &'static Row {
@@ -360,135 +298,3 @@ impl Register {
 
 /// Bytes of BAR 0.
 pub const BAR0_BYTES: u32 = 0x2_0000;
-
-/// Where each word of BAR 0 leads, and where each register is kept in a [`File`].
-struct Layout {
-    words: Vec<Option<(Register, u16)>>,
-    /// First slot of each register, and the number of slots in all.
-    slots: Vec<usize>,
-}
-
-static LAYOUT: LazyLock<Layout> = LazyLock::new(|| {
-    let mut words = vec![None; (BAR0_BYTES / 4) as usize];
-    let mut slots = vec![0];
-    for (index, row) in TABLE.iter().enumerate() {
-        assert_eq!(
-            row.register as usize, index,
-            "the table is in the order of the enum"
-        );
-        let mut numbers = 0;
-        for window in row.windows {
-            for i in 0..window.count {
-                let word =
-                    &mut words[((window.offset + u32::from(i) * window.stride) / 4) as usize];
-                assert!(word.is_none(), "{} is where {word:?} is", row.name);
-                *word = Some((row.register, window.first + i));
-            }
-            numbers = numbers.max(window.first + window.count);
-        }
-        slots.push(slots[index] + usize::from(numbers));
-    }
-    Layout { words, slots }
-});
-
-/// The register at an offset of BAR 0, and its number where it is one of several.
-pub fn decode(offset: u64) -> Option<(Register, usize)> {
-    let word = LAYOUT.words.get(usize::try_from(offset / 4).ok()?)?;
-    word.map(|(register, number)| (register, usize::from(number)))
-}
-
-/// The values of all registers.
-#[derive(Debug, Clone)]
-pub struct File {
-    layout: &'static [usize],
-    values: Vec<u32>,
-}
-
-impl File {
-    /// All as after a reset.
-    pub fn new() -> Self {
-        let layout = &*LAYOUT;
-        let slots = &layout.slots;
-        let mut values = vec![0; slots[TABLE.len()]];
-        for (index, row) in TABLE.iter().enumerate() {
-            values[slots[index]..slots[index + 1]].fill(row.reset);
-        }
-        Self {
-            layout: slots,
-            values,
-        }
-    }
-
-    /// A register.
-    pub fn get(&self, register: Register) -> u32 {
-        self.at(register, 0)
-    }
-
-    /// Number `n` of several; 0 past the last.
-    pub fn at(&self, register: Register, n: usize) -> u32 {
-        self.all(register).get(n).copied().unwrap_or(0)
-    }
-
-    /// All of several.
-    pub fn all(&self, register: Register) -> &[u32] {
-        let index = register as usize;
-        &self.values[self.layout[index]..self.layout[index + 1]]
-    }
-
-    /// Sets a register, whoever may write it.
-    pub fn set(&mut self, register: Register, n: usize, value: u32) {
-        *self.slot(register, n) = value;
-    }
-
-    /// Where number `n` of several is kept. Panics past the last.
-    pub fn slot(&mut self, register: Register, n: usize) -> &mut u32 {
-        let index = register as usize;
-        &mut self.values[self.layout[index]..self.layout[index + 1]][n]
-    }
-}
-
-impl Default for File {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn windows_of_one_register_are_the_same_register() {
-        assert_eq!(decode(0x5400), Some((Register::RAL, 0)));
-        assert_eq!(decode(0xA200), Some((Register::RAL, 0)));
-        assert_eq!(decode(0xA20C), Some((Register::RAH, 1)));
-        assert_eq!(decode(0x2104), Some((Register::SRRCTL, 1)));
-        assert_eq!(decode(0x1054), Some((Register::SRRCTL, 1)));
-        assert_eq!(decode(0xD018), Some((Register::RDT, 64)));
-        assert_eq!(decode(0x1430), Some((Register::QPRDC, 0)));
-        assert_eq!(decode(0x1030), Some((Register::QPRC, 0)));
-        assert_eq!(decode(0x4), Some((Register::CTRL, 0)));
-        assert_eq!(decode(0x12300), Some((Register::EITR, 24)));
-        assert_eq!(decode(0x1F000), None);
-        assert_eq!(decode(u64::MAX), None);
-    }
-
-    #[test]
-    fn each_number_of_a_register_can_be_reached_and_kept() {
-        let mut file = File::new();
-        for row in TABLE {
-            assert!(row.section.starts_with("8.2.3."), "{}", row.name);
-            let numbers = file.all(row.register).len();
-            for n in 0..numbers {
-                assert_eq!(file.at(row.register, n), row.reset, "{} {n}", row.name);
-                let reached = row.windows.iter().any(|window| {
-                    (window.first..window.first + window.count).contains(&(n as u16))
-                });
-                assert!(reached, "{} {n}", row.name);
-            }
-            file.set(row.register, numbers - 1, 0x1234_5678);
-            assert_eq!(file.at(row.register, numbers - 1), 0x1234_5678);
-        }
-        assert_eq!(file.at(Register::RAL, 9999), 0);
-    }
-}

@@ -1,0 +1,137 @@
+//! The values of the registers, and the way from an offset to one of them.
+
+use std::sync::LazyLock;
+
+use super::{BAR0_BYTES, Register, TABLE};
+
+/// Where each word of BAR 0 leads, and where each register is kept in a [`File`].
+struct Layout {
+    words: Vec<Option<(Register, u16)>>,
+    /// First slot of each register, and the number of slots in all.
+    slots: Vec<usize>,
+}
+
+static LAYOUT: LazyLock<Layout> = LazyLock::new(|| {
+    let mut words = vec![None; (BAR0_BYTES / 4) as usize];
+    let mut slots = vec![0];
+    for (index, row) in TABLE.iter().enumerate() {
+        assert_eq!(
+            row.register as usize, index,
+            "the table is in the order of the enum"
+        );
+        let mut numbers = 0;
+        for window in row.windows {
+            for i in 0..window.count {
+                let word =
+                    &mut words[((window.offset + u32::from(i) * window.stride) / 4) as usize];
+                assert!(word.is_none(), "{} is where {word:?} is", row.name);
+                *word = Some((row.register, window.first + i));
+            }
+            numbers = numbers.max(window.first + window.count);
+        }
+        slots.push(slots[index] + usize::from(numbers));
+    }
+    Layout { words, slots }
+});
+
+/// The register at an offset of BAR 0, and its number where it is one of several.
+pub fn decode(offset: u64) -> Option<(Register, usize)> {
+    let word = LAYOUT.words.get(usize::try_from(offset / 4).ok()?)?;
+    word.map(|(register, number)| (register, usize::from(number)))
+}
+
+/// The values of all registers.
+#[derive(Debug, Clone)]
+pub struct File {
+    layout: &'static [usize],
+    values: Vec<u32>,
+}
+
+impl File {
+    /// All as after a reset.
+    pub fn new() -> Self {
+        let layout = &*LAYOUT;
+        let slots = &layout.slots;
+        let mut values = vec![0; slots[TABLE.len()]];
+        for (index, row) in TABLE.iter().enumerate() {
+            values[slots[index]..slots[index + 1]].fill(row.reset);
+        }
+        Self {
+            layout: slots,
+            values,
+        }
+    }
+
+    /// A register.
+    pub fn get(&self, register: Register) -> u32 {
+        self.at(register, 0)
+    }
+
+    /// Number `n` of several; 0 past the last.
+    pub fn at(&self, register: Register, n: usize) -> u32 {
+        self.all(register).get(n).copied().unwrap_or(0)
+    }
+
+    /// All of several.
+    pub fn all(&self, register: Register) -> &[u32] {
+        let index = register as usize;
+        &self.values[self.layout[index]..self.layout[index + 1]]
+    }
+
+    /// Sets a register, whoever may write it.
+    pub fn set(&mut self, register: Register, n: usize, value: u32) {
+        *self.slot(register, n) = value;
+    }
+
+    /// Where number `n` of several is kept. Panics past the last.
+    pub fn slot(&mut self, register: Register, n: usize) -> &mut u32 {
+        let index = register as usize;
+        &mut self.values[self.layout[index]..self.layout[index + 1]][n]
+    }
+}
+
+impl Default for File {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_of_one_register_are_the_same_register() {
+        assert_eq!(decode(0x5400), Some((Register::RAL, 0)));
+        assert_eq!(decode(0xA200), Some((Register::RAL, 0)));
+        assert_eq!(decode(0xA20C), Some((Register::RAH, 1)));
+        assert_eq!(decode(0x2104), Some((Register::SRRCTL, 1)));
+        assert_eq!(decode(0x1054), Some((Register::SRRCTL, 1)));
+        assert_eq!(decode(0xD018), Some((Register::RDT, 64)));
+        assert_eq!(decode(0x1430), Some((Register::QPRDC, 0)));
+        assert_eq!(decode(0x1030), Some((Register::QPRC, 0)));
+        assert_eq!(decode(0x4), Some((Register::CTRL, 0)));
+        assert_eq!(decode(0x12300), Some((Register::EITR, 24)));
+        assert_eq!(decode(0x1F000), None);
+        assert_eq!(decode(u64::MAX), None);
+    }
+
+    #[test]
+    fn each_number_of_a_register_can_be_reached_and_kept() {
+        let mut file = File::new();
+        for row in TABLE {
+            assert!(row.section.starts_with("8.2.3."), "{}", row.name);
+            let numbers = file.all(row.register).len();
+            for n in 0..numbers {
+                assert_eq!(file.at(row.register, n), row.reset, "{} {n}", row.name);
+                let reached = row.windows.iter().any(|window| {
+                    (window.first..window.first + window.count).contains(&(n as u16))
+                });
+                assert!(reached, "{} {n}", row.name);
+            }
+            file.set(row.register, numbers - 1, 0x1234_5678);
+            assert_eq!(file.at(row.register, numbers - 1), 0x1234_5678);
+        }
+        assert_eq!(file.at(Register::RAL, 9999), 0);
+    }
+}
