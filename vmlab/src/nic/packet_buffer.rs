@@ -56,11 +56,11 @@ impl PacketBuffer {
         }
     }
 
-    /// Forgets all frames, and says how many they were.
-    pub(super) fn clear(&mut self) -> u64 {
-        let frames = self.frames.len() as u64;
-        self.frames.clear();
+    /// Forgets all frames, and says which queues they were for.
+    pub(super) fn clear(&mut self) -> impl Iterator<Item = u16> {
         self.bytes = 0;
-        frames
+        std::mem::take(&mut self.frames)
+            .into_iter()
+            .map(|(_, arrival)| arrival.queue)
     }
 }

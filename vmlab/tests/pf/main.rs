@@ -4,6 +4,7 @@
 
 mod driver;
 mod faults;
+mod packet_buffer;
 mod receive;
 mod registers;
 mod statistics;

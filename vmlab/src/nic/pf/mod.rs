@@ -4,6 +4,7 @@
 //! functions' pools, DCB beyond one traffic class, manageability.
 
 use std::cell::OnceCell;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -90,6 +91,8 @@ pub struct Pf {
     /// Rings that are enabled.
     enabled: u32,
     counts: Counts,
+    /// Frames by queue, as `take_discarded` tells them.
+    discarded: BTreeMap<u16, u64>,
 }
 
 impl fmt::Debug for Pf {
@@ -133,6 +136,7 @@ impl Pf {
             touched: 0,
             enabled: 0,
             counts: Counts::default(),
+            discarded: BTreeMap::new(),
         };
         this.reset_registers();
         this
@@ -195,7 +199,7 @@ impl Pf {
     /// Pulls the device out of its slot: from now on all reads are all-ones.
     pub fn remove(&mut self) {
         self.faults.removed = true;
-        self.counts.discarded += self.packet_buffer.clear();
+        self.discard_waiting();
     }
 
     /// What it has done so far.
@@ -210,7 +214,7 @@ impl Pf {
 
     /// Device reset (CTRL.RST), which keeps configuration space and the MSI-X table.
     fn reset_registers(&mut self) {
-        self.counts.discarded += self.packet_buffer.clear();
+        self.discard_waiting();
         self.registers = File::new();
         self.registers
             .set(Register::RXPBSIZE, 0, PACKET_BUFFER & RXPBSIZE_SIZE);
@@ -234,6 +238,14 @@ impl Pf {
         self.rss.take();
         self.touched = 0;
         self.enabled = 0;
+    }
+
+    /// Throws away what waits in the packet buffer.
+    fn discard_waiting(&mut self) {
+        for queue in self.packet_buffer.clear() {
+            *self.discarded.entry(queue).or_default() += 1;
+            self.counts.discarded += 1;
+        }
     }
 
     fn set_links(&mut self) {

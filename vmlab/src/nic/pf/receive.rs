@@ -1,7 +1,7 @@
 //! Frames off the wire.
 
 use super::Pf;
-use crate::nic::faults::{FrameFault, RXE};
+use crate::nic::faults::FrameFault;
 use crate::nic::filter::{Filter, Size};
 use crate::nic::parse::Packet;
 use crate::nic::registers::Register;
@@ -83,17 +83,22 @@ impl Pf {
         while let Some((frame, arrival)) = self.packet_buffer.front() {
             let queue = usize::from(arrival.queue);
             let ring = &mut self.rx[queue];
+            let mut discarded = false;
             if !ring.is_enabled() {
-                self.counts.discarded += 1;
+                discarded = true;
             } else if ring.deliver(&self.memory, frame, arrival).is_ok() {
                 self.touched |= 1 << queue;
                 statistics::delivered(&mut self.registers, queue, frame);
             } else if ring.drops() {
                 let n = counter_of(&self.registers, queue);
                 count(&mut self.registers, Register::QPRDC, n);
-                self.counts.discarded += 1;
+                discarded = true;
             } else {
                 break;
+            }
+            if discarded {
+                *self.discarded.entry(arrival.queue).or_default() += 1;
+                self.counts.discarded += 1;
             }
             self.packet_buffer.pop();
         }
@@ -155,11 +160,10 @@ impl Receive for Pf {
             return Outcome::Missed;
         }
         self.counts.delivered += 1;
+        let queue = arrival.queue;
         match arrival.fault {
-            Some(FrameFault::Status(bits)) if bits & RXE != 0 => Outcome::Error,
-            _ => Outcome::Delivered {
-                queue: arrival.queue,
-            },
+            Some(_) => Outcome::Spoiled { queue },
+            None => Outcome::Delivered { queue },
         }
     }
 
@@ -172,5 +176,9 @@ impl Receive for Pf {
             self.causes.raise_queue((ivar >> (16 * (queue % 2))) as u8);
         }
         self.fire();
+    }
+
+    fn take_discarded(&mut self) -> Vec<(u16, u64)> {
+        std::mem::take(&mut self.discarded).into_iter().collect()
     }
 }
