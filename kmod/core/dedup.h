@@ -18,9 +18,10 @@
  * the same for all frames of a flow, which would fight for one set, and is missing where
  * there is no IP. A hash never decides: bytes are compared with bytes.
  *
- * A set is one cache line: 16 tags of 16 bits, and the order in which its ways were seen. A
- * frame costs that line, and one entry to write or compare. All frames of a chunk are hashed
- * first, so that both are on their way to the cache before they are needed.
+ * The first cache line of a set has 16 tags of 16 bits, and the order in which its ways were
+ * seen; two others have the times. All sets of a usual window stay in the L2 cache; the entries
+ * do not, and a frame of 60 bytes needs one line of them. All frames of a chunk are hashed
+ * first, so that what they need is on its way to the L1 cache before it is needed.
  */
 #ifndef _HPCAP_DEDUP_H
 #define _HPCAP_DEDUP_H
@@ -35,9 +36,12 @@
 /* The memory of a window starts at a multiple of this. */
 #define HPCAP_DEDUP_ALIGN	64u
 /* Frames that are hashed before the first of them is looked up. */
-#define HPCAP_DEDUP_CHUNK	32u
-/* How far ahead of the lookup the entries are asked for. */
-#define HPCAP_DEDUP_AHEAD	6u
+#define HPCAP_DEDUP_CHUNK	64u
+/*
+ * How far ahead of the lookup the entries are asked for. Less than there are ways: 16 new frames
+ * would bring the order of a set back to what it was, with other frames in all of its ways.
+ */
+#define HPCAP_DEDUP_AHEAD	15u
 
 /* Fields that may differ between copies. Of Ethernet frames: others have no such fields. */
 enum hpcap_dedup_ignore {
@@ -55,32 +59,42 @@ enum hpcap_dedup_action {
 
 struct hpcap_dedup_settings {
 	u32 window;		/* frames; rounded up to a power of two */
-	u32 compare_bytes;	/* of each, at most; 112 cost no more memory than 49 */
+	u32 compare_bytes;	/* of each, at most; 124 cost no more memory than 61 */
 	u64 age_ns;
 	u32 ignore;		/* enum hpcap_dedup_ignore */
 	u32 action;		/* enum hpcap_dedup_action */
 	u64 seed;		/* random, so that nobody outside can aim at a set */
 };
 
-/* The tags of a set, four to a word; 0 is free. One cache line. */
 struct hpcap_dedup_set {
-	u64 tags[HPCAP_DEDUP_WAYS / 4];
+	u64 tags[4];		/* of way w in lane w / 4 of word w % 4; 0 is free */
 	u64 order;		/* ways, four bits each: the last seen first, lowest */
-	u64 unused[3];
+	u64 unused[3];		/* to a cache line */
+	u64 ns[HPCAP_DEDUP_WAYS];	/* when each was last seen */
 };
 
 /* A frame that was seen. */
 struct hpcap_dedup_entry {
-	u64 ns;
-	u32 len;
-	u32 bytes;		/* at key */
+	u32 lengths;		/* hpcap_dedup_lengths() */
 	u8 key[];
+};
+
+/* What is to be looked up: the bytes to compare, their hash, and which ways have its tag. */
+struct hpcap_dedup_look {
+	const u8 *key;
+	u64 hash;
+	u64 order;	/* of the set when the ways were looked for */
+	u64 ways;	/* hpcap_dedup_ways() */
+	u32 way;	/* the first of them, or the oldest of the set */
+	u32 bytes;
+	u32 lengths;
 };
 
 struct hpcap_dedup {
 	struct hpcap_dedup_set *sets;
 	u8 *entries;
 	u8 *keys;		/* of a chunk, where fields are ignored */
+	struct hpcap_dedup_look *look;	/* of a chunk */
 	u64 set_mask;
 	u64 seed[2];
 	u64 age_ns;
@@ -90,14 +104,6 @@ struct hpcap_dedup {
 	u32 action;
 	u32 enabled;		/* 0: everything goes on, and nothing is remembered */
 	u32 window;
-};
-
-/* What is to be looked up: the bytes to compare, and their hash. */
-struct hpcap_dedup_look {
-	const u8 *key;
-	u64 hash;
-	u32 bytes;
-	u32 len;
 };
 
 /* ------------------------------------------------------------------- settings */
@@ -129,7 +135,8 @@ static inline u64 hpcap_dedup_memory(const struct hpcap_dedup_settings *s)
 	    (s->action != HPCAP_DEDUP_DROP && s->action != HPCAP_DEDUP_MARK))
 		return 0;
 	return window / HPCAP_DEDUP_WAYS * sizeof(struct hpcap_dedup_set) +
-	       window * entry_bytes + (u64)HPCAP_DEDUP_CHUNK * entry_bytes;
+	       (window + HPCAP_DEDUP_CHUNK) * entry_bytes +
+	       HPCAP_DEDUP_CHUNK * sizeof(struct hpcap_dedup_look);
 }
 
 /* Forgets all frames. */
@@ -172,6 +179,7 @@ static inline int hpcap_dedup_init(struct hpcap_dedup *d, const struct hpcap_ded
 	d->entries = (u8 *)memory + sets * sizeof(*d->sets);
 	d->entry_bytes = hpcap_dedup_entry_bytes(s->compare_bytes);
 	d->keys = d->entries + window * d->entry_bytes;
+	d->look = (struct hpcap_dedup_look *)(d->keys + HPCAP_DEDUP_CHUNK * d->entry_bytes);
 	d->set_mask = sets - 1;
 	d->seed[0] = hpcap_dedup_scramble(s->seed + 0x9e3779b97f4a7c15ull);
 	d->seed[1] = hpcap_dedup_scramble(d->seed[0] + 0x9e3779b97f4a7c15ull);
@@ -206,21 +214,28 @@ static inline u64 hpcap_dedup_load_few(const u8 *p, u32 n)
 }
 
 /*
- * Word by word, the last one overlapping: keys are short, and the call of a memcpy or memcmp
- * for any length costs more than they do.
+ * In steps of 16 bytes, the last one overlapping: keys are short, and the call of a memcpy or
+ * memcmp for any length costs more than they do.
  */
 static inline void hpcap_dedup_copy(u8 *to, const u8 *from, u32 n)
 {
 	u32 i;
 
-	if (n < 8) {
+	if (n < 16) {
 		for (i = 0; i < n; i++)
 			to[i] = from[i];
 		return;
 	}
-	for (i = 0; i + 8 < n; i += 8)
-		memcpy(to + i, from + i, 8);
-	memcpy(to + n - 8, from + n - 8, 8);
+	for (i = 0; i + 16 < n; i += 16)
+		memcpy(to + i, from + i, 16);
+	memcpy(to + n - 16, from + n - 16, 16);
+}
+
+/* Zero where 16 bytes are the same. */
+static inline u64 hpcap_dedup_differ(const u8 *a, const u8 *b)
+{
+	return (hpcap_dedup_load(a) ^ hpcap_dedup_load(b)) |
+	       (hpcap_dedup_load(a + 8) ^ hpcap_dedup_load(b + 8));
 }
 
 static inline int hpcap_dedup_same(const u8 *a, const u8 *b, u32 n)
@@ -228,11 +243,14 @@ static inline int hpcap_dedup_same(const u8 *a, const u8 *b, u32 n)
 	u64 differ = 0;
 	u32 i;
 
-	if (n < 8)
-		return hpcap_dedup_load_few(a, n) == hpcap_dedup_load_few(b, n);
-	for (i = 0; i + 8 < n; i += 8)
-		differ |= hpcap_dedup_load(a + i) ^ hpcap_dedup_load(b + i);
-	return !(differ | (hpcap_dedup_load(a + n - 8) ^ hpcap_dedup_load(b + n - 8)));
+	if (n < 16) {
+		for (i = 0; i < n; i++)
+			differ |= a[i] ^ b[i];
+		return !differ;
+	}
+	for (i = 0; i + 16 < n; i += 16)
+		differ |= hpcap_dedup_differ(a + i, b + i);
+	return !(differ | hpcap_dedup_differ(a + n - 16, b + n - 16));
 }
 
 /* Both halves of the product of 64 and 64 bits: each bit of a and b reaches all of it. */
@@ -243,24 +261,13 @@ static inline u64 hpcap_dedup_mix(u64 a, u64 b)
 	return (u64)product ^ (u64)(product >> 64);
 }
 
-/* 16 bytes for one multiplication, which runs while those of other frames do. */
-static inline u64 hpcap_dedup_hash(const struct hpcap_dedup *d, const u8 *key, u32 n, u32 len)
-{
-	u64 hash = d->seed[1] ^ ((u64)len << 32 | n);
-	u32 i;
-
-	if (n < 8)
-		return hpcap_dedup_mix(hpcap_dedup_load_few(key, n) ^ d->seed[0], hash);
-	for (i = 0; i + 16 < n; i += 16)
-		hash = hpcap_dedup_mix(hpcap_dedup_load(key + i) ^ d->seed[0],
-				       hpcap_dedup_load(key + i + 8) ^ hash);
-	i = n < 16 ? 0 : n - 16;
-	hash = hpcap_dedup_mix(hpcap_dedup_load(key + i) ^ d->seed[0],
-			       hpcap_dedup_load(key + n - 8) ^ hash);
-	return hpcap_dedup_mix(hash ^ d->seed[0], d->seed[1]);
-}
-
 /* ------------------------------------------------------------------------ keys */
+
+/* Both lengths in one word. Frames of 1 MiB and more, which nobody sends, count as equally long. */
+static inline u32 hpcap_dedup_lengths(u32 bytes, u32 len)
+{
+	return bytes << 20 | (len < 0xfffff ? len : 0xfffff);
+}
 
 static inline u32 hpcap_dedup_type(const u8 *p)
 {
@@ -315,7 +322,24 @@ static inline void hpcap_dedup_key(const struct hpcap_dedup *d, const struct hpc
 		hpcap_dedup_blind(key, bytes, ip + 10, 2);
 	look->key = key;
 	look->bytes = bytes;
-	look->len = f->len - left_out;
+	look->lengths = hpcap_dedup_lengths(bytes, f->len - left_out);
+}
+
+/* 16 bytes for one multiplication, which runs while those of other frames do. */
+static inline u64 hpcap_dedup_hash(const struct hpcap_dedup *d, const struct hpcap_dedup_look *look)
+{
+	const u8 *key = look->key;
+	u32 i, n = look->bytes;
+	u64 hash = d->seed[1] ^ look->lengths;
+
+	if (n < 8)
+		return hpcap_dedup_mix(hpcap_dedup_load_few(key, n) ^ d->seed[0], hash);
+	for (i = 0; i + 16 < n; i += 16)
+		hash = hpcap_dedup_mix(hpcap_dedup_load(key + i) ^ d->seed[0],
+				       hpcap_dedup_load(key + i + 8) ^ hash);
+	i = n < 16 ? 0 : n - 16;
+	return hpcap_dedup_mix(hpcap_dedup_load(key + i) ^ d->seed[0],
+			       hpcap_dedup_load(key + n - 8) ^ hash);
 }
 
 /* ---------------------------------------------------------------------- lookup */
@@ -348,54 +372,81 @@ static inline u64 hpcap_dedup_tag(u64 hash)
  * The highest bit of each 16-bit lane that equals the tag. The lowest one found is right; above
  * it, one may be wrong, and is refused by the bytes.
  */
-static inline u64 hpcap_dedup_lanes(u64 tags, u64 tag)
+static inline u64 hpcap_dedup_lanes(u64 tags, u64 tags_wanted)
 {
-	u64 x = tags ^ (tag * HPCAP_DEDUP_LANES);
+	u64 x = tags ^ tags_wanted;
 
 	return (x - HPCAP_DEDUP_LANES) & ~x & (HPCAP_DEDUP_LANES << 15);
 }
 
-/* The entry that a lookup will most likely need is asked for. */
-static inline void hpcap_dedup_prefetch(struct hpcap_dedup *d, const struct hpcap_dedup_look *look)
+/* The ways of a set that have this tag: bit 12 + word of each lane. */
+static inline u64 hpcap_dedup_ways(const struct hpcap_dedup_set *set, u64 hash)
+{
+	u64 wanted = hpcap_dedup_tag(hash) * HPCAP_DEDUP_LANES;
+
+	return hpcap_dedup_lanes(set->tags[0], wanted) >> 3 |
+	       hpcap_dedup_lanes(set->tags[1], wanted) >> 2 |
+	       hpcap_dedup_lanes(set->tags[2], wanted) >> 1 |
+	       hpcap_dedup_lanes(set->tags[3], wanted);
+}
+
+static inline u32 hpcap_dedup_first_way(u64 ways)
+{
+	u32 bit = (u32)__builtin_ctzll(ways);
+
+	return bit / 16 * 4 + bit % 4;
+}
+
+static inline u32 hpcap_dedup_oldest_way(u64 order)
+{
+	return (u32)(order >> 60);
+}
+
+/* Looks for the tag, and asks for the entry that will most likely be needed. */
+static inline void hpcap_dedup_look_ahead(struct hpcap_dedup *d, struct hpcap_dedup_look *look)
 {
 	const struct hpcap_dedup_set *set = hpcap_dedup_set(d, look->hash);
-	u64 tag = hpcap_dedup_tag(look->hash);
-	u32 way = (u32)(set->order >> 60), i;
 	const u8 *entry;
+	u64 none;
 
-	for (i = 0; i < HPCAP_DEDUP_WAYS / 4; i++) {
-		u64 lanes = hpcap_dedup_lanes(set->tags[i], tag);
-
-		if (unlikely(lanes))
-			way = i * 4 + (u32)__builtin_ctzll(lanes) / 16;
-	}
-	entry = (const u8 *)hpcap_dedup_entry(d, look->hash, way);
+	look->order = set->order;
+	look->ways = hpcap_dedup_ways(set, look->hash);
+	/* No branch: what comes next cannot be foreseen. */
+	none = look->ways ? 0 : ~0ull;
+	look->way = (u32)((hpcap_dedup_first_way(look->ways | 1ull << 63) & ~none) |
+			  (hpcap_dedup_oldest_way(look->order) & none));
+	entry = (const u8 *)hpcap_dedup_entry(d, look->hash, look->way);
 	__builtin_prefetch(entry, 1);
 	if (sizeof(struct hpcap_dedup_entry) + look->bytes > 64)
 		__builtin_prefetch(entry + 64, 1);
+	__builtin_prefetch(&set->ns[look->way], 1);
 }
 
-/* The way that has these bytes, or HPCAP_DEDUP_WAYS. */
-static inline u32 hpcap_dedup_find(struct hpcap_dedup *d, const struct hpcap_dedup_set *set,
-				   const struct hpcap_dedup_look *look)
+static inline int hpcap_dedup_is_in(struct hpcap_dedup *d, const struct hpcap_dedup_look *look,
+				    u32 way)
 {
-	u64 tag = hpcap_dedup_tag(look->hash);
-	u32 i;
+	const struct hpcap_dedup_entry *e = hpcap_dedup_entry(d, look->hash, way);
 
-	for (i = 0; i < HPCAP_DEDUP_WAYS / 4; i++) {
-		u64 lanes = hpcap_dedup_lanes(set->tags[i], tag);
+	return (e->lengths == look->lengths) & hpcap_dedup_same(e->key, look->key, look->bytes);
+}
 
-		for (; lanes; lanes &= lanes - 1) {
-			u32 way = i * 4 + (u32)__builtin_ctzll(lanes) / 16;
-			const struct hpcap_dedup_entry *e = hpcap_dedup_entry(d, look->hash, way);
+/* The look ahead does not hold any more, or found several ways: looks at each of them. */
+static inline void hpcap_dedup_look_again(struct hpcap_dedup *d, const struct hpcap_dedup_set *set,
+					  struct hpcap_dedup_look *look)
+{
+	u64 ways = hpcap_dedup_ways(set, look->hash);
 
-			if ((set->tags[i] >> (way % 4 * 16) & 0xffff) == tag &&
-			    e->len == look->len && e->bytes == look->bytes &&
-			    hpcap_dedup_same(e->key, look->key, look->bytes))
-				return way;
+	look->ways = 0;
+	for (; ways; ways &= ways - 1) {
+		u32 way = hpcap_dedup_first_way(ways);
+		u64 tag = set->tags[way % 4] >> (way / 4 * 16) & 0xffff;
+
+		if (tag == hpcap_dedup_tag(look->hash) && hpcap_dedup_is_in(d, look, way)) {
+			look->ways = ways;
+			look->way = way;
+			break;
 		}
 	}
-	return HPCAP_DEDUP_WAYS;
 }
 
 /* The way was seen last. */
@@ -409,19 +460,19 @@ static inline void hpcap_dedup_touch(struct hpcap_dedup_set *set, u32 way)
 	set->order = (set->order & ~upto) | (((set->order << 4) | way) & upto);
 }
 
+/* A frame that is not known replaces the one of its set that was not seen for longest. */
 static inline void hpcap_dedup_store(struct hpcap_dedup *d, struct hpcap_dedup_set *set,
 				     const struct hpcap_dedup_look *look, u64 ns)
 {
-	u32 way = (u32)(set->order >> 60), shift = way % 4 * 16;
+	u32 way = hpcap_dedup_oldest_way(set->order), shift = way / 4 * 16;
 	struct hpcap_dedup_entry *e = hpcap_dedup_entry(d, look->hash, way);
-	u64 *tags = &set->tags[way / 4];
+	u64 *tags = &set->tags[way % 4];
 
-	e->ns = ns;
-	e->len = look->len;
-	e->bytes = look->bytes;
+	e->lengths = look->lengths;
 	hpcap_dedup_copy(e->key, look->key, look->bytes);
 	*tags = (*tags & ~(0xffffull << shift)) | hpcap_dedup_tag(look->hash) << shift;
 	set->order = set->order << 4 | way;
+	set->ns[way] = ns;
 }
 
 /*
@@ -429,23 +480,22 @@ static inline void hpcap_dedup_store(struct hpcap_dedup *d, struct hpcap_dedup_s
  * clock is set: what lies ahead is as far away as what lies behind, so that nothing from
  * before the clock was set stays young for ever.
  */
-static inline int hpcap_dedup_seen(struct hpcap_dedup *d, const struct hpcap_dedup_look *look,
-				   u64 ns)
+static inline u32 hpcap_dedup_seen(struct hpcap_dedup *d, struct hpcap_dedup_look *look, u64 ns)
 {
 	struct hpcap_dedup_set *set = hpcap_dedup_set(d, look->hash);
-	u32 way = hpcap_dedup_find(d, set, look);
-	struct hpcap_dedup_entry *e;
-	u64 apart;
+	u64 then;
 
-	if (way == HPCAP_DEDUP_WAYS) {
+	/* What has come into the set meanwhile has changed its order: HPCAP_DEDUP_AHEAD. */
+	if (unlikely(set->order != look->order || (look->ways & (look->ways - 1))))
+		hpcap_dedup_look_again(d, set, look);
+	if (!look->ways || !hpcap_dedup_is_in(d, look, look->way)) {
 		hpcap_dedup_store(d, set, look, ns);
 		return 0;
 	}
-	e = hpcap_dedup_entry(d, look->hash, way);
-	apart = ns > e->ns ? ns - e->ns : e->ns - ns;
-	e->ns = ns;
-	hpcap_dedup_touch(set, way);
-	return apart <= d->age_ns;
+	then = set->ns[look->way];
+	set->ns[look->way] = ns;
+	hpcap_dedup_touch(set, look->way);
+	return (ns > then ? ns - then : then - ns) <= d->age_ns;
 }
 
 /* --------------------------------------------------------------------- batches */
@@ -464,9 +514,9 @@ static inline void hpcap_dedup_prepare(struct hpcap_dedup *d, const struct hpcap
 			look[i].key = f[i].data;
 			look[i].bytes = f[i].caplen < d->compare_bytes ? f[i].caplen :
 								       d->compare_bytes;
-			look[i].len = f[i].len;
+			look[i].lengths = hpcap_dedup_lengths(look[i].bytes, f[i].len);
 		}
-		look[i].hash = hpcap_dedup_hash(d, look[i].key, look[i].bytes, look[i].len);
+		look[i].hash = hpcap_dedup_hash(d, &look[i]);
 		__builtin_prefetch(hpcap_dedup_set(d, look[i].hash), 1);
 	}
 }
@@ -482,7 +532,7 @@ static inline void hpcap_dedup_prepare(struct hpcap_dedup *d, const struct hpcap
 static inline u32 hpcap_dedup_batch(struct hpcap_dedup *d, struct hpcap_frame *f, u32 n,
 				    u8 *marks, struct hpcap_count *duplicates)
 {
-	struct hpcap_dedup_look look[HPCAP_DEDUP_CHUNK];
+	struct hpcap_dedup_look *look = d->look;
 	u32 first, i, chunk, kept = 0;
 
 	duplicates->frames = 0;
@@ -495,23 +545,23 @@ static inline u32 hpcap_dedup_batch(struct hpcap_dedup *d, struct hpcap_frame *f
 		chunk = n - first < HPCAP_DEDUP_CHUNK ? n - first : HPCAP_DEDUP_CHUNK;
 		hpcap_dedup_prepare(d, f + first, chunk, look);
 		for (i = 0; i < chunk && i < HPCAP_DEDUP_AHEAD; i++)
-			hpcap_dedup_prefetch(d, &look[i]);
+			hpcap_dedup_look_ahead(d, &look[i]);
 		for (i = 0; i < chunk; i++) {
 			const struct hpcap_frame *frame = &f[first + i];
 			u64 ns = frame->sec * 1000000000ull + frame->nsec;
+			u32 duplicate;
 
 			if (i + HPCAP_DEDUP_AHEAD < chunk)
-				hpcap_dedup_prefetch(d, &look[i + HPCAP_DEDUP_AHEAD]);
-			if (hpcap_dedup_seen(d, &look[i], ns)) {
-				duplicates->frames++;
-				duplicates->bytes += frame->len;
-				if (d->action == HPCAP_DEDUP_DROP)
-					continue;
-				marks[kept] = 1;
-			}
-			if (kept != first + i)
+				hpcap_dedup_look_ahead(d, &look[i + HPCAP_DEDUP_AHEAD]);
+			duplicate = hpcap_dedup_seen(d, &look[i], ns);
+			duplicates->frames += duplicate;
+			duplicates->bytes += (u64)frame->len * duplicate;
+			if (d->action == HPCAP_DEDUP_MARK) {
+				marks[kept++] = (u8)duplicate;
+			} else {
 				f[kept] = *frame;
-			kept++;
+				kept += !duplicate;
+			}
 		}
 	}
 	return kept;
