@@ -1,14 +1,28 @@
-//! Compiles the loops of `hpcap-bench ring` with `kmod/core/ring.h` in them, as the kernel
-//! module and the engine have it.
+//! Compiles the loops of `hpcap-bench ring` with the headers of `kmod/core/` in them, as the
+//! kernel module and the engine have them.
 
 fn main() {
     let kmod = std::path::Path::new("../kmod");
-    println!("cargo::rerun-if-changed=src/ring/ring.c");
-    for file in ["core/frame.h", "core/ring.h", "core/port.h", "include/uapi/hpcap.h"] {
+    let ours = [
+        "src/ring/advrx/ring.c",
+        "src/ring/dedup.c",
+        "src/ring/ring.c",
+    ];
+    for file in ours.into_iter().chain(["src/ring/bench.h"]) {
+        println!("cargo::rerun-if-changed={file}");
+    }
+    for file in [
+        "core/advrx.h",
+        "core/dedup.h",
+        "core/frame.h",
+        "core/port.h",
+        "core/ring.h",
+        "include/uapi/hpcap.h",
+    ] {
         println!("cargo::rerun-if-changed={}", kmod.join(file).display());
     }
     cc::Build::new()
-        .file("src/ring/ring.c")
+        .files(ours)
         .include(kmod.join("core"))
         .include(kmod.join("include/uapi"))
         .opt_level(3)

@@ -129,7 +129,9 @@ fn alone(output: Output, bench: impl FnOnce(&mut Report) -> Result<()>) -> Resul
 
 fn producer(settings: &ring::Settings, report: &mut Report) -> Result<()> {
     ring::frame_cost(settings, report)?;
+    ring::advrx::harvest_cost(settings, report)?;
     ring::engine_cost(settings, report)?;
+    ring::dedup_cost(settings, report)?;
     ring::listener_cost(settings, report)
 }
 

@@ -36,7 +36,54 @@ pub(super) struct Ring {
     _opaque: [u8; 0],
 }
 
+/// `struct bench_traffic`.
+#[repr(C)]
+#[derive(Debug)]
+pub(super) struct Traffic {
+    pub(super) next: u64,
+    pub(super) first: u64,
+    pub(super) random: u64,
+    pub(super) copies: u64,
+    pub(super) half: u32,
+    pub(super) reserved: u32,
+}
+
+/// `struct hpcap_dedup`, of which Rust knows only the size.
+#[repr(C)]
+pub(super) struct Dedup {
+    _opaque: [u8; 0],
+}
+
+/// `struct hpcap_dedup_settings`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub(super) struct DedupSettings {
+    pub(super) window: u32,
+    pub(super) compare_bytes: u32,
+    pub(super) age_ns: u64,
+    pub(super) ignore: u32,
+    pub(super) action: u32,
+    pub(super) seed: u64,
+}
+
 unsafe extern "C" {
+    pub(super) fn hpcap_bench_dedup(
+        ring: *mut Ring,
+        dedup: *mut Dedup,
+        nic: *mut Nic,
+        clock: *mut Clock,
+        traffic: *mut Traffic,
+        frames: u64,
+        batch: u32,
+        removed: *mut u64,
+    ) -> u64;
+    pub(super) fn hpcap_bench_dedup_size() -> usize;
+    pub(super) fn hpcap_bench_dedup_memory(settings: *const DedupSettings) -> u64;
+    pub(super) fn hpcap_bench_dedup_init(
+        dedup: *mut Dedup,
+        settings: *const DedupSettings,
+        memory: *mut u8,
+    ) -> i32;
     pub(super) fn hpcap_bench_clock_scale() -> u64;
     pub(super) fn hpcap_bench_harvest(
         nic: *mut Nic,

@@ -40,15 +40,15 @@ fn listener(id: u64) -> hpcap_listener {
 }
 
 /// Time that this thread has run on a processor: what others take of it does not count.
-struct Stopwatch(u64);
+pub(super) struct Stopwatch(u64);
 
 impl Stopwatch {
-    fn start() -> Self {
+    pub(super) fn start() -> Self {
         Self(thread_ns())
     }
 
     #[allow(clippy::cast_precision_loss, reason = "nanoseconds of seconds")]
-    fn ns_per_frame(&self, frames: u64) -> f64 {
+    pub(super) fn ns_per_frame(&self, frames: u64) -> f64 {
         (thread_ns() - self.0) as f64 / frames as f64
     }
 }
@@ -65,7 +65,7 @@ fn thread_ns() -> u64 {
     ns
 }
 
-fn full(taken: u64, frames: u64) -> Result<()> {
+pub(super) fn full(taken: u64, frames: u64) -> Result<()> {
     if taken == frames {
         return Ok(());
     }
@@ -122,6 +122,16 @@ impl InC {
     /// The kind of pages that the ring is in.
     pub(super) fn pages(&self) -> &'static str {
         self.pages
+    }
+
+    /// Its memory, for a loop that just writes there, and how much it is.
+    pub(super) fn memory(&mut self) -> (*mut u8, u64) {
+        (self.memory.ring_base(), self.ring_bytes)
+    }
+
+    /// The producer, for a loop of another kind.
+    pub(super) fn as_ptr(&mut self) -> *mut ffi::Ring {
+        self.ring.as_mut_ptr().cast()
     }
 
     /// The producer; returns nanoseconds a frame.

@@ -5,6 +5,8 @@
 //! them in batches, stamp each with the same clock, and write to memory of the same kind and
 //! size. The ring has one lossless listener that keeps up.
 
+pub mod advrx;
+mod dedup;
 mod ffi;
 mod loops;
 mod nic;
@@ -14,6 +16,7 @@ use hpcap::units::Bytes;
 
 use crate::process::check_interrupted;
 use crate::report::{Figure, Pairs, Report, Row, Target, Unit};
+pub use dedup::dedup_cost;
 use loops::{InC, InEngine};
 use nic::{Buffers, Nic};
 

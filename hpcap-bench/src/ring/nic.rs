@@ -20,6 +20,16 @@ impl Buffers {
         let byte = |i: usize| (i.wrapping_mul(0x9e37_79b9) >> 13).to_le_bytes()[0];
         Self((0..DESCRIPTORS * BUFFER_BYTES).map(byte).collect())
     }
+
+    /// The same bytes in each.
+    pub(super) fn alike() -> Self {
+        let mut all = Self::new();
+        let (first, others) = all.0.split_at_mut(BUFFER_BYTES);
+        for buffer in others.chunks_exact_mut(BUFFER_BYTES) {
+            buffer.copy_from_slice(first);
+        }
+        all
+    }
 }
 
 /// Full descriptors, and the clock that stamps what is taken from them.
@@ -51,6 +61,17 @@ impl<'a> Nic<'a> {
             },
             lent: PhantomData,
         }
+    }
+
+    /// The same, for a loop that writes into the frames.
+    pub(super) fn writable(buffers: &'a mut Buffers, len: u16, scale: u64) -> Self {
+        let start = buffers.0.as_mut_ptr();
+        let mut nic = Self::new(buffers, len, scale);
+        for (i, descriptor) in nic.descriptors.iter_mut().enumerate() {
+            // Derived from a pointer that may write, unlike what `new` had.
+            descriptor.data = start.wrapping_add(i * BUFFER_BYTES);
+        }
+        nic
     }
 
     /// What the loops in C work with, and what they leave behind.

@@ -1,0 +1,188 @@
+//! What removal of duplicates costs: the poll loop without it, with it and nothing to remove,
+//! and with every other frame a copy.
+//!
+//! All frames have the same bytes but for a number, which the loop writes into each as the NIC
+//! would have: the buffers come round again and again, and no frame may be an old one.
+
+use std::alloc::{Layout, alloc_zeroed, dealloc};
+
+use hpcap::{Error, Kind, Result};
+
+use super::loops::{InC, Stopwatch, full};
+use super::nic::{Buffers, Nic};
+use super::{Settings, clock_scale, ffi, frames};
+use crate::process::check_interrupted;
+use crate::report::{Pairs, Report, Row, Target, Unit};
+
+/// The window that is measured, for frames of so many bytes.
+const LEN: u16 = 60;
+const WINDOW: ffi::DedupSettings = ffi::DedupSettings {
+    window: 32_768,
+    compare_bytes: 70,
+    age_ns: 2_000_000_000,
+    ignore: 0,
+    action: 1,
+    seed: 1,
+};
+/// What all of it may cost a frame: as much again as the loop without may.
+const TOTAL_NS: f64 = 33.6;
+const MORE_NS: f64 = 16.8;
+/// With half of the frames removed, no slower; but two measurements of the same differ.
+const NOISE_NS: f64 = 1.0;
+
+/// `HPCAP_DEDUP_ALIGN`.
+const ALIGN: usize = 64;
+
+/// An empty window.
+struct Window {
+    dedup: Box<[u64]>,
+    memory: *mut u8,
+    layout: Layout,
+}
+
+impl Window {
+    fn new(settings: ffi::DedupSettings) -> Result<Self> {
+        let full = || Error::new(Kind::Full, "make a window", "there is not enough memory");
+        // SAFETY: only reads the settings.
+        let bytes = unsafe { ffi::hpcap_bench_dedup_memory(&raw const settings) };
+        let bytes = usize::try_from(bytes).map_err(|_| full())?;
+        assert!(bytes > 0, "{settings:?}");
+        let layout = Layout::from_size_align(bytes, ALIGN).map_err(|_| full())?;
+        // SAFETY: the layout is not empty.
+        let memory = unsafe { alloc_zeroed(layout) };
+        if memory.is_null() {
+            return Err(full());
+        }
+        // SAFETY: returns a constant.
+        let words = unsafe { ffi::hpcap_bench_dedup_size() }.div_ceil(8);
+        let mut dedup = vec![0_u64; words].into_boxed_slice();
+        let at = dedup.as_mut_ptr().cast();
+        // SAFETY: `at` and `memory` have the sizes and alignments that C asked for.
+        let result = unsafe { ffi::hpcap_bench_dedup_init(at, &raw const settings, memory) };
+        assert_eq!(result, 0, "{settings:?}");
+        Ok(Self {
+            dedup,
+            memory,
+            layout,
+        })
+    }
+}
+
+impl Drop for Window {
+    fn drop(&mut self) {
+        // SAFETY: allocated with this layout; nobody uses it any more.
+        unsafe { dealloc(self.memory, self.layout) }
+    }
+}
+
+/// One way to run the loop.
+struct Loop {
+    window: Option<Window>,
+    traffic: ffi::Traffic,
+}
+
+impl Loop {
+    fn new(settings: Option<ffi::DedupSettings>, half: bool) -> Result<Self> {
+        Ok(Self {
+            window: settings.map(Window::new).transpose()?,
+            traffic: ffi::Traffic {
+                next: 0,
+                first: 0,
+                random: 0x9e37_79b9_7f4a_7c15,
+                copies: 0,
+                half: half.into(),
+                reserved: 0,
+            },
+        })
+    }
+
+    /// Returns nanoseconds a frame, removed or not.
+    fn run(&mut self, ring: &mut InC, nic: &mut Nic<'_>, settings: &Settings) -> Result<f64> {
+        let frames = frames(settings, LEN);
+        let (ring, traffic) = (ring.as_ptr(), &raw mut self.traffic);
+        let window = self.window.as_mut();
+        let window = window.map_or(std::ptr::null_mut(), |w| w.dedup.as_mut_ptr().cast());
+        let copies = self.traffic.copies;
+        let mut removed = 0;
+        let watch = Stopwatch::start();
+        // SAFETY: an initialised ring, and a window whose memory is owned by `self`; the buffers of
+        // `nic` are writable, and nobody else looks at them meanwhile.
+        let taken = nic.with(|nic, clock| unsafe {
+            ffi::hpcap_bench_dedup(
+                ring,
+                window,
+                nic,
+                clock,
+                traffic,
+                frames,
+                settings.batch,
+                &raw mut removed,
+            )
+        });
+        let ns = watch.ns_per_frame(frames);
+        full(taken, frames)?;
+        let copies = self.traffic.copies - copies;
+        if self.window.is_some() && removed != copies {
+            let why = format!("{removed} frames removed, {copies} were copies");
+            return Err(Error::new(Kind::Format, "remove duplicates", why));
+        }
+        Ok(ns)
+    }
+}
+
+/// What it costs a frame of 60 bytes.
+///
+/// # Errors
+/// When there is not enough memory, or the wrong frames were removed.
+pub fn dedup_cost(settings: &Settings, report: &mut Report) -> Result<()> {
+    let mut buffers = Buffers::alike();
+    let mut nic = Nic::writable(&mut buffers, LEN, clock_scale(settings));
+    let mut ring = InC::new(settings.ring_bytes, 1, 0)?;
+    let blind = ffi::DedupSettings {
+        ignore: 0xf,
+        ..WINDOW
+    };
+    let mut off = Loop::new(None, false)?;
+    let mut on = Loop::new(Some(WINDOW), false)?;
+    let mut half = Loop::new(Some(WINDOW), true)?;
+    let mut ignoring = Loop::new(Some(blind), false)?;
+    let mut pairs = [(); 3].map(|()| Pairs::new(Unit::NsPerFrame));
+    for round in 0..=settings.runs {
+        check_interrupted()?;
+        let without = off.run(&mut ring, &mut nic, settings)?;
+        let with = on.run(&mut ring, &mut nic, settings)?;
+        let copies = half.run(&mut ring, &mut nic, settings)?;
+        let blindly = ignoring.run(&mut ring, &mut nic, settings)?;
+        if round > 0 {
+            pairs[0].add(with, without);
+            pairs[1].add(copies, with);
+            pairs[2].add(blindly, with);
+        }
+    }
+    let [with, copies, blindly] = pairs;
+    report.add(Row::new("60 bytes, duplicates not looked for", with.peer()));
+    report.add(
+        with.row("60 bytes, no duplicates among them", "not looked for")
+            .target(Target::AtMost(TOTAL_NS))
+            .note("window 32768, 70 bytes, 2 s"),
+    );
+    report.add(
+        Row::new(
+            "looking for duplicates",
+            with.each(|with, without| with - without),
+        )
+        .target(Target::AtMost(MORE_NS)),
+    );
+    report.add(
+        copies
+            .row("60 bytes, half of them duplicates", "no duplicates")
+            .target(Target::AtMost(with.ours().median + NOISE_NS))
+            .note("copies of one of the last 64, at random"),
+    );
+    report.add(
+        blindly
+            .row("60 bytes, TTL, sum, VLAN, MAC ignored", "nothing ignored")
+            .target(Target::AtMost(TOTAL_NS)),
+    );
+    Ok(())
+}
