@@ -7,6 +7,7 @@
 #
 #   scripts/kernels.sh fetch 6.1|6.12|all    what is missing; quick and offline when all is there
 #   scripts/kernels.sh update 6.1|6.12|all   the same, but looks for newer packages too
+#   scripts/kernels.sh symbols 6.1|6.12|all  for debuggers: downloads almost 1 GB a kernel
 #   scripts/kernels.sh path 6.1|6.12         prints the folder of a kernel; fails when it is not there
 #
 # A kernel's folder, ${HPCAP_KERNELS:-target/kernels}/6.1:
@@ -18,6 +19,7 @@
 #   modules/    what is in /lib/modules/RELEASE, without drivers that no virtual machine has
 #   headers/    the folder for make -C to build modules with (KDIR)
 #   source/     the distribution's source of drivers/net/ethernet/intel/ixgbe and ixgbevf
+#   vmlinux     with `symbols`: the kernel with its symbols and lines
 #
 # Any folder with release, vmlinuz and modules/ can be booted (vmlab run --kernel FOLDER).
 set -euo pipefail
@@ -235,6 +237,29 @@ fetch() {
 	exec 9>&-
 }
 
+# The kernel with its symbols, of exactly the version that is there.
+fetch_symbols() {
+	local series=$1 release version deb
+	if [ -s "$KERNELS/$series/vmlinux" ]; then
+		return 0
+	fi
+	release=$(cat "$KERNELS/$series/release")
+	version=$(awk -v name="linux-image-$release" '$1 == name { print $2 }' "$KERNELS/$series/versions")
+	work=$(mktemp -d "$KERNELS/.work.XXXXXX")
+	# shellcheck disable=SC2064 # the folder of now
+	trap "rm -rf '$work'" EXIT
+	deb=$(download "linux-image-$release-dbg=$version") ||
+		die "the symbols of $release cannot be downloaded (what apt-get said is above)
+  If there is a newer kernel: scripts/kernels.sh update $series"
+	say "unpacking the symbols of $release"
+	# The rest of it is modules.
+	dpkg-deb --fsys-tarfile "$deb" |
+		tar -x -O --wildcards "*/usr/lib/debug/boot/vmlinux-$release" >"$work/vmlinux"
+	[ -s "$work/vmlinux" ] || die "the package of symbols has no vmlinux"
+	mv "$work/vmlinux" "$KERNELS/$series/vmlinux"
+	rm -rf "$work"
+}
+
 check_series() {
 	local known
 	for known in "${SERIES[@]}"; do
@@ -245,7 +270,7 @@ check_series() {
 
 main() {
 	local action=${1:-} wanted=${2:-} series
-	[ $# = 2 ] || die "usage: scripts/kernels.sh fetch|update|path ${SERIES[*]/%/|}all" 2
+	[ $# = 2 ] || die "usage: scripts/kernels.sh fetch|update|symbols|path ${SERIES[*]/%/|}all" 2
 	local all=("$wanted")
 	[ "$wanted" = all ] && all=("${SERIES[@]}")
 	for series in "${all[@]}"; do
@@ -255,11 +280,15 @@ main() {
 		case $action in
 		fetch) fetch "$series" false ;;
 		update) fetch "$series" true ;;
+		symbols)
+			fetch "$series" false
+			fetch_symbols "$series"
+			;;
 		path)
 			complete "$series" || die "Linux $series is not there: scripts/kernels.sh fetch $series"
 			realpath "$KERNELS/$series"
 			;;
-		*) die "'$action' is not an action; they are: fetch, update, path" 2 ;;
+		*) die "'$action' is not an action; they are: fetch, update, symbols, path" 2 ;;
 		esac
 	done
 }

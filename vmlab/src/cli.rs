@@ -1,15 +1,21 @@
 //! The command line of `vmlab`.
 
+mod debugger;
+
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use hpcap::units::{parse_duration, parse_size};
+use hpcap_engine::source::SourceSpec;
 
-use crate::kernel::Kernel;
-use crate::machine::{Hugepages, Machine, Trouble, command};
+use crate::kernel::{Kernel, build_folder};
+use crate::machine::{Hugepages, Machine, NicSpec, Trouble, command};
+use crate::traffic::{Lab, proof};
+use debugger::Debugger;
 
 /// Runs programs in a virtual machine with a real kernel and software NICs.
 #[derive(Debug, Parser)]
@@ -30,7 +36,18 @@ enum Action {
     ///
     /// Exit code: that of the command; 1 when the machine failed (an oops, a warning of the kernel,
     /// the time limit), which is said on standard error; 2 for a wrong command line.
-    Run(Run),
+    Run(Box<Run>),
+    /// Proves that recordings have every frame that a NIC was sent.
+    ///
+    /// Compares RAW files byte for byte with the frames that the record names, and what is missing
+    /// with the gaps in the files. Exit code: 0 proven, 1 not, 2 for a wrong command line.
+    Prove {
+        /// What the lab wrote of a NIC: nicN.record.json.
+        record: PathBuf,
+        /// The RAW files, or folders of them.
+        #[arg(required = true)]
+        raw: Vec<PathBuf>,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -38,6 +55,18 @@ struct Run {
     /// The kernel: a series such as 6.1 or 6.12 (scripts/kernels.sh fetch), or a folder.
     #[arg(long, default_value = "6.1")]
     kernel: String,
+    /// A NIC: 82599, 82599vf, or none; repeatable. An address may follow:
+    /// 82599,mac=02:00:00:00:00:01. The first is at PCI address 00:08.0.
+    #[arg(long, value_name = "NIC", value_parser = parse_nic)]
+    nic: Vec<WantedNic>,
+    /// Frames for every NIC, as soon as its interface is up: gen:size=60,count=1000000,
+    /// pcap:FILE... (docs/sources.md). Without it, `lab traffic start SPEC` in the guest.
+    #[arg(long, value_name = "SPEC")]
+    traffic: Option<SourceSpec>,
+    /// Frames are sent as fast as possible, whether the NIC has room or not. Without it, a source
+    /// with a rate keeps to it, and one without waits for room.
+    #[arg(long, requires = "traffic")]
+    flood: bool,
     /// Memory of the guest.
     #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = parse_size)]
     mem: u64,
@@ -50,8 +79,8 @@ struct Run {
     /// A disk of this size with ext4, at /data in the guest.
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     disk: Option<u64>,
-    /// The folder that is /out in the guest; made when it is missing. The kernel's messages are
-    /// written to its file console.log.
+    /// The folder that is /out in the guest; made when it is missing. What the kernel said is
+    /// written to its file console.log, what became of each frame to nicN.record.json.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// How long the machine may live.
@@ -66,7 +95,11 @@ struct Run {
     /// Prints what the kernel says, on standard error.
     #[arg(long, short)]
     verbose: bool,
-    /// Afterwards, a shell in the guest.
+    /// Waits for gdb on this TCP port before the kernel starts, and says how to attach it. There is
+    /// no time limit then.
+    #[arg(long, value_name = "PORT", num_args = 0..=1, default_missing_value = "1234", require_equals = true)]
+    gdb: Option<u16>,
+    /// Afterwards, a shell in the guest. There is no time limit then.
     #[arg(long)]
     keep: bool,
     /// What runs in the guest.
@@ -85,11 +118,20 @@ fn parse_hugepages(text: &str) -> Result<Hugepages, String> {
     Ok(Hugepages { size, count })
 }
 
+/// What `--nic` says; `none` is for scripts that always say something.
+#[derive(Debug, Clone, Copy)]
+struct WantedNic(Option<NicSpec>);
+
+fn parse_nic(text: &str) -> hpcap::Result<WantedNic> {
+    NicSpec::parse(text).map(WantedNic)
+}
+
 /// The program.
 #[must_use]
 pub fn main() -> ExitCode {
     match Cli::parse().action {
         Action::Run(run) => run.run(),
+        Action::Prove { record, raw } => ExitCode::from(proof::run(&record, &raw)),
     }
 }
 
@@ -106,7 +148,40 @@ impl Run {
     }
 
     fn in_machine(&self) -> Result<i32, Trouble> {
-        let guest = self.machine()?.boot()?;
+        let folder = match &self.out {
+            Some(out) => out.clone(),
+            None => build_folder()?.join("vmlab"),
+        };
+        let made = std::fs::create_dir_all(&folder);
+        made.map_err(|e| Trouble::Host(format!("{}: {e}", folder.display())))?;
+        let machine = self.machine()?;
+        let (machine, lab) = self.with_nics(machine, &folder)?;
+        let code = self.in_guest(machine, &lab);
+        if self.out.is_some() {
+            // Also when the machine failed: then it is wanted most.
+            lab.finish(&folder).map_err(host)?;
+        }
+        code
+    }
+
+    fn in_guest(&self, mut machine: Machine, lab: &Lab) -> Result<i32, Trouble> {
+        let debugger = match self.gdb {
+            Some(port) => Some(Debugger::prepare(machine.kernel(), port)?),
+            None => None,
+        };
+        if let (Some(port), Some(debugger)) = (self.gdb, &debugger) {
+            machine = machine.debugger(port);
+            debugger.invite();
+        }
+        let guest = machine.boot()?;
+        if let Some(debugger) = &debugger {
+            debugger.follow(&guest)?;
+        }
+        if self.traffic.is_some() {
+            for nic in 0..self.nics().count() {
+                lab.start(nic, None, self.flood).map_err(host)?;
+            }
+        }
         let mut code = 0;
         if !self.command.is_empty() {
             let running = guest.start(&command(self.command.clone()))?;
@@ -120,11 +195,30 @@ impl Run {
         Ok(code)
     }
 
+    fn nics(&self) -> impl Iterator<Item = NicSpec> {
+        self.nic.iter().filter_map(|wanted| wanted.0)
+    }
+
+    fn with_nics(
+        &self,
+        mut machine: Machine,
+        folder: &Path,
+    ) -> Result<(Machine, Arc<Lab>), Trouble> {
+        let mut lab = Lab::new(self.traffic.clone(), folder);
+        for nic in self.nics() {
+            machine = machine.lab_nic(nic, &mut lab).map_err(host)?;
+        }
+        let lab = Arc::new(lab);
+        let machine = machine.handler(Arc::clone(&lab) as Arc<_>);
+        Ok((machine, lab))
+    }
+
     fn machine(&self) -> Result<Machine, Trouble> {
+        let endless = self.keep || self.gdb.is_some();
         let mut machine = Machine::new(Kernel::find(&self.kernel)?)?
             .memory(self.mem)
             .cpus(self.smp)
-            .limit((!self.keep).then_some(self.timeout));
+            .limit((!endless).then_some(self.timeout));
         for pages in &self.hugepages {
             machine = machine.hugepages(*pages);
         }
@@ -138,13 +232,13 @@ impl Run {
             machine = machine.modules(folder);
         }
         if let Some(out) = &self.out {
-            let made = std::fs::create_dir_all(out);
-            made.map_err(|e| Trouble::Host(format!("{}: {e}", out.display())))?;
             machine = machine.out(out).log(out.join("console.log"));
         }
-        if self.verbose {
-            machine = machine.log("/dev/stderr");
-        }
-        Ok(machine)
+        Ok(machine.verbose(self.verbose))
     }
+}
+
+/// What the library of hpcap says, as trouble of a machine.
+fn host(e: hpcap::Error) -> Trouble {
+    Trouble::Host(e.to_string())
 }

@@ -12,6 +12,7 @@ mod command;
 mod disks;
 mod port;
 mod root;
+pub mod symbols;
 
 use std::convert::Infallible;
 use std::fs;

@@ -6,7 +6,9 @@
 mod console;
 mod cpio;
 mod disk;
+mod elf;
 mod initramfs;
+mod nics;
 mod qemu;
 mod running;
 mod terminal;
@@ -20,6 +22,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use nics::{Model, NicSpec};
 pub use running::{Guest, Output, Running, command};
 pub use trouble::Trouble;
 
@@ -56,6 +59,7 @@ pub struct Machine {
     debugger: Option<u16>,
     tolerated: Vec<String>,
     log: Option<PathBuf>,
+    verbose: bool,
 }
 
 impl fmt::Debug for Machine {
@@ -96,6 +100,7 @@ impl Machine {
             debugger: None,
             tolerated: Vec::new(),
             log: None,
+            verbose: false,
         })
     }
 
@@ -198,10 +203,17 @@ impl Machine {
         self
     }
 
-    /// Where everything that the kernel says is written.
+    /// A file that gets everything that the kernel says.
     #[must_use]
     pub fn log(mut self, file: impl Into<PathBuf>) -> Self {
         self.log = Some(file.into());
+        self
+    }
+
+    /// Everything that the kernel says goes to standard error, too.
+    #[must_use]
+    pub fn verbose(mut self, verbose: bool) -> Self {
+        self.verbose = verbose;
         self
     }
 

@@ -15,7 +15,15 @@ use vmlab::control::{Pace, Request, SOCKET};
 #[command(name = "lab", version)]
 struct Cli {
     #[command(subcommand)]
-    ask: Ask,
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    #[command(flatten)]
+    Ask(Ask),
+    /// Prints where the modules of hpcap are in memory, as commands for gdb, as they are loaded.
+    Symbols,
 }
 
 #[derive(Debug, Subcommand)]
@@ -98,7 +106,19 @@ fn main() -> ExitCode {
         eprintln!("lab: {e}");
         return ExitCode::FAILURE;
     }
-    match ask(&Cli::parse().ask.into()) {
+    let question = match Cli::parse().action {
+        Action::Ask(question) => question.into(),
+        Action::Symbols => {
+            return match vmlab::guest::symbols::follow() {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(e) => {
+                    eprintln!("lab: symbols: {e}");
+                    ExitCode::FAILURE
+                }
+            };
+        }
+    };
+    match ask(&question) {
         Ok(Ok(Value::Null)) => ExitCode::SUCCESS,
         Ok(Ok(answer)) => {
             println!("{answer:#}");

@@ -7,6 +7,7 @@ use std::process::Command;
 
 use super::Trouble;
 use super::cpio::Archive;
+use super::elf;
 use crate::guest::{SETUP, Setup};
 use crate::kernel::modules::Tree;
 
@@ -30,7 +31,8 @@ pub(super) fn make(first: &Path, tree: &Tree, mut setup: Setup) -> Result<Vec<u8
         archive.folder(folder);
     }
     archive.device("/dev/console", (5, 1));
-    archive.copy(first, "/init").map_err(host)?;
+    let program = std::fs::read(first).and_then(elf::without_sections);
+    archive.file("/init", &program.map_err(host)?);
     for library in libraries(first)? {
         archive
             .copy(&library, &library.to_string_lossy())

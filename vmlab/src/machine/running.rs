@@ -43,8 +43,9 @@ pub struct Output {
 
 /// A command that runs in a guest. It runs on when this is dropped.
 #[derive(Debug)]
-pub struct Running<'a> {
-    guest: &'a Guest,
+pub struct Running {
+    host: Arc<Host>,
+    watch: Arc<Watch>,
     id: u32,
     events: Receiver<Event>,
 }
@@ -111,10 +112,7 @@ pub(super) fn boot(machine: Machine) -> Result<Guest, Trouble> {
         interrupts: machine.interrupts.1.try_clone().map_err(os)?.into(),
         nics,
     };
-    let watch = Arc::new(Watch::new(
-        machine.tolerated.clone(),
-        machine.log.as_deref(),
-    )?);
+    let watch = Arc::new(Watch::new(&machine)?);
     let (qemu, console, errors) = Qemu::start(&machine, files)?;
     // Only QEMU holds the other ends now, so that its end is seen.
     let Machine {
@@ -249,7 +247,7 @@ impl Guest {
     ///
     /// # Errors
     /// The machine's trouble.
-    pub fn start(&self, command: &Command) -> Result<Running<'_>, Trouble> {
+    pub fn start(&self, command: &Command) -> Result<Running, Trouble> {
         let body = serde_json::to_vec(command).map_err(|e| Trouble::host(e.to_string()))?;
         let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
         *next += 1;
@@ -262,7 +260,8 @@ impl Guest {
         };
         match self.host.send(Kind::Run, id, &body) {
             Ok(()) => Ok(Running {
-                guest: self,
+                host: Arc::clone(&self.host),
+                watch: Arc::clone(&self.watch),
                 id,
                 events,
             }),
@@ -343,7 +342,7 @@ pub fn command(args: Vec<String>) -> Command {
     }
 }
 
-impl Running<'_> {
+impl Running {
     /// Hands the output on until the command ends; returns its exit code.
     ///
     /// # Errors
@@ -384,13 +383,13 @@ impl Running<'_> {
                 }
                 Ok(Event::Ended(code)) => return Ok(code),
                 Err(RecvTimeoutError::Timeout) => {
-                    let _ = self.guest.host.send(Kind::Kill, self.id, &[]);
+                    let _ = self.host.send(Kind::Kill, self.id, &[]);
                     let limit = limit.unwrap_or_default();
-                    return Err(self.guest.watch.took_too_long("the command", limit));
+                    return Err(self.watch.took_too_long("the command", limit));
                 }
                 Err(RecvTimeoutError::Disconnected) => {
-                    self.guest.watch.wait_for_end(END);
-                    return Err(self.guest.watch.explain());
+                    self.watch.wait_for_end(END);
+                    return Err(self.watch.explain());
                 }
             }
         }

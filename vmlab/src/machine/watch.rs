@@ -2,16 +2,16 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::{ChildStderr, ChildStdout};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::Trouble;
 use super::console::{Log, Severity};
 use super::qemu::Life;
 use super::running::spawn;
+use super::{Machine, Trouble};
 
 /// After the first fatal line: for the lines that say where it was.
 const LAST_WORDS: Duration = Duration::from_secs(3);
@@ -24,6 +24,7 @@ pub(super) struct Watch {
     seen: Mutex<Seen>,
     changed: Condvar,
     file: Option<File>,
+    verbose: bool,
 }
 
 #[derive(Debug, Default)]
@@ -37,18 +38,19 @@ struct Seen {
 }
 
 impl Watch {
-    pub(super) fn new(tolerated: Vec<String>, file: Option<&Path>) -> Result<Self, Trouble> {
-        let create = |path: &Path| {
+    pub(super) fn new(machine: &Machine) -> Result<Self, Trouble> {
+        let create = |path: &PathBuf| {
             File::create(path).map_err(|e| Trouble::host(format!("{}: {e}", path.display())))
         };
-        let seen = Seen {
-            log: Log::new(tolerated),
-            ..Seen::default()
-        };
+        let log = Log::new(machine.tolerated.clone());
         Ok(Self {
-            seen: Mutex::new(seen),
+            seen: Mutex::new(Seen {
+                log,
+                ..Seen::default()
+            }),
             changed: Condvar::new(),
-            file: file.map(create).transpose()?,
+            file: machine.log.as_ref().map(create).transpose()?,
+            verbose: machine.verbose,
         })
     }
 
@@ -82,9 +84,12 @@ impl Watch {
         let mut line = Vec::new();
         let mut doomed = false;
         while matches!(console.read_until(b'\n', &mut line), Ok(1..)) {
+            // The log in memory decides; these are for reading.
             if let Some(mut file) = self.file.as_ref() {
-                // The log in memory decides; this is for reading.
                 let _ = file.write_all(&line);
+            }
+            if self.verbose {
+                let _ = io::stderr().write_all(&line);
             }
             let trouble = self.lock().log.add(&String::from_utf8_lossy(&line));
             line.clear();

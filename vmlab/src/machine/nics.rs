@@ -1,0 +1,144 @@
+//! NICs as a command line names them.
+
+use std::str::FromStr;
+use std::sync::Arc;
+
+use hpcap::{Error, Result};
+
+use super::Machine;
+use crate::nic::pf::Pf;
+use crate::nic::vf::Vf;
+use crate::pci::shared::Shared;
+use crate::traffic::Lab;
+
+const EXPECTED: &str =
+    "expected 82599, 82599vf or none, with options such as ,mac=02:00:00:00:00:01";
+
+/// A NIC to put into a machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NicSpec {
+    /// What it is.
+    pub model: Model,
+    /// Its address; one by its number where there is none.
+    pub mac: Option<[u8; 6]>,
+}
+
+/// What a NIC is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Model {
+    /// An 82599, whole: the driver is ixgbe.
+    Physical,
+    /// A virtual function of an 82599: the driver is ixgbevf.
+    Virtual,
+}
+
+impl NicSpec {
+    /// Reads `82599`, `82599vf`, `82599,mac=02:00:00:00:00:01`; nothing for `none`.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`](hpcap::Kind::Usage) for anything else.
+    pub fn parse(text: &str) -> Result<Option<Self>> {
+        if text == "none" {
+            return Ok(None);
+        }
+        let bad = || Error::usage(format!("NIC {text:?}"), EXPECTED);
+        let mut parts = text.split(',');
+        let model = match parts.next() {
+            Some("82599") => Model::Physical,
+            Some("82599vf") => Model::Virtual,
+            _ => return Err(bad()),
+        };
+        let mut spec = Self { model, mac: None };
+        for option in parts {
+            match option.split_once('=') {
+                Some(("mac", mac)) if spec.mac.is_none() => {
+                    spec.mac = Some(parse_mac(mac).ok_or_else(bad)?);
+                }
+                _ => return Err(bad()),
+            }
+        }
+        Ok(Some(spec))
+    }
+}
+
+impl FromStr for NicSpec {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let bad = || Error::usage(format!("NIC {text:?}"), EXPECTED);
+        Self::parse(text)?.ok_or_else(bad)
+    }
+}
+
+/// An address of one card: not that of a group, and not none.
+fn parse_mac(text: &str) -> Option<[u8; 6]> {
+    let mut mac = [0; 6];
+    let mut parts = text.split(':');
+    for byte in &mut mac {
+        let part = parts.next().filter(|part| part.len() == 2)?;
+        *byte = u8::from_str_radix(part, 16).ok()?;
+    }
+    let usable = parts.next().is_none() && mac[0] & 1 == 0 && mac != [0; 6];
+    usable.then_some(mac)
+}
+
+impl Machine {
+    /// Puts another NIC into the machine, and into the lab, which brings its traffic.
+    ///
+    /// # Errors
+    /// When there can be no thread for its traffic.
+    pub fn lab_nic(self, spec: NicSpec, lab: &mut Lab) -> Result<Self> {
+        let number = u8::try_from(self.nics.len()).unwrap_or(u8::MAX);
+        // The second bit says that nobody was given this address.
+        let mac = spec.mac.unwrap_or([0x02, 0x82, 0x59, 0x90, 0, number]);
+        let interrupts = Box::new(self.interrupts());
+        Ok(match spec.model {
+            Model::Physical => {
+                let nic = Arc::new(Shared::new(Pf::new(mac, interrupts)));
+                lab.add(&nic)?;
+                self.nic(nic)
+            }
+            Model::Virtual => {
+                let nic = Arc::new(Shared::new(Vf::new(mac, interrupts)));
+                lab.add(&nic)?;
+                self.nic(nic)
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nics_are_what_they_are_called() {
+        let parsed = |text| NicSpec::parse(text).unwrap();
+        assert_eq!(parsed("none"), None);
+        let plain = NicSpec {
+            model: Model::Physical,
+            mac: None,
+        };
+        assert_eq!(parsed("82599"), Some(plain));
+        let virtual_ = NicSpec {
+            model: Model::Virtual,
+            mac: Some([2, 0, 0, 0, 0, 0xfe]),
+        };
+        assert_eq!(parsed("82599vf,mac=02:00:00:00:00:fe"), Some(virtual_));
+        for wrong in [
+            "",
+            "82598",
+            "82599,",
+            "82599,mac",
+            "82599,mac=1",
+            "82599,mac=02:00:00:00:00:0",
+            "82599,mac=02:00:00:00:00:01:02",
+            "82599,mac=01:00:00:00:00:01",
+            "82599,mac=00:00:00:00:00:00",
+            "82599,mac=02:00:00:00:00:01,mac=02:00:00:00:00:01",
+            "none,mac=02:00:00:00:00:01",
+        ] {
+            assert!(NicSpec::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+}

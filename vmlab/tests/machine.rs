@@ -1,0 +1,313 @@
+//! Virtual machines: commands and their output, and every way that a machine can go wrong. Each
+//! boots a kernel, which takes seconds.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use vmlab::control::{Handler, Request};
+use vmlab::kernel::Kernel;
+use vmlab::machine::{Guest, Hugepages, Machine, Trouble};
+
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// The kernel, or None when this host cannot boot any and need not.
+fn kernel(name: &str) -> Option<Kernel> {
+    let qemu = Command::new("qemu-system-x86_64").arg("--version").output();
+    let found = match qemu {
+        Ok(_) => Kernel::find(name).map_err(|trouble| trouble.to_string()),
+        Err(e) => Err(format!("qemu-system-x86_64: {e}")),
+    };
+    match found {
+        Ok(kernel) => Some(kernel),
+        Err(why) if std::env::var_os("HPCAP_REQUIRE_VM").is_some() => panic!("{why}"),
+        Err(why) => {
+            println!("skipped: virtual machines; {why}");
+            None
+        }
+    }
+}
+
+fn machine(kernel: Kernel) -> Machine {
+    Machine::new(kernel).unwrap().limit(Some(LIMIT))
+}
+
+fn run(guest: &Guest, script: &str) -> vmlab::machine::Output {
+    guest.run(&["sh", "-c", script], LIMIT).unwrap()
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}
+
+/// What most users see: the program, its streams, its exit code, its folder.
+fn vmlab(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_vmlab"))
+        .args(args)
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn output_and_exit_codes_come_back_as_they_are_on_both_kernels() {
+    for name in ["6.1", "6.12"] {
+        let Some(kernel) = kernel(name) else { return };
+        let release = kernel.release.clone();
+        let guest = machine(kernel).boot().unwrap();
+        let out = run(&guest, "uname -r; echo wrong >&2; exit 7");
+        assert_eq!((out.code, text(&out.stderr)), (7, "wrong\n"));
+        assert_eq!(text(&out.stdout).trim_end(), release);
+        // Every byte, and more than any buffer on the way holds.
+        let out = run(&guest, "seq 300000; kill -9 $$");
+        assert_eq!(out.code, 128 + 9);
+        let expected: String = (1..=300_000).map(|n| format!("{n}\n")).collect();
+        assert!(text(&out.stdout) == expected, "{} bytes", out.stdout.len());
+        // What a command leaves behind does not hold it up.
+        let out = run(&guest, "echo first; (sleep 1; echo late) & exit 3");
+        assert_eq!((out.code, text(&out.stdout)), (3, "first\n"));
+        let out = guest.run(&["/no/such/program"], LIMIT).unwrap();
+        assert_eq!(out.code, 127);
+        assert!(text(&out.stderr).contains("/no/such/program"), "{out:?}");
+        guest.shutdown().unwrap();
+    }
+}
+
+#[test]
+fn the_guest_has_the_hosts_files_modules_disk_and_hugepages() {
+    for name in ["6.1", "6.12"] {
+        let Some(kernel) = kernel(name) else { return };
+        let out = tempfile::tempdir().unwrap();
+        fs::write(out.path().join("input"), "from the host").unwrap();
+        let machine = machine(kernel).out(out.path()).disk(1 << 30);
+        let guest = machine
+            .hugepages(Hugepages {
+                size: 2 << 20,
+                count: 16,
+            })
+            .boot()
+            .unwrap();
+        let own = Path::new(env!("CARGO_BIN_EXE_vmlab"));
+        let script = format!(
+            "set -e
+             test \"$(cat /out/input)\" = 'from the host'
+             echo 'from the guest' > /out/output
+             dd if=/dev/zero of=/data/file bs=1M count=8 oflag=direct status=none
+             test \"$(cat /proc/sys/vm/nr_hugepages)\" = 16
+             grep -q ' /dev/hugepages hugetlbfs' /proc/mounts
+             cmp /hpcap/bin/vmlab {own}
+             modprobe veth
+             ip link add one type veth peer name two
+             ip link set lo down
+             echo mine > /etc/hostname.vmlab",
+            own = own.display(),
+        );
+        let done = run(&guest, &script);
+        assert_eq!(done.code, 0, "{}", text(&done.stderr));
+        guest.shutdown().unwrap();
+        let written = fs::read_to_string(out.path().join("output")).unwrap();
+        assert_eq!(written, "from the guest\n");
+        assert!(
+            !Path::new("/etc/hostname.vmlab").exists(),
+            "the guest wrote on the host"
+        );
+    }
+}
+
+#[test]
+fn a_program_in_the_guest_asks_the_host() {
+    struct Counting;
+    impl Handler for Counting {
+        fn handle(&self, request: &Request) -> Result<Value, String> {
+            match request {
+                Request::Counts { nic: Some(n) } => Ok(json!({ "nic": n })),
+                Request::TrafficStop { .. } => Ok(Value::Null),
+                // Longer than the other questions of the test, which must not wait for it.
+                Request::TrafficWait { .. } => {
+                    std::thread::sleep(Duration::from_secs(1));
+                    Ok(json!("waited"))
+                }
+                other => Err(format!("cannot do {other:?}")),
+            }
+        }
+    }
+    let Some(kernel) = kernel("6.1") else { return };
+    let guest = machine(kernel).handler(Arc::new(Counting)).boot().unwrap();
+    let out = run(
+        &guest,
+        "lab traffic wait & sleep 0.2; lab counts --nic 3; wait",
+    );
+    assert_eq!(
+        (out.code, text(&out.stdout)),
+        (0, "{\n  \"nic\": 3\n}\n\"waited\"\n")
+    );
+    let out = run(&guest, "lab traffic stop");
+    assert_eq!((out.code, text(&out.stdout)), (0, ""));
+    let out = run(&guest, "lab fault link-flap 10");
+    assert_eq!((out.code, out.stdout.len()), (1, 0));
+    assert!(text(&out.stderr).contains("LinkFlap") || text(&out.stderr).contains("link-flap"));
+    guest.shutdown().unwrap();
+}
+
+#[test]
+fn a_command_that_takes_too_long_is_killed_and_the_machine_goes_on() {
+    let Some(kernel) = kernel("6.1") else { return };
+    let guest = machine(kernel).boot().unwrap();
+    let slow = guest.run(&["sleep", "1000"], Duration::from_millis(200));
+    assert!(matches!(slow, Err(Trouble::TimeLimit { .. })), "{slow:?}");
+    let out = run(&guest, "sleep 0.2; pidof sleep; echo $?");
+    assert_eq!(text(&out.stdout), "1\n", "the command still runs");
+    guest.shutdown().unwrap();
+}
+
+#[test]
+fn a_machine_that_takes_too_long_is_ended() {
+    if kernel("6.1").is_none() {
+        return;
+    }
+    let started = Instant::now();
+    let out = vmlab(&["run", "--timeout", "100ms", "--", "true"]);
+    assert_eq!(out.status.code(), Some(1));
+    assert!(
+        text(&out.stderr).contains("time limit: the machine took longer"),
+        "{out:?}"
+    );
+    assert!(started.elapsed() < Duration::from_secs(60));
+}
+
+#[test]
+fn a_panic_ends_the_machine_and_is_shown() {
+    for name in ["6.1", "6.12"] {
+        if kernel(name).is_none() {
+            return;
+        }
+        let script = "echo before; sleep 0.5; echo c > /proc/sysrq-trigger; sleep 100";
+        let out = vmlab(&[
+            "run",
+            "--kernel",
+            name,
+            "--timeout",
+            "2m",
+            "--",
+            "sh",
+            "-c",
+            script,
+        ]);
+        assert_eq!(
+            (out.status.code(), text(&out.stdout)),
+            (Some(1), "before\n")
+        );
+        let said = text(&out.stderr);
+        assert!(said.contains("the guest's kernel complained"), "{said}");
+        assert!(said.contains("sysrq: Trigger a crash"), "{said}");
+    }
+}
+
+#[test]
+fn a_warning_of_the_kernel_fails_a_command_that_succeeds() {
+    let Some(kernel) = kernel("6.1") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let module = build_module(&kernel, folder.path());
+    let insmod = format!("insmod {} && echo done", module.display());
+    let guest = machine(kernel.clone()).boot().unwrap();
+    let out = run(&guest, &insmod);
+    assert_eq!((out.code, text(&out.stdout)), (0, "done\n"));
+    let Err(Trouble::Kernel(lines)) = guest.shutdown() else {
+        panic!("the warning was not seen");
+    };
+    let said = lines.join("\n");
+    assert!(
+        said.contains("WARNING: ") && said.contains("warns_on_purpose"),
+        "{said}"
+    );
+
+    // The same, where it is known.
+    let known = machine(kernel)
+        .tolerate("cut here")
+        .tolerate("WARNING: ")
+        .tolerate("Call Trace");
+    let guest = known.boot().unwrap();
+    assert_eq!(run(&guest, &insmod).code, 0);
+    guest.shutdown().unwrap();
+}
+
+/// A module that says WARN while it is loaded.
+fn build_module(kernel: &Kernel, folder: &Path) -> std::path::PathBuf {
+    let source = "\
+#include <linux/module.h>
+static int __init warns_on_purpose(void)
+{
+\tWARN(1, \"on purpose\");
+\treturn 0;
+}
+module_init(warns_on_purpose);
+MODULE_LICENSE(\"GPL\");
+";
+    fs::write(folder.join("warns.c"), source).unwrap();
+    fs::write(folder.join("Kbuild"), "obj-m := warns.o\n").unwrap();
+    let mut make = Command::new("make");
+    make.arg("-C").arg(kernel.folder.join("headers")).arg("-s");
+    make.arg(format!("M={}", folder.display()))
+        .arg("CONFIG_DEBUG_INFO_BTF_MODULES=");
+    let made = make.arg("modules").output().unwrap();
+    assert!(made.status.success(), "{}", text(&made.stderr));
+    folder.join("warns.ko")
+}
+
+#[test]
+fn nothing_is_left_behind_when_the_program_is_killed() {
+    if kernel("6.1").is_none() {
+        return;
+    }
+    let out = tempfile::tempdir().unwrap();
+    let folder = out.path().to_str().unwrap();
+    let mut program = Command::new(env!("CARGO_BIN_EXE_vmlab"));
+    program.args(["run", "--disk", "1G", "--out", folder, "--", "sh", "-c"]);
+    program.arg("echo > /out/up; sleep 1000");
+    let mut child = program.spawn().unwrap();
+    let marked = format!("path={folder},");
+    wait_for(|| out.path().join("up").exists());
+    assert_eq!(processes_with(&marked), 1);
+    // SIGKILL: it cannot clean up.
+    child.kill().unwrap();
+    child.wait().unwrap();
+    wait_for(|| processes_with(&marked) == 0);
+}
+
+/// How many QEMUs have this in their command lines.
+fn processes_with(part: &str) -> usize {
+    let entries = fs::read_dir("/proc").unwrap().flatten();
+    let lines = entries.filter_map(|entry| fs::read(entry.path().join("cmdline")).ok());
+    let qemu = lines.filter(|line| line.starts_with(b"qemu") || line.starts_with(b"/usr/bin/qemu"));
+    qemu.filter(|line| String::from_utf8_lossy(line).contains(part))
+        .count()
+}
+
+fn wait_for(done: impl Fn() -> bool) {
+    let started = Instant::now();
+    while !done() {
+        assert!(started.elapsed() < LIMIT, "waited too long");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn what_is_wrong_on_the_command_line_is_said() {
+    for args in [
+        &["run"][..],
+        &["run", "--hugepages", "4M:1", "--", "true"],
+        &["run", "--mem", "much", "--", "true"],
+        &["run", "--timeout", "soon", "--", "true"],
+    ] {
+        let out = vmlab(args);
+        assert_eq!(out.status.code(), Some(2), "{args:?}");
+        assert!(!out.stderr.is_empty());
+    }
+    let out = vmlab(&["run", "--kernel", "/no/such/kernel", "--", "true"]);
+    assert_eq!(out.status.code(), Some(1));
+    assert!(text(&out.stderr).contains("/no/such/kernel"), "{out:?}");
+}
