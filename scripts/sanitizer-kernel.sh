@@ -82,8 +82,8 @@ build() {
 	rm -rf "$new"
 	mkdir -p "$new/tree"
 	tar -C "$new/tree" -xf "$TARBALL" --strip-components=1
-	configure "$new/tree" "$new/headers" "$flavour" >"$log" 2>&1 || {
-		tail -n 20 "$log" >&2
+	(configure "$new/tree" "$new/headers" "$flavour") >"$log" 2>&1 || {
+		tail -n 5 "$log" >&2
 		die "the configuration failed; all of it is in $log"
 	}
 	say "building (its output goes to $log)"
