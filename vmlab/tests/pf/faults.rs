@@ -62,7 +62,7 @@ fn a_stalled_nic_writes_nothing_and_misses_frames() {
     );
     driver.nic.flush();
     assert!(driver.take(0).is_empty());
-    assert_eq!(driver.vectors(), []);
+    assert!(driver.vectors().is_empty());
     assert_eq!(driver.read(Register::RXMPC, 0), 2);
     driver.nic.stall(false);
     assert_eq!(driver.take(0).len(), 10);
@@ -84,6 +84,6 @@ fn a_device_that_was_pulled_out_is_all_ones() {
     assert_eq!(driver.nic.receive(&frame(0, 60)), Outcome::Down);
     driver.nic.set_link(false);
     driver.nic.flush();
-    assert_eq!(driver.vectors(), []);
+    assert!(driver.vectors().is_empty());
     assert!(driver.take(0).is_empty());
 }

@@ -111,10 +111,10 @@ fn frames_in_the_packet_buffer_are_gone_after_a_reset() {
     }
     let other = to_queue(&mut driver, 1, 20);
     driver.nic.receive(&other);
-    assert_eq!(driver.nic.take_discarded(), []);
+    assert!(driver.nic.take_discarded().is_empty());
     driver.write(Register::CTRL, 0, bits::CTRL_RST);
     assert_eq!(driver.nic.take_discarded(), [(0, 5), (1, 1)]);
-    assert_eq!(driver.nic.take_discarded(), []);
+    assert!(driver.nic.take_discarded().is_empty());
     let counts = driver.nic.counts();
     assert_eq!(
         counts.delivered, 21,

@@ -100,7 +100,7 @@ fn nothing_is_written_while_the_function_may_not() {
     );
     driver.nic.flush();
     assert!(driver.take(0).is_empty());
-    assert_eq!(driver.vectors(), []);
+    assert!(driver.vectors().is_empty());
     driver.nic.config_write(0x04, 2, 0x0006);
     assert_eq!(driver.take(0).len(), 1);
     assert_eq!(driver.vectors(), [0]);
@@ -132,17 +132,17 @@ fn interrupts_come_once_for_a_burst_and_again_when_they_are_enabled() {
     for i in 0..5 {
         driver.nic.receive(&frame(i, 60));
     }
-    assert_eq!(driver.vectors(), [], "not before the flush");
+    assert!(driver.vectors().is_empty(), "not before the flush");
     driver.nic.flush();
     assert_eq!(driver.vectors(), [0]);
     driver.nic.receive(&frame(5, 60));
     driver.nic.flush();
-    assert_eq!(driver.vectors(), [], "masked by itself");
+    assert!(driver.vectors().is_empty(), "masked by itself");
     driver.write(Register::EIMS_EX, 0, 1);
     assert_eq!(driver.vectors(), [0]);
     driver.write(Register::EIMS_EX, 0, 1);
     driver.nic.flush();
-    assert_eq!(driver.vectors(), [], "nothing new");
+    assert!(driver.vectors().is_empty(), "nothing new");
     driver.write(Register::EICS_EX, 0, 1);
     assert_eq!(driver.vectors(), [0], "the driver's own");
 }

@@ -122,7 +122,7 @@ fn the_cable_can_be_pulled_out() {
     );
     driver.write(Register::EICR, 0, bits::EICR_LSC);
     driver.nic.set_link(false);
-    assert_eq!(driver.vectors(), [], "no change");
+    assert!(driver.vectors().is_empty(), "no change");
     driver.nic.set_link(true);
     assert_eq!(driver.vectors(), [1]);
     assert_eq!(driver.read(Register::LINKS, 0), bits::LINKS_UP_10G);
