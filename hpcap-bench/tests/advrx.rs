@@ -1,0 +1,356 @@
+//! The harvest of `kmod/core/advrx.h`: a NIC that writes whatever it likes into the descriptors
+//! that it owns, and a driver that takes and gives back whatever it likes.
+
+use std::collections::VecDeque;
+
+use hpcap_bench::ring::advrx::{Descriptor, Ring, SLOT_BYTES};
+use proptest::prelude::*;
+
+/// Bits of the upper half of a descriptor (82599 datasheet 7.1.6.2).
+const DD: u64 = 1 << 0;
+const EOP: u64 = 1 << 1;
+const IPE: u64 = 1 << 31;
+/// Slots of the longest frame.
+const CHAIN: usize = 8;
+
+/// What the NIC puts on its ring.
+#[derive(Debug, Clone)]
+enum Sent {
+    /// A good frame of so many bytes.
+    Frame(usize),
+    /// Damaged: one of the error bits, by number.
+    ErrorBit(usize, u32),
+    /// One whose checksum is wrong: as good as any.
+    WrongChecksum(usize),
+    /// A descriptor, not full, without an end.
+    NoEnd(usize),
+    /// A descriptor that says it has so many bytes.
+    Length(u16),
+    /// Longer than any frame can be: so many full descriptors before the last.
+    TooLong(usize),
+}
+
+/// What the driver and the NIC do in turn.
+#[derive(Debug, Clone)]
+enum Step {
+    /// The NIC writes so many descriptors, as far as it owns them.
+    Write(usize),
+    /// The driver looks, for so many frames, and gives back so many hundredths of them.
+    Take(usize, usize),
+}
+
+fn sent() -> impl Strategy<Value = Sent> {
+    let len = prop_oneof![
+        4 => 1..=1514_usize,
+        1 => (1..=7_usize, -1..=1_isize).prop_map(|(n, d)| (n * SLOT_BYTES).saturating_add_signed(d)),
+        2 => 1..=CHAIN * SLOT_BYTES,
+    ];
+    prop_oneof![
+        12 => len.clone().prop_map(Sent::Frame),
+        1 => (len.clone(), 24..30_u32).prop_map(|(len, bit)| Sent::ErrorBit(len, bit)),
+        1 => len.prop_map(Sent::WrongChecksum),
+        1 => (0..SLOT_BYTES).prop_map(Sent::NoEnd),
+        1 => prop_oneof![Just(0_u16), 2049..=u16::MAX].prop_map(Sent::Length),
+        1 => (CHAIN..CHAIN + 4).prop_map(Sent::TooLong),
+    ]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        (1..40_usize).prop_map(Step::Write),
+        (1..=256_usize, 0..=100_usize).prop_map(|(n, used)| Step::Take(n, used)),
+    ]
+}
+
+/// The NIC, and what it expects the driver to find.
+struct Nic {
+    count: usize,
+    /// Descriptors that it wrote, and those that it was given, since the beginning.
+    written: usize,
+    given: usize,
+    /// Descriptors of frames that are on their way, with a frame that is whole at their end.
+    waiting: VecDeque<(Vec<u8>, u64, Option<Found>)>,
+    frames: VecDeque<(Vec<u8>, u32)>,
+    errors: u64,
+    serial: u32,
+}
+
+/// What a frame is to the driver once its last descriptor is there.
+enum Found {
+    Frame(Vec<u8>, u32),
+    Damaged,
+}
+
+impl Nic {
+    fn new(ring: &Ring, count: usize) -> Self {
+        Self {
+            count,
+            written: 0,
+            given: ring.tail() as usize,
+            waiting: VecDeque::new(),
+            frames: VecDeque::new(),
+            errors: 0,
+            serial: 0,
+        }
+    }
+
+    fn bytes(&mut self, len: usize) -> Vec<u8> {
+        self.serial = self
+            .serial
+            .wrapping_mul(1_664_525)
+            .wrapping_add(1_013_904_223);
+        let start = self.serial;
+        (0..len as u32)
+            .map(|i| (start.wrapping_add(i.wrapping_mul(2_654_435_761)) >> 24) as u8)
+            .collect()
+    }
+
+    fn queue(&mut self, sent: &Sent) {
+        let (len, bits) = match *sent {
+            Sent::Frame(len) => (len, 0),
+            Sent::ErrorBit(len, bit) => (len, 1 << bit),
+            Sent::WrongChecksum(len) => (len, IPE),
+            Sent::NoEnd(len) => {
+                let bytes = self.bytes(len);
+                let high = DD | (len as u64) << 32;
+                return self.waiting.push_back((bytes, high, Some(Found::Damaged)));
+            }
+            Sent::Length(len) => {
+                let high = DD | EOP | u64::from(len) << 32;
+                return self.waiting.push_back((vec![], high, Some(Found::Damaged)));
+            }
+            Sent::TooLong(slots) => (slots * SLOT_BYTES + 1, 0),
+        };
+        let bytes = self.bytes(len);
+        let mut parts: Vec<_> = bytes.chunks(SLOT_BYTES).collect();
+        let last = parts.pop().expect("a frame has bytes");
+        for part in parts {
+            self.waiting
+                .push_back((part.to_vec(), DD | (SLOT_BYTES as u64) << 32, None));
+        }
+        let damaged = bits & !IPE != 0 || len > CHAIN * SLOT_BYTES;
+        let found = if damaged {
+            Found::Damaged
+        } else {
+            Found::Frame(bytes.clone(), self.serial)
+        };
+        self.waiting.push_back((
+            last.to_vec(),
+            DD | EOP | bits | (last.len() as u64) << 32,
+            Some(found),
+        ));
+    }
+
+    /// Writes a descriptor, when there is something to write and a descriptor is its own.
+    fn write(&mut self, ring: &mut Ring) -> bool {
+        if self.written == self.given || self.waiting.is_empty() {
+            return false;
+        }
+        let at = self.written % self.count;
+        let armed = Descriptor {
+            low: ring.address(at),
+            high: 0,
+        };
+        assert_eq!(ring.descriptor(at), armed, "descriptor {at} is not armed");
+        let (bytes, high, found) = self.waiting.pop_front().expect("not empty");
+        // A hash in the last descriptor, and of a type; sometimes none.
+        let low = match &found {
+            Some(Found::Frame(_, hash)) if hash & 1 == 1 => u64::from(*hash) << 32 | 3,
+            Some(Found::Frame(_, hash)) => u64::from(*hash) << 32,
+            _ => 0,
+        };
+        ring.write_back(at, &bytes, Descriptor { low, high });
+        self.written += 1;
+        match found {
+            Some(Found::Frame(bytes, hash)) => self
+                .frames
+                .push_back((bytes, if hash & 1 == 1 { hash } else { 0 })),
+            Some(Found::Damaged) => self.errors += 1,
+            None => {}
+        }
+        true
+    }
+
+    /// The tail register is written.
+    fn give(&mut self, tail: u32) {
+        let ahead = (tail as usize + self.count - self.given % self.count) % self.count;
+        self.given += ahead;
+        assert!(
+            self.given - self.written < self.count,
+            "the tail has overtaken the NIC"
+        );
+    }
+}
+
+/// Looks, compares, gives back `used` frames. Returns the number of frames that were there, and
+/// of damaged ones that were reported.
+fn take(ring: &mut Ring, nic: &mut Nic, n: usize, used: usize) -> (usize, u64) {
+    let batch = ring.harvest(n);
+    assert!(batch.frames.len() <= n);
+    for (i, frame) in batch.frames.iter().enumerate() {
+        assert!(
+            nic.frames.get(i) == Some(frame),
+            "frame {i} is not what was sent"
+        );
+    }
+    let used = batch.frames.len() * used / 100;
+    let released = ring.release(used);
+    let bytes: usize = nic.frames.drain(..used).map(|(bytes, _)| bytes.len()).sum();
+    assert_eq!(released.bytes, bytes as u64);
+    if let Some(tail) = released.tail {
+        nic.give(tail);
+    }
+    (batch.frames.len(), batch.errors)
+}
+
+fn run(count: usize, chunk_shift: u32, sent: &[Sent], steps: &[Step]) {
+    let mut ring = Ring::new(count, chunk_shift);
+    let mut nic = Nic::new(&ring, count);
+    let mut errors = 0;
+    for frame in sent {
+        nic.queue(frame);
+    }
+    for step in steps {
+        match *step {
+            Step::Write(n) => (0..n).for_each(|_| _ = nic.write(&mut ring)),
+            Step::Take(n, used) => errors += take(&mut ring, &mut nic, n, used).1,
+        }
+        assert!(errors <= nic.errors, "a damaged frame was counted twice");
+    }
+    // Everything comes to its end, whatever happened before.
+    for _ in 0..10 * (nic.waiting.len() + nic.frames.len() + 10) {
+        while nic.write(&mut ring) {}
+        errors += take(&mut ring, &mut nic, 256, 100).1;
+        if nic.waiting.is_empty() && nic.frames.is_empty() && errors == nic.errors {
+            return;
+        }
+    }
+    panic!(
+        "{} descriptors and {} frames are left, {errors} of {} damaged ones were counted",
+        nic.waiting.len(),
+        nic.frames.len(),
+        nic.errors
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1500))]
+
+    /// Each frame once, in order, byte for byte, with its hash; each damaged one counted once;
+    /// every descriptor armed with its own slot before the NIC owns it again.
+    #[test]
+    fn what_was_sent_is_harvested(
+        order in 6..9_u32,
+        chunk in 1..8_u32,
+        sent in prop::collection::vec(sent(), 1..120),
+        steps in prop::collection::vec(step(), 0..80),
+    ) {
+        run(1 << order, chunk.min(order), &sent, &steps);
+    }
+}
+
+/// What a frame of one byte more or less than so many slots does at every place of the ring.
+#[test]
+fn frames_go_over_the_end_of_the_ring_and_of_chunks() {
+    for len in [
+        SLOT_BYTES,
+        SLOT_BYTES + 1,
+        3 * SLOT_BYTES - 1,
+        CHAIN * SLOT_BYTES,
+    ] {
+        run(64, 2, &vec![Sent::Frame(len); 200], &[]);
+    }
+}
+
+/// A harvest that did not get all that was there begins with the rest.
+#[test]
+fn frames_that_do_not_fit_the_bounce_buffer_come_next() {
+    let mut ring = Ring::new(64, 1);
+    let mut nic = Nic::new(&ring, 64);
+    for _ in 0..7 {
+        nic.queue(&Sent::Frame(CHAIN * SLOT_BYTES));
+    }
+    while nic.write(&mut ring) {}
+    assert_eq!(
+        take(&mut ring, &mut nic, 256, 100),
+        (4, 0),
+        "there is room for four"
+    );
+    assert_eq!(take(&mut ring, &mut nic, 256, 100), (3, 0));
+}
+
+/// Frames that are not released are offered again; a damaged one among them is counted once.
+#[test]
+fn what_is_not_released_comes_again() {
+    let mut ring = Ring::new(64, 4);
+    let mut nic = Nic::new(&ring, 64);
+    for sent in [
+        Sent::Frame(60),
+        Sent::Frame(61),
+        Sent::ErrorBit(62, 24),
+        Sent::Frame(63),
+    ] {
+        nic.queue(&sent);
+    }
+    while nic.write(&mut ring) {}
+    assert_eq!(take(&mut ring, &mut nic, 256, 0), (3, 1));
+    assert_eq!(take(&mut ring, &mut nic, 256, 34), (3, 0));
+    assert_eq!(take(&mut ring, &mut nic, 1, 0), (1, 0));
+    assert_eq!(take(&mut ring, &mut nic, 256, 100), (2, 0));
+    assert_eq!(take(&mut ring, &mut nic, 256, 100), (0, 0));
+}
+
+/// The NIC fills its ring with one frame that never ends: it is damaged, and the ring goes on.
+#[test]
+fn a_frame_without_an_end_does_not_stop_the_ring() {
+    let mut ring = Ring::new(64, 4);
+    let mut nic = Nic::new(&ring, 64);
+    let full = Descriptor {
+        low: 0,
+        high: DD | (SLOT_BYTES as u64) << 32,
+    };
+    for i in 0..62 {
+        ring.write_back(i, &[], full);
+        nic.written += 1;
+        assert_eq!(take(&mut ring, &mut nic, 256, 100), (0, 0), "{i}");
+    }
+    ring.write_back(62, &[], full);
+    nic.written += 1;
+    assert_eq!(take(&mut ring, &mut nic, 256, 100), (0, 1));
+    nic.queue(&Sent::Frame(100));
+    assert!(nic.write(&mut ring), "the NIC got its descriptors back");
+    assert_eq!(take(&mut ring, &mut nic, 256, 100), (1, 0));
+}
+
+/// A register write is not worth it for a few descriptors.
+#[test]
+fn descriptors_are_given_back_64_at_a_time() {
+    let mut ring = Ring::new(256, 4);
+    let mut nic = Nic::new(&ring, 256);
+    let mut tails = Vec::new();
+    for _ in 0..200 {
+        nic.queue(&Sent::Frame(60));
+        assert!(nic.write(&mut ring));
+        let batch = ring.harvest(256);
+        assert_eq!(batch.frames.len(), 1);
+        tails.extend(ring.release(1).tail);
+    }
+    assert_eq!(tails, [63, 127, 191]);
+}
+
+/// A device that writes a descriptor that it does not own is not believed.
+#[test]
+fn the_harvest_does_not_go_around_the_ring() {
+    let mut ring = Ring::new(64, 4);
+    for i in 0..64 {
+        ring.write_back(
+            i,
+            &[1],
+            Descriptor {
+                low: 0,
+                high: DD | EOP | 1 << 32,
+            },
+        );
+    }
+    assert_eq!(ring.harvest(256).frames.len(), 63);
+}
