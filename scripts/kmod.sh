@@ -160,15 +160,15 @@ verify_hooks() {
 		fi
 	done < <(manifest "$driver")
 	# And nowhere else: a patch that matches too much.
-	while read -r file count; do
-		found=$(grep -ow 'hpcap_[a-z_]*' "$place/$file" | wc -l)
-		[ "$found" = "$count" ] || {
-			echo "kmod: $driver of $release: $file has $found hooks, not $count: a patch in" \
-				"kmod/$driver fits in a place that the manifest does not name"
-			wrong=1
-		}
-	done < <(manifest "$driver" | awk '{ sum[$2] += $4 ~ /^"?hpcap_/ ? $5 : 0 }
-		END { for (file in sum) print file, sum[file] }')
+	while read -r file text; do
+		found=$(grep -ow -- "$text" "$place/$file" | wc -l)
+		count=$(manifest "$driver" | awk -v file="$file" -v text="$text" \
+			'$2 == file && $4 == text { sum += $5 } END { print sum + 0 }')
+		[ "$found" -gt "$count" ] || continue
+		echo "kmod: $driver of $release: $file has $text $found times, the manifest names $count" \
+			"places: a patch in kmod/$driver fits in another one, too"
+		wrong=1
+	done < <(cd "$place" && grep -ow 'hpcap_[a-z_]*' ./*.[ch] | sed 's#^\./##; s/:/ /' | sort -u)
 	return $wrong
 } >&2
 
@@ -176,8 +176,7 @@ verify_hooks() {
 patch_driver() {
 	local driver=$1 from=$2 to=$3 patch files key stamp=$3.stamp said
 	[ -e "$from/$driver/Makefile" ] || die "$from: it has no $driver"
-	key=$(cat "$from/$driver"/*.[ch] "$from/$driver/Makefile" "kmod/$driver"/{*.cocci,manifest} \
-		scripts/kmod.sh | sha256sum)
+	key=$(cat "$from/$driver"/*.[ch] "$from/$driver/Makefile" "kmod/$driver"/{*.cocci,manifest} | sha256sum)
 	[ ! -d "$to" ] || [ "$(cat "$stamp" 2>/dev/null)" != "$key" ] || return 0
 	rm -rf "$to" "$stamp"
 	cp -r "$from/$driver" "$to"
@@ -199,9 +198,9 @@ patch_driver() {
 
 # The kernel's build of one part.
 make_part() {
-	local part=$1 dir=$PWD/$out/tree/$1 extra=() other
+	local part=$1 dir=$out/tree/$1 extra=() other
 	for other in "$out"/tree/*/Module.symvers; do
-		[ ! -e "$other" ] || [ "$other" -ef "$dir/Module.symvers" ] || extra+=("$PWD/$other")
+		[ ! -e "$other" ] || [ "$other" -ef "$dir/Module.symvers" ] || extra+=("$other")
 	done
 	[ "$variant" != -check ] || extra_flags=(W=1 C=2)
 	# Without BTF of the modules, which needs the kernel's image beside its headers.
@@ -261,42 +260,47 @@ build() {
 	done
 }
 
-find_kernel
-out=${out:-$TARGET/kmod/$release$variant}
-mkdir -p "$out" "$TARGET/kmod"
-# Who comes second waits, and then finds nothing to do.
-exec 9>"$out/.lock"
-flock 9
+# One function: the shell has read all of it before anything runs.
+main() {
+	local inputs driver pid from modules=()
+	find_kernel
+	out=$(realpath -m "${out:-$TARGET/kmod/$release$variant}")
+	mkdir -p "$out" "$TARGET/kmod"
+	# Who comes second waits, and then finds nothing to do.
+	exec 9>"$out/.lock"
+	flock 9
 
-# Everything that the result depends on.
-inputs=$(
-	{
-		echo "$release $headers $variant $source" "$(stat -c '%s %Y' "$source")"
-		find kmod scripts/kmod.sh -type f ! -path '*/model/*' -print0 | sort -z | xargs -0 sha256sum
-		[ ! -d "$source" ] || cat "$source/$INTEL"/{ixgbe,ixgbevf}/*.[ch]
-		stat -c '%s %Y' "$headers/Module.symvers" "$headers/.config"
-	} 2>/dev/null | sha256sum
-)
-modules=()
-if [ "$action" = patch ] || [ "$(cat "$out/.stamp" 2>/dev/null)" != "$inputs" ]; then
-	rm -f "$out/.stamp"
-	exec 8>"$TARGET/kmod/.source-lock"
-	flock 8
-	from=$(pristine)
-	exec 8>&-
-	mkdir -p "$out/patched"
-	for driver in "${DRIVERS[@]}"; do
-		patch_driver "$driver" "$from" "$out/patched/$driver" &
-		modules+=($!)
-	done
-	for pid in "${modules[@]}"; do
-		wait "$pid" || exit 1
-	done
-	if [ "$action" = patch ]; then
-		printf '%s\n' "${DRIVERS[@]/#/$out/patched/}"
-		exit 0
+	# Everything that the result depends on.
+	inputs=$(
+		{
+			echo "$release $headers $variant $source" "$(stat -c '%s %Y' "$source")"
+			find kmod scripts/kmod.sh -type f ! -path '*/model/*' -print0 | sort -z | xargs -0 sha256sum
+			[ ! -d "$source" ] || cat "$source/$INTEL"/{ixgbe,ixgbevf}/*.[ch]
+			stat -c '%s %Y' "$headers/Module.symvers" "$headers/.config"
+		} 2>/dev/null | sha256sum
+	)
+	if [ "$action" = patch ] || [ "$(cat "$out/.stamp" 2>/dev/null)" != "$inputs" ]; then
+		rm -f "$out/.stamp"
+		exec 8>"$TARGET/kmod/.source-lock"
+		flock 8
+		from=$(pristine)
+		exec 8>&-
+		mkdir -p "$out/patched"
+		for driver in "${DRIVERS[@]}"; do
+			patch_driver "$driver" "$from" "$out/patched/$driver" &
+			modules+=($!)
+		done
+		for pid in "${modules[@]}"; do
+			wait "$pid" || exit 1
+		done
+		if [ "$action" = patch ]; then
+			printf '%s\n' "${DRIVERS[@]/#/$out/patched/}"
+			exit 0
+		fi
+		build
+		echo "$inputs" >"$out/.stamp"
 	fi
-	build
-	echo "$inputs" >"$out/.stamp"
-fi
-ls -1 "$out"/*.ko
+	realpath --relative-to . "$out"/*.ko
+}
+
+main
