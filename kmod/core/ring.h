@@ -505,7 +505,7 @@ static inline int hpcap_ring_push(struct hpcap_ring *r, const struct hpcap_frame
 	}
 	to = hpcap_ring_at(r, r->head);
 	memcpy(to, &rec, sizeof(rec));
-	memcpy(to + sizeof(rec), f->data, caplen);
+	hpcap_copy(to + sizeof(rec), f->data, caplen);
 	r->last_sec = rec.sec;
 	r->last_nsec = rec.nsec;
 	/* Counted before it is placed: a block that opens behind it has it before itself. */
