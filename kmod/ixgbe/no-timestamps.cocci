@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// An X550 that stamps all frames puts the stamps into their buffers, where they would be recorded.
+@@
+identifier adapter, ifr;
+statement S, S1;
+@@
+ ixgbe_ptp_set_ts_config(struct ixgbe_adapter *adapter, struct ifreq *ifr)
+ {
+ ... when != S
++	if (hpcap_ixgbe_polls(adapter))
++		return -EOPNOTSUPP;
+ S1
+ ... when any
+ }
