@@ -1,0 +1,156 @@
+//! Questions and answers, and who may what.
+
+use hpcap::abi::{self, hpcap_attach};
+use hpcap::queue::connection::Connection;
+use hpcap::{Contract, Kind, Result, Start};
+use nix::unistd::{Uid, chown};
+
+use crate::module::{Module, lossless, request};
+
+/// Somebody without privileges.
+const USER: u32 = 12_345;
+
+fn question(op: u32) -> hpcap_attach {
+    hpcap_attach {
+        magic: abi::HPCAP_ATTACH_MAGIC,
+        abi_version: abi::HPCAP_ABI_VERSION,
+        op,
+        contract: abi::HPCAP_LOSSY,
+        start: abi::HPCAP_START_NEWEST,
+        ..hpcap_attach::zeroed()
+    }
+}
+
+fn refusal(connection: &Connection, question: &hpcap_attach) -> hpcap::Error {
+    connection.ask("try", question).map(drop).unwrap_err()
+}
+
+/// Does `what` in a thread of its own, as [`USER`].
+fn as_user<T: Send>(what: impl FnOnce() -> T + Send) -> T {
+    let become_user = || {
+        // SAFETY: setresuid(2) as a bare system call changes the calling thread alone, and no
+        // memory. The thread ends as the user that it became.
+        let done = unsafe { libc::syscall(libc::SYS_setresuid, USER, USER, USER) };
+        assert_eq!(done, 0);
+        what()
+    };
+    std::thread::scope(|scope| scope.spawn(become_user).join().unwrap())
+}
+
+#[test]
+fn a_program_of_another_version_is_told_both() {
+    let Some(module) = Module::take() else { return };
+    let other = hpcap_attach {
+        abi_version: 4711,
+        ..question(abi::HPCAP_OP_OBSERVE)
+    };
+    let error = refusal(&module.connection(), &other);
+    assert_eq!(error.kind(), Kind::Version);
+    let text = error.to_string();
+    assert!(text.contains("ABI version 4711"), "{text}");
+    assert!(
+        text.contains(&format!("version {}", abi::HPCAP_ABI_VERSION)),
+        "{text}"
+    );
+}
+
+#[test]
+fn what_makes_no_sense_is_refused() {
+    let Some(module) = Module::take() else { return };
+    let attach = question(abi::HPCAP_OP_ATTACH);
+    for wrong in [
+        hpcap_attach {
+            contract: 0,
+            ..attach
+        },
+        hpcap_attach {
+            contract: 3,
+            ..attach
+        },
+        hpcap_attach { start: 0, ..attach },
+        hpcap_attach { start: 4, ..attach },
+    ] {
+        assert_eq!(refusal(&module.connection(), &wrong).kind(), Kind::Usage);
+    }
+    for unknown in [
+        question(0),
+        question(9),
+        hpcap_attach { magic: 1, ..attach },
+    ] {
+        assert_eq!(
+            refusal(&module.connection(), &unknown).kind(),
+            Kind::Version
+        );
+    }
+    assert!(module.queue().listeners().is_empty());
+}
+
+#[test]
+fn a_file_is_one_listener() {
+    let Some(module) = Module::take() else { return };
+    let connection = module.connection();
+    connection
+        .ask("attach", &question(abi::HPCAP_OP_ATTACH))
+        .unwrap();
+    let again = refusal(&connection, &question(abi::HPCAP_OP_ATTACH));
+    assert_eq!(again.kind(), Kind::Busy);
+    assert_eq!(module.queue().listeners().len(), 1);
+    drop(connection);
+    assert!(module.queue().listeners().is_empty());
+}
+
+#[test]
+fn the_33rd_listener_is_refused_and_a_slot_is_free_again() {
+    let Some(module) = Module::take() else { return };
+    let queue = module.queue();
+    let wanted = request(Contract::Lossy, Start::Newest);
+    let attached: Result<Vec<_>> = (0..abi::HPCAP_SLOTS)
+        .map(|_| queue.attach(&wanted))
+        .collect();
+    let mut attached = attached.unwrap();
+    let refused = queue.attach(&wanted).unwrap_err();
+    assert_eq!(refused.kind(), Kind::Full);
+    assert!(refused.to_string().contains("32 slots"), "{refused}");
+    let gone = attached.remove(7).id();
+    let id = queue.attach(&wanted).unwrap().id();
+    assert!(id > gone, "an id is never used again");
+}
+
+#[test]
+fn a_name_is_one_line_of_a_list() {
+    let Some(module) = Module::take() else { return };
+    let connection = module.connection();
+    let named = hpcap_attach {
+        name: [b'\n'; 32],
+        ..question(abi::HPCAP_OP_ATTACH)
+    };
+    connection.ask("attach", &named).unwrap();
+    assert_eq!(module.queue().listeners()[0].program, "?".repeat(31));
+}
+
+#[test]
+fn a_listener_is_killed_by_its_own_user_and_by_root_alone() {
+    let Some(module) = Module::take() else { return };
+    chown(&module.path(), Some(Uid::from_raw(USER)), None).unwrap();
+    let queue = module.queue();
+    let ours = lossless(&queue);
+    let theirs = as_user(|| {
+        module
+            .queue()
+            .attach(&request(Contract::Lossless, Start::File))
+    })
+    .unwrap();
+    assert_eq!(queue.listeners()[1].uid, USER);
+
+    let refused = as_user(|| module.queue().kill(ours.id())).unwrap_err();
+    assert_eq!(refused.kind(), Kind::Permission);
+    assert!(refused.to_string().contains("user 0"), "{refused}");
+    as_user(|| module.queue().kill(theirs.id())).unwrap();
+    queue.kill(ours.id()).unwrap();
+    assert!(queue.listeners().iter().all(|l| l.killed));
+    assert_eq!(queue.kill(4711).unwrap_err().kind(), Kind::NotFound);
+
+    let another = as_user(|| module.device().set_ring(1 << 20, None)).unwrap_err();
+    assert_eq!(another.kind(), Kind::Permission);
+    chown(&module.path(), Some(Uid::from_raw(0)), None).unwrap();
+}

@@ -1,0 +1,208 @@
+//! What can be mapped, and what with it.
+
+use std::fs::OpenOptions;
+use std::os::fd::AsFd;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::PathBuf;
+
+use hpcap::abi;
+use hpcap::memory::{Access, Mapping, Place};
+use hpcap::pages::Pages;
+use hpcap::{Contract, Start};
+use hpcapctl::cli::Ring;
+use nix::errno::Errno;
+use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
+use nix::sys::wait::{WaitStatus, waitpid};
+use nix::unistd::{ForkResult, fork};
+
+use crate::module::{Module, lossless, read_frames, request};
+
+const RING: usize = 8 << 20;
+
+/// Maps and unmaps; what the system says.
+fn try_map(
+    module: &Module,
+    offset: u64,
+    bytes: usize,
+    protection: ProtFlags,
+    flags: MapFlags,
+) -> nix::Result<()> {
+    let device = module.device();
+    let bytes = bytes.try_into().unwrap();
+    // SAFETY: a new mapping at an address of the kernel's choice, which nobody uses.
+    unsafe {
+        let at = mmap(
+            None,
+            bytes,
+            protection,
+            flags,
+            &device,
+            i64::try_from(offset).unwrap(),
+        )?;
+        munmap(at, bytes.get())
+    }
+}
+
+#[test]
+fn only_what_is_there_is_mapped_and_only_for_reading() {
+    let Some(module) = Module::take() else { return };
+    let (queue, ring) = (abi::HPCAP_MMAP_QUEUE, abi::HPCAP_MMAP_RING);
+    let (read, write) = (
+        ProtFlags::PROT_READ,
+        ProtFlags::PROT_READ | ProtFlags::PROT_WRITE,
+    );
+    let (shared, private) = (MapFlags::MAP_SHARED, MapFlags::MAP_PRIVATE);
+    for (offset, bytes, protection, flags, expected) in [
+        (queue, 4096, read, shared, Ok(())),
+        (ring, RING, read, shared, Ok(())),
+        (queue, 1 << 20, read, shared, Err(Errno::EINVAL)),
+        (ring, RING - 4096, read, shared, Err(Errno::EINVAL)),
+        (ring, RING + 4096, read, shared, Err(Errno::EINVAL)),
+        (ring + 4096, RING - 4096, read, shared, Err(Errno::EINVAL)),
+        (4096, 4096, read, shared, Err(Errno::EINVAL)),
+        (queue, 4096, write, shared, Err(Errno::EACCES)),
+        (ring, RING, write, shared, Err(Errno::EACCES)),
+        (queue, 4096, read, private, Err(Errno::EINVAL)),
+        (ring, RING, write, private, Err(Errno::EINVAL)),
+        // Nobody is attached.
+        (
+            abi::HPCAP_MMAP_SLOT,
+            4096,
+            write,
+            shared,
+            Err(Errno::ENOTCONN),
+        ),
+    ] {
+        let done = try_map(&module, offset, bytes, protection, flags);
+        assert_eq!(
+            done, expected,
+            "{bytes} bytes at {offset:#x}, {protection:?}, {flags:?}"
+        );
+    }
+}
+
+#[test]
+fn a_mapped_ring_does_not_become_writable_and_does_not_grow() {
+    let Some(module) = Module::take() else { return };
+    let device = module.device();
+    let place = Place::new(device.as_fd(), abi::HPCAP_MMAP_RING);
+    let ring = Mapping::of(place, RING, Access::Read, "the ring").unwrap();
+    let at = ring.as_ptr().cast::<libc::c_void>();
+    // SAFETY: the mapping is ours and whole; both calls must fail, and then change nothing.
+    unsafe {
+        assert_eq!(
+            libc::mprotect(at, RING, libc::PROT_READ | libc::PROT_WRITE),
+            -1
+        );
+        assert_eq!(Errno::last(), Errno::EACCES);
+        let grown = libc::mremap(at, RING, 2 * RING, libc::MREMAP_MAYMOVE);
+        assert_eq!(grown, libc::MAP_FAILED);
+        assert_eq!(Errno::last(), Errno::EFAULT);
+    }
+}
+
+#[test]
+fn pages_that_were_given_back_come_again() {
+    let Some(module) = Module::take() else { return };
+    module.up(true);
+    read_frames(&mut lossless(&module.queue()), 1000);
+    module.up(false);
+    let device = module.device();
+    for (offset, bytes) in [(abi::HPCAP_MMAP_QUEUE, 4096), (abi::HPCAP_MMAP_RING, RING)] {
+        let place = Place::new(device.as_fd(), offset);
+        let map = Mapping::of(place, bytes, Access::Read, "it").unwrap();
+        // SAFETY: the mapping is that long; nothing is published any more, and the fields that
+        // the poll thread still writes are not in the first KiB.
+        let look = || unsafe { std::slice::from_raw_parts(map.as_ptr(), 1024) }.to_vec();
+        let before = look();
+        // SAFETY: the pages of a shared mapping are given back, and found again where they were.
+        let done = unsafe { libc::madvise(map.as_ptr().cast(), bytes, libc::MADV_DONTNEED) };
+        assert_eq!(done, 0);
+        assert_eq!(look(), before);
+        assert!(before.iter().any(|byte| *byte != 0));
+    }
+}
+
+#[test]
+fn a_child_inherits_the_listener_which_leaves_with_the_last_of_them() {
+    let Some(module) = Module::take() else { return };
+    let queue = module.queue();
+    let mut listener = lossless(&queue);
+    module.up(true);
+    read_frames(&mut listener, 100);
+    let (ready, release) = nix::unistd::pipe().unwrap();
+    // SAFETY: the child calls nothing but read(2) and _exit(2), and reads mapped memory.
+    match unsafe { fork() }.unwrap() {
+        ForkResult::Child => {
+            let published = listener.published();
+            let mut byte = [0];
+            let _ = nix::unistd::read(&ready, &mut byte);
+            // SAFETY: ends the child at once.
+            unsafe { libc::_exit(i32::from(published == 0)) }
+        }
+        ForkResult::Parent { child } => {
+            drop(listener);
+            assert_eq!(queue.listeners().len(), 1, "the child has it still");
+            drop(ready);
+            nix::unistd::write(&release, b"!").unwrap();
+            assert_eq!(waitpid(child, None).unwrap(), WaitStatus::Exited(child, 0));
+            assert!(queue.listeners().is_empty());
+        }
+    }
+}
+
+/// A folder on a disk, whose file system does direct I/O: `$HPCAP_TEST_DISK`, or `/data`, where
+/// `vmlab` has one.
+fn disk() -> Option<PathBuf> {
+    let path = std::env::var_os("HPCAP_TEST_DISK").map_or_else(|| "/data".into(), PathBuf::from);
+    if !path.is_dir() {
+        eprintln!("skipped: no disk at {}", path.display());
+        return None;
+    }
+    Some(path)
+}
+
+#[test]
+fn direct_writes_from_the_ring_to_a_disk() {
+    let Some(module) = Module::take() else { return };
+    let Some(disk) = disk() else { return };
+    for pages in [Pages::Ordinary, Pages::Huge2M] {
+        let queue = "hpcap0".parse().unwrap();
+        let size = RING as u64;
+        hpcapctl::ring::set(&Ring { queue, size, pages }).unwrap();
+        let queue = module.queue();
+        let mut listener = queue
+            .attach(&request(Contract::Lossless, Start::File))
+            .unwrap();
+        module.up(true);
+        let half = size / 2;
+        while listener.available() < half {
+            listener
+                .wait(half, std::time::Duration::from_secs(30))
+                .unwrap();
+        }
+        let path = disk.join("direct");
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .custom_flags(libc::O_DIRECT)
+            .open(&path)
+            .unwrap();
+        let block = listener.block().unwrap();
+        let whole = block.bytes.len() / 4096 * 4096;
+        let written = file.write_at(&block.bytes[..whole], 0).unwrap();
+        assert_eq!(written, whole, "{pages:?}");
+        // Through the page cache, which the write went past.
+        assert_eq!(
+            std::fs::read(&path).unwrap(),
+            &block.bytes[..whole],
+            "{pages:?}"
+        );
+        std::fs::remove_file(&path).unwrap();
+        listener.advance(half);
+        listener.ack().unwrap();
+        module.up(false);
+    }
+}

@@ -1,0 +1,123 @@
+//! Two adapters without a NIC, each with a queue of 10,000 frames of 1,000 bytes a second while
+//! the interfaces are up.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use hpcap::queue::connection::Connection;
+use hpcap::queue::device::{Device, dev_dir, device_path};
+use hpcap::raw::record::Item;
+use hpcap::{Contract, Listener, Queue, QueueName, Request, Start};
+
+const PARAMETERS: &str = "/sys/module/hpcap_testnic/parameters";
+const ARGUMENTS: [&str; 5] = [
+    "hpcap_testnic",
+    "adapters=2",
+    "rate=10000",
+    "size=1000",
+    "up=0",
+];
+
+/// Where the number of a frame stands in it, big endian.
+const NUMBER: std::ops::Range<usize> = 44..52;
+
+/// The test that uses the module now.
+static ONE: Mutex<()> = Mutex::new(());
+
+/// The module, for one test at a time; down and with a ring of 8 MiB when it begins.
+pub(crate) struct Module {
+    _one: MutexGuard<'static, ()>,
+}
+
+impl Module {
+    /// `None` where the tests do not look at the module.
+    pub(crate) fn take() -> Option<Self> {
+        let one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+        if std::env::var("HPCAP_TEST_PRODUCER").as_deref() != Ok("module") {
+            eprintln!("skipped: HPCAP_TEST_PRODUCER is not module");
+            return None;
+        }
+        if !Path::new(PARAMETERS).exists() {
+            let loaded = Command::new("modprobe").args(ARGUMENTS).status().unwrap();
+            assert!(loaded.success(), "modprobe {ARGUMENTS:?}");
+        }
+        let module = Self { _one: one };
+        module.up(false);
+        module.device().set_ring(8 << 20, None).unwrap();
+        Some(module)
+    }
+
+    /// Frames come, or not.
+    pub(crate) fn up(&self, up: bool) {
+        fs::write(format!("{PARAMETERS}/up"), if up { "1" } else { "0" }).unwrap();
+    }
+
+    /// Adapter 1 is pulled out, for good.
+    pub(crate) fn remove_adapter_1(&self) {
+        fs::write(format!("{PARAMETERS}/remove"), "1").unwrap();
+    }
+
+    pub(crate) fn path(&self) -> PathBuf {
+        device_path(&dev_dir(), QueueName::new(0, 0))
+    }
+
+    pub(crate) fn device(&self) -> Device {
+        Device::open(&self.path()).unwrap()
+    }
+
+    pub(crate) fn connection(&self) -> Connection {
+        Connection::to(&self.path()).unwrap()
+    }
+
+    pub(crate) fn queue(&self) -> Queue {
+        Queue::open(QueueName::new(0, 0)).unwrap()
+    }
+}
+
+impl Drop for Module {
+    fn drop(&mut self) {
+        self.up(false);
+    }
+}
+
+pub(crate) fn request(contract: Contract, start: Start) -> Request {
+    Request {
+        contract,
+        start,
+        program: "test".into(),
+    }
+}
+
+pub(crate) fn lossless(queue: &Queue) -> Listener {
+    queue
+        .attach(&request(Contract::Lossless, Start::File))
+        .unwrap()
+}
+
+/// Reads `count` frames, which must be numbered without a hole; their numbers.
+pub(crate) fn read_frames(listener: &mut Listener, count: u64) -> std::ops::Range<u64> {
+    let mut first = None;
+    let mut read = 0;
+    while read < count {
+        let waited = listener
+            .wait(1, std::time::Duration::from_secs(30))
+            .unwrap();
+        assert_eq!(waited, hpcap::Waited::Ready);
+        while let Some(item) = listener.next_record().unwrap() {
+            let Item::Frame(frame) = item else { continue };
+            assert_eq!((frame.len, frame.data.len()), (1000, 1000));
+            let number = u64::from_be_bytes(frame.data[NUMBER].try_into().unwrap());
+            assert_eq!(
+                number,
+                *first.get_or_insert(number) + read,
+                "after {read} frames"
+            );
+            read += 1;
+        }
+        listener.ack().unwrap();
+    }
+    let first = first.unwrap();
+    first..first + read
+}

@@ -1,0 +1,124 @@
+//! Sleeping, and what ends it.
+
+use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use hpcap::abi::{self, hpcap_attach, hpcap_slot};
+use hpcap::memory::{Access, Mapping, Place};
+use hpcap::raw::record::Item;
+use hpcap::{Kind, Queue, QueueName, Reason, Waited};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use crate::module::{Module, lossless, read_frames};
+
+/// Far longer than anything here should take, on a busy machine too.
+const LONG: Duration = Duration::from_secs(30);
+
+#[test]
+fn a_wait_takes_its_time_and_no_longer() {
+    let Some(module) = Module::take() else { return };
+    let mut listener = lossless(&module.queue());
+    // The file's header is there.
+    listener.advance(listener.available());
+    for ms in [0, 30, 250] {
+        let wanted = Duration::from_millis(ms);
+        let start = Instant::now();
+        assert_eq!(listener.wait(1, wanted).unwrap(), Waited::TimedOut);
+        let took = start.elapsed();
+        assert!(
+            took >= wanted && took < wanted + LONG / 2,
+            "{took:?} for {wanted:?}"
+        );
+    }
+}
+
+#[test]
+fn a_killed_listener_wakes() {
+    let Some(module) = Module::take() else { return };
+    let queue = module.queue();
+    let mut listener = lossless(&queue);
+    listener.advance(listener.available());
+    let id = listener.id();
+    let start = Instant::now();
+    let waiter = std::thread::spawn(move || listener.wait(1, 10 * LONG));
+    std::thread::sleep(Duration::from_millis(50));
+    queue.kill(id).unwrap();
+    assert_eq!(waiter.join().unwrap().unwrap_err().kind(), Kind::Killed);
+    assert!(start.elapsed() < LONG);
+}
+
+#[test]
+fn poll_sleeps_until_the_slot_has_what_it_waits_for() {
+    let Some(module) = Module::take() else { return };
+    let connection = module.connection();
+    let attach = hpcap_attach {
+        magic: abi::HPCAP_ATTACH_MAGIC,
+        abi_version: abi::HPCAP_ABI_VERSION,
+        op: abi::HPCAP_OP_ATTACH,
+        contract: abi::HPCAP_LOSSY,
+        start: abi::HPCAP_START_NEWEST,
+        ..hpcap_attach::zeroed()
+    };
+    connection.ask("attach", &attach).unwrap();
+    let place = Place::new(connection.as_fd(), abi::HPCAP_MMAP_SLOT);
+    let slot = Mapping::of(place, abi::HPCAP_SLOT_BYTES, Access::Write, "the slot").unwrap();
+    let queue = module.queue();
+    let goal = queue.page().published() + 100_000;
+    // SAFETY: inside the slot's page and aligned, and it stays mapped; all accesses are atomic.
+    let (wait_off, waiting) = unsafe {
+        let at = |offset: usize| slot.as_ptr().add(offset);
+        (
+            AtomicU64::from_ptr(at(std::mem::offset_of!(hpcap_slot, wait_off)).cast()),
+            AtomicU32::from_ptr(at(std::mem::offset_of!(hpcap_slot, waiting)).cast()),
+        )
+    };
+    wait_off.store(goal, Ordering::Relaxed);
+    let events = |timeout: u16| {
+        let mut fds = [PollFd::new(connection.as_fd(), PollFlags::POLLIN)];
+        poll(&mut fds, PollTimeout::from(timeout)).unwrap();
+        fds[0].revents().unwrap()
+    };
+    assert_eq!(events(50), PollFlags::empty());
+    assert_eq!(
+        waiting.load(Ordering::Relaxed),
+        1,
+        "poll has asked to be woken"
+    );
+    module.up(true);
+    assert_eq!(events(30_000), PollFlags::POLLIN);
+    assert!(queue.page().published() >= goal);
+}
+
+#[test]
+fn listeners_of_an_adapter_that_goes_read_to_the_end() {
+    let Some(module) = Module::take() else { return };
+    let Ok(queue) = Queue::open(QueueName::new(1, 0)) else {
+        panic!("adapter 1 is pulled out once: load the module anew to repeat this test");
+    };
+    let mut listener = lossless(&queue);
+    module.up(true);
+    let numbers = read_frames(&mut listener, 1000);
+    let mut read = numbers.end - numbers.start;
+    module.remove_adapter_1();
+    assert!(!queue.is_running());
+    while listener.wait(1, LONG).unwrap() != Waited::Ended {
+        while let Some(item) = listener.next_record().unwrap() {
+            read += u64::from(matches!(item, Item::Frame(_)));
+        }
+        listener.ack().unwrap();
+    }
+    assert!(listener.ended() && !listener.source_failed() && !listener.producer_died());
+    // Nobody was attached to it before.
+    assert_eq!(listener.ledger().ledger[Reason::Captured].frames, read);
+    let again = queue.attach(&crate::module::request(
+        hpcap::Contract::Lossy,
+        hpcap::Start::Newest,
+    ));
+    assert!(matches!(
+        again.unwrap_err().kind(),
+        Kind::NotFound | Kind::Gone
+    ));
+    // Its memory is still there to read.
+    assert!(listener.published() > 0 && listener.block_entry(0).is_some());
+}
