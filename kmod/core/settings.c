@@ -5,6 +5,7 @@
 #include <linux/kernel.h>
 #include <linux/module.h>
 #include <linux/moduleparam.h>
+#include <linux/mutex.h>
 #include <linux/string.h>
 #include <linux/sysfs.h>
 
@@ -169,18 +170,39 @@ static struct hpcap_settings defaults = {
 	.cpu = -1,
 };
 
+/*
+ * Not kernel_param_lock(): another module may register an adapter while a parameter of its own is
+ * written, and lockdep knows the parameter locks of all modules as one.
+ */
+static DEFINE_MUTEX(defaults_lock);
+
+struct hpcap_settings hpcap_default_settings(void)
+{
+	struct hpcap_settings settings;
+
+	mutex_lock(&defaults_lock);
+	settings = defaults;
+	mutex_unlock(&defaults_lock);
+	return settings;
+}
+
 static int param_set(const char *text, const struct kernel_param *kp)
 {
 	const struct hpcap_setting *setting = kp->arg;
+	int err;
 
-	return setting->parse(text, &defaults);
+	mutex_lock(&defaults_lock);
+	err = setting->parse(text, &defaults);
+	mutex_unlock(&defaults_lock);
+	return err;
 }
 
 static int param_get(char *page, const struct kernel_param *kp)
 {
 	const struct hpcap_setting *setting = kp->arg;
+	struct hpcap_settings settings = hpcap_default_settings();
 
-	return setting->show(page, &defaults);
+	return setting->show(page, &settings);
 }
 
 static const struct kernel_param_ops param_ops = {
@@ -202,14 +224,3 @@ module_param_cb(plain, &param_ops, (void *)&hpcap_setting_plain, 0644);
 MODULE_PARM_DESC(plain, "rings without tags: no file headers, gaps, ledgers (0)");
 module_param_cb(look_back, &param_ops, (void *)&hpcap_setting_look_back, 0644);
 MODULE_PARM_DESC(look_back, "capture while nobody listens, too (0)");
-
-/* Of one moment, although somebody may write another one. */
-struct hpcap_settings hpcap_default_settings(void)
-{
-	struct hpcap_settings settings;
-
-	kernel_param_lock(THIS_MODULE);
-	settings = defaults;
-	kernel_param_unlock(THIS_MODULE);
-	return settings;
-}

@@ -135,8 +135,13 @@ static DEVICE_ATTR_RO(page_bytes);
 /* "running" between hpcap_rxq_start() and hpcap_rxq_stop(), while the interface is up. */
 static ssize_t state_show(struct device *dev, struct device_attribute *attr, char *page)
 {
-	return sysfs_emit(page, "%s\n",
-			  READ_ONCE(hpcap_to_rxq(dev)->rx) ? "running" : "stopped");
+	struct hpcap_rxq *rxq = hpcap_to_rxq(dev);
+	bool running;
+
+	mutex_lock(&rxq->lock);
+	running = rxq->rx;
+	mutex_unlock(&rxq->lock);
+	return sysfs_emit(page, "%s\n", running ? "running" : "stopped");
 }
 
 static DEVICE_ATTR_RO(state);
