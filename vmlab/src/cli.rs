@@ -178,9 +178,7 @@ impl Run {
             debugger.follow(&guest)?;
         }
         if self.traffic.is_some() {
-            for nic in 0..self.nics().count() {
-                lab.start(nic, None, self.flood).map_err(host)?;
-            }
+            lab.begin(self.flood).map_err(host)?;
         }
         let mut code = 0;
         if !self.command.is_empty() {

@@ -11,6 +11,7 @@ mod initramfs;
 mod nics;
 mod qemu;
 mod running;
+mod session;
 mod terminal;
 mod trouble;
 mod watch;
@@ -23,7 +24,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use nics::{Model, NicSpec};
-pub use running::{Guest, Output, Running, command};
+pub use running::{Guest, Output};
+pub use session::{Running, command};
 pub use trouble::Trouble;
 
 use crate::control::{Handler, Nobody};

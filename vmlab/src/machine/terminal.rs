@@ -8,7 +8,8 @@ use std::thread;
 use nix::sys::termios::{SetArg, Termios, cfmakeraw, tcgetattr, tcsetattr};
 
 use super::Trouble;
-use super::running::{Guest, command};
+use super::running::Guest;
+use super::session::command;
 
 /// Keys go to the guest as they are typed, until this is dropped.
 struct Raw {
@@ -93,5 +94,9 @@ fn size_of_terminal() -> (u16, u16) {
     };
     // SAFETY: the structure is what this request fills, and outlives the call.
     unsafe { libc::ioctl(0, libc::TIOCGWINSZ, &raw mut size) };
-    (size.ws_col, size.ws_row)
+    match (size.ws_col, size.ws_row) {
+        // One that does not know its size.
+        (0, _) | (_, 0) => (80, 24),
+        known => known,
+    }
 }

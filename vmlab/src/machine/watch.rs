@@ -112,11 +112,19 @@ impl Watch {
     fn read_errors(&self, mut errors: ChildStderr) {
         let mut piece = [0; 4096];
         while let Ok(n @ 1..) = errors.read(&mut piece) {
-            let mut seen = self.lock();
-            // It is terse, except when a device talks to itself for ever.
-            if seen.qemu.len() < 1 << 16 {
-                seen.qemu.push_str(&String::from_utf8_lossy(&piece[..n]));
-            }
+            self.heard(&String::from_utf8_lossy(&piece[..n]));
+        }
+    }
+
+    /// Something is wrong with the machine, and not in it.
+    pub(super) fn heard(&self, what: &str) {
+        if self.verbose {
+            eprint!("{what}");
+        }
+        let mut seen = self.lock();
+        // QEMU is terse, except when a device talks to itself for ever.
+        if seen.qemu.len() < 1 << 16 {
+            seen.qemu.push_str(what);
         }
     }
 
