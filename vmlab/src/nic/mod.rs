@@ -75,7 +75,7 @@ pub trait Receive: Send {
 /// The other end of a NIC's wire.
 pub trait Wire: Send {
     /// The guest transmitted a frame (without FCS, padded to 60 bytes as a MAC does). What is
-    /// put into `answers` comes back in as received frames, after it. The NIC's lock is held:
+    /// put into `answers` comes back in as received frames, after it, and padded as well. The NIC's lock is held:
     /// do not wait here.
     fn transmitted(&mut self, frame: &[u8], answers: &mut Vec<Vec<u8>>);
 }

@@ -8,7 +8,7 @@ use super::rx::DESCRIPTOR;
 use crate::pci::memory::GuestMemory;
 
 /// The shortest frame that leaves a MAC, without FCS.
-const SHORTEST: usize = 60;
+pub(super) const SHORTEST: usize = 60;
 /// The longest chain of buffers that is taken for one frame: as much as TSO allows.
 const LONGEST: usize = 256 << 10;
 

@@ -65,13 +65,17 @@ fn an_answer_comes_back_in() {
     let (sender, _sent) = channel();
     driver
         .nic
-        .set_wire(Box::new(Seen(sender, vec![frame(5, 60), frame(6, 60)])));
+        .set_wire(Box::new(Seen(sender, vec![frame(5, 60), frame(6, 42)])));
     driver.tx(&[1; 60], DATA | EOP);
     driver.tx_go();
     let received = driver.take(0);
     assert_eq!(
-        received.iter().map(|f| f.bytes[15]).collect::<Vec<_>>(),
-        [5, 6]
+        received
+            .iter()
+            .map(|f| (f.bytes[15], f.bytes.len()))
+            .collect::<Vec<_>>(),
+        [(5, 60), (6, 60)],
+        "padded"
     );
     assert_eq!(driver.vectors(), [0]);
 }

@@ -9,6 +9,7 @@ use crate::nic::registers::bits::{
 };
 use crate::nic::registers::{Access, Register, decode};
 use crate::nic::statistics;
+use crate::nic::tx::SHORTEST;
 
 impl Pf {
     pub(super) fn read_register(&mut self, offset: u64) -> u32 {
@@ -214,8 +215,10 @@ impl Pf {
             let ivar = self.registers.at(Register::IVAR, n / 2);
             self.causes.raise_queue((ivar >> (16 * (n % 2) + 8)) as u8);
         }
-        for answer in &answers {
-            self.receive(answer);
+        for mut answer in answers {
+            // The MAC that sends it pads it.
+            answer.resize(answer.len().max(SHORTEST), 0);
+            self.receive(&answer);
         }
         self.flush();
     }
