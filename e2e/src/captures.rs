@@ -102,6 +102,31 @@ fn stamped(frames: &[Vec<u8>], nanoseconds: bool) -> Vec<Frame> {
     frames.iter().enumerate().map(stamp).collect()
 }
 
+/// Frames whose type is a length, and not theirs: IEEE 802.3 with lengths from nothing to more
+/// than an Ethernet frame has, as a file.
+#[must_use]
+pub fn odd_types(path: PathBuf) -> PathBuf {
+    let frame = |length: u16, bytes: usize| {
+        let mut data = b"\x02\x00\x00\x00\x00\x01\x02\x00\x00\x00\x00\x02".to_vec();
+        data.extend(length.to_be_bytes());
+        data.resize(bytes, 0x42);
+        data
+    };
+    let lengths = [0, 1, 45, 46, 47, 100, 1000, 1499, 1500, 1501, 1535];
+    let frames: Vec<_> = lengths
+        .into_iter()
+        .flat_map(|length| [60, 61, 114, 1014, 1514].map(|bytes| frame(length, bytes)))
+        .collect();
+    let file = File {
+        link_type: ETHERNET,
+        nanoseconds: true,
+        frames: stamped(&frames, true),
+        whole: true,
+    };
+    std::fs::write(&path, pcap::to_bytes(&file, true)).unwrap();
+    path
+}
+
 fn special_frames() -> Vec<Vec<u8>> {
     const Q: [u8; 4] = [0x81, 0x00, 0x20, 0x64];
     const PRIORITY: [u8; 4] = [0x81, 0x00, 0x00, 0x00];

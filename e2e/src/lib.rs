@@ -14,6 +14,7 @@
 //! | [`peers`] | tcpdump and tshark, as readers of what we write |
 //! | [`device_fuzz`] | system calls with anything in them, on device nodes |
 //! | [`random`] | numbers that are the same in every run |
+//! | [`vm`] | a virtual machine with the kernel module, software NICs and traffic |
 //!
 //! Everything here panics where a test should fail.
 
@@ -36,6 +37,7 @@ pub mod process;
 pub mod producer;
 pub mod random;
 pub mod recording;
+pub mod vm;
 
 /// Prints that something was left out, and why, in the form that `make test` collects.
 pub fn skip(why: &str) {

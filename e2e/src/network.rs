@@ -51,3 +51,40 @@ pub fn veth_pair(mtu: u32) {
         ip(&format!("link set {name} up"));
     }
 }
+
+const HEADER: usize = 14;
+const TAG: usize = 4;
+
+/// What Ethernet and a pair of interfaces make of a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// It comes out at the other end.
+    Arrives,
+    /// It is no frame of Ethernet's.
+    TooShort,
+    /// It is longer than the interfaces take.
+    TooLong,
+    /// A VLAN tag with nothing behind it: the kernel drops it on arrival, before any socket.
+    Dropped,
+}
+
+/// What becomes of `frame` between two interfaces with this MTU.
+#[must_use]
+pub fn fate(frame: &[u8], mtu: usize) -> Fate {
+    if frame.len() < HEADER {
+        return Fate::TooShort;
+    }
+    let tagged = matches!(frame[12..14], [0x81, 0x00] | [0x88, 0xa8]);
+    let room = if frame[12..14] == [0x81, 0x00] {
+        TAG
+    } else {
+        0
+    };
+    if frame.len() > mtu + HEADER + room {
+        Fate::TooLong
+    } else if tagged && frame.len() < HEADER + TAG + 2 {
+        Fate::Dropped
+    } else {
+        Fate::Arrives
+    }
+}

@@ -6,49 +6,21 @@ use hpcap::Reason;
 use hpcap_e2e::captures::{Capture, all};
 use hpcap_e2e::daemon::{Daemon, frames, on_the_wire};
 use hpcap_e2e::lab::Lab;
-use hpcap_e2e::network::{CAPTURE, SEND, in_namespace, veth_pair};
+use hpcap_e2e::network::{CAPTURE, Fate, SEND, fate, in_namespace, veth_pair};
 use hpcap_e2e::pcap::{self, Frame};
 use hpcap_e2e::peers;
 use hpcap_e2e::process::{run, until};
 
 const MTU: usize = 9000;
-const HEADER: usize = 14;
-const TAG: usize = 4;
-
-/// What Ethernet and this pair of interfaces make of a frame.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fate {
-    Arrives,
-    TooShort,
-    TooLong,
-    /// A VLAN tag with nothing behind it: the kernel drops it on arrival, before any socket.
-    Dropped,
-}
-
-fn fate(frame: &[u8]) -> Fate {
-    if frame.len() < HEADER {
-        return Fate::TooShort;
-    }
-    let tagged = matches!(frame[12..14], [0x81, 0x00] | [0x88, 0xa8]);
-    let room = if frame[12..14] == [0x81, 0x00] {
-        TAG
-    } else {
-        0
-    };
-    if frame.len() > MTU + HEADER + room {
-        Fate::TooLong
-    } else if tagged && frame.len() < HEADER + TAG + 2 {
-        Fate::Dropped
-    } else {
-        Fate::Arrives
-    }
-}
 
 /// Sends `capture`; what arrives of it.
 fn send(lab: &Lab, capture: &Capture) -> Vec<Vec<u8>> {
     let count = |wanted| {
         let frames = &capture.file.frames;
-        frames.iter().filter(|f| fate(&f.data) == wanted).count() as u64
+        frames
+            .iter()
+            .filter(|f| fate(&f.data, MTU) == wanted)
+            .count() as u64
     };
     let spec = format!("pcap:{}", capture.path.display());
     let sent = run(lab
@@ -76,7 +48,7 @@ fn send(lab: &Lab, capture: &Capture) -> Vec<Vec<u8>> {
         capture.name
     );
     let arriving = capture.file.frames.iter().map(|f| f.data.clone());
-    arriving.filter(|f| fate(f) == Fate::Arrives).collect()
+    arriving.filter(|f| fate(f, MTU) == Fate::Arrives).collect()
 }
 
 fn data(frames: &[Frame]) -> Vec<&[u8]> {

@@ -1,0 +1,128 @@
+//! Byte for byte: every frame of every test capture, and a million generated frames.
+
+use hpcap_e2e::captures;
+use hpcap_e2e::network::{Fate, fate};
+use hpcap_e2e::pcap::ETHERNET;
+use hpcap_e2e::recording::contents;
+use hpcap_e2e::vm::{Vm, Wanted, scaled};
+use vmlab::control::{Handler, Request};
+
+on_both_kernels!(
+    every_frame_through_the_82599,
+    every_frame_through_the_virtual_function,
+    every_frame_through_any_network_device,
+);
+
+const FRAMES: u64 = 1_000_000;
+const MTU: usize = 9000;
+
+fn every_frame_through_the_82599(series: &str) {
+    through_a_nic(series, &["82599"], "hpcap_ixgbe");
+}
+
+fn every_frame_through_the_virtual_function(series: &str) {
+    through_a_nic(series, &["82599vf"], "hpcap_ixgbevf");
+}
+
+/// The NIC waits when the driver is slower: nothing may be missing.
+fn through_a_nic(series: &str, nics: &'static [&'static str], driver: &str) {
+    let wanted = Wanted {
+        nics,
+        ..Wanted::default()
+    };
+    let Some(vm) = Vm::boot(series, &wanted) else {
+        return;
+    };
+    vm.load(driver, "ring_bytes=64M when_full=hold", "mode=hpcap");
+    vm.sh(&format!("ip link set hpcap0 mtu {MTU}"));
+    vm.up("hpcap0");
+    let recorder = vm.recorder("hpcap0", "raw");
+    let frames = scaled(FRAMES);
+    vm.traffic(0, &format!("gen:size=imix,count={frames}"));
+    let folder = tempfile::tempdir().unwrap();
+    let mut sent = 0;
+    for capture in captures::all(folder.path()) {
+        if capture.file.link_type != ETHERNET {
+            continue;
+        }
+        sent += capture.file.frames.len() as u64;
+        let source = format!("pcap:{}", capture.path.display());
+        vm.start_traffic(0, &source);
+        // One that is cut short says so, after its frames.
+        let ended = vm.lab.handle(&Request::TrafficWait { nic: 0 });
+        assert_eq!(
+            ended.is_ok(),
+            capture.file.whole,
+            "{}: {ended:?}",
+            capture.name
+        );
+    }
+    vm.end_recorder(recorder, "raw");
+    let record = vm.record(0);
+    let totals = &record.totals;
+    assert_eq!(totals.offered.frames, frames + sent);
+    assert_eq!(totals.missed.frames + totals.down.frames, 0);
+    let ledger = vm.ledger("hpcap_0_0");
+    assert_eq!(ledger["captured"], totals.all_delivered().frames);
+    assert_eq!((ledger["ring_full"], ledger["nic_missed"]), (0, 0));
+    vm.proves(0, "raw");
+    vm.end();
+}
+
+fn every_frame_through_any_network_device(series: &str) {
+    let Some(vm) = Vm::boot(series, &Wanted::default()) else {
+        return;
+    };
+    vm.sh("modprobe veth; ip link add send type veth peer name wire");
+    vm.sh("for i in all default send wire; do echo 1 >/proc/sys/net/ipv6/conf/$i/disable_ipv6; done 2>/dev/null || true");
+    vm.sh(&format!(
+        "for i in send wire; do ip link set $i mtu {MTU} arp off multicast off up; done"
+    ));
+    vm.sh("modprobe hpcap ring_bytes=64M when_full=hold");
+    vm.sh("modprobe hpcap_netdev interfaces=wire:0 limit=65536");
+    let recorder = vm.recorder("hpcap0", "raw");
+    let frames = scaled(FRAMES);
+    vm.sh(&format!(
+        "hpcap-bench send gen:size=imix,count={frames} --to send"
+    ));
+    vm.end_recorder(recorder, "raw");
+    let stored = vm.generated("raw");
+    let ledger = vm.ledger("hpcap_0_0");
+    assert_eq!(stored.frames, ledger["captured"], "{ledger:?}");
+    assert_eq!((stored.missing, stored.damaged), (stored.lost, 0));
+    assert_eq!(stored.frames + stored.lost, frames, "{ledger:?}");
+
+    let folder = tempfile::tempdir().unwrap();
+    let recorder = vm.recorder("hpcap0", "captures");
+    let mut expected = Vec::new();
+    for capture in captures::all(folder.path()) {
+        if capture.file.link_type != ETHERNET || capture.file.frames.is_empty() {
+            continue;
+        }
+        let arriving = capture.file.frames.iter().map(|f| f.data.clone());
+        expected.extend(arriving.filter(|f| fate(f, MTU) == Fate::Arrives));
+        let send = format!("hpcap-bench send pcap:{} --to send", capture.path.display());
+        let sent = vm.attempt(&send, std::time::Duration::from_secs(60));
+        assert_eq!(
+            sent.code == 0,
+            capture.file.whole,
+            "{}: {sent:?}",
+            capture.name
+        );
+    }
+    vm.end_recorder(recorder, "captures");
+    let found = contents(&vm.out("captures"));
+    assert_eq!(
+        (found.lost, found.damage.len()),
+        (0, 0),
+        "{:?}",
+        found.damage
+    );
+    let found: Vec<_> = found.frames.into_iter().map(|f| f.data).collect();
+    assert_eq!(found.len(), expected.len());
+    for (n, (found, expected)) in found.iter().zip(&expected).enumerate() {
+        assert_eq!(found, expected, "frame {n}");
+    }
+    vm.sh("modprobe -r hpcap_netdev hpcap");
+    vm.end();
+}

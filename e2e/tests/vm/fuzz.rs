@@ -1,0 +1,71 @@
+//! Anything on the device nodes, as root and as an ordinary user in the group: a million calls.
+
+use std::time::Duration;
+
+use hpcap_e2e::process::events;
+use hpcap_e2e::vm::{Vm, Wanted, scaled};
+
+on_both_kernels!(a_million_random_calls_harm_nothing);
+
+/// Calls of one process; half of all processes are root's.
+const CALLS: u64 = 10_000;
+const ROUNDS: u64 = 50;
+
+/// Slabs, vmalloc and free memory are as before afterwards, and nobody else noticed.
+///
+/// This is also where pointers into nowhere are refused (3.8.11: the original used them).
+fn a_million_random_calls_harm_nothing(series: &str) {
+    let wanted = Wanted {
+        memory: 2 << 30,
+        limit: Duration::from_secs(420),
+        ..Wanted::default()
+    };
+    let Some(vm) = Vm::boot(series, &wanted) else {
+        return;
+    };
+    vm.sh("modprobe hpcap ring_bytes=1M; modprobe hpcap_testnic adapters=17 size=200 rate=200");
+    vm.sh("chgrp 4242 /dev/hpcap_*; echo 0 >/proc/sys/kernel/printk_ratelimit_burst || true");
+    let recorder = vm.recorder("hpcap16", "raw");
+    let devices = "$(ls /dev/hpcap_* | grep -v hpcap_16_)";
+    // The first run says how deep the calls go.
+    for user in ["", "--as-uid 1001"] {
+        let said = vm.sh(&format!(
+            "char-device-fuzzer {devices} --calls {CALLS} --seed 7 {user}"
+        ));
+        let end = events(&said).find(|e| e["event"] == "end").unwrap();
+        for (call, answer) in [
+            ("attach", "ok"),
+            ("observe", "ok"),
+            ("ask", "EFAULT"),
+            ("wait", "EFAULT"),
+            ("mmap", "ok"),
+            ("mmap", "EINVAL"),
+            ("write a mapping", "ok"),
+            ("read a mapping", "ok"),
+            ("set ring", if user.is_empty() { "ok" } else { "EPERM" }),
+        ] {
+            assert!(
+                end["calls"][call][answer].as_u64() > Some(0),
+                "{call} {answer}: {end}"
+            );
+        }
+    }
+    for user in ["", "--as-uid 1001"] {
+        let rounds = scaled(ROUNDS);
+        vm.sh_for(
+            &format!(
+                "leak-check --rounds {rounds} -- sh -c '
+                    n=$(cat /tmp/round 2>/dev/null || echo 0); echo $((n + 1)) >/tmp/round
+                    exec char-device-fuzzer '\"{devices}\"' --calls {CALLS} --seed $n {user}
+                ' >/out/leaks.json || {{ cat /out/leaks.json; exit 1; }}"
+            ),
+            Duration::from_secs(200),
+        );
+    }
+    vm.end_recorder(recorder, "raw");
+    let stored = vm.generated("raw");
+    assert!(stored.frames > 0 && stored.damaged == 0);
+    assert_eq!((stored.missing, stored.lost), (0, 0));
+    vm.sh("modprobe -r hpcap_testnic hpcap");
+    vm.end();
+}

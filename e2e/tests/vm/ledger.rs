@@ -1,0 +1,141 @@
+//! The ledger is exact at rates below, at and far above what the guest can take.
+
+use hpcap_e2e::vm::{Vm, Wanted, on_the_wire, scaled};
+
+on_both_kernels!(
+    the_ledger_is_exact_whatever_the_rate,
+    the_ledger_of_every_queue_is_exact,
+    damaged_frames_are_counted_and_not_stored,
+);
+
+fn the_ledger_is_exact_whatever_the_rate(series: &str) {
+    let wanted = Wanted {
+        nics: &["82599"],
+        ..Wanted::default()
+    };
+    let Some(vm) = Vm::boot(series, &wanted) else {
+        return;
+    };
+    vm.load("hpcap_ixgbe", "ring_bytes=16M", "mode=hpcap");
+    vm.up("hpcap0");
+    let counts = || (vm.record(0).totals, vm.ledger("hpcap_0_0"));
+
+    // Nobody listens: counted, and nothing else.
+    vm.traffic(0, &format!("gen:size=60,count={}", scaled(100_000)));
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    let (sent, ledger) = counts();
+    assert_eq!(ledger["no_listener"], sent.offered.frames);
+    let before = sent.offered.frames;
+
+    // Below: nothing is lost.
+    let recorder = vm.recorder("hpcap0", "below");
+    vm.traffic(
+        0,
+        &format!("gen:size=60,rate=10kpps,count={}", scaled(20_000)),
+    );
+    vm.end_recorder(recorder, "below");
+    let (sent, ledger) = counts();
+    assert_eq!(
+        ledger["captured"],
+        sent.offered.frames - before,
+        "{ledger:?}"
+    );
+    assert_eq!(vm.generated("below").frames, ledger["captured"]);
+
+    // As fast as the driver takes them: what the recorder cannot store is in the ledger.
+    let recorder = vm.recorder("hpcap0", "at");
+    vm.traffic(0, &format!("gen:size=imix,count={}", scaled(300_000)));
+    vm.end_recorder(recorder, "at");
+    let (sent, ledger) = counts();
+    assert_eq!(sent.missed.frames, 0);
+    assert_eq!(on_the_wire(&ledger), sent.offered.frames, "{ledger:?}");
+
+    // Far above: the NIC itself misses frames.
+    let recorder = vm.recorder("hpcap0", "above");
+    vm.flood(0, &format!("gen:size=imix,count={}", scaled(1_000_000)));
+    vm.end_recorder(recorder, "above");
+    let (sent, ledger) = counts();
+    assert!(sent.missed.frames > 0, "{sent:?}");
+    assert_eq!(ledger["nic_missed"], sent.missed.frames);
+    assert_eq!(on_the_wire(&ledger), sent.offered.frames, "{ledger:?}");
+    for folder in ["at", "above"] {
+        // Gaps are where frames are missing, and say how many.
+        let stored = vm.generated(folder);
+        assert_eq!(
+            (stored.missing, stored.damaged),
+            (stored.lost, 0),
+            "{folder}"
+        );
+    }
+    vm.end();
+}
+
+/// Flows are spread over four rings by their hash; each has a ledger of its own.
+fn the_ledger_of_every_queue_is_exact(series: &str) {
+    let wanted = Wanted {
+        nics: &["82599"],
+        ..Wanted::default()
+    };
+    let Some(vm) = Vm::boot(series, &wanted) else {
+        return;
+    };
+    vm.load(
+        "hpcap_ixgbe",
+        "ring_bytes=16M when_full=hold",
+        "mode=hpcap queues=4",
+    );
+    vm.up("hpcap0");
+    let recorders: Vec<_> = (0..4)
+        .map(|queue| vm.recorder(&format!("hpcap0:{queue}"), &format!("raw{queue}")))
+        .collect();
+    vm.traffic(
+        0,
+        &format!("gen:size=imix,flows=1000,count={}", scaled(200_000)),
+    );
+    for (queue, recorder) in recorders.into_iter().enumerate() {
+        vm.end_recorder(recorder, &format!("raw{queue}"));
+    }
+    let totals = vm.record(0).totals;
+    assert_eq!(totals.delivered.len(), 4, "{totals:?}");
+    let all = vm.out("all");
+    std::fs::create_dir(&all).unwrap();
+    for (queue, delivered) in &totals.delivered {
+        let ledger = vm.ledger(&format!("hpcap_0_{queue}"));
+        assert_eq!(
+            ledger["captured"], delivered.frames,
+            "queue {queue}: {ledger:?}"
+        );
+        assert!(
+            delivered.frames > scaled(200_000) / 16,
+            "queue {queue}: {totals:?}"
+        );
+        let raw = format!("raw{queue}");
+        std::fs::rename(vm.out(&raw), all.join(raw)).unwrap();
+    }
+    vm.proves(0, "all");
+    vm.end();
+}
+
+fn damaged_frames_are_counted_and_not_stored(series: &str) {
+    let wanted = Wanted {
+        nics: &["82599"],
+        ..Wanted::default()
+    };
+    let Some(vm) = Vm::boot(series, &wanted) else {
+        return;
+    };
+    vm.load("hpcap_ixgbe", "ring_bytes=16M when_full=hold", "mode=hpcap");
+    vm.up("hpcap0");
+    let recorder = vm.recorder("hpcap0", "raw");
+    for fault in ["crc", "error", "length 0", "length 3000", "no-eop", "crc"] {
+        vm.traffic(0, "gen:size=imix,count=1000");
+        vm.fault(0, fault);
+        vm.traffic(0, "gen:size=600,count=1000");
+    }
+    vm.end_recorder(recorder, "raw");
+    let (totals, ledger) = (vm.record(0).totals, vm.ledger("hpcap_0_0"));
+    assert!(totals.errors.frames >= 2, "{totals:?}");
+    assert!(ledger["nic_error"] >= 5, "{ledger:?}");
+    vm.proves(0, "raw");
+    vm.end();
+}

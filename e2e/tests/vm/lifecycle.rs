@@ -1,0 +1,164 @@
+//! Up and down, loading and unloading, cables and NICs that go: nothing is left, and nothing is
+//! unaccounted for.
+
+use std::time::Duration;
+
+use hpcap_e2e::vm::{Vm, Wanted, on_the_wire, scaled};
+
+on_both_kernels!(
+    up_and_down_a_hundred_times_under_traffic,
+    loaded_and_unloaded_fifty_times,
+    unloading_is_refused_while_somebody_listens,
+    a_link_that_flaps,
+    a_nic_that_is_pulled_out,
+);
+
+const PF: Wanted = Wanted {
+    memory: 1 << 30,
+    cpus: 1,
+    nics: &["82599"],
+    hugepages: 0,
+    disk: None,
+    limit: Duration::from_secs(300),
+};
+
+fn up_and_down_a_hundred_times_under_traffic(series: &str) {
+    let Some(vm) = Vm::boot(series, &PF) else {
+        return;
+    };
+    vm.load("hpcap_ixgbe", "ring_bytes=16M", "mode=hpcap");
+    vm.up("hpcap0");
+    let recorder = vm.recorder("hpcap0", "raw");
+    vm.start_traffic(0, "gen:size=imix,rate=5kpps");
+    let times = scaled(100);
+    vm.sh_for(
+        &format!(
+            "for i in $(seq {times}); do
+                ip link set hpcap0 down
+                ip link set hpcap0 up
+                # Some times something arrives, some times it is too early.
+                [ $((i % 4)) = 0 ] || sleep 0.$((i % 3))
+            done"
+        ),
+        Duration::from_secs(240),
+    );
+    vm.until("grep -q up /sys/class/net/hpcap0/operstate");
+    std::thread::sleep(Duration::from_secs(1));
+    vm.stop_traffic(0);
+    vm.end_recorder(recorder, "raw");
+    let totals = vm.record(0).totals;
+    let ledger = vm.ledger("hpcap_0_0");
+    assert!(
+        totals.down.frames > 0 && totals.all_delivered().frames > 0,
+        "{totals:?}"
+    );
+    let taken = totals.all_delivered().frames + totals.missed.frames + totals.errors.frames;
+    assert_eq!(on_the_wire(&ledger), taken, "{ledger:?}, {totals:?}");
+    vm.proves(0, "raw");
+    vm.end();
+}
+
+/// Also the check for leaks: slabs, vmalloc, free pages, references of modules.
+fn loaded_and_unloaded_fifty_times(series: &str) {
+    let Some(vm) = Vm::boot(series, &PF) else {
+        return;
+    };
+    let rounds = scaled(50).max(10);
+    // With an interface that is up, with a recorder, with a ring that was replaced.
+    vm.sh_for(
+        &format!(
+            "leak-check --rounds {rounds} -- sh -ec '
+                modprobe hpcap ring_bytes=1M
+                modprobe hpcap_ixgbe mode=hpcap
+                ip link set hpcap0 up
+                modprobe hpcap_testnic adapters=2 queues=2 size=200 first=4
+                hpcapdd hpcap5:1 null --frames 100
+                echo 2M >/sys/class/hpcap/hpcap_4_0/ring_bytes
+                modprobe -r hpcap_testnic
+                modprobe -r hpcap_ixgbe
+                modprobe -r hpcap' >/out/leaks.json || {{ cat /out/leaks.json; exit 1; }}"
+        ),
+        Duration::from_secs(280),
+    );
+    assert!(
+        vm.sh("lsmod")
+            .lines()
+            .all(|line| !line.starts_with("hpcap"))
+    );
+    assert!(
+        vm.sh("ls /dev")
+            .lines()
+            .all(|line| !line.starts_with("hpcap"))
+    );
+    vm.end();
+}
+
+fn unloading_is_refused_while_somebody_listens(series: &str) {
+    let Some(vm) = Vm::boot(series, &PF) else {
+        return;
+    };
+    vm.load("hpcap_ixgbe", "ring_bytes=16M when_full=hold", "mode=hpcap");
+    vm.up("hpcap0");
+    let recorder = vm.recorder("hpcap0", "raw");
+    vm.start_traffic(0, "gen:size=imix,rate=5kpps");
+    for module in ["hpcap_ixgbe", "hpcap"] {
+        let said = vm.refused(&format!("rmmod {module}"));
+        assert!(said.contains("in use"), "{said}");
+    }
+    // The driver can be taken from the device by force: the listener sees the end.
+    vm.sh("echo 0000:00:08.0 >/sys/bus/pci/drivers/hpcap_ixgbe/unbind");
+    recorder.finish();
+    let stored = vm.generated("raw");
+    assert!(stored.frames > 0 && stored.damaged == 0, "{stored:?}");
+    assert_eq!(stored.missing, stored.lost);
+    vm.stop_traffic(0);
+    vm.sh("modprobe -r hpcap_ixgbe hpcap");
+    vm.end();
+}
+
+fn a_link_that_flaps(series: &str) {
+    let Some(vm) = Vm::boot(series, &PF) else {
+        return;
+    };
+    vm.load("hpcap_ixgbe", "ring_bytes=16M", "mode=hpcap");
+    vm.up("hpcap0");
+    let recorder = vm.recorder("hpcap0", "raw");
+    vm.start_traffic(0, "gen:size=imix,rate=5kpps");
+    for ms in [1, 20, 200, 1000, 50] {
+        std::thread::sleep(Duration::from_millis(300));
+        vm.fault(0, &format!("link-flap {ms}"));
+    }
+    vm.until("grep -q up /sys/class/net/hpcap0/operstate");
+    let before = vm.ledger("hpcap_0_0")["captured"];
+    vm.until(&format!(
+        "[ $(cut -d' ' -f1 /sys/class/hpcap/hpcap_0_0/ledger/captured) -gt {} ]",
+        before + 1000
+    ));
+    vm.stop_traffic(0);
+    vm.end_recorder(recorder, "raw");
+    assert!(vm.record(0).totals.down.frames > 0);
+    vm.proves(0, "raw");
+    vm.end();
+}
+
+fn a_nic_that_is_pulled_out(series: &str) {
+    let Some(vm) = Vm::boot(series, &PF) else {
+        return;
+    };
+    vm.load("hpcap_ixgbe", "ring_bytes=16M", "mode=hpcap");
+    vm.up("hpcap0");
+    let recorder = vm.recorder("hpcap0", "raw");
+    vm.start_traffic(0, "gen:size=imix,rate=5kpps");
+    vm.until("[ $(cut -d' ' -f1 /sys/class/hpcap/hpcap_0_0/ledger/captured) -gt 1000 ]");
+    vm.fault(0, "remove");
+    vm.stop_traffic(0);
+    // The driver notices by itself; the kernel is told by hand, as hotplug would.
+    std::thread::sleep(Duration::from_secs(3));
+    vm.sh("echo 1 >/sys/bus/pci/devices/0000:00:08.0/remove");
+    recorder.finish();
+    let stored = vm.generated("raw");
+    assert!(stored.frames > 1000 && stored.damaged == 0, "{stored:?}");
+    assert_eq!(stored.missing, stored.lost);
+    vm.sh("modprobe -r hpcap_ixgbe hpcap");
+    vm.end();
+}

@@ -1,0 +1,146 @@
+//! Listeners of the module: the tests of `hpcapd`'s listeners as they are, and hostile ones.
+
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use hpcap_e2e::process::events;
+use hpcap_e2e::vm::{Vm, Wanted, on_the_wire, scaled, slowness};
+
+on_both_kernels!(
+    the_tests_of_listeners_pass_on_the_module,
+    killed_at_random_nobody_else_is_harmed,
+    dg_3_8_2_3_8_5_3_8_10_3_8_12_listeners_that_come_and_go,
+    hostile_slots_disturb_nobody,
+    every_user_may_kill_its_own_listeners_only,
+);
+
+/// The test program `name`, as cargo built it last.
+fn test_program(name: &str) -> PathBuf {
+    let here = std::env::current_exe().unwrap();
+    let programs = std::fs::read_dir(here.parent().unwrap()).unwrap();
+    let built = |entry: std::fs::DirEntry| -> Option<(SystemTime, PathBuf)> {
+        let path = entry.path();
+        let (stem, hash) = path.file_name()?.to_str()?.rsplit_once('-')?;
+        let is_it = stem == name && !hash.contains('.');
+        Some((entry.metadata().ok()?.modified().ok()?, path.clone())).filter(|_| is_it)
+    };
+    let newest = programs.filter_map(|entry| built(entry.ok()?)).max();
+    let newest = newest.unwrap_or_else(|| panic!("cargo test --test {name} has not been built"));
+    newest.1
+}
+
+/// Runs the tests of a program in a guest, on the module.
+fn tests_pass(series: &str, program: &str, variables: &str, arguments: &str) {
+    let wanted = Wanted {
+        memory: 2 << 30,
+        ..Wanted::default()
+    };
+    let Some(vm) = Vm::boot(series, &wanted) else {
+        return;
+    };
+    let program = test_program(program);
+    vm.sh_for(
+        &format!(
+            "export HPCAP_TEST_PRODUCER=module HPCAP_TEST_PATIENCE={} {variables}
+            {} --test-threads=1 {arguments} 2>&1 || {{ dmesg | tail -n 30; exit 1; }}",
+            120 * slowness(),
+            program.display()
+        ),
+        Duration::from_secs(220),
+    );
+    assert!(
+        vm.sh("lsmod")
+            .lines()
+            .all(|line| !line.starts_with("hpcap"))
+    );
+    vm.end();
+}
+
+fn the_tests_of_listeners_pass_on_the_module(series: &str) {
+    tests_pass(series, "listeners", "", "");
+}
+
+fn killed_at_random_nobody_else_is_harmed(series: &str) {
+    // A hundred on hpcapd; here each takes longer.
+    tests_pass(series, "sigkill", "HPCAP_TEST_KILLS=30", "");
+}
+
+fn dg_3_8_2_3_8_5_3_8_10_3_8_12_listeners_that_come_and_go(series: &str) {
+    // A ring of 3 GiB has a test of its own.
+    tests_pass(series, "dev_guide", "", "--skip dg_3_8_13");
+}
+
+/// Two processors: a slot is written at the very moment at which it is read.
+fn hostile_slots_disturb_nobody(series: &str) {
+    let wanted = Wanted {
+        cpus: 2,
+        ..Wanted::default()
+    };
+    let Some(vm) = Vm::boot(series, &wanted) else {
+        return;
+    };
+    vm.sh("modprobe hpcap ring_bytes=4M; modprobe hpcap_testnic size=200 rate=5000");
+    let recorder = vm.recorder("hpcap0", "raw");
+    let tap = vm.background("exec e2e-listener hpcap0 --contract=lossy");
+    let hostile: Vec<_> = (1..=6)
+        .map(|seed| {
+            let contract = ["lossless", "lossy"][seed % 2];
+            vm.background(&format!(
+                "for i in 1 2 3; do
+                    hostile-listener /dev/hpcap_0_0 --contract {contract} --seed {seed}$i --ms 800
+                done"
+            ))
+        })
+        .collect();
+    for one in hostile {
+        let said = one.finish();
+        let writes = events(&said).filter(|e| e["event"] == "end");
+        assert!(writes.map(|e| e["writes"].as_u64().unwrap()).sum::<u64>() > scaled(10_000));
+    }
+    // Their slots are free again.
+    vm.until("[ $(wc -l </sys/class/hpcap/hpcap_0_0/listeners) = 2 ]");
+    vm.end_recorder(recorder, "raw");
+    let stored = vm.generated("raw");
+    let ledger = vm.ledger("hpcap_0_0");
+    assert!(stored.frames > scaled(5000), "{stored:?}, {ledger:?}");
+    assert_eq!(
+        (stored.missing, stored.damaged),
+        (stored.lost, 0),
+        "{ledger:?}"
+    );
+    assert!(on_the_wire(&ledger) >= stored.frames + stored.lost);
+    // The end of the queue ends the tap, too.
+    vm.sh("echo 1 >/sys/module/hpcap_testnic/parameters/remove");
+    let seen = tap.finish();
+    let seen = events(&seen).find(|e| e["event"] == "end").unwrap();
+    assert_eq!(
+        (&seen["corrupt"], &seen["backwards"]),
+        (&0.into(), &0.into())
+    );
+    vm.sh("modprobe -r hpcap_testnic hpcap");
+    vm.end();
+}
+
+fn every_user_may_kill_its_own_listeners_only(series: &str) {
+    let Some(vm) = Vm::boot(series, &Wanted::default()) else {
+        return;
+    };
+    vm.sh("modprobe hpcap ring_bytes=1M; modprobe hpcap_testnic size=200 rate=1000");
+    // The group that udev gives the nodes to elsewhere.
+    vm.sh("chgrp 4242 /dev/hpcap_0_0; chmod 660 /dev/hpcap_0_0");
+    let user = |uid: u32| format!("setpriv --reuid {uid} --regid {uid} --groups 4242");
+    let victim = vm.background(&format!(
+        "exec {} e2e-listener hpcap0 --stuck >/out/victim.json",
+        user(1001)
+    ));
+    vm.until("grep -q attached /out/victim.json");
+    let id = "$(sed 's/.*\"id\":\\([0-9]*\\).*/\\1/' /out/victim.json)";
+    let said = vm.refused(&format!("{} hpcapd --kill hpcap0 {id}", user(1002)));
+    assert!(said.contains("1001"), "it names whose it is: {said}");
+    let said = vm.refused("setpriv --reuid 1003 --regid 1003 --clear-groups hpcapdd hpcap0 null");
+    assert!(said.contains("permission denied"), "{said}");
+    vm.sh(&format!("{} hpcapd --kill hpcap0 {id}", user(1001)));
+    vm.sh("hpcapdd hpcap0 null --frames 100");
+    drop(victim);
+    vm.end();
+}

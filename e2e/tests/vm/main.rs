@@ -1,0 +1,43 @@
+//! The kernel module, run for real: each test boots a virtual machine with one of Debian's
+//! kernels, and with software NICs where it needs any. A test is a subject with one boot.
+//!
+//! They take minutes in all, and need QEMU, the kernels and the modules (`scripts/kernels.sh`,
+//! `scripts/kmod.sh`):
+//!
+//! ```text
+//! cargo test -p hpcap-e2e --test vm --test listeners --test sigkill --test dev_guide -- --ignored
+//! ```
+//!
+//! | module | is about |
+//! |---|---|
+//! | `bytes` | every frame of every capture, and a million generated ones, byte for byte |
+//! | `ledger` | exact counts at rates below, at and far above what the guest can take |
+//! | `rings` | 1 MiB, 3 GiB, more than 4 GiB; edges of rings, files and 32 bits |
+//! | `lifecycle` | up, down, load, unload, link flaps, removal; what leaks |
+//! | `ports` | several NICs, standard mode beside hpcap mode, transmission |
+//! | `listeners` | the tests of `hpcapd`'s listeners, on the module; hostile slots |
+//! | `fuzz` | anything on the device nodes |
+//! | `dev_guide` | what the original's developer guide lists as bugs |
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+/// Each function is a test on either kernel.
+macro_rules! on_both_kernels {
+    ($($test:ident),* $(,)?) => {
+        mod on_6_1 {
+            $(#[test] #[ignore = "boots a virtual machine"] fn $test() { super::$test("6.1"); })*
+        }
+        mod on_6_12 {
+            $(#[test] #[ignore = "boots a virtual machine"] fn $test() { super::$test("6.12"); })*
+        }
+    };
+}
+
+mod bytes;
+mod dev_guide;
+mod fuzz;
+mod ledger;
+mod lifecycle;
+mod listeners;
+mod ports;
+mod rings;

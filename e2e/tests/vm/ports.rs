@@ -1,0 +1,115 @@
+//! Several NICs: their numbers, the two modes side by side, and transmission.
+
+use std::time::Duration;
+
+use hpcap_e2e::vm::{Vm, Wanted, scaled};
+
+on_both_kernels!(
+    dg_3_8_6_a_standard_port_pings_beside_a_loaded_hpcap_port,
+    dg_3_8_7_transmission_on_an_hpcap_port,
+    interfaces_are_numbered_by_their_place_on_the_bus,
+);
+
+/// 3.8.6: a port in standard mode crashed, when its ring had been filled in another way.
+fn dg_3_8_6_a_standard_port_pings_beside_a_loaded_hpcap_port(series: &str) {
+    let wanted = Wanted {
+        nics: &["82599", "82599"],
+        ..Wanted::default()
+    };
+    let Some(vm) = Vm::boot(series, &wanted) else {
+        return;
+    };
+    vm.load("hpcap_ixgbe", "ring_bytes=16M", "mode=hpcap,standard");
+    vm.up("hpcap0");
+    let recorder = vm.recorder("hpcap0", "raw");
+    vm.start_traffic(0, "gen:size=imix,rate=20kpps");
+    for _ in 0..3 {
+        vm.up("xgb1");
+        vm.sh("ip addr add 10.0.1.2/24 dev xgb1");
+        // More than its ring has, back and forth.
+        let said = vm.sh("ping -c 700 -i 0.002 -q 10.0.1.1");
+        assert!(said.contains(" 0% packet loss"), "{said}");
+        vm.sh("ip addr flush dev xgb1; ip link set xgb1 down");
+    }
+    vm.stop_traffic(0);
+    vm.end_recorder(recorder, "raw");
+    vm.proves(0, "raw");
+    assert!(vm.ledger("hpcap_0_0")["captured"] > 0);
+    vm.sh("[ ! -e /dev/hpcap_1_0 ]");
+    vm.end();
+}
+
+/// 3.8.7: something that was sent out of a capturing port hung, and the port was reset.
+fn dg_3_8_7_transmission_on_an_hpcap_port(series: &str) {
+    let wanted = Wanted {
+        nics: &["82599"],
+        ..Wanted::default()
+    };
+    let Some(vm) = Vm::boot(series, &wanted) else {
+        return;
+    };
+    vm.load("hpcap_ixgbe", "ring_bytes=16M", "mode=hpcap");
+    vm.up("hpcap0");
+    let recorder = vm.recorder("hpcap0", "raw");
+    vm.start_traffic(0, "gen:size=imix,rate=5kpps");
+    vm.sh("ip addr add 10.0.0.2/24 dev hpcap0");
+    let said = vm.attempt("ping -c 20 -i 0.1 -w 3 10.0.0.1", Duration::from_secs(20));
+    assert_ne!(said.code, 0, "a capturing port does not send");
+    vm.sh("hpcap-bench send gen:size=imix,count=5000 --to hpcap0 || true");
+    // The watchdogs of the network stack and of the driver look every 5 and every 2 seconds.
+    std::thread::sleep(Duration::from_secs(7));
+    vm.stop_traffic(0);
+    vm.end_recorder(recorder, "raw");
+    let said = vm.console();
+    for trouble in [
+        "Reset adapter",
+        "Tx Unit Hang",
+        "NETDEV WATCHDOG",
+        "tx hang",
+    ] {
+        assert!(!said.contains(trouble), "{said}");
+    }
+    let counts = vm.sh("lab counts --nic 0");
+    let counts: serde_json::Value = serde_json::from_str(&counts).unwrap();
+    assert_eq!(counts["transmitted"]["frames"], 0, "{counts}");
+    assert!(vm.ledger("hpcap_0_0")["captured"] > scaled(20_000));
+    vm.proves(0, "raw");
+    vm.end();
+}
+
+/// Whatever is probed first: physical and virtual functions are counted in the order of the bus.
+fn interfaces_are_numbered_by_their_place_on_the_bus(series: &str) {
+    let wanted = Wanted {
+        nics: &["82599", "82599vf", "82599", "82599vf"],
+        ..Wanted::default()
+    };
+    let Some(vm) = Vm::boot(series, &wanted) else {
+        return;
+    };
+    vm.load(
+        "hpcap_ixgbevf",
+        "ring_bytes=1M",
+        "mode=hpcap,hpcap,hpcap,hpcap",
+    );
+    vm.sh("modprobe hpcap_ixgbe mode=hpcap,hpcap,standard,hpcap");
+    let device = |name: &str| {
+        let line = format!("basename $(readlink /sys/class/net/{name}/device)");
+        vm.sh(&line).trim().to_owned()
+    };
+    for (name, place) in [
+        ("hpcap0", "0000:00:08.0"),
+        ("hpcap1", "0000:00:09.0"),
+        ("xgb2", "0000:00:0a.0"),
+        ("hpcap3", "0000:00:0b.0"),
+    ] {
+        assert_eq!(device(name), place, "{name}");
+    }
+    let nodes = vm.sh("cd /dev; ls -d hpcap_*");
+    let nodes: Vec<_> = nodes.lines().collect();
+    assert_eq!(nodes, ["hpcap_0_0", "hpcap_1_0", "hpcap_3_0"]);
+    // One that goes and comes back has its number again.
+    vm.sh("echo 0000:00:09.0 >/sys/bus/pci/drivers/hpcap_ixgbevf/unbind");
+    vm.sh("echo 0000:00:09.0 >/sys/bus/pci/drivers/hpcap_ixgbevf/bind");
+    assert_eq!(device("hpcap1"), "0000:00:09.0");
+    vm.end();
+}

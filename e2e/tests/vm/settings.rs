@@ -1,0 +1,191 @@
+//! What can be set of a queue of the kernel module, while frames flow: values that are wrong,
+//! capture length, filter, removal of duplicates, another ring, tracepoints.
+//!
+//! The frames are those of `hpcap_testnic`: generated ones, as fast as they are taken, and with
+//! `when_full=hold` none is lost to a recorder that is slower.
+
+use hpcap_e2e::recording::contents;
+use hpcap_e2e::vm::{Vm, Wanted};
+
+on_both_kernels!(
+    a_wrong_value_is_refused_and_changes_nothing,
+    what_is_set_holds_for_the_next_frames,
+    busy_poll_threads_let_others_in,
+);
+
+const QUEUE: &str = "/sys/class/hpcap/hpcap_0_0";
+const FRAMES: u64 = 20_000;
+
+/// Every file of a queue, a value that it takes, and values that it does not.
+const VALUES: &[(&str, &str, &[&str])] = &[
+    ("caplen", "128", &["-1", "65536", "x", "", "1 2"]),
+    ("poll", "busy", &["lazy", "", "busy busy"]),
+    ("when_full", "hold", &["wait", "0"]),
+    ("cpu", "0", &["-2", "4096", "x"]),
+    (
+        "ring_bytes",
+        "2097152",
+        &["0", "G", "-1", "511K", "1M1", "524289", "99999999999999999T"],
+    ),
+    ("plain", "1", &["perhaps"]),
+    ("look_back", "1", &["perhaps"]),
+    ("filter", "1\\n6 0 0 65535", &["1", "x", "2\\n6 0 0 0", "1\\n21 9 9 0", "# ip"]),
+    ("dedup/window", "1024", &["0", "-1", "16777217", "x"]),
+    ("dedup/compare_bytes", "64", &["0", "2049", "x"]),
+    ("dedup/age_ns", "1", &["-1", "x"]),
+    ("dedup/action", "mark", &["keep", ""]),
+    ("dedup/enabled", "1", &["perhaps"]),
+    ("dedup/ignore_ttl", "1", &["perhaps"]),
+    ("dedup/ignore_ip_checksum", "1", &["2"]),
+    ("dedup/ignore_vlan", "1", &["x"]),
+    ("dedup/ignore_mac", "1", &["x"]),
+];
+
+/// What only root may write and nobody need write.
+const READ_ONLY: &[&str] = &["state", "page_bytes", "listeners", "ledger/captured"];
+
+fn a_wrong_value_is_refused_and_changes_nothing(series: &str) {
+    let Some(vm) = Vm::boot(series, &Wanted::default()) else {
+        return;
+    };
+    for parameter in [
+        "ring_bytes=3x",
+        "poll=lazy",
+        "when_full=1",
+        "caplen=65536",
+        "cpu=4096",
+    ] {
+        vm.refused(&format!("modprobe hpcap {parameter}"));
+    }
+    vm.sh("modprobe hpcap ring_bytes=1M && modprobe hpcap_testnic up=0");
+    let read = |file: &str| vm.sh(&format!("cat {QUEUE}/{file}"));
+    for (file, good, bad) in VALUES {
+        vm.sh(&format!("printf '{good}' >{QUEUE}/{file}"));
+        let set = read(file);
+        let good = good.replace("\\n", "\n");
+        assert!(set.starts_with(&good) && set.ends_with('\n'), "{file}: {set:?}");
+        for value in *bad {
+            // echo writes it in one piece.
+            let said = vm.refused(&format!("/bin/echo -e '{value}' >{QUEUE}/{file}"));
+            assert!(said.contains("Invalid argument"), "{file} = {value:?}: {said}");
+            assert_eq!(read(file), set, "after {value:?} into {file}");
+        }
+    }
+    for file in READ_ONLY {
+        assert!(read(file).ends_with('\n'), "{file}");
+        assert_eq!(vm.sh(&format!("stat -c %a {QUEUE}/{file}")), "444\n");
+    }
+    assert_eq!(vm.sh(&format!("stat -c %a {QUEUE}/caplen")), "644\n");
+    vm.refused("modprobe hpcap_testnic size=59 first=1");
+    vm.sh("modprobe -r hpcap_testnic && modprobe -r hpcap");
+    vm.end();
+}
+
+/// A recording of `FRAMES` frames of 600 bytes with `settings` (shell) made before they come;
+/// and the ledger.
+struct Part<'a> {
+    vm: &'a Vm,
+    folder: &'a str,
+    settings: &'a str,
+}
+
+impl Part<'_> {
+    fn record(&self) -> hpcap_e2e::vm::Ledger {
+        let Part {
+            vm,
+            folder,
+            settings,
+        } = self;
+        vm.sh(&format!(
+            "modprobe hpcap_testnic size=600 count={FRAMES} up=0; cd {QUEUE}; {settings}"
+        ));
+        let recorder = vm.recorder("hpcap0", folder);
+        vm.sh("echo 1 >/sys/module/hpcap_testnic/parameters/up");
+        vm.until(&format!(
+            "[ $(cat {QUEUE}/ledger/* | (n=0; while read f b; do n=$((n + f)); done; echo $n)) = {FRAMES} ]"
+        ));
+        vm.end_recorder(recorder, folder);
+        let ledger = vm.ledger("hpcap_0_0");
+        vm.sh("modprobe -r hpcap_testnic");
+        ledger
+    }
+}
+
+fn what_is_set_holds_for_the_next_frames(series: &str) {
+    let Some(vm) = Vm::boot(series, &Wanted::default()) else {
+        return;
+    };
+    vm.sh("modprobe hpcap ring_bytes=16M when_full=hold");
+    let record = |folder, settings| {
+        Part {
+            vm: &vm,
+            folder,
+            settings,
+        }
+        .record()
+    };
+
+    // 100 bytes of each frame.
+    let ledger = record("caplen", "echo 100 >caplen");
+    assert_eq!(ledger["captured"], FRAMES);
+    let stored = vm.generated("caplen");
+    assert_eq!((stored.frames, stored.cut, stored.damaged), (0, FRAMES, 0));
+
+    // Frames with an even number: the last byte of the number is at 51.
+    let ledger = record(
+        "filter",
+        "printf '# even\\n5\\n48 0 0 51\\n84 0 0 1\\n21 0 1 0\\n6 0 0 65535\\n6 0 0 0\\n' >filter",
+    );
+    assert_eq!((ledger["captured"], ledger["filtered"]), (FRAMES / 2, FRAMES / 2));
+    let stored = vm.generated("filter");
+    assert_eq!((stored.frames, stored.last), (FRAMES / 2, Some(FRAMES - 2)));
+    // The header of the file says so.
+    vm.sh("head -c 2048 /out/filter/*/*.raw | grep -aq even");
+
+    // The headers alone are the same for all of them.
+    let all_alike = "cd dedup; echo 42 >compare_bytes; echo 100000000000 >age_ns; echo 1 >enabled";
+    let ledger = record("dropped", all_alike);
+    assert_eq!((ledger["captured"], ledger["duplicate"]), (1, FRAMES - 1));
+
+    let ledger = record("marked", &format!("{all_alike}; echo mark >action"));
+    assert_eq!((ledger["captured"], ledger["duplicate"]), (FRAMES, 0));
+    assert_eq!(contents(&vm.out("marked")).frames.len() as u64, FRAMES);
+    let report = vm.sh("checkraw /out/marked/*/*.raw");
+    assert!(report.contains(&(FRAMES - 1).to_string()), "{report}");
+
+    // On and off again: nothing is compared.
+    let ledger = record("off", &format!("{all_alike}; echo 0 >enabled"));
+    assert_eq!((ledger["captured"], ledger["duplicate"]), (FRAMES, 0));
+
+    vm.sh("modprobe -r hpcap");
+    vm.end();
+}
+
+/// Clients need the lock that the poll thread takes again and again, on the only processor.
+fn busy_poll_threads_let_others_in(series: &str) {
+    let Some(vm) = Vm::boot(series, &Wanted::default()) else {
+        return;
+    };
+    vm.sh("mountpoint -q /sys/kernel/tracing || mount -t tracefs none /sys/kernel/tracing");
+    vm.sh("modprobe hpcap ring_bytes=1M poll=busy look_back=1 && modprobe hpcap_testnic");
+    vm.sh("cd /sys/kernel/tracing/events/hpcap; ls; echo 1 >hpcap_attach/enable; echo 1 >hpcap_gap/enable");
+    // Lossless listeners on a ring of 1 MiB, and frames without end: every one of them makes gaps.
+    vm.sh("for i in $(seq 8); do
+               for j in $(seq 4); do hpcapdd hpcap0 null --frames 100 >/dev/null & done
+               wait
+           done");
+    let trace = vm.sh("cat /sys/kernel/tracing/trace");
+    assert_eq!(trace.matches("hpcap_attach:").count(), 32, "{trace}");
+    assert!(trace.contains("name=hpcapdd"), "{trace}");
+    assert!(trace.contains("hpcap_gap:"), "{trace}");
+    // Looks and bytes, while they are asked for.
+    vm.sh("cd /sys/kernel/tracing; echo >trace; echo 1 >events/hpcap/enable; sleep 0.1; echo 0 >events/hpcap/enable");
+    let trace = vm.sh("cat /sys/kernel/tracing/trace");
+    for event in ["hpcap_harvest:", "hpcap_publish:"] {
+        assert!(trace.contains(event), "no {event} in\n{trace}");
+    }
+    let ledger = vm.ledger("hpcap_0_0");
+    assert!(ledger["captured"] > 0 && ledger["nic_missed"] == 0, "{ledger:?}");
+    vm.sh("modprobe -r hpcap_testnic && modprobe -r hpcap");
+    vm.end();
+}
