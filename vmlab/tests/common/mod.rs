@@ -1,0 +1,22 @@
+//! What tests in virtual machines need.
+
+use std::process::Command;
+
+use vmlab::kernel::Kernel;
+
+/// The kernel, or None when this host cannot boot any and need not.
+pub(crate) fn kernel(name: &str) -> Option<Kernel> {
+    let qemu = Command::new("qemu-system-x86_64").arg("--version").output();
+    let found = match qemu {
+        Ok(_) => Kernel::find(name).map_err(|trouble| trouble.to_string()),
+        Err(e) => Err(format!("qemu-system-x86_64: {e}")),
+    };
+    match found {
+        Ok(kernel) => Some(kernel),
+        Err(why) if std::env::var_os("HPCAP_REQUIRE_VM").is_some() => panic!("{why}"),
+        Err(why) => {
+            println!("skipped: virtual machines; {why}");
+            None
+        }
+    }
+}
