@@ -154,6 +154,49 @@ fn a_program_in_the_guest_asks_the_host() {
 }
 
 #[test]
+fn traffic_of_the_command_line_reaches_the_nics_and_is_recorded() {
+    if kernel("6.12").is_none() {
+        return;
+    }
+    let out = tempfile::tempdir().unwrap();
+    let folder = out.path().to_str().unwrap();
+    // The distribution's drivers; the first interface that appears is the first NIC's.
+    let script = "set -e
+        modprobe ixgbe
+        modprobe ixgbevf
+        for n in 08 09; do
+            name=$(ls /sys/bus/pci/devices/0000:00:$n.0/net)
+            ip link set $name promisc on up
+        done
+        lab traffic wait --nic 0
+        lab traffic wait --nic 1
+        cat /sys/bus/pci/devices/0000:00:08.0/net/*/address";
+    let mut args = vec!["run", "--kernel", "6.12", "--nic", "82599", "--out", folder];
+    args.extend(["--nic", "82599vf,mac=02:00:00:00:00:07", "--nic", "none"]);
+    args.extend([
+        "--traffic",
+        "gen:size=60,count=1000",
+        "--",
+        "sh",
+        "-c",
+        script,
+    ]);
+    let run = vmlab(&args);
+    assert_eq!(run.status.code(), Some(0), "{}", text(&run.stderr));
+    assert_eq!(text(&run.stdout), "02:82:59:90:00:00\n");
+    for n in 0..2 {
+        let record = fs::read(out.path().join(format!("nic{n}.record.json"))).unwrap();
+        let record: Value = serde_json::from_slice(&record).unwrap();
+        assert_eq!(
+            record["totals"]["offered"]["frames"], 1000,
+            "NIC {n}: {record}"
+        );
+    }
+    let log = fs::read_to_string(out.path().join("console.log")).unwrap();
+    assert!(log.contains("NIC Link is Up 10 Gbps"), "{log}");
+}
+
+#[test]
 fn a_command_that_takes_too_long_is_killed_and_the_machine_goes_on() {
     let Some(kernel) = kernel("6.1") else { return };
     let guest = machine(kernel).boot().unwrap();

@@ -142,7 +142,7 @@ fn touch(folder: &Path) {
     }
 }
 
-/// Removes trees that were not used for long. A machine that runs keeps its tree.
+/// Removes trees that no machine was started with for long. None runs that long.
 fn forget_old(cache: &Path) {
     for entry in fs::read_dir(cache).into_iter().flatten().flatten() {
         let age = entry
