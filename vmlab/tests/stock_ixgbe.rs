@@ -4,7 +4,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use std::process::Command;
+mod common;
+
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -16,25 +17,10 @@ use vmlab::nic::{Outcome, Receive};
 use vmlab::pci::shared::Shared;
 use vmlab::traffic::answer::Neighbour;
 
+use common::kernel;
+
 const LIMIT: Duration = Duration::from_secs(120);
 const MAC: [u8; 6] = [0x02, 0, 0, 0, 0, 0x01];
-
-/// The kernel, or None when this host cannot boot any and need not.
-fn kernel(name: &str) -> Option<Kernel> {
-    let qemu = Command::new("qemu-system-x86_64").arg("--version").output();
-    let found = match qemu {
-        Ok(_) => Kernel::find(name).map_err(|trouble| trouble.to_string()),
-        Err(e) => Err(format!("qemu-system-x86_64: {e}")),
-    };
-    match found {
-        Ok(kernel) => Some(kernel),
-        Err(why) if std::env::var_os("HPCAP_REQUIRE_VM").is_some() => panic!("{why}"),
-        Err(why) => {
-            println!("skipped: virtual machines; {why}");
-            None
-        }
-    }
-}
 
 /// A guest with one software 82599, whose driver is loaded and whose link is up.
 struct Lab {

@@ -89,7 +89,7 @@ impl Causes {
         self.other_enabled &= !other;
     }
 
-    /// EIAM, whose low bits are those of EIAM_EX[0].
+    /// EIAM, whose low bits are those of `EIAM_EX[0]`.
     pub(super) fn set_eiam(&mut self, value: u32) {
         self.queues_auto_masked &= !u64::from(EICR_RTXQ);
         self.queues_auto_masked |= u64::from(value & EICR_RTXQ);

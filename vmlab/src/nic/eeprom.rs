@@ -1,7 +1,7 @@
 //! The EEPROM, as far as a driver looks at it.
 //!
 //! Datasheet, section 6: words, pointers to modules, and the checksum over them. The address is
-//! not in it: RAL[0] and RAH[0] get it at each reset, as hardware loads them.
+//! not in it: `RAL[0]` and `RAH[0]` get it at each reset, as hardware loads them.
 
 /// Words that the EEPROM has: EEC.EE_SIZE says 4, so 1024 words (64 Kb serial).
 const WORDS: usize = 1024;

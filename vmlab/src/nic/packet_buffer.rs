@@ -12,7 +12,7 @@ use super::rx::Arrival;
 pub(super) struct PacketBuffer {
     frames: VecDeque<(Vec<u8>, Arrival)>,
     bytes: usize,
-    /// RXPBSIZE[0].
+    /// `RXPBSIZE[0]`.
     size: usize,
     /// What a test may make smaller than any driver sets it.
     limit: Option<usize>,
