@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * hpcap_netdev.ko: hpcap's queues, fed from any network interface that is like Ethernet. Slower
+ * than a driver of our own, and runs everywhere: the frames have been through the interface's
+ * driver and a part of the stack.
+ *
+ *	modprobe hpcap_netdev interfaces=eth0:3,eth1:4
+ *	echo veth1:0 > /sys/module/hpcap_netdev/parameters/attach	# as hpcap0
+ *	cat /sys/module/hpcap_netdev/parameters/attach			# what is attached
+ *	echo veth1 > /sys/module/hpcap_netdev/parameters/detach
+ *
+ * It does not see: frames with the tag of a VLAN interface on top of this one, which go there
+ * (capture that one, too); what tc or XDP drop; what the machine sends.
+ */
+#include <linux/module.h>
+#include <linux/moduleparam.h>
+
+#include "tap.h"
+
+module_param_named(limit, hpcap_tap_limit, uint, 0644);
+MODULE_PARM_DESC(limit, "frames of an interface that wait for the poll thread, at most; more are nic_missed (16384)");
+
+static bool exclusive;
+module_param(exclusive, bool, 0644);
+MODULE_PARM_DESC(exclusive, "interfaces attached from now on give their frames to nobody else (0)");
+
+static char *interfaces = "";
+module_param(interfaces, charp, 0444);
+MODULE_PARM_DESC(interfaces, "what to capture from the start, NAME:NUMBER,...");
+
+static int attach_set(const char *text, const struct kernel_param *kp)
+{
+	return hpcap_tap_attach(text, exclusive);
+}
+
+static int attach_get(char *page, const struct kernel_param *kp)
+{
+	return hpcap_tap_show(page);
+}
+
+static const struct kernel_param_ops attach_ops = {
+	.set = attach_set,
+	.get = attach_get,
+};
+
+module_param_cb(attach, &attach_ops, NULL, 0644);
+MODULE_PARM_DESC(attach, "write NAME:NUMBER to capture interface NAME as hpcapNUMBER; read what is captured");
+
+static int detach_set(const char *text, const struct kernel_param *kp)
+{
+	return hpcap_tap_detach(text);
+}
+
+static const struct kernel_param_ops detach_ops = {
+	.set = detach_set,
+};
+
+module_param_cb(detach, &detach_ops, NULL, 0200);
+MODULE_PARM_DESC(detach, "write NAME to capture it no longer");
+
+static int __init hpcap_netdev_init(void)
+{
+	int err = hpcap_tap_init();
+
+	if (err || !*interfaces)
+		return err;
+	err = hpcap_tap_attach(interfaces, exclusive);
+	if (err)
+		hpcap_tap_exit();
+	return err;
+}
+
+static void __exit hpcap_netdev_exit(void)
+{
+	hpcap_tap_exit();
+}
+
+module_init(hpcap_netdev_init);
+module_exit(hpcap_netdev_exit);
+MODULE_AUTHOR("hpcap");
+MODULE_DESCRIPTION("hpcap's queues, fed from any network interface");
+MODULE_LICENSE("GPL");
+MODULE_VERSION(HPCAP_VERSION);

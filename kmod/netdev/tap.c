@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * From the interface to the poll thread: the receive handler puts each frame into a FIFO, the
+ * poll thread takes them out in batches.
+ *
+ * The handler sees a frame in softirq context, after the packet sockets and after tc, with
+ * its MAC header taken off, and with the outermost VLAN tag, if any, beside the frame and not in
+ * it (__netif_receive_skb_core() in net/core/dev.c). Both come back, so that what is captured is
+ * what was on the wire. Unless it is to be exclusive, the frame goes on to the stack: what is
+ * kept is a clone, which shares the bytes.
+ *
+ * A frame is stamped here, when it has no stamp of its driver: the poll thread comes later.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/if_vlan.h>
+#include <linux/module.h>
+#include <linux/rtnetlink.h>
+#include <linux/slab.h>
+#include <net/dst.h>
+
+#include "tap.h"
+
+unsigned int hpcap_tap_limit = 16384;
+
+/* Ours while the frame is in the FIFO. */
+struct hpcap_tap_stamp {
+	u64 ns;
+};
+
+static struct hpcap_tap_stamp *hpcap_tap_stamp(struct sk_buff *skb)
+{
+	BUILD_BUG_ON(sizeof(struct hpcap_tap_stamp) > sizeof(skb->cb));
+	return (struct hpcap_tap_stamp *)skb->cb;
+}
+
+/* ----------------------------------------------------------------------- handler */
+
+/* Into the FIFO, which becomes the owner, or counted as missed. */
+static void hpcap_tap_keep(struct hpcap_tap *tap, struct sk_buff *skb)
+{
+	ktime_t stamp = skb_tstamp(skb);
+	bool first, room;
+
+	hpcap_tap_stamp(skb)->ns = ktime_to_ns(stamp ?: ktime_get_real());
+	skb_push(skb, skb->data - skb_mac_header(skb));
+	/* Neither a route nor a socket is to be held while it waits. */
+	skb_dst_drop(skb);
+	skb_orphan(skb);
+
+	spin_lock(&tap->fifo.lock);
+	first = skb_queue_empty(&tap->fifo);
+	room = skb_queue_len(&tap->fifo) < READ_ONCE(hpcap_tap_limit);
+	if (room)
+		__skb_queue_tail(&tap->fifo, skb);
+	spin_unlock(&tap->fifo.lock);
+	if (!room) {
+		atomic64_inc(&tap->missed);
+		kfree_skb(skb);
+	} else if (first) {
+		hpcap_rxq_wake(tap->adapter, 0);
+	}
+}
+
+rx_handler_result_t hpcap_tap_handle(struct sk_buff **pskb)
+{
+	struct sk_buff *skb = *pskb;
+	struct hpcap_tap *tap = rcu_dereference(skb->dev->rx_handler_data);
+	struct sk_buff *ours;
+
+	/* GRO, or a peer that leaves segmentation to us: several frames in one. */
+	if (unlikely(skb_is_gso(skb)))
+		net_warn_ratelimited("%s: %u bytes in one frame that was several on the wire; `ethtool -K %s gro off lro off`, and tso, gso off where it is sent\n",
+				     tap->dev->name, skb->len, tap->dev->name);
+	if (tap->exclusive) {
+		ours = skb_share_check(skb, GFP_ATOMIC);
+	} else {
+		ours = skb_clone(skb, GFP_ATOMIC);
+		/* Pages of a sender, which waits for them, are not kept. */
+		if (ours && unlikely(skb_orphan_frags_rx(ours, GFP_ATOMIC))) {
+			kfree_skb(ours);
+			ours = NULL;
+		}
+	}
+	if (likely(ours))
+		hpcap_tap_keep(tap, ours);
+	else
+		atomic64_inc(&tap->missed);
+	return tap->exclusive ? RX_HANDLER_CONSUMED : RX_HANDLER_PASS;
+}
+
+/* ------------------------------------------------------------------- poll thread */
+
+/* As it was on the wire, in one piece; NULL where there is no memory for that. */
+static struct sk_buff *hpcap_tap_whole(struct sk_buff *skb)
+{
+	if (skb_vlan_tag_present(skb)) {
+		/* The check sums of the stack are of no use here, and would be moved along. */
+		skb->ip_summed = CHECKSUM_NONE;
+		skb = __vlan_hwaccel_push_inside(skb);
+	}
+	if (skb && skb_linearize(skb)) {
+		kfree_skb(skb);
+		skb = NULL;
+	}
+	return skb;
+}
+
+static void hpcap_tap_harvest(void *rx, struct hpcap_batch *batch, u32 n,
+			      const struct timespec64 *now)
+{
+	struct hpcap_tap *tap = rx;
+	struct sk_buff_head list;
+	struct sk_buff *skb;
+	u32 i;
+
+	__skb_queue_head_init(&list);
+	spin_lock_bh(&tap->fifo.lock);
+	for (i = 0; i < n; i++) {
+		skb = __skb_dequeue(&tap->fifo);
+		if (!skb)
+			break;
+		__skb_queue_tail(&list, skb);
+	}
+	spin_unlock_bh(&tap->fifo.lock);
+
+	n = 0;
+	while ((skb = __skb_dequeue(&list))) {
+		u64 ns = hpcap_tap_stamp(skb)->ns;
+		struct hpcap_frame *f = &batch->frames[n];
+
+		skb = hpcap_tap_whole(skb);
+		if (!skb) {
+			atomic64_inc(&tap->missed);
+			continue;
+		}
+		f->data = skb->data;
+		f->sec = div_u64_rem(ns, NSEC_PER_SEC, &f->nsec);
+		f->caplen = skb->len;
+		f->len = skb->len;
+		f->hash = 0;
+		tap->taken[n++] = skb;
+	}
+	tap->taken_count = n;
+	batch->n = n;
+}
+
+static void hpcap_tap_release(void *rx, u32 n)
+{
+	struct hpcap_tap *tap = rx;
+	u32 i;
+
+	for (i = 0; i < tap->taken_count; i++)
+		consume_skb(tap->taken[i]);
+	tap->taken_count = 0;
+}
+
+/*
+ * What the interface lost before it gave us anything is in its own statistics. rx_dropped counts
+ * what the stack has no use for, too: it says something only where the stack gets nothing.
+ */
+static u64 hpcap_tap_missed(const struct hpcap_tap *tap, const struct rtnl_link_stats64 *s)
+{
+	return s->rx_missed_errors + s->rx_fifo_errors + (tap->exclusive ? s->rx_dropped : 0);
+}
+
+static u64 hpcap_tap_errors(const struct rtnl_link_stats64 *s)
+{
+	return s->rx_crc_errors + s->rx_frame_errors;
+}
+
+static u64 hpcap_tap_since(u64 now, u64 before)
+{
+	/* Statistics that were reset. */
+	return now > before ? now - before : 0;
+}
+
+static void hpcap_tap_counters(void *rx, struct hpcap_nic_counters *counters)
+{
+	struct hpcap_tap *tap = rx;
+	struct rtnl_link_stats64 now;
+
+	dev_get_stats(tap->dev, &now);
+	counters->missed = atomic64_read(&tap->missed) +
+			   hpcap_tap_since(hpcap_tap_missed(tap, &now),
+					   hpcap_tap_missed(tap, &tap->before));
+	counters->errors = hpcap_tap_since(hpcap_tap_errors(&now), hpcap_tap_errors(&tap->before));
+}
+
+const struct hpcap_nic_ops hpcap_tap_ops = {
+	.owner = THIS_MODULE,
+	.clock_source = "kernel",
+	.harvest = hpcap_tap_harvest,
+	.release = hpcap_tap_release,
+	.counters = hpcap_tap_counters,
+};
+
+/* --------------------------------------------------------------------------- life */
+
+struct hpcap_tap *hpcap_tap_create(struct net_device *dev, u32 number, bool exclusive)
+{
+	struct hpcap_tap *tap = kzalloc(sizeof(*tap), GFP_KERNEL);
+
+	if (!tap)
+		return ERR_PTR(-ENOMEM);
+	tap->dev = dev;
+	tap->number = number;
+	tap->exclusive = exclusive;
+	skb_queue_head_init(&tap->fifo);
+	netdev_hold(dev, &tap->tracker, GFP_KERNEL);
+	dev_get_stats(dev, &tap->before);
+	return tap;
+}
+
+void hpcap_tap_free(struct hpcap_tap *tap)
+{
+	skb_queue_purge(&tap->fifo);
+	hpcap_tap_release(tap, tap->taken_count);
+	netdev_put(tap->dev, &tap->tracker);
+	kfree(tap);
+}
