@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+use std::net::UdpSocket;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -248,4 +250,47 @@ fn a_source_that_fails_is_named() {
     let error = bench.sender.wait().unwrap_err();
     assert!(error.to_string().contains("cut.pcap"), "{error}");
     assert_eq!(bench.sender.record().totals.offered.frames, 1);
+}
+
+/// A network namespace of this thread alone, with a pair of interfaces: what is sent to
+/// 10.9.0.2 leaves `near` and comes in at `far`. `None` where that is not allowed.
+fn two_interfaces() -> Option<()> {
+    if let Err(e) = nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET) {
+        println!("skipped: frames of an interface; a network namespace: {e}");
+        return None;
+    }
+    let script = "echo 1 > /proc/sys/net/ipv6/conf/default/disable_ipv6
+        ip link add near type veth peer name far
+        ip address add 10.9.0.1/24 dev near
+        ip link set near up; ip link set far up
+        ip neighbour add 10.9.0.2 lladdr 02:00:00:00:00:99 dev near";
+    let done = Command::new("sh").args(["-ec", script]).status().unwrap();
+    assert!(done.success());
+    Some(())
+}
+
+#[test]
+fn what_a_live_interface_brought_is_kept_to_compare_with() {
+    if two_interfaces().is_none() {
+        return;
+    }
+    let bench = bench(Fake {
+        room: 1000,
+        ..Fake::default()
+    });
+    bench.start("af_packet:far,direction=in");
+    let socket = UdpSocket::bind("10.9.0.1:0").unwrap();
+    for n in 0..100u8 {
+        socket
+            .send_to(&vec![n; 10 + usize::from(n)], "10.9.0.2:9")
+            .unwrap();
+    }
+    bench.until_seen(100);
+    bench.sender.stop().unwrap();
+    let record = bench.check();
+    assert_eq!(record.totals.offered.frames, 100);
+    // 42 bytes of headers; the shortest are padded.
+    let bytes: u64 = (0..100).map(|n| (52 + n).max(60)).sum();
+    assert_eq!(record.totals.offered.bytes, bytes);
+    assert!(record.segments[0].content.starts_with("pcap:/"));
 }
