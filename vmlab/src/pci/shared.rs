@@ -46,3 +46,24 @@ impl<T: ?Sized> Shared<T> {
         self.device.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bus_goes_before_the_next_burst() {
+        for _ in 0..200 {
+            let shared = Shared::new(0);
+            thread::scope(|scope| {
+                let burst = shared.wire();
+                scope.spawn(|| *shared.bus() += 1);
+                while shared.bus_waits.load(Ordering::Relaxed) == 0 {
+                    thread::yield_now();
+                }
+                drop(burst);
+                assert_eq!(*shared.wire(), 1, "the wire took the lock again at once");
+            });
+        }
+    }
+}
