@@ -6,6 +6,7 @@
 //! where a gap record says so, or the ledger counts it. Every frame that the NIC did not deliver is
 //! in the ledger by the same reason.
 
+mod balance;
 mod difference;
 mod expected;
 mod queue;
