@@ -44,6 +44,9 @@ pub const HOST: &str = "/host";
 /// Programs are looked for here: first the workspace's.
 pub const PATH: &str = "/hpcap/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+/// The home of whoever runs commands, empty: nothing of the host's users changes what they do.
+const HOME: &str = "/run/home";
+
 /// What the host decided about the guest before it started.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Setup {

@@ -16,9 +16,9 @@ use nix::pty::{OpenptyResult, Winsize, openpty};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
-use super::PATH;
 use super::children::Children;
 use super::port::Port;
+use super::{HOME, PATH};
 use crate::channel::{Command, Kind};
 
 /// Bytes of output in one message.
@@ -66,7 +66,7 @@ impl Commands {
         let program = command.args.first().ok_or(io::ErrorKind::InvalidInput)?;
         let mut start = process::Command::new(program);
         start.args(&command.args[1..]).env_clear();
-        start.env("PATH", PATH).env("HOME", "/root");
+        start.env("PATH", PATH).env("HOME", HOME);
         start.envs(command.env.iter().map(|(name, value)| (name, value)));
         start.current_dir(if command.folder.is_dir() {
             &command.folder

@@ -10,7 +10,7 @@ use nix::mount::{MsFlags, mount};
 use nix::sys::utsname::uname;
 use nix::unistd::{chdir, chroot, sethostname};
 
-use super::{HOST, HOST_TAG, PATH, SETUP, Setup, at};
+use super::{HOME, HOST, HOST_TAG, PATH, SETUP, Setup, at};
 
 /// Where the root is put together. Everything below it exists only while that goes on.
 const BASE: &str = "/base";
@@ -86,6 +86,7 @@ pub(super) fn furnish(setup: &Setup) -> io::Result<()> {
         );
     }
     fs::create_dir_all("/out")?;
+    fs::create_dir_all(HOME)?;
     if let Some(programs) = &setup.programs {
         show(programs, Path::new("/hpcap/bin"))?;
     }
