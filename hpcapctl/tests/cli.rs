@@ -77,3 +77,18 @@ fn a_queue_of_hpcapd_is_not_mistaken_for_one_of_the_module() {
     let said = String::from_utf8(done.stderr).unwrap();
     assert!(said.contains("hpcapd --ring"), "{said}");
 }
+
+#[test]
+fn another_device_under_the_name_of_a_queue_is_recognised() {
+    let dir = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink("/dev/null", dir.path().join("hpcap_0_0")).unwrap();
+    let done = Command::new(env!("CARGO_BIN_EXE_hpcapctl"))
+        .args(["status", "hpcap0"])
+        .env("HPCAP_DEV_DIR", dir.path())
+        .env("HPCAP_RUN_DIR", dir.path())
+        .output()
+        .unwrap();
+    assert_eq!(done.status.code(), Some(1));
+    let said = String::from_utf8(done.stderr).unwrap();
+    assert!(said.contains("not hpcap.ko"), "{said}");
+}

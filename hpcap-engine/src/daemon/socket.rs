@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use hpcap::error::Context;
 use hpcap::queue::connection::{run_dirs, socket_path};
+use hpcap::queue::device::{dev_dir, device_path, is_device};
 use hpcap::{Error, Kind, QueueName, Result};
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
@@ -71,6 +72,13 @@ impl Doorway {
         let path = socket_path(dir, name);
         let lock_path = dir.join(format!("{name}.lock"));
         let tried = || format!("serve {name} at {}", path.display());
+        // Programs that open it by name must find one queue.
+        let device = device_path(&dev_dir(), name);
+        if is_device(&device) {
+            let why = format!("the kernel module serves it already ({})", device.display());
+            return Err(Error::new(Kind::Busy, format!("serve {name}"), why)
+                .advise("choose another name (hpcap1=SOURCE)"));
+        }
         let lock = take_lock(&lock_path, name)?;
         // The lock is ours: whatever stands there was left behind by a dead daemon.
         match fs::remove_file(&path) {

@@ -156,7 +156,7 @@ fn a_child_inherits_the_listener_which_leaves_with_the_last_of_them() {
 fn disk() -> Option<PathBuf> {
     let path = std::env::var_os("HPCAP_TEST_DISK").map_or_else(|| "/data".into(), PathBuf::from);
     if !path.is_dir() {
-        eprintln!("skipped: no disk at {}", path.display());
+        println!("skipped: direct writes: no disk at {}", path.display());
         return None;
     }
     Some(path)

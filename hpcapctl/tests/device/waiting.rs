@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use hpcap::abi::{self, hpcap_attach, hpcap_slot};
 use hpcap::memory::{Access, Mapping, Place};
 use hpcap::raw::record::Item;
-use hpcap::{Kind, Queue, QueueName, Reason, Waited};
+use hpcap::{Contract, Kind, Queue, QueueName, Reason, Start, Waited};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use crate::module::{Module, lossless, read_frames};
+use crate::module::{Module, lossless, read_frames, request};
 
 /// Far longer than anything here should take, on a busy machine too.
 const LONG: Duration = Duration::from_secs(30);
@@ -46,6 +46,31 @@ fn a_killed_listener_wakes() {
     queue.kill(id).unwrap();
     assert_eq!(waiter.join().unwrap().unwrap_err().kind(), Kind::Killed);
     assert!(start.elapsed() < LONG);
+}
+
+/// Takes the five seconds that a listener waits for its file.
+#[test]
+fn a_start_that_does_not_come_is_an_error_that_says_why() {
+    let Some(module) = Module::take() else { return };
+    let queue = module.queue();
+    let stuck = lossless(&queue);
+    module.up(true);
+    let ring_bytes = queue.info().ring_bytes;
+    while stuck.available() < ring_bytes - (256 << 10) {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let wanted = request(Contract::Lossless, Start::File);
+    let refused = queue.attach(&wanted).unwrap_err();
+    assert_eq!(refused.kind(), Kind::Timeout);
+    let text = refused.to_string();
+    assert!(text.contains("5 s") && text.contains("--kill"), "{text}");
+    assert_eq!(queue.listeners().len(), 1);
+    // At the newest record there is a start at once.
+    let _ = queue
+        .attach(&request(Contract::Lossy, Start::Newest))
+        .unwrap();
+    drop(stuck);
+    let _ = queue.attach(&wanted).unwrap();
 }
 
 #[test]
@@ -111,10 +136,7 @@ fn listeners_of_an_adapter_that_goes_read_to_the_end() {
     assert!(listener.ended() && !listener.source_failed() && !listener.producer_died());
     // Nobody was attached to it before.
     assert_eq!(listener.ledger().ledger[Reason::Captured].frames, read);
-    let again = queue.attach(&crate::module::request(
-        hpcap::Contract::Lossy,
-        hpcap::Start::Newest,
-    ));
+    let again = queue.attach(&request(Contract::Lossy, Start::Newest));
     assert!(matches!(
         again.unwrap_err().kind(),
         Kind::NotFound | Kind::Gone
