@@ -207,6 +207,13 @@ void hpcap_rxq_service(struct hpcap_rxq *rxq)
 	hpcap_rxq_service_at(rxq, ktime_get());
 }
 
+void hpcap_rxq_new_file(struct hpcap_rxq *rxq)
+{
+	/* One whose header is not written yet will have it right. */
+	if (rxq->adapter && !rxq->ring.plain && !rxq->ring.header_due)
+		hpcap_ring_want_file(&rxq->ring);
+}
+
 void hpcap_rxq_ledger(struct hpcap_rxq *rxq, struct hpcap_count ledger[HPCAP_LEDGER_REASONS])
 {
 	mutex_lock(&rxq->lock);

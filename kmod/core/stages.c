@@ -123,9 +123,7 @@ int hpcap_stages_set_filter(struct hpcap_rxq *rxq, const char *text, size_t len)
 	stages->instructions = instructions;
 	memcpy(stages->expression, expression, sizeof(expression));
 	hpcap_stages_describe(stages, rxq->ring.header.filter, sizeof(rxq->ring.header.filter));
-	/* The header of every file is true for all of it. */
-	if (!rxq->ring.plain && !hpcap_ring_file_is_fresh(&rxq->ring))
-		hpcap_ring_want_file(&rxq->ring);
+	hpcap_rxq_new_file(rxq);
 	mutex_unlock(&rxq->lock);
 	hpcap_rxq_kick(rxq);
 	kvfree(program);

@@ -47,8 +47,10 @@ static ssize_t setting_store(struct device *dev, struct device_attribute *attr, 
 
 	mutex_lock(&rxq->lock);
 	err = hpcap_attr_setting(attr)->parse(text, &rxq->settings);
-	if (!err)
+	if (!err && rxq->settings.caplen != rxq->ring.queue->caplen) {
 		hpcap_ring_set_caplen(&rxq->ring, rxq->settings.caplen);
+		hpcap_rxq_new_file(rxq);
+	}
 	mutex_unlock(&rxq->lock);
 	hpcap_rxq_kick(rxq);
 	return err ?: len;
