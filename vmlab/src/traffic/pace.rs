@@ -9,6 +9,9 @@ use hpcap_engine::source::pcap::Speed;
 
 use super::content::Chunk;
 
+/// Frames that are sent at once, at most: a burst is offered under one lock of the NIC.
+pub(super) const BURST: usize = 64;
+
 /// What a sender goes by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pace {
@@ -40,7 +43,8 @@ impl Pace {
 pub(super) struct Due {
     schedule: Option<Schedule>,
     started: Instant,
-    /// No frame is due from this time on.
+    /// No frame is due from this time on; stalls put it off, so that the number of frames is that
+    /// of the rate.
     end: Option<Duration>,
 }
 
@@ -69,7 +73,8 @@ impl Due {
         }
     }
 
-    /// How many frames of `chunk`, from number `from` on, are due.
+    /// How many frames of `chunk`, from number `from` on, are due, [`BURST`] at most. Where there
+    /// is a rate, the caller sends them all.
     pub(super) fn look(&mut self, chunk: &Chunk, from: usize) -> Now {
         self.look_at(chunk, from, self.started.elapsed())
     }
@@ -78,18 +83,23 @@ impl Due {
         let Some(schedule) = &mut self.schedule else {
             return match self.end {
                 Some(end) if elapsed >= end => Now::End,
-                _ => Now::Send(chunk.len() - from),
+                _ => Now::Send(BURST.min(chunk.len() - from)),
             };
         };
         let ns = |d: Duration| u64::try_from(d.as_nanos()).unwrap_or(u64::MAX);
-        let (elapsed_ns, end_ns) = (ns(elapsed), self.end.map_or(u64::MAX, ns));
+        let elapsed_ns = ns(elapsed);
         // After a stall the burst that makes up for it is bounded, as the generator's is.
         let late_ns = elapsed_ns.saturating_sub(schedule.due_ns());
         if late_ns > ns(BACKLOG) {
-            schedule.delay(Duration::from_nanos(late_ns));
+            let late = Duration::from_nanos(late_ns);
+            schedule.delay(late);
+            self.end = self.end.map(|end| end.saturating_add(late));
         }
+        let end_ns = self.end.map_or(u64::MAX, ns);
         let mut frames = 0;
-        while let Some(frame) = chunk.get(from + frames) {
+        while frames < BURST
+            && let Some(frame) = chunk.get(from + frames)
+        {
             let due_ns = schedule.due_ns();
             if due_ns >= end_ns && frames == 0 {
                 return Now::End;
@@ -151,6 +161,21 @@ mod tests {
     }
 
     #[test]
+    fn a_stall_costs_no_frames_of_a_duration() {
+        let end = Some(Duration::from_millis(20));
+        let (mut due, chunk) = (due("gen:rate=1000pps", end), chunk(100));
+        assert_eq!(
+            due.look_at(&chunk, 0, Duration::from_millis(4)),
+            Now::Send(5)
+        );
+        let late = Duration::from_secs(10);
+        assert_eq!(due.look_at(&chunk, 5, late), Now::Send(1));
+        let late = late + Duration::from_millis(90);
+        assert_eq!(due.look_at(&chunk, 6, late), Now::Send(14));
+        assert_eq!(due.look_at(&chunk, 20, late), Now::End);
+    }
+
+    #[test]
     fn the_end_comes_with_the_clock() {
         let (end, chunk) = (Some(Duration::from_millis(50)), chunk(100));
         let mut paced = due("gen:rate=1000pps", end);
@@ -165,7 +190,7 @@ mod tests {
         let mut free = due("gen:", end);
         assert_eq!(
             free.look_at(&chunk, 10, Duration::from_millis(49)),
-            Now::Send(90)
+            Now::Send(BURST)
         );
         assert_eq!(
             free.look_at(&chunk, 10, Duration::from_millis(50)),

@@ -6,6 +6,8 @@
 
 use std::collections::BTreeSet;
 
+use crate::nic::tx::SHORTEST;
+
 /// Words of VFMBMEM.
 pub(super) const WORDS: usize = 16;
 
@@ -213,7 +215,7 @@ impl Mailbox {
             _ => None,
         };
         let tag_bytes = if tag.is_some() { TAG } else { 0 };
-        if frame.len() + FCS > self.frame_max + tag_bytes {
+        if frame.len() < SHORTEST || frame.len() + FCS > self.frame_max + tag_bytes {
             return false;
         }
         if self.xcast_mode >= XCAST_MODE_PROMISC {
@@ -318,6 +320,8 @@ mod tests {
         ask(&mut mailbox, &[ask::SET_VLAN, 100]);
         assert!(!mailbox.passes(&tagged));
 
+        assert!(mailbox.passes(&frame(MAC, 60)));
+        assert!(!mailbox.passes(&frame(MAC, 59)));
         assert!(mailbox.passes(&frame(MAC, 1514)));
         assert!(!mailbox.passes(&frame(MAC, 1515)));
         ask(&mut mailbox, &[ask::SET_LPE, 9018]);

@@ -11,7 +11,7 @@ use super::faults::{Faults, FrameFault};
 use super::pf::Counts;
 use super::registers::bits::LINKS_UP_10G;
 use super::rx::{Arrival, RxRing};
-use super::tx::TxRing;
+use super::tx::{SHORTEST, TxRing};
 use super::{Outcome, Receive, Wire};
 use crate::pci::Function;
 use crate::pci::config::ConfigSpace;
@@ -196,7 +196,8 @@ impl Vf {
         if report {
             self.causes.raise_by(self.plain.tx_vector());
         }
-        for answer in &answers {
+        for answer in &mut answers {
+            answer.resize(answer.len().max(SHORTEST), 0);
             self.receive(answer);
         }
         self.flush();

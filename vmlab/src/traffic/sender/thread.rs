@@ -14,11 +14,8 @@ use hpcap_engine::source::{Source, State};
 use super::Nic;
 use crate::nic::Receive;
 use crate::traffic::content::{Chunk, refill};
-use crate::traffic::pace::{Due, Now, Pace};
+use crate::traffic::pace::{BURST, Due, Now, Pace};
 use crate::traffic::record::Record;
-
-/// Frames that are offered under one lock, at most.
-const BURST: usize = 64;
 
 /// How often a sender looks for room in a NIC that has none: a ring of 512 descriptors lasts
 /// 500 µs at a million frames a second.
