@@ -5,7 +5,7 @@
 //! `when_full=hold` none is lost to a recorder that is slower.
 
 use hpcap_e2e::recording::contents;
-use hpcap_e2e::vm::{Vm, Wanted};
+use hpcap_e2e::vm::{Ledger, Vm, Wanted};
 
 on_both_kernels!(
     a_wrong_value_is_refused_and_changes_nothing,
@@ -25,11 +25,23 @@ const VALUES: &[(&str, &str, &[&str])] = &[
     (
         "ring_bytes",
         "2097152",
-        &["0", "G", "-1", "511K", "1M1", "524289", "99999999999999999T"],
+        &[
+            "0",
+            "G",
+            "-1",
+            "511K",
+            "1M1",
+            "524289",
+            "99999999999999999T",
+        ],
     ),
     ("plain", "1", &["perhaps"]),
     ("look_back", "1", &["perhaps"]),
-    ("filter", "1\\n6 0 0 65535", &["1", "x", "2\\n6 0 0 0", "1\\n21 9 9 0", "# ip"]),
+    (
+        "filter",
+        "1\\n6 0 0 65535",
+        &["1", "x", "2\\n6 0 0 0", "1\\n21 9 9 0", "# ip"],
+    ),
     ("dedup/window", "1024", &["0", "-1", "16777217", "x"]),
     ("dedup/compare_bytes", "64", &["0", "2049", "x"]),
     ("dedup/age_ns", "1", &["-1", "x"]),
@@ -63,11 +75,17 @@ fn a_wrong_value_is_refused_and_changes_nothing(series: &str) {
         vm.sh(&format!("printf '{good}' >{QUEUE}/{file}"));
         let set = read(file);
         let good = good.replace("\\n", "\n");
-        assert!(set.starts_with(&good) && set.ends_with('\n'), "{file}: {set:?}");
+        assert!(
+            set.starts_with(&good) && set.ends_with('\n'),
+            "{file}: {set:?}"
+        );
         for value in *bad {
             // echo writes it in one piece.
             let said = vm.refused(&format!("/bin/echo -e '{value}' >{QUEUE}/{file}"));
-            assert!(said.contains("Invalid argument"), "{file} = {value:?}: {said}");
+            assert!(
+                said.contains("Invalid argument"),
+                "{file} = {value:?}: {said}"
+            );
             assert_eq!(read(file), set, "after {value:?} into {file}");
         }
     }
@@ -76,39 +94,27 @@ fn a_wrong_value_is_refused_and_changes_nothing(series: &str) {
         assert_eq!(vm.sh(&format!("stat -c %a {QUEUE}/{file}")), "444\n");
     }
     assert_eq!(vm.sh(&format!("stat -c %a {QUEUE}/caplen")), "644\n");
-    vm.refused("modprobe hpcap_testnic size=59 first=1");
-    vm.sh("modprobe -r hpcap_testnic && modprobe -r hpcap");
+    vm.sh("modprobe -r hpcap_testnic");
+    vm.refused("modprobe hpcap_testnic size=59");
+    vm.sh("modprobe -r hpcap");
     vm.end();
 }
 
-/// A recording of `FRAMES` frames of 600 bytes with `settings` (shell) made before they come;
-/// and the ledger.
-struct Part<'a> {
-    vm: &'a Vm,
-    folder: &'a str,
-    settings: &'a str,
-}
-
-impl Part<'_> {
-    fn record(&self) -> hpcap_e2e::vm::Ledger {
-        let Part {
-            vm,
-            folder,
-            settings,
-        } = self;
-        vm.sh(&format!(
-            "modprobe hpcap_testnic size=600 count={FRAMES} up=0; cd {QUEUE}; {settings}"
-        ));
-        let recorder = vm.recorder("hpcap0", folder);
-        vm.sh("echo 1 >/sys/module/hpcap_testnic/parameters/up");
-        vm.until(&format!(
-            "[ $(cat {QUEUE}/ledger/* | (n=0; while read f b; do n=$((n + f)); done; echo $n)) = {FRAMES} ]"
-        ));
-        vm.end_recorder(recorder, folder);
-        let ledger = vm.ledger("hpcap_0_0");
-        vm.sh("modprobe -r hpcap_testnic");
-        ledger
-    }
+/// A recording of `FRAMES` frames of 600 bytes, for which `settings` (shell) were made before they
+/// came; the ledger of its queue.
+fn record(vm: &Vm, folder: &str, settings: &str) -> Ledger {
+    vm.sh(&format!(
+        "modprobe hpcap_testnic size=600 count={FRAMES} up=0; cd {QUEUE}; {settings}"
+    ));
+    let recorder = vm.recorder("hpcap0", folder);
+    vm.sh("echo 1 >/sys/module/hpcap_testnic/parameters/up");
+    vm.until(&format!(
+        "[ $(cat {QUEUE}/ledger/* | (n=0; while read f b; do n=$((n + f)); done; echo $n)) = {FRAMES} ]"
+    ));
+    vm.end_recorder(recorder, folder);
+    let ledger = vm.ledger("hpcap_0_0");
+    vm.sh("modprobe -r hpcap_testnic");
+    ledger
 }
 
 fn what_is_set_holds_for_the_next_frames(series: &str) {
@@ -116,14 +122,7 @@ fn what_is_set_holds_for_the_next_frames(series: &str) {
         return;
     };
     vm.sh("modprobe hpcap ring_bytes=16M when_full=hold");
-    let record = |folder, settings| {
-        Part {
-            vm: &vm,
-            folder,
-            settings,
-        }
-        .record()
-    };
+    let record = |folder: &str, settings: &str| record(&vm, folder, settings);
 
     // 100 bytes of each frame.
     let ledger = record("caplen", "echo 100 >caplen");
@@ -136,7 +135,10 @@ fn what_is_set_holds_for_the_next_frames(series: &str) {
         "filter",
         "printf '# even\\n5\\n48 0 0 51\\n84 0 0 1\\n21 0 1 0\\n6 0 0 65535\\n6 0 0 0\\n' >filter",
     );
-    assert_eq!((ledger["captured"], ledger["filtered"]), (FRAMES / 2, FRAMES / 2));
+    assert_eq!(
+        (ledger["captured"], ledger["filtered"]),
+        (FRAMES / 2, FRAMES / 2)
+    );
     let stored = vm.generated("filter");
     assert_eq!((stored.frames, stored.last), (FRAMES / 2, Some(FRAMES - 2)));
     // The header of the file says so.
@@ -185,7 +187,10 @@ fn busy_poll_threads_let_others_in(series: &str) {
         assert!(trace.contains(event), "no {event} in\n{trace}");
     }
     let ledger = vm.ledger("hpcap_0_0");
-    assert!(ledger["captured"] > 0 && ledger["nic_missed"] == 0, "{ledger:?}");
+    assert!(
+        ledger["captured"] > 0 && ledger["nic_missed"] == 0,
+        "{ledger:?}"
+    );
     vm.sh("modprobe -r hpcap_testnic && modprobe -r hpcap");
     vm.end();
 }
