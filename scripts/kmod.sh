@@ -219,7 +219,8 @@ symbols_changed() {
 
 # What compiler and sparse said about files that are ours.
 our_warnings() {
-	grep -E 'warning:|error:' "$1" | grep -E '/(core|netdev|testnic|include|advrx|hpcap)/' || true
+	local ours='(core|netdev|testnic|include|ixgbe/hpcap|ixgbevf/hpcap|ixgbe/advrx|ixgbevf/advrx)'
+	grep -E 'warning:|error:' "$1" | grep -E "/tree/$ours/" || true
 }
 
 build() {
