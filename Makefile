@@ -12,7 +12,7 @@ PREFIX ?= /usr/local
 BINDIR = $(DESTDIR)$(PREFIX)/bin
 INCLUDEDIR = $(DESTDIR)$(PREFIX)/include
 DOCDIR = $(DESTDIR)$(PREFIX)/share/doc/hpcap
-BINARIES := hpcapd hpcapdd raw2pcap checkraw hpcap-bench
+BINARIES := hpcapd hpcapdd hpcapctl raw2pcap checkraw hpcap-bench
 DOCUMENTS := README.md ARCHITECTURE.md CHANGELOG.md
 
 # make run
@@ -20,16 +20,22 @@ IFACE ?=
 SECONDS ?= 10
 DIR ?=
 
+# make kmod: the kernel; make try-driver: the kernel in the virtual machine
+KVER ?= $(shell uname -r)
+KERNEL ?= 6.1
+
 # make test, make fuzz: seconds for each fuzz target
 FUZZ_SECONDS ?= 20
 
 .DEFAULT_GOAL := build
-.PHONY: help deps build run test lint bench fuzz model install uninstall clean
+.PHONY: help deps build run test lint bench fuzz model kmod try-driver test-sanitized install uninstall clean
 
 help: ## this list
 	@echo "usage: make TARGET"
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
 	@echo "make run: IFACE=eth0 captures a real interface, SECONDS=10 how long, DIR=folder where to"
+	@echo "make kmod: KVER=release of a kernel, or 6.1, 6.12: Debian's, for the virtual machine"
+	@echo "make try-driver: KERNEL=6.1 or 6.12"
 	@echo "make install: PREFIX=/usr/local, DESTDIR=staging folder"
 
 deps: ## install every package that building, running, testing, benchmarking need
@@ -44,21 +50,23 @@ run: build ## a demonstration: capture ten seconds of traffic, check, convert, b
 	@IFACE='$(IFACE)' SECONDS_TO_RUN='$(SECONDS)' DIR='$(DIR)' scripts/demo.sh '$(TARGET)/release'
 
 test: ## every test: unit, property, end to end, model, fuzz targets for a short time
-	@scripts/deps.sh need build test
+	@scripts/deps.sh need build test kmod vm
 	@FUZZ_SECONDS='$(FUZZ_SECONDS)' scripts/test.sh
 
 lint: ## formatting, compiler and clippy warnings, documentation, the C, the scripts
-	@scripts/deps.sh need build lint
+	@scripts/deps.sh need build lint kmod
 	cargo fmt --all --check
 	cargo fmt --manifest-path fuzz/Cargo.toml --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --locked --document-private-items
 	scripts/lint-c.sh
+	scripts/kmod.sh 6.1 --check
 	scripts/lint-text.sh
 
 bench: build ## the benchmarks, beside the tools they are measured against
-	@scripts/deps.sh need bench
+	@scripts/deps.sh need bench kmod vm
 	$(TARGET)/release/hpcap-bench all --dir '$(TARGET)'
+	scripts/bench-driver.sh
 
 fuzz: ## the fuzz targets, FUZZ_SECONDS each
 	@scripts/deps.sh need build test
@@ -68,6 +76,18 @@ model: ## the ring's protocol, exhaustively, with spin
 	@scripts/deps.sh need build test
 	scripts/model.sh
 
+kmod: ## the kernel modules for kernel KVER, in target/kmod
+	@scripts/deps.sh need kmod
+	scripts/kmod.sh '$(KVER)'
+
+try-driver: ## the kernel modules in a virtual machine with a software 82599: a million frames, proven
+	@scripts/deps.sh need build kmod vm
+	@KERNEL='$(KERNEL)' scripts/try-driver.sh
+
+test-sanitized: ## the tests of the kernel modules, in a kernel with KASAN, lockdep and more (long)
+	@scripts/deps.sh need build kmod vm sanitizer
+	scripts/test-sanitized.sh
+
 # Installing must not need cargo: `sudo make install` has none. It builds only what is missing.
 $(BINARIES:%=$(TARGET)/release/%):
 	$(MAKE) build
@@ -76,12 +96,14 @@ install: $(BINARIES:%=$(TARGET)/release/%) ## into DESTDIR/PREFIX: tools, header
 	install -d '$(BINDIR)' '$(INCLUDEDIR)' '$(DOCDIR)/docs' '$(DOCDIR)/LICENSES'
 	install -m 755 $(BINARIES:%='$(TARGET)/release/%') '$(BINDIR)'
 	install -m 644 kmod/include/uapi/hpcap.h '$(INCLUDEDIR)'
+	install -d '$(DESTDIR)/etc/udev/rules.d'
+	install -m 644 kmod/udev/70-hpcap.rules '$(DESTDIR)/etc/udev/rules.d'
 	install -m 644 $(DOCUMENTS) '$(DOCDIR)'
 	install -m 644 docs/*.md '$(DOCDIR)/docs'
 	install -m 644 LICENSES/* '$(DOCDIR)/LICENSES'
 
 uninstall: ## what install installed, with the same DESTDIR and PREFIX
-	rm -f $(BINARIES:%='$(BINDIR)/%') '$(INCLUDEDIR)/hpcap.h'
+	rm -f $(BINARIES:%='$(BINDIR)/%') '$(INCLUDEDIR)/hpcap.h' '$(DESTDIR)/etc/udev/rules.d/70-hpcap.rules'
 	rm -rf '$(DOCDIR)'
 
 clean: ## everything that was built

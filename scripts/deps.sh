@@ -36,7 +36,7 @@ lint   perl             perl:Term::ANSIColor
 lint   xz-utils         cmd:xz
 lint   linux-source-6.1 file:/usr/src/linux-source-6.1.tar.xz
 vm     qemu-system-x86  cmd:qemu-system-x86_64
-vm     busybox-static   file:/bin/busybox
+vm     busybox-static   cmd:busybox
 vm     e2fsprogs        cmd:mkfs.ext4
 vm     kmod             cmd:depmod
 vm     iproute2         cmd:ip
@@ -46,10 +46,18 @@ kmod   gcc-12           cmd:gcc-12
 kmod   make             cmd:make
 kmod   libc6-dev        file:/usr/include/stdio.h
 kmod   coccinelle       cmd:spatch
+kmod   libelf1          so:libelf.so.1
+kmod   rsync            cmd:rsync
+kmod   sparse           cmd:sparse
 kmod   pahole           cmd:pahole
 kmod   xz-utils         cmd:xz
 kmod   linux-source-6.1 file:/usr/src/linux-source-6.1.tar.xz
 kmod   linux-source-6.12 file:/usr/src/linux-source-6.12.tar.xz
+sanitizer flex          cmd:flex
+sanitizer bison         cmd:bison
+sanitizer bc            cmd:bc
+sanitizer libelf-dev    file:/usr/include/libelf.h
+sanitizer libssl-dev    file:/usr/include/openssl/ssl.h
 bench  iproute2         cmd:ip
 bench  tcpdump          cmd:tcpdump
 bench  tshark           cmd:dumpcap

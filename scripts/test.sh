@@ -5,7 +5,9 @@
 # end it says what was skipped and why. FUZZ_SECONDS is the time for each fuzz target.
 #
 #   scripts/test.sh              all parts
-#   scripts/test.sh PART...      scripts, model, fuzz, demo, stress, cargo
+#   scripts/test.sh PART...      scripts, kmod, model, fuzz, demo, stress, cargo, vm
+#
+# HPCAP_REQUIRE_VM=1: what needs a virtual machine fails where it would be skipped.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -24,6 +26,14 @@ part_model() {
 
 part_fuzz() {
 	fuzz/run.sh "$FUZZ_SECONDS"
+}
+
+# The modules for the kernels of the virtual machine, and what the build says of unknown drivers.
+part_kmod() {
+	scripts/kernels.sh fetch all || return
+	scripts/kmod.sh 6.1 || return
+	scripts/kmod.sh 6.12 || return
+	scripts/test-kmod.sh
 }
 
 # What the documents say of the programs, and what make run does, for a short time.
@@ -55,6 +65,12 @@ part_cargo() {
 	' log_file="$LOGS/cargo-full.log"
 }
 
+# The modules on real kernels. A test takes more than one processor, so they run one at a time.
+part_vm() {
+	cargo build --workspace --bins --quiet || return
+	cargo test -p hpcap-e2e -p hpcapctl --test vm --test device -- --ignored --show-output --test-threads 1
+}
+
 # "test-name: why", one a line, out of the log of cargo.
 skipped() {
 	awk '
@@ -66,10 +82,10 @@ skipped() {
 
 rm -f "$LOGS"/*.log
 parts=("$@")
-[ $# -gt 0 ] || parts=(scripts model fuzz demo stress cargo)
+[ $# -gt 0 ] || parts=(scripts kmod model fuzz demo stress cargo vm)
 for part in "${parts[@]}"; do
 	declare -F "part_$part" >/dev/null || {
-		echo "test: '$part' is not a part; they are: scripts, model, fuzz, demo, stress, cargo" >&2
+		echo "test: '$part' is not a part; they are: scripts, kmod, model, fuzz, demo, stress, cargo, vm" >&2
 		exit 2
 	}
 	echo "==> test: $part"
