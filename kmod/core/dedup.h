@@ -42,6 +42,8 @@
  * would bring the order of a set back to what it was, with other frames in all of its ways.
  */
 #define HPCAP_DEDUP_AHEAD	15u
+/* The same for the frames themselves, before they are hashed. */
+#define HPCAP_DEDUP_DATA_AHEAD	16u
 
 /* Fields that may differ between copies. Of Ethernet frames: others have no such fields. */
 enum hpcap_dedup_ignore {
@@ -505,9 +507,12 @@ static inline void hpcap_dedup_prepare(struct hpcap_dedup *d, const struct hpcap
 {
 	u32 i;
 
+	for (i = 0; i < n && i < HPCAP_DEDUP_DATA_AHEAD; i++)
+		__builtin_prefetch(f[i].data);
 	for (i = 0; i < n; i++) {
-		if (i + 4 < n)
-			__builtin_prefetch(f[i + 4].data);
+		/* A frame is hashed in less time than it takes to come from the L3 cache. */
+		if (i + HPCAP_DEDUP_DATA_AHEAD < n)
+			__builtin_prefetch(f[i + HPCAP_DEDUP_DATA_AHEAD].data);
 		if (d->ignore) {
 			hpcap_dedup_key(d, &f[i], d->keys + (u64)i * d->entry_bytes, &look[i]);
 		} else {

@@ -9,7 +9,7 @@ use std::alloc::{Layout, alloc_zeroed, dealloc};
 use hpcap::{Error, Kind, Result};
 
 use super::loops::{InC, Stopwatch, full};
-use super::nic::{Buffers, Nic};
+use super::nic::{Buffers, DESCRIPTORS, Nic};
 use super::{Settings, clock_scale, ffi, frames};
 use crate::process::check_interrupted;
 use crate::report::{Pairs, Report, Row, Target, Unit};
@@ -79,6 +79,7 @@ impl Drop for Window {
 struct Loop {
     window: Option<Window>,
     traffic: ffi::Traffic,
+    is_copy: Vec<u8>,
 }
 
 impl Loop {
@@ -92,13 +93,16 @@ impl Loop {
                 copies: 0,
                 half: half.into(),
                 reserved: 0,
+                is_copy: std::ptr::null_mut(),
             },
+            is_copy: vec![0; DESCRIPTORS],
         })
     }
 
     /// Returns nanoseconds a frame, removed or not.
     fn run(&mut self, ring: &mut InC, nic: &mut Nic<'_>, settings: &Settings) -> Result<f64> {
         let frames = frames(settings, LEN);
+        self.traffic.is_copy = self.is_copy.as_mut_ptr();
         let (ring, traffic) = (ring.as_ptr(), &raw mut self.traffic);
         let window = self.window.as_mut();
         let window = window.map_or(std::ptr::null_mut(), |w| w.dedup.as_mut_ptr().cast());

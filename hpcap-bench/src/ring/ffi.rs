@@ -46,6 +46,7 @@ pub(super) struct Traffic {
     pub(super) copies: u64,
     pub(super) half: u32,
     pub(super) reserved: u32,
+    pub(super) is_copy: *mut u8,
 }
 
 /// `struct hpcap_dedup`, of which Rust knows only the size.
