@@ -163,7 +163,7 @@ impl Running {
     /// Hands the output on until the command ends; returns its exit code.
     ///
     /// # Errors
-    /// As those of [`Guest::run`].
+    /// As those of [`Guest::run`](super::Guest::run).
     pub fn finish(
         self,
         limit: Option<Duration>,
