@@ -11,23 +11,27 @@ pub(super) const DESCRIPTORS: usize = 4096;
 /// Bytes of the buffer of each.
 const BUFFER_BYTES: usize = 2048;
 
+/// A buffer starts at a cache line, as a NIC's do.
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+struct Buffer([u8; BUFFER_BYTES]);
+
 /// The memory that a NIC writes its frames to.
-pub(super) struct Buffers(Vec<u8>);
+pub(super) struct Buffers(Vec<Buffer>);
 
 impl Buffers {
     /// Filled with bytes that differ from frame to frame.
     pub(super) fn new() -> Self {
         let byte = |i: usize| (i.wrapping_mul(0x9e37_79b9) >> 13).to_le_bytes()[0];
-        Self((0..DESCRIPTORS * BUFFER_BYTES).map(byte).collect())
+        let buffer = |n: usize| Buffer(std::array::from_fn(|i| byte(n * BUFFER_BYTES + i)));
+        Self((0..DESCRIPTORS).map(buffer).collect())
     }
 
     /// The same bytes in each.
     pub(super) fn alike() -> Self {
         let mut all = Self::new();
-        let (first, others) = all.0.split_at_mut(BUFFER_BYTES);
-        for buffer in others.chunks_exact_mut(BUFFER_BYTES) {
-            buffer.copy_from_slice(first);
-        }
+        let first = all.0[0];
+        all.0.fill(first);
         all
     }
 }
@@ -43,14 +47,12 @@ pub(super) struct Nic<'a> {
 impl<'a> Nic<'a> {
     /// All frames of `len` bytes (2048 at most), stamped with a clock of `scale`.
     pub(super) fn new(buffers: &'a Buffers, len: u16, scale: u64) -> Self {
-        let descriptors = buffers.0.chunks_exact(BUFFER_BYTES).map(|buffer| {
-            assert!(usize::from(len) <= buffer.len(), "frames of {len} bytes");
-            ffi::Descriptor {
-                data: buffer.as_ptr(),
-                length: len,
-                status: 1,
-                reserved: 0,
-            }
+        assert!(usize::from(len) <= BUFFER_BYTES, "frames of {len} bytes");
+        let descriptors = buffers.0.iter().map(|buffer| ffi::Descriptor {
+            data: buffer.0.as_ptr(),
+            length: len,
+            status: 1,
+            reserved: 0,
         });
         Self {
             descriptors: descriptors.collect(),
@@ -69,7 +71,7 @@ impl<'a> Nic<'a> {
         let mut nic = Self::new(buffers, len, scale);
         for (i, descriptor) in nic.descriptors.iter_mut().enumerate() {
             // Derived from a pointer that may write, unlike what `new` had.
-            descriptor.data = start.wrapping_add(i * BUFFER_BYTES);
+            descriptor.data = start.wrapping_add(i).cast();
         }
         nic
     }
