@@ -81,15 +81,17 @@ struct hpcap_dedup_entry {
 	u8 key[];
 };
 
-/* What is to be looked up: the bytes to compare, their hash, and which ways have its tag. */
+/* What is to be looked up: the bytes to compare, where they may be, and what was found there. */
 struct hpcap_dedup_look {
 	const u8 *key;
-	u64 hash;
-	u64 order;	/* of the set when the ways were looked for */
-	u64 ways;	/* hpcap_dedup_ways() */
-	u32 way;	/* the first of them, or the oldest of the set */
 	u32 bytes;
 	u32 lengths;
+	struct hpcap_dedup_set *set;
+	u64 tags;	/* the tag in each lane */
+	u64 order;	/* of the set when the ways were looked for */
+	u64 ways;	/* that have the tag: hpcap_dedup_ways() */
+	struct hpcap_dedup_entry *entry;	/* of way */
+	u32 way;	/* the first of them, or the oldest of the set */
 };
 
 struct hpcap_dedup {
@@ -327,21 +329,33 @@ static inline void hpcap_dedup_key(const struct hpcap_dedup *d, const struct hpc
 	look->lengths = hpcap_dedup_lengths(bytes, f->len - left_out);
 }
 
-/* 16 bytes for one multiplication, which runs while those of other frames do. */
+/* 16 bytes for one multiplication; two run at the same time. */
 static inline u64 hpcap_dedup_hash(const struct hpcap_dedup *d, const struct hpcap_dedup_look *look)
 {
-	const u8 *key = look->key;
+	const u8 *key = look->key, *last;
 	u32 i, n = look->bytes;
-	u64 hash = d->seed[1] ^ look->lengths;
+	u64 seed = d->seed[0], even = d->seed[1] ^ look->lengths, odd = ~seed;
 
 	if (n < 8)
-		return hpcap_dedup_mix(hpcap_dedup_load_few(key, n) ^ d->seed[0], hash);
-	for (i = 0; i + 16 < n; i += 16)
-		hash = hpcap_dedup_mix(hpcap_dedup_load(key + i) ^ d->seed[0],
-				       hpcap_dedup_load(key + i + 8) ^ hash);
-	i = n < 16 ? 0 : n - 16;
-	return hpcap_dedup_mix(hpcap_dedup_load(key + i) ^ d->seed[0],
-			       hpcap_dedup_load(key + n - 8) ^ hash);
+		return hpcap_dedup_mix(hpcap_dedup_load_few(key, n) ^ seed, even);
+	last = key + n - 8;
+	if (n < 32) {
+		if (n > 16)
+			even = hpcap_dedup_mix(hpcap_dedup_load(key) ^ seed,
+					       hpcap_dedup_load(key + 8) ^ even);
+		return hpcap_dedup_mix(hpcap_dedup_load(n > 16 ? last - 8 : key) ^ seed,
+				       hpcap_dedup_load(last) ^ even);
+	}
+	for (i = 0; i + 32 < n; i += 32) {
+		even = hpcap_dedup_mix(hpcap_dedup_load(key + i) ^ seed,
+				       hpcap_dedup_load(key + i + 8) ^ even);
+		odd = hpcap_dedup_mix(hpcap_dedup_load(key + i + 16) ^ seed,
+				      hpcap_dedup_load(key + i + 24) ^ odd);
+	}
+	even = hpcap_dedup_mix(hpcap_dedup_load(last - 24) ^ seed,
+			       hpcap_dedup_load(last - 16) ^ even);
+	odd = hpcap_dedup_mix(hpcap_dedup_load(last - 8) ^ seed, hpcap_dedup_load(last) ^ odd);
+	return even ^ odd;
 }
 
 /* ---------------------------------------------------------------------- lookup */
@@ -349,25 +363,25 @@ static inline u64 hpcap_dedup_hash(const struct hpcap_dedup *d, const struct hpc
 #define HPCAP_DEDUP_LANES	0x0001000100010001ull
 #define HPCAP_DEDUP_NIBBLES	0x1111111111111111ull
 
-static inline struct hpcap_dedup_set *hpcap_dedup_set(struct hpcap_dedup *d, u64 hash)
-{
-	return &d->sets[hash & d->set_mask];
-}
-
-static inline struct hpcap_dedup_entry *hpcap_dedup_entry(struct hpcap_dedup *d, u64 hash,
-							  u32 way)
-{
-	u64 index = (hash & d->set_mask) * HPCAP_DEDUP_WAYS + way;
-
-	return (struct hpcap_dedup_entry *)(d->entries + index * d->entry_bytes);
-}
-
-/* Bits that the number of the set does not have: 0 is a free way. */
-static inline u64 hpcap_dedup_tag(u64 hash)
+/* Where a hash belongs; the tag has bits that the number of the set does not have. */
+static inline void hpcap_dedup_place(struct hpcap_dedup *d, struct hpcap_dedup_look *look,
+				     u64 hash)
 {
 	u64 tag = hash >> 48;
 
-	return tag ? tag : 1;
+	look->set = &d->sets[hash & d->set_mask];
+	/* 0 is a free way. */
+	look->tags = (tag + !tag) * HPCAP_DEDUP_LANES;
+}
+
+/* The way is chosen: its entry. */
+static inline void hpcap_dedup_choose(struct hpcap_dedup *d, struct hpcap_dedup_look *look,
+				      u32 way)
+{
+	u64 index = (u64)(look->set - d->sets) * HPCAP_DEDUP_WAYS + way;
+
+	look->way = way;
+	look->entry = (struct hpcap_dedup_entry *)(d->entries + index * d->entry_bytes);
 }
 
 /*
@@ -381,15 +395,15 @@ static inline u64 hpcap_dedup_lanes(u64 tags, u64 tags_wanted)
 	return (x - HPCAP_DEDUP_LANES) & ~x & (HPCAP_DEDUP_LANES << 15);
 }
 
-/* The ways of a set that have this tag: bit 12 + word of each lane. */
-static inline u64 hpcap_dedup_ways(const struct hpcap_dedup_set *set, u64 hash)
+/* The ways of the set that have the tag: bit 12 + word of each lane. */
+static inline u64 hpcap_dedup_ways(const struct hpcap_dedup_look *look)
 {
-	u64 wanted = hpcap_dedup_tag(hash) * HPCAP_DEDUP_LANES;
+	const u64 *tags = look->set->tags;
 
-	return hpcap_dedup_lanes(set->tags[0], wanted) >> 3 |
-	       hpcap_dedup_lanes(set->tags[1], wanted) >> 2 |
-	       hpcap_dedup_lanes(set->tags[2], wanted) >> 1 |
-	       hpcap_dedup_lanes(set->tags[3], wanted);
+	return hpcap_dedup_lanes(tags[0], look->tags) >> 3 |
+	       hpcap_dedup_lanes(tags[1], look->tags) >> 2 |
+	       hpcap_dedup_lanes(tags[2], look->tags) >> 1 |
+	       hpcap_dedup_lanes(tags[3], look->tags);
 }
 
 static inline u32 hpcap_dedup_first_way(u64 ways)
@@ -407,48 +421,47 @@ static inline u32 hpcap_dedup_oldest_way(u64 order)
 /* Looks for the tag, and asks for the entry that will most likely be needed. */
 static inline void hpcap_dedup_look_ahead(struct hpcap_dedup *d, struct hpcap_dedup_look *look)
 {
-	const struct hpcap_dedup_set *set = hpcap_dedup_set(d, look->hash);
-	const u8 *entry;
-	u64 none;
-
-	look->order = set->order;
-	look->ways = hpcap_dedup_ways(set, look->hash);
+	u64 order = look->set->order, ways = hpcap_dedup_ways(look);
 	/* No branch: what comes next cannot be foreseen. */
-	none = look->ways ? 0 : ~0ull;
-	look->way = (u32)((hpcap_dedup_first_way(look->ways | 1ull << 63) & ~none) |
-			  (hpcap_dedup_oldest_way(look->order) & none));
-	entry = (const u8 *)hpcap_dedup_entry(d, look->hash, look->way);
-	__builtin_prefetch(entry, 1);
+	u64 none = ways ? 0 : ~0ull;
+
+	look->order = order;
+	look->ways = ways;
+	hpcap_dedup_choose(d, look, (u32)((hpcap_dedup_first_way(ways | 1ull << 63) & ~none) |
+					  (hpcap_dedup_oldest_way(order) & none)));
+	__builtin_prefetch(look->entry, 1);
 	if (sizeof(struct hpcap_dedup_entry) + look->bytes > 64)
-		__builtin_prefetch(entry + 64, 1);
-	__builtin_prefetch(&set->ns[look->way], 1);
+		__builtin_prefetch((const u8 *)look->entry + 64, 1);
+	__builtin_prefetch(&look->set->ns[look->way], 1);
 }
 
-static inline int hpcap_dedup_is_in(struct hpcap_dedup *d, const struct hpcap_dedup_look *look,
-				    u32 way)
+static inline int hpcap_dedup_is_in(const struct hpcap_dedup_look *look)
 {
-	const struct hpcap_dedup_entry *e = hpcap_dedup_entry(d, look->hash, way);
-
-	return (e->lengths == look->lengths) & hpcap_dedup_same(e->key, look->key, look->bytes);
+	return (look->entry->lengths == look->lengths) &
+	       hpcap_dedup_same(look->entry->key, look->key, look->bytes);
 }
 
-/* The look ahead does not hold any more, or found several ways: looks at each of them. */
-static inline void hpcap_dedup_look_again(struct hpcap_dedup *d, const struct hpcap_dedup_set *set,
-					  struct hpcap_dedup_look *look)
+/*
+ * The look ahead does not hold any more, or has found the tag of another frame: looks at each
+ * way that has it now.
+ */
+static inline void hpcap_dedup_look_again(struct hpcap_dedup *d, struct hpcap_dedup_look *look)
 {
-	u64 ways = hpcap_dedup_ways(set, look->hash);
+	u64 ways = hpcap_dedup_ways(look);
 
-	look->ways = 0;
 	for (; ways; ways &= ways - 1) {
 		u32 way = hpcap_dedup_first_way(ways);
-		u64 tag = set->tags[way % 4] >> (way / 4 * 16) & 0xffff;
 
-		if (tag == hpcap_dedup_tag(look->hash) && hpcap_dedup_is_in(d, look, way)) {
-			look->ways = ways;
-			look->way = way;
+		/* Not one of the lanes that may be wrong. */
+		if ((look->set->tags[way % 4] >> (way / 4 * 16) & 0xffff) != (look->tags & 0xffff))
+			continue;
+		hpcap_dedup_choose(d, look, way);
+		if (hpcap_dedup_is_in(look))
 			break;
-		}
 	}
+	look->ways = ways;
+	if (!ways)
+		hpcap_dedup_choose(d, look, hpcap_dedup_oldest_way(look->set->order));
 }
 
 /* The way was seen last. */
@@ -463,18 +476,18 @@ static inline void hpcap_dedup_touch(struct hpcap_dedup_set *set, u32 way)
 }
 
 /* A frame that is not known replaces the one of its set that was not seen for longest. */
-static inline void hpcap_dedup_store(struct hpcap_dedup *d, struct hpcap_dedup_set *set,
-				     const struct hpcap_dedup_look *look, u64 ns)
+static inline void hpcap_dedup_store(const struct hpcap_dedup_look *look, u64 ns)
 {
-	u32 way = hpcap_dedup_oldest_way(set->order), shift = way / 4 * 16;
-	struct hpcap_dedup_entry *e = hpcap_dedup_entry(d, look->hash, way);
+	struct hpcap_dedup_set *set = look->set;
+	u32 way = look->way;
+	u64 lane = 0xffffull << (way / 4 * 16);
 	u64 *tags = &set->tags[way % 4];
 
-	e->lengths = look->lengths;
-	hpcap_dedup_copy(e->key, look->key, look->bytes);
-	*tags = (*tags & ~(0xffffull << shift)) | hpcap_dedup_tag(look->hash) << shift;
+	*tags = (*tags & ~lane) | (look->tags & lane);
 	set->order = set->order << 4 | way;
 	set->ns[way] = ns;
+	look->entry->lengths = look->lengths;
+	hpcap_dedup_copy(look->entry->key, look->key, look->bytes);
 }
 
 /*
@@ -484,14 +497,15 @@ static inline void hpcap_dedup_store(struct hpcap_dedup *d, struct hpcap_dedup_s
  */
 static inline u32 hpcap_dedup_seen(struct hpcap_dedup *d, struct hpcap_dedup_look *look, u64 ns)
 {
-	struct hpcap_dedup_set *set = hpcap_dedup_set(d, look->hash);
+	struct hpcap_dedup_set *set = look->set;
 	u64 then;
 
 	/* What has come into the set meanwhile has changed its order: HPCAP_DEDUP_AHEAD. */
-	if (unlikely(set->order != look->order || (look->ways & (look->ways - 1))))
-		hpcap_dedup_look_again(d, set, look);
-	if (!look->ways || !hpcap_dedup_is_in(d, look, look->way)) {
-		hpcap_dedup_store(d, set, look, ns);
+	if (unlikely(set->order != look->order) ||
+	    (look->ways && unlikely(!hpcap_dedup_is_in(look))))
+		hpcap_dedup_look_again(d, look);
+	if (!look->ways) {
+		hpcap_dedup_store(look, ns);
 		return 0;
 	}
 	then = set->ns[look->way];
@@ -521,8 +535,8 @@ static inline void hpcap_dedup_prepare(struct hpcap_dedup *d, const struct hpcap
 								       d->compare_bytes;
 			look[i].lengths = hpcap_dedup_lengths(look[i].bytes, f[i].len);
 		}
-		look[i].hash = hpcap_dedup_hash(d, &look[i]);
-		__builtin_prefetch(hpcap_dedup_set(d, look[i].hash), 1);
+		hpcap_dedup_place(d, &look[i], hpcap_dedup_hash(d, &look[i]));
+		__builtin_prefetch(look[i].set, 1);
 	}
 }
 
