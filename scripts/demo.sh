@@ -151,6 +151,8 @@ start_daemon() {
 start_recorder() {
 	step "hpcapdd records the ring into RAW files under $DIR"
 	show "hpcapdd $QUEUE $DIR${*:+ $*}"
+	# tail may be there before the recorder's shell has made the file.
+	: >"$scratch/recorder.log"
 	"$TOOLS/hpcapdd" "$QUEUE" "$DIR" --progress "$@" >"$scratch/recorder.log" 2>&1 &
 	recorder=$!
 	tail -n +1 -s 0.1 -f --pid=$recorder "$scratch/recorder.log" | quote &
