@@ -300,6 +300,26 @@ fn what_is_not_released_comes_again() {
     assert_eq!(take(&mut ring, &mut nic, 256, 100), (0, 0));
 }
 
+/// Positions wrap at 2^32, in five minutes at line rate, and damaged frames are rare: each counts,
+/// however many good ones came before it.
+#[test]
+fn a_damaged_frame_counts_after_billions_of_good_ones() {
+    let mut ring = Ring::new(64, 4);
+    let mut nic = Nic::new(&ring, 64);
+    for _ in 0..9 {
+        for _ in 0..3 {
+            ring.skip_turns((1 << 28) / 64);
+            assert_eq!(take(&mut ring, &mut nic, 256, 100), (0, 0));
+        }
+        nic.queue(&Sent::ErrorBit(60, 24));
+        nic.queue(&Sent::Frame(60));
+        while nic.write(&mut ring) {}
+        assert_eq!(take(&mut ring, &mut nic, 256, 100), (1, 1));
+        ring.skip_turns((1 << 31) / 64 - (1 << 28) / 64);
+        assert_eq!(take(&mut ring, &mut nic, 256, 100), (0, 0));
+    }
+}
+
 /// The NIC fills its ring with one frame that never ends: it is damaged, and the ring goes on.
 #[test]
 fn a_frame_without_an_end_does_not_stop_the_ring() {

@@ -230,6 +230,9 @@ static inline void hpcap_advrx_harvest(struct hpcap_advrx *rx, struct hpcap_batc
 	batch->errors.bytes = 0;
 	if (n > HPCAP_BATCH)
 		n = HPCAP_BATCH;
+	/* Never far behind: only near each other can two positions be compared. */
+	if ((int)(at - rx->judged) > 0)
+		rx->judged = at;
 	while (found < n && at != limit) {
 		struct hpcap_frame *f = &batch->frames[found];
 		u32 slot = at & mask, end = at + 1, len;

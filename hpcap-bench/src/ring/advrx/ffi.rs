@@ -48,6 +48,7 @@ unsafe extern "C" {
         nsec: u32,
         errors: *mut u64,
     ) -> u32;
+    pub(super) fn hpcap_advrx_skip(rx: *mut Advrx, descriptors: u32);
     pub(super) fn hpcap_advrx_give(rx: *mut Advrx, n: u32, bytes: *mut u64) -> u32;
     pub(super) fn hpcap_bench_advrx_ring(
         rx: *mut Advrx,

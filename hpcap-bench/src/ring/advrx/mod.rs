@@ -136,6 +136,13 @@ impl Ring {
         self.descriptors[i] = ffi::Descriptor { low, high };
     }
 
+    /// As if good frames had gone around an idle ring so many times.
+    pub fn skip_turns(&mut self, turns: u32) {
+        let count = u32::try_from(self.descriptors.len()).unwrap_or(0);
+        // SAFETY: `rx` was started in `new`; positions are all that changes.
+        unsafe { ffi::hpcap_advrx_skip(self.rx.as_mut_ptr().cast(), turns.wrapping_mul(count)) };
+    }
+
     /// Up to `n` frames, stamped with the time 1 s, 2 ns.
     ///
     /// # Panics

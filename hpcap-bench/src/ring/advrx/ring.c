@@ -48,6 +48,13 @@ u32 hpcap_advrx_give(struct hpcap_advrx *rx, u32 n, u64 *bytes)
 	return hpcap_advrx_release(rx, n, bytes);
 }
 
+/* As if so many descriptors, whole turns of an idle ring, had come and gone. */
+void hpcap_advrx_skip(struct hpcap_advrx *rx, u32 descriptors)
+{
+	rx->head += descriptors;
+	rx->given += descriptors;
+}
+
 /* What the NIC does for n frames of `len` bytes that are in the slots: all good, with a hash. */
 static inline void write_back(struct hpcap_advrx *rx, u32 at, u32 n, u32 len)
 {
