@@ -76,7 +76,7 @@ u32 hpcap_rxq_harvest(struct hpcap_rxq *rxq, ktime_t clock)
 	if (rxq->unreleased) {
 		/* Not harvested anew: the stages have seen these frames. */
 		hpcap_rxq_push(rxq);
-		return 0;
+		return rxq->unreleased ? 0 : rxq->harvested;
 	}
 	batch->n = 0;
 	batch->errors.frames = 0;

@@ -95,7 +95,10 @@ void hpcap_rxq_ledger(struct hpcap_rxq *rxq, struct hpcap_count ledger[HPCAP_LED
 
 /* harvest.c; all under `lock` */
 
-/* One batch out of the NIC into the ring; returns the frames and errors that it brought. */
+/*
+ * One batch out of the NIC into the ring, or the rest of one that was held; returns the frames and
+ * errors that it brought. 0: there is nothing, or no room.
+ */
 u32 hpcap_rxq_harvest(struct hpcap_rxq *rxq, ktime_t clock);
 /* Frames of a batch wait for room in the ring (HPCAP_FULL_HOLD). */
 bool hpcap_rxq_holds(const struct hpcap_rxq *rxq);
