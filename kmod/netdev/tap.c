@@ -183,7 +183,10 @@ static void hpcap_tap_counters(void *rx, struct hpcap_nic_counters *counters)
 	struct hpcap_tap *tap = rx;
 	struct rtnl_link_stats64 now;
 
+	/* Drivers expect one of RCU and rtnl (Documentation/networking/netdevices.rst). */
+	rcu_read_lock();
 	dev_get_stats(tap->dev, &now);
+	rcu_read_unlock();
 	counters->missed = atomic64_read(&tap->missed) +
 			   hpcap_tap_since(hpcap_tap_missed(tap, &now),
 					   hpcap_tap_missed(tap, &tap->before));
