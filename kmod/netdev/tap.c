@@ -44,8 +44,9 @@ static void hpcap_tap_keep(struct hpcap_tap *tap, struct sk_buff *skb)
 
 	hpcap_tap_stamp(skb)->ns = ktime_to_ns(stamp ?: ktime_get_real());
 	skb_push(skb, skb->data - skb_mac_header(skb));
-	/* Neither a route nor a socket is to be held while it waits. */
+	/* Neither a route, nor a connection, nor a socket is to be held while it waits. */
 	skb_dst_drop(skb);
+	nf_reset_ct(skb);
 	skb_orphan(skb);
 
 	spin_lock(&tap->fifo.lock);
@@ -75,15 +76,11 @@ rx_handler_result_t hpcap_tap_handle(struct sk_buff **pskb)
 	if (unlikely(skb_is_gso(skb)))
 		net_warn_ratelimited("%s: %u bytes in one frame that was several on the wire; `ethtool -K %s gro off lro off`, and tso, gso off where it is sent\n",
 				     tap->dev->name, skb->len, tap->dev->name);
-	if (tap->exclusive) {
-		ours = skb_share_check(skb, GFP_ATOMIC);
-	} else {
-		ours = skb_clone(skb, GFP_ATOMIC);
-		/* Pages of a sender, which waits for them, are not kept. */
-		if (ours && unlikely(skb_orphan_frags_rx(ours, GFP_ATOMIC))) {
-			kfree_skb(ours);
-			ours = NULL;
-		}
+	ours = tap->exclusive ? skb_share_check(skb, GFP_ATOMIC) : skb_clone(skb, GFP_ATOMIC);
+	/* Pages of a sender, which waits for them, are not kept. */
+	if (ours && unlikely(skb_orphan_frags_rx(ours, GFP_ATOMIC))) {
+		kfree_skb(ours);
+		ours = NULL;
 	}
 	if (likely(ours))
 		hpcap_tap_keep(tap, ours);
