@@ -58,9 +58,10 @@ static bool hpcap_is_starting(const struct hpcap_client *client)
 
 /*
  * Becomes a listener, which may still wait for its start. Returns whether it is one; the
- * answer says why not.
+ * answer says why not. `old` is what hpcap_client_learn() returns.
  */
-static bool hpcap_attach_now(struct hpcap_client *client, struct hpcap_attach *message)
+static bool hpcap_attach_now(struct hpcap_client *client, struct hpcap_attach *message,
+			     struct hpcap_memory **old)
 {
 	struct hpcap_rxq *rxq = client->rxq;
 	struct hpcap_listener listener = {
@@ -82,7 +83,7 @@ static bool hpcap_attach_now(struct hpcap_client *client, struct hpcap_attach *m
 			     "open the device once more for another listener");
 		return false;
 	}
-	hpcap_client_learn(client);
+	*old = hpcap_client_learn(client);
 	listener.id = rxq->next_id++;
 	hpcap_copy_name(listener.name, sizeof(listener.name), message->name);
 	memset(client->slot, 0, sizeof(*client->slot));
@@ -133,6 +134,7 @@ static long hpcap_attach_end(struct hpcap_client *client, struct hpcap_attach *m
 static long hpcap_attach(struct hpcap_client *client, struct hpcap_attach *message)
 {
 	struct hpcap_rxq *rxq = client->rxq;
+	struct hpcap_memory *old = NULL;
 	bool attached;
 	long left;
 
@@ -148,8 +150,10 @@ static long hpcap_attach(struct hpcap_client *client, struct hpcap_attach *messa
 	}
 	if (mutex_lock_interruptible(&rxq->lock))
 		return -ERESTARTSYS;
-	attached = hpcap_attach_now(client, message);
+	attached = hpcap_attach_now(client, message, &old);
 	mutex_unlock(&rxq->lock);
+	if (old)
+		hpcap_memory_put(old);
 	if (!attached)
 		return 0;
 	hpcap_rxq_kick(rxq);
@@ -196,6 +200,7 @@ static void hpcap_kill(struct hpcap_client *client, struct hpcap_attach *message
 static long hpcap_answer(struct hpcap_client *client, struct hpcap_attach *message)
 {
 	struct hpcap_rxq *rxq = client->rxq;
+	struct hpcap_memory *old = NULL;
 	u32 version = message->abi_version;
 	u32 op = message->op;
 
@@ -221,8 +226,10 @@ static long hpcap_answer(struct hpcap_client *client, struct hpcap_attach *messa
 	else if (!rxq->adapter)
 		hpcap_refuse_gone(message);
 	else
-		hpcap_client_learn(client);
+		old = hpcap_client_learn(client);
 	mutex_unlock(&rxq->lock);
+	if (old)
+		hpcap_memory_put(old);
 	return 0;
 }
 

@@ -19,18 +19,18 @@ struct hpcap_memory *hpcap_client_memory(struct hpcap_client *client)
 	return memory;
 }
 
-void hpcap_client_learn(struct hpcap_client *client)
+struct hpcap_memory *hpcap_client_learn(struct hpcap_client *client)
 {
 	struct hpcap_memory *old = client->memory;
 
 	lockdep_assert_held(&client->rxq->lock);
 	if (old == client->rxq->memory)
-		return;
+		return NULL;
 	hpcap_memory_get(client->rxq->memory);
 	spin_lock(&client->lock);
 	client->memory = client->rxq->memory;
 	spin_unlock(&client->lock);
-	hpcap_memory_put(old);
+	return old;
 }
 
 void hpcap_client_detach(struct hpcap_client *client)

@@ -37,8 +37,11 @@ struct hpcap_client {
 
 /* The memory that the client knows, with a reference. */
 struct hpcap_memory *hpcap_client_memory(struct hpcap_client *client);
-/* From now on it knows that of the queue. Under rxq->lock. */
-void hpcap_client_learn(struct hpcap_client *client);
+/*
+ * From now on it knows that of the queue. Under rxq->lock; returns what it knew before, or NULL,
+ * for hpcap_memory_put() without the lock: a large ring takes seconds to free.
+ */
+struct hpcap_memory *hpcap_client_learn(struct hpcap_client *client);
 /* It is no listener any more. Under rxq->lock. */
 void hpcap_client_detach(struct hpcap_client *client);
 /* What the queue page says of its listener: enum hpcap_slot_state. */
