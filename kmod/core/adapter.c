@@ -48,6 +48,8 @@ static int hpcap_adapter_add_queue(struct hpcap_adapter *adapter)
 		return PTR_ERR(rxq);
 	err = hpcap_chardev_add(rxq, adapter->info.parent);
 	if (err) {
+		/* Who knew the number may have opened it already. */
+		hpcap_rxq_end(rxq);
 		hpcap_poll_stop(rxq);
 		put_device(&rxq->dev);
 		return err;
