@@ -131,6 +131,7 @@ void hpcap_rxq_release(struct device *dev)
 
 int hpcap_rxq_set_memory(struct hpcap_rxq *rxq, struct hpcap_memory *memory)
 {
+	u64 ring_bytes = memory->ring_bytes;
 	struct hpcap_memory *old = NULL;
 	int err;
 
@@ -154,8 +155,9 @@ int hpcap_rxq_set_memory(struct hpcap_rxq *rxq, struct hpcap_memory *memory)
 	mutex_unlock(&rxq->lock);
 	if (!err)
 		hpcap_memory_put(old);
-	pr_debug("hpcap_%u_%u: ring of %llu bytes: %d\n", rxq->number, rxq->index,
-		 memory->ring_bytes, err);
+	/* `memory` may be gone: the queue can have got the next one. */
+	pr_debug("hpcap_%u_%u: ring of %llu bytes: %d\n", rxq->number, rxq->index, ring_bytes,
+		 err);
 	return err;
 }
 
