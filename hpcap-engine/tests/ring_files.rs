@@ -7,6 +7,7 @@
 mod harness;
 
 use harness::{Bench, Seen, Shape, content, frames, read_all};
+use hpcap::abi;
 use hpcap::raw::Item;
 use hpcap::{Contract, Count, Reason, Start};
 
@@ -339,6 +340,27 @@ fn files_on_request_are_limited_in_rate() {
         blocks <= 2,
         "{blocks} blocks for 100 requests within 100 ms"
     );
+}
+
+/// Nor does attaching again and again: whoever comes too soon after a file waits for the next.
+#[test]
+fn files_of_new_listeners_are_limited_in_rate() {
+    let mut bench = Bench::new(Shape::small());
+    let mut recorder = bench.attach(Contract::Lossless, Start::File).unwrap();
+    let before = bench.head();
+    for number in 0..100 {
+        assert!(bench.push(&content(number, 60), 1, 1));
+        let (slot, _page) = bench.attach_hostile(abi::HPCAP_LOSSY, Start::File);
+        bench.pass(1_000_000);
+        bench.producer.detach(slot);
+        read_all(&mut recorder.listener);
+    }
+    let blocks = (bench.head() - before) / bench.block_bytes;
+    assert!(
+        blocks <= 2,
+        "{blocks} blocks for 100 listeners within 100 ms"
+    );
+    assert!(bench.attach(Contract::Lossy, Start::File).is_some());
 }
 
 /// A plain stream is frames and padding, nothing else.

@@ -675,8 +675,9 @@ static inline int hpcap_ring_attach(struct hpcap_ring *r, struct hpcap_slot *sha
 		if (hpcap_ring_file_is_fresh(r) && r->file_off >= r->queue->oldest)
 			hpcap_ring_grant(r, i, r->file_off, r->ledger[HPCAP_CAPTURED].frames,
 					 r->ledger[HPCAP_CAPTURED].bytes);
-		else
+		else if (r->clock_ns - r->file_ns >= HPCAP_RING_FILE_NS)
 			hpcap_ring_want_file(r);
+		/* Otherwise hpcap_ring_service() does, when it is time. */
 		break;
 	case HPCAP_START_OLDEST:
 		e = hpcap_ring_oldest(r);
@@ -822,9 +823,12 @@ static inline u32 hpcap_ring_service(struct hpcap_ring *r, u64 clock_ns, u64 wal
 		u32 i = __builtin_ctz(mask);
 		struct hpcap_ring_slot *s = &r->slots[i];
 		u32 file_seq = READ_ONCE(s->shared->file_seq);
+		/* Files that somebody asks for are mostly padding, which all others get, too. */
+		int file_due = clock_ns - r->file_ns >= HPCAP_RING_FILE_NS;
 
-		if (file_seq != s->file_seq && s->state == HPCAP_SLOT_ACTIVE &&
-		    clock_ns - r->file_ns >= HPCAP_RING_FILE_NS) {
+		if (s->state == HPCAP_SLOT_STARTING && file_due)
+			hpcap_ring_want_file(r);
+		if (file_seq != s->file_seq && s->state == HPCAP_SLOT_ACTIVE && file_due) {
 			s->file_seq = file_seq;
 			if (!hpcap_ring_file_is_fresh(r))
 				hpcap_ring_want_file(r);
