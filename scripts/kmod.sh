@@ -75,7 +75,8 @@ find_kernel() {
 		headers=/lib/modules/$release/build
 	fi
 	[ -e "$headers/Makefile" ] ||
-		die "$headers: no headers of kernel $release (package linux-headers-$release)" 3
+		die "$headers: no headers of kernel $release (package linux-headers-$release)
+  For a virtual machine: KVER=6.1 or KVER=6.12, Debian's, which are fetched" 3
 	headers=$(realpath "$headers")
 	series=$(sed -E 's/^([0-9]+\.[0-9]+).*/\1/' <<<"$release")
 	[ -n "$source" ] || source=/usr/src/linux-source-$series.tar.xz
