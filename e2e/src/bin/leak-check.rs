@@ -47,8 +47,8 @@ fn check(cli: &Cli) -> std::io::Result<bool> {
         json!({
             "event": "end",
             "rounds": cli.rounds,
-            "free_before": before.ours().0,
-            "free_after": after.ours().0,
+            "known_before": before.ours().0,
+            "known_after": after.ours().0,
             "leaks": leaks,
             "unreferenced": lost,
         })

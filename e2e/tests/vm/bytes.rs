@@ -123,6 +123,13 @@ fn every_frame_through_any_network_device(series: &str) {
     for (n, (found, expected)) in found.iter().zip(&expected).enumerate() {
         assert_eq!(found, expected, "frame {n}");
     }
+
+    // What the machine sends to a group comes back to it, without having been on the wire.
+    vm.sh("ip addr add 10.9.0.1/24 dev wire; ip link set wire arp on multicast on");
+    vm.sh("ip route add 224.0.0.0/4 dev wire");
+    let before = vm.ledger("hpcap_0_0");
+    vm.sh("bash -c 'echo hello >/dev/udp/224.0.0.1/9'; sleep 0.2");
+    assert_eq!(vm.ledger("hpcap_0_0"), before);
     vm.sh("modprobe -r hpcap_netdev hpcap");
     vm.end();
 }

@@ -72,7 +72,7 @@ fn loaded_and_unloaded_fifty_times(series: &str) {
                 modprobe hpcap_ixgbe mode=hpcap
                 ip link set hpcap0 up
                 modprobe hpcap_testnic adapters=2 queues=2 size=200 first=4
-                hpcapdd hpcap5:1 null --frames 100
+                hpcapdd --quiet hpcap5:1 null --frames 100
                 echo 2M >/sys/class/hpcap/hpcap_4_0/ring_bytes
                 modprobe -r hpcap_testnic
                 modprobe -r hpcap_ixgbe

@@ -13,6 +13,7 @@
 //! | `bytes` | every frame of every capture, and a million generated ones, byte for byte |
 //! | `ledger` | exact counts at rates below, at and far above what the guest can take |
 //! | `rings` | 1 MiB, 3 GiB, more than 4 GiB; edges of rings, files and 32 bits |
+//! | `settings` | what can be set of a queue, wrong values, stages, tracepoints |
 //! | `lifecycle` | up, down, load, unload, link flaps, removal; what leaks |
 //! | `ports` | several NICs, standard mode beside hpcap mode, transmission |
 //! | `listeners` | the tests of `hpcapd`'s listeners, on the module; hostile slots |
@@ -41,3 +42,4 @@ mod lifecycle;
 mod listeners;
 mod ports;
 mod rings;
+mod settings;
