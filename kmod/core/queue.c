@@ -21,6 +21,9 @@
 #define HPCAP_BURST_FRAME	2048
 #define HPCAP_BURST_MIN		16
 
+/* Anybody may read a ledger: what the NIC lost is asked of it no more often than this. */
+#define HPCAP_FRESH_NS		(1000 * 1000)
+
 /* The constant part of the page, all but the sizes, which memory.c fills in. */
 static void hpcap_rxq_describe(struct hpcap_rxq *rxq, struct hpcap_queue *queue)
 {
@@ -219,7 +222,9 @@ void hpcap_rxq_new_file(struct hpcap_rxq *rxq)
 void hpcap_rxq_ledger(struct hpcap_rxq *rxq, struct hpcap_count ledger[HPCAP_LEDGER_REASONS])
 {
 	mutex_lock(&rxq->lock);
-	hpcap_rxq_count(rxq);
+	/* Whoever reads all day long does not keep the NIC, and the poll thread, busy with it. */
+	if (ktime_get_ns() - rxq->counted_ns >= HPCAP_FRESH_NS)
+		hpcap_rxq_count(rxq);
 	hpcap_rxq_service(rxq);
 	memcpy(ledger, rxq->ring.ledger, sizeof(rxq->ring.ledger));
 	mutex_unlock(&rxq->lock);

@@ -90,7 +90,7 @@ void hpcap_rxq_service(struct hpcap_rxq *rxq);
 void hpcap_rxq_service_at(struct hpcap_rxq *rxq, ktime_t clock);
 /* Capture length or filter are others: so that the header of every file is true. Under `lock`. */
 void hpcap_rxq_new_file(struct hpcap_rxq *rxq);
-/* The ledger as of now, the NIC's own losses included. Takes `lock`. */
+/* The ledger as of now, the NIC's own losses as of 1 ms ago at most. Takes `lock`. */
 void hpcap_rxq_ledger(struct hpcap_rxq *rxq, struct hpcap_count ledger[HPCAP_LEDGER_REASONS]);
 
 /* harvest.c; all under `lock` */
