@@ -69,7 +69,7 @@ rx_handler_result_t hpcap_tap_handle(struct sk_buff **pskb)
 	struct hpcap_tap *tap = rcu_dereference(skb->dev->rx_handler_data);
 	struct sk_buff *ours;
 
-	/* What the machine sends to a group that it is in: not from the wire, without MAC header. */
+	/* What the machine sends to a group that it is in: not from the wire, and no MAC header. */
 	if (unlikely(skb->pkt_type == PACKET_LOOPBACK))
 		return RX_HANDLER_PASS;
 	/* GRO, or a peer that leaves segmentation to us: several frames in one. */
