@@ -46,15 +46,35 @@ pub const ORDINARY: u64 = 4 << 10;
 const HUGE_2M: u64 = 2 << 20;
 const HUGE_1G: u64 = 1 << 30;
 
+/// Where the kernel says how many hugepages of `page_bytes` there are.
+fn hugepages_file(page_bytes: u64, name: &str) -> String {
+    let kib = page_bytes / 1024;
+    format!("/sys/kernel/mm/hugepages/hugepages-{kib}kB/{name}")
+}
+
+fn hugepages(page_bytes: u64, name: &str) -> u64 {
+    fs::read_to_string(hugepages_file(page_bytes, name))
+        .ok()
+        .and_then(|text| text.trim().parse().ok())
+        .unwrap_or(0)
+}
+
 /// Free hugepages of `page_bytes`.
 fn free_hugepages(page_bytes: u64) -> u64 {
-    let kib = page_bytes / 1024;
-    fs::read_to_string(format!(
-        "/sys/kernel/mm/hugepages/hugepages-{kib}kB/free_hugepages"
-    ))
-    .ok()
-    .and_then(|text| text.trim().parse().ok())
-    .unwrap_or(0)
+    hugepages(page_bytes, "free_hugepages")
+}
+
+/// The command that makes `needed` hugepages free.
+fn reserving(page_bytes: u64, needed: u64) -> String {
+    let file = hugepages_file(page_bytes, "nr_hugepages");
+    let all = hugepages(page_bytes, "nr_hugepages");
+    let wanted = pool_with_free(all, free_hugepages(page_bytes), needed);
+    format!("echo {wanted} > {file}")
+}
+
+/// How many hugepages there must be, so that `needed` are free: those in use count, too.
+fn pool_with_free(all: u64, free: u64, needed: u64) -> u64 {
+    all.saturating_sub(free).saturating_add(needed)
 }
 
 /// Memory that new pages can be taken from, in bytes (`MemAvailable`).
@@ -88,14 +108,14 @@ pub fn choose_pages(pages: Pages, ring_bytes: u64) -> Result<(u64, Option<String
         }
         if !enough(page) {
             let free = free_hugepages(page);
-            let kib = page / 1024;
             return Err(Error::new(
                 Kind::Full,
                 tried,
                 format!("{needed} are needed and {free} are free"),
             )
             .advise(format!(
-                "reserve them: echo {needed} > /sys/kernel/mm/hugepages/hugepages-{kib}kB/nr_hugepages, or use --pages auto"
+                "reserve them: {}, or use --pages auto",
+                reserving(page, needed)
             )));
         }
         Ok((page, None))
@@ -111,11 +131,11 @@ pub fn choose_pages(pages: Pages, ring_bytes: u64) -> Result<(u64, Option<String
             let wanted = ring_bytes.div_ceil(HUGE_2M);
             let note = format!(
                 "the ring of {} is in ordinary pages: {} free hugepages of 2M, {} of 1G\n  \
-                 hugepages make recording to disk faster: echo {wanted} > \
-                 /sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages",
+                 hugepages make recording to disk faster: {}",
                 Bytes(ring_bytes),
                 free_hugepages(HUGE_2M),
-                free_hugepages(HUGE_1G)
+                free_hugepages(HUGE_1G),
+                reserving(HUGE_2M, wanted)
             );
             Ok((ORDINARY, Some(note)))
         }
@@ -158,4 +178,16 @@ pub fn seal(fd: BorrowedFd<'_>, what: &str, others_may_write: bool) -> Result<()
     fcntl(fd, FcntlArg::F_ADD_SEALS(seals))
         .context(|| format!("seal {what}"))
         .map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::pool_with_free;
+
+    #[test]
+    fn hugepages_in_use_are_not_given_away() {
+        assert_eq!(pool_with_free(0, 0, 32), 32);
+        assert_eq!(pool_with_free(512, 0, 32), 544, "all in use");
+        assert_eq!(pool_with_free(512, 12, 32), 532, "some are free");
+    }
 }

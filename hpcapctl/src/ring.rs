@@ -59,6 +59,8 @@ fn open(queue: QueueName) -> Result<Device> {
             let why = format!("there is no {}", path.display());
             let advice = if served {
                 "hpcapd serves it: the size of its ring is set when it starts (hpcapd --ring)"
+            } else if fs::exists("/sys/module/hpcap").unwrap_or(false) {
+                "hpcap.ko is loaded, and has no such queue; `hpcapctl status` lists those that it has"
             } else {
                 "load the kernel module and the one of the NIC: modprobe hpcap_ixgbe"
             };
