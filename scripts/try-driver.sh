@@ -85,7 +85,7 @@ host() {
 
 	say "kernel $KERNEL, its headers and its ixgbe, out of Debian's packages"
 	scripts/kernels.sh fetch "$KERNEL"
-	say "the programs"
+	say "the programs (the first time takes minutes)"
 	cargo build --release --quiet -p vmlab -p hpcapdd -p raw2pcap
 	say "hpcap.ko, and hpcap_ixgbe.ko out of the distribution's ixgbe"
 	scripts/kmod.sh "$KERNEL"
