@@ -17,16 +17,16 @@ const ROUNDS: u64 = 50;
 fn a_million_random_calls_harm_nothing(series: &str) {
     let wanted = Wanted {
         memory: 2 << 30,
-        limit: Duration::from_secs(420),
+        limit: Duration::from_secs(900),
         ..Wanted::default()
     };
     let Some(vm) = Vm::boot(series, &wanted) else {
         return;
     };
-    vm.sh("modprobe hpcap ring_bytes=1M; modprobe hpcap_testnic adapters=17 size=200 rate=200");
-    vm.sh("chgrp 4242 /dev/hpcap_*; echo 0 >/proc/sys/kernel/printk_ratelimit_burst || true");
-    let recorder = vm.recorder("hpcap16", "raw");
-    let devices = "$(ls /dev/hpcap_* | grep -v hpcap_16_)";
+    vm.sh("modprobe hpcap ring_bytes=1M; modprobe hpcap_testnic adapters=5 size=200 rate=200");
+    vm.sh("chgrp 4242 /dev/hpcap_*");
+    let recorder = vm.recorder("hpcap4", "raw");
+    let devices = "$(ls /dev/hpcap_* | grep -v hpcap_4_)";
     // The first run says how deep the calls go.
     for user in ["", "--as-uid 1001"] {
         let said = vm.sh(&format!(
@@ -42,7 +42,7 @@ fn a_million_random_calls_harm_nothing(series: &str) {
             ("mmap", "EINVAL"),
             ("write a mapping", "ok"),
             ("read a mapping", "ok"),
-            ("set ring", if user.is_empty() { "ok" } else { "EPERM" }),
+            ("set ring", if user.is_empty() { "EBUSY" } else { "EPERM" }),
         ] {
             assert!(
                 end["calls"][call][answer].as_u64() > Some(0),
@@ -59,7 +59,7 @@ fn a_million_random_calls_harm_nothing(series: &str) {
                     exec char-device-fuzzer '\"{devices}\"' --calls {CALLS} --seed $n {user}
                 ' >/out/leaks.json || {{ cat /out/leaks.json; exit 1; }}"
             ),
-            Duration::from_secs(200),
+            Duration::from_secs(400),
         );
     }
     vm.end_recorder(recorder, "raw");

@@ -110,7 +110,7 @@ fn hostile_slots_disturb_nobody(series: &str) {
     );
     assert!(on_the_wire(&ledger) >= stored.frames + stored.lost);
     // The end of the queue ends the tap, too.
-    vm.sh("echo 1 >/sys/module/hpcap_testnic/parameters/remove");
+    vm.sh("echo 0 >/sys/module/hpcap_testnic/parameters/remove");
     let seen = tap.finish();
     let seen = events(&seen).find(|e| e["event"] == "end").unwrap();
     assert_eq!(
