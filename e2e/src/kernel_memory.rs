@@ -14,10 +14,10 @@ const STACKS_KEPT: i64 = 16;
 /// Areas of vmalloc that a caller may have more afterwards: none is ours; tracing and
 /// modprobe's own buffers come and go.
 const AREAS_KEPT: i64 = 2;
-/// The smallest ring has 512 KiB. Leaking one each time takes four times this.
-const BYTES_A_ROUND: i64 = 128 << 10;
-/// Per-CPU lists of free pages, and what modules that are loaded again leave in the allocator.
-const BYTES_KEPT: i64 = 8 << 20;
+/// The smallest ring has 512 KiB. Leaking one each time takes many times this.
+const BYTES_A_ROUND: i64 = 16 << 10;
+/// What is on its way in the allocator; some 100 KiB were seen.
+const BYTES_KEPT: i64 = 2 << 20;
 /// Memory that is free, or whose users the kernel knows. Rings are what it does not: pages that
 /// a driver took. (What is free alone says nothing: caches take and give tens of MiB.)
 const KNOWN: [&str; 10] = [
