@@ -161,7 +161,16 @@ fn a_lossless_recorder_that_stalls_makes_the_ring_full_and_loses_nothing_itself(
     let full = || daemon.engine.queue().ledger().ledger[Reason::RingFull].frames;
     eventually("the ring is full", || full() > 1000);
     recorder.signal(Signal::SIGCONT);
-    recorder.wait_for("progress");
+    // The gap stands before the first frame that finds room again.
+    let queue = daemon.engine.queue();
+    eventually("the gap is in the stream", || queue.ledger().gaps > 0);
+    let until = daemon.published();
+    let recorded = || {
+        daemon
+            .published()
+            .saturating_sub(queue.listeners()[0].lag_bytes)
+    };
+    eventually("the gap is recorded", || recorded() >= until);
     recorder.signal(Signal::SIGINT);
     let (code, _, stderr) = recorder.finish();
     assert_eq!(code, 0, "{stderr}");
