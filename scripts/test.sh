@@ -65,10 +65,10 @@ part_cargo() {
 	' log_file="$LOGS/cargo-full.log"
 }
 
-# The modules on real kernels. A test takes more than one processor, so they run one at a time.
+# The modules on real kernels. A machine takes one to two processors, so two run at a time.
 part_vm() {
 	cargo build --workspace --bins --quiet || return
-	cargo test -p hpcap-e2e -p hpcapctl --test vm --test device -- --ignored --show-output --test-threads 1
+	cargo test -p hpcap-e2e -p hpcapctl --test vm --test device -- --ignored --show-output --test-threads 2
 }
 
 # "test-name: why", one a line, out of the log of cargo.
