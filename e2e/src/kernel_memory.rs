@@ -32,8 +32,9 @@ const KNOWN: [&str; 10] = [
     "VmallocUsed:",
     "Percpu:",
 ];
-/// Caches that live and die with inodes in caches, and are not marked so.
-const OF_INODES: &[&str] = &["lsm_inode_cache"];
+/// Caches whose objects are kept for later, and not marked so: those that live and die with
+/// inodes; addresses that vfree() gives back many at a time (the areas themselves are compared).
+const KEPT_FOR_LATER: &[&str] = &["lsm_inode_cache", "vmap_area"];
 
 /// The kernel's memory at one moment.
 #[derive(Debug, Clone, Default)]
@@ -168,7 +169,7 @@ fn slabs(text: &str) -> BTreeMap<String, i64> {
             .join(name)
             .join("reclaim_account");
         let reclaimable = std::fs::read_to_string(reclaimable).is_ok_and(|s| s.trim() == "1");
-        (!reclaimable && !OF_INODES.contains(&name))
+        (!reclaimable && !KEPT_FOR_LATER.contains(&name))
             .then_some((name.to_owned(), used.parse().ok()?))
     });
     caches.collect()

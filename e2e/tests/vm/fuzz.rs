@@ -26,7 +26,7 @@ fn a_million_random_calls_harm_nothing(series: &str) {
     vm.sh("modprobe hpcap ring_bytes=1M; modprobe hpcap_testnic adapters=5 size=200 rate=200");
     vm.sh("chgrp 4242 /dev/hpcap_*");
     let recorder = vm.recorder("hpcap4", "raw");
-    let devices = "$(ls /dev/hpcap_* | grep -v hpcap_4_)";
+    let devices = "$(ls /dev/hpcap_* | grep -v hpcap_4_ | xargs)";
     // The first run says how deep the calls go.
     for user in ["", "--as-uid 1001"] {
         let said = vm.sh(&format!(
