@@ -92,7 +92,9 @@ fn every_frame_through_any_network_device(series: &str) {
     let stored = vm.generated("raw");
     let ledger = vm.ledger("hpcap_0_0");
     assert_eq!(stored.frames, ledger["captured"], "{ledger:?}");
-    assert_eq!((stored.missing, stored.damaged), (stored.lost, 0));
+    // What was lost behind the last frame leaves no hole.
+    assert_eq!(stored.damaged, 0);
+    assert!(stored.missing <= stored.lost, "{ledger:?}");
     assert_eq!(stored.frames + stored.lost, frames, "{ledger:?}");
 
     let folder = tempfile::tempdir().unwrap();
