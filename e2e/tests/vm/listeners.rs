@@ -7,6 +7,7 @@ use hpcap_e2e::process::events;
 use hpcap_e2e::vm::{Vm, Wanted, on_the_wire, scaled, slowness};
 
 on_both_kernels!(
+    the_char_device_keeps_its_contract,
     the_tests_of_listeners_pass_on_the_module,
     killed_at_random_nobody_else_is_harmed,
     dg_3_8_2_3_8_5_3_8_10_3_8_12_listeners_that_come_and_go,
@@ -53,6 +54,29 @@ fn tests_pass(series: &str, program: &str, variables: &str, arguments: &str) {
             .lines()
             .all(|line| !line.starts_with("hpcap"))
     );
+    vm.end();
+}
+
+/// Call by call: `hpcapctl/tests/device`.
+fn the_char_device_keeps_its_contract(series: &str) {
+    let wanted = Wanted {
+        memory: 2 << 30,
+        hugepages: 32,
+        disk: Some(1 << 30),
+        ..Wanted::default()
+    };
+    let Some(vm) = Vm::boot(series, &wanted) else {
+        return;
+    };
+    let program = test_program("device");
+    vm.sh_for(
+        &format!(
+            "HPCAP_TEST_PRODUCER=module {} --test-threads=1 2>&1",
+            program.display()
+        ),
+        Duration::from_secs(220),
+    );
+    vm.sh("modprobe -r hpcap_testnic hpcap");
     vm.end();
 }
 
