@@ -154,7 +154,7 @@ fn a_recorder_that_stalls_for_too_long_becomes_lossy() {
 fn a_lossless_recorder_that_stalls_makes_the_ring_full_and_loses_nothing_itself() {
     let daemon = Daemon::start(&config("gen:size=300,rate=20000pps,late=delay"));
     let dir = tempfile::tempdir().unwrap();
-    let mut recorder = daemon.recorder(dir.path(), &[]);
+    let recorder = daemon.recorder(dir.path(), &[]);
     let until = daemon.published() + (2 << 20);
     eventually("traffic", || daemon.published() > until);
     recorder.signal(Signal::SIGSTOP);
