@@ -23,7 +23,7 @@ use vmlab::traffic::{Fault, Lab, Record, proof};
 use crate::{recording, skip};
 
 /// A command that takes longer has failed.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(300);
 /// The poll thread asks the NIC for its counters this often, or a bit less.
 const COUNTED: Duration = Duration::from_millis(300);
 
@@ -52,7 +52,7 @@ impl Default for Wanted {
             nics: &[],
             hugepages: 0,
             disk: None,
-            limit: Duration::from_secs(240),
+            limit: Duration::from_secs(1200),
         }
     }
 }

@@ -107,7 +107,7 @@ fn every_frame_through_any_network_device(series: &str) {
         let arriving = capture.file.frames.iter().map(|f| f.data.clone());
         expected.extend(arriving.filter(|f| fate(f, MTU) == Fate::Arrives));
         let send = format!("hpcap-bench send pcap:{} --to send", capture.path.display());
-        let sent = vm.attempt(&send, std::time::Duration::from_secs(60));
+        let sent = vm.attempt(&send, std::time::Duration::from_secs(300));
         assert_eq!(
             sent.code == 0,
             capture.file.whole,

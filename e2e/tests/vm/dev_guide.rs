@@ -17,7 +17,7 @@ const PF: Wanted = Wanted {
     nics: &["82599"],
     hugepages: 0,
     disk: None,
-    limit: std::time::Duration::from_secs(240),
+    limit: std::time::Duration::from_secs(1200),
 };
 
 /// 3.8.1: after a crash, the machine came up with the driver of the capture, and crashed again.

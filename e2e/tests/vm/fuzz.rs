@@ -17,7 +17,7 @@ const ROUNDS: u64 = 50;
 fn a_million_random_calls_harm_nothing(series: &str) {
     let wanted = Wanted {
         memory: 2 << 30,
-        limit: Duration::from_secs(900),
+        limit: Duration::from_secs(3000),
         ..Wanted::default()
     };
     let Some(vm) = Vm::boot(series, &wanted) else {
@@ -59,7 +59,7 @@ fn a_million_random_calls_harm_nothing(series: &str) {
                     exec char-device-fuzzer '\"{devices}\"' --calls {CALLS} --seed $n {user}
                 ' >/out/leaks.json || {{ cat /out/leaks.json; exit 1; }}"
             ),
-            Duration::from_secs(400),
+            Duration::from_secs(1200),
         );
     }
     vm.end_recorder(recorder, "raw");

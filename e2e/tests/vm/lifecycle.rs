@@ -19,7 +19,7 @@ const PF: Wanted = Wanted {
     nics: &["82599"],
     hugepages: 0,
     disk: None,
-    limit: Duration::from_secs(300),
+    limit: Duration::from_secs(1200),
 };
 
 fn up_and_down_a_hundred_times_under_traffic(series: &str) {
@@ -40,7 +40,7 @@ fn up_and_down_a_hundred_times_under_traffic(series: &str) {
                 [ $((i % 4)) = 0 ] || sleep 0.$((i % 3))
             done"
         ),
-        Duration::from_secs(240),
+        Duration::from_secs(900),
     );
     vm.until("grep -q up /sys/class/net/hpcap0/operstate");
     std::thread::sleep(Duration::from_secs(1));
@@ -78,7 +78,7 @@ fn loaded_and_unloaded_fifty_times(series: &str) {
                 modprobe -r hpcap_ixgbe
                 modprobe -r hpcap' >/out/leaks.json || {{ cat /out/leaks.json; exit 1; }}"
         ),
-        Duration::from_secs(280),
+        Duration::from_secs(900),
     );
     assert!(
         vm.sh("lsmod")

@@ -47,7 +47,7 @@ fn tests_pass(series: &str, program: &str, variables: &str, arguments: &str) {
             120 * slowness(),
             program.display()
         ),
-        Duration::from_secs(220),
+        Duration::from_secs(900),
     );
     assert!(
         vm.sh("lsmod")
@@ -74,7 +74,7 @@ fn the_char_device_keeps_its_contract(series: &str) {
             "HPCAP_TEST_PRODUCER=module {} --test-threads=1 2>&1",
             program.display()
         ),
-        Duration::from_secs(220),
+        Duration::from_secs(900),
     );
     vm.sh("modprobe -r hpcap_testnic hpcap");
     vm.end();
