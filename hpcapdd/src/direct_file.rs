@@ -6,7 +6,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
 
 use nix::fcntl::{FallocateFlags, FcntlArg, OFlag, fallocate, fcntl};
-use nix::sys::statfs::{TMPFS_MAGIC, fstatfs};
+use nix::sys::statfs::{OVERLAYFS_SUPER_MAGIC, TMPFS_MAGIC, fstatfs};
 use nix::sys::statvfs::fstatvfs;
 
 /// What a direct write must be aligned to: memory, place in the file, length.
@@ -74,9 +74,11 @@ impl DirectFile {
     /// Reserves room for `bytes`, or for half of what is free where that is less, without
     /// changing the file's length. A file system that cannot do it is not an error: the
     /// writes will say what is wrong. In memory (tmpfs) nothing is reserved: the pages would be
-    /// taken at once, and there is no place on a disk to choose well.
+    /// taken at once, and there is no place on a disk to choose well. Nor on an overlay, which does
+    /// not say whether it lies in memory: there, reserving stalls the recorder for seconds.
     pub fn reserve(&self, bytes: u64) {
-        if fstatfs(&self.file).is_ok_and(|s| s.filesystem_type() == TMPFS_MAGIC) {
+        let in_memory = |kind| [TMPFS_MAGIC, OVERLAYFS_SUPER_MAGIC].contains(&kind);
+        if fstatfs(&self.file).is_ok_and(|s| in_memory(s.filesystem_type())) {
             return;
         }
         let free = fstatvfs(&self.file).map_or(0, |s| s.blocks_available() * s.fragment_size());
