@@ -68,7 +68,8 @@ fn dg_3_8_2_concurrent_opens() {
     let recorded = recorder.wait().exits(0).event("summary");
     let stored = generated(&files(&lab.path("raw")));
     assert_eq!(recorded["frames"], stored.frames);
-    assert_eq!((stored.missing, stored.damaged), (stored.lost, 0));
+    // What was lost behind the last frame leaves no hole.
+    assert!(stored.missing <= stored.lost && stored.damaged == 0);
 }
 
 /// 3.8.5: captures were corrupted after a restart, whose offsets went on from before.
@@ -140,7 +141,8 @@ fn dg_3_8_12_a_recorder_that_is_restarted() {
         let left = files(&lab.path(&folder));
         let stored = generated(&left);
         assert_eq!(recorded["frames"], stored.frames);
-        assert_eq!((stored.missing, stored.damaged), (stored.lost, 0));
+        // What was lost behind the last frame leaves no hole.
+        assert!(stored.missing <= stored.lost && stored.damaged == 0);
         // A file header first, then frames; padding only behind the last of them.
         let mut reader = Reader::open(&left[0]).unwrap();
         let mut padded = false;
