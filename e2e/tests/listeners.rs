@@ -28,7 +28,7 @@ fn a_slow_lossy_listener_never_costs_the_recorder_a_frame() {
     let spec = "gen:size=imix,rate=100M,late=delay,count=100000";
     let producer = Producer::start(&lab, &["--ring", "16M", "--look-back", spec]);
     let recorder = lab.recorder(&["hpcap0", "raw"]);
-    let slow = lab.listener(&["hpcap0", "--contract=lossy", "--sleep-ms=20", "--every=200"]);
+    let slow = lab.listener(&["hpcap0", "--contract=lossy", "--sleep-ms=40", "--every=200"]);
     let fast = lab.listener(&["hpcap0", "--contract=lossy"]);
     let recorded = recorder.wait().exits(0).event("summary");
     let slow = end(slow.wait());
