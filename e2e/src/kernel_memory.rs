@@ -14,6 +14,9 @@ const STACKS_KEPT: i64 = 16;
 /// Areas of vmalloc that a caller may have more afterwards: none is ours; tracing and
 /// modprobe's own buffers come and go.
 const AREAS_KEPT: i64 = 2;
+/// Objects of a cache that may be in use afterwards for no reason of ours: a slab that a CPU holds
+/// counts as used as a whole, and some slabs come and go (64 of filp, 119 of kmalloc-96 were seen).
+const OBJECTS_KEPT: i64 = 150;
 /// The smallest ring has 512 KiB. Leaking one each time takes many times this.
 const BYTES_A_ROUND: i64 = 16 << 10;
 /// What is on its way in the allocator; some 100 KiB were seen.
@@ -85,8 +88,8 @@ impl Snapshot {
         let rounds = i64::from(rounds);
         let mut leaks = Vec::new();
         for (cache, grown) in growth(&self.slabs, &later.slabs) {
-            // An object a round.
-            if grown >= rounds {
+            // An object a round, beyond that.
+            if grown >= rounds + OBJECTS_KEPT {
                 leaks.push(format!("{grown} objects of {cache} in {rounds} rounds"));
             }
         }
@@ -217,13 +220,13 @@ mod tests {
             ..Snapshot::default()
         };
         let noise = Snapshot {
-            slabs: slabs(1049),
+            slabs: slabs(1199),
             known: 99 << 20,
             ..Snapshot::default()
         };
         assert_eq!(before.leaks(&noise, 50), Vec::<Leak>::new());
         let objects = Snapshot {
-            slabs: slabs(1050),
+            slabs: slabs(1200),
             ..noise.clone()
         };
         assert_eq!(before.leaks(&objects, 50).len(), 1);
