@@ -1,6 +1,7 @@
 //! Runs a command many times and says whether the kernel has less memory afterwards, or uses
 //! more objects: exit code 0 when it has not, 1 when something leaks or the command fails.
 
+use std::collections::BTreeMap;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Duration;
 
@@ -8,12 +9,14 @@ use clap::Parser;
 use hpcap_e2e::kernel_memory::{Snapshot, unreferenced};
 use serde_json::json;
 
-/// How often it looks again before it calls something a leak.
+/// How often it looks again before it believes that something has grown.
 const LOOKS: u32 = 5;
+/// How often the rounds are done while the same cache grows, until it is called a leak.
+const REPEATS: u32 = 3;
 
 #[derive(Debug, Parser)]
 struct Cli {
-    /// Rounds that count
+    /// Rounds that count; repeated while the same slab cache grows
     #[arg(long, default_value_t = 50)]
     rounds: u32,
     /// Rounds before: what is allocated once, and kept, is allocated then
@@ -39,34 +42,62 @@ fn check(cli: &Cli) -> std::io::Result<bool> {
     for _ in 0..cli.warm_up {
         round(&cli.command)?;
     }
-    let before = Snapshot::take()?;
-    for _ in 0..cli.rounds {
-        round(&cli.command)?;
-    }
-    let mut after = Snapshot::take()?;
-    let mut leaks = before.leaks(&after, cli.rounds);
-    // Something may still be on its way, by RCU or a worker. What has leaked stays.
-    for _ in 0..LOOKS {
-        if leaks.is_empty() {
+    let mut before = Snapshot::take()?;
+    let mut leaks = Vec::new();
+    // Caches that grew whenever the rounds were done, and by how much each time.
+    let mut suspects: Option<BTreeMap<String, Vec<i64>>> = None;
+    for _ in 0..REPEATS {
+        for _ in 0..cli.rounds {
+            round(&cli.command)?;
+        }
+        let after = settled(&before, cli.rounds)?;
+        leaks.extend(before.leaks(&after, cli.rounds));
+        let mut grown = before.suspects(&after, cli.rounds);
+        suspects = Some(match suspects {
+            None => grown.into_iter().map(|(name, n)| (name, vec![n])).collect(),
+            Some(suspects) => suspects
+                .into_iter()
+                .filter_map(|(name, mut each)| {
+                    each.push(grown.remove(&name)?);
+                    Some((name, each))
+                })
+                .collect(),
+        });
+        before = after;
+        if suspects.as_ref().is_some_and(BTreeMap::is_empty) {
             break;
         }
-        std::thread::sleep(Duration::from_secs(1));
-        after = Snapshot::take()?;
-        leaks = before.leaks(&after, cli.rounds);
     }
+    let suspects = suspects.unwrap_or_default();
+    leaks.extend(suspects.iter().map(|(cache, each)| {
+        let rounds = cli.rounds;
+        format!("{each:?} objects of {cache}, each time in {rounds} rounds")
+    }));
     let lost = unreferenced()?;
     println!(
         "{}",
         json!({
             "event": "end",
             "rounds": cli.rounds,
-            "known_before": before.ours().0,
-            "known_after": after.ours().0,
             "leaks": leaks,
             "unreferenced": lost,
         })
     );
     Ok(leaks.is_empty() && lost.is_empty())
+}
+
+/// What there is when everything that was on its way, by RCU or a worker, has arrived. What has
+/// leaked stays.
+fn settled(before: &Snapshot, rounds: u32) -> std::io::Result<Snapshot> {
+    let mut after = Snapshot::take()?;
+    for _ in 0..LOOKS {
+        if before.leaks(&after, rounds).is_empty() && before.suspects(&after, rounds).is_empty() {
+            break;
+        }
+        std::thread::sleep(Duration::from_secs(1));
+        after = Snapshot::take()?;
+    }
+    Ok(after)
 }
 
 fn round(command: &[String]) -> std::io::Result<()> {
