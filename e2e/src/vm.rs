@@ -44,16 +44,25 @@ pub struct Wanted {
     pub limit: Duration,
 }
 
+impl Wanted {
+    const PLAIN: Self = Self {
+        memory: 1 << 30,
+        cpus: 1,
+        nics: &[],
+        hugepages: 0,
+        disk: None,
+        limit: Duration::from_secs(1200),
+    };
+    /// One NIC: a physical function.
+    pub const PF: Self = Self {
+        nics: &["82599"],
+        ..Self::PLAIN
+    };
+}
+
 impl Default for Wanted {
     fn default() -> Self {
-        Self {
-            memory: 1 << 30,
-            cpus: 1,
-            nics: &[],
-            hugepages: 0,
-            disk: None,
-            limit: Duration::from_secs(1200),
-        }
+        Self::PLAIN
     }
 }
 
@@ -219,6 +228,16 @@ impl Vm {
     pub fn load(&self, driver: &str, parameters: &str, driver_parameters: &str) {
         self.sh(&format!("modprobe hpcap {parameters}"));
         self.sh(&format!("modprobe {driver} {driver_parameters}"));
+    }
+
+    /// No module of ours is loaded.
+    #[track_caller]
+    pub fn nothing_is_loaded(&self) {
+        let modules = self.sh("lsmod");
+        assert!(
+            modules.lines().all(|line| !line.starts_with("hpcap")),
+            "{modules}"
+        );
     }
 
     /// Brings an interface up, and waits for its link.

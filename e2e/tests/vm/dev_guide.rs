@@ -11,30 +11,17 @@ on_both_kernels!(
     dg_3_8_8_and_3_8_14_and_3_8_15_frames_of_every_length_with_tags_and_odd_types,
 );
 
-const PF: Wanted = Wanted {
-    memory: 1 << 30,
-    cpus: 1,
-    nics: &["82599"],
-    hugepages: 0,
-    disk: None,
-    limit: std::time::Duration::from_secs(1200),
-};
-
 /// 3.8.1: after a crash, the machine came up with the driver of the capture, and crashed again.
 /// Ours is never loaded by itself: neither when a NIC is found, nor in place of the other.
 fn dg_3_8_1_the_distributions_driver_stays_the_default(series: &str) {
-    let Some(vm) = Vm::boot(series, &PF) else {
+    let Some(vm) = Vm::boot(series, &Wanted::PF) else {
         return;
     };
     let alias = vm.sh("cat /sys/bus/pci/devices/0000:00:08.0/modalias");
     let found = vm.sh(&format!("modprobe --resolve-alias {}", alias.trim()));
     assert_eq!(found.trim(), "ixgbe");
     vm.sh(&format!("modprobe {}", alias.trim()));
-    assert!(
-        vm.sh("lsmod")
-            .lines()
-            .all(|line| !line.starts_with("hpcap"))
-    );
+    vm.nothing_is_loaded();
     // The device belongs to that one now; ours leaves it alone, and takes it when it is free.
     vm.sh("modprobe hpcap_ixgbe mode=hpcap");
     vm.sh("[ ! -e /dev/hpcap_0_0 ]; modprobe -r ixgbe");
@@ -45,7 +32,7 @@ fn dg_3_8_1_the_distributions_driver_stays_the_default(series: &str) {
 
 /// 3.8.3: buffers came out of a pool that was part of the module, and were too large for it.
 fn dg_3_8_3_memory_that_cannot_be_had(series: &str) {
-    let Some(vm) = Vm::boot(series, &PF) else {
+    let Some(vm) = Vm::boot(series, &Wanted::PF) else {
         return;
     };
     // Half of the memory there is.
@@ -85,7 +72,7 @@ fn dg_3_8_3_memory_that_cannot_be_had(series: &str) {
 
 /// 3.8.4: udev renamed interfaces, and scripts that read the log did not find them again.
 fn dg_3_8_4_an_interface_that_is_renamed(series: &str) {
-    let Some(vm) = Vm::boot(series, &PF) else {
+    let Some(vm) = Vm::boot(series, &Wanted::PF) else {
         return;
     };
     vm.load("hpcap_ixgbe", "ring_bytes=16M when_full=hold", "mode=hpcap");
@@ -102,7 +89,7 @@ fn dg_3_8_4_an_interface_that_is_renamed(series: &str) {
 /// 3.8.8: all frames were lost once padding fitted exactly. 3.8.14: VLAN tags vanished. 3.8.15:
 /// frames were counted as errors because a field in them was taken for their length.
 fn dg_3_8_8_and_3_8_14_and_3_8_15_frames_of_every_length_with_tags_and_odd_types(series: &str) {
-    let Some(vm) = Vm::boot(series, &PF) else {
+    let Some(vm) = Vm::boot(series, &Wanted::PF) else {
         return;
     };
     vm.load(

@@ -9,11 +9,7 @@ on_both_kernels!(
 );
 
 fn the_ledger_is_exact_whatever_the_rate(series: &str) {
-    let wanted = Wanted {
-        nics: &["82599"],
-        ..Wanted::default()
-    };
-    let Some(vm) = Vm::boot(series, &wanted) else {
+    let Some(vm) = Vm::boot(series, &Wanted::PF) else {
         return;
     };
     vm.load("hpcap_ixgbe", "ring_bytes=16M", "mode=hpcap");
@@ -72,11 +68,7 @@ fn the_ledger_is_exact_whatever_the_rate(series: &str) {
 
 /// Flows are spread over four rings by their hash; each has a ledger of its own.
 fn the_ledger_of_every_queue_is_exact(series: &str) {
-    let wanted = Wanted {
-        nics: &["82599"],
-        ..Wanted::default()
-    };
-    let Some(vm) = Vm::boot(series, &wanted) else {
+    let Some(vm) = Vm::boot(series, &Wanted::PF) else {
         return;
     };
     vm.load(
@@ -117,11 +109,7 @@ fn the_ledger_of_every_queue_is_exact(series: &str) {
 }
 
 fn damaged_frames_are_counted_and_not_stored(series: &str) {
-    let wanted = Wanted {
-        nics: &["82599"],
-        ..Wanted::default()
-    };
-    let Some(vm) = Vm::boot(series, &wanted) else {
+    let Some(vm) = Vm::boot(series, &Wanted::PF) else {
         return;
     };
     vm.load("hpcap_ixgbe", "ring_bytes=16M when_full=hold", "mode=hpcap");

@@ -13,14 +13,7 @@ on_both_kernels!(
     a_nic_that_is_pulled_out,
 );
 
-const PF: Wanted = Wanted {
-    memory: 1 << 30,
-    cpus: 1,
-    nics: &["82599"],
-    hugepages: 0,
-    disk: None,
-    limit: Duration::from_secs(1200),
-};
+const PF: Wanted = Wanted::PF;
 
 fn up_and_down_a_hundred_times_under_traffic(series: &str) {
     let Some(vm) = Vm::boot(series, &PF) else {

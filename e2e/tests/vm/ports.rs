@@ -41,11 +41,7 @@ fn dg_3_8_6_a_standard_port_pings_beside_a_loaded_hpcap_port(series: &str) {
 
 /// 3.8.7: something that was sent out of a capturing port hung, and the port was reset.
 fn dg_3_8_7_transmission_on_an_hpcap_port(series: &str) {
-    let wanted = Wanted {
-        nics: &["82599"],
-        ..Wanted::default()
-    };
-    let Some(vm) = Vm::boot(series, &wanted) else {
+    let Some(vm) = Vm::boot(series, &Wanted::PF) else {
         return;
     };
     vm.load("hpcap_ixgbe", "ring_bytes=16M", "mode=hpcap");

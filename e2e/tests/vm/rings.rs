@@ -20,11 +20,7 @@ const FRAME: u64 = 16_000;
 const RECORD: u64 = FRAME + 12;
 
 fn a_ring_of_1_mib_and_files_of_1_mib(series: &str) {
-    let wanted = Wanted {
-        nics: &["82599"],
-        ..Wanted::default()
-    };
-    let Some(vm) = Vm::boot(series, &wanted) else {
+    let Some(vm) = Vm::boot(series, &Wanted::PF) else {
         return;
     };
     vm.load("hpcap_ixgbe", "ring_bytes=1M when_full=hold", "mode=hpcap");
