@@ -10,6 +10,9 @@
  * kept is a clone, which shares the bytes.
  *
  * A frame is stamped here, when it has no stamp of its driver: the poll thread comes later.
+ *
+ * What a sender on the same machine has left to a NIC is done here, as no NIC does it: several
+ * frames in one are taken apart, and check sums completed.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -18,6 +21,10 @@
 #include <linux/rtnetlink.h>
 #include <linux/slab.h>
 #include <net/dst.h>
+/* Segmentation has had its own header since 6.5. */
+#if __has_include(<net/gso.h>)
+#include <net/gso.h>
+#endif
 
 #include "tap.h"
 
@@ -37,18 +44,11 @@ static struct hpcap_tap_stamp *hpcap_tap_stamp(struct sk_buff *skb)
 /* ----------------------------------------------------------------------- handler */
 
 /* Into the FIFO, which becomes the owner, or counted as missed. */
-static void hpcap_tap_keep(struct hpcap_tap *tap, struct sk_buff *skb)
+static void hpcap_tap_keep(struct hpcap_tap *tap, struct sk_buff *skb, u64 ns)
 {
-	ktime_t stamp = skb_tstamp(skb);
 	bool first, room;
 
-	hpcap_tap_stamp(skb)->ns = ktime_to_ns(stamp ?: ktime_get_real());
-	skb_push(skb, skb->data - skb_mac_header(skb));
-	/* Neither a route, nor a connection, nor a socket is to be held while it waits. */
-	skb_dst_drop(skb);
-	nf_reset_ct(skb);
-	skb_orphan(skb);
-
+	hpcap_tap_stamp(skb)->ns = ns;
 	spin_lock(&tap->fifo.lock);
 	first = skb_queue_empty(&tap->fifo);
 	room = skb_queue_len(&tap->fifo) < READ_ONCE(hpcap_tap_limit);
@@ -63,6 +63,44 @@ static void hpcap_tap_keep(struct hpcap_tap *tap, struct sk_buff *skb)
 	}
 }
 
+/*
+ * The frames that a NIC would have made of this one, as a list (Documentation/networking/
+ * segmentation-offloads.rst); itself, if that cannot be done.
+ */
+static struct sk_buff *hpcap_tap_segment(const struct hpcap_tap *tap, struct sk_buff *skb)
+{
+	struct sk_buff *segments = NULL;
+
+	/* The stack's clone has the same headers, and they may be written to. */
+	if (!skb_cow_head(skb, 0))
+		segments = __skb_gso_segment(skb, 0, false);
+	if (IS_ERR_OR_NULL(segments)) {
+		net_warn_ratelimited("%s: %u bytes in one frame that should have been several; `ethtool -K DEVICE tso off gso off` where it is sent\n",
+				     tap->dev->name, skb->len);
+		return skb;
+	}
+	consume_skb(skb);
+	return segments;
+}
+
+static void hpcap_tap_take(struct hpcap_tap *tap, struct sk_buff *skb)
+{
+	u64 ns = ktime_to_ns(skb_tstamp(skb) ?: ktime_get_real());
+	struct sk_buff *next;
+
+	skb_push(skb, skb->data - skb_mac_header(skb));
+	/* Neither a route, nor a connection, nor a socket is to be held while it waits. */
+	skb_dst_drop(skb);
+	nf_reset_ct(skb);
+	skb_orphan(skb);
+	if (unlikely(skb_is_gso(skb)))
+		skb = hpcap_tap_segment(tap, skb);
+	skb_list_walk_safe(skb, skb, next) {
+		skb_mark_not_on_list(skb);
+		hpcap_tap_keep(tap, skb, ns);
+	}
+}
+
 rx_handler_result_t hpcap_tap_handle(struct sk_buff **pskb)
 {
 	struct sk_buff *skb = *pskb;
@@ -72,10 +110,6 @@ rx_handler_result_t hpcap_tap_handle(struct sk_buff **pskb)
 	/* What the machine sends to a group that it is in: not from the wire, and no MAC header. */
 	if (unlikely(skb->pkt_type == PACKET_LOOPBACK))
 		return RX_HANDLER_PASS;
-	/* GRO, or a peer that leaves segmentation to us: several frames in one. */
-	if (unlikely(skb_is_gso(skb)))
-		net_warn_ratelimited("%s: %u bytes in one frame that was several on the wire; `ethtool -K %s gro off lro off`, and tso, gso off where it is sent\n",
-				     tap->dev->name, skb->len, tap->dev->name);
 	ours = tap->exclusive ? skb_share_check(skb, GFP_ATOMIC) : skb_clone(skb, GFP_ATOMIC);
 	/* Pages of a sender, which waits for them, are not kept. */
 	if (ours && unlikely(skb_orphan_frags_rx(ours, GFP_ATOMIC))) {
@@ -83,7 +117,7 @@ rx_handler_result_t hpcap_tap_handle(struct sk_buff **pskb)
 		ours = NULL;
 	}
 	if (likely(ours))
-		hpcap_tap_keep(tap, ours);
+		hpcap_tap_take(tap, ours);
 	else
 		atomic64_inc(&tap->missed);
 	return tap->exclusive ? RX_HANDLER_CONSUMED : RX_HANDLER_PASS;
@@ -94,6 +128,9 @@ rx_handler_result_t hpcap_tap_handle(struct sk_buff **pskb)
 /* As it was on the wire, in one piece; NULL where there is no memory for that. */
 static struct sk_buff *hpcap_tap_whole(struct sk_buff *skb)
 {
+	/* Where there is no memory for that, the frame stays as its sender has left it. */
+	if (skb->ip_summed == CHECKSUM_PARTIAL && !skb_is_gso(skb))
+		(void)skb_csum_hwoffload_help(skb, 0);
 	if (skb_vlan_tag_present(skb)) {
 		/* The check sums of the stack are of no use here, and would be moved along. */
 		skb->ip_summed = CHECKSUM_NONE;

@@ -12,6 +12,7 @@
 //! |---|---|
 //! | `bytes` | every frame of every capture, and a million generated ones, byte for byte |
 //! | `ledger` | exact counts at rates below, at and far above what the guest can take |
+//! | `offloads` | what a sender on the same machine leaves to a NIC |
 //! | `rings` | 1 MiB, 3 GiB, more than 4 GiB; edges of rings, files and 32 bits |
 //! | `settings` | what can be set of a queue, wrong values, stages, tracepoints |
 //! | `lifecycle` | up, down, load, unload, link flaps, removal; what leaks |
@@ -40,6 +41,7 @@ mod fuzz;
 mod ledger;
 mod lifecycle;
 mod listeners;
+mod offloads;
 mod ports;
 mod rings;
 mod settings;
