@@ -48,7 +48,12 @@ int hpcap_ixgbevf_init(struct ixgbevf_adapter *adapter)
 
 u32 hpcap_ixgbevf_queues(const struct ixgbevf_adapter *adapter)
 {
-	return adapter->hpcap ? adapter->hpcap->wanted : num_online_cpus();
+	const struct hpcap_port *port = adapter->hpcap;
+
+	if (!port)
+		return num_online_cpus();
+	/* A physical function that allows more after a reset: no poll thread would look at them. */
+	return port->queues ?: port->wanted;
 }
 
 int hpcap_ixgbevf_register(struct ixgbevf_adapter *adapter)
