@@ -16,4 +16,4 @@ folder=$(scripts/sanitizer-kernel.sh path "$kind")
 scripts/kmod.sh "$folder"
 cargo build --workspace --bins --quiet
 HPCAP_REQUIRE_VM=1 HPCAP_TEST_KERNEL=$folder HPCAP_TEST_SLOWNESS=${SLOWNESS:-10} \
-	cargo test -p hpcap-e2e --test vm -- --ignored --test-threads 1 "${@:-on_6_1}"
+	cargo test -p hpcap-e2e --test vm -- --ignored --test-threads 1 "${@:-on_6_1::}"
