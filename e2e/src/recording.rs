@@ -10,31 +10,7 @@ use crate::pcap::Frame;
 /// The RAW files under `folder`, finished (`*.raw`) and under way (`*.raw.part`), in order.
 #[must_use]
 pub fn files(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(&folder).unwrap() {
-            let path = entry.unwrap().path();
-            let name = path.file_name().unwrap().to_string_lossy().into_owned();
-            if path.is_dir() {
-                folders.push(path);
-            } else if name.ends_with(".raw") || name.ends_with(".raw.part") {
-                found.push(path);
-            }
-        }
-    }
-    found.sort_by_key(|path| order(path));
-    found
-}
-
-/// `1700000000_hpcap0_0-2.raw` comes after `1700000000_hpcap0_0-1.raw`.
-fn order(path: &Path) -> (String, u64) {
-    let name = path.file_name().unwrap().to_string_lossy().into_owned();
-    let name = name.split('.').next().unwrap();
-    match name.split_once('-') {
-        Some((name, number)) => (name.to_owned(), number.parse().unwrap()),
-        None => (name.to_owned(), 0),
-    }
+    hpcap::raw::files::below(folder).unwrap()
 }
 
 /// What the files of a recording hold.

@@ -3,10 +3,10 @@
 use std::collections::HashSet;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use hpcap::error::Context;
-use hpcap::{Error, Result};
+use hpcap::Result;
+use hpcap::raw::files;
 
 /// Something to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,84 +40,31 @@ impl Input {
     }
 }
 
-/// Whether a file of a folder is taken: `*.raw`, and `*.raw.part`, which is under way or was
-/// left so.
-#[must_use]
-pub fn is_raw_name(path: &Path) -> bool {
-    path.file_name()
-        .and_then(|name| name.to_str())
-        .is_some_and(|name| name.ends_with(".raw") || name.ends_with(".raw.part"))
-}
-
 /// The files that `paths` name, sorted within each folder; a file named twice is taken once.
 ///
 /// # Errors
-/// A path does not exist, or a folder cannot be read.
+/// A path does not exist, or a folder cannot be read, or has no files.
 pub fn expand(paths: &[PathBuf]) -> Result<Vec<Input>> {
-    let mut found = Found::default();
+    let mut inputs = Vec::new();
+    // Device and inode of the files so far.
+    let mut seen = HashSet::new();
     for path in paths {
         if path.as_os_str() == "-" {
-            if !found.inputs.contains(&Input::Stdin) {
-                found.inputs.push(Input::Stdin);
+            if !inputs.contains(&Input::Stdin) {
+                inputs.push(Input::Stdin);
             }
             continue;
         }
-        let meta = fs::metadata(path).context(|| format!("read {}", path.display()))?;
-        if meta.is_dir() {
-            let before = found.inputs.len();
-            found.folder(path)?;
-            if found.inputs.len() == before {
-                let tried = format!("find capture files in {}", path.display());
-                return Err(Error::new(
-                    hpcap::Kind::NotFound,
-                    tried,
-                    "there is no *.raw or *.raw.part in it or below",
-                ));
-            }
-        } else {
-            found.file(path, &meta);
-        }
-    }
-    Ok(found.inputs)
-}
-
-#[derive(Default)]
-struct Found {
-    inputs: Vec<Input>,
-    /// Device and inode of the files so far.
-    seen: HashSet<(u64, u64)>,
-}
-
-impl Found {
-    fn file(&mut self, path: &Path, meta: &fs::Metadata) {
-        if self.seen.insert((meta.dev(), meta.ino())) {
-            self.inputs.push(Input::File(path.to_owned()));
-        }
-    }
-
-    fn folder(&mut self, folder: &Path) -> Result<()> {
-        let tried = || format!("read the folder {}", folder.display());
-        let mut entries = fs::read_dir(folder)
-            .and_then(Iterator::collect::<std::io::Result<Vec<_>>>)
-            .context(tried)?;
-        entries.sort_by_key(fs::DirEntry::file_name);
-        for entry in entries {
-            let path = entry.path();
-            // A link to a folder could lead in a circle.
-            let kind = entry.file_type().context(tried)?;
-            if kind.is_dir() {
-                if !entry.file_name().as_encoded_bytes().starts_with(b".") {
-                    self.folder(&path)?;
-                }
-            } else if is_raw_name(&path) {
-                // It may have been renamed or removed since.
-                if let Some(meta) = fs::metadata(&path).ok().filter(fs::Metadata::is_file) {
-                    self.file(&path, &meta);
-                }
+        for file in files::named(&[path])? {
+            // It may have been renamed or removed since.
+            if let Ok(meta) = fs::metadata(&file)
+                && seen.insert((meta.dev(), meta.ino()))
+            {
+                inputs.push(Input::File(file));
             }
         }
-        Ok(())
     }
+    Ok(inputs)
 }
 
 #[cfg(test)]

@@ -1,13 +1,11 @@
 //! Verifies RAW files, in the order in which they were recorded.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use hpcap::error::Context;
-use hpcap::raw::{DamageKind, Event, FileHeader, FileName, Reader};
-use hpcap::{Error, Kind, Ledger, QueueName, Result};
+use hpcap::raw::{DamageKind, Event, FileHeader, Reader, files};
+use hpcap::{Ledger, QueueName, Result};
 
 use super::findings::Findings;
 use super::judge::Judge;
@@ -66,28 +64,9 @@ impl Stream {
 /// Reads the files in `paths` and those in the folders in it; one result for each stream.
 ///
 /// # Errors
-/// When a path cannot be read, or there is no RAW file.
+/// When a path cannot be read, or is a folder without RAW files.
 pub fn verify_files(paths: &[PathBuf], stop: &AtomicBool) -> Result<Vec<Findings>> {
-    let mut files = Vec::new();
-    for path in paths {
-        collect(path, true, &mut files)?;
-    }
-    if files.is_empty() {
-        let shown: Vec<_> = paths.iter().map(|p| p.display().to_string()).collect();
-        return Err(Error::new(
-            Kind::NotFound,
-            format!("verify {}", shown.join(", ")),
-            "there is no *.raw and no *.raw.part in it",
-        ));
-    }
-    // Files of one queue after each other, in the order of their starts.
-    files.sort_by_key(|path| {
-        let name = path.file_name().and_then(|n| FileName::parse(n.to_str()?));
-        (
-            name.map(|n| (n.queue, n.start_sec, n.sequence)),
-            path.clone(),
-        )
-    });
+    let files = files::named(paths)?;
     let mut done = Vec::new();
     let mut stream = Stream::new(files[0].display().to_string(), None);
     for path in &files {
@@ -98,23 +77,6 @@ pub fn verify_files(paths: &[PathBuf], stop: &AtomicBool) -> Result<Vec<Findings
     }
     done.push(stream.finish());
     Ok(done)
-}
-
-/// The RAW files in a folder and the folders in it; a file that was named is taken as one.
-fn collect(path: &Path, named: bool, files: &mut Vec<PathBuf>) -> Result<()> {
-    let tried = || format!("verify {}", path.display());
-    if fs::metadata(path).context(tried)?.is_dir() {
-        for entry in fs::read_dir(path).context(tried)? {
-            collect(&entry.context(tried)?.path(), false, files)?;
-        }
-    } else if named
-        || path
-            .to_str()
-            .is_some_and(|p| p.ends_with(".raw") || p.ends_with(".raw.part"))
-    {
-        files.push(path.to_owned());
-    }
-    Ok(())
 }
 
 /// Reads one file. Goes on with `stream`, or finishes it where the file is another's.

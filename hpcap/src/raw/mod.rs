@@ -12,8 +12,10 @@
 //! | [`check`], [`repair`] | is a file sound, and making it so |
 //! | [`index`] | finding a time in a file |
 //! | [`name`] | names of files and folders |
+//! | [`files`] | the files of a recording, in order |
 
 pub mod check;
+pub mod files;
 pub mod index;
 pub mod name;
 pub mod padding;

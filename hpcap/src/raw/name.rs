@@ -73,6 +73,12 @@ impl FileName {
         })
     }
 
+    /// [`FileName::parse`] of the last component of a path.
+    #[must_use]
+    pub fn of(path: &Path) -> Option<Self> {
+        Self::parse(path.file_name()?.to_str()?)
+    }
+
     /// The name of its folder: the start rounded down to half an hour.
     #[must_use]
     pub const fn folder(&self) -> u64 {

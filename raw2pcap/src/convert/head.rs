@@ -107,11 +107,7 @@ impl Head {
             let queue = h.queue.map_or(String::new(), |q| q.to_string());
             return Origin::Header(h.host.clone(), h.interface.clone(), queue);
         }
-        let name = path
-            .file_name()
-            .and_then(|name| name.to_str())
-            .and_then(FileName::parse);
-        match name {
+        match FileName::of(path) {
             Some(name) => Origin::Name(recording_folder(path), name.queue.to_string()),
             None => Origin::Unknown(path.display().to_string()),
         }

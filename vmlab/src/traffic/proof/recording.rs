@@ -1,60 +1,30 @@
 //! RAW files as one stream a queue, and what their ledgers say together.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::path::PathBuf;
 
-use hpcap::error::Context;
-use hpcap::raw::{DamageKind, Event, FileHeader, FileName, Gap, Reader};
+use hpcap::raw::{DamageKind, Event, FileHeader, FileName, Gap, Reader, files};
 use hpcap::{Count, Error, Kind, Ledger, QueueName, Reason, Result};
 
 /// The RAW files in `paths` and in the folders among them, by queue, each in the order in which
 /// they were recorded.
 ///
 /// # Errors
-/// When a path cannot be read, or there is no RAW file, or one's name names no queue.
+/// When a path cannot be read, or is a folder without RAW files, or a file's name names no queue.
 pub(super) fn find(paths: &[PathBuf]) -> Result<BTreeMap<QueueName, Vec<PathBuf>>> {
-    let mut files = Vec::new();
-    for path in paths {
-        collect(path, true, &mut files)?;
-    }
-    if files.is_empty() {
-        let shown: Vec<_> = paths.iter().map(|p| p.display().to_string()).collect();
-        return Err(Error::new(
-            Kind::NotFound,
-            format!("look into {}", shown.join(", ")),
-            "there is no *.raw and no *.raw.part in it",
-        ));
-    }
-    files.sort_by_key(|(path, name)| (name.queue, name.start_sec, name.sequence, path.clone()));
     let mut queues: BTreeMap<_, Vec<_>> = BTreeMap::new();
-    for (path, name) in files {
+    for path in files::named(paths)? {
+        let name = FileName::of(&path).ok_or_else(|| {
+            Error::new(
+                Kind::Format,
+                format!("look into {}", path.display()),
+                "its name does not say the queue, as 1700000000_hpcap0_0.raw does",
+            )
+        })?;
         queues.entry(name.queue).or_default().push(path);
     }
     Ok(queues)
-}
-
-fn collect(path: &Path, named: bool, files: &mut Vec<(PathBuf, FileName)>) -> Result<()> {
-    let tried = || format!("look into {}", path.display());
-    if fs::metadata(path).context(tried)?.is_dir() {
-        for entry in fs::read_dir(path).context(tried)? {
-            collect(&entry.context(tried)?.path(), false, files)?;
-        }
-        return Ok(());
-    }
-    let name = path.file_name().and_then(|n| n.to_str());
-    match name.and_then(FileName::parse) {
-        Some(name) => files.push((path.to_owned(), name)),
-        None if named => {
-            return Err(Error::new(
-                Kind::Format,
-                tried(),
-                "its name does not say the queue, as 1700000000_hpcap0_0.raw does",
-            ));
-        }
-        None => {}
-    }
-    Ok(())
 }
 
 /// A record as it stands in a file.
@@ -80,7 +50,7 @@ pub(super) enum Next {
 #[derive(Debug)]
 pub(super) struct Stream {
     files: std::vec::IntoIter<PathBuf>,
-    reader: Option<(Reader<fs::File>, PathBuf)>,
+    reader: Option<(Reader<File>, PathBuf)>,
     /// Frames so far.
     pub(super) frames: u64,
     pub(super) files_read: u64,
