@@ -21,8 +21,7 @@
 #include <linux/rtnetlink.h>
 #include <linux/slab.h>
 #include <net/dst.h>
-/* Segmentation has had its own header since 6.5. */
-#if __has_include(<net/gso.h>)
+#ifdef HPCAP_NET_GSO	/* its own header since 6.5 */
 #include <net/gso.h>
 #endif
 
