@@ -64,6 +64,9 @@ pub struct Cli {
         hide_default_value = true
     )]
     filter: String,
+    /// Without the frames that the capture marked as duplicates
+    #[arg(long)]
+    no_duplicates: bool,
     /// Files of this size at most, OUT_0, OUT_1 and so on: 500M, 2G
     #[arg(long, value_name = "SIZE")]
     split_size: Option<String>,
@@ -158,6 +161,7 @@ impl Cli {
             from: bound(self.from)?,
             to: bound(self.to)?,
             filter: self.filter,
+            no_duplicates: self.no_duplicates,
             force: self.force,
         })
     }

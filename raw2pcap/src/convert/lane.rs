@@ -43,6 +43,8 @@ pub(super) struct Lane {
     /// Changes when the interface does.
     version: u32,
     news: Vec<News>,
+    /// Whether the current frame is marked as a duplicate.
+    duplicate: bool,
     tally: Tally,
     total: Ledger,
 }
@@ -89,6 +91,7 @@ impl Lane {
             interface: Interface::default(),
             version: 0,
             news: Vec::new(),
+            duplicate: false,
             tally: Tally::default(),
             total: Ledger::default(),
         }
@@ -142,6 +145,7 @@ impl Lane {
 
     /// Moves on to the next frame in range; `false` at the end.
     pub(super) fn advance(&mut self) -> Result<bool> {
+        let mut marked = false;
         loop {
             let Some(reader) = &mut self.reader else {
                 if !self.open_next()? {
@@ -150,9 +154,12 @@ impl Lane {
                 continue;
             };
             let goes_on = reader.advance()?;
+            // A mark is of the very next record.
+            let duplicate = std::mem::take(&mut marked);
             if let Some(frame) = reader.frame().filter(|_| reader.offset() < self.until) {
                 self.tally.frames += Count::new(1, u64::from(frame.len));
                 if self.range.contains(frame.time) {
+                    self.duplicate = duplicate;
                     return Ok(true);
                 }
                 continue;
@@ -165,7 +172,8 @@ impl Lane {
                 continue;
             };
             match found.event {
-                Event::Frame(_) | Event::Padding | Event::Duplicate => {}
+                Event::Frame(_) | Event::Padding => {}
+                Event::Duplicate => marked = true,
                 Event::FileHeader(tag) => self.header(&tag),
                 Event::Gap(gap) => {
                     self.tally.lost += &gap.lost;
@@ -235,6 +243,12 @@ impl Lane {
     #[inline]
     pub(super) fn time(&self) -> Timestamp {
         self.frame().map(|frame| frame.time).unwrap_or_default()
+    }
+
+    /// Whether it is marked as a copy of an earlier one.
+    #[inline]
+    pub(super) fn is_duplicate(&self) -> bool {
+        self.duplicate
     }
 
     /// The interface that the frame is of, and a number that changes when it does.

@@ -50,6 +50,8 @@ pub struct Conversion {
     pub to: Option<Bound>,
     /// Only frames that match, in tcpdump's syntax; empty = all.
     pub filter: String,
+    /// Whether frames that are marked as duplicates are left out.
+    pub no_duplicates: bool,
     /// Whether existing files are replaced.
     pub force: bool,
 }
@@ -115,7 +117,7 @@ impl Conversion {
             };
         }
         if result.is_ok() {
-            let all = range.is_all() && self.filter.is_empty();
+            let all = range.is_all() && self.filter.is_empty() && !self.no_duplicates;
             result = sink.finish(&|lane| all.then(|| *merge.lane(lane).ledger()));
         }
         progress.done();
@@ -193,13 +195,17 @@ impl Conversion {
                 continue;
             };
             let interface = lane.interface();
-            if filters.matches(interface.0.link_type, frame.data, u32::from(frame.len))? {
+            let one = Count::new(1, u64::from(frame.len));
+            if !filters.matches(interface.0.link_type, frame.data, u32::from(frame.len))? {
+                summary.filtered += one;
+            } else if self.no_duplicates && lane.is_duplicate() {
+                summary.left_out += one;
+            } else {
                 sink.frame(number, interface, &frame)?;
-                summary.frames += Count::new(1, u64::from(frame.len));
+                summary.frames += one;
+                summary.duplicates += u64::from(lane.is_duplicate());
                 summary.first = summary.first.or(Some(frame.time));
                 summary.last = Some(frame.time);
-            } else {
-                summary.filtered += Count::new(1, u64::from(frame.len));
             }
             count += 1;
             if count.is_multiple_of(1024) {

@@ -23,6 +23,10 @@ pub struct Summary {
     pub frames: Count,
     /// Frames in range that the filter refused.
     pub filtered: Count,
+    /// Converted frames that are marked as duplicates.
+    pub duplicates: u64,
+    /// Frames that were left out because they are marked as duplicates.
+    pub left_out: Count,
     /// Time of the first frame converted.
     pub first: Option<Timestamp>,
     /// Time of the last frame converted.
@@ -89,6 +93,12 @@ impl fmt::Display for Summary {
         write!(f, " ({})", Bytes(self.output_bytes))?;
         if self.filtered.frames > 0 {
             write!(f, "; {} refused by the filter", self.filtered.frames)?;
+        }
+        if self.duplicates > 0 {
+            write!(f, "; {} marked as duplicates", self.duplicates)?;
+        }
+        if self.left_out.frames > 0 {
+            write!(f, "; {} left out as duplicates", self.left_out.frames)?;
         }
         if self.gaps > 0 {
             let reasons: Vec<String> = losses(&self.lost)

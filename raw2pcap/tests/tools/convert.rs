@@ -5,6 +5,7 @@ use std::path::Path;
 
 use hpcap::Reason;
 use hpcap::pcapfile::Reader;
+use hpcap::raw::tag::Tag;
 
 use crate::made::{
     File, START, converted, converted_file, exits, index, many, ns, raw2pcap, raw2pcap_reading,
@@ -323,6 +324,79 @@ fn losses_are_in_the_result() {
     let second = reader.next().unwrap().unwrap();
     assert_eq!(second.dropped, 12);
     assert!(second.comment.unwrap().contains("12 ring_full"));
+}
+
+/// A mark is of the frame behind it, and of no other.
+#[test]
+fn duplicates_can_be_left_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let time = |i: u8| ns(0, u64::from(i));
+    let raw = File::new(0, START, 1)
+        .frame((time(1), 53))
+        .duplicate((time(2), 53))
+        .duplicate((time(3), 53))
+        .gap(Reason::RingFull, 12)
+        .duplicate((time(4), 53))
+        .frame((time(5), 53))
+        .frame((time(6), 7))
+        .duplicate((time(7), 7))
+        .store(dir.path());
+    let raw = raw.to_str().unwrap();
+    let convert = |more: &[&str], kept: &[u8], says: &str| {
+        let args = [&[raw, "-o", "x.pcapng", "--force"], more].concat();
+        let run = raw2pcap(&args, dir.path());
+        exits(&run, 0);
+        let text = stderr(&run);
+        assert!(text.contains(says), "{text}");
+        let frames = converted_file(&dir.path().join("x.pcapng"));
+        let times: Vec<_> = frames.iter().map(|f| f.0).collect();
+        let kept: Vec<_> = kept.iter().copied().map(time).collect();
+        assert_eq!(times, kept, "{more:?}");
+    };
+    let without = "--no-duplicates";
+    convert(&[], &[1, 2, 3, 4, 5, 6, 7], "; 4 marked as duplicates");
+    convert(&[without], &[1, 5, 6], "; 4 left out as duplicates");
+    let udp = ["--filter", "udp src port 53"];
+    convert(
+        &[without, udp[0], udp[1]],
+        &[1, 5],
+        "2 refused by the filter; 3 left out as duplicates",
+    );
+    let from = format!("{START}.000000003");
+    convert(&["--from", &from, without], &[5, 6], "; 3 left out");
+    // What was lost is told at the next frame that is there.
+    convert(&[without], &[1, 5, 6], "missing in 1 gap: 12 ring_full");
+    let bytes = fs::read(dir.path().join("x.pcapng")).unwrap();
+    let mut reader = Reader::new(&bytes[..], "x").unwrap();
+    let dropped: Vec<_> =
+        std::iter::from_fn(|| reader.next().unwrap().map(|f| f.dropped)).collect();
+    assert_eq!(dropped, [0, 12, 0]);
+}
+
+/// The record behind a mark is damaged: the next frame is no duplicate.
+#[test]
+fn a_mark_without_its_frame_is_nobody_elses() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = (0..10).fold(File::new(0, START, 1), |file, i| {
+        let frame = (ns(0, i), 7);
+        if i == 5 {
+            file.duplicate(frame)
+        } else {
+            file.frame(frame)
+        }
+    });
+    let mut bytes = file.bytes();
+    let mark = Tag::Duplicate.to_body();
+    let at = bytes.windows(mark.len()).position(|w| w == mark).unwrap() + mark.len();
+    bytes[at..at + 40].fill(0xe7);
+    fs::write(dir.path().join("damaged.raw"), &bytes).unwrap();
+    let run = raw2pcap(
+        &["damaged.raw", "-o", "x.pcap", "--no-duplicates"],
+        dir.path(),
+    );
+    exits(&run, 1);
+    let frames = converted_file(&dir.path().join("x.pcap"));
+    assert_eq!(frames.len(), 9, "{}", stderr(&run));
 }
 
 /// Damage is said, and the rest converted; a tail that is cut is only a note.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use hpcap::pcapfile::Reader;
+use hpcap::raw::tag::Tag;
 use hpcap::raw::{FileHeader, FileName, Gap, Index, LedgerTag, Placed, Writer};
 use hpcap::{Count, Ledger, QueueName, Reason, Timestamp};
 
@@ -37,6 +38,8 @@ pub(crate) struct File {
     start: u64,
     ledger: Ledger,
     last: u64,
+    /// Where marks of duplicates are to stand.
+    marks: Vec<usize>,
 }
 
 impl File {
@@ -62,6 +65,7 @@ impl File {
             start,
             ledger: Ledger::default(),
             last: 0,
+            marks: Vec::new(),
         }
     }
 
@@ -78,6 +82,13 @@ impl File {
         self.ledger[Reason::Captured] += Count::new(1, 60);
         self.last = time;
         self
+    }
+
+    /// A frame that is marked as a duplicate.
+    pub(crate) fn duplicate(mut self, frame: Frame) -> Self {
+        self.marks
+            .push(usize::try_from(self.writer.offset()).unwrap());
+        self.frame(frame)
     }
 
     pub(crate) fn gap(mut self, reason: Reason, frames: u64) -> Self {
@@ -100,7 +111,17 @@ impl File {
             ledger: self.ledger,
         };
         assert_eq!(self.writer.ledger(&tag).unwrap(), Placed::Stored);
-        self.writer.close(4096).unwrap().0
+        let mut bytes = self.writer.close(4096).unwrap().0;
+        let body = Tag::Duplicate.to_body();
+        let mut mark = vec![0; 12];
+        for length in [8, 10] {
+            mark[length..length + 2].copy_from_slice(&(body.len() as u16).to_le_bytes());
+        }
+        mark.extend(body);
+        for at in self.marks.into_iter().rev() {
+            bytes.splice(at..at, mark.iter().copied());
+        }
+        bytes
     }
 
     /// Stores it below `base` under its name.
