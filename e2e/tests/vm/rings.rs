@@ -31,6 +31,7 @@ fn a_ring_of_1_mib_and_files_of_1_mib(series: &str) {
     vm.until("grep -q '\"event\":\"start\"' /out/small.json");
     vm.traffic(0, &format!("gen:size=imix,count={}", scaled(150_000)));
     vm.end_recorder(recorder, "small");
+    // A listener gets a new file in 100 ms at most, and all of this may have come in 600 ms.
     let number = files(&vm.out("small")).len();
     assert!(number > 3, "{number} files");
     vm.proves(0, "small");
