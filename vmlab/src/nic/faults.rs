@@ -24,8 +24,6 @@ pub const RXE: u32 = 1 << 29;
 pub struct Faults {
     /// No descriptor is written back. Frames wait in the packet buffer until it is full.
     pub(super) stalled: bool,
-    /// The device has been pulled out: all reads are all-ones, nothing else happens.
-    pub(super) removed: bool,
     next: VecDeque<FrameFault>,
 }
 

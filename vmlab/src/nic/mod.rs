@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`pf`] | the physical function: what its registers do |
 //! | [`vf`] | a virtual function: registers, mailbox |
+//! | `bars` | how the bus reaches both: configuration space, registers, MSI-X |
 //! | [`registers`] | the table of its registers, and their bits |
 //! | `rx`, `tx` | rings in the guest's memory, without registers: the virtual function's as well |
 //! | `filter`, `parse`, `rss` | which frames are taken, and into which queue |
@@ -17,6 +18,7 @@ pub mod pf;
 pub mod registers;
 pub mod vf;
 
+mod bars;
 mod causes;
 mod eeprom;
 mod filter;

@@ -2,6 +2,7 @@
 
 use super::Pf;
 use crate::nic::Receive;
+use crate::nic::bars::{Bars, Registers};
 use crate::nic::registers::bits::{
     AUTOC_RESTART_AN, CTRL_LRST, CTRL_RST, DMATXCTL_TE, EERD_ADDRESS_SHIFT, EERD_DATA_SHIFT,
     EERD_DONE, EERD_START, FDIRCMD_CMD, FDIRCTRL_INIT_DONE, HLREG0_LPBK, MSCA_MDICMD,
@@ -11,8 +12,12 @@ use crate::nic::registers::{Access, Register, decode};
 use crate::nic::statistics;
 use crate::nic::tx::SHORTEST;
 
-impl Pf {
-    pub(super) fn read_register(&mut self, offset: u64) -> u32 {
+impl Registers for Pf {
+    fn bars(&mut self) -> &mut Bars {
+        &mut self.bars
+    }
+
+    fn read_register(&mut self, offset: u64) -> u32 {
         let Some((register, n)) = decode(offset) else {
             return 0;
         };
@@ -33,7 +38,7 @@ impl Pf {
         }
     }
 
-    pub(super) fn write_register(&mut self, offset: u64, value: u32) {
+    fn write_register(&mut self, offset: u64, value: u32) {
         let Some((register, n)) = decode(offset) else {
             return;
         };
@@ -109,7 +114,9 @@ impl Pf {
             _ => {}
         }
     }
+}
 
+impl Pf {
     fn write_cause(&mut self, register: Register, n: usize, value: u32) {
         let queues = u64::from(value & 0xFFFF);
         let extended = u64::from(value) << (32 * (n & 1));
@@ -184,7 +191,7 @@ impl Pf {
     /// Sends what is in a ring. While the link is down it goes nowhere.
     fn transmit(&mut self, n: usize) {
         let on = self.registers.get(Register::DMATXCTL) & DMATXCTL_TE != 0;
-        if !on || !self.config.bus_master() || self.faults.stalled {
+        if !on || !self.writes() {
             return;
         }
         let loopback = self.registers.get(Register::HLREG0) & HLREG0_LPBK != 0;

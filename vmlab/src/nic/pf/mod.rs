@@ -11,6 +11,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::Wire;
+use super::bars::{self, Bars, Registers as _};
 use super::causes::Causes;
 use super::eeprom::Eeprom;
 use super::faults::{Faults, FrameFault};
@@ -23,7 +24,7 @@ use super::rx::RxRing;
 use super::tx::TxRing;
 use crate::pci::Function;
 use crate::pci::config::ConfigSpace;
-use crate::pci::interrupts::{Messages, Msix};
+use crate::pci::interrupts::Messages;
 use crate::pci::memory::GuestMemory;
 
 mod access;
@@ -33,11 +34,8 @@ mod receive;
 const QUEUES: usize = 128;
 /// Vectors of MSI-X.
 const VECTORS: u16 = 64;
-/// The BAR of registers, and that of the MSI-X table.
-const BAR_REGISTERS: u8 = 0;
+/// The BAR of the MSI-X table.
 const BAR_MSIX: u8 = 4;
-/// Where the pending bits are in their BAR.
-const PENDING: u64 = 0x2000;
 /// The packet buffer after a reset: 512 KB, all of it in the first of eight parts.
 const PACKET_BUFFER: u32 = 512 << 10;
 
@@ -70,8 +68,7 @@ pub struct Counts {
 /// It is used through [`Shared`](crate::pci::shared::Shared): by the thread that
 /// [`serve`](crate::pci::proxy::serve)s its machine, and by the one that brings frames.
 pub struct Pf {
-    config: ConfigSpace,
-    msix: Msix,
+    bars: Bars,
     registers: File,
     eeprom: Eeprom,
     causes: Causes,
@@ -111,15 +108,10 @@ impl Pf {
         let config = ConfigSpace::new(0x8086, 0x10F7, 1, 0x02_0000)
             .subsystem(0x8086, 0x000D)
             .interrupt_pin()
-            .memory_bar(BAR_REGISTERS, registers::BAR0_BYTES)
-            .memory_bar(BAR_MSIX, 0x4000)
-            .power_management(0x40)
-            .msix(0x70, VECTORS, BAR_MSIX, 0, PENDING as u32)
-            .pci_express(0xA0, 8)
-            .built();
+            .memory_bar(bars::REGISTERS, registers::BAR0_BYTES)
+            .power_management(0x40);
         let mut this = Self {
-            config,
-            msix: Msix::new(VECTORS, messages),
+            bars: Bars::new(config, BAR_MSIX, VECTORS, messages),
             registers: File::new(),
             eeprom: Eeprom::new(),
             causes: Causes::default(),
@@ -198,7 +190,7 @@ impl Pf {
 
     /// Pulls the device out of its slot: from now on all reads are all-ones.
     pub fn remove(&mut self) {
-        self.faults.removed = true;
+        self.bars.remove();
         self.discard_waiting();
     }
 
@@ -254,67 +246,32 @@ impl Pf {
     }
 
     fn fire(&mut self) {
-        if self.config.bus_master() && !self.faults.removed {
-            self.causes.fire(&mut self.msix);
+        if let Some(msix) = self.bars.interrupts() {
+            self.causes.fire(msix);
         }
     }
 }
 
 impl Function for Pf {
     fn config_read(&mut self, offset: u32, bytes: u8) -> u32 {
-        match self.faults.removed {
-            true => u32::MAX >> (32 - 8 * u32::from(bytes.clamp(1, 4))),
-            false => self.config.read(offset, bytes),
-        }
+        self.bars.config_read(offset, bytes)
     }
 
     fn config_write(&mut self, offset: u32, bytes: u8, value: u32) {
-        if self.faults.removed {
-            return;
-        }
-        self.config.write(offset, bytes, value);
-        self.msix.set_control(self.config.msix_control());
+        self.bars.config_write(offset, bytes, value);
         self.drain();
     }
 
     fn bar_read(&mut self, bar: u8, offset: u64, bytes: u8) -> u64 {
-        if self.faults.removed {
-            return u64::MAX >> (64 - 8 * u32::from(bytes.clamp(1, 8)));
-        }
-        match bar {
-            BAR_REGISTERS if bytes == 8 => {
-                let low = self.read_register(offset);
-                u64::from(self.read_register(offset + 4)) << 32 | u64::from(low)
-            }
-            BAR_REGISTERS => {
-                let value = u64::from(self.read_register(offset)) >> (8 * (offset % 4));
-                value & u64::MAX >> (64 - 8 * u32::from(bytes.clamp(1, 4)))
-            }
-            BAR_MSIX if offset < PENDING => self.msix.table_read(offset, bytes),
-            BAR_MSIX => self.msix.pending_read(offset - PENDING, bytes),
-            _ => 0,
-        }
+        self.read(bar, offset, bytes)
     }
 
     fn bar_write(&mut self, bar: u8, offset: u64, bytes: u8, value: u64) {
-        if self.faults.removed {
-            return;
-        }
-        match bar {
-            BAR_REGISTERS if bytes == 8 => {
-                self.write_register(offset, value as u32);
-                self.write_register(offset + 4, (value >> 32) as u32);
-            }
-            // The datasheet allows words only (section 8.1.1).
-            BAR_REGISTERS if bytes == 4 => self.write_register(offset, value as u32),
-            BAR_MSIX if offset < PENDING => self.msix.table_write(offset, bytes, value),
-            _ => {}
-        }
+        self.write(bar, offset, bytes, value);
     }
 
     fn reset(&mut self) {
-        self.config.reset();
-        self.msix.reset();
+        self.bars.reset();
         self.reset_registers();
     }
 

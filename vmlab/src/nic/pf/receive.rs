@@ -48,8 +48,8 @@ impl Pf {
     }
 
     /// Whether anything can be written to the guest.
-    fn writes(&self) -> bool {
-        !self.faults.stalled && self.config.bus_master()
+    pub(super) fn writes(&self) -> bool {
+        !self.faults.stalled && self.bars.is_master()
     }
 
     /// A frame that passed, into its ring or the packet buffer. False: missed.
@@ -109,7 +109,7 @@ impl Pf {
 impl Receive for Pf {
     fn is_up(&self) -> bool {
         let on = self.registers.get(Register::RXCTRL) & RXCTRL_RXEN != 0;
-        on && self.link && self.enabled > 0 && !self.faults.removed
+        on && self.link && self.enabled > 0 && !self.bars.is_removed()
     }
 
     fn has_room(&self, frame: &[u8]) -> bool {

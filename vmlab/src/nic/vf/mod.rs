@@ -7,6 +7,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::bars::{self, Bars, Registers as _};
 use super::faults::{Faults, FrameFault};
 use super::pf::Counts;
 use super::registers::bits::LINKS_UP_10G;
@@ -15,7 +16,7 @@ use super::tx::{SHORTEST, TxRing};
 use super::{Outcome, Receive, Wire};
 use crate::pci::Function;
 use crate::pci::config::ConfigSpace;
-use crate::pci::interrupts::{Messages, Msix};
+use crate::pci::interrupts::Messages;
 use crate::pci::memory::GuestMemory;
 
 mod interrupts;
@@ -26,11 +27,9 @@ use interrupts::{Causes, VECTORS};
 use mailbox::Mailbox;
 use registers::Plain;
 
-/// The BARs of registers and of the MSI-X table, and where the pending bits are in the latter.
-const BAR_REGISTERS: u8 = 0;
-const BAR_MSIX: u8 = 3;
-const PENDING: u64 = 0x2000;
+/// Bytes of the BAR of registers, and which BAR the MSI-X table has.
 const BAR_BYTES: u32 = 16 << 10;
+const BAR_MSIX: u8 = 3;
 /// Bytes that the statistics count and a frame here has not.
 const FCS: u64 = 4;
 
@@ -46,8 +45,7 @@ struct Statistics {
 
 /// A software 82599 virtual function. It is used as [`Pf`](super::pf::Pf) is.
 pub struct Vf {
-    config: ConfigSpace,
-    msix: Msix,
+    bars: Bars,
     causes: Causes,
     mailbox: Mailbox,
     plain: Plain,
@@ -79,14 +77,9 @@ impl Vf {
     pub fn new(mac: [u8; 6], messages: Box<dyn Messages>) -> Self {
         let config = ConfigSpace::new(0x8086, 0x10ED, 1, 0x02_0000)
             .subsystem(0x8086, 0x000D)
-            .memory_bar(BAR_REGISTERS, BAR_BYTES)
-            .memory_bar(BAR_MSIX, BAR_BYTES)
-            .msix(0x70, VECTORS, BAR_MSIX, 0, PENDING as u32)
-            .pci_express(0xA0, 8)
-            .built();
+            .memory_bar(bars::REGISTERS, BAR_BYTES);
         Self {
-            config,
-            msix: Msix::new(VECTORS, messages),
+            bars: Bars::new(config, BAR_MSIX, VECTORS, messages),
             causes: Causes::default(),
             mailbox: Mailbox::new(mac),
             plain: Plain::default(),
@@ -130,7 +123,7 @@ impl Vf {
 
     /// Pulls the device out of its slot: from now on all reads are all-ones.
     pub fn remove(&mut self) {
-        self.faults.removed = true;
+        self.bars.remove();
     }
 
     /// What it has done so far.
@@ -155,14 +148,14 @@ impl Vf {
     }
 
     fn fire(&mut self) {
-        if self.config.bus_master() && !self.faults.removed {
-            self.causes.fire(&mut self.msix);
+        if let Some(msix) = self.bars.interrupts() {
+            self.causes.fire(msix);
         }
     }
 
     /// Whether anything can be written to the guest.
     fn writes(&self) -> bool {
-        !self.faults.stalled && self.config.bus_master()
+        !self.faults.stalled && self.bars.is_master()
     }
 
     /// Sends what is in the ring. While the link is down it goes nowhere.
@@ -206,7 +199,7 @@ impl Vf {
 
 impl Receive for Vf {
     fn is_up(&self) -> bool {
-        self.link && self.rx.is_enabled() && !self.faults.removed
+        self.link && self.rx.is_enabled() && !self.bars.is_removed()
     }
 
     fn has_room(&self, frame: &[u8]) -> bool {
@@ -263,56 +256,23 @@ impl Receive for Vf {
 
 impl Function for Vf {
     fn config_read(&mut self, offset: u32, bytes: u8) -> u32 {
-        match self.faults.removed {
-            true => u32::MAX >> (32 - 8 * u32::from(bytes.clamp(1, 4))),
-            false => self.config.read(offset, bytes),
-        }
+        self.bars.config_read(offset, bytes)
     }
 
     fn config_write(&mut self, offset: u32, bytes: u8, value: u32) {
-        if !self.faults.removed {
-            self.config.write(offset, bytes, value);
-            self.msix.set_control(self.config.msix_control());
-        }
+        self.bars.config_write(offset, bytes, value);
     }
 
     fn bar_read(&mut self, bar: u8, offset: u64, bytes: u8) -> u64 {
-        if self.faults.removed {
-            return u64::MAX >> (64 - 8 * u32::from(bytes.clamp(1, 8)));
-        }
-        match bar {
-            BAR_REGISTERS if bytes == 8 => {
-                let low = self.read_register(offset);
-                u64::from(self.read_register(offset + 4)) << 32 | u64::from(low)
-            }
-            BAR_REGISTERS => {
-                let value = u64::from(self.read_register(offset & !3)) >> (8 * (offset % 4));
-                value & u64::MAX >> (64 - 8 * u32::from(bytes.clamp(1, 4)))
-            }
-            BAR_MSIX if offset < PENDING => self.msix.table_read(offset, bytes),
-            BAR_MSIX => self.msix.pending_read(offset - PENDING, bytes),
-            _ => 0,
-        }
+        self.read(bar, offset, bytes)
     }
 
     fn bar_write(&mut self, bar: u8, offset: u64, bytes: u8, value: u64) {
-        if self.faults.removed {
-            return;
-        }
-        match bar {
-            BAR_REGISTERS if bytes == 8 => {
-                self.write_register(offset, value as u32);
-                self.write_register(offset + 4, (value >> 32) as u32);
-            }
-            BAR_REGISTERS if bytes == 4 => self.write_register(offset, value as u32),
-            BAR_MSIX if offset < PENDING => self.msix.table_write(offset, bytes, value),
-            _ => {}
-        }
+        self.write(bar, offset, bytes, value);
     }
 
     fn reset(&mut self) {
-        self.config.reset();
-        self.msix.reset();
+        self.bars.reset();
         self.reset_registers();
         self.mailbox = Mailbox::new(self.mac);
     }

@@ -3,6 +3,7 @@
 
 use super::Vf;
 use super::mailbox::WORDS;
+use crate::nic::bars::{Bars, Registers};
 
 const VFCTRL: u64 = 0x0000;
 const VFSTATUS: u64 = 0x0008;
@@ -75,8 +76,12 @@ impl Plain {
     }
 }
 
-impl Vf {
-    pub(super) fn read_register(&mut self, offset: u64) -> u32 {
+impl Registers for Vf {
+    fn bars(&mut self) -> &mut Bars {
+        &mut self.bars
+    }
+
+    fn read_register(&mut self, offset: u64) -> u32 {
         let (plain, statistics) = (&self.plain, &self.statistics);
         match offset {
             VFSTATUS | VFLINKS => self.links(),
@@ -112,7 +117,7 @@ impl Vf {
         }
     }
 
-    pub(super) fn write_register(&mut self, offset: u64, value: u32) {
+    fn write_register(&mut self, offset: u64, value: u32) {
         match offset {
             VFCTRL if value & VFCTRL_RST != 0 => self.reset_registers(),
             VFMBMEM..=VFMBMEM_LAST => {
@@ -138,7 +143,9 @@ impl Vf {
             _ => {}
         }
     }
+}
 
+impl Vf {
     fn write_rx(&mut self, offset: u64, value: u32) {
         let (plain, ring) = (&mut self.plain, &mut self.rx);
         match offset {

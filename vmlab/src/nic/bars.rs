@@ -1,0 +1,230 @@
+//! What the bus reaches of a function: configuration space, registers, the MSI-X table.
+
+use crate::pci::config::ConfigSpace;
+use crate::pci::interrupts::{Messages, Msix};
+
+/// The BAR of registers.
+pub(super) const REGISTERS: u8 = 0;
+/// Bytes of the BAR of the MSI-X table, and where the pending bits are in it.
+const MSIX_BYTES: u32 = 0x4000;
+const PENDING: u32 = 0x2000;
+
+/// Configuration space and MSI-X of a function.
+#[derive(Debug)]
+pub(super) struct Bars {
+    config: ConfigSpace,
+    msix: Msix,
+    /// The BAR of the MSI-X table.
+    msix_bar: u8,
+    removed: bool,
+}
+
+impl Bars {
+    /// `config` is what a function has for itself; here it gets MSI-X, and an end.
+    pub(super) fn new(
+        config: ConfigSpace,
+        msix_bar: u8,
+        vectors: u16,
+        messages: Box<dyn Messages>,
+    ) -> Self {
+        Self {
+            config: config
+                .memory_bar(msix_bar, MSIX_BYTES)
+                .msix(0x70, vectors, msix_bar, 0, PENDING)
+                .pci_express(0xA0, 8)
+                .built(),
+            msix: Msix::new(vectors, messages),
+            msix_bar,
+            removed: false,
+        }
+    }
+
+    /// The device is not in its slot any more: all reads are all-ones, nothing else happens.
+    pub(super) fn remove(&mut self) {
+        self.removed = true;
+    }
+
+    pub(super) fn is_removed(&self) -> bool {
+        self.removed
+    }
+
+    /// Whether the guest lets the function write to its memory.
+    pub(super) fn is_master(&self) -> bool {
+        self.config.bus_master()
+    }
+
+    /// Where interrupts go, if any can.
+    pub(super) fn interrupts(&mut self) -> Option<&mut Msix> {
+        (self.config.bus_master() && !self.removed).then_some(&mut self.msix)
+    }
+
+    /// The bus is reset.
+    pub(super) fn reset(&mut self) {
+        self.config.reset();
+        self.msix.reset();
+    }
+
+    /// Reads configuration space.
+    pub(super) fn config_read(&self, offset: u32, bytes: u8) -> u32 {
+        match self.removed {
+            true => ones(bytes, 4) as u32,
+            false => self.config.read(offset, bytes),
+        }
+    }
+
+    /// Writes configuration space.
+    pub(super) fn config_write(&mut self, offset: u32, bytes: u8, value: u32) {
+        if !self.removed {
+            self.config.write(offset, bytes, value);
+            self.msix.set_control(self.config.msix_control());
+        }
+    }
+}
+
+/// A function's registers, which are words, and how every access to a BAR comes down to them.
+pub(super) trait Registers {
+    fn bars(&mut self) -> &mut Bars;
+    /// Where a word is; where there is none, what a function does then is its own.
+    fn read_register(&mut self, offset: u64) -> u32;
+    fn write_register(&mut self, offset: u64, value: u32);
+
+    /// Reads a BAR.
+    fn read(&mut self, bar: u8, offset: u64, bytes: u8) -> u64 {
+        let bars = self.bars();
+        if bars.removed {
+            return ones(bytes, 8);
+        }
+        let pending = u64::from(PENDING);
+        match bar {
+            REGISTERS if bytes == 8 => {
+                let low = self.read_register(offset);
+                u64::from(self.read_register(offset + 4)) << 32 | u64::from(low)
+            }
+            REGISTERS => {
+                let word = u64::from(self.read_register(offset & !3));
+                word >> (8 * (offset % 4)) & ones(bytes, 4)
+            }
+            _ if bar != bars.msix_bar => 0,
+            _ if offset < pending => bars.msix.table_read(offset, bytes),
+            _ => bars.msix.pending_read(offset - pending, bytes),
+        }
+    }
+
+    /// Writes a BAR.
+    fn write(&mut self, bar: u8, offset: u64, bytes: u8, value: u64) {
+        let bars = self.bars();
+        if bars.removed {
+            return;
+        }
+        match bar {
+            REGISTERS if bytes == 8 => {
+                self.write_register(offset, value as u32);
+                self.write_register(offset + 4, (value >> 32) as u32);
+            }
+            // The datasheet allows words only (section 8.1.1).
+            REGISTERS if bytes == 4 => self.write_register(offset, value as u32),
+            _ if bar == bars.msix_bar && offset < u64::from(PENDING) => {
+                bars.msix.table_write(offset, bytes, value);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// All-ones of so many bytes, of which there are `most`.
+fn ones(bytes: u8, most: u8) -> u64 {
+    u64::MAX >> (64 - 8 * u32::from(bytes.clamp(1, most)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug)]
+    struct Nowhere;
+
+    impl Messages for Nowhere {
+        fn send(&mut self, _address: u64, _data: u32) {}
+    }
+
+    /// Each register is its offset, and keeps what was written elsewhere.
+    struct Offsets {
+        bars: Bars,
+        written: Vec<(u64, u32)>,
+    }
+
+    impl Offsets {
+        fn new() -> Self {
+            let config = ConfigSpace::new(0x8086, 1, 0, 0).memory_bar(REGISTERS, 0x1000);
+            Self {
+                bars: Bars::new(config, 3, 2, Box::new(Nowhere)),
+                written: Vec::new(),
+            }
+        }
+    }
+
+    impl Registers for Offsets {
+        fn bars(&mut self) -> &mut Bars {
+            &mut self.bars
+        }
+
+        fn read_register(&mut self, offset: u64) -> u32 {
+            0x8765_0000 | offset as u32
+        }
+
+        fn write_register(&mut self, offset: u64, value: u32) {
+            self.written.push((offset, value));
+        }
+    }
+
+    #[test]
+    fn part_of_a_word_can_be_read_and_not_written() {
+        let mut nic = Offsets::new();
+        assert_eq!(nic.read(0, 0x124, 4), 0x8765_0124);
+        assert_eq!(nic.read(0, 0x126, 2), 0x8765);
+        assert_eq!(nic.read(0, 0x125, 1), 0x01);
+        nic.write(0, 0x124, 2, 1);
+        nic.write(0, 0x125, 1, 1);
+        assert!(nic.written.is_empty());
+        nic.write(0, 0x124, 4, 0x5_0000_0006);
+        assert_eq!(nic.written, [(0x124, 6)]);
+    }
+
+    #[test]
+    fn a_pair_of_words_is_the_low_one_and_then_the_high_one() {
+        let mut nic = Offsets::new();
+        assert_eq!(nic.read(0, 0x120, 8), 0x8765_0124_8765_0120);
+        nic.write(0, 0x120, 8, 0x1_0000_0002);
+        assert_eq!(nic.written, [(0x120, 2), (0x124, 1)]);
+    }
+
+    #[test]
+    fn the_table_and_the_pending_bits_share_a_bar() {
+        let mut nic = Offsets::new();
+        nic.write(3, 0x08, 4, 0x4041);
+        assert_eq!(nic.read(3, 0x08, 4), 0x4041);
+        nic.bars.config_write(0x72, 2, 0x8000);
+        nic.bars.msix.fire(1);
+        assert_eq!(nic.read(3, 0x2000, 8), 0b10);
+        nic.write(3, 0x2000, 8, 0);
+        assert_eq!(nic.read(3, 0x2000, 8), 0b10, "read-only");
+        nic.write(4, 0x08, 4, 1);
+        assert_eq!(nic.read(4, 0x08, 4), 0, "no BAR");
+        assert!(nic.written.is_empty());
+    }
+
+    #[test]
+    fn without_a_device_all_is_ones_of_the_size_that_was_asked_for() {
+        let mut nic = Offsets::new();
+        nic.bars.config_write(0x04, 2, 0x0004);
+        assert!(nic.bars.interrupts().is_some());
+        nic.bars.remove();
+        assert!(nic.bars.interrupts().is_none());
+        assert_eq!(nic.bars.config_read(0, 2), 0xFFFF);
+        assert_eq!(nic.bars.config_read(0, 4), u32::MAX);
+        assert_eq!(nic.read(0, 0x120, 1), 0xFF);
+        assert_eq!(nic.read(3, 0, 8), u64::MAX);
+        nic.write(0, 0x120, 4, 1);
+        assert!(nic.written.is_empty());
+    }
+}
