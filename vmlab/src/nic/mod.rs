@@ -6,7 +6,7 @@
 //! | [`vf`] | a virtual function: registers, mailbox |
 //! | `bars` | how the bus reaches both: configuration space, registers, MSI-X |
 //! | [`registers`] | the table of its registers, and their bits |
-//! | `rx`, `tx` | rings in the guest's memory, without registers: the virtual function's as well |
+//! | `ring`, `rx`, `tx` | rings in the guest's memory, without registers: the virtual function's as well |
 //! | `filter`, `parse`, `rss` | which frames are taken, and into which queue |
 //! | `packet_buffer` | where frames wait for descriptors |
 //! | `causes` | interrupts, from queues and events to vectors |
@@ -24,6 +24,7 @@ mod eeprom;
 mod filter;
 mod packet_buffer;
 mod parse;
+mod ring;
 mod rss;
 mod rx;
 mod statistics;

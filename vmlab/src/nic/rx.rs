@@ -1,15 +1,13 @@
 //! A receive ring: descriptors in the guest's memory, filled one after the other.
 //!
-//! Datasheet, section 7.1.6 (advanced descriptors). Head and tail are equal when the NIC has no
-//! descriptor. Legacy descriptors and header split are not modelled: every descriptor is taken
-//! as an advanced one with one buffer, which is what ixgbe and ixgbevf use.
+//! Datasheet, section 7.1.6 (advanced descriptors). Legacy descriptors and header split are not
+//! modelled: every descriptor is taken as an advanced one with one buffer, which is what ixgbe and
+//! ixgbevf use.
 
 use super::faults::FrameFault;
 use super::registers::bits::{RXDCTL_ENABLE, RXDCTL_VME, SRRCTL_BSIZEPACKET, SRRCTL_DROP_EN};
+use super::ring::DescriptorRing;
 use crate::pci::memory::GuestMemory;
-
-/// Bytes of a descriptor.
-pub(super) const DESCRIPTOR: u64 = 16;
 
 const STATUS_DD: u64 = 1 << 0;
 const STATUS_EOP: u64 = 1 << 1;
@@ -42,57 +40,25 @@ pub(super) struct NoDescriptors;
 /// A receive ring, as its registers say.
 #[derive(Debug, Clone, Default)]
 pub(super) struct RxRing {
-    base: u64,
-    /// Descriptors.
-    size: u32,
-    head: u32,
-    tail: u32,
+    pub(super) ring: DescriptorRing,
     /// Bytes of each buffer.
     buffer: usize,
-    enabled: bool,
     drops: bool,
     strips_vlan: bool,
-    /// Accesses to addresses where the guest has no memory. On a bus they vanish as well.
-    pub(super) dma_errors: u64,
 }
 
 impl RxRing {
     /// As after a reset: off, and without memory.
     pub(super) fn reset(&mut self) {
         *self = Self {
-            dma_errors: self.dma_errors,
+            ring: self.ring.fresh(),
             ..Self::default()
         };
     }
 
-    /// RDBAL and RDBAH.
-    pub(super) fn set_base(&mut self, low: u32, high: u32) {
-        self.base = u64::from(high) << 32 | u64::from(low & !0x7F);
-    }
-
-    /// RDLEN, in bytes.
-    pub(super) fn set_bytes(&mut self, bytes: u32) {
-        self.size = (bytes & 0xF_FF80) / DESCRIPTOR as u32;
-    }
-
-    /// RDH.
-    pub(super) fn set_head(&mut self, head: u32) {
-        self.head = head & 0xFFFF;
-    }
-
-    /// RDH.
-    pub(super) fn head(&self) -> u32 {
-        self.head
-    }
-
-    /// RDT.
-    pub(super) fn set_tail(&mut self, tail: u32) {
-        self.tail = tail & 0xFFFF;
-    }
-
     /// RXDCTL.
     pub(super) fn set_control(&mut self, rxdctl: u32) {
-        self.enabled = rxdctl & RXDCTL_ENABLE != 0;
+        self.ring.set_enabled(rxdctl & RXDCTL_ENABLE != 0);
         self.strips_vlan = rxdctl & RXDCTL_VME != 0;
     }
 
@@ -102,10 +68,6 @@ impl RxRing {
         self.drops = srrctl & SRRCTL_DROP_EN != 0;
     }
 
-    pub(super) fn is_enabled(&self) -> bool {
-        self.enabled
-    }
-
     /// Whether frames without a descriptor are dropped rather than kept in the packet buffer.
     pub(super) fn drops(&self) -> bool {
         self.drops
@@ -113,11 +75,8 @@ impl RxRing {
 
     /// Whether there are descriptors for a frame of `len` bytes.
     pub(super) fn has_room(&self, len: usize) -> bool {
-        if self.buffer == 0 || self.head >= self.size || self.tail >= self.size {
-            return false;
-        }
-        let free = (self.tail + self.size - self.head) % self.size;
-        len.div_ceil(self.buffer).max(1) <= free as usize
+        let free = self.ring.available() as usize;
+        self.buffer != 0 && len.div_ceil(self.buffer).max(1) <= free
     }
 
     /// Writes a frame to memory, and its descriptors back.
@@ -138,13 +97,13 @@ impl RxRing {
         }
         loop {
             let (piece, more) = rest.split_at(rest.len().min(self.buffer));
-            let at = self.base + u64::from(self.head) * DESCRIPTOR;
+            let at = self.ring.address();
             match memory
                 .load(at)
                 .and_then(|buffer| memory.write(buffer, piece))
             {
                 Ok(()) => {}
-                Err(_) => self.dma_errors += 1,
+                Err(_) => self.ring.dma_errors += 1,
             }
             let (low, high) = write_back(piece.len(), more.is_empty().then_some(arrival));
             // The second word, with the status, after everything else: its store is a release.
@@ -153,13 +112,9 @@ impl RxRing {
                 .and_then(|()| memory.store(at + 8, high))
                 .is_err()
             {
-                self.dma_errors += 1;
+                self.ring.dma_errors += 1;
             }
-            self.head = if self.head + 1 == self.size {
-                0
-            } else {
-                self.head + 1
-            };
+            self.ring.advance();
             rest = more;
             if rest.is_empty() {
                 return Ok(());

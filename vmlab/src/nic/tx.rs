@@ -4,7 +4,7 @@
 //! leaves as it is in memory, padded, and with its VLAN tag inserted where the driver asks for it.
 
 use super::registers::bits::TXDCTL_ENABLE;
-use super::rx::DESCRIPTOR;
+use super::ring::DescriptorRing;
 use crate::pci::memory::GuestMemory;
 
 /// The shortest frame that leaves a MAC, without FCS.
@@ -29,65 +29,35 @@ const CONTEXT_VLAN_SHIFT: u32 = 16;
 /// A transmit ring, as its registers say.
 #[derive(Debug, Clone, Default)]
 pub(super) struct TxRing {
-    base: u64,
-    size: u32,
-    head: u32,
-    tail: u32,
-    enabled: bool,
+    pub(super) ring: DescriptorRing,
     /// The VLAN tags of the context descriptors.
     contexts: [u16; 8],
     /// The frame so far.
     frame: Vec<u8>,
-    pub(super) dma_errors: u64,
 }
 
 impl TxRing {
     /// As after a reset: off, and without memory.
     pub(super) fn reset(&mut self) {
         *self = Self {
-            dma_errors: self.dma_errors,
+            ring: self.ring.fresh(),
             ..Self::default()
         };
     }
 
-    /// TDBAL and TDBAH.
-    pub(super) fn set_base(&mut self, low: u32, high: u32) {
-        self.base = u64::from(high) << 32 | u64::from(low & !0x7F);
-    }
-
-    /// TDLEN, in bytes.
-    pub(super) fn set_bytes(&mut self, bytes: u32) {
-        self.size = (bytes & 0xF_FF80) / DESCRIPTOR as u32;
-    }
-
-    /// TDH.
-    pub(super) fn set_head(&mut self, head: u32) {
-        self.head = head & 0xFFFF;
-    }
-
-    /// TDH.
-    pub(super) fn head(&self) -> u32 {
-        self.head
-    }
-
-    /// TDT.
-    pub(super) fn set_tail(&mut self, tail: u32) {
-        self.tail = tail & 0xFFFF;
-    }
-
     /// TXDCTL.
     pub(super) fn set_control(&mut self, txdctl: u32) {
-        self.enabled = txdctl & TXDCTL_ENABLE != 0;
+        self.ring.set_enabled(txdctl & TXDCTL_ENABLE != 0);
     }
 
     /// Sends everything up to the tail. Says whether the driver wants to know.
     pub(super) fn run(&mut self, memory: &GuestMemory, mut send: impl FnMut(&[u8])) -> bool {
         let mut report = false;
-        if !self.enabled || self.head >= self.size || self.tail >= self.size {
+        if !self.ring.is_enabled() {
             return report;
         }
-        while self.head != self.tail {
-            let at = self.base + u64::from(self.head) * DESCRIPTOR;
+        for _ in 0..self.ring.available() {
+            let at = self.ring.address();
             match (memory.load(at), memory.load(at + 8)) {
                 (Ok(low), Ok(high)) => {
                     self.descriptor(memory, low, high, &mut send);
@@ -96,13 +66,9 @@ impl TxRing {
                         let _ = memory.store(at + 8, DD);
                     }
                 }
-                _ => self.dma_errors += 1,
+                _ => self.ring.dma_errors += 1,
             }
-            self.head = if self.head + 1 == self.size {
-                0
-            } else {
-                self.head + 1
-            };
+            self.ring.advance();
         }
         report
     }
@@ -125,7 +91,7 @@ impl TxRing {
         if start + bytes <= LONGEST {
             self.frame.resize(start + bytes, 0);
             if memory.read(low, &mut self.frame[start..]).is_err() {
-                self.dma_errors += 1;
+                self.ring.dma_errors += 1;
             }
         }
         if high & EOP == 0 {

@@ -29,8 +29,8 @@ impl Registers for Pf {
             Register::EIMS_EX => self.causes.eims_ex(n),
             Register::EIAM => self.causes.eiam(),
             Register::EIAM_EX => self.causes.eiam_ex(n),
-            Register::RDH => self.rx[n].head(),
-            Register::TDH => self.tx[n].head(),
+            Register::RDH => self.rx[n].ring.head(),
+            Register::TDH => self.tx[n].ring.head(),
             _ if register.row().access == Access::ReadClear => {
                 std::mem::take(self.registers.slot(register, n))
             }
@@ -139,23 +139,23 @@ impl Pf {
     }
 
     fn write_rx(&mut self, register: Register, n: usize, value: u32) {
-        let ring = &mut self.rx[n];
+        let rx = &mut self.rx[n];
         match register {
-            Register::RDBAL | Register::RDBAH => ring.set_base(
+            Register::RDBAL | Register::RDBAH => rx.ring.set_base(
                 self.registers.at(Register::RDBAL, n),
                 self.registers.at(Register::RDBAH, n),
             ),
-            Register::RDLEN => ring.set_bytes(value),
-            Register::RDH => ring.set_head(value),
+            Register::RDLEN => rx.ring.set_bytes(value),
+            Register::RDH => rx.ring.set_head(value),
             Register::RDT => {
-                ring.set_tail(value);
+                rx.ring.set_tail(value);
                 self.drain();
             }
-            Register::SRRCTL => ring.set_buffers(value),
+            Register::SRRCTL => rx.set_buffers(value),
             Register::RXDCTL => {
                 self.registers.set(register, n, value & !RXDCTL_SWFLSH);
-                let was = ring.is_enabled();
-                ring.set_control(value);
+                let was = rx.ring.is_enabled();
+                rx.set_control(value);
                 match (was, value & RXDCTL_ENABLE != 0) {
                     (false, true) => self.enabled += 1,
                     (true, false) => self.enabled -= 1,
@@ -168,21 +168,21 @@ impl Pf {
     }
 
     fn write_tx(&mut self, register: Register, n: usize, value: u32) {
-        let ring = &mut self.tx[n];
+        let tx = &mut self.tx[n];
         match register {
-            Register::TDBAL | Register::TDBAH => ring.set_base(
+            Register::TDBAL | Register::TDBAH => tx.ring.set_base(
                 self.registers.at(Register::TDBAL, n),
                 self.registers.at(Register::TDBAH, n),
             ),
-            Register::TDLEN => ring.set_bytes(value),
-            Register::TDH => ring.set_head(value),
+            Register::TDLEN => tx.ring.set_bytes(value),
+            Register::TDH => tx.ring.set_head(value),
             Register::TDT => {
-                ring.set_tail(value);
+                tx.ring.set_tail(value);
                 self.transmit(n);
             }
             Register::TXDCTL => {
                 self.registers.set(register, n, value & !TXDCTL_SWFLSH);
-                ring.set_control(value);
+                tx.set_control(value);
             }
             _ => {}
         }

@@ -196,8 +196,8 @@ impl Pf {
 
     /// What it has done so far.
     pub fn counts(&self) -> Counts {
-        let rx = self.rx.iter().map(|ring| ring.dma_errors);
-        let tx = self.tx.iter().map(|ring| ring.dma_errors);
+        let rx = self.rx.iter().map(|rx| rx.ring.dma_errors);
+        let tx = self.tx.iter().map(|tx| tx.ring.dma_errors);
         Counts {
             dma_errors: rx.chain(tx).sum(),
             ..self.counts

@@ -56,13 +56,13 @@ impl Pf {
     fn store(&mut self, frame: &[u8], arrival: Arrival) -> bool {
         let queue = usize::from(arrival.queue);
         if self.packet_buffer.is_empty() && self.writes() {
-            let ring = &mut self.rx[queue];
-            if ring.deliver(&self.memory, frame, &arrival).is_ok() {
+            let rx = &mut self.rx[queue];
+            if rx.deliver(&self.memory, frame, &arrival).is_ok() {
                 self.touched |= 1 << queue;
                 statistics::delivered(&mut self.registers, queue, frame);
                 return true;
             }
-            if ring.drops() {
+            if rx.drops() {
                 let n = counter_of(&self.registers, queue);
                 count(&mut self.registers, Register::QPRDC, n);
                 return false;
@@ -82,14 +82,14 @@ impl Pf {
         }
         while let Some((frame, arrival)) = self.packet_buffer.front() {
             let queue = usize::from(arrival.queue);
-            let ring = &mut self.rx[queue];
+            let rx = &mut self.rx[queue];
             let mut discarded = false;
-            if !ring.is_enabled() {
+            if !rx.ring.is_enabled() {
                 discarded = true;
-            } else if ring.deliver(&self.memory, frame, arrival).is_ok() {
+            } else if rx.deliver(&self.memory, frame, arrival).is_ok() {
                 self.touched |= 1 << queue;
                 statistics::delivered(&mut self.registers, queue, frame);
-            } else if ring.drops() {
+            } else if rx.drops() {
                 let n = counter_of(&self.registers, queue);
                 count(&mut self.registers, Register::QPRDC, n);
                 discarded = true;
@@ -115,9 +115,9 @@ impl Receive for Pf {
     fn has_room(&self, frame: &[u8]) -> bool {
         match self.decide(frame) {
             Decision::To(arrival) => {
-                let ring = &self.rx[usize::from(arrival.queue)];
-                let ready = self.packet_buffer.is_empty() && self.writes() && ring.is_enabled();
-                ready && ring.has_room(frame.len())
+                let rx = &self.rx[usize::from(arrival.queue)];
+                let ready = self.packet_buffer.is_empty() && self.writes() && rx.ring.is_enabled();
+                ready && rx.has_room(frame.len())
             }
             Decision::Size(_) | Decision::Filtered => true,
         }
@@ -130,7 +130,7 @@ impl Receive for Pf {
         }
         let decision = self.decide(frame);
         if let Decision::To(arrival) = &decision
-            && !self.rx[usize::from(arrival.queue)].is_enabled()
+            && !self.rx[usize::from(arrival.queue)].ring.is_enabled()
         {
             self.counts.down += 1;
             return Outcome::Down;

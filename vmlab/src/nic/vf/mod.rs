@@ -129,7 +129,7 @@ impl Vf {
     /// What it has done so far.
     pub fn counts(&self) -> Counts {
         Counts {
-            dma_errors: self.rx.dma_errors + self.tx.dma_errors,
+            dma_errors: self.rx.ring.dma_errors + self.tx.ring.dma_errors,
             ..self.counts
         }
     }
@@ -199,7 +199,7 @@ impl Vf {
 
 impl Receive for Vf {
     fn is_up(&self) -> bool {
-        self.link && self.rx.is_enabled() && !self.bars.is_removed()
+        self.link && self.rx.ring.is_enabled() && !self.bars.is_removed()
     }
 
     fn has_room(&self, frame: &[u8]) -> bool {

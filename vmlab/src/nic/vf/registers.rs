@@ -96,14 +96,14 @@ impl Registers for Vf {
             VFRDBAL => plain.rdba[0],
             VFRDBAH => plain.rdba[1],
             VFRDLEN => plain.rdlen,
-            VFRDH => self.rx.head(),
+            VFRDH => self.rx.ring.head(),
             VFRDT => plain.rdt,
             VFSRRCTL => plain.srrctl,
             VFRXDCTL => plain.rxdctl,
             VFTDBAL => plain.tdba[0],
             VFTDBAH => plain.tdba[1],
             VFTDLEN => plain.tdlen,
-            VFTDH => self.tx.head(),
+            VFTDH => self.tx.ring.head(),
             VFTDT => plain.tdt,
             VFTXDCTL => plain.txdctl,
             VFGPRC => statistics.received,
@@ -147,57 +147,61 @@ impl Registers for Vf {
 
 impl Vf {
     fn write_rx(&mut self, offset: u64, value: u32) {
-        let (plain, ring) = (&mut self.plain, &mut self.rx);
+        let (plain, rx) = (&mut self.plain, &mut self.rx);
         match offset {
             VFRDBAL => plain.rdba[0] = value,
             VFRDBAH => plain.rdba[1] = value,
             VFRDLEN => {
                 plain.rdlen = value;
-                ring.set_bytes(value);
+                rx.ring.set_bytes(value);
             }
-            VFRDH => ring.set_head(value),
+            VFRDH => rx.ring.set_head(value),
             VFRDT => {
                 plain.rdt = value;
-                ring.set_tail(value);
+                rx.ring.set_tail(value);
             }
             VFSRRCTL => {
                 plain.srrctl = value;
-                ring.set_buffers(value);
+                rx.set_buffers(value);
             }
             VFRXDCTL => {
                 plain.rxdctl = value & !DCTL_SWFLSH;
-                ring.set_control(value);
+                rx.set_control(value);
             }
             _ => {}
         }
         if matches!(offset, VFRDBAL | VFRDBAH) {
-            self.rx.set_base(self.plain.rdba[0], self.plain.rdba[1]);
+            self.rx
+                .ring
+                .set_base(self.plain.rdba[0], self.plain.rdba[1]);
         }
     }
 
     fn write_tx(&mut self, offset: u64, value: u32) {
-        let (plain, ring) = (&mut self.plain, &mut self.tx);
+        let (plain, tx) = (&mut self.plain, &mut self.tx);
         match offset {
             VFTDBAL => plain.tdba[0] = value,
             VFTDBAH => plain.tdba[1] = value,
             VFTDLEN => {
                 plain.tdlen = value;
-                ring.set_bytes(value);
+                tx.ring.set_bytes(value);
             }
-            VFTDH => ring.set_head(value),
+            VFTDH => tx.ring.set_head(value),
             VFTDT => {
                 plain.tdt = value;
-                ring.set_tail(value);
+                tx.ring.set_tail(value);
                 self.transmit();
             }
             VFTXDCTL => {
                 plain.txdctl = value & !DCTL_SWFLSH;
-                ring.set_control(value);
+                tx.set_control(value);
             }
             _ => {}
         }
         if matches!(offset, VFTDBAL | VFTDBAH) {
-            self.tx.set_base(self.plain.tdba[0], self.plain.tdba[1]);
+            self.tx
+                .ring
+                .set_base(self.plain.tdba[0], self.plain.tdba[1]);
         }
     }
 }
