@@ -209,20 +209,43 @@ impl Msix {
     }
 }
 
+/// Messages for tests of what raises them.
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::io::{BufRead, BufReader};
-    use std::sync::mpsc;
+pub(crate) mod sent {
+    use std::sync::mpsc::{Sender, channel};
+
+    use super::{Messages, Msix};
 
     #[derive(Debug)]
-    struct Sent(mpsc::Sender<(u64, u32)>);
+    pub(crate) struct Sent(pub(crate) Sender<(u64, u32)>);
 
     impl Messages for Sent {
         fn send(&mut self, address: u64, data: u32) {
             self.0.send((address, data)).unwrap();
         }
     }
+
+    /// A table whose vectors are all enabled, and which of them were sent since it was last asked.
+    pub(crate) fn enabled(vectors: u16) -> (Msix, impl Fn() -> Vec<u32>) {
+        let (sender, sent) = channel();
+        let mut msix = Msix::new(vectors, Box::new(Sent(sender)));
+        msix.set_control((true, false));
+        for vector in 0..u64::from(vectors) {
+            msix.table_write(16 * vector + 8, 4, vector);
+            msix.table_write(16 * vector + 12, 4, 0);
+        }
+        (msix, move || {
+            sent.try_iter().map(|(_, data)| data).collect()
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::sent::Sent;
+    use super::*;
+    use std::io::{BufRead, BufReader};
+    use std::sync::mpsc;
 
     #[test]
     fn a_masked_vector_waits() {
