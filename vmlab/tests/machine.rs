@@ -3,35 +3,21 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod common;
+
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use common::kernel;
 use serde_json::{Value, json};
 use vmlab::control::{Handler, Request};
 use vmlab::kernel::Kernel;
 use vmlab::machine::{Guest, Hugepages, Machine, Trouble};
 
 const LIMIT: Duration = Duration::from_secs(120);
-
-/// The kernel, or None when this host cannot boot any and need not.
-fn kernel(name: &str) -> Option<Kernel> {
-    let qemu = Command::new("qemu-system-x86_64").arg("--version").output();
-    let found = match qemu {
-        Ok(_) => Kernel::find(name).map_err(|trouble| trouble.to_string()),
-        Err(e) => Err(format!("qemu-system-x86_64: {e}")),
-    };
-    match found {
-        Ok(kernel) => Some(kernel),
-        Err(why) if std::env::var_os("HPCAP_REQUIRE_VM").is_some() => panic!("{why}"),
-        Err(why) => {
-            println!("skipped: virtual machines; {why}");
-            None
-        }
-    }
-}
 
 fn machine(kernel: Kernel) -> Machine {
     Machine::new(kernel).unwrap().limit(Some(LIMIT))
