@@ -8,6 +8,9 @@ use std::process::Command;
 
 use crate::machine::Trouble;
 
+/// What `scripts/kernels.sh` fetches.
+const SERIES: [&str; 2] = ["6.1", "6.12"];
+
 /// A kernel that can be booted.
 ///
 /// Its folder has `release` (what `uname -r` says), `vmlinuz`, and `modules/`, which is what would
@@ -33,9 +36,18 @@ impl Kernel {
             || build_folder().map(|target| target.join("kernels")),
             |set| Ok(set.into()),
         );
-        Self::at(&kernels?.join(name)).map_err(|e| match e {
-            Trouble::Missing(what) => Trouble::Missing(format!(
+        Self::among(&kernels?, name)
+    }
+
+    fn among(kernels: &Path, name: &str) -> Result<Self, Trouble> {
+        Self::at(&kernels.join(name)).map_err(|e| match e {
+            Trouble::Missing(what) if SERIES.contains(&name) => Trouble::Missing(format!(
                 "{what}\n  Fetch it: scripts/kernels.sh fetch {name}"
+            )),
+            Trouble::Missing(what) => Trouble::Missing(format!(
+                "{what}\n  The series that can be fetched are {}; a kernel of your own is given by \
+                 its folder, with a slash: ./{name}",
+                SERIES.join(", ")
             )),
             other => other,
         })
@@ -132,7 +144,40 @@ mod tests {
 
     #[test]
     fn a_series_that_was_not_fetched_says_how_to() {
-        let said = Kernel::find("0.99").unwrap_err().to_string();
-        assert!(said.contains("scripts/kernels.sh fetch 0.99"), "{said}");
+        let none = tempfile::tempdir().unwrap();
+        for series in SERIES {
+            let said = Kernel::among(none.path(), series).unwrap_err().to_string();
+            let fetch = format!("scripts/kernels.sh fetch {series}");
+            assert!(said.ends_with(&fetch), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_series_that_nobody_fetches_says_which_there_are() {
+        let none = tempfile::tempdir().unwrap();
+        let said = Kernel::among(none.path(), "6.2").unwrap_err().to_string();
+        let (what, advice) = said.split_once("\n  ").unwrap();
+        assert!(what.contains("6.2 has no file `release`"), "{said}");
+        assert_eq!(
+            advice,
+            "The series that can be fetched are 6.1, 6.12; a kernel of your own is given by its \
+             folder, with a slash: ./6.2"
+        );
+        assert_eq!(
+            Kernel::find("0.99")
+                .unwrap_err()
+                .to_string()
+                .lines()
+                .count(),
+            2
+        );
+    }
+
+    #[test]
+    fn the_series_are_those_of_the_script() {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../scripts/kernels.sh");
+        let script = fs::read_to_string(script).unwrap();
+        let series = format!("\nreadonly SERIES=({})\n", SERIES.join(" "));
+        assert!(script.contains(&series), "not in it: {series}");
     }
 }
