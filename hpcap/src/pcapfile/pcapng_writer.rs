@@ -27,6 +27,8 @@ struct State {
     queue: Option<u32>,
     /// Lost since the last frame, to be told at the next.
     lost: Option<Ledger>,
+    /// Whether the next frame is a copy of an earlier one.
+    duplicate: bool,
 }
 
 /// Writes pcapng, little endian, times in nanoseconds.
@@ -159,6 +161,7 @@ impl<W: Write> PcapngWriter<W> {
         self.interfaces.push(State {
             queue: interface.queue,
             lost: None,
+            duplicate: false,
         });
         Ok(InterfaceId(id))
     }
@@ -179,6 +182,17 @@ impl<W: Write> PcapngWriter<W> {
         Ok(())
     }
 
+    /// Says that the next frame of an interface is a copy of an earlier one; a comment on it,
+    /// "duplicate", tells so.
+    ///
+    /// # Errors
+    /// `InvalidInput`: the interface is of another file.
+    #[inline]
+    pub fn duplicate(&mut self, id: InterfaceId) -> io::Result<()> {
+        self.state(id)?.duplicate = true;
+        Ok(())
+    }
+
     /// Writes a frame of `len` bytes on the wire of which `data` was captured.
     ///
     /// # Errors
@@ -194,10 +208,17 @@ impl<W: Write> PcapngWriter<W> {
         self.sink.ready()?;
         let state = self.state(id)?;
         let queue = state.queue;
-        if let Some(lost) = state.lost.take() {
+        let lost = state.lost.take();
+        let duplicate = std::mem::take(&mut state.duplicate);
+        if lost.is_some() || duplicate {
             let mut options = Vec::new();
-            text_option(&mut options, COMMENT, &lost_comment(&lost));
-            option(&mut options, EPB_DROPCOUNT, &missing(&lost).to_le_bytes());
+            if let Some(lost) = lost {
+                text_option(&mut options, COMMENT, &lost_comment(&lost));
+                option(&mut options, EPB_DROPCOUNT, &missing(&lost).to_le_bytes());
+            }
+            if duplicate {
+                text_option(&mut options, COMMENT, "duplicate");
+            }
             if let Some(queue) = queue {
                 option(&mut options, EPB_QUEUE, &queue.to_le_bytes());
             }

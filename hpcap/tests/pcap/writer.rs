@@ -115,6 +115,22 @@ fn a_gap_is_told_at_the_next_frame_of_its_queue() {
 }
 
 #[test]
+fn a_duplicate_has_a_comment_and_the_frames_beside_it_have_none() {
+    let mut writer = PcapngWriter::new(Vec::new(), &Section::default());
+    let a = writer.interface(&Interface::default()).unwrap();
+    let b = writer.interface(&Interface::default()).unwrap();
+    writer.duplicate(b).unwrap();
+    for id in [a, b, b] {
+        let time = Timestamp::new(9, 0);
+        writer.frame(id, time, 60, &[0; 60]).unwrap();
+    }
+    let (got, _) = read(&writer.into_inner().unwrap());
+    let comments: Vec<_> = got.iter().map(|f| f.comment.as_deref()).collect();
+    assert_eq!(comments, [None, Some("duplicate"), None]);
+    assert!(got.iter().all(|f| f.dropped == 0));
+}
+
+#[test]
 fn statistics_are_those_of_the_ledger() {
     let mut ledger = Ledger::default();
     for (reason, frames) in [

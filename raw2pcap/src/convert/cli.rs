@@ -15,7 +15,8 @@ const AFTER: &str = "\
 Files of one queue are read in sequence, several queues are merged by time. A file that is
 damaged is converted as far as it has records; what was skipped is said. Frames that were lost
 during the capture are counted in the summary; pcapng also tells of them where they are missing
-(epb_dropcount and a comment) and in the statistics of each interface.
+(epb_dropcount and a comment) and in the statistics of each interface. Frames that the capture
+marked as duplicates have the comment 'duplicate' in pcapng.
 
 Two paths and no -o are the original's form: raw2pcap IN PREFIX writes PREFIX_0.pcap.
 

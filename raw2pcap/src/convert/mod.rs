@@ -196,14 +196,15 @@ impl Conversion {
             };
             let interface = lane.interface();
             let one = Count::new(1, u64::from(frame.len));
+            let duplicate = lane.is_duplicate();
             if !filters.matches(interface.0.link_type, frame.data, u32::from(frame.len))? {
                 summary.filtered += one;
-            } else if self.no_duplicates && lane.is_duplicate() {
+            } else if self.no_duplicates && duplicate {
                 summary.left_out += one;
             } else {
-                sink.frame(number, interface, &frame)?;
+                sink.frame(number, interface, &frame, duplicate)?;
                 summary.frames += one;
-                summary.duplicates += u64::from(lane.is_duplicate());
+                summary.duplicates += u64::from(duplicate);
                 summary.first = summary.first.or(Some(frame.time));
                 summary.last = Some(frame.time);
             }

@@ -147,13 +147,15 @@ impl Sink {
             .lost += &gap.lost;
     }
 
-    /// Writes a frame of a lane, which is of `interface`, the lane's `version`th.
+    /// Writes a frame of a lane, which is of `interface`, the lane's `version`th. pcapng tells
+    /// whether it is a `duplicate`.
     #[inline]
     pub(super) fn frame(
         &mut self,
         lane: usize,
         interface: (&Interface, u32),
         frame: &Record<'_>,
+        duplicate: bool,
     ) -> Result<()> {
         let (interface, version) = interface;
         if self.split.is_some() && self.is_full(frame) {
@@ -197,6 +199,11 @@ impl Sink {
                         .gap(described.id, &gap)
                         .context(|| format!("write {}", current.name))?;
                     described.lost += &gap.lost;
+                }
+                if duplicate {
+                    writer
+                        .duplicate(described.id)
+                        .context(|| format!("write {}", current.name))?;
                 }
                 described.frames += 1;
                 described.first = described.first.or(Some(frame.time));

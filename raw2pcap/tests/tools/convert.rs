@@ -364,6 +364,23 @@ fn duplicates_can_be_left_out() {
     );
     let from = format!("{START}.000000003");
     convert(&["--from", &from, without], &[5, 6], "; 3 left out");
+    // Each that is kept says so.
+    convert(
+        &[],
+        &[1, 2, 3, 4, 5, 6, 7],
+        "missing in 1 gap: 12 ring_full",
+    );
+    let bytes = fs::read(dir.path().join("x.pcapng")).unwrap();
+    let mut reader = Reader::new(&bytes[..], "x").unwrap();
+    let next = || {
+        reader
+            .next()
+            .unwrap()
+            .map(|f| f.comment == Some("duplicate"))
+    };
+    let marked: Vec<_> = std::iter::from_fn(next).collect();
+    // The comment on what was lost comes first.
+    assert_eq!(marked, [false, true, true, false, false, false, true]);
     // What was lost is told at the next frame that is there.
     convert(&[without], &[1, 5, 6], "missing in 1 gap: 12 ring_full");
     let bytes = fs::read(dir.path().join("x.pcapng")).unwrap();

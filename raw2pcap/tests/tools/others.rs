@@ -6,6 +6,53 @@ use hpcap::Reason;
 
 use crate::made::{File, START, exits, ns, raw2pcap};
 
+/// As Wireshark's users look for them.
+#[test]
+fn duplicates_are_found_by_their_comment() {
+    let dir = tempfile::tempdir().unwrap();
+    File::new(0, START, 1)
+        .frame((ns(0, 1), 1))
+        .duplicate((ns(0, 2), 1))
+        .frame((ns(0, 3), 2))
+        .gap(Reason::RingFull, 12)
+        .duplicate((ns(0, 4), 2))
+        .frame((ns(0, 5), 3))
+        .store(dir.path());
+    exits(&raw2pcap(&[".", "-o", "x.pcapng"], dir.path()), 0);
+    let find = |what: &str| {
+        let args = [
+            "-r",
+            "x.pcapng",
+            "-T",
+            "fields",
+            "-e",
+            "frame.number",
+            "-Y",
+            what,
+        ];
+        let out = Command::new("tshark")
+            .args(args)
+            .current_dir(dir.path())
+            .output();
+        match out {
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+                println!("skipped: tshark is not installed");
+                None
+            }
+            out => Some(String::from_utf8(out.unwrap().stdout).unwrap()),
+        }
+    };
+    for (what, frames) in [
+        ("frame.comment == \"duplicate\"", "2\n4\n"),
+        ("frame.comment contains \"12 ring_full\"", "4\n"),
+        ("!(frame.comment == \"duplicate\")", "1\n3\n5\n"),
+    ] {
+        if let Some(found) = find(what) {
+            assert_eq!(found, frames, "{what}");
+        }
+    }
+}
+
 #[test]
 fn results_are_read_by_others() {
     let dir = tempfile::tempdir().unwrap();
