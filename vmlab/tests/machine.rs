@@ -214,7 +214,8 @@ fn a_panic_ends_the_machine_and_is_shown() {
         if kernel(name).is_none() {
             return;
         }
-        let script = "echo before; sleep 0.5; echo c > /proc/sysrq-trigger; sleep 100";
+        // What was printed has to leave the machine first, on a busy host, too.
+        let script = "echo before; sleep 3; echo c > /proc/sysrq-trigger; sleep 100";
         let out = vmlab(&[
             "run",
             "--kernel",
