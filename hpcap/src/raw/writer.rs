@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use crate::abi::{HPCAP_CAPLEN_MAX, HPCAP_FILE_BYTES_MAX, HPCAP_RECORD_BYTES, hpcap_record};
 use crate::ledger::Count;
-use crate::raw::padding::padding_to;
+use crate::raw::padding::{padding_header, padding_to};
 use crate::raw::sink::Sink;
 use crate::raw::tag::{FileHeader, Gap, LedgerTag, Tag};
 use crate::time::Timestamp;
@@ -124,11 +124,37 @@ impl<W: Write> Writer<W> {
     /// That of the sink.
     #[inline]
     pub fn frame(&mut self, sec: u64, nsec: u32, len: u32, data: &[u8]) -> io::Result<Placed> {
+        self.place(None, sec, nsec, len, data)
+    }
+
+    /// Writes a frame that is a copy of an earlier one, right behind the mark that says so: both
+    /// or neither. Otherwise as [`Writer::frame`].
+    ///
+    /// # Errors
+    /// That of the sink.
+    pub fn duplicate(&mut self, sec: u64, nsec: u32, len: u32, data: &[u8]) -> io::Result<Placed> {
+        self.place(Some(&Tag::Duplicate.to_body()), sec, nsec, len, data)
+    }
+
+    /// A frame, behind padding with `mark` in it where there is one.
+    #[inline]
+    fn place(
+        &mut self,
+        mark: Option<&[u8]>,
+        sec: u64,
+        nsec: u32,
+        len: u32,
+        data: &[u8],
+    ) -> io::Result<Placed> {
         let kept = &data[..data.len().min(HPCAP_CAPLEN_MAX)];
-        if !self.fits(kept.len()) {
+        let before = mark.map_or(0, |mark| HPCAP_RECORD_BYTES + mark.len());
+        if !self.fits(before + kept.len()) {
             return Ok(Placed::Full);
         }
         self.sink.ready()?;
+        if let Some(mark) = mark {
+            self.append_padding(mark)?;
+        }
         let (time, adjusted) = storable_time(sec, nsec);
         // `len` is never below what is stored of the frame, or a reader would doubt both.
         let len_true = u64::from(len).max(data.len() as u64);
@@ -173,11 +199,16 @@ impl<W: Write> Writer<W> {
             return Ok(Placed::Full);
         }
         self.sink.ready()?;
-        let caplen = u16::try_from(body.len()).map_err(io::Error::other)?;
-        self.sink
-            .append(crate::raw::padding::padding_header(caplen).as_bytes());
-        self.sink.append(&body);
+        self.append_padding(&body)?;
         Ok(Placed::Stored)
+    }
+
+    /// Padding with this body, into the buffer.
+    fn append_padding(&mut self, body: &[u8]) -> io::Result<()> {
+        let caplen = u16::try_from(body.len()).map_err(io::Error::other)?;
+        self.sink.append(padding_header(caplen).as_bytes());
+        self.sink.append(body);
+        Ok(())
     }
 
     /// Writes everything that is buffered.
@@ -219,5 +250,46 @@ impl<W: Write> Writer<W> {
             self.sink.append_zeros(usize::from(header.caplen));
         }
         Ok((self.sink.into_inner()?, self.written))
+    }
+}
+
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on should say where"
+)]
+mod tests {
+    use super::*;
+    use crate::raw::record::{Item, Parsed, parse};
+
+    /// Whatever room a file has: a mark stands right before its frame, or neither is there.
+    #[test]
+    fn a_file_never_ends_between_a_mark_and_its_frame() {
+        const MARK: u64 = 12 + 16;
+        const FRAME: u64 = 12 + 60;
+        for max in MARK..=4 * (MARK + FRAME) {
+            let mut writer = Writer::with_max(Vec::new(), max);
+            let mut stored = 0;
+            while writer.duplicate(1, 2, 60, &[7; 60]).unwrap() == Placed::Stored {
+                stored += 1;
+                assert_eq!(writer.offset(), stored * (MARK + FRAME));
+            }
+            assert_eq!(stored, (max - HEADER) / (MARK + FRAME), "{max}");
+            assert_eq!(writer.written().frames, Count::new(stored, 60 * stored));
+            let (bytes, _) = writer.close_at(max).unwrap();
+            let mut rest = bytes.as_slice();
+            let mut marked = false;
+            let mut frames = 0;
+            while let Parsed::Whole { item, bytes } = parse(rest) {
+                rest = &rest[bytes..];
+                let frame = matches!(item, Item::Frame(_));
+                assert_eq!(
+                    frame,
+                    std::mem::replace(&mut marked, item == Item::Duplicate)
+                );
+                frames += u64::from(frame);
+            }
+            assert_eq!((rest.len(), marked, frames), (0, false, stored));
+        }
     }
 }
