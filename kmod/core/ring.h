@@ -803,6 +803,7 @@ static inline int hpcap_ring_must_wake(struct hpcap_ring *r, u32 i)
 static inline u32 hpcap_ring_service(struct hpcap_ring *r, u64 clock_ns, u64 wall_ns)
 {
 	u32 mask, wake = 0;
+	int file_due;
 
 	r->clock_ns = clock_ns;
 	r->wall_ns = wall_ns;
@@ -819,12 +820,12 @@ static inline u32 hpcap_ring_service(struct hpcap_ring *r, u64 clock_ns, u64 wal
 	}
 	/* Published before `waiting` is read: whoever sets it looks once more before it sleeps. */
 	smp_mb();
+	/* Files that somebody asks for are mostly padding, which all others get, too. */
+	file_due = clock_ns - r->file_ns >= HPCAP_RING_FILE_NS;
 	for (mask = r->slot_mask; mask; mask &= mask - 1) {
 		u32 i = __builtin_ctz(mask);
 		struct hpcap_ring_slot *s = &r->slots[i];
 		u32 file_seq = READ_ONCE(s->shared->file_seq);
-		/* Files that somebody asks for are mostly padding, which all others get, too. */
-		int file_due = clock_ns - r->file_ns >= HPCAP_RING_FILE_NS;
 
 		if (s->state == HPCAP_SLOT_STARTING && file_due)
 			hpcap_ring_want_file(r);
