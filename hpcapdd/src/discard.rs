@@ -84,7 +84,7 @@ impl RecordOutput for NullOutput {
         Ok(())
     }
 
-    fn frame(&mut self, record: &Record<'_>) {
+    fn frame(&mut self, record: &Record<'_>, _duplicate: bool) {
         self.bytes += (hpcap::abi::HPCAP_RECORD_BYTES + record.data.len()) as u64;
     }
 

@@ -7,7 +7,7 @@
 //! | [`input`] | a queue of another process, or an engine in this one |
 //! | [`sink`] | what every destination has in common |
 //! | [`block_sink`], [`block_writer`], [`bounce`], [`piece`] | whole blocks, straight from the ring |
-//! | [`record_sink`], [`raw_output`], [`pcapng_output`], [`discard`] | record by record |
+//! | [`record_sink`], [`mark`], [`raw_output`], [`pcapng_output`], [`discard`] | record by record |
 //! | [`capture_file`], [`direct_file`], [`closing`], [`pipe`] | files and pipes |
 //! | [`keeper`], [`retention`] | finishing files and deleting old ones, off the fast path |
 //! | [`events`], [`text`], [`reporter`], [`meter`] | what people and programs are told |
@@ -24,6 +24,7 @@ pub mod events;
 pub mod file_header;
 pub mod input;
 pub mod keeper;
+pub mod mark;
 pub mod meter;
 pub mod pcapng_output;
 pub mod piece;

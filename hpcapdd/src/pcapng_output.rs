@@ -91,7 +91,11 @@ impl RecordOutput for PcapngOutput {
         }
     }
 
-    fn frame(&mut self, record: &Record<'_>) {
+    fn frame(&mut self, record: &Record<'_>, duplicate: bool) {
+        if duplicate {
+            // It fails only for an interface of another file.
+            let _ = self.writer.duplicate(self.interface);
+        }
         let len = u32::from(record.len);
         let written = self
             .writer

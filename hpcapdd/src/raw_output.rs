@@ -2,7 +2,7 @@
 
 use std::fs::File;
 
-use hpcap::abi::HPCAP_CAPLEN_MAX;
+use hpcap::abi::{HPCAP_CAPLEN_MAX, HPCAP_RECORD_BYTES};
 use hpcap::queue::QueueInfo;
 use hpcap::raw::index::Index;
 use hpcap::raw::writer::{Placed, Writer};
@@ -20,7 +20,7 @@ use crate::trouble::Trouble;
 /// that a record never has to wait for the disk once it is taken.
 const FLUSH_BYTES: u64 = 512 << 10;
 
-/// Room that a file keeps: the largest record, gaps, the ledger, the closing padding.
+/// Room that a file keeps: the largest record with its mark, gaps, the ledger, the closing padding.
 const RESERVE: usize = HPCAP_CAPLEN_MAX + 4096;
 
 /// How the frames are kept, for the files' headers.
@@ -198,14 +198,23 @@ impl RecordOutput for RawOutput {
         if full { self.flush() } else { Ok(()) }
     }
 
-    fn frame(&mut self, record: &Record<'_>) {
+    fn frame(&mut self, record: &Record<'_>, duplicate: bool) {
         let Some(open) = &mut self.open else { return };
         let at = open.writer.offset();
         let time = record.time;
-        let placed = open
-            .writer
-            .frame(time.sec(), time.nsec(), u32::from(record.len), record.data);
+        let (sec, nsec, len) = (time.sec(), time.nsec(), u32::from(record.len));
+        let marked = duplicate && !self.kept.plain;
+        let placed = if marked {
+            open.writer.duplicate(sec, nsec, len, record.data)
+        } else {
+            open.writer.frame(sec, nsec, len, record.data)
+        };
         if matches!(placed, Ok(Placed::Stored)) {
+            if marked {
+                open.index.note(at, None);
+            }
+            let bytes = HPCAP_RECORD_BYTES + record.data.len();
+            let at = open.writer.offset() - bytes as u64;
             open.index.note(at, Some(time));
             open.frames += Count::new(1, u64::from(record.len));
         }

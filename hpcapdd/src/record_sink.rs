@@ -7,6 +7,7 @@ use hpcap::listener::{Listener, Start};
 use hpcap::raw::{Gap, Item, Record};
 use hpcap::{Count, Kind, Ledger, Reason, Result, Timestamp};
 
+use crate::mark::Mark;
 use crate::sink::{Ending, FLUSH_AFTER, Note, Sink, Step, Tally};
 use crate::trouble::Trouble;
 
@@ -47,8 +48,9 @@ pub trait RecordOutput {
     /// [`OutputFailure`].
     fn ready(&mut self, ledger: &dyn Fn() -> Ledger) -> std::result::Result<(), OutputFailure>;
 
-    /// Takes a frame; [`RecordOutput::ready`] has made room for it.
-    fn frame(&mut self, record: &Record<'_>);
+    /// Takes a frame, which is marked as a `duplicate` or not; [`RecordOutput::ready`] has made
+    /// room for both.
+    fn frame(&mut self, record: &Record<'_>, duplicate: bool);
 
     /// Takes a gap; there is room for it.
     fn gap(&mut self, gap: &Gap);
@@ -114,6 +116,7 @@ pub struct RecordSink<O> {
     /// Records were taken since the last flush.
     pending: bool,
     last: Option<Timestamp>,
+    mark: Mark,
     overtaken: bool,
     ring_bytes: u64,
     acked: u64,
@@ -132,6 +135,7 @@ impl<O: RecordOutput> RecordSink<O> {
             flushed: Instant::now(),
             pending: false,
             last: None,
+            mark: Mark::default(),
             overtaken: false,
             ring_bytes: listener.info().ring_bytes,
             acked: listener.position(),
@@ -188,10 +192,12 @@ impl<O: RecordOutput> RecordSink<O> {
             Ok(None) => return Ok(Some(Step::Idle { bytes: 1 })),
             Err(e) if e.kind() == Kind::Overrun => {
                 self.overtaken = true;
+                self.mark.void();
                 return Ok(Some(Step::Done));
             }
             Err(e) => return Err(e),
         };
+        let duplicate = self.mark.of(&item);
         match item {
             Item::Frame(mut record) => {
                 let len = Count::new(1, u64::from(record.len));
@@ -202,7 +208,7 @@ impl<O: RecordOutput> RecordSink<O> {
                 if let Some(caplen) = self.selector.caplen {
                     record.data = &record.data[..record.data.len().min(caplen)];
                 }
-                self.output.frame(&record);
+                self.output.frame(&record, duplicate);
                 self.last = Some(record.time);
                 self.tally.stored += len;
                 self.pending = true;

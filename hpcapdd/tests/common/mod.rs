@@ -247,12 +247,17 @@ pub(crate) fn read(path: &Path) -> Content {
 
 /// Reads a finished file, which must be sound, with an index that fits.
 pub(crate) fn read_sound(path: &Path) -> Content {
+    assert_sound(path);
+    read(path)
+}
+
+/// A finished file is sound, and has an index that fits.
+pub(crate) fn assert_sound(path: &Path) {
     let report = Checker::new().check_file(path, &mut |_| Ok(())).unwrap();
     assert!(report.is_sound(), "{}: {report:#?}", path.display());
     let index = Index::load(path).unwrap().expect("an index");
     let built = Index::build(std::fs::File::open(path).unwrap(), index.block_bytes).unwrap();
     assert_eq!(index, built, "index of {}", path.display());
-    read(path)
 }
 
 /// Reads all finished files below `folder`; the frames must be `0..` without a hole. Returns
