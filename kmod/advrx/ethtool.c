@@ -63,6 +63,13 @@ static int set_ringparam(struct net_device *netdev, struct ethtool_ringparam *ri
 	return port->driver_ethtool->set_ringparam(netdev, ring, kernel_ring, extack);
 }
 
+/* Their number is fixed, so the most that there can be is what there is. */
+static void get_channels(struct net_device *netdev, struct ethtool_channels *channels)
+{
+	hpcap_port_of(netdev)->driver_ethtool->get_channels(netdev, channels);
+	channels->max_combined = channels->combined_count;
+}
+
 int hpcap_port_set_ethtool(struct hpcap_port *port)
 {
 	const struct ethtool_ops *driver = port->netdev->ethtool_ops;
@@ -76,6 +83,8 @@ int hpcap_port_set_ethtool(struct hpcap_port *port)
 	ops->get_ethtool_stats = get_ethtool_stats;
 	ops->set_ringparam = set_ringparam;
 	/* Queues are a module parameter: device nodes and rings go with them. */
+	if (driver->get_channels)
+		ops->get_channels = get_channels;
 	ops->set_channels = NULL;
 	/* It runs frames of its own through the rings. */
 	ops->self_test = NULL;

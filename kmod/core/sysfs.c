@@ -134,16 +134,16 @@ static ssize_t page_bytes_show(struct device *dev, struct device_attribute *attr
 
 static DEVICE_ATTR_RO(page_bytes);
 
-/* "running" between hpcap_rxq_start() and hpcap_rxq_stop(), while the interface is up. */
+/* "up" between hpcap_rxq_start() and hpcap_rxq_stop(), while frames of the interface come. */
 static ssize_t state_show(struct device *dev, struct device_attribute *attr, char *page)
 {
 	struct hpcap_rxq *rxq = hpcap_to_rxq(dev);
-	bool running;
+	bool up;
 
 	mutex_lock(&rxq->lock);
-	running = rxq->rx;
+	up = rxq->rx;
 	mutex_unlock(&rxq->lock);
-	return sysfs_emit(page, "%s\n", running ? "running" : "stopped");
+	return sysfs_emit(page, "%s\n", up ? "up" : "down");
 }
 
 static DEVICE_ATTR_RO(state);

@@ -1,13 +1,16 @@
 //! Several NICs: their numbers, the two modes side by side, and transmission.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use hpcap_e2e::vm::{Vm, Wanted, scaled};
+use hpcap::Reason;
+use hpcap_e2e::vm::{Vm, Wanted, on_the_wire, scaled};
 
 on_both_kernels!(
     dg_3_8_6_a_standard_port_pings_beside_a_loaded_hpcap_port,
     dg_3_8_7_transmission_on_an_hpcap_port,
     interfaces_are_numbered_by_their_place_on_the_bus,
+    ethtool_tells_the_ledger_and_changes_no_queues,
 );
 
 /// 3.8.6: a port in standard mode crashed, when its ring had been filled in another way.
@@ -107,5 +110,65 @@ fn interfaces_are_numbered_by_their_place_on_the_bus(series: &str) {
     vm.sh("echo 0000:00:09.0 >/sys/bus/pci/drivers/hpcap_ixgbevf/unbind");
     vm.sh("echo 0000:00:09.0 >/sys/bus/pci/drivers/hpcap_ixgbevf/bind");
     assert_eq!(device("hpcap1"), "0000:00:09.0");
+    vm.end();
+}
+
+/// The ledger of each queue, and the sums under the names that scripts for the original look for.
+fn ethtool_tells_the_ledger_and_changes_no_queues(series: &str) {
+    let Some(vm) = Vm::boot(series, &Wanted::PF) else {
+        return;
+    };
+    vm.load("hpcap_ixgbe", "ring_bytes=1M", "mode=hpcap queues=2");
+    vm.up("hpcap0");
+    vm.sh("echo 1 >/sys/class/hpcap/hpcap_0_1/dedup/enabled");
+    // Nobody listens, then somebody does, who cannot keep up.
+    let frames = scaled(100_000);
+    vm.traffic(0, &format!("gen:size=60,flows=64,count={frames}"));
+    let recorder = vm.recorder("hpcap0:0", "raw");
+    vm.traffic(0, &format!("gen:size=imix,flows=64,count={frames}"));
+    vm.end_recorder(recorder, "raw");
+    vm.sh("ip link set hpcap0 down");
+
+    let said = vm.sh("ethtool -S hpcap0");
+    let told: BTreeMap<&str, u64> = said
+        .lines()
+        .filter_map(|line| line.trim().split_once(": "))
+        .filter_map(|(name, count)| Some((name, count.parse().ok()?)))
+        .collect();
+    let ledgers = [vm.ledger("hpcap_0_0"), vm.ledger("hpcap_0_1")];
+    for (queue, ledger) in ledgers.iter().enumerate() {
+        for (reason, frames) in ledger {
+            let name = format!("hpcap_q{queue}_{reason}");
+            assert_eq!(told.get(&*name), Some(frames), "{name}");
+        }
+        assert!(on_the_wire(ledger) > 0, "{ledger:?}");
+    }
+    for (alias, reason) in [
+        ("rx_hpcap_client_lost_frames", Reason::RingFull),
+        ("rx_hpcap_noclient_frames", Reason::NoListener),
+        ("rx_hpcap_dup_frames", Reason::Duplicate),
+    ] {
+        let sum: u64 = ledgers.iter().map(|ledger| ledger[reason.name()]).sum();
+        assert_eq!(told[alias], sum, "{alias}");
+    }
+    let sum: u64 = ledgers.iter().map(on_the_wire).sum();
+    assert_eq!(sum, 2 * frames);
+
+    let said = vm.sh("ethtool -l hpcap0");
+    let combined: Vec<_> = said.lines().filter(|l| l.starts_with("Combined")).collect();
+    let numbers = combined.iter().map(|l| l.split_whitespace().last());
+    assert_eq!(numbers.collect::<Vec<_>>(), [Some("2"); 2], "{said}");
+    for line in [
+        "ethtool -L hpcap0 combined 1",
+        "ethtool -A hpcap0 rx on",
+        "ethtool -t hpcap0",
+    ] {
+        let said = vm.refused(line);
+        assert!(said.contains("not supported"), "{line}: {said}");
+    }
+    vm.sh("ethtool -G hpcap0 rx 512; ip link set hpcap0 up");
+    let said = vm.refused("ethtool -G hpcap0 rx 1024");
+    assert!(said.contains("set the interface down first"), "{said}");
+    vm.sh("modprobe -r hpcap_ixgbe hpcap");
     vm.end();
 }
