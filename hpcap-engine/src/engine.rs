@@ -137,7 +137,7 @@ impl Engine {
         let producer = Producer::new(memory)?;
 
         let (commands, receiver) = channel();
-        let conversations = Arc::new(Conversations::new(fds, commands.clone()));
+        let conversations = Arc::new(Conversations::new(fds, commands.clone(), config.dedup));
         let poll = Poll::new(
             producer,
             receiver,
@@ -204,7 +204,7 @@ impl Engine {
         let dedup = settings
             .map(|settings| window(settings, info.link_type, info.plain))
             .transpose()?;
-        let _ = self.commands.send(Command::Dedup(dedup.map(Box::new)));
+        self.conversations.set_dedup(dedup);
         Ok(())
     }
 

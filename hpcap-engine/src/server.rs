@@ -19,12 +19,18 @@ use nix::sys::socket::{UnixCredentials, getsockopt, sockopt};
 use crate::engine::{answer, lock};
 use crate::poll::Command;
 use crate::ring::memory::{QueueMemory, new_slot};
+use crate::stages::Dedup;
+use crate::stages::dedup::DedupSettings;
 
 /// Clients at a time: all slots, and as many who only look.
 const CLIENTS_MAX: usize = 4 * abi::HPCAP_SLOTS;
 
 /// The poll thread answers within its own limit for starts; this one is only for its death.
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
+
+/// A question to engines alone, beside the operations of the C header, which are for listeners: how
+/// duplicates are removed. The answer's `message` says it as `hpcapd --dedup` takes it, or `off`.
+pub(crate) const OP_DEDUP: u32 = 1 << 31;
 
 /// What is handed to clients.
 #[derive(Debug)]
@@ -69,16 +75,22 @@ pub(crate) struct Conversations {
     next_id: AtomicU64,
     listeners: Mutex<Vec<Served>>,
     clients: Mutex<Vec<Client>>,
+    dedup: Mutex<Option<DedupSettings>>,
 }
 
 impl Conversations {
-    pub(crate) fn new(fds: QueueFds, commands: Sender<Command>) -> Self {
+    pub(crate) fn new(
+        fds: QueueFds,
+        commands: Sender<Command>,
+        dedup: Option<DedupSettings>,
+    ) -> Self {
         Self {
             fds,
             commands: Mutex::new(commands),
             next_id: AtomicU64::new(1),
             listeners: Mutex::new(Vec::new()),
             clients: Mutex::new(Vec::new()),
+            dedup: Mutex::new(dedup),
         }
     }
 
@@ -122,6 +134,20 @@ impl Conversations {
         }
     }
 
+    /// Has duplicates removed with `dedup` from now on, or no more, and tells so.
+    pub(crate) fn set_dedup(&self, dedup: Option<Dedup>) {
+        // Of two calls at once, the one that is told last is done last.
+        let mut told = lock(&self.dedup);
+        *told = dedup.as_ref().map(|dedup| *dedup.settings());
+        self.send(Command::Dedup(dedup.map(Box::new)));
+    }
+
+    /// The answer to [`OP_DEDUP`].
+    fn dedup(&self) -> String {
+        let told = *lock(&self.dedup);
+        told.map_or_else(|| "off".to_owned(), |settings| settings.to_string())
+    }
+
     fn send(&self, command: Command) {
         // A poll thread that has ended has detached everybody.
         let _ = lock(&self.commands).send(command);
@@ -148,6 +174,14 @@ impl Conversations {
                     abi::HPCAP_OP_KILL => self.kill(message.id, peer.as_ref()).map(|()| {
                         let _ = connection.send(&answered(&message), &[]);
                     }),
+                    OP_DEDUP => {
+                        let answer = hpcap_attach {
+                            message: abi::field(&self.dedup()),
+                            ..answered(&message)
+                        };
+                        let _ = connection.send(&answer, &[]);
+                        Ok(())
+                    }
                     op => Err((
                         Error::new(Kind::Usage, "answer a client", format!("operation {op}")),
                         libc::EINVAL,

@@ -145,8 +145,11 @@ impl FromStr for DedupSettings {
 
 impl fmt::Display for DedupSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (window, bytes, age) = (self.window, self.bytes, self.age.as_nanos());
-        write!(f, "window={window},bytes={bytes},age={age}ns")?;
+        let (window, bytes, age_ns) = (self.window, self.bytes, self.age.as_nanos());
+        let units = [(1_000_000_000, "s"), (1_000_000, "ms"), (1000, "us")];
+        let exact = units.into_iter().find(|(ns, _)| age_ns.is_multiple_of(*ns));
+        let (ns, unit) = exact.unwrap_or((1, "ns"));
+        write!(f, "window={window},bytes={bytes},age={}{unit}", age_ns / ns)?;
         let mut ignore = self.ignore;
         let mut separator = ",ignore=";
         for (name, field) in Ignore::NAMES.iter().zip(ignore.fields()) {
@@ -182,8 +185,17 @@ mod tests {
         };
         let text = "window=1024,bytes=128,age=1500ms,ignore=ttl+ipsum+vlan+mac,action=mark";
         assert_eq!(text.parse::<DedupSettings>().unwrap(), all);
-        assert_eq!(all.to_string().parse::<DedupSettings>().unwrap(), all);
+        assert_eq!(all.to_string(), text);
         assert_eq!(all.ignore.bits(), 0xf);
+        for age in ["0s", "1ns", "1001us", "86400s", "18446744073709551615ns"] {
+            let aged = DedupSettings {
+                age: parse_duration(age).unwrap(),
+                ..all
+            };
+            let written = aged.to_string();
+            assert!(written.contains(&format!("age={age},")), "{written}");
+            assert_eq!(written.parse::<DedupSettings>().unwrap(), aged);
+        }
         let on: DedupSettings = "on".parse().unwrap();
         assert_eq!(on, DedupSettings::default());
         assert_eq!(on.to_string().parse::<DedupSettings>().unwrap(), on);
