@@ -74,7 +74,7 @@ impl Doorway {
         let tried = || format!("serve {name} at {}", path.display());
         // Programs that open it by name must find one queue.
         let device = device_path(&dev_dir(), name);
-        if is_device(&device) {
+        if is_device(&device)? {
             let why = format!("the kernel module serves it already ({})", device.display());
             return Err(Error::new(Kind::Busy, format!("serve {name}"), why)
                 .advise("choose another name (hpcap1=SOURCE)"));

@@ -61,7 +61,7 @@ impl Connection {
     /// # Errors
     /// When there is no producer, or access is denied.
     pub fn to(path: &Path) -> Result<Self> {
-        let way = if device::is_device(path) {
+        let way = if device::is_device(path)? {
             Way::Device(Device::open(path)?)
         } else {
             Way::Socket(Socket::to(path)?)

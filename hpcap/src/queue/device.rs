@@ -3,6 +3,7 @@
 
 use std::env;
 use std::fs::{File, OpenOptions};
+use std::io::ErrorKind;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -49,9 +50,16 @@ pub(super) fn queue_of(file: &str) -> Option<QueueName> {
 }
 
 /// Whether there is a char device at `path`.
-#[must_use]
-pub fn is_device(path: &Path) -> bool {
-    std::fs::metadata(path).is_ok_and(|m| m.file_type().is_char_device())
+///
+/// # Errors
+/// Without memory for the answer. Whatever else is wrong with a path shows when it is used.
+pub fn is_device(path: &Path) -> Result<bool> {
+    match std::fs::metadata(path) {
+        Err(e) if e.kind() == ErrorKind::OutOfMemory => {
+            Err(Error::io(format!("look at {}", path.display()), e))
+        }
+        found => Ok(found.is_ok_and(|m| m.file_type().is_char_device())),
+    }
 }
 
 /// An open device: it observes its queue, or is one listener.

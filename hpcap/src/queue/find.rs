@@ -46,7 +46,7 @@ impl Queue {
                 Err(e) if e.kind() == Kind::Permission => {
                     let why = format!("permission denied on {}", path.display());
                     return Err(Error::new(Kind::Permission, &tried, why)
-                        .advise(who_may(&path, device::is_device(&path))));
+                        .advise(who_may(&path, device::is_device(&path)?)));
                 }
                 Err(e) => return Err(e),
             }
@@ -74,7 +74,7 @@ impl Queue {
             files(&dir)
                 .iter()
                 .filter_map(|file| device::queue_of(file))
-                .filter(|name| device::is_device(&device_path(&dir, *name))),
+                .filter(|name| device::is_device(&device_path(&dir, *name)).unwrap_or(false)),
         );
         names.sort_unstable();
         names.dedup();
