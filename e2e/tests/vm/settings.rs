@@ -171,13 +171,15 @@ fn busy_poll_threads_let_others_in(series: &str) {
     vm.sh("mountpoint -q /sys/kernel/tracing || mount -t tracefs none /sys/kernel/tracing");
     vm.sh("modprobe hpcap ring_bytes=1M poll=busy look_back=1 && modprobe hpcap_testnic");
     vm.sh("cd /sys/kernel/tracing/events/hpcap; ls; echo 1 >hpcap_attach/enable; echo 1 >hpcap_gap/enable");
-    // Lossless listeners on a ring of 1 MiB, and frames without end: every one of them makes gaps.
     vm.sh("for i in $(seq 8); do
                for j in $(seq 4); do hpcapdd hpcap0 null --frames 100 >/dev/null & done
                wait
            done");
+    // Frames without end, and somebody on a ring of 1 MiB who does not read for a while: a gap.
+    vm.sh("hpcapdd hpcap0 null >/dev/null & sleep 1
+           kill -STOP $!; sleep 1; kill -CONT $!; sleep 1; kill -INT $!; wait");
     let trace = vm.sh("cat /sys/kernel/tracing/trace");
-    assert_eq!(trace.matches("hpcap_attach:").count(), 32, "{trace}");
+    assert_eq!(trace.matches("hpcap_attach:").count(), 33, "{trace}");
     assert!(trace.contains("name=hpcapdd"), "{trace}");
     assert!(trace.contains("hpcap_gap:"), "{trace}");
     // Looks and bytes, while they are asked for.
