@@ -42,6 +42,10 @@ pub struct Wanted {
     pub disk: Option<u64>,
     /// How long the machine may live.
     pub limit: Duration,
+    /// What else the kernel is told.
+    pub arguments: &'static [&'static str],
+    /// Parts of lines that it may say, although they look like trouble.
+    pub tolerated: &'static [&'static str],
 }
 
 impl Wanted {
@@ -52,6 +56,8 @@ impl Wanted {
         hugepages: 0,
         disk: None,
         limit: Duration::from_secs(1200),
+        arguments: &[],
+        tolerated: &[],
     };
     /// One NIC: a physical function.
     pub const PF: Self = Self {
@@ -141,6 +147,12 @@ impl Vm {
             .limit(Some(wanted.limit * slowness()))
             // Caches that are not merged: a leak has a name.
             .argument("slab_nomerge");
+        for argument in wanted.arguments {
+            machine = machine.argument(*argument);
+        }
+        for part in wanted.tolerated {
+            machine = machine.tolerate(*part);
+        }
         if wanted.hugepages > 0 {
             machine = machine.hugepages(Hugepages {
                 size: 2 << 20,

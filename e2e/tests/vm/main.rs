@@ -10,6 +10,7 @@
 //!
 //! | module | is about |
 //! |---|---|
+//! | `allocations` | every allocation that fails, in a kernel that does that on demand |
 //! | `bytes` | every frame of every capture, and a million generated ones, byte for byte |
 //! | `ledger` | exact counts at rates below, at and far above what the guest can take |
 //! | `offloads` | what a sender on the same machine leaves to a NIC |
@@ -35,6 +36,7 @@ macro_rules! on_both_kernels {
     };
 }
 
+mod allocations;
 mod bytes;
 mod dev_guide;
 mod fuzz;

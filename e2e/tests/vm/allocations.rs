@@ -1,0 +1,123 @@
+//! Every allocation on the way fails once: what was refused leaves nothing behind.
+//!
+//! Only in a kernel that fails allocations on demand (`make test-sanitized`), which also finds what
+//! is used after it was freed, and at the end of each test what nobody points to any more.
+
+use std::time::Duration;
+
+use hpcap_e2e::process::events;
+use hpcap_e2e::skip;
+use hpcap_e2e::vm::{Vm, Wanted};
+
+on_both_kernels!(
+    loading_survives_every_allocation_that_fails,
+    a_queue_survives_every_allocation_that_fails,
+    a_port_survives_every_allocation_that_fails,
+);
+
+/// Functions of the kernel that lose something by themselves when they fail:
+/// the name of a class, when its folder in sysfs cannot be made.
+const NOT_OURS: &[&str] = &["__class_register"];
+const PATIENCE: Duration = Duration::from_secs(600);
+
+fn boot(series: &str, nics: &'static [&'static str]) -> Option<Vm> {
+    if std::env::var_os("HPCAP_TEST_KERNEL").is_none() {
+        skip("Debian's kernels fail no allocations on demand; make test-sanitized");
+        return None;
+    }
+    let wanted = Wanted {
+        nics,
+        // Interrupts that are not by messages are found by running ACPI's own programs, and those
+        // use what they have freed where an allocation fails. The NIC needs none of them.
+        arguments: &["acpi=noirq"],
+        // vmalloc() says where it was when it failed: what is wrong has a headline besides. And
+        // ixgbe itself, where it fails early, takes vfs_lock before it has initialized it.
+        tolerated: &["Call Trace:", "INFO: trying to register non-static key"],
+        ..Wanted::default()
+    };
+    Vm::boot(series, &wanted)
+}
+
+/// Does something with each allocation failing, and expects that some of it was refused.
+#[track_caller]
+fn each_fails(vm: &Vm, arguments: &str) {
+    let said = vm.sh_for(&format!("failing-allocations {arguments}"), PATIENCE);
+    let end = events(&said).find(|e| e["event"] == "end").unwrap();
+    println!("{arguments}: {end}");
+    let refused = end["refused"].as_object().unwrap();
+    assert!(!refused.is_empty(), "{end}");
+}
+
+/// Nothing that was allocated on the way is lost.
+#[track_caller]
+fn nothing_is_lost(vm: Vm) {
+    let file = "/sys/kernel/debug/kmemleak";
+    let scan = format!("echo scan >{file}; sleep 1");
+    let look = format!("{scan}; {scan}; cat {file}; echo clear >{file}");
+    let found = vm.sh(&format!("[ ! -e {file} ] || {{ {look}; }}"));
+    let objects = found.split("unreferenced object").skip(1);
+    let lost: Vec<_> = objects
+        .filter(|object| object.contains("failing-allocat"))
+        .filter(|object| !NOT_OURS.iter().any(|function| object.contains(function)))
+        .collect();
+    assert!(lost.is_empty(), "{}", lost.join("\n"));
+    vm.end();
+}
+
+fn loading_survives_every_allocation_that_fails(series: &str) {
+    let Some(vm) = boot(series, &[]) else {
+        return;
+    };
+    each_fails(&vm, "load hpcap ring_bytes=1M");
+    vm.sh("modprobe hpcap ring_bytes=1M");
+    each_fails(&vm, "load hpcap_testnic 'size=200 rate=200'");
+    vm.sh("modprobe -r hpcap");
+    nothing_is_lost(vm);
+}
+
+fn a_queue_survives_every_allocation_that_fails(series: &str) {
+    let Some(vm) = boot(series, &[]) else {
+        return;
+    };
+    vm.sh("modprobe hpcap ring_bytes=1M; modprobe hpcap_testnic size=200 rate=200");
+    each_fails(&vm, "attach hpcap0");
+    let queue = "/sys/class/hpcap/hpcap_0_0";
+    for (file, value, before) in [
+        ("ring_bytes", "2M", "1M"),
+        ("filter", "1\n6 0 0 60", ""),
+        ("dedup/enabled", "1", "0"),
+    ] {
+        let file = format!("{queue}/{file}");
+        each_fails(&vm, &format!("write {file} '{value}' {file} '{before}'"));
+    }
+    vm.sh("modprobe veth; ip link add send type veth peer name wire; ip link set wire up");
+    vm.sh("modprobe hpcap_netdev");
+    let parameters = "/sys/module/hpcap_netdev/parameters";
+    each_fails(
+        &vm,
+        &format!("write {parameters}/attach wire:7 {parameters}/detach wire"),
+    );
+    vm.sh("modprobe -r hpcap_netdev hpcap_testnic hpcap");
+    nothing_is_lost(vm);
+}
+
+fn a_port_survives_every_allocation_that_fails(series: &str) {
+    let Some(vm) = boot(series, &["82599"]) else {
+        return;
+    };
+    vm.load("hpcap_ixgbe", "ring_bytes=1M", "mode=hpcap");
+    let driver = "/sys/bus/pci/drivers/hpcap_ixgbe";
+    vm.sh(&format!("echo 0000:00:08.0 >{driver}/unbind"));
+    // A probe takes long, and has many allocations that are not ours.
+    each_fails(
+        &vm,
+        &format!("--step 7 write {driver}/bind 0000:00:08.0 {driver}/unbind 0000:00:08.0"),
+    );
+    vm.sh(&format!("echo 0000:00:08.0 >{driver}/bind"));
+    each_fails(
+        &vm,
+        "--step 3 write /sys/class/net/hpcap0/flags 0x1003 /sys/class/net/hpcap0/flags 0x1002",
+    );
+    vm.sh("modprobe -r hpcap_ixgbe hpcap");
+    nothing_is_lost(vm);
+}
