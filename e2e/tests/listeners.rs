@@ -9,6 +9,7 @@ use hpcap_e2e::lab::Lab;
 use hpcap_e2e::process::{Finished, run};
 use hpcap_e2e::producer::Producer;
 use hpcap_e2e::recording::{files, generated};
+use hpcap_e2e::vm::slowness;
 use serde_json::Value;
 
 fn end(listener: Finished) -> Value {
@@ -28,7 +29,9 @@ fn a_slow_lossy_listener_never_costs_the_recorder_a_frame() {
     let spec = "gen:size=imix,rate=100M,late=delay,count=100000";
     let producer = Producer::start(&lab, &["--ring", "16M", "--look-back", spec]);
     let recorder = lab.recorder(&["hpcap0", "raw"]);
-    let slow = lab.listener(&["hpcap0", "--contract=lossy", "--sleep-ms=40", "--every=200"]);
+    // Slower than the producer, wherever that runs.
+    let sleep = format!("--sleep-ms={}", 40 * slowness());
+    let slow = lab.listener(&["hpcap0", "--contract=lossy", &sleep, "--every=200"]);
     let fast = lab.listener(&["hpcap0", "--contract=lossy"]);
     let recorded = recorder.wait().exits(0).event("summary");
     let slow = end(slow.wait());

@@ -16,6 +16,7 @@ use hpcap_e2e::process::{Finished, Process, run, until};
 use hpcap_e2e::producer::Producer;
 use hpcap_e2e::random::Random;
 use hpcap_e2e::recording::{Generated, files, generated};
+use hpcap_e2e::vm::slowness;
 use nix::sys::signal::Signal;
 
 /// `HPCAP_TEST_KILLS` names another number.
@@ -209,7 +210,11 @@ fn a_hundred_kills_cost_nobody_else_anything() {
             }
         }
         // The module's processor is an emulated one: everything starts more slowly.
-        let slow = if Producer::is_the_module() { 8 } else { 1 };
+        let slow = if Producer::is_the_module() {
+            8 * u64::from(slowness())
+        } else {
+            1
+        };
         std::thread::sleep(Duration::from_micros(random.below(slow * MOMENT_US)));
         let victim = [
             Victim::Recorder,

@@ -42,9 +42,10 @@ fn tests_pass(series: &str, program: &str, variables: &str, arguments: &str) {
     let program = test_program(program);
     vm.sh_for(
         &format!(
-            "export HPCAP_TEST_PRODUCER=module HPCAP_TEST_PATIENCE={} {variables}
+            "export HPCAP_TEST_PRODUCER=module HPCAP_TEST_PATIENCE={} HPCAP_TEST_SLOWNESS={} {variables}
             {} --test-threads=1 {arguments} 2>&1 || {{ dmesg | tail -n 30; exit 1; }}",
             120 * slowness(),
+            slowness(),
             program.display()
         ),
         Duration::from_secs(900),
