@@ -211,7 +211,7 @@ fn a_hundred_kills_cost_nobody_else_anything() {
         }
         // The module's processor is an emulated one: everything starts more slowly.
         let slow = if Producer::is_the_module() {
-            8 * u64::from(slowness())
+            6 + 2 * u64::from(slowness())
         } else {
             1
         };
