@@ -29,7 +29,7 @@ void hpcap_stages_init(struct hpcap_stages *stages)
 void hpcap_stages_free(struct hpcap_stages *stages)
 {
 	kvfree(stages->program);
-	vfree(stages->window);
+	kvfree(stages->window);
 }
 
 const u8 *hpcap_stages_batch(struct hpcap_rxq *rxq)
@@ -164,7 +164,9 @@ int hpcap_stages_set_dedup(struct hpcap_rxq *rxq, const struct hpcap_dedup_wish 
 		return 0;
 
 	if (wish->enabled) {
-		window = vmalloc_node(bytes, rxq->node);
+		/* In large pages where there are some: it is looked up at random. */
+		window = bytes <= INT_MAX ? kvmalloc_node(bytes, GFP_KERNEL, rxq->node) :
+					    vmalloc_node(bytes, rxq->node);
 		if (!window)
 			return -ENOMEM;
 		settings.seed = get_random_u64();
@@ -175,7 +177,7 @@ int hpcap_stages_set_dedup(struct hpcap_rxq *rxq, const struct hpcap_dedup_wish 
 	stages->dedup = dedup;
 	stages->wish = *wish;
 	mutex_unlock(&rxq->lock);
-	vfree(window);
+	kvfree(window);
 	pr_debug("hpcap_%u_%u: window of %llu bytes\n", rxq->number, rxq->index,
 		 wish->enabled ? bytes : 0);
 	return 0;

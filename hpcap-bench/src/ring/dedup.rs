@@ -4,9 +4,8 @@
 //! All frames have the same bytes but for a number, which the loop writes into each as the NIC
 //! would have: the buffers come round again and again, and no frame may be an old one.
 
-use std::alloc::{Layout, alloc_zeroed, dealloc};
-
 use hpcap::{Error, Kind, Result};
+use hpcap_engine::stages::WindowMemory;
 
 use super::loops::{InC, Stopwatch, full};
 use super::nic::{Buffers, DESCRIPTORS, Nic};
@@ -30,48 +29,29 @@ const MORE_NS: f64 = 16.8;
 /// With half of the frames removed, no slower; but two measurements of the same differ.
 const NOISE_NS: f64 = 1.0;
 
-/// `HPCAP_DEDUP_ALIGN`.
-const ALIGN: usize = 64;
-
 /// An empty window.
 struct Window {
     dedup: Box<[u64]>,
-    memory: *mut u8,
-    layout: Layout,
+    _memory: WindowMemory,
 }
 
 impl Window {
     fn new(settings: ffi::DedupSettings) -> Result<Self> {
-        let full = || Error::new(Kind::Full, "make a window", "there is not enough memory");
         // SAFETY: only reads the settings.
-        let bytes = unsafe { ffi::hpcap_bench_dedup_memory(&raw const settings) };
-        let bytes = usize::try_from(bytes).map_err(|_| full())?;
-        assert!(bytes > 0, "{settings:?}");
-        let layout = Layout::from_size_align(bytes, ALIGN).map_err(|_| full())?;
-        // SAFETY: the layout is not empty.
-        let memory = unsafe { alloc_zeroed(layout) };
-        if memory.is_null() {
-            return Err(full());
-        }
+        let memory =
+            WindowMemory::new(unsafe { ffi::hpcap_bench_dedup_memory(&raw const settings) })?;
         // SAFETY: returns a constant.
         let words = unsafe { ffi::hpcap_bench_dedup_size() }.div_ceil(8);
         let mut dedup = vec![0_u64; words].into_boxed_slice();
         let at = dedup.as_mut_ptr().cast();
         // SAFETY: `at` and `memory` have the sizes and alignments that C asked for.
-        let result = unsafe { ffi::hpcap_bench_dedup_init(at, &raw const settings, memory) };
+        let result =
+            unsafe { ffi::hpcap_bench_dedup_init(at, &raw const settings, memory.as_ptr()) };
         assert_eq!(result, 0, "{settings:?}");
         Ok(Self {
             dedup,
-            memory,
-            layout,
+            _memory: memory,
         })
-    }
-}
-
-impl Drop for Window {
-    fn drop(&mut self) {
-        // SAFETY: allocated with this layout; nobody uses it any more.
-        unsafe { dealloc(self.memory, self.layout) }
     }
 }
 

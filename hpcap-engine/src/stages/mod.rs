@@ -5,4 +5,4 @@ pub mod dedup;
 pub mod filter;
 mod window;
 
-pub use window::Dedup;
+pub use window::{Dedup, WindowMemory};

@@ -1,6 +1,6 @@
 //! The window of frames in which duplicates are found: `kmod/core/dedup.h`.
 
-use std::alloc::{Layout, alloc_zeroed, dealloc};
+use std::alloc::{Layout, alloc, dealloc};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::ptr::NonNull;
 
@@ -11,6 +11,8 @@ use crate::source::Frame;
 
 /// `HPCAP_DEDUP_ALIGN`.
 const ALIGN: usize = 64;
+/// A huge page of x86-64.
+const HUGE: usize = 2 << 20;
 
 /// `struct hpcap_dedup`, of which Rust knows only the size.
 #[repr(C)]
@@ -43,32 +45,52 @@ unsafe extern "C" {
     ) -> u32;
 }
 
-/// Memory aligned for a window.
+/// Memory aligned for a window; in huge pages, where the kernel gives any.
 #[derive(Debug)]
-struct Memory {
+pub struct WindowMemory {
     at: NonNull<u8>,
     layout: Layout,
 }
 
 // SAFETY: it is the only one to know of its memory.
-unsafe impl Send for Memory {}
+unsafe impl Send for WindowMemory {}
 
-impl Memory {
-    fn new(bytes: u64) -> Result<Self> {
+impl WindowMemory {
+    /// So many bytes; what is in them is not said.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`] without a byte, [`Kind::Full`] without memory.
+    pub fn new(bytes: u64) -> Result<Self> {
         let tried = "remember frames";
         let layout = usize::try_from(bytes)
             .ok()
             .filter(|bytes| *bytes > 0)
-            .and_then(|bytes| Layout::from_size_align(bytes, ALIGN).ok())
+            .and_then(|bytes| {
+                let align = if bytes < HUGE { ALIGN } else { HUGE };
+                Layout::from_size_align(bytes, align).ok()
+            })
             .ok_or_else(|| Error::new(Kind::Usage, tried, "a setting is out of its range"))?;
         // SAFETY: the layout is not empty.
-        let at = NonNull::new(unsafe { alloc_zeroed(layout) });
+        let at = NonNull::new(unsafe { alloc(layout) });
         let at = at.ok_or_else(|| Error::new(Kind::Full, tried, "there is not enough memory"))?;
+        if layout.align() == HUGE {
+            // It is looked up at random: with small pages, a frame costs 1.4 ns of 34 more. Whether
+            // there are huge ones or not, it works.
+            // SAFETY: advice on memory that is ours and not used yet.
+            let _ =
+                unsafe { libc::madvise(at.as_ptr().cast(), layout.size(), libc::MADV_HUGEPAGE) };
+        }
         Ok(Self { at, layout })
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn as_ptr(&self) -> *mut u8 {
+        self.at.as_ptr()
     }
 }
 
-impl Drop for Memory {
+impl Drop for WindowMemory {
     fn drop(&mut self) {
         // SAFETY: allocated with this layout, and not given back before.
         unsafe { dealloc(self.at.as_ptr(), self.layout) }
@@ -81,7 +103,7 @@ pub struct Dedup {
     /// `struct hpcap_dedup`, in memory aligned to 8 bytes.
     dedup: Box<[u64]>,
     /// What it points to.
-    _memory: Memory,
+    _memory: WindowMemory,
     settings: DedupSettings,
 }
 
@@ -109,7 +131,7 @@ impl Dedup {
         let seed = RandomState::new().build_hasher().finish();
         let c = c_settings(&settings, seed);
         // SAFETY: only reads `c`.
-        let memory = Memory::new(unsafe { hpcap_user_dedup_memory(&raw const c) })?;
+        let memory = WindowMemory::new(unsafe { hpcap_user_dedup_memory(&raw const c) })?;
         // SAFETY: returns a constant.
         let words = unsafe { hpcap_user_dedup_size() }.div_ceil(8);
         let mut dedup = vec![0_u64; words].into_boxed_slice();
