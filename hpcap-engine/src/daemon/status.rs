@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use hpcap::abi::{self, hpcap_attach};
 use hpcap::queue::connection::{Connection, run_dirs, socket_path};
 pub(super) use hpcap::queue::status::print_ledger;
-use hpcap::queue::status::{QueueStatus, report};
+use hpcap::queue::status::{QueueStatus, json_line, report_with};
 use hpcap::{Error, Queue, QueueName, Result};
 use serde::Serialize;
 
@@ -102,43 +102,21 @@ impl Shown {
             _ => text,
         }
     }
-
-    fn to_json(&self) -> Result<String> {
-        serde_json::to_string(self)
-            .map(|line| line + "\n")
-            .map_err(|e| Error::io("print JSON", e.into()))
-    }
 }
 
 /// Prints the queues of this machine, or one of them.
 pub(super) fn show(only: Option<QueueName>, json: bool) -> Result<String> {
-    let names = only.map_or_else(Queue::list, |name| vec![name]);
-    if names.is_empty() {
-        // It says how to start one.
-        return report(None, json, |e| eprintln!("hpcapd: {e}"));
-    }
-    let mut out = String::new();
-    for name in names {
-        let queue = match Queue::open(name) {
-            Ok(queue) => queue,
-            Err(e) if only.is_some() => return Err(e),
-            // It does not hide the others.
-            Err(e) => {
-                eprintln!("hpcapd: {e}");
-                continue;
-            }
-        };
+    let show = |name, status| {
         let shown = Shown {
-            status: QueueStatus::of(&queue),
+            status,
             dedup: Dedup::ask(run_dirs().iter().map(|dir| socket_path(dir, name))),
         };
-        out += &if json {
-            shown.to_json()?
-        } else {
-            shown.to_text()
-        };
-    }
-    Ok(out)
+        match json {
+            true => json_line(&shown),
+            false => Ok(shown.to_text()),
+        }
+    };
+    report_with(only, json, show, |e| eprintln!("hpcapd: {e}"))
 }
 
 /// Kills listener `id` of queue `name`.
@@ -199,7 +177,7 @@ mod tests {
     }
 
     fn in_json(shown: &Shown) -> serde_json::Value {
-        let line = shown.to_json().unwrap();
+        let line = json_line(shown).unwrap();
         let object: serde_json::Value = serde_json::from_str(&line).unwrap();
         assert_eq!(object["queue"], "hpcap3:1");
         assert_eq!(object["listeners"], json!([]));

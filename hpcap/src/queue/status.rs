@@ -148,25 +148,29 @@ impl fmt::Display for QueueStatus {
 ///
 /// # Errors
 /// Why the one that was asked for cannot be opened.
-pub fn report(
+pub fn report(only: Option<QueueName>, json: bool, complain: impl FnMut(&Error)) -> Result<String> {
+    let show = |_, status: QueueStatus| match json {
+        true => json_line(&status),
+        false => Ok(status.to_string()),
+    };
+    report_with(only, json, show, complain)
+}
+
+/// [`report`] with a `show` of the caller's own.
+///
+/// # Errors
+/// As [`report`], and those of `show`.
+pub fn report_with(
     only: Option<QueueName>,
     json: bool,
+    mut show: impl FnMut(QueueName, QueueStatus) -> Result<String>,
     mut complain: impl FnMut(&Error),
 ) -> Result<String> {
     let mut out = String::new();
     let names = only.map_or_else(Queue::list, |name| vec![name]);
     for name in &names {
         match Queue::open(*name) {
-            Ok(queue) => {
-                let status = QueueStatus::of(&queue);
-                if json {
-                    let line = serde_json::to_string(&status)
-                        .map_err(|e| Error::io("print JSON", e.into()))?;
-                    let _ = writeln!(out, "{line}");
-                } else {
-                    print(&mut out, &status);
-                }
-            }
+            Ok(queue) => out += &show(*name, QueueStatus::of(&queue))?,
             Err(e) if only.is_some() => return Err(e),
             Err(e) => complain(&e),
         }
@@ -177,6 +181,16 @@ pub fn report(
         );
     }
     Ok(out)
+}
+
+/// One JSON object, in a line.
+///
+/// # Errors
+/// When it cannot be one.
+pub fn json_line(object: &impl Serialize) -> Result<String> {
+    serde_json::to_string(object)
+        .map(|line| line + "\n")
+        .map_err(|e| Error::io("print JSON", e.into()))
 }
 
 fn print(out: &mut String, status: &QueueStatus) {
