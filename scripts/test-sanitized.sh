@@ -14,6 +14,6 @@ case ${1:-} in kasan | kcsan) kind=$1 && shift ;; esac
 scripts/sanitizer-kernel.sh build "$kind"
 folder=$(scripts/sanitizer-kernel.sh path "$kind")
 scripts/kmod.sh "$folder"
-cargo build --workspace --bins --quiet
+scripts/guest-programs.sh
 HPCAP_REQUIRE_VM=1 HPCAP_TEST_KERNEL=$folder HPCAP_TEST_SLOWNESS=${SLOWNESS:-10} \
 	cargo test -p hpcap-e2e --test vm -- --ignored --test-threads 1 "${@:-on_6_1::}"

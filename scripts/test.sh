@@ -67,10 +67,7 @@ part_cargo() {
 
 # The modules on real kernels. A machine takes one to two processors, so two run at a time.
 part_vm() {
-	cargo build --workspace --bins --quiet || return
-	# Those that run in the guest must be there.
-	cargo test -p hpcap-e2e -p hpcapctl --no-run \
-		--test listeners --test sigkill --test dev_guide --test device || return
+	scripts/guest-programs.sh || return
 	cargo test -p hpcap-e2e --test vm -- --ignored --show-output --test-threads 2
 }
 
