@@ -31,14 +31,7 @@ fn test_program(name: &str) -> PathBuf {
 }
 
 /// Runs the tests of a program in a guest, on the module.
-fn tests_pass(series: &str, program: &str, variables: &str, arguments: &str) {
-    let wanted = Wanted {
-        memory: 2 << 30,
-        ..Wanted::default()
-    };
-    let Some(vm) = Vm::boot(series, &wanted) else {
-        return;
-    };
+fn run_tests(vm: &Vm, program: &str, variables: &str, arguments: &str) {
     let program = test_program(program);
     vm.sh_for(
         &format!(
@@ -50,6 +43,18 @@ fn tests_pass(series: &str, program: &str, variables: &str, arguments: &str) {
         ),
         Duration::from_secs(900),
     );
+}
+
+/// The tests of a program that loads and unloads the module by itself.
+fn tests_pass(series: &str, program: &str, variables: &str, arguments: &str) {
+    let wanted = Wanted {
+        memory: 2 << 30,
+        ..Wanted::default()
+    };
+    let Some(vm) = Vm::boot(series, &wanted) else {
+        return;
+    };
+    run_tests(&vm, program, variables, arguments);
     vm.nothing_is_loaded();
     vm.end();
 }
@@ -65,14 +70,7 @@ fn the_char_device_keeps_its_contract(series: &str) {
     let Some(vm) = Vm::boot(series, &wanted) else {
         return;
     };
-    let program = test_program("device");
-    vm.sh_for(
-        &format!(
-            "HPCAP_TEST_PRODUCER=module {} --test-threads=1 2>&1",
-            program.display()
-        ),
-        Duration::from_secs(900),
-    );
+    run_tests(&vm, "device", "", "");
     vm.sh("modprobe -r hpcap_testnic hpcap");
     vm.end();
 }
