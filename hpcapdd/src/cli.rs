@@ -15,7 +15,7 @@ Examples:
   hpcapdd hpcap0 /data                           record queue 0 of adapter 0
   hpcapdd hpcap0:1 /data --rotate-time 1m --keep-free 50G
   hpcapdd --source af_packet:eth0 /data          capture eth0 without a daemon
-  hpcapdd hpcap0 - --contract lossy | tcpdump -r -     look at the traffic
+  hpcapdd hpcap0 - | tcpdump -r -                look at the traffic
   hpcapdd 0 1 /data                              the original's form: adapter 0, queue 1
   hpcapdd --source gen:size=60,count=1000000 null
 
@@ -39,10 +39,13 @@ pub struct Cli {
     #[arg(long, value_name = "SPEC")]
     pub source: Option<String>,
 
-    /// What happens when we are too slow: `lossless` holds the ring back, `lossless:5s` does so
-    /// for 5 s at most, `lossy` lets the ring overrun us.
-    #[arg(long, value_name = "HOW", default_value = "lossless")]
-    pub contract: String,
+    /// What happens when the recorder is too slow: `lossless` holds the ring back, `lossless:5s`
+    /// does so for 5 s at most, `lossy` lets the ring overrun the recorder.
+    ///
+    /// Default: lossless; lossy for a live view, which is DEST `-` on a QUEUE: a reader that
+    /// pauses costs the other listeners nothing.
+    #[arg(long, value_name = "HOW")]
+    pub contract: Option<String>,
 
     /// Where to start: a `file` of the stream, the `newest` or the `oldest` record.
     ///
@@ -94,8 +97,8 @@ pub struct Cli {
     #[arg(long, value_name = "EXPR", help_heading = "Frames")]
     pub filter: Option<String>,
 
-    /// Keep the first N bytes of each frame.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_535), help_heading = "Frames")]
+    /// Keep the first N bytes of each frame; 0 = whole frames, as without it.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(..=65_535), help_heading = "Frames")]
     pub caplen: Option<u32>,
 
     /// Write no tags, for readers made for the original's files.

@@ -93,11 +93,24 @@ fn destination(text: &str) -> Result<Destination> {
     }
 }
 
-/// Reads `--contract`.
+/// The contract with the queue: that of `--contract`, or the default. A live view of a queue
+/// that others share is lossy, because whoever reads the pipe may pause at any time.
 ///
 /// # Errors
 /// [`Kind::Usage`](hpcap::Kind::Usage) for anything but `lossless`, `lossless:TIME`, `lossy`.
-pub fn contract(text: &str) -> Result<Contract> {
+pub fn contract(
+    text: Option<&str>,
+    origin: &Origin,
+    destination: &Destination,
+) -> Result<Contract> {
+    match (text, origin, destination) {
+        (Some(text), _, _) => parse_contract(text),
+        (None, Origin::Queue(_), Destination::Stdout) => Ok(Contract::Lossy),
+        (None, _, _) => Ok(Contract::Lossless),
+    }
+}
+
+fn parse_contract(text: &str) -> Result<Contract> {
     match text.split_once(':') {
         None if text == "lossless" => Ok(Contract::Lossless),
         None if text == "lossy" => Ok(Contract::Lossy),
@@ -257,7 +270,7 @@ mod tests {
             "hpcapdd a b c d",
             "hpcapdd hpcap0 /d --bytes x",
             "hpcapdd hpcap0 /d --frames 0",
-            "hpcapdd hpcap0 /d --caplen 0",
+            "hpcapdd hpcap0 /d --caplen 65536",
             "hpcapdd hpcap0 /d --ring 1G",
             "hpcapdd hpcap0 /d --quiet --json",
         ] {
@@ -267,15 +280,38 @@ mod tests {
     }
 
     #[test]
-    fn contracts() {
-        assert_eq!(contract("lossless").unwrap(), Contract::Lossless);
-        assert_eq!(contract("lossy").unwrap(), Contract::Lossy);
-        assert_eq!(
-            contract("lossless:5s").unwrap(),
-            Contract::LosslessFor(Duration::from_secs(5))
-        );
+    fn contract_is_read_as_written() {
+        for (text, contract) in [
+            ("lossless", Contract::Lossless),
+            ("lossy", Contract::Lossy),
+            ("lossless:5s", Contract::LosslessFor(Duration::from_secs(5))),
+        ] {
+            assert_eq!(parse_contract(text).unwrap(), contract);
+        }
         for text in ["", "lossless:", "lossless:0", "lossy:5s", "best"] {
-            assert!(contract(text).is_err(), "{text}");
+            assert!(parse_contract(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn live_view_is_lossy_unless_asked() {
+        let queue = Origin::Queue(QueueName::new(0, 0));
+        let own = Origin::Source("gen:".into());
+        let folder = Destination::Folder("/data".into());
+        for (text, origin, destination, expected) in [
+            (None, &queue, &Destination::Stdout, Contract::Lossy),
+            (
+                Some("lossless"),
+                &queue,
+                &Destination::Stdout,
+                Contract::Lossless,
+            ),
+            (None, &own, &Destination::Stdout, Contract::Lossless),
+            (None, &queue, &folder, Contract::Lossless),
+            (None, &queue, &Destination::Null, Contract::Lossless),
+        ] {
+            let chosen = contract(text, origin, destination).unwrap();
+            assert_eq!(chosen, expected, "{text:?} {origin:?} {destination:?}");
         }
     }
 

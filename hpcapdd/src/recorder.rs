@@ -38,7 +38,7 @@ const RING_OF_A_SOURCE_THAT_WAITS: u64 = 16 << 20;
 pub fn record(cli: &Cli, signals: Signals) -> Result<()> {
     let (origin, destination) = plan::endpoints(cli)?;
     plan::check_options(cli, &destination)?;
-    let contract = plan::contract(&cli.contract)?;
+    let contract = plan::contract(cli.contract.as_deref(), &origin, &destination)?;
     let start = plan::start(cli.start.as_deref(), &destination)?;
     let rotate_bytes = plan::rotate_size(cli.rotate_size)?;
     let name = match &origin {
@@ -182,7 +182,7 @@ fn by_record<O: RecordOutput + 'static>(
 fn selection_of(cli: &Cli) -> Selection {
     Selection {
         filter: cli.filter.clone(),
-        caplen: cli.caplen,
+        caplen: cli.caplen.filter(|n| *n > 0),
         plain: cli.plain,
     }
 }

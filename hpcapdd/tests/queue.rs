@@ -122,6 +122,28 @@ fn assert_overrun_is_told(folder: &Path, events: &[serde_json::Value]) {
     assert_eq!(summary(events)["frames"], sequence.len());
 }
 
+/// A live view whose reader takes nothing.
+fn stuck_view(daemon: &Daemon, more: &[&str]) -> std::process::Child {
+    daemon
+        .command()
+        .args(["hpcap0:1", "-", "--quiet"])
+        .args(more)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+#[test]
+fn live_view_that_pauses_holds_nobody_back() {
+    let daemon = Daemon::start(&config("gen:size=300,rate=20000pps,late=delay"));
+    let mut view = stuck_view(&daemon, &[]);
+    // The pipe holds a mebibyte, the ring another.
+    let until = daemon.published() + (8 << 20);
+    eventually("traffic past the stuck view", || daemon.published() > until);
+    view.kill().unwrap();
+    view.wait().unwrap();
+}
+
 #[test]
 fn a_lossy_recorder_that_was_overtaken_says_how_much_is_missing_and_where() {
     for more in [

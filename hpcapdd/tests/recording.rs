@@ -344,3 +344,11 @@ fn a_recorder_killed_at_any_moment_leaves_a_file_that_reads_up_to_its_end() {
         assert!(files(dir.path(), ".raw").is_empty());
     }
 }
+
+#[test]
+fn caplen_of_zero_keeps_whole_frames() {
+    let dir = tempfile::tempdir().unwrap();
+    record("gen:size=1400,count=10", dir.path(), &["--caplen", "0"]);
+    // A frame that was cut could not be verified.
+    assert_eq!(verify_all(dir.path()), 10);
+}
