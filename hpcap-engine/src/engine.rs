@@ -11,6 +11,7 @@ use hpcap::error::Context;
 use hpcap::filter::Filter;
 use hpcap::queue::Connect;
 use hpcap::queue::connection::Connection;
+use hpcap::raw::RecordingId;
 use hpcap::{Error, Kind, Listener, Queue, QueueName, Request, Result, Timestamp};
 use nix::sched::{CpuSet, sched_setaffinity};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
@@ -288,6 +289,7 @@ fn window(settings: DedupSettings, link_type: u32, plain: bool) -> Result<Dedup>
 
 fn describe(memory: &mut QueueMemory, config: &EngineConfig, source: &dyn Source) -> Result<()> {
     let description = source.description();
+    let recording = RecordingId::random()?;
     let mut ok = true;
     memory.describe(|page: &mut hpcap_queue| {
         let mut flags = 0;
@@ -315,6 +317,7 @@ fn describe(memory: &mut QueueMemory, config: &EngineConfig, source: &dyn Source
         page.software = abi::field(SOFTWARE);
         page.source = abi::field(&config.source.to_string());
         page.filter = abi::field(&config.filter);
+        page.recording_id = *recording.as_bytes();
     });
     if ok {
         return Ok(());

@@ -10,7 +10,7 @@
 
 pub use crate::ledger::Count as hpcap_count;
 
-pub const HPCAP_ABI_VERSION: u32 = 1;
+pub const HPCAP_ABI_VERSION: u32 = 2;
 pub const HPCAP_QUEUE_MAGIC: u64 = u64::from_le_bytes(*b"HPCAPQUE");
 pub const HPCAP_SLOT_MAGIC: u64 = u64::from_le_bytes(*b"HPCAPSLT");
 pub const HPCAP_TAG_MAGIC: u64 = u64::from_le_bytes(*b"HPCAPTAG");
@@ -42,6 +42,9 @@ pub const HPCAP_TAG_FILE_HEADER: u16 = 1;
 pub const HPCAP_TAG_GAP: u16 = 2;
 pub const HPCAP_TAG_LEDGER: u16 = 3;
 pub const HPCAP_TAG_DUPLICATE: u16 = 4;
+
+pub const HPCAP_RECORDING_ID_BYTES: usize = 16;
+pub const HPCAP_FILE_HEADER_BYTES_MIN: usize = 632;
 
 pub const HPCAP_QUEUE_RUNNING: u32 = 1;
 pub const HPCAP_QUEUE_ENDED: u32 = 2;
@@ -148,6 +151,8 @@ abi_struct!(hpcap_file_header {
     clock_source: [u8; 32],
     software: [u8; 32],
     filter: [u8; 256],
+    recording_id: [u8; HPCAP_RECORDING_ID_BYTES],
+    file_number: u64,
 });
 
 abi_struct!(hpcap_gap {
@@ -213,7 +218,8 @@ abi_struct!(hpcap_queue {
     software: [u8; 32],
     source: [u8; 256],
     filter: [u8; 256],
-    reserved0: [u8; 216],
+    recording_id: [u8; HPCAP_RECORDING_ID_BYTES],
+    reserved0: [u8; 200],
     published: u64,
     reserved1: [u8; 56],
     oldest: u64,
@@ -222,7 +228,8 @@ abi_struct!(hpcap_queue {
     caplen: u32,
     file_off: u64,
     heartbeat_ns: u64,
-    reserved3: [u8; 40],
+    file_number: u64,
+    reserved3: [u8; 32],
     ledger_seq: u64,
     ledger: [hpcap_count; HPCAP_LEDGER_REASONS],
     frames_cut: u64,

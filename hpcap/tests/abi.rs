@@ -80,6 +80,8 @@ fn constants() -> Vec<(&'static str, u64)> {
         HPCAP_TAG_GAP,
         HPCAP_TAG_LEDGER,
         HPCAP_TAG_DUPLICATE,
+        HPCAP_RECORDING_ID_BYTES,
+        HPCAP_FILE_HEADER_BYTES_MIN,
         HPCAP_QUEUE_RUNNING,
         HPCAP_QUEUE_ENDED,
         HPCAP_QUEUE_FAILED,

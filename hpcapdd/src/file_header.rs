@@ -3,15 +3,25 @@
 use hpcap::Ledger;
 use hpcap::Timestamp;
 use hpcap::queue::QueueInfo;
-use hpcap::raw::FileHeader;
+use hpcap::raw::{FileHeader, RecordingId};
 
-/// The header of a file of `info`'s queue whose first record came from stream offset
-/// `stream_off`. `caplen` (0 = whole frames) and `filter` are the recorder's own, where it
-/// has any; otherwise the queue's filter counts.
+/// Where a file stands in its recording.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Place {
+    /// The recording.
+    pub recording: Option<RecordingId>,
+    /// Offset of the file's first byte in the stream of the recording.
+    pub stream_off: u64,
+    /// Number of the file in the recording, from 0.
+    pub file_number: u64,
+}
+
+/// The header of a file of `info`'s queue at `place` in its recording. `caplen` (0 = whole frames)
+/// and `filter` are the recorder's own, where it has any; otherwise the queue's filter counts.
 #[must_use]
 pub fn header_of(
     info: &QueueInfo,
-    stream_off: u64,
+    place: Place,
     caplen: u32,
     filter: &str,
     ledger: &Ledger,
@@ -22,7 +32,7 @@ pub fn header_of(
         (queue, own) => format!("({queue}) and ({own})"),
     };
     FileHeader {
-        stream_off,
+        stream_off: place.stream_off,
         start: Timestamp::now(),
         link_type: info.link_type,
         caplen,
@@ -36,5 +46,7 @@ pub fn header_of(
         clock_source: info.clock_source.clone(),
         software: info.software.clone(),
         filter,
+        recording: place.recording,
+        file_number: place.file_number,
     }
 }

@@ -8,7 +8,7 @@ use hpcap::queue::QueueInfo;
 use hpcap::raw::{Gap, Record};
 use hpcap::{Count, Error, Kind, Ledger, Result, Timestamp};
 
-use crate::file_header::header_of;
+use crate::file_header::{Place, header_of};
 use crate::pipe::Pipe;
 use crate::record_sink::{OutputFailure, RecordOutput};
 use crate::trouble::Trouble;
@@ -39,7 +39,7 @@ impl PcapngOutput {
     /// # Errors
     /// A link type that pcapng does not have.
     pub fn new(pipe: Pipe, info: &QueueInfo, filter: &str, caplen: u32) -> Result<Self> {
-        let header = header_of(info, 0, caplen, filter, &Ledger::default());
+        let header = header_of(info, Place::default(), caplen, filter, &Ledger::default());
         let section = Section::here(concat!("hpcapdd ", env!("CARGO_PKG_VERSION")));
         let mut writer = PcapngWriter::new(pipe, &section);
         let interface = writer

@@ -6,12 +6,12 @@ use hpcap::abi::{HPCAP_CAPLEN_MAX, HPCAP_RECORD_BYTES};
 use hpcap::queue::QueueInfo;
 use hpcap::raw::index::Index;
 use hpcap::raw::writer::{Placed, Writer};
-use hpcap::raw::{Gap, LedgerTag, Record, tag::Tag};
+use hpcap::raw::{Gap, LedgerTag, Record, RecordingId, tag::Tag};
 use hpcap::{Count, Ledger, Timestamp};
 
 use crate::capture_file::{CaptureFile, OutputFolder, Sealed};
 use crate::closing::closing;
-use crate::file_header::header_of;
+use crate::file_header::{Place, header_of};
 use crate::record_sink::{OutputFailure, RecordOutput};
 use crate::sink::Note;
 use crate::trouble::Trouble;
@@ -41,6 +41,8 @@ pub struct RawOutput {
     info: QueueInfo,
     kept: Kept,
     rotate_bytes: Option<u64>,
+    /// The files are a stream of their own: not all of the queue's, and at other offsets.
+    next: Place,
     open: Option<Open>,
     /// Gaps that wait for a file.
     gaps: Vec<Gap>,
@@ -62,19 +64,26 @@ struct Open {
 }
 
 impl RawOutput {
-    /// Files of `info`'s queue in `folder`, of `rotate_bytes` each at most.
+    /// Files of `info`'s queue in `folder`, of `rotate_bytes` each at most: the new recording
+    /// `recording`.
     #[must_use]
     pub fn new(
         folder: OutputFolder,
         info: QueueInfo,
         kept: Kept,
         rotate_bytes: Option<u64>,
+        recording: RecordingId,
     ) -> Self {
         Self {
             folder,
             info,
             kept,
             rotate_bytes,
+            next: Place {
+                recording: Some(recording),
+                stream_off: 0,
+                file_number: 0,
+            },
             open: None,
             gaps: Vec::new(),
             rotate: false,
@@ -109,7 +118,7 @@ impl RawOutput {
         if !self.kept.plain {
             let Kept { filter, caplen, .. } = &self.kept;
             // Into an empty buffer: nothing is written yet.
-            let _ = writer.header(&header_of(&self.info, 0, *caplen, filter, ledger));
+            let _ = writer.header(&header_of(&self.info, self.next, *caplen, filter, ledger));
             index.note(0, None);
         }
         Ok(Open {
@@ -164,6 +173,8 @@ impl RawOutput {
         }
         self.bytes_before += open.flushed;
         self.files += 1;
+        self.next.stream_off += len;
+        self.next.file_number += 1;
         self.notes.push(Note::Sealed(Box::new(Sealed {
             file: open.file,
             len,

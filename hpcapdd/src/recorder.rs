@@ -1,6 +1,7 @@
 //! From the command line to a running session.
 
 use hpcap::filter::Filter;
+use hpcap::raw::RecordingId;
 use hpcap::{Listener, QueueName, Result, Start};
 use hpcap_engine::EngineConfig;
 use hpcap_engine::source::pcap::Speed;
@@ -149,7 +150,8 @@ fn make_sink(
             caplen,
             plain: selection.plain || info.plain,
         };
-        let output = RawOutput::new(folder, info.clone(), kept, rotate_bytes);
+        let recording = RecordingId::random()?;
+        let output = RawOutput::new(folder, info.clone(), kept, rotate_bytes, recording);
         return Ok((by_record(listener, output, selection, limits)?, "records"));
     }
     let limits = BlockLimits {

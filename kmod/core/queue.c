@@ -9,6 +9,7 @@
 
 #include <linux/err.h>
 #include <linux/module.h>
+#include <linux/random.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/utsname.h>
@@ -33,6 +34,7 @@ static void hpcap_rxq_describe(struct hpcap_rxq *rxq, struct hpcap_queue *queue)
 		       (rxq->settings.look_back ? HPCAP_QUEUE_LOOK_BACK : 0);
 	queue->caplen = rxq->settings.caplen;
 	queue->start_ns = ktime_get_real_ns();
+	get_random_bytes(queue->recording_id, sizeof(queue->recording_id));
 	queue->link_type = info->link_type;
 	queue->producer_pid = task_pid_nr(rxq->thread);
 	queue->adapter = rxq->number;

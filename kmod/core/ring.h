@@ -265,6 +265,7 @@ static inline int hpcap_ring_write_header(struct hpcap_ring *r)
 	h->stream_off = r->head;
 	h->start_ns = r->wall_ns;
 	h->caplen = READ_ONCE(r->queue->caplen);
+	h->file_number = r->queue->file_number;
 	memcpy(h->ledger, r->ledger, sizeof(h->ledger));
 	r->header_due = 0;
 	if (hpcap_ring_pad(r, hpcap_ring_header_bytes(r), h, sizeof(*h))) {
@@ -314,6 +315,9 @@ static inline void hpcap_ring_start_file(struct hpcap_ring *r)
 	r->file_wanted = 0;
 	r->file_ns = r->clock_ns;
 	r->fast_end = 0;
+	/* The first file of all starts at start_off and has number 0. */
+	if (r->file_off != r->queue->start_off)
+		WRITE_ONCE(r->queue->file_number, r->queue->file_number + 1);
 	WRITE_ONCE(r->queue->file_off, r->file_off);
 	while (mask) {
 		u32 i = __builtin_ctz(mask);
@@ -915,6 +919,7 @@ static inline int hpcap_ring_init(struct hpcap_ring *r, void *base, struct hpcap
 	memcpy(h->clock_source, queue->clock_source, sizeof(h->clock_source));
 	memcpy(h->software, queue->software, sizeof(h->software));
 	memcpy(h->filter, queue->filter, sizeof(h->filter));
+	memcpy(h->recording_id, queue->recording_id, sizeof(h->recording_id));
 
 	queue->magic = HPCAP_QUEUE_MAGIC;
 	queue->abi_version = HPCAP_ABI_VERSION;

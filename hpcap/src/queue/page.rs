@@ -8,6 +8,7 @@ use crate::error::{Context, Error, Kind, Result};
 use crate::ledger::{Count, Ledger};
 use crate::memory::{Access, Mapping, Place};
 use crate::name::QueueName;
+use crate::raw::RecordingId;
 use crate::time::Timestamp;
 
 /// What does not change while a queue runs.
@@ -48,6 +49,8 @@ pub struct QueueInfo {
     pub source: String,
     /// The filter; empty = none.
     pub filter: String,
+    /// The identity of the stream, new for every start of the queue.
+    pub recording: Option<RecordingId>,
 }
 
 /// The ledger at one moment: all numbers belong together.
@@ -146,6 +149,7 @@ pub fn validate(page: &hpcap_queue, bytes: u64) -> Result<QueueInfo> {
         software: abi::text(&page.software),
         source: abi::text(&page.source),
         filter: abi::text(&page.filter),
+        recording: RecordingId::from_bytes(page.recording_id),
     })
 }
 
@@ -290,6 +294,12 @@ impl QueuePage {
     #[must_use]
     pub fn file_off(&self) -> u64 {
         self.u64_at(offset_of!(hpcap_queue, file_off), Ordering::Relaxed)
+    }
+
+    /// Number of the file under way in the recording of the queue, from 0.
+    #[must_use]
+    pub fn file_number(&self) -> u64 {
+        self.u64_at(offset_of!(hpcap_queue, file_number), Ordering::Relaxed)
     }
 
     /// The capture length in force in bytes; 0 = whole frames.

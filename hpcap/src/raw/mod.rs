@@ -12,10 +12,12 @@
 //! | [`check`], [`repair`] | is a file sound, and making it so |
 //! | [`index`] | finding a time in a file |
 //! | [`name`] | names of files and folders |
+//! | [`identity`] | which recording a file belongs to, and its place in it |
 //! | [`files`] | the files of a recording, in order |
 
 pub mod check;
 pub mod files;
+pub mod identity;
 pub mod index;
 pub mod name;
 pub mod padding;
@@ -27,6 +29,7 @@ pub mod sink;
 pub mod tag;
 pub mod writer;
 
+pub use identity::{Identity, Origin, RecordingId};
 pub use index::Index;
 pub use name::{FileName, PartFile};
 pub use reader::{Event, Found, Reader};

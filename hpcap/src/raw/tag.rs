@@ -5,6 +5,7 @@ use std::mem::size_of;
 use crate::abi;
 use crate::ledger::Ledger;
 use crate::name::QueueName;
+use crate::raw::identity::RecordingId;
 use crate::time::Timestamp;
 
 /// The head of a file: where it was captured, how, and by what (`struct hpcap_file_header`).
@@ -38,6 +39,10 @@ pub struct FileHeader {
     pub software: String,
     /// The filter in force; empty = none.
     pub filter: String,
+    /// The recording that the file belongs to; `None` in files that have no identity.
+    pub recording: Option<RecordingId>,
+    /// Number of the file in its recording, from 0.
+    pub file_number: u64,
 }
 
 /// Frames are missing between the record before and the one after (`struct hpcap_gap`).
@@ -86,6 +91,17 @@ fn ledger_counts(ledger: &Ledger) -> [abi::hpcap_count; abi::HPCAP_LEDGER_REASON
     std::array::from_fn(|i| ledger.counts()[i])
 }
 
+/// The header in `body`: of files of ABI version 1 the fields that those have, the rest zero.
+fn file_header(body: &[u8]) -> Option<abi::hpcap_file_header> {
+    if body.len() < abi::HPCAP_FILE_HEADER_BYTES_MIN {
+        return None;
+    }
+    let mut bytes = [0; size_of::<abi::hpcap_file_header>()];
+    let there = body.len().min(bytes.len());
+    bytes[..there].copy_from_slice(&body[..there]);
+    abi::hpcap_file_header::from_bytes(&bytes)
+}
+
 impl Tag {
     /// The tag in a padding body; `None` where there is none, or one of another version.
     #[must_use]
@@ -97,7 +113,7 @@ impl Tag {
         let body = body.get(..usize::try_from(head.bytes).ok()?)?;
         match head.r#type {
             abi::HPCAP_TAG_FILE_HEADER => {
-                let t = abi::hpcap_file_header::from_bytes(body)?;
+                let t = file_header(body)?;
                 Some(Self::FileHeader(Box::new(FileHeader {
                     stream_off: t.stream_off,
                     start: Timestamp::from_ns(t.start_ns),
@@ -113,6 +129,8 @@ impl Tag {
                     clock_source: abi::text(&t.clock_source),
                     software: abi::text(&t.software),
                     filter: abi::text(&t.filter),
+                    recording: RecordingId::from_bytes(t.recording_id),
+                    file_number: t.file_number,
                 })))
             }
             abi::HPCAP_TAG_GAP => {
@@ -162,6 +180,8 @@ impl Tag {
                     clock_source: abi::field(&h.clock_source),
                     software: abi::field(&h.software),
                     filter: abi::field(&h.filter),
+                    recording_id: h.recording.map_or([0; _], |id| *id.as_bytes()),
+                    file_number: h.file_number,
                 }
                 .as_bytes()
                 .to_vec()
@@ -185,5 +205,44 @@ impl Tag {
             .as_bytes()
             .to_vec(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header() -> FileHeader {
+        FileHeader {
+            stream_off: 1 << 40,
+            interface: "eth0".into(),
+            filter: "port 53".into(),
+            recording: RecordingId::from_bytes([7; 16]),
+            file_number: 3,
+            ..FileHeader::default()
+        }
+    }
+
+    #[test]
+    fn header_reads_back_as_it_was_written() {
+        let tag = Tag::FileHeader(Box::new(header()));
+        assert_eq!(Tag::parse(&tag.to_body()), Some(tag));
+    }
+
+    #[test]
+    fn header_of_version_1_is_read() {
+        let mut body = Tag::FileHeader(Box::new(header())).to_body();
+        let bytes = abi::HPCAP_FILE_HEADER_BYTES_MIN;
+        body[12..16].copy_from_slice(&u32::try_from(bytes).unwrap().to_le_bytes());
+        let expected = FileHeader {
+            recording: None,
+            file_number: 0,
+            ..header()
+        };
+        let expected = Some(Tag::FileHeader(Box::new(expected)));
+        // The body may go on with zeros, or with anything.
+        assert_eq!(Tag::parse(&body), expected);
+        assert_eq!(Tag::parse(&body[..bytes]), expected);
+        assert_eq!(Tag::parse(&body[..bytes - 1]), None);
     }
 }

@@ -226,7 +226,7 @@ fn frames_behind_padding() {
     let mut twice = bytes.clone();
     let (more, _) = ten();
     // The same again without its header.
-    twice.extend_from_slice(&more[usize::try_from(644).unwrap()..]);
+    twice.extend_from_slice(&more[usize::try_from(668).unwrap()..]);
     let padding = bytes.len() as u64 - 12;
     assert!(
         problems(&twice).contains(&(padding, Problem::AfterPadding)),

@@ -13,7 +13,7 @@ use mend::Broken;
 
 use crate::block_writer::{BlockWriter, Geometry, Salvage};
 use crate::capture_file::OutputFolder;
-use crate::file_header::header_of;
+use crate::file_header::{Place, header_of};
 use crate::piece::Piece;
 use crate::sink::{Ending, FLUSH_AFTER, Note, Sink, Step, Tally};
 use crate::trouble::Trouble;
@@ -45,6 +45,8 @@ pub struct BlockSink {
     reached: Count,
     /// The file that a new one was asked for, because it is long enough.
     rotated: Option<u64>,
+    /// Number of the producer's file under way, as of the last look.
+    file_number: u64,
     broken: Option<Broken>,
 }
 
@@ -72,6 +74,7 @@ impl BlockSink {
             done: listener.position(),
             reached: captured_before(listener),
             rotated: None,
+            file_number: listener.page().file_number(),
             broken: None,
         }
     }
@@ -188,7 +191,12 @@ impl BlockSink {
             }
             if self.writer.file_start() == Some(at.end) {
                 // Not even the stream's own header is in it.
-                let header = header_of(&self.info, at.end, 0, "", ledger);
+                let place = Place {
+                    recording: self.info.recording,
+                    stream_off: at.end,
+                    file_number: self.file_number,
+                };
+                let header = header_of(&self.info, place, 0, "", ledger);
                 tags.insert(0, Tag::FileHeader(Box::new(header)).to_body());
             }
         }
@@ -213,6 +221,7 @@ impl Sink for BlockSink {
             self.break_off(Reason::Overrun, None);
             return Ok(Step::Done);
         }
+        self.file_number = listener.page().file_number();
         self.complete_file(listener);
         self.watch_length(listener);
         if self.limits.files.is_some_and(|n| self.tally.files >= n) {

@@ -31,7 +31,7 @@
  * The version of everything in this file. It has no order: two sides work together
  * when the numbers are equal, and refuse each other, naming both, when they are not.
  */
-#define HPCAP_ABI_VERSION	1
+#define HPCAP_ABI_VERSION	2
 
 #define HPCAP_QUEUE_MAGIC	0x4555515041435048ULL	/* "HPCAPQUE" in memory */
 #define HPCAP_SLOT_MAGIC	0x544c535041435048ULL	/* "HPCAPSLT" in memory */
@@ -122,6 +122,9 @@ struct hpcap_tag {
 	__u32 bytes;	/* of the whole tag, this header included; <= the body */
 };
 
+/* The identity of a recording: random, so that no two recordings share it. */
+#define HPCAP_RECORDING_ID_BYTES	16
+
 /* Texts are UTF-8, ended by a zero byte, cut where they are too long. */
 struct hpcap_file_header {
 	struct hpcap_tag tag;
@@ -141,7 +144,17 @@ struct hpcap_file_header {
 	char clock_source[32];	/* who stamps: "kernel", "engine", "file", "nic" */
 	char software[32];	/* name and version of the producer */
 	char filter[256];
+	/*
+	 * Files with the same recording_id are parts of one stream; file_number orders them.
+	 * All zero in a file that was written without an identity. Files of ABI version 1 end
+	 * before this field: HPCAP_FILE_HEADER_BYTES_MIN.
+	 */
+	__u8 recording_id[HPCAP_RECORDING_ID_BYTES];
+	__u64 file_number;	/* 0 = the first file of the recording */
 };
+
+/* A file header without recording_id and file_number, as ABI version 1 wrote it. */
+#define HPCAP_FILE_HEADER_BYTES_MIN	632
 
 struct hpcap_gap {
 	struct hpcap_tag tag;
@@ -248,7 +261,9 @@ struct hpcap_queue {
 	char software[32];
 	char source[256];	/* specification of the source, as given */
 	char filter[256];
-	__u8 reserved0[216];	/* to 1024 */
+	/* random, new for every start of a queue */
+	__u8 recording_id[HPCAP_RECORDING_ID_BYTES];
+	__u8 reserved0[200];	/* to 1024 */
 
 	/* 1024: written for every batch; a cache line of its own */
 	__u64 published;	/* every byte before it is written (store-release) */
@@ -263,7 +278,8 @@ struct hpcap_queue {
 	__u32 caplen;		/* capture length in force; 0 = whole frames */
 	__u64 file_off;		/* stream offset of the file under way */
 	__u64 heartbeat_ns;	/* CLOCK_MONOTONIC of the poll loop, at least every second */
-	__u8 reserved3[40];
+	__u64 file_number;	/* of the file under way; 0 = the first */
+	__u8 reserved3[32];
 
 	/* 1216: the ledger. An odd ledger_seq means that it changes. */
 	__u64 ledger_seq;
