@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::visible::visible_lines;
+
 /// The result of everything in this crate that can fail.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -122,11 +124,14 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind {
-            Kind::Usage => write!(f, "{}: {}", self.tried, self.why)?,
-            _ => write!(f, "cannot {}: {}", self.tried, self.why)?,
+            Kind::Usage => {}
+            _ => f.write_str("cannot ")?,
         }
+        // Names of files and words of peers come from others: nothing in them reaches a terminal.
+        let (tried, why) = (visible_lines(&self.tried), visible_lines(&self.why));
+        write!(f, "{tried}: {why}")?;
         if let Some(advice) = &self.advice {
-            write!(f, "\n  {advice}")?;
+            write!(f, "\n  {}", visible_lines(advice))?;
         }
         Ok(())
     }

@@ -15,6 +15,7 @@
 //! | [`ledger`] | why frames are missing, and how many |
 //! | [`pages`] | hugepages and ordinary pages for a ring |
 //! | [`units`] | sizes, rates and durations as people write them |
+//! | [`visible`](mod@visible) | text of others, made safe to print |
 
 #[cfg(not(all(target_endian = "little", target_pointer_width = "64")))]
 compile_error!("hpcap's shared memory and files are defined for 64-bit little-endian machines");
@@ -32,6 +33,7 @@ pub mod queue;
 pub mod raw;
 pub mod time;
 pub mod units;
+pub mod visible;
 mod window;
 
 pub use error::{Error, Kind, Result};
@@ -40,3 +42,4 @@ pub use listener::{Contract, Listener, Request, Start, Waited};
 pub use name::QueueName;
 pub use queue::{ListenerInfo, Queue};
 pub use time::Timestamp;
+pub use visible::visible;

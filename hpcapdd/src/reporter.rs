@@ -2,6 +2,8 @@
 
 use std::io::{IsTerminal, Write};
 
+use hpcap::visible::visible_json;
+
 use crate::events::Event;
 use crate::text::text;
 
@@ -70,6 +72,7 @@ impl Reporter {
             return;
         };
         line.push('\n');
+        let line = visible_json(&line);
         self.put(&line, !self.stdout_taken);
     }
 

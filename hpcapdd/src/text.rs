@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use hpcap::units::{Bytes, Si};
+use hpcap::visible::visible_lines;
 use hpcap::{Count, Ledger, Reason};
 
 use crate::events::{Event, FileComplete, Progress, Start, Summary};
@@ -10,6 +11,10 @@ use crate::events::{Event, FileComplete, Progress, Start, Summary};
 /// The event for a person; may have several lines.
 #[must_use]
 pub fn text(event: &Event) -> String {
+    visible_lines(&plain_text(event)).into_owned()
+}
+
+fn plain_text(event: &Event) -> String {
     match event {
         Event::Start(start) => start_text(start),
         Event::Progress(progress) => progress_text(progress),

@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal;
 
+use hpcap::visible::{visible, visible_lines};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 const TEMPLATE: &str =
@@ -43,11 +44,12 @@ impl Progress {
 
     /// What it works on now.
     pub(crate) fn on(&self, what: impl Into<String>) {
-        self.bar.set_message(what.into());
+        self.bar.set_message(visible(&what.into()).into_owned());
     }
 
     /// Prints a line to standard error, above the bar.
     pub(crate) fn say(&self, line: &str) {
+        let line = visible_lines(line);
         self.bar.suspend(|| eprintln!("{line}"));
     }
 

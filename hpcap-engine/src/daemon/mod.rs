@@ -13,6 +13,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use hpcap::error::Context;
 use hpcap::units::Bytes;
+use hpcap::visible::{visible, visible_json, visible_lines};
 use hpcap::{Error, Kind, QueueName, Result};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::Gid;
@@ -233,7 +234,7 @@ fn announce(server: &Server, json: bool) -> Result<()> {
     print(&format!(
         "{}: {}, ring {} in pages of {}, socket {socket}\n",
         server.name,
-        info.source,
+        visible(&info.source),
         Bytes(info.ring_bytes),
         Bytes(info.page_bytes),
     ))
@@ -245,12 +246,13 @@ fn say(json: bool, name: QueueName, text: &str) {
         let line = json!({"event": "message", "queue": name.to_string(), "message": text});
         let _ = print(&format!("{line}\n"));
     } else {
-        eprintln!("hpcapd: {name}: {text}");
+        eprintln!("hpcapd: {name}: {}", visible_lines(text));
     }
 }
 
 fn print(text: &str) -> Result<()> {
     let mut out = io::stdout().lock();
+    let text = visible_json(text);
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         // Nobody reads any more: not a reason to stop capturing.
         Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),

@@ -10,6 +10,7 @@ use crate::ledger::Ledger;
 use crate::listener::Contract;
 use crate::name::QueueName;
 use crate::units::Bytes;
+use crate::visible::{visible, visible_json};
 
 /// What can be seen of a queue from outside, as the tools print it, in JSON too.
 #[derive(Debug, Clone, Serialize)]
@@ -189,7 +190,7 @@ pub fn report_with(
 /// When it cannot be one.
 pub fn json_line(object: &impl Serialize) -> Result<String> {
     serde_json::to_string(object)
-        .map(|line| line + "\n")
+        .map(|line| visible_json(&line).into_owned() + "\n")
         .map_err(|e| Error::io("print JSON", e.into()))
 }
 
@@ -199,7 +200,7 @@ fn print(out: &mut String, status: &QueueStatus) {
         out,
         "{}  {}  {state}, pid {}, ring {} in {} pages",
         status.queue,
-        status.source,
+        visible(&status.source),
         status.pid,
         Bytes(status.ring_bytes),
         Bytes(status.page_bytes),
@@ -226,7 +227,11 @@ fn print(out: &mut String, status: &QueueStatus) {
         let _ = writeln!(
             out,
             "  {:>4}  {:<16} {:>7}  {:<9} {:<9} {lag:>10}",
-            l.id, l.program, l.pid, l.contract, l.state
+            l.id,
+            visible(&l.program),
+            l.pid,
+            l.contract,
+            l.state
         );
     }
 }

@@ -1,11 +1,13 @@
 //! The report: for people, or as JSON.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
 use hpcap::error::Context;
 use hpcap::raw::check::{Reasons, Report, Severity};
 use hpcap::units::Bytes;
+use hpcap::visible::{visible, visible_json};
 use hpcap::{Error, Result};
 use serde::Serialize;
 
@@ -113,7 +115,7 @@ impl Printer {
     fn json(&self, line: &impl Serialize) -> Result<()> {
         let mut text = serde_json::to_string(line).map_err(|e| Error::io("make JSON", e.into()))?;
         text.push('\n');
-        print(&text)
+        print(&visible_json(&text))
     }
 
     fn text(&self, input: &Input, report: &Report, repair: Option<&Repaired>) -> String {
@@ -162,7 +164,11 @@ impl Printer {
         if let Some(repair) = repair {
             repair.text(&mut lines, self.most);
         }
-        lines.join("\n") + "\n"
+        // The header's texts come with the file.
+        lines
+            .iter()
+            .flat_map(|line| [visible(line), Cow::Borrowed("\n")])
+            .collect()
     }
 }
 

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Parser, ValueEnum};
 use hpcap::pcapfile::Precision;
 use hpcap::units::{parse_duration, parse_size};
-use hpcap::{Error, Result};
+use hpcap::{Error, Result, visible};
 
 use super::{Bound, Conversion, Format, Split, Target};
 use crate::inputs::expand;
@@ -96,7 +96,7 @@ impl Cli {
         {
             Ok(summary) => {
                 if !quiet {
-                    eprintln!("raw2pcap: {summary}");
+                    eprintln!("raw2pcap: {}", visible(&summary.to_string()));
                 }
                 ExitCode::from(summary.exit_code())
             }

@@ -18,6 +18,7 @@ use std::collections::HashMap;
 use hpcap::filter::Filter;
 use hpcap::pcapfile::Section;
 use hpcap::raw::{Damage, DamageKind};
+use hpcap::visible::visible_lines;
 use hpcap::{Count, Error, Ledger, Reason, Result};
 
 pub use cli::Cli;
@@ -66,7 +67,7 @@ impl Conversion {
     /// # Errors
     /// Those of reading and writing. Damage is not one: the summary tells of it.
     pub fn run(&self, visible: bool) -> Result<Summary> {
-        let mut warn = |text: &str| eprintln!("raw2pcap: warning: {text}");
+        let mut warn = |text: &str| eprintln!("raw2pcap: warning: {}", visible_lines(text));
         let wants_index = self.from.is_some() || self.to.is_some();
         let heads = self
             .inputs

@@ -25,6 +25,21 @@ fn sound_files() {
 }
 
 #[test]
+fn checkraw_shows_controls_of_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut bytes = many(0, 0, 10).bytes();
+    let at = bytes.windows(5).position(|w| w == b"probe").unwrap();
+    bytes[at..at + 5].copy_from_slice(b"\x1b[2J\x07");
+    fs::write(dir.path().join("1_\x1b]0;x\x07.raw"), &bytes).unwrap();
+    for args in [&["."][..], &["--json", "."]] {
+        let text = stdout(&checkraw(args, dir.path()));
+        let obeyed = |c: char| c != '\n' && c.is_control();
+        assert!(!text.chars().any(obeyed), "{text:?}");
+        assert!(text.contains("1b[2J"), "{text}");
+    }
+}
+
+#[test]
 fn missing_frames_are_no_defect_and_are_told() {
     let dir = tempfile::tempdir().unwrap();
     File::new(0, START, 1)

@@ -1,0 +1,151 @@
+//! Text that somebody else supplied, made safe to print.
+//!
+//! The name of a program, an interface or a file may hold any character, and a terminal obeys
+//! some of them: escape sequences move the cursor, rename the window or answer as if the user had
+//! typed; bidirectional controls show a text in another order than it has. Whatever a peer, a
+//! file or the environment supplied is printed through [`visible`].
+
+use std::borrow::Cow;
+use std::fmt::Write;
+
+/// `text` with every character that a terminal would obey instead of showing written as an
+/// escape: `\n`, `\x1b`, `\u{202e}`.
+///
+/// Everything else is kept, so text without such characters is returned as it is.
+#[must_use]
+pub fn visible(text: &str) -> Cow<'_, str> {
+    escaped(text, is_obeyed, |out, c| match c {
+        '\n' => out.push_str("\\n"),
+        '\r' => out.push_str("\\r"),
+        '\t' => out.push_str("\\t"),
+        c if u32::from(c) < 0x100 => {
+            let _ = write!(out, "\\x{:02x}", u32::from(c));
+        }
+        c => {
+            let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
+        }
+    })
+}
+
+/// [`visible`] for text of several lines, such as an error with its advice: a line break stays
+/// one, and indents what follows, so that no line of it can pass for a message of its own.
+#[must_use]
+pub fn visible_lines(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(is_obeyed) {
+        return Cow::Borrowed(text);
+    }
+    let lines: Vec<Cow<'_, str>> = text
+        .lines()
+        .enumerate()
+        .map(|(i, line)| match i {
+            0 => visible(line),
+            _ if line.starts_with("  ") => visible(line),
+            _ => Cow::Owned(format!("  {}", visible(line))),
+        })
+        .collect();
+    Cow::Owned(lines.join("\n"))
+}
+
+/// A line of JSON with those characters as JSON's own escapes: the same value to a program, and
+/// harmless on a terminal.
+#[must_use]
+pub fn visible_json(json: &str) -> Cow<'_, str> {
+    // Outside of its strings JSON is ASCII, and in them C0 controls are escaped already.
+    escaped(
+        json,
+        |c| c != '\n' && is_obeyed(c),
+        |out, c| {
+            let mut units = [0; 2];
+            for unit in c.encode_utf16(&mut units) {
+                let _ = write!(out, "\\u{unit:04x}");
+            }
+        },
+    )
+}
+
+/// Whether a terminal obeys `c` instead of showing it: the control characters, those that turn
+/// the direction of text, those that break lines, and those that cannot be seen at all.
+fn is_obeyed(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e007f}')
+}
+
+fn escaped(
+    text: &str,
+    is_escaped: impl Fn(char) -> bool,
+    escape: impl Fn(&mut String, char),
+) -> Cow<'_, str> {
+    if !text.chars().any(&is_escaped) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if is_escaped(c) {
+            escape(&mut out, c);
+        } else {
+            out.push(c);
+        }
+    }
+    Cow::Owned(out)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::error::{Error, Kind};
+
+    #[test]
+    fn visible_keeps_what_can_be_seen() {
+        for text in ["", "eth0", "a b\\c", "Größe, 文件, 🦀", "/tmp/x=1;y"] {
+            assert!(matches!(visible(text), Cow::Borrowed(same) if same == text));
+        }
+    }
+
+    #[test]
+    fn visible_escapes_what_terminals_obey() {
+        let cases = [
+            ("\x1b]0;owned\x07", "\\x1b]0;owned\\x07"),
+            ("a\nhpcapd: all is well", "a\\nhpcapd: all is well"),
+            ("\r\t\0\x7f", "\\r\\t\\x00\\x7f"),
+            ("\u{9b}2J", "\\x9b2J"),
+            ("\u{202e}gnp.exe", "\\u{202e}gnp.exe"),
+            ("\u{2066}\u{200b}\u{2028}", "\\u{2066}\\u{200b}\\u{2028}"),
+        ];
+        for (text, shown) in cases {
+            assert_eq!(visible(text), shown);
+        }
+    }
+
+    #[test]
+    fn error_shows_controls_of_others() {
+        let why = "no \x1b[2J such\nhpcapd: all is well";
+        let error = Error::new(Kind::NotFound, "open \x1b]0;x\x07", why).advise("look\u{202e}");
+        assert_eq!(
+            error.to_string(),
+            "cannot open \\x1b]0;x\\x07: no \\x1b[2J such\n  hpcapd: all is well\n  look\\u{202e}"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn visible_text_has_nothing_to_obey(text in any::<String>()) {
+            prop_assert!(!visible(&text).chars().any(is_obeyed));
+            prop_assert!(!visible_lines(&text).chars().any(|c| c != '\n' && is_obeyed(c)));
+        }
+
+        #[test]
+        fn visible_json_is_the_same_value(text in any::<String>()) {
+            let text = format!("{text}\u{9b}\u{e0041}\u{202e}");
+            let json = serde_json::to_string(&text).unwrap();
+            let shown = visible_json(&json);
+            prop_assert!(!shown.chars().any(is_obeyed));
+            prop_assert_eq!(serde_json::from_str::<String>(&shown).unwrap(), text);
+        }
+    }
+}
