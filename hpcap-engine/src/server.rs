@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use hpcap::abi::{self, hpcap_attach, hpcap_listener};
 use hpcap::error::Context;
-use hpcap::queue::socket::Socket;
+use hpcap::queue::socket::{Request as Asked, Socket};
 use hpcap::{Error, Kind, Result, Start, Timestamp};
 use nix::sys::socket::{UnixCredentials, getsockopt, sockopt};
 
@@ -157,7 +157,17 @@ impl Conversations {
     fn converse(&self, connection: &Socket) {
         let peer = getsockopt(&connection.as_fd(), sockopt::PeerCredentials).ok();
         let mut served: Option<Served> = None;
-        while let Ok(Some((message, _))) = connection.receive() {
+        loop {
+            let message = match connection.receive_request() {
+                Ok(Asked::Message(message)) => message,
+                Ok(Asked::WithDescriptors) => {
+                    let why = "a request has no file descriptors";
+                    let error = Error::new(Kind::Usage, "answer a client", why);
+                    refuse(connection, &error, libc::EINVAL);
+                    continue;
+                }
+                Ok(Asked::End) | Err(_) => break,
+            };
             let done = match self.check(&message) {
                 Err((error, errno)) => Err((error, errno)),
                 Ok(()) => match message.op {

@@ -1,6 +1,7 @@
 //! A queue, opened by name: its facts, its ledger, its listeners.
 
 pub mod connection;
+mod descriptors;
 pub mod device;
 mod find;
 pub mod page;

@@ -3,22 +3,32 @@
 
 use std::io::{IoSlice, IoSliceMut};
 use std::mem::size_of;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::Path;
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
+use nix::errno::Errno;
 use nix::sys::socket::{
-    AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, UnixAddr,
-    connect, recvmsg, sendmsg, socket,
+    AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, UnixAddr, connect, recvmsg,
+    sendmsg, socket,
 };
 
+use super::descriptors;
 use super::shared::Shared;
 use crate::abi::hpcap_attach;
 use crate::error::{Context, Error, Kind, Result};
 
-/// File descriptors that can come with one answer: ring, queue page, slot.
-const ANSWER_FDS: usize = 3;
+/// What a client sent.
+#[derive(Debug)]
+pub enum Request {
+    /// A message.
+    Message(Box<hpcap_attach>),
+    /// A message with file descriptors, which no request has. They are closed.
+    WithDescriptors,
+    /// It has closed its end, or sent something short.
+    End,
+}
 
 /// One end of a conversation.
 #[derive(Debug)]
@@ -53,14 +63,22 @@ impl Socket {
 
     /// Sends `request` and waits for the answer, as it is.
     pub(super) fn ask(&self, tried: &str, request: &hpcap_attach) -> Result<(hpcap_attach, Files)> {
-        self.send(request, &[]).map_err(|e| gone(tried, &e))?;
-        let (answer, fds) = self
-            .receive()
-            .map_err(|e| gone(tried, &e))?
-            .ok_or_else(|| {
-                Error::new(Kind::Gone, tried, "the producer ended before it answered")
-            })?;
-        Ok((answer, Files(fds)))
+        let sent = match self.send(request, &[]) {
+            Err(e @ (Errno::EPIPE | Errno::ECONNRESET)) => Err(e),
+            Err(e) => return Err(unanswered(tried, Some(e))),
+            Ok(()) => Ok(()),
+        };
+        // A producer that refuses a connection says so at once, and hangs up: what it said can
+        // still be read, although the question could not be sent, or behind a reset.
+        let received = match self.receive() {
+            Err(Errno::ECONNRESET) => self.receive(),
+            other => other,
+        };
+        match received {
+            Ok(Some((answer, fds))) => Ok((answer, Files(fds))),
+            Ok(None) => Err(unanswered(tried, sent.err())),
+            Err(e) => Err(unanswered(tried, Some(e))),
+        }
     }
 
     /// Sends one message with file descriptors.
@@ -80,33 +98,38 @@ impl Socket {
         .map(drop)
     }
 
-    /// Receives one message; `None` when the other end has closed, or sent something short.
+    /// Receives a request. File descriptors that came with it are closed by the kernel before
+    /// this process has them: the request is then [`Request::WithDescriptors`].
     ///
     /// # Errors
     /// The system's.
-    pub fn receive(&self) -> nix::Result<Option<(hpcap_attach, Vec<OwnedFd>)>> {
+    pub fn receive_request(&self) -> nix::Result<Request> {
         let mut bytes = [0; size_of::<hpcap_attach>()];
-        let mut control = nix::cmsg_space!([RawFd; ANSWER_FDS]);
         let mut iov = [IoSliceMut::new(&mut bytes)];
+        // No room for control messages: the kernel drops what they carry.
         let received = recvmsg::<()>(
             self.socket.as_raw_fd(),
             &mut iov,
-            Some(&mut control),
+            None,
             MsgFlags::MSG_CMSG_CLOEXEC,
         )?;
-        let mut fds = Vec::new();
-        for message in received.cmsgs()? {
-            if let ControlMessageOwned::ScmRights(rights) = message {
-                // SAFETY: the kernel has just opened these descriptors for this process, and
-                // nobody else knows of them.
-                fds.extend(
-                    rights
-                        .into_iter()
-                        .map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }),
-                );
-            }
+        let (count, flags) = (received.bytes, received.flags);
+        if flags.contains(MsgFlags::MSG_CTRUNC) {
+            return Ok(Request::WithDescriptors);
         }
-        let count = received.bytes;
+        Ok(hpcap_attach::from_bytes(&bytes[..count])
+            .map_or(Request::End, |message| Request::Message(Box::new(message))))
+    }
+
+    /// Receives an answer with its file descriptors; `None` when the other end has closed, or
+    /// sent something short.
+    ///
+    /// # Errors
+    /// The system's; `EBADMSG` for more descriptors than an answer has. All of them are closed
+    /// then.
+    pub fn receive(&self) -> nix::Result<Option<(hpcap_attach, Vec<OwnedFd>)>> {
+        let mut bytes = [0; size_of::<hpcap_attach>()];
+        let (count, fds) = descriptors::receive(self.socket.as_fd(), &mut bytes)?;
         Ok(hpcap_attach::from_bytes(&bytes[..count]).map(|message| (message, fds)))
     }
 }
@@ -142,8 +165,22 @@ impl Files {
     }
 }
 
-fn gone(tried: &str, error: &nix::Error) -> Error {
-    Error::new(Kind::Gone, tried, format!("the producer is gone: {error}"))
+/// Why there is no answer. Whether the producer still lives is not known then.
+fn unanswered(tried: &str, error: Option<Errno>) -> Error {
+    match error {
+        Some(Errno::EBADMSG) => Error::new(
+            Kind::Full,
+            tried,
+            "the answer came with more file descriptors than this process can take",
+        )
+        .advise("raise the limit of open files (ulimit -n)"),
+        None | Some(Errno::EPIPE | Errno::ECONNRESET) => Error::new(
+            Kind::Gone,
+            tried,
+            "the producer ended before it answered, or closed the connection",
+        ),
+        Some(other) => Error::io(tried, other.into()),
+    }
 }
 
 /// Sleeps while `*word == value`, for `timeout` at most. May return early for any reason.
