@@ -1,0 +1,76 @@
+//! Hints: an option that people know from another tool, and what does the same here.
+
+use clap::Parser;
+use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
+
+/// Options that a tool does not have, and what to use in their place.
+#[derive(Debug, Clone, Copy)]
+pub struct Hint {
+    /// As they are typed: `-w`, `--status`.
+    pub options: &'static [&'static str],
+    /// What to do, as one or more lines.
+    pub advice: &'static str,
+}
+
+/// Reads the command line of this process. Ends the process after `--help`, after `--version`, and
+/// where the command line makes no sense; then a hint of `hints` is shown that fits.
+#[must_use]
+pub fn parse<C: Parser>(hints: &[Hint]) -> C {
+    C::try_parse().unwrap_or_else(|error| explain(error, hints).exit())
+}
+
+/// Adds the hint for the option that `error` complains of.
+#[must_use]
+pub fn explain(mut error: Error, hints: &[Hint]) -> Error {
+    if error.kind() != ErrorKind::UnknownArgument {
+        return error;
+    }
+    let Some(ContextValue::String(option)) = error.get(ContextKind::InvalidArg) else {
+        return error;
+    };
+    let option = option.split('=').next().unwrap_or_default();
+    if let Some(hint) = hints.iter().find(|hint| hint.options.contains(&option)) {
+        let advice = vec![hint.advice.to_owned().into()];
+        // What clap guesses from the spelling would contradict the hint.
+        error.remove(ContextKind::SuggestedArg);
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(advice));
+    }
+    error
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Cli {
+        #[arg(long)]
+        caplen: Option<u32>,
+    }
+
+    const HINTS: &[Hint] = &[Hint {
+        options: &["-w", "--write"],
+        advice: "another tool writes",
+    }];
+
+    fn refused(line: &str) -> String {
+        let error = Cli::try_parse_from(line.split(' ')).unwrap_err();
+        explain(error, HINTS).to_string()
+    }
+
+    #[test]
+    fn hint_follows_an_option_of_another_tool() {
+        for line in ["tool -w", "tool --write=x", "tool -w x"] {
+            let text = refused(line);
+            assert!(text.contains("tip: another tool writes"), "{text}");
+            assert!(text.contains("Usage: "), "{text}");
+        }
+    }
+
+    #[test]
+    fn typo_gets_the_nearest_option() {
+        let text = refused("tool --calpen 5");
+        assert!(text.contains("'--caplen'"), "{text}");
+    }
+}
