@@ -51,6 +51,19 @@ const REFUSED: &[(&str, &[&str])] = &[
         "hpcapd nonsense",
         &["nonsense", "af_packet:INTERFACE", "pcap:FILE", "gen:"],
     ),
+    ("hpcapd lo", &["lo is a network interface: -i lo"]),
+    ("hpcapd hpcap0", &["hpcapdd QUEUE DEST records"]),
+    ("hpcapd status", &["hpcapctl status"]),
+    ("hpcapd -w out gen:", &["hpcapdd -i eth0 -w DEST"]),
+    ("hpcapd --duration 1m gen:", &["options of the recorder"]),
+    ("hpcapd -r x.pcap", &["hpcapd pcap:FILE"]),
+    (
+        "hpcapd -s some gen:",
+        &["captured length \"some\"", "0 keeps"],
+    ),
+    ("hpcapd --rings 1M gen:", &["'--ring'"]),
+    ("hpcapd --quiet --json gen:", &["--json", "--quiet"]),
+    ("hpcapd -D gen:", &["--list-interfaces"]),
     ("hpcapd eth0=gen:", &["queue name \"eth0\"", "hpcapN"]),
     (
         "hpcapd hpcap0=gen: hpcap0=gen:",
@@ -78,6 +91,19 @@ const REFUSED: &[(&str, &[&str])] = &[
     ("hpcapd --status eth0", &["eth0", "hpcapN"]),
     ("hpcapdd hpcap0", &["QUEUE DEST are expected"]),
     ("hpcapdd eth0 null", &["queue name \"eth0\"", "hpcapN"]),
+    ("hpcapdd lo null", &["hpcapdd -i lo -w null"]),
+    ("hpcapdd gen: null", &["hpcapdd --source gen: null"]),
+    ("hpcapdd -i lo", &["-w FOLDER"]),
+    ("hpcapdd -w null", &["-i INTERFACE"]),
+    ("hpcapdd -i lo -w null -f udp tcp", &["filter already"]),
+    ("hpcapdd -i lo --source gen: null", &["--interface"]),
+    ("hpcapdd -i hpcap0 --ring 1M null", &["options of hpcapd"]),
+    ("hpcapdd -G 60 -i lo -w null", &["--rotate-time"]),
+    ("hpcapdd -r x.pcap -w null", &["pcap:FILE"]),
+    ("hpcapdd --status", &["hpcapctl status"]),
+    ("hpcapdd --from +1s hpcap0 null", &["raw2pcap"]),
+    ("hpcapdd --engine-cpu 1 hpcap0 null", &["--recorder-cpu"]),
+    ("hpcapdd --snaplan 1 hpcap0 null", &["'--snaplen'"]),
     ("hpcapdd zero 0 null", &["numbers of adapter and queue"]),
     (
         "hpcapdd --source gen: hpcap0 null",
@@ -109,6 +135,13 @@ const REFUSED: &[(&str, &[&str])] = &[
         &["--rotate-size", "2 GiB"],
     ),
     ("raw2pcap -o out.pcap", &["Usage: raw2pcap"]),
+    (
+        "raw2pcap x.pcap",
+        &["-o FILE", "hpcapdd --source pcap:x.pcap"],
+    ),
+    ("raw2pcap -r x -o y", &["need no option"]),
+    ("raw2pcap --repair x", &["checkraw --repair"]),
+    ("checkraw -o y x", &["raw2pcap converts"]),
     ("checkraw --dry-run", &["Usage: checkraw"]),
     ("hpcap-bench send gen:", &["--to"]),
     ("hpcap-bench send nonsense --to lo", &["nonsense", "gen:"]),
@@ -127,4 +160,43 @@ fn what_makes_no_sense_is_refused_with_what_does() {
     }
     // Nothing was begun.
     assert_eq!(std::fs::read_dir(lab.dir()).unwrap().count(), 0);
+}
+
+/// A line each of the same meaning: what is typed for tcpdump or dumpcap, and in our own words.
+#[test]
+fn letters_of_other_tools_record_the_same() {
+    let lab = Lab::new();
+    let recorded = |folder: &str, line: &str| {
+        let args: Vec<&str> = line.split(' ').collect();
+        let _ = run(lab.tool("hpcapdd").args(args)).exits(0);
+        let out = format!("{folder}.pcap");
+        let _ = run(lab.tool("raw2pcap").args(["--quiet", folder, "-w", &out])).exits(0);
+        std::fs::read(lab.path(&out)).unwrap()
+    };
+    let source = "--source gen:size=200,count=500,start=1000000000000000000";
+    let ours = recorded("ours", &format!("{source} --caplen 96 --frames 100 ours"));
+    assert_eq!(ours.len(), 24 + 100 * (16 + 96));
+    for (folder, line) in [
+        ("letters", "-s 96 -c 100 -w letters"),
+        ("snaplen", "--snaplen 96 -c 100 -w snaplen"),
+        ("words", "-s 96 -c 100 -w words udp and not tcp"),
+    ] {
+        assert!(
+            recorded(folder, &format!("{source} {line}")) == ours,
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn interfaces_are_listed() {
+    let lab = Lab::new();
+    for tool in ["hpcapd", "hpcapdd"] {
+        let list = run(lab.tool(tool).arg("-D")).exits(0);
+        assert!(
+            list.out.lines().any(|line| line.starts_with("lo ")),
+            "{}",
+            list.out
+        );
+    }
 }

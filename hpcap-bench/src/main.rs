@@ -11,7 +11,7 @@ mod verify_command;
 
 /// Traffic for hpcap, and how well it copes.
 #[derive(Parser)]
-#[command(version, max_term_width = 100)]
+#[command(version = hpcap_cli::VERSION, max_term_width = 100)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

@@ -2,7 +2,7 @@
 
 use std::os::fd::OwnedFd;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -29,6 +29,9 @@ use crate::stages::filter::Program;
 
 /// Who writes the queue page and the file headers.
 pub const SOFTWARE: &str = concat!("hpcap-engine ", env!("CARGO_PKG_VERSION"));
+
+/// Advice that is the same for all queues of a process is given once.
+static ADVICE_ON_HUGEPAGES: Once = Once::new();
 
 /// What a queue shall be. `..EngineConfig::new(name, source)` for the rest.
 #[derive(Debug, Clone)]
@@ -130,8 +133,10 @@ impl Engine {
             .map(|settings| window(settings, source.description().link_type, config.plain))
             .transpose()?;
         let (mut memory, note) = QueueMemory::allocate(config.ring_bytes, config.pages)?;
-        if let Some(note) = note {
-            notify(&note);
+        if let Some(note) = note
+            && config.source.gains_from_hugepages()
+        {
+            ADVICE_ON_HUGEPAGES.call_once(|| notify(&note));
         }
         describe(&mut memory, config, source.as_ref())?;
         let fds = QueueFds::of(&memory)?;

@@ -30,12 +30,12 @@ impl std::str::FromStr for Pages {
     fn from_str(text: &str) -> Result<Self> {
         match text {
             "auto" => Ok(Self::Auto),
-            "4K" | "ordinary" => Ok(Self::Ordinary),
+            "ordinary" => Ok(Self::Ordinary),
             "2M" => Ok(Self::Huge2M),
             "1G" => Ok(Self::Huge1G),
             _ => Err(Error::usage(
                 format!("pages {text:?}"),
-                "expected auto, ordinary, 2M or 1G",
+                "expected ordinary, 2M, 1G or auto",
             )),
         }
     }

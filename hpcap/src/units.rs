@@ -60,6 +60,22 @@ pub fn parse_size(text: &str) -> Result<u64> {
     scaled(text, number, factor).ok_or_else(bad)
 }
 
+/// Reads a captured length: bytes kept of each frame, 0 for whole frames.
+///
+/// More than a record can hold is whole, too: users of tcpdump and dumpcap write 262144 for that.
+///
+/// # Errors
+/// [`Kind::Usage`](crate::Kind::Usage) for anything but a number.
+pub fn parse_caplen(text: &str) -> Result<u32> {
+    let bytes: u64 = text.parse().map_err(|_| {
+        Error::usage(
+            format!("captured length {text:?}"),
+            "expected bytes of each frame to keep, such as 128; 0 keeps whole frames",
+        )
+    })?;
+    Ok(u32::from(u16::try_from(bytes).unwrap_or(0)))
+}
+
 /// A rate of traffic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rate {
@@ -182,6 +198,22 @@ fn scale(f: &mut fmt::Formatter<'_>, value: f64, base: f64, prefixes: &[&str]) -
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn caplen_beyond_a_record_is_whole() {
+        for (text, bytes) in [
+            ("0", 0),
+            ("1", 1),
+            ("65535", 65_535),
+            ("65536", 0),
+            ("262144", 0),
+        ] {
+            assert_eq!(parse_caplen(text).unwrap(), bytes, "{text}");
+        }
+        for text in ["", "-1", "1K", "all", "1.5"] {
+            assert!(parse_caplen(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn sizes() {

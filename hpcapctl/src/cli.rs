@@ -9,7 +9,7 @@ use hpcap::units::parse_size;
 #[derive(Debug, Parser)]
 #[command(
     name = "hpcapctl",
-    version,
+    version = hpcap_cli::VERSION,
     after_help = "\
 Examples:
   hpcapctl ring hpcap0 --size 3G --pages 2M   a ring of 3 GiB in hugepages of 2 MiB
@@ -57,7 +57,7 @@ pub struct Ring {
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub size: u64,
 
-    /// Memory pages under it: auto, 4K, 2M or 1G
-    #[arg(long, default_value = "auto")]
+    /// Memory pages under it
+    #[arg(long, value_name = "ordinary|2M|1G|auto", default_value = "auto")]
     pub pages: Pages,
 }

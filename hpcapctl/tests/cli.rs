@@ -34,7 +34,7 @@ fn usage_errors_exit_with_2_and_say_what_is_allowed() {
     refused(
         &["ring", "hpcap0", "--size", "1G", "--pages", "3M"],
         2,
-        &["auto, ordinary, 2M or 1G"],
+        &["ordinary, 2M, 1G or auto"],
     );
     refused(&["kill", "hpcap0", "all"], 2, &["all"]);
 }

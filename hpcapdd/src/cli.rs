@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use clap::{ArgAction, Parser};
-use hpcap::units::{parse_duration, parse_size};
+use clap::{ArgAction, ArgGroup, Parser};
+use hpcap::pages::Pages;
+use hpcap::units::{parse_caplen, parse_duration, parse_size};
+use hpcap_cli::Hint;
 
 const LONG: &str = "\
 Records a queue: every frame that it publishes, into RAW files of at most 2 GiB, or as pcapng \
@@ -14,7 +16,8 @@ const EXAMPLES: &str = "\
 Examples:
   hpcapdd hpcap0 /data                           record queue 0 of adapter 0
   hpcapdd hpcap0:1 /data --rotate-time 1m --keep-free 50G
-  hpcapdd --source af_packet:eth0 /data          capture eth0 without a daemon
+  hpcapdd -i eth0 -w /data                       capture eth0 without a daemon
+  hpcapdd -i eth0 -w /data -s 128 port 53        128 bytes of each frame from or to port 53
   hpcapdd hpcap0 - | tcpdump -r -                look at the traffic
   hpcapdd 0 1 /data                              the original's form: adapter 0, queue 1
   hpcapdd --source gen:size=60,count=1000000 null
@@ -25,19 +28,37 @@ stops where it is. SIGHUP starts a new file.
 Exit codes: 0 done, 1 failed (what was captured until then is safe), 2 usage.";
 
 /// What was typed.
-#[derive(Debug, Parser)]
-#[command(name = "hpcapdd", version, about = "Record a queue to RAW files, or to a pipe as pcapng", long_about = LONG, after_long_help = EXAMPLES, after_help = "More, with examples: --help")]
+#[derive(Debug, Clone, Parser)]
+#[command(group = ArgGroup::new("capture").multiple(true))]
+#[command(name = "hpcapdd", version = hpcap_cli::VERSION, arg_required_else_help = true, about = "Record a queue to RAW files, or to a pipe as pcapng", long_about = LONG, after_long_help = EXAMPLES, after_help = "More, with examples: --help")]
 pub struct Cli {
-    /// QUEUE DEST; DEST alone with --source; or the original's IF QUEUE DEST.
+    /// QUEUE DEST; DEST alone with -i or --source; or the original's IF QUEUE DEST.
     ///
     /// QUEUE is hpcapN or hpcapN:Q. DEST is a folder (made if its parent exists), `null` to
-    /// receive and discard, or `-` for pcapng on stdout.
-    #[arg(value_name = "QUEUE DEST", num_args = 1..=3, required = true)]
+    /// receive and discard, or `-` for pcapng on stdout. With -w, further words are the filter.
+    #[arg(value_name = "QUEUE DEST", num_args = 0..)]
     pub operands: Vec<String>,
 
+    /// Capture from this network interface: short for --source af_packet:IF.
+    #[arg(short, long, value_name = "IF", group = "capture")]
+    pub interface: Option<String>,
+
     /// Capture from SPEC inside this process: af_packet:IF, pcap:FILE, gen:...
-    #[arg(long, value_name = "SPEC")]
+    #[arg(
+        long,
+        value_name = "SPEC",
+        group = "capture",
+        conflicts_with = "interface"
+    )]
     pub source: Option<String>,
+
+    /// Where the frames go: the same as DEST.
+    #[arg(short, long, value_name = "DEST")]
+    pub write: Option<String>,
+
+    /// List the network interfaces of this machine.
+    #[arg(short = 'D', long, exclusive = true)]
+    pub list_interfaces: bool,
 
     /// What happens when the recorder is too slow: `lossless` holds the ring back, `lossless:5s`
     /// does so for 5 s at most, `lossy` lets the ring overrun the recorder.
@@ -58,7 +79,7 @@ pub struct Cli {
     pub duration: Option<Duration>,
 
     /// Stop after this many frames (records frame by frame).
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Limits")]
+    #[arg(short = 'c', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Limits")]
     pub frames: Option<u64>,
 
     /// Stop when the output holds this much (the last record is kept whole).
@@ -94,47 +115,125 @@ pub struct Cli {
     pub buffered: bool,
 
     /// Keep only frames that match, in tcpdump's syntax.
-    #[arg(long, value_name = "EXPR", help_heading = "Frames")]
+    #[arg(short, long, value_name = "EXPR", help_heading = "Frames")]
     pub filter: Option<String>,
 
-    /// Keep the first N bytes of each frame; 0 = whole frames, as without it.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(..=65_535), help_heading = "Frames")]
+    /// Keep the first N bytes of each frame; 0 = whole frames.
+    #[arg(short = 's', long, visible_alias = "snaplen", value_name = "N", value_parser = parse_caplen, help_heading = "Frames")]
     pub caplen: Option<u32>,
 
     /// Write no tags, for readers made for the original's files.
     #[arg(long, help_heading = "Frames")]
     pub plain: bool,
 
-    /// Size of the ring (with --source): 256M, or 16M where the source waits, by default.
-    #[arg(long, value_name = "SIZE", value_parser = parse_size, requires = "source", help_heading = "Machine")]
+    /// Size of the ring (with -i or --source): 256M, or 16M where the source waits, by default.
+    #[arg(long, value_name = "SIZE", value_parser = parse_size, requires = "capture", help_heading = "Machine")]
     pub ring: Option<u64>,
 
-    /// Memory pages under the ring: auto, ordinary, 2M or 1G (with --source).
+    /// Memory pages under the ring (with -i or --source).
     #[arg(
         long,
-        value_name = "PAGES",
-        requires = "source",
+        value_name = "ordinary|2M|1G|auto",
+        requires = "capture",
         help_heading = "Machine"
     )]
-    pub pages: Option<String>,
+    pub pages: Option<Pages>,
 
-    /// Pin the capturing thread to this CPU (with --source).
-    #[arg(long, value_name = "N", requires = "source", help_heading = "Machine")]
-    pub engine_cpu: Option<usize>,
-
-    /// Pin the recorder to this CPU.
-    #[arg(long, value_name = "N", help_heading = "Machine")]
+    /// Run the poll thread on this CPU (with -i or --source).
+    #[arg(
+        long,
+        value_name = "CPU",
+        requires = "capture",
+        help_heading = "Machine"
+    )]
     pub cpu: Option<usize>,
+
+    /// Run the thread that stores on this CPU.
+    #[arg(long, value_name = "CPU", help_heading = "Machine")]
+    pub recorder_cpu: Option<usize>,
 
     /// One JSON object a line on stdout (stderr with DEST `-`) in place of text.
     #[arg(long, help_heading = "Output")]
     pub json: bool,
 
     /// A progress line once a second even when stderr is not a terminal.
-    #[arg(long, help_heading = "Output")]
+    #[arg(short = 'v', long, help_heading = "Output")]
     pub progress: bool,
 
     /// Print warnings and errors only.
     #[arg(long, short, action = ArgAction::SetTrue, conflicts_with_all = ["progress", "json"], help_heading = "Output")]
     pub quiet: bool,
 }
+
+/// What people know from other tools, and its name here.
+pub const HINTS: &[Hint] = &[
+    Hint {
+        options: &["-r", "--read-file"],
+        advice: "a capture file is a source: hpcapdd --source pcap:FILE DEST; RAW files are read by raw2pcap",
+    },
+    Hint {
+        options: &["-G"],
+        advice: "a new file every so often is --rotate-time TIME",
+    },
+    Hint {
+        options: &["-C"],
+        advice: "a new file at a size is --rotate-size SIZE",
+    },
+    Hint {
+        options: &["-W"],
+        advice: "files that are kept, the oldest being deleted, are limited by --keep-size SIZE and \
+                 --keep-age TIME; --files N stops after N files",
+    },
+    Hint {
+        options: &["-b", "--ring-buffer"],
+        advice: "a new file is started by --rotate-size SIZE and --rotate-time TIME, old ones are \
+                 deleted by --keep-size SIZE and --keep-age TIME",
+    },
+    Hint {
+        options: &["-a", "--autostop"],
+        advice: "limits are --duration TIME, --frames N, --bytes SIZE and --files N",
+    },
+    Hint {
+        options: &["-B", "--buffer-size"],
+        advice: "the size of the ring is --ring SIZE",
+    },
+    Hint {
+        options: &["--engine-cpu"],
+        advice: "--cpu CPU is where the poll thread runs, --recorder-cpu CPU where frames are stored",
+    },
+    Hint {
+        options: &["-p", "--no-promiscuous-mode"],
+        advice: "that is an option of the source: -i eth0,promisc=off",
+    },
+    Hint {
+        options: &["-Q", "--direction"],
+        advice: "that is an option of the source: -i eth0,direction=in",
+    },
+    Hint {
+        options: &["-n", "-nn", "-e", "-x", "-X", "-A"],
+        advice: "hpcapdd prints no frames: hpcapdd -i eth0 -w - | tcpdump -nn -r -",
+    },
+    Hint {
+        options: &["-U", "--packet-buffered", "--immediate-mode"],
+        advice: "that needs no option: what was captured is on disk within a second",
+    },
+    Hint {
+        options: &["--status", "--kill", "--watch"],
+        advice: "hpcapctl shows and ends: hpcapctl status, hpcapctl kill QUEUE ID",
+    },
+    Hint {
+        options: &["--group", "--run-dir", "--look-back"],
+        advice: "that is an option of the daemon hpcapd, which serves queues",
+    },
+    Hint {
+        options: &[
+            "--from",
+            "--to",
+            "--split-size",
+            "--split-time",
+            "-o",
+            "--output",
+        ],
+        advice: "that is an option of raw2pcap, which converts recordings",
+    },
+];

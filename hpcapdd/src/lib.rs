@@ -2,7 +2,7 @@
 //!
 //! | module | is |
 //! |---|---|
-//! | [`cli`], [`plan`], [`recorder`] | what was asked for, and how it is put together |
+//! | [`cli`], [`familiar`], [`plan`], [`recorder`] | what was asked for, and how it is put together |
 //! | [`session`] | the loop: steps, waits, holds, ends |
 //! | [`input`] | a queue of another process, or an engine in this one |
 //! | [`sink`] | what every destination has in common |
@@ -21,6 +21,7 @@ pub mod closing;
 pub mod direct_file;
 pub mod discard;
 pub mod events;
+pub mod familiar;
 pub mod file_header;
 pub mod input;
 pub mod keeper;

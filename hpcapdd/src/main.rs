@@ -1,19 +1,31 @@
 //! The recorder: `hpcapdd QUEUE DEST`.
 
+use std::io::Write;
 use std::process::ExitCode;
 
-use clap::Parser;
-use hpcapdd::cli::Cli;
+use hpcap::error::Context;
+use hpcap_engine::source::interface::Interface;
+use hpcapdd::cli::{Cli, HINTS};
+use hpcapdd::familiar::translated;
 use hpcapdd::recorder::record;
 use hpcapdd::signals::Signals;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    match Signals::install().and_then(|signals| record(&cli, signals)) {
+    match run(hpcap_cli::parse(HINTS)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
             eprintln!("hpcapdd: {e}");
             ExitCode::from(e.exit_code())
         }
     }
+}
+
+fn run(cli: Cli) -> hpcap::Result<()> {
+    if cli.list_interfaces {
+        let list = Interface::list()?;
+        let print = || "print the interfaces";
+        return std::io::stdout().write_all(list.as_bytes()).context(print);
+    }
+    let cli = translated(cli)?;
+    record(&cli, Signals::install()?)
 }

@@ -1,9 +1,11 @@
 //! What to do, taken from the command line and checked.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use hpcap::units::parse_duration;
 use hpcap::{Contract, Error, QueueName, Result, Start, abi};
+use hpcap_engine::source::SourceSpec;
+use hpcap_engine::source::interface::Interface;
 
 use crate::cli::Cli;
 
@@ -56,18 +58,38 @@ pub fn endpoints(cli: &Cli) -> Result<(Origin, Destination)> {
         (Some(source), [dest]) => Ok((Origin::Source(source.clone()), destination(dest)?)),
         (Some(_), _) => Err(Error::usage(
             "operands",
-            "with --source only DEST is expected, such as: hpcapdd --source af_packet:eth0 /data",
+            "with -i or --source only DEST is expected, such as: hpcapdd -i eth0 /data \
+             (a filter follows -f, or -w DEST)",
         )),
-        (None, [queue, dest]) => Ok((Origin::Queue(queue.parse()?), destination(dest)?)),
+        (None, [queue, dest]) => Ok((Origin::Queue(queue_name(queue, dest)?), destination(dest)?)),
         (None, [interface, queue, dest]) => {
             let name = original_name(interface, queue)?;
             Ok((Origin::Queue(name), destination(dest)?))
         }
         (None, _) => Err(Error::usage(
             "operands",
-            "QUEUE DEST are expected, such as: hpcapdd hpcap0 /data (or --source SPEC DEST)",
+            "QUEUE DEST are expected, such as: hpcapdd hpcap0 /data (or -i INTERFACE -w DEST)",
         )),
     }
+}
+
+/// The queue called `text`; where it is something else that can be captured, says how.
+fn queue_name(text: &str, dest: &str) -> Result<QueueName> {
+    text.parse().map_err(|error: Error| {
+        if text.parse::<SourceSpec>().is_ok() {
+            error.advise(format!("it is a source: hpcapdd --source {text} {dest}"))
+        } else if matches!(Interface::by_name(text), Ok(Some(_))) {
+            error.advise(format!(
+                "{text} is a network interface: hpcapdd -i {text} -w {dest}"
+            ))
+        } else if Path::new(text).is_file() {
+            error.advise(format!(
+                "{text} is a file: hpcapdd --source pcap:{text} {dest}"
+            ))
+        } else {
+            error
+        }
+    })
 }
 
 /// `<if> <queue>` of the original: numbers, or `hpcapN` for the first.
@@ -258,6 +280,7 @@ mod tests {
             "hpcapdd 0 x /data",
             "hpcapdd hpcap0:1 1 /data",
             "hpcapdd --source gen: hpcap0 /data",
+            "hpcapdd a b c d",
         ] {
             assert_eq!(
                 parsed(line).unwrap_err().kind(),
@@ -267,10 +290,8 @@ mod tests {
         }
         for line in [
             "hpcapdd",
-            "hpcapdd a b c d",
             "hpcapdd hpcap0 /d --bytes x",
             "hpcapdd hpcap0 /d --frames 0",
-            "hpcapdd hpcap0 /d --caplen 65536",
             "hpcapdd hpcap0 /d --ring 1G",
             "hpcapdd hpcap0 /d --quiet --json",
         ] {

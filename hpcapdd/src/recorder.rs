@@ -48,7 +48,7 @@ pub fn record(cli: &Cli, signals: Signals) -> Result<()> {
     };
     // Before anything is captured: what cannot be written to is said at once.
     let outlet = Outlet::open(&destination, name, !cli.buffered)?;
-    if let Some(cpu) = cli.cpu {
+    if let Some(cpu) = cli.recorder_cpu {
         hpcap_engine::engine::pin(cpu)?;
     }
     // What a source of our own can do itself is not done again.
@@ -208,13 +208,13 @@ fn engine_config(cli: &Cli, source: SourceSpec) -> Result<EngineConfig> {
     if let Some(bytes) = cli.ring {
         config.ring_bytes = bytes;
     }
-    if let Some(pages) = &cli.pages {
-        config.pages = pages.parse()?;
+    if let Some(pages) = cli.pages {
+        config.pages = pages;
     }
     config.caplen = cli.caplen.unwrap_or(0);
     config.filter = cli.filter.clone().unwrap_or_default();
     config.plain = cli.plain;
-    config.cpu = cli.engine_cpu;
+    config.cpu = cli.cpu;
     Ok(config)
 }
 

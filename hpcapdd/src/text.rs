@@ -104,9 +104,12 @@ fn summary_text(s: &Summary) -> String {
     );
     text.push_str("\n  ledger  ");
     let _ = write!(text, " {} on the wire =", s.ledger.on_the_wire().frames);
-    for (i, reason) in Reason::ledger().iter().enumerate() {
-        let plus = if i == 0 { "" } else { " +" };
-        let _ = write!(text, "{plus} {} {reason}", s.ledger[*reason].frames);
+    let _ = write!(text, " {} captured", s.ledger[Reason::Captured].frames);
+    for reason in &Reason::ledger()[1..] {
+        let count = s.ledger[*reason];
+        if !count.is_zero() {
+            let _ = write!(text, " + {} {reason}", count.frames);
+        }
     }
     for reason in [Reason::Overrun, Reason::Storage] {
         let lost = s.ledger[reason];
@@ -163,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn the_summary_has_the_whole_ledger() {
+    fn the_summary_leaves_out_zero_terms() {
         let mut summary = Summary {
             ended_by: "signal",
             stored: Frames {
@@ -182,7 +185,7 @@ mod tests {
             "{text}"
         );
         assert!(
-            text.contains("100 on the wire = 90 captured + 0 duplicate"),
+            text.contains("100 on the wire = 90 captured + 10 ring_full"),
             "{text}"
         );
         assert!(!text.contains("this recorder lost"), "{text}");

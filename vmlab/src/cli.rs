@@ -19,7 +19,7 @@ use debugger::Debugger;
 
 /// Runs programs in a virtual machine with a real kernel and software NICs.
 #[derive(Debug, Parser)]
-#[command(name = "vmlab", version)]
+#[command(name = "vmlab", version = hpcap_cli::VERSION)]
 struct Cli {
     #[command(subcommand)]
     action: Action,

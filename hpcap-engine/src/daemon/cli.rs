@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use clap::Parser;
-use hpcap::units::parse_size;
+use hpcap::units::{parse_caplen, parse_size};
 use hpcap::{Error, QueueName, Result};
+use hpcap_cli::Hint;
 
 use crate::ring::memory::Pages;
 use crate::source::spec::SourceSpec;
@@ -14,13 +15,13 @@ use crate::stages::dedup::DedupSettings;
 #[derive(Debug, Parser)]
 #[command(
     name = "hpcapd",
-    version,
+    version = hpcap_cli::VERSION,
     after_help = "\
 Sources: af_packet:IF, pcap:FILE, gen:KEY=VALUE,... (docs/sources.md). A source without a name
 becomes hpcap0, hpcap1, ... in the order given.
 
 Examples:
-  hpcapd af_packet:eth0                       serve eth0 as hpcap0
+  hpcapd -i eth0                              serve eth0 as hpcap0
   hpcapd hpcap3:1=gen:size=60,rate=1G         serve generated frames as hpcap3:1
   hpcapd af_packet:eth0 --dedup ignore=vlan   without the copies of a mirror port
   hpcapd --status                             what runs, its ledger, its listeners
@@ -30,23 +31,37 @@ Exit codes: 0 done, 1 failed, 2 usage."
 )]
 pub(super) struct Cli {
     /// What to serve: [QUEUE=]SOURCE, such as af_packet:eth0 or hpcap1=gen:rate=1G
-    #[arg(value_name = "[QUEUE=]SOURCE", required_unless_present_any = ["status", "kill"])]
+    #[arg(value_name = "[QUEUE=]SOURCE", required_unless_present_any = ["interfaces", "list_interfaces", "status", "kill"])]
     pub(super) sources: Vec<Served>,
+
+    /// Serve this network interface, too: short for af_packet:IF
+    #[arg(short = 'i', long = "interface", value_name = "IF", value_parser = served_interface)]
+    pub(super) interfaces: Vec<Served>,
+
+    /// List the network interfaces of this machine
+    #[arg(short = 'D', long, exclusive = true)]
+    pub(super) list_interfaces: bool,
 
     /// Size of each ring: 64M, 1G, 20G
     #[arg(long, value_name = "SIZE", default_value = "256M", value_parser = parse_size)]
     pub(super) ring: u64,
 
-    /// Memory pages under the ring: auto, ordinary, 2M or 1G
-    #[arg(long, default_value = "auto")]
+    /// Memory pages under the ring
+    #[arg(long, value_name = "ordinary|2M|1G|auto", default_value = "auto")]
     pub(super) pages: Pages,
 
-    /// Keep only the first BYTES bytes of each frame (0 = whole frames)
-    #[arg(long, value_name = "BYTES", default_value_t = 0)]
+    /// Keep the first N bytes of each frame; 0 = whole frames
+    #[arg(short = 's', long, visible_alias = "snaplen", value_name = "N", default_value = "0", value_parser = parse_caplen)]
     pub(super) caplen: u32,
 
     /// Keep only frames that match, in tcpdump's syntax
-    #[arg(long, value_name = "EXPRESSION", default_value = "")]
+    #[arg(
+        short = 'f',
+        long,
+        value_name = "EXPR",
+        default_value = "",
+        hide_default_value = true
+    )]
     pub(super) filter: String,
 
     /// Remove copies of frames seen a moment ago: `on`, or some of
@@ -86,6 +101,10 @@ pub(super) struct Cli {
     #[arg(long)]
     pub(super) json: bool,
 
+    /// Print warnings and errors only
+    #[arg(short, long, conflicts_with = "json")]
+    pub(super) quiet: bool,
+
     /// Show what is served on this machine, or one queue of it
     #[arg(long, value_name = "QUEUE", num_args = 0..=1, conflicts_with_all = ["sources", "kill"])]
     pub(super) status: Option<Option<QueueName>>,
@@ -93,6 +112,68 @@ pub(super) struct Cli {
     /// End a listener: it gets no more frames and holds nothing back
     #[arg(long, num_args = 2, value_names = ["QUEUE", "ID"], conflicts_with = "sources")]
     pub(super) kill: Option<Vec<String>>,
+}
+
+/// What people expect of hpcapd that it does not do itself.
+pub(super) const HINTS: &[Hint] = &[
+    Hint {
+        options: &[
+            "-w",
+            "--write",
+            "--rotate-size",
+            "--rotate-time",
+            "--format",
+        ],
+        advice: "hpcapd serves and writes no files: hpcapdd hpcap0 DEST records what it serves,\n       \
+                 hpcapdd -i eth0 -w DEST records an interface without it",
+    },
+    Hint {
+        options: &[
+            "-c",
+            "--frames",
+            "--duration",
+            "--files",
+            "--bytes",
+            "-a",
+            "-G",
+            "-C",
+            "-W",
+            "-b",
+        ],
+        advice: "hpcapd serves until it is stopped; limits are options of the recorder hpcapdd",
+    },
+    Hint {
+        options: &["--source"],
+        advice: "hpcapd takes sources without an option: hpcapd af_packet:eth0",
+    },
+    Hint {
+        options: &["-r"],
+        advice: "a capture file is a source: hpcapd pcap:FILE",
+    },
+    Hint {
+        options: &["-B", "--buffer-size"],
+        advice: "the size of the ring is --ring SIZE",
+    },
+    Hint {
+        options: &["-p", "--no-promiscuous-mode"],
+        advice: "that is an option of the source: hpcapd af_packet:eth0,promisc=off",
+    },
+    Hint {
+        options: &["-n", "-nn", "-e", "-x", "-X", "-A"],
+        advice: "hpcapd prints no frames: hpcapdd hpcap0 - | tcpdump -nn -r -",
+    },
+    Hint {
+        options: &["--status", "--kill", "--watch"],
+        advice: "hpcapctl shows and ends: hpcapctl status, hpcapctl kill QUEUE ID",
+    },
+];
+
+/// The interface after `-i`.
+fn served_interface(name: &str) -> Result<Served> {
+    Ok(Served {
+        name: None,
+        source: format!("af_packet:{name}").parse()?,
+    })
 }
 
 /// A source, and the name that its queue shall have.
@@ -117,9 +198,22 @@ impl std::str::FromStr for Served {
                 source: source.parse()?,
             });
         }
+        let other_tool = match text {
+            "status" | "kill" => {
+                Some("hpcapctl shows and ends: hpcapctl status, hpcapctl kill QUEUE ID")
+            }
+            queue if queue.parse::<QueueName>().is_ok() => {
+                Some("a queue is what hpcapd makes; hpcapdd QUEUE DEST records one")
+            }
+            _ => None,
+        };
+        let source = text.parse().map_err(|error: Error| match other_tool {
+            Some(advice) => error.advise(advice),
+            None => error,
+        });
         Ok(Self {
             name: None,
-            source: text.parse()?,
+            source: source?,
         })
     }
 }

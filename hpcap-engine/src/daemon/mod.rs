@@ -10,7 +10,6 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::ExitCode;
 
-use clap::Parser;
 use hpcap::error::Context;
 use hpcap::units::Bytes;
 use hpcap::visible::{visible, visible_json, visible_lines};
@@ -21,6 +20,7 @@ use serde_json::json;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::engine::{Engine, EngineConfig};
+use crate::source::interface::Interface;
 use cli::Cli;
 use socket::Doorway;
 
@@ -38,7 +38,8 @@ struct Server {
 /// The program.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let mut cli: Cli = hpcap_cli::parse(cli::HINTS);
+    cli.sources.append(&mut cli.interfaces);
     match run(&cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
@@ -49,6 +50,9 @@ pub fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli) -> Result<()> {
+    if cli.list_interfaces {
+        return print(&Interface::list()?);
+    }
     if let Some(only) = &cli.status {
         return print(&status::show(*only, cli.json)?);
     }
@@ -58,12 +62,14 @@ fn run(cli: &Cli) -> Result<()> {
     // Before anything is opened: a signal from now on stops the daemon cleanly.
     let stop = stop_signals()?;
     let mut servers = start(cli)?;
-    for server in &servers {
-        announce(server, cli.json)?;
+    if !cli.quiet {
+        for server in &servers {
+            announce(server, cli.json)?;
+        }
     }
     let served = serve(&mut servers, &stop, cli);
     // Stop all of them before the first failure is reported.
-    let stopped: Vec<Result<()>> = servers.into_iter().map(|s| finish(s, cli.json)).collect();
+    let stopped: Vec<Result<()>> = servers.into_iter().map(|s| finish(s, cli)).collect();
     served?;
     stopped.into_iter().collect()
 }
@@ -192,13 +198,16 @@ fn serve(servers: &mut [Server], stop: &UnixStream, cli: &Cli) -> Result<()> {
 }
 
 /// Ends a queue and prints what became of its frames.
-fn finish(server: Server, json: bool) -> Result<()> {
+fn finish(server: Server, cli: &Cli) -> Result<()> {
     let queue = std::sync::Arc::clone(server.engine.queue());
     let outcome = server.engine.stop();
     // Nobody finds the queue any more; whoever is attached can still read what is there.
     drop(server.doorway);
+    if cli.quiet {
+        return outcome;
+    }
     let ledger = queue.ledger();
-    if json {
+    if cli.json {
         let line = json!({
             "event": "ended",
             "queue": server.name.to_string(),

@@ -4,11 +4,13 @@
 use std::fmt;
 use std::str::FromStr;
 
+use hpcap::units::Rate;
 use hpcap::{Error, Result};
 
 use super::Source;
 use super::af_packet::{AfPacket, AfPacketSpec};
 use super::generator::{Generator, GeneratorSpec};
+use super::interface::Interface;
 use super::pcap::{PcapSource, PcapSpec};
 
 const FORMS: &str = "expected af_packet:INTERFACE, pcap:FILE or gen:, each with options after it, \
@@ -46,6 +48,25 @@ impl SourceSpec {
     }
 }
 
+/// Slower links fill no ring that ordinary pages could not write to a disk in time.
+const HUGEPAGES_HELP_FROM: u64 = 10_000_000_000;
+
+impl SourceSpec {
+    /// Whether hugepages under the ring make a difference: on fast links of real hardware.
+    #[must_use]
+    pub fn gains_from_hugepages(&self) -> bool {
+        let Self::AfPacket(spec) = self else {
+            return false;
+        };
+        let Ok(Some(interface)) = Interface::by_name(&spec.interface) else {
+            return false;
+        };
+        let speed = interface.link_speed();
+        let fast = matches!(speed, Some(Rate::BitsPerSecond(n)) if n >= HUGEPAGES_HELP_FROM);
+        fast && interface.is_hardware()
+    }
+}
+
 impl FromStr for SourceSpec {
     type Err = Error;
 
@@ -56,9 +77,27 @@ impl FromStr for SourceSpec {
             Some(("af_packet", rest)) => Ok(Self::AfPacket(AfPacketSpec::parse(rest)?)),
             Some(("pcap", rest)) => Ok(Self::Pcap(PcapSpec::parse(rest)?)),
             Some(("gen", rest)) => Ok(Self::Generator(GeneratorSpec::parse(rest)?)),
-            _ => Err(Error::usage(format!("source {text:?}"), FORMS)),
+            _ => {
+                let error = Error::usage(format!("source {text:?}"), FORMS);
+                Err(match meant(text) {
+                    Some(advice) => error.advise(advice),
+                    None => error,
+                })
+            }
         }
     }
+}
+
+/// The source that somebody means who wrote the name alone of an interface or of a file.
+fn meant(text: &str) -> Option<String> {
+    let name = text.split(',').next().unwrap_or(text);
+    if matches!(Interface::by_name(name), Ok(Some(_))) {
+        return Some(format!(
+            "{name} is a network interface: -i {text}, or af_packet:{text}"
+        ));
+    }
+    let is_file = std::path::Path::new(text).is_file();
+    is_file.then(|| format!("{text} is a file: pcap:{text}"))
 }
 
 impl fmt::Display for SourceSpec {

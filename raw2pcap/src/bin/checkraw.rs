@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use raw2pcap::checkraw::{Cli, HINTS};
 
 fn main() -> ExitCode {
-    raw2pcap::checkraw::Cli::parse().run()
+    hpcap_cli::parse::<Cli>(HINTS).run()
 }

@@ -7,6 +7,7 @@ use clap::Parser;
 use hpcap::raw::check::Checker;
 use hpcap::raw::name::start_of;
 use hpcap::{Error, Kind, Result};
+use hpcap_cli::Hint;
 
 use super::print::Printer;
 use super::sizes::Sizes;
@@ -24,24 +25,36 @@ saved in FILE.repair, closing padding is appended and FILE.raw.part becomes FILE
 
 Exit codes: 0 all files are sound (after --repair: now), 1 defects or a failure, 2 wrong usage.";
 
+/// What people know from other tools, and its name here.
+pub const HINTS: &[Hint] = &[
+    Hint {
+        options: &["-r", "--read-file"],
+        advice: "files to check need no option: checkraw PATH...",
+    },
+    Hint {
+        options: &["-o", "-w", "--output", "--from", "--to", "--filter"],
+        advice: "raw2pcap converts: raw2pcap IN... -o OUT",
+    },
+];
+
 /// Checks RAW capture files: defects, and where frames are missing.
 #[derive(Debug, Parser)]
-#[command(name = "checkraw", version, after_help = AFTER)]
+#[command(name = "checkraw", version = hpcap_cli::VERSION, after_help = AFTER)]
 pub struct Cli {
     /// RAW files, folders (everything below that is *.raw or *.raw.part), - for standard input
     #[arg(value_name = "PATH", required = true)]
     paths: Vec<PathBuf>,
     /// Leave out files that their name says were started before this second since 1970
-    #[arg(short = 't', value_name = "MIN_EPOCH")]
-    min_epoch: Option<u64>,
+    #[arg(short = 't', long, value_name = "SECONDS")]
+    started_from: Option<u64>,
     /// No warnings of frames shorter than 60 bytes
-    #[arg(short = 'c')]
-    no_short: bool,
+    #[arg(short = 'c', long)]
+    allow_short: bool,
     /// Findings printed for a file, at most; 0 = all
-    #[arg(short = 'e', value_name = "MAX_ERRORS", default_value_t = 20)]
-    max_errors: usize,
+    #[arg(short = 'e', long, value_name = "N", default_value_t = 20)]
+    max_findings: usize,
     /// Write a line for each frame: its number, offset of its first byte, caplen, len, time
-    #[arg(short = 'x', value_name = "SIZES_FILE")]
+    #[arg(short = 'x', long, value_name = "FILE")]
     sizes: Option<PathBuf>,
     /// Make damaged files sound; says what it does
     #[arg(long, short_alias = 'f', visible_short_alias = 'f')]
@@ -96,25 +109,25 @@ impl Cli {
                 "check anything",
                 format!(
                     "all files were started before {}",
-                    self.min_epoch.unwrap_or(0)
+                    self.started_from.unwrap_or(0)
                 ),
             ));
         }
-        let findings = if self.max_errors == 0 {
+        let findings = if self.max_findings == 0 {
             usize::MAX
         } else {
-            self.max_errors
+            self.max_findings
         };
         let checker = Checker::new()
             .findings_max(findings)
-            .short_frames(!self.no_short);
+            .short_frames(!self.allow_short);
         let sizes = self.sizes.as_deref().map(Sizes::create).transpose()?;
         let printer = Printer::new(self.json, self.quiet, findings);
         Work::new(checker, repair, sizes, printer, !self.quiet && !self.json).run(&inputs)
     }
 
     fn is_wanted(&self, input: &Input) -> bool {
-        let (Some(min), Input::File(path)) = (self.min_epoch, input) else {
+        let (Some(min), Input::File(path)) = (self.started_from, input) else {
             return true;
         };
         let name = path.file_name().and_then(|name| name.to_str());

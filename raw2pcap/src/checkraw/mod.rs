@@ -5,4 +5,4 @@ mod print;
 mod sizes;
 mod work;
 
-pub use cli::Cli;
+pub use cli::{Cli, HINTS};

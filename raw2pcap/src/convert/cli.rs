@@ -7,6 +7,7 @@ use clap::{Parser, ValueEnum};
 use hpcap::pcapfile::Precision;
 use hpcap::units::{parse_duration, parse_size};
 use hpcap::{Error, Result, visible};
+use hpcap_cli::Hint;
 
 use super::{Bound, Conversion, Format, Split, Target};
 use crate::inputs::expand;
@@ -29,6 +30,43 @@ Examples:
   raw2pcap capture/ -o dns.pcap --from 2026-11-20T06:17Z --to +90s --filter 'udp port 53'
   raw2pcap capture/ -o part.pcap --split-size 1G";
 
+/// What people know from other tools, and its name here.
+pub const HINTS: &[Hint] = &[
+    Hint {
+        options: &["-r", "--read-file"],
+        advice: "files to convert need no option: raw2pcap IN... -o OUT",
+    },
+    Hint {
+        options: &["-F"],
+        advice: "the format is --format pcap or pcapng; a name that ends in .pcapng is enough",
+    },
+    Hint {
+        options: &["-A", "-B", "--start", "--duration"],
+        advice: "a part of a recording is --from TIME --to TIME",
+    },
+    Hint {
+        options: &[
+            "-c",
+            "--frames",
+            "-C",
+            "-G",
+            "-W",
+            "--rotate-size",
+            "--rotate-time",
+        ],
+        advice: "files of a limited length are made by --split-frames N, --split-size SIZE and \
+                 --split-time TIME",
+    },
+    Hint {
+        options: &["-i", "--source", "--interface"],
+        advice: "raw2pcap converts recordings; hpcapdd -i eth0 -w DEST captures",
+    },
+    Hint {
+        options: &["--repair"],
+        advice: "checkraw --repair mends damaged files; raw2pcap converts them as they are",
+    },
+];
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum FormatName {
     Pcap,
@@ -37,13 +75,13 @@ enum FormatName {
 
 /// Converts RAW capture files to pcap or pcapng.
 #[derive(Debug, Parser)]
-#[command(name = "raw2pcap", version, after_help = AFTER)]
+#[command(name = "raw2pcap", version = hpcap_cli::VERSION, after_help = AFTER)]
 pub struct Cli {
     /// RAW files, folders (everything below that is *.raw or *.raw.part), - for standard input
     #[arg(value_name = "IN", required = true)]
     inputs: Vec<PathBuf>,
     /// Where the result goes: a file, or - for standard output
-    #[arg(short, long, value_name = "OUT")]
+    #[arg(short, long, visible_short_alias = 'w', value_name = "OUT")]
     output: Option<PathBuf>,
     /// Format of the result; pcapng where OUT ends so, else pcap
     #[arg(long, value_name = "FORMAT")]
@@ -59,6 +97,7 @@ pub struct Cli {
     to: Option<String>,
     /// Only frames that match, in tcpdump's syntax
     #[arg(
+        short,
         long,
         value_name = "EXPR",
         default_value = "",
@@ -136,12 +175,7 @@ impl Cli {
                 };
                 (vec![self.inputs[0].clone()], target, format)
             }
-            (None, _) => {
-                return Err(Error::usage(
-                    "no output",
-                    "expected -o FILE, or -o - for standard output",
-                ));
-            }
+            (None, inputs) => return Err(no_output(inputs)),
         };
         if self.micro && format == FormatName::Pcapng {
             return Err(Error::usage(
@@ -165,6 +199,24 @@ impl Cli {
             no_duplicates: self.no_duplicates,
             force: self.force,
         })
+    }
+}
+
+fn no_output(inputs: &[PathBuf]) -> Error {
+    let error = Error::usage("no output", "expected -o FILE, or -o - for standard output");
+    let is_capture = |path: &PathBuf| {
+        let extension = path.extension().unwrap_or_default();
+        ["pcap", "pcapng"]
+            .iter()
+            .any(|name| extension.eq_ignore_ascii_case(name))
+    };
+    match inputs.iter().find(|path| is_capture(path)) {
+        Some(path) => error.advise(format!(
+            "{0} is named as a capture file, and RAW files are converted; the other way round: \
+             hpcapdd --source pcap:{0} DEST",
+            path.display()
+        )),
+        None => error,
     }
 }
 

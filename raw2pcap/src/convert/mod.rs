@@ -21,7 +21,7 @@ use hpcap::raw::{Damage, DamageKind};
 use hpcap::visible::visible_lines;
 use hpcap::{Count, Error, Ledger, Reason, Result};
 
-pub use cli::Cli;
+pub use cli::{Cli, HINTS};
 pub use range::{Bound, Range};
 pub use sink::{Format, Split};
 pub use summary::Summary;

@@ -2,9 +2,11 @@
 
 mod netlink;
 
+use std::fmt::Write;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 use hpcap::error::Context;
+use hpcap::units::Rate;
 use hpcap::{Error, Kind, Result};
 use netlink::Which;
 
@@ -92,6 +94,55 @@ impl Interface {
             "there is none of that name",
         )
         .advise(format!("there are {}", names.join(", "))))
+    }
+
+    /// Every interface of this network namespace for people to choose from: a line each with its
+    /// name, state, speed, hardware type where it cannot be captured.
+    ///
+    /// # Errors
+    /// As [`all`](Self::all).
+    pub fn list() -> Result<String> {
+        let mut out = String::new();
+        for interface in Self::all()? {
+            let state = match (interface.is_up(), interface.is_running()) {
+                (false, _) => "down",
+                (true, false) => "up, no link",
+                (true, true) => "up",
+            };
+            let _ = write!(out, "{:<16} {state}", interface.name);
+            if let Some(rate) = interface.link_speed() {
+                let _ = write!(out, ", {rate}");
+            }
+            if let Err(e) = interface.link() {
+                let _ = write!(out, ", {}", e.why_and_advice().replace('\n', "; "));
+            }
+            out.push('\n');
+        }
+        Ok(out)
+    }
+
+    /// The speed of its link; `None` where it has none, or does not tell.
+    #[must_use]
+    pub fn link_speed(&self) -> Option<Rate> {
+        let mut settings = EthtoolSettings {
+            command: ETHTOOL_GSET,
+            ..EthtoolSettings::default()
+        };
+        let mut request = self.request();
+        request.ifr_ifru.ifru_data = (&raw mut settings).cast();
+        // SAFETY: SIOCETHTOOL takes a pointer to an `ifreq` whose data points to the command's
+        // structure, which for this command is `EthtoolSettings`; both outlive the call.
+        unsafe { ioctl(libc::SIOCETHTOOL, &mut request) }.ok()?;
+        let megabits = u64::from(settings.speed_high) << 16 | u64::from(settings.speed_low);
+        // The kernel says 2^32-1, or in old drivers 2^16-1, for "unknown".
+        let known = ![0, u64::from(u16::MAX), u64::from(u32::MAX)].contains(&megabits);
+        known.then_some(Rate::BitsPerSecond(megabits * 1_000_000))
+    }
+
+    /// Whether there is a device behind it, and not a program or another interface.
+    #[must_use]
+    pub fn is_hardware(&self) -> bool {
+        std::fs::exists(format!("/sys/class/net/{}/device", self.name)).unwrap_or(false)
     }
 
     /// Whether somebody has set it up (`ip link set IF up`).
@@ -202,6 +253,26 @@ struct EthtoolValue {
     data: u32,
 }
 
+/// `struct ethtool_cmd` of `linux/ethtool.h`.
+#[derive(Default)]
+#[repr(C)]
+struct EthtoolSettings {
+    command: u32,
+    supported: u32,
+    advertised: u32,
+    speed_low: u16,
+    duplex: u8,
+    port: u8,
+    rest_of_link: [u32; 3],
+    speed_high: u16,
+    crossover: [u8; 2],
+    partner: u32,
+    reserved: [u32; 2],
+}
+
+const _: () = assert!(size_of::<EthtoolSettings>() == 44);
+
+const ETHTOOL_GSET: u32 = 0x01;
 const ETHTOOL_GFLAGS: u32 = 0x25;
 const ETHTOOL_GGRO: u32 = 0x2b;
 const ETH_FLAG_LRO: u32 = 1 << 15;
@@ -271,6 +342,17 @@ mod tests {
         assert_eq!(error.kind(), Kind::NotFound);
         for interface in Interface::all().unwrap() {
             assert!(error.to_string().contains(&interface.name), "{error}");
+        }
+    }
+
+    #[test]
+    fn list_has_every_interface() {
+        let list = Interface::list().unwrap();
+        for interface in Interface::all().unwrap() {
+            let line = list
+                .lines()
+                .find(|l| l.split(' ').next() == Some(&interface.name));
+            assert!(line.is_some(), "{}: {list}", interface.name);
         }
     }
 
