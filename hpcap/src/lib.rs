@@ -11,6 +11,7 @@
 //! | [`listener`] | attaching, reading records and blocks, acknowledging, waiting |
 //! | [`raw`] | the RAW format: reader, writer, checker, repairer, block index, file names |
 //! | [`pcapfile`] | reading and writing pcap and pcapng files |
+//! | [`compress`] | formats of files and their endings; gzip and Zstandard |
 //! | [`filter`] | filters in tcpdump's syntax |
 //! | [`ledger`] | why frames are missing, and how many |
 //! | [`pages`] | hugepages and ordinary pages for a ring |
@@ -21,6 +22,7 @@
 compile_error!("hpcap's shared memory and files are defined for 64-bit little-endian machines");
 
 pub mod abi;
+pub mod compress;
 pub mod error;
 pub mod filter;
 pub mod ledger;

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use hpcap::error::Context;
 use hpcap::raw::index::Index;
-use hpcap::raw::name::{FileName, PartFile};
+use hpcap::raw::{FileName, PartFile};
 use hpcap::{Count, Error, Kind, QueueName, Result, Timestamp};
 
 use crate::direct_file::DirectFile;
@@ -78,8 +78,11 @@ impl OutputFolder {
         let made = || -> Result<CaptureFile> {
             let now = Timestamp::now();
             let last = self.last.get().filter(|last| last.start_sec == now.sec());
-            let first = last.map_or(0, |last| last.sequence + 1);
-            let part = PartFile::create_from(&self.base, self.queue, now, first)?;
+            let name = FileName {
+                sequence: last.map_or(0, |last| last.sequence + 1),
+                ..FileName::new(now.sec(), self.queue)
+            };
+            let part = PartFile::create_from(&self.base, name)?;
             self.last.set(Some(part.name()));
             let path = part.path();
             let file = part

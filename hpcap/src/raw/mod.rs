@@ -11,8 +11,8 @@
 //! | [`writer`], [`padding`] | writing a file |
 //! | [`check`], [`repair`] | is a file sound, and making it so |
 //! | [`index`] | finding a time in a file |
-//! | [`name`] | names of files and folders |
 //! | [`identity`] | which recording a file belongs to, and its place in it |
+//! | [`name`], [`part_file`] | names of files and folders; files under way |
 //! | [`files`] | the files of a recording, in order |
 
 pub mod check;
@@ -21,6 +21,7 @@ pub mod identity;
 pub mod index;
 pub mod name;
 pub mod padding;
+pub mod part_file;
 pub mod reader;
 pub mod record;
 pub mod repair;
@@ -31,7 +32,8 @@ pub mod writer;
 
 pub use identity::{Identity, Origin, RecordingId};
 pub use index::Index;
-pub use name::{FileName, PartFile};
+pub use name::FileName;
+pub use part_file::PartFile;
 pub use reader::{Event, Found, Reader};
 pub use record::{Item, Record, parse};
 pub use scan::{Damage, DamageKind};

@@ -1,26 +1,24 @@
-//! Names and folders of capture files, and files that never overwrite another.
+//! Names and folders of capture files.
 //!
 //! `<base>/<D>/<T>_hpcap<IF>_<Q>.raw`: `T` is the second in which the file was started, `D` is
 //! `T` rounded down to half an hour. Where a second has more than one file of a queue, the
 //! later ones are `<T>_hpcap<IF>_<Q>-1.raw` and so on. A file under way ends in `.raw.part`.
+//! pcap and pcapng files end in `.pcap` and `.pcapng`, and compressed ones in `.pcapng.gz` or
+//! `.pcapng.zst`.
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 
-use crate::error::{Context, Error, Kind, Result};
+use crate::compress::{Compression, FileFormat};
 use crate::name::QueueName;
-use crate::time::Timestamp;
 
 /// Seconds of capture that share a folder.
 pub const FOLDER_SECONDS: u64 = 1800;
-
-/// Names that are tried in one second before giving up.
-const SEQUENCE_MAX: u32 = 100_000;
 
 /// The name of a capture file, without its folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -31,18 +29,24 @@ pub struct FileName {
     pub sequence: u32,
     /// The queue.
     pub queue: QueueName,
+    /// What is in it.
+    pub format: FileFormat,
+    /// How it is compressed.
+    pub compression: Compression,
     /// Whether the file is under way, or was left so (`.raw.part`).
     pub part: bool,
 }
 
 impl FileName {
-    /// The name of a finished file.
+    /// The name of a finished RAW file.
     #[must_use]
     pub const fn new(start_sec: u64, queue: QueueName) -> Self {
         Self {
             start_sec,
             sequence: 0,
             queue,
+            format: FileFormat::Raw,
+            compression: Compression::None,
             part: false,
         }
     }
@@ -54,7 +58,8 @@ impl FileName {
             Some(rest) => (rest, true),
             None => (name, false),
         };
-        let (start, rest) = stem.strip_suffix(".raw")?.split_once("_hpcap")?;
+        let (stem, format, compression) = split_ending(stem)?;
+        let (start, rest) = stem.split_once("_hpcap")?;
         let (adapter, rest) = rest.split_once('_')?;
         let (queue, sequence) = rest.split_once('-').unwrap_or((rest, "0"));
         let queue = queue.strip_prefix('q').unwrap_or(queue);
@@ -69,6 +74,8 @@ impl FileName {
                 u32::try_from(number(adapter)?).ok()?,
                 u32::try_from(number(queue)?).ok()?,
             ),
+            format,
+            compression,
             part,
         })
     }
@@ -99,8 +106,31 @@ impl fmt::Display for FileName {
         if self.sequence != 0 {
             write!(f, "-{}", self.sequence)?;
         }
-        f.write_str(if self.part { ".raw.part" } else { ".raw" })
+        f.write_str(&ending(self.format, self.compression, self.part))
     }
+}
+
+/// What the name of such a file ends in: `.raw`, `.pcapng.gz`, `.pcap.part`.
+#[must_use]
+pub fn ending(format: FileFormat, compression: Compression, part: bool) -> String {
+    let part = if part { ".part" } else { "" };
+    format!(".{}{}{part}", format.extension(), compression.suffix())
+}
+
+/// Splits `x.pcapng.gz` into `x` and what the ending says; `None` for any other ending.
+#[must_use]
+pub fn split_ending(name: &str) -> Option<(&str, FileFormat, Compression)> {
+    [Compression::None, Compression::Gzip, Compression::Zstd]
+        .into_iter()
+        .find_map(|compression| {
+            let name = name.strip_suffix(compression.suffix())?;
+            [FileFormat::Raw, FileFormat::Pcap, FileFormat::Pcapng]
+                .into_iter()
+                .find_map(|format| {
+                    let stem = name.strip_suffix(format.extension())?.strip_suffix('.')?;
+                    Some((stem, format, compression))
+                })
+        })
 }
 
 /// The seconds since 1970 that a file's name begins with, as the original's tools read it:
@@ -143,160 +173,9 @@ pub fn rename_no_replace(from: &Path, to: &Path) -> io::Result<()> {
     }
 }
 
-/// A capture file under way: `.raw.part`, created by this process, locked by it (flock), and
-/// no other's.
-#[derive(Debug)]
-pub struct PartFile {
-    file: File,
-    base: PathBuf,
-    name: FileName,
-}
-
-impl PartFile {
-    /// Creates the file of `queue` that starts at `start` below `base`, which must exist, and
-    /// its half-hour folder. Mode 0640, folder 0755, both as the umask allows. Nothing is ever
-    /// overwritten: a name that is taken gets a sequence number.
-    ///
-    /// # Errors
-    /// Those of the file system.
-    pub fn create(base: &Path, queue: QueueName, start: Timestamp) -> Result<Self> {
-        Self::create_from(base, queue, start, 0)
-    }
-
-    /// As [`PartFile::create`], with no sequence number below `first`: names then follow each
-    /// other even where older files of the same second have been deleted.
-    ///
-    /// # Errors
-    /// Those of the file system.
-    pub fn create_from(
-        base: &Path,
-        queue: QueueName,
-        start: Timestamp,
-        first: u32,
-    ) -> Result<Self> {
-        let mut name = FileName::new(start.sec(), queue);
-        let folder = base.join(name.folder().to_string());
-        for sequence in first..SEQUENCE_MAX {
-            name.sequence = sequence;
-            name.part = true;
-            let path = name.path(base);
-            let finished = FileName {
-                part: false,
-                ..name
-            }
-            .path(base);
-            if finished.exists() {
-                continue;
-            }
-            let file = match create_in(&folder, &path) {
-                Ok(file) => file,
-                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => continue,
-                Err(e) => return Err(Error::io(format!("create {}", path.display()), e)),
-            };
-            // Another recorder may have finished a file of this name in between.
-            if finished.exists() {
-                fs::remove_file(&path).context(|| format!("remove {}", path.display()))?;
-                continue;
-            }
-            // Best effort: a file system without locks still records.
-            let _ = file.try_lock();
-            return Ok(Self {
-                file,
-                base: base.to_owned(),
-                name,
-            });
-        }
-        Err(Error::new(
-            Kind::Full,
-            format!("create a file for {queue} in {}", folder.display()),
-            format!("second {} has {SEQUENCE_MAX} files already", start.sec()),
-        ))
-    }
-
-    /// The file, open for reading and writing.
-    #[must_use]
-    pub fn file(&self) -> &File {
-        &self.file
-    }
-
-    /// Where it is: `....raw.part`.
-    #[must_use]
-    pub fn path(&self) -> PathBuf {
-        self.name.path(&self.base)
-    }
-
-    /// Its name.
-    #[must_use]
-    pub fn name(&self) -> FileName {
-        self.name
-    }
-
-    /// Gives it its final name, `....raw`, and says which: where that was taken meanwhile, it
-    /// gets the next sequence number. The lock ends when the returned file is closed.
-    ///
-    /// # Errors
-    /// Those of the file system; the file then still is `.raw.part`.
-    pub fn finish(self) -> Result<(File, PathBuf)> {
-        let from = self.path();
-        for sequence in self.name.sequence..SEQUENCE_MAX {
-            let to = FileName {
-                sequence,
-                part: false,
-                ..self.name
-            }
-            .path(&self.base);
-            match rename_no_replace(&from, &to) {
-                Ok(()) => return Ok((self.file, to)),
-                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(e) => {
-                    return Err(Error::io(
-                        format!("rename {} to {}", from.display(), to.display()),
-                        e,
-                    ));
-                }
-            }
-        }
-        Err(Error::new(
-            Kind::Full,
-            format!("rename {}", from.display()),
-            format!(
-                "second {} has {SEQUENCE_MAX} files already",
-                self.name.start_sec
-            ),
-        ))
-    }
-
-    /// Removes the file, for one in which nothing was stored.
-    ///
-    /// # Errors
-    /// Those of the file system.
-    pub fn discard(self) -> Result<()> {
-        let path = self.path();
-        fs::remove_file(&path).context(|| format!("remove {}", path.display()))
-    }
-}
-
-/// Creates the file, and its folder where that is missing: retention may remove an empty
-/// folder at any moment.
-fn create_in(folder: &Path, path: &Path) -> io::Result<File> {
-    for _ in 0..16 {
-        match fs::DirBuilder::new().mode(0o755).create(folder) {
-            Err(e) if e.kind() != io::ErrorKind::AlreadyExists => return Err(e),
-            _ => {}
-        }
-        match private_file(path, false) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
-            other => return other,
-        }
-    }
-    private_file(path, false)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Write;
-    use std::os::unix::fs::PermissionsExt;
 
     #[test]
     fn names_read_back_as_they_print() {
@@ -304,6 +183,9 @@ mod tests {
             "1391723988_hpcap0_0.raw",
             "1391723988_hpcap3_12.raw.part",
             "1391723988_hpcap0_1-7.raw",
+            "1391723988_hpcap0_1-7.pcapng",
+            "1391723988_hpcap0_1.pcap.gz",
+            "1391723988_hpcap0_1.pcapng.zst.part",
         ] {
             assert_eq!(FileName::parse(text).unwrap().to_string(), text);
         }
@@ -320,7 +202,9 @@ mod tests {
             "",
             "x.raw",
             "_hpcap0_0.raw",
-            "1_hpcap0_0.pcap",
+            "1_hpcap0_0.cap",
+            "1_hpcap0_0.gz",
+            "1_hpcap0_0.pcap.xz",
             "1_hpcap0.raw",
             "1_hpcap0_0-.raw",
         ] {
@@ -328,33 +212,5 @@ mod tests {
         }
         assert_eq!(start_of("17.raw"), Some(17));
         assert_eq!(start_of("x17.raw"), None);
-    }
-
-    #[test]
-    fn files_of_one_second_do_not_collide() {
-        let dir = tempfile::tempdir().unwrap();
-        let (queue, start) = (QueueName::new(0, 1), Timestamp::new(3700, 5));
-        let mut a = PartFile::create(dir.path(), queue, start).unwrap();
-        let b = PartFile::create(dir.path(), queue, start).unwrap();
-        a.file.write_all(b"a").unwrap();
-        assert_eq!(a.path(), dir.path().join("3600/3700_hpcap0_1.raw.part"));
-        assert_eq!(b.path(), dir.path().join("3600/3700_hpcap0_1-1.raw.part"));
-        let mode = fs::metadata(a.path()).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777 & !0o640, 0, "{mode:o}");
-        // Somebody takes the final name: it is not overwritten.
-        fs::write(dir.path().join("3600/3700_hpcap0_1.raw"), "other").unwrap();
-        let (_, path) = a.finish().unwrap();
-        assert_eq!(path, dir.path().join("3600/3700_hpcap0_1-1.raw"));
-        assert_eq!(fs::read(&path).unwrap(), b"a");
-        let (_, path) = b.finish().unwrap();
-        assert_eq!(path, dir.path().join("3600/3700_hpcap0_1-2.raw"));
-        assert_eq!(
-            fs::read(dir.path().join("3600/3700_hpcap0_1.raw")).unwrap(),
-            b"other"
-        );
-        let c = PartFile::create(dir.path(), queue, start).unwrap();
-        assert_eq!(c.path(), dir.path().join("3600/3700_hpcap0_1-3.raw.part"));
-        c.discard().unwrap();
-        assert_eq!(fs::read_dir(dir.path().join("3600")).unwrap().count(), 3);
     }
 }

@@ -1,0 +1,353 @@
+//! Compressed capture files: gzip and Zstandard, written and read as a stream.
+
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::path::Path;
+
+use flate2::read::MultiGzDecoder;
+use flate2::write::GzEncoder;
+
+use crate::error::{Error, Result};
+
+/// How a file is compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, PartialOrd, Ord, Hash)]
+pub enum Compression {
+    /// Not at all.
+    #[default]
+    None,
+    /// gzip: every tool reads it.
+    Gzip,
+    /// Zstandard: several times faster than gzip, and smaller.
+    Zstd,
+}
+
+impl Compression {
+    /// What a file's name ends in: `.gz`, `.zst`, or nothing.
+    #[must_use]
+    pub fn suffix(self) -> &'static str {
+        match self {
+            Self::None => "",
+            Self::Gzip => ".gz",
+            Self::Zstd => ".zst",
+        }
+    }
+
+    /// What the first bytes of a file say.
+    #[must_use]
+    pub fn of_content(head: &[u8]) -> Self {
+        if head.starts_with(&[0x1f, 0x8b]) {
+            Self::Gzip
+        } else if head.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
+            Self::Zstd
+        } else {
+            Self::None
+        }
+    }
+}
+
+/// The formats in which frames are written to a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FileFormat {
+    /// RAW.
+    Raw,
+    /// Classic pcap.
+    Pcap,
+    /// pcapng.
+    Pcapng,
+}
+
+impl FileFormat {
+    /// What a file's name ends in, without the dot.
+    #[must_use]
+    pub fn extension(self) -> &'static str {
+        match self {
+            Self::Raw => "raw",
+            Self::Pcap => "pcap",
+            Self::Pcapng => "pcapng",
+        }
+    }
+}
+
+/// What the end of a file's name asks for: `x.pcapng.zst` is pcapng, compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ending {
+    /// The format.
+    pub format: FileFormat,
+    /// How it is compressed.
+    pub compression: Compression,
+}
+
+/// The endings, for messages.
+const ENDINGS: &str = ".pcap or .pcapng, each alone or followed by .gz or .zst";
+
+impl Ending {
+    /// The ending of a file that is to be written as pcap or pcapng.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`](crate::Kind::Usage) for any other ending: nothing is written as something
+    /// that its name does not say.
+    pub fn of(path: &Path) -> Result<Self> {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let lower = name.to_ascii_lowercase();
+        let (rest, compression) = [Compression::Gzip, Compression::Zstd]
+            .into_iter()
+            .find_map(|c| Some((lower.strip_suffix(c.suffix())?, c)))
+            .unwrap_or((&lower, Compression::None));
+        let format = [FileFormat::Pcap, FileFormat::Pcapng]
+            .into_iter()
+            .find(|f| {
+                rest.strip_suffix(f.extension())
+                    .is_some_and(|stem| stem.ends_with('.'))
+            })
+            .ok_or_else(|| {
+                Error::usage(
+                    format!("the ending of {}", path.display()),
+                    format!("expected {ENDINGS}"),
+                )
+            })?;
+        Ok(Self {
+            format,
+            compression,
+        })
+    }
+
+    /// The ending as a name has it, with its dot.
+    #[must_use]
+    pub fn text(self) -> String {
+        format!(".{}{}", self.format.extension(), self.compression.suffix())
+    }
+}
+
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text())
+    }
+}
+
+/// Compresses what is written to it. [`Compressor::finish`] ends the stream: without it the
+/// file is cut.
+pub struct Compressor<W: Write>(Writing<W>);
+
+enum Writing<W: Write> {
+    Plain(W),
+    Gzip(Box<GzEncoder<W>>),
+    Zstd(Box<zstd::Encoder<'static, W>>),
+}
+
+impl<W: Write> fmt::Debug for Compressor<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Compressor")
+            .field(&self.compression())
+            .finish()
+    }
+}
+
+impl<W: Write> Compressor<W> {
+    /// Compresses to `sink`, at the library's usual level.
+    ///
+    /// # Errors
+    /// There is no memory for the compressor.
+    pub fn new(sink: W, compression: Compression) -> io::Result<Self> {
+        Ok(Self(match compression {
+            Compression::None => Writing::Plain(sink),
+            Compression::Gzip => Writing::Gzip(Box::new(GzEncoder::new(
+                sink,
+                flate2::Compression::default(),
+            ))),
+            Compression::Zstd => {
+                let mut encoder = zstd::Encoder::new(sink, 0)?;
+                encoder.include_checksum(true)?;
+                Writing::Zstd(Box::new(encoder))
+            }
+        }))
+    }
+
+    /// How it compresses.
+    #[must_use]
+    pub fn compression(&self) -> Compression {
+        match self.0 {
+            Writing::Plain(_) => Compression::None,
+            Writing::Gzip(_) => Compression::Gzip,
+            Writing::Zstd(_) => Compression::Zstd,
+        }
+    }
+
+    /// What it writes to.
+    #[must_use]
+    pub fn get_ref(&self) -> &W {
+        match &self.0 {
+            Writing::Plain(sink) => sink,
+            Writing::Gzip(encoder) => encoder.get_ref(),
+            Writing::Zstd(encoder) => encoder.get_ref(),
+        }
+    }
+
+    /// Ends the stream and gives the sink back.
+    ///
+    /// # Errors
+    /// That of the sink.
+    pub fn finish(self) -> io::Result<W> {
+        match self.0 {
+            Writing::Plain(mut sink) => {
+                sink.flush()?;
+                Ok(sink)
+            }
+            Writing::Gzip(encoder) => encoder.finish(),
+            Writing::Zstd(encoder) => encoder.finish(),
+        }
+    }
+}
+
+impl<W: Write> Write for Compressor<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match &mut self.0 {
+            Writing::Plain(sink) => sink.write(bytes),
+            Writing::Gzip(encoder) => encoder.write(bytes),
+            Writing::Zstd(encoder) => encoder.write(bytes),
+        }
+    }
+
+    /// Hands on what was written so far, so that a reader of the unfinished file has it.
+    fn flush(&mut self) -> io::Result<()> {
+        match &mut self.0 {
+            Writing::Plain(sink) => sink.flush(),
+            Writing::Gzip(encoder) => encoder.flush(),
+            Writing::Zstd(encoder) => encoder.flush(),
+        }
+    }
+}
+
+/// The first bytes of a source, read already, and the rest of it.
+type Whole<R> = io::Chain<io::Cursor<Vec<u8>>, R>;
+
+/// Reads a source, unpacked where its first bytes say that it is compressed.
+pub struct Decompressor<R: Read>(Reading<R>);
+
+enum Reading<R: Read> {
+    Plain(Whole<R>),
+    Gzip(Box<MultiGzDecoder<Whole<R>>>),
+    Zstd(Box<zstd::Decoder<'static, io::BufReader<Whole<R>>>>),
+}
+
+impl<R: Read> fmt::Debug for Decompressor<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Decompressor")
+            .field(&self.compression())
+            .finish()
+    }
+}
+
+impl<R: Read> Decompressor<R> {
+    /// Looks at the first four bytes of `source`.
+    ///
+    /// # Errors
+    /// That of the source.
+    pub fn new(mut source: R) -> io::Result<Self> {
+        let mut head = Vec::with_capacity(4);
+        source.by_ref().take(4).read_to_end(&mut head)?;
+        let compression = Compression::of_content(&head);
+        let whole = io::Cursor::new(head).chain(source);
+        Ok(Self(match compression {
+            Compression::None => Reading::Plain(whole),
+            Compression::Gzip => Reading::Gzip(Box::new(MultiGzDecoder::new(whole))),
+            Compression::Zstd => Reading::Zstd(Box::new(zstd::Decoder::new(whole)?)),
+        }))
+    }
+
+    /// How the source is compressed.
+    #[must_use]
+    pub fn compression(&self) -> Compression {
+        match self.0 {
+            Reading::Plain(_) => Compression::None,
+            Reading::Gzip(_) => Compression::Gzip,
+            Reading::Zstd(_) => Compression::Zstd,
+        }
+    }
+
+    /// Whether the source is compressed.
+    #[must_use]
+    pub fn is_compressed(&self) -> bool {
+        self.compression() != Compression::None
+    }
+}
+
+impl<R: Read> Read for Decompressor<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match &mut self.0 {
+            Reading::Plain(source) => source.read(buffer),
+            Reading::Gzip(decoder) => decoder.read(buffer),
+            Reading::Zstd(decoder) => decoder.read(buffer),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ending(name: &str) -> Option<(FileFormat, Compression)> {
+        Ending::of(Path::new(name))
+            .ok()
+            .map(|e| (e.format, e.compression))
+    }
+
+    #[test]
+    fn ending_names_format_and_compression() {
+        use Compression::{Gzip, None as Plain, Zstd};
+        use FileFormat::{Pcap, Pcapng};
+        assert_eq!(ending("a/x.pcap"), Some((Pcap, Plain)));
+        assert_eq!(ending("x.PCAPNG"), Some((Pcapng, Plain)));
+        assert_eq!(ending("x.pcap.gz"), Some((Pcap, Gzip)));
+        assert_eq!(ending("x.y.pcapng.zst"), Some((Pcapng, Zstd)));
+    }
+
+    #[test]
+    fn unknown_ending_is_refused_with_the_list() {
+        for name in [
+            "x",
+            "x.cap",
+            "x.pcap.xz",
+            "x.gz",
+            "pcap",
+            "x.raw",
+            "x.pcap.",
+            "xpcap.gz",
+        ] {
+            assert_eq!(ending(name), None, "{name}");
+        }
+        let e = Ending::of(Path::new("x.pcap.xz")).unwrap_err().to_string();
+        assert!(e.contains(ENDINGS), "{e}");
+    }
+
+    #[test]
+    fn everything_unpacks_as_it_was_written() {
+        let bytes: Vec<u8> = (0..300_000_u32)
+            .flat_map(|i| (i / 7).to_le_bytes())
+            .collect();
+        for compression in [Compression::None, Compression::Gzip, Compression::Zstd] {
+            let mut compressor = Compressor::new(Vec::new(), compression).unwrap();
+            compressor.write_all(&bytes).unwrap();
+            // A flush in between, as for a live reader, is only a larger file.
+            compressor.flush().unwrap();
+            compressor.write_all(b"end").unwrap();
+            let packed = compressor.finish().unwrap();
+            assert_eq!(packed.len() < bytes.len(), compression != Compression::None);
+            let mut unpacked = Vec::new();
+            let mut source = Decompressor::new(&packed[..]).unwrap();
+            assert_eq!(source.compression(), compression);
+            source.read_to_end(&mut unpacked).unwrap();
+            assert!(unpacked == [&bytes[..], b"end"].concat());
+        }
+    }
+
+    #[test]
+    fn cut_stream_is_an_error() {
+        for compression in [Compression::Gzip, Compression::Zstd] {
+            let mut compressor = Compressor::new(Vec::new(), compression).unwrap();
+            compressor.write_all(&[7; 100_000]).unwrap();
+            let packed = compressor.finish().unwrap();
+            let mut source = Decompressor::new(&packed[..packed.len() - 3]).unwrap();
+            assert!(source.read_to_end(&mut Vec::new()).is_err());
+        }
+    }
+}

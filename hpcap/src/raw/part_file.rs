@@ -1,0 +1,347 @@
+//! Capture files under way, which never overwrite another.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use crate::compress::Compression;
+use crate::error::{Context, Error, Kind, Result};
+use crate::name::QueueName;
+use crate::raw::name::{FileName, ending, private_file, rename_no_replace, split_ending};
+use crate::time::Timestamp;
+
+/// Names that are tried in one second before giving up.
+const SEQUENCE_MAX: u32 = 100_000;
+
+/// Where the names of a recorder's files come from.
+#[derive(Debug, Clone)]
+enum Names {
+    /// Files with the second of their start, in the half-hour folders of `base`.
+    Dated { base: PathBuf, name: FileName },
+    /// A file with the name that was asked for, and `-1`, `-2` and so on behind the stem for
+    /// what does not fit into it.
+    Asked {
+        folder: PathBuf,
+        stem: String,
+        name: FileName,
+    },
+}
+
+impl Names {
+    fn name(&self) -> FileName {
+        match self {
+            Self::Dated { name, .. } | Self::Asked { name, .. } => *name,
+        }
+    }
+
+    fn set_sequence(&mut self, number: u32) {
+        match self {
+            Self::Dated { name, .. } | Self::Asked { name, .. } => name.sequence = number,
+        }
+    }
+
+    /// The path of the file, compressed so.
+    fn path(&self, compression: Compression, part: bool) -> PathBuf {
+        match self {
+            Self::Dated { base, name } => FileName {
+                compression,
+                part,
+                ..*name
+            }
+            .path(base),
+            Self::Asked { folder, stem, name } => {
+                let ending = ending(name.format, compression, part);
+                folder.join(match name.sequence {
+                    0 => format!("{stem}{ending}"),
+                    n => format!("{stem}-{n}{ending}"),
+                })
+            }
+        }
+    }
+
+    /// Whether a finished file has the name, compressed or not.
+    fn is_taken(&self) -> bool {
+        [Compression::None, self.name().compression]
+            .into_iter()
+            .any(|compression| self.path(compression, false).exists())
+    }
+
+    fn full(&self, tried: String) -> Error {
+        Error::new(
+            Kind::Full,
+            tried,
+            format!(
+                "{SEQUENCE_MAX} files have that name already, or that second ({})",
+                self.name().start_sec
+            ),
+        )
+    }
+}
+
+/// A capture file under way: `.raw.part`, created by this process, locked by it (flock), and
+/// no other's.
+#[derive(Debug)]
+pub struct PartFile {
+    file: File,
+    names: Names,
+}
+
+impl PartFile {
+    /// Creates the RAW file of `queue` that starts at `start` below `base`, which must exist, and
+    /// its half-hour folder. Mode 0640, folder 0755, both as the umask allows. Nothing is ever
+    /// overwritten: a name that is taken gets a sequence number.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn create(base: &Path, queue: QueueName, start: Timestamp) -> Result<Self> {
+        Self::create_from(base, FileName::new(start.sec(), queue))
+    }
+
+    /// As [`PartFile::create`], with no sequence number below that of `name`: names then follow
+    /// each other even where older files of the same second have been deleted.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn create_from(base: &Path, name: FileName) -> Result<Self> {
+        let base = base.to_owned();
+        Self::create_with(Names::Dated { base, name })
+    }
+
+    /// Creates a file that will be called `path`, whose ending must be one of
+    /// [`split_ending`]. Its folder must exist. Where that name is taken, and where
+    /// `first` is more than 0, it gets a number behind its stem.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`] for another ending, and those of the file system.
+    pub fn create_at(path: &Path, queue: QueueName, start: Timestamp, first: u32) -> Result<Self> {
+        let folder = match path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        };
+        let ending = path.file_name().and_then(|n| split_ending(n.to_str()?));
+        let Some((stem, format, compression)) = ending else {
+            return Err(Error::usage(
+                format!("file name {}", path.display()),
+                "expected one that ends in .raw, .pcap or .pcapng, alone or with .gz or .zst behind",
+            ));
+        };
+        Self::create_with(Names::Asked {
+            folder: folder.to_owned(),
+            stem: stem.to_owned(),
+            name: FileName {
+                sequence: first,
+                format,
+                compression,
+                ..FileName::new(start.sec(), queue)
+            },
+        })
+    }
+
+    fn create_with(mut names: Names) -> Result<Self> {
+        for sequence in names.name().sequence..SEQUENCE_MAX {
+            names.set_sequence(sequence);
+            if names.is_taken() {
+                continue;
+            }
+            let path = names.path(Compression::None, true);
+            let file = match create_in(&names, &path) {
+                Ok(file) => file,
+                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => continue,
+                Err(e) => return Err(Error::io(format!("create {}", path.display()), e)),
+            };
+            // Another recorder may have finished a file of this name in between.
+            if names.is_taken() {
+                fs::remove_file(&path).context(|| format!("remove {}", path.display()))?;
+                continue;
+            }
+            // Best effort: a file system without locks still records.
+            let _ = file.try_lock();
+            return Ok(Self { file, names });
+        }
+        let path = names.path(Compression::None, true);
+        Err(names.full(format!("create {}", path.display())))
+    }
+
+    /// The file, open for reading and writing.
+    #[must_use]
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// Where it is: `....raw.part`.
+    #[must_use]
+    pub fn path(&self) -> PathBuf {
+        self.names.path(Compression::None, true)
+    }
+
+    /// Its name; of a file whose name was asked for, only its number and its ending mean anything.
+    #[must_use]
+    pub fn name(&self) -> FileName {
+        self.names.name()
+    }
+
+    /// Gives it its final name, `....raw`, and says which: where that was taken meanwhile, it
+    /// gets the next sequence number. The lock ends when the returned file is closed.
+    ///
+    /// # Errors
+    /// Those of the file system; the file then still is `.raw.part`.
+    pub fn finish(self) -> Result<(File, PathBuf)> {
+        let from = self.path();
+        let to = self.take_name(&from, Compression::None)?;
+        Ok((self.file, to))
+    }
+
+    /// Gives `from` the first name that is free.
+    fn take_name(&self, from: &Path, compression: Compression) -> Result<PathBuf> {
+        let mut names = self.names.clone();
+        for sequence in names.name().sequence..SEQUENCE_MAX {
+            names.set_sequence(sequence);
+            let to = names.path(compression, false);
+            match rename_no_replace(from, &to) {
+                Ok(()) => return Ok(to),
+                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(e) => {
+                    return Err(Error::io(
+                        format!("rename {} to {}", from.display(), to.display()),
+                        e,
+                    ));
+                }
+            }
+        }
+        Err(self.names.full(format!("rename {}", from.display())))
+    }
+
+    /// Makes the compressed file that its name asks for, with what `fill` writes into it, and
+    /// removes this one once the other is on the disk under its final name.
+    ///
+    /// # Errors
+    /// Those of the file system and of `fill`: nothing of the compressed file is left, and this
+    /// one is as it was.
+    pub fn replace(&self, fill: impl FnOnce(&File) -> io::Result<()>) -> Result<PathBuf> {
+        let compression = self.name().compression;
+        let from = self.path();
+        let path = self.names.path(compression, true);
+        let tried = || format!("compress {}", from.display());
+        let file = private_file(&path, false).context(tried)?;
+        let made = fill(&file)
+            .and_then(|()| file.sync_data())
+            .context(tried)
+            .and_then(|()| self.take_name(&path, compression));
+        match made {
+            // What stays in the worst case is a copy that is not compressed.
+            Ok(_) => drop(fs::remove_file(&from)),
+            Err(_) => drop(fs::remove_file(&path)),
+        }
+        made
+    }
+
+    /// Removes the file, for one in which nothing was stored.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn discard(self) -> Result<()> {
+        let path = self.path();
+        fs::remove_file(&path).context(|| format!("remove {}", path.display()))
+    }
+}
+
+/// Creates the file, and its half-hour folder where that is missing: retention may remove an
+/// empty folder at any moment.
+fn create_in(names: &Names, path: &Path) -> io::Result<File> {
+    if let (Names::Dated { .. }, Some(folder)) = (names, path.parent()) {
+        for _ in 0..16 {
+            match fs::DirBuilder::new().mode(0o755).create(folder) {
+                Err(e) if e.kind() != io::ErrorKind::AlreadyExists => return Err(e),
+                _ => {}
+            }
+            match private_file(path, false) {
+                Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+                other => return other,
+            }
+        }
+    }
+    private_file(path, false)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn files_of_one_second_do_not_collide() {
+        let dir = tempfile::tempdir().unwrap();
+        let (queue, start) = (QueueName::new(0, 1), Timestamp::new(3700, 5));
+        let mut a = PartFile::create(dir.path(), queue, start).unwrap();
+        let b = PartFile::create(dir.path(), queue, start).unwrap();
+        a.file.write_all(b"a").unwrap();
+        assert_eq!(a.path(), dir.path().join("3600/3700_hpcap0_1.raw.part"));
+        assert_eq!(b.path(), dir.path().join("3600/3700_hpcap0_1-1.raw.part"));
+        let mode = fs::metadata(a.path()).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777 & !0o640, 0, "{mode:o}");
+        // Somebody takes the final name: it is not overwritten.
+        fs::write(dir.path().join("3600/3700_hpcap0_1.raw"), "other").unwrap();
+        let (_, path) = a.finish().unwrap();
+        assert_eq!(path, dir.path().join("3600/3700_hpcap0_1-1.raw"));
+        assert_eq!(fs::read(&path).unwrap(), b"a");
+        let (_, path) = b.finish().unwrap();
+        assert_eq!(path, dir.path().join("3600/3700_hpcap0_1-2.raw"));
+        assert_eq!(
+            fs::read(dir.path().join("3600/3700_hpcap0_1.raw")).unwrap(),
+            b"other"
+        );
+        let c = PartFile::create(dir.path(), queue, start).unwrap();
+        assert_eq!(c.path(), dir.path().join("3600/3700_hpcap0_1-3.raw.part"));
+        c.discard().unwrap();
+        assert_eq!(fs::read_dir(dir.path().join("3600")).unwrap().count(), 3);
+    }
+    fn at(path: &Path) -> PartFile {
+        PartFile::create_at(path, QueueName::new(0, 0), Timestamp::new(1, 0), 0).unwrap()
+    }
+
+    #[test]
+    fn asked_name_is_numbered_where_taken() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.pcapng");
+        for expected in ["x.pcapng", "x-1.pcapng", "x-2.pcapng"] {
+            let file = at(&path);
+            let part = dir.path().join(format!("{expected}.part"));
+            assert_eq!(file.path(), part);
+            assert_eq!(file.finish().unwrap().1, dir.path().join(expected));
+        }
+        let other = dir.path().join("x.cap");
+        let error = PartFile::create_at(&other, QueueName::new(0, 0), Timestamp::new(1, 0), 0);
+        assert_eq!(error.unwrap_err().kind(), Kind::Usage);
+    }
+
+    #[test]
+    fn compressed_file_replaces_the_first() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.pcap.gz");
+        let file = at(&path);
+        assert_eq!(file.path(), dir.path().join("x.pcap.part"));
+        let made = file.replace(|mut to| to.write_all(b"compressed")).unwrap();
+        assert_eq!(made, path);
+        assert_eq!(fs::read(&path).unwrap(), b"compressed");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn failed_compression_leaves_the_first() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut file = at(&dir.path().join("x.pcap.zst"));
+        file.file.write_all(b"frames").unwrap();
+        let full = |mut to: &File| {
+            to.write_all(b"some")?;
+            Err(io::ErrorKind::StorageFull.into())
+        };
+        assert_eq!(file.replace(full).unwrap_err().kind(), Kind::Full);
+        let (_, path) = file.finish().unwrap();
+        assert_eq!(path, dir.path().join("x.pcap"));
+        assert_eq!(fs::read(&path).unwrap(), b"frames");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+}
