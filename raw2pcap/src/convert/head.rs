@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use hpcap::error::Context;
-use hpcap::raw::{Event, FileHeader, FileName, Index, Reader};
+use hpcap::raw::{Event, FileHeader, FileName, Identity, Index, Reader, RecordingId};
 use hpcap::{Error, Result, Timestamp};
 
 use super::range::Range;
@@ -15,11 +15,11 @@ const LOOK: usize = 1000;
 /// Frames of different threads are at most so much out of order.
 const DISORDER_NS: u64 = 1_000_000_000;
 
-/// The queue that a file is of, as far as it says: files with the same are in sequence.
+/// What a file was recorded of, as far as it says.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Origin {
-    /// Host, interface, queue: from the file's header.
-    Header(String, String, String),
+    /// From the file's header.
+    Header(hpcap::raw::Origin),
     /// Folder of the recording and the queue in the name: files of the original.
     Name(PathBuf, String),
     /// Nothing is known.
@@ -104,8 +104,7 @@ impl Head {
 
     fn origin(path: &Path, header: Option<&FileHeader>) -> Origin {
         if let Some(h) = header {
-            let queue = h.queue.map_or(String::new(), |q| q.to_string());
-            return Origin::Header(h.host.clone(), h.interface.clone(), queue);
+            return Origin::Header(Identity::of(h).origin);
         }
         match FileName::of(path) {
             Some(name) => Origin::Name(recording_folder(path), name.queue.to_string()),
@@ -113,21 +112,35 @@ impl Head {
         }
     }
 
-    /// What files of one queue are sorted by.
-    pub(super) fn order(&self) -> (Option<Timestamp>, u64, String) {
-        let start = self.first.or(self.header.as_ref().map(|h| h.start));
-        let stream_off = self.header.as_ref().map_or(0, |h| h.stream_off);
-        (start, stream_off, self.input.name())
+    /// The recording that it is a file of, where its header says so.
+    pub(super) fn recording(&self) -> Option<RecordingId> {
+        self.header.as_ref().and_then(|header| header.recording)
     }
 
-    /// Whether this file has a stretch of the queue's stream that `before` has, too: two
-    /// recorders wrote them.
-    pub(super) fn overlaps(&self, before: &Self) -> bool {
-        match (&self.header, &before.header) {
+    /// When it was started, as far as it says.
+    pub(super) fn start(&self) -> Option<Timestamp> {
+        self.first.or(self.header.as_ref().map(|h| h.start))
+    }
+
+    /// What the files of one recording are sorted by: their place in it, or else their times.
+    pub(super) fn order(&self) -> (Option<Timestamp>, u64, u64, String) {
+        let (stream_off, number) = self
+            .header
+            .as_ref()
+            .map_or((0, 0), |h| (h.stream_off, h.file_number));
+        let start = match self.recording() {
+            Some(_) => None,
+            None => self.start(),
+        };
+        (start, stream_off, number, self.input.name())
+    }
+
+    /// Whether this file has a stretch of a recording that `other` has, too: two recorders wrote
+    /// them.
+    pub(super) fn overlaps(&self, other: &Self) -> bool {
+        match (&self.header, &other.header) {
             (Some(a), Some(b)) => {
-                a.producer_pid == b.producer_pid
-                    && a.stream_off < b.stream_off.saturating_add(before.bytes)
-                    && b.stream_off < a.stream_off.saturating_add(self.bytes)
+                Identity::of(a).overlaps(self.bytes, &Identity::of(b), other.bytes)
             }
             _ => false,
         }

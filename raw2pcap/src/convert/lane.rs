@@ -1,17 +1,14 @@
-//! The files of one queue, one after the other.
+//! The files of one recording, one after the other.
 
 use std::collections::VecDeque;
 use std::io::Read;
 
 use hpcap::pcapfile::Interface;
 use hpcap::raw::{Damage, Event, FileHeader, Gap, Reader, Record};
-use hpcap::{Count, Error, Kind, Ledger, Reason, Result, Timestamp};
+use hpcap::{Count, Ledger, Reason, Result, Timestamp};
 
-use super::head::Head;
+use super::head::{Head, Origin};
 use super::range::Range;
-
-/// Files open at once, at most: one for each queue.
-const LANES_MAX: usize = 256;
 
 /// What a lane has to tell besides its frames.
 #[derive(Debug)]
@@ -29,8 +26,10 @@ pub(super) enum News {
     },
 }
 
-/// The frames of one queue.
+/// The frames of one recording, or of files of one origin that do not say of which recording they
+/// are.
 pub(super) struct Lane {
+    origin: Origin,
     files: VecDeque<Head>,
     range: Range,
     reader: Option<Reader<Box<dyn Read>>>,
@@ -82,6 +81,9 @@ impl Tally {
 impl Lane {
     fn new(files: VecDeque<Head>, range: Range) -> Self {
         Self {
+            origin: files
+                .front()
+                .map_or(Origin::Unknown(String::new()), |head| head.origin.clone()),
             files,
             range,
             reader: None,
@@ -97,50 +99,62 @@ impl Lane {
         }
     }
 
-    /// Puts files together by queue, in sequence. Where two recorders wrote the same stretch of
-    /// a queue, both are converted, and `warn` hears of it.
-    pub(super) fn sort(
-        heads: Vec<Head>,
-        range: Range,
-        warn: &mut dyn FnMut(&str),
-    ) -> Result<Vec<Self>> {
+    /// Puts the files of each recording together, in sequence. Where two recorders wrote the same
+    /// stretch of a recording, both are converted, and `warn` hears of it.
+    pub(super) fn sort(heads: Vec<Head>, range: Range, warn: &mut dyn FnMut(&str)) -> Vec<Self> {
+        let group = |head: &Head| (head.origin.clone(), head.recording());
         let mut heads = heads;
-        heads.sort_by_cached_key(|head| (head.origin.clone(), head.order()));
+        heads.sort_by_cached_key(|head| (group(head), head.order()));
         let mut lanes: Vec<VecDeque<Head>> = Vec::new();
-        let mut first_of_origin = 0;
+        let mut first_of_group = 0;
         for head in heads {
-            let same = |lane: &VecDeque<Head>| lane.back().is_some_and(|b| b.origin == head.origin);
-            if !lanes.get(first_of_origin).is_some_and(same) {
-                first_of_origin = lanes.len();
+            let same =
+                |lane: &VecDeque<Head>| lane.back().is_some_and(|b| group(b) == group(&head));
+            if !lanes.get(first_of_group).is_some_and(same) {
+                first_of_group = lanes.len();
             }
-            let free = lanes[first_of_origin..]
+            let free = lanes[first_of_group..]
                 .iter_mut()
                 .find(|lane| lane.back().is_none_or(|before| !head.overlaps(before)));
             if let Some(lane) = free {
                 lane.push_back(head);
                 continue;
             }
-            if let Some(twin) = lanes.get(first_of_origin).and_then(|lane| lane.back()) {
+            if let Some(twin) = lanes.get(first_of_group).and_then(|lane| lane.back()) {
                 warn(&format!(
-                    "{} and {} have a stretch of the same queue: its frames are converted twice",
+                    "{} and {} have a stretch of the same recording: its frames are converted \
+                     twice",
                     twin.input.name(),
                     head.input.name()
                 ));
             }
             lanes.push(VecDeque::from([head]));
         }
-        if lanes.len() > LANES_MAX {
-            return Err(Error::new(
-                Kind::Usage,
-                format!("{} queues at once", lanes.len()),
-                format!("{LANES_MAX} are the most that are merged"),
-            )
-            .advise("convert them in groups, and merge the results with mergecap"));
-        }
-        Ok(lanes
+        // Ids are random: the order of recordings is that of their starts.
+        lanes.sort_by_cached_key(|lane| {
+            let first = lane.front();
+            first.map(|head| (head.origin.clone(), head.start(), head.input.name()))
+        });
+        lanes
             .into_iter()
             .map(|files| Self::new(files, range))
-            .collect())
+            .collect()
+    }
+
+    /// What it was recorded of.
+    pub(super) fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// Whether it has a file open.
+    pub(super) fn is_open(&self) -> bool {
+        self.reader.is_some()
+    }
+
+    /// A time that no frame of it is before, as far as is known before a file is opened.
+    pub(super) fn earliest(&self) -> Timestamp {
+        let first = self.files.front().and_then(|head| head.first);
+        first.unwrap_or_default()
     }
 
     /// Moves on to the next frame in range; `false` at the end.

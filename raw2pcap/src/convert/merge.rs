@@ -1,28 +1,35 @@
-//! The frames of several queues in the order of their times.
+//! The frames of several recordings in the order of their times.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use hpcap::{Result, Timestamp};
+use hpcap::{Error, Kind, Result, Timestamp};
 
 use super::lane::Lane;
 
-/// Queues that are merged. The frames of one queue keep the order of its files.
+/// Files open at once, at most: one for each recording whose turn has come.
+const OPEN_MAX: usize = 256;
+
+/// Recordings that are merged. The frames of one recording keep the order of its files. A
+/// recording is opened when the merge has reached its first frame, so that there can be any
+/// number of them one after the other.
 pub(super) struct Merge {
     lanes: Vec<Lane>,
     /// The next frame of every lane but the current one.
     waiting: BinaryHeap<Reverse<(Timestamp, usize)>>,
     current: Option<usize>,
-    started: bool,
+    open: usize,
 }
 
 impl Merge {
     pub(super) fn new(lanes: Vec<Lane>) -> Self {
         Self {
-            waiting: BinaryHeap::with_capacity(lanes.len()),
+            waiting: (0..lanes.len())
+                .map(|lane| Reverse((lanes[lane].earliest(), lane)))
+                .collect(),
             lanes,
             current: None,
-            started: false,
+            open: 0,
         }
     }
 
@@ -33,30 +40,47 @@ impl Merge {
         &mut self,
         moved: &mut dyn FnMut(usize, &mut Lane) -> Result<()>,
     ) -> Result<Option<usize>> {
-        if let Some(lane) = self.current {
-            if self.read(lane, moved)? {
-                if self.waiting.is_empty() {
-                    return Ok(self.current);
-                }
-                let time = self.lanes[lane].time();
-                match self.waiting.peek() {
-                    // Most often the same lane goes on.
-                    Some(Reverse(next)) if *next < (time, lane) => {
-                        self.waiting.push(Reverse((time, lane)));
-                    }
-                    _ => return Ok(self.current),
-                }
+        if let Some(lane) = self.current
+            && self.read(lane, moved)?
+        {
+            if self.waiting.is_empty() {
+                return Ok(self.current);
             }
-        } else if !self.started {
-            self.started = true;
-            for lane in 0..self.lanes.len() {
-                if self.read(lane, moved)? {
-                    self.waiting.push(Reverse((self.lanes[lane].time(), lane)));
+            let time = self.lanes[lane].time();
+            match self.waiting.peek() {
+                // Most often the same lane goes on.
+                Some(Reverse(next)) if *next < (time, lane) => {
+                    self.waiting.push(Reverse((time, lane)));
                 }
+                _ => return Ok(self.current),
             }
         }
-        self.current = self.waiting.pop().map(|Reverse((_, lane))| lane);
-        Ok(self.current)
+        loop {
+            let Some(Reverse((_, lane))) = self.waiting.pop() else {
+                self.current = None;
+                return Ok(None);
+            };
+            if self.lanes[lane].is_open() {
+                self.current = Some(lane);
+                return Ok(self.current);
+            }
+            self.check_open()?;
+            if self.read(lane, moved)? {
+                self.waiting.push(Reverse((self.lanes[lane].time(), lane)));
+            }
+        }
+    }
+
+    fn check_open(&self) -> Result<()> {
+        if self.open < OPEN_MAX {
+            return Ok(());
+        }
+        Err(Error::new(
+            Kind::Usage,
+            "merge recordings",
+            format!("more than {OPEN_MAX} of them were running at the same time"),
+        )
+        .advise("convert them in groups, and merge the results with mergecap"))
     }
 
     fn read(
@@ -65,7 +89,9 @@ impl Merge {
         moved: &mut dyn FnMut(usize, &mut Lane) -> Result<()>,
     ) -> Result<bool> {
         let lane_there = &mut self.lanes[lane];
+        let was_open = lane_there.is_open();
         let goes_on = lane_there.advance()?;
+        self.open = self.open + usize::from(goes_on) - usize::from(was_open);
         if lane_there.has_news() {
             moved(lane, lane_there)?;
         }

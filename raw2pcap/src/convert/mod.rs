@@ -1,6 +1,6 @@
 //! RAW files to pcap or pcapng.
 //!
-//! The files of a queue are read in sequence (`lane`), the queues are merged by time
+//! The files of a recording are read in sequence (`lane`), recordings are merged by time
 //! (`merge`), the frames go through the filter into files (`sink`, `target`).
 
 mod behind;
@@ -13,7 +13,7 @@ mod sink;
 mod summary;
 mod target;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use hpcap::filter::Filter;
 use hpcap::pcapfile::Section;
@@ -87,7 +87,7 @@ impl Conversion {
             inputs: heads.len() as u64,
             ..Summary::default()
         };
-        let lanes = Lane::sort(heads, range, &mut warn)?;
+        let lanes = Lane::sort(heads, range, &mut warn);
 
         let section = Section::here(concat!("raw2pcap (hpcap ", env!("CARGO_PKG_VERSION"), ")"));
         let mut sink = Sink::new(
@@ -128,10 +128,12 @@ impl Conversion {
         }
         summary.outputs = sink.names().to_vec();
         summary.output_bytes = sink.bytes();
+        let mut origins = BTreeSet::new();
         for lane in merge.lanes() {
-            summary.queues += 1;
+            origins.insert(lane.origin());
             summary.ledger += lane.ledger();
         }
+        summary.queues = origins.len() as u64;
         Ok(summary)
     }
 

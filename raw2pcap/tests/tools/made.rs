@@ -6,7 +6,7 @@ use std::process::{Command, Output, Stdio};
 
 use hpcap::pcapfile::Reader;
 use hpcap::raw::tag::Tag;
-use hpcap::raw::{FileHeader, FileName, Gap, Index, LedgerTag, Placed, Writer};
+use hpcap::raw::{FileHeader, FileName, Gap, Index, LedgerTag, Placed, RecordingId, Writer};
 use hpcap::{Count, Ledger, QueueName, Reason, Timestamp};
 
 pub(crate) const START: u64 = 1_391_723_988;
@@ -44,10 +44,23 @@ pub(crate) struct File {
 
 impl File {
     pub(crate) fn new(queue: u32, start: u64, link_type: u32) -> Self {
+        Self::of_recording(None, start << 31, queue, start, link_type)
+    }
+
+    /// A file of a recording, at `stream_off` in its stream, made by process 1.
+    pub(crate) fn of_recording(
+        recording: Option<RecordingId>,
+        stream_off: u64,
+        queue: u32,
+        start: u64,
+        link_type: u32,
+    ) -> Self {
         let queue = QueueName::new(0, queue);
         let mut writer = Writer::new(Vec::new());
         let header = FileHeader {
-            stream_off: start << 31,
+            stream_off,
+            recording,
+            producer_pid: 1,
             start: Timestamp::from_ns(start * 1_000_000_000),
             link_type,
             queue: Some(queue),

@@ -6,3 +6,4 @@ mod checkraw;
 mod convert;
 mod made;
 mod others;
+mod recordings;

@@ -1,0 +1,69 @@
+//! Which files belong together: what their headers say decides it.
+
+use std::path::Path;
+
+use hpcap::raw::RecordingId;
+
+use crate::made::{File, START, converted_file, exits, ns, raw2pcap, stderr};
+
+/// Seconds of two frames, in a file of a recording.
+fn store(dir: &Path, recording: Option<RecordingId>, stream_off: u64, seconds: [u64; 2]) {
+    let file = File::of_recording(recording, stream_off, 0, START + seconds[0], 1);
+    seconds
+        .iter()
+        .fold(file, |file, second| file.frame((ns(*second, 0), 1)))
+        .store(dir);
+}
+
+/// A recorder in a container always has process id 1, and a recording by records starts at 0.
+#[test]
+fn recordings_of_one_pid_are_told_apart() {
+    for has_id in [true, false] {
+        let dir = tempfile::tempdir().unwrap();
+        for second in 0..300 {
+            let id = has_id.then(|| RecordingId::random().unwrap());
+            store(dir.path(), id, 0, [2 * second, 2 * second + 1]);
+        }
+        let run = raw2pcap(&[".", "-o", "all.pcapng"], dir.path());
+        exits(&run, 0);
+        assert!(!stderr(&run).contains("twice"), "{}", stderr(&run));
+        let frames = converted_file(&dir.path().join("all.pcapng"));
+        assert_eq!(frames.len(), 600);
+        assert!(frames.is_sorted_by_key(|f| f.0));
+    }
+}
+
+#[test]
+fn recordings_at_one_time_are_merged() {
+    let dir = tempfile::tempdir().unwrap();
+    let ids = [(); 2].map(|()| Some(RecordingId::random().unwrap()));
+    store(dir.path(), ids[0], 0, [0, 15]);
+    store(dir.path(), ids[1], 0, [10, 25]);
+    store(dir.path(), ids[0], 4096, [20, 35]);
+    store(dir.path(), ids[1], 4096, [30, 45]);
+    let run = raw2pcap(&[".", "-o", "all.pcap"], dir.path());
+    exits(&run, 0);
+    assert!(!stderr(&run).contains("twice"), "{}", stderr(&run));
+    let times: Vec<_> = converted_file(&dir.path().join("all.pcap"))
+        .into_iter()
+        .map(|frame| frame.0)
+        .collect();
+    let expected: Vec<_> = [0, 10, 15, 20, 25, 30, 35, 45].map(|s| ns(s, 0)).into();
+    assert_eq!(times, expected);
+}
+
+/// The clock went back between the files: the place in the recording is what counts.
+#[test]
+fn files_of_a_recording_come_by_place() {
+    let dir = tempfile::tempdir().unwrap();
+    let id = Some(RecordingId::random().unwrap());
+    store(dir.path(), id, 0, [5000, 5001]);
+    store(dir.path(), id, 4096, [100, 101]);
+    exits(&raw2pcap(&[".", "-o", "all.pcap"], dir.path()), 0);
+    let times: Vec<_> = converted_file(&dir.path().join("all.pcap"))
+        .into_iter()
+        .map(|frame| frame.0)
+        .collect();
+    let expected: Vec<_> = [5000, 5001, 100, 101].map(|s| ns(s, 0)).into();
+    assert_eq!(times, expected);
+}
