@@ -5,15 +5,20 @@
 
 use std::io::IoSlice;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 use hpcap::abi::{self, hpcap_attach};
 use hpcap_e2e::daemon::Daemon;
+use hpcap_e2e::is_root_or_skips;
 use hpcap_e2e::lab::Lab;
-use hpcap_e2e::process::until;
+use hpcap_e2e::process::{Process, run, until};
+use nix::sys::signal::Signal;
 use nix::sys::socket::{
     AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, UnixAddr, connect, recv, sendmsg,
     socket,
 };
+use nix::unistd::Pid;
 
 const IDLE: &str = "gen:rate=1000pps,late=delay";
 
@@ -78,6 +83,24 @@ fn daemon_keeps_no_descriptors_of_clients() {
     let _ = daemon.stop().exits(0);
 }
 
+#[test]
+fn tools_name_the_limit_of_open_files() {
+    let lab = Lab::new();
+    let prlimit = Path::new("/usr/bin/prlimit");
+    let mut refused = 0;
+    for files in 5..24 {
+        let daemon = hpcap_e2e::lab::binary("hpcapd");
+        let limit = format!("--nofile={files}");
+        let args = ["--no-linger", "--ring", "1M", "gen:count=10,rate=1000pps"];
+        let done = run(lab.here(prlimit).arg(limit).arg(daemon).args(args));
+        if done.code() != Some(0) {
+            let _ = done.exits(1).says(&["limit of open files", "ulimit -n"]);
+            refused += 1;
+        }
+    }
+    assert!(refused > 3, "{refused}");
+}
+
 /// How many threads of `pid` serve clients.
 fn daemon_threads(pid: u32) -> usize {
     std::fs::read_dir(format!("/proc/{pid}/task"))
@@ -85,4 +108,114 @@ fn daemon_threads(pid: u32) -> usize {
         .filter_map(|task| std::fs::read_to_string(task.unwrap().path().join("comm")).ok())
         .filter(|name| name.trim() == "client")
         .count()
+}
+
+/// User and group of somebody who is neither root nor the daemon's user.
+const STRANGER: u32 = 4_000_001;
+
+/// A shell of a stranger who is a member of no group. It runs the product's programs in `lab`.
+fn stranger(lab: &Lab, script: &str) -> std::process::Command {
+    use std::os::unix::process::CommandExt;
+    let mut shell = lab.here(Path::new("/bin/sh"));
+    shell.args(["-c", script]).uid(STRANGER).gid(STRANGER);
+    shell
+}
+
+/// Lets everybody into the folder of the lab, and attach to its queue.
+fn open_to_all(lab: &Lab) {
+    use std::fs::{Permissions, set_permissions};
+    set_permissions(lab.dir(), Permissions::from_mode(0o755)).unwrap();
+    set_permissions(lab.socket("hpcap0"), Permissions::from_mode(0o666)).unwrap();
+}
+
+/// Listeners and connections of a stranger: as many as it gets, until it ends.
+fn exhausting(lab: &Lab) -> Process {
+    let hog = hpcap_e2e::lab::binary("connection-hog");
+    let copy = lab.path("connection-hog");
+    std::fs::copy(hog, &copy).unwrap();
+    let command = format!("exec {} {}", copy.display(), lab.socket("hpcap0").display());
+    let mut hog = Process::spawn(&mut stranger(lab, &command));
+    hog.wait_for("refused");
+    hog
+}
+
+#[test]
+fn one_user_cannot_shut_out_others() {
+    if !is_root_or_skips("being another user") {
+        return;
+    }
+    let lab = Lab::new();
+    let daemon = Daemon::start(&lab, &["--ring", "1M", IDLE]);
+    open_to_all(&lab);
+    let hog = exhausting(&lab);
+    assert!(
+        hog.out().contains("12 listeners, 48 connections"),
+        "{}",
+        hog.out()
+    );
+    assert!(
+        hog.out().contains("the most that one user gets"),
+        "{}",
+        hog.out()
+    );
+    let recorder = lab.recorder(&["hpcap0", "null"]);
+    assert_eq!(daemon.listeners("hpcap0").len(), 13);
+    let _ = recorder.interrupt().exits(0);
+    drop(hog);
+    until("the stranger's slots are free", || {
+        daemon.listeners("hpcap0").is_empty()
+    });
+    let _ = daemon.stop().exits(0);
+}
+
+#[test]
+fn kill_frees_the_slot_of_a_stopped_process() {
+    let lab = Lab::new();
+    let daemon = Daemon::start(&lab, &["--ring", "1M", IDLE]);
+    let mut stopped = lab.listener(&["hpcap0"]);
+    stopped.signal(Signal::SIGSTOP);
+    let id = daemon.listeners("hpcap0")[0]["id"].to_string();
+    let _ = run(lab.tool("hpcapctl").args(["kill", "hpcap0", &id])).exits(0);
+    assert_eq!(daemon.listeners("hpcap0").len(), 0);
+    // The slot is another's before the one that was killed looks.
+    let next = lab.listener(&["hpcap0"]);
+    assert!(stopped.is_running());
+    stopped.signal(Signal::SIGCONT);
+    let end = stopped.wait().event("end");
+    assert_eq!(end["end"], "killed");
+    assert_eq!(daemon.listeners("hpcap0").len(), 1);
+    let _ = daemon.stop().exits(0);
+    let _ = next.wait().exits(0);
+}
+
+#[test]
+fn daemon_without_descriptors_says_so() {
+    let lab = Lab::new();
+    let daemon = Daemon::start(&lab, &["--ring", "1M", IDLE]);
+    let pid = Pid::from_raw(daemon.process.pid().try_into().unwrap());
+    let limit = |soft: u64| {
+        let limits = libc::rlimit {
+            rlim_cur: soft,
+            rlim_max: 1024,
+        };
+        // SAFETY: `limits` is a valid `rlimit`, and the old one is not asked for.
+        let done = unsafe {
+            libc::prlimit(
+                pid.as_raw(),
+                libc::RLIMIT_NOFILE,
+                &raw const limits,
+                std::ptr::null_mut(),
+            )
+        };
+        assert_eq!(done, 0);
+    };
+    limit(open_descriptors(daemon.process.pid()) as u64);
+    let refused = run(lab.tool("hpcapctl").args(["status", "hpcap0"])).exits(1);
+    let refused = refused.says(&["no file descriptors left", "ulimit -n"]);
+    assert!(!refused.err.contains("gone"), "{}", refused.err);
+    limit(1024);
+    until("clients are let in again", || {
+        run(lab.tool("hpcapctl").args(["status", "hpcap0"])).code() == Some(0)
+    });
+    let _ = daemon.stop().exits(0);
 }

@@ -6,7 +6,7 @@
 use std::sync::mpsc::{Receiver, Sender, TryRecvError};
 use std::time::{Duration, Instant};
 
-use hpcap::abi::hpcap_listener;
+use hpcap::abi::{self, hpcap_listener};
 use hpcap::memory::Mapping;
 use hpcap::{Count, Error, Kind, Reason, Result, Start, Timestamp};
 use nix::time::{ClockId, clock_gettime};
@@ -39,10 +39,15 @@ pub(crate) enum Command {
         /// Where its slot's index goes once it is active.
         reply: Sender<Result<usize>>,
     },
-    /// The listener in this slot has gone.
-    Detach(usize),
-    /// The listener in this slot gets nothing more.
-    Kill(usize),
+    /// The listener with this id has gone. One that was killed is gone already.
+    Detach(u64),
+    /// The listener with this id gets nothing more, sees so, and its slot is free.
+    Kill {
+        /// Its id.
+        id: u64,
+        /// Told when it is done, or that there is no such listener.
+        reply: Sender<Result<()>>,
+    },
     /// Keep so many bytes of each frame.
     Caplen(u32),
     /// Remove duplicates with this window; `None`: no more.
@@ -70,6 +75,8 @@ pub(crate) struct Poll {
     producer: Producer,
     commands: Receiver<Command>,
     starting: Vec<Starting>,
+    /// The ids of the listeners in the slots; 0 = none.
+    ids: [u64; abi::HPCAP_SLOTS],
     stop: bool,
     look_back: bool,
     /// Nothing is harvested before somebody has listened for the first time.
@@ -99,6 +106,7 @@ impl Poll {
             producer,
             commands,
             starting: Vec::new(),
+            ids: [0; abi::HPCAP_SLOTS],
             stop: false,
             look_back,
             hold,
@@ -257,30 +265,66 @@ impl Poll {
                 start,
                 reply,
             } => match self.producer.attach(slot, &listener, start) {
-                Ok(slot) => self.starting.push(Starting {
-                    slot,
-                    since: Instant::now(),
-                    reply,
-                }),
+                Ok(slot) => {
+                    self.ids[slot] = listener.id;
+                    self.starting.push(Starting {
+                        slot,
+                        since: Instant::now(),
+                        reply,
+                    });
+                }
                 Err(e) => {
                     let _ = reply.send(Err(e));
                 }
             },
-            Command::Detach(slot) => self.producer.detach(slot),
-            Command::Kill(slot) => self.producer.kill(slot),
+            Command::Detach(id) => {
+                if let Some(slot) = self.slot_of(id) {
+                    self.detach(slot);
+                }
+            }
+            Command::Kill { id, reply } => {
+                let _ = reply.send(self.kill(id));
+            }
             Command::Caplen(caplen) => self.producer.set_caplen(caplen),
             Command::Dedup(dedup) => self.set_dedup(dedup),
             Command::Stop => self.stop = true,
         }
     }
 
+    fn slot_of(&self, id: u64) -> Option<usize> {
+        self.ids.iter().position(|other| id != 0 && *other == id)
+    }
+
+    fn detach(&mut self, slot: usize) {
+        self.ids[slot] = 0;
+        self.producer.detach(slot);
+    }
+
+    fn kill(&mut self, id: u64) -> Result<()> {
+        let tried = || format!("kill listener {id}");
+        let slot = self
+            .slot_of(id)
+            .ok_or_else(|| Error::new(Kind::NotFound, tried(), "there is no such listener"))?;
+        self.producer.kill(slot);
+        self.detach(slot);
+        self.starting.retain(|waiting| {
+            if waiting.slot == slot {
+                let killed = Error::new(Kind::Killed, "attach", "the listener was killed");
+                let _ = waiting.reply.send(Err(killed));
+            }
+            waiting.slot != slot
+        });
+        Ok(())
+    }
+
     /// Tells those who wait for their start that they have it, or that they will not get it.
     fn answer_started(&mut self) {
-        let producer = &mut self.producer;
+        let (producer, ids) = (&mut self.producer, &mut self.ids);
         self.starting.retain(|waiting| {
             if producer.is_active(waiting.slot) {
                 // Whoever has hung up meanwhile has no use for the slot.
                 if waiting.reply.send(Ok(waiting.slot)).is_err() {
+                    ids[waiting.slot] = 0;
                     producer.detach(waiting.slot);
                 }
                 return false;
@@ -288,6 +332,7 @@ impl Poll {
             if waiting.since.elapsed() < START_LIMIT {
                 return true;
             }
+            ids[waiting.slot] = 0;
             producer.detach(waiting.slot);
             let _ = waiting.reply.send(Err(Error::new(
                 Kind::Timeout,
@@ -297,7 +342,7 @@ impl Poll {
                     START_LIMIT.as_secs()
                 ),
             )
-            .advise("`hpcapd --status` shows its pid and lag; `hpcapd --kill QUEUE ID` ends it")));
+            .advise("`hpcapctl status` shows its pid and lag; `hpcapctl kill QUEUE ID` ends it")));
             false
         });
     }

@@ -71,11 +71,22 @@ impl Error {
             E::TimedOut => Kind::Timeout,
             _ => Kind::Io,
         };
+        let (kind, advice) = match source.raw_os_error() {
+            Some(libc::EMFILE) => (
+                Kind::Full,
+                Some("raise the limit of open files of this process (ulimit -n, LimitNOFILE=)"),
+            ),
+            Some(libc::ENFILE) => (
+                Kind::Full,
+                Some("raise the machine's limit of open files (sysctl fs.file-max)"),
+            ),
+            _ => (kind, None),
+        };
         Self {
             kind,
             tried: tried.into(),
             why: source.to_string(),
-            advice: None,
+            advice: advice.map(Into::into),
             source: Some(source),
         }
     }

@@ -165,7 +165,7 @@ fn serve(servers: &mut [Server], stop: &UnixStream, cli: &Cli) -> Result<()> {
         fds.extend(
             servers
                 .iter()
-                .map(|s| PollFd::new(s.doorway.as_fd(), PollFlags::POLLIN)),
+                .map(|s| PollFd::new(s.doorway.as_fd(), s.doorway.events())),
         );
         match poll(&mut fds, PollTimeout::from(LOOK)) {
             Ok(_) | Err(nix::errno::Errno::EINTR) => {}

@@ -1,10 +1,12 @@
 //! The sockets under which queues are found: one owner each, a stale one taken over.
 
+use std::cell::{Cell, RefCell};
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use hpcap::error::Context;
 use hpcap::queue::connection::{run_dirs, socket_path};
@@ -12,10 +14,13 @@ use hpcap::queue::device::{dev_dir, device_path, is_device};
 use hpcap::{Error, Kind, QueueName, Result};
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
+use nix::poll::PollFlags;
 use nix::sys::socket::{
     AddressFamily, Backlog, SockFlag, SockType, UnixAddr, accept4, bind, listen, socket,
 };
 use nix::unistd::{Gid, Group, chown};
+
+use crate::server::Conversations;
 
 /// A socket in the file system that belongs to this process. Removed when dropped.
 #[derive(Debug)]
@@ -25,6 +30,18 @@ pub(super) struct Doorway {
     /// Held for as long as the socket is: two daemons cannot serve one queue.
     _lock: Flock<File>,
     lock_path: PathBuf,
+    /// Given up for a moment where there are no descriptors left, to turn a client away.
+    spare: RefCell<Option<OwnedFd>>,
+    /// When clients are looked for again, after the system refused to let one in.
+    pause: Cell<Option<Instant>>,
+}
+
+/// How long a socket is left alone after the system refused to let a client in.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// A descriptor to be given up when there is no other.
+fn spare() -> Option<OwnedFd> {
+    File::open("/dev/null").map(OwnedFd::from).ok()
 }
 
 /// The folder for sockets: the one asked for, or the first of the usual ones that can be used.
@@ -101,6 +118,8 @@ impl Doorway {
             path: path.clone(),
             _lock: lock,
             lock_path,
+            spare: RefCell::new(spare()),
+            pause: Cell::new(None),
         };
         // Before anybody can connect: only listen() opens the door.
         fs::set_permissions(&path, fs::Permissions::from_mode(0o660)).context(tried)?;
@@ -112,11 +131,41 @@ impl Doorway {
         Ok(doorway)
     }
 
-    /// The next client, if one knocks.
+    /// The next client, if one knocks. One for whom there is no descriptor left is told so.
     pub(super) fn accept(&self) -> Option<OwnedFd> {
-        let fd = accept4(self.socket.as_raw_fd(), SockFlag::SOCK_CLOEXEC).ok()?;
+        match self.take_client() {
+            Ok(client) => Some(client),
+            Err(Errno::EMFILE | Errno::ENFILE | Errno::ENOBUFS | Errno::ENOMEM) => {
+                self.turn_away();
+                None
+            }
+            Err(_) => None,
+        }
+    }
+
+    fn take_client(&self) -> nix::Result<OwnedFd> {
+        let fd = accept4(self.socket.as_raw_fd(), SockFlag::SOCK_CLOEXEC)?;
         // SAFETY: the kernel has just opened this descriptor for us.
-        Some(unsafe { OwnedFd::from_raw_fd(fd) })
+        Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+    }
+
+    /// Lets the next client in with the spare descriptor, and sends it away. Others wait for a
+    /// moment: the socket would be ready all the time.
+    fn turn_away(&self) {
+        drop(self.spare.borrow_mut().take());
+        if let Ok(client) = self.take_client() {
+            Conversations::turn_away(client);
+        }
+        *self.spare.borrow_mut() = spare();
+        self.pause.set(Some(Instant::now() + PAUSE));
+    }
+
+    /// What to wait for on this socket: clients, or nothing while there is no room for any.
+    pub(super) fn events(&self) -> PollFlags {
+        match self.pause.get() {
+            Some(until) if Instant::now() < until => PollFlags::empty(),
+            _ => PollFlags::POLLIN,
+        }
     }
 
     pub(super) fn path(&self) -> &Path {

@@ -239,7 +239,9 @@ impl Listener {
     /// Whether the producer is gone without having ended its queue: it was killed.
     #[must_use]
     pub fn producer_died(&self) -> bool {
-        !self.page.ended() && self.connection.is_gone() && !self.page.ended()
+        let gone = !self.page.ended() && self.connection.is_gone() && !self.page.ended();
+        // The producer closes the connection of a listener that was killed.
+        gone && !self.is_killed()
     }
 
     /// The queue's ledger now.
@@ -271,8 +273,18 @@ impl Listener {
         unsafe { AtomicU32::from_ptr(self.slot.as_ptr().add(offset).cast()) }
     }
 
+    /// State and contract of this listener. The slot of one that was killed is free, or another's.
     fn state(&self) -> (u32, u32) {
-        self.page.listener_state(self.slot_index)
+        let (state, contract) = self.page.listener_state(self.slot_index);
+        let theirs = self.page.listener_id(self.slot_index) != self.id;
+        if theirs || state == abi::HPCAP_SLOT_FREE {
+            return (abi::HPCAP_SLOT_KILLED, contract);
+        }
+        (state, contract)
+    }
+
+    fn is_killed(&self) -> bool {
+        self.state().0 == abi::HPCAP_SLOT_KILLED
     }
 
     fn is_lossy(&self) -> bool {
@@ -280,7 +292,7 @@ impl Listener {
     }
 
     fn check_killed(&self, tried: &str) -> Result<()> {
-        if self.state().0 != abi::HPCAP_SLOT_KILLED {
+        if !self.is_killed() {
             return Ok(());
         }
         let why = format!("listener {} of {} was killed", self.id, self.info().name);

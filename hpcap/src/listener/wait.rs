@@ -29,6 +29,10 @@ impl Listener {
             // In this order: what was published before the end is seen after it.
             let ended = self.ended();
             let published = self.published();
+            if ended {
+                // The producer closes the connection of a listener that it has killed.
+                self.check_killed("wait for frames")?;
+            }
             if published >= goal || (ended && published > self.position) {
                 return Ok(Waited::Ready);
             }

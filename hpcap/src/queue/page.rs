@@ -389,6 +389,14 @@ impl QueuePage {
         seen
     }
 
+    /// The id of the listener in `slot`, as of after the last call of
+    /// [`QueuePage::listener_state`]; 0 = none.
+    #[must_use]
+    pub(crate) fn listener_id(&self, slot: usize) -> u64 {
+        let at = offset_of!(hpcap_queue, listeners) + slot * size_of::<hpcap_listener>();
+        self.u64_at(at + offset_of!(hpcap_listener, id), Ordering::Acquire)
+    }
+
     /// State and contract of the listener in `slot`: what it must look at again and again.
     #[must_use]
     pub(crate) fn listener_state(&self, slot: usize) -> (u32, u32) {

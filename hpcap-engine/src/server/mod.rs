@@ -1,9 +1,12 @@
 //! The conversations with clients: one thread for each, one slot for each listener.
 //!
 //! A client that dies closes its socket, whatever killed it: that is how its death is
-//! noticed, and its slot freed.
+//! noticed, and its slot freed. A listener that is killed loses its slot and its connection at once,
+//! whether its process takes notice or not.
 
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+mod share;
+
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
@@ -14,16 +17,13 @@ use hpcap::abi::{self, hpcap_attach, hpcap_listener};
 use hpcap::error::Context;
 use hpcap::queue::socket::{Request as Asked, Socket};
 use hpcap::{Error, Kind, Result, Start, Timestamp};
-use nix::sys::socket::{UnixCredentials, getsockopt, sockopt};
+use nix::sys::socket::{getsockopt, sockopt};
 
 use crate::engine::{answer, lock};
 use crate::poll::Command;
 use crate::ring::memory::{QueueMemory, new_slot};
 use crate::stages::Dedup;
 use crate::stages::dedup::DedupSettings;
-
-/// Clients at a time: all slots, and as many who only look.
-const CLIENTS_MAX: usize = 4 * abi::HPCAP_SLOTS;
 
 /// The poll thread answers within its own limit for starts; this one is only for its death.
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
@@ -52,20 +52,46 @@ impl QueueFds {
     }
 }
 
-/// A listener that this engine serves.
+/// A listener that has a slot, or is about to get one.
 #[derive(Debug, Clone, Copy)]
 struct Served {
     id: u64,
-    slot: usize,
     uid: u32,
+    /// The number of its conversation.
+    client: u64,
 }
 
 /// A conversation under way: its socket, to end it, and its thread.
 #[derive(Debug)]
 struct Client {
+    number: u64,
+    uid: u32,
     socket: OwnedFd,
     thread: JoinHandle<()>,
 }
+
+/// Who is at the other end of a conversation.
+#[derive(Debug, Clone, Copy)]
+struct Peer {
+    /// The number of the conversation.
+    client: u64,
+    pid: u32,
+    uid: u32,
+}
+
+impl Peer {
+    fn of(socket: BorrowedFd<'_>, client: u64) -> Self {
+        let credentials = getsockopt(&socket, sockopt::PeerCredentials).ok();
+        Self {
+            client,
+            pid: credentials.map_or(0, |c| u32::try_from(c.pid()).unwrap_or(0)),
+            uid: credentials.map_or(u32::MAX, |c| c.uid()),
+        }
+    }
+}
+
+/// Why a request is refused, and the errno of the answer.
+type Refused = (Error, i32);
 
 /// All conversations about one queue.
 #[derive(Debug)]
@@ -95,39 +121,60 @@ impl Conversations {
     }
 
     /// Serves the client at the other end of `socket` in a thread of its own.
+    ///
+    /// # Errors
+    /// [`Kind::Full`] when there are too many clients, or not enough threads or descriptors for
+    /// one more. The client is told so.
     pub(crate) fn serve(all: &Arc<Self>, socket: OwnedFd) -> Result<()> {
-        let mut clients = lock(&all.clients);
-        clients.retain(|client| !client.thread.is_finished());
-        if clients.len() >= CLIENTS_MAX {
-            let connection = Socket::from(socket);
-            let why = format!("{CLIENTS_MAX} clients are connected already");
-            let error = Error::new(Kind::Full, "serve another client", why);
-            refuse(&connection, &error, libc::EUSERS);
-            return Err(error);
+        let copy = socket.as_fd().try_clone_to_owned();
+        let connection = Socket::from(socket);
+        let served = copy
+            .context(|| "serve another client")
+            .and_then(|copy| Self::start(all, &connection, copy));
+        let served = served.map_err(|e| match e.os_error() {
+            Some(libc::EMFILE | libc::ENFILE) => no_descriptors(),
+            _ => e,
+        });
+        if let Err(e) = &served {
+            refuse(&connection, e, libc::EUSERS);
         }
-        let copy = socket
-            .as_fd()
-            .try_clone_to_owned()
-            .context(|| "duplicate a socket")?;
+        served
+    }
+
+    /// Starts the conversation over `socket`, another descriptor of `connection`.
+    fn start(all: &Arc<Self>, connection: &Socket, socket: OwnedFd) -> Result<()> {
+        const TRIED: &str = "serve another client";
+        let number = all.next_id.fetch_add(1, Ordering::Relaxed);
+        let peer = Peer::of(connection.as_fd(), number);
+        let copy = socket.try_clone().context(|| TRIED)?;
+        // Held until the client is in the list, from which its thread takes it in the end.
+        let mut clients = lock(&all.clients);
+        share::CONNECTIONS.admit(peer.uid, clients.iter().map(|c| c.uid), TRIED)?;
         let owner = Arc::clone(all);
         let thread = thread::Builder::new()
             .name("client".into())
             .stack_size(128 << 10)
-            .spawn(move || owner.converse(&Socket::from(socket)))
-            .context(|| "start a thread for a client")?;
+            .spawn(move || owner.converse(Socket::from(socket), peer))
+            .context(|| TRIED)?;
         clients.push(Client {
+            number,
+            uid: peer.uid,
             socket: copy,
             thread,
         });
         Ok(())
     }
 
+    /// Tells a client that there is no descriptor left to talk with it.
+    pub(crate) fn turn_away(socket: OwnedFd) {
+        refuse(&Socket::from(socket), &no_descriptors(), libc::EUSERS);
+    }
+
     /// Ends all conversations.
     pub(crate) fn close(&self) {
         let clients = std::mem::take(&mut *lock(&self.clients));
         for client in &clients {
-            let socket = client.socket.as_raw_fd();
-            let _ = nix::sys::socket::shutdown(socket, nix::sys::socket::Shutdown::Both);
+            hang_up(&client.socket);
         }
         for client in clients {
             let _ = client.thread.join();
@@ -154,9 +201,21 @@ impl Conversations {
     }
 
     /// One conversation, until the client closes it.
-    fn converse(&self, connection: &Socket) {
-        let peer = getsockopt(&connection.as_fd(), sockopt::PeerCredentials).ok();
-        let mut served: Option<Served> = None;
+    fn converse(&self, connection: Socket, peer: Peer) {
+        let attached = self.answer_all(&connection, peer);
+        // Closed before it is counted no more.
+        drop(connection);
+        if let Some(id) = attached {
+            self.forget(id);
+            self.send(Command::Detach(id));
+        }
+        lock(&self.clients).retain(|client| client.number != peer.client);
+    }
+
+    /// Answers the requests of one client, until it closes its end. Returns the listener that it
+    /// is.
+    fn answer_all(&self, connection: &Socket, peer: Peer) -> Option<u64> {
+        let mut attached = None;
         loop {
             let message = match connection.receive_request() {
                 Ok(Asked::Message(message)) => message,
@@ -166,7 +225,7 @@ impl Conversations {
                     refuse(connection, &error, libc::EINVAL);
                     continue;
                 }
-                Ok(Asked::End) | Err(_) => break,
+                Ok(Asked::End) | Err(_) => return attached,
             };
             let done = match self.check(&message) {
                 Err((error, errno)) => Err((error, errno)),
@@ -174,14 +233,14 @@ impl Conversations {
                     abi::HPCAP_OP_OBSERVE => connection
                         .send(&answered(&message), &[self.fds.queue.as_raw_fd()])
                         .map_err(|e| (Error::io("answer a client", e.into()), libc::EIO)),
-                    abi::HPCAP_OP_ATTACH if served.is_none() => self
-                        .attach(connection, &message, peer.as_ref())
-                        .map(|new| served = Some(new)),
+                    abi::HPCAP_OP_ATTACH if attached.is_none() => self
+                        .attach(connection, &message, peer)
+                        .map(|id| attached = Some(id)),
                     abi::HPCAP_OP_ATTACH => Err((
                         Error::new(Kind::Busy, "attach", "this connection is attached already"),
                         libc::EBUSY,
                     )),
-                    abi::HPCAP_OP_KILL => self.kill(message.id, peer.as_ref()).map(|()| {
+                    abi::HPCAP_OP_KILL => self.kill(message.id, peer).map(|()| {
                         let _ = connection.send(&answered(&message), &[]);
                     }),
                     OP_DEDUP => {
@@ -202,13 +261,13 @@ impl Conversations {
                 refuse(connection, &error, errno);
             }
         }
-        if let Some(served) = served {
-            lock(&self.listeners).retain(|l| l.id != served.id);
-            self.send(Command::Detach(served.slot));
-        }
     }
 
-    fn check(&self, message: &hpcap_attach) -> std::result::Result<(), (Error, i32)> {
+    fn forget(&self, id: u64) {
+        lock(&self.listeners).retain(|l| l.id != id);
+    }
+
+    fn check(&self, message: &hpcap_attach) -> std::result::Result<(), Refused> {
         if message.magic != abi::HPCAP_ATTACH_MAGIC {
             let error = Error::new(Kind::Format, "read a request", "it is not one");
             return Err((error, libc::EINVAL));
@@ -231,8 +290,8 @@ impl Conversations {
         &self,
         connection: &Socket,
         message: &hpcap_attach,
-        peer: Option<&UnixCredentials>,
-    ) -> std::result::Result<Served, (Error, i32)> {
+        peer: Peer,
+    ) -> std::result::Result<u64, Refused> {
         let start = match message.start {
             abi::HPCAP_START_FILE => Start::File,
             abi::HPCAP_START_NEWEST => Start::Newest,
@@ -246,16 +305,42 @@ impl Conversations {
             let why = format!("contract {} is none of those that exist", message.contract);
             return Err((Error::new(Kind::Usage, "attach", why), libc::EINVAL));
         }
-        let (slot_fd, slot) = new_slot().map_err(|e| (e, libc::ENOMEM))?;
+        let id = self.admit(peer).map_err(|e| (e, libc::EUSERS))?;
+        let attached = self.attach_as(id, connection, message, (peer, start));
+        if attached.is_err() {
+            self.forget(id);
+        }
+        attached.map(|()| id)
+    }
+
+    /// Counts one more listener of this peer. Returns its id.
+    fn admit(&self, peer: Peer) -> Result<u64> {
+        let mut listeners = lock(&self.listeners);
+        share::SLOTS.admit(peer.uid, listeners.iter().map(|l| l.uid), "attach")?;
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
-        let uid = peer.map_or(u32::MAX, UnixCredentials::uid);
+        listeners.push(Served {
+            id,
+            uid: peer.uid,
+            client: peer.client,
+        });
+        Ok(id)
+    }
+
+    fn attach_as(
+        &self,
+        id: u64,
+        connection: &Socket,
+        message: &hpcap_attach,
+        (peer, start): (Peer, Start),
+    ) -> std::result::Result<(), Refused> {
+        let (slot_fd, slot) = new_slot().map_err(|e| (e, libc::ENOMEM))?;
         let listener = hpcap_listener {
             id,
             contract: message.contract,
             max_stall_ns: message.max_stall_ns,
             attached_ns: Timestamp::now().as_ns(),
-            pid: peer.map_or(0, |p| u32::try_from(p.pid()).unwrap_or(0)),
-            uid,
+            pid: peer.pid,
+            uid: peer.uid,
             name: message.name,
             ..hpcap_listener::zeroed()
         };
@@ -274,8 +359,6 @@ impl Conversations {
             };
             (e, errno)
         })?;
-        let served = Served { id, slot, uid };
-        lock(&self.listeners).push(served);
         let answer = hpcap_attach {
             slot: u32::try_from(slot).unwrap_or(u32::MAX),
             id,
@@ -288,28 +371,46 @@ impl Conversations {
         ];
         // A client that is gone already is noticed by the next `receive`.
         let _ = connection.send(&answer, &fds);
-        Ok(served)
+        Ok(())
     }
 
-    /// A user may kill its own listeners, and root all.
-    fn kill(
-        &self,
-        id: u64,
-        peer: Option<&UnixCredentials>,
-    ) -> std::result::Result<(), (Error, i32)> {
+    /// A user may kill its own listeners, and root all. The slot is free and the connection closed
+    /// when this returns.
+    fn kill(&self, id: u64, peer: Peer) -> std::result::Result<(), Refused> {
         let tried = format!("kill listener {id}");
-        let uid = peer.map_or(u32::MAX, UnixCredentials::uid);
         let Some(victim) = lock(&self.listeners).iter().find(|l| l.id == id).copied() else {
             let error = Error::new(Kind::NotFound, tried, "there is no such listener");
             return Err((error, libc::ESRCH));
         };
-        if uid != 0 && uid != victim.uid {
+        if peer.uid != 0 && peer.uid != victim.uid {
             let why = format!("it belongs to user {}", victim.uid);
             return Err((Error::new(Kind::Permission, tried, why), libc::EPERM));
         }
-        self.send(Command::Kill(victim.slot));
+        let (reply, replied) = channel();
+        self.send(Command::Kill { id, reply });
+        answer(&replied, ANSWER_LIMIT).map_err(|e| (e, libc::EIO))?;
+        self.forget(id);
+        // The listener sees that it was killed before it sees that the connection is closed.
+        let clients = lock(&self.clients);
+        if let Some(client) = clients.iter().find(|c| c.number == victim.client) {
+            hang_up(&client.socket);
+        }
         Ok(())
     }
+}
+
+/// The process has reached its limit of open files.
+fn no_descriptors() -> Error {
+    let why = "the producer has no file descriptors left";
+    Error::new(Kind::Full, "serve another client", why)
+        .advise("raise its limit of open files (ulimit -n, LimitNOFILE=)")
+}
+
+/// Ends the conversation over `socket`: whoever waits for a message on it, or for room for one,
+/// waits no more.
+fn hang_up(socket: &OwnedFd) {
+    use nix::sys::socket::{Shutdown, shutdown};
+    let _ = shutdown(socket.as_raw_fd(), Shutdown::Both);
 }
 
 /// The positive answer to `message`.
