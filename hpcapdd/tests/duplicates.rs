@@ -177,7 +177,7 @@ fn pcapng_tells_of_duplicates_in_a_comment() {
     let dir = tempfile::tempdir().unwrap();
     let daemon = serve(&frames, dir.path());
     let mut command = daemon.command();
-    assert!(piped(command.args(["hpcap0:1", "-"])) == frames);
+    assert!(piped(command.args(["hpcap0:1", "-", "--contract", "lossless"])) == frames);
     let kept: Vec<Frame> = frames
         .iter()
         .filter(|(data, _)| data[37] == 7)
@@ -185,6 +185,7 @@ fn pcapng_tells_of_duplicates_in_a_comment() {
         .collect();
     let daemon = serve(&frames, dir.path());
     let mut command = daemon.command();
-    command.args(["hpcap0:1", "-", "--filter", "udp dst port 7"]);
+    command.args(["hpcap0:1", "-", "--contract", "lossless"]);
+    command.args(["--filter", "udp dst port 7"]);
     assert!(piped(&mut command) == kept);
 }

@@ -31,8 +31,14 @@
 /* Bytes announced at a time: a store to a shared line for every so many, not for each. */
 #define HPCAP_RING_ANNOUNCE	(64u << 10)
 
-/* A listener is woken, and a file started on request, no more often than this. */
+/* A listener is woken no more often than this. */
 #define HPCAP_RING_WAKE_NS	(50u * 1000)
+
+/*
+ * A file that is ended on request is padded, and all recorders store the padding: no file is
+ * ended on request before it has this age. A file of less than half a block, which would be
+ * padding for the most part, must be 10 times as old; for a lossy listener, too, 10 times.
+ */
 #define HPCAP_RING_FILE_NS	(100ull * 1000 * 1000)
 
 #define HPCAP_NS_PER_S		1000000000ull
@@ -75,7 +81,8 @@ struct hpcap_ring {
 	u64 resume_bytes;	/* room that must be free again after the ring was full */
 	u64 clock_ns;		/* monotonic and wall, as of the last hpcap_ring_service */
 	u64 wall_ns;
-	u64 file_ns;		/* clock when a file was last started on request */
+	u64 file_ns;		/* clock when the file under way was started */
+	u64 file_frames;	/* frames captured before it */
 	struct hpcap_queue *queue;
 	struct hpcap_block *index;
 	struct hpcap_block *unstamped;	/* entry that waits for its first frame's time */
@@ -314,6 +321,7 @@ static inline void hpcap_ring_start_file(struct hpcap_ring *r)
 	r->header_due = !r->plain;
 	r->file_wanted = 0;
 	r->file_ns = r->clock_ns;
+	r->file_frames = r->ledger[HPCAP_CAPTURED].frames;
 	r->fast_end = 0;
 	/* The first file of all starts at start_off and has number 0. */
 	if (r->file_off != r->queue->start_off)
@@ -391,6 +399,41 @@ static inline void hpcap_ring_want_file(struct hpcap_ring *r)
 	r->file_end = hpcap_min(r->file_end,
 				hpcap_round_up(r->head + r->tail, r->block_bytes));
 	r->fast_end = 0;
+}
+
+/* Whether the file under way may be ended because a listener of this contract asks. */
+static inline int hpcap_ring_may_end_file(const struct hpcap_ring *r, u32 contract)
+{
+	u64 age_ns = HPCAP_RING_FILE_NS;
+
+	if (r->head - r->file_off < r->block_bytes / 2)
+		age_ns *= 10;
+	if (contract != HPCAP_LOSSLESS)
+		age_ns *= 10;
+	return r->clock_ns - r->file_ns >= age_ns;
+}
+
+/*
+ * Ends the file under way where an active listener asks for that. The request of a lossy
+ * listener counts only when it was overrun, and has no other place to go on at.
+ */
+static inline void hpcap_ring_serve_file_request(struct hpcap_ring *r, u32 i)
+{
+	struct hpcap_ring_slot *s = &r->slots[i];
+	u32 file_seq = READ_ONCE(s->shared->file_seq);
+
+	if (file_seq == s->file_seq || s->state != HPCAP_SLOT_ACTIVE)
+		return;
+	if (s->contract != HPCAP_LOSSLESS && s->read_off >= r->queue->oldest) {
+		s->file_seq = file_seq;
+		return;
+	}
+	if (!hpcap_ring_may_end_file(r, s->contract))
+		return;
+	s->file_seq = file_seq;
+	/* Does not end a file without frames. */
+	if (r->ledger[HPCAP_CAPTURED].frames != r->file_frames)
+		hpcap_ring_want_file(r);
 }
 
 /* ------------------------------------------------------------------ accounting */
@@ -679,7 +722,7 @@ static inline int hpcap_ring_attach(struct hpcap_ring *r, struct hpcap_slot *sha
 		if (hpcap_ring_file_is_fresh(r) && r->file_off >= r->queue->oldest)
 			hpcap_ring_grant(r, i, r->file_off, r->ledger[HPCAP_CAPTURED].frames,
 					 r->ledger[HPCAP_CAPTURED].bytes);
-		else if (r->clock_ns - r->file_ns >= HPCAP_RING_FILE_NS)
+		else if (hpcap_ring_may_end_file(r, s->contract))
 			hpcap_ring_want_file(r);
 		/* Otherwise hpcap_ring_service() does, when it is time. */
 		break;
@@ -807,7 +850,6 @@ static inline int hpcap_ring_must_wake(struct hpcap_ring *r, u32 i)
 static inline u32 hpcap_ring_service(struct hpcap_ring *r, u64 clock_ns, u64 wall_ns)
 {
 	u32 mask, wake = 0;
-	int file_due;
 
 	r->clock_ns = clock_ns;
 	r->wall_ns = wall_ns;
@@ -824,20 +866,13 @@ static inline u32 hpcap_ring_service(struct hpcap_ring *r, u64 clock_ns, u64 wal
 	}
 	/* Published before `waiting` is read: whoever sets it looks once more before it sleeps. */
 	smp_mb();
-	/* Files that somebody asks for are mostly padding, which all others get, too. */
-	file_due = clock_ns - r->file_ns >= HPCAP_RING_FILE_NS;
 	for (mask = r->slot_mask; mask; mask &= mask - 1) {
 		u32 i = __builtin_ctz(mask);
 		struct hpcap_ring_slot *s = &r->slots[i];
-		u32 file_seq = READ_ONCE(s->shared->file_seq);
 
-		if (s->state == HPCAP_SLOT_STARTING && file_due)
+		if (s->state == HPCAP_SLOT_STARTING && hpcap_ring_may_end_file(r, s->contract))
 			hpcap_ring_want_file(r);
-		if (file_seq != s->file_seq && s->state == HPCAP_SLOT_ACTIVE && file_due) {
-			s->file_seq = file_seq;
-			if (!hpcap_ring_file_is_fresh(r))
-				hpcap_ring_want_file(r);
-		}
+		hpcap_ring_serve_file_request(r, i);
 		hpcap_ring_watch_stall(r, i);
 		wake |= (u32)hpcap_ring_must_wake(r, i) << i;
 	}

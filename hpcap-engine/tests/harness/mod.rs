@@ -167,11 +167,12 @@ impl Bench {
             }
         };
         self.next_id += 1;
-        for _ in 0..100 {
+        // A small file is not ended for a new listener before it is 10 s old.
+        for _ in 0..200 {
             if self.producer.is_active(slot) {
                 break;
             }
-            self.service();
+            self.pass(100_000_000);
         }
         if !self.producer.is_active(slot) {
             self.producer.detach(slot);

@@ -306,7 +306,7 @@ struct hpcap_slot {
 	__u64 read_off;		/* everything before it may be overwritten (store-release) */
 	__u64 wait_off;		/* wake me when `published` has reached it */
 	__u32 waiting;		/* 1 = I sleep on this word (futex); the producer clears it */
-	__u32 file_seq;		/* another value = start a new file, please */
+	__u32 file_seq;		/* another value asks for a new file; see docs/ring.md */
 	__u8 reserved2[40];
 };
 
