@@ -15,6 +15,7 @@
 //! | [`filter`] | filters in tcpdump's syntax |
 //! | [`ledger`] | why frames are missing, and how many |
 //! | [`pages`] | hugepages and ordinary pages for a ring |
+//! | [`content`] | what a file is, by its first bytes |
 //! | [`units`] | sizes, rates and durations as people write them |
 //! | [`visible`](mod@visible) | text of others, made safe to print |
 
@@ -23,6 +24,7 @@ compile_error!("hpcap's shared memory and files are defined for 64-bit little-en
 
 pub mod abi;
 pub mod compress;
+pub mod content;
 pub mod error;
 pub mod filter;
 pub mod ledger;

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use super::input::Input;
 use super::{pcap, pcapng};
+use crate::content::Content;
 use crate::error::{Context, Error, Kind, Result};
 
 /// A frame of a capture file.
@@ -72,15 +73,6 @@ pub struct Reader<R> {
     taken: usize,
     ended: bool,
 }
-
-/// Names for what people try to read by mistake.
-const OTHERS: &[(&[u8], &str, &str)] = &[
-    (&[0x1f, 0x8b], "gzip", "gunzip -c FILE"),
-    (&[0x28, 0xb5, 0x2f, 0xfd], "zstd", "zstd -dc FILE"),
-    (&[0xfd, b'7', b'z', b'X', b'Z', 0], "xz", "xz -dc FILE"),
-    (b"BZh", "bzip2", "bunzip2 -c FILE"),
-    (&[0x04, 0x22, 0x4d, 0x18], "lz4", "lz4 -dc FILE"),
-];
 
 impl Reader<File> {
     /// Opens a file.
@@ -201,9 +193,15 @@ fn unknown<R: Read>(input: &Input<R>) -> Error {
     if head.is_empty() {
         return error("it is empty: neither pcap nor pcapng".into());
     }
-    if let Some((_, what, how)) = OTHERS.iter().find(|(magic, ..)| head.starts_with(magic)) {
-        return error(format!("it is compressed with {what}"))
-            .advise(format!("unpack it first: {how} | ... -"));
+    let content = Content::of(head);
+    if content.is_foreign() && !matches!(content, Content::Pcap | Content::Pcapng)
+        || content == Content::Raw
+    {
+        let error = error(format!("it is {}, neither pcap nor pcapng", content.name()));
+        return match content.advice() {
+            Some(advice) => error.advise(advice.replace("raw2pcap - ...", "... -")),
+            None => error,
+        };
     }
     if pcap::is_magic(head) {
         return error(format!(

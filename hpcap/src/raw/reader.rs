@@ -5,7 +5,8 @@ use std::io::Read;
 use std::path::Path;
 
 use crate::abi::{HPCAP_RECORD_BYTES, hpcap_record};
-use crate::error::{Context, Result};
+use crate::content::Content;
+use crate::error::{Context, Error, Kind, Result};
 use crate::raw::record::{Item, Parsed, Record, header, is_padding, parse};
 use crate::raw::scan::{Damage, DamageKind, Scan, Step};
 use crate::raw::tag::{FileHeader, Gap, LedgerTag};
@@ -51,7 +52,8 @@ pub enum Event<'a> {
 /// It accepts everything that hpcap and the original write or leave behind: padding anywhere
 /// and with anything in it, files without closing padding or cut in their last record, the
 /// older variant of records without a second length. Damage is an event, not an error;
-/// reading goes on at the next record that is certain.
+/// reading goes on at the next record that is certain. A source whose first bytes are those of
+/// another format (see [`Content`]) is refused by the first call.
 #[derive(Debug)]
 pub struct Reader<R> {
     window: Window<R>,
@@ -61,6 +63,8 @@ pub struct Reader<R> {
     current: Current,
     /// A step that was looked at and comes next.
     stash: Option<Step>,
+    /// Whether the file's first bytes were looked at, or are not to be.
+    recognised: bool,
 }
 
 /// What the reader stands at, where that is no record.
@@ -95,6 +99,7 @@ impl<R: Read> Reader<R> {
             record: 0,
             current: Current::Nothing,
             stash: None,
+            recognised: false,
         }
     }
 
@@ -109,6 +114,7 @@ impl<R: Read> Reader<R> {
     #[must_use]
     pub fn at(mut self, offset: u64) -> Self {
         self.window.set_offset(offset);
+        self.recognised = offset != 0;
         self
     }
 
@@ -158,7 +164,27 @@ impl<R: Read> Reader<R> {
         self.advance_slowly()
     }
 
+    /// Refuses what is certainly no RAW.
+    #[cold]
+    fn recognise(&mut self) -> Result<()> {
+        self.window.fill(Content::HEAD_BYTES)?;
+        let content = Content::of(self.window.bytes());
+        self.recognised = true;
+        if !content.is_foreign() {
+            return Ok(());
+        }
+        let tried = format!("read {} as RAW", self.name());
+        let error = Error::new(Kind::Format, tried, format!("it is {}", content.name()));
+        Err(match content.advice() {
+            Some(advice) => error.advise(advice),
+            None => error,
+        })
+    }
+
     fn advance_slowly(&mut self) -> Result<bool> {
+        if !self.recognised {
+            self.recognise()?;
+        }
         if let Current::Step(Step::Padding { bytes: skip } | Step::Damage { skip, .. }) =
             self.current
         {

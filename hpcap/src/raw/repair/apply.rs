@@ -1,13 +1,13 @@
 //! Carrying a plan out.
 
-use std::ffi::OsString;
-use std::fmt::Write as _;
+use std::ffi::{OsStr, OsString};
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use super::plan::{Change, Plan};
+use super::journal::{Journal, Place};
+use super::plan::Plan;
 use crate::error::{Context, Error, Kind, Result};
 use crate::raw::name::{private_file, rename_no_replace};
 
@@ -16,8 +16,10 @@ use crate::raw::name::{private_file, rename_no_replace};
 pub struct Outcome {
     /// Where the sound file is.
     pub path: PathBuf,
-    /// Where the bytes that were changed, or the whole file as it was, are kept.
+    /// The journal: what was changed, for [`undo`](super::undo).
     pub saved: Option<PathBuf>,
+    /// The whole file as it was, where it was written anew.
+    pub kept: Option<PathBuf>,
 }
 
 /// Carries `plan` out on the file at `path`, for which it was made.
@@ -29,6 +31,7 @@ pub fn apply(path: &Path, plan: &Plan) -> Result<Outcome> {
     let mut outcome = Outcome {
         path: path.to_owned(),
         saved: None,
+        kept: None,
     };
     if plan.is_empty() {
         return Ok(outcome);
@@ -58,16 +61,21 @@ pub fn apply(path: &Path, plan: &Plan) -> Result<Outcome> {
             ),
         ));
     }
+    let (mut journal, at) = create_beside(path, ".repair").context(tried)?;
+    outcome.saved = Some(at);
     if plan.stray.is_empty() {
-        if !plan.changes.is_empty() {
-            outcome.saved = Some(save_changed(path, &file, size, &plan.changes).context(tried)?);
-            change(&file, plan).context(tried)?;
-        }
+        journal_of(path, &file, size, plan)
+            .and_then(|record| record.write(&mut journal))
+            .and_then(|()| change(&file, plan))
+            .context(tried)?;
     } else {
-        outcome.saved = Some(write_anew(path, &file, plan).context(tried)?);
+        outcome.kept = Some(write_anew(path, &file, size, plan, &mut journal).context(tried)?);
     }
     if let Some(to) = plan.rename.as_ref().filter(|_| !plan.more) {
-        outcome.path = rename_free(path, to).context(tried)?;
+        outcome.path = rename_free(path, to, &mut |name| {
+            Journal::add_renaming(&mut journal, name)
+        })
+        .context(tried)?;
     }
     Ok(outcome)
 }
@@ -94,30 +102,27 @@ fn create_beside(path: &Path, suffix: &str) -> io::Result<(File, PathBuf)> {
     }
 }
 
-/// Saves the bytes that will be changed, as text: offset, then the bytes in hexadecimal.
-fn save_changed(path: &Path, file: &File, size: u64, changes: &[Change]) -> io::Result<PathBuf> {
-    let (mut journal, beside) = create_beside(path, ".repair")?;
-    let mut text = format!(
-        "# {}: bytes as they were before its repair: offset, hexadecimal\n# it had {size} bytes\n",
-        path.display()
-    );
-    for change in changes {
+/// The journal of what will be changed.
+fn journal_of(path: &Path, file: &File, size: u64, plan: &Plan) -> io::Result<Journal> {
+    let mut places = Vec::with_capacity(plan.changes.len());
+    for change in &plan.changes {
         let there = size
             .saturating_sub(change.offset)
             .min(change.bytes.len() as u64);
         let mut before = vec![0; usize::try_from(there).unwrap_or(0)];
         file.read_exact_at(&mut before, change.offset)?;
-        if !before.is_empty() {
-            let _ = write!(text, "{} ", change.offset);
-            for byte in before {
-                let _ = write!(text, "{byte:02x}");
-            }
-            text.push('\n');
-        }
+        places.push(Place {
+            offset: change.offset,
+            before,
+            after: change.bytes.clone(),
+        });
     }
-    journal.write_all(text.as_bytes())?;
-    journal.sync_all()?;
-    Ok(beside)
+    Ok(Journal {
+        name: path.file_name().unwrap_or_default().to_owned(),
+        bytes: (size, size.max(if plan.more { 0 } else { plan.new_bytes })),
+        places,
+        ..Journal::default()
+    })
 }
 
 fn change(file: &File, plan: &Plan) -> io::Result<()> {
@@ -131,7 +136,13 @@ fn change(file: &File, plan: &Plan) -> io::Result<()> {
 }
 
 /// Writes the file anew, without the stray bytes and with the changes, and keeps the old one.
-fn write_anew(path: &Path, file: &File, plan: &Plan) -> io::Result<PathBuf> {
+fn write_anew(
+    path: &Path,
+    file: &File,
+    size: u64,
+    plan: &Plan,
+    journal: &mut File,
+) -> io::Result<PathBuf> {
     let (mut new, temporary) = create_beside(path, ".repairing")?;
     let result = copy_without(file, &mut new, &plan.stray).and_then(|()| {
         // Where a place of the old file is in the new one.
@@ -145,15 +156,37 @@ fn write_anew(path: &Path, file: &File, plan: &Plan) -> io::Result<PathBuf> {
         for change in &plan.changes {
             new.write_all_at(&change.bytes, moved(change.offset))?;
         }
-        new.sync_all()
+        new.sync_all()?;
+        let record = Journal {
+            name: path.file_name().unwrap_or_default().to_owned(),
+            kept: free_name(path, ".damaged")?.file_name().map(Into::into),
+            bytes: (size, new.metadata()?.len()),
+            ..Journal::default()
+        };
+        record.write(journal).map(|()| record)
     });
-    if let Err(e) = result {
-        std::fs::remove_file(&temporary)?;
-        return Err(e);
-    }
-    let kept = rename_free(path, &with_suffix(path, ".damaged"))?;
+    let record = match result {
+        Ok(record) => record,
+        Err(e) => {
+            std::fs::remove_file(&temporary)?;
+            return Err(e);
+        }
+    };
+    let kept = path.with_file_name(record.kept.unwrap_or_default());
+    rename_no_replace(path, &kept)?;
     rename_no_replace(&temporary, path)?;
     Ok(kept)
+}
+
+/// `<path><suffix>`, or with a number where that exists.
+fn free_name(path: &Path, suffix: &str) -> io::Result<PathBuf> {
+    (0..10_000)
+        .map(|number| match number {
+            0 => with_suffix(path, suffix),
+            n => with_suffix(path, &format!("{suffix}-{n}")),
+        })
+        .find(|name| name.symlink_metadata().is_err())
+        .ok_or_else(|| io::ErrorKind::AlreadyExists.into())
 }
 
 fn copy_without(mut from: &File, to: &mut File, stray: &[(u64, u64)]) -> io::Result<()> {
@@ -167,19 +200,29 @@ fn copy_without(mut from: &File, to: &mut File, stray: &[(u64, u64)]) -> io::Res
     io::copy(&mut from, to).map(drop)
 }
 
-/// Renames a file, to a name with a number where the one wanted exists.
-fn rename_free(from: &Path, to: &Path) -> io::Result<PathBuf> {
+/// Renames a file, to a name with a number where the one wanted exists. `before` hears of the
+/// name before the file gets it.
+fn rename_free(
+    from: &Path,
+    to: &Path,
+    before: &mut dyn FnMut(&OsStr) -> io::Result<()>,
+) -> io::Result<PathBuf> {
     for number in 0..10_000 {
         let target = if number == 0 {
             to.to_owned()
-        } else if let (Some(stem), Some("raw")) = (
-            to.file_stem().and_then(|s| s.to_str()),
-            to.extension().and_then(|s| s.to_str()),
-        ) {
-            to.with_file_name(format!("{stem}-{number}.raw"))
+        } else if let (Some(stem), Some("raw")) =
+            (to.file_stem(), to.extension().and_then(OsStr::to_str))
+        {
+            let mut name = stem.to_owned();
+            name.push(format!("-{number}.raw"));
+            to.with_file_name(name)
         } else {
             with_suffix(to, &format!("-{number}"))
         };
+        if target.symlink_metadata().is_ok() {
+            continue;
+        }
+        before(target.file_name().unwrap_or_default())?;
         match rename_no_replace(from, &target) {
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
             other => return other.map(|()| target),

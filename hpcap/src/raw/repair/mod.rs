@@ -13,12 +13,17 @@
 //! Carry out plans until there is nothing to do: where bytes were left out, what follows may
 //! read differently.
 //!
-//! The bytes that are changed are first saved in `<file>.repair`. Where stray bytes (1 to 11)
+//! What is changed is first written to a journal, `<file>.repair`, which [`undo`] takes back. Only
+//! what is RAW beyond doubt is touched. Where stray bytes (1 to 11)
 //! stand between records, for which no padding is short enough, the file is written anew
 //! without them and the old one is kept as `<file>.damaged`.
 
 mod apply;
+mod certain;
+mod journal;
 mod plan;
+mod undo;
 
 pub use apply::{Outcome, apply};
 pub use plan::{Change, Plan, plan};
+pub use undo::{Undone, undo};

@@ -1,9 +1,12 @@
 //! What has to be changed in a file.
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::fs::File;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use super::certain::Certainty;
 use crate::abi::{HPCAP_RECORD_BYTES, hpcap_record};
 use crate::error::{Context, Result};
 use crate::ledger::Ledger;
@@ -106,18 +109,22 @@ struct Pass {
 /// Finds out what has to be done to make the file at `path` sound.
 ///
 /// # Errors
-/// Those of the file system.
+/// [`Kind::Format`](crate::Kind::Format) where it is not certain that the file is RAW, and those
+/// of the file system.
 pub fn plan(path: &Path) -> Result<Plan> {
     let file = File::open(path).context(|| format!("read {}", path.display()))?;
     let mut reader = Reader::new(file).named(path.display().to_string());
     let mut plan = Plan::default();
     let mut pass = Pass::default();
+    let mut certainty = Certainty::default();
     while reader.advance()? {
         let header = reader.current_header();
         if let Some(found) = reader.current() {
+            certainty.see(&found);
             pass.see(&mut plan, &found, header, reader.is_old_variant());
         }
         if plan.changes.len() >= CHANGES_MAX {
+            certainty.check(path, reader.offset())?;
             plan.more = true;
             plan.new_bytes = 0;
             return Ok(plan);
@@ -126,10 +133,12 @@ pub fn plan(path: &Path) -> Result<Plan> {
     plan.file_bytes = reader.offset();
     plan.new_bytes = plan.new_bytes.max(plan.file_bytes);
     pass.finish(&mut plan);
-    let name = path.as_os_str().to_string_lossy();
-    if let Some(finished) = name.strip_suffix(".part") {
-        plan.steps.push(format!("rename it to {finished}"));
-        plan.rename = Some(PathBuf::from(finished));
+    certainty.check(path, plan.file_bytes)?;
+    if let Some(finished) = path.as_os_str().as_bytes().strip_suffix(b".part") {
+        let finished = PathBuf::from(OsStr::from_bytes(finished));
+        plan.steps
+            .push(format!("rename it to {}", finished.display()));
+        plan.rename = Some(finished);
     }
     Ok(plan)
 }
