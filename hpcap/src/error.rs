@@ -104,6 +104,13 @@ impl Error {
         self
     }
 
+    /// Adds what the reader can do about it, where nothing is said of that yet.
+    #[must_use]
+    pub fn or_advise(mut self, advice: &str) -> Self {
+        self.advice.get_or_insert_with(|| advice.to_owned());
+        self
+    }
+
     /// What sort of failure it is.
     #[must_use]
     pub fn kind(&self) -> Kind {

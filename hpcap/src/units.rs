@@ -8,7 +8,8 @@ use crate::error::{Error, Result};
 const SIZE_HELP: &str = "expected bytes with an optional K, M, G or T (1024-based; KB, MB, GB, TB are 1000-based), such as 64M or 1.5G";
 const RATE_HELP: &str =
     "expected bits or frames per second, such as 10G, 500M, 2.5Gb/s, 14.88Mpps or 1000pps";
-const DURATION_HELP: &str = "expected a time such as 10s, 500ms, 5m, 2h or 1d (no unit: seconds)";
+const DURATION_HELP: &str =
+    "expected a time such as 10s, 500ms, 5m, 2h, 1d, 1w or 1h30m (no unit: seconds)";
 
 /// Splits `1.5G` into `1.5` and `G`.
 fn split_number(text: &str) -> Option<(f64, &str)> {
@@ -125,26 +126,47 @@ pub fn parse_rate(text: &str) -> Result<Rate> {
     }
 }
 
-/// Reads a duration: `10s`, `500ms`, `10us`, `5m`, `2h`, `1d`, `1.5s`; no unit means seconds.
+/// Reads a duration: `10s`, `500ms`, `10us`, `5m`, `2h`, `1d`, `1w`, `1.5s`, or several of them
+/// in a row, `1h30m`; a number without a unit means seconds.
 ///
 /// # Errors
 /// [`Kind::Usage`](crate::Kind::Usage) for anything else, or more than 64 bits of nanoseconds.
 pub fn parse_duration(text: &str) -> Result<Duration> {
     let bad = || Error::usage(format!("duration {text:?}"), DURATION_HELP);
-    let (number, unit) = split_number(text).ok_or_else(bad)?;
-    let factor = match unit {
-        "ns" => 1,
-        "us" | "µs" => 1_000,
-        "ms" => 1_000_000,
-        "" | "s" => 1_000_000_000,
-        "m" | "min" => 60_000_000_000,
-        "h" => 3_600_000_000_000,
-        "d" => 86_400_000_000_000,
-        _ => return Err(bad()),
-    };
-    scaled(text, number, factor)
-        .map(Duration::from_nanos)
-        .ok_or_else(bad)
+    let is_number = |c: char| c.is_ascii_digit() || c == '.';
+    let mut rest = text.trim_end();
+    let mut sum = 0_u64;
+    let mut smallest = None;
+    while !rest.is_empty() || smallest.is_none() {
+        let digits = rest.find(|c| !is_number(c)).unwrap_or(rest.len());
+        let end = rest[digits..]
+            .find(is_number)
+            .map_or(rest.len(), |at| digits + at);
+        let (part, further) = rest.split_at(end);
+        let (number, unit) = split_number(part).ok_or_else(bad)?;
+        let factor = match unit {
+            "ns" => 1,
+            "us" | "µs" => 1_000,
+            "ms" => 1_000_000,
+            // What is to mean seconds behind minutes or hours must say so.
+            "" if smallest.is_none() => 1_000_000_000,
+            "s" => 1_000_000_000,
+            "m" | "min" => 60_000_000_000,
+            "h" => 3_600_000_000_000,
+            "d" => 86_400_000_000_000,
+            "w" => 604_800_000_000_000,
+            _ => return Err(bad()),
+        };
+        // The larger unit comes first, and each once.
+        if smallest.is_some_and(|smallest| factor >= smallest) {
+            return Err(bad());
+        }
+        smallest = Some(factor);
+        let ns = scaled(part, number, factor).ok_or_else(bad)?;
+        sum = sum.checked_add(ns).ok_or_else(bad)?;
+        rest = further;
+    }
+    Ok(Duration::from_nanos(sum))
 }
 
 /// Prints a number with an SI prefix and a space: `1.49 M`, `640 `. The unit follows.
@@ -269,7 +291,23 @@ mod tests {
         assert_eq!(parse_duration("10").unwrap(), Duration::from_secs(10));
         assert_eq!(parse_duration("500ms").unwrap(), Duration::from_millis(500));
         assert_eq!(parse_duration("1.5h").unwrap(), Duration::from_secs(5400));
-        for text in ["", "s", "10y", "1 week", "99999999999d"] {
+        assert_eq!(parse_duration("1h30m").unwrap(), Duration::from_secs(5400));
+        assert_eq!(parse_duration("1w").unwrap(), Duration::from_secs(604_800));
+        assert_eq!(
+            parse_duration("1m30s500ms").unwrap(),
+            Duration::from_millis(90_500)
+        );
+        for text in [
+            "",
+            "s",
+            "10y",
+            "1 week",
+            "99999999999d",
+            "1h30",
+            "30m1h",
+            "1h1h",
+            "1..5s",
+        ] {
             assert!(parse_duration(text).is_err(), "{text}");
         }
     }

@@ -206,8 +206,8 @@ impl fmt::Display for Missing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "byte {}: ", self.offset)?;
         match self.from {
-            Some(from) => write!(f, "{from} to {}: ", self.until)?,
-            None => write!(f, "before {}: ", self.until)?,
+            Some(from) => write!(f, "{} to {}: ", from.local(), self.until.local())?,
+            None => write!(f, "before {}: ", self.until.local())?,
         }
         Reasons(&self.lost).fmt(f)
     }
