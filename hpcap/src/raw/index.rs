@@ -5,13 +5,17 @@
 //! | offset | size | is |
 //! |---|---|---|
 //! | 0 | 8 | `HPCAPIDX` |
-//! | 8 | 4 | version, 1 |
-//! | 12 | 4 | bytes of an entry, 16 |
+//! | 8 | 4 | version, 2 |
+//! | 12 | 4 | bytes of an entry, 32 |
 //! | 16 | 8 | bytes of a block |
 //! | 24 | 8 | bytes of the RAW file |
 //! | 32 | 8 | number of entries |
 //! | 40 | 8 | checksum: FNV-1a, 64 bits, of the bytes before it and of the entries |
-//! | 48 | 16 each | entries: offset in the file of the first record that starts in the block (u64), time of its first frame in nanoseconds since 1970 (u64, 0 = none) |
+//! | 48 | 32 each | entries: offset in the file of the first record that starts in the block (u64), then times in nanoseconds since 1970 (u64 each): of its first frame (0 = it has no frame), of its earliest, of its latest (0 and 0 = not known) |
+//!
+//! Version 1 has entries of 16 bytes, without the earliest and the latest time. The time of a
+//! block's first frame says nothing about the times of the others, because a clock may be set
+//! back anywhere: only the earliest and the latest time allow a reader to leave a block out.
 //!
 //! An index can only speed a search up: whoever uses it checks what it finds in the file.
 
@@ -26,8 +30,10 @@ use crate::raw::reader::{Event, Reader};
 use crate::time::Timestamp;
 
 const MAGIC: [u8; 8] = *b"HPCAPIDX";
-const VERSION: u32 = 1;
-const ENTRY_BYTES: usize = 16;
+const VERSION: u32 = 2;
+const ENTRY_BYTES: usize = 32;
+/// Bytes of an entry of version 1.
+const ENTRY_BYTES_1: usize = 16;
 const HEAD_BYTES: usize = 48;
 /// A file of 2 GiB in blocks of 128 KiB (the smallest ring) has 16,384 entries.
 const ENTRIES_MAX: u64 = 1 << 20;
@@ -39,6 +45,9 @@ pub struct Entry {
     pub offset: u64,
     /// Time of the first frame at or after `offset` in this block; `None` = there is none.
     pub time: Option<Timestamp>,
+    /// Times of the earliest and of the latest frame that starts in the block; `None` = they are
+    /// not known, or the block has no frame (then `time` is `None`, too).
+    pub span: Option<(Timestamp, Timestamp)>,
 }
 
 /// The index of one file.
@@ -93,12 +102,19 @@ impl Index {
         let mut entries = Vec::with_capacity(self.entries.len() * ENTRY_BYTES);
         for e in &self.entries {
             entries.extend_from_slice(&e.offset.to_le_bytes());
-            entries.extend_from_slice(&e.time.map_or(0, Timestamp::as_ns).to_le_bytes());
+            let (earliest, latest) = e.span.unwrap_or_default();
+            for ns in [
+                e.time.map_or(0, Timestamp::as_ns),
+                earliest.as_ns(),
+                latest.as_ns(),
+            ] {
+                entries.extend_from_slice(&ns.to_le_bytes());
+            }
         }
         let mut bytes = Vec::with_capacity(HEAD_BYTES + entries.len());
         bytes.extend_from_slice(&MAGIC);
         bytes.extend_from_slice(&VERSION.to_le_bytes());
-        bytes.extend_from_slice(&16_u32.to_le_bytes());
+        bytes.extend_from_slice(&32_u32.to_le_bytes());
         bytes.extend_from_slice(&self.block_bytes.to_le_bytes());
         bytes.extend_from_slice(&self.file_bytes.to_le_bytes());
         bytes.extend_from_slice(&(self.entries.len() as u64).to_le_bytes());
@@ -118,15 +134,18 @@ impl Index {
             return Err("it is not a block index".into());
         }
         let sizes = u64_at(head, 8);
-        if sizes != u64::from(VERSION) | (ENTRY_BYTES as u64) << 32 {
-            return Err(format!(
-                "it has version {}, this program knows version {VERSION}",
-                sizes & 0xffff_ffff
-            ));
-        }
+        let entry_bytes = match (sizes & 0xffff_ffff, sizes >> 32) {
+            (1, 16) => ENTRY_BYTES_1,
+            (2, 32) => ENTRY_BYTES,
+            (version, bytes) => {
+                return Err(format!(
+                    "it has version {version} with entries of {bytes} bytes, this program knows versions 1 and {VERSION}"
+                ));
+            }
+        };
         let entries = &bytes[HEAD_BYTES..];
         let count = u64_at(head, 32);
-        if count > ENTRIES_MAX || entries.len() as u64 != count * ENTRY_BYTES as u64 {
+        if count > ENTRIES_MAX || entries.len() as u64 != count * entry_bytes as u64 {
             return Err(format!(
                 "it says {count} entries and has {} bytes of them",
                 entries.len()
@@ -139,19 +158,53 @@ impl Index {
         if block_bytes == 0 {
             return Err("its blocks have no bytes".into());
         }
-        Ok(Self {
+        let time = |e: &[u8], at: usize| {
+            Some(u64_at(e, at))
+                .filter(|ns| *ns != 0)
+                .map(Timestamp::from_ns)
+        };
+        let index = Self {
             block_bytes,
             file_bytes: u64_at(head, 24),
             entries: entries
-                .chunks_exact(ENTRY_BYTES)
+                .chunks_exact(entry_bytes)
                 .map(|e| Entry {
                     offset: u64_at(e, 0),
-                    time: Some(u64_at(e, 8))
-                        .filter(|ns| *ns != 0)
-                        .map(Timestamp::from_ns),
+                    time: time(e, 8),
+                    span: time(e, 16).zip(time(e, 24)),
                 })
                 .collect(),
-        })
+        };
+        match index.contradiction() {
+            Some(why) => Err(why),
+            None => Ok(index),
+        }
+    }
+
+    /// What makes the entries impossible, whatever the file holds.
+    fn contradiction(&self) -> Option<String> {
+        let mut before = 0;
+        for e in &self.entries {
+            if e.offset < before || e.offset > self.file_bytes {
+                return Some(format!(
+                    "its offset {} is not between {before} and the file's {} bytes",
+                    e.offset, self.file_bytes
+                ));
+            }
+            before = e.offset;
+            let sound = match (e.time, e.span) {
+                (Some(time), Some((earliest, latest))) => earliest <= time && time <= latest,
+                (None, Some(_)) => false,
+                (_, None) => true,
+            };
+            if !sound {
+                return Some(format!(
+                    "the times of the block at byte {} contradict each other",
+                    e.offset
+                ));
+            }
+        }
+        None
     }
 
     /// Writes the index of the RAW file `raw` beside it, whole or not at all.
@@ -240,41 +293,96 @@ impl Index {
             return;
         }
         while self.entries.len() <= block {
-            self.entries.push(Entry { offset, time: None });
+            self.entries.push(Entry {
+                offset,
+                ..Entry::default()
+            });
         }
-        let entry = &mut self.entries[block];
-        entry.time = entry.time.or(time);
+        let (Some(time), entry) = (time, &mut self.entries[block]) else {
+            return;
+        };
+        entry.span = match (entry.time, entry.span) {
+            (None, _) => Some((time, time)),
+            (Some(_), Some((earliest, latest))) => Some((earliest.min(time), latest.max(time))),
+            // Frames that were not looked at came before it.
+            (Some(_), None) => None,
+        };
+        entry.time = entry.time.or(Some(time));
+    }
+
+    /// Times of the earliest and of the latest frame; `None` where they are not known of every
+    /// block with frames, or there is no frame.
+    #[must_use]
+    pub fn span(&self) -> Option<(Timestamp, Timestamp)> {
+        let mut all = None;
+        for e in self.entries.iter().filter(|e| e.time.is_some()) {
+            let (earliest, latest) = e.span?;
+            all = Some(
+                all.map_or((earliest, latest), |(low, high): (Timestamp, Timestamp)| {
+                    (low.min(earliest), high.max(latest))
+                }),
+            );
+        }
+        all
     }
 
     /// The stretch of the file, offsets of records or its end, that holds every frame with
-    /// `from <= time <= to`, and a block before and after it for frames a little out of order.
+    /// `from <= time <= to` and every gap record that touches this range, whatever the order of
+    /// the times; `None` where no block can hold one. A block whose earliest and latest time
+    /// are not known can hold any.
+    ///
+    /// `before` is the latest time before this file and `after` the earliest one behind it;
+    /// `None` = not known.
     #[must_use]
-    pub fn range(&self, from: Option<Timestamp>, to: Option<Timestamp>) -> (u64, u64) {
-        let timed = || {
-            self.entries
-                .iter()
-                .enumerate()
-                .filter_map(|(i, e)| Some((i, e.time?)))
-        };
-        // A clock may have been set back: the first block that is late enough, and the last
-        // that is early enough, whatever is between them.
-        let first = from.map_or(0, |from| {
-            timed()
-                .find(|(_, time)| *time >= from)
-                .map_or(self.entries.len(), |(i, _)| i)
-                .saturating_sub(2)
-        });
-        let last = match to {
-            None => self.entries.len(),
-            Some(to) => timed().rfind(|(_, time)| *time <= to).map_or(0, |(i, _)| i) + 2,
-        };
+    pub fn stretch(
+        &self,
+        (from, to): (Option<Timestamp>, Option<Timestamp>),
+        before: Option<Timestamp>,
+        after: Option<Timestamp>,
+    ) -> Option<(u64, u64)> {
+        let start = Timestamp::default();
+        let end = Timestamp::from_ns(u64::MAX);
+        let (from, to) = (from.unwrap_or(start), to.unwrap_or(end));
+        // A gap lasts from the frame before it to the frame behind it, and stands in the block
+        // of either.
+        let mut reached = before.unwrap_or(start);
+        let mut lows = Vec::with_capacity(self.entries.len());
+        for e in &self.entries {
+            match (e.time, e.span) {
+                (Some(_), None) => {
+                    lows.push(start);
+                    reached = start;
+                }
+                (_, Some((earliest, latest))) => {
+                    lows.push(earliest.min(reached));
+                    reached = latest;
+                }
+                (None, None) => lows.push(reached),
+            }
+        }
+        let mut follows = after.unwrap_or(end);
+        let mut held = None::<(usize, usize)>;
+        for (i, e) in self.entries.iter().enumerate().rev() {
+            let high = match (e.time, e.span) {
+                (Some(_), None) => {
+                    follows = end;
+                    end
+                }
+                (_, Some((earliest, latest))) => {
+                    let high = latest.max(follows);
+                    follows = earliest;
+                    high
+                }
+                (None, None) => follows,
+            };
+            if lows[i].min(high) <= to && from <= high.max(lows[i]) {
+                held = Some((i, held.map_or(i, |(_, last)| last)));
+            }
+        }
+        let (first, last) = held?;
+        // A mark of a duplicate may stand at the end of the block before, and a gap record at
+        // the start of the one behind.
         let offset = |i: usize| self.entries.get(i).map_or(self.file_bytes, |e| e.offset);
-        (offset(first), offset(last))
-    }
-
-    /// Where to start reading for frames of `time` and later: [`Index::range`] without an end.
-    #[must_use]
-    pub fn seek(&self, time: Timestamp) -> u64 {
-        self.range(Some(time), None).0
+        Some((offset(first.saturating_sub(1)), offset(last + 2)))
     }
 }

@@ -27,12 +27,28 @@ fn from(bytes: &[u8], start: u64, end: u64) -> Vec<Timestamp> {
     times
 }
 
+/// Frames whose clock is set, forwards or backwards, at some of them.
+fn frames_of_any_time() -> impl Strategy<Value = Vec<made::Frame>> {
+    let steps = proptest::collection::vec((any::<prop::sample::Index>(), 0..300_000_000_u64), 0..4);
+    (frames(1..300), steps).prop_map(|(mut frames, steps)| {
+        for (at, to) in steps {
+            let at = at.index(frames.len());
+            let before = frames[at].time.as_ns();
+            for frame in &mut frames[at..] {
+                let ns = made::EPOCH_NS + to + frame.time.as_ns() - before;
+                frame.time = Timestamp::from_ns(ns);
+            }
+        }
+        frames
+    })
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(100))]
+    #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
     fn it_misses_no_frame(
-        frames in frames(1..300),
+        frames in frames_of_any_time(),
         block in 2000_u64..20_000,
         a in 0..310_000_000_u64,
         b in 0..310_000_000_u64,
@@ -53,13 +69,16 @@ proptest! {
         prop_assert_eq!(Index::from_bytes(&index.to_bytes()), Ok(index.clone()));
         let (low, high) = (a.min(b), a.max(b));
         let range = [low, high].map(|ns| Timestamp::from_ns(made::EPOCH_NS + ns));
-        let (start, end) = index.range(Some(range[0]), Some(range[1]));
+        let (start, end) = index
+            .stretch((Some(range[0]), Some(range[1])), None, None)
+            .unwrap_or_default();
         let there = from(&bytes, start, end);
         for frame in &frames {
             let is_wanted = frame.time >= range[0] && frame.time <= range[1];
             prop_assert!(!is_wanted || there.contains(&frame.time));
         }
-        prop_assert_eq!(index.range(None, None), (index.entries[0].offset, bytes.len() as u64));
+        let all = (index.entries[0].offset, bytes.len() as u64);
+        prop_assert_eq!(index.stretch((None, None), None, None), Some(all));
     }
 
     #[test]
@@ -92,4 +111,87 @@ fn it_is_saved_beside_the_file_and_belongs_to_it() {
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
     fs::write(&raw, &bytes[1..]).unwrap();
     assert_eq!(Index::load(&raw).unwrap_err().kind(), Kind::Format);
+}
+
+/// Frames a millisecond apart, a hundred or so in each block of 8 KiB.
+fn thousand(step: impl Fn(u64) -> u64) -> Index {
+    let frames: Vec<_> = (0..1000)
+        .map(|i| made::Frame::new(made::EPOCH_NS + step(i) * 1_000_000, 60, vec![1; 60]))
+        .collect();
+    Index::build(&file(&frames, 8192).0[..], 8192).unwrap()
+}
+
+fn at(ms: u64) -> Option<Timestamp> {
+    Some(Timestamp::from_ns(made::EPOCH_NS + ms * 1_000_000))
+}
+
+#[test]
+fn index_leads_past_other_blocks() {
+    let index = thousand(|i| i);
+    let (start, end) = index.stretch((at(500), at(501)), None, None).unwrap();
+    assert!(end - start <= 4 * 8192, "{start} to {end}");
+    assert_eq!(index.stretch((at(5000), at(6000)), None, at(2000)), None);
+    assert_eq!(index.stretch((at(2), at(3)), at(0), None).unwrap().0, 0);
+}
+
+#[test]
+fn stretch_includes_holes_around_the_file() {
+    let index = thousand(|i| i + 5000);
+    let hole = (at(2000), at(3000));
+    assert_eq!(index.stretch(hole, at(4000), None), None);
+    assert_eq!(index.stretch(hole, at(1000), None).unwrap().0, 0);
+    assert_eq!(index.stretch(hole, None, None).unwrap().0, 0);
+    let hole = (at(7000), at(8000));
+    let end = Some(index.file_bytes);
+    assert_eq!(index.stretch(hole, None, at(6500)), None);
+    assert_eq!(index.stretch(hole, None, at(9000)).map(|s| s.1), end);
+}
+
+#[test]
+fn block_of_unknown_times_is_never_left_out() {
+    let mut index = thousand(|i| i);
+    for entry in &mut index.entries {
+        entry.span = None;
+    }
+    let all = Some((index.entries[0].offset, index.file_bytes));
+    assert_eq!(index.stretch((at(500), at(501)), None, None), all);
+    assert_eq!(index.span(), None);
+}
+
+#[test]
+fn impossible_offset_makes_no_index() {
+    let mut index = thousand(|i| i);
+    for offset in [1 << 63, u64::MAX, index.file_bytes + 1] {
+        index.entries[3].offset = offset;
+        let why = Index::from_bytes(&index.to_bytes()).unwrap_err();
+        assert!(why.contains("offset"), "{why}");
+    }
+}
+
+#[test]
+fn index_of_version_1_is_read() {
+    let index = thousand(|i| i);
+    let mut bytes = index.to_bytes();
+    bytes[8..16].copy_from_slice(&[1, 0, 0, 0, 16, 0, 0, 0]);
+    let entries: Vec<u8> = bytes[48..]
+        .chunks_exact(32)
+        .flat_map(|e| e[..16].to_vec())
+        .collect();
+    bytes.truncate(48);
+    let sum = bytes[..40]
+        .iter()
+        .chain(&entries)
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
+        });
+    bytes[40..].copy_from_slice(&sum.to_le_bytes());
+    bytes.extend(entries);
+    let old = Index::from_bytes(&bytes).unwrap();
+    assert_eq!(old.entries.len(), index.entries.len());
+    for (old, new) in old.entries.iter().zip(&index.entries) {
+        assert_eq!(
+            (old.offset, old.time, old.span),
+            (new.offset, new.time, None)
+        );
+    }
 }

@@ -150,6 +150,7 @@ impl BlockWriter {
             open.index.entries.push(Entry {
                 offset: first_off - open.start,
                 time: (first_ns != 0).then(|| Timestamp::from_ns(first_ns)),
+                span: None,
             });
         }
     }
@@ -249,6 +250,7 @@ impl BlockWriter {
             open.index.entries.push(Entry {
                 offset: piece.entry.first_off - open.start,
                 time: (piece.entry.first_ns != 0).then(|| Timestamp::from_ns(piece.entry.first_ns)),
+                span: None,
             });
         }
     }
