@@ -1,12 +1,26 @@
 //! What was named on the command line: files, folders and everything below, standard input.
 
 use std::collections::HashSet;
-use std::fs;
-use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{DirEntryExt, MetadataExt};
+use std::path::{Path, PathBuf};
 
 use hpcap::Result;
+use hpcap::compress::Decompressor;
+use hpcap::error::Context;
 use hpcap::raw::files;
+
+/// What a path led to when the inputs were listed. A recorder renames its file when it is
+/// complete, and retention deletes files, at any moment: the file itself is what counts.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Listed {
+    /// Its path then.
+    pub path: PathBuf,
+    device: u64,
+    inode: u64,
+}
 
 /// Something to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,7 +28,115 @@ pub enum Input {
     /// Standard input: `-`.
     Stdin,
     /// A file.
-    File(PathBuf),
+    File(Listed),
+}
+
+/// An input that is open.
+#[derive(Debug)]
+pub struct Opened {
+    /// The file.
+    pub file: File,
+    /// Its path now.
+    pub path: PathBuf,
+    /// Whether a recorder is writing it, or left it so.
+    pub under_way: bool,
+    /// Whether a recorder is writing it.
+    pub is_locked: bool,
+    /// Its size; 0 for what has none, a pipe.
+    pub bytes: u64,
+    /// Whether it can be read more than once.
+    pub is_regular: bool,
+}
+
+impl Listed {
+    fn of(path: &Path) -> io::Result<Self> {
+        let meta = fs::metadata(path)?;
+        Ok(Self {
+            path: path.to_owned(),
+            device: meta.dev(),
+            inode: meta.ino(),
+        })
+    }
+
+    /// Device and inode: the same for every name of the file.
+    #[must_use]
+    pub fn identity(&self) -> (u64, u64) {
+        (self.device, self.inode)
+    }
+
+    /// Opens the file, by its new name where it was renamed; `None` where it is deleted.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn open(&self) -> Result<Option<Opened>> {
+        let tried = || format!("open {}", self.path.display());
+        if let Some(opened) = self.open_at(&self.path).context(tried)? {
+            return Ok(Some(opened));
+        }
+        let folder = match self.path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        };
+        let entries = match fs::read_dir(folder) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+            other => other.context(tried)?,
+        };
+        for entry in entries {
+            let entry = entry.context(tried)?;
+            if entry.ino() == self.inode
+                && let Some(opened) = self.open_at(&entry.path()).context(tried)?
+            {
+                return Ok(Some(opened));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Opens `path` where it still leads to this file.
+    fn open_at(&self, path: &Path) -> io::Result<Option<Opened>> {
+        let file = match File::open(path) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+            other => other?,
+        };
+        let meta = file.metadata()?;
+        if (meta.dev(), meta.ino()) != self.identity() {
+            return Ok(None);
+        }
+        // A recorder holds the lock of the file that it writes.
+        let locked = matches!(file.try_lock_shared(), Err(fs::TryLockError::WouldBlock));
+        let under_way = locked || path.as_os_str().as_bytes().ends_with(b".part");
+        if !locked {
+            // A lock that is held here would disturb whoever wants to write it.
+            let _ = file.unlock();
+        }
+        Ok(Some(Opened {
+            file,
+            path: path.to_owned(),
+            under_way,
+            is_locked: locked,
+            bytes: if meta.is_file() { meta.len() } else { 0 },
+            is_regular: meta.is_file(),
+        }))
+    }
+}
+
+impl Opened {
+    /// Its bytes, unpacked where it is compressed, and whether it was.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn unpacked(self) -> Result<(Box<dyn Read>, bool)> {
+        let tried = || format!("read {}", self.path.display());
+        if !self.is_regular {
+            let source = Decompressor::new(self.file).context(tried)?;
+            let packed = source.is_compressed();
+            return Ok((Box::new(source), packed));
+        }
+        // What a recorder appends from now on would be read in part only.
+        let source = Decompressor::new(self.file.take(self.bytes)).context(tried)?;
+        let packed = source.is_compressed();
+        Ok((Box::new(source), packed))
+    }
 }
 
 impl Input {
@@ -23,7 +145,7 @@ impl Input {
     pub fn name(&self) -> String {
         match self {
             Self::Stdin => "standard input".into(),
-            Self::File(path) => path.display().to_string(),
+            Self::File(listed) => listed.path.display().to_string(),
         }
     }
 
@@ -32,7 +154,7 @@ impl Input {
     pub fn bytes(&self) -> Option<u64> {
         match self {
             Self::Stdin => None,
-            Self::File(path) => fs::metadata(path)
+            Self::File(listed) => fs::metadata(&listed.path)
                 .ok()
                 .filter(fs::Metadata::is_file)
                 .map(|m| m.len()),
@@ -56,20 +178,33 @@ pub fn expand(paths: &[PathBuf]) -> Result<Vec<Input>> {
             continue;
         }
         for file in files::named(&[path])? {
-            // It may have been renamed or removed since.
-            if let Ok(meta) = fs::metadata(&file)
-                && seen.insert((meta.dev(), meta.ino()))
+            // One that is gone has been renamed or deleted since.
+            if let Some(listed) = list(&file)
+                && seen.insert(listed.identity())
             {
-                inputs.push(Input::File(file));
+                inputs.push(Input::File(listed));
             }
         }
     }
     Ok(inputs)
 }
 
+/// What `path` leads to now, or, where a recorder has completed the file meanwhile, its name
+/// without `.part`.
+fn list(path: &Path) -> Option<Listed> {
+    Listed::of(path).ok().or_else(|| {
+        let name = path.as_os_str().as_bytes().strip_suffix(b".part")?;
+        Listed::of(Path::new(std::ffi::OsStr::from_bytes(name))).ok()
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn paths(inputs: &[Input]) -> Vec<String> {
+        inputs.iter().map(Input::name).collect()
+    }
 
     #[test]
     fn folders_are_searched_and_nothing_is_taken_twice() {
@@ -89,15 +224,39 @@ mod tests {
         }
         std::os::unix::fs::symlink(dir.path(), at("1800/loop")).unwrap();
         let found = expand(&[at("1800/2.raw"), dir.path().to_owned(), "-".into()]).unwrap();
-        let expected: Vec<Input> = ["1800/2.raw", "1800/1.raw", "1800/3.raw.part"]
-            .map(|n| Input::File(at(n)))
+        let expected: Vec<String> = ["1800/2.raw", "1800/1.raw", "1800/3.raw.part"]
+            .map(|n| at(n).display().to_string())
             .into_iter()
-            .chain([Input::Stdin])
+            .chain(["standard input".into()])
             .collect();
-        assert_eq!(found, expected);
+        assert_eq!(paths(&found), expected);
         assert!(expand(&[at("none")]).is_err());
         assert!(expand(&[at(".hidden/none.raw")]).is_err());
         fs::create_dir(at("empty")).unwrap();
         assert!(expand(&[at("empty")]).is_err());
+    }
+
+    #[test]
+    fn listed_file_is_found_after_its_renaming() {
+        let dir = tempfile::tempdir().unwrap();
+        let part = dir.path().join("1_hpcap0_0.raw.part");
+        fs::write(&part, "one").unwrap();
+        let listed = list(&part).unwrap();
+        let whole = dir.path().join("1_hpcap0_0-1.raw");
+        fs::rename(&part, &whole).unwrap();
+        // The name is used again.
+        fs::write(&part, "another").unwrap();
+        assert_eq!(listed.open().unwrap().unwrap().path, whole);
+        fs::remove_file(&whole).unwrap();
+        assert!(listed.open().unwrap().is_none());
+    }
+
+    #[test]
+    fn completed_file_is_listed_by_its_new_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let whole = dir.path().join("1_hpcap0_0.raw");
+        fs::write(&whole, "one").unwrap();
+        let listed = list(&dir.path().join("1_hpcap0_0.raw.part")).unwrap();
+        assert_eq!(listed.path, whole);
     }
 }

@@ -6,12 +6,14 @@ use std::process::ExitCode;
 use clap::Parser;
 use hpcap::raw::check::Checker;
 use hpcap::raw::name::start_of;
+use hpcap::raw::repair::undo;
 use hpcap::{Error, Kind, Result};
 use hpcap_cli::Hint;
 
-use super::print::Printer;
+use super::print::{Printer, print};
 use super::sizes::Sizes;
 use super::work::{Repair, Work};
+use crate::convert::{protected, survive_file_size_limit};
 use crate::inputs::{Input, expand};
 
 const AFTER: &str = "\
@@ -20,8 +22,9 @@ allowed but worth knowing. Frames that are missing because the capture lost them
 the file itself says where, and so does this report.
 
 --repair loses nothing: a record that the file's end cuts keeps the bytes that are there, what
-is no record is covered with padding (only headers are written), the bytes that are changed are
-saved in FILE.repair, closing padding is appended and FILE.raw.part becomes FILE.raw.
+is no record is covered with padding (only headers are written), closing padding is appended and
+FILE.raw.part becomes FILE.raw. It touches only what is RAW beyond doubt. What it changes is
+written to FILE.repair first; --undo takes it back.
 
 Exit codes: 0 all files are sound (after --repair: now), 1 defects or a failure, 2 wrong usage.";
 
@@ -59,6 +62,9 @@ pub struct Cli {
     /// Make damaged files sound; says what it does
     #[arg(long, short_alias = 'f', visible_short_alias = 'f')]
     repair: bool,
+    /// Take the repairs of these files back: their bytes, sizes and names become what they were
+    #[arg(long, conflicts_with_all = ["repair", "dry_run"])]
+    undo: bool,
     /// Only say what --repair would do
     #[arg(long)]
     dry_run: bool,
@@ -74,6 +80,7 @@ impl Cli {
     /// Does what the command line says and gives the exit code.
     #[must_use]
     pub fn run(self) -> ExitCode {
+        survive_file_size_limit();
         match self.check() {
             Ok(true) => ExitCode::SUCCESS,
             Ok(false) => ExitCode::from(1),
@@ -88,6 +95,9 @@ impl Cli {
 
     /// Whether all files are sound.
     fn check(self) -> Result<bool> {
+        if self.undo {
+            return self.take_back();
+        }
         let repair = match (self.repair, self.dry_run) {
             (_, true) => Repair::Show,
             (true, false) => Repair::Do,
@@ -121,16 +131,40 @@ impl Cli {
         let checker = Checker::new()
             .findings_max(findings)
             .short_frames(!self.allow_short);
+        if let Some(sizes) = &self.sizes {
+            protected(&inputs).check(sizes)?;
+        }
         let sizes = self.sizes.as_deref().map(Sizes::create).transpose()?;
         let printer = Printer::new(self.json, self.quiet, findings);
         Work::new(checker, repair, sizes, printer, !self.quiet && !self.json).run(&inputs)
     }
 
+    /// Undoes repairs; `false` where one could not be undone, the others are all the same.
+    fn take_back(&self) -> Result<bool> {
+        let mut all = true;
+        for path in &self.paths {
+            match undo(path) {
+                Ok(undone) => print(&format!(
+                    "{}: {} repair{} taken back, it is as before\n",
+                    undone.path.display(),
+                    undone.journals.len(),
+                    if undone.journals.len() == 1 { "" } else { "s" }
+                ))?,
+                Err(e) if self.paths.len() == 1 => return Err(e),
+                Err(e) => {
+                    eprintln!("checkraw: {e}");
+                    all = false;
+                }
+            }
+        }
+        Ok(all)
+    }
+
     fn is_wanted(&self, input: &Input) -> bool {
-        let (Some(min), Input::File(path)) = (self.started_from, input) else {
+        let (Some(min), Input::File(listed)) = (self.started_from, input) else {
             return true;
         };
-        let name = path.file_name().and_then(|name| name.to_str());
+        let name = listed.path.file_name().and_then(|name| name.to_str());
         name.and_then(start_of).is_none_or(|start| start >= min)
     }
 }

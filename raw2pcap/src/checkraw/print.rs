@@ -53,6 +53,7 @@ pub(super) struct Printer {
     most: usize,
     files: u64,
     sound: u64,
+    deleted: u64,
 }
 
 impl Printer {
@@ -63,6 +64,7 @@ impl Printer {
             most,
             files: 0,
             sound: 0,
+            deleted: 0,
         }
     }
 
@@ -77,6 +79,25 @@ impl Printer {
             progress.say(&format!("checkraw: {e}"));
             Ok(())
         }
+    }
+
+    /// A file was deleted since the inputs were listed, as retention does while a store is
+    /// recorded.
+    pub(super) fn deleted(&mut self, input: &Input, progress: &Progress) -> Result<()> {
+        self.deleted += 1;
+        if self.json {
+            return self.json(&Failure {
+                path: input.name(),
+                error: "deleted before it was checked".into(),
+            });
+        }
+        if !self.quiet {
+            progress.say(&format!(
+                "checkraw: {}: deleted before it was checked",
+                input.name()
+            ));
+        }
+        Ok(())
     }
 
     pub(super) fn report(
@@ -124,7 +145,11 @@ impl Printer {
             let queue = h.queue.as_deref().unwrap_or("no queue");
             lines.push(format!(
                 "  {queue}, {} on {}, time by {}, {}, started {}",
-                h.interface, h.host, h.clock_source, h.software, h.start
+                h.interface,
+                h.host,
+                h.clock_source,
+                h.software,
+                h.start.local()
             ));
         }
         if report.old_variant {
@@ -196,7 +221,7 @@ fn headline(input: &Input, report: &Report) -> String {
         Bytes(report.file_bytes)
     );
     if let (Some(first), Some(last)) = (report.first, report.last) {
-        line += &format!(", {first} to {last}");
+        line += &format!(", {} to {}", first.local(), last.local());
     }
     if report.under_way {
         line += ", under way";
@@ -236,7 +261,7 @@ impl Repaired {
             "steps",
         );
         for path in &self.saved {
-            lines.push(format!("  what was there before is in {}", path.display()));
+            lines.push(format!("  what it was before is in {}", path.display()));
         }
         if let Some(path) = &self.renamed {
             lines.push(format!("  it is {} now", path.display()));
@@ -249,7 +274,7 @@ impl Repaired {
     }
 }
 
-fn print(text: &str) -> Result<()> {
+pub(super) fn print(text: &str) -> Result<()> {
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes())
         .and_then(|()| out.flush())

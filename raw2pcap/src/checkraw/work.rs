@@ -2,14 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
+use hpcap::compress::Decompressor;
+use hpcap::error::Context;
 use hpcap::raw::Reader;
 use hpcap::raw::check::{Checker, Report};
+use hpcap::raw::name::start_of;
 use hpcap::raw::repair::{apply, plan};
 use hpcap::{Error, Kind, Result};
 
 use super::print::{Printer, Repaired};
 use super::sizes::Sizes;
-use crate::inputs::Input;
+use crate::inputs::{Input, Opened};
 use crate::progress::Progress;
 
 /// Whether files are repaired.
@@ -79,11 +82,22 @@ impl Work {
     }
 
     fn one(&mut self, input: &Input, progress: &mut Progress, done: u64) -> Result<bool> {
-        let report = self.check(input, progress, done)?;
+        let opened = match input {
+            Input::Stdin => None,
+            Input::File(listed) => match listed.open()? {
+                Some(opened) => Some(opened),
+                None => {
+                    self.printer.deleted(input, progress)?;
+                    return Ok(true);
+                }
+            },
+        };
+        let path = opened.as_ref().map(|opened| opened.path.clone());
+        let report = self.check(input, opened, progress, done)?;
         let mut sound = report.is_sound();
         let mut repaired = None;
-        if let (Input::File(path), true) = (input, self.repair != Repair::No) {
-            let outcome = self.repair(path)?;
+        if let (Some(path), true) = (path, self.repair != Repair::No) {
+            let outcome = self.repair(&path)?;
             sound = outcome.sound.unwrap_or(sound);
             repaired = Some(outcome);
         }
@@ -92,7 +106,13 @@ impl Work {
         Ok(sound)
     }
 
-    fn check(&mut self, input: &Input, progress: &mut Progress, done: u64) -> Result<Report> {
+    fn check(
+        &mut self,
+        input: &Input,
+        opened: Option<Opened>,
+        progress: &mut Progress,
+        done: u64,
+    ) -> Result<Report> {
         let sizes = &mut self.sizes;
         if let Some(sizes) = sizes {
             sizes.start();
@@ -108,13 +128,22 @@ impl Work {
                 None => Ok(()),
             }
         };
-        match input {
-            Input::File(path) => self.checker.check_file(path, &mut each),
-            Input::Stdin => {
-                let reader = Reader::new(std::io::stdin().lock()).named(input.name());
-                self.checker.check(reader, None, false, &mut each)
-            }
-        }
+        let Some(opened) = opened else {
+            let tried = || "read standard input";
+            let source = Decompressor::new(std::io::stdin().lock()).context(tried)?;
+            let reader = Reader::new(source).named(input.name());
+            return self.checker.check(reader, None, false, &mut each);
+        };
+        let (name, under_way) = (opened.path.display().to_string(), opened.is_locked);
+        let start = opened
+            .path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy();
+        let start = start_of(&start);
+        let (source, _) = opened.unpacked()?;
+        let reader = Reader::new(source).named(name);
+        self.checker.check(reader, start, under_way, &mut each)
     }
 
     /// Repairs a file, or shows how it would be.
@@ -135,6 +164,7 @@ impl Work {
             }
             let outcome = apply(&path, &plan)?;
             repaired.saved.extend(outcome.saved);
+            repaired.saved.extend(outcome.kept);
             if outcome.path != path {
                 path.clone_from(&outcome.path);
                 repaired.renamed = Some(outcome.path);

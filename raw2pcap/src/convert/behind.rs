@@ -6,6 +6,8 @@ use std::io::{self, Write};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
 
+use hpcap::compress::Compressor;
+
 /// Writes that may be under way; each holds what one call was given.
 const DEPTH: usize = 3;
 
@@ -22,11 +24,11 @@ pub(super) struct Behind {
 }
 
 impl Behind {
-    /// Writes to `file`.
+    /// Writes to `file`, compressed by the same thread.
     ///
     /// # Errors
     /// When there can be no thread.
-    pub(super) fn new(mut file: File) -> io::Result<Self> {
+    pub(super) fn new(mut file: Compressor<File>) -> io::Result<Self> {
         let (full, incoming) = channel::<Vec<u8>>();
         let (done, spare) = channel();
         let worker = thread::Builder::new().name("write".into()).spawn(move || {
@@ -35,7 +37,7 @@ impl Behind {
                 // Nobody wants it back: then everybody has gone, and this ends, too.
                 let _ = done.send(bytes);
             }
-            Ok(())
+            file.finish().map(drop)
         })?;
         Ok(Self {
             full: Some(full),
@@ -43,6 +45,19 @@ impl Behind {
             under_way: 0,
             worker: Some(worker),
         })
+    }
+
+    /// Ends the file.
+    ///
+    /// # Errors
+    /// That of any write.
+    pub(super) fn finish(mut self) -> io::Result<()> {
+        self.flush()?;
+        self.full = None;
+        match self.worker.take().map(JoinHandle::join) {
+            Some(Ok(result)) => result,
+            _ => Err(io::Error::other("an earlier write has failed")),
+        }
     }
 
     /// A buffer whose bytes are written.
@@ -106,12 +121,17 @@ impl Drop for Behind {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hpcap::compress::Compression;
+
+    fn behind(file: File) -> Behind {
+        Behind::new(Compressor::new(file, Compression::None).unwrap()).unwrap()
+    }
 
     #[test]
     fn everything_arrives_in_order() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x");
-        let mut behind = Behind::new(File::create(&path).unwrap()).unwrap();
+        let mut behind = behind(File::create(&path).unwrap());
         let mut all = Vec::new();
         for i in 0..1000_u32 {
             let piece = vec![i.to_le_bytes()[0]; i as usize % 300];
@@ -121,7 +141,7 @@ mod tests {
         behind.flush().unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), all);
         behind.write_all(b"end").unwrap();
-        drop(behind);
+        behind.finish().unwrap();
         all.extend(b"end");
         assert_eq!(std::fs::read(&path).unwrap(), all);
     }
@@ -129,7 +149,7 @@ mod tests {
     #[test]
     fn an_error_is_told_by_the_flush_at_the_latest() {
         let full = File::options().write(true).open("/dev/full").unwrap();
-        let mut behind = Behind::new(full).unwrap();
+        let mut behind = behind(full);
         let first = behind.write_all(b"x").and_then(|()| behind.flush());
         assert_eq!(first.unwrap_err().kind(), io::ErrorKind::StorageFull);
         assert!(behind.write_all(b"y").is_err());

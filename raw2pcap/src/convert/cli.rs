@@ -1,14 +1,19 @@
 //! The command line of `raw2pcap`.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
+use hpcap::compress::{Compression, Ending, FileFormat};
 use hpcap::pcapfile::Precision;
 use hpcap::units::{parse_duration, parse_size};
 use hpcap::{Error, Result, visible};
 use hpcap_cli::Hint;
 
+use super::interrupted::survive_file_size_limit;
+use super::new_file::is_special;
 use super::{Bound, Conversion, Format, Split, Target};
 use crate::inputs::expand;
 
@@ -83,16 +88,18 @@ pub struct Cli {
     /// Where the result goes: a file, or - for standard output
     #[arg(short, long, visible_short_alias = 'w', value_name = "OUT")]
     output: Option<PathBuf>,
-    /// Format of the result; pcapng where OUT ends so, else pcap
+    /// Format of the result, where OUT's ending does not say it: .pcap, .pcapng, each with .gz or
+    /// .zst behind it for a compressed file
     #[arg(long, value_name = "FORMAT")]
     format: Option<FormatName>,
     /// Microseconds instead of nanoseconds, for programs that know nothing else (pcap only)
     #[arg(long)]
     micro: bool,
-    /// Only frames from this time on: RFC 3339, seconds since 1970, or +10s after the first frame
+    /// Only frames from this time on: 2026-11-20T06:17 (local, Z behind it for UTC), seconds
+    /// since 1970, or +10s after the first frame
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     from: Option<String>,
-    /// Only frames up to this time
+    /// Only frames up to this time, or +90s after that of --from
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     to: Option<String>,
     /// Only frames that match, in tcpdump's syntax
@@ -128,6 +135,7 @@ impl Cli {
     /// Does what the command line says and gives the exit code.
     #[must_use]
     pub fn run(self) -> ExitCode {
+        survive_file_size_limit();
         let quiet = self.quiet;
         match self
             .conversion()
@@ -158,14 +166,11 @@ impl Cli {
                 "expected more than nothing",
             ));
         }
-        let (inputs, target, format) = match (self.output, self.inputs.as_slice()) {
+        let (inputs, target, format, compression) = match (self.output, self.inputs.as_slice()) {
             (Some(output), _) => {
-                let format = self.format.unwrap_or_else(|| format_of(&output));
-                (
-                    self.inputs,
-                    target(output, split.is_some(), format)?,
-                    format,
-                )
+                let (format, compression) = ending(&output, self.format)?;
+                let target = target(output, split.is_some(), format, compression)?;
+                (self.inputs, target, format, compression)
             }
             (None, [_, prefix]) => {
                 let format = self.format.unwrap_or(FormatName::Pcap);
@@ -173,7 +178,8 @@ impl Cli {
                     stem: prefix.clone(),
                     extension: extension(format).into(),
                 };
-                (vec![self.inputs[0].clone()], target, format)
+                let inputs = vec![self.inputs[0].clone()];
+                (inputs, target, format, Compression::None)
             }
             (None, inputs) => return Err(no_output(inputs)),
         };
@@ -192,6 +198,7 @@ impl Cli {
                 (FormatName::Pcap, true) => Format::Pcap(Precision::Microseconds),
                 (FormatName::Pcap, false) => Format::Pcap(Precision::Nanoseconds),
             },
+            compression,
             split,
             from: bound(self.from)?,
             to: bound(self.to)?,
@@ -220,10 +227,33 @@ fn no_output(inputs: &[PathBuf]) -> Error {
     }
 }
 
-fn format_of(output: &Path) -> FormatName {
-    match output.extension() {
-        Some(extension) if extension.eq_ignore_ascii_case("pcapng") => FormatName::Pcapng,
-        _ => FormatName::Pcap,
+/// Format and compression of the file `output`: what its name says, which must be something,
+/// unless `asked` says the format.
+fn ending(output: &Path, asked: Option<FormatName>) -> Result<(FormatName, Compression)> {
+    let has_no_name = output.as_os_str() == "-" || is_special(output);
+    match (Ending::of(output), asked) {
+        (Ok(ending), asked) => {
+            let format = match ending.format {
+                FileFormat::Pcapng => FormatName::Pcapng,
+                _ => FormatName::Pcap,
+            };
+            if asked.is_some_and(|asked| asked != format) && !has_no_name {
+                return Err(Error::usage(
+                    format!("--format and the ending of {}", output.display()),
+                    "they say different formats: leave out --format, or name another file",
+                ));
+            }
+            Ok((asked.unwrap_or(format), ending.compression))
+        }
+        (Err(_), None) if has_no_name => Ok((FormatName::Pcap, Compression::None)),
+        (Err(e), None) => Err(e.advise("--format pcap or --format pcapng allows any other name")),
+        (Err(_), Some(asked)) => {
+            let name = output.as_os_str().as_bytes();
+            let compression = [Compression::Gzip, Compression::Zstd]
+                .into_iter()
+                .find(|c| name.ends_with(c.suffix().as_bytes()));
+            Ok((asked, compression.unwrap_or_default()))
+        }
     }
 }
 
@@ -234,7 +264,12 @@ fn extension(format: FormatName) -> &'static str {
     }
 }
 
-fn target(output: PathBuf, is_split: bool, format: FormatName) -> Result<Target> {
+fn target(
+    output: PathBuf,
+    is_split: bool,
+    format: FormatName,
+    compression: Compression,
+) -> Result<Target> {
     if output.as_os_str() == "-" {
         if is_split {
             return Err(Error::usage(
@@ -247,12 +282,19 @@ fn target(output: PathBuf, is_split: bool, format: FormatName) -> Result<Target>
     if !is_split {
         return Ok(Target::File(output));
     }
-    let extension = output
-        .extension()
-        .and_then(|extension| extension.to_str())
-        .map_or_else(|| extension(format).to_owned(), str::to_owned);
+    let ending = format!(".{}{}", extension(format), compression.suffix());
+    let path = output.as_os_str().as_bytes();
+    let has_ending = path
+        .len()
+        .checked_sub(ending.len())
+        .is_some_and(|at| path[at..].eq_ignore_ascii_case(ending.as_bytes()));
+    let (stem, extension) = if has_ending {
+        path.split_at(path.len() - ending.len())
+    } else {
+        (path, ending.as_bytes())
+    };
     Ok(Target::Numbered {
-        stem: output.with_extension(""),
-        extension,
+        stem: PathBuf::from(OsStr::from_bytes(stem)),
+        extension: String::from_utf8_lossy(&extension[1..]).into_owned(),
     })
 }

@@ -1,19 +1,20 @@
 //! What is known of a file before it is converted: its queue, its first frame, its index.
 
 use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use hpcap::error::Context;
 use hpcap::raw::{Event, FileHeader, FileName, Identity, Index, Reader, RecordingId};
 use hpcap::{Error, Result, Timestamp};
 
 use super::range::Range;
-use crate::inputs::Input;
+use super::stretch::Stretch;
+use crate::inputs::{Input, Listed, Opened};
 
 /// Things at a file's start that are looked at to find its first frame.
 const LOOK: usize = 1000;
-/// Frames of different threads are at most so much out of order.
-const DISORDER_NS: u64 = 1_000_000_000;
 
 /// What a file was recorded of, as far as it says.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -38,6 +39,26 @@ pub(super) struct Head {
     index: Option<Index>,
 }
 
+/// What a file is read from.
+pub(super) struct Open {
+    pub(super) reader: Reader<Box<dyn Read>>,
+    /// The part of the file that is read: from, to.
+    pub(super) part: (u64, u64),
+    /// Size of the file, where it is known.
+    pub(super) bytes: Option<u64>,
+    /// Where a recorder is writing the file: what is needed to look at it again.
+    pub(super) under_way: Option<Arc<File>>,
+}
+
+/// How opening a file for a range ended.
+pub(super) enum Opening {
+    Open(Box<Open>),
+    /// No frame of it can be in the range.
+    Outside,
+    /// It was deleted since the inputs were listed.
+    Deleted,
+}
+
 /// Without the half-hour folder.
 fn recording_folder(path: &Path) -> PathBuf {
     let folder = path.parent().unwrap_or(Path::new(""));
@@ -52,23 +73,37 @@ fn recording_folder(path: &Path) -> PathBuf {
 }
 
 impl Head {
-    /// Looks at a file. Says (through `warn`) why its index cannot be used, where it has one.
+    /// Of an input that can be read only once.
+    fn unknown(input: Input) -> Self {
+        Self {
+            origin: Origin::Unknown(input.name()),
+            input,
+            header: None,
+            first: None,
+            bytes: 0,
+            index: None,
+        }
+    }
+
+    /// Looks at a file; `None` where it was deleted since the inputs were listed. Says (through
+    /// `warn`) why its index cannot be used, where it has one.
     pub(super) fn read(
         input: Input,
         wants_index: bool,
         warn: &mut dyn FnMut(&str),
-    ) -> Result<Self> {
-        let Input::File(path) = &input else {
-            return Ok(Self {
-                origin: Origin::Unknown(input.name()),
-                input,
-                header: None,
-                first: None,
-                bytes: 0,
-                index: None,
-            });
+    ) -> Result<Option<Self>> {
+        let Input::File(listed) = &input else {
+            return Ok(Some(Self::unknown(input)));
         };
-        let mut reader = Reader::open(path)?;
+        let Some(opened) = listed.open()? else {
+            return Ok(None);
+        };
+        if !opened.is_regular {
+            return Ok(Some(Self::unknown(input)));
+        }
+        let (path, bytes, under_way) = (opened.path.clone(), opened.bytes, opened.under_way);
+        let (source, packed) = opened.unpacked()?;
+        let mut reader = Reader::new(source).named(path.display().to_string());
         let (mut header, mut first) = (None, None);
         for _ in 0..LOOK {
             match reader.next()?.map(|found| found.event) {
@@ -81,25 +116,22 @@ impl Head {
                 Some(_) => {}
             }
         }
-        let index = if wants_index {
-            Index::load(path).unwrap_or_else(|e| {
+        let index = if wants_index && !packed && !under_way {
+            Index::load(&path).unwrap_or_else(|e| {
                 warn(&format!("{e}; searching without it"));
                 None
             })
         } else {
             None
         };
-        let bytes = std::fs::metadata(path)
-            .context(|| format!("read {}", path.display()))?
-            .len();
-        Ok(Self {
-            origin: Self::origin(path, header.as_ref()),
+        Ok(Some(Self {
+            origin: Self::origin(&path, header.as_ref()),
             header,
             first,
             bytes,
             index,
             input,
-        })
+        }))
     }
 
     fn origin(path: &Path, header: Option<&FileHeader>) -> Origin {
@@ -146,62 +178,118 @@ impl Head {
         }
     }
 
-    /// Whether no frame of it can be in `range`; `next` is the queue's next file.
-    pub(super) fn is_outside(&self, range: &Range, next: Option<&Self>) -> bool {
-        let late = |time: Timestamp| Timestamp::from_ns(time.as_ns().saturating_add(DISORDER_NS));
-        let begins_after = match (range.to, self.first) {
-            (Some(to), Some(first)) => first > late(to),
-            _ => false,
-        };
-        let ends_before = match (range.from, next.and_then(|next| next.first)) {
-            (Some(from), Some(next)) => late(next) < from && self.first.is_none_or(|f| f <= next),
-            _ => false,
-        };
-        begins_after || ends_before
+    /// The times of its earliest and of its latest frame, where its index has them.
+    pub(super) fn span(&self) -> Option<(Timestamp, Timestamp)> {
+        self.index.as_ref()?.span()
     }
 
-    /// Opens it where the frames of `range` start; also says where they end, if that is known.
-    pub(super) fn open(&self, range: &Range) -> Result<(Box<dyn std::io::Read>, u64, u64)> {
-        use std::io::{Seek, SeekFrom};
-        let Input::File(path) = &self.input else {
-            return Ok((Box::new(std::io::stdin().lock()), 0, u64::MAX));
+    /// Opens it where the frames of `range` start. `before` and `after` are the queue's files
+    /// before and behind it: frames may be missing between them.
+    pub(super) fn open(
+        &self,
+        range: &Range,
+        before: Option<(Timestamp, Timestamp)>,
+        after: Option<&Self>,
+        warn: &mut dyn FnMut(&str),
+    ) -> Result<Opening> {
+        let Input::File(listed) = &self.input else {
+            let source = hpcap::compress::Decompressor::new(std::io::stdin().lock())
+                .context(|| "read standard input")?;
+            return Ok(Opening::Open(Box::new(Open {
+                reader: Reader::new(Box::new(source) as Box<dyn Read>).named(self.input.name()),
+                part: (0, u64::MAX),
+                bytes: None,
+                under_way: None,
+            })));
         };
-        let tried = || format!("open {}", path.display());
-        let mut file = File::open(path).context(tried)?;
-        let mut stretch = (0, u64::MAX);
+        let Some(opened) = listed.open()? else {
+            return Ok(Opening::Deleted);
+        };
+        let name = opened.path.display().to_string();
+        let mut part = (0, u64::MAX);
         if let Some(index) = self.index.as_ref().filter(|_| !range.is_all()) {
-            stretch = index.range(range.from, range.to);
-            if !leads_to_records(path, index, stretch.0)? {
-                stretch = (0, u64::MAX);
+            let before = before.map(|(_, latest)| latest);
+            let after = after.and_then(Self::span).map(|(earliest, _)| earliest);
+            let found = index.stretch((range.from, range.to), before, after);
+            if !self.agrees(index, found.map(|(from, _)| from), &opened)? {
+                warn(&format!(
+                    "the index of {name} does not lead to what it says; searching without it"
+                ));
+            } else if let Some(found) = found {
+                part = found;
+            } else {
+                return Ok(Opening::Outside);
             }
         }
-        file.seek(SeekFrom::Start(stretch.0)).context(tried)?;
-        Ok((Box::new(file), stretch.0, stretch.1))
+        self.open_part(listed, opened, part, name)
+            .map(Opening::Open)
     }
-}
 
-/// Whether there is, where an index leads to, what it says.
-fn leads_to_records(path: &Path, index: &Index, offset: u64) -> Result<bool> {
-    use std::io::{Seek, SeekFrom};
-    let Some(entry) = index.entries.iter().find(|e| e.offset == offset) else {
-        // The end of the file.
-        return Ok(offset == index.file_bytes);
-    };
-    let tried = || format!("read {}", path.display());
-    let mut file = File::open(path).context(tried)?;
-    file.seek(SeekFrom::Start(offset)).context(tried)?;
-    let mut reader = Reader::new(file)
-        .named(path.display().to_string())
-        .at(offset);
-    for _ in 0..LOOK {
-        match reader.next()?.map(|found| found.event) {
-            None => return Ok(entry.time.is_none()),
-            Some(Event::Frame(frame)) => return Ok(entry.time.is_none_or(|t| t == frame.time)),
-            Some(Event::Damage(_)) => return Ok(false),
-            Some(_) => {}
+    fn open_part(
+        &self,
+        listed: &Listed,
+        opened: Opened,
+        part: (u64, u64),
+        name: String,
+    ) -> Result<Box<Open>> {
+        let tried = || format!("open {}", listed.path.display());
+        if !opened.is_regular {
+            let (source, _) = opened.unpacked()?;
+            return Ok(Box::new(Open {
+                reader: Reader::new(source).named(name),
+                part,
+                bytes: None,
+                under_way: None,
+            }));
         }
+        let bytes = opened.bytes;
+        let shared = Arc::new(opened.file.try_clone().context(tried)?);
+        let under_way = opened.under_way.then(|| Arc::clone(&shared));
+        // Bytes behind an offset are no head of a file: they are not to be recognised.
+        let (source, packed): (Box<dyn Read>, bool) = if part.0 > 0 {
+            (Box::new(Stretch::new(shared, part.0, bytes)), false)
+        } else {
+            opened.unpacked()?
+        };
+        Ok(Box::new(Open {
+            reader: Reader::new(source).named(name).at(part.0),
+            part,
+            bytes: (!packed).then_some(bytes),
+            under_way: under_way.filter(|_| !packed),
+        }))
     }
-    Ok(false)
+
+    /// Whether there is, where an index leads to, what it says: at its first frame, and at byte
+    /// `offset`, where it is used from.
+    fn agrees(&self, index: &Index, offset: Option<u64>, opened: &Opened) -> Result<bool> {
+        let first = index.entries.iter().find_map(|entry| entry.time);
+        if first != self.first {
+            return Ok(false);
+        }
+        let Some(offset) = offset else {
+            return Ok(true);
+        };
+        let Some(entry) = index.entries.iter().find(|e| e.offset == offset) else {
+            // The end of the file.
+            return Ok(offset == index.file_bytes);
+        };
+        let tried = || format!("read {}", opened.path.display());
+        let file = Arc::new(opened.file.try_clone().context(tried)?);
+        let mut reader = Reader::new(Stretch::new(file, offset, opened.bytes))
+            .named(opened.path.display().to_string())
+            .at(offset);
+        for _ in 0..LOOK {
+            match reader.next()?.map(|found| found.event) {
+                None => return Ok(entry.time.is_none()),
+                Some(Event::Frame(frame)) => {
+                    return Ok(entry.time.is_none_or(|t| t == frame.time));
+                }
+                Some(Event::Damage(_)) => return Ok(false),
+                Some(_) => {}
+            }
+        }
+        Ok(false)
+    }
 }
 
 /// The time of the first frame of all.

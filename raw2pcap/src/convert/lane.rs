@@ -1,14 +1,17 @@
 //! The files of one recording, one after the other.
 
 use std::collections::VecDeque;
+use std::fs::File;
 use std::io::Read;
+use std::sync::Arc;
 
 use hpcap::pcapfile::Interface;
 use hpcap::raw::{Damage, Event, FileHeader, Gap, Reader, Record};
 use hpcap::{Count, Ledger, Reason, Result, Timestamp};
 
-use super::head::{Head, Origin};
+use super::head::{Head, Open, Opening, Origin};
 use super::range::Range;
+use super::stretch::Stretch;
 
 /// What a lane has to tell besides its frames.
 #[derive(Debug)]
@@ -24,6 +27,10 @@ pub(super) enum News {
         /// Size of the file, where it is known.
         file_bytes: Option<u64>,
     },
+    /// A file was deleted before it was converted.
+    Deleted,
+    /// An index was not used.
+    Warning(String),
 }
 
 /// The frames of one recording, or of files of one origin that do not say of which recording they
@@ -34,6 +41,10 @@ pub(super) struct Lane {
     range: Range,
     reader: Option<Reader<Box<dyn Read>>>,
     file_bytes: Option<u64>,
+    /// The open file, where a recorder is writing it, and how far it was looked at again.
+    under_way: Option<(Arc<File>, u64)>,
+    /// Earliest and latest time of the file before the next one.
+    before: Option<(Timestamp, Timestamp)>,
     /// Where the stretch of the open file ends that matters.
     until: u64,
     /// Bytes of the files that are done, and of the one before the stretch.
@@ -44,8 +55,18 @@ pub(super) struct Lane {
     news: Vec<News>,
     /// Whether the current frame is marked as a duplicate.
     duplicate: bool,
+    /// Earliest and latest time of what was left out because it is out of range.
+    seen: Option<(Timestamp, Timestamp)>,
     tally: Tally,
     total: Ledger,
+}
+
+/// The times that hold both.
+pub(super) fn wider(
+    a: (Timestamp, Timestamp),
+    b: (Timestamp, Timestamp),
+) -> (Timestamp, Timestamp) {
+    (a.0.min(b.0), a.1.max(b.1))
 }
 
 /// What is known of the file that is open.
@@ -88,12 +109,15 @@ impl Lane {
             range,
             reader: None,
             file_bytes: None,
+            under_way: None,
+            before: None,
             until: u64::MAX,
             done: 0,
             interface: Interface::default(),
             version: 0,
             news: Vec::new(),
             duplicate: false,
+            seen: None,
             tally: Tally::default(),
             total: Ledger::default(),
         }
@@ -176,6 +200,8 @@ impl Lane {
                     self.duplicate = duplicate;
                     return Ok(true);
                 }
+                let time = (frame.time, frame.time);
+                self.seen = Some(self.seen.map_or(time, |seen| wider(seen, time)));
                 continue;
             }
             let Some(found) = reader
@@ -202,6 +228,14 @@ impl Lane {
                 }
                 Event::Ledger(tag) => self.tally.end = Some(tag.ledger),
                 Event::Damage(damage) => {
+                    if let Some(again) = look_again(&mut self.under_way, &damage) {
+                        let end = self.file_bytes.unwrap_or(u64::MAX);
+                        let source: Box<dyn Read> =
+                            Box::new(Stretch::new(again, damage.offset, end));
+                        let name = reader.name().to_owned();
+                        *reader = Reader::new(source).named(name).at(damage.offset);
+                        continue;
+                    }
                     let file = reader.name().to_owned();
                     let file_bytes = self.file_bytes;
                     self.news.push(News::Damage {
@@ -218,17 +252,36 @@ impl Lane {
         let Some(head) = self.files.pop_front() else {
             return Ok(false);
         };
-        if head.is_outside(&self.range, self.files.front()) {
-            self.done += head.bytes;
-            return Ok(true);
+        let mut warnings = Vec::new();
+        let mut warn = |text: &str| warnings.push(News::Warning(text.to_owned()));
+        let opening = head.open(&self.range, self.before, self.files.front(), &mut warn)?;
+        self.news.append(&mut warnings);
+        self.before = head.span();
+        if let Some(span) = self.before {
+            self.seen = Some(self.seen.map_or(span, |seen| wider(seen, span)));
         }
-        let (source, from, until) = head.open(&self.range)?;
-        self.file_bytes = head.input.bytes();
-        self.until = until;
-        if let Some(header) = &head.header {
-            self.header(header);
+        match opening {
+            Opening::Outside => self.done += head.bytes,
+            Opening::Deleted => {
+                self.done += head.bytes;
+                self.news.push(News::Deleted);
+            }
+            Opening::Open(open) => {
+                let Open {
+                    reader,
+                    part,
+                    bytes,
+                    under_way,
+                } = *open;
+                self.file_bytes = bytes;
+                self.until = part.1;
+                self.under_way = under_way.map(|file| (file, 0));
+                if let Some(header) = &head.header {
+                    self.header(header);
+                }
+                self.reader = Some(reader);
+            }
         }
-        self.reader = Some(Reader::new(source).named(head.input.name()).at(from));
         Ok(true)
     }
 
@@ -288,8 +341,25 @@ impl Lane {
         std::mem::take(&mut self.news)
     }
 
+    /// Earliest and latest time of what was left out because it is out of range, at least.
+    pub(super) fn seen(&self) -> Option<(Timestamp, Timestamp)> {
+        self.seen
+    }
+
     /// What the queue counted during all its files, as far as they say.
     pub(super) fn ledger(&self) -> &Ledger {
         &self.total
     }
+}
+
+/// The file to read again from `damage` on, where a recorder is writing it: what was read may
+/// be older than what stands there now. Each place is looked at again once.
+fn look_again(under_way: &mut Option<(Arc<File>, u64)>, damage: &Damage) -> Option<Arc<File>> {
+    let (file, looked_at) = under_way.as_mut()?;
+    let end = damage.offset + damage.bytes;
+    if end <= *looked_at {
+        return None;
+    }
+    *looked_at = end;
+    Some(Arc::clone(file))
 }

@@ -6,22 +6,28 @@
 mod behind;
 mod cli;
 mod head;
+mod interrupted;
 mod lane;
 mod merge;
+mod new_file;
 mod range;
 mod sink;
+mod stretch;
 mod summary;
 mod target;
 
 use std::collections::{BTreeSet, HashMap};
 
+use hpcap::compress::Compression;
 use hpcap::filter::Filter;
 use hpcap::pcapfile::Section;
 use hpcap::raw::{Damage, DamageKind};
 use hpcap::visible::visible_lines;
-use hpcap::{Count, Error, Ledger, Reason, Result};
+use hpcap::{Count, Error, Kind, Ledger, Reason, Result};
 
 pub use cli::{Cli, HINTS};
+pub(crate) use interrupted::survive_file_size_limit;
+pub use new_file::Protected;
 pub use range::{Bound, Range};
 pub use sink::{Format, Split};
 pub use summary::Summary;
@@ -30,7 +36,7 @@ pub use target::Target;
 use crate::inputs::Input;
 use crate::progress::Progress;
 use head::Head;
-use lane::{Lane, News};
+use lane::{Lane, News, wider};
 use merge::Merge;
 use sink::Sink;
 
@@ -43,6 +49,8 @@ pub struct Conversion {
     pub target: Target,
     /// Its format.
     pub format: Format,
+    /// How the result is compressed.
+    pub compression: Compression,
     /// When to start a new file.
     pub split: Split,
     /// The first time to convert; `None` = from the start.
@@ -69,11 +77,20 @@ impl Conversion {
     pub fn run(&self, visible: bool) -> Result<Summary> {
         let mut warn = |text: &str| eprintln!("raw2pcap: warning: {}", visible_lines(text));
         let wants_index = self.from.is_some() || self.to.is_some();
-        let heads = self
-            .inputs
-            .iter()
-            .map(|input| Head::read(input.clone(), wants_index, &mut warn))
-            .collect::<Result<Vec<_>>>()?;
+        let mut heads = Vec::with_capacity(self.inputs.len());
+        let (mut deleted, mut foreign) = (0, 0);
+        for input in &self.inputs {
+            match Head::read(input.clone(), wants_index, &mut warn) {
+                Ok(Some(head)) => heads.push(head),
+                Ok(None) => deleted += 1,
+                // One that is no RAW does not keep the others from being converted.
+                Err(e) if e.kind() == Kind::Format && self.inputs.len() > 1 => {
+                    eprintln!("raw2pcap: {e}");
+                    foreign += 1;
+                }
+                Err(e) => return Err(e),
+            }
+        }
         let range = self.range(&heads)?;
         let total = heads.iter().map(|head| head.bytes).sum();
         let link_type = heads
@@ -85,6 +102,8 @@ impl Conversion {
         let mut filters = Filters::new(&self.filter, link_type)?;
         let mut summary = Summary {
             inputs: heads.len() as u64,
+            deleted,
+            foreign,
             ..Summary::default()
         };
         let lanes = Lane::sort(heads, range, &mut warn);
@@ -92,9 +111,9 @@ impl Conversion {
         let section = Section::here(concat!("raw2pcap (hpcap ", env!("CARGO_PKG_VERSION"), ")"));
         let mut sink = Sink::new(
             self.target.clone(),
-            self.format,
+            (self.format, self.compression),
             self.split,
-            self.force,
+            (self.force, protected(&self.inputs)),
             section,
         );
         let mut progress = Progress::new("raw2pcap", total, visible);
@@ -126,6 +145,10 @@ impl Conversion {
             Err(e) if is_closed_pipe(&e, &self.target) => summary.closed = true,
             other => other?,
         }
+        if summary.frames.frames == 0 && !range.is_all() {
+            let seen = merge.lanes().iter().filter_map(Lane::seen);
+            summary.outside = seen.reduce(wider).filter(|_| summary.filtered.frames == 0);
+        }
         summary.outputs = sink.names().to_vec();
         summary.output_bytes = sink.bytes();
         let mut origins = BTreeSet::new();
@@ -138,19 +161,21 @@ impl Conversion {
     }
 
     fn range(&self, heads: &[Head]) -> Result<Range> {
-        let is_relative = |bound| matches!(bound, Some(Bound::AfterFirst(_)));
-        let first = if is_relative(self.from) || is_relative(self.to) {
+        let is_relative = |bound| matches!(bound, Some(Bound::After(_)));
+        // An end that is relative is so to the start, where there is one.
+        let first = if is_relative(self.from) || (self.from.is_none() && is_relative(self.to)) {
             head::first_of_all(heads)?
         } else {
             hpcap::Timestamp::default()
         };
+        let from = self.from.map(|bound| bound.resolve(first));
         let range = Range {
-            from: self.from.map(|bound| bound.resolve(first)),
-            to: self.to.map(|bound| bound.resolve(first)),
+            from,
+            to: self.to.map(|bound| bound.resolve(from.unwrap_or(first))),
         };
         match (range.from, range.to) {
             (Some(from), Some(to)) if from > to => Err(Error::usage(
-                format!("--from {from} --to {to}"),
+                format!("--from {} --to {}", from.local(), to.local()),
                 "the end is before the start",
             )),
             _ => Ok(range),
@@ -171,6 +196,11 @@ impl Conversion {
             let current = merge.advance(&mut |number, lane| {
                 for news in lane.take_news() {
                     match news {
+                        News::Deleted => {
+                            summary.deleted += 1;
+                            summary.inputs -= 1;
+                        }
+                        News::Warning(text) => progress.say(&format!("raw2pcap: warning: {text}")),
                         News::Gap(gap) => {
                             summary.gaps += 1;
                             summary.lost += &gap.lost;
@@ -217,6 +247,14 @@ impl Conversion {
             }
         }
     }
+}
+
+/// The inputs, which are not to be written.
+pub(crate) fn protected(inputs: &[Input]) -> Protected {
+    Protected::new(inputs.iter().filter_map(|input| match input {
+        Input::Stdin => None,
+        Input::File(listed) => Some((listed.identity(), listed.path.clone())),
+    }))
 }
 
 /// The filter, compiled for every link type that comes up.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use hpcap::compress::Compression;
 use hpcap::error::Context;
 use hpcap::pcapfile::{
     Interface, InterfaceId, PcapWriter, PcapngWriter, Precision, Section, Statistics,
@@ -10,6 +11,7 @@ use hpcap::pcapfile::{
 use hpcap::raw::{Gap, Record};
 use hpcap::{Error, Kind, Ledger, Result, Timestamp};
 
+use super::new_file::Protected;
 use super::target::{Output, Target};
 
 /// The format of the result.
@@ -76,7 +78,9 @@ pub(super) struct Sink {
     target: Target,
     format: Format,
     split: Split,
+    compression: Compression,
     force: bool,
+    protected: Protected,
     section: Section,
     current: Option<Current>,
     number: u32,
@@ -89,16 +93,18 @@ pub(super) struct Sink {
 impl Sink {
     pub(super) fn new(
         target: Target,
-        format: Format,
+        (format, compression): (Format, Compression),
         split: Split,
-        force: bool,
+        (force, protected): (bool, Protected),
         section: Section,
     ) -> Self {
         Self {
             target,
             format,
             split,
+            compression,
             force,
+            protected,
             section,
             current: None,
             number: 0,
@@ -116,7 +122,7 @@ impl Sink {
             || "standard output".to_owned(),
             |path| path.display().to_string(),
         );
-        let output = Output::create(path, self.force)?;
+        let output = Output::create(path, self.compression, self.force, &self.protected)?;
         let encoder = match self.format {
             Format::Pcap(precision) => Encoder::Pcap {
                 writer: PcapWriter::new(output, link_type, SNAPLEN, precision),
@@ -255,7 +261,7 @@ impl Sink {
                 writer.into_inner().context(tried)?
             }
         };
-        output.finish()
+        output.finish(&current.name)
     }
 
     /// Ends the result. `ledger` says what a lane's queue counted in all, where everything of

@@ -13,6 +13,11 @@ use super::{is_tail, losses};
 pub struct Summary {
     /// Files read.
     pub inputs: u64,
+    /// Files that were deleted before they were read, as retention does while a store is
+    /// recorded.
+    pub deleted: u64,
+    /// Files that are no RAW, and were left out.
+    pub foreign: u64,
     /// Queues that they are of.
     pub queues: u64,
     /// Names of the files written.
@@ -31,6 +36,8 @@ pub struct Summary {
     pub first: Option<Timestamp>,
     /// Time of the last frame converted.
     pub last: Option<Timestamp>,
+    /// What the recording spans, where no frame of it is in the range asked for.
+    pub outside: Option<(Timestamp, Timestamp)>,
     /// Gap records in range.
     pub gaps: u64,
     /// What they say is missing.
@@ -61,10 +68,10 @@ impl Summary {
     }
 
     /// 0 where everything was converted, but for a last record that its file's end cuts; 1
-    /// where damage cost more.
+    /// where damage cost more, or a file was no RAW.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
-        u8::from(self.damaged > 0)
+        u8::from(self.damaged > 0 || self.foreign > 0)
     }
 }
 
@@ -73,7 +80,7 @@ impl fmt::Display for Summary {
         let s = |n: u64| if n == 1 { "" } else { "s" };
         write!(f, "{} frame{}", self.frames.frames, s(self.frames.frames))?;
         if let (Some(first), Some(last)) = (self.first, self.last) {
-            write!(f, ", {first} to {last}")?;
+            write!(f, ", {} to {}", first.local(), last.local())?;
         }
         write!(
             f,
@@ -91,6 +98,14 @@ impl fmt::Display for Summary {
             [first, .., last] => write!(f, " to {} files, {first} to {last}", self.outputs.len())?,
         }
         write!(f, " ({})", Bytes(self.output_bytes))?;
+        if let Some((first, last)) = self.outside {
+            write!(
+                f,
+                "; nothing in the range asked for: the recording spans {} to {}",
+                first.local(),
+                last.local()
+            )?;
+        }
         if self.filtered.frames > 0 {
             write!(f, "; {} refused by the filter", self.filtered.frames)?;
         }
@@ -125,6 +140,28 @@ impl fmt::Display for Summary {
                 "; {} file{} cut in the last record",
                 self.cut,
                 s(self.cut)
+            )?;
+        }
+        if self.foreign > 0 {
+            write!(
+                f,
+                "; {} file{} left out that {} no RAW",
+                self.foreign,
+                s(self.foreign),
+                if self.foreign == 1 { "is" } else { "are" }
+            )?;
+        }
+        if self.deleted > 0 {
+            write!(
+                f,
+                "; {} file{} deleted before {} read",
+                self.deleted,
+                s(self.deleted),
+                if self.deleted == 1 {
+                    "it was"
+                } else {
+                    "they were"
+                }
             )?;
         }
         if self.skipped_bytes > 0 {

@@ -1,15 +1,15 @@
 //! Where the result goes: files that appear whole or not at all, or standard output.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Stdout, Write};
-use std::os::unix::fs::FileTypeExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use hpcap::Result;
+use hpcap::compress::{Compression, Compressor};
 use hpcap::error::Context;
-use hpcap::raw::name::rename_no_replace;
-use hpcap::{Error, Kind, Result};
 
 use super::behind::Behind;
+use super::new_file::{NewFile, Protected, is_special};
 
 /// Where the result goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub enum Target {
     Numbered {
         /// Path up to the underscore.
         stem: PathBuf,
-        /// `pcap` or `pcapng`.
+        /// `pcap`, `pcapng.zst`.
         extension: String,
     },
 }
@@ -47,15 +47,13 @@ impl Target {
 #[derive(Debug)]
 pub(super) enum Output {
     /// Standard output, and what is no regular file: a pipe, a device.
-    Stream(Stream),
+    Stream(Compressor<Stream>),
     /// A file that gets its name when it is whole.
     File {
-        file: Behind,
-        part: PathBuf,
-        path: PathBuf,
-        force: bool,
-        /// Whether `part` is still there to be removed.
-        pending: bool,
+        /// Writes to it.
+        behind: Behind,
+        /// It.
+        new: NewFile,
     },
 }
 
@@ -65,94 +63,61 @@ pub(super) enum Stream {
     File(File),
 }
 
-/// Whether a path exists and is no regular file.
-fn is_special(path: &Path) -> bool {
-    fs::metadata(path).is_ok_and(|meta| {
-        let kind = meta.file_type();
-        kind.is_fifo() || kind.is_char_device() || kind.is_socket()
-    })
-}
-
 impl Output {
     /// Opens the output at `path`, standard output where there is none. An existing file is
-    /// replaced only with `force`.
-    pub(super) fn create(path: Option<PathBuf>, force: bool) -> Result<Self> {
-        let Some(path) = path else {
-            return Ok(Self::Stream(Stream::Stdout(io::stdout())));
+    /// replaced only with `force`, and never one that is `protected`.
+    pub(super) fn create(
+        path: Option<PathBuf>,
+        compression: Compression,
+        force: bool,
+        protected: &Protected,
+    ) -> Result<Self> {
+        let stream = |stream| -> io::Result<Self> {
+            Ok(Self::Stream(Compressor::new(stream, compression)?))
         };
-        let tried = || format!("write {}", path.display());
+        let Some(path) = path else {
+            protected.check_stdout()?;
+            return stream(Stream::Stdout(io::stdout())).context(|| "write standard output");
+        };
+        let name = path.display().to_string();
+        let tried = || format!("write {name}");
         if is_special(&path) {
             let file = File::options().write(true).open(&path).context(tried)?;
-            return Ok(Self::Stream(Stream::File(file)));
+            return stream(Stream::File(file)).context(tried);
         }
-        if path.is_dir() {
-            return Err(
-                Error::new(Kind::Usage, path.display().to_string(), "it is a folder")
-                    .advise("name a file: -o FILE.pcap"),
-            );
-        }
-        let exists = |what: &Path| {
-            Error::new(Kind::Io, tried(), format!("{} exists", what.display()))
-                .advise("--force replaces it")
-        };
-        if !force && path.exists() {
-            return Err(exists(&path));
-        }
-        let mut part = path.clone().into_os_string();
-        part.push(".part");
-        let part = PathBuf::from(part);
-        let mut options = File::options();
-        options
-            .write(true)
-            .create(true)
-            .truncate(force)
-            .create_new(!force);
-        let file = match options.open(&part) {
-            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => return Err(exists(&part)),
-            other => other.context(tried)?,
-        };
-        let file = Behind::new(file).context(tried)?;
-        Ok(Self::File {
-            file,
-            part,
-            path,
-            force,
-            pending: true,
-        })
+        let new = NewFile::create(path, force, protected)?;
+        let behind = new
+            .file()
+            .and_then(|file| Behind::new(Compressor::new(file, compression)?))
+            .context(tried)?;
+        Ok(Self::File { behind, new })
     }
 
-    /// Gives a file its name.
-    pub(super) fn finish(mut self) -> Result<()> {
-        if let Self::File {
-            part,
-            path,
-            force,
-            pending,
-            ..
-        } = &mut self
-        {
-            let renamed = if *force {
-                fs::rename(&*part, &*path)
-            } else {
-                rename_no_replace(part, path)
-            };
-            renamed.context(|| format!("rename {} to {}", part.display(), path.display()))?;
-            *pending = false;
+    /// Ends the output, and gives a file its name.
+    pub(super) fn finish(self, name: &str) -> Result<()> {
+        let tried = || format!("write {name}");
+        match self {
+            Self::Stream(stream) => stream.finish().map(drop).context(tried),
+            Self::File { behind, new } => {
+                behind.finish().context(tried)?;
+                new.finish()
+            }
         }
-        Ok(())
     }
 }
 
-impl Drop for Output {
-    /// What was not finished leaves nothing behind.
-    fn drop(&mut self) {
-        if let Self::File {
-            part,
-            pending: true,
-            ..
-        } = self
-        {
-            let _ = fs::remove_file(part);
+impl Write for Stream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Stdout(out) => out.write(bytes),
+            Self::File(file) => file.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Stdout(out) => out.flush(),
+            Self::File(file) => file.flush(),
         }
     }
 }
@@ -160,17 +125,15 @@ impl Drop for Output {
 impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
-            Self::Stream(Stream::Stdout(out)) => out.write(bytes),
-            Self::Stream(Stream::File(file)) => file.write(bytes),
-            Self::File { file, .. } => file.write(bytes),
+            Self::Stream(stream) => stream.write(bytes),
+            Self::File { behind, .. } => behind.write(bytes),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
         match self {
-            Self::Stream(Stream::Stdout(out)) => out.flush(),
-            Self::Stream(Stream::File(file)) => file.flush(),
-            Self::File { file, .. } => file.flush(),
+            Self::Stream(stream) => stream.flush(),
+            Self::File { behind, .. } => behind.flush(),
         }
     }
 }

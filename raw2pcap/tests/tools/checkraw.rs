@@ -161,6 +161,17 @@ fn repair_and_what_it_would_do() {
         "{}",
         stdout(&run)
     );
+    let run = checkraw(&["--undo", "1391723988_hpcap0_0.raw"], dir.path());
+    exits(&run, 0);
+    assert!(
+        stdout(&run).contains("1 repair taken back"),
+        "{}",
+        stdout(&run)
+    );
+    assert_eq!(fs::read(&part).unwrap(), &whole[..cut]);
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    let name = part.to_str().unwrap();
+    exits(&checkraw(&["--undo", name], dir.path()), 1);
 }
 
 #[test]

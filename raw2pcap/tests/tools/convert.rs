@@ -30,11 +30,7 @@ fn a_file_to_pcap_and_to_pcapng() {
         .fold(File::new(0, START, 1), |file, f| file.frame(*f));
     let raw = file.store(dir.path());
     let raw = raw.to_str().unwrap();
-    for (out, magic) in [
-        ("x.pcap", 0xa1b2_3c4d_u32),
-        ("x.pcapng", 0x0a0d_0d0a),
-        ("noext", 0xa1b2_3c4d),
-    ] {
+    for (out, magic) in [("x.pcap", 0xa1b2_3c4d_u32), ("x.pcapng", 0x0a0d_0d0a)] {
         let run = raw2pcap(&[raw, "-o", out], dir.path());
         exits(&run, 0);
         assert!(stderr(&run).contains("5 frames"), "{}", stderr(&run));
@@ -137,7 +133,7 @@ fn a_stretch_of_time_with_and_without_index() {
             ],
             250..751,
         ),
-        (vec!["--from", "+250ms", "--to", "+750ms"], 250..751),
+        (vec!["--from", "+250ms", "--to", "+500ms"], 250..751),
         (vec!["--from", "1391723988.9"], 900..1000),
         (vec!["--to", "1391723988.1"], 0..101),
         (vec!["--from", "2030-01-01T00:00:00Z"], 0..0),
@@ -497,13 +493,17 @@ fn wrong_usage() {
         vec![raw],
         vec![raw, raw, raw],
         vec![raw, "-o", "x.pcap", "--from", "yesterday"],
-        vec![raw, "-o", "x.pcap", "--from", "+2s", "--to", "+1s"],
+        vec![raw, "-o", "x.pcap", "--from", "20", "--to", "10"],
         vec![raw, "-o", "x.pcap", "--split-size", "0"],
         vec![raw, "-o", "x.pcap", "--split-frames", "0"],
         vec![raw, "-o", "-", "--split-frames", "5"],
         vec![raw, "-o", "x.pcapng", "--micro"],
         vec![raw, "-o", "x.pcap", "--format", "erf"],
         vec![raw, "-o", "."],
+        vec![raw, "-o", "noending"],
+        vec![raw, "-o", "x.cap"],
+        vec![raw, "-o", "x.pcap.xz"],
+        vec![raw, "-o", "x.pcapng", "--format", "pcap"],
     ] {
         let run = raw2pcap(&args, dir.path());
         exits(&run, 2);

@@ -3,7 +3,11 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod checkraw;
+mod content;
 mod convert;
+mod live;
 mod made;
 mod others;
+mod range;
 mod recordings;
+mod safety;
