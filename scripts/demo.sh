@@ -10,7 +10,10 @@
 # root over a virtual cable in a network namespace of its own, without root inside hpcapd.
 # SECONDS_TO_RUN is how long (10), DIR where the files go (target/demo).
 #
-# Exit codes: 0 the ledger balances, 1 it does not or something failed, 2 wrong usage.
+# What is compared is printed line by line, and so is what nobody could count: the frames on a cable
+# whose sender is not ours, and the frames in the pcap where no other program reads it.
+#
+# Exit codes: 0 all numbers agree, 1 some do not or something failed, 2 wrong usage.
 #
 # Many functions here are called by name only (wait_for, trap):
 # shellcheck disable=SC2317
@@ -59,7 +62,10 @@ scratch=$(mktemp -d "${TMPDIR:-/tmp}/hpcap-demo.XXXXXX")
 # Sockets of its own: a demonstration disturbs no daemon that runs already.
 export HPCAP_RUN_DIR=$scratch/run
 
-# Nothing stays that the demonstration made or started, but the files that it recorded.
+# Nothing stays that the demonstration made or started, but the files that it recorded; where it did
+# not get to its end, they are of no use and go, too.
+finished=
+recorded=
 clean_up() {
 	trap '' INT TERM
 	local pid
@@ -70,6 +76,7 @@ clean_up() {
 	[ -z "$follower" ] || wait "$follower" 2>/dev/null || true
 	[ -z "$namespace" ] || ip netns delete "$namespace" 2>/dev/null || true
 	rm -rf "$scratch"
+	[ -n "$finished" ] || [ -z "$recorded" ] || rm -rf "$recorded"
 }
 trap clean_up EXIT
 trap 'say; say "demo: interrupted; cleaning up"; exit 1' INT TERM
@@ -113,6 +120,7 @@ prepare_folder() {
 	# Files of an earlier demonstration in the same folder are not part of this one.
 	DIR=$DIR/$(date +%Y%m%d-%H%M%S)
 	mkdir "$DIR" || die "cannot make the folder $DIR"
+	recorded=$DIR
 }
 
 # A network namespace and the two ends of a virtual cable in it; fails, saying why, where that is
@@ -214,14 +222,27 @@ show_frames() {
 	fi
 }
 
-# Frames in the pcap, counted by somebody else where there is somebody.
+# Frames in the pcap, counted by a program of somebody else; nothing where there is none.
 count_pcap() {
 	if command -v tcpdump >/dev/null && tcpdump --help 2>&1 | grep -q -- --count; then
 		tcpdump --count -r "$pcap" 2>/dev/null | grep -oE '^[0-9]+'
-	else
-		echo "$in_files"
+	elif command -v capinfos >/dev/null; then
+		capinfos -Mrc -T "$pcap" 2>/dev/null | awk '{ print $NF }'
 	fi
 }
+
+# A number of the ledger that hpcapdd prints at its end: "ledger   9 on the wire = 8 captured + 1 ring_full".
+recorder_ledger() {
+	grep -E '^ *ledger ' "$scratch/recorder.log" | grep -oE "[0-9]+ $1( |\$)" | awk '{ n = $1 } END { print n + 0 }'
+}
+
+# What the kernel has counted on an interface, received and sent.
+kernel_count() {
+	local statistics=/sys/class/net/$IFACE/statistics
+	echo $(($(cat "$statistics/rx_packets") + $(cat "$statistics/tx_packets")))
+}
+
+not_compared() { printf '   %-34s not compared: %s\n' "$1" "$2"; }
 
 verdict=0
 # agree WHAT NUMBER WITH NUMBER
@@ -235,7 +256,7 @@ agree() {
 }
 
 balance() {
-	local stored
+	local stored in_pcap
 	step "hpcapd ends, and its ledger says what became of every frame"
 	# With its generator it has ended already.
 	if running "$daemon"; then
@@ -250,15 +271,29 @@ balance() {
 	say
 	if [ -n "${sent:-}" ]; then
 		agree "sent by the generator" "$sent" "on the wire, says the ledger" "$(ledger_line 'on the wire')"
-		agree "captured, says the ledger" "$(ledger_line captured)" "stored by hpcapdd" "$stored"
+		agree "captured, says hpcapd's ledger" "$(ledger_line captured)" "stored by hpcapdd" "$stored"
+	else
+		not_compared "on the wire" "nobody but the kernel counts the frames on $IFACE"
+		say "      (its counters rose by $((counted_after - counted_before)) meanwhile, frames before and after the recording included)"
+		agree "captured, says hpcapdd's ledger" "$(recorder_ledger captured)" "stored by hpcapdd" "$stored"
 	fi
 	agree "stored by hpcapdd" "$stored" "in the RAW files" "$in_files"
-	agree "in the RAW files" "$in_files" "in the pcap" "$(count_pcap)"
-	say
-	if [ $verdict = 0 ]; then
-		say "   The ledger balances: every frame is in the files or accounted for."
+	in_pcap=$(count_pcap)
+	if [ -n "$in_pcap" ]; then
+		agree "in the RAW files" "$in_files" "in the pcap" "$in_pcap"
 	else
-		say "   THE LEDGER DOES NOT BALANCE."
+		not_compared "in the pcap" "neither tcpdump nor capinfos is here to count them"
+	fi
+	say
+	if [ $verdict != 0 ]; then
+		say "   THE NUMBERS DO NOT AGREE."
+	elif [ "$stored" = 0 ]; then
+		say "   There was no frame on ${IFACE:-the cable}: this shows nothing."
+	elif [ -n "${sent:-}" ]; then
+		say "   The ledger balances: every frame that was sent is in the files or accounted for."
+	else
+		say "   Every frame that hpcapdd was given is in the files. What $IFACE lost before that is in the"
+		say "   ledger as nic_missed and nic_error, as far as the kernel says."
 	fi
 }
 
@@ -268,7 +303,20 @@ what_next() {
 	say "   Look at them:   wireshark $pcap"
 	say "   A second of it: $TOOLS/raw2pcap --from +1s --to +2s $DIR -o second.pcap"
 	[ -n "$IFACE" ] || say "   Real traffic:   make run IFACE=eth0   (as root)"
-	say "   Your own:       README.md has the tour, docs/ each tool"
+	say "   Your own:       README.md has the everyday jobs, docs/ each tool"
+}
+
+# Files of a demonstration are large: whoever can answer is asked, others read how to remove them.
+offer_removal() {
+	local answer=
+	finished=yes
+	if [ -t 0 ] && [ -t 1 ]; then
+		read -r -p "   Remove the files now? [y/N] " answer || true
+	fi
+	case $answer in
+	[yY]*) rm -rf "$DIR" && say "   removed: $DIR" ;;
+	*) say "   Remove them:    rm -r $DIR" ;;
+	esac
 }
 
 # ---------------------------------------------------------------------------- main
@@ -281,9 +329,12 @@ prepare_folder
 
 if [ -n "$IFACE" ]; then
 	say "hpcap: $SECONDS_TO_RUN seconds of interface $IFACE, recorded, checked and converted."
+	[ -d "/sys/class/net/$IFACE" ] || die "there is no interface $IFACE (hpcapdd -D lists them)" 2
+	counted_before=$(kernel_count)
 	start_daemon "af_packet:$IFACE"
 	start_recorder --duration "${SECONDS_TO_RUN}s"
 	finish_recorder
+	counted_after=$(kernel_count)
 elif [ "$(id -u)" = 0 ] && make_cable; then
 	say "hpcap: $SECONDS_TO_RUN seconds of generated traffic over a virtual cable, recorded, checked,"
 	say "converted, and held against the ledger."
@@ -308,4 +359,5 @@ convert_files
 show_frames
 balance
 what_next
+offer_removal
 exit $verdict

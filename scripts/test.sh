@@ -42,8 +42,23 @@ part_demo() {
 	cargo build --workspace --bins --quiet || return
 	scripts/check-docs.sh "${CARGO_TARGET_DIR:-target}/debug" || return
 	SECONDS_TO_RUN=3 DIR=$folder scripts/demo.sh "${CARGO_TARGET_DIR:-target}/debug" || code=$?
+	[ $code != 0 ] || demo_says_what_it_did_not_compare "$folder" || code=$?
 	rm -rf "$folder"
-	return $code
+	[ $code = 0 ] || return $code
+	scripts/test-readme.sh "${CARGO_TARGET_DIR:-target}/debug"
+}
+
+# Nobody else counts the frames of somebody else's interface.
+demo_says_what_it_did_not_compare() {
+	[ "$(id -u)" = 0 ] || return 0
+	local said text
+	said=$(SECONDS_TO_RUN=1 IFACE=lo DIR=$1 scripts/demo.sh "${CARGO_TARGET_DIR:-target}/debug" </dev/null) || return
+	for text in "on the wire  *not compared" "Remove them: *rm -r $1/"; do
+		grep -q "$text" <<<"$said" || {
+			echo "demo: it does not say '$text': $said" >&2
+			return 1
+		}
+	done
 }
 
 # A hundred million records from one process to another, which takes an optimised build.
@@ -77,7 +92,7 @@ skipped() {
 		/^---- .* stdout ----$/ { name = $2 }
 		/^skipped: / { sub(/^skipped: /, ""); print name ": " $0 }
 	' "$LOGS/cargo-full.log" 2>/dev/null | sort -u
-	grep -hE '^[a-z-]+: skipped' "$LOGS"/{scripts,model,fuzz}.log 2>/dev/null || true
+	grep -hE '^[a-z-]+: skipped' "$LOGS"/{scripts,model,fuzz,demo}.log 2>/dev/null || true
 }
 
 rm -f "$LOGS"/*.log

@@ -109,3 +109,20 @@ fn every_frame_of_every_capture_arrives_as_it_was_sent() {
         }
     });
 }
+
+/// A pair of interfaces says that it does 10 Gb/s, and no disk is too slow for what it carries.
+#[test]
+fn capture_starts_without_advice_on_hugepages() {
+    in_namespace(|| {
+        veth_pair(1500);
+        let lab = Lab::new();
+        for line in [
+            &["-i", CAPTURE, "--duration", "1ms", "-w", "null"][..],
+            &["--source", "gen:count=1", "-w", "null"],
+        ] {
+            let recorded = run(lab.tool("hpcapdd").args(line)).exits(0);
+            assert!(!recorded.err.contains("hugepages"), "{}", recorded.err);
+            assert!(recorded.err.starts_with("recording "), "{}", recorded.err);
+        }
+    });
+}

@@ -139,10 +139,24 @@ impl Interface {
         known.then_some(Rate::BitsPerSecond(megabits * 1_000_000))
     }
 
-    /// Whether there is a device behind it, and not a program or another interface.
+    /// Whether there is a device on a bus behind it, and not a program or another interface.
+    ///
+    /// Asked of the driver: sysfs may show another network namespace, with another interface of
+    /// this name.
     #[must_use]
     pub fn is_hardware(&self) -> bool {
-        std::fs::exists(format!("/sys/class/net/{}/device", self.name)).unwrap_or(false)
+        let mut driver = EthtoolDriver {
+            command: ETHTOOL_GDRVINFO,
+            names: [[0; 32]; 5],
+            numbers: [0; 8],
+        };
+        let mut request = self.request();
+        request.ifr_ifru.ifru_data = (&raw mut driver).cast();
+        // SAFETY: SIOCETHTOOL takes a pointer to an `ifreq` whose data points to the command's
+        // structure, which for this command is `EthtoolDriver`; both outlive the call.
+        let told = unsafe { ioctl(libc::SIOCETHTOOL, &mut request) };
+        // An address on a bus has a colon or a dash: 0000:01:00.0, usb-0000:00:14.0-1.
+        told.is_ok() && driver.names[BUS].iter().any(|c| [b':', b'-'].contains(c))
     }
 
     /// Whether somebody has set it up (`ip link set IF up`).
@@ -272,7 +286,22 @@ struct EthtoolSettings {
 
 const _: () = assert!(size_of::<EthtoolSettings>() == 44);
 
+/// `struct ethtool_drvinfo` of `linux/ethtool.h`.
+#[repr(C)]
+struct EthtoolDriver {
+    command: u32,
+    /// Driver, version, firmware, bus, expansion ROM.
+    names: [[u8; 32]; 5],
+    numbers: [u32; 8],
+}
+
+const _: () = assert!(size_of::<EthtoolDriver>() == 196);
+
+/// The address on the bus, of [`EthtoolDriver::names`].
+const BUS: usize = 3;
+
 const ETHTOOL_GSET: u32 = 0x01;
+const ETHTOOL_GDRVINFO: u32 = 0x03;
 const ETHTOOL_GFLAGS: u32 = 0x25;
 const ETHTOOL_GGRO: u32 = 0x2b;
 const ETH_FLAG_LRO: u32 = 1 << 15;
@@ -343,6 +372,12 @@ mod tests {
         for interface in Interface::all().unwrap() {
             assert!(error.to_string().contains(&interface.name), "{error}");
         }
+    }
+
+    #[test]
+    fn loopback_is_no_hardware() {
+        let lo = Interface::by_name("lo").unwrap();
+        assert!(!lo.is_some_and(|lo| lo.is_hardware()));
     }
 
     #[test]

@@ -1,0 +1,233 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT OR Apache-2.0
+#
+# Runs the commands of README.md's section "How do I" as they are written: on interfaces called eth0
+# and eth1 in a network namespace of their own, with traffic on them. Each job of the section has a
+# check here, named after its heading, and each check has a job: a command that nobody has run is not
+# in the README.
+#
+#   scripts/test-readme.sh FOLDER-WITH-THE-TOOLS [JOB...]
+#
+# What is replaced in a command: /data and /var/lib/hpcap by folders of the test, sudo by nothing (the
+# test is root), Wireshark by tshark, which reads the same; and what a check says that it replaces.
+#
+# The checks are called by name only, and their commands expand inside:
+# shellcheck disable=SC2317,SC2016
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+if [ "${1:-}" != --inside ]; then
+	tools=$(realpath "${1:?usage: scripts/test-readme.sh FOLDER-WITH-THE-TOOLS [JOB...]}")
+	shift
+	if [ "$(id -u)" != 0 ]; then
+		echo "test-readme: skipped: network namespaces take root"
+		exit 0
+	fi
+	# A namespace that vanishes with its processes, whatever ends them.
+	exec unshare --net --mount --pid --fork --kill-child --mount-proc "$0" --inside "$tools" "$@"
+fi
+shift
+readonly TOOLS=$1
+shift
+readonly REPOSITORY=$PWD
+export PATH=$TOOLS:$PATH TZ=UTC
+lab=$(mktemp -d "${TMPDIR:-/tmp}/hpcap-readme.XXXXXX")
+trap 'rm -rf "$lab"' EXIT
+export HPCAP_RUN_DIR=$lab/run
+
+die() {
+	echo "test-readme: FAILED: $*" >&2
+	sed 's/^/  | /' "$lab"/job/*.log >&2 2>/dev/null || true
+	exit 1
+}
+
+# wait_for WHAT COMMAND...: until the command succeeds; a minute is long enough for a busy machine.
+wait_for() {
+	local what=$1 tries=600
+	shift
+	until "$@"; do
+		tries=$((tries - 1))
+		[ $tries -gt 0 ] || die "$job: waited in vain for $what"
+		sleep 0.1
+	done
+}
+
+# ---------------------------------------------------------------------------- the network
+# eth0 and eth1 capture what wire0 and wire1 send. What is sent to the addresses goes there.
+make_network() {
+	local n
+	ip link set lo up
+	for n in 0 1; do
+		ip link add "eth$n" type veth peer name "wire$n"
+		ip link set "eth$n" up
+		ip link set "wire$n" up
+		ip addr add "10.9.$n.1/24" dev "wire$n"
+		ip neigh add "10.9.$n.2" lladdr 02:00:00:00:00:02 dev "wire$n"
+	done
+	ip route add 192.0.2.0/24 via 10.9.0.2
+}
+
+# One datagram each: DNS, the flow that a job asks for, and others, on both interfaces.
+send_datagrams() {
+	local to
+	for to in 10.9.0.2/53 192.0.2.7/443 10.9.0.2/7000 10.9.1.2/53 10.9.1.2/7000; do
+		printf '%0200d' 0 >"/dev/udp/$to" || true
+	done
+}
+
+# Traffic that goes on until the job is over.
+start_traffic() {
+	while :; do
+		send_datagrams
+		sleep 0.05
+	done 2>/dev/null &
+	traffic=$!
+}
+
+# ---------------------------------------------------------------------------- the README
+# The job's command, out of README.md.
+command_of() {
+	awk -v title="$1" '
+		/^## / { inside = ($0 == "## How do I") }
+		inside && /^### / { wanted = ($0 == "### " title) }
+		inside && wanted && /^    / { sub(/^    /, ""); print; found = 1 }
+		inside && wanted && found && /^$/ { exit }
+	' "$REPOSITORY/README.md"
+}
+
+titles() { awk '/^## / { inside = ($0 == "## How do I") } inside && /^### / { sub(/^### /, ""); print }' README.md; }
+slug() { tr 'A-Z ' 'a-z_' <<<"$1" | tr -cd 'a-z0-9_'; }
+
+# ---------------------------------------------------------------------------- running a job
+# Runs the command in the background, as a shell in a terminal would: SIGINT is not ignored.
+start() {
+	printf '%s\n' "$command" >"$lab/job/command.log"
+	env --default-signal=INT setsid bash -c "$command" >"$lab/job/out.log" 2>"$lab/job/err.log" &
+	running=$!
+}
+
+ends_with() {
+	local code=0
+	wait "$running" || code=$?
+	[ "$code" = "$1" ] || die "$job: exit code $code in place of $1"
+}
+
+# For commands that go on until somebody ends them.
+interrupt() {
+	kill -INT -- "-$running"
+	ends_with 0
+}
+
+# For commands that end by themselves, with exit code CODE.
+finish_with() {
+	start
+	ends_with "$1"
+}
+
+printed() { grep -qE -- "$1" "$lab/job/out.log" "$lab/job/err.log"; }
+says() { printed "$1" || die "$job: it does not print '$1'"; }
+files() { find "$lab/data" -name "$1" | wc -l; }
+has_files() { [ "$(files "$1")" -ge "$2" ]; }
+# Frames in FILE that match a filter; what is open is counted as far as it is written.
+frames() { tcpdump --count -nnr "$@" 2>/dev/null | grep -oE '^[0-9]+' || echo 0; }
+convert() { raw2pcap --quiet --force "$lab/data" -o "$lab/job/all.pcap"; }
+has_frames() { [ "$(frames "$@")" -ge 1 ] || die "$job: no frame in $*"; }
+has_no_frames() { [ "$(frames "$@")" = 0 ] || die "$job: $(frames "$@") frames too many in $*"; }
+replace() { command=${command//"$1"/"$2"}; }
+
+# A recording of everything for the jobs that read one.
+record_sample() {
+	hpcapdd -q -i eth0 -w "$lab/data" -c 100
+}
+
+# A recording that has lost frames: no memory takes 400 Gb/s.
+record_losses() {
+	hpcapdd -q --source gen:size=1514,rate=400G,count=3000000 --ring 512K "$lab/data"
+}
+
+stored_some() { has_files '*.raw.part' 1 && raw2pcap -q --force "$lab/data" -o "$lab/job/some.pcap" 2>/dev/null && [ "$(frames "$lab/job/some.pcap")" -ge "${1:-10}" ]; }
+
+# ---------------------------------------------------------------------------- the jobs
+job_record_only_port_53_and_128_bytes_of_each_frame() {
+	start
+	wait_for "ten frames" stored_some 10
+	interrupt
+	convert
+	has_frames "$lab/job/all.pcap" port 53
+	has_no_frames "$lab/job/all.pcap" not port 53
+	# 24 bytes of file header, 16 of each record's, 128 of each frame.
+	local count
+	count=$(frames "$lab/job/all.pcap")
+	[ "$(stat -c %s "$lab/job/all.pcap")" = $((24 + count * 144)) ] || die "$job: the frames are not cut"
+}
+
+job_look_at_live_traffic_in_wireshark() {
+	replace "wireshark -k -i -" "tshark -i - -c 20"
+	start
+	wait_for "the first frame" printed UDP
+	ends_with 0
+}
+
+job_stop_after_1_gb() {
+	replace 1GB 20KB
+	finish_with 0
+	local bytes
+	bytes=$(convert; stat -c %s "$lab/job/all.pcap")
+	if [ "$bytes" -lt 15000 ] || [ "$bytes" -gt 30000 ]; then die "$job: $bytes bytes"; fi
+}
+
+job_get_one_flow_out_of_a_recording() {
+	record_sample
+	finish_with 0
+	has_frames flow.pcapng host 192.0.2.7 and port 443
+	has_no_frames flow.pcapng not host 192.0.2.7
+}
+
+job_see_rates_while_it_records() {
+	start
+	wait_for "the second rate" printed '^2 s .*pps'
+	interrupt
+}
+
+job_read_the_comments_of_frames() {
+	record_losses
+	raw2pcap -q "$lab/data" -o all.pcapng
+	finish_with 0
+	says 'nic_missed'
+}
+
+# ---------------------------------------------------------------------------- main
+run_job() {
+	job=$1
+	mkdir -p "$lab/job" "$lab/data" "$lab/cwd"
+	cd "$lab/cwd"
+	command=$(command_of "$job")
+	[ -n "$command" ] || die "$job: no command stands below it"
+	replace sudo\  ""
+	replace /data "$lab/data"
+	replace /var/lib/hpcap "$lab/data"
+	"job_$(slug "$job")"
+	cd "$REPOSITORY"
+	rm -rf "$lab/job" "$lab/data" "$lab/cwd" "$lab/run"
+	echo "test-readme: ok: $job"
+}
+
+job=network
+make_network
+start_traffic
+mapfile -t jobs < <(titles)
+[ ${#jobs[@]} -gt 0 ] || die "README.md has no section 'How do I'"
+checks=" "
+for title in "${jobs[@]}"; do
+	checks+="job_$(slug "$title") "
+	declare -F "job_$(slug "$title")" >/dev/null || die "$title: no check of it is in scripts/test-readme.sh"
+done
+while read -r name; do
+	[[ $checks == *" $name "* ]] || die "$name: README.md has no such job"
+done < <(compgen -A function job_)
+[ $# = 0 ] || jobs=("$@")
+for title in "${jobs[@]}"; do
+	run_job "$title"
+done
+kill "$traffic"
+echo "test-readme: ${#jobs[@]} jobs of README.md work as they are written"
