@@ -12,6 +12,8 @@ PREFIX ?= /usr/local
 BINDIR = $(DESTDIR)$(PREFIX)/bin
 INCLUDEDIR = $(DESTDIR)$(PREFIX)/include
 DOCDIR = $(DESTDIR)$(PREFIX)/share/doc/hpcap
+UNITDIR = $(DESTDIR)$(PREFIX)/lib/systemd/system
+SYSUSERSDIR = $(DESTDIR)$(PREFIX)/lib/sysusers.d
 BINARIES := hpcapd hpcapdd hpcapctl raw2pcap checkraw hpcap-bench
 DOCUMENTS := README.md ARCHITECTURE.md CHANGELOG.md
 
@@ -92,18 +94,28 @@ test-sanitized: ## the tests of the kernel modules, in a kernel with KASAN, lock
 $(BINARIES:%=$(TARGET)/release/%):
 	$(MAKE) build
 
-install: $(BINARIES:%=$(TARGET)/release/%) ## into DESTDIR/PREFIX: tools, header, documents, licences
+install: $(BINARIES:%=$(TARGET)/release/%) ## into DESTDIR/PREFIX: tools, header, service, documents, licences
 	install -d '$(BINDIR)' '$(INCLUDEDIR)' '$(DOCDIR)/docs' '$(DOCDIR)/LICENSES'
 	install -m 755 $(BINARIES:%='$(TARGET)/release/%') '$(BINDIR)'
 	install -m 644 kmod/include/uapi/hpcap.h '$(INCLUDEDIR)'
 	install -d '$(DESTDIR)/etc/udev/rules.d'
 	install -m 644 kmod/udev/70-hpcap.rules '$(DESTDIR)/etc/udev/rules.d'
+	install -d '$(UNITDIR)' '$(SYSUSERSDIR)'
+	sed 's|/usr/local/|$(PREFIX)/|' 'packaging/systemd/hpcapdd@.service' >'$(UNITDIR)/hpcapdd@.service'
+	install -m 644 packaging/systemd/hpcap.sysusers '$(SYSUSERSDIR)/hpcap.conf'
 	install -m 644 $(DOCUMENTS) '$(DOCDIR)'
 	install -m 644 docs/*.md '$(DOCDIR)/docs'
 	install -m 644 LICENSES/* '$(DOCDIR)/LICENSES'
 
+# Into the running system: the user of the services, and the services.
+ifeq ($(DESTDIR),)
+	@! command -v systemd-sysusers >/dev/null || systemd-sysusers '$(SYSUSERSDIR)/hpcap.conf'
+	@! [ -d /run/systemd/system ] || systemctl daemon-reload
+endif
+
 uninstall: ## what install installed, with the same DESTDIR and PREFIX
 	rm -f $(BINARIES:%='$(BINDIR)/%') '$(INCLUDEDIR)/hpcap.h' '$(DESTDIR)/etc/udev/rules.d/70-hpcap.rules'
+	rm -f '$(UNITDIR)/hpcapdd@.service' '$(SYSUSERSDIR)/hpcap.conf'
 	rm -rf '$(DOCDIR)'
 
 clean: ## everything that was built

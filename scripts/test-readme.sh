@@ -8,8 +8,8 @@
 #
 #   scripts/test-readme.sh FOLDER-WITH-THE-TOOLS [JOB...]
 #
-# What is replaced in a command: /data and /var/lib/hpcap by folders of the test, sudo by nothing (the
-# test is root), Wireshark by tshark, which reads the same; and what a check says that it replaces.
+# What is replaced in a command: /data by a folder of the test, sudo by nothing (the test is root),
+# Wireshark by tshark, which reads the same; and what a check says that it replaces.
 #
 # The checks are called by name only, and their commands expand inside:
 # shellcheck disable=SC2317,SC2016
@@ -137,7 +137,7 @@ replace() { command=${command//"$1"/"$2"}; }
 
 # A recording of everything for the jobs that read one.
 record_sample() {
-	hpcapdd -q -i eth0 -w "$lab/data" -c 100
+	hpcapdd -q -i eth0 -w "$lab/data" -c "${1:-100}"
 }
 
 # A recording that has lost frames: no memory takes 400 Gb/s.
@@ -176,6 +176,40 @@ job_stop_after_1_gb() {
 	if [ "$bytes" -lt 15000 ] || [ "$bytes" -gt 30000 ]; then die "$job: $bytes bytes"; fi
 }
 
+job_run_it_as_a_service() {
+	local unit=$lab/job/hpcapdd@eth0.service line
+	sed "s|/usr/local/bin/hpcapdd|$TOOLS/hpcapdd|" "$REPOSITORY/packaging/systemd/hpcapdd@.service" >"$unit"
+	[ "$command" = "systemctl enable --now hpcapdd@eth0" ] || die "$job: another unit than the one that is installed"
+	! command -v systemd-analyze >/dev/null || systemd-analyze verify "$unit" >"$lab/job/verify.log" 2>&1 ||
+		die "$job: systemd refuses the unit"
+	# No service manager runs here: its line, with the user and the capability that it gives.
+	line=$(sed -n 's/^ExecStart=//p' "$unit")
+	line=${line//%[iI]/eth0}
+	line=${line//'$OPTIONS'/$(sed -n 's/^Environment="OPTIONS=\(.*\)"/\1/p' "$unit")}
+	command="exec setpriv --reuid=nobody --regid=nogroup --clear-groups --no-new-privs --bounding-set=-all,+net_raw \
+		--inh-caps=-all,+net_raw --ambient-caps=-all,+net_raw $line"
+	replace /var/lib/hpcap/eth0 "$lab/data"
+	replace 20G 1M
+	chmod 755 "$lab"
+	chown nobody "$lab/data"
+	start
+	wait_for "ten frames" stored_some 10
+	interrupt
+	has_files '*.raw' 1
+}
+
+job_cut_a_minute_out_of_a_recording() {
+	local first
+	record_sample 300
+	convert
+	first=$(tcpdump -nn -tt -c 1 -r "$lab/job/all.pcap" 2>/dev/null | cut -d' ' -f1)
+	replace 2026-11-20T06:17 "$(date -d "@$((${first%.*} + 1))" +%Y-%m-%dT%H:%M:%S)"
+	replace 1m 1s
+	finish_with 0
+	has_frames minute.pcapng
+	[ "$(frames minute.pcapng)" -lt 200 ] || die "$job: $(frames minute.pcapng) of 300 frames"
+}
+
 job_get_one_flow_out_of_a_recording() {
 	record_sample
 	finish_with 0
@@ -205,7 +239,6 @@ run_job() {
 	[ -n "$command" ] || die "$job: no command stands below it"
 	replace sudo\  ""
 	replace /data "$lab/data"
-	replace /var/lib/hpcap "$lab/data"
 	"job_$(slug "$job")"
 	cd "$REPOSITORY"
 	rm -rf "$lab/job" "$lab/data" "$lab/cwd" "$lab/run"
