@@ -4,11 +4,15 @@ use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use hpcap::compress::{Compression, FileFormat};
 use hpcap::error::Context;
 use hpcap::raw::index::Index;
-use hpcap::raw::{FileName, PartFile};
+use hpcap::raw::{FileName, PartFile, name};
 use hpcap::{Count, Error, Kind, QueueName, Result, Timestamp};
 
+use nix::sys::resource::{Resource, getrlimit};
+
+use crate::compressing::compress;
 use crate::direct_file::DirectFile;
 use crate::events::{FileComplete, Frames};
 use crate::trouble::Trouble;
@@ -17,6 +21,10 @@ use crate::trouble::Trouble;
 #[derive(Debug, Clone)]
 pub struct OutputFolder {
     base: PathBuf,
+    /// The one file that was asked for, where it was.
+    asked: Option<PathBuf>,
+    format: FileFormat,
+    compression: Compression,
     queue: QueueName,
     reserve_bytes: u64,
     direct: bool,
@@ -50,11 +58,75 @@ impl OutputFolder {
         nix::unistd::access(base, access).context(tried)?;
         Ok(Self {
             base: base.to_owned(),
+            asked: None,
+            format: FileFormat::Raw,
+            compression: Compression::None,
             queue,
             reserve_bytes: 0,
             direct,
             last: Cell::new(None),
         })
+    }
+
+    /// The one file `path` of `queue`, in a folder that must exist. What cannot stand in it gets
+    /// its name with a number.
+    ///
+    /// # Errors
+    /// When something of that name is there already, and those of [`OutputFolder::open`].
+    pub fn open_file(path: &Path, queue: QueueName, direct: bool) -> Result<Self> {
+        let tried = || format!("record into {}", path.display());
+        let folder = match path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        };
+        if !folder.is_dir() {
+            return Err(Error::new(
+                Kind::NotFound,
+                tried(),
+                "its folder does not exist",
+            ));
+        }
+        for taken in [path.to_owned(), name::part_of(path)] {
+            if taken.symlink_metadata().is_ok() {
+                return Err(Error::new(
+                    Kind::Usage,
+                    tried(),
+                    format!("{} is there already", taken.display()),
+                )
+                .advise(
+                    "nothing is ever overwritten: remove it, choose another name, or name a \
+                     folder, in which files are named after their time",
+                ));
+            }
+        }
+        let mut this = Self::open(folder, queue, direct)?;
+        this.asked = Some(path.to_owned());
+        Ok(this)
+    }
+
+    /// Files of this format, compressed so when they are finished.
+    #[must_use]
+    pub fn writing(mut self, format: FileFormat, compression: Compression) -> Self {
+        (self.format, self.compression) = (format, compression);
+        self
+    }
+
+    /// The format of the files.
+    #[must_use]
+    pub fn format(&self) -> FileFormat {
+        self.format
+    }
+
+    /// Whether one file was asked for, and no folder.
+    #[must_use]
+    pub fn is_one_file(&self) -> bool {
+        self.asked.is_some()
+    }
+
+    /// Bytes that this process may write to a file (`ulimit -f`).
+    #[must_use]
+    pub fn file_bytes_max(&self) -> u64 {
+        getrlimit(Resource::RLIMIT_FSIZE).map_or(u64::MAX, |(limit, _)| limit)
     }
 
     /// Reserves this much room for each file when it is made.
@@ -77,12 +149,18 @@ impl OutputFolder {
     pub fn create(&self) -> std::result::Result<CaptureFile, Trouble> {
         let made = || -> Result<CaptureFile> {
             let now = Timestamp::now();
-            let last = self.last.get().filter(|last| last.start_sec == now.sec());
+            let same = |last: &FileName| self.asked.is_some() || last.start_sec == now.sec();
+            let last = self.last.get().filter(same);
             let name = FileName {
                 sequence: last.map_or(0, |last| last.sequence + 1),
+                format: self.format,
+                compression: self.compression,
                 ..FileName::new(now.sec(), self.queue)
             };
-            let part = PartFile::create_from(&self.base, name)?;
+            let part = match &self.asked {
+                Some(path) => PartFile::create_at(path, name)?,
+                None => PartFile::create_from(&self.base, name)?,
+            };
             self.last.set(Some(part.name()));
             let path = part.path();
             let file = part
@@ -116,6 +194,14 @@ impl CaptureFile {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// What the file system says of it, whatever its name leads to by now.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn metadata(&self) -> std::io::Result<std::fs::Metadata> {
+        self.io.file().metadata()
     }
 
     /// When it was made.
@@ -208,22 +294,23 @@ pub struct Sealed {
     pub len: u64,
     /// Frames in it.
     pub frames: Count,
-    /// Where its blocks start.
-    pub index: Index,
+    /// Where its blocks start, of a RAW file.
+    pub index: Option<Index>,
 }
 
 impl Sealed {
     /// Cuts it to its length, has it reach the disk, gives it its name, and saves its index.
-    /// An index that cannot be saved is reported beside the file: it can be made again.
+    /// `meanwhile` is called now and then while it is compressed. An index that cannot be saved,
+    /// and a file that cannot be compressed, are reported beside it: both can be made again.
     ///
     /// # Errors
-    /// Those of the file system; the file is still there as `.raw.part`.
-    pub fn finish(self) -> Result<(FileComplete, Option<Error>)> {
+    /// Those of the file system; the file is still there as `.part`.
+    pub fn finish(self, meanwhile: &mut dyn FnMut()) -> Result<(FileComplete, Option<Error>)> {
         let Self {
             file,
-            len,
+            mut len,
             frames,
-            mut index,
+            index,
         } = self;
         let CaptureFile {
             part,
@@ -235,9 +322,25 @@ impl Sealed {
         set_len(io.file(), len).context(tried)?;
         io.file().sync_data().context(tried)?;
         drop(io);
-        let (_, path) = part.finish()?;
-        index.file_bytes = len;
-        let index_error = index.save(&path).err();
+        let mut problem = None;
+        let mut packed = None;
+        if part.name().compression != Compression::None {
+            match compress(&part, len, meanwhile) {
+                Ok(done) => packed = Some(done),
+                Err(e) => problem = Some(e.advise("the file is kept as it is")),
+            }
+        }
+        let path = match packed {
+            Some((path, bytes)) => {
+                len = bytes;
+                path
+            }
+            None => part.finish()?.1,
+        };
+        if let Some(mut index) = index {
+            index.file_bytes = len;
+            problem = index.save(&path).err();
+        }
         if let Some(folder) = path.parent() {
             // The name reaches the disk, too; not every file system can do this.
             let _ = std::fs::File::open(folder).and_then(|f| f.sync_all());
@@ -248,6 +351,6 @@ impl Sealed {
             frames: Frames::from(frames),
             seconds: opened.elapsed().as_secs_f64(),
         };
-        Ok((complete, index_error))
+        Ok((complete, problem))
     }
 }

@@ -3,14 +3,18 @@
 use std::time::Duration;
 
 use clap::{ArgAction, ArgGroup, Parser};
+use hpcap::compress::{Compression, FileFormat};
 use hpcap::pages::Pages;
 use hpcap::units::{parse_caplen, parse_duration, parse_size};
 use hpcap_cli::Hint;
 
+use crate::form::{parse_compression, parse_format};
+
 const LONG: &str = "\
-Records a queue: every frame that it publishes, into RAW files of at most 2 GiB, or as pcapng \
-into a pipe. Files stand in half-hour folders under DEST, are called *.raw.part while they are \
-written, and are renamed when they are complete; nothing is ever overwritten.";
+Records a queue: every frame that it publishes, into RAW files of at most 2 GiB, into pcapng or \
+pcap files, or as pcapng into a pipe. Files stand in half-hour folders under DEST, are called \
+*.raw.part while they are written, and are renamed when they are complete; nothing is ever \
+overwritten. A DEST that ends in .raw, .pcapng or .pcap is one file.";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -18,6 +22,8 @@ Examples:
   hpcapdd hpcap0:1 /data --rotate-time 1m --keep-free 50G
   hpcapdd -i eth0 -w /data                       capture eth0 without a daemon
   hpcapdd -i eth0 -w /data -s 128 port 53        128 bytes of each frame from or to port 53
+  hpcapdd -i eth0 -w /data --format pcapng --rotate-time 1h --aligned --compress zst
+  hpcapdd -i eth0 -w out.pcapng                  one pcapng file
   hpcapdd hpcap0 - | tcpdump -r -                look at the traffic
   hpcapdd 0 1 /data                              the original's form: adapter 0, queue 1
   hpcapdd --source gen:size=60,count=1000000 null
@@ -34,8 +40,8 @@ Exit codes: 0 done, 1 failed (what was captured until then is safe), 2 usage.";
 pub struct Cli {
     /// QUEUE DEST; DEST alone with -i or --source; or the original's IF QUEUE DEST.
     ///
-    /// QUEUE is hpcapN or hpcapN:Q. DEST is a folder (made if its parent exists), `null` to
-    /// receive and discard, or `-` for pcapng on stdout. With -w, further words are the filter.
+    /// QUEUE is hpcapN or hpcapN:Q. DEST is a folder (made if its parent exists), a file that ends
+    /// in .raw, .pcapng or .pcap, `null` to receive and discard, or `-` for pcapng on stdout. With -w, further words are the filter.
     #[arg(value_name = "QUEUE DEST", num_args = 0..)]
     pub operands: Vec<String>,
 
@@ -90,13 +96,29 @@ pub struct Cli {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Limits")]
     pub files: Option<u64>,
 
-    /// Start a new file when one reaches this size (2G at most; whole blocks).
+    /// Start a new file when one reaches this size (RAW: 2G at most, whole blocks).
     #[arg(long, value_name = "SIZE", value_parser = parse_size, help_heading = "Files")]
     pub rotate_size: Option<u64>,
 
     /// Start a new file every so often.
     #[arg(long, value_name = "TIME", value_parser = parse_duration, help_heading = "Files")]
     pub rotate_time: Option<Duration>,
+
+    /// Rotate at whole multiples of --rotate-time in local time: on the hour for 1h.
+    #[arg(long, requires = "rotate_time", help_heading = "Files")]
+    pub aligned: bool,
+
+    /// Format of the files: raw, pcapng or pcap. A DEST with such an ending says it, too.
+    #[arg(long, value_name = "FORMAT", value_parser = parse_format, help_heading = "Files")]
+    pub format: Option<FileFormat>,
+
+    /// Compress each file when it is finished: gz or zst (pcapng and pcap).
+    #[arg(long, value_name = "METHOD", value_parser = parse_compression, help_heading = "Files")]
+    pub compress: Option<Compression>,
+
+    /// Run CMD for each finished file, with its path as the last argument and in HPCAP_FILE.
+    #[arg(long, value_name = "CMD", help_heading = "Files")]
+    pub on_complete: Option<String>,
 
     /// Delete finished files of this queue that are older.
     #[arg(long, value_name = "TIME", value_parser = parse_duration, help_heading = "Files")]

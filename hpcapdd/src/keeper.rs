@@ -2,6 +2,7 @@
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use hpcap::error::Context;
 use hpcap::{QueueName, Result, Timestamp};
@@ -9,6 +10,9 @@ use hpcap::{QueueName, Result, Timestamp};
 use crate::capture_file::Sealed;
 use crate::events::Event;
 use crate::retention::Retention;
+
+/// How often old files are deleted while a file is compressed.
+const ENFORCE_EVERY: Duration = Duration::from_secs(5);
 
 enum Job {
     Finish(Box<Sealed>),
@@ -58,7 +62,14 @@ impl Keeper {
             };
             for job in todo {
                 if let Job::Finish(sealed) = job {
-                    for outcome in finish(*sealed) {
+                    let mut enforced = Instant::now();
+                    let mut meanwhile = || {
+                        if enforced.elapsed() >= ENFORCE_EVERY {
+                            enforce();
+                            enforced = Instant::now();
+                        }
+                    };
+                    for outcome in finish(*sealed, &mut meanwhile) {
                         let _ = tell.send(outcome);
                     }
                 }
@@ -101,8 +112,8 @@ impl Keeper {
     }
 }
 
-fn finish(sealed: Sealed) -> Vec<Outcome> {
-    match sealed.finish() {
+fn finish(sealed: Sealed, meanwhile: &mut dyn FnMut()) -> Vec<Outcome> {
+    match sealed.finish(meanwhile) {
         Ok((complete, index_error)) => {
             let warning = index_error.map(|e| Outcome::Tell(Event::warning(e.to_string())));
             std::iter::once(Outcome::Tell(Event::FileComplete(complete)))

@@ -3,30 +3,35 @@
 //! | module | is |
 //! |---|---|
 //! | [`cli`], [`familiar`], [`plan`], [`recorder`] | what was asked for, and how it is put together |
-//! | [`session`] | the loop: steps, waits, holds, ends |
+//! | [`session`], [`rotation`] | the loop: steps, waits, holds, ends |
 //! | [`input`] | a queue of another process, or an engine in this one |
 //! | [`sink`] | what every destination has in common |
 //! | [`block_sink`], [`block_writer`], [`bounce`], [`piece`] | whole blocks, straight from the ring |
-//! | [`record_sink`], [`mark`], [`raw_output`], [`pcapng_output`], [`discard`] | record by record |
-//! | [`capture_file`], [`direct_file`], [`closing`], [`pipe`] | files and pipes |
-//! | [`keeper`], [`retention`] | finishing files and deleting old ones, off the fast path |
+//! | [`record_sink`], [`mark`], [`raw_output`], [`pcap_output`], [`pcapng_output`], [`discard`] | record by record |
+//! | [`capture_file`], [`direct_file`], [`roomy_file`], [`closing`], [`capture_writer`], [`pipe`] | files and pipes |
+//! | [`keeper`], [`compressing`], [`on_complete`], [`retention`] | finishing files and deleting old ones, off the fast path |
 //! | [`events`], [`text`], [`reporter`], [`meter`] | what people and programs are told |
 
 pub mod block_sink;
 pub mod block_writer;
 pub mod bounce;
 pub mod capture_file;
+pub mod capture_writer;
 pub mod cli;
 pub mod closing;
+pub mod compressing;
 pub mod direct_file;
 pub mod discard;
 pub mod events;
 pub mod familiar;
 pub mod file_header;
+pub mod form;
 pub mod input;
 pub mod keeper;
 pub mod mark;
 pub mod meter;
+pub mod on_complete;
+pub mod pcap_output;
 pub mod pcapng_output;
 pub mod piece;
 pub mod pipe;
@@ -36,6 +41,8 @@ pub mod record_sink;
 pub mod recorder;
 pub mod reporter;
 pub mod retention;
+pub mod roomy_file;
+pub mod rotation;
 pub mod session;
 pub mod signals;
 pub mod sink;

@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use hpcap::units::parse_duration;
-use hpcap::{Contract, Error, QueueName, Result, Start, abi};
+use hpcap::{Contract, Error, QueueName, Result, Start};
 use hpcap_engine::source::SourceSpec;
 use hpcap_engine::source::interface::Interface;
 
 use crate::cli::Cli;
+use crate::form;
 
 /// Where the frames come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,8 +22,10 @@ pub enum Origin {
 /// Where the frames go.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Destination {
-    /// RAW files in half-hour folders under it.
+    /// Files in half-hour folders under it.
     Folder(PathBuf),
+    /// One file.
+    File(PathBuf),
     /// Nowhere.
     Null,
     /// pcapng on stdout.
@@ -107,11 +110,11 @@ fn destination(text: &str) -> Result<Destination> {
     match text {
         "" => Err(Error::usage(
             "destination \"\"",
-            "expected a folder, null or -",
+            "expected a folder, a file, null or -",
         )),
         "null" => Ok(Destination::Null),
         "-" => Ok(Destination::Stdout),
-        path => Ok(Destination::Folder(PathBuf::from(path))),
+        path => form::place(path),
     }
 }
 
@@ -167,43 +170,37 @@ pub fn start(text: Option<&str>, destination: &Destination) -> Result<Start> {
     }
 }
 
-/// What `--rotate-size` allows: from one block to the longest file.
-///
-/// # Errors
-/// [`Kind::Usage`](hpcap::Kind::Usage) outside that.
-pub fn rotate_size(bytes: Option<u64>) -> Result<Option<u64>> {
-    match bytes {
-        Some(n) if !(abi::HPCAP_RING_BYTES_MIN / 4..=abi::HPCAP_FILE_BYTES_MAX).contains(&n) => {
-            Err(Error::usage(
-                format!("--rotate-size {n}"),
-                "expected from 128K to 2G: a file is at most 2 GiB",
-            ))
-        }
-        other => Ok(other),
-    }
-}
-
 /// What does not fit together.
 ///
 /// # Errors
 /// [`Kind::Usage`](hpcap::Kind::Usage), naming the option.
 pub fn check_options(cli: &Cli, destination: &Destination) -> Result<()> {
-    if matches!(destination, Destination::Folder(_)) {
-        return Ok(());
-    }
-    let files_only = [
+    let many = [
         ("--files", cli.files.is_some()),
         ("--rotate-size", cli.rotate_size.is_some()),
         ("--rotate-time", cli.rotate_time.is_some()),
         ("--keep-age", cli.keep_age.is_some()),
         ("--keep-size", cli.keep_size.is_some()),
         ("--keep-free", cli.keep_free.is_some()),
+    ];
+    let some = [
         ("--buffered", cli.buffered),
         ("--plain", cli.plain && cli.source.is_none()),
+        ("--compress", cli.compress.is_some()),
+        ("--on-complete", cli.on_complete.is_some()),
     ];
-    match files_only.iter().find(|(_, given)| *given) {
+    let refused: Vec<_> = match destination {
+        Destination::Folder(_) => Vec::new(),
+        Destination::File(_) => many.to_vec(),
+        Destination::Null | Destination::Stdout => many.into_iter().chain(some).collect(),
+    };
+    match refused.into_iter().find(|(_, given)| *given) {
+        Some((option, _)) if matches!(destination, Destination::File(_)) => Err(Error::usage(
+            option,
+            "is about many files; it needs a folder as DEST (and --format pcapng for pcapng)",
+        )),
         Some((option, _)) => Err(Error::usage(
-            *option,
+            option,
             "is about files; it needs a folder as DEST",
         )),
         None => Ok(()),
@@ -350,13 +347,5 @@ mod tests {
             assert!(check_options(&cli, &Destination::Null).is_err(), "{option}");
             assert!(check_options(&cli, &Destination::Folder("/d".into())).is_ok());
         }
-    }
-
-    #[test]
-    fn rotate_sizes() {
-        assert!(rotate_size(None).unwrap().is_none());
-        assert!(rotate_size(Some(1 << 31)).is_ok());
-        assert!(rotate_size(Some((1 << 31) + 1)).is_err());
-        assert!(rotate_size(Some(4096)).is_err());
     }
 }

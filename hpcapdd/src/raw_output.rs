@@ -179,7 +179,7 @@ impl RawOutput {
             file: open.file,
             len,
             frames: open.frames_flushed,
-            index: open.index,
+            index: Some(open.index),
         })));
     }
 }

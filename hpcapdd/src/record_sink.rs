@@ -48,6 +48,9 @@ pub trait RecordOutput {
     /// [`OutputFailure`].
     fn ready(&mut self, ledger: &dyn Fn() -> Ledger) -> std::result::Result<(), OutputFailure>;
 
+    /// Says which source, counted from 0, what comes next is of.
+    fn source(&mut self, _number: usize) {}
+
     /// Takes a frame, which is marked as a `duplicate` or not; [`RecordOutput::ready`] has made
     /// room for both.
     fn frame(&mut self, record: &Record<'_>, duplicate: bool);

@@ -1,5 +1,6 @@
 //! From the command line to a running session.
 
+use hpcap::compress::FileFormat;
 use hpcap::filter::Filter;
 use hpcap::raw::RecordingId;
 use hpcap::{Listener, QueueName, Result, Start};
@@ -12,8 +13,11 @@ use crate::capture_file::OutputFolder;
 use crate::cli::Cli;
 use crate::discard::{NullOutput, NullSink};
 use crate::events::{self, Event};
+use crate::form::Form;
 use crate::input::Input;
 use crate::keeper::Keeper;
+use crate::on_complete::{Commands, Words};
+use crate::pcap_output::PcapOutput;
 use crate::pcapng_output::PcapngOutput;
 use crate::pipe::Pipe;
 use crate::plan::{self, Destination, Origin, Selection};
@@ -21,6 +25,7 @@ use crate::raw_output::{Kept, RawOutput};
 use crate::record_sink::{RecordLimits, RecordOutput, RecordSink, Selector};
 use crate::reporter::{Reporter, Style};
 use crate::retention::Retention;
+use crate::rotation::Rotation;
 use crate::session::{Session, Timing};
 use crate::signals::Signals;
 use crate::sink::Sink;
@@ -41,13 +46,15 @@ pub fn record(cli: &Cli, signals: Signals) -> Result<()> {
     plan::check_options(cli, &destination)?;
     let contract = plan::contract(cli.contract.as_deref(), &origin, &destination)?;
     let start = plan::start(cli.start.as_deref(), &destination)?;
-    let rotate_bytes = plan::rotate_size(cli.rotate_size)?;
+    let form = Form::of(cli, &destination)?;
+    let rotate_bytes = form.rotate_size(cli.rotate_size)?;
+    let on_complete = cli.on_complete.as_deref().map(Words::parse).transpose()?;
     let name = match &origin {
         Origin::Queue(name) => *name,
         Origin::Source(_) => OWN_QUEUE,
     };
     // Before anything is captured: what cannot be written to is said at once.
-    let outlet = Outlet::open(&destination, name, !cli.buffered)?;
+    let outlet = Outlet::open(&destination, form, name, !cli.buffered)?;
     if let Some(cpu) = cli.recorder_cpu {
         hpcap_engine::engine::pin(cpu)?;
     }
@@ -74,18 +81,12 @@ pub fn record(cli: &Cli, signals: Signals) -> Result<()> {
         Outlet::Null | Outlet::Pipe(_) => None,
     };
     let mut reporter = Reporter::new(style_of(cli), destination == Destination::Stdout);
-    let by_records = !selection.is_everything()
+    let by_records = form.format != FileFormat::Raw
+        || !selection.is_everything()
         || cli.frames.is_some()
         || start != Start::File
         || (cli.bytes.is_some() && destination == Destination::Null);
-    let (sink, mode) = make_sink(
-        cli,
-        outlet,
-        &input.listener,
-        &selection,
-        rotate_bytes,
-        by_records,
-    )?;
+    let (sink, mode) = make_sink(cli, outlet, &input, &selection, rotate_bytes, by_records)?;
     reporter.tell(&Event::Start(start_event(
         &origin,
         &destination,
@@ -94,9 +95,15 @@ pub fn record(cli: &Cli, signals: Signals) -> Result<()> {
     )));
     let timing = Timing {
         duration: cli.duration,
-        rotate: cli.rotate_time,
+        rotate: cli.rotate_time.map(|every| Rotation {
+            every,
+            aligned: cli.aligned,
+        }),
     };
-    Session::new(input, sink, keeper, &mut reporter, signals, timing).run()
+    let commands = on_complete.map(Commands::start).transpose()?;
+    Session::new(input, sink, keeper, &mut reporter, signals, timing)
+        .with_commands(commands)
+        .run()
 }
 
 /// A destination that is open.
@@ -107,9 +114,15 @@ enum Outlet {
 }
 
 impl Outlet {
-    fn open(destination: &Destination, name: QueueName, direct: bool) -> Result<Self> {
+    fn open(destination: &Destination, form: Form, name: QueueName, direct: bool) -> Result<Self> {
+        let writing = |folder: OutputFolder| folder.writing(form.format, form.compression);
         Ok(match destination {
-            Destination::Folder(base) => Self::Folder(OutputFolder::open(base, name, direct)?),
+            Destination::Folder(base) => {
+                Self::Folder(writing(OutputFolder::open(base, name, direct)?))
+            }
+            Destination::File(path) => {
+                Self::Folder(writing(OutputFolder::open_file(path, name, direct)?))
+            }
             Destination::Null => Self::Null,
             Destination::Stdout => Self::Pipe(Pipe::stdout()?),
         })
@@ -119,11 +132,12 @@ impl Outlet {
 fn make_sink(
     cli: &Cli,
     outlet: Outlet,
-    listener: &Listener,
+    input: &Input,
     selection: &Selection,
     rotate_bytes: Option<u64>,
     by_records: bool,
 ) -> Result<(Box<dyn Sink>, &'static str)> {
+    let listener = &input.listener;
     let info = listener.info();
     let filter = selection.filter.as_deref().unwrap_or_default();
     let caplen = selection.caplen.unwrap_or(listener.page().caplen());
@@ -144,6 +158,13 @@ fn make_sink(
         }
         Outlet::Folder(folder) => folder,
     };
+    if folder.format() != FileFormat::Raw {
+        let kept = (filter, caplen);
+        let queues = vec![(info.clone(), input.before)];
+        let recording = RecordingId::random()?;
+        let output = PcapOutput::new(folder, queues, kept, rotate_bytes, recording);
+        return Ok((by_record(listener, output, selection, limits)?, "records"));
+    }
     if by_records {
         let kept = Kept {
             filter: filter.to_owned(),
@@ -242,7 +263,7 @@ fn start_event(
         source: info.source.clone(),
         interface: info.interface.clone(),
         destination: match destination {
-            Destination::Folder(base) => base.display().to_string(),
+            Destination::Folder(path) | Destination::File(path) => path.display().to_string(),
             Destination::Null => "null".to_owned(),
             Destination::Stdout => "-".to_owned(),
         },

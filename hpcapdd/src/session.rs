@@ -10,7 +10,9 @@ use crate::events::{Event, Frames, Summary};
 use crate::input::{Input, is_end_of_listening};
 use crate::keeper::{Keeper, Outcome};
 use crate::meter::{Meter, recording_ledger};
+use crate::on_complete::Commands;
 use crate::reporter::Reporter;
+use crate::rotation::{Rotation, RotationClock};
 use crate::signals::{Signals, Stop};
 use crate::sink::{Ending, Note, Sink, Step, TICK};
 use crate::trouble::Trouble;
@@ -30,7 +32,7 @@ pub struct Timing {
     /// Ends after this time.
     pub duration: Option<Duration>,
     /// A new file every so often.
-    pub rotate: Option<Duration>,
+    pub rotate: Option<Rotation>,
 }
 
 /// Storing fails at the moment.
@@ -58,7 +60,8 @@ pub struct Session<'a> {
     timing: Timing,
     meter: Meter,
     hold: Option<Hold>,
-    rotated: Instant,
+    rotation: Option<RotationClock>,
+    commands: Option<Commands>,
     enforced: Instant,
     failures: Vec<Error>,
 }
@@ -93,10 +96,18 @@ impl<'a> Session<'a> {
             timing,
             meter,
             hold: None,
-            rotated: now,
+            rotation: timing.rotate.map(RotationClock::new),
+            commands: None,
             enforced: now,
             failures: Vec::new(),
         }
+    }
+
+    /// Has commands run for finished files.
+    #[must_use]
+    pub fn with_commands(mut self, commands: Option<Commands>) -> Self {
+        self.commands = commands;
+        self
     }
 
     /// Records until something ends it. Whatever that is, what can be stored is stored and
@@ -223,12 +234,8 @@ impl<'a> Session<'a> {
     }
 
     fn by_the_clock(&mut self) {
-        let due = self
-            .timing
-            .rotate
-            .is_some_and(|every| self.rotated.elapsed() >= every);
+        let due = self.rotation.as_mut().is_some_and(RotationClock::is_due);
         if self.signals.take_rotate() || due {
-            self.rotated = Instant::now();
             self.sink.rotate(&mut self.input.listener);
         }
         if self.enforced.elapsed() >= ENFORCE_EVERY {
@@ -318,7 +325,37 @@ impl<'a> Session<'a> {
         }
         if let Some(keeper) = &self.keeper {
             for outcome in keeper.outcomes() {
+                if let (Outcome::Tell(Event::FileComplete(file)), Some(commands)) =
+                    (&outcome, &mut self.commands)
+                {
+                    commands.file(&file.path);
+                }
                 tell_outcome(outcome, self.reporter, &mut self.failures);
+            }
+        }
+        if let Some(commands) = &mut self.commands {
+            for text in commands.messages() {
+                self.reporter.tell(&Event::warning(text));
+            }
+        }
+    }
+
+    /// Has everything finished that is not yet: files, and the commands for them.
+    fn finish_files(&mut self) {
+        if let Some(keeper) = self.keeper.take() {
+            for outcome in keeper.stop() {
+                if let (Outcome::Tell(Event::FileComplete(file)), Some(commands)) =
+                    (&outcome, &mut self.commands)
+                {
+                    commands.file(&file.path);
+                }
+                tell_outcome(outcome, self.reporter, &mut self.failures);
+            }
+        }
+        if let Some(commands) = self.commands.take() {
+            let signals = self.signals.clone();
+            for text in commands.finish(|| signals.stop() == Stop::Now) {
+                self.reporter.tell(&Event::warning(text));
             }
         }
     }
@@ -331,11 +368,7 @@ impl<'a> Session<'a> {
         };
         self.sink.finish(&mut self.input.listener, &ending);
         self.tell_news();
-        if let Some(keeper) = self.keeper.take() {
-            for outcome in keeper.stop() {
-                tell_outcome(outcome, self.reporter, &mut self.failures);
-            }
-        }
+        self.finish_files();
         let tally = self.sink.tally();
         if !complete && self.failures.is_empty() {
             self.failures.push(Error::new(

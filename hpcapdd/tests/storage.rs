@@ -8,6 +8,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 
+use common::disk::SmallDisk;
 use common::{
     Running, eventually, files, frames_of, holes, hpcapdd, is_root, lost_before_us, of_kind, read,
     read_sound, run, summary, told_before_us, verify_all,
@@ -15,48 +16,6 @@ use common::{
 use hpcap::Reason;
 use nix::sys::signal::Signal;
 use serde_json::Value;
-
-/// A file system of its own, of `size`; unmounted when dropped.
-struct SmallDisk(tempfile::TempDir);
-
-impl SmallDisk {
-    fn new(size: &str) -> Option<Self> {
-        if !is_root("a disk that is full, on a tmpfs") {
-            return None;
-        }
-        let disk = Self(tempfile::tempdir().unwrap());
-        let options = format!("size={size}");
-        let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", &options, "tmpfs"])
-            .arg(disk.path())
-            .status();
-        if !mounted.is_ok_and(|status| status.success()) {
-            println!("skipped: a disk that is full (cannot mount a tmpfs)");
-            return None;
-        }
-        Some(disk)
-    }
-
-    fn path(&self) -> &Path {
-        self.0.path()
-    }
-
-    fn resize(&self, size: &str) {
-        let options = format!("remount,size={size}");
-        let status = Command::new("mount")
-            .args(["-o", &options])
-            .arg(self.path())
-            .status()
-            .unwrap();
-        assert!(status.success());
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg(self.path()).status();
-    }
-}
 
 fn is_warning(text: &'static str) -> impl Fn(&Value) -> bool {
     move |e| e["event"] == "warning" && e["message"].as_str().unwrap().contains(text)

@@ -7,6 +7,7 @@
 
 mod clock;
 mod describe;
+pub mod identity;
 mod input;
 mod pcap;
 mod pcap_writer;

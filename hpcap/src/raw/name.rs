@@ -133,6 +133,18 @@ pub fn split_ending(name: &str) -> Option<(&str, FileFormat, Compression)> {
         })
 }
 
+/// What the file that will be called `path` is called while it is written.
+#[must_use]
+pub fn part_of(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    match split_ending(&name) {
+        Some((stem, format, _)) => {
+            path.with_file_name(format!("{stem}{}", ending(format, Compression::None, true)))
+        }
+        None => path.with_file_name(format!("{name}.part")),
+    }
+}
+
 /// The seconds since 1970 that a file's name begins with, as the original's tools read it:
 /// `1391723988_hpcap0_0.raw`, but also `1391723988.raw`.
 #[must_use]

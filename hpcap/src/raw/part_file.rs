@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::compress::Compression;
 use crate::error::{Context, Error, Kind, Result};
 use crate::name::QueueName;
-use crate::raw::name::{FileName, ending, private_file, rename_no_replace, split_ending};
+use crate::raw::name::{FileName, ending, private_file, rename_no_replace};
 use crate::time::Timestamp;
 
 /// Names that are tried in one second before giving up.
@@ -108,33 +108,31 @@ impl PartFile {
         Self::create_with(Names::Dated { base, name })
     }
 
-    /// Creates a file that will be called `path`, whose ending must be one of
-    /// [`split_ending`]. Its folder must exist. Where that name is taken, and where
-    /// `first` is more than 0, it gets a number behind its stem.
+    /// Creates a file that will be called `path`, whose ending must be that of `name`. Its folder
+    /// must exist. Where that name is taken, and where the sequence number of `name` is more than
+    /// 0, it gets a number behind its stem.
     ///
     /// # Errors
     /// [`Kind::Usage`] for another ending, and those of the file system.
-    pub fn create_at(path: &Path, queue: QueueName, start: Timestamp, first: u32) -> Result<Self> {
+    pub fn create_at(path: &Path, name: FileName) -> Result<Self> {
         let folder = match path.parent() {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
             _ => Path::new("."),
         };
-        let ending = path.file_name().and_then(|n| split_ending(n.to_str()?));
-        let Some((stem, format, compression)) = ending else {
+        let expected = ending(name.format, name.compression, false);
+        let stem = path
+            .file_name()
+            .and_then(|n| n.to_str()?.strip_suffix(&expected));
+        let Some(stem) = stem else {
             return Err(Error::usage(
                 format!("file name {}", path.display()),
-                "expected one that ends in .raw, .pcap or .pcapng, alone or with .gz or .zst behind",
+                format!("expected one that ends in {expected}"),
             ));
         };
         Self::create_with(Names::Asked {
             folder: folder.to_owned(),
             stem: stem.to_owned(),
-            name: FileName {
-                sequence: first,
-                format,
-                compression,
-                ..FileName::new(start.sec(), queue)
-            },
+            name,
         })
     }
 
@@ -270,6 +268,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
+    use crate::raw::name::split_ending;
 
     #[test]
     fn files_of_one_second_do_not_collide() {
@@ -299,7 +298,13 @@ mod tests {
         assert_eq!(fs::read_dir(dir.path().join("3600")).unwrap().count(), 3);
     }
     fn at(path: &Path) -> PartFile {
-        PartFile::create_at(path, QueueName::new(0, 0), Timestamp::new(1, 0), 0).unwrap()
+        let (_, format, compression) = split_ending(path.to_str().unwrap()).unwrap();
+        let name = FileName {
+            format,
+            compression,
+            ..FileName::new(1, QueueName::new(0, 0))
+        };
+        PartFile::create_at(path, name).unwrap()
     }
 
     #[test]
@@ -313,7 +318,7 @@ mod tests {
             assert_eq!(file.finish().unwrap().1, dir.path().join(expected));
         }
         let other = dir.path().join("x.cap");
-        let error = PartFile::create_at(&other, QueueName::new(0, 0), Timestamp::new(1, 0), 0);
+        let error = PartFile::create_at(&other, FileName::new(1, QueueName::new(0, 0)));
         assert_eq!(error.unwrap_err().kind(), Kind::Usage);
     }
 

@@ -169,7 +169,7 @@ impl BlockWriter {
         Some(Sealed {
             len: end - open.start,
             frames: captured - open.before,
-            index: open.index,
+            index: Some(open.index),
             file: open.file,
         })
     }
@@ -238,7 +238,7 @@ impl BlockWriter {
         let sealed = Sealed {
             len,
             frames: captured - open.before,
-            index: open.index,
+            index: Some(open.index),
             file: open.file,
         };
         Some((sealed, trouble))

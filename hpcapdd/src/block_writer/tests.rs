@@ -190,7 +190,7 @@ proptest! {
         let (sealed, trouble) = writer.seal(end, salvage.captured, &[tag]).unwrap();
         prop_assert!(trouble.is_none());
         prop_assert_eq!(sealed.frames, stream.captured(end));
-        let (complete, _) = sealed.finish().unwrap();
+        let (complete, _) = sealed.finish(&mut || {}).unwrap();
         let file = std::fs::read(&complete.path).unwrap();
         prop_assert_eq!(slice(&file, 0, end), slice(&stream.bytes, 0, end));
         prop_assert!((file.len() as u64).is_multiple_of(BLOCK));

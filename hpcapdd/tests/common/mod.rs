@@ -7,6 +7,7 @@
 )]
 
 pub(crate) mod daemon;
+pub(crate) mod disk;
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};

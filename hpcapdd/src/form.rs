@@ -1,0 +1,238 @@
+//! In which form frames are written, and whether into one file or into a folder.
+
+use std::path::{Path, PathBuf};
+
+use hpcap::compress::{Compression, FileFormat};
+use hpcap::raw::name::split_ending;
+use hpcap::{Error, Result, abi};
+
+use crate::cli::Cli;
+use crate::plan::Destination;
+
+/// The smallest file that `--rotate-size` may ask for in pcapng and pcap, in bytes.
+const ROTATE_BYTES_MIN: u64 = 4096;
+
+/// Endings of capture files that are not written here, or only together with another.
+const OTHER_ENDINGS: [&str; 9] = [
+    ".cap", ".dump", ".dmp", ".gz", ".zst", ".xz", ".bz2", ".lz4", ".part",
+];
+
+/// The form of an output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Form {
+    /// The format.
+    pub format: FileFormat,
+    /// How finished files are compressed.
+    pub compression: Compression,
+}
+
+/// Reads `--format`.
+///
+/// # Errors
+/// A text that is no format.
+pub fn parse_format(text: &str) -> std::result::Result<FileFormat, String> {
+    [FileFormat::Raw, FileFormat::Pcapng, FileFormat::Pcap]
+        .into_iter()
+        .find(|format| format.extension() == text)
+        .ok_or_else(|| "expected raw, pcapng or pcap".to_owned())
+}
+
+/// Reads `--compress`.
+///
+/// # Errors
+/// A text that is no method.
+pub fn parse_compression(text: &str) -> std::result::Result<Compression, String> {
+    match text {
+        "gz" => Ok(Compression::Gzip),
+        "zst" => Ok(Compression::Zstd),
+        _ => Err("expected gz or zst".to_owned()),
+    }
+}
+
+/// Whether `path` is one file or a folder: its ending says so.
+///
+/// # Errors
+/// [`Kind::Usage`](hpcap::Kind::Usage) for the ending of a file that is not written here.
+pub fn place(path: &str) -> Result<Destination> {
+    let name = path.rsplit('/').next().unwrap_or_default();
+    if split_ending(name).is_some() {
+        return Ok(Destination::File(PathBuf::from(path)));
+    }
+    match OTHER_ENDINGS.iter().find(|end| name.ends_with(**end)) {
+        // Somebody may have called a folder so.
+        Some(_) if Path::new(path).is_dir() => {}
+        Some(end) => {
+            return Err(Error::usage(
+                format!("destination {path}"),
+                format!("files that end in {end} are not written here"),
+            )
+            .advise(format!(
+                "end it in .raw, .pcapng or .pcap, the last two alone or with .gz or .zst \
+                 behind; a folder of that name is written {path}/"
+            )));
+        }
+        None => {}
+    }
+    Ok(Destination::Folder(PathBuf::from(path)))
+}
+
+impl Form {
+    /// What `--format`, `--compress` and the ending of the destination say together.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`](hpcap::Kind::Usage) where they contradict each other.
+    pub fn of(cli: &Cli, destination: &Destination) -> Result<Self> {
+        let form = match destination {
+            Destination::File(path) => Self::of_file(cli, path)?,
+            Destination::Folder(_) => Self {
+                format: cli.format.unwrap_or(FileFormat::Raw),
+                compression: cli.compress.unwrap_or_default(),
+            },
+            Destination::Stdout => {
+                if cli.format.is_some_and(|f| f != FileFormat::Pcapng) {
+                    return Err(Error::usage(
+                        "--format with DEST -",
+                        "standard output carries pcapng, which tcpdump, tshark and Wireshark read",
+                    ));
+                }
+                Self {
+                    format: FileFormat::Pcapng,
+                    compression: Compression::None,
+                }
+            }
+            Destination::Null => Self {
+                format: FileFormat::Raw,
+                compression: Compression::None,
+            },
+        };
+        if form.format == FileFormat::Raw && form.compression != Compression::None {
+            return Err(Error::usage(
+                "--compress",
+                "is for pcapng and pcap: RAW files are written at line rate and read in place",
+            )
+            .advise("add --format pcapng, or compress what raw2pcap makes of them"));
+        }
+        Ok(form)
+    }
+
+    fn of_file(cli: &Cli, path: &Path) -> Result<Self> {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let (format, compression) =
+            split_ending(&name).map_or((FileFormat::Raw, Compression::None), |(_, f, c)| (f, c));
+        let contradiction = |option: &str, says: &str| {
+            Err(Error::usage(
+                format!("{option} with DEST {}", path.display()),
+                format!("its ending says {says}"),
+            )
+            .advise("leave out the option, or change the ending"))
+        };
+        if cli.format.is_some_and(|f| f != format) {
+            return contradiction("--format", format.extension());
+        }
+        match (cli.compress, compression) {
+            (None, _) => {}
+            (Some(asked), said) if asked == said => {}
+            (Some(_), Compression::None) => {
+                return contradiction("--compress", "that it is not compressed");
+            }
+            (Some(_), said) => {
+                return contradiction("--compress", said.suffix().trim_start_matches('.'));
+            }
+        }
+        Ok(Self {
+            format,
+            compression,
+        })
+    }
+
+    /// What `--rotate-size` allows in this format.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`](hpcap::Kind::Usage) outside that.
+    pub fn rotate_size(self, bytes: Option<u64>) -> Result<Option<u64>> {
+        let Some(wanted) = bytes else { return Ok(None) };
+        let (allowed, expected) = match self.format {
+            FileFormat::Raw => (
+                abi::HPCAP_RING_BYTES_MIN / 4..=abi::HPCAP_FILE_BYTES_MAX,
+                "expected from 128K to 2G: a RAW file is at most 2 GiB",
+            ),
+            FileFormat::Pcap | FileFormat::Pcapng => {
+                (ROTATE_BYTES_MIN..=u64::MAX, "expected at least 4K")
+            }
+        };
+        if allowed.contains(&wanted) {
+            return Ok(bytes);
+        }
+        Err(Error::usage(format!("--rotate-size {wanted}"), expected))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    fn form(line: &str) -> Result<(Destination, Form)> {
+        let cli = Cli::try_parse_from(format!("hpcapdd hpcap0 {line}").split(' ')).unwrap();
+        let destination = place(&cli.operands[1])?;
+        let form = Form::of(&cli, &destination)?;
+        Ok((destination, form))
+    }
+
+    #[test]
+    fn ending_says_what_a_destination_is() {
+        use Compression::{Gzip, None as Plain, Zstd};
+        use FileFormat::{Pcap, Pcapng, Raw};
+        let file = |path: &str| Destination::File(path.into());
+        let folder = |path: &str| Destination::Folder(path.into());
+        for (line, destination, format, compression) in [
+            ("/d", folder("/d"), Raw, Plain),
+            ("/d --format pcapng", folder("/d"), Pcapng, Plain),
+            ("/d --format pcap --compress gz", folder("/d"), Pcap, Gzip),
+            ("x.pcapng", file("x.pcapng"), Pcapng, Plain),
+            ("/d/x.raw", file("/d/x.raw"), Raw, Plain),
+            ("x.pcap.gz", file("x.pcap.gz"), Pcap, Gzip),
+            ("x.pcap.gz --compress gz", file("x.pcap.gz"), Pcap, Gzip),
+            ("x.pcapng.zst", file("x.pcapng.zst"), Pcapng, Zstd),
+            ("/d/x.pcapng/", folder("/d/x.pcapng/"), Raw, Plain),
+            ("pcap", folder("pcap"), Raw, Plain),
+        ] {
+            let expected = Form {
+                format,
+                compression,
+            };
+            assert_eq!(form(line).unwrap(), (destination, expected), "{line}");
+        }
+    }
+
+    #[test]
+    fn contradiction_is_refused() {
+        for line in [
+            "x.pcap --format pcapng",
+            "x.pcap --compress gz",
+            "x.pcap.gz --compress zst",
+            "x.raw.gz",
+            "/d --compress gz",
+            "x.pcap.xz",
+            "x.cap",
+            "x.gz",
+        ] {
+            let error = form(line).unwrap_err();
+            assert_eq!(error.kind(), hpcap::Kind::Usage, "{line}");
+        }
+    }
+
+    #[test]
+    fn rotate_size_depends_on_the_format() {
+        let (_, raw) = form("/d").unwrap();
+        let (_, pcapng) = form("/d --format pcapng").unwrap();
+        assert!(raw.rotate_size(None).unwrap().is_none());
+        assert!(raw.rotate_size(Some(1 << 31)).is_ok());
+        assert!(raw.rotate_size(Some((1 << 31) + 1)).is_err());
+        assert!(raw.rotate_size(Some(4096)).is_err());
+        assert!(pcapng.rotate_size(Some(4096)).is_ok());
+        assert!(pcapng.rotate_size(Some(1 << 40)).is_ok());
+        assert!(pcapng.rotate_size(Some(100)).is_err());
+    }
+}
