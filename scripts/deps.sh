@@ -28,6 +28,7 @@ test   g++              cmd:g++
 test   iproute2         cmd:ip
 test   tcpdump          cmd:tcpdump
 test   tshark           cmd:tshark
+test   zstd             cmd:zstd
 test   spin             cmd:spin
 test   ethtool          cmd:ethtool
 lint   sparse           cmd:sparse

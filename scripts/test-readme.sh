@@ -130,6 +130,7 @@ files() { find "$lab/data" -name "$1" | wc -l; }
 has_files() { [ "$(files "$1")" -ge "$2" ]; }
 # Frames in FILE that match a filter; what is open is counted as far as it is written.
 frames() { tcpdump --count -nnr "$@" 2>/dev/null | grep -oE '^[0-9]+' || echo 0; }
+has_ten() { [ "$(frames "$1")" -ge 10 ]; }
 convert() { raw2pcap --quiet --force "$lab/data" -o "$lab/job/all.pcap"; }
 has_frames() { [ "$(frames "$@")" -ge 1 ] || die "$job: no frame in $*"; }
 has_no_frames() { [ "$(frames "$@")" = 0 ] || die "$job: $(frames "$@") frames too many in $*"; }
@@ -215,6 +216,22 @@ job_get_one_flow_out_of_a_recording() {
 	finish_with 0
 	has_frames flow.pcapng host 192.0.2.7 and port 443
 	has_no_frames flow.pcapng not host 192.0.2.7
+}
+
+job_rotate_pcapng_on_the_hour_and_compress_it() {
+	replace 1h 1s
+	start
+	wait_for "two compressed files" has_files '*.pcapng.zst' 2
+	interrupt
+	zstd -dcq "$(find "$lab/data" -name '*.zst' | sort | tail -1)" >one.pcapng
+	has_frames one.pcapng
+}
+
+job_write_one_pcapng_file() {
+	start
+	wait_for "ten frames" has_ten out.pcapng.part
+	interrupt
+	has_frames out.pcapng
 }
 
 job_see_rates_while_it_records() {

@@ -22,7 +22,7 @@ use nix::sys::signal::Signal;
 fn read(path: &Path) -> (Vec<u64>, u64) {
     let (mut sequence, mut dropped) = (Vec::new(), 0);
     let source = Decompressor::new(File::open(path).unwrap()).unwrap();
-    let mut reader = Reader::new(source, &path.display().to_string()).unwrap();
+    let mut reader = Reader::new(source, path.display().to_string()).unwrap();
     while let Some(frame) = reader.next().unwrap() {
         let stamp = verify(frame.data).unwrap();
         sequence.push(stamp.seq);

@@ -6,11 +6,10 @@ mod common;
 
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::Command;
 
 use common::disk::SmallDisk;
 use common::{
-    Running, eventually, files, frames_of, holes, hpcapdd, is_root, lost_before_us, of_kind, read,
+    Running, eventually, files, frames_of, holes, hpcapdd, lost_before_us, of_kind, read,
     read_sound, run, summary, told_before_us, verify_all,
 };
 use hpcap::Reason;
