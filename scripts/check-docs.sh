@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
 #
-# Holds the documents against the programs: docs/TOOL.md names every long option that TOOL --help
-# has, and no other but of a tool that is named beside it.
+# Holds the documents against the programs: docs/TOOL.md names every option that TOOL --help has, its
+# letter, too, and no other but of a tool that is named beside it.
 #
 #   scripts/check-docs.sh FOLDER-WITH-THE-TOOLS
 set -euo pipefail
@@ -15,19 +15,25 @@ complain() {
 	failed=1
 }
 
+letters() { grep -oE '^ +-[a-zA-Z]\b|alias(es)?: -[a-zA-Z]\b' | grep -oE -- '-[a-zA-Z]$' | sort -u; }
 options() { grep -oE -- '--[a-z]+(-[a-z]+)*' | sort -u; }
 
 for tool in hpcapd hpcapdd raw2pcap checkraw; do
 	document=docs/$tool.md
-	has=$("$tools/$tool" --help | options)
+	help=$("$tools/$tool" --help)
+	has=$(options <<<"$help")
 	# Every tool has these two, and no document repeats them; -o is how people write --output.
 	while read -r option; do
 		grep -qE -- "$option([^a-z-]|$)" "$document" || complain "$document does not name $option of $tool"
 	done < <(grep -vxE -- '--(help|version|output)' <<<"$has")
+	# What --help and --version are called everywhere.
+	while read -r letter; do
+		grep -qE -- "(^|[^a-zA-Z-])$letter\b" "$document" || complain "$document does not name $letter of $tool"
+	done < <(letters <<<"$help" | grep -vxE -- '-[hV]')
 	# Lines that show another tool may have that one's options.
 	while read -r option; do
 		grep -qxF -- "$option" <<<"$has" || complain "$document names $option, which $tool does not have"
-	done < <(grep -vE "(hpcapd|hpcapdd|raw2pcap|checkraw|setcap) .*--" "$document" | options)
+	done < <(grep -vE "(hpcapd|hpcapdd|raw2pcap|checkraw|setcap|systemctl) .*--" "$document" | options)
 done
 [ $failed = 0 ] || exit 1
 echo "check-docs: the documents name the options that the tools have"

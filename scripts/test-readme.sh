@@ -124,7 +124,7 @@ finish_with() {
 	ends_with "$1"
 }
 
-printed() { grep -qE -- "$1" "$lab/job/out.log" "$lab/job/err.log"; }
+printed() { grep -sqE -- "$1" "$lab/job/out.log" "$lab/job/err.log"; }
 says() { printed "$1" || die "$job: it does not print '$1'"; }
 files() { find "$lab/data" -name "$1" | wc -l; }
 has_files() { [ "$(files "$1")" -ge "$2" ]; }
