@@ -177,6 +177,24 @@ job_stop_after_1_gb() {
 	if [ "$bytes" -lt 15000 ] || [ "$bytes" -gt 30000 ]; then die "$job: $bytes bytes"; fi
 }
 
+job_capture_without_being_root() {
+	mkdir -p "$lab/bin"
+	replace target/release/ "$TOOLS/"
+	replace /usr/local/bin/ "$lab/bin/"
+	getent group hpcap >/dev/null || replace "-g hpcap" "-g nogroup"
+	finish_with 0
+	chmod 755 "$lab"
+	chown nobody "$lab/data"
+	local group
+	group=$(stat -c %g "$lab/bin/hpcapdd")
+	command="exec setpriv --reuid=nobody --regid=$group --clear-groups sh -c '$lab/bin/hpcapdd -i eth0 -w $lab/data -c 10'"
+	finish_with 0
+	has_files '*.raw' 1
+	# Others cannot start it. (A shell of theirs tries: setpriv itself still has root's privileges.)
+	command="exec setpriv --reuid=nobody --regid=1 --clear-groups sh -c '$lab/bin/hpcapdd --version'"
+	finish_with 126
+}
+
 job_run_it_as_a_service() {
 	local unit=$lab/job/hpcapdd@eth0.service line
 	sed "s|/usr/local/bin/hpcapdd|$TOOLS/hpcapdd|" "$REPOSITORY/packaging/systemd/hpcapdd@.service" >"$unit"
