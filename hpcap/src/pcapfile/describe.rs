@@ -81,13 +81,16 @@ impl Interface {
             (!header.clock_source.is_empty()).then(|| format!("time by {}", header.clock_source));
         let software =
             (!header.software.is_empty()).then(|| format!("captured by {}", header.software));
-        let parts: Vec<String> = [queue, host, stamps, software]
+        // Not as the snapshot length: tcpdump refuses a file whose interfaces have several.
+        let kept =
+            (header.caplen != 0).then(|| format!("first {} bytes of each frame", header.caplen));
+        let parts: Vec<String> = [queue, host, stamps, software, kept]
             .into_iter()
             .flatten()
             .collect();
         Self {
             link_type: header.link_type,
-            snaplen: header.caplen,
+            snaplen: 0,
             name: header.interface.clone(),
             description: parts.join(", "),
             filter: header.filter.clone(),

@@ -5,10 +5,10 @@ use std::fs::File;
 use std::io::Read;
 use std::sync::Arc;
 
-use hpcap::pcapfile::Interface;
-use hpcap::raw::{Damage, Event, FileHeader, Gap, Reader, Record};
-use hpcap::{Count, Ledger, Reason, Result, Timestamp};
+use hpcap::raw::{Damage, Event, Gap, Reader, Record};
+use hpcap::{Ledger, Result, Timestamp};
 
+use super::counted::Interfaces;
 use super::head::{Head, Open, Opening, Origin};
 use super::range::Range;
 use super::stretch::Stretch;
@@ -49,16 +49,12 @@ pub(super) struct Lane {
     until: u64,
     /// Bytes of the files that are done, and of the one before the stretch.
     done: u64,
-    interface: Interface,
-    /// Changes when the interface does.
-    version: u32,
+    interfaces: Interfaces,
     news: Vec<News>,
     /// Whether the current frame is marked as a duplicate.
     duplicate: bool,
     /// Earliest and latest time of what was left out because it is out of range.
     seen: Option<(Timestamp, Timestamp)>,
-    tally: Tally,
-    total: Ledger,
 }
 
 /// The times that hold both.
@@ -69,38 +65,13 @@ pub(super) fn wider(
     (a.0.min(b.0), a.1.max(b.1))
 }
 
-/// What is known of the file that is open.
-#[derive(Debug, Default)]
-struct Tally {
-    before: Option<Ledger>,
-    end: Option<Ledger>,
-    frames: Count,
-    lost: Ledger,
-}
-
-impl Tally {
-    /// What the queue counted during the file.
-    fn ledger(&self) -> Ledger {
-        match (self.before, self.end) {
-            (Some(before), Some(end)) => {
-                let mut ledger = end.since(&before);
-                // Losses of the recorder alone are only in its gaps.
-                for reason in [Reason::Overrun, Reason::Storage] {
-                    ledger[reason] = self.lost[reason];
-                }
-                ledger
-            }
-            _ => {
-                let mut ledger = self.lost;
-                ledger[Reason::Captured] += self.frames;
-                ledger
-            }
-        }
-    }
-}
-
 impl Lane {
     fn new(files: VecDeque<Head>, range: Range) -> Self {
+        let mut interfaces = Interfaces::default();
+        if let Some(header) = files.front().and_then(|head| head.header.as_ref()) {
+            // Known even where no frame of it is in range.
+            interfaces.describe(header);
+        }
         Self {
             origin: files
                 .front()
@@ -113,13 +84,10 @@ impl Lane {
             before: None,
             until: u64::MAX,
             done: 0,
-            interface: Interface::default(),
-            version: 0,
+            interfaces,
             news: Vec::new(),
             duplicate: false,
             seen: None,
-            tally: Tally::default(),
-            total: Ledger::default(),
         }
     }
 
@@ -195,7 +163,7 @@ impl Lane {
             // A mark is of the very next record.
             let duplicate = std::mem::take(&mut marked);
             if let Some(frame) = reader.frame().filter(|_| reader.offset() < self.until) {
-                self.tally.frames += Count::new(1, u64::from(frame.len));
+                self.interfaces.frame(frame.len);
                 if self.range.contains(frame.time) {
                     self.duplicate = duplicate;
                     return Ok(true);
@@ -214,9 +182,9 @@ impl Lane {
             match found.event {
                 Event::Frame(_) | Event::Padding => {}
                 Event::Duplicate => marked = true,
-                Event::FileHeader(tag) => self.header(&tag),
+                Event::FileHeader(tag) => self.interfaces.header(&tag),
                 Event::Gap(gap) => {
-                    self.tally.lost += &gap.lost;
+                    self.interfaces.gap(&gap.lost);
                     let before = self.range.from.is_some_and(|from| gap.until < from);
                     let after = match (self.range.to, gap.from) {
                         (Some(to), Some(from)) => from > to,
@@ -226,7 +194,7 @@ impl Lane {
                         self.news.push(News::Gap(gap));
                     }
                 }
-                Event::Ledger(tag) => self.tally.end = Some(tag.ledger),
+                Event::Ledger(tag) => self.interfaces.ledger(&tag),
                 Event::Damage(damage) => {
                     if let Some(again) = look_again(&mut self.under_way, &damage) {
                         let end = self.file_bytes.unwrap_or(u64::MAX);
@@ -277,7 +245,7 @@ impl Lane {
                 self.until = part.1;
                 self.under_way = under_way.map(|file| (file, 0));
                 if let Some(header) = &head.header {
-                    self.header(header);
+                    self.interfaces.header(header);
                 }
                 self.reader = Some(reader);
             }
@@ -288,16 +256,7 @@ impl Lane {
     fn close(&mut self) {
         let offset = self.reader.take().map_or(0, |reader| reader.offset());
         self.done += self.file_bytes.unwrap_or(offset);
-        self.total += &std::mem::take(&mut self.tally).ledger();
-    }
-
-    fn header(&mut self, header: &FileHeader) {
-        self.tally.before.get_or_insert(header.ledger);
-        let interface = Interface::of(header);
-        if interface != self.interface {
-            self.interface = interface;
-            self.version += 1;
-        }
+        self.interfaces.settle();
     }
 
     /// The frame that [`Lane::advance`] moved to.
@@ -318,10 +277,10 @@ impl Lane {
         self.duplicate
     }
 
-    /// The interface that the frame is of, and a number that changes when it does.
+    /// Its interfaces: a version of each filter and capture length.
     #[inline]
-    pub(super) fn interface(&self) -> (&Interface, u32) {
-        (&self.interface, self.version)
+    pub(super) fn interfaces(&self) -> &Interfaces {
+        &self.interfaces
     }
 
     /// Bytes read so far.
@@ -347,8 +306,12 @@ impl Lane {
     }
 
     /// What the queue counted during all its files, as far as they say.
-    pub(super) fn ledger(&self) -> &Ledger {
-        &self.total
+    pub(super) fn ledger(&self) -> Ledger {
+        let mut sum = Ledger::default();
+        for counted in self.interfaces.all() {
+            sum += &counted.ledger;
+        }
+        sum
     }
 }
 

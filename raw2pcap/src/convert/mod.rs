@@ -5,11 +5,13 @@
 
 mod behind;
 mod cli;
+mod counted;
 mod head;
 mod interrupted;
 mod lane;
 mod merge;
 mod new_file;
+mod pcapng_file;
 mod range;
 mod sink;
 mod stretch;
@@ -137,8 +139,7 @@ impl Conversion {
             };
         }
         if result.is_ok() {
-            let all = range.is_all() && self.filter.is_empty() && !self.no_duplicates;
-            result = sink.finish(&|lane| all.then(|| *merge.lane(lane).ledger()));
+            result = sink.finish(merge.lanes(), range.is_all());
         }
         progress.done();
         match result {
@@ -154,7 +155,7 @@ impl Conversion {
         let mut origins = BTreeSet::new();
         for lane in merge.lanes() {
             origins.insert(lane.origin());
-            summary.ledger += lane.ledger();
+            summary.ledger += &lane.ledger();
         }
         summary.queues = origins.len() as u64;
         Ok(summary)
@@ -227,15 +228,23 @@ impl Conversion {
             let Some(frame) = lane.frame() else {
                 continue;
             };
-            let interface = lane.interface();
             let one = Count::new(1, u64::from(frame.len));
             let duplicate = lane.is_duplicate();
-            if !filters.matches(interface.0.link_type, frame.data, u32::from(frame.len))? {
+            let interfaces = lane.interfaces();
+            let link_type = interfaces
+                .all()
+                .get(interfaces.version())
+                .map_or(hpcap::pcapfile::LINK_TYPE_ETHERNET, |counted| {
+                    counted.interface.link_type
+                });
+            if !filters.matches(link_type, frame.data, u32::from(frame.len))? {
                 summary.filtered += one;
+                sink.refuse(number, lane, &frame)?;
             } else if self.no_duplicates && duplicate {
                 summary.left_out += one;
+                sink.refuse(number, lane, &frame)?;
             } else {
-                sink.frame(number, interface, &frame, duplicate)?;
+                sink.frame(number, lane, &frame, duplicate)?;
                 summary.frames += one;
                 summary.duplicates += u64::from(duplicate);
                 summary.first = summary.first.or(Some(frame.time));

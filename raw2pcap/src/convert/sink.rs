@@ -1,17 +1,17 @@
 //! Frames into pcap or pcapng files, a new one where the last is long enough.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use hpcap::compress::Compression;
 use hpcap::error::Context;
-use hpcap::pcapfile::{
-    Interface, InterfaceId, PcapWriter, PcapngWriter, Precision, Section, Statistics,
-};
+use hpcap::pcapfile::{PcapWriter, Precision, Section};
 use hpcap::raw::{Gap, Record};
 use hpcap::{Error, Kind, Ledger, Result, Timestamp};
 
+use super::counted::Counted;
+use super::lane::Lane;
 use super::new_file::Protected;
+use super::pcapng_file::{Gaps, PcapngFile};
 use super::target::{Output, Target};
 
 /// The format of the result.
@@ -52,25 +52,15 @@ enum Encoder {
         writer: PcapWriter<Output>,
         link_type: u32,
     },
-    Pcapng(PcapngWriter<Output>),
+    Pcapng(PcapngFile),
 }
 
 /// A file under way.
 struct Current {
     name: String,
     encoder: Encoder,
-    interfaces: BTreeMap<(usize, u32), Described>,
     frames: u64,
     first: Timestamp,
-}
-
-/// An interface of the file under way.
-struct Described {
-    id: InterfaceId,
-    frames: u64,
-    first: Option<Timestamp>,
-    last: Option<Timestamp>,
-    lost: Ledger,
 }
 
 /// Writes the result.
@@ -85,7 +75,7 @@ pub(super) struct Sink {
     current: Option<Current>,
     number: u32,
     /// Gaps of each lane that no frame has followed yet.
-    gaps: BTreeMap<usize, Gap>,
+    gaps: Gaps,
     names: Vec<String>,
     bytes: u64,
 }
@@ -108,7 +98,7 @@ impl Sink {
             section,
             current: None,
             number: 0,
-            gaps: BTreeMap::new(),
+            gaps: Gaps::new(),
             names: Vec::new(),
             bytes: 0,
         }
@@ -128,14 +118,13 @@ impl Sink {
                 writer: PcapWriter::new(output, link_type, SNAPLEN, precision),
                 link_type,
             },
-            Format::Pcapng => Encoder::Pcapng(PcapngWriter::new(output, &self.section)),
+            Format::Pcapng => Encoder::Pcapng(PcapngFile::new(output, &self.section)),
         };
         self.number += 1;
         self.names.push(name.clone());
         self.current = Some(Current {
             name,
             encoder,
-            interfaces: BTreeMap::new(),
             frames: 0,
             first: Timestamp::default(),
         });
@@ -144,26 +133,28 @@ impl Sink {
 
     /// Remembers that frames of a lane are missing before its next.
     pub(super) fn gap(&mut self, lane: usize, gap: &Gap) {
-        self.gaps
-            .entry(lane)
-            .or_insert(Gap {
-                lost: Ledger::default(),
-                ..*gap
-            })
-            .lost += &gap.lost;
+        let pending = self.gaps.entry(lane).or_insert(Gap {
+            lost: Ledger::default(),
+            ..*gap
+        });
+        pending.lost += &gap.lost;
+        pending.until = pending.until.max(gap.until);
     }
 
-    /// Writes a frame of a lane, which is of `interface`, the lane's `version`th. pcapng tells
-    /// whether it is a `duplicate`.
+    /// Writes the current frame of lane `number`. pcapng tells whether it is a `duplicate`.
     #[inline]
     pub(super) fn frame(
         &mut self,
-        lane: usize,
-        interface: (&Interface, u32),
+        number: usize,
+        lane: &Lane,
         frame: &Record<'_>,
         duplicate: bool,
     ) -> Result<()> {
-        let (interface, version) = interface;
+        let version = lane.interfaces().version();
+        let Some(counted) = lane.interfaces().all().get(version) else {
+            return Ok(());
+        };
+        let interface = &counted.interface;
         if self.split.is_some() && self.is_full(frame) {
             self.finish_file(&|_| None)?;
         }
@@ -177,47 +168,41 @@ impl Sink {
             current.first = frame.time;
         }
         current.frames += 1;
-        let len = u32::from(frame.len);
         let result = match &mut current.encoder {
             Encoder::Pcap { writer, link_type } => {
                 if *link_type != interface.link_type {
                     return Err(mixed(&current.name, *link_type, interface.link_type));
                 }
-                writer.frame(frame.time, len, frame.data)
+                writer.frame(frame.time, u32::from(frame.len), frame.data)
             }
-            Encoder::Pcapng(writer) => {
-                let described = match current.interfaces.entry((lane, version)) {
-                    std::collections::btree_map::Entry::Occupied(there) => there.into_mut(),
-                    std::collections::btree_map::Entry::Vacant(place) => place.insert(Described {
-                        id: writer
-                            .interface(interface)
-                            .context(|| format!("write {}", current.name))?,
-                        frames: 0,
-                        first: None,
-                        last: None,
-                        lost: Ledger::default(),
-                    }),
-                };
-                if !self.gaps.is_empty()
-                    && let Some(gap) = self.gaps.remove(&lane)
-                {
-                    writer
-                        .gap(described.id, &gap)
-                        .context(|| format!("write {}", current.name))?;
-                    described.lost += &gap.lost;
-                }
-                if duplicate {
-                    writer
-                        .duplicate(described.id)
-                        .context(|| format!("write {}", current.name))?;
-                }
-                described.frames += 1;
-                described.first = described.first.or(Some(frame.time));
-                described.last = Some(frame.time);
-                writer.frame(described.id, frame.time, len, frame.data)
+            Encoder::Pcapng(file) => {
+                let key = (number, version);
+                file.frame(key, interface, frame, duplicate, &mut self.gaps)
             }
         };
         result.context(|| format!("write {}", current.name))
+    }
+
+    /// Counts the current frame of lane `number`, which is in range and not wanted.
+    #[inline]
+    pub(super) fn refuse(&mut self, number: usize, lane: &Lane, frame: &Record<'_>) -> Result<()> {
+        let version = lane.interfaces().version();
+        let Some(counted) = lane.interfaces().all().get(version) else {
+            return Ok(());
+        };
+        if self.current.is_none() {
+            self.start(counted.interface.link_type)?;
+        }
+        match &mut self.current {
+            Some(Current {
+                encoder: Encoder::Pcapng(file),
+                name,
+                ..
+            }) => file
+                .refuse((number, version), &counted.interface, frame)
+                .context(|| format!("write {name}")),
+            _ => Ok(()),
+        }
     }
 
     fn is_full(&self, frame: &Record<'_>) -> bool {
@@ -226,7 +211,7 @@ impl Sink {
         };
         let bytes = match &current.encoder {
             Encoder::Pcap { writer, .. } => writer.bytes(),
-            Encoder::Pcapng(writer) => writer.bytes(),
+            Encoder::Pcapng(file) => file.bytes(),
         };
         let next = bytes + frame.data.len() as u64 + FRAME_OVERHEAD;
         let age = frame.time.as_ns().saturating_sub(current.first.as_ns());
@@ -238,9 +223,12 @@ impl Sink {
                 .is_some_and(|most| u128::from(age) >= most.as_nanos())
     }
 
-    /// Ends the file under way. `ledger` says what a lane's queue counted, where that is of
-    /// just the frames in the file.
-    fn finish_file(&mut self, ledger: &dyn Fn(usize) -> Option<Ledger>) -> Result<()> {
+    /// Ends the file under way. `whole` says what a queue counted, where the file has all that
+    /// it captured.
+    fn finish_file<'a>(
+        &mut self,
+        whole: &dyn Fn((usize, usize)) -> Option<&'a Counted>,
+    ) -> Result<()> {
         let Some(current) = self.current.take() else {
             return Ok(());
         };
@@ -250,25 +238,37 @@ impl Sink {
                 self.bytes += writer.bytes();
                 writer.into_inner().context(tried)?
             }
-            Encoder::Pcapng(mut writer) => {
-                for ((lane, _), described) in &current.interfaces {
-                    let statistics = described.statistics(ledger(*lane));
-                    writer
-                        .statistics(described.id, &statistics)
-                        .context(tried)?;
-                }
-                self.bytes += writer.bytes();
-                writer.into_inner().context(tried)?
+            Encoder::Pcapng(file) => {
+                let before = file.bytes();
+                self.bytes += before;
+                file.finish(whole).context(tried)?
             }
         };
         output.finish(&current.name)
     }
 
-    /// Ends the result. `ledger` says what a lane's queue counted in all, where everything of
-    /// it was converted.
-    pub(super) fn finish(&mut self, ledger: &dyn Fn(usize) -> Option<Ledger>) -> Result<()> {
+    /// Ends the result, which is of `lanes`; `all` says that everything of them was asked for.
+    pub(super) fn finish(&mut self, lanes: &[Lane], all: bool) -> Result<()> {
         let one_file = self.number == 1;
-        self.finish_file(&|lane| ledger(lane).filter(|_| one_file))
+        if let Some(Current {
+            encoder: Encoder::Pcapng(file),
+            name,
+            ..
+        }) = &mut self.current
+        {
+            // Gaps may be of a lane that has no frame in this file.
+            if one_file || !self.gaps.is_empty() {
+                file.describe_all(lanes.iter().map(|lane| lane.interfaces().all()))
+                    .context(|| format!("write {name}"))?;
+            }
+            file.lose_behind(&mut self.gaps);
+        }
+        self.finish_file(&|(lane, version)| {
+            lanes
+                .get(lane)
+                .and_then(|lane| lane.interfaces().all().get(version))
+                .filter(|_| all && one_file)
+        })
     }
 
     /// Names of the files so far.
@@ -279,24 +279,6 @@ impl Sink {
     /// Bytes of the files that are finished.
     pub(super) fn bytes(&self) -> u64 {
         self.bytes
-    }
-}
-
-impl Described {
-    fn statistics(&self, ledger: Option<Ledger>) -> Statistics {
-        let time = self.last.unwrap_or_default();
-        let mut statistics = match ledger {
-            Some(ledger) => Statistics::of(&ledger, self.frames, time),
-            None => Statistics {
-                time,
-                delivered: Some(self.frames),
-                os_dropped: Some(self.lost.lost().frames),
-                ..Statistics::default()
-            },
-        };
-        statistics.start = self.first;
-        statistics.end = self.last;
-        statistics
     }
 }
 

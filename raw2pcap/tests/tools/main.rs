@@ -11,3 +11,4 @@ mod others;
 mod range;
 mod recordings;
 mod safety;
+mod statistics;

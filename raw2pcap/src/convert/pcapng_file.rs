@@ -1,0 +1,197 @@
+//! A pcapng file under way: its interfaces, and what was counted of each.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::io;
+
+use hpcap::pcapfile::{Interface, InterfaceId, PcapngWriter, Section, Statistics};
+use hpcap::raw::{Gap, Record};
+use hpcap::{Count, Ledger, Reason, Timestamp};
+
+use super::counted::Counted;
+use super::target::Output;
+
+/// Which interface: number of the lane, version of its interface.
+type Key = (usize, usize);
+
+/// Gaps of each lane that no frame has followed yet.
+pub(super) type Gaps = BTreeMap<usize, Gap>;
+
+/// Writes one file.
+pub(super) struct PcapngFile {
+    writer: PcapngWriter<Output>,
+    interfaces: BTreeMap<Key, Described>,
+}
+
+/// An interface, and what was counted of it since the file began.
+struct Described {
+    id: InterfaceId,
+    /// Frames in the file.
+    written: u64,
+    /// Frames in the range that was asked for, those that the filter refused among them.
+    seen: Count,
+    first: Option<Timestamp>,
+    last: Option<Timestamp>,
+    lost: Ledger,
+}
+
+impl Described {
+    fn reaches(&mut self, from: Timestamp, until: Timestamp) {
+        self.first = Some(self.first.map_or(from, |first| first.min(from)));
+        self.last = Some(self.last.map_or(until, |last| last.max(until)));
+    }
+
+    fn lose(&mut self, gap: &Gap) {
+        self.lost += &gap.lost;
+        self.reaches(gap.from.unwrap_or(gap.until), gap.until);
+    }
+
+    /// `whole` is what the queue counted, where the file has all that it captured.
+    fn statistics(&self, whole: Option<&Counted>) -> Statistics {
+        let mut ledger = self.lost;
+        ledger[Reason::Captured] += self.seen;
+        let mut start = self.first;
+        let mut end = self.last;
+        if let Some(counted) = whole {
+            ledger = counted.ledger;
+            let earlier = |a: Timestamp, b: Option<Timestamp>| b.map_or(a, |b| a.min(b));
+            let later = |a: Timestamp, b: Option<Timestamp>| b.map_or(a, |b| a.max(b));
+            start = counted.start.map(|time| earlier(time, start)).or(start);
+            end = counted.end.map(|time| later(time, end)).or(end);
+        }
+        let time = end.or(start).unwrap_or_default();
+        let mut statistics = Statistics::of(&ledger, self.written, time);
+        let refused = self.seen.frames.saturating_sub(self.written);
+        statistics.accepted = statistics
+            .accepted
+            .map(|accepted| accepted.saturating_sub(refused));
+        statistics.start = start;
+        statistics.end = end;
+        statistics
+    }
+}
+
+/// Describes an interface where the file does not know it yet.
+fn describe<'a>(
+    writer: &mut PcapngWriter<Output>,
+    interfaces: &'a mut BTreeMap<Key, Described>,
+    key: Key,
+    interface: &Interface,
+) -> io::Result<&'a mut Described> {
+    Ok(match interfaces.entry(key) {
+        Entry::Occupied(there) => there.into_mut(),
+        Entry::Vacant(place) => place.insert(Described {
+            id: writer.interface(interface)?,
+            written: 0,
+            seen: Count::default(),
+            first: None,
+            last: None,
+            lost: Ledger::default(),
+        }),
+    })
+}
+
+impl PcapngFile {
+    pub(super) fn new(output: Output, section: &Section) -> Self {
+        Self {
+            writer: PcapngWriter::new(output, section),
+            interfaces: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        self.writer.bytes()
+    }
+
+    /// Writes a frame; the gap before it, where `gaps` has one of its lane, is told with it.
+    #[inline]
+    pub(super) fn frame(
+        &mut self,
+        key: Key,
+        interface: &Interface,
+        frame: &Record<'_>,
+        duplicate: bool,
+        gaps: &mut Gaps,
+    ) -> io::Result<()> {
+        let described = describe(&mut self.writer, &mut self.interfaces, key, interface)?;
+        if !gaps.is_empty()
+            && let Some(gap) = gaps.remove(&key.0)
+        {
+            self.writer.gap(described.id, &gap)?;
+            described.lose(&gap);
+        }
+        if duplicate {
+            self.writer.duplicate(described.id)?;
+        }
+        described.written += 1;
+        described.seen += Count::new(1, u64::from(frame.len));
+        described.reaches(frame.time, frame.time);
+        let len = u32::from(frame.len);
+        self.writer.frame(described.id, frame.time, len, frame.data)
+    }
+
+    /// Counts a frame that is in range and not wanted.
+    #[inline]
+    pub(super) fn refuse(
+        &mut self,
+        key: Key,
+        interface: &Interface,
+        frame: &Record<'_>,
+    ) -> io::Result<()> {
+        let described = describe(&mut self.writer, &mut self.interfaces, key, interface)?;
+        described.seen += Count::new(1, u64::from(frame.len));
+        described.reaches(frame.time, frame.time);
+        Ok(())
+    }
+
+    /// Adds every interface of the lanes: a file without frames has them, too.
+    pub(super) fn describe_all<'a>(
+        &mut self,
+        lanes: impl Iterator<Item = &'a [Counted]>,
+    ) -> io::Result<()> {
+        for (lane, all) in lanes.enumerate() {
+            for (version, counted) in all.iter().enumerate() {
+                let key = (lane, version);
+                describe(
+                    &mut self.writer,
+                    &mut self.interfaces,
+                    key,
+                    &counted.interface,
+                )?;
+            }
+        }
+        if self.interfaces.is_empty() {
+            // Readers refuse a file without any.
+            let key = (0, 0);
+            let interface = Interface::default();
+            describe(&mut self.writer, &mut self.interfaces, key, &interface)?;
+        }
+        Ok(())
+    }
+
+    /// Counts gaps that no frame followed: they are behind the last frame of their lanes.
+    pub(super) fn lose_behind(&mut self, gaps: &mut Gaps) {
+        for (lane, gap) in std::mem::take(gaps) {
+            let last = self
+                .interfaces
+                .range_mut((lane, 0)..(lane + 1, 0))
+                .next_back();
+            if let Some((_, described)) = last {
+                described.lose(&gap);
+            }
+        }
+    }
+
+    /// Writes the statistics and ends the file. `whole` says what a queue counted, where the
+    /// file has all that it captured.
+    pub(super) fn finish<'a>(
+        mut self,
+        whole: &dyn Fn(Key) -> Option<&'a Counted>,
+    ) -> io::Result<Output> {
+        for (key, described) in &self.interfaces {
+            let statistics = described.statistics(whole(*key));
+            self.writer.statistics(described.id, &statistics)?;
+        }
+        self.writer.into_inner()
+    }
+}
