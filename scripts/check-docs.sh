@@ -18,9 +18,19 @@ complain() {
 letters() { grep -oE '^ +-[a-zA-Z]\b|alias(es)?: -[a-zA-Z]\b' | grep -oE -- '-[a-zA-Z]$' | sort -u; }
 options() { grep -oE -- '--[a-z]+(-[a-z]+)*' | sort -u; }
 
-for tool in hpcapd hpcapdd raw2pcap checkraw; do
+# Options may be those of a command.
+help_of() {
+	local command
+	"$tools/$1" --help
+	[ "$1" = hpcapctl ] || return 0
+	for command in ring status kill; do
+		"$tools/$1" "$command" --help
+	done
+}
+
+for tool in hpcapd hpcapdd raw2pcap checkraw hpcapctl; do
 	document=docs/$tool.md
-	help=$("$tools/$tool" --help)
+	help=$(help_of "$tool")
 	has=$(options <<<"$help")
 	# Every tool has these two, and no document repeats them; -o is how people write --output.
 	while read -r option; do
@@ -33,7 +43,7 @@ for tool in hpcapd hpcapdd raw2pcap checkraw; do
 	# Lines that show another tool may have that one's options.
 	while read -r option; do
 		grep -qxF -- "$option" <<<"$has" || complain "$document names $option, which $tool does not have"
-	done < <(grep -vE "(hpcapd|hpcapdd|raw2pcap|checkraw|setcap|systemctl) .*--" "$document" | options)
+	done < <(grep -vE "(hpcapd|hpcapdd|raw2pcap|checkraw|hpcapctl|setcap|systemctl) .*--" "$document" | options)
 done
 [ $failed = 0 ] || exit 1
 echo "check-docs: the documents name the options that the tools have"

@@ -94,7 +94,7 @@ wait_for() {
 }
 
 # The queue as others see it, as JSON.
-status() { "$TOOLS/hpcapd" --status "$QUEUE" --json 2>/dev/null; }
+status() { "$TOOLS/hpcapctl" status "$QUEUE" --json 2>/dev/null; }
 
 # The frames of a line of the ledger that hpcapd prints at its end: "  captured   123 frames  4 MB".
 ledger_line() { awk -v name="$1" '$0 ~ "^  " name " +[0-9]+ frames" { sub("^  " name, ""); print $1; found = 1 } END { if (!found) print 0 }' "$scratch/daemon.log"; }

@@ -23,7 +23,7 @@ impl<'a> Daemon<'a> {
         Self { lab, process }
     }
 
-    /// What `hpcapd --status` says of `queue`.
+    /// What `hpcapctl status` says of `queue`.
     #[must_use]
     pub fn status(&self, queue: &str) -> Value {
         status(self.lab, queue)
@@ -42,10 +42,10 @@ impl<'a> Daemon<'a> {
     }
 }
 
-/// What `hpcapd --status` says of `queue`.
+/// What `hpcapctl status` says of `queue`.
 #[must_use]
 pub fn status(lab: &Lab, queue: &str) -> Value {
-    let shown = run(lab.tool("hpcapd").args(["--json", "--status", queue])).exits(0);
+    let shown = run(lab.tool("hpcapctl").args(["status", "--json", queue])).exits(0);
     serde_json::from_str(&shown.out).unwrap()
 }
 

@@ -39,7 +39,7 @@ impl<'a> Producer<'a> {
         }
     }
 
-    /// What `hpcapd --status` says of the queue.
+    /// What `hpcapctl status` says of the queue.
     #[must_use]
     pub fn status(&self) -> Value {
         match self {

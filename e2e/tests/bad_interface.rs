@@ -90,7 +90,7 @@ fn a_queue_of_another_group_names_the_group() {
         return;
     }
     let lab = Lab::new();
-    public_tools(&lab, &["hpcapdd", "hpcapd"]);
+    public_tools(&lab, &["hpcapdd", "hpcapd", "hpcapctl"]);
     let daemon = Daemon::start(
         &lab,
         &[
@@ -103,7 +103,7 @@ fn a_queue_of_another_group_names_the_group() {
     );
     for (tool, args) in [
         ("hpcapdd", &["hpcap0", "null"][..]),
-        ("hpcapd", &["--status", "hpcap0"]),
+        ("hpcapctl", &["status", "hpcap0"]),
     ] {
         let refused = run(as_nobody(&lab, tool).args(args)).exits(1);
         let _ = refused.says(&["open queue hpcap0", "permission denied", "group daemon"]);

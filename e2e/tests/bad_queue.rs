@@ -73,7 +73,7 @@ fn a_producer_of_another_version_is_refused_with_both_named() {
     ] {
         for (tool, args) in [
             ("hpcapdd", &["hpcap0", "null"][..]),
-            ("hpcapd", &["--status", "hpcap0"]),
+            ("hpcapctl", &["status", "hpcap0"]),
         ] {
             let lab = Lab::new();
             std::fs::create_dir(lab.run_dir()).unwrap();

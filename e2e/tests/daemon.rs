@@ -24,7 +24,7 @@ fn two_daemons_side_by_side() {
         &["--ring", "4M", RATE, "hpcap7:2=gen:rate=1000pps,late=delay"],
     );
     // The second takes the next free name for what has none.
-    let all = run(lab.tool("hpcapd").args(["--status", "--json"])).exits(0);
+    let all = run(lab.tool("hpcapctl").args(["status", "--json"])).exits(0);
     let mut names: Vec<String> = hpcap_e2e::process::events(&all.out)
         .map(|s| format!("{} {}", s["queue"].as_str().unwrap(), s["pid"]))
         .collect();
@@ -154,7 +154,7 @@ fn a_killed_daemon_is_noticed_and_its_place_is_taken_over() {
         "its producer is gone",
         "start hpcapd again",
     ]);
-    let _ = run(lab.tool("hpcapd").args(["--status", "hpcap0"]))
+    let _ = run(lab.tool("hpcapctl").args(["status", "hpcap0"]))
         .exits(1)
         .says(&["its producer is gone"]);
     let again = Daemon::start(&lab, &["--ring", "4M", &format!("hpcap0={RATE}")]);
@@ -175,17 +175,17 @@ fn a_stuck_listener_shows_in_the_status_and_can_be_killed() {
     let shown = listeners.iter().find(|l| l["pid"] == stuck.pid()).unwrap();
     assert_eq!(shown["contract"], "lossless");
     assert!(shown["lag_bytes"].as_u64().unwrap() > 0);
-    let text = run(lab.tool("hpcapd").args(["--status"])).exits(0).out;
+    let text = run(lab.tool("hpcapctl").args(["status"])).exits(0).out;
     assert!(
         text.contains("e2e-listener") && text.contains(&stuck.pid().to_string()),
         "{text}"
     );
 
     let id = shown["id"].to_string();
-    let _ = run(lab.tool("hpcapd").args(["--kill", "hpcap0", "99"]))
+    let _ = run(lab.tool("hpcapctl").args(["kill", "hpcap0", "99"]))
         .exits(1)
         .says(&["kill listener 99 of hpcap0", "no such listener"]);
-    let killed = run(lab.tool("hpcapd").args(["--kill", "hpcap0", &id])).exits(0);
+    let killed = run(lab.tool("hpcapctl").args(["kill", "hpcap0", &id])).exits(0);
     assert!(killed.out.contains("is killed"), "{}", killed.out);
     let captured = || frames(&daemon.status("hpcap0")["ledger"], Reason::Captured);
     let before = captured();
@@ -213,7 +213,7 @@ fn a_killed_recorder_says_so_and_keeps_what_it_has() {
         frames(&daemon.status("hpcap0")["ledger"], Reason::Captured) > 2000
     });
     let id = daemon.listeners("hpcap0")[0]["id"].to_string();
-    let _ = run(lab.tool("hpcapd").args(["--kill", "hpcap0", &id])).exits(0);
+    let _ = run(lab.tool("hpcapctl").args(["kill", "hpcap0", &id])).exits(0);
     let recorded = recorder.wait().exits(1).says(&["was killed"]);
     assert_eq!(recorded.event("summary")["ended_by"], "killed");
     let stored = generated(&files(&folder));
@@ -224,9 +224,9 @@ fn a_killed_recorder_says_so_and_keeps_what_it_has() {
 #[test]
 fn without_queues_the_status_says_how_to_start_one() {
     let lab = Lab::new();
-    let shown = run(lab.tool("hpcapd").arg("--status")).exits(0);
+    let shown = run(lab.tool("hpcapctl").arg("status")).exits(0);
     assert!(shown.out.contains("no queue is served"), "{}", shown.out);
-    let _ = run(lab.tool("hpcapd").args(["--status", "hpcap0"]))
+    let _ = run(lab.tool("hpcapctl").args(["status", "hpcap0"]))
         .exits(1)
         .says(&["no producer serves it", "hpcapd hpcap0=af_packet:INTERFACE"]);
     let _ = run(lab.tool("hpcapdd").args(["hpcap3:1", "null"]))

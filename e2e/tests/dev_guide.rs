@@ -114,8 +114,8 @@ fn dg_3_8_10_ids_are_not_used_again() {
     let mut last = lab.listener(&["hpcap0"]);
     for id in ids {
         let _ = run(lab
-            .tool("hpcapd")
-            .args(["--kill", "hpcap0", &id.to_string()]))
+            .tool("hpcapctl")
+            .args(["kill", "hpcap0", &id.to_string()]))
         .exits(1);
     }
     assert_eq!(producer.listeners()[0]["state"], "active");

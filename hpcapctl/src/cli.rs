@@ -1,11 +1,13 @@
 //! The command line of `hpcapctl`.
 
-use clap::{Args, Parser, Subcommand};
-use hpcap::QueueName;
-use hpcap::pages::Pages;
-use hpcap::units::parse_size;
+use std::time::Duration;
 
-/// Looks after the queues of the kernel module.
+use clap::{Args, Parser, Subcommand};
+use hpcap::pages::Pages;
+use hpcap::units::{parse_duration, parse_size};
+use hpcap::{Error, QueueName, Result};
+
+/// Shows queues and ends their listeners; looks after the rings of the kernel module.
 #[derive(Debug, Parser)]
 #[command(
     name = "hpcapctl",
@@ -15,6 +17,7 @@ Examples:
   hpcapctl ring hpcap0 --size 3G --pages 2M   a ring of 3 GiB in hugepages of 2 MiB
   hpcapctl ring hpcap0:1 --size 64M           queue 1 of adapter 0; hugepages where there are some
   hpcapctl status                             every queue, its ledger, its listeners
+  hpcapctl status hpcap0 --watch              its rates, every second
   hpcapctl kill hpcap0 4                      end listener 4 of hpcap0
 
 Exit codes: 0 done, 1 failed, 2 usage."
@@ -37,6 +40,10 @@ pub enum Command {
         /// Print JSON, one object a line
         #[arg(long)]
         json: bool,
+        /// Show rates, every second or so often, until it is stopped
+        #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true,
+              default_missing_value = "1s", value_parser = parse_interval)]
+        watch: Option<Duration>,
     },
     /// End a listener: it gets no more frames and holds nothing back
     Kill {
@@ -45,6 +52,18 @@ pub enum Command {
         /// The number in column id of `hpcapctl status`
         id: u64,
     },
+}
+
+/// How long to wait between two looks.
+fn parse_interval(text: &str) -> Result<Duration> {
+    let interval = parse_duration(text)?;
+    if interval < Duration::from_millis(100) {
+        return Err(Error::usage(
+            format!("time {text:?}"),
+            "expected at least 100ms between two looks",
+        ));
+    }
+    Ok(interval)
 }
 
 /// A ring.

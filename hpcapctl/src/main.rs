@@ -1,4 +1,4 @@
-//! `hpcapctl`: the kernel module's queues.
+//! `hpcapctl`: queues and their listeners.
 
 use std::process::ExitCode;
 

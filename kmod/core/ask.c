@@ -92,7 +92,7 @@ static bool hpcap_attach_now(struct hpcap_client *client, struct hpcap_attach *m
 	slot = hpcap_ring_attach(&rxq->ring, client->slot, &listener, message->start);
 	if (slot < 0) {
 		hpcap_refuse(message, EUSERS, "all %u slots of the queue are taken\n"
-			     "`hpcapd --status` lists them; `hpcapd --kill QUEUE ID` ends one",
+			     "`hpcapctl status` lists them; `hpcapctl kill QUEUE ID` ends one",
 			     HPCAP_SLOTS);
 		return false;
 	}
@@ -120,7 +120,7 @@ static long hpcap_attach_end(struct hpcap_client *client, struct hpcap_attach *m
 		else
 			hpcap_refuse(message, ETIMEDOUT,
 				     "the ring stayed full for %u s: a lossless listener does not read\n"
-				     "`hpcapd --status` shows its pid and lag; `hpcapd --kill QUEUE ID` ends it",
+				     "`hpcapctl status` shows its pid and lag; `hpcapctl kill QUEUE ID` ends it",
 				     HPCAP_START_LIMIT_S);
 		hpcap_client_detach(client);
 	} else {

@@ -154,11 +154,11 @@ fn every_user_may_kill_its_own_listeners_only(series: &str) {
     ));
     vm.until("grep -q attached /out/victim.json");
     let id = "$(sed 's/.*\"id\":\\([0-9]*\\).*/\\1/' /out/victim.json)";
-    let said = vm.refused(&format!("{} hpcapd --kill hpcap0 {id}", user(1002)));
+    let said = vm.refused(&format!("{} hpcapctl kill hpcap0 {id}", user(1002)));
     assert!(said.contains("1001"), "it names whose it is: {said}");
     let said = vm.refused("setpriv --reuid 1003 --regid 1003 --clear-groups hpcapdd hpcap0 null");
     assert!(said.contains("permission denied"), "{said}");
-    vm.sh(&format!("{} hpcapd --kill hpcap0 {id}", user(1001)));
+    vm.sh(&format!("{} hpcapctl kill hpcap0 {id}", user(1001)));
     vm.sh("hpcapdd hpcap0 null --frames 100");
     drop(victim);
     vm.end();

@@ -24,14 +24,14 @@ Examples:
   hpcapd -i eth0                              serve eth0 as hpcap0
   hpcapd hpcap3:1=gen:size=60,rate=1G         serve generated frames as hpcap3:1
   hpcapd af_packet:eth0 --dedup ignore=vlan   without the copies of a mirror port
-  hpcapd --status                             what runs, its ledger, its listeners
-  hpcapd --kill hpcap0 4                      end listener 4 of hpcap0
+
+`hpcapctl status` shows what runs, its ledger and its listeners; `hpcapctl kill` ends a listener.
 
 Exit codes: 0 done, 1 failed, 2 usage."
 )]
 pub(super) struct Cli {
     /// What to serve: [QUEUE=]SOURCE, such as af_packet:eth0 or hpcap1=gen:rate=1G
-    #[arg(value_name = "[QUEUE=]SOURCE", required_unless_present_any = ["interfaces", "list_interfaces", "status", "kill"])]
+    #[arg(value_name = "[QUEUE=]SOURCE", required_unless_present_any = ["interfaces", "list_interfaces"])]
     pub(super) sources: Vec<Served>,
 
     /// Serve this network interface, too: short for af_packet:IF
@@ -104,14 +104,6 @@ pub(super) struct Cli {
     /// Print warnings and errors only
     #[arg(short, long, conflicts_with = "json")]
     pub(super) quiet: bool,
-
-    /// Show what is served on this machine, or one queue of it
-    #[arg(long, value_name = "QUEUE", num_args = 0..=1, conflicts_with_all = ["sources", "kill"])]
-    pub(super) status: Option<Option<QueueName>>,
-
-    /// End a listener: it gets no more frames and holds nothing back
-    #[arg(long, num_args = 2, value_names = ["QUEUE", "ID"], conflicts_with = "sources")]
-    pub(super) kill: Option<Vec<String>>,
 }
 
 /// What people expect of hpcapd that it does not do itself.
@@ -164,7 +156,8 @@ pub(super) const HINTS: &[Hint] = &[
     },
     Hint {
         options: &["--status", "--kill", "--watch"],
-        advice: "hpcapctl shows and ends: hpcapctl status, hpcapctl kill QUEUE ID",
+        advice: "hpcapd only serves: hpcapctl status [QUEUE] shows what runs,\n       \
+                 hpcapctl kill QUEUE ID ends a listener",
     },
 ];
 

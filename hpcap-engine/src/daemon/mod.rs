@@ -2,7 +2,6 @@
 
 mod cli;
 mod socket;
-mod status;
 
 use std::io::{self, Write};
 use std::os::fd::AsFd;
@@ -11,6 +10,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use hpcap::error::Context;
+use hpcap::queue::status::print_ledger;
 use hpcap::units::Bytes;
 use hpcap::visible::{visible, visible_json, visible_lines};
 use hpcap::{Error, Kind, QueueName, Result};
@@ -52,12 +52,6 @@ pub fn main() -> ExitCode {
 fn run(cli: &Cli) -> Result<()> {
     if cli.list_interfaces {
         return print(&Interface::list()?);
-    }
-    if let Some(only) = &cli.status {
-        return print(&status::show(*only, cli.json)?);
-    }
-    if let Some([name, id]) = cli.kill.as_deref() {
-        return print(&status::kill(name, id)?);
     }
     // Before anything is opened: a signal from now on stops the daemon cleanly.
     let stop = stop_signals()?;
@@ -219,7 +213,7 @@ fn finish(server: Server, cli: &Cli) -> Result<()> {
         print(&format!("{line}\n"))?;
     } else {
         let mut text = format!("{}: ended\n", server.name);
-        status::print_ledger(&mut text, &ledger.ledger);
+        print_ledger(&mut text, &ledger.ledger);
         print(&text)?;
     }
     outcome

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use hpcap::abi::{self, hpcap_attach, hpcap_listener};
 use hpcap::error::Context;
+use hpcap::queue::OP_DEDUP;
 use hpcap::queue::socket::{Request as Asked, Socket};
 use hpcap::{Error, Kind, Result, Start, Timestamp};
 use nix::sys::socket::{getsockopt, sockopt};
@@ -27,10 +28,6 @@ use crate::stages::dedup::DedupSettings;
 
 /// The poll thread answers within its own limit for starts; this one is only for its death.
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
-
-/// A question to engines alone, beside the operations of the C header, which are for listeners: how
-/// duplicates are removed. The answer's `message` says it as `hpcapd --dedup` takes it, or `off`.
-pub(crate) const OP_DEDUP: u32 = 1 << 31;
 
 /// What is handed to clients.
 #[derive(Debug)]

@@ -54,32 +54,47 @@ impl Queue {
         Err(refused.unwrap_or_else(|| nobody(name, &tried)))
     }
 
-    /// The queues that producers serve on this machine.
+    /// The queues that producers serve on this machine; and why there may be others, where a
+    /// folder could not be read.
     #[must_use]
-    pub fn list() -> Vec<QueueName> {
-        let files = |dir: &Path| {
-            std::fs::read_dir(dir)
-                .into_iter()
-                .flatten()
-                .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-                .collect::<Vec<String>>()
-        };
-        let mut names: Vec<QueueName> = run_dirs()
-            .iter()
-            .flat_map(|dir| files(dir))
-            .filter_map(|file| file.strip_suffix(".sock")?.parse().ok())
-            .collect();
+    pub fn list() -> (Vec<QueueName>, Vec<Error>) {
+        let mut unseen = Vec::new();
+        let mut names: Vec<QueueName> = Vec::new();
+        for dir in run_dirs() {
+            let files = files_in(&dir).unwrap_or_else(|e| {
+                unseen.push(e);
+                Vec::new()
+            });
+            names.extend(
+                files
+                    .iter()
+                    .filter_map(|file| file.strip_suffix(".sock")?.parse::<QueueName>().ok()),
+            );
+        }
         let dir = dev_dir();
         names.extend(
-            files(&dir)
+            files_in(&dir)
+                .unwrap_or_default()
                 .iter()
                 .filter_map(|file| device::queue_of(file))
                 .filter(|name| device::is_device(&device_path(&dir, *name)).unwrap_or(false)),
         );
         names.sort_unstable();
         names.dedup();
-        names
+        (names, unseen)
     }
+}
+
+/// The names of the files in `dir`; none where there is no such folder.
+fn files_in(dir: &Path) -> Result<Vec<String>> {
+    let entries = match std::fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) => return Err(Error::io(format!("list {}", dir.display()), e)),
+    };
+    Ok(entries
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .collect())
 }
 
 /// No producer: where it was looked for, and how to start one.
@@ -97,7 +112,7 @@ fn nobody(name: QueueName, tried: &str) -> Error {
     };
     Error::new(Kind::NotFound, tried, why).advise(format!(
         "start one: hpcapd {name}=af_packet:INTERFACE; {module}; \
-         `hpcapd --status` lists what runs"
+         `hpcapctl status` lists what runs"
     ))
 }
 

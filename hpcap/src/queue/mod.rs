@@ -150,6 +150,17 @@ impl Queue {
             .collect()
     }
 
+    /// How the producer removes duplicates, as `hpcapd --dedup` takes it, or `off`; `None` where
+    /// it does not say so: the kernel module has its settings in sysfs.
+    #[must_use]
+    pub fn dedup(&self) -> Option<String> {
+        let connection = self.producer.connect().ok()?;
+        let (answer, _) = connection
+            .ask("ask for duplicates", &request(OP_DEDUP))
+            .ok()?;
+        Some(abi::text(&answer.message))
+    }
+
     /// Kills listener `id`: it gets nothing more, holds nothing more, and is told so.
     ///
     /// # Errors
@@ -164,6 +175,10 @@ impl Queue {
         self.producer.connect()?.ask(&tried, &message).map(drop)
     }
 }
+
+/// A question to engines alone, beside the operations of the C header, which are for listeners: how
+/// duplicates are removed. The answer's `message` says it as `hpcapd --dedup` takes it, or `off`.
+pub const OP_DEDUP: u32 = 1 << 31;
 
 /// An answer without the memory that belongs to it.
 pub(crate) fn no_memory(tried: &str) -> Error {

@@ -144,44 +144,34 @@ impl fmt::Display for QueueStatus {
     }
 }
 
-/// The queues of this machine, or one of them, as text or as one JSON object a line. In a list,
-/// one that cannot be opened does not hide the others: `complain` is told why.
-///
-/// # Errors
-/// Why the one that was asked for cannot be opened.
-pub fn report(only: Option<QueueName>, json: bool, complain: impl FnMut(&Error)) -> Result<String> {
-    let show = |_, status: QueueStatus| match json {
-        true => json_line(&status),
-        false => Ok(status.to_string()),
-    };
-    report_with(only, json, show, complain)
+/// The queues of this machine that can be seen, and what is known of those that cannot.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Look {
+    /// Those that could be opened.
+    pub queues: Vec<Queue>,
+    /// Why others could not, or why it is not known whether there are others.
+    pub unseen: Vec<Error>,
 }
 
-/// [`report`] with a `show` of the caller's own.
-///
-/// # Errors
-/// As [`report`], and those of `show`.
-pub fn report_with(
-    only: Option<QueueName>,
-    json: bool,
-    mut show: impl FnMut(QueueName, QueueStatus) -> Result<String>,
-    mut complain: impl FnMut(&Error),
-) -> Result<String> {
-    let mut out = String::new();
-    let names = only.map_or_else(Queue::list, |name| vec![name]);
-    for name in &names {
-        match Queue::open(*name) {
-            Ok(queue) => out += &show(*name, QueueStatus::of(&queue))?,
-            Err(e) if only.is_some() => return Err(e),
-            Err(e) => complain(&e),
+impl Look {
+    /// Looks at every queue of this machine, or at `only` one. One that cannot be opened does not
+    /// hide the others.
+    #[must_use]
+    pub fn at(only: Option<QueueName>) -> Self {
+        let (names, unseen) = only.map_or_else(Queue::list, |name| (vec![name], Vec::new()));
+        let mut look = Self {
+            queues: Vec::new(),
+            unseen,
+        };
+        for name in names {
+            match Queue::open(name) {
+                Ok(queue) => look.queues.push(queue),
+                Err(e) => look.unseen.push(e),
+            }
         }
+        look
     }
-    if names.is_empty() && !json {
-        out.push_str(
-            "no queue is served on this machine (hpcapd af_packet:INTERFACE starts one)\n",
-        );
-    }
-    Ok(out)
 }
 
 /// One JSON object, in a line.

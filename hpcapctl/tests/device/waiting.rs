@@ -66,7 +66,10 @@ fn a_start_that_does_not_come_is_an_error_that_says_why() {
     let refused = queue.attach(&wanted).unwrap_err();
     assert_eq!(refused.kind(), Kind::Timeout);
     let text = refused.to_string();
-    assert!(text.contains("5 s") && text.contains("--kill"), "{text}");
+    assert!(
+        text.contains("5 s") && text.contains("hpcapctl kill"),
+        "{text}"
+    );
     assert_eq!(queue.listeners().len(), 1);
     // At the newest record there is a start at once.
     let _ = queue

@@ -1,0 +1,127 @@
+//! What a queue does in a second: the difference of two looks at its ledger.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::time::Duration;
+
+use hpcap::units::{Bytes, Si};
+use hpcap::{Count, Ledger, QueueName, Reason};
+use serde::Serialize;
+
+/// Frames and bits in a second.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub(super) struct Rate {
+    frames_per_second: f64,
+    /// As they are on an Ethernet link, with preamble, FCS and gap: 24 bytes more a frame.
+    bits_per_second: f64,
+}
+
+/// The rates of a queue between two looks.
+#[derive(Debug, Serialize)]
+pub(super) struct Rates {
+    /// Between the two looks.
+    seconds: f64,
+    /// What came over the link.
+    on_the_wire: Rate,
+    /// What is in the ring.
+    captured: Rate,
+    /// What was lost, for any reason.
+    lost: Rate,
+    /// Frames in a second for each reason that they are not in the ring for, where there are any.
+    reasons: BTreeMap<&'static str, f64>,
+}
+
+#[allow(clippy::cast_precision_loss, reason = "three digits are shown")]
+fn to_f64(n: u64) -> f64 {
+    n as f64
+}
+
+impl Rate {
+    fn of(count: Count, seconds: f64) -> Self {
+        let (frames, bytes) = (to_f64(count.frames), to_f64(count.bytes));
+        Self {
+            frames_per_second: frames / seconds,
+            bits_per_second: 8.0 * (bytes + 24.0 * frames) / seconds,
+        }
+    }
+}
+
+impl Rates {
+    /// Between the ledgers `before` and `now`, which are `time` apart.
+    pub(super) fn between(before: &Ledger, now: &Ledger, time: Duration) -> Self {
+        let seconds = time.as_secs_f64().max(1e-3);
+        let (mut wire, mut lost) = (Count::default(), Count::default());
+        let mut reasons = BTreeMap::new();
+        for reason in Reason::ledger() {
+            let new = now[*reason] - before[*reason];
+            wire += new;
+            if reason.is_loss() {
+                lost += new;
+            }
+            if *reason != Reason::Captured && !new.is_zero() {
+                reasons.insert(reason.name(), to_f64(new.frames) / seconds);
+            }
+        }
+        Self {
+            seconds,
+            on_the_wire: Rate::of(wire, seconds),
+            captured: Rate::of(now[Reason::Captured] - before[Reason::Captured], seconds),
+            lost: Rate::of(lost, seconds),
+            reasons,
+        }
+    }
+
+    /// A line for people.
+    pub(super) fn line(&self, name: QueueName, listeners: usize, lag_bytes: u64) -> String {
+        let mut line = format!(
+            "{:<10} wire {}pps {}b/s, captured {}pps {}b/s, lost {}pps",
+            name.to_string(),
+            Si(self.on_the_wire.frames_per_second),
+            Si(self.on_the_wire.bits_per_second),
+            Si(self.captured.frames_per_second),
+            Si(self.captured.bits_per_second),
+            Si(self.lost.frames_per_second),
+        );
+        let mut open = " (";
+        for (reason, rate) in &self.reasons {
+            let _ = write!(line, "{open}{reason} {}pps", Si(*rate));
+            open = ", ";
+        }
+        if !self.reasons.is_empty() {
+            line.push(')');
+        }
+        let plural = if listeners == 1 { "" } else { "s" };
+        let _ = write!(
+            line,
+            "; {listeners} listener{plural}, lag {}",
+            Bytes(lag_bytes)
+        );
+        line
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_are_differences_of_two_ledgers() {
+        let mut before = Ledger::default();
+        before[Reason::Captured] = Count::new(1000, 60_000);
+        before[Reason::RingFull] = Count::new(7, 420);
+        let mut now = before;
+        now[Reason::Captured] += Count::new(3000, 180_000);
+        now[Reason::NicMissed] += Count::new(1000, 60_000);
+        now[Reason::Filtered] += Count::new(500, 30_000);
+        let rates = Rates::between(&before, &now, Duration::from_secs(2));
+        assert_eq!(rates.on_the_wire.frames_per_second, 2250.0);
+        assert_eq!(rates.captured.bits_per_second, 8.0 * 84.0 * 1500.0);
+        assert_eq!(rates.lost.frames_per_second, 500.0);
+        let line = rates.line(QueueName::new(0, 0), 1, 0);
+        assert_eq!(
+            line,
+            "hpcap0     wire 2.25 kpps 1.51 Mb/s, captured 1.50 kpps 1.01 Mb/s, lost 500 pps \
+             (filtered 250 pps, nic_missed 500 pps); 1 listener, lag 0 B"
+        );
+    }
+}
