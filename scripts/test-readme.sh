@@ -4,7 +4,7 @@
 # Runs the commands of README.md's section "How do I" as they are written: on interfaces called eth0
 # and eth1 in a network namespace of their own, with traffic on them. Each job of the section has a
 # check here, named after its heading, and each check has a job: a command that nobody has run is not
-# in the README.
+# in the README. Where the README shows what a command prints, the command prints such lines.
 #
 #   scripts/test-readme.sh FOLDER-WITH-THE-TOOLS [JOB...]
 #
@@ -265,6 +265,34 @@ job_read_the_comments_of_frames() {
 	says 'nic_missed'
 }
 
+# ---------------------------------------------------------------------------- what is shown
+# Lines without what differs from run to run: numbers, times, and the sizes of their units.
+masked() {
+	sed -E "s|$lab||; s/[0-9][0-9.:TZ+-]*/N/g; s:N [kMGTK]?(pps|b/s|B/s|iB|B)\\b:N \\1:g; s/, whole.*//; s/,? ?\\.\\.\\.$//"
+}
+
+# "    $ COMMAND" in the README, and below it lines of what it prints: other lines may be between them.
+check_shown_output() {
+	local line shown
+	job="what README.md shows"
+	mkdir -p "$lab/job" "$lab/tmp"
+	: >"$lab/job/printed"
+	while IFS= read -r line; do
+		line=${line#    }
+		if [[ $line == '$ '* ]]; then
+			command=${line#'$ '}
+			replace /tmp/ "$lab/tmp/"
+			bash -c "$command" >"$lab/job/out.log" 2>&1 || die "$command: exit code $?"
+			masked <"$lab/job/out.log" >"$lab/job/printed"
+			continue
+		fi
+		shown=$(masked <<<"$line")
+		grep -qF -- "$shown" "$lab/job/printed" || die "$command: README.md shows this, and it is not printed: $line"
+	done < <(awk '/^    \$ / { shown = 1 } !/^    / { shown = 0 } shown' "$REPOSITORY/README.md")
+	rm -rf "$lab/job" "$lab/tmp"
+	echo "test-readme: ok: $job"
+}
+
 # ---------------------------------------------------------------------------- main
 run_job() {
 	job=$1
@@ -293,7 +321,11 @@ done
 while read -r name; do
 	[[ $checks == *" $name "* ]] || die "$name: README.md has no such job"
 done < <(compgen -A function job_)
-[ $# = 0 ] || jobs=("$@")
+if [ $# = 0 ]; then
+	check_shown_output
+else
+	jobs=("$@")
+fi
 for title in "${jobs[@]}"; do
 	run_job "$title"
 done

@@ -216,6 +216,14 @@ pub const HINTS: &[Hint] = &[
         advice: "limits are --duration TIME, --frames N, --bytes SIZE and --files N",
     },
     Hint {
+        options: &["-z"],
+        advice: "a command for each finished file is --on-complete COMMAND, compression --compress zst",
+    },
+    Hint {
+        options: &["-P"],
+        advice: "the format is --format pcap; a DEST that ends in .pcap is enough",
+    },
+    Hint {
         options: &["-B", "--buffer-size"],
         advice: "the size of the ring is --ring SIZE",
     },
