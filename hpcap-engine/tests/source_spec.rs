@@ -7,7 +7,7 @@ use std::time::Duration;
 use hpcap::Kind;
 use hpcap::units::Rate;
 use hpcap_engine::source::SourceSpec;
-use hpcap_engine::source::af_packet::{AfPacketSpec, Direction};
+use hpcap_engine::source::af_packet::{AfPacketSpec, Direction, Time};
 use hpcap_engine::source::generator::{GeneratorSpec, Late, Sizes};
 use hpcap_engine::source::pcap::{PcapSpec, Speed};
 use proptest::prelude::*;
@@ -23,11 +23,14 @@ fn what_a_specification_means() {
         SourceSpec::AfPacket(AfPacketSpec::new("eth0"))
     );
     assert_eq!(
-        parse("af_packet:eth0.100,promisc=off,direction=in,block=256K,blocks=16,fanout=3"),
+        parse(
+            "af_packet:eth0.100,promisc=off,direction=in,time=hardware,block=256K,blocks=16,fanout=3"
+        ),
         SourceSpec::AfPacket(AfPacketSpec {
             interface: "eth0.100".into(),
             promiscuous: false,
             direction: Direction::In,
+            time: Time::Hardware,
             block_bytes: 256 << 10,
             blocks: 16,
             fanout: Some(3),
@@ -149,7 +152,7 @@ fn mistakes_are_named() {
             "af_packet:eth0,speed=max",
             [
                 "speed",
-                "there are promisc, direction, block, blocks, fanout",
+                "there are promisc, direction, time, block, blocks, fanout",
             ],
         ),
         (
@@ -266,11 +269,14 @@ prop_compose! {
         direction in prop_oneof![
             Just(Direction::In), Just(Direction::Out), Just(Direction::Both)
         ],
+        time in prop_oneof![Just(Time::Kernel), Just(Time::Hardware)],
         steps in 2u32..=16,
         blocks in 2u32..=4000,
         fanout: Option<u16>,
     ) -> AfPacketSpec {
-        AfPacketSpec { interface, promiscuous, direction, block_bytes: steps << 16, blocks, fanout }
+        AfPacketSpec {
+            interface, promiscuous, direction, time, block_bytes: steps << 16, blocks, fanout,
+        }
     }
 }
 

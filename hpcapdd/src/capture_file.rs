@@ -75,10 +75,7 @@ impl OutputFolder {
     /// When something of that name is there already, and those of [`OutputFolder::open`].
     pub fn open_file(path: &Path, queue: QueueName, direct: bool) -> Result<Self> {
         let tried = || format!("record into {}", path.display());
-        let folder = match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        };
+        let folder = folder_of(path);
         if !folder.is_dir() {
             return Err(Error::new(
                 Kind::NotFound,
@@ -278,6 +275,14 @@ impl CaptureFile {
     }
 }
 
+/// The folder of a file.
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
 /// Sets a file's length. Only shrinking gives back what was reserved behind the end, hence the
 /// detour.
 fn set_len(file: &std::fs::File, len: u64) -> std::io::Result<()> {
@@ -341,10 +346,8 @@ impl Sealed {
             index.file_bytes = len;
             problem = index.save(&path).err();
         }
-        if let Some(folder) = path.parent() {
-            // The name reaches the disk, too; not every file system can do this.
-            let _ = std::fs::File::open(folder).and_then(|f| f.sync_all());
-        }
+        // The name reaches the disk, too; not every file system can do this.
+        let _ = std::fs::File::open(folder_of(&path)).and_then(|f| f.sync_all());
         let complete = FileComplete {
             path,
             bytes: len,

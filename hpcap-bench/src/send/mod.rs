@@ -46,6 +46,12 @@ pub fn send(
     outcome.interface = to.to_string();
     let mut frames = source.open()?;
     let interface = Interface::required(to)?;
+    if interface.is_any() {
+        return Err(Error::usage(
+            "send to any",
+            "frames are sent on one interface: name it",
+        ));
+    }
     for (what, link_type) in [
         (outcome.source.as_str(), frames.description().link_type),
         (to, interface.link_type()?),

@@ -115,10 +115,7 @@ impl PartFile {
     /// # Errors
     /// [`Kind::Usage`] for another ending, and those of the file system.
     pub fn create_at(path: &Path, name: FileName) -> Result<Self> {
-        let folder = match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        };
+        let folder = path.parent().unwrap_or(Path::new(""));
         let expected = ending(name.format, name.compression, false);
         let stem = path
             .file_name()

@@ -4,6 +4,7 @@
 //! An interface that goes down, or away, ends nothing: the source says so, waits, and goes on
 //! when it comes back. What the kernel and the NIC lost is counted.
 
+mod cooked;
 mod counters;
 mod ring;
 mod socket;
@@ -20,7 +21,7 @@ use super::interface::{Interface, Link};
 use super::{Description, Harvest, Source, State};
 use counters::Losses;
 use socket::{RETIRE, Socket};
-pub use spec::{AfPacketSpec, Direction};
+pub use spec::{AfPacketSpec, Direction, Time};
 
 /// How often an interface that is down or gone is looked for.
 const LOOK_FOR: Duration = Duration::from_millis(100);
@@ -53,6 +54,8 @@ pub struct AfPacket {
     losses: Losses,
     counted: Instant,
     looked: Instant,
+    /// Whether it was said that the NIC has not stamped every frame.
+    kernel_time_told: bool,
     events: Vec<String>,
 }
 
@@ -66,7 +69,7 @@ impl AfPacket {
     pub fn open(spec: &AfPacketSpec) -> Result<Self> {
         let interface = Interface::required(&spec.interface)?;
         let link = interface.link()?;
-        let nic = spec.fanout.is_none() && spec.direction != Direction::Out;
+        let nic = spec.fanout.is_none() && spec.direction != Direction::Out && !interface.is_any();
         let now = Instant::now();
         let mut source = Self {
             socket: Some(Socket::open(spec, &interface, link)?),
@@ -76,6 +79,7 @@ impl AfPacket {
             losses: Losses::new(&interface, nic),
             counted: now,
             looked: now,
+            kernel_time_told: false,
             events: interface.merges_frames().into_iter().collect(),
             interface,
             link,
@@ -108,6 +112,10 @@ impl AfPacket {
     /// Looks at the interface: is it there, is it up, what has it lost.
     fn look(&mut self) -> Result<()> {
         self.looked = Instant::now();
+        if self.interface.is_any() {
+            // There is always some interface, and its socket is bound to none.
+            return Ok(());
+        }
         let found = match &self.socket {
             Some(socket) if socket.is_bound()? => Interface::by_index(self.interface.index)?,
             _ => None,
@@ -237,7 +245,10 @@ impl Source for AfPacket {
         Description {
             interface: self.spec.interface.clone(),
             link_type: self.link.link_type,
-            clock_source: "kernel",
+            clock_source: match self.spec.time {
+                Time::Kernel => "kernel",
+                Time::Hardware => "nic",
+            },
             waits: false,
         }
     }
@@ -252,8 +263,15 @@ impl Source for AfPacket {
             }
         }
         if let Some(socket) = &mut self.socket {
-            let tags = self.link.has_addresses();
-            let unreadable = socket.ring.take(&mut self.batch, tags);
+            let unreadable = socket.ring.take(&mut self.batch, self.link);
+            let by_kernel = socket.ring.take_stamped_by_kernel();
+            if self.spec.time == Time::Hardware && by_kernel > 0 && !self.kernel_time_told {
+                self.kernel_time_told = true;
+                self.say(
+                    "hands over frames that its NIC has not stamped, such as those that this \
+                     machine sends: they have the kernel's time",
+                );
+            }
             if unreadable > 0 {
                 self.losses.damaged(unreadable);
                 self.say("handed over a block that makes no sense; the rest of it is lost");

@@ -10,6 +10,8 @@ use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::super::batch::Batch;
+use super::super::interface::Link;
+use super::cooked::{self, From};
 use super::vlan;
 
 /// Where a block's own header keeps its status.
@@ -25,6 +27,8 @@ pub(super) struct Ring {
     /// The block that is read, or the one that is handed over next.
     block: usize,
     reading: Option<Reading>,
+    /// Frames with the kernel's time, which all have unless the NIC was asked for its own.
+    stamped_by_kernel: u64,
 }
 
 // SAFETY: the mapping is memory that this value alone owns in this process; the kernel's part in
@@ -88,6 +92,7 @@ impl Ring {
             blocks,
             block: 0,
             reading: None,
+            stamped_by_kernel: 0,
         })
     }
 
@@ -137,15 +142,15 @@ impl Ring {
         self.reading
     }
 
-    /// Adds the next frames of one block to `batch`; VLAN tags are put back where `tags` says
-    /// so. Returns how many frames could not be found, although the block should have them.
-    pub(super) fn take(&mut self, batch: &mut Batch, tags: bool) -> u64 {
+    /// Adds the next frames of one block to `batch`; VLAN tags, and headers of cooked frames, are
+    /// put before them as `link` has them. Returns how many frames could not be found, although the block should have them.
+    pub(super) fn take(&mut self, batch: &mut Batch, link: Link) -> u64 {
         let Some(mut reading) = self.open_block() else {
             return 0;
         };
         let mut unreadable = 0;
         while reading.frames_left > 0 && !batch.is_full() {
-            match self.take_frame(reading.next, batch, tags) {
+            match self.take_frame(reading.next, batch, link) {
                 Some(next) => {
                     reading.frames_left -= 1;
                     reading.next = next;
@@ -162,7 +167,7 @@ impl Ring {
 
     /// Adds the frame whose header is at offset `at` of the block; returns where the next one
     /// is. `None` when the offsets lead out of the block.
-    fn take_frame(&mut self, at: usize, batch: &mut Batch, tags: bool) -> Option<usize> {
+    fn take_frame(&mut self, at: usize, batch: &mut Batch, link: Link) -> Option<usize> {
         if at.checked_add(FRAME_HEADER_BYTES)? > self.block_bytes {
             return None;
         }
@@ -179,8 +184,27 @@ impl Ring {
             mut caplen,
             next,
         } = place(&header, at, self.block_bytes)?;
+        if header.tp_status & libc::TP_STATUS_TS_RAW_HARDWARE == 0 {
+            self.stamped_by_kernel += 1;
+        }
         let mut len = header.tp_len;
-        if tags && header.tp_status & libc::TP_STATUS_VLAN_VALID != 0 {
+        let tag = (header.tp_status & libc::TP_STATUS_VLAN_VALID != 0).then(|| {
+            let known = header.tp_status & libc::TP_STATUS_VLAN_TPID_VALID != 0;
+            let tpid = if known { header.hv1.tp_vlan_tpid } else { 0 };
+            #[allow(clippy::cast_possible_truncation, reason = "16 bits in a wider field")]
+            let tci = header.hv1.tp_vlan_tci as u16;
+            vlan::tag(tpid, tci)
+        });
+        if link.is_cooked() {
+            let from = self.from(at)?;
+            if from.is_seen_again() {
+                return Some(next);
+            }
+            let added = self.put_header(&from, start, tag)?;
+            start -= added;
+            caplen += added;
+            len = len.saturating_add(u32::try_from(added).unwrap_or(0));
+        } else if let Some(tag) = tag.filter(|_| link.has_addresses()) {
             let room_start = start - vlan::TAG_BYTES;
             // SAFETY: `place` found the frame to be inside the block, behind a header that is
             // longer than a tag, so the room is inside the block, too. The block is ours, and
@@ -191,11 +215,7 @@ impl Ring {
                     caplen + vlan::TAG_BYTES,
                 )
             };
-            let known = header.tp_status & libc::TP_STATUS_VLAN_TPID_VALID != 0;
-            let tpid = if known { header.hv1.tp_vlan_tpid } else { 0 };
-            #[allow(clippy::cast_possible_truncation, reason = "16 bits in a wider field")]
-            let tci = header.hv1.tp_vlan_tci as u16;
-            if vlan::put_back(room, vlan::tag(tpid, tci)) {
+            if vlan::put_back(room, tag) {
                 start = room_start;
                 caplen += vlan::TAG_BYTES;
                 len = len.saturating_add(vlan::TAG_BYTES as u32);
@@ -207,6 +227,44 @@ impl Ring {
         // ring is unmapped: both happen only after the batch was cleared.
         unsafe { batch.push(data, len, header.tp_sec.into(), header.tp_nsec) };
         Some(next)
+    }
+}
+
+/// Where a frame's address stands behind its header.
+const ADDRESS_OFFSET: usize = FRAME_HEADER_BYTES.next_multiple_of(16);
+
+impl Ring {
+    /// Where the frame whose header is at `at` came from.
+    fn from(&self, at: usize) -> Option<From> {
+        let start = at.checked_add(ADDRESS_OFFSET)?;
+        if start.checked_add(size_of::<libc::sockaddr_ll>())? > self.block_bytes {
+            return None;
+        }
+        // SAFETY: the structure is inside the block, which is ours, and is integers throughout;
+        // the read does not ask for alignment.
+        let address = unsafe {
+            self.start()
+                .add(start)
+                .cast::<libc::sockaddr_ll>()
+                .read_unaligned()
+        };
+        Some(From::of(&address))
+    }
+
+    /// Puts the header of a cooked frame before the frame at `start`. Returns its bytes.
+    fn put_header(&mut self, from: &From, start: usize, tag: Option<[u8; 4]>) -> Option<usize> {
+        const ROOM: usize = cooked::HEADER_BYTES + vlan::TAG_BYTES;
+        let room_start = start.checked_sub(ROOM)?;
+        // SAFETY: `place` found the frame to be inside the block, behind a header that is longer
+        // than the room. The block is ours, and nothing else refers to these bytes: the kernel
+        // leaves as much free before each frame (PACKET_RESERVE).
+        let room = unsafe { &mut *self.start().add(room_start).cast::<[u8; ROOM]>() };
+        Some(from.put(room, tag))
+    }
+
+    /// Frames since the last call whose time the NIC has not given.
+    pub(super) fn take_stamped_by_kernel(&mut self) -> u64 {
+        std::mem::take(&mut self.stamped_by_kernel)
     }
 }
 

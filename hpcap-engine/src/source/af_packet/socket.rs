@@ -9,9 +9,11 @@ use std::time::Duration;
 use hpcap::error::Context;
 use hpcap::{Error, Kind, Result};
 
+use super::super::interface::timestamps::RAW_HARDWARE;
 use super::super::interface::{Interface, Link};
+use super::cooked;
 use super::ring::Ring;
-use super::spec::{AfPacketSpec, Direction};
+use super::spec::{AfPacketSpec, Direction, Time};
 
 /// A block that is not full is handed over after this long.
 pub(super) const RETIRE: Duration = Duration::from_millis(10);
@@ -31,7 +33,13 @@ impl Socket {
     pub(super) fn open(spec: &AfPacketSpec, interface: &Interface, link: Link) -> Result<Self> {
         let name = &interface.name;
         // Without a protocol nothing is received until everything is set up.
-        let kind = libc::SOCK_RAW | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
+        // Cooked frames come without the headers of their links, which differ.
+        let (kind, headroom) = if link.is_cooked() {
+            (libc::SOCK_DGRAM, cooked::HEADROOM_BYTES)
+        } else {
+            (libc::SOCK_RAW, HEADROOM_BYTES)
+        };
+        let kind = kind | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
         // SAFETY: `socket` has no memory to get wrong; the result is checked.
         let fd = unsafe { libc::socket(libc::AF_PACKET, kind, 0) };
         if fd < 0 {
@@ -43,8 +51,13 @@ impl Socket {
         let version = libc::tpacket_versions::TPACKET_V3 as c_int;
         set(&fd, libc::PACKET_VERSION, &version)
             .context(|| format!("set up TPACKET_V3 for {name}"))?;
-        set(&fd, libc::PACKET_RESERVE, &HEADROOM_BYTES)
+        set(&fd, libc::PACKET_RESERVE, &headroom)
             .context(|| format!("reserve headroom in the receive ring of {name}"))?;
+        if spec.time == Time::Hardware {
+            interface.stamp_in_hardware()?;
+            set(&fd, libc::PACKET_TIMESTAMP, &RAW_HARDWARE)
+                .context(|| format!("take the time of frames from the NIC of {name}"))?;
+        }
         let ring = Self::map_ring(&fd, spec)?;
         match spec.direction {
             // Looped frames are seen on their way out and on their way in.
@@ -55,7 +68,7 @@ impl Socket {
                 .context(|| format!("leave out the frames that {name} receives"))?,
         }
         let index = c_int::try_from(interface.index).unwrap_or(c_int::MAX);
-        if spec.promiscuous {
+        if spec.promiscuous && !interface.is_any() {
             let membership = libc::packet_mreq {
                 mr_ifindex: index,
                 mr_type: libc::PACKET_MR_PROMISC as u16,

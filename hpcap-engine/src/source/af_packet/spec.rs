@@ -7,7 +7,7 @@ use hpcap::{Error, Result};
 use super::super::options::{self, Options, escaped, number};
 
 const FORM: &str = "af_packet:IF";
-const KEYS: [&str; 5] = ["promisc", "direction", "block", "blocks", "fanout"];
+const KEYS: [&str; 6] = ["promisc", "direction", "time", "block", "blocks", "fanout"];
 /// A block holds any frame that an interface can hand over: 64 KiB, its headers and a tag.
 const BLOCK_BYTES_MIN: u32 = 128 << 10;
 const BLOCK_BYTES_MAX: u32 = 64 << 20;
@@ -25,6 +25,15 @@ pub enum Direction {
     Both,
 }
 
+/// Who stamps frames.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Time {
+    /// The kernel, with its wall clock.
+    Kernel,
+    /// The NIC, with a clock of its own.
+    Hardware,
+}
+
 /// The frames of a network interface, through the kernel (`AF_PACKET`, TPACKET_V3).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AfPacketSpec {
@@ -35,6 +44,8 @@ pub struct AfPacketSpec {
     /// `direction=in|out|both`; both unless told, as in tcpdump. On the loopback interface
     /// every frame goes out and comes in again: there, `both` means `in`.
     pub direction: Direction,
+    /// `time=kernel|hardware`: who stamps frames; the kernel unless told.
+    pub time: Time,
     /// `block=SIZE`: the kernel hands frames over in blocks of so many bytes, a multiple of
     /// 64 KiB from 128 KiB to 64 MiB; 1 MiB unless told.
     pub block_bytes: u32,
@@ -54,6 +65,7 @@ impl AfPacketSpec {
             interface: interface.into(),
             promiscuous: true,
             direction: Direction::Both,
+            time: Time::Kernel,
             block_bytes: 1 << 20,
             blocks: 64,
             fanout: None,
@@ -87,6 +99,13 @@ impl AfPacketSpec {
             _ => None,
         })? {
             spec.direction = direction;
+        }
+        if let Some(time) = o.take("time", "kernel or hardware", |v| match v {
+            "kernel" => Some(Time::Kernel),
+            "hardware" => Some(Time::Hardware),
+            _ => None,
+        })? {
+            spec.time = time;
         }
         let block = "a multiple of 64K from 128K to 64M";
         if let Some(bytes) = o.take("block", block, |v| {
@@ -124,6 +143,9 @@ impl fmt::Display for AfPacketSpec {
             Direction::Both => {}
             Direction::In => f.write_str(",direction=in")?,
             Direction::Out => f.write_str(",direction=out")?,
+        }
+        if self.time == Time::Hardware {
+            f.write_str(",time=hardware")?;
         }
         if self.block_bytes != default.block_bytes {
             write!(f, ",block={}", options::exact_size(self.block_bytes.into()))?;

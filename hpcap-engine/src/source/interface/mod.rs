@@ -1,6 +1,7 @@
 //! Network interfaces: which there are, in what state, and what they have lost.
 
 mod netlink;
+pub(crate) mod timestamps;
 
 use std::fmt::Write;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
@@ -27,6 +28,8 @@ pub struct Interface {
     pub rx_errors: u64,
     /// Frames for which the NIC found no room.
     pub rx_missed: u64,
+    /// Its alternative names (`ip link property add dev IF altname NAME`).
+    pub other_names: Vec<String>,
 }
 
 /// What a capture of an interface gives, by its hardware type.
@@ -39,6 +42,12 @@ pub(crate) struct Link {
 }
 
 impl Link {
+    /// Whether frames of different kinds come together, each behind a header that says of which
+    /// it is.
+    pub(crate) fn is_cooked(self) -> bool {
+        self.link_type == LINKTYPE_LINUX_SLL2
+    }
+
     /// Whether frames start with two MAC addresses, as Ethernet's do.
     pub(crate) fn has_addresses(self) -> bool {
         self.link_type == LINKTYPE_ETHERNET
@@ -47,6 +56,10 @@ impl Link {
 
 const LINKTYPE_ETHERNET: u32 = 1;
 const LINKTYPE_RAW: u32 = 101;
+const LINKTYPE_LINUX_SLL2: u32 = 276;
+
+/// What all interfaces together are called, as in tcpdump.
+const ANY: &str = "any";
 
 /// Asks for interfaces of the namespace of this thread.
 fn ask(which: Which<'_>) -> Result<Vec<Interface>> {
@@ -62,12 +75,44 @@ impl Interface {
         ask(Which::All)
     }
 
-    /// The interface called `name`; `None` when there is none.
+    /// The interface called `name`, which may be one of its other names; `None` when there is
+    /// none.
     ///
     /// # Errors
     /// As [`all`](Self::all).
     pub fn by_name(name: &str) -> Result<Option<Self>> {
-        Ok(ask(Which::Name(name))?.into_iter().find(|i| i.name == name))
+        let found = ask(Which::Name(name))?.into_iter().find(|i| i.name == name);
+        match found {
+            Some(interface) => Ok(Some(interface)),
+            None => Ok(Self::all()?.into_iter().find(|i| i.is_called(name))),
+        }
+    }
+
+    /// Whether `name` is its name, or one of its other names.
+    #[must_use]
+    pub fn is_called(&self, name: &str) -> bool {
+        self.name == name || self.other_names.iter().any(|other| other == name)
+    }
+
+    /// All interfaces of this network namespace together, as the kernel gives their frames.
+    #[must_use]
+    pub fn any() -> Self {
+        Self {
+            name: ANY.to_owned(),
+            index: 0,
+            hardware: libc::ARPHRD_VOID,
+            flags: (libc::IFF_UP | libc::IFF_RUNNING) as u32,
+            mtu: 0,
+            rx_errors: 0,
+            rx_missed: 0,
+            other_names: Vec::new(),
+        }
+    }
+
+    /// Whether it is [`Interface::any`].
+    #[must_use]
+    pub fn is_any(&self) -> bool {
+        self.index == 0
     }
 
     /// The interface numbered `index`, whatever it is called by now.
@@ -84,10 +129,15 @@ impl Interface {
     /// [`Kind::NotFound`], naming those that exist; otherwise as [`all`](Self::all).
     pub fn required(name: &str) -> Result<Self> {
         let mut all = Self::all()?;
-        if let Some(at) = all.iter().position(|i| i.name == name) {
+        let at = all.iter().position(|i| i.name == name);
+        if let Some(at) = at.or_else(|| all.iter().position(|i| i.is_called(name))) {
             return Ok(all.swap_remove(at));
         }
-        let names: Vec<_> = all.iter().map(|i| i.name.as_str()).collect();
+        if name == ANY {
+            return Ok(Self::any());
+        }
+        let mut names: Vec<_> = all.iter().map(|i| i.name.as_str()).collect();
+        names.push(ANY);
         Err(Error::new(
             Kind::NotFound,
             format!("find the network interface {name:?}"),
@@ -110,6 +160,9 @@ impl Interface {
                 (true, true) => "up",
             };
             let _ = write!(out, "{:<16} {state}", interface.name);
+            if !interface.other_names.is_empty() {
+                let _ = write!(out, ", also {}", interface.other_names.join(", "));
+            }
             if let Some(rate) = interface.link_speed() {
                 let _ = write!(out, ", {rate}");
             }
@@ -118,6 +171,7 @@ impl Interface {
             }
             out.push('\n');
         }
+        let _ = writeln!(out, "{ANY:<16} all of them together");
         Ok(out)
     }
 
@@ -233,6 +287,12 @@ impl Interface {
 
     /// What its frames are.
     pub(crate) fn link(&self) -> Result<Link> {
+        if self.is_any() {
+            return Ok(Link {
+                link_type: LINKTYPE_LINUX_SLL2,
+                loops: false,
+            });
+        }
         match self.hardware {
             libc::ARPHRD_ETHER => Ok(Link {
                 link_type: LINKTYPE_ETHERNET,
@@ -401,6 +461,7 @@ mod tests {
             mtu: 16,
             rx_errors: 0,
             rx_missed: 0,
+            other_names: Vec::new(),
         };
         let error = interface.link().unwrap_err().to_string();
         assert!(

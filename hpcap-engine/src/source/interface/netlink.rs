@@ -11,6 +11,13 @@ const ATTRIBUTE_BYTES: usize = 4;
 /// What the kernel fills at most with one answer of a dump, and more than a single one takes.
 const ANSWER_BYTES: usize = 64 << 10;
 
+/// `IFLA_PROP_LIST`: further properties, among them names.
+const PROPERTIES: u16 = 52;
+/// `IFLA_ALT_IFNAME`: another name.
+const OTHER_NAME: u16 = 53;
+/// The bits of an attribute's kind that say which it is.
+const KIND: u16 = 0x3fff;
+
 /// Which interfaces are asked for.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Which<'a> {
@@ -194,15 +201,14 @@ fn read_link(body: &[u8]) -> Option<Interface> {
         flags: u32_at(body, 8)?,
         rx_errors: 0,
         rx_missed: 0,
+        other_names: Vec::new(),
     };
     let mut attributes = body.get(LINK_BYTES..)?;
     while let (Some(bytes), Some(kind)) = (u16_at(attributes, 0), u16_at(attributes, 2)) {
         let value = attributes.get(ATTRIBUTE_BYTES..usize::from(bytes))?;
-        match kind {
-            libc::IFLA_IFNAME => {
-                let name = value.split(|b| *b == 0).next().unwrap_or_default();
-                interface.name = String::from_utf8_lossy(name).into_owned();
-            }
+        match kind & KIND {
+            libc::IFLA_IFNAME => interface.name = text(value),
+            PROPERTIES => interface.other_names = read_other_names(value)?,
             libc::IFLA_MTU => interface.mtu = u32_at(value, 0)?,
             // `struct rtnl_link_stats64`: 64-bit counters.
             libc::IFLA_STATS64 => {
@@ -216,6 +222,27 @@ fn read_link(body: &[u8]) -> Option<Interface> {
             .unwrap_or_default();
     }
     (!interface.name.is_empty()).then_some(interface)
+}
+
+/// The text up to the first zero.
+fn text(value: &[u8]) -> String {
+    let text = value.split(|b| *b == 0).next().unwrap_or_default();
+    String::from_utf8_lossy(text).into_owned()
+}
+
+/// The names in a list of properties.
+fn read_other_names(mut attributes: &[u8]) -> Option<Vec<String>> {
+    let mut names = Vec::new();
+    while let (Some(bytes), Some(kind)) = (u16_at(attributes, 0), u16_at(attributes, 2)) {
+        let value = attributes.get(ATTRIBUTE_BYTES..usize::from(bytes))?;
+        if kind & KIND == OTHER_NAME {
+            names.push(text(value));
+        }
+        attributes = attributes
+            .get(usize::from(bytes).next_multiple_of(4)..)
+            .unwrap_or_default();
+    }
+    Some(names)
 }
 
 #[cfg(test)]
