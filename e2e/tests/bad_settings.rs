@@ -90,3 +90,53 @@ fn hugepages_that_were_promised_and_are_not_there_are_named() {
         .says(&["hugepages", "nr_hugepages"]);
     }
 }
+
+/// A memory control group that vanishes with this.
+struct ControlGroup(std::path::PathBuf);
+
+impl ControlGroup {
+    /// With a limit of `bytes`; `None` where this process may make none.
+    fn new(bytes: u64) -> Option<Self> {
+        let name = format!("hpcap-e2e-{}", std::process::id());
+        let versions = [
+            ("/sys/fs/cgroup/memory", "memory.limit_in_bytes"),
+            ("/sys/fs/cgroup", "memory.max"),
+        ];
+        versions.into_iter().find_map(|(root, limit)| {
+            let group = Self(std::path::Path::new(root).join(&name));
+            std::fs::create_dir(&group.0).ok()?;
+            std::fs::write(group.0.join(limit), bytes.to_string()).ok()?;
+            Some(group)
+        })
+    }
+}
+
+impl Drop for ControlGroup {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir(&self.0);
+    }
+}
+
+#[test]
+fn ring_larger_than_its_cgroup_is_refused() {
+    let Some(group) = ControlGroup::new(64 << 20) else {
+        return hpcap_e2e::skip("making a memory control group is not allowed here");
+    };
+    let lab = Lab::new();
+    let script = format!(
+        "echo $$ >{}/cgroup.procs && exec \"$0\" \"$@\"",
+        group.0.display()
+    );
+    let inside = |args: &[&str]| {
+        let mut shell = lab.here("/bin/sh".as_ref());
+        shell
+            .args(["-c", &script])
+            .arg(hpcap_e2e::lab::binary("hpcapd"));
+        run(shell
+            .args(["--pages", "ordinary", "--no-linger"])
+            .args(args))
+    };
+    let refused = inside(&["--ring", "256M", "gen:count=1,rate=1000pps"]).exits(1);
+    let _ = refused.says(&["control group", "MemoryMax="]);
+    let _ = inside(&["--ring", "16M", "gen:count=1,rate=1000pps"]).exits(0);
+}

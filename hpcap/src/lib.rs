@@ -23,6 +23,7 @@
 compile_error!("hpcap's shared memory and files are defined for 64-bit little-endian machines");
 
 pub mod abi;
+pub mod cgroup;
 pub mod compress;
 pub mod content;
 pub mod error;
@@ -33,6 +34,7 @@ pub mod memory;
 pub mod name;
 pub mod pages;
 pub mod pcapfile;
+pub mod privilege;
 pub mod queue;
 pub mod raw;
 pub mod time;

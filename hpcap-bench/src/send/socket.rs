@@ -6,6 +6,7 @@ use std::mem::size_of;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 use hpcap::error::Context;
+use hpcap::privilege::packet_socket_advice;
 use hpcap::{Error, Kind, Result};
 use hpcap_engine::source::interface::Interface;
 use hpcap_engine::source::{BATCH, Frame};
@@ -44,10 +45,7 @@ impl Socket {
                 io::Error::last_os_error(),
             );
             return Err(match error.kind() {
-                Kind::Permission => error.advise(
-                    "it takes the capability CAP_NET_RAW: run as root, or give the program \
-                     the capability with setcap cap_net_raw+ep PROGRAM",
-                ),
+                Kind::Permission => error.advise(packet_socket_advice("hpcap-bench")),
                 _ => error,
             });
         }

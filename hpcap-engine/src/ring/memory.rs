@@ -46,6 +46,18 @@ impl QueueMemory {
             )
             .advise("ask for a smaller ring (--ring), or free memory"));
         }
+        if page_bytes == ORDINARY
+            && let Some(room) = hpcap::cgroup::room()
+            && ring_bytes > room / 10 * 9
+        {
+            let why = format!(
+                "the control group of this process has room for {} more (memory.max)",
+                Bytes(room)
+            );
+            return Err(Error::new(Kind::Full, tried, why).advise(
+                "ask for a smaller ring (--ring), or raise the limit (MemoryMax= of the unit)",
+            ));
+        }
         let index_entries = super::index_entries(ring_bytes);
         let index_off = size_of::<hpcap_queue>();
         let queue_bytes =

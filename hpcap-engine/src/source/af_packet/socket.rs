@@ -7,6 +7,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::time::Duration;
 
 use hpcap::error::Context;
+use hpcap::privilege::packet_socket_advice;
 use hpcap::{Error, Kind, Result};
 
 use super::super::interface::timestamps::RAW_HARDWARE;
@@ -189,12 +190,17 @@ impl Socket {
 fn no_socket(name: &str, error: io::Error) -> Error {
     let error = Error::io(format!("open a packet socket to capture {name}"), error);
     match error.kind() {
-        Kind::Permission => error.advise(
-            "it takes the capability CAP_NET_RAW: run as root, or give the program the \
-             capability with setcap cap_net_raw,cap_net_admin+ep PROGRAM",
-        ),
+        Kind::Permission => error.advise(packet_socket_advice(&program())),
         _ => error,
     }
+}
+
+/// The name of this program.
+fn program() -> String {
+    std::env::current_exe()
+        .ok()
+        .and_then(|path| Some(path.file_name()?.to_str()?.to_owned()))
+        .unwrap_or_else(|| "hpcapd".into())
 }
 
 /// Lets through only what this host sends. In the kernel, so that what is not wanted takes no
@@ -286,7 +292,8 @@ mod tests {
             "eth0",
             "CAP_NET_RAW",
             "root",
-            "setcap cap_net_raw,cap_net_admin+ep",
+            "setcap cap_net_raw+ep",
+            "-m 0750",
         ] {
             assert!(text.contains(word), "{text}");
         }
