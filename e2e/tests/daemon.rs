@@ -48,21 +48,6 @@ fn two_daemons_side_by_side() {
 }
 
 #[test]
-fn a_name_of_the_kernel_modules_is_left_to_it() {
-    let lab = Lab::new();
-    let devices = tempfile::tempdir().unwrap();
-    // As good as the module's: it is a device.
-    std::os::unix::fs::symlink("/dev/null", devices.path().join("hpcap_0_0")).unwrap();
-    let mut hpcapd = lab.tool("hpcapd");
-    hpcapd.env("HPCAP_DEV_DIR", devices.path());
-    let _ = run(hpcapd.arg(format!("hpcap0={RATE}"))).exits(1).says(&[
-        "serve hpcap0",
-        "kernel module serves it",
-        "hpcap_0_0",
-    ]);
-}
-
-#[test]
 fn a_name_that_is_served_is_refused_with_the_pid_of_who_serves_it() {
     let lab = Lab::new();
     let daemon = Daemon::start(&lab, &["--ring", "4M", RATE]);

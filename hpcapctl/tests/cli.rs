@@ -90,5 +90,5 @@ fn another_device_under_the_name_of_a_queue_is_recognised() {
         .unwrap();
     assert_eq!(done.status.code(), Some(1));
     let said = String::from_utf8(done.stderr).unwrap();
-    assert!(said.contains("not hpcap.ko"), "{said}");
+    assert!(said.contains("not a device of hpcap.ko"), "{said}");
 }

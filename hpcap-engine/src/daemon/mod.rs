@@ -6,10 +6,11 @@ mod socket;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
-use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use hpcap::error::Context;
+use hpcap::queue::folder::Folder;
 use hpcap::queue::status::print_ledger;
 use hpcap::units::Bytes;
 use hpcap::visible::{visible, visible_json, visible_lines};
@@ -99,7 +100,7 @@ fn start(cli: &Cli) -> Result<Vec<Server>> {
         ));
     }
     // Makes the folder: not before it is clear that there is something to serve.
-    let dir = socket::run_dir(cli.run_dir.as_deref())?;
+    let dir = Arc::new(socket::run_dir(cli.run_dir.as_deref())?);
     let mut servers = Vec::new();
     for (i, served) in cli.sources.iter().enumerate() {
         // The name first: a daemon that may not serve it opens no interface.
@@ -130,7 +131,7 @@ fn start(cli: &Cli) -> Result<Vec<Server>> {
 /// Serves under the name given, or the first `hpcapN` that is neither given to another
 /// source nor served by another daemon.
 fn open_doorway(
-    dir: &Path,
+    dir: &Arc<Folder>,
     group: Option<Gid>,
     name: Option<QueueName>,
     given: &[QueueName],

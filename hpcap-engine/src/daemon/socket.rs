@@ -1,24 +1,27 @@
 //! The sockets under which queues are found: one owner each, a stale one taken over.
 
 use std::cell::{Cell, RefCell};
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hpcap::error::Context;
 use hpcap::queue::connection::{run_dirs, socket_path};
 use hpcap::queue::device::{dev_dir, device_path, is_device};
+use hpcap::queue::folder::{Folder, is_socket};
 use hpcap::{Error, Kind, QueueName, Result};
 use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg};
+use nix::fcntl::{AtFlags, Flock, FlockArg, OFlag, openat};
 use nix::poll::PollFlags;
 use nix::sys::socket::{
     AddressFamily, Backlog, SockFlag, SockType, UnixAddr, accept4, bind, listen, socket,
 };
-use nix::unistd::{Gid, Group, chown};
+use nix::sys::stat::{FchmodatFlags, Mode, fchmod, fchmodat};
+use nix::unistd::{AccessFlags, Gid, Group, UnlinkatFlags, access, fchownat, unlinkat};
 
 use crate::server::Conversations;
 
@@ -29,7 +32,8 @@ pub(super) struct Doorway {
     path: PathBuf,
     /// Held for as long as the socket is: two daemons cannot serve one queue.
     _lock: Flock<File>,
-    lock_path: PathBuf,
+    dir: Arc<Folder>,
+    name: QueueName,
     /// Given up for a moment where there are no descriptors left, to turn a client away.
     spare: RefCell<Option<OwnedFd>>,
     /// When clients are looked for again, after the system refused to let one in.
@@ -44,29 +48,40 @@ fn spare() -> Option<OwnedFd> {
     File::open("/dev/null").map(OwnedFd::from).ok()
 }
 
-/// The folder for sockets: the one asked for, or the first of the usual ones that can be used.
-pub(super) fn run_dir(asked: Option<&Path>) -> Result<PathBuf> {
-    let candidates = match asked {
-        Some(dir) => vec![dir.to_owned()],
-        None => run_dirs(),
+/// The folder for sockets: the one asked for, or the first of the usual ones that can be used. It is
+/// made where it is missing.
+pub(super) fn run_dir(asked: Option<&Path>) -> Result<Folder> {
+    let (candidates, chosen) = match asked {
+        Some(dir) => (vec![dir.to_owned()], true),
+        None => (run_dirs(), std::env::var_os("HPCAP_RUN_DIR").is_some()),
     };
     let mut last = None;
-    for dir in candidates {
+    for (i, dir) in candidates.iter().enumerate() {
+        // The last of the usual ones is the user's own.
+        let mode = if !chosen && i > 0 { 0o700 } else { 0o755 };
         let made = fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o755)
-            .create(&dir);
-        match made {
-            Ok(()) if nix::unistd::access(&dir, nix::unistd::AccessFlags::W_OK).is_ok() => {
-                return Ok(dir);
+            .recursive(chosen)
+            .mode(mode)
+            .create(dir);
+        let usable = match made {
+            Err(e) if e.kind() != std::io::ErrorKind::AlreadyExists => {
+                Err(Error::io(format!("make {} for sockets", dir.display()), e))
             }
-            Ok(()) => last = Some((dir, Errno::EACCES.into())),
-            Err(e) => last = Some((dir, e)),
+            _ => Folder::open(dir).and_then(|folder| {
+                access(dir, AccessFlags::W_OK)
+                    .context(|| format!("make sockets in {}", dir.display()))?;
+                Ok(folder)
+            }),
+        };
+        match usable {
+            Ok(folder) => return Ok(folder),
+            Err(e) => last = Some(e),
         }
     }
-    let (dir, e) = last.unwrap_or_else(|| (PathBuf::new(), Errno::ENOENT.into()));
-    Err(Error::io(format!("use {} for sockets", dir.display()), e)
-        .advise("run as root, or choose a folder with --run-dir or HPCAP_RUN_DIR"))
+    let none = || Error::usage("folder for sockets", "there is none");
+    Err(last
+        .unwrap_or_else(none)
+        .advise("run as root, or choose a folder of your own with --run-dir or HPCAP_RUN_DIR"))
 }
 
 /// The group for sockets: the one asked for, or `hpcap` where it exists.
@@ -85,9 +100,9 @@ pub(super) fn group(asked: Option<&str>) -> Result<Option<Gid>> {
 
 impl Doorway {
     /// Serves queue `name` in folder `dir`, to members of `group`.
-    pub(super) fn open(dir: &Path, name: QueueName, group: Option<Gid>) -> Result<Self> {
-        let path = socket_path(dir, name);
-        let lock_path = dir.join(format!("{name}.lock"));
+    pub(super) fn open(dir: &Arc<Folder>, name: QueueName, group: Option<Gid>) -> Result<Self> {
+        let path = socket_path(dir.path(), name);
+        let file = format!("{name}.sock");
         let tried = || format!("serve {name} at {}", path.display());
         // Programs that open it by name must find one queue.
         let device = device_path(&dev_dir(), name);
@@ -96,13 +111,18 @@ impl Doorway {
             return Err(Error::new(Kind::Busy, format!("serve {name}"), why)
                 .advise("choose another name (hpcap1=SOURCE)"));
         }
-        let lock = take_lock(&lock_path, name)?;
-        // The lock is ours: whatever stands there was left behind by a dead daemon.
-        match fs::remove_file(&path) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-                return Err(Error::io(tried(), e));
+        let lock = take_lock(dir, name)?;
+        // The lock is ours: a socket that stands there was left behind by a dead daemon.
+        match dir.find(&file)? {
+            Some(found) if !is_socket(&found) => {
+                let why = "something that is no socket has its name";
+                return Err(Error::new(Kind::Busy, tried(), why)
+                    .advise("remove it, or choose another folder with --run-dir"));
             }
-            _ => {}
+            Some(_) => {
+                unlinkat(&**dir, file.as_str(), UnlinkatFlags::NoRemoveDir).context(tried)?;
+            }
+            None => {}
         }
         let socket = socket(
             AddressFamily::Unix,
@@ -116,15 +136,23 @@ impl Doorway {
         let doorway = Self {
             socket,
             path: path.clone(),
+            dir: Arc::clone(dir),
+            name,
             _lock: lock,
-            lock_path,
             spare: RefCell::new(spare()),
             pause: Cell::new(None),
         };
+        // In the folder that was checked: its path may have led elsewhere meanwhile.
+        if !dir.find(&file)?.is_some_and(|found| is_socket(&found)) {
+            let why = "the folder was exchanged meanwhile";
+            return Err(Error::new(Kind::Permission, tried(), why));
+        }
         // Before anybody can connect: only listen() opens the door.
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o660)).context(tried)?;
+        let mode = Mode::from_bits_truncate(0o660);
+        fchmodat(&**dir, file.as_str(), mode, FchmodatFlags::FollowSymlink).context(tried)?;
         if let Some(gid) = group {
-            chown(&path, None, Some(gid)).context(tried)?;
+            let flags = AtFlags::AT_SYMLINK_NOFOLLOW;
+            fchownat(&**dir, file.as_str(), None, Some(gid), flags).context(tried)?;
         }
         let backlog = Backlog::new(64).context(tried)?;
         listen(&doorway.socket, backlog).context(tried)?;
@@ -181,37 +209,54 @@ impl AsFd for Doorway {
 
 impl Drop for Doorway {
     fn drop(&mut self) {
-        let _ = fs::remove_file(&self.path);
-        let _ = fs::remove_file(&self.lock_path);
+        for file in [format!("{}.sock", self.name), lock_name(self.name)] {
+            let _ = unlinkat(&*self.dir, file.as_str(), UnlinkatFlags::NoRemoveDir);
+        }
     }
 }
 
-fn take_lock(path: &Path, name: QueueName) -> Result<Flock<File>> {
-    let tried = || format!("lock {}", path.display());
+fn lock_name(name: QueueName) -> String {
+    format!("{name}.lock")
+}
+
+/// Takes the lock of queue `name`: a file of this folder's owner, root or this user that nobody else
+/// can open, so that nobody else can hold it.
+fn take_lock(dir: &Folder, name: QueueName) -> Result<Flock<File>> {
+    let file_name = lock_name(name);
+    let tried = || format!("lock {}", dir.path().join(lock_name(name)).display());
+    let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    let mode = Mode::S_IRUSR | Mode::S_IWUSR;
     for _ in 0..16 {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o644)
-            .open(path)
-            .context(tried)?;
+        let file = match openat(dir, file_name.as_str(), flags | OFlag::O_NONBLOCK, mode) {
+            Ok(file) => File::from(file),
+            Err(Errno::ELOOP) => return Err(no_lock(tried(), "it is a symbolic link")),
+            Err(e) => return Err(e).context(tried),
+        };
+        let ours = nix::sys::stat::fstat(&file).context(tried)?;
+        let is_file = ours.st_mode & libc::S_IFMT == libc::S_IFREG;
+        if !is_file || ours.st_nlink > 1 || !dir.trusts(ours.st_uid) {
+            return Err(no_lock(tried(), "it is not a lock of hpcapd"));
+        }
         let mut lock = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
             Ok(lock) => lock,
-            Err((mut file, Errno::EWOULDBLOCK)) => {
+            Err((file, Errno::EWOULDBLOCK)) => {
                 let mut pid = String::new();
-                let _ = file.read_to_string(&mut pid);
-                let why = format!("hpcapd with pid {} serves it already", pid.trim());
+                let _ = file.take(20).read_to_string(&mut pid);
+                let pid = pid.trim().parse::<u32>();
+                let who = pid.map_or_else(
+                    |_| "another hpcapd".into(),
+                    |pid| format!("hpcapd with pid {pid}"),
+                );
+                let why = format!("{who} serves it already");
                 return Err(Error::new(Kind::Busy, format!("serve {name}"), why)
                     .advise("choose another name (hpcap1=SOURCE), or stop that one"));
             }
             Err((_, e)) => return Err(Error::io(tried(), e.into())),
         };
         // A daemon that has just ended may have removed the file between open and lock.
-        let ours = nix::sys::stat::fstat(&*lock).context(tried)?;
-        let there = nix::sys::stat::stat(path);
-        if there.is_ok_and(|there| there.st_ino == ours.st_ino) {
+        let there = dir.find(&file_name)?;
+        if there.is_some_and(|there| there.st_ino == ours.st_ino) {
+            fchmod(&*lock, mode).context(tried)?;
             lock.set_len(0).context(tried)?;
             lock.seek(SeekFrom::Start(0)).context(tried)?;
             writeln!(lock, "{}", std::process::id()).context(tried)?;
@@ -223,4 +268,10 @@ fn take_lock(path: &Path, name: QueueName) -> Result<Flock<File>> {
         tried(),
         "others take and leave it all the time",
     ))
+}
+
+/// Something else has the name of a lock: it is not touched.
+fn no_lock(tried: String, why: &str) -> Error {
+    Error::new(Kind::Permission, tried, why)
+        .advise("remove it, or choose another folder with --run-dir")
 }

@@ -10,26 +10,38 @@ use std::time::Duration;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::device::{self, Device};
+use super::folder::{Folder, is_socket};
 use super::shared::Shared;
 use super::socket::{Socket, futex_wait};
 use crate::abi::{self, hpcap_attach};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Context, Error, Kind, Result};
 use crate::name::QueueName;
 use crate::queue::page::version_error;
 
+/// The folder of the system's producers, which only root can make.
+pub(super) const SYSTEM_DIR: &str = "/run/hpcap";
+
 /// The folders where the sockets of producers are looked for, in this order:
-/// `$HPCAP_RUN_DIR` alone where it is set; otherwise `/run/hpcap`, and the user's own
-/// `$XDG_RUNTIME_DIR/hpcap` or `/tmp/hpcap-UID`.
+/// `$HPCAP_RUN_DIR` alone where it is set; otherwise `/run/hpcap`, and for users but root their
+/// own, `$XDG_RUNTIME_DIR/hpcap` or `/tmp/hpcap-UID`.
 #[must_use]
 pub fn run_dirs() -> Vec<PathBuf> {
     if let Some(dir) = env::var_os("HPCAP_RUN_DIR") {
         return vec![dir.into()];
     }
-    let own = env::var_os("XDG_RUNTIME_DIR").map_or_else(
-        || PathBuf::from(format!("/tmp/hpcap-{}", nix::unistd::geteuid())),
-        |dir| Path::new(&dir).join("hpcap"),
-    );
-    vec![PathBuf::from("/run/hpcap"), own]
+    let user = nix::unistd::geteuid();
+    // Root can always make the system's folder, and looks at no other that somebody may have made.
+    if user.is_root() {
+        return vec![PathBuf::from(SYSTEM_DIR)];
+    }
+    let own = env::var_os("XDG_RUNTIME_DIR")
+        .map(PathBuf::from)
+        .filter(|dir| dir.is_absolute())
+        .map_or_else(
+            || PathBuf::from(format!("/tmp/hpcap-{user}")),
+            |dir| dir.join("hpcap"),
+        );
+    vec![PathBuf::from(SYSTEM_DIR), own]
 }
 
 /// The socket of queue `name` in folder `dir`.
@@ -56,15 +68,18 @@ impl From<OwnedFd> for Connection {
 }
 
 impl Connection {
-    /// Connects to the socket or device at `path`.
+    /// Connects to the device of the kernel module or the socket at `path`. Nothing else that is
+    /// there is opened, and nobody but root, the user of this process and the owner of the
+    /// folder is believed to serve a queue.
     ///
     /// # Errors
-    /// When there is no producer, or access is denied.
+    /// [`Kind::NotFound`] when there is no producer, [`Kind::Permission`] when access is denied, or
+    /// who is there cannot be trusted.
     pub fn to(path: &Path) -> Result<Self> {
-        let way = if device::is_device(path)? {
+        let way = if device::is_named(path) {
             Way::Device(Device::open(path)?)
         } else {
-            Way::Socket(Socket::to(path)?)
+            Way::Socket(trusted_socket(path)?)
         };
         Ok(Self(way))
     }
@@ -129,6 +144,35 @@ impl AsFd for Connection {
             Way::Device(device) => device.as_fd(),
         }
     }
+}
+
+/// Connects to the socket at `path`, once it is clear that it is one, in a folder that can be
+/// trusted, and to whom it leads.
+fn trusted_socket(path: &Path) -> Result<Socket> {
+    let tried = || format!("connect to {}", path.display());
+    let failed = |kind, why: String| Error::new(kind, tried(), why);
+    let (Some(dir), Some(name)) = (path.parent(), path.file_name().and_then(|n| n.to_str())) else {
+        return Err(failed(Kind::Usage, "it is not the path of a socket".into()));
+    };
+    let folder = Folder::open(dir)?;
+    match folder.find(name)? {
+        None => return Err(failed(Kind::NotFound, "there is no such socket".into())),
+        Some(stat) if !is_socket(&stat) => {
+            return Err(failed(Kind::Format, "it is not a socket".into())
+                .advise("something else took the name of a queue: remove it"));
+        }
+        Some(_) => {}
+    }
+    let socket = Socket::to(path)?;
+    let peer = socket.peer_uid().context(tried)?;
+    if !folder.trusts(peer) {
+        let why = format!(
+            "it leads to a process of user {peer}, which is neither root, nor you, nor the owner of {}",
+            dir.display()
+        );
+        return Err(failed(Kind::Permission, why));
+    }
+    Ok(socket)
 }
 
 /// Whether an answer is a good one.

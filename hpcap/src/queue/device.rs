@@ -5,7 +5,7 @@ use std::env;
 use std::fs::{File, OpenOptions};
 use std::io::ErrorKind;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -49,17 +49,42 @@ pub(super) fn queue_of(file: &str) -> Option<QueueName> {
     (device_path(Path::new(""), name).to_str() == Some(file)).then_some(name)
 }
 
-/// Whether there is a char device at `path`.
+/// Whether `path` is where the module's device of a queue would be.
+pub(super) fn is_named(path: &Path) -> bool {
+    let file = path.file_name().and_then(|name| name.to_str());
+    path.parent() == Some(dev_dir().as_path()) && file.and_then(queue_of).is_some()
+}
+
+/// Whether there is a device of the module at `path`: a char device, no link to one, with the
+/// number that the kernel has given to the module.
 ///
 /// # Errors
 /// Without memory for the answer. Whatever else is wrong with a path shows when it is used.
 pub fn is_device(path: &Path) -> Result<bool> {
-    match std::fs::metadata(path) {
-        Err(e) if e.kind() == ErrorKind::OutOfMemory => {
-            Err(Error::io(format!("look at {}", path.display()), e))
-        }
-        found => Ok(found.is_ok_and(|m| m.file_type().is_char_device())),
+    let tried = || format!("look at {}", path.display());
+    match std::fs::symlink_metadata(path) {
+        Err(e) if e.kind() == ErrorKind::OutOfMemory => Err(Error::io(tried(), e)),
+        Ok(found) if found.file_type().is_char_device() => is_the_modules(found.rdev()),
+        _ => Ok(false),
     }
+}
+
+/// Whether device number `number` is one of the module's.
+fn is_the_modules(number: u64) -> Result<bool> {
+    const NUMBERS: &str = "/proc/devices";
+    let text = std::fs::read_to_string(NUMBERS).context(|| format!("read {NUMBERS}"))?;
+    Ok(major_of(&text, "hpcap") == Some(libc::major(number)))
+}
+
+/// The major number of the char devices `name`, in the text of /proc/devices.
+fn major_of(devices: &str, name: &str) -> Option<u32> {
+    devices
+        .lines()
+        .take_while(|line| !line.starts_with("Block devices"))
+        .find_map(|line| {
+            let (number, driver) = line.trim_start().split_once(' ')?;
+            (driver == name).then(|| number.parse().ok())?
+        })
 }
 
 /// An open device: it observes its queue, or is one listener.
@@ -75,10 +100,18 @@ impl Device {
     /// When it is not there, or access is denied.
     pub fn open(path: &Path) -> Result<Self> {
         let tried = || format!("open {}", path.display());
+        // Opening a device does things, and a call that one understands may be another's: only
+        // what is the module's is touched.
+        let is_there = std::fs::symlink_metadata(path).is_ok();
+        if is_there && !is_device(path)? {
+            let why = "it is not a device of hpcap.ko";
+            return Err(Error::new(Kind::Format, tried(), why)
+                .advise("something else took the name of a queue: remove it"));
+        }
         let opened = OpenOptions::new()
             .read(true)
             .write(true)
-            .custom_flags(libc::O_CLOEXEC)
+            .custom_flags(libc::O_CLOEXEC | libc::O_NOFOLLOW)
             .open(path);
         match opened {
             Ok(file) => Ok(Self { file }),
@@ -187,6 +220,15 @@ impl AsFd for Device {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn module_is_recognised_by_its_number() {
+        let text = "Character devices:\n  1 mem\n240 hpcap-other\n241 hpcap\n\n\
+                    Block devices:\n  8 hpcap-disk\n  9 sd\n";
+        assert_eq!(major_of(text, "hpcap"), Some(241));
+        assert_eq!(major_of(text, "sd"), None);
+        assert_eq!(is_device(Path::new("/dev/null")).ok(), Some(false));
+    }
 
     #[test]
     fn devices_are_named_after_adapter_and_queue() {

@@ -8,6 +8,7 @@ use nix::unistd::{Gid, Group};
 
 use super::connection::{Connection, run_dirs, socket_path};
 use super::device::{self, dev_dir, device_path};
+use super::folder::Folder;
 use super::{Connect, Queue};
 use crate::error::{Error, Kind, Result};
 use crate::name::QueueName;
@@ -36,6 +37,11 @@ impl Queue {
             match Connection::to(&path) {
                 Ok(connection) => return Self::with(Arc::new(At(path)), connection),
                 Err(e) if e.kind() == Kind::NotFound => {}
+                // Somebody else's folder, or something under the name of a queue, must not keep
+                // anybody from a queue that is elsewhere.
+                Err(e) if e.os_error().is_none() && e.kind() != Kind::Timeout => {
+                    refused.get_or_insert(e);
+                }
                 Err(e) if e.os_error() == Some(libc::ECONNREFUSED) => {
                     let why = format!("its producer is gone and left {} behind", path.display());
                     refused = Some(
@@ -61,7 +67,12 @@ impl Queue {
         let mut unseen = Vec::new();
         let mut names: Vec<QueueName> = Vec::new();
         for dir in run_dirs() {
-            let files = files_in(&dir).unwrap_or_else(|e| {
+            let files = Folder::open(&dir).and_then(|_| files_in(&dir));
+            let files = files.or_else(|e| match e.kind() {
+                Kind::NotFound => Ok(Vec::new()),
+                _ => Err(e),
+            });
+            let files = files.unwrap_or_else(|e| {
                 unseen.push(e);
                 Vec::new()
             });

@@ -4,6 +4,7 @@ pub mod connection;
 mod descriptors;
 pub mod device;
 mod find;
+pub mod folder;
 pub mod page;
 mod shared;
 pub mod socket;

@@ -9,9 +9,10 @@ use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::sys::socket::{
-    AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, UnixAddr, connect, recvmsg,
-    sendmsg, socket,
+    AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, UnixAddr, connect, getsockopt,
+    recvmsg, sendmsg, socket, sockopt,
 };
 
 use super::descriptors;
@@ -81,6 +82,11 @@ impl Socket {
         }
     }
 
+    /// The user of the process at the other end.
+    pub(super) fn peer_uid(&self) -> nix::Result<u32> {
+        getsockopt(&self.socket, sockopt::PeerCredentials).map(|peer| peer.uid())
+    }
+
     /// Sends one message with file descriptors.
     ///
     /// # Errors
@@ -148,12 +154,16 @@ impl Files {
     /// The queue page alone.
     pub(super) fn observed(self, tried: &str) -> Result<Shared> {
         let [queue] = self.exactly(tried)?;
+        check_seals(&queue, tried)?;
         Ok(Shared::file(queue))
     }
 
     /// What a listener gets.
     pub(super) fn attached(self, tried: &str) -> Result<Shared> {
         let [ring, queue, slot] = self.exactly(tried)?;
+        for file in [&ring, &queue, &slot] {
+            check_seals(file, tried)?;
+        }
         Ok(Shared::file(queue).of_listener((ring, 0), (slot, 0)))
     }
 
@@ -163,6 +173,17 @@ impl Files {
             Error::new(Kind::Format, tried, why)
         })
     }
+}
+
+/// Whether memory can be mapped without fear: whoever made it could shorten it otherwise, and the
+/// next look at it would end this process.
+fn check_seals(file: &OwnedFd, tried: &str) -> Result<()> {
+    let seals = fcntl(file, FcntlArg::F_GET_SEALS).map(SealFlag::from_bits_retain);
+    if seals.is_ok_and(|seals| seals.contains(SealFlag::F_SEAL_SHRINK)) {
+        return Ok(());
+    }
+    let why = "the producer could take its memory away: it is not sealed";
+    Err(Error::new(Kind::Format, tried, why))
 }
 
 /// Why there is no answer. Whether the producer still lives is not known then.
