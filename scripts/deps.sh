@@ -31,6 +31,7 @@ test   tshark           cmd:tshark
 test   zstd             cmd:zstd
 test   spin             cmd:spin
 test   ethtool          cmd:ethtool
+test   faketime         cmd:faketime
 lint   sparse           cmd:sparse
 lint   shellcheck       cmd:shellcheck
 lint   perl             perl:Term::ANSIColor

@@ -7,7 +7,7 @@ use std::time::Instant;
 use hpcap::compress::{Compression, FileFormat};
 use hpcap::error::Context;
 use hpcap::raw::index::Index;
-use hpcap::raw::{FileName, PartFile, name};
+use hpcap::raw::{FileName, PartFile, SourceName, name};
 use hpcap::{Count, Error, Kind, QueueName, Result, Timestamp};
 
 use nix::sys::resource::{Resource, getrlimit};
@@ -15,6 +15,7 @@ use nix::sys::resource::{Resource, getrlimit};
 use crate::compressing::compress;
 use crate::direct_file::DirectFile;
 use crate::events::{FileComplete, Frames};
+use crate::retention::OwnFiles;
 use crate::trouble::Trouble;
 
 /// The folder that files are made in, and how.
@@ -26,6 +27,8 @@ pub struct OutputFolder {
     format: FileFormat,
     compression: Compression,
     queue: QueueName,
+    source: Option<SourceName>,
+    own: OwnFiles,
     reserve_bytes: u64,
     direct: bool,
     last: Cell<Option<FileName>>,
@@ -62,6 +65,8 @@ impl OutputFolder {
             format: FileFormat::Raw,
             compression: Compression::None,
             queue,
+            source: None,
+            own: OwnFiles::default(),
             reserve_bytes: 0,
             direct,
             last: Cell::new(None),
@@ -99,6 +104,19 @@ impl OutputFolder {
         let mut this = Self::open(folder, queue, direct)?;
         this.asked = Some(path.to_owned());
         Ok(this)
+    }
+
+    /// Files are named after the source that this process captures from.
+    #[must_use]
+    pub fn named(mut self, source: Option<SourceName>) -> Self {
+        self.source = source;
+        self
+    }
+
+    /// The files that were made here.
+    #[must_use]
+    pub fn own_files(&self) -> OwnFiles {
+        self.own.clone()
     }
 
     /// Files of this format, compressed so when they are finished.
@@ -152,6 +170,7 @@ impl OutputFolder {
                 sequence: last.map_or(0, |last| last.sequence + 1),
                 format: self.format,
                 compression: self.compression,
+                source: self.source,
                 ..FileName::new(now.sec(), self.queue)
             };
             let part = match &self.asked {
@@ -159,17 +178,27 @@ impl OutputFolder {
                 None => PartFile::create_from(&self.base, name)?,
             };
             self.last.set(Some(part.name()));
+            self.own.add(part.file());
             let path = part.path();
             let file = part
                 .file()
                 .try_clone()
-                .context(|| format!("open {}", path.display()))?;
+                .context(|| format!("open {}", path.display()));
+            let file = match file {
+                Ok(file) => file,
+                Err(e) => {
+                    // Nothing is in it, and nothing would ever be.
+                    let _ = part.discard();
+                    return Err(e);
+                }
+            };
             let io = DirectFile::new(file, self.direct);
             io.reserve(self.reserve_bytes);
             Ok(CaptureFile {
                 part,
                 path,
                 io,
+                own: self.own.clone(),
                 opened: Instant::now(),
             })
         };
@@ -183,6 +212,7 @@ pub struct CaptureFile {
     part: PartFile,
     path: PathBuf,
     io: DirectFile,
+    own: OwnFiles,
     opened: Instant,
 }
 
@@ -321,6 +351,7 @@ impl Sealed {
             part,
             path,
             io,
+            own,
             opened,
         } = file;
         let tried = || format!("finish {}", path.display());
@@ -330,7 +361,7 @@ impl Sealed {
         let mut problem = None;
         let mut packed = None;
         if part.name().compression != Compression::None {
-            match compress(&part, len, meanwhile) {
+            match compress(&part, len, &own, meanwhile) {
                 Ok(done) => packed = Some(done),
                 Err(e) => problem = Some(e.advise("the file is kept as it is")),
             }

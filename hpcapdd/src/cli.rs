@@ -120,17 +120,21 @@ pub struct Cli {
     #[arg(long, value_name = "CMD", help_heading = "Files")]
     pub on_complete: Option<String>,
 
-    /// Delete finished files of this queue that are older.
+    /// Delete finished files of what is recorded that are older.
     #[arg(long, value_name = "TIME", value_parser = parse_duration, help_heading = "Files")]
     pub keep_age: Option<Duration>,
 
-    /// Delete the oldest finished files of this queue while all of them take more.
+    /// Delete the oldest finished files of what is recorded until the rest takes at most SIZE.
     #[arg(long, value_name = "SIZE", value_parser = parse_size, help_heading = "Files")]
     pub keep_size: Option<u64>,
 
-    /// Delete the oldest finished files of this queue while the disk has less room.
+    /// Delete the oldest finished files of what is recorded while the disk has less room.
     #[arg(long, value_name = "SIZE", value_parser = parse_size, help_heading = "Files")]
     pub keep_free: Option<u64>,
+
+    /// Keep at most N finished files of what is recorded; delete the oldest.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Files")]
+    pub keep_files: Option<u64>,
 
     /// Write through the page cache, not with O_DIRECT.
     #[arg(long, help_heading = "Files")]

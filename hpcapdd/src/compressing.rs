@@ -9,17 +9,25 @@ use hpcap::Result;
 use hpcap::compress::Compressor;
 use hpcap::raw::PartFile;
 
+use crate::retention::OwnFiles;
+
 /// Bytes that are compressed before the thread looks after its other work.
 const PIECE_BYTES: usize = 1 << 20;
 
 /// Compresses the first `len` bytes of `part` into the file that its name asks for, and removes
-/// `part`. Returns the path of that file and its length. `meanwhile` is called after each piece.
+/// `part`; that file is one of `own`, too. Returns the path of that file and its length. `meanwhile` is called after each piece.
 ///
 /// # Errors
 /// Those of the file system: `part` is as it was.
-pub fn compress(part: &PartFile, len: u64, meanwhile: &mut dyn FnMut()) -> Result<(PathBuf, u64)> {
+pub fn compress(
+    part: &PartFile,
+    len: u64,
+    own: &OwnFiles,
+    meanwhile: &mut dyn FnMut(),
+) -> Result<(PathBuf, u64)> {
     let mut bytes = 0;
     let path = part.replace(|to| {
+        own.add(to);
         let mut compressor = Compressor::new(to, part.name().compression)?;
         copy(part.file(), len, &mut compressor, meanwhile)?;
         compressor.finish()?;

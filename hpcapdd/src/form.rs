@@ -154,7 +154,12 @@ impl Form {
         let (allowed, expected) = match self.format {
             FileFormat::Raw => (
                 abi::HPCAP_RING_BYTES_MIN / 4..=abi::HPCAP_FILE_BYTES_MAX,
-                "expected from 128K to 2G: a RAW file is at most 2 GiB",
+                if wanted > abi::HPCAP_FILE_BYTES_MAX {
+                    "expected at most 2G: a RAW file is at most 2 GiB"
+                } else {
+                    "expected at least 128K: a RAW file is whole blocks of the ring, which have \
+                     128 KiB in the smallest ring and 4 MiB in rings from 16 MiB on"
+                },
             ),
             FileFormat::Pcap | FileFormat::Pcapng => {
                 (ROTATE_BYTES_MIN..=u64::MAX, "expected at least 4K")

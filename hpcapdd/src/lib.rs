@@ -9,7 +9,7 @@
 //! | [`block_sink`], [`block_writer`], [`bounce`], [`piece`] | whole blocks, straight from the ring |
 //! | [`record_sink`], [`mark`], [`raw_output`], [`pcap_output`], [`pcapng_output`], [`discard`] | record by record |
 //! | [`capture_file`], [`direct_file`], [`roomy_file`], [`closing`], [`capture_writer`], [`pipe`] | files and pipes |
-//! | [`keeper`], [`compressing`], [`on_complete`], [`retention`] | finishing files and deleting old ones, off the fast path |
+//! | [`finisher`], [`compressing`], [`on_complete`], [`retention`] | finishing files and deleting old ones, off the fast path |
 //! | [`events`], [`text`], [`reporter`], [`meter`] | what people and programs are told |
 
 pub mod block_sink;
@@ -25,9 +25,9 @@ pub mod discard;
 pub mod events;
 pub mod familiar;
 pub mod file_header;
+pub mod finisher;
 pub mod form;
 pub mod input;
-pub mod keeper;
 pub mod mark;
 pub mod meter;
 pub mod on_complete;

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use hpcap::raw::SourceName;
+use hpcap::raw::name::split_ending;
 use hpcap::units::parse_duration;
 use hpcap::{Contract, Error, QueueName, Result, Start};
 use hpcap_engine::source::SourceSpec;
@@ -74,6 +76,52 @@ pub fn endpoints(cli: &Cli) -> Result<(Origin, Destination)> {
             "QUEUE DEST are expected, such as: hpcapdd hpcap0 /data (or -i INTERFACE -w DEST)",
         )),
     }
+}
+
+/// Splits `[NAME=]SPEC`. A name ends before the first colon: an option stands behind it.
+fn split_source(text: &str) -> (Option<&str>, &str) {
+    match text.split_once('=') {
+        Some((name, spec)) if !name.contains(':') => (Some(name), spec),
+        _ => (None, text),
+    }
+}
+
+/// The specification in `[NAME=]SPEC`.
+///
+/// # Errors
+/// Those of the specification.
+pub fn source_spec(text: &str) -> Result<SourceSpec> {
+    split_source(text).1.parse()
+}
+
+/// What the files of a source are called: as asked for by `[NAME=]SPEC`, or else after the
+/// interface or the file.
+///
+/// # Errors
+/// [`Kind::Usage`](hpcap::Kind::Usage) for a name that no file can have, and those of the
+/// specification.
+pub fn source_name(text: &str) -> Result<SourceName> {
+    if let Some(name) = split_source(text).0 {
+        return SourceName::new(name).ok_or_else(|| {
+            Error::usage(
+                format!("--source {text}"),
+                format!(
+                    "{name:?} cannot be the name of its files: expected letters, digits and . _ + \
+                     @ -, at most {} of them, and not the name of a queue",
+                    SourceName::BYTES_MAX
+                ),
+            )
+        });
+    }
+    Ok(match source_spec(text)? {
+        SourceSpec::AfPacket(spec) => SourceName::like(&spec.interface),
+        SourceSpec::Pcap(spec) => {
+            let name = spec.path.file_name().unwrap_or_default().to_string_lossy();
+            let stem = split_ending(&name).map_or(&*name, |(stem, _, _)| stem);
+            SourceName::like(stem)
+        }
+        SourceSpec::Generator(_) => SourceName::like("gen"),
+    })
 }
 
 /// The queue called `text`; where it is something else that can be captured, says how.
@@ -182,6 +230,7 @@ pub fn check_options(cli: &Cli, destination: &Destination) -> Result<()> {
         ("--keep-age", cli.keep_age.is_some()),
         ("--keep-size", cli.keep_size.is_some()),
         ("--keep-free", cli.keep_free.is_some()),
+        ("--keep-files", cli.keep_files.is_some()),
     ];
     let some = [
         ("--buffered", cli.buffered),

@@ -2,7 +2,7 @@
 
 use hpcap::compress::FileFormat;
 use hpcap::filter::Filter;
-use hpcap::raw::RecordingId;
+use hpcap::raw::{RecordingId, SourceName};
 use hpcap::{Listener, QueueName, Result, Start};
 use hpcap_engine::EngineConfig;
 use hpcap_engine::source::pcap::Speed;
@@ -13,9 +13,9 @@ use crate::capture_file::OutputFolder;
 use crate::cli::Cli;
 use crate::discard::{NullOutput, NullSink};
 use crate::events::{self, Event};
+use crate::finisher::Finisher;
 use crate::form::Form;
 use crate::input::Input;
-use crate::keeper::Keeper;
 use crate::on_complete::{Commands, Words};
 use crate::pcap_output::PcapOutput;
 use crate::pcapng_output::PcapngOutput;
@@ -24,7 +24,7 @@ use crate::plan::{self, Destination, Origin, Selection};
 use crate::raw_output::{Kept, RawOutput};
 use crate::record_sink::{RecordLimits, RecordOutput, RecordSink, Selector};
 use crate::reporter::{Reporter, Style};
-use crate::retention::Retention;
+use crate::retention::{Limits, Recording, Retention};
 use crate::rotation::Rotation;
 use crate::session::{Session, Timing};
 use crate::signals::Signals;
@@ -54,7 +54,20 @@ pub fn record(cli: &Cli, signals: Signals) -> Result<()> {
         Origin::Source(_) => OWN_QUEUE,
     };
     // Before anything is captured: what cannot be written to is said at once.
-    let outlet = Outlet::open(&destination, form, name, !cli.buffered)?;
+    let source = match &origin {
+        Origin::Queue(_) => None,
+        Origin::Source(spec) => Some(plan::source_name(spec)?),
+    };
+    let outlet = Outlet::open(&destination, form, name, source, !cli.buffered)?;
+    let limits = Limits {
+        age: cli.keep_age,
+        size: cli.keep_size,
+        free: cli.keep_free,
+        files: cli.keep_files,
+    };
+    if let Outlet::Folder(folder) = &outlet {
+        limits.check(folder.base())?;
+    }
     if let Some(cpu) = cli.recorder_cpu {
         hpcap_engine::engine::pin(cpu)?;
     }
@@ -62,31 +75,45 @@ pub fn record(cli: &Cli, signals: Signals) -> Result<()> {
     let (input, selection) = match &origin {
         Origin::Queue(name) => (Input::queue(*name, contract, start)?, selection_of(cli)),
         Origin::Source(spec) => {
-            let config = engine_config(cli, spec.parse()?)?;
+            let config = engine_config(cli, plan::source_spec(spec)?)?;
             (
                 Input::source(&config, contract, start)?,
                 Selection::default(),
             )
         }
     };
-    let keeper = match &outlet {
-        Outlet::Folder(folder) => {
-            let retention = Retention {
-                age: cli.keep_age,
-                size: cli.keep_size,
-                free: cli.keep_free,
-            };
-            Some(Keeper::start(retention, folder.base().to_owned(), name)?)
-        }
-        Outlet::Null | Outlet::Pipe(_) => None,
-    };
-    let mut reporter = Reporter::new(style_of(cli), destination == Destination::Stdout);
     let by_records = form.format != FileFormat::Raw
         || !selection.is_everything()
         || cli.frames.is_some()
         || start != Start::File
         || (cli.bytes.is_some() && destination == Destination::Null);
-    let (sink, mode) = make_sink(cli, outlet, &input, &selection, rotate_bytes, by_records)?;
+    // What is written frame by frame is another stream than the queue's.
+    let recording = if by_records {
+        Some(RecordingId::random()?)
+    } else {
+        input.listener.info().recording
+    };
+    let keeper = match &outlet {
+        Outlet::Folder(folder) => {
+            let recording = Recording {
+                origin: input.listener.info().origin(),
+                id: recording,
+                files: folder.own_files(),
+            };
+            let base = folder.base().to_owned();
+            Some(Finisher::start(Retention::new(limits, base, recording))?)
+        }
+        Outlet::Null | Outlet::Pipe(_) => None,
+    };
+    let mut reporter = Reporter::new(style_of(cli), destination == Destination::Stdout);
+    let (sink, mode) = make_sink(
+        cli,
+        outlet,
+        &input,
+        &selection,
+        rotate_bytes,
+        by_records.then_some(recording).flatten(),
+    )?;
     reporter.tell(&Event::Start(start_event(
         &origin,
         &destination,
@@ -108,21 +135,30 @@ pub fn record(cli: &Cli, signals: Signals) -> Result<()> {
 
 /// A destination that is open.
 enum Outlet {
-    Folder(OutputFolder),
+    Folder(Box<OutputFolder>),
     Null,
     Pipe(Pipe),
 }
 
 impl Outlet {
-    fn open(destination: &Destination, form: Form, name: QueueName, direct: bool) -> Result<Self> {
-        let writing = |folder: OutputFolder| folder.writing(form.format, form.compression);
+    fn open(
+        destination: &Destination,
+        form: Form,
+        name: QueueName,
+        source: Option<SourceName>,
+        direct: bool,
+    ) -> Result<Self> {
+        let writing = |folder: OutputFolder| {
+            let folder = folder.named(source);
+            folder.writing(form.format, form.compression)
+        };
         Ok(match destination {
             Destination::Folder(base) => {
-                Self::Folder(writing(OutputFolder::open(base, name, direct)?))
+                Self::Folder(Box::new(writing(OutputFolder::open(base, name, direct)?)))
             }
-            Destination::File(path) => {
-                Self::Folder(writing(OutputFolder::open_file(path, name, direct)?))
-            }
+            Destination::File(path) => Self::Folder(Box::new(writing(OutputFolder::open_file(
+                path, name, direct,
+            )?))),
             Destination::Null => Self::Null,
             Destination::Stdout => Self::Pipe(Pipe::stdout()?),
         })
@@ -135,7 +171,7 @@ fn make_sink(
     input: &Input,
     selection: &Selection,
     rotate_bytes: Option<u64>,
-    by_records: bool,
+    recording: Option<RecordingId>,
 ) -> Result<(Box<dyn Sink>, &'static str)> {
     let listener = &input.listener;
     let info = listener.info();
@@ -147,7 +183,7 @@ fn make_sink(
         files: cli.files,
     };
     let folder = match outlet {
-        Outlet::Null if by_records => {
+        Outlet::Null if recording.is_some() => {
             let sink = by_record(listener, NullOutput::default(), selection, limits)?;
             return Ok((sink, "records"));
         }
@@ -156,22 +192,22 @@ fn make_sink(
             let output = PcapngOutput::new(pipe, info, filter, caplen)?;
             return Ok((by_record(listener, output, selection, limits)?, "records"));
         }
-        Outlet::Folder(folder) => folder,
+        Outlet::Folder(folder) => *folder,
     };
-    if folder.format() != FileFormat::Raw {
+    if let Some(recording) = recording
+        && folder.format() != FileFormat::Raw
+    {
         let kept = (filter, caplen);
         let queues = vec![(info.clone(), input.before)];
-        let recording = RecordingId::random()?;
         let output = PcapOutput::new(folder, queues, kept, rotate_bytes, recording);
         return Ok((by_record(listener, output, selection, limits)?, "records"));
     }
-    if by_records {
+    if let Some(recording) = recording {
         let kept = Kept {
             filter: filter.to_owned(),
             caplen,
             plain: selection.plain || info.plain,
         };
-        let recording = RecordingId::random()?;
         let output = RawOutput::new(folder, info.clone(), kept, rotate_bytes, recording);
         return Ok((by_record(listener, output, selection, limits)?, "records"));
     }

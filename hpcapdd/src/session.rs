@@ -7,8 +7,8 @@ use hpcap::queue::LedgerSnapshot;
 use hpcap::{Reason, Result};
 
 use crate::events::{Event, Frames, Summary};
+use crate::finisher::{Finisher, Outcome};
 use crate::input::{Input, is_end_of_listening};
-use crate::keeper::{Keeper, Outcome};
 use crate::meter::{Meter, recording_ledger};
 use crate::on_complete::Commands;
 use crate::reporter::Reporter;
@@ -54,7 +54,7 @@ struct Target {
 pub struct Session<'a> {
     input: Input,
     sink: Box<dyn Sink + 'a>,
-    keeper: Option<Keeper>,
+    keeper: Option<Finisher>,
     reporter: &'a mut Reporter,
     signals: Signals,
     timing: Timing,
@@ -80,7 +80,7 @@ impl<'a> Session<'a> {
     pub fn new(
         input: Input,
         sink: Box<dyn Sink + 'a>,
-        keeper: Option<Keeper>,
+        keeper: Option<Finisher>,
         reporter: &'a mut Reporter,
         signals: Signals,
         timing: Timing,
@@ -129,6 +129,11 @@ impl<'a> Session<'a> {
                 |this: &Self| target.is_some() && this.sink.done_to(&this.input.listener) >= until;
             if self.signals.stop() == Stop::Now && !done(&self) {
                 break false;
+            }
+            if self.keeper.as_ref().is_some_and(Finisher::is_full) {
+                // The ring holds what comes meanwhile, and the ledger has what it cannot hold.
+                std::thread::sleep(PAUSE);
+                continue;
             }
             match self.sink.step(&mut self.input.listener, until) {
                 Ok(Step::Done) => self.end_hold(),

@@ -8,7 +8,7 @@ use crate::error::{Context, Error, Kind, Result};
 use crate::ledger::{Count, Ledger};
 use crate::memory::{Access, Mapping, Place};
 use crate::name::QueueName;
-use crate::raw::RecordingId;
+use crate::raw::{Origin, RecordingId};
 use crate::time::Timestamp;
 
 /// What does not change while a queue runs.
@@ -51,6 +51,18 @@ pub struct QueueInfo {
     pub filter: String,
     /// The identity of the stream, new for every start of the queue.
     pub recording: Option<RecordingId>,
+}
+
+impl QueueInfo {
+    /// What is captured: host, interface and queue.
+    #[must_use]
+    pub fn origin(&self) -> Origin {
+        Origin {
+            host: self.host.clone(),
+            interface: self.interface.clone(),
+            queue: Some(self.name),
+        }
+    }
 }
 
 /// The ledger at one moment: all numbers belong together.

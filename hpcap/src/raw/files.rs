@@ -65,7 +65,7 @@ pub fn below(folder: &Path) -> Result<Vec<PathBuf>> {
 fn sort(files: &mut [PathBuf]) {
     files.sort_by_cached_key(|path| {
         let name = FileName::of(path);
-        let place = name.map(|n| (n.queue, n.start_sec, n.sequence));
+        let place = name.map(|n| (n.source, n.queue, n.start_sec, n.sequence));
         (place, path.clone())
     });
 }

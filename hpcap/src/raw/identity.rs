@@ -7,11 +7,13 @@
 use std::cmp::Ordering;
 use std::fmt;
 use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 use std::str::FromStr;
 
 use crate::abi::HPCAP_RECORDING_ID_BYTES;
-use crate::error::{Error, Result};
+use crate::compress::FileFormat;
+use crate::error::{Context, Error, Result};
 use crate::name::QueueName;
 use crate::raw::{Event, FileHeader, Reader};
 use crate::time::Timestamp;
@@ -128,18 +130,6 @@ impl Identity {
         }
     }
 
-    /// The identity of an open RAW file; `None` where it does not begin with a file header.
-    ///
-    /// # Errors
-    /// Those of reading.
-    pub fn read(file: File, path: &Path) -> Result<Option<Self>> {
-        let mut reader = Reader::new(file).named(path.display().to_string());
-        Ok(match reader.next()?.map(|found| found.event) {
-            Some(Event::FileHeader(header)) => Some(Self::of(&header)),
-            _ => None,
-        })
-    }
-
     /// Whether both files are parts of one recording. Without ids this holds only for what one
     /// process recorded of one origin; that can still be wrong where a process id came again.
     #[must_use]
@@ -171,6 +161,30 @@ impl Identity {
     #[must_use]
     pub fn order_in_recording(&self, other: &Self) -> Ordering {
         (self.stream_off, self.file_number).cmp(&(other.stream_off, other.file_number))
+    }
+}
+
+/// Bytes of a RAW file that hold its header.
+const HEAD_BYTES: u64 = 4096;
+
+/// The identity of a file in `format`, compressed or not, that is read from its start; `None` where
+/// it has none, as files of other programs and classic pcap.
+///
+/// # Errors
+/// Those of reading.
+pub fn read(file: &File, path: &Path, format: FileFormat) -> Result<Option<Identity>> {
+    let tried = || format!("read {}", path.display());
+    match format {
+        FileFormat::Raw => {
+            let head = file.take(HEAD_BYTES);
+            let mut reader = Reader::new(head).named(path.display().to_string());
+            Ok(match reader.next()?.map(|found| found.event) {
+                Some(Event::FileHeader(header)) => Some(Identity::of(&header)),
+                _ => None,
+            })
+        }
+        FileFormat::Pcapng => crate::pcapfile::identity::read(file).context(tried),
+        FileFormat::Pcap => Ok(None),
     }
 }
 

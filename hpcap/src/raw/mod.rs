@@ -32,7 +32,7 @@ pub mod writer;
 
 pub use identity::{Identity, Origin, RecordingId};
 pub use index::Index;
-pub use name::FileName;
+pub use name::{FileName, SourceName};
 pub use part_file::PartFile;
 pub use reader::{Event, Found, Reader};
 pub use record::{Item, Record, parse};

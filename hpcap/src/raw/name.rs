@@ -2,7 +2,9 @@
 //!
 //! `<base>/<D>/<T>_hpcap<IF>_<Q>.raw`: `T` is the second in which the file was started, `D` is
 //! `T` rounded down to half an hour. Where a second has more than one file of a queue, the
-//! later ones are `<T>_hpcap<IF>_<Q>-1.raw` and so on. A file under way ends in `.raw.part`.
+//! later ones are `<T>_hpcap<IF>_<Q>~01.raw` and so on, which sort behind the first one (up to
+//! version 1 of the ABI `-1`, which does not). What a recorder captures itself has the name of the
+//! source in place of the queue's: `<T>_eth0.raw`. A file under way ends in `.raw.part`.
 //! pcap and pcapng files end in `.pcap` and `.pcapng`, and compressed ones in `.pcapng.gz` or
 //! `.pcapng.zst`.
 
@@ -29,6 +31,8 @@ pub struct FileName {
     pub sequence: u32,
     /// The queue.
     pub queue: QueueName,
+    /// The source, where the recorder captured by itself: stands in place of the queue.
+    pub source: Option<SourceName>,
     /// What is in it.
     pub format: FileFormat,
     /// How it is compressed.
@@ -45,6 +49,7 @@ impl FileName {
             start_sec,
             sequence: 0,
             queue,
+            source: None,
             format: FileFormat::Raw,
             compression: Compression::None,
             part: false,
@@ -59,25 +64,42 @@ impl FileName {
             None => (name, false),
         };
         let (stem, format, compression) = split_ending(stem)?;
-        let (start, rest) = stem.split_once("_hpcap")?;
-        let (adapter, rest) = rest.split_once('_')?;
-        let (queue, sequence) = rest.split_once('-').unwrap_or((rest, "0"));
-        let queue = queue.strip_prefix('q').unwrap_or(queue);
-        let number = |digits: &str| -> Option<u64> {
-            (!digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()))
-                .then(|| digits.parse().ok())?
-        };
-        Some(Self {
+        let (start, subject) = stem.split_once('_')?;
+        let (subject, sequence) = split_sequence(subject);
+        let name = Self {
             start_sec: number(start)?,
-            sequence: u32::try_from(number(sequence)?).ok()?,
-            queue: QueueName::new(
-                u32::try_from(number(adapter)?).ok()?,
-                u32::try_from(number(queue)?).ok()?,
-            ),
+            sequence,
             format,
             compression,
             part,
+            ..Self::new(0, QueueName::new(0, 0))
+        };
+        Some(match queue_of(subject) {
+            Some(queue) => Self { queue, ..name },
+            None => Self {
+                source: Some(SourceName::new(subject)?),
+                ..name
+            },
         })
+    }
+
+    /// Whether `text` is this name as a recorder writes it, or has written it.
+    #[must_use]
+    pub fn is_written_as(&self, text: &str) -> bool {
+        let ending = ending(self.format, self.compression, self.part);
+        text == self.to_string()
+            || (self.sequence != 0
+                && self.source.is_none()
+                && text == format!("{}-{}{ending}", self.stem(), self.sequence))
+    }
+
+    /// The second and the queue or the source.
+    fn stem(&self) -> String {
+        let QueueName { adapter, queue } = self.queue;
+        match &self.source {
+            Some(source) => format!("{}_{source}", self.start_sec),
+            None => format!("{}_hpcap{adapter}_{queue}", self.start_sec),
+        }
     }
 
     /// [`FileName::parse`] of the last component of a path.
@@ -101,12 +123,102 @@ impl FileName {
 
 impl fmt::Display for FileName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let QueueName { adapter, queue } = self.queue;
-        write!(f, "{}_hpcap{adapter}_{queue}", self.start_sec)?;
+        f.write_str(&self.stem())?;
         if self.sequence != 0 {
-            write!(f, "-{}", self.sequence)?;
+            // Sorts behind the dot, wherever bytes are compared.
+            write!(f, "~{:02}", self.sequence)?;
         }
         f.write_str(&ending(self.format, self.compression, self.part))
+    }
+}
+
+fn number(digits: &str) -> Option<u64> {
+    (!digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()))
+        .then(|| digits.parse().ok())?
+}
+
+/// `hpcap0_1` or, of the original's dd script, `hpcap0_q1`.
+fn queue_of(subject: &str) -> Option<QueueName> {
+    let (adapter, queue) = subject.strip_prefix("hpcap")?.split_once('_')?;
+    let queue = queue.strip_prefix('q').unwrap_or(queue);
+    Some(QueueName::new(
+        u32::try_from(number(adapter)?).ok()?,
+        u32::try_from(number(queue)?).ok()?,
+    ))
+}
+
+/// Splits the number behind `~` off, or behind `-` where a queue stands before it: the name of a
+/// source may have a hyphen.
+fn split_sequence(subject: &str) -> (&str, u32) {
+    let split = |mark| {
+        let (subject, digits) = subject.rsplit_once(mark)?;
+        Some((subject, u32::try_from(number(digits)?).ok()?))
+    };
+    split('~')
+        .or_else(|| split('-').filter(|(subject, _)| queue_of(subject).is_some()))
+        .unwrap_or((subject, 0))
+}
+
+/// The name of a source in the names of files: letters, digits, `.`, `_`, `+`, `@` and `-`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SourceName {
+    bytes: [u8; Self::BYTES_MAX],
+    len: usize,
+}
+
+impl SourceName {
+    /// The longest name.
+    pub const BYTES_MAX: usize = 64;
+
+    /// Takes `text` where it can be a name: it could not be mistaken for a queue's.
+    #[must_use]
+    pub fn new(text: &str) -> Option<Self> {
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b"._+@-".contains(&b);
+        let is_name = (1..=Self::BYTES_MAX).contains(&text.len())
+            && text.bytes().all(plain)
+            && !text.starts_with(['.', '-'])
+            && queue_of(split_sequence(text).0).is_none();
+        is_name.then(|| {
+            let mut bytes = [0; Self::BYTES_MAX];
+            bytes[..text.len()].copy_from_slice(text.as_bytes());
+            let len = text.len();
+            Self { bytes, len }
+        })
+    }
+
+    /// A name like `text`, whatever that is.
+    #[must_use]
+    pub fn like(text: &str) -> Self {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "._+@-".contains(c);
+        let text: String = text
+            .chars()
+            .map(|c| if plain(c) { c } else { '_' })
+            .take(Self::BYTES_MAX - 1)
+            .collect();
+        Self::new(&text)
+            .or_else(|| Self::new(&format!("_{text}")))
+            .unwrap_or(Self {
+                bytes: [b'_'; Self::BYTES_MAX],
+                len: 1,
+            })
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.bytes[..self.len]).unwrap_or("_")
+    }
+}
+
+impl fmt::Display for SourceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for SourceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SourceName({:?})", self.as_str())
     }
 }
 
@@ -194,8 +306,10 @@ mod tests {
         for text in [
             "1391723988_hpcap0_0.raw",
             "1391723988_hpcap3_12.raw.part",
-            "1391723988_hpcap0_1-7.raw",
-            "1391723988_hpcap0_1-7.pcapng",
+            "1391723988_hpcap0_1~07.raw",
+            "1391723988_hpcap0_1~107.pcapng",
+            "1391723988_eth0.raw",
+            "1391723988_veth-1~02.raw.part",
             "1391723988_hpcap0_1.pcap.gz",
             "1391723988_hpcap0_1.pcapng.zst.part",
         ] {
@@ -210,6 +324,13 @@ mod tests {
             Some(FileName::new(5, QueueName::new(1, 2))),
             "the dd script of the original"
         );
+        assert_eq!(
+            FileName::parse("1391723988_hpcap0_1-7.raw")
+                .unwrap()
+                .sequence,
+            7
+        );
+        assert_eq!(FileName::parse("5_veth-1.raw").unwrap().sequence, 0);
         for text in [
             "",
             "x.raw",
@@ -217,12 +338,45 @@ mod tests {
             "1_hpcap0_0.cap",
             "1_hpcap0_0.gz",
             "1_hpcap0_0.pcap.xz",
-            "1_hpcap0.raw",
-            "1_hpcap0_0-.raw",
+            "1_.raw",
+            "1_a b.raw",
         ] {
             assert_eq!(FileName::parse(text), None, "{text}");
         }
         assert_eq!(start_of("17.raw"), Some(17));
         assert_eq!(start_of("x17.raw"), None);
+    }
+
+    #[test]
+    fn names_of_a_second_sort_in_order() {
+        for queue in ["hpcap0_0", "eth0", "veth-1"] {
+            let first = format!("5_{queue}.raw");
+            let mut names: Vec<String> = (0..100)
+                .map(|sequence| {
+                    let name = FileName::parse(&first).unwrap();
+                    FileName { sequence, ..name }.to_string()
+                })
+                .collect();
+            let expected = names.clone();
+            names.sort();
+            assert_eq!(names, expected);
+        }
+    }
+
+    #[test]
+    fn source_names_are_no_queues() {
+        for (text, name) in [
+            ("eth0", "eth0"),
+            ("hpcap0_0", "_hpcap0_0"),
+            ("hpcap0_0-1", "_hpcap0_0-1"),
+            ("a/b c~1", "a_b_c_1"),
+            ("..", "_.."),
+            ("", "_"),
+        ] {
+            assert_eq!(SourceName::like(text).as_str(), name, "{text}");
+        }
+        assert!(SourceName::like(&"x".repeat(1000)).as_str().len() <= SourceName::BYTES_MAX);
+        assert!(SourceName::new("eth0.100").is_some());
+        assert!(SourceName::new("a/b").is_none());
     }
 }

@@ -275,22 +275,22 @@ mod tests {
         let b = PartFile::create(dir.path(), queue, start).unwrap();
         a.file.write_all(b"a").unwrap();
         assert_eq!(a.path(), dir.path().join("3600/3700_hpcap0_1.raw.part"));
-        assert_eq!(b.path(), dir.path().join("3600/3700_hpcap0_1-1.raw.part"));
+        assert_eq!(b.path(), dir.path().join("3600/3700_hpcap0_1~01.raw.part"));
         let mode = fs::metadata(a.path()).unwrap().permissions().mode();
         assert_eq!(mode & 0o777 & !0o640, 0, "{mode:o}");
         // Somebody takes the final name: it is not overwritten.
         fs::write(dir.path().join("3600/3700_hpcap0_1.raw"), "other").unwrap();
         let (_, path) = a.finish().unwrap();
-        assert_eq!(path, dir.path().join("3600/3700_hpcap0_1-1.raw"));
+        assert_eq!(path, dir.path().join("3600/3700_hpcap0_1~01.raw"));
         assert_eq!(fs::read(&path).unwrap(), b"a");
         let (_, path) = b.finish().unwrap();
-        assert_eq!(path, dir.path().join("3600/3700_hpcap0_1-2.raw"));
+        assert_eq!(path, dir.path().join("3600/3700_hpcap0_1~02.raw"));
         assert_eq!(
             fs::read(dir.path().join("3600/3700_hpcap0_1.raw")).unwrap(),
             b"other"
         );
         let c = PartFile::create(dir.path(), queue, start).unwrap();
-        assert_eq!(c.path(), dir.path().join("3600/3700_hpcap0_1-3.raw.part"));
+        assert_eq!(c.path(), dir.path().join("3600/3700_hpcap0_1~03.raw.part"));
         c.discard().unwrap();
         assert_eq!(fs::read_dir(dir.path().join("3600")).unwrap().count(), 3);
     }

@@ -122,7 +122,7 @@ fn nothing_is_overwritten() {
     fs::write(&other, "mine").unwrap();
     fs::write(dir.path().join("1_hpcap0_0.raw.part.repair"), "mine, too").unwrap();
     let outcome = repair(&path);
-    assert_eq!(outcome.path, dir.path().join("1_hpcap0_0-1.raw"));
+    assert_eq!(outcome.path, dir.path().join("1_hpcap0_0~01.raw"));
     assert_eq!(fs::read(other).unwrap(), b"mine");
     let saved = dir.path().join("1_hpcap0_0.raw.part.repair");
     assert_eq!(fs::read(saved).unwrap(), b"mine, too");

@@ -139,7 +139,12 @@ impl Head {
             return Origin::Header(Identity::of(h).origin);
         }
         match FileName::of(path) {
-            Some(name) => Origin::Name(recording_folder(path), name.queue.to_string()),
+            Some(name) => {
+                let of = name
+                    .source
+                    .map_or(name.queue.to_string(), |s| s.to_string());
+                Origin::Name(recording_folder(path), of)
+            }
             None => Origin::Unknown(path.display().to_string()),
         }
     }

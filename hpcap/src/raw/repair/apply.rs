@@ -214,7 +214,7 @@ fn rename_free(
             (to.file_stem(), to.extension().and_then(OsStr::to_str))
         {
             let mut name = stem.to_owned();
-            name.push(format!("-{number}.raw"));
+            name.push(format!("~{number:02}.raw"));
             to.with_file_name(name)
         } else {
             with_suffix(to, &format!("-{number}"))

@@ -1,11 +1,13 @@
 //! What may take its time, away from the ring: finishing files, deleting old ones.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use hpcap::Result;
 use hpcap::error::Context;
-use hpcap::{QueueName, Result, Timestamp};
 
 use crate::capture_file::Sealed;
 use crate::events::Event;
@@ -13,6 +15,10 @@ use crate::retention::Retention;
 
 /// How often old files are deleted while a file is compressed.
 const ENFORCE_EVERY: Duration = Duration::from_secs(5);
+
+/// Files that may wait to be finished. Each has open descriptors, and room on the disk that is not
+/// given back yet.
+const WAITING_MAX: usize = 16;
 
 enum Job {
     Finish(Box<Sealed>),
@@ -23,10 +29,12 @@ enum Job {
 ///
 /// Flushing a file and unlinking one of 2 GiB take longer than a full-speed ring can wait.
 #[derive(Debug)]
-pub struct Keeper {
+pub struct Finisher {
     jobs: Sender<Job>,
     events: Receiver<Outcome>,
     thread: JoinHandle<()>,
+    waiting: Arc<AtomicUsize>,
+    enforcing: Arc<AtomicBool>,
 }
 
 /// What became of a job.
@@ -38,26 +46,25 @@ pub enum Outcome {
     Failed(hpcap::Error),
 }
 
-impl Keeper {
-    /// Starts the thread for files of `queue` below `base`.
+impl Finisher {
+    /// Starts the thread, which keeps older files as `retention` says.
     ///
     /// # Errors
     /// When there can be no more threads.
-    pub fn start(retention: Retention, base: std::path::PathBuf, queue: QueueName) -> Result<Self> {
+    pub fn start(mut retention: Retention) -> Result<Self> {
         let (jobs, todo) = channel::<Job>();
         let (tell, events) = channel();
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let enforcing = Arc::new(AtomicBool::new(false));
+        let (finished, enforced_again) = (Arc::clone(&waiting), Arc::clone(&enforcing));
         let work = move || {
-            let enforce = || {
+            let mut enforce = || {
+                enforced_again.store(false, Ordering::Relaxed);
                 if !retention.is_set() {
                     return;
                 }
-                let (deleted, error) = retention.enforce(&base, queue, Timestamp::now());
-                for file in deleted {
-                    let _ = tell.send(Outcome::Tell(Event::FileDeleted(file)));
-                }
-                if let Some(e) = error {
-                    let text = format!("cannot delete old files in {}: {e}", base.display());
-                    let _ = tell.send(Outcome::Tell(Event::warning(text)));
+                for event in events_of(&mut retention) {
+                    let _ = tell.send(Outcome::Tell(event));
                 }
             };
             for job in todo {
@@ -72,29 +79,42 @@ impl Keeper {
                     for outcome in finish(*sealed, &mut meanwhile) {
                         let _ = tell.send(outcome);
                     }
+                    finished.fetch_sub(1, Ordering::Relaxed);
                 }
                 enforce();
             }
         };
         let thread = std::thread::Builder::new()
-            .name("hpcapdd-keeper".into())
+            .name("hpcapdd-finish".into())
             .spawn(work)
             .context(|| "start a thread")?;
         Ok(Self {
             jobs,
             events,
             thread,
+            waiting,
+            enforcing,
         })
     }
 
     /// Has a file finished.
     pub fn finish(&self, sealed: Sealed) {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
         let _ = self.jobs.send(Job::Finish(Box::new(sealed)));
+    }
+
+    /// Whether so many files wait that no more should be begun.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) >= WAITING_MAX
     }
 
     /// Has old files deleted.
     pub fn enforce(&self) {
-        let _ = self.jobs.send(Job::Enforce);
+        // One that waits is enough.
+        if !self.enforcing.swap(true, Ordering::Relaxed) {
+            let _ = self.jobs.send(Job::Enforce);
+        }
     }
 
     /// What happened since the last call.
@@ -110,6 +130,16 @@ impl Keeper {
         let _ = self.thread.join();
         outcomes
     }
+}
+
+fn events_of(retention: &mut Retention) -> Vec<Event> {
+    let outcome = retention.enforce();
+    let error = outcome
+        .error
+        .map(|e| format!("cannot delete old files: {e}"));
+    let warnings = outcome.warnings.into_iter().chain(error);
+    let deleted = outcome.deleted.into_iter().map(Event::FileDeleted);
+    deleted.chain(warnings.map(Event::warning)).collect()
 }
 
 fn finish(sealed: Sealed, meanwhile: &mut dyn FnMut()) -> Vec<Outcome> {

@@ -1,0 +1,173 @@
+//! How old a file is, as far as the clock can be believed.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use hpcap::Timestamp;
+use nix::time::{ClockId, clock_gettime};
+
+use super::scan::{Found, Inode};
+
+/// A wall clock that moves so much against the one that nobody can set was set. What a time server
+/// does to a clock that runs is far less.
+const STEP_NS: i128 = 1_000_000_000;
+
+/// Compares the wall clock with the time since boot.
+#[derive(Debug)]
+pub(super) struct Clock {
+    /// The wall clock at boot, in nanoseconds, by the first look and by the last one.
+    first: i128,
+    last: i128,
+    /// Whether the wall clock can be believed as far as it is ahead of the first look.
+    doubtful: bool,
+    boot_ns: u64,
+    seen: HashMap<Inode, u64>,
+}
+
+fn since_boot_ns() -> u64 {
+    clock_gettime(ClockId::CLOCK_BOOTTIME).map_or(0, |time| {
+        u64::try_from(Duration::from(time).as_nanos()).unwrap_or(u64::MAX)
+    })
+}
+
+impl Clock {
+    pub(super) fn start() -> Self {
+        Self::start_at(Timestamp::now(), since_boot_ns())
+    }
+
+    fn start_at(now: Timestamp, boot_ns: u64) -> Self {
+        let at_boot = i128::from(now.as_ns()) - i128::from(boot_ns);
+        Self {
+            first: at_boot,
+            last: at_boot,
+            doubtful: false,
+            boot_ns,
+            seen: HashMap::new(),
+        }
+    }
+
+    /// Looks at both clocks. Says so when the wall clock was set forward: then nothing is deleted
+    /// for its age until it has been here for that long, or until the clock is right again.
+    pub(super) fn look(&mut self, now: Timestamp) -> Option<String> {
+        self.look_at(now, since_boot_ns(), is_synchronised(now))
+    }
+
+    fn look_at(&mut self, now: Timestamp, boot_ns: u64, synchronised: bool) -> Option<String> {
+        let at_boot = i128::from(now.as_ns()) - i128::from(boot_ns);
+        let step = at_boot - self.last;
+        self.last = at_boot;
+        self.boot_ns = boot_ns;
+        if step.abs() < STEP_NS && self.doubtful && synchronised {
+            // It has not moved since the last look, and a time server stands behind it.
+            self.first = at_boot;
+        }
+        let was_doubtful = std::mem::replace(&mut self.doubtful, at_boot - self.first >= STEP_NS);
+        (self.doubtful && !was_doubtful).then(|| {
+            format!(
+                "the clock was set forward by {:.1} s\n  --keep-age deletes only files that have \
+                 been here for so long by the time since boot, until the clock is synchronised \
+                 or right again",
+                (at_boot - self.first) as f64 / 1e9
+            )
+        })
+    }
+
+    /// Whether `file` is older than `age` for sure.
+    pub(super) fn is_older(&self, file: &Found, age: Duration, now: Timestamp) -> bool {
+        let age_ns = u64::try_from(age.as_nanos()).unwrap_or(u64::MAX);
+        let here_ns = self
+            .seen
+            .get(&file.inode)
+            .map_or(0, |seen| self.boot_ns.saturating_sub(*seen));
+        if here_ns > age_ns {
+            return true;
+        }
+        let start = file.identity.as_ref().map_or(file.named, |i| i.start);
+        !self.doubtful && now.as_ns().saturating_sub(start.as_ns()) > age_ns
+    }
+
+    /// Remembers since when files have been here.
+    pub(super) fn see(&mut self, found: &[Found]) {
+        let boot_ns = self.boot_ns;
+        let before = std::mem::take(&mut self.seen);
+        self.seen = found
+            .iter()
+            .map(|file| {
+                let since = before.get(&file.inode).copied().unwrap_or(boot_ns);
+                (file.inode, since)
+            })
+            .collect();
+    }
+}
+
+/// Whether the kernel says that a time server stands behind the clock that says `now`.
+fn is_synchronised(now: Timestamp) -> bool {
+    // SAFETY: all fields are integers, for which zero is a value; `modes` 0 changes nothing.
+    let mut state: libc::timex = unsafe { std::mem::zeroed() };
+    // SAFETY: `state` is a valid structure that lives through the call.
+    let result = unsafe { libc::adjtimex(&raw mut state) };
+    let kernel = u64::try_from(state.time.tv_sec).unwrap_or(0);
+    result >= 0
+        && result != libc::TIME_ERROR
+        && state.status & libc::STA_UNSYNC == 0
+        && kernel.abs_diff(now.sec()) <= 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const S: u64 = 1_000_000_000;
+    const START: Timestamp = Timestamp::new(1_800_000_000, 0);
+
+    fn at(wall: u64) -> Timestamp {
+        Timestamp::from_ns(START.as_ns() + wall * S)
+    }
+
+    fn file(wall: u64) -> Found {
+        Found::example(at(wall))
+    }
+
+    #[test]
+    fn step_forward_makes_no_file_old() {
+        let hour = Duration::from_secs(3600);
+        let mut clock = Clock::start_at(at(0), 0);
+        let old = file(0);
+        clock.see(std::slice::from_ref(&old));
+        assert!(clock.look_at(at(172_810), 10 * S, false).is_some());
+        assert!(!clock.is_older(&old, hour, at(172_810)));
+        // Told once.
+        assert!(clock.look_at(at(172_820), 20 * S, false).is_none());
+        // It has been here for an hour by a clock that nobody can set.
+        assert!(clock.look_at(at(176_411), 3611 * S, false).is_none());
+        assert!(clock.is_older(&old, hour, at(176_411)));
+    }
+
+    #[test]
+    fn step_back_ends_the_doubt() {
+        let mut clock = Clock::start_at(at(0), 0);
+        assert!(clock.look_at(at(60), 10 * S, false).is_some());
+        assert!(clock.look_at(at(20), 20 * S, false).is_none());
+        assert!(clock.is_older(&file(0), Duration::from_secs(15), at(20)));
+    }
+
+    #[test]
+    fn synchronised_clock_is_believed() {
+        let mut clock = Clock::start_at(at(0), 0);
+        assert!(clock.look_at(at(7200), 10 * S, true).is_some());
+        let hour = Duration::from_secs(3600);
+        assert!(!clock.is_older(&file(0), hour, at(7200)));
+        assert!(clock.look_at(at(7210), 20 * S, true).is_none());
+        assert!(clock.is_older(&file(0), hour, at(7210)));
+    }
+
+    #[test]
+    fn clock_that_runs_is_not_doubted() {
+        let mut clock = Clock::start_at(at(0), 0);
+        for second in 1..1000 {
+            // A time server lets it run a little faster.
+            let wall = Timestamp::from_ns(at(second).as_ns() + second * 500_000);
+            assert!(clock.look_at(wall, second * S, false).is_none());
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! Which file is the oldest.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+
+use hpcap::Timestamp;
+use hpcap::raw::{Identity, RecordingId};
+
+use super::Recording;
+use super::scan::Found;
+
+/// A clock may be so much behind another's.
+const TOLERANCE_NS: u64 = 2_000_000_000;
+
+/// Files, the oldest first.
+#[derive(Debug, Default)]
+pub(super) struct Sorted {
+    pub(super) files: Vec<Found>,
+    /// How many of them begin in the future. They are the first.
+    pub(super) future: usize,
+}
+
+/// What keeps the files of one recording together.
+type Key = (Option<RecordingId>, Option<String>);
+
+/// Sorts by the order of recording. The recording that runs comes last, whatever the clocks of the
+/// others said; of those, the ones that begin in the future come first.
+pub(super) fn oldest_first(files: Vec<Found>, running: &Recording, now: Timestamp) -> Sorted {
+    let mut groups: BTreeMap<Key, Vec<Found>> = BTreeMap::new();
+    let mut own = Vec::new();
+    for file in files {
+        let number = running.files.number(file.inode);
+        let id = file.identity.as_ref().and_then(|i| i.recording);
+        if number.is_some() || (id.is_some() && id == running.id) {
+            own.push((number, file));
+            continue;
+        }
+        // Without an id, each file stands for itself.
+        let alone = id.is_none().then(|| file.path.display().to_string());
+        groups.entry((id, alone)).or_default().push(file);
+    }
+    own.sort_by(|(a_number, a), (b_number, b)| {
+        // What an earlier recorder wrote of the same recording is older.
+        by_place(a, b).unwrap_or_else(|| a_number.cmp(b_number))
+    });
+    let limit = Timestamp::from_ns(now.as_ns().saturating_add(TOLERANCE_NS));
+    let mut recordings: Vec<(bool, Timestamp, Vec<Found>)> = groups
+        .into_values()
+        .map(|mut files| {
+            files.sort_by(|a, b| by_place(a, b).unwrap_or(Ordering::Equal));
+            let start = |file: &Found| file.identity.as_ref().map(|i| i.start);
+            let future = files.iter().filter_map(start).any(|start| start > limit);
+            let first = files.first().and_then(start).unwrap_or_default();
+            (!future, first, files)
+        })
+        .collect();
+    recordings.sort_by_key(|(past, start, _)| (*past, *start));
+    let future = recordings
+        .iter()
+        .filter(|(past, _, _)| !past)
+        .map(|(_, _, files)| files.len())
+        .sum();
+    let files = recordings
+        .into_iter()
+        .flat_map(|(_, _, files)| files)
+        .chain(own.into_iter().map(|(_, file)| file))
+        .collect();
+    Sorted { files, future }
+}
+
+fn by_place(a: &Found, b: &Found) -> Option<Ordering> {
+    let (a, b): (&Identity, &Identity) = (a.identity.as_ref()?, b.identity.as_ref()?);
+    Some(a.order_in_recording(b))
+}
