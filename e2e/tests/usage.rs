@@ -5,7 +5,14 @@
 use hpcap_e2e::lab::Lab;
 use hpcap_e2e::process::run;
 
-const TOOLS: [&str; 5] = ["hpcapd", "hpcapdd", "raw2pcap", "checkraw", "hpcap-bench"];
+const TOOLS: [&str; 6] = [
+    "hpcapd",
+    "hpcapdd",
+    "hpcapctl",
+    "raw2pcap",
+    "checkraw",
+    "hpcap-bench",
+];
 
 #[test]
 fn every_program_explains_itself() {
