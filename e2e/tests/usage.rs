@@ -142,6 +142,8 @@ const REFUSED: &[(&str, &[&str])] = &[
         "hpcapdd --rotate-size 3G hpcap0 .",
         &["--rotate-size", "2 GiB"],
     ),
+    ("hpcapctl --status", &["hpcapctl status"]),
+    ("hpcapctl -i lo", &["hpcapdd -i eth0 -w DEST"]),
     ("raw2pcap -o out.pcap", &["Usage: raw2pcap"]),
     (
         "raw2pcap x.pcap",

@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand};
 use hpcap::pages::Pages;
 use hpcap::units::{parse_duration, parse_size};
 use hpcap::{Error, QueueName, Result};
+use hpcap_cli::Hint;
 
 /// Shows queues and ends their listeners; looks after the rings of the kernel module.
 #[derive(Debug, Parser)]
@@ -53,6 +54,18 @@ pub enum Command {
         id: u64,
     },
 }
+
+/// What people expect of hpcapctl under another name.
+pub const HINTS: &[Hint] = &[
+    Hint {
+        options: &["--status", "--kill", "--ring"],
+        advice: "what hpcapctl does is a word without dashes: hpcapctl status, hpcapctl kill QUEUE ID",
+    },
+    Hint {
+        options: &["-i", "-w", "-D", "--source"],
+        advice: "hpcapdd -i eth0 -w DEST records, hpcapd -i eth0 serves; both list interfaces with -D",
+    },
+];
 
 /// How long to wait between two looks.
 fn parse_interval(text: &str) -> Result<Duration> {

@@ -2,11 +2,10 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
-use hpcapctl::cli::Cli;
+use hpcapctl::cli::{Cli, HINTS};
 
 fn main() -> ExitCode {
-    match hpcapctl::run(&Cli::parse()) {
+    match hpcapctl::run(&hpcap_cli::parse::<Cli>(HINTS)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
             eprintln!("hpcapctl: {e}");
