@@ -1,25 +1,32 @@
-//! Attaches to a queue of the kernel module and writes random bytes into its own slot, again and
+//! Attaches to a queue of the kernel module or of hpcapd and writes random bytes into its own slot, again and
 //! again, for some time: offsets that are nowhere, requests for a new file with every breath, a
 //! destroyed header. Whoever else is attached must not notice more than files that end early.
+//!
+//! Of hpcapd's memory it also tries to write, to shorten and to punch what it may only read, and
+//! fails where that is possible.
 
 #![allow(clippy::unwrap_used, reason = "test support: a panic is a failed test")]
 
 use std::fs::File;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::fs::{FileExt, FileTypeExt};
 use std::path::PathBuf;
 use std::ptr::NonNull;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
 use hpcap::abi::{self, hpcap_attach, hpcap_slot};
+use hpcap::queue::socket::Socket;
 use hpcap_e2e::random::Random;
 use nix::errno::Errno;
+use nix::fcntl::{FallocateFlags, fallocate};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
 use serde_json::json;
 
 #[derive(Debug, Parser)]
 struct Cli {
-    /// A device node: /dev/hpcap_0_0
-    device: PathBuf,
+    /// A device node, /dev/hpcap_0_0, or a socket, hpcap0.sock
+    producer: PathBuf,
     /// lossless or lossy
     #[arg(long, default_value = "lossless")]
     contract: String,
@@ -35,7 +42,7 @@ struct Cli {
 struct Slot(NonNull<u8>);
 
 impl Slot {
-    fn of(device: &File) -> Self {
+    fn of(file: &impl AsRawFd, offset: u64) -> Self {
         // SAFETY: a new mapping at an address of the kernel's choice.
         let at = unsafe {
             libc::mmap(
@@ -43,8 +50,8 @@ impl Slot {
                 abi::HPCAP_SLOT_BYTES,
                 libc::PROT_READ | libc::PROT_WRITE,
                 libc::MAP_SHARED,
-                device.as_raw_fd(),
-                abi::HPCAP_MMAP_SLOT.cast_signed(),
+                file.as_raw_fd(),
+                offset.cast_signed(),
             )
         };
         assert!(at != libc::MAP_FAILED, "mmap: {}", Errno::last());
@@ -65,8 +72,8 @@ impl Slot {
     }
 }
 
-fn attach(device: &File, contract: &str) -> u64 {
-    let mut question = hpcap_attach {
+fn question(contract: &str) -> hpcap_attach {
+    hpcap_attach {
         magic: abi::HPCAP_ATTACH_MAGIC,
         abi_version: abi::HPCAP_ABI_VERSION,
         op: abi::HPCAP_OP_ATTACH,
@@ -77,20 +84,82 @@ fn attach(device: &File, contract: &str) -> u64 {
         start: abi::HPCAP_START_NEWEST,
         name: abi::field("hostile"),
         ..hpcap_attach::zeroed()
-    };
+    }
+}
+
+/// Attaches to the module's queue. What it returns must be kept as long as the slot is used.
+fn attach_to_device(cli: &Cli) -> (File, Slot, u64) {
+    let device = File::options().read(true).write(true).open(&cli.producer);
+    let device = device.unwrap();
+    let mut question = question(&cli.contract);
     // SAFETY: the command reads and writes one `hpcap_attach`.
     let asked = unsafe { libc::ioctl(device.as_raw_fd(), abi::HPCAP_IOC_ASK, &raw mut question) };
     assert_eq!(Errno::result(asked), Ok(0));
     assert_eq!(question.error, 0, "{}", abi::text(&question.message));
-    question.id
+    let slot = Slot::of(&device, abi::HPCAP_MMAP_SLOT);
+    (device, slot, question.id)
+}
+
+/// Attaches to a queue of hpcapd, and tries what it must not be able to do.
+fn attach_to_daemon(cli: &Cli) -> (File, Slot, u64) {
+    let kind = SockType::SeqPacket;
+    let socket = socket(AddressFamily::Unix, kind, SockFlag::SOCK_CLOEXEC, None).unwrap();
+    let address = UnixAddr::new(&cli.producer).unwrap();
+    connect(socket.as_raw_fd(), &address).unwrap();
+    let socket = Socket::from(socket);
+    socket.send(&question(&cli.contract), &[]).unwrap();
+    let (answer, files) = socket.receive().unwrap().unwrap();
+    assert_eq!(answer.error, 0, "{}", abi::text(&answer.message));
+    let [ring, queue, slot]: [OwnedFd; 3] = files.try_into().unwrap();
+    for (file, may_write) in [(&ring, false), (&queue, false), (&slot, true)] {
+        attack(file, may_write);
+    }
+    let kept = File::from(socket.as_fd().try_clone_to_owned().unwrap());
+    (kept, Slot::of(&slot, 0), answer.id)
+}
+
+/// Tries to change the size of shared memory, and its contents where `may_write` is not set.
+fn attack(file: &OwnedFd, may_write: bool) {
+    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+    let again = File::options().read(true).write(true).open(path);
+    let files = [Some(File::from(file.try_clone().unwrap())), again.ok()];
+    for file in files.into_iter().flatten() {
+        let bytes = file.metadata().unwrap().len();
+        for length in [0, bytes / 2, bytes * 2] {
+            assert!(file.set_len(length).is_err(), "the size was changed");
+        }
+        if may_write {
+            continue;
+        }
+        assert!(file.write_at(b"x", 0).is_err(), "it was written");
+        let punch = FallocateFlags::FALLOC_FL_PUNCH_HOLE | FallocateFlags::FALLOC_FL_KEEP_SIZE;
+        assert!(fallocate(&file, punch, 0, 4096).is_err(), "it has a hole");
+        // SAFETY: a new mapping at an address of the kernel's choice; it is not used.
+        let mapped = unsafe {
+            libc::mmap(
+                std::ptr::null_mut(),
+                4096,
+                libc::PROT_READ | libc::PROT_WRITE,
+                libc::MAP_SHARED,
+                file.as_raw_fd(),
+                0,
+            )
+        };
+        assert!(mapped == libc::MAP_FAILED, "it was mapped for writing");
+    }
 }
 
 fn main() {
     let cli = Cli::parse();
-    let device = File::options().read(true).write(true).open(&cli.device);
-    let device = device.unwrap();
-    let id = attach(&device, &cli.contract);
-    let slot = Slot::of(&device);
+    let is_socket = std::fs::metadata(&cli.producer)
+        .unwrap()
+        .file_type()
+        .is_socket();
+    let (_kept, slot, id) = if is_socket {
+        attach_to_daemon(&cli)
+    } else {
+        attach_to_device(&cli)
+    };
     println!("{}", json!({"event": "attached", "id": id}));
     let mut random = Random::new(cli.seed);
     let start = Instant::now();

@@ -385,7 +385,13 @@ impl Conversations {
         }
         let (reply, replied) = channel();
         self.send(Command::Kill { id, reply });
-        answer(&replied, ANSWER_LIMIT).map_err(|e| (e, libc::EIO))?;
+        answer(&replied, ANSWER_LIMIT).map_err(|e| {
+            let errno = match e.kind() {
+                Kind::NotFound => libc::ESRCH,
+                _ => libc::EIO,
+            };
+            (e, errno)
+        })?;
         self.forget(id);
         // The listener sees that it was killed before it sees that the connection is closed.
         let clients = lock(&self.clients);

@@ -102,8 +102,8 @@ impl Device {
         let tried = || format!("open {}", path.display());
         // Opening a device does things, and a call that one understands may be another's: only
         // what is the module's is touched.
-        let is_there = std::fs::symlink_metadata(path).is_ok();
-        if is_there && !is_device(path)? {
+        std::fs::symlink_metadata(path).context(tried)?;
+        if !is_device(path)? {
             let why = "it is not a device of hpcap.ko";
             return Err(Error::new(Kind::Format, tried(), why)
                 .advise("something else took the name of a queue: remove it"));
@@ -114,7 +114,15 @@ impl Device {
             .custom_flags(libc::O_CLOEXEC | libc::O_NOFOLLOW)
             .open(path);
         match opened {
-            Ok(file) => Ok(Self { file }),
+            Ok(file) => {
+                // What was there may have been exchanged meanwhile.
+                let number = file.metadata().context(tried)?.rdev();
+                if !is_the_modules(number)? {
+                    let why = "it was exchanged for something else";
+                    return Err(Error::new(Kind::Format, tried(), why));
+                }
+                Ok(Self { file })
+            }
             // The node is there, and nobody behind it: the adapter goes in this moment, or a
             // node was made by hand.
             Err(e) if matches!(e.raw_os_error(), Some(libc::ENODEV | libc::ENXIO)) => {

@@ -8,7 +8,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 use hpcap::error::Context;
 use hpcap::units::Rate;
-use hpcap::{Error, Kind, Result};
+use hpcap::{Error, Kind, Result, visible};
 use netlink::Which;
 
 /// A network interface, as it was when asked.
@@ -159,9 +159,10 @@ impl Interface {
                 (true, false) => "up, no link",
                 (true, true) => "up",
             };
-            let _ = write!(out, "{:<16} {state}", interface.name);
+            let _ = write!(out, "{:<16} {state}", visible(&interface.name));
             if !interface.other_names.is_empty() {
-                let _ = write!(out, ", also {}", interface.other_names.join(", "));
+                let names = interface.other_names.join(", ");
+                let _ = write!(out, ", also {}", visible(&names));
             }
             if let Some(rate) = interface.link_speed() {
                 let _ = write!(out, ", {rate}");
