@@ -55,7 +55,13 @@ fn write_file(path: &Path, off: u64, frames: &[Vec<u8>], gap_at: Option<(usize, 
             lost[Reason::NicMissed] = Count::new(lost_frames, 0);
             let until = Timestamp::new(1_500_000_000, 1);
             let from = Some(until);
-            let placed = writer.gap(&Gap { from, until, lost }).unwrap();
+            let gap = Gap {
+                from,
+                until,
+                open: false,
+                lost,
+            };
+            let placed = writer.gap(&gap).unwrap();
             assert_eq!(placed, Placed::Stored);
         }
         write_to(&mut writer, frame);

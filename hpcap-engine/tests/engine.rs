@@ -76,7 +76,7 @@ fn every_frame_of_a_source_that_waits_is_read() {
 
 #[test]
 fn a_listener_that_does_not_read_makes_a_paced_source_lose_and_the_stream_says_so() {
-    let engine = start(&config("gen:size=1500,rate=20G,count=20000"));
+    let engine = start(&config("gen:size=1500,rate=20G,late=delay,count=20000"));
     let mut listener = engine
         .attach(&request(Contract::Lossless, Start::File))
         .unwrap();
@@ -87,12 +87,11 @@ fn a_listener_that_does_not_read_makes_a_paced_source_lose_and_the_stream_says_s
     let ledger = listener.ledger();
     assert_balances(&ledger, 20_000);
     assert_eq!(ledger.ledger[Reason::Captured], frames);
-    assert!(
-        ledger.ledger[Reason::RingFull].frames > 10_000,
-        "{ledger:?}"
-    );
-    // The end of the stream may have had no room for the last gap: nothing else is missing.
-    assert!(lost.frames <= ledger.ledger[Reason::RingFull].frames);
+    assert!(ledger.ledger[Reason::RingFull].frames > 0, "{ledger:?}");
+    // The end of the stream may have had no room for the last gap: the end says so.
+    let end = listener.end().unwrap();
+    let since = end.at.ledger.since(&listener.start().ledger);
+    assert_eq!(lost + end.untold.lost(), since.lost());
     engine.stop().unwrap();
 }
 
@@ -106,6 +105,10 @@ fn a_lossy_listener_is_told_exactly_what_it_missed() {
         .attach(&request(Contract::Lossless, Start::Newest))
         .unwrap();
     let reader = std::thread::spawn(move || drain(&mut recorder));
+    // It reads once it is overrun, however slow the producer is.
+    while slow.page().oldest() <= slow.position() && !slow.ended() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
     let mut seen = Count::default();
     loop {
         match slow.next_record() {
@@ -178,9 +181,17 @@ fn a_killed_listener_holds_nothing_and_is_told() {
     });
     drain(&mut reader);
     killer.join().unwrap();
-    assert_eq!(stuck.wait(1, SECOND).unwrap_err().kind(), Kind::Killed);
-    assert_eq!(stuck.next_record().unwrap_err().kind(), Kind::Killed);
-    assert_eq!(stuck.ack().unwrap_err().kind(), Kind::Killed);
+    // What was published before is its own, as far as the ring still has it.
+    let error = loop {
+        let result = match stuck.next_record() {
+            Err(e) if e.kind() == Kind::Overrun => stuck.resync(Start::Newest).map(|_| ()),
+            other => other.map(|_| ()),
+        };
+        if let Err(e) = result {
+            break e;
+        }
+    };
+    assert_eq!(error.kind(), Kind::Killed);
     assert_eq!(engine.queue().kill(99).unwrap_err().kind(), Kind::NotFound);
     engine.stop().unwrap();
 }

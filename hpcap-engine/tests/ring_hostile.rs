@@ -15,7 +15,8 @@ use proptest::prelude::*;
 enum Mischief {
     /// Writes these words from the start of its page on.
     Words(Vec<u64>),
-    /// Writes one word where the producer looks: read_off, wait_off, waiting and file_seq.
+    /// Writes one word where the producer looks: read_off, wait_off, waiting and file_seq,
+    /// finish.
     Word { at: usize, value: u64 },
     /// Writes its offset relative to what was published.
     Near(i64),
@@ -31,7 +32,10 @@ fn mischief() -> impl Strategy<Value = Mischief> {
     ];
     prop_oneof![
         prop::collection::vec(any::<u64>(), 1..512).prop_map(Mischief::Words),
-        (prop_oneof![Just(64usize), Just(72), Just(80)], value)
+        (
+            prop_oneof![Just(64usize), Just(72), Just(80), Just(88)],
+            value
+        )
             .prop_map(|(at, value)| Mischief::Word { at, value }),
         (-(1i64 << 21)..(1 << 21)).prop_map(Mischief::Near),
     ]

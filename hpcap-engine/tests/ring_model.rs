@@ -10,6 +10,7 @@ mod harness;
 use std::time::Duration;
 
 use harness::{Attached, Bench, Seen, Shape, content};
+use hpcap::listener::TOLD_LOSSES;
 use hpcap::{Contract, Count, Kind, Ledger, Reason, Start};
 use proptest::prelude::*;
 
@@ -32,6 +33,8 @@ enum Step {
     File(u8),
     /// One of them is killed.
     Kill(u8),
+    /// One of them has enough.
+    Finish(u8),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -51,6 +54,7 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(who, records, ack)| Step::Read { who, records, ack }),
         1 => any::<u8>().prop_map(Step::File),
         1 => any::<u8>().prop_map(Step::Kill),
+        1 => any::<u8>().prop_map(Step::Finish),
     ]
 }
 
@@ -91,15 +95,26 @@ struct Taken {
 }
 
 /// A listener, and what the model knows of it.
+#[derive(Debug)]
 struct Reader {
     attached: Attached,
     contract: Contract,
     /// Index into the taken frames of the next one it must see.
     next: usize,
     missed: Count,
-    /// Losses in the gaps that it saw.
-    gaps: u64,
+    /// What it was told: its frames, the gaps that it saw, and what it missed.
+    told: Ledger,
+    /// Whether every loss since its start is in a gap: somebody has listened all the time.
+    whole: bool,
+    /// The number of frames taken, and the ledger, when its end was fixed.
+    end: Option<(usize, Ledger)>,
     killed: bool,
+}
+
+impl Reader {
+    fn may_be_overrun(&self) -> bool {
+        self.contract != Contract::Lossless || self.killed
+    }
 }
 
 /// The model and the ring beside each other.
@@ -126,7 +141,7 @@ impl Run {
     }
 
     fn listened(&self) -> bool {
-        self.shape.look_back || self.readers.iter().any(|r| !r.killed)
+        self.shape.look_back || self.readers.iter().any(|r| r.end.is_none())
     }
 
     fn account(&mut self, reason: Reason, count: Count) {
@@ -148,6 +163,7 @@ impl Run {
             }
             return;
         }
+        // A finished one holds what it has not acknowledged.
         let holds = |r: &Reader| !r.killed && r.contract != Contract::Lossy;
         assert!(
             self.readers.iter().any(holds),
@@ -186,7 +202,9 @@ impl Run {
             contract,
             next,
             missed: Count::default(),
-            gaps: 0,
+            told: Ledger::default(),
+            whole: start != Start::Oldest || self.shape.look_back,
+            end: None,
             killed: false,
         });
     }
@@ -204,15 +222,21 @@ impl Run {
                         assert_eq!(usize::from(len), expected.bytes);
                         assert!(data == content(expected.number, expected.bytes), "content");
                         reader.next += 1;
+                        reader.told[Reason::Captured] += Count::new(1, len.into());
                     }
-                    Seen::Gap(lost) => reader.gaps += lost,
+                    Seen::Gap(gap) => reader.told += &gap.lost,
                     _ => {}
                 },
                 Err(e) if e.kind() == Kind::Overrun => {
-                    assert_ne!(reader.contract, Contract::Lossless, "lossless, and overrun");
-                    let Ok(missed) = listener.resync(Start::Newest) else {
+                    assert!(reader.contract != Contract::Lossless || reader.killed);
+                    let Ok(skipped) = listener.resync(Start::Newest) else {
                         break;
                     };
+                    let missed = skipped[Reason::Overrun];
+                    reader.told[Reason::Captured] += missed;
+                    for reason in TOLD_LOSSES {
+                        reader.told[reason] += skipped[reason];
+                    }
                     let frames = usize::try_from(missed.frames).unwrap();
                     let bytes: usize = self.taken[reader.next..reader.next + frames]
                         .iter()
@@ -234,7 +258,7 @@ impl Run {
             match reader.attached.listener.ack() {
                 Ok(()) => {}
                 Err(e) if e.kind() == Kind::Overrun => {
-                    assert_ne!(reader.contract, Contract::Lossless);
+                    assert!(reader.may_be_overrun());
                 }
                 Err(e) => {
                     assert_eq!(e.kind(), Kind::Killed);
@@ -273,25 +297,70 @@ impl Run {
                 if let Some(who) = pick(who, n) {
                     self.bench.producer.kill(self.readers[who].attached.slot);
                     self.readers[who].killed = true;
+                    self.fix_end(who);
                 }
+            }
+            Step::Finish(who) => {
+                if let Some(who) = pick(who, n) {
+                    self.finish(who);
+                }
+            }
+        }
+    }
+
+    fn finish(&mut self, who: usize) {
+        self.readers[who].attached.listener.request_end();
+        self.bench.service();
+        self.fix_end(who);
+    }
+
+    /// The end of a reader is fixed: what comes now is not for it.
+    fn fix_end(&mut self, who: usize) {
+        let now = (self.taken.len(), self.ledger);
+        let reader = &mut self.readers[who];
+        let end = reader.attached.listener.end().unwrap();
+        reader.end.get_or_insert(now);
+        assert_eq!(end.killed, reader.killed);
+        assert_eq!(end.at.ledger, reader.end.unwrap().1);
+    }
+
+    /// Whether it was overrun, and its end is before the next block that it could go on with.
+    fn is_cut_off(reader: &Reader) -> bool {
+        reader.may_be_overrun() && reader.attached.listener.available() > 0
+    }
+
+    /// A recording of what this reader got has the difference of the ledgers, reason by reason.
+    fn check_sum(reader: &Reader, plain: bool) {
+        let end = reader.attached.listener.end().unwrap();
+        let start = reader.attached.listener.start().ledger;
+        let sum = |reason| start[reason] + reader.told[reason] + end.untold[reason];
+        let captured = sum(Reason::Captured);
+        assert_eq!(captured, end.at.ledger[Reason::Captured], "{reader:?}");
+        if reader.whole && !plain {
+            for reason in TOLD_LOSSES {
+                assert_eq!(sum(reason), end.at.ledger[reason], "{reason} {reader:?}");
             }
         }
     }
 
     /// Everybody reads to the end; then everything must add up.
     fn settle(&mut self) {
+        for who in 0..self.readers.len() {
+            self.finish(who);
+        }
         for round in 0..200 {
             self.bench.service();
             for who in 0..self.readers.len() {
                 self.read(who, u16::MAX, true);
             }
-            let done = |r: &Reader| r.killed || r.attached.listener.available() == 0;
+            let done = |r: &Reader| Self::is_cut_off(r) || r.attached.listener.available() == 0;
             if round > 2 && self.readers.iter().all(done) {
                 break;
             }
         }
-        for reader in self.readers.iter().filter(|r| !r.killed) {
-            assert_eq!(reader.next, self.taken.len(), "{:?}", reader.contract);
+        for reader in self.readers.iter().filter(|r| !Self::is_cut_off(r)) {
+            assert_eq!(Some(reader.next), reader.end.map(|(end, _)| end));
+            Self::check_sum(reader, self.shape.plain);
         }
         self.bench.service();
         let seen = self.bench.queue.ledger().ledger;
@@ -340,7 +409,8 @@ proptest! {
         }
         run.settle();
         let reader = &run.readers[0];
-        prop_assert_eq!(reader.gaps, run.ledger.lost().frames);
+        let untold = reader.attached.listener.end().unwrap().untold.lost().frames;
+        prop_assert_eq!(reader.told.lost().frames + untold, run.ledger.lost().frames);
         prop_assert_eq!(reader.next as u64, run.ledger[Reason::Captured].frames);
     }
 }

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use hpcap::raw::Item;
-use hpcap::{Contract, Kind, Queue, Request, Result, Start, Waited};
+use hpcap::{Contract, Kind, Queue, Reason, Request, Result, Start, Waited};
 
 fn count(name: &str) -> Result<()> {
     let queue = Queue::open(name.parse()?)?;
@@ -38,7 +38,7 @@ fn count(name: &str) -> Result<()> {
             // Too slow: go on with the newest block, and know what is missing.
             Err(e) if e.kind() == Kind::Overrun => {
                 let missed = listener.resync(Start::Newest)?;
-                println!("missed {} frames", missed.frames);
+                println!("missed {} frames", missed[Reason::Overrun].frames);
             }
             Err(e) => return Err(e),
         }

@@ -42,6 +42,9 @@ pub const HPCAP_TAG_FILE_HEADER: u16 = 1;
 pub const HPCAP_TAG_GAP: u16 = 2;
 pub const HPCAP_TAG_LEDGER: u16 = 3;
 pub const HPCAP_TAG_DUPLICATE: u16 = 4;
+pub const HPCAP_TAG_ALTERED: u16 = 5;
+
+pub const HPCAP_GAP_OPEN: u64 = 1 << 0;
 
 pub const HPCAP_RECORDING_ID_BYTES: usize = 16;
 pub const HPCAP_FILE_HEADER_BYTES_MIN: usize = 632;
@@ -63,6 +66,7 @@ pub const HPCAP_SLOT_FREE: u32 = 0;
 pub const HPCAP_SLOT_STARTING: u32 = 1;
 pub const HPCAP_SLOT_ACTIVE: u32 = 2;
 pub const HPCAP_SLOT_KILLED: u32 = 3;
+pub const HPCAP_SLOT_FINISHED: u32 = 4;
 
 pub const HPCAP_NO_BLOCK: u64 = u64::MAX;
 
@@ -160,21 +164,39 @@ abi_struct!(hpcap_gap {
     from_ns: u64,
     until_ns: u64,
     lost: [hpcap_count; HPCAP_REASONS],
+    flags: u64,
 });
 
 abi_struct!(hpcap_ledger_tag {
     tag: hpcap_tag,
     end_ns: u64,
     ledger: [hpcap_count; HPCAP_LEDGER_REASONS],
+    frames_cut: u64,
+    times_adjusted: u64,
+});
+
+abi_struct!(hpcap_altered {
+    tag: hpcap_tag,
+    sec: u64,
+    nsec: u32,
+    len: u32,
+});
+
+abi_struct!(hpcap_moment {
+    off: u64,
+    ledger: [hpcap_count; HPCAP_LEDGER_REASONS],
+    frames_cut: u64,
+    times_adjusted: u64,
 });
 
 abi_struct!(hpcap_block {
     block: u64,
     first_off: u64,
     first_ns: u64,
-    frames: u64,
-    bytes: u64,
     file_off: u64,
+    ledger: [hpcap_count; HPCAP_LEDGER_REASONS],
+    frames_cut: u64,
+    times_adjusted: u64,
 });
 
 abi_struct!(hpcap_listener {
@@ -190,7 +212,8 @@ abi_struct!(hpcap_listener {
     contract: u32,
     pid: u32,
     uid: u32,
-    reserved: [u64; 2],
+    end_off: u64,
+    reserved: u64,
     name: [u8; 32],
 });
 
@@ -251,7 +274,13 @@ abi_struct!(hpcap_slot {
     wait_off: u64,
     waiting: u32,
     file_seq: u32,
-    reserved2: [u8; 40],
+    finish: u32,
+    reserved2: [u8; 36],
+    start: hpcap_moment,
+    end: hpcap_moment,
+    untold: [hpcap_count; HPCAP_LEDGER_REASONS],
+    ended: u32,
+    reserved3: u32,
 });
 
 abi_struct!(hpcap_attach {

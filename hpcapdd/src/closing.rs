@@ -68,6 +68,8 @@ mod tests {
     use super::*;
 
     const BLOCK: u64 = 128 << 10;
+    /// A ledger with its record's header.
+    const LEDGER: u64 = HEADER + size_of::<hpcap::abi::hpcap_ledger_tag>() as u64;
 
     /// Applies a closing to a file of zeros and reads the records behind `end`.
     fn items(end: u64, closing: &Closing) -> Vec<(u64, bool)> {
@@ -111,7 +113,7 @@ mod tests {
     fn ends_near_a_block_s_end() {
         for before in 0..=13 {
             for tags in [vec![], vec![ledger()]] {
-                let end = BLOCK - before - if tags.is_empty() { 0 } else { 12 + 136 };
+                let end = BLOCK - before - if tags.is_empty() { 0 } else { LEDGER };
                 let closing = closing(end, BLOCK, 1 << 31, &tags);
                 let found = items(end, &closing);
                 assert_eq!(found.last().unwrap().0, closing.len, "{before}");
@@ -130,7 +132,7 @@ mod tests {
         let full = closing(max, BLOCK, max, &tags);
         assert_eq!((full.len, full.writes.len()), (max, 0));
         assert_eq!(
-            items(max - 148, &closing(max - 148, BLOCK, max, &tags)),
+            items(max - LEDGER, &closing(max - LEDGER, BLOCK, max, &tags)),
             [(max, true)]
         );
     }

@@ -1,8 +1,8 @@
 //! DEST `null`: receives, counts, discards.
 
-use hpcap::listener::{Listener, Start};
+use hpcap::listener::{Listener, Moment, Start};
 use hpcap::raw::{Gap, Record};
-use hpcap::{Count, Kind, Ledger, Reason, Result};
+use hpcap::{Count, Kind, Reason, Result};
 
 use crate::record_sink::{OutputFailure, RecordOutput};
 use crate::sink::{Ending, Sink, Step, Tally};
@@ -22,7 +22,7 @@ impl Sink for NullSink {
         if self.overtaken {
             match listener.resync(Start::Oldest) {
                 Ok(missed) => {
-                    self.tally.lost[Reason::Overrun] += missed;
+                    self.tally.lost[Reason::Overrun] += missed[Reason::Overrun];
                     self.overtaken = false;
                 }
                 Err(e) if e.kind() == Kind::NotFound => return Ok(Step::Pause),
@@ -33,7 +33,7 @@ impl Sink for NullSink {
         if self.before.is_none() {
             self.before = listener
                 .block_entry(position / block_bytes)
-                .map(|e| Count::new(e.frames, e.bytes));
+                .map(|e| Moment::from(&e).ledger[Reason::Captured]);
         }
         let wanted = until.saturating_sub(position);
         let len = listener
@@ -80,7 +80,7 @@ pub struct NullOutput {
 }
 
 impl RecordOutput for NullOutput {
-    fn ready(&mut self, _ledger: &dyn Fn() -> Ledger) -> std::result::Result<(), OutputFailure> {
+    fn ready(&mut self, _ledger: &dyn Fn() -> Moment) -> std::result::Result<(), OutputFailure> {
         Ok(())
     }
 
@@ -94,7 +94,7 @@ impl RecordOutput for NullOutput {
         Ok(())
     }
 
-    fn finish(&mut self, _: &Ledger, _: bool) -> std::result::Result<(), OutputFailure> {
+    fn finish(&mut self, _: &Moment, _: bool) -> std::result::Result<(), OutputFailure> {
         Ok(())
     }
 

@@ -133,6 +133,11 @@ pub struct Summary {
     pub seconds: f64,
     /// The largest unread part of the ring, 0 to 1.
     pub lag_peak: f64,
-    /// The queue's ledger since the start, and what this recorder lost of it.
+    /// The queue's ledger from the listener's start to its end, and what this recorder lost of
+    /// it.
     pub ledger: Ledger,
+    /// Frames longer than 65,535 bytes, stored cut.
+    pub frames_cut: u64,
+    /// Frames stored with another time than theirs, because a record cannot hold it.
+    pub times_adjusted: u64,
 }

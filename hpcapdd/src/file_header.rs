@@ -2,8 +2,9 @@
 
 use hpcap::Ledger;
 use hpcap::Timestamp;
+use hpcap::listener::Moment;
 use hpcap::queue::QueueInfo;
-use hpcap::raw::{FileHeader, RecordingId};
+use hpcap::raw::{FileHeader, LedgerTag, RecordingId};
 
 /// Where a file stands in its recording.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -48,5 +49,16 @@ pub fn header_of(
         filter,
         recording: place.recording,
         file_number: place.file_number,
+    }
+}
+
+/// The ledger at the end of a file that the recorder ends itself.
+#[must_use]
+pub fn ledger_tag(end: Timestamp, now: &Moment) -> LedgerTag {
+    LedgerTag {
+        end,
+        ledger: now.ledger,
+        frames_cut: now.frames_cut,
+        times_adjusted: now.times_adjusted,
     }
 }

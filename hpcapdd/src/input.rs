@@ -1,21 +1,24 @@
 //! Where the frames come from: a queue of another process, or an engine in this one.
 
 use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
 
-use hpcap::queue::{LedgerSnapshot, Queue};
-use hpcap::{Contract, Kind, Ledger, Listener, QueueName, Request, Result, Start};
+use hpcap::listener::Moment;
+use hpcap::queue::Queue;
+use hpcap::{Contract, Kind, Listener, QueueName, Request, Result, Start};
 use hpcap_engine::{Engine, EngineConfig};
 
 /// The name under which this program is listed.
 const PROGRAM: &str = "hpcapdd";
+
+/// How long the producer may take to fix the end of a listener: it looks at least every 10 ms.
+const ANSWER_LIMIT: Duration = Duration::from_secs(2);
 
 /// A listener, and what feeds it where that is ours.
 #[derive(Debug)]
 pub struct Input {
     /// The listener.
     pub listener: Listener,
-    /// The ledger before the recording.
-    pub before: Ledger,
     engine: Option<Engine>,
     messages: Option<Receiver<String>>,
 }
@@ -35,10 +38,8 @@ impl Input {
     /// Those of opening and attaching.
     pub fn queue(name: QueueName, contract: Contract, start: Start) -> Result<Self> {
         let queue = Queue::open(name)?;
-        let before = queue.ledger().ledger;
         Ok(Self {
             listener: queue.attach(&request(contract, start))?,
-            before,
             engine: None,
             messages: None,
         })
@@ -55,7 +56,6 @@ impl Input {
         })?;
         Ok(Self {
             listener: engine.attach(&request(contract, start))?,
-            before: Ledger::default(),
             engine: Some(engine),
             messages: Some(messages),
         })
@@ -80,23 +80,40 @@ impl Input {
         self.engine.take().map_or(Ok(()), Engine::stop)
     }
 
-    /// The ledger that covers everything published at the time of the call; `published` is
-    /// where that ends.
+    /// Where the listener ends, and everything that was counted until then. The producer fixes
+    /// that when it is asked; where it does not answer, what is published counts.
     #[must_use]
-    pub fn snapshot(&self) -> LedgerSnapshot {
-        let published = self.listener.published();
-        for _ in 0..1000 {
-            let snapshot = self.listener.ledger();
-            if snapshot.published >= published {
-                return snapshot;
+    pub fn end(&self) -> Moment {
+        self.listener.request_end();
+        let asked = Instant::now();
+        loop {
+            if let Some(end) = self.listener.end() {
+                return end.at;
             }
-            // The producer publishes first and writes the ledger at once afterwards.
-            std::thread::yield_now();
+            let gone = self.listener.ended();
+            if gone || asked.elapsed() >= ANSWER_LIMIT {
+                // It may have answered before it went.
+                return self
+                    .listener
+                    .end()
+                    .map_or_else(|| self.published(), |end| end.at);
+            }
+            std::thread::sleep(Duration::from_millis(1));
         }
-        // It died in between.
-        let mut snapshot = self.listener.ledger();
-        snapshot.published = published;
-        snapshot
+    }
+
+    /// The ledger of everything that is published.
+    fn published(&self) -> Moment {
+        let published = self.listener.published();
+        let mut now = Moment::from(&self.listener.ledger());
+        if now.off < published {
+            // The producer publishes first and writes the ledger at once afterwards: it died in
+            // between.
+            std::thread::sleep(Duration::from_millis(1));
+            now = Moment::from(&self.listener.ledger());
+        }
+        now.off = published;
+        now
     }
 }
 

@@ -55,12 +55,7 @@ impl Meter {
     }
 
     /// Progress, when it is time for it.
-    pub fn progress(
-        &mut self,
-        listener: &Listener,
-        before: &Ledger,
-        tally: &Tally,
-    ) -> Option<Progress> {
+    pub fn progress(&mut self, listener: &Listener, tally: &Tally) -> Option<Progress> {
         let lag = self.look(listener);
         let seconds = self.last.elapsed().as_secs_f64();
         if self.last.elapsed() < EVERY {
@@ -79,7 +74,7 @@ impl Meter {
             stored_bytes_per_second: to_f64(stored) / seconds,
             lag,
             lag_peak: self.lag_peak,
-            ledger: recording_ledger(&now, before, tally),
+            ledger: recording_ledger(&now, &listener.start().ledger, tally),
         })
     }
 }

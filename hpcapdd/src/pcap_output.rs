@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use hpcap::abi::HPCAP_CAPLEN_MAX;
 use hpcap::compress::FileFormat;
+use hpcap::listener::Moment;
 use hpcap::pcapfile::{self, Statistics};
 use hpcap::queue::QueueInfo;
 use hpcap::raw::{FileHeader, Gap, Identity, Record, RecordingId};
@@ -294,10 +295,10 @@ impl Lane {
 }
 
 impl RecordOutput for PcapOutput {
-    fn turn(&mut self, ledger: &dyn Fn() -> Ledger) -> Result<(), OutputFailure> {
+    fn turn(&mut self, ledger: &dyn Fn() -> Moment) -> Result<(), OutputFailure> {
         if self.open.as_ref().is_some_and(|open| self.is_due(open)) {
             self.flush()?;
-            self.seal(End::Frame(&ledger()));
+            self.seal(End::Frame(&ledger().ledger));
         }
         self.rotate = false;
         // Looking at the clock for every frame would cost as much as the frame.
@@ -310,9 +311,9 @@ impl RecordOutput for PcapOutput {
         Ok(())
     }
 
-    fn ready(&mut self, ledger: &dyn Fn() -> Ledger) -> Result<(), OutputFailure> {
+    fn ready(&mut self, ledger: &dyn Fn() -> Moment) -> Result<(), OutputFailure> {
         if self.open.is_none() {
-            let open = self.begin(&ledger());
+            let open = self.begin(&ledger().ledger);
             self.open = Some(open.map_err(|trouble| failure(trouble, Count::default()))?);
         }
         // The head is written at once: a file is valid from its first moment.
@@ -383,7 +384,7 @@ impl RecordOutput for PcapOutput {
         self.rotate = true;
     }
 
-    fn finish(&mut self, ledger: &Ledger, _complete: bool) -> Result<(), OutputFailure> {
+    fn finish(&mut self, end: &Moment, _complete: bool) -> Result<(), OutputFailure> {
         let result = match self.flush() {
             Err(OutputFailure::Trouble { trouble, lost }) if lost.is_zero() => {
                 let lost = self.taken() - self.flushed();
@@ -392,7 +393,7 @@ impl RecordOutput for PcapOutput {
             }
             other => other,
         };
-        self.seal(End::Recording(ledger));
+        self.seal(End::Recording(&end.ledger));
         result
     }
 

@@ -3,9 +3,10 @@
 use std::io;
 use std::time::{Duration, Instant};
 
+use hpcap::listener::Moment;
 use hpcap::pcapfile::{Interface, InterfaceId, PcapngWriter, Section, Statistics};
 use hpcap::queue::QueueInfo;
-use hpcap::raw::{Gap, Record};
+use hpcap::raw::{Altered, Gap, Record};
 use hpcap::{Count, Error, Kind, Ledger, Result, Timestamp};
 
 use crate::file_header::{Place, header_of};
@@ -30,6 +31,7 @@ pub struct PcapngOutput {
     delivered: Count,
     frames_seen: u64,
     statistics: Instant,
+    altered: Option<Altered>,
 }
 
 impl PcapngOutput {
@@ -54,6 +56,7 @@ impl PcapngOutput {
             delivered: Count::default(),
             frames_seen: 0,
             statistics: Instant::now(),
+            altered: None,
         })
     }
 
@@ -69,7 +72,7 @@ impl PcapngOutput {
 }
 
 impl RecordOutput for PcapngOutput {
-    fn turn(&mut self, ledger: &dyn Fn() -> Ledger) -> std::result::Result<(), OutputFailure> {
+    fn turn(&mut self, ledger: &dyn Fn() -> Moment) -> std::result::Result<(), OutputFailure> {
         // Looking at the clock for every frame would cost as much as the frame.
         let idle = self.taken.frames == self.frames_seen;
         self.frames_seen = self.taken.frames;
@@ -77,12 +80,12 @@ impl RecordOutput for PcapngOutput {
             && self.taken.frames > 0
             && self.statistics.elapsed() >= STATISTICS_EVERY
         {
-            self.write_statistics(&ledger(), None);
+            self.write_statistics(&ledger().ledger, None);
         }
         Ok(())
     }
 
-    fn ready(&mut self, _ledger: &dyn Fn() -> Ledger) -> std::result::Result<(), OutputFailure> {
+    fn ready(&mut self, _ledger: &dyn Fn() -> Moment) -> std::result::Result<(), OutputFailure> {
         // The head of the file goes out at once: readers wait for it.
         if self.flushed == 0 || self.writer.bytes() - self.flushed >= FLUSH_BYTES {
             self.flush()
@@ -96,13 +99,18 @@ impl RecordOutput for PcapngOutput {
             // It fails only for an interface of another file.
             let _ = self.writer.duplicate(self.interface);
         }
-        let len = u32::from(record.len);
+        let had = self.altered.take().map_or(0, |had| had.len);
+        let len = u32::from(record.len).max(had);
         let written = self
             .writer
             .frame(self.interface, record.time, len, record.data);
         if written.is_ok() {
             self.taken += Count::new(1, u64::from(record.len));
         }
+    }
+
+    fn altered(&mut self, had: Altered) {
+        self.altered = Some(had);
     }
 
     fn gap(&mut self, gap: &Gap) {
@@ -127,12 +135,8 @@ impl RecordOutput for PcapngOutput {
         }
     }
 
-    fn finish(
-        &mut self,
-        ledger: &Ledger,
-        _complete: bool,
-    ) -> std::result::Result<(), OutputFailure> {
-        self.write_statistics(ledger, Some(Timestamp::now()));
+    fn finish(&mut self, end: &Moment, _complete: bool) -> std::result::Result<(), OutputFailure> {
+        self.write_statistics(&end.ledger, Some(Timestamp::now()));
         match self.flush() {
             Err(OutputFailure::ReaderSlow) => {
                 let why = "its reader takes nothing; some of the last frames are not delivered";

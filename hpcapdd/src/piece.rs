@@ -1,8 +1,8 @@
 //! A block of the stream, or the part of it that is there, as the ring shows it.
 
-use hpcap::Count;
+use hpcap::Ledger;
 use hpcap::abi::hpcap_block;
-use hpcap::listener::Listener;
+use hpcap::listener::{Listener, Moment};
 
 use crate::walk::{Walk, walk};
 
@@ -50,10 +50,10 @@ impl<'a> Piece<'a> {
         self.entry.file_off == self.off
     }
 
-    /// Frames captured before it, or before the first record that starts in it.
+    /// The ledger as the stream before the first record that starts in it tells it.
     #[must_use]
-    pub fn captured_before(&self) -> Count {
-        Count::new(self.entry.frames, self.entry.bytes)
+    pub fn told_before(&self) -> Ledger {
+        Moment::from(&self.entry).ledger
     }
 
     /// The records that start in it and are whole before stream offset `until`; `None` when

@@ -3,15 +3,16 @@
 use std::fs::File;
 
 use hpcap::abi::{HPCAP_CAPLEN_MAX, HPCAP_RECORD_BYTES};
+use hpcap::listener::Moment;
 use hpcap::queue::QueueInfo;
 use hpcap::raw::index::Index;
 use hpcap::raw::writer::{Placed, Writer};
-use hpcap::raw::{Gap, LedgerTag, Record, RecordingId, tag::Tag};
-use hpcap::{Count, Ledger, Timestamp};
+use hpcap::raw::{Altered, Gap, Record, RecordingId, tag::Tag};
+use hpcap::{Count, Timestamp};
 
 use crate::capture_file::{CaptureFile, OutputFolder, Sealed};
 use crate::closing::closing;
-use crate::file_header::{Place, header_of};
+use crate::file_header::{Place, header_of, ledger_tag};
 use crate::record_sink::{OutputFailure, RecordOutput};
 use crate::sink::Note;
 use crate::trouble::Trouble;
@@ -47,6 +48,8 @@ pub struct RawOutput {
     /// Gaps that wait for a file.
     gaps: Vec<Gap>,
     rotate: bool,
+    /// What the next frame had that its record cannot hold.
+    altered: Option<Altered>,
     bytes_before: u64,
     files: u64,
     notes: Vec<Note>,
@@ -87,6 +90,7 @@ impl RawOutput {
             open: None,
             gaps: Vec::new(),
             rotate: false,
+            altered: None,
             bytes_before: 0,
             files: 0,
             notes: Vec::new(),
@@ -110,7 +114,7 @@ impl RawOutput {
         (self.rotate && open.frames.frames > 0) || !open.writer.fits(RESERVE)
     }
 
-    fn begin(&self, ledger: &Ledger) -> Result<Open, Trouble> {
+    fn begin(&self, now: &Moment) -> Result<Open, Trouble> {
         let mut file = self.folder.create()?;
         let appender = file.appender()?;
         let mut writer = Writer::with_max(appender, self.file_bytes_max());
@@ -118,7 +122,13 @@ impl RawOutput {
         if !self.kept.plain {
             let Kept { filter, caplen, .. } = &self.kept;
             // Into an empty buffer: nothing is written yet.
-            let _ = writer.header(&header_of(&self.info, self.next, *caplen, filter, ledger));
+            let _ = writer.header(&header_of(
+                &self.info,
+                self.next,
+                *caplen,
+                filter,
+                &now.ledger,
+            ));
             index.note(0, None);
         }
         Ok(Open {
@@ -132,16 +142,13 @@ impl RawOutput {
     }
 
     /// Ends the file under way behind its last record that is on the disk.
-    fn seal(&mut self, ledger: &Ledger) {
+    fn seal(&mut self, now: &Moment) {
         let Some(mut open) = self.open.take() else {
             return;
         };
         let mut tags = Vec::new();
         if !self.kept.plain {
-            let tag = LedgerTag {
-                end: Timestamp::now(),
-                ledger: *ledger,
-            };
+            let tag = ledger_tag(Timestamp::now(), now);
             tags.push(Tag::Ledger(Box::new(tag)).to_body());
         }
         let QueueInfo {
@@ -185,7 +192,7 @@ impl RawOutput {
 }
 
 impl RecordOutput for RawOutput {
-    fn turn(&mut self, ledger: &dyn Fn() -> Ledger) -> Result<(), OutputFailure> {
+    fn turn(&mut self, ledger: &dyn Fn() -> Moment) -> Result<(), OutputFailure> {
         if self.open.as_ref().is_some_and(|open| self.is_due(open)) {
             self.flush()?;
             self.seal(&ledger());
@@ -194,7 +201,7 @@ impl RecordOutput for RawOutput {
         Ok(())
     }
 
-    fn ready(&mut self, ledger: &dyn Fn() -> Ledger) -> Result<(), OutputFailure> {
+    fn ready(&mut self, ledger: &dyn Fn() -> Moment) -> Result<(), OutputFailure> {
         if self.open.is_none() {
             let open = self.begin(&ledger());
             self.open = Some(open.map_err(|trouble| failure(trouble, Count::default()))?);
@@ -210,10 +217,15 @@ impl RecordOutput for RawOutput {
     }
 
     fn frame(&mut self, record: &Record<'_>, duplicate: bool) {
+        let altered = self.altered.take();
         let Some(open) = &mut self.open else { return };
         let at = open.writer.offset();
         let time = record.time;
-        let (sec, nsec, len) = (time.sec(), time.nsec(), u32::from(record.len));
+        // The writer says once more what a record cannot hold.
+        let (sec, nsec, len) = altered
+            .map_or((time.sec(), time.nsec(), u32::from(record.len)), |had| {
+                (had.sec, had.nsec, had.len)
+            });
         let marked = duplicate && !self.kept.plain;
         let placed = if marked {
             open.writer.duplicate(sec, nsec, len, record.data)
@@ -221,7 +233,7 @@ impl RecordOutput for RawOutput {
             open.writer.frame(sec, nsec, len, record.data)
         };
         if matches!(placed, Ok(Placed::Stored)) {
-            if marked {
+            if marked || altered.is_some() {
                 open.index.note(at, None);
             }
             let bytes = HPCAP_RECORD_BYTES + record.data.len();
@@ -229,6 +241,10 @@ impl RecordOutput for RawOutput {
             open.index.note(at, Some(time));
             open.frames += Count::new(1, u64::from(record.len));
         }
+    }
+
+    fn altered(&mut self, had: Altered) {
+        self.altered = Some(had);
     }
 
     fn gap(&mut self, gap: &Gap) {
@@ -261,7 +277,7 @@ impl RecordOutput for RawOutput {
                 let mut lost = Count::default();
                 if matches!(trouble, Trouble::File(_)) {
                     lost = open.frames - open.frames_flushed;
-                    self.seal(&Ledger::default());
+                    self.seal(&Moment::default());
                 }
                 Err(failure(trouble, lost))
             }
@@ -272,7 +288,7 @@ impl RecordOutput for RawOutput {
         self.rotate = true;
     }
 
-    fn finish(&mut self, ledger: &Ledger, _complete: bool) -> Result<(), OutputFailure> {
+    fn finish(&mut self, end: &Moment, _complete: bool) -> Result<(), OutputFailure> {
         let unflushed = |open: &Open| open.frames - open.frames_flushed;
         let result = match self.flush() {
             Err(OutputFailure::Trouble { trouble, lost }) if lost.is_zero() => Err(failure(
@@ -281,7 +297,7 @@ impl RecordOutput for RawOutput {
             )),
             other => other,
         };
-        self.seal(ledger);
+        self.seal(end);
         result
     }
 

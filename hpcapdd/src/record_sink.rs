@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 use hpcap::filter::Filter;
-use hpcap::listener::{Listener, Start};
-use hpcap::raw::{Gap, Item, Record};
+use hpcap::listener::{Listener, Moment, Start, TOLD_LOSSES};
+use hpcap::raw::{Altered, Gap, Item, Record};
 use hpcap::{Count, Kind, Ledger, Reason, Result, Timestamp};
 
 use crate::mark::Mark;
@@ -38,7 +38,7 @@ pub trait RecordOutput {
     ///
     /// # Errors
     /// [`OutputFailure`].
-    fn turn(&mut self, _ledger: &dyn Fn() -> Ledger) -> std::result::Result<(), OutputFailure> {
+    fn turn(&mut self, _ledger: &dyn Fn() -> Moment) -> std::result::Result<(), OutputFailure> {
         Ok(())
     }
 
@@ -46,7 +46,7 @@ pub trait RecordOutput {
     ///
     /// # Errors
     /// [`OutputFailure`].
-    fn ready(&mut self, ledger: &dyn Fn() -> Ledger) -> std::result::Result<(), OutputFailure>;
+    fn ready(&mut self, ledger: &dyn Fn() -> Moment) -> std::result::Result<(), OutputFailure>;
 
     /// Says which source, counted from 0, what comes next is of.
     fn source(&mut self, _number: usize) {}
@@ -54,6 +54,9 @@ pub trait RecordOutput {
     /// Takes a frame, which is marked as a `duplicate` or not; [`RecordOutput::ready`] has made
     /// room for both.
     fn frame(&mut self, record: &Record<'_>, duplicate: bool);
+
+    /// Says what the next frame had that its record cannot hold.
+    fn altered(&mut self, _had: Altered) {}
 
     /// Takes a gap; there is room for it.
     fn gap(&mut self, gap: &Gap);
@@ -68,8 +71,7 @@ pub trait RecordOutput {
     fn rotate(&mut self) {}
 
     /// Ends the output with `ledger`. `complete` is false when nothing more can be written.
-    fn finish(&mut self, ledger: &Ledger, complete: bool)
-    -> std::result::Result<(), OutputFailure>;
+    fn finish(&mut self, end: &Moment, complete: bool) -> std::result::Result<(), OutputFailure>;
 
     /// Bytes written, files ended.
     fn written(&self) -> (u64, u64);
@@ -120,6 +122,8 @@ pub struct RecordSink<O> {
     pending: bool,
     last: Option<Timestamp>,
     mark: Mark,
+    altered: Option<Altered>,
+    told: Ledger,
     overtaken: bool,
     ring_bytes: u64,
     acked: u64,
@@ -139,6 +143,8 @@ impl<O: RecordOutput> RecordSink<O> {
             pending: false,
             last: None,
             mark: Mark::default(),
+            altered: None,
+            told: Ledger::default(),
             overtaken: false,
             ring_bytes: listener.info().ring_bytes,
             acked: listener.position(),
@@ -163,12 +169,23 @@ impl<O: RecordOutput> RecordSink<O> {
 
     /// What this recorder lost itself goes into its output.
     fn own_gap(&mut self, reason: Reason, count: Count) {
-        self.tally.lost[reason] += count;
         let mut lost = Ledger::default();
         lost[reason] = count;
+        self.missing(lost);
+    }
+
+    /// What is missing from the stream for this recorder, gaps that it did not get included.
+    fn missing(&mut self, lost: Ledger) {
+        for own in [Reason::Overrun, Reason::Storage] {
+            self.tally.lost[own] += lost[own];
+        }
+        if lost == Ledger::default() {
+            return;
+        }
         self.output.gap(&Gap {
             from: self.last,
             until: Timestamp::now(),
+            open: true,
             lost,
         });
         self.pending = true;
@@ -196,6 +213,7 @@ impl<O: RecordOutput> RecordSink<O> {
             Err(e) if e.kind() == Kind::Overrun => {
                 self.overtaken = true;
                 self.mark.void();
+                self.altered = None;
                 return Ok(Some(Step::Done));
             }
             Err(e) => return Err(e),
@@ -203,6 +221,7 @@ impl<O: RecordOutput> RecordSink<O> {
         let duplicate = self.mark.of(&item);
         match item {
             Item::Frame(mut record) => {
+                let altered = self.altered.take();
                 let len = Count::new(1, u64::from(record.len));
                 if !self.selector.keeps(&record) {
                     self.tally.filtered += len;
@@ -210,6 +229,9 @@ impl<O: RecordOutput> RecordSink<O> {
                 }
                 if let Some(caplen) = self.selector.caplen {
                     record.data = &record.data[..record.data.len().min(caplen)];
+                }
+                if let Some(had) = altered {
+                    self.output.altered(had);
                 }
                 self.output.frame(&record, duplicate);
                 self.last = Some(record.time);
@@ -220,6 +242,7 @@ impl<O: RecordOutput> RecordSink<O> {
                 self.output.gap(&gap);
                 self.pending = true;
             }
+            Item::Altered(had) => self.altered = Some(had),
             Item::FileHeader(_) | Item::Ledger(_) | Item::Padding(_) | Item::Duplicate => {}
         }
         Ok(None)
@@ -264,7 +287,7 @@ impl<O: RecordOutput> RecordSink<O> {
             Ok(missed) => {
                 self.overtaken = false;
                 self.acked = listener.position();
-                self.own_gap(Reason::Overrun, missed);
+                self.missing(missed);
                 Ok(Step::Done)
             }
             Err(e) if e.kind() == Kind::NotFound => Ok(Step::Pause),
@@ -282,12 +305,17 @@ pub fn own_ledger(mut ledger: Ledger, filtered: Count) -> Ledger {
     ledger
 }
 
+fn own_moment(mut now: Moment, filtered: Count) -> Moment {
+    now.ledger = own_ledger(now.ledger, filtered);
+    now
+}
+
 impl<O: RecordOutput> Sink for RecordSink<O> {
     fn step(&mut self, listener: &mut Listener, until: u64) -> Result<Step> {
         let mut after = Step::Done;
         for _ in 0..BATCH {
             let filtered = self.tally.filtered;
-            let ledger = || own_ledger(listener.ledger().ledger, filtered);
+            let ledger = || own_moment(Moment::from(&listener.ledger()), filtered);
             if let Err(failure) = self.output.turn(&ledger) {
                 return Ok(self.failed(failure));
             }
@@ -334,20 +362,33 @@ impl<O: RecordOutput> Sink for RecordSink<O> {
     }
 
     fn finish(&mut self, listener: &mut Listener, ending: &Ending) {
-        if !ending.complete {
-            let lost = self.count_rest(listener, ending.target.published);
-            if !lost.is_zero() {
-                self.own_gap(Reason::Storage, lost);
+        let end = ending.target;
+        let told = *listener.told();
+        if !ending.limited {
+            let mut lost = Ledger::default();
+            for reason in TOLD_LOSSES {
+                lost[reason] = end.ledger[reason] - told[reason];
             }
+            if self.overtaken {
+                lost[Reason::Overrun] = end.ledger[Reason::Captured] - told[Reason::Captured];
+            } else if !ending.complete {
+                lost[Reason::Storage] = self.count_rest(listener, end.off);
+            }
+            self.missing(lost);
         }
-        let ledger = own_ledger(ending.target.ledger, self.tally.filtered);
+        self.told = told;
+        let end = own_moment(end, self.tally.filtered);
         if let Err(OutputFailure::Trouble { trouble, lost }) =
-            self.output.finish(&ledger, ending.complete)
+            self.output.finish(&end, ending.complete)
         {
             self.tally.stored = self.tally.stored - lost;
             self.tally.lost[Reason::Storage] += lost;
             self.notes.push(Note::Warning(trouble.error().to_string()));
         }
+    }
+
+    fn told(&self, _listener: &Listener) -> Ledger {
+        self.told
     }
 
     fn tally(&self) -> Tally {

@@ -198,7 +198,7 @@ fn make_sink(
         && folder.format() != FileFormat::Raw
     {
         let kept = (filter, caplen);
-        let queues = vec![(info.clone(), input.before)];
+        let queues = vec![(info.clone(), input.listener.start().ledger)];
         let output = PcapOutput::new(folder, queues, kept, rotate_bytes, recording);
         return Ok((by_record(listener, output, selection, limits)?, "records"));
     }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use hpcap::error::Error;
-use hpcap::queue::LedgerSnapshot;
+use hpcap::listener::{Moment, TOLD_LOSSES};
 use hpcap::{Reason, Result};
 
 use crate::events::{Event, Frames, Summary};
@@ -46,8 +46,10 @@ struct Hold {
 /// Where the recording ends, and why.
 #[derive(Debug, Clone, Copy)]
 struct Target {
-    at: LedgerSnapshot,
+    at: Moment,
     why: &'static str,
+    /// A limit was reached: what is published behind it is not wanted.
+    limited: bool,
 }
 
 /// A recording.
@@ -86,7 +88,7 @@ impl<'a> Session<'a> {
         timing: Timing,
     ) -> Self {
         let now = Instant::now();
-        let meter = Meter::new(input.before[Reason::Captured]);
+        let meter = Meter::new(input.listener.start().ledger[Reason::Captured]);
         Self {
             input,
             sink,
@@ -124,7 +126,7 @@ impl<'a> Session<'a> {
                 target = self.why_end().map(|why| self.decide_end(why));
                 self.by_the_clock();
             }
-            let until = target.map_or(u64::MAX, |t: Target| t.at.published);
+            let until = target.map_or(u64::MAX, |t: Target| t.at.off);
             let done =
                 |this: &Self| target.is_some() && this.sink.done_to(&this.input.listener) >= until;
             if self.signals.stop() == Stop::Now && !done(&self) {
@@ -151,7 +153,10 @@ impl<'a> Session<'a> {
                     }
                 }
                 Ok(Step::Limit(option)) => {
-                    target = Some(self.decide_end(option));
+                    target = Some(Target {
+                        limited: true,
+                        ..self.decide_end(option)
+                    });
                     break true;
                 }
                 Ok(Step::ReaderGone) => {
@@ -175,6 +180,8 @@ impl<'a> Session<'a> {
             .is_some_and(|d| self.meter.elapsed() >= d)
         {
             Some("duration")
+        } else if listener.end().is_some_and(|end| end.killed) {
+            Some("killed")
         } else if listener.ended() {
             Some(if listener.producer_died() {
                 "producer gone"
@@ -188,7 +195,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// The recording ends with what is published now. A source of our own ends first.
+    /// The recording ends where the producer fixes it. A source of our own ends first.
     fn decide_end(&mut self, why: &'static str) -> Target {
         if let Err(e) = self.input.end_source() {
             self.failures.push(e);
@@ -205,6 +212,18 @@ impl<'a> Session<'a> {
                 .advise("everything that it had published is stored; hpcapd says what is wrong"),
             );
         }
+        if why == "killed" && self.failures.is_empty() {
+            let info = self.input.listener.info();
+            let id = self.input.listener.id();
+            self.failures.push(
+                Error::new(
+                    hpcap::Kind::Killed,
+                    format!("go on recording {}", info.name),
+                    format!("listener {id} was killed"),
+                )
+                .advise("what was published before is stored, as far as the ring still had it"),
+            );
+        }
         if why == "producer gone" {
             let info = self.input.listener.info();
             self.failures.push(
@@ -219,8 +238,9 @@ impl<'a> Session<'a> {
             );
         }
         Target {
-            at: self.input.snapshot(),
+            at: self.input.end(),
             why,
+            limited: false,
         }
     }
 
@@ -233,7 +253,7 @@ impl<'a> Session<'a> {
         };
         self.failures.push(error);
         let mut end = self.decide_end(why);
-        end.at.published = self.sink.done_to(&self.input.listener);
+        end.at.off = self.sink.done_to(&self.input.listener);
         *target = Some(end);
         true
     }
@@ -308,10 +328,7 @@ impl<'a> Session<'a> {
 
     fn tell_progress(&mut self) {
         let listener = &self.input.listener;
-        if let Some(progress) =
-            self.meter
-                .progress(listener, &self.input.before, &self.sink.tally())
-        {
+        if let Some(progress) = self.meter.progress(listener, &self.sink.tally()) {
             self.reporter.tell(&Event::Progress(progress));
         }
     }
@@ -370,11 +387,21 @@ impl<'a> Session<'a> {
         let ending = Ending {
             target: target.at,
             complete,
+            limited: target.limited,
         };
         self.sink.finish(&mut self.input.listener, &ending);
         self.tell_news();
         self.finish_files();
         let tally = self.sink.tally();
+        let (start, mut at) = (*self.input.listener.start(), target.at);
+        if target.limited {
+            // It ends where it stopped, and not where the producer is meanwhile.
+            let told = self.sink.told(&self.input.listener);
+            at.ledger[Reason::Captured] = told[Reason::Captured];
+            for reason in TOLD_LOSSES {
+                at.ledger[reason] = told[reason];
+            }
+        }
         if !complete && self.failures.is_empty() {
             self.failures.push(Error::new(
                 hpcap::Kind::Io,
@@ -397,7 +424,9 @@ impl<'a> Session<'a> {
             files: tally.files,
             seconds: self.meter.elapsed().as_secs_f64(),
             lag_peak: self.meter.lag_peak(),
-            ledger: recording_ledger(&target.at.ledger, &self.input.before, &tally),
+            ledger: recording_ledger(&at.ledger, &start.ledger, &tally),
+            frames_cut: at.frames_cut.saturating_sub(start.frames_cut),
+            times_adjusted: at.times_adjusted.saturating_sub(start.times_adjusted),
         }));
         let mut failures = self.failures.into_iter();
         let Some(first) = failures.next() else {

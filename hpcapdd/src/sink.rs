@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use hpcap::listener::Listener;
-use hpcap::queue::LedgerSnapshot;
+use hpcap::listener::{Listener, Moment};
 use hpcap::{Count, Ledger, Result};
 
 use crate::capture_file::Sealed;
@@ -63,10 +62,12 @@ pub enum Note {
 /// How a recording ends.
 #[derive(Debug, Clone, Copy)]
 pub struct Ending {
-    /// The ledger when the end was decided; `published` is where the recording ends.
-    pub target: LedgerSnapshot,
+    /// Where the recording ends, and everything that was counted until then.
+    pub target: Moment,
     /// Whether everything up to there could be stored.
     pub complete: bool,
+    /// Whether it ends before that, because a limit was reached: what is left is not missing.
+    pub limited: bool,
 }
 
 /// A destination.
@@ -85,6 +86,11 @@ pub trait Sink {
 
     /// Ends the recording. Best effort: what cannot be stored is counted as lost.
     fn finish(&mut self, listener: &mut Listener, ending: &Ending);
+
+    /// The ledger as what was stored tells it. To be asked after [`Sink::finish`].
+    fn told(&self, listener: &Listener) -> Ledger {
+        *listener.told()
+    }
 
     /// What it did so far.
     fn tally(&self) -> Tally;

@@ -121,6 +121,20 @@ fn summary_text(s: &Summary) -> String {
             );
         }
     }
+    for (n, what) in [
+        (
+            s.frames_cut,
+            "were longer than 65535 bytes, and are stored cut",
+        ),
+        (
+            s.times_adjusted,
+            "had a time that a record cannot hold, and are stored with another",
+        ),
+    ] {
+        if n > 0 {
+            let _ = write!(text, "\n  {n} of the frames {what}");
+        }
+    }
     text
 }
 
@@ -178,6 +192,7 @@ mod tests {
             seconds: 2.0,
             lag_peak: 0.5,
             ledger: ledger(),
+            ..Summary::default()
         };
         let text = summary_text(&summary);
         assert!(

@@ -1,8 +1,10 @@
 //! Records in memory: where the last whole one ends, and what was passed.
 
 use hpcap::abi::{HPCAP_RECORD_BYTES, hpcap_record};
+use hpcap::listener::TOLD_LOSSES;
 use hpcap::raw::record::{header, is_padding};
-use hpcap::{Count, Timestamp};
+use hpcap::raw::tag::Tag;
+use hpcap::{Count, Ledger, Reason, Timestamp};
 
 /// Whole records from the start of some bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -11,8 +13,22 @@ pub struct Walk {
     pub bytes: u64,
     /// Frames among them.
     pub frames: Count,
+    /// What gaps among them say is lost.
+    pub lost: Ledger,
     /// Time of the last frame.
     pub last: Option<Timestamp>,
+}
+
+impl Walk {
+    /// The ledger as the stream tells it behind them, where it is `told` before them.
+    #[must_use]
+    pub fn told_after(&self, mut told: Ledger) -> Ledger {
+        told[Reason::Captured] += self.frames;
+        for reason in TOLD_LOSSES {
+            told[reason] += self.lost[reason];
+        }
+        told
+    }
 }
 
 /// Passes the whole records of `bytes`, which begin with a record, while `go_on` allows the
@@ -28,7 +44,11 @@ pub fn walk_while(bytes: &[u8], mut go_on: impl FnMut(&Walk, &hpcap_record, u64)
             break;
         }
         walk.bytes += size as u64;
-        if !is_padding(&head) {
+        if is_padding(&head) {
+            if let Some(Tag::Gap(gap)) = Tag::parse(&rest[HPCAP_RECORD_BYTES..size]) {
+                walk.lost += &gap.lost;
+            }
+        } else {
             walk.frames += Count::new(1, u64::from(head.len));
             walk.last = Some(Timestamp::new(head.sec, head.nsec));
         }

@@ -59,13 +59,21 @@ bool hpcap_memory_ended(const struct hpcap_memory *memory)
 	return smp_load_acquire(&memory->queue->state) != HPCAP_QUEUE_RUNNING;
 }
 
+/* Whether the listener was killed, or its end was fixed: there is nothing to wait for. */
+static bool hpcap_client_has_end(const struct hpcap_client *client,
+				 const struct hpcap_memory *memory)
+{
+	u32 state = hpcap_client_state(client, memory);
+
+	return state == HPCAP_SLOT_KILLED || state == HPCAP_SLOT_FINISHED;
+}
+
 /* Whether there is nothing that the listener should look at. */
 static bool hpcap_client_sleeps(const struct hpcap_client *client,
 				const struct hpcap_memory *memory)
 {
 	return READ_ONCE(client->slot->waiting) == 1 && READ_ONCE(client->attached) &&
-	       hpcap_client_state(client, memory) != HPCAP_SLOT_KILLED &&
-	       !hpcap_memory_ended(memory);
+	       !hpcap_client_has_end(client, memory) && !hpcap_memory_ended(memory);
 }
 
 long hpcap_client_wait(struct hpcap_client *client, const u64 __user *timeout_ns)
@@ -93,7 +101,7 @@ long hpcap_client_wait(struct hpcap_client *client, const u64 __user *timeout_ns
 /* Whether the listener has what its slot waits for. */
 static bool hpcap_is_ready(const struct hpcap_client *client, const struct hpcap_memory *memory)
 {
-	return hpcap_client_state(client, memory) == HPCAP_SLOT_KILLED ||
+	return hpcap_client_has_end(client, memory) ||
 	       READ_ONCE(memory->queue->published) >= READ_ONCE(client->slot->wait_off);
 }
 

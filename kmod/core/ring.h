@@ -41,6 +41,9 @@
  */
 #define HPCAP_RING_FILE_NS	(100ull * 1000 * 1000)
 
+/* How long a gap waits for the frame behind it. */
+#define HPCAP_RING_GAP_NS	(500ull * 1000 * 1000)
+
 #define HPCAP_NS_PER_S		1000000000ull
 
 /* The producer's own knowledge of a listener. */
@@ -50,6 +53,7 @@ struct hpcap_ring_slot {
 	u64 max_stall_ns;	/* 0: without limit */
 	u64 stalled_ns;		/* clock when it began to hold the ring back; 0: does not */
 	u64 woken_ns;
+	u64 end_off;		/* where a finished listener ends */
 	u32 file_seq;		/* last seen */
 	u32 state;
 	u32 contract;
@@ -64,8 +68,7 @@ struct hpcap_ring {
 	u32 caplen;		/* capture length; never 0 here */
 	u32 listeners;		/* active ones */
 	struct hpcap_count ledger[HPCAP_LEDGER_REASONS];
-	u64 last_sec;		/* time of the last frame; 0 and 0: none */
-	u32 last_nsec;
+	u64 last_ns;		/* time of the last frame; 0: none */
 	u32 dirty;		/* the ledger changed since it was published */
 
 	/* now and then */
@@ -83,6 +86,10 @@ struct hpcap_ring {
 	u64 wall_ns;
 	u64 file_ns;		/* clock when the file under way was started */
 	u64 file_frames;	/* frames captured before it */
+	u64 gap_ns;		/* clock when the gap that is due began */
+	u64 frames_cut;
+	u64 times_adjusted;
+	u64 next_ns;		/* time of the frame that is placed; 0: none is */
 	struct hpcap_queue *queue;
 	struct hpcap_block *index;
 	struct hpcap_block *unstamped;	/* entry that waits for its first frame's time */
@@ -91,6 +98,7 @@ struct hpcap_ring {
 	u8 header_due;		/* the file under way has no header yet */
 	u8 gap_due;
 	u8 mark_due;		/* the next frame is a duplicate, to be marked */
+	u8 altered_due;		/* the next frame cannot be stored as it is, to be told */
 	u8 full;		/* the last record found no room */
 	u8 file_wanted;		/* somebody waits for a new file */
 	u8 wake_late;		/* somebody sleeps who would have been woken, but not so soon */
@@ -99,6 +107,7 @@ struct hpcap_ring {
 	struct hpcap_count gap[HPCAP_REASONS];
 	struct hpcap_ring_slot slots[HPCAP_SLOTS];
 	struct hpcap_file_header header;
+	struct hpcap_altered altered;
 };
 
 static inline u64 hpcap_min(u64 a, u64 b)
@@ -129,20 +138,40 @@ static inline struct hpcap_block *hpcap_ring_entry(struct hpcap_ring *r, u64 blo
 	return &r->index[block % r->queue->index_entries];
 }
 
+/*
+ * The ledger as the stream before the head tells it: without the losses of the gap that is
+ * still to be written.
+ */
+static inline struct hpcap_count hpcap_ring_told(const struct hpcap_ring *r, u32 reason)
+{
+	struct hpcap_count told = r->ledger[reason];
+
+	told.frames -= r->gap[reason].frames;
+	told.bytes -= r->gap[reason].bytes;
+	return told;
+}
+
 /* The head has reached a block: says where its first record starts. */
 static inline void hpcap_ring_open_block(struct hpcap_ring *r)
 {
 	u64 block = r->head / r->block_bytes;
 	struct hpcap_block *entry = hpcap_ring_entry(r, block);
+	u32 i;
 
 	WRITE_ONCE(entry->block, HPCAP_NO_BLOCK);
 	/* Invalid before it changes. */
 	smp_wmb();
 	WRITE_ONCE(entry->first_off, r->head);
 	WRITE_ONCE(entry->first_ns, 0);
-	WRITE_ONCE(entry->frames, r->ledger[HPCAP_CAPTURED].frames);
-	WRITE_ONCE(entry->bytes, r->ledger[HPCAP_CAPTURED].bytes);
 	WRITE_ONCE(entry->file_off, r->file_off);
+	for (i = 0; i < HPCAP_LEDGER_REASONS; i++) {
+		struct hpcap_count told = hpcap_ring_told(r, i);
+
+		WRITE_ONCE(entry->ledger[i].frames, told.frames);
+		WRITE_ONCE(entry->ledger[i].bytes, told.bytes);
+	}
+	WRITE_ONCE(entry->frames_cut, r->frames_cut);
+	WRITE_ONCE(entry->times_adjusted, r->times_adjusted);
 	/* Valid after it has changed. */
 	smp_store_release(&entry->block, block);
 	r->unstamped = entry;
@@ -151,10 +180,12 @@ static inline void hpcap_ring_open_block(struct hpcap_ring *r)
 
 /* ------------------------------------------------------------------ listeners */
 
-/* Whether this listener's unread bytes must stay. */
+/* Whether this listener's unread bytes must stay: of a finished one, those before its end. */
 static inline int hpcap_ring_holds(const struct hpcap_ring_slot *s)
 {
-	return s->state == HPCAP_SLOT_ACTIVE && s->contract == HPCAP_LOSSLESS;
+	return s->contract == HPCAP_LOSSLESS &&
+	       (s->state == HPCAP_SLOT_ACTIVE ||
+		(s->state == HPCAP_SLOT_FINISHED && s->read_off < s->end_off));
 }
 
 /* Reads what the listeners have acknowledged, and computes `limit` from it. */
@@ -166,15 +197,17 @@ static inline void hpcap_ring_refresh(struct hpcap_ring *r)
 	while (mask) {
 		u32 i = __builtin_ctz(mask);
 		struct hpcap_ring_slot *s = &r->slots[i];
-		u64 off;
+		u64 off, until = r->published;
 
 		mask &= mask - 1;
-		if (s->state != HPCAP_SLOT_ACTIVE)
+		if (s->state == HPCAP_SLOT_FINISHED)
+			until = s->end_off;
+		else if (s->state != HPCAP_SLOT_ACTIVE)
 			continue;
 		/* Read before it was acknowledged: what is read may be overwritten. */
 		off = smp_load_acquire(&s->shared->read_off);
 		/* Not believed beyond what it can have read, nor back in time. */
-		off = hpcap_min(hpcap_max(off, s->read_off), r->published);
+		off = hpcap_min(hpcap_max(off, s->read_off), until);
 		s->read_off = off;
 		WRITE_ONCE(r->queue->listeners[i].read_off, off);
 		if (hpcap_ring_holds(s))
@@ -268,12 +301,14 @@ static inline u64 hpcap_ring_header_bytes(const struct hpcap_ring *r)
 static inline int hpcap_ring_write_header(struct hpcap_ring *r)
 {
 	struct hpcap_file_header *h = &r->header;
+	u32 i;
 
 	h->stream_off = r->head;
 	h->start_ns = r->wall_ns;
 	h->caplen = READ_ONCE(r->queue->caplen);
 	h->file_number = r->queue->file_number;
-	memcpy(h->ledger, r->ledger, sizeof(h->ledger));
+	for (i = 0; i < HPCAP_LEDGER_REASONS; i++)
+		h->ledger[i] = hpcap_ring_told(r, i);
 	r->header_due = 0;
 	if (hpcap_ring_pad(r, hpcap_ring_header_bytes(r), h, sizeof(*h))) {
 		r->header_due = 1;
@@ -289,19 +324,21 @@ static inline int hpcap_ring_file_is_fresh(const struct hpcap_ring *r)
 	       (!r->header_due && r->head == r->file_off + hpcap_ring_header_bytes(r));
 }
 
-/* A listener begins, at `off`, before which `frames` frames had been captured. */
-static inline void hpcap_ring_grant(struct hpcap_ring *r, u32 i, u64 off, u64 frames, u64 bytes)
+/* A listener begins, at the moment in its page. */
+static inline void hpcap_ring_grant(struct hpcap_ring *r, u32 i, const struct hpcap_moment *start)
 {
 	struct hpcap_ring_slot *s = &r->slots[i];
 	struct hpcap_listener *l = &r->queue->listeners[i];
+	u64 off = start->off;
 
 	s->read_off = off;
 	s->state = HPCAP_SLOT_ACTIVE;
+	s->shared->start = *start;
 	WRITE_ONCE(s->shared->read_off, off);
 	WRITE_ONCE(l->read_off, off);
 	WRITE_ONCE(l->start_off, off);
-	WRITE_ONCE(l->start_frames, frames);
-	WRITE_ONCE(l->start_bytes, bytes);
+	WRITE_ONCE(l->start_frames, start->ledger[HPCAP_CAPTURED].frames);
+	WRITE_ONCE(l->start_bytes, start->ledger[HPCAP_CAPTURED].bytes);
 	/* Its start is there before it is active. */
 	smp_store_release(&l->state, HPCAP_SLOT_ACTIVE);
 	r->listeners++;
@@ -309,6 +346,21 @@ static inline void hpcap_ring_grant(struct hpcap_ring *r, u32 i, u64 off, u64 fr
 	if (hpcap_ring_holds(s))
 		r->limit = hpcap_min(r->limit, off + r->ring_bytes);
 	r->fast_end = 0;
+}
+
+/* A listener begins at `off`: the head, or where nothing but tags is between the two. */
+static inline void hpcap_ring_grant_here(struct hpcap_ring *r, u32 i, u64 off)
+{
+	struct hpcap_moment here = {
+		.off = off,
+		.frames_cut = r->frames_cut,
+		.times_adjusted = r->times_adjusted,
+	};
+	u32 reason;
+
+	for (reason = 0; reason < HPCAP_LEDGER_REASONS; reason++)
+		here.ledger[reason] = hpcap_ring_told(r, reason);
+	hpcap_ring_grant(r, i, &here);
 }
 
 /* A file starts at the head; whoever waited for one starts there. */
@@ -332,26 +384,28 @@ static inline void hpcap_ring_start_file(struct hpcap_ring *r)
 
 		mask &= mask - 1;
 		if (r->slots[i].state == HPCAP_SLOT_STARTING)
-			hpcap_ring_grant(r, i, r->file_off, r->ledger[HPCAP_CAPTURED].frames,
-					 r->ledger[HPCAP_CAPTURED].bytes);
+			hpcap_ring_grant_here(r, i, r->file_off);
 	}
 }
 
-/* What was lost since the previous record, into the stream. */
+#define HPCAP_RING_GAP_BYTES	(HPCAP_RECORD_BYTES + sizeof(struct hpcap_gap))
+
+/* What was lost since the previous gap, into the stream. */
 static inline int hpcap_ring_write_gap(struct hpcap_ring *r)
 {
 	struct hpcap_gap gap;
 
-	hpcap_ring_tag(&gap.tag, HPCAP_TAG_GAP, sizeof(gap));
-	gap.from_ns = r->last_sec * HPCAP_NS_PER_S + r->last_nsec;
-	gap.until_ns = r->wall_ns;
-	memcpy(gap.lost, r->gap, sizeof(gap.lost));
-	r->gap_due = 0;
-	if (hpcap_ring_pad(r, HPCAP_RECORD_BYTES + sizeof(gap), &gap, sizeof(gap))) {
-		r->gap_due = 1;
+	if (hpcap_ring_room(r, HPCAP_RING_GAP_BYTES))
 		return -ENOSPC;
-	}
+	hpcap_ring_tag(&gap.tag, HPCAP_TAG_GAP, sizeof(gap));
+	gap.from_ns = r->last_ns;
+	gap.until_ns = r->next_ns ? r->next_ns : r->wall_ns;
+	gap.flags = r->next_ns ? 0 : HPCAP_GAP_OPEN;
+	memcpy(gap.lost, r->gap, sizeof(gap.lost));
+	/* Told before it is placed: a block that opens behind it has it before itself. */
 	memset(r->gap, 0, sizeof(r->gap));
+	r->gap_due = 0;
+	hpcap_ring_pad(r, HPCAP_RING_GAP_BYTES, &gap, sizeof(gap));
 	WRITE_ONCE(r->queue->gaps, r->queue->gaps + 1);
 	return 0;
 }
@@ -367,7 +421,7 @@ static inline int hpcap_ring_end_file_step(struct hpcap_ring *r)
 	u64 n;
 
 	/* What is missing is missing from the file that ends. */
-	if (r->gap_due && left >= HPCAP_RECORD_BYTES + sizeof(struct hpcap_gap) + rest)
+	if (r->gap_due && left >= HPCAP_RING_GAP_BYTES + rest)
 		return hpcap_ring_write_gap(r);
 	if (!r->plain && left >= rest && left <= rest + HPCAP_RECORD_BYTES_MAX) {
 		struct hpcap_ledger_tag tag;
@@ -375,6 +429,8 @@ static inline int hpcap_ring_end_file_step(struct hpcap_ring *r)
 		hpcap_ring_tag(&tag.tag, HPCAP_TAG_LEDGER, sizeof(tag));
 		tag.end_ns = r->wall_ns;
 		memcpy(tag.ledger, r->ledger, sizeof(tag.ledger));
+		tag.frames_cut = r->frames_cut;
+		tag.times_adjusted = r->times_adjusted;
 		if (hpcap_ring_pad(r, HPCAP_RECORD_BYTES + sizeof(tag), &tag, sizeof(tag)))
 			return -ENOSPC;
 		left = r->file_end - r->head;
@@ -449,6 +505,8 @@ static inline void hpcap_ring_account(struct hpcap_ring *r, u32 reason, u64 fram
 	r->dirty = 1;
 	if (reason < HPCAP_RING_FULL || (!r->listeners && !r->look_back) || r->plain)
 		return;
+	if (!r->gap_due)
+		r->gap_ns = r->clock_ns;
 	r->gap[reason].frames += frames;
 	r->gap[reason].bytes += bytes;
 	r->gap_due = 1;
@@ -471,6 +529,17 @@ static inline int hpcap_ring_write_mark(struct hpcap_ring *r, u64 n)
 	return hpcap_ring_pad(r, HPCAP_RING_MARK_BYTES, &tag, sizeof(tag));
 }
 
+#define HPCAP_RING_ALTERED_BYTES	(HPCAP_RECORD_BYTES + sizeof(struct hpcap_altered))
+
+/* The tag before a frame that is not stored as it is: only where there is room for all n bytes. */
+static inline int hpcap_ring_write_altered(struct hpcap_ring *r, u64 n)
+{
+	if (hpcap_ring_room(r, n))
+		return -ENOSPC;
+	r->altered_due = 0;
+	return hpcap_ring_pad(r, HPCAP_RING_ALTERED_BYTES, &r->altered, sizeof(r->altered));
+}
+
 /* Everything that must happen before a record of n bytes, and room for it. */
 static inline int hpcap_ring_prepare(struct hpcap_ring *r, u64 n)
 {
@@ -478,11 +547,12 @@ static inline int hpcap_ring_prepare(struct hpcap_ring *r, u64 n)
 		u64 next = n;
 		int err;
 
-		/* A mark and its frame are in the same file. */
+		/* Tags that say something of a frame are in the same file. */
 		if (r->gap_due)
-			next = HPCAP_RECORD_BYTES + sizeof(struct hpcap_gap);
-		else if (r->mark_due)
-			next += HPCAP_RING_MARK_BYTES;
+			next = HPCAP_RING_GAP_BYTES;
+		else
+			next += (r->mark_due ? HPCAP_RING_MARK_BYTES : 0) +
+				(r->altered_due ? HPCAP_RING_ALTERED_BYTES : 0);
 
 		if (r->header_due)
 			err = hpcap_ring_write_header(r);
@@ -490,6 +560,8 @@ static inline int hpcap_ring_prepare(struct hpcap_ring *r, u64 n)
 			err = hpcap_ring_end_file_step(r);
 		else if (r->gap_due)
 			err = hpcap_ring_write_gap(r);
+		else if (r->altered_due)
+			err = hpcap_ring_write_altered(r, next);
 		else if (r->mark_due)
 			err = hpcap_ring_write_mark(r, n);
 		else
@@ -499,9 +571,14 @@ static inline int hpcap_ring_prepare(struct hpcap_ring *r, u64 n)
 	}
 }
 
-/* Brings a time into what a record can say: not zero, which is padding, and 32 bits. */
-static inline void hpcap_ring_adjust_time(struct hpcap_ring *r, struct hpcap_record *rec,
-					  const struct hpcap_frame *f)
+/* Whether a record cannot hold the frame's time: zero is padding, and seconds have 32 bits. */
+static inline int hpcap_ring_time_is_odd(const struct hpcap_frame *f)
+{
+	return f->sec >> 32 || !(f->sec | f->nsec) || f->nsec >= HPCAP_NS_PER_S;
+}
+
+/* The nearest time that a record can hold. */
+static inline void hpcap_ring_adjust_time(struct hpcap_record *rec, const struct hpcap_frame *f)
 {
 	if (f->sec > 0xffffffffu) {
 		rec->sec = 0xffffffffu;
@@ -511,7 +588,36 @@ static inline void hpcap_ring_adjust_time(struct hpcap_ring *r, struct hpcap_rec
 	} else {
 		rec->nsec = 1;
 	}
-	WRITE_ONCE(r->queue->times_adjusted, r->queue->times_adjusted + 1);
+}
+
+/*
+ * Brings a frame into what a record can hold. What that changes is told by a tag before the
+ * record, and counted when the record is placed.
+ */
+static inline void hpcap_ring_alter(struct hpcap_ring *r, struct hpcap_record *rec,
+				    const struct hpcap_frame *f)
+{
+	u32 len = f->len < f->caplen ? f->caplen : f->len;
+	int odd = hpcap_ring_time_is_odd(f);
+
+	if (odd)
+		hpcap_ring_adjust_time(rec, f);
+	rec->len = len > HPCAP_CAPLEN_MAX ? HPCAP_CAPLEN_MAX : (u16)len;
+	if ((!odd && len <= HPCAP_CAPLEN_MAX) || r->plain)
+		return;
+	hpcap_ring_tag(&r->altered.tag, HPCAP_TAG_ALTERED, sizeof(r->altered));
+	r->altered.sec = f->sec;
+	r->altered.nsec = f->nsec;
+	r->altered.len = len;
+	r->altered_due = 1;
+	r->fast_end = 0;
+}
+
+/* Counts what hpcap_ring_alter() did to a frame that was placed. */
+static inline void hpcap_ring_count_altered(struct hpcap_ring *r, const struct hpcap_frame *f)
+{
+	r->times_adjusted += hpcap_ring_time_is_odd(f);
+	r->frames_cut += f->len > HPCAP_CAPLEN_MAX || f->caplen > HPCAP_CAPLEN_MAX;
 }
 
 /*
@@ -530,38 +636,35 @@ static inline int hpcap_ring_push(struct hpcap_ring *r, const struct hpcap_frame
 		.len = (u16)f->len,
 	};
 	u64 n = HPCAP_RECORD_BYTES + caplen;
-	int slow = r->head + n > r->fast_end;
+	int odd = f->len > HPCAP_CAPLEN_MAX || f->len < f->caplen || hpcap_ring_time_is_odd(f);
+	int slow;
 	u8 *to;
 
+	if (unlikely(odd))
+		hpcap_ring_alter(r, &rec, f);
+	slow = r->head + n > r->fast_end;
 	if (unlikely(slow)) {
-		int err = hpcap_ring_prepare(r, n);
+		int err;
 
+		r->next_ns = rec.sec * HPCAP_NS_PER_S + rec.nsec;
+		err = hpcap_ring_prepare(r, n);
+		r->next_ns = 0;
+		r->altered_due = 0;
 		if (err)
 			return err;
-	}
-	if (unlikely(f->sec >> 32 || !(f->sec | f->nsec) || f->nsec >= HPCAP_NS_PER_S))
-		hpcap_ring_adjust_time(r, &rec, f);
-	if (unlikely(f->len > HPCAP_CAPLEN_MAX || f->len < f->caplen)) {
-		u32 len = f->len < f->caplen ? f->caplen : f->len;
-
-		if (len > HPCAP_CAPLEN_MAX) {
-			len = HPCAP_CAPLEN_MAX;
-			WRITE_ONCE(r->queue->frames_cut, r->queue->frames_cut + 1);
-		}
-		rec.len = (u16)len;
 	}
 	to = hpcap_ring_at(r, r->head);
 	memcpy(to, &rec, sizeof(rec));
 	hpcap_copy(to + sizeof(rec), f->data, caplen);
-	r->last_sec = rec.sec;
-	r->last_nsec = rec.nsec;
+	r->last_ns = rec.sec * HPCAP_NS_PER_S + rec.nsec;
 	/* Counted before it is placed: a block that opens behind it has it before itself. */
 	r->ledger[HPCAP_CAPTURED].frames++;
 	r->ledger[HPCAP_CAPTURED].bytes += rec.len;
+	if (unlikely(odd))
+		hpcap_ring_count_altered(r, f);
 	if (unlikely(slow)) {
 		if (r->unstamped)
-			WRITE_ONCE(r->unstamped->first_ns,
-				   rec.sec * HPCAP_NS_PER_S + rec.nsec);
+			WRITE_ONCE(r->unstamped->first_ns, r->last_ns);
 		r->unstamped = NULL;
 		hpcap_ring_placed(r, n);
 	} else {
@@ -650,6 +753,8 @@ static inline void hpcap_ring_publish_ledger(struct hpcap_ring *r)
 		WRITE_ONCE(q->ledger[i].frames, r->ledger[i].frames);
 		WRITE_ONCE(q->ledger[i].bytes, r->ledger[i].bytes);
 	}
+	WRITE_ONCE(q->frames_cut, r->frames_cut);
+	WRITE_ONCE(q->times_adjusted, r->times_adjusted);
 	WRITE_ONCE(q->published_frames, r->ledger[HPCAP_CAPTURED].frames);
 	WRITE_ONCE(q->ledger_off, r->published);
 	/* Even after it has changed. */
@@ -699,6 +804,7 @@ static inline int hpcap_ring_attach(struct hpcap_ring *r, struct hpcap_slot *sha
 {
 	struct hpcap_ring_slot *s;
 	const struct hpcap_block *e;
+	struct hpcap_moment old;
 	u32 i;
 
 	if (r->slot_mask == 0xffffffffu)
@@ -720,8 +826,7 @@ static inline int hpcap_ring_attach(struct hpcap_ring *r, struct hpcap_slot *sha
 	switch (start) {
 	case HPCAP_START_FILE:
 		if (hpcap_ring_file_is_fresh(r) && r->file_off >= r->queue->oldest)
-			hpcap_ring_grant(r, i, r->file_off, r->ledger[HPCAP_CAPTURED].frames,
-					 r->ledger[HPCAP_CAPTURED].bytes);
+			hpcap_ring_grant_here(r, i, r->file_off);
 		else if (hpcap_ring_may_end_file(r, s->contract))
 			hpcap_ring_want_file(r);
 		/* Otherwise hpcap_ring_service() does, when it is time. */
@@ -729,13 +834,19 @@ static inline int hpcap_ring_attach(struct hpcap_ring *r, struct hpcap_slot *sha
 	case HPCAP_START_OLDEST:
 		e = hpcap_ring_oldest(r);
 		if (e) {
-			hpcap_ring_grant(r, i, e->first_off, e->frames, e->bytes);
+			old.off = e->first_off;
+			memcpy(old.ledger, e->ledger, sizeof(old.ledger));
+			old.frames_cut = e->frames_cut;
+			old.times_adjusted = e->times_adjusted;
+			hpcap_ring_grant(r, i, &old);
 			break;
 		}
 		fallthrough;
 	default:
-		hpcap_ring_grant(r, i, r->head, r->ledger[HPCAP_CAPTURED].frames,
-				 r->ledger[HPCAP_CAPTURED].bytes);
+		/* What was lost before is told before its start. */
+		if (r->gap_due)
+			hpcap_ring_prepare(r, 0);
+		hpcap_ring_grant_here(r, i, r->head);
 		break;
 	}
 	return (int)i;
@@ -758,6 +869,36 @@ static inline void hpcap_ring_released(struct hpcap_ring *r)
 	r->fast_end = 0;
 }
 
+/*
+ * Fixes where listener i ends: at what is published now. It reads up to there; what comes
+ * later is not captured for it. `state` is HPCAP_SLOT_FINISHED, or HPCAP_SLOT_KILLED for one
+ * that shall not hold the ring back any more.
+ */
+static inline void hpcap_ring_fix_end(struct hpcap_ring *r, u32 i, u32 state)
+{
+	struct hpcap_ring_slot *s = &r->slots[i];
+	struct hpcap_listener *l = &r->queue->listeners[i];
+	struct hpcap_slot *shared = s->shared;
+
+	hpcap_ring_publish(r);
+	/* One that has not begun has nothing; the end of one that is finished stays where it is. */
+	if (s->state == HPCAP_SLOT_ACTIVE) {
+		s->end_off = r->published;
+		shared->end.off = r->published;
+		memcpy(shared->end.ledger, r->ledger, sizeof(r->ledger));
+		shared->end.frames_cut = r->frames_cut;
+		shared->end.times_adjusted = r->times_adjusted;
+		memcpy(shared->untold, r->gap, sizeof(shared->untold));
+		WRITE_ONCE(l->end_off, r->published);
+	}
+	s->state = state;
+	/* Its end is there before it is said; and said before what it held is overwritten. */
+	smp_store_release(&shared->ended, state);
+	/* Observers see the end of whoever has one. */
+	smp_store_release(&l->state, state);
+	hpcap_ring_released(r);
+}
+
 /* A listener has gone. Its page is not touched any more; the slot is free again. */
 static inline void hpcap_ring_detach(struct hpcap_ring *r, u32 i)
 {
@@ -774,10 +915,7 @@ static inline void hpcap_ring_detach(struct hpcap_ring *r, u32 i)
 /* A listener gets nothing more and holds nothing more; it learns so when it looks. */
 static inline void hpcap_ring_kill(struct hpcap_ring *r, u32 i)
 {
-	r->slots[i].state = HPCAP_SLOT_KILLED;
-	/* Told before anything that it held is overwritten. */
-	smp_store_release(&r->queue->listeners[i].state, HPCAP_SLOT_KILLED);
-	hpcap_ring_released(r);
+	hpcap_ring_fix_end(r, i, HPCAP_SLOT_KILLED);
 }
 
 /* Holds the ring back for longer than it may: it becomes lossy, and can see so. */
@@ -793,10 +931,15 @@ static inline void hpcap_ring_demote(struct hpcap_ring *r, u32 i)
 /* The source has ended, or failed: nothing more will be published. */
 static inline void hpcap_ring_end(struct hpcap_ring *r, int failed)
 {
+	u32 i;
+
 	/* What was lost at the end is in the stream too, where there is room to say so. */
 	if (r->gap_due)
 		hpcap_ring_prepare(r, 0);
 	hpcap_ring_publish(r);
+	for (i = 0; i < HPCAP_SLOTS; i++)
+		if (r->slots[i].state == HPCAP_SLOT_ACTIVE)
+			hpcap_ring_fix_end(r, i, HPCAP_SLOT_FINISHED);
 	/* Everything is published before the end is. */
 	smp_store_release(&r->queue->state, failed ? HPCAP_QUEUE_FAILED : HPCAP_QUEUE_ENDED);
 }
@@ -839,11 +982,33 @@ static inline int hpcap_ring_must_wake(struct hpcap_ring *r, u32 i)
 	return 1;
 }
 
+/* Whether a listener asks for its end. */
+static inline int hpcap_ring_wants_end(const struct hpcap_ring_slot *s)
+{
+	return s->state == HPCAP_SLOT_ACTIVE && READ_ONCE(s->shared->finish);
+}
+
+/*
+ * Writes the gap that is due where it cannot wait for the next frame: a listener ends here, or
+ * there has been no frame for long.
+ */
+static inline void hpcap_ring_close_gap(struct hpcap_ring *r)
+{
+	int now = r->clock_ns - r->gap_ns >= HPCAP_RING_GAP_NS && !r->file_wanted;
+	u32 mask;
+
+	for (mask = r->slot_mask; mask && !now; mask &= mask - 1)
+		now = hpcap_ring_wants_end(&r->slots[__builtin_ctz(mask)]);
+	if (now)
+		hpcap_ring_prepare(r, 0);
+}
+
 /*
  * To be called after each batch, and every ten milliseconds or so on an idle link: publishes,
  * starts files that somebody waits for, writes a gap that no frame follows, watches the
- * listeners. `clock_ns` is monotonic, `wall_ns` is since 1970. Sooner again: at once while
- * `file_wanted`, after HPCAP_RING_WAKE_NS when `wake_late`.
+ * listeners, fixes the end of those that ask for it. `clock_ns` is monotonic, `wall_ns` is
+ * since 1970. Sooner again: at once while `file_wanted`, after HPCAP_RING_WAKE_NS when
+ * `wake_late`.
  *
  * Returns the slots to wake, a bit each: the caller wakes whoever sleeps on `waiting`.
  */
@@ -856,8 +1021,8 @@ static inline u32 hpcap_ring_service(struct hpcap_ring *r, u64 clock_ns, u64 wal
 	r->wake_late = 0;
 	if (r->file_wanted)
 		hpcap_ring_end_file_step(r);
-	else if (r->gap_due)
-		hpcap_ring_prepare(r, 0);
+	if (r->gap_due)
+		hpcap_ring_close_gap(r);
 	hpcap_ring_publish(r);
 	if (clock_ns - r->queue->heartbeat_ns > 1000 * 1000) {
 		WRITE_ONCE(r->queue->heartbeat_ns, clock_ns);
@@ -874,6 +1039,8 @@ static inline u32 hpcap_ring_service(struct hpcap_ring *r, u64 clock_ns, u64 wal
 			hpcap_ring_want_file(r);
 		hpcap_ring_serve_file_request(r, i);
 		hpcap_ring_watch_stall(r, i);
+		if (hpcap_ring_wants_end(s))
+			hpcap_ring_fix_end(r, i, HPCAP_SLOT_FINISHED);
 		wake |= (u32)hpcap_ring_must_wake(r, i) << i;
 	}
 	return wake;

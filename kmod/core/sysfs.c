@@ -155,6 +155,8 @@ static const char *hpcap_listener_contract(const struct hpcap_ring_slot *slot)
 		return "starting";
 	case HPCAP_SLOT_KILLED:
 		return "killed";
+	case HPCAP_SLOT_FINISHED:
+		return "finished";
 	default:
 		return slot->contract == HPCAP_LOSSY ? "lossy" : "lossless";
 	}

@@ -130,6 +130,7 @@ impl Queue {
                     writer.gap(&Gap {
                         from: None,
                         until: Timestamp::from_ns(1),
+                        open: false,
                         lost,
                     })
                 }
@@ -139,6 +140,7 @@ impl Queue {
         let end = LedgerTag {
             end: Timestamp::from_ns(1),
             ledger: self.ledger,
+            ..LedgerTag::default()
         };
         let _ = writer.ledger(&end).unwrap();
         writer.close(4096).unwrap();

@@ -132,7 +132,7 @@ fn read(
                     if part => {}
                 _ => stream.judge.found().damaged += 1,
             },
-            Event::Padding | Event::Duplicate => {}
+            Event::Padding | Event::Duplicate | Event::Altered(_) => {}
         }
     }
     stream.end_off = start_off.map(|off| off + reader.offset());

@@ -126,7 +126,13 @@ fn read(listener: &mut Listener, how: &Listening, judge: &mut Judge) -> Result<b
                 }
             }
             Some(Item::Gap(gap)) => judge.gap(&gap),
-            Some(Item::Padding(_) | Item::FileHeader(_) | Item::Ledger(_) | Item::Duplicate) => {}
+            Some(
+                Item::Padding(_)
+                | Item::FileHeader(_)
+                | Item::Ledger(_)
+                | Item::Duplicate
+                | Item::Altered(_),
+            ) => {}
         }
     }
     Ok(true)
@@ -137,7 +143,7 @@ fn catch_up(listener: &mut Listener, stop: &AtomicBool, judge: &mut Judge) -> Re
     loop {
         match listener.resync(Start::Newest) {
             Ok(missed) => {
-                judge.found().overrun += missed.frames;
+                judge.found().overrun += missed[Reason::Overrun].frames;
                 return Ok(true);
             }
             Err(e) if e.kind() == Kind::NotFound => {}

@@ -189,10 +189,11 @@ impl Producer {
         }
     }
 
-    /// Whether the listener in `slot` has its start.
+    /// Whether the listener in `slot` has its start, and perhaps its end already.
     #[must_use]
     pub fn is_active(&self, slot: usize) -> bool {
-        self.memory.listener_state(slot).load(Ordering::Acquire) == abi::HPCAP_SLOT_ACTIVE
+        let state = self.memory.listener_state(slot).load(Ordering::Acquire);
+        [abi::HPCAP_SLOT_ACTIVE, abi::HPCAP_SLOT_FINISHED].contains(&state)
     }
 
     /// The listener in `slot` has gone.

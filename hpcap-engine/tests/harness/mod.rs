@@ -16,7 +16,7 @@ use hpcap::memory::{Access, Mapping};
 use hpcap::queue::Connect;
 use hpcap::queue::connection::Connection;
 use hpcap::queue::socket::Socket;
-use hpcap::raw::Item;
+use hpcap::raw::{Altered, Gap, Item};
 use hpcap::{Contract, Kind, Listener, Queue, Reason, Request, Result, Start};
 use hpcap_engine::ring::Producer;
 use hpcap_engine::ring::memory::{Pages, QueueMemory, new_slot};
@@ -47,6 +47,7 @@ pub struct Bench {
 }
 
 /// An attached listener with its slot.
+#[derive(Debug)]
 pub struct Attached {
     pub listener: Listener,
     pub slot: usize,
@@ -268,9 +269,10 @@ pub enum Seen {
     Frame { ns: u64, len: u16, data: Vec<u8> },
     Padding(usize),
     FileHeader,
-    Gap(u64),
+    Gap(Box<Gap>),
     Ledger,
     Duplicate,
+    Altered(Altered),
 }
 
 impl From<Item<'_>> for Seen {
@@ -286,9 +288,10 @@ impl From<Item<'_>> for Seen {
                 Self::Padding(body.len())
             }
             Item::FileHeader(_) => Self::FileHeader,
-            Item::Gap(gap) => Self::Gap(gap.lost.lost().frames),
+            Item::Gap(gap) => Self::Gap(gap),
             Item::Ledger(_) => Self::Ledger,
             Item::Duplicate => Self::Duplicate,
+            Item::Altered(had) => Self::Altered(had),
         }
     }
 }

@@ -4,6 +4,7 @@
 //! one can be overtaken; it is told so, and how much it missed. Looking and acknowledging
 //! cost no system call; waiting sleeps.
 
+mod end;
 mod read;
 mod ring;
 mod wait;
@@ -13,11 +14,12 @@ use std::time::Duration;
 
 use crate::abi::{self, hpcap_attach, hpcap_block, hpcap_slot};
 use crate::error::{Error, Kind, Result};
-use crate::ledger::Count;
+use crate::ledger::{Count, Ledger};
 use crate::memory::Mapping;
 use crate::queue::connection::Connection;
 use crate::queue::page::{QueuePage, validate_slot};
 use crate::queue::{LedgerSnapshot, QueueInfo, no_memory, request};
+pub use end::{End, Moment, TOLD_LOSSES};
 use ring::Ring;
 
 /// What a listener and the ring owe each other.
@@ -103,11 +105,11 @@ pub struct Block<'a> {
     pub first_ns: u64,
 }
 
-/// Frames and bytes captured before a stream offset.
+/// The ledger as the stream before a stream offset tells it.
 #[derive(Debug, Clone, Copy)]
 struct Mark {
     off: u64,
-    captured: Count,
+    told: Ledger,
 }
 
 /// An attached listener. Detaches when dropped.
@@ -121,6 +123,7 @@ pub struct Listener {
     connection: Connection,
     position: u64,
     acked: u64,
+    start: Moment,
     mark: Mark,
     missed: Count,
     /// Copy of one record, for a listener that can be overtaken while it looks.
@@ -158,9 +161,10 @@ impl Listener {
             bytes: info.ring_bytes,
         };
         // SAFETY: the mapping is a page, larger than the structure, and any bytes are valid.
-        validate_slot(&unsafe { slot.as_ptr().cast::<hpcap_slot>().read_volatile() })?;
-        let seen = page.listener(slot_index);
-        let start = seen.start_off;
+        let seen = unsafe { slot.as_ptr().cast::<hpcap_slot>().read_volatile() };
+        validate_slot(&seen)?;
+        let moment = Moment::from(&seen.start);
+        let start = moment.off;
         let listener = Self {
             ring,
             page,
@@ -172,8 +176,9 @@ impl Listener {
             acked: start,
             mark: Mark {
                 off: start,
-                captured: Count::new(seen.start_frames, seen.start_bytes),
+                told: moment.ledger,
             },
+            start: moment,
             missed: Count::default(),
             scratch: Vec::new(),
         };
@@ -212,10 +217,12 @@ impl Listener {
         self.position
     }
 
-    /// Stream offset before which everything is written.
+    /// Stream offset before which everything is written, and is this listener's: no more than
+    /// its end, where that is fixed.
     #[must_use]
     pub fn published(&self) -> u64 {
-        self.page.published()
+        let published = self.page.published();
+        self.end_off().map_or(published, |end| end.min(published))
     }
 
     /// Unread bytes.
@@ -224,10 +231,11 @@ impl Listener {
         self.published().saturating_sub(self.position)
     }
 
-    /// Whether nothing more will be published: the source ended, or the producer is gone.
+    /// Whether nothing more will be published for this listener: its end is fixed, the source
+    /// ended, or the producer is gone.
     #[must_use]
     pub fn ended(&self) -> bool {
-        self.page.ended() || self.connection.is_gone()
+        self.end_state().is_some() || self.page.ended() || self.connection.is_gone()
     }
 
     /// Whether nothing more will be published because the source failed.
@@ -239,9 +247,8 @@ impl Listener {
     /// Whether the producer is gone without having ended its queue: it was killed.
     #[must_use]
     pub fn producer_died(&self) -> bool {
-        let gone = !self.page.ended() && self.connection.is_gone() && !self.page.ended();
-        // The producer closes the connection of a listener that was killed.
-        gone && !self.is_killed()
+        let ended = || self.end_state().is_some() || self.page.ended();
+        !ended() && self.connection.is_gone() && !ended()
     }
 
     /// The queue's ledger now.
@@ -273,28 +280,26 @@ impl Listener {
         unsafe { AtomicU32::from_ptr(self.slot.as_ptr().add(offset).cast()) }
     }
 
-    /// State and contract of this listener. The slot of one that was killed is free, or another's.
-    fn state(&self) -> (u32, u32) {
+    /// Whether the ring does not wait for this listener: by its contract, or because it was
+    /// killed.
+    fn is_lossy(&self) -> bool {
         let (state, contract) = self.page.listener_state(self.slot_index);
-        let theirs = self.page.listener_id(self.slot_index) != self.id;
-        if theirs || state == abi::HPCAP_SLOT_FREE {
-            return (abi::HPCAP_SLOT_KILLED, contract);
-        }
-        (state, contract)
+        contract == abi::HPCAP_LOSSY || state == abi::HPCAP_SLOT_KILLED || self.is_killed()
     }
 
     fn is_killed(&self) -> bool {
-        self.state().0 == abi::HPCAP_SLOT_KILLED
+        self.end_state() == Some(abi::HPCAP_SLOT_KILLED)
     }
 
-    fn is_lossy(&self) -> bool {
-        self.state().1 == abi::HPCAP_LOSSY
-    }
-
+    /// A killed listener still gets what was published before, as far as it is in the ring.
     fn check_killed(&self, tried: &str) -> Result<()> {
-        if !self.is_killed() {
+        if !self.is_killed() || self.position < self.published() {
             return Ok(());
         }
+        self.killed(tried)
+    }
+
+    fn killed(&self, tried: &str) -> Result<()> {
         let why = format!("listener {} of {} was killed", self.id, self.info().name);
         Err(Error::new(Kind::Killed, tried, why))
     }

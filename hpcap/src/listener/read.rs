@@ -4,10 +4,10 @@
 use std::mem::offset_of;
 use std::sync::atomic::{Ordering, fence};
 
-use super::{Block, Listener, Mark, Start};
+use super::{Block, Listener, Mark, Moment, Start, TOLD_LOSSES};
 use crate::abi::{self, hpcap_block, hpcap_slot};
 use crate::error::{Error, Kind, Result};
-use crate::ledger::Count;
+use crate::ledger::{Count, Ledger, Reason};
 use crate::raw::record::{self, Item, Parsed};
 
 impl Listener {
@@ -21,12 +21,9 @@ impl Listener {
     /// [`Kind::Killed`]; [`Kind::Overrun`]: go on with [`Listener::resync`].
     pub fn next_record(&mut self) -> Result<Option<Item<'_>>> {
         const TRIED: &str = "read the next record";
-        let (state, contract) = self.state();
-        if state == abi::HPCAP_SLOT_KILLED {
-            self.check_killed(TRIED)?;
-        }
+        self.check_killed(TRIED)?;
         let published = self.published();
-        let lossy = contract == abi::HPCAP_LOSSY;
+        let lossy = self.is_lossy();
         // Not a hint only: an unread distance of more than a ring cannot be read at all.
         if lossy && self.is_overtaken(self.position) {
             return Err(self.overrun(TRIED));
@@ -70,8 +67,16 @@ impl Listener {
             return Ok(None);
         };
         self.mark.off = self.position;
-        if let Item::Frame(frame) = &item {
-            self.mark.captured += Count::new(1, u64::from(frame.len));
+        match &item {
+            Item::Frame(frame) => {
+                self.mark.told[Reason::Captured] += Count::new(1, u64::from(frame.len));
+            }
+            Item::Gap(gap) => {
+                for reason in TOLD_LOSSES {
+                    self.mark.told[reason] += gap.lost[reason];
+                }
+            }
+            _ => {}
         }
         Ok(Some(item))
     }
@@ -110,7 +115,7 @@ impl Listener {
         {
             self.mark = Mark {
                 off: entry.first_off,
-                captured: Count::new(entry.frames, entry.bytes),
+                told: Ledger::from_counts(&entry.ledger),
             };
         }
     }
@@ -118,13 +123,12 @@ impl Listener {
     /// Gives everything consumed back to the ring.
     ///
     /// # Errors
-    /// [`Kind::Killed`]; [`Kind::Overrun`] when some of it may have been overwritten before
-    /// this call: what was taken from it since the last acknowledgement is not to be trusted.
+    /// [`Kind::Overrun`] when some of it may have been overwritten before this call: what was
+    /// taken from it since the last acknowledgement is not to be trusted.
     pub fn ack(&mut self) -> Result<()> {
         const TRIED: &str = "acknowledge";
         // What was read is read before the state is: a killed listener holds nothing.
         fence(Ordering::Acquire);
-        self.check_killed(TRIED)?;
         if self.is_lossy() && self.is_overtaken(self.acked) && self.acked != self.position {
             return Err(self.overrun(TRIED));
         }
@@ -147,7 +151,7 @@ impl Listener {
     ///
     /// # Errors
     /// [`Kind::Killed`]; [`Kind::NotFound`] when there is no such place yet.
-    pub fn resync(&mut self, start: Start) -> Result<Count> {
+    pub fn resync(&mut self, start: Start) -> Result<Ledger> {
         const TRIED: &str = "resynchronise";
         self.check_killed(TRIED)?;
         // The newest block can be overtaken between two looks, when the producer is a ring ahead
@@ -160,15 +164,22 @@ impl Listener {
             self.find_start(start)
         });
         let Some(entry) = found else {
+            if self.is_killed() {
+                self.killed(TRIED)?;
+            }
             let why = "no block to go on with is in the ring yet";
             return Err(Error::new(Kind::NotFound, TRIED, why));
         };
-        let captured = Count::new(entry.frames, entry.bytes);
-        let missed = captured - self.mark.captured;
-        self.missed += missed;
+        let now = Moment::from(&entry).ledger;
+        let mut missed = Ledger::default();
+        missed[Reason::Overrun] = now[Reason::Captured] - self.mark.told[Reason::Captured];
+        for reason in TOLD_LOSSES {
+            missed[reason] = now[reason] - self.mark.told[reason];
+        }
+        self.missed += missed[Reason::Overrun];
         self.mark = Mark {
             off: entry.first_off,
-            captured,
+            told: now,
         };
         self.position = entry.first_off;
         self.acked = entry.first_off;

@@ -59,7 +59,7 @@ impl Listener {
         // `waiting` is set before `published` is read: either the producer sees it after
         // publishing, or this sees what was published.
         fence(Ordering::SeqCst);
-        if self.published() < goal && !self.page.ended() {
+        if self.published() < goal && !self.page.ended() && self.end_state().is_none() {
             self.connection.sleep(waiting, timeout);
         }
         waiting.store(0, Ordering::Relaxed);

@@ -59,6 +59,8 @@ pub struct ListenerInfo {
     pub starting: bool,
     /// Whether it was killed.
     pub killed: bool,
+    /// Whether its end is fixed: it reads what is left before that.
+    pub finished: bool,
     /// When it became lossy because it had stalled the ring for too long.
     pub demoted: Option<Timestamp>,
     /// When it attached.
@@ -139,12 +141,17 @@ impl Queue {
                     contract: Contract::from_abi(l.contract, l.max_stall_ns),
                     starting,
                     killed: l.state == abi::HPCAP_SLOT_KILLED,
+                    finished: l.state == abi::HPCAP_SLOT_FINISHED,
                     demoted: (l.demoted_ns != 0).then_some(Timestamp::from_ns(l.demoted_ns)),
                     attached: Timestamp::from_ns(l.attached_ns),
                     lag_bytes: if starting {
                         0
                     } else {
-                        published.saturating_sub(l.read_off)
+                        let end = match l.end_off {
+                            0 => published,
+                            end => end.min(published),
+                        };
+                        end.saturating_sub(l.read_off)
                     },
                 }
             })

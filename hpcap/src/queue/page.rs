@@ -371,9 +371,13 @@ impl QueuePage {
             block: number,
             first_off: field(offset_of!(hpcap_block, first_off)),
             first_ns: field(offset_of!(hpcap_block, first_ns)),
-            frames: field(offset_of!(hpcap_block, frames)),
-            bytes: field(offset_of!(hpcap_block, bytes)),
             file_off: field(offset_of!(hpcap_block, file_off)),
+            ledger: std::array::from_fn(|i| {
+                let at = offset_of!(hpcap_block, ledger) + i * size_of::<Count>();
+                Count::new(field(at), field(at + 8))
+            }),
+            frames_cut: field(offset_of!(hpcap_block, frames_cut)),
+            times_adjusted: field(offset_of!(hpcap_block, times_adjusted)),
         };
         fence(Ordering::Acquire);
         let again = field(offset_of!(hpcap_block, block));
@@ -399,14 +403,6 @@ impl QueuePage {
         };
         seen.state = state;
         seen
-    }
-
-    /// The id of the listener in `slot`, as of after the last call of
-    /// [`QueuePage::listener_state`]; 0 = none.
-    #[must_use]
-    pub(crate) fn listener_id(&self, slot: usize) -> u64 {
-        let at = offset_of!(hpcap_queue, listeners) + slot * size_of::<hpcap_listener>();
-        self.u64_at(at + offset_of!(hpcap_listener, id), Ordering::Acquire)
     }
 
     /// State and contract of the listener in `slot`: what it must look at again and again.

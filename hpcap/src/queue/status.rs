@@ -68,7 +68,7 @@ pub struct ListenerStatus {
     pub contract: &'static str,
     /// How long it may hold the ring back; `None` = without limit.
     pub max_stall_seconds: Option<f64>,
-    /// `starting`, `active`, `demoted` or `killed`.
+    /// `starting`, `active`, `demoted`, `finished` (reads what is left) or `killed`.
     pub state: &'static str,
     /// When it attached.
     pub attached: String,
@@ -97,6 +97,7 @@ impl From<&ListenerInfo> for ListenerStatus {
             },
             state: match l {
                 l if l.killed => "killed",
+                l if l.finished => "finished",
                 l if l.starting => "starting",
                 l if l.demoted.is_some() => "demoted",
                 _ => "active",

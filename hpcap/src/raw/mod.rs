@@ -37,5 +37,5 @@ pub use part_file::PartFile;
 pub use reader::{Event, Found, Reader};
 pub use record::{Item, Record, parse};
 pub use scan::{Damage, DamageKind};
-pub use tag::{FileHeader, Gap, LedgerTag};
+pub use tag::{Altered, FileHeader, Gap, LedgerTag};
 pub use writer::{Placed, Writer, Written};

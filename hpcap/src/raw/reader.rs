@@ -9,7 +9,7 @@ use crate::content::Content;
 use crate::error::{Context, Error, Kind, Result};
 use crate::raw::record::{Item, Parsed, Record, header, is_padding, parse};
 use crate::raw::scan::{Damage, DamageKind, Scan, Step};
-use crate::raw::tag::{FileHeader, Gap, LedgerTag};
+use crate::raw::tag::{Altered, FileHeader, Gap, LedgerTag};
 use crate::time::Timestamp;
 use crate::window::{READ_BYTES, Window};
 
@@ -43,6 +43,8 @@ pub enum Event<'a> {
     Ledger(Box<LedgerTag>),
     /// The next record is a frame that is a copy of an earlier one.
     Duplicate,
+    /// The next frame is not stored as it was received: this is what it had.
+    Altered(Altered),
     /// A stretch that is no records. Reading goes on after it.
     Damage(Damage),
 }
@@ -332,6 +334,7 @@ impl<R: Read> Reader<R> {
             Item::Gap(tag) => Event::Gap(tag),
             Item::Ledger(tag) => Event::Ledger(tag),
             Item::Duplicate => Event::Duplicate,
+            Item::Altered(altered) => Event::Altered(altered),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! One record: a frame, or padding with or without a tag in it.
 
 use crate::abi::{HPCAP_RECORD_BYTES, hpcap_record};
-use crate::raw::tag::{FileHeader, Gap, LedgerTag, Tag};
+use crate::raw::tag::{Altered, FileHeader, Gap, LedgerTag, Tag};
 use crate::time::Timestamp;
 
 /// A frame with its RAW header.
@@ -30,6 +30,8 @@ pub enum Item<'a> {
     Ledger(Box<LedgerTag>),
     /// The next record is a frame that is a copy of an earlier one.
     Duplicate,
+    /// The next frame is not stored as it was received: this is what it had.
+    Altered(Altered),
 }
 
 /// The first record of some bytes.
@@ -80,6 +82,7 @@ pub fn parse(bytes: &[u8]) -> Parsed<'_> {
             Some(Tag::Gap(tag)) => Item::Gap(tag),
             Some(Tag::Ledger(tag)) => Item::Ledger(tag),
             Some(Tag::Duplicate) => Item::Duplicate,
+            Some(Tag::Altered(altered)) => Item::Altered(altered),
             None => Item::Padding(body),
         }
     } else {

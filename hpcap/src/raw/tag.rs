@@ -6,6 +6,7 @@ use crate::abi;
 use crate::ledger::Ledger;
 use crate::name::QueueName;
 use crate::raw::identity::RecordingId;
+use crate::raw::writer::storable_time;
 use crate::time::Timestamp;
 
 /// The head of a file: where it was captured, how, and by what (`struct hpcap_file_header`).
@@ -50,8 +51,10 @@ pub struct FileHeader {
 pub struct Gap {
     /// Time of the last record before the gap; `None` where there was none.
     pub from: Option<Timestamp>,
-    /// When the gap was written.
+    /// Time of the first record after the gap.
     pub until: Timestamp,
+    /// There was no record after it yet: `until` is when the gap was written.
+    pub open: bool,
     /// What was lost, by reason.
     pub lost: Ledger,
 }
@@ -63,6 +66,35 @@ pub struct LedgerTag {
     pub end: Timestamp,
     /// The queue's ledger since it started.
     pub ledger: Ledger,
+    /// Frames longer than 65,535 bytes, stored cut.
+    pub frames_cut: u64,
+    /// Frames stored with another time than theirs.
+    pub times_adjusted: u64,
+}
+
+/// What the next frame had that its record cannot hold (`struct hpcap_altered`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Altered {
+    /// Seconds since 1970.
+    pub sec: u64,
+    /// Nanoseconds past the second.
+    pub nsec: u32,
+    /// Length of the frame on the wire in bytes, without FCS.
+    pub len: u32,
+}
+
+impl Altered {
+    /// Whether the frame was too long for a record: its length is 65,535 there.
+    #[must_use]
+    pub fn is_cut(&self) -> bool {
+        self.len as usize > abi::HPCAP_CAPLEN_MAX
+    }
+
+    /// Whether a record cannot hold the frame's time, and has another.
+    #[must_use]
+    pub fn time_is_adjusted(&self) -> bool {
+        storable_time(self.sec, self.nsec).1
+    }
 }
 
 /// Any of them.
@@ -76,6 +108,8 @@ pub enum Tag {
     Ledger(Box<LedgerTag>),
     /// The next record is a copy of an earlier frame.
     Duplicate,
+    /// The next frame is not stored as it was received.
+    Altered(Altered),
 }
 
 fn tag(kind: u16, bytes: usize) -> abi::hpcap_tag {
@@ -86,6 +120,19 @@ fn tag(kind: u16, bytes: usize) -> abi::hpcap_tag {
         bytes: u32::try_from(bytes).unwrap_or(u32::MAX),
     }
 }
+
+/// A tag that has grown: one written before it did has zeros behind its end.
+fn padded<const N: usize>(body: &[u8], least: usize) -> Option<[u8; N]> {
+    let body = &body[..body.len().min(N)];
+    let mut whole = [0; N];
+    whole[..body.len()].copy_from_slice(body);
+    (body.len() >= least).then_some(whole)
+}
+
+/// Bytes of a gap before it had flags.
+const GAP_BYTES_LEAST: usize = std::mem::offset_of!(abi::hpcap_gap, flags);
+/// Bytes of a ledger before it had frames that were cut.
+const LEDGER_BYTES_LEAST: usize = std::mem::offset_of!(abi::hpcap_ledger_tag, frames_cut);
 
 fn ledger_counts(ledger: &Ledger) -> [abi::hpcap_count; abi::HPCAP_LEDGER_REASONS] {
     std::array::from_fn(|i| ledger.counts()[i])
@@ -134,21 +181,35 @@ impl Tag {
                 })))
             }
             abi::HPCAP_TAG_GAP => {
-                let t = abi::hpcap_gap::from_bytes(body)?;
+                let body: [u8; size_of::<abi::hpcap_gap>()] = padded(body, GAP_BYTES_LEAST)?;
+                let t = abi::hpcap_gap::from_bytes(&body)?;
                 Some(Self::Gap(Box::new(Gap {
                     from: (t.from_ns != 0).then_some(Timestamp::from_ns(t.from_ns)),
                     until: Timestamp::from_ns(t.until_ns),
+                    open: t.flags & abi::HPCAP_GAP_OPEN != 0,
                     lost: Ledger::from_counts(&t.lost),
                 })))
             }
             abi::HPCAP_TAG_LEDGER => {
-                let t = abi::hpcap_ledger_tag::from_bytes(body)?;
+                let body: [u8; size_of::<abi::hpcap_ledger_tag>()] =
+                    padded(body, LEDGER_BYTES_LEAST)?;
+                let t = abi::hpcap_ledger_tag::from_bytes(&body)?;
                 Some(Self::Ledger(Box::new(LedgerTag {
                     end: Timestamp::from_ns(t.end_ns),
                     ledger: Ledger::from_counts(&t.ledger),
+                    frames_cut: t.frames_cut,
+                    times_adjusted: t.times_adjusted,
                 })))
             }
             abi::HPCAP_TAG_DUPLICATE => Some(Self::Duplicate),
+            abi::HPCAP_TAG_ALTERED => {
+                let t = abi::hpcap_altered::from_bytes(body)?;
+                Some(Self::Altered(Altered {
+                    sec: t.sec,
+                    nsec: t.nsec,
+                    len: t.len,
+                }))
+            }
             _ => None,
         }
     }
@@ -191,6 +252,7 @@ impl Tag {
                 from_ns: g.from.map_or(0, Timestamp::as_ns),
                 until_ns: g.until.as_ns(),
                 lost: *g.lost.counts(),
+                flags: if g.open { abi::HPCAP_GAP_OPEN } else { 0 },
             }
             .as_bytes()
             .to_vec(),
@@ -201,6 +263,16 @@ impl Tag {
                 tag: tag(abi::HPCAP_TAG_LEDGER, size_of::<abi::hpcap_ledger_tag>()),
                 end_ns: l.end.as_ns(),
                 ledger: ledger_counts(&l.ledger),
+                frames_cut: l.frames_cut,
+                times_adjusted: l.times_adjusted,
+            }
+            .as_bytes()
+            .to_vec(),
+            Self::Altered(a) => abi::hpcap_altered {
+                tag: tag(abi::HPCAP_TAG_ALTERED, size_of::<abi::hpcap_altered>()),
+                sec: a.sec,
+                nsec: a.nsec,
+                len: a.len,
             }
             .as_bytes()
             .to_vec(),

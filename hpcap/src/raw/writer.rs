@@ -6,7 +6,7 @@ use crate::abi::{HPCAP_CAPLEN_MAX, HPCAP_FILE_BYTES_MAX, HPCAP_RECORD_BYTES, hpc
 use crate::ledger::Count;
 use crate::raw::padding::{padding_header, padding_to};
 use crate::raw::sink::Sink;
-use crate::raw::tag::{FileHeader, Gap, LedgerTag, Tag};
+use crate::raw::tag::{Altered, FileHeader, Gap, LedgerTag, Tag};
 use crate::time::Timestamp;
 
 const HEADER: u64 = HPCAP_RECORD_BYTES as u64;
@@ -47,6 +47,8 @@ pub struct Written {
 pub struct Writer<W> {
     sink: Sink<W>,
     file_bytes_max: u64,
+    /// The file has tags: it has a header.
+    tagged: bool,
     written: Written,
 }
 
@@ -78,6 +80,7 @@ impl<W: Write> Writer<W> {
         Self {
             sink: Sink::new(sink),
             file_bytes_max,
+            tagged: false,
             written: Written::default(),
         }
     }
@@ -112,13 +115,16 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// That of the sink.
     pub fn header(&mut self, header: &FileHeader) -> io::Result<Placed> {
-        self.tag(&Tag::FileHeader(Box::new(header.clone())))
+        let placed = self.tag(&Tag::FileHeader(Box::new(header.clone())))?;
+        self.tagged |= placed == Placed::Stored;
+        Ok(placed)
     }
 
     /// Writes a frame of `len` bytes on the wire, of which `data` was captured.
     ///
     /// More than 65,535 bytes are cut, and a time of zero or outside 32-bit seconds is
-    /// adjusted; [`Writer::written`] counts both.
+    /// adjusted; [`Writer::written`] counts both, and in a file with a header a tag before the
+    /// record says what the frame had.
     ///
     /// # Errors
     /// That of the sink.
@@ -147,17 +153,31 @@ impl<W: Write> Writer<W> {
         data: &[u8],
     ) -> io::Result<Placed> {
         let kept = &data[..data.len().min(HPCAP_CAPLEN_MAX)];
-        let before = mark.map_or(0, |mark| HPCAP_RECORD_BYTES + mark.len());
+        let (time, adjusted) = storable_time(sec, nsec);
+        // `len` is never below what is stored of the frame, or a reader would doubt both.
+        let len_true = len.max(u32::try_from(data.len()).unwrap_or(u32::MAX));
+        let cut = len_true as usize > HPCAP_CAPLEN_MAX;
+        let altered = (self.tagged && (cut || adjusted)).then(|| {
+            Tag::Altered(Altered {
+                sec,
+                nsec,
+                len: len_true,
+            })
+            .to_body()
+        });
+        let tags = [altered.as_deref(), mark];
+        let before: usize = tags
+            .iter()
+            .flatten()
+            .map(|tag| HPCAP_RECORD_BYTES + tag.len())
+            .sum();
         if !self.fits(before + kept.len()) {
             return Ok(Placed::Full);
         }
         self.sink.ready()?;
-        if let Some(mark) = mark {
-            self.append_padding(mark)?;
+        for tag in tags.into_iter().flatten() {
+            self.append_padding(tag)?;
         }
-        let (time, adjusted) = storable_time(sec, nsec);
-        // `len` is never below what is stored of the frame, or a reader would doubt both.
-        let len_true = u64::from(len).max(data.len() as u64);
         let header = hpcap_record {
             sec: u32::try_from(time.sec()).unwrap_or(u32::MAX),
             nsec: time.nsec(),
@@ -169,7 +189,7 @@ impl<W: Write> Writer<W> {
         let w = &mut self.written;
         w.frames += Count::new(1, u64::from(header.len));
         w.captured_bytes += kept.len() as u64;
-        w.frames_cut += u64::from(kept.len() < data.len() || len_true > HPCAP_CAPLEN_MAX as u64);
+        w.frames_cut += u64::from(cut);
         w.times_adjusted += u64::from(adjusted);
         w.last = Some(time);
         Ok(Placed::Stored)

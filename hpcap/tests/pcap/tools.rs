@@ -95,6 +95,7 @@ fn pcapng_is_read_by_tshark_and_tcpdump() {
             let gap = Gap {
                 from: None,
                 until: Timestamp::new(9, 9),
+                open: false,
                 lost,
             };
             writer.gap(ids[0], &gap).unwrap();

@@ -76,6 +76,7 @@ fn gap(reason: Reason, frames: u64) -> Gap {
     Gap {
         from: None,
         until: Timestamp::new(5, 0),
+        open: false,
         lost,
     }
 }

@@ -269,6 +269,7 @@ fn missing_frames_are_told_by_place_time_and_reason() {
     let gap = Gap {
         from: Some(Timestamp::new(5, 0)),
         until: Timestamp::new(6, 0),
+        open: false,
         lost,
     };
     let mut end = Ledger::default();
@@ -283,6 +284,7 @@ fn missing_frames_are_told_by_place_time_and_reason() {
     let tag = LedgerTag {
         end: Timestamp::new(6, 1),
         ledger: end,
+        ..LedgerTag::default()
     };
     assert_eq!(writer.ledger(&tag).unwrap(), Placed::Stored);
     let found = report(&writer.close(0).unwrap().0);

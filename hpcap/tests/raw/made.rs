@@ -135,7 +135,7 @@ pub(crate) fn read_from(source: impl std::io::Read, size: u64) -> Seen {
             Event::Gap(gap) => seen.gaps.push(*gap),
             Event::Ledger(_) => seen.ledgers += 1,
             Event::Damage(damage) => seen.damage.push(damage),
-            Event::Padding | Event::Duplicate => {}
+            Event::Padding | Event::Duplicate | Event::Altered(_) => {}
         }
     }
     assert_eq!(at, size);

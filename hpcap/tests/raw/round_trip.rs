@@ -1,6 +1,7 @@
 //! What is written is read back.
 
-use hpcap::raw::{FileHeader, Gap, LedgerTag, Placed, Writer};
+use hpcap::raw::tag::Tag;
+use hpcap::raw::{Event, FileHeader, Gap, LedgerTag, Placed, Reader, Writer};
 use hpcap::{Count, Ledger, Reason, Timestamp};
 use proptest::prelude::*;
 
@@ -125,6 +126,7 @@ fn gaps_and_ledgers_come_back_in_their_places() {
     let gap = Gap {
         from: Some(Timestamp::new(5, 0)),
         until: Timestamp::new(6, 0),
+        open: true,
         lost,
     };
     let mut writer = Writer::new(Vec::new());
@@ -136,6 +138,8 @@ fn gaps_and_ledgers_come_back_in_their_places() {
         writer.ledger(&LedgerTag {
             end: Timestamp::new(6, 1),
             ledger: lost,
+            frames_cut: 7,
+            times_adjusted: 8,
         }),
     ] {
         assert_eq!(step.unwrap(), Placed::Stored);
@@ -214,4 +218,63 @@ fn a_jump_of_time_just_before_the_end() {
             assert!(seen.damage.is_empty());
         }
     }
+}
+
+/// Files of before the tags grew are read as ever.
+#[test]
+fn reader_takes_shorter_tags() {
+    let whole = |tag: Tag, bytes: usize| {
+        let mut body = tag.to_body();
+        body.truncate(bytes);
+        body[12..16].copy_from_slice(&u32::try_from(bytes).unwrap().to_le_bytes());
+        Tag::parse(&body)
+    };
+    let mut lost = Ledger::default();
+    lost[Reason::RingFull] = Count::new(12, 720);
+    let gap = Gap {
+        lost,
+        ..Gap::default()
+    };
+    let gap = Tag::Gap(Box::new(gap));
+    assert_eq!(whole(gap.clone(), 176), Some(gap.clone()));
+    assert_eq!(whole(gap, 175), None);
+    let ledger = LedgerTag {
+        ledger: lost,
+        ..LedgerTag::default()
+    };
+    let ledger = Tag::Ledger(Box::new(ledger));
+    assert_eq!(whole(ledger.clone(), 136), Some(ledger.clone()));
+    assert_eq!(whole(ledger, 135), None);
+}
+
+#[test]
+fn writer_says_what_a_record_cannot_hold() {
+    let mut writer = Writer::new(Vec::new());
+    let long = vec![7; 70_000];
+    for step in [
+        writer.header(&made::header()),
+        writer.frame(5, 0, 65_535, &long[..65_535]),
+        writer.frame(5, 1, 70_001, &long),
+        writer.duplicate(1 << 33, 2, 60, &[0; 60]),
+    ] {
+        assert_eq!(step.unwrap(), Placed::Stored);
+    }
+    let (bytes, written) = writer.close(4096).unwrap();
+    assert_eq!((written.frames_cut, written.times_adjusted), (1, 1));
+    let mut reader = Reader::new(bytes.as_slice());
+    let mut seen = Vec::new();
+    while let Some(found) = reader.next().unwrap() {
+        match found.event {
+            Event::Altered(had) => seen.push((had.sec, had.nsec, had.len)),
+            Event::Frame(frame) => seen.push((0, 0, frame.len.into())),
+            Event::Duplicate => seen.push((0, 0, 0)),
+            _ => {}
+        }
+    }
+    let (frame, mark) = (|len| (0, 0, len), (0, 0, 0));
+    let (cut, late) = ((5, 1, 70_001), (1 << 33, 2, 60));
+    assert_eq!(
+        seen,
+        [frame(65_535), cut, frame(65_535), late, mark, frame(60)]
+    );
 }

@@ -2,9 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use hpcap::{Count, Kind, Ledger, Listener, Reason, Result, Start};
+use hpcap::listener::Moment;
+use hpcap::{Kind, Ledger, Listener, Reason, Result, Start, Timestamp};
 
-use super::{BlockSink, tail_is_whole};
+use super::{BlockSink, missing, tail_is_whole};
 use crate::block_writer::Salvage;
 use crate::piece::Piece;
 use crate::sink::{Note, Step};
@@ -35,7 +36,7 @@ impl BlockSink {
             reason,
             salvage: known.unwrap_or(Salvage {
                 end: self.done,
-                captured: self.reached,
+                told: self.reached,
                 last: None,
             }),
             overtaken: reason == Reason::Overrun,
@@ -65,9 +66,11 @@ impl BlockSink {
         };
         let len = piece.bytes.len() as u64;
         if piece.starts_file() && Some(piece.off) != self.writer.file_start() {
-            let captured = piece.captured_before();
-            let ledger = listener.ledger();
-            self.end_broken(captured, &ledger.ledger);
+            let told = piece.told_before();
+            let first =
+                (piece.entry.first_ns != 0).then_some(Timestamp::from_ns(piece.entry.first_ns));
+            let now = Moment::from(&listener.ledger());
+            self.end_broken(&told, &now, first);
             self.done = listener.position();
             return Ok(Step::Done);
         }
@@ -94,21 +97,23 @@ impl BlockSink {
     }
 
     /// Seals the broken file with a gap that says what is missing, now that it is known:
-    /// `captured` frames came before the place where we go on.
-    pub(super) fn end_broken(&mut self, captured: Count, ledger: &Ledger) {
+    /// `told` is the ledger before the place where we go on, `until` the time of the first frame
+    /// there.
+    pub(super) fn end_broken(&mut self, told: &Ledger, now: &Moment, until: Option<Timestamp>) {
         let Some(Broken {
             reason, salvage, ..
         }) = self.broken.take()
         else {
             return;
         };
-        let lost = captured - salvage.captured;
-        self.reached = captured;
-        self.tally.lost[reason] += lost;
-        self.seal(&salvage, ledger, Some((reason, lost)));
+        let lost = missing(told, &salvage.told, reason);
+        self.reached = *told;
+        self.told = *told;
+        self.tally.lost[reason] += lost[reason];
+        self.seal(&salvage, now, &lost, until);
         self.notes.push(Note::Warning(format!(
             "{} frames are missing behind the last file: {reason}",
-            lost.frames
+            lost[reason].frames
         )));
     }
 

@@ -4,16 +4,16 @@ mod mend;
 
 use std::time::Instant;
 
-use hpcap::listener::Listener;
+use hpcap::listener::{Listener, Moment, TOLD_LOSSES};
 use hpcap::queue::QueueInfo;
-use hpcap::raw::{Gap, LedgerTag, tag::Tag};
-use hpcap::{Count, Kind, Ledger, Reason, Result, Timestamp};
+use hpcap::raw::{Gap, tag::Tag};
+use hpcap::{Kind, Ledger, Reason, Result, Timestamp};
 
 use mend::Broken;
 
 use crate::block_writer::{BlockWriter, Geometry, Salvage};
 use crate::capture_file::OutputFolder;
-use crate::file_header::{Place, header_of};
+use crate::file_header::{Place, header_of, ledger_tag};
 use crate::piece::Piece;
 use crate::sink::{Ending, FLUSH_AFTER, Note, Sink, Step, Tally};
 use crate::trouble::Trouble;
@@ -41,13 +41,16 @@ pub struct BlockSink {
     flushed: Instant,
     /// Stream offset up to which everything is stored, or given up.
     done: u64,
-    /// Frames captured before the file under way, or before the next where there is none.
-    reached: Count,
+    /// The ledger as the stream before the file under way tells it, or before the next where
+    /// there is none.
+    reached: Ledger,
     /// The file that a new one was asked for, because it is long enough.
     rotated: Option<u64>,
     /// Number of the producer's file under way, as of the last look.
     file_number: u64,
     broken: Option<Broken>,
+    /// The ledger as our files tell it, once they are finished.
+    told: Ledger,
 }
 
 impl BlockSink {
@@ -72,10 +75,11 @@ impl BlockSink {
             notes: Vec::new(),
             flushed: Instant::now(),
             done: listener.position(),
-            reached: captured_before(listener),
+            reached: told_before(listener),
             rotated: None,
             file_number: listener.page().file_number(),
             broken: None,
+            told: Ledger::default(),
         }
     }
 
@@ -95,16 +99,16 @@ impl BlockSink {
         if !ended {
             return;
         }
-        let captured = match next {
-            Some(entry) => Count::new(entry.frames, entry.bytes),
+        let told = match next {
+            Some(entry) => Moment::from(&entry).ledger,
             // Nothing was captured behind the file yet.
             None => self
                 .writer
                 .salvage(None)
-                .map_or(Count::default(), |s| s.captured),
+                .map_or(Ledger::default(), |s| s.told),
         };
-        self.reached = captured;
-        if let Some(sealed) = self.writer.complete(at, captured) {
+        self.reached = told;
+        if let Some(sealed) = self.writer.complete(at, told[Reason::Captured]) {
             self.note_sealed(sealed);
         }
     }
@@ -150,14 +154,14 @@ impl BlockSink {
     fn confirm(
         &mut self,
         listener: &mut Listener,
-        piece: (u64, u64, Count, u64),
+        piece: (u64, u64, Ledger, u64),
         len: u64,
     ) -> Result<Step> {
-        let (off, first_off, captured, first_ns) = piece;
+        let (off, first_off, told, first_ns) = piece;
         listener.advance(len);
         match listener.ack() {
             Ok(()) => {
-                self.writer.trust(off, first_off, captured, first_ns);
+                self.writer.trust(off, first_off, told, first_ns);
                 self.done = listener.position();
                 Ok(Step::Done)
             }
@@ -169,23 +173,19 @@ impl BlockSink {
         }
     }
 
-    /// Ends the file under way at `at`, with a gap where there is one, and the ledger.
-    fn seal(&mut self, at: &Salvage, ledger: &Ledger, gap: Option<(Reason, Count)>) {
-        let now = Timestamp::now();
+    /// Ends the file under way at `at`, with a gap where something is missing behind that, and
+    /// the ledger. `until` is the time of the first frame behind the gap, where there is one.
+    fn seal(&mut self, at: &Salvage, now: &Moment, lost: &Ledger, until: Option<Timestamp>) {
+        let clock = Timestamp::now();
         let mut tags = Vec::new();
         if !self.info.plain {
-            let of_ledger = Tag::Ledger(Box::new(LedgerTag {
-                end: now,
-                ledger: *ledger,
-            }));
-            tags.push(of_ledger.to_body());
-            if let Some((reason, count)) = gap {
-                let mut lost = Ledger::default();
-                lost[reason] = count;
+            tags.push(Tag::Ledger(Box::new(ledger_tag(clock, now))).to_body());
+            if *lost != Ledger::default() {
                 let gap = Tag::Gap(Box::new(Gap {
                     from: at.last,
-                    until: now,
-                    lost,
+                    until: until.unwrap_or(clock),
+                    open: until.is_none(),
+                    lost: *lost,
                 }));
                 tags.insert(0, gap.to_body());
             }
@@ -196,11 +196,12 @@ impl BlockSink {
                     stream_off: at.end,
                     file_number: self.file_number,
                 };
-                let header = header_of(&self.info, place, 0, "", ledger);
+                let header = header_of(&self.info, place, 0, "", &now.ledger);
                 tags.insert(0, Tag::FileHeader(Box::new(header)).to_body());
             }
         }
-        if let Some((sealed, trouble)) = self.writer.seal(at.end, at.captured, &tags) {
+        if let Some((sealed, trouble)) = self.writer.seal(at.end, at.told[Reason::Captured], &tags)
+        {
             if let Some(trouble) = trouble {
                 self.notes.push(Note::Warning(format!(
                     "{}\n  the file ends without padding; it is whole otherwise",
@@ -260,7 +261,7 @@ impl Sink for BlockSink {
         let of_piece = (
             piece.off,
             piece.entry.first_off,
-            piece.captured_before(),
+            piece.told_before(),
             piece.entry.first_ns,
         );
         if complete {
@@ -283,17 +284,18 @@ impl Sink for BlockSink {
     }
 
     fn finish(&mut self, listener: &mut Listener, ending: &Ending) {
-        let captured = ending.target.ledger[Reason::Captured];
-        let ledger = ending.target.ledger;
+        let end = ending.target;
         if self.broken.is_some() {
-            self.end_broken(captured, &ledger);
+            self.end_broken(&end.ledger, &end, None);
             return;
         }
         self.complete_file(listener);
         let Some(stored) = self.writer.stored() else {
             if !ending.complete {
-                self.tally.lost[Reason::Storage] += captured - self.reached;
+                let lost = missing(&end.ledger, &self.reached, Reason::Storage);
+                self.tally.lost[Reason::Storage] += lost[Reason::Storage];
             }
+            self.told = self.reached;
             return;
         };
         let piece = Piece::of(listener, stored);
@@ -306,19 +308,22 @@ impl Sink for BlockSink {
         let Some(salvage) = self.writer.salvage(partial.as_ref()) else {
             return;
         };
-        let wanted = ending.target.published;
-        if ending.complete && salvage.end >= wanted.min(stored) {
-            self.seal(&salvage, &ledger, None);
-            return;
-        }
-        let reason = if ending.complete {
-            Reason::Overrun
+        self.told = salvage.told;
+        let lost = if ending.limited {
+            Ledger::default()
+        } else if ending.complete {
+            missing(&end.ledger, &salvage.told, Reason::Overrun)
         } else {
-            Reason::Storage
+            missing(&end.ledger, &salvage.told, Reason::Storage)
         };
-        let lost = captured - salvage.captured;
-        self.tally.lost[reason] += lost;
-        self.seal(&salvage, &ledger, Some((reason, lost)));
+        for own in [Reason::Overrun, Reason::Storage] {
+            self.tally.lost[own] += lost[own];
+        }
+        self.seal(&salvage, &end, &lost, None);
+    }
+
+    fn told(&self, _listener: &Listener) -> Ledger {
+        self.told
     }
 
     fn tally(&self) -> Tally {
@@ -330,14 +335,25 @@ impl Sink for BlockSink {
     }
 }
 
-/// Frames captured before the place where `listener` stands.
-fn captured_before(listener: &Listener) -> Count {
+/// The ledger as the stream before the place where `listener` stands tells it.
+fn told_before(listener: &Listener) -> Ledger {
     let block = listener.position() / listener.info().block_bytes;
     match listener.block_entry(block) {
-        Some(entry) => Count::new(entry.frames, entry.bytes),
+        Some(entry) => Moment::from(&entry).ledger,
         // Nothing was captured behind it yet.
-        None => listener.ledger().ledger[Reason::Captured],
+        None => *listener.told(),
     }
+}
+
+/// What is missing between two places of the stream: captured frames as `own`, and the losses
+/// whose gaps are missing with them.
+fn missing(to: &Ledger, from: &Ledger, own: Reason) -> Ledger {
+    let mut missing = Ledger::default();
+    missing[own] = to[Reason::Captured] - from[Reason::Captured];
+    for reason in TOLD_LOSSES {
+        missing[reason] = to[reason] - from[reason];
+    }
+    missing
 }
 
 /// Whether the block that `listener` stands at, which was stored in part, is still whole in

@@ -5,7 +5,7 @@
 //! its time.
 
 use hpcap::raw::index::{Entry, Index};
-use hpcap::{Count, Timestamp};
+use hpcap::{Count, Ledger, Reason, Timestamp};
 
 use crate::bounce::Bounce;
 use crate::capture_file::{CaptureFile, OutputFolder, Sealed};
@@ -46,8 +46,8 @@ struct Open {
     /// Stream offset up to which that is whole blocks that the producer did not overwrite
     /// while they were written.
     trusted: u64,
-    /// First record that starts in the last of these blocks, and the frames before it.
-    anchor: (u64, Count),
+    /// First record that starts in the last of these blocks, and the ledger before it.
+    anchor: (u64, Ledger),
     index: Index,
 }
 
@@ -56,8 +56,8 @@ struct Open {
 pub struct Salvage {
     /// Stream offset behind its last whole record.
     pub end: u64,
-    /// Frames captured before that.
-    pub captured: Count,
+    /// The ledger as the stream before that tells it.
+    pub told: Ledger,
     /// Time of the last frame, where it is known.
     pub last: Option<Timestamp>,
 }
@@ -92,13 +92,13 @@ impl BlockWriter {
         self.open.as_ref().is_some_and(|o| o.trusted > o.start)
     }
 
-    /// Makes a file that starts at stream offset `start`, before which `captured` frames were
-    /// captured, and holds nothing yet.
+    /// Makes a file that starts at stream offset `start`, before which the stream tells the
+    /// ledger `told`, and holds nothing yet.
     ///
     /// # Errors
     /// [`Trouble`].
-    pub fn begin(&mut self, start: u64, captured: Count) -> Result<(), Trouble> {
-        let open = Open::begin(&self.folder, self.geometry, start, captured)?;
+    pub fn begin(&mut self, start: u64, told: Ledger) -> Result<(), Trouble> {
+        let open = Open::begin(&self.folder, self.geometry, start, told)?;
         self.open = Some(open);
         Ok(())
     }
@@ -117,7 +117,7 @@ impl BlockWriter {
                 &self.folder,
                 self.geometry,
                 piece.off,
-                piece.captured_before(),
+                piece.told_before(),
             )?),
         };
         let before = open.stored;
@@ -142,11 +142,11 @@ impl BlockWriter {
     }
 
     /// `piece`, a complete block that was stored, was still whole in the ring afterwards.
-    pub fn trust(&mut self, piece_off: u64, first_off: u64, captured: Count, first_ns: u64) {
+    pub fn trust(&mut self, piece_off: u64, first_off: u64, told: Ledger, first_ns: u64) {
         let block_bytes = self.geometry.block_bytes;
         if let Some(open) = &mut self.open {
             open.trusted = piece_off + block_bytes;
-            open.anchor = (first_off, captured);
+            open.anchor = (first_off, told);
             open.index.entries.push(Entry {
                 offset: first_off - open.start,
                 time: (first_ns != 0).then(|| Timestamp::from_ns(first_ns)),
@@ -186,16 +186,16 @@ impl BlockWriter {
         {
             return Some(Salvage {
                 end: piece.entry.first_off + records.bytes,
-                captured: piece.captured_before() + records.frames,
+                told: records.told_after(piece.told_before()),
                 last: records.last,
             });
         }
-        let (first_off, captured) = open.anchor;
+        let (first_off, told) = open.anchor;
         let rest = open.read_back(first_off.max(open.trusted.saturating_sub(block_bytes)));
         let records = walk(&rest);
         Some(Salvage {
             end: first_off + records.bytes,
-            captured: captured + records.frames,
+            told: records.told_after(told),
             last: records.last,
         })
     }
@@ -268,15 +268,15 @@ impl Open {
         folder: &OutputFolder,
         geometry: Geometry,
         start: u64,
-        captured: Count,
+        told: Ledger,
     ) -> Result<Self, Trouble> {
         Ok(Self {
             file: folder.create()?,
             start,
-            before: captured,
+            before: told[Reason::Captured],
             stored: start,
             trusted: start,
-            anchor: (start, captured),
+            anchor: (start, told),
             index: Index::new(geometry.block_bytes),
         })
     }

@@ -46,9 +46,14 @@ impl Stream {
                 block: at / BLOCK,
                 first_off: at,
                 first_ns: 1_000_000_000 + frames,
-                frames,
-                bytes: at - 12 * frames,
                 file_off: 0,
+                ledger: {
+                    let mut ledger = [Count::default(); hpcap::abi::HPCAP_LEDGER_REASONS];
+                    ledger[0] = Count::new(frames, at - 12 * frames);
+                    ledger
+                },
+                frames_cut: 0,
+                times_adjusted: 0,
             });
         }
         let head = hpcap_record {
@@ -101,7 +106,7 @@ fn whole(writer: &mut BlockWriter, stream: &Stream, number: u64) {
     let piece = stream.piece(number, u64::MAX, &mut memory);
     writer.store(&piece).unwrap();
     let (off, first) = (piece.off, piece.entry.first_off);
-    writer.trust(off, first, piece.captured_before(), piece.entry.first_ns);
+    writer.trust(off, first, piece.told_before(), piece.entry.first_ns);
 }
 
 fn only_file(dir: &std::path::Path) -> Vec<u8> {
@@ -185,9 +190,9 @@ proptest! {
         let until = if lost { 2 * BLOCK } else { at };
         let end = *stream.ends.iter().rfind(|e| **e <= until).unwrap();
         prop_assert_eq!(salvage.end, end);
-        prop_assert_eq!(salvage.captured, stream.captured(end));
+        prop_assert_eq!(salvage.told[Reason::Captured], stream.captured(end));
         let tag = Tag::Ledger(Box::<LedgerTag>::default()).to_body();
-        let (sealed, trouble) = writer.seal(end, salvage.captured, &[tag]).unwrap();
+        let (sealed, trouble) = writer.seal(end, salvage.told[Reason::Captured], &[tag]).unwrap();
         prop_assert!(trouble.is_none());
         prop_assert_eq!(sealed.frames, stream.captured(end));
         let (complete, _) = sealed.finish(&mut || {}).unwrap();

@@ -226,6 +226,7 @@ pub(crate) fn read(path: &Path) -> Content {
             }
             Event::Padding => "padding",
             Event::Duplicate => "duplicate",
+            Event::Altered(_) => "altered",
             Event::FileHeader(_) => {
                 content.headers += 1;
                 "header"

@@ -113,6 +113,7 @@ enum hpcap_tag_type {
 	HPCAP_TAG_GAP		= 2,	/* frames are missing here */
 	HPCAP_TAG_LEDGER	= 3,	/* the ledger at the end of a file */
 	HPCAP_TAG_DUPLICATE	= 4,	/* the next record is a copy of an earlier frame */
+	HPCAP_TAG_ALTERED	= 5,	/* the next frame is not stored as it was received */
 };
 
 struct hpcap_tag {
@@ -156,17 +157,40 @@ struct hpcap_file_header {
 /* A file header without recording_id and file_number, as ABI version 1 wrote it. */
 #define HPCAP_FILE_HEADER_BYTES_MIN	632
 
+/*
+ * Frames are missing between the frame before and the frame after this record. Where the
+ * frame after is not there yet (an idle link, the end of a file or of a recording), the gap
+ * is open: `until_ns` is then the wall clock when it was written.
+ */
 struct hpcap_gap {
 	struct hpcap_tag tag;
-	__u64 from_ns;	/* time of the last record before the gap; 0 = none */
-	__u64 until_ns;	/* when the gap was written, same clock */
-	struct hpcap_count lost[HPCAP_REASONS];	/* since the previous record */
+	__u64 from_ns;	/* time of the last frame before the gap; 0 = none */
+	__u64 until_ns;	/* time of the first frame after it */
+	struct hpcap_count lost[HPCAP_REASONS];	/* since the previous gap */
+	__u64 flags;	/* enum hpcap_gap_flags; missing in tags of 176 bytes */
+};
+
+enum hpcap_gap_flags {
+	HPCAP_GAP_OPEN	= 1 << 0,	/* until_ns is a clock's time, not a frame's */
 };
 
 struct hpcap_ledger_tag {
 	struct hpcap_tag tag;
 	__u64 end_ns;
 	struct hpcap_count ledger[HPCAP_LEDGER_REASONS];	/* since the queue started */
+	__u64 frames_cut;	/* this and the next: missing in tags of 136 bytes */
+	__u64 times_adjusted;
+};
+
+/*
+ * The frame behind this record was longer than HPCAP_CAPLEN_MAX, or had a time that a record
+ * cannot hold: this is what it had. A HPCAP_TAG_DUPLICATE can stand between the two.
+ */
+struct hpcap_altered {
+	struct hpcap_tag tag;
+	__u64 sec;
+	__u32 nsec;
+	__u32 len;	/* bytes of the frame on the wire, without FCS */
 };
 
 /* --------------------------------------------------------------- shared memory */
@@ -198,7 +222,20 @@ enum hpcap_slot_state {
 	HPCAP_SLOT_FREE		= 0,
 	HPCAP_SLOT_STARTING	= 1,	/* waits for its start: the next file */
 	HPCAP_SLOT_ACTIVE	= 2,
-	HPCAP_SLOT_KILLED	= 3,	/* will get nothing more */
+	HPCAP_SLOT_KILLED	= 3,	/* ends at end_off; holds nothing, may be overrun */
+	HPCAP_SLOT_FINISHED	= 4,	/* ends at end_off; holds what it has not read of that */
+};
+
+/*
+ * The ledger at a place of the stream: frames captured before it, and the losses that gap
+ * records before it tell. So the difference of two moments is what the stream between them
+ * holds: its frames and its gaps. Of the other reasons it is what was counted meanwhile.
+ */
+struct hpcap_moment {
+	__u64 off;
+	struct hpcap_count ledger[HPCAP_LEDGER_REASONS];
+	__u64 frames_cut;
+	__u64 times_adjusted;
 };
 
 /*
@@ -211,9 +248,11 @@ struct hpcap_block {
 	__u64 block;
 	__u64 first_off;	/* stream offset of the first record that starts in it */
 	__u64 first_ns;		/* time of its first frame; 0 = none yet */
-	__u64 frames;		/* frames captured before first_off */
-	__u64 bytes;		/* their bytes, of `len` */
 	__u64 file_off;		/* stream offset of the file that the block belongs to */
+	/* as in struct hpcap_moment, at first_off */
+	struct hpcap_count ledger[HPCAP_LEDGER_REASONS];
+	__u64 frames_cut;
+	__u64 times_adjusted;
 };
 
 #define HPCAP_NO_BLOCK		(~0ULL)
@@ -232,7 +271,8 @@ struct hpcap_listener {
 	__u32 contract;		/* enum hpcap_contract; demotion makes it HPCAP_LOSSY */
 	__u32 pid;
 	__u32 uid;
-	__u64 reserved[2];
+	__u64 end_off;		/* where it ends, once it is finished or killed */
+	__u64 reserved;
 	char name[32];
 };
 
@@ -295,7 +335,13 @@ struct hpcap_queue {
 	struct hpcap_listener listeners[HPCAP_SLOTS];
 };
 
-/* One page, writable by its listener. The producer believes none of it. */
+/*
+ * One page, writable by its listener. The producer believes none of it.
+ *
+ * A listener that has enough sets `finish`. The producer then fixes its end: everything
+ * published until then is its, and what comes later is not captured for it. It reads up to
+ * end.off, and leaves.
+ */
 struct hpcap_slot {
 	__u64 magic;		/* HPCAP_SLOT_MAGIC */
 	__u32 abi_version;
@@ -307,7 +353,18 @@ struct hpcap_slot {
 	__u64 wait_off;		/* wake me when `published` has reached it */
 	__u32 waiting;		/* 1 = I sleep on this word (futex); the producer clears it */
 	__u32 file_seq;		/* another value asks for a new file; see docs/ring.md */
-	__u8 reserved2[40];
+	__u32 finish;		/* not 0 = fix my end, please */
+	__u8 reserved2[36];
+
+	/*
+	 * 128: written by the producer. `start` before the listener is active; the rest before
+	 * `ended` is (store-release). It stays readable after the slot was given to another.
+	 */
+	struct hpcap_moment start;
+	struct hpcap_moment end;	/* of all that was counted until then */
+	struct hpcap_count untold[HPCAP_LEDGER_REASONS];	/* of that, in no gap before it */
+	__u32 ended;		/* 0, HPCAP_SLOT_FINISHED or HPCAP_SLOT_KILLED */
+	__u32 reserved3;
 };
 
 #define HPCAP_SLOT_BYTES	4096

@@ -155,6 +155,18 @@ impl Printer {
         if report.old_variant {
             lines.push("  the older variant of records, with one length".into());
         }
+        if report.frames_cut > 0 {
+            lines.push(format!(
+                "  {} longer than 65535 bytes, stored cut",
+                report.frames_cut
+            ));
+        }
+        if report.times_adjusted > 0 {
+            lines.push(format!(
+                "  {} stored with another time, because a record cannot hold theirs",
+                report.times_adjusted
+            ));
+        }
         if report.duplicates > 0 {
             lines.push(format!("  {} marked as duplicates", report.duplicates));
         }

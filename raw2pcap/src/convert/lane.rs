@@ -180,7 +180,7 @@ impl Lane {
                 continue;
             };
             match found.event {
-                Event::Frame(_) | Event::Padding => {}
+                Event::Frame(_) | Event::Padding | Event::Altered(_) => {}
                 Event::Duplicate => marked = true,
                 Event::FileHeader(tag) => self.interfaces.header(&tag),
                 Event::Gap(gap) => {

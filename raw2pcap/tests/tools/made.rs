@@ -111,6 +111,7 @@ impl File {
         let gap = Gap {
             from: Some(Timestamp::from_ns(self.last)),
             until: Timestamp::from_ns(self.last + 1000),
+            open: false,
             lost,
         };
         assert_eq!(self.writer.gap(&gap).unwrap(), Placed::Stored);
@@ -121,6 +122,8 @@ impl File {
     pub(crate) fn bytes(mut self) -> Vec<u8> {
         let tag = LedgerTag {
             end: Timestamp::from_ns(self.last),
+            frames_cut: 0,
+            times_adjusted: 0,
             ledger: self.ledger,
         };
         assert_eq!(self.writer.ledger(&tag).unwrap(), Placed::Stored);

@@ -109,12 +109,19 @@ fn store(dir: &Path, from: u64, caplen: u32, frames: u64, losses: &[(u64, Reason
                 from: Some(Timestamp::from_ns(time(i))),
                 until: Timestamp::from_ns(time(i + 1)),
                 lost,
+                ..Gap::default()
             };
             let _ = writer.gap(&gap).unwrap();
         }
     }
     let end = Timestamp::from_ns(time(frames) + 7_000_000);
-    let _ = writer.ledger(&LedgerTag { end, ledger }).unwrap();
+    let _ = writer
+        .ledger(&LedgerTag {
+            end,
+            ledger,
+            ..LedgerTag::default()
+        })
+        .unwrap();
     let path = dir.join(format!("{}_hpcap0_0.raw", START + from));
     fs::write(path, writer.close(4096).unwrap().0).unwrap();
 }

@@ -263,6 +263,10 @@ impl Checker {
                 progress.report.ledger = progress.ledger_before.map(|b| tag.ledger.since(&b));
             }
             Event::Duplicate => progress.report.duplicates += 1,
+            Event::Altered(had) => {
+                progress.report.frames_cut += u64::from(had.is_cut());
+                progress.report.times_adjusted += u64::from(had.time_is_adjusted());
+            }
             Event::Damage(damage) => self.damage(progress, damage),
             Event::Frame(_) => {}
         }

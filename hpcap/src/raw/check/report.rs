@@ -293,6 +293,10 @@ pub struct Report {
     pub padding_bytes: u64,
     /// Frames that are marked as copies of earlier ones.
     pub duplicates: u64,
+    /// Frames longer than 65,535 bytes, stored cut.
+    pub frames_cut: u64,
+    /// Frames stored with another time than theirs.
+    pub times_adjusted: u64,
     /// Number of defects.
     pub defects: u64,
     /// Number of warnings.

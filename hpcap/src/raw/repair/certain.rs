@@ -30,7 +30,7 @@ impl Certainty {
         match &found.event {
             Event::Frame(_) => self.frames += 1,
             Event::FileHeader(_) => self.has_header |= found.offset == 0,
-            Event::Gap(_) | Event::Ledger(_) | Event::Duplicate => {}
+            Event::Gap(_) | Event::Ledger(_) | Event::Duplicate | Event::Altered(_) => {}
             // Any zeros look like it.
             Event::Padding => is_record = false,
             Event::Damage(damage) => {

@@ -262,6 +262,7 @@ impl Pass {
         let gap = until.map(|until| Gap {
             from: self.last,
             until,
+            open: false,
             lost: Ledger::default(),
         });
         plan.cover(from, to, gap);
