@@ -231,3 +231,51 @@ fn fanout_spreads_flows_over_its_members() {
         assert!(seqs.into_iter().eq(0..256));
     });
 }
+
+/// Whatever waits in the kernel's ring: a loss stands between the frames where the kernel had no
+/// room.
+#[test]
+fn loss_stands_where_the_kernel_lost() {
+    in_namespace(|| {
+        veth_pair();
+        let sender = Sender::new("snd");
+        let mut source = open("af_packet:rx,block=128K,blocks=3");
+        let mut generated = open("gen:size=imix,count=200000");
+        let mut send = |bursts: usize| {
+            for _ in 0..bursts {
+                for frame in generated.harvest().unwrap().frames.iter() {
+                    sender.send(frame.data());
+                }
+            }
+        };
+        let (mut got, mut sent) = (Got::default(), 0);
+        // More than the ring holds, then a part of it taken, and so on.
+        for (bursts, take) in [
+            (10, 1),
+            (3, 200),
+            (20, 1),
+            (1, 700),
+            (10, 400),
+            (2, 1),
+            (1, 1),
+        ] {
+            send(bursts);
+            sent += 256 * bursts as u64;
+            let before = got.frames.len();
+            harvest_until(source.as_mut(), &mut got, PATIENCE, |g| {
+                g.frames.len() >= before + take || g.frames.len() as u64 + g.missed >= sent
+            });
+        }
+        harvest_until(source.as_mut(), &mut got, PATIENCE, |g| {
+            g.frames.len() as u64 + g.missed >= sent
+        });
+        let mut next = 0;
+        for (n, (data, _)) in got.frames.iter().enumerate() {
+            let seq = verify(data).unwrap().seq;
+            let told: u64 = got.places.iter().filter(|p| p.0 == n).map(|p| p.1).sum();
+            assert_eq!(seq - next, told, "before frame {n}");
+            next = seq + 1;
+        }
+        assert!(got.places.len() > 2, "{:?}", got.places);
+    });
+}

@@ -152,6 +152,8 @@ pub struct Got {
     /// Seconds and nanoseconds of each.
     pub times: Vec<(u64, u32)>,
     pub missed: u64,
+    /// Frames before a loss, and what was missed there.
+    pub places: Vec<(usize, u64)>,
     pub damaged: u64,
     pub events: Vec<String>,
 }
@@ -166,6 +168,11 @@ pub fn harvest_until(
     let start = Instant::now();
     loop {
         let harvest = source.harvest().unwrap();
+        for (reason, count) in harvest.lost {
+            if *reason == Reason::NicMissed {
+                got.places.push((got.frames.len(), count.frames));
+            }
+        }
         for frame in harvest.frames.iter() {
             got.frames.push((frame.data().to_vec(), frame.len));
             got.times.push((frame.sec, frame.nsec));

@@ -1,5 +1,7 @@
 //! What the interface and the kernel lost, as differences of counters that go on for ever.
 
+use std::collections::VecDeque;
+
 use hpcap::{Count, Reason};
 
 use super::super::interface::Interface;
@@ -10,6 +12,8 @@ pub(super) struct Losses {
     /// Counters of the interface when they were last looked at; `None` where they do not count.
     seen: Option<(u64, u64)>,
     missed: u64,
+    /// Frames that the kernel had no room for, each before the block of this number.
+    before: VecDeque<(u64, u64)>,
     damaged: u64,
     report: [(Reason, Count); 2],
 }
@@ -32,14 +36,28 @@ impl Losses {
         Self {
             seen: nic.then_some((interface.rx_missed, interface.rx_errors)),
             missed: 0,
+            before: VecDeque::new(),
             damaged: 0,
             report: [(Reason::NicMissed, none), (Reason::NicError, none)],
         }
     }
 
-    /// Frames for which the ring had no room.
-    pub(super) fn missed(&mut self, frames: u64) {
-        self.missed += frames;
+    /// Frames for which the ring had no room, right before its block number `seq`.
+    pub(super) fn missed_before(&mut self, seq: u64, frames: u64) {
+        if frames == 0 {
+            return;
+        }
+        match self.before.back_mut() {
+            Some((last, sum)) if *last >= seq => *sum += frames,
+            _ => self.before.push_back((seq, frames)),
+        }
+    }
+
+    /// Everything in front of block number `seq` was taken: what is missing before it is due.
+    pub(super) fn reached(&mut self, seq: u64) {
+        while let Some((_, frames)) = self.before.pop_front_if(|(before, _)| *before <= seq) {
+            self.missed += frames;
+        }
     }
 
     /// Frames that arrived and could not be read.
@@ -98,6 +116,20 @@ mod tests {
     }
 
     #[test]
+    fn losses_wait_for_their_block() {
+        let interface = Interface::all().unwrap().remove(0);
+        let mut losses = Losses::new(&interface, false);
+        losses.missed_before(9, 2);
+        losses.missed_before(9, 1);
+        losses.missed_before(12, 5);
+        let mut at = |seq| {
+            losses.reached(seq);
+            losses.report().first().map_or(0, |(_, count)| count.frames)
+        };
+        assert_eq!([8, 9, 11, 12, 13].map(&mut at), [0, 3, 0, 5, 0]);
+    }
+
+    #[test]
     fn losses_are_reported_once_and_only_those_there_are() {
         let interface = Interface::all().unwrap().remove(0);
         let mut later = interface.clone();
@@ -106,7 +138,8 @@ mod tests {
         let mut losses = Losses::new(&interface, true);
         assert!(losses.report().is_empty());
         losses.look(&later);
-        losses.missed(2);
+        losses.missed_before(7, 2);
+        losses.reached(7);
         assert_eq!(
             losses.report(),
             [

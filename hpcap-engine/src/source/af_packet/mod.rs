@@ -53,6 +53,8 @@ pub struct AfPacket {
     presence: Presence,
     losses: Losses,
     counted: Instant,
+    /// The block that the kernel filled first after its ring was full for the last time.
+    resumed: u64,
     looked: Instant,
     /// Whether it was said that the NIC has not stamped every frame.
     kernel_time_told: bool,
@@ -78,6 +80,7 @@ impl AfPacket {
             presence: Presence::Up,
             losses: Losses::new(&interface, nic),
             counted: now,
+            resumed: 0,
             looked: now,
             kernel_time_told: false,
             events: interface.merges_frames().into_iter().collect(),
@@ -96,17 +99,34 @@ impl AfPacket {
     fn count(&mut self) -> Result<()> {
         self.counted = Instant::now();
         if let Some(socket) = &self.socket {
-            self.losses.missed(socket.drops()?);
+            let drops = socket.drops()?;
+            // It drops while the ring is full; it is still, unless a block was given back since.
+            let before = socket.ring.seq_after_full().unwrap_or(self.resumed);
+            self.losses.missed_before(before, drops);
         }
         Ok(())
     }
 
-    /// Gives back the block whose frames nobody uses any more.
-    fn release(&mut self) {
+    /// Gives back the block whose frames nobody uses any more. Where the kernel waits for it, what
+    /// it has dropped until then is missing before the block that it fills next.
+    fn release(&mut self) -> Result<()> {
         self.batch.clear();
-        if let Some(socket) = &mut self.socket {
-            socket.ring.release();
+        let Some(socket) = &mut self.socket else {
+            return Ok(());
+        };
+        if !socket.ring.is_block_read() {
+            return Ok(());
         }
+        let Some(before) = socket.ring.seq_after_full() else {
+            socket.ring.release();
+            return Ok(());
+        };
+        self.resumed = before;
+        self.losses.missed_before(before, socket.drops()?);
+        socket.ring.release();
+        // What came between the two.
+        self.losses.missed_before(before, socket.drops()?);
+        Ok(())
     }
 
     /// Looks at the interface: is it there, is it up, what has it lost.
@@ -166,9 +186,11 @@ impl AfPacket {
 
     /// Closes the socket if there is nothing left in its ring. Called while nothing is lent.
     fn close_drained(&mut self) -> Result<()> {
-        self.release();
+        self.release()?;
         if self.socket.as_ref().is_some_and(|s| s.ring.is_drained()) {
             self.count()?;
+            self.losses.reached(u64::MAX);
+            self.resumed = 0;
             self.socket = None;
         }
         Ok(())
@@ -254,7 +276,7 @@ impl Source for AfPacket {
     }
 
     fn harvest(&mut self) -> Result<Harvest<'_>> {
-        self.release();
+        self.release()?;
         // Where frames never stop coming, nobody ever waits.
         if self.counted.elapsed() >= COUNT_EVERY {
             self.count()?;
@@ -277,6 +299,9 @@ impl Source for AfPacket {
                 self.say("handed over a block that makes no sense; the rest of it is lost");
             }
         }
+        if let Some(socket) = &self.socket {
+            self.losses.reached(socket.ring.seq());
+        }
         let state = if self.batch.is_empty() {
             State::Idle
         } else {
@@ -290,7 +315,7 @@ impl Source for AfPacket {
     }
 
     fn wait(&mut self, timeout: Duration) -> Result<()> {
-        self.release();
+        self.release()?;
         let up = self.presence == Presence::Up;
         let patience = if up { timeout } else { timeout.min(LOOK_FOR) };
         match &self.socket {

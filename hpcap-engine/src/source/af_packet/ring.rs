@@ -29,6 +29,8 @@ pub(super) struct Ring {
     reading: Option<Reading>,
     /// Frames with the kernel's time, which all have unless the NIC was asked for its own.
     stamped_by_kernel: u64,
+    /// The number that the kernel gives to the block after the last one that was taken.
+    next_seq: u64,
 }
 
 // SAFETY: the mapping is memory that this value alone owns in this process; the kernel's part in
@@ -38,6 +40,8 @@ unsafe impl Send for Ring {}
 /// The place in the block that is ours now.
 #[derive(Debug, Clone, Copy)]
 struct Reading {
+    /// The block's number: the kernel counts those that it fills.
+    seq: u64,
     frames_left: u32,
     /// Offset in the block of the next frame's header.
     next: usize,
@@ -93,6 +97,8 @@ impl Ring {
             block: 0,
             reading: None,
             stamped_by_kernel: 0,
+            // The kernel counts from 1.
+            next_seq: 1,
         })
     }
 
@@ -103,9 +109,17 @@ impl Ring {
     }
 
     fn status(&self) -> &AtomicU32 {
-        // SAFETY: a block starts with a `tpacket_block_desc`, on a page's edge, so the status is
+        self.status_of(self.block)
+    }
+
+    fn status_of(&self, block: usize) -> &AtomicU32 {
+        assert!(block < self.blocks);
+        // SAFETY: inside the mapping: the block is one of those that there are. A block starts with a `tpacket_block_desc`, on a page's edge, so the status is
         // aligned. The kernel and we change it; nobody uses it in any other way than as this.
-        unsafe { AtomicU32::from_ptr(self.start().add(STATUS_OFFSET).cast()) }
+        unsafe {
+            let start = self.memory.as_ptr().add(block * self.block_bytes);
+            AtomicU32::from_ptr(start.add(STATUS_OFFSET).cast())
+        }
     }
 
     /// Gives the block back if all of its frames have been taken. Nothing may use them any more:
@@ -117,6 +131,26 @@ impl Ring {
             self.block = (self.block + 1) % self.blocks;
             self.reading = None;
         }
+    }
+
+    /// Whether all frames of the block that is read were taken, so that it can be given back.
+    pub(super) fn is_block_read(&self) -> bool {
+        self.reading.is_some_and(|r| r.frames_left == 0)
+    }
+
+    /// The number of the block that is read, or the next one to be.
+    pub(super) fn seq(&self) -> u64 {
+        self.reading.map_or(self.next_seq, |r| r.seq)
+    }
+
+    /// The number of the block that the kernel fills next, where it has none to fill: every block
+    /// is ours. What it loses meanwhile is missing before the first frame of that block.
+    pub(super) fn seq_after_full(&self) -> Option<u64> {
+        let last = (self.block + self.blocks - 1) % self.blocks;
+        let is_ours =
+            |block| self.status_of(block).load(Ordering::Acquire) & libc::TP_STATUS_USER != 0;
+        // Blocks are filled in turn: when the last one is ours, all are.
+        (is_ours(self.block) && is_ours(last)).then(|| self.seq() + self.blocks as u64)
     }
 
     /// Whether every frame of every block that was handed over has been taken.
@@ -134,7 +168,9 @@ impl Ring {
             let block = unsafe { self.start().cast::<libc::tpacket_block_desc>().read() };
             // SAFETY: the union has this one member.
             let header = unsafe { block.hdr.bh1 };
+            self.next_seq = header.seq_num + 1;
             self.reading = Some(Reading {
+                seq: header.seq_num,
                 frames_left: header.num_pkts,
                 next: header.offset_to_first_pkt as usize,
             });

@@ -36,6 +36,8 @@ struct Held {
     ns: Ns,
     /// When it is due, from the first harvest on.
     due: Ns,
+    /// Frames that the file says were lost right before it.
+    dropped: u64,
 }
 
 /// What the next thing in the file is.
@@ -57,7 +59,6 @@ pub struct PcapSource {
     arena: Vec<u8>,
     held: Vec<Held>,
     batch: Batch,
-    dropped: u64,
     lost: [(Reason, Count); 1],
     /// How it ends, once that is known: said when everything before it was lent.
     end: Option<Option<Error>>,
@@ -88,7 +89,6 @@ impl PcapSource {
             arena: Vec::new(),
             held: Vec::with_capacity(BATCH),
             batch: Batch::new(),
-            dropped: 0,
             lost: [(Reason::NicMissed, Count::default())],
             end: None,
             started: None,
@@ -98,12 +98,15 @@ impl PcapSource {
         })
     }
 
-    /// Reads until a batch is full or a frame is not due yet; that one stays at the end.
+    /// Reads until a batch is full, or frames are missing before the next, or it is not due yet;
+    /// that one stays at the end. A batch begins where frames are missing, and nowhere else are
+    /// some missing in it.
     fn read_ahead(&mut self, elapsed: Ns) {
         while self.end.is_none()
             && self.held.len() < BATCH
             && self.arena.len() < ARENA_BYTES
             && self.held.last().is_none_or(|h| h.due <= elapsed)
+            && (self.held.len() < 2 || self.held.last().is_none_or(|h| h.dropped == 0))
         {
             match self.next() {
                 Ok(Next::Frame(held)) => self.held.push(held),
@@ -123,7 +126,7 @@ impl PcapSource {
                         frame.link_type,
                     ));
                 }
-                self.dropped += frame.dropped;
+                let dropped = frame.dropped;
                 let start = self.arena.len();
                 self.arena.extend_from_slice(frame.data);
                 let ns = Ns::from(frame.sec) * NS + Ns::from(frame.nsec);
@@ -137,6 +140,7 @@ impl PcapSource {
                     len: frame.len,
                     ns,
                     due,
+                    dropped,
                 }));
             }
             // A file without frames ends however often it is to be gone through.
@@ -211,7 +215,12 @@ impl Source for PcapSource {
             .get_or_insert_with(|| (Instant::now(), Timestamp::now()));
         let elapsed = self.elapsed();
         self.read_ahead(elapsed);
-        for held in self.held.iter().take_while(|h| h.due <= elapsed) {
+        let mut dropped = 0;
+        for (i, held) in self.held.iter().enumerate() {
+            if held.due > elapsed || (i > 0 && held.dropped > 0) {
+                break;
+            }
+            dropped += held.dropped;
             let ns = match self.spec.speed {
                 Speed::Max => held.ns,
                 Speed::Real => Ns::from(wall.as_ns()).saturating_add(held.due),
@@ -227,7 +236,7 @@ impl Source for PcapSource {
                     .push(&self.arena[held.bytes.clone()], held.len, sec, nsec);
             }
         }
-        self.lost[0].1 = Count::new(std::mem::take(&mut self.dropped), 0);
+        self.lost[0].1 = Count::new(dropped, 0);
         let lost = usize::from(!self.lost[0].1.is_zero());
         let state = if self.batch.is_empty() && lost == 0 {
             match (&mut self.end, self.held.is_empty()) {

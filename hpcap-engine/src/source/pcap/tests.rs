@@ -215,3 +215,55 @@ fn what_cannot_be_read_is_said() {
     assert_eq!(open(place.path.to_str().unwrap()).kind(), Kind::Format);
     assert_eq!(open("-,loop=2").kind(), Kind::Usage);
 }
+
+/// A pcapng file of ten frames; before those in `drops` so many are missing.
+fn pcapng_with_drops(drops: &[(u32, u64)]) -> Vec<u8> {
+    use hpcap::Ledger;
+    use hpcap::pcapfile::{Interface, PcapngWriter, Section};
+    let mut writer = PcapngWriter::new(Vec::new(), &Section::here("test"));
+    let header = hpcap::raw::FileHeader {
+        link_type: LINK_TYPE_ETHERNET,
+        ..Default::default()
+    };
+    let id = writer.interface(&Interface::of(&header)).unwrap();
+    for n in 0..10 {
+        if let Some((_, dropped)) = drops.iter().find(|(before, _)| *before == n) {
+            let mut lost = Ledger::default();
+            lost[Reason::NicMissed] = Count::new(*dropped, 0);
+            let gap = hpcap::raw::Gap {
+                lost,
+                ..Default::default()
+            };
+            writer.gap(id, &gap).unwrap();
+        }
+        let time = Timestamp::new(100 + n, 0);
+        writer.frame(id, time, 60, &[0; 60]).unwrap();
+    }
+    writer.into_inner().unwrap()
+}
+
+/// Each in its place, however many frames a batch could have.
+#[test]
+fn drops_stand_before_their_frame() {
+    for options in ["", ",speed=max,loop=2"] {
+        let file = place(&pcapng_with_drops(&[(3, 5), (4, 1), (8, 1000)]));
+        let mut source = source(&file, options);
+        let (mut place, mut lost) = (0, Vec::new());
+        loop {
+            let harvest = source.harvest().unwrap();
+            if harvest.state == State::Ended {
+                break;
+            }
+            lost.extend(harvest.lost.iter().map(|(_, count)| (place, count.frames)));
+            place += harvest.frames.len();
+        }
+        let once = [(3, 5), (4, 1), (8, 1000)];
+        let twice = [once, once.map(|(place, lost)| (place + 10, lost))].concat();
+        let expected = if options.is_empty() {
+            &once[..]
+        } else {
+            &twice
+        };
+        assert_eq!(lost, expected);
+    }
+}
