@@ -3,12 +3,14 @@
 //! A RAW file has no marks between its records: each is found by the length of the one
 //! before. So a record is only believed when what follows it is believable too, and after
 //! damage the next record is searched by a *chain*: a position from which several headers in
-//! a row make sense, with times near those before. Nothing is ever guessed inside a stretch
+//! a row make sense, with times near those before. A chain that is whole (`whole`) is read whole:
+//! plausibility is only for finding the way back. Nothing is ever guessed inside a stretch
 //! that does not have one; it is reported as damage, with its place and its size.
 
 mod damage;
 mod plausible;
 mod search;
+mod whole;
 
 use crate::abi::{HPCAP_RECORD_BYTES, HPCAP_RECORD_BYTES_MAX, hpcap_record};
 use crate::raw::record::{header, is_padding};
@@ -16,6 +18,7 @@ use crate::raw::tag::Tag;
 
 pub use damage::{Damage, DamageKind};
 use plausible::{HEADER, chain, end_of, is_empty_padding, lengths_lead_on, near, possible, sound};
+use whole::Whole;
 
 /// What the quick look needs: the largest record, and the header after it.
 const SHORT_LOOK: usize = HPCAP_RECORD_BYTES_MAX + HPCAP_RECORD_BYTES;
@@ -84,6 +87,8 @@ pub(crate) struct Scan {
     padding: Option<usize>,
     /// Whether the quick look is enough: `old` is known, no damage is under way.
     steady: bool,
+    /// How far the chain of records was found whole.
+    whole: Whole,
     /// Whether the header here was found sound already, when the record before was believed.
     judged: bool,
 }
@@ -193,8 +198,7 @@ impl Scan {
             let is_old = h.len == 0 && h.caplen != 0;
             self.old = Some(is_old && chain(window, 0, eof, Some(h.sec), true, CHAIN_ALONE));
         }
-        if self.any_time && !is_padding(&h) && lengths_lead_on(window, 0, eof, self.is_old(), true)
-        {
+        if end_of(&h) <= window.len() && self.is_whole(window, offset, eof) {
             let bytes = self.accept(&h, window);
             return Step::Record { bytes };
         }
