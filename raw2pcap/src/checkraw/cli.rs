@@ -26,7 +26,14 @@ is no record is covered with padding (only headers are written), closing padding
 FILE.raw.part becomes FILE.raw. It touches only what is RAW beyond doubt. What it changes is
 written to FILE.repair first; --undo takes it back.
 
-Exit codes: 0 all files are sound (after --repair: now), 1 defects or a failure, 2 wrong usage.";
+Exit codes: 0 all files are sound (after --repair: now), 1 defects or a failure, 2 wrong usage, 3
+frames are missing and --fail-on-loss was given.";
+
+/// Defects printed for a file, and gaps, where nothing else is said.
+const FINDINGS: usize = 20;
+
+/// Exit code where frames are missing.
+const LOSS: u8 = 3;
 
 /// What people know from other tools, and its name here.
 pub const HINTS: &[Hint] = &[
@@ -53,9 +60,10 @@ pub struct Cli {
     /// No warnings of frames shorter than 60 bytes
     #[arg(short = 'c', long)]
     allow_short: bool,
-    /// Findings printed for a file, at most; 0 = all
-    #[arg(short = 'e', long, value_name = "N", default_value_t = 20)]
-    max_findings: usize,
+    /// Defects, and warnings, each with a line, printed for a file at most; 0 = all. Without it,
+    /// 20 defects and a line for each kind of warning
+    #[arg(short = 'e', long, value_name = "N")]
+    max_findings: Option<usize>,
     /// Write a line for each frame: its number, offset of its first byte, caplen, len, time
     #[arg(short = 'x', long, value_name = "FILE")]
     sizes: Option<PathBuf>,
@@ -68,7 +76,10 @@ pub struct Cli {
     /// Only say what --repair would do
     #[arg(long)]
     dry_run: bool,
-    /// One JSON object for each file, a line each
+    /// Exit with code 3 where frames are missing
+    #[arg(long)]
+    fail_on_loss: bool,
+    /// One JSON object for each file, a line each, and one for the total
     #[arg(long)]
     json: bool,
     /// No progress bar, and only files with defects
@@ -82,8 +93,7 @@ impl Cli {
     pub fn run(self) -> ExitCode {
         survive_file_size_limit();
         match self.check() {
-            Ok(true) => ExitCode::SUCCESS,
-            Ok(false) => ExitCode::from(1),
+            Ok(code) => ExitCode::from(code),
             // Whoever read the report has enough of it.
             Err(e) if e.os_error() == Some(32) => ExitCode::from(1),
             Err(e) => {
@@ -93,10 +103,10 @@ impl Cli {
         }
     }
 
-    /// Whether all files are sound.
-    fn check(self) -> Result<bool> {
+    /// The exit code.
+    fn check(self) -> Result<u8> {
         if self.undo {
-            return self.take_back();
+            return self.take_back().map(|all| u8::from(!all));
         }
         let repair = match (self.repair, self.dry_run) {
             (_, true) => Repair::Show,
@@ -123,10 +133,10 @@ impl Cli {
                 ),
             ));
         }
-        let findings = if self.max_findings == 0 {
-            usize::MAX
-        } else {
-            self.max_findings
+        let findings = match self.max_findings {
+            None => FINDINGS,
+            Some(0) => usize::MAX,
+            Some(most) => most,
         };
         let checker = Checker::new()
             .findings_max(findings)
@@ -135,8 +145,15 @@ impl Cli {
             protected(&inputs).check(sizes)?;
         }
         let sizes = self.sizes.as_deref().map(Sizes::create).transpose()?;
-        let printer = Printer::new(self.json, self.quiet, findings);
-        Work::new(checker, repair, sizes, printer, !self.quiet && !self.json).run(&inputs)
+        let each = self.max_findings.is_some();
+        let printer = Printer::new(self.json, self.quiet, findings, each);
+        let mut work = Work::new(checker, repair, sizes, printer, !self.quiet && !self.json);
+        let (sound, has_loss) = work.run(&inputs, self.fail_on_loss)?;
+        Ok(match (sound, has_loss && self.fail_on_loss) {
+            (false, _) => 1,
+            (true, true) => LOSS,
+            (true, false) => 0,
+        })
     }
 
     /// Undoes repairs; `false` where one could not be undone, the others are all the same.

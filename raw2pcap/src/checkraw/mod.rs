@@ -3,6 +3,8 @@
 mod cli;
 mod print;
 mod sizes;
+mod total;
+mod warnings;
 mod work;
 
 pub use cli::{Cli, HINTS};

@@ -5,12 +5,14 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use hpcap::error::Context;
-use hpcap::raw::check::{Reasons, Report, Severity};
+use hpcap::raw::check::{Finding, Reasons, Report, Severity};
 use hpcap::units::Bytes;
 use hpcap::visible::{visible, visible_json};
 use hpcap::{Error, Result};
 use serde::Serialize;
 
+use super::total::Total;
+use super::warnings;
 use crate::inputs::Input;
 use crate::progress::Progress;
 
@@ -41,6 +43,11 @@ struct Line<'a> {
 }
 
 #[derive(Serialize)]
+struct Sum<'a> {
+    total: &'a Total,
+}
+
+#[derive(Serialize)]
 struct Failure {
     path: String,
     error: String,
@@ -51,25 +58,24 @@ pub(super) struct Printer {
     quiet: bool,
     /// Findings of each file, at most.
     most: usize,
-    files: u64,
-    sound: u64,
-    deleted: u64,
+    /// Whether each warning has a line, not each kind.
+    each: bool,
+    total: Total,
 }
 
 impl Printer {
-    pub(super) fn new(json: bool, quiet: bool, most: usize) -> Self {
+    pub(super) fn new(json: bool, quiet: bool, most: usize, each: bool) -> Self {
         Self {
             json,
             quiet,
             most,
-            files: 0,
-            sound: 0,
-            deleted: 0,
+            each,
+            total: Total::default(),
         }
     }
 
     pub(super) fn failed(&mut self, input: &Input, e: &Error, progress: &Progress) -> Result<()> {
-        self.files += 1;
+        self.total.files += 1;
         if self.json {
             self.json(&Failure {
                 path: input.name(),
@@ -84,7 +90,7 @@ impl Printer {
     /// A file was deleted since the inputs were listed, as retention does while a store is
     /// recorded.
     pub(super) fn deleted(&mut self, input: &Input, progress: &Progress) -> Result<()> {
-        self.deleted += 1;
+        self.total.deleted += 1;
         if self.json {
             return self.json(&Failure {
                 path: input.name(),
@@ -108,8 +114,7 @@ impl Printer {
         progress: &Progress,
     ) -> Result<()> {
         let sound = repair.and_then(|r| r.sound).unwrap_or(report.is_sound());
-        self.files += 1;
-        self.sound += u64::from(sound);
+        self.total.add(report, sound, self.most);
         if self.json {
             return self.json(&Line {
                 path: input.name(),
@@ -125,12 +130,57 @@ impl Printer {
         progress.hide(|| print(&text))
     }
 
-    /// A last line where there were several files.
-    pub(super) fn total(&self) -> Result<()> {
-        if self.json || self.quiet || self.files < 2 {
-            return Ok(());
+    /// What was found in all files together: where there were several, or `always`.
+    pub(super) fn total(&self, always: bool) -> Result<&Total> {
+        let total = &self.total;
+        if self.json {
+            self.json(&Sum { total })?;
+        } else if always || (!self.quiet && total.files + total.deleted > 1) {
+            print(&self.total_text())?;
         }
-        print(&format!("{} files, {} sound\n", self.files, self.sound))
+        Ok(total)
+    }
+
+    fn total_text(&self) -> String {
+        let total = &self.total;
+        let s = |n: u64| if n == 1 { "" } else { "s" };
+        let mut line = format!(
+            "{} file{}, {} sound, {} frame{}",
+            total.files,
+            s(total.files),
+            total.sound,
+            total.frames.frames,
+            s(total.frames.frames)
+        );
+        if let (Some(first), Some(last)) = (total.first, total.last) {
+            line += &format!(", {} to {}", first.local(), last.local());
+        }
+        if total.deleted > 0 {
+            line += &format!("; {} deleted before they were checked", total.deleted);
+        }
+        let mut lines = vec![line];
+        if total.has_loss() {
+            lines.push(format!(
+                "  missing in {} gap{}: {}",
+                total.gaps,
+                s(total.gaps),
+                Reasons(&total.lost)
+            ));
+            lines.extend(total.missing.iter().map(|missing| {
+                let from = missing
+                    .from
+                    .map_or("before".into(), |from| format!("{} to", from.local()));
+                format!(
+                    "    {from} {}: {}",
+                    missing.until.local(),
+                    Reasons(&missing.lost)
+                )
+            }));
+            more(&mut lines, total.gaps, total.missing.len(), "gaps");
+        } else {
+            lines.push("  no frame is missing".into());
+        }
+        lines.join("\n") + "\n"
     }
 
     fn json(&self, line: &impl Serialize) -> Result<()> {
@@ -185,19 +235,22 @@ impl Printer {
             );
             more(&mut lines, report.gaps, report.missing.len(), "gaps");
         }
-        for finding in &report.findings {
-            let severity = match finding.problem.severity() {
-                Severity::Defect => "defect",
-                Severity::Warning => "warning",
-            };
-            lines.push(format!("  {severity}: {finding}"));
+        let of = |severity| {
+            let is_of = move |finding: &&Finding| finding.problem.severity() == severity;
+            report.findings.iter().filter(is_of)
+        };
+        let defects = of(Severity::Defect).map(|finding| format!("  defect: {finding}"));
+        lines.extend(defects);
+        let shown = of(Severity::Defect).count();
+        more(&mut lines, report.defects, shown, "defects");
+        if self.each {
+            let warnings = of(Severity::Warning).map(|finding| format!("  warning: {finding}"));
+            lines.extend(warnings);
+            let shown = of(Severity::Warning).count();
+            more(&mut lines, report.warnings, shown, "warnings");
+        } else {
+            lines.extend(warnings::lines(report));
         }
-        more(
-            &mut lines,
-            report.defects + report.warnings,
-            report.findings.len(),
-            "findings",
-        );
         if let Some(repair) = repair {
             repair.text(&mut lines, self.most);
         }

@@ -52,9 +52,10 @@ impl Work {
         }
     }
 
-    /// Whether all are sound in the end. A file that cannot be read is a failure, and the
+    /// Whether all are sound in the end, and whether frames are missing. `says_total` has the
+    /// total printed in any case. A file that cannot be read is a failure, and the
     /// others are checked all the same.
-    pub(super) fn run(&mut self, inputs: &[Input]) -> Result<bool> {
+    pub(super) fn run(&mut self, inputs: &[Input], says_total: bool) -> Result<(bool, bool)> {
         let total = inputs.iter().filter_map(Input::bytes).sum();
         let mut progress = Progress::new("checkraw", total, self.visible);
         let mut done = 0;
@@ -77,8 +78,8 @@ impl Work {
             sizes.finish()?;
         }
         progress.done();
-        self.printer.total()?;
-        Ok(all_sound)
+        let has_loss = self.printer.total(says_total)?.has_loss();
+        Ok((all_sound, has_loss))
     }
 
     fn one(&mut self, input: &Input, progress: &mut Progress, done: u64) -> Result<bool> {

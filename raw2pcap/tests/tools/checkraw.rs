@@ -51,8 +51,8 @@ fn missing_frames_are_no_defect_and_are_told() {
     exits(&run, 0);
     let text = stdout(&run);
     assert!(text.contains("missing in 1 gap: 12 ring_full"), "{text}");
-    let json: serde_json::Value =
-        serde_json::from_slice(&checkraw(&["--json", "."], dir.path()).stdout).unwrap();
+    let lines = stdout(&checkraw(&["--json", "."], dir.path()));
+    let json: serde_json::Value = serde_json::from_str(lines.lines().next().unwrap()).unwrap();
     assert_eq!(json["sound"], true);
     assert_eq!(json["frames"]["frames"], 2);
     assert_eq!(json["lost"]["ring_full"]["frames"], 12);
@@ -79,7 +79,7 @@ fn defects_and_their_exit_code() {
         )),
         "{text}"
     );
-    assert!(text.ends_with("2 files, 1 sound\n"), "{text}");
+    assert!(text.contains("\n2 files, 1 sound, 103 frames, "), "{text}");
     let lines = stdout(&checkraw(&["--json", "."], dir.path()));
     let first: serde_json::Value =
         serde_json::from_str(lines.lines().find(|l| l.contains("1_x")).unwrap()).unwrap();
@@ -126,7 +126,12 @@ fn the_originals_options() {
         exits(&run, 0);
         stdout(&run).matches("warning: byte").count()
     };
-    assert_eq!(printed(&["short.raw"]), 20);
+    assert_eq!(printed(&["short.raw"]), 0);
+    let text = stdout(&checkraw(&["short.raw"], dir.path()));
+    assert!(
+        text.contains("warning: 30 short frames, the first: byte 0"),
+        "{text}"
+    );
     assert_eq!(printed(&["-e", "5", "short.raw"]), 5);
     assert_eq!(printed(&["-e", "0", "short.raw"]), 30);
     assert_eq!(printed(&["-c", "short.raw"]), 0);
@@ -202,4 +207,47 @@ fn a_failure_is_told_and_the_rest_is_checked() {
     std::os::unix::fs::symlink("bad.raw", &bad).unwrap();
     let run = checkraw(&[bad.to_str().unwrap(), good.to_str().unwrap()], dir.path());
     exits(&run, 1);
+}
+
+#[test]
+fn total_tells_losses_of_all_files() {
+    let dir = tempfile::tempdir().unwrap();
+    for (start, reason) in [(0, Reason::RingFull), (10, Reason::NicMissed)] {
+        File::new(0, START + start, 1)
+            .frame((ns(start, 1), 1))
+            .gap(reason, 12)
+            .frame((ns(start, 2), 2))
+            .store(dir.path());
+    }
+    let run = checkraw(&["."], dir.path());
+    exits(&run, 0);
+    let text = stdout(&run);
+    let total = &text[text.find("2 files, 2 sound, 4 frames").unwrap()..];
+    assert!(
+        total.contains("missing in 2 gaps: 12 ring_full, 12 nic_missed"),
+        "{total}"
+    );
+    assert_eq!(total.matches(" to 2014-02-0").count(), 3, "{total}");
+    let lines = stdout(&checkraw(&["--json", "."], dir.path()));
+    let last: serde_json::Value = serde_json::from_str(lines.lines().last().unwrap()).unwrap();
+    assert_eq!(last["total"]["lost"]["nic_missed"]["frames"], 12);
+    assert_eq!(last["total"]["missing"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn loss_is_an_exit_code_where_asked() {
+    let dir = tempfile::tempdir().unwrap();
+    many(0, 0, 3).store(dir.path());
+    exits(&checkraw(&["--fail-on-loss", "."], dir.path()), 0);
+    File::new(1, START, 1)
+        .frame((ns(0, 1), 1))
+        .gap(Reason::RingFull, 12)
+        .frame((ns(0, 2), 2))
+        .store(dir.path());
+    exits(&checkraw(&["."], dir.path()), 0);
+    let run = checkraw(&["--quiet", "--fail-on-loss", "."], dir.path());
+    exits(&run, 3);
+    assert!(stdout(&run).contains("12 ring_full"), "{}", stdout(&run));
+    fs::write(dir.path().join("x.raw"), "no capture at all").unwrap();
+    exits(&checkraw(&["--fail-on-loss", "."], dir.path()), 1);
 }

@@ -6,7 +6,7 @@ use std::fs::{File, TryLockError};
 use std::io::Read;
 use std::path::Path;
 
-pub use report::{Finding, HeaderFacts, Missing, Problem, Reasons, Report, Severity};
+pub use report::{Finding, HeaderFacts, Kinds, Missing, Problem, Reasons, Report, Severity};
 
 use crate::abi::hpcap_record;
 use crate::error::{Context, Result};
@@ -66,7 +66,7 @@ impl Checker {
         Self::default()
     }
 
-    /// Keeps the first `max` findings and the first `max` gaps in a report.
+    /// Keeps the first `max` defects, the first `max` warnings and the first `max` gaps in a report.
     #[must_use]
     pub fn findings_max(mut self, max: usize) -> Self {
         self.findings_max = max;
@@ -142,17 +142,29 @@ impl Checker {
 
     fn find(&self, progress: &mut Progress, offset: u64, skipped: u64, problem: Problem) {
         let report = &mut progress.report;
-        match problem.severity() {
-            Severity::Defect => report.defects += 1,
-            Severity::Warning => report.warnings += 1,
-        }
+        let count = match problem.severity() {
+            Severity::Defect => &mut report.defects,
+            Severity::Warning => &mut report.warnings,
+        };
+        *count += 1;
+        let count = *count;
         report.skipped_bytes += skipped;
-        if report.findings.len() < self.findings_max {
-            report.findings.push(Finding {
-                offset,
-                skipped,
-                problem,
-            });
+        let finding = Finding {
+            offset,
+            skipped,
+            problem,
+        };
+        if count <= self.findings_max as u64 {
+            report.findings.push(finding);
+        }
+        let kind = std::mem::discriminant(&problem);
+        let same = |kinds: &&mut Kinds| std::mem::discriminant(&kinds.first.problem) == kind;
+        match report.kinds.iter_mut().find(same) {
+            Some(kinds) => kinds.count += 1,
+            None => report.kinds.push(Kinds {
+                first: finding,
+                count: 1,
+            }),
         }
     }
 

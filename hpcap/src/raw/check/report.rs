@@ -158,6 +158,16 @@ impl fmt::Display for Finding {
     }
 }
 
+/// The problems of one kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Kinds {
+    /// The first of them.
+    #[serde(flatten)]
+    pub first: Finding,
+    /// How many.
+    pub count: u64,
+}
+
 /// Frames that are missing, and where.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Missing {
@@ -307,8 +317,11 @@ pub struct Report {
     pub times_backwards: u64,
     /// The worst of them, nanoseconds.
     pub worst_backwards_ns: u64,
-    /// The first findings, as many as were asked for, in the file's order.
+    /// The first defects and the first warnings, as many of each as were asked for, in the
+    /// file's order.
     pub findings: Vec<Finding>,
+    /// The first problem of each kind, and how many there are, in the file's order.
+    pub kinds: Vec<Kinds>,
     /// Number of gap records.
     pub gaps: u64,
     /// The first of them, as many as were asked for.

@@ -1,0 +1,71 @@
+//! What was found in all files together.
+
+use hpcap::raw::check::{Missing, Report};
+use hpcap::{Count, Ledger, Timestamp};
+use serde::{Serialize, Serializer};
+
+/// The sum of the reports.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct Total {
+    /// Files that were checked.
+    pub(super) files: u64,
+    /// Those without a defect.
+    pub(super) sound: u64,
+    /// Those that were deleted before they were checked.
+    pub(super) deleted: u64,
+    pub(super) frames: Count,
+    /// Times of the earliest and of the latest frame.
+    #[serde(serialize_with = "optional_time")]
+    pub(super) first: Option<Timestamp>,
+    #[serde(serialize_with = "optional_time")]
+    pub(super) last: Option<Timestamp>,
+    pub(super) gaps: u64,
+    /// What is missing, by reason.
+    pub(super) lost: Ledger,
+    /// The first gaps, as many as are kept.
+    pub(super) missing: Vec<Missing>,
+}
+
+#[allow(clippy::ref_option, reason = "what serde calls it with")]
+fn optional_time<S: Serializer>(time: &Option<Timestamp>, s: S) -> Result<S::Ok, S::Error> {
+    match time {
+        Some(time) => s.collect_str(time),
+        None => s.serialize_none(),
+    }
+}
+
+impl Total {
+    /// Takes a report in; of the gaps, the first `most` are kept.
+    pub(super) fn add(&mut self, report: &Report, sound: bool, most: usize) {
+        self.files += 1;
+        self.sound += u64::from(sound);
+        self.frames += report.frames;
+        self.first = [self.first, report.first].into_iter().flatten().min();
+        self.last = [self.last, report.last].into_iter().flatten().max();
+        self.gaps += report.gaps;
+        self.lost += &missing_of(report);
+        let room = most.saturating_sub(self.missing.len());
+        self.missing.extend(report.missing.iter().take(room));
+    }
+
+    /// Whether frames are missing, as far as the files say.
+    pub(super) fn has_loss(&self) -> bool {
+        let counted = self.lost.iter().any(|(_, count)| count.frames > 0);
+        let is_loss =
+            |(reason, count): (hpcap::Reason, Count)| reason.is_loss() && count.frames > 0;
+        // A gap without numbers: how many is not known.
+        self.lost.iter().any(is_loss) || (self.gaps > 0 && !counted)
+    }
+}
+
+/// What is missing in a file: by its gaps, or, where that is more, by the ledger at its end. What
+/// was lost behind the last frame is in the ledger alone.
+fn missing_of(report: &Report) -> Ledger {
+    let mut missing = report.lost;
+    for (reason, count) in report.ledger.iter().flat_map(Ledger::iter) {
+        if reason.is_loss() && count.frames > missing[reason].frames {
+            missing[reason] = count;
+        }
+    }
+    missing
+}
