@@ -149,6 +149,17 @@ record_losses() {
 stored_some() { has_files '*.raw.part' 1 && raw2pcap -q --force "$lab/data" -o "$lab/job/some.pcap" 2>/dev/null && [ "$(frames "$lab/job/some.pcap")" -ge "${1:-10}" ]; }
 
 # ---------------------------------------------------------------------------- the jobs
+job_rotate_every_minute_and_keep_ten_files() {
+	replace 1m 300ms
+	start
+	wait_for "a deleted file" printed 'file deleted: .*keep-files'
+	interrupt
+	# The last one was being written when the ten before it were counted.
+	local count
+	count=$(files '*.raw')
+	if [ "$count" -lt 10 ] || [ "$count" -gt 11 ]; then die "$job: $count files"; fi
+}
+
 job_record_only_port_53_and_128_bytes_of_each_frame() {
 	start
 	wait_for "ten frames" stored_some 10

@@ -106,6 +106,7 @@ const REFUSED: &[(&str, &[&str])] = &[
     ("hpcapdd -i lo --source gen: null", &["--interface"]),
     ("hpcapdd -i hpcap0 --ring 1M null", &["options of hpcapd"]),
     ("hpcapdd -G 60 -i lo -w null", &["--rotate-time"]),
+    ("hpcapdd -W 10 -i lo -w null", &["--keep-files"]),
     ("hpcapdd -z gzip -i lo -w null", &["--on-complete"]),
     ("hpcapdd -r x.pcap -w null", &["pcap:FILE"]),
     ("hpcapdd --status", &["hpcapctl status"]),

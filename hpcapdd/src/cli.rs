@@ -207,13 +207,12 @@ pub const HINTS: &[Hint] = &[
     },
     Hint {
         options: &["-W"],
-        advice: "files that are kept, the oldest being deleted, are limited by --keep-size SIZE and \
-                 --keep-age TIME; --files N stops after N files",
+        advice: "the newest N files are kept by --keep-files N; --files N stops after N files",
     },
     Hint {
         options: &["-b", "--ring-buffer"],
-        advice: "a new file is started by --rotate-size SIZE and --rotate-time TIME, old ones are \
-                 deleted by --keep-size SIZE and --keep-age TIME",
+        advice: "a new file is started by --rotate-size SIZE and --rotate-time TIME, the newest N \
+                 are kept by --keep-files N",
     },
     Hint {
         options: &["-a", "--autostop"],
