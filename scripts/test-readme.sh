@@ -228,6 +228,14 @@ job_run_it_as_a_service() {
 	has_files '*.raw' 1
 }
 
+job_find_out_what_was_lost_last_night() {
+	record_sample
+	finish_with 0
+	record_losses
+	finish_with 3
+	says 'missing in [0-9]+ gaps?: .*nic_missed'
+}
+
 job_cut_a_minute_out_of_a_recording() {
 	local first
 	record_sample 300
