@@ -18,7 +18,7 @@ mod reader;
 pub use describe::{Interface, Section, Statistics};
 pub use pcap_writer::{PcapWriter, Precision};
 pub use pcapng_writer::{InterfaceId, PcapngWriter};
-pub use reader::{Format, Frame, Reader};
+pub use reader::{FileReader, Format, Frame, Reader};
 
 /// The longest frame that a file may have, in bytes: more is damage. It is what libpcap and
 /// Wireshark allow for a network's frames.

@@ -7,10 +7,12 @@ use pcap_parser::pcap::{parse_pcap_frame_modified, parse_pcap_header};
 
 use super::FRAME_BYTES_MAX;
 use super::input::Input;
-use super::reader::Place;
+use super::reader::{Place, without_fcs};
 use crate::error::Result;
 
 pub(super) const HEADER_BYTES: usize = 24;
+/// Bit of the link type field: the length of the FCS is known.
+const FCS_PRESENT: u32 = 0x0400_0000;
 
 type Parse = for<'a> fn(
     &'a [u8],
@@ -24,6 +26,8 @@ type Parse = for<'a> fn(
 #[derive(Debug)]
 pub(super) struct Layout {
     pub(super) link_type: u32,
+    /// Bytes of the FCS at the end of each frame.
+    fcs_bytes: u32,
     big_endian: bool,
     /// Nanoseconds of a unit of the second time field.
     unit_ns: u64,
@@ -56,9 +60,12 @@ impl Layout {
             (false, true) => parse_pcap_frame_be,
             (false, false) => parse_pcap_frame,
         };
+        // The upper half says whether frames have an FCS, and of how many 16-bit words.
+        let network = header.network.0.cast_unsigned();
+        let has_fcs = network & FCS_PRESENT != 0;
         Some(Self {
-            // The upper half says how long the FCS is.
-            link_type: header.network.0.cast_unsigned() & 0xffff,
+            link_type: network & 0xffff,
+            fcs_bytes: if has_fcs { (network >> 28) * 2 } else { 0 },
             big_endian,
             unit_ns: if header.is_nanosecond_precision() {
                 1
@@ -111,11 +118,13 @@ impl Layout {
             Err(e) => return Err(input.damaged(format!("a frame is malformed: {e:?}"))),
         };
         let ns = u64::from(frame.ts_usec) * self.unit_ns;
+        let data = self.header..bytes;
+        let (data, len) = without_fcs(data, frame.origlen.max(caplen), self.fcs_bytes);
         Ok(Some(Place {
             sec: u64::from(frame.ts_sec) + ns / 1_000_000_000,
             nsec: u32::try_from(ns % 1_000_000_000).unwrap_or(0),
-            data: self.header..bytes,
-            len: frame.origlen.max(caplen),
+            data,
+            len,
             link_type: self.link_type,
             bytes,
             ..Place::default()

@@ -12,11 +12,13 @@ use pcap_parser::pcapng::{
 use super::FRAME_BYTES_MAX;
 use super::clock::Clock;
 use super::input::{Input, WINDOW_BYTES_MAX};
-use super::reader::Place;
+use super::reader::{Place, without_fcs};
 use crate::error::Result;
 
 /// The packet block that the enhanced one replaced.
 const OLD_PACKET: u32 = 2;
+/// Option of an interface: bits of its FCS.
+const IF_FCSLEN: OptionCode = OptionCode(13);
 /// Interfaces of a file, at most: more are damage.
 const INTERFACES_MAX: usize = 65_536;
 /// Fields of a packet block before its data, block header included.
@@ -29,6 +31,8 @@ const BLOCK_BYTES_MIN: u32 = 12;
 struct Interface {
     link_type: u32,
     snaplen: u32,
+    /// Bytes of the FCS at the end of each frame.
+    fcs_bytes: u32,
     clock: Clock,
 }
 
@@ -215,9 +219,11 @@ impl Section {
             resolution: 6,
             offset: 0,
         };
+        let mut fcs_bytes = 0;
         for option in &idb.options {
             match (option.code, value(option)) {
                 (OptionCode::EndOfOpt, _) => break,
+                (IF_FCSLEN, [bits]) => fcs_bytes = u32::from(*bits) / 8,
                 (OptionCode::IfTsresol, [resolution]) => clock.resolution = *resolution,
                 (OptionCode::IfTsoffset, bytes) => {
                     clock.offset = u64_of(bytes, big_endian).unwrap_or(0).cast_signed();
@@ -228,6 +234,7 @@ impl Section {
         self.interfaces.push(Interface {
             link_type: idb.linktype.0.cast_unsigned() & 0xffff,
             snaplen: idb.snaplen,
+            fcs_bytes,
             clock,
         });
         Ok(())
@@ -348,11 +355,12 @@ fn place(
     } else {
         interface.clock.time(units)
     };
+    let (data, len) = without_fcs(data, len.max(caplen), interface.fcs_bytes);
     Ok(Place {
         sec,
         nsec,
         data,
-        len: len.max(caplen),
+        len,
         interface: number,
         link_type: interface.link_type,
         bytes: head.bytes,

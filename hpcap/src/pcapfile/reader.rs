@@ -7,6 +7,7 @@ use std::path::Path;
 
 use super::input::Input;
 use super::{pcap, pcapng};
+use crate::compress::Decompressor;
 use crate::content::Content;
 use crate::error::{Context, Error, Kind, Result};
 
@@ -49,6 +50,14 @@ pub(super) struct Place {
     pub(super) bytes: usize,
 }
 
+/// A frame's data and length without the FCS at its end, where the file says that there is one:
+/// a frame's length is without it everywhere. Of a frame that was cut, the FCS may not be there.
+pub(super) fn without_fcs(data: Range<usize>, len: u32, fcs_bytes: u32) -> (Range<usize>, u32) {
+    let len = len.saturating_sub(fcs_bytes);
+    let end = data.end.min(data.start + len as usize);
+    (data.start..end, len)
+}
+
 /// The format of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
@@ -74,14 +83,28 @@ pub struct Reader<R> {
     ended: bool,
 }
 
-impl Reader<File> {
+/// A reader of a file, which may be compressed with gzip or zstd.
+pub type FileReader = Reader<Decompressor<File>>;
+
+impl FileReader {
     /// Opens a file.
     ///
     /// # Errors
     /// Those of the file system, and those of [`Reader::new`].
     pub fn open(path: &Path) -> Result<Self> {
-        let file = File::open(path).context(|| format!("open {}", path.display()))?;
-        Self::new(file, path.display().to_string())
+        let tried = || format!("open {}", path.display());
+        let file = File::open(path).context(tried)?;
+        Self::of(file, path.display().to_string())
+    }
+
+    /// Reads an open file; errors call it `name`.
+    ///
+    /// # Errors
+    /// As [`Reader::new`].
+    pub fn of(file: File, name: impl Into<String>) -> Result<Self> {
+        let name = name.into();
+        let source = Decompressor::new(file).context(|| format!("read {name}"))?;
+        Self::new(source, name)
     }
 }
 

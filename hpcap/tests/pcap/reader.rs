@@ -57,6 +57,50 @@ fn the_fcs_bits_are_no_part_of_the_link_type() {
     assert_eq!(read(&file).0[0].link_type, 1);
 }
 
+/// A whole frame, one that is cut within its FCS, one that is cut before it.
+#[test]
+fn fcs_is_no_part_of_a_frame() {
+    let frames = [(64, 64, 60), (64, 62, 60), (64, 40, 40), (3, 3, 0)];
+    let data = [7; 64];
+    let check = |file: &[u8]| {
+        let (got, error) = read(file);
+        assert!(error.is_none());
+        let got: Vec<_> = got.iter().map(|f| (f.len, f.data.len())).collect();
+        assert_eq!(got, [(60, 60), (60, 60), (60, 40), (0, 0)]);
+    };
+    let mut pcap = LITTLE.pcap(0xa1b2_c3d4, 1 | 1 << 26 | 2 << 28);
+    let mut pcapng = BIG.section();
+    pcapng.extend(BIG.interface(1, &BIG.option(13, &[32])));
+    for (len, caplen, _) in frames {
+        pcap.extend(LITTLE.record(1, 0, len, &data[..caplen]));
+        pcapng.extend(BIG.packet(0, 1, len, &data[..caplen], &[]));
+    }
+    check(&pcap);
+    check(&pcapng);
+}
+
+#[test]
+fn compressed_capture_is_read() {
+    use hpcap::compress::{Compression, Compressor};
+    let mut file = LITTLE.pcap(0xa1b2_c3d4, 1);
+    for _ in 0..1000 {
+        file.extend(LITTLE.record(1, 0, 60, &[7; 60]));
+    }
+    let dir = tempfile::tempdir().unwrap();
+    for compression in [Compression::None, Compression::Gzip, Compression::Zstd] {
+        let mut packed = Compressor::new(Vec::new(), compression).unwrap();
+        std::io::Write::write_all(&mut packed, &file).unwrap();
+        let path = dir.path().join("x.pcap");
+        std::fs::write(&path, packed.finish().unwrap()).unwrap();
+        let mut reader = hpcap::pcapfile::FileReader::open(&path).unwrap();
+        let mut frames = 0;
+        while reader.next().unwrap().is_some() {
+            frames += 1;
+        }
+        assert_eq!(frames, 1000, "{compression:?}");
+    }
+}
+
 #[test]
 fn a_fraction_past_the_second_carries_over() {
     let mut file = LITTLE.pcap(0xa1b2_c3d4, 1);

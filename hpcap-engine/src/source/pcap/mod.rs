@@ -13,7 +13,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use hpcap::error::Context;
-use hpcap::pcapfile::{LINK_TYPE_ETHERNET, Reader};
+use hpcap::pcapfile::{FileReader, LINK_TYPE_ETHERNET};
 use hpcap::{Count, Error, Kind, Reason, Result, Timestamp};
 
 use super::batch::Batch;
@@ -51,7 +51,7 @@ enum Next {
 #[derive(Debug)]
 pub struct PcapSource {
     spec: PcapSpec,
-    reader: Reader<File>,
+    reader: FileReader,
     link_type: u32,
     passes_left: Option<u64>,
     timeline: Timeline,
@@ -175,15 +175,15 @@ impl PcapSource {
 }
 
 /// Opens the file at `path`, or standard input.
-fn open(path: &Path) -> Result<Reader<File>> {
+fn open(path: &Path) -> Result<FileReader> {
     if path == Path::new("-") {
         let input = io::stdin()
             .as_fd()
             .try_clone_to_owned()
             .context(|| "open standard input")?;
-        return Reader::new(File::from(input), "standard input");
+        return FileReader::of(File::from(input), "standard input");
     }
-    Reader::open(path)
+    FileReader::open(path)
 }
 
 fn other_link_type(path: &Path, first: u32, other: u32) -> Error {
