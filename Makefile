@@ -29,8 +29,11 @@ KERNEL ?= 6.1
 # make test, make fuzz: seconds for each fuzz target
 FUZZ_SECONDS ?= 20
 
+# make attack: seconds
+ATTACK_SECONDS ?= 3600
+
 .DEFAULT_GOAL := build
-.PHONY: help deps build run test lint bench fuzz model kmod try-driver test-sanitized install uninstall clean
+.PHONY: help deps build run test attack lint bench fuzz model kmod try-driver test-sanitized install uninstall clean
 
 help: ## this list
 	@echo "usage: make TARGET"
@@ -54,6 +57,10 @@ run: build ## a demonstration: capture ten seconds of traffic, check, convert, b
 test: ## every test: unit, property, end to end, model, fuzz targets for a short time
 	@scripts/deps.sh need build test kmod vm
 	@FUZZ_SECONDS='$(FUZZ_SECONDS)' scripts/test.sh
+
+attack: ## the tests that attack, again and again with other random numbers, for ATTACK_SECONDS (an hour)
+	@scripts/deps.sh need build test
+	scripts/attack.sh $(ATTACK_SECONDS)
 
 lint: ## formatting, compiler and clippy warnings, documentation, the C, the scripts
 	@scripts/deps.sh need build lint kmod

@@ -111,6 +111,11 @@ fn daemon_threads(pid: u32) -> usize {
         .count()
 }
 
+/// The number in environment variable `name`.
+fn setting(name: &str, usual: u64) -> u64 {
+    std::env::var(name).map_or(usual, |text| text.parse().unwrap())
+}
+
 #[test]
 fn hostile_slots_harm_nobody_else() {
     let lab = Lab::new();
@@ -118,13 +123,16 @@ fn hostile_slots_harm_nobody_else() {
     let rate = "gen:size=imix,rate=20M,late=delay";
     let daemon = Daemon::start(&lab, &["--ring", "8M", rate]);
     let recorder = lab.recorder(&["hpcap0", "raw"]);
-    let hostile: Vec<_> = ["1", "2", "3", "4"]
-        .into_iter()
+    // The long form of the test sets these.
+    let round = setting("HPCAP_ATTACK_ROUND", 1);
+    let ms = setting("HPCAP_ATTACK_MS", 700).to_string();
+    let hostile: Vec<_> = (0..4)
         .zip(["lossless", "lossy"].into_iter().cycle())
-        .map(|(seed, contract)| {
+        .map(|(i, contract)| {
+            let seed = (4 * round + i).to_string();
             let mut hostile = lab.tool("hostile-listener");
             hostile.arg(lab.socket("hpcap0"));
-            Process::spawn(hostile.args(["--ms", "700", "--seed", seed, "--contract", contract]))
+            Process::spawn(hostile.args(["--ms", &ms, "--seed", &seed, "--contract", contract]))
         })
         .collect();
     for one in hostile {

@@ -96,6 +96,7 @@ pub(crate) struct Conversations {
     fds: QueueFds,
     commands: Mutex<Sender<Command>>,
     next_id: AtomicU64,
+    next_client: AtomicU64,
     listeners: Mutex<Vec<Served>>,
     clients: Mutex<Vec<Client>>,
     dedup: Mutex<Option<DedupSettings>>,
@@ -111,6 +112,7 @@ impl Conversations {
             fds,
             commands: Mutex::new(commands),
             next_id: AtomicU64::new(1),
+            next_client: AtomicU64::new(1),
             listeners: Mutex::new(Vec::new()),
             clients: Mutex::new(Vec::new()),
             dedup: Mutex::new(dedup),
@@ -141,7 +143,7 @@ impl Conversations {
     /// Starts the conversation over `socket`, another descriptor of `connection`.
     fn start(all: &Arc<Self>, connection: &Socket, socket: OwnedFd) -> Result<()> {
         const TRIED: &str = "serve another client";
-        let number = all.next_id.fetch_add(1, Ordering::Relaxed);
+        let number = all.next_client.fetch_add(1, Ordering::Relaxed);
         let peer = Peer::of(connection.as_fd(), number);
         let copy = socket.try_clone().context(|| TRIED)?;
         // Held until the client is in the list, from which its thread takes it in the end.
