@@ -1,6 +1,6 @@
 //! The recorder: `hpcapdd QUEUE DEST`.
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
 use hpcap::error::Context;
@@ -23,8 +23,11 @@ fn main() -> ExitCode {
 fn run(cli: Cli) -> hpcap::Result<()> {
     if cli.list_interfaces {
         let list = Interface::list()?;
-        let print = || "print the interfaces";
-        return std::io::stdout().write_all(list.as_bytes()).context(print);
+        return match std::io::stdout().write_all(list.as_bytes()) {
+            // Whoever read the list has found the interface.
+            Err(e) if e.kind() == ErrorKind::BrokenPipe => Ok(()),
+            other => other.context(|| "print the interfaces"),
+        };
     }
     let cli = translated(cli)?;
     record(&cli, Signals::install()?)

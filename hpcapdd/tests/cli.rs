@@ -124,3 +124,22 @@ fn json_has_the_whole_ledger() {
         assert!(ledger[reason.name()]["frames"].is_u64(), "{reason}");
     }
 }
+
+#[test]
+fn list_survives_a_reader_that_left() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = hpcapdd().arg("-D").stdout(writer).output().unwrap();
+    assert!(output.status.success());
+    assert!(output.stderr.is_empty());
+}
+
+#[test]
+fn list_that_cannot_be_written_is_a_failure() {
+    let full = std::fs::OpenOptions::new()
+        .write(true)
+        .open("/dev/full")
+        .unwrap();
+    let output = hpcapdd().arg("-D").stdout(full).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+}
