@@ -321,7 +321,7 @@ fn describe(memory: &mut QueueMemory, config: &EngineConfig, source: &dyn Source
         page.clock_source = abi::field(description.clock_source);
         page.software = abi::field(SOFTWARE);
         page.source = abi::field(&config.source.to_string());
-        page.filter = abi::field(&config.filter);
+        page.filter = abi::marked_field(&config.filter);
         page.recording_id = *recording.as_bytes();
     });
     if ok {

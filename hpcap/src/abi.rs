@@ -333,3 +333,31 @@ pub fn field<const N: usize>(text: &str) -> [u8; N] {
     bytes[..end].copy_from_slice(&text.as_bytes()[..end]);
     bytes
 }
+
+/// As [`field`]; a text that is cut ends in `...`, for what must not be taken for the whole.
+#[must_use]
+pub fn marked_field<const N: usize>(text: &str) -> [u8; N] {
+    const MARK: &str = "...";
+    if text.len() < N {
+        return field(text);
+    }
+    let mut end = N - 1 - MARK.len();
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    field(&format!("{}{MARK}", &text[..end]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cut_filter_says_so() {
+        let whole = "port 53 or ".repeat(23) + "ip";
+        assert_eq!(whole.len(), 255);
+        assert_eq!(text(&marked_field::<256>(&whole)), whole);
+        let cut = text(&marked_field::<256>(&"é".repeat(200)));
+        assert!(cut.ends_with("é...") && cut.len() <= 255, "{cut}");
+    }
+}

@@ -1,6 +1,7 @@
 //! A RAW file under way: made under a name of its own, filled, sealed, finished.
 
 use std::cell::Cell;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -12,6 +13,7 @@ use hpcap::{Count, Error, Kind, QueueName, Result, Timestamp};
 
 use nix::sys::resource::{Resource, getrlimit};
 
+use crate::access::Access;
 use crate::compressing::compress;
 use crate::direct_file::DirectFile;
 use crate::events::{FileComplete, Frames};
@@ -30,6 +32,9 @@ pub struct OutputFolder {
     source: Option<SourceName>,
     own: OwnFiles,
     reserve_bytes: u64,
+    /// Bytes of the disk that reserving leaves free.
+    leave_bytes: u64,
+    access: Access,
     direct: bool,
     last: Cell<Option<FileName>>,
 }
@@ -68,6 +73,8 @@ impl OutputFolder {
             source: None,
             own: OwnFiles::default(),
             reserve_bytes: 0,
+            leave_bytes: 0,
+            access: Access::default(),
             direct,
             last: Cell::new(None),
         })
@@ -151,6 +158,20 @@ impl OutputFolder {
         self
     }
 
+    /// Reserving leaves this much of the disk free.
+    #[must_use]
+    pub fn leaving(mut self, bytes: u64) -> Self {
+        self.leave_bytes = bytes;
+        self
+    }
+
+    /// Who may read the files.
+    #[must_use]
+    pub fn accessible(mut self, access: Access) -> Self {
+        self.access = access;
+        self
+    }
+
     /// Where the files go.
     #[must_use]
     pub fn base(&self) -> &Path {
@@ -173,12 +194,17 @@ impl OutputFolder {
                 source: self.source,
                 ..FileName::new(now.sec(), self.queue)
             };
+            if self.asked.is_none() {
+                // It was there when the recording began; somebody has removed it since.
+                let _ = std::fs::create_dir(&self.base);
+            }
             let part = match &self.asked {
                 Some(path) => PartFile::create_at(path, name)?,
                 None => PartFile::create_from(&self.base, name)?,
             };
             self.last.set(Some(part.name()));
             self.own.add(part.file());
+            self.access.give_part(&part, self.asked.is_none())?;
             let path = part.path();
             let file = part
                 .file()
@@ -193,12 +219,13 @@ impl OutputFolder {
                 }
             };
             let io = DirectFile::new(file, self.direct);
-            io.reserve(self.reserve_bytes);
+            io.reserve(self.reserve_bytes, self.leave_bytes);
             Ok(CaptureFile {
                 part,
                 path,
                 io,
                 own: self.own.clone(),
+                access: self.access,
                 opened: Instant::now(),
             })
         };
@@ -213,6 +240,7 @@ pub struct CaptureFile {
     path: PathBuf,
     io: DirectFile,
     own: OwnFiles,
+    access: Access,
     opened: Instant,
 }
 
@@ -229,6 +257,18 @@ impl CaptureFile {
     /// Those of the file system.
     pub fn metadata(&self) -> std::io::Result<std::fs::Metadata> {
         self.io.file().metadata()
+    }
+
+    /// Whether the file has been removed, or its name leads to another one.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        is_gone(self.io.file(), &self.path)
+    }
+
+    /// Whether nothing leads to the file any more: what was in it is lost.
+    #[must_use]
+    pub fn is_removed(&self) -> bool {
+        self.metadata().is_ok_and(|meta| meta.nlink() == 0)
     }
 
     /// When it was made.
@@ -313,6 +353,47 @@ fn folder_of(path: &Path) -> &Path {
     }
 }
 
+/// Whether `path` does not lead to `file` any more. What cannot be looked at is taken as there.
+fn is_gone(file: &std::fs::File, path: &Path) -> bool {
+    let Ok(ours) = file.metadata() else {
+        return false;
+    };
+    match std::fs::symlink_metadata(path) {
+        Ok(there) => (there.dev(), there.ino()) != (ours.dev(), ours.ino()),
+        Err(e) => matches!(
+            e.kind(),
+            std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory
+        ),
+    }
+}
+
+/// A file that was sealed, and cannot be finished.
+#[derive(Debug)]
+pub enum Unfinished {
+    /// Somebody removed it: its frames are lost.
+    Removed(Error),
+    /// Somebody gave it another name, or took its disk away: it is whole where it is.
+    Moved(Error),
+    /// It stays as `.part`.
+    Failed(Error),
+}
+
+impl From<Error> for Unfinished {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// What is wrong with a file that is not there any more.
+#[must_use]
+pub fn gone(path: &Path) -> Error {
+    Error::new(
+        Kind::NotFound,
+        format!("go on writing {}", path.display()),
+        "it is not there any more: somebody has removed, renamed or replaced it",
+    )
+}
+
 /// Sets a file's length. Only shrinking gives back what was reserved behind the end, hence the
 /// detour.
 fn set_len(file: &std::fs::File, len: u64) -> std::io::Result<()> {
@@ -340,7 +421,10 @@ impl Sealed {
     ///
     /// # Errors
     /// Those of the file system; the file is still there as `.part`.
-    pub fn finish(self, meanwhile: &mut dyn FnMut()) -> Result<(FileComplete, Option<Error>)> {
+    pub fn finish(
+        self,
+        meanwhile: &mut dyn FnMut(),
+    ) -> std::result::Result<(FileComplete, Option<Error>), Unfinished> {
         let Self {
             file,
             mut len,
@@ -352,11 +436,21 @@ impl Sealed {
             path,
             io,
             own,
+            access,
             opened,
         } = file;
         let tried = || format!("finish {}", path.display());
         set_len(io.file(), len).context(tried)?;
         io.file().sync_data().context(tried)?;
+        if is_gone(io.file(), &path) {
+            let links = io.file().metadata().map_or(1, |meta| meta.nlink());
+            return Err(match links {
+                0 => Unfinished::Removed(
+                    gone(&path).advise("the frames in it are counted as storage"),
+                ),
+                _ => Unfinished::Moved(gone(&path).advise("it is whole, wherever it is")),
+            });
+        }
         drop(io);
         let mut problem = None;
         let mut packed = None;
@@ -369,6 +463,7 @@ impl Sealed {
         let path = match packed {
             Some((path, bytes)) => {
                 len = bytes;
+                access.give_beside(&path);
                 path
             }
             None => part.finish()?.1,
@@ -376,6 +471,7 @@ impl Sealed {
         if let Some(mut index) = index {
             index.file_bytes = len;
             problem = index.save(&path).err();
+            access.give_beside(&hpcap::raw::index::path_for(&path));
         }
         // The name reaches the disk, too; not every file system can do this.
         let _ = std::fs::File::open(folder_of(&path)).and_then(|f| f.sync_all());

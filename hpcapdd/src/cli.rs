@@ -8,6 +8,7 @@ use hpcap::pages::Pages;
 use hpcap::units::{parse_caplen, parse_duration, parse_size};
 use hpcap_cli::Hint;
 
+use crate::access::{parse_group, parse_mode};
 use crate::form::{parse_compression, parse_format};
 
 const LONG: &str = "\
@@ -135,6 +136,14 @@ pub struct Cli {
     /// Keep at most N finished files of what is recorded; delete the oldest.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Files")]
     pub keep_files: Option<u64>,
+
+    /// Mode of the files, such as 0640; folders can be entered where files can be read.
+    #[arg(long, value_name = "MODE", value_parser = parse_mode, help_heading = "Files")]
+    pub file_mode: Option<u32>,
+
+    /// Group of the files and their folders: a name or a number.
+    #[arg(long, value_name = "GROUP", value_parser = parse_group, help_heading = "Files")]
+    pub file_group: Option<u32>,
 
     /// Write through the page cache, not with O_DIRECT.
     #[arg(long, help_heading = "Files")]

@@ -71,18 +71,19 @@ impl DirectFile {
         Ok(())
     }
 
-    /// Reserves room for `bytes`, or for half of what is free where that is less, without
-    /// changing the file's length. A file system that cannot do it is not an error: the
+    /// Reserves room for `bytes`, or for half of what is free beyond `leave` where that is less,
+    /// without changing the file's length. A file system that cannot do it is not an error: the
     /// writes will say what is wrong. In memory (tmpfs) nothing is reserved: the pages would be
     /// taken at once, and there is no place on a disk to choose well. Nor on an overlay, which does
     /// not say whether it lies in memory: there, reserving stalls the recorder for seconds.
-    pub fn reserve(&self, bytes: u64) {
+    pub fn reserve(&self, bytes: u64, leave: u64) {
         let in_memory = |kind| [TMPFS_MAGIC, OVERLAYFS_SUPER_MAGIC].contains(&kind);
         if fstatfs(&self.file).is_ok_and(|s| in_memory(s.filesystem_type())) {
             return;
         }
         let free = fstatvfs(&self.file).map_or(0, |s| s.blocks_available() * s.fragment_size());
-        if let Ok(bytes @ 1..) = libc::off_t::try_from(bytes.min(free / 2)) {
+        let most = free.saturating_sub(leave) / 2;
+        if let Ok(bytes @ 1..) = libc::off_t::try_from(bytes.min(most)) {
             let _ = fallocate(&self.file, FallocateFlags::FALLOC_FL_KEEP_SIZE, 0, bytes);
         }
     }
@@ -186,10 +187,18 @@ mod tests {
     #[test]
     fn a_reservation_changes_no_length_and_is_given_back() {
         let file = temporary(true);
-        file.reserve(1 << 20);
+        file.reserve(1 << 20, 0);
         let meta = file.file().metadata().unwrap();
         assert_eq!(meta.len(), 0);
         file.file().set_len(0).unwrap();
+        assert_eq!(file.file().metadata().unwrap().blocks(), 0);
+    }
+
+    #[test]
+    fn reserve_leaves_what_is_to_stay_free() {
+        let file = temporary(true);
+        let free = fstatvfs(file.file()).map_or(0, |s| s.blocks_available() * s.fragment_size());
+        file.reserve(1 << 20, free + (1 << 30));
         assert_eq!(file.file().metadata().unwrap().blocks(), 0);
     }
 
@@ -200,7 +209,7 @@ mod tests {
             return;
         };
         let file = DirectFile::new(file, false);
-        file.reserve(1 << 20);
+        file.reserve(1 << 20, 0);
         assert_eq!(file.file().metadata().unwrap().blocks(), 0);
     }
 

@@ -6,10 +6,10 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use hpcap::Result;
 use hpcap::error::Context;
+use hpcap::{Count, Result};
 
-use crate::capture_file::Sealed;
+use crate::capture_file::{Sealed, Unfinished};
 use crate::events::Event;
 use crate::retention::Retention;
 
@@ -44,6 +44,15 @@ pub enum Outcome {
     Tell(Event),
     /// A file could not be finished; it stays as `.raw.part`.
     Failed(hpcap::Error),
+    /// A file was removed before it was finished.
+    Removed {
+        /// Which.
+        error: hpcap::Error,
+        /// Its frames, which are lost.
+        frames: Count,
+        /// Its bytes.
+        bytes: u64,
+    },
 }
 
 impl Finisher {
@@ -143,6 +152,7 @@ fn events_of(retention: &mut Retention) -> Vec<Event> {
 }
 
 fn finish(sealed: Sealed, meanwhile: &mut dyn FnMut()) -> Vec<Outcome> {
+    let (frames, bytes) = (sealed.frames, sealed.len);
     match sealed.finish(meanwhile) {
         Ok((complete, index_error)) => {
             let warning = index_error.map(|e| Outcome::Tell(Event::warning(e.to_string())));
@@ -150,6 +160,12 @@ fn finish(sealed: Sealed, meanwhile: &mut dyn FnMut()) -> Vec<Outcome> {
                 .chain(warning)
                 .collect()
         }
-        Err(e) => vec![Outcome::Failed(e)],
+        Err(Unfinished::Failed(e)) => vec![Outcome::Failed(e)],
+        Err(Unfinished::Moved(e)) => vec![Outcome::Tell(Event::warning(e.to_string()))],
+        Err(Unfinished::Removed(error)) => vec![Outcome::Removed {
+            error,
+            frames,
+            bytes,
+        }],
     }
 }

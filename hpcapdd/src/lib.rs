@@ -12,6 +12,7 @@
 //! | [`finisher`], [`compressing`], [`on_complete`], [`retention`] | finishing files and deleting old ones, off the fast path |
 //! | [`events`], [`text`], [`reporter`], [`meter`] | what people and programs are told |
 
+pub mod access;
 pub mod block_sink;
 pub mod block_writer;
 pub mod bounce;

@@ -1,7 +1,6 @@
 //! Rotating pcapng and pcap files, written frame by frame.
 
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, Instant};
 
 use hpcap::abi::HPCAP_CAPLEN_MAX;
@@ -433,18 +432,4 @@ fn trouble_of(file: &CaptureFile, error: io::Error) -> Trouble {
 
 fn failure(trouble: Trouble, lost: Count) -> OutputFailure {
     OutputFailure::Trouble { trouble, lost }
-}
-
-impl CaptureFile {
-    /// Whether the file has been removed, or its name leads to another one.
-    #[must_use]
-    pub fn is_gone(&self) -> bool {
-        let Ok(ours) = self.metadata() else {
-            return false;
-        };
-        match std::fs::metadata(self.path()) {
-            Ok(there) => (there.dev(), there.ino()) != (ours.dev(), ours.ino()),
-            Err(e) => e.kind() == io::ErrorKind::NotFound,
-        }
-    }
 }

@@ -234,6 +234,8 @@ pub fn check_options(cli: &Cli, destination: &Destination) -> Result<()> {
     ];
     let some = [
         ("--buffered", cli.buffered),
+        ("--file-mode", cli.file_mode.is_some()),
+        ("--file-group", cli.file_group.is_some()),
         ("--plain", cli.plain && cli.source.is_none()),
         ("--compress", cli.compress.is_some()),
         ("--on-complete", cli.on_complete.is_some()),

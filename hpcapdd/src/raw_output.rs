@@ -10,7 +10,7 @@ use hpcap::raw::writer::{Placed, Writer};
 use hpcap::raw::{Altered, Gap, Record, RecordingId, tag::Tag};
 use hpcap::{Count, Timestamp};
 
-use crate::capture_file::{CaptureFile, OutputFolder, Sealed};
+use crate::capture_file::{CaptureFile, OutputFolder, Sealed, gone};
 use crate::closing::closing;
 use crate::file_header::{Place, header_of, ledger_tag};
 use crate::record_sink::{OutputFailure, RecordOutput};
@@ -282,6 +282,28 @@ impl RecordOutput for RawOutput {
                 Err(failure(trouble, lost))
             }
         }
+    }
+
+    fn look(&mut self) -> Result<(), OutputFailure> {
+        let Some(open) = &self.open else {
+            return Ok(());
+        };
+        if !open.file.is_gone() {
+            return Ok(());
+        }
+        let error = gone(open.file.path());
+        if !open.file.is_removed() {
+            // It is ended where it is.
+            self.rotate = true;
+            let error = error.advise("going on with a new file");
+            self.notes.push(Note::Warning(error.to_string()));
+            return Ok(());
+        }
+        let lost = open.frames;
+        self.open = None;
+        let error =
+            error.advise("going on with a new file; the frames in it are counted as storage");
+        Err(failure(Trouble::File(error), lost))
     }
 
     fn rotate(&mut self) {

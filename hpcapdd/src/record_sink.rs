@@ -67,6 +67,14 @@ pub trait RecordOutput {
     /// [`OutputFailure`]; the call can be repeated.
     fn flush(&mut self) -> std::result::Result<(), OutputFailure>;
 
+    /// Looks whether what was written is still there.
+    ///
+    /// # Errors
+    /// [`OutputFailure::Trouble`] where it is not.
+    fn look(&mut self) -> std::result::Result<(), OutputFailure> {
+        Ok(())
+    }
+
     /// A new file before the next record.
     fn rotate(&mut self) {}
 
@@ -354,6 +362,14 @@ impl<O: RecordOutput> Sink for RecordSink<O> {
             listener.published()
         } else {
             listener.position()
+        }
+    }
+
+    fn look(&mut self, _listener: &mut Listener) {
+        if let Err(failure) = self.output.look()
+            && let Step::Hold(trouble) = self.failed(failure)
+        {
+            self.notes.push(Note::Warning(trouble.error().to_string()));
         }
     }
 

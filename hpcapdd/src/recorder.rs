@@ -2,12 +2,13 @@
 
 use hpcap::compress::FileFormat;
 use hpcap::filter::Filter;
-use hpcap::raw::{RecordingId, SourceName};
+use hpcap::raw::RecordingId;
 use hpcap::{Listener, QueueName, Result, Start};
 use hpcap_engine::EngineConfig;
 use hpcap_engine::source::pcap::Speed;
 use hpcap_engine::source::spec::SourceSpec;
 
+use crate::access::Access;
 use crate::block_sink::{BlockLimits, BlockSink};
 use crate::capture_file::OutputFolder;
 use crate::cli::Cli;
@@ -58,7 +59,16 @@ pub fn record(cli: &Cli, signals: Signals) -> Result<()> {
         Origin::Queue(_) => None,
         Origin::Source(spec) => Some(plan::source_name(spec)?),
     };
-    let outlet = Outlet::open(&destination, form, name, source, !cli.buffered)?;
+    let access = Access {
+        mode: cli.file_mode,
+        group: cli.file_group,
+    };
+    let made = |folder: OutputFolder| {
+        let folder = folder.named(source).accessible(access);
+        let folder = folder.writing(form.format, form.compression);
+        Box::new(folder.leaving(cli.keep_free.unwrap_or(0)))
+    };
+    let outlet = Outlet::open(&destination, name, !cli.buffered, made)?;
     let limits = Limits {
         age: cli.keep_age,
         size: cli.keep_size,
@@ -66,8 +76,10 @@ pub fn record(cli: &Cli, signals: Signals) -> Result<()> {
         files: cli.keep_files,
     };
     if let Outlet::Folder(folder) = &outlet {
-        limits.check(folder.base())?;
+        limits.check(folder.base(), rotate_bytes)?;
     }
+    // One file, and what is reserved for it, must not take what all may take.
+    let rotate_bytes = rotate_bytes.or(limits.size.map(|all| all / 4));
     if let Some(cpu) = cli.recorder_cpu {
         hpcap_engine::engine::pin(cpu)?;
     }
@@ -143,22 +155,17 @@ enum Outlet {
 impl Outlet {
     fn open(
         destination: &Destination,
-        form: Form,
         name: QueueName,
-        source: Option<SourceName>,
         direct: bool,
+        made: impl Fn(OutputFolder) -> Box<OutputFolder>,
     ) -> Result<Self> {
-        let writing = |folder: OutputFolder| {
-            let folder = folder.named(source);
-            folder.writing(form.format, form.compression)
-        };
         Ok(match destination {
             Destination::Folder(base) => {
-                Self::Folder(Box::new(writing(OutputFolder::open(base, name, direct)?)))
+                Self::Folder(made(OutputFolder::open(base, name, direct)?))
             }
-            Destination::File(path) => Self::Folder(Box::new(writing(OutputFolder::open_file(
-                path, name, direct,
-            )?))),
+            Destination::File(path) => {
+                Self::Folder(made(OutputFolder::open_file(path, name, direct)?))
+            }
             Destination::Null => Self::Null,
             Destination::Stdout => Self::Pipe(Pipe::stdout()?),
         })

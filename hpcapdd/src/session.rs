@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use hpcap::error::Error;
 use hpcap::listener::{Moment, TOLD_LOSSES};
-use hpcap::{Reason, Result};
+use hpcap::{Count, Reason, Result};
 
 use crate::events::{Event, Frames, Summary};
 use crate::finisher::{Finisher, Outcome};
@@ -14,7 +14,7 @@ use crate::on_complete::Commands;
 use crate::reporter::Reporter;
 use crate::rotation::{Rotation, RotationClock};
 use crate::signals::{Signals, Stop};
-use crate::sink::{Ending, Note, Sink, Step, TICK};
+use crate::sink::{Ending, Note, Sink, Step, TICK, Tally};
 use crate::trouble::Trouble;
 
 /// Shortest and longest time between two tries to store.
@@ -22,6 +22,17 @@ const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_
 
 /// How long a pause is.
 const PAUSE: Duration = Duration::from_millis(10);
+
+/// How often the recorder looks whether its files are still there.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// What was in files that somebody removed before they were finished.
+#[derive(Debug, Default)]
+struct Removed {
+    frames: Count,
+    bytes: u64,
+    files: u64,
+}
 
 /// How often old files are looked for.
 const ENFORCE_EVERY: Duration = Duration::from_secs(5);
@@ -65,6 +76,8 @@ pub struct Session<'a> {
     rotation: Option<RotationClock>,
     commands: Option<Commands>,
     enforced: Instant,
+    looked: Instant,
+    removed: Removed,
     failures: Vec<Error>,
 }
 
@@ -101,6 +114,8 @@ impl<'a> Session<'a> {
             rotation: timing.rotate.map(RotationClock::new),
             commands: None,
             enforced: now,
+            looked: now,
+            removed: Removed::default(),
             failures: Vec::new(),
         }
     }
@@ -263,6 +278,10 @@ impl<'a> Session<'a> {
         if self.signals.take_rotate() || due {
             self.sink.rotate(&mut self.input.listener);
         }
+        if self.looked.elapsed() >= LOOK_EVERY {
+            self.looked = Instant::now();
+            self.sink.look(&mut self.input.listener);
+        }
         if self.enforced.elapsed() >= ENFORCE_EVERY {
             self.enforced = Instant::now();
             if let Some(keeper) = &self.keeper {
@@ -352,7 +371,12 @@ impl<'a> Session<'a> {
                 {
                     commands.file(&file.path);
                 }
-                tell_outcome(outcome, self.reporter, &mut self.failures);
+                tell_outcome(
+                    outcome,
+                    self.reporter,
+                    &mut self.failures,
+                    &mut self.removed,
+                );
             }
         }
         if let Some(commands) = &mut self.commands {
@@ -371,7 +395,12 @@ impl<'a> Session<'a> {
                 {
                     commands.file(&file.path);
                 }
-                tell_outcome(outcome, self.reporter, &mut self.failures);
+                tell_outcome(
+                    outcome,
+                    self.reporter,
+                    &mut self.failures,
+                    &mut self.removed,
+                );
             }
         }
         if let Some(commands) = self.commands.take() {
@@ -380,6 +409,20 @@ impl<'a> Session<'a> {
                 self.reporter.tell(&Event::warning(text));
             }
         }
+    }
+
+    /// What is really there.
+    fn without_removed(&self, mut tally: Tally) -> Tally {
+        let Removed {
+            frames,
+            bytes,
+            files,
+        } = self.removed;
+        tally.stored = tally.stored - frames;
+        tally.lost[Reason::Storage] += frames;
+        tally.stored_bytes = tally.stored_bytes.saturating_sub(bytes);
+        tally.files = tally.files.saturating_sub(files);
+        tally
     }
 
     fn end(mut self, target: &Target, complete: bool) -> Result<()> {
@@ -392,7 +435,7 @@ impl<'a> Session<'a> {
         self.sink.finish(&mut self.input.listener, &ending);
         self.tell_news();
         self.finish_files();
-        let tally = self.sink.tally();
+        let tally = self.without_removed(self.sink.tally());
         let (start, mut at) = (*self.input.listener.start(), target.at);
         if target.limited {
             // It ends where it stopped, and not where the producer is meanwhile.
@@ -439,12 +482,27 @@ impl<'a> Session<'a> {
     }
 }
 
-fn tell_outcome(outcome: Outcome, reporter: &mut Reporter, failures: &mut Vec<Error>) {
+fn tell_outcome(
+    outcome: Outcome,
+    reporter: &mut Reporter,
+    failures: &mut Vec<Error>,
+    removed: &mut Removed,
+) {
     match outcome {
         Outcome::Tell(event) => reporter.tell(&event),
         Outcome::Failed(e) => {
             reporter.tell(&Event::warning(e.to_string()));
             failures.push(e);
+        }
+        Outcome::Removed {
+            error,
+            frames,
+            bytes,
+        } => {
+            reporter.tell(&Event::warning(error.to_string()));
+            removed.frames += frames;
+            removed.bytes += bytes;
+            removed.files += 1;
         }
     }
 }

@@ -81,6 +81,9 @@ pub trait Sink {
     /// Stream offset up to which everything is taken care of.
     fn done_to(&self, listener: &Listener) -> u64;
 
+    /// Looks whether what was written is still there; to be called once a second or so.
+    fn look(&mut self, _listener: &mut Listener) {}
+
     /// A new file, please.
     fn rotate(&mut self, listener: &mut Listener);
 

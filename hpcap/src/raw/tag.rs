@@ -240,7 +240,7 @@ impl Tag {
                     host: abi::field(&h.host),
                     clock_source: abi::field(&h.clock_source),
                     software: abi::field(&h.software),
-                    filter: abi::field(&h.filter),
+                    filter: abi::marked_field(&h.filter),
                     recording_id: h.recording.map_or([0; _], |id| *id.as_bytes()),
                     file_number: h.file_number,
                 }

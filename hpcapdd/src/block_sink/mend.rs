@@ -7,6 +7,7 @@ use hpcap::{Kind, Ledger, Listener, Reason, Result, Start, Timestamp};
 
 use super::{BlockSink, missing, tail_is_whole};
 use crate::block_writer::Salvage;
+use crate::capture_file::gone;
 use crate::piece::Piece;
 use crate::sink::{Note, Step};
 use crate::trouble::Trouble;
@@ -115,6 +116,46 @@ impl BlockSink {
             "{} frames are missing behind the last file: {reason}",
             lost[reason].frames
         )));
+    }
+
+    /// Goes on in a new file where the one under way is not there any more. What was in it is lost
+    /// where it was removed; where it has another name, it is ended as it is.
+    pub(super) fn look_for_file(&mut self, listener: &Listener) {
+        let Some(file) = self.writer.gone() else {
+            return;
+        };
+        let (error, removed) = (gone(file.path()), file.is_removed());
+        let advice = if removed {
+            "going on with a new file; the frames in it, and until the new file begins, are \
+             counted as storage"
+        } else {
+            "going on with a new file; the frames until it begins are counted as storage"
+        };
+        let error = error.advise(advice);
+        self.notes.push(Note::Warning(error.to_string()));
+        if !removed {
+            if self.broken.is_none() {
+                let piece = Piece::of(listener, u64::MAX).filter(|_| tail_is_whole(listener));
+                let salvage = self.writer.salvage(piece.as_ref());
+                self.break_off(Reason::Storage, salvage);
+            }
+            return;
+        }
+        if let (Some(start), Some(stored)) = (self.writer.file_start(), self.writer.stored()) {
+            self.tally.stored_bytes = self.tally.stored_bytes.saturating_sub(stored - start);
+        }
+        self.writer.abandon();
+        if self.broken.is_some() {
+            // The file for the gap.
+            let _ = self.writer.begin(self.done, self.reached);
+            return;
+        }
+        let salvage = Salvage {
+            end: self.done,
+            told: self.reached,
+            last: None,
+        };
+        self.break_off(Reason::Storage, Some(salvage));
     }
 
     /// A file that takes nothing more. Where it holds nothing yet, another would fare the

@@ -279,6 +279,10 @@ impl Sink for BlockSink {
         self.done
     }
 
+    fn look(&mut self, listener: &mut Listener) {
+        self.look_for_file(listener);
+    }
+
     fn rotate(&mut self, listener: &mut Listener) {
         listener.request_file();
     }

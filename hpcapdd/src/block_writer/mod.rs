@@ -255,6 +255,20 @@ impl BlockWriter {
         }
     }
 
+    /// The file under way where it is not there any more.
+    #[must_use]
+    pub fn gone(&self) -> Option<&CaptureFile> {
+        self.open
+            .as_ref()
+            .map(|open| &open.file)
+            .filter(|file| file.is_gone())
+    }
+
+    /// Lets go of the file under way, which somebody has removed.
+    pub fn abandon(&mut self) {
+        self.open = None;
+    }
+
     /// Removes the file under way: there is nothing in it.
     pub fn discard(&mut self) {
         if let Some(open) = self.open.take() {

@@ -45,11 +45,21 @@ impl Limits {
         *self != Self::default()
     }
 
-    /// Refuses what no deletion could bring about on the disk of `base`.
+    /// Refuses what no deletion could bring about on the disk of `base`, with files of
+    /// `rotate_bytes`.
     ///
     /// # Errors
     /// [`Kind::Usage`](hpcap::Kind::Usage), naming the size of the disk.
-    pub fn check(&self, base: &Path) -> Result<()> {
+    pub fn check(&self, base: &Path, rotate_bytes: Option<u64>) -> Result<()> {
+        if let (Some(all), Some(one)) = (self.size, rotate_bytes)
+            && one > all
+        {
+            return Err(Error::usage(
+                format!("--keep-size {} --rotate-size {}", Bytes(all), Bytes(one)),
+                "one file may become longer than all files together may be",
+            )
+            .advise("rotate at a quarter of it or less: without --rotate-size, that is done"));
+        }
         let Some(wanted) = self.free else {
             return Ok(());
         };

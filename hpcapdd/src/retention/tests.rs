@@ -318,7 +318,15 @@ fn keep_free_beyond_the_disk_is_refused() {
         free: Some(free),
         ..Limits::default()
     };
-    assert!(wanting(4096).check(dir.path()).is_ok());
-    let error = wanting(1 << 62).check(dir.path()).unwrap_err();
+    assert!(wanting(4096).check(dir.path(), None).is_ok());
+    let error = wanting(1 << 62).check(dir.path(), None).unwrap_err();
+    assert_eq!(error.kind(), hpcap::Kind::Usage);
+}
+
+#[test]
+fn file_longer_than_keep_size_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(ALL.check(dir.path(), None).is_ok());
+    let error = ALL.check(dir.path(), Some(1)).unwrap_err();
     assert_eq!(error.kind(), hpcap::Kind::Usage);
 }
