@@ -24,6 +24,7 @@ DIR ?=
 
 # make kmod: the kernel; make try-driver: the kernel in the virtual machine
 KVER ?= $(shell uname -r)
+UNTESTED ?=
 KERNEL ?= 6.1
 
 # make test, make fuzz: seconds for each fuzz target
@@ -39,7 +40,8 @@ help: ## this list
 	@echo "usage: make TARGET"
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
 	@echo "make run: IFACE=eth0 captures a real interface, SECONDS=10 how long, DIR=folder where to"
-	@echo "make kmod: KVER=release of a kernel, or 6.1, 6.12: Debian's, for the virtual machine"
+	@echo "make kmod: KVER=release of a kernel, or 6.1, 6.12: Debian's, for the virtual machine;"
+	@echo "  UNTESTED=1 for a kernel or a device that no test has run on"
 	@echo "make try-driver: KERNEL=6.1 or 6.12"
 	@echo "make install: PREFIX=/usr/local, DESTDIR=staging folder"
 
@@ -87,7 +89,7 @@ model: ## the ring's protocol, exhaustively, with spin
 
 kmod: ## the kernel modules for kernel KVER, in target/kmod
 	@scripts/deps.sh need kmod
-	scripts/kmod.sh '$(KVER)'
+	scripts/kmod.sh '$(KVER)' $(if $(UNTESTED),--untested)
 
 try-driver: ## the kernel modules in a virtual machine with a software 82599: a million frames, proven
 	@scripts/deps.sh need build kmod vm

@@ -16,6 +16,8 @@
 #   --check          with W=1 and sparse: a word about our own files is a failure
 #   --out DIR        somewhere else
 #   --source PLACE   the drivers' source: a kernel's tree, or a tarball of one
+#   --untested       for a kernel that no test has run on, a source that is not the kernel's own,
+#                    devices that no test has seen: all of them are refused otherwise
 #
 # Nothing to do: less than a second. Two may run at once. What the kernel's build says is in
 # build.log beside the modules, and shown when it fails.
@@ -38,7 +40,7 @@ usage() {
 	exit 2
 }
 
-action=build kernel='' variant='' out='' source=''
+action=build kernel='' variant='' out='' source='' untested=false
 case ${1:-} in build | patch) action=$1 && shift ;; esac
 while [ $# -gt 0 ]; do
 	case $1 in
@@ -46,6 +48,7 @@ while [ $# -gt 0 ]; do
 	--check) variant=-check ;;
 	--out) out=${2:?} && shift ;;
 	--source) source=${2:?} && shift ;;
+	--untested) untested=true ;;
 	-*) usage ;;
 	*) [ -z "$kernel" ] || usage && kernel=$1 ;;
 	esac
@@ -55,7 +58,7 @@ done
 
 # ------------------------------------------------------------ headers and source
 
-# Sets release, headers and source.
+# Sets release, headers, source and series; source_version where what the source was made from says it.
 find_kernel() {
 	local folder=''
 	case $kernel in
@@ -69,7 +72,10 @@ find_kernel() {
 		[ -r "$folder/release" ] || die "$folder: not a kernel's folder, there is no 'release'"
 		release=$(<"$folder/release")
 		headers=$folder/headers
-		[ -n "$source" ] || [ ! -d "$folder/source" ] || source=$folder/source
+		if [ -z "$source" ] && [ -d "$folder/source" ]; then
+			source=$folder/source
+			source_version=$(sed -n 's/^linux-source-[^ ]* \([0-9.]*\).*/\1/p' "$folder/versions" 2>/dev/null) || true
+		fi
 	else
 		release=$kernel
 		headers=/lib/modules/$release/build
@@ -85,23 +91,68 @@ find_kernel() {
 	source=$(realpath "$source")
 }
 
-# The place of the drivers' pristine source; a tarball is unpacked once.
+# -------------------------------------------------------------- what is not known
+
+# A kernel that is not known is refused: that patches fit and modules build says nothing of how they
+# run. On 6.16 both did, and the machine panicked.
+refuse() {
+	if $untested; then
+		echo "kmod: --untested: $1" >&2
+	else
+		die "$1
+  ${2:+$2
+  }--untested builds it all the same: try it where a panic harms nobody" 4
+	fi
+}
+
+# The version that a Makefile of a kernel has at its beginning.
+makefile_version() {
+	sed -n 's/^VERSION = \([0-9]*\)$/\1/p; s/^PATCHLEVEL = \([0-9]*\)$/\1/p; s/^SUBLEVEL = \([0-9]*\)$/\1/p' \
+		"$1" 2>/dev/null | head -3 | paste -sd. || true
+}
+
+# The version that a kernel was made from, whatever its release is called.
+headers_version() {
+	local file
+	for file in "$headers/include/generated/uapi/linux/version.h" "$headers/include/linux/version.h"; do
+		[ -r "$file" ] || continue
+		awk '$2 == "LINUX_VERSION_MAJOR" { major = $3 } $2 == "LINUX_VERSION_PATCHLEVEL" { level = $3 }
+			$2 == "LINUX_VERSION_SUBLEVEL" { sub_level = $3 }
+			END { print major "." level "." sub_level }' "$file"
+		return
+	done
+}
+
+# The series of the kernel is one that the tests run on, and the drivers are of its own source.
+check_known() {
+	local place=$1 tested version
+	tested=$(grep -v '^#' kmod/tested-series | paste -sd' ')
+	[[ " $tested " == *" $series "* ]] ||
+		refuse "Linux $series ($release): no test of hpcap has run on this series; they run on: $tested"
+	version=$(headers_version)
+	[ -n "$source_version" ] || source_version=$(makefile_version "$place/Makefile")
+	[ "$source_version" != "$version" ] || return 0
+	refuse "$source is Linux ${source_version:-of a version that it does not say}, the kernel $release is $version: its driver may be another one" \
+		"Install linux-source-$series of the same version as the kernel, or name its source with --source"
+}
+
+# The place of the pristine source, with the drivers; a tarball is unpacked once.
 pristine() {
 	if [ -d "$source" ]; then
-		echo "$source/$INTEL"
+		echo "$source"
 		return
 	fi
 	local key place
-	key=$(stat -c '%n %s %Y' "$source" | sha256sum | cut -c1-16)
+	key=$(stat -c 'with Makefile %n %s %Y' "$source" | sha256sum | cut -c1-16)
 	place=$TARGET/kmod/source/$key
 	if [ ! -e "$place/done" ]; then
 		rm -rf "$place"
 		mkdir -p "$place"
-		tar -C "$place" -xf "$source" --strip-components=1 --wildcards \
-			"${DRIVERS[@]/#/*/$INTEL/}" || die "$source: it has no $INTEL"
+		tar -C "$place" -xf "$source" --strip-components=1 --wildcards --no-wildcards-match-slash \
+			'*/Makefile' "${DRIVERS[@]/#/*/$INTEL/}" || die "$source: it has no $INTEL"
 		touch "$place/done"
 	fi
-	echo "$place/$INTEL"
+	echo "$place"
 }
 
 # ------------------------------------------------------------------------- hooks
@@ -140,20 +191,23 @@ count_text() {
 
 # A patched copy of a driver is compared with the manifest. Says everything that is wrong.
 verify_hooks() {
-	local driver=$1 place=$2 patch file function text count found wrong=0 where
-	while read -r patch file function text count; do
-		where=$file
-		[ "$function" = - ] || where="$file, $function()"
+	local driver=$1 place=$2 patch file functions function text count found wrong=0 where
+	while read -r patch file functions text count; do
 		if [ ! -e "$place/$file" ]; then
 			echo "kmod: $driver of $release: $file is missing, which $patch.cocci is for"
 			wrong=1
 			continue
 		fi
-		found=$(count_text "$place/$file" "$function" "$text")
+		for function in ${functions//|/ }; do
+			found=$(count_text "$place/$file" "$function" "$text")
+			[ "$found" = -1 ] || break
+		done
 		[ "$found" != "$count" ] || continue
+		where=$file
+		[ "$function" = - ] || where="$file, $function()"
 		wrong=1
 		if [ "$found" = -1 ]; then
-			echo "kmod: $driver of $release: $file has no function $function(), where" \
+			echo "kmod: $driver of $release: $file has no function ${functions//|/() and no }(), where" \
 				"kmod/$driver/$patch.cocci puts $text"
 		else
 			echo "kmod: $driver of $release: $where has $text $found times, not $count:" \
@@ -172,6 +226,17 @@ verify_hooks() {
 	done < <(cd "$place" && grep -ow 'hpcap_[a-z_]*' ./*.[ch] | sed 's#^\./##; s/:/ /' | sort -u)
 	return $wrong
 } >&2
+
+# How an interface leads to its adapter is the driver's own affair, and has changed: netdev_priv() of
+# an ixgbe is no adapter since 6.16, and C has no objection.
+check_glue() {
+	local found
+	found=$(grep -snE '\bnetdev_priv[[:space:]]*\(' kmod/{ixgbe,ixgbevf,advrx}/*.[ch] kmod/{ixgbe,ixgbevf}/*.cocci |
+		grep -vE ':[[:space:]]*(\*|/\*|//)') || true
+	[ -n "$found" ] || return 0
+	die "netdev_priv() of a driver's device in our code; the port knows its adapter (port->nic):
+$found"
+}
 
 # The driver, patched, in a folder of its own.
 patch_driver() {
@@ -206,7 +271,7 @@ make_part() {
 	[ "$variant" != -check ] || extra_flags=(W=1 C=2)
 	# Without BTF of the modules, which needs the kernel's image beside its headers.
 	make -C "$headers" M="$dir" "HPCAP_VERSION=$version" "DEBUG=$([ "$variant" = -debug ] && echo 1)" \
-		CONFIG_DEBUG_INFO_BTF_MODULES= "KBUILD_EXTRA_SYMBOLS=${extra[*]}" "${extra_flags[@]}" modules
+		"UNTESTED=$($untested && echo 1)" CONFIG_DEBUG_INFO_BTF_MODULES= "KBUILD_EXTRA_SYMBOLS=${extra[*]}" "${extra_flags[@]}" modules
 }
 
 # The kernel's build does not link modules anew when only the versions of symbols that they use
@@ -264,7 +329,8 @@ build() {
 
 # One function: the shell has read all of it before anything runs.
 main() {
-	local inputs driver pid from modules=()
+	local inputs driver pid from modules=() source_version=''
+	check_glue
 	find_kernel
 	out=$(realpath -m "${out:-$TARGET/kmod/$release$variant}")
 	mkdir -p "$out" "$TARGET/kmod"
@@ -275,7 +341,7 @@ main() {
 	# Everything that the result depends on.
 	inputs=$(
 		{
-			echo "$release $headers $variant $source" "$(stat -c '%s %Y' "$source")"
+			echo "$release $headers $variant $untested $source" "$(stat -c '%s %Y' "$source")"
 			find kmod scripts/kmod.sh -type f ! -path '*/model/*' -print0 | sort -z | xargs -0 sha256sum
 			[ ! -d "$source" ] || cat "$source/$INTEL"/{ixgbe,ixgbevf}/*.[ch]
 			stat -c '%s %Y' "$headers/Module.symvers" "$headers/.config"
@@ -287,9 +353,10 @@ main() {
 		flock 8
 		from=$(pristine)
 		exec 8>&-
+		[ "$action" = patch ] || check_known "$from"
 		mkdir -p "$out/patched"
 		for driver in "${DRIVERS[@]}"; do
-			patch_driver "$driver" "$from" "$out/patched/$driver" &
+			patch_driver "$driver" "$from/$INTEL" "$out/patched/$driver" &
 			modules+=($!)
 		done
 		for pid in "${modules[@]}"; do

@@ -53,3 +53,75 @@ if [ "$failed" = 1 ]; then
 	exit 1
 fi
 echo "test-kmod: what has moved is named"
+
+# Both names of the function that sets time stamps: before 6.17, and since.
+cp -r "$kernel/source/drivers/net/ethernet/intel/." "$work/drivers/net/ethernet/intel/"
+python3 - "$driver/ixgbe_ptp.c" <<'PYTHON'
+import re, sys
+path = sys.argv[1]
+text = open(path).read()
+old = re.search(r"^int ixgbe_ptp_set_ts_config\(.*?^}\n", text, re.M | re.S).group(0)
+new = """int ixgbe_ptp_hwtstamp_set(struct net_device *netdev,
+			   struct kernel_hwtstamp_config *config,
+			   struct netlink_ext_ack *extack)
+{
+	struct ixgbe_adapter *adapter = ixgbe_from_netdev(netdev);
+	int err;
+
+	err = ixgbe_ptp_set_timestamp_mode(adapter, config);
+	if (err)
+		return err;
+
+	adapter->tstamp_config = *config;
+
+	return 0;
+}
+"""
+open(path, "w").write(text.replace(old, new))
+PYTHON
+scripts/kmod.sh patch 6.1 --source "$work" --out "$work/out" >"$work/said" 2>&1 || {
+	echo "test-kmod: no-timestamps.cocci does not fit the function's name since 6.17" >&2
+	cat "$work/said" >&2
+	exit 1
+}
+grep -A9 '^int ixgbe_ptp_hwtstamp_set' "$work/out/patched/ixgbe/ixgbe_ptp.c" | grep -q hpcap_ixgbe_polls || {
+	echo "test-kmod: ixgbe_ptp_hwtstamp_set() has no hook" >&2
+	exit 1
+}
+
+# What is not known is refused before anything is built, with what was checked.
+refused() {
+	local expected=$1 status=0
+	shift
+	scripts/kmod.sh "$@" --out "$work/refused" >"$work/said" 2>&1 || status=$?
+	if [ "$status" != 4 ] || ! grep -qF -- "$expected" "$work/said" || ! grep -qF -- --untested "$work/said"; then
+		echo "test-kmod: '$*' ended with $status and did not say: $expected" >&2
+		cat "$work/said" >&2
+		exit 1
+	fi
+}
+release=$(<"$kernel/release")
+version=$(sed -n 's/^linux-source-[^ ]* \([0-9.]*\).*/\1/p' "$kernel/versions")
+mkdir "$work/kernel"
+ln -s "$(realpath "$kernel/headers")" "$work/kernel/headers"
+ln -s "$(realpath "$kernel/source")" "$work/kernel/source"
+cp "$kernel/versions" "$work/kernel/"
+echo "9.9.9-test" >"$work/kernel/release"
+refused "Linux 9.9 (9.9.9-test): no test of hpcap has run on this series; they run on: 6.1 6.12" "$work/kernel"
+echo "$release" >"$work/kernel/release"
+sed -i 's/^linux-source-6.1 .*/linux-source-6.1 6.1.7-1/' "$work/kernel/versions"
+refused "is Linux 6.1.7, the kernel $release is $version" "$work/kernel"
+rm "$work/kernel/versions"
+refused "is Linux of a version that it does not say, the kernel $release is $version" "$work/kernel"
+printf 'VERSION = 6\nPATCHLEVEL = 1\nSUBLEVEL = 8\n' >"$work/Makefile"
+refused "is Linux 6.1.8, the kernel $release is $version" 6.1 --source "$work"
+# Beside a device's own netdev_priv() nothing of ours is built.
+glue=kmod/advrx/test-kmod-glue.h
+trap 'rm -rf "$work" "$glue"' EXIT
+echo 'static inline void *wrong(struct net_device *netdev) { return netdev_priv(netdev); }' >"$glue"
+if scripts/kmod.sh patch 6.1 --out "$work/out" >"$work/said" 2>&1 || ! grep -qF "netdev_priv() of a driver's device" "$work/said"; then
+	echo "test-kmod: netdev_priv() in our code was accepted" >&2
+	exit 1
+fi
+rm "$glue"
+echo "test-kmod: what is not known is refused"

@@ -26,6 +26,8 @@ use crate::{recording, skip};
 const PATIENCE: Duration = Duration::from_secs(300);
 /// The poll thread asks the NIC for its counters this often, or a bit less.
 const COUNTED: Duration = Duration::from_millis(300);
+/// A ledger that has not changed for so long will not: what a test has lost on purpose is in none.
+const SETTLED: Duration = Duration::from_secs(10);
 
 /// What a test wants of a machine.
 #[derive(Debug, Clone)]
@@ -91,6 +93,7 @@ pub struct Vm {
     guest: Guest,
     /// The NICs' other side.
     pub lab: Arc<Lab>,
+    nics: &'static [&'static str],
     out: TempDir,
 }
 
@@ -168,7 +171,12 @@ impl Vm {
         }
         let lab = Arc::new(lab);
         let guest = machine.handler(Arc::clone(&lab) as Arc<_>).boot()?;
-        Ok(Self { guest, lab, out })
+        Ok(Self {
+            guest,
+            lab,
+            nics: wanted.nics,
+            out,
+        })
     }
 
     /// The host's path of a file in `/out`.
@@ -269,9 +277,42 @@ impl Vm {
         recorder
     }
 
-    /// Ends a recorder, after all that the NIC counts is in the ledger.
+    /// Waits until the ledger has what the NICs of the machine have brought until now: delivered,
+    /// missed, received damaged. A busy host may leave the guest no processor for seconds.
+    pub fn settle(&self) {
+        for (nic, kind) in self.nics.iter().enumerate() {
+            let totals = self.record(nic).totals;
+            let delivered = totals.all_delivered().frames;
+            // A frame without an end takes the next one with it.
+            let spoiled = totals.spoiled.values().map(|amount| amount.frames).sum();
+            let mut expected = delivered.saturating_sub(spoiled);
+            if *kind == "82599" {
+                expected += totals.missed.frames + totals.errors.frames;
+            }
+            let ledgers = format!("/sys/class/hpcap/hpcap_{nic}_*/ledger/*");
+            let line =
+                format!("cat {ledgers} 2>/dev/null | awk '{{ n += $1 }} END {{ print n + 0 }}'");
+            let (mut before, mut since) = (u64::MAX, std::time::Instant::now());
+            loop {
+                let counted: u64 = self.sh(&line).trim().parse().unwrap();
+                if counted >= expected || since.elapsed() > SETTLED * slowness() {
+                    break;
+                }
+                if counted != before {
+                    (before, since) = (counted, std::time::Instant::now());
+                }
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        }
+    }
+
+    /// Ends a recorder, after all that the NICs count is in the ledger.
     pub fn end_recorder(&self, recorder: Background, folder: &str) {
-        std::thread::sleep(COUNTED * slowness());
+        self.settle();
+        if self.nics.is_empty() {
+            // Whoever has no NIC in the lab waits for what it knows itself.
+            std::thread::sleep(COUNTED * slowness());
+        }
         self.sh(&format!("kill -INT $(cat /out/{folder}.pid)"));
         recorder.finish();
     }

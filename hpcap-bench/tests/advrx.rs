@@ -9,7 +9,10 @@ use proptest::prelude::*;
 /// Bits of the upper half of a descriptor (82599 datasheet 7.1.6.2).
 const DD: u64 = 1 << 0;
 const EOP: u64 = 1 << 1;
+/// What a sender has summed up wrongly: its IP header, what is behind it, the header of a tunnel.
 const IPE: u64 = 1 << 31;
+const L4E: u64 = 1 << 30;
+const OUTERIPER: u64 = 1 << 26;
 /// Slots of the longest frame.
 const CHAIN: usize = 8;
 
@@ -21,7 +24,7 @@ enum Sent {
     /// Damaged: one of the error bits, by number.
     ErrorBit(usize, u32),
     /// One whose checksum is wrong: as good as any.
-    WrongChecksum(usize),
+    WrongChecksum(usize, u64),
     /// A descriptor, not full, without an end.
     NoEnd(usize),
     /// A descriptor that says it has so many bytes.
@@ -47,8 +50,9 @@ fn sent() -> impl Strategy<Value = Sent> {
     ];
     prop_oneof![
         12 => len.clone().prop_map(Sent::Frame),
-        1 => (len.clone(), 24..30_u32).prop_map(|(len, bit)| Sent::ErrorBit(len, bit)),
-        1 => len.prop_map(Sent::WrongChecksum),
+        1 => (len.clone(), prop::sample::select(vec![24_u32, 25, 27, 28, 29])).prop_map(|(len, bit)| Sent::ErrorBit(len, bit)),
+        1 => (len, prop::sample::select(vec![IPE, L4E, OUTERIPER]))
+            .prop_map(|(len, bit)| Sent::WrongChecksum(len, bit)),
         1 => (0..SLOT_BYTES).prop_map(Sent::NoEnd),
         1 => prop_oneof![Just(0_u16), 2049..=u16::MAX].prop_map(Sent::Length),
         1 => (CHAIN..CHAIN + 4).prop_map(Sent::TooLong),
@@ -109,7 +113,7 @@ impl Nic {
         let (len, bits) = match *sent {
             Sent::Frame(len) => (len, 0),
             Sent::ErrorBit(len, bit) => (len, 1 << bit),
-            Sent::WrongChecksum(len) => (len, IPE),
+            Sent::WrongChecksum(len, bit) => (len, bit),
             Sent::NoEnd(len) => {
                 let bytes = self.bytes(len);
                 let high = DD | (len as u64) << 32;
@@ -128,7 +132,7 @@ impl Nic {
             self.waiting
                 .push_back((part.to_vec(), DD | (SLOT_BYTES as u64) << 32, None));
         }
-        let damaged = bits & !IPE != 0 || len > CHAIN * SLOT_BYTES;
+        let damaged = bits & !(IPE | L4E | OUTERIPER) != 0 || len > CHAIN * SLOT_BYTES;
         let found = if damaged {
             Found::Damaged
         } else {

@@ -289,7 +289,7 @@ fn window(settings: DedupSettings, link_type: u32, plain: bool) -> Result<Dedup>
     if !settings.ignore.is_empty() && link_type != ETHERNET {
         return wrong("only Ethernet frames have fields that can be ignored");
     }
-    Dedup::new(settings)
+    Dedup::new(settings, link_type)
 }
 
 fn describe(memory: &mut QueueMemory, config: &EngineConfig, source: &dyn Source) -> Result<()> {

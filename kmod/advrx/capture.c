@@ -50,7 +50,7 @@ static const struct hpcap_nic_ops port_ops = {
 
 /* ----------------------------------------------------------- probe and remove */
 
-int hpcap_port_create(struct pci_dev *pdev, struct net_device *netdev,
+int hpcap_port_create(struct pci_dev *pdev, struct net_device *netdev, void *nic,
 		      const struct hpcap_port_driver *driver, struct hpcap_port **port)
 {
 	struct hpcap_port *p;
@@ -72,6 +72,7 @@ int hpcap_port_create(struct pci_dev *pdev, struct net_device *netdev,
 	if (err)
 		return err;
 	p->driver = driver;
+	p->nic = nic;
 	p->pdev = pdev;
 	p->netdev = netdev;
 	for (i = 0; i < p->wanted; i++) {
@@ -83,6 +84,17 @@ int hpcap_port_create(struct pci_dev *pdev, struct net_device *netdev,
 	}
 	*port = p;
 	return 0;
+}
+
+int hpcap_port_untested(struct pci_dev *pdev, const char *kind)
+{
+	if (IS_ENABLED(HPCAP_UNTESTED)) {
+		dev_warn(&pdev->dev, "hpcap mode on %s, which no test of hpcap has seen\n", kind);
+		return 0;
+	}
+	dev_err(&pdev->dev, "no hpcap mode on %s: no test of hpcap has seen this device. Load with mode=standard for it, or build the modules with scripts/kmod.sh --untested\n",
+		kind);
+	return -EOPNOTSUPP;
 }
 
 /*
@@ -152,9 +164,7 @@ int hpcap_port_register(struct pci_dev *pdev, struct net_device *netdev, struct 
 		return register_netdev(netdev);
 
 	no_features(netdev);
-	err = hpcap_port_set_ethtool(port);
-	if (err)
-		return err;
+	hpcap_port_set_ethtool(port);
 	rtnl_lock();
 	err = register_netdevice(netdev);
 	if (!err) {
@@ -183,11 +193,33 @@ void hpcap_port_unregister(struct net_device *netdev, struct hpcap_port *port)
 
 void hpcap_port_removed(struct hpcap_port *port)
 {
+	/* The PCI core has stopped the device, and resets it: listeners wait for it. */
+	if (READ_ONCE(port->pdev->error_state) == pci_channel_io_frozen)
+		return;
 	rtnl_lock();
 	if (port->adapter)
 		netdev_err(port->netdev, "the device is gone: its queues end\n");
 	adapter_del(port);
 	rtnl_unlock();
+}
+
+/*
+ * Whoever noticed first that the device does not answer may have been the driver, and then the
+ * queues have ended.
+ */
+void hpcap_port_recovered(struct hpcap_port *port)
+{
+	int err = 0;
+
+	rtnl_lock();
+	if (!port->adapter) {
+		int number = hpcap_pci_number(port->pdev);
+
+		err = number < 0 ? number : adapter_add(port, number, port->queues);
+	}
+	rtnl_unlock();
+	if (err)
+		netdev_err(port->netdev, "the device is back, but its queues are not: %d\n", err);
 }
 
 /* ---------------------------------------------------------------- up and down */
@@ -204,6 +236,7 @@ void hpcap_port_arm(struct hpcap_port_queue *q, void *descriptors, u32 count, u8
 	q->rx.chunk_dma = q->chunk_dma;
 	q->tail = tail;
 	q->stats = *stats;
+	q->port->receives = true;
 	writel(hpcap_advrx_arm(&q->rx), tail);
 }
 
@@ -215,17 +248,23 @@ void hpcap_port_up(struct hpcap_port *port, u32 queues)
 		return;
 	for (i = 0; i < port->queues && i < queues; i++)
 		if (port->queue[i]->slots)
-			hpcap_rxq_start(port->adapter, i, port->queue[i]);
+			hpcap_rxq_start(port->adapter, i, port->queue[i], port->queue[i]->slots);
 }
 
 void hpcap_port_down(struct hpcap_port *port)
 {
 	u32 i;
 
+	port->receives = false;
 	if (!port->adapter)
 		return;
 	for (i = 0; i < port->queues; i++)
 		hpcap_rxq_stop(port->adapter, i);
+}
+
+void hpcap_port_quiet(struct hpcap_port *port)
+{
+	port->receives = false;
 }
 
 netdev_tx_t hpcap_port_drop(struct sk_buff *skb, struct net_device *netdev)

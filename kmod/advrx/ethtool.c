@@ -7,6 +7,12 @@
 
 #include "capture.h"
 
+/* An interface in hpcap mode has the operations that are in its port. */
+static struct hpcap_port *port_of(const struct net_device *netdev)
+{
+	return container_of(netdev->ethtool_ops, struct hpcap_port, ethtool);
+}
+
 static int ledger_count(const struct hpcap_port *port)
 {
 	return port->adapter ? hpcap_ethtool_count(port->adapter) : 0;
@@ -14,7 +20,7 @@ static int ledger_count(const struct hpcap_port *port)
 
 static int get_sset_count(struct net_device *netdev, int set)
 {
-	struct hpcap_port *port = hpcap_port_of(netdev);
+	struct hpcap_port *port = port_of(netdev);
 	int count = port->driver_ethtool->get_sset_count(netdev, set);
 
 	return set == ETH_SS_STATS && count >= 0 ? count + ledger_count(port) : count;
@@ -22,7 +28,7 @@ static int get_sset_count(struct net_device *netdev, int set)
 
 static void get_strings(struct net_device *netdev, u32 set, u8 *data)
 {
-	struct hpcap_port *port = hpcap_port_of(netdev);
+	struct hpcap_port *port = port_of(netdev);
 	const struct ethtool_ops *driver = port->driver_ethtool;
 
 	driver->get_strings(netdev, set, data);
@@ -33,7 +39,7 @@ static void get_strings(struct net_device *netdev, u32 set, u8 *data)
 
 static void get_ethtool_stats(struct net_device *netdev, struct ethtool_stats *stats, u64 *data)
 {
-	struct hpcap_port *port = hpcap_port_of(netdev);
+	struct hpcap_port *port = port_of(netdev);
 	const struct ethtool_ops *driver = port->driver_ethtool;
 
 	driver->get_ethtool_stats(netdev, stats, data);
@@ -50,7 +56,7 @@ static int set_ringparam(struct net_device *netdev, struct ethtool_ringparam *ri
 			 struct kernel_ethtool_ringparam *kernel_ring,
 			 struct netlink_ext_ack *extack)
 {
-	struct hpcap_port *port = hpcap_port_of(netdev);
+	struct hpcap_port *port = port_of(netdev);
 
 	if (netif_running(netdev)) {
 		NL_SET_ERR_MSG(extack, "set the interface down first");
@@ -66,18 +72,16 @@ static int set_ringparam(struct net_device *netdev, struct ethtool_ringparam *ri
 /* Their number is fixed, so the most that there can be is what there is. */
 static void get_channels(struct net_device *netdev, struct ethtool_channels *channels)
 {
-	hpcap_port_of(netdev)->driver_ethtool->get_channels(netdev, channels);
+	port_of(netdev)->driver_ethtool->get_channels(netdev, channels);
 	channels->max_combined = channels->combined_count;
 }
 
-int hpcap_port_set_ethtool(struct hpcap_port *port)
+void hpcap_port_set_ethtool(struct hpcap_port *port)
 {
 	const struct ethtool_ops *driver = port->netdev->ethtool_ops;
-	struct ethtool_ops *const ops = devm_kmemdup(&port->pdev->dev, driver, sizeof(*driver),
-						     GFP_KERNEL);
+	struct ethtool_ops *ops = &port->ethtool;
 
-	if (!ops)
-		return -ENOMEM;
+	*ops = *driver;
 	ops->get_sset_count = get_sset_count;
 	ops->get_strings = get_strings;
 	ops->get_ethtool_stats = get_ethtool_stats;
@@ -94,5 +98,4 @@ int hpcap_port_set_ethtool(struct hpcap_port *port)
 	ops->set_priv_flags = NULL;
 	port->driver_ethtool = driver;
 	port->netdev->ethtool_ops = ops;
-	return 0;
 }

@@ -99,6 +99,8 @@ void hpcap_port_free(struct hpcap_port *port)
 {
 	u32 i;
 
+	/* The NIC would write into what belongs to somebody else by then. */
+	WARN_ON_ONCE(port->receives);
 	for (i = 0; i < HPCAP_PORT_QUEUES && port->queue[i]; i++)
 		queue_free(port->queue[i]);
 }

@@ -123,7 +123,7 @@ void hpcap_adapter_unregister(struct hpcap_adapter *adapter)
 }
 EXPORT_SYMBOL_GPL(hpcap_adapter_unregister);
 
-void hpcap_rxq_start(struct hpcap_adapter *adapter, u32 queue, void *rx)
+void hpcap_rxq_start(struct hpcap_adapter *adapter, u32 queue, void *rx, u32 depth)
 {
 	struct hpcap_rxq *rxq;
 
@@ -134,6 +134,7 @@ void hpcap_rxq_start(struct hpcap_adapter *adapter, u32 queue, void *rx)
 	/* What the last harvest of the former one brought was released when it was stopped. */
 	WARN_ON_ONCE(rxq->rx);
 	rxq->rx = rx;
+	rxq->depth = depth;
 	mutex_unlock(&rxq->lock);
 	hpcap_rxq_kick(rxq);
 	pr_debug("hpcap_%u_%u: started\n", rxq->number, rxq->index);

@@ -54,10 +54,11 @@ struct hpcap_advrx_desc {
 #define HPCAP_ADVRX_DD		0x1ull		/* the NIC is done with it */
 #define HPCAP_ADVRX_EOP		0x2ull		/* the last of its frame */
 /*
- * CE, LE, PE, OSE, USE, RXE: the frame is not what was on the wire. The errors of checksums
- * above (IPE, L4E) are the sender's: such a frame arrived whole.
+ * CE, LE, PE, OSE, USE (RXE of the 82599): the frame is not what was on the wire. The errors of
+ * checksums are the sender's, and such a frame arrived whole: IPE and L4E above them, and between
+ * them OUTERIPER, which the X550 sets for the outer header of a tunnel.
  */
-#define HPCAP_ADVRX_DAMAGED	0x3f000000ull
+#define HPCAP_ADVRX_DAMAGED	0x3b000000ull
 #define HPCAP_ADVRX_LENGTH(x)	((u32)((x) >> 32) & 0xffff)
 /* Of `low`. */
 #define HPCAP_ADVRX_RSS_TYPE	0xfull		/* 0: there is no hash */

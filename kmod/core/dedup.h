@@ -5,10 +5,12 @@
  * to one thread.
  *
  * A frame is a duplicate when the window remembers one of the same length whose first
- * `compare_bytes` bytes are the same and that was last seen at most `age_ns` ago. Fields
- * named in `ignore` are left out of the comparison. Every sighting counts, that of a
- * duplicate, too: a copy of a copy is a duplicate as long as no two sightings are further
- * apart than `age_ns`.
+ * `compare_bytes` bytes are the same and that was last seen at most `age_ns` ago. Without
+ * a number, as many are compared as tell a frame from others of its flow, whatever tunnels
+ * it is in; a frame that says nothing of that is none (extent.h). Fields named in `ignore`
+ * are left out of the comparison. With `renew`, every sighting counts, that of a duplicate,
+ * too: a copy of a copy is a duplicate as long as no two sightings are further apart than
+ * `age_ns`. Without it the first of them counts.
  *
  * The window is a set-associative table: the hash of what is compared chooses a set of 16
  * ways, and the least recently seen of a set is replaced. A frame is found again for sure
@@ -26,6 +28,7 @@
 #ifndef _HPCAP_DEDUP_H
 #define _HPCAP_DEDUP_H
 
+#include "extent.h"
 #include "frame.h"
 #include "port.h"
 
@@ -33,6 +36,9 @@
 #define HPCAP_DEDUP_WINDOW_MIN	HPCAP_DEDUP_WAYS
 #define HPCAP_DEDUP_WINDOW_MAX	0x1000000u
 #define HPCAP_DEDUP_BYTES_MAX	2048u
+/* compare_bytes: what tells the frame from others. Of it, at most: three cache lines an entry. */
+#define HPCAP_DEDUP_AUTO	0u
+#define HPCAP_DEDUP_AUTO_MAX	188u
 /* The memory of a window starts at a multiple of this. */
 #define HPCAP_DEDUP_ALIGN	64u
 /* Frames that are hashed before the first of them is looked up. */
@@ -61,11 +67,13 @@ enum hpcap_dedup_action {
 
 struct hpcap_dedup_settings {
 	u32 window;		/* frames; rounded up to a power of two */
-	u32 compare_bytes;	/* of each, at most; 124 cost no more memory than 61 */
+	u32 compare_bytes;	/* of each, at most, or AUTO; 124 cost no more memory than 61 */
 	u64 age_ns;
 	u32 ignore;		/* enum hpcap_dedup_ignore */
 	u32 action;		/* enum hpcap_dedup_action */
 	u64 seed;		/* random, so that nobody outside can aim at a set */
+	u32 renew;		/* not 0: a duplicate is a sighting, too */
+	u32 link_type;		/* LINKTYPE_ value of the frames, for AUTO */
 };
 
 struct hpcap_dedup_set {
@@ -86,7 +94,7 @@ struct hpcap_dedup_look {
 	const u8 *key;
 	u32 bytes;
 	u32 lengths;
-	struct hpcap_dedup_set *set;
+	struct hpcap_dedup_set *set;	/* NULL: a frame that is not looked up */
 	u64 tags;	/* the tag in each lane */
 	u64 order;	/* of the set when the ways were looked for */
 	u64 ways;	/* that have the tag: hpcap_dedup_ways() */
@@ -106,6 +114,9 @@ struct hpcap_dedup {
 	u32 compare_bytes;
 	u32 ignore;
 	u32 action;
+	u32 renew;
+	u32 automatic;		/* HPCAP_DEDUP_AUTO: compare_bytes is the most of it */
+	u32 link_type;
 	u32 enabled;		/* 0: everything goes on, and nothing is remembered */
 	u32 window;
 };
@@ -127,14 +138,19 @@ static inline u32 hpcap_dedup_entry_bytes(u32 compare_bytes)
 	       HPCAP_DEDUP_ALIGN * HPCAP_DEDUP_ALIGN;
 }
 
+static inline u32 hpcap_dedup_key_bytes(const struct hpcap_dedup_settings *s)
+{
+	return s->compare_bytes == HPCAP_DEDUP_AUTO ? HPCAP_DEDUP_AUTO_MAX : s->compare_bytes;
+}
+
 /* The memory that these settings need, in bytes; 0 where a setting is out of its range. */
 static inline u64 hpcap_dedup_memory(const struct hpcap_dedup_settings *s)
 {
 	u64 window = hpcap_dedup_window(s->window);
-	u32 entry_bytes = hpcap_dedup_entry_bytes(s->compare_bytes);
+	u32 entry_bytes = hpcap_dedup_entry_bytes(hpcap_dedup_key_bytes(s));
 
 	if (!s->window || s->window > HPCAP_DEDUP_WINDOW_MAX ||
-	    !s->compare_bytes || s->compare_bytes > HPCAP_DEDUP_BYTES_MAX ||
+	    s->compare_bytes > HPCAP_DEDUP_BYTES_MAX ||
 	    (s->ignore & ~(u32)HPCAP_IGNORE_ALL) ||
 	    (s->action != HPCAP_DEDUP_DROP && s->action != HPCAP_DEDUP_MARK))
 		return 0;
@@ -167,7 +183,7 @@ static inline u64 hpcap_dedup_scramble(u64 x)
 /*
  * An empty window, switched on. `memory` has hpcap_dedup_memory() bytes and is aligned to
  * HPCAP_DEDUP_ALIGN; what is in it does not matter. Window, bytes and ignored fields are
- * changed by starting anew; age, action and `enabled` may be set between two batches.
+ * changed by starting anew; age, `renew`, action and `enabled` may be set between two batches.
  *
  * Returns 0, or -EINVAL where a setting is out of its range.
  */
@@ -181,14 +197,17 @@ static inline int hpcap_dedup_init(struct hpcap_dedup *d, const struct hpcap_ded
 		return -EINVAL;
 	d->sets = memory;
 	d->entries = (u8 *)memory + sets * sizeof(*d->sets);
-	d->entry_bytes = hpcap_dedup_entry_bytes(s->compare_bytes);
+	d->entry_bytes = hpcap_dedup_entry_bytes(hpcap_dedup_key_bytes(s));
 	d->keys = d->entries + window * d->entry_bytes;
 	d->look = (struct hpcap_dedup_look *)(d->keys + HPCAP_DEDUP_CHUNK * d->entry_bytes);
 	d->set_mask = sets - 1;
 	d->seed[0] = hpcap_dedup_scramble(s->seed + 0x9e3779b97f4a7c15ull);
 	d->seed[1] = hpcap_dedup_scramble(d->seed[0] + 0x9e3779b97f4a7c15ull);
 	d->age_ns = s->age_ns;
-	d->compare_bytes = s->compare_bytes;
+	d->compare_bytes = hpcap_dedup_key_bytes(s);
+	d->automatic = s->compare_bytes == HPCAP_DEDUP_AUTO;
+	d->link_type = s->link_type;
+	d->renew = s->renew;
 	d->ignore = s->ignore;
 	d->action = s->action;
 	d->enabled = 1;
@@ -291,9 +310,9 @@ static inline void hpcap_dedup_blind(u8 *key, u32 bytes, u32 at, u32 n)
 		key[at] = 0;
 }
 
-/* The bytes of a frame to compare, without those that shall not count. */
+/* The first `most` bytes of a frame, without those that shall not count. */
 static inline void hpcap_dedup_key(const struct hpcap_dedup *d, const struct hpcap_frame *f,
-				   u8 *key, struct hpcap_dedup_look *look)
+				   u32 most, u8 *key, struct hpcap_dedup_look *look)
 {
 	u32 type_at = 12, left_out = 0, type = 0, ip, bytes;
 
@@ -306,8 +325,11 @@ static inline void hpcap_dedup_key(const struct hpcap_dedup *d, const struct hpc
 	if (d->ignore & HPCAP_IGNORE_VLAN)
 		left_out = type_at - 12;
 	bytes = f->caplen - left_out;
-	if (bytes > d->compare_bytes)
-		bytes = d->compare_bytes;
+	/* What tells a frame from others lies behind its tags; a number of bytes is one without. */
+	if (d->automatic)
+		most -= left_out;
+	if (bytes > most)
+		bytes = most;
 	if (bytes <= 12) {
 		hpcap_dedup_copy(key, f->data, bytes);
 	} else {
@@ -421,10 +443,14 @@ static inline u32 hpcap_dedup_oldest_way(u64 order)
 /* Looks for the tag, and asks for the entry that will most likely be needed. */
 static inline void hpcap_dedup_look_ahead(struct hpcap_dedup *d, struct hpcap_dedup_look *look)
 {
-	u64 order = look->set->order, ways = hpcap_dedup_ways(look);
-	/* No branch: what comes next cannot be foreseen. */
-	u64 none = ways ? 0 : ~0ull;
+	u64 order, ways, none;
 
+	if (unlikely(!look->set))
+		return;
+	order = look->set->order;
+	ways = hpcap_dedup_ways(look);
+	/* No branch: what comes next cannot be foreseen. */
+	none = ways ? 0 : ~0ull;
 	look->order = order;
 	look->ways = ways;
 	hpcap_dedup_choose(d, look, (u32)((hpcap_dedup_first_way(ways | 1ull << 63) & ~none) |
@@ -498,8 +524,11 @@ static inline void hpcap_dedup_store(const struct hpcap_dedup_look *look, u64 ns
 static inline u32 hpcap_dedup_seen(struct hpcap_dedup *d, struct hpcap_dedup_look *look, u64 ns)
 {
 	struct hpcap_dedup_set *set = look->set;
+	u32 young;
 	u64 then;
 
+	if (unlikely(!set))
+		return 0;
 	/* What has come into the set meanwhile has changed its order: HPCAP_DEDUP_AHEAD. */
 	if (unlikely(set->order != look->order) ||
 	    (look->ways && unlikely(!hpcap_dedup_is_in(look))))
@@ -509,9 +538,11 @@ static inline u32 hpcap_dedup_seen(struct hpcap_dedup *d, struct hpcap_dedup_loo
 		return 0;
 	}
 	then = set->ns[look->way];
-	set->ns[look->way] = ns;
+	young = (ns > then ? ns - then : then - ns) <= d->age_ns;
+	if (d->renew | !young)
+		set->ns[look->way] = ns;
 	hpcap_dedup_touch(set, look->way);
-	return (ns > then ? ns - then : then - ns) <= d->age_ns;
+	return young;
 }
 
 /* --------------------------------------------------------------------- batches */
@@ -519,7 +550,7 @@ static inline u32 hpcap_dedup_seen(struct hpcap_dedup *d, struct hpcap_dedup_loo
 static inline void hpcap_dedup_prepare(struct hpcap_dedup *d, const struct hpcap_frame *f, u32 n,
 				       struct hpcap_dedup_look *look)
 {
-	u32 i;
+	u32 i, most;
 
 	for (i = 0; i < n && i < HPCAP_DEDUP_DATA_AHEAD; i++)
 		__builtin_prefetch(f[i].data);
@@ -527,12 +558,22 @@ static inline void hpcap_dedup_prepare(struct hpcap_dedup *d, const struct hpcap
 		/* A frame is hashed in less time than it takes to come from the L3 cache. */
 		if (i + HPCAP_DEDUP_DATA_AHEAD < n)
 			__builtin_prefetch(f[i + HPCAP_DEDUP_DATA_AHEAD].data);
+		most = d->compare_bytes;
+		if (d->automatic) {
+			/* The inner headers of a tunnel are in the next line. */
+			if (i + HPCAP_DEDUP_DATA_AHEAD < n)
+				__builtin_prefetch(f[i + HPCAP_DEDUP_DATA_AHEAD].data + 64);
+			most = hpcap_extent(f[i].data, f[i].caplen, f[i].len, d->link_type, most);
+			look[i].set = NULL;
+			if (!most)
+				continue;
+		}
 		if (d->ignore) {
-			hpcap_dedup_key(d, &f[i], d->keys + (u64)i * d->entry_bytes, &look[i]);
+			hpcap_dedup_key(d, &f[i], most, d->keys + (u64)i * d->entry_bytes,
+					&look[i]);
 		} else {
 			look[i].key = f[i].data;
-			look[i].bytes = f[i].caplen < d->compare_bytes ? f[i].caplen :
-								       d->compare_bytes;
+			look[i].bytes = f[i].caplen < most ? f[i].caplen : most;
 			look[i].lengths = hpcap_dedup_lengths(look[i].bytes, f[i].len);
 		}
 		hpcap_dedup_place(d, &look[i], hpcap_dedup_hash(d, &look[i]));

@@ -16,12 +16,6 @@
 #include "rxq.h"
 #include "trace.h"
 
-/*
- * An interface that goes down leaves what its ring holds: 4096 descriptors. More than that is
- * one that has not stopped to receive, and there must be an end.
- */
-#define HPCAP_DRAIN_FRAMES	(4 * 4096)
-
 bool hpcap_rxq_holds(const struct hpcap_rxq *rxq)
 {
 	return rxq->unreleased;
@@ -121,11 +115,15 @@ void hpcap_rxq_count(struct hpcap_rxq *rxq)
 
 void hpcap_rxq_drain(struct hpcap_rxq *rxq)
 {
-	u32 frames = 0;
+	u64 frames = 0, limit = rxq->depth + (u64)HPCAP_BATCH;
 
 	if (!rxq->rx)
 		return;
-	while (frames < HPCAP_DRAIN_FRAMES) {
+	/*
+	 * What its ring can hold, and a batch that was harvested before. More than that comes from
+	 * a NIC that has not stopped to receive, and there must be an end.
+	 */
+	while (frames < limit) {
 		u32 n = hpcap_rxq_harvest(rxq, ktime_get());
 
 		if (rxq->unreleased) {

@@ -44,9 +44,8 @@ static struct hpcap_memory *hpcap_make_memory(struct hpcap_rxq *rxq,
 	struct file *file;
 
 	if (wanted->fd == -1)
-		return hpcap_memory_alloc(wanted->ring_bytes,
-					  rxq->dev.parent ? dev_to_node(rxq->dev.parent) :
-							    NUMA_NO_NODE);
+		/* The device whose node it was may be gone: the queue remembers it. */
+		return hpcap_memory_alloc(wanted->ring_bytes, rxq->node);
 	file = fget(wanted->fd);
 	if (!file)
 		return ERR_PTR(-EBADF);

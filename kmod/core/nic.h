@@ -31,7 +31,7 @@ struct hpcap_nic_counters {
 /*
  * `rx` is what the driver gave to hpcap_rxq_start(). All are called between start and stop, one
  * at a time, in process context and under the queue's lock: mostly by its poll thread, but also
- * by whoever stops the queue or reads its ledger. They must not take rtnl.
+ * by whoever stops the queue or gives it another ring. They must not take rtnl.
  */
 struct hpcap_nic_ops {
 	struct module *owner;
@@ -49,7 +49,7 @@ struct hpcap_nic_ops {
 	 * `n` is the number of frames that it brought.
 	 */
 	void (*release)(void *rx, u32 n);
-	/* May sleep; every 100 ms, before the ledger is final, and when somebody asks. */
+	/* May sleep; every 100 ms, and before the ledger is final. */
 	void (*counters)(void *rx, struct hpcap_nic_counters *counters);
 };
 
@@ -70,8 +70,11 @@ struct hpcap_adapter *hpcap_adapter_register(const struct hpcap_adapter_info *in
  */
 void hpcap_adapter_unregister(struct hpcap_adapter *adapter);
 
-/* From now on the poll thread harvests. */
-void hpcap_rxq_start(struct hpcap_adapter *adapter, u32 queue, void *rx);
+/*
+ * From now on the poll thread harvests. `depth` is how many frames can wait in the NIC once it
+ * has stopped to receive: hpcap_rxq_stop() takes no more than these.
+ */
+void hpcap_rxq_start(struct hpcap_adapter *adapter, u32 queue, void *rx, u32 depth);
 /*
  * After it has returned the poll thread does not harvest, and is not about to. What waits in the
  * NIC is taken before: when the NIC stopped to receive before the call, no frame is unaccounted.

@@ -22,9 +22,6 @@
 #define HPCAP_BURST_FRAME	2048
 #define HPCAP_BURST_MIN		16
 
-/* Anybody may read a ledger: what the NIC lost is asked of it no more often than this. */
-#define HPCAP_FRESH_NS		(1000 * 1000)
-
 /* The constant part of the page, all but the sizes, which memory.c fills in. */
 static void hpcap_rxq_describe(struct hpcap_rxq *rxq, struct hpcap_queue *queue)
 {
@@ -65,8 +62,10 @@ static int hpcap_rxq_begin(struct hpcap_rxq *rxq, struct hpcap_memory *memory)
 	err = hpcap_ring_init(ring, memory->ring, memory->queue);
 	if (!err) {
 		rxq->ring = *ring;
+		spin_lock(&rxq->view);
 		rxq->memory = memory;
 		rxq->settings.ring_bytes = memory->ring_bytes;
+		spin_unlock(&rxq->view);
 		rxq->burst = clamp_t(u64, burst, HPCAP_BURST_MIN, HPCAP_BATCH);
 		rxq->file_off = ring->file_off;
 		rxq->gaps = 0;
@@ -92,6 +91,7 @@ struct hpcap_rxq *hpcap_rxq_create(struct hpcap_adapter *adapter, u32 index)
 	rxq->settings = hpcap_default_settings();
 	hpcap_stages_init(&rxq->stages);
 	mutex_init(&rxq->lock);
+	spin_lock_init(&rxq->view);
 	init_waitqueue_head(&rxq->changed);
 	init_waitqueue_head(&rxq->idle);
 	rxq->batch = kzalloc_node(sizeof(*rxq->batch), GFP_KERNEL, rxq->node);
@@ -221,13 +221,35 @@ void hpcap_rxq_new_file(struct hpcap_rxq *rxq)
 		hpcap_ring_want_file(&rxq->ring);
 }
 
+struct hpcap_memory *hpcap_rxq_memory(struct hpcap_rxq *rxq)
+{
+	struct hpcap_memory *memory;
+
+	spin_lock(&rxq->view);
+	memory = rxq->memory;
+	hpcap_memory_get(memory);
+	spin_unlock(&rxq->view);
+	return memory;
+}
+
 void hpcap_rxq_ledger(struct hpcap_rxq *rxq, struct hpcap_count ledger[HPCAP_LEDGER_REASONS])
 {
-	mutex_lock(&rxq->lock);
-	/* Whoever reads all day long does not keep the NIC, and the poll thread, busy with it. */
-	if (ktime_get_ns() - rxq->counted_ns >= HPCAP_FRESH_NS)
-		hpcap_rxq_count(rxq);
-	hpcap_rxq_service(rxq);
-	memcpy(ledger, rxq->ring.ledger, sizeof(rxq->ring.ledger));
-	mutex_unlock(&rxq->lock);
+	struct hpcap_memory *memory = hpcap_rxq_memory(rxq);
+	const struct hpcap_queue *queue = memory->queue;
+	u64 before, after;
+	u32 i;
+
+	do {
+		before = smp_load_acquire(&queue->ledger_seq);
+		for (i = 0; i < HPCAP_LEDGER_REASONS; i++) {
+			ledger[i].frames = READ_ONCE(queue->ledger[i].frames);
+			ledger[i].bytes = READ_ONCE(queue->ledger[i].bytes);
+		}
+		/* The counts are read before the sequence is once more. */
+		smp_rmb();
+		after = READ_ONCE(queue->ledger_seq);
+		if (before % 2)
+			cpu_relax();
+	} while (before != after || before % 2);
+	hpcap_memory_put(memory);
 }

@@ -42,6 +42,12 @@ struct hpcap_rxq {
 	 * attaching and leaving. rtnl may be held by whoever takes it; never the other way round.
 	 */
 	struct mutex lock;
+	/*
+	 * Anybody may read files of sysfs, all day long, and must not keep the poll thread waiting.
+	 * What they show and the queue page does not have - which memory it is, settings, stages -
+	 * is written under `lock` and this one, and read under either. The poll thread only reads.
+	 */
+	spinlock_t view;
 	struct hpcap_ring ring;
 	struct hpcap_memory *memory;
 	struct hpcap_client *clients[HPCAP_SLOTS];	/* by slot */
@@ -52,6 +58,7 @@ struct hpcap_rxq {
 
 	/* the harvest; harvest.c, under `lock` */
 	void *rx;		/* the driver's, between start and stop; NULL otherwise */
+	u32 depth;		/* frames that can wait there */
 	struct hpcap_batch *batch;
 	u32 burst;		/* frames of a harvest, at most */
 	u32 harvested;		/* frames and errors wait to be released: what harvest said */
@@ -90,7 +97,12 @@ void hpcap_rxq_service(struct hpcap_rxq *rxq);
 void hpcap_rxq_service_at(struct hpcap_rxq *rxq, ktime_t clock);
 /* Capture length or filter are others: so that the header of every file is true. Under `lock`. */
 void hpcap_rxq_new_file(struct hpcap_rxq *rxq);
-/* The ledger as of now, the NIC's own losses as of 1 ms ago at most. Takes `lock`. */
+/* The memory of the queue as of now, with a reference. Without `lock`. */
+struct hpcap_memory *hpcap_rxq_memory(struct hpcap_rxq *rxq);
+/*
+ * The ledger as its listeners see it: as of the last look of the poll thread, the NIC's own losses
+ * as of 100 ms before at most. Without `lock`.
+ */
 void hpcap_rxq_ledger(struct hpcap_rxq *rxq, struct hpcap_count ledger[HPCAP_LEDGER_REASONS]);
 
 /* harvest.c; all under `lock` */

@@ -17,12 +17,14 @@
 
 void hpcap_stages_init(struct hpcap_stages *stages)
 {
-	/* The defaults of hpcapd's --dedup. */
+	/* The defaults of hpcapd's --dedup; all that the module captures is Ethernet. */
 	stages->wish.settings = (struct hpcap_dedup_settings) {
 		.window = 32768,
-		.compare_bytes = 70,
+		.compare_bytes = HPCAP_DEDUP_AUTO,
 		.age_ns = 2 * HPCAP_NS_PER_S,
 		.action = HPCAP_DEDUP_DROP,
+		.renew = 1,
+		.link_type = 1,
 	};
 }
 
@@ -119,9 +121,11 @@ int hpcap_stages_set_filter(struct hpcap_rxq *rxq, const char *text, size_t len)
 		return PTR_ERR(program);
 
 	mutex_lock(&rxq->lock);
+	spin_lock(&rxq->view);
 	swap(stages->program, program);
 	stages->instructions = instructions;
 	memcpy(stages->expression, expression, sizeof(expression));
+	spin_unlock(&rxq->view);
 	hpcap_stages_describe(stages, rxq->ring.header.filter, sizeof(rxq->ring.header.filter));
 	hpcap_rxq_new_file(rxq);
 	mutex_unlock(&rxq->lock);
@@ -155,9 +159,12 @@ int hpcap_stages_set_dedup(struct hpcap_rxq *rxq, const struct hpcap_dedup_wish 
 	mutex_lock(&rxq->lock);
 	renew = !hpcap_stages_same_window(&stages->wish, wish);
 	if (!renew) {
+		spin_lock(&rxq->view);
 		stages->wish = *wish;
+		spin_unlock(&rxq->view);
 		stages->dedup.age_ns = settings.age_ns;
 		stages->dedup.action = settings.action;
+		stages->dedup.renew = settings.renew;
 	}
 	mutex_unlock(&rxq->lock);
 	if (!renew)
@@ -175,7 +182,9 @@ int hpcap_stages_set_dedup(struct hpcap_rxq *rxq, const struct hpcap_dedup_wish 
 	mutex_lock(&rxq->lock);
 	swap(stages->window, window);
 	stages->dedup = dedup;
+	spin_lock(&rxq->view);
 	stages->wish = *wish;
+	spin_unlock(&rxq->view);
 	mutex_unlock(&rxq->lock);
 	kvfree(window);
 	pr_debug("hpcap_%u_%u: window of %llu bytes\n", rxq->number, rxq->index,

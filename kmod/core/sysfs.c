@@ -26,9 +26,9 @@ static struct hpcap_settings hpcap_settings_now(struct hpcap_rxq *rxq)
 {
 	struct hpcap_settings settings;
 
-	mutex_lock(&rxq->lock);
+	spin_lock(&rxq->view);
 	settings = rxq->settings;
-	mutex_unlock(&rxq->lock);
+	spin_unlock(&rxq->view);
 	return settings;
 }
 
@@ -46,7 +46,9 @@ static ssize_t setting_store(struct device *dev, struct device_attribute *attr, 
 	int err;
 
 	mutex_lock(&rxq->lock);
+	spin_lock(&rxq->view);
 	err = hpcap_attr_setting(attr)->parse(text, &rxq->settings);
+	spin_unlock(&rxq->view);
 	if (!err && rxq->settings.caplen != rxq->ring.queue->caplen) {
 		hpcap_ring_set_caplen(&rxq->ring, rxq->settings.caplen);
 		hpcap_rxq_new_file(rxq);
@@ -123,12 +125,10 @@ static struct hpcap_setting_attr ring_bytes = {
 
 static ssize_t page_bytes_show(struct device *dev, struct device_attribute *attr, char *page)
 {
-	struct hpcap_rxq *rxq = hpcap_to_rxq(dev);
-	int n;
+	struct hpcap_memory *memory = hpcap_rxq_memory(hpcap_to_rxq(dev));
+	int n = sysfs_emit(page, "%llu\n", memory->page_bytes);
 
-	mutex_lock(&rxq->lock);
-	n = sysfs_emit(page, "%llu\n", rxq->memory->page_bytes);
-	mutex_unlock(&rxq->lock);
+	hpcap_memory_put(memory);
 	return n;
 }
 
@@ -137,12 +137,8 @@ static DEVICE_ATTR_RO(page_bytes);
 /* "up" between hpcap_rxq_start() and hpcap_rxq_stop(), while frames of the interface come. */
 static ssize_t state_show(struct device *dev, struct device_attribute *attr, char *page)
 {
-	struct hpcap_rxq *rxq = hpcap_to_rxq(dev);
-	bool up;
+	bool up = READ_ONCE(hpcap_to_rxq(dev)->rx);
 
-	mutex_lock(&rxq->lock);
-	up = rxq->rx;
-	mutex_unlock(&rxq->lock);
 	return sysfs_emit(page, "%s\n", up ? "up" : "down");
 }
 
@@ -162,7 +158,11 @@ static const char *hpcap_listener_contract(const struct hpcap_ring_slot *slot)
 	}
 }
 
-/* A line for each: id, pid, uid, contract, lag in bytes, name. 32 of the longest fit a page. */
+/*
+ * A line for each: id, pid, uid, contract, lag in bytes, name. 32 of the longest fit a page. It says
+ * who captures, and takes the poll thread's lock: root's, and by udev (70-hpcap.rules) that of the
+ * group that may open the queue.
+ */
 static ssize_t listeners_show(struct device *dev, struct device_attribute *attr, char *page)
 {
 	struct hpcap_rxq *rxq = hpcap_to_rxq(dev);
@@ -186,7 +186,7 @@ static ssize_t listeners_show(struct device *dev, struct device_attribute *attr,
 	return n ?: sysfs_emit(page, "\n");
 }
 
-static DEVICE_ATTR_RO(listeners);
+static DEVICE_ATTR(listeners, 0400, listeners_show, NULL);
 
 static struct attribute *queue_attrs[] = {
 	&caplen.attr.attr,

@@ -20,7 +20,7 @@ static ssize_t filter_show(struct device *dev, struct device_attribute *attr, ch
 	int n = 0;
 	u32 i;
 
-	mutex_lock(&rxq->lock);
+	spin_lock(&rxq->view);
 	if (stages->expression[0])
 		n += sysfs_emit_at(page, n, "# %s\n", stages->expression);
 	if (stages->program)
@@ -32,7 +32,7 @@ static ssize_t filter_show(struct device *dev, struct device_attribute *attr, ch
 		n += sysfs_emit_at(page, n, "%u %u %u %u\n", insn->code, insn->jt, insn->jf,
 				   insn->k);
 	}
-	mutex_unlock(&rxq->lock);
+	spin_unlock(&rxq->view);
 	return n;
 }
 
@@ -70,9 +70,9 @@ static struct hpcap_dedup_wish hpcap_dedup_now(struct hpcap_rxq *rxq)
 {
 	struct hpcap_dedup_wish wish;
 
-	mutex_lock(&rxq->lock);
+	spin_lock(&rxq->view);
 	wish = rxq->stages.wish;
-	mutex_unlock(&rxq->lock);
+	spin_unlock(&rxq->view);
 	return wish;
 }
 
@@ -129,11 +129,24 @@ static struct hpcap_dedup_attr window = {
 
 static int compare_bytes_parse(const char *text, struct hpcap_dedup_wish *wish, u32 bit)
 {
-	return kstrtou32(text, 0, &wish->settings.compare_bytes);
+	u32 bytes;
+	int err;
+
+	if (sysfs_streq(text, "auto")) {
+		wish->settings.compare_bytes = HPCAP_DEDUP_AUTO;
+		return 0;
+	}
+	err = kstrtou32(text, 0, &bytes);
+	if (err || !bytes)
+		return err ?: -EINVAL;
+	wish->settings.compare_bytes = bytes;
+	return 0;
 }
 
 static int compare_bytes_show(char *page, const struct hpcap_dedup_wish *wish, u32 bit)
 {
+	if (wish->settings.compare_bytes == HPCAP_DEDUP_AUTO)
+		return sysfs_emit(page, "auto\n");
 	return sysfs_emit(page, "%u\n", wish->settings.compare_bytes);
 }
 
@@ -154,6 +167,25 @@ static int age_ns_show(char *page, const struct hpcap_dedup_wish *wish, u32 bit)
 
 static struct hpcap_dedup_attr age_ns = {
 	__ATTR(age_ns, 0644, dedup_show, dedup_store), age_ns_parse, age_ns_show
+};
+
+static int renew_parse(const char *text, struct hpcap_dedup_wish *wish, u32 bit)
+{
+	bool renew;
+	int err = kstrtobool(text, &renew);
+
+	if (!err)
+		wish->settings.renew = renew;
+	return err;
+}
+
+static int renew_show(char *page, const struct hpcap_dedup_wish *wish, u32 bit)
+{
+	return sysfs_emit(page, "%u\n", wish->settings.renew);
+}
+
+static struct hpcap_dedup_attr renew = {
+	__ATTR(renew, 0644, dedup_show, dedup_store), renew_parse, renew_show
 };
 
 static const char *const action_names[] = { "drop", "mark" };
@@ -221,6 +253,7 @@ static struct attribute *dedup_attrs[] = {
 	&window.attr.attr,
 	&compare_bytes.attr.attr,
 	&age_ns.attr.attr,
+	&renew.attr.attr,
 	&action.attr.attr,
 	&ignore_ttl.attr.attr,
 	&ignore_ip_checksum.attr.attr,

@@ -27,11 +27,14 @@ symbol err;
  ...>
  }
 
+// Also where "up" fails after reception was switched on.
 @@
-identifier adapter;
+identifier adapter, i;
 @@
  ixgbe_free_all_rx_resources(struct ixgbe_adapter *adapter)
  {
+ int i;
++	hpcap_ixgbe_quiet(adapter);
  ...
 +	hpcap_ixgbe_free(adapter);
  }

@@ -9,7 +9,7 @@
 
 static void ixgbe_counters(struct hpcap_port *port, u32 queue, struct hpcap_nic_counters *counters)
 {
-	hpcap_ixgbe_lost(netdev_priv(port->netdev), queue, counters);
+	hpcap_ixgbe_lost(port->nic, queue, counters);
 }
 
 static const struct hpcap_port_driver driver = {
@@ -17,11 +17,22 @@ static const struct hpcap_port_driver driver = {
 	.counters = ixgbe_counters,
 };
 
-struct hpcap_port *hpcap_port_of(const struct net_device *netdev)
+/* Whether the poll thread may look at its rings. */
+static int check_device(const struct ixgbe_adapter *adapter)
 {
-	const struct ixgbe_adapter *adapter = netdev_priv(netdev);
-
-	return adapter->hpcap;
+	switch (adapter->hw.mac.type) {
+	case ixgbe_mac_82599EB:
+	/* The same registers and descriptors, by their datasheets. */
+	case ixgbe_mac_X540:
+	case ixgbe_mac_X550:
+	case ixgbe_mac_X550EM_x:
+	case ixgbe_mac_x550em_a:
+		return 0;
+	case ixgbe_mac_82598EB:
+		return hpcap_port_untested(adapter->pdev, "an 82598");
+	default:
+		return hpcap_port_untested(adapter->pdev, "a NIC newer than the X550 (E610)");
+	}
 }
 
 /* The driver's own defaults stand; nothing was allocated after them. */
@@ -31,13 +42,12 @@ int hpcap_ixgbe_init(struct ixgbe_adapter *adapter)
 	struct hpcap_port *port;
 	int err;
 
-	err = hpcap_port_create(adapter->pdev, adapter->netdev, &driver, &port);
+	err = hpcap_port_create(adapter->pdev, adapter->netdev, adapter, &driver, &port);
 	if (err || !port)
 		return err;
-	if (hw->mac.type == ixgbe_mac_82598EB) {
-		dev_err(&adapter->pdev->dev, "the 82598 has no hpcap mode\n");
-		return -EOPNOTSUPP;
-	}
+	err = check_device(adapter);
+	if (err)
+		return err;
 	port->priv = hpcap_ixgbe_counters_create(adapter);
 	if (!port->priv)
 		return -ENOMEM;
@@ -87,11 +97,27 @@ void hpcap_ixgbe_removed(struct ixgbe_adapter *adapter)
 		hpcap_port_removed(adapter->hpcap);
 }
 
+void hpcap_ixgbe_recovered(struct ixgbe_adapter *adapter)
+{
+	if (adapter->hpcap)
+		hpcap_port_recovered(adapter->hpcap);
+}
+
 int hpcap_ixgbe_alloc(struct ixgbe_adapter *adapter)
 {
 	if (!adapter->hpcap)
 		return 0;
 	return hpcap_port_alloc(adapter->hpcap, adapter->num_rx_queues, adapter->rx_ring[0]->count);
+}
+
+void hpcap_ixgbe_quiet(struct ixgbe_adapter *adapter)
+{
+	struct hpcap_port *port = adapter->hpcap;
+
+	if (!port || !port->receives)
+		return;
+	ixgbe_disable_rx(adapter);
+	hpcap_port_quiet(port);
 }
 
 void hpcap_ixgbe_free(struct ixgbe_adapter *adapter)
@@ -142,7 +168,7 @@ u32 hpcap_ixgbe_fctrl(const struct ixgbe_adapter *adapter, u32 fctrl)
 void hpcap_ixgbe_receiver(struct ixgbe_adapter *adapter)
 {
 	struct ixgbe_hw *hw = &adapter->hw;
-	u32 hlreg0, i;
+	u32 hlreg0, mhadd, i;
 
 	if (!adapter->hpcap)
 		return;
@@ -152,4 +178,7 @@ void hpcap_ixgbe_receiver(struct ixgbe_adapter *adapter)
 				i | (i + 1) << 8 | (i + 2) << 16 | (i + 3) << 24);
 	hlreg0 = IXGBE_READ_REG(hw, IXGBE_HLREG0);
 	IXGBE_WRITE_REG(hw, IXGBE_HLREG0, hlreg0 & ~IXGBE_HLREG0_RXLNGTHERREN);
+	/* The driver has allowed jumbo frames (HLREG0.JUMBOEN), up to what the MTU needs. */
+	mhadd = IXGBE_READ_REG(hw, IXGBE_MHADD) & ~IXGBE_MHADD_MFS_MASK;
+	IXGBE_WRITE_REG(hw, IXGBE_MHADD, mhadd | HPCAP_PORT_FRAME_MAX << IXGBE_MHADD_MFS_SHIFT);
 }

@@ -21,9 +21,12 @@ int hpcap_ixgbe_init(struct ixgbe_adapter *adapter);
 int hpcap_ixgbe_register(struct ixgbe_adapter *adapter);
 void hpcap_ixgbe_unregister(struct ixgbe_adapter *adapter);
 void hpcap_ixgbe_removed(struct ixgbe_adapter *adapter);
+void hpcap_ixgbe_recovered(struct ixgbe_adapter *adapter);
 
 /* up and down */
 int hpcap_ixgbe_alloc(struct ixgbe_adapter *adapter);
+/* Before anything that the NIC may write to is freed. */
+void hpcap_ixgbe_quiet(struct ixgbe_adapter *adapter);
 void hpcap_ixgbe_free(struct ixgbe_adapter *adapter);
 /* Whether the ring has slots now, and needs no pages. */
 bool hpcap_ixgbe_arm(struct ixgbe_ring *ring);

@@ -27,11 +27,16 @@ symbol err;
  ...>
  }
 
+// Also where "up" fails after reception was switched on.
 @@
-identifier adapter;
+identifier adapter, i;
 @@
  ixgbevf_free_all_rx_resources(struct ixgbevf_adapter *adapter)
  {
+ int i;
++	for (i = 0; hpcap_ixgbevf_receives(adapter) && i < adapter->num_rx_queues; i++)
++		ixgbevf_disable_rx_queue(adapter, adapter->rx_ring[i]);
++	hpcap_ixgbevf_quiet(adapter);
  ...
 +	hpcap_ixgbevf_free(adapter);
  }

@@ -18,11 +18,26 @@ static const struct hpcap_port_driver driver = {
 	.counters = no_counters,
 };
 
-struct hpcap_port *hpcap_port_of(const struct net_device *netdev)
-{
-	const struct ixgbevf_adapter *adapter = netdev_priv(netdev);
+/*
+ * What the physical function lets a virtual one ask for (its IXGBE_MAX_JUMBO_FRAME_SIZE), less
+ * than the MAC takes.
+ */
+#define FRAME_MAX	9728u
 
-	return adapter->hpcap;
+static int check_device(const struct ixgbevf_adapter *adapter)
+{
+	switch (adapter->hw.mac.type) {
+	case ixgbe_mac_82599_vf:
+	/* The same registers and descriptors, by their datasheets. */
+	case ixgbe_mac_X540_vf:
+	case ixgbe_mac_X550_vf:
+	case ixgbe_mac_X550EM_x_vf:
+	case ixgbe_mac_x550em_a_vf:
+		return 0;
+	default:
+		return hpcap_port_untested(adapter->pdev,
+					   "a virtual function of a NIC newer than the X550 (E610)");
+	}
 }
 
 /* The driver's own defaults stand; nothing was allocated after them. */
@@ -31,8 +46,11 @@ int hpcap_ixgbevf_init(struct ixgbevf_adapter *adapter)
 	struct hpcap_port *port;
 	int err;
 
-	err = hpcap_port_create(adapter->pdev, adapter->netdev, &driver, &port);
+	err = hpcap_port_create(adapter->pdev, adapter->netdev, adapter, &driver, &port);
 	if (err || !port)
+		return err;
+	err = check_device(adapter);
+	if (err)
 		return err;
 	/* The deepest ring: the time that a poll thread may be away. Nothing is sent. */
 	adapter->rx_ring_count = HPCAP_PORT_DESCRIPTORS;
@@ -73,11 +91,31 @@ void hpcap_ixgbevf_removed(struct ixgbevf_adapter *adapter)
 		hpcap_port_removed(adapter->hpcap);
 }
 
+void hpcap_ixgbevf_recovered(struct ixgbevf_adapter *adapter)
+{
+	if (adapter->hpcap)
+		hpcap_port_recovered(adapter->hpcap);
+}
+
 int hpcap_ixgbevf_alloc(struct ixgbevf_adapter *adapter)
 {
 	if (!adapter->hpcap)
 		return 0;
 	return hpcap_port_alloc(adapter->hpcap, adapter->num_rx_queues, adapter->rx_ring[0]->count);
+}
+
+bool hpcap_ixgbevf_receives(const struct ixgbevf_adapter *adapter)
+{
+	return adapter->hpcap && adapter->hpcap->receives;
+}
+
+void hpcap_ixgbevf_quiet(struct ixgbevf_adapter *adapter)
+{
+	if (!hpcap_ixgbevf_receives(adapter))
+		return;
+	/* As in the driver's "down": what is under way arrives meanwhile. */
+	usleep_range(10000, 20000);
+	hpcap_port_quiet(adapter->hpcap);
 }
 
 void hpcap_ixgbevf_free(struct ixgbevf_adapter *adapter)
@@ -130,4 +168,17 @@ unsigned int hpcap_ixgbevf_flags(const struct ixgbevf_adapter *adapter, unsigned
 u32 hpcap_ixgbevf_vlan(const struct ixgbevf_adapter *adapter, u32 vme)
 {
 	return adapter->hpcap ? 0 : vme;
+}
+
+/*
+ * The 82599's physical function refuses a long frame while its own MTU is that of short ones, and
+ * stops the virtual function's reception with it: what the driver wants is asked for then.
+ */
+s32 hpcap_ixgbevf_set_rlpml(struct ixgbevf_adapter *adapter, u16 bytes)
+{
+	struct ixgbe_hw *hw = &adapter->hw;
+
+	if (adapter->hpcap && bytes < FRAME_MAX && !hw->mac.ops.set_rlpml(hw, FRAME_MAX))
+		return 0;
+	return hw->mac.ops.set_rlpml(hw, bytes);
 }

@@ -22,9 +22,16 @@ u32 hpcap_ixgbevf_queues(const struct ixgbevf_adapter *adapter);
 int hpcap_ixgbevf_register(struct ixgbevf_adapter *adapter);
 void hpcap_ixgbevf_unregister(struct ixgbevf_adapter *adapter);
 void hpcap_ixgbevf_removed(struct ixgbevf_adapter *adapter);
+void hpcap_ixgbevf_recovered(struct ixgbevf_adapter *adapter);
 
 /* up and down */
 int hpcap_ixgbevf_alloc(struct ixgbevf_adapter *adapter);
+/*
+ * Before anything that the NIC may write to is freed: whether its queues must be switched off,
+ * and that they are.
+ */
+bool hpcap_ixgbevf_receives(const struct ixgbevf_adapter *adapter);
+void hpcap_ixgbevf_quiet(struct ixgbevf_adapter *adapter);
 void hpcap_ixgbevf_free(struct ixgbevf_adapter *adapter);
 /* Whether the ring has slots now, and needs no pages. */
 bool hpcap_ixgbevf_arm(struct ixgbevf_ring *ring);
@@ -35,6 +42,8 @@ void hpcap_ixgbevf_down(struct ixgbevf_adapter *adapter);
 /* What the driver would have asked of the device, and what it asks. */
 unsigned int hpcap_ixgbevf_flags(const struct ixgbevf_adapter *adapter, unsigned int flags);
 u32 hpcap_ixgbevf_vlan(const struct ixgbevf_adapter *adapter, u32 vme);
+/* The longest frame, under mbx_lock. */
+s32 hpcap_ixgbevf_set_rlpml(struct ixgbevf_adapter *adapter, u16 bytes);
 
 /* advrx/capture.c */
 netdev_tx_t hpcap_port_drop(struct sk_buff *skb, struct net_device *netdev);

@@ -70,7 +70,8 @@ static int hpcap_tap_begin(struct hpcap_tap *tap)
 	err = dev_set_promiscuity(tap->dev, 1);
 	if (err)
 		goto switch_on;
-	hpcap_rxq_start(tap->adapter, 0, tap);
+	/* The FIFO holds what `limit` has allowed at any time. */
+	hpcap_rxq_start(tap->adapter, 0, tap, U32_MAX);
 	/* -EBUSY: it belongs to a bridge, a bond, a team, a macvlan... */
 	err = netdev_rx_handler_register(tap->dev, hpcap_tap_handle, tap);
 	if (err)
@@ -87,33 +88,13 @@ switch_on:
 	return err;
 }
 
-/* Everything that waits goes into the ring, as far as that has room. */
-static void hpcap_tap_drain(struct hpcap_tap *tap)
-{
-	u32 before, left = U32_MAX;
-
-	/* A stop takes what an 82599 has descriptors for, several times: the FIFO may hold more. */
-	do {
-		before = left;
-		hpcap_rxq_stop(tap->adapter, 0);
-		left = skb_queue_len(&tap->fifo);
-		if (left)
-			hpcap_rxq_start(tap->adapter, 0, tap);
-	} while (left && left < before);
-	if (left) {
-		/* Nobody takes them any more: not on the way, but missed. */
-		atomic64_add(left, &tap->missed);
-		skb_queue_purge(&tap->fifo);
-		hpcap_rxq_stop(tap->adapter, 0);
-	}
-}
-
 static void hpcap_tap_end(struct hpcap_tap *tap)
 {
 	list_del(&tap->list);
 	/* Waits until no handler runs. */
 	netdev_rx_handler_unregister(tap->dev);
-	hpcap_tap_drain(tap);
+	/* Everything that waits goes into the ring, as far as that has room, or into the ledger. */
+	hpcap_rxq_stop(tap->adapter, 0);
 	dev_set_promiscuity(tap->dev, -1);
 	hpcap_tap_switch_merging(tap, true);
 	hpcap_adapter_unregister(tap->adapter);

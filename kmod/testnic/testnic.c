@@ -5,12 +5,15 @@
  * Every queue makes `count` frames (0: without end) of `size` bytes, numbered from 0; queue Q of
  * adapter N has flow number N * 256 + Q. With a `rate` they come as from a link: what is not
  * taken while 4096 others wait, as many as an 82599's ring has descriptors, is missed, and its
- * numbers are missing. Without one they come as fast as they are taken, and none is missed.
+ * numbers are missing; `backlog` is another number than 4096. Without a rate they come as fast as
+ * they are taken, and none is missed.
  *
  *	insmod hpcap_testnic.ko adapters=2 queues=2 count=1000000 size=60 up=0
  *	echo 1 > /sys/module/hpcap_testnic/parameters/up	# up: frames come
  *	echo 0 > /sys/module/hpcap_testnic/parameters/up	# down, until the next 1
  *	echo 1 > /sys/module/hpcap_testnic/parameters/remove	# adapter 1 is pulled out
+ *	echo 0000:00:08.0 > .../parameters/pci_error	# a real device, whoever drives it: pci_error.c
+ *	echo request_threaded_irq > .../parameters/fail	# a function of the kernel: failure.c
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -24,10 +27,9 @@
 
 #include <nic.h>
 #include "content.h"
+#include "failure.h"
 
 #define HPCAP_TEST_ADAPTERS	64
-/* Frames that wait, at most. */
-#define HPCAP_TEST_BACKLOG	4096
 
 struct hpcap_test_queue {
 	u8 header[HPCAP_TEST_HEADER_BYTES];
@@ -62,6 +64,9 @@ MODULE_PARM_DESC(size, "bytes of a frame without FCS, 60 to 65535 (60)");
 static u64 rate;
 module_param(rate, ullong, 0444);
 MODULE_PARM_DESC(rate, "frames a second of each queue; 0: as fast as they are taken (0)");
+static u32 backlog = 4096;
+module_param(backlog, uint, 0444);
+MODULE_PARM_DESC(backlog, "frames that wait, at most, where there is a rate (4096)");
 static bool is_up = true;
 
 static u32 slot_bytes;
@@ -83,9 +88,9 @@ static u64 hpcap_test_due(struct hpcap_test_queue *q)
 		due = q->next;
 	if (count && due > count)
 		due = count;
-	if (rate && due > q->next + HPCAP_TEST_BACKLOG) {
-		q->missed += due - HPCAP_TEST_BACKLOG - q->next;
-		q->next = due - HPCAP_TEST_BACKLOG;
+	if (rate && due > q->next + backlog) {
+		q->missed += due - backlog - q->next;
+		q->next = due - backlog;
 	}
 	return due;
 }
@@ -148,7 +153,7 @@ static void hpcap_test_start(struct hpcap_test_adapter *test)
 		test->queues[i].started_ns = ktime_get_ns();
 		test->queues[i].base = test->queues[i].next;
 		test->queues[i].stopped_ns = 0;
-		hpcap_rxq_start(test->adapter, i, &test->queues[i]);
+		hpcap_rxq_start(test->adapter, i, &test->queues[i], backlog);
 	}
 }
 
@@ -283,7 +288,7 @@ static int __init hpcap_test_init(void)
 	u32 i;
 
 	if (!adapters || adapters > HPCAP_TEST_ADAPTERS || !queues || queues > 128 ||
-	    size < HPCAP_TEST_BYTES_MIN || size > HPCAP_TEST_BYTES_MAX)
+	    !backlog || size < HPCAP_TEST_BYTES_MIN || size > HPCAP_TEST_BYTES_MAX)
 		return -EINVAL;
 	slot_bytes = round_up(size, 64);
 	mutex_lock(&tests_lock);
@@ -307,6 +312,7 @@ static int __init hpcap_test_init(void)
 
 static void __exit hpcap_test_exit(void)
 {
+	hpcap_test_failure_exit();
 	hpcap_test_remove_all();
 }
 

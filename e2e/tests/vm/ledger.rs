@@ -18,7 +18,7 @@ fn the_ledger_is_exact_whatever_the_rate(series: &str) {
 
     // Nobody listens: counted, and nothing else.
     vm.traffic(0, &format!("gen:size=60,count={}", scaled(100_000)));
-    std::thread::sleep(std::time::Duration::from_millis(500));
+    vm.settle();
     let (sent, ledger) = counts();
     assert_eq!(ledger["no_listener"], sent.offered.frames);
     let before = sent.offered.frames;
@@ -115,7 +115,16 @@ fn damaged_frames_are_counted_and_not_stored(series: &str) {
     vm.load("hpcap_ixgbe", "ring_bytes=16M when_full=hold", "mode=hpcap");
     vm.up("hpcap0");
     let recorder = vm.recorder("hpcap0", "raw");
-    for fault in ["crc", "error", "length 0", "length 3000", "no-eop", "crc"] {
+    for fault in [
+        "crc",
+        "error",
+        "length 0",
+        "length 3000",
+        "no-eop",
+        "crc",
+        // OUTERIPER: an X550 says that the outer header of a tunnel has another check sum.
+        "error 0x04000000",
+    ] {
         vm.traffic(0, "gen:size=imix,count=1000");
         vm.fault(0, fault);
         vm.traffic(0, "gen:size=600,count=1000");
@@ -123,7 +132,9 @@ fn damaged_frames_are_counted_and_not_stored(series: &str) {
     vm.end_recorder(recorder, "raw");
     let (totals, ledger) = (vm.record(0).totals, vm.ledger("hpcap_0_0"));
     assert!(totals.errors.frames >= 2, "{totals:?}");
-    assert!(ledger["nic_error"] >= 5, "{ledger:?}");
+    // The frame without an end takes nothing with it: what follows it begins anew.
+    assert_eq!(ledger["nic_error"], 6, "{ledger:?}");
+    assert_eq!(ledger["captured"], totals.all_delivered().frames + 1);
     vm.proves(0, "raw");
     vm.end();
 }

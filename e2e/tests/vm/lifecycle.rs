@@ -140,7 +140,7 @@ fn a_nic_that_is_pulled_out(series: &str) {
     vm.fault(0, "remove");
     vm.stop_traffic(0);
     // The driver notices by itself; the kernel is told by hand, as hotplug would.
-    std::thread::sleep(Duration::from_secs(3));
+    vm.until("[ ! -e /dev/hpcap_0_0 ]");
     vm.sh("echo 1 >/sys/bus/pci/devices/0000:00:08.0/remove");
     recorder.finish();
     let stored = vm.generated("raw");

@@ -12,6 +12,7 @@
 //! |---|---|
 //! | `allocations` | every allocation that fails, in a kernel that does that on demand |
 //! | `bytes` | every frame of every capture, and a million generated ones, byte for byte |
+//! | `devices` | long frames, PCI errors, "up" that fails late, devices that are not known |
 //! | `ledger` | exact counts at rates below, at and far above what the guest can take |
 //! | `offloads` | what a sender on the same machine leaves to a NIC |
 //! | `rings` | 1 MiB, 3 GiB, more than 4 GiB; edges of rings, files and 32 bits |
@@ -39,6 +40,7 @@ macro_rules! on_both_kernels {
 mod allocations;
 mod bytes;
 mod dev_guide;
+mod devices;
 mod fuzz;
 mod ledger;
 mod lifecycle;

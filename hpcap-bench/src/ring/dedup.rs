@@ -22,6 +22,8 @@ const WINDOW: ffi::DedupSettings = ffi::DedupSettings {
     ignore: 0,
     action: 1,
     seed: 1,
+    renew: 1,
+    link_type: 1,
 };
 /// What all of it may cost a frame: as much again as the loop without may.
 const TOTAL_NS: f64 = 33.6;

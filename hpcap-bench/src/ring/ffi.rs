@@ -65,6 +65,8 @@ pub(super) struct DedupSettings {
     pub(super) ignore: u32,
     pub(super) action: u32,
     pub(super) seed: u64,
+    pub(super) renew: u32,
+    pub(super) link_type: u32,
 }
 
 unsafe extern "C" {

@@ -65,7 +65,7 @@ pub(super) struct Cli {
     pub(super) filter: String,
 
     /// Remove copies of frames seen a moment ago: `on`, or some of
-    /// window=32768,bytes=70,age=2s,ignore=ttl+ipsum+vlan+mac,action=drop|mark
+    /// window=32768,bytes=auto|70,age=2s,renew=on|off,ignore=ttl+ipsum+vlan+mac,action=drop|mark
     ///
     /// A copy has the same length and the same first BYTES bytes, but for ignored fields, as a
     /// frame seen at most AGE before, among the last WINDOW or so. Copies are counted as

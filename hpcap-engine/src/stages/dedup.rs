@@ -63,15 +63,20 @@ impl Ignore {
 ///
 /// A frame is one when another of the same length, whose first `bytes` bytes are the same but
 /// for what is in `ignore`, was seen at most `age` before, and not so many others since that
-/// the window of `window` frames has forgotten it.
+/// the window of `window` frames has forgotten it. Without `bytes`, as many are compared as tell
+/// a frame from others of its flow, past the headers of tunnels; a frame of which nobody can tell
+/// that is no duplicate (`kmod/core/extent.h`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DedupSettings {
     /// Frames that are remembered; rounded up to a power of two, 16 at least.
     pub window: u32,
-    /// Bytes of each that are compared, 2048 at most.
-    pub bytes: u32,
+    /// Bytes of each that are compared, 2048 at most; `None`: what tells them apart.
+    pub bytes: Option<u32>,
     /// How long ago the same frame may have been seen.
     pub age: Duration,
+    /// Whether a duplicate counts as a sighting, too: a copy of a copy is one as long as no two
+    /// are further apart than `age`.
+    pub renew: bool,
     /// Fields that do not count.
     pub ignore: Ignore,
     /// What becomes of duplicates.
@@ -82,16 +87,17 @@ impl Default for DedupSettings {
     fn default() -> Self {
         Self {
             window: 32_768,
-            bytes: 70,
+            bytes: None,
             age: Duration::from_secs(2),
+            renew: true,
             ignore: Ignore::default(),
             action: Action::Drop,
         }
     }
 }
 
-const FORM: &str = "window=32768,bytes=70,age=2s,ignore=ttl+ipsum+vlan+mac,action=drop|mark, \
-                    or `on` for window=32768,bytes=70,age=2s,action=drop";
+const FORM: &str = "window=32768,bytes=auto|70,age=2s,renew=on|off,ignore=ttl+ipsum+vlan+mac,\
+                    action=drop|mark, or `on` for window=32768,bytes=auto,age=2s,action=drop";
 
 impl FromStr for DedupSettings {
     type Err = Error;
@@ -121,7 +127,15 @@ impl FromStr for DedupSettings {
             };
             match key {
                 "window" => settings.window = number(1..=1 << 24)?,
-                "bytes" => settings.bytes = number(1..=2048)?,
+                "bytes" if value == "auto" => settings.bytes = None,
+                "bytes" => settings.bytes = Some(number(1..=2048)?),
+                "renew" => {
+                    settings.renew = match value {
+                        "on" => true,
+                        "off" => false,
+                        _ => return Err(bad()),
+                    }
+                }
                 "age" => settings.age = parse_duration(value)?,
                 "ignore" => {
                     for name in value.split('+') {
@@ -145,11 +159,15 @@ impl FromStr for DedupSettings {
 
 impl fmt::Display for DedupSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (window, bytes, age_ns) = (self.window, self.bytes, self.age.as_nanos());
+        let (window, age_ns) = (self.window, self.age.as_nanos());
+        let bytes = self.bytes.map_or("auto".to_owned(), |n| n.to_string());
         let units = [(1_000_000_000, "s"), (1_000_000, "ms"), (1000, "us")];
         let exact = units.into_iter().find(|(ns, _)| age_ns.is_multiple_of(*ns));
         let (ns, unit) = exact.unwrap_or((1, "ns"));
         write!(f, "window={window},bytes={bytes},age={}{unit}", age_ns / ns)?;
+        if !self.renew {
+            f.write_str(",renew=off")?;
+        }
         let mut ignore = self.ignore;
         let mut separator = ",ignore=";
         for (name, field) in Ignore::NAMES.iter().zip(ignore.fields()) {
@@ -173,8 +191,9 @@ mod tests {
     fn what_is_written_is_read() {
         let all = DedupSettings {
             window: 1024,
-            bytes: 128,
+            bytes: Some(128),
             age: Duration::from_millis(1500),
+            renew: false,
             ignore: Ignore {
                 ttl: true,
                 ip_sum: true,
@@ -183,7 +202,8 @@ mod tests {
             },
             action: Action::Mark,
         };
-        let text = "window=1024,bytes=128,age=1500ms,ignore=ttl+ipsum+vlan+mac,action=mark";
+        let text =
+            "window=1024,bytes=128,age=1500ms,renew=off,ignore=ttl+ipsum+vlan+mac,action=mark";
         assert_eq!(text.parse::<DedupSettings>().unwrap(), all);
         assert_eq!(all.to_string(), text);
         assert_eq!(all.ignore.bits(), 0xf);
@@ -194,8 +214,11 @@ mod tests {
             };
             let written = aged.to_string();
             assert!(written.contains(&format!("age={age},")), "{written}");
+            assert!(!written.contains("auto"), "{written}");
             assert_eq!(written.parse::<DedupSettings>().unwrap(), aged);
         }
+        let auto: DedupSettings = "bytes=auto,renew=on".parse().unwrap();
+        assert_eq!(auto, DedupSettings::default());
         let on: DedupSettings = "on".parse().unwrap();
         assert_eq!(on, DedupSettings::default());
         assert_eq!(on.to_string().parse::<DedupSettings>().unwrap(), on);
@@ -208,6 +231,7 @@ mod tests {
             ("window", "expected"),
             ("window=0", "1 to 16777216"),
             ("bytes=2049", "1 to 2048"),
+            ("renew=perhaps", "renew=on|off"),
             ("bytes=70,bytes=71", "given twice"),
             ("age=soon", "duration"),
             ("ignore=colour", "ttl+ipsum+vlan+mac"),

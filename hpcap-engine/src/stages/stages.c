@@ -43,10 +43,11 @@ int hpcap_user_dedup_init(struct hpcap_dedup *d, const struct hpcap_dedup_settin
 	return hpcap_dedup_init(d, s, memory);
 }
 
-void hpcap_user_dedup_change(struct hpcap_dedup *d, u64 age_ns, u32 action, u32 enabled)
+void hpcap_user_dedup_change(struct hpcap_dedup *d, u64 age_ns, u32 action, u32 renew, u32 enabled)
 {
 	d->age_ns = age_ns;
 	d->action = action;
+	d->renew = renew;
 	d->enabled = enabled;
 }
 

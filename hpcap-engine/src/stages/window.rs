@@ -29,13 +29,15 @@ struct CSettings {
     ignore: u32,
     action: u32,
     seed: u64,
+    renew: u32,
+    link_type: u32,
 }
 
 unsafe extern "C" {
     fn hpcap_user_dedup_size() -> usize;
     fn hpcap_user_dedup_memory(s: *const CSettings) -> u64;
     fn hpcap_user_dedup_init(d: *mut CDedup, s: *const CSettings, memory: *mut u8) -> i32;
-    fn hpcap_user_dedup_change(d: *mut CDedup, age_ns: u64, action: u32, enabled: u32);
+    fn hpcap_user_dedup_change(d: *mut CDedup, age_ns: u64, action: u32, renew: u32, enabled: u32);
     fn hpcap_user_dedup_batch(
         d: *mut CDedup,
         frames: *mut Frame<'_>,
@@ -107,10 +109,11 @@ pub struct Dedup {
     settings: DedupSettings,
 }
 
-fn c_settings(settings: &DedupSettings, seed: u64) -> CSettings {
+fn c_settings(settings: &DedupSettings, link_type: u32, seed: u64) -> CSettings {
     CSettings {
         window: settings.window,
-        compare_bytes: settings.bytes,
+        // 0: HPCAP_DEDUP_AUTO.
+        compare_bytes: settings.bytes.unwrap_or(0),
         age_ns: u64::try_from(settings.age.as_nanos()).unwrap_or(u64::MAX),
         ignore: settings.ignore.bits(),
         action: match settings.action {
@@ -118,18 +121,20 @@ fn c_settings(settings: &DedupSettings, seed: u64) -> CSettings {
             Action::Mark => 2,
         },
         seed,
+        renew: u32::from(settings.renew),
+        link_type,
     }
 }
 
 impl Dedup {
-    /// An empty window.
+    /// An empty window for frames of a link type (`LINKTYPE_` value, 1 is Ethernet).
     ///
     /// # Errors
     /// When a setting is out of its range, or there is not enough memory.
-    pub fn new(settings: DedupSettings) -> Result<Self> {
+    pub fn new(settings: DedupSettings, link_type: u32) -> Result<Self> {
         // Of the system's randomness: nobody outside can aim at a set.
         let seed = RandomState::new().build_hasher().finish();
-        let c = c_settings(&settings, seed);
+        let c = c_settings(&settings, link_type, seed);
         // SAFETY: only reads `c`.
         let memory = WindowMemory::new(unsafe { hpcap_user_dedup_memory(&raw const c) })?;
         // SAFETY: returns a constant.
@@ -160,9 +165,11 @@ impl Dedup {
         {
             return false;
         }
-        let c = c_settings(settings, 0);
+        // The link type is the window's own.
+        let c = c_settings(settings, 0, 0);
+        let window = self.dedup.as_mut_ptr().cast();
         // SAFETY: an initialised window, used by nobody else meanwhile.
-        unsafe { hpcap_user_dedup_change(self.dedup.as_mut_ptr().cast(), c.age_ns, c.action, 1) }
+        unsafe { hpcap_user_dedup_change(window, c.age_ns, c.action, c.renew, 1) }
         self.settings = *settings;
         true
     }

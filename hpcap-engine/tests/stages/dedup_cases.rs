@@ -21,7 +21,7 @@ pub(crate) fn of_one_flow(number: u64) -> Vec<u8> {
 }
 
 /// Which of the frames are duplicates, in a batch of their own each.
-fn seen(dedup: &mut Dedup, frames: &[(&[u8], u64)]) -> Vec<bool> {
+pub(crate) fn seen(dedup: &mut Dedup, frames: &[(&[u8], u64)]) -> Vec<bool> {
     frames
         .iter()
         .map(|(data, ns)| {
@@ -32,8 +32,8 @@ fn seen(dedup: &mut Dedup, frames: &[(&[u8], u64)]) -> Vec<bool> {
         .collect()
 }
 
-fn dedup(text: &str) -> Dedup {
-    Dedup::new(text.parse::<DedupSettings>().unwrap()).unwrap()
+pub(crate) fn dedup(text: &str) -> Dedup {
+    Dedup::new(text.parse::<DedupSettings>().unwrap(), 1).unwrap()
 }
 
 const MS: u64 = 1_000_000;
@@ -80,6 +80,21 @@ fn a_copy_of_a_copy_is_one_as_long_as_the_sightings_are_close() {
     let times = [0, 9, 18, 28, 39, 39].map(|ms| (frame.as_slice(), 1_000_000_000 + ms * MS));
     let expected = [false, true, true, true, false, true];
     assert_eq!(seen(&mut dedup, &times), expected);
+}
+
+#[test]
+fn a_copy_does_not_renew_the_age_when_told() {
+    let mut dedup = dedup("age=10ms,renew=off");
+    let frame = of_one_flow(1);
+    let times = [0, 9, 11, 20, 22].map(|ms| (frame.as_slice(), 1_000_000_000 + ms * MS));
+    assert_eq!(seen(&mut dedup, &times), [false, true, false, true, false]);
+    let renews = DedupSettings {
+        renew: true,
+        ..*dedup.settings()
+    };
+    assert!(dedup.change(&renews));
+    let times = [31, 40, 49].map(|ms| (frame.as_slice(), 1_000_000_000 + ms * MS));
+    assert_eq!(seen(&mut dedup, &times), [true, true, true]);
 }
 
 #[test]

@@ -20,9 +20,14 @@ struct Model {
 
 impl Model {
     /// Whether `key` is a duplicate now, and how many others were seen since it was.
-    fn see(&mut self, key: Key, ns: u64, age_ns: u64) -> (bool, usize) {
+    fn see(&mut self, key: Key, ns: u64, age_ns: u64, renew: bool) -> (bool, usize) {
         self.sightings += 1;
-        let before = self.seen.insert(key, (ns, self.sightings));
+        let before = self.seen.get(&key).copied();
+        let counts = match before {
+            Some((then, _)) if !renew && ns.abs_diff(then) <= age_ns => then,
+            _ => ns,
+        };
+        self.seen.insert(key, (counts, self.sightings));
         let Some((then, order)) = before else {
             return (false, 0);
         };
@@ -109,11 +114,13 @@ fn settings() -> impl Strategy<Value = DedupSettings> {
         prop_oneof![Just(0_u64), Just(20), Just(1000)],
         ignore,
         any::<bool>(),
+        any::<bool>(),
     )
-        .prop_map(|(window, bytes, age, ignore, mark)| DedupSettings {
+        .prop_map(|(window, bytes, age, ignore, mark, renew)| DedupSettings {
             window,
-            bytes,
+            bytes: Some(bytes),
             age: Duration::from_nanos(age),
+            renew,
             ignore,
             action: if mark { Action::Mark } else { Action::Drop },
         })
@@ -132,7 +139,7 @@ proptest! {
         batch in 1..100_usize,
     ) {
         let age_ns = settings.age.as_nanos() as u64;
-        let mut dedup = Dedup::new(settings).unwrap();
+        let mut dedup = Dedup::new(settings, 1).unwrap();
         let mut model = Model::default();
         let mut ns = 5_000_000_000_u64;
         let stamped: Vec<_> = frames.iter().map(|(data, step, back)| {
@@ -152,7 +159,8 @@ proptest! {
             let mut at = 0;
             let (mut found, mut bytes) = (0, 0);
             for (i, (data, ns)) in chunk.iter().enumerate() {
-                let (expected, since) = model.see(key(data, settings.bytes, settings.ignore), *ns, age_ns);
+                let known = key(data, settings.bytes.unwrap(), settings.ignore);
+                let (expected, since) = model.see(known.clone(), *ns, age_ns, settings.renew);
                 let here = if settings.action == Action::Mark {
                     prop_assert_eq!(left[i], given[i]);
                     marks[i] != 0
@@ -163,6 +171,10 @@ proptest! {
                     !stayed
                 };
                 prop_assert!(!here || expected, "frame {} of the batch is no duplicate", i);
+                if !here && expected {
+                    // Forgotten, and remembered again.
+                    model.seen.get_mut(&known).unwrap().0 = *ns;
+                }
                 prop_assert!(here || !expected || (since >= 16 && settings.window < 65_536),
                     "frame {} of the batch is a duplicate, {} others since", i, since);
                 found += u64::from(here);
@@ -181,7 +193,7 @@ proptest! {
     #[test]
     fn the_least_recently_seen_is_forgotten(numbers in prop::collection::vec(0..40_u8, 1..600)) {
         let settings = DedupSettings { window: 16, ..DedupSettings::default() };
-        let mut dedup = Dedup::new(settings).unwrap();
+        let mut dedup = Dedup::new(settings, 1).unwrap();
         let mut recent: Vec<u8> = Vec::new();
         let mut marks = Vec::new();
         for number in numbers {

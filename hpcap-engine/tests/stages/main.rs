@@ -7,6 +7,7 @@ mod common;
 mod dedup_cases;
 mod dedup_engine;
 mod dedup_model;
+mod dedup_tunnels;
 mod filter;
 #[path = "../harness/mod.rs"]
 mod harness;

@@ -26,8 +26,10 @@ pub(super) struct Dedup {
 struct How {
     action: &'static str,
     window: u32,
-    compare_bytes: u32,
+    /// `None`: what tells frames apart.
+    compare_bytes: Option<u32>,
     age_ns: u64,
+    renew: bool,
     ignore_ttl: bool,
     ignore_ip_checksum: bool,
     ignore_vlan: bool,
@@ -45,6 +47,7 @@ impl From<&DedupSettings> for How {
             window: settings.window,
             compare_bytes: settings.bytes,
             age_ns: u64::try_from(settings.age.as_nanos()).unwrap_or(u64::MAX),
+            renew: settings.renew,
             ignore_ttl: ignore.ttl,
             ignore_ip_checksum: ignore.ip_sum,
             ignore_vlan: ignore.vlan,
@@ -109,8 +112,13 @@ fn of_module(dedup: &Path) -> Option<String> {
         true => String::new(),
         false => format!(",ignore={}", ignored.join("+")),
     };
+    // A module of before has no such file, and renews.
+    let renew = match read("renew").as_deref() {
+        Some("0") => "off",
+        _ => "on",
+    };
     let told = format!(
-        "window={},bytes={},age={}ns{ignore},action={}",
+        "window={},bytes={},age={}ns,renew={renew}{ignore},action={}",
         read("window")?,
         read("compare_bytes")?,
         read("age_ns")?,
@@ -159,8 +167,9 @@ mod tests {
             "enabled": true,
             "action": "mark",
             "window": 1000,
-            "compare_bytes": 70,
+            "compare_bytes": null,
             "age_ns": 1_500_000,
+            "renew": true,
             "ignore_ttl": false,
             "ignore_ip_checksum": true,
             "ignore_vlan": false,
@@ -172,7 +181,7 @@ mod tests {
         assert!(lines[0].starts_with("hpcap3:1  gen:"), "{text}");
         assert_eq!(
             lines[1],
-            "  dedup        window=1000,bytes=70,age=1500us,ignore=ipsum+mac,action=mark"
+            "  dedup        window=1000,bytes=auto,age=1500us,ignore=ipsum+mac,action=mark"
         );
         assert!(lines[2].starts_with("  on the wire"), "{text}");
 
@@ -189,7 +198,7 @@ mod tests {
     /// The longest that can be said has room in the answer.
     #[test]
     fn all_settings_are_told() {
-        let most = "window=16,bytes=2048,age=18446744073709551615ns,\
+        let most = "window=16,bytes=2048,age=18446744073709551615ns,renew=off,\
                     ignore=ttl+ipsum+vlan+mac,action=mark";
         let engine = engine(None);
         assert!(!Dedup::of(engine.queue()).unwrap().enabled);
@@ -217,8 +226,9 @@ mod tests {
         let files = [
             ("enabled", "1\n"),
             ("window", "32768\n"),
-            ("compare_bytes", "70\n"),
+            ("compare_bytes", "auto\n"),
             ("age_ns", "1500000\n"),
+            ("renew", "0\n"),
             ("ignore_ttl", "0\n"),
             ("ignore_ip_checksum", "1\n"),
             ("ignore_vlan", "0\n"),
@@ -230,7 +240,7 @@ mod tests {
         }
         assert_eq!(
             of_module(dir.path()).unwrap(),
-            "window=32768,bytes=70,age=1500us,ignore=ipsum+mac,action=mark"
+            "window=32768,bytes=auto,age=1500us,renew=off,ignore=ipsum+mac,action=mark"
         );
         fs::write(dir.path().join("enabled"), "0\n").unwrap();
         assert_eq!(of_module(dir.path()).unwrap(), "off");

@@ -11,8 +11,11 @@ use crate::nic::vf::Vf;
 use crate::pci::shared::Shared;
 use crate::traffic::Lab;
 
+/// An 82598 with CX4.
+const OLDER: u16 = 0x10DD;
+
 const EXPECTED: &str =
-    "expected 82599, 82599vf or none, with options such as ,mac=02:00:00:00:00:01";
+    "expected 82599, 82599vf, 82598 or none, with options such as ,mac=02:00:00:00:00:01";
 
 /// A NIC to put into a machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +33,8 @@ pub enum Model {
     Physical,
     /// A virtual function of an 82599: the driver is ixgbevf.
     Virtual,
+    /// An 82599 that says it is an 82598: for a driver that is to leave it alone.
+    Older,
 }
 
 impl NicSpec {
@@ -46,6 +51,7 @@ impl NicSpec {
         let model = match parts.next() {
             Some("82599") => Model::Physical,
             Some("82599vf") => Model::Virtual,
+            Some("82598") => Model::Older,
             _ => return Err(bad()),
         };
         let mut spec = Self { model, mac: None };
@@ -98,6 +104,11 @@ impl Machine {
                 lab.add(&nic)?;
                 self.nic(nic)
             }
+            Model::Older => {
+                let nic = Arc::new(Shared::new(Pf::named(OLDER, mac, interrupts)));
+                lab.add(&nic)?;
+                self.nic(nic)
+            }
             Model::Virtual => {
                 let nic = Arc::new(Shared::new(Vf::new(mac, interrupts)));
                 lab.add(&nic)?;
@@ -125,9 +136,10 @@ mod tests {
             mac: Some([2, 0, 0, 0, 0, 0xfe]),
         };
         assert_eq!(parsed("82599vf,mac=02:00:00:00:00:fe"), Some(virtual_));
+        assert_eq!(parsed("82598").map(|spec| spec.model), Some(Model::Older));
         for wrong in [
             "",
-            "82598",
+            "82597",
             "82599,",
             "82599,mac",
             "82599,mac=1",

@@ -44,6 +44,11 @@ impl Bars {
         self.removed = true;
     }
 
+    /// The device answers again.
+    pub(super) fn restore(&mut self) {
+        self.removed = false;
+    }
+
     pub(super) fn is_removed(&self) -> bool {
         self.removed
     }

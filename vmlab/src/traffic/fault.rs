@@ -25,12 +25,14 @@ pub enum Fault {
     Stall(bool),
     /// `remove`: the NIC is pulled out; everything reads as ones.
     Remove,
+    /// `restore`: it answers again, as after a reset of its slot.
+    Restore,
     /// `storm N`: so many frames at once, whether there is room or not.
     Storm(u64),
 }
 
 const KINDS: &str = "expected link-down, link-up, link-flap [MS], no-eop, error [BITS], crc, \
-                     length BYTES, stall, unstall, remove or storm FRAMES";
+                     length BYTES, stall, unstall, remove, restore or storm FRAMES";
 
 /// Reads `1234` and `0x4d2`.
 fn number(text: &str) -> Option<u64> {
@@ -74,6 +76,7 @@ impl Fault {
             ("stall", None) => Self::Stall(true),
             ("unstall", None) => Self::Stall(false),
             ("remove", None) => Self::Remove,
+            ("restore", None) => Self::Restore,
             ("storm", Some(frames)) => Self::Storm(frames),
             _ => return Err(bad()),
         })
@@ -93,6 +96,8 @@ pub trait Device: Receive {
     fn stall(&mut self, stalled: bool);
     /// Is pulled out.
     fn remove(&mut self);
+    /// Answers again.
+    fn restore(&mut self);
     /// Who gets what the guest transmits.
     fn set_wire(&mut self, wire: Box<dyn Wire>);
     /// What it has done so far.
@@ -115,6 +120,9 @@ macro_rules! device {
             }
             fn remove(&mut self) {
                 self.remove();
+            }
+            fn restore(&mut self) {
+                self.restore();
             }
             fn set_wire(&mut self, wire: Box<dyn Wire>) {
                 self.set_wire(wire);
@@ -158,6 +166,7 @@ mod tests {
             ("stall", Fault::Stall(true)),
             ("unstall", Fault::Stall(false)),
             ("remove", Fault::Remove),
+            ("restore", Fault::Restore),
             ("storm 5000", Fault::Storm(5000)),
         ] {
             assert_eq!(parse(words), Some(fault), "{words}");

@@ -25,6 +25,7 @@ trait Handle: Send + Sync {
     fn add_frame_fault(&self, fault: FrameFault);
     fn stall(&self, stalled: bool);
     fn remove(&self);
+    fn restore(&self);
     fn counts(&self) -> Counts;
 }
 
@@ -40,6 +41,9 @@ impl<T: Device> Handle for Shared<T> {
     }
     fn remove(&self) {
         self.bus().remove();
+    }
+    fn restore(&self) {
+        self.bus().restore();
     }
     fn counts(&self) -> Counts {
         self.bus().counts()
@@ -147,6 +151,7 @@ impl Lab {
             Fault::Frame(fault) => nic.add_frame_fault(fault),
             Fault::Stall(stalled) => nic.stall(stalled),
             Fault::Remove => nic.remove(),
+            Fault::Restore => nic.restore(),
             Fault::Storm(frames) => return sender.storm(frames),
         }
         Ok(())

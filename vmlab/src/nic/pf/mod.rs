@@ -63,6 +63,9 @@ pub struct Counts {
     pub dma_errors: u64,
 }
 
+/// An 82599 with backplane (KX4).
+const DEVICE: u16 = 0x10F7;
+
 /// A software 82599.
 ///
 /// It is used through [`Shared`](crate::pci::shared::Shared): by the thread that
@@ -105,7 +108,13 @@ impl fmt::Debug for Pf {
 impl Pf {
     /// A NIC with this address, whose interrupts go this way. Its link is up.
     pub fn new(mac: [u8; 6], messages: Box<dyn Messages>) -> Self {
-        let config = ConfigSpace::new(0x8086, 0x10F7, 1, 0x02_0000)
+        Self::named(DEVICE, mac, messages)
+    }
+
+    /// The same under the number of another device: for what a driver does before it looks at
+    /// registers.
+    pub fn named(device: u16, mac: [u8; 6], messages: Box<dyn Messages>) -> Self {
+        let config = ConfigSpace::new(0x8086, device, 1, 0x02_0000)
             .subsystem(0x8086, 0x000D)
             .interrupt_pin()
             .memory_bar(bars::REGISTERS, registers::BAR0_BYTES)
@@ -192,6 +201,13 @@ impl Pf {
     pub fn remove(&mut self) {
         self.bars.remove();
         self.discard_waiting();
+    }
+
+    /// The device answers again, as after a reset of its slot: its registers have been reset, its
+    /// place on the bus is as it was.
+    pub fn restore(&mut self) {
+        self.bars.restore();
+        self.reset_registers();
     }
 
     /// What it has done so far.

@@ -126,6 +126,13 @@ impl Vf {
         self.bars.remove();
     }
 
+    /// The device answers again, as after a reset of its slot.
+    pub fn restore(&mut self) {
+        self.bars.restore();
+        self.reset_registers();
+        self.mailbox = Mailbox::new(self.mac);
+    }
+
     /// What it has done so far.
     pub fn counts(&self) -> Counts {
         Counts {

@@ -1,0 +1,255 @@
+//! What a device may do: frames of any length, errors on the bus, "up" that fails in the middle, and
+//! devices that nobody knows.
+
+use hpcap_e2e::vm::{Vm, Wanted, on_the_wire, scaled};
+
+on_both_kernels!(
+    long_frames_arrive_whatever_the_mtu,
+    long_frames_arrive_at_a_virtual_function,
+    capture_goes_on_after_a_pci_error,
+    capture_goes_on_after_a_pci_error_of_a_vf,
+    an_up_that_fails_late_frees_no_live_slots,
+    an_unknown_device_is_refused,
+    a_ring_for_a_queue_without_device,
+    a_long_ring_is_counted_at_down,
+    readers_of_sysfs_leave_the_queue_alone,
+);
+
+const DEVICE: &str = "0000:00:08.0";
+const TEST: &str = "/sys/module/hpcap_testnic/parameters";
+
+/// QinQ, baby jumbo, jumbo, and the longest that the MAC takes, without FCS.
+fn long_frames_arrive_whatever_the_mtu(series: &str) {
+    long_frames_arrive(
+        series,
+        &["82599"],
+        "hpcap_ixgbe",
+        &[1515, 1522, 2048, 4097, 9700, 15_868],
+    );
+}
+
+/// A physical function allows 9728 bytes with FCS.
+fn long_frames_arrive_at_a_virtual_function(series: &str) {
+    long_frames_arrive(
+        series,
+        &["82599vf"],
+        "hpcap_ixgbevf",
+        &[1515, 1522, 2048, 4097, 9724],
+    );
+}
+
+fn long_frames_arrive(series: &str, nics: &'static [&'static str], driver: &str, sizes: &[u32]) {
+    let wanted = Wanted {
+        nics,
+        ..Wanted::default()
+    };
+    let Some(vm) = Vm::boot(series, &wanted) else {
+        return;
+    };
+    vm.load(driver, "ring_bytes=16M when_full=hold", "mode=hpcap");
+    vm.up("hpcap0");
+    assert_eq!(vm.sh("cat /sys/class/net/hpcap0/mtu").trim(), "1500");
+    let recorder = vm.recorder("hpcap0", "raw");
+    for size in sizes {
+        vm.traffic(0, &format!("gen:size={size},count=200"));
+    }
+    vm.end_recorder(recorder, "raw");
+    let totals = vm.record(0).totals;
+    assert_eq!(totals.offered.frames, 200 * sizes.len() as u64);
+    assert_eq!(
+        totals.all_delivered().frames,
+        totals.offered.frames,
+        "{totals:?}"
+    );
+    let ledger = vm.ledger("hpcap_0_0");
+    assert_eq!(ledger["captured"], totals.offered.frames, "{ledger:?}");
+    vm.proves(0, "raw");
+    vm.end();
+}
+
+fn capture_goes_on_after_a_pci_error(series: &str) {
+    pci_errors(series, &["82599"], "hpcap_ixgbe");
+}
+
+fn capture_goes_on_after_a_pci_error_of_a_vf(series: &str) {
+    pci_errors(series, &["82599vf"], "hpcap_ixgbevf");
+}
+
+/// Whoever notices first: the PCI core, and the listener waits; or the driver, and the queue ends
+/// and comes again.
+fn pci_errors(series: &str, nics: &'static [&'static str], driver: &str) {
+    let wanted = Wanted {
+        nics,
+        ..Wanted::default()
+    };
+    let Some(vm) = Vm::boot(series, &wanted) else {
+        return;
+    };
+    vm.load(driver, "ring_bytes=16M", "mode=hpcap");
+    vm.sh("modprobe hpcap_testnic first=8");
+    vm.up("hpcap0");
+    let captured = |more: u64| {
+        let count = "$(cut -d' ' -f1 /sys/class/hpcap/hpcap_0_0/ledger/captured)";
+        let now: u64 = vm.sh(&format!("echo {count}")).trim().parse().unwrap();
+        vm.until(&format!("[ {count} -gt {} ]", now + more));
+    };
+    let recorder = vm.recorder("hpcap0", "first");
+    vm.start_traffic(0, "gen:size=imix,rate=5kpps");
+    captured(500);
+    vm.sh(&format!("echo {DEVICE} >{TEST}/pci_error"));
+    vm.fault(0, "remove");
+    vm.fault(0, "restore");
+    vm.sh(&format!("echo {DEVICE} >{TEST}/pci_recovery"));
+    captured(500);
+
+    vm.fault(0, "remove");
+    // The driver notices by itself.
+    recorder.finish();
+    vm.until("[ ! -e /dev/hpcap_0_0 ]");
+    vm.sh(&format!("echo {DEVICE} >{TEST}/pci_error"));
+    vm.fault(0, "restore");
+    vm.sh(&format!("echo {DEVICE} >{TEST}/pci_recovery"));
+    vm.until("[ -e /dev/hpcap_0_0 ]");
+    let recorder = vm.recorder("hpcap0", "second");
+    captured(500);
+    vm.stop_traffic(0);
+    vm.sh("kill -INT $(cat /out/second.pid)");
+    recorder.finish();
+    for folder in ["first", "second"] {
+        let stored = vm.generated(folder);
+        assert!(stored.frames > 500 && stored.damaged == 0, "{stored:?}");
+    }
+    vm.sh(&format!("modprobe -r hpcap_testnic {driver} hpcap"));
+    vm.end();
+}
+
+/// The NIC receives from the moment its rings are set up, and interrupts and queues come after that.
+/// The module itself complains of slots that are freed while the NIC may write to them.
+fn an_up_that_fails_late_frees_no_live_slots(series: &str) {
+    for (nics, driver) in [
+        (&["82599"][..], "hpcap_ixgbe"),
+        (&["82599vf"][..], "hpcap_ixgbevf"),
+    ] {
+        let wanted = Wanted {
+            nics,
+            ..Wanted::default()
+        };
+        let Some(vm) = Vm::boot(series, &wanted) else {
+            return;
+        };
+        vm.load(driver, "ring_bytes=16M", "mode=hpcap");
+        vm.sh(&format!(
+            "modprobe hpcap_testnic first=8; echo netif_set_real_num_rx_queues >{TEST}/fail"
+        ));
+        vm.start_traffic(0, "gen:size=imix,rate=5kpps");
+        for _ in 0..3 {
+            let said = vm.refused("ip link set hpcap0 up");
+            assert!(said.contains("Cannot allocate memory"), "{said}");
+        }
+        vm.stop_traffic(0);
+        vm.sh(&format!("echo >{TEST}/fail"));
+        vm.up("hpcap0");
+        let recorder = vm.recorder("hpcap0", "raw");
+        vm.traffic(0, "gen:size=imix,count=5000");
+        vm.end_recorder(recorder, "raw");
+        assert_eq!(vm.generated("raw").frames, 5000, "{driver}");
+        vm.end();
+    }
+}
+
+/// The 82598, of which there is no software model, and beside it a device that is known.
+fn an_unknown_device_is_refused(series: &str) {
+    let wanted = Wanted {
+        nics: &["82598", "82599"],
+        ..Wanted::default()
+    };
+    let Some(vm) = Vm::boot(series, &wanted) else {
+        return;
+    };
+    vm.load("hpcap_ixgbe", "ring_bytes=1M", "mode=hpcap,hpcap");
+    // The number of what hpcap does not know comes after those of what it knows.
+    vm.sh("[ -e /dev/hpcap_0_0 ]; [ ! -e /dev/hpcap_1_0 ]");
+    let said = vm.console();
+    for part in ["no hpcap mode on an 82598", "--untested"] {
+        assert!(said.contains(part), "{said}");
+    }
+    vm.sh("modprobe -r hpcap_ixgbe hpcap");
+    vm.end();
+}
+
+/// What was freed is overwritten in this kernel: a node that is read there is no node.
+fn a_ring_for_a_queue_without_device(series: &str) {
+    let wanted = Wanted {
+        arguments: &["slub_debug=P"],
+        ..Wanted::PF
+    };
+    let Some(vm) = Vm::boot(series, &wanted) else {
+        return;
+    };
+    vm.load("hpcap_ixgbe", "ring_bytes=1M", "mode=hpcap");
+    let late = vm.background("exec late-ring /dev/hpcap_0_0 2097152 --after /out/gone");
+    vm.until("[ -e /out/gone.open ]");
+    vm.sh(&format!("echo 1 >/sys/bus/pci/devices/{DEVICE}/remove"));
+    vm.sh("touch /out/gone");
+    let said = late.finish();
+    assert!(said.contains("its adapter is gone"), "{said}");
+    vm.end();
+}
+
+/// 40,000 frames wait in the adapter when it is taken down, for a ring that is full.
+fn a_long_ring_is_counted_at_down(series: &str) {
+    let Some(vm) = Vm::boot(series, &Wanted::default()) else {
+        return;
+    };
+    let frames = 60_000;
+    vm.sh(&format!(
+        "modprobe hpcap ring_bytes=1M when_full=hold
+        modprobe hpcap_testnic rate=1000000 count={frames} backlog=40000 up=0"
+    ));
+    let listener = vm.background("exec e2e-listener hpcap0 --stuck >/out/stuck.json");
+    vm.until("grep -q attached /out/stuck.json");
+    vm.sh(&format!("echo 1 >{TEST}/up"));
+    // All that do not fit into adapter and ring: nothing more comes.
+    let sum = "$(cat /sys/class/hpcap/hpcap_0_0/ledger/* | awk '{ n += $1 } END { print n }')";
+    vm.until(&format!("[ {sum} -ge {} ]", frames - 40_000));
+    vm.sh(&format!("echo 0 >{TEST}/up"));
+    let ledger = vm.ledger("hpcap_0_0");
+    assert_eq!(on_the_wire(&ledger), frames, "{ledger:?}");
+    vm.sh("echo 0 >/sys/module/hpcap_testnic/parameters/remove");
+    drop(listener);
+    vm.end();
+}
+
+/// Anybody may read them: nobody who does takes the poll thread's lock, or asks the NIC.
+fn readers_of_sysfs_leave_the_queue_alone(series: &str) {
+    let Some(vm) = Vm::boot(series, &Wanted::PF) else {
+        return;
+    };
+    vm.load("hpcap_ixgbe", "ring_bytes=1M", "mode=hpcap");
+    vm.up("hpcap0");
+    let trace = "/sys/kernel/tracing";
+    vm.sh(&format!(
+        "mount -t tracefs tracefs {trace} 2>/dev/null || true
+        cd {trace}
+        echo 'p:hpcap_looks hpcap:hpcap_rxq_service_at' >kprobe_events
+        echo 'p:hpcap_counts hpcap:hpcap_rxq_count' >>kprobe_events
+        echo 1 >events/kprobes/enable"
+    ));
+    let rounds = scaled(200);
+    vm.sh(&format!(
+        "user='setpriv --reuid 1001 --regid 1001 --clear-groups'
+        for i in $(seq {rounds}); do
+            $user cat /sys/class/hpcap/hpcap_0_0/ledger/* /sys/class/hpcap/hpcap_0_0/state \
+                /sys/class/hpcap/hpcap_0_0/caplen /sys/class/hpcap/hpcap_0_0/filter >/dev/null
+        done
+        ! $user cat /sys/class/hpcap/hpcap_0_0/listeners 2>/dev/null
+        ethtool -S hpcap0 >/dev/null
+        echo 0 >{trace}/events/kprobes/enable"
+    ));
+    let seen = vm.sh(&format!("cat {trace}/trace"));
+    let hits = || seen.lines().filter(|line| line.contains("hpcap_rxq_"));
+    assert!(hits().count() > 0, "{seen}");
+    let others: Vec<_> = hits().filter(|line| !line.contains("hpcap_0_0-")).collect();
+    assert!(others.is_empty(), "{others:?}");
+    vm.end();
+}
