@@ -88,7 +88,7 @@ int hpcap_port_create(struct pci_dev *pdev, struct net_device *netdev, void *nic
 
 int hpcap_port_untested(struct pci_dev *pdev, const char *kind)
 {
-	if (IS_ENABLED(HPCAP_UNTESTED)) {
+	if (IS_ENABLED(CONFIG_HPCAP_UNTESTED)) {
 		dev_warn(&pdev->dev, "hpcap mode on %s, which no test of hpcap has seen\n", kind);
 		return 0;
 	}

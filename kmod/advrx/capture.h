@@ -74,7 +74,7 @@ struct hpcap_port {
 	struct hpcap_adapter *adapter;	/* NULL: the device nodes are not there; under RTNL */
 	bool receives;			/* the NIC may write into the slots */
 	const struct ethtool_ops *driver_ethtool;
-	struct ethtool_ops ethtool;	/* the interface's, in their place: leads to the port */
+	const struct ethtool_ops ethtool;	/* the interface's: they lead to the port */
 	struct hpcap_port_queue *queue[HPCAP_PORT_QUEUES];
 };
 

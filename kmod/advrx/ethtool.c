@@ -79,7 +79,8 @@ static void get_channels(struct net_device *netdev, struct ethtool_channels *cha
 void hpcap_port_set_ethtool(struct hpcap_port *port)
 {
 	const struct ethtool_ops *driver = port->netdev->ethtool_ops;
-	struct ethtool_ops *ops = &port->ethtool;
+	/* The port is ours: this is the only place that writes to them. */
+	struct ethtool_ops *const ops = (struct ethtool_ops *)&port->ethtool;
 
 	*ops = *driver;
 	ops->get_sset_count = get_sset_count;

@@ -539,7 +539,7 @@ static inline u32 hpcap_dedup_seen(struct hpcap_dedup *d, struct hpcap_dedup_loo
 	}
 	then = set->ns[look->way];
 	young = (ns > then ? ns - then : then - ns) <= d->age_ns;
-	if (d->renew | !young)
+	if (d->renew || !young)
 		set->ns[look->way] = ns;
 	hpcap_dedup_touch(set, look->way);
 	return young;

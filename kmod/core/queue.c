@@ -240,6 +240,7 @@ void hpcap_rxq_ledger(struct hpcap_rxq *rxq, struct hpcap_count ledger[HPCAP_LED
 	u32 i;
 
 	do {
+		/* Pairs with the release of hpcap_ring_publish_ledger(). */
 		before = smp_load_acquire(&queue->ledger_seq);
 		for (i = 0; i < HPCAP_LEDGER_REASONS; i++) {
 			ledger[i].frames = READ_ONCE(queue->ledger[i].frames);

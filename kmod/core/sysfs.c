@@ -159,9 +159,9 @@ static const char *hpcap_listener_contract(const struct hpcap_ring_slot *slot)
 }
 
 /*
- * A line for each: id, pid, uid, contract, lag in bytes, name. 32 of the longest fit a page. It says
- * who captures, and takes the poll thread's lock: root's, and by udev (70-hpcap.rules) that of the
- * group that may open the queue.
+ * A line for each: id, pid, uid, contract, lag in bytes, name. 32 of the longest fit a page. It
+ * says who captures, and takes the poll thread's lock: root's, and by udev (70-hpcap.rules) that
+ * of the group that may open the queue.
  */
 static ssize_t listeners_show(struct device *dev, struct device_attribute *attr, char *page)
 {
@@ -186,7 +186,7 @@ static ssize_t listeners_show(struct device *dev, struct device_attribute *attr,
 	return n ?: sysfs_emit(page, "\n");
 }
 
-static DEVICE_ATTR(listeners, 0400, listeners_show, NULL);
+static struct device_attribute dev_attr_listeners = __ATTR(listeners, 0400, listeners_show, NULL);
 
 static struct attribute *queue_attrs[] = {
 	&caplen.attr.attr,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A function of the kernel that fails on demand, which Debian's kernels have not: what a driver does
- * then is seen at the place that is asked for.
+ * A function of the kernel that fails on demand, which Debian's kernels have not: what a driver
+ * does then is seen at the place that is asked for.
  *
  *	echo netif_set_real_num_rx_queues > /sys/module/hpcap_testnic/parameters/fail	# -ENOMEM
  *	echo > /sys/module/hpcap_testnic/parameters/fail	# works again

@@ -23,7 +23,8 @@ static struct pci_dev *find_device(const char *text)
 
 /* Calls `step` with the device of a name and its driver's handlers, as the PCI core does. */
 static int with_handlers(const char *text,
-			 int (*step)(struct pci_dev *pdev, const struct pci_error_handlers *handlers))
+			 int (*step)(struct pci_dev *pdev,
+				     const struct pci_error_handlers *handlers))
 {
 	struct pci_dev *pdev = find_device(text);
 	const struct pci_error_handlers *handlers;

@@ -12,8 +12,8 @@
  *	echo 1 > /sys/module/hpcap_testnic/parameters/up	# up: frames come
  *	echo 0 > /sys/module/hpcap_testnic/parameters/up	# down, until the next 1
  *	echo 1 > /sys/module/hpcap_testnic/parameters/remove	# adapter 1 is pulled out
- *	echo 0000:00:08.0 > .../parameters/pci_error	# a real device, whoever drives it: pci_error.c
- *	echo request_threaded_irq > .../parameters/fail	# a function of the kernel: failure.c
+ *	echo 0000:00:08.0 > .../parameters/pci_error	# of a real device: pci_error.c
+ *	echo netif_set_real_num_rx_queues > .../parameters/fail	# of the kernel: failure.c
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
