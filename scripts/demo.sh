@@ -199,7 +199,7 @@ check_files() {
 	step "checkraw reads every record of the files"
 	show "checkraw $DIR"
 	"$TOOLS/checkraw" "$DIR" 2>&1 | quote || die "checkraw found defects (see above)"
-	in_files=$("$TOOLS/checkraw" --json "$DIR" | grep -oE '"frames":\{"frames":[0-9]+' | awk -F: '{ n += $3 } END { print n + 0 }')
+	in_files=$("$TOOLS/checkraw" --json "$DIR" | sed -n "s/.*\"total\":.*\"frames\":{\"frames\":\([0-9]*\).*first.*/\1/p")
 }
 
 convert_files() {
