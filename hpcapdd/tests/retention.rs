@@ -12,10 +12,12 @@ use std::process::Command;
 use common::{files, hpcapdd, of_kind, record, run};
 
 fn stored(dir: &Path) -> Vec<String> {
-    files(dir, ".raw")
+    let mut names: Vec<String> = files(dir, ".raw")
         .iter()
         .map(|f| f.file_name().unwrap().to_str().unwrap().to_owned())
-        .collect()
+        .collect();
+    names.sort();
+    names
 }
 
 /// `None` where there is no faketime.
@@ -40,13 +42,15 @@ fn files_from_the_future_make_room() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().to_str().unwrap();
     let source = ["--source", "gen:size=1000,count=20000", "--ring", "1M"];
-    let rotating = [&source[..], &["--rotate-size", "2M", path]].concat();
+    // By records, where files end exactly.
+    let by_records = ["--frames", "20000", "--rotate-size", "2M"];
+    let rotating = [&source[..], &by_records, &[path]].concat();
     if with_clock("+10d", &rotating).is_none() {
         return;
     }
     let before = stored(dir.path());
     assert!(before.len() > 3, "{before:?}");
-    let more = ["--ring", "1M", "--rotate-size", "2M", "--keep-files", "4"];
+    let more = [&by_records[..], &["--keep-files", "4"]].concat();
     let events = record("gen:size=1000,count=20000", dir.path(), &more);
     let completed = of_kind(&events, "file_complete").len();
     let left = stored(dir.path());
@@ -80,10 +84,8 @@ fn recordings_of_two_sources_keep_their_own() {
     }
     let names = stored(&store);
     assert_eq!(names.len(), 2, "{names:?}");
-    assert!(
-        names[0].contains("_one") && names[1].contains("_two"),
-        "{names:?}"
-    );
+    let of = |source| names.iter().filter(|name| name.contains(source)).count();
+    assert_eq!((of("_one"), of("_two")), (1, 1), "{names:?}");
 }
 
 #[test]
@@ -148,4 +150,78 @@ fn rotate_size_too_small_is_told_the_least() {
         stderr.contains("at least 128K") && !stderr.contains("2 GiB"),
         "{stderr}"
     );
+}
+
+#[test]
+fn keep_size_holds_without_rotate_size() {
+    let dir = tempfile::tempdir().unwrap();
+    let more = ["--frames", "30000", "--ring", "1M", "--keep-size", "8M"];
+    let events = record("gen:size=1000,count=30000", dir.path(), &more);
+    assert!(!of_kind(&events, "file_deleted").is_empty());
+    let sizes: Vec<u64> = files(dir.path(), ".raw")
+        .iter()
+        .map(|f| fs::metadata(f).unwrap().len())
+        .collect();
+    assert!(sizes.iter().all(|n| *n <= 2 << 20), "{sizes:?}");
+    assert!(sizes.iter().sum::<u64>() <= 8 << 20, "{sizes:?}");
+}
+
+#[test]
+fn failed_open_leaves_no_part() {
+    let program = hpcapdd();
+    let program = program.get_program().to_str().unwrap();
+    let mut failed = 0;
+    // One of these limits is reached when the file is there and cannot be opened again.
+    for limit in 8..40 {
+        let dir = tempfile::tempdir().unwrap();
+        let line = format!(
+            "ulimit -n {limit}; exec {program} --source gen:count=10 --duration 1s {}",
+            dir.path().display()
+        );
+        let done = Command::new("sh").args(["-c", &line]).output().unwrap();
+        failed += u32::from(!done.status.success());
+        let parts = files(dir.path(), ".part");
+        assert!(parts.is_empty(), "{limit}: {parts:?}");
+    }
+    assert!(failed > 0);
+}
+
+/// The clock is set forward by two days while a recorder with `--keep-age 1h` runs.
+#[test]
+fn step_of_the_clock_makes_no_file_old() {
+    use common::Running;
+    use nix::sys::signal::Signal;
+    let library = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
+    if !Path::new(library).exists() {
+        println!("skipped: there is no {library}");
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let offset = dir.path().join("offset");
+    fs::write(&offset, "+0").unwrap();
+    let store = dir.path().join("store");
+    record("gen:count=10", &store, &[]);
+    let mut command = hpcapdd();
+    command
+        .env("LD_PRELOAD", library)
+        .env("FAKETIME_TIMESTAMP_FILE", &offset)
+        .env("FAKETIME_NO_CACHE", "1")
+        .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
+        .env("DONT_FAKE_MONOTONIC", "1")
+        .args(["--source", "gen:rate=1000pps", "--ring", "1M"])
+        .args(["--rotate-time", "1s", "--keep-age", "1h"])
+        .arg(&store);
+    let mut recorder = Running::start(&mut command);
+    recorder.wait_for("file_complete");
+    fs::write(&offset, "+2d").unwrap();
+    recorder.wait_until(|e| {
+        e["event"] == "warning" && e["message"].as_str().unwrap().contains("set forward")
+    });
+    for _ in 0..2 {
+        recorder.wait_for("file_complete");
+    }
+    recorder.signal(Signal::SIGINT);
+    let (code, events, stderr) = recorder.finish();
+    assert_eq!(code, 0, "{stderr}");
+    assert!(of_kind(&events, "file_deleted").is_empty());
 }

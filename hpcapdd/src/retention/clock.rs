@@ -6,7 +6,7 @@ use std::time::Duration;
 use hpcap::Timestamp;
 use nix::time::{ClockId, clock_gettime};
 
-use super::scan::{Found, Inode};
+use super::scan::{Found, Version};
 
 /// A wall clock that moves so much against the one that nobody can set was set. What a time server
 /// does to a clock that runs is far less.
@@ -21,7 +21,7 @@ pub(super) struct Clock {
     /// Whether the wall clock can be believed as far as it is ahead of the first look.
     doubtful: bool,
     boot_ns: u64,
-    seen: HashMap<Inode, u64>,
+    seen: HashMap<Version, u64>,
 }
 
 fn since_boot_ns() -> u64 {
@@ -77,7 +77,7 @@ impl Clock {
         let age_ns = u64::try_from(age.as_nanos()).unwrap_or(u64::MAX);
         let here_ns = self
             .seen
-            .get(&file.inode)
+            .get(&file.version)
             .map_or(0, |seen| self.boot_ns.saturating_sub(*seen));
         if here_ns > age_ns {
             return true;
@@ -93,8 +93,8 @@ impl Clock {
         self.seen = found
             .iter()
             .map(|file| {
-                let since = before.get(&file.inode).copied().unwrap_or(boot_ns);
-                (file.inode, since)
+                let since = before.get(&file.version).copied().unwrap_or(boot_ns);
+                (file.version, since)
             })
             .collect();
     }

@@ -89,9 +89,15 @@ impl OwnFiles {
     pub fn add(&self, file: &File) {
         if let Ok(meta) = file.metadata() {
             let mut files = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            let number = files.len() as u64;
+            let number = files.values().max().map_or(0, |last| last + 1);
             files.insert(Inode::of(&meta), number);
         }
+    }
+
+    /// Forgets a file that was deleted: its number comes again.
+    fn remove(&self, inode: Inode) {
+        let mut files = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        files.remove(&inode);
     }
 
     /// In which order it was made, if this process did.
@@ -110,6 +116,17 @@ pub struct Recording {
     pub id: Option<RecordingId>,
     /// The files of this recorder.
     pub files: OwnFiles,
+}
+
+impl Recording {
+    /// In which order this recorder made the file, if it did. Numbers of files come again, so
+    /// what says that it is another recording's is.
+    fn made(&self, file: &Found) -> Option<u64> {
+        let id = file.identity.as_ref().and_then(|i| i.recording);
+        self.files
+            .number(file.inode)
+            .filter(|_| id.is_none() || id == self.id)
+    }
 }
 
 /// What a look at the folder led to.
@@ -182,7 +199,7 @@ impl Retention {
         self.note_other_recorders(&found);
         let under_way: u64 = found
             .iter()
-            .filter(|file| file.part && self.own_number(file).is_some())
+            .filter(|file| file.part && self.recording.made(file).is_some())
             .map(|file| file.bytes)
             .sum();
         let (mine, _): (Vec<Found>, Vec<Found>) =
@@ -205,11 +222,14 @@ impl Retention {
             match self.store.delete(&file) {
                 // Somebody else removed or replaced it meanwhile.
                 Ok(false) => {}
-                Ok(true) => outcome.deleted.push(FileDeleted {
-                    path: file.path,
-                    bytes: file.bytes,
-                    because_of,
-                }),
+                Ok(true) => {
+                    self.recording.files.remove(file.inode);
+                    outcome.deleted.push(FileDeleted {
+                        path: file.path,
+                        bytes: file.bytes,
+                        because_of,
+                    });
+                }
                 Err(e) => {
                     outcome.error = Some(e);
                     break;
@@ -221,14 +241,10 @@ impl Retention {
         outcome
     }
 
-    fn own_number(&self, file: &Found) -> Option<u64> {
-        self.recording.files.number(file.inode)
-    }
-
     /// A part that another process holds is a recording that runs.
     fn note_other_recorders(&mut self, found: &[Found]) {
         for file in found.iter().filter(|file| file.part && file.locked) {
-            if self.own_number(file).is_some() {
+            if self.recording.made(file).is_some() {
                 continue;
             }
             let id = file
@@ -248,7 +264,7 @@ impl Retention {
         if file.part {
             return false;
         }
-        if self.own_number(file).is_some() {
+        if self.recording.made(file).is_some() {
             return true;
         }
         let Some(identity) = &file.identity else {

@@ -29,7 +29,7 @@ pub(super) fn oldest_first(files: Vec<Found>, running: &Recording, now: Timestam
     let mut groups: BTreeMap<Key, Vec<Found>> = BTreeMap::new();
     let mut own = Vec::new();
     for file in files {
-        let number = running.files.number(file.inode);
+        let number = running.made(&file);
         let id = file.identity.as_ref().and_then(|i| i.recording);
         if number.is_some() || (id.is_some() && id == running.id) {
             own.push((number, file));

@@ -33,6 +33,23 @@ impl Inode {
     }
 }
 
+/// A file at one moment of its life: numbers of files that were removed come again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Version {
+    inode: Inode,
+    /// When its name, its length or its rights changed last.
+    changed: (i64, i64),
+}
+
+impl Version {
+    fn of(meta: &Metadata) -> Self {
+        Self {
+            inode: Inode::of(meta),
+            changed: (meta.ctime(), meta.ctime_nsec()),
+        }
+    }
+}
+
 /// A file that has a name of ours.
 #[derive(Debug, Clone)]
 pub(super) struct Found {
@@ -40,6 +57,7 @@ pub(super) struct Found {
     name: CString,
     pub(super) path: PathBuf,
     pub(super) inode: Inode,
+    pub(super) version: Version,
     /// What it takes of the disk, or would take without holes.
     pub(super) bytes: u64,
     /// Under way, or left so.
@@ -56,8 +74,8 @@ pub(super) struct Found {
 #[derive(Debug)]
 pub(super) struct Store {
     base: PathBuf,
-    /// Headers do not change: what they said, as long as the files are there.
-    identities: HashMap<Inode, Option<Identity>>,
+    /// What the headers said that were read before.
+    identities: HashMap<Version, Option<Identity>>,
 }
 
 /// Never follows a link, and never waits.
@@ -107,7 +125,9 @@ impl Store {
                 }
             }
         }
-        let there = found.iter().map(|file| (file.inode, file.identity.clone()));
+        let there = found
+            .iter()
+            .map(|file| (file.version, file.identity.clone()));
         self.identities = there.collect();
         Ok(found)
     }
@@ -133,7 +153,7 @@ impl Store {
         if !meta.is_file() {
             return Ok(None);
         }
-        let inode = Inode::of(&meta);
+        let version = Version::of(&meta);
         let path = self
             .base
             .join(std::ffi::OsStr::from_bytes(folder.to_bytes()))
@@ -143,7 +163,7 @@ impl Store {
                 file.try_lock_shared(),
                 Err(std::fs::TryLockError::WouldBlock)
             );
-        let known = self.identities.get(&inode).filter(|known| known.is_some());
+        let known = self.identities.get(&version);
         let identity = match known {
             Some(known) => known.clone(),
             // What cannot be read says nothing, and stays.
@@ -155,7 +175,8 @@ impl Store {
             folder: folder.to_owned(),
             name: name.to_owned(),
             path,
-            inode,
+            inode: version.inode,
+            version,
             bytes: meta.len().max(reserved),
             part: parsed.part,
             locked,
@@ -216,13 +237,18 @@ fn own_name(name: &CStr, folder: u64) -> Option<FileName> {
 impl Found {
     /// A file that was started at `start`.
     pub(super) fn example(start: Timestamp) -> Self {
+        let inode = Inode {
+            device: 0,
+            number: start.as_ns(),
+        };
         Self {
             folder: CString::default(),
             name: CString::default(),
             path: PathBuf::new(),
-            inode: Inode {
-                device: 0,
-                number: start.as_ns(),
+            inode,
+            version: Version {
+                inode,
+                changed: (0, 0),
             },
             bytes: 0,
             part: false,

@@ -330,3 +330,23 @@ fn file_longer_than_keep_size_is_refused() {
     let error = ALL.check(dir.path(), Some(1)).unwrap_err();
     assert_eq!(error.kind(), hpcap::Kind::Usage);
 }
+
+/// File systems give the number of a removed file to the next one.
+#[test]
+fn number_of_a_removed_file_means_nothing() {
+    let folder = Folder::new();
+    let first = folder.file(id(9), 0, 0);
+    folder.own.add(&File::open(&first).unwrap());
+    let mut retention = folder.retention(ALL);
+    assert_eq!(paths(retention.enforce_at(at(10), &mut || Ok(0))), [first]);
+    let theirs: Vec<_> = (0..50)
+        .map(|second| {
+            let path = folder.path(second, false);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, "no capture").unwrap();
+            path
+        })
+        .collect();
+    assert!(paths(retention.enforce_at(at(10), &mut || Ok(0))).is_empty());
+    assert!(theirs.iter().all(|path| path.exists()));
+}
