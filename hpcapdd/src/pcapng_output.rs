@@ -4,11 +4,12 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use hpcap::listener::Moment;
-use hpcap::pcapfile::{Interface, InterfaceId, PcapngWriter, Section, Statistics};
+use hpcap::pcapfile::{Interface, InterfaceId, PcapngWriter, Section};
 use hpcap::queue::QueueInfo;
 use hpcap::raw::{Altered, Gap, Record};
-use hpcap::{Count, Error, Kind, Ledger, Result, Timestamp};
+use hpcap::{Count, Error, Kind, Ledger, Reason, Result, Timestamp};
 
+use crate::capture_writer::statistics_between;
 use crate::file_header::{Place, header_of};
 use crate::pipe::Pipe;
 use crate::record_sink::{OutputFailure, RecordOutput};
@@ -26,6 +27,10 @@ pub struct PcapngOutput {
     writer: PcapngWriter<Pipe>,
     interface: InterfaceId,
     start: Timestamp,
+    /// The queue's ledger then.
+    before: Ledger,
+    /// What the recorder lost itself.
+    own: Ledger,
     flushed: u64,
     taken: Count,
     delivered: Count,
@@ -35,12 +40,18 @@ pub struct PcapngOutput {
 }
 
 impl PcapngOutput {
-    /// One section, one interface: `info`'s queue. `filter` and `caplen` are the recorder's
+    /// One section, one interface: `info`'s queue, whose ledger was `before`. `filter` and `caplen` are the recorder's
     /// own; empty and 0 = none.
     ///
     /// # Errors
     /// A link type that pcapng does not have.
-    pub fn new(pipe: Pipe, info: &QueueInfo, filter: &str, caplen: u32) -> Result<Self> {
+    pub fn new(
+        pipe: Pipe,
+        info: &QueueInfo,
+        before: Ledger,
+        filter: &str,
+        caplen: u32,
+    ) -> Result<Self> {
         let header = header_of(info, Place::default(), caplen, filter, &Ledger::default());
         let section = Section::here(concat!("hpcapdd ", env!("CARGO_PKG_VERSION")));
         let mut writer = PcapngWriter::new(pipe, &section);
@@ -51,6 +62,8 @@ impl PcapngOutput {
             writer,
             interface,
             start: Timestamp::now(),
+            before,
+            own: Ledger::default(),
             flushed: 0,
             taken: Count::default(),
             delivered: Count::default(),
@@ -62,8 +75,8 @@ impl PcapngOutput {
 
     fn write_statistics(&mut self, ledger: &Ledger, end: Option<Timestamp>) {
         let now = Timestamp::now();
-        let mut statistics = Statistics::of(ledger, self.taken.frames, now);
-        statistics.start = Some(self.start);
+        let (start, end_of_counts) = ((self.start, &self.before), (now, ledger));
+        let mut statistics = statistics_between(start, end_of_counts, &self.own, self.taken.frames);
         statistics.end = end;
         // Into the buffer, which has room.
         let _ = self.writer.statistics(self.interface, &statistics);
@@ -114,6 +127,9 @@ impl RecordOutput for PcapngOutput {
     }
 
     fn gap(&mut self, gap: &Gap) {
+        for own in [Reason::Overrun, Reason::Storage] {
+            self.own[own] += gap.lost[own];
+        }
         // It fails only for an interface of another file.
         let _ = self.writer.gap(self.interface, gap);
     }

@@ -196,7 +196,7 @@ fn make_sink(
         }
         Outlet::Null => return Ok((Box::new(NullSink::default()), "null")),
         Outlet::Pipe(pipe) => {
-            let output = PcapngOutput::new(pipe, info, filter, caplen)?;
+            let output = PcapngOutput::new(pipe, info, listener.start().ledger, filter, caplen)?;
             return Ok((by_record(listener, output, selection, limits)?, "records"));
         }
         Outlet::Folder(folder) => *folder,

@@ -29,6 +29,8 @@ struct State {
     lost: Option<Ledger>,
     /// Whether the next frame is a copy of an earlier one.
     duplicate: bool,
+    /// A comment on the next frame.
+    note: Option<String>,
 }
 
 /// Writes pcapng, little endian, times in nanoseconds.
@@ -162,6 +164,7 @@ impl<W: Write> PcapngWriter<W> {
             queue: interface.queue,
             lost: None,
             duplicate: false,
+            note: None,
         });
         Ok(InterfaceId(id))
     }
@@ -193,6 +196,15 @@ impl<W: Write> PcapngWriter<W> {
         Ok(())
     }
 
+    /// Comments on the next frame of an interface.
+    ///
+    /// # Errors
+    /// `InvalidInput`: the interface is of another file.
+    pub fn note(&mut self, id: InterfaceId, text: impl Into<String>) -> io::Result<()> {
+        self.state(id)?.note = Some(text.into());
+        Ok(())
+    }
+
     /// Writes a frame of `len` bytes on the wire of which `data` was captured.
     ///
     /// # Errors
@@ -210,7 +222,8 @@ impl<W: Write> PcapngWriter<W> {
         let queue = state.queue;
         let lost = state.lost.take();
         let duplicate = std::mem::take(&mut state.duplicate);
-        if lost.is_some() || duplicate {
+        let note = state.note.take();
+        if lost.is_some() || duplicate || note.is_some() {
             let mut options = Vec::new();
             if let Some(lost) = lost {
                 text_option(&mut options, COMMENT, &lost_comment(&lost));
@@ -218,6 +231,9 @@ impl<W: Write> PcapngWriter<W> {
             }
             if duplicate {
                 text_option(&mut options, COMMENT, "duplicate");
+            }
+            if let Some(note) = note {
+                text_option(&mut options, COMMENT, &note);
             }
             if let Some(queue) = queue {
                 option(&mut options, EPB_QUEUE, &queue.to_le_bytes());

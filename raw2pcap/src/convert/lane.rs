@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::Read;
 use std::sync::Arc;
 
-use hpcap::raw::{Damage, Event, Gap, Reader, Record};
+use hpcap::raw::{Altered, Damage, Event, Gap, Reader, Record};
 use hpcap::{Ledger, Result, Timestamp};
 
 use super::counted::Interfaces;
@@ -53,6 +53,8 @@ pub(super) struct Lane {
     news: Vec<News>,
     /// Whether the current frame is marked as a duplicate.
     duplicate: bool,
+    /// What the current frame had that its record cannot hold.
+    altered: Option<Altered>,
     /// Earliest and latest time of what was left out because it is out of range.
     seen: Option<(Timestamp, Timestamp)>,
 }
@@ -87,6 +89,7 @@ impl Lane {
             interfaces,
             news: Vec::new(),
             duplicate: false,
+            altered: None,
             seen: None,
         }
     }
@@ -152,6 +155,7 @@ impl Lane {
     /// Moves on to the next frame in range; `false` at the end.
     pub(super) fn advance(&mut self) -> Result<bool> {
         let mut marked = false;
+        let mut altered = None;
         loop {
             let Some(reader) = &mut self.reader else {
                 if !self.open_next()? {
@@ -166,8 +170,10 @@ impl Lane {
                 self.interfaces.frame(frame.len);
                 if self.range.contains(frame.time) {
                     self.duplicate = duplicate;
+                    self.altered = altered;
                     return Ok(true);
                 }
+                altered = None;
                 let time = (frame.time, frame.time);
                 self.seen = Some(self.seen.map_or(time, |seen| wider(seen, time)));
                 continue;
@@ -180,7 +186,9 @@ impl Lane {
                 continue;
             };
             match found.event {
-                Event::Frame(_) | Event::Padding | Event::Altered(_) => {}
+                Event::Frame(_) | Event::Padding => {}
+                // A mark may stand between it and its frame.
+                Event::Altered(had) => altered = Some(had),
                 Event::Duplicate => marked = true,
                 Event::FileHeader(tag) => self.interfaces.header(&tag),
                 Event::Gap(gap) => {
@@ -196,6 +204,7 @@ impl Lane {
                 }
                 Event::Ledger(tag) => self.interfaces.ledger(&tag),
                 Event::Damage(damage) => {
+                    altered = None;
                     if let Some(again) = look_again(&mut self.under_way, &damage) {
                         let end = self.file_bytes.unwrap_or(u64::MAX);
                         let source: Box<dyn Read> =
@@ -275,6 +284,12 @@ impl Lane {
     #[inline]
     pub(super) fn is_duplicate(&self) -> bool {
         self.duplicate
+    }
+
+    /// What the frame had that its record cannot hold.
+    #[inline]
+    pub(super) fn altered(&self) -> Option<Altered> {
+        self.altered
     }
 
     /// Its interfaces: a version of each filter and capture length.

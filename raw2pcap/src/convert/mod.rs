@@ -247,6 +247,10 @@ impl Conversion {
                 sink.frame(number, lane, &frame, duplicate)?;
                 summary.frames += one;
                 summary.duplicates += u64::from(duplicate);
+                if let Some(had) = lane.altered() {
+                    summary.frames_cut += u64::from(had.is_cut());
+                    summary.times_adjusted += u64::from(had.time_is_adjusted());
+                }
                 summary.first = summary.first.or(Some(frame.time));
                 summary.last = Some(frame.time);
             }

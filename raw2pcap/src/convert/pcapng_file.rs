@@ -5,7 +5,7 @@ use std::collections::btree_map::Entry;
 use std::io;
 
 use hpcap::pcapfile::{Interface, InterfaceId, PcapngWriter, Section, Statistics};
-use hpcap::raw::{Gap, Record};
+use hpcap::raw::{Altered, Gap, Record};
 use hpcap::{Count, Ledger, Reason, Timestamp};
 
 use super::counted::Counted;
@@ -16,6 +16,27 @@ type Key = (usize, usize);
 
 /// Gaps of each lane that no frame has followed yet.
 pub(super) type Gaps = BTreeMap<usize, Gap>;
+
+/// What the capture says of a frame.
+pub(super) struct Marks {
+    pub(super) duplicate: bool,
+    pub(super) altered: Option<Altered>,
+}
+
+/// What was altered, for people.
+fn comment(had: &Altered, kept: usize) -> String {
+    let mut parts = Vec::new();
+    if had.is_cut() {
+        parts.push(format!("frame of {} bytes, cut to {kept}", had.len));
+    }
+    if had.time_is_adjusted() {
+        parts.push(format!(
+            "its time, {}.{:09} s since 1970, was adjusted",
+            had.sec, had.nsec
+        ));
+    }
+    parts.join("; ")
+}
 
 /// Writes one file.
 pub(super) struct PcapngFile {
@@ -109,8 +130,8 @@ impl PcapngFile {
         &mut self,
         key: Key,
         interface: &Interface,
-        frame: &Record<'_>,
-        duplicate: bool,
+        (frame, len): (&Record<'_>, u32),
+        marks: &Marks,
         gaps: &mut Gaps,
     ) -> io::Result<()> {
         let described = describe(&mut self.writer, &mut self.interfaces, key, interface)?;
@@ -120,13 +141,16 @@ impl PcapngFile {
             self.writer.gap(described.id, &gap)?;
             described.lose(&gap);
         }
-        if duplicate {
+        if marks.duplicate {
             self.writer.duplicate(described.id)?;
+        }
+        if let Some(had) = &marks.altered {
+            self.writer
+                .note(described.id, comment(had, frame.data.len()))?;
         }
         described.written += 1;
         described.seen += Count::new(1, u64::from(frame.len));
         described.reaches(frame.time, frame.time);
-        let len = u32::from(frame.len);
         self.writer.frame(described.id, frame.time, len, frame.data)
     }
 

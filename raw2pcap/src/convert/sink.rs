@@ -11,7 +11,7 @@ use hpcap::{Error, Kind, Ledger, Result, Timestamp};
 use super::counted::Counted;
 use super::lane::Lane;
 use super::new_file::Protected;
-use super::pcapng_file::{Gaps, PcapngFile};
+use super::pcapng_file::{Gaps, Marks, PcapngFile};
 use super::target::{Output, Target};
 
 /// The format of the result.
@@ -168,16 +168,22 @@ impl Sink {
             current.first = frame.time;
         }
         current.frames += 1;
+        // More than 16 bits can hold.
+        let len = u32::from(frame.len).max(lane.altered().map_or(0, |had| had.len));
         let result = match &mut current.encoder {
             Encoder::Pcap { writer, link_type } => {
                 if *link_type != interface.link_type {
                     return Err(mixed(&current.name, *link_type, interface.link_type));
                 }
-                writer.frame(frame.time, u32::from(frame.len), frame.data)
+                writer.frame(frame.time, len, frame.data)
             }
             Encoder::Pcapng(file) => {
                 let key = (number, version);
-                file.frame(key, interface, frame, duplicate, &mut self.gaps)
+                let marks = Marks {
+                    duplicate,
+                    altered: lane.altered(),
+                };
+                file.frame(key, interface, (frame, len), &marks, &mut self.gaps)
             }
         };
         result.context(|| format!("write {}", current.name))

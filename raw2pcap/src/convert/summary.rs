@@ -30,6 +30,10 @@ pub struct Summary {
     pub filtered: Count,
     /// Converted frames that are marked as duplicates.
     pub duplicates: u64,
+    /// Converted frames that are longer than 65,535 bytes, and cut there.
+    pub frames_cut: u64,
+    /// Converted frames that have another time than theirs.
+    pub times_adjusted: u64,
     /// Frames that were left out because they are marked as duplicates.
     pub left_out: Count,
     /// Time of the first frame converted.
@@ -111,6 +115,12 @@ impl fmt::Display for Summary {
         }
         if self.duplicates > 0 {
             write!(f, "; {} marked as duplicates", self.duplicates)?;
+        }
+        if self.frames_cut > 0 {
+            write!(f, "; {} cut at 65,535 bytes", self.frames_cut)?;
+        }
+        if self.times_adjusted > 0 {
+            write!(f, "; {} with an adjusted time", self.times_adjusted)?;
         }
         if self.left_out.frames > 0 {
             write!(f, "; {} left out as duplicates", self.left_out.frames)?;

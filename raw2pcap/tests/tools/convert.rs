@@ -537,3 +537,48 @@ fn a_failed_write_leaves_nothing_behind() {
         0,
     );
 }
+
+/// A record has 16 bits for a length, and 32 for a second; pcapng has more.
+#[test]
+fn altered_frames_are_told_of() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = hpcap::raw::Writer::new(Vec::new());
+    let header = hpcap::raw::FileHeader {
+        link_type: 1,
+        ..hpcap::raw::FileHeader::default()
+    };
+    let _ = writer.header(&header).unwrap();
+    let data = vec![7; 65_535];
+    let _ = writer.frame(START, 5, 70_000, &data).unwrap();
+    let _ = writer.frame(START, 6, 60, &data[..60]).unwrap();
+    let _ = writer.frame(1 << 33, 7, 60, &data[..60]).unwrap();
+    fs::write(dir.path().join("x.raw"), writer.close(0).unwrap().0).unwrap();
+    for out in ["x.pcapng", "x.pcap"] {
+        let run = raw2pcap(&["x.raw", "-o", out], dir.path());
+        exits(&run, 0);
+        let text = stderr(&run);
+        assert!(
+            text.contains("1 cut at 65,535 bytes; 1 with an adjusted time"),
+            "{text}"
+        );
+        let bytes = fs::read(dir.path().join(out)).unwrap();
+        let mut reader = Reader::new(&bytes[..], "x").unwrap();
+        let mut found = Vec::new();
+        while let Some(frame) = reader.next().unwrap() {
+            found.push((frame.len, frame.comment.unwrap_or_default().to_owned()));
+        }
+        assert_eq!(
+            found.iter().map(|f| f.0).collect::<Vec<_>>(),
+            [70_000, 60, 60]
+        );
+        if out == "x.pcapng" {
+            assert_eq!(found[0].1, "frame of 70000 bytes, cut to 65535");
+            assert_eq!(found[1].1, "");
+            assert!(
+                found[2].1.contains("8589934592.000000007"),
+                "{}",
+                found[2].1
+            );
+        }
+    }
+}
