@@ -192,7 +192,12 @@ pub struct Cli {
     pub json: bool,
 
     /// A progress line once a second even when stderr is not a terminal.
-    #[arg(short = 'v', long, help_heading = "Output")]
+    #[arg(
+        short = 'v',
+        long,
+        overrides_with = "progress",
+        help_heading = "Output"
+    )]
     pub progress: bool,
 
     /// Print warnings and errors only.
@@ -264,7 +269,11 @@ pub const HINTS: &[Hint] = &[
         advice: "hpcapctl shows and ends: hpcapctl status, hpcapctl kill QUEUE ID",
     },
     Hint {
-        options: &["--group", "--run-dir", "--look-back"],
+        options: &["--group"],
+        advice: "the group of files is --file-group; that of sockets is an option of the daemon hpcapd",
+    },
+    Hint {
+        options: &["--run-dir", "--look-back", "--dedup", "--no-linger"],
         advice: "that is an option of the daemon hpcapd, which serves queues",
     },
     Hint {

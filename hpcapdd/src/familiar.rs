@@ -93,6 +93,7 @@ mod tests {
                 "-i e -w d -c 5 -s 64 -v",
                 "--source af_packet:e d --frames 5 --caplen 64 --progress",
             ),
+            ("-i e -w d -vv", "--source af_packet:e d --progress"),
             ("-i e -w d -s 0", "--source af_packet:e d"),
             ("-i e -w d -s 262144", "--source af_packet:e d"),
             (
