@@ -132,6 +132,13 @@ impl Error {
         self.source.as_ref().and_then(std::io::Error::raw_os_error)
     }
 
+    /// Whether nothing has failed: a stream that does not block has nothing to read now.
+    #[must_use]
+    pub fn would_block(&self) -> bool {
+        let is = |e: &std::io::Error| e.kind() == std::io::ErrorKind::WouldBlock;
+        self.source.as_ref().is_some_and(is)
+    }
+
     /// The exit code of a tool that ends with this error: 2 for usage, 1 for the rest.
     #[must_use]
     pub fn exit_code(&self) -> u8 {

@@ -14,8 +14,11 @@
 //! | [`compress`] | formats of files and their endings; gzip and Zstandard |
 //! | [`filter`] | filters in tcpdump's syntax |
 //! | [`ledger`] | why frames are missing, and how many |
+//! | [`loss`] | telling that frames are lost: when it begins, while it goes on, when it ends |
+//! | [`message`] | what long-running programs tell, without ever waiting for whoever reads it |
 //! | [`pages`] | hugepages and ordinary pages for a ring |
 //! | [`content`] | what a file is, by its first bytes |
+//! | [`patience`] | waits that give way |
 //! | [`units`] | sizes, rates and durations as people write them |
 //! | [`visible`](mod@visible) | text of others, made safe to print |
 
@@ -30,9 +33,12 @@ pub mod error;
 pub mod filter;
 pub mod ledger;
 pub mod listener;
+pub mod loss;
 pub mod memory;
+pub mod message;
 pub mod name;
 pub mod pages;
+pub mod patience;
 pub mod pcapfile;
 pub mod privilege;
 pub mod queue;

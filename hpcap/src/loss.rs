@@ -1,0 +1,375 @@
+//! Telling that frames are lost: when it begins, every ten seconds while it goes on, and when it
+//! has ended.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use crate::abi;
+use crate::ledger::{Count, Ledger, Reason};
+use crate::listener::Contract;
+use crate::queue::ListenerInfo;
+use crate::time::Timestamp;
+
+/// How often a loss that goes on is told.
+const AGAIN: Duration = Duration::from_secs(10);
+
+/// A loss has ended when nothing was lost for so long.
+const QUIET: Duration = Duration::from_secs(3);
+
+/// Where a loss stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// It has begun.
+    Begins,
+    /// It goes on.
+    GoesOn,
+    /// Nothing was lost for some seconds.
+    Ended,
+}
+
+/// The listener that held the ring back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Holder {
+    /// Name of its program.
+    pub program: String,
+    /// Its process.
+    pub pid: u32,
+    /// Its id on the queue.
+    pub id: u64,
+    /// Bytes that it has not acknowledged.
+    pub lag_bytes: u64,
+}
+
+/// Frames that are lost for one reason, from the beginning of the loss.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Loss {
+    /// Where it stands.
+    pub phase: Phase,
+    /// Why the frames are lost.
+    #[serde(serialize_with = "reason_name")]
+    pub reason: Reason,
+    /// How many frames.
+    pub frames: u64,
+    /// Their bytes on the wire; 0 where only frames are known.
+    pub frame_bytes: u64,
+    /// Their part of what was on the wire meanwhile, 0 to 1.
+    pub share: f64,
+    /// When it began.
+    #[serde(serialize_with = "time_text")]
+    pub since: Timestamp,
+    /// How long it went on, in seconds.
+    pub seconds: f64,
+    /// For `ring_full`: who held the ring back.
+    pub listener: Option<Holder>,
+}
+
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature that serde asks for"
+)]
+fn reason_name<S: serde::Serializer>(reason: &Reason, s: S) -> Result<S::Ok, S::Error> {
+    s.serialize_str(reason.name())
+}
+
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature that serde asks for"
+)]
+fn time_text<S: serde::Serializer>(time: &Timestamp, s: S) -> Result<S::Ok, S::Error> {
+    s.serialize_str(&time.to_string())
+}
+
+fn earlier(time: Timestamp, by: Duration) -> Timestamp {
+    let ns = u64::try_from(by.as_nanos()).unwrap_or(u64::MAX);
+    Timestamp::from_ns(time.as_ns().saturating_sub(ns))
+}
+
+/// `2026-11-20T06:17:42+01:00`.
+fn to_the_second(time: Timestamp) -> String {
+    let second = Timestamp::from_ns(time.sec() * 1_000_000_000);
+    second.local().to_string().replace(".000000000", "")
+}
+
+/// The usual cause, for people.
+fn cause(reason: Reason) -> &'static str {
+    match reason {
+        Reason::RingFull => "a listener holds the ring back",
+        Reason::NicMissed => "the kernel or the NIC had no room: the capturing thread is too slow",
+        Reason::NicError => "damaged on the wire, or longer than the NIC takes",
+        Reason::Overrun => "this recorder is too slow, and its contract is lossy",
+        Reason::Storage => "they could not be written",
+        _ => "not a loss",
+    }
+}
+
+impl fmt::Display for Loss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let head = match self.phase {
+            Phase::Begins => "frames are being lost",
+            Phase::GoesOn => "frames are still being lost",
+            Phase::Ended => "no more frames are lost",
+        };
+        write!(
+            f,
+            "{head}: {} {} ({:.2} % of the wire) since {}, within {:.0} s; ",
+            self.frames,
+            self.reason,
+            self.share * 100.0,
+            to_the_second(self.since),
+            self.seconds
+        )?;
+        match &self.listener {
+            Some(l) => write!(
+                f,
+                "listener {} of {} (pid {}) held the ring back",
+                l.id, l.program, l.pid
+            ),
+            None => f.write_str(cause(self.reason)),
+        }
+    }
+}
+
+/// The lossless listener that holds most of the ring.
+#[must_use]
+pub fn holder(listeners: &[ListenerInfo]) -> Option<Holder> {
+    listeners
+        .iter()
+        .filter(|l| l.contract != Contract::Lossy && !l.killed && !l.starting)
+        .max_by_key(|l| l.lag_bytes)
+        .map(|l| Holder {
+            program: l.program.clone(),
+            pid: l.pid,
+            id: l.id,
+            lag_bytes: l.lag_bytes,
+        })
+}
+
+/// A loss under way.
+#[derive(Debug, Clone)]
+struct Running {
+    /// The ledger before it.
+    before: Ledger,
+    since: Timestamp,
+    began: Instant,
+    /// When frames were last lost.
+    last: Instant,
+    told: Instant,
+    holder: Option<Holder>,
+}
+
+/// Watches a ledger for losses. It looks once a second or so.
+#[derive(Debug)]
+pub struct LossWatch {
+    seen: Ledger,
+    looked: Instant,
+    running: [Option<Running>; abi::HPCAP_REASONS],
+}
+
+impl LossWatch {
+    /// Starts with what is lost already.
+    #[must_use]
+    pub fn new(ledger: Ledger, now: Instant) -> Self {
+        Self {
+            seen: ledger,
+            looked: now,
+            running: [const { None }; abi::HPCAP_REASONS],
+        }
+    }
+
+    /// Looks at `ledger`; `listeners` is asked where the ring was full. Returns what there is to
+    /// tell.
+    pub fn look(
+        &mut self,
+        ledger: &Ledger,
+        now: Instant,
+        listeners: impl Fn() -> Vec<ListenerInfo>,
+    ) -> Vec<Loss> {
+        let before = std::mem::replace(&mut self.seen, *ledger);
+        let looked = std::mem::replace(&mut self.looked, now);
+        let mut told = Vec::new();
+        for reason in Reason::ALL.into_iter().filter(|r| r.is_loss()) {
+            let lost = ledger[reason] - before[reason];
+            let slot = &mut self.running[reason as usize];
+            if !lost.is_zero() {
+                // Who holds it now held it then; later it may have caught up.
+                let found = (reason == Reason::RingFull)
+                    .then(|| holder(&listeners()))
+                    .flatten();
+                let is_new = slot.is_none();
+                let running = slot.get_or_insert_with(|| Running {
+                    before,
+                    since: earlier(Timestamp::now(), now.duration_since(looked)),
+                    began: looked,
+                    last: now,
+                    told: now,
+                    holder: None,
+                });
+                running.last = now;
+                running.holder = found.or(running.holder.take());
+                if is_new {
+                    told.push(running.loss(Phase::Begins, reason, ledger, now));
+                    continue;
+                }
+            }
+            let Some(running) = slot else { continue };
+            if now.duration_since(running.last) >= QUIET {
+                told.push(running.loss(Phase::Ended, reason, ledger, running.last));
+                *slot = None;
+            } else if now.duration_since(running.told) >= AGAIN {
+                running.told = now;
+                told.push(running.loss(Phase::GoesOn, reason, ledger, now));
+            }
+        }
+        told
+    }
+
+    /// Nobody looks any more: ends every loss under way.
+    pub fn end(
+        &mut self,
+        ledger: &Ledger,
+        now: Instant,
+        listeners: impl Fn() -> Vec<ListenerInfo>,
+    ) -> Vec<Loss> {
+        let mut told = self.look(ledger, now, listeners);
+        for reason in Reason::ALL {
+            if let Some(running) = self.running[reason as usize].take() {
+                told.push(running.loss(Phase::Ended, reason, ledger, running.last));
+            }
+        }
+        told
+    }
+}
+
+impl Running {
+    fn loss(&self, phase: Phase, reason: Reason, ledger: &Ledger, until: Instant) -> Loss {
+        let during = ledger.since(&self.before);
+        let Count { frames, bytes } = during[reason];
+        let wire = during.on_the_wire().frames.max(frames);
+        Loss {
+            phase,
+            reason,
+            frames,
+            frame_bytes: bytes,
+            share: to_f64(frames) / to_f64(wire.max(1)),
+            since: self.since,
+            seconds: until.duration_since(self.began).as_secs_f64(),
+            listener: self.holder.clone(),
+        }
+    }
+}
+
+#[allow(clippy::cast_precision_loss, reason = "for a share")]
+fn to_f64(n: u64) -> f64 {
+    n as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn listener(pid: u32, contract: Contract, lag_bytes: u64) -> ListenerInfo {
+        ListenerInfo {
+            id: u64::from(pid),
+            slot: 0,
+            program: "slow".into(),
+            pid,
+            uid: 0,
+            contract,
+            starting: false,
+            killed: false,
+            demoted: None,
+            attached: Timestamp::from_ns(1),
+            lag_bytes,
+        }
+    }
+
+    fn add(ledger: &mut Ledger, reason: Reason, frames: u64) {
+        ledger[reason] += Count::new(frames, frames * 60);
+    }
+
+    /// Loses ten of a hundred frames a second for `seconds`, then none for ten seconds.
+    fn phases(seconds: u32) -> Vec<Loss> {
+        let mut ledger = Ledger::default();
+        let mut now = Instant::now();
+        let mut watch = LossWatch::new(ledger, now);
+        let listeners = || {
+            vec![
+                listener(7, Contract::Lossless, 900),
+                listener(8, Contract::Lossy, 5000),
+                listener(9, Contract::Lossless, 10),
+            ]
+        };
+        let mut told = Vec::new();
+        for second in 0..seconds + 10 {
+            add(&mut ledger, Reason::Captured, 90);
+            if second < seconds {
+                add(&mut ledger, Reason::RingFull, 10);
+            }
+            now += SECOND;
+            told.extend(watch.look(&ledger, now, listeners));
+        }
+        told
+    }
+
+    #[test]
+    fn loss_is_told_when_it_begins() {
+        let told = phases(2);
+        assert_eq!(told[0].phase, Phase::Begins);
+        assert_eq!((told[0].frames, told[0].frame_bytes), (10, 600));
+        assert!((told[0].share - 0.1).abs() < 1e-9);
+    }
+
+    #[test]
+    fn loss_is_told_every_ten_seconds() {
+        let told = phases(35);
+        let count = told.iter().filter(|l| l.phase == Phase::GoesOn).count();
+        assert_eq!(count, 3);
+        assert_eq!(told.len(), 5);
+    }
+
+    #[test]
+    fn loss_is_told_when_it_ends() {
+        let last = phases(20).pop().unwrap();
+        assert_eq!((last.phase, last.frames), (Phase::Ended, 200));
+        assert!((last.seconds - 20.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn loss_names_the_slowest_lossless_listener() {
+        let told = phases(1);
+        assert_eq!(told[0].listener.as_ref().unwrap().pid, 7);
+        let text = told[0].to_string();
+        assert!(
+            text.contains("of slow (pid 7) held the ring back"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn earlier_losses_are_not_told() {
+        let mut ledger = Ledger::default();
+        add(&mut ledger, Reason::NicMissed, 5);
+        let now = Instant::now();
+        let mut watch = LossWatch::new(ledger, now);
+        assert!(watch.look(&ledger, now + SECOND, Vec::new).is_empty());
+    }
+
+    #[test]
+    fn end_of_watch_ends_its_losses() {
+        let mut ledger = Ledger::default();
+        let now = Instant::now();
+        let mut watch = LossWatch::new(ledger, now);
+        add(&mut ledger, Reason::Storage, 5);
+        let phases: Vec<Phase> = watch
+            .end(&ledger, now + SECOND, Vec::new)
+            .iter()
+            .map(|l| l.phase)
+            .collect();
+        assert_eq!(phases, [Phase::Begins, Phase::Ended]);
+    }
+}

@@ -1,0 +1,169 @@
+//! A stream that may be slow, full, broken or unread.
+
+use std::collections::VecDeque;
+use std::os::fd::{AsFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::unistd::write;
+
+/// Bytes that wait for a stream, at most.
+const BACKLOG_BYTES: usize = 256 << 10;
+
+/// Bytes that a pipe takes at once, without blocking, when poll(2) says that it is writable.
+const CHUNK: usize = 4096;
+
+/// A stream and the lines that wait for it.
+#[derive(Debug)]
+pub(super) struct Output {
+    fd: OwnedFd,
+    lines: VecDeque<Vec<u8>>,
+    /// Bytes of the first line that are written.
+    written: usize,
+    bytes: usize,
+    /// The stream stands in the middle of a line whose rest could not be written.
+    torn: bool,
+    /// The last write failed.
+    failing: bool,
+    lost: u64,
+}
+
+impl Output {
+    pub(super) fn of(fd: OwnedFd) -> Self {
+        Self {
+            fd,
+            lines: VecDeque::new(),
+            written: 0,
+            bytes: 0,
+            torn: false,
+            failing: false,
+            lost: 0,
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+
+    /// Adds a line; one that finds no room is lost.
+    pub(super) fn push(&mut self, line: Vec<u8>) {
+        if self.bytes + line.len() > BACKLOG_BYTES {
+            self.lost += 1;
+            return;
+        }
+        self.bytes += line.len();
+        self.lines.push_back(line);
+    }
+
+    /// Lines lost since the last call.
+    pub(super) fn take_lost(&mut self) -> u64 {
+        std::mem::take(&mut self.lost)
+    }
+
+    /// Counts lines that others have lost.
+    pub(super) fn add_lost(&mut self, lines: u64) {
+        self.lost += lines;
+    }
+
+    /// Whether lines were lost, and now there is room to say so.
+    pub(super) fn can_tell_lost(&self) -> bool {
+        self.lost > 0 && self.lines.is_empty() && !self.failing
+    }
+
+    fn is_writable(&self) -> bool {
+        let mut fds = [PollFd::new(self.fd.as_fd(), PollFlags::POLLOUT)];
+        // Whatever else is wrong with it, write(2) says what.
+        !matches!(poll(&mut fds, PollTimeout::ZERO), Ok(0))
+    }
+
+    /// Writes what the stream takes without blocking. Returns whether it took anything, or refused
+    /// it for good.
+    pub(super) fn flush(&mut self) -> bool {
+        let mut moved = false;
+        while let Some(line) = self.lines.front() {
+            if !self.is_writable() {
+                break;
+            }
+            if std::mem::take(&mut self.torn) && write(&self.fd, b"\n").is_err() {
+                self.torn = true;
+            }
+            let rest = &line[self.written..];
+            match write(&self.fd, &rest[..rest.len().min(CHUNK)]) {
+                Ok(n) => {
+                    self.failing = false;
+                    self.written += n;
+                    if self.written == line.len() {
+                        self.pop();
+                    }
+                }
+                Err(Errno::EAGAIN) => break,
+                Err(Errno::EINTR) => {}
+                Err(_) => {
+                    self.failing = true;
+                    self.torn |= self.written > 0;
+                    self.pop();
+                    self.lost += 1;
+                }
+            }
+            moved = true;
+        }
+        moved
+    }
+
+    fn pop(&mut self) {
+        self.bytes -= self.lines.pop_front().map_or(0, |line| line.len());
+        self.written = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::io::Read;
+
+    use super::*;
+
+    #[test]
+    fn output_keeps_what_an_unread_pipe_refuses() {
+        let (mut reader, writer) = std::io::pipe().unwrap();
+        let mut output = Output::of(writer.into());
+        let line = [vec![b'x'; 9999], vec![b'\n']].concat();
+        for _ in 0..20 {
+            output.push(line.clone());
+            output.flush();
+        }
+        assert!(!output.is_empty());
+        let mut read = 0;
+        let mut buffer = [0; 4096];
+        while read < 20 * line.len() {
+            read += reader.read(&mut buffer).unwrap();
+            output.flush();
+        }
+        assert!(output.is_empty());
+        assert_eq!((read, output.take_lost()), (20 * line.len(), 0));
+    }
+
+    #[test]
+    fn output_bounds_its_backlog() {
+        let (_reader, writer) = std::io::pipe().unwrap();
+        let mut output = Output::of(writer.into());
+        for _ in 0..1000 {
+            output.push(vec![b'x'; 4096]);
+            output.flush();
+        }
+        assert!(output.bytes <= BACKLOG_BYTES);
+        assert!(output.take_lost() > 900);
+    }
+
+    #[test]
+    fn output_counts_failed_writes() {
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let mut output = Output::of(full.into());
+        output.push(b"a\n".to_vec());
+        output.push(b"b\n".to_vec());
+        assert!(output.flush());
+        assert!(output.is_empty());
+        assert!(!output.can_tell_lost());
+        assert_eq!(output.take_lost(), 2);
+    }
+}
