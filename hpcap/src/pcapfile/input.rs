@@ -1,12 +1,18 @@
 //! What the readers of capture files read from.
 
 use std::io::Read;
+use std::time::Duration;
 
 use crate::error::{Error, Kind, Result};
 use crate::window::Window;
 
 /// The largest window, in bytes.
 pub(super) const WINDOW_BYTES_MAX: usize = 1 << 20;
+
+/// Waits a little for a stream that does not block and has nothing now.
+pub(super) fn pause() {
+    std::thread::sleep(Duration::from_millis(5));
+}
 
 /// A window that knows how a file ends too early.
 #[derive(Debug)]
@@ -52,14 +58,15 @@ impl<R: Read> Input<R> {
         self.window.consume(bytes);
     }
 
-    /// Moves the window on by any number of bytes; `false` where the source ends before.
-    pub(super) fn skip(&mut self, mut bytes: u64) -> Result<bool> {
+    /// Moves the window on by any number of bytes, which are taken off `bytes`; `false` where the
+    /// source ends before. After an error of the source, the call can be repeated.
+    pub(super) fn skip(&mut self, bytes: &mut u64) -> Result<bool> {
         loop {
             let here = self.window().len() as u64;
-            let step = here.min(bytes);
+            let step = here.min(*bytes);
             self.consume(usize::try_from(step).unwrap_or(0));
-            bytes -= step;
-            if bytes == 0 {
+            *bytes -= step;
+            if *bytes == 0 {
                 return Ok(true);
             }
             if !self.want(1)? {

@@ -11,7 +11,7 @@ use pcap_parser::pcapng::{
 
 use super::FRAME_BYTES_MAX;
 use super::clock::Clock;
-use super::input::{Input, WINDOW_BYTES_MAX};
+use super::input::{Input, WINDOW_BYTES_MAX, pause};
 use super::reader::{Place, without_fcs};
 use crate::error::Result;
 
@@ -44,6 +44,8 @@ pub(super) struct Section {
     interfaces: Vec<Interface>,
     /// Interface 0 of this section is this one of `interfaces`.
     first: usize,
+    /// Bytes of a block that does not matter, still to be skipped, and its type.
+    skipping: (u64, u32),
 }
 
 pub(super) fn is_pcapng(head: &[u8]) -> bool {
@@ -95,9 +97,16 @@ impl Section {
         self.interfaces.first().map(|i| i.link_type)
     }
 
-    /// Reads blocks up to the first that has a frame.
+    /// Reads blocks up to the first that has a frame; of a stream that has nothing more now, up to
+    /// there, where it has described an interface.
     pub(super) fn read_head<R: Read>(&mut self, input: &mut Input<R>) -> Result<()> {
-        self.seek_packet(input).map(drop)
+        loop {
+            match self.seek_packet(input) {
+                Err(e) if e.would_block() && self.interfaces.is_empty() => pause(),
+                Err(e) if e.would_block() => return Ok(()),
+                other => return other.map(drop),
+            }
+        }
     }
 
     /// The next frame.
@@ -130,6 +139,12 @@ impl Section {
     /// The next block that matters, whole in the window; others are skipped.
     fn block<R: Read>(&mut self, input: &mut Input<R>) -> Result<Option<Head>> {
         loop {
+            let (bytes, kind) = &mut self.skipping;
+            if !input.skip(bytes)? {
+                return Err(
+                    input.damaged(format!("the file ends within a block of type {kind:#x}"))
+                );
+            }
             if !input.want(12)? {
                 let left = input.window().len();
                 return match left {
@@ -163,11 +178,7 @@ impl Section {
                 kind,
                 SHB_MAGIC | IDB_MAGIC | EPB_MAGIC | SPB_MAGIC | OLD_PACKET
             ) {
-                if !input.skip(u64::from(length))? {
-                    return Err(
-                        input.damaged(format!("the file ends within a block of type {kind:#x}"))
-                    );
-                }
+                self.skipping = (u64::from(length), kind);
                 continue;
             }
             let bytes = length as usize;

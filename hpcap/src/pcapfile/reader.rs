@@ -5,7 +5,7 @@ use std::io::Read;
 use std::ops::Range;
 use std::path::Path;
 
-use super::input::Input;
+use super::input::{Input, pause};
 use super::{pcap, pcapng};
 use crate::compress::Decompressor;
 use crate::content::Content;
@@ -109,13 +109,19 @@ impl FileReader {
 }
 
 impl<R: Read> Reader<R> {
-    /// Reads the head of `source` and finds out what it is; errors call it `name`.
+    /// Reads the head of `source` and finds out what it is; errors call it `name`. The head of a
+    /// stream that does not block is waited for.
     ///
     /// # Errors
     /// [`Kind::Format`] where it is neither pcap nor pcapng, and those of reading.
     pub fn new(source: R, name: impl Into<String>) -> Result<Self> {
         let mut input = Input::new(source, name.into());
-        input.want(24)?;
+        loop {
+            match input.want(24) {
+                Err(e) if e.would_block() => pause(),
+                other => break other.map(drop)?,
+            }
+        }
         let head = input.window();
         let state = if pcapng::is_pcapng(head) {
             State::Pcapng(pcapng::Section::default())
@@ -173,7 +179,8 @@ impl<R: Read> Reader<R> {
     ///
     /// # Errors
     /// [`Kind::Format`] where the file is cut or malformed, and those of reading. All frames
-    /// before were given; nothing more will come.
+    /// before were given; nothing more will come, unless the error is that a stream
+    /// [has nothing to read now](Error::would_block).
     #[allow(
         clippy::should_implement_trait,
         reason = "it lends, an iterator cannot"
@@ -188,7 +195,10 @@ impl<R: Read> Reader<R> {
             State::Pcap(layout) => layout.next(&mut self.input),
             State::Pcapng(section) => section.next(&mut self.input),
         };
-        self.ended = !matches!(place, Ok(Some(_)));
+        self.ended = match &place {
+            Ok(place) => place.is_none(),
+            Err(e) => !e.would_block(),
+        };
         let Some(place) = place? else {
             return Ok(None);
         };

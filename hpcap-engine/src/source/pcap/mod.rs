@@ -2,22 +2,23 @@
 //!
 //! Frames that the file says were lost (`epb_dropcount` of pcapng) are handed on as lost.
 
+mod live;
 mod spec;
 mod timeline;
 
-use std::fs::File;
-use std::io;
 use std::ops::Range;
-use std::os::fd::AsFd;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use hpcap::compress::Decompressor;
 use hpcap::error::Context;
-use hpcap::pcapfile::{FileReader, LINK_TYPE_ETHERNET};
+use hpcap::pcapfile::{LINK_TYPE_ETHERNET, Reader};
 use hpcap::{Count, Error, Kind, Reason, Result, Timestamp};
 
 use super::batch::Batch;
 use super::{BATCH, Description, Harvest, Source, State};
+use live::Live;
 pub use spec::{PcapSpec, Speed};
 use timeline::{Ns, Timeline};
 
@@ -44,6 +45,8 @@ struct Held {
 #[derive(Debug)]
 enum Next {
     Frame(Held),
+    /// The writer of the pipe pauses.
+    Pause,
     End,
 }
 
@@ -51,7 +54,11 @@ enum Next {
 #[derive(Debug)]
 pub struct PcapSource {
     spec: PcapSpec,
-    reader: FileReader,
+    reader: Reader<Decompressor<Live>>,
+    /// What the reader reads from, to wait for it; `None` for a file, which never pauses.
+    pipe: Option<OwnedFd>,
+    /// The pipe had nothing to read.
+    paused: bool,
     link_type: u32,
     passes_left: Option<u64>,
     timeline: Timeline,
@@ -80,8 +87,16 @@ impl PcapSource {
                 "standard input can be gone through only once",
             ));
         }
-        let reader = open(&spec.path)?;
+        let (reader, pipe) = open(&spec.path)?;
+        if pipe.is_some() && spec.loops != Some(1) {
+            return Err(Error::usage(
+                format!("source {spec}: loop"),
+                "a pipe can be gone through only once",
+            ));
+        }
         Ok(Self {
+            pipe,
+            paused: false,
             link_type: reader.link_type().unwrap_or(LINK_TYPE_ETHERNET),
             reader,
             passes_left: spec.loops,
@@ -102,7 +117,9 @@ impl PcapSource {
     /// that one stays at the end. A batch begins where frames are missing, and nowhere else are
     /// some missing in it.
     fn read_ahead(&mut self, elapsed: Ns) {
+        self.paused = false;
         while self.end.is_none()
+            && !self.paused
             && self.held.len() < BATCH
             && self.arena.len() < ARENA_BYTES
             && self.held.last().is_none_or(|h| h.due <= elapsed)
@@ -110,6 +127,7 @@ impl PcapSource {
         {
             match self.next() {
                 Ok(Next::Frame(held)) => self.held.push(held),
+                Ok(Next::Pause) => self.paused = true,
                 Ok(Next::End) => self.end = Some(None),
                 Err(error) => self.end = Some(Some(error)),
             }
@@ -118,7 +136,11 @@ impl PcapSource {
 
     fn next(&mut self) -> Result<Next> {
         loop {
-            if let Some(frame) = self.reader.next()? {
+            let frame = match self.reader.next() {
+                Err(e) if e.would_block() => return Ok(Next::Pause),
+                other => other?,
+            };
+            if let Some(frame) = frame {
                 if frame.link_type != self.link_type {
                     return Err(other_link_type(
                         &self.spec.path,
@@ -148,7 +170,7 @@ impl PcapSource {
             if !self.timeline.next_pass() || self.passes_left == Some(0) {
                 return Ok(Next::End);
             }
-            self.reader = open(&self.spec.path)?;
+            (self.reader, _) = open(&self.spec.path)?;
         }
     }
 
@@ -174,16 +196,23 @@ impl PcapSource {
     }
 }
 
-/// Opens the file at `path`, or standard input.
-fn open(path: &Path) -> Result<FileReader> {
-    if path == Path::new("-") {
-        let input = io::stdin()
-            .as_fd()
-            .try_clone_to_owned()
-            .context(|| "open standard input")?;
-        return FileReader::of(File::from(input), "standard input");
+/// What errors call the file at `path`.
+fn name_of(path: &Path) -> String {
+    match path == Path::new("-") {
+        true => "standard input".to_owned(),
+        false => path.display().to_string(),
     }
-    FileReader::open(path)
+}
+
+/// Opens the file at `path`, or standard input: the reader, and the pipe that it is, if any.
+fn open(path: &Path) -> Result<(Reader<Decompressor<Live>>, Option<OwnedFd>)> {
+    let (live, patience) = Live::open(path)?;
+    let pipe = live.pipe()?;
+    let name = name_of(path);
+    // Compressed or not: the first bytes are waited for.
+    let source = Decompressor::new(live).context(|| format!("read {name}"))?;
+    patience.end();
+    Ok((Reader::new(source, name)?, pipe))
 }
 
 fn other_link_type(path: &Path, first: u32, other: u32) -> Error {
@@ -262,6 +291,9 @@ impl Source for PcapSource {
     fn wait(&mut self, timeout: Duration) -> Result<()> {
         self.forget(self.batch.len());
         let Some(next) = self.held.first() else {
+            if let Some(pipe) = self.pipe.as_ref().filter(|_| self.paused) {
+                live::wait(pipe, timeout)?;
+            }
             return Ok(());
         };
         let due = next.due;
