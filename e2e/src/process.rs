@@ -56,6 +56,14 @@ impl Output {
         }
     }
 
+    /// Nothing is read.
+    fn none() -> Self {
+        Self {
+            bytes: Arc::default(),
+            thread: None,
+        }
+    }
+
     fn text(&self) -> String {
         String::from_utf8_lossy(&self.bytes.lock().unwrap()).into_owned()
     }
@@ -93,6 +101,12 @@ pub struct Finished {
 impl Process {
     /// Starts `command`. It ends with the thread that starts it, at the latest.
     pub fn spawn(command: &mut Command) -> Self {
+        Self::spawn_to(command, Stdio::piped(), Stdio::piped())
+    }
+
+    /// As [`Process::spawn`], with standard output and standard error of the caller's choice; what
+    /// goes elsewhere than into a pipe of its own is not read.
+    pub fn spawn_to(command: &mut Command, out: Stdio, err: Stdio) -> Self {
         let name = command.get_program().to_string_lossy().into_owned();
         // SAFETY: between fork and exec only prctl(2) is called, which may be (it is a plain
         // system call, takes no locks and no memory).
@@ -103,12 +117,12 @@ impl Process {
         }
         let mut child = command
             .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
+            .stdout(out)
+            .stderr(err)
             .spawn()
             .unwrap_or_else(|e| panic!("start {name}: {e}"));
-        let out = Output::of(child.stdout.take().unwrap());
-        let err = Output::of(child.stderr.take().unwrap());
+        let out = child.stdout.take().map_or_else(Output::none, Output::of);
+        let err = child.stderr.take().map_or_else(Output::none, Output::of);
         Self {
             name,
             child,

@@ -180,7 +180,7 @@ fn two_recorders_on_one_folder_overwrite_nothing() {
     let mut all = Vec::new();
     let mut total = 0;
     for recorder in recorders {
-        let done = recorder.wait().exits(0);
+        let done = recorder.wait().exits(1).says(&["was stopped"]);
         let own: Vec<PathBuf> = hpcap_e2e::process::events(&done.out)
             .filter(|e| e["event"] == "file_complete")
             .map(|e| lab.path(e["path"].as_str().unwrap()))

@@ -172,7 +172,7 @@ fn an_interface_that_goes_down_vanishes_and_comes_back_goes_on_being_captured() 
         seen(&daemon, 1000);
 
         let _ = daemon.stop().exits(0);
-        let summary = recorder.wait().exits(0).event("summary");
+        let summary = recorder.wait().exits(1).event("summary");
         assert_eq!(summary["frames"], 1000);
         let recorded = contents(&folder);
         assert_eq!(recorded.frames.len(), 1000);

@@ -163,5 +163,5 @@ fn requests_that_make_no_sense_are_answered_and_harm_nobody() {
     drop(silent);
     assert_eq!(daemon.listeners("hpcap0").len(), 1);
     let _ = daemon.stop().exits(0);
-    let _ = recorder.wait().exits(0);
+    let _ = recorder.wait().exits(1).says(&["was stopped"]);
 }

@@ -91,8 +91,11 @@ fn a_signal_stops_it_cleanly_and_its_listeners_store_what_is_left() {
         let ended = daemon.process.wait().exits(0).event("ended");
         assert!(!lab.socket("hpcap0").exists(), "{signal}");
         assert_eq!(std::fs::read_dir(lab.run_dir()).unwrap().count(), 0);
-        let summary = recorder.wait().exits(0).event("summary");
-        assert_eq!(summary["ended_by"], "source ended");
+        // Its source had more: whoever wants to record on must know.
+        let recorded = recorder.wait().exits(1);
+        let recorded = recorded.says(&["was stopped", "is stored", "--wait"]);
+        let summary = recorded.event("summary");
+        assert_eq!(summary["ended_by"], "producer stopped");
         let captured = frames(&ended["ledger"], Reason::Captured);
         assert_eq!(summary["frames"], captured);
         let seen = listener.wait().exits(0).event("end");

@@ -65,7 +65,7 @@ fn dg_3_8_2_concurrent_opens() {
     let all = captured(&producer);
     until("capturing goes on", || captured(&producer) > all);
     let _ = producer.stop();
-    let recorded = recorder.wait().exits(0).event("summary");
+    let recorded = recorder.wait().exits(1).event("summary");
     let stored = generated(&files(&lab.path("raw")));
     assert_eq!(recorded["frames"], stored.frames);
     // What was lost behind the last frame leaves no hole.

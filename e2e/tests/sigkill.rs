@@ -121,7 +121,7 @@ fn producer_vanishes(producer: Producer<'_>, round: Round<'_>) {
         // It says that this was the end; one that had not attached found nothing to attach to.
         assert!(matches!(recorded.code(), Some(0 | 1)), "{}", recorded.err);
         if attached {
-            is_complete(&recorded.exits(0), &left_in(&folder));
+            is_complete(&recorded.exits(1), &left_in(&folder));
         }
     } else {
         let recorded = recorded.exits(1);

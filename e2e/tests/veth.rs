@@ -78,7 +78,7 @@ fn every_frame_of_every_capture_arrives_as_it_was_sent() {
         let count = expected.len() as u64;
         assert_eq!(on_the_wire(ledger), count);
         assert_eq!(frames(ledger, Reason::Captured), count);
-        let summary = recorder.wait().exits(0).event("summary");
+        let summary = recorder.wait().exits(1).event("summary");
         assert_eq!(summary["frames"], count);
         let checked = run(lab.tool("checkraw").args(["--json", "raw"])).exits(0);
         assert!(!checked.out.is_empty());

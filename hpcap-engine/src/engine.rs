@@ -4,20 +4,20 @@ use std::os::fd::OwnedFd;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hpcap::abi::{self, hpcap_queue};
 use hpcap::error::Context;
 use hpcap::filter::Filter;
-use hpcap::queue::Connect;
 use hpcap::queue::connection::Connection;
+use hpcap::queue::{Connect, QueueEnd};
 use hpcap::raw::RecordingId;
 use hpcap::{Error, Kind, Listener, Queue, QueueName, Request, Result, Timestamp};
 use nix::sched::{CpuSet, sched_setaffinity};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use nix::unistd::Pid;
 
-use crate::poll::{Command, Poll, Stages};
+use crate::poll::{Command, Poll, Stages, panicked};
 use crate::ring::Producer;
 use crate::ring::memory::{Pages, QueueMemory};
 use crate::server::{Conversations, QueueFds};
@@ -32,6 +32,10 @@ pub const SOFTWARE: &str = concat!("hpcap-engine ", env!("CARGO_PKG_VERSION"));
 
 /// Advice that is the same for all queues of a process is given once.
 static ADVICE_ON_HUGEPAGES: Once = Once::new();
+
+/// How long a poll thread may take to end: it looks for commands at least every ten milliseconds,
+/// unless its source does not answer.
+const STOP_LIMIT: Duration = Duration::from_secs(10);
 
 /// What a queue shall be. `..EngineConfig::new(name, source)` for the rest.
 #[derive(Debug, Clone)]
@@ -220,6 +224,12 @@ impl Engine {
         self.queue.page().ended()
     }
 
+    /// Whether source or poll thread have failed; [`Engine::stop`] says how.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        self.queue.page().end() == Some(QueueEnd::Failed)
+    }
+
     /// Ends the queue: everything harvested is published, listeners see the end and can still
     /// read the ring.
     ///
@@ -231,14 +241,20 @@ impl Engine {
 
     fn join(&mut self) -> Result<()> {
         let _ = self.commands.send(Command::Stop);
-        let outcome = match self.thread.take().map(JoinHandle::join) {
-            None | Some(Ok(Ok(()))) => Ok(()),
-            Some(Ok(Err(e))) => Err(e),
-            Some(Err(_)) => Err(Error::new(
-                Kind::Gone,
-                "stop the poll thread",
-                "it panicked",
-            )),
+        let outcome = match self.thread.take() {
+            None => Ok(()),
+            Some(thread) if !ends_in_time(&thread) => {
+                let why = format!("it does not end within {} s", STOP_LIMIT.as_secs());
+                Err(
+                    Error::new(Kind::Timeout, "stop the poll thread", why).advise(
+                        "its source does not answer; \
+                         everything that was published before is in the ring",
+                    ),
+                )
+            }
+            Some(thread) => thread
+                .join()
+                .unwrap_or_else(|panic| Err(panicked(panic.as_ref()))),
         };
         self.conversations.close();
         outcome
@@ -249,6 +265,18 @@ impl Drop for Engine {
     fn drop(&mut self) {
         let _ = self.join();
     }
+}
+
+/// Waits for the end of the poll thread, [`STOP_LIMIT`] at most.
+fn ends_in_time(thread: &JoinHandle<Result<()>>) -> bool {
+    let start = Instant::now();
+    while !thread.is_finished() {
+        if start.elapsed() >= STOP_LIMIT {
+            return false;
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+    true
 }
 
 /// The poll thread.

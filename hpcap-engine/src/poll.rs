@@ -3,11 +3,14 @@
 //! It is the only one to touch the producer. What others want of it (a listener attaches,
 //! leaves, is killed) comes as a [`Command`] and is done between two batches.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError};
 use std::time::{Duration, Instant};
 
 use hpcap::abi::{self, hpcap_listener};
 use hpcap::memory::Mapping;
+use hpcap::message::{Limiter, kind_of};
+use hpcap::queue::QueueEnd;
 use hpcap::{Count, Error, Kind, Reason, Result, Start, Timestamp};
 use nix::time::{ClockId, clock_gettime};
 
@@ -85,6 +88,8 @@ pub(crate) struct Poll {
     /// Of the frames of a batch: which are duplicates.
     marks: Vec<u8>,
     notify: Box<dyn Fn(&str) + Send>,
+    /// An interface can go up and down as often as somebody likes.
+    limiter: Limiter,
 }
 
 /// CLOCK_MONOTONIC in ns. It cannot fail for this clock.
@@ -113,46 +118,30 @@ impl Poll {
             stages,
             marks: Vec::new(),
             notify,
+            limiter: Limiter::new(),
         }
     }
 
-    /// Runs until it is told to stop. The queue ends with the source, or with this.
+    /// Runs until it is told to stop. The queue ends with the source, or with this; a panic ends it
+    /// as failed.
     ///
     /// # Errors
     /// What ended the source, after the queue was ended properly.
-    pub(crate) fn run(mut self, mut source: Box<dyn Source>) -> Result<()> {
-        let waits = source.description().waits;
-        let mut outcome = Ok(());
-        while !self.stop {
-            if (waits || self.hold) && !self.look_back && self.producer.listeners() == 0 {
-                // A file is not read for nobody.
-                self.idle();
-                continue;
-            }
-            self.hold = false;
-            match self.batch(source.as_mut(), waits) {
-                Ok(State::Busy) => self.service(),
-                Ok(State::Idle) => {
-                    self.service();
-                    if let Err(e) = source.wait(self.producer.service_in(IDLE)) {
-                        outcome = Err(e);
-                        break;
-                    }
-                }
-                Ok(State::Ended) => break,
-                Err(e) => {
-                    outcome = Err(e);
-                    break;
-                }
-            }
-            for event in source.events() {
-                (self.notify)(&event);
-            }
-        }
-        // The NIC's last counts, and the source's resources, before the ledger is final.
-        drop(source);
+    pub(crate) fn run(mut self, source: Box<dyn Source>) -> Result<()> {
+        // The source goes with the closure: the NIC's last counts, and the source's resources,
+        // before the ledger is final.
+        let captured = catch_unwind(AssertUnwindSafe(|| {
+            let mut source = source;
+            self.capture(source.as_mut())
+        }));
+        let (end, outcome) = match captured {
+            Ok(Ok(end)) => (end, Ok(())),
+            Ok(Err(e)) => (QueueEnd::Failed, Err(e)),
+            Err(panic) => (QueueEnd::Failed, Err(panicked(panic.as_ref()))),
+        };
+        self.tell_rest();
         self.service();
-        self.producer.end(outcome.is_err());
+        self.producer.end(end);
         // Listeners come and go until the engine is told to stop.
         while !self.stop {
             self.idle();
@@ -162,6 +151,51 @@ impl Poll {
         }
         self.service();
         outcome
+    }
+
+    /// Captures until the source ends, or until it is told to stop.
+    fn capture(&mut self, source: &mut dyn Source) -> Result<QueueEnd> {
+        let waits = source.description().waits;
+        while !self.stop {
+            if (waits || self.hold) && !self.look_back && self.producer.listeners() == 0 {
+                // A file is not read for nobody.
+                self.idle();
+                continue;
+            }
+            self.hold = false;
+            match self.batch(source, waits)? {
+                State::Busy => self.service(),
+                State::Idle => {
+                    self.service();
+                    source.wait(self.producer.service_in(IDLE))?;
+                }
+                State::Ended => return Ok(QueueEnd::Ended),
+            }
+            self.tell(source.events());
+        }
+        Ok(QueueEnd::Stopped)
+    }
+
+    /// Passes on what the source has to say.
+    fn tell(&mut self, events: Vec<String>) {
+        if events.is_empty() && !self.limiter.holds_back() {
+            return;
+        }
+        let now = Instant::now();
+        for event in events {
+            if let Some(text) = self.limiter.pass(&kind_of(&event), event, now) {
+                (self.notify)(&text);
+            }
+        }
+        for text in self.limiter.due(now) {
+            (self.notify)(&text);
+        }
+    }
+
+    fn tell_rest(&mut self) {
+        for text in self.limiter.rest(Instant::now()) {
+            (self.notify)(&text);
+        }
     }
 
     /// One harvest into the ring.
@@ -348,10 +382,120 @@ impl Poll {
     }
 }
 
+/// The error that a panic of the poll thread is.
+pub(crate) fn panicked(panic: &(dyn std::any::Any + Send)) -> Error {
+    let said = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied());
+    Error::new(
+        Kind::Gone,
+        "go on capturing",
+        format!(
+            "the poll thread has met an internal error: {}",
+            said.unwrap_or("it does not say which")
+        ),
+    )
+    .advise("what was published is safe; please report this error")
+}
+
 fn stopping() -> Error {
     Error::new(
         Kind::Gone,
         "attach to the queue",
         "the producer is stopping",
     )
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use hpcap::abi::hpcap_queue;
+    use hpcap::queue::page::QueuePage;
+
+    use super::*;
+    use crate::ring::memory::{Pages, QueueMemory};
+    use crate::source::{Description, Harvest};
+
+    /// What a source does when it is harvested.
+    #[derive(Clone, Copy)]
+    enum Act {
+        Panic,
+        Fail,
+        End,
+    }
+
+    struct Acting(Act);
+
+    impl Source for Acting {
+        fn description(&self) -> Description {
+            Description {
+                interface: "test".into(),
+                link_type: 1,
+                clock_source: "engine",
+                waits: false,
+            }
+        }
+
+        fn harvest(&mut self) -> Result<Harvest<'_>> {
+            match self.0 {
+                Act::Panic => panic!("this source panics"),
+                Act::Fail => Err(Error::new(Kind::Io, "harvest", "this source fails")),
+                Act::End => Ok(Harvest {
+                    frames: &mut [],
+                    lost: &[],
+                    state: State::Ended,
+                }),
+            }
+        }
+
+        fn wait(&mut self, _: Duration) -> Result<()> {
+            Ok(())
+        }
+    }
+
+    /// How the queue of a source that acts so ends, and the outcome of its poll thread.
+    fn end_of(act: Act) -> (QueueEnd, Result<()>) {
+        let (mut memory, _) = QueueMemory::allocate(1 << 20, Pages::Ordinary).unwrap();
+        memory.describe(|page: &mut hpcap_queue| page.file_bytes_max = page.block_bytes);
+        let (commands, receiver) = channel();
+        let producer = Producer::new(memory).unwrap();
+        let page = QueuePage::map(producer.memory().queue_fd()).unwrap();
+        let stages = Stages::default();
+        let poll = Poll::new(producer, receiver, stages, true, false, Box::new(|_| {}));
+        let thread = std::thread::spawn(move || poll.run(Box::new(Acting(act))));
+        let start = Instant::now();
+        let end = loop {
+            if let Some(end) = page.end() {
+                break end;
+            }
+            assert!(start.elapsed() < Duration::from_secs(60), "it does not end");
+            std::thread::sleep(Duration::from_millis(1));
+        };
+        commands.send(Command::Stop).unwrap();
+        (end, thread.join().unwrap())
+    }
+
+    #[test]
+    fn panic_of_the_poll_thread_fails_the_queue() {
+        let (end, outcome) = end_of(Act::Panic);
+        assert_eq!(end, QueueEnd::Failed);
+        assert!(outcome.unwrap_err().to_string().contains("source panics"));
+    }
+
+    #[test]
+    fn failure_of_a_source_fails_the_queue() {
+        let (end, outcome) = end_of(Act::Fail);
+        assert_eq!(end, QueueEnd::Failed);
+        assert!(outcome.is_err());
+    }
+
+    #[test]
+    fn end_of_a_source_ends_the_queue() {
+        let (end, outcome) = end_of(Act::End);
+        assert_eq!(end, QueueEnd::Ended);
+        outcome.unwrap();
+    }
 }

@@ -52,6 +52,8 @@ pub const HPCAP_FILE_HEADER_BYTES_MIN: usize = 632;
 pub const HPCAP_QUEUE_RUNNING: u32 = 1;
 pub const HPCAP_QUEUE_ENDED: u32 = 2;
 pub const HPCAP_QUEUE_FAILED: u32 = 3;
+/// The producer was stopped, and the source had more.
+pub const HPCAP_QUEUE_STOPPED: u32 = 4;
 pub const HPCAP_QUEUE_PLAIN: u32 = 1 << 0;
 pub const HPCAP_QUEUE_LOOK_BACK: u32 = 1 << 1;
 

@@ -89,6 +89,7 @@ fn constants() -> Vec<(&'static str, u64)> {
         HPCAP_QUEUE_RUNNING,
         HPCAP_QUEUE_ENDED,
         HPCAP_QUEUE_FAILED,
+        HPCAP_QUEUE_STOPPED,
         HPCAP_QUEUE_PLAIN,
         HPCAP_QUEUE_LOOK_BACK,
         HPCAP_LOSSLESS,

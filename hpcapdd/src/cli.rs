@@ -29,8 +29,9 @@ Examples:
   hpcapdd 0 1 /data                              the original's form: adapter 0, queue 1
   hpcapdd --source gen:size=60,count=1000000 null
 
-Signals: SIGINT and SIGTERM store what is in the ring, close the file and exit; a second one \
-stops where it is. SIGHUP starts a new file.
+Signals: SIGINT and SIGTERM store what is in the ring, close the file and exit; a second one, \
+half a second later or more, stops where it is. SIGHUP starts a new file, or ends the recording \
+when its terminal went away. SIGUSR1 prints statistics.
 
 Exit codes: 0 done, 1 failed (what was captured until then is safe), 2 usage.";
 
@@ -80,6 +81,10 @@ pub struct Cli {
     /// Other than `file` means to record frame by frame. Default: file; newest for DEST `-`.
     #[arg(long, value_name = "WHERE")]
     pub start: Option<String>,
+
+    /// Wait for the queue where it is not there, and again after its producer has stopped or died.
+    #[arg(long, conflicts_with = "capture")]
+    pub wait: bool,
 
     /// Stop after this time.
     #[arg(long, value_name = "TIME", value_parser = parse_duration, help_heading = "Limits")]

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use hpcap::loss::Loss;
 use hpcap::{Count, Ledger};
 use serde::Serialize;
 
@@ -17,6 +18,8 @@ pub enum Event {
     FileComplete(FileComplete),
     /// A file was deleted to keep within `--keep-...`.
     FileDeleted(FileDeleted),
+    /// Frames are being lost, or were.
+    Loss(Loss),
     /// Something that a person should know of.
     Warning {
         /// What.
@@ -59,18 +62,26 @@ pub struct Start {
 pub struct Progress {
     /// Seconds since the start.
     pub seconds: f64,
-    /// Frames captured by the queue in a second.
+    /// Frames on the wire in a second: captured and lost ones.
     pub frames_per_second: f64,
-    /// Their bits on the wire in a second: preamble, FCS and gap included.
+    /// Their bits in a second: preamble, FCS and gap included. Lost frames whose length nobody
+    /// knows count as such without content.
     pub bits_per_second: f64,
+    /// Frames stored in a second.
+    pub stored_frames_per_second: f64,
     /// Bytes written to the destination in a second.
     pub stored_bytes_per_second: f64,
+    /// Frames lost in a second.
+    pub lost_frames_per_second: f64,
     /// Unread part of the ring, 0 to 1.
     pub lag: f64,
     /// The largest that it was since the start.
     pub lag_peak: f64,
     /// The queue's ledger since the start, and what this recorder lost of it.
     pub ledger: Ledger,
+    /// Somebody asked for it with SIGUSR1.
+    #[serde(skip)]
+    pub asked: bool,
 }
 
 /// A finished file.
@@ -116,12 +127,69 @@ pub struct FileDeleted {
     pub because_of: &'static str,
 }
 
+/// Why a recording ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum EndedBy {
+    /// A signal asked for it.
+    #[serde(rename = "signal")]
+    Signal,
+    /// `--duration`.
+    #[serde(rename = "duration")]
+    Duration,
+    /// `--frames`.
+    #[serde(rename = "frames")]
+    Frames,
+    /// `--bytes`.
+    #[serde(rename = "bytes")]
+    Bytes,
+    /// `--files`.
+    #[serde(rename = "files")]
+    Files,
+    /// The source came to its end.
+    #[serde(rename = "source ended")]
+    SourceEnded,
+    /// The source failed, or the thread that captures from it.
+    #[serde(rename = "source failed")]
+    SourceFailed,
+    /// The producer was stopped while its source had more.
+    #[serde(rename = "producer stopped")]
+    ProducerStopped,
+    /// The producer died.
+    #[serde(rename = "producer gone")]
+    ProducerGone,
+    /// The reader of our pipe went away.
+    #[serde(rename = "reader gone")]
+    ReaderGone,
+    /// The listener was killed.
+    #[serde(rename = "killed")]
+    Killed,
+    /// Reading the queue failed.
+    #[serde(rename = "failed")]
+    Failed,
+}
+
+impl EndedBy {
+    /// Whether the queue has ended, and not the recorder.
+    #[must_use]
+    pub fn is_end_of_queue(self) -> bool {
+        matches!(
+            self,
+            Self::SourceEnded | Self::SourceFailed | Self::ProducerStopped | Self::ProducerGone
+        )
+    }
+}
+
+impl std::fmt::Display for EndedBy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.serialize(f)
+    }
+}
+
 /// The whole recording.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Summary {
-    /// Why it ended: `signal`, `duration`, `frames`, `bytes`, `files`, `source ended`, `source failed`,
-    /// `reader gone`, `producer gone`, `killed`, `failed`.
-    pub ended_by: &'static str,
+    /// Why it ended.
+    pub ended_by: EndedBy,
     /// Frames stored, and their bytes on the wire.
     #[serde(flatten)]
     pub stored: Frames,

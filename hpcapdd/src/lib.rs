@@ -2,7 +2,7 @@
 //!
 //! | module | is |
 //! |---|---|
-//! | [`cli`], [`familiar`], [`plan`], [`recorder`] | what was asked for, and how it is put together |
+//! | [`cli`], [`familiar`], [`plan`], [`recorder`], [`attach`] | what was asked for, and how it is put together |
 //! | [`session`], [`rotation`] | the loop: steps, waits, holds, ends |
 //! | [`input`] | a queue of another process, or an engine in this one |
 //! | [`sink`] | what every destination has in common |
@@ -10,9 +10,10 @@
 //! | [`record_sink`], [`mark`], [`raw_output`], [`pcap_output`], [`pcapng_output`], [`discard`] | record by record |
 //! | [`capture_file`], [`direct_file`], [`roomy_file`], [`closing`], [`capture_writer`], [`pipe`] | files and pipes |
 //! | [`finisher`], [`compressing`], [`on_complete`], [`retention`] | finishing files and deleting old ones, off the fast path |
-//! | [`events`], [`text`], [`reporter`], [`meter`] | what people and programs are told |
+//! | [`events`], [`text`], [`reporter`], [`meter`], [`pulse`] | what people and programs are told |
 
 pub mod access;
+pub mod attach;
 pub mod block_sink;
 pub mod block_writer;
 pub mod bounce;
@@ -37,6 +38,7 @@ pub mod pcapng_output;
 pub mod piece;
 pub mod pipe;
 pub mod plan;
+pub mod pulse;
 pub mod raw_output;
 pub mod record_sink;
 pub mod recorder;

@@ -4,23 +4,21 @@ use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
 use hpcap::error::Context;
+use hpcap::message;
 use hpcap_engine::source::interface::Interface;
 use hpcapdd::cli::{Cli, HINTS};
 use hpcapdd::familiar::translated;
-use hpcapdd::recorder::record;
+use hpcapdd::recorder::{record, style_of};
+use hpcapdd::reporter::notice;
 use hpcapdd::signals::Signals;
 
 fn main() -> ExitCode {
-    match run(hpcap_cli::parse(HINTS)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(e) => {
-            eprintln!("hpcapdd: {e}");
-            ExitCode::from(e.exit_code())
-        }
-    }
+    let cli: Cli = hpcap_cli::parse(HINTS);
+    let style = style_of(&cli);
+    message::run("hpcapdd", notice(style), |messages| run(cli, messages))
 }
 
-fn run(cli: Cli) -> hpcap::Result<()> {
+fn run(cli: Cli, messages: &message::Messages) -> hpcap::Result<()> {
     if cli.list_interfaces {
         let list = Interface::list()?;
         return match std::io::stdout().write_all(list.as_bytes()) {
@@ -30,5 +28,5 @@ fn run(cli: Cli) -> hpcap::Result<()> {
         };
     }
     let cli = translated(cli)?;
-    record(&cli, Signals::install()?)
+    record(&cli, messages, Signals::install()?)
 }

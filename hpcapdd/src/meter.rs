@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use hpcap::{Count, Ledger, Listener, Reason};
+use hpcap::{Count, Ledger, Listener};
 
 use crate::events::Progress;
 use crate::sink::Tally;
@@ -16,20 +16,29 @@ const EVERY: Duration = Duration::from_secs(1);
 pub struct Meter {
     start: Instant,
     last: Instant,
-    captured: Count,
+    /// At the last regular progress.
+    ledger: Ledger,
+    stored: Count,
     stored_bytes: u64,
     lag_peak: f64,
 }
 
+impl Default for Meter {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Meter {
-    /// Starts now; `captured` frames had been captured before.
+    /// Starts now.
     #[must_use]
-    pub fn new(captured: Count) -> Self {
+    pub fn new() -> Self {
         let start = Instant::now();
         Self {
             start,
             last: start,
-            captured,
+            ledger: Ledger::default(),
+            stored: Count::default(),
             stored_bytes: 0,
             lag_peak: 0.0,
         }
@@ -56,26 +65,39 @@ impl Meter {
 
     /// Progress, when it is time for it.
     pub fn progress(&mut self, listener: &Listener, tally: &Tally) -> Option<Progress> {
-        let lag = self.look(listener);
-        let seconds = self.last.elapsed().as_secs_f64();
+        self.look(listener);
         if self.last.elapsed() < EVERY {
             return None;
         }
-        let now = listener.ledger().ledger;
-        let frames = now[Reason::Captured] - self.captured;
-        let stored = tally.stored_bytes.saturating_sub(self.stored_bytes);
+        let progress = self.progress_now(listener, tally);
         self.last = Instant::now();
-        self.captured = now[Reason::Captured];
+        self.ledger = progress.ledger;
+        self.stored = tally.stored;
         self.stored_bytes = tally.stored_bytes;
-        Some(Progress {
+        Some(progress)
+    }
+
+    /// Progress now; its rates are those since the last regular one.
+    pub fn progress_now(&mut self, listener: &Listener, tally: &Tally) -> Progress {
+        let lag = self.look(listener);
+        let seconds = self.last.elapsed().as_secs_f64().max(0.001);
+        let ledger = recording_ledger(&listener.ledger().ledger, &listener.start().ledger, tally);
+        let new = ledger.since(&self.ledger);
+        let stored = tally.stored - self.stored;
+        let stored_bytes = tally.stored_bytes.saturating_sub(self.stored_bytes);
+        let wire = new.on_the_wire();
+        Progress {
             seconds: self.elapsed().as_secs_f64(),
-            frames_per_second: to_f64(frames.frames) / seconds,
-            bits_per_second: wire_bits(frames) / seconds,
-            stored_bytes_per_second: to_f64(stored) / seconds,
+            frames_per_second: to_f64(wire.frames) / seconds,
+            bits_per_second: wire_bits(wire) / seconds,
+            stored_frames_per_second: to_f64(stored.frames) / seconds,
+            stored_bytes_per_second: to_f64(stored_bytes) / seconds,
+            lost_frames_per_second: to_f64(new.lost().frames) / seconds,
             lag,
             lag_peak: self.lag_peak,
-            ledger: recording_ledger(&now, &listener.start().ledger, tally),
-        })
+            ledger,
+            asked: false,
+        }
     }
 }
 
@@ -95,6 +117,8 @@ fn to_f64(n: u64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use hpcap::Reason;
+
     use super::*;
 
     #[test]

@@ -7,6 +7,7 @@ use hpcap::listener::{Listener, Moment, Start, TOLD_LOSSES};
 use hpcap::raw::{Altered, Gap, Item, Record};
 use hpcap::{Count, Kind, Ledger, Reason, Result, Timestamp};
 
+use crate::events::EndedBy;
 use crate::mark::Mark;
 use crate::sink::{Ending, FLUSH_AFTER, Note, Sink, Step, Tally};
 use crate::trouble::Trouble;
@@ -199,15 +200,15 @@ impl<O: RecordOutput> RecordSink<O> {
         self.pending = true;
     }
 
-    fn limit_reached(&self) -> Option<&'static str> {
+    fn limit_reached(&self) -> Option<EndedBy> {
         let (bytes, files) = self.output.written();
         let over = |limit: Option<u64>, n: u64| limit.is_some_and(|limit| n >= limit);
         if over(self.limits.frames, self.tally.stored.frames) {
-            Some("frames")
+            Some(EndedBy::Frames)
         } else if over(self.limits.files, files) {
-            Some("files")
+            Some(EndedBy::Files)
         } else if over(self.limits.bytes, bytes) {
-            Some("bytes")
+            Some(EndedBy::Bytes)
         } else {
             None
         }

@@ -2,6 +2,7 @@
 
 use hpcap::compress::FileFormat;
 use hpcap::filter::Filter;
+use hpcap::message::Messages;
 use hpcap::raw::RecordingId;
 use hpcap::{Listener, QueueName, Result, Start};
 use hpcap_engine::EngineConfig;
@@ -9,6 +10,7 @@ use hpcap_engine::source::pcap::Speed;
 use hpcap_engine::source::spec::SourceSpec;
 
 use crate::access::Access;
+use crate::attach::Attaching;
 use crate::block_sink::{BlockLimits, BlockSink};
 use crate::capture_file::OutputFolder;
 use crate::cli::Cli;
@@ -27,7 +29,7 @@ use crate::record_sink::{RecordLimits, RecordOutput, RecordSink, Selector};
 use crate::reporter::{Reporter, Style};
 use crate::retention::{Limits, Recording, Retention};
 use crate::rotation::Rotation;
-use crate::session::{Session, Timing};
+use crate::session::{Recorded, Session, Timing};
 use crate::signals::Signals;
 use crate::sink::Sink;
 
@@ -38,24 +40,67 @@ const OWN_QUEUE: QueueName = QueueName::new(0, 0);
 /// and what has just left the CPU's caches is slower to write than what is still in them.
 const RING_OF_A_SOURCE_THAT_WAITS: u64 = 16 << 20;
 
-/// Records as `cli` says, until something ends it.
+/// Records as `cli` says, until something ends it; with `--wait`, from one producer after the other.
 ///
 /// # Errors
 /// [`Kind::Usage`](hpcap::Kind::Usage) for what makes no sense, and everything that goes wrong.
-pub fn record(cli: &Cli, signals: Signals) -> Result<()> {
+pub fn record(cli: &Cli, messages: &Messages, signals: Signals) -> Result<()> {
     let (origin, destination) = plan::endpoints(cli)?;
     plan::check_options(cli, &destination)?;
-    let contract = plan::contract(cli.contract.as_deref(), &origin, &destination)?;
-    let start = plan::start(cli.start.as_deref(), &destination)?;
-    let form = Form::of(cli, &destination)?;
+    if let Some(cpu) = cli.recorder_cpu {
+        hpcap_engine::engine::pin(cpu)?;
+    }
+    let stdout_taken = destination == Destination::Stdout;
+    let mut reporter = Reporter::new(messages, style_of(cli), stdout_taken);
+    let mut attaching = Attaching::new(cli.wait, cli.duration, &signals);
+    // What is left of the limits after one producer counts for the next.
+    let mut rest = cli.clone();
+    loop {
+        let recorded = record_once(
+            &rest,
+            &origin,
+            &destination,
+            &mut reporter,
+            &signals,
+            &mut attaching,
+        )?;
+        let Some(recorded) = recorded else {
+            return Ok(());
+        };
+        // One file is written once.
+        let is_one_file = matches!(destination, Destination::File(_));
+        if is_one_file || !attaching.goes_on_after(&recorded) {
+            return recorded.outcome;
+        }
+        if let Err(e) = recorded.outcome {
+            reporter.tell(&Event::warning(e.to_string()));
+        }
+        if !attaching.take_from_limits(&mut rest, &recorded.tally) {
+            return Ok(());
+        }
+    }
+}
+
+/// Records until something ends it; `None` where a signal came before it could begin.
+fn record_once(
+    cli: &Cli,
+    origin: &Origin,
+    destination: &Destination,
+    reporter: &mut Reporter,
+    signals: &Signals,
+    attaching: &mut Attaching,
+) -> Result<Option<Recorded>> {
+    let contract = plan::contract(cli.contract.as_deref(), origin, destination)?;
+    let start = plan::start(cli.start.as_deref(), destination)?;
+    let form = Form::of(cli, destination)?;
     let rotate_bytes = form.rotate_size(cli.rotate_size)?;
     let on_complete = cli.on_complete.as_deref().map(Words::parse).transpose()?;
-    let name = match &origin {
+    let name = match origin {
         Origin::Queue(name) => *name,
         Origin::Source(_) => OWN_QUEUE,
     };
     // Before anything is captured: what cannot be written to is said at once.
-    let source = match &origin {
+    let source = match origin {
         Origin::Queue(_) => None,
         Origin::Source(spec) => Some(plan::source_name(spec)?),
     };
@@ -68,7 +113,7 @@ pub fn record(cli: &Cli, signals: Signals) -> Result<()> {
         let folder = folder.writing(form.format, form.compression);
         Box::new(folder.leaving(cli.keep_free.unwrap_or(0)))
     };
-    let outlet = Outlet::open(&destination, name, !cli.buffered, made)?;
+    let outlet = Outlet::open(destination, name, !cli.buffered, made)?;
     let limits = Limits {
         age: cli.keep_age,
         size: cli.keep_size,
@@ -80,25 +125,27 @@ pub fn record(cli: &Cli, signals: Signals) -> Result<()> {
     }
     // One file, and what is reserved for it, must not take what all may take.
     let rotate_bytes = rotate_bytes.or(limits.size.map(|all| all / 4));
-    if let Some(cpu) = cli.recorder_cpu {
-        hpcap_engine::engine::pin(cpu)?;
-    }
     // What a source of our own can do itself is not done again.
-    let (input, selection) = match &origin {
-        Origin::Queue(name) => (Input::queue(*name, contract, start)?, selection_of(cli)),
+    let (input, selection) = match origin {
+        Origin::Queue(name) => {
+            let name = *name;
+            let open = move || Input::queue(name, contract, start);
+            (attaching.open(reporter, open)?, selection_of(cli))
+        }
         Origin::Source(spec) => {
             let config = engine_config(cli, plan::source_spec(spec)?)?;
-            (
-                Input::source(&config, contract, start)?,
-                Selection::default(),
-            )
+            let open = move || Input::source(&config, contract, start);
+            (attaching.open(reporter, open)?, Selection::default())
         }
+    };
+    let Some(input) = input else {
+        return Ok(None);
     };
     let by_records = form.format != FileFormat::Raw
         || !selection.is_everything()
         || cli.frames.is_some()
         || start != Start::File
-        || (cli.bytes.is_some() && destination == Destination::Null);
+        || (cli.bytes.is_some() && *destination == Destination::Null);
     // What is written frame by frame is another stream than the queue's.
     let recording = if by_records {
         Some(RecordingId::random()?)
@@ -117,7 +164,6 @@ pub fn record(cli: &Cli, signals: Signals) -> Result<()> {
         }
         Outlet::Null | Outlet::Pipe(_) => None,
     };
-    let mut reporter = Reporter::new(style_of(cli), destination == Destination::Stdout);
     let (sink, mode) = make_sink(
         cli,
         outlet,
@@ -127,8 +173,8 @@ pub fn record(cli: &Cli, signals: Signals) -> Result<()> {
         by_records.then_some(recording).flatten(),
     )?;
     reporter.tell(&Event::Start(start_event(
-        &origin,
-        &destination,
+        origin,
+        destination,
         &input,
         mode,
     )));
@@ -140,9 +186,9 @@ pub fn record(cli: &Cli, signals: Signals) -> Result<()> {
         }),
     };
     let commands = on_complete.map(Commands::start).transpose()?;
-    Session::new(input, sink, keeper, &mut reporter, signals, timing)
-        .with_commands(commands)
-        .run()
+    let session = Session::new(input, sink, keeper, reporter, signals.clone(), timing)
+        .with_commands(commands);
+    Ok(Some(session.run()))
 }
 
 /// A destination that is open.
@@ -282,7 +328,9 @@ fn engine_config(cli: &Cli, source: SourceSpec) -> Result<EngineConfig> {
     Ok(config)
 }
 
-fn style_of(cli: &Cli) -> Style {
+/// How `cli` wants events to be told.
+#[must_use]
+pub fn style_of(cli: &Cli) -> Style {
     if cli.json {
         Style::Json
     } else if cli.quiet {

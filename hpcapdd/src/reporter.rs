@@ -1,6 +1,9 @@
 //! Where events go: text or JSON, stdout or stderr, and the progress line of a terminal.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
+use std::time::Instant;
+
+use hpcap::message::{Level, Limiter, Messages, Stream, kind_of};
 
 use hpcap::visible::visible_json;
 
@@ -21,84 +24,101 @@ pub enum Style {
     Quiet,
 }
 
-/// Prints events. A reader that has gone away is no error: the recording matters more.
+/// Puts events into words and passes them to the printing thread: telling never blocks, whatever
+/// becomes of the streams. Warnings of one kind that come in numbers become one line.
 #[derive(Debug)]
 pub struct Reporter {
+    messages: Messages,
+    limiter: Limiter,
     style: Style,
     /// stdout carries the frames.
     stdout_taken: bool,
     terminal: bool,
-    /// A progress line stands on the terminal, without its end.
-    line_open: bool,
+}
+
+/// The line that says how many messages were dropped, for [`hpcap::message::run`].
+pub fn notice(style: Style) -> impl Fn(Stream, u64) -> String + Send + 'static {
+    move |_, dropped| {
+        let text = format!("{dropped} messages before this one were dropped: nobody read them");
+        match style {
+            Style::Json => json(&Event::warning(text)),
+            Style::Text { .. } | Style::Quiet => format!("hpcapdd: {text}"),
+        }
+    }
+}
+
+fn json(event: &Event) -> String {
+    visible_json(&serde_json::to_string(event).unwrap_or_default()).into_owned()
 }
 
 impl Reporter {
     /// For this process's stdout and stderr; `stdout_taken` when frames go to stdout.
     #[must_use]
-    pub fn new(style: Style, stdout_taken: bool) -> Self {
+    pub fn new(messages: &Messages, style: Style, stdout_taken: bool) -> Self {
         Self {
+            messages: messages.clone(),
+            limiter: Limiter::new(),
             style,
             stdout_taken,
             terminal: std::io::stderr().is_terminal(),
-            line_open: false,
-        }
-    }
-
-    /// Whether anybody would see progress.
-    #[must_use]
-    pub fn wants_progress(&self) -> bool {
-        match self.style {
-            Style::Text { progress } => progress || self.terminal,
-            Style::Json => true,
-            Style::Quiet => false,
         }
     }
 
     /// Tells.
     pub fn tell(&mut self, event: &Event) {
-        match self.style {
-            Style::Json => self.json(event),
-            Style::Text { .. } => self.text(event),
-            Style::Quiet => {
-                if matches!(event, Event::Warning { .. }) {
-                    self.text(event);
+        if let Event::Warning { message } = event {
+            let passed = self
+                .limiter
+                .pass(&kind_of(message), message.clone(), Instant::now());
+            if let Some(message) = passed {
+                self.put(&Event::Warning { message });
+            }
+        } else {
+            self.put(event);
+        }
+    }
+
+    /// Tells what was held back, once its time has come.
+    pub fn tell_due(&mut self) {
+        if self.limiter.holds_back() {
+            for message in self.limiter.due(Instant::now()) {
+                self.put(&Event::Warning { message });
+            }
+        }
+    }
+
+    /// Tells what is held back, because the end has come.
+    pub fn tell_rest(&mut self) {
+        for message in self.limiter.rest(Instant::now()) {
+            self.put(&Event::Warning { message });
+        }
+    }
+
+    fn put(&self, event: &Event) {
+        let stdout = match self.stdout_taken {
+            true => Stream::Errors,
+            false => Stream::Output,
+        };
+        let (level, stream) = match (self.style, event) {
+            (Style::Json, _) => (Level::Info, stdout),
+            (_, Event::Warning { .. } | Event::Loss(_)) => (Level::Warning, Stream::Errors),
+            (Style::Quiet, _) => return,
+            (Style::Text { progress }, Event::Progress(p)) => {
+                if self.terminal && !p.asked {
+                    (Level::Progress, Stream::Errors)
+                } else if progress || p.asked {
+                    (Level::Info, Stream::Errors)
+                } else {
+                    return;
                 }
             }
-        }
-    }
-
-    fn json(&mut self, event: &Event) {
-        let Ok(mut line) = serde_json::to_string(event) else {
-            return;
+            (_, Event::FileComplete(_)) => (Level::Info, stdout),
+            _ => (Level::Info, Stream::Errors),
         };
-        line.push('\n');
-        let line = visible_json(&line);
-        self.put(&line, !self.stdout_taken);
-    }
-
-    fn text(&mut self, event: &Event) {
-        match event {
-            Event::Progress(_) if !self.wants_progress() => {}
-            Event::Progress(_) if self.terminal => {
-                let mut err = std::io::stderr().lock();
-                let _ = write!(err, "\r{}\x1b[K", text(event));
-                let _ = err.flush();
-                self.line_open = true;
-            }
-            Event::FileComplete(_) => self.put(&format!("{}\n", text(event)), !self.stdout_taken),
-            _ => self.put(&format!("{}\n", text(event)), false),
-        }
-    }
-
-    fn put(&mut self, line: &str, to_stdout: bool) {
-        if std::mem::take(&mut self.line_open) {
-            let _ = write!(std::io::stderr(), "\r\x1b[K");
-        }
-        if to_stdout {
-            let mut out = std::io::stdout().lock();
-            let _ = out.write_all(line.as_bytes()).and_then(|()| out.flush());
-        } else {
-            let _ = std::io::stderr().lock().write_all(line.as_bytes());
-        }
+        let line = match self.style {
+            Style::Json => json(event),
+            Style::Text { .. } | Style::Quiet => text(event),
+        };
+        self.messages.tell(level, stream, line);
     }
 }

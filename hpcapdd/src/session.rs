@@ -4,13 +4,16 @@ use std::time::{Duration, Instant};
 
 use hpcap::error::Error;
 use hpcap::listener::{Moment, TOLD_LOSSES};
-use hpcap::{Count, Reason, Result};
+use hpcap::loss::LossWatch;
+use hpcap::queue::QueueEnd;
+use hpcap::{Count, Ledger, Listener, Reason, Result};
 
-use crate::events::{Event, Frames, Summary};
+use crate::events::{EndedBy, Event, Frames, Summary};
 use crate::finisher::{Finisher, Outcome};
 use crate::input::{Input, is_end_of_listening};
 use crate::meter::{Meter, recording_ledger};
 use crate::on_complete::Commands;
+use crate::pulse::{Change, Pulse};
 use crate::reporter::Reporter;
 use crate::rotation::{Rotation, RotationClock};
 use crate::signals::{Signals, Stop};
@@ -58,9 +61,20 @@ struct Hold {
 #[derive(Debug, Clone, Copy)]
 struct Target {
     at: Moment,
-    why: &'static str,
+    why: EndedBy,
     /// A limit was reached: what is published behind it is not wanted.
     limited: bool,
+}
+
+/// What a recording came to.
+#[derive(Debug)]
+pub struct Recorded {
+    /// Why it ended.
+    pub ended_by: EndedBy,
+    /// What was stored.
+    pub tally: Tally,
+    /// The first of what went wrong; the rest was told.
+    pub outcome: Result<()>,
 }
 
 /// A recording.
@@ -72,6 +86,8 @@ pub struct Session<'a> {
     signals: Signals,
     timing: Timing,
     meter: Meter,
+    pulse: Pulse,
+    losses: LossWatch,
     hold: Option<Hold>,
     rotation: Option<RotationClock>,
     commands: Option<Commands>,
@@ -101,7 +117,7 @@ impl<'a> Session<'a> {
         timing: Timing,
     ) -> Self {
         let now = Instant::now();
-        let meter = Meter::new(input.listener.start().ledger[Reason::Captured]);
+        let pulse = Pulse::new(input.listener.page().heartbeat_ns(), now);
         Self {
             input,
             sink,
@@ -109,7 +125,9 @@ impl<'a> Session<'a> {
             reporter,
             signals,
             timing,
-            meter,
+            meter: Meter::new(),
+            pulse,
+            losses: LossWatch::new(Ledger::default(), now),
             hold: None,
             rotation: timing.rotate.map(RotationClock::new),
             commands: None,
@@ -129,10 +147,8 @@ impl<'a> Session<'a> {
 
     /// Records until something ends it. Whatever that is, what can be stored is stored and
     /// the files are closed.
-    ///
-    /// # Errors
-    /// The first of what went wrong; the rest was told.
-    pub fn run(mut self) -> Result<()> {
+    #[must_use]
+    pub fn run(mut self) -> Recorded {
         let mut target = None;
         let complete = loop {
             self.tell_news();
@@ -167,43 +183,42 @@ impl<'a> Session<'a> {
                         break false;
                     }
                 }
-                Ok(Step::Limit(option)) => {
+                Ok(Step::Limit(limit)) => {
                     target = Some(Target {
                         limited: true,
-                        ..self.decide_end(option)
+                        ..self.decide_end(limit)
                     });
                     break true;
                 }
                 Ok(Step::ReaderGone) => {
-                    target = Some(self.decide_end("reader gone"));
+                    target = Some(self.decide_end(EndedBy::ReaderGone));
                     break true;
                 }
                 Err(e) => break self.fail(e, &mut target),
             }
         };
-        let target = target.unwrap_or_else(|| self.decide_end("signal"));
+        let target = target.unwrap_or_else(|| self.decide_end(EndedBy::Signal));
         self.end(&target, complete)
     }
 
-    fn why_end(&self) -> Option<&'static str> {
+    fn why_end(&self) -> Option<EndedBy> {
         let listener = &self.input.listener;
         if self.signals.stop() != Stop::No {
-            Some("signal")
+            Some(EndedBy::Signal)
         } else if self
             .timing
             .duration
             .is_some_and(|d| self.meter.elapsed() >= d)
         {
-            Some("duration")
+            Some(EndedBy::Duration)
         } else if listener.end().is_some_and(|end| end.killed) {
-            Some("killed")
+            Some(EndedBy::Killed)
         } else if listener.ended() {
-            Some(if listener.producer_died() {
-                "producer gone"
-            } else if listener.source_failed() {
-                "source failed"
-            } else {
-                "source ended"
+            Some(match listener.queue_end() {
+                Some(QueueEnd::Ended) => EndedBy::SourceEnded,
+                Some(QueueEnd::Failed) => EndedBy::SourceFailed,
+                Some(QueueEnd::Stopped) => EndedBy::ProducerStopped,
+                None => EndedBy::ProducerGone,
             })
         } else {
             None
@@ -211,46 +226,41 @@ impl<'a> Session<'a> {
     }
 
     /// The recording ends where the producer fixes it. A source of our own ends first.
-    fn decide_end(&mut self, why: &'static str) -> Target {
+    fn decide_end(&mut self, why: EndedBy) -> Target {
         if let Err(e) = self.input.end_source() {
             self.failures.push(e);
         }
-        // A source of our own has said so itself.
-        if why == "source failed" && self.failures.is_empty() {
-            let info = self.input.listener.info();
-            self.failures.push(
-                Error::new(
-                    hpcap::Kind::Gone,
-                    format!("go on recording {}", info.name),
-                    format!("its source, {}, has failed", info.source),
-                )
-                .advise("everything that it had published is stored; hpcapd says what is wrong"),
-            );
-        }
-        if why == "killed" && self.failures.is_empty() {
-            let info = self.input.listener.info();
-            let id = self.input.listener.id();
-            self.failures.push(
-                Error::new(
-                    hpcap::Kind::Killed,
-                    format!("go on recording {}", info.name),
-                    format!("listener {id} was killed"),
-                )
-                .advise("what was published before is stored, as far as the ring still had it"),
-            );
-        }
-        if why == "producer gone" {
-            let info = self.input.listener.info();
-            self.failures.push(
-                Error::new(
-                    hpcap::Kind::Gone,
-                    format!("go on recording {}", info.name),
-                    format!("its producer (process {}) has died", info.producer_pid),
-                )
-                .advise(
-                    "everything that it had published is stored; start it and the recorder again",
-                ),
-            );
+        let info = self.input.listener.info();
+        let pid = info.producer_pid;
+        let failure = match why {
+            // A source of our own has said so itself.
+            EndedBy::SourceFailed if self.failures.is_empty() => Some((
+                format!("its source, {}, has failed", info.source),
+                "everything that it had published is stored; hpcapd says what is wrong",
+            )),
+            EndedBy::ProducerGone => Some((
+                format!("its producer (process {pid}) has died"),
+                "everything that it had published is stored; start it and the recorder again",
+            )),
+            EndedBy::ProducerStopped => Some((
+                format!("its producer (process {pid}) was stopped"),
+                "everything that it had published is stored; \
+                 with --wait, the recorder attaches again when the queue is back",
+            )),
+            EndedBy::Killed if self.failures.is_empty() => Some((
+                format!("listener {} was killed", self.input.listener.id()),
+                "what was published before is stored, as far as the ring still had it",
+            )),
+            _ => None,
+        };
+        if let Some((reason, advice)) = failure {
+            let tried = format!("go on recording {}", info.name);
+            let kind = match why {
+                EndedBy::Killed => hpcap::Kind::Killed,
+                _ => hpcap::Kind::Gone,
+            };
+            self.failures
+                .push(Error::new(kind, tried, reason).advise(advice));
         }
         Target {
             at: self.input.end(),
@@ -262,9 +272,9 @@ impl<'a> Session<'a> {
     /// The listener fails: what is stored is what there is.
     fn fail(&mut self, error: Error, target: &mut Option<Target>) -> bool {
         let why = if is_end_of_listening(&error) {
-            "killed"
+            EndedBy::Killed
         } else {
-            "failed"
+            EndedBy::Failed
         };
         self.failures.push(error);
         let mut end = self.decide_end(why);
@@ -311,8 +321,7 @@ impl<'a> Session<'a> {
             });
             return true;
         };
-        let stopping = target
-            .is_some_and(|t| !["source ended", "source failed", "producer gone"].contains(&t.why));
+        let stopping = target.is_some_and(|t| !t.why.is_end_of_queue());
         if stopping || self.signals.stop() != Stop::No {
             let text = format!(
                 "{}\n  giving up: what is not stored is counted as storage",
@@ -348,7 +357,27 @@ impl<'a> Session<'a> {
     fn tell_progress(&mut self) {
         let listener = &self.input.listener;
         if let Some(progress) = self.meter.progress(listener, &self.sink.tally()) {
+            let listeners = || listener.page().listeners();
+            for loss in self
+                .losses
+                .look(&progress.ledger, Instant::now(), listeners)
+            {
+                self.reporter.tell(&Event::Loss(loss));
+            }
             self.reporter.tell(&Event::Progress(progress));
+            self.reporter.tell_due();
+        }
+        if self.signals.take_statistics() {
+            let mut progress = self.meter.progress_now(listener, &self.sink.tally());
+            progress.asked = true;
+            self.reporter.tell(&Event::Progress(progress));
+        }
+        let beat = listener.page().heartbeat_ns();
+        if let Some(change) = self.pulse.look(beat, Instant::now())
+            && !listener.ended()
+        {
+            self.reporter
+                .tell(&Event::warning(pulse_text(change, listener)));
         }
     }
 
@@ -425,7 +454,8 @@ impl<'a> Session<'a> {
         tally
     }
 
-    fn end(mut self, target: &Target, complete: bool) -> Result<()> {
+    fn end(mut self, target: &Target, complete: bool) -> Recorded {
+        self.end_pulse();
         self.meter.look(&self.input.listener);
         let ending = Ending {
             target: target.at,
@@ -460,6 +490,12 @@ impl<'a> Session<'a> {
                 format!("{unstored} frames could not be written"),
             ));
         }
+        let ledger = recording_ledger(&at.ledger, &start.ledger, &tally);
+        let listeners = || self.input.listener.page().listeners();
+        for loss in self.losses.end(&ledger, Instant::now(), listeners) {
+            self.reporter.tell(&Event::Loss(loss));
+        }
+        self.reporter.tell_rest();
         self.reporter.tell(&Event::Summary(Summary {
             ended_by: target.why,
             stored: Frames::from(tally.stored),
@@ -467,18 +503,57 @@ impl<'a> Session<'a> {
             files: tally.files,
             seconds: self.meter.elapsed().as_secs_f64(),
             lag_peak: self.meter.lag_peak(),
-            ledger: recording_ledger(&at.ledger, &start.ledger, &tally),
+            ledger,
             frames_cut: at.frames_cut.saturating_sub(start.frames_cut),
             times_adjusted: at.times_adjusted.saturating_sub(start.times_adjusted),
         }));
         let mut failures = self.failures.into_iter();
-        let Some(first) = failures.next() else {
-            return Ok(());
-        };
+        let first = failures.next();
         for other in failures {
             self.reporter.tell(&Event::warning(other.to_string()));
         }
-        Err(first)
+        self.reporter.tell_rest();
+        Recorded {
+            ended_by: target.why,
+            tally,
+            outcome: first.map_or(Ok(()), Err),
+        }
+    }
+
+    /// A recording that ends while its producer does not turn may lack what was on the wire.
+    fn end_pulse(&mut self) {
+        let listener = &self.input.listener;
+        if self.pulse.is_silent() && !listener.ended() {
+            let info = listener.info();
+            let why = format!(
+                "its producer (process {}) captures nothing any more: it is stopped or stuck",
+                info.producer_pid
+            );
+            self.failures.push(
+                Error::new(
+                    hpcap::Kind::Gone,
+                    format!("record all of {}", info.name),
+                    why,
+                )
+                .advise("everything that it had published is stored"),
+            );
+        }
+    }
+}
+
+/// What is said of a producer that falls silent, or comes back.
+fn pulse_text(change: Change, listener: &Listener) -> String {
+    let pid = listener.info().producer_pid;
+    match change {
+        Change::Silent(time) => format!(
+            "the producer (process {pid}) has captured nothing for {:.1} s: it is stopped or stuck\n  \
+             waiting for it; frames of this time may be lost, and nobody counts them",
+            time.as_secs_f64()
+        ),
+        Change::Back(time) => format!(
+            "the producer (process {pid}) captures again after {:.1} s",
+            time.as_secs_f64()
+        ),
     }
 }
 

@@ -1,11 +1,16 @@
-//! Signals: SIGINT and SIGTERM stop, SIGHUP starts a new file.
+//! Signals: SIGINT and SIGTERM stop, SIGHUP starts a new file or stops, SIGUSR1 asks for statistics.
 
+use std::fs::File;
+use std::os::unix::fs::OpenOptionsExt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use hpcap::Result;
 use hpcap::error::Context;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
+use hpcap::message::is_ignored;
+use nix::time::{ClockId, clock_gettime};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGXFSZ};
 
 /// How urgently the recorder was asked to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,32 +23,69 @@ pub enum Stop {
     Now,
 }
 
+/// Signals that arrive within this time are one request: timeout(1), for one, sends its signal to
+/// the program and to its process group.
+const ONE_REQUEST: Duration = Duration::from_millis(500);
+
+/// How long after SIGHUP the terminal is looked for: the signal may come before it is gone.
+const HANGUP: Duration = Duration::from_secs(2);
+
 /// What arrived so far. Cloning shares it.
 #[derive(Debug, Clone, Default)]
 pub struct Signals {
+    /// Requests to stop.
     stops: Arc<AtomicUsize>,
-    rotate: Arc<AtomicBool>,
+    /// When the last of them came, in ns of the monotonic clock.
+    stopped_ns: Arc<AtomicU64>,
+    hangup: Arc<AtomicBool>,
+    /// When SIGHUP was taken; 0 = long ago, or never.
+    hung_up_ns: Arc<AtomicU64>,
+    statistics: Arc<AtomicBool>,
+    has_terminal: bool,
+}
+
+/// The monotonic clock in ns. Only clock_gettime(2), so a signal handler may call it.
+fn clock_ns() -> u64 {
+    let now = clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(Duration::ZERO, Duration::from);
+    u64::try_from(now.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// Whether this process has a controlling terminal.
+fn has_terminal() -> bool {
+    let tty = File::options()
+        .read(true)
+        .custom_flags(libc::O_NOCTTY | libc::O_NONBLOCK)
+        .open("/dev/tty");
+    tty.is_ok()
 }
 
 impl Signals {
-    /// Takes over SIGINT, SIGTERM, SIGHUP and SIGXFSZ of this process.
+    /// Takes over SIGINT, SIGTERM, SIGHUP, SIGUSR1 and SIGXFSZ of this process. SIGHUP stays
+    /// ignored where it is (nohup).
     ///
     /// # Errors
     /// When the operating system refuses.
     pub fn install() -> Result<Self> {
-        let signals = Self::default();
+        let signals = Self {
+            has_terminal: has_terminal(),
+            ..Self::default()
+        };
         for signal in [SIGINT, SIGTERM] {
-            let stops = Arc::clone(&signals.stops);
-            // SAFETY: the handler only adds to an atomic, which is async-signal-safe.
+            let requests = signals.clone();
+            // SAFETY: the handler reads a clock and changes atomics, all async-signal-safe.
             unsafe {
                 signal_hook::low_level::register(signal, move || {
-                    stops.fetch_add(1, Ordering::Relaxed);
+                    requests.count(clock_ns());
                 })
             }
             .context(|| format!("handle signal {signal}"))?;
         }
-        signal_hook::flag::register(SIGHUP, Arc::clone(&signals.rotate))
-            .context(|| "handle SIGHUP")?;
+        if !is_ignored(SIGHUP) {
+            signal_hook::flag::register(SIGHUP, Arc::clone(&signals.hangup))
+                .context(|| "handle SIGHUP")?;
+        }
+        signal_hook::flag::register(SIGUSR1, Arc::clone(&signals.statistics))
+            .context(|| "handle SIGUSR1")?;
         // Without a handler, a write past the file size limit (ulimit -f) would end the
         // process; with one, the write fails with EFBIG and is dealt with as any failure.
         signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)))
@@ -51,10 +93,24 @@ impl Signals {
         Ok(signals)
     }
 
+    /// Counts a request to stop at `now_ns`, unless it belongs to the one before.
+    fn count(&self, now_ns: u64) {
+        let before = self.stopped_ns.load(Ordering::Relaxed);
+        let is_first = self.stops.load(Ordering::Relaxed) == 0;
+        if is_first || u128::from(now_ns.saturating_sub(before)) > ONE_REQUEST.as_nanos() {
+            self.stopped_ns.store(now_ns, Ordering::Relaxed);
+            self.stops.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
     /// Whether to stop.
     #[must_use]
     pub fn stop(&self) -> Stop {
         match self.stops.load(Ordering::Relaxed) {
+            0 if self.terminal_is_gone() => {
+                self.ask_to_stop();
+                Stop::Drain
+            }
             0 => Stop::No,
             1 => Stop::Drain,
             _ => Stop::Now,
@@ -66,10 +122,39 @@ impl Signals {
         self.stops.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Whether SIGHUP came because the terminal that the recorder was started from went away.
+    fn terminal_is_gone(&self) -> bool {
+        if !self.has_terminal {
+            return false;
+        }
+        if self.hangup.load(Ordering::Relaxed) {
+            return !has_terminal();
+        }
+        let hung_up = self.hung_up_ns.load(Ordering::Relaxed);
+        if hung_up == 0 {
+            return false;
+        }
+        if u128::from(clock_ns().saturating_sub(hung_up)) > HANGUP.as_nanos() {
+            self.hung_up_ns.store(0, Ordering::Relaxed);
+            return false;
+        }
+        !has_terminal()
+    }
+
     /// Whether a new file was asked for since the last call.
     #[must_use]
     pub fn take_rotate(&self) -> bool {
-        self.rotate.swap(false, Ordering::Relaxed)
+        let asked = self.hangup.swap(false, Ordering::Relaxed);
+        if asked {
+            self.hung_up_ns.store(clock_ns(), Ordering::Relaxed);
+        }
+        asked
+    }
+
+    /// Whether statistics were asked for since the last call.
+    #[must_use]
+    pub fn take_statistics(&self) -> bool {
+        self.statistics.swap(false, Ordering::Relaxed)
     }
 }
 
@@ -89,9 +174,21 @@ mod tests {
     }
 
     #[test]
+    fn signals_within_a_moment_are_one_request() {
+        let signals = Signals::default();
+        let second = 1_000_000_000;
+        for ns in [0, 1000, 300_000_000] {
+            signals.count(second + ns);
+        }
+        assert_eq!(signals.stop(), Stop::Drain);
+        signals.count(3 * second);
+        assert_eq!(signals.stop(), Stop::Now);
+    }
+
+    #[test]
     fn a_rotation_is_asked_for_once() {
         let signals = Signals::default();
-        signals.rotate.store(true, Ordering::Relaxed);
+        signals.hangup.store(true, Ordering::Relaxed);
         assert!(signals.take_rotate());
         assert!(!signals.take_rotate());
     }

@@ -6,6 +6,7 @@ use hpcap::listener::{Listener, Moment};
 use hpcap::{Count, Ledger, Result};
 
 use crate::capture_file::Sealed;
+use crate::events::EndedBy;
 use crate::trouble::Trouble;
 
 /// What is captured reaches the destination within this time and the tick, together less
@@ -44,8 +45,8 @@ pub enum Step {
     Pause,
     /// Storing failed in a way that can pass. Try again.
     Hold(Trouble),
-    /// A limit was reached; the option's name.
-    Limit(&'static str),
+    /// A limit was reached.
+    Limit(EndedBy),
     /// The reader of our pipe has gone.
     ReaderGone,
 }

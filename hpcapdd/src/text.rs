@@ -25,6 +25,7 @@ fn plain_text(event: &Event) -> String {
             Bytes(file.bytes),
             file.because_of
         ),
+        Event::Loss(loss) => format!("hpcapdd: {loss}"),
         Event::Warning { message } => format!("hpcapdd: {message}"),
         Event::Summary(summary) => summary_text(summary),
     }
@@ -60,10 +61,11 @@ fn file_text(f: &FileComplete) -> String {
 
 fn progress_text(p: &Progress) -> String {
     let mut line = format!(
-        "{:.0} s  {}pps  {}b/s  disk {}B/s  ring {:.0} %  ",
+        "{:.0} s  wire {}pps {}b/s  stored {}pps {}B/s  ring {:.0} %  ",
         p.seconds,
         Si(p.frames_per_second),
         Si(p.bits_per_second),
+        Si(p.stored_frames_per_second),
         Si(p.stored_bytes_per_second),
         p.lag * 100.0
     );
@@ -71,7 +73,12 @@ fn progress_text(p: &Progress) -> String {
     if lost.is_zero() {
         line.push_str("nothing lost");
     } else {
-        let _ = write!(line, "lost {}", losses(&p.ledger));
+        let _ = write!(
+            line,
+            "lost {:.0}/s now, in all {}",
+            p.lost_frames_per_second,
+            losses(&p.ledger)
+        );
     }
     line
 }
@@ -152,7 +159,7 @@ fn to_f64(n: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::events::Frames;
+    use crate::events::{EndedBy, Frames};
 
     fn ledger() -> Ledger {
         let mut ledger = Ledger::default();
@@ -167,22 +174,24 @@ mod tests {
             seconds: 3.0,
             frames_per_second: 14_880_000.0,
             bits_per_second: 1e10,
+            stored_frames_per_second: 14_800_000.0,
             stored_bytes_per_second: 1.2e9,
+            lost_frames_per_second: 4.0,
             lag: 0.031,
             ..Progress::default()
         };
         assert_eq!(
             progress_text(&progress),
-            "3 s  14.9 Mpps  10.0 Gb/s  disk 1.20 GB/s  ring 3 %  nothing lost"
+            "3 s  wire 14.9 Mpps 10.0 Gb/s  stored 14.8 Mpps 1.20 GB/s  ring 3 %  nothing lost"
         );
         progress.ledger = ledger();
-        assert!(progress_text(&progress).ends_with("lost 10 ring_full"));
+        assert!(progress_text(&progress).ends_with("lost 4/s now, in all 10 ring_full"));
     }
 
     #[test]
     fn the_summary_leaves_out_zero_terms() {
         let mut summary = Summary {
-            ended_by: "signal",
+            ended_by: EndedBy::Signal,
             stored: Frames {
                 frames: 90,
                 frame_bytes: 5400,

@@ -154,7 +154,7 @@ int hpcap_rxq_set_memory(struct hpcap_rxq *rxq, struct hpcap_memory *memory)
 	}
 	if (!err) {
 		/* Whoever observes the old one sees its end. */
-		smp_store_release(&old->queue->state, HPCAP_QUEUE_ENDED);
+		smp_store_release(&old->queue->state, HPCAP_QUEUE_STOPPED);
 		wake_up_all(&rxq->changed);
 	}
 	mutex_unlock(&rxq->lock);
@@ -174,7 +174,7 @@ void hpcap_rxq_end(struct hpcap_rxq *rxq)
 	mutex_lock(&rxq->lock);
 	hpcap_rxq_drain(rxq);
 	hpcap_rxq_service(rxq);
-	hpcap_ring_end(r, 0);
+	hpcap_ring_end(r, HPCAP_QUEUE_STOPPED);
 	for (mask = r->slot_mask; mask; mask &= mask - 1)
 		WRITE_ONCE(r->slots[__builtin_ctz(mask)].shared->waiting, 0);
 	hpcap_chardev_wake(rxq, r->slot_mask);

@@ -928,8 +928,11 @@ static inline void hpcap_ring_demote(struct hpcap_ring *r, u32 i)
 	hpcap_ring_released(r);
 }
 
-/* The source has ended, or failed: nothing more will be published. */
-static inline void hpcap_ring_end(struct hpcap_ring *r, int failed)
+/*
+ * Nothing more will be published. `state` says why: HPCAP_QUEUE_ENDED, HPCAP_QUEUE_FAILED or
+ * HPCAP_QUEUE_STOPPED.
+ */
+static inline void hpcap_ring_end(struct hpcap_ring *r, u32 state)
 {
 	u32 i;
 
@@ -941,7 +944,7 @@ static inline void hpcap_ring_end(struct hpcap_ring *r, int failed)
 		if (r->slots[i].state == HPCAP_SLOT_ACTIVE)
 			hpcap_ring_fix_end(r, i, HPCAP_SLOT_FINISHED);
 	/* Everything is published before the end is. */
-	smp_store_release(&r->queue->state, failed ? HPCAP_QUEUE_FAILED : HPCAP_QUEUE_ENDED);
+	smp_store_release(&r->queue->state, state);
 }
 
 /* --------------------------------------------------------------------- service */

@@ -1,39 +1,53 @@
 //! `hpcapd`: engines behind sockets, from start to a clean stop.
 
 mod cli;
+mod signals;
 mod socket;
+mod voice;
 
 use std::io::{self, Write};
 use std::os::fd::AsFd;
-use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use hpcap::error::Context;
+use hpcap::loss::LossWatch;
+use hpcap::queue::QueueEnd;
 use hpcap::queue::folder::Folder;
-use hpcap::queue::status::print_ledger;
-use hpcap::units::Bytes;
-use hpcap::visible::{visible, visible_json, visible_lines};
-use hpcap::{Error, Kind, QueueName, Result};
+use hpcap::visible::visible_json;
+use hpcap::{Error, Kind, QueueName, Result, message, patience};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::Gid;
-use serde_json::json;
-use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::engine::{Engine, EngineConfig};
 use crate::source::interface::Interface;
 use cli::Cli;
+use signals::Signals;
 use socket::Doorway;
+use voice::{Limited, Voice};
 
 /// How often the daemon looks whether its sources have ended, in ms.
 const LOOK: u16 = 100;
+
+/// How often it looks for losses.
+const LOOK_FOR_LOSS: Duration = Duration::from_secs(1);
+
+/// How long a queue that has failed waits for its listeners.
+const LINGER_FAILED: Duration = Duration::from_secs(2);
+
+/// After so long, it says that a source does not begin.
+const SAY_WAITING: Duration = Duration::from_secs(2);
 
 /// A queue that is served.
 struct Server {
     name: QueueName,
     engine: Engine,
     doorway: Doorway,
-    said_ended: bool,
+    /// When it was seen that the queue has ended.
+    ended_since: Option<Instant>,
+    losses: LossWatch,
+    looked: Instant,
 }
 
 /// The program.
@@ -41,46 +55,44 @@ struct Server {
 pub fn main() -> ExitCode {
     let mut cli: Cli = hpcap_cli::parse(cli::HINTS);
     cli.sources.append(&mut cli.interfaces);
-    match run(&cli) {
+    if cli.list_interfaces {
+        return list();
+    }
+    message::run("hpcapd", voice::notice(cli.json), |messages| {
+        run(&cli, &Voice::new(messages, cli.json, cli.quiet))
+    })
+}
+
+/// Prints the network interfaces.
+fn list() -> ExitCode {
+    match Interface::list().and_then(|text| print(&text)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
-            eprintln!("hpcapd: {e}");
+            let _ = writeln!(io::stderr(), "hpcapd: {e}");
             ExitCode::from(e.exit_code())
         }
     }
 }
 
-fn run(cli: &Cli) -> Result<()> {
-    if cli.list_interfaces {
-        return print(&Interface::list()?);
-    }
+fn run(cli: &Cli, voice: &Voice) -> Result<()> {
     // Before anything is opened: a signal from now on stops the daemon cleanly.
-    let stop = stop_signals()?;
-    let mut servers = start(cli)?;
-    if !cli.quiet {
-        for server in &servers {
-            announce(server, cli.json)?;
-        }
+    let signals = Signals::install()?;
+    let Some(mut servers) = start(cli, voice, &signals)? else {
+        return Ok(());
+    };
+    for server in &servers {
+        let socket = server.doorway.path().display().to_string();
+        voice.serving(server.engine.queue(), &socket);
     }
-    let served = serve(&mut servers, &stop, cli);
+    let served = serve(&mut servers, &signals, cli, voice);
     // Stop all of them before the first failure is reported.
-    let stopped: Vec<Result<()>> = servers.into_iter().map(|s| finish(s, cli)).collect();
+    let stopped: Vec<Result<()>> = servers.into_iter().map(|s| finish(s, voice)).collect();
     served?;
     stopped.into_iter().collect()
 }
 
-/// A stream that becomes readable at the first SIGINT or SIGTERM.
-fn stop_signals() -> Result<UnixStream> {
-    let tried = || "prepare for signals";
-    let (stop, signalled) = UnixStream::pair().context(tried)?;
-    for signal in [SIGINT, SIGTERM] {
-        let end = signalled.try_clone().context(tried)?;
-        signal_hook::low_level::pipe::register(signal, end).context(tried)?;
-    }
-    Ok(stop)
-}
-
-fn start(cli: &Cli) -> Result<Vec<Server>> {
+/// Opens everything; `None` where a signal came first.
+fn start(cli: &Cli, voice: &Voice, signals: &Signals) -> Result<Option<Vec<Server>>> {
     let group = socket::group(cli.group.as_deref())?;
     if cli.cpu.len() > cli.sources.len() {
         return Err(Error::usage(
@@ -116,16 +128,41 @@ fn start(cli: &Cli) -> Result<Vec<Server>> {
             cpu: cli.cpu.get(i).copied(),
             ..EngineConfig::new(name, served.source.clone())
         };
-        let json = cli.json;
-        let engine = Engine::start(&config, move |event| say(json, name, event))?;
+        let Some(engine) = start_engine(config, name, voice, signals)? else {
+            return Ok(None);
+        };
+        let losses = LossWatch::new(engine.queue().ledger().ledger, Instant::now());
         servers.push(Server {
             name,
             engine,
             doorway,
-            said_ended: false,
+            ended_since: None,
+            losses,
+            looked: Instant::now(),
         });
     }
-    Ok(servers)
+    Ok(Some(servers))
+}
+
+/// Starts an engine, which may wait for whoever writes its pipe; `None` where a signal came first.
+fn start_engine(
+    config: EngineConfig,
+    name: QueueName,
+    voice: &Voice,
+    signals: &Signals,
+) -> Result<Option<Engine>> {
+    let source = config.source.to_string();
+    let notify = voice.clone();
+    let mut said = false;
+    patience::unless(
+        |waited| {
+            if waited >= SAY_WAITING && !std::mem::replace(&mut said, true) {
+                voice.say(name, &format!("waiting for {source} to begin"));
+            }
+            signals.stop()
+        },
+        move || Engine::start(&config, move |event| notify.say(name, event)),
+    )
 }
 
 /// Serves under the name given, or the first `hpcapN` that is neither given to another
@@ -154,9 +191,10 @@ fn open_doorway(
 }
 
 /// Lets clients in until a signal comes, or all sources have ended and nobody listens.
-fn serve(servers: &mut [Server], stop: &UnixStream, cli: &Cli) -> Result<()> {
+fn serve(servers: &mut [Server], signals: &Signals, cli: &Cli, voice: &Voice) -> Result<()> {
+    let mut refusals = Limited::new(voice);
     loop {
-        let mut fds = vec![PollFd::new(stop.as_fd(), PollFlags::POLLIN)];
+        let mut fds = vec![PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
         fds.extend(
             servers
                 .iter()
@@ -166,25 +204,26 @@ fn serve(servers: &mut [Server], stop: &UnixStream, cli: &Cli) -> Result<()> {
             Ok(_) | Err(nix::errno::Errno::EINTR) => {}
             Err(e) => return Err(Error::io("wait for clients", e.into())),
         }
-        if fds[0].any().unwrap_or(false) {
+        if signals.stop() {
             return Ok(());
+        }
+        if signals.take_statistics() {
+            for server in servers.iter() {
+                voice.statistics(server.name, &server.engine.queue().ledger());
+            }
         }
         for server in servers.iter() {
             while let Some(client) = server.doorway.accept() {
                 if let Err(e) = server.engine.serve(client) {
-                    say(cli.json, server.name, &e.to_string());
+                    refusals.say(server.name, "client", &e.to_string());
                 }
             }
         }
+        refusals.tell_due();
         let mut running = false;
         for server in servers.iter_mut() {
-            let ended = server.engine.source_ended();
-            if ended && !server.said_ended {
-                server.said_ended = true;
-                say(cli.json, server.name, "the source has ended");
-            }
-            let listened = !server.engine.queue().listeners().is_empty();
-            running |= !ended || (listened && !cli.no_linger);
+            server.tell(voice);
+            running |= server.is_wanted(cli.no_linger);
         }
         if !running {
             return Ok(());
@@ -192,73 +231,59 @@ fn serve(servers: &mut [Server], stop: &UnixStream, cli: &Cli) -> Result<()> {
     }
 }
 
-/// Ends a queue and prints what became of its frames.
-fn finish(server: Server, cli: &Cli) -> Result<()> {
+impl Server {
+    /// Tells how the queue is: that it has ended, that frames are lost.
+    fn tell(&mut self, voice: &Voice) {
+        let queue = self.engine.queue();
+        if let (Some(end), None) = (queue.page().end(), self.ended_since) {
+            self.ended_since = Some(Instant::now());
+            let text = match end {
+                QueueEnd::Failed => "capturing has failed: this queue gets no more frames",
+                QueueEnd::Ended | QueueEnd::Stopped => "the source has ended",
+            };
+            voice.say(self.name, text);
+        }
+        if self.looked.elapsed() >= LOOK_FOR_LOSS {
+            self.looked = Instant::now();
+            let ledger = queue.ledger().ledger;
+            for loss in self.losses.look(&ledger, self.looked, || queue.listeners()) {
+                voice.loss(self.name, &loss);
+            }
+        }
+    }
+
+    /// Whether there is a reason to go on for this queue. One that has failed is none for long:
+    /// whoever is attached can read the ring without the daemon, and the failure must show.
+    fn is_wanted(&self, no_linger: bool) -> bool {
+        let Some(since) = self.ended_since else {
+            return true;
+        };
+        let lingers = !self.engine.has_failed() || since.elapsed() < LINGER_FAILED;
+        lingers && !no_linger && !self.engine.queue().listeners().is_empty()
+    }
+}
+
+/// Ends a queue and tells what became of its frames.
+fn finish(mut server: Server, voice: &Voice) -> Result<()> {
     let queue = std::sync::Arc::clone(server.engine.queue());
+    let listeners = queue.listeners();
     let outcome = server.engine.stop();
     // Nobody finds the queue any more; whoever is attached can still read what is there.
     drop(server.doorway);
-    if cli.quiet {
-        return outcome;
-    }
     let ledger = queue.ledger();
-    if cli.json {
-        let line = json!({
-            "event": "ended",
-            "queue": server.name.to_string(),
-            "ledger": ledger.ledger,
-            "on_the_wire": ledger.ledger.on_the_wire(),
-            "frames_cut": ledger.frames_cut,
-            "times_adjusted": ledger.times_adjusted,
-        });
-        print(&format!("{line}\n"))?;
-    } else {
-        let mut text = format!("{}: ended\n", server.name);
-        print_ledger(&mut text, &ledger.ledger);
-        print(&text)?;
+    let listeners = || listeners.clone();
+    for loss in server.losses.end(&ledger.ledger, Instant::now(), listeners) {
+        voice.loss(server.name, &loss);
     }
+    voice.ended(server.name, &ledger);
     outcome
-}
-
-fn announce(server: &Server, json: bool) -> Result<()> {
-    let info = server.engine.queue().info();
-    let socket = server.doorway.path().display();
-    if json {
-        let line = json!({
-            "event": "serving",
-            "queue": server.name.to_string(),
-            "source": info.source,
-            "ring_bytes": info.ring_bytes,
-            "page_bytes": info.page_bytes,
-            "block_bytes": info.block_bytes,
-            "socket": socket.to_string(),
-        });
-        return print(&format!("{line}\n"));
-    }
-    print(&format!(
-        "{}: {}, ring {} in pages of {}, socket {socket}\n",
-        server.name,
-        visible(&info.source),
-        Bytes(info.ring_bytes),
-        Bytes(info.page_bytes),
-    ))
-}
-
-/// Something to read about queue `name`.
-fn say(json: bool, name: QueueName, text: &str) {
-    if json {
-        let line = json!({"event": "message", "queue": name.to_string(), "message": text});
-        let _ = print(&format!("{line}\n"));
-    } else {
-        eprintln!("hpcapd: {name}: {}", visible_lines(text));
-    }
 }
 
 fn print(text: &str) -> Result<()> {
     let mut out = io::stdout().lock();
     let text = visible_json(text);
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        // Nobody reads any more: not a reason to stop capturing.
+        // Nobody reads any more.
         Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         other => other.context(|| "write to standard output"),
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use hpcap::abi::{self, hpcap_listener, hpcap_queue, hpcap_slot};
 use hpcap::memory::Mapping;
+use hpcap::queue::QueueEnd;
 use hpcap::{Count, Error, Kind, Reason, Result, Start};
 
 use crate::source::Frame;
@@ -41,7 +42,7 @@ unsafe extern "C" {
     ) -> i32;
     fn hpcap_user_detach(r: *mut CRing, slot: u32);
     fn hpcap_user_kill(r: *mut CRing, slot: u32);
-    fn hpcap_user_end(r: *mut CRing, failed: i32);
+    fn hpcap_user_end(r: *mut CRing, state: u32);
     fn hpcap_user_listeners(r: *const CRing) -> u32;
     fn hpcap_user_service_in(r: *const CRing, idle_ns: u64) -> u64;
     fn hpcap_user_set_caplen(r: *mut CRing, caplen: u32);
@@ -67,6 +68,17 @@ pub struct Producer {
     ring: Box<[u64]>,
     memory: QueueMemory,
     slots: [Option<Mapping>; abi::HPCAP_SLOTS],
+    ended: bool,
+}
+
+/// A producer that ends without having said how, because its thread panics, has failed: no
+/// listener waits for it.
+impl Drop for Producer {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.end(QueueEnd::Failed);
+        }
+    }
 }
 
 impl Producer {
@@ -81,13 +93,18 @@ impl Producer {
             ring: vec![0; words].into_boxed_slice(),
             memory,
             slots: [const { None }; abi::HPCAP_SLOTS],
+            // There is nothing to end yet.
+            ended: true,
         };
         let (base, queue) = (producer.memory.ring_base(), producer.memory.queue_page());
         // SAFETY: the first argument points to memory of the size that C asked for, aligned to 8
         // bytes; `base` is the double mapping and `queue` the queue page, both writable, and both
         // live as long as `self`, which is the only one to call the producer.
         match unsafe { hpcap_user_init(producer.c_ring(), base, queue) } {
-            0 => Ok(producer),
+            0 => {
+                producer.ended = false;
+                Ok(producer)
+            }
             _ => Err(Error::new(
                 Kind::Usage,
                 "start the queue",
@@ -215,10 +232,11 @@ impl Producer {
         }
     }
 
-    /// The source has ended, or failed; everybody is woken to see so.
-    pub fn end(&mut self, failed: bool) {
+    /// Ends the queue; everybody is woken to see so.
+    pub fn end(&mut self, end: QueueEnd) {
+        self.ended = true;
         // SAFETY: an initialised ring.
-        unsafe { hpcap_user_end(self.c_ring(), failed.into()) }
+        unsafe { hpcap_user_end(self.c_ring(), end.to_abi()) }
         for slot in 0..self.slots.len() {
             self.wake(slot);
         }

@@ -62,9 +62,9 @@ void hpcap_user_kill(struct hpcap_ring *r, u32 slot)
 	hpcap_ring_kill(r, slot);
 }
 
-void hpcap_user_end(struct hpcap_ring *r, int failed)
+void hpcap_user_end(struct hpcap_ring *r, u32 state)
 {
-	hpcap_ring_end(r, failed);
+	hpcap_ring_end(r, state);
 }
 
 /* Listeners that are active now; those that still wait for their start are not. */

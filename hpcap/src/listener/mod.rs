@@ -18,7 +18,7 @@ use crate::ledger::{Count, Ledger};
 use crate::memory::Mapping;
 use crate::queue::connection::Connection;
 use crate::queue::page::{QueuePage, validate_slot};
-use crate::queue::{LedgerSnapshot, QueueInfo, no_memory, request};
+use crate::queue::{LedgerSnapshot, QueueEnd, QueueInfo, no_memory, request};
 pub use end::{End, Moment, TOLD_LOSSES};
 use ring::Ring;
 
@@ -238,10 +238,11 @@ impl Listener {
         self.end_state().is_some() || self.page.ended() || self.connection.is_gone()
     }
 
-    /// Whether nothing more will be published because the source failed.
+    /// How the queue ended; `None` while it runs, and where its producer died before it could
+    /// say so.
     #[must_use]
-    pub fn source_failed(&self) -> bool {
-        self.page.failed()
+    pub fn queue_end(&self) -> Option<QueueEnd> {
+        self.page.end()
     }
 
     /// Whether the producer is gone without having ended its queue: it was killed.

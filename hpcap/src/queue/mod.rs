@@ -18,7 +18,7 @@ use crate::listener::{Contract, Listener, Request};
 use crate::time::Timestamp;
 
 use connection::Connection;
-pub use page::{LedgerSnapshot, QueueInfo, QueuePage};
+pub use page::{LedgerSnapshot, QueueEnd, QueueInfo, QueuePage};
 pub use shared::Shared;
 
 /// Makes connections to one producer: the path of a socket or device, or an engine in this process.
@@ -126,36 +126,7 @@ impl Queue {
     /// The listeners now.
     #[must_use]
     pub fn listeners(&self) -> Vec<ListenerInfo> {
-        let published = self.page.published();
-        (0..abi::HPCAP_SLOTS)
-            .map(|slot| (slot, self.page.listener(slot)))
-            .filter(|(_, l)| l.state != abi::HPCAP_SLOT_FREE)
-            .map(|(slot, l)| {
-                let starting = l.state == abi::HPCAP_SLOT_STARTING;
-                ListenerInfo {
-                    id: l.id,
-                    slot,
-                    program: abi::text(&l.name),
-                    pid: l.pid,
-                    uid: l.uid,
-                    contract: Contract::from_abi(l.contract, l.max_stall_ns),
-                    starting,
-                    killed: l.state == abi::HPCAP_SLOT_KILLED,
-                    finished: l.state == abi::HPCAP_SLOT_FINISHED,
-                    demoted: (l.demoted_ns != 0).then_some(Timestamp::from_ns(l.demoted_ns)),
-                    attached: Timestamp::from_ns(l.attached_ns),
-                    lag_bytes: if starting {
-                        0
-                    } else {
-                        let end = match l.end_off {
-                            0 => published,
-                            end => end.min(published),
-                        };
-                        end.saturating_sub(l.read_off)
-                    },
-                }
-            })
-            .collect()
+        self.page.listeners()
     }
 
     /// How the producer removes duplicates, as `hpcapd --dedup` takes it, or `off`; `None` where

@@ -6,8 +6,10 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 use crate::abi::{self, hpcap_block, hpcap_listener, hpcap_queue};
 use crate::error::{Context, Error, Kind, Result};
 use crate::ledger::{Count, Ledger};
+use crate::listener::Contract;
 use crate::memory::{Access, Mapping, Place};
 use crate::name::QueueName;
+use crate::queue::ListenerInfo;
 use crate::raw::{Origin, RecordingId};
 use crate::time::Timestamp;
 
@@ -81,6 +83,38 @@ pub struct LedgerSnapshot {
     pub gaps: u64,
     /// Captured frames that are marked as copies of earlier ones.
     pub duplicates_marked: u64,
+}
+
+/// Why nothing more will be published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QueueEnd {
+    /// The source came to its end: it was a finite one.
+    Ended,
+    /// The source or the producer failed.
+    Failed,
+    /// The producer was stopped, and the source had more.
+    Stopped,
+}
+
+impl QueueEnd {
+    fn from_abi(state: u32) -> Option<Self> {
+        match state {
+            abi::HPCAP_QUEUE_ENDED => Some(Self::Ended),
+            abi::HPCAP_QUEUE_FAILED => Some(Self::Failed),
+            abi::HPCAP_QUEUE_STOPPED => Some(Self::Stopped),
+            _ => None,
+        }
+    }
+
+    /// As `enum hpcap_queue_state` has it.
+    #[must_use]
+    pub fn to_abi(self) -> u32 {
+        match self {
+            Self::Ended => abi::HPCAP_QUEUE_ENDED,
+            Self::Failed => abi::HPCAP_QUEUE_FAILED,
+            Self::Stopped => abi::HPCAP_QUEUE_STOPPED,
+        }
+    }
 }
 
 /// A validated mapping of a queue page.
@@ -291,14 +325,13 @@ impl QueuePage {
     /// Whether the producer has said that nothing more will come.
     #[must_use]
     pub fn ended(&self) -> bool {
-        let state = self.u32_at(offset_of!(hpcap_queue, state), Ordering::Acquire);
-        [abi::HPCAP_QUEUE_ENDED, abi::HPCAP_QUEUE_FAILED].contains(&state)
+        self.end().is_some()
     }
 
-    /// Whether nothing more will come because the source failed.
+    /// How the queue ended; `None` while it runs.
     #[must_use]
-    pub fn failed(&self) -> bool {
-        self.u32_at(offset_of!(hpcap_queue, state), Ordering::Acquire) == abi::HPCAP_QUEUE_FAILED
+    pub fn end(&self) -> Option<QueueEnd> {
+        QueueEnd::from_abi(self.u32_at(offset_of!(hpcap_queue, state), Ordering::Acquire))
     }
 
     /// Stream offset of the start of the file under way. Up to date for what was published
@@ -320,7 +353,7 @@ impl QueuePage {
         self.u32_at(offset_of!(hpcap_queue, caplen), Ordering::Relaxed)
     }
 
-    /// CLOCK_MONOTONIC in ns when the poll loop last said that it lives.
+    /// Time of the producer's last heartbeat (CLOCK_MONOTONIC, ns): it beats at least every second.
     #[must_use]
     pub fn heartbeat_ns(&self) -> u64 {
         self.u64_at(offset_of!(hpcap_queue, heartbeat_ns), Ordering::Relaxed)
@@ -383,6 +416,41 @@ impl QueuePage {
         let again = field(offset_of!(hpcap_block, block));
         (number == block && again == block && found.first_off / self.info.block_bytes == block)
             .then_some(found)
+    }
+
+    /// The listeners now.
+    #[must_use]
+    pub fn listeners(&self) -> Vec<ListenerInfo> {
+        let published = self.published();
+        (0..abi::HPCAP_SLOTS)
+            .map(|slot| (slot, self.listener(slot)))
+            .filter(|(_, l)| l.state != abi::HPCAP_SLOT_FREE)
+            .map(|(slot, l)| {
+                let starting = l.state == abi::HPCAP_SLOT_STARTING;
+                ListenerInfo {
+                    id: l.id,
+                    slot,
+                    program: abi::text(&l.name),
+                    pid: l.pid,
+                    uid: l.uid,
+                    contract: Contract::from_abi(l.contract, l.max_stall_ns),
+                    starting,
+                    killed: l.state == abi::HPCAP_SLOT_KILLED,
+                    finished: l.state == abi::HPCAP_SLOT_FINISHED,
+                    demoted: (l.demoted_ns != 0).then_some(Timestamp::from_ns(l.demoted_ns)),
+                    attached: Timestamp::from_ns(l.attached_ns),
+                    lag_bytes: if starting {
+                        0
+                    } else {
+                        let end = match l.end_off {
+                            0 => published,
+                            end => end.min(published),
+                        };
+                        end.saturating_sub(l.read_off)
+                    },
+                }
+            })
+            .collect()
     }
 
     /// The producer's view of the listener in `slot`.

@@ -6,14 +6,16 @@ use std::mem::size_of;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::Path;
 use std::sync::atomic::AtomicU32;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{
     AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, UnixAddr, connect, getsockopt,
-    recvmsg, sendmsg, socket, sockopt,
+    recvmsg, sendmsg, setsockopt, socket, sockopt,
 };
+use nix::sys::time::TimeVal;
 
 use super::descriptors;
 use super::shared::Shared;
@@ -30,6 +32,9 @@ pub enum Request {
     /// It has closed its end, or sent something short.
     End,
 }
+
+/// How long a producer may take to answer: longer than a file may take to start.
+const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 
 /// One end of a conversation.
 #[derive(Debug)]
@@ -58,8 +63,15 @@ impl Socket {
         )
         .context(tried)?;
         let address = UnixAddr::new(path).context(tried)?;
-        connect(socket.as_raw_fd(), &address).context(tried)?;
-        Ok(Self { socket })
+        // A producer that is stopped lets in as many as its backlog holds; then connecting waits.
+        let seconds = i64::try_from(ANSWER_LIMIT.as_secs()).unwrap_or(i64::MAX);
+        let limit = TimeVal::new(seconds, 0);
+        setsockopt(&socket, sockopt::SendTimeout, &limit).context(tried)?;
+        match connect(socket.as_raw_fd(), &address) {
+            Ok(()) => Ok(Self { socket }),
+            Err(Errno::EAGAIN) => Err(silent(&tried(), None)),
+            Err(e) => Err(e).context(tried),
+        }
     }
 
     /// Sends `request` and waits for the answer, as it is.
@@ -71,6 +83,7 @@ impl Socket {
         };
         // A producer that refuses a connection says so at once, and hangs up: what it said can
         // still be read, although the question could not be sent, or behind a reset.
+        self.await_answer(tried)?;
         let received = match self.receive() {
             Err(Errno::ECONNRESET) => self.receive(),
             other => other,
@@ -85,6 +98,29 @@ impl Socket {
     /// The user of the process at the other end.
     pub(super) fn peer_uid(&self) -> nix::Result<u32> {
         getsockopt(&self.socket, sockopt::PeerCredentials).map(|peer| peer.uid())
+    }
+
+    /// Waits until there is something to receive.
+    fn await_answer(&self, tried: &str) -> Result<()> {
+        let start = Instant::now();
+        loop {
+            let left = ANSWER_LIMIT.saturating_sub(start.elapsed());
+            let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
+            let mut fds = [PollFd::new(self.socket.as_fd(), PollFlags::POLLIN)];
+            match poll(&mut fds, timeout) {
+                Ok(0) if left.is_zero() => return Err(silent(tried, self.peer())),
+                Ok(0) | Err(Errno::EINTR) => {}
+                Ok(_) => return Ok(()),
+                Err(e) => return Err(unanswered(tried, Some(e))),
+            }
+        }
+    }
+
+    /// The process at the other end.
+    fn peer(&self) -> Option<i32> {
+        getsockopt(&self.socket, sockopt::PeerCredentials)
+            .ok()
+            .map(|peer| peer.pid())
     }
 
     /// Sends one message with file descriptors.
@@ -202,6 +238,24 @@ fn unanswered(tried: &str, error: Option<Errno>) -> Error {
         ),
         Some(other) => Error::io(tried, other.into()),
     }
+}
+
+/// The producer is there, and does not answer.
+fn silent(tried: &str, pid: Option<i32>) -> Error {
+    let (who, look) = match pid {
+        Some(pid) => (
+            format!("the producer (process {pid})"),
+            format!("ps -o pid,stat,wchan {pid}"),
+        ),
+        None => (
+            "the producer".to_owned(),
+            "ps -C hpcapd -o pid,stat".to_owned(),
+        ),
+    };
+    let why = format!("{who} does not answer within {} s", ANSWER_LIMIT.as_secs());
+    Error::new(Kind::Timeout, tried, why).advise(format!(
+        "`{look}` shows whether it is stopped (T): `kill -CONT` lets it go on"
+    ))
 }
 
 /// Sleeps while `*word == value`, for `timeout` at most. May return early for any reason.

@@ -13,6 +13,7 @@ use mend::Broken;
 
 use crate::block_writer::{BlockWriter, Geometry, Salvage};
 use crate::capture_file::OutputFolder;
+use crate::events::EndedBy;
 use crate::file_header::{Place, header_of, ledger_tag};
 use crate::piece::Piece;
 use crate::sink::{Ending, FLUSH_AFTER, Note, Sink, Step, Tally};
@@ -226,7 +227,7 @@ impl Sink for BlockSink {
         self.complete_file(listener);
         self.watch_length(listener);
         if self.limits.files.is_some_and(|n| self.tally.files >= n) {
-            return Ok(Step::Limit("files"));
+            return Ok(Step::Limit(EndedBy::Files));
         }
         let idle = Step::Idle {
             bytes: self.info.block_bytes,
@@ -244,7 +245,7 @@ impl Sink for BlockSink {
         let new = piece.end() > self.writer.stored().unwrap_or(0).max(piece.off);
         if !(piece.complete || due && new) {
             return Ok(if limit.is_some() {
-                Step::Limit("bytes")
+                Step::Limit(EndedBy::Bytes)
             } else {
                 idle
             });
@@ -269,7 +270,7 @@ impl Sink for BlockSink {
         }
         self.done = of_piece.0 + len;
         if limit.is_some() {
-            return Ok(Step::Limit("bytes"));
+            return Ok(Step::Limit(EndedBy::Bytes));
         }
         self.writer.sync();
         Ok(Step::Done)

@@ -1,0 +1,101 @@
+//! Losing frames is told: by the daemon and by the recorder, with who held the ring.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use hpcap_e2e::daemon::Daemon;
+use hpcap_e2e::lab::Lab;
+use hpcap_e2e::process::{Process, events, until};
+use serde_json::Value;
+
+const RATE: &str = "gen:size=imix,rate=50M,late=delay";
+
+/// What `process` has told of losses.
+fn losses(process: &Process) -> Vec<Value> {
+    events(&process.out())
+        .filter(|e| e["event"] == "loss")
+        .collect()
+}
+
+#[test]
+fn loss_is_told_with_its_cause() {
+    let lab = Lab::new();
+    let daemon = Daemon::start(&lab, &["--ring", "1M", RATE]);
+    let recorder = lab.recorder(&["hpcap0", "null"]);
+    let stuck = lab.listener(&["hpcap0", "--stuck"]);
+    for process in [&daemon.process, &recorder] {
+        until("the loss is told", || !losses(process).is_empty());
+        let loss = &losses(process)[0];
+        assert_eq!(loss["phase"], "begins", "{loss}");
+        assert_eq!(loss["reason"], "ring_full", "{loss}");
+        assert_eq!(loss["listener"]["pid"], stuck.pid(), "{loss}");
+        assert!(loss["frames"].as_u64().unwrap() > 0, "{loss}");
+        assert!(loss["share"].as_f64().unwrap() > 0.0, "{loss}");
+    }
+    until("it is told that the loss goes on", || {
+        losses(&recorder).iter().any(|l| l["phase"] == "goes_on")
+    });
+    drop(stuck);
+    for process in [&daemon.process, &recorder] {
+        until("the end is told", || {
+            losses(process).last().unwrap()["phase"] == "ended"
+        });
+        // One line when it begins and one when it ends, and few in between.
+        assert!(losses(process).len() < 10, "{:?}", losses(process));
+    }
+    let _ = recorder.interrupt().exits(0);
+    let _ = daemon.stop().exits(0);
+}
+
+#[test]
+fn progress_shows_the_wire_when_all_is_lost() {
+    let lab = Lab::new();
+    let daemon = Daemon::start(&lab, &["--ring", "1M", RATE]);
+    let recorder = lab.recorder(&["hpcap0", "null"]);
+    let stuck = lab.listener(&["hpcap0", "--stuck"]);
+    let all_lost = || {
+        events(&recorder.out()).any(|e| {
+            let rate = |name: &str| e[name].as_f64().unwrap_or(0.0);
+            let wire = rate("frames_per_second");
+            wire > 0.0 && rate("stored_frames_per_second") == 0.0 && {
+                // Both are of the same second.
+                (wire - rate("lost_frames_per_second")).abs() < wire / 1e6
+            }
+        })
+    };
+    until("the wire's rate is shown, and that all is lost", all_lost);
+    drop(stuck);
+    let _ = recorder.interrupt().exits(0);
+    let _ = daemon.stop().exits(0);
+}
+
+#[test]
+fn clients_do_not_flood_the_log() {
+    let lab = Lab::new();
+    let daemon = Daemon::start(&lab, &["--ring", "1M", RATE]);
+    // More connections than anybody may have, again and again.
+    let mut kept = Vec::new();
+    for _ in 0..3000 {
+        if let Ok(socket) = seqpacket(&lab.socket("hpcap0")) {
+            kept.push(socket);
+        }
+        if kept.len() > 400 {
+            kept.clear();
+        }
+    }
+    drop(kept);
+    let ended = daemon.stop().exits(0);
+    let lines = ended.out.lines().count() + ended.err.lines().count();
+    assert!(lines < 100, "{lines} lines");
+}
+
+/// A connection to the socket at `path`.
+fn seqpacket(path: &std::path::Path) -> nix::Result<std::os::fd::OwnedFd> {
+    use std::os::fd::AsRawFd;
+
+    use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
+
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    let socket = socket(AddressFamily::Unix, SockType::SeqPacket, flags, None)?;
+    connect(socket.as_raw_fd(), &UnixAddr::new(path)?)?;
+    Ok(socket)
+}

@@ -1,0 +1,177 @@
+//! What signals do to daemon and recorder, with a terminal and without.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::fs::File;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+use hpcap_e2e::daemon::Daemon;
+use hpcap_e2e::lab::Lab;
+use hpcap_e2e::process::{Process, events, until};
+use nix::sys::signal::Signal;
+
+const RATE: &str = "gen:size=imix,rate=50M,late=delay";
+
+/// The two ends of a terminal. No child inherits them: the terminal goes away when they are dropped.
+fn terminal() -> (OwnedFd, OwnedFd) {
+    let master: OwnedFd = File::options()
+        .read(true)
+        .write(true)
+        .custom_flags(libc::O_NOCTTY)
+        .open("/dev/ptmx")
+        .unwrap()
+        .into();
+    // SAFETY: `master` is open; the call changes nothing in this process.
+    assert_eq!(unsafe { libc::unlockpt(master.as_raw_fd()) }, 0);
+    let flags = libc::O_RDWR | libc::O_NOCTTY | libc::O_CLOEXEC;
+    // SAFETY: TIOCGPTPEER takes flags and returns a new descriptor.
+    let slave = unsafe { libc::ioctl(master.as_raw_fd(), libc::TIOCGPTPEER, flags) };
+    assert!(slave >= 0, "{}", std::io::Error::last_os_error());
+    // SAFETY: it has just been opened for us.
+    (master, unsafe { OwnedFd::from_raw_fd(slave) })
+}
+
+/// `command` leads a session of its own, whose terminal is `slave`.
+fn in_terminal(command: &mut Command, slave: &OwnedFd) {
+    let slave = slave.as_raw_fd();
+    // SAFETY: between fork and exec, setsid(2) and ioctl(2) are called alone.
+    unsafe {
+        command.pre_exec(move || {
+            if libc::setsid() < 0 || libc::ioctl(slave, libc::TIOCSCTTY, 0) < 0 {
+                return Err(std::io::Error::last_os_error());
+            }
+            Ok(())
+        });
+    }
+}
+
+/// `command` has no terminal.
+fn without_terminal(command: &mut Command) {
+    // SAFETY: between fork and exec, setsid(2) is called alone.
+    unsafe {
+        command.pre_exec(|| match libc::setsid() {
+            -1 => Err(std::io::Error::last_os_error()),
+            _ => Ok(()),
+        });
+    }
+}
+
+#[test]
+fn daemon_ends_with_its_terminal() {
+    let lab = Lab::new();
+    let (master, slave) = terminal();
+    let mut command = lab.tool("hpcapd");
+    in_terminal(command.args(["--json", "--ring", "4M", RATE]), &slave);
+    let mut daemon = Process::spawn(&mut command);
+    daemon.wait_for("serving");
+    drop((master, slave));
+    let _ = daemon.wait().exits(0).event("ended");
+    assert!(!lab.socket("hpcap0").exists());
+}
+
+#[test]
+fn daemon_ends_with_sighup() {
+    let lab = Lab::new();
+    let daemon = Daemon::start(&lab, &["--ring", "4M", RATE]);
+    daemon.process.signal(Signal::SIGHUP);
+    let _ = daemon.process.wait().exits(0).event("ended");
+    assert!(!lab.socket("hpcap0").exists());
+}
+
+#[test]
+fn recorder_ends_with_its_terminal() {
+    let lab = Lab::new();
+    let (master, slave) = terminal();
+    let mut command = lab.tool("hpcapdd");
+    in_terminal(command.args(["--json", "--source", RATE, "raw"]), &slave);
+    let mut recorder = Process::spawn(&mut command);
+    recorder.wait_for("\"event\":\"progress\"");
+    drop((master, slave));
+    let summary = recorder.wait().exits(0).event("summary");
+    assert_eq!(summary["ended_by"], "signal");
+}
+
+/// SIGHUP begins a second file, and the recording goes on.
+fn rotates(mut recorder: Process) {
+    recorder.wait_for("\"event\":\"progress\"");
+    recorder.signal(Signal::SIGHUP);
+    recorder.wait_for("\"event\":\"file_complete\"");
+    let files = recorder.interrupt().exits(0).event("summary")["files"].as_u64();
+    assert_eq!(files, Some(2));
+}
+
+#[test]
+fn sighup_rotates_without_a_terminal() {
+    let lab = Lab::new();
+    let mut command = lab.tool("hpcapdd");
+    without_terminal(command.args(["--json", "--source", RATE, "raw"]));
+    rotates(Process::spawn(&mut command));
+}
+
+#[test]
+fn sighup_rotates_in_a_terminal() {
+    let lab = Lab::new();
+    let (_master, slave) = terminal();
+    let mut command = lab.tool("hpcapdd");
+    in_terminal(command.args(["--json", "--source", RATE, "raw"]), &slave);
+    rotates(Process::spawn(&mut command));
+}
+
+#[test]
+fn ignored_sighup_stays_ignored() {
+    let lab = Lab::new();
+    let mut command = lab.tool("hpcapd");
+    command.args(["--json", "--ring", "4M", RATE]);
+    // SAFETY: between fork and exec, signal(2) is called alone.
+    unsafe {
+        command.pre_exec(|| {
+            libc::signal(libc::SIGHUP, libc::SIG_IGN);
+            Ok(())
+        });
+    }
+    let mut daemon = Process::spawn(&mut command);
+    daemon.wait_for("serving");
+    daemon.signal(Signal::SIGHUP);
+    daemon.signal(Signal::SIGUSR1);
+    daemon.wait_for("statistics");
+    assert!(daemon.is_running());
+    let _ = daemon.interrupt().exits(0);
+}
+
+#[test]
+fn sigusr1_prints_statistics() {
+    let lab = Lab::new();
+    let mut daemon = Daemon::start(&lab, &["--ring", "4M", RATE]);
+    daemon.process.signal(Signal::SIGUSR1);
+    daemon.process.wait_for("\"event\":\"statistics\"");
+    let mut recorder = Process::spawn(lab.tool("hpcapdd").args(["hpcap0", "null"]));
+    recorder.wait_for("recording");
+    assert!(!recorder.err().contains(" wire "), "{}", recorder.err());
+    recorder.signal(Signal::SIGUSR1);
+    recorder.wait_for(" wire ");
+    let _ = recorder.interrupt().exits(0);
+    let _ = daemon.stop().exits(0);
+}
+
+#[test]
+fn sigint_twice_at_once_is_one_request() {
+    let lab = Lab::new();
+    let daemon = Daemon::start(&lab, &["--ring", "16M", RATE]);
+    let recorder = lab.recorder(&["hpcap0", "raw"]);
+    until("it records", || {
+        events(&recorder.out()).any(|e| e["event"] == "progress")
+    });
+    // Stopped meanwhile: there is something to store when the signals are seen.
+    recorder.signal(Signal::SIGSTOP);
+    let lag = || daemon.listeners("hpcap0")[0]["lag_bytes"].as_u64().unwrap();
+    until("it has something to store", || lag() > 1 << 20);
+    recorder.signal(Signal::SIGINT);
+    recorder.signal(Signal::SIGTERM);
+    recorder.signal(Signal::SIGCONT);
+    let summary = recorder.wait().exits(0).event("summary");
+    assert_eq!(summary["ended_by"], "signal");
+    let _ = daemon.stop().exits(0);
+}

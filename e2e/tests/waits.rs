@@ -1,0 +1,263 @@
+//! Waiting for another process ends, and gives way to signals.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+
+use hpcap::Reason;
+use hpcap_e2e::daemon::{Daemon, frames};
+use hpcap_e2e::lab::Lab;
+use hpcap_e2e::process::{Process, events, run, until};
+use hpcap_e2e::recording::contents;
+use nix::sys::signal::Signal;
+use nix::sys::stat::Mode;
+
+const RATE: &str = "gen:size=imix,rate=50M,late=delay";
+
+/// Lets a stopped process go on when the test ends, so that it can.
+struct Stopped<'a>(&'a Process);
+
+impl<'a> Stopped<'a> {
+    fn new(process: &'a Process) -> Self {
+        process.signal(Signal::SIGSTOP);
+        Self(process)
+    }
+}
+
+impl Drop for Stopped<'_> {
+    fn drop(&mut self) {
+        self.0.signal(Signal::SIGCONT);
+    }
+}
+
+#[test]
+fn attaching_to_a_stopped_daemon_ends() {
+    let lab = Lab::new();
+    let daemon = Daemon::start(&lab, &["--ring", "4M", RATE]);
+    let stopped = Stopped::new(&daemon.process);
+    let pid = format!("process {}", daemon.process.pid());
+    for tool in [
+        ["hpcapdd", "hpcap0", "null"],
+        ["hpcapctl", "status", "hpcap0"],
+    ] {
+        let _ = run(lab.tool(tool[0]).args(&tool[1..])).exits(1).says(&[
+            &pid,
+            "does not answer",
+            "kill -CONT",
+        ]);
+    }
+    drop(stopped);
+    let _ = daemon.stop().exits(0);
+}
+
+#[test]
+fn attaching_gives_way_to_signals() {
+    let lab = Lab::new();
+    let daemon = Daemon::start(&lab, &["--ring", "4M", RATE]);
+    let stopped = Stopped::new(&daemon.process);
+    let mut recorder = Process::spawn(lab.tool("hpcapdd").args(["hpcap0", "null"]));
+    recorder.wait_for("still waiting");
+    let _ = recorder.interrupt().exits(1).says(&["a signal came"]);
+    drop(stopped);
+    let _ = daemon.stop().exits(0);
+}
+
+#[test]
+fn recorder_tells_that_its_producer_stands_still() {
+    let lab = Lab::new();
+    let daemon = Daemon::start(&lab, &["--ring", "16M", RATE]);
+    let mut recorder = lab.recorder(&["hpcap0", "null"]);
+    let stopped = Stopped::new(&daemon.process);
+    recorder.wait_for("has captured nothing for");
+    drop(stopped);
+    recorder.wait_for("captures again after");
+    // Then it was no failure.
+    let _ = recorder.interrupt().exits(0);
+    let _ = daemon.stop().exits(0);
+}
+
+#[test]
+fn recording_fails_that_ends_while_its_producer_stands_still() {
+    let lab = Lab::new();
+    let daemon = Daemon::start(&lab, &["--ring", "16M", RATE]);
+    let mut recorder = lab.recorder(&["hpcap0", "null"]);
+    let stopped = Stopped::new(&daemon.process);
+    recorder.wait_for("has captured nothing for");
+    let _ = recorder
+        .interrupt()
+        .exits(1)
+        .says(&["captures nothing any more", "is stored"]);
+    drop(stopped);
+    let _ = daemon.stop().exits(0);
+}
+
+fn pipe(path: &Path) {
+    nix::unistd::mkfifo(path, Mode::S_IRWXU).unwrap();
+}
+
+#[test]
+fn pipe_without_a_writer_gives_way() {
+    let lab = Lab::new();
+    pipe(&lab.path("pipe"));
+    let mut recorder = Process::spawn(lab.tool("hpcapdd").args(["--source", "pcap:pipe", "raw"]));
+    recorder.wait_for("still waiting");
+    let _ = recorder.interrupt().exits(1).says(&["a signal came"]);
+    let mut daemon = Process::spawn(lab.tool("hpcapd").arg("pcap:pipe"));
+    daemon.wait_for("waiting for pcap:pipe to begin");
+    let _ = daemon.interrupt().exits(0);
+    assert!(!lab.socket("hpcap0").exists());
+}
+
+/// A pcap file's header, and `count` frames of it.
+fn pcap(count: u32) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for word in [0xa1b2_c3d4_u32, 0x0004_0002, 0, 0, 262_144, 1] {
+        bytes.extend(word.to_le_bytes());
+    }
+    for number in 0..count {
+        for word in [1_700_000_000 + number, 0, 60, 60] {
+            bytes.extend(word.to_le_bytes());
+        }
+        bytes.extend([0x55; 60]);
+    }
+    bytes
+}
+
+/// The blocks of a pcapng file: a section, an interface, and `count` frames.
+fn pcapng(count: u32) -> Vec<u8> {
+    let block = |kind: u32, body: &[u8]| {
+        let length = u32::try_from(body.len() + 12).unwrap().to_le_bytes();
+        [&kind.to_le_bytes()[..], &length, body, &length].concat()
+    };
+    let words = |words: &[u32]| words.iter().flat_map(|w| w.to_le_bytes()).collect();
+    let section: Vec<u8> = words(&[0x1a2b_3c4d, 1, u32::MAX, u32::MAX]);
+    let interface: Vec<u8> = words(&[1, 0]);
+    let mut bytes = [block(0x0a0d_0d0a, &section), block(1, &interface)].concat();
+    for _ in 0..count {
+        let head: Vec<u8> = words(&[0, 0x0006_0a00, 0, 60, 60]);
+        bytes.extend(block(6, &[head, vec![0x55; 60]].concat()));
+        // A block that nobody needs.
+        bytes.extend(block(0x0bad, &[0; 400]));
+    }
+    bytes
+}
+
+fn captured(recorder: &Process) -> u64 {
+    let last = events(&recorder.out()).rfind(|e| e["event"] == "progress");
+    last.map_or(0, |e| frames(&e["ledger"], Reason::Captured))
+}
+
+#[test]
+fn pipe_is_captured_while_its_writer_pauses() {
+    for bytes in [pcap(50), pcapng(50)] {
+        // Whole, and torn in the middle of the header and of a frame.
+        for cuts in [vec![bytes.len()], vec![10, 3000, bytes.len()]] {
+            let lab = Lab::new();
+            pipe(&lab.path("pipe"));
+            let mut recorder = Process::spawn(lab.tool("hpcapdd").args([
+                "--json",
+                "--source",
+                "pcap:pipe",
+                "raw",
+            ]));
+            let mut writer = File::options().write(true).open(lab.path("pipe")).unwrap();
+            let mut from = 0;
+            for cut in cuts {
+                writer.write_all(&bytes[from..cut]).unwrap();
+                from = cut;
+                std::thread::sleep(std::time::Duration::from_millis(50));
+            }
+            recorder.wait_for("\"event\":\"start\"");
+            until("all 50 are captured", || captured(&recorder) == 50);
+            // The writer still has the pipe.
+            let summary = recorder.interrupt().exits(0).event("summary");
+            assert_eq!(summary["ended_by"], "signal");
+            assert_eq!(contents(&lab.path("raw")).frames.len(), 50);
+            drop(writer);
+        }
+    }
+}
+
+#[test]
+fn pipe_ends_the_recording_with_its_writer() {
+    let lab = Lab::new();
+    pipe(&lab.path("pipe"));
+    let recorder = Process::spawn(lab.tool("hpcapdd").args(["--source", "pcap:pipe", "raw"]));
+    std::fs::write(lab.path("pipe"), pcap(1000)).unwrap();
+    let _ = recorder.wait().exits(0);
+    assert_eq!(contents(&lab.path("raw")).frames.len(), 1000);
+}
+
+#[test]
+fn recorder_waits_for_its_queue() {
+    let lab = Lab::new();
+    let mut recorder = Process::spawn(
+        lab.tool("hpcapdd")
+            .args(["--json", "--wait", "hpcap0", "raw"]),
+    );
+    recorder.wait_for("no producer serves it");
+    let daemon = Daemon::start(&lab, &["--ring", "4M", RATE]);
+    recorder.wait_for("\"event\":\"start\"");
+    until("it records", || captured(&recorder) > 0);
+    let _ = recorder.interrupt().exits(0);
+    let _ = daemon.stop().exits(0);
+}
+
+#[test]
+fn recorder_attaches_again_after_its_daemon() {
+    let lab = Lab::new();
+    let mut recorder = Process::spawn(
+        lab.tool("hpcapdd")
+            .args(["--json", "--wait", "hpcap0", "raw"]),
+    );
+    let starts = |p: &Process| events(&p.out()).filter(|e| e["event"] == "start").count();
+    let ended = |p: &Process| events(&p.out()).filter(|e| e["event"] == "summary").count();
+    // Stopped, killed, and then the recorder itself is.
+    for (round, signal) in [Signal::SIGTERM, Signal::SIGKILL, Signal::SIGTERM]
+        .into_iter()
+        .enumerate()
+    {
+        let daemon = Daemon::start(&lab, &["--ring", "4M", &format!("hpcap0={RATE}")]);
+        until("it is attached", || starts(&recorder) == round + 1);
+        if round == 2 {
+            assert!(recorder.is_running());
+            break;
+        }
+        daemon.process.signal(signal);
+        let _ = daemon.process.wait();
+        until("the recording is closed", || ended(&recorder) == round + 1);
+    }
+    recorder.signal(Signal::SIGINT);
+    let _ = recorder.wait();
+    let files = hpcap_e2e::recording::files(&lab.path("raw"));
+    assert!(files.iter().all(|f| f.extension().unwrap() == "raw"));
+}
+
+#[test]
+fn limits_hold_over_several_producers() {
+    let lab = Lab::new();
+    let mut recorder = Process::spawn(lab.tool("hpcapdd").args([
+        "--json",
+        "--wait",
+        "--contract",
+        "lossless",
+        "--frames",
+        "3000",
+        "hpcap0",
+        "raw",
+    ]));
+    let slow = "hpcap0=gen:size=60,rate=500pps,late=delay";
+    let daemon = Daemon::start(&lab, &["--ring", "4M", slow]);
+    recorder.wait_for("\"event\":\"start\"");
+    until("some are recorded", || captured(&recorder) > 0);
+    let _ = daemon.stop().exits(0);
+    let daemon = Daemon::start(
+        &lab,
+        &["--ring", "4M", "hpcap0=gen:size=60,rate=1M,late=delay"],
+    );
+    let _ = recorder.wait().exits(0);
+    assert_eq!(contents(&lab.path("raw")).frames.len(), 3000);
+    let _ = daemon.stop().exits(0);
+}

@@ -1,0 +1,72 @@
+//! Signals: SIGINT, SIGTERM and SIGHUP stop the daemon, SIGUSR1 asks for statistics.
+
+use std::io::Read;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use hpcap::Result;
+use hpcap::error::Context;
+use hpcap::message::is_ignored;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
+
+/// What arrived so far.
+#[derive(Debug)]
+pub(super) struct Signals {
+    stop: Arc<AtomicBool>,
+    statistics: Arc<AtomicBool>,
+    /// Becomes readable with each signal, so that poll(2) returns.
+    arrived: UnixStream,
+}
+
+impl Signals {
+    /// Takes the signals over. SIGHUP stays ignored where it is (nohup); otherwise it stops the
+    /// daemon, so that one whose terminal goes away leaves no socket behind.
+    ///
+    /// # Errors
+    /// When the operating system refuses.
+    pub(super) fn install() -> Result<Self> {
+        let tried = || "prepare for signals";
+        let (arrived, signalled) = UnixStream::pair().context(tried)?;
+        arrived.set_nonblocking(true).context(tried)?;
+        let (stop, statistics) = (Arc::default(), Arc::default());
+        for (signal, flag) in [
+            (SIGINT, &stop),
+            (SIGTERM, &stop),
+            (SIGHUP, &stop),
+            (SIGUSR1, &statistics),
+        ] {
+            if signal == SIGHUP && is_ignored(signal) {
+                continue;
+            }
+            // The flag first: whoever is woken finds it set.
+            signal_hook::flag::register(signal, Arc::clone(flag)).context(tried)?;
+            let end = signalled.try_clone().context(tried)?;
+            signal_hook::low_level::pipe::register(signal, end).context(tried)?;
+        }
+        Ok(Self {
+            stop,
+            statistics,
+            arrived,
+        })
+    }
+
+    /// Whether the daemon shall stop.
+    pub(super) fn stop(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    /// Whether statistics were asked for since the last call.
+    pub(super) fn take_statistics(&self) -> bool {
+        let mut buffer = [0; 64];
+        while matches!((&self.arrived).read(&mut buffer), Ok(n) if n > 0) {}
+        self.statistics.swap(false, Ordering::Relaxed)
+    }
+}
+
+impl AsFd for Signals {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.arrived.as_fd()
+    }
+}
