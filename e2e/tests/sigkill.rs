@@ -96,6 +96,10 @@ fn producer_survives(producer: &mut Producer<'_>, round: Round<'_>, victim: Vict
         let mut recorder = round.recorder;
         // One that is just starting does not handle signals yet.
         recorder.wait_for("\"event\":\"start\"");
+        // Nor would a gap behind the last frame show in the numbers of the frames.
+        let captured = |p: &Producer<'_>| frames(&p.status()["ledger"], Reason::Captured);
+        let before = captured(producer);
+        until("capturing goes on", || captured(producer) > before + 1000);
         is_complete(&recorder.interrupt().exits(0), &left_in(&folder));
     }
     is_left_alone(producer);
