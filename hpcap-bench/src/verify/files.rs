@@ -4,16 +4,19 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use hpcap::raw::{DamageKind, Event, FileHeader, Reader, files};
+use hpcap::raw::{DamageKind, Event, FileHeader, Reader, RecordingId, files};
 use hpcap::{Ledger, QueueName, Result};
 
 use super::findings::Findings;
 use super::judge::Judge;
 
-/// One stream: the files of a queue for as long as its producer lived.
+/// One stream: the files of a recording, or, where they have no identity, of a queue for as long as
+/// its producer lived.
 #[derive(Debug, PartialEq, Eq, Clone, Copy)]
 struct Origin {
     queue: Option<QueueName>,
+    recording: Option<RecordingId>,
+    /// 0 where there is a `recording`.
     producer_pid: u32,
 }
 
@@ -108,7 +111,11 @@ fn read(
             Event::FileHeader(header) => {
                 let origin = Origin {
                     queue: header.queue,
-                    producer_pid: header.producer_pid,
+                    recording: header.recording,
+                    producer_pid: match header.recording {
+                        Some(_) => 0,
+                        None => header.producer_pid,
+                    },
                 };
                 if stream.origin.is_some_and(|o| o != origin) {
                     stream.judge.found().files -= 1;
