@@ -252,6 +252,7 @@ impl Conversion {
                     summary.times_adjusted += u64::from(had.time_is_adjusted());
                 }
                 summary.first = summary.first.or(Some(frame.time));
+                summary.disordered += u64::from(summary.last > Some(frame.time));
                 summary.last = Some(frame.time);
             }
             count += 1;

@@ -40,6 +40,8 @@ pub struct Summary {
     pub first: Option<Timestamp>,
     /// Time of the last frame converted.
     pub last: Option<Timestamp>,
+    /// Converted frames whose time is before that of the frame written before them.
+    pub disordered: u64,
     /// What the recording spans, where no frame of it is in the range asked for.
     pub outside: Option<(Timestamp, Timestamp)>,
     /// Gap records in range.
@@ -115,6 +117,13 @@ impl fmt::Display for Summary {
         }
         if self.duplicates > 0 {
             write!(f, "; {} marked as duplicates", self.duplicates)?;
+        }
+        if self.disordered > 0 {
+            write!(
+                f,
+                "; {} earlier than the frame before (reordercap sorts them)",
+                self.disordered
+            )?;
         }
         if self.frames_cut > 0 {
             write!(f, "; {} cut at 65,535 bytes", self.frames_cut)?;

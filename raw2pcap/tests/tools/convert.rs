@@ -582,3 +582,25 @@ fn altered_frames_are_told_of() {
         }
     }
 }
+
+/// Each recording keeps its order; what is out of it there is said.
+#[test]
+fn disorder_is_told_of() {
+    let dir = tempfile::tempdir().unwrap();
+    File::new(0, START, 1)
+        .frame((ns(0, 1), 1))
+        .frame((ns(0, 9), 2))
+        .frame((ns(0, 5), 3))
+        .frame((ns(0, 10), 4))
+        .store(dir.path());
+    let run = raw2pcap(&[".", "-o", "x.pcap"], dir.path());
+    exits(&run, 0);
+    let text = stderr(&run);
+    assert!(text.contains("; 1 earlier than the frame before"), "{text}");
+    let run = raw2pcap(
+        &[".", "-o", "y.pcap", "--to", "1391723988.000000009"],
+        dir.path(),
+    );
+    exits(&run, 0);
+    assert_eq!(converted_file(&dir.path().join("y.pcap")).len(), 3);
+}
