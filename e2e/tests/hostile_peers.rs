@@ -147,8 +147,8 @@ fn hostile_slots_harm_nobody_else() {
     let captured = || frames(&daemon.status("hpcap0")["ledger"], Reason::Captured);
     let before = captured();
     until("capturing goes on", || captured() > before + 100);
+    let summary = recorder.interrupt().exits(0).event("summary");
     let _ = daemon.stop().exits(0);
-    let summary = recorder.wait().exits(0).event("summary");
     let stored = generated(&files(&folder));
     assert_eq!(stored.damaged, 0);
     assert_eq!(summary["frames"], stored.frames);
