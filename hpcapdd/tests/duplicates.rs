@@ -61,6 +61,8 @@ fn serve(frames: &[Frame], folder: &Path) -> Daemon {
     let mut config = config(&format!("pcap:{}", path.display()));
     config.dedup = Some(DedupSettings {
         action: Action::Mark,
+        // These frames have no IP id and no check sum, by which others are told apart.
+        bytes: Some(70),
         ..DedupSettings::default()
     });
     Daemon::start(&config)
