@@ -213,7 +213,8 @@ fn serve(servers: &mut [Server], signals: &Signals, cli: &Cli, voice: &Voice) ->
             }
         }
         for server in servers.iter() {
-            while let Some(client) = server.doorway.accept() {
+            // No more at a time than may wait: clients without end must not keep it from signals.
+            for client in std::iter::from_fn(|| server.doorway.accept()).take(socket::BACKLOG) {
                 if let Err(e) = server.engine.serve(client) {
                     refusals.say(server.name, "client", &e.to_string());
                 }

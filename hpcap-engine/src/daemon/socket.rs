@@ -40,6 +40,9 @@ pub(super) struct Doorway {
     pause: Cell<Option<Instant>>,
 }
 
+/// Clients that may wait to be let in.
+pub(super) const BACKLOG: usize = 64;
+
 /// How long a socket is left alone after the system refused to let a client in.
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -154,7 +157,8 @@ impl Doorway {
             let flags = AtFlags::AT_SYMLINK_NOFOLLOW;
             fchownat(&**dir, file.as_str(), None, Some(gid), flags).context(tried)?;
         }
-        let backlog = Backlog::new(64).context(tried)?;
+        let backlog = i32::try_from(BACKLOG).unwrap_or(i32::MAX);
+        let backlog = Backlog::new(backlog).context(tried)?;
         listen(&doorway.socket, backlog).context(tried)?;
         Ok(doorway)
     }
