@@ -137,7 +137,7 @@ impl fmt::Display for Loss {
 pub fn holder(listeners: &[ListenerInfo]) -> Option<Holder> {
     listeners
         .iter()
-        .filter(|l| l.contract != Contract::Lossy && !l.killed && !l.starting)
+        .filter(|l| l.contract != Contract::Lossy && !l.killed && !l.starting && !l.finished)
         .max_by_key(|l| l.lag_bytes)
         .map(|l| Holder {
             program: l.program.clone(),
@@ -282,6 +282,7 @@ mod tests {
             contract,
             starting: false,
             killed: false,
+            finished: false,
             demoted: None,
             attached: Timestamp::from_ns(1),
             lag_bytes,

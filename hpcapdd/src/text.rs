@@ -201,7 +201,8 @@ mod tests {
             seconds: 2.0,
             lag_peak: 0.5,
             ledger: ledger(),
-            ..Summary::default()
+            frames_cut: 0,
+            times_adjusted: 0,
         };
         let text = summary_text(&summary);
         assert!(
