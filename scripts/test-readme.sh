@@ -242,7 +242,7 @@ job_cut_a_minute_out_of_a_recording() {
 	convert
 	first=$(tcpdump -nn -tt -c 1 -r "$lab/job/all.pcap" 2>/dev/null | cut -d' ' -f1)
 	replace 2026-11-20T06:17 "$(date -d "@$((${first%.*} + 1))" +%Y-%m-%dT%H:%M:%S)"
-	replace 1m 1s
+	replace 1m 3s
 	finish_with 0
 	has_frames minute.pcapng
 	[ "$(frames minute.pcapng)" -lt 200 ] || die "$job: $(frames minute.pcapng) of 300 frames"
