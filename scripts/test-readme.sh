@@ -143,7 +143,7 @@ record_sample() {
 
 # A recording that has lost frames: no memory takes 400 Gb/s.
 record_losses() {
-	hpcapdd -q --source gen:size=1514,rate=400G,count=3000000 --ring 512K "$lab/data"
+	hpcapdd -q --source gen:size=1514,rate=400G,count=3000000 --ring 512K "$lab/data" 2>"$lab/job/losses.log"
 }
 
 stored_some() { has_files '*.raw.part' 1 && raw2pcap -q --force "$lab/data" -o "$lab/job/some.pcap" 2>/dev/null && [ "$(frames "$lab/job/some.pcap")" -ge "${1:-10}" ]; }
