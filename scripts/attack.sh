@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 #
 # The long form of the tests that attack: hostile peers, squatters, failing and stuck outputs, killed
-# processes, mutated files; again and again, each round with other random numbers and for longer,
-# with a turn of the fuzz targets in between. `make test` runs one short round of each.
+# processes, mutated and vanishing files, stepping clocks; again and again, each round with other random
+# numbers and for longer, with a turn of the fuzz targets in between. `make test` runs one short round of each.
 #
 #   scripts/attack.sh SECONDS
 #
@@ -14,16 +14,15 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 readonly TIME=${1:?usage: scripts/attack.sh SECONDS}
-# Milliseconds for each hostile listener, seconds for each fuzz target, in a round.
+# Milliseconds for each attack, seconds for each fuzz target, in a round.
 export HPCAP_ATTACK_MS=${HPCAP_ATTACK_MS:-20000}
 readonly FUZZ_SECONDS=${FUZZ_SECONDS:-10}
 round=${HPCAP_ATTACK_ROUND:-1}
 
-# Those of these tests of e2e that there are.
 tests=()
-for name in hostile_peers squatting status outputs signals waits losses sigkill \
-	bad_capture_file bad_destination bad_interface bad_queue bad_settings; do
-	[ ! -e "e2e/tests/$name.rs" ] || tests+=(--test "$name")
+for name in attack hostile_peers squatting status outputs signals waits losses \
+	sigkill bad_capture_file bad_destination bad_interface bad_queue bad_settings; do
+	tests+=(--test "$name")
 done
 
 cargo build --workspace --bins --quiet

@@ -9,6 +9,7 @@
 //! | [`kernel_memory`] | whether the kernel has less memory after something was done many times |
 //! | [`network`] | a network namespace and a pair of interfaces |
 //! | [`pcap`] | classic pcap files, read and written without the product's own code |
+//! | [`attack`] | how long an attack goes on |
 //! | [`captures`] | the captures to test with |
 //! | [`recording`] | what is in the RAW files of a recording |
 //! | [`peers`] | tcpdump and tshark, as readers of what we write |
@@ -24,6 +25,7 @@
     reason = "test support: a panic is a failed test"
 )]
 
+pub mod attack;
 pub mod captures;
 pub mod daemon;
 pub mod device_fuzz;

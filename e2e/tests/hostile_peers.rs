@@ -10,6 +10,7 @@ use std::path::Path;
 
 use hpcap::Reason;
 use hpcap::abi::{self, hpcap_attach};
+use hpcap_e2e::attack::setting;
 use hpcap_e2e::daemon::{Daemon, frames};
 use hpcap_e2e::is_root_or_skips;
 use hpcap_e2e::lab::Lab;
@@ -110,11 +111,6 @@ fn daemon_threads(pid: u32) -> usize {
         .filter_map(|task| std::fs::read_to_string(task.unwrap().path().join("comm")).ok())
         .filter(|name| name.trim() == "client")
         .count()
-}
-
-/// The number in environment variable `name`.
-fn setting(name: &str, usual: u64) -> u64 {
-    std::env::var(name).map_or(usual, |text| text.parse().unwrap())
 }
 
 #[test]

@@ -43,7 +43,7 @@ fn daemon_of_a_stranger(lab: &Lab) -> Process {
 #[test]
 fn lock_that_is_a_link_is_not_followed() {
     let lab = Lab::new();
-    lab.folder("run");
+    let _ = lab.folder("run");
     let recording = lab.path("1_hpcap0_0.raw");
     fs::write(&recording, "what was recorded").unwrap();
     symlink(&recording, lab.run_dir().join("hpcap0.lock")).unwrap();
@@ -68,7 +68,7 @@ fn lock_is_for_its_owner_only() {
 #[test]
 fn daemon_removes_nothing_but_sockets() {
     let lab = Lab::new();
-    lab.folder("run");
+    let _ = lab.folder("run");
     fs::write(lab.socket("hpcap0"), "a letter").unwrap();
     let refused = run(lab.tool("hpcapd").arg(IDLE)).exits(1);
     let _ = refused.says(&["serve hpcap0", "no socket"]);
@@ -81,7 +81,7 @@ fn daemon_removes_nothing_but_sockets() {
 #[test]
 fn device_under_the_name_of_a_socket_is_not_opened() {
     let lab = Lab::new();
-    lab.folder("run");
+    let _ = lab.folder("run");
     symlink("/dev/zero", lab.socket("hpcap0")).unwrap();
     for (tool, args) in [
         ("hpcapctl", &["status"][..]),
@@ -152,7 +152,7 @@ fn queue_of_a_stranger_is_not_believed() {
     }
     let lab = Lab::new();
     let daemon = daemon_of_a_stranger(&lab);
-    lab.folder("run");
+    let _ = lab.folder("run");
     // In a folder that can be trusted, and to a process that cannot.
     fs::hard_link(lab.path("strange/hpcap0.sock"), lab.socket("hpcap0")).unwrap();
     for (tool, args) in [
@@ -168,7 +168,7 @@ fn queue_of_a_stranger_is_not_believed() {
 #[test]
 fn memory_that_can_shrink_is_not_mapped() {
     let lab = Lab::new();
-    lab.folder("run");
+    let _ = lab.folder("run");
     let kind = SockType::SeqPacket;
     let door = socket(AddressFamily::Unix, kind, SockFlag::SOCK_CLOEXEC, None).unwrap();
     let address = UnixAddr::new(&lab.socket("hpcap0")).unwrap();

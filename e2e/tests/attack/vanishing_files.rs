@@ -1,0 +1,79 @@
+//! Files and folders that go away under a recorder.
+
+use std::fs;
+use std::path::Path;
+
+use hpcap::Reason;
+use hpcap_e2e::attack::attack;
+use hpcap_e2e::daemon::frames;
+use hpcap_e2e::lab::Lab;
+use hpcap_e2e::process::{events, run, until};
+use hpcap_e2e::random::Random;
+use hpcap_e2e::recording::{files, generated};
+
+/// Takes something away; says what.
+fn take_away(folder: &Path, number: u64, random: &mut Random) -> &'static str {
+    match random.below(3) {
+        0 => {
+            fs::remove_dir_all(folder).unwrap();
+            "the folder"
+        }
+        1 => {
+            fs::rename(folder, folder.with_extension(number.to_string())).unwrap();
+            "the folder's name"
+        }
+        _ => {
+            for file in files(folder) {
+                if file.extension().unwrap() == "part" {
+                    fs::remove_file(file).unwrap();
+                }
+            }
+            "the file under way"
+        }
+    }
+}
+
+#[test]
+fn recorder_goes_on_when_files_vanish() {
+    let lab = Lab::new();
+    attack("vanishing files", |number, random| {
+        let name = format!("raw{number}");
+        let folder = lab.path(&name);
+        let recorder = lab.recorder(&[
+            "--ring",
+            "4M",
+            "--source",
+            "gen:size=1000,rate=50M,late=delay",
+            &name,
+        ]);
+        until("a file under way", || {
+            folder.exists() && !files(&folder).is_empty()
+        });
+        let what = take_away(&folder, number, random);
+        until("a new file", || {
+            folder.exists()
+                && files(&folder)
+                    .iter()
+                    .any(|f| generated(std::slice::from_ref(f)).frames > 0)
+        });
+        let done = recorder.interrupt();
+        let summary = done.event("summary");
+        let there = files(&folder);
+        let stored = generated(&there);
+        assert_eq!(stored.damaged, 0, "{what}");
+        assert_eq!(summary["frames"], stored.frames, "{what}: {}", done.err);
+        let ledger = &summary["ledger"];
+        assert_eq!(
+            stored.frames + frames(ledger, Reason::Storage),
+            frames(ledger, Reason::Captured),
+            "{what}: {summary}"
+        );
+        assert!(frames(ledger, Reason::Storage) > 0, "{what}: {summary}");
+        // What was captured is not all stored: that is a failure, and it is told.
+        let told = events(&done.out).any(|e| e["event"] == "warning");
+        assert!(told, "{what}: {}", done.out);
+        let _ = done.exits(1);
+        let _ = run(lab.tool("checkraw").args(["--quiet", &name])).exits(0);
+        fs::remove_dir_all(&folder).unwrap();
+    });
+}
