@@ -34,7 +34,7 @@ FUZZ_SECONDS ?= 20
 ATTACK_SECONDS ?= 3600
 
 .DEFAULT_GOAL := build
-.PHONY: help deps build run test attack lint bench fuzz model kmod try-driver test-sanitized install uninstall clean
+.PHONY: help deps build run check test attack lint bench fuzz model kmod try-driver test-sanitized install uninstall clean
 
 help: ## this list
 	@echo "usage: make TARGET"
@@ -55,6 +55,14 @@ build: ## the tools, optimised, in target/release
 run: build ## a demonstration: capture ten seconds of traffic, check, convert, balance the ledger
 	@scripts/deps.sh want run
 	@IFACE='$(IFACE)' SECONDS_TO_RUN='$(SECONDS)' DIR='$(DIR)' scripts/demo.sh '$(TARGET)/release'
+
+check: ## while you work: formatting, clippy, unit tests, one capture over a virtual cable; two minutes at most
+	@scripts/deps.sh need build test
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked --quiet -- -D warnings
+	cargo test --workspace --lib --quiet
+	cargo build --workspace --bins --quiet
+	cargo test -p hpcap-e2e --test veth --quiet
 
 test: ## every test: unit, property, end to end, model, fuzz targets for a short time
 	@scripts/deps.sh need build test kmod vm
