@@ -7,6 +7,7 @@ mod harness;
 use std::time::Duration;
 
 use harness::{Attached, Bench, Seen, Shape, content, frames, read_all};
+use hpcap::queue::QueueEnd;
 use hpcap::raw::Gap;
 use hpcap::{Contract, Count, Kind, Reason, Start, Waited};
 
@@ -143,7 +144,7 @@ fn end_of_the_queue_is_the_listeners_end() {
     let mut listener = attach(&mut bench);
     push(&mut bench, 1..10);
     bench.producer.account(Reason::NicMissed, Count::new(3, 0));
-    bench.producer.end(false);
+    bench.producer.end(QueueEnd::Ended);
     let seen = read_all(&mut listener.listener);
     assert_eq!((frames(&seen).len(), gaps(&seen).len()), (9, 1));
     assert_eq!(listener.listener.end().unwrap().at.off, bench.head());
