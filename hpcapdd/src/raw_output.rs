@@ -142,12 +142,12 @@ impl RawOutput {
     }
 
     /// Ends the file under way behind its last record that is on the disk.
-    fn seal(&mut self, now: &Moment) {
+    fn seal(&mut self, now: Option<&Moment>) {
         let Some(mut open) = self.open.take() else {
             return;
         };
         let mut tags = Vec::new();
-        if !self.kept.plain {
+        if let Some(now) = now.filter(|_| !self.kept.plain) {
             let tag = ledger_tag(Timestamp::now(), now);
             tags.push(Tag::Ledger(Box::new(tag)).to_body());
         }
@@ -195,7 +195,7 @@ impl RecordOutput for RawOutput {
     fn turn(&mut self, ledger: &dyn Fn() -> Moment) -> Result<(), OutputFailure> {
         if self.open.as_ref().is_some_and(|open| self.is_due(open)) {
             self.flush()?;
-            self.seal(&ledger());
+            self.seal(Some(&ledger()));
         }
         self.rotate = false;
         Ok(())
@@ -277,7 +277,8 @@ impl RecordOutput for RawOutput {
                 let mut lost = Count::default();
                 if matches!(trouble, Trouble::File(_)) {
                     lost = open.frames - open.frames_flushed;
-                    self.seal(&Moment::default());
+                    // What the ledger is now, is not known here.
+                    self.seal(None);
                 }
                 Err(failure(trouble, lost))
             }
@@ -319,7 +320,7 @@ impl RecordOutput for RawOutput {
             )),
             other => other,
         };
-        self.seal(end);
+        self.seal(Some(end));
         result
     }
 

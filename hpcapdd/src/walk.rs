@@ -31,6 +31,18 @@ impl Walk {
     }
 }
 
+impl Walk {
+    /// The ledger as the stream tells it before them, where it is `told` behind them.
+    #[must_use]
+    pub fn told_before(&self, mut told: Ledger) -> Ledger {
+        told[Reason::Captured] = told[Reason::Captured] - self.frames;
+        for reason in TOLD_LOSSES {
+            told[reason] = told[reason] - self.lost[reason];
+        }
+        told
+    }
+}
+
 /// Passes the whole records of `bytes`, which begin with a record, while `go_on` allows the
 /// next: it sees the state before a record, its header, and its bytes.
 #[must_use]

@@ -174,33 +174,59 @@ impl BlockSink {
         }
     }
 
+    /// What stands at the end of a file that ends at `at`.
+    fn tags(
+        &self,
+        at: &Salvage,
+        now: &Moment,
+        lost: &Ledger,
+        until: Option<Timestamp>,
+    ) -> Vec<Vec<u8>> {
+        let clock = Timestamp::now();
+        let mut tags = Vec::new();
+        if self.info.plain {
+            return tags;
+        }
+        if self.writer.file_start() == Some(at.end) {
+            // Not even the stream's own header is in it.
+            let place = Place {
+                recording: self.info.recording,
+                stream_off: at.end,
+                file_number: self.file_number,
+            };
+            let header = header_of(&self.info, place, 0, "", &now.ledger);
+            tags.push(Tag::FileHeader(Box::new(header)).to_body());
+        }
+        if *lost != Ledger::default() {
+            let gap = Tag::Gap(Box::new(Gap {
+                from: at.last,
+                until: until.unwrap_or(clock),
+                open: until.is_none(),
+                lost: *lost,
+            }));
+            tags.push(gap.to_body());
+        }
+        tags.push(Tag::Ledger(Box::new(ledger_tag(clock, now))).to_body());
+        tags
+    }
+
     /// Ends the file under way at `at`, with a gap where something is missing behind that, and
     /// the ledger. `until` is the time of the first frame behind the gap, where there is one.
     fn seal(&mut self, at: &Salvage, now: &Moment, lost: &Ledger, until: Option<Timestamp>) {
-        let clock = Timestamp::now();
-        let mut tags = Vec::new();
-        if !self.info.plain {
-            tags.push(Tag::Ledger(Box::new(ledger_tag(clock, now))).to_body());
-            if *lost != Ledger::default() {
-                let gap = Tag::Gap(Box::new(Gap {
-                    from: at.last,
-                    until: until.unwrap_or(clock),
-                    open: until.is_none(),
-                    lost: *lost,
-                }));
-                tags.insert(0, gap.to_body());
-            }
-            if self.writer.file_start() == Some(at.end) {
-                // Not even the stream's own header is in it.
-                let place = Place {
-                    recording: self.info.recording,
-                    stream_off: at.end,
-                    file_number: self.file_number,
-                };
-                let header = header_of(&self.info, place, 0, "", &now.ledger);
-                tags.insert(0, Tag::FileHeader(Box::new(header)).to_body());
+        let (mut at, mut lost) = (*at, *lost);
+        let mut tags = self.tags(&at, now, &lost, until);
+        if !self.info.plain && !self.writer.has_room(at.end, &tags) {
+            // The disk takes nothing more: the last records make room for what says so.
+            let room: usize = 4 * tags.iter().map(Vec::len).sum::<usize>();
+            if let Some(shorter) = self.writer.shorten(&at, room as u64) {
+                let more = missing(&at.told, &shorter.told, Reason::Storage);
+                lost += &more;
+                self.tally.lost[Reason::Storage] += more[Reason::Storage];
+                at = shorter;
+                tags = self.tags(&at, now, &lost, until);
             }
         }
+        self.told = at.told;
         if let Some((sealed, trouble)) = self.writer.seal(at.end, at.told[Reason::Captured], &tags)
         {
             if let Some(trouble) = trouble {
@@ -313,7 +339,6 @@ impl Sink for BlockSink {
         let Some(salvage) = self.writer.salvage(partial.as_ref()) else {
             return;
         };
-        self.told = salvage.told;
         let lost = if ending.limited {
             Ledger::default()
         } else if ending.complete {

@@ -5,6 +5,7 @@
 //! its time.
 
 use hpcap::raw::index::{Entry, Index};
+use hpcap::raw::padding::padding_header;
 use hpcap::{Count, Ledger, Reason, Timestamp};
 
 use crate::bounce::Bounce;
@@ -13,7 +14,7 @@ use crate::closing::closing;
 use crate::direct_file::align_down;
 use crate::piece::Piece;
 use crate::trouble::Trouble;
-use crate::walk::walk;
+use crate::walk::{walk, walk_while};
 
 /// Sizes of a queue.
 #[derive(Debug, Clone, Copy)]
@@ -228,7 +229,18 @@ impl BlockWriter {
         };
         let (len, trouble) = match write() {
             Ok(len) => (len, None),
-            Err(trouble) => (at, Some(trouble)),
+            Err(trouble) => {
+                // The tags alone, where the caller has made room for them.
+                let mut len = at;
+                for tag in tags {
+                    let record = tag_record(tag);
+                    if open.file.write(&record, len, &mut 0).is_err() {
+                        break;
+                    }
+                    len += record.len() as u64;
+                }
+                (len, Some(trouble))
+            }
         };
         // Of the index only what the file still has.
         open.index.entries.retain(|e| e.offset < at);
@@ -242,6 +254,52 @@ impl BlockWriter {
             file: open.file,
         };
         Some((sealed, trouble))
+    }
+
+    /// Whether the file under way can be closed with `tags` behind stream offset `end`: tries to,
+    /// and takes it back.
+    #[must_use]
+    pub fn has_room(&mut self, end: u64, tags: &[Vec<u8>]) -> bool {
+        let Some(open) = &mut self.open else {
+            return true;
+        };
+        let at = end - open.start;
+        let mut write = || -> Result<(), Trouble> {
+            open.file.make_buffered()?;
+            open.file.cut(at)?;
+            let mut off = at;
+            for tag in tags {
+                let record = tag_record(tag);
+                open.file.write(&record, off, &mut 0)?;
+                off += record.len() as u64;
+            }
+            Ok(())
+        };
+        write().is_ok()
+    }
+
+    /// Where the file under way could end that ends at `at` now, so that `room` bytes of it can be
+    /// written over: behind an earlier record.
+    #[must_use]
+    pub fn shorten(&mut self, at: &Salvage, room: u64) -> Option<Salvage> {
+        let open = self.open.as_mut()?;
+        let end = at.end - open.start;
+        let limit = end.checked_sub(room)?;
+        let starts = open.index.entries.iter().map(|e| e.offset);
+        let from = starts.filter(|o| *o <= limit).max().unwrap_or(0);
+        let mut bytes = vec![0; usize::try_from(end - from).ok()?];
+        open.file.make_buffered().ok()?;
+        open.file.read(&mut bytes, from).ok()?;
+        let kept = walk_while(&bytes, |before, _, size| {
+            from + before.bytes + size <= limit
+        });
+        let gone = walk(&bytes[usize::try_from(kept.bytes).ok()?..]);
+        // The file's own header stays.
+        (from + kept.bytes > 0).then_some(Salvage {
+            end: open.start + from + kept.bytes,
+            told: gone.told_before(at.told),
+            last: kept.last,
+        })
     }
 
     /// The block that the end lies in, for the index: `piece` is stored in part.
@@ -306,6 +364,12 @@ impl Open {
         }
         bytes
     }
+}
+
+/// A record of padding with `tag` in it.
+fn tag_record(tag: &[u8]) -> Vec<u8> {
+    let body = u16::try_from(tag.len()).unwrap_or(u16::MAX);
+    [padding_header(body).as_bytes(), tag].concat()
 }
 
 fn slice(bytes: &[u8], from: u64, to: u64) -> &[u8] {
