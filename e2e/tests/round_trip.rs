@@ -29,7 +29,7 @@ fn generated_frames_come_back_byte_for_byte() {
     .into_iter()
     .enumerate()
     {
-        let name = |what: &str| format!("{what}{i}");
+        let name = |what: &str| format!("{i}-{what}");
         let _ = record(&lab, spec, &name("first")).exits(0);
         convert(&lab, &name("first"), &name("first.pcap"));
         let again = format!("pcap:{}", name("first.pcap"));
