@@ -264,6 +264,17 @@ job_rotate_pcapng_on_the_hour_and_compress_it() {
 	has_frames one.pcapng
 }
 
+job_record_two_interfaces_into_one_file() {
+	start
+	wait_for "ten frames" has_ten both.pcapng.part
+	interrupt
+	local interface
+	for interface in eth0 eth1; do
+		tshark -r both.pcapng -Y "frame.interface_name == $interface" 2>/dev/null | grep -q . ||
+			die "$job: no frame of $interface"
+	done
+}
+
 job_write_one_pcapng_file() {
 	start
 	wait_for "ten frames" has_ten out.pcapng.part

@@ -126,6 +126,14 @@ impl OutputFolder {
         self.own.clone()
     }
 
+    /// The same folder, for files of another queue.
+    #[must_use]
+    pub fn of(mut self, queue: QueueName) -> Self {
+        self.queue = queue;
+        self.last = Cell::new(None);
+        self
+    }
+
     /// Files of this format, compressed so when they are finished.
     #[must_use]
     pub fn writing(mut self, format: FileFormat, compression: Compression) -> Self {

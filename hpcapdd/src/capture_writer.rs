@@ -58,12 +58,17 @@ impl<W: Write> CaptureWriter<W> {
         Ok(Self::Pcapng(writer, ids))
     }
 
-    /// Takes a frame of `source` into the buffer.
+    /// Takes a frame of `source`, of `len` bytes on the wire, into the buffer.
     ///
     /// # Errors
     /// That of the sink; nothing was taken.
-    pub fn frame(&mut self, source: usize, record: &Record<'_>, duplicate: bool) -> io::Result<()> {
-        let len = u32::from(record.len);
+    pub fn frame(
+        &mut self,
+        source: usize,
+        record: &Record<'_>,
+        len: u32,
+        duplicate: bool,
+    ) -> io::Result<()> {
         match self {
             Self::Pcap(writer) => writer.frame(record.time, len, record.data),
             Self::Pcapng(writer, ids) => {

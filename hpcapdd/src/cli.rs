@@ -47,18 +47,19 @@ pub struct Cli {
     #[arg(value_name = "QUEUE DEST", num_args = 0..)]
     pub operands: Vec<String>,
 
-    /// Capture from this network interface: short for --source af_packet:IF.
+    /// Capture from this network interface: short for --source af_packet:IF; more than once, too.
     #[arg(short, long, value_name = "IF", group = "capture")]
-    pub interface: Option<String>,
+    pub interface: Vec<String>,
 
-    /// Capture from SPEC inside this process: af_packet:IF, pcap:FILE, gen:...
+    /// Capture from SPEC inside this process: af_packet:IF, pcap:FILE, gen:... More than once:
+    /// merged by time into pcapng, side by side in RAW.
     #[arg(
         long,
         value_name = "SPEC",
         group = "capture",
         conflicts_with = "interface"
     )]
-    pub source: Option<String>,
+    pub source: Vec<String>,
 
     /// Where the frames go: the same as DEST.
     #[arg(short, long, value_name = "DEST")]

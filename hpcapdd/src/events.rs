@@ -25,6 +25,8 @@ pub enum Event {
         /// What.
         message: String,
     },
+    /// What one of several sources did.
+    Source(SourceSummary),
     /// The recording is over.
     Summary(Summary),
 }
@@ -183,6 +185,17 @@ impl std::fmt::Display for EndedBy {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.serialize(f)
     }
+}
+
+/// One of several sources, at the end of the recording.
+#[derive(Debug, Clone, Serialize)]
+pub struct SourceSummary {
+    /// The source, as it was given.
+    pub source: String,
+    /// The interface, or the file.
+    pub interface: String,
+    /// Its ledger since the start.
+    pub ledger: Ledger,
 }
 
 /// The whole recording.

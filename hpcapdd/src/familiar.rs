@@ -14,8 +14,10 @@ use crate::cli::Cli;
 /// destination is.
 pub fn translated(mut cli: Cli) -> Result<Cli> {
     let mut queue = None;
-    if let Some(interface) = cli.interface.take() {
-        if interface.parse::<QueueName>().is_ok() {
+    let interfaces = std::mem::take(&mut cli.interface);
+    let alone = interfaces.len() == 1;
+    for interface in interfaces {
+        if alone && interface.parse::<QueueName>().is_ok() {
             if cli.ring.is_some() || cli.pages.is_some() || cli.cpu.is_some() {
                 return Err(Error::usage(
                     format!("--ring, --pages or --cpu with the queue {interface}"),
@@ -24,12 +26,12 @@ pub fn translated(mut cli: Cli) -> Result<Cli> {
             }
             queue = Some(interface);
         } else {
-            cli.source = Some(format!("af_packet:{interface}"));
+            cli.source.push(format!("af_packet:{interface}"));
         }
     }
     if let Some(destination) = cli.write.take() {
         let mut words = std::mem::take(&mut cli.operands).into_iter();
-        if queue.is_none() && cli.source.is_none() {
+        if queue.is_none() && cli.source.is_empty() {
             queue = Some(words.next().ok_or_else(|| {
                 Error::usage(
                     "operands",

@@ -1,12 +1,15 @@
 //! Where the frames come from: a queue of another process, or an engine in this one.
 
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use hpcap::listener::Moment;
-use hpcap::queue::Queue;
-use hpcap::{Contract, Kind, Listener, QueueName, Request, Result, Start};
+use hpcap::queue::{Queue, QueueEnd, QueueInfo};
+use hpcap::{Contract, Kind, Ledger, Listener, QueueName, Request, Result, Start};
 use hpcap_engine::{Engine, EngineConfig};
+
+use crate::events::{Event, SourceSummary};
 
 /// The name under which this program is listed.
 const PROGRAM: &str = "hpcapdd";
@@ -21,6 +24,16 @@ pub struct Input {
     pub listener: Listener,
     engine: Option<Engine>,
     messages: Option<Receiver<String>>,
+    /// Further sources of this process, whose listeners belong to the sink.
+    companions: Vec<Companion>,
+}
+
+/// A further source.
+#[derive(Debug)]
+struct Companion {
+    queue: Arc<Queue>,
+    engine: Option<Engine>,
+    messages: Receiver<String>,
 }
 
 fn request(contract: Contract, start: Start) -> Request {
@@ -42,6 +55,7 @@ impl Input {
             listener: queue.attach(&request(contract, start))?,
             engine: None,
             messages: None,
+            companions: Vec::new(),
         })
     }
 
@@ -58,7 +72,99 @@ impl Input {
             listener: engine.attach(&request(contract, start))?,
             engine: Some(engine),
             messages: Some(messages),
+            companions: Vec::new(),
         })
+    }
+
+    /// Captures from a further source inside this process. Returns its listener.
+    ///
+    /// # Errors
+    /// As [`Input::source`].
+    pub fn add(
+        &mut self,
+        config: &EngineConfig,
+        contract: Contract,
+        start: Start,
+    ) -> Result<Listener> {
+        let (tell, messages) = channel();
+        let engine = Engine::start(config, move |text| {
+            let _ = tell.send(text.to_owned());
+        })?;
+        let listener = engine.attach(&request(contract, start))?;
+        self.companions.push(Companion {
+            queue: Arc::clone(engine.queue()),
+            engine: Some(engine),
+            messages,
+        });
+        Ok(listener)
+    }
+
+    /// Whether nothing more comes: all sources have ended, or one of them has failed.
+    #[must_use]
+    pub fn ended(&self) -> bool {
+        self.further_failed()
+            || self.listener.ended()
+                && (self.listener.queue_end() == Some(QueueEnd::Failed)
+                    || self.companions.iter().all(|c| c.queue.page().ended()))
+    }
+
+    /// Whether a further source has failed.
+    #[must_use]
+    pub fn further_failed(&self) -> bool {
+        self.companions
+            .iter()
+            .any(|c| c.queue.page().end() == Some(QueueEnd::Failed))
+    }
+
+    /// The ledger of further sources, which began with the recording.
+    #[must_use]
+    pub fn further(&self) -> Ledger {
+        let mut all = Ledger::default();
+        for companion in &self.companions {
+            all += &companion.queue.ledger().ledger;
+        }
+        all
+    }
+
+    /// Of several sources, what each did; `first` is the ledger of the first one's queue.
+    #[must_use]
+    pub fn by_source(&self, first: &Ledger) -> Vec<Event> {
+        if self.companions.is_empty() {
+            return Vec::new();
+        }
+        let event = |info: &QueueInfo, ledger: Ledger| {
+            Event::Source(SourceSummary {
+                source: info.source.clone(),
+                interface: info.interface.clone(),
+                ledger,
+            })
+        };
+        let mut events = vec![event(
+            self.listener.info(),
+            first.since(&self.listener.start().ledger),
+        )];
+        for companion in &self.companions {
+            events.push(event(
+                companion.queue.info(),
+                companion.queue.ledger().ledger,
+            ));
+        }
+        events
+    }
+
+    /// Whether there is more than one source.
+    #[must_use]
+    pub fn is_several(&self) -> bool {
+        !self.companions.is_empty()
+    }
+
+    /// The queues of further sources.
+    #[must_use]
+    pub fn further_queues(&self) -> Vec<Arc<Queue>> {
+        self.companions
+            .iter()
+            .map(|c| Arc::clone(&c.queue))
+            .collect()
     }
 
     /// Whether the frames come from inside this process.
@@ -69,7 +175,11 @@ impl Input {
 
     /// What the source has to say since the last call.
     pub fn messages(&self) -> impl Iterator<Item = String> + '_ {
-        self.messages.iter().flat_map(Receiver::try_iter)
+        let further = self.companions.iter().map(|c| &c.messages);
+        self.messages
+            .iter()
+            .chain(further)
+            .flat_map(Receiver::try_iter)
     }
 
     /// Ends a source of our own: nothing more is published afterwards.
@@ -77,7 +187,13 @@ impl Input {
     /// # Errors
     /// What had ended the source before.
     pub fn end_source(&mut self) -> Result<()> {
-        self.engine.take().map_or(Ok(()), Engine::stop)
+        let further = self.companions.iter_mut().map(|c| &mut c.engine);
+        std::iter::once(&mut self.engine)
+            .chain(further)
+            .filter_map(Option::take)
+            .map(Engine::stop)
+            // All of them end, whatever becomes of the first.
+            .fold(Ok(()), Result::and)
     }
 
     /// Where the listener ends, and everything that was counted until then. The producer fixes

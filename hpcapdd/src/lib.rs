@@ -6,6 +6,7 @@
 //! | [`session`], [`rotation`] | the loop: steps, waits, holds, ends |
 //! | [`input`] | a queue of another process, or an engine in this one |
 //! | [`sink`] | what every destination has in common |
+//! | [`several`], [`merge_sink`], [`side_by_side`] | several sources in one recording |
 //! | [`block_sink`], [`block_writer`], [`bounce`], [`piece`] | whole blocks, straight from the ring |
 //! | [`record_sink`], [`mark`], [`raw_output`], [`pcap_output`], [`pcapng_output`], [`discard`] | record by record |
 //! | [`capture_file`], [`direct_file`], [`roomy_file`], [`closing`], [`capture_writer`], [`pipe`] | files and pipes |
@@ -31,6 +32,7 @@ pub mod finisher;
 pub mod form;
 pub mod input;
 pub mod mark;
+pub mod merge_sink;
 pub mod meter;
 pub mod on_complete;
 pub mod pcap_output;
@@ -47,6 +49,8 @@ pub mod retention;
 pub mod roomy_file;
 pub mod rotation;
 pub mod session;
+pub mod several;
+pub mod side_by_side;
 pub mod signals;
 pub mod sink;
 pub mod text;

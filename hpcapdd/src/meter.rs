@@ -21,6 +21,8 @@ pub struct Meter {
     stored: Count,
     stored_bytes: u64,
     lag_peak: f64,
+    /// That of sources beside the first.
+    further: Ledger,
 }
 
 impl Default for Meter {
@@ -41,7 +43,13 @@ impl Meter {
             stored: Count::default(),
             stored_bytes: 0,
             lag_peak: 0.0,
+            further: Ledger::default(),
         }
+    }
+
+    /// Counts `ledger` of sources beside the first, too.
+    pub fn set_further(&mut self, ledger: Ledger) {
+        self.further = ledger;
     }
 
     /// Time since the start.
@@ -81,7 +89,9 @@ impl Meter {
     pub fn progress_now(&mut self, listener: &Listener, tally: &Tally) -> Progress {
         let lag = self.look(listener);
         let seconds = self.last.elapsed().as_secs_f64().max(0.001);
-        let ledger = recording_ledger(&listener.ledger().ledger, &listener.start().ledger, tally);
+        let mut now = listener.ledger().ledger;
+        now += &self.further;
+        let ledger = recording_ledger(&now, &listener.start().ledger, tally);
         let new = ledger.since(&self.ledger);
         let stored = tally.stored - self.stored;
         let stored_bytes = tally.stored_bytes.saturating_sub(self.stored_bytes);

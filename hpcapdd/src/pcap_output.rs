@@ -1,14 +1,15 @@
 //! Rotating pcapng and pcap files, written frame by frame.
 
 use std::io;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hpcap::abi::HPCAP_CAPLEN_MAX;
 use hpcap::compress::FileFormat;
 use hpcap::listener::Moment;
 use hpcap::pcapfile::{self, Statistics};
-use hpcap::queue::QueueInfo;
-use hpcap::raw::{FileHeader, Gap, Identity, Record, RecordingId};
+use hpcap::queue::{Queue, QueueInfo};
+use hpcap::raw::{Altered, FileHeader, Gap, Identity, Record, RecordingId};
 use hpcap::{Count, Error, Kind, Ledger, Reason, Timestamp};
 
 use crate::capture_file::{CaptureFile, OutputFolder, Sealed};
@@ -38,6 +39,8 @@ const TOLD: [Reason; 4] = [
 #[derive(Debug)]
 struct Lane {
     info: QueueInfo,
+    /// The queue itself, of all but the first: whose ledger is not the session's.
+    queue: Option<Arc<Queue>>,
     filter: String,
     caplen: u32,
     /// Missing since its last frame, to be told at the next, in whichever file that is.
@@ -66,6 +69,8 @@ pub struct PcapOutput {
     file_number: u64,
     open: Option<Open>,
     rotate: bool,
+    /// What the next frame had that its record cannot hold.
+    altered: Option<Altered>,
     frames_seen: u64,
     looked: Instant,
     bytes_before: u64,
@@ -98,6 +103,7 @@ impl PcapOutput {
     ) -> Self {
         let lane = |(info, before)| Lane {
             info,
+            queue: None,
             filter: kept.0.to_owned(),
             caplen: kept.1,
             lost: None,
@@ -117,12 +123,36 @@ impl PcapOutput {
             file_number: 0,
             open: None,
             rotate: false,
+            altered: None,
             frames_seen: 0,
             looked: Instant::now(),
             bytes_before: 0,
             files: 0,
             notes: Vec::new(),
         }
+    }
+
+    /// Adds the frames of further queues, which began with the recording.
+    #[must_use]
+    pub fn with_further(mut self, queues: Vec<Arc<Queue>>) -> Self {
+        for queue in queues {
+            let Some(first) = self.lanes.first() else {
+                break;
+            };
+            self.lanes.push(Lane {
+                info: queue.info().clone(),
+                queue: Some(queue),
+                filter: first.filter.clone(),
+                caplen: first.caplen,
+                lost: None,
+                before: Ledger::default(),
+                told: Ledger::default(),
+                own: Ledger::default(),
+                taken: Count::default(),
+                flushed: Count::default(),
+            });
+        }
+        self
     }
 
     fn taken(&self) -> Count {
@@ -263,9 +293,10 @@ impl Lane {
     /// The statistics of the file that ends, from its start to its end. What follows is counted
     /// for the next file.
     fn statistics(&mut self, (start, now): (Timestamp, Timestamp), end: End<'_>) -> Statistics {
-        let mut ledger = match end {
-            End::Frame(ledger) | End::Recording(ledger) => *ledger,
-            End::Broken => self.before,
+        let mut ledger = match (end, &self.queue) {
+            (End::Frame(_) | End::Recording(_), Some(queue)) => queue.ledger().ledger,
+            (End::Frame(ledger) | End::Recording(ledger), None) => *ledger,
+            (End::Broken, _) => self.before,
         };
         let mut carried = Count::default();
         if let End::Broken = end {
@@ -323,6 +354,10 @@ impl RecordOutput for PcapOutput {
         if full { self.flush() } else { Ok(()) }
     }
 
+    fn altered(&mut self, had: Altered) {
+        self.altered = Some(had);
+    }
+
     fn source(&mut self, number: usize) {
         self.current = number;
     }
@@ -336,7 +371,13 @@ impl RecordOutput for PcapOutput {
         if let Some(lost) = lane.lost.take() {
             let _ = open.writer.gap(self.current, &lost);
         }
-        if open.writer.frame(self.current, record, duplicate).is_ok() {
+        let had = self.altered.take().map_or(0, |had| had.len);
+        let len = u32::from(record.len).max(had);
+        if open
+            .writer
+            .frame(self.current, record, len, duplicate)
+            .is_ok()
+        {
             let count = Count::new(1, u64::from(record.len));
             lane.taken += count;
             lane.told[Reason::Captured] += count;

@@ -59,7 +59,7 @@ impl Selection {
 /// [`Kind::Usage`](hpcap::Kind::Usage) when they are none of the three forms.
 pub fn endpoints(cli: &Cli) -> Result<(Origin, Destination)> {
     let words: Vec<&str> = cli.operands.iter().map(String::as_str).collect();
-    match (&cli.source, words.as_slice()) {
+    match (cli.source.first(), words.as_slice()) {
         (Some(source), [dest]) => Ok((Origin::Source(source.clone()), destination(dest)?)),
         (Some(_), _) => Err(Error::usage(
             "operands",
@@ -236,7 +236,7 @@ pub fn check_options(cli: &Cli, destination: &Destination) -> Result<()> {
         ("--buffered", cli.buffered),
         ("--file-mode", cli.file_mode.is_some()),
         ("--file-group", cli.file_group.is_some()),
-        ("--plain", cli.plain && cli.source.is_none()),
+        ("--plain", cli.plain && cli.source.is_empty()),
         ("--compress", cli.compress.is_some()),
         ("--on-complete", cli.on_complete.is_some()),
     ];

@@ -3,6 +3,7 @@
 use hpcap::compress::FileFormat;
 use hpcap::filter::Filter;
 use hpcap::message::Messages;
+use hpcap::queue::QueueInfo;
 use hpcap::raw::RecordingId;
 use hpcap::{Listener, QueueName, Result, Start};
 use hpcap_engine::EngineConfig;
@@ -30,6 +31,7 @@ use crate::reporter::{Reporter, Style};
 use crate::retention::{Limits, Recording, Retention};
 use crate::rotation::Rotation;
 use crate::session::{Recorded, Session, Timing};
+use crate::several;
 use crate::signals::Signals;
 use crate::sink::Sink;
 
@@ -47,6 +49,7 @@ const RING_OF_A_SOURCE_THAT_WAITS: u64 = 16 << 20;
 pub fn record(cli: &Cli, messages: &Messages, signals: Signals) -> Result<()> {
     let (origin, destination) = plan::endpoints(cli)?;
     plan::check_options(cli, &destination)?;
+    several::check(cli, &destination)?;
     if let Some(cpu) = cli.recorder_cpu {
         hpcap_engine::engine::pin(cpu)?;
     }
@@ -102,7 +105,7 @@ fn record_once(
     // Before anything is captured: what cannot be written to is said at once.
     let source = match origin {
         Origin::Queue(_) => None,
-        Origin::Source(spec) => Some(plan::source_name(spec)?),
+        Origin::Source(_) => Some(several::file_name(cli, form)?),
     };
     let access = Access {
         mode: cli.file_mode,
@@ -138,9 +141,15 @@ fn record_once(
             (attaching.open(reporter, open)?, Selection::default())
         }
     };
-    let Some(input) = input else {
+    let Some(mut input) = input else {
         return Ok(None);
     };
+    let mut further = Vec::new();
+    for (number, spec) in (1..).zip(cli.source.iter().skip(1)) {
+        let mut config = engine_config(cli, plan::source_spec(spec)?)?;
+        config.name = QueueName::new(0, number);
+        further.push(input.add(&config, contract, start)?);
+    }
     let by_records = form.format != FileFormat::Raw
         || !selection.is_everything()
         || cli.frames.is_some()
@@ -155,7 +164,7 @@ fn record_once(
     let keeper = match &outlet {
         Outlet::Folder(folder) => {
             let recording = Recording {
-                origin: input.listener.info().origin(),
+                origin: several::origin(&input),
                 id: recording,
                 files: folder.own_files(),
             };
@@ -164,14 +173,11 @@ fn record_once(
         }
         Outlet::Null | Outlet::Pipe(_) => None,
     };
-    let (sink, mode) = make_sink(
-        cli,
-        outlet,
-        &input,
-        &selection,
-        rotate_bytes,
-        by_records.then_some(recording).flatten(),
-    )?;
+    let own_stream = by_records.then_some(recording).flatten();
+    let (sink, mode) = match further.is_empty() {
+        true => make_sink(cli, outlet, &input, &selection, rotate_bytes, own_stream)?,
+        false => several::make_sink(cli, outlet, &input, further, rotate_bytes, own_stream)?,
+    };
     reporter.tell(&Event::Start(start_event(
         origin,
         destination,
@@ -192,7 +198,7 @@ fn record_once(
 }
 
 /// A destination that is open.
-enum Outlet {
+pub(crate) enum Outlet {
     Folder(Box<OutputFolder>),
     Null,
     Pipe(Pipe),
@@ -300,7 +306,7 @@ fn selection_of(cli: &Cli) -> Selection {
 }
 
 /// Whether the source waits when the ring is full, instead of losing frames as a network does.
-fn waits(source: &SourceSpec) -> bool {
+pub(crate) fn waits(source: &SourceSpec) -> bool {
     match source {
         SourceSpec::AfPacket(_) => false,
         SourceSpec::Pcap(spec) => spec.speed == Speed::Max,
@@ -351,8 +357,8 @@ fn start_event(
     let info = input.listener.info();
     events::Start {
         queue: matches!(origin, Origin::Queue(_)).then(|| info.name.to_string()),
-        source: info.source.clone(),
-        interface: info.interface.clone(),
+        source: joined(input, |info| info.source.clone()),
+        interface: joined(input, |info| info.interface.clone()),
         destination: match destination {
             Destination::Folder(path) | Destination::File(path) => path.display().to_string(),
             Destination::Null => "null".to_owned(),
@@ -362,4 +368,11 @@ fn start_event(
         ring_bytes: info.ring_bytes,
         page_bytes: info.page_bytes,
     }
+}
+
+/// What `of` says of each source, with commas between.
+fn joined(input: &Input, of: impl Fn(&QueueInfo) -> String) -> String {
+    let further = input.further_queues();
+    let infos = std::iter::once(input.listener.info()).chain(further.iter().map(|q| q.info()));
+    infos.map(of).collect::<Vec<_>>().join(", ")
 }

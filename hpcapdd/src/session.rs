@@ -213,8 +213,9 @@ impl<'a> Session<'a> {
             Some(EndedBy::Duration)
         } else if listener.end().is_some_and(|end| end.killed) {
             Some(EndedBy::Killed)
-        } else if listener.ended() {
+        } else if self.input.ended() {
             Some(match listener.queue_end() {
+                _ if self.input.further_failed() => EndedBy::SourceFailed,
                 Some(QueueEnd::Ended) => EndedBy::SourceEnded,
                 Some(QueueEnd::Failed) => EndedBy::SourceFailed,
                 Some(QueueEnd::Stopped) => EndedBy::ProducerStopped,
@@ -355,6 +356,7 @@ impl<'a> Session<'a> {
     }
 
     fn tell_progress(&mut self) {
+        self.meter.set_further(self.input.further());
         let listener = &self.input.listener;
         if let Some(progress) = self.meter.progress(listener, &self.sink.tally()) {
             let listeners = || listener.page().listeners();
@@ -490,12 +492,21 @@ impl<'a> Session<'a> {
                 format!("{unstored} frames could not be written"),
             ));
         }
-        let ledger = recording_ledger(&at.ledger, &start.ledger, &tally);
+        let mut all = at.ledger;
+        all += &self.input.further();
+        if target.limited && self.input.is_several() {
+            // What comes behind the last frame stored is not captured for this recording.
+            all[Reason::Captured] = start.ledger[Reason::Captured] + tally.stored;
+        }
+        let ledger = recording_ledger(&all, &start.ledger, &tally);
         let listeners = || self.input.listener.page().listeners();
         for loss in self.losses.end(&ledger, Instant::now(), listeners) {
             self.reporter.tell(&Event::Loss(loss));
         }
         self.reporter.tell_rest();
+        for event in self.input.by_source(&at.ledger) {
+            self.reporter.tell(&event);
+        }
         self.reporter.tell(&Event::Summary(Summary {
             ended_by: target.why,
             stored: Frames::from(tally.stored),

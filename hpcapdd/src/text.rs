@@ -27,6 +27,7 @@ fn plain_text(event: &Event) -> String {
         ),
         Event::Loss(loss) => format!("hpcapdd: {loss}"),
         Event::Warning { message } => format!("hpcapdd: {message}"),
+        Event::Source(source) => format!("{}: {}", source.source, terms(&source.ledger)),
         Event::Summary(summary) => summary_text(summary),
     }
 }
@@ -93,6 +94,22 @@ fn losses(ledger: &Ledger) -> String {
     parts.join(", ")
 }
 
+/// `100 on the wire = 90 captured + 10 ring_full`.
+fn terms(ledger: &Ledger) -> String {
+    let mut text = format!(
+        "{} on the wire = {} captured",
+        ledger.on_the_wire().frames,
+        ledger[Reason::Captured].frames
+    );
+    for reason in &Reason::ledger()[1..] {
+        let count = ledger[*reason];
+        if !count.is_zero() {
+            let _ = write!(text, " + {} {reason}", count.frames);
+        }
+    }
+    text
+}
+
 fn summary_text(s: &Summary) -> String {
     let rate = |n: f64| if s.seconds > 0.0 { n / s.seconds } else { 0.0 };
     let stored = Count::new(s.stored.frames, s.stored.frame_bytes);
@@ -109,15 +126,7 @@ fn summary_text(s: &Summary) -> String {
         Si(rate(to_f64(s.stored_bytes))),
         s.lag_peak * 100.0,
     );
-    text.push_str("\n  ledger  ");
-    let _ = write!(text, " {} on the wire =", s.ledger.on_the_wire().frames);
-    let _ = write!(text, " {} captured", s.ledger[Reason::Captured].frames);
-    for reason in &Reason::ledger()[1..] {
-        let count = s.ledger[*reason];
-        if !count.is_zero() {
-            let _ = write!(text, " + {} {reason}", count.frames);
-        }
-    }
+    let _ = write!(text, "\n  ledger   {}", terms(&s.ledger));
     for reason in [Reason::Overrun, Reason::Storage] {
         let lost = s.ledger[reason];
         if !lost.is_zero() {

@@ -1,0 +1,113 @@
+//! Several sources, each into files of its own.
+
+use hpcap::Result;
+use hpcap::listener::{Listener, Moment};
+
+use crate::sink::{Ending, Note, Sink, Step, Tally};
+
+/// The sinks of several sources. The first listener is the session's, the others are its own.
+pub struct SideBySide {
+    first: Box<dyn Sink>,
+    others: Vec<(Box<dyn Sink>, Listener)>,
+}
+
+impl std::fmt::Debug for SideBySide {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SideBySide")
+            .field("others", &self.others.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl SideBySide {
+    /// Takes the frames of the session's listener to `first`, and those of each other to its sink.
+    #[must_use]
+    pub fn new(first: Box<dyn Sink>, others: Vec<(Box<dyn Sink>, Listener)>) -> Self {
+        Self { first, others }
+    }
+}
+
+/// Where `listener` ends once its source has ended.
+fn end_of(listener: &Listener) -> Moment {
+    let mut end = Moment::from(&listener.ledger());
+    end.off = listener.published();
+    end
+}
+
+/// What a step of several sinks is together: something was done, or something is wrong, or
+/// nothing is there.
+fn together(a: Step, b: Step) -> Step {
+    match (a, b) {
+        (stop @ (Step::Limit(_) | Step::ReaderGone), _)
+        | (_, stop @ (Step::Limit(_) | Step::ReaderGone)) => stop,
+        (hold @ Step::Hold(_), _) | (_, hold @ Step::Hold(_)) => hold,
+        (Step::Done, _) | (_, Step::Done) => Step::Done,
+        _ => Step::Pause,
+    }
+}
+
+impl Sink for SideBySide {
+    fn step(&mut self, listener: &mut Listener, until: u64) -> Result<Step> {
+        let mut step = self.first.step(listener, until)?;
+        for (sink, listener) in &mut self.others {
+            // Where an end is known, the sources have ended.
+            let until = match until {
+                u64::MAX => u64::MAX,
+                _ => listener.published(),
+            };
+            step = together(step, sink.step(listener, until)?);
+        }
+        Ok(step)
+    }
+
+    fn done_to(&self, listener: &Listener) -> u64 {
+        let done = self
+            .others
+            .iter()
+            .all(|(sink, listener)| sink.done_to(listener) >= listener.published());
+        if done {
+            self.first.done_to(listener)
+        } else {
+            0
+        }
+    }
+
+    fn rotate(&mut self, listener: &mut Listener) {
+        self.first.rotate(listener);
+        for (sink, listener) in &mut self.others {
+            sink.rotate(listener);
+        }
+    }
+
+    fn finish(&mut self, listener: &mut Listener, ending: &Ending) {
+        self.first.finish(listener, ending);
+        for (sink, listener) in &mut self.others {
+            let ending = Ending {
+                target: end_of(listener),
+                ..*ending
+            };
+            sink.finish(listener, &ending);
+        }
+    }
+
+    fn tally(&self) -> Tally {
+        let mut all = self.first.tally();
+        for (sink, _) in &self.others {
+            let one = sink.tally();
+            all.stored += one.stored;
+            all.stored_bytes += one.stored_bytes;
+            all.files += one.files;
+            all.filtered += one.filtered;
+            all.lost += &one.lost;
+        }
+        all
+    }
+
+    fn notes(&mut self) -> Vec<Note> {
+        let mut notes = self.first.notes();
+        for (sink, _) in &mut self.others {
+            notes.extend(sink.notes());
+        }
+        notes
+    }
+}

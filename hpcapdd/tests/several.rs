@@ -1,0 +1,219 @@
+//! Several sources in one recording.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+use std::path::Path;
+
+use common::{Running, eventually, files, frames_of, hpcapdd, of_kind, read_sound, summary};
+use hpcap::Reason;
+use hpcap::pcapfile::Reader;
+use hpcap_engine::source::generator::verify;
+use nix::sys::signal::Signal;
+use serde_json::Value;
+
+/// Runs a recorder of `sources` into `destination` to its end.
+fn record(sources: &[&str], destination: &Path, more: &[&str]) -> (i32, Vec<Value>, String) {
+    let mut command = hpcapdd();
+    for source in sources {
+        command.args(["--source", source]);
+    }
+    Running::start(command.arg(destination).args(more)).finish()
+}
+
+/// Times in nanoseconds, interfaces and sequence numbers of a pcapng file of generated frames.
+fn read(path: &Path) -> Vec<(u64, u32, u64)> {
+    let mut reader = Reader::open(path).unwrap();
+    let mut frames = Vec::new();
+    while let Some(frame) = reader.next().unwrap() {
+        let time = frame.sec * 1_000_000_000 + u64::from(frame.nsec);
+        frames.push((time, frame.interface, verify(frame.data).unwrap().seq));
+    }
+    frames
+}
+
+/// Sequence numbers of the frames of one interface.
+fn of_interface(frames: &[(u64, u32, u64)], interface: u32) -> Vec<u64> {
+    let of = frames.iter().filter(|(_, i, _)| *i == interface);
+    of.map(|(_, _, seq)| *seq).collect()
+}
+
+#[test]
+fn pcapng_of_several_sources_is_in_order_of_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("x.pcapng");
+    let sources = [
+        "gen:size=60,count=5000,start=1000000000000,seed=1",
+        "gen:size=300,count=3000,start=1000000100000,seed=2",
+        "gen:size=1500,count=500,start=1000000000000,seed=3",
+    ];
+    let (code, events, stderr) = record(&sources, &path, &[]);
+    assert_eq!(code, 0, "{stderr}");
+    let frames = read(&path);
+    assert!(frames.is_sorted_by_key(|(time, _, _)| *time));
+    for (interface, count) in [(0, 5000), (1, 3000), (2, 500)] {
+        let sequence = of_interface(&frames, interface);
+        assert_eq!(sequence, (0..count).collect::<Vec<_>>());
+    }
+    let summary = summary(&events);
+    assert_eq!(summary["frames"], 8500);
+    assert_eq!(frames_of(summary, Reason::Captured), 8500);
+    let each: Vec<u64> = of_kind(&events, "source")
+        .iter()
+        .map(|source| frames_of(source, Reason::Captured))
+        .collect();
+    assert_eq!(each, [5000, 3000, 500]);
+}
+
+#[test]
+fn live_sources_are_stored_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = hpcapdd();
+    for source in [
+        "gen:size=60,rate=2000pps,late=delay",
+        "gen:size=300,rate=50pps,late=delay",
+    ] {
+        command.args(["--source", source]);
+    }
+    let recorder = Running::start(command.arg(dir.path()).args(["--format", "pcapng"]));
+    eventually("some frames", || {
+        let parts = files(dir.path(), ".part");
+        parts
+            .first()
+            .is_some_and(|p| p.metadata().unwrap().len() > 256 << 10)
+    });
+    recorder.signal(Signal::SIGINT);
+    let (code, events, stderr) = recorder.finish();
+    assert_eq!(code, 0, "{stderr}");
+    let frames = read(&files(dir.path(), ".pcapng")[0]);
+    let summary = summary(&events);
+    assert_eq!(summary["frames"], frames.len());
+    assert_eq!(frames_of(summary, Reason::Captured), frames.len() as u64);
+    for interface in [0, 1] {
+        let sequence = of_interface(&frames, interface);
+        assert!(sequence.windows(2).all(|w| w[0] < w[1]));
+        assert!(!sequence.is_empty());
+    }
+}
+
+#[test]
+fn raw_of_several_sources_stands_side_by_side() {
+    let dir = tempfile::tempdir().unwrap();
+    let sources = [
+        "left=gen:size=60,count=30000",
+        "right=gen:size=1500,count=2000",
+    ];
+    let (code, events, stderr) = record(&sources, dir.path(), &["--ring", "1M"]);
+    assert_eq!(code, 0, "{stderr}");
+    for (end, count) in [("_left.raw", 30_000), ("_right.raw", 2000)] {
+        let sequence: Vec<u64> = files(dir.path(), end)
+            .iter()
+            .flat_map(|path| read_sound(path).sequence)
+            .collect();
+        assert_eq!(sequence, (0..count).collect::<Vec<_>>(), "{end}");
+    }
+    let summary = summary(&events);
+    assert_eq!(summary["frames"], 32_000);
+    assert_eq!(summary["files"], of_kind(&events, "file_complete").len());
+    assert_eq!(of_kind(&events, "source").len(), 2);
+}
+
+#[test]
+fn raw_of_live_sources_ends_with_all_frames() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = hpcapdd();
+    for source in [
+        "gen:size=60,rate=20000pps,late=delay",
+        "gen:size=300,rate=5000pps,late=delay",
+    ] {
+        command.args(["--source", source]);
+    }
+    let recorder = Running::start(command.arg(dir.path()));
+    eventually("both files", || files(dir.path(), ".part").len() == 2);
+    eventually("some frames", || {
+        let parts = files(dir.path(), ".part");
+        parts
+            .iter()
+            .all(|p| p.metadata().unwrap().len() > 256 << 10)
+    });
+    recorder.signal(Signal::SIGINT);
+    let (code, events, stderr) = recorder.finish();
+    assert_eq!(code, 0, "{stderr}");
+    let stored: u64 = files(dir.path(), ".raw")
+        .iter()
+        .map(|path| read_sound(path).frames.frames)
+        .sum();
+    let summary = summary(&events);
+    assert_eq!(summary["frames"], stored);
+    assert_eq!(frames_of(summary, Reason::Captured), stored);
+}
+
+#[test]
+fn what_several_sources_cannot_do_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().to_str().unwrap();
+    for (second, destination, more, text) in [
+        ("gen:count=1", "-", &[][..], "name a folder"),
+        ("gen:count=1", "null", &[], "name a folder"),
+        ("gen:count=1", "x.pcap", &[], "which interface"),
+        ("gen:count=1", folder, &["--frames", "5"], "side by side"),
+        ("gen:rate=5pps,count=1", folder, &[], "do not wait"),
+    ] {
+        let output = hpcapdd()
+            .args(["--source", "gen:count=1", "--source", second, destination])
+            .args(more)
+            .output()
+            .unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{stderr}");
+        assert!(stderr.contains(text), "{stderr}");
+    }
+}
+
+#[test]
+fn source_that_fails_ends_the_recording() {
+    let dir = tempfile::tempdir().unwrap();
+    let broken = dir.path().join("broken.pcap");
+    let mut bytes = Vec::new();
+    for word in [
+        0xa1b2_c3d4_u32,
+        2 | 4 << 16,
+        0,
+        0,
+        65_535,
+        1,
+        5,
+        0,
+        1000,
+        1000,
+    ] {
+        bytes.extend(word.to_le_bytes());
+    }
+    std::fs::write(&broken, bytes).unwrap();
+    let second = format!("pcap:{}", broken.display());
+    let path = dir.path().join("x.pcapng");
+    let (code, events, stderr) = record(&["gen:size=60,count=100", &second], &path, &[]);
+    assert_eq!(code, 1, "{stderr}");
+    assert!(stderr.contains("broken.pcap"), "{stderr}");
+    assert_eq!(read(&path).len() as u64, summary(&events)["frames"]);
+}
+
+#[test]
+fn interfaces_are_told_apart_by_other_tools() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("x.pcapng");
+    let sources = ["gen:size=60,count=10", "gen:size=300,count=20"];
+    assert_eq!(record(&sources, &path, &[]).0, 0);
+    let tshark = std::process::Command::new("tshark")
+        .args(["-n", "-T", "fields", "-e", "frame.interface_id", "-r"])
+        .arg(&path)
+        .output();
+    let Ok(output) = tshark else {
+        println!("skipped: tshark (it is not there)");
+        return;
+    };
+    let text = String::from_utf8_lossy(&output.stdout);
+    let of = |id| text.lines().filter(|line| *line == id).count();
+    assert_eq!((of("0"), of("1")), (10, 20));
+}
