@@ -20,6 +20,11 @@ pub(super) struct Clock {
     last: i128,
     /// Whether the wall clock can be believed as far as it is ahead of the first look.
     doubtful: bool,
+    /// Whether the wall clock was ever set since the first look. What files that came since say of
+    /// their start may be by a clock that was wrong then.
+    stepped: bool,
+    /// Time since boot of the first and of the last look.
+    first_boot_ns: u64,
     boot_ns: u64,
     seen: HashMap<Version, u64>,
 }
@@ -41,6 +46,8 @@ impl Clock {
             first: at_boot,
             last: at_boot,
             doubtful: false,
+            stepped: false,
+            first_boot_ns: boot_ns,
             boot_ns,
             seen: HashMap::new(),
         }
@@ -57,6 +64,7 @@ impl Clock {
         let step = at_boot - self.last;
         self.last = at_boot;
         self.boot_ns = boot_ns;
+        self.stepped |= step.abs() >= STEP_NS;
         if step.abs() < STEP_NS && self.doubtful && synchronised {
             // It has not moved since the last look, and a time server stands behind it.
             self.first = at_boot;
@@ -75,12 +83,14 @@ impl Clock {
     /// Whether `file` is older than `age` for sure.
     pub(super) fn is_older(&self, file: &Found, age: Duration, now: Timestamp) -> bool {
         let age_ns = u64::try_from(age.as_nanos()).unwrap_or(u64::MAX);
-        let here_ns = self
-            .seen
-            .get(&file.version)
-            .map_or(0, |seen| self.boot_ns.saturating_sub(*seen));
+        let since = self.seen.get(&file.version).copied();
+        let here_ns = since.map_or(0, |since| self.boot_ns.saturating_sub(since));
         if here_ns > age_ns {
             return true;
+        }
+        if self.stepped && since.is_none_or(|since| since > self.first_boot_ns) {
+            // It came after the first look, so it has not been here for longer than that.
+            return false;
         }
         let start = file.identity.as_ref().map_or(file.named, |i| i.start);
         !self.doubtful && now.as_ns().saturating_sub(start.as_ns()) > age_ns
@@ -146,19 +156,37 @@ mod tests {
     #[test]
     fn step_back_ends_the_doubt() {
         let mut clock = Clock::start_at(at(0), 0);
+        let old = file(0);
+        clock.see(std::slice::from_ref(&old));
         assert!(clock.look_at(at(60), 10 * S, false).is_some());
         assert!(clock.look_at(at(20), 20 * S, false).is_none());
-        assert!(clock.is_older(&file(0), Duration::from_secs(15), at(20)));
+        assert!(clock.is_older(&old, Duration::from_secs(15), at(20)));
+    }
+
+    #[test]
+    fn step_back_makes_no_later_file_old() {
+        let mut clock = Clock::start_at(at(172_800), 0);
+        clock.see(&[]);
+        // Two days back, where a file is written, and forward again.
+        let _ = clock.look_at(at(10), 10 * S, true);
+        let young = file(10);
+        clock.see(std::slice::from_ref(&young));
+        let _ = clock.look_at(at(172_820), 20 * S, true);
+        assert!(!clock.is_older(&young, Duration::from_secs(3600), at(172_820)));
+        let _ = clock.look_at(at(176_420), 3620 * S, true);
+        assert!(clock.is_older(&young, Duration::from_secs(3600), at(176_420)));
     }
 
     #[test]
     fn synchronised_clock_is_believed() {
         let mut clock = Clock::start_at(at(0), 0);
+        let old = file(0);
+        clock.see(std::slice::from_ref(&old));
         assert!(clock.look_at(at(7200), 10 * S, true).is_some());
         let hour = Duration::from_secs(3600);
-        assert!(!clock.is_older(&file(0), hour, at(7200)));
+        assert!(!clock.is_older(&old, hour, at(7200)));
         assert!(clock.look_at(at(7210), 20 * S, true).is_none());
-        assert!(clock.is_older(&file(0), hour, at(7210)));
+        assert!(clock.is_older(&old, hour, at(7210)));
     }
 
     #[test]
