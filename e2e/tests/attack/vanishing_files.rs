@@ -73,3 +73,36 @@ fn recorder_goes_on_when_files_vanish() {
         fs::remove_dir_all(&folder).unwrap();
     });
 }
+
+#[test]
+fn recorder_goes_on_when_its_folder_is_renamed() {
+    let lab = Lab::new();
+    let recorder = lab.recorder(&[
+        "--ring",
+        "4M",
+        "--source",
+        "gen:size=1000,rate=50M,late=delay",
+        "raw",
+    ]);
+    let (folder, renamed) = (lab.path("raw"), lab.path("renamed"));
+    until("a file under way", || {
+        folder.exists() && !files(&folder).is_empty()
+    });
+    fs::rename(&folder, &renamed).unwrap();
+    until("a new file with frames", || {
+        folder.exists() && generated(&files(&folder)).frames > 0
+    });
+    let done = recorder.interrupt();
+    let summary = done.event("summary");
+    // What stands in the renamed folder was stored, and is still there. The rest of the block that was
+    // under way is lost, and is said to be.
+    let stored = generated(&[files(&renamed), files(&folder)].concat());
+    assert_eq!((stored.damaged, stored.missing), (0, stored.lost));
+    assert_eq!(summary["frames"], stored.frames);
+    let ledger = &summary["ledger"];
+    assert_eq!(
+        stored.frames + frames(ledger, Reason::Storage),
+        frames(ledger, Reason::Captured)
+    );
+    assert_eq!(done.code(), Some(i32::from(stored.lost > 0)));
+}
