@@ -197,8 +197,8 @@ struct hpcap_altered {
 
 enum hpcap_queue_state {
 	HPCAP_QUEUE_RUNNING	= 1,
-	HPCAP_QUEUE_ENDED	= 2,	/* the source came to its end; nothing more will be published */
-	HPCAP_QUEUE_FAILED	= 3,	/* source or producer failed; nothing more will be published */
+	HPCAP_QUEUE_ENDED	= 2,	/* the source came to its end; nothing follows */
+	HPCAP_QUEUE_FAILED	= 3,	/* source or producer failed; nothing follows */
 	HPCAP_QUEUE_STOPPED	= 4,	/* the producer was stopped, and the source had more */
 };
 
