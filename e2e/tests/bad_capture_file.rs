@@ -29,7 +29,7 @@ fn a_file_that_is_not_there_or_no_capture_is_refused() {
         ("missing.pcap", &["missing.pcap", "No such file"][..]),
         ("text.pcap", &["text.pcap", "neither pcap nor pcapng"]),
         ("empty.pcap", &["empty.pcap"]),
-        ("packed.pcap.gz", &["packed.pcap.gz", "gzip"]),
+        ("packed.pcap.gz", &["packed.pcap.gz", "incomplete"]),
     ] {
         let spec = format!("pcap:{file}");
         let _ = run(lab.tool("hpcapd").arg(&spec)).exits(1).says(words);

@@ -55,7 +55,7 @@ fn generated_frames_come_back_byte_for_byte() {
     }
 }
 
-/// A frame as RAW can hold it: time zero would mean padding, lengths have 16 bits.
+/// A frame as it comes back: time zero would mean padding. A length beyond 16 bits stands in a tag.
 fn storable(frame: &Frame) -> Frame {
     Frame {
         nsec: if (frame.sec, frame.nsec) == (0, 0) {
@@ -63,7 +63,6 @@ fn storable(frame: &Frame) -> Frame {
         } else {
             frame.nsec
         },
-        len: frame.len.min(65_535),
         ..frame.clone()
     }
 }
