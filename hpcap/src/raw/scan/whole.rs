@@ -18,6 +18,21 @@ pub(super) struct Whole {
     proven: u64,
     /// Offset of a header that is none, where the last chain broke.
     broken: u64,
+    /// A chain that was neither proven nor broken when the window ended.
+    followed: Followed,
+}
+
+/// A chain up to where the window ended, to be followed on from there when the window has moved by a
+/// record: every record would be followed through the whole window otherwise.
+#[derive(Debug, Default, Clone, Copy)]
+struct Followed {
+    /// Offset in the file of the chain's second record, where it is asked for next.
+    next: u64,
+    /// Offset of the first record that was not seen whole.
+    reached: u64,
+    records: u32,
+    empty: u32,
+    frames: u32,
 }
 
 impl Scan {
@@ -38,12 +53,28 @@ impl Scan {
             return false;
         }
         // A length that is damaged disagrees with the other one.
-        let is_agreed = header(window).is_some_and(|h| h.caplen == h.len && h.caplen != 0);
+        let first = header(window);
+        let is_agreed = first.is_some_and(|h| h.caplen == h.len && h.caplen != 0);
+        let followed = std::mem::take(&mut self.whole.followed);
+        let seen = followed.reached.checked_sub(offset).map(usize::try_from);
         let (mut at, mut last) = (0, 0);
         // Of the empty records: those in a row, padding and frames.
         let (mut records, mut empty, mut frames) = (0, 0, 0);
+        if let (true, Some(Ok(seen))) = (followed.next == offset, seen) {
+            (at, last) = (seen, seen);
+            (records, empty, frames) = (followed.records, followed.empty, followed.frames);
+        }
+        let next = first.map_or(0, |h| offset + end_of(&h) as u64);
         loop {
+            let reached = Followed {
+                next,
+                reached: offset + at as u64,
+                records,
+                empty,
+                frames,
+            };
             if at == window.len() {
+                self.whole.followed = reached;
                 // One empty record may be the end, more may be anything.
                 let is_enough = if any_time {
                     records + frames > 0
@@ -54,6 +85,7 @@ impl Scan {
                 return self.prove(ends, offset + at as u64);
             }
             let Some(h) = window.get(at..).and_then(header) else {
+                self.whole.followed = reached;
                 return self.prove(eof && any_time && records > 1, offset + last as u64);
             };
             if !possible(&h, old) {
@@ -64,6 +96,7 @@ impl Scan {
             last = at;
             at += end_of(&h);
             let Some(bytes) = window.get(body..at) else {
+                self.whole.followed = reached;
                 // The last record of a file that was cut.
                 return self.prove(eof && any_time && records > 1, offset + last as u64);
             };
