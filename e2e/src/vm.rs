@@ -410,8 +410,14 @@ impl Background {
     /// Waits for its end, which must be a good one; what it printed.
     #[track_caller]
     pub fn finish(self) -> String {
-        let (code, out, err) = self.ended();
-        assert_eq!(code, 0, "stdout: {out}\nstderr: {err}");
+        self.exits(0)
+    }
+
+    /// Waits for its end with exit code `code`; what it printed.
+    #[track_caller]
+    pub fn exits(self, code: i32) -> String {
+        let (ended, out, err) = self.ended();
+        assert_eq!(ended, code, "stdout: {out}\nstderr: {err}");
         out
     }
 

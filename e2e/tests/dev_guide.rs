@@ -80,7 +80,8 @@ fn dg_3_8_5_captures_after_a_restart() {
     for _ in 0..3 {
         let spec = "gen:size=imix,count=20000";
         let producer = Producer::start(&lab, &["--ring", "1M", spec]);
-        let recorded = run(lab.tool("hpcapdd").args(["--json", "hpcap0", "raw"])).exits(0);
+        let recorded = run(lab.tool("hpcapdd").args(["--json", "hpcap0", "raw"]));
+        let recorded = recorded.exits(Producer::recorder_code_at_the_end());
         assert_eq!(recorded.event("summary")["frames"], 20_000);
         let _ = producer.ended();
         total += 20_000;

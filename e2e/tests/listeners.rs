@@ -33,7 +33,9 @@ fn a_slow_lossy_listener_never_costs_the_recorder_a_frame() {
     let sleep = format!("--sleep-ms={}", 40 * slowness());
     let slow = lab.listener(&["hpcap0", "--contract=lossy", &sleep, "--every=200"]);
     let fast = lab.listener(&["hpcap0", "--contract=lossy"]);
-    let recorded = recorder.wait().exits(0).event("summary");
+    let recorded = recorder.wait();
+    let recorded = recorded.exits(Producer::recorder_code_at_the_end());
+    let recorded = recorded.event("summary");
     let slow = end(slow.wait());
     let fast = end(fast.wait());
     let ledger = &producer.ended();
@@ -72,7 +74,9 @@ fn a_source_that_waits_loses_nothing_however_slow_the_lossless_listeners_are() {
     let lossy = lab.listener(&[&lossy[..], &["--sleep-ms=1", "--every=100"]].concat());
     let recorder = lab.recorder(&["--start=oldest", "hpcap0", "raw"]);
     std::fs::write(lab.path("go"), "").unwrap();
-    let recorded = recorder.wait().exits(0).event("summary");
+    let recorded = recorder.wait();
+    let recorded = recorded.exits(Producer::recorder_code_at_the_end());
+    let recorded = recorded.event("summary");
     let slow = end(slow.wait());
     assert_eq!((number(&slow, "missing"), number(&slow, "missed")), (0, 0));
     assert_eq!(number(&slow, "frames"), number(&slow, "captured"));
