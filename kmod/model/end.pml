@@ -5,7 +5,7 @@
  *
  * Checked, for every order in which the two can act:
  *  - the listener reads every record before its end, once, whole, and none behind it;
- *  - its end is not before what it has read;
+ *  - its end is not before what it has read, and everything before it is published when it is said;
  *  - nobody waits for ever: neither the listener for its end, nor the producer for a listener
  *    that has read everything before its end.
  *
@@ -123,6 +123,7 @@ active proctype producer()
 active proctype listener()
 {
 	byte position = 0, look, until;
+	bool told = false;
 
 	do
 	:: published > position && (!finished || end_off > position) ->
@@ -134,6 +135,9 @@ active proctype listener()
 		:: true			/* acknowledges later */
 		fi
 	:: !finish -> finish = true
+	:: finished && !told ->
+		told = true;
+		assert(end_off <= published)
 	:: finished && end_off <= position -> break
 	:: published <= position && !finished ->
 		/* whoever sleeps has given back what it read */
