@@ -16,7 +16,7 @@ use crate::raw::name::{private_file, rename_no_replace};
 pub struct Outcome {
     /// Where the sound file is.
     pub path: PathBuf,
-    /// The journal: what was changed, for [`undo`](super::undo).
+    /// The journal: what was changed, for [`undo`](super::undo()).
     pub saved: Option<PathBuf>,
     /// The whole file as it was, where it was written anew.
     pub kept: Option<PathBuf>,

@@ -13,7 +13,7 @@
 //! Carry out plans until there is nothing to do: where bytes were left out, what follows may
 //! read differently.
 //!
-//! What is changed is first written to a journal, `<file>.repair`, which [`undo`] takes back. Only
+//! What is changed is first written to a journal, `<file>.repair`, which [`undo()`] takes back. Only
 //! what is RAW beyond doubt is touched. Where stray bytes (1 to 11)
 //! stand between records, for which no padding is short enough, the file is written anew
 //! without them and the old one is kept as `<file>.damaged`.
