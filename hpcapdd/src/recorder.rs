@@ -161,7 +161,7 @@ fn record_once(
     } else {
         input.listener.info().recording
     };
-    let keeper = match &outlet {
+    let finisher = match &outlet {
         Outlet::Folder(folder) => {
             let recording = Recording {
                 origin: several::origin(&input),
@@ -192,7 +192,7 @@ fn record_once(
         }),
     };
     let commands = on_complete.map(Commands::start).transpose()?;
-    let session = Session::new(input, sink, keeper, reporter, signals.clone(), timing)
+    let session = Session::new(input, sink, finisher, reporter, signals.clone(), timing)
         .with_commands(commands);
     Ok(Some(session.run()))
 }

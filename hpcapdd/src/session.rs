@@ -81,7 +81,7 @@ pub struct Recorded {
 pub struct Session<'a> {
     input: Input,
     sink: Box<dyn Sink + 'a>,
-    keeper: Option<Finisher>,
+    finisher: Option<Finisher>,
     reporter: &'a mut Reporter,
     signals: Signals,
     timing: Timing,
@@ -106,12 +106,12 @@ impl std::fmt::Debug for Session<'_> {
 }
 
 impl<'a> Session<'a> {
-    /// Records `input` into `sink`; `keeper` finishes its files.
+    /// Records `input` into `sink`; `finisher` finishes its files.
     #[must_use]
     pub fn new(
         input: Input,
         sink: Box<dyn Sink + 'a>,
-        keeper: Option<Finisher>,
+        finisher: Option<Finisher>,
         reporter: &'a mut Reporter,
         signals: Signals,
         timing: Timing,
@@ -121,7 +121,7 @@ impl<'a> Session<'a> {
         Self {
             input,
             sink,
-            keeper,
+            finisher,
             reporter,
             signals,
             timing,
@@ -163,7 +163,7 @@ impl<'a> Session<'a> {
             if self.signals.stop() == Stop::Now && !done(&self) {
                 break false;
             }
-            if self.keeper.as_ref().is_some_and(Finisher::is_full) {
+            if self.finisher.as_ref().is_some_and(Finisher::is_full) {
                 // The ring holds what comes meanwhile, and the ledger has what it cannot hold.
                 std::thread::sleep(PAUSE);
                 continue;
@@ -295,8 +295,8 @@ impl<'a> Session<'a> {
         }
         if self.enforced.elapsed() >= ENFORCE_EVERY {
             self.enforced = Instant::now();
-            if let Some(keeper) = &self.keeper {
-                keeper.enforce();
+            if let Some(finisher) = &self.finisher {
+                finisher.enforce();
             }
         }
     }
@@ -312,8 +312,8 @@ impl<'a> Session<'a> {
                 text.push_str("\n  make room, or stop: what is stored is safe");
             }
             self.reporter.tell(&Event::warning(text));
-            if let Some(keeper) = &self.keeper {
-                keeper.enforce();
+            if let Some(finisher) = &self.finisher {
+                finisher.enforce();
             }
             self.hold = Some(Hold {
                 since: Instant::now(),
@@ -383,32 +383,24 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Passes on what the source, the sink and the keeper have to say.
+    /// Passes on what the source, the sink and the finisher have to say.
     fn tell_news(&mut self) {
         for text in self.input.messages() {
             self.reporter.tell(&Event::warning(text));
         }
         for note in self.sink.notes() {
-            match (note, &self.keeper) {
-                (Note::Sealed(sealed), Some(keeper)) => keeper.finish(*sealed),
+            match (note, &self.finisher) {
+                (Note::Sealed(sealed), Some(finisher)) => finisher.finish(*sealed),
                 (Note::Sealed(_), None) => {}
                 (Note::Warning(text), _) => self.reporter.tell(&Event::warning(text)),
             }
         }
-        if let Some(keeper) = &self.keeper {
-            for outcome in keeper.outcomes() {
-                if let (Outcome::Tell(Event::FileComplete(file)), Some(commands)) =
-                    (&outcome, &mut self.commands)
-                {
-                    commands.file(&file.path);
-                }
-                tell_outcome(
-                    outcome,
-                    self.reporter,
-                    &mut self.failures,
-                    &mut self.removed,
-                );
-            }
+        let outcomes: Vec<Outcome> = match &self.finisher {
+            Some(finisher) => finisher.outcomes().collect(),
+            None => Vec::new(),
+        };
+        for outcome in outcomes {
+            self.tell_outcome(outcome);
         }
         if let Some(commands) = &mut self.commands {
             for text in commands.messages() {
@@ -419,25 +411,41 @@ impl<'a> Session<'a> {
 
     /// Has everything finished that is not yet: files, and the commands for them.
     fn finish_files(&mut self) {
-        if let Some(keeper) = self.keeper.take() {
-            for outcome in keeper.stop() {
-                if let (Outcome::Tell(Event::FileComplete(file)), Some(commands)) =
-                    (&outcome, &mut self.commands)
-                {
-                    commands.file(&file.path);
-                }
-                tell_outcome(
-                    outcome,
-                    self.reporter,
-                    &mut self.failures,
-                    &mut self.removed,
-                );
+        if let Some(finisher) = self.finisher.take() {
+            for outcome in finisher.stop() {
+                self.tell_outcome(outcome);
             }
         }
         if let Some(commands) = self.commands.take() {
             let signals = self.signals.clone();
             for text in commands.finish(|| signals.stop() == Stop::Now) {
                 self.reporter.tell(&Event::warning(text));
+            }
+        }
+    }
+
+    /// What became of a file: told, handed to the command for finished files, or counted as a failure.
+    fn tell_outcome(&mut self, outcome: Outcome) {
+        match outcome {
+            Outcome::Tell(event) => {
+                if let (Event::FileComplete(file), Some(commands)) = (&event, &mut self.commands) {
+                    commands.file(&file.path);
+                }
+                self.reporter.tell(&event);
+            }
+            Outcome::Failed(e) => {
+                self.reporter.tell(&Event::warning(e.to_string()));
+                self.failures.push(e);
+            }
+            Outcome::Removed {
+                error,
+                frames,
+                bytes,
+            } => {
+                self.reporter.tell(&Event::warning(error.to_string()));
+                self.removed.frames += frames;
+                self.removed.bytes += bytes;
+                self.removed.files += 1;
             }
         }
     }
@@ -565,30 +573,5 @@ fn pulse_text(change: Change, listener: &Listener) -> String {
             "the producer (process {pid}) captures again after {:.1} s",
             time.as_secs_f64()
         ),
-    }
-}
-
-fn tell_outcome(
-    outcome: Outcome,
-    reporter: &mut Reporter,
-    failures: &mut Vec<Error>,
-    removed: &mut Removed,
-) {
-    match outcome {
-        Outcome::Tell(event) => reporter.tell(&event),
-        Outcome::Failed(e) => {
-            reporter.tell(&Event::warning(e.to_string()));
-            failures.push(e);
-        }
-        Outcome::Removed {
-            error,
-            frames,
-            bytes,
-        } => {
-            reporter.tell(&Event::warning(error.to_string()));
-            removed.frames += frames;
-            removed.bytes += bytes;
-            removed.files += 1;
-        }
     }
 }
