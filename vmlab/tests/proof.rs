@@ -198,6 +198,19 @@ proptest! {
     }
 
     #[test]
+    fn spoiled_frames_of_a_queue_without_files_are_proven_by_the_ledger(count in 1u64..20) {
+        let spoiled = (Outcome::Spoiled { queue: 1 }, Fate::RingFull);
+        let mut frames = vec![(Outcome::Delivered { queue: 0 }, Fate::Stored)];
+        frames.extend((0..count).map(|_| spoiled));
+        let mut scene = scene(CONTENT, &frames);
+        let proof = scene.prove();
+        prop_assert!(proof.holds(), "{}", proof);
+        let ledger = &mut scene.queues.get_mut(&0).unwrap().ledger;
+        ledger[Reason::NicError] = Count::default();
+        prop_assert!(!scene.prove().holds());
+    }
+
+    #[test]
     fn frames_that_are_all_alike_are_proven_by_the_places_of_gaps(frames in frames(false, false)) {
         // A file whose frames are the same again and again.
         let folder = tempfile::tempdir().unwrap();

@@ -32,6 +32,9 @@ pub struct Proof {
     pub record: super::Totals,
     /// Queue by queue.
     pub queues: Vec<QueueProof>,
+    /// Frames that a fault spoiled and that went to queues without a file: the driver refused
+    /// all of them.
+    pub refused_without_a_file: u64,
     /// The ledgers of all queues together.
     pub ledger: Ledger,
     /// What does not add up, beside what the queues complain of.
@@ -57,17 +60,24 @@ pub fn prove(record: &Record, raw: &[PathBuf]) -> Result<Proof> {
         counts_missed: record.counts_missed,
         record: record.totals.clone(),
         queues: Vec::new(),
+        refused_without_a_file: 0,
         ledger: Ledger::default(),
         complaints: Vec::new(),
     };
+    let has_a_file = |queue: u16| recordings.keys().any(|q| q.queue == u32::from(queue));
     for (queue, total) in &record.totals.delivered {
-        if !recordings.keys().any(|q| q.queue == u32::from(*queue)) {
+        if !has_a_file(*queue) {
             proof.complaints.push(format!(
                 "there is no file of queue {queue}, which the NIC delivered {} frames to",
                 total.frames
             ));
         }
     }
+    // A queue that only got spoiled frames has no file when the driver refused them all.
+    proof.refused_without_a_file = (record.totals.spoiled.iter())
+        .filter(|(queue, _)| !has_a_file(**queue))
+        .map(|(_, total)| total.frames)
+        .sum();
     let mut is_final = true;
     for (queue, files) in recordings {
         let queue = queue::prove(record, queue, files)?;
@@ -92,7 +102,8 @@ impl Proof {
             true => self.record.missed,
             false => super::Amount::default(),
         };
-        let refused: u64 = self.queues.iter().map(|q| q.refused).sum();
+        let refused_beside_files: u64 = self.queues.iter().map(|q| q.refused).sum();
+        let refused = refused_beside_files + self.refused_without_a_file;
         let wanted = [
             (Reason::NicMissed, missed.frames, "missed"),
             (
