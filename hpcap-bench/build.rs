@@ -1,6 +1,6 @@
 //! Compiles the loops of `hpcap-bench ring`.
 
-#[path = "../hpcap-engine/kmod_core.rs"]
+#[path = "../crates/hpcap-engine/kmod_core.rs"]
 mod kmod_core;
 
 fn main() {

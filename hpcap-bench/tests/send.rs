@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-#[path = "../../hpcap-engine/tests/common/mod.rs"]
+#[path = "../../crates/hpcap-engine/tests/common/mod.rs"]
 mod common;
 
 use std::path::Path;

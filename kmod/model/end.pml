@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT OR Apache-2.0 */
 /*
  * The end of a listener: a lossless one asks for it, the producer of kmod/core/ring.h fixes it
- * (hpcap_ring_fix_end), and the listener reads what is left (hpcap/src/listener/).
+ * (hpcap_ring_fix_end), and the listener reads what is left (crates/hpcap/src/listener/).
  *
  * Checked, for every order in which the two can act:
  *  - the listener reads every record before its end, once, whole, and none behind it;
@@ -9,7 +9,7 @@
  *  - nobody waits for ever: neither the listener for its end, nor the producer for a listener
  *    that has read everything before its end.
  *
- * Spin knows no weak memory: the orderings are checked with loom (hpcap/tests/protocol.rs).
+ * Spin knows no weak memory: the orderings are checked with loom (crates/hpcap/tests/protocol.rs).
  *
  * verify:
  * refute: -DMUTANT_END_OF_WHAT_IS_WRITTEN

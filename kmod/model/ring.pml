@@ -11,8 +11,8 @@
  *  - nobody sleeps for ever (no wake-up is lost): the model has no time-outs, so a lost one
  *    is an invalid end state.
  *
- * The actions are those of ring.h and hpcap/src/listener/, in the same order. Spin knows
- * no weak memory: the orderings are checked with loom (hpcap/tests/protocol.rs).
+ * The actions are those of ring.h and crates/hpcap/src/listener/, in the same order. Spin knows
+ * no weak memory: the orderings are checked with loom (crates/hpcap/tests/protocol.rs).
  *
  * Each MUTANT leaves out one step and must be caught (scripts/model.sh): a model that
  * cannot fail proves nothing.

@@ -3,7 +3,7 @@
  * hpcap: the memory that a producer and its listeners share, and the RAW stream in it.
  *
  * This file is the only definition of the layout. The kernel module, the userspace
- * engine and the Rust crate `hpcap` follow it; the Rust mirror (hpcap/src/abi.rs) is
+ * engine and the Rust crate `hpcap` follow it; the Rust mirror (crates/hpcap/src/abi.rs) is
  * compared with it field by field in the tests.
  *
  * A queue is three kinds of shared memory:

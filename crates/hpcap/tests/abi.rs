@@ -124,7 +124,7 @@ fn ask_c(program: &str) -> BTreeMap<String, u64> {
     let source = dir.path().join("abi.c");
     let binary = dir.path().join("abi");
     std::fs::write(&source, program).unwrap();
-    let include = Path::new(env!("CARGO_MANIFEST_DIR")).join("../kmod/include/uapi");
+    let include = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../kmod/include/uapi");
     let compiled = Command::new("cc")
         .arg("-I")
         .arg(include)
@@ -197,7 +197,7 @@ fn fields_fill_their_structures() {
 /// The header names nothing that the mirror does not have.
 #[test]
 fn the_mirror_is_complete() {
-    let header = Path::new(env!("CARGO_MANIFEST_DIR")).join("../kmod/include/uapi/hpcap.h");
+    let header = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../kmod/include/uapi/hpcap.h");
     let header = std::fs::read_to_string(header).unwrap();
     let known: Vec<&str> = constants().iter().map(|(name, _)| *name).collect();
     for line in header.lines() {
@@ -208,7 +208,7 @@ fn the_mirror_is_complete() {
             let found = structures().iter().any(|s| s.0 == name)
                 // Rust's own type, with the same two fields.
                 || name == "hpcap_count";
-            assert!(found, "struct {name} is not in hpcap/src/abi.rs");
+            assert!(found, "struct {name} is not in crates/hpcap/src/abi.rs");
         }
         let name = line
             .strip_prefix("#define ")
@@ -220,7 +220,7 @@ fn the_mirror_is_complete() {
         if defines {
             assert!(
                 known.contains(&name),
-                "{name} is not in hpcap/src/abi.rs, or not tested"
+                "{name} is not in crates/hpcap/src/abi.rs, or not tested"
             );
         }
     }

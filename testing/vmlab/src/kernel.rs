@@ -175,7 +175,7 @@ mod tests {
 
     #[test]
     fn the_series_are_those_of_the_script() {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../scripts/kernels.sh");
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scripts/kernels.sh");
         let script = fs::read_to_string(script).unwrap();
         let series = format!("\nreadonly SERIES=({})\n", SERIES.join(" "));
         assert!(script.contains(&series), "not in it: {series}");

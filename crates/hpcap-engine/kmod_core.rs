@@ -6,7 +6,15 @@ use std::path::Path;
 /// Makes a library of the C files in `files`, relative to the package; its headers are named there,
 /// too, and compiled with them.
 pub(crate) fn compile(library: &str, files: &[&str]) {
-    let kmod = Path::new("../kmod");
+    let package = std::env::var("CARGO_MANIFEST_DIR").unwrap_or_default();
+    // The packages stand at different depths below the folder that has kmod/.
+    let kmod = Path::new(&package)
+        .ancestors()
+        .map(|folder| folder.join("kmod"))
+        .find(|folder| folder.join("core").is_dir());
+    let Some(kmod) = kmod else {
+        panic!("no folder above {package} has kmod/core: build inside a clone of the repository");
+    };
     let folders = [kmod.join("core"), kmod.join("include/uapi")];
     let all = files.iter().map(Path::new);
     // A folder stands for what is in it: a header that is added there is noticed, too.
