@@ -12,7 +12,10 @@ fn main() {
     let variable = |name| std::env::var(name).unwrap_or_default();
     let folder = variable("CARGO_MANIFEST_DIR");
     // This crate is in crates/ of the repository.
-    let root = Path::new(&folder).ancestors().nth(2).unwrap_or(Path::new("."));
+    let root = Path::new(&folder)
+        .ancestors()
+        .nth(2)
+        .unwrap_or(Path::new("."));
     let archive = std::fs::read_to_string("COMMIT").unwrap_or_default();
     let given = variable("HPCAP_COMMIT");
     // Every commit would rebuild every tool of a developer, whose builds are of no commit anyway.

@@ -59,7 +59,7 @@ int hpcap_port_create(struct pci_dev *pdev, struct net_device *netdev, void *nic
 	u32 i;
 
 	*port = NULL;
-	number = hpcap_pci_number(pdev);
+	number = hpcap_pci_index(pdev);
 	if (number < 0)
 		return number;
 	err = hpcap_param_mode(pdev, number, &hpcap);
@@ -154,7 +154,7 @@ int hpcap_port_register(struct pci_dev *pdev, struct net_device *netdev, struct 
 {
 	int number, err;
 
-	number = hpcap_pci_number(pdev);
+	number = hpcap_pci_index(pdev);
 	if (number < 0)
 		return number;
 	snprintf(netdev->name, sizeof(netdev->name), "%s%d", port ? "hpcap" : "xgb", number);
@@ -213,7 +213,7 @@ void hpcap_port_recovered(struct hpcap_port *port)
 
 	rtnl_lock();
 	if (!port->adapter) {
-		int number = hpcap_pci_number(port->pdev);
+		int number = hpcap_pci_index(port->pdev);
 
 		err = number < 0 ? number : adapter_add(port, number, port->queues);
 	}

@@ -19,7 +19,7 @@
 #define _HPCAP_ADVRX_H
 
 #include "frame.h"
-#include "port.h"
+#include "platform.h"
 
 #ifdef __KERNEL__
 #include <asm/byteorder.h>

@@ -57,7 +57,7 @@ __poll_t hpcap_client_poll(struct file *file, struct poll_table_struct *table);
 /* ioctl.c */
 long hpcap_client_ioctl(struct file *file, unsigned int command, unsigned long arg);
 
-/* ask.c: HPCAP_IOC_ASK */
-long hpcap_client_ask(struct hpcap_client *client, struct hpcap_attach __user *message);
+/* request.c: HPCAP_IOC_REQUEST */
+long hpcap_client_request(struct hpcap_client *client, struct hpcap_attach __user *message);
 
 #endif /* _HPCAP_CLIENT_H */

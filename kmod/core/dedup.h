@@ -30,7 +30,7 @@
 
 #include "extent.h"
 #include "frame.h"
-#include "port.h"
+#include "platform.h"
 
 #define HPCAP_DEDUP_WAYS	16u
 #define HPCAP_DEDUP_WINDOW_MIN	HPCAP_DEDUP_WAYS

@@ -10,7 +10,7 @@
 #ifndef _HPCAP_EXTENT_H
 #define _HPCAP_EXTENT_H
 
-#include "port.h"
+#include "platform.h"
 
 /* Headers of a frame, at most; what has more is made to have more. */
 #define HPCAP_EXTENT_HEADERS	24u

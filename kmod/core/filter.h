@@ -15,7 +15,7 @@
 #define _HPCAP_FILTER_H
 
 #include "frame.h"
-#include "port.h"
+#include "platform.h"
 
 /* Instructions of a program, at most; the kernel's own limit, too. */
 #define HPCAP_FILTER_MAX	4096u

@@ -6,7 +6,7 @@
 #ifndef _HPCAP_FRAME_H
 #define _HPCAP_FRAME_H
 
-#include "port.h"
+#include "platform.h"
 #include <hpcap.h>
 
 /* A frame as a NIC or a source hands it over. */

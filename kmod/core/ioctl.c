@@ -80,8 +80,8 @@ long hpcap_client_ioctl(struct file *file, unsigned int command, unsigned long a
 	struct hpcap_client *client = file->private_data;
 
 	switch (command) {
-	case HPCAP_IOC_ASK:
-		return hpcap_client_ask(client, (struct hpcap_attach __user *)arg);
+	case HPCAP_IOC_REQUEST:
+		return hpcap_client_request(client, (struct hpcap_attach __user *)arg);
 	case HPCAP_IOC_WAIT:
 		return hpcap_client_wait(client, (const u64 __user *)arg);
 	case HPCAP_IOC_RING_FD:

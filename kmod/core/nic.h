@@ -89,7 +89,7 @@ void hpcap_rxq_wake(struct hpcap_adapter *adapter, u32 queue);
  * called while the device is probed; it keeps its number until its driver leaves it. A negative
  * errno where there is no memory.
  */
-int hpcap_pci_number(struct pci_dev *pdev);
+int hpcap_pci_index(struct pci_dev *pdev);
 
 /* The ledger of every queue for `ethtool -S`, with the names of the original as aliases. */
 int hpcap_ethtool_count(struct hpcap_adapter *adapter);

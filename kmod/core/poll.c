@@ -42,7 +42,7 @@
 /* What a look at the queue found. */
 struct hpcap_look {
 	u64 clock_ns;
-	u32 brought;		/* frames and errors */
+	u32 work_done;		/* frames and errors */
 	bool up;
 	bool busy;
 	bool full;		/* the ring */
@@ -59,7 +59,7 @@ static struct hpcap_look hpcap_poll_look(struct hpcap_rxq *rxq)
 	clock = ktime_get();
 	look.clock_ns = ktime_to_ns(clock);
 	look.up = rxq->rx;
-	look.brought = hpcap_rxq_harvest(rxq, clock);
+	look.work_done = hpcap_rxq_harvest(rxq, clock);
 	if (look.up && look.clock_ns - rxq->counted_ns >= HPCAP_COUNT_NS)
 		hpcap_rxq_count(rxq);
 	hpcap_rxq_service_at(rxq, clock);
@@ -76,7 +76,7 @@ static u64 hpcap_poll_nap_ns(const struct hpcap_look *look, u64 idle_ns)
 {
 	u64 nap_ns;
 
-	if (look->more || look->brought)
+	if (look->more || look->work_done)
 		return 0;
 	if (look->up && (look->busy || (!look->full && idle_ns < HPCAP_SPIN_NS)))
 		return 0;
@@ -116,12 +116,12 @@ static int hpcap_poll_main(void *arg)
 		/* A kick after this is one for the next look. */
 		smp_mb();
 		look = hpcap_poll_look(rxq);
-		if (look.brought)
+		if (look.work_done)
 			frames_ns = look.clock_ns;
 		nap_ns = hpcap_poll_nap_ns(&look, look.clock_ns - frames_ns);
 		if (nap_ns)
 			hpcap_poll_nap(rxq, nap_ns);
-		else if (!look.brought)
+		else if (!look.work_done)
 			cpu_relax();
 		cond_resched_tasks_rcu_qs();
 	}

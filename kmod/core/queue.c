@@ -14,7 +14,7 @@
 #include <linux/slab.h>
 #include <linux/utsname.h>
 
-#include "check.h"
+#include "ring_check.h"
 #include "rxq.h"
 #include "trace.h"
 

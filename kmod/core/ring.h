@@ -25,7 +25,7 @@
 #define _HPCAP_RING_H
 
 #include "frame.h"
-#include "port.h"
+#include "platform.h"
 #include <hpcap.h>
 
 /* Bytes announced at a time: a store to a shared line for every so many, not for each. */

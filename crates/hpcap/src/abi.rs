@@ -310,7 +310,7 @@ pub const HPCAP_MMAP_SLOT: u64 = 1 << 40;
 pub const HPCAP_MMAP_RING: u64 = 1 << 41;
 
 pub const HPCAP_IOC_MAGIC: u8 = 0xe7;
-pub const HPCAP_IOC_ASK: u64 =
+pub const HPCAP_IOC_REQUEST: u64 =
     nix::request_code_readwrite!(HPCAP_IOC_MAGIC, 1, size_of::<hpcap_attach>());
 pub const HPCAP_IOC_WAIT: u64 = nix::request_code_write!(HPCAP_IOC_MAGIC, 2, size_of::<u64>());
 pub const HPCAP_IOC_RING_FD: u64 = nix::request_code_none!(HPCAP_IOC_MAGIC, 3);

@@ -110,7 +110,7 @@ fn constants() -> Vec<(&'static str, u64)> {
         HPCAP_MMAP_SLOT,
         HPCAP_MMAP_RING,
         HPCAP_IOC_MAGIC,
-        HPCAP_IOC_ASK,
+        HPCAP_IOC_REQUEST,
         HPCAP_IOC_WAIT,
         HPCAP_IOC_RING_FD,
         HPCAP_IOC_SET_RING,

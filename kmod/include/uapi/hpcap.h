@@ -375,7 +375,7 @@ struct hpcap_slot {
 /*
  * What a listener asks for and what it gets: over hpcapd's UNIX socket (SOCK_SEQPACKET,
  * one structure a message, file descriptors for ring, queue and slot with the answer), or
- * with HPCAP_IOC_ASK on the kernel module's char device.
+ * with HPCAP_IOC_REQUEST on the kernel module's char device.
  */
 enum hpcap_op {
 	HPCAP_OP_OBSERVE	= 1,	/* the queue page alone */
@@ -426,7 +426,7 @@ struct hpcap_attach {
  * `error` and `message` say what came of it. -EFAULT, or -EINVAL where magic or operation are
  * unknown, otherwise.
  */
-#define HPCAP_IOC_ASK		_IOWR(HPCAP_IOC_MAGIC, 1, struct hpcap_attach)
+#define HPCAP_IOC_REQUEST	_IOWR(HPCAP_IOC_MAGIC, 1, struct hpcap_attach)
 
 /*
  * Sleeps while the slot's `waiting` is 1, for this many ns at most: what FUTEX_WAIT does for

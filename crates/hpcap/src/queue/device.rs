@@ -19,11 +19,11 @@ use crate::name::QueueName;
 /// The calls; the numbers are those of the C header.
 mod ioctl {
     use crate::abi::{
-        HPCAP_IOC_ASK, HPCAP_IOC_RING_FD, HPCAP_IOC_SET_RING, HPCAP_IOC_WAIT, hpcap_attach,
+        HPCAP_IOC_REQUEST, HPCAP_IOC_RING_FD, HPCAP_IOC_SET_RING, HPCAP_IOC_WAIT, hpcap_attach,
         hpcap_set_ring,
     };
 
-    nix::ioctl_readwrite_bad!(ask, HPCAP_IOC_ASK, hpcap_attach);
+    nix::ioctl_readwrite_bad!(request, HPCAP_IOC_REQUEST, hpcap_attach);
     nix::ioctl_write_ptr_bad!(wait, HPCAP_IOC_WAIT, u64);
     nix::ioctl_none_bad!(ring_fd, HPCAP_IOC_RING_FD);
     nix::ioctl_write_ptr_bad!(set_ring, HPCAP_IOC_SET_RING, hpcap_set_ring);
@@ -136,8 +136,8 @@ impl Device {
     pub(super) fn ask(&self, tried: &str, request: &hpcap_attach) -> Result<hpcap_attach> {
         let mut message = *request;
         loop {
-            // SAFETY: HPCAP_IOC_ASK reads and writes one `hpcap_attach`, which `message` is.
-            match unsafe { ioctl::ask(self.file.as_raw_fd(), &raw mut message) } {
+            // SAFETY: HPCAP_IOC_REQUEST reads and writes one `hpcap_attach`, which `message` is.
+            match unsafe { ioctl::request(self.file.as_raw_fd(), &raw mut message) } {
                 Ok(_) => return Ok(message),
                 // Nothing has happened yet.
                 Err(Errno::EINTR) => {}

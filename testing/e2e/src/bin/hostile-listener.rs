@@ -93,7 +93,13 @@ fn attach_to_device(cli: &Cli) -> (File, Slot, u64) {
     let device = device.unwrap();
     let mut question = question(&cli.contract);
     // SAFETY: the command reads and writes one `hpcap_attach`.
-    let asked = unsafe { libc::ioctl(device.as_raw_fd(), abi::HPCAP_IOC_ASK, &raw mut question) };
+    let asked = unsafe {
+        libc::ioctl(
+            device.as_raw_fd(),
+            abi::HPCAP_IOC_REQUEST,
+            &raw mut question,
+        )
+    };
     assert_eq!(Errno::result(asked), Ok(0));
     assert_eq!(question.error, 0, "{}", abi::text(&question.message));
     let slot = Slot::of(&device, abi::HPCAP_MMAP_SLOT);

@@ -72,7 +72,7 @@ impl Fuzzer {
         let fd = self.file();
         let question = question(&mut self.random);
         let at = self.argument(question.as_bytes());
-        let answer = ioctl(fd, abi::HPCAP_IOC_ASK, at);
+        let answer = ioctl(fd, abi::HPCAP_IOC_REQUEST, at);
         self.count("ask", answer.map(drop));
         let said = self.arena.read(at, size_of::<hpcap_attach>());
         if let (Ok(_), Some(said)) = (answer, said.and_then(|b| hpcap_attach::from_bytes(&b))) {
@@ -141,7 +141,7 @@ impl Fuzzer {
         let random = &mut self.random;
         let command = match random.below(4) {
             0 => random.next_u64() & 0xffff_ffff,
-            1 => abi::HPCAP_IOC_ASK ^ (1 << (16 + random.below(16))),
+            1 => abi::HPCAP_IOC_REQUEST ^ (1 << (16 + random.below(16))),
             2 => (u64::from(abi::HPCAP_IOC_MAGIC) << 8) | random.below(256),
             // FIONBIO, FIOASYNC, FIONREAD, FIOCLEX, FIONCLEX, BLKGETSIZE64.
             _ => [0x5421, 0x5452, 0x541b, 0x5451, 0x5450, 0x8008_1272][random.index(6)],

@@ -3,8 +3,8 @@
  * What holds of a ring between two batches. Looked at after every one in the debug build
  * (`make DEBUG=1`), and not at all otherwise.
  */
-#ifndef _HPCAP_CHECK_H
-#define _HPCAP_CHECK_H
+#ifndef _HPCAP_RING_CHECK_H
+#define _HPCAP_RING_CHECK_H
 
 #include <linux/bug.h>
 
@@ -47,4 +47,4 @@ static inline void hpcap_ring_check(const struct hpcap_ring *r)
 
 #endif
 
-#endif /* _HPCAP_CHECK_H */
+#endif /* _HPCAP_RING_CHECK_H */

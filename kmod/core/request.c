@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * HPCAP_IOC_ASK: observe, attach, kill; with the answers that hpcapd gives on its socket.
+ * HPCAP_IOC_REQUEST: observe, attach, kill; with the answers that hpcapd gives on its socket.
  */
 #include <linux/capability.h>
 #include <linux/cred.h>
@@ -233,7 +233,7 @@ static long hpcap_answer(struct hpcap_client *client, struct hpcap_attach *messa
 	return 0;
 }
 
-long hpcap_client_ask(struct hpcap_client *client, struct hpcap_attach __user *user)
+long hpcap_client_request(struct hpcap_client *client, struct hpcap_attach __user *user)
 {
 	struct hpcap_attach message;
 	bool attaches;

@@ -6,8 +6,8 @@
  * The names are the kernel's (Documentation/memory-barriers.txt). In userspace they are
  * C11 atomics of the same or greater strength.
  */
-#ifndef _HPCAP_PORT_H
-#define _HPCAP_PORT_H
+#ifndef _HPCAP_PLATFORM_H
+#define _HPCAP_PLATFORM_H
 
 #ifdef __KERNEL__
 
@@ -76,4 +76,4 @@ typedef __u8 u8;
 
 #endif
 
-#endif /* _HPCAP_PORT_H */
+#endif /* _HPCAP_PLATFORM_H */

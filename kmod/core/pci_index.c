@@ -127,7 +127,7 @@ static void hpcap_number_release(void *data)
 	kfree(n);
 }
 
-int hpcap_pci_number(struct pci_dev *pdev)
+int hpcap_pci_index(struct pci_dev *pdev)
 {
 	struct hpcap_numbered *n;
 	u32 number, ranked;
@@ -159,4 +159,4 @@ int hpcap_pci_number(struct pci_dev *pdev)
 	err = devm_add_action_or_reset(&pdev->dev, hpcap_number_release, n);
 	return err ?: (int)number;
 }
-EXPORT_SYMBOL_GPL(hpcap_pci_number);
+EXPORT_SYMBOL_GPL(hpcap_pci_index);
