@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 #
-# The front door. Every target gets what it needs from the distribution first (scripts/deps.sh),
-# so `make run` works in a fresh clone. `make help` lists the targets.
+# Every target first installs the distribution's packages that it needs (scripts/deps.sh), so that `make run`
+# works in a fresh clone. `make help` lists the targets.
 
-# Where cargo builds, and where rustup puts cargo.
+# The folder that cargo builds into, and the folder in which rustup installs cargo.
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-# make install
+# For `make install`.
 PREFIX ?= /usr/local
 BINDIR = $(DESTDIR)$(PREFIX)/bin
 INCLUDEDIR = $(DESTDIR)$(PREFIX)/include
@@ -17,62 +17,62 @@ SYSUSERSDIR = $(DESTDIR)$(PREFIX)/lib/sysusers.d
 BINARIES := hpcapd hpcapdd hpcapctl raw2pcap checkraw hpcap-bench
 DOCUMENTS := README.md ARCHITECTURE.md CHANGELOG.md
 
-# make run
+# For `make run`.
 IFACE ?=
 SECONDS ?= 10
 DIR ?=
 
-# make kmod: the kernel; make try-driver: the kernel in the virtual machine
+# KVER is the kernel that `make kmod` builds for, KERNEL the one that `make try-driver` boots.
 KVER ?= $(shell uname -r)
 UNTESTED ?=
 KERNEL ?= 6.1
 
-# make test, make fuzz: seconds for each fuzz target
+# Seconds for each fuzz target, in `make test` and `make fuzz`.
 FUZZ_SECONDS ?= 20
 
-# make attack: seconds
+# Seconds that `make attack` goes on.
 ATTACK_SECONDS ?= 3600
 
 .DEFAULT_GOAL := build
 .PHONY: help deps build run check test attack lint bench fuzz model kmod try-driver test-sanitized install uninstall clean
 
-help: ## this list
+help: ## print this list
 	@echo "usage: make TARGET"
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
-	@echo "make run: IFACE=eth0 captures a real interface, SECONDS=10 how long, DIR=folder where to"
-	@echo "make kmod: KVER=release of a kernel, or 6.1, 6.12: Debian's, for the virtual machine;"
-	@echo "  UNTESTED=1 for a kernel or a device that no test has run on"
-	@echo "make try-driver: KERNEL=6.1 or 6.12"
-	@echo "make install: PREFIX=/usr/local, DESTDIR=staging folder"
+	@echo "make run: IFACE=eth0 captures that interface; SECONDS=10 is how long; DIR=FOLDER is where the files go"
+	@echo "make kmod: KVER is a kernel's release (uname -r), or 6.1 or 6.12 for Debian's in the virtual machine;"
+	@echo "  UNTESTED=1 also builds for kernels and devices that no test has run on"
+	@echo "make try-driver: KERNEL is 6.1 or 6.12"
+	@echo "make install: PREFIX=/usr/local; DESTDIR=FOLDER installs below that folder"
 
-deps: ## install every package that building, running, testing, benchmarking need
+deps: ## install every package that building, running, testing and benchmarking need
 	@scripts/deps.sh install
 
-build: ## the tools, optimised, in target/release
+build: ## build the tools, optimised, into target/release
 	@scripts/deps.sh need build
 	cargo build --workspace --release --locked
 
-run: build ## a demonstration: capture ten seconds of traffic, check, convert, balance the ledger
+run: build ## demonstrate: capture ten seconds of traffic, check and convert the files, compare the ledger
 	@scripts/deps.sh want run
 	@IFACE='$(IFACE)' SECONDS_TO_RUN='$(SECONDS)' DIR='$(DIR)' scripts/demo.sh '$(TARGET)/release'
 
-check: ## while you work: formatting, clippy, unit tests, one capture over a virtual cable; two minutes at most
+check: ## check quickly (two minutes): formatting, clippy, unit tests, one capture over a virtual cable
 	@scripts/deps.sh need build test
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked --quiet -- -D warnings
 	cargo test --workspace --lib --quiet
-	cargo build --workspace --bins --quiet
-	cargo test -p hpcap-e2e --test veth --quiet
+	cargo build --workspace --bins --test veth --quiet
+	cargo test --workspace --test veth --quiet
 
-test: ## every test: unit, property, end to end, model, fuzz targets for a short time
+test: ## run every test: unit, property, end to end, virtual machines, model, a short time of fuzzing
 	@scripts/deps.sh need build test kmod vm
 	@FUZZ_SECONDS='$(FUZZ_SECONDS)' scripts/test.sh
 
-attack: ## the tests that attack, again and again with other random numbers, for ATTACK_SECONDS (an hour)
+attack: ## repeat the attacking tests with new random numbers for ATTACK_SECONDS (an hour)
 	@scripts/deps.sh need build test
 	scripts/attack.sh $(ATTACK_SECONDS)
 
-lint: ## formatting, compiler and clippy warnings, documentation, the C, the scripts
+lint: ## check formatting, warnings of compiler and clippy, documentation, the C, the scripts
 	@scripts/deps.sh need build lint kmod
 	cargo fmt --all --check
 	cargo fmt --manifest-path fuzz/Cargo.toml --check
@@ -82,36 +82,36 @@ lint: ## formatting, compiler and clippy warnings, documentation, the C, the scr
 	scripts/kmod.sh 6.1 --check
 	scripts/lint-text.sh
 
-bench: build ## the benchmarks, beside the tools they are measured against
+bench: build ## measure hpcap beside the tools that it is compared with
 	@scripts/deps.sh need bench kmod vm
 	$(TARGET)/release/hpcap-bench all --dir '$(TARGET)'
 	scripts/bench-driver.sh
 
-fuzz: ## the fuzz targets, FUZZ_SECONDS each
+fuzz: ## run each fuzz target for FUZZ_SECONDS
 	@scripts/deps.sh need build test
 	fuzz/run.sh $(FUZZ_SECONDS)
 
-model: ## the ring's protocol, exhaustively, with spin
+model: ## check the ring's protocol exhaustively with spin
 	@scripts/deps.sh need build test
 	scripts/model.sh
 
-kmod: ## the kernel modules for kernel KVER, in target/kmod
+kmod: ## build the kernel modules for kernel KVER into target/kmod
 	@scripts/deps.sh need kmod
 	scripts/kmod.sh '$(KVER)' $(if $(UNTESTED),--untested)
 
-try-driver: ## the kernel modules in a virtual machine with a software 82599: a million frames, proven
+try-driver: ## send a million frames through the modules in a virtual machine, and compare every byte
 	@scripts/deps.sh need build kmod vm
 	@KERNEL='$(KERNEL)' scripts/try-driver.sh
 
-test-sanitized: ## the tests of the kernel modules, in a kernel with KASAN, lockdep and more (long)
+test-sanitized: ## test the modules in a kernel with KASAN, lockdep and more (takes hours)
 	@scripts/deps.sh need build kmod vm sanitizer
 	scripts/test-sanitized.sh
 
-# Installing must not need cargo: `sudo make install` has none. It builds only what is missing.
+# Root often has no cargo, so `sudo make install` builds only what is missing.
 $(BINARIES:%=$(TARGET)/release/%):
 	$(MAKE) build
 
-install: $(BINARIES:%=$(TARGET)/release/%) ## into DESTDIR/PREFIX: tools, header, service, documents, licences
+install: $(BINARIES:%=$(TARGET)/release/%) ## install tools, header, service, documents and licences into DESTDIR/PREFIX
 	install -d '$(BINDIR)' '$(INCLUDEDIR)' '$(DOCDIR)/docs' '$(DOCDIR)/LICENSES'
 	install -m 755 $(BINARIES:%='$(TARGET)/release/%') '$(BINDIR)'
 	install -m 644 kmod/include/uapi/hpcap.h '$(INCLUDEDIR)'
@@ -124,16 +124,16 @@ install: $(BINARIES:%=$(TARGET)/release/%) ## into DESTDIR/PREFIX: tools, header
 	install -m 644 docs/*.md '$(DOCDIR)/docs'
 	install -m 644 LICENSES/* '$(DOCDIR)/LICENSES'
 
-# Into the running system: the user of the services, and the services.
+# The running system learns the user of the services, and the services.
 ifeq ($(DESTDIR),)
 	@! command -v systemd-sysusers >/dev/null || systemd-sysusers '$(SYSUSERSDIR)/hpcap.conf'
 	@! [ -d /run/systemd/system ] || systemctl daemon-reload
 endif
 
-uninstall: ## what install installed, with the same DESTDIR and PREFIX
+uninstall: ## remove what `make install` installed with the same DESTDIR and PREFIX
 	rm -f $(BINARIES:%='$(BINDIR)/%') '$(INCLUDEDIR)/hpcap.h' '$(DESTDIR)/etc/udev/rules.d/70-hpcap.rules'
 	rm -f '$(UNITDIR)/hpcapdd@.service' '$(SYSUSERSDIR)/hpcap.conf'
 	rm -rf '$(DOCDIR)'
 
-clean: ## everything that was built
+clean: ## remove everything that was built
 	rm -rf '$(TARGET)' fuzz/target

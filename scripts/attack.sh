@@ -1,20 +1,20 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
 #
-# The long form of the tests that attack: hostile peers, squatters, failing and stuck outputs, killed
-# processes, mutated and vanishing files, stepping clocks; again and again, each round with other random
-# numbers and for longer, with a turn of the fuzz targets in between. `make test` runs one short round of each.
+# Repeats the attacking tests: hostile peers, foreign files under the names of queues, failing and stuck
+# outputs, killed processes, mutated and vanishing files, stepping clocks. Each round has new random numbers
+# and takes longer than the one round of `make test`; the fuzz targets run between two rounds.
 #
 #   scripts/attack.sh SECONDS
 #
-# It ends with the first round that finds something, after the round during which the time is over
-# otherwise, and says how many there were. HPCAP_ATTACK_ROUND=N begins with round N: to repeat what
-# was found.
+# The script ends after the first round that finds a fault, or after the round in which SECONDS are over,
+# and prints how many rounds there were. HPCAP_ATTACK_ROUND=N begins with round N and so repeats a fault
+# that round N has found.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 readonly TIME=${1:?usage: scripts/attack.sh SECONDS}
-# Milliseconds for each attack, seconds for each fuzz target, in a round.
+# HPCAP_ATTACK_MS is the time for each attack in a round, FUZZ_SECONDS the time for each fuzz target.
 export HPCAP_ATTACK_MS=${HPCAP_ATTACK_MS:-20000}
 readonly FUZZ_SECONDS=${FUZZ_SECONDS:-10}
 round=${HPCAP_ATTACK_ROUND:-1}
@@ -25,19 +25,19 @@ for name in attack hostile_peers squatting status outputs signals waits losses \
 	tests+=(--test "$name")
 done
 
-cargo build --workspace --bins --quiet
+cargo test --workspace --no-run --quiet
 first=$round
 while :; do
 	echo "==> attack: round $round, after $SECONDS s"
-	HPCAP_ATTACK_ROUND=$round cargo test --quiet -p hpcap-e2e "${tests[@]}" || {
-		echo "attack: round $round found the above (HPCAP_ATTACK_ROUND=$round repeats it)" >&2
+	HPCAP_ATTACK_ROUND=$round cargo test --quiet --workspace "${tests[@]}" || {
+		echo "attack: round $round failed, see above (HPCAP_ATTACK_ROUND=$round repeats it)" >&2
 		exit 1
 	}
 	fuzz/run.sh "$FUZZ_SECONDS" || {
-		echo "attack: the fuzz targets of round $round found the above" >&2
+		echo "attack: the fuzz targets of round $round failed, see above" >&2
 		exit 1
 	}
 	round=$((round + 1))
 	[ "$SECONDS" -lt "$TIME" ] || break
 done
-echo "==> attack: $((round - first)) rounds in $SECONDS s found nothing"
+echo "==> attack: $((round - first)) rounds in $SECONDS s found no fault"

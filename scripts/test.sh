@@ -1,20 +1,30 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
 #
-# Every test of the project, one part after the other; all parts run even when one fails. At the
-# end it says what was skipped and why. FUZZ_SECONDS is the time for each fuzz target.
+# Runs every test of the project. A part that fails does not stop the others. The last lines say which
+# parts failed, and which tests were skipped and why.
 #
-#   scripts/test.sh              all parts
-#   scripts/test.sh PART...      scripts, kmod, model, fuzz, demo, stress, cargo, vm
+#   scripts/test.sh              runs all parts
+#   scripts/test.sh PART...      runs these parts, one after the other
 #
-# HPCAP_REQUIRE_VM=1: what needs a virtual machine fails where it would be skipped.
+# Without PART, parts that leave a processor idle run beside each other (see run_all). The output of such
+# a part appears in one piece when the part has ended. Each part has a log, PART.log.
+#
+# FUZZ_SECONDS is the time for each fuzz target. With HPCAP_REQUIRE_VM=1, a test that needs a virtual
+# machine fails where it would be skipped.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-readonly LOGS=${CARGO_TARGET_DIR:-target}/test-logs
+readonly TARGET=${CARGO_TARGET_DIR:-target}
+readonly LOGS=$TARGET/test-logs
 readonly FUZZ_SECONDS=${FUZZ_SECONDS:-20}
-mkdir -p "$LOGS"
-failed=()
+readonly PARTS=(scripts kmod model fuzz demo cargo stress vm)
+
+# Builds every test and, because tests run them, every program. All parts build with these words: another
+# choice of packages gives the dependencies other features, and cargo would build them a second time.
+build_tests() {
+	cargo test --workspace --no-run --quiet
+}
 
 part_scripts() {
 	scripts/test-scripts.sh
@@ -28,7 +38,8 @@ part_fuzz() {
 	fuzz/run.sh "$FUZZ_SECONDS"
 }
 
-# The modules for the kernels of the virtual machine, and what the build says of unknown drivers.
+# Builds the modules for the kernels of the virtual machine, and checks that kmod.sh refuses drivers that
+# it does not know.
 part_kmod() {
 	scripts/kernels.sh fetch all || return
 	scripts/kmod.sh 6.1 || return
@@ -36,42 +47,42 @@ part_kmod() {
 	scripts/test-kmod.sh
 }
 
-# What the documents say of the programs, and what make run does, for a short time.
+# Compares the documents with the programs, and runs what the README and `make run` promise.
 part_demo() {
 	local folder=$LOGS/demo code=0
-	cargo build --workspace --bins --quiet || return
-	scripts/check-docs.sh "${CARGO_TARGET_DIR:-target}/debug" || return
-	SECONDS_TO_RUN=3 DIR=$folder scripts/demo.sh "${CARGO_TARGET_DIR:-target}/debug" || code=$?
-	[ $code != 0 ] || demo_says_what_it_did_not_compare "$folder" || code=$?
+	build_tests || return
+	scripts/check-docs.sh "$TARGET/debug" || return
+	SECONDS_TO_RUN=3 DIR=$folder scripts/demo.sh "$TARGET/debug" || code=$?
+	[ $code != 0 ] || demo_names_what_it_cannot_compare "$folder" || code=$?
 	rm -rf "$folder"
 	[ $code = 0 ] || return $code
-	scripts/test-readme.sh "${CARGO_TARGET_DIR:-target}/debug"
+	scripts/test-readme.sh "$TARGET/debug"
 }
 
-# Nobody else counts the frames of somebody else's interface.
-demo_says_what_it_did_not_compare() {
+# On an interface whose sender is another program, the demonstration has no number to compare with.
+demo_names_what_it_cannot_compare() {
 	[ "$(id -u)" = 0 ] || return 0
-	local said text
-	said=$(SECONDS_TO_RUN=1 IFACE=lo DIR=$1 scripts/demo.sh "${CARGO_TARGET_DIR:-target}/debug" </dev/null) || return
+	local output text
+	output=$(SECONDS_TO_RUN=1 IFACE=lo DIR=$1 scripts/demo.sh "$TARGET/debug" </dev/null) || return
 	for text in "on the wire  *not compared" "Remove them: *rm -r $1/"; do
-		grep -q "$text" <<<"$said" || {
-			echo "demo: it does not say '$text': $said" >&2
+		grep -q "$text" <<<"$output" || {
+			echo "demo: the output does not contain '$text': $output" >&2
 			return 1
 		}
 	done
 }
 
-# A hundred million records from one process to another, which takes an optimised build.
+# Sends a hundred million records from one process to another. The profile `stress` is optimised, but
+# built in a fraction of the time of a release.
 part_stress() {
-	cargo build --workspace --bins --release --quiet || return
-	cargo test --release -p hpcap-e2e --test stress -- --ignored --nocapture
+	cargo build --workspace --profile stress --bin hpcapd --bin e2e-listener --quiet || return
+	cargo test --profile stress -p hpcap-e2e --test stress -- --ignored --nocapture
 }
 
-# Tests that pass say "skipped: why" when they could not do their work, and the test runner shows
-# that only with --show-output: the log has everything, the screen what cargo usually prints.
+# A test that cannot do its work passes and prints "skipped: why", which the test runner shows only with
+# --show-output. The log has all of it, the screen what cargo usually prints.
 part_cargo() {
-	# The tests across the programs run them all as they are built.
-	cargo build --workspace --bins --quiet || return
+	build_tests || return
 	cargo test --workspace --no-fail-fast -- --show-output 2>&1 | awk '
 		/^successes:$/ { hidden = 1 }
 		/^(failures:|test result:)/ { hidden = 0 }
@@ -80,14 +91,69 @@ part_cargo() {
 	' log_file="$LOGS/cargo-full.log"
 }
 
-# The modules on real kernels. A machine takes one to two processors, so two run at a time.
+# Runs the tests of the modules in virtual machines. A machine keeps one to two processors busy, so two run
+# at a time.
 part_vm() {
-	scripts/guest-programs.sh || return
-	cargo test -p hpcap-e2e --test vm -- --ignored --show-output --test-threads 2
+	build_tests || return
+	cargo test --workspace --test vm -- --ignored --show-output --test-threads 2
 }
 
-# "test-name: why", one a line, out of the log of cargo.
-skipped() {
+# ---------------------------------------------------------------------------- running parts
+failed=()
+
+# Runs one part and prints how long it took; fails when the part fails.
+run_part() {
+	local started=$SECONDS code=0
+	"part_$1" || code=$?
+	echo "==> test: $1 took $((SECONDS - started)) s$([ $code = 0 ] || echo ", and FAILED")"
+	return $code
+}
+
+# Runs parts one after the other, and shows what they print while they run.
+in_sequence() {
+	local part
+	for part in "$@"; do
+		echo "==> test: $part"
+		run_part "$part" 2>&1 | tee "$LOGS/$part.log" || failed+=("$part")
+	done
+}
+
+# beside "PART..." PART...: runs the first parts, one after the other, in the background while the others
+# run in sequence. What the parts in the background print is shown when all of these parts have ended.
+beside() {
+	local background part process
+	read -ra background <<<"$1"
+	shift
+	echo "==> test: ${background[*]} (in the background)"
+	(
+		for part in "${background[@]}"; do
+			run_part "$part" >"$LOGS/$part.log" 2>&1 || touch "$LOGS/$part.failed"
+		done
+	) &
+	process=$!
+	in_sequence "$@"
+	wait "$process"
+	for part in "${background[@]}"; do
+		echo "==> test: $part"
+		cat "$LOGS/$part.log"
+		[ ! -e "$LOGS/$part.failed" ] || failed+=("$part")
+	done
+}
+
+part_build() {
+	build_tests
+}
+
+# The order of all parts. The tests of `cargo` often wait, and the parts beside them need one processor.
+# `stress` and `vm` keep two processors busy, so nothing runs beside them.
+run_all() {
+	beside kmod build
+	beside "scripts model fuzz demo" cargo
+	in_sequence stress vm
+}
+
+# Prints the skipped tests, "NAME: why", one a line.
+list_skipped() {
 	awk '
 		/^---- .* stdout ----$/ { name = $2 }
 		/^skipped: / { sub(/^skipped: /, ""); print name ": " $0 }
@@ -95,21 +161,21 @@ skipped() {
 	grep -hE '^[a-z-]+: skipped' "$LOGS"/{scripts,model,fuzz,demo}.log 2>/dev/null || true
 }
 
-rm -f "$LOGS"/*.log
-parts=("$@")
-[ $# -gt 0 ] || parts=(scripts kmod model fuzz demo stress cargo vm)
-for part in "${parts[@]}"; do
-	declare -F "part_$part" >/dev/null || {
-		echo "test: '$part' is not a part; they are: scripts, kmod, model, fuzz, demo, stress, cargo, vm" >&2
+for part in "$@"; do
+	[[ " ${PARTS[*]} " == *" $part "* ]] || {
+		echo "test: '$part' is not a part; the parts are: ${PARTS[*]}" >&2
 		exit 2
 	}
-	echo "==> test: $part"
-	started=$SECONDS
-	"part_$part" 2>&1 | tee "$LOGS/$part.log" || failed+=("$part")
-	echo "==> test: $part took $((SECONDS - started)) s"
 done
+mkdir -p "$LOGS"
+rm -f "$LOGS"/*.log "$LOGS"/*.failed
+if [ $# = 0 ]; then
+	run_all
+else
+	in_sequence "$@"
+fi
 
-skips=$(skipped)
+skips=$(list_skipped)
 if [ -n "$skips" ]; then
 	echo "==> test: skipped"
 	echo "$skips"
@@ -118,4 +184,4 @@ if [ "${#failed[@]}" -gt 0 ]; then
 	echo "==> test: FAILED: ${failed[*]} (logs in $LOGS)" >&2
 	exit 1
 fi
-echo "==> test: all parts passed: ${parts[*]}"
+echo "==> test: all parts passed, in $SECONDS s: ${*:-${PARTS[*]}}"
