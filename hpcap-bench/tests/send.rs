@@ -2,21 +2,16 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-#[path = "../../crates/hpcap-engine/tests/common/mod.rs"]
-mod common;
-
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
-use std::time::Duration;
 
-use common::{
-    Got, captures, frames_of, harvest_until, in_namespace, ip, special_frames, veth_pair,
-};
 use hpcap_engine::source::generator::verify;
 use hpcap_engine::source::{Source, SourceSpec};
 use serde_json::Value;
-
-const PATIENCE: Duration = Duration::from_secs(60);
+use testkit::captures::real_captures;
+use testkit::frames::special_frames;
+use testkit::network::{create_veth_pair, in_namespace, ip};
+use testkit::source::{Harvested, harvest_until, read_frames};
 
 fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hpcap-bench"));
@@ -58,11 +53,11 @@ fn write_pcap(path: &Path, link_type: u32, frames: &[Vec<u8>]) {
 #[test]
 fn every_generated_frame_arrives_or_is_counted() {
     in_namespace(|| {
-        veth_pair();
+        create_veth_pair("snd", "rx", 9000);
         let mut source = open("af_packet:rx");
         let sender = std::thread::spawn(|| send("gen:size=imix,rate=200M,count=30000,vlan=5"));
-        let mut got = Got::default();
-        harvest_until(source.as_mut(), &mut got, PATIENCE, |g| {
+        let mut got = Harvested::default();
+        harvest_until(source.as_mut(), &mut got, |g| {
             g.frames.len() as u64 + g.missed >= 30_000
         });
         let said = sender.join().unwrap();
@@ -85,26 +80,24 @@ fn every_generated_frame_arrives_or_is_counted() {
 #[test]
 fn capture_files_arrive_byte_for_byte() {
     in_namespace(|| {
-        veth_pair();
+        create_veth_pair("snd", "rx", 9000);
         let folder = tempfile::tempdir().unwrap();
         let own = folder.path().join("own.pcap");
         write_pcap(&own, 1, &special_frames());
         let mut source = open("af_packet:rx");
-        for path in captures().into_iter().chain([own]) {
+        for path in real_captures(&["pcap", "pcapng"]).into_iter().chain([own]) {
             let said = send(&format!("pcap:{}", path.display()));
             // What the kernel throws away on receipt: a tag with too little behind it.
             let cut_tag =
                 |f: &[u8]| f.len() < 20 && matches!(f.get(12..14), Some([0x81, 0] | [0x88, 0xa8]));
-            let sent: Vec<_> = frames_of(&path)
+            let sent: Vec<_> = read_frames(&path)
                 .into_iter()
                 .filter(|f| (14..=9018).contains(&f.len()))
                 .collect();
             assert_eq!(said["sent"]["frames"], sent.len(), "{}", path.display());
             let sent: Vec<_> = sent.into_iter().filter(|f| !cut_tag(f)).collect();
-            let mut got = Got::default();
-            harvest_until(source.as_mut(), &mut got, PATIENCE, |g| {
-                g.frames.len() >= sent.len()
-            });
+            let mut got = Harvested::default();
+            harvest_until(source.as_mut(), &mut got, |g| g.frames.len() >= sent.len());
             assert!(
                 got.frames.iter().map(|(data, _)| data).eq(&sent),
                 "{}",
@@ -117,7 +110,7 @@ fn capture_files_arrive_byte_for_byte() {
 #[test]
 fn frames_that_ethernet_cannot_carry_are_counted_by_reason() {
     in_namespace(|| {
-        veth_pair();
+        create_veth_pair("snd", "rx", 9000);
         ip("link set snd mtu 1500");
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("odd.pcap");
@@ -131,8 +124,8 @@ fn frames_that_ethernet_cannot_carry_are_counted_by_reason() {
         assert_eq!(said["not_sent"]["too_long"]["bytes"], 4515);
         assert_eq!(said["sent"]["frames"], 4);
         assert_eq!(said["sent"]["bytes"], 14 + 60 + 1514 + 60);
-        let mut got = Got::default();
-        harvest_until(source.as_mut(), &mut got, PATIENCE, |g| g.frames.len() >= 4);
+        let mut got = Harvested::default();
+        harvest_until(source.as_mut(), &mut got, |g| g.frames.len() >= 4);
         let lens: Vec<_> = got.frames.iter().map(|(data, _)| data.len()).collect();
         assert_eq!(lens, [14, 60, 1514, 60]);
     });
@@ -141,24 +134,22 @@ fn frames_that_ethernet_cannot_carry_are_counted_by_reason() {
 #[test]
 fn a_signal_ends_it_with_the_exact_count() {
     in_namespace(|| {
-        veth_pair();
+        create_veth_pair("snd", "rx", 9000);
         let mut source = open("af_packet:rx");
         for signal in [libc::SIGINT, libc::SIGTERM] {
             let mut sender = command(&["send", "gen:rate=5000pps", "--to", "snd", "--json"])
                 .stdout(Stdio::piped())
                 .spawn()
                 .unwrap();
-            let mut got = Got::default();
-            harvest_until(source.as_mut(), &mut got, PATIENCE, |g| {
-                g.frames.len() > 100
-            });
+            let mut got = Harvested::default();
+            harvest_until(source.as_mut(), &mut got, |g| g.frames.len() > 100);
             // SAFETY: no memory is involved; the process is this test's and not waited for yet.
             assert_eq!(unsafe { libc::kill(sender.id().cast_signed(), signal) }, 0);
             assert!(sender.wait().unwrap().success());
             let said: Value = serde_json::from_reader(sender.stdout.take().unwrap()).unwrap();
             assert_eq!(said["stopped"], true);
             let sent = said["sent"]["frames"].as_u64().unwrap();
-            harvest_until(source.as_mut(), &mut got, PATIENCE, |g| {
+            harvest_until(source.as_mut(), &mut got, |g| {
                 g.frames.len() as u64 + g.missed >= sent
             });
             assert_eq!(got.frames.len() as u64 + got.missed, sent);
@@ -169,7 +160,7 @@ fn a_signal_ends_it_with_the_exact_count() {
 #[test]
 fn people_get_a_line() {
     in_namespace(|| {
-        veth_pair();
+        create_veth_pair("snd", "rx", 9000);
         let output = run(&["send", "gen:count=7", "--to", "snd"]);
         let text = String::from_utf8(output.stdout).unwrap();
         assert!(
@@ -183,7 +174,7 @@ fn people_get_a_line() {
 #[test]
 fn a_cut_file_is_sent_as_far_as_it_goes_and_fails() {
     in_namespace(|| {
-        veth_pair();
+        create_veth_pair("snd", "rx", 9000);
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("cut.pcap");
         write_pcap(&path, 1, &special_frames());
@@ -241,7 +232,7 @@ fn exit_codes_and_messages() {
 #[test]
 fn an_interface_that_is_down_is_an_error() {
     in_namespace(|| {
-        veth_pair();
+        create_veth_pair("snd", "rx", 9000);
         ip("link set snd down");
         let output = run(&["send", "gen:count=7", "--to", "snd"]);
         assert_eq!(output.status.code(), Some(1));

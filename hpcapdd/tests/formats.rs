@@ -8,15 +8,14 @@ use std::fs::{self, File};
 use std::path::Path;
 use std::process::Command;
 
-use common::disk::SmallDisk;
-use common::{
-    Running, events, eventually, files, frames_of, hpcapdd, of_kind, record, run, summary,
-};
+use common::{Running, events, files, frames_of, hpcapdd, of_kind, record, run, summary};
 use hpcap::Reason;
 use hpcap::compress::Decompressor;
 use hpcap::pcapfile::{Reader, identity};
 use hpcap_engine::source::generator::verify;
 use nix::sys::signal::Signal;
+use testkit::disk::SmallDisk;
+use testkit::wait::wait_until;
 
 /// Sequence numbers and drop counts of a file of generated frames, compressed or not.
 fn read(path: &Path) -> (Vec<u64>, u64) {
@@ -250,7 +249,7 @@ fn idle_link_is_on_disk_soon() {
         &["--format", "pcapng"],
     );
     for wanted in [1, 10, 20] {
-        eventually("frames in the file under way", || {
+        wait_until("frames in the file under way", || {
             let parts = files(dir.path(), ".part");
             parts
                 .first()
@@ -281,7 +280,7 @@ fn file_that_vanishes_is_followed_by_another() {
         &["--format", "pcapng"],
     );
     let parts = || files(dir.path(), ".part");
-    eventually("frames on the disk", || {
+    wait_until("frames on the disk", || {
         parts()
             .first()
             .is_some_and(|path| frames_so_far(path) > 100)
@@ -291,7 +290,7 @@ fn file_that_vanishes_is_followed_by_another() {
         let message = e["message"].as_str().unwrap_or_default();
         message.contains("not there any more")
     });
-    eventually("a new file with frames", || {
+    wait_until("a new file with frames", || {
         parts()
             .first()
             .is_some_and(|path| frames_so_far(path) > 100)

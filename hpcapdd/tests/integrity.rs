@@ -5,18 +5,17 @@
 mod common;
 
 use common::daemon::{Daemon, config};
-use common::{
-    Running, eventually, files, frames_of, holes, read_sound, summary, told_before_us, verify_all,
-};
+use common::{Running, files, frames_of, holes, read_sound, summary, told_before_us, verify_all};
 use hpcap::Reason;
 use nix::sys::signal::Signal;
+use testkit::wait::wait_until;
 
 /// The original dropped up to a block at the end, cut the last frame, and wrote no padding.
 #[test]
 fn integrity_04_tail_lost_at_stop() {
     let dir = tempfile::tempdir().unwrap();
     let recorder = Running::source("gen:size=imix,rate=20000pps,late=delay", dir.path(), &[]);
-    eventually("less than a block", || {
+    wait_until("less than a block", || {
         !files(dir.path(), ".part").is_empty()
     });
     recorder.signal(Signal::SIGINT);
@@ -77,7 +76,7 @@ fn integrity_05_files_of_one_second_overwrite_each_other() {
 /// trying. Here the writes are cut short by what is left of a small file system.
 #[test]
 fn integrity_06_short_writes_misalign_the_file() {
-    if !common::is_root("short writes on a tmpfs") {
+    if !testkit::is_root_or_skips("short writes on a tmpfs") {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
@@ -120,7 +119,7 @@ fn integrity_07_late_client_starts_off_file_boundary() {
         recorders.push(daemon.recorder(dir.path(), &[]));
         // The next comes at some place in the middle of a block.
         let until = daemon.published() + 300_000;
-        eventually("traffic", || daemon.published() > until);
+        wait_until("traffic", || daemon.published() > until);
     }
     for (recorder, dir) in recorders.into_iter().zip(&dirs) {
         recorder.signal(Signal::SIGTERM);

@@ -9,11 +9,12 @@ use std::process::{Command, Stdio};
 
 use common::daemon::{Daemon, config, serve};
 use common::{
-    Content, Running, eventually, files, frames_of, holes, hpcapdd, lost_before_us, of_kind,
-    read_sound, summary, told_before_us,
+    Content, Running, files, frames_of, holes, hpcapdd, lost_before_us, of_kind, read_sound,
+    summary, told_before_us,
 };
 use hpcap::Reason;
 use nix::sys::signal::Signal;
+use testkit::wait::wait_until;
 
 /// All finished files below `folder`, each sound.
 fn contents(folder: &Path) -> Vec<Content> {
@@ -61,7 +62,7 @@ fn recorders_of_one_queue_get_the_same_frames() {
         .map(|d| daemon.recorder(d.path(), &[]))
         .collect();
     let until = daemon.published() + (4 << 20);
-    eventually("some traffic", || daemon.published() > until);
+    wait_until("some traffic", || daemon.published() > until);
     for (recorder, dir) in recorders.into_iter().zip(&dirs) {
         recorder.signal(Signal::SIGINT);
         let (code, events, stderr) = recorder.finish();
@@ -79,7 +80,7 @@ fn recorders_of_one_queue_get_the_same_frames() {
 fn overrun(daemon: &Daemon, mut recorder: Running) -> Vec<serde_json::Value> {
     let rings = |n: u64| {
         let until = daemon.published() + (n << 20);
-        eventually("traffic", || daemon.published() > until);
+        wait_until("traffic", || daemon.published() > until);
     };
     // A hole has frames before and behind it, however busy the machine is.
     let stores = |e: &serde_json::Value| {
@@ -143,7 +144,7 @@ fn live_view_that_pauses_holds_nobody_back() {
     let mut view = stuck_view(&daemon, &[]);
     // The pipe holds a mebibyte, the ring another.
     let until = daemon.published() + (8 << 20);
-    eventually("traffic past the stuck view", || daemon.published() > until);
+    wait_until("traffic past the stuck view", || daemon.published() > until);
     view.kill().unwrap();
     view.wait().unwrap();
 }
@@ -182,21 +183,21 @@ fn a_lossless_recorder_that_stalls_makes_the_ring_full_and_loses_nothing_itself(
     let dir = tempfile::tempdir().unwrap();
     let recorder = daemon.recorder(dir.path(), &[]);
     let until = daemon.published() + (2 << 20);
-    eventually("traffic", || daemon.published() > until);
+    wait_until("traffic", || daemon.published() > until);
     recorder.signal(Signal::SIGSTOP);
     let full = || daemon.engine.queue().ledger().ledger[Reason::RingFull].frames;
-    eventually("the ring is full", || full() > 1000);
+    wait_until("the ring is full", || full() > 1000);
     recorder.signal(Signal::SIGCONT);
     // The gap stands before the first frame that finds room again.
     let queue = daemon.engine.queue();
-    eventually("the gap is in the stream", || queue.ledger().gaps > 0);
+    wait_until("the gap is in the stream", || queue.ledger().gaps > 0);
     let until = daemon.published();
     let recorded = || {
         daemon
             .published()
             .saturating_sub(queue.listeners()[0].lag_bytes)
     };
-    eventually("the gap is recorded", || recorded() >= until);
+    wait_until("the gap is recorded", || recorded() >= until);
     recorder.signal(Signal::SIGINT);
     let (code, _, stderr) = recorder.finish();
     assert_eq!(code, 0, "{stderr}");
@@ -213,7 +214,7 @@ fn a_killed_recorder_closes_its_file_and_says_so() {
         let dir = tempfile::tempdir().unwrap();
         let recorder = daemon.recorder(dir.path(), more);
         let until = daemon.published() + (2 << 20);
-        eventually("traffic", || daemon.published() > until);
+        wait_until("traffic", || daemon.published() > until);
         let queue = daemon.engine.queue();
         queue.kill(queue.listeners()[0].id).unwrap();
         let (code, events, stderr) = recorder.finish();
@@ -251,7 +252,7 @@ fn a_daemon_that_dies_leaves_everything_that_it_published_in_the_file() {
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
-    eventually("the daemon serves", || {
+    wait_until("the daemon serves", || {
         dir.path().join("hpcap0:1.sock").exists()
     });
     let folder = dir.path().join("out");

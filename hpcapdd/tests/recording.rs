@@ -7,13 +7,14 @@ mod common;
 use std::os::unix::fs::MetadataExt;
 
 use common::{
-    Running, eventually, files, frames_of, holes, hpcapdd, lost_before_us, of_kind, read,
-    read_sound, record, run, summary, told_before_us, verify_all,
+    Running, files, frames_of, holes, hpcapdd, lost_before_us, of_kind, read, read_sound, record,
+    run, summary, told_before_us, verify_all,
 };
 use hpcap::Reason;
 use hpcap::raw::record::{Item, Parsed, parse};
 use hpcap_engine::source::generator::verify;
 use nix::sys::signal::Signal;
+use testkit::wait::wait_until;
 
 #[test]
 fn every_frame_of_a_counted_source_is_in_the_file() {
@@ -88,7 +89,7 @@ fn sigint_in_the_middle_of_a_file_keeps_everything() {
     for signal in [Signal::SIGINT, Signal::SIGTERM] {
         let dir = tempfile::tempdir().unwrap();
         let recorder = Running::source("gen:size=imix,rate=30000pps,late=delay", dir.path(), &[]);
-        eventually("a file of some length", || {
+        wait_until("a file of some length", || {
             files(dir.path(), ".part")
                 .first()
                 .is_some_and(|p| p.metadata().unwrap().len() > 1 << 20)
@@ -114,7 +115,7 @@ fn on_an_idle_link_what_was_captured_is_on_disk_soon() {
     let part = || files(dir.path(), ".part").first().cloned();
     // Far less than a block, and it grows.
     for frames in [1, 20, 40] {
-        eventually("frames in the file under way", || {
+        wait_until("frames in the file under way", || {
             part().is_some_and(|path| read(&path).frames.frames >= frames)
         });
     }
@@ -140,7 +141,7 @@ fn sighup_starts_a_new_file_at_once_even_without_traffic() {
         dir.path(),
         &[],
     );
-    eventually("a file", || {
+    wait_until("a file", || {
         files(dir.path(), ".part")
             .first()
             .is_some_and(|path| read(path).frames.frames > 100)
@@ -332,7 +333,7 @@ fn a_recorder_killed_at_any_moment_leaves_a_file_that_reads_up_to_its_end() {
         let mut recorder =
             Running::source("gen:size=imix,rate=40000pps,late=delay", dir.path(), more);
         let bytes = 1 + round * 150_000;
-        eventually("a file of some length", || {
+        wait_until("a file of some length", || {
             let path = files(dir.path(), ".part").first().cloned();
             path.is_some_and(|p| p.metadata().is_ok_and(|m| m.len() >= bytes))
         });

@@ -6,12 +6,13 @@ mod common;
 
 use std::path::Path;
 
-use common::{Running, eventually, files, frames_of, hpcapdd, of_kind, read_sound, summary};
+use common::{Running, files, frames_of, hpcapdd, of_kind, read_sound, summary};
 use hpcap::Reason;
 use hpcap::pcapfile::Reader;
 use hpcap_engine::source::generator::verify;
 use nix::sys::signal::Signal;
 use serde_json::Value;
+use testkit::wait::wait_until;
 
 /// Runs a recorder of `sources` into `destination` to its end.
 fn record(sources: &[&str], destination: &Path, more: &[&str]) -> (i32, Vec<Value>, String) {
@@ -77,7 +78,7 @@ fn live_sources_are_stored_whole() {
         command.args(["--source", source]);
     }
     let recorder = Running::start(command.arg(dir.path()).args(["--format", "pcapng"]));
-    eventually("some frames", || {
+    wait_until("some frames", || {
         let parts = files(dir.path(), ".part");
         parts
             .first()
@@ -130,8 +131,8 @@ fn raw_of_live_sources_ends_with_all_frames() {
         command.args(["--source", source]);
     }
     let recorder = Running::start(command.arg(dir.path()));
-    eventually("both files", || files(dir.path(), ".part").len() == 2);
-    eventually("some frames", || {
+    wait_until("both files", || files(dir.path(), ".part").len() == 2);
+    wait_until("some frames", || {
         let parts = files(dir.path(), ".part");
         parts
             .iter()

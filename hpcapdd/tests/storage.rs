@@ -7,14 +7,15 @@ mod common;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 
-use common::disk::SmallDisk;
 use common::{
-    Running, eventually, files, frames_of, holes, hpcapdd, lost_before_us, of_kind, read,
-    read_sound, run, summary, told_before_us, verify_all,
+    Running, files, frames_of, holes, hpcapdd, lost_before_us, of_kind, read, read_sound, run,
+    summary, told_before_us, verify_all,
 };
 use hpcap::Reason;
 use nix::sys::signal::Signal;
 use serde_json::Value;
+use testkit::disk::SmallDisk;
+use testkit::wait::wait_until;
 
 fn is_warning(text: &'static str) -> impl Fn(&Value) -> bool {
     move |e| e["event"] == "warning" && e["message"].as_str().unwrap().contains(text)
@@ -216,10 +217,10 @@ fn the_folder_itself_is_made_and_comes_back_when_it_is_renamed() {
     let folder = dir.path().join("new");
     let recorder = Running::source("gen:size=60,rate=1000pps,late=delay", &folder, &[]);
     let under_way = || folder.exists() && !files(&folder, ".part").is_empty();
-    eventually("a file", under_way);
+    wait_until("a file", under_way);
     std::fs::rename(&folder, dir.path().join("moved")).unwrap();
     recorder.signal(Signal::SIGHUP);
-    eventually("a new file", under_way);
+    wait_until("a new file", under_way);
     recorder.signal(Signal::SIGINT);
     let (_, events, _) = recorder.finish();
     // The file that was moved away could not get its name: that is said, and kept.

@@ -7,10 +7,11 @@ mod common;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use common::{Running, eventually, files, frames_of, read_sound, summary};
+use common::{Running, files, frames_of, read_sound, summary};
 use hpcap::Reason;
 use nix::sys::signal::Signal;
 use serde_json::Value;
+use testkit::wait::wait_until;
 
 /// Whole blocks, and record by record.
 const MODES: [&[&str]; 2] = [&[], &["--frames", "100000000"]];
@@ -26,7 +27,7 @@ fn says_gone(event: &Value) -> bool {
 fn start(dir: &Path, mode: &[&str]) -> (Running, PathBuf) {
     let arguments = [&["--ring", "1M"], mode].concat();
     let recorder = Running::source("gen:size=1000,rate=2000pps", dir, &arguments);
-    eventually("a file under way has frames", || {
+    wait_until("a file under way has frames", || {
         files(dir, ".part")
             .first()
             .is_some_and(|f| fs::metadata(f).is_ok_and(|m| m.len() > 100_000))
@@ -38,7 +39,7 @@ fn start(dir: &Path, mode: &[&str]) -> (Running, PathBuf) {
 /// Ends the recorder once another file has frames; what the summary says of frames is there.
 fn end(mut recorder: Running, dir: &Path) -> Value {
     recorder.wait_until(says_gone);
-    eventually("another file has frames", || {
+    wait_until("another file has frames", || {
         let found = files(dir, ".part");
         found
             .iter()

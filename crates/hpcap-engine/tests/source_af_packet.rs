@@ -2,33 +2,28 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-mod common;
-
 use std::time::Duration;
 
-use common::{
-    Got, Sender, captures, frames_of, harvest_until, in_namespace, ip, special_frames, veth_pair,
-};
 use hpcap_engine::source::generator::verify;
 use hpcap_engine::source::{Source, SourceSpec};
-
-const PATIENCE: Duration = Duration::from_secs(20);
+use testkit::captures::real_captures;
+use testkit::frames::special_frames;
+use testkit::network::{FrameSender, create_veth_pair, in_namespace, ip};
+use testkit::source::{Harvested, harvest_until, read_frames};
 
 fn open(spec: &str) -> Box<dyn Source> {
     spec.parse::<SourceSpec>().unwrap().open().unwrap()
 }
 
 /// Sends `frames` and expects exactly them.
-fn round_trip(sender: &Sender, source: &mut dyn Source, frames: &[Vec<u8>], what: &str) {
-    let mut got = Got::default();
+fn round_trip(sender: &FrameSender, source: &mut dyn Source, frames: &[Vec<u8>], what: &str) {
+    let mut got = Harvested::default();
     for chunk in frames.chunks(64) {
         for frame in chunk {
             sender.send(frame);
         }
         let before = got.frames.len();
-        harvest_until(source, &mut got, PATIENCE, |g| {
-            g.frames.len() >= before + chunk.len()
-        });
+        harvest_until(source, &mut got, |g| g.frames.len() >= before + chunk.len());
     }
     assert_eq!((got.missed, got.damaged), (0, 0), "{what}");
     assert_eq!(got.frames.len(), frames.len(), "{what}");
@@ -48,13 +43,13 @@ fn round_trip(sender: &Sender, source: &mut dyn Source, frames: &[Vec<u8>], what
 #[test]
 fn special_frames_arrive_byte_for_byte() {
     in_namespace(|| {
-        veth_pair();
-        let sender = Sender::new("snd");
+        create_veth_pair("snd", "rx", 9000);
+        let sender = FrameSender::new("snd");
         let mut source = open("af_packet:rx");
         assert_eq!(source.description().link_type, 1);
         round_trip(&sender, source.as_mut(), &special_frames(), "received");
         // And on their way out, where tags are still in place.
-        let sender = Sender::visible("snd");
+        let sender = FrameSender::visible("snd");
         let mut source = open("af_packet:snd,direction=out");
         round_trip(&sender, source.as_mut(), &special_frames(), "sent");
     });
@@ -69,11 +64,11 @@ fn is_cut_tag(frame: &[u8]) -> bool {
 #[test]
 fn every_test_capture_arrives_byte_for_byte() {
     in_namespace(|| {
-        veth_pair();
-        let sender = Sender::new("snd");
+        create_veth_pair("snd", "rx", 9000);
+        let sender = FrameSender::new("snd");
         let mut source = open("af_packet:rx");
-        for path in captures() {
-            let (frames, odd): (Vec<_>, Vec<_>) = frames_of(&path)
+        for path in real_captures(&["pcap", "pcapng"]) {
+            let (frames, odd): (Vec<_>, Vec<_>) = read_frames(&path)
                 .into_iter()
                 .partition(|f| (14..=9014).contains(&f.len()) && !is_cut_tag(f));
             if !odd.is_empty() {
@@ -96,8 +91,8 @@ fn every_test_capture_arrives_byte_for_byte() {
 #[test]
 fn direction_says_which_frames_count() {
     in_namespace(|| {
-        veth_pair();
-        let (tx, rx) = (Sender::visible("snd"), Sender::visible("rx"));
+        create_veth_pair("snd", "rx", 9000);
+        let (tx, rx) = (FrameSender::visible("snd"), FrameSender::visible("rx"));
         let frame = |n: u8| {
             let mut frame = vec![n; 60];
             frame[12..14].copy_from_slice(&[0x88, 0xb5]);
@@ -114,8 +109,8 @@ fn direction_says_which_frames_count() {
             // The last one in both directions, so that its arrival is the end.
             tx.send(&frame(3));
             rx.send(&frame(3));
-            let mut got = Got::default();
-            harvest_until(source.as_mut(), &mut got, PATIENCE, |g| {
+            let mut got = Harvested::default();
+            harvest_until(source.as_mut(), &mut got, |g| {
                 g.frames.len() >= wanted.len()
             });
             let numbers: Vec<_> = got.frames.iter().map(|(data, _)| data[0]).collect();
@@ -130,7 +125,7 @@ fn loopback_gives_every_frame_once() {
         ip("link set lo up");
         let mut source = open("af_packet:lo");
         assert_eq!(source.description().link_type, 1);
-        let sender = Sender::visible("lo");
+        let sender = FrameSender::visible("lo");
         // The longest are longer than 16 bits can say.
         let frames: Vec<Vec<u8>> = [46, 1500, 9000, 65_521, 65_522, 65_536]
             .into_iter()
@@ -143,8 +138,8 @@ fn loopback_gives_every_frame_once() {
 #[test]
 fn frames_that_found_no_room_are_counted_to_the_last_one() {
     in_namespace(|| {
-        veth_pair();
-        let sender = Sender::new("snd");
+        create_veth_pair("snd", "rx", 9000);
+        let sender = FrameSender::new("snd");
         let mut source = open("af_packet:rx,block=128K,blocks=2");
         let mut generated = open("gen:size=imix,count=20000");
         let mut sent = 0;
@@ -159,8 +154,8 @@ fn frames_that_found_no_room_are_counted_to_the_last_one() {
             }
         }
         assert_eq!(sent, 20_000);
-        let mut got = Got::default();
-        harvest_until(source.as_mut(), &mut got, PATIENCE, |g| {
+        let mut got = Harvested::default();
+        harvest_until(source.as_mut(), &mut got, |g| {
             g.frames.len() as u64 + g.missed >= sent
         });
         assert_eq!(got.frames.len() as u64 + got.missed, sent);
@@ -185,7 +180,7 @@ fn frames_that_found_no_room_are_counted_to_the_last_one() {
 #[test]
 fn without_promiscuous_mode_frames_for_others_stay_out() {
     in_namespace(|| {
-        veth_pair();
+        create_veth_pair("snd", "rx", 9000);
         let flags = || {
             let mut ip = std::process::Command::new("ip");
             let output = ip.args(["-d", "link", "show", "rx"]).output().unwrap();
@@ -202,8 +197,8 @@ fn without_promiscuous_mode_frames_for_others_stay_out() {
 #[test]
 fn fanout_spreads_flows_over_its_members() {
     in_namespace(|| {
-        veth_pair();
-        let sender = Sender::new("snd");
+        create_veth_pair("snd", "rx", 9000);
+        let sender = FrameSender::new("snd");
         let mut members = [open("af_packet:rx,fanout=7"), open("af_packet:rx,fanout=7")];
         let mut generated = open("gen:count=256,flows=256");
         for frame in generated.harvest().unwrap().frames.iter() {
@@ -211,8 +206,8 @@ fn fanout_spreads_flows_over_its_members() {
         }
         let mut seqs = Vec::new();
         for member in &mut members {
-            let mut got = Got::default();
-            harvest_until(member.as_mut(), &mut got, PATIENCE, |g| g.frames.len() > 60);
+            let mut got = Harvested::default();
+            harvest_until(member.as_mut(), &mut got, |g| g.frames.len() > 60);
             // What else there is, a block later.
             for _ in 0..3 {
                 member.wait(Duration::from_millis(30)).unwrap();
@@ -237,8 +232,8 @@ fn fanout_spreads_flows_over_its_members() {
 #[test]
 fn loss_stands_where_the_kernel_lost() {
     in_namespace(|| {
-        veth_pair();
-        let sender = Sender::new("snd");
+        create_veth_pair("snd", "rx", 9000);
+        let sender = FrameSender::new("snd");
         let mut source = open("af_packet:rx,block=128K,blocks=3");
         let mut generated = open("gen:size=imix,count=200000");
         let mut send = |bursts: usize| {
@@ -248,7 +243,7 @@ fn loss_stands_where_the_kernel_lost() {
                 }
             }
         };
-        let (mut got, mut sent) = (Got::default(), 0);
+        let (mut got, mut sent) = (Harvested::default(), 0);
         // More than the ring holds, then a part of it taken, and so on.
         for (bursts, take) in [
             (10, 1),
@@ -262,20 +257,20 @@ fn loss_stands_where_the_kernel_lost() {
             send(bursts);
             sent += 256 * bursts as u64;
             let before = got.frames.len();
-            harvest_until(source.as_mut(), &mut got, PATIENCE, |g| {
+            harvest_until(source.as_mut(), &mut got, |g| {
                 g.frames.len() >= before + take || g.frames.len() as u64 + g.missed >= sent
             });
         }
-        harvest_until(source.as_mut(), &mut got, PATIENCE, |g| {
+        harvest_until(source.as_mut(), &mut got, |g| {
             g.frames.len() as u64 + g.missed >= sent
         });
         let mut next = 0;
         for (n, (data, _)) in got.frames.iter().enumerate() {
             let seq = verify(data).unwrap().seq;
-            let told: u64 = got.places.iter().filter(|p| p.0 == n).map(|p| p.1).sum();
+            let told: u64 = got.gaps.iter().filter(|p| p.0 == n).map(|p| p.1).sum();
             assert_eq!(seq - next, told, "before frame {n}");
             next = seq + 1;
         }
-        assert!(got.places.len() > 2, "{:?}", got.places);
+        assert!(got.gaps.len() > 2, "{:?}", got.gaps);
     });
 }

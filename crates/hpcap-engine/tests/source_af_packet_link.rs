@@ -2,23 +2,18 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-mod common;
-
-use std::time::Duration;
-
-use common::{Got, Sender, harvest_until, in_namespace, ip, veth_pair};
 use hpcap::Kind;
 use hpcap_engine::source::SourceSpec;
 use hpcap_engine::source::generator::verify;
-
-const PATIENCE: Duration = Duration::from_secs(20);
+use testkit::network::{FrameSender, create_veth_pair, in_namespace, ip};
+use testkit::source::{Harvested, harvest_until};
 
 fn spec(text: &str) -> SourceSpec {
     text.parse().unwrap()
 }
 
 /// Sends frames number `from` up to `to`.
-fn send(sender: &Sender, from: u64, to: u64) {
+fn send(sender: &FrameSender, from: u64, to: u64) {
     let mut source = spec(&format!("gen:count={to}")).open().unwrap();
     let harvest = source.harvest().unwrap();
     for frame in harvest.frames[from as usize..].iter() {
@@ -26,7 +21,7 @@ fn send(sender: &Sender, from: u64, to: u64) {
     }
 }
 
-fn seqs(got: &Got) -> Vec<u64> {
+fn seqs(got: &Harvested) -> Vec<u64> {
     got.frames
         .iter()
         .filter_map(|(data, _)| verify(data))
@@ -37,7 +32,7 @@ fn seqs(got: &Got) -> Vec<u64> {
 #[test]
 fn an_unknown_interface_lists_those_there_are() {
     in_namespace(|| {
-        veth_pair();
+        create_veth_pair("snd", "rx", 9000);
         let error = spec("af_packet:eth7").open().err().unwrap();
         assert_eq!(error.kind(), Kind::NotFound);
         let text = error.to_string();
@@ -50,21 +45,17 @@ fn an_unknown_interface_lists_those_there_are() {
 #[test]
 fn an_interface_that_is_down_is_waited_for() {
     in_namespace(|| {
-        veth_pair();
+        create_veth_pair("snd", "rx", 9000);
         ip("link set rx down");
         let mut source = spec("af_packet:rx").open().unwrap();
-        let mut got = Got::default();
-        harvest_until(source.as_mut(), &mut got, PATIENCE, |g| {
-            !g.events.is_empty()
-        });
+        let mut got = Harvested::default();
+        harvest_until(source.as_mut(), &mut got, |g| !g.events.is_empty());
         assert_eq!(got.events, ["rx is down: waiting for it"]);
         ip("link set rx up");
-        harvest_until(source.as_mut(), &mut got, PATIENCE, |g| g.events.len() > 1);
+        harvest_until(source.as_mut(), &mut got, |g| g.events.len() > 1);
         assert_eq!(got.events[1], "rx is up again");
-        send(&Sender::new("snd"), 0, 10);
-        harvest_until(source.as_mut(), &mut got, PATIENCE, |g| {
-            g.frames.len() >= 10
-        });
+        send(&FrameSender::new("snd"), 0, 10);
+        harvest_until(source.as_mut(), &mut got, |g| g.frames.len() >= 10);
         assert!(seqs(&got).into_iter().eq(0..10));
     });
 }
@@ -72,24 +63,22 @@ fn an_interface_that_is_down_is_waited_for() {
 #[test]
 fn an_interface_that_goes_down_and_up_goes_on() {
     in_namespace(|| {
-        veth_pair();
-        let sender = Sender::new("snd");
+        create_veth_pair("snd", "rx", 9000);
+        let sender = FrameSender::new("snd");
         let mut source = spec("af_packet:rx").open().unwrap();
-        let mut got = Got::default();
+        let mut got = Harvested::default();
         send(&sender, 0, 10);
         // Nothing is harvested yet: what was captured outlives the interface.
         ip("link set rx down");
-        harvest_until(source.as_mut(), &mut got, PATIENCE, |g| {
+        harvest_until(source.as_mut(), &mut got, |g| {
             !g.events.is_empty() && g.frames.len() >= 10
         });
         assert_eq!(got.events, ["rx is down: waiting for it"]);
         ip("link set rx up");
-        harvest_until(source.as_mut(), &mut got, PATIENCE, |g| g.events.len() > 1);
+        harvest_until(source.as_mut(), &mut got, |g| g.events.len() > 1);
         assert_eq!(got.events[1], "rx is up again");
         send(&sender, 10, 20);
-        harvest_until(source.as_mut(), &mut got, PATIENCE, |g| {
-            g.frames.len() >= 20
-        });
+        harvest_until(source.as_mut(), &mut got, |g| g.frames.len() >= 20);
         assert!(seqs(&got).into_iter().eq(0..20));
     });
 }
@@ -97,14 +86,12 @@ fn an_interface_that_goes_down_and_up_goes_on() {
 #[test]
 fn a_moment_without_the_interface_is_said() {
     in_namespace(|| {
-        veth_pair();
+        create_veth_pair("snd", "rx", 9000);
         let mut source = spec("af_packet:rx").open().unwrap();
         ip("link set rx down");
         ip("link set rx up");
-        let mut got = Got::default();
-        harvest_until(source.as_mut(), &mut got, PATIENCE, |g| {
-            !g.events.is_empty()
-        });
+        let mut got = Harvested::default();
+        harvest_until(source.as_mut(), &mut got, |g| !g.events.is_empty());
         assert_eq!(got.events, ["rx went down and is up again"]);
     });
 }
@@ -112,23 +99,23 @@ fn a_moment_without_the_interface_is_said() {
 #[test]
 fn an_interface_that_is_deleted_and_made_again_goes_on() {
     in_namespace(|| {
-        veth_pair();
+        create_veth_pair("snd", "rx", 9000);
         let mut source = spec("af_packet:rx").open().unwrap();
-        let mut got = Got::default();
+        let mut got = Harvested::default();
         for round in 0..3 {
             let first = round * 10;
             let events = got.events.len();
-            send(&Sender::new("snd"), first, first + 10);
+            send(&FrameSender::new("snd"), first, first + 10);
             ip("link del snd");
-            harvest_until(source.as_mut(), &mut got, PATIENCE, |g| {
+            harvest_until(source.as_mut(), &mut got, |g| {
                 g.events.len() > events && g.frames.len() as u64 >= first + 10
             });
             assert_eq!(
                 got.events.last().unwrap(),
                 "rx is gone: waiting for it to come back"
             );
-            veth_pair();
-            harvest_until(source.as_mut(), &mut got, PATIENCE, |g| {
+            create_veth_pair("snd", "rx", 9000);
+            harvest_until(source.as_mut(), &mut got, |g| {
                 g.events.len() > events + 1 && !g.events.last().unwrap().contains("down")
             });
             let back = &got.events[events + 1..];
@@ -145,24 +132,20 @@ fn an_interface_that_is_deleted_and_made_again_goes_on() {
 #[test]
 fn a_renamed_interface_goes_on() {
     in_namespace(|| {
-        veth_pair();
+        create_veth_pair("snd", "rx", 9000);
         let mut source = spec("af_packet:rx").open().unwrap();
         ip("link set rx down");
         ip("link set rx name other");
         ip("link set other up");
-        let mut got = Got::default();
-        harvest_until(source.as_mut(), &mut got, PATIENCE, |g| {
-            !g.events.is_empty()
-        });
+        let mut got = Harvested::default();
+        harvest_until(source.as_mut(), &mut got, |g| !g.events.is_empty());
         assert!(
             got.events.concat().contains("rx is called other now"),
             "{:?}",
             got.events
         );
-        send(&Sender::new("snd"), 0, 10);
-        harvest_until(source.as_mut(), &mut got, PATIENCE, |g| {
-            g.frames.len() >= 10
-        });
+        send(&FrameSender::new("snd"), 0, 10);
+        harvest_until(source.as_mut(), &mut got, |g| g.frames.len() >= 10);
     });
 }
 
@@ -202,24 +185,20 @@ fn an_interface_of_another_kind_is_refused_by_name() {
 #[test]
 fn a_member_of_a_fanout_group_outlives_its_interface() {
     in_namespace(|| {
-        veth_pair();
+        create_veth_pair("snd", "rx", 9000);
         let mut source = spec("af_packet:rx,fanout=9").open().unwrap();
-        let mut got = Got::default();
+        let mut got = Harvested::default();
         ip("link set rx down");
-        harvest_until(source.as_mut(), &mut got, PATIENCE, |g| {
-            !g.events.is_empty()
-        });
+        harvest_until(source.as_mut(), &mut got, |g| !g.events.is_empty());
         ip("link del snd");
-        harvest_until(source.as_mut(), &mut got, PATIENCE, |g| g.events.len() > 1);
-        veth_pair();
-        harvest_until(source.as_mut(), &mut got, PATIENCE, |g| {
+        harvest_until(source.as_mut(), &mut got, |g| g.events.len() > 1);
+        create_veth_pair("snd", "rx", 9000);
+        harvest_until(source.as_mut(), &mut got, |g| {
             let last = g.events.last().unwrap();
             last == "rx is back" || last == "rx is up again"
         });
-        send(&Sender::new("snd"), 0, 10);
-        harvest_until(source.as_mut(), &mut got, PATIENCE, |g| {
-            g.frames.len() >= 10
-        });
+        send(&FrameSender::new("snd"), 0, 10);
+        harvest_until(source.as_mut(), &mut got, |g| g.frames.len() >= 10);
         assert!(seqs(&got).into_iter().eq(0..10));
     });
 }
@@ -227,7 +206,7 @@ fn a_member_of_a_fanout_group_outlives_its_interface() {
 #[test]
 fn an_interface_that_joins_frames_is_warned_of() {
     in_namespace(|| {
-        veth_pair();
+        create_veth_pair("snd", "rx", 9000);
         let mut ethtool = std::process::Command::new("ethtool");
         let gro = ethtool.args(["-K", "rx", "gro", "on"]).output();
         if !gro.is_ok_and(|output| output.status.success()) {

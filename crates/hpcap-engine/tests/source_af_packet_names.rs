@@ -2,15 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-mod common;
-
-use std::time::Duration;
-
-use common::{Got, Sender, harvest_until, in_namespace, ip, veth_pair};
 use hpcap_engine::source::interface::Interface;
 use hpcap_engine::source::{Source, SourceSpec};
-
-const PATIENCE: Duration = Duration::from_secs(20);
+use testkit::network::{FrameSender, create_veth_pair, in_namespace, ip};
+use testkit::source::{Harvested, harvest_until};
 
 fn open(spec: &str) -> Box<dyn Source> {
     spec.parse::<SourceSpec>().unwrap().open().unwrap()
@@ -18,14 +13,12 @@ fn open(spec: &str) -> Box<dyn Source> {
 
 /// What arrives at `source` of `frames` that are sent on `interface`.
 fn received(source: &mut dyn Source, interface: &str, frames: &[Vec<u8>]) -> Vec<Vec<u8>> {
-    let sender = Sender::new(interface);
+    let sender = FrameSender::new(interface);
     for frame in frames {
         sender.send(frame);
     }
-    let mut got = Got::default();
-    harvest_until(source, &mut got, PATIENCE, |g| {
-        g.frames.len() >= frames.len()
-    });
+    let mut got = Harvested::default();
+    harvest_until(source, &mut got, |g| g.frames.len() >= frames.len());
     assert_eq!((got.missed, got.damaged), (0, 0));
     for (data, len) in &got.frames {
         assert_eq!(data.len(), *len as usize);
@@ -44,7 +37,7 @@ fn frame() -> Vec<u8> {
 #[test]
 fn interface_is_found_by_its_other_name() {
     in_namespace(|| {
-        veth_pair();
+        create_veth_pair("snd", "rx", 9000);
         let name = "a-name-that-is-longer-than-the-kernels-own";
         ip(&format!("link property add dev rx altname {name}"));
         let mut source = open(&format!("af_packet:{name}"));
@@ -56,7 +49,7 @@ fn interface_is_found_by_its_other_name() {
 #[test]
 fn any_has_the_frames_of_every_interface() {
     in_namespace(|| {
-        veth_pair();
+        create_veth_pair("snd", "rx", 9000);
         ip("link add name snd2 type veth peer name rx2");
         ip("link set snd2 up");
         ip("link set rx2 up");
@@ -80,7 +73,7 @@ fn any_has_the_frames_of_every_interface() {
 #[test]
 fn any_keeps_vlan_tags() {
     in_namespace(|| {
-        veth_pair();
+        create_veth_pair("snd", "rx", 9000);
         let mut source = open("af_packet:any,direction=in");
         let mut tagged = frame();
         tagged.splice(12..12, [0x81, 0, 0, 100]);
@@ -100,8 +93,8 @@ fn any_has_loopback_frames_once() {
         for n in 0..3_u8 {
             socket.send_to(&[n; 10], to).unwrap();
         }
-        let mut got = Got::default();
-        harvest_until(source.as_mut(), &mut got, PATIENCE, |g| {
+        let mut got = Harvested::default();
+        harvest_until(source.as_mut(), &mut got, |g| {
             g.frames.iter().any(|(data, _)| data.ends_with(&[2; 10]))
         });
         let sent: Vec<u8> = got
@@ -116,7 +109,7 @@ fn any_has_loopback_frames_once() {
 #[test]
 fn hardware_time_is_refused_with_the_offer() {
     in_namespace(|| {
-        veth_pair();
+        create_veth_pair("snd", "rx", 9000);
         let spec: SourceSpec = "af_packet:rx,time=hardware".parse().unwrap();
         let error = spec.open().map(|_| ()).unwrap_err();
         assert_eq!(error.kind(), hpcap::Kind::Usage);

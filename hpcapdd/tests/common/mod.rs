@@ -7,11 +7,9 @@
 )]
 
 pub(crate) mod daemon;
-pub(crate) mod disk;
 
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use hpcap::raw::check::Checker;
@@ -19,9 +17,10 @@ use hpcap::raw::index::Index;
 use hpcap::raw::reader::{Event, Reader};
 use hpcap::{Count, Ledger, Reason};
 use hpcap_engine::source::generator::verify;
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 use serde_json::Value;
+use testkit::process::Process;
+use testkit::wait::{time_limit, wait_until};
 
 /// The command, without arguments.
 pub(crate) fn hpcapdd() -> Command {
@@ -68,26 +67,20 @@ pub(crate) fn summary(events: &[Value]) -> &Value {
     last
 }
 
-/// A recorder that runs, with `--json`.
+/// A running recorder whose events are read as they come. Dropping it kills the recorder.
 pub(crate) struct Running {
-    child: Option<Child>,
-    lines: BufReader<ChildStdout>,
+    process: Process,
+    /// Bytes of standard output that have become events.
+    parsed: usize,
     pub(crate) seen: Vec<Value>,
 }
 
 impl Running {
-    /// Starts `command`, which has its arguments but for `--json`.
+    /// Starts `command` with `--json` as a further argument.
     pub(crate) fn start(command: &mut Command) -> Self {
-        let mut child = command
-            .arg("--json")
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap());
         let mut running = Self {
-            child: Some(child),
-            lines,
+            process: Process::spawn(command.arg("--json")),
+            parsed: 0,
             seen: Vec::new(),
         };
         running.wait_for("start");
@@ -104,64 +97,57 @@ impl Running {
         )
     }
 
-    /// Waits for an event of this kind.
+    /// Waits for the next event of this kind.
     pub(crate) fn wait_for(&mut self, kind: &str) -> Value {
         self.wait_until(|event| event["event"] == kind)
     }
 
-    /// Waits for an event.
-    pub(crate) fn wait_until(&mut self, wanted: impl Fn(&Value) -> bool) -> Value {
+    /// Waits for the next event that `is_wanted` accepts.
+    pub(crate) fn wait_until(&mut self, is_wanted: impl Fn(&Value) -> bool) -> Value {
+        let start = Instant::now();
         loop {
-            let mut line = String::new();
-            if self.lines.read_line(&mut line).unwrap() == 0 {
-                panic!("ended; events were {:#?}", self.seen);
+            // Asked before the output is read: what an ended recorder wrote is then all there.
+            let ended = self.process.has_closed_output();
+            while let Some(event) = self.next_event() {
+                if is_wanted(&event) {
+                    return event;
+                }
             }
-            let event: Value = serde_json::from_str(&line).unwrap();
-            self.seen.push(event.clone());
-            if wanted(&event) {
-                return event;
-            }
+            assert!(
+                !ended && start.elapsed() < time_limit(),
+                "the event did not come; events were {:#?}\n{}",
+                self.seen,
+                self.process.err()
+            );
+            std::thread::sleep(Duration::from_millis(2));
         }
+    }
+
+    fn next_event(&mut self) -> Option<Value> {
+        let out = self.process.out();
+        let line = out[self.parsed..].split_inclusive('\n').next()?;
+        let event: Value = serde_json::from_str(line.strip_suffix('\n')?).unwrap();
+        self.parsed += line.len();
+        self.seen.push(event.clone());
+        Some(event)
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
-        let pid = self.child.as_ref().unwrap().id();
-        kill(Pid::from_raw(i32::try_from(pid).unwrap()), signal).unwrap();
+        self.process.signal(signal);
     }
 
-    /// Waits for its end, however it ended.
+    /// Waits until the recorder has ended, with whatever result.
     pub(crate) fn wait_for_end(&mut self) {
-        self.child.as_mut().unwrap().wait().unwrap();
+        wait_until("the recorder has ended", || !self.process.is_running());
     }
 
-    /// Waits for its end: exit code, all events, stderr.
-    pub(crate) fn finish(mut self) -> (i32, Vec<Value>, String) {
-        let mut rest = Vec::new();
-        std::io::Read::read_to_end(&mut self.lines, &mut rest).unwrap();
-        self.seen.extend(events(&rest));
-        let output = self.child.take().unwrap().wait_with_output().unwrap();
-        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
-        let seen = std::mem::take(&mut self.seen);
-        (output.status.code().unwrap_or(-1), seen, stderr)
-    }
-}
-
-/// A test that fails leaves no recorder behind.
-impl Drop for Running {
-    fn drop(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-    }
-}
-
-/// Waits until `ready`, for half a minute at most.
-pub(crate) fn eventually(what: &str, mut ready: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while !ready() {
-        assert!(Instant::now() < deadline, "never: {what}");
-        std::thread::sleep(Duration::from_millis(20));
+    /// Waits until the recorder has ended. Returns its exit code, all its events, and what it wrote to
+    /// standard error.
+    pub(crate) fn finish(self) -> (i32, Vec<Value>, String) {
+        let done = self.process.wait();
+        let mut seen = self.seen;
+        seen.extend(events(&done.out_bytes[self.parsed..]));
+        (done.code().unwrap_or(-1), seen, done.err)
     }
 }
 
@@ -284,15 +270,6 @@ pub(crate) fn frames_of(summary: &Value, reason: Reason) -> u64 {
     summary["ledger"][reason.name()]["frames"]
         .as_u64()
         .unwrap_or(0)
-}
-
-/// Whether this process is root; says what is skipped where it is not.
-pub(crate) fn is_root(what: &str) -> bool {
-    let root = nix::unistd::geteuid().is_root();
-    if !root {
-        println!("skipped: {what} (needs root)");
-    }
-    root
 }
 
 /// Frames that are missing between the first and the last of rising sequence numbers.

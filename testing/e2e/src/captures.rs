@@ -3,8 +3,9 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::pcap::{self, ETHERNET, File, Frame};
-use crate::skip;
+use testkit::captures::real_captures;
+use testkit::frames::special_frames;
+use testkit::pcap::{self, ETHERNET, File, Frame};
 
 /// A capture file.
 #[derive(Debug)]
@@ -30,30 +31,18 @@ impl Capture {
 /// All captures; those made here are written into `folder`.
 #[must_use]
 pub fn all(folder: &Path) -> Vec<Capture> {
-    let mut captures = real();
+    let real = real_captures(&["pcap"]);
+    let mut captures: Vec<_> = real.into_iter().map(Capture::of).collect();
     captures.extend(made(folder));
     captures
 }
 
-fn real() -> Vec<Capture> {
-    let Some(folder) = std::env::var_os("HPCAP_TEST_PCAPS") else {
-        skip("real captures; HPCAP_TEST_PCAPS does not name their folder");
-        return Vec::new();
-    };
-    let entries = std::fs::read_dir(&folder);
-    let entries = entries.unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
-    let mut paths: Vec<PathBuf> = entries
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|e| e == "pcap"))
-        .collect();
-    paths.sort();
-    assert!(!paths.is_empty(), "{} has no captures", folder.display());
-    paths.into_iter().map(Capture::of).collect()
-}
-
 /// Captures made here: every sort of frame that is special on its way, in every classic form.
 fn made(folder: &Path) -> Vec<Capture> {
-    let frames = special_frames();
+    let mut frames = special_frames();
+    // Shorter than the header of Ethernet, and empty.
+    frames.push(frames[0][..13].to_vec());
+    frames.push(Vec::new());
     let save = |name: &str, bytes: &[u8]| {
         let path = folder.join(name);
         std::fs::write(&path, bytes).unwrap();
@@ -125,41 +114,4 @@ pub fn odd_types(path: PathBuf) -> PathBuf {
     };
     std::fs::write(&path, pcap::to_bytes(&file, true)).unwrap();
     path
-}
-
-fn special_frames() -> Vec<Vec<u8>> {
-    const Q: [u8; 4] = [0x81, 0x00, 0x20, 0x64];
-    const PRIORITY: [u8; 4] = [0x81, 0x00, 0x00, 0x00];
-    const SERVICE: [u8; 4] = [0x88, 0xa8, 0xe0, 0x05];
-    const EXPERIMENT: u16 = 0x88b5;
-    let frame = |tags: &[[u8; 4]], ethertype: u16, payload: usize| {
-        let mut frame = b"\x02\x00\x00\x00\x00\x01\x02\x00\x00\x00\x00\x02".to_vec();
-        frame.extend(tags.concat());
-        frame.extend(ethertype.to_be_bytes());
-        frame.extend((0..payload).map(|n| u8::try_from(n % 251).unwrap()));
-        frame
-    };
-    let mut frames: Vec<_> = [0, 1, 2, 45, 46, 47, 1499, 1500, 1501, 8986]
-        .into_iter()
-        .map(|payload| frame(&[], EXPERIMENT, payload))
-        .collect();
-    for tags in [
-        &[Q][..],
-        &[PRIORITY],
-        &[SERVICE],
-        &[SERVICE, Q],
-        &[Q, Q],
-        &[SERVICE, Q, PRIORITY, Q],
-    ] {
-        for payload in [2, 46, 1500] {
-            frames.push(frame(tags, EXPERIMENT, payload));
-        }
-    }
-    // Shorter than the header of Ethernet, and nothing at all.
-    frames.push(frames[0][..13].to_vec());
-    frames.push(Vec::new());
-    // A length in place of a type, and something that only claims to be IP.
-    frames.push(frame(&[], 46, 46));
-    frames.push(frame(&[], 0x0800, 46));
-    frames
 }

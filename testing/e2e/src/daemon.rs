@@ -4,7 +4,7 @@ use hpcap::Reason;
 use serde_json::Value;
 
 use crate::lab::Lab;
-use crate::process::{Finished, Process, run};
+use testkit::process::{Finished, Process, run};
 
 /// A daemon that serves.
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use crate::process::Process;
+use testkit::process::Process;
 
 /// Where the programs are that were built together with this test: its own build profile's.
 ///

@@ -3,12 +3,10 @@
 //!
 //! | module | is |
 //! |---|---|
-//! | [`process`] | starting a program, reading what it says, ending it |
 //! | [`lab`] | a folder for files and sockets, and the programs in it |
 //! | [`producer`] | who fills a queue: [`daemon`], `hpcapd` in a lab, or [`module`], the kernel module |
 //! | [`kernel_memory`] | whether the kernel has less memory after something was done many times |
 //! | [`network`] | a network namespace and a pair of interfaces |
-//! | [`pcap`] | classic pcap files, read and written without the product's own code |
 //! | [`attack`] | how long an attack goes on |
 //! | [`captures`] | the captures to test with |
 //! | [`recording`] | what is in the RAW files of a recording |
@@ -33,25 +31,8 @@ pub mod kernel_memory;
 pub mod lab;
 pub mod module;
 pub mod network;
-pub mod pcap;
 pub mod peers;
-pub mod process;
 pub mod producer;
 pub mod random;
 pub mod recording;
 pub mod vm;
-
-/// Prints that something was left out, and why, in the form that `make test` collects.
-pub fn skip(why: &str) {
-    println!("skipped: {why}");
-}
-
-/// Whether this process may do everything; says that the test is skipped where it may not.
-#[must_use]
-pub fn is_root_or_skips(what_for: &str) -> bool {
-    let root = nix::unistd::geteuid().is_root();
-    if !root {
-        skip(&format!("{what_for} takes root"));
-    }
-    root
-}

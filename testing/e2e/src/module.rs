@@ -16,8 +16,10 @@ use serde_json::{Value, json};
 
 use crate::daemon::{on_the_wire, status};
 use crate::lab::Lab;
-use crate::network::{CAPTURE, SEND, ip, veth_pair};
-use crate::process::{Process, until};
+use crate::network::{CAPTURE, SEND, veth_pair};
+use testkit::network::ip;
+use testkit::process::Process;
+use testkit::wait::wait_until;
 
 /// There is one adapter 0.
 static ONLY: Mutex<()> = Mutex::new(());
@@ -155,7 +157,7 @@ impl Drop for Module<'_> {
         }
         // Programs that were killed a moment ago may still be about to let go.
         let unload = ["-r", "hpcap_netdev", "hpcap"];
-        until("the modules can be unloaded", || {
+        wait_until("the modules can be unloaded", || {
             let done = Command::new("modprobe").args(unload).output();
             done.is_ok_and(|done| done.status.success())
         });
@@ -188,7 +190,7 @@ fn feed(mut bench: Command, source: &str, stop: &AtomicBool) {
     let outcome: Value = serde_json::from_str(&outcome.out).unwrap();
     let sent = outcome["sent"]["frames"].as_u64().unwrap();
     // A listener that is stuck holds the rest back, for ever.
-    until("the module has every frame that was sent", || {
+    wait_until("the module has every frame that was sent", || {
         stopped() || on_the_wire(&json!(queue.ledger().ledger)) == sent
     });
     detach();

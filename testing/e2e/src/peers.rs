@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::skip;
+use testkit::skip;
 
 fn run(program: &str, args: &[&str], file: &Path) -> Option<String> {
     let mut command = Command::new(program);

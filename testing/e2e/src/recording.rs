@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use hpcap::raw::reader::{Event, Reader};
 use hpcap_engine::source::generator::{verify, verify_cut};
 
-use crate::pcap::Frame;
+use testkit::pcap::Frame;
 
 /// The RAW files under `folder`, finished (`*.raw`) and under way (`*.raw.part`), in order.
 #[must_use]

@@ -20,7 +20,9 @@ use vmlab::kernel::Kernel;
 use vmlab::machine::{Guest, Hugepages, Machine, Output, Running, Trouble, command};
 use vmlab::traffic::{Fault, Lab, Record, proof};
 
-use crate::{recording, skip};
+use testkit::skip;
+
+use crate::recording;
 
 /// A command that takes longer has failed.
 const PATIENCE: Duration = Duration::from_secs(300);

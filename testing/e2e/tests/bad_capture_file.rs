@@ -7,11 +7,12 @@ use hpcap::Reason;
 use hpcap_e2e::captures::all;
 use hpcap_e2e::daemon::frames;
 use hpcap_e2e::lab::Lab;
-use hpcap_e2e::network::{SEND, in_namespace, veth_pair};
-use hpcap_e2e::pcap::{self, ETHERNET, File, Frame};
+use hpcap_e2e::network::{SEND, veth_pair};
 use hpcap_e2e::peers;
-use hpcap_e2e::process::{Process, run};
 use hpcap_e2e::recording::contents;
+use testkit::network::in_namespace;
+use testkit::pcap::{self, ETHERNET, File, Frame};
+use testkit::process::{Process, run};
 
 const RAW_IP: u32 = 101;
 

@@ -7,10 +7,11 @@ use std::process::Command;
 
 use hpcap::Reason;
 use hpcap_e2e::daemon::{Daemon, frames};
-use hpcap_e2e::is_root_or_skips;
 use hpcap_e2e::lab::Lab;
-use hpcap_e2e::process::{run, until};
 use hpcap_e2e::recording::{files, generated};
+use testkit::is_root_or_skips;
+use testkit::process::run;
+use testkit::wait::wait_until;
 
 const RATE: &str = "gen:size=imix,rate=50M,late=delay";
 
@@ -90,7 +91,7 @@ fn a_full_disk_holds_the_ring_and_recording_goes_on_when_there_is_room() {
     );
     let mut recorder = lab.recorder(&["hpcap0", "disk"]);
     recorder.wait_for("holding the ring");
-    until("the ring is full", || {
+    wait_until("the ring is full", || {
         frames(&daemon.status("hpcap0")["ledger"], Reason::RingFull) > 0
     });
     std::fs::remove_file(&filler).unwrap();
@@ -167,13 +168,13 @@ fn two_recorders_on_one_folder_overwrite_nothing() {
     let folder = lab.folder("raw");
     let daemon = Daemon::start(&lab, &["--ring", "16M", RATE]);
     let recorders = [(); 2].map(|()| lab.recorder(&["hpcap0", "raw"]));
-    until("frames", || {
+    wait_until("frames", || {
         frames(&daemon.status("hpcap0")["ledger"], Reason::Captured) > 3000
     });
     for recorder in &recorders {
         recorder.signal(nix::sys::signal::Signal::SIGHUP);
     }
-    until("a second file of each", || {
+    wait_until("a second file of each", || {
         recorders.iter().all(|r| r.out().contains("file_complete"))
     });
     let _ = daemon.stop().exits(0);
@@ -181,7 +182,7 @@ fn two_recorders_on_one_folder_overwrite_nothing() {
     let mut total = 0;
     for recorder in recorders {
         let done = recorder.wait().exits(1).says(&["was stopped"]);
-        let own: Vec<PathBuf> = hpcap_e2e::process::events(&done.out)
+        let own: Vec<PathBuf> = testkit::process::events(&done.out)
             .filter(|e| e["event"] == "file_complete")
             .map(|e| lab.path(e["path"].as_str().unwrap()))
             .collect();

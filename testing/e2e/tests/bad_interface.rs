@@ -8,10 +8,12 @@ use std::process::Command;
 
 use hpcap_e2e::daemon::{Daemon, on_the_wire};
 use hpcap_e2e::lab::{Lab, binary};
-use hpcap_e2e::network::{CAPTURE, SEND, in_namespace, ip, veth_pair};
-use hpcap_e2e::process::{run, until};
+use hpcap_e2e::network::{CAPTURE, SEND, veth_pair};
 use hpcap_e2e::recording::contents;
-use hpcap_e2e::{is_root_or_skips, skip};
+use testkit::network::{in_namespace, ip};
+use testkit::process::run;
+use testkit::wait::wait_until;
+use testkit::{is_root_or_skips, skip};
 
 #[test]
 fn an_unknown_interface_is_named_with_those_that_exist() {
@@ -140,7 +142,7 @@ fn send(lab: &Lab, count: u64) {
 
 /// Waits until the queue has seen `total` frames on the wire.
 fn seen(daemon: &Daemon<'_>, total: u64) {
-    until("frames on the wire", || {
+    wait_until("frames on the wire", || {
         on_the_wire(&daemon.status("hpcap0")["ledger"]) == total
     });
 }

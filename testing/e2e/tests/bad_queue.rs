@@ -11,11 +11,12 @@ use hpcap::queue::socket::Socket;
 use hpcap::{Error, Kind, Reason};
 use hpcap_e2e::daemon::{Daemon, frames};
 use hpcap_e2e::lab::Lab;
-use hpcap_e2e::process::{run, until};
 use nix::sys::socket::{
     AddressFamily, Backlog, MsgFlags, SockFlag, SockType, UnixAddr, accept, bind, listen, send,
     socket,
 };
+use testkit::process::run;
+use testkit::wait::wait_until;
 
 const OTHER: u32 = abi::HPCAP_ABI_VERSION + 41;
 
@@ -157,7 +158,7 @@ fn requests_that_make_no_sense_are_answered_and_harm_nobody() {
         .map(|_| Connection::to(&lab.socket("hpcap0")).unwrap())
         .collect();
     let before = frames(&daemon.status("hpcap0")["ledger"], Reason::Captured);
-    until("capturing goes on", || {
+    wait_until("capturing goes on", || {
         frames(&daemon.status("hpcap0")["ledger"], Reason::Captured) > before
     });
     drop(silent);

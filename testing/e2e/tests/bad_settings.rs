@@ -4,9 +4,9 @@
 
 use hpcap_e2e::daemon::Daemon;
 use hpcap_e2e::lab::Lab;
-use hpcap_e2e::process::run;
 use hpcap_e2e::recording::{files, generated};
-use hpcap_e2e::skip;
+use testkit::process::run;
+use testkit::skip;
 
 #[test]
 fn a_bad_filter_is_refused_in_the_words_of_libpcap() {
@@ -120,7 +120,7 @@ impl Drop for ControlGroup {
 #[test]
 fn ring_larger_than_its_cgroup_is_refused() {
     let Some(group) = ControlGroup::new(64 << 20) else {
-        return hpcap_e2e::skip("making a memory control group is not allowed here");
+        return testkit::skip("making a memory control group is not allowed here");
     };
     let lab = Lab::new();
     let script = format!(

@@ -7,11 +7,12 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use hpcap::Reason;
 use hpcap_e2e::daemon::{Daemon, frames, on_the_wire, status};
 use hpcap_e2e::lab::Lab;
-use hpcap_e2e::process::{Process, run, until};
 use hpcap_e2e::recording::{files, generated};
-use hpcap_e2e::{is_root_or_skips, skip};
 use nix::sys::signal::Signal;
 use nix::unistd::Group;
+use testkit::process::{Process, run};
+use testkit::wait::wait_until;
+use testkit::{is_root_or_skips, skip};
 
 const RATE: &str = "gen:size=imix,rate=50M,late=delay";
 
@@ -25,7 +26,7 @@ fn two_daemons_side_by_side() {
     );
     // The second takes the next free name for what has none.
     let all = run(lab.tool("hpcapctl").args(["status", "--json"])).exits(0);
-    let mut names: Vec<String> = hpcap_e2e::process::events(&all.out)
+    let mut names: Vec<String> = testkit::process::events(&all.out)
         .map(|s| format!("{} {}", s["queue"].as_str().unwrap(), s["pid"]))
         .collect();
     names.sort();
@@ -39,7 +40,7 @@ fn two_daemons_side_by_side() {
     let _ = second.stop().exits(0);
     // The other goes on.
     let before = on_the_wire(&status(&lab, "hpcap0")["ledger"]);
-    until("hpcap0 goes on", || {
+    wait_until("hpcap0 goes on", || {
         on_the_wire(&status(&lab, "hpcap0")["ledger"]) > before
     });
     let ended = first.stop().exits(0).event("ended");
@@ -84,7 +85,7 @@ fn a_signal_stops_it_cleanly_and_its_listeners_store_what_is_left() {
         let daemon = Daemon::start(&lab, &["--ring", "16M", RATE]);
         let recorder = lab.recorder(&["hpcap0", "raw"]);
         let listener = lab.listener(&["hpcap0"]);
-        until("frames", || {
+        wait_until("frames", || {
             frames(&daemon.status("hpcap0")["ledger"], Reason::Captured) > 2000
         });
         daemon.process.signal(signal);
@@ -122,7 +123,7 @@ fn a_killed_daemon_is_noticed_and_its_place_is_taken_over() {
     let pid = daemon.process.pid();
     let recorder = lab.recorder(&["hpcap0", "raw"]);
     let listener = lab.listener(&["hpcap0"]);
-    until("frames", || {
+    wait_until("frames", || {
         frames(&daemon.status("hpcap0")["ledger"], Reason::Captured) > 2000
     });
     let _ = daemon.process.kill();
@@ -156,7 +157,7 @@ fn a_stuck_listener_shows_in_the_status_and_can_be_killed() {
     let daemon = Daemon::start(&lab, &["--ring", "1M", RATE]);
     let mut stuck = lab.listener(&["hpcap0", "--stuck"]);
     let counting = lab.listener(&["hpcap0"]);
-    until("the ring is full", || {
+    wait_until("the ring is full", || {
         frames(&daemon.status("hpcap0")["ledger"], Reason::RingFull) > 0
     });
     let listeners = daemon.listeners("hpcap0");
@@ -177,13 +178,13 @@ fn a_stuck_listener_shows_in_the_status_and_can_be_killed() {
     assert!(killed.out.contains("is killed"), "{}", killed.out);
     let captured = || frames(&daemon.status("hpcap0")["ledger"], Reason::Captured);
     let before = captured();
-    until("capturing goes on", || captured() > before + 1000);
+    wait_until("capturing goes on", || captured() > before + 1000);
     assert!(
         stuck.is_running(),
         "killing a listener is no business of the process"
     );
     drop(stuck);
-    until("the slot is free", || daemon.listeners("hpcap0").len() == 1);
+    wait_until("the slot is free", || daemon.listeners("hpcap0").len() == 1);
     let _ = daemon.stop().exits(0);
     let seen = counting.wait().exits(0).event("end");
     // What the stuck one cost is in the gaps, to the frame.
@@ -197,7 +198,7 @@ fn a_killed_recorder_says_so_and_keeps_what_it_has() {
     let folder = lab.folder("raw");
     let daemon = Daemon::start(&lab, &["--ring", "16M", RATE]);
     let recorder = lab.recorder(&["hpcap0", "raw"]);
-    until("frames", || {
+    wait_until("frames", || {
         frames(&daemon.status("hpcap0")["ledger"], Reason::Captured) > 2000
     });
     let id = daemon.listeners("hpcap0")[0]["id"].to_string();
@@ -247,7 +248,7 @@ fn ring_without_hugepages_is_in_ordinary_pages() {
     let lab = Lab::new();
     let daemon = Daemon::start(&lab, &["--ring", "4M", RATE]);
     let said = daemon.process.out();
-    let serving = hpcap_e2e::process::events(&said).find(|e| e["event"] == "serving");
+    let serving = testkit::process::events(&said).find(|e| e["event"] == "serving");
     let serving = serving.unwrap();
     assert_eq!(
         (&serving["page_bytes"], &serving["ring_bytes"]),

@@ -7,10 +7,11 @@ use hpcap::Reason;
 use hpcap::raw::reader::{Event, Reader};
 use hpcap_e2e::daemon::frames;
 use hpcap_e2e::lab::Lab;
-use hpcap_e2e::process::{Process, run, until};
 use hpcap_e2e::producer::Producer;
 use hpcap_e2e::recording::{files, generated};
-use hpcap_e2e::skip;
+use testkit::process::{Process, run};
+use testkit::skip;
+use testkit::wait::wait_until;
 
 const GIB: u64 = 1 << 30;
 
@@ -50,7 +51,7 @@ fn dg_3_8_2_concurrent_opens() {
             drop(listener);
         }
         for listener in &mut next {
-            until("it attached or was refused", || {
+            wait_until("it attached or was refused", || {
                 listener.out().contains("attached") || !listener.is_running()
             });
         }
@@ -61,9 +62,9 @@ fn dg_3_8_2_concurrent_opens() {
         assert!(!ended.err.contains("panicked"), "{}", ended.err);
         assert!(matches!(ended.code(), None | Some(1)), "{}", ended.err);
     }
-    until("the slots are free", || producer.listeners().len() == 1);
+    wait_until("the slots are free", || producer.listeners().len() == 1);
     let all = captured(&producer);
-    until("capturing goes on", || captured(&producer) > all);
+    wait_until("capturing goes on", || captured(&producer) > all);
     let _ = producer.stop();
     let recorded = recorder.wait().exits(1).event("summary");
     let stored = generated(&files(&lab.path("raw")));
@@ -109,7 +110,7 @@ fn dg_3_8_10_ids_are_not_used_again() {
         let here = producer.listeners();
         ids.extend(here.iter().map(|l| l["id"].as_u64().unwrap()).max());
     }
-    until("the slots are free", || producer.listeners().is_empty());
+    wait_until("the slots are free", || producer.listeners().is_empty());
     assert!(ids.windows(2).all(|pair| pair[0] < pair[1]), "{ids:?}");
     // Killing one that has left does not hit who came after it.
     let mut last = lab.listener(&["hpcap0"]);
@@ -137,7 +138,7 @@ fn dg_3_8_12_a_recorder_that_is_restarted() {
         let folder = format!("raw{round}");
         let recorder = lab.recorder(&["hpcap0", &folder]);
         let before = captured(&producer);
-        until("frames", || captured(&producer) > before + 500);
+        wait_until("frames", || captured(&producer) > before + 500);
         let recorded = recorder.interrupt().exits(0).event("summary");
         let left = files(&lab.path(&folder));
         let stored = generated(&left);
@@ -183,7 +184,7 @@ fn dg_3_8_13_rings_larger_than_2_gib() {
     let producer = Producer::start(&lab, &["--ring", "3G", &spec]);
     assert_eq!(producer.status()["ring_bytes"], 3 * GIB);
     let listener = lab.listener(&["hpcap0", "--start=file"]);
-    until("the edge is near", || {
+    wait_until("the edge is near", || {
         producer.status()["published_bytes"].as_u64().unwrap() > 2_400 << 20
     });
     let recorder = lab.recorder(&["hpcap0", "raw"]);

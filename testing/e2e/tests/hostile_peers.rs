@@ -12,9 +12,7 @@ use hpcap::Reason;
 use hpcap::abi::{self, hpcap_attach};
 use hpcap_e2e::attack::setting;
 use hpcap_e2e::daemon::{Daemon, frames};
-use hpcap_e2e::is_root_or_skips;
 use hpcap_e2e::lab::Lab;
-use hpcap_e2e::process::{Process, run, until};
 use hpcap_e2e::recording::{files, generated};
 use nix::sys::signal::Signal;
 use nix::sys::socket::{
@@ -22,6 +20,9 @@ use nix::sys::socket::{
     socket,
 };
 use nix::unistd::Pid;
+use testkit::is_root_or_skips;
+use testkit::process::{Process, run};
+use testkit::wait::wait_until;
 
 const IDLE: &str = "gen:rate=1000pps,late=delay";
 
@@ -69,7 +70,7 @@ fn daemon_keeps_no_descriptors_of_clients() {
     let pid = daemon.process.pid();
     let client = connected(&lab);
     let _ = daemon.listeners("hpcap0");
-    until("earlier clients are gone", || {
+    wait_until("earlier clients are gone", || {
         // The daemon itself is a client of its queue, and this is one.
         daemon_threads(pid) == 2
     });
@@ -136,13 +137,13 @@ fn hostile_slots_harm_nobody_else() {
         let end = one.wait().exits(0).event("end");
         assert!(end["writes"].as_u64().unwrap() > 1000);
     }
-    until("their slots are free", || {
+    wait_until("their slots are free", || {
         daemon.listeners("hpcap0").len() == 1
     });
     // A gap is seen in the numbers of the frames where another frame comes after it.
     let captured = || frames(&daemon.status("hpcap0")["ledger"], Reason::Captured);
     let before = captured();
-    until("capturing goes on", || captured() > before + 100);
+    wait_until("capturing goes on", || captured() > before + 100);
     let summary = recorder.interrupt().exits(0).event("summary");
     let _ = daemon.stop().exits(0);
     let stored = generated(&files(&folder));
@@ -204,7 +205,7 @@ fn one_user_cannot_shut_out_others() {
     assert_eq!(daemon.listeners("hpcap0").len(), 13);
     let _ = recorder.interrupt().exits(0);
     drop(hog);
-    until("the stranger's slots are free", || {
+    wait_until("the stranger's slots are free", || {
         daemon.listeners("hpcap0").is_empty()
     });
     let _ = daemon.stop().exits(0);
@@ -256,7 +257,7 @@ fn daemon_without_descriptors_says_so() {
     let refused = refused.says(&["no file descriptors left", "ulimit -n"]);
     assert!(!refused.err.contains("gone"), "{}", refused.err);
     limit(1024);
-    until("clients are let in again", || {
+    wait_until("clients are let in again", || {
         run(lab.tool("hpcapctl").args(["status", "hpcap0"])).code() == Some(0)
     });
     let _ = daemon.stop().exits(0);

@@ -6,10 +6,10 @@
 use hpcap::Reason;
 use hpcap_e2e::daemon::{frames, on_the_wire};
 use hpcap_e2e::lab::Lab;
-use hpcap_e2e::process::{Finished, run};
 use hpcap_e2e::producer::Producer;
 use hpcap_e2e::recording::{files, generated};
 use serde_json::Value;
+use testkit::process::{Finished, run};
 
 fn end(listener: Finished) -> Value {
     let end = listener.exits(0).event("end");

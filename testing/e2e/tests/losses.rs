@@ -4,8 +4,9 @@
 
 use hpcap_e2e::daemon::Daemon;
 use hpcap_e2e::lab::Lab;
-use hpcap_e2e::process::{Process, events, until};
 use serde_json::Value;
+use testkit::process::{Process, events};
+use testkit::wait::wait_until;
 
 const RATE: &str = "gen:size=imix,rate=50M,late=delay";
 
@@ -23,7 +24,7 @@ fn loss_is_told_with_its_cause() {
     let recorder = lab.recorder(&["hpcap0", "null"]);
     let stuck = lab.listener(&["hpcap0", "--stuck"]);
     for process in [&daemon.process, &recorder] {
-        until("the loss is told", || !losses(process).is_empty());
+        wait_until("the loss is told", || !losses(process).is_empty());
         let loss = &losses(process)[0];
         assert_eq!(loss["phase"], "begins", "{loss}");
         assert_eq!(loss["reason"], "ring_full", "{loss}");
@@ -31,12 +32,12 @@ fn loss_is_told_with_its_cause() {
         assert!(loss["frames"].as_u64().unwrap() > 0, "{loss}");
         assert!(loss["share"].as_f64().unwrap() > 0.0, "{loss}");
     }
-    until("it is told that the loss goes on", || {
+    wait_until("it is told that the loss goes on", || {
         losses(&recorder).iter().any(|l| l["phase"] == "goes_on")
     });
     drop(stuck);
     for process in [&daemon.process, &recorder] {
-        until("the end is told", || {
+        wait_until("the end is told", || {
             losses(process).last().unwrap()["phase"] == "ended"
         });
         // One line when it begins and one when it ends, and few in between.
@@ -62,7 +63,7 @@ fn progress_shows_the_wire_when_all_is_lost() {
             }
         })
     };
-    until("the wire's rate is shown, and that all is lost", all_lost);
+    wait_until("the wire's rate is shown, and that all is lost", all_lost);
     drop(stuck);
     let _ = recorder.interrupt().exits(0);
     let _ = daemon.stop().exits(0);

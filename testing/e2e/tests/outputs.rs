@@ -12,9 +12,10 @@ use std::process::{Command, Stdio};
 use hpcap::Reason;
 use hpcap_e2e::daemon::{frames, status};
 use hpcap_e2e::lab::Lab;
-use hpcap_e2e::process::{Process, run, until};
 use hpcap_e2e::recording::{files, generated};
 use nix::sys::signal::Signal;
+use testkit::process::{Process, run};
+use testkit::wait::wait_until;
 
 const RATE: &str = "gen:size=imix,rate=50M,late=delay";
 
@@ -77,12 +78,12 @@ fn daemon_survives(more: &[&str], bad: Bad) {
     let lab = Lab::new();
     let mut command = lab.tool("hpcapd");
     let (daemon, kept) = spawn(command.args(more).args(["--ring", "4M", RATE]), bad);
-    until("it serves", || lab.socket("hpcap0").exists());
+    wait_until("it serves", || lab.socket("hpcap0").exists());
     ask_for_statistics(&daemon);
     let recorder = lab.recorder(&["hpcap0", "null"]);
     let captured = || frames(&status(&lab, "hpcap0")["ledger"], Reason::Captured);
     let before = captured();
-    until("it captures", || captured() > before + 2000);
+    wait_until("it captures", || captured() > before + 2000);
     daemon.signal(Signal::SIGTERM);
     let _ = daemon.wait().exits(0);
     assert!(!lab.socket("hpcap0").exists());
@@ -107,10 +108,10 @@ fn recorder_survives(more: &[&str], bad: Bad) {
         let files = lab.path("raw").exists().then(|| files(&lab.path("raw")));
         files.map_or(0, |files| generated(&files).frames)
     };
-    until("it records", || stored() > 0);
+    wait_until("it records", || stored() > 0);
     ask_for_statistics(&recorder);
     let before = stored();
-    until("it goes on recording", || stored() > before + 1000);
+    wait_until("it goes on recording", || stored() > before + 1000);
     recorder.signal(Signal::SIGTERM);
     let _ = recorder.wait().exits(0);
     let files = files(&lab.path("raw"));

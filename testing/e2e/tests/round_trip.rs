@@ -4,9 +4,9 @@
 
 use hpcap_e2e::captures::all;
 use hpcap_e2e::lab::Lab;
-use hpcap_e2e::pcap::{self, Frame};
 use hpcap_e2e::peers;
-use hpcap_e2e::process::{Finished, run};
+use testkit::pcap::{self, Frame};
+use testkit::process::{Finished, run};
 
 fn record(lab: &Lab, spec: &str, folder: &str) -> Finished {
     let args = ["--json", "--ring", "8M", "--source", spec, folder];

@@ -12,12 +12,13 @@ use std::time::Duration;
 use hpcap::Reason;
 use hpcap_e2e::daemon::frames;
 use hpcap_e2e::lab::Lab;
-use hpcap_e2e::process::{Finished, Process, run, until};
 use hpcap_e2e::producer::Producer;
 use hpcap_e2e::random::Random;
 use hpcap_e2e::recording::{Generated, files, generated};
 use hpcap_e2e::vm::slowness;
 use nix::sys::signal::Signal;
+use testkit::process::{Finished, Process, run};
+use testkit::wait::wait_until;
 
 /// `HPCAP_TEST_KILLS` names another number.
 const KILLS: u64 = 100;
@@ -68,7 +69,7 @@ impl<'a> Round<'a> {
 
 /// The producer has no listeners any more.
 fn is_left_alone(producer: &mut Producer<'_>) {
-    until("the slots are free", || producer.listeners().is_empty());
+    wait_until("the slots are free", || producer.listeners().is_empty());
     assert!(producer.is_running());
 }
 
@@ -89,7 +90,7 @@ fn producer_survives(producer: &mut Producer<'_>, round: Round<'_>, victim: Vict
         let _ = round.listener.kill();
     } else {
         let _ = round.listener.kill();
-        until("its slot is free", || {
+        wait_until("its slot is free", || {
             let listeners = producer.listeners();
             listeners.iter().all(|l| l["program"] == "hpcapdd")
         });
@@ -99,7 +100,7 @@ fn producer_survives(producer: &mut Producer<'_>, round: Round<'_>, victim: Vict
         // Nor would a gap behind the last frame show in the numbers of the frames.
         let captured = |p: &Producer<'_>| frames(&p.status()["ledger"], Reason::Captured);
         let before = captured(producer);
-        until("capturing goes on", || captured(producer) > before + 1000);
+        wait_until("capturing goes on", || captured(producer) > before + 1000);
         is_complete(&recorder.interrupt().exits(0), &left_in(&folder));
     }
     is_left_alone(producer);
@@ -164,7 +165,7 @@ fn is_sound_after_repair(lab: &Lab, folder: &str, sum: &mut Left) {
     assert!(matches!(checked.code(), Some(0 | 1)), "{}", checked.err);
     let converted = run(lab.tool("raw2pcap").args(["-q", folder, "-o", "left.pcap"]));
     assert!(matches!(converted.code(), Some(0 | 1)), "{}", converted.err);
-    let pcap = hpcap_e2e::pcap::read(&lab.path("left.pcap"));
+    let pcap = testkit::pcap::read(&lab.path("left.pcap"));
     assert_eq!(pcap.frames.len() as u64, before.frames, "{folder}");
     std::fs::remove_file(lab.path("left.pcap")).unwrap();
 

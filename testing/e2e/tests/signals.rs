@@ -10,8 +10,9 @@ use std::process::Command;
 
 use hpcap_e2e::daemon::Daemon;
 use hpcap_e2e::lab::Lab;
-use hpcap_e2e::process::{Process, events, until};
 use nix::sys::signal::Signal;
+use testkit::process::{Process, events};
+use testkit::wait::wait_until;
 
 const RATE: &str = "gen:size=imix,rate=50M,late=delay";
 
@@ -161,13 +162,13 @@ fn sigint_twice_at_once_is_one_request() {
     let lab = Lab::new();
     let daemon = Daemon::start(&lab, &["--ring", "16M", RATE]);
     let recorder = lab.recorder(&["hpcap0", "raw"]);
-    until("it records", || {
+    wait_until("it records", || {
         events(&recorder.out()).any(|e| e["event"] == "progress")
     });
     // Stopped meanwhile: there is something to store when the signals are seen.
     recorder.signal(Signal::SIGSTOP);
     let lag = || daemon.listeners("hpcap0")[0]["lag_bytes"].as_u64().unwrap();
-    until("it has something to store", || lag() > 1 << 20);
+    wait_until("it has something to store", || lag() > 1 << 20);
     recorder.signal(Signal::SIGINT);
     recorder.signal(Signal::SIGTERM);
     recorder.signal(Signal::SIGCONT);

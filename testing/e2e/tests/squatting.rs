@@ -11,14 +11,14 @@ use std::os::unix::process::CommandExt;
 use hpcap::abi::{self, hpcap_attach};
 use hpcap::queue::socket::Socket;
 use hpcap_e2e::daemon::Daemon;
-use hpcap_e2e::is_root_or_skips;
 use hpcap_e2e::lab::{Lab, binary};
-use hpcap_e2e::process::{Process, run};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::socket::{
     AddressFamily, Backlog, SockFlag, SockType, UnixAddr, accept, bind, listen, socket,
 };
 use nix::unistd::ftruncate;
+use testkit::is_root_or_skips;
+use testkit::process::{Process, run};
 
 const IDLE: &str = "hpcap0=gen:rate=1000pps,late=delay";
 const STRANGER: u32 = 4_000_001;

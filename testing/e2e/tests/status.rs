@@ -8,10 +8,11 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use hpcap_e2e::daemon::Daemon;
-use hpcap_e2e::is_root_or_skips;
 use hpcap_e2e::lab::{Lab, binary};
-use hpcap_e2e::process::{Process, events, run, until};
 use nix::sys::signal::Signal;
+use testkit::is_root_or_skips;
+use testkit::process::{Process, events, run};
+use testkit::wait::wait_until;
 
 const RATE: &str = "gen:rate=1000pps,late=delay";
 
@@ -80,10 +81,10 @@ fn watch_shows_rates_of_each_queue() {
             .filter_map(|line| line["rates"]["on_the_wire"]["frames_per_second"].as_f64())
             .any(|rate| rate > 0.0)
     };
-    until("a rate of hpcap0", || rate_of("hpcap0"));
+    wait_until("a rate of hpcap0", || rate_of("hpcap0"));
     // A queue that comes later.
     let second = Daemon::start(&lab, &["--ring", "1M", RATE]);
-    until("a rate of hpcap1", || rate_of("hpcap1"));
+    wait_until("a rate of hpcap1", || rate_of("hpcap1"));
     watch.signal(Signal::SIGTERM);
     let _ = watch.wait();
     let _ = second.stop().exits(0);

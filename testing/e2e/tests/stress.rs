@@ -6,8 +6,9 @@
 use hpcap::Reason;
 use hpcap_e2e::daemon::{Daemon, frames};
 use hpcap_e2e::lab::Lab;
-use hpcap_e2e::process::{Process, until_for};
 use std::time::Duration;
+use testkit::process::Process;
+use testkit::wait::wait_until_within;
 
 const RECORDS: u64 = 100_000_000;
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -20,7 +21,7 @@ fn stress_a_hundred_million_records_between_two_processes() {
     // A small ring: its edge is passed some hundred times.
     let daemon = Daemon::start(&lab, &["--ring", "64M", &spec]);
     let mut listener = Process::spawn(lab.tool("e2e-listener").args(["hpcap0", "--start=file"]));
-    until_for("a hundred million records", PATIENCE, || {
+    wait_until_within("a hundred million records", PATIENCE, || {
         !listener.is_running()
     });
     let seen = listener.wait().exits(0).event("end");

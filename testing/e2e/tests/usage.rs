@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use hpcap_e2e::lab::Lab;
-use hpcap_e2e::process::run;
+use testkit::process::run;
 
 const TOOLS: [&str; 6] = [
     "hpcapd",

@@ -6,10 +6,12 @@ use hpcap::Reason;
 use hpcap_e2e::captures::{Capture, all};
 use hpcap_e2e::daemon::{Daemon, frames, on_the_wire};
 use hpcap_e2e::lab::Lab;
-use hpcap_e2e::network::{CAPTURE, Fate, SEND, fate, in_namespace, veth_pair};
-use hpcap_e2e::pcap::{self, Frame};
+use hpcap_e2e::network::{CAPTURE, Fate, SEND, fate, veth_pair};
 use hpcap_e2e::peers;
-use hpcap_e2e::process::{run, until};
+use testkit::network::in_namespace;
+use testkit::pcap::{self, Frame};
+use testkit::process::run;
+use testkit::wait::wait_until;
 
 const MTU: usize = 9000;
 
@@ -67,7 +69,7 @@ fn every_frame_of_every_capture_arrives_as_it_was_sent() {
         for capture in &captures {
             expected.extend(send(&lab, capture));
             // One after the other: a failure names the file.
-            until(&capture.name, || {
+            wait_until(&capture.name, || {
                 on_the_wire(&daemon.status("hpcap0")["ledger"]) >= expected.len() as u64
             });
         }

@@ -9,10 +9,11 @@ use std::path::Path;
 use hpcap::Reason;
 use hpcap_e2e::daemon::{Daemon, frames};
 use hpcap_e2e::lab::Lab;
-use hpcap_e2e::process::{Process, events, run, until};
 use hpcap_e2e::recording::contents;
 use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
+use testkit::process::{Process, events, run};
+use testkit::wait::wait_until;
 
 const RATE: &str = "gen:size=imix,rate=50M,late=delay";
 
@@ -170,7 +171,7 @@ fn pipe_is_captured_while_its_writer_pauses() {
                 std::thread::sleep(std::time::Duration::from_millis(50));
             }
             recorder.wait_for("\"event\":\"start\"");
-            until("all 50 are captured", || captured(&recorder) == 50);
+            wait_until("all 50 are captured", || captured(&recorder) == 50);
             // The writer still has the pipe.
             let summary = recorder.interrupt().exits(0).event("summary");
             assert_eq!(summary["ended_by"], "signal");
@@ -200,7 +201,7 @@ fn recorder_waits_for_its_queue() {
     recorder.wait_for("no producer serves it");
     let daemon = Daemon::start(&lab, &["--ring", "4M", RATE]);
     recorder.wait_for("\"event\":\"start\"");
-    until("it records", || captured(&recorder) > 0);
+    wait_until("it records", || captured(&recorder) > 0);
     let _ = recorder.interrupt().exits(0);
     let _ = daemon.stop().exits(0);
 }
@@ -220,14 +221,14 @@ fn recorder_attaches_again_after_its_daemon() {
         .enumerate()
     {
         let daemon = Daemon::start(&lab, &["--ring", "4M", &format!("hpcap0={RATE}")]);
-        until("it is attached", || starts(&recorder) == round + 1);
+        wait_until("it is attached", || starts(&recorder) == round + 1);
         if round == 2 {
             assert!(recorder.is_running());
             break;
         }
         daemon.process.signal(signal);
         let _ = daemon.process.wait();
-        until("the recording is closed", || ended(&recorder) == round + 1);
+        wait_until("the recording is closed", || ended(&recorder) == round + 1);
     }
     recorder.signal(Signal::SIGINT);
     let _ = recorder.wait();
@@ -251,7 +252,7 @@ fn limits_hold_over_several_producers() {
     let slow = "hpcap0=gen:size=60,rate=500pps,late=delay";
     let daemon = Daemon::start(&lab, &["--ring", "4M", slow]);
     recorder.wait_for("\"event\":\"start\"");
-    until("some are recorded", || captured(&recorder) > 0);
+    wait_until("some are recorded", || captured(&recorder) > 0);
     let _ = daemon.stop().exits(0);
     let daemon = Daemon::start(
         &lab,

@@ -7,7 +7,8 @@ use hpcap_engine::source::Frame;
 use hpcap_engine::stages::filter::{INSTRUCTIONS, Program};
 use proptest::prelude::*;
 
-use crate::common::{captures, frames_of};
+use testkit::captures::real_captures;
+use testkit::source::read_frames;
 
 unsafe extern "C" {
     fn bpf_filter(
@@ -237,9 +238,9 @@ fn expressions_of_tcpdump_on_real_frames() {
         })
         .collect();
     let mut matched = [0_u64; EXPRESSIONS.len()];
-    let files = captures();
+    let files = real_captures(&["pcap", "pcapng"]);
     for file in &files {
-        for frame in frames_of(file).iter().take(20_000) {
+        for frame in read_frames(file).iter().take(20_000) {
             let len = frame.len() as u32;
             for ((filter, program), matched) in programs.iter().zip(&mut matched) {
                 let ours = program.run(&Frame::new(frame, len, 1, 0)) != 0;

@@ -5,10 +5,11 @@ use std::process::Command;
 
 use hpcap_e2e::attack::attack;
 use hpcap_e2e::lab::Lab;
-use hpcap_e2e::process::{Process, events, run, until};
 use hpcap_e2e::random::Random;
 use hpcap_e2e::recording::{files, generated};
-use hpcap_e2e::skip;
+use testkit::process::{Process, events, run};
+use testkit::skip;
+use testkit::wait::wait_until;
 
 /// The library behind faketime(1), where it is installed.
 fn libfaketime() -> Option<PathBuf> {
@@ -74,7 +75,7 @@ fn clock_steps_lose_no_frame() {
         for _ in 0..3 {
             steps.push(step(&clock, random));
             let before = completed(&recorder);
-            until("another file", || completed(&recorder) > before);
+            wait_until("another file", || completed(&recorder) > before);
         }
         let done = recorder.interrupt();
         let summary = done.event("summary");
@@ -100,7 +101,7 @@ fn clock_steps_lose_no_frame() {
         assert_eq!(summary["frames"], stored.frames, "{steps:?}");
         let _ = run(lab.tool("checkraw").args(["--quiet", &name])).exits(0);
         let _ = run(lab.tool("raw2pcap").args(["-q", &name, "-o", "all.pcap"])).exits(0);
-        let converted = hpcap_e2e::pcap::read(&lab.path("all.pcap"));
+        let converted = testkit::pcap::read(&lab.path("all.pcap"));
         assert_eq!(converted.frames.len() as u64, stored.frames, "{steps:?}");
         std::fs::remove_file(lab.path("all.pcap")).unwrap();
         std::fs::remove_dir_all(lab.path(&name)).unwrap();

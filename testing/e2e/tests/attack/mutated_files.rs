@@ -4,9 +4,9 @@ use std::fs;
 
 use hpcap_e2e::attack::attack;
 use hpcap_e2e::lab::Lab;
-use hpcap_e2e::process::{Finished, run};
 use hpcap_e2e::random::Random;
 use hpcap_e2e::recording::{content, files};
+use testkit::process::{Finished, run};
 
 /// Changes `bytes` somewhere, in one of the ways in which files break.
 fn mutate(bytes: &mut Vec<u8>, random: &mut Random) -> String {

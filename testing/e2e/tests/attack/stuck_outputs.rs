@@ -8,12 +8,12 @@ use hpcap::Reason;
 use hpcap_e2e::attack::attack;
 use hpcap_e2e::daemon::{frames, status};
 use hpcap_e2e::lab::Lab;
-use hpcap_e2e::process::until;
 use hpcap_e2e::random::Random;
 use hpcap_e2e::recording::{files, generated};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use testkit::wait::wait_until;
 
 /// An output that goes nowhere.
 #[derive(Debug)]
@@ -83,7 +83,7 @@ impl Unheard {
         )
         .unwrap();
         let mut code = None;
-        until(
+        wait_until(
             &format!("the end after SIGTERM, {:?}", self.outputs),
             || match self.child.try_wait().unwrap() {
                 Some(status) => {
@@ -122,7 +122,7 @@ fn outputs_that_go_nowhere_stop_no_capture() {
             ]),
             random,
         );
-        until("the socket", || lab.socket("hpcap0").exists());
+        wait_until("the socket", || lab.socket("hpcap0").exists());
         let mut recorder = Unheard::start(
             lab.tool("hpcapdd").args(json).args([
                 "--progress",
@@ -135,7 +135,7 @@ fn outputs_that_go_nowhere_stop_no_capture() {
         );
         // Losses are announced, too, by both: a listener that holds the ring makes some.
         let holder = lab.listener(&["hpcap0", "--contract=lossless:1s", "--after=never"]);
-        until("frames in the ledger", || {
+        wait_until("frames in the ledger", || {
             frames(&status(&lab, "hpcap0")["ledger"], Reason::Captured) > 20_000
         });
         drop(holder);

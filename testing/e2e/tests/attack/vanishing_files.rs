@@ -7,9 +7,10 @@ use hpcap::Reason;
 use hpcap_e2e::attack::attack;
 use hpcap_e2e::daemon::frames;
 use hpcap_e2e::lab::Lab;
-use hpcap_e2e::process::{events, run, until};
 use hpcap_e2e::random::Random;
 use hpcap_e2e::recording::{files, generated};
+use testkit::process::{events, run};
+use testkit::wait::wait_until;
 
 /// Takes something away; says what.
 fn take_away(folder: &Path, random: &mut Random) -> &'static str {
@@ -42,11 +43,11 @@ fn recorder_goes_on_when_files_vanish() {
             "gen:size=1000,rate=50M,late=delay",
             &name,
         ]);
-        until("a file under way", || {
+        wait_until("a file under way", || {
             folder.exists() && !files(&folder).is_empty()
         });
         let what = take_away(&folder, random);
-        until("a new file", || {
+        wait_until("a new file", || {
             folder.exists()
                 && files(&folder)
                     .iter()
@@ -85,11 +86,11 @@ fn recorder_goes_on_when_its_folder_is_renamed() {
         "raw",
     ]);
     let (folder, renamed) = (lab.path("raw"), lab.path("renamed"));
-    until("a file under way", || {
+    wait_until("a file under way", || {
         folder.exists() && !files(&folder).is_empty()
     });
     fs::rename(&folder, &renamed).unwrap();
-    until("a new file with frames", || {
+    wait_until("a new file with frames", || {
         folder.exists() && generated(&files(&folder)).frames > 0
     });
     let done = recorder.interrupt();

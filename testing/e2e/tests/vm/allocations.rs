@@ -5,9 +5,9 @@
 
 use std::time::Duration;
 
-use hpcap_e2e::process::events;
-use hpcap_e2e::skip;
 use hpcap_e2e::vm::{Vm, Wanted};
+use testkit::process::events;
+use testkit::skip;
 
 on_both_kernels!(
     loading_survives_every_allocation_that_fails,

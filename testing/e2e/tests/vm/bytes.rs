@@ -2,9 +2,9 @@
 
 use hpcap_e2e::captures;
 use hpcap_e2e::network::{Fate, fate};
-use hpcap_e2e::pcap::ETHERNET;
 use hpcap_e2e::recording::contents;
 use hpcap_e2e::vm::{Vm, Wanted, scaled};
+use testkit::pcap::ETHERNET;
 use vmlab::control::{Handler, Request};
 
 on_both_kernels!(

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use hpcap_e2e::process::events;
 use hpcap_e2e::vm::{Vm, Wanted, scaled};
+use testkit::process::events;
 
 on_both_kernels!(
     a_million_random_calls_harm_nothing,

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use hpcap_e2e::process::events;
 use hpcap_e2e::vm::{Vm, Wanted, on_the_wire, scaled, slowness};
+use testkit::process::events;
 
 on_both_kernels!(
     the_char_device_keeps_its_contract,

@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use hpcap_e2e::pcap::Frame;
 use hpcap_e2e::recording::contents;
 use hpcap_e2e::vm::{Vm, Wanted, scaled};
+use testkit::pcap::Frame;
 
 on_both_kernels!(
     a_stream_is_captured_in_segments_that_add_up_to_it,

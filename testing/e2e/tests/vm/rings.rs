@@ -2,8 +2,8 @@
 
 use hpcap::raw::reader::{Event, Reader};
 use hpcap_e2e::recording::{files, generated};
-use hpcap_e2e::skip;
 use hpcap_e2e::vm::{Vm, Wanted, scaled, slowness};
+use testkit::skip;
 
 on_both_kernels!(
     a_ring_of_1_mib_and_files_of_1_mib,

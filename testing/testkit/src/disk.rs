@@ -1,16 +1,22 @@
-//! Disks that are full.
+//! A small file system that a test can fill.
 
 use std::path::Path;
 use std::process::Command;
 
-use super::is_root;
+use tempfile::TempDir;
 
-/// A file system of its own, of `size`; unmounted when dropped.
-pub(crate) struct SmallDisk(tempfile::TempDir);
+use crate::{is_root_or_skips, skip};
+
+/// A tmpfs of limited size. Dropping it unmounts the file system.
+#[derive(Debug)]
+pub struct SmallDisk(TempDir);
 
 impl SmallDisk {
-    pub(crate) fn new(size: &str) -> Option<Self> {
-        if !is_root("a disk that is full, on a tmpfs") {
+    /// Mounts a file system of `size`, as mount(8) spells it, such as `4m`. Reports the skip and returns
+    /// `None` where this process may not mount.
+    #[must_use]
+    pub fn new(size: &str) -> Option<Self> {
+        if !is_root_or_skips("filling a tmpfs") {
             return None;
         }
         let disk = Self(tempfile::tempdir().unwrap());
@@ -20,17 +26,20 @@ impl SmallDisk {
             .arg(disk.path())
             .status();
         if !mounted.is_ok_and(|status| status.success()) {
-            println!("skipped: a disk that is full (cannot mount a tmpfs)");
+            skip("filling a tmpfs, which cannot be mounted here");
             return None;
         }
         Some(disk)
     }
 
-    pub(crate) fn path(&self) -> &Path {
+    /// Returns where the file system is mounted.
+    #[must_use]
+    pub fn path(&self) -> &Path {
         self.0.path()
     }
 
-    pub(crate) fn resize(&self, size: &str) {
+    /// Changes the size of the file system.
+    pub fn resize(&self, size: &str) {
         let options = format!("remount,size={size}");
         let status = Command::new("mount")
             .args(["-o", &options])

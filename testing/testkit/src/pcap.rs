@@ -1,5 +1,5 @@
-//! Classic pcap, read and written independently of the product's own code: what the tests
-//! believe of a file does not come from what they test.
+//! Classic pcap files, read and written without the code under test, so that a fault in that code
+//! cannot hide itself.
 
 /// LINKTYPE_ETHERNET.
 pub const ETHERNET: u32 = 1;
@@ -7,33 +7,33 @@ pub const ETHERNET: u32 = 1;
 const FILE_HEADER_BYTES: usize = 24;
 const FRAME_HEADER_BYTES: usize = 16;
 
-/// A frame.
+/// A frame of a capture file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame {
     /// Seconds since 1970.
     pub sec: u32,
     /// Nanoseconds past the second.
     pub nsec: u32,
-    /// Length on the wire in bytes; never less than `data` has.
+    /// Length on the wire in bytes; at least the length of `data`.
     pub len: u32,
-    /// What was captured of it.
+    /// The captured bytes.
     pub data: Vec<u8>,
 }
 
-/// A file.
+/// A capture file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct File {
-    /// LINKTYPE_ value, without what the upper bits say of the FCS.
+    /// LINKTYPE_ value, without the upper bits, which describe the FCS.
     pub link_type: u32,
-    /// Whether times have nanoseconds.
+    /// Whether times count nanoseconds rather than microseconds.
     pub nanoseconds: bool,
-    /// The frames up to the first that is not whole.
+    /// The frames before the first truncated one.
     pub frames: Vec<Frame>,
-    /// Whether every byte of the file belongs to a frame.
+    /// Whether the file ends at the end of a frame.
     pub whole: bool,
 }
 
-/// Takes a file apart.
+/// Parses the bytes of a file.
 #[must_use]
 pub fn parse(bytes: &[u8]) -> File {
     let magic: [u8; 4] = bytes[..4].try_into().unwrap();
@@ -42,7 +42,7 @@ pub fn parse(bytes: &[u8]) -> File {
         [0x4d, 0x3c, 0xb2, 0xa1] => (true, true),
         [0xa1, 0xb2, 0xc3, 0xd4] => (false, false),
         [0xa1, 0xb2, 0x3c, 0x4d] => (false, true),
-        other => panic!("no classic pcap: {other:02x?}"),
+        other => panic!("not a classic pcap file: {other:02x?}"),
     };
     let number = |at: usize| {
         let word: [u8; 4] = bytes[at..at + 4].try_into().unwrap();
@@ -82,7 +82,7 @@ pub fn read(path: &std::path::Path) -> File {
     parse(&std::fs::read(path).unwrap_or_else(|e| panic!("{}: {e}", path.display())))
 }
 
-/// Puts a file together.
+/// Writes a file as bytes, in little-endian or big-endian order.
 #[must_use]
 pub fn to_bytes(file: &File, little: bool) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -98,7 +98,7 @@ pub fn to_bytes(file: &File, little: bool) -> Vec<u8> {
     } else {
         0xa1b2_c3d4
     };
-    // Version 2.4, time zone and accuracy unused, frames up to 256 KiB.
+    // Version 2.4; time zone and accuracy are unused; frames have up to 256 KiB.
     let version = if little { 0x0004_0002 } else { 0x0002_0004 };
     for word in [magic, version, 0, 0, 262_144, file.link_type] {
         number(word, &mut bytes);
@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn files_read_back_in_both_byte_orders() {
+    fn written_file_reads_back_in_any_form() {
         for (little, nanoseconds) in [(true, true), (true, false), (false, true), (false, false)] {
             let file = File {
                 link_type: ETHERNET,

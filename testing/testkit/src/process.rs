@@ -1,4 +1,4 @@
-//! A program that runs: what it says, how it ends.
+//! Starting a program, reading its output, ending it.
 
 use std::io::Read;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -10,29 +10,10 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-/// How long anything may take before the test fails. Nothing is measured by it. An emulated
-/// processor gets more: `HPCAP_TEST_PATIENCE` in seconds.
-#[must_use]
-pub fn patience() -> Duration {
-    let seconds = std::env::var("HPCAP_TEST_PATIENCE");
-    Duration::from_secs(seconds.map_or(60, |text| text.parse().unwrap()))
-}
+use crate::wait::time_limit;
 
-/// Waits until `done` says so; fails the test when that takes longer than [`patience`].
-pub fn until(what: &str, done: impl FnMut() -> bool) {
-    until_for(what, patience(), done);
-}
-
-/// [`until`], with a patience of its own.
-pub fn until_for(what: &str, patience: Duration, mut done: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !done() {
-        assert!(start.elapsed() < patience, "waited in vain: {what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
-/// One of a program's outputs, read all the time so that it never blocks.
+/// Standard output or standard error of a program. A thread reads it all the time, so that the program
+/// never blocks on a full pipe.
 #[derive(Debug)]
 struct Output {
     bytes: Arc<Mutex<Vec<u8>>>,
@@ -40,7 +21,7 @@ struct Output {
 }
 
 impl Output {
-    fn of(pipe: impl Read + Send + 'static) -> Self {
+    fn read_from(pipe: impl Read + Send + 'static) -> Self {
         let bytes = Arc::new(Mutex::new(Vec::new()));
         let sink = Arc::clone(&bytes);
         let thread = std::thread::spawn(move || {
@@ -56,7 +37,7 @@ impl Output {
         }
     }
 
-    /// Nothing is read.
+    /// An output that goes elsewhere and is not read.
     fn none() -> Self {
         Self {
             bytes: Arc::default(),
@@ -68,6 +49,10 @@ impl Output {
         String::from_utf8_lossy(&self.bytes.lock().unwrap()).into_owned()
     }
 
+    fn is_closed(&self) -> bool {
+        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+
     fn finish(&mut self) -> Vec<u8> {
         if let Some(thread) = self.thread.take() {
             thread.join().unwrap();
@@ -76,7 +61,7 @@ impl Output {
     }
 }
 
-/// A program under way. Killed when dropped.
+/// A running program. Dropping it kills the program.
 #[derive(Debug)]
 pub struct Process {
     name: String,
@@ -90,26 +75,27 @@ pub struct Process {
 pub struct Finished {
     name: String,
     status: ExitStatus,
-    /// What it wrote to standard output, as it is.
+    /// Standard output, unchanged.
     pub out_bytes: Vec<u8>,
-    /// The same as text.
+    /// Standard output as text.
     pub out: String,
-    /// What it wrote to standard error.
+    /// Standard error as text.
     pub err: String,
 }
 
 impl Process {
-    /// Starts `command`. It ends with the thread that starts it, at the latest.
+    /// Starts `command` with an empty standard input. The kernel kills the program when the thread that
+    /// started it ends.
     pub fn spawn(command: &mut Command) -> Self {
         Self::spawn_to(command, Stdio::piped(), Stdio::piped())
     }
 
-    /// As [`Process::spawn`], with standard output and standard error of the caller's choice; what
-    /// goes elsewhere than into a pipe of its own is not read.
+    /// Starts `command` as [`Process::spawn`] does, with the given standard output and standard error.
+    /// Only outputs that are [`Stdio::piped`] are collected.
     pub fn spawn_to(command: &mut Command, out: Stdio, err: Stdio) -> Self {
         let name = command.get_program().to_string_lossy().into_owned();
-        // SAFETY: between fork and exec only prctl(2) is called, which may be (it is a plain
-        // system call, takes no locks and no memory).
+        // SAFETY: between fork and exec only prctl(2) is called: a plain system call, which takes no lock
+        // and allocates nothing.
         unsafe {
             command.pre_exec(|| {
                 nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).map_err(std::io::Error::from)
@@ -121,8 +107,14 @@ impl Process {
             .stderr(err)
             .spawn()
             .unwrap_or_else(|e| panic!("start {name}: {e}"));
-        let out = child.stdout.take().map_or_else(Output::none, Output::of);
-        let err = child.stderr.take().map_or_else(Output::none, Output::of);
+        let out = child
+            .stdout
+            .take()
+            .map_or_else(Output::none, Output::read_from);
+        let err = child
+            .stderr
+            .take()
+            .map_or_else(Output::none, Output::read_from);
         Self {
             name,
             child,
@@ -131,42 +123,50 @@ impl Process {
         }
     }
 
-    /// Its process id.
+    /// Returns the process id.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// What it wrote to standard output so far.
+    /// Returns what the program wrote to standard output so far.
     #[must_use]
     pub fn out(&self) -> String {
         self.out.text()
     }
 
-    /// What it wrote to standard error so far.
+    /// Returns what the program wrote to standard error so far.
     #[must_use]
     pub fn err(&self) -> String {
         self.err.text()
     }
 
-    /// Whether it still runs.
+    /// Returns whether the program still runs.
     pub fn is_running(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
     }
 
-    /// Waits until it has written `text` somewhere.
+    /// Returns whether the program, and whoever shares its standard output, has closed it: all that was
+    /// written is then in [`Process::out`].
+    #[must_use]
+    pub fn has_closed_output(&self) -> bool {
+        self.out.is_closed()
+    }
+
+    /// Waits until the program has written `text` to either output. The test fails when the program ends
+    /// first.
     pub fn wait_for(&mut self, text: &str) {
-        let said = |p: &Self| p.out().contains(text) || p.err().contains(text);
+        let wrote = |p: &Self| p.out().contains(text) || p.err().contains(text);
         let start = Instant::now();
-        while !said(self) {
-            // What it said last may come in after its end was seen.
+        while !wrote(self) {
+            // The last output may arrive after the end of the program was noticed.
             let ended = !self.is_running() && {
                 std::thread::sleep(Duration::from_millis(50));
-                !said(self)
+                !wrote(self)
             };
             assert!(
-                !ended && start.elapsed() < patience(),
-                "{} never said {text:?}\nstdout: {}\nstderr: {}",
+                !ended && start.elapsed() < time_limit(),
+                "{} never wrote {text:?}\nstdout: {}\nstderr: {}",
                 self.name,
                 self.out(),
                 self.err()
@@ -175,12 +175,12 @@ impl Process {
         }
     }
 
-    /// Sends it a signal. One that has ended just now does not mind.
+    /// Sends a signal to the program. It is no error if the program has just ended.
     pub fn signal(&self, signal: Signal) {
         let _ = kill(Pid::from_raw(self.pid().try_into().unwrap()), signal);
     }
 
-    /// Waits for its end.
+    /// Waits until the program has ended.
     #[must_use]
     pub fn wait(mut self) -> Finished {
         let start = Instant::now();
@@ -189,8 +189,8 @@ impl Process {
                 break status;
             }
             assert!(
-                start.elapsed() < patience(),
-                "{} does not end\nstdout: {}\nstderr: {}",
+                start.elapsed() < time_limit(),
+                "{} did not end in time\nstdout: {}\nstderr: {}",
                 self.name,
                 self.out(),
                 self.err()
@@ -207,14 +207,14 @@ impl Process {
         }
     }
 
-    /// SIGINT, and waits for its end.
+    /// Sends SIGINT and waits until the program has ended.
     #[must_use]
     pub fn interrupt(self) -> Finished {
         self.signal(Signal::SIGINT);
         self.wait()
     }
 
-    /// SIGKILL, and waits for its end.
+    /// Sends SIGKILL and waits until the program has ended.
     #[must_use]
     pub fn kill(self) -> Finished {
         self.signal(Signal::SIGKILL);
@@ -229,20 +229,20 @@ impl Drop for Process {
     }
 }
 
-/// Runs `command` to its end.
+/// Runs `command` until it ends.
 #[must_use]
 pub fn run(command: &mut Command) -> Finished {
     Process::spawn(command).wait()
 }
 
 impl Finished {
-    /// Its exit code; `None` when a signal ended it.
+    /// Returns the exit code; `None` if a signal ended the program.
     #[must_use]
     pub fn code(&self) -> Option<i32> {
         self.status.code()
     }
 
-    /// Fails the test unless it ended with exit code `code`.
+    /// Fails the test unless the program ended with exit code `code`.
     #[track_caller]
     pub fn exits(self, code: i32) -> Self {
         assert_eq!(
@@ -258,13 +258,13 @@ impl Finished {
         self
     }
 
-    /// Fails the test unless standard error has every one of `words`.
+    /// Fails the test unless standard error contains each of `words`.
     #[track_caller]
     pub fn says(self, words: &[&str]) -> Self {
         for word in words {
             assert!(
                 self.err.contains(word),
-                "{} does not say {word:?}: {}",
+                "{} did not write {word:?}: {}",
                 self.name,
                 self.err
             );
@@ -273,7 +273,7 @@ impl Finished {
         self
     }
 
-    /// The last of its lines that is a JSON object with `"event": event`.
+    /// Returns the last JSON object on standard output whose `event` is `event`.
     #[must_use]
     #[track_caller]
     pub fn event(&self, event: &str) -> serde_json::Value {
@@ -284,7 +284,7 @@ impl Finished {
     }
 }
 
-/// The JSON objects in `text`, one a line.
+/// Returns the lines of `text` that are JSON.
 pub fn events(text: &str) -> impl DoubleEndedIterator<Item = serde_json::Value> + '_ {
     text.lines()
         .filter_map(|line| serde_json::from_str(line).ok())

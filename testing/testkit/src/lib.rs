@@ -1,0 +1,46 @@
+//! Support for the tests of every crate in the workspace.
+//!
+//! | module | provides |
+//! |---|---|
+//! | [`wait`] | waiting for a condition, with a time limit |
+//! | [`process`] | starting a program, reading its output, ending it |
+//! | [`network`] | network namespaces, veth pairs, sockets that send raw frames |
+//! | [`disk`] | a small file system that a test can fill |
+//! | [`frames`] | Ethernet frames that are special on their way through Linux |
+//! | [`captures`] | the folder of real captures that a developer may provide |
+//! | [`pcap`] | classic pcap files, read and written without the code under test |
+//! | `source` (feature of that name) | collecting the frames that a source of the engine lends |
+//!
+//! All functions panic where a test should fail. The crate has unit tests of its own, and no crate
+//! uses it in its unit tests: those would see two copies of the crate that they test.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::missing_panics_doc,
+    reason = "test support: a panic is a failed test"
+)]
+
+pub mod captures;
+pub mod disk;
+pub mod frames;
+pub mod network;
+pub mod pcap;
+pub mod process;
+#[cfg(feature = "source")]
+pub mod source;
+pub mod wait;
+
+/// Prints that part of a test was skipped, and why. `make test` collects these lines.
+pub fn skip(why: &str) {
+    println!("skipped: {why}");
+}
+
+/// Returns whether this process runs as root; reports that `what_for` is skipped if it does not.
+#[must_use]
+pub fn is_root_or_skips(what_for: &str) -> bool {
+    let root = nix::unistd::geteuid().is_root();
+    if !root {
+        skip(&format!("{what_for} needs root"));
+    }
+    root
+}

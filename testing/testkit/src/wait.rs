@@ -1,0 +1,56 @@
+//! Waiting for a condition, with a time limit.
+
+use std::time::{Duration, Instant};
+
+/// Pause between two looks at a condition.
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
+
+/// Longest time that one step of a test may take before the test fails: 60 s, or the number of
+/// seconds in `HPCAP_TEST_PATIENCE` (an emulated processor needs more). It is generous, because no
+/// test may fail on a busy machine; a test that passes never waits for it.
+#[must_use]
+pub fn time_limit() -> Duration {
+    let seconds = std::env::var("HPCAP_TEST_PATIENCE");
+    Duration::from_secs(seconds.map_or(60, |text| text.parse().unwrap()))
+}
+
+/// Polls `condition` until it holds. The test fails, naming `what`, after [`time_limit`].
+#[track_caller]
+pub fn wait_until(what: &str, condition: impl FnMut() -> bool) {
+    wait_until_within(what, time_limit(), condition);
+}
+
+/// Polls `condition` until it holds. The test fails, naming `what`, after `limit`.
+#[track_caller]
+pub fn wait_until_within(what: &str, limit: Duration, mut condition: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !condition() {
+        assert!(
+            start.elapsed() < limit,
+            "waited {} s in vain: {what}",
+            limit.as_secs()
+        );
+        std::thread::sleep(POLL_INTERVAL);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wait_ends_when_the_condition_holds() {
+        let mut looks = 0;
+        wait_until("three looks", || {
+            looks += 1;
+            looks == 3
+        });
+        assert_eq!(looks, 3);
+    }
+
+    #[test]
+    #[should_panic(expected = "in vain: the impossible")]
+    fn wait_fails_at_its_limit() {
+        wait_until_within("the impossible", Duration::from_millis(1), || false);
+    }
+}
