@@ -168,9 +168,16 @@ fn two_recorders_on_one_folder_overwrite_nothing() {
     let folder = lab.folder("raw");
     let daemon = Daemon::start(&lab, &["--ring", "16M", RATE]);
     let recorders = [(); 2].map(|()| lab.recorder(&["hpcap0", "raw"]));
-    wait_until("frames", || {
-        frames(&daemon.status("hpcap0")["ledger"], Reason::Captured) > 3000
+    // A recorder whose file is empty does not rotate: both must have begun before frames are
+    // counted, and on a busy machine the second one begins late.
+    wait_until("the start of each", || {
+        recorders
+            .iter()
+            .all(|r| r.out().contains("\"event\":\"start\""))
     });
+    let captured = || frames(&daemon.status("hpcap0")["ledger"], Reason::Captured);
+    let before = captured();
+    wait_until("frames", || captured() > before + 3000);
     for recorder in &recorders {
         recorder.signal(nix::sys::signal::Signal::SIGHUP);
     }
