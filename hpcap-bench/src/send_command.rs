@@ -8,7 +8,7 @@ use clap::Args;
 use hpcap::error::Context;
 use hpcap::{Error, Result};
 use hpcap_bench::send::{Outcome, send};
-use hpcap_engine::source::SourceSpec;
+use hpcap_source::SourceSpec;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 /// Send the frames of a source out of an interface, and say exactly how many were sent.

@@ -5,8 +5,8 @@
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use hpcap_engine::source::generator::verify;
-use hpcap_engine::source::{Source, SourceSpec};
+use hpcap_source::generator::verify;
+use hpcap_source::{Source, SourceSpec};
 use serde_json::Value;
 use testkit::captures::real_captures;
 use testkit::frames::special_frames;

@@ -10,8 +10,8 @@ use std::time::Duration;
 use hpcap::raw::{FileHeader, Gap, Placed, Writer};
 use hpcap::{Contract, Count, Ledger, QueueName, Reason, Start, Timestamp};
 use hpcap_bench::verify::{Listening, parse_contract, parse_start, verify_queue};
-use hpcap_engine::source::SourceSpec;
 use hpcap_engine::{Engine, EngineConfig};
+use hpcap_source::SourceSpec;
 use serde_json::Value;
 
 /// The first `count` generated frames.

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use hpcap::error::Context;
 use hpcap::message;
-use hpcap_engine::source::interface::Interface;
+use hpcap_source::interface::Interface;
 use hpcapdd::cli::{Cli, HINTS};
 use hpcapdd::familiar::translated;
 use hpcapdd::recorder::{record, style_of};

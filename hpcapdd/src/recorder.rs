@@ -7,8 +7,8 @@ use hpcap::queue::QueueInfo;
 use hpcap::raw::RecordingId;
 use hpcap::{Listener, QueueName, Result, Start};
 use hpcap_engine::EngineConfig;
-use hpcap_engine::source::pcap::Speed;
-use hpcap_engine::source::spec::SourceSpec;
+use hpcap_source::pcap::Speed;
+use hpcap_source::spec::SourceSpec;
 
 use crate::access::Access;
 use crate::attach::Attaching;

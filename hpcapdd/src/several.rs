@@ -3,7 +3,7 @@
 use hpcap::compress::FileFormat;
 use hpcap::raw::{Origin, RecordingId, SourceName};
 use hpcap::{Error, Listener, QueueName, Result};
-use hpcap_engine::source::spec::SourceSpec;
+use hpcap_source::spec::SourceSpec;
 
 use crate::block_sink::{BlockLimits, BlockSink};
 use crate::cli::Cli;

@@ -10,9 +10,9 @@ use std::process::Command;
 use common::daemon::{Daemon, config};
 use common::{assert_sound, files, of_kind, summary};
 use hpcap::Timestamp;
+use hpcap::dedup::{Action, DedupSettings};
 use hpcap::pcapfile::{PcapWriter, Precision, Reader as PcapReader};
 use hpcap::raw::reader::{Event, Reader};
-use hpcap_engine::stages::dedup::{Action, DedupSettings};
 
 /// A frame, and whether it is a copy of an earlier one.
 type Frame = (Vec<u8>, bool);

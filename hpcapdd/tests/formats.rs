@@ -12,7 +12,7 @@ use common::{Running, events, files, frames_of, hpcapdd, of_kind, record, run, s
 use hpcap::Reason;
 use hpcap::compress::Decompressor;
 use hpcap::pcapfile::{Reader, identity};
-use hpcap_engine::source::generator::verify;
+use hpcap_source::generator::verify;
 use nix::sys::signal::Signal;
 use testkit::disk::SmallDisk;
 use testkit::wait::wait_until;

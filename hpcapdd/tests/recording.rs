@@ -12,7 +12,7 @@ use common::{
 };
 use hpcap::Reason;
 use hpcap::raw::record::{Item, Parsed, parse};
-use hpcap_engine::source::generator::verify;
+use hpcap_source::generator::verify;
 use nix::sys::signal::Signal;
 use testkit::wait::wait_until;
 
@@ -258,9 +258,7 @@ fn a_live_pipe_carries_pcapng() {
     let mut next = None;
     for _ in 0..50 {
         let frame = reader.next().unwrap().unwrap();
-        let seq = hpcap_engine::source::generator::verify(frame.data)
-            .unwrap()
-            .seq;
+        let seq = hpcap_source::generator::verify(frame.data).unwrap().seq;
         assert!(next.is_none_or(|next| next == seq));
         next = Some(seq + 1);
     }

@@ -9,7 +9,7 @@ use std::path::Path;
 use common::{Running, files, frames_of, hpcapdd, of_kind, read_sound, summary};
 use hpcap::Reason;
 use hpcap::pcapfile::Reader;
-use hpcap_engine::source::generator::verify;
+use hpcap_source::generator::verify;
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use testkit::wait::wait_until;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Frames that say which one they are, and of which every byte is known: the same as hpcapd's
- * source `gen:` makes (crates/hpcap-engine/src/source/generator/content.rs), so that whatever checks
+ * source `gen:` makes (crates/hpcap-source/src/generator/content.rs), so that whatever checks
  * those checks these.
  *
  * Ethernet, IPv4, UDP, then 2 bytes of magic, sequence number and time, 8 bytes each, most

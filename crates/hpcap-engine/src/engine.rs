@@ -21,11 +21,11 @@ use crate::poll::{Command, Poll, Stages, panicked};
 use crate::ring::Producer;
 use crate::ring::memory::{Pages, QueueMemory};
 use crate::server::{Conversations, QueueFds};
-use crate::source::Source;
-use crate::source::spec::SourceSpec;
 use crate::stages::Dedup;
-use crate::stages::dedup::{Action, DedupSettings};
 use crate::stages::filter::Program;
+use hpcap::dedup::{Action, DedupSettings};
+use hpcap_source::Source;
+use hpcap_source::spec::SourceSpec;
 
 /// Who writes the queue page and the file headers.
 pub const SOFTWARE: &str = concat!("hpcap-engine ", env!("CARGO_PKG_VERSION"));
@@ -197,6 +197,12 @@ impl Engine {
     /// When there are too many.
     pub fn serve(&self, socket: OwnedFd) -> Result<()> {
         Conversations::serve(&self.conversations, socket)
+    }
+
+    /// Answers the client at the other end of `socket` that this process has no
+    /// descriptor left for it, and hangs up.
+    pub fn turn_away(socket: OwnedFd) {
+        Conversations::turn_away(socket);
     }
 
     /// Keeps `caplen` bytes of each frame from now on; 0 = all.

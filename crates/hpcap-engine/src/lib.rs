@@ -2,18 +2,17 @@
 //!
 //! | module | is |
 //! |---|---|
-//! | [`stages`] | filter and removal of duplicates, between the two |
-//! | [`source`] | where frames come from: interfaces, files, the generator |
+//! | [`stages`] | the filter and the removal of duplicates, between a source and the ring |
 //! | [`ring`] | the producer of `kmod/core/ring.h`, and the shared memory that it fills |
 //! | [`engine`] | one queue with its poll thread, and listeners in this process |
-//! | [`daemon`] | `hpcapd`: engines behind sockets, for listeners in other processes |
+//!
+//! The frames come from a source of the crate `hpcap-source`. The daemon `hpcapd` puts engines behind
+//! sockets, for listeners in other processes; a program may also hold an engine itself.
 
-pub mod daemon;
 pub mod engine;
 mod poll;
 pub mod ring;
 mod server;
-pub mod source;
 pub mod stages;
 
 pub use engine::{Engine, EngineConfig};

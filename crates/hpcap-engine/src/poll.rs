@@ -15,10 +15,10 @@ use hpcap::{Count, Error, Kind, Reason, Result, Start, Timestamp};
 use nix::time::{ClockId, clock_gettime};
 
 use crate::ring::Producer;
-use crate::source::{Frame, Source, State};
 use crate::stages::Dedup;
-use crate::stages::dedup::Action;
 use crate::stages::filter::Program;
+use hpcap::dedup::Action;
+use hpcap_source::{Frame, Source, State};
 
 /// Longest sleep of an idle poll thread: whoever attaches waits for so long.
 const IDLE: Duration = Duration::from_millis(10);
@@ -417,7 +417,7 @@ mod tests {
 
     use super::*;
     use crate::ring::memory::{Pages, QueueMemory};
-    use crate::source::{Description, Harvest};
+    use hpcap_source::{Description, Harvest};
 
     /// What a source does when it is harvested.
     #[derive(Clone, Copy)]

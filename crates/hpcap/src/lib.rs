@@ -29,6 +29,7 @@ pub mod abi;
 pub mod cgroup;
 pub mod compress;
 pub mod content;
+pub mod dedup;
 pub mod error;
 pub mod filter;
 pub mod ledger;

@@ -6,7 +6,7 @@ use std::process::Command;
 use hpcap::Result;
 use hpcap::pcapfile;
 use hpcap::raw::{self, Event};
-use hpcap_engine::source::generator::verify_cut;
+use hpcap_source::generator::verify_cut;
 
 use crate::process::{exists, own};
 use crate::workspace::files_below;

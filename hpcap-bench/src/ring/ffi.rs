@@ -1,7 +1,7 @@
 //! `ring.c`, as Rust sees it.
 
 use hpcap::abi::{hpcap_listener, hpcap_queue, hpcap_slot};
-use hpcap_engine::source::Frame;
+use hpcap_source::Frame;
 
 /// `struct bench_descriptor`.
 #[repr(C)]

@@ -11,7 +11,7 @@ use hpcap::memory::{Access, Mapping};
 use hpcap::{Error, Kind, Result, Start, Timestamp};
 use hpcap_engine::ring::Producer;
 use hpcap_engine::ring::memory::{Pages, QueueMemory, new_slot};
-use hpcap_engine::source::Frame;
+use hpcap_source::Frame;
 
 use super::ffi;
 use super::nic::Nic;

@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use hpcap_engine::source::Frame;
+use hpcap_source::Frame;
 
 use super::ffi;
 

@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use hpcap::{Count, Error, Kind, Result};
-use hpcap_engine::source::generator::Late;
-use hpcap_engine::source::interface::Interface;
-use hpcap_engine::source::{Frame, Source, SourceSpec, State};
+use hpcap_source::generator::Late;
+use hpcap_source::interface::Interface;
+use hpcap_source::{Frame, Source, SourceSpec, State};
 
 pub use outcome::{NotSent, Outcome};
 use socket::{Refusal, Socket};

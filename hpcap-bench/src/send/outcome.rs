@@ -4,7 +4,7 @@ use std::fmt;
 
 use hpcap::Count;
 use hpcap::units::Si;
-use hpcap_engine::source::generator::WIRE_OVERHEAD_BYTES;
+use hpcap_source::generator::WIRE_OVERHEAD_BYTES;
 use serde::Serialize;
 
 /// Frames that were not sent, by reason.

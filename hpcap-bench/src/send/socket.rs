@@ -8,8 +8,8 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use hpcap::error::Context;
 use hpcap::privilege::packet_socket_advice;
 use hpcap::{Error, Kind, Result};
-use hpcap_engine::source::interface::Interface;
-use hpcap_engine::source::{BATCH, Frame};
+use hpcap_source::interface::Interface;
+use hpcap_source::{BATCH, Frame};
 
 /// Memory for frames on their way, in bytes, where it may be asked for.
 const BUFFER_BYTES: c_int = 4 << 20;

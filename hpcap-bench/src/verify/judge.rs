@@ -1,7 +1,7 @@
 //! Judges frame after frame of one stream.
 
 use hpcap::raw::{Gap, Record};
-use hpcap_engine::source::generator::{Stamp, verify_cut};
+use hpcap_source::generator::{Stamp, verify_cut};
 
 use super::findings::Findings;
 use super::sequence::Sequence;

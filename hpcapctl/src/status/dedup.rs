@@ -4,9 +4,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use hpcap::dedup::{Action, DedupSettings};
 use hpcap::queue::device::device_path;
 use hpcap::{Queue, visible};
-use hpcap_engine::stages::dedup::{Action, DedupSettings};
 use serde::Serialize;
 
 /// Removal of duplicates, with the names that it has in sysfs.

@@ -16,7 +16,7 @@ use hpcap::raw::check::Checker;
 use hpcap::raw::index::Index;
 use hpcap::raw::reader::{Event, Reader};
 use hpcap::{Count, Ledger, Reason};
-use hpcap_engine::source::generator::verify;
+use hpcap_source::generator::verify;
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use testkit::process::Process;

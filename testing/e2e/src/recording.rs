@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use hpcap::raw::reader::{Event, Reader};
-use hpcap_engine::source::generator::{verify, verify_cut};
+use hpcap_source::generator::{verify, verify_cut};
 
 use testkit::pcap::Frame;
 

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hpcap::Reason;
-use hpcap_engine::source::SourceSpec;
+use hpcap_source::SourceSpec;
 use tempfile::TempDir;
 use vmlab::control::{Handler, Request};
 use vmlab::kernel::Kernel;

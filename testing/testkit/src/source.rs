@@ -1,10 +1,10 @@
-//! Collecting the frames that a source of the engine lends.
+//! Collecting the frames that a source lends.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use hpcap::Reason;
-use hpcap_engine::source::{Source, State};
+use hpcap_source::{Source, State};
 
 use crate::wait::time_limit;
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use hpcap::units::{parse_duration, parse_size};
-use hpcap_engine::source::SourceSpec;
+use hpcap_source::SourceSpec;
 
 use crate::kernel::{Kernel, build_folder};
 use crate::machine::{Hugepages, Machine, NicSpec, Trouble, command};

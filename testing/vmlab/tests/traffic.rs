@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hpcap::Kind;
-use hpcap_engine::source::SourceSpec;
+use hpcap_source::SourceSpec;
 use vmlab::nic::{Outcome, Receive};
 use vmlab::pci::shared::Shared;
 use vmlab::traffic::content::Frames;

@@ -11,7 +11,7 @@ use hpcap::memory::Mapping;
 use hpcap::queue::QueueEnd;
 use hpcap::{Count, Error, Kind, Reason, Result, Start};
 
-use crate::source::Frame;
+use hpcap_source::Frame;
 use memory::QueueMemory;
 
 /// `struct hpcap_ring`, of which Rust knows only the size.

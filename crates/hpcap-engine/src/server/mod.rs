@@ -24,7 +24,7 @@ use crate::engine::{answer, lock};
 use crate::poll::Command;
 use crate::ring::memory::{QueueMemory, new_slot};
 use crate::stages::Dedup;
-use crate::stages::dedup::DedupSettings;
+use hpcap::dedup::DedupSettings;
 
 /// The poll thread answers within its own limit for starts; this one is only for its death.
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);

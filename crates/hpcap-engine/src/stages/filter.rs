@@ -5,7 +5,7 @@ use std::ffi::c_char;
 use hpcap::filter::{Filter, Instruction};
 use hpcap::{Count, Error, Kind, Result};
 
-use crate::source::Frame;
+use hpcap_source::Frame;
 
 /// Instructions of a program, at most (`HPCAP_FILTER_MAX`).
 pub const INSTRUCTIONS: usize = 4096;

@@ -1,7 +1,6 @@
 //! What frames pass on their way from a source into the ring: `kmod/core/filter.h` and
 //! `kmod/core/dedup.h`, compiled for userspace, behind a safe face.
 
-pub mod dedup;
 pub mod filter;
 mod window;
 

@@ -6,8 +6,8 @@ use std::ptr::NonNull;
 
 use hpcap::{Count, Error, Kind, Result};
 
-use super::dedup::{Action, DedupSettings};
-use crate::source::Frame;
+use hpcap::dedup::{Action, DedupSettings};
+use hpcap_source::Frame;
 
 /// `HPCAP_DEDUP_ALIGN`.
 const ALIGN: usize = 64;

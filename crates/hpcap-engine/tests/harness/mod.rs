@@ -20,7 +20,7 @@ use hpcap::raw::{Altered, Gap, Item};
 use hpcap::{Contract, Kind, Listener, Queue, Reason, Request, Result, Start};
 use hpcap_engine::ring::Producer;
 use hpcap_engine::ring::memory::{Pages, QueueMemory, new_slot};
-use hpcap_engine::source::Frame;
+use hpcap_source::Frame;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 
 /// Gives out connections whose answer was put into them beforehand.

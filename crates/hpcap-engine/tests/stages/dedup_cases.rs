@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use hpcap_engine::source::Frame;
+use hpcap::dedup::{DedupSettings, Ignore};
 use hpcap_engine::stages::Dedup;
-use hpcap_engine::stages::dedup::{DedupSettings, Ignore};
+use hpcap_source::Frame;
 
 use crate::harness::content;
 

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use hpcap::dedup::{Action, DedupSettings};
 use hpcap::raw::Item;
 use hpcap::{Contract, QueueName, Reason, Request, Start, Waited};
-use hpcap_engine::stages::dedup::{Action, DedupSettings};
 use hpcap_engine::{Engine, EngineConfig};
 
 use super::dedup_cases::of_one_flow;

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use hpcap_engine::source::Frame;
+use hpcap::dedup::{Action, DedupSettings, Ignore};
 use hpcap_engine::stages::Dedup;
-use hpcap_engine::stages::dedup::{Action, DedupSettings, Ignore};
+use hpcap_source::Frame;
 use proptest::prelude::*;
 
 /// What is compared of a frame: its length, and its bytes but for those ignored.

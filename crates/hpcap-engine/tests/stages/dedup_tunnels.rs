@@ -1,8 +1,8 @@
 //! `bytes=auto`: frames in tunnels are told apart by what is innermost, and frames that nobody can
 //! tell apart are no duplicates.
 
-use hpcap_engine::source::Frame;
 use hpcap_engine::stages::Dedup;
+use hpcap_source::Frame;
 use proptest::prelude::*;
 
 use super::dedup_cases::{dedup, of_one_flow, seen};

@@ -3,8 +3,8 @@
 use std::ffi::c_uint;
 
 use hpcap::filter::{Filter, Instruction};
-use hpcap_engine::source::Frame;
 use hpcap_engine::stages::filter::{INSTRUCTIONS, Program};
+use hpcap_source::Frame;
 use proptest::prelude::*;
 
 use testkit::captures::real_captures;

@@ -1,7 +1,7 @@
 //! Marks of duplicates in the stream: one before each, in the same file, and never alone.
 
 use hpcap::{Contract, Reason, Start};
-use hpcap_engine::source::Frame;
+use hpcap_source::Frame;
 use proptest::prelude::*;
 
 use crate::harness::{Attached, Bench, Seen, Shape, content, read_all};

@@ -9,7 +9,7 @@ use std::time::Duration;
 use clap::Parser;
 use hpcap::raw::Item;
 use hpcap::{Contract, Kind, Listener, Queue, QueueName, Reason, Request, Result, Start, Waited};
-use hpcap_engine::source::generator::verify;
+use hpcap_source::generator::verify;
 use serde_json::json;
 
 /// Bytes between two acknowledgements.

@@ -7,9 +7,9 @@
 //! through at full speed. What a live interface hands over comes once: it goes into a file.
 
 use hpcap::{Error, Result, Timestamp};
-use hpcap_engine::source::generator::Late;
-use hpcap_engine::source::pcap::Speed;
-use hpcap_engine::source::{Source, SourceSpec, State};
+use hpcap_source::generator::Late;
+use hpcap_source::pcap::Speed;
+use hpcap_source::{Source, SourceSpec, State};
 
 /// A frame on the wire is at least this long, without FCS: what a sender's MAC pads it to
 /// (IEEE 802.3, 4A.2.3.2.4: 64 bytes with FCS).

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::thread;
 
 use hpcap::{Error, Result};
-use hpcap_engine::source::SourceSpec;
+use hpcap_source::SourceSpec;
 use serde_json::{Value, json};
 
 use super::answer::Neighbour;

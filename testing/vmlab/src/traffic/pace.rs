@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use hpcap::units::Rate;
-use hpcap_engine::source::SourceSpec;
-use hpcap_engine::source::generator::{BACKLOG, Schedule};
-use hpcap_engine::source::pcap::Speed;
+use hpcap_source::SourceSpec;
+use hpcap_source::generator::{BACKLOG, Schedule};
+use hpcap_source::pcap::Speed;
 
 use super::content::Chunk;
 

@@ -11,8 +11,8 @@ use std::thread::JoinHandle;
 use hpcap::error::Context;
 use hpcap::pcapfile::{PcapWriter, Precision};
 use hpcap::{Error, Kind, Result, Timestamp};
-use hpcap_engine::source::SourceSpec;
-use hpcap_engine::source::pcap::PcapSpec;
+use hpcap_source::SourceSpec;
+use hpcap_source::pcap::PcapSpec;
 
 use super::content::content_of;
 use super::pace::Pace;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use hpcap::error::Context;
 use hpcap::pcapfile::PcapWriter;
 use hpcap::{Result, Timestamp};
-use hpcap_engine::source::{Source, State};
+use hpcap_source::{Source, State};
 
 use super::Nic;
 use crate::nic::Receive;

@@ -1,11 +1,11 @@
-//! Removal of duplicates: what it is told.
+//! Settings of the removal of duplicates, as `hpcapd --dedup` takes them and a queue reports them.
 
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use hpcap::units::parse_duration;
-use hpcap::{Error, Result};
+use crate::units::parse_duration;
+use crate::{Error, Result};
 
 /// What becomes of duplicates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -43,8 +43,9 @@ impl Ignore {
         ]
     }
 
-    /// `enum hpcap_dedup_ignore`: a bit for each.
-    pub(super) fn bits(mut self) -> u32 {
+    /// The fields as bits of `enum hpcap_dedup_ignore`.
+    #[must_use]
+    pub fn bits(mut self) -> u32 {
         let mut bits = 0;
         for (i, field) in self.fields().into_iter().enumerate() {
             bits |= u32::from(*field) << i;

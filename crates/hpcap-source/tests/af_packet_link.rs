@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use hpcap::Kind;
-use hpcap_engine::source::SourceSpec;
-use hpcap_engine::source::generator::verify;
+use hpcap_source::SourceSpec;
+use hpcap_source::generator::verify;
 use testkit::network::{FrameSender, create_veth_pair, in_namespace, ip};
 use testkit::source::{Harvested, harvest_until};
 

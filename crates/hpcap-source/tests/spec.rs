@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use hpcap::Kind;
 use hpcap::units::Rate;
-use hpcap_engine::source::SourceSpec;
-use hpcap_engine::source::af_packet::{AfPacketSpec, Direction, Time};
-use hpcap_engine::source::generator::{GeneratorSpec, Late, Sizes};
-use hpcap_engine::source::pcap::{PcapSpec, Speed};
+use hpcap_source::SourceSpec;
+use hpcap_source::af_packet::{AfPacketSpec, Direction, Time};
+use hpcap_source::generator::{GeneratorSpec, Late, Sizes};
+use hpcap_source::pcap::{PcapSpec, Speed};
 use proptest::prelude::*;
 
 fn parse(text: &str) -> SourceSpec {

@@ -1,4 +1,4 @@
-//! `hpcapd`: engines behind sockets, from start to a clean stop.
+//! `hpcapd`: serves the frames of network interfaces, files and generators to other programs.
 
 mod cli;
 mod signals;
@@ -20,9 +20,9 @@ use hpcap::{Error, Kind, QueueName, Result, message, patience};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::Gid;
 
-use crate::engine::{Engine, EngineConfig};
-use crate::source::interface::Interface;
 use cli::Cli;
+use hpcap_engine::{Engine, EngineConfig};
+use hpcap_source::interface::Interface;
 use signals::Signals;
 use socket::Doorway;
 use voice::{Limited, Voice};
@@ -50,9 +50,7 @@ struct Server {
     looked: Instant,
 }
 
-/// The program.
-#[must_use]
-pub fn main() -> ExitCode {
+fn main() -> ExitCode {
     let mut cli: Cli = hpcap_cli::parse(cli::HINTS);
     cli.sources.append(&mut cli.interfaces);
     if cli.list_interfaces {

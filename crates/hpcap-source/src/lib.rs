@@ -1,7 +1,7 @@
 //! Where frames come from: `af_packet:IF`, `pcap:FILE`, `gen:`.
 //!
-//! A source lends frames to the poll thread, which copies them into the ring. Nothing a
-//! source hands out outlives the next call to it.
+//! A source lends frames to its caller (the poll thread of an engine, a traffic sender), who copies
+//! or sends them. Nothing that a source lends outlives the next call to the source.
 
 pub mod af_packet;
 mod batch;

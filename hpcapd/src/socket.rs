@@ -23,7 +23,7 @@ use nix::sys::socket::{
 use nix::sys::stat::{FchmodatFlags, Mode, fchmod, fchmodat};
 use nix::unistd::{AccessFlags, Gid, Group, UnlinkatFlags, access, fchownat, unlinkat};
 
-use crate::server::Conversations;
+use hpcap_engine::Engine;
 
 /// A socket in the file system that belongs to this process. Removed when dropped.
 #[derive(Debug)]
@@ -186,7 +186,7 @@ impl Doorway {
     fn turn_away(&self) {
         drop(self.spare.borrow_mut().take());
         if let Ok(client) = self.take_client() {
-            Conversations::turn_away(client);
+            Engine::turn_away(client);
         }
         *self.spare.borrow_mut() = spare();
         self.pause.set(Some(Instant::now() + PAUSE));

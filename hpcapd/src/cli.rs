@@ -7,9 +7,9 @@ use hpcap::units::{parse_caplen, parse_size};
 use hpcap::{Error, QueueName, Result};
 use hpcap_cli::Hint;
 
-use crate::ring::memory::Pages;
-use crate::source::spec::SourceSpec;
-use crate::stages::dedup::DedupSettings;
+use hpcap::dedup::DedupSettings;
+use hpcap_engine::ring::memory::Pages;
+use hpcap_source::spec::SourceSpec;
 
 /// Captures frames into shared rings and serves them to other programs.
 #[derive(Debug, Parser)]

@@ -2,8 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use hpcap_engine::source::interface::Interface;
-use hpcap_engine::source::{Source, SourceSpec};
+use hpcap_source::interface::Interface;
+use hpcap_source::{Source, SourceSpec};
 use testkit::network::{FrameSender, create_veth_pair, in_namespace, ip};
 use testkit::source::{Harvested, harvest_until};
 

@@ -4,8 +4,8 @@
 
 use std::time::Duration;
 
-use hpcap_engine::source::generator::verify;
-use hpcap_engine::source::{Source, SourceSpec};
+use hpcap_source::generator::verify;
+use hpcap_source::{Source, SourceSpec};
 use testkit::captures::real_captures;
 use testkit::frames::special_frames;
 use testkit::network::{FrameSender, create_veth_pair, in_namespace, ip};
@@ -149,7 +149,7 @@ fn frames_that_found_no_room_are_counted_to_the_last_one() {
                 sender.send(frame.data());
                 sent += 1;
             }
-            if harvest.state == hpcap_engine::source::State::Ended {
+            if harvest.state == hpcap_source::State::Ended {
                 break;
             }
         }
