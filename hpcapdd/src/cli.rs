@@ -8,8 +8,8 @@ use hpcap::pages::Pages;
 use hpcap::units::{parse_caplen, parse_duration, parse_size};
 use hpcap_cli::Hint;
 
-use crate::access::{parse_group, parse_mode};
 use crate::form::{parse_compression, parse_format};
+use crate::storage::access::{parse_group, parse_mode};
 
 const LONG: &str = "\
 Records a queue: every frame that it publishes, into RAW files of at most 2 GiB, into pcapng or \

@@ -6,11 +6,11 @@ use std::process::ExitCode;
 use hpcap::error::Context;
 use hpcap::message;
 use hpcap_source::interface::Interface;
+use hpcapdd::aliases::resolve_aliases;
 use hpcapdd::cli::{Cli, HINTS};
-use hpcapdd::familiar::translated;
 use hpcapdd::recorder::{record, style_of};
-use hpcapdd::reporter::notice;
-use hpcapdd::signals::Signals;
+use hpcapdd::report::reporter::notice;
+use hpcapdd::session::signals::Signals;
 
 fn main() -> ExitCode {
     let cli: Cli = hpcap_cli::parse(HINTS);
@@ -27,6 +27,6 @@ fn run(cli: Cli, messages: &message::Messages) -> hpcap::Result<()> {
             other => other.context(|| "print the interfaces"),
         };
     }
-    let cli = translated(cli)?;
+    let cli = resolve_aliases(cli)?;
     record(&cli, messages, Signals::install()?)
 }

@@ -10,30 +10,30 @@ use hpcap_engine::EngineConfig;
 use hpcap_source::pcap::Speed;
 use hpcap_source::spec::SourceSpec;
 
-use crate::access::Access;
-use crate::attach::Attaching;
-use crate::block_sink::{BlockLimits, BlockSink};
-use crate::capture_file::OutputFolder;
 use crate::cli::Cli;
-use crate::discard::{NullOutput, NullSink};
-use crate::events::{self, Event};
-use crate::finisher::Finisher;
 use crate::form::Form;
-use crate::input::Input;
-use crate::on_complete::{Commands, Words};
-use crate::pcap_output::PcapOutput;
-use crate::pcapng_output::PcapngOutput;
-use crate::pipe::Pipe;
 use crate::plan::{self, Destination, Origin, Selection};
-use crate::raw_output::{Kept, RawOutput};
-use crate::record_sink::{RecordLimits, RecordOutput, RecordSink, Selector};
-use crate::reporter::{Reporter, Style};
-use crate::retention::{Limits, Recording, Retention};
-use crate::rotation::Rotation;
+use crate::report::event::{self, Event};
+use crate::report::reporter::{Reporter, Style};
+use crate::session::attach::Attaching;
+use crate::session::input::Input;
+use crate::session::rotation::Rotation;
+use crate::session::signals::Signals;
 use crate::session::{Recorded, Session, Timing};
-use crate::several;
-use crate::signals::Signals;
 use crate::sink::Sink;
+use crate::sink::block::{BlockLimits, BlockSink};
+use crate::sink::null::{NullOutput, NullSink};
+use crate::sink::record::capture_output::CaptureOutput;
+use crate::sink::record::pipe_output::PipeOutput;
+use crate::sink::record::raw_output::{Kept, RawOutput};
+use crate::sink::record::{RecordLimits, RecordOutput, RecordSink, Selector};
+use crate::sink::several;
+use crate::storage::access::Access;
+use crate::storage::file::OutputFolder;
+use crate::storage::finish::Finisher;
+use crate::storage::finish::on_complete::{CommandLine, Commands};
+use crate::storage::pipe::Pipe;
+use crate::storage::retention::{Limits, Recording, Retention};
 
 /// The queue of a source inside this process.
 const OWN_QUEUE: QueueName = QueueName::new(0, 0);
@@ -97,7 +97,11 @@ fn record_once(
     let start = plan::start(cli.start.as_deref(), destination)?;
     let form = Form::of(cli, destination)?;
     let rotate_bytes = form.rotate_size(cli.rotate_size)?;
-    let on_complete = cli.on_complete.as_deref().map(Words::parse).transpose()?;
+    let on_complete = cli
+        .on_complete
+        .as_deref()
+        .map(CommandLine::parse)
+        .transpose()?;
     let name = match origin {
         Origin::Queue(name) => *name,
         Origin::Source(_) => OWN_QUEUE,
@@ -248,7 +252,7 @@ fn make_sink(
         }
         Outlet::Null => return Ok((Box::new(NullSink::default()), "null")),
         Outlet::Pipe(pipe) => {
-            let output = PcapngOutput::new(pipe, info, listener.start().ledger, filter, caplen)?;
+            let output = PipeOutput::new(pipe, info, listener.start().ledger, filter, caplen)?;
             return Ok((by_record(listener, output, selection, limits)?, "records"));
         }
         Outlet::Folder(folder) => *folder,
@@ -258,7 +262,7 @@ fn make_sink(
     {
         let kept = (filter, caplen);
         let queues = vec![(info.clone(), input.listener.start().ledger)];
-        let output = PcapOutput::new(folder, queues, kept, rotate_bytes, recording);
+        let output = CaptureOutput::new(folder, queues, kept, rotate_bytes, recording);
         return Ok((by_record(listener, output, selection, limits)?, "records"));
     }
     if let Some(recording) = recording {
@@ -353,9 +357,9 @@ fn start_event(
     destination: &Destination,
     input: &Input,
     mode: &'static str,
-) -> events::Start {
+) -> event::Start {
     let info = input.listener.info();
-    events::Start {
+    event::Start {
         queue: matches!(origin, Origin::Queue(_)).then(|| info.name.to_string()),
         source: joined(input, |info| info.source.clone()),
         interface: joined(input, |info| info.interface.clone()),

@@ -1,0 +1,128 @@
+//! The command line as tcpdump's and dumpcap's users write it, brought into our own form.
+
+use hpcap::{Error, QueueName, Result};
+
+use crate::cli::Cli;
+
+/// Replaces `-i`, `-w` and trailing words by source, operands and filter.
+///
+/// `hpcapdd -i eth0 -w /data port 53` becomes `hpcapdd --source af_packet:eth0 --filter 'port 53'
+/// /data`. An interface that is called as a queue is one: `-i hpcap0` records queue hpcap0.
+///
+/// # Errors
+/// [`Kind::Usage`](hpcap::Kind::Usage) where destination or filter are there twice, or no
+/// destination is.
+pub fn resolve_aliases(mut cli: Cli) -> Result<Cli> {
+    let mut queue = None;
+    let interfaces = std::mem::take(&mut cli.interface);
+    let alone = interfaces.len() == 1;
+    for interface in interfaces {
+        if alone && interface.parse::<QueueName>().is_ok() {
+            if cli.ring.is_some() || cli.pages.is_some() || cli.cpu.is_some() {
+                return Err(Error::usage(
+                    format!("--ring, --pages or --cpu with the queue {interface}"),
+                    "its daemon decides about its ring: they are options of hpcapd, too",
+                ));
+            }
+            queue = Some(interface);
+        } else {
+            cli.source.push(format!("af_packet:{interface}"));
+        }
+    }
+    if let Some(destination) = cli.write.take() {
+        let mut words = std::mem::take(&mut cli.operands).into_iter();
+        if queue.is_none() && cli.source.is_empty() {
+            queue = Some(words.next().ok_or_else(|| {
+                Error::usage(
+                    "operands",
+                    "what to record is missing: -i INTERFACE, --source SPEC or a queue such as hpcap0",
+                )
+            })?);
+        }
+        take_filter(&mut cli, &words.collect::<Vec<_>>())?;
+        cli.operands.push(destination);
+    } else if cli.operands.is_empty() {
+        return Err(Error::usage(
+            "operands",
+            "where the frames go is missing: -w FOLDER, or -w - for pcapng on standard output",
+        ));
+    }
+    cli.operands.splice(..0, queue);
+    // Whole frames are what no length means, too.
+    cli.caplen = cli.caplen.filter(|bytes| *bytes > 0);
+    Ok(cli)
+}
+
+fn take_filter(cli: &mut Cli, words: &[String]) -> Result<()> {
+    if words.is_empty() {
+        return Ok(());
+    }
+    if cli.filter.is_some() {
+        return Err(Error::usage(
+            format!("\"{}\"", words.join(" ")),
+            "there is a filter already (-f): leave out one of them",
+        ));
+    }
+    cli.filter = Some(words.join(" "));
+    Ok(())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    fn read(line: &str) -> Result<Cli> {
+        resolve_aliases(Cli::try_parse_from(line.split(' ')).unwrap())
+    }
+
+    /// Every line means the same as the one beside it.
+    #[test]
+    fn letters_of_tcpdump_mean_the_same() {
+        for (familiar, ours) in [
+            ("-i eth0 -w /data", "--source af_packet:eth0 /data"),
+            ("-i eth0 /data", "--source af_packet:eth0 /data"),
+            (
+                "-i eth0,promisc=off -w -",
+                "--source af_packet:eth0,promisc=off -",
+            ),
+            ("-i hpcap0:1 -w /data", "hpcap0:1 /data"),
+            ("-w /data hpcap0", "hpcap0 /data"),
+            ("--source gen: -w null", "--source gen: null"),
+            (
+                "-i e -w d -c 5 -s 64 -v",
+                "--source af_packet:e d --frames 5 --caplen 64 --progress",
+            ),
+            ("-i e -w d -vv", "--source af_packet:e d --progress"),
+            ("-i e -w d -s 0", "--source af_packet:e d"),
+            ("-i e -w d -s 262144", "--source af_packet:e d"),
+            (
+                "-i e -w d --snaplen 96",
+                "--source af_packet:e d --caplen 96",
+            ),
+            ("-i e -w d -f udp", "--source af_packet:e d --filter udp"),
+            ("-i e -w d udp", "--source af_packet:e d --filter udp"),
+            ("-w d hpcap0 udp", "hpcap0 d --filter udp"),
+        ] {
+            let cli = |line| format!("{:?}", read(&format!("hpcapdd {line}")).unwrap());
+            assert_eq!(cli(familiar), cli(ours), "{familiar}");
+        }
+        let cli = read("hpcapdd -i e -w d udp port 53").unwrap();
+        assert_eq!(cli.filter.as_deref(), Some("udp port 53"));
+    }
+
+    #[test]
+    fn line_that_means_nothing_is_refused() {
+        for (line, missing) in [
+            ("hpcapdd -i eth0", "-w FOLDER"),
+            ("hpcapdd -w /data", "-i INTERFACE"),
+            ("hpcapdd -i eth0 -w d -f udp tcp", "leave out one"),
+            ("hpcapdd -i hpcap0 -w d --ring 1G", "options of hpcapd"),
+        ] {
+            let error = read(line).unwrap_err().to_string();
+            assert!(error.contains(missing), "{line}: {error}");
+        }
+    }
+}

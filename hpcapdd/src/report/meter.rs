@@ -1,0 +1,152 @@
+//! Rates and peaks of a running recording.
+
+use std::time::{Duration, Instant};
+
+use hpcap::{Count, Ledger, Listener};
+
+use crate::report::event::Progress;
+use crate::report::text::wire_bits;
+use crate::sink::Tally;
+
+/// How often progress is told.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// Measures.
+#[derive(Debug)]
+pub struct Meter {
+    start: Instant,
+    last: Instant,
+    /// At the last regular progress.
+    ledger: Ledger,
+    stored: Count,
+    stored_bytes: u64,
+    lag_peak: f64,
+    /// That of sources beside the first.
+    further: Ledger,
+}
+
+impl Default for Meter {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Meter {
+    /// Starts now.
+    #[must_use]
+    pub fn new() -> Self {
+        let start = Instant::now();
+        Self {
+            start,
+            last: start,
+            ledger: Ledger::default(),
+            stored: Count::default(),
+            stored_bytes: 0,
+            lag_peak: 0.0,
+            further: Ledger::default(),
+        }
+    }
+
+    /// Counts `ledger` of sources beside the first, too.
+    pub fn set_further(&mut self, ledger: Ledger) {
+        self.further = ledger;
+    }
+
+    /// Time since the start.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        self.start.elapsed()
+    }
+
+    /// The largest unread part of the ring that was seen.
+    #[must_use]
+    pub fn lag_peak(&self) -> f64 {
+        self.lag_peak
+    }
+
+    /// Looks at the ring: to be called often.
+    pub fn look(&mut self, listener: &Listener) -> f64 {
+        let lag = (to_f64(listener.available()) / to_f64(listener.info().ring_bytes)).min(1.0);
+        self.lag_peak = self.lag_peak.max(lag);
+        lag
+    }
+
+    /// Progress, when it is time for it.
+    pub fn progress(&mut self, listener: &Listener, tally: &Tally) -> Option<Progress> {
+        self.look(listener);
+        if self.last.elapsed() < EVERY {
+            return None;
+        }
+        let progress = self.progress_now(listener, tally);
+        self.last = Instant::now();
+        self.ledger = progress.ledger;
+        self.stored = tally.stored;
+        self.stored_bytes = tally.stored_bytes;
+        Some(progress)
+    }
+
+    /// Progress now; its rates are those since the last regular one.
+    pub fn progress_now(&mut self, listener: &Listener, tally: &Tally) -> Progress {
+        let lag = self.look(listener);
+        let seconds = self.last.elapsed().as_secs_f64().max(0.001);
+        let mut now = listener.ledger().ledger;
+        now += &self.further;
+        let ledger = recording_ledger(&now, &listener.start().ledger, tally);
+        let new = ledger.since(&self.ledger);
+        let stored = tally.stored - self.stored;
+        let stored_bytes = tally.stored_bytes.saturating_sub(self.stored_bytes);
+        let wire = new.on_the_wire();
+        Progress {
+            seconds: self.elapsed().as_secs_f64(),
+            frames_per_second: to_f64(wire.frames) / seconds,
+            bits_per_second: wire_bits(wire) / seconds,
+            stored_frames_per_second: to_f64(stored.frames) / seconds,
+            stored_bytes_per_second: to_f64(stored_bytes) / seconds,
+            lost_frames_per_second: to_f64(new.lost().frames) / seconds,
+            lag,
+            lag_peak: self.lag_peak,
+            ledger,
+            asked: false,
+        }
+    }
+}
+
+/// The ledger of a recording: what the queue counted since it began, and what the recorder
+/// itself refused and lost.
+#[must_use]
+pub fn recording_ledger(now: &Ledger, before: &Ledger, tally: &Tally) -> Ledger {
+    let mut ledger = crate::sink::record::own_ledger(now.since(before), tally.filtered);
+    ledger += &tally.lost;
+    ledger
+}
+
+#[allow(clippy::cast_precision_loss, reason = "for rates")]
+fn to_f64(n: u64) -> f64 {
+    n as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use hpcap::Reason;
+
+    use super::*;
+
+    #[test]
+    fn the_ledger_of_a_recording_still_balances() {
+        let mut before = Ledger::default();
+        before[Reason::Captured] = Count::new(10, 600);
+        let mut now = Ledger::default();
+        now[Reason::Captured] = Count::new(110, 6600);
+        now[Reason::RingFull] = Count::new(5, 300);
+        let mut tally = Tally {
+            filtered: Count::new(40, 2400),
+            ..Tally::default()
+        };
+        tally.lost[Reason::Storage] = Count::new(1, 60);
+        let ledger = recording_ledger(&now, &before, &tally);
+        assert_eq!(ledger[Reason::Captured], Count::new(60, 3600));
+        assert_eq!(ledger[Reason::Filtered], Count::new(40, 2400));
+        assert_eq!(ledger.on_the_wire(), Count::new(105, 6300));
+        assert_eq!(ledger[Reason::Storage].frames, 1);
+    }
+}

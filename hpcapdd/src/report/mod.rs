@@ -1,0 +1,6 @@
+//! What the recorder tells people and programs, as text or as JSON.
+
+pub mod event;
+pub mod meter;
+pub mod reporter;
+pub mod text;

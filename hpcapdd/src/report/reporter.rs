@@ -1,0 +1,124 @@
+//! Where events go: text or JSON, stdout or stderr, and the progress line of a terminal.
+
+use std::io::IsTerminal;
+use std::time::Instant;
+
+use hpcap::message::{Level, Limiter, Messages, Stream, kind_of};
+
+use hpcap::visible::visible_json;
+
+use crate::report::event::Event;
+use crate::report::text::text;
+
+/// What the user wants to see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Style {
+    /// Text; progress on a terminal, or always with `progress`.
+    Text {
+        /// A progress line even where stderr is no terminal.
+        progress: bool,
+    },
+    /// One JSON object a line.
+    Json,
+    /// Warnings only.
+    Quiet,
+}
+
+/// Puts events into words and passes them to the printing thread: telling never blocks, whatever
+/// becomes of the streams. Warnings of one kind that come in numbers become one line.
+#[derive(Debug)]
+pub struct Reporter {
+    messages: Messages,
+    limiter: Limiter,
+    style: Style,
+    /// stdout carries the frames.
+    stdout_taken: bool,
+    terminal: bool,
+}
+
+/// The line that says how many messages were dropped, for [`hpcap::message::run`].
+pub fn notice(style: Style) -> impl Fn(Stream, u64) -> String + Send + 'static {
+    move |_, dropped| {
+        let text = format!("{dropped} messages before this one were dropped: nobody read them");
+        match style {
+            Style::Json => json(&Event::warning(text)),
+            Style::Text { .. } | Style::Quiet => format!("hpcapdd: {text}"),
+        }
+    }
+}
+
+fn json(event: &Event) -> String {
+    visible_json(&serde_json::to_string(event).unwrap_or_default()).into_owned()
+}
+
+impl Reporter {
+    /// For this process's stdout and stderr; `stdout_taken` when frames go to stdout.
+    #[must_use]
+    pub fn new(messages: &Messages, style: Style, stdout_taken: bool) -> Self {
+        Self {
+            messages: messages.clone(),
+            limiter: Limiter::new(),
+            style,
+            stdout_taken,
+            terminal: std::io::stderr().is_terminal(),
+        }
+    }
+
+    /// Tells.
+    pub fn tell(&mut self, event: &Event) {
+        if let Event::Warning { message } = event {
+            let passed = self
+                .limiter
+                .pass(&kind_of(message), message.clone(), Instant::now());
+            if let Some(message) = passed {
+                self.put(&Event::Warning { message });
+            }
+        } else {
+            self.put(event);
+        }
+    }
+
+    /// Tells what was held back, once its time has come.
+    pub fn tell_due(&mut self) {
+        if self.limiter.holds_back() {
+            for message in self.limiter.due(Instant::now()) {
+                self.put(&Event::Warning { message });
+            }
+        }
+    }
+
+    /// Tells what is held back, because the end has come.
+    pub fn tell_rest(&mut self) {
+        for message in self.limiter.rest(Instant::now()) {
+            self.put(&Event::Warning { message });
+        }
+    }
+
+    fn put(&self, event: &Event) {
+        let stdout = match self.stdout_taken {
+            true => Stream::Errors,
+            false => Stream::Output,
+        };
+        let (level, stream) = match (self.style, event) {
+            (Style::Json, _) => (Level::Info, stdout),
+            (_, Event::Warning { .. } | Event::Loss(_)) => (Level::Warning, Stream::Errors),
+            (Style::Quiet, _) => return,
+            (Style::Text { progress }, Event::Progress(p)) => {
+                if self.terminal && !p.asked {
+                    (Level::Progress, Stream::Errors)
+                } else if progress || p.asked {
+                    (Level::Info, Stream::Errors)
+                } else {
+                    return;
+                }
+            }
+            (_, Event::FileComplete(_)) => (Level::Info, stdout),
+            _ => (Level::Info, Stream::Errors),
+        };
+        let line = match self.style {
+            Style::Json => json(event),
+            Style::Text { .. } | Style::Quiet => text(event),
+        };
+        self.messages.tell(level, stream, line);
+    }
+}

@@ -1,0 +1,123 @@
+//! Whether the producer still turns.
+
+use std::time::{Duration, Instant};
+
+/// A producer beats at least every second; one that is silent for so long does not turn.
+const SILENCE: Duration = Duration::from_secs(3);
+
+/// Whoever looks less often than this may have been stopped himself, and with him the producer.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Watches the producer's heartbeat. Its value is the producer's clock, of which nothing is assumed
+/// but that it moves.
+#[derive(Debug)]
+pub struct HeartbeatMonitor {
+    beat_ns: u64,
+    since: Instant,
+    looked: Instant,
+    silent: bool,
+}
+
+/// What has changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// The producer has not beaten for so long.
+    Silent(Duration),
+    /// It beats again, after so long.
+    Back(Duration),
+}
+
+impl HeartbeatMonitor {
+    /// Begins with a beat.
+    #[must_use]
+    pub fn new(beat_ns: u64, now: Instant) -> Self {
+        Self {
+            beat_ns,
+            since: now,
+            looked: now,
+            silent: false,
+        }
+    }
+
+    /// Looks at the heartbeat.
+    pub fn look(&mut self, beat_ns: u64, now: Instant) -> Option<Change> {
+        let looked = std::mem::replace(&mut self.looked, now);
+        let silence = now.duration_since(self.since);
+        if beat_ns != self.beat_ns {
+            self.beat_ns = beat_ns;
+            self.since = now;
+            return std::mem::take(&mut self.silent).then_some(Change::Back(silence));
+        }
+        if now.duration_since(looked) >= LOOK && !self.silent {
+            self.since = now;
+        } else if silence >= SILENCE && !self.silent {
+            self.silent = true;
+            return Some(Change::Silent(silence));
+        }
+        None
+    }
+
+    /// Whether the producer is silent.
+    #[must_use]
+    pub fn is_silent(&self) -> bool {
+        self.silent
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TICK: Duration = Duration::from_millis(200);
+
+    /// Looks at the same beat `ticks` times; what was told.
+    fn looks(
+        heartbeat: &mut HeartbeatMonitor,
+        now: &mut Instant,
+        beat: u64,
+        ticks: u32,
+    ) -> Vec<Change> {
+        (0..ticks)
+            .filter_map(|_| {
+                *now += TICK;
+                heartbeat.look(beat, *now)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn silence_is_told_once() {
+        let mut now = Instant::now();
+        let mut heartbeat = HeartbeatMonitor::new(7, now);
+        let told = looks(&mut heartbeat, &mut now, 7, 100);
+        assert_eq!(told, [Change::Silent(SILENCE)]);
+        assert!(heartbeat.is_silent());
+    }
+
+    #[test]
+    fn return_of_the_producer_is_told() {
+        let mut now = Instant::now();
+        let mut heartbeat = HeartbeatMonitor::new(7, now);
+        looks(&mut heartbeat, &mut now, 7, 24);
+        let told = looks(&mut heartbeat, &mut now, 8, 1);
+        assert_eq!(told, [Change::Back(TICK * 25)]);
+        assert!(!heartbeat.is_silent());
+    }
+
+    #[test]
+    fn beating_producer_is_not_silent() {
+        let mut now = Instant::now();
+        let mut heartbeat = HeartbeatMonitor::new(0, now);
+        for beat in 1..100 {
+            assert_eq!(looks(&mut heartbeat, &mut now, beat, 10), []);
+        }
+    }
+
+    #[test]
+    fn own_pause_is_not_the_producers() {
+        let mut now = Instant::now();
+        let mut heartbeat = HeartbeatMonitor::new(7, now);
+        now += Duration::from_secs(60);
+        assert_eq!(looks(&mut heartbeat, &mut now, 7, 1), []);
+    }
+}

@@ -1,0 +1,583 @@
+//! The recording itself: steps, waits, holds, ends.
+
+pub mod attach;
+pub mod heartbeat;
+pub mod input;
+pub mod rotation;
+pub mod signals;
+
+use std::time::{Duration, Instant};
+
+use hpcap::error::Error;
+use hpcap::listener::{Moment, TOLD_LOSSES};
+use hpcap::loss::LossWatch;
+use hpcap::queue::QueueEnd;
+use hpcap::{Count, Ledger, Listener, Reason, Result};
+
+use crate::report::event::{EndedBy, Event, Frames, Summary};
+use crate::report::meter::{Meter, recording_ledger};
+use crate::report::reporter::Reporter;
+use crate::session::heartbeat::{Change, HeartbeatMonitor};
+use crate::session::input::{Input, is_end_of_listening};
+use crate::session::rotation::{Rotation, RotationClock};
+use crate::session::signals::{Signals, Stop};
+use crate::sink::{Ending, Note, Sink, Step, TICK, Tally};
+use crate::storage::error::StorageError;
+use crate::storage::finish::on_complete::Commands;
+use crate::storage::finish::{Finisher, Outcome};
+
+/// Shortest and longest time between two tries to store.
+const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+
+/// How long a pause is.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// How often the recorder looks whether its files are still there.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// What was in files that somebody removed before they were finished.
+#[derive(Debug, Default)]
+struct Removed {
+    frames: Count,
+    bytes: u64,
+    files: u64,
+}
+
+/// How often old files are looked for.
+const ENFORCE_EVERY: Duration = Duration::from_secs(5);
+
+/// What a session does by the clock.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Timing {
+    /// Ends after this time.
+    pub duration: Option<Duration>,
+    /// A new file every so often.
+    pub rotate: Option<Rotation>,
+}
+
+/// Storing fails at the moment.
+#[derive(Debug)]
+struct Hold {
+    since: Instant,
+    delay: Duration,
+    lost: u64,
+}
+
+/// Where the recording ends, and why.
+#[derive(Debug, Clone, Copy)]
+struct Target {
+    at: Moment,
+    why: EndedBy,
+    /// A limit was reached: what is published behind it is not wanted.
+    limited: bool,
+}
+
+/// What a recording came to.
+#[derive(Debug)]
+pub struct Recorded {
+    /// Why it ended.
+    pub ended_by: EndedBy,
+    /// What was stored.
+    pub tally: Tally,
+    /// The first of what went wrong; the rest was told.
+    pub outcome: Result<()>,
+}
+
+/// A recording.
+pub struct Session<'a> {
+    input: Input,
+    sink: Box<dyn Sink + 'a>,
+    finisher: Option<Finisher>,
+    reporter: &'a mut Reporter,
+    signals: Signals,
+    timing: Timing,
+    meter: Meter,
+    heartbeat: HeartbeatMonitor,
+    losses: LossWatch,
+    hold: Option<Hold>,
+    rotation: Option<RotationClock>,
+    commands: Option<Commands>,
+    enforced: Instant,
+    looked: Instant,
+    removed: Removed,
+    failures: Vec<Error>,
+}
+
+impl std::fmt::Debug for Session<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session")
+            .field("input", &self.input)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'a> Session<'a> {
+    /// Records `input` into `sink`; `finisher` finishes its files.
+    #[must_use]
+    pub fn new(
+        input: Input,
+        sink: Box<dyn Sink + 'a>,
+        finisher: Option<Finisher>,
+        reporter: &'a mut Reporter,
+        signals: Signals,
+        timing: Timing,
+    ) -> Self {
+        let now = Instant::now();
+        let heartbeat = HeartbeatMonitor::new(input.listener.page().heartbeat_ns(), now);
+        Self {
+            input,
+            sink,
+            finisher,
+            reporter,
+            signals,
+            timing,
+            meter: Meter::new(),
+            heartbeat,
+            losses: LossWatch::new(Ledger::default(), now),
+            hold: None,
+            rotation: timing.rotate.map(RotationClock::new),
+            commands: None,
+            enforced: now,
+            looked: now,
+            removed: Removed::default(),
+            failures: Vec::new(),
+        }
+    }
+
+    /// Has commands run for finished files.
+    #[must_use]
+    pub fn with_commands(mut self, commands: Option<Commands>) -> Self {
+        self.commands = commands;
+        self
+    }
+
+    /// Records until something ends it. Whatever that is, what can be stored is stored and
+    /// the files are closed.
+    #[must_use]
+    pub fn run(mut self) -> Recorded {
+        let mut target = None;
+        let complete = loop {
+            self.tell_news();
+            self.tell_progress();
+            if target.is_none() {
+                target = self.why_end().map(|why| self.decide_end(why));
+                self.by_the_clock();
+            }
+            let until = target.map_or(u64::MAX, |t: Target| t.at.off);
+            let done =
+                |this: &Self| target.is_some() && this.sink.done_to(&this.input.listener) >= until;
+            if self.signals.stop() == Stop::Now && !done(&self) {
+                break false;
+            }
+            if self.finisher.as_ref().is_some_and(Finisher::is_full) {
+                // The ring holds what comes meanwhile, and the ledger has what it cannot hold.
+                std::thread::sleep(PAUSE);
+                continue;
+            }
+            match self.sink.step(&mut self.input.listener, until) {
+                Ok(Step::Done) => self.end_hold(),
+                Ok(Step::Idle { .. } | Step::Pause) if done(&self) => break true,
+                Ok(Step::Idle { bytes }) => {
+                    self.end_hold();
+                    if let Err(e) = self.input.listener.wait(bytes, TICK) {
+                        break self.fail(e, &mut target);
+                    }
+                }
+                Ok(Step::Pause) => std::thread::sleep(PAUSE),
+                Ok(Step::Hold(error)) => {
+                    if !self.hold_on(&error, target.as_ref()) {
+                        break false;
+                    }
+                }
+                Ok(Step::Limit(limit)) => {
+                    target = Some(Target {
+                        limited: true,
+                        ..self.decide_end(limit)
+                    });
+                    break true;
+                }
+                Ok(Step::ReaderGone) => {
+                    target = Some(self.decide_end(EndedBy::ReaderGone));
+                    break true;
+                }
+                Err(e) => break self.fail(e, &mut target),
+            }
+        };
+        let target = target.unwrap_or_else(|| self.decide_end(EndedBy::Signal));
+        self.end(&target, complete)
+    }
+
+    fn why_end(&self) -> Option<EndedBy> {
+        let listener = &self.input.listener;
+        if self.signals.stop() != Stop::No {
+            Some(EndedBy::Signal)
+        } else if self
+            .timing
+            .duration
+            .is_some_and(|d| self.meter.elapsed() >= d)
+        {
+            Some(EndedBy::Duration)
+        } else if listener.end().is_some_and(|end| end.killed) {
+            Some(EndedBy::Killed)
+        } else if self.input.ended() {
+            Some(match listener.queue_end() {
+                _ if self.input.further_failed() => EndedBy::SourceFailed,
+                Some(QueueEnd::Ended) => EndedBy::SourceEnded,
+                Some(QueueEnd::Failed) => EndedBy::SourceFailed,
+                Some(QueueEnd::Stopped) => EndedBy::ProducerStopped,
+                None => EndedBy::ProducerGone,
+            })
+        } else {
+            None
+        }
+    }
+
+    /// The recording ends where the producer fixes it. A source of our own ends first.
+    fn decide_end(&mut self, why: EndedBy) -> Target {
+        if let Err(e) = self.input.end_source() {
+            self.failures.push(e);
+        }
+        let info = self.input.listener.info();
+        let pid = info.producer_pid;
+        let failure = match why {
+            // A source of our own has said so itself.
+            EndedBy::SourceFailed if self.failures.is_empty() => Some((
+                format!("its source, {}, has failed", info.source),
+                "everything that it had published is stored; hpcapd says what is wrong",
+            )),
+            EndedBy::ProducerGone => Some((
+                format!("its producer (process {pid}) has died"),
+                "everything that it had published is stored; start it and the recorder again",
+            )),
+            EndedBy::ProducerStopped => Some((
+                format!("its producer (process {pid}) was stopped"),
+                "everything that it had published is stored; \
+                 with --wait, the recorder attaches again when the queue is back",
+            )),
+            EndedBy::Killed if self.failures.is_empty() => Some((
+                format!("listener {} was killed", self.input.listener.id()),
+                "what was published before is stored, as far as the ring still had it",
+            )),
+            _ => None,
+        };
+        if let Some((reason, advice)) = failure {
+            let tried = format!("go on recording {}", info.name);
+            let kind = match why {
+                EndedBy::Killed => hpcap::Kind::Killed,
+                _ => hpcap::Kind::Gone,
+            };
+            self.failures
+                .push(Error::new(kind, tried, reason).advise(advice));
+        }
+        Target {
+            at: self.input.end(),
+            why,
+            limited: false,
+        }
+    }
+
+    /// The listener fails: what is stored is what there is.
+    fn fail(&mut self, error: Error, target: &mut Option<Target>) -> bool {
+        let why = if is_end_of_listening(&error) {
+            EndedBy::Killed
+        } else {
+            EndedBy::Failed
+        };
+        self.failures.push(error);
+        let mut end = self.decide_end(why);
+        end.at.off = self.sink.done_to(&self.input.listener);
+        *target = Some(end);
+        true
+    }
+
+    fn by_the_clock(&mut self) {
+        let due = self.rotation.as_mut().is_some_and(RotationClock::is_due);
+        if self.signals.take_rotate() || due {
+            self.sink.rotate(&mut self.input.listener);
+        }
+        if self.looked.elapsed() >= LOOK_EVERY {
+            self.looked = Instant::now();
+            self.sink.look(&mut self.input.listener);
+        }
+        if self.enforced.elapsed() >= ENFORCE_EVERY {
+            self.enforced = Instant::now();
+            if let Some(finisher) = &self.finisher {
+                finisher.enforce();
+            }
+        }
+    }
+
+    /// Storing failed in a way that can pass: waits a little. False when there is no use in
+    /// trying again, because somebody wants us to stop.
+    fn hold_on(&mut self, error: &StorageError, target: Option<&Target>) -> bool {
+        let lost = |this: &Self| this.input.listener.ledger().ledger[Reason::RingFull].frames;
+        let Some(hold) = &mut self.hold else {
+            let mut text = error.cause().to_string();
+            text.push_str("\n  holding the ring and trying again; what it cannot hold is counted as ring_full");
+            if error.is_full() {
+                text.push_str("\n  make room, or stop: what is stored is safe");
+            }
+            self.reporter.tell(&Event::warning(text));
+            if let Some(finisher) = &self.finisher {
+                finisher.enforce();
+            }
+            self.hold = Some(Hold {
+                since: Instant::now(),
+                delay: RETRY.0,
+                lost: lost(self),
+            });
+            return true;
+        };
+        let stopping = target.is_some_and(|t| !t.why.is_end_of_queue());
+        if stopping || self.signals.stop() != Stop::No {
+            let text = format!(
+                "{}\n  giving up: what is not stored is counted as storage",
+                error.cause()
+            );
+            self.failures.push(Error::new(
+                hpcap::Kind::Full,
+                "store everything that was captured",
+                text,
+            ));
+            return false;
+        }
+        let delay = hold.delay;
+        hold.delay = (delay * 2).min(RETRY.1);
+        let until = Instant::now() + delay;
+        while Instant::now() < until && self.signals.stop() == Stop::No {
+            self.tell_news();
+            self.tell_progress();
+            std::thread::sleep(PAUSE.min(until.saturating_duration_since(Instant::now())));
+        }
+        true
+    }
+
+    fn end_hold(&mut self) {
+        let Some(hold) = self.hold.take() else { return };
+        let lost = self.input.listener.ledger().ledger[Reason::RingFull].frames - hold.lost;
+        self.reporter.tell(&Event::warning(format!(
+            "storing works again after {:.1} s; {lost} frames were lost meanwhile",
+            hold.since.elapsed().as_secs_f64()
+        )));
+    }
+
+    fn tell_progress(&mut self) {
+        self.meter.set_further(self.input.further());
+        let listener = &self.input.listener;
+        if let Some(progress) = self.meter.progress(listener, &self.sink.tally()) {
+            let listeners = || listener.page().listeners();
+            for loss in self
+                .losses
+                .look(&progress.ledger, Instant::now(), listeners)
+            {
+                self.reporter.tell(&Event::Loss(loss));
+            }
+            self.reporter.tell(&Event::Progress(progress));
+            self.reporter.tell_due();
+        }
+        if self.signals.take_statistics() {
+            let mut progress = self.meter.progress_now(listener, &self.sink.tally());
+            progress.asked = true;
+            self.reporter.tell(&Event::Progress(progress));
+        }
+        let beat = listener.page().heartbeat_ns();
+        if let Some(change) = self.heartbeat.look(beat, Instant::now())
+            && !listener.ended()
+        {
+            self.reporter
+                .tell(&Event::warning(heartbeat_text(change, listener)));
+        }
+    }
+
+    /// Passes on what the source, the sink and the finisher have to say.
+    fn tell_news(&mut self) {
+        for text in self.input.messages() {
+            self.reporter.tell(&Event::warning(text));
+        }
+        for note in self.sink.notes() {
+            match (note, &self.finisher) {
+                (Note::Sealed(sealed), Some(finisher)) => finisher.finish(*sealed),
+                (Note::Sealed(_), None) => {}
+                (Note::Warning(text), _) => self.reporter.tell(&Event::warning(text)),
+            }
+        }
+        let outcomes: Vec<Outcome> = match &self.finisher {
+            Some(finisher) => finisher.outcomes().collect(),
+            None => Vec::new(),
+        };
+        for outcome in outcomes {
+            self.tell_outcome(outcome);
+        }
+        if let Some(commands) = &mut self.commands {
+            for text in commands.messages() {
+                self.reporter.tell(&Event::warning(text));
+            }
+        }
+    }
+
+    /// Has everything finished that is not yet: files, and the commands for them.
+    fn finish_files(&mut self) {
+        if let Some(finisher) = self.finisher.take() {
+            for outcome in finisher.stop() {
+                self.tell_outcome(outcome);
+            }
+        }
+        if let Some(commands) = self.commands.take() {
+            let signals = self.signals.clone();
+            for text in commands.finish(|| signals.stop() == Stop::Now) {
+                self.reporter.tell(&Event::warning(text));
+            }
+        }
+    }
+
+    /// What became of a file: told, handed to the command for finished files, or counted as a failure.
+    fn tell_outcome(&mut self, outcome: Outcome) {
+        match outcome {
+            Outcome::Tell(event) => {
+                if let (Event::FileComplete(file), Some(commands)) = (&event, &mut self.commands) {
+                    commands.file(&file.path);
+                }
+                self.reporter.tell(&event);
+            }
+            Outcome::Failed(e) => {
+                self.reporter.tell(&Event::warning(e.to_string()));
+                self.failures.push(e);
+            }
+            Outcome::Removed {
+                error,
+                frames,
+                bytes,
+            } => {
+                self.reporter.tell(&Event::warning(error.to_string()));
+                self.removed.frames += frames;
+                self.removed.bytes += bytes;
+                self.removed.files += 1;
+            }
+        }
+    }
+
+    /// What is really there.
+    fn without_removed(&self, mut tally: Tally) -> Tally {
+        let Removed {
+            frames,
+            bytes,
+            files,
+        } = self.removed;
+        tally.stored = tally.stored - frames;
+        tally.lost[Reason::Storage] += frames;
+        tally.stored_bytes = tally.stored_bytes.saturating_sub(bytes);
+        tally.files = tally.files.saturating_sub(files);
+        tally
+    }
+
+    fn end(mut self, target: &Target, complete: bool) -> Recorded {
+        self.check_heartbeat_at_end();
+        self.meter.look(&self.input.listener);
+        let ending = Ending {
+            target: target.at,
+            complete,
+            limited: target.limited,
+        };
+        self.sink.finish(&mut self.input.listener, &ending);
+        self.tell_news();
+        self.finish_files();
+        let tally = self.without_removed(self.sink.tally());
+        let (start, mut at) = (*self.input.listener.start(), target.at);
+        if target.limited {
+            // It ends where it stopped, and not where the producer is meanwhile.
+            let told = self.sink.told(&self.input.listener);
+            at.ledger[Reason::Captured] = told[Reason::Captured];
+            for reason in TOLD_LOSSES {
+                at.ledger[reason] = told[reason];
+            }
+        }
+        if !complete && self.failures.is_empty() {
+            self.failures.push(Error::new(
+                hpcap::Kind::Io,
+                "store everything that was captured",
+                "stopped by a second signal",
+            ));
+        }
+        let unstored = tally.lost[Reason::Storage].frames;
+        if unstored > 0 && self.failures.is_empty() {
+            self.failures.push(Error::new(
+                hpcap::Kind::Io,
+                "store everything that was captured",
+                format!("{unstored} frames could not be written"),
+            ));
+        }
+        let mut all = at.ledger;
+        all += &self.input.further();
+        if target.limited && self.input.is_several() {
+            // What comes behind the last frame stored is not captured for this recording.
+            all[Reason::Captured] = start.ledger[Reason::Captured] + tally.stored;
+        }
+        let ledger = recording_ledger(&all, &start.ledger, &tally);
+        let listeners = || self.input.listener.page().listeners();
+        for loss in self.losses.end(&ledger, Instant::now(), listeners) {
+            self.reporter.tell(&Event::Loss(loss));
+        }
+        self.reporter.tell_rest();
+        for event in self.input.by_source(&at.ledger) {
+            self.reporter.tell(&event);
+        }
+        self.reporter.tell(&Event::Summary(Summary {
+            ended_by: target.why,
+            stored: Frames::from(tally.stored),
+            stored_bytes: tally.stored_bytes,
+            files: tally.files,
+            seconds: self.meter.elapsed().as_secs_f64(),
+            lag_peak: self.meter.lag_peak(),
+            ledger,
+            frames_cut: at.frames_cut.saturating_sub(start.frames_cut),
+            times_adjusted: at.times_adjusted.saturating_sub(start.times_adjusted),
+        }));
+        let mut failures = self.failures.into_iter();
+        let first = failures.next();
+        for other in failures {
+            self.reporter.tell(&Event::warning(other.to_string()));
+        }
+        self.reporter.tell_rest();
+        Recorded {
+            ended_by: target.why,
+            tally,
+            outcome: first.map_or(Ok(()), Err),
+        }
+    }
+
+    /// A recording that ends while its producer does not turn may lack what was on the wire.
+    fn check_heartbeat_at_end(&mut self) {
+        let listener = &self.input.listener;
+        if self.heartbeat.is_silent() && !listener.ended() {
+            let info = listener.info();
+            let why = format!(
+                "its producer (process {}) captures nothing any more: it is stopped or stuck",
+                info.producer_pid
+            );
+            self.failures.push(
+                Error::new(
+                    hpcap::Kind::Gone,
+                    format!("record all of {}", info.name),
+                    why,
+                )
+                .advise("everything that it had published is stored"),
+            );
+        }
+    }
+}
+
+/// What is said of a producer that falls silent, or comes back.
+fn heartbeat_text(change: Change, listener: &Listener) -> String {
+    let pid = listener.info().producer_pid;
+    match change {
+        Change::Silent(time) => format!(
+            "the producer (process {pid}) has captured nothing for {:.1} s: it is stopped or stuck\n  \
+             waiting for it; frames of this time may be lost, and nobody counts them",
+            time.as_secs_f64()
+        ),
+        Change::Back(time) => format!(
+            "the producer (process {pid}) captures again after {:.1} s",
+            time.as_secs_f64()
+        ),
+    }
+}

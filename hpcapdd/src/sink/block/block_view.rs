@@ -1,0 +1,67 @@
+//! A block of the stream, or the part of it that is there, as the ring shows it.
+
+use hpcap::Ledger;
+use hpcap::abi::hpcap_block;
+use hpcap::listener::{Listener, Moment};
+
+use crate::sink::block::walk::{Walk, walk};
+
+/// Bytes of one block, from its start.
+#[derive(Debug, Clone, Copy)]
+pub struct BlockView<'a> {
+    /// Stream offset of the block.
+    pub off: u64,
+    /// From there up to the block's end, or to what is published or wanted.
+    pub bytes: &'a [u8],
+    /// Whether it is the whole block.
+    pub complete: bool,
+    /// The block's entry in the index.
+    pub entry: hpcap_block,
+}
+
+impl<'a> BlockView<'a> {
+    /// The block that `listener` stands at the start of, nothing at or behind `until`;
+    /// `None` when nothing of it is there.
+    #[must_use]
+    pub fn of(listener: &'a Listener, until: u64) -> Option<Self> {
+        let block = listener.block()?;
+        let wanted = usize::try_from(until.saturating_sub(block.off)).unwrap_or(usize::MAX);
+        let bytes = &block.bytes[..block.bytes.len().min(wanted)];
+        if bytes.is_empty() {
+            return None;
+        }
+        Some(Self {
+            off: block.off,
+            bytes,
+            complete: block.complete && bytes.len() == block.bytes.len(),
+            entry: listener.block_entry(block.number)?,
+        })
+    }
+
+    /// Stream offset behind it.
+    #[must_use]
+    pub fn end(&self) -> u64 {
+        self.off + self.bytes.len() as u64
+    }
+
+    /// Whether a file starts at it.
+    #[must_use]
+    pub fn starts_file(&self) -> bool {
+        self.entry.file_off == self.off
+    }
+
+    /// The ledger as the stream before the first record that starts in it tells it.
+    #[must_use]
+    pub fn told_before(&self) -> Ledger {
+        Moment::from(&self.entry).ledger
+    }
+
+    /// The records that start in it and are whole before stream offset `until`; `None` when
+    /// its first record starts behind that.
+    #[must_use]
+    pub fn records(&self, until: u64) -> Option<Walk> {
+        let at = |off: u64| usize::try_from(off.checked_sub(self.off)?).ok();
+        let end = at(until.min(self.end()))?;
+        Some(walk(self.bytes.get(at(self.entry.first_off)?..end)?))
+    }
+}

@@ -1,0 +1,396 @@
+//! The stream as it is, in whole blocks.
+
+pub mod block_view;
+mod resume;
+pub mod tail_buffer;
+pub mod walk;
+pub mod writer;
+
+use std::time::Instant;
+
+use hpcap::listener::{Listener, Moment, TOLD_LOSSES};
+use hpcap::queue::QueueInfo;
+use hpcap::raw::{Gap, tag::Tag};
+use hpcap::{Kind, Ledger, Reason, Result, Timestamp};
+
+use resume::Interruption;
+
+use crate::report::event::EndedBy;
+use crate::sink::block::block_view::BlockView;
+use crate::sink::block::walk::walk_while;
+use crate::sink::block::writer::{BlockWriter, Geometry, ValidEnd};
+use crate::sink::file_header::{Place, header_of, ledger_tag};
+use crate::sink::{Ending, FLUSH_AFTER, Note, Sink, Step, Tally};
+use crate::storage::error::StorageError;
+use crate::storage::file::OutputFolder;
+
+/// Where a block recorder stops by itself.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct BlockLimits {
+    /// After so many files.
+    pub files: Option<u64>,
+    /// Before the files together hold more bytes than this.
+    pub bytes: Option<u64>,
+    /// A new file before one holds more bytes than this.
+    pub rotate_bytes: Option<u64>,
+}
+
+/// Writes whole blocks into files.
+#[derive(Debug)]
+pub struct BlockSink {
+    writer: BlockWriter,
+    limits: BlockLimits,
+    info: QueueInfo,
+    tally: Tally,
+    notes: Vec<Note>,
+    flushed: Instant,
+    /// Stream offset up to which everything is stored, or given up.
+    done: u64,
+    /// The ledger as the stream before the file under way tells it, or before the next where
+    /// there is none.
+    reached: Ledger,
+    /// The file that a new one was asked for, because it is long enough.
+    rotated: Option<u64>,
+    /// Number of the producer's file under way, as of the last look.
+    file_number: u64,
+    interruption: Option<Interruption>,
+    /// The ledger as our files tell it, once they are finished.
+    told: Ledger,
+}
+
+impl BlockSink {
+    /// Records `listener`, which starts at a file, into `folder`.
+    #[must_use]
+    pub fn new(listener: &Listener, folder: OutputFolder, limits: BlockLimits) -> Self {
+        let info = listener.info().clone();
+        let file_bytes = limits.rotate_bytes.map_or(info.file_bytes_max, |n| {
+            n.next_multiple_of(info.block_bytes)
+        });
+        let reserve = [Some(info.file_bytes_max), Some(file_bytes), limits.bytes];
+        let folder = folder.reserving(reserve.into_iter().flatten().min().unwrap_or(0));
+        let geometry = Geometry {
+            block_bytes: info.block_bytes,
+            file_bytes_max: info.file_bytes_max,
+        };
+        Self {
+            writer: BlockWriter::new(folder, geometry),
+            limits,
+            info,
+            tally: Tally::default(),
+            notes: Vec::new(),
+            flushed: Instant::now(),
+            done: listener.position(),
+            reached: told_before(listener),
+            rotated: None,
+            file_number: listener.page().file_number(),
+            interruption: None,
+            told: Ledger::default(),
+        }
+    }
+
+    /// Ends the file under way where the producer ended it, once everything of it is stored.
+    fn complete_file(&mut self, listener: &Listener) {
+        let at = listener.position();
+        let Some(start) = self.writer.file_start() else {
+            return;
+        };
+        if start == at || self.writer.stored() != Some(at) {
+            return;
+        }
+        let next = listener.block_entry(at / self.info.block_bytes);
+        let ended = at - start == self.info.file_bytes_max
+            || listener.page().file_off() == at
+            || next.is_some_and(|e| e.file_off == at);
+        if !ended {
+            return;
+        }
+        let told = match next {
+            Some(entry) => Moment::from(&entry).ledger,
+            // Nothing was captured behind the file yet.
+            None => self
+                .writer
+                .salvage(None)
+                .map_or(Ledger::default(), |s| s.told),
+        };
+        self.reached = told;
+        if let Some(sealed) = self.writer.complete(at, told[Reason::Captured]) {
+            self.note_sealed(sealed);
+        }
+    }
+
+    fn note_sealed(&mut self, sealed: crate::storage::file::Sealed) {
+        self.tally.files += 1;
+        self.tally.stored += sealed.frames;
+        self.notes.push(Note::Sealed(Box::new(sealed)));
+    }
+
+    /// Asks for a new file when the producer's is long enough, or will be in a block.
+    fn watch_length(&mut self, listener: &mut Listener) {
+        let Some(limit) = self.limits.rotate_bytes else {
+            return;
+        };
+        let file = listener.page().file_off();
+        let length = listener.published().saturating_sub(file);
+        if self.rotated != Some(file) && length + self.info.block_bytes > limit {
+            self.rotated = Some(file);
+            listener.request_file();
+        }
+    }
+
+    /// What `--bytes` leaves of a view: the stream offset behind the last record that fits,
+    /// or `None` when all of it does.
+    fn byte_limit(&self, view: &BlockView<'_>) -> Option<u64> {
+        let stored = self.writer.stored().unwrap_or(view.off).max(view.off);
+        let room = self.limits.bytes?.checked_sub(self.tally.stored_bytes)?;
+        if view.end() - stored <= room {
+            return None;
+        }
+        let until = stored + room;
+        let skip = usize::try_from(view.entry.first_off - view.off).ok()?;
+        let start = view.entry.first_off;
+        let records = walk_while(view.bytes.get(skip..)?, |before, _, size| {
+            start + before.bytes + size <= until
+        });
+        // Less than the record that reaches into the block cannot be kept.
+        Some(start + records.bytes)
+    }
+
+    /// A stored block must still be whole in the ring.
+    fn confirm(
+        &mut self,
+        listener: &mut Listener,
+        view: (u64, u64, Ledger, u64),
+        len: u64,
+    ) -> Result<Step> {
+        let (off, first_off, told, first_ns) = view;
+        listener.advance(len);
+        match listener.ack() {
+            Ok(()) => {
+                self.writer.trust(off, first_off, told, first_ns);
+                self.done = listener.position();
+                Ok(Step::Done)
+            }
+            Err(e) if e.kind() == Kind::Overrun => {
+                self.interrupt(Reason::Overrun, None);
+                Ok(Step::Done)
+            }
+            Err(e) => Err(e),
+        }
+    }
+
+    /// What stands at the end of a file that ends at `at`.
+    fn tags(
+        &self,
+        at: &ValidEnd,
+        now: &Moment,
+        lost: &Ledger,
+        until: Option<Timestamp>,
+    ) -> Vec<Vec<u8>> {
+        let clock = Timestamp::now();
+        let mut tags = Vec::new();
+        if self.info.plain {
+            return tags;
+        }
+        if self.writer.file_start() == Some(at.end) {
+            // Not even the stream's own header is in it.
+            let place = Place {
+                recording: self.info.recording,
+                stream_off: at.end,
+                file_number: self.file_number,
+            };
+            let header = header_of(&self.info, place, 0, "", &now.ledger);
+            tags.push(Tag::FileHeader(Box::new(header)).to_body());
+        }
+        if *lost != Ledger::default() {
+            let gap = Tag::Gap(Box::new(Gap {
+                from: at.last,
+                until: until.unwrap_or(clock),
+                open: until.is_none(),
+                lost: *lost,
+            }));
+            tags.push(gap.to_body());
+        }
+        tags.push(Tag::Ledger(Box::new(ledger_tag(clock, now))).to_body());
+        tags
+    }
+
+    /// Ends the file under way at `at`, with a gap where something is missing behind that, and
+    /// the ledger. `until` is the time of the first frame behind the gap, where there is one.
+    fn seal(&mut self, at: &ValidEnd, now: &Moment, lost: &Ledger, until: Option<Timestamp>) {
+        let (mut at, mut lost) = (*at, *lost);
+        let mut tags = self.tags(&at, now, &lost, until);
+        if !self.info.plain && !self.writer.has_room(at.end, &tags) {
+            // The disk takes nothing more: the last records make room for what says so.
+            let room: usize = 4 * tags.iter().map(Vec::len).sum::<usize>();
+            if let Some(shorter) = self.writer.shorten(&at, room as u64) {
+                let more = missing(&at.told, &shorter.told, Reason::Storage);
+                lost += &more;
+                self.tally.lost[Reason::Storage] += more[Reason::Storage];
+                at = shorter;
+                tags = self.tags(&at, now, &lost, until);
+            }
+        }
+        self.told = at.told;
+        if let Some((sealed, error)) = self.writer.seal(at.end, at.told[Reason::Captured], &tags) {
+            if let Some(error) = error {
+                self.notes.push(Note::Warning(format!(
+                    "{}\n  the file ends without padding; it is whole otherwise",
+                    error.cause()
+                )));
+            }
+            self.note_sealed(sealed);
+        }
+    }
+}
+
+impl Sink for BlockSink {
+    fn step(&mut self, listener: &mut Listener, until: u64) -> Result<Step> {
+        if self.interruption.is_some() {
+            return self.resume(listener, until);
+        }
+        if !tail_is_whole(listener) {
+            self.interrupt(Reason::Overrun, None);
+            return Ok(Step::Done);
+        }
+        self.file_number = listener.page().file_number();
+        self.complete_file(listener);
+        self.watch_length(listener);
+        if self.limits.files.is_some_and(|n| self.tally.files >= n) {
+            return Ok(Step::Limit(EndedBy::Files));
+        }
+        let idle = Step::Idle {
+            bytes: self.info.block_bytes,
+        };
+        let Some(mut view) = BlockView::of(listener, until) else {
+            return Ok(idle);
+        };
+        let limit = self.byte_limit(&view);
+        if let Some(end) = limit {
+            let keep = usize::try_from(end.saturating_sub(view.off)).unwrap_or(0);
+            view.bytes = &view.bytes[..keep.min(view.bytes.len())];
+            view.complete = false;
+        }
+        let due = until != u64::MAX || limit.is_some() || self.flushed.elapsed() >= FLUSH_AFTER;
+        let new = view.end() > self.writer.stored().unwrap_or(0).max(view.off);
+        if !(view.complete || due && new) {
+            return Ok(if limit.is_some() {
+                Step::Limit(EndedBy::Bytes)
+            } else {
+                idle
+            });
+        }
+        match self.writer.store(&view) {
+            Ok(bytes) => self.tally.stored_bytes += bytes,
+            Err(StorageError::File(e)) => {
+                return Ok(self.file_failed(listener, until, StorageError::File(e)));
+            }
+            Err(passing) => return Ok(Step::Hold(passing)),
+        }
+        self.flushed = Instant::now();
+        let (complete, len) = (view.complete, view.bytes.len() as u64);
+        let of_piece = (
+            view.off,
+            view.entry.first_off,
+            view.told_before(),
+            view.entry.first_ns,
+        );
+        if complete {
+            return self.confirm(listener, of_piece, len);
+        }
+        self.done = of_piece.0 + len;
+        if limit.is_some() {
+            return Ok(Step::Limit(EndedBy::Bytes));
+        }
+        self.writer.sync();
+        Ok(Step::Done)
+    }
+
+    fn done_to(&self, _listener: &Listener) -> u64 {
+        self.done
+    }
+
+    fn look(&mut self, listener: &mut Listener) {
+        self.look_for_file(listener);
+    }
+
+    fn rotate(&mut self, listener: &mut Listener) {
+        listener.request_file();
+    }
+
+    fn finish(&mut self, listener: &mut Listener, ending: &Ending) {
+        let end = ending.target;
+        if self.interruption.is_some() {
+            self.end_interruption(&end.ledger, &end, None);
+            return;
+        }
+        self.complete_file(listener);
+        let Some(stored) = self.writer.stored() else {
+            if !ending.complete {
+                let lost = missing(&end.ledger, &self.reached, Reason::Storage);
+                self.tally.lost[Reason::Storage] += lost[Reason::Storage];
+            }
+            self.told = self.reached;
+            return;
+        };
+        let view = BlockView::of(listener, stored);
+        let partial = view.filter(|_| tail_is_whole(listener));
+        if let Some(view) = &partial
+            && view.entry.first_off < stored
+        {
+            self.writer.note_partial(view);
+        }
+        let Some(salvage) = self.writer.salvage(partial.as_ref()) else {
+            return;
+        };
+        let lost = if ending.limited {
+            Ledger::default()
+        } else if ending.complete {
+            missing(&end.ledger, &salvage.told, Reason::Overrun)
+        } else {
+            missing(&end.ledger, &salvage.told, Reason::Storage)
+        };
+        for own in [Reason::Overrun, Reason::Storage] {
+            self.tally.lost[own] += lost[own];
+        }
+        self.seal(&salvage, &end, &lost, None);
+    }
+
+    fn told(&self, _listener: &Listener) -> Ledger {
+        self.told
+    }
+
+    fn tally(&self) -> Tally {
+        self.tally
+    }
+
+    fn notes(&mut self) -> Vec<Note> {
+        std::mem::take(&mut self.notes)
+    }
+}
+
+/// The ledger as the stream before the place where `listener` stands tells it.
+fn told_before(listener: &Listener) -> Ledger {
+    let block = listener.position() / listener.info().block_bytes;
+    match listener.block_entry(block) {
+        Some(entry) => Moment::from(&entry).ledger,
+        // Nothing was captured behind it yet.
+        None => *listener.told(),
+    }
+}
+
+/// What is missing between two places of the stream: captured frames as `own`, and the losses
+/// whose gaps are missing with them.
+fn missing(to: &Ledger, from: &Ledger, own: Reason) -> Ledger {
+    let mut missing = Ledger::default();
+    missing[own] = to[Reason::Captured] - from[Reason::Captured];
+    for reason in TOLD_LOSSES {
+        missing[reason] = to[reason] - from[reason];
+    }
+    missing
+}
+
+/// Whether the block that `listener` stands at, which was stored in part, is still whole in
+/// the ring: that of a lossless listener is, unless it was killed.
+fn tail_is_whole(listener: &Listener) -> bool {
+    listener.page().oldest() <= listener.position()
+}

@@ -1,0 +1,187 @@
+//! Going on where part of the stream cannot be stored.
+
+use std::time::{Duration, Instant};
+
+use hpcap::listener::Moment;
+use hpcap::{Kind, Ledger, Listener, Reason, Result, Start, Timestamp};
+
+use super::{BlockSink, missing, tail_is_whole};
+use crate::sink::block::block_view::BlockView;
+use crate::sink::block::writer::ValidEnd;
+use crate::sink::{Note, Step};
+use crate::storage::error::StorageError;
+use crate::storage::file::gone;
+
+/// How often a new file is asked for while one is needed to go on.
+const ASK_AGAIN: Duration = Duration::from_millis(500);
+
+/// Part of the stream is missing from our files: what we know of it.
+#[derive(Debug)]
+pub(super) struct Interruption {
+    reason: Reason,
+    salvage: ValidEnd,
+    /// The listener was overtaken, and has no valid position.
+    overtaken: bool,
+    asked: Option<Instant>,
+}
+
+impl BlockSink {
+    /// The file under way takes nothing more of the stream.
+    pub(super) fn interrupt(&mut self, reason: Reason, salvage: Option<ValidEnd>) {
+        if self.writer.file_start().is_none() {
+            // For the gap, which needs a file to stand in. Without one it is in the summary.
+            let _ = self.writer.begin(self.done, self.reached);
+        }
+        let known = salvage.or_else(|| self.writer.salvage(None));
+        self.interruption = Some(Interruption {
+            reason,
+            salvage: known.unwrap_or(ValidEnd {
+                end: self.done,
+                told: self.reached,
+                last: None,
+            }),
+            overtaken: reason == Reason::Overrun,
+            asked: None,
+        });
+    }
+
+    /// Goes on behind what is missing once a file starts there.
+    pub(super) fn resume(&mut self, listener: &mut Listener, until: u64) -> Result<Step> {
+        let Some(interruption) = &mut self.interruption else {
+            return Ok(Step::Done);
+        };
+        if interruption.asked.is_none_or(|t| t.elapsed() >= ASK_AGAIN) {
+            interruption.asked = Some(Instant::now());
+            listener.request_file();
+        }
+        interruption.overtaken |= !tail_is_whole(listener);
+        if interruption.overtaken {
+            match listener.resync(Start::File) {
+                Ok(_) => interruption.overtaken = false,
+                Err(e) if e.kind() == Kind::NotFound => return Ok(self.pause(listener, until)),
+                Err(e) => return Err(e),
+            }
+        }
+        let Some(view) = BlockView::of(listener, until) else {
+            return Ok(self.pause(listener, until));
+        };
+        let len = view.bytes.len() as u64;
+        if view.starts_file() && Some(view.off) != self.writer.file_start() {
+            let told = view.told_before();
+            let first =
+                (view.entry.first_ns != 0).then_some(Timestamp::from_ns(view.entry.first_ns));
+            let now = Moment::from(&listener.ledger());
+            self.end_interruption(&told, &now, first);
+            self.done = listener.position();
+            return Ok(Step::Done);
+        }
+        // Skipped: given back to the ring unread.
+        listener.advance(len);
+        self.done = listener.position();
+        match listener.ack() {
+            Err(e) if e.kind() == Kind::Overrun => {
+                if let Some(interruption) = &mut self.interruption {
+                    interruption.overtaken = true;
+                }
+                Ok(Step::Done)
+            }
+            other => other.map(|()| Step::Done),
+        }
+    }
+
+    /// Nothing to go on with: until the end that is all.
+    fn pause(&mut self, listener: &Listener, until: u64) -> Step {
+        if until != u64::MAX && (listener.published() >= until || listener.ended()) {
+            self.done = until;
+        }
+        Step::Pause
+    }
+
+    /// Seals the interruption file with a gap that says what is missing, now that it is known:
+    /// `told` is the ledger before the place where we go on, `until` the time of the first frame
+    /// there.
+    pub(super) fn end_interruption(
+        &mut self,
+        told: &Ledger,
+        now: &Moment,
+        until: Option<Timestamp>,
+    ) {
+        let Some(Interruption {
+            reason, salvage, ..
+        }) = self.interruption.take()
+        else {
+            return;
+        };
+        let lost = missing(told, &salvage.told, reason);
+        self.reached = *told;
+        self.told = *told;
+        self.tally.lost[reason] += lost[reason];
+        self.seal(&salvage, now, &lost, until);
+        self.notes.push(Note::Warning(format!(
+            "{} frames are missing behind the last file: {reason}",
+            lost[reason].frames
+        )));
+    }
+
+    /// Goes on in a new file where the one under way is not there any more. What was in it is lost
+    /// where it was removed; where it has another name, it is ended as it is.
+    pub(super) fn look_for_file(&mut self, listener: &Listener) {
+        let Some(file) = self.writer.gone() else {
+            return;
+        };
+        let (error, removed) = (gone(file.path()), file.is_removed());
+        let advice = if removed {
+            "going on with a new file; the frames in it, and until the new file begins, are \
+             counted as storage"
+        } else {
+            "going on with a new file; the frames until it begins are counted as storage"
+        };
+        let error = error.advise(advice);
+        self.notes.push(Note::Warning(error.to_string()));
+        if !removed {
+            if self.interruption.is_none() {
+                let view = BlockView::of(listener, u64::MAX).filter(|_| tail_is_whole(listener));
+                let salvage = self.writer.salvage(view.as_ref());
+                self.interrupt(Reason::Storage, salvage);
+            }
+            return;
+        }
+        if let (Some(start), Some(stored)) = (self.writer.file_start(), self.writer.stored()) {
+            self.tally.stored_bytes = self.tally.stored_bytes.saturating_sub(stored - start);
+        }
+        self.writer.abandon();
+        if self.interruption.is_some() {
+            // The file for the gap.
+            let _ = self.writer.begin(self.done, self.reached);
+            return;
+        }
+        let salvage = ValidEnd {
+            end: self.done,
+            told: self.reached,
+            last: None,
+        };
+        self.interrupt(Reason::Storage, Some(salvage));
+    }
+
+    /// A file that takes nothing more. Where it holds nothing yet, another would fare the
+    /// same: wait. Otherwise go on with the next file, and count what is between.
+    pub(super) fn file_failed(
+        &mut self,
+        listener: &mut Listener,
+        until: u64,
+        error: StorageError,
+    ) -> Step {
+        if !self.writer.holds_blocks() {
+            self.writer.discard();
+            return Step::Hold(error);
+        }
+        let view = BlockView::of(listener, until).filter(|_| tail_is_whole(listener));
+        let salvage = self.writer.salvage(view.as_ref());
+        self.notes.push(Note::Warning(format!(
+            "{}\n  going on with a new file; what is between is counted as storage",
+            error.cause()
+        )));
+        self.interrupt(Reason::Storage, salvage);
+        Step::Done
+    }
+}

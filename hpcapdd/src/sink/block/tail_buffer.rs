@@ -1,0 +1,76 @@
+//! The end of a block that is still under way, brought to what a direct write needs.
+
+use hpcap::raw::padding::padding_to;
+
+use crate::storage::direct::ALIGN;
+
+const PAGE: usize = ALIGN as usize;
+
+/// Two pages: the last bytes of a partial block, and padding up to a page's end.
+///
+/// The padding makes the file under way a valid one at any moment. It is overwritten with
+/// what the stream brings next.
+#[derive(Debug, Default)]
+pub struct TailBuffer {
+    pages: Box<Pages>,
+}
+
+#[derive(Debug)]
+#[repr(C, align(4096))]
+struct Pages([u8; 2 * PAGE]);
+
+impl Default for Pages {
+    fn default() -> Self {
+        Self([0; 2 * PAGE])
+    }
+}
+
+impl TailBuffer {
+    /// `tail`, less than a page, with padding behind it: one page, or two where a header has
+    /// no room in the first.
+    #[must_use]
+    pub fn fill(&mut self, tail: &[u8]) -> &[u8] {
+        let pages = &mut self.pages.0;
+        let len = tail.len().min(PAGE);
+        pages.fill(0);
+        pages[..len].copy_from_slice(&tail[..len]);
+        let (end, padding) = match padding_to(len as u64, ALIGN) {
+            Some(padding) => (PAGE, Some(padding)),
+            None => (2 * PAGE, padding_to(len as u64, 2 * ALIGN)),
+        };
+        // Up to two pages are one padding record.
+        if let Some(header) = padding.and_then(|mut p| p.next()) {
+            let header = header.as_bytes();
+            pages[len..len + header.len()].copy_from_slice(header);
+        }
+        &pages[..end]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hpcap::raw::record::{Item, Parsed, parse};
+
+    use super::*;
+
+    #[test]
+    fn what_follows_the_tail_is_one_padding_record() {
+        let mut tail_buffer = TailBuffer::default();
+        for len in (0..40).chain(PAGE - 40..PAGE) {
+            let tail = vec![9; len];
+            let bytes = tail_buffer.fill(&tail);
+            assert_eq!(bytes.as_ptr() as usize % PAGE, 0);
+            assert_eq!(bytes.len(), if PAGE - len < 12 { 2 * PAGE } else { PAGE });
+            assert_eq!(bytes[..len], tail);
+            let Parsed::Whole {
+                item: Item::Padding(body),
+                bytes: size,
+            } = parse(&bytes[len..])
+            else {
+                panic!("{len}");
+            };
+            assert_eq!(len + size, bytes.len());
+            assert!(body.iter().all(|b| *b == 0));
+        }
+    }
+}

@@ -1,0 +1,382 @@
+//! Whole blocks into files, straight from the ring.
+//!
+//! The stream is laid out so that this needs no parsing: files are whole blocks, and the
+//! block index says where they start. Records are looked at only where a file ends before
+//! its time.
+
+use hpcap::raw::index::{Entry, Index};
+use hpcap::raw::padding::padding_header;
+use hpcap::{Count, Ledger, Reason, Timestamp};
+
+use crate::sink::block::block_view::BlockView;
+use crate::sink::block::tail_buffer::TailBuffer;
+use crate::sink::block::walk::{walk, walk_while};
+use crate::storage::closing::closing;
+use crate::storage::direct::align_down;
+use crate::storage::error::StorageError;
+use crate::storage::file::{CaptureFile, OutputFolder, Sealed};
+
+/// Sizes of a queue.
+#[derive(Debug, Clone, Copy)]
+pub struct Geometry {
+    /// Bytes of a block.
+    pub block_bytes: u64,
+    /// Bytes of the longest file.
+    pub file_bytes_max: u64,
+}
+
+/// Writes the stream into one file after the other.
+#[derive(Debug)]
+pub struct BlockWriter {
+    folder: OutputFolder,
+    geometry: Geometry,
+    tail_buffer: TailBuffer,
+    open: Option<Open>,
+}
+
+/// The file under way. Its offset 0 is a block of the stream.
+#[derive(Debug)]
+struct Open {
+    file: CaptureFile,
+    /// Stream offset of its start.
+    start: u64,
+    /// Frames captured before it.
+    before: Count,
+    /// Stream offset up to which it holds the stream.
+    stored: u64,
+    /// Stream offset up to which that is whole blocks that the producer did not overwrite
+    /// while they were written.
+    trusted: u64,
+    /// First record that starts in the last of these blocks, and the ledger before it.
+    anchor: (u64, Ledger),
+    index: Index,
+}
+
+/// Where a file that was cut short ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ValidEnd {
+    /// Stream offset behind its last whole record.
+    pub end: u64,
+    /// The ledger as the stream before that tells it.
+    pub told: Ledger,
+    /// Time of the last frame, where it is known.
+    pub last: Option<Timestamp>,
+}
+
+impl BlockWriter {
+    /// Writes into `folder`.
+    #[must_use]
+    pub fn new(folder: OutputFolder, geometry: Geometry) -> Self {
+        Self {
+            folder,
+            geometry,
+            tail_buffer: TailBuffer::default(),
+            open: None,
+        }
+    }
+
+    /// Stream offset of the start of the file under way.
+    #[must_use]
+    pub fn file_start(&self) -> Option<u64> {
+        self.open.as_ref().map(|o| o.start)
+    }
+
+    /// Stream offset up to which the file under way holds the stream.
+    #[must_use]
+    pub fn stored(&self) -> Option<u64> {
+        self.open.as_ref().map(|o| o.stored)
+    }
+
+    /// Whether the file under way holds a whole block that can be relied on.
+    #[must_use]
+    pub fn holds_blocks(&self) -> bool {
+        self.open.as_ref().is_some_and(|o| o.trusted > o.start)
+    }
+
+    /// Makes a file that starts at stream offset `start`, before which the stream tells the
+    /// ledger `told`, and holds nothing yet.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub fn begin(&mut self, start: u64, told: Ledger) -> Result<(), StorageError> {
+        let open = Open::begin(&self.folder, self.geometry, start, told)?;
+        self.open = Some(open);
+        Ok(())
+    }
+
+    /// Brings what is new of `view` into the file under way, or into a new one where there
+    /// is none; `view` must then be the start of a file. What a partial block has in its last
+    /// page is written with padding behind it ([`TailBuffer`]), and again with the rest of the
+    /// block at the same place. Returns the bytes of the stream that are new.
+    ///
+    /// # Errors
+    /// [`StorageError`]; the call can be repeated and goes on where it failed.
+    pub fn store(&mut self, view: &BlockView<'_>) -> Result<u64, StorageError> {
+        let open = match &mut self.open {
+            Some(open) => open,
+            None => self.open.insert(Open::begin(
+                &self.folder,
+                self.geometry,
+                view.off,
+                view.told_before(),
+            )?),
+        };
+        let before = open.stored;
+        let in_file = view.off - open.start;
+        let len = view.bytes.len() as u64;
+        let from = align_down(before.max(view.off) - view.off);
+        let pages_end = if view.complete { len } else { align_down(len) };
+        if from < pages_end {
+            let mut done = 0;
+            let pages = slice(view.bytes, from, pages_end);
+            let result = open.file.write(pages, in_file + from, &mut done);
+            open.stored = before.max(view.off + from + done);
+            result?;
+        }
+        if !view.complete {
+            let tail = slice(view.bytes, pages_end, len);
+            let tail_buffer = self.tail_buffer.fill(tail);
+            open.file.write(tail_buffer, in_file + pages_end, &mut 0)?;
+            open.stored = view.end();
+        }
+        Ok(open.stored - before)
+    }
+
+    /// `view`, a complete block that was stored, was still whole in the ring afterwards.
+    pub fn trust(&mut self, off: u64, first_off: u64, told: Ledger, first_ns: u64) {
+        let block_bytes = self.geometry.block_bytes;
+        if let Some(open) = &mut self.open {
+            open.trusted = off + block_bytes;
+            open.anchor = (first_off, told);
+            open.index.entries.push(Entry {
+                offset: first_off - open.start,
+                time: (first_ns != 0).then(|| Timestamp::from_ns(first_ns)),
+                span: None,
+            });
+        }
+    }
+
+    /// Has what is stored reach the disk.
+    pub fn sync(&self) {
+        if let Some(open) = &self.open {
+            open.file.sync();
+        }
+    }
+
+    /// The file under way ends at stream offset `end`, a block's edge, as the producer made
+    /// it; `captured` frames came before that.
+    pub fn complete(&mut self, end: u64, captured: Count) -> Option<Sealed> {
+        let open = self.open.take()?;
+        Some(Sealed {
+            len: end - open.start,
+            frames: captured - open.before,
+            index: Some(open.index),
+            file: open.file,
+        })
+    }
+
+    /// Where the file under way could end: behind the last whole record of it. `view` is the
+    /// block that was being stored, where the ring still holds it; without it only whole
+    /// blocks count.
+    #[must_use]
+    pub fn salvage(&mut self, view: Option<&BlockView<'_>>) -> Option<ValidEnd> {
+        let block_bytes = self.geometry.block_bytes;
+        let open = self.open.as_mut()?;
+        if let Some(view) = view
+            && let Some(records) = view.records(open.stored)
+        {
+            return Some(ValidEnd {
+                end: view.entry.first_off + records.bytes,
+                told: records.told_after(view.told_before()),
+                last: records.last,
+            });
+        }
+        let (first_off, told) = open.anchor;
+        let rest = open.read_back(first_off.max(open.trusted.saturating_sub(block_bytes)));
+        let records = walk(&rest);
+        Some(ValidEnd {
+            end: first_off + records.bytes,
+            told: records.told_after(told),
+            last: records.last,
+        })
+    }
+
+    /// Ends the file under way at stream offset `end`, behind its last whole record, with
+    /// `tags` and padding. Where these cannot be written, the file just ends there, which
+    /// every reader accepts; then the error comes with it. `index` of the block that `end`
+    /// is in.
+    pub fn seal(
+        &mut self,
+        end: u64,
+        captured: Count,
+        tags: &[Vec<u8>],
+    ) -> Option<(Sealed, Option<StorageError>)> {
+        let Geometry {
+            block_bytes,
+            file_bytes_max,
+        } = self.geometry;
+        let mut open = self.open.take()?;
+        let at = end - open.start;
+        let closing = closing(at, block_bytes, file_bytes_max, tags);
+        let mut write = || -> Result<u64, StorageError> {
+            open.file.make_buffered()?;
+            // What is behind it now would fill the holes between the paddings' headers.
+            open.file.cut(at)?;
+            for (off, bytes) in &closing.writes {
+                open.file.write(bytes, *off, &mut 0)?;
+            }
+            Ok(closing.len)
+        };
+        let (len, error) = match write() {
+            Ok(len) => (len, None),
+            Err(error) => {
+                // The tags alone, where the caller has made room for them.
+                let mut len = at;
+                for tag in tags {
+                    let record = tag_record(tag);
+                    if open.file.write(&record, len, &mut 0).is_err() {
+                        break;
+                    }
+                    len += record.len() as u64;
+                }
+                (len, Some(error))
+            }
+        };
+        // Of the index only what the file still has.
+        open.index.entries.retain(|e| e.offset < at);
+        for (off, _) in closing.writes.iter().filter(|(off, _)| *off < len) {
+            open.index.note(*off, None);
+        }
+        let sealed = Sealed {
+            len,
+            frames: captured - open.before,
+            index: Some(open.index),
+            file: open.file,
+        };
+        Some((sealed, error))
+    }
+
+    /// Whether the file under way can be closed with `tags` behind stream offset `end`: tries to,
+    /// and takes it back.
+    #[must_use]
+    pub fn has_room(&mut self, end: u64, tags: &[Vec<u8>]) -> bool {
+        let Some(open) = &mut self.open else {
+            return true;
+        };
+        let at = end - open.start;
+        let mut write = || -> Result<(), StorageError> {
+            open.file.make_buffered()?;
+            open.file.cut(at)?;
+            let mut off = at;
+            for tag in tags {
+                let record = tag_record(tag);
+                open.file.write(&record, off, &mut 0)?;
+                off += record.len() as u64;
+            }
+            Ok(())
+        };
+        write().is_ok()
+    }
+
+    /// Where the file under way could end that ends at `at` now, so that `room` bytes of it can be
+    /// written over: behind an earlier record.
+    #[must_use]
+    pub fn shorten(&mut self, at: &ValidEnd, room: u64) -> Option<ValidEnd> {
+        let open = self.open.as_mut()?;
+        let end = at.end - open.start;
+        let limit = end.checked_sub(room)?;
+        let starts = open.index.entries.iter().map(|e| e.offset);
+        let from = starts.filter(|o| *o <= limit).max().unwrap_or(0);
+        let mut bytes = vec![0; usize::try_from(end - from).ok()?];
+        open.file.make_buffered().ok()?;
+        open.file.read(&mut bytes, from).ok()?;
+        let kept = walk_while(&bytes, |before, _, size| {
+            from + before.bytes + size <= limit
+        });
+        let gone = walk(&bytes[usize::try_from(kept.bytes).ok()?..]);
+        // The file's own header stays.
+        (from + kept.bytes > 0).then_some(ValidEnd {
+            end: open.start + from + kept.bytes,
+            told: gone.told_before(at.told),
+            last: kept.last,
+        })
+    }
+
+    /// The block that the end lies in, for the index: `view` is stored in part.
+    pub fn note_partial(&mut self, view: &BlockView<'_>) {
+        if let Some(open) = &mut self.open {
+            open.index.entries.push(Entry {
+                offset: view.entry.first_off - open.start,
+                time: (view.entry.first_ns != 0).then(|| Timestamp::from_ns(view.entry.first_ns)),
+                span: None,
+            });
+        }
+    }
+
+    /// The file under way where it is not there any more.
+    #[must_use]
+    pub fn gone(&self) -> Option<&CaptureFile> {
+        self.open
+            .as_ref()
+            .map(|open| &open.file)
+            .filter(|file| file.is_gone())
+    }
+
+    /// Lets go of the file under way, which somebody has removed.
+    pub fn abandon(&mut self) {
+        self.open = None;
+    }
+
+    /// Removes the file under way: there is nothing in it.
+    pub fn discard(&mut self) {
+        if let Some(open) = self.open.take() {
+            open.file.discard();
+        }
+    }
+}
+
+impl Open {
+    fn begin(
+        folder: &OutputFolder,
+        geometry: Geometry,
+        start: u64,
+        told: Ledger,
+    ) -> Result<Self, StorageError> {
+        Ok(Self {
+            file: folder.create()?,
+            start,
+            before: told[Reason::Captured],
+            stored: start,
+            trusted: start,
+            anchor: (start, told),
+            index: Index::new(geometry.block_bytes),
+        })
+    }
+
+    /// What the file holds from stream offset `from` up to `trusted`; nothing where it cannot
+    /// be read, so that at most one block is given up.
+    fn read_back(&mut self, from: u64) -> Vec<u8> {
+        let mut bytes = vec![0; usize::try_from(self.trusted.saturating_sub(from)).unwrap_or(0)];
+        if self.file.make_buffered().is_err()
+            || self.file.read(&mut bytes, from - self.start).is_err()
+        {
+            bytes.clear();
+        }
+        bytes
+    }
+}
+
+/// A record of padding with `tag` in it.
+fn tag_record(tag: &[u8]) -> Vec<u8> {
+    let body = u16::try_from(tag.len()).unwrap_or(u16::MAX);
+    [padding_header(body).as_bytes(), tag].concat()
+}
+
+fn slice(bytes: &[u8], from: u64, to: u64) -> &[u8] {
+    let at = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
+    bytes.get(at(from)..at(to)).unwrap_or_default()
+}
+
+#[cfg(test)]
+#[path = "writer_tests.rs"]
+mod tests;

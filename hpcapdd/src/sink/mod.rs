@@ -1,0 +1,113 @@
+//! What every destination has in common.
+
+pub mod block;
+pub mod file_header;
+pub mod null;
+pub mod record;
+pub mod several;
+pub mod side_by_side;
+
+use std::time::Duration;
+
+use hpcap::listener::{Listener, Moment};
+use hpcap::{Count, Ledger, Result};
+
+use crate::report::event::EndedBy;
+use crate::storage::error::StorageError;
+use crate::storage::file::Sealed;
+
+/// What is captured reaches the destination within this time and the tick, together less
+/// than a second.
+pub const FLUSH_AFTER: Duration = Duration::from_millis(400);
+
+/// How often the recorder looks around when nothing else wakes it.
+pub const TICK: Duration = Duration::from_millis(200);
+
+/// What a recorder did.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Tally {
+    /// Frames stored.
+    pub stored: Count,
+    /// Bytes of the stream, or of the pipe, that were written.
+    pub stored_bytes: u64,
+    /// Files that were ended.
+    pub files: u64,
+    /// Frames that our own filter refused.
+    pub filtered: Count,
+    /// What we lost of the captured frames.
+    pub lost: Ledger,
+}
+
+/// What a step did, or what it needs.
+#[derive(Debug)]
+pub enum Step {
+    /// Something was done, and there may be more.
+    Done,
+    /// Wait for so many unread bytes.
+    Idle {
+        /// From the listener's position.
+        bytes: u64,
+    },
+    /// Wait a little: there is data, but nothing can be done with it yet.
+    Pause,
+    /// Storing failed in a way that can pass. Try again.
+    Hold(StorageError),
+    /// A limit was reached.
+    Limit(EndedBy),
+    /// The reader of our pipe has gone.
+    ReaderGone,
+}
+
+/// What a sink tells while it works.
+#[derive(Debug)]
+pub enum Note {
+    /// A file is ready to be finished.
+    Sealed(Box<Sealed>),
+    /// People should know.
+    Warning(String),
+}
+
+/// How a recording ends.
+#[derive(Debug, Clone, Copy)]
+pub struct Ending {
+    /// Where the recording ends, and everything that was counted until then.
+    pub target: Moment,
+    /// Whether everything up to there could be stored.
+    pub complete: bool,
+    /// Whether it ends before that, because a limit was reached: what is left is not missing.
+    pub limited: bool,
+}
+
+/// A destination.
+pub trait Sink {
+    /// Takes what is unread and lies before stream offset `until`.
+    ///
+    /// # Errors
+    /// What ends the recording.
+    fn step(&mut self, listener: &mut Listener, until: u64) -> Result<Step>;
+
+    /// Stream offset up to which everything is taken care of.
+    fn done_to(&self, listener: &Listener) -> u64;
+
+    /// Looks whether what was written is still there; to be called once a second or so.
+    fn look(&mut self, _listener: &mut Listener) {}
+
+    /// A new file, please.
+    fn rotate(&mut self, listener: &mut Listener);
+
+    /// Ends the recording. Best effort: what cannot be stored is counted as lost.
+    fn finish(&mut self, listener: &mut Listener, ending: &Ending);
+
+    /// The ledger as what was stored tells it. To be asked after [`Sink::finish`].
+    fn told(&self, listener: &Listener) -> Ledger {
+        *listener.told()
+    }
+
+    /// What it did so far.
+    fn tally(&self) -> Tally;
+
+    /// What it has to tell since the last call.
+    fn notes(&mut self) -> Vec<Note> {
+        Vec::new()
+    }
+}

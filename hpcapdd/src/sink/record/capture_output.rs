@@ -1,0 +1,476 @@
+//! Rotating pcapng and pcap files, written frame by frame.
+
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hpcap::abi::HPCAP_CAPLEN_MAX;
+use hpcap::compress::FileFormat;
+use hpcap::listener::Moment;
+use hpcap::pcapfile::{self, Statistics};
+use hpcap::queue::{Queue, QueueInfo};
+use hpcap::raw::{Altered, FileHeader, Gap, Identity, Record, RecordingId};
+use hpcap::{Count, Error, Kind, Ledger, Reason, Timestamp};
+
+use crate::sink::Note;
+use crate::sink::file_header::{Place, header_of};
+use crate::sink::record::capture_writer::{CaptureWriter, closing, statistics_between};
+use crate::sink::record::{OutputFailure, RecordOutput};
+use crate::storage::error::StorageError;
+use crate::storage::file::{CaptureFile, OutputFolder, Sealed};
+use crate::storage::reserved_room::{ROOM_BYTES, ReservingFile};
+
+/// Bytes that are collected before they are written: less than the writer's own buffer, so
+/// that a frame never has to wait for the disk once it is taken.
+const FLUSH_BYTES: u64 = 512 << 10;
+
+/// How often the file under way is looked for.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// What the stream tells where it happened: by its records and its gaps.
+const TOLD: [Reason; 4] = [
+    Reason::Captured,
+    Reason::RingFull,
+    Reason::NicMissed,
+    Reason::NicError,
+];
+
+/// A queue whose frames are written.
+#[derive(Debug)]
+struct SourceState {
+    info: QueueInfo,
+    /// The queue itself, of all but the first: whose ledger is not the session's.
+    queue: Option<Arc<Queue>>,
+    filter: String,
+    caplen: u32,
+    /// Missing since its last frame, to be told at the next, in whichever file that is.
+    lost: Option<Ledger>,
+    /// Its ledger where the file under way begins: where the one before it ends.
+    before: Ledger,
+    /// What the records and gaps since then say.
+    told: Ledger,
+    /// What this recorder lost itself since then.
+    own: Ledger,
+    /// Frames in the file under way.
+    taken: Count,
+    /// Those of them that are on the disk.
+    flushed: Count,
+}
+
+/// Writes pcapng or pcap files.
+#[derive(Debug)]
+pub struct CaptureOutput {
+    folder: OutputFolder,
+    sources: Vec<SourceState>,
+    current: usize,
+    format: FileFormat,
+    rotate_bytes: Option<u64>,
+    recording: RecordingId,
+    file_number: u64,
+    open: Option<Open>,
+    rotate: bool,
+    /// What the next frame had that its record cannot hold.
+    altered: Option<Altered>,
+    frames_seen: u64,
+    looked: Instant,
+    bytes_before: u64,
+    files: u64,
+    notes: Vec<Note>,
+}
+
+#[derive(Debug)]
+struct Open {
+    file: CaptureFile,
+    writer: CaptureWriter<ReservingFile>,
+    headers: Vec<FileHeader>,
+    start: Timestamp,
+    /// Up to where the file is written: the end of a block.
+    flushed: u64,
+}
+
+impl CaptureOutput {
+    /// Files of `queues` in `folder`: a new recording `recording`. A queue comes with its ledger
+    /// before the recording. A file that has reached
+    /// `rotate_bytes` is followed by the next. `filter` and `caplen` are the recorder's own; empty
+    /// and 0 = none.
+    #[must_use]
+    pub fn new(
+        folder: OutputFolder,
+        queues: Vec<(QueueInfo, Ledger)>,
+        kept: (&str, u32),
+        rotate_bytes: Option<u64>,
+        recording: RecordingId,
+    ) -> Self {
+        let source = |(info, before)| SourceState {
+            info,
+            queue: None,
+            filter: kept.0.to_owned(),
+            caplen: kept.1,
+            lost: None,
+            before,
+            told: Ledger::default(),
+            own: Ledger::default(),
+            taken: Count::default(),
+            flushed: Count::default(),
+        };
+        Self {
+            format: folder.format(),
+            folder,
+            sources: queues.into_iter().map(source).collect(),
+            current: 0,
+            rotate_bytes,
+            recording,
+            file_number: 0,
+            open: None,
+            rotate: false,
+            altered: None,
+            frames_seen: 0,
+            looked: Instant::now(),
+            bytes_before: 0,
+            files: 0,
+            notes: Vec::new(),
+        }
+    }
+
+    /// Adds the frames of further queues, which began with the recording.
+    #[must_use]
+    pub fn with_further(mut self, queues: Vec<Arc<Queue>>) -> Self {
+        for queue in queues {
+            let Some(first) = self.sources.first() else {
+                break;
+            };
+            self.sources.push(SourceState {
+                info: queue.info().clone(),
+                queue: Some(queue),
+                filter: first.filter.clone(),
+                caplen: first.caplen,
+                lost: None,
+                before: Ledger::default(),
+                told: Ledger::default(),
+                own: Ledger::default(),
+                taken: Count::default(),
+                flushed: Count::default(),
+            });
+        }
+        self
+    }
+
+    fn taken(&self) -> Count {
+        self.sources
+            .iter()
+            .fold(Count::default(), |sum, source| sum + source.taken)
+    }
+
+    fn flushed(&self) -> Count {
+        self.sources
+            .iter()
+            .fold(Count::default(), |sum, source| sum + source.flushed)
+    }
+
+    fn is_due(&self, open: &Open) -> bool {
+        let bytes = open.writer.bytes();
+        self.rotate && !self.folder.is_one_file()
+            || self.taken().frames > 0
+                && (self.rotate_bytes.is_some_and(|limit| bytes >= limit)
+                    // The limit of this process for the length of files (ulimit -f).
+                    || bytes + HPCAP_CAPLEN_MAX as u64 + ROOM_BYTES > self.folder.file_bytes_max())
+    }
+
+    fn begin(&mut self, ledger: &Ledger) -> Result<Open, StorageError> {
+        let mut file = self.folder.create()?;
+        let appender = match file.appender() {
+            Ok(appender) => appender,
+            Err(error) => {
+                file.discard();
+                return Err(error);
+            }
+        };
+        let place = Place {
+            recording: Some(self.recording),
+            stream_off: self.bytes_before,
+            file_number: self.file_number,
+        };
+        let mut headers = Vec::new();
+        for source in &mut self.sources {
+            source.taken = Count::default();
+            source.flushed = Count::default();
+            let (caplen, filter) = (source.caplen, source.filter.as_str());
+            headers.push(header_of(&source.info, place, caplen, filter, ledger));
+        }
+        let comment = pcapfile::identity::comment(&identity_of(&headers));
+        let appender = ReservingFile::new(appender);
+        let writer = match CaptureWriter::new(appender, self.format, &headers, &comment) {
+            Ok(writer) => writer,
+            Err(e) => {
+                let error = StorageError::of_write(file.path(), e);
+                file.discard();
+                return Err(error);
+            }
+        };
+        Ok(Open {
+            file,
+            writer,
+            headers,
+            start: Timestamp::now(),
+            flushed: 0,
+        })
+    }
+
+    /// Ends the file under way behind its last frame that is on the disk.
+    fn seal(&mut self, end: End<'_>) {
+        let Some(mut open) = self.open.take() else {
+            return;
+        };
+        if open.flushed == 0 {
+            // Nothing of it is on the disk, not even its head.
+            open.file.discard();
+            return;
+        }
+        let now = Timestamp::now();
+        let statistics: Vec<_> = self
+            .sources
+            .iter_mut()
+            .map(|source| source.statistics((open.start, now), end))
+            .collect();
+        let closing = closing(self.format, &open.headers, &statistics);
+        let mut write = || -> Result<u64, StorageError> {
+            open.file.cut(open.flushed)?;
+            open.file.write(&closing, open.flushed, &mut 0)?;
+            Ok(open.flushed + closing.len() as u64)
+        };
+        let len = match write() {
+            Ok(len) => len,
+            Err(error) => {
+                self.notes.push(Note::Warning(format!(
+                    "{}\n  the file ends without its statistics; it is whole otherwise",
+                    error.cause()
+                )));
+                open.flushed
+            }
+        };
+        self.bytes_before += len;
+        self.files += 1;
+        self.file_number += 1;
+        let frames = self.flushed();
+        self.notes.push(Note::Sealed(Box::new(Sealed {
+            file: open.file,
+            len,
+            frames,
+            index: None,
+        })));
+    }
+
+    /// Gives up a file that is not there any more, with what was in it.
+    fn look_for_file(&mut self) -> Result<(), OutputFailure> {
+        self.looked = Instant::now();
+        let Some(open) = self.open.take_if(|open| open.file.is_gone()) else {
+            return Ok(());
+        };
+        let error = Error::new(
+            Kind::NotFound,
+            format!("go on writing {}", open.file.path().display()),
+            "it is not there any more: somebody has removed or replaced it",
+        )
+        .advise("going on with a new file; the frames in it are counted as storage");
+        // Its frames are told as missing in the next file.
+        Err(failure(StorageError::File(error), self.taken()))
+    }
+}
+
+/// Up to where the statistics of a file count.
+#[derive(Debug, Clone, Copy)]
+enum End<'a> {
+    /// The last frame of the file; another file follows. Of what has no place in the stream, such
+    /// as filtered frames, everything until now counts.
+    Frame(&'a Ledger),
+    /// The last frame of the file, with nothing known beyond what the stream tells.
+    Interruption,
+    /// The end of the recording.
+    Recording(&'a Ledger),
+}
+
+impl SourceState {
+    /// The statistics of the file that ends, from its start to its end. What follows is counted
+    /// for the next file.
+    fn statistics(&mut self, (start, now): (Timestamp, Timestamp), end: End<'_>) -> Statistics {
+        let mut ledger = match (end, &self.queue) {
+            (End::Frame(_) | End::Recording(_), Some(queue)) => queue.ledger().ledger,
+            (End::Frame(ledger) | End::Recording(ledger), None) => *ledger,
+            (End::Interruption, _) => self.before,
+        };
+        let mut carried = Count::default();
+        if let End::Interruption = end {
+            // The next file says that they are missing.
+            carried = self.taken - self.flushed;
+            self.told[Reason::Captured] = self.told[Reason::Captured] - carried;
+        }
+        if !matches!(end, End::Recording(_)) {
+            for reason in TOLD {
+                ledger[reason] = self.before[reason];
+                ledger[reason] += self.told[reason];
+            }
+        }
+        let statistics = statistics_between(
+            (start, &self.before),
+            (now, &ledger),
+            &self.own,
+            self.flushed.frames,
+        );
+        self.before = ledger;
+        self.told = Ledger::default();
+        self.told[Reason::Captured] = carried;
+        self.own = Ledger::default();
+        statistics
+    }
+}
+
+impl RecordOutput for CaptureOutput {
+    fn turn(&mut self, ledger: &dyn Fn() -> Moment) -> Result<(), OutputFailure> {
+        if self.open.as_ref().is_some_and(|open| self.is_due(open)) {
+            self.flush()?;
+            self.seal(End::Frame(&ledger().ledger));
+        }
+        self.rotate = false;
+        // Looking at the clock for every frame would cost as much as the frame.
+        let taken = self.taken().frames;
+        let idle = taken == self.frames_seen;
+        self.frames_seen = taken;
+        if (idle || taken.is_multiple_of(1024)) && self.looked.elapsed() >= LOOK_EVERY {
+            self.look_for_file()?;
+        }
+        Ok(())
+    }
+
+    fn ready(&mut self, ledger: &dyn Fn() -> Moment) -> Result<(), OutputFailure> {
+        if self.open.is_none() {
+            let open = self.begin(&ledger().ledger);
+            self.open = Some(open.map_err(|error| failure(error, Count::default()))?);
+        }
+        // The head is written at once: a file is valid from its first moment.
+        let full = self
+            .open
+            .as_ref()
+            .is_some_and(|o| o.flushed == 0 || o.writer.bytes() - o.flushed >= FLUSH_BYTES);
+        if full { self.flush() } else { Ok(()) }
+    }
+
+    fn altered(&mut self, had: Altered) {
+        self.altered = Some(had);
+    }
+
+    fn source(&mut self, number: usize) {
+        self.current = number;
+    }
+
+    fn frame(&mut self, record: &Record<'_>, duplicate: bool) {
+        let Some(source) = self.sources.get_mut(self.current) else {
+            return;
+        };
+        let Some(open) = &mut self.open else { return };
+        // Both fail only where `ready` has not made room.
+        if let Some(lost) = source.lost.take() {
+            let _ = open.writer.gap(self.current, &lost);
+        }
+        let had = self.altered.take().map_or(0, |had| had.len);
+        let len = u32::from(record.len).max(had);
+        if open
+            .writer
+            .frame(self.current, record, len, duplicate)
+            .is_ok()
+        {
+            let count = Count::new(1, u64::from(record.len));
+            source.taken += count;
+            source.told[Reason::Captured] += count;
+        }
+    }
+
+    fn gap(&mut self, gap: &Gap) {
+        if let Some(source) = self.sources.get_mut(self.current) {
+            *source.lost.get_or_insert_default() += &gap.lost;
+            for own in [Reason::Overrun, Reason::Storage] {
+                source.own[own] += gap.lost[own];
+            }
+            for reason in TOLD {
+                source.told[reason] += gap.lost[reason];
+            }
+        }
+    }
+
+    fn flush(&mut self) -> Result<(), OutputFailure> {
+        let Some(open) = &mut self.open else {
+            return Ok(());
+        };
+        match open.writer.flush() {
+            Ok(()) => {
+                open.flushed = open.writer.bytes();
+                for source in &mut self.sources {
+                    source.flushed = source.taken;
+                }
+                Ok(())
+            }
+            Err(e) => {
+                let error = storage_error_of(&open.file, e);
+                let mut lost = Count::default();
+                if matches!(error, StorageError::File(_)) {
+                    lost = self.taken() - self.flushed();
+                    self.seal(End::Interruption);
+                }
+                Err(failure(error, lost))
+            }
+        }
+    }
+
+    fn rotate(&mut self) {
+        self.rotate = true;
+    }
+
+    fn finish(&mut self, end: &Moment, _complete: bool) -> Result<(), OutputFailure> {
+        let result = match self.flush() {
+            Err(OutputFailure::Storage { error, lost }) if lost.is_zero() => {
+                let lost = self.taken() - self.flushed();
+                self.count_unstored();
+                Err(failure(error, lost))
+            }
+            other => other,
+        };
+        self.seal(End::Recording(&end.ledger));
+        result
+    }
+
+    fn written(&self) -> (u64, u64) {
+        let under_way = self.open.as_ref().map_or(0, |open| open.writer.bytes());
+        (self.bytes_before + under_way, self.files)
+    }
+
+    fn notes(&mut self) -> Vec<Note> {
+        std::mem::take(&mut self.notes)
+    }
+}
+
+impl CaptureOutput {
+    /// Frames that were taken for the file under way and are not in it are lost to storage.
+    fn count_unstored(&mut self) {
+        for source in &mut self.sources {
+            source.own[Reason::Storage] += source.taken - source.flushed;
+        }
+    }
+}
+
+/// The identity of a file of one source, or of several together.
+fn identity_of(headers: &[FileHeader]) -> Identity {
+    let interfaces: Vec<&str> = headers.iter().map(|h| h.interface.as_str()).collect();
+    let first = headers.first().cloned().unwrap_or_default();
+    Identity::of(&FileHeader {
+        interface: interfaces.join("+"),
+        queue: first.queue.filter(|_| headers.len() == 1),
+        ..first
+    })
+}
+
+fn storage_error_of(file: &CaptureFile, error: io::Error) -> StorageError {
+    StorageError::of_write(file.path(), error)
+}
+
+fn failure(error: StorageError, lost: Count) -> OutputFailure {
+    OutputFailure::Storage { error, lost }
+}

@@ -1,0 +1,60 @@
+//! Marks of duplicates: each is of the very next record.
+
+use hpcap::raw::Item;
+
+/// Whether the next record is marked as a copy of an earlier frame.
+#[derive(Debug, Default)]
+pub struct DuplicateMark(bool);
+
+impl DuplicateMark {
+    /// Whether `item`, the next record, is marked. Remembers what it says of the one behind it.
+    pub fn of(&mut self, item: &Item<'_>) -> bool {
+        std::mem::replace(&mut self.0, matches!(item, Item::Duplicate))
+    }
+
+    /// The record that was marked is not to be had.
+    pub fn void(&mut self) {
+        self.0 = false;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hpcap::Timestamp;
+    use hpcap::raw::Record;
+
+    const FRAME: Item<'static> = Item::Frame(Record {
+        time: Timestamp::new(1, 0),
+        len: 60,
+        data: &[],
+    });
+
+    #[test]
+    fn a_mark_is_of_the_record_behind_it_and_of_no_other() {
+        let mut mark = DuplicateMark::default();
+        assert!(!mark.of(&FRAME));
+        assert!(!mark.of(&Item::Duplicate));
+        assert!(mark.of(&FRAME));
+        assert!(!mark.of(&FRAME));
+    }
+
+    #[test]
+    fn whatever_stands_between_voids_it() {
+        for between in [
+            Item::Padding(&[]),
+            Item::FileHeader(Box::default()),
+            Item::Gap(Box::default()),
+            Item::Ledger(Box::default()),
+        ] {
+            let mut mark = DuplicateMark::default();
+            mark.of(&Item::Duplicate);
+            mark.of(&between);
+            assert!(!mark.of(&FRAME), "{between:?}");
+        }
+        let mut mark = DuplicateMark::default();
+        mark.of(&Item::Duplicate);
+        mark.void();
+        assert!(!mark.of(&FRAME));
+    }
+}

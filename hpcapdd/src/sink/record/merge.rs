@@ -1,0 +1,364 @@
+//! Frames of several sources, merged by time, into one output.
+
+use std::time::{Duration, Instant};
+
+use hpcap::listener::{Listener, Moment, Start};
+use hpcap::raw::{Altered, Item, Record};
+use hpcap::{Count, Kind, Ledger, Reason, Result, Timestamp};
+
+use crate::report::event::EndedBy;
+use crate::sink::record::duplicate_mark::DuplicateMark;
+use crate::sink::record::{OutputFailure, RecordLimits, RecordOutput};
+use crate::sink::{Ending, FLUSH_AFTER, Note, Sink, Step, Tally};
+
+/// Frames that are taken before the recorder looks around again.
+const BATCH: usize = 4096;
+
+/// An earlier frame of another source is published within this time, by the clock of the frames.
+const LATE_MAX: Duration = Duration::from_millis(100);
+
+/// A frame waits this long at most for an earlier one, whatever the clocks say.
+const WAIT_MAX: Duration = Duration::from_millis(300);
+
+/// The same for a file or generator, which waits itself: only a pipe that pauses takes so long.
+const WAIT_MAX_PATIENT: Duration = Duration::from_secs(10);
+
+/// The next frame of a source.
+#[derive(Debug)]
+struct NextFrame {
+    time: Timestamp,
+    len: u16,
+    duplicate: bool,
+    altered: Option<Altered>,
+}
+
+/// What is read of a source.
+#[derive(Debug, Default)]
+struct QueueStream {
+    next: Option<NextFrame>,
+    /// The bytes of `next`.
+    data: Vec<u8>,
+    mark: DuplicateMark,
+    /// What its next frame had that the record cannot hold.
+    altered: Option<Altered>,
+    last: Option<Timestamp>,
+    overtaken: bool,
+    acked: u64,
+}
+
+/// Merges what listeners read by the times of frames. The first listener is the session's, the
+/// others are its own.
+#[derive(Debug)]
+pub struct MergeSink<O> {
+    output: O,
+    others: Vec<Listener>,
+    streams: Vec<QueueStream>,
+    limits: RecordLimits,
+    tally: Tally,
+    flushed: Instant,
+    pending: bool,
+    /// Since when the earliest frame waits for another source.
+    waiting: Option<Instant>,
+    /// Whether the sources wait for us, such as files: then every one is waited for.
+    patient: bool,
+    done: bool,
+    notes: Vec<Note>,
+}
+
+impl<O: RecordOutput> MergeSink<O> {
+    /// Takes the frames of the session's listener and of `others` to `output`. `patient` says that
+    /// all sources are files or generators that wait for their frames to be taken.
+    #[must_use]
+    pub fn new(output: O, others: Vec<Listener>, limits: RecordLimits, patient: bool) -> Self {
+        Self {
+            output,
+            streams: (0..=others.len()).map(|_| QueueStream::default()).collect(),
+            others,
+            limits,
+            tally: Tally::default(),
+            flushed: Instant::now(),
+            pending: false,
+            waiting: None,
+            patient,
+            done: false,
+            notes: Vec::new(),
+        }
+    }
+
+    /// Reads the next frame of source `number`, and takes the gaps before it. Returns whether
+    /// there is one.
+    fn fill(&mut self, number: usize, listener: &mut Listener) -> Result<bool> {
+        let stream = &mut self.streams[number];
+        while stream.next.is_none() {
+            if stream.overtaken {
+                match listener.resync(Start::Oldest) {
+                    Ok(missed) => {
+                        stream.overtaken = false;
+                        stream.acked = listener.position();
+                        let mut lost = Ledger::default();
+                        lost += &missed;
+                        self.tally.lost[Reason::Overrun] += missed[Reason::Overrun];
+                        self.output.source(number);
+                        self.output.gap(&hpcap::raw::Gap {
+                            from: stream.last,
+                            until: Timestamp::now(),
+                            lost,
+                            ..Default::default()
+                        });
+                    }
+                    Err(e) if e.kind() == Kind::NotFound => return Ok(false),
+                    Err(e) => return Err(e),
+                }
+            }
+            let item = match listener.next_record() {
+                Ok(Some(item)) => item,
+                Ok(None) => return Ok(false),
+                Err(e) if e.kind() == Kind::Overrun => {
+                    stream.overtaken = true;
+                    stream.mark.void();
+                    stream.altered = None;
+                    continue;
+                }
+                Err(e) => return Err(e),
+            };
+            let duplicate = stream.mark.of(&item);
+            match item {
+                Item::Frame(record) => {
+                    stream.data.clear();
+                    stream.data.extend_from_slice(record.data);
+                    stream.next = Some(NextFrame {
+                        time: record.time,
+                        len: record.len,
+                        duplicate,
+                        altered: stream.altered.take(),
+                    });
+                }
+                Item::Gap(gap) => {
+                    self.output.source(number);
+                    self.output.gap(&gap);
+                }
+                Item::Altered(had) => stream.altered = Some(had),
+                _ => {}
+            }
+        }
+        Ok(true)
+    }
+
+    /// The source whose frame is next; `None` when there is none, or an earlier one may come.
+    fn choose(&mut self, listener: &mut Listener, ending: bool) -> Result<Option<usize>> {
+        let mut first: Option<(Timestamp, usize)> = None;
+        let mut all = true;
+        let mut others = std::mem::take(&mut self.others);
+        let listeners = std::iter::once(listener).chain(others.iter_mut());
+        let mut outcome = Ok(());
+        for (number, listener) in listeners.enumerate() {
+            // Asked before the last look: what was published until then is seen.
+            let ended = ending || listener.ended();
+            match self.fill(number, listener) {
+                Ok(true) => {
+                    let time = self.streams[number].next.as_ref().map(|next| next.time);
+                    first = first.into_iter().chain(time.map(|t| (t, number))).min();
+                }
+                Ok(false) => all &= ended,
+                Err(e) => outcome = Err(e),
+            }
+        }
+        self.others = others;
+        outcome?;
+        let Some((time, number)) = first else {
+            self.done = all;
+            return Ok(None);
+        };
+        self.done = false;
+        let old = || {
+            let age = Timestamp::now().as_ns().saturating_sub(time.as_ns());
+            !self.patient && u128::from(age) >= LATE_MAX.as_nanos()
+        };
+        if all || old() {
+            self.waiting = None;
+            return Ok(Some(number));
+        }
+        let since = *self.waiting.get_or_insert_with(Instant::now);
+        let wait_max = if self.patient {
+            WAIT_MAX_PATIENT
+        } else {
+            WAIT_MAX
+        };
+        if since.elapsed() >= wait_max {
+            self.waiting = None;
+            return Ok(Some(number));
+        }
+        Ok(None)
+    }
+
+    fn take(&mut self, number: usize) {
+        let stream = &mut self.streams[number];
+        let Some(next) = stream.next.take() else {
+            return;
+        };
+        let record = Record {
+            time: next.time,
+            len: next.len,
+            data: &stream.data,
+        };
+        self.output.source(number);
+        if let Some(had) = next.altered {
+            self.output.altered(had);
+        }
+        self.output.frame(&record, next.duplicate);
+        stream.last = Some(next.time);
+        self.tally.stored += Count::new(1, u64::from(next.len));
+        self.pending = true;
+    }
+
+    fn failed(&mut self, failure: OutputFailure) -> Step {
+        match failure {
+            OutputFailure::ReaderGone => Step::ReaderGone,
+            OutputFailure::ReaderSlow => Step::Pause,
+            OutputFailure::Storage { error, lost } => {
+                if !lost.is_zero() {
+                    self.tally.stored = self.tally.stored - lost;
+                    self.tally.lost[Reason::Storage] += lost;
+                    let mut ledger = Ledger::default();
+                    ledger[Reason::Storage] = lost;
+                    // Of which source each was is not told: the first one's interface says it.
+                    self.output.source(0);
+                    self.output.gap(&hpcap::raw::Gap {
+                        until: Timestamp::now(),
+                        lost: ledger,
+                        ..Default::default()
+                    });
+                }
+                Step::Hold(error)
+            }
+        }
+    }
+
+    fn limit_reached(&self) -> Option<EndedBy> {
+        let (bytes, files) = self.output.written();
+        let over = |limit: Option<u64>, n: u64| limit.is_some_and(|limit| n >= limit);
+        if over(self.limits.frames, self.tally.stored.frames) {
+            Some(EndedBy::Frames)
+        } else if over(self.limits.files, files) {
+            Some(EndedBy::Files)
+        } else if over(self.limits.bytes, bytes) {
+            Some(EndedBy::Bytes)
+        } else {
+            None
+        }
+    }
+
+    /// Gives what was read back to the rings: what is not written yet was copied.
+    fn ack(&mut self, listener: &mut Listener) -> Result<()> {
+        let listeners = std::iter::once(listener).chain(self.others.iter_mut());
+        for (stream, listener) in self.streams.iter_mut().zip(listeners) {
+            stream.acked = listener.position();
+            match listener.ack() {
+                Err(e) if e.kind() == Kind::Overrun => {}
+                other => other?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether much of a ring is held back.
+    fn holds_much(&self, listener: &Listener) -> bool {
+        let listeners = std::iter::once(listener).chain(&self.others);
+        self.streams
+            .iter()
+            .zip(listeners)
+            .any(|(stream, listener)| {
+                listener.position() - stream.acked >= listener.info().ring_bytes / 8
+            })
+    }
+
+    /// Frames that were published and cannot be stored any more.
+    fn count_rest(&mut self, listener: &mut Listener) -> Count {
+        let mut rest = Count::default();
+        for stream in &mut self.streams {
+            if let Some(next) = stream.next.take() {
+                rest += Count::new(1, u64::from(next.len));
+            }
+        }
+        for listener in std::iter::once(listener).chain(self.others.iter_mut()) {
+            while let Ok(Some(item)) = listener.next_record() {
+                if let Item::Frame(record) = item {
+                    rest += Count::new(1, u64::from(record.len));
+                }
+            }
+        }
+        rest
+    }
+}
+
+impl<O: RecordOutput> Sink for MergeSink<O> {
+    fn step(&mut self, listener: &mut Listener, until: u64) -> Result<Step> {
+        // The sources have ended where an end is known: nothing more is published.
+        let ending = until != u64::MAX;
+        let mut after = Step::Done;
+        for _ in 0..BATCH {
+            let queue = &*listener;
+            let ledger = || Moment::from(&queue.ledger());
+            if let Err(failure) = self.output.turn(&ledger) {
+                return Ok(self.failed(failure));
+            }
+            if let Some(limit) = self.limit_reached() {
+                return Ok(Step::Limit(limit));
+            }
+            if let Err(failure) = self.output.ready(&ledger) {
+                return Ok(self.failed(failure));
+            }
+            match self.choose(listener, ending)? {
+                Some(number) => self.take(number),
+                None => {
+                    after = Step::Pause;
+                    break;
+                }
+            }
+        }
+        if self.pending && (self.holds_much(listener) || self.flushed.elapsed() >= FLUSH_AFTER) {
+            if let Err(failure) = self.output.flush() {
+                return Ok(self.failed(failure));
+            }
+            self.pending = false;
+            self.flushed = Instant::now();
+            self.ack(listener)?;
+        }
+        Ok(after)
+    }
+
+    fn done_to(&self, _listener: &Listener) -> u64 {
+        if self.done { u64::MAX } else { 0 }
+    }
+
+    fn rotate(&mut self, _listener: &mut Listener) {
+        self.output.rotate();
+    }
+
+    fn finish(&mut self, listener: &mut Listener, ending: &Ending) {
+        if !ending.complete {
+            let rest = self.count_rest(listener);
+            self.tally.lost[Reason::Storage] += rest;
+        }
+        let result = self.output.finish(&ending.target, ending.complete);
+        if let Err(OutputFailure::Storage { error, lost }) = result {
+            self.tally.stored = self.tally.stored - lost;
+            self.tally.lost[Reason::Storage] += lost;
+            self.notes.push(Note::Warning(error.cause().to_string()));
+        }
+    }
+
+    fn tally(&self) -> Tally {
+        let (stored_bytes, files) = self.output.written();
+        Tally {
+            stored_bytes,
+            files,
+            ..self.tally
+        }
+    }
+
+    fn notes(&mut self) -> Vec<Note> {
+        self.notes.extend(self.output.notes());
+        std::mem::take(&mut self.notes)
+    }
+}

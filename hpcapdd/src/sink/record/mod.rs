@@ -1,0 +1,431 @@
+//! The stream record by record: for filters, limits by frames, shorter frames, and pipes.
+
+pub mod capture_output;
+pub mod capture_writer;
+pub mod duplicate_mark;
+pub mod merge;
+pub mod pipe_output;
+pub mod raw_output;
+
+use std::time::Instant;
+
+use hpcap::filter::Filter;
+use hpcap::listener::{Listener, Moment, Start, TOLD_LOSSES};
+use hpcap::raw::{Altered, Gap, Item, Record};
+use hpcap::{Count, Kind, Ledger, Reason, Result, Timestamp};
+
+use crate::report::event::EndedBy;
+use crate::sink::record::duplicate_mark::DuplicateMark;
+use crate::sink::{Ending, FLUSH_AFTER, Note, Sink, Step, Tally};
+use crate::storage::error::StorageError;
+
+/// Records that are looked at before the recorder looks around again.
+const BATCH: usize = 4096;
+
+/// What can go wrong with an output.
+#[derive(Debug)]
+pub enum OutputFailure {
+    /// Storing failed; [`StorageError::File`] means that `lost` frames, which had been taken, are
+    /// not stored.
+    Storage {
+        /// What.
+        error: StorageError,
+        /// Frames that were taken and cannot be stored any more.
+        lost: Count,
+    },
+    /// The reader of the pipe has gone.
+    ReaderGone,
+    /// The reader of the pipe takes nothing now.
+    ReaderSlow,
+}
+
+/// Where records go.
+pub trait RecordOutput {
+    /// Ends the file under way where it is due; `ledger` is asked only then. The call can be
+    /// repeated after a failure.
+    ///
+    /// # Errors
+    /// [`OutputFailure`].
+    fn turn(&mut self, _ledger: &dyn Fn() -> Moment) -> std::result::Result<(), OutputFailure> {
+        Ok(())
+    }
+
+    /// Makes room for another record of any size. The call can be repeated after a failure.
+    ///
+    /// # Errors
+    /// [`OutputFailure`].
+    fn ready(&mut self, ledger: &dyn Fn() -> Moment) -> std::result::Result<(), OutputFailure>;
+
+    /// Says which source, counted from 0, what comes next is of.
+    fn source(&mut self, _number: usize) {}
+
+    /// Takes a frame, which is marked as a `duplicate` or not; [`RecordOutput::ready`] has made
+    /// room for both.
+    fn frame(&mut self, record: &Record<'_>, duplicate: bool);
+
+    /// Says what the next frame had that its record cannot hold.
+    fn altered(&mut self, _had: Altered) {}
+
+    /// Takes a gap; there is room for it.
+    fn gap(&mut self, gap: &Gap);
+
+    /// Brings everything that was taken to where it belongs.
+    ///
+    /// # Errors
+    /// [`OutputFailure`]; the call can be repeated.
+    fn flush(&mut self) -> std::result::Result<(), OutputFailure>;
+
+    /// Looks whether what was written is still there.
+    ///
+    /// # Errors
+    /// [`OutputFailure::Storage`] where it is not.
+    fn look(&mut self) -> std::result::Result<(), OutputFailure> {
+        Ok(())
+    }
+
+    /// A new file before the next record.
+    fn rotate(&mut self) {}
+
+    /// Ends the output with `ledger`. `complete` is false when nothing more can be written.
+    fn finish(&mut self, end: &Moment, complete: bool) -> std::result::Result<(), OutputFailure>;
+
+    /// Bytes written, files ended.
+    fn written(&self) -> (u64, u64);
+
+    /// What there is to tell.
+    fn notes(&mut self) -> Vec<Note> {
+        Vec::new()
+    }
+}
+
+/// Which frames, and how much of each.
+#[derive(Debug, Default)]
+pub struct Selector {
+    /// Keeps the frames that match.
+    pub filter: Option<Filter>,
+    /// Keeps so many bytes of each.
+    pub caplen: Option<usize>,
+}
+
+impl Selector {
+    fn keeps(&self, record: &Record<'_>) -> bool {
+        self.filter
+            .as_ref()
+            .is_none_or(|filter| filter.matches(record.data, u32::from(record.len)))
+    }
+}
+
+/// Where a record recorder stops by itself.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RecordLimits {
+    /// After so many frames.
+    pub frames: Option<u64>,
+    /// Before the output holds more bytes than this.
+    pub bytes: Option<u64>,
+    /// After so many files.
+    pub files: Option<u64>,
+}
+
+/// Takes records one by one to an output.
+#[derive(Debug)]
+pub struct RecordSink<O> {
+    output: O,
+    selector: Selector,
+    limits: RecordLimits,
+    tally: Tally,
+    flushed: Instant,
+    /// Records were taken since the last flush.
+    pending: bool,
+    last: Option<Timestamp>,
+    mark: DuplicateMark,
+    altered: Option<Altered>,
+    told: Ledger,
+    overtaken: bool,
+    ring_bytes: u64,
+    acked: u64,
+    notes: Vec<Note>,
+}
+
+impl<O: RecordOutput> RecordSink<O> {
+    /// Takes what `selector` keeps of `listener`'s records to `output`.
+    #[must_use]
+    pub fn new(listener: &Listener, output: O, selector: Selector, limits: RecordLimits) -> Self {
+        Self {
+            output,
+            selector,
+            limits,
+            tally: Tally::default(),
+            flushed: Instant::now(),
+            pending: false,
+            last: None,
+            mark: DuplicateMark::default(),
+            altered: None,
+            told: Ledger::default(),
+            overtaken: false,
+            ring_bytes: listener.info().ring_bytes,
+            acked: listener.position(),
+            notes: Vec::new(),
+        }
+    }
+
+    fn failed(&mut self, failure: OutputFailure) -> Step {
+        match failure {
+            OutputFailure::ReaderGone => Step::ReaderGone,
+            OutputFailure::ReaderSlow => Step::Pause,
+            OutputFailure::Storage { error, lost } => {
+                if lost.is_zero() {
+                    return Step::Hold(error);
+                }
+                self.tally.stored = self.tally.stored - lost;
+                self.own_gap(Reason::Storage, lost);
+                Step::Hold(error)
+            }
+        }
+    }
+
+    /// What this recorder lost itself goes into its output.
+    fn own_gap(&mut self, reason: Reason, count: Count) {
+        let mut lost = Ledger::default();
+        lost[reason] = count;
+        self.missing(lost);
+    }
+
+    /// What is missing from the stream for this recorder, gaps that it did not get included.
+    fn missing(&mut self, lost: Ledger) {
+        for own in [Reason::Overrun, Reason::Storage] {
+            self.tally.lost[own] += lost[own];
+        }
+        if lost == Ledger::default() {
+            return;
+        }
+        self.output.gap(&Gap {
+            from: self.last,
+            until: Timestamp::now(),
+            open: true,
+            lost,
+        });
+        self.pending = true;
+    }
+
+    fn limit_reached(&self) -> Option<EndedBy> {
+        let (bytes, files) = self.output.written();
+        let over = |limit: Option<u64>, n: u64| limit.is_some_and(|limit| n >= limit);
+        if over(self.limits.frames, self.tally.stored.frames) {
+            Some(EndedBy::Frames)
+        } else if over(self.limits.files, files) {
+            Some(EndedBy::Files)
+        } else if over(self.limits.bytes, bytes) {
+            Some(EndedBy::Bytes)
+        } else {
+            None
+        }
+    }
+
+    /// Takes one record; `Some` when there is something else to do.
+    fn take(&mut self, listener: &mut Listener) -> Result<Option<Step>> {
+        let item = match listener.next_record() {
+            Ok(Some(item)) => item,
+            Ok(None) => return Ok(Some(Step::Idle { bytes: 1 })),
+            Err(e) if e.kind() == Kind::Overrun => {
+                self.overtaken = true;
+                self.mark.void();
+                self.altered = None;
+                return Ok(Some(Step::Done));
+            }
+            Err(e) => return Err(e),
+        };
+        let duplicate = self.mark.of(&item);
+        match item {
+            Item::Frame(mut record) => {
+                let altered = self.altered.take();
+                let len = Count::new(1, u64::from(record.len));
+                if !self.selector.keeps(&record) {
+                    self.tally.filtered += len;
+                    return Ok(None);
+                }
+                if let Some(caplen) = self.selector.caplen {
+                    record.data = &record.data[..record.data.len().min(caplen)];
+                }
+                if let Some(had) = altered {
+                    self.output.altered(had);
+                }
+                self.output.frame(&record, duplicate);
+                self.last = Some(record.time);
+                self.tally.stored += len;
+                self.pending = true;
+            }
+            Item::Gap(gap) => {
+                self.output.gap(&gap);
+                self.pending = true;
+            }
+            Item::Altered(had) => self.altered = Some(had),
+            Item::FileHeader(_) | Item::Ledger(_) | Item::Padding(_) | Item::Duplicate => {}
+        }
+        Ok(None)
+    }
+
+    /// Flushes, and gives what is stored back to the ring.
+    fn flush(&mut self, listener: &mut Listener) -> Result<Option<Step>> {
+        if let Err(failure) = self.output.flush() {
+            return Ok(Some(self.failed(failure)));
+        }
+        self.pending = false;
+        self.flushed = Instant::now();
+        self.ack(listener)
+    }
+
+    fn ack(&mut self, listener: &mut Listener) -> Result<Option<Step>> {
+        self.acked = listener.position();
+        match listener.ack() {
+            // Each record was checked when it was taken.
+            Err(e) if e.kind() == Kind::Overrun => Ok(None),
+            other => other.map(|()| None),
+        }
+    }
+
+    /// Frames before stream offset `until` that we would have kept, and cannot.
+    fn count_rest(&self, listener: &mut Listener, until: u64) -> Count {
+        let mut rest = Count::default();
+        while listener.position() < until
+            && let Ok(Some(item)) = listener.next_record()
+        {
+            if let Item::Frame(record) = item
+                && self.selector.keeps(&record)
+            {
+                rest += Count::new(1, u64::from(record.len));
+            }
+        }
+        rest
+    }
+
+    fn resync(&mut self, listener: &mut Listener) -> Result<Step> {
+        match listener.resync(Start::Oldest) {
+            Ok(missed) => {
+                self.overtaken = false;
+                self.acked = listener.position();
+                self.missing(missed);
+                Ok(Step::Done)
+            }
+            Err(e) if e.kind() == Kind::NotFound => Ok(Step::Pause),
+            Err(e) => Err(e),
+        }
+    }
+}
+
+/// The queue's ledger as this recording has it: what our own filter refused is `filtered`.
+#[must_use]
+pub fn own_ledger(mut ledger: Ledger, filtered: Count) -> Ledger {
+    let captured = ledger[Reason::Captured];
+    ledger[Reason::Captured] = captured - filtered;
+    ledger[Reason::Filtered] += filtered;
+    ledger
+}
+
+fn own_moment(mut now: Moment, filtered: Count) -> Moment {
+    now.ledger = own_ledger(now.ledger, filtered);
+    now
+}
+
+impl<O: RecordOutput> Sink for RecordSink<O> {
+    fn step(&mut self, listener: &mut Listener, until: u64) -> Result<Step> {
+        let mut after = Step::Done;
+        for _ in 0..BATCH {
+            let filtered = self.tally.filtered;
+            let ledger = || own_moment(Moment::from(&listener.ledger()), filtered);
+            if let Err(failure) = self.output.turn(&ledger) {
+                return Ok(self.failed(failure));
+            }
+            if let Some(limit) = self.limit_reached() {
+                return Ok(Step::Limit(limit));
+            }
+            if let Err(failure) = self.output.ready(&ledger) {
+                return Ok(self.failed(failure));
+            }
+            if self.overtaken {
+                after = self.resync(listener)?;
+            } else if listener.position() >= until {
+                after = Step::Idle { bytes: 1 };
+            } else if let Some(step) = self.take(listener)? {
+                after = step;
+            } else {
+                continue;
+            }
+            break;
+        }
+        // Nothing is held back for long: of the ring, and of time.
+        let much = listener.position() - self.acked >= self.ring_bytes / 8;
+        if self.pending && (much || self.flushed.elapsed() >= FLUSH_AFTER) {
+            if let Some(step) = self.flush(listener)? {
+                return Ok(step);
+            }
+        } else if !self.pending && self.acked != listener.position() {
+            // The filter refused everything since the last time.
+            self.ack(listener)?;
+        }
+        Ok(after)
+    }
+
+    fn done_to(&self, listener: &Listener) -> u64 {
+        if self.overtaken {
+            listener.published()
+        } else {
+            listener.position()
+        }
+    }
+
+    fn look(&mut self, _listener: &mut Listener) {
+        if let Err(failure) = self.output.look()
+            && let Step::Hold(error) = self.failed(failure)
+        {
+            self.notes.push(Note::Warning(error.cause().to_string()));
+        }
+    }
+
+    fn rotate(&mut self, _listener: &mut Listener) {
+        self.output.rotate();
+    }
+
+    fn finish(&mut self, listener: &mut Listener, ending: &Ending) {
+        let end = ending.target;
+        let told = *listener.told();
+        if !ending.limited {
+            let mut lost = Ledger::default();
+            for reason in TOLD_LOSSES {
+                lost[reason] = end.ledger[reason] - told[reason];
+            }
+            if self.overtaken {
+                lost[Reason::Overrun] = end.ledger[Reason::Captured] - told[Reason::Captured];
+            } else if !ending.complete {
+                lost[Reason::Storage] = self.count_rest(listener, end.off);
+            }
+            self.missing(lost);
+        }
+        self.told = told;
+        let end = own_moment(end, self.tally.filtered);
+        if let Err(OutputFailure::Storage { error, lost }) =
+            self.output.finish(&end, ending.complete)
+        {
+            self.tally.stored = self.tally.stored - lost;
+            self.tally.lost[Reason::Storage] += lost;
+            self.notes.push(Note::Warning(error.cause().to_string()));
+        }
+    }
+
+    fn told(&self, _listener: &Listener) -> Ledger {
+        self.told
+    }
+
+    fn tally(&self) -> Tally {
+        let (stored_bytes, files) = self.output.written();
+        Tally {
+            stored_bytes,
+            files,
+            ..self.tally
+        }
+    }
+
+    fn notes(&mut self) -> Vec<Note> {
+        self.notes.extend(self.output.notes());
+        std::mem::take(&mut self.notes)
+    }
+}

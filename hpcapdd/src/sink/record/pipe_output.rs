@@ -1,0 +1,173 @@
+//! DEST `-`: pcapng on stdout.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use hpcap::listener::Moment;
+use hpcap::pcapfile::{Interface, InterfaceId, PcapngWriter, Section};
+use hpcap::queue::QueueInfo;
+use hpcap::raw::{Altered, Gap, Record};
+use hpcap::{Count, Error, Kind, Ledger, Reason, Result, Timestamp};
+
+use crate::sink::file_header::{Place, header_of};
+use crate::sink::record::capture_writer::statistics_between;
+use crate::sink::record::{OutputFailure, RecordOutput};
+use crate::storage::error::StorageError;
+use crate::storage::pipe::Pipe;
+
+/// Bytes that are collected before they are written: less than the writer's own buffer.
+const FLUSH_BYTES: u64 = 256 << 10;
+
+/// How often the interface's statistics are written.
+const STATISTICS_EVERY: Duration = Duration::from_secs(1);
+
+/// Writes pcapng into a pipe.
+#[derive(Debug)]
+pub struct PipeOutput {
+    writer: PcapngWriter<Pipe>,
+    interface: InterfaceId,
+    start: Timestamp,
+    /// The queue's ledger then.
+    before: Ledger,
+    /// What the recorder lost itself.
+    own: Ledger,
+    flushed: u64,
+    taken: Count,
+    delivered: Count,
+    frames_seen: u64,
+    statistics: Instant,
+    altered: Option<Altered>,
+}
+
+impl PipeOutput {
+    /// One section, one interface: `info`'s queue, whose ledger was `before`. `filter` and `caplen` are the recorder's
+    /// own; empty and 0 = none.
+    ///
+    /// # Errors
+    /// A link type that pcapng does not have.
+    pub fn new(
+        pipe: Pipe,
+        info: &QueueInfo,
+        before: Ledger,
+        filter: &str,
+        caplen: u32,
+    ) -> Result<Self> {
+        let header = header_of(info, Place::default(), caplen, filter, &Ledger::default());
+        let section = Section::here(concat!("hpcapdd ", env!("CARGO_PKG_VERSION")));
+        let mut writer = PcapngWriter::new(pipe, &section);
+        let interface = writer
+            .interface(&Interface::of(&header))
+            .map_err(|e| Error::io("write pcapng", e))?;
+        Ok(Self {
+            writer,
+            interface,
+            start: Timestamp::now(),
+            before,
+            own: Ledger::default(),
+            flushed: 0,
+            taken: Count::default(),
+            delivered: Count::default(),
+            frames_seen: 0,
+            statistics: Instant::now(),
+            altered: None,
+        })
+    }
+
+    fn write_statistics(&mut self, ledger: &Ledger, end: Option<Timestamp>) {
+        let now = Timestamp::now();
+        let (start, end_of_counts) = ((self.start, &self.before), (now, ledger));
+        let mut statistics = statistics_between(start, end_of_counts, &self.own, self.taken.frames);
+        statistics.end = end;
+        // Into the buffer, which has room.
+        let _ = self.writer.statistics(self.interface, &statistics);
+        self.statistics = Instant::now();
+    }
+}
+
+impl RecordOutput for PipeOutput {
+    fn turn(&mut self, ledger: &dyn Fn() -> Moment) -> std::result::Result<(), OutputFailure> {
+        // Looking at the clock for every frame would cost as much as the frame.
+        let idle = self.taken.frames == self.frames_seen;
+        self.frames_seen = self.taken.frames;
+        if (idle || self.taken.frames.is_multiple_of(1024))
+            && self.taken.frames > 0
+            && self.statistics.elapsed() >= STATISTICS_EVERY
+        {
+            self.write_statistics(&ledger().ledger, None);
+        }
+        Ok(())
+    }
+
+    fn ready(&mut self, _ledger: &dyn Fn() -> Moment) -> std::result::Result<(), OutputFailure> {
+        // The head of the file goes out at once: readers wait for it.
+        if self.flushed == 0 || self.writer.bytes() - self.flushed >= FLUSH_BYTES {
+            self.flush()
+        } else {
+            Ok(())
+        }
+    }
+
+    fn frame(&mut self, record: &Record<'_>, duplicate: bool) {
+        if duplicate {
+            // It fails only for an interface of another file.
+            let _ = self.writer.duplicate(self.interface);
+        }
+        let had = self.altered.take().map_or(0, |had| had.len);
+        let len = u32::from(record.len).max(had);
+        let written = self
+            .writer
+            .frame(self.interface, record.time, len, record.data);
+        if written.is_ok() {
+            self.taken += Count::new(1, u64::from(record.len));
+        }
+    }
+
+    fn altered(&mut self, had: Altered) {
+        self.altered = Some(had);
+    }
+
+    fn gap(&mut self, gap: &Gap) {
+        for own in [Reason::Overrun, Reason::Storage] {
+            self.own[own] += gap.lost[own];
+        }
+        // It fails only for an interface of another file.
+        let _ = self.writer.gap(self.interface, gap);
+    }
+
+    fn flush(&mut self) -> std::result::Result<(), OutputFailure> {
+        match self.writer.flush() {
+            Ok(()) => {
+                self.flushed = self.writer.bytes();
+                self.delivered = self.taken;
+                Ok(())
+            }
+            Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Err(OutputFailure::ReaderGone),
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => Err(OutputFailure::ReaderSlow),
+            Err(e) => Err(OutputFailure::Storage {
+                // There is no other pipe to go on with.
+                error: StorageError::Passing(Error::io("write to stdout", e)),
+                lost: Count::default(),
+            }),
+        }
+    }
+
+    fn finish(&mut self, end: &Moment, _complete: bool) -> std::result::Result<(), OutputFailure> {
+        self.write_statistics(&end.ledger, Some(Timestamp::now()));
+        match self.flush() {
+            Err(OutputFailure::ReaderSlow) => {
+                let why = "its reader takes nothing; some of the last frames are not delivered";
+                let error = Error::new(Kind::Timeout, "write to stdout", why);
+                let error = StorageError::Passing(error);
+                Err(OutputFailure::Storage {
+                    error,
+                    lost: self.taken - self.delivered,
+                })
+            }
+            other => other,
+        }
+    }
+
+    fn written(&self) -> (u64, u64) {
+        (self.writer.bytes(), 0)
+    }
+}

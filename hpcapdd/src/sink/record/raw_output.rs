@@ -1,0 +1,339 @@
+//! RAW files written record by record.
+
+use std::fs::File;
+
+use hpcap::abi::{HPCAP_CAPLEN_MAX, HPCAP_RECORD_BYTES};
+use hpcap::listener::Moment;
+use hpcap::queue::QueueInfo;
+use hpcap::raw::index::Index;
+use hpcap::raw::writer::{Placed, Writer};
+use hpcap::raw::{Altered, Gap, Record, RecordingId, tag::Tag};
+use hpcap::{Count, Timestamp};
+
+use crate::sink::Note;
+use crate::sink::file_header::{Place, header_of, ledger_tag};
+use crate::sink::record::{OutputFailure, RecordOutput};
+use crate::storage::closing::closing;
+use crate::storage::error::StorageError;
+use crate::storage::file::{CaptureFile, OutputFolder, Sealed, gone};
+
+/// Bytes that are collected before they are written: less than the writer's own buffer, so
+/// that a record never has to wait for the disk once it is taken.
+const FLUSH_BYTES: u64 = 512 << 10;
+
+/// Room that a file keeps: the largest record with its mark, gaps, the ledger, the closing padding.
+const RESERVE: usize = HPCAP_CAPLEN_MAX + 4096;
+
+/// How the frames are kept, for the files' headers.
+#[derive(Debug, Clone, Default)]
+pub struct Kept {
+    /// The recorder's own filter; empty = none.
+    pub filter: String,
+    /// The recorder's own capture length; 0 = whole frames.
+    pub caplen: u32,
+    /// Without tags.
+    pub plain: bool,
+}
+
+/// Writes RAW files.
+#[derive(Debug)]
+pub struct RawOutput {
+    folder: OutputFolder,
+    info: QueueInfo,
+    kept: Kept,
+    rotate_bytes: Option<u64>,
+    /// The files are a stream of their own: not all of the queue's, and at other offsets.
+    next: Place,
+    open: Option<Open>,
+    /// Gaps that wait for a file.
+    gaps: Vec<Gap>,
+    rotate: bool,
+    /// What the next frame had that its record cannot hold.
+    altered: Option<Altered>,
+    bytes_before: u64,
+    files: u64,
+    notes: Vec<Note>,
+}
+
+#[derive(Debug)]
+struct Open {
+    file: CaptureFile,
+    writer: Writer<File>,
+    index: Index,
+    /// Up to where the file is written: the end of a record.
+    flushed: u64,
+    frames: Count,
+    frames_flushed: Count,
+}
+
+impl RawOutput {
+    /// Files of `info`'s queue in `folder`, of `rotate_bytes` each at most: the new recording
+    /// `recording`.
+    #[must_use]
+    pub fn new(
+        folder: OutputFolder,
+        info: QueueInfo,
+        kept: Kept,
+        rotate_bytes: Option<u64>,
+        recording: RecordingId,
+    ) -> Self {
+        Self {
+            folder,
+            info,
+            kept,
+            rotate_bytes,
+            next: Place {
+                recording: Some(recording),
+                stream_off: 0,
+                file_number: 0,
+            },
+            open: None,
+            gaps: Vec::new(),
+            rotate: false,
+            altered: None,
+            bytes_before: 0,
+            files: 0,
+            notes: Vec::new(),
+        }
+    }
+
+    fn file_bytes_max(&self) -> u64 {
+        // Room for two large records at least, whatever was asked for.
+        let least = 4 * RESERVE as u64;
+        match self.rotate_bytes {
+            Some(wanted) => wanted
+                .max(least)
+                .next_multiple_of(self.info.block_bytes)
+                .min(self.info.file_bytes_max),
+            None => self.info.file_bytes_max,
+        }
+    }
+
+    fn is_due(&self, open: &Open) -> bool {
+        // Not for nothing on an idle link.
+        (self.rotate && open.frames.frames > 0) || !open.writer.fits(RESERVE)
+    }
+
+    fn begin(&self, now: &Moment) -> Result<Open, StorageError> {
+        let mut file = self.folder.create()?;
+        let appender = file.appender()?;
+        let mut writer = Writer::with_max(appender, self.file_bytes_max());
+        let mut index = Index::new(self.info.block_bytes);
+        if !self.kept.plain {
+            let Kept { filter, caplen, .. } = &self.kept;
+            // Into an empty buffer: nothing is written yet.
+            let _ = writer.header(&header_of(
+                &self.info,
+                self.next,
+                *caplen,
+                filter,
+                &now.ledger,
+            ));
+            index.note(0, None);
+        }
+        Ok(Open {
+            file,
+            writer,
+            index,
+            flushed: 0,
+            frames: Count::default(),
+            frames_flushed: Count::default(),
+        })
+    }
+
+    /// Ends the file under way behind its last record that is on the disk.
+    fn seal(&mut self, now: Option<&Moment>) {
+        let Some(mut open) = self.open.take() else {
+            return;
+        };
+        let mut tags = Vec::new();
+        if let Some(now) = now.filter(|_| !self.kept.plain) {
+            let tag = ledger_tag(Timestamp::now(), now);
+            tags.push(Tag::Ledger(Box::new(tag)).to_body());
+        }
+        let QueueInfo {
+            block_bytes,
+            file_bytes_max,
+            ..
+        } = self.info;
+        let closing = closing(open.flushed, block_bytes, file_bytes_max, &tags);
+        let mut write = || -> Result<u64, StorageError> {
+            open.file.cut(open.flushed)?;
+            for (off, bytes) in &closing.writes {
+                open.file.write(bytes, *off, &mut 0)?;
+            }
+            Ok(closing.len)
+        };
+        let len = match write() {
+            Ok(len) => len,
+            Err(error) => {
+                self.notes.push(Note::Warning(format!(
+                    "{}\n  the file ends without padding; it is whole otherwise",
+                    error.cause()
+                )));
+                open.flushed
+            }
+        };
+        open.index.entries.retain(|e| e.offset < open.flushed);
+        for (off, _) in closing.writes.iter().filter(|(off, _)| *off < len) {
+            open.index.note(*off, None);
+        }
+        self.bytes_before += open.flushed;
+        self.files += 1;
+        self.next.stream_off += len;
+        self.next.file_number += 1;
+        self.notes.push(Note::Sealed(Box::new(Sealed {
+            file: open.file,
+            len,
+            frames: open.frames_flushed,
+            index: Some(open.index),
+        })));
+    }
+}
+
+impl RecordOutput for RawOutput {
+    fn turn(&mut self, ledger: &dyn Fn() -> Moment) -> Result<(), OutputFailure> {
+        if self.open.as_ref().is_some_and(|open| self.is_due(open)) {
+            self.flush()?;
+            self.seal(Some(&ledger()));
+        }
+        self.rotate = false;
+        Ok(())
+    }
+
+    fn ready(&mut self, ledger: &dyn Fn() -> Moment) -> Result<(), OutputFailure> {
+        if self.open.is_none() {
+            let open = self.begin(&ledger());
+            self.open = Some(open.map_err(|error| failure(error, Count::default()))?);
+            for gap in std::mem::take(&mut self.gaps) {
+                self.gap(&gap);
+            }
+        }
+        let full = self
+            .open
+            .as_ref()
+            .is_some_and(|o| o.writer.offset() - o.flushed >= FLUSH_BYTES);
+        if full { self.flush() } else { Ok(()) }
+    }
+
+    fn frame(&mut self, record: &Record<'_>, duplicate: bool) {
+        let altered = self.altered.take();
+        let Some(open) = &mut self.open else { return };
+        let at = open.writer.offset();
+        let time = record.time;
+        // The writer says once more what a record cannot hold.
+        let (sec, nsec, len) = altered
+            .map_or((time.sec(), time.nsec(), u32::from(record.len)), |had| {
+                (had.sec, had.nsec, had.len)
+            });
+        let marked = duplicate && !self.kept.plain;
+        let placed = if marked {
+            open.writer.duplicate(sec, nsec, len, record.data)
+        } else {
+            open.writer.frame(sec, nsec, len, record.data)
+        };
+        if matches!(placed, Ok(Placed::Stored)) {
+            if marked || altered.is_some() {
+                open.index.note(at, None);
+            }
+            let bytes = HPCAP_RECORD_BYTES + record.data.len();
+            let at = open.writer.offset() - bytes as u64;
+            open.index.note(at, Some(time));
+            open.frames += Count::new(1, u64::from(record.len));
+        }
+    }
+
+    fn altered(&mut self, had: Altered) {
+        self.altered = Some(had);
+    }
+
+    fn gap(&mut self, gap: &Gap) {
+        if self.kept.plain {
+            return;
+        }
+        match &mut self.open {
+            Some(open) if open.writer.fits(RESERVE / 2) => {
+                let at = open.writer.offset();
+                if matches!(open.writer.gap(gap), Ok(Placed::Stored)) {
+                    open.index.note(at, None);
+                }
+            }
+            _ => self.gaps.push(*gap),
+        }
+    }
+
+    fn flush(&mut self) -> Result<(), OutputFailure> {
+        let Some(open) = &mut self.open else {
+            return Ok(());
+        };
+        match open.writer.flush() {
+            Ok(()) => {
+                open.flushed = open.writer.offset();
+                open.frames_flushed = open.frames;
+                Ok(())
+            }
+            Err(e) => {
+                let error = StorageError::of_write(open.file.path(), e);
+                let mut lost = Count::default();
+                if matches!(error, StorageError::File(_)) {
+                    lost = open.frames - open.frames_flushed;
+                    // What the ledger is now, is not known here.
+                    self.seal(None);
+                }
+                Err(failure(error, lost))
+            }
+        }
+    }
+
+    fn look(&mut self) -> Result<(), OutputFailure> {
+        let Some(open) = &self.open else {
+            return Ok(());
+        };
+        if !open.file.is_gone() {
+            return Ok(());
+        }
+        let error = gone(open.file.path());
+        if !open.file.is_removed() {
+            // It is ended where it is.
+            self.rotate = true;
+            let error = error.advise("going on with a new file");
+            self.notes.push(Note::Warning(error.to_string()));
+            return Ok(());
+        }
+        let lost = open.frames;
+        self.open = None;
+        let error =
+            error.advise("going on with a new file; the frames in it are counted as storage");
+        Err(failure(StorageError::File(error), lost))
+    }
+
+    fn rotate(&mut self) {
+        self.rotate = true;
+    }
+
+    fn finish(&mut self, end: &Moment, _complete: bool) -> Result<(), OutputFailure> {
+        let unflushed = |open: &Open| open.frames - open.frames_flushed;
+        let result = match self.flush() {
+            Err(OutputFailure::Storage { error, lost }) if lost.is_zero() => Err(failure(
+                error,
+                self.open.as_ref().map(unflushed).unwrap_or_default(),
+            )),
+            other => other,
+        };
+        self.seal(Some(end));
+        result
+    }
+
+    fn written(&self) -> (u64, u64) {
+        let under_way = self.open.as_ref().map_or(0, |open| open.writer.offset());
+        (self.bytes_before + under_way, self.files)
+    }
+
+    fn notes(&mut self) -> Vec<Note> {
+        std::mem::take(&mut self.notes)
+    }
+}
+
+fn failure(error: StorageError, lost: Count) -> OutputFailure {
+    OutputFailure::Storage { error, lost }
+}

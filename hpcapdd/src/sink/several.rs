@@ -1,0 +1,163 @@
+//! Several sources in one recording.
+
+use hpcap::compress::FileFormat;
+use hpcap::raw::{Origin, RecordingId, SourceName};
+use hpcap::{Error, Listener, QueueName, Result};
+use hpcap_source::spec::SourceSpec;
+
+use crate::cli::Cli;
+use crate::form::Form;
+use crate::plan::{self, Destination};
+use crate::recorder::{Outlet, waits};
+use crate::session::input::Input;
+use crate::sink::Sink;
+use crate::sink::block::{BlockLimits, BlockSink};
+use crate::sink::record::RecordLimits;
+use crate::sink::record::capture_output::CaptureOutput;
+use crate::sink::record::merge::MergeSink;
+use crate::sink::side_by_side::SideBySide;
+
+/// What does not go with several sources.
+///
+/// # Errors
+/// [`Kind::Usage`](hpcap::Kind::Usage), naming the option and what to do.
+pub fn check(cli: &Cli, destination: &Destination) -> Result<()> {
+    if cli.source.len() < 2 {
+        return Ok(());
+    }
+    let refuse =
+        |what: &str, why: &str| Err(Error::usage(format!("{what} with several sources"), why));
+    let specs = cli
+        .source
+        .iter()
+        .map(|spec| plan::source_spec(spec))
+        .collect::<Result<Vec<SourceSpec>>>()?;
+    let patient = specs.iter().filter(|spec| waits(spec)).count();
+    if patient != 0 && patient != specs.len() {
+        return refuse(
+            "a file or generator that waits",
+            "the others do not wait: give it speed=real or a rate",
+        );
+    }
+    match Form::of(cli, destination)?.format {
+        _ if matches!(destination, Destination::Null | Destination::Stdout) => refuse(
+            "DEST null or -",
+            "name a folder, or a file that ends in .pcapng",
+        ),
+        FileFormat::Pcapng => Ok(()),
+        FileFormat::Pcap => refuse(
+            "pcap",
+            "it cannot say which interface a frame came from: use --format pcapng",
+        ),
+        FileFormat::Raw => {
+            let options = [
+                ("--start", cli.start.is_some()),
+                ("--frames", cli.frames.is_some()),
+                ("--bytes", cli.bytes.is_some()),
+                ("--files", cli.files.is_some()),
+                ("--keep-age", cli.keep_age.is_some()),
+                ("--keep-size", cli.keep_size.is_some()),
+                ("--keep-free", cli.keep_free.is_some()),
+                ("--keep-files", cli.keep_files.is_some()),
+            ];
+            if let Some((option, _)) = options.iter().find(|(_, given)| *given) {
+                return refuse(
+                    option,
+                    "RAW files stand side by side, a set for each source: use --format pcapng, or a \
+                     recorder for each",
+                );
+            }
+            match destination {
+                Destination::Folder(_) => Ok(()),
+                _ => refuse(
+                    "one RAW file",
+                    "name a folder, or a file that ends in .pcapng",
+                ),
+            }
+        }
+    }
+}
+
+/// What the files are called: those of several sources together after all of them.
+///
+/// # Errors
+/// As [`plan::source_name`].
+pub(crate) fn file_name(cli: &Cli, form: Form) -> Result<SourceName> {
+    let names = cli
+        .source
+        .iter()
+        .map(|spec| plan::source_name(spec))
+        .collect::<Result<Vec<_>>>()?;
+    match names.as_slice() {
+        [first, _, ..] if form.format == FileFormat::Raw => Ok(*first),
+        [one] => Ok(*one),
+        all => {
+            let all: Vec<String> = all.iter().map(ToString::to_string).collect();
+            Ok(SourceName::like(&all.join("+")))
+        }
+    }
+}
+
+/// What is captured: of several sources all of them.
+pub(crate) fn origin(input: &Input) -> Origin {
+    let further = input.further_queues();
+    let mut origin = input.listener.info().origin();
+    for queue in &further {
+        origin.interface = format!("{}+{}", origin.interface, queue.info().interface);
+        origin.queue = None;
+    }
+    origin
+}
+
+/// The sink of `input` and of the listeners of `further` sources; and how it records.
+pub(crate) fn make_sink(
+    cli: &Cli,
+    outlet: Outlet,
+    input: &Input,
+    further: Vec<Listener>,
+    rotate_bytes: Option<u64>,
+    recording: Option<RecordingId>,
+) -> Result<(Box<dyn Sink>, &'static str)> {
+    let Outlet::Folder(folder) = outlet else {
+        // `check` has let nothing else through.
+        return Err(Error::usage(
+            "DEST with several sources",
+            "expected a folder or a file",
+        ));
+    };
+    let info = input.listener.info();
+    if let Some(recording) = recording {
+        let queues = vec![(info.clone(), input.listener.start().ledger)];
+        let kept = ("", input.listener.page().caplen());
+        let output = CaptureOutput::new(*folder, queues, kept, rotate_bytes, recording)
+            .with_further(input.further_queues());
+        let limits = RecordLimits {
+            frames: cli.frames,
+            bytes: cli.bytes,
+            files: cli.files,
+        };
+        let patient = cli
+            .source
+            .iter()
+            .all(|spec| plan::source_spec(spec).is_ok_and(|spec| waits(&spec)));
+        let sink = MergeSink::new(output, further, limits, patient);
+        return Ok((Box::new(sink), "records"));
+    }
+    let limits = BlockLimits {
+        files: None,
+        bytes: None,
+        rotate_bytes,
+    };
+    let mut others: Vec<(Box<dyn Sink>, Listener)> = Vec::new();
+    for (number, (listener, spec)) in (1..).zip(further.into_iter().zip(cli.source.iter().skip(1)))
+    {
+        let folder = folder
+            .clone()
+            .of(QueueName::new(0, number))
+            .named(Some(plan::source_name(spec)?));
+        let sink = BlockSink::new(&listener, folder, limits);
+        others.push((Box::new(sink), listener));
+    }
+    let first = Box::new(BlockSink::new(&input.listener, *folder, limits));
+    Ok((Box::new(SideBySide::new(first, others)), "blocks"))
+}

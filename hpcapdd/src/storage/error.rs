@@ -1,0 +1,84 @@
+//! What a storage error means for the recording.
+
+use std::io;
+
+use hpcap::{Error, Kind};
+
+/// A failure to store, and what can be done about it.
+#[derive(Debug)]
+pub enum StorageError {
+    /// It can pass: no room, no folder, no permission. Hold the ring and try again from the
+    /// same place.
+    Passing(Error),
+    /// This file takes nothing more (a bad sector, a limit of its size). Go on in another.
+    File(Error),
+}
+
+impl StorageError {
+    /// Judges a failed write to `path`.
+    #[must_use]
+    pub fn of_write(path: &std::path::Path, error: io::Error) -> Self {
+        let passing = is_passing(&error);
+        let error = Error::io(format!("write {}", path.display()), error);
+        if passing {
+            Self::Passing(error)
+        } else {
+            Self::File(error)
+        }
+    }
+
+    /// A file that cannot be made: another would fare the same, so it can only pass.
+    #[must_use]
+    pub fn of_open(error: Error) -> Self {
+        Self::Passing(error)
+    }
+
+    /// What went wrong.
+    #[must_use]
+    pub fn cause(&self) -> &Error {
+        match self {
+            Self::Passing(e) | Self::File(e) => e,
+        }
+    }
+
+    /// Whether it is the lack of room.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.cause().kind() == Kind::Full
+    }
+}
+
+fn is_passing(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(
+            libc::ENOSPC
+                | libc::EDQUOT
+                | libc::EAGAIN
+                | libc::ENOMEM
+                | libc::EROFS
+                | libc::ESTALE
+                | libc::ETIMEDOUT
+        )
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn a_full_disk_passes_and_a_bad_one_does_not() {
+        let of =
+            |errno| StorageError::of_write(Path::new("/d/f"), io::Error::from_raw_os_error(errno));
+        assert!(matches!(of(libc::ENOSPC), StorageError::Passing(_)));
+        assert!(of(libc::ENOSPC).is_full());
+        assert!(of(libc::EDQUOT).is_full());
+        for errno in [libc::EIO, libc::EFBIG, libc::EBADF] {
+            assert!(matches!(of(errno), StorageError::File(_)), "{errno}");
+        }
+        assert!(of(libc::EIO).cause().to_string().contains("/d/f"));
+    }
+}

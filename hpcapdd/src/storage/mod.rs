@@ -1,0 +1,11 @@
+//! Files of a recording: how they are written, finished, compressed and deleted.
+
+pub mod access;
+pub mod closing;
+pub mod direct;
+pub mod error;
+pub mod file;
+pub mod finish;
+pub mod pipe;
+pub mod reserved_room;
+pub mod retention;

@@ -1,0 +1,64 @@
+//! A file that always has room for its own end.
+
+use std::fs::File;
+use std::io::{self, Write};
+
+use nix::fcntl::{FallocateFlags, fallocate};
+
+/// Room behind what is written, for the statistics that end a file. The disk may be full when
+/// they are due.
+pub const ROOM_BYTES: u64 = 16 << 10;
+
+/// Appends to a file, and reserves room behind what it writes before it writes it.
+#[derive(Debug)]
+pub struct ReservingFile {
+    file: File,
+    at: u64,
+    /// Whether the file system can reserve room at all.
+    reserves: bool,
+}
+
+impl ReservingFile {
+    /// Appends to `file`, which is empty.
+    #[must_use]
+    pub fn new(file: File) -> Self {
+        Self {
+            file,
+            at: 0,
+            reserves: true,
+        }
+    }
+
+    /// Fails where the disk has no room for `bytes` more and the file's end behind them.
+    fn reserve(&mut self, bytes: usize) -> io::Result<()> {
+        let len = bytes as u64 + ROOM_BYTES;
+        let (Ok(at), Ok(len)) = (libc::off_t::try_from(self.at), libc::off_t::try_from(len)) else {
+            return Ok(());
+        };
+        match fallocate(&self.file, FallocateFlags::FALLOC_FL_KEEP_SIZE, at, len) {
+            Err(nix::Error::EOPNOTSUPP | nix::Error::ENOSYS) => {
+                self.reserves = false;
+                Ok(())
+            }
+            Err(nix::Error::EINTR) => Err(io::ErrorKind::Interrupted.into()),
+            Err(e @ (nix::Error::ENOSPC | nix::Error::EDQUOT)) => Err(e.into()),
+            // Whatever else is wrong, the write will say.
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Write for ReservingFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.reserves {
+            self.reserve(bytes.len())?;
+        }
+        let written = self.file.write(bytes)?;
+        self.at += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
