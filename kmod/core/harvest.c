@@ -27,35 +27,18 @@ static void hpcap_rxq_release_batch(struct hpcap_rxq *rxq)
 	rxq->unreleased = false;
 }
 
-/* What is left of the batch goes nowhere. */
-static void hpcap_rxq_drop_rest(struct hpcap_rxq *rxq)
-{
-	struct hpcap_batch *batch = rxq->batch;
-	u32 n = batch->n - rxq->pushed;
-	u64 bytes = 0;
-
-	for (; rxq->pushed < batch->n; rxq->pushed++)
-		bytes += batch->frames[rxq->pushed].len;
-	if (n)
-		hpcap_ring_account(&rxq->ring, HPCAP_RING_FULL, n, bytes);
-}
-
-/* As much of the batch as there is room for; the rest according to when_full. */
+/*
+ * Pushes the batch into the ring. Where the ring is full, the frames that are left are held in
+ * the NIC or dropped, as the setting `when_full` says.
+ */
 static void hpcap_rxq_push(struct hpcap_rxq *rxq)
 {
-	struct hpcap_batch *batch = rxq->batch;
-	struct hpcap_frame *frames = batch->frames + rxq->pushed;
-	u32 n = batch->n - rxq->pushed;
+	struct hpcap_pipeline *pipeline = &rxq->stages.pipeline;
 
-	if (rxq->marks)
-		n = hpcap_ring_push_marked(&rxq->ring, frames, rxq->marks + rxq->pushed, n);
-	else
-		n = hpcap_ring_push_batch(&rxq->ring, frames, n);
-	rxq->pushed += n;
-	if (rxq->pushed < batch->n) {
+	if (hpcap_pipeline_push(pipeline, &rxq->ring)) {
 		if (rxq->settings.when_full == HPCAP_FULL_HOLD)
 			return;
-		hpcap_rxq_drop_rest(rxq);
+		hpcap_pipeline_drop(pipeline, &rxq->ring);
 	}
 	hpcap_rxq_release_batch(rxq);
 }
@@ -80,12 +63,11 @@ u32 hpcap_rxq_harvest(struct hpcap_rxq *rxq, ktime_t clock)
 		return 0;
 	trace_hpcap_harvest(rxq, batch);
 	rxq->harvested = batch->n;
-	rxq->pushed = 0;
 	rxq->unreleased = true;
 	if (batch->errors.frames)
 		hpcap_ring_account(&rxq->ring, HPCAP_NIC_ERROR, batch->errors.frames,
 				   batch->errors.bytes);
-	rxq->marks = hpcap_stages_batch(rxq);
+	hpcap_pipeline_start(&rxq->stages.pipeline, &rxq->ring, batch->frames, batch->n);
 	hpcap_rxq_push(rxq);
 	return rxq->harvested + (u32)batch->errors.frames;
 }
@@ -128,7 +110,7 @@ void hpcap_rxq_drain(struct hpcap_rxq *rxq)
 
 		if (rxq->unreleased) {
 			/* The NIC goes: there is no later. */
-			hpcap_rxq_drop_rest(rxq);
+			hpcap_pipeline_drop(&rxq->stages.pipeline, &rxq->ring);
 			hpcap_rxq_release_batch(rxq);
 		} else if (!n) {
 			break;

@@ -180,6 +180,12 @@ static inline void hpcap_ring_open_block(struct hpcap_ring *r)
 
 /* ------------------------------------------------------------------ listeners */
 
+/* Whether frames go into the ring: for a listener, or for one that will look back later. */
+static inline int hpcap_ring_captures(const struct hpcap_ring *r)
+{
+	return r->listeners || r->look_back;
+}
+
 /* Whether this listener's unread bytes must stay: of a finished one, those before its end. */
 static inline int hpcap_ring_holds(const struct hpcap_ring_slot *s)
 {
@@ -503,7 +509,7 @@ static inline void hpcap_ring_account(struct hpcap_ring *r, u32 reason, u64 fram
 	r->ledger[reason].frames += frames;
 	r->ledger[reason].bytes += bytes;
 	r->dirty = 1;
-	if (reason < HPCAP_RING_FULL || (!r->listeners && !r->look_back) || r->plain)
+	if (reason < HPCAP_RING_FULL || !hpcap_ring_captures(r) || r->plain)
 		return;
 	if (!r->gap_due)
 		r->gap_ns = r->clock_ns;
@@ -682,7 +688,7 @@ static inline u32 hpcap_ring_push_batch(struct hpcap_ring *r, const struct hpcap
 {
 	u32 i;
 
-	if (unlikely(!r->listeners && !r->look_back)) {
+	if (unlikely(!hpcap_ring_captures(r))) {
 		u64 bytes = 0;
 
 		for (i = 0; i < n; i++)
@@ -727,7 +733,7 @@ static inline u32 hpcap_ring_push_marked(struct hpcap_ring *r, const struct hpca
 {
 	u32 i;
 
-	if (unlikely(!r->listeners && !r->look_back))
+	if (unlikely(!hpcap_ring_captures(r)))
 		return hpcap_ring_push_batch(r, f, n);
 	for (i = 0; i < n; i++) {
 		if (i + 4 < n)
@@ -860,7 +866,7 @@ static inline void hpcap_ring_released(struct hpcap_ring *r)
 	r->listeners = 0;
 	for (i = 0; i < HPCAP_SLOTS; i++)
 		r->listeners += r->slots[i].state == HPCAP_SLOT_ACTIVE;
-	if (!r->listeners && !r->look_back) {
+	if (!hpcap_ring_captures(r)) {
 		/* Nobody is left from whose recording it would be missing. */
 		memset(r->gap, 0, sizeof(r->gap));
 		r->gap_due = 0;

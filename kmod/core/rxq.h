@@ -62,8 +62,6 @@ struct hpcap_rxq {
 	struct hpcap_batch *batch;
 	u32 burst;		/* frames of a harvest, at most */
 	u32 harvested;		/* frames and errors wait to be released: what harvest said */
-	u32 pushed;		/* frames of the batch that are in the ring, or accounted */
-	const u8 *marks;	/* which of them are duplicates; NULL: none */
 	bool unreleased;
 	struct hpcap_nic_counters seen;	/* in the ledger already */
 	u64 counted_ns;		/* clock when they were read */

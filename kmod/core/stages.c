@@ -17,6 +17,7 @@
 
 void hpcap_stages_init(struct hpcap_stages *stages)
 {
+	stages->pipeline.marks = stages->marks;
 	/* The defaults of hpcapd's --dedup; all that the module captures is Ethernet. */
 	stages->wish.settings = (struct hpcap_dedup_settings) {
 		.window = 32768,
@@ -30,38 +31,14 @@ void hpcap_stages_init(struct hpcap_stages *stages)
 
 void hpcap_stages_free(struct hpcap_stages *stages)
 {
-	kvfree(stages->program);
+	kvfree(stages->pipeline.program);
 	kvfree(stages->window);
-}
-
-const u8 *hpcap_stages_batch(struct hpcap_rxq *rxq)
-{
-	struct hpcap_stages *stages = &rxq->stages;
-	struct hpcap_batch *batch = rxq->batch;
-	struct hpcap_count count;
-
-	if (stages->program) {
-		batch->n = hpcap_filter_batch(stages->program, batch->frames, batch->n, &count);
-		if (count.frames)
-			hpcap_ring_account(&rxq->ring, HPCAP_FILTERED, count.frames, count.bytes);
-	}
-	/* What nobody gets is no duplicate, as in the original. */
-	if (!stages->window || (!rxq->ring.listeners && !rxq->ring.look_back))
-		return NULL;
-	batch->n = hpcap_dedup_batch(&stages->dedup, batch->frames, batch->n, stages->marks,
-				     &count);
-	if (!count.frames)
-		return NULL;
-	if (stages->dedup.action == HPCAP_DEDUP_MARK)
-		return stages->marks;
-	hpcap_ring_account(&rxq->ring, HPCAP_DUPLICATE, count.frames, count.bytes);
-	return NULL;
 }
 
 void hpcap_stages_describe(const struct hpcap_stages *stages, char *text, size_t bytes)
 {
 	memset(text, 0, bytes);
-	if (stages->program && !stages->expression[0])
+	if (stages->pipeline.program && !stages->expression[0])
 		snprintf(text, bytes, "classic BPF, %u instructions", stages->instructions);
 	else
 		strscpy(text, stages->expression, bytes);
@@ -108,7 +85,7 @@ int hpcap_stages_set_filter(struct hpcap_rxq *rxq, const char *text, size_t len)
 	struct hpcap_stages *stages = &rxq->stages;
 	const char *end = text + len;
 	char expression[sizeof(stages->expression)] = "";
-	struct hpcap_insn *program = NULL;
+	const struct hpcap_insn *program = NULL;
 	u32 instructions = 0;
 
 	while (text < end && isspace(*text))
@@ -122,7 +99,7 @@ int hpcap_stages_set_filter(struct hpcap_rxq *rxq, const char *text, size_t len)
 
 	mutex_lock(&rxq->lock);
 	spin_lock(&rxq->view);
-	swap(stages->program, program);
+	swap(stages->pipeline.program, program);
 	stages->instructions = instructions;
 	memcpy(stages->expression, expression, sizeof(expression));
 	spin_unlock(&rxq->view);
@@ -182,6 +159,7 @@ int hpcap_stages_set_dedup(struct hpcap_rxq *rxq, const struct hpcap_dedup_wish 
 	mutex_lock(&rxq->lock);
 	swap(stages->window, window);
 	stages->dedup = dedup;
+	stages->pipeline.dedup = stages->window ? &stages->dedup : NULL;
 	spin_lock(&rxq->view);
 	stages->wish = *wish;
 	spin_unlock(&rxq->view);

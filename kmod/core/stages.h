@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What a batch goes through between the NIC and the ring: the filter, then the removal of
- * duplicates. Both are set while frames flow; what is large is made before, and exchanged under
+ * The filters of a queue: its pipeline (pipeline.h), and the settings that the pipeline is made
+ * of. They change while frames flow: the large parts are allocated first, and exchanged under
  * the queue's lock.
  */
 #ifndef _HPCAP_STAGES_H
 #define _HPCAP_STAGES_H
 
-#include "dedup.h"
-#include "filter.h"
+#include "pipeline.h"
 
 struct hpcap_rxq;
 
@@ -19,24 +18,18 @@ struct hpcap_dedup_wish {
 };
 
 struct hpcap_stages {
-	struct hpcap_insn *program;	/* NULL: all frames go on */
+	struct hpcap_pipeline pipeline;	/* under the queue's lock */
 	u32 instructions;
 	char expression[256];		/* that the program was made of, where it was told */
 
 	struct hpcap_dedup_wish wish;
 	struct hpcap_dedup dedup;
 	void *window;			/* the memory of `dedup`; NULL: no frame is compared */
-	u8 marks[HPCAP_BATCH];
+	u8 marks[HPCAP_BATCH];		/* of the pipeline */
 };
 
 void hpcap_stages_init(struct hpcap_stages *stages);
 void hpcap_stages_free(struct hpcap_stages *stages);
-
-/*
- * The batch is what is left of it; the rest is in the ledger. Returns which of its frames are to
- * be marked as duplicates; NULL: none. Under the queue's lock.
- */
-const u8 *hpcap_stages_batch(struct hpcap_rxq *rxq);
 
 /*
  * The filter of `text`: what `tcpdump -ddd` prints, the expression behind a `#` on a line before

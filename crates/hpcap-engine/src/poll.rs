@@ -11,14 +11,13 @@ use hpcap::abi::{self, hpcap_listener};
 use hpcap::memory::Mapping;
 use hpcap::message::{Limiter, kind_of};
 use hpcap::queue::QueueEnd;
-use hpcap::{Count, Error, Kind, Reason, Result, Start, Timestamp};
+use hpcap::{Error, Kind, Result, Start, Timestamp};
 use nix::time::{ClockId, clock_gettime};
 
 use crate::ring::Producer;
-use crate::stages::Dedup;
 use crate::stages::filter::Program;
-use hpcap::dedup::Action;
-use hpcap_source::{Frame, Source, State};
+use crate::stages::{Batch, Dedup};
+use hpcap_source::{Source, State};
 
 /// Longest sleep of an idle poll thread: whoever attaches waits for so long.
 const IDLE: Duration = Duration::from_millis(10);
@@ -204,55 +203,25 @@ impl Poll {
         for (reason, count) in harvest.lost {
             self.producer.account(*reason, *count);
         }
-        // Nobody has seen the first copy while nobody listens.
-        let seen = self.look_back || self.producer.listeners() > 0;
-        let (kept, marked) = self.sift(harvest.frames, seen);
-        let mut done = 0;
-        loop {
-            let frames = &harvest.frames[done..kept];
-            done += if marked {
-                self.producer.push_marked(frames, &self.marks[done..])
-            } else {
-                self.producer.push(frames)
-            };
-            let frames = &harvest.frames[done..kept];
-            if frames.is_empty() {
-                return Ok(harvest.state);
-            }
+        let mut marks = std::mem::take(&mut self.marks);
+        let mut batch = Batch::start(
+            &mut self.producer,
+            self.stages.filter.as_ref(),
+            self.stages.dedup.as_mut(),
+            harvest.frames,
+            &mut marks,
+        );
+        while batch.push(&mut self.producer) > 0 {
             if !waits || self.stop {
-                let lost = frames.iter().fold(Count::default(), |sum, frame| {
-                    sum + Count::new(1, u64::from(frame.len))
-                });
-                self.producer.account(Reason::RingFull, lost);
-                return Ok(harvest.state);
+                batch.drop_left(&mut self.producer);
+                break;
             }
-            // What is published is what makes listeners free room.
+            // Listeners free room only after they have read what is published here.
             self.service();
             std::thread::sleep(FULL);
         }
-    }
-
-    /// Moves the frames that go on to the front, and accounts for the others. Returns how many
-    /// go on, and whether `marks` says something about them.
-    fn sift(&mut self, frames: &mut [Frame<'_>], seen: bool) -> (usize, bool) {
-        let mut kept = frames.len();
-        if let Some(filter) = &self.stages.filter {
-            let refused;
-            (kept, refused) = filter.sift(frames);
-            if !refused.is_zero() {
-                self.producer.account(Reason::Filtered, refused);
-            }
-        }
-        let Some(dedup) = self.stages.dedup.as_mut().filter(|_| seen) else {
-            return (kept, false);
-        };
-        let duplicates;
-        (kept, duplicates) = dedup.sift(&mut frames[..kept], &mut self.marks);
-        let marked = dedup.settings().action == Action::Mark;
-        if !marked && !duplicates.is_zero() {
-            self.producer.account(Reason::Duplicate, duplicates);
-        }
-        (kept, marked && !duplicates.is_zero())
+        self.marks = marks;
+        Ok(harvest.state)
     }
 
     fn set_dedup(&mut self, new: Option<Box<Dedup>>) {

@@ -16,7 +16,7 @@ use memory::QueueMemory;
 
 /// `struct hpcap_ring`, of which Rust knows only the size.
 #[repr(C)]
-struct CRing {
+pub(crate) struct CRing {
     _opaque: [u8; 0],
 }
 
@@ -114,7 +114,8 @@ impl Producer {
         }
     }
 
-    fn c_ring(&mut self) -> *mut CRing {
+    /// The producer as C takes it.
+    pub(crate) fn c_ring(&mut self) -> *mut CRing {
         self.ring.as_mut_ptr().cast()
     }
 

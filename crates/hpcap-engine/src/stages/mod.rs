@@ -1,7 +1,9 @@
-//! What frames pass on their way from a source into the ring: `kmod/core/filter.h` and
-//! `kmod/core/dedup.h`, compiled for userspace, behind a safe face.
+//! The stages between a source and the ring, as safe types around the C that the kernel module
+//! runs, too: `kmod/core/filter.h`, `kmod/core/dedup.h` and `kmod/core/pipeline.h`.
 
 pub mod filter;
+mod pipeline;
 mod window;
 
+pub(crate) use pipeline::Batch;
 pub use window::{Dedup, WindowMemory};

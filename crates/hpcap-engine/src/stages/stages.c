@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 /*
- * The stages of kmod/core/filter.h and dedup.h as functions that Rust can call. Nothing but
+ * The stages of kmod/core/filter.h, dedup.h and pipeline.h as functions that Rust can call. Nothing but
  * names: the userspace engine and the kernel module run the same code.
  */
-#include <dedup.h>
-#include <filter.h>
+#include <stddef.h>
+
+#include <pipeline.h>
 
 int hpcap_user_filter_check(const struct hpcap_insn *program, u32 n, u32 *bad)
 {
@@ -55,4 +56,30 @@ u32 hpcap_user_dedup_batch(struct hpcap_dedup *d, struct hpcap_frame *f, u32 n, 
 			   struct hpcap_count *duplicates)
 {
 	return hpcap_dedup_batch(d, f, n, marks, duplicates);
+}
+
+/* What pipeline.rs mirrors. */
+_Static_assert(offsetof(struct hpcap_pipeline, program) == 0 &&
+	       offsetof(struct hpcap_pipeline, dedup) == 8 &&
+	       offsetof(struct hpcap_pipeline, marks) == 16 &&
+	       offsetof(struct hpcap_pipeline, frames) == 24 &&
+	       offsetof(struct hpcap_pipeline, n) == 32 &&
+	       offsetof(struct hpcap_pipeline, done) == 36 &&
+	       offsetof(struct hpcap_pipeline, marked) == 40 &&
+	       sizeof(struct hpcap_pipeline) == 48, "pipeline.rs has another layout");
+
+void hpcap_user_pipeline_start(struct hpcap_pipeline *p, struct hpcap_ring *r,
+			       struct hpcap_frame *f, u32 n)
+{
+	hpcap_pipeline_start(p, r, f, n);
+}
+
+u32 hpcap_user_pipeline_push(struct hpcap_pipeline *p, struct hpcap_ring *r)
+{
+	return hpcap_pipeline_push(p, r);
+}
+
+void hpcap_user_pipeline_drop(struct hpcap_pipeline *p, struct hpcap_ring *r)
+{
+	hpcap_pipeline_drop(p, r);
 }

@@ -16,7 +16,7 @@ const HUGE: usize = 2 << 20;
 
 /// `struct hpcap_dedup`, of which Rust knows only the size.
 #[repr(C)]
-struct CDedup {
+pub(super) struct CDedup {
     _opaque: [u8; 0],
 }
 
@@ -172,6 +172,11 @@ impl Dedup {
         unsafe { hpcap_user_dedup_change(window, c.age_ns, c.action, c.renew, 1) }
         self.settings = *settings;
         true
+    }
+
+    /// The window as the pipeline takes it.
+    pub(super) fn c_dedup(&mut self) -> *mut CDedup {
+        self.dedup.as_mut_ptr().cast()
     }
 
     /// Looks for duplicates. Those to be dropped leave `frames`: returns how many others stand
