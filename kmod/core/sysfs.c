@@ -5,6 +5,8 @@
  * newline at its end, and all but `filter` and `listeners` are one line.
  */
 #include <linux/kernel.h>
+#include <linux/string.h>
+#include <linux/string_helpers.h>
 #include <linux/sysfs.h>
 
 #include "settings.h"
@@ -158,10 +160,26 @@ static const char *hpcap_listener_contract(const struct hpcap_ring_slot *slot)
 	}
 }
 
+/* A name with escapes is cut here, so that the lines of all listeners fit a page. */
+#define HPCAP_SHOWN_NAME_BYTES	54
+
 /*
- * A line for each: id, pid, uid, contract, lag in bytes, name. 32 of the longest fit a page. It
- * says who captures, and takes the poll thread's lock: root's, and by udev (70-hpcap.rules) that
- * of the group that may open the queue.
+ * The name of a listener, which its program chose: everything but printable ASCII is escaped
+ * (\x1b), so that no name commands the terminal that shows it. A name of 31 printable characters
+ * is never cut.
+ */
+static void hpcap_escape_name(const struct hpcap_listener *l, char *text, size_t bytes)
+{
+	int n = string_escape_mem(l->name, strnlen(l->name, sizeof(l->name)), text, bytes - 1,
+				  ESCAPE_HEX | ESCAPE_NAP | ESCAPE_APPEND, "\\");
+
+	text[min_t(size_t, n, bytes - 1)] = '\0';
+}
+
+/*
+ * Prints a line for each listener: id, pid, uid, contract, lag in bytes, name. The file says who
+ * captures, and reading takes the poll thread's lock: only root may read it, and by udev
+ * (70-hpcap.rules) the group that may open the queue.
  */
 static ssize_t listeners_show(struct device *dev, struct device_attribute *attr, char *page)
 {
@@ -177,10 +195,13 @@ static ssize_t listeners_show(struct device *dev, struct device_attribute *attr,
 		const struct hpcap_listener *l = &r->queue->listeners[i];
 		const struct hpcap_ring_slot *s = &r->slots[i];
 
-		n += sysfs_emit_at(page, n, "%llu %u %u %s %llu %.*s\n", l->id, l->pid, l->uid,
+		char name[HPCAP_SHOWN_NAME_BYTES];
+
+		hpcap_escape_name(l, name, sizeof(name));
+		n += sysfs_emit_at(page, n, "%llu %u %u %s %llu %s\n", l->id, l->pid, l->uid,
 				   hpcap_listener_contract(s),
 				   s->state == HPCAP_SLOT_ACTIVE ? r->head - s->read_off : 0,
-				   (int)sizeof(l->name), l->name);
+				   name);
 	}
 	mutex_unlock(&rxq->lock);
 	return n ?: sysfs_emit(page, "\n");

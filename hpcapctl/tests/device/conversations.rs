@@ -129,6 +129,34 @@ fn a_name_is_one_line_of_a_list() {
 }
 
 #[test]
+fn sysfs_escapes_names_of_listeners() {
+    let Some(module) = Module::take() else { return };
+    let connection = module.connection();
+    let named = hpcap_attach {
+        name: std::array::from_fn(|i| *b"a b\\\xc3\xa9\x9b2J".get(i).unwrap_or(&0)),
+        ..question(abi::HPCAP_OP_ATTACH)
+    };
+    connection.ask("attach", &named).unwrap();
+    let hostile = module.connection();
+    let long = hpcap_attach {
+        name: [0xff; 32],
+        ..question(abi::HPCAP_OP_ATTACH)
+    };
+    hostile.ask("attach", &long).unwrap();
+
+    let queue = module.path();
+    let queue = queue.file_name().unwrap().to_str().unwrap();
+    let text = std::fs::read(format!("/sys/class/hpcap/{queue}/listeners")).unwrap();
+    let text = String::from_utf8(text).unwrap();
+    let lines: Vec<_> = text.lines().collect();
+    assert_eq!(lines.len(), 2, "{text}");
+    assert!(lines[0].ends_with(r" a b\x5c\xc3\xa9\x9b2J"), "{text}");
+    let name = lines[1].rsplit(' ').next().unwrap();
+    assert_eq!(name.len(), 53, "{text}");
+    assert!(name.starts_with(r"\xff\xff"), "{text}");
+}
+
+#[test]
 fn a_listener_is_killed_by_its_own_user_and_by_root_alone() {
     let Some(module) = Module::take() else { return };
     chown(&module.path(), Some(Uid::from_raw(USER)), None).unwrap();
