@@ -115,6 +115,22 @@ rm "$work/kernel/versions"
 refused "is Linux of a version that it does not say, the kernel $release is $version" "$work/kernel"
 printf 'VERSION = 6\nPATCHLEVEL = 1\nSUBLEVEL = 8\n' >"$work/Makefile"
 refused "is Linux 6.1.8, the kernel $release is $version" 6.1 --source "$work"
+# --untested builds all the same, says what it has accepted, and the module says so when it loads.
+status=0
+scripts/kmod.sh 6.1 --source "$work" --untested --out "$work/untested" >"$work/said" 2>&1 || status=$?
+if [ "$status" != 0 ] ||
+	! grep -qF -- "kmod: --untested: $work is Linux 6.1.8, the kernel $release is $version" "$work/said" ||
+	! grep -qaF 'hpcap mode on %s, which no test of hpcap has seen' "$work/untested/hpcap_ixgbe.ko"; then
+	echo "test-kmod: --untested ended with $status, or built modules that still refuse" >&2
+	cat "$work/said" >&2
+	exit 1
+fi
+# Without the option the modules refuse a device that no test has seen.
+scripts/kmod.sh 6.1 >/dev/null
+if grep -qaF 'hpcap mode on %s, which no test of hpcap has seen' "$(dirname "$(scripts/kmod.sh 6.1 | head -1)")/hpcap_ixgbe.ko"; then
+	echo "test-kmod: modules built without --untested accept untested devices" >&2
+	exit 1
+fi
 # Beside a device's own netdev_priv() nothing of ours is built.
 glue=kmod/advrx/test-kmod-glue.h
 trap 'rm -rf "$work" "$glue"' EXIT
