@@ -203,7 +203,7 @@ fn usage_and_absent_things() {
 fn engine(source: &str) -> Engine {
     let mut config = EngineConfig::new(QueueName::new(0, 0), source.parse().unwrap());
     config.ring_bytes = 4 << 20;
-    Engine::start(&config, |_| {}).unwrap()
+    Engine::start(&config).unwrap().0
 }
 
 fn listening(contract: Contract) -> Listening {

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use hpcap::error::Context;
 use hpcap::loss::LossWatch;
+use hpcap::message::kind_of;
 use hpcap::queue::QueueEnd;
 use hpcap::queue::folder::Folder;
 use hpcap::visible::visible_json;
@@ -21,7 +22,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::Gid;
 
 use cli::Cli;
-use hpcap_engine::{Engine, EngineConfig};
+use hpcap_engine::{Engine, EngineConfig, Events};
 use hpcap_source::interface::Interface;
 use signals::Signals;
 use socket::Doorway;
@@ -43,6 +44,7 @@ const SAY_WAITING: Duration = Duration::from_secs(2);
 struct Server {
     name: QueueName,
     engine: Engine,
+    events: Events,
     doorway: Doorway,
     /// When it was seen that the queue has ended.
     ended_since: Option<Instant>,
@@ -126,13 +128,14 @@ fn start(cli: &Cli, voice: &Voice, signals: &Signals) -> Result<Option<Vec<Serve
             cpu: cli.cpu.get(i).copied(),
             ..EngineConfig::new(name, served.source.clone())
         };
-        let Some(engine) = start_engine(config, name, voice, signals)? else {
+        let Some((engine, events)) = start_engine(config, name, voice, signals)? else {
             return Ok(None);
         };
         let losses = LossWatch::new(engine.queue().ledger().ledger, Instant::now());
         servers.push(Server {
             name,
             engine,
+            events,
             doorway,
             ended_since: None,
             losses,
@@ -148,9 +151,8 @@ fn start_engine(
     name: QueueName,
     voice: &Voice,
     signals: &Signals,
-) -> Result<Option<Engine>> {
+) -> Result<Option<(Engine, Events)>> {
     let source = config.source.to_string();
-    let notify = voice.clone();
     let mut said = false;
     patience::unless(
         |waited| {
@@ -159,7 +161,7 @@ fn start_engine(
             }
             signals.stop()
         },
-        move || Engine::start(&config, move |event| notify.say(name, event)),
+        move || Engine::start(&config),
     )
 }
 
@@ -190,7 +192,7 @@ fn open_doorway(
 
 /// Lets clients in until a signal comes, or all sources have ended and nobody listens.
 fn serve(servers: &mut [Server], signals: &Signals, cli: &Cli, voice: &Voice) -> Result<()> {
-    let mut refusals = Limited::new(voice);
+    let mut limited = Limited::new(voice);
     loop {
         let mut fds = vec![PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
         fds.extend(
@@ -203,6 +205,7 @@ fn serve(servers: &mut [Server], signals: &Signals, cli: &Cli, voice: &Voice) ->
             Err(e) => return Err(Error::io("wait for clients", e.into())),
         }
         if signals.stop() {
+            limited.tell_rest();
             return Ok(());
         }
         if signals.take_statistics() {
@@ -214,17 +217,22 @@ fn serve(servers: &mut [Server], signals: &Signals, cli: &Cli, voice: &Voice) ->
             // No more at a time than may wait: clients without end must not keep it from signals.
             for client in std::iter::from_fn(|| server.doorway.accept()).take(socket::BACKLOG) {
                 if let Err(e) = server.engine.serve(client) {
-                    refusals.say(server.name, "client", &e.to_string());
+                    limited.say(server.name, "client", &e.to_string());
                 }
             }
         }
-        refusals.tell_due();
+        limited.tell_due();
         let mut running = false;
         for server in servers.iter_mut() {
+            for event in server.events.take() {
+                let text = event.to_string();
+                limited.say(server.name, &kind_of(&text), &text);
+            }
             server.tell(voice);
             running |= server.is_wanted(cli.no_linger);
         }
         if !running {
+            limited.tell_rest();
             return Ok(());
         }
     }
@@ -267,6 +275,9 @@ fn finish(mut server: Server, voice: &Voice) -> Result<()> {
     let queue = std::sync::Arc::clone(server.engine.queue());
     let listeners = queue.listeners();
     let outcome = server.engine.stop();
+    for event in server.events.take() {
+        voice.say(server.name, &event.to_string());
+    }
     // Nobody finds the queue any more; whoever is attached can still read what is there.
     drop(server.doorway);
     let ledger = queue.ledger();

@@ -161,6 +161,13 @@ impl Limited {
         }
     }
 
+    /// Tells what is held back, because the end has come.
+    pub(super) fn tell_rest(&mut self) {
+        for text in self.limiter.rest(Instant::now()) {
+            self.tell(&text);
+        }
+    }
+
     fn tell(&self, text: &str) {
         let Some((name, rest)) = text.split_once(": ") else {
             return;

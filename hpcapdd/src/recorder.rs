@@ -7,7 +7,6 @@ use hpcap::queue::QueueInfo;
 use hpcap::raw::RecordingId;
 use hpcap::{Listener, QueueName, Result, Start};
 use hpcap_engine::EngineConfig;
-use hpcap_source::pcap::Speed;
 use hpcap_source::spec::SourceSpec;
 
 use crate::cli::Cli;
@@ -309,17 +308,8 @@ fn selection_of(cli: &Cli) -> Selection {
     }
 }
 
-/// Whether the source waits when the ring is full, instead of losing frames as a network does.
-pub(crate) fn waits(source: &SourceSpec) -> bool {
-    match source {
-        SourceSpec::AfPacket(_) => false,
-        SourceSpec::Pcap(spec) => spec.speed == Speed::Max,
-        SourceSpec::Generator(spec) => spec.rate.is_none(),
-    }
-}
-
 fn engine_config(cli: &Cli, source: SourceSpec) -> Result<EngineConfig> {
-    let waits = waits(&source);
+    let waits = source.waits();
     let mut config = EngineConfig::new(OWN_QUEUE, source);
     config.hold = true;
     if waits {

@@ -236,7 +236,7 @@ fn helper_serve_until_killed() {
         return;
     };
     let source = "gen:size=300,rate=20000pps,late=delay";
-    let engine = hpcap_engine::Engine::start(&config(source), |_| {}).unwrap();
+    let engine = hpcap_engine::Engine::start(&config(source)).unwrap().0;
     serve(std::sync::Arc::new(engine), Path::new(&dir));
     loop {
         std::thread::park();

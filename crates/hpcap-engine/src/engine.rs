@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use hpcap::abi::{self, hpcap_queue};
 use hpcap::error::Context;
 use hpcap::filter::Filter;
+use hpcap::pcapfile::LINK_TYPE_ETHERNET;
 use hpcap::queue::connection::Connection;
 use hpcap::queue::{Connect, QueueEnd};
 use hpcap::raw::RecordingId;
@@ -17,6 +18,7 @@ use nix::sched::{CpuSet, sched_setaffinity};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use nix::unistd::Pid;
 
+use crate::event::{Event, Events, event_queue};
 use crate::poll::{Command, Poll, Stages, panicked};
 use crate::ring::Producer;
 use crate::ring::memory::{Pages, QueueMemory};
@@ -120,12 +122,12 @@ impl Connect for InProcess {
 }
 
 impl Engine {
-    /// Opens the source, makes the ring, starts the poll thread. `notify` gets what people
+    /// Opens the source, makes the ring, starts the poll thread. The [`Events`] have what people
     /// should read: an interface goes down, there are no hugepages.
     ///
     /// # Errors
     /// What the source, the filter or the memory refuse, each in its own words.
-    pub fn start(config: &EngineConfig, notify: impl Fn(&str) + Send + 'static) -> Result<Self> {
+    pub fn start(config: &EngineConfig) -> Result<(Self, Events)> {
         let source = config.source.open()?;
         let filter = Filter::new(&config.filter, source.description().link_type)?;
         let filter = match filter.is_empty() {
@@ -137,11 +139,13 @@ impl Engine {
             .map(|settings| window(settings, source.description().link_type, config.plain))
             .transpose()?;
         let (mut memory, note) = QueueMemory::allocate(config.ring_bytes, config.pages)?;
-        if let Some(note) = note
+        let mut first = None;
+        if let Some(advice) = note
             && config.source.gains_from_hugepages()
         {
-            ADVICE_ON_HUGEPAGES.call_once(|| notify(&note));
+            ADVICE_ON_HUGEPAGES.call_once(|| first = Some(Event::OrdinaryPages { advice }));
         }
+        let (sender, events) = event_queue(&source.description().interface, first);
         describe(&mut memory, config, source.as_ref())?;
         let fds = QueueFds::of(&memory)?;
         let producer = Producer::new(memory)?;
@@ -154,7 +158,7 @@ impl Engine {
             Stages { filter, dedup },
             config.look_back,
             config.hold,
-            Box::new(notify),
+            sender,
         );
         let cpu = config.cpu;
         let (started, start) = channel();
@@ -169,12 +173,13 @@ impl Engine {
             Err(_) => return Err(Error::new(Kind::Gone, "start the poll thread", "it ended")),
         }
         let queue = Queue::of(Arc::new(InProcess(Arc::clone(&conversations))))?;
-        Ok(Self {
+        let engine = Self {
             queue: Arc::new(queue),
             conversations,
             commands,
             thread: Some(thread),
-        })
+        };
+        Ok((engine, events))
     }
 
     /// The queue, as any client sees it.
@@ -311,16 +316,13 @@ pub fn pin(cpu: usize) -> Result<()> {
         .map_err(|e| e.advise("`nproc` and `taskset -p $$` show which CPUs this process may use"))
 }
 
-/// LINKTYPE_ETHERNET.
-const ETHERNET: u32 = 1;
-
 /// A window for frames of `link_type` in a queue that is `plain` or not.
 fn window(settings: DedupSettings, link_type: u32, plain: bool) -> Result<Dedup> {
     let wrong = |why: &str| Err(Error::usage(format!("duplicates: {settings}"), why));
     if plain && settings.action == Action::Mark {
         return wrong("a plain stream has no tags that could mark them");
     }
-    if !settings.ignore.is_empty() && link_type != ETHERNET {
+    if !settings.ignore.is_empty() && link_type != LINK_TYPE_ETHERNET {
         return wrong("only Ethernet frames have fields that can be ignored");
     }
     Dedup::new(settings, link_type)

@@ -10,9 +10,11 @@
 //! sockets, for listeners in other processes; a program may also hold an engine itself.
 
 pub mod engine;
+mod event;
 mod poll;
 pub mod ring;
 mod server;
 pub mod stages;
 
 pub use engine::{Engine, EngineConfig};
+pub use event::{Event, Events};

@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 
 use hpcap::abi::{self, hpcap_listener};
 use hpcap::memory::Mapping;
-use hpcap::message::{Limiter, kind_of};
 use hpcap::queue::QueueEnd;
 use hpcap::{Error, Kind, Result, Start, Timestamp};
 use nix::time::{ClockId, clock_gettime};
 
+use crate::event::EventSender;
 use crate::ring::Producer;
 use crate::stages::filter::Program;
 use crate::stages::{Batch, Dedup};
@@ -86,9 +86,7 @@ pub(crate) struct Poll {
     stages: Stages,
     /// Of the frames of a batch: which are duplicates.
     marks: Vec<u8>,
-    notify: Box<dyn Fn(&str) + Send>,
-    /// An interface can go up and down as often as somebody likes.
-    limiter: Limiter,
+    events: EventSender,
 }
 
 /// CLOCK_MONOTONIC in ns. It cannot fail for this clock.
@@ -104,7 +102,7 @@ impl Poll {
         stages: Stages,
         look_back: bool,
         hold: bool,
-        notify: Box<dyn Fn(&str) + Send>,
+        events: EventSender,
     ) -> Self {
         Self {
             producer,
@@ -116,8 +114,7 @@ impl Poll {
             hold,
             stages,
             marks: Vec::new(),
-            notify,
-            limiter: Limiter::new(),
+            events,
         }
     }
 
@@ -138,7 +135,6 @@ impl Poll {
             Ok(Err(e)) => (QueueEnd::Failed, Err(e)),
             Err(panic) => (QueueEnd::Failed, Err(panicked(panic.as_ref()))),
         };
-        self.tell_rest();
         self.service();
         self.producer.end(end);
         // Listeners come and go until the engine is told to stop.
@@ -170,31 +166,11 @@ impl Poll {
                 }
                 State::Ended => return Ok(QueueEnd::Ended),
             }
-            self.tell(source.events());
-        }
-        Ok(QueueEnd::Stopped)
-    }
-
-    /// Passes on what the source has to say.
-    fn tell(&mut self, events: Vec<String>) {
-        if events.is_empty() && !self.limiter.holds_back() {
-            return;
-        }
-        let now = Instant::now();
-        for event in events {
-            if let Some(text) = self.limiter.pass(&kind_of(&event), event, now) {
-                (self.notify)(&text);
+            while let Some(event) = source.next_event() {
+                self.events.send(event);
             }
         }
-        for text in self.limiter.due(now) {
-            (self.notify)(&text);
-        }
-    }
-
-    fn tell_rest(&mut self) {
-        for text in self.limiter.rest(Instant::now()) {
-            (self.notify)(&text);
-        }
+        Ok(QueueEnd::Stopped)
     }
 
     /// One harvest into the ring.
@@ -385,6 +361,7 @@ mod tests {
     use hpcap::queue::page::QueuePage;
 
     use super::*;
+    use crate::event::event_queue;
     use crate::ring::memory::{Pages, QueueMemory};
     use hpcap_source::{Description, Harvest};
 
@@ -433,7 +410,8 @@ mod tests {
         let producer = Producer::new(memory).unwrap();
         let page = QueuePage::map(producer.memory().queue_fd()).unwrap();
         let stages = Stages::default();
-        let poll = Poll::new(producer, receiver, stages, true, false, Box::new(|_| {}));
+        let (events, _) = event_queue("test", None);
+        let poll = Poll::new(producer, receiver, stages, true, false, events);
         let thread = std::thread::spawn(move || poll.run(Box::new(Acting(act))));
         let start = Instant::now();
         let end = loop {

@@ -26,7 +26,7 @@ fn config(source: &str) -> EngineConfig {
 }
 
 fn start(config: &EngineConfig) -> Engine {
-    Engine::start(config, |_| {}).unwrap()
+    Engine::start(config).unwrap().0
 }
 
 /// Reads everything until the queue ends; counts the frames, checks their sequence.

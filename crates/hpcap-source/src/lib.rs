@@ -5,6 +5,7 @@
 
 pub mod af_packet;
 mod batch;
+mod event;
 pub mod generator;
 pub mod interface;
 mod options;
@@ -16,6 +17,7 @@ use std::time::Duration;
 
 use hpcap::{Count, Reason, Result};
 
+pub use event::{InterfaceName, SourceEvent};
 pub use spec::SourceSpec;
 
 /// A frame as the producer takes it (`struct hpcap_frame` of `kmod/core/ring.h`).
@@ -78,8 +80,7 @@ pub struct Description {
     pub link_type: u32,
     /// Who stamps: `kernel`, `engine`, `file`, `nic`.
     pub clock_source: &'static str,
-    /// Whether the source waits when the ring is full (a file, a generator without a rate)
-    /// instead of losing frames as a network does.
+    /// Whether the source waits while the ring is full: [`SourceSpec::waits`].
     pub waits: bool,
 }
 
@@ -113,8 +114,8 @@ pub trait Source: Send {
     /// What it is.
     fn description(&self) -> Description;
 
-    /// Lends the next frames. A passing trouble (interface down or gone for now) is not an
-    /// error: the source says so once through [`Source::events`], is idle, and recovers.
+    /// Lends the next frames. A condition that can pass (an interface that is down or gone) is not
+    /// an error: the source reports it once through [`Source::next_event`], is idle, and recovers.
     ///
     /// # Errors
     /// What ends the source for good.
@@ -126,8 +127,8 @@ pub trait Source: Send {
     /// What ends the source for good.
     fn wait(&mut self, timeout: Duration) -> Result<()>;
 
-    /// What happened since the last call that people should read: "eth0 is down".
-    fn events(&mut self) -> Vec<String> {
-        Vec::new()
+    /// Takes the oldest event that was not taken yet. Sources that report nothing have none.
+    fn next_event(&mut self) -> Option<SourceEvent> {
+        None
     }
 }

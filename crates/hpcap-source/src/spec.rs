@@ -48,6 +48,19 @@ impl SourceSpec {
     }
 }
 
+impl SourceSpec {
+    /// Whether the source waits while the ring is full (a file at full speed, a generator without
+    /// a rate), instead of losing frames as a network does.
+    #[must_use]
+    pub fn waits(&self) -> bool {
+        match self {
+            Self::AfPacket(_) => false,
+            Self::Pcap(spec) => spec.waits(),
+            Self::Generator(spec) => spec.waits(),
+        }
+    }
+}
+
 /// Slower links fill no ring that ordinary pages could not write to a disk in time.
 const HUGEPAGES_HELP_FROM: u64 = 10_000_000_000;
 

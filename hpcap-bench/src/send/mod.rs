@@ -15,7 +15,6 @@ use hpcap_source::{Frame, Source, SourceSpec, State};
 pub use outcome::{NotSent, Outcome};
 use socket::{Refusal, Socket};
 
-const LINKTYPE_ETHERNET: u32 = 1;
 /// Nothing shorter than its header is an Ethernet frame.
 const FRAME_BYTES_MIN: usize = 14;
 /// How soon a signal is noticed.
@@ -56,7 +55,7 @@ pub fn send(
         (outcome.source.as_str(), frames.description().link_type),
         (to, interface.link_type()?),
     ] {
-        if link_type != LINKTYPE_ETHERNET {
+        if link_type != hpcap::pcapfile::LINK_TYPE_ETHERNET {
             return Err(Error::usage(
                 format!("send {} to {to}", outcome.source),
                 format!("{what} has link type {link_type}; only Ethernet frames can be sent"),
@@ -109,8 +108,9 @@ impl Transmitter<'_> {
             }
             let state = harvest.state;
             self.send_batch(harvest.frames)?;
-            for event in source.events() {
-                (self.say)(&event);
+            while let Some(event) = source.next_event() {
+                let interface = source.description().interface;
+                (self.say)(&event.display(&interface).to_string());
             }
             match state {
                 State::Busy => {}

@@ -148,7 +148,7 @@ mod tests {
         let mut config = EngineConfig::new(QueueName::new(3, 1), source);
         config.ring_bytes = 1 << 20;
         config.dedup = dedup.map(|text| text.parse().unwrap());
-        Engine::start(&config, |_| {}).unwrap()
+        Engine::start(&config).unwrap().0
     }
 
     fn in_json(shown: &Shown) -> serde_json::Value {

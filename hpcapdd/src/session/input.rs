@@ -1,13 +1,12 @@
 //! Where the frames come from: a queue of another process, or an engine in this one.
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use hpcap::listener::Moment;
 use hpcap::queue::{Queue, QueueEnd, QueueInfo};
 use hpcap::{Contract, Kind, Ledger, Listener, QueueName, Request, Result, Start};
-use hpcap_engine::{Engine, EngineConfig};
+use hpcap_engine::{Engine, EngineConfig, Events};
 
 use crate::report::event::{Event, SourceSummary};
 
@@ -23,7 +22,7 @@ pub struct Input {
     /// The listener.
     pub listener: Listener,
     engine: Option<Engine>,
-    messages: Option<Receiver<String>>,
+    events: Option<Events>,
     /// Further sources of this process, whose listeners belong to the sink.
     companions: Vec<Companion>,
 }
@@ -33,7 +32,7 @@ pub struct Input {
 struct Companion {
     queue: Arc<Queue>,
     engine: Option<Engine>,
-    messages: Receiver<String>,
+    events: Events,
 }
 
 fn request(contract: Contract, start: Start) -> Request {
@@ -54,7 +53,7 @@ impl Input {
         Ok(Self {
             listener: queue.attach(&request(contract, start))?,
             engine: None,
-            messages: None,
+            events: None,
             companions: Vec::new(),
         })
     }
@@ -64,14 +63,11 @@ impl Input {
     /// # Errors
     /// Those of the source, the filter and the memory.
     pub fn source(config: &EngineConfig, contract: Contract, start: Start) -> Result<Self> {
-        let (tell, messages) = channel();
-        let engine = Engine::start(config, move |text| {
-            let _ = tell.send(text.to_owned());
-        })?;
+        let (engine, events) = Engine::start(config)?;
         Ok(Self {
             listener: engine.attach(&request(contract, start))?,
             engine: Some(engine),
-            messages: Some(messages),
+            events: Some(events),
             companions: Vec::new(),
         })
     }
@@ -86,15 +82,12 @@ impl Input {
         contract: Contract,
         start: Start,
     ) -> Result<Listener> {
-        let (tell, messages) = channel();
-        let engine = Engine::start(config, move |text| {
-            let _ = tell.send(text.to_owned());
-        })?;
+        let (engine, events) = Engine::start(config)?;
         let listener = engine.attach(&request(contract, start))?;
         self.companions.push(Companion {
             queue: Arc::clone(engine.queue()),
             engine: Some(engine),
-            messages,
+            events,
         });
         Ok(listener)
     }
@@ -170,16 +163,17 @@ impl Input {
     /// Whether the frames come from inside this process.
     #[must_use]
     pub fn is_own(&self) -> bool {
-        self.messages.is_some()
+        self.events.is_some()
     }
 
     /// What the source has to say since the last call.
     pub fn messages(&self) -> impl Iterator<Item = String> + '_ {
-        let further = self.companions.iter().map(|c| &c.messages);
-        self.messages
+        let further = self.companions.iter().map(|c| &c.events);
+        self.events
             .iter()
             .chain(further)
-            .flat_map(Receiver::try_iter)
+            .flat_map(Events::take)
+            .map(|event| event.to_string())
     }
 
     /// Ends a source of our own: nothing more is published afterwards.

@@ -8,7 +8,7 @@ use hpcap_source::spec::SourceSpec;
 use crate::cli::Cli;
 use crate::form::Form;
 use crate::plan::{self, Destination};
-use crate::recorder::{Outlet, waits};
+use crate::recorder::Outlet;
 use crate::session::input::Input;
 use crate::sink::Sink;
 use crate::sink::block::{BlockLimits, BlockSink};
@@ -32,7 +32,7 @@ pub fn check(cli: &Cli, destination: &Destination) -> Result<()> {
         .iter()
         .map(|spec| plan::source_spec(spec))
         .collect::<Result<Vec<SourceSpec>>>()?;
-    let patient = specs.iter().filter(|spec| waits(spec)).count();
+    let patient = specs.iter().filter(|spec| spec.waits()).count();
     if patient != 0 && patient != specs.len() {
         return refuse(
             "a file or generator that waits",
@@ -139,7 +139,7 @@ pub(crate) fn make_sink(
         let patient = cli
             .source
             .iter()
-            .all(|spec| plan::source_spec(spec).is_ok_and(|spec| waits(&spec)));
+            .all(|spec| plan::source_spec(spec).is_ok_and(|spec| spec.waits()));
         let sink = MergeSink::new(output, further, limits, patient);
         return Ok((Box::new(sink), "records"));
     }

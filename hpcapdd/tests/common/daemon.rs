@@ -28,7 +28,7 @@ pub(crate) fn config(source: &str) -> EngineConfig {
 impl Daemon {
     pub(crate) fn start(config: &EngineConfig) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let engine = Arc::new(Engine::start(config, |_| {}).unwrap());
+        let engine = Arc::new(Engine::start(config).unwrap().0);
         serve(Arc::clone(&engine), dir.path());
         Self { engine, dir }
     }

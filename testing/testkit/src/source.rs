@@ -51,7 +51,10 @@ pub fn harvest_until(
             harvested.times.push((frame.sec, frame.nsec));
         }
         let state = harvest.state;
-        harvested.events.extend(source.events());
+        while let Some(event) = source.next_event() {
+            let interface = source.description().interface;
+            harvested.events.push(event.display(&interface).to_string());
+        }
         if done(harvested) {
             return;
         }

@@ -74,7 +74,7 @@ fn copies_are_dropped_and_counted() {
     let source = format!("pcap:{}", twice(folder.path(), 50_000).display());
     let mut config = config(&source);
     config.dedup = Some(DedupSettings::default());
-    let engine = Engine::start(&config, |_| {}).unwrap();
+    let engine = Engine::start(&config).unwrap().0;
     assert_eq!(read(&engine), (50_000, 0));
     let ledger = engine.queue().ledger();
     assert_eq!(ledger.ledger[Reason::Captured].frames, 50_000);
@@ -92,7 +92,7 @@ fn copies_are_marked_and_stay() {
         action: Action::Mark,
         ..DedupSettings::default()
     });
-    let engine = Engine::start(&config, |_| {}).unwrap();
+    let engine = Engine::start(&config).unwrap().0;
     assert_eq!(read(&engine), (100_000, 50_000));
     let ledger = engine.queue().ledger();
     assert_eq!(ledger.ledger[Reason::Captured].frames, 100_000);
@@ -108,7 +108,7 @@ fn the_switch_has_an_effect_while_frames_arrive() {
     let source = format!("pcap:{},loop=forever", path.display());
     let mut config = config(&source);
     config.look_back = true;
-    let engine = Engine::start(&config, |_| {}).unwrap();
+    let engine = Engine::start(&config).unwrap().0;
     let count = |reason: Reason| engine.queue().ledger().ledger[reason].frames;
     let wait_for_more = |reason: Reason| {
         let (before, start) = (count(reason), Instant::now());
@@ -139,9 +139,9 @@ fn what_does_not_suit_the_queue_is_refused() {
     let mut plain = config("gen:count=1");
     plain.plain = true;
     plain.dedup = Some(marks);
-    let error = Engine::start(&plain, |_| {}).unwrap_err().to_string();
+    let error = Engine::start(&plain).unwrap_err().to_string();
     assert!(error.contains("plain"), "{error}");
     plain.dedup = None;
-    let engine = Engine::start(&plain, |_| {}).unwrap();
+    let engine = Engine::start(&plain).unwrap().0;
     assert!(engine.set_dedup(Some(marks)).is_err());
 }

@@ -17,8 +17,9 @@ use std::time::{Duration, Instant};
 use hpcap::{Error, Kind, Result};
 
 use super::batch::Batch;
+use super::event::PendingEvents;
 use super::interface::{Interface, Link};
-use super::{Description, Harvest, Source, State};
+use super::{Description, Harvest, InterfaceName, Source, SourceEvent, State};
 use counters::Losses;
 use socket::{RETIRE, Socket};
 pub use spec::{AfPacketSpec, Direction, Time};
@@ -58,11 +59,11 @@ pub struct AfPacket {
     looked: Instant,
     /// Whether it was said that the NIC has not stamped every frame.
     kernel_time_told: bool,
-    events: Vec<String>,
+    events: PendingEvents,
 }
 
 impl AfPacket {
-    /// Starts to capture. An interface that is down is not an error: see [`Source::events`].
+    /// Starts to capture. An interface that is down is not an error: see [`Source::next_event`].
     ///
     /// # Errors
     /// [`Kind::NotFound`] for an unknown interface, [`Kind::Permission`] without CAP_NET_RAW,
@@ -83,16 +84,15 @@ impl AfPacket {
             resumed: 0,
             looked: now,
             kernel_time_told: false,
-            events: interface.merges_frames().into_iter().collect(),
+            events: PendingEvents::new(),
             interface,
             link,
         };
+        if let Some(event) = source.interface.merges_frames() {
+            source.events.push(event);
+        }
         source.look()?;
         Ok(source)
-    }
-
-    fn say(&mut self, what: &str) {
-        self.events.push(format!("{} {what}", self.spec.interface));
     }
 
     /// Reads what the kernel has dropped.
@@ -146,19 +146,19 @@ impl AfPacket {
                 match (self.presence, interface.is_up()) {
                     (Presence::Up, false) => {
                         self.presence = Presence::Down;
-                        self.say("is down: waiting for it");
+                        self.events.push(SourceEvent::InterfaceDown);
                     }
                     (Presence::Down | Presence::Gone { .. }, true) => {
                         self.presence = Presence::Up;
-                        self.say("is up again");
+                        self.events.push(SourceEvent::InterfaceUp);
                     }
                     _ => {}
                 }
                 if interface.name != self.interface.name {
-                    self.events.push(format!(
-                        "{} is called {} now: its capture goes on",
-                        self.interface.name, interface.name
-                    ));
+                    self.events.push(SourceEvent::InterfaceRenamed {
+                        from: InterfaceName::new(&self.interface.name),
+                        to: InterfaceName::new(&interface.name),
+                    });
                 }
                 self.interface = interface;
                 Ok(())
@@ -177,7 +177,7 @@ impl AfPacket {
                 Presence::Up | Presence::Down => {
                     let since = Instant::now();
                     self.presence = Presence::Gone { since };
-                    self.say("is gone: waiting for it to come back");
+                    self.events.push(SourceEvent::InterfaceGone);
                     Ok(())
                 }
             },
@@ -226,11 +226,11 @@ impl AfPacket {
         };
         self.losses.replaced(&interface);
         self.socket = Some(socket);
-        self.say("is back");
+        self.events.push(SourceEvent::InterfaceBack);
         self.presence = if interface.is_up() {
             Presence::Up
         } else {
-            self.say("is down: waiting for it");
+            self.events.push(SourceEvent::InterfaceDown);
             Presence::Down
         };
         self.interface = interface;
@@ -251,7 +251,7 @@ impl AfPacket {
         let before = self.presence;
         self.look()?;
         if before == Presence::Up && self.presence == Presence::Up {
-            self.say("went down and is up again");
+            self.events.push(SourceEvent::InterfaceRestarted);
         }
         Ok(())
     }
@@ -289,14 +289,11 @@ impl Source for AfPacket {
             let by_kernel = socket.ring.take_stamped_by_kernel();
             if self.spec.time == Time::Hardware && by_kernel > 0 && !self.kernel_time_told {
                 self.kernel_time_told = true;
-                self.say(
-                    "hands over frames that its NIC has not stamped, such as those that this \
-                     machine sends: they have the kernel's time",
-                );
+                self.events.push(SourceEvent::KernelTimestamps);
             }
             if unreadable > 0 {
                 self.losses.damaged(unreadable);
-                self.say("handed over a block that makes no sense; the rest of it is lost");
+                self.events.push(SourceEvent::InvalidBlock);
             }
         }
         if let Some(socket) = &self.socket {
@@ -335,7 +332,7 @@ impl Source for AfPacket {
         Ok(())
     }
 
-    fn events(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.events)
+    fn next_event(&mut self) -> Option<SourceEvent> {
+        self.events.pop()
     }
 }

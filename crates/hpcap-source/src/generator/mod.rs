@@ -11,6 +11,7 @@ mod spec;
 
 use std::time::{Duration, Instant};
 
+use hpcap::pcapfile::LINK_TYPE_ETHERNET;
 use hpcap::units::Rate;
 use hpcap::{Count, Reason, Result, Timestamp};
 
@@ -224,9 +225,9 @@ impl Source for Generator {
     fn description(&self) -> Description {
         Description {
             interface: "gen".into(),
-            link_type: 1,
+            link_type: LINK_TYPE_ETHERNET,
             clock_source: "engine",
-            waits: self.spec.rate.is_none(),
+            waits: self.spec.waits(),
         }
     }
 

@@ -74,6 +74,12 @@ impl Default for GeneratorSpec {
 }
 
 impl GeneratorSpec {
+    /// Whether the source waits while the ring is full: without a rate it does.
+    #[must_use]
+    pub fn waits(&self) -> bool {
+        self.rate.is_none()
+    }
+
     /// Reads what follows `gen:`.
     ///
     /// # Errors

@@ -7,9 +7,12 @@ use std::fmt::Write;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 use hpcap::error::Context;
+use hpcap::pcapfile::LINK_TYPE_ETHERNET;
 use hpcap::units::Rate;
 use hpcap::{Error, Kind, Result, visible};
 use netlink::Which;
+
+use crate::{InterfaceName, SourceEvent};
 
 /// A network interface, as it was when asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,11 +53,10 @@ impl Link {
 
     /// Whether frames start with two MAC addresses, as Ethernet's do.
     pub(crate) fn has_addresses(self) -> bool {
-        self.link_type == LINKTYPE_ETHERNET
+        self.link_type == LINK_TYPE_ETHERNET
     }
 }
 
-const LINKTYPE_ETHERNET: u32 = 1;
 const LINKTYPE_RAW: u32 = 101;
 const LINKTYPE_LINUX_SLL2: u32 = 276;
 
@@ -226,30 +228,18 @@ impl Interface {
         self.flags & libc::IFF_RUNNING as u32 != 0
     }
 
-    /// A warning when it joins frames of a connection to larger ones on receipt, which then are
-    /// all that a capture can see.
-    pub(crate) fn merges_frames(&self) -> Option<String> {
-        let merges: Vec<_> = [
-            (ETHTOOL_GGRO, 1, "gro"),
-            (ETHTOOL_GFLAGS, ETH_FLAG_LRO, "lro"),
-        ]
-        .into_iter()
-        .filter(|(command, flag, _)| self.ethtool(*command).is_some_and(|v| v & flag != 0))
-        .map(|(_, _, name)| name)
-        .collect();
-        let has_traffic_of_others = self.hardware == libc::ARPHRD_ETHER && !merges.is_empty();
-        has_traffic_of_others.then(|| {
-            format!(
-                "{name} joins frames on receipt ({merges}): records can be longer than the frames \
-                 on the wire; ethtool -K {name} {off} stops that",
-                name = self.name,
-                merges = merges.join(" and "),
-                off = merges
-                    .iter()
-                    .map(|m| format!("{m} off"))
-                    .collect::<Vec<_>>()
-                    .join(" "),
-            )
+    /// A warning when the interface joins frames of a connection to larger ones on receipt: a
+    /// capture sees only those.
+    pub(crate) fn merges_frames(&self) -> Option<SourceEvent> {
+        let is_set = |command, flag| self.ethtool(command).is_some_and(|v| v & flag != 0);
+        let gro = is_set(ETHTOOL_GGRO, 1);
+        let lro = is_set(ETHTOOL_GFLAGS, ETH_FLAG_LRO);
+        // Loopback has no traffic of others.
+        let merges = self.hardware == libc::ARPHRD_ETHER && (gro || lro);
+        merges.then(|| SourceEvent::FramesMerged {
+            interface: InterfaceName::new(&self.name),
+            gro,
+            lro,
         })
     }
 
@@ -296,11 +286,11 @@ impl Interface {
         }
         match self.hardware {
             libc::ARPHRD_ETHER => Ok(Link {
-                link_type: LINKTYPE_ETHERNET,
+                link_type: LINK_TYPE_ETHERNET,
                 loops: false,
             }),
             libc::ARPHRD_LOOPBACK => Ok(Link {
-                link_type: LINKTYPE_ETHERNET,
+                link_type: LINK_TYPE_ETHERNET,
                 loops: true,
             }),
             // Tunnels whose frames start with the IP header.

@@ -17,7 +17,7 @@ use hpcap::pcapfile::{LINK_TYPE_ETHERNET, Reader};
 use hpcap::{Count, Error, Kind, Reason, Result, Timestamp};
 
 use super::batch::Batch;
-use super::{BATCH, Description, Harvest, Source, State};
+use super::{BATCH, Description, Harvest, Source, SourceEvent, State};
 use live::Live;
 pub use spec::{PcapSpec, Speed};
 use timeline::{Ns, Timeline};
@@ -72,7 +72,7 @@ pub struct PcapSource {
     /// The first harvest, on both clocks.
     started: Option<(Instant, Timestamp)>,
     said_due: Ns,
-    events: Vec<String>,
+    event: Option<SourceEvent>,
 }
 
 impl PcapSource {
@@ -108,7 +108,7 @@ impl PcapSource {
             end: None,
             started: None,
             said_due: 0,
-            events: Vec::new(),
+            event: None,
             spec: spec.clone(),
         })
     }
@@ -233,7 +233,7 @@ impl Source for PcapSource {
                 Speed::Max => "file",
                 Speed::Real => "engine",
             },
-            waits: self.spec.speed == Speed::Max,
+            waits: self.spec.waits(),
         }
     }
 
@@ -301,16 +301,15 @@ impl Source for PcapSource {
         let left = Duration::from_nanos(left);
         if left > LONG_PAUSE && self.said_due != due {
             self.said_due = due;
-            let (file, seconds) = (self.spec.path.display(), left.as_secs());
-            self.events
-                .push(format!("{file}: the next frame is due in {seconds} s"));
+            let seconds = left.as_secs();
+            self.event = Some(SourceEvent::LongPause { seconds });
         }
         std::thread::sleep(left.min(timeout));
         Ok(())
     }
 
-    fn events(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.events)
+    fn next_event(&mut self) -> Option<SourceEvent> {
+        self.event.take()
     }
 }
 

@@ -33,6 +33,12 @@ pub struct PcapSpec {
 }
 
 impl PcapSpec {
+    /// Whether the source waits while the ring is full: at full speed it does.
+    #[must_use]
+    pub fn waits(&self) -> bool {
+        self.speed == Speed::Max
+    }
+
     /// `path`, once, at full speed.
     #[must_use]
     pub fn new(path: impl Into<PathBuf>) -> Self {

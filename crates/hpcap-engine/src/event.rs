@@ -1,0 +1,151 @@
+//! What an engine reports while it runs: events go from the poll thread through a bounded queue, so
+//! that a reader that is slow, or none at all, never holds the poll thread up.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+use hpcap::message::Level;
+use hpcap_source::SourceEvent;
+
+/// Events in the queue, at most.
+const QUEUE: usize = 256;
+
+/// Something that a person should read about a queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// The ring has ordinary pages, and the link is fast enough for hugepages to help.
+    OrdinaryPages {
+        /// Why there are no hugepages, and how to get some.
+        advice: String,
+    },
+    /// Something happened to the source.
+    Source {
+        /// The interface or the file.
+        interface: Arc<str>,
+        /// What happened.
+        event: SourceEvent,
+    },
+    /// The queue of events was full.
+    Dropped {
+        /// How many events were lost.
+        events: u64,
+    },
+}
+
+impl Event {
+    /// How much the event matters.
+    #[must_use]
+    pub fn level(&self) -> Level {
+        match self {
+            Self::Source { event, .. } => event.level(),
+            Self::OrdinaryPages { .. } | Self::Dropped { .. } => Level::Warning,
+        }
+    }
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OrdinaryPages { advice } => f.write_str(advice),
+            Self::Source { interface, event } => event.display(interface).fmt(f),
+            Self::Dropped { events } => {
+                write!(
+                    f,
+                    "{events} messages of the source were dropped: nobody read them"
+                )
+            }
+        }
+    }
+}
+
+/// The end of the queue of events that the poll thread has.
+#[derive(Debug)]
+pub(crate) struct EventSender {
+    queue: SyncSender<SourceEvent>,
+    dropped: Arc<AtomicU64>,
+}
+
+impl EventSender {
+    /// Reports `event`. Never blocks and allocates nothing: an event that finds no room is counted.
+    pub(crate) fn send(&self, event: SourceEvent) {
+        // A program that has dropped its end of the queue does not want to know, either.
+        if self.queue.try_send(event).is_err() {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// The events of an engine. Events are still there after the engine has stopped.
+#[derive(Debug)]
+pub struct Events {
+    /// The one event from the start of the engine.
+    first: std::cell::RefCell<Option<Event>>,
+    queue: Receiver<SourceEvent>,
+    dropped: Arc<AtomicU64>,
+    interface: Arc<str>,
+}
+
+impl Events {
+    /// Returns the events since the last call, oldest first. Never blocks.
+    pub fn take(&self) -> impl Iterator<Item = Event> + '_ {
+        let source = self.queue.try_iter().map(|event| Event::Source {
+            interface: Arc::clone(&self.interface),
+            event,
+        });
+        let dropped = std::iter::once_with(|| self.dropped.swap(0, Ordering::Relaxed))
+            .filter(|events| *events > 0)
+            .map(|events| Event::Dropped { events });
+        self.first.take().into_iter().chain(source).chain(dropped)
+    }
+}
+
+/// A queue for the events of the source of `interface`; `first` is in it already.
+pub(crate) fn event_queue(interface: &str, first: Option<Event>) -> (EventSender, Events) {
+    let (sender, queue) = sync_channel(QUEUE);
+    let dropped = Arc::new(AtomicU64::new(0));
+    let events = Events {
+        first: std::cell::RefCell::new(first),
+        queue,
+        dropped: Arc::clone(&dropped),
+        interface: interface.into(),
+    };
+    let sender = EventSender {
+        queue: sender,
+        dropped,
+    };
+    (sender, events)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_count_what_found_no_room() {
+        let (sender, events) = event_queue("eth0", None);
+        for _ in 0..QUEUE + 3 {
+            sender.send(SourceEvent::InterfaceUp);
+        }
+        let told: Vec<Event> = events.take().collect();
+        assert_eq!(told.len(), QUEUE + 1);
+        assert_eq!(told[0].to_string(), "eth0 is up again");
+        assert_eq!(told[QUEUE], Event::Dropped { events: 3 });
+        assert_eq!(events.take().count(), 0);
+    }
+
+    #[test]
+    fn events_outlive_their_sender() {
+        let advice = Event::OrdinaryPages {
+            advice: "make hugepages".into(),
+        };
+        let (sender, events) = event_queue("eth0", Some(advice.clone()));
+        sender.send(SourceEvent::InterfaceGone);
+        drop(sender);
+        let told: Vec<Event> = events.take().collect();
+        assert_eq!(told[0], advice);
+        assert_eq!(told.len(), 2);
+    }
+}
