@@ -63,11 +63,17 @@ impl Wanted {
         arguments: &[],
         tolerated: &[],
     };
-    /// One NIC: a physical function.
-    pub const PF: Self = Self {
-        nics: &["82599"],
-        ..Self::PLAIN
-    };
+    /// A machine with one NIC, a physical function.
+    pub const PF: Self = Self::with_nics(&["82599"]);
+
+    /// A machine with these NICs, and everything else by default.
+    #[must_use]
+    pub const fn with_nics(nics: &'static [&'static str]) -> Self {
+        Self {
+            nics,
+            ..Self::PLAIN
+        }
+    }
 }
 
 impl Default for Wanted {
@@ -129,6 +135,21 @@ impl Vm {
             }
             Err(trouble) => panic!("{trouble}"),
         }
+    }
+
+    /// Boots the kernel of a series, loads the module with `parameters` and the driver of the NICs in
+    /// hpcap mode, and brings `hpcap0` up. `None` when this test is to be skipped, as [`Vm::boot`] does.
+    #[must_use]
+    pub fn boot_capturing(
+        series: &str,
+        wanted: &Wanted,
+        driver: &str,
+        parameters: &str,
+    ) -> Option<Self> {
+        let vm = Self::boot(series, wanted)?;
+        vm.load(driver, parameters, "mode=hpcap");
+        vm.up("hpcap0");
+        Some(vm)
     }
 
     fn start(kernel: &str, wanted: &Wanted) -> Result<Self, Trouble> {

@@ -26,10 +26,7 @@ fn every_frame_through_the_virtual_function(series: &str) {
 
 /// The NIC waits when the driver is slower: nothing may be missing.
 fn through_a_nic(series: &str, nics: &'static [&'static str], driver: &str) {
-    let wanted = Wanted {
-        nics,
-        ..Wanted::default()
-    };
+    let wanted = Wanted::with_nics(nics);
     let Some(vm) = Vm::boot(series, &wanted) else {
         return;
     };

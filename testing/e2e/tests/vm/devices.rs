@@ -39,15 +39,11 @@ fn long_frames_arrive_at_a_virtual_function(series: &str) {
 }
 
 fn long_frames_arrive(series: &str, nics: &'static [&'static str], driver: &str, sizes: &[u32]) {
-    let wanted = Wanted {
-        nics,
-        ..Wanted::default()
-    };
-    let Some(vm) = Vm::boot(series, &wanted) else {
+    let wanted = Wanted::with_nics(nics);
+    let Some(vm) = Vm::boot_capturing(series, &wanted, driver, "ring_bytes=16M when_full=hold")
+    else {
         return;
     };
-    vm.load(driver, "ring_bytes=16M when_full=hold", "mode=hpcap");
-    vm.up("hpcap0");
     assert_eq!(vm.sh("cat /sys/class/net/hpcap0/mtu").trim(), "1500");
     let recorder = vm.recorder("hpcap0", "raw");
     for size in sizes {
@@ -78,10 +74,7 @@ fn capture_goes_on_after_a_pci_error_of_a_vf(series: &str) {
 /// Whoever notices first: the PCI core, and the listener waits; or the driver, and the queue ends
 /// and comes again.
 fn pci_errors(series: &str, nics: &'static [&'static str], driver: &str) {
-    let wanted = Wanted {
-        nics,
-        ..Wanted::default()
-    };
+    let wanted = Wanted::with_nics(nics);
     let Some(vm) = Vm::boot(series, &wanted) else {
         return;
     };
@@ -130,10 +123,7 @@ fn an_up_that_fails_late_frees_no_live_slots(series: &str) {
         (&["82599"][..], "hpcap_ixgbe"),
         (&["82599vf"][..], "hpcap_ixgbevf"),
     ] {
-        let wanted = Wanted {
-            nics,
-            ..Wanted::default()
-        };
+        let wanted = Wanted::with_nics(nics);
         let Some(vm) = Vm::boot(series, &wanted) else {
             return;
         };
@@ -159,10 +149,7 @@ fn an_up_that_fails_late_frees_no_live_slots(series: &str) {
 
 /// The 82598, of which there is no software model, and beside it a device that is known.
 fn an_unknown_device_is_refused(series: &str) {
-    let wanted = Wanted {
-        nics: &["82598", "82599"],
-        ..Wanted::default()
-    };
+    let wanted = Wanted::with_nics(&["82598", "82599"]);
     let Some(vm) = Vm::boot(series, &wanted) else {
         return;
     };
@@ -222,11 +209,9 @@ fn a_long_ring_is_counted_at_down(series: &str) {
 
 /// Anybody may read them: nobody who does takes the poll thread's lock, or asks the NIC.
 fn readers_of_sysfs_leave_the_queue_alone(series: &str) {
-    let Some(vm) = Vm::boot(series, &Wanted::PF) else {
+    let Some(vm) = Vm::boot_capturing(series, &Wanted::PF, "hpcap_ixgbe", "ring_bytes=1M") else {
         return;
     };
-    vm.load("hpcap_ixgbe", "ring_bytes=1M", "mode=hpcap");
-    vm.up("hpcap0");
     let trace = "/sys/kernel/tracing";
     vm.sh(&format!(
         "mount -t tracefs tracefs {trace} 2>/dev/null || true

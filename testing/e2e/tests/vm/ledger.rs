@@ -9,11 +9,9 @@ on_both_kernels!(
 );
 
 fn the_ledger_is_exact_whatever_the_rate(series: &str) {
-    let Some(vm) = Vm::boot(series, &Wanted::PF) else {
+    let Some(vm) = Vm::boot_capturing(series, &Wanted::PF, "hpcap_ixgbe", "ring_bytes=16M") else {
         return;
     };
-    vm.load("hpcap_ixgbe", "ring_bytes=16M", "mode=hpcap");
-    vm.up("hpcap0");
     let counts = || (vm.record(0).totals, vm.ledger("hpcap_0_0"));
 
     // Nobody listens: counted, and nothing else.
@@ -109,11 +107,14 @@ fn the_ledger_of_every_queue_is_exact(series: &str) {
 }
 
 fn damaged_frames_are_counted_and_not_stored(series: &str) {
-    let Some(vm) = Vm::boot(series, &Wanted::PF) else {
+    let Some(vm) = Vm::boot_capturing(
+        series,
+        &Wanted::PF,
+        "hpcap_ixgbe",
+        "ring_bytes=16M when_full=hold",
+    ) else {
         return;
     };
-    vm.load("hpcap_ixgbe", "ring_bytes=16M when_full=hold", "mode=hpcap");
-    vm.up("hpcap0");
     let recorder = vm.recorder("hpcap0", "raw");
     for fault in [
         "crc",

@@ -14,11 +14,9 @@ on_both_kernels!(
 );
 
 fn up_and_down_a_hundred_times_under_traffic(series: &str) {
-    let Some(vm) = Vm::boot(series, &Wanted::PF) else {
+    let Some(vm) = Vm::boot_capturing(series, &Wanted::PF, "hpcap_ixgbe", "ring_bytes=16M") else {
         return;
     };
-    vm.load("hpcap_ixgbe", "ring_bytes=16M", "mode=hpcap");
-    vm.up("hpcap0");
     let recorder = vm.recorder("hpcap0", "raw");
     vm.start_traffic(0, "gen:size=imix,rate=5kpps");
     let times = scaled(100);
@@ -81,11 +79,14 @@ fn loaded_and_unloaded_fifty_times(series: &str) {
 }
 
 fn unloading_is_refused_while_somebody_listens(series: &str) {
-    let Some(vm) = Vm::boot(series, &Wanted::PF) else {
+    let Some(vm) = Vm::boot_capturing(
+        series,
+        &Wanted::PF,
+        "hpcap_ixgbe",
+        "ring_bytes=16M when_full=hold",
+    ) else {
         return;
     };
-    vm.load("hpcap_ixgbe", "ring_bytes=16M when_full=hold", "mode=hpcap");
-    vm.up("hpcap0");
     let recorder = vm.recorder("hpcap0", "raw");
     vm.start_traffic(0, "gen:size=imix,rate=5kpps");
     for module in ["hpcap_ixgbe", "hpcap"] {
@@ -105,11 +106,9 @@ fn unloading_is_refused_while_somebody_listens(series: &str) {
 }
 
 fn a_link_that_flaps(series: &str) {
-    let Some(vm) = Vm::boot(series, &Wanted::PF) else {
+    let Some(vm) = Vm::boot_capturing(series, &Wanted::PF, "hpcap_ixgbe", "ring_bytes=16M") else {
         return;
     };
-    vm.load("hpcap_ixgbe", "ring_bytes=16M", "mode=hpcap");
-    vm.up("hpcap0");
     let recorder = vm.recorder("hpcap0", "raw");
     vm.start_traffic(0, "gen:size=imix,rate=5kpps");
     for ms in [1, 20, 200, 1000, 50] {
@@ -130,11 +129,9 @@ fn a_link_that_flaps(series: &str) {
 }
 
 fn a_nic_that_is_pulled_out(series: &str) {
-    let Some(vm) = Vm::boot(series, &Wanted::PF) else {
+    let Some(vm) = Vm::boot_capturing(series, &Wanted::PF, "hpcap_ixgbe", "ring_bytes=16M") else {
         return;
     };
-    vm.load("hpcap_ixgbe", "ring_bytes=16M", "mode=hpcap");
-    vm.up("hpcap0");
     let recorder = vm.recorder("hpcap0", "raw");
     vm.start_traffic(0, "gen:size=imix,rate=5kpps");
     vm.until("[ $(cut -d' ' -f1 /sys/class/hpcap/hpcap_0_0/ledger/captured) -gt 1000 ]");

@@ -15,10 +15,7 @@ on_both_kernels!(
 
 /// 3.8.6: a port in standard mode crashed, when its ring had been filled in another way.
 fn dg_3_8_6_a_standard_port_pings_beside_a_loaded_hpcap_port(series: &str) {
-    let wanted = Wanted {
-        nics: &["82599", "82599"],
-        ..Wanted::default()
-    };
+    let wanted = Wanted::with_nics(&["82599", "82599"]);
     let Some(vm) = Vm::boot(series, &wanted) else {
         return;
     };
@@ -44,11 +41,9 @@ fn dg_3_8_6_a_standard_port_pings_beside_a_loaded_hpcap_port(series: &str) {
 
 /// 3.8.7: something that was sent out of a capturing port hung, and the port was reset.
 fn dg_3_8_7_transmission_on_an_hpcap_port(series: &str) {
-    let Some(vm) = Vm::boot(series, &Wanted::PF) else {
+    let Some(vm) = Vm::boot_capturing(series, &Wanted::PF, "hpcap_ixgbe", "ring_bytes=16M") else {
         return;
     };
-    vm.load("hpcap_ixgbe", "ring_bytes=16M", "mode=hpcap");
-    vm.up("hpcap0");
     let recorder = vm.recorder("hpcap0", "raw");
     vm.start_traffic(0, "gen:size=imix,rate=5kpps");
     vm.sh("ip addr add 10.0.0.2/24 dev hpcap0");
@@ -78,10 +73,7 @@ fn dg_3_8_7_transmission_on_an_hpcap_port(series: &str) {
 
 /// Whatever is probed first: physical and virtual functions are counted in the order of the bus.
 fn interfaces_are_numbered_by_their_place_on_the_bus(series: &str) {
-    let wanted = Wanted {
-        nics: &["82599", "82599vf", "82599", "82599vf"],
-        ..Wanted::default()
-    };
+    let wanted = Wanted::with_nics(&["82599", "82599vf", "82599", "82599vf"]);
     let Some(vm) = Vm::boot(series, &wanted) else {
         return;
     };

@@ -23,11 +23,14 @@ const BACKLOG: u64 = 1024;
 const RECORD: u64 = FRAME + 12;
 
 fn a_ring_of_1_mib_and_files_of_1_mib(series: &str) {
-    let Some(vm) = Vm::boot(series, &Wanted::PF) else {
+    let Some(vm) = Vm::boot_capturing(
+        series,
+        &Wanted::PF,
+        "hpcap_ixgbe",
+        "ring_bytes=1M when_full=hold",
+    ) else {
         return;
     };
-    vm.load("hpcap_ixgbe", "ring_bytes=1M when_full=hold", "mode=hpcap");
-    vm.up("hpcap0");
     let recorder = vm.background(
         "echo $$ >/out/small.pid; exec hpcapdd --json hpcap0 /out/small --rotate-size 1M >/out/small.json",
     );
