@@ -5,7 +5,7 @@ use std::time::Instant;
 use hpcap::loss::Loss;
 use hpcap::message::{Level, Limiter, Messages, Stream};
 use hpcap::queue::LedgerSnapshot;
-use hpcap::queue::status::print_ledger;
+use hpcap::report::write_ledger;
 use hpcap::units::Bytes;
 use hpcap::visible::{visible, visible_json, visible_lines};
 use hpcap::{Queue, QueueName};
@@ -122,7 +122,7 @@ impl Voice {
             return self.print(&line.to_string());
         }
         let mut text = format!("{name}: {event}\n");
-        print_ledger(&mut text, &ledger.ledger);
+        write_ledger(&mut text, &ledger.ledger);
         self.print(text.trim_end());
     }
 }

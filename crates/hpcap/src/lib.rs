@@ -19,6 +19,7 @@
 //! | [`pages`] | hugepages and ordinary pages for a ring |
 //! | [`content`] | what a file is, by its first bytes |
 //! | [`patience`] | waits that give way |
+//! | [`report`] | the state of queues as data, which text and JSON render |
 //! | [`units`] | sizes, rates and durations as people write them |
 //! | [`visible`](mod@visible) | text of others, made safe to print |
 
@@ -44,6 +45,7 @@ pub mod pcapfile;
 pub mod privilege;
 pub mod queue;
 pub mod raw;
+pub mod report;
 pub mod time;
 pub mod units;
 pub mod visible;

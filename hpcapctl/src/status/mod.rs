@@ -1,73 +1,42 @@
-//! `hpcapctl status`: the queues of this machine, of the kernel module and of daemons alike.
+//! `hpcapctl status`: the queues of this machine, whether the kernel module or a daemon serves them.
 
-mod dedup;
-mod rates;
 mod watch;
 
-use hpcap::queue::status::{Look, QueueStatus, json_line};
-use hpcap::{Error, Queue, QueueName, Result};
-use serde::Serialize;
+use hpcap::report::{QueueReport, Survey, json_line};
+use hpcap::{Error, QueueName, Result};
 
-use dedup::Dedup;
 pub use watch::watch;
 
-/// A queue as every tool shows it, and how duplicates are removed from it.
-#[derive(Debug, Serialize)]
-struct Shown {
-    #[serde(flatten)]
-    status: QueueStatus,
-    /// `None` where the producer does not tell.
-    dedup: Option<Dedup>,
-}
-
-/// What is seen, and what is not.
+/// The text to print, and the reasons why it is not complete.
 #[derive(Debug)]
-pub struct Report {
-    /// To be printed.
+pub struct StatusText {
+    /// A report of each queue that could be opened.
     pub text: String,
-    /// Why there is something that is not in it.
+    /// Why other queues are not in the text.
     pub unseen: Vec<Error>,
 }
 
-/// The queues of this machine, or one of them, as text or as one JSON object a line.
+/// Reports the queue `only`, or every queue of this machine, as text or as one JSON object a line.
 ///
 /// # Errors
-/// Why the one that was asked for cannot be opened.
-pub fn report(only: Option<QueueName>, json: bool) -> Result<Report> {
-    let look = Look::at(only);
+/// [`hpcap::Kind::Io`] where a report cannot be written as JSON.
+pub fn report(only: Option<QueueName>, json: bool) -> Result<StatusText> {
+    let survey = Survey::take(only);
     let mut text = String::new();
-    for queue in &look.queues {
-        text += &Shown::of(queue).print(json)?;
+    for queue in &survey.queues {
+        let report = QueueReport::of(queue);
+        text += &match json {
+            true => json_line(&report)?,
+            false => report.to_string(),
+        };
     }
-    if look.queues.is_empty() && look.unseen.is_empty() && !json {
+    if survey.queues.is_empty() && survey.unseen.is_empty() && !json {
         text.push_str(
             "no queue is served on this machine (hpcapd af_packet:INTERFACE starts one)\n",
         );
     }
-    Ok(Report {
+    Ok(StatusText {
         text,
-        unseen: look.unseen,
+        unseen: survey.unseen,
     })
-}
-
-impl Shown {
-    fn of(queue: &Queue) -> Self {
-        Self {
-            status: QueueStatus::of(queue),
-            dedup: Dedup::of(queue),
-        }
-    }
-
-    fn print(&self, json: bool) -> Result<String> {
-        if json {
-            return json_line(self);
-        }
-        let text = self.status.to_string();
-        Ok(match (&self.dedup, text.split_once('\n')) {
-            (Some(dedup), Some((head, rest))) => {
-                format!("{head}\n  {:<12} {}\n{rest}", "dedup", dedup.text())
-            }
-            _ => text,
-        })
-    }
 }

@@ -1,26 +1,24 @@
-//! `hpcapctl status --watch`: rates, again and again.
+//! `hpcapctl status --watch`: the rates of queues, a line at each interval.
 
 use std::collections::BTreeMap;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use hpcap::queue::status::{QueueStatus, json_line};
+use hpcap::report::{QueueStatus, Rates, json_line};
 use hpcap::{Ledger, Queue, QueueName, Result, Timestamp};
 use serde::Serialize;
 
-use super::rates::Rates;
-
-/// A queue that is watched, and its ledger at the last look.
+/// A queue, and its ledger at the last reading.
 #[derive(Debug)]
 struct Watched {
     queue: Queue,
     ledger: Ledger,
-    looked: Instant,
+    read_at: Instant,
 }
 
-/// A line of JSON.
+/// The fields of a line of JSON.
 #[derive(Debug, Serialize)]
-struct Line {
+struct RateLine {
     time: String,
     rates: Rates,
     #[serde(flatten)]
@@ -31,20 +29,20 @@ impl Watched {
     fn new(queue: Queue) -> Self {
         Self {
             ledger: queue.ledger().ledger,
-            looked: Instant::now(),
+            read_at: Instant::now(),
             queue,
         }
     }
 
-    /// What happened since the last look.
-    fn look(&mut self, json: bool) -> Result<String> {
+    /// Formats what the queue did since the last reading, and reads it anew.
+    fn report_rates(&mut self, json: bool) -> Result<String> {
         let status = QueueStatus::of(&self.queue);
-        let rates = Rates::between(&self.ledger, &status.ledger, self.looked.elapsed());
-        self.looked = Instant::now();
+        let rates = Rates::between(&self.ledger, &status.ledger, self.read_at.elapsed());
+        self.read_at = Instant::now();
         self.ledger = status.ledger;
         let time = Timestamp::now().to_string();
         if json {
-            return json_line(&Line {
+            return json_line(&RateLine {
                 time,
                 rates,
                 status,
@@ -57,12 +55,12 @@ impl Watched {
     }
 }
 
-/// Has `print` print the rates of all queues, or of one, every `interval`, until it says that nobody
-/// reads them any more. Queues come and go meanwhile; `complain` is told of those that cannot be
-/// seen, once each.
+/// Calls `print` with the rates of the queue `only`, or of all queues, at each `interval`, until
+/// `print` returns `false`. Queues that start meanwhile are added, queues that end are removed;
+/// `complain` gets the reason, once, why a queue cannot be opened.
 ///
 /// # Errors
-/// Why the one that was asked for cannot be opened at the start; those of `print`.
+/// The error of opening `only` at the start, and errors of `print`.
 pub fn watch(
     only: Option<QueueName>,
     json: bool,
@@ -79,7 +77,7 @@ pub fn watch(
         let (names, unseen) = only.map_or_else(Queue::list, |name| (vec![name], Vec::new()));
         let mut now: Vec<String> = unseen.iter().map(ToString::to_string).collect();
         for name in names {
-            // One that has ended may have been started again.
+            // A queue that ended may have started again under the same name.
             if watched.get(&name).is_some_and(|w| w.queue.is_running()) {
                 continue;
             }
@@ -100,7 +98,7 @@ pub fn watch(
         thread::sleep(interval);
         let mut text = String::new();
         for one in watched.values_mut() {
-            text += &one.look(json)?;
+            text += &one.report_rates(json)?;
         }
         watched.retain(|_, one| one.queue.is_running());
         if !print(&text)? {

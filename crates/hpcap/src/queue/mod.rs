@@ -8,7 +8,6 @@ pub mod folder;
 pub mod page;
 mod shared;
 pub mod socket;
-pub mod status;
 
 use std::sync::Arc;
 

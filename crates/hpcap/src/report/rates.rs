@@ -1,34 +1,40 @@
-//! What a queue does in a second: the difference of two looks at its ledger.
+//! Frames and bits per second, from two readings of a ledger.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::Duration;
 
-use hpcap::units::{Bytes, Si};
-use hpcap::{Count, Ledger, QueueName, Reason};
 use serde::Serialize;
 
-/// Frames and bits in a second.
+use crate::units::{Bytes, Si};
+use crate::{Count, Ledger, QueueName, Reason};
+
+/// Frames and bits per second.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub(super) struct Rate {
-    frames_per_second: f64,
-    /// As they are on an Ethernet link, with preamble, FCS and gap: 24 bytes more a frame.
-    bits_per_second: f64,
+#[non_exhaustive]
+pub struct Rate {
+    /// Frames per second.
+    pub frames_per_second: f64,
+    /// Bits per second on an Ethernet link, where preamble, FCS and gap add 24 bytes to each
+    /// frame.
+    pub bits_per_second: f64,
 }
 
-/// The rates of a queue between two looks.
-#[derive(Debug, Serialize)]
-pub(super) struct Rates {
-    /// Between the two looks.
-    seconds: f64,
-    /// What came over the link.
-    on_the_wire: Rate,
-    /// What is in the ring.
-    captured: Rate,
-    /// What was lost, for any reason.
-    lost: Rate,
-    /// Frames in a second for each reason that they are not in the ring for, where there are any.
-    reasons: BTreeMap<&'static str, f64>,
+/// The rates of a queue between two readings of its ledger.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Rates {
+    /// Seconds between the two readings.
+    pub seconds: f64,
+    /// All frames that came over the link.
+    pub on_the_wire: Rate,
+    /// The frames that the ring got.
+    pub captured: Rate,
+    /// The frames that were lost, for any reason.
+    pub lost: Rate,
+    /// Frames per second for each reason that kept frames out of the ring; reasons without frames
+    /// are left out.
+    pub reasons: BTreeMap<&'static str, f64>,
 }
 
 #[allow(clippy::cast_precision_loss, reason = "three digits are shown")]
@@ -47,8 +53,9 @@ impl Rate {
 }
 
 impl Rates {
-    /// Between the ledgers `before` and `now`, which are `time` apart.
-    pub(super) fn between(before: &Ledger, now: &Ledger, time: Duration) -> Self {
+    /// Computes the rates between the ledgers `before` and `now`, read `time` apart.
+    #[must_use]
+    pub fn between(before: &Ledger, now: &Ledger, time: Duration) -> Self {
         let seconds = time.as_secs_f64().max(1e-3);
         let (mut wire, mut lost) = (Count::default(), Count::default());
         let mut reasons = BTreeMap::new();
@@ -71,8 +78,9 @@ impl Rates {
         }
     }
 
-    /// A line for people.
-    pub(super) fn line(&self, name: QueueName, listeners: usize, lag_bytes: u64) -> String {
+    /// Formats a line for people. `listeners` is their number, `lag_bytes` the largest lag.
+    #[must_use]
+    pub fn line(&self, name: QueueName, listeners: usize, lag_bytes: u64) -> String {
         let mut line = format!(
             "{:<10} wire {}pps {}b/s, captured {}pps {}b/s, lost {}pps",
             name.to_string(),
@@ -105,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rates_are_differences_of_two_ledgers() {
+    fn rates_come_from_two_ledgers() {
         let mut before = Ledger::default();
         before[Reason::Captured] = Count::new(1000, 60_000);
         before[Reason::RingFull] = Count::new(7, 420);
