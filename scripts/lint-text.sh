@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
 #
-# What no compiler checks: the shell scripts (shellcheck), paths of somebody's machine in tracked
-# files, white space at the ends of lines, links in the documents that lead nowhere.
+# Checks what no compiler checks: shell scripts (with shellcheck), paths of one machine in tracked files, white
+# space at the ends of lines, and whether the files and functions that documents name exist.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -12,7 +12,7 @@ complain() {
 	failed=1
 }
 
-# Tracked scripts: by name, or by their first line.
+# Prints the tracked shell scripts, recognised by their name or by their first line.
 shell_scripts() {
 	git ls-files '*.sh'
 	git grep -lIE '^#!.*\b(ba)?sh\b' -- ':!*.sh' ':!*.md' || true
@@ -25,13 +25,12 @@ check_shell() {
 	shellcheck --severity=style --external-sources "${scripts[@]}" || complain "shellcheck found the above"
 }
 
-# Absolute paths that exist on one machine only, and folders beside the clone. The one exception:
-# .ci/run may point the tests at captures that stand beside the clone. (The brackets keep this
-# script from finding itself.)
+# Finds absolute paths that exist on one machine only, and folders beside the clone. Only .ci/run may name captures
+# that stand beside the clone. The brackets in the pattern keep this script from finding itself.
 check_paths() {
 	local pattern='(^|[^[:alnum:]_.~-])/([w]ork|[r]oot|[h]ome/[a-z_][a-z0-9_-]*)(/|[^[:alnum:]_-]|$)|\bs[h]ared/'
 	git grep -nIE "$pattern" -- ':!.ci/run' ':!LICENSES/*.txt' &&
-		complain "tracked files name places of one machine"
+		complain "tracked files name paths of one machine"
 	return 0
 }
 
@@ -41,7 +40,7 @@ check_space() {
 	return 0
 }
 
-# Every relative link of every document names something that is tracked.
+# Every relative link of every document leads to a file.
 check_links() {
 	local document link
 	while read -r document; do
@@ -51,9 +50,27 @@ check_links() {
 	done < <(git ls-files '*.md')
 }
 
+# Whether a file defines a function, in Rust or in C.
+defines() {
+	case $1 in
+	*.rs) grep -qE "\bfn $2\b" "$1" ;;
+	*) grep -qE "^[a-z].*\b$2\(" "$1" ;;
+	esac
+}
+
+# Every FILE:FUNCTION in docs/life-of-a-frame.md exists.
+check_functions() {
+	local document=docs/life-of-a-frame.md file function
+	[ -e "$document" ] || return 0
+	while IFS=: read -r file function; do
+		defines "$file" "$function" 2>/dev/null || complain "$document names $file:$function, which is not there"
+	done < <(grep -oE '[[:alnum:]_./-]+\.(rs|c|h):[a-z_]+' "$document" | sort -u)
+}
+
 check_shell
 check_paths
 check_space
 check_links
+check_functions
 [ "$failed" = 0 ] || exit 1
 echo "lint-text: scripts and documents are clean"

@@ -71,7 +71,7 @@ text_finds_paths_of_one_machine() {
 		fresh_repository
 		echo "see /$path for more" >notes.txt
 		git add notes.txt
-		expect 1 "places of one machine" scripts/lint-text.sh
+		expect 1 "paths of one machine" scripts/lint-text.sh
 	done
 }
 
@@ -81,6 +81,18 @@ text_finds_white_space_and_dead_links() {
 	git add A.md
 	expect 1 "white space" scripts/lint-text.sh
 	expect 1 "links to docs/gone.md" scripts/lint-text.sh
+}
+
+text_finds_missing_function() {
+	fresh_repository
+	mkdir docs
+	printf 'fn there() {}\n' >a.rs
+	printf 'int there(void)\n' >a.c
+	printf 'a.rs:there a.c:there a.rs:gone a.c:gone\n' >docs/life-of-a-frame.md
+	expect 1 "names a.rs:gone" scripts/lint-text.sh
+	expect 1 "names a.c:gone" scripts/lint-text.sh
+	sed -i 's/ a.*gone//' docs/life-of-a-frame.md
+	expect 0 "clean" scripts/lint-text.sh
 }
 
 text_finds_bad_shell() {
@@ -135,7 +147,7 @@ model_holds_or_is_refuted() {
 tests=(deps_names_what_is_wrong deps_wants_rust model_holds_or_is_refuted)
 if command -v shellcheck >/dev/null; then
 	tests+=(text_passes_what_is_clean text_finds_paths_of_one_machine
-		text_finds_white_space_and_dead_links text_finds_bad_shell)
+		text_finds_white_space_and_dead_links text_finds_missing_function text_finds_bad_shell)
 else
 	echo "test-scripts: skipped the tests of lint-text.sh: shellcheck is not installed"
 fi
