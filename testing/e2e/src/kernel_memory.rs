@@ -209,7 +209,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cache_that_grows_by_half_an_object_a_round_is_suspected() {
+    fn slow_cache_growth_is_suspected() {
         let slabs = |n: i64| Snapshot {
             slabs: BTreeMap::from([("kmalloc-64".to_owned(), n)]),
             ..Snapshot::default()
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn what_goes_each_time_is_a_leak_and_what_is_on_its_way_is_not() {
+    fn reports_only_growth_repeated_every_round() {
         let known = |bytes: i64| Snapshot {
             known: bytes,
             ..Snapshot::default()
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn every_area_of_ours_is_a_leak() {
+    fn reports_every_area_of_our_modules() {
         let text = "\
 0xffffc90000000000-0xffffc90000002000    8192 bpf_prog_alloc_no_stats+0x2c/0xf0 pages=1 vmalloc
 0xffffc90000105000-0xffffc90000107000    8192 hpcap_memory_alloc+0x70/0x3f0 [hpcap] pages=1 vmalloc

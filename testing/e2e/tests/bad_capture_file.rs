@@ -17,7 +17,7 @@ use testkit::process::{Process, run};
 const RAW_IP: u32 = 101;
 
 #[test]
-fn a_file_that_is_not_there_or_no_capture_is_refused() {
+fn source_refuses_missing_or_other_files() {
     let lab = Lab::new();
     std::fs::write(lab.path("text.pcap"), "this is not a capture at all").unwrap();
     std::fs::write(lab.path("empty.pcap"), "").unwrap();
@@ -41,7 +41,7 @@ fn a_file_that_is_not_there_or_no_capture_is_refused() {
 }
 
 #[test]
-fn a_capture_that_ends_in_a_frame_gives_the_frames_before_and_fails() {
+fn truncated_capture_fails_after_its_frames() {
     let lab = Lab::new();
     let cut: Vec<_> = all(lab.dir())
         .into_iter()
@@ -69,7 +69,7 @@ fn a_capture_that_ends_in_a_frame_gives_the_frames_before_and_fails() {
 }
 
 #[test]
-fn a_capture_with_nonsense_in_the_middle_gives_the_frames_before_and_fails() {
+fn damaged_capture_fails_after_its_frames() {
     let lab = Lab::new();
     ip_capture(&lab, "sound.pcap", ETHERNET);
     let mut bytes = std::fs::read(lab.path("sound.pcap")).unwrap();
@@ -96,7 +96,7 @@ fn a_capture_with_nonsense_in_the_middle_gives_the_frames_before_and_fails() {
 }
 
 #[test]
-fn times_that_a_record_cannot_hold_are_stored_as_the_last_and_counted() {
+fn unstorable_times_are_adjusted() {
     let lab = Lab::new();
     // In the year 2255: more seconds than 32 bits have.
     let spec = "gen:count=100,start=9000000000000000000";
@@ -138,7 +138,7 @@ fn record(lab: &Lab, capture: &str, folder: &str) {
 }
 
 #[test]
-fn a_link_type_other_than_ethernet_is_kept() {
+fn recording_keeps_other_link_types() {
     let lab = Lab::new();
     let frames = ip_capture(&lab, "ip.pcap", RAW_IP);
     record(&lab, "ip.pcap", "ip");
@@ -165,7 +165,7 @@ fn a_link_type_other_than_ethernet_is_kept() {
 }
 
 #[test]
-fn link_types_do_not_mix_in_one_classic_pcap() {
+fn classic_pcap_refuses_second_link_type() {
     let lab = Lab::new();
     let frames = ip_capture(&lab, "ip.pcap", RAW_IP);
     ip_capture(&lab, "ethernet.pcap", ETHERNET);
@@ -186,7 +186,7 @@ fn link_types_do_not_mix_in_one_classic_pcap() {
 }
 
 #[test]
-fn a_sender_refuses_what_is_not_ethernet() {
+fn sender_refuses_other_link_types() {
     in_namespace(|| {
         veth_pair(1500);
         let lab = Lab::new();
@@ -200,7 +200,7 @@ fn a_sender_refuses_what_is_not_ethernet() {
 }
 
 #[test]
-fn frames_longer_than_a_record_are_stored_cut_and_counted() {
+fn overlong_frames_are_cut() {
     let lab = Lab::new();
     let spec = "gen:size=70000,count=100";
     let mut daemon = Process::spawn(lab.tool("hpcapd").args(["--json", "--ring", "32M", spec]));

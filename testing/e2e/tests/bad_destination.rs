@@ -43,7 +43,7 @@ impl Drop for SmallDisk {
 }
 
 #[test]
-fn a_destination_that_cannot_be_used_is_said_before_anything_is_captured() {
+fn recorder_checks_destination_first() {
     let lab = Lab::new();
     std::fs::write(lab.path("file"), "").unwrap();
     for (dest, code, words) in [
@@ -62,7 +62,7 @@ fn a_destination_that_cannot_be_used_is_said_before_anything_is_captured() {
 }
 
 #[test]
-fn a_read_only_disk_is_named() {
+fn recorder_names_read_only_disk() {
     if !is_root_or_skips("mounting a file system") {
         return;
     }
@@ -77,7 +77,7 @@ fn a_read_only_disk_is_named() {
 }
 
 #[test]
-fn a_full_disk_holds_the_ring_and_recording_goes_on_when_there_is_room() {
+fn recording_resumes_when_disk_has_room() {
     if !is_root_or_skips("mounting a file system") {
         return;
     }
@@ -115,7 +115,7 @@ fn a_full_disk_holds_the_ring_and_recording_goes_on_when_there_is_room() {
 }
 
 #[test]
-fn a_disk_that_stays_full_ends_with_everything_stored_that_fits() {
+fn full_disk_keeps_everything_that_fits() {
     if !is_root_or_skips("mounting a file system") {
         return;
     }
@@ -146,7 +146,7 @@ fn a_disk_that_stays_full_ends_with_everything_stored_that_fits() {
 }
 
 #[test]
-fn raw2pcap_on_a_full_disk_leaves_nothing_that_looks_finished() {
+fn raw2pcap_leaves_no_file_on_full_disk() {
     if !is_root_or_skips("mounting a file system") {
         return;
     }
@@ -163,7 +163,7 @@ fn raw2pcap_on_a_full_disk_leaves_nothing_that_looks_finished() {
 }
 
 #[test]
-fn two_recorders_on_one_folder_overwrite_nothing() {
+fn two_recorders_share_one_folder() {
     let lab = Lab::new();
     let folder = lab.folder("raw");
     let daemon = Daemon::start(&lab, &["--ring", "16M", RATE]);

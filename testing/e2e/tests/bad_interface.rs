@@ -16,7 +16,7 @@ use testkit::wait::wait_until;
 use testkit::{is_root_or_skips, skip};
 
 #[test]
-fn an_unknown_interface_is_named_with_those_that_exist() {
+fn unknown_interface_lists_existing_ones() {
     in_namespace(|| {
         veth_pair(1500);
         let lab = Lab::new();
@@ -67,7 +67,7 @@ fn can_become_nobody() -> bool {
 }
 
 #[test]
-fn without_permission_the_capability_is_named() {
+fn missing_capability_is_named() {
     if !can_become_nobody() {
         return;
     }
@@ -87,7 +87,7 @@ fn without_permission_the_capability_is_named() {
 }
 
 #[test]
-fn a_queue_of_another_group_names_the_group() {
+fn refused_queue_names_its_group() {
     if !can_become_nobody() {
         return;
     }
@@ -148,7 +148,7 @@ fn seen(daemon: &Daemon<'_>, total: u64) {
 }
 
 #[test]
-fn an_interface_that_goes_down_vanishes_and_comes_back_goes_on_being_captured() {
+fn capture_survives_a_vanished_interface() {
     in_namespace(|| {
         veth_pair(1500);
         let lab = Lab::new();

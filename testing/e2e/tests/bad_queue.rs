@@ -52,7 +52,7 @@ fn serve_once(path: &Path, answer: Option<hpcap_attach>) -> std::thread::JoinHan
 }
 
 #[test]
-fn a_producer_of_another_version_is_refused_with_both_named() {
+fn client_names_both_abi_versions() {
     let theirs = format!("ABI version {OTHER}");
     let ours = format!("version {}", abi::HPCAP_ABI_VERSION);
     let other_version = hpcap_attach {
@@ -91,7 +91,7 @@ fn refused(lab: &Lab, request: &hpcap_attach) -> Error {
 }
 
 #[test]
-fn requests_that_make_no_sense_are_answered_and_harm_nobody() {
+fn daemon_answers_invalid_requests() {
     let lab = Lab::new();
     let daemon = Daemon::start(&lab, &["--ring", "4M", "gen:rate=10kpps,late=delay"]);
     let recorder = lab.recorder(&["hpcap0", "raw"]);

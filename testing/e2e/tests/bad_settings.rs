@@ -9,7 +9,7 @@ use testkit::process::run;
 use testkit::skip;
 
 #[test]
-fn a_bad_filter_is_refused_in_the_words_of_libpcap() {
+fn bad_filter_shows_libpcap_message() {
     let lab = Lab::new();
     let bad = "tcp port 80 or";
     let words = ["filter", bad, "syntax error"];
@@ -47,7 +47,7 @@ fn record_some(lab: &Lab) {
 }
 
 #[test]
-fn a_ring_larger_than_memory_is_refused_at_once() {
+fn ring_larger_than_memory_is_refused() {
     let lab = Lab::new();
     let words = ["ring", "memory"];
     let _ = run(lab.tool("hpcapd").args(["--ring", "4096G", "gen:"]))
@@ -60,7 +60,7 @@ fn a_ring_larger_than_memory_is_refused_at_once() {
 }
 
 #[test]
-fn a_ring_that_is_too_small_is_a_usage_error() {
+fn ring_below_minimum_is_a_usage_error() {
     let lab = Lab::new();
     let _ = run(lab.tool("hpcapd").args(["--ring", "100K", "gen:"]))
         .exits(2)
@@ -68,7 +68,7 @@ fn a_ring_that_is_too_small_is_a_usage_error() {
 }
 
 #[test]
-fn hugepages_that_were_promised_and_are_not_there_are_named() {
+fn missing_hugepages_are_named() {
     let free = |size: &str| {
         let file = format!("/sys/kernel/mm/hugepages/hugepages-{size}/free_hugepages");
         std::fs::read_to_string(file).is_ok_and(|n| n.trim() != "0")

@@ -17,7 +17,7 @@ use testkit::{is_root_or_skips, skip};
 const RATE: &str = "gen:size=imix,rate=50M,late=delay";
 
 #[test]
-fn two_daemons_side_by_side() {
+fn two_daemons_serve_side_by_side() {
     let lab = Lab::new();
     let first = Daemon::start(&lab, &["--ring", "4M", RATE]);
     let second = Daemon::start(
@@ -49,7 +49,7 @@ fn two_daemons_side_by_side() {
 }
 
 #[test]
-fn a_name_that_is_served_is_refused_with_the_pid_of_who_serves_it() {
+fn second_daemon_names_pid_of_the_first() {
     let lab = Lab::new();
     let daemon = Daemon::start(&lab, &["--ring", "4M", RATE]);
     let pid = format!("hpcapd with pid {} serves it", daemon.process.pid());
@@ -60,7 +60,7 @@ fn a_name_that_is_served_is_refused_with_the_pid_of_who_serves_it() {
 }
 
 #[test]
-fn sockets_belong_to_the_group_and_nobody_else() {
+fn sockets_are_for_the_group_only() {
     let lab = Lab::new();
     let group = Group::from_name("daemon").unwrap();
     let Some(group) = group.filter(|_| is_root_or_skips("giving a socket to a group")) else {
@@ -78,7 +78,7 @@ fn sockets_belong_to_the_group_and_nobody_else() {
 }
 
 #[test]
-fn a_signal_stops_it_cleanly_and_its_listeners_store_what_is_left() {
+fn listeners_drain_after_daemon_stops() {
     for signal in [Signal::SIGINT, Signal::SIGTERM] {
         let lab = Lab::new();
         let folder = lab.folder("raw");
@@ -116,7 +116,7 @@ fn a_signal_stops_it_cleanly_and_its_listeners_store_what_is_left() {
 }
 
 #[test]
-fn a_killed_daemon_is_noticed_and_its_place_is_taken_over() {
+fn new_daemon_replaces_a_killed_one() {
     let lab = Lab::new();
     let folder = lab.folder("raw");
     let daemon = Daemon::start(&lab, &["--ring", "16M", RATE]);
@@ -152,7 +152,7 @@ fn a_killed_daemon_is_noticed_and_its_place_is_taken_over() {
 }
 
 #[test]
-fn a_stuck_listener_shows_in_the_status_and_can_be_killed() {
+fn stuck_listener_can_be_killed() {
     let lab = Lab::new();
     let daemon = Daemon::start(&lab, &["--ring", "1M", RATE]);
     let mut stuck = lab.listener(&["hpcap0", "--stuck"]);
@@ -193,7 +193,7 @@ fn a_stuck_listener_shows_in_the_status_and_can_be_killed() {
 }
 
 #[test]
-fn a_killed_recorder_says_so_and_keeps_what_it_has() {
+fn killed_recorder_keeps_its_files() {
     let lab = Lab::new();
     let folder = lab.folder("raw");
     let daemon = Daemon::start(&lab, &["--ring", "16M", RATE]);
@@ -211,7 +211,7 @@ fn a_killed_recorder_says_so_and_keeps_what_it_has() {
 }
 
 #[test]
-fn without_queues_the_status_says_how_to_start_one() {
+fn status_without_queues_gives_advice() {
     let lab = Lab::new();
     let shown = run(lab.tool("hpcapctl").arg("status")).exits(0);
     assert!(shown.out.contains("no queue is served"), "{}", shown.out);
@@ -224,7 +224,7 @@ fn without_queues_the_status_says_how_to_start_one() {
 }
 
 #[test]
-fn it_ends_with_its_source_once_everybody_has_read() {
+fn daemon_ends_after_its_listeners_drain() {
     let lab = Lab::new();
     let folder = lab.folder("raw");
     let daemon = Daemon::start(&lab, &["--ring", "4M", "gen:size=imix,count=50000"]);
@@ -237,7 +237,7 @@ fn it_ends_with_its_source_once_everybody_has_read() {
 }
 
 #[test]
-fn ring_without_hugepages_is_in_ordinary_pages() {
+fn ring_falls_back_to_ordinary_pages() {
     let meminfo = std::fs::read_to_string("/proc/meminfo").unwrap();
     if !meminfo
         .lines()

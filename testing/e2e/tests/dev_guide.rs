@@ -21,7 +21,7 @@ fn captured(producer: &Producer<'_>) -> u64 {
 
 /// 3.8.2: clients that opened a queue at the same time crashed.
 #[test]
-fn dg_3_8_2_concurrent_opens() {
+fn dg_3_8_2_queue_opens_concurrently() {
     let lab = Lab::new();
     let producer = Producer::start(&lab, &["--ring", "8M", "gen:size=imix,rate=20M,late=delay"]);
     let recorder = lab.recorder(&["hpcap0", "raw"]);
@@ -75,7 +75,7 @@ fn dg_3_8_2_concurrent_opens() {
 
 /// 3.8.5: captures were corrupted after a restart, whose offsets went on from before.
 #[test]
-fn dg_3_8_5_captures_after_a_restart() {
+fn dg_3_8_5_capture_works_after_restart() {
     let lab = Lab::new();
     let mut total = 0;
     for _ in 0..3 {
@@ -101,7 +101,7 @@ fn dg_3_8_5_captures_after_a_restart() {
 
 /// 3.8.10: the id of a listener that had left was given to another while it was still known.
 #[test]
-fn dg_3_8_10_ids_are_not_used_again() {
+fn dg_3_8_10_listener_ids_are_unique() {
     let lab = Lab::new();
     let producer = Producer::start(&lab, &["--ring", "4M", "gen:rate=10kpps,late=delay"]);
     let mut ids = Vec::new();
@@ -128,7 +128,7 @@ fn dg_3_8_10_ids_are_not_used_again() {
 
 /// 3.8.12: a client that was restarted got the padding in the middle of its file.
 #[test]
-fn dg_3_8_12_a_recorder_that_is_restarted() {
+fn dg_3_8_12_recorder_restarts() {
     let lab = Lab::new();
     let producer = Producer::start(
         &lab,
@@ -173,7 +173,7 @@ fn available_memory() -> u64 {
 
 /// 3.8.13: buffers of more than 2 GiB did not work.
 #[test]
-fn dg_3_8_13_rings_larger_than_2_gib() {
+fn dg_3_8_13_ring_exceeds_2_gib() {
     if available_memory() < 5 * GIB {
         return skip("a ring of 3 GiB takes 5 GiB of free memory");
     }

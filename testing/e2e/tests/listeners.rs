@@ -22,7 +22,7 @@ fn number(value: &Value, key: &str) -> u64 {
 }
 
 #[test]
-fn a_slow_lossy_listener_never_costs_the_recorder_a_frame() {
+fn slow_lossy_listener_costs_no_frame() {
     let lab = Lab::new();
     // More than twice the ring, and a second of it for a disk that pauses.
     let spec = "gen:size=imix,rate=100M,late=delay,count=100000";
@@ -64,7 +64,7 @@ fn a_slow_lossy_listener_never_costs_the_recorder_a_frame() {
 }
 
 #[test]
-fn a_source_that_waits_loses_nothing_however_slow_the_lossless_listeners_are() {
+fn waiting_source_loses_nothing() {
     let lab = Lab::new();
     let producer = Producer::start(&lab, &["--ring", "1M", "gen:size=imix,count=60000"]);
     // Nothing is read before all are there: the source waits with a full ring.

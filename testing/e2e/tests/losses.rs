@@ -18,7 +18,7 @@ fn losses(process: &Process) -> Vec<Value> {
 }
 
 #[test]
-fn loss_is_told_with_its_cause() {
+fn loss_is_reported_with_its_cause() {
     let lab = Lab::new();
     let daemon = Daemon::start(&lab, &["--ring", "1M", RATE]);
     let recorder = lab.recorder(&["hpcap0", "null"]);

@@ -92,7 +92,7 @@ fn daemon_survives(more: &[&str], bad: Bad) {
 }
 
 #[test]
-fn daemon_captures_whoever_reads() {
+fn daemon_captures_with_unread_outputs() {
     for bad in BAD {
         daemon_survives(&[], bad);
         daemon_survives(&["--json"], bad);
@@ -120,7 +120,7 @@ fn recorder_survives(more: &[&str], bad: Bad) {
 }
 
 #[test]
-fn recorder_records_whoever_reads() {
+fn recorder_records_with_unread_outputs() {
     for bad in BAD {
         recorder_survives(&["--progress"], bad);
         recorder_survives(&["--json"], bad);
@@ -128,7 +128,7 @@ fn recorder_records_whoever_reads() {
 }
 
 #[test]
-fn closed_streams_stop_nobody() {
+fn closed_streams_stop_no_program() {
     let lab = Lab::new();
     let mut command = lab.tool("hpcapdd");
     command.args(["--source", "gen:size=60,count=10000", "raw"]);
@@ -145,7 +145,7 @@ fn closed_streams_stop_nobody() {
 }
 
 #[test]
-fn failure_ends_with_1_though_nobody_reads() {
+fn failure_exits_1_with_unread_outputs() {
     for bad in BAD {
         let lab = Lab::new();
         let mut command = lab.tool("hpcapdd");

@@ -195,7 +195,7 @@ fn is_sound_after_repair(lab: &Lab, folder: &str, sum: &mut Left) {
 }
 
 #[test]
-fn a_hundred_kills_cost_nobody_else_anything() {
+fn killed_processes_harm_no_other() {
     let lab = Lab::new();
     let mut random = Random::from_environment();
     let args = ["--ring", "4M", "hpcap0=gen:size=imix,rate=200M,late=delay"];

@@ -146,7 +146,7 @@ fn folder_that_all_may_write_is_not_used() {
 }
 
 #[test]
-fn queue_of_a_stranger_is_not_believed() {
+fn queue_of_a_stranger_is_refused() {
     if !is_root_or_skips("being another user") {
         return;
     }

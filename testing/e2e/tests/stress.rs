@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(600);
 
 #[test]
 #[ignore = "takes a minute, and an optimised build"]
-fn stress_a_hundred_million_records_between_two_processes() {
+fn stress_hundred_million_records() {
     let lab = Lab::new();
     let spec = format!("gen:size=60,count={RECORDS}");
     // A small ring: its edge is passed some hundred times.

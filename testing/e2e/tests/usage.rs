@@ -15,7 +15,7 @@ const TOOLS: [&str; 6] = [
 ];
 
 #[test]
-fn every_program_explains_itself() {
+fn every_program_has_help() {
     let lab = Lab::new();
     for tool in TOOLS {
         let help = run(lab.tool(tool).arg("--help")).exits(0);
@@ -37,7 +37,7 @@ fn every_program_explains_itself() {
 }
 
 #[test]
-fn nothing_and_nonsense_are_usage_errors() {
+fn invalid_arguments_are_usage_errors() {
     let lab = Lab::new();
     for tool in TOOLS {
         for args in [&[][..], &["--no-such-option"]] {
@@ -159,7 +159,7 @@ const REFUSED: &[(&str, &[&str])] = &[
 ];
 
 #[test]
-fn what_makes_no_sense_is_refused_with_what_does() {
+fn usage_error_names_valid_values() {
     let lab = Lab::new();
     for (line, words) in REFUSED {
         let mut line = line.split(' ');
@@ -175,7 +175,7 @@ fn what_makes_no_sense_is_refused_with_what_does() {
 
 /// A line each of the same meaning: what is typed for tcpdump or dumpcap, and in our own words.
 #[test]
-fn letters_of_other_tools_record_the_same() {
+fn tcpdump_options_record_the_same() {
     let lab = Lab::new();
     let recorded = |folder: &str, line: &str| {
         let args: Vec<&str> = line.split(' ').collect();
@@ -200,7 +200,7 @@ fn letters_of_other_tools_record_the_same() {
 }
 
 #[test]
-fn interfaces_are_listed() {
+fn list_shows_interfaces() {
     let lab = Lab::new();
     for tool in ["hpcapd", "hpcapdd"] {
         let list = run(lab.tool(tool).arg("-D")).exits(0);

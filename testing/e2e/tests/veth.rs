@@ -58,7 +58,7 @@ fn data(frames: &[Frame]) -> Vec<&[u8]> {
 }
 
 #[test]
-fn every_frame_of_every_capture_arrives_as_it_was_sent() {
+fn every_captured_frame_arrives_intact() {
     in_namespace(|| {
         veth_pair(MTU.try_into().unwrap());
         let lab = Lab::new();

@@ -54,7 +54,7 @@ fn attaching_to_a_stopped_daemon_ends() {
 }
 
 #[test]
-fn attaching_gives_way_to_signals() {
+fn signal_interrupts_attaching() {
     let lab = Lab::new();
     let daemon = Daemon::start(&lab, &["--ring", "4M", RATE]);
     let stopped = Stopped::new(&daemon.process);
@@ -66,7 +66,7 @@ fn attaching_gives_way_to_signals() {
 }
 
 #[test]
-fn recorder_tells_that_its_producer_stands_still() {
+fn recorder_reports_a_stalled_producer() {
     let lab = Lab::new();
     let daemon = Daemon::start(&lab, &["--ring", "16M", RATE]);
     let mut recorder = lab.recorder(&["hpcap0", "null"]);
@@ -80,7 +80,7 @@ fn recorder_tells_that_its_producer_stands_still() {
 }
 
 #[test]
-fn recording_fails_that_ends_while_its_producer_stands_still() {
+fn recording_of_stalled_producer_fails() {
     let lab = Lab::new();
     let daemon = Daemon::start(&lab, &["--ring", "16M", RATE]);
     let mut recorder = lab.recorder(&["hpcap0", "null"]);
@@ -99,7 +99,7 @@ fn pipe(path: &Path) {
 }
 
 #[test]
-fn pipe_without_a_writer_gives_way() {
+fn signal_interrupts_pipe_without_writer() {
     let lab = Lab::new();
     pipe(&lab.path("pipe"));
     let mut recorder = Process::spawn(lab.tool("hpcapdd").args(["--source", "pcap:pipe", "raw"]));
@@ -237,7 +237,7 @@ fn recorder_attaches_again_after_its_daemon() {
 }
 
 #[test]
-fn limits_hold_over_several_producers() {
+fn limits_span_several_producers() {
     let lab = Lab::new();
     let mut recorder = Process::spawn(lab.tool("hpcapdd").args([
         "--json",

@@ -133,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn messages_come_back_as_they_were_written() {
+    fn message_reads_back_as_written() {
         for (kind, _) in Kind::ALL {
             for len in [0, 1, 70_000] {
                 let body = vec![7; len];
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_message_is_refused() {
+    fn reader_refuses_invalid_messages() {
         let kind_of = |bytes: &[u8]| Message::read(&mut &bytes[..]).unwrap_err().kind();
         assert_eq!(kind_of(b"?\0\0\0\0\0\0\0\0"), io::ErrorKind::InvalidData);
         assert_eq!(

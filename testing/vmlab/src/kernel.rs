@@ -129,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_folder_without_a_kernel_says_what_is_missing() {
+    fn missing_kernel_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let said = || Kernel::at(folder.path()).unwrap_err().to_string();
         assert!(said().contains("`release`"), "{}", said());
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_series_that_was_not_fetched_says_how_to() {
+    fn missing_series_says_how_to_fetch_it() {
         let none = tempfile::tempdir().unwrap();
         for series in SERIES {
             let said = Kernel::among(none.path(), series).unwrap_err().to_string();
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn a_series_that_nobody_fetches_says_which_there_are() {
+    fn unknown_series_lists_known_ones() {
         let none = tempfile::tempdir().unwrap();
         let said = Kernel::among(none.path(), "6.2").unwrap_err().to_string();
         let (what, advice) = said.split_once("\n  ").unwrap();
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn the_series_are_those_of_the_script() {
+    fn series_match_the_fetch_script() {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scripts/kernels.sh");
         let script = fs::read_to_string(script).unwrap();
         let series = format!("\nreadonly SERIES=({})\n", SERIES.join(" "));

@@ -40,7 +40,7 @@ fn vmlab(args: &[&str]) -> Output {
 }
 
 #[test]
-fn output_and_exit_codes_come_back_as_they_are_on_both_kernels() {
+fn command_output_comes_back_unchanged() {
     for name in ["6.1", "6.12"] {
         let Some(kernel) = kernel(name) else { return };
         let release = kernel.release.clone();
@@ -64,7 +64,7 @@ fn output_and_exit_codes_come_back_as_they_are_on_both_kernels() {
 }
 
 #[test]
-fn the_guest_has_the_hosts_files_modules_disk_and_hugepages() {
+fn guest_has_everything_it_was_given() {
     for name in ["6.1", "6.12"] {
         let Some(kernel) = kernel(name) else { return };
         let out = tempfile::tempdir().unwrap();
@@ -105,7 +105,7 @@ fn the_guest_has_the_hosts_files_modules_disk_and_hugepages() {
 }
 
 #[test]
-fn a_program_in_the_guest_asks_the_host() {
+fn guest_program_asks_the_host() {
     struct Counting;
     impl Handler for Counting {
         fn handle(&self, request: &Request) -> Result<Value, String> {
@@ -140,7 +140,7 @@ fn a_program_in_the_guest_asks_the_host() {
 }
 
 #[test]
-fn traffic_of_the_command_line_reaches_the_nics_and_is_recorded() {
+fn command_line_traffic_reaches_the_nics() {
     if kernel("6.12").is_none() {
         return;
     }
@@ -183,7 +183,7 @@ fn traffic_of_the_command_line_reaches_the_nics_and_is_recorded() {
 }
 
 #[test]
-fn a_command_that_takes_too_long_is_killed_and_the_machine_goes_on() {
+fn slow_command_is_killed() {
     let Some(kernel) = kernel("6.1") else { return };
     let guest = machine(kernel).boot().unwrap();
     let slow = guest.run(&["sleep", "1000"], Duration::from_millis(200));
@@ -194,7 +194,7 @@ fn a_command_that_takes_too_long_is_killed_and_the_machine_goes_on() {
 }
 
 #[test]
-fn a_machine_that_takes_too_long_is_ended() {
+fn machine_ends_at_its_time_limit() {
     if kernel("6.1").is_none() {
         return;
     }
@@ -209,7 +209,7 @@ fn a_machine_that_takes_too_long_is_ended() {
 }
 
 #[test]
-fn a_panic_ends_the_machine_and_is_shown() {
+fn kernel_panic_ends_the_machine() {
     for name in ["6.1", "6.12"] {
         if kernel(name).is_none() {
             return;
@@ -238,7 +238,7 @@ fn a_panic_ends_the_machine_and_is_shown() {
 }
 
 #[test]
-fn a_warning_of_the_kernel_fails_a_command_that_succeeds() {
+fn kernel_warning_fails_the_run() {
     let Some(kernel) = kernel("6.1") else { return };
     let folder = tempfile::tempdir().unwrap();
     let module = build_module(&kernel, folder.path());
@@ -289,7 +289,7 @@ MODULE_LICENSE(\"GPL\");
 }
 
 #[test]
-fn nothing_is_left_behind_when_the_program_is_killed() {
+fn killed_runner_leaves_nothing_behind() {
     if kernel("6.1").is_none() {
         return;
     }
@@ -326,7 +326,7 @@ fn wait_for(done: impl Fn() -> bool) {
 }
 
 #[test]
-fn what_is_wrong_on_the_command_line_is_said() {
+fn usage_errors_are_explained() {
     for args in [
         &["run"][..],
         &["run", "--hugepages", "4M:1", "--", "true"],

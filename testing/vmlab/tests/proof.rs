@@ -192,13 +192,13 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn a_right_recording_is_proven(frames in frames(true, true)) {
+    fn proof_accepts_correct_recording(frames in frames(true, true)) {
         let proof = scene(CONTENT, &frames).prove();
         prop_assert!(proof.holds(), "{}", proof);
     }
 
     #[test]
-    fn spoiled_frames_of_a_queue_without_files_are_proven_by_the_ledger(count in 1u64..20) {
+    fn ledger_proves_spoiled_frames_without_files(count in 1u64..20) {
         let spoiled = (Outcome::Spoiled { queue: 1 }, Fate::RingFull);
         let mut frames = vec![(Outcome::Delivered { queue: 0 }, Fate::Stored)];
         frames.extend((0..count).map(|_| spoiled));
@@ -211,7 +211,7 @@ proptest! {
     }
 
     #[test]
-    fn frames_that_are_all_alike_are_proven_by_the_places_of_gaps(frames in frames(false, false)) {
+    fn gaps_prove_identical_frames(frames in frames(false, false)) {
         // A file whose frames are the same again and again.
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("same.pcap");
@@ -231,7 +231,7 @@ proptest! {
     }
 
     #[test]
-    fn a_frame_that_is_removed_is_missed(frames in frames(true, false), at: prop::sample::Index) {
+    fn proof_finds_removed_frame(frames in frames(true, false), at: prop::sample::Index) {
         let mut scene = scene(CONTENT, &frames);
         let queue = scene.queues.get_mut(&0).unwrap();
         let stored = queue.stored();
@@ -242,7 +242,7 @@ proptest! {
     }
 
     #[test]
-    fn a_byte_that_is_changed_is_found(
+    fn proof_finds_changed_byte(
         frames in frames(false, false),
         at: prop::sample::Index,
         byte: prop::sample::Index,
@@ -261,7 +261,7 @@ proptest! {
     }
 
     #[test]
-    fn two_frames_that_changed_places_are_found(frames in frames(true, false), at: prop::sample::Index) {
+    fn proof_finds_swapped_frames(frames in frames(true, false), at: prop::sample::Index) {
         let mut scene = scene(CONTENT, &frames);
         let queue = scene.queues.get_mut(&0).unwrap();
         let stored = queue.stored();
@@ -273,7 +273,7 @@ proptest! {
     }
 
     #[test]
-    fn a_frame_that_is_there_twice_is_found(frames in frames(true, false), at: prop::sample::Index) {
+    fn proof_finds_repeated_frame(frames in frames(true, false), at: prop::sample::Index) {
         let mut scene = scene(CONTENT, &frames);
         let queue = scene.queues.get_mut(&0).unwrap();
         let stored = queue.stored();
@@ -289,7 +289,7 @@ proptest! {
     }
 
     #[test]
-    fn a_ledger_that_is_off_by_one_is_found(
+    fn proof_finds_ledger_off_by_one(
         frames in frames(true, false),
         reason in 0usize..7,
         more: bool,
@@ -308,7 +308,7 @@ proptest! {
     }
 
     #[test]
-    fn a_gap_in_another_place_is_found(frames in frames(false, false), at: prop::sample::Index) {
+    fn proof_finds_moved_gap(frames in frames(false, false), at: prop::sample::Index) {
         let mut scene = scene(CONTENT, &frames);
         let queue = scene.queues.get_mut(&0).unwrap();
         let items = &mut queue.items;
@@ -324,7 +324,7 @@ proptest! {
     }
 
     #[test]
-    fn a_frame_of_another_queue_is_found(frames in frames(false, false)) {
+    fn proof_finds_frame_of_other_queue(frames in frames(false, false)) {
         let mut scene = scene(CONTENT, &frames);
         let Some(other) = scene.queues.get(&1).filter(|q| !q.stored().is_empty()).cloned() else {
             return Ok(());
@@ -341,7 +341,7 @@ fn delivered(frames: usize) -> Vec<(Outcome, Fate)> {
 }
 
 #[test]
-fn the_first_difference_is_told_with_its_place() {
+fn proof_locates_first_difference() {
     let mut scene = scene(CONTENT, &delivered(20));
     let items = &mut scene.queues.get_mut(&0).unwrap().items;
     items.swap(3, 5);
@@ -358,7 +358,7 @@ fn the_first_difference_is_told_with_its_place() {
 }
 
 #[test]
-fn a_spoiled_frame_is_counted_or_stored_and_nothing_else() {
+fn spoiled_frame_must_be_counted_or_stored() {
     let spoiled = (Outcome::Spoiled { queue: 0 }, Fate::Stored);
     let mut frames = delivered(6);
     frames.insert(3, spoiled);
@@ -379,7 +379,7 @@ fn a_spoiled_frame_is_counted_or_stored_and_nothing_else() {
 }
 
 #[test]
-fn a_missing_frame_without_a_word_is_told() {
+fn proof_reports_unexplained_frame() {
     let mut scene = scene(CONTENT, &delivered(20));
     scene.queues.get_mut(&0).unwrap().items.remove(7);
     let found = scene.complaints();
@@ -390,7 +390,7 @@ fn a_missing_frame_without_a_word_is_told() {
 }
 
 #[test]
-fn frames_after_the_end_of_the_files_are_told() {
+fn proof_reports_frames_after_last_file() {
     let mut scene = scene(CONTENT, &delivered(20));
     scene.queues.get_mut(&0).unwrap().items.truncate(15);
     let found = scene.complaints();
@@ -398,7 +398,7 @@ fn frames_after_the_end_of_the_files_are_told() {
 }
 
 #[test]
-fn a_queue_without_files_is_told() {
+fn proof_reports_queue_without_files() {
     let mut frames = delivered(5);
     frames.push((Outcome::Delivered { queue: 1 }, Fate::Stored));
     let mut scene = scene(CONTENT, &frames);
@@ -408,7 +408,7 @@ fn a_queue_without_files_is_told() {
 }
 
 #[test]
-fn a_wrong_length_is_told() {
+fn proof_reports_wrong_length() {
     let mut scene = scene(CONTENT, &delivered(5));
     let Item::Frame { len, data } = &mut scene.queues.get_mut(&0).unwrap().items[2] else {
         unreachable!()
@@ -423,7 +423,7 @@ fn a_wrong_length_is_told() {
 }
 
 #[test]
-fn a_million_frames_take_a_second_or_two() {
+fn proof_handles_a_million_frames() {
     // What a person waits for at the end of a test of the driver.
     let scene = scene("gen:start=1,count=500000", &delivered(1_000_000));
     let from = std::time::Instant::now();

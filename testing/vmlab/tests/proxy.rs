@@ -130,7 +130,7 @@ impl Qemu {
 }
 
 #[test]
-fn configuration_and_bars() {
+fn proxy_serves_configuration_and_bars() {
     let mut qemu = Qemu::start();
     assert_eq!(qemu.config(3, 0x2C, 0, 2), 0xABCD_2C02);
     qemu.config(2, 0x10, 0xFEB0_0000, 4);
@@ -159,7 +159,7 @@ fn file(bytes: i64) -> OwnedFd {
 }
 
 #[test]
-fn memory_maps_replace_each_other() {
+fn new_memory_map_replaces_the_old() {
     let mut qemu = Qemu::start();
     let ram = file(0x8000);
     qemu.map(&[(&ram, 0, 0x4000, 0), (&ram, 0x1_0000_0000, 0x4000, 0x4000)]);
@@ -198,7 +198,7 @@ fn memory_maps_replace_each_other() {
 }
 
 #[test]
-fn the_interrupt_descriptors_have_no_answer() {
+fn interrupt_descriptors_get_no_answer() {
     let mut qemu = Qemu::start();
     let (a, b) = (file(1), file(1));
     qemu.send(6, &[], &[a.as_raw_fd(), b.as_raw_fd()]);
@@ -211,7 +211,7 @@ fn the_interrupt_descriptors_have_no_answer() {
 }
 
 #[test]
-fn what_the_protocol_does_not_have_is_an_error() {
+fn unknown_proxy_message_is_an_error() {
     for (command, payload) in [(8, 0), (-1, 0), (3, 4), (0, 8), (5, 12), (4, 100_000)] {
         let mut qemu = Qemu::start();
         let mut message = i32::to_le_bytes(command).to_vec();

@@ -119,7 +119,7 @@ fn frame(len: usize) -> Vec<u8> {
 }
 
 #[test]
-fn the_drivers_self_test_passes_and_its_counters_are_exact() {
+fn ixgbe_self_test_passes() {
     for name in ["6.1", "6.12"] {
         let Some(kernel) = kernel(name) else { return };
         let lab = Lab::boot(kernel);
@@ -173,7 +173,7 @@ fn the_drivers_self_test_passes_and_its_counters_are_exact() {
 }
 
 #[test]
-fn the_driver_comes_and_goes_and_sees_the_cable_and_the_card_pulled_out() {
+fn ixgbe_survives_removal() {
     for name in ["6.1", "6.12"] {
         let Some(kernel) = kernel(name) else { return };
         let lab = Lab::boot(kernel);

@@ -81,7 +81,7 @@ impl Bench {
 }
 
 #[test]
-fn the_driver_takes_every_frame_and_sees_the_link_go() {
+fn ixgbevf_receives_every_frame() {
     for name in ["6.1", "6.12"] {
         let Some(kernel) = kernel(name) else { return };
         let bench = Bench::boot(kernel);

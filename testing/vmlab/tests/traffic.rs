@@ -126,7 +126,7 @@ impl Bench {
 }
 
 #[test]
-fn a_sender_that_waits_for_room_misses_nothing() {
+fn sender_that_waits_misses_nothing() {
     let bench = bench(Fake {
         room: 5,
         refill: 97,
@@ -140,7 +140,7 @@ fn a_sender_that_waits_for_room_misses_nothing() {
 }
 
 #[test]
-fn whatever_becomes_of_frames_is_written_down() {
+fn record_has_every_outcome() {
     let bench = bench(Fake {
         room: 500,
         refill: 30,
@@ -157,7 +157,7 @@ fn whatever_becomes_of_frames_is_written_down() {
 }
 
 #[test]
-fn a_rate_is_kept_and_one_source_follows_another() {
+fn sources_follow_each_other_at_their_rate() {
     let bench = bench(Fake {
         room: usize::MAX / 2,
         ..Fake::default()
@@ -173,7 +173,7 @@ fn a_rate_is_kept_and_one_source_follows_another() {
 }
 
 #[test]
-fn nothing_is_sent_before_the_interface_is_up() {
+fn sender_waits_for_the_interface() {
     let bench = bench(Fake {
         down: true,
         room: 1000,
@@ -189,7 +189,7 @@ fn nothing_is_sent_before_the_interface_is_up() {
 }
 
 #[test]
-fn traffic_is_stopped_and_a_second_one_waits_its_turn() {
+fn second_traffic_waits_for_the_first() {
     let bench = bench(Fake {
         room: 100,
         ..Fake::default()
@@ -206,7 +206,7 @@ fn traffic_is_stopped_and_a_second_one_waits_its_turn() {
 }
 
 #[test]
-fn a_storm_does_not_wait_for_room() {
+fn flood_does_not_wait_for_room() {
     let bench = bench(Fake {
         room: 10,
         ..Fake::default()
@@ -228,7 +228,7 @@ fn a_storm_does_not_wait_for_room() {
 }
 
 #[test]
-fn a_source_that_fails_is_named() {
+fn failing_source_is_named() {
     let bench = bench(Fake {
         room: 10,
         ..Fake::default()
@@ -270,7 +270,7 @@ fn two_interfaces() -> Option<()> {
 }
 
 #[test]
-fn what_a_live_interface_brought_is_kept_to_compare_with() {
+fn live_frames_are_kept_for_comparison() {
     if two_interfaces().is_none() {
         return;
     }

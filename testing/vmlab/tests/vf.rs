@@ -171,7 +171,7 @@ fn frame(number: u8, len: usize) -> Vec<u8> {
 }
 
 #[test]
-fn frames_arrive_whole_and_in_order() {
+fn vf_receives_frames_in_order() {
     let mut driver = Driver::new();
     for round in 0..5 {
         let sent: Vec<_> = (0..5).map(|n| frame(n, 60 + 300 * n as usize)).collect();
@@ -194,7 +194,7 @@ fn frames_arrive_whole_and_in_order() {
 }
 
 #[test]
-fn a_long_frame_takes_several_descriptors() {
+fn long_frame_spans_descriptors() {
     let mut driver = Driver::new();
     driver.ask(&[0x05, 9018]);
     let sent = frame(7, 5000);
@@ -209,7 +209,7 @@ fn a_long_frame_takes_several_descriptors() {
 }
 
 #[test]
-fn without_a_descriptor_a_frame_is_missed_and_nothing_tells_so() {
+fn vf_misses_frame_without_descriptor() {
     let mut driver = Driver::new();
     for n in 0..7 {
         assert_eq!(driver.nic.receive(&frame(n, 60)), IN_QUEUE);
@@ -225,7 +225,7 @@ fn without_a_descriptor_a_frame_is_missed_and_nothing_tells_so() {
 }
 
 #[test]
-fn only_what_the_guest_asked_for_arrives() {
+fn vf_receives_only_requested_frames() {
     let mut driver = Driver::new();
     driver.ask(&[0x0C, 0]);
     let mut other = frame(0, 60);
@@ -237,7 +237,7 @@ fn only_what_the_guest_asked_for_arrives() {
 }
 
 #[test]
-fn a_flap_is_a_message_and_an_interrupt() {
+fn link_flap_interrupts_the_guest() {
     let mut driver = Driver::new();
     assert_eq!(driver.read(VFLINKS), 0x7000_0000);
     driver.nic.set_link(false);
@@ -253,7 +253,7 @@ fn a_flap_is_a_message_and_an_interrupt() {
 }
 
 #[test]
-fn spoiled_frames_are_what_was_asked_for() {
+fn vf_spoils_requested_frames() {
     let mut driver = Driver::new();
     let sent = frame(1, 100);
     for fault in [
@@ -274,7 +274,7 @@ fn spoiled_frames_are_what_was_asked_for() {
 }
 
 #[test]
-fn a_stalled_nic_misses_and_a_removed_one_is_all_ones() {
+fn stalled_vf_misses_frames() {
     let mut driver = Driver::new();
     driver.nic.stall(true);
     assert!(!driver.nic.has_room(&frame(0, 60)));
@@ -291,7 +291,7 @@ fn a_stalled_nic_misses_and_a_removed_one_is_all_ones() {
 }
 
 #[test]
-fn what_the_guest_sends_reaches_the_wire_and_is_answered() {
+fn vf_transmits_to_the_wire() {
     struct Echo;
     impl Wire for Echo {
         fn transmitted(&mut self, frame: &[u8], answers: &mut Vec<Vec<u8>>) {
@@ -323,7 +323,7 @@ fn what_the_guest_sends_reaches_the_wire_and_is_answered() {
 }
 
 #[test]
-fn a_reset_ends_the_rings_and_keeps_the_counters() {
+fn reset_stops_rings_but_not_counters() {
     let mut driver = Driver::new();
     driver.nic.receive(&frame(0, 60));
     driver.write(VFCTRL, 1 << 26);
@@ -337,7 +337,7 @@ fn a_reset_ends_the_rings_and_keeps_the_counters() {
 }
 
 #[test]
-fn a_ring_without_memory_hurts_nobody() {
+fn ring_outside_memory_is_harmless() {
     let mut driver = Driver::new();
     driver.write(RX + BASE + 4, (NOWHERE >> 32) as u32);
     for n in 0..7 {
@@ -348,7 +348,7 @@ fn a_ring_without_memory_hurts_nobody() {
 }
 
 #[test]
-fn nothing_is_written_before_the_guest_allows_it() {
+fn vf_waits_for_bus_master_enable() {
     let mut driver = Driver::new();
     driver.nic.config_write(0x04, 2, 0x0002);
     assert_eq!(driver.nic.receive(&frame(0, 60)), Outcome::Missed);
@@ -357,7 +357,7 @@ fn nothing_is_written_before_the_guest_allows_it() {
 
 proptest! {
     #[test]
-    fn no_access_panics(
+    fn vf_survives_any_access(
         accesses in proptest::collection::vec(
             (any::<bool>(), 0u8..5, 0u64..0x4010, prop::sample::select(vec![1u8, 2, 4, 8]), any::<u64>()),
             0..200,

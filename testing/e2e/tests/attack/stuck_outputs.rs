@@ -105,7 +105,7 @@ impl Drop for Unheard {
 }
 
 #[test]
-fn outputs_that_go_nowhere_stop_no_capture() {
+fn blocked_outputs_stop_no_capture() {
     let lab = Lab::new();
     attack("stuck outputs", |number, random| {
         let folder = format!("raw{number}");

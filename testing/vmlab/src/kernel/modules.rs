@@ -206,7 +206,7 @@ kernel/drivers/net/x-y.ko.xz: kernel/z.ko
 ";
 
     #[test]
-    fn what_a_module_needs_is_loaded_before_it() {
+    fn dependencies_load_before_a_module() {
         let files = needs(INDEX, "9p").unwrap();
         let names: Vec<_> = files.into_iter().map(name_of).collect();
         assert_eq!(names, ["netfs", "fscache", "9pnet", "9p"]);

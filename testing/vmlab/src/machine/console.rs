@@ -144,7 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_kernels_complain_with_is_trouble() {
+    fn log_recognises_kernel_complaints() {
         for line in [
             "[    1.0] Kernel panic - not syncing: sysrq triggered crash",
             "[    1.0] Oops: 0000 [#1] PREEMPT SMP NOPTI",
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_kernel_says_while_it_starts_is_none() {
+    fn log_accepts_boot_messages() {
         for line in [
             "[    0.0] Linux version 6.1.0-56-amd64",
             "[    0.0] hpcap: loading out-of-tree module taints kernel.",
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn the_lines_around_the_first_trouble_are_kept() {
+    fn log_keeps_lines_around_first_complaint() {
         let mut log = Log::new(vec!["known".to_owned()]);
         for n in 0..10 {
             assert_eq!(log.add(&format!("line {n}\r\n")), None);

@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_entry_is_a_header_of_hexadecimal_digits_a_name_and_the_content() {
+    fn cpio_entry_has_header_name_content() {
         let mut archive = Archive::default();
         archive.file("/init", b"hello");
         let bytes = archive.finish();

@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_program_runs_without_sections() {
+    fn stripped_program_still_runs() {
         let program = fs::read("/bin/true").unwrap();
         let small = without_sections(program.clone()).unwrap();
         assert!(small.len() < program.len());
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_program_is_refused() {
+    fn strip_refuses_other_files() {
         let mut bytes = fs::read("/bin/true").unwrap();
         assert!(without_sections(bytes[..100].to_vec()).is_err());
         assert!(without_sections(b"#!/bin/sh\n".to_vec()).is_err());

@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn libraries_are_what_the_loader_says() {
+    fn libraries_match_the_loaders_list() {
         assert_eq!(
             library("\tlibc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x00007f5947a03000)"),
             Some("/lib/x86_64-linux-gnu/libc.so.6".into())

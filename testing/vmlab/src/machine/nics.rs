@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nics_are_what_they_are_called() {
+    fn nic_name_selects_its_model() {
         let parsed = |text| NicSpec::parse(text).unwrap();
         assert_eq!(parsed("none"), None);
         let plain = NicSpec {

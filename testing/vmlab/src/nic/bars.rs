@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn part_of_a_word_can_be_read_and_not_written() {
+    fn bar_allows_partial_reads_only() {
         let mut nic = Offsets::new();
         assert_eq!(nic.read(0, 0x124, 4), 0x8765_0124);
         assert_eq!(nic.read(0, 0x126, 2), 0x8765);
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pair_of_words_is_the_low_one_and_then_the_high_one() {
+    fn eight_byte_access_takes_low_word_first() {
         let mut nic = Offsets::new();
         assert_eq!(nic.read(0, 0x120, 8), 0x8765_0124_8765_0120);
         nic.write(0, 0x120, 8, 0x1_0000_0002);
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn the_table_and_the_pending_bits_share_a_bar() {
+    fn msix_table_shares_bar_with_pending_bits() {
         let mut nic = Offsets::new();
         nic.write(3, 0x08, 4, 0x4041);
         assert_eq!(nic.read(3, 0x08, 4), 0x4041);
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_device_all_is_ones_of_the_size_that_was_asked_for() {
+    fn absent_device_reads_as_all_ones() {
         let mut nic = Offsets::new();
         nic.bars.config_write(0x04, 2, 0x0004);
         assert!(nic.bars.interrupts().is_some());

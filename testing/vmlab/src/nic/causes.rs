@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_queue_is_masked_from_its_message_until_it_is_enabled_again() {
+    fn queue_stays_masked_until_enabled() {
         let (mut causes, mut msix, sent) = ixgbe();
         causes.raise_queue(0x80 | 2);
         causes.fire(&mut msix);
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn other_causes_stay_until_they_are_cleared() {
+    fn other_causes_stay_until_cleared() {
         let (mut causes, mut msix, sent) = ixgbe();
         causes.raise(0, EICR_LSC);
         causes.fire(&mut msix);

@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn its_checksum_holds() {
+    fn eeprom_checksum_holds() {
         let eeprom = Eeprom::new();
         let sum = (0..=CHECKSUM).fold(0_u16, |sum, at| sum.wrapping_add(eeprom.word(at)));
         assert_eq!(sum, CHECKSUM_TOTAL);

@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn ports_and_addresses_are_found_behind_a_tag() {
+    fn parser_skips_vlan_tag() {
         for tag in [&[][..], &[0x81, 0, 0x20, 7]] {
             let frame = udp([0x40, 0], tag);
             let packet = Packet::parse(&frame, 0x8100);
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fragment_has_no_ports() {
+    fn fragment_has_no_ports() {
         for fragment in [[0x20, 0], [0, 5]] {
             let frame = udp(fragment, &[]);
             let packet = Packet::parse(&frame, 0x8100);
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_may_end_anywhere() {
+    fn parser_survives_truncated_frames() {
         let frame = udp([0, 0], &[0x81, 0, 0, 1]);
         for end in 0..=frame.len() {
             Packet::parse(&frame[..end], 0x8100);

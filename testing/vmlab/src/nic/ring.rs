@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn descriptors_are_available_from_the_head_to_the_tail_around_the_end() {
+    fn ring_counts_descriptors_past_its_end() {
         let mut ring = DescriptorRing::default();
         assert_eq!(ring.available(), 0, "without memory");
         ring.set_base(0x1000 | 0x7F, 1);
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reset_keeps_what_was_counted() {
+    fn reset_keeps_counters() {
         let mut ring = DescriptorRing::default();
         ring.set_bytes(8 * 16);
         ring.set_tail(3);

@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn the_hash_is_the_published_one() {
+    fn rss_hash_matches_published_values() {
         let toeplitz = Toeplitz::new(&MICROSOFT);
         for (source, sport, destination, dport, alone, with_ports) in [
             (

@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bytes_carry_and_frames_stop() {
+    fn frame_counter_saturates_byte_counter_carries() {
         let mut file = File::new();
         file.set(Register::TORL, 0, u32::MAX - 10);
         file.set(Register::TPR, 0, u32::MAX);
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn queues_count_where_they_are_mapped() {
+    fn queue_counts_in_its_mapped_register() {
         let mut file = File::new();
         file.set(Register::RQSMR, 1, 0x0302_0100);
         delivered(&mut file, 6, &[0; 60]);

@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bar_tells_its_size() {
+    fn bar_reports_its_size() {
         let mut space = space();
         space.write(0x10, 4, 0xFFFF_FFFF);
         assert_eq!(space.read(0x10, 4), 0xFFFE_0000);
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn capabilities_are_a_list() {
+    fn capabilities_form_a_list() {
         let space = space();
         assert_eq!(space.read(0x06, 2) & 0x10, 0x10);
         let mut at = space.read(0x34, 1);
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn identity_cannot_be_written_and_a_reset_forgets() {
+    fn identity_is_read_only() {
         let mut space = space();
         space.write(0, 4, 0);
         assert_eq!(space.read(0, 4), 0x10F7_8086);

@@ -248,7 +248,7 @@ mod tests {
     use std::sync::mpsc;
 
     #[test]
-    fn a_masked_vector_waits() {
+    fn masked_vector_stays_pending() {
         let (sender, sent) = mpsc::channel();
         let mut msix = Msix::new(4, Box::new(Sent(sender)));
         msix.table_write(16, 8, 0x1_FEE0_1000);
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn many_messages_do_not_stop_at_answers_that_nobody_reads() {
+    fn unread_answers_do_not_block_messages() {
         let (ours, theirs) = UnixStream::pair().unwrap();
         let answers = std::thread::spawn(move || {
             let mut lines = BufReader::new(theirs.try_clone().unwrap());

@@ -212,7 +212,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ranges_may_cross_regions_but_not_holes() {
+    fn range_crosses_regions_but_not_holes() {
         let part = |bytes| {
             let mut memory = GuestMemory::alone(bytes).unwrap();
             memory.regions.remove(0).mapping
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn words_are_aligned() {
+    fn word_access_requires_alignment() {
         let memory = GuestMemory::alone(4096).unwrap();
         memory.store(4088, 0x0102_0304_0506_0708).unwrap();
         let mut byte = [0];

@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_bus_goes_before_the_next_burst() {
+    fn bus_access_precedes_next_burst() {
         for _ in 0..200 {
             let shared = Shared::new(0);
             thread::scope(|scope| {

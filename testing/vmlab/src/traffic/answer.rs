@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn it_says_where_it_is() {
+    fn responder_answers_arp() {
         let reply = neighbour().answer(&who_has([10, 0, 3, 1])).unwrap();
         assert_eq!(reply[..6], GUEST);
         assert_eq!(reply[20..22], [0, ARP_REPLY]);
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ping_comes_back_with_what_was_in_it() {
+    fn responder_echoes_ping_payload() {
         for payload in [&[][..], &[1, 2, 3], &[9; 1000]] {
             let asked = ping(payload);
             let reply = neighbour().answer(&asked).unwrap();
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_not_answered() {
+    fn responder_ignores_other_frames() {
         let asked = ping(&[5; 20]);
         for at in [0, 12, 14, 16, 20, 23, 30, 34, 36, 50] {
             let mut changed = asked.clone();

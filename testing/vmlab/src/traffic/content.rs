@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn content_has_no_pace() {
+    fn content_ignores_rate() {
         assert_eq!(content("gen:"), "gen:start=77");
         assert_eq!(
             content("gen:size=imix,rate=10kpps,count=5,duration=9s,late=delay,start=5"),
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sender_misses_nothing_and_an_interface_is_not_had_twice() {
+    fn interface_cannot_be_opened_twice() {
         let now = Timestamp::from_ns(1);
         let miss = "gen:rate=1kpps,late=miss".parse().unwrap();
         assert!(content_of(&miss, now).is_err());
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_frames_come_twice_and_short_ones_are_padded() {
+    fn content_repeats_with_short_frames_padded() {
         let spec = "gen:size=14-100,count=1000,start=9".parse().unwrap();
         let all = || {
             let mut frames = Frames::open(&spec).unwrap();

@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn faults_are_read_from_words() {
+    fn fault_parses_its_words() {
         for (words, fault) in [
             ("link-down", Fault::Link(false)),
             ("link-flap", Fault::Flap(FLAP)),

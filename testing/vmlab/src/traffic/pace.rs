@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rate_is_kept_to_the_frame() {
+    fn pace_keeps_exact_rate() {
         let (mut due, chunk) = (due("gen:rate=1000pps", None), chunk(5000));
         let mut sent = 0;
         for ms in 0..1000 {
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stall_is_not_made_up_for() {
+    fn pace_does_not_catch_up_after_stall() {
         let (mut due, chunk) = (due("gen:rate=1000pps", None), chunk(5000));
         assert_eq!(due.look_at(&chunk, 0, Duration::ZERO), Now::Send(1));
         let late = Duration::from_secs(10);
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stall_costs_no_frames_of_a_duration() {
+    fn stall_keeps_frame_count_of_a_duration() {
         let end = Some(Duration::from_millis(20));
         let (mut due, chunk) = (due("gen:rate=1000pps", end), chunk(100));
         assert_eq!(
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_comes_with_the_clock() {
+    fn duration_ends_by_the_clock() {
         let (end, chunk) = (Some(Duration::from_millis(50)), chunk(100));
         let mut paced = due("gen:rate=1000pps", end);
         assert_eq!(

@@ -209,7 +209,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_record_reads_back() {
+    fn record_reads_back() {
         let mut record = Record::new("nic0", true);
         record.segments.push(Segment {
             source: "gen:count=3".into(),
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn frames_that_were_discarded_are_no_longer_delivered() {
+    fn discarded_frames_are_not_delivered() {
         let mut record = Record::new("nic0", true);
         record.segments.push(Segment {
             source: "gen:size=60-100,count=6".into(),
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn another_format_is_named() {
+    fn unknown_format_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("r");
         let mut record = Record::new("nic0", true);

@@ -217,7 +217,7 @@ pub(crate) mod tests {
 
     proptest! {
         #[test]
-        fn outcomes_come_back_in_order_and_from_text(
+        fn outcomes_read_back_in_order(
             outcomes in proptest::collection::vec(any_outcome(), 0..200),
         ) {
             let runs: Runs = outcomes.iter().copied().collect();
@@ -231,7 +231,7 @@ pub(crate) mod tests {
 
     proptest! {
         #[test]
-        fn the_youngest_are_revised(
+        fn revision_changes_newest_outcomes(
             outcomes in proptest::collection::vec(any_outcome(), 0..50),
             frames in 0u64..60,
         ) {
@@ -250,7 +250,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_million_frames_that_fare_alike_are_one_run() {
+    fn equal_outcomes_form_one_run() {
         let mut runs = Runs::default();
         for _ in 0..1_000_000 {
             runs.push(Outcome::Missed);
@@ -259,7 +259,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn nonsense_is_refused() {
+    fn runs_refuse_invalid_text() {
         for text in ["lost", "0*", "*5", "65536", "0*-1", "0*1*2"] {
             assert!(text.parse::<Runs>().is_err(), "{text}");
         }

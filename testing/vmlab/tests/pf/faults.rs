@@ -11,7 +11,7 @@ const DELIVERED: Outcome = Outcome::Delivered { queue: 0 };
 const SPOILED: Outcome = Outcome::Spoiled { queue: 0 };
 
 #[test]
-fn a_frame_without_its_end() {
+fn unfinished_frame_reaches_the_driver() {
     let mut driver = Driver::new(1);
     driver.nic.next_frame_without_eop();
     assert_eq!(driver.nic.receive(&frame(0, 60)), SPOILED);
@@ -21,7 +21,7 @@ fn a_frame_without_its_end() {
 }
 
 #[test]
-fn error_bits() {
+fn error_bits_reach_the_descriptor() {
     let mut driver = Driver::new(1);
     driver.nic.next_frame_error(RXE);
     driver.nic.next_frame_error(1 << 30);
@@ -40,7 +40,7 @@ fn error_bits() {
 }
 
 #[test]
-fn a_wrong_length() {
+fn wrong_length_reaches_the_descriptor() {
     let mut driver = Driver::new(1);
     driver.nic.wrong_length(0xFFFF);
     assert_eq!(driver.nic.receive(&frame(0, 60)), SPOILED);
@@ -48,7 +48,7 @@ fn a_wrong_length() {
 }
 
 #[test]
-fn a_stalled_nic_writes_nothing_and_misses_frames() {
+fn stalled_nic_misses_frames() {
     let mut driver = Driver::new(1);
     driver.nic.limit_packet_buffer(Some(10 * 60));
     driver.nic.stall(true);
@@ -70,7 +70,7 @@ fn a_stalled_nic_writes_nothing_and_misses_frames() {
 }
 
 #[test]
-fn a_device_that_was_pulled_out_is_all_ones() {
+fn removed_device_reads_as_all_ones() {
     let mut driver = Driver::new(1);
     driver.nic.remove();
     assert_eq!(driver.read(Register::STATUS, 0), u32::MAX);

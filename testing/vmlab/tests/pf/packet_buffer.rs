@@ -19,7 +19,7 @@ fn to_queue(driver: &mut Driver, queue: u32, number: u16) -> Vec<u8> {
 }
 
 #[test]
-fn frames_without_descriptor_wait_in_the_packet_buffer() {
+fn packet_buffer_holds_frames_without_descriptor() {
     let mut driver = Driver::new(1);
     driver.nic.limit_packet_buffer(Some(3 * 60));
     let outcomes: Vec<_> = (0..20).map(|i| driver.nic.receive(&frame(i, 60))).collect();
@@ -52,7 +52,7 @@ fn frames_without_descriptor_wait_in_the_packet_buffer() {
 }
 
 #[test]
-fn the_packet_buffer_is_as_large_as_the_driver_says() {
+fn packet_buffer_has_configured_size() {
     let mut driver = Driver::new(1);
     driver.write(Register::RXPBSIZE, 0, 2 << 10);
     let outcomes: Vec<_> = (0..60).map(|i| driver.nic.receive(&frame(i, 64))).collect();
@@ -64,7 +64,7 @@ fn the_packet_buffer_is_as_large_as_the_driver_says() {
 }
 
 #[test]
-fn a_queue_without_descriptors_holds_up_the_others() {
+fn queue_without_descriptors_blocks_others() {
     let mut driver = Driver::new(2);
     for i in 0..16 {
         assert_eq!(driver.nic.receive(&frame(i, 60)), DELIVERED);
@@ -82,7 +82,7 @@ fn a_queue_without_descriptors_holds_up_the_others() {
 }
 
 #[test]
-fn a_queue_that_drops_does_not_hold_up_the_others() {
+fn dropping_queue_does_not_block_others() {
     let mut driver = Driver::new(2);
     driver.write(Register::SRRCTL, 0, 2 | 1 << 25 | bits::SRRCTL_DROP_EN);
     driver.write(Register::RQSMR, 0, 0x0005);
@@ -104,7 +104,7 @@ fn a_queue_that_drops_does_not_hold_up_the_others() {
 }
 
 #[test]
-fn frames_in_the_packet_buffer_are_gone_after_a_reset() {
+fn reset_empties_packet_buffer() {
     let mut driver = Driver::new(2);
     for i in 0..20 {
         assert_eq!(driver.nic.receive(&frame(i, 60)), DELIVERED);
@@ -124,7 +124,7 @@ fn frames_in_the_packet_buffer_are_gone_after_a_reset() {
 }
 
 #[test]
-fn frames_for_a_ring_that_ended_are_gone() {
+fn disabled_ring_loses_its_frames() {
     let mut driver = Driver::new(2);
     for i in 0..20 {
         driver.nic.receive(&frame(i, 60));

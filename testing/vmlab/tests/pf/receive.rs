@@ -9,7 +9,7 @@ use super::driver::{BUFFER, Driver, OTHER, RING, frame};
 const DELIVERED: Outcome = Outcome::Delivered { queue: 0 };
 
 #[test]
-fn frames_arrive_byte_for_byte_around_the_ring() {
+fn frames_arrive_intact_across_ring_end() {
     let mut driver = Driver::new(1);
     let mut number = 0;
     for round in 0..20_usize {
@@ -40,7 +40,7 @@ fn frames_arrive_byte_for_byte_around_the_ring() {
 }
 
 #[test]
-fn a_long_frame_takes_several_descriptors() {
+fn long_frame_spans_descriptors() {
     let mut driver = Driver::new(1);
     driver.write(Register::HLREG0, 0, bits::HLREG0_JUMBOEN);
     driver.write(Register::MAXFRS, 0, 9018 << bits::MAXFRS_MFS_SHIFT);
@@ -66,7 +66,7 @@ fn a_long_frame_takes_several_descriptors() {
 }
 
 #[test]
-fn reception_that_is_off_takes_nothing() {
+fn disabled_receiver_takes_nothing() {
     let mut driver = Driver::new(1);
     driver.write(Register::RXCTRL, 0, 0);
     assert!(!driver.nic.is_up());
@@ -90,7 +90,7 @@ fn reception_that_is_off_takes_nothing() {
 }
 
 #[test]
-fn nothing_is_written_while_the_function_may_not() {
+fn nothing_is_written_without_bus_master() {
     let mut driver = Driver::new(1);
     driver.nic.config_write(0x04, 2, 0x0002);
     assert_eq!(
@@ -107,7 +107,7 @@ fn nothing_is_written_while_the_function_may_not() {
 }
 
 #[test]
-fn a_tag_can_be_stripped_and_is_in_the_descriptor() {
+fn stripped_tag_is_in_the_descriptor() {
     let mut tagged = frame(3, 64);
     tagged[12..16].copy_from_slice(&[0x81, 0x00, 0x60, 0x7B]);
     let mut driver = Driver::new(1);
@@ -127,7 +127,7 @@ fn a_tag_can_be_stripped_and_is_in_the_descriptor() {
 }
 
 #[test]
-fn interrupts_come_once_for_a_burst_and_again_when_they_are_enabled() {
+fn burst_raises_one_interrupt() {
     let mut driver = Driver::new(1);
     for i in 0..5 {
         driver.nic.receive(&frame(i, 60));
@@ -148,7 +148,7 @@ fn interrupts_come_once_for_a_burst_and_again_when_they_are_enabled() {
 }
 
 #[test]
-fn other_stations_frames_are_for_promiscuous_mode() {
+fn promiscuous_mode_accepts_foreign_frames() {
     let mut driver = Driver::new(1);
     let mut other = frame(0, 60);
     other[..6].copy_from_slice(&OTHER);
@@ -166,7 +166,7 @@ fn other_stations_frames_are_for_promiscuous_mode() {
 
 /// Toeplitz of Microsoft's published vectors, in frames.
 #[test]
-fn rss_chooses_the_queue_and_tells_the_hash() {
+fn rss_hash_selects_the_queue() {
     const KEY: [u32; 10] = [
         0xDA56_5A6D,
         0xC20E_5B25,

@@ -6,7 +6,7 @@ use vmlab::pci::Function;
 use super::driver::{Driver, MAC};
 
 #[test]
-fn a_reset_takes_everything_back_and_reports_its_end() {
+fn reset_restores_every_register() {
     let mut driver = Driver::new(1);
     driver.write(Register::FCTRL, 0, bits::FCTRL_UPE);
     driver.write(Register::RAL, 0, 0);
@@ -33,7 +33,7 @@ fn a_reset_takes_everything_back_and_reports_its_end() {
 }
 
 #[test]
-fn a_reset_of_the_bus_takes_the_function_back_as_well() {
+fn bus_reset_restores_the_function() {
     let mut driver = Driver::new(1);
     driver.nic.config_write(0x10, 4, 0xFEBC_0000);
     driver.nic.reset();
@@ -43,7 +43,7 @@ fn a_reset_of_the_bus_takes_the_function_back_as_well() {
 }
 
 #[test]
-fn the_eeprom_can_be_read_and_its_checksum_holds() {
+fn eeprom_reads_with_valid_checksum() {
     let mut driver = Driver::bare();
     assert_eq!(driver.read(Register::EEC, 0) & 0x100, 0x100, "present");
     let mut sum = 0_u16;
@@ -57,7 +57,7 @@ fn the_eeprom_can_be_read_and_its_checksum_holds() {
 }
 
 #[test]
-fn what_a_driver_looks_for_is_there() {
+fn probe_registers_have_expected_values() {
     let mut driver = Driver::bare();
     assert_eq!(driver.nic.config_read(0, 4), 0x10F7_8086);
     assert_eq!(driver.nic.config_read(0x70, 1), 0x11);
@@ -83,7 +83,7 @@ fn what_a_driver_looks_for_is_there() {
 }
 
 #[test]
-fn bits_that_a_register_does_not_have_stay_0() {
+fn reserved_bits_stay_zero() {
     let mut driver = Driver::bare();
     for (register, kept) in [
         (Register::RDBAL, 0xFFFF_FF80),
@@ -98,7 +98,7 @@ fn bits_that_a_register_does_not_have_stay_0() {
 }
 
 #[test]
-fn accesses_of_every_size() {
+fn registers_accept_every_access_size() {
     let mut driver = Driver::bare();
     let low = u64::from(driver.read(Register::RAL, 0));
     let high = u64::from(driver.read(Register::RAH, 0));
@@ -111,7 +111,7 @@ fn accesses_of_every_size() {
 }
 
 #[test]
-fn the_cable_can_be_pulled_out() {
+fn unplugged_cable_takes_link_down() {
     let mut driver = Driver::new(1);
     driver.nic.set_link(false);
     assert_eq!(driver.vectors(), [1], "the vector of other causes");

@@ -6,7 +6,7 @@ use vmlab::nic::{Outcome, Receive};
 use super::driver::{Driver, frame};
 
 #[test]
-fn counters_are_read_to_clear() {
+fn counters_clear_on_read() {
     let mut driver = Driver::new(1);
     let sizes = [60, 123, 251, 507, 1019, 1514];
     for (i, len) in (0..).zip(sizes) {
@@ -43,7 +43,7 @@ fn counters_are_read_to_clear() {
 }
 
 #[test]
-fn frames_of_a_wrong_size_are_counted_as_such() {
+fn wrong_sizes_are_counted_separately() {
     let mut driver = Driver::new(1);
     assert_eq!(driver.nic.receive(&frame(0, 59)), Outcome::Error);
     assert_eq!(driver.nic.receive(&frame(0, 1515)), Outcome::Error);
@@ -56,7 +56,7 @@ fn frames_of_a_wrong_size_are_counted_as_such() {
 }
 
 #[test]
-fn counts_for_the_host_add_up() {
+fn host_counters_add_up() {
     let mut driver = Driver::new(1);
     driver.nic.limit_packet_buffer(Some(0));
     for i in 0..100 {

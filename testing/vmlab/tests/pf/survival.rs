@@ -9,7 +9,7 @@ use vmlab::pci::Function;
 use super::driver::{Driver, frame, offset};
 
 #[test]
-fn addresses_without_memory_are_counted_and_nothing_else() {
+fn bad_dma_addresses_are_only_counted() {
     let mut driver = Driver::new(1);
     driver.memory.store(0, u64::MAX - 3).unwrap();
     driver.memory.store(16, 0x7000_0000_0000).unwrap();
@@ -31,7 +31,7 @@ fn addresses_without_memory_are_counted_and_nothing_else() {
 }
 
 #[test]
-fn head_and_tail_past_the_end_are_no_descriptors() {
+fn head_past_ring_end_yields_no_descriptor() {
     let mut driver = Driver::new(1);
     driver.nic.limit_packet_buffer(Some(0));
     driver.write(Register::RDT, 0, 0xFFFF);
@@ -92,7 +92,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
 
     #[test]
-    fn nothing_that_is_written_makes_it_panic(
+    fn pf_survives_any_write(
         steps in proptest::collection::vec(step(), 1..200),
     ) {
         let mut driver = Driver::new(2);

@@ -25,7 +25,7 @@ impl Wire for Seen {
 }
 
 #[test]
-fn frames_leave_whole_padded_and_tagged() {
+fn pf_transmits_padded_tagged_frames() {
     let mut driver = Driver::new(1);
     let (sender, sent) = channel();
     driver.nic.set_wire(Box::new(Seen(sender, Vec::new())));
@@ -60,7 +60,7 @@ fn frames_leave_whole_padded_and_tagged() {
 }
 
 #[test]
-fn an_answer_comes_back_in() {
+fn pf_receives_the_answer() {
     let mut driver = Driver::new(1);
     let (sender, _sent) = channel();
     driver
@@ -81,7 +81,7 @@ fn an_answer_comes_back_in() {
 }
 
 #[test]
-fn in_loopback_frames_come_back_and_none_leaves() {
+fn loopback_returns_every_frame() {
     let mut driver = Driver::new(1);
     let (sender, sent) = channel();
     driver.nic.set_wire(Box::new(Seen(sender, Vec::new())));
@@ -94,7 +94,7 @@ fn in_loopback_frames_come_back_and_none_leaves() {
 }
 
 #[test]
-fn nothing_leaves_a_port_that_is_off_or_unplugged() {
+fn disabled_port_transmits_nothing() {
     let mut driver = Driver::new(1);
     let (sender, sent) = channel();
     driver.nic.set_wire(Box::new(Seen(sender, Vec::new())));

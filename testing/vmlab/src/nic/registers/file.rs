@@ -101,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn windows_of_one_register_are_the_same_register() {
+    fn register_windows_alias() {
         assert_eq!(decode(0x5400), Some((Register::RAL, 0)));
         assert_eq!(decode(0xA200), Some((Register::RAL, 0)));
         assert_eq!(decode(0xA20C), Some((Register::RAH, 1)));
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn each_number_of_a_register_can_be_reached_and_kept() {
+    fn register_array_keeps_each_element() {
         let mut file = File::new();
         for row in TABLE {
             assert!(row.section.starts_with("8.2.3."), "{}", row.name);

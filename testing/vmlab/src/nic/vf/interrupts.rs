@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn a_vector_is_silent_until_it_is_enabled_again() {
+    fn vector_stays_silent_until_enabled() {
         let (mut causes, mut msix, sent) = ixgbevf();
         causes.raise_by(0x80);
         causes.raise_by(0x81);
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_read_or_cleared_is_not_due() {
+    fn cleared_cause_raises_no_interrupt() {
         let (mut causes, mut msix, sent) = ixgbevf();
         causes.disable(0b111);
         causes.raise(0b111);

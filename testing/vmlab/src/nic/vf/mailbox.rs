@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reset_tells_the_address_and_forgets_the_rest() {
+    fn reset_reports_address_only() {
         let mut mailbox = Mailbox::new(MAC);
         ask(&mut mailbox, &[ask::UPDATE_XCAST_MODE, XCAST_MODE_PROMISC]);
         let answer = ask(&mut mailbox, &[ask::RESET]);
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn versions_are_offered_until_one_is_accepted() {
+    fn mailbox_negotiates_version() {
         let mut mailbox = Mailbox::new(MAC);
         for version in [8, 7, 6] {
             let answer = ask(&mut mailbox, &[ask::API_NEGOTIATE, version])[0];
@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn frames_pass_as_the_guest_asked() {
+    fn filter_follows_requested_addresses() {
         let mut mailbox = Mailbox::new(MAC);
         let (other, group) = ([4, 1, 2, 3, 4, 5], [0x33, 0x33, 0, 0, 0x12, 0x34]);
         assert!(mailbox.passes(&frame(MAC, 60)));
@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn tags_and_lengths_pass_as_the_guest_asked() {
+    fn filter_follows_requested_vlans() {
         let mut mailbox = Mailbox::new(MAC);
         let mut tagged = frame(MAC, 64);
         tagged[12..16].copy_from_slice(&[0x81, 0, 0, 100]);
@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_of_the_link_is_a_message() {
+    fn link_change_sends_message() {
         let mut mailbox = Mailbox::new(MAC);
         mailbox.notify();
         assert_eq!(mailbox.read_control(), bits::PFSTS);
