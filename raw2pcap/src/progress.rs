@@ -35,7 +35,7 @@ impl Progress {
 
     /// `bytes` are done in all. Cheap enough to be called for each frame.
     #[inline]
-    pub(crate) fn at(&mut self, bytes: u64) {
+    pub(crate) fn set_bytes(&mut self, bytes: u64) {
         if bytes >= self.position + STEP_BYTES {
             self.position = bytes;
             self.bar.set_position(bytes);
@@ -43,18 +43,18 @@ impl Progress {
     }
 
     /// What it works on now.
-    pub(crate) fn on(&self, what: impl Into<String>) {
+    pub(crate) fn set_item(&self, what: impl Into<String>) {
         self.bar.set_message(visible(&what.into()).into_owned());
     }
 
     /// Prints a line to standard error, above the bar.
-    pub(crate) fn say(&self, line: &str) {
+    pub(crate) fn print_line(&self, line: &str) {
         let line = visible_lines(line);
         self.bar.suspend(|| eprintln!("{line}"));
     }
 
     /// Does something with the bar out of the way.
-    pub(crate) fn hide<T>(&self, work: impl FnOnce() -> T) -> T {
+    pub(crate) fn suspend<T>(&self, work: impl FnOnce() -> T) -> T {
         self.bar.suspend(work)
     }
 

@@ -10,9 +10,9 @@ use hpcap::raw::repair::undo;
 use hpcap::{Error, Kind, Result};
 use hpcap_cli::Hint;
 
+use super::file_checker::{FileChecker, Repair};
 use super::print::{Printer, print};
 use super::sizes::Sizes;
-use super::work::{Repair, Work};
 use crate::convert::{protected, survive_file_size_limit};
 use crate::inputs::{Input, expand};
 
@@ -106,10 +106,10 @@ impl Cli {
     /// The exit code.
     fn check(self) -> Result<u8> {
         if self.undo {
-            return self.take_back().map(|all| u8::from(!all));
+            return self.undo_repairs().map(|all| u8::from(!all));
         }
         let repair = match (self.repair, self.dry_run) {
-            (_, true) => Repair::Show,
+            (_, true) => Repair::DryRun,
             (true, false) => Repair::Do,
             (false, false) => Repair::No,
         };
@@ -147,7 +147,7 @@ impl Cli {
         let sizes = self.sizes.as_deref().map(Sizes::create).transpose()?;
         let each = self.max_findings.is_some();
         let printer = Printer::new(self.json, self.quiet, findings, each);
-        let mut work = Work::new(checker, repair, sizes, printer, !self.quiet && !self.json);
+        let mut work = FileChecker::new(checker, repair, sizes, printer, !self.quiet && !self.json);
         let (sound, has_loss) = work.run(&inputs, self.fail_on_loss)?;
         Ok(match (sound, has_loss && self.fail_on_loss) {
             (false, _) => 1,
@@ -157,7 +157,7 @@ impl Cli {
     }
 
     /// Undoes repairs; `false` where one could not be undone, the others are all the same.
-    fn take_back(&self) -> Result<bool> {
+    fn undo_repairs(&self) -> Result<bool> {
         let mut all = true;
         for path in &self.paths {
             match undo(path) {

@@ -82,7 +82,7 @@ impl Printer {
                 error: e.to_string(),
             })
         } else {
-            progress.say(&format!("checkraw: {e}"));
+            progress.print_line(&format!("checkraw: {e}"));
             Ok(())
         }
     }
@@ -98,7 +98,7 @@ impl Printer {
             });
         }
         if !self.quiet {
-            progress.say(&format!(
+            progress.print_line(&format!(
                 "checkraw: {}: deleted before it was checked",
                 input.name()
             ));
@@ -127,7 +127,7 @@ impl Printer {
             return Ok(());
         }
         let text = self.text(input, report, repair);
-        progress.hide(|| print(&text))
+        progress.suspend(|| print(&text))
     }
 
     /// What was found in all files together: where there were several, or `always`.

@@ -12,8 +12,8 @@ use hpcap::units::{parse_duration, parse_size};
 use hpcap::{Error, Result, visible};
 use hpcap_cli::Hint;
 
-use super::interrupted::survive_file_size_limit;
 use super::new_file::is_special;
+use super::signals::survive_file_size_limit;
 use super::{Bound, Conversion, Format, Split, Target};
 use crate::inputs::expand;
 

@@ -5,7 +5,7 @@ use std::collections::BinaryHeap;
 
 use hpcap::{Error, Kind, Result, Timestamp};
 
-use super::lane::Lane;
+use super::queue_stream::QueueStream;
 
 /// Files open at once, at most: one for each recording whose turn has come.
 const OPEN_MAX: usize = 256;
@@ -14,59 +14,60 @@ const OPEN_MAX: usize = 256;
 /// recording is opened when the merge has reached its first frame, so that there can be any
 /// number of them one after the other.
 pub(super) struct Merge {
-    lanes: Vec<Lane>,
-    /// The next frame of every lane but the current one.
+    streams: Vec<QueueStream>,
+    /// The next frame of every stream but the current one.
     waiting: BinaryHeap<Reverse<(Timestamp, usize)>>,
     current: Option<usize>,
     open: usize,
 }
 
 impl Merge {
-    pub(super) fn new(lanes: Vec<Lane>) -> Self {
+    pub(super) fn new(streams: Vec<QueueStream>) -> Self {
         Self {
-            waiting: (0..lanes.len())
-                .map(|lane| Reverse((lanes[lane].earliest(), lane)))
+            waiting: (0..streams.len())
+                .map(|stream| Reverse((streams[stream].earliest(), stream)))
                 .collect(),
-            lanes,
+            streams,
             current: None,
             open: 0,
         }
     }
 
-    /// Moves on to the next frame, and says of which lane it is. `moved` hears of every lane
+    /// Moves on to the next frame, and says of which stream it is. `moved` hears of every stream
     /// that was read from, with its number, before its frame is given.
     #[inline]
     pub(super) fn advance(
         &mut self,
-        moved: &mut dyn FnMut(usize, &mut Lane) -> Result<()>,
+        moved: &mut dyn FnMut(usize, &mut QueueStream) -> Result<()>,
     ) -> Result<Option<usize>> {
-        if let Some(lane) = self.current
-            && self.read(lane, moved)?
+        if let Some(stream) = self.current
+            && self.read(stream, moved)?
         {
             if self.waiting.is_empty() {
                 return Ok(self.current);
             }
-            let time = self.lanes[lane].time();
+            let time = self.streams[stream].time();
             match self.waiting.peek() {
-                // Most often the same lane goes on.
-                Some(Reverse(next)) if *next < (time, lane) => {
-                    self.waiting.push(Reverse((time, lane)));
+                // Most often the same stream goes on.
+                Some(Reverse(next)) if *next < (time, stream) => {
+                    self.waiting.push(Reverse((time, stream)));
                 }
                 _ => return Ok(self.current),
             }
         }
         loop {
-            let Some(Reverse((_, lane))) = self.waiting.pop() else {
+            let Some(Reverse((_, stream))) = self.waiting.pop() else {
                 self.current = None;
                 return Ok(None);
             };
-            if self.lanes[lane].is_open() {
-                self.current = Some(lane);
+            if self.streams[stream].is_open() {
+                self.current = Some(stream);
                 return Ok(self.current);
             }
             self.check_open()?;
-            if self.read(lane, moved)? {
-                self.waiting.push(Reverse((self.lanes[lane].time(), lane)));
+            if self.read(stream, moved)? {
+                self.waiting
+                    .push(Reverse((self.streams[stream].time(), stream)));
             }
         }
     }
@@ -85,30 +86,30 @@ impl Merge {
 
     fn read(
         &mut self,
-        lane: usize,
-        moved: &mut dyn FnMut(usize, &mut Lane) -> Result<()>,
+        stream: usize,
+        moved: &mut dyn FnMut(usize, &mut QueueStream) -> Result<()>,
     ) -> Result<bool> {
-        let lane_there = &mut self.lanes[lane];
-        let was_open = lane_there.is_open();
-        let goes_on = lane_there.advance()?;
+        let entry = &mut self.streams[stream];
+        let was_open = entry.is_open();
+        let goes_on = entry.advance()?;
         self.open = self.open + usize::from(goes_on) - usize::from(was_open);
-        if lane_there.has_news() {
-            moved(lane, lane_there)?;
+        if entry.has_events() {
+            moved(stream, entry)?;
         }
         Ok(goes_on)
     }
 
     #[inline]
-    pub(super) fn lane(&self, lane: usize) -> &Lane {
-        &self.lanes[lane]
+    pub(super) fn stream(&self, stream: usize) -> &QueueStream {
+        &self.streams[stream]
     }
 
-    pub(super) fn lanes(&self) -> &[Lane] {
-        &self.lanes
+    pub(super) fn streams(&self) -> &[QueueStream] {
+        &self.streams
     }
 
     /// Bytes read so far.
     pub(super) fn position(&self) -> u64 {
-        self.lanes.iter().map(Lane::position).sum()
+        self.streams.iter().map(QueueStream::position).sum()
     }
 }

@@ -1,20 +1,20 @@
 //! RAW files to pcap or pcapng.
 //!
-//! The files of a recording are read in sequence (`lane`), recordings are merged by time
+//! The files of a recording are read in sequence (`stream`), recordings are merged by time
 //! (`merge`), the frames go through the filter into files (`sink`, `target`).
 
-mod behind;
+mod background_writer;
 mod cli;
-mod counted;
-mod head;
-mod interrupted;
-mod lane;
+mod file_info;
+mod file_range;
+mod interface_counts;
 mod merge;
 mod new_file;
 mod pcapng_file;
+mod queue_stream;
 mod range;
+mod signals;
 mod sink;
-mod stretch;
 mod summary;
 mod target;
 
@@ -28,18 +28,18 @@ use hpcap::visible::visible_lines;
 use hpcap::{Count, Error, Kind, Ledger, Reason, Result};
 
 pub use cli::{Cli, HINTS};
-pub(crate) use interrupted::survive_file_size_limit;
 pub use new_file::Protected;
 pub use range::{Bound, Range};
+pub(crate) use signals::survive_file_size_limit;
 pub use sink::{Format, Split};
 pub use summary::Summary;
 pub use target::Target;
 
 use crate::inputs::Input;
 use crate::progress::Progress;
-use head::Head;
-use lane::{Lane, News, wider};
+use file_info::FileInfo;
 use merge::Merge;
+use queue_stream::{QueueStream, StreamEvent, union};
 use sink::Sink;
 
 /// What is to be converted, and into what.
@@ -79,11 +79,11 @@ impl Conversion {
     pub fn run(&self, visible: bool) -> Result<Summary> {
         let mut warn = |text: &str| eprintln!("raw2pcap: warning: {}", visible_lines(text));
         let wants_index = self.from.is_some() || self.to.is_some();
-        let mut heads = Vec::with_capacity(self.inputs.len());
+        let mut files = Vec::with_capacity(self.inputs.len());
         let (mut deleted, mut foreign) = (0, 0);
         for input in &self.inputs {
-            match Head::read(input.clone(), wants_index, &mut warn) {
-                Ok(Some(head)) => heads.push(head),
+            match FileInfo::read(input.clone(), wants_index, &mut warn) {
+                Ok(Some(info)) => files.push(info),
                 Ok(None) => deleted += 1,
                 // One that is no RAW does not keep the others from being converted.
                 Err(e) if e.kind() == Kind::Format && self.inputs.len() > 1 => {
@@ -93,22 +93,22 @@ impl Conversion {
                 Err(e) => return Err(e),
             }
         }
-        let range = self.range(&heads)?;
-        let total = heads.iter().map(|head| head.bytes).sum();
-        let link_type = heads
+        let range = self.range(&files)?;
+        let total = files.iter().map(|info| info.bytes).sum();
+        let link_type = files
             .iter()
-            .find_map(|head| head.header.as_ref())
+            .find_map(|info| info.header.as_ref())
             .map_or(hpcap::pcapfile::LINK_TYPE_ETHERNET, |header| {
                 header.link_type
             });
         let mut filters = Filters::new(&self.filter, link_type)?;
         let mut summary = Summary {
-            inputs: heads.len() as u64,
+            inputs: files.len() as u64,
             deleted,
             foreign,
             ..Summary::default()
         };
-        let lanes = Lane::sort(heads, range, &mut warn);
+        let streams = QueueStream::sort(files, range, &mut warn);
 
         let section = Section::here(concat!("raw2pcap (hpcap ", env!("CARGO_PKG_VERSION"), ")"));
         let mut sink = Sink::new(
@@ -123,7 +123,7 @@ impl Conversion {
         if !self.inputs.contains(&Input::Stdin) {
             sink.start(link_type)?;
         }
-        let mut merge = Merge::new(lanes);
+        let mut merge = Merge::new(streams);
         let mut result = self.convert(
             &mut merge,
             &mut filters,
@@ -139,7 +139,7 @@ impl Conversion {
             };
         }
         if result.is_ok() {
-            result = sink.finish(merge.lanes(), range.is_all());
+            result = sink.finish(merge.streams(), range.is_all());
         }
         progress.done();
         match result {
@@ -147,25 +147,25 @@ impl Conversion {
             other => other?,
         }
         if summary.frames.frames == 0 && !range.is_all() {
-            let seen = merge.lanes().iter().filter_map(Lane::seen);
-            summary.outside = seen.reduce(wider).filter(|_| summary.filtered.frames == 0);
+            let seen = merge.streams().iter().filter_map(QueueStream::seen);
+            summary.outside = seen.reduce(union).filter(|_| summary.filtered.frames == 0);
         }
         summary.outputs = sink.names().to_vec();
         summary.output_bytes = sink.bytes();
         let mut origins = BTreeSet::new();
-        for lane in merge.lanes() {
-            origins.insert(lane.origin());
-            summary.ledger += &lane.ledger();
+        for stream in merge.streams() {
+            origins.insert(stream.origin());
+            summary.ledger += &stream.ledger();
         }
         summary.queues = origins.len() as u64;
         Ok(summary)
     }
 
-    fn range(&self, heads: &[Head]) -> Result<Range> {
+    fn range(&self, files: &[FileInfo]) -> Result<Range> {
         let is_relative = |bound| matches!(bound, Some(Bound::After(_)));
         // An end that is relative is so to the start, where there is one.
         let first = if is_relative(self.from) || (self.from.is_none() && is_relative(self.to)) {
-            head::first_of_all(heads)?
+            file_info::first_frame_time(files)?
         } else {
             hpcap::Timestamp::default()
         };
@@ -194,20 +194,22 @@ impl Conversion {
         let mut lines: HashMap<String, u64> = HashMap::new();
         let mut count = 0_u64;
         loop {
-            let current = merge.advance(&mut |number, lane| {
-                for news in lane.take_news() {
+            let current = merge.advance(&mut |number, stream| {
+                for news in stream.take_events() {
                     match news {
-                        News::Deleted => {
+                        StreamEvent::Deleted => {
                             summary.deleted += 1;
                             summary.inputs -= 1;
                         }
-                        News::Warning(text) => progress.say(&format!("raw2pcap: warning: {text}")),
-                        News::Gap(gap) => {
+                        StreamEvent::Warning(text) => {
+                            progress.print_line(&format!("raw2pcap: warning: {text}"))
+                        }
+                        StreamEvent::Gap(gap) => {
                             summary.gaps += 1;
                             summary.lost += &gap.lost;
                             sink.gap(number, &gap);
                         }
-                        News::Damage {
+                        StreamEvent::Damage {
                             file,
                             damage,
                             file_bytes,
@@ -215,7 +217,7 @@ impl Conversion {
                             summary.damage(&damage, file_bytes);
                             let line = lines.entry(file.clone()).or_default();
                             *line += 1;
-                            tell(progress, &file, &damage, *line);
+                            print_damage(progress, &file, &damage, *line);
                         }
                     }
                 }
@@ -224,13 +226,13 @@ impl Conversion {
             let Some(number) = current else {
                 return Ok(());
             };
-            let lane = merge.lane(number);
-            let Some(frame) = lane.frame() else {
+            let stream = merge.stream(number);
+            let Some(frame) = stream.frame() else {
                 continue;
             };
             let one = Count::new(1, u64::from(frame.len));
-            let duplicate = lane.is_duplicate();
-            let interfaces = lane.interfaces();
+            let duplicate = stream.is_duplicate();
+            let interfaces = stream.interfaces();
             let link_type = interfaces
                 .all()
                 .get(interfaces.version())
@@ -239,15 +241,15 @@ impl Conversion {
                 });
             if !filters.matches(link_type, frame.data, u32::from(frame.len))? {
                 summary.filtered += one;
-                sink.refuse(number, lane, &frame)?;
+                sink.refuse(number, stream, &frame)?;
             } else if self.no_duplicates && duplicate {
                 summary.left_out += one;
-                sink.refuse(number, lane, &frame)?;
+                sink.refuse(number, stream, &frame)?;
             } else {
-                sink.frame(number, lane, &frame, duplicate)?;
+                sink.frame(number, stream, &frame, duplicate)?;
                 summary.frames += one;
                 summary.duplicates += u64::from(duplicate);
-                if let Some(had) = lane.altered() {
+                if let Some(had) = stream.altered() {
                     summary.frames_cut += u64::from(had.is_cut());
                     summary.times_adjusted += u64::from(had.time_is_adjusted());
                 }
@@ -257,7 +259,7 @@ impl Conversion {
             }
             count += 1;
             if count.is_multiple_of(1024) {
-                progress.at(merge.position());
+                progress.set_bytes(merge.position());
             }
         }
     }
@@ -319,7 +321,7 @@ fn is_tail(damage: &Damage, file_bytes: Option<u64>) -> bool {
     }
 }
 
-fn tell(progress: &Progress, file: &str, damage: &Damage, line: u64) {
+fn print_damage(progress: &Progress, file: &str, damage: &Damage, line: u64) {
     let Damage {
         offset,
         bytes,
@@ -339,8 +341,8 @@ fn tell(progress: &Progress, file: &str, damage: &Damage, line: u64) {
         }
     };
     match line.cmp(&DAMAGE_LINES) {
-        std::cmp::Ordering::Less => progress.say(&format!("raw2pcap: {file}: {text}")),
-        std::cmp::Ordering::Equal => progress.say(&format!(
+        std::cmp::Ordering::Less => progress.print_line(&format!("raw2pcap: {file}: {text}")),
+        std::cmp::Ordering::Equal => progress.print_line(&format!(
             "raw2pcap: {file}: {text}; more such are not printed, see checkraw {file}"
         )),
         std::cmp::Ordering::Greater => {}

@@ -14,7 +14,7 @@ use hpcap::{Error, Kind, Result};
 use nix::fcntl::{AT_FDCWD, AtFlags, OFlag};
 use nix::unistd::linkat;
 
-use super::interrupted::remove_when_interrupted;
+use super::signals::remove_on_signal;
 
 /// The files that are read: nothing is written to any of them, whatever its name.
 #[derive(Debug, Clone, Default)]
@@ -106,7 +106,7 @@ impl NewFile {
                 return Err(exists(tried(), &path));
             }
         }
-        if let Some(file) = without_name(&path).context(tried)? {
+        if let Some(file) = open_unnamed(&path).context(tried)? {
             return Ok(Self {
                 file,
                 path,
@@ -118,8 +118,8 @@ impl NewFile {
         part.push(".part");
         let part = PathBuf::from(part);
         protected.check(&part)?;
-        let file = with_name(&part, force)?;
-        remove_when_interrupted(&part).context(tried)?;
+        let file = open_part(&part, force)?;
+        remove_on_signal(&part).context(tried)?;
         Ok(Self {
             file,
             path,
@@ -144,11 +144,11 @@ impl NewFile {
                 let mut beside = self.path.clone().into_os_string();
                 beside.push(format!(".{}.part", std::process::id()));
                 let beside = PathBuf::from(beside);
-                link(&self.file, &beside).and_then(|()| {
+                link_file(&self.file, &beside).and_then(|()| {
                     fs::rename(&beside, &self.path).inspect_err(|_| drop(fs::remove_file(&beside)))
                 })
             }
-            None => link(&self.file, &self.path),
+            None => link_file(&self.file, &self.path),
         };
         match named {
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Err(exists(tried(), &self.path)),
@@ -172,7 +172,7 @@ impl Drop for NewFile {
 
 /// A file without a name in the folder of `path`: whatever kills this process, nothing is left
 /// of it. `None` where the file system has no such files.
-fn without_name(path: &Path) -> io::Result<Option<File>> {
+fn open_unnamed(path: &Path) -> io::Result<Option<File>> {
     if !Path::new("/proc/self/fd").exists() {
         return Ok(None);
     }
@@ -200,7 +200,7 @@ fn without_name(path: &Path) -> io::Result<Option<File>> {
     }
 }
 
-fn link(file: &File, path: &Path) -> io::Result<()> {
+fn link_file(file: &File, path: &Path) -> io::Result<()> {
     let unnamed = format!("/proc/self/fd/{}", file.as_raw_fd());
     linkat(
         AT_FDCWD,
@@ -214,7 +214,7 @@ fn link(file: &File, path: &Path) -> io::Result<()> {
 
 /// Opens `part`, which whoever writes it holds the lock of. One that a killed converter left is
 /// taken over; what is no capture file is replaced only with `force`.
-fn with_name(part: &Path, force: bool) -> Result<File> {
+fn open_part(part: &Path, force: bool) -> Result<File> {
     let tried = || format!("write {}", part.display());
     for _ in 0..100 {
         let mut file = File::options()
@@ -273,9 +273,9 @@ mod tests {
     fn locked_part_is_left_alone() {
         let dir = tempfile::tempdir().unwrap();
         let part = dir.path().join("x.pcap.part");
-        let mut first = with_name(&part, false).unwrap();
+        let mut first = open_part(&part, false).unwrap();
         first.write_all(b"first").unwrap();
-        assert_eq!(with_name(&part, true).unwrap_err().kind(), Kind::Busy);
+        assert_eq!(open_part(&part, true).unwrap_err().kind(), Kind::Busy);
         assert_eq!(fs::read(&part).unwrap(), b"first");
     }
 
@@ -284,7 +284,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let part = dir.path().join("x.pcap.part");
         fs::write(&part, b"\xd4\xc3\xb2\xa1 of a run that was killed").unwrap();
-        drop(with_name(&part, false).unwrap());
+        drop(open_part(&part, false).unwrap());
         assert_eq!(fs::read(&part).unwrap(), b"");
     }
 
@@ -293,7 +293,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let part = dir.path().join("x.pcap.part");
         fs::write(&part, "a letter to somebody").unwrap();
-        assert!(with_name(&part, false).is_err());
+        assert!(open_part(&part, false).is_err());
         assert_eq!(fs::read(&part).unwrap(), b"a letter to somebody");
     }
 

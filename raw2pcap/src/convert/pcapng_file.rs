@@ -8,13 +8,13 @@ use hpcap::pcapfile::{Interface, InterfaceId, PcapngWriter, Section, Statistics}
 use hpcap::raw::{Altered, Gap, Record};
 use hpcap::{Count, Ledger, Reason, Timestamp};
 
-use super::counted::Counted;
+use super::interface_counts::InterfaceCounts;
 use super::target::Output;
 
-/// Which interface: number of the lane, version of its interface.
+/// Which interface: number of the stream, version of its interface.
 type Key = (usize, usize);
 
-/// Gaps of each lane that no frame has followed yet.
+/// Gaps of each stream that no frame has followed yet.
 pub(super) type Gaps = BTreeMap<usize, Gap>;
 
 /// What the capture says of a frame.
@@ -57,18 +57,18 @@ struct Described {
 }
 
 impl Described {
-    fn reaches(&mut self, from: Timestamp, until: Timestamp) {
+    fn extend_to(&mut self, from: Timestamp, until: Timestamp) {
         self.first = Some(self.first.map_or(from, |first| first.min(from)));
         self.last = Some(self.last.map_or(until, |last| last.max(until)));
     }
 
-    fn lose(&mut self, gap: &Gap) {
+    fn add_gap(&mut self, gap: &Gap) {
         self.lost += &gap.lost;
-        self.reaches(gap.from.unwrap_or(gap.until), gap.until);
+        self.extend_to(gap.from.unwrap_or(gap.until), gap.until);
     }
 
     /// `whole` is what the queue counted, where the file has all that it captured.
-    fn statistics(&self, whole: Option<&Counted>) -> Statistics {
+    fn statistics(&self, whole: Option<&InterfaceCounts>) -> Statistics {
         let mut ledger = self.lost;
         ledger[Reason::Captured] += self.seen;
         let mut start = self.first;
@@ -124,7 +124,7 @@ impl PcapngFile {
         self.writer.bytes()
     }
 
-    /// Writes a frame; the gap before it, where `gaps` has one of its lane, is told with it.
+    /// Writes a frame; the gap before it, where `gaps` has one of its stream, is told with it.
     #[inline]
     pub(super) fn frame(
         &mut self,
@@ -139,7 +139,7 @@ impl PcapngFile {
             && let Some(gap) = gaps.remove(&key.0)
         {
             self.writer.gap(described.id, &gap)?;
-            described.lose(&gap);
+            described.add_gap(&gap);
         }
         if marks.duplicate {
             self.writer.duplicate(described.id)?;
@@ -150,7 +150,7 @@ impl PcapngFile {
         }
         described.written += 1;
         described.seen += Count::new(1, u64::from(frame.len));
-        described.reaches(frame.time, frame.time);
+        described.extend_to(frame.time, frame.time);
         self.writer.frame(described.id, frame.time, len, frame.data)
     }
 
@@ -164,18 +164,18 @@ impl PcapngFile {
     ) -> io::Result<()> {
         let described = describe(&mut self.writer, &mut self.interfaces, key, interface)?;
         described.seen += Count::new(1, u64::from(frame.len));
-        described.reaches(frame.time, frame.time);
+        described.extend_to(frame.time, frame.time);
         Ok(())
     }
 
-    /// Adds every interface of the lanes: a file without frames has them, too.
+    /// Adds every interface of the streams: a file without frames has them, too.
     pub(super) fn describe_all<'a>(
         &mut self,
-        lanes: impl Iterator<Item = &'a [Counted]>,
+        streams: impl Iterator<Item = &'a [InterfaceCounts]>,
     ) -> io::Result<()> {
-        for (lane, all) in lanes.enumerate() {
+        for (stream, all) in streams.enumerate() {
             for (version, counted) in all.iter().enumerate() {
-                let key = (lane, version);
+                let key = (stream, version);
                 describe(
                     &mut self.writer,
                     &mut self.interfaces,
@@ -193,15 +193,15 @@ impl PcapngFile {
         Ok(())
     }
 
-    /// Counts gaps that no frame followed: they are behind the last frame of their lanes.
-    pub(super) fn lose_behind(&mut self, gaps: &mut Gaps) {
-        for (lane, gap) in std::mem::take(gaps) {
+    /// Counts gaps that no frame followed: they are behind the last frame of their streams.
+    pub(super) fn count_trailing_gaps(&mut self, gaps: &mut Gaps) {
+        for (stream, gap) in std::mem::take(gaps) {
             let last = self
                 .interfaces
-                .range_mut((lane, 0)..(lane + 1, 0))
+                .range_mut((stream, 0)..(stream + 1, 0))
                 .next_back();
             if let Some((_, described)) = last {
-                described.lose(&gap);
+                described.add_gap(&gap);
             }
         }
     }
@@ -210,7 +210,7 @@ impl PcapngFile {
     /// file has all that it captured.
     pub(super) fn finish<'a>(
         mut self,
-        whole: &dyn Fn(Key) -> Option<&'a Counted>,
+        whole: &dyn Fn(Key) -> Option<&'a InterfaceCounts>,
     ) -> io::Result<Output> {
         for (key, described) in &self.interfaces {
             let statistics = described.statistics(whole(*key));

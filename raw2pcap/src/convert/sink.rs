@@ -8,10 +8,10 @@ use hpcap::pcapfile::{PcapWriter, Precision, Section};
 use hpcap::raw::{Gap, Record};
 use hpcap::{Error, Kind, Ledger, Result, Timestamp};
 
-use super::counted::Counted;
-use super::lane::Lane;
+use super::interface_counts::InterfaceCounts;
 use super::new_file::Protected;
 use super::pcapng_file::{Gaps, Marks, PcapngFile};
+use super::queue_stream::QueueStream;
 use super::target::{Output, Target};
 
 /// The format of the result.
@@ -74,7 +74,7 @@ pub(super) struct Sink {
     section: Section,
     current: Option<Current>,
     number: u32,
-    /// Gaps of each lane that no frame has followed yet.
+    /// Gaps of each stream that no frame has followed yet.
     gaps: Gaps,
     names: Vec<String>,
     bytes: u64,
@@ -131,9 +131,9 @@ impl Sink {
         Ok(())
     }
 
-    /// Remembers that frames of a lane are missing before its next.
-    pub(super) fn gap(&mut self, lane: usize, gap: &Gap) {
-        let pending = self.gaps.entry(lane).or_insert(Gap {
+    /// Remembers that frames of a stream are missing before its next.
+    pub(super) fn gap(&mut self, stream: usize, gap: &Gap) {
+        let pending = self.gaps.entry(stream).or_insert(Gap {
             lost: Ledger::default(),
             ..*gap
         });
@@ -141,17 +141,17 @@ impl Sink {
         pending.until = pending.until.max(gap.until);
     }
 
-    /// Writes the current frame of lane `number`. pcapng tells whether it is a `duplicate`.
+    /// Writes the current frame of stream `number`. pcapng tells whether it is a `duplicate`.
     #[inline]
     pub(super) fn frame(
         &mut self,
         number: usize,
-        lane: &Lane,
+        stream: &QueueStream,
         frame: &Record<'_>,
         duplicate: bool,
     ) -> Result<()> {
-        let version = lane.interfaces().version();
-        let Some(counted) = lane.interfaces().all().get(version) else {
+        let version = stream.interfaces().version();
+        let Some(counted) = stream.interfaces().all().get(version) else {
             return Ok(());
         };
         let interface = &counted.interface;
@@ -169,11 +169,15 @@ impl Sink {
         }
         current.frames += 1;
         // More than 16 bits can hold.
-        let len = u32::from(frame.len).max(lane.altered().map_or(0, |had| had.len));
+        let len = u32::from(frame.len).max(stream.altered().map_or(0, |had| had.len));
         let result = match &mut current.encoder {
             Encoder::Pcap { writer, link_type } => {
                 if *link_type != interface.link_type {
-                    return Err(mixed(&current.name, *link_type, interface.link_type));
+                    return Err(mixed_link_types(
+                        &current.name,
+                        *link_type,
+                        interface.link_type,
+                    ));
                 }
                 writer.frame(frame.time, len, frame.data)
             }
@@ -181,7 +185,7 @@ impl Sink {
                 let key = (number, version);
                 let marks = Marks {
                     duplicate,
-                    altered: lane.altered(),
+                    altered: stream.altered(),
                 };
                 file.frame(key, interface, (frame, len), &marks, &mut self.gaps)
             }
@@ -189,11 +193,16 @@ impl Sink {
         result.context(|| format!("write {}", current.name))
     }
 
-    /// Counts the current frame of lane `number`, which is in range and not wanted.
+    /// Counts the current frame of stream `number`, which is in range and not wanted.
     #[inline]
-    pub(super) fn refuse(&mut self, number: usize, lane: &Lane, frame: &Record<'_>) -> Result<()> {
-        let version = lane.interfaces().version();
-        let Some(counted) = lane.interfaces().all().get(version) else {
+    pub(super) fn refuse(
+        &mut self,
+        number: usize,
+        stream: &QueueStream,
+        frame: &Record<'_>,
+    ) -> Result<()> {
+        let version = stream.interfaces().version();
+        let Some(counted) = stream.interfaces().all().get(version) else {
             return Ok(());
         };
         if self.current.is_none() {
@@ -233,7 +242,7 @@ impl Sink {
     /// it captured.
     fn finish_file<'a>(
         &mut self,
-        whole: &dyn Fn((usize, usize)) -> Option<&'a Counted>,
+        whole: &dyn Fn((usize, usize)) -> Option<&'a InterfaceCounts>,
     ) -> Result<()> {
         let Some(current) = self.current.take() else {
             return Ok(());
@@ -253,8 +262,8 @@ impl Sink {
         output.finish(&current.name)
     }
 
-    /// Ends the result, which is of `lanes`; `all` says that everything of them was asked for.
-    pub(super) fn finish(&mut self, lanes: &[Lane], all: bool) -> Result<()> {
+    /// Ends the result, which is of `streams`; `all` says that everything of them was asked for.
+    pub(super) fn finish(&mut self, streams: &[QueueStream], all: bool) -> Result<()> {
         let one_file = self.number == 1;
         if let Some(Current {
             encoder: Encoder::Pcapng(file),
@@ -262,17 +271,17 @@ impl Sink {
             ..
         }) = &mut self.current
         {
-            // Gaps may be of a lane that has no frame in this file.
+            // Gaps may be of a stream that has no frame in this file.
             if one_file || !self.gaps.is_empty() {
-                file.describe_all(lanes.iter().map(|lane| lane.interfaces().all()))
+                file.describe_all(streams.iter().map(|stream| stream.interfaces().all()))
                     .context(|| format!("write {name}"))?;
             }
-            file.lose_behind(&mut self.gaps);
+            file.count_trailing_gaps(&mut self.gaps);
         }
-        self.finish_file(&|(lane, version)| {
-            lanes
-                .get(lane)
-                .and_then(|lane| lane.interfaces().all().get(version))
+        self.finish_file(&|(stream, version)| {
+            streams
+                .get(stream)
+                .and_then(|stream| stream.interfaces().all().get(version))
                 .filter(|_| all && one_file)
         })
     }
@@ -288,7 +297,7 @@ impl Sink {
     }
 }
 
-fn mixed(name: &str, one: u32, other: u32) -> Error {
+fn mixed_link_types(name: &str, one: u32, other: u32) -> Error {
     Error::new(
         Kind::Format,
         format!("write {name}"),

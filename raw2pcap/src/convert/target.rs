@@ -8,7 +8,7 @@ use hpcap::Result;
 use hpcap::compress::{Compression, Compressor};
 use hpcap::error::Context;
 
-use super::behind::Behind;
+use super::background_writer::BackgroundWriter;
 use super::new_file::{NewFile, Protected, is_special};
 
 /// Where the result goes.
@@ -51,7 +51,7 @@ pub(super) enum Output {
     /// A file that gets its name when it is whole.
     File {
         /// Writes to it.
-        behind: Behind,
+        behind: BackgroundWriter,
         /// It.
         new: NewFile,
     },
@@ -88,7 +88,7 @@ impl Output {
         let new = NewFile::create(path, force, protected)?;
         let behind = new
             .file()
-            .and_then(|file| Behind::new(Compressor::new(file, compression)?))
+            .and_then(|file| BackgroundWriter::new(Compressor::new(file, compression)?))
             .context(tried)?;
         Ok(Self::File { behind, new })
     }

@@ -4,7 +4,7 @@ use std::fs;
 
 use hpcap::Reason;
 
-use crate::made::{File, START, checkraw, exits, many, ns, stderr, stdout};
+use crate::samples::{File, START, checkraw, exits, many, ns, stderr, stdout};
 
 #[test]
 fn sound_files() {

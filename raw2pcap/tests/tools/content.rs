@@ -6,7 +6,7 @@ use std::process::Command;
 
 use hpcap::compress::{Compression, Compressor};
 
-use crate::made::{checkraw, converted_file, exits, many, raw2pcap, stderr, stdout};
+use crate::samples::{checkraw, converted_file, exits, many, raw2pcap, stderr, stdout};
 
 /// Files that are no RAW, and what is said of each.
 fn foreign(dir: &Path) -> Vec<(&'static str, &'static str)> {
@@ -148,7 +148,7 @@ fn compressed_output_is_compressed() {
         let mut source = hpcap::compress::Decompressor::new(&packed[..]).unwrap();
         let mut unpacked = Vec::new();
         std::io::Read::read_to_end(&mut source, &mut unpacked).unwrap();
-        assert_eq!(crate::made::converted(&unpacked).len(), 2000);
+        assert_eq!(crate::samples::converted(&unpacked).len(), 2000);
         match Command::new(tool)
             .arg("-dc")
             .arg(dir.path().join(name))

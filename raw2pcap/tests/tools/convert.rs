@@ -7,7 +7,7 @@ use hpcap::Reason;
 use hpcap::pcapfile::Reader;
 use hpcap::raw::tag::Tag;
 
-use crate::made::{
+use crate::samples::{
     File, START, converted, converted_file, exits, index, many, ns, raw2pcap, raw2pcap_reading,
     stderr,
 };

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::made::{checkraw, converted, exits, many, raw2pcap, stderr, stdout};
+use crate::samples::{checkraw, converted, exits, many, raw2pcap, stderr, stdout};
 
 /// Starts a conversion of `dir` to standard output and waits until it has begun.
 fn begun(dir: &Path) -> (std::process::Child, Vec<u8>) {

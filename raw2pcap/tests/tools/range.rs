@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::made::{File, START, converted_file, exits, index, many, ns, raw2pcap, stderr};
+use crate::samples::{File, START, converted_file, exits, index, many, ns, raw2pcap, stderr};
 
 /// Seconds of the frames that `raw2pcap .` with `args` gives.
 fn seconds(dir: &Path, args: &[&str]) -> Vec<u64> {

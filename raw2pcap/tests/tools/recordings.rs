@@ -4,7 +4,7 @@ use std::path::Path;
 
 use hpcap::raw::RecordingId;
 
-use crate::made::{File, START, converted_file, exits, ns, raw2pcap, stderr};
+use crate::samples::{File, START, converted_file, exits, ns, raw2pcap, stderr};
 
 /// Seconds of two frames, in a file of a recording.
 fn store(dir: &Path, recording: Option<RecordingId>, stream_off: u64, seconds: [u64; 2]) {

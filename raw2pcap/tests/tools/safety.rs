@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use crate::made::{checkraw, converted_file, exits, many, raw2pcap, stderr};
+use crate::samples::{checkraw, converted_file, exits, many, raw2pcap, stderr};
 
 fn names(dir: &Path) -> Vec<String> {
     let mut names: Vec<String> = fs::read_dir(dir)

@@ -8,7 +8,7 @@ use std::process::Command;
 use hpcap::raw::{FileHeader, Gap, LedgerTag, RecordingId, Writer};
 use hpcap::{Count, Ledger, QueueName, Reason, Timestamp};
 
-use crate::made::{START, contents, exits, ns, raw2pcap, stderr};
+use crate::samples::{START, contents, exits, ns, raw2pcap, stderr};
 
 /// An interface of a file: its snapshot length and the numbers of its statistics by option.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -279,7 +279,7 @@ fn range_that_touches_a_hole_reports_it() {
         let args = [&[".", "-o", "x.pcapng", "--force"][..], &args].concat();
         for indexed in [false, true] {
             if indexed {
-                crate::made::index(&dir.path().join(format!("{START}_hpcap0_0.raw")));
+                crate::samples::index(&dir.path().join(format!("{START}_hpcap0_0.raw")));
             }
             let run = raw2pcap(&args, dir.path());
             exits(&run, 0);

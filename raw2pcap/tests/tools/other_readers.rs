@@ -4,7 +4,7 @@ use std::process::Command;
 
 use hpcap::Reason;
 
-use crate::made::{File, START, exits, ns, raw2pcap};
+use crate::samples::{File, START, exits, ns, raw2pcap};
 
 /// As Wireshark's users look for them.
 #[test]

@@ -9,7 +9,7 @@ use nix::sys::signal::Signal;
 use signal_hook::iterator::Signals;
 
 /// Signals that end a process and can be waited for.
-const ENDINGS: [Signal; 8] = [
+const FATAL_SIGNALS: [Signal; 8] = [
     Signal::SIGHUP,
     Signal::SIGINT,
     Signal::SIGQUIT,
@@ -21,21 +21,21 @@ const ENDINGS: [Signal; 8] = [
 ];
 
 /// The file under way, once there was one.
-static PART: Mutex<Option<PathBuf>> = Mutex::new(None);
+static CURRENT_PART: Mutex<Option<PathBuf>> = Mutex::new(None);
 
 /// Removes `part` when a signal ends this process; the one named before is forgotten.
-pub(super) fn remove_when_interrupted(part: &Path) -> io::Result<()> {
-    let mut under_way = PART.lock().unwrap_or_else(PoisonError::into_inner);
+pub(super) fn remove_on_signal(part: &Path) -> io::Result<()> {
+    let mut under_way = CURRENT_PART.lock().unwrap_or_else(PoisonError::into_inner);
     let is_first = under_way.replace(part.to_owned()).is_none();
     if !is_first {
         return Ok(());
     }
-    let mut signals = Signals::new(ENDINGS.map(|signal| signal as i32))?;
+    let mut signals = Signals::new(FATAL_SIGNALS.map(|signal| signal as i32))?;
     std::thread::Builder::new()
         .name("signals".into())
         .spawn(move || {
             if let Some(signal) = signals.forever().next() {
-                let part = PART.lock().unwrap_or_else(PoisonError::into_inner);
+                let part = CURRENT_PART.lock().unwrap_or_else(PoisonError::into_inner);
                 if let Some(part) = &*part {
                     let _ = std::fs::remove_file(part);
                 }

@@ -1,4 +1,4 @@
-//! What is known of each interface of a lane, for the statistics of pcapng.
+//! What is known of each interface of a stream, for the statistics of pcapng.
 
 use hpcap::pcapfile::Interface;
 use hpcap::raw::{FileHeader, LedgerTag};
@@ -7,7 +7,7 @@ use hpcap::{Count, Ledger, Reason, Timestamp};
 /// An interface: a queue with one filter and one capture length. Where these change, another
 /// interface follows, with counts of its own.
 #[derive(Debug, Clone)]
-pub(super) struct Counted {
+pub(super) struct InterfaceCounts {
     pub(super) interface: Interface,
     /// What the queue counted, as far as the files say.
     pub(super) ledger: Ledger,
@@ -16,23 +16,23 @@ pub(super) struct Counted {
     pub(super) end: Option<Timestamp>,
 }
 
-/// The interfaces of a lane, in their order, and what is counted of the last one.
+/// The interfaces of a stream, in their order, and what is counted of the last one.
 #[derive(Debug, Default)]
 pub(super) struct Interfaces {
-    all: Vec<Counted>,
-    tally: Tally,
+    all: Vec<InterfaceCounts>,
+    file: FileCounts,
 }
 
 /// What is known of the file that is open.
 #[derive(Debug, Default)]
-struct Tally {
+struct FileCounts {
     before: Option<Ledger>,
     end: Option<Ledger>,
     frames: Count,
     lost: Ledger,
 }
 
-impl Tally {
+impl FileCounts {
     /// What the queue counted during the file.
     fn ledger(&self) -> Ledger {
         match (self.before, self.end) {
@@ -61,12 +61,12 @@ fn shares_clock(header: &FileHeader) -> bool {
 impl Interfaces {
     /// A file begins, or its header was read.
     pub(super) fn header(&mut self, header: &FileHeader) {
-        if self.tally.end.is_some() {
+        if self.file.end.is_some() {
             // Of another file, one behind the other.
             self.settle();
         }
         self.describe(header);
-        self.tally.before.get_or_insert(header.ledger);
+        self.file.before.get_or_insert(header.ledger);
         if let Some(counted) = self.all.last_mut().filter(|_| shares_clock(header)) {
             counted.start.get_or_insert(header.start);
         }
@@ -86,7 +86,7 @@ impl Interfaces {
     }
 
     fn add(&mut self, interface: Interface) {
-        self.all.push(Counted {
+        self.all.push(InterfaceCounts {
             interface,
             ledger: Ledger::default(),
             start: None,
@@ -97,7 +97,7 @@ impl Interfaces {
     /// A frame was read.
     #[inline]
     pub(super) fn frame(&mut self, len: u16) {
-        self.tally.frames += Count::new(1, u64::from(len));
+        self.file.frames += Count::new(1, u64::from(len));
         if self.all.is_empty() {
             self.add(Interface::default());
         }
@@ -105,12 +105,12 @@ impl Interfaces {
 
     /// Frames are missing.
     pub(super) fn gap(&mut self, lost: &Ledger) {
-        self.tally.lost += lost;
+        self.file.lost += lost;
     }
 
     /// The end of a file says what its queue counted.
     pub(super) fn ledger(&mut self, tag: &LedgerTag) {
-        self.tally.end = Some(tag.ledger);
+        self.file.end = Some(tag.ledger);
         if let Some(counted) = self.all.last_mut().filter(|c| c.start.is_some()) {
             counted.end = Some(tag.end);
         }
@@ -118,7 +118,7 @@ impl Interfaces {
 
     /// A file ends.
     pub(super) fn settle(&mut self) {
-        let ledger = std::mem::take(&mut self.tally).ledger();
+        let ledger = std::mem::take(&mut self.file).ledger();
         if self.all.is_empty() && ledger != Ledger::default() {
             self.add(Interface::default());
         }
@@ -128,7 +128,7 @@ impl Interfaces {
     }
 
     /// All of them; the place of each is its version.
-    pub(super) fn all(&self) -> &[Counted] {
+    pub(super) fn all(&self) -> &[InterfaceCounts] {
         &self.all
     }
 

@@ -8,14 +8,14 @@ use std::sync::Arc;
 use hpcap::raw::{Altered, Damage, Event, Gap, Reader, Record};
 use hpcap::{Ledger, Result, Timestamp};
 
-use super::counted::Interfaces;
-use super::head::{Head, Open, Opening, Origin};
+use super::file_info::{FileInfo, OpenFile, OpenOutcome, Origin};
+use super::file_range::FileRange;
+use super::interface_counts::Interfaces;
 use super::range::Range;
-use super::stretch::Stretch;
 
-/// What a lane has to tell besides its frames.
+/// What a stream has to tell besides its frames.
 #[derive(Debug)]
-pub(super) enum News {
+pub(super) enum StreamEvent {
     /// Frames are missing before the next one.
     Gap(Box<Gap>),
     /// A file is damaged.
@@ -35,9 +35,9 @@ pub(super) enum News {
 
 /// The frames of one recording, or of files of one origin that do not say of which recording they
 /// are.
-pub(super) struct Lane {
+pub(super) struct QueueStream {
     origin: Origin,
-    files: VecDeque<Head>,
+    files: VecDeque<FileInfo>,
     range: Range,
     reader: Option<Reader<Box<dyn Read>>>,
     file_bytes: Option<u64>,
@@ -50,7 +50,7 @@ pub(super) struct Lane {
     /// Bytes of the files that are done, and of the one before the stretch.
     done: u64,
     interfaces: Interfaces,
-    news: Vec<News>,
+    events: Vec<StreamEvent>,
     /// Whether the current frame is marked as a duplicate.
     duplicate: bool,
     /// What the current frame had that its record cannot hold.
@@ -60,24 +60,24 @@ pub(super) struct Lane {
 }
 
 /// The times that hold both.
-pub(super) fn wider(
+pub(super) fn union(
     a: (Timestamp, Timestamp),
     b: (Timestamp, Timestamp),
 ) -> (Timestamp, Timestamp) {
     (a.0.min(b.0), a.1.max(b.1))
 }
 
-impl Lane {
-    fn new(files: VecDeque<Head>, range: Range) -> Self {
+impl QueueStream {
+    fn new(files: VecDeque<FileInfo>, range: Range) -> Self {
         let mut interfaces = Interfaces::default();
-        if let Some(header) = files.front().and_then(|head| head.header.as_ref()) {
+        if let Some(header) = files.front().and_then(|info| info.header.as_ref()) {
             // Known even where no frame of it is in range.
             interfaces.describe(header);
         }
         Self {
             origin: files
                 .front()
-                .map_or(Origin::Unknown(String::new()), |head| head.origin.clone()),
+                .map_or(Origin::Unknown(String::new()), |info| info.origin.clone()),
             files,
             range,
             reader: None,
@@ -87,7 +87,7 @@ impl Lane {
             until: u64::MAX,
             done: 0,
             interfaces,
-            news: Vec::new(),
+            events: Vec::new(),
             duplicate: false,
             altered: None,
             seen: None,
@@ -96,41 +96,46 @@ impl Lane {
 
     /// Puts the files of each recording together, in sequence. Where two recorders wrote the same
     /// stretch of a recording, both are converted, and `warn` hears of it.
-    pub(super) fn sort(heads: Vec<Head>, range: Range, warn: &mut dyn FnMut(&str)) -> Vec<Self> {
-        let group = |head: &Head| (head.origin.clone(), head.recording());
-        let mut heads = heads;
-        heads.sort_by_cached_key(|head| (group(head), head.order()));
-        let mut lanes: Vec<VecDeque<Head>> = Vec::new();
+    pub(super) fn sort(
+        files: Vec<FileInfo>,
+        range: Range,
+        warn: &mut dyn FnMut(&str),
+    ) -> Vec<Self> {
+        let group = |info: &FileInfo| (info.origin.clone(), info.recording());
+        let mut files = files;
+        files.sort_by_cached_key(|info| (group(info), info.order()));
+        let mut streams: Vec<VecDeque<FileInfo>> = Vec::new();
         let mut first_of_group = 0;
-        for head in heads {
-            let same =
-                |lane: &VecDeque<Head>| lane.back().is_some_and(|b| group(b) == group(&head));
-            if !lanes.get(first_of_group).is_some_and(same) {
-                first_of_group = lanes.len();
+        for info in files {
+            let same = |stream: &VecDeque<FileInfo>| {
+                stream.back().is_some_and(|b| group(b) == group(&info))
+            };
+            if !streams.get(first_of_group).is_some_and(same) {
+                first_of_group = streams.len();
             }
-            let free = lanes[first_of_group..]
+            let free = streams[first_of_group..]
                 .iter_mut()
-                .find(|lane| lane.back().is_none_or(|before| !head.overlaps(before)));
-            if let Some(lane) = free {
-                lane.push_back(head);
+                .find(|stream| stream.back().is_none_or(|before| !info.overlaps(before)));
+            if let Some(stream) = free {
+                stream.push_back(info);
                 continue;
             }
-            if let Some(twin) = lanes.get(first_of_group).and_then(|lane| lane.back()) {
+            if let Some(twin) = streams.get(first_of_group).and_then(|stream| stream.back()) {
                 warn(&format!(
                     "{} and {} have a stretch of the same recording: its frames are converted \
                      twice",
                     twin.input.name(),
-                    head.input.name()
+                    info.input.name()
                 ));
             }
-            lanes.push(VecDeque::from([head]));
+            streams.push(VecDeque::from([info]));
         }
         // Ids are random: the order of recordings is that of their starts.
-        lanes.sort_by_cached_key(|lane| {
-            let first = lane.front();
-            first.map(|head| (head.origin.clone(), head.start(), head.input.name()))
+        streams.sort_by_cached_key(|stream| {
+            let first = stream.front();
+            first.map(|info| (info.origin.clone(), info.start(), info.input.name()))
         });
-        lanes
+        streams
             .into_iter()
             .map(|files| Self::new(files, range))
             .collect()
@@ -148,7 +153,7 @@ impl Lane {
 
     /// A time that no frame of it is before, as far as is known before a file is opened.
     pub(super) fn earliest(&self) -> Timestamp {
-        let first = self.files.front().and_then(|head| head.first);
+        let first = self.files.front().and_then(|info| info.first);
         first.unwrap_or_default()
     }
 
@@ -175,7 +180,7 @@ impl Lane {
                 }
                 altered = None;
                 let time = (frame.time, frame.time);
-                self.seen = Some(self.seen.map_or(time, |seen| wider(seen, time)));
+                self.seen = Some(self.seen.map_or(time, |seen| union(seen, time)));
                 continue;
             }
             let Some(found) = reader
@@ -199,23 +204,23 @@ impl Lane {
                         _ => false,
                     };
                     if !before && !after {
-                        self.news.push(News::Gap(gap));
+                        self.events.push(StreamEvent::Gap(gap));
                     }
                 }
                 Event::Ledger(tag) => self.interfaces.ledger(&tag),
                 Event::Damage(damage) => {
                     altered = None;
-                    if let Some(again) = look_again(&mut self.under_way, &damage) {
+                    if let Some(again) = file_to_reread(&mut self.under_way, &damage) {
                         let end = self.file_bytes.unwrap_or(u64::MAX);
                         let source: Box<dyn Read> =
-                            Box::new(Stretch::new(again, damage.offset, end));
+                            Box::new(FileRange::new(again, damage.offset, end));
                         let name = reader.name().to_owned();
                         *reader = Reader::new(source).named(name).at(damage.offset);
                         continue;
                     }
                     let file = reader.name().to_owned();
                     let file_bytes = self.file_bytes;
-                    self.news.push(News::Damage {
+                    self.events.push(StreamEvent::Damage {
                         file,
                         damage,
                         file_bytes,
@@ -226,25 +231,25 @@ impl Lane {
     }
 
     fn open_next(&mut self) -> Result<bool> {
-        let Some(head) = self.files.pop_front() else {
+        let Some(info) = self.files.pop_front() else {
             return Ok(false);
         };
         let mut warnings = Vec::new();
-        let mut warn = |text: &str| warnings.push(News::Warning(text.to_owned()));
-        let opening = head.open(&self.range, self.before, self.files.front(), &mut warn)?;
-        self.news.append(&mut warnings);
-        self.before = head.span();
+        let mut warn = |text: &str| warnings.push(StreamEvent::Warning(text.to_owned()));
+        let opening = info.open(&self.range, self.before, self.files.front(), &mut warn)?;
+        self.events.append(&mut warnings);
+        self.before = info.span();
         if let Some(span) = self.before {
-            self.seen = Some(self.seen.map_or(span, |seen| wider(seen, span)));
+            self.seen = Some(self.seen.map_or(span, |seen| union(seen, span)));
         }
         match opening {
-            Opening::Outside => self.done += head.bytes,
-            Opening::Deleted => {
-                self.done += head.bytes;
-                self.news.push(News::Deleted);
+            OpenOutcome::Outside => self.done += info.bytes,
+            OpenOutcome::Deleted => {
+                self.done += info.bytes;
+                self.events.push(StreamEvent::Deleted);
             }
-            Opening::Open(open) => {
-                let Open {
+            OpenOutcome::Open(open) => {
+                let OpenFile {
                     reader,
                     part,
                     bytes,
@@ -253,7 +258,7 @@ impl Lane {
                 self.file_bytes = bytes;
                 self.until = part.1;
                 self.under_way = under_way.map(|file| (file, 0));
-                if let Some(header) = &head.header {
+                if let Some(header) = &info.header {
                     self.interfaces.header(header);
                 }
                 self.reader = Some(reader);
@@ -268,7 +273,7 @@ impl Lane {
         self.interfaces.settle();
     }
 
-    /// The frame that [`Lane::advance`] moved to.
+    /// The frame that [`QueueStream::advance`] moved to.
     #[inline]
     pub(super) fn frame(&self) -> Option<Record<'_>> {
         self.reader.as_ref()?.frame()
@@ -306,13 +311,13 @@ impl Lane {
 
     /// Whether there is something to tell.
     #[inline]
-    pub(super) fn has_news(&self) -> bool {
-        !self.news.is_empty()
+    pub(super) fn has_events(&self) -> bool {
+        !self.events.is_empty()
     }
 
     /// What is to be told, once.
-    pub(super) fn take_news(&mut self) -> Vec<News> {
-        std::mem::take(&mut self.news)
+    pub(super) fn take_events(&mut self) -> Vec<StreamEvent> {
+        std::mem::take(&mut self.events)
     }
 
     /// Earliest and latest time of what was left out because it is out of range, at least.
@@ -332,7 +337,7 @@ impl Lane {
 
 /// The file to read again from `damage` on, where a recorder is writing it: what was read may
 /// be older than what stands there now. Each place is looked at again once.
-fn look_again(under_way: &mut Option<(Arc<File>, u64)>, damage: &Damage) -> Option<Arc<File>> {
+fn file_to_reread(under_way: &mut Option<(Arc<File>, u64)>, damage: &Damage) -> Option<Arc<File>> {
     let (file, looked_at) = under_way.as_mut()?;
     let end = damage.offset + damage.bytes;
     if end <= *looked_at {

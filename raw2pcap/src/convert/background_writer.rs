@@ -16,14 +16,14 @@ const DEPTH: usize = 3;
 /// An error is reported by a later call than the one whose bytes it concerns, by
 /// [`Write::flush`] at the latest. After an error, every call fails.
 #[derive(Debug)]
-pub(super) struct Behind {
+pub(super) struct BackgroundWriter {
     full: Option<Sender<Vec<u8>>>,
     spare: Receiver<Vec<u8>>,
     under_way: usize,
     worker: Option<JoinHandle<io::Result<()>>>,
 }
 
-impl Behind {
+impl BackgroundWriter {
     /// Writes to `file`, compressed by the same thread.
     ///
     /// # Errors
@@ -82,7 +82,7 @@ impl Behind {
     }
 }
 
-impl Write for Behind {
+impl Write for BackgroundWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut buffer = if self.under_way < DEPTH {
             Vec::with_capacity(bytes.len())
@@ -108,7 +108,7 @@ impl Write for Behind {
     }
 }
 
-impl Drop for Behind {
+impl Drop for BackgroundWriter {
     /// The thread does not outlive it.
     fn drop(&mut self) {
         self.full = None;
@@ -123,8 +123,8 @@ mod tests {
     use super::*;
     use hpcap::compress::Compression;
 
-    fn behind(file: File) -> Behind {
-        Behind::new(Compressor::new(file, Compression::None).unwrap()).unwrap()
+    fn behind(file: File) -> BackgroundWriter {
+        BackgroundWriter::new(Compressor::new(file, Compression::None).unwrap()).unwrap()
     }
 
     #[test]

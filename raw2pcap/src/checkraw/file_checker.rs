@@ -20,14 +20,14 @@ use crate::progress::Progress;
 pub(super) enum Repair {
     No,
     /// Only shown.
-    Show,
+    DryRun,
     Do,
 }
 
 /// Plans for one file, one after the other, at most.
 const ROUNDS_MAX: usize = 1000;
 
-pub(super) struct Work {
+pub(super) struct FileChecker {
     checker: Checker,
     repair: Repair,
     sizes: Option<Sizes>,
@@ -35,7 +35,7 @@ pub(super) struct Work {
     visible: bool,
 }
 
-impl Work {
+impl FileChecker {
     pub(super) fn new(
         checker: Checker,
         repair: Repair,
@@ -61,7 +61,7 @@ impl Work {
         let mut done = 0;
         let mut all_sound = true;
         for input in inputs {
-            progress.on(input.name());
+            progress.set_item(input.name());
             let bytes = input.bytes().unwrap_or(0);
             match self.one(input, &mut progress, done) {
                 Ok(sound) => all_sound &= sound,
@@ -72,7 +72,7 @@ impl Work {
                 }
             }
             done += bytes;
-            progress.at(done);
+            progress.set_bytes(done);
         }
         if let Some(sizes) = &mut self.sizes {
             sizes.finish()?;
@@ -122,7 +122,7 @@ impl Work {
         let mut each = |passing: hpcap::raw::check::Passing<'_>| {
             count = count.wrapping_add(1);
             if count.is_multiple_of(4096) {
-                progress.at(done + passing.body_offset);
+                progress.set_bytes(done + passing.body_offset);
             }
             match sizes {
                 Some(sizes) => sizes.frame(passing),
@@ -159,7 +159,7 @@ impl Work {
                 return Ok(repaired);
             }
             repaired.steps.extend(plan.steps.iter().cloned());
-            if self.repair == Repair::Show {
+            if self.repair == Repair::DryRun {
                 repaired.shown = true;
                 return Ok(repaired);
             }

@@ -9,12 +9,12 @@ use hpcap::error::Context;
 use hpcap::raw::{Event, FileHeader, FileName, Identity, Index, Reader, RecordingId};
 use hpcap::{Error, Result, Timestamp};
 
+use super::file_range::FileRange;
 use super::range::Range;
-use super::stretch::Stretch;
 use crate::inputs::{Input, Listed, Opened};
 
 /// Things at a file's start that are looked at to find its first frame.
-const LOOK: usize = 1000;
+const FIRST_ITEMS_MAX: usize = 1000;
 
 /// What a file was recorded of, as far as it says.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -29,7 +29,7 @@ pub(super) enum Origin {
 
 /// A file before it is converted.
 #[derive(Debug, Clone)]
-pub(super) struct Head {
+pub(super) struct FileInfo {
     pub(super) input: Input,
     pub(super) origin: Origin,
     pub(super) header: Option<FileHeader>,
@@ -40,7 +40,7 @@ pub(super) struct Head {
 }
 
 /// What a file is read from.
-pub(super) struct Open {
+pub(super) struct OpenFile {
     pub(super) reader: Reader<Box<dyn Read>>,
     /// The part of the file that is read: from, to.
     pub(super) part: (u64, u64),
@@ -51,8 +51,8 @@ pub(super) struct Open {
 }
 
 /// How opening a file for a range ended.
-pub(super) enum Opening {
-    Open(Box<Open>),
+pub(super) enum OpenOutcome {
+    Open(Box<OpenFile>),
     /// No frame of it can be in the range.
     Outside,
     /// It was deleted since the inputs were listed.
@@ -72,7 +72,7 @@ fn recording_folder(path: &Path) -> PathBuf {
     }
 }
 
-impl Head {
+impl FileInfo {
     /// Of an input that can be read only once.
     fn unknown(input: Input) -> Self {
         Self {
@@ -105,7 +105,7 @@ impl Head {
         let (source, packed) = opened.unpacked()?;
         let mut reader = Reader::new(source).named(path.display().to_string());
         let (mut header, mut first) = (None, None);
-        for _ in 0..LOOK {
+        for _ in 0..FIRST_ITEMS_MAX {
             match reader.next()?.map(|found| found.event) {
                 None => break,
                 Some(Event::FileHeader(tag)) => header = header.or(Some(*tag)),
@@ -196,11 +196,11 @@ impl Head {
         before: Option<(Timestamp, Timestamp)>,
         after: Option<&Self>,
         warn: &mut dyn FnMut(&str),
-    ) -> Result<Opening> {
+    ) -> Result<OpenOutcome> {
         let Input::File(listed) = &self.input else {
             let source = hpcap::compress::Decompressor::new(std::io::stdin().lock())
                 .context(|| "read standard input")?;
-            return Ok(Opening::Open(Box::new(Open {
+            return Ok(OpenOutcome::Open(Box::new(OpenFile {
                 reader: Reader::new(Box::new(source) as Box<dyn Read>).named(self.input.name()),
                 part: (0, u64::MAX),
                 bytes: None,
@@ -208,7 +208,7 @@ impl Head {
             })));
         };
         let Some(opened) = listed.open()? else {
-            return Ok(Opening::Deleted);
+            return Ok(OpenOutcome::Deleted);
         };
         let name = opened.path.display().to_string();
         let mut part = (0, u64::MAX);
@@ -216,18 +216,18 @@ impl Head {
             let before = before.map(|(_, latest)| latest);
             let after = after.and_then(Self::span).map(|(earliest, _)| earliest);
             let found = index.stretch((range.from, range.to), before, after);
-            if !self.agrees(index, found.map(|(from, _)| from), &opened)? {
+            if !self.matches_file(index, found.map(|(from, _)| from), &opened)? {
                 warn(&format!(
                     "the index of {name} does not lead to what it says; searching without it"
                 ));
             } else if let Some(found) = found {
                 part = found;
             } else {
-                return Ok(Opening::Outside);
+                return Ok(OpenOutcome::Outside);
             }
         }
         self.open_part(listed, opened, part, name)
-            .map(Opening::Open)
+            .map(OpenOutcome::Open)
     }
 
     fn open_part(
@@ -236,11 +236,11 @@ impl Head {
         opened: Opened,
         part: (u64, u64),
         name: String,
-    ) -> Result<Box<Open>> {
+    ) -> Result<Box<OpenFile>> {
         let tried = || format!("open {}", listed.path.display());
         if !opened.is_regular {
             let (source, _) = opened.unpacked()?;
-            return Ok(Box::new(Open {
+            return Ok(Box::new(OpenFile {
                 reader: Reader::new(source).named(name),
                 part,
                 bytes: None,
@@ -250,13 +250,13 @@ impl Head {
         let bytes = opened.bytes;
         let shared = Arc::new(opened.file.try_clone().context(tried)?);
         let under_way = opened.under_way.then(|| Arc::clone(&shared));
-        // Bytes behind an offset are no head of a file: they are not to be recognised.
+        // Bytes from the middle of a file must not be taken for the magic number of another format.
         let (source, packed): (Box<dyn Read>, bool) = if part.0 > 0 {
-            (Box::new(Stretch::new(shared, part.0, bytes)), false)
+            (Box::new(FileRange::new(shared, part.0, bytes)), false)
         } else {
             opened.unpacked()?
         };
-        Ok(Box::new(Open {
+        Ok(Box::new(OpenFile {
             reader: Reader::new(source).named(name).at(part.0),
             part,
             bytes: (!packed).then_some(bytes),
@@ -266,7 +266,7 @@ impl Head {
 
     /// Whether there is, where an index leads to, what it says: at its first frame, and at byte
     /// `offset`, where it is used from.
-    fn agrees(&self, index: &Index, offset: Option<u64>, opened: &Opened) -> Result<bool> {
+    fn matches_file(&self, index: &Index, offset: Option<u64>, opened: &Opened) -> Result<bool> {
         let first = index.entries.iter().find_map(|entry| entry.time);
         if first != self.first {
             return Ok(false);
@@ -280,10 +280,10 @@ impl Head {
         };
         let tried = || format!("read {}", opened.path.display());
         let file = Arc::new(opened.file.try_clone().context(tried)?);
-        let mut reader = Reader::new(Stretch::new(file, offset, opened.bytes))
+        let mut reader = Reader::new(FileRange::new(file, offset, opened.bytes))
             .named(opened.path.display().to_string())
             .at(offset);
-        for _ in 0..LOOK {
+        for _ in 0..FIRST_ITEMS_MAX {
             match reader.next()?.map(|found| found.event) {
                 None => return Ok(entry.time.is_none()),
                 Some(Event::Frame(frame)) => {
@@ -298,16 +298,16 @@ impl Head {
 }
 
 /// The time of the first frame of all.
-pub(super) fn first_of_all(heads: &[Head]) -> Result<Timestamp> {
-    if heads.iter().any(|head| head.input == Input::Stdin) {
+pub(super) fn first_frame_time(files: &[FileInfo]) -> Result<Timestamp> {
+    if files.iter().any(|info| info.input == Input::Stdin) {
         return Err(Error::usage(
             "--from or --to relative to the first frame",
             "standard input cannot be searched for it: give a time, or a file",
         ));
     }
-    Ok(heads
+    Ok(files
         .iter()
-        .filter_map(|head| head.first)
+        .filter_map(|info| info.first)
         .min()
         .unwrap_or_default())
 }

@@ -7,13 +7,13 @@ use std::sync::Arc;
 
 /// The bytes of a file from one offset to another.
 #[derive(Debug)]
-pub(super) struct Stretch {
+pub(super) struct FileRange {
     file: Arc<File>,
     at: u64,
     end: u64,
 }
 
-impl Stretch {
+impl FileRange {
     pub(super) fn new(file: Arc<File>, from: u64, end: u64) -> Self {
         Self {
             file,
@@ -23,7 +23,7 @@ impl Stretch {
     }
 }
 
-impl Read for Stretch {
+impl Read for FileRange {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let left = usize::try_from(self.end.saturating_sub(self.at)).unwrap_or(usize::MAX);
         let bytes = left.min(buffer.len());
