@@ -8,11 +8,11 @@
 
 /* ------------------------------------------------------------------- nic_ops */
 
-static void port_harvest(void *rx, struct hpcap_batch *batch, u32 n, const struct timespec64 *now)
+static u32 port_harvest(void *rx, struct hpcap_batch *batch, u32 n, const struct timespec64 *now)
 {
 	struct hpcap_port_queue *q = rx;
 
-	hpcap_advrx_harvest(&q->rx, batch, n, now->tv_sec, now->tv_nsec);
+	return hpcap_advrx_harvest(&q->rx, batch, n, now->tv_sec, now->tv_nsec);
 }
 
 static void port_release(void *rx, u32 n)

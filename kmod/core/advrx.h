@@ -214,11 +214,11 @@ static inline void hpcap_advrx_refuse(struct hpcap_advrx *rx, struct hpcap_batch
 }
 
 /*
- * Fills the batch with up to n frames, oldest first, stamped with this time. The same frames
- * come again until they are released.
+ * Fills the batch with up to n frames, oldest first, stamped with this time, and returns their
+ * number. The next harvest finds the same frames again unless they were released.
  */
-static inline void hpcap_advrx_harvest(struct hpcap_advrx *rx, struct hpcap_batch *batch, u32 n,
-				       u64 sec, u32 nsec)
+static inline u32 hpcap_advrx_harvest(struct hpcap_advrx *rx, struct hpcap_batch *batch, u32 n,
+				      u64 sec, u32 nsec)
 {
 	const struct hpcap_advrx_desc *ring = rx->ring;
 	u8 *const *chunks = rx->chunks;
@@ -282,8 +282,8 @@ static inline void hpcap_advrx_harvest(struct hpcap_advrx *rx, struct hpcap_batc
 		found++;
 		at = end;
 	}
-	batch->n = found;
 	rx->offered = found;
+	return found;
 }
 
 /* No need to write the tail register. */

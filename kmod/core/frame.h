@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT OR Apache-2.0 */
 /*
- * Frames on their way from a NIC or a source into the ring: the stages between (filter.h,
- * dedup.h) take a batch, and leave in it what goes on.
+ * Frames on their way from a NIC or a source into the ring. The stages between the two (filter.h,
+ * dedup.h) take a batch of frames and keep those that pass.
  */
 #ifndef _HPCAP_FRAME_H
 #define _HPCAP_FRAME_H
@@ -12,24 +12,22 @@
 /* A frame as a NIC or a source hands it over. */
 struct hpcap_frame {
 	const u8 *data;
-	u64 sec;	/* since 1970; what 32 bits cannot hold is adjusted and counted */
+	u64 sec;	/* since 1970; a time that 32 bits cannot hold is adjusted and counted */
 	u32 nsec;
 	u32 caplen;	/* bytes at data */
 	u32 len;	/* bytes on the wire, without FCS */
-	u32 hash;	/* of its flow, as the NIC computed it; 0: none */
+	u32 hash;	/* of the frame's flow, computed by the NIC; 0: none */
 };
 
-/* Frames of one harvest, at most. */
+/* The most frames of one harvest. */
 #define HPCAP_BATCH	256
 
 /*
- * What one look at a NIC brought. The frames lie in the NIC's buffers, which stay untouched
- * until they are released.
+ * The frames of one harvest. Their bytes lie in the NIC's buffers, which the NIC does not touch
+ * before the batch is released.
  */
 struct hpcap_batch {
-	u32 n;
-	u32 reserved;
-	struct hpcap_count errors;	/* received damaged, and not among the frames */
+	struct hpcap_count errors;	/* damaged frames, which are not among `frames` */
 	struct hpcap_frame frames[HPCAP_BATCH];
 };
 

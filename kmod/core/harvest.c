@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * From the NIC into the ring: one batch, its stages, what of it finds no room, and what the NIC
- * lost before.
+ * Takes batches of frames out of the NIC, sends them through the pipeline into the ring, and adds
+ * the NIC's own losses to the ledger.
  *
- * A frame's time is when the poll thread looked, read once for a batch: it came after the look
- * before, and so the time is late by no more than the pause between two looks. That is a few
- * microseconds under load, and 100 us on an idle link (poll.c); a NIC that stamps does better.
+ * The poll thread reads the clock once for each batch, and all frames of the batch get that time.
+ * A frame arrived after the harvest before, so its time is late by at most the pause between two
+ * harvests: a few microseconds under load, and 100 us on an idle link (poll.c). A NIC that stamps
+ * frames is more exact.
  *
  * Debug messages: `file harvest.c +p` in /proc/dynamic_debug/control.
  */
@@ -47,29 +48,29 @@ u32 hpcap_rxq_harvest(struct hpcap_rxq *rxq, ktime_t clock)
 {
 	struct timespec64 now = ktime_to_timespec64(ktime_mono_to_real(clock));
 	struct hpcap_batch *batch = rxq->batch;
+	u32 n;
 
 	if (!rxq->rx)
 		return 0;
 	if (rxq->unreleased) {
-		/* Not harvested anew: the stages have seen these frames. */
+		/* The held frames have passed the filters already, and must not pass them twice. */
 		hpcap_rxq_push(rxq);
 		return rxq->unreleased ? 0 : rxq->harvested;
 	}
-	batch->n = 0;
 	batch->errors.frames = 0;
 	batch->errors.bytes = 0;
-	rxq->adapter->ops->harvest(rxq->rx, batch, rxq->burst, &now);
-	if (!batch->n && !batch->errors.frames)
+	n = rxq->adapter->ops->harvest(rxq->rx, batch, rxq->burst, &now);
+	if (!n && !batch->errors.frames)
 		return 0;
-	trace_hpcap_harvest(rxq, batch);
-	rxq->harvested = batch->n;
+	trace_hpcap_harvest(rxq, n, batch->errors.frames);
+	rxq->harvested = n;
 	rxq->unreleased = true;
 	if (batch->errors.frames)
 		hpcap_ring_account(&rxq->ring, HPCAP_NIC_ERROR, batch->errors.frames,
 				   batch->errors.bytes);
-	hpcap_pipeline_start(&rxq->stages.pipeline, &rxq->ring, batch->frames, batch->n);
+	hpcap_pipeline_start(&rxq->stages.pipeline, &rxq->ring, batch->frames, n);
 	hpcap_rxq_push(rxq);
-	return rxq->harvested + (u32)batch->errors.frames;
+	return n + (u32)batch->errors.frames;
 }
 
 void hpcap_rxq_count(struct hpcap_rxq *rxq)
@@ -79,7 +80,7 @@ void hpcap_rxq_count(struct hpcap_rxq *rxq)
 	if (!rxq->rx)
 		return;
 	rxq->adapter->ops->counters(rxq->rx, &now);
-	/* Less than before can only be a driver's mistake: nothing is taken back. */
+	/* A counter that goes back is the driver's mistake; the ledger never goes back. */
 	if (now.missed > rxq->seen.missed) {
 		hpcap_ring_account(&rxq->ring, HPCAP_NIC_MISSED, now.missed - rxq->seen.missed,
 				   0);
@@ -102,14 +103,14 @@ void hpcap_rxq_drain(struct hpcap_rxq *rxq)
 	if (!rxq->rx)
 		return;
 	/*
-	 * What its ring can hold, and a batch that was harvested before. More than that comes from
-	 * a NIC that has not stopped to receive, and there must be an end.
+	 * The limit is what the NIC's ring can hold, and a batch that was harvested before. A NIC
+	 * that has not stopped receiving would deliver for ever.
 	 */
 	while (frames < limit) {
 		u32 n = hpcap_rxq_harvest(rxq, ktime_get());
 
 		if (rxq->unreleased) {
-			/* The NIC goes: there is no later. */
+			/* The NIC is going away, so the frames cannot be held. */
 			hpcap_pipeline_drop(&rxq->stages.pipeline, &rxq->ring);
 			hpcap_rxq_release_batch(rxq);
 		} else if (!n) {

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What hpcap.ko asks of a NIC's driver, and what it offers to it. hpcap.ko knows nothing of
- * any NIC: hpcap_ixgbe.ko, hpcap_ixgbevf.ko and hpcap_netdev.ko register adapters here.
+ * The interface between hpcap.ko and the drivers of NICs. hpcap.ko knows no NIC: hpcap_ixgbe.ko,
+ * hpcap_ixgbevf.ko and hpcap_netdev.ko register their adapters with the functions below.
  *
- * An adapter has one or more queues, each with a poll thread, a ring and a device node
- * /dev/hpcap_N_Q, from hpcap_adapter_register() to hpcap_adapter_unregister(). The poll
- * thread looks at the NIC only between hpcap_rxq_start() and hpcap_rxq_stop(), which an
- * interface calls when it goes up and down; listeners stay attached meanwhile.
+ * An adapter has one or more queues. Each queue has a poll thread, a ring and a device node
+ * /dev/hpcap_N_Q from hpcap_adapter_register() to hpcap_adapter_unregister(). The poll thread
+ * calls the driver only between hpcap_rxq_start() and hpcap_rxq_stop(), which the driver calls
+ * when its interface goes up and down. Listeners stay attached while the interface is down.
  */
 #ifndef _HPCAP_NIC_H
 #define _HPCAP_NIC_H
@@ -19,81 +19,144 @@
 
 struct hpcap_adapter;
 
-/*
- * Frames that the NIC lost, over the adapter's life: never less than before, whether the
- * interface was down meanwhile or not.
+/**
+ * struct hpcap_nic_counters - frames that a NIC has lost since its adapter was registered
+ * @missed: frames for which there was no descriptor, or no room in the NIC (HPCAP_NIC_MISSED)
+ * @errors: damaged frames that were in no batch's errors (HPCAP_NIC_ERROR)
+ *
+ * Neither counter ever goes back, also not while the interface is down.
  */
 struct hpcap_nic_counters {
-	u64 missed;	/* no descriptor, or no room in the NIC: HPCAP_NIC_MISSED */
-	u64 errors;	/* received damaged, and in no batch's `errors`: HPCAP_NIC_ERROR */
+	u64 missed;
+	u64 errors;
 };
 
-/*
- * `rx` is what the driver gave to hpcap_rxq_start(). All are called between start and stop, one
- * at a time, in process context and under the queue's lock: mostly by its poll thread, but also
- * by whoever stops the queue or gives it another ring. They must not take rtnl.
+/**
+ * struct hpcap_nic_ops - what hpcap calls to receive from a NIC
+ * @owner: module of the driver
+ * @clock_source: which clock stamps the frames: "kernel" or "nic"
+ * @harvest: fills an empty batch with up to n (at most HPCAP_BATCH) frames that wait in the NIC,
+ *	oldest first, and returns their number. The bytes of the frames stay in place until
+ *	@release. @now is the time for frames that the NIC did not stamp.
+ * @release: frees the buffers of the last harvest, those of damaged frames included. Called once
+ *	after each harvest that found frames or errors, before the next harvest; n is the number
+ *	that @harvest returned.
+ * @counters: reads the NIC's counters of lost frames. Called every 100 ms, and before the ledger
+ *	is final. May sleep.
+ *
+ * The first argument of each function is what the driver gave to hpcap_rxq_start(). The functions
+ * are called between start and stop, one at a time, in process context, under the lock of the
+ * queue: by its poll thread, and by whoever stops the queue or gives it another ring. They must
+ * not take rtnl.
  */
 struct hpcap_nic_ops {
 	struct module *owner;
-	const char *clock_source;	/* who stamps: "kernel", "nic" */
-	/*
-	 * Up to n frames (HPCAP_BATCH at most) that wait in the NIC, oldest first, into a batch
-	 * that is empty. Their bytes stay where they are until they are released. `now` is the
-	 * time for frames that the NIC did not stamp.
-	 */
-	void (*harvest)(void *rx, struct hpcap_batch *batch, u32 n,
-			const struct timespec64 *now);
-	/*
-	 * What the last harvest brought was used: its buffers are free, those of damaged frames,
-	 * too. Called once after each harvest that brought frames or errors, and before the next;
-	 * `n` is the number of frames that it brought.
-	 */
+	const char *clock_source;
+	u32 (*harvest)(void *rx, struct hpcap_batch *batch, u32 n,
+		       const struct timespec64 *now);
 	void (*release)(void *rx, u32 n);
-	/* May sleep; every 100 ms, and before the ledger is final. */
 	void (*counters)(void *rx, struct hpcap_nic_counters *counters);
 };
 
+/**
+ * struct hpcap_adapter_info - description of an adapter
+ * @driver: name of the driver, such as "hpcap_ixgbe"
+ * @parent: parent of the device nodes; the PCI device
+ * @netdev: network interface of the adapter, or NULL; hpcap holds a reference
+ * @number: N of hpcapN and /dev/hpcap_N_Q
+ * @queues: number of queues
+ * @link_type: LINKTYPE_ value of the frames; 1 is Ethernet
+ */
 struct hpcap_adapter_info {
-	const char *driver;		/* "hpcap_ixgbe" */
-	struct device *parent;		/* of the device nodes; the PCI device */
-	struct net_device *netdev;	/* NULL where there is none; held by hpcap meanwhile */
-	u32 number;			/* N of hpcapN and /dev/hpcap_N_Q */
+	const char *driver;
+	struct device *parent;
+	struct net_device *netdev;
+	u32 number;
 	u32 queues;
-	u32 link_type;			/* LINKTYPE_ value; 1 = Ethernet */
+	u32 link_type;
 };
 
+/**
+ * hpcap_adapter_register() - creates the queues of an adapter and their device nodes
+ * @info: description of the adapter; copied
+ * @ops: functions of the driver; must outlive the adapter
+ *
+ * Return: the adapter, or an ERR_PTR: -EINVAL, -EEXIST (the number is taken), -ENOMEM.
+ */
 struct hpcap_adapter *hpcap_adapter_register(const struct hpcap_adapter_info *info,
 					     const struct hpcap_nic_ops *ops);
-/*
- * Ends every queue: listeners see the end. Device nodes that are open live on, without frames.
- * After it has returned nothing of the driver is called or referred to.
+
+/**
+ * hpcap_adapter_unregister() - ends every queue of an adapter, and frees it
+ * @adapter: the adapter
+ *
+ * Listeners see the end of their queue. Device nodes that are open stay usable, without frames.
+ * When this function has returned, hpcap calls no function of the driver any more.
  */
 void hpcap_adapter_unregister(struct hpcap_adapter *adapter);
 
-/*
- * From now on the poll thread harvests. `depth` is how many frames can wait in the NIC once it
- * has stopped to receive: hpcap_rxq_stop() takes no more than these.
+/**
+ * hpcap_rxq_start() - lets the poll thread of a queue harvest
+ * @adapter: the adapter
+ * @queue: index of the queue
+ * @rx: first argument of the functions in struct hpcap_nic_ops
+ * @depth: most frames that can wait in the NIC when it has stopped receiving; hpcap_rxq_stop()
+ *	harvests no more than these
  */
 void hpcap_rxq_start(struct hpcap_adapter *adapter, u32 queue, void *rx, u32 depth);
-/*
- * After it has returned the poll thread does not harvest, and is not about to. What waits in the
- * NIC is taken before: when the NIC stopped to receive before the call, no frame is unaccounted.
+
+/**
+ * hpcap_rxq_stop() - ends the harvests of a queue
+ * @adapter: the adapter
+ * @queue: index of the queue
+ *
+ * Harvests the frames that still wait in the NIC. When this function has returned, the poll thread
+ * does not harvest, nor is it about to. If the NIC had stopped receiving before the call, every
+ * frame is accounted for.
  */
 void hpcap_rxq_stop(struct hpcap_adapter *adapter, u32 queue);
-/* Frames have come: a poll thread that sleeps looks at once. From any context. */
+
+/**
+ * hpcap_rxq_wake() - lets a sleeping poll thread harvest at once
+ * @adapter: the adapter
+ * @queue: index of the queue
+ *
+ * Context: any.
+ */
 void hpcap_rxq_wake(struct hpcap_adapter *adapter, u32 queue);
 
-/*
- * The number of an interface: its rank among the machine's NICs that hpcap drives, by PCI
- * domain, bus, device and function, so that it does not depend on who is probed first. To be
- * called while the device is probed; it keeps its number until its driver leaves it. A negative
- * errno where there is no memory.
+/**
+ * hpcap_pci_index() - the number of an interface, by its place on the bus
+ * @pdev: PCI device of the interface, which is being probed
+ *
+ * The number is the rank of the device among the NICs that hpcap drives, by PCI domain, bus,
+ * device and function. So it does not depend on the order in which drivers probe. The device
+ * keeps its number until its driver leaves it.
+ *
+ * Return: the number, or -ENOMEM.
  */
 int hpcap_pci_index(struct pci_dev *pdev);
 
-/* The ledger of every queue for `ethtool -S`, with the names of the original as aliases. */
+/**
+ * hpcap_ethtool_count() - number of statistics that hpcap adds to `ethtool -S`
+ * @adapter: the adapter
+ *
+ * They are the ledger of every queue, and the original's names as aliases.
+ */
 int hpcap_ethtool_count(struct hpcap_adapter *adapter);
+
+/**
+ * hpcap_ethtool_strings() - names of the statistics
+ * @adapter: the adapter
+ * @data: room for hpcap_ethtool_count() names of ETH_GSTRING_LEN bytes
+ */
 void hpcap_ethtool_strings(struct hpcap_adapter *adapter, u8 *data);
+
+/**
+ * hpcap_ethtool_stats() - values of the statistics
+ * @adapter: the adapter
+ * @data: room for hpcap_ethtool_count() values
+ */
 void hpcap_ethtool_stats(struct hpcap_adapter *adapter, u64 *data);
 
 #endif /* _HPCAP_NIC_H */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Tracepoints, in /sys/kernel/tracing/events/hpcap. A jump over nothing each while they are off.
+ * Tracepoints, in /sys/kernel/tracing/events/hpcap. Each costs one untaken jump while it is off.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM hpcap
@@ -30,18 +30,18 @@ static inline u64 hpcap_trace_lag(const struct hpcap_rxq *rxq, u32 slot)
 }
 #endif
 
-/* A look at the NIC that brought something. */
+/* A harvest that found frames or errors. */
 TRACE_EVENT(hpcap_harvest,
-	    TP_PROTO(const struct hpcap_rxq *rxq, const struct hpcap_batch *batch),
-	    TP_ARGS(rxq, batch),
+	    TP_PROTO(const struct hpcap_rxq *rxq, u32 frames, u64 errors),
+	    TP_ARGS(rxq, frames, errors),
 	    TP_STRUCT__entry(__field(u32, adapter)
 			     __field(u32, queue)
 			     __field(u32, frames)
 			     __field(u64, errors)),
 	    TP_fast_assign(__entry->adapter = rxq->number;
 			   __entry->queue = rxq->index;
-			   __entry->frames = batch->n;
-			   __entry->errors = batch->errors.frames;),
+			   __entry->frames = frames;
+			   __entry->errors = errors;),
 	    TP_printk("hpcap_%u_%u frames=%u errors=%llu", __entry->adapter, __entry->queue,
 		      __entry->frames, __entry->errors));
 

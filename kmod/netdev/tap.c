@@ -142,8 +142,8 @@ static struct sk_buff *hpcap_tap_whole(struct sk_buff *skb)
 	return skb;
 }
 
-static void hpcap_tap_harvest(void *rx, struct hpcap_batch *batch, u32 n,
-			      const struct timespec64 *now)
+static u32 hpcap_tap_harvest(void *rx, struct hpcap_batch *batch, u32 n,
+			     const struct timespec64 *now)
 {
 	struct hpcap_tap *tap = rx;
 	struct sk_buff_head list;
@@ -178,7 +178,7 @@ static void hpcap_tap_harvest(void *rx, struct hpcap_batch *batch, u32 n,
 		tap->taken[n++] = skb;
 	}
 	tap->taken_count = n;
-	batch->n = n;
+	return n;
 }
 
 static void hpcap_tap_release(void *rx, u32 n)

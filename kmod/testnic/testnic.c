@@ -95,8 +95,8 @@ static u64 hpcap_test_due(struct hpcap_test_queue *q)
 	return due;
 }
 
-static void hpcap_test_harvest(void *rx, struct hpcap_batch *batch, u32 n,
-			       const struct timespec64 *now)
+static u32 hpcap_test_harvest(void *rx, struct hpcap_batch *batch, u32 n,
+			      const struct timespec64 *now)
 {
 	u64 ns = (u64)now->tv_sec * NSEC_PER_SEC + now->tv_nsec;
 	struct hpcap_test_queue *q = rx;
@@ -115,7 +115,7 @@ static void hpcap_test_harvest(void *rx, struct hpcap_batch *batch, u32 n,
 			.len = size,
 		};
 	}
-	batch->n = i;
+	return i;
 }
 
 static void hpcap_test_release(void *rx, u32 n)

@@ -37,10 +37,10 @@ u32 hpcap_advrx_take(struct hpcap_advrx *rx, struct hpcap_frame *frames, u32 n, 
 {
 	struct hpcap_batch batch;
 
-	hpcap_advrx_harvest(rx, &batch, n, sec, nsec);
-	memcpy(frames, batch.frames, batch.n * sizeof(*frames));
+	n = hpcap_advrx_harvest(rx, &batch, n, sec, nsec);
+	memcpy(frames, batch.frames, n * sizeof(*frames));
 	*errors = batch.errors.frames;
-	return batch.n;
+	return n;
 }
 
 u32 hpcap_advrx_give(struct hpcap_advrx *rx, u32 n, u64 *bytes)
@@ -83,12 +83,12 @@ u64 hpcap_bench_advrx_ring(struct hpcap_advrx *rx, struct hpcap_ring *r, u64 fra
 		u64 now = clock_now(CLOCK_REALTIME);
 
 		write_back(rx, rx->head, n, len);
-		hpcap_advrx_harvest(rx, &b, n, now / HPCAP_NS_PER_S, now % HPCAP_NS_PER_S);
-		for (i = 0; i < b.n; i++)
+		n = hpcap_advrx_harvest(rx, &b, n, now / HPCAP_NS_PER_S, now % HPCAP_NS_PER_S);
+		for (i = 0; i < n; i++)
 			if (hpcap_ring_push(r, &b.frames[i]))
 				return frames - left + i;
-		hpcap_advrx_release(rx, b.n, &bytes);
-		left -= b.n;
+		hpcap_advrx_release(rx, n, &bytes);
+		left -= n;
 		hpcap_ring_service(r, clock_now(CLOCK_MONOTONIC), now);
 		acknowledge(r);
 	}
