@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
 #
-# Holds the documents against the programs: docs/TOOL.md names every option that TOOL --help has, its
-# letter, too, and no other but of a tool that is named beside it.
+# Compares the documents with the programs. docs/TOOL.md must name every option and every letter that TOOL --help
+# has. It must name no other option, except on a line that shows another tool.
 #
 #   scripts/check-docs.sh FOLDER-WITH-THE-TOOLS
 set -euo pipefail
@@ -18,7 +18,7 @@ complain() {
 letters() { grep -oE '^ +-[a-zA-Z]\b|alias(es)?: -[a-zA-Z]\b' | grep -oE -- '-[a-zA-Z]$' | sort -u; }
 options() { grep -oE -- '--[a-z]+(-[a-z]+)*' | sort -u; }
 
-# Options may be those of a command.
+# Prints the help of a tool and of its commands.
 help_of() {
 	local command
 	"$tools/$1" --help
@@ -32,15 +32,15 @@ for tool in hpcapd hpcapdd raw2pcap checkraw hpcapctl; do
 	document=docs/$tool.md
 	help=$(help_of "$tool")
 	has=$(options <<<"$help")
-	# Every tool has these two, and no document repeats them; -o is how people write --output.
+	# Every tool has --help and --version, and no document repeats them. People write -o, not --output.
 	while read -r option; do
 		grep -qE -- "$option([^a-z-]|$)" "$document" || complain "$document does not name $option of $tool"
 	done < <(grep -vxE -- '--(help|version|output)' <<<"$has")
-	# What --help and --version are called everywhere.
+	# -h and -V are --help and --version.
 	while read -r letter; do
 		grep -qE -- "(^|[^a-zA-Z-])$letter\b" "$document" || complain "$document does not name $letter of $tool"
 	done < <(letters <<<"$help" | grep -vxE -- '-[hV]')
-	# Lines that show another tool may have that one's options.
+	# A line that shows another tool may have the options of that tool.
 	while read -r option; do
 		grep -qxF -- "$option" <<<"$has" || complain "$document names $option, which $tool does not have"
 	done < <(grep -vE "(hpcapd|hpcapdd|raw2pcap|checkraw|hpcapctl|setcap|systemctl) .*--" "$document" | options)

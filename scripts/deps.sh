@@ -1,17 +1,16 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
 #
-# What hpcap needs from the distribution (Debian 12 and its relatives), and how to get it.
+# Installs the packages of the distribution (Debian 12 and its relatives) that hpcap needs.
 #
-#   scripts/deps.sh install [GROUP...]  installs what is missing (all groups when none is named)
-#   scripts/deps.sh need GROUP...       the same, quietly when nothing is missing
-#   scripts/deps.sh want GROUP...       the same, but only warns when it cannot
-#   scripts/deps.sh check GROUP...      installs nothing; prints what is missing, exits 1 then
+#   scripts/deps.sh install [GROUP...]  installs missing packages (of all groups when none is named)
+#   scripts/deps.sh need GROUP...       does the same, and prints nothing when no package is missing
+#   scripts/deps.sh want GROUP...       does the same, but only warns when it cannot install them
+#   scripts/deps.sh check GROUP...      prints missing packages and exits with 1; installs nothing
 #   scripts/deps.sh list                prints the table
 #
-# Presence is tested by what a package is needed for (a command, a file, a library), not by
-# asking the package manager: the check costs some milliseconds, a removed package is noticed,
-# and other distributions pass it when they have the same things.
+# The check looks for the command, file or library that a package is needed for, and does not ask the package manager.
+# So it takes some milliseconds, notices a removed package, and passes on other distributions that have the same files.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -72,7 +71,7 @@ die() {
 	exit "${2:-1}"
 }
 
-# Whether what PROBE names is there.
+# Whether the thing that PROBE names is there.
 present() {
 	local what=${1#*:}
 	case $1 in
@@ -81,11 +80,11 @@ present() {
 	so:*) PATH=$PATH:/usr/sbin:/sbin ldconfig -p | grep -F "$what" >/dev/null ;;
 	perl:*) perl -M"$what" -e1 2>/dev/null ;;
 	file:*) [ -e "$what" ] ;;
-	*) die "a probe of an unknown kind: $1" ;;
+	*) die "unknown kind of probe: $1" ;;
 	esac
 }
 
-# The packages of the named groups that are missing, one a line.
+# Prints the missing packages of the named groups, one a line.
 missing() {
 	local group package probe wanted=" $* "
 	while read -r group package probe; do
@@ -102,7 +101,7 @@ check_groups() {
 	local group
 	for group in "$@"; do
 		group_names | grep -qxF "$group" ||
-			die "no group is called '$group'; there are: $(group_names | paste -sd' ')" 2
+			die "no group is called '$group'; the groups are: $(group_names | paste -sd' ')" 2
 	done
 }
 
@@ -110,7 +109,7 @@ check_groups() {
 check_rust() {
 	local want have
 	want=$(sed -n 's/^rust-version *= *"\([0-9.]*\)".*/\1/p' Cargo.toml)
-	command -v cargo >/dev/null || die "cargo is not there, and this is a Rust project.
+	command -v cargo >/dev/null || die "cargo is missing, and this is a Rust project.
   Install Rust $want or newer with rustup (https://rustup.rs), then open a new shell,
   or: . \"\$HOME/.cargo/env\""
 	have=$(cargo --version | awk '{ print $2 }')
@@ -131,12 +130,12 @@ as_root() {
 	fi
 }
 
-# Installs the packages, or says what to type.
+# Installs the packages, or prints the commands to type.
 install_packages() {
 	local by_hand="apt-get update && apt-get install --no-install-recommends $*"
 	if ! command -v apt-get >/dev/null; then
 		echo "deps: missing: $*" >&2
-		echo "  This system has no apt-get: install what these Debian packages hold by its own means." >&2
+		echo "  This system has no apt-get: install the contents of these Debian packages by other means." >&2
 		return 1
 	fi
 	echo "deps: installing $*"
@@ -155,7 +154,7 @@ install_packages() {
 	fi
 }
 
-# Installs what is missing of the groups; fails when something still is.
+# Installs the missing packages of the groups; fails when one is still missing.
 provide() {
 	local packages
 	mapfile -t packages < <(missing "$@")
@@ -163,7 +162,7 @@ provide() {
 	install_packages "${packages[@]}" || return 1
 	mapfile -t packages < <(missing "$@")
 	[ "${#packages[@]}" = 0 ] && return 0
-	echo "deps: installed, and yet not found: ${packages[*]} (is /usr/bin in PATH?)" >&2
+	echo "deps: installed, but not found: ${packages[*]} (is /usr/bin in PATH?)" >&2
 	return 1
 }
 
@@ -177,14 +176,14 @@ main() {
 		[ $# -gt 0 ] || mapfile -t all < <(group_names)
 		provide "${all[@]}"
 		check_rust
-		echo "deps: everything is there for: ${all[*]}"
+		echo "deps: nothing is missing for: ${all[*]}"
 		;;
 	need)
 		provide "$@"
 		check_rust
 		;;
 	want)
-		provide "$@" || echo "deps: going on without" >&2
+		provide "$@" || echo "deps: going on without these packages" >&2
 		;;
 	check)
 		local packages

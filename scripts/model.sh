@@ -3,20 +3,19 @@
 #
 # Checks every model in kmod/model exhaustively with spin.
 #
-# A model says in comments how it is to be checked, one run a line:
+# Comments in a model say how to check it, one run a line:
 #
-#	// verify: -DNAME=VALUE ...     must hold: no error, no search cut short
-#	// refute: -DNAME=VALUE ...     must fail: proof that the model can see this mistake
+#	// verify: -DNAME=VALUE ...     must hold: no error, and a complete search
+#	// refute: -DNAME=VALUE ...     must fail, which shows that the model can find this mistake
 #
-# What follows the colon is handed to spin's preprocessor; no such line at all means one
-# "verify:" without anything.
+# The words after the colon go to spin's preprocessor. A model without such lines is checked as if it had "verify:" alone.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 readonly BUILD=${CARGO_TARGET_DIR:-target}/model
 readonly DEPTH=10000000
 
-# Builds and runs the verifier of MODEL with DEFINITIONS...; its report goes to stdout.
+# explore MODEL DEFINITION...: builds and runs the verifier of the model, and prints its report.
 explore() {
 	local model=$1 dir
 	shift
@@ -33,7 +32,7 @@ explore() {
 check() {
 	local model=$1 kind=$2 report name
 	shift 2
-	name="$(basename "$model") ${*:-as it is}"
+	name="$(basename "$model") ${*:-without definitions}"
 	report=$(explore "$PWD/$model" "$@")
 	if grep -qE 'max search depth too small|out of memory|Search not completed' <<<"$report" && [ "$kind" = verify ]; then
 		kind=incomplete
@@ -44,18 +43,18 @@ check() {
 		return
 	fi ;;
 	refute) if grep -qE 'errors: [1-9]' <<<"$report"; then
-		echo "model: $name: refuted, as it must be"
+		echo "model: $name: refuted, as expected"
 		return
 	fi ;;
 	esac
-	echo "model: $name: $kind: not what was expected; the report:" >&2
+	echo "model: $name: $kind: unexpected result; the report:" >&2
 	echo "$report" >&2
 	return 1
 }
 
 mkdir -p "$BUILD"
 mapfile -t models < <(git ls-files 'kmod/model/*.pml')
-[ "${#models[@]}" -gt 0 ] || { echo "model: there is no model in kmod/model" >&2 && exit 1; }
+[ "${#models[@]}" -gt 0 ] || { echo "model: kmod/model has no model" >&2 && exit 1; }
 failed=0
 for model in "${models[@]}"; do
 	runs=$(grep -oE '(verify|refute):.*' "$model" | sed 's,\*/.*,,' || true)

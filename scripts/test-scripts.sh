@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
 #
-# Tests of the project's own scripts, each in a repository made for it: a check that cannot fail
-# would pass everything.
+# Tests the project's own scripts, each in a repository that is made for the test: a check that cannot fail would pass
+# everything.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -13,7 +13,7 @@ unset CARGO_TARGET_DIR
 failed=0
 count=0
 
-# expect EXIT-CODE TEXT COMMAND...: runs it, wants this exit code and the text in what it prints.
+# expect EXIT-CODE TEXT COMMAND...: the command exits with this code and prints the text.
 expect() {
 	local code=$1 text=$2 output status=0
 	shift 2
@@ -21,12 +21,12 @@ expect() {
 	count=$((count + 1))
 	if [ "$status" != "$code" ] || [[ $output != *"$text"* ]]; then
 		echo "test-scripts: FAILED: ${FUNCNAME[1]}: $*" >&2
-		echo "  wanted exit code $code and \"$text\", got $status and: $output" >&2
+		echo "  expected exit code $code and \"$text\", got $status and: $output" >&2
 		failed=1
 	fi
 }
 
-# A repository with nothing but the scripts in it; the current folder afterwards.
+# Makes a repository with nothing but the scripts in it, and enters it.
 fresh_repository() {
 	local folder
 	folder=$(mktemp -d "$sandbox/repo.XXXXXX")
@@ -36,7 +36,7 @@ fresh_repository() {
 	git init -q .
 }
 
-deps_names_what_is_wrong() {
+deps_names_missing_packages() {
 	fresh_repository
 	expect 2 "no group is called 'tests'" scripts/deps.sh check tests
 	expect 2 "'instal' is not an action" scripts/deps.sh instal
@@ -44,7 +44,7 @@ deps_names_what_is_wrong() {
 	expect 1 "missing: no-such-package" scripts/deps.sh check build
 }
 
-deps_wants_rust() {
+deps_requires_rust() {
 	fresh_repository
 	sed -i 's/^rust-version.*/rust-version = "99.0"/' Cargo.toml
 	expect 1 "hpcap needs 99.0" scripts/deps.sh need build
@@ -53,10 +53,10 @@ deps_wants_rust() {
 	for tool in bash dirname sed awk sort grep gcc make pkg-config; do
 		ln -s "$(command -v $tool)" bin/
 	done
-	expect 1 "cargo is not there" env PATH="$PWD/bin" bash scripts/deps.sh need build
+	expect 1 "cargo is missing" env PATH="$PWD/bin" bash scripts/deps.sh need build
 }
 
-text_passes_what_is_clean() {
+text_accepts_clean_files() {
 	fresh_repository
 	printf '# A\n\nSee [B](B.md#part) and /tmp/x and the network/work folder.\n' >A.md
 	touch B.md
@@ -64,9 +64,9 @@ text_passes_what_is_clean() {
 	expect 0 "clean" scripts/lint-text.sh
 }
 
-text_finds_paths_of_one_machine() {
+text_finds_local_paths() {
 	local path
-	# Without their slash, so that the check does not find this script.
+	# The paths have no slash here, so that the check does not find this script.
 	for path in work/x root/.cargo home/somebody/hpcap; do
 		fresh_repository
 		echo "see /$path for more" >notes.txt
@@ -75,7 +75,7 @@ text_finds_paths_of_one_machine() {
 	done
 }
 
-text_finds_white_space_and_dead_links() {
+text_finds_spaces_or_dead_links() {
 	fresh_repository
 	printf 'a line \n[gone](docs/gone.md)\n' >A.md
 	git add A.md
@@ -103,7 +103,7 @@ text_finds_bad_shell() {
 	expect 1 "shellcheck found" scripts/lint-text.sh
 }
 
-# A model of two processes that add to a counter, with and without a lock.
+# Writes a model of two processes that add to a counter, with a lock or with a race.
 counter_model() {
 	mkdir -p kmod/model
 	cat >kmod/model/counter.pml <<-'PML'
@@ -126,28 +126,28 @@ counter_model() {
 	git add kmod/model
 }
 
-model_holds_or_is_refuted() {
+model_checks_expected_result() {
 	command -v spin >/dev/null || return 0
 	fresh_repository
 	counter_model '// verify:'
 	expect 0 "holds" scripts/model.sh
 	fresh_repository
 	counter_model '// verify: -DRACE'
-	expect 1 "not what was expected" scripts/model.sh
+	expect 1 "unexpected result" scripts/model.sh
 	fresh_repository
 	counter_model '// refute: -DRACE'
-	expect 0 "refuted, as it must be" scripts/model.sh
+	expect 0 "refuted, as expected" scripts/model.sh
 	fresh_repository
 	counter_model '// refute:'
-	expect 1 "not what was expected" scripts/model.sh
+	expect 1 "unexpected result" scripts/model.sh
 	fresh_repository
-	expect 1 "there is no model" scripts/model.sh
+	expect 1 "has no model" scripts/model.sh
 }
 
-tests=(deps_names_what_is_wrong deps_wants_rust model_holds_or_is_refuted)
+tests=(deps_names_missing_packages deps_requires_rust model_checks_expected_result)
 if command -v shellcheck >/dev/null; then
-	tests+=(text_passes_what_is_clean text_finds_paths_of_one_machine
-		text_finds_white_space_and_dead_links text_finds_missing_function text_finds_bad_shell)
+	tests+=(text_accepts_clean_files text_finds_local_paths
+		text_finds_spaces_or_dead_links text_finds_missing_function text_finds_bad_shell)
 else
 	echo "test-scripts: skipped the tests of lint-text.sh: shellcheck is not installed"
 fi
