@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * An open file of /dev/hpcap_N_Q: it observes the queue, or is one listener.
+ * An open file of /dev/hpcap_N_Q: an observer of the queue, or one listener.
  *
  * Locks, outermost first: mmap_lock of a process, rxq->lock, client->lock. So nothing under
  * rxq->lock may touch user memory, and mmap takes client->lock alone.
@@ -18,13 +18,13 @@
 
 struct hpcap_client {
 	struct hpcap_rxq *rxq;
-	struct module *nic;		/* of the NIC's driver; held while the file is open */
-	spinlock_t lock;		/* of `memory`: whoever uses it takes a reference */
-	struct hpcap_memory *memory;	/* what the queue had when it was last asked about */
+	struct module *nic;		/* the NIC's driver; held while the file is open */
+	spinlock_t lock;		/* protects `memory`; each user takes a reference */
+	struct hpcap_memory *memory;	/* the queue's memory at the time of the last request */
 	struct page *slot_page;
-	struct hpcap_slot *slot;	/* its address; the listener may write there at any time */
+	struct hpcap_slot *slot;	/* address of slot_page; the listener writes at any time */
 	wait_queue_head_t wait;		/* sleeps on slot->waiting */
-	kuid_t uid;			/* of whoever opened it */
+	kuid_t uid;			/* of the process that opened the file */
 	pid_t pid;
 
 	/* Written under rxq->lock; `attached` after `index` and `id` (store-release). */
@@ -35,18 +35,18 @@ struct hpcap_client {
 
 /* client.c */
 
-/* The memory that the client knows, with a reference. */
+/* Returns the client's memory, with a reference. */
 struct hpcap_memory *hpcap_client_memory(struct hpcap_client *client);
 /*
- * From now on it knows that of the queue. Under rxq->lock; returns what it knew before, or NULL,
- * for hpcap_memory_put() without the lock: a large ring takes seconds to free.
+ * Switches the client to the queue's current memory. Under rxq->lock. Returns the old reference or
+ * NULL; the caller puts it after unlocking, because a large ring takes seconds to free.
  */
 struct hpcap_memory *hpcap_client_learn(struct hpcap_client *client);
-/* It is no listener any more. Under rxq->lock. */
+/* Ends the client's listener. Under rxq->lock. */
 void hpcap_client_detach(struct hpcap_client *client);
-/* What the queue page says of its listener: enum hpcap_slot_state. */
+/* Returns the state of the client's listener in the queue page (enum hpcap_slot_state). */
 u32 hpcap_client_state(const struct hpcap_client *client, const struct hpcap_memory *memory);
-/* Whether nothing more will be published there. */
+/* Whether the queue in this memory has ended: nothing more will be published. */
 bool hpcap_memory_ended(const struct hpcap_memory *memory);
 
 /* HPCAP_IOC_WAIT */

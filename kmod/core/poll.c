@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The poll thread: takes frames from the NIC and puts them into the ring, for ever.
+ * The poll thread of a queue takes frames from the NIC and puts them into the ring, for ever.
  *
- * It holds the queue's lock for one batch at a time. Between two batches it gives way: to
- * whoever waits for the lock (the mutex hands itself over to one who waited in vain), to the
- * scheduler, and to RCU, tasks' RCU included, which would otherwise wait for a thread that never
- * sleeps. So nothing has to be told to the watchdogs.
+ * The thread holds the queue's lock for one batch at a time. Between two batches it yields to
+ * threads that wait for the lock (a mutex hands itself over to a waiter that has waited too long),
+ * to the scheduler, and to RCU and tasks' RCU, which would otherwise wait for a thread that never
+ * sleeps. So no watchdog needs an exception for it.
  *
- * What it does when the NIC has nothing:
+ * The setting `poll` says what the thread does while the NIC has no frame:
  *
- *	adaptive  Looks on without a pause for HPCAP_SPIN_NS, then sleeps for half of the time
- *		  that has passed without a frame, HPCAP_NAP_MAX_NS at most. The first frame
- *		  after a pause is seen, and stamped, late by that much. 4096 descriptors hold
- *		  what comes in 275 us at the line rate of 60-byte frames (14.88 million/s): none
- *		  is lost to a nap. An idle link costs some 10,000 wake-ups a second.
- *	busy	  Never sleeps while the interface is up. Every frame is seen within the time of
- *		  one look, for the price of a whole CPU, which should run nothing else.
+ *	adaptive  It polls without a pause for HPCAP_SPIN_NS, then sleeps for half of the time
+ *		  that has passed without a frame, at most HPCAP_NAP_MAX_NS. The first frame
+ *		  after a pause is stamped late by up to that time. 4096 descriptors hold the
+ *		  frames of 275 us at the line rate of 60-byte frames (14.88 million/s), so no
+ *		  frame is lost to a nap. An idle link costs some 10,000 wake-ups a second.
+ *	busy	  It never sleeps while the interface is up. Every frame is seen within the time
+ *		  of one harvest, at the price of a whole CPU, which should run nothing else.
  *
- * While the interface is down, either looks after its listeners every HPCAP_DOWN_NS.
+ * While the interface is down, the thread services its listeners every HPCAP_DOWN_NS.
  *
  * Debug messages: `file poll.c +p` in /proc/dynamic_debug/control.
  */
@@ -39,15 +39,15 @@
 #define HPCAP_DOWN_NS		(10ull * 1000 * 1000)
 #define HPCAP_COUNT_NS		(100ull * 1000 * 1000)
 
-/* What a look at the queue found. */
+/* The result of one harvest and service. */
 struct hpcap_look {
 	u64 clock_ns;
-	u32 work_done;		/* frames and errors */
+	u32 work_done;		/* frames and errors harvested */
 	bool up;
 	bool busy;
-	bool full;		/* the ring */
-	bool more;		/* to do at once */
-	bool soon;		/* to do after HPCAP_RING_WAKE_NS */
+	bool full;		/* the ring has no room */
+	bool more;		/* service again at once */
+	bool soon;		/* service again after HPCAP_RING_WAKE_NS */
 };
 
 static struct hpcap_look hpcap_poll_look(struct hpcap_rxq *rxq)
@@ -71,7 +71,7 @@ static struct hpcap_look hpcap_poll_look(struct hpcap_rxq *rxq)
 	return look;
 }
 
-/* How long to sleep after this look, when there has been no frame for so long. */
+/* Returns how long to sleep when no frame has come for idle_ns. */
 static u64 hpcap_poll_nap_ns(const struct hpcap_look *look, u64 idle_ns)
 {
 	u64 nap_ns;
@@ -89,7 +89,7 @@ static u64 hpcap_poll_nap_ns(const struct hpcap_look *look, u64 idle_ns)
 	return look->soon ? min_t(u64, nap_ns, HPCAP_RING_WAKE_NS) : nap_ns;
 }
 
-/* Sleeps, unless it was kicked since the look before. */
+/* Sleeps, unless hpcap_rxq_kick() was called since the last harvest began. */
 static void hpcap_poll_nap(struct hpcap_rxq *rxq, u64 nap_ns)
 {
 	ktime_t timeout = ns_to_ktime(nap_ns);
@@ -113,7 +113,7 @@ static int hpcap_poll_main(void *arg)
 		u64 nap_ns;
 
 		WRITE_ONCE(rxq->kicked, false);
-		/* A kick after this is one for the next look. */
+		/* A kick from here on is for the next harvest. */
 		smp_mb();
 		look = hpcap_poll_look(rxq);
 		if (look.work_done)
@@ -131,7 +131,7 @@ static int hpcap_poll_main(void *arg)
 void hpcap_rxq_kick(struct hpcap_rxq *rxq)
 {
 	WRITE_ONCE(rxq->kicked, true);
-	/* Pairs with prepare_to_wait(): either it sees the kick, or we see that it sleeps. */
+	/* Pairs with prepare_to_wait(): the thread sees the kick, or we see that it sleeps. */
 	if (wq_has_sleeper(&rxq->idle))
 		wake_up(&rxq->idle);
 }
@@ -154,7 +154,7 @@ int hpcap_poll_bind(struct hpcap_rxq *rxq, int cpu)
 
 int hpcap_poll_create(struct hpcap_rxq *rxq)
 {
-	/* Queues one after the other, on the NIC's node first. */
+	/* Spreads the threads of all queues over the CPUs, those of the NIC's node first. */
 	static atomic_t spread = ATOMIC_INIT(0);
 	struct task_struct *thread;
 
@@ -165,7 +165,7 @@ int hpcap_poll_create(struct hpcap_rxq *rxq)
 					rxq->number, rxq->index);
 	if (IS_ERR(thread))
 		return PTR_ERR(thread);
-	/* It lives until it was waited for, although it might end before. */
+	/* The task structure stays valid until kthread_stop(), even if the thread ends before. */
 	rxq->thread = thread;
 	return 0;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * HPCAP_IOC_REQUEST: observe, attach, kill; with the answers that hpcapd gives on its socket.
+ * The requests of HPCAP_IOC_REQUEST: observe, attach, kill. The answers are those that hpcapd gives
+ * on its socket.
  */
 #include <linux/capability.h>
 #include <linux/cred.h>
@@ -12,12 +13,12 @@
 #include "client.h"
 #include "trace.h"
 
-/* How long a listener may wait for its file to start; hpcapd has the same limit. */
+/* Longest wait of a listener for its file to start; hpcapd has the same limit. */
 #define HPCAP_START_LIMIT_S	5
 
 /*
- * The negative answer: what is wrong and, on a second line, what to do. Everything else in it
- * is zero.
+ * Writes a negative answer: the reason and, on a second line, what to do. All other fields become
+ * zero.
  */
 static __printf(3, 4)
 void hpcap_refuse(struct hpcap_attach *message, int error, const char *format, ...)
@@ -39,7 +40,7 @@ static void hpcap_refuse_gone(struct hpcap_attach *message)
 		     "load the NIC's module again, or bring the interface back");
 }
 
-/* The name ends, and is one line of a list wherever it is printed. */
+/* Copies a name, terminated and without control characters, so that it prints as one line. */
 static void hpcap_copy_name(char *to, size_t bytes, const char *from)
 {
 	size_t i;
@@ -49,7 +50,7 @@ static void hpcap_copy_name(char *to, size_t bytes, const char *from)
 	memset(to + i, 0, bytes - i);
 }
 
-/* Whether a listener waits for its file, and may go on waiting. Any change of it wakes. */
+/* Whether the listener still waits for its file to start. Every change wakes rxq->changed. */
 static bool hpcap_is_starting(const struct hpcap_client *client)
 {
 	return hpcap_client_state(client, client->memory) == HPCAP_SLOT_STARTING &&
@@ -57,8 +58,8 @@ static bool hpcap_is_starting(const struct hpcap_client *client)
 }
 
 /*
- * Becomes a listener, which may still wait for its start. Returns whether it is one; the
- * answer says why not. `old` is what hpcap_client_learn() returns.
+ * Makes the client a listener, which may still wait for its start. Returns false, with the reason
+ * in the answer, where it cannot. `old` gets the return value of hpcap_client_learn().
  */
 static bool hpcap_attach_now(struct hpcap_client *client, struct hpcap_attach *message,
 			     struct hpcap_memory **old)
@@ -99,13 +100,13 @@ static bool hpcap_attach_now(struct hpcap_client *client, struct hpcap_attach *m
 	client->index = slot;
 	client->id = listener.id;
 	rxq->clients[slot] = client;
-	/* Which slot it is, is there before it is attached. */
+	/* Readers that see `attached` see the slot and the id, too. */
 	smp_store_release(&client->attached, true);
 	trace_hpcap_attach(rxq, slot);
 	return true;
 }
 
-/* Its start has come, or will not come: detaches then, and says why. */
+/* Completes an attachment: the listener has started, or is detached with the reason. */
 static long hpcap_attach_end(struct hpcap_client *client, struct hpcap_attach *message, long left)
 {
 	struct hpcap_rxq *rxq = client->rxq;
@@ -162,7 +163,7 @@ static long hpcap_attach(struct hpcap_client *client, struct hpcap_attach *messa
 	return hpcap_attach_end(client, message, left);
 }
 
-/* A user may kill its own listeners, and an administrator all. Under rxq->lock. */
+/* Users may kill their own listeners, an administrator every listener. Under rxq->lock. */
 static void hpcap_kill(struct hpcap_client *client, struct hpcap_attach *message)
 {
 	struct hpcap_rxq *rxq = client->rxq;
@@ -191,12 +192,12 @@ static void hpcap_kill(struct hpcap_client *client, struct hpcap_attach *message
 	hpcap_ring_kill(&rxq->ring, victim->index);
 	WRITE_ONCE(victim->slot->waiting, 0);
 	hpcap_chardev_wake(rxq, 1u << victim->index);
-	/* It may still wait for its start; and whoever did because of it need not any more. */
+	/* The victim may still wait for its start, and others may have waited because of it. */
 	wake_up_all(&rxq->changed);
 	hpcap_rxq_kick(rxq);
 }
 
-/* The answer to `message`, in its place. */
+/* Replaces the request in `message` by the answer. */
 static long hpcap_answer(struct hpcap_client *client, struct hpcap_attach *message)
 {
 	struct hpcap_rxq *rxq = client->rxq;
@@ -247,7 +248,7 @@ long hpcap_client_request(struct hpcap_client *client, struct hpcap_attach __use
 		return err;
 	if (!copy_to_user(user, &message, sizeof(message)))
 		return 0;
-	/* A listener that does not know that it is one. */
+	/* The process did not get the answer, so it does not know that it is a listener. */
 	if (attaches && !message.error) {
 		mutex_lock(&client->rxq->lock);
 		hpcap_client_detach(client);

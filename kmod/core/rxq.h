@@ -24,54 +24,54 @@ struct hpcap_adapter {
 	struct hpcap_adapter_info info;
 	const struct hpcap_nic_ops *ops;
 	netdevice_tracker netdev_tracker;
-	struct list_head list;	/* of all adapters, by number; adapter.c */
+	struct list_head list;	/* in the list of all adapters, by number; adapter.c */
 	u32 count;
 	struct hpcap_rxq *queues[];
 };
 
 struct hpcap_rxq {
-	struct device dev;	/* counts the references: the adapter's and each open file's */
+	struct device dev;	/* one reference for the adapter and for each open file */
 	struct cdev cdev;
 	struct hpcap_adapter *adapter;	/* NULL once the adapter is gone; under `lock` */
-	u32 number;		/* of the adapter */
+	u32 number;		/* number of the adapter */
 	u32 index;
 	int node;		/* NUMA node of the NIC */
 
 	/*
-	 * The ring belongs to whoever holds this: the poll thread for each batch, a client for
-	 * attaching and leaving. rtnl may be held by whoever takes it; never the other way round.
+	 * Protects the ring. The poll thread holds it for each batch, a client while it attaches
+	 * or detaches. A thread may take it while it holds rtnl, but never takes rtnl under it.
 	 */
 	struct mutex lock;
 	/*
-	 * Anybody may read files of sysfs, all day long, and must not keep the poll thread waiting.
-	 * What they show and the queue page does not have - which memory it is, settings, stages -
-	 * is written under `lock` and this one, and read under either. The poll thread only reads.
+	 * Any user may read sysfs all day long, and must not keep the poll thread waiting. So the
+	 * state that sysfs shows and the queue page does not have (memory, settings, stages) is
+	 * written under both locks, and read under either. The poll thread only reads it.
 	 */
 	spinlock_t view;
 	struct hpcap_ring ring;
 	struct hpcap_memory *memory;
 	struct hpcap_client *clients[HPCAP_SLOTS];	/* by slot */
-	u64 next_id;		/* of a listener; 1 for the first */
-	wait_queue_head_t changed;	/* a file has started, the queue has ended */
+	u64 next_id;		/* id of the next listener; the first one gets 1 */
+	wait_queue_head_t changed;	/* woken when a file starts, and when the queue ends */
 	struct hpcap_settings settings;
 	struct hpcap_stages stages;
 
-	/* the harvest; harvest.c, under `lock` */
-	void *rx;		/* the driver's, between start and stop; NULL otherwise */
-	u32 depth;		/* frames that can wait there */
+	/* State of the harvest (harvest.c), under `lock`. */
+	void *rx;		/* argument of the driver's functions; NULL while stopped */
+	u32 depth;		/* most frames that can wait in the NIC */
 	struct hpcap_batch *batch;
-	u32 burst;		/* frames of a harvest, at most */
-	u32 harvested;		/* frames and errors wait to be released: what harvest said */
-	bool unreleased;
-	struct hpcap_nic_counters seen;	/* in the ledger already */
-	u64 counted_ns;		/* clock when they were read */
-	u64 file_off;		/* of the file that `changed` was last told of */
-	u64 gaps;		/* that the tracepoint was told of */
+	u32 burst;		/* most frames of one harvest */
+	u32 harvested;		/* frames that the last harvest returned */
+	bool unreleased;	/* the NIC's buffers of the last harvest are still in use */
+	struct hpcap_nic_counters seen;	/* counters that the ledger includes already */
+	u64 counted_ns;		/* clock when the counters were read */
+	u64 file_off;		/* start of the file for which `changed` was last woken */
+	u64 gaps;		/* gaps that the tracepoint has reported */
 
-	/* the poll thread; poll.c */
+	/* The poll thread (poll.c). */
 	struct task_struct *thread;
-	wait_queue_head_t idle;	/* it sleeps here */
-	bool kicked;		/* it should not */
+	wait_queue_head_t idle;	/* the poll thread sleeps here */
+	bool kicked;		/* set by hpcap_rxq_kick(): harvest once more before sleeping */
 };
 
 /* queue.c */
@@ -91,41 +91,44 @@ int hpcap_rxq_set_memory(struct hpcap_rxq *rxq, struct hpcap_memory *memory);
 void hpcap_rxq_end(struct hpcap_rxq *rxq);
 /* hpcap_ring_service() with the time of now, and the wake-ups that come of it. Under `lock`. */
 void hpcap_rxq_service(struct hpcap_rxq *rxq);
-/* The same with a clock that was just read, which is cheaper. */
+/* As hpcap_rxq_service(), with a clock that the caller has just read. */
 void hpcap_rxq_service_at(struct hpcap_rxq *rxq, ktime_t clock);
-/* Capture length or filter are others: so that the header of every file is true. Under `lock`. */
+/*
+ * Starts a new file after the capture length or the filter has changed, so that the header of every
+ * file describes all of its frames. Under `lock`.
+ */
 void hpcap_rxq_new_file(struct hpcap_rxq *rxq);
-/* The memory of the queue as of now, with a reference. Without `lock`. */
+/* Returns the current memory of the queue, with a reference. Takes no `lock`. */
 struct hpcap_memory *hpcap_rxq_memory(struct hpcap_rxq *rxq);
 /*
- * The ledger as its listeners see it: as of the last look of the poll thread, the NIC's own losses
- * as of 100 ms before at most. Without `lock`.
+ * Copies the ledger as listeners see it: the poll thread updates it after each batch, and adds the
+ * NIC's own losses every 100 ms. Takes no `lock`.
  */
 void hpcap_rxq_ledger(struct hpcap_rxq *rxq, struct hpcap_count ledger[HPCAP_LEDGER_REASONS]);
 
 /* harvest.c; all under `lock` */
 
 /*
- * One batch out of the NIC into the ring, or the rest of one that was held; returns the frames and
- * errors that it brought. 0: there is nothing, or no room.
+ * Moves one batch from the NIC into the ring, or the rest of a batch that was held. Returns the
+ * number of frames and errors; 0 when the NIC has nothing or the ring has no room.
  */
 u32 hpcap_rxq_harvest(struct hpcap_rxq *rxq, ktime_t clock);
 /* Frames of a batch wait for room in the ring (HPCAP_FULL_HOLD). */
 bool hpcap_rxq_holds(const struct hpcap_rxq *rxq);
-/* What the NIC lost, into the ledger. */
+/* Adds the frames that the NIC has lost to the ledger. */
 void hpcap_rxq_count(struct hpcap_rxq *rxq);
-/* Everything that waits in the NIC into the ring or the ledger, and the NIC's last counts. */
+/* Moves all frames that wait in the NIC into the ring or the ledger, and counts its last losses. */
 void hpcap_rxq_drain(struct hpcap_rxq *rxq);
 
 /* poll.c */
 
-/* The poll thread, which does nothing before it is woken for the first time. */
+/* Creates the poll thread, which does nothing before it is woken for the first time. */
 int hpcap_poll_create(struct hpcap_rxq *rxq);
-/* Waits for its end. */
+/* Stops the poll thread, and waits until it has ended. */
 void hpcap_poll_stop(struct hpcap_rxq *rxq);
-/* It runs on this CPU from now on; -1: on those of the NIC's node. */
+/* Binds the poll thread to a CPU, or with -1 to the CPUs of the NIC's node. */
 int hpcap_poll_bind(struct hpcap_rxq *rxq, int cpu);
-/* An idle poll thread looks again at once. From any context. */
+/* Wakes an idle poll thread, which harvests at once. From any context. */
 void hpcap_rxq_kick(struct hpcap_rxq *rxq);
 
 /* sysfs.c: the attributes of a queue's device. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The stages of a queue, and how they are exchanged while frames flow.
+ * The filters of a queue, and how they are replaced while frames flow.
  *
  * Debug messages: `file stages.c +p` in /proc/dynamic_debug/control.
  */
@@ -44,7 +44,10 @@ void hpcap_stages_describe(const struct hpcap_stages *stages, char *text, size_t
 		strscpy(text, stages->expression, bytes);
 }
 
-/* A line of comment before the program, without `#` and blanks; returns what follows it. */
+/*
+ * Copies the comment line before the program, without `#` and blanks, into `expression`. Returns
+ * the start of the next line.
+ */
 static const char *hpcap_stages_expression(const char *text, const char *end, char *expression,
 					   size_t bytes)
 {
@@ -62,7 +65,7 @@ static const char *hpcap_stages_expression(const char *text, const char *end, ch
 	return line_end < end ? line_end + 1 : end;
 }
 
-/* ERR_PTR. */
+/* Returns the checked program, or an ERR_PTR. */
 static struct hpcap_insn *hpcap_stages_parse(const char *text, size_t len, u32 *instructions)
 {
 	struct hpcap_insn *program;
@@ -113,7 +116,7 @@ int hpcap_stages_set_filter(struct hpcap_rxq *rxq, const char *text, size_t len)
 	return 0;
 }
 
-/* Whether a window that was made for `a` serves `b`. */
+/* Whether the window of settings `a` can be used with settings `b`. */
 static bool hpcap_stages_same_window(const struct hpcap_dedup_wish *a,
 				     const struct hpcap_dedup_wish *b)
 {
@@ -148,7 +151,7 @@ int hpcap_stages_set_dedup(struct hpcap_rxq *rxq, const struct hpcap_dedup_wish 
 		return 0;
 
 	if (wish->enabled) {
-		/* In large pages where there are some: it is looked up at random. */
+		/* Lookups are at random addresses: large pages save TLB misses. */
 		window = bytes <= INT_MAX ? kvmalloc_node(bytes, GFP_KERNEL, rxq->node) :
 					    vmalloc_node(bytes, rxq->node);
 		if (!window)

@@ -11,7 +11,7 @@
 
 struct hpcap_rxq;
 
-/* What one can have read and written of the removal of duplicates; `dedup` is made of it. */
+/* Settings of the duplicate filter, as sysfs shows them. */
 struct hpcap_dedup_wish {
 	struct hpcap_dedup_settings settings;
 	bool enabled;
@@ -20,7 +20,7 @@ struct hpcap_dedup_wish {
 struct hpcap_stages {
 	struct hpcap_pipeline pipeline;	/* under the queue's lock */
 	u32 instructions;
-	char expression[256];		/* that the program was made of, where it was told */
+	char expression[256];		/* source of the program, where the user gave it */
 
 	struct hpcap_dedup_wish wish;
 	struct hpcap_dedup dedup;
@@ -38,10 +38,13 @@ void hpcap_stages_free(struct hpcap_stages *stages);
  * -EINVAL and -EOPNOTSUPP as hpcap_filter_parse(), -ENOMEM: it stays as it was.
  */
 int hpcap_stages_set_filter(struct hpcap_rxq *rxq, const char *text, size_t len);
-/* -EINVAL where a setting is out of its range, -ENOMEM: everything stays as it was. */
+/*
+ * Sets the duplicate filter. -EINVAL where a setting is out of its range, or -ENOMEM: nothing has
+ * changed then.
+ */
 int hpcap_stages_set_dedup(struct hpcap_rxq *rxq, const struct hpcap_dedup_wish *wish);
 
-/* What the header of a file says of the filter. */
+/* Writes the description of the filter that file headers contain. */
 void hpcap_stages_describe(const struct hpcap_stages *stages, char *text, size_t bytes);
 
 /* sysfs_stages.c */
