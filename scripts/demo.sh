@@ -1,21 +1,21 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
 #
-# A demonstration that proves itself: frames go from a network interface through the ring into RAW
-# files and out again as a pcap, and at the end the ledger is held against what was sent.
+# Demonstrates hpcap: frames go from a network interface through the ring into RAW files and out again as a pcap. At
+# the end, the script compares the ledger with the frames that were sent.
 #
 #   scripts/demo.sh [FOLDER WITH THE TOOLS]
 #
-# The environment says what: IFACE captures a real interface; otherwise the traffic is made here: as
-# root over a virtual cable in a network namespace of its own, without root inside hpcapd.
-# SECONDS_TO_RUN is how long (10), DIR where the files go (target/demo).
+# With IFACE in the environment, the script captures this interface. Otherwise it makes the traffic itself: as root over
+# a virtual cable in a network namespace of its own, without root inside hpcapd. SECONDS_TO_RUN is the time (10), DIR
+# the folder of the files (target/demo).
 #
-# What is compared is printed line by line, and so is what nobody could count: the frames on a cable
-# whose sender is not ours, and the frames in the pcap where no other program reads it.
+# The script prints each comparison, and names the numbers that it cannot compare: the frames on an interface with
+# another sender, and the frames in the pcap if neither tcpdump nor capinfos is installed.
 #
 # Exit codes: 0 all numbers agree, 1 some do not or something failed, 2 wrong usage.
 #
-# Many functions here are called by name only (wait_for, trap):
+# Many functions are called only by name (wait_for, trap):
 # shellcheck disable=SC2317
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -25,7 +25,7 @@ readonly TOOLS
 readonly IFACE=${IFACE:-}
 readonly SECONDS_TO_RUN=${SECONDS_TO_RUN:-10}
 readonly QUEUE=hpcap0
-# Traffic of the demonstration: 500 Mb/s, some 164,000 frames and 60 MB a second.
+# The traffic is 500 Mb/s, which is about 164,000 frames and 60 MB a second.
 readonly TRAFFIC=gen:size=imix,rate=500M,duration=${SECONDS_TO_RUN}s
 readonly MEBIBYTES_A_SECOND=60
 
@@ -36,34 +36,34 @@ die() {
 	exit "${2:-1}"
 }
 
-# The heading of the next step.
+# Prints the heading of the next step.
 steps=0
 step() {
 	steps=$((steps + 1))
 	printf '\n%d. %s\n' "$steps" "$*"
 }
 
-# A command as a user would type it.
+# Prints a command as a user would type it.
 show() { say "   \$ $*"; }
 
-# What a program prints, set apart from what the demonstration says.
+# Sets the output of a program apart from the text of the demonstration.
 quote() { sed -u 's/^/   | /'; }
 
 # ---------------------------------------------------------------------------- cleaning up
 namespace=
-# Before a command: runs it in the namespace, once there is one. (A prefix, not a function: a
-# function in the background is a shell of its own, which would get the signals.)
+# Words before a command that run it in the namespace, once there is one. A function would not do, because a function in
+# the background is a shell of its own, which would get the signals.
 inside=()
 sender=
 recorder=
 daemon=
 follower=
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/hpcap-demo.XXXXXX")
-# Sockets of its own: a demonstration disturbs no daemon that runs already.
+# The demonstration has sockets of its own, so it disturbs no running daemon.
 export HPCAP_RUN_DIR=$scratch/run
 
-# Nothing stays that the demonstration made or started, but the files that it recorded; where it did
-# not get to its end, they are of no use and go, too.
+# Removes and ends everything that the demonstration made and started, except the recorded files. A demonstration that
+# was cut short also removes these files.
 finished=
 recorded=
 clean_up() {
@@ -82,7 +82,7 @@ trap clean_up EXIT
 trap 'say; say "demo: interrupted; cleaning up"; exit 1' INT TERM
 
 # ---------------------------------------------------------------------------- helpers
-# wait_for SECONDS COMMAND...: until the command succeeds.
+# wait_for SECONDS COMMAND...: waits until the command succeeds.
 wait_for() {
 	local tries=$(($1 * 20))
 	shift
@@ -93,20 +93,20 @@ wait_for() {
 	done
 }
 
-# The queue as others see it, as JSON.
+# Prints the state of the queue as JSON.
 status() { "$TOOLS/hpcapctl" status "$QUEUE" --json 2>/dev/null; }
 
-# The frames of a line of the ledger that hpcapd prints at its end: "  captured   123 frames  4 MB".
+# ledger_line NAME: prints the frames of a line of hpcapd's final ledger, such as "  captured   123 frames  4 MB".
 ledger_line() { awk -v name="$1" '$0 ~ "^  " name " +[0-9]+ frames" { sub("^  " name, ""); print $1; found = 1 } END { if (!found) print 0 }' "$scratch/daemon.log"; }
 
 running() { kill -0 "$1" 2>/dev/null; }
 daemon_is_up() { status >/dev/null || ! running "$daemon"; }
 recorder_is_up() { status | grep -q '"program":"hpcapdd"' || ! running "$recorder"; }
-# All that was sent has reached the ledger.
+# Whether all frames that were sent have reached the ledger.
 all_arrived() { [ "$(status | grep -oE '"ledger":.*' | grep -oE '"frames":[0-9]+' | awk -F: '{ n += $2 } END { print n + 0 }')" -ge "$sent" ]; }
 
 # ---------------------------------------------------------------------------- the steps
-# DIR, or a folder under target/ that every demonstration makes anew.
+# Makes the folder DIR, or a folder under target/ that every demonstration makes anew.
 prepare_folder() {
 	if [ -z "${DIR:-}" ]; then
 		DIR=${CARGO_TARGET_DIR:-target}/demo
@@ -117,15 +117,14 @@ prepare_folder() {
 	free=$(df -Pm "$DIR" | awk 'NR == 2 { print $4 }')
 	[ -n "$IFACE" ] || [ "$free" -gt "$needed" ] ||
 		die "$DIR has $free MiB free, and ${SECONDS_TO_RUN} seconds need $needed: choose fewer seconds (SECONDS=5) or another folder (DIR=...)"
-	# Files of an earlier demonstration in the same folder are not part of this one.
+	# A subfolder keeps the files of earlier demonstrations apart.
 	DIR=$DIR/$(date +%Y%m%d-%H%M%S)
 	mkdir "$DIR" || die "cannot make the folder $DIR"
 	recorded=$DIR
 }
 
-# A network namespace and the two ends of a virtual cable in it; fails, saying why, where that is
-# not allowed. Without IPv6 no end speaks by itself: there are no other frames on the cable than
-# those of the sender.
+# Makes a network namespace with the two ends of a virtual cable. Fails with a message if that is not allowed. Without
+# IPv6, neither end sends frames by itself, so only the sender's frames are on the cable.
 make_cable() {
 	local name=hpcap-demo-$$
 	ip netns add $name || return 1
@@ -150,7 +149,7 @@ start_daemon() {
 	show "hpcapd $1"
 	"${inside[@]}" "$TOOLS/hpcapd" "$QUEUE"="$1" >"$scratch/daemon.log" 2>&1 &
 	daemon=$!
-	wait_for 10 daemon_is_up || true
+	wait_for 60 daemon_is_up || true
 	quote <"$scratch/daemon.log"
 	shown=$(wc -l <"$scratch/daemon.log")
 	running $daemon || die "hpcapd did not start (see above)"
@@ -159,16 +158,16 @@ start_daemon() {
 start_recorder() {
 	step "hpcapdd records the ring into RAW files under $DIR"
 	show "hpcapdd $QUEUE $DIR${*:+ $*}"
-	# tail may be there before the recorder's shell has made the file.
+	# tail may start before the recorder's shell has made the file.
 	: >"$scratch/recorder.log"
 	"$TOOLS/hpcapdd" "$QUEUE" "$DIR" --progress "$@" >"$scratch/recorder.log" 2>&1 &
 	recorder=$!
 	tail -n +1 -s 0.1 -f --pid=$recorder "$scratch/recorder.log" | quote &
 	follower=$!
-	wait_for 10 recorder_is_up || die "hpcapdd did not attach to the ring within ten seconds"
+	wait_for 60 recorder_is_up || die "hpcapdd did not attach to the ring within a minute"
 }
 
-# Waits for the end of the recorder and of what it prints.
+# Waits until the recorder has ended and all of its output has been shown.
 finish_recorder() {
 	local code=0
 	wait "$recorder" || code=$?
@@ -222,7 +221,7 @@ show_frames() {
 	fi
 }
 
-# Frames in the pcap, counted by a program of somebody else; nothing where there is none.
+# Prints the number of frames in the pcap as another program counts them; prints nothing if there is no such program.
 count_pcap() {
 	if command -v tcpdump >/dev/null && tcpdump --help 2>&1 | grep -q -- --count; then
 		tcpdump --count -r "$pcap" 2>/dev/null | grep -oE '^[0-9]+'
@@ -231,12 +230,12 @@ count_pcap() {
 	fi
 }
 
-# A number of the ledger that hpcapdd prints at its end: "ledger   9 on the wire = 8 captured + 1 ring_full".
+# recorder_ledger NAME: prints a number of hpcapdd's final ledger, "ledger   9 on the wire = 8 captured + 1 ring_full".
 recorder_ledger() {
 	grep -E '^ *ledger ' "$scratch/recorder.log" | grep -oE "[0-9]+ $1( |\$)" | awk '{ n = $1 } END { print n + 0 }'
 }
 
-# What the kernel has counted on an interface, received and sent.
+# Prints how many frames the kernel has counted on the interface, received and sent.
 kernel_count() {
 	local statistics=/sys/class/net/$IFACE/statistics
 	echo $(($(cat "$statistics/rx_packets") + $(cat "$statistics/tx_packets")))
@@ -245,7 +244,7 @@ kernel_count() {
 not_compared() { printf '   %-34s not compared: %s\n' "$1" "$2"; }
 
 verdict=0
-# agree WHAT NUMBER WITH NUMBER
+# agree WHAT NUMBER OTHER NUMBER: compares two numbers, and prints the result.
 agree() {
 	local mark=ok
 	[ "$2" = "$4" ] || {
@@ -258,7 +257,7 @@ agree() {
 balance() {
 	local stored in_pcap
 	step "hpcapd ends, and its ledger says what became of every frame"
-	# With its generator it has ended already.
+	# A daemon with a generator has ended already.
 	if running "$daemon"; then
 		show "kill -INT \$(pidof hpcapd)"
 		kill -INT "$daemon" 2>/dev/null || true
@@ -288,7 +287,7 @@ balance() {
 	if [ $verdict != 0 ]; then
 		say "   THE NUMBERS DO NOT AGREE."
 	elif [ "$stored" = 0 ]; then
-		say "   There was no frame on ${IFACE:-the cable}: this shows nothing."
+		say "   There was no frame on ${IFACE:-the cable}, so this shows nothing."
 	elif [ -n "${sent:-}" ]; then
 		say "   The ledger balances: every frame that was sent is in the files or accounted for."
 	else
@@ -306,7 +305,7 @@ what_next() {
 	say "   Your own:       README.md has the everyday jobs, docs/ each tool"
 }
 
-# Files of a demonstration are large: whoever can answer is asked, others read how to remove them.
+# The files are large. On a terminal, the script asks whether to remove them; otherwise it prints the command.
 offer_removal() {
 	local answer=
 	finished=yes
@@ -323,7 +322,7 @@ offer_removal() {
 [[ $SECONDS_TO_RUN =~ ^[1-9][0-9]{0,4}$ ]] ||
 	die "SECONDS=$SECONDS_TO_RUN: expected a number of seconds, such as 10" 2
 for tool in hpcapd hpcapdd hpcap-bench checkraw raw2pcap; do
-	[ -x "$TOOLS/$tool" ] || die "$TOOLS/$tool is not there: make build"
+	[ -x "$TOOLS/$tool" ] || die "$TOOLS/$tool is missing: make build"
 done
 prepare_folder
 
@@ -337,18 +336,18 @@ if [ -n "$IFACE" ]; then
 	counted_after=$(kernel_count)
 elif [ "$(id -u)" = 0 ] && make_cable; then
 	say "hpcap: $SECONDS_TO_RUN seconds of generated traffic over a virtual cable, recorded, checked,"
-	say "converted, and held against the ledger."
+	say "converted, and compared with the ledger."
 	step "A virtual cable, wire0 to wire1, in a network namespace of its own"
 	show "ip link add wire0 type veth peer name wire1"
 	start_daemon af_packet:wire1
 	start_recorder
 	send_frames
-	wait_for 5 all_arrived || true
+	wait_for 60 all_arrived || true
 	stop_recorder
 else
 	say "hpcap: $SECONDS_TO_RUN seconds of traffic that hpcapd generates itself, recorded, checked and"
 	say "converted. (As root, where network namespaces can be made, it goes over a virtual cable.)"
-	# So many frames that it takes about as long; the daemon counts them from the first.
+	# The number of frames gives about the wanted time. The daemon counts them from the first one.
 	sent=$((SECONDS_TO_RUN * 160000))
 	start_daemon "gen:size=imix,rate=160000pps,count=$sent"
 	start_recorder

@@ -1,22 +1,22 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
 #
-# Debian's kernels for virtual machines and for building modules, without installing any: a kernel
-# package that apt installs changes the boot loader and makes an initial file system on the host.
-# The packages are downloaded and unpacked into a folder. Root is not needed.
+# Provides Debian's kernels for virtual machines and for building modules. The script downloads the packages and unpacks
+# them into a folder, because apt would change the boot loader of the host and make an initial file system. It needs no
+# root.
 #
-#   scripts/kernels.sh fetch 6.1|6.12|all    what is missing; quick and offline when all is there
-#   scripts/kernels.sh update 6.1|6.12|all   the same, but looks for newer packages too
-#   scripts/kernels.sh symbols 6.1|6.12|all  for debuggers: downloads almost 1 GB a kernel
-#   scripts/kernels.sh path 6.1|6.12         prints the folder of a kernel; fails when it is not there
+#   scripts/kernels.sh fetch 6.1|6.12|all    downloads missing kernels; quick and offline when none is missing
+#   scripts/kernels.sh update 6.1|6.12|all   downloads missing kernels, and newer packages of the others
+#   scripts/kernels.sh symbols 6.1|6.12|all  downloads symbols for debuggers, almost 1 GB a kernel
+#   scripts/kernels.sh path 6.1|6.12         prints the folder of a kernel; fails when it is missing
 #
 # A kernel's folder, ${HPCAP_KERNELS:-target/kernels}/6.1:
 #
-#   release     its release, as uname -r says it
-#   versions    package and version, one a line: what this was made from
-#   vmlinuz     what boots
+#   release     its release, as printed by uname -r
+#   versions    the packages that it was made from and their versions, one a line
+#   vmlinuz     the image that boots
 #   config      its configuration
-#   modules/    what is in /lib/modules/RELEASE, without drivers that no virtual machine has
+#   modules/    the files of /lib/modules/RELEASE, without drivers for devices that no virtual machine has
 #   headers/    the folder for make -C to build modules with (KDIR)
 #   source/     the distribution's source of drivers/net/ethernet/intel/ixgbe and ixgbevf
 #   vmlinux     with `symbols`: the kernel with its symbols and lines
@@ -29,7 +29,7 @@ readonly SERIES=(6.1 6.12)
 readonly KERNELS=${HPCAP_KERNELS:-${CARGO_TARGET_DIR:-target}/kernels}
 readonly DRIVERS=(ixgbe ixgbevf)
 
-# Of no use in a virtual machine, and nine tenths of the modules' bytes.
+# Modules of no use in a virtual machine, which are nine tenths of all modules' bytes.
 readonly PRUNED=(sound virt arch/x86/kvm drivers/{accel,accessibility,acpi,ata,atm,auxdisplay,bluetooth,comedi,cpufreq}
 	drivers/{edac,extcon,firewire,fpga,gnss,gpu,greybus,hid,hsi,hv,hwmon,iio,infiniband,input,isdn,leds,media}
 	drivers/{memstick,message,misc,mmc,most,mtd,nfc,ntb,parport,pcmcia,pinctrl,platform,power,powercap,regulator}
@@ -45,7 +45,7 @@ say() {
 	echo "kernels: $*"
 }
 
-# The package whose dependency is the newest package of a kind for a series: 6.1 is Debian 12's own.
+# Prints the package that depends on the newest package of a kind for a series. 6.1 is Debian 12's own series.
 meta_package() {
 	case $2 in
 	6.1) echo "linux-$1-amd64" ;;
@@ -53,14 +53,14 @@ meta_package() {
 	esac
 }
 
-# Options of apt for lists of our own, for when those of the system are missing or too old.
+# Options of apt for lists of our own, used when the lists of the system are missing or too old.
 private_lists=()
 
 apt_cache() {
 	apt-cache "${private_lists[@]}" "$@"
 }
 
-# What a package needs, by its name's beginning: the first that matches.
+# Prints the first dependency of a package whose name begins with a text.
 dependency() {
 	apt_cache depends --important "$1" 2>/dev/null | awk -v wanted="$2" '
 		/^[ |]*Depends: / && index($NF, wanted) == 1 { print $NF; exit }'
@@ -70,7 +70,7 @@ candidate() {
 	apt_cache policy "$1" 2>/dev/null | awk '/^ *Candidate:/ && $2 != "(none)" { print $2 }'
 }
 
-# Sets `image` and `packages` (name=version) for a series, or fails.
+# Sets `image` and `packages` (NAME=VERSION) for a series; fails when apt does not know them.
 resolve() {
 	local series=$1 headers kbuild name version
 	image=$(dependency "$(meta_package image "$series")" linux-image-)
@@ -85,7 +85,7 @@ resolve() {
 	done
 }
 
-# Fetches lists of packages into our own folder, with the system's sources.
+# Fetches the lists of packages into a folder of our own, from the system's sources.
 update_lists() {
 	say "fetching the lists of packages"
 	mkdir -p "$work/apt/lists/partial" "$work/apt/cache"
@@ -98,13 +98,13 @@ update_lists() {
 download() {
 	mkdir -p "$work/debs"
 	say "downloading ${1%%=*}" >&2
-	# The user that apt downloads as may not write here; it need not be another one.
+	# The user as which apt usually downloads may not write here.
 	(cd "$work/debs" && apt-get "${private_lists[@]}" -o APT::Sandbox::User="$(id -un)" -qq \
 		download "$1" >&2) || return 1
 	find "$work/debs" -name "${1%%=*}_*.deb"
 }
 
-# The kernel itself and its modules.
+# Unpacks the kernel and its modules.
 unpack_image() {
 	local deb=$1 into=$2 release=$3 excluded=() folder
 	for folder in "${PRUNED[@]}"; do
@@ -118,14 +118,14 @@ unpack_image() {
 	local modules=$into/tree/lib/modules
 	[ -d "$modules" ] || modules=$into/tree/usr/lib/modules
 	mv "$modules/$release" "$into/modules"
-	# Links to where the headers would be if they were installed.
+	# These links lead to installed headers, which there are not.
 	rm -f "$into/modules/build" "$into/modules/source"
 	# The guest's processor is slow; reading compressed modules would cost it seconds.
 	find "$into/modules" -name '*.ko.xz' -print0 | xargs -0 -r -P 2 -n 64 xz -d
 	rm -rf "$into/tree/boot" "$into/tree/lib"
 }
 
-# Several packages, which together are a folder to build modules with.
+# Unpacks the packages that together are a folder to build modules with.
 unpack_headers() {
 	local into=$1 release=$2 deb makefile
 	shift 2
@@ -134,7 +134,7 @@ unpack_headers() {
 	done
 	makefile=$into/tree/usr/src/linux-headers-$release/Makefile
 	[ -f "$makefile" ] || die "$release: the headers have no Makefile"
-	# The only absolute path in them.
+	# This is the only absolute path in the headers.
 	# shellcheck disable=SC2016 # make expands it
 	sed -i 's|^include /usr/src/|include $(dir $(realpath $(lastword $(MAKEFILE_LIST))))../|' "$makefile"
 	! grep -q '^include /' "$makefile" || die "$release: the headers include an absolute path"
@@ -142,7 +142,7 @@ unpack_headers() {
 	ln -s "tree/usr/src/linux-headers-$release" "$into/headers"
 }
 
-# The source of the drivers, out of the package's tarball.
+# Takes the source of the drivers out of the package's tarball.
 unpack_source() {
 	local tarball=$1 into=$2 series=$3 driver members=()
 	for driver in "${DRIVERS[@]}"; do
@@ -152,7 +152,7 @@ unpack_source() {
 	xz -T0 -dc "$tarball" | tar -x -C "$into/source" --strip-components=1 "${members[@]}"
 }
 
-# The tarball of the package linux-source, installed or downloaded.
+# Prints the tarball of the package linux-source, which is installed or downloaded.
 source_tarball() {
 	local package=$1 name=${1%%=*} deb
 	local installed=/usr/src/$name.tar.xz
@@ -166,7 +166,7 @@ source_tarball() {
 	echo "$work/debs/usr/src/$name.tar.xz"
 }
 
-# Makes the folder of a series from `packages`, and puts it in place in one step.
+# Makes the folder of a series from `packages`, and renames it into place when it is complete.
 make_kernel() {
 	local series=$1 release=${image#linux-image-} fresh=$work/kernel debs=() package tarball
 	for package in "${packages[@]:0:4}"; do
@@ -191,7 +191,7 @@ complete() {
 	[ -s "$KERNELS/$1/versions" ]
 }
 
-# Whether what is there was made from `packages`.
+# Whether the folder of a series was made from `packages`.
 current() {
 	complete "$1" && cmp -s "$KERNELS/$1/versions" <(printf '%s\n' "${packages[@]/=/ }")
 }
@@ -199,7 +199,7 @@ current() {
 need_tools() {
 	local tool
 	for tool in apt-get apt-cache dpkg-deb tar xz; do
-		command -v "$tool" >/dev/null || die "$tool is not there: kernels come out of Debian's packages"
+		command -v "$tool" >/dev/null || die "$tool is missing, which unpacks Debian's kernel packages"
 	done
 }
 
@@ -210,7 +210,7 @@ fetch() {
 	fi
 	need_tools
 	mkdir -p "$KERNELS"
-	# One at a time: two would download everything twice.
+	# Two copies of this script would download everything twice.
 	exec 9>"$KERNELS/.lock"
 	flock 9
 	if ! $update && complete "$series"; then
@@ -225,7 +225,7 @@ fetch() {
 			die "no packages for Linux $series: do the sources of apt name Debian 12 and its security updates?"
 	fi
 	if ! current "$series" && ! make_kernel "$series"; then
-		# A list of last month names packages that the mirror has replaced.
+		# An old list names packages that the mirror has replaced.
 		[ "${#private_lists[@]}" = 0 ] || die "Linux $series cannot be downloaded (what apt-get said is above)"
 		update_lists
 		if ! resolve "$series" || ! make_kernel "$series"; then
@@ -237,7 +237,7 @@ fetch() {
 	exec 9>&-
 }
 
-# The kernel with its symbols, of exactly the version that is there.
+# Downloads the symbols of exactly the version in the folder.
 fetch_symbols() {
 	local series=$1 release version deb
 	if [ -s "$KERNELS/$series/vmlinux" ]; then
@@ -252,7 +252,7 @@ fetch_symbols() {
 		die "the symbols of $release cannot be downloaded (what apt-get said is above)
   If there is a newer kernel: scripts/kernels.sh update $series"
 	say "unpacking the symbols of $release"
-	# The rest of it is modules.
+	# The rest of the package is symbols of modules.
 	dpkg-deb --fsys-tarfile "$deb" |
 		tar -x -O --wildcards "*/usr/lib/debug/boot/vmlinux-$release" >"$work/vmlinux"
 	[ -s "$work/vmlinux" ] || die "the package of symbols has no vmlinux"
@@ -285,7 +285,7 @@ main() {
 			fetch_symbols "$series"
 			;;
 		path)
-			complete "$series" || die "Linux $series is not there: scripts/kernels.sh fetch $series"
+			complete "$series" || die "Linux $series is missing: scripts/kernels.sh fetch $series"
 			realpath "$KERNELS/$series"
 			;;
 		*) die "'$action' is not an action; they are: fetch, update, symbols, path" 2 ;;

@@ -33,7 +33,7 @@ say() {
 	echo "sanitizer-kernel: $*"
 }
 
-# What the kernel is made from, in a line. Another line means: make it anew.
+# Prints a line that names all inputs of the kernel. The kernel is built anew when this line changes.
 recipe() {
 	local package
 	package=$(dpkg-query -W -f='${Version}' linux-source-6.1 2>/dev/null || stat -c '%s %Y' "$TARBALL")
@@ -45,8 +45,8 @@ is_ready() {
 	[ -e "$1/recipe" ] && [ "$(cat "$1/recipe")" = "$(recipe "$2")" ]
 }
 
-# Every line of the fragments is in the configuration that came of them: an option that was
-# renamed, or needs another one, would otherwise be missing without a word.
+# Checks that every line of the fragments is in the resulting configuration. An option that was renamed, or that needs
+# another option, would otherwise be missing silently.
 check_config() {
 	local config=$1 line name missing=()
 	shift
@@ -60,7 +60,7 @@ check_config() {
 		esac
 	done < <(cat "$@")
 	[ "${#missing[@]}" = 0 ] ||
-		die "the kernel does not take $(printf "'%s' " "${missing[@]}")(see $config)"
+		die "the kernel's configuration lacks $(printf "'%s' " "${missing[@]}")(see $config)"
 }
 
 configure() {
@@ -74,7 +74,7 @@ configure() {
 	check_config "$build/.config" "$FRAGMENT" "$flavour"
 }
 
-# Builds into FOLDER.new and renames that, so that what is there is whole.
+# Builds into FOLDER.new and renames this folder, so that FOLDER is always complete.
 build() {
 	local folder=$1 flavour=$2 new=$1.new release source
 	make=(make "ARCH=x86_64" "CC=$CC" "KBUILD_BUILD_HOST=hpcap" "KBUILD_BUILD_USER=hpcap")
@@ -100,10 +100,10 @@ build() {
 	mv "$new/installed/lib/modules/$release" "$new/modules"
 	rm -rf "$new/installed" "$new/modules/build" "$new/modules/source"
 	ln -s tree "$new/source"
-	# What no module and no stack trace needs.
+	# Neither modules nor stack traces need these files.
 	find "$new/headers" \( -name '*.o' -o -name '*.a' -o -name '.*.cmd' \) \
 		-not -path '*/scripts/*' -not -path '*/tools/*' -delete
-	# The build folder knows where the source was.
+	# Files of the build folder name the folder of the source.
 	source=$(realpath "$new/tree")
 	grep -rlF "$source" "$new/headers" --include=Makefile --include=source | while read -r file; do
 		sed -i "s|$source|$folder/tree|g" "$file"
@@ -118,9 +118,9 @@ build() {
 main() {
 	[ $# = 2 ] || die "usage: scripts/sanitizer-kernel.sh build|path kasan|kcsan" 2
 	local flavour=$PWD/sanitizer-$2.config folder=$CACHE/6.1-$2
-	[ -e "$flavour" ] || die "'$2' is none; there are kasan and kcsan" 2
+	[ -e "$flavour" ] || die "'$2' is not a flavour; the flavours are: kasan, kcsan" 2
 	[ -e "$TARBALL" ] ||
-		die "$TARBALL is not there: apt-get install linux-source-6.1, or make deps"
+		die "$TARBALL is missing: apt-get install linux-source-6.1, or make deps"
 	case $1 in
 	path)
 		is_ready "$folder" "$flavour" ||
@@ -133,7 +133,7 @@ main() {
 		flock "$lock"
 		is_ready "$folder" "$flavour" || build "$folder" "$flavour"
 		;;
-	*) die "'$1' is none of build, path" 2 ;;
+	*) die "'$1' is not an action; the actions are: build, path" 2 ;;
 	esac
 }
 

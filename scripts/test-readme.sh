@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
 #
-# Runs the commands of README.md's section "How do I" as they are written: on interfaces called eth0
-# and eth1 in a network namespace of their own, with traffic on them. Each job of the section has a
-# check here, named after its heading, and each check has a job: a command that nobody has run is not
-# in the README. Where the README shows what a command prints, the command prints such lines.
+# Runs the commands of README.md's section "How do I" as they are written, on interfaces called eth0 and eth1 in a
+# network namespace of their own, with traffic on them. Each job of the section has a check in this script, named after
+# its heading, and each check has a job, so the README has no untested command. Where the README shows the output of a
+# command, the command must print such lines.
 #
 #   scripts/test-readme.sh FOLDER-WITH-THE-TOOLS [JOB...]
 #
-# What is replaced in a command: /data by a folder of the test, sudo by nothing (the test is root),
-# Wireshark by tshark, which reads the same; and what a check says that it replaces.
+# In a command, a folder of the test replaces /data, tshark replaces Wireshark, and sudo is removed, because the test is
+# root. Some checks replace more, and say so by `replace`.
 #
-# The checks are called by name only, and their commands expand inside:
+# The checks are called only by name, and their commands expand later:
 # shellcheck disable=SC2317,SC2016
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -23,7 +23,7 @@ if [ "${1:-}" != --inside ]; then
 		echo "test-readme: skipped: network namespaces take root"
 		exit 0
 	fi
-	# A namespace that vanishes with its processes, whatever ends them.
+	# The namespace vanishes with its processes, however they end.
 	exec unshare --net --mount --pid --fork --kill-child --mount-proc "$0" --inside "$tools" "$@"
 fi
 shift
@@ -41,19 +41,19 @@ die() {
 	exit 1
 }
 
-# wait_for WHAT COMMAND...: until the command succeeds; a minute is long enough for a busy machine.
+# wait_for WHAT COMMAND...: waits until the command succeeds, for a minute, which is enough on a busy machine.
 wait_for() {
 	local what=$1 tries=600
 	shift
 	until "$@"; do
 		tries=$((tries - 1))
-		[ $tries -gt 0 ] || die "$job: waited in vain for $what"
+		[ $tries -gt 0 ] || die "$job: gave up waiting for $what"
 		sleep 0.1
 	done
 }
 
 # ---------------------------------------------------------------------------- the network
-# eth0 and eth1 capture what wire0 and wire1 send. What is sent to the addresses goes there.
+# eth0 and eth1 receive what wire0 and wire1 send. The routes lead all traffic of the test through wire0 and wire1.
 make_network() {
 	local n
 	ip link set lo up
@@ -67,7 +67,7 @@ make_network() {
 	ip route add 192.0.2.0/24 via 10.9.0.2
 }
 
-# One datagram each: DNS, the flow that a job asks for, and others, on both interfaces.
+# Sends one datagram each of DNS, of the flow that a job asks for, and of others, on both interfaces.
 send_datagrams() {
 	local to
 	for to in 10.9.0.2/53 192.0.2.7/443 10.9.0.2/7000 10.9.1.2/53 10.9.1.2/7000; do
@@ -75,7 +75,7 @@ send_datagrams() {
 	done
 }
 
-# Traffic that goes on until the job is over.
+# Sends traffic until the script kills it.
 start_traffic() {
 	while :; do
 		send_datagrams
@@ -85,7 +85,7 @@ start_traffic() {
 }
 
 # ---------------------------------------------------------------------------- the README
-# The job's command, out of README.md.
+# Prints the command of a job in README.md.
 command_of() {
 	awk -v title="$1" '
 		/^## / { inside = ($0 == "## How do I") }
@@ -99,7 +99,7 @@ titles() { awk '/^## / { inside = ($0 == "## How do I") } inside && /^### / { su
 slug() { tr 'A-Z ' 'a-z_' <<<"$1" | tr -cd 'a-z0-9_'; }
 
 # ---------------------------------------------------------------------------- running a job
-# Runs the command in the background, as a shell in a terminal would: SIGINT is not ignored.
+# Runs the command in the background. SIGINT is not ignored, as in a shell on a terminal.
 start() {
 	printf '%s\n' "$command" >"$lab/job/command.log"
 	env --default-signal=INT setsid bash -c "$command" >"$lab/job/out.log" 2>"$lab/job/err.log" &
@@ -109,26 +109,26 @@ start() {
 ends_with() {
 	local code=0
 	wait "$running" || code=$?
-	[ "$code" = "$1" ] || die "$job: exit code $code in place of $1"
+	[ "$code" = "$1" ] || die "$job: exit code $code, expected $1"
 }
 
-# For commands that go on until somebody ends them.
+# Ends a command that goes on until SIGINT.
 interrupt() {
 	kill -INT -- "-$running"
 	ends_with 0
 }
 
-# For commands that end by themselves, with exit code CODE.
+# finish_with CODE: runs a command that ends by itself with this exit code.
 finish_with() {
 	start
 	ends_with "$1"
 }
 
 printed() { grep -sqE -- "$1" "$lab/job/out.log" "$lab/job/err.log"; }
-says() { printed "$1" || die "$job: it does not print '$1'"; }
+says() { printed "$1" || die "$job: the output has no '$1'"; }
 files() { find "$lab/data" -name "$1" | wc -l; }
 has_files() { [ "$(files "$1")" -ge "$2" ]; }
-# Frames in FILE that match a filter; what is open is counted as far as it is written.
+# frames FILE [FILTER]: prints the number of matching frames, also of a file that is still being written.
 frames() { tcpdump --count -nnr "$@" 2>/dev/null | grep -oE '^[0-9]+' || echo 0; }
 has_ten() { [ "$(frames "$1")" -ge 10 ]; }
 convert() { raw2pcap --quiet --force "$lab/data" -o "$lab/job/all.pcap"; }
@@ -136,12 +136,12 @@ has_frames() { [ "$(frames "$@")" -ge 1 ] || die "$job: no frame in $*"; }
 has_no_frames() { [ "$(frames "$@")" = 0 ] || die "$job: $(frames "$@") frames too many in $*"; }
 replace() { command=${command//"$1"/"$2"}; }
 
-# A recording of everything for the jobs that read one.
+# Makes a recording for jobs that read one.
 record_sample() {
 	hpcapdd -q -i eth0 -w "$lab/data" -c "${1:-100}"
 }
 
-# A recording that has lost frames: no memory takes 400 Gb/s.
+# Makes a recording with losses, because no memory takes 400 Gb/s.
 record_losses() {
 	hpcapdd -q --source gen:size=1514,rate=400G,count=3000000 --ring 512K "$lab/data" 2>"$lab/job/losses.log"
 }
@@ -154,7 +154,7 @@ job_rotate_every_minute_and_keep_ten_files() {
 	start
 	wait_for "a deleted file" printed 'file deleted: .*keep-files'
 	interrupt
-	# The last one was being written when the ten before it were counted.
+	# The last file was still being written when the ten files before it were counted.
 	local count
 	count=$(files '*.raw')
 	if [ "$count" -lt 10 ] || [ "$count" -gt 11 ]; then die "$job: $count files"; fi
@@ -167,7 +167,7 @@ job_record_only_port_53_and_128_bytes_of_each_frame() {
 	convert
 	has_frames "$lab/job/all.pcap" port 53
 	has_no_frames "$lab/job/all.pcap" not port 53
-	# 24 bytes of file header, 16 of each record's, 128 of each frame.
+	# A pcap file has 24 bytes of file header, and 16 + 128 bytes for each of these frames.
 	local count
 	count=$(frames "$lab/job/all.pcap")
 	[ "$(stat -c %s "$lab/job/all.pcap")" = $((24 + count * 144)) ] || die "$job: the frames are not cut"
@@ -201,7 +201,7 @@ job_capture_without_being_root() {
 	command="exec setpriv --reuid=nobody --regid=$group --clear-groups sh -c '$lab/bin/hpcapdd -i eth0 -w $lab/data -c 10'"
 	finish_with 0
 	has_files '*.raw' 1
-	# Others cannot start it. (A shell of theirs tries: setpriv itself still has root's privileges.)
+	# Other users cannot start the program. Their shell tries it, because setpriv still has root's privileges.
 	command="exec setpriv --reuid=nobody --regid=1 --clear-groups sh -c '$lab/bin/hpcapdd --version'"
 	finish_with 126
 }
@@ -212,7 +212,7 @@ job_run_it_as_a_service() {
 	[ "$command" = "systemctl enable --now hpcapdd@eth0" ] || die "$job: another unit than the one that is installed"
 	! command -v systemd-analyze >/dev/null || systemd-analyze verify "$unit" >"$lab/job/verify.log" 2>&1 ||
 		die "$job: systemd refuses the unit"
-	# No service manager runs here: its line, with the user and the capability that it gives.
+	# No service manager runs here, so the test runs the unit's line with the user and the capability of the unit.
 	line=$(sed -n 's/^ExecStart=//p' "$unit")
 	line=${line//%[iI]/eth0}
 	line=${line//'$OPTIONS'/$(sed -n 's/^Environment="OPTIONS=\(.*\)"/\1/p' "$unit")}
@@ -296,12 +296,12 @@ job_read_the_comments_of_frames() {
 }
 
 # ---------------------------------------------------------------------------- what is shown
-# Lines without what differs from run to run: numbers, times, and the sizes of their units.
+# Replaces what differs from run to run: numbers, times, and the prefixes of their units.
 masked() {
 	sed -E "s|$lab||; s/[0-9][0-9.:TZ+-]*/N/g; s:N [kMGTK]?(pps|b/s|B/s|iB|B)\\b:N \\1:g; s/, whole.*//; s/,? ?\\.\\.\\.$//"
 }
 
-# "    $ COMMAND" in the README, and below it lines of what it prints: other lines may be between them.
+# Runs each "    $ COMMAND" of the README. The command prints the lines below it; other lines may be between them.
 check_shown_output() {
 	local line shown
 	job="what README.md shows"
@@ -317,7 +317,7 @@ check_shown_output() {
 			continue
 		fi
 		shown=$(masked <<<"$line")
-		grep -qF -- "$shown" "$lab/job/printed" || die "$command: README.md shows this, and it is not printed: $line"
+		grep -qF -- "$shown" "$lab/job/printed" || die "$command: README.md shows a line that the command does not print: $line"
 	done < <(awk '/^    \$ / { shown = 1 } !/^    / { shown = 0 } shown' "$REPOSITORY/README.md")
 	rm -rf "$lab/job" "$lab/tmp"
 	echo "test-readme: ok: $job"
@@ -329,7 +329,7 @@ run_job() {
 	mkdir -p "$lab/job" "$lab/data" "$lab/cwd"
 	cd "$lab/cwd"
 	command=$(command_of "$job")
-	[ -n "$command" ] || die "$job: no command stands below it"
+	[ -n "$command" ] || die "$job: README.md has no command below this heading"
 	replace sudo\  ""
 	replace /data "$lab/data"
 	"job_$(slug "$job")"
@@ -346,7 +346,7 @@ mapfile -t jobs < <(titles)
 checks=" "
 for title in "${jobs[@]}"; do
 	checks+="job_$(slug "$title") "
-	declare -F "job_$(slug "$title")" >/dev/null || die "$title: no check of it is in scripts/test-readme.sh"
+	declare -F "job_$(slug "$title")" >/dev/null || die "$title: scripts/test-readme.sh has no check of this job"
 done
 while read -r name; do
 	[[ $checks == *" $name "* ]] || die "$name: README.md has no such job"

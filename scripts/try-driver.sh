@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
 #
-# The kernel module on a real kernel, on any machine: boots Debian's kernel in a virtual machine with
-# a software 82599, records frames with the ordinary hpcapdd, copies the files out, and proves on the
-# host that every frame that the NIC was sent is in the files or in the ledger.
+# Tries the kernel module on a real kernel, on any machine. The script boots Debian's kernel in a virtual machine with a
+# software 82599, records frames with hpcapdd, copies the files out, and checks on the host that every frame that the
+# NIC was sent is in the files or in the ledger.
 #
 #   scripts/try-driver.sh
 #
-# Takes no root, no KVM and no hardware. KERNEL is 6.1 or 6.12, FRAMES how many, SIZE what `size=`
-# of the generator says (docs/sources.md), DIR where the files are left (otherwise they are removed).
+# It needs no root, no KVM and no NIC. KERNEL is 6.1 or 6.12, FRAMES the number of frames, SIZE the `size=` of the
+# generator (docs/sources.md), and DIR a folder in which the files stay (otherwise they are removed).
 set -euo pipefail
 
 readonly KERNEL=${KERNEL:-6.1} FRAMES=${FRAMES:-1000000} SIZE=${SIZE:-imix}
@@ -41,12 +41,12 @@ guest() {
 	hpcapdd --json hpcap0 /out/raw >/out/recorder.json &
 	recorder=$!
 	until grep -q '"event":"start"' /out/recorder.json; do sleep 0.02; done
-	say "the NIC gets $FRAMES frames of size=$SIZE; it waits when the driver is slower"
+	say "the NIC is sent $FRAMES frames of size=$SIZE; the sender waits for the driver"
 	lab traffic start "gen:size=$SIZE,count=$FRAMES"
 	while read -r frames _ <$captured && [ "$frames" = 0 ]; do sleep 0.02; done
 	touch /out/first-frame
 	lab traffic wait
-	# What the NIC has delivered, the poll thread takes at its next look.
+	# The poll thread takes the last frames at its next look.
 	sleep 0.5
 	kill -INT "$recorder"
 	wait "$recorder"
@@ -60,7 +60,7 @@ guest() {
 
 scratch=
 
-# The moment, in seconds, at which the guest has captured its first frame.
+# Writes the seconds from STARTED to the guest's first captured frame into DIR/boot-seconds.
 watch_for_first_frame() {
 	local dir=$1 started=$2
 	until [ -e "$dir/first-frame" ] || [ -e "$dir/nic0.record.json" ]; do sleep 0.05; done
@@ -83,11 +83,11 @@ host() {
 	dir=$(realpath "$dir")
 	[ -z "$(ls -A "$dir")" ] || die "$dir is not empty: choose another DIR"
 
-	say "kernel $KERNEL, its headers and its ixgbe, out of Debian's packages"
+	say "kernel $KERNEL, its headers and its ixgbe, from Debian's packages"
 	scripts/kernels.sh fetch "$KERNEL"
-	say "the programs (the first time takes minutes)"
+	say "the programs (the first build takes minutes)"
 	cargo build --release --quiet -p vmlab -p hpcapdd -p raw2pcap
-	say "hpcap.ko, and hpcap_ixgbe.ko out of the distribution's ixgbe"
+	say "hpcap.ko, and hpcap_ixgbe.ko from the distribution's ixgbe"
 	scripts/kmod.sh "$KERNEL"
 
 	say "a virtual machine with a software 82599"
@@ -103,9 +103,9 @@ host() {
 	wait "$watcher"
 	say "from power-on to the first captured frame: $(cat "$dir/boot-seconds") s"
 
-	say "on the host: what the recording holds"
+	say "on the host: the files of the recording"
 	"$bin/checkraw" "$dir/raw"
-	say "the proof: the frames that the NIC was sent are made again, and compared byte for byte"
+	say "the comparison: the frames that the NIC was sent are made again, and compared byte for byte"
 	"$bin/vmlab" prove "$dir/nic0.record.json" "$dir/raw"
 	[ -z "${DIR:-}" ] || say "the files are in $dir"
 }
@@ -113,5 +113,5 @@ host() {
 case ${1:-} in
 --in-guest) guest ;;
 "") host ;;
-*) die "it takes no arguments; see the head of $0" ;;
+*) die "no arguments are allowed; the comment at the beginning of $0 has the variables" ;;
 esac
