@@ -424,3 +424,25 @@ fn stop_on_a_full_disk_leaves_a_file_with_its_end() {
     assert_eq!(statistics.os_dropped, storage + ring_full);
     assert_eq!(statistics.delivered, summary(&events)["frames"]);
 }
+
+#[test]
+fn slow_finishing_is_announced() {
+    let dir = tempfile::tempdir().unwrap();
+    // Compressing such a file, with its fsync and two folders, takes longer than writing it.
+    let more = [
+        "--format",
+        "pcapng",
+        "--rotate-size",
+        "4K",
+        "--compress",
+        "gz",
+    ];
+    let events = record("gen:size=1500,count=3000", dir.path(), &more);
+    let behind = of_kind(&events, "finishing_behind");
+    let caught_up = of_kind(&events, "finishing_caught_up");
+    assert!(!behind.is_empty());
+    assert_eq!(behind.len(), caught_up.len());
+    assert_eq!(behind[0]["files"], 16);
+    assert!(caught_up[0]["pauses"].as_u64().unwrap() > 0);
+    assert_eq!(verify_all(dir.path(), ".gz"), 3000);
+}

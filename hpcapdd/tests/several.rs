@@ -151,7 +151,7 @@ fn raw_of_live_sources_ends_with_all_frames() {
 }
 
 #[test]
-fn what_several_sources_cannot_do_is_refused() {
+fn unsupported_options_of_sources_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     let folder = dir.path().to_str().unwrap();
     for (second, destination, more, text) in [
@@ -217,4 +217,33 @@ fn interfaces_are_told_apart_by_other_tools() {
     let text = String::from_utf8_lossy(&output.stdout);
     let of = |id| text.lines().filter(|line| *line == id).count();
     assert_eq!((of("0"), of("1")), (10, 20));
+}
+
+#[test]
+fn loss_names_its_source() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = hpcapdd();
+    // Without late=delay, a generator that was stopped for two seconds has missed its frames.
+    for source in ["gen:size=60,rate=10pps", "gen:size=1500,rate=2000pps"] {
+        command.args(["--source", source]);
+    }
+    let arguments = ["--format", "pcapng"];
+    let mut recorder = Running::start(command.arg(dir.path()).args(arguments));
+    recorder.wait_for("progress");
+    recorder.signal(Signal::SIGSTOP);
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    recorder.signal(Signal::SIGCONT);
+    for source in ["rate=10pps", "rate=2kpps"] {
+        recorder.wait_until(|e| e["event"] == "loss" && e["source"].to_string().contains(source));
+    }
+    recorder.signal(Signal::SIGINT);
+    let (_, events, stderr) = recorder.finish();
+    for (source, at_least) in [("rate=10pps", 10), ("rate=2kpps", 2000)] {
+        let lost = of_kind(&events, "loss")
+            .iter()
+            .filter(|loss| loss["source"].as_str().unwrap().contains(source))
+            .filter_map(|loss| loss["frames"].as_u64())
+            .max();
+        assert!(lost >= Some(at_least), "{source}: {lost:?}\n{stderr}");
+    }
 }

@@ -1,10 +1,13 @@
-//! What people and programs are told while the recorder runs.
+//! What the recorder tells people and programs, and what its parts hand to the session.
 
 use std::path::PathBuf;
 
 use hpcap::loss::Loss;
-use hpcap::{Count, Ledger};
+use hpcap::message::Level;
+use hpcap::{Count, Error, Ledger};
 use serde::Serialize;
+
+use crate::storage::file::Sealed;
 
 /// Something worth telling.
 #[derive(Debug, Clone, Serialize)]
@@ -19,12 +22,16 @@ pub enum Event {
     /// A file was deleted to keep within `--keep-...`.
     FileDeleted(FileDeleted),
     /// Frames are being lost, or were.
-    Loss(Loss),
+    Loss(SourceLoss),
     /// Something that a person should know of.
     Warning {
         /// What.
         message: String,
     },
+    /// Files wait to be finished, and no more are begun until fewer wait.
+    FinishingBehind(FinishingBehind),
+    /// All files that waited are finished.
+    FinishingCaughtUp(FinishingCaughtUp),
     /// What one of several sources did.
     Source(SourceSummary),
     /// The recording is over.
@@ -38,6 +45,73 @@ impl Event {
             message: message.into(),
         }
     }
+
+    /// How much the event matters to a person who reads the recorder's text output.
+    #[must_use]
+    pub fn level(&self) -> Level {
+        match self {
+            Self::Warning { .. }
+            | Self::Loss(_)
+            | Self::FinishingBehind(_)
+            | Self::FinishingCaughtUp(_) => Level::Warning,
+            Self::Progress(progress) if !progress.asked => Level::Progress,
+            _ => Level::Info,
+        }
+    }
+}
+
+/// What a part of the recorder (source, sink, finisher, commands) hands to the session.
+#[derive(Debug)]
+pub enum Notice {
+    /// An event for the user.
+    Tell(Event),
+    /// A file holds all its frames and waits to be finished.
+    FileSealed(Box<Sealed>),
+    /// A file could not be finished; it stays as `.part`.
+    FileFailed(Error),
+    /// Somebody removed a file before it was finished.
+    FileRemoved {
+        /// Which file, and what happens to its frames.
+        error: Error,
+        /// Its frames, which are lost.
+        frames: Count,
+        /// Its length in bytes.
+        bytes: u64,
+    },
+}
+
+impl Notice {
+    /// A warning for the user.
+    pub fn warning(message: impl Into<String>) -> Self {
+        Self::Tell(Event::warning(message))
+    }
+}
+
+/// Frames that are being lost, or were.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SourceLoss {
+    /// The source that loses them, where the recording has several; `null` for the only source,
+    /// and for losses of the recorder itself.
+    pub source: Option<String>,
+    /// How many frames, and why.
+    #[serde(flatten)]
+    pub loss: Loss,
+}
+
+/// Finishing files takes longer than writing them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct FinishingBehind {
+    /// Files that wait to be finished.
+    pub files: u64,
+}
+
+/// Finishing files has caught up with writing them.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct FinishingCaughtUp {
+    /// Seconds since [`FinishingBehind`].
+    pub seconds: f64,
+    /// Times that writing stopped meanwhile because too many files waited.
+    pub pauses: u64,
 }
 
 /// The recording as it begins.

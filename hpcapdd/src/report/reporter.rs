@@ -99,20 +99,15 @@ impl Reporter {
             true => Stream::Errors,
             false => Stream::Output,
         };
-        let (level, stream) = match (self.style, event) {
+        let (level, stream) = match (self.style, event.level()) {
             (Style::Json, _) => (Level::Info, stdout),
-            (_, Event::Warning { .. } | Event::Loss(_)) => (Level::Warning, Stream::Errors),
+            (_, Level::Warning) => (Level::Warning, Stream::Errors),
             (Style::Quiet, _) => return,
-            (Style::Text { progress }, Event::Progress(p)) => {
-                if self.terminal && !p.asked {
-                    (Level::Progress, Stream::Errors)
-                } else if progress || p.asked {
-                    (Level::Info, Stream::Errors)
-                } else {
-                    return;
-                }
+            (Style::Text { .. }, Level::Progress) if self.terminal => {
+                (Level::Progress, Stream::Errors)
             }
-            (_, Event::FileComplete(_)) => (Level::Info, stdout),
+            (Style::Text { progress: false }, Level::Progress) => return,
+            _ if matches!(event, Event::FileComplete(_)) => (Level::Info, stdout),
             _ => (Level::Info, Stream::Errors),
         };
         let line = match self.style {

@@ -6,7 +6,7 @@ use hpcap::units::{Bytes, Si};
 use hpcap::visible::visible_lines;
 use hpcap::{Count, Ledger, Reason};
 
-use crate::report::event::{Event, FileComplete, Progress, Start, Summary};
+use crate::report::event::{Event, FileComplete, Progress, SourceLoss, Start, Summary};
 
 /// The event for a person; may have several lines.
 #[must_use]
@@ -25,8 +25,22 @@ fn plain_text(event: &Event) -> String {
             Bytes(file.bytes),
             file.because_of
         ),
-        Event::Loss(loss) => format!("hpcapdd: {loss}"),
+        Event::Loss(SourceLoss { source, loss }) => match source {
+            Some(source) => format!("hpcapdd: {source}: {loss}"),
+            None => format!("hpcapdd: {loss}"),
+        },
         Event::Warning { message } => format!("hpcapdd: {message}"),
+        Event::FinishingBehind(behind) => format!(
+            "hpcapdd: finishing files (fsync, compression) takes longer than writing them: {} files \
+             wait\n  no new file is begun until one of them is finished; meanwhile the ring holds \
+             the frames, and what it cannot hold is counted as ring_full\n  use longer files \
+             (--rotate-size), zst in place of gz, or a faster disk",
+            behind.files
+        ),
+        Event::FinishingCaughtUp(done) => format!(
+            "hpcapdd: all files are finished again after {:.1} s; writing paused {} times",
+            done.seconds, done.pauses
+        ),
         Event::Source(source) => format!("{}: {}", source.source, terms(&source.ledger)),
         Event::Summary(summary) => summary_text(summary),
     }

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hpcap::listener::Moment;
-use hpcap::queue::{Queue, QueueEnd, QueueInfo};
+use hpcap::queue::{ListenerInfo, Queue, QueueEnd, QueueInfo};
 use hpcap::{Contract, Kind, Ledger, Listener, QueueName, Request, Result, Start};
 use hpcap_engine::{Engine, EngineConfig, Events};
 
-use crate::report::event::{Event, SourceSummary};
+use crate::report::event::{Notice, SourceSummary};
 
 /// The name under which this program is listed.
 const PROGRAM: &str = "hpcapdd";
@@ -33,6 +33,19 @@ struct Companion {
     queue: Arc<Queue>,
     engine: Option<Engine>,
     events: Events,
+}
+
+/// The last heartbeat of a source's producer.
+#[derive(Debug, Clone)]
+pub struct Heartbeat {
+    /// The source or queue, for people.
+    pub name: String,
+    /// Process id of the producer.
+    pub producer_pid: u32,
+    /// Time of the heartbeat by the producer's clock, in nanoseconds.
+    pub time_ns: u64,
+    /// Whether the queue has ended.
+    pub ended: bool,
 }
 
 fn request(contract: Contract, start: Start) -> Request {
@@ -119,30 +132,59 @@ impl Input {
         all
     }
 
-    /// Of several sources, what each did; `first` is the ledger of the first one's queue.
+    /// What each source did; `first` is the ledger of the first one's queue.
     #[must_use]
-    pub fn by_source(&self, first: &Ledger) -> Vec<Event> {
-        if self.companions.is_empty() {
-            return Vec::new();
-        }
-        let event = |info: &QueueInfo, ledger: Ledger| {
-            Event::Source(SourceSummary {
-                source: info.source.clone(),
-                interface: info.interface.clone(),
-                ledger,
-            })
+    pub fn by_source(&self, first: &Ledger) -> Vec<SourceSummary> {
+        let summary = |info: &QueueInfo, ledger: Ledger| SourceSummary {
+            source: info.source.clone(),
+            interface: info.interface.clone(),
+            ledger,
         };
-        let mut events = vec![event(
-            self.listener.info(),
-            first.since(&self.listener.start().ledger),
-        )];
+        let before = &self.listener.start().ledger;
+        let mut summaries = vec![summary(self.listener.info(), first.since(before))];
         for companion in &self.companions {
-            events.push(event(
-                companion.queue.info(),
-                companion.queue.ledger().ledger,
-            ));
+            let queue = &companion.queue;
+            summaries.push(summary(queue.info(), queue.ledger().ledger));
         }
-        events
+        summaries
+    }
+
+    /// The listeners on the queue of source `number`, counted from 0; none where it has no queue.
+    #[must_use]
+    pub fn listeners_of(&self, number: usize) -> Vec<ListenerInfo> {
+        match number.checked_sub(1) {
+            None => self.listener.page().listeners(),
+            Some(further) => self
+                .companions
+                .get(further)
+                .map(|c| c.queue.page().listeners())
+                .unwrap_or_default(),
+        }
+    }
+
+    /// The last heartbeat of each source's producer.
+    #[must_use]
+    pub fn heartbeats(&self) -> Vec<Heartbeat> {
+        let info = self.listener.info();
+        let mut beats = vec![Heartbeat {
+            // With several sources, a queue's name says nothing to the user.
+            name: match self.is_several() {
+                true => info.source.clone(),
+                false => info.name.to_string(),
+            },
+            producer_pid: info.producer_pid,
+            time_ns: self.listener.page().heartbeat_ns(),
+            ended: self.listener.ended(),
+        }];
+        for Companion { queue, .. } in &self.companions {
+            beats.push(Heartbeat {
+                name: queue.info().source.clone(),
+                producer_pid: queue.info().producer_pid,
+                time_ns: queue.page().heartbeat_ns(),
+                ended: queue.page().ended(),
+            });
+        }
+        beats
     }
 
     /// Whether there is more than one source.
@@ -166,14 +208,14 @@ impl Input {
         self.events.is_some()
     }
 
-    /// What the source has to say since the last call.
-    pub fn messages(&self) -> impl Iterator<Item = String> + '_ {
+    /// Takes what the sources of this process have to tell since the last call.
+    pub fn take_notices(&self) -> impl Iterator<Item = Notice> + '_ {
         let further = self.companions.iter().map(|c| &c.events);
         self.events
             .iter()
             .chain(further)
             .flat_map(Events::take)
-            .map(|event| event.to_string())
+            .map(|event| Notice::warning(event.to_string()))
     }
 
     /// Ends a source of our own: nothing more is published afterwards.

@@ -12,19 +12,20 @@ use hpcap::error::Error;
 use hpcap::listener::{Moment, TOLD_LOSSES};
 use hpcap::loss::LossWatch;
 use hpcap::queue::QueueEnd;
-use hpcap::{Count, Ledger, Listener, Reason, Result};
+use hpcap::{Count, Ledger, Reason, Result};
 
-use crate::report::event::{EndedBy, Event, Frames, Summary};
+use crate::report::event::{EndedBy, Event, Frames, Notice, SourceLoss, Summary};
 use crate::report::meter::{Meter, recording_ledger};
 use crate::report::reporter::Reporter;
 use crate::session::heartbeat::{Change, HeartbeatMonitor};
-use crate::session::input::{Input, is_end_of_listening};
+use crate::session::input::{Heartbeat, Input, is_end_of_listening};
 use crate::session::rotation::{Rotation, RotationClock};
 use crate::session::signals::{Signals, Stop};
-use crate::sink::{Ending, Note, Sink, Step, TICK, Tally};
+use crate::sink::{Ending, Sink, Step, TICK, Tally};
 use crate::storage::error::StorageError;
+use crate::storage::finish::Finisher;
+use crate::storage::finish::backlog::Backlog;
 use crate::storage::finish::on_complete::Commands;
-use crate::storage::finish::{Finisher, Outcome};
 
 /// Shortest and longest time between two tries to store.
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
@@ -53,6 +54,13 @@ pub struct Timing {
     pub duration: Option<Duration>,
     /// A new file every so often.
     pub rotate: Option<Rotation>,
+}
+
+/// Whether the ledger is looked at again after this look.
+#[derive(Debug, Clone, Copy)]
+enum Watching {
+    GoesOn,
+    Ends,
 }
 
 /// Storing fails at the moment.
@@ -92,14 +100,17 @@ pub struct Session<'a> {
     signals: Signals,
     timing: Timing,
     meter: Meter,
-    heartbeat: HeartbeatMonitor,
-    losses: LossWatch,
+    /// One for each source.
+    heartbeats: Vec<HeartbeatMonitor>,
+    /// One for each source, and with several sources one more for the recorder's own losses.
+    losses: Vec<LossWatch>,
     hold: Option<Hold>,
     rotation: Option<RotationClock>,
     commands: Option<Commands>,
     enforced: Instant,
     looked: Instant,
     removed: Removed,
+    backlog: Backlog,
     failures: Vec<Error>,
 }
 
@@ -123,7 +134,15 @@ impl<'a> Session<'a> {
         timing: Timing,
     ) -> Self {
         let now = Instant::now();
-        let heartbeat = HeartbeatMonitor::new(input.listener.page().heartbeat_ns(), now);
+        let heartbeats: Vec<_> = input
+            .heartbeats()
+            .into_iter()
+            .map(|beat| HeartbeatMonitor::new(beat.time_ns, now))
+            .collect();
+        let watches = match heartbeats.len() {
+            1 => 1,
+            sources => sources + 1,
+        };
         Self {
             input,
             sink,
@@ -132,14 +151,17 @@ impl<'a> Session<'a> {
             signals,
             timing,
             meter: Meter::new(),
-            heartbeat,
-            losses: LossWatch::new(Ledger::default(), now),
+            heartbeats,
+            losses: (0..watches)
+                .map(|_| LossWatch::new(Ledger::default(), now))
+                .collect(),
             hold: None,
             rotation: timing.rotate.map(RotationClock::new),
             commands: None,
             enforced: now,
             looked: now,
             removed: Removed::default(),
+            backlog: Backlog::default(),
             failures: Vec::new(),
         }
     }
@@ -157,7 +179,7 @@ impl<'a> Session<'a> {
     pub fn run(mut self) -> Recorded {
         let mut target = None;
         let complete = loop {
-            self.tell_news();
+            self.handle_notices();
             self.tell_progress();
             if target.is_none() {
                 target = self.why_end().map(|why| self.decide_end(why));
@@ -169,8 +191,8 @@ impl<'a> Session<'a> {
             if self.signals.stop() == Stop::Now && !done(&self) {
                 break false;
             }
-            if self.finisher.as_ref().is_some_and(Finisher::is_full) {
-                // The ring holds what comes meanwhile, and the ledger has what it cannot hold.
+            if self.backlog.is_full() {
+                // The ring holds the frames of this time; the ledger counts what it cannot hold.
                 std::thread::sleep(PAUSE);
                 continue;
             }
@@ -345,7 +367,7 @@ impl<'a> Session<'a> {
         hold.delay = (delay * 2).min(RETRY.1);
         let until = Instant::now() + delay;
         while Instant::now() < until && self.signals.stop() == Stop::No {
-            self.tell_news();
+            self.handle_notices();
             self.tell_progress();
             std::thread::sleep(PAUSE.min(until.saturating_duration_since(Instant::now())));
         }
@@ -365,61 +387,86 @@ impl<'a> Session<'a> {
         self.meter.set_further(self.input.further());
         let listener = &self.input.listener;
         if let Some(progress) = self.meter.progress(listener, &self.sink.tally()) {
-            let listeners = || listener.page().listeners();
-            for loss in self
-                .losses
-                .look(&progress.ledger, Instant::now(), listeners)
-            {
-                self.reporter.tell(&Event::Loss(loss));
-            }
+            let first = listener.ledger().ledger;
+            self.tell_losses(&progress.ledger, &first, Watching::GoesOn);
             self.reporter.tell(&Event::Progress(progress));
             self.reporter.tell_due();
         }
         if self.signals.take_statistics() {
+            let listener = &self.input.listener;
             let mut progress = self.meter.progress_now(listener, &self.sink.tally());
             progress.asked = true;
             self.reporter.tell(&Event::Progress(progress));
         }
-        let beat = listener.page().heartbeat_ns();
-        if let Some(change) = self.heartbeat.look(beat, Instant::now())
-            && !listener.ended()
-        {
-            self.reporter
-                .tell(&Event::warning(heartbeat_text(change, listener)));
+        for (monitor, beat) in self.heartbeats.iter_mut().zip(self.input.heartbeats()) {
+            if let Some(change) = monitor.look(beat.time_ns, Instant::now())
+                && !beat.ended
+            {
+                let text = heartbeat_text(change, &beat);
+                self.reporter.tell(&Event::warning(text));
+            }
         }
     }
 
-    /// Passes on what the source, the sink and the finisher have to say.
-    fn tell_news(&mut self) {
-        for text in self.input.messages() {
-            self.reporter.tell(&Event::warning(text));
-        }
-        for note in self.sink.notes() {
-            match (note, &self.finisher) {
-                (Note::Sealed(sealed), Some(finisher)) => finisher.finish(*sealed),
-                (Note::Sealed(_), None) => {}
-                (Note::Warning(text), _) => self.reporter.tell(&Event::warning(text)),
-            }
-        }
-        let outcomes: Vec<Outcome> = match &self.finisher {
-            Some(finisher) => finisher.outcomes().collect(),
-            None => Vec::new(),
+    /// Tells the losses in the ledger of each source, and the recorder's own losses.
+    /// `all` is the ledger of the recording, `first` that of the first source's queue.
+    fn tell_losses(&mut self, all: &Ledger, first: &Ledger, watching: Watching) {
+        let mut ledgers: Vec<(Option<String>, Ledger)> = match self.input.is_several() {
+            false => vec![(None, *all)],
+            true => self
+                .input
+                .by_source(first)
+                .into_iter()
+                .map(|source| (Some(source.source), source.ledger))
+                .collect(),
         };
-        for outcome in outcomes {
-            self.tell_outcome(outcome);
-        }
-        if let Some(commands) = &mut self.commands {
-            for text in commands.messages() {
-                self.reporter.tell(&Event::warning(text));
+        if self.input.is_several() {
+            let mut own = Ledger::default();
+            for reason in [Reason::Captured, Reason::Overrun, Reason::Storage] {
+                own[reason] = all[reason];
             }
+            ledgers.push((None, own));
+        }
+        for (number, (watch, (source, ledger))) in self.losses.iter_mut().zip(ledgers).enumerate() {
+            let listeners = || self.input.listeners_of(number);
+            let now = Instant::now();
+            let losses = match watching {
+                Watching::GoesOn => watch.look(&ledger, now, listeners),
+                Watching::Ends => watch.end(&ledger, now, listeners),
+            };
+            for loss in losses {
+                let source = source.clone();
+                self.reporter
+                    .tell(&Event::Loss(SourceLoss { source, loss }));
+            }
+        }
+    }
+
+    /// Handles what the sources, the sink, the finisher and the commands have to tell.
+    fn handle_notices(&mut self) {
+        let mut notices: Vec<Notice> = self.input.take_notices().collect();
+        notices.extend(self.sink.take_notices());
+        notices.extend(self.finisher.iter().flat_map(Finisher::take_notices));
+        let failed = self.commands.as_mut().map(Commands::messages);
+        notices.extend(failed.unwrap_or_default().into_iter().map(Notice::warning));
+        for notice in notices {
+            self.handle_notice(notice);
+        }
+        if let Some(finisher) = &self.finisher
+            && let Some(event) = self.backlog.look(finisher.waiting(), Instant::now())
+        {
+            self.reporter.tell(&event);
         }
     }
 
     /// Has everything finished that is not yet: files, and the commands for them.
     fn finish_files(&mut self) {
         if let Some(finisher) = self.finisher.take() {
-            for outcome in finisher.stop() {
-                self.tell_outcome(outcome);
+            for notice in finisher.stop() {
+                self.handle_notice(notice);
+            }
+            if let Some(event) = self.backlog.look(0, Instant::now()) {
+                self.reporter.tell(&event);
             }
         }
         if let Some(commands) = self.commands.take() {
@@ -430,20 +477,24 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// What became of a file: told, handed to the command for finished files, or counted as a failure.
-    fn tell_outcome(&mut self, outcome: Outcome) {
-        match outcome {
-            Outcome::Tell(event) => {
+    fn handle_notice(&mut self, notice: Notice) {
+        match notice {
+            Notice::FileSealed(sealed) => {
+                if let Some(finisher) = &self.finisher {
+                    finisher.finish(*sealed);
+                }
+            }
+            Notice::Tell(event) => {
                 if let (Event::FileComplete(file), Some(commands)) = (&event, &mut self.commands) {
                     commands.file(&file.path);
                 }
                 self.reporter.tell(&event);
             }
-            Outcome::Failed(e) => {
+            Notice::FileFailed(e) => {
                 self.reporter.tell(&Event::warning(e.to_string()));
                 self.failures.push(e);
             }
-            Outcome::Removed {
+            Notice::FileRemoved {
                 error,
                 frames,
                 bytes,
@@ -479,7 +530,7 @@ impl<'a> Session<'a> {
             limited: target.limited,
         };
         self.sink.finish(&mut self.input.listener, &ending);
-        self.tell_news();
+        self.handle_notices();
         self.finish_files();
         let tally = self.without_removed(self.sink.tally());
         let (start, mut at) = (*self.input.listener.start(), target.at);
@@ -513,13 +564,12 @@ impl<'a> Session<'a> {
             all[Reason::Captured] = start.ledger[Reason::Captured] + tally.stored;
         }
         let ledger = recording_ledger(&all, &start.ledger, &tally);
-        let listeners = || self.input.listener.page().listeners();
-        for loss in self.losses.end(&ledger, Instant::now(), listeners) {
-            self.reporter.tell(&Event::Loss(loss));
-        }
+        self.tell_losses(&ledger, &at.ledger, Watching::Ends);
         self.reporter.tell_rest();
-        for event in self.input.by_source(&at.ledger) {
-            self.reporter.tell(&event);
+        if self.input.is_several() {
+            for source in self.input.by_source(&at.ledger) {
+                self.reporter.tell(&Event::Source(source));
+            }
         }
         self.reporter.tell(&Event::Summary(Summary {
             ended_by: target.why,
@@ -547,36 +597,34 @@ impl<'a> Session<'a> {
 
     /// A recording that ends while its producer does not turn may lack what was on the wire.
     fn check_heartbeat_at_end(&mut self) {
-        let listener = &self.input.listener;
-        if self.heartbeat.is_silent() && !listener.ended() {
-            let info = listener.info();
+        for (monitor, beat) in self.heartbeats.iter().zip(self.input.heartbeats()) {
+            if !monitor.is_silent() || beat.ended {
+                continue;
+            }
             let why = format!(
                 "its producer (process {}) captures nothing any more: it is stopped or stuck",
-                info.producer_pid
+                beat.producer_pid
             );
+            let tried = format!("record all of {}", beat.name);
             self.failures.push(
-                Error::new(
-                    hpcap::Kind::Gone,
-                    format!("record all of {}", info.name),
-                    why,
-                )
-                .advise("everything that it had published is stored"),
+                Error::new(hpcap::Kind::Gone, tried, why)
+                    .advise("everything that the producer had published is stored"),
             );
         }
     }
 }
 
 /// What is said of a producer that falls silent, or comes back.
-fn heartbeat_text(change: Change, listener: &Listener) -> String {
-    let pid = listener.info().producer_pid;
+fn heartbeat_text(change: Change, beat: &Heartbeat) -> String {
+    let (pid, name) = (beat.producer_pid, &beat.name);
     match change {
         Change::Silent(time) => format!(
-            "the producer (process {pid}) has captured nothing for {:.1} s: it is stopped or stuck\n  \
+            "the producer of {name} (process {pid}) has captured nothing for {:.1} s: it is stopped or stuck\n  \
              waiting for it; frames of this time may be lost, and nobody counts them",
             time.as_secs_f64()
         ),
         Change::Back(time) => format!(
-            "the producer (process {pid}) captures again after {:.1} s",
+            "the producer of {name} (process {pid}) captures again after {:.1} s",
             time.as_secs_f64()
         ),
     }

@@ -10,11 +10,10 @@ pub mod side_by_side;
 use std::time::Duration;
 
 use hpcap::listener::{Listener, Moment};
-use hpcap::{Count, Ledger, Result};
+use hpcap::{Count, Ledger, Reason, Result};
 
-use crate::report::event::EndedBy;
+use crate::report::event::{EndedBy, Notice};
 use crate::storage::error::StorageError;
-use crate::storage::file::Sealed;
 
 /// What is captured reaches the destination within this time and the tick, together less
 /// than a second.
@@ -34,8 +33,16 @@ pub struct Tally {
     pub files: u64,
     /// Frames that our own filter refused.
     pub filtered: Count,
-    /// What we lost of the captured frames.
+    /// What this recorder lost of the captured frames.
     pub lost: Ledger,
+}
+
+impl Tally {
+    /// Counts frames that were taken as lost to storage.
+    pub fn lose_stored(&mut self, frames: Count) {
+        self.stored = self.stored - frames;
+        self.lost[Reason::Storage] += frames;
+    }
 }
 
 /// What a step did, or what it needs.
@@ -56,15 +63,6 @@ pub enum Step {
     Limit(EndedBy),
     /// The reader of our pipe has gone.
     ReaderGone,
-}
-
-/// What a sink tells while it works.
-#[derive(Debug)]
-pub enum Note {
-    /// A file is ready to be finished.
-    Sealed(Box<Sealed>),
-    /// People should know.
-    Warning(String),
 }
 
 /// How a recording ends.
@@ -106,8 +104,8 @@ pub trait Sink {
     /// What it did so far.
     fn tally(&self) -> Tally;
 
-    /// What it has to tell since the last call.
-    fn notes(&mut self) -> Vec<Note> {
+    /// Takes what the sink has for the session since the last call.
+    fn take_notices(&mut self) -> Vec<Notice> {
         Vec::new()
     }
 }

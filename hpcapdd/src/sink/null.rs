@@ -4,7 +4,7 @@ use hpcap::listener::{Listener, Moment, Start};
 use hpcap::raw::{Gap, Record};
 use hpcap::{Count, Kind, Reason, Result};
 
-use crate::sink::record::{OutputFailure, RecordOutput};
+use crate::sink::record::{OutputFailure, RecordOutput, Written};
 use crate::sink::{Ending, Sink, Step, Tally};
 
 /// Discards whole blocks without looking at them.
@@ -98,7 +98,10 @@ impl RecordOutput for NullOutput {
         Ok(())
     }
 
-    fn written(&self) -> (u64, u64) {
-        (self.bytes, 0)
+    fn written(&self) -> Written {
+        Written {
+            bytes: self.bytes,
+            files: 0,
+        }
     }
 }

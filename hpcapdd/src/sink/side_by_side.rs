@@ -3,7 +3,8 @@
 use hpcap::Result;
 use hpcap::listener::{Listener, Moment};
 
-use crate::sink::{Ending, Note, Sink, Step, Tally};
+use crate::report::event::Notice;
+use crate::sink::{Ending, Sink, Step, Tally};
 
 /// The sinks of several sources. The first listener is the session's, the others are its own.
 pub struct SideBySide {
@@ -103,11 +104,11 @@ impl Sink for SideBySide {
         all
     }
 
-    fn notes(&mut self) -> Vec<Note> {
-        let mut notes = self.first.notes();
+    fn take_notices(&mut self) -> Vec<Notice> {
+        let mut notices = self.first.take_notices();
         for (sink, _) in &mut self.others {
-            notes.extend(sink.notes());
+            notices.extend(sink.take_notices());
         }
-        notes
+        notices
     }
 }

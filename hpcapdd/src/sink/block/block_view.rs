@@ -1,8 +1,8 @@
 //! A block of the stream, or the part of it that is there, as the ring shows it.
 
-use hpcap::Ledger;
 use hpcap::abi::hpcap_block;
 use hpcap::listener::{Listener, Moment};
+use hpcap::{Ledger, Timestamp};
 
 use crate::sink::block::walk::{Walk, walk};
 
@@ -17,6 +17,19 @@ pub struct BlockView<'a> {
     pub complete: bool,
     /// The block's entry in the index.
     pub entry: hpcap_block,
+}
+
+/// What stays known of a block once it is stored and given back to the ring.
+#[derive(Debug, Clone, Copy)]
+pub struct StoredBlock {
+    /// Stream offset of the block.
+    pub off: u64,
+    /// Stream offset of the first record that starts in it.
+    pub first_off: u64,
+    /// Time of that record, where the producer noted it.
+    pub first_time: Option<Timestamp>,
+    /// The ledger before that record, as the stream tells it.
+    pub told: Ledger,
 }
 
 impl<'a> BlockView<'a> {
@@ -36,6 +49,18 @@ impl<'a> BlockView<'a> {
             complete: block.complete && bytes.len() == block.bytes.len(),
             entry: listener.block_entry(block.number)?,
         })
+    }
+
+    /// What stays known of the block once it is stored.
+    #[must_use]
+    pub fn stored_block(&self) -> StoredBlock {
+        let first_ns = self.entry.first_ns;
+        StoredBlock {
+            off: self.off,
+            first_off: self.entry.first_off,
+            first_time: (first_ns != 0).then(|| Timestamp::from_ns(first_ns)),
+            told: self.told_before(),
+        }
     }
 
     /// Stream offset behind it.

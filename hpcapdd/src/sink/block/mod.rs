@@ -15,12 +15,12 @@ use hpcap::{Kind, Ledger, Reason, Result, Timestamp};
 
 use resume::Interruption;
 
-use crate::report::event::EndedBy;
-use crate::sink::block::block_view::BlockView;
+use crate::report::event::{EndedBy, Notice};
+use crate::sink::block::block_view::{BlockView, StoredBlock};
 use crate::sink::block::walk::walk_while;
 use crate::sink::block::writer::{BlockWriter, Geometry, ValidEnd};
 use crate::sink::file_header::{Place, header_of, ledger_tag};
-use crate::sink::{Ending, FLUSH_AFTER, Note, Sink, Step, Tally};
+use crate::sink::{Ending, FLUSH_AFTER, Sink, Step, Tally};
 use crate::storage::error::StorageError;
 use crate::storage::file::OutputFolder;
 
@@ -42,7 +42,7 @@ pub struct BlockSink {
     limits: BlockLimits,
     info: QueueInfo,
     tally: Tally,
-    notes: Vec<Note>,
+    notices: Vec<Notice>,
     flushed: Instant,
     /// Stream offset up to which everything is stored, or given up.
     done: u64,
@@ -77,7 +77,7 @@ impl BlockSink {
             limits,
             info,
             tally: Tally::default(),
-            notes: Vec::new(),
+            notices: Vec::new(),
             flushed: Instant::now(),
             done: listener.position(),
             reached: told_before(listener),
@@ -121,7 +121,7 @@ impl BlockSink {
     fn note_sealed(&mut self, sealed: crate::storage::file::Sealed) {
         self.tally.files += 1;
         self.tally.stored += sealed.frames;
-        self.notes.push(Note::Sealed(Box::new(sealed)));
+        self.notices.push(Notice::FileSealed(Box::new(sealed)));
     }
 
     /// Asks for a new file when the producer's is long enough, or will be in a block.
@@ -155,18 +155,12 @@ impl BlockSink {
         Some(start + records.bytes)
     }
 
-    /// A stored block must still be whole in the ring.
-    fn confirm(
-        &mut self,
-        listener: &mut Listener,
-        view: (u64, u64, Ledger, u64),
-        len: u64,
-    ) -> Result<Step> {
-        let (off, first_off, told, first_ns) = view;
+    /// Takes `block` as stored if the ring still held it whole after it was written.
+    fn confirm(&mut self, listener: &mut Listener, block: &StoredBlock, len: u64) -> Result<Step> {
         listener.advance(len);
         match listener.ack() {
             Ok(()) => {
-                self.writer.trust(off, first_off, told, first_ns);
+                self.writer.trust(block);
                 self.done = listener.position();
                 Ok(Step::Done)
             }
@@ -233,7 +227,7 @@ impl BlockSink {
         self.told = at.told;
         if let Some((sealed, error)) = self.writer.seal(at.end, at.told[Reason::Captured], &tags) {
             if let Some(error) = error {
-                self.notes.push(Note::Warning(format!(
+                self.notices.push(Notice::warning(format!(
                     "{}\n  the file ends without padding; it is whole otherwise",
                     error.cause()
                 )));
@@ -288,16 +282,11 @@ impl Sink for BlockSink {
         }
         self.flushed = Instant::now();
         let (complete, len) = (view.complete, view.bytes.len() as u64);
-        let of_piece = (
-            view.off,
-            view.entry.first_off,
-            view.told_before(),
-            view.entry.first_ns,
-        );
+        let block = view.stored_block();
         if complete {
-            return self.confirm(listener, of_piece, len);
+            return self.confirm(listener, &block, len);
         }
-        self.done = of_piece.0 + len;
+        self.done = block.off + len;
         if limit.is_some() {
             return Ok(Step::Limit(EndedBy::Bytes));
         }
@@ -363,8 +352,8 @@ impl Sink for BlockSink {
         self.tally
     }
 
-    fn notes(&mut self) -> Vec<Note> {
-        std::mem::take(&mut self.notes)
+    fn take_notices(&mut self) -> Vec<Notice> {
+        std::mem::take(&mut self.notices)
     }
 }
 

@@ -6,9 +6,10 @@ use hpcap::listener::Moment;
 use hpcap::{Kind, Ledger, Listener, Reason, Result, Start, Timestamp};
 
 use super::{BlockSink, missing, tail_is_whole};
+use crate::report::event::Notice;
+use crate::sink::Step;
 use crate::sink::block::block_view::BlockView;
 use crate::sink::block::writer::ValidEnd;
-use crate::sink::{Note, Step};
 use crate::storage::error::StorageError;
 use crate::storage::file::gone;
 
@@ -117,7 +118,7 @@ impl BlockSink {
         self.told = *told;
         self.tally.lost[reason] += lost[reason];
         self.seal(&salvage, now, &lost, until);
-        self.notes.push(Note::Warning(format!(
+        self.notices.push(Notice::warning(format!(
             "{} frames are missing behind the last file: {reason}",
             lost[reason].frames
         )));
@@ -137,7 +138,7 @@ impl BlockSink {
             "going on with a new file; the frames until it begins are counted as storage"
         };
         let error = error.advise(advice);
-        self.notes.push(Note::Warning(error.to_string()));
+        self.notices.push(Notice::warning(error.to_string()));
         if !removed {
             if self.interruption.is_none() {
                 let view = BlockView::of(listener, u64::MAX).filter(|_| tail_is_whole(listener));
@@ -177,7 +178,7 @@ impl BlockSink {
         }
         let view = BlockView::of(listener, until).filter(|_| tail_is_whole(listener));
         let salvage = self.writer.salvage(view.as_ref());
-        self.notes.push(Note::Warning(format!(
+        self.notices.push(Notice::warning(format!(
             "{}\n  going on with a new file; what is between is counted as storage",
             error.cause()
         )));

@@ -8,7 +8,7 @@ use hpcap::raw::index::{Entry, Index};
 use hpcap::raw::padding::padding_header;
 use hpcap::{Count, Ledger, Reason, Timestamp};
 
-use crate::sink::block::block_view::BlockView;
+use crate::sink::block::block_view::{BlockView, StoredBlock};
 use crate::sink::block::tail_buffer::TailBuffer;
 use crate::sink::block::walk::{walk, walk_while};
 use crate::storage::closing::closing;
@@ -142,15 +142,15 @@ impl BlockWriter {
         Ok(open.stored - before)
     }
 
-    /// `view`, a complete block that was stored, was still whole in the ring afterwards.
-    pub fn trust(&mut self, off: u64, first_off: u64, told: Ledger, first_ns: u64) {
+    /// Relies on `block`: the ring still held it whole after it was written.
+    pub fn trust(&mut self, block: &StoredBlock) {
         let block_bytes = self.geometry.block_bytes;
         if let Some(open) = &mut self.open {
-            open.trusted = off + block_bytes;
-            open.anchor = (first_off, told);
+            open.trusted = block.off + block_bytes;
+            open.anchor = (block.first_off, block.told);
             open.index.entries.push(Entry {
-                offset: first_off - open.start,
-                time: (first_ns != 0).then(|| Timestamp::from_ns(first_ns)),
+                offset: block.first_off - open.start,
+                time: block.first_time,
                 span: None,
             });
         }

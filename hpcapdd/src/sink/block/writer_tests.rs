@@ -105,8 +105,7 @@ fn whole(writer: &mut BlockWriter, stream: &Stream, number: u64) {
     let mut memory = memory();
     let view = stream.view(number, u64::MAX, &mut memory);
     writer.store(&view).unwrap();
-    let (off, first) = (view.off, view.entry.first_off);
-    writer.trust(off, first, view.told_before(), view.entry.first_ns);
+    writer.trust(&view.stored_block());
 }
 
 fn only_file(dir: &std::path::Path) -> Vec<u8> {

@@ -12,10 +12,11 @@ use hpcap::queue::{Queue, QueueInfo};
 use hpcap::raw::{Altered, FileHeader, Gap, Identity, Record, RecordingId};
 use hpcap::{Count, Error, Kind, Ledger, Reason, Timestamp};
 
-use crate::sink::Note;
+use crate::report::event::Notice;
 use crate::sink::file_header::{Place, header_of};
 use crate::sink::record::capture_writer::{CaptureWriter, closing, statistics_between};
-use crate::sink::record::{OutputFailure, RecordOutput};
+use crate::sink::record::file_log::{FileLog, last_flush};
+use crate::sink::record::{OutputFailure, RecordOutput, Written};
 use crate::storage::error::StorageError;
 use crate::storage::file::{CaptureFile, OutputFolder, Sealed};
 use crate::storage::reserved_room::{ROOM_BYTES, ReservingFile};
@@ -73,9 +74,7 @@ pub struct CaptureOutput {
     altered: Option<Altered>,
     frames_seen: u64,
     looked: Instant,
-    bytes_before: u64,
-    files: u64,
-    notes: Vec<Note>,
+    log: FileLog,
 }
 
 #[derive(Debug)]
@@ -126,9 +125,7 @@ impl CaptureOutput {
             altered: None,
             frames_seen: 0,
             looked: Instant::now(),
-            bytes_before: 0,
-            files: 0,
-            notes: Vec::new(),
+            log: FileLog::default(),
         }
     }
 
@@ -187,7 +184,7 @@ impl CaptureOutput {
         };
         let place = Place {
             recording: Some(self.recording),
-            stream_off: self.bytes_before,
+            stream_off: self.log.bytes(),
             file_number: self.file_number,
         };
         let mut headers = Vec::new();
@@ -241,23 +238,22 @@ impl CaptureOutput {
         let len = match write() {
             Ok(len) => len,
             Err(error) => {
-                self.notes.push(Note::Warning(format!(
+                self.log.warn(format!(
                     "{}\n  the file ends without its statistics; it is whole otherwise",
                     error.cause()
-                )));
+                ));
                 open.flushed
             }
         };
-        self.bytes_before += len;
-        self.files += 1;
         self.file_number += 1;
         let frames = self.flushed();
-        self.notes.push(Note::Sealed(Box::new(Sealed {
+        let sealed = Sealed {
             file: open.file,
             len,
             frames,
             index: None,
-        })));
+        };
+        self.log.add(sealed, len);
     }
 
     /// Gives up a file that is not there any more, with what was in it.
@@ -425,25 +421,23 @@ impl RecordOutput for CaptureOutput {
     }
 
     fn finish(&mut self, end: &Moment, _complete: bool) -> Result<(), OutputFailure> {
-        let result = match self.flush() {
-            Err(OutputFailure::Storage { error, lost }) if lost.is_zero() => {
-                let lost = self.taken() - self.flushed();
-                self.count_unstored();
-                Err(failure(error, lost))
-            }
-            other => other,
-        };
+        let flushed = self.flush();
+        let unflushed = self.taken() - self.flushed();
+        if matches!(&flushed, Err(OutputFailure::Storage { lost, .. }) if lost.is_zero()) {
+            self.count_unstored();
+        }
+        let result = last_flush(flushed, unflushed);
         self.seal(End::Recording(&end.ledger));
         result
     }
 
-    fn written(&self) -> (u64, u64) {
+    fn written(&self) -> Written {
         let under_way = self.open.as_ref().map_or(0, |open| open.writer.bytes());
-        (self.bytes_before + under_way, self.files)
+        self.log.written(under_way)
     }
 
-    fn notes(&mut self) -> Vec<Note> {
-        std::mem::take(&mut self.notes)
+    fn take_notices(&mut self) -> Vec<Notice> {
+        self.log.take_notices()
     }
 }
 

@@ -6,10 +6,10 @@ use hpcap::listener::{Listener, Moment, Start};
 use hpcap::raw::{Altered, Item, Record};
 use hpcap::{Count, Kind, Ledger, Reason, Result, Timestamp};
 
-use crate::report::event::EndedBy;
+use crate::report::event::Notice;
 use crate::sink::record::duplicate_mark::DuplicateMark;
 use crate::sink::record::{OutputFailure, RecordLimits, RecordOutput};
-use crate::sink::{Ending, FLUSH_AFTER, Note, Sink, Step, Tally};
+use crate::sink::{Ending, FLUSH_AFTER, Sink, Step, Tally};
 
 /// Frames that are taken before the recorder looks around again.
 const BATCH: usize = 4096;
@@ -62,7 +62,7 @@ pub struct MergeSink<O> {
     /// Whether the sources wait for us, such as files: then every one is waited for.
     patient: bool,
     done: bool,
-    notes: Vec<Note>,
+    notices: Vec<Notice>,
 }
 
 impl<O: RecordOutput> MergeSink<O> {
@@ -81,7 +81,7 @@ impl<O: RecordOutput> MergeSink<O> {
             waiting: None,
             patient,
             done: false,
-            notes: Vec::new(),
+            notices: Vec::new(),
         }
     }
 
@@ -217,8 +217,7 @@ impl<O: RecordOutput> MergeSink<O> {
             OutputFailure::ReaderSlow => Step::Pause,
             OutputFailure::Storage { error, lost } => {
                 if !lost.is_zero() {
-                    self.tally.stored = self.tally.stored - lost;
-                    self.tally.lost[Reason::Storage] += lost;
+                    self.tally.lose_stored(lost);
                     let mut ledger = Ledger::default();
                     ledger[Reason::Storage] = lost;
                     // Of which source each was is not told: the first one's interface says it.
@@ -231,20 +230,6 @@ impl<O: RecordOutput> MergeSink<O> {
                 }
                 Step::Hold(error)
             }
-        }
-    }
-
-    fn limit_reached(&self) -> Option<EndedBy> {
-        let (bytes, files) = self.output.written();
-        let over = |limit: Option<u64>, n: u64| limit.is_some_and(|limit| n >= limit);
-        if over(self.limits.frames, self.tally.stored.frames) {
-            Some(EndedBy::Frames)
-        } else if over(self.limits.files, files) {
-            Some(EndedBy::Files)
-        } else if over(self.limits.bytes, bytes) {
-            Some(EndedBy::Bytes)
-        } else {
-            None
         }
     }
 
@@ -296,14 +281,22 @@ impl<O: RecordOutput> Sink for MergeSink<O> {
         // The sources have ended where an end is known: nothing more is published.
         let ending = until != u64::MAX;
         let mut after = Step::Done;
+        let files_before = self.output.written().files;
         for _ in 0..BATCH {
             let queue = &*listener;
             let ledger = || Moment::from(&queue.ledger());
             if let Err(failure) = self.output.turn(&ledger) {
                 return Ok(self.failed(failure));
             }
-            if let Some(limit) = self.limit_reached() {
+            if let Some(limit) = self
+                .limits
+                .reached(self.tally.stored, self.output.written())
+            {
                 return Ok(Step::Limit(limit));
+            }
+            if self.output.written().files > files_before {
+                // The session hands the file to the finisher, and pauses where too many wait.
+                return Ok(Step::Done);
             }
             if let Err(failure) = self.output.ready(&ledger) {
                 return Ok(self.failed(failure));
@@ -342,23 +335,23 @@ impl<O: RecordOutput> Sink for MergeSink<O> {
         }
         let result = self.output.finish(&ending.target, ending.complete);
         if let Err(OutputFailure::Storage { error, lost }) = result {
-            self.tally.stored = self.tally.stored - lost;
-            self.tally.lost[Reason::Storage] += lost;
-            self.notes.push(Note::Warning(error.cause().to_string()));
+            self.tally.lose_stored(lost);
+            self.notices
+                .push(Notice::warning(error.cause().to_string()));
         }
     }
 
     fn tally(&self) -> Tally {
-        let (stored_bytes, files) = self.output.written();
+        let written = self.output.written();
         Tally {
-            stored_bytes,
-            files,
+            stored_bytes: written.bytes,
+            files: written.files,
             ..self.tally
         }
     }
 
-    fn notes(&mut self) -> Vec<Note> {
-        self.notes.extend(self.output.notes());
-        std::mem::take(&mut self.notes)
+    fn take_notices(&mut self) -> Vec<Notice> {
+        self.notices.extend(self.output.take_notices());
+        std::mem::take(&mut self.notices)
     }
 }

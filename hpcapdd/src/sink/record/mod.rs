@@ -3,6 +3,7 @@
 pub mod capture_output;
 pub mod capture_writer;
 pub mod duplicate_mark;
+pub mod file_log;
 pub mod merge;
 pub mod pipe_output;
 pub mod raw_output;
@@ -14,9 +15,9 @@ use hpcap::listener::{Listener, Moment, Start, TOLD_LOSSES};
 use hpcap::raw::{Altered, Gap, Item, Record};
 use hpcap::{Count, Kind, Ledger, Reason, Result, Timestamp};
 
-use crate::report::event::EndedBy;
+use crate::report::event::{EndedBy, Notice};
 use crate::sink::record::duplicate_mark::DuplicateMark;
-use crate::sink::{Ending, FLUSH_AFTER, Note, Sink, Step, Tally};
+use crate::sink::{Ending, FLUSH_AFTER, Sink, Step, Tally};
 use crate::storage::error::StorageError;
 
 /// Records that are looked at before the recorder looks around again.
@@ -89,13 +90,22 @@ pub trait RecordOutput {
     /// Ends the output with `ledger`. `complete` is false when nothing more can be written.
     fn finish(&mut self, end: &Moment, complete: bool) -> std::result::Result<(), OutputFailure>;
 
-    /// Bytes written, files ended.
-    fn written(&self) -> (u64, u64);
+    /// What the output wrote so far.
+    fn written(&self) -> Written;
 
     /// What there is to tell.
-    fn notes(&mut self) -> Vec<Note> {
+    fn take_notices(&mut self) -> Vec<Notice> {
         Vec::new()
     }
+}
+
+/// What an output wrote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Written {
+    /// Bytes, those of the open file included.
+    pub bytes: u64,
+    /// Files that were ended.
+    pub files: u64,
 }
 
 /// Which frames, and how much of each.
@@ -126,6 +136,23 @@ pub struct RecordLimits {
     pub files: Option<u64>,
 }
 
+impl RecordLimits {
+    /// The limit that `stored` frames or the `written` output has reached.
+    #[must_use]
+    pub fn reached(&self, stored: Count, written: Written) -> Option<EndedBy> {
+        let over = |limit: Option<u64>, n: u64| limit.is_some_and(|limit| n >= limit);
+        if over(self.frames, stored.frames) {
+            Some(EndedBy::Frames)
+        } else if over(self.files, written.files) {
+            Some(EndedBy::Files)
+        } else if over(self.bytes, written.bytes) {
+            Some(EndedBy::Bytes)
+        } else {
+            None
+        }
+    }
+}
+
 /// Takes records one by one to an output.
 #[derive(Debug)]
 pub struct RecordSink<O> {
@@ -143,7 +170,7 @@ pub struct RecordSink<O> {
     overtaken: bool,
     ring_bytes: u64,
     acked: u64,
-    notes: Vec<Note>,
+    notices: Vec<Notice>,
 }
 
 impl<O: RecordOutput> RecordSink<O> {
@@ -164,7 +191,7 @@ impl<O: RecordOutput> RecordSink<O> {
             overtaken: false,
             ring_bytes: listener.info().ring_bytes,
             acked: listener.position(),
-            notes: Vec::new(),
+            notices: Vec::new(),
         }
     }
 
@@ -205,20 +232,6 @@ impl<O: RecordOutput> RecordSink<O> {
             lost,
         });
         self.pending = true;
-    }
-
-    fn limit_reached(&self) -> Option<EndedBy> {
-        let (bytes, files) = self.output.written();
-        let over = |limit: Option<u64>, n: u64| limit.is_some_and(|limit| n >= limit);
-        if over(self.limits.frames, self.tally.stored.frames) {
-            Some(EndedBy::Frames)
-        } else if over(self.limits.files, files) {
-            Some(EndedBy::Files)
-        } else if over(self.limits.bytes, bytes) {
-            Some(EndedBy::Bytes)
-        } else {
-            None
-        }
     }
 
     /// Takes one record; `Some` when there is something else to do.
@@ -329,14 +342,22 @@ fn own_moment(mut now: Moment, filtered: Count) -> Moment {
 impl<O: RecordOutput> Sink for RecordSink<O> {
     fn step(&mut self, listener: &mut Listener, until: u64) -> Result<Step> {
         let mut after = Step::Done;
+        let files_before = self.output.written().files;
         for _ in 0..BATCH {
             let filtered = self.tally.filtered;
             let ledger = || own_moment(Moment::from(&listener.ledger()), filtered);
             if let Err(failure) = self.output.turn(&ledger) {
                 return Ok(self.failed(failure));
             }
-            if let Some(limit) = self.limit_reached() {
+            if let Some(limit) = self
+                .limits
+                .reached(self.tally.stored, self.output.written())
+            {
                 return Ok(Step::Limit(limit));
+            }
+            if self.output.written().files > files_before {
+                // The session hands the file to the finisher, and pauses where too many wait.
+                return Ok(Step::Done);
             }
             if let Err(failure) = self.output.ready(&ledger) {
                 return Ok(self.failed(failure));
@@ -377,7 +398,8 @@ impl<O: RecordOutput> Sink for RecordSink<O> {
         if let Err(failure) = self.output.look()
             && let Step::Hold(error) = self.failed(failure)
         {
-            self.notes.push(Note::Warning(error.cause().to_string()));
+            self.notices
+                .push(Notice::warning(error.cause().to_string()));
         }
     }
 
@@ -405,9 +427,9 @@ impl<O: RecordOutput> Sink for RecordSink<O> {
         if let Err(OutputFailure::Storage { error, lost }) =
             self.output.finish(&end, ending.complete)
         {
-            self.tally.stored = self.tally.stored - lost;
-            self.tally.lost[Reason::Storage] += lost;
-            self.notes.push(Note::Warning(error.cause().to_string()));
+            self.tally.lose_stored(lost);
+            self.notices
+                .push(Notice::warning(error.cause().to_string()));
         }
     }
 
@@ -416,16 +438,16 @@ impl<O: RecordOutput> Sink for RecordSink<O> {
     }
 
     fn tally(&self) -> Tally {
-        let (stored_bytes, files) = self.output.written();
+        let written = self.output.written();
         Tally {
-            stored_bytes,
-            files,
+            stored_bytes: written.bytes,
+            files: written.files,
             ..self.tally
         }
     }
 
-    fn notes(&mut self) -> Vec<Note> {
-        self.notes.extend(self.output.notes());
-        std::mem::take(&mut self.notes)
+    fn take_notices(&mut self) -> Vec<Notice> {
+        self.notices.extend(self.output.take_notices());
+        std::mem::take(&mut self.notices)
     }
 }

@@ -11,7 +11,7 @@ use hpcap::{Count, Error, Kind, Ledger, Reason, Result, Timestamp};
 
 use crate::sink::file_header::{Place, header_of};
 use crate::sink::record::capture_writer::statistics_between;
-use crate::sink::record::{OutputFailure, RecordOutput};
+use crate::sink::record::{OutputFailure, RecordOutput, Written};
 use crate::storage::error::StorageError;
 use crate::storage::pipe::Pipe;
 
@@ -167,7 +167,10 @@ impl RecordOutput for PipeOutput {
         }
     }
 
-    fn written(&self) -> (u64, u64) {
-        (self.writer.bytes(), 0)
+    fn written(&self) -> Written {
+        Written {
+            bytes: self.writer.bytes(),
+            files: 0,
+        }
     }
 }

@@ -10,9 +10,10 @@ use hpcap::raw::writer::{Placed, Writer};
 use hpcap::raw::{Altered, Gap, Record, RecordingId, tag::Tag};
 use hpcap::{Count, Timestamp};
 
-use crate::sink::Note;
+use crate::report::event::Notice;
 use crate::sink::file_header::{Place, header_of, ledger_tag};
-use crate::sink::record::{OutputFailure, RecordOutput};
+use crate::sink::record::file_log::{FileLog, last_flush};
+use crate::sink::record::{OutputFailure, RecordOutput, Written};
 use crate::storage::closing::closing;
 use crate::storage::error::StorageError;
 use crate::storage::file::{CaptureFile, OutputFolder, Sealed, gone};
@@ -50,9 +51,7 @@ pub struct RawOutput {
     rotate: bool,
     /// What the next frame had that its record cannot hold.
     altered: Option<Altered>,
-    bytes_before: u64,
-    files: u64,
-    notes: Vec<Note>,
+    log: FileLog,
 }
 
 #[derive(Debug)]
@@ -91,9 +90,7 @@ impl RawOutput {
             gaps: Vec::new(),
             rotate: false,
             altered: None,
-            bytes_before: 0,
-            files: 0,
-            notes: Vec::new(),
+            log: FileLog::default(),
         }
     }
 
@@ -167,10 +164,10 @@ impl RawOutput {
         let len = match write() {
             Ok(len) => len,
             Err(error) => {
-                self.notes.push(Note::Warning(format!(
+                self.log.warn(format!(
                     "{}\n  the file ends without padding; it is whole otherwise",
                     error.cause()
-                )));
+                ));
                 open.flushed
             }
         };
@@ -178,16 +175,15 @@ impl RawOutput {
         for (off, _) in closing.writes.iter().filter(|(off, _)| *off < len) {
             open.index.note(*off, None);
         }
-        self.bytes_before += open.flushed;
-        self.files += 1;
         self.next.stream_off += len;
         self.next.file_number += 1;
-        self.notes.push(Note::Sealed(Box::new(Sealed {
+        let sealed = Sealed {
             file: open.file,
             len,
             frames: open.frames_flushed,
             index: Some(open.index),
-        })));
+        };
+        self.log.add(sealed, open.flushed);
     }
 }
 
@@ -297,7 +293,7 @@ impl RecordOutput for RawOutput {
             // It is ended where it is.
             self.rotate = true;
             let error = error.advise("going on with a new file");
-            self.notes.push(Note::Warning(error.to_string()));
+            self.log.warn(error.to_string());
             return Ok(());
         }
         let lost = open.frames;
@@ -312,25 +308,23 @@ impl RecordOutput for RawOutput {
     }
 
     fn finish(&mut self, end: &Moment, _complete: bool) -> Result<(), OutputFailure> {
-        let unflushed = |open: &Open| open.frames - open.frames_flushed;
-        let result = match self.flush() {
-            Err(OutputFailure::Storage { error, lost }) if lost.is_zero() => Err(failure(
-                error,
-                self.open.as_ref().map(unflushed).unwrap_or_default(),
-            )),
-            other => other,
-        };
+        let flushed = self.flush();
+        let unflushed = self
+            .open
+            .as_ref()
+            .map(|open| open.frames - open.frames_flushed);
+        let result = last_flush(flushed, unflushed.unwrap_or_default());
         self.seal(Some(end));
         result
     }
 
-    fn written(&self) -> (u64, u64) {
+    fn written(&self) -> Written {
         let under_way = self.open.as_ref().map_or(0, |open| open.writer.offset());
-        (self.bytes_before + under_way, self.files)
+        self.log.written(under_way)
     }
 
-    fn notes(&mut self) -> Vec<Note> {
-        std::mem::take(&mut self.notes)
+    fn take_notices(&mut self) -> Vec<Notice> {
+        self.log.take_notices()
     }
 }
 

@@ -1,5 +1,6 @@
 //! What may take its time, away from the ring: finishing files, deleting old ones.
 
+pub mod backlog;
 pub mod compress;
 pub mod on_complete;
 
@@ -9,19 +10,15 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use hpcap::Result;
 use hpcap::error::Context;
-use hpcap::{Count, Result};
 
-use crate::report::event::Event;
+use crate::report::event::{Event, Notice};
 use crate::storage::file::{Sealed, Unfinished};
 use crate::storage::retention::Retention;
 
 /// How often old files are deleted while a file is compressed.
 const ENFORCE_EVERY: Duration = Duration::from_secs(5);
-
-/// Files that may wait to be finished. Each has open descriptors, and room on the disk that is not
-/// given back yet.
-const WAITING_MAX: usize = 16;
 
 enum Job {
     Finish(Box<Sealed>),
@@ -34,28 +31,10 @@ enum Job {
 #[derive(Debug)]
 pub struct Finisher {
     jobs: Sender<Job>,
-    events: Receiver<Outcome>,
+    notices: Receiver<Notice>,
     thread: JoinHandle<()>,
     waiting: Arc<AtomicUsize>,
     enforcing: Arc<AtomicBool>,
-}
-
-/// What became of a job.
-#[derive(Debug)]
-pub enum Outcome {
-    /// Worth telling.
-    Tell(Event),
-    /// A file could not be finished; it stays as `.raw.part`.
-    Failed(hpcap::Error),
-    /// A file was removed before it was finished.
-    Removed {
-        /// Which.
-        error: hpcap::Error,
-        /// Its frames, which are lost.
-        frames: Count,
-        /// Its bytes.
-        bytes: u64,
-    },
 }
 
 impl Finisher {
@@ -65,7 +44,7 @@ impl Finisher {
     /// When there can be no more threads.
     pub fn start(mut retention: Retention) -> Result<Self> {
         let (jobs, todo) = channel::<Job>();
-        let (tell, events) = channel();
+        let (tell, notices) = channel();
         let waiting = Arc::new(AtomicUsize::new(0));
         let enforcing = Arc::new(AtomicBool::new(false));
         let (finished, enforced_again) = (Arc::clone(&waiting), Arc::clone(&enforcing));
@@ -76,7 +55,7 @@ impl Finisher {
                     return;
                 }
                 for event in events_of(&mut retention) {
-                    let _ = tell.send(Outcome::Tell(event));
+                    let _ = tell.send(Notice::Tell(event));
                 }
             };
             for job in todo {
@@ -102,7 +81,7 @@ impl Finisher {
             .context(|| "start a thread")?;
         Ok(Self {
             jobs,
-            events,
+            notices,
             thread,
             waiting,
             enforcing,
@@ -115,10 +94,10 @@ impl Finisher {
         let _ = self.jobs.send(Job::Finish(Box::new(sealed)));
     }
 
-    /// Whether so many files wait that no more should be begun.
+    /// Files that wait to be finished, the one being finished included.
     #[must_use]
-    pub fn is_full(&self) -> bool {
-        self.waiting.load(Ordering::Relaxed) >= WAITING_MAX
+    pub fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
     }
 
     /// Has old files deleted.
@@ -129,18 +108,18 @@ impl Finisher {
         }
     }
 
-    /// What happened since the last call.
-    pub fn outcomes(&self) -> impl Iterator<Item = Outcome> + '_ {
-        self.events.try_iter()
+    /// Takes what happened since the last call.
+    pub fn take_notices(&self) -> impl Iterator<Item = Notice> + '_ {
+        self.notices.try_iter()
     }
 
     /// Finishes everything that is waiting.
     #[must_use]
-    pub fn stop(self) -> Vec<Outcome> {
+    pub fn stop(self) -> Vec<Notice> {
         drop(self.jobs);
-        let outcomes = self.events.iter().collect();
+        let rest = self.notices.iter().collect();
         let _ = self.thread.join();
-        outcomes
+        rest
     }
 }
 
@@ -154,18 +133,18 @@ fn events_of(retention: &mut Retention) -> Vec<Event> {
     deleted.chain(warnings.map(Event::warning)).collect()
 }
 
-fn finish(sealed: Sealed, meanwhile: &mut dyn FnMut()) -> Vec<Outcome> {
+fn finish(sealed: Sealed, meanwhile: &mut dyn FnMut()) -> Vec<Notice> {
     let (frames, bytes) = (sealed.frames, sealed.len);
     match sealed.finish(meanwhile) {
         Ok((complete, index_error)) => {
-            let warning = index_error.map(|e| Outcome::Tell(Event::warning(e.to_string())));
-            std::iter::once(Outcome::Tell(Event::FileComplete(complete)))
+            let warning = index_error.map(|e| Notice::Tell(Event::warning(e.to_string())));
+            std::iter::once(Notice::Tell(Event::FileComplete(complete)))
                 .chain(warning)
                 .collect()
         }
-        Err(Unfinished::Failed(e)) => vec![Outcome::Failed(e)],
-        Err(Unfinished::Moved(e)) => vec![Outcome::Tell(Event::warning(e.to_string()))],
-        Err(Unfinished::Removed(error)) => vec![Outcome::Removed {
+        Err(Unfinished::Failed(e)) => vec![Notice::FileFailed(e)],
+        Err(Unfinished::Moved(e)) => vec![Notice::Tell(Event::warning(e.to_string()))],
+        Err(Unfinished::Removed(error)) => vec![Notice::FileRemoved {
             error,
             frames,
             bytes,
