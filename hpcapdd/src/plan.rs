@@ -271,12 +271,12 @@ mod tests {
     }
 
     #[test]
-    fn the_command_line_is_consistent() {
+    fn command_line_is_consistent() {
         Cli::command().debug_assert();
     }
 
     #[test]
-    fn the_three_forms() {
+    fn operands_have_three_forms() {
         let folder = || Destination::Folder("/data".into());
         for (line, origin, dest) in [
             (

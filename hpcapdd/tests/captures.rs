@@ -84,7 +84,7 @@ fn own_capture(folder: &Path) -> PathBuf {
 }
 
 #[test]
-fn every_frame_of_a_capture_is_recorded_byte_for_byte() {
+fn capture_is_recorded_byte_for_byte() {
     let dir = tempfile::tempdir().unwrap();
     let path = own_capture(dir.path());
     let (code, text, frames) = record(&path);
@@ -94,7 +94,7 @@ fn every_frame_of_a_capture_is_recorded_byte_for_byte() {
 }
 
 #[test]
-fn a_capture_that_is_cut_is_recorded_up_to_there_and_it_is_said() {
+fn truncated_capture_is_recorded_to_its_cut() {
     let dir = tempfile::tempdir().unwrap();
     let path = own_capture(dir.path());
     let whole = std::fs::read(&path).unwrap();
@@ -107,7 +107,7 @@ fn a_capture_that_is_cut_is_recorded_up_to_there_and_it_is_said() {
 }
 
 #[test]
-fn every_test_capture_is_recorded_byte_for_byte() {
+fn test_captures_are_recorded_byte_for_byte() {
     let Some(folder) = std::env::var_os("HPCAP_TEST_PCAPS") else {
         println!("skipped: real captures (HPCAP_TEST_PCAPS is not set)");
         return;

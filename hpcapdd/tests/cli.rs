@@ -7,7 +7,7 @@ mod common;
 use common::{events, hpcapdd, run, summary};
 
 #[test]
-fn usage_errors_exit_with_2_and_say_what_is_allowed() {
+fn usage_error_exits_with_2() {
     for (arguments, text) in [
         (&[][..], "Usage"),
         (&["/data"], "QUEUE DEST are expected"),
@@ -61,7 +61,7 @@ fn usage_errors_exit_with_2_and_say_what_is_allowed() {
 }
 
 #[test]
-fn failures_exit_with_1_and_help_with_0() {
+fn failure_exits_with_1() {
     for arguments in [
         &["--source", "pcap:/no/such.pcap", "null"][..],
         &["--source", "af_packet:no-such-if", "null"],
@@ -82,7 +82,7 @@ fn failures_exit_with_1_and_help_with_0() {
 }
 
 #[test]
-fn a_text_line_says_that_a_file_is_complete_and_quiet_says_nothing() {
+fn text_output_names_finished_files() {
     let dir = tempfile::tempdir().unwrap();
     let output = hpcapdd()
         .args(["--source", "gen:count=100"])

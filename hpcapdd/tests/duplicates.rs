@@ -103,7 +103,7 @@ fn record(frames: &[Frame], arguments: &[&str]) -> Vec<Vec<Frame>> {
 }
 
 #[test]
-fn marks_are_recorded_before_their_frames() {
+fn duplicate_mark_precedes_its_frame() {
     let frames = frames();
     assert!(frames.iter().filter(|(_, marked)| *marked).count() > 3000);
     let all = ["--frames", "1000000"];
@@ -125,7 +125,7 @@ fn marks_are_recorded_before_their_frames() {
 }
 
 #[test]
-fn a_frame_that_the_filter_refuses_leaves_no_mark() {
+fn filtered_duplicate_leaves_no_mark() {
     let frames = frames();
     let kept: Vec<Frame> = frames
         .iter()
@@ -143,7 +143,7 @@ fn a_frame_that_the_filter_refuses_leaves_no_mark() {
 }
 
 #[test]
-fn a_file_that_ends_at_a_limit_has_no_mark_without_its_frame() {
+fn last_file_has_no_mark_without_frame() {
     let frames = frames();
     let at = frames.iter().position(|(_, marked)| *marked).unwrap();
     for count in [at, at + 1, at + 2] {
@@ -174,7 +174,7 @@ fn piped(command: &mut Command) -> Vec<Frame> {
 }
 
 #[test]
-fn pcapng_tells_of_duplicates_in_a_comment() {
+fn pcapng_comments_duplicates() {
     let frames = frames();
     let dir = tempfile::tempdir().unwrap();
     let daemon = serve(&frames, dir.path());

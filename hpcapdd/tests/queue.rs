@@ -32,7 +32,7 @@ fn sequence(contents: &[Content]) -> Vec<u64> {
 }
 
 #[test]
-fn a_queue_is_recorded_by_its_name_and_in_the_original_s_form() {
+fn queue_is_recorded_by_either_name_form() {
     let dir = tempfile::tempdir().unwrap();
     for (i, words) in [&["hpcap0:1"][..], &["0", "1"], &["hpcap0", "1"]]
         .iter()
@@ -150,7 +150,7 @@ fn live_view_that_pauses_holds_nobody_back() {
 }
 
 #[test]
-fn a_lossy_recorder_that_was_overtaken_says_how_much_is_missing_and_where() {
+fn overtaken_recorder_stores_a_gap() {
     for more in [
         &["--contract", "lossy"][..],
         &["--contract", "lossy", "--filter", "ip"],
@@ -165,7 +165,7 @@ fn a_lossy_recorder_that_was_overtaken_says_how_much_is_missing_and_where() {
 }
 
 #[test]
-fn a_recorder_that_stalls_for_too_long_becomes_lossy() {
+fn stalled_recorder_becomes_lossy() {
     let daemon = Daemon::start(&config("gen:size=300,rate=20000pps,late=delay"));
     let dir = tempfile::tempdir().unwrap();
     let recorder = daemon.recorder(dir.path(), &["--contract", "lossless:50ms"]);
@@ -178,7 +178,7 @@ fn a_recorder_that_stalls_for_too_long_becomes_lossy() {
 }
 
 #[test]
-fn a_lossless_recorder_that_stalls_makes_the_ring_full_and_loses_nothing_itself() {
+fn stalled_lossless_recorder_fills_the_ring() {
     let daemon = Daemon::start(&config("gen:size=300,rate=20000pps,late=delay"));
     let dir = tempfile::tempdir().unwrap();
     let recorder = daemon.recorder(dir.path(), &[]);
@@ -208,7 +208,7 @@ fn a_lossless_recorder_that_stalls_makes_the_ring_full_and_loses_nothing_itself(
 }
 
 #[test]
-fn a_killed_recorder_closes_its_file_and_says_so() {
+fn killed_recorder_closes_its_file() {
     for more in [&[][..], &["--filter", "ip"]] {
         let daemon = Daemon::start(&config("gen:size=300,rate=20000pps,late=delay"));
         let dir = tempfile::tempdir().unwrap();
@@ -244,7 +244,7 @@ fn helper_serve_until_killed() {
 }
 
 #[test]
-fn a_daemon_that_dies_leaves_everything_that_it_published_in_the_file() {
+fn dead_daemon_leaves_published_frames_in_file() {
     let dir = tempfile::tempdir().unwrap();
     let mut daemon = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "helper_serve_until_killed"])
@@ -277,7 +277,7 @@ fn a_daemon_that_dies_leaves_everything_that_it_published_in_the_file() {
 }
 
 #[test]
-fn a_queue_that_nobody_serves_is_an_error() {
+fn recorder_fails_without_a_producer() {
     let dir = tempfile::tempdir().unwrap();
     let output = hpcapdd()
         .env("HPCAP_RUN_DIR", dir.path())
@@ -293,7 +293,7 @@ fn a_queue_that_nobody_serves_is_an_error() {
 }
 
 #[test]
-fn our_own_filter_and_length_stand_in_the_file() {
+fn file_header_names_filter_with_caplen() {
     let daemon = Daemon::start(&config("gen:size=300,count=20000,flows=64"));
     let dir = tempfile::tempdir().unwrap();
     let recorder = daemon.recorder(

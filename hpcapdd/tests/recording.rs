@@ -17,7 +17,7 @@ use nix::sys::signal::Signal;
 use testkit::wait::wait_until;
 
 #[test]
-fn every_frame_of_a_counted_source_is_in_the_file() {
+fn file_holds_every_frame_of_the_source() {
     let dir = tempfile::tempdir().unwrap();
     for (size, ring) in [("60", "1M"), ("imix", "16M"), ("60-9000", "640K")] {
         let folder = dir.path().join(size);
@@ -43,7 +43,7 @@ fn every_frame_of_a_counted_source_is_in_the_file() {
 }
 
 #[test]
-fn what_was_reserved_and_not_used_is_given_back() {
+fn unused_reservation_is_returned() {
     let dir = tempfile::tempdir().unwrap();
     record("gen:size=60,count=1000", dir.path(), &[]);
     let path = &files(dir.path(), ".raw")[0];
@@ -53,7 +53,7 @@ fn what_was_reserved_and_not_used_is_given_back() {
 }
 
 #[test]
-fn files_follow_each_other_without_a_hole() {
+fn rotated_files_lose_no_frame() {
     let dir = tempfile::tempdir().unwrap();
     // Blocks of 128 KiB. A producer starts a file on request ten times a second at most.
     let recorder = Running::source(
@@ -85,7 +85,7 @@ fn files_follow_each_other_without_a_hole() {
 }
 
 #[test]
-fn sigint_in_the_middle_of_a_file_keeps_everything() {
+fn sigint_stores_all_captured_frames() {
     for signal in [Signal::SIGINT, Signal::SIGTERM] {
         let dir = tempfile::tempdir().unwrap();
         let recorder = Running::source("gen:size=imix,rate=30000pps,late=delay", dir.path(), &[]);
@@ -109,7 +109,7 @@ fn sigint_in_the_middle_of_a_file_keeps_everything() {
 }
 
 #[test]
-fn on_an_idle_link_what_was_captured_is_on_disk_soon() {
+fn idle_link_is_on_disk_within_a_second() {
     let dir = tempfile::tempdir().unwrap();
     let recorder = Running::source("gen:size=60,rate=50pps,late=delay", dir.path(), &[]);
     let part = || files(dir.path(), ".part").first().cloned();
@@ -134,7 +134,7 @@ fn on_an_idle_link_what_was_captured_is_on_disk_soon() {
 }
 
 #[test]
-fn sighup_starts_a_new_file_at_once_even_without_traffic() {
+fn sighup_starts_a_file_without_traffic() {
     let dir = tempfile::tempdir().unwrap();
     let mut recorder = Running::source(
         "gen:size=60,rate=500pps,late=delay,count=700",
@@ -193,7 +193,7 @@ fn limits_end_the_recording() {
 }
 
 #[test]
-fn frames_are_chosen_and_cut_record_by_record() {
+fn filter_with_caplen_selects_frames() {
     let dir = tempfile::tempdir().unwrap();
     // The frame limit makes it go record by record, over several files.
     let events = record(
@@ -208,7 +208,7 @@ fn frames_are_chosen_and_cut_record_by_record() {
 }
 
 #[test]
-fn null_receives_and_counts() {
+fn null_destination_counts_frames() {
     for more in [&[][..], &["--frames", "5000"], &["--filter", "ip"]] {
         let mut arguments = vec!["--json", "--source", "gen:size=60,count=20000", "null"];
         arguments.extend(more);
@@ -240,7 +240,7 @@ fn plain_files_have_no_tags() {
 }
 
 #[test]
-fn a_live_pipe_carries_pcapng() {
+fn pipe_carries_pcapng() {
     let mut recorder = hpcapdd()
         .args([
             "--source",
@@ -271,7 +271,7 @@ fn a_live_pipe_carries_pcapng() {
 }
 
 #[test]
-fn old_files_are_deleted_and_it_is_said() {
+fn deleted_file_is_reported() {
     let dir = tempfile::tempdir().unwrap();
     let recorder = Running::source(
         "gen:size=1000,rate=4000pps,late=delay,count=4000",
@@ -320,7 +320,7 @@ fn frames_left(path: &std::path::Path) -> Vec<u64> {
 }
 
 #[test]
-fn a_recorder_killed_at_any_moment_leaves_a_file_that_reads_up_to_its_end() {
+fn killed_recorder_leaves_a_readable_part() {
     for round in 0..12_u64 {
         let dir = tempfile::tempdir().unwrap();
         let more: &[&str] = if round % 3 == 2 {

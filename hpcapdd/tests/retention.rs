@@ -105,7 +105,7 @@ fn source_has_the_name_that_was_asked_for() {
 }
 
 #[test]
-fn group_reads_what_it_may() {
+fn files_get_mode_with_group() {
     let dir = tempfile::tempdir().unwrap();
     let own = nix::unistd::getgid().as_raw().to_string();
     let access = ["--file-mode", "0660", "--file-group", &own];

@@ -22,7 +22,7 @@ fn is_warning(text: &'static str) -> impl Fn(&Value) -> bool {
 }
 
 #[test]
-fn a_full_disk_holds_the_ring_and_nothing_is_lost_or_written_twice() {
+fn full_disk_holds_the_ring() {
     for more in [
         &["--ring", "4M"][..],
         &["--ring", "4M", "--frames", "1000000"],
@@ -56,7 +56,7 @@ fn a_full_disk_holds_the_ring_and_nothing_is_lost_or_written_twice() {
 }
 
 #[test]
-fn what_the_ring_cannot_hold_is_a_gap_in_the_file() {
+fn full_ring_leaves_a_gap_in_the_file() {
     let Some(disk) = SmallDisk::new("3M") else {
         return;
     };
@@ -84,7 +84,7 @@ fn what_the_ring_cannot_hold_is_a_gap_in_the_file() {
 }
 
 #[test]
-fn a_recorder_that_is_stopped_while_the_disk_is_full_says_what_is_missing() {
+fn stop_on_a_full_disk_counts_missing_frames() {
     let Some(disk) = SmallDisk::new("6M") else {
         return;
     };
@@ -120,7 +120,7 @@ fn a_recorder_that_is_stopped_while_the_disk_is_full_says_what_is_missing() {
 }
 
 #[test]
-fn a_file_that_takes_no_more_is_closed_and_the_next_goes_on() {
+fn file_at_its_length_limit_is_followed_by_another() {
     for more in [
         &["--ring", "4M"][..],
         &["--ring", "4M", "--frames", "1000000"],
@@ -172,7 +172,7 @@ fn a_file_that_takes_no_more_is_closed_and_the_next_goes_on() {
 }
 
 #[test]
-fn two_recorders_share_a_folder_and_nothing_is_overwritten() {
+fn two_recorders_share_a_folder() {
     let dir = tempfile::tempdir().unwrap();
     let recorders: Vec<_> = (0..3)
         .map(|_| Running::source("gen:size=60,count=5000", dir.path(), &[]))
@@ -189,7 +189,7 @@ fn two_recorders_share_a_folder_and_nothing_is_overwritten() {
 }
 
 #[test]
-fn places_that_cannot_be_written_to_are_refused_at_once() {
+fn unwritable_destination_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("file");
     std::fs::write(&file, "x").unwrap();
@@ -212,7 +212,7 @@ fn places_that_cannot_be_written_to_are_refused_at_once() {
 }
 
 #[test]
-fn the_folder_itself_is_made_and_comes_back_when_it_is_renamed() {
+fn renamed_folder_is_made_again() {
     let dir = tempfile::tempdir().unwrap();
     let folder = dir.path().join("new");
     let recorder = Running::source("gen:size=60,rate=1000pps,late=delay", &folder, &[]);

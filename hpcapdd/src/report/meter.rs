@@ -132,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_ledger_of_a_recording_still_balances() {
+    fn recording_ledger_balances() {
         let mut before = Ledger::default();
         before[Reason::Captured] = Count::new(10, 600);
         let mut now = Ledger::default();

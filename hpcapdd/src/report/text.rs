@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn a_progress_line_names_the_losses() {
+    fn progress_line_names_losses() {
         let mut progress = Progress {
             seconds: 3.0,
             frames_per_second: 14_880_000.0,
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn the_summary_leaves_out_zero_terms() {
+    fn summary_omits_zero_terms() {
         let mut summary = Summary {
             ended_by: EndedBy::Signal,
             stored: Frames {
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_of_60_bytes_takes_672_bits() {
+    fn frame_of_60_bytes_takes_672_bits() {
         assert!((wire_bits(Count::new(1, 60)) - 672.0).abs() < f64::EPSILON);
     }
 }

@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn own_pause_is_not_the_producers() {
+    fn recorder_pause_is_not_producer_silence() {
         let mut now = Instant::now();
         let mut heartbeat = HeartbeatMonitor::new(7, now);
         now += Duration::from_secs(60);

@@ -163,7 +163,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_signal_drains_and_the_second_stops_at_once() {
+    fn second_signal_stops_at_once() {
         let signals = Signals::default();
         assert_eq!(signals.stop(), Stop::No);
         signals.ask_to_stop();
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn signals_within_a_moment_are_one_request() {
+    fn signals_within_half_a_second_count_once() {
         let signals = Signals::default();
         let second = 1_000_000_000;
         for ns in [0, 1000, 300_000_000] {
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rotation_is_asked_for_once() {
+    fn rotation_request_is_taken_once() {
         let signals = Signals::default();
         signals.hangup.store(true, Ordering::Relaxed);
         assert!(signals.take_rotate());

@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn modes_lock_nobody_out() {
+    fn mode_keeps_owner_access() {
         assert_eq!(parse_mode("0640"), Ok(0o640));
         assert_eq!(parse_mode("600"), Ok(0o600));
         for text in ["", "rw", "0440", "0777", "8", "10640"] {

@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn aligned_and_unaligned_writes_reach_the_file() {
+    fn unaligned_write_falls_back_to_page_cache() {
         #[repr(align(4096))]
         struct Page([u8; 4096]);
         let page = Page([7; 4096]);
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn a_write_goes_on_behind_what_is_done() {
+    fn write_resumes_behind_done_bytes() {
         let mut file = temporary(false);
         let mut done = 4;
         file.write_all_at(b"abcdefgh", 0, &mut done).unwrap();
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reservation_changes_no_length_and_is_given_back() {
+    fn reservation_keeps_the_file_length() {
         let file = temporary(true);
         file.reserve(1 << 20, 0);
         let meta = file.file().metadata().unwrap();
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn reserve_leaves_what_is_to_stay_free() {
+    fn reservation_leaves_room_for_keep_free() {
         let file = temporary(true);
         let free = fstatvfs(file.file()).map_or(0, |s| s.blocks_available() * s.fragment_size());
         file.reserve(1 << 20, free + (1 << 30));
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_reserved_in_memory() {
+    fn tmpfs_files_reserve_nothing() {
         let Ok(file) = tempfile::tempfile_in("/dev/shm") else {
             println!("skipped: no file can be made in /dev/shm");
             return;
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_device_is_an_error_and_counts_nothing() {
+    fn full_device_counts_no_bytes() {
         let full = std::fs::OpenOptions::new()
             .write(true)
             .open("/dev/full")

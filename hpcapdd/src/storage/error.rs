@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_full_disk_passes_and_a_bad_one_does_not() {
+    fn full_disk_is_a_passing_error() {
         let of =
             |errno| StorageError::of_write(Path::new("/d/f"), io::Error::from_raw_os_error(errno));
         assert!(matches!(of(libc::ENOSPC), StorageError::Passing(_)));

@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reader_that_pauses_does_not_block_us() {
+    fn paused_reader_does_not_block_the_writer() {
         let (mut reader, writer) = io::pipe().unwrap();
         let mut pipe = Pipe::of(File::from(std::os::fd::OwnedFd::from(writer))).unwrap();
         let chunk = [5; PIPE_CHUNK * 3];

@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_follows_the_tail_is_one_padding_record() {
+    fn tail_is_followed_by_one_padding_record() {
         let mut tail_buffer = TailBuffer::default();
         for len in (0..40).chain(PAGE - 40..PAGE) {
             let tail = vec![9; len];

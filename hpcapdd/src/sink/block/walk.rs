@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn stops_before_a_cut_record() {
+    fn walk_stops_before_a_cut_record() {
         let bytes = [record(1, 60), record(0, 9), record(2, 100)].concat();
         let whole = walk(&bytes);
         assert_eq!(whole.bytes, bytes.len() as u64);
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn stops_where_it_is_told() {
+    fn walk_stops_at_a_condition() {
         let bytes = [record(1, 60), record(2, 60), record(3, 60)].concat();
         let two = walk_while(&bytes, |before, _, size| before.bytes + size <= 150);
         assert_eq!((two.bytes, two.frames.frames), (144, 2));

@@ -31,7 +31,7 @@ mod tests {
     });
 
     #[test]
-    fn a_mark_is_of_the_record_behind_it_and_of_no_other() {
+    fn mark_applies_to_the_next_record_only() {
         let mut mark = DuplicateMark::default();
         assert!(!mark.of(&FRAME));
         assert!(!mark.of(&Item::Duplicate));
@@ -40,7 +40,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_stands_between_voids_it() {
+    fn record_between_voids_the_mark() {
         for between in [
             Item::Padding(&[]),
             Item::FileHeader(Box::default()),

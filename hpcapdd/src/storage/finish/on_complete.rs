@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn command_that_fails_is_told_of() {
+    fn failed_command_is_reported() {
         let mut commands = Commands::start(CommandLine::parse("false").unwrap()).unwrap();
         commands.file(Path::new("/d/f.pcap"));
         let messages = commands.finish(|| false);
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn command_that_hangs_can_be_left_alone() {
+    fn hanging_command_can_be_abandoned() {
         let mut commands = Commands::start(CommandLine::parse("sleep 5").unwrap()).unwrap();
         commands.file(Path::new("1"));
         assert_eq!(commands.finish(|| true).len(), 1);

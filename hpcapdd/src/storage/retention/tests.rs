@@ -189,7 +189,7 @@ fn files_of_another_origin_stay() {
 }
 
 #[test]
-fn what_is_not_ours_stays() {
+fn retention_keeps_foreign_files() {
     let folder = Folder::new();
     let half_hour = folder.path(0, false).parent().unwrap().to_owned();
     folder.file(id(9), 0, 0);
@@ -268,7 +268,7 @@ fn place_in_the_recording_decides() {
 }
 
 #[test]
-fn other_recorder_that_runs_loses_nothing() {
+fn retention_keeps_files_of_running_recorders() {
     let folder = Folder::new();
     let theirs = folder.file(id(1), 0, 0);
     let mine = folder.file(id(9), 0, 1);
@@ -284,7 +284,7 @@ fn other_recorder_that_runs_loses_nothing() {
 }
 
 #[test]
-fn recorder_of_the_same_queue_loses_nothing() {
+fn retention_keeps_files_of_the_same_queue() {
     let folder = Folder::new();
     let theirs = folder.file(id(9), 0, 0);
     let mine = folder.file(id(9), 1, 1);
@@ -333,7 +333,7 @@ fn file_longer_than_keep_size_is_refused() {
 
 /// File systems give the number of a removed file to the next one.
 #[test]
-fn number_of_a_removed_file_means_nothing() {
+fn removed_file_frees_its_number() {
     let folder = Folder::new();
     let first = folder.file(id(9), 0, 0);
     folder.own.add(&File::open(&first).unwrap());
