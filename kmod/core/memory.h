@@ -23,8 +23,8 @@ struct hpcap_memory {
 	u64 ring_bytes;
 	u64 page_bytes;			/* of the pages under the ring */
 	struct page **pages;		/* ring_bytes / PAGE_SIZE, and all of them once more */
-	u64 held;			/* of these, the first that are ours, or pinned */
-	struct file *hugepages;		/* the file they belong to; NULL: our own pages */
+	u64 held;			/* pages at the start of `pages` that are owned or pinned */
+	struct file *hugepages;		/* file that the pages belong to; NULL: own pages */
 };
 
 /*
@@ -50,9 +50,9 @@ void hpcap_memory_put(struct hpcap_memory *memory);
 int hpcap_memory_map_queue(struct hpcap_memory *memory, struct vm_area_struct *vma);
 int hpcap_memory_map_ring(struct hpcap_memory *memory, struct vm_area_struct *vma);
 
-/* Between memory.c and hugepages.c: everything but the pages under the ring. */
+/* Shared by memory.c and hugepages.c: allocates everything but the pages under the ring. */
 struct hpcap_memory *hpcap_memory_prepare(u64 ring_bytes, u64 page_bytes);
-/* The pages are there: the producer's view of them, twice. */
+/* Maps the pages twice, back to back, for the producer. */
 int hpcap_memory_complete(struct hpcap_memory *memory, int node);
 /* Gives the pages back. */
 void hpcap_memory_unpin(struct hpcap_memory *memory);

@@ -28,10 +28,10 @@
 #include "platform.h"
 #include <hpcap.h>
 
-/* Bytes announced at a time: a store to a shared line for every so many, not for each. */
+/* Bytes announced at a time, so that the shared cache line is not written for every frame. */
 #define HPCAP_RING_ANNOUNCE	(64u << 10)
 
-/* A listener is woken no more often than this. */
+/* Shortest time between two wake-ups of a listener. */
 #define HPCAP_RING_WAKE_NS	(50u * 1000)
 
 /*
@@ -41,7 +41,7 @@
  */
 #define HPCAP_RING_FILE_NS	(100ull * 1000 * 1000)
 
-/* How long a gap waits for the frame behind it. */
+/* Longest time that a gap waits for the next frame before it is written. */
 #define HPCAP_RING_GAP_NS	(500ull * 1000 * 1000)
 
 #define HPCAP_NS_PER_S		1000000000ull
@@ -49,10 +49,10 @@
 /* The producer's own knowledge of a listener. */
 struct hpcap_ring_slot {
 	struct hpcap_slot *shared;	/* NULL: the slot is free */
-	u64 read_off;		/* believed */
+	u64 read_off;		/* as far as the listener can have read */
 	u64 max_stall_ns;	/* 0: without limit */
-	u64 stalled_ns;		/* clock when it began to hold the ring back; 0: does not */
-	u64 woken_ns;
+	u64 stalled_ns;		/* clock when it began to hold the ring back; 0: it does not */
+	u64 woken_ns;		/* clock of the last wake-up */
 	u64 end_off;		/* where a finished listener ends */
 	u32 file_seq;		/* last seen */
 	u32 state;
@@ -60,10 +60,10 @@ struct hpcap_ring_slot {
 };
 
 struct hpcap_ring {
-	/* for every frame */
-	u8 *base;		/* of the double mapping */
+	/* used for every frame */
+	u8 *base;		/* start of the double mapping */
 	u64 head;		/* stream offset of the next byte */
-	u64 fast_end;
+	u64 fast_end;		/* no record crosses it without hpcap_ring_prepare() */
 	u64 lap_off;		/* stream offset of base[0] in this lap */
 	u32 caplen;		/* capture length; never 0 here */
 	u32 listeners;		/* active ones */
@@ -71,9 +71,9 @@ struct hpcap_ring {
 	u64 last_ns;		/* time of the last frame; 0: none */
 	u32 dirty;		/* the ledger changed since it was published */
 
-	/* now and then */
+	/* used less often */
 	u64 limit;		/* first byte that a lossless listener still needs, + ring_bytes */
-	u64 announced;		/* bytes before it may be written; `oldest` + ring_bytes */
+	u64 announced;		/* bytes before this offset may be written; `oldest` + ring_bytes */
 	u64 next_block;		/* stream offset where the next block starts */
 	u64 file_off;
 	u64 file_end;
@@ -95,13 +95,13 @@ struct hpcap_ring {
 	struct hpcap_block *unstamped;	/* entry that waits for its first frame's time */
 	u32 slot_mask;		/* slots in use */
 	u32 tail;		/* bytes kept free before the end of a file */
-	u8 header_due;		/* the file under way has no header yet */
+	u8 header_due;		/* the current file has no header yet */
 	u8 gap_due;
 	u8 mark_due;		/* the next frame is a duplicate, to be marked */
-	u8 altered_due;		/* the next frame cannot be stored as it is, to be told */
+	u8 altered_due;		/* the next frame is stored altered, and a tag must say so */
 	u8 full;		/* the last record found no room */
-	u8 file_wanted;		/* somebody waits for a new file */
-	u8 wake_late;		/* somebody sleeps who would have been woken, but not so soon */
+	u8 file_wanted;		/* a listener has asked for a new file */
+	u8 wake_late;		/* a wake-up was rate-limited: service again after WAKE_NS */
 	u8 look_back;
 	u8 plain;
 	struct hpcap_count gap[HPCAP_REASONS];
@@ -151,7 +151,7 @@ static inline struct hpcap_count hpcap_ring_told(const struct hpcap_ring *r, u32
 	return told;
 }
 
-/* The head has reached a block: says where its first record starts. */
+/* Opens the index entry of the block that the head has reached. */
 static inline void hpcap_ring_open_block(struct hpcap_ring *r)
 {
 	u64 block = r->head / r->block_bytes;
@@ -186,7 +186,7 @@ static inline int hpcap_ring_captures(const struct hpcap_ring *r)
 	return r->listeners || r->look_back;
 }
 
-/* Whether this listener's unread bytes must stay: of a finished one, those before its end. */
+/* Whether the listener's unread bytes must stay; of a finished listener, those before its end. */
 static inline int hpcap_ring_holds(const struct hpcap_ring_slot *s)
 {
 	return s->contract == HPCAP_LOSSLESS &&
@@ -212,7 +212,7 @@ static inline void hpcap_ring_refresh(struct hpcap_ring *r)
 			continue;
 		/* Read before it was acknowledged: what is read may be overwritten. */
 		off = smp_load_acquire(&s->shared->read_off);
-		/* Not believed beyond what it can have read, nor back in time. */
+		/* Clamped: a listener reads nothing unpublished, and never goes back. */
 		off = hpcap_min(hpcap_max(off, s->read_off), until);
 		s->read_off = off;
 		WRITE_ONCE(r->queue->listeners[i].read_off, off);
@@ -254,7 +254,7 @@ static inline int hpcap_ring_room(struct hpcap_ring *r, u64 n)
 	return 0;
 }
 
-/* After a record was written: the head moves, and the fast path is measured anew. */
+/* Moves the head behind the record that was written, and recomputes fast_end. */
 static inline void hpcap_ring_placed(struct hpcap_ring *r, u64 n)
 {
 	r->head += n;
@@ -546,7 +546,7 @@ static inline int hpcap_ring_write_altered(struct hpcap_ring *r, u64 n)
 	return hpcap_ring_pad(r, HPCAP_RING_ALTERED_BYTES, &r->altered, sizeof(r->altered));
 }
 
-/* Everything that must happen before a record of n bytes, and room for it. */
+/* Writes the tags and file ends that must precede a record of n bytes, and makes room for it. */
 static inline int hpcap_ring_prepare(struct hpcap_ring *r, u64 n)
 {
 	for (;;) {
@@ -577,7 +577,7 @@ static inline int hpcap_ring_prepare(struct hpcap_ring *r, u64 n)
 	}
 }
 
-/* Whether a record cannot hold the frame's time: zero is padding, and seconds have 32 bits. */
+/* Whether no record can hold the frame's time: zero means padding, and seconds have 32 bits. */
 static inline int hpcap_ring_time_is_odd(const struct hpcap_frame *f)
 {
 	return f->sec >> 32 || !(f->sec | f->nsec) || f->nsec >= HPCAP_NS_PER_S;
@@ -768,7 +768,7 @@ static inline void hpcap_ring_publish_ledger(struct hpcap_ring *r)
 	r->dirty = 0;
 }
 
-/* Everything written so far becomes visible. */
+/* Publishes everything written so far. */
 static inline void hpcap_ring_publish(struct hpcap_ring *r)
 {
 	if (r->head != r->published) {
@@ -905,7 +905,7 @@ static inline void hpcap_ring_fix_end(struct hpcap_ring *r, u32 i, u32 state)
 	hpcap_ring_released(r);
 }
 
-/* A listener has gone. Its page is not touched any more; the slot is free again. */
+/* Frees the slot of a listener that has gone. The producer no longer touches its page. */
 static inline void hpcap_ring_detach(struct hpcap_ring *r, u32 i)
 {
 	struct hpcap_listener *l = &r->queue->listeners[i];
@@ -924,7 +924,7 @@ static inline void hpcap_ring_kill(struct hpcap_ring *r, u32 i)
 	hpcap_ring_fix_end(r, i, HPCAP_SLOT_KILLED);
 }
 
-/* Holds the ring back for longer than it may: it becomes lossy, and can see so. */
+/* Makes a listener lossy that held the ring back for longer than it may; its slot says so. */
 static inline void hpcap_ring_demote(struct hpcap_ring *r, u32 i)
 {
 	r->slots[i].contract = HPCAP_LOSSY;
@@ -955,7 +955,7 @@ static inline void hpcap_ring_end(struct hpcap_ring *r, u32 state)
 
 /* --------------------------------------------------------------------- service */
 
-/* A full ring: who holds it back, and for how long already? */
+/* Notes how long listener i has held back a full ring, and demotes it after max_stall_ns. */
 static inline void hpcap_ring_watch_stall(struct hpcap_ring *r, u32 i)
 {
 	struct hpcap_ring_slot *s = &r->slots[i];
@@ -991,7 +991,7 @@ static inline int hpcap_ring_must_wake(struct hpcap_ring *r, u32 i)
 	return 1;
 }
 
-/* Whether a listener asks for its end. */
+/* Whether the listener has asked to be finished. */
 static inline int hpcap_ring_wants_end(const struct hpcap_ring_slot *s)
 {
 	return s->state == HPCAP_SLOT_ACTIVE && READ_ONCE(s->shared->finish);
@@ -1057,7 +1057,7 @@ static inline u32 hpcap_ring_service(struct hpcap_ring *r, u64 clock_ns, u64 wal
 
 /* ------------------------------------------------------------------------ start */
 
-/* Keeps so many bytes of each frame from now on; 0: whole frames. */
+/* Sets the capture length of the following frames in bytes; 0: whole frames. */
 static inline void hpcap_ring_set_caplen(struct hpcap_ring *r, u32 caplen)
 {
 	WRITE_ONCE(r->queue->caplen, caplen);

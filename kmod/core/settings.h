@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What can be set of a queue, and how it is written. The module's parameters are what a new
- * queue begins with; its files below /sys/class/hpcap/hpcap_N_Q/ change it later.
+ * The settings of a queue, and their text form. A new queue gets the values of the module's
+ * parameters; the files in /sys/class/hpcap/hpcap_N_Q/ change them later.
  */
 #ifndef _HPCAP_SETTINGS_H
 #define _HPCAP_SETTINGS_H
 
 #include <linux/types.h>
 
-/* What a poll thread does when the NIC has nothing. poll.c says what each costs. */
+/* What the poll thread does while the NIC has no frame; poll.c says what each costs. */
 enum hpcap_poll {
 	HPCAP_POLL_ADAPTIVE,
 	HPCAP_POLL_BUSY,
@@ -35,15 +35,15 @@ struct hpcap_settings {
 	enum hpcap_full when_full;
 	u32 caplen;		/* 0: whole frames */
 	int cpu;		/* of the poll thread; -1: any of the NIC's node */
-	bool plain;		/* the next ring is without tags */
-	bool look_back;		/* the next ring captures without listeners */
+	bool plain;		/* the next ring contains no tags */
+	bool look_back;		/* the next ring captures also without listeners */
 };
 
-/* One of them as text. */
+/* The text form of one setting. */
 struct hpcap_setting {
-	/* With a newline behind it, or not. -EINVAL changes nothing. */
+	/* A trailing newline is allowed. After -EINVAL nothing has changed. */
 	int (*parse)(const char *text, struct hpcap_settings *settings);
-	/* A line into a page of sysfs; returns its length. */
+	/* Writes a line into a page of sysfs, and returns its length. */
 	int (*show)(char *page, const struct hpcap_settings *settings);
 };
 
@@ -55,7 +55,7 @@ extern const struct hpcap_setting hpcap_setting_cpu;		/* -1, or one that is onli
 extern const struct hpcap_setting hpcap_setting_plain;
 extern const struct hpcap_setting hpcap_setting_look_back;
 
-/* What the module's parameters say now. */
+/* Returns the current values of the module's parameters. */
 struct hpcap_settings hpcap_default_settings(void);
 
 #endif /* _HPCAP_SETTINGS_H */
