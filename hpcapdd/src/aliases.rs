@@ -1,4 +1,4 @@
-//! The command line as tcpdump's and dumpcap's users write it, brought into our own form.
+//! Translates options of tcpdump and dumpcap (`-i`, `-w`, a filter as last words) into hpcapdd's own.
 
 use hpcap::{Error, QueueName, Result};
 
@@ -48,7 +48,7 @@ pub fn resolve_aliases(mut cli: Cli) -> Result<Cli> {
         ));
     }
     cli.operands.splice(..0, queue);
-    // Whole frames are what no length means, too.
+    // A capture length of 0 means whole frames, as no length does.
     cli.caplen = cli.caplen.filter(|bytes| *bytes > 0);
     Ok(cli)
 }

@@ -8,10 +8,10 @@ use crate::report::event::Progress;
 use crate::report::text::wire_bits;
 use crate::sink::Tally;
 
-/// How often progress is told.
+/// Time between two progress events.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// Measures.
+/// Measures rates and the fill level of the ring.
 #[derive(Debug)]
 pub struct Meter {
     start: Instant,

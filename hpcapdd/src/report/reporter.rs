@@ -1,4 +1,4 @@
-//! Where events go: text or JSON, stdout or stderr, and the progress line of a terminal.
+//! Renders events as text or JSON and sends them to stdout or stderr.
 
 use std::io::IsTerminal;
 use std::time::Instant;
@@ -64,7 +64,7 @@ impl Reporter {
         }
     }
 
-    /// Tells.
+    /// Tells an event, unless too many warnings of its kind were told just now.
     pub fn tell(&mut self, event: &Event) {
         if let Event::Warning { message } = event {
             let passed = self
@@ -78,7 +78,7 @@ impl Reporter {
         }
     }
 
-    /// Tells what was held back, once its time has come.
+    /// Tells the number of warnings that were held back, once their time has come.
     pub fn tell_due(&mut self) {
         if self.limiter.holds_back() {
             for message in self.limiter.due(Instant::now()) {
@@ -87,7 +87,7 @@ impl Reporter {
         }
     }
 
-    /// Tells what is held back, because the end has come.
+    /// Tells all that is held back, because the recorder ends.
     pub fn tell_rest(&mut self) {
         for message in self.limiter.rest(Instant::now()) {
             self.put(&Event::Warning { message });

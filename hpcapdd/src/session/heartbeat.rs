@@ -1,11 +1,11 @@
-//! Whether the producer still turns.
+//! Notices when the producer stops working, by its heartbeat.
 
 use std::time::{Duration, Instant};
 
-/// A producer beats at least every second; one that is silent for so long does not turn.
+/// A producer without a heartbeat for this time is stopped or stuck; it beats every second.
 const SILENCE: Duration = Duration::from_secs(3);
 
-/// Whoever looks less often than this may have been stopped himself, and with him the producer.
+/// After a longer pause between two looks, the whole machine may have been stopped: no silence.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// Watches the producer's heartbeat. Its value is the producer's clock, of which nothing is assumed
@@ -18,7 +18,7 @@ pub struct HeartbeatMonitor {
     silent: bool,
 }
 
-/// What has changed.
+/// A change of the producer's heartbeat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
     /// The producer has not beaten for so long.

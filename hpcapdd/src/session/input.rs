@@ -16,7 +16,7 @@ const PROGRAM: &str = "hpcapdd";
 /// How long the producer may take to fix the end of a listener: it looks at least every 10 ms.
 const ANSWER_LIMIT: Duration = Duration::from_secs(2);
 
-/// A listener, and what feeds it where that is ours.
+/// A listener, and the engine that feeds it if that runs in this process.
 #[derive(Debug)]
 pub struct Input {
     /// The listener.
@@ -228,7 +228,7 @@ impl Input {
             .chain(further)
             .filter_map(Option::take)
             .map(Engine::stop)
-            // All of them end, whatever becomes of the first.
+            // Every source ends, even if the first one fails to.
             .fold(Ok(()), Result::and)
     }
 
@@ -244,7 +244,7 @@ impl Input {
             }
             let gone = self.listener.ended();
             if gone || asked.elapsed() >= ANSWER_LIMIT {
-                // It may have answered before it went.
+                // The producer may have answered before it went.
                 return self
                     .listener
                     .end()

@@ -1,4 +1,4 @@
-//! The recording itself: steps, waits, holds, ends.
+//! The loop of a recording: takes steps, waits, retries after storage failures, and ends.
 
 pub mod attach;
 pub mod heartbeat;
@@ -30,13 +30,13 @@ use crate::storage::finish::on_complete::Commands;
 /// Shortest and longest time between two tries to store.
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 
-/// How long a pause is.
+/// Sleep between two looks at something that cannot be waited for.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// How often the recorder looks whether its files are still there.
+/// Time between two checks that the open file still exists.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// What was in files that somebody removed before they were finished.
+/// Contents of files that somebody removed before they were finished.
 #[derive(Debug, Default)]
 struct Removed {
     frames: Count,
@@ -44,15 +44,15 @@ struct Removed {
     files: u64,
 }
 
-/// How often old files are looked for.
+/// Time between two applications of the retention limits.
 const ENFORCE_EVERY: Duration = Duration::from_secs(5);
 
-/// What a session does by the clock.
+/// Actions of a session that depend on time.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Timing {
     /// Ends after this time.
     pub duration: Option<Duration>,
-    /// A new file every so often.
+    /// How often a new file begins.
     pub rotate: Option<Rotation>,
 }
 
@@ -63,7 +63,7 @@ enum Watching {
     Ends,
 }
 
-/// Storing fails at the moment.
+/// A storage failure that may pass; the session retries.
 #[derive(Debug)]
 struct Hold {
     since: Instant,
@@ -80,14 +80,14 @@ struct Target {
     limited: bool,
 }
 
-/// What a recording came to.
+/// The result of a recording.
 #[derive(Debug)]
 pub struct Recorded {
     /// Why it ended.
     pub ended_by: EndedBy,
     /// What was stored.
     pub tally: Tally,
-    /// The first of what went wrong; the rest was told.
+    /// The first failure; the reporter has told the others.
     pub outcome: Result<()>,
 }
 
@@ -262,7 +262,7 @@ impl<'a> Session<'a> {
         let info = self.input.listener.info();
         let pid = info.producer_pid;
         let failure = match why {
-            // A source of our own has said so itself.
+            // A source inside this process has told its own failure.
             EndedBy::SourceFailed if self.failures.is_empty() => Some((
                 format!("its source, {}, has failed", info.source),
                 "everything that it had published is stored; hpcapd says what is wrong",
@@ -298,7 +298,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// The listener fails: what is stored is what there is.
+    /// Ends the recording where it is, because the listener failed.
     fn fail(&mut self, error: Error, target: &mut Option<Target>) -> bool {
         let why = if is_end_of_listening(&error) {
             EndedBy::Killed
@@ -507,7 +507,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// What is really there.
+    /// `tally` without the files that somebody removed.
     fn without_removed(&self, mut tally: Tally) -> Tally {
         let Removed {
             frames,
@@ -535,7 +535,7 @@ impl<'a> Session<'a> {
         let tally = self.without_removed(self.sink.tally());
         let (start, mut at) = (*self.input.listener.start(), target.at);
         if target.limited {
-            // It ends where it stopped, and not where the producer is meanwhile.
+            // The ledger ends at the limit, not where the producer is by now.
             let told = self.sink.told(&self.input.listener);
             at.ledger[Reason::Captured] = told[Reason::Captured];
             for reason in TOLD_LOSSES {

@@ -1,15 +1,15 @@
-//! When the clock says that a new file is due.
+//! Rotation of files by time.
 
 use std::time::{Duration, Instant};
 
 use hpcap::Timestamp;
 
-/// A new file every so often.
+/// How often a new file begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rotation {
-    /// How often.
+    /// Time between two files.
     pub every: Duration,
-    /// At whole multiples of it in local time, and not counted from the start.
+    /// Rotates at whole multiples of `every` in local time, instead of counting from the start.
     pub aligned: bool,
 }
 
@@ -17,9 +17,9 @@ pub struct Rotation {
 #[derive(Debug)]
 pub struct RotationClock {
     rotation: Rotation,
-    /// The last time by the clock that never steps.
+    /// Time of the last rotation, by the monotonic clock.
     last: Instant,
-    /// The next time by the clock on the wall, in nanoseconds since 1970.
+    /// Time of the next aligned rotation, in nanoseconds since 1970.
     next: u64,
 }
 

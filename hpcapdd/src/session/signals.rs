@@ -15,11 +15,11 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGXFSZ};
 /// How urgently the recorder was asked to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stop {
-    /// It was not.
+    /// Nobody asked.
     No,
     /// Store what is in the ring, then stop.
     Drain,
-    /// Asked again: stop where we are.
+    /// Stop at once: a second signal came.
     Now,
 }
 
@@ -30,7 +30,7 @@ const ONE_REQUEST: Duration = Duration::from_millis(500);
 /// How long after SIGHUP the terminal is looked for: the signal may come before it is gone.
 const HANGUP: Duration = Duration::from_secs(2);
 
-/// What arrived so far. Cloning shares it.
+/// Signals that arrived so far. Clones share them.
 #[derive(Debug, Clone, Default)]
 pub struct Signals {
     /// Requests to stop.

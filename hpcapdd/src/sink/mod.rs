@@ -1,4 +1,4 @@
-//! What every destination has in common.
+//! Destinations of a recording, and what all of them have in common.
 
 pub mod block;
 pub mod file_header;
@@ -19,10 +19,10 @@ use crate::storage::error::StorageError;
 /// than a second.
 pub const FLUSH_AFTER: Duration = Duration::from_millis(400);
 
-/// How often the recorder looks around when nothing else wakes it.
+/// Longest sleep of the recorder before it looks at signals and the clock.
 pub const TICK: Duration = Duration::from_millis(200);
 
-/// What a recorder did.
+/// Counts of what a recorder did.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Tally {
     /// Frames stored.
@@ -31,7 +31,7 @@ pub struct Tally {
     pub stored_bytes: u64,
     /// Files that were ended.
     pub files: u64,
-    /// Frames that our own filter refused.
+    /// Frames that the recorder's own filter refused.
     pub filtered: Count,
     /// What this recorder lost of the captured frames.
     pub lost: Ledger,
@@ -48,20 +48,20 @@ impl Tally {
 /// What a step did, or what it needs.
 #[derive(Debug)]
 pub enum Step {
-    /// Something was done, and there may be more.
+    /// The step made progress, and more may be possible at once.
     Done,
     /// Wait for so many unread bytes.
     Idle {
         /// From the listener's position.
         bytes: u64,
     },
-    /// Wait a little: there is data, but nothing can be done with it yet.
+    /// Wait a little: there is data that cannot be stored yet.
     Pause,
     /// Storing failed in a way that can pass. Try again.
     Hold(StorageError),
-    /// A limit was reached.
+    /// The recording reached a limit of the command line.
     Limit(EndedBy),
-    /// The reader of our pipe has gone.
+    /// The reader of the pipe has closed it.
     ReaderGone,
 }
 
@@ -87,10 +87,10 @@ pub trait Sink {
     /// Stream offset up to which everything is taken care of.
     fn done_to(&self, listener: &Listener) -> u64;
 
-    /// Looks whether what was written is still there; to be called once a second or so.
+    /// Checks that the open file still exists. The session calls this once a second.
     fn look(&mut self, _listener: &mut Listener) {}
 
-    /// A new file, please.
+    /// Requests a new file.
     fn rotate(&mut self, listener: &mut Listener);
 
     /// Ends the recording. Best effort: what cannot be stored is counted as lost.

@@ -1,4 +1,4 @@
-//! Several sources in one recording.
+//! Recording several sources: what is allowed, file names, and the sink.
 
 use hpcap::compress::FileFormat;
 use hpcap::raw::{Origin, RecordingId, SourceName};
@@ -17,7 +17,7 @@ use crate::sink::record::capture_output::CaptureOutput;
 use crate::sink::record::merge::MergeSink;
 use crate::sink::side_by_side::SideBySide;
 
-/// What does not go with several sources.
+/// Refuses options that several sources do not support.
 ///
 /// # Errors
 /// [`Kind::Usage`](hpcap::Kind::Usage), naming the option and what to do.

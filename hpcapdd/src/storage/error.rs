@@ -1,4 +1,4 @@
-//! What a storage error means for the recording.
+//! Storage errors, and whether the recording can retry after them.
 
 use std::io;
 
@@ -7,10 +7,11 @@ use hpcap::{Error, Kind};
 /// A failure to store, and what can be done about it.
 #[derive(Debug)]
 pub enum StorageError {
-    /// It can pass: no room, no folder, no permission. Hold the ring and try again from the
-    /// same place.
+    /// A failure that can pass, such as a full disk or a missing folder. The session holds the
+    /// ring and tries again from the same place.
     Passing(Error),
-    /// This file takes nothing more (a bad sector, a limit of its size). Go on in another.
+    /// This file takes no more bytes (a bad sector, a limit of its size). The recording goes on in
+    /// another file.
     File(Error),
 }
 

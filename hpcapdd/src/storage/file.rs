@@ -1,4 +1,4 @@
-//! A RAW file under way: made under a name of its own, filled, sealed, finished.
+//! Files of a recording: created as `.part`, written, sealed, and finished under their final name.
 
 use std::cell::Cell;
 use std::os::unix::fs::MetadataExt;
@@ -221,7 +221,7 @@ impl OutputFolder {
             let file = match file {
                 Ok(file) => file,
                 Err(e) => {
-                    // Nothing is in it, and nothing would ever be.
+                    // The file is empty and would stay so.
                     let _ = part.discard();
                     return Err(e);
                 }
@@ -241,7 +241,7 @@ impl OutputFolder {
     }
 }
 
-/// A `.raw.part` of ours.
+/// A `.part` file that this recorder writes.
 #[derive(Debug)]
 pub struct CaptureFile {
     part: PartFile,
@@ -342,13 +342,13 @@ impl CaptureFile {
 
     /// Has the data reach the disk.
     pub fn sync(&self) {
-        // An error shows again, and is dealt with, when the file is finished.
+        // An error here shows again when the file is finished.
         let _ = self.io.file().sync_data();
     }
 
     /// Removes it: nothing was stored in it.
     pub fn discard(self) {
-        // The worst that can remain is an empty .raw.part.
+        // If this fails, an empty .part remains.
         let _ = self.part.discard();
     }
 }
@@ -409,7 +409,7 @@ fn set_len(file: &std::fs::File, len: u64) -> std::io::Result<()> {
     file.set_len(len)
 }
 
-/// A file that needs nothing but its final length and name.
+/// A file with all its frames, which lacks only its final length and name.
 #[derive(Debug)]
 pub struct Sealed {
     /// The file.
@@ -481,7 +481,7 @@ impl Sealed {
             problem = index.save(&path).err();
             access.give_beside(&hpcap::raw::index::path_for(&path));
         }
-        // The name reaches the disk, too; not every file system can do this.
+        // Brings the name to the disk; some file systems cannot sync a folder.
         let _ = std::fs::File::open(folder_of(&path)).and_then(|f| f.sync_all());
         let complete = FileComplete {
             path,

@@ -1,4 +1,4 @@
-//! stdout as a pipe that never blocks us for long.
+//! Writes to a pipe without ever blocking for long.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -12,10 +12,10 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 /// Bytes that a pipe takes at once when it says that it is writable (PIPE_BUF).
 const PIPE_CHUNK: usize = 4096;
 
-/// How long a write waits for the reader, in ms.
-const PATIENCE_MS: u16 = 100;
+/// Longest wait of a write for the reader, in milliseconds.
+const WRITE_TIMEOUT_MS: u16 = 100;
 
-/// Room that we ask the kernel for, so that a reader may pause a little.
+/// Size of the pipe that the recorder requests, so that a reader may pause for a moment.
 const PIPE_BYTES: i32 = 1 << 20;
 
 /// A file or a pipe. A write to a pipe whose reader takes nothing fails with `WouldBlock`
@@ -65,7 +65,7 @@ impl Write for Pipe {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.chunk != usize::MAX {
             let mut fds = [PollFd::new(self.file.as_fd(), PollFlags::POLLOUT)];
-            if poll(&mut fds, PollTimeout::from(PATIENCE_MS))? == 0 {
+            if poll(&mut fds, PollTimeout::from(WRITE_TIMEOUT_MS))? == 0 {
                 return Err(io::ErrorKind::WouldBlock.into());
             }
         }

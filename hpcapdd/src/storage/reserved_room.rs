@@ -1,4 +1,4 @@
-//! A file that always has room for its own end.
+//! A file that reserves room for its own end.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -42,7 +42,7 @@ impl ReservingFile {
             }
             Err(nix::Error::EINTR) => Err(io::ErrorKind::Interrupted.into()),
             Err(e @ (nix::Error::ENOSPC | nix::Error::EDQUOT)) => Err(e.into()),
-            // Whatever else is wrong, the write will say.
+            // The write reports every other failure.
             _ => Ok(()),
         }
     }

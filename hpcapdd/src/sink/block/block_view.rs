@@ -1,4 +1,4 @@
-//! A block of the stream, or the part of it that is there, as the ring shows it.
+//! A view of one block in the ring, or of the part that is published.
 
 use hpcap::abi::hpcap_block;
 use hpcap::listener::{Listener, Moment};

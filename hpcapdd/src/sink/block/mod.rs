@@ -1,4 +1,4 @@
-//! The stream as it is, in whole blocks.
+//! Stores the stream in whole blocks, without looking at records.
 
 pub mod block_view;
 mod resume;
@@ -24,7 +24,7 @@ use crate::sink::{Ending, FLUSH_AFTER, Sink, Step, Tally};
 use crate::storage::error::StorageError;
 use crate::storage::file::OutputFolder;
 
-/// Where a block recorder stops by itself.
+/// Limits at which a recording of blocks ends, or begins a new file.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct BlockLimits {
     /// After so many files.
@@ -49,12 +49,12 @@ pub struct BlockSink {
     /// The ledger as the stream before the file under way tells it, or before the next where
     /// there is none.
     reached: Ledger,
-    /// The file that a new one was asked for, because it is long enough.
+    /// Start of the file for which rotation was already requested.
     rotated: Option<u64>,
     /// Number of the producer's file under way, as of the last look.
     file_number: u64,
     interruption: Option<Interruption>,
-    /// The ledger as our files tell it, once they are finished.
+    /// The ledger as the finished files tell it.
     told: Ledger,
 }
 
@@ -124,7 +124,7 @@ impl BlockSink {
         self.notices.push(Notice::FileSealed(Box::new(sealed)));
     }
 
-    /// Asks for a new file when the producer's is long enough, or will be in a block.
+    /// Requests a new file when the producer's file exceeds the limit with its next block.
     fn watch_length(&mut self, listener: &mut Listener) {
         let Some(limit) = self.limits.rotate_bytes else {
             return;
@@ -151,7 +151,7 @@ impl BlockSink {
         let records = walk_while(view.bytes.get(skip..)?, |before, _, size| {
             start + before.bytes + size <= until
         });
-        // Less than the record that reaches into the block cannot be kept.
+        // The record that reaches into this block from the one before is always kept whole.
         Some(start + records.bytes)
     }
 
@@ -172,7 +172,7 @@ impl BlockSink {
         }
     }
 
-    /// What stands at the end of a file that ends at `at`.
+    /// The tags at the end of a file that ends at `at`.
     fn tags(
         &self,
         at: &ValidEnd,
@@ -186,7 +186,7 @@ impl BlockSink {
             return tags;
         }
         if self.writer.file_start() == Some(at.end) {
-            // Not even the stream's own header is in it.
+            // The file lacks even the header that the stream would have brought.
             let place = Place {
                 recording: self.info.recording,
                 stream_off: at.end,
@@ -214,7 +214,7 @@ impl BlockSink {
         let (mut at, mut lost) = (*at, *lost);
         let mut tags = self.tags(&at, now, &lost, until);
         if !self.info.plain && !self.writer.has_room(at.end, &tags) {
-            // The disk takes nothing more: the last records make room for what says so.
+            // The disk is full: the gap and the ledger take the room of the last records.
             let room: usize = 4 * tags.iter().map(Vec::len).sum::<usize>();
             if let Some(shorter) = self.writer.shorten(&at, room as u64) {
                 let more = missing(&at.told, &shorter.told, Reason::Storage);

@@ -1,4 +1,4 @@
-//! Going on where part of the stream cannot be stored.
+//! Resuming a recording behind a part of the stream that cannot be stored.
 
 use std::time::{Duration, Instant};
 
@@ -13,24 +13,24 @@ use crate::sink::block::writer::ValidEnd;
 use crate::storage::error::StorageError;
 use crate::storage::file::gone;
 
-/// How often a new file is asked for while one is needed to go on.
+/// Time between two requests for a new file while the recording needs one to resume.
 const ASK_AGAIN: Duration = Duration::from_millis(500);
 
-/// Part of the stream is missing from our files: what we know of it.
+/// A part of the stream that is missing from the files of this recorder.
 #[derive(Debug)]
 pub(super) struct Interruption {
     reason: Reason,
     salvage: ValidEnd,
-    /// The listener was overtaken, and has no valid position.
+    /// Whether the producer overwrote the listener's position.
     overtaken: bool,
     asked: Option<Instant>,
 }
 
 impl BlockSink {
-    /// The file under way takes nothing more of the stream.
+    /// Stops writing the stream to the open file, for `reason`.
     pub(super) fn interrupt(&mut self, reason: Reason, salvage: Option<ValidEnd>) {
         if self.writer.file_start().is_none() {
-            // For the gap, which needs a file to stand in. Without one it is in the summary.
+            // The gap needs a file to stand in. Where none can be made, the summary has the loss.
             let _ = self.writer.begin(self.done, self.reached);
         }
         let known = salvage.or_else(|| self.writer.salvage(None));
@@ -76,7 +76,7 @@ impl BlockSink {
             self.done = listener.position();
             return Ok(Step::Done);
         }
-        // Skipped: given back to the ring unread.
+        // Blocks before the next file are given back to the ring unread.
         listener.advance(len);
         self.done = listener.position();
         match listener.ack() {
@@ -90,7 +90,7 @@ impl BlockSink {
         }
     }
 
-    /// Nothing to go on with: until the end that is all.
+    /// Waits for the file at which the recording resumes; there is none before `until`.
     fn pause(&mut self, listener: &Listener, until: u64) -> Step {
         if until != u64::MAX && (listener.published() >= until || listener.ended()) {
             self.done = until;
@@ -152,7 +152,7 @@ impl BlockSink {
         }
         self.writer.abandon();
         if self.interruption.is_some() {
-            // The file for the gap.
+            // The gap needs a file to stand in.
             let _ = self.writer.begin(self.done, self.reached);
             return;
         }

@@ -1,4 +1,4 @@
-//! Records in memory: where the last whole one ends, and what was passed.
+//! Walks over records in memory and counts them.
 
 use hpcap::abi::{HPCAP_RECORD_BYTES, hpcap_record};
 use hpcap::listener::TOLD_LOSSES;

@@ -1,4 +1,4 @@
-//! Whole blocks into files, straight from the ring.
+//! Writes whole blocks from the ring into files.
 //!
 //! The stream is laid out so that this needs no parsing: files are whole blocks, and the
 //! block index says where they start. Records are looked at only where a file ends before
@@ -34,7 +34,7 @@ pub struct BlockWriter {
     open: Option<Open>,
 }
 
-/// The file under way. Its offset 0 is a block of the stream.
+/// The open file. Its offset 0 is the start of a block of the stream.
 #[derive(Debug)]
 struct Open {
     file: CaptureFile,
@@ -220,7 +220,7 @@ impl BlockWriter {
         let closing = closing(at, block_bytes, file_bytes_max, tags);
         let mut write = || -> Result<u64, StorageError> {
             open.file.make_buffered()?;
-            // What is behind it now would fill the holes between the paddings' headers.
+            // Old bytes behind the end would show between the headers of the padding.
             open.file.cut(at)?;
             for (off, bytes) in &closing.writes {
                 open.file.write(bytes, *off, &mut 0)?;
@@ -230,7 +230,7 @@ impl BlockWriter {
         let (len, error) = match write() {
             Ok(len) => (len, None),
             Err(error) => {
-                // The tags alone, where the caller has made room for them.
+                // Without room for padding, the tags alone still fit where the caller made room.
                 let mut len = at;
                 for tag in tags {
                     let record = tag_record(tag);
@@ -242,7 +242,7 @@ impl BlockWriter {
                 (len, Some(error))
             }
         };
-        // Of the index only what the file still has.
+        // The index keeps only entries that lie in the file.
         open.index.entries.retain(|e| e.offset < at);
         for (off, _) in closing.writes.iter().filter(|(off, _)| *off < len) {
             open.index.note(*off, None);
@@ -313,7 +313,7 @@ impl BlockWriter {
         }
     }
 
-    /// The file under way where it is not there any more.
+    /// The open file, if its path does not lead to it any more.
     #[must_use]
     pub fn gone(&self) -> Option<&CaptureFile> {
         self.open
@@ -322,12 +322,12 @@ impl BlockWriter {
             .filter(|file| file.is_gone())
     }
 
-    /// Lets go of the file under way, which somebody has removed.
+    /// Closes the open file, which somebody has removed.
     pub fn abandon(&mut self) {
         self.open = None;
     }
 
-    /// Removes the file under way: there is nothing in it.
+    /// Removes the open file, which holds no frame.
     pub fn discard(&mut self) {
         if let Some(open) = self.open.take() {
             open.file.discard();

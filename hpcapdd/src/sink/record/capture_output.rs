@@ -25,7 +25,7 @@ use crate::storage::reserved_room::{ROOM_BYTES, ReservingFile};
 /// that a frame never has to wait for the disk once it is taken.
 const FLUSH_BYTES: u64 = 512 << 10;
 
-/// How often the file under way is looked for.
+/// Time between two checks that the open file still exists.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// What the stream tells where it happened: by its records and its gaps.
@@ -70,7 +70,7 @@ pub struct CaptureOutput {
     file_number: u64,
     open: Option<Open>,
     rotate: bool,
-    /// What the next frame had that its record cannot hold.
+    /// Length or time of the next frame that its record cannot hold.
     altered: Option<Altered>,
     frames_seen: u64,
     looked: Instant,
@@ -219,7 +219,7 @@ impl CaptureOutput {
             return;
         };
         if open.flushed == 0 {
-            // Nothing of it is on the disk, not even its head.
+            // Not even the file's header is on the disk.
             open.file.discard();
             return;
         }
@@ -268,7 +268,7 @@ impl CaptureOutput {
             "it is not there any more: somebody has removed or replaced it",
         )
         .advise("going on with a new file; the frames in it are counted as storage");
-        // Its frames are told as missing in the next file.
+        // The next file says that these frames are missing.
         Err(failure(StorageError::File(error), self.taken()))
     }
 }
@@ -296,7 +296,7 @@ impl SourceState {
         };
         let mut carried = Count::default();
         if let End::Interruption = end {
-            // The next file says that they are missing.
+            // The next file says that these frames are missing.
             carried = self.taken - self.flushed;
             self.told[Reason::Captured] = self.told[Reason::Captured] - carried;
         }
@@ -327,7 +327,7 @@ impl RecordOutput for CaptureOutput {
             self.seal(End::Frame(&ledger().ledger));
         }
         self.rotate = false;
-        // Looking at the clock for every frame would cost as much as the frame.
+        // Reading the clock for every frame would cost as much as storing it.
         let taken = self.taken().frames;
         let idle = taken == self.frames_seen;
         self.frames_seen = taken;
@@ -363,7 +363,7 @@ impl RecordOutput for CaptureOutput {
             return;
         };
         let Some(open) = &mut self.open else { return };
-        // Both fail only where `ready` has not made room.
+        // Both calls fail only if `ready` was not called before.
         if let Some(lost) = source.lost.take() {
             let _ = open.writer.gap(self.current, &lost);
         }

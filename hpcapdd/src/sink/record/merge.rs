@@ -11,7 +11,7 @@ use crate::sink::record::duplicate_mark::DuplicateMark;
 use crate::sink::record::{OutputFailure, RecordLimits, RecordOutput};
 use crate::sink::{Ending, FLUSH_AFTER, Sink, Step, Tally};
 
-/// Frames that are taken before the recorder looks around again.
+/// Frames taken in one step, before the session looks at signals and the clock again.
 const BATCH: usize = 4096;
 
 /// An earlier frame of another source is published within this time, by the clock of the frames.
@@ -32,14 +32,14 @@ struct NextFrame {
     altered: Option<Altered>,
 }
 
-/// What is read of a source.
+/// The reading state of one source.
 #[derive(Debug, Default)]
 struct QueueStream {
     next: Option<NextFrame>,
     /// The bytes of `next`.
     data: Vec<u8>,
     mark: DuplicateMark,
-    /// What its next frame had that the record cannot hold.
+    /// Length or time of the source's next frame that its record cannot hold.
     altered: Option<Altered>,
     last: Option<Timestamp>,
     overtaken: bool,
@@ -57,9 +57,9 @@ pub struct MergeSink<O> {
     tally: Tally,
     flushed: Instant,
     pending: bool,
-    /// Since when the earliest frame waits for another source.
+    /// When the earliest frame began to wait for another source.
     waiting: Option<Instant>,
-    /// Whether the sources wait for us, such as files: then every one is waited for.
+    /// Whether the sources wait for this recorder, as files do: then the merge waits for each.
     patient: bool,
     done: bool,
     notices: Vec<Notice>,
@@ -152,7 +152,7 @@ impl<O: RecordOutput> MergeSink<O> {
         let listeners = std::iter::once(listener).chain(others.iter_mut());
         let mut outcome = Ok(());
         for (number, listener) in listeners.enumerate() {
-            // Asked before the last look: what was published until then is seen.
+            // This comes before the last read, so that the read sees all that was published.
             let ended = ending || listener.ended();
             match self.fill(number, listener) {
                 Ok(true) => {
@@ -220,7 +220,7 @@ impl<O: RecordOutput> MergeSink<O> {
                     self.tally.lose_stored(lost);
                     let mut ledger = Ledger::default();
                     ledger[Reason::Storage] = lost;
-                    // Of which source each was is not told: the first one's interface says it.
+                    // The failure does not name sources, so the first interface has the gap.
                     self.output.source(0);
                     self.output.gap(&hpcap::raw::Gap {
                         until: Timestamp::now(),
@@ -233,7 +233,7 @@ impl<O: RecordOutput> MergeSink<O> {
         }
     }
 
-    /// Gives what was read back to the rings: what is not written yet was copied.
+    /// Acknowledges what was read: frames that are not written yet were copied.
     fn ack(&mut self, listener: &mut Listener) -> Result<()> {
         let listeners = std::iter::once(listener).chain(self.others.iter_mut());
         for (stream, listener) in self.streams.iter_mut().zip(listeners) {
@@ -246,7 +246,7 @@ impl<O: RecordOutput> MergeSink<O> {
         Ok(())
     }
 
-    /// Whether much of a ring is held back.
+    /// Whether unacknowledged frames take an eighth of a ring.
     fn holds_much(&self, listener: &Listener) -> bool {
         let listeners = std::iter::once(listener).chain(&self.others);
         self.streams
@@ -257,7 +257,7 @@ impl<O: RecordOutput> MergeSink<O> {
             })
     }
 
-    /// Frames that were published and cannot be stored any more.
+    /// Counts the published frames that cannot be stored any more.
     fn count_rest(&mut self, listener: &mut Listener) -> Count {
         let mut rest = Count::default();
         for stream in &mut self.streams {
@@ -278,7 +278,7 @@ impl<O: RecordOutput> MergeSink<O> {
 
 impl<O: RecordOutput> Sink for MergeSink<O> {
     fn step(&mut self, listener: &mut Listener, until: u64) -> Result<Step> {
-        // The sources have ended where an end is known: nothing more is published.
+        // An end is known only after the sources have ended, so nothing more is published.
         let ending = until != u64::MAX;
         let mut after = Step::Done;
         let files_before = self.output.written().files;

@@ -20,7 +20,7 @@ use crate::sink::record::duplicate_mark::DuplicateMark;
 use crate::sink::{Ending, FLUSH_AFTER, Sink, Step, Tally};
 use crate::storage::error::StorageError;
 
-/// Records that are looked at before the recorder looks around again.
+/// Records taken in one step, before the session looks at signals and the clock again.
 const BATCH: usize = 4096;
 
 /// What can go wrong with an output.
@@ -57,26 +57,26 @@ pub trait RecordOutput {
     /// [`OutputFailure`].
     fn ready(&mut self, ledger: &dyn Fn() -> Moment) -> std::result::Result<(), OutputFailure>;
 
-    /// Says which source, counted from 0, what comes next is of.
+    /// Sets the source, counted from 0, of the frames and gaps that follow.
     fn source(&mut self, _number: usize) {}
 
     /// Takes a frame, which is marked as a `duplicate` or not; [`RecordOutput::ready`] has made
     /// room for both.
     fn frame(&mut self, record: &Record<'_>, duplicate: bool);
 
-    /// Says what the next frame had that its record cannot hold.
+    /// Passes on the length or time of the next frame that its record cannot hold.
     fn altered(&mut self, _had: Altered) {}
 
     /// Takes a gap; there is room for it.
     fn gap(&mut self, gap: &Gap);
 
-    /// Brings everything that was taken to where it belongs.
+    /// Writes everything that was taken to the file or pipe.
     ///
     /// # Errors
     /// [`OutputFailure`]; the call can be repeated.
     fn flush(&mut self) -> std::result::Result<(), OutputFailure>;
 
-    /// Looks whether what was written is still there.
+    /// Checks that the open file still exists under its name.
     ///
     /// # Errors
     /// [`OutputFailure::Storage`] where it is not.
@@ -84,7 +84,7 @@ pub trait RecordOutput {
         Ok(())
     }
 
-    /// A new file before the next record.
+    /// Requests a new file before the next record.
     fn rotate(&mut self) {}
 
     /// Ends the output with `ledger`. `complete` is false when nothing more can be written.
@@ -93,7 +93,7 @@ pub trait RecordOutput {
     /// What the output wrote so far.
     fn written(&self) -> Written;
 
-    /// What there is to tell.
+    /// Takes what the output has for the session since the last call.
     fn take_notices(&mut self) -> Vec<Notice> {
         Vec::new()
     }
@@ -108,12 +108,12 @@ pub struct Written {
     pub files: u64,
 }
 
-/// Which frames, and how much of each.
+/// Selects frames, and the bytes that are kept of each.
 #[derive(Debug, Default)]
 pub struct Selector {
     /// Keeps the frames that match.
     pub filter: Option<Filter>,
-    /// Keeps so many bytes of each.
+    /// Bytes kept of each frame.
     pub caplen: Option<usize>,
 }
 
@@ -125,7 +125,7 @@ impl Selector {
     }
 }
 
-/// Where a record recorder stops by itself.
+/// Limits at which a frame-by-frame recording ends.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RecordLimits {
     /// After so many frames.
@@ -210,7 +210,7 @@ impl<O: RecordOutput> RecordSink<O> {
         }
     }
 
-    /// What this recorder lost itself goes into its output.
+    /// Writes a gap for frames that this recorder lost itself.
     fn own_gap(&mut self, reason: Reason, count: Count) {
         let mut lost = Ledger::default();
         lost[reason] = count;
@@ -290,13 +290,13 @@ impl<O: RecordOutput> RecordSink<O> {
     fn ack(&mut self, listener: &mut Listener) -> Result<Option<Step>> {
         self.acked = listener.position();
         match listener.ack() {
-            // Each record was checked when it was taken.
+            // No harm: each record was checked when it was taken.
             Err(e) if e.kind() == Kind::Overrun => Ok(None),
             other => other.map(|()| None),
         }
     }
 
-    /// Frames before stream offset `until` that we would have kept, and cannot.
+    /// Counts the selected frames before stream offset `until` that cannot be stored.
     fn count_rest(&self, listener: &mut Listener, until: u64) -> Count {
         let mut rest = Count::default();
         while listener.position() < until
@@ -373,14 +373,14 @@ impl<O: RecordOutput> Sink for RecordSink<O> {
             }
             break;
         }
-        // Nothing is held back for long: of the ring, and of time.
+        // Unflushed frames hold back at most an eighth of the ring, and for a bounded time.
         let much = listener.position() - self.acked >= self.ring_bytes / 8;
         if self.pending && (much || self.flushed.elapsed() >= FLUSH_AFTER) {
             if let Some(step) = self.flush(listener)? {
                 return Ok(step);
             }
         } else if !self.pending && self.acked != listener.position() {
-            // The filter refused everything since the last time.
+            // The filter refused every frame since the last acknowledgement.
             self.ack(listener)?;
         }
         Ok(after)

@@ -86,7 +86,7 @@ impl PipeOutput {
 
 impl RecordOutput for PipeOutput {
     fn turn(&mut self, ledger: &dyn Fn() -> Moment) -> std::result::Result<(), OutputFailure> {
-        // Looking at the clock for every frame would cost as much as the frame.
+        // Reading the clock for every frame would cost as much as storing it.
         let idle = self.taken.frames == self.frames_seen;
         self.frames_seen = self.taken.frames;
         if (idle || self.taken.frames.is_multiple_of(1024))

@@ -46,10 +46,10 @@ pub struct RawOutput {
     /// The files are a stream of their own: not all of the queue's, and at other offsets.
     next: Place,
     open: Option<Open>,
-    /// Gaps that wait for a file.
+    /// Gaps that belong into the next file.
     gaps: Vec<Gap>,
     rotate: bool,
-    /// What the next frame had that its record cannot hold.
+    /// Length or time of the next frame that its record cannot hold.
     altered: Option<Altered>,
     log: FileLog,
 }
@@ -107,7 +107,7 @@ impl RawOutput {
     }
 
     fn is_due(&self, open: &Open) -> bool {
-        // Not for nothing on an idle link.
+        // Does not rotate an empty file.
         (self.rotate && open.frames.frames > 0) || !open.writer.fits(RESERVE)
     }
 
@@ -118,7 +118,7 @@ impl RawOutput {
         let mut index = Index::new(self.info.block_bytes);
         if !self.kept.plain {
             let Kept { filter, caplen, .. } = &self.kept;
-            // Into an empty buffer: nothing is written yet.
+            // This cannot fail: the header goes into an empty buffer.
             let _ = writer.header(&header_of(
                 &self.info,
                 self.next,
@@ -273,7 +273,7 @@ impl RecordOutput for RawOutput {
                 let mut lost = Count::default();
                 if matches!(error, StorageError::File(_)) {
                     lost = open.frames - open.frames_flushed;
-                    // What the ledger is now, is not known here.
+                    // The ledger of this moment is not known here.
                     self.seal(None);
                 }
                 Err(failure(error, lost))
@@ -290,7 +290,7 @@ impl RecordOutput for RawOutput {
         }
         let error = gone(open.file.path());
         if !open.file.is_removed() {
-            // It is ended where it is.
+            // The renamed file is completed under its new name.
             self.rotate = true;
             let error = error.advise("going on with a new file");
             self.log.warn(error.to_string());

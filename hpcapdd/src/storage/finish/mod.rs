@@ -1,4 +1,4 @@
-//! What may take its time, away from the ring: finishing files, deleting old ones.
+//! A thread that finishes files and deletes old ones, so that the storing thread does not wait.
 
 pub mod backlog;
 pub mod compress;
@@ -88,7 +88,7 @@ impl Finisher {
         })
     }
 
-    /// Has a file finished.
+    /// Hands a file to the thread.
     pub fn finish(&self, sealed: Sealed) {
         self.waiting.fetch_add(1, Ordering::Relaxed);
         let _ = self.jobs.send(Job::Finish(Box::new(sealed)));
@@ -100,9 +100,9 @@ impl Finisher {
         self.waiting.load(Ordering::Relaxed)
     }
 
-    /// Has old files deleted.
+    /// Has the thread apply the retention limits.
     pub fn enforce(&self) {
-        // One that waits is enough.
+        // One waiting job is enough: it looks at all files.
         if !self.enforcing.swap(true, Ordering::Relaxed) {
             let _ = self.jobs.send(Job::Enforce);
         }

@@ -1,4 +1,4 @@
-//! How old a file is, as far as the clock can be believed.
+//! The age of files, with a wall clock that may be set.
 
 use std::collections::HashMap;
 use std::time::Duration;

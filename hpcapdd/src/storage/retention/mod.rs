@@ -1,4 +1,4 @@
-//! Which finished files go, so that the rest fits.
+//! Retention: which finished files are deleted to keep within the limits.
 //!
 //! A file goes only where its own header says that it is of the origin that is recorded: the same
 //! host, interface and queue. It is no other recorder's as long as that runs, and it is reached
@@ -220,7 +220,7 @@ impl Retention {
                 }
             };
             match self.store.delete(&file) {
-                // Somebody else removed or replaced it meanwhile.
+                // Another process removed or replaced the file meanwhile.
                 Ok(false) => {}
                 Ok(true) => {
                     self.recording.files.remove(file.inode);
@@ -318,7 +318,7 @@ impl Retention {
     }
 }
 
-/// What is not deleted yet.
+/// Files that are not deleted yet.
 #[derive(Debug, Clone, Copy)]
 struct Left {
     bytes: u64,
