@@ -17,9 +17,9 @@
 #include <advrx.h>
 #include <nic.h>
 
-/* Queues of a port, at most: RSS of the 82599 knows 16. */
+/* Most queues of a port: RSS of the 82599 has 16. */
 #define HPCAP_PORT_QUEUES	16
-/* Descriptors of a queue, unless ethtool asks for fewer: as many as the 82599 knows. */
+/* Descriptors of a queue, unless ethtool sets fewer: the most that the 82599 has. */
 #define HPCAP_PORT_DESCRIPTORS	4096
 /*
  * The longest frame that the MAC takes, with its FCS: 15.5 KiB (82599 datasheet 8.2.3.22.13,
@@ -29,14 +29,14 @@
 
 struct hpcap_port;
 
-/* The interface's own statistics of a queue, and what protects them. */
+/* The interface's own statistics of a queue, and their sequence counter. */
 struct hpcap_port_stats {
 	u64 *packets;
 	u64 *bytes;
 	struct u64_stats_sync *syncp;
 };
 
-/* A queue of a port; what nic_ops get as `rx`. */
+/* A queue of a port: the `rx` of the functions in struct hpcap_nic_ops. */
 struct hpcap_port_queue {
 	struct hpcap_advrx rx;
 	struct hpcap_port *port;
@@ -51,7 +51,7 @@ struct hpcap_port_queue {
 	u64 *chunk_dma;
 };
 
-/* What a driver gives. */
+/* The functions of a driver. */
 struct hpcap_port_driver {
 	const char *name;	/* "hpcap_ixgbe" */
 	/* As nic_ops.counters, of a queue. */
@@ -69,16 +69,16 @@ struct hpcap_port {
 	 */
 	void *nic;
 	void *priv;
-	u32 wanted;			/* queues that were asked for */
-	u32 queues;			/* that the adapter was registered with */
-	struct hpcap_adapter *adapter;	/* NULL: the device nodes are not there; under RTNL */
+	u32 wanted;			/* queues that the administrator has asked for */
+	u32 queues;			/* queues that the adapter was registered with */
+	struct hpcap_adapter *adapter;	/* NULL: there are no device nodes; under RTNL */
 	bool receives;			/* the NIC may write into the slots */
 	const struct ethtool_ops *driver_ethtool;
 	const struct ethtool_ops ethtool;	/* the interface's: they lead to the port */
 	struct hpcap_port_queue *queue[HPCAP_PORT_QUEUES];
 };
 
-/* params.c: what the administrator asked for. -EINVAL, said in the log. */
+/* params.c: reads the module's parameters. -EINVAL, with a message in the log. */
 int hpcap_param_mode(struct pci_dev *pdev, u32 number, bool *hpcap);
 int hpcap_param_queues(struct pci_dev *pdev, u32 number, u32 *queues);
 
@@ -93,17 +93,17 @@ int hpcap_port_create(struct pci_dev *pdev, struct net_device *netdev, void *nic
  * message, unless this is a build with --untested.
  */
 int hpcap_port_untested(struct pci_dev *pdev, const char *kind);
-/* In place of register_netdev(); in hpcap mode with the adapter, of so many queues. */
+/* Replaces register_netdev(). In hpcap mode, registers an adapter with `queues` queues, too. */
 int hpcap_port_register(struct pci_dev *pdev, struct net_device *netdev, struct hpcap_port *port,
 			u32 queues);
-/* In place of unregister_netdev(). */
+/* Replaces unregister_netdev(). */
 void hpcap_port_unregister(struct net_device *netdev, struct hpcap_port *port);
 /*
  * The device does not answer any more: its queues end, unless the PCI core is about to reset it.
  * Not under RTNL.
  */
 void hpcap_port_removed(struct hpcap_port *port);
-/* The device was reset after a PCI error, and answers: its queues are there. Not under RTNL. */
+/* Registers the queues again after the device was reset by a PCI error. Not under RTNL. */
 void hpcap_port_recovered(struct hpcap_port *port);
 
 /*
@@ -113,16 +113,16 @@ void hpcap_port_recovered(struct hpcap_port *port);
 int hpcap_port_alloc(struct hpcap_port *port, u32 queues, u32 descriptors);
 void hpcap_port_free(struct hpcap_port *port);
 
-/* The descriptors of a queue are set up, and the NIC told; the queue receives. */
+/* Sets up the descriptors of a queue and gives them to the NIC, which receives from then on. */
 void hpcap_port_arm(struct hpcap_port_queue *queue, void *descriptors, u32 count,
 		    u8 __iomem *tail, const struct hpcap_port_stats *stats);
-/* The poll threads start, and stop after having taken what the NIC had delivered. */
+/* Starts the poll threads; stops them after they have taken what the NIC had delivered. */
 void hpcap_port_up(struct hpcap_port *port, u32 queues);
 void hpcap_port_down(struct hpcap_port *port);
-/* The NIC has stopped receiving, although the port was never up. */
+/* Notes that the NIC has stopped receiving, although the port was never up. */
 void hpcap_port_quiet(struct hpcap_port *port);
 
-/* A frame that somebody wants to send. */
+/* Drops and counts a frame that the stack wants to send: a port in hpcap mode sends nothing. */
 netdev_tx_t hpcap_port_drop(struct sk_buff *skb, struct net_device *netdev);
 
 /* ethtool.c */

@@ -9,7 +9,7 @@
 
 #include "capture.h"
 
-/* Slots of a chunk, as a power of two: 2 MiB, and less where memory is in pieces. */
+/* Binary logarithms of the slots of a chunk: 2 MiB, and less where memory is fragmented. */
 static const u32 chunk_shifts[] = { 10, 7, 4, 1 };
 
 static void queue_free(struct hpcap_port_queue *q)
@@ -28,7 +28,7 @@ static void queue_free(struct hpcap_port_queue *q)
 	q->slots = 0;
 }
 
-/* Chunks of one size, or nothing. */
+/* Allocates all slots in chunks of one size, or none. */
 static int chunks_alloc(struct hpcap_port_queue *q, u32 slots, u32 shift)
 {
 	struct device *dev = &q->port->pdev->dev;
@@ -99,7 +99,7 @@ void hpcap_port_free(struct hpcap_port *port)
 {
 	u32 i;
 
-	/* The NIC would write into what belongs to somebody else by then. */
+	/* The NIC would write into memory that has another owner by then. */
 	WARN_ON_ONCE(port->receives);
 	for (i = 0; i < HPCAP_PORT_QUEUES && port->queue[i]; i++)
 		queue_free(port->queue[i]);

@@ -13,7 +13,7 @@
 #include "adapter.h"
 #include "rxq.h"
 
-/* As many as Rx queues of an 82599 (datasheet 7.1.2). */
+/* The number of Rx queues of an 82599 (datasheet 7.1.2). */
 #define HPCAP_ADAPTER_QUEUES	128
 
 static LIST_HEAD(adapters);
@@ -48,7 +48,7 @@ static int hpcap_adapter_add_queue(struct hpcap_adapter *adapter)
 		return PTR_ERR(rxq);
 	err = hpcap_chardev_add(rxq, adapter->info.parent);
 	if (err) {
-		/* Who knew the number may have opened it already. */
+		/* A process that knows the number may have opened the node already. */
 		hpcap_rxq_end(rxq);
 		hpcap_poll_stop(rxq);
 		put_device(&rxq->dev);
@@ -63,7 +63,7 @@ static void hpcap_adapter_remove_queue(struct hpcap_adapter *adapter)
 {
 	struct hpcap_rxq *rxq = adapter->queues[--adapter->count];
 
-	/* Nobody comes any more, and its files in sysfs are gone. */
+	/* From here on there are no further opens, and no files in sysfs. */
 	hpcap_chardev_del(rxq);
 	hpcap_rxq_end(rxq);
 	hpcap_poll_stop(rxq);
@@ -111,7 +111,7 @@ EXPORT_SYMBOL_GPL(hpcap_adapter_register);
 
 void hpcap_adapter_unregister(struct hpcap_adapter *adapter)
 {
-	/* Its number is free when its device nodes are gone. */
+	/* The number is free once the device nodes are gone. */
 	mutex_lock(&adapters_lock);
 	while (adapter->count)
 		hpcap_adapter_remove_queue(adapter);
@@ -131,7 +131,7 @@ void hpcap_rxq_start(struct hpcap_adapter *adapter, u32 queue, void *rx, u32 dep
 		return;
 	rxq = adapter->queues[queue];
 	mutex_lock(&rxq->lock);
-	/* What the last harvest of the former one brought was released when it was stopped. */
+	/* hpcap_rxq_stop() has released the last harvest of the former `rx`. */
 	WARN_ON_ONCE(rxq->rx);
 	rxq->rx = rx;
 	rxq->depth = depth;
@@ -148,7 +148,7 @@ void hpcap_rxq_stop(struct hpcap_adapter *adapter, u32 queue)
 	if (WARN_ON_ONCE(queue >= adapter->count))
 		return;
 	rxq = adapter->queues[queue];
-	/* Whoever looks at the NIC holds the lock: nobody does when we have it. */
+	/* A harvest needs this lock, so none is under way while we hold it. */
 	mutex_lock(&rxq->lock);
 	hpcap_rxq_drain(rxq);
 	mutex_unlock(&rxq->lock);

@@ -9,13 +9,13 @@
 #include "client.h"
 #include "compat.h"
 
-/* Queues on one machine, at most. */
+/* Most queues on one machine. */
 #define HPCAP_MINORS	4096
 
 static dev_t hpcap_first;
 static DEFINE_IDA(hpcap_minors);
 
-/* Members of a group may capture, others not. Which group, says udev (70-hpcap.rules). */
+/* Only members of a group may capture. udev names the group (70-hpcap.rules). */
 static char *hpcap_devnode(HPCAP_DEVNODE_DEVICE *dev, umode_t *mode)
 {
 	if (mode)
@@ -40,7 +40,7 @@ static void hpcap_client_free(struct hpcap_client *client)
 	kfree(client);
 }
 
-/* The queue may have lost its adapter already: the node is gone then, but not in this moment. */
+/* The queue may have lost its adapter already, shortly before its node disappears. */
 static int hpcap_client_join(struct hpcap_client *client, struct hpcap_rxq *rxq)
 {
 	int err = 0;
@@ -66,7 +66,7 @@ static int hpcap_open(struct inode *inode, struct file *file)
 	client = kzalloc(sizeof(*client), GFP_KERNEL_ACCOUNT);
 	if (!client)
 		return -ENOMEM;
-	/* The device is there for as long as the file is: cdev holds it. */
+	/* cdev holds the device for as long as the file is open. */
 	client->rxq = container_of(inode->i_cdev, struct hpcap_rxq, cdev);
 	spin_lock_init(&client->lock);
 	init_waitqueue_head(&client->wait);
@@ -96,7 +96,7 @@ static int hpcap_release(struct inode *inode, struct file *file)
 
 /* ----------------------------------------------------------------------- memory */
 
-/* The slot's page lives as long as the file, which the vma holds. */
+/* The vma holds the file, and the file the slot's page. */
 static vm_fault_t hpcap_slot_fault(struct vm_fault *vmf)
 {
 	struct hpcap_client *client = vmf->vma->vm_private_data;
@@ -124,7 +124,7 @@ static int hpcap_map_slot(struct hpcap_client *client, struct vm_area_struct *vm
 	return 0;
 }
 
-/* What the producer writes, and nobody else. */
+/* Maps the queue page or the ring, which only the producer writes. */
 static int hpcap_map_stream(struct hpcap_client *client, struct vm_area_struct *vma, bool ring)
 {
 	u64 bytes = vma->vm_end - vma->vm_start;
@@ -133,7 +133,7 @@ static int hpcap_map_stream(struct hpcap_client *client, struct vm_area_struct *
 
 	if (vma->vm_flags & VM_WRITE)
 		return -EACCES;
-	/* Nor later, by mprotect(2). */
+	/* mprotect(2) cannot make it writable later. */
 	hpcap_vm_flags_clear(vma, VM_MAYWRITE);
 	memory = hpcap_client_memory(client);
 	if (ring)

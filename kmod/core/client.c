@@ -49,17 +49,17 @@ void hpcap_client_detach(struct hpcap_client *client)
 
 u32 hpcap_client_state(const struct hpcap_client *client, const struct hpcap_memory *memory)
 {
-	/* Its start is there when it is active. */
+	/* A listener that is seen as active has its start. */
 	return smp_load_acquire(&memory->queue->listeners[client->index].state);
 }
 
 bool hpcap_memory_ended(const struct hpcap_memory *memory)
 {
-	/* Everything is published when it has ended. */
+	/* Once the queue has ended, everything is published. */
 	return smp_load_acquire(&memory->queue->state) != HPCAP_QUEUE_RUNNING;
 }
 
-/* Whether the listener was killed, or its end was fixed: there is nothing to wait for. */
+/* Whether the listener was killed or its end is fixed, so that it need not wait. */
 static bool hpcap_client_has_end(const struct hpcap_client *client,
 				 const struct hpcap_memory *memory)
 {
@@ -84,7 +84,7 @@ long hpcap_client_wait(struct hpcap_client *client, const u64 __user *timeout_ns
 
 	if (get_user(ns, timeout_ns))
 		return -EFAULT;
-	/* Its slot is known when it is attached. */
+	/* A client that is seen as attached has its slot. */
 	if (!smp_load_acquire(&client->attached))
 		return -ENOTCONN;
 	memory = hpcap_client_memory(client);
@@ -92,7 +92,7 @@ long hpcap_client_wait(struct hpcap_client *client, const u64 __user *timeout_ns
 						 !hpcap_client_sleeps(client, memory),
 						 ns_to_ktime(min_t(u64, ns, KTIME_MAX)));
 	hpcap_memory_put(memory);
-	/* A relative time: the program knows what is left of it, the kernel does not. */
+	/* The time is relative, so after a signal only the program knows what is left of it. */
 	if (err == -ERESTARTSYS)
 		return -EINTR;
 	return err == -ETIME ? 0 : err;
@@ -108,7 +108,7 @@ static bool hpcap_is_ready(const struct hpcap_client *client, const struct hpcap
 /* The same; where it is not, the listener will be woken. */
 static bool hpcap_poll_ready(const struct hpcap_client *client, const struct hpcap_memory *memory)
 {
-	/* Its slot is known when it is attached. */
+	/* A client that is seen as attached has its slot. */
 	if (!smp_load_acquire(&client->attached))
 		return false;
 	if (hpcap_is_ready(client, memory))
@@ -119,7 +119,7 @@ static bool hpcap_poll_ready(const struct hpcap_client *client, const struct hpc
 	return hpcap_is_ready(client, memory);
 }
 
-/* EPOLLIN: look. EPOLLHUP: nothing more will be published. */
+/* EPOLLIN: there is something to read. EPOLLHUP: nothing more will be published. */
 __poll_t hpcap_client_poll(struct file *file, poll_table *table)
 {
 	struct hpcap_client *client = file->private_data;
@@ -130,7 +130,7 @@ __poll_t hpcap_client_poll(struct file *file, poll_table *table)
 	poll_wait(file, &client->rxq->changed, table);
 	if (hpcap_memory_ended(memory))
 		events |= EPOLLHUP;
-	/* A look for EPOLLHUP alone wakes nobody later. */
+	/* A caller that wants EPOLLHUP alone is not to be woken for data. */
 	if (poll_requested_events(table) & (EPOLLIN | EPOLLRDNORM) &&
 	    hpcap_poll_ready(client, memory))
 		events |= EPOLLIN | EPOLLRDNORM;

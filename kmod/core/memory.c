@@ -23,7 +23,7 @@ static int hpcap_memory_make_queue(struct hpcap_memory *memory)
 
 	memory->queue_bytes = PAGE_ALIGN(sizeof(*queue) +
 					 (u64)entries * sizeof(struct hpcap_block));
-	/* Zero, and such that it can be mapped by clients. */
+	/* Zeroed memory that clients can map. */
 	queue = vmalloc_user(memory->queue_bytes);
 	if (!queue)
 		return -ENOMEM;
@@ -46,7 +46,7 @@ struct hpcap_memory *hpcap_memory_prepare(u64 ring_bytes, u64 page_bytes)
 
 	if (ring_bytes < HPCAP_RING_BYTES_MIN || ring_bytes % page_bytes)
 		return ERR_PTR(-EINVAL);
-	/* Before anything is computed from it: nobody has so much. */
+	/* Refuses sizes that would overflow in the computations below. */
 	if (pages > totalram_pages())
 		return ERR_PTR(-ENOMEM);
 	memory = kzalloc(sizeof(*memory), GFP_KERNEL);
@@ -80,7 +80,7 @@ int hpcap_memory_complete(struct hpcap_memory *memory, int node)
 	return memory->ring ? 0 : -ENOMEM;
 }
 
-/* Zeroed pages until there are as many as the ring needs; `held` counts what is there. */
+/* Allocates zeroed pages until the ring has all; `held` counts those that are allocated. */
 static int hpcap_memory_fill(struct hpcap_memory *memory, int node)
 {
 	u64 pages = memory->ring_bytes / PAGE_SIZE;
@@ -92,7 +92,7 @@ static int hpcap_memory_fill(struct hpcap_memory *memory, int node)
 		unsigned int i;
 
 		order = min_t(unsigned int, order, ilog2(pages - memory->held));
-		/* Large chunks where they are at hand; nobody is killed for the small ones. */
+		/* Takes large chunks only where they are free; small ones kill no process. */
 		gfp |= order ? __GFP_NORETRY : __GFP_RETRY_MAYFAIL;
 		page = alloc_pages_node(node, gfp, order);
 		if (!page && !order)
@@ -120,7 +120,7 @@ struct hpcap_memory *hpcap_memory_alloc(u64 ring_bytes, int node)
 	memory = hpcap_memory_prepare(ring_bytes, PAGE_SIZE);
 	if (IS_ERR(memory))
 		return memory;
-	/* An error now, rather than a machine that has nothing left. */
+	/* Fails now, rather than leave the machine without memory. */
 	if (ring_bytes / PAGE_SIZE > (u64)max(si_mem_available(), 0L) / 10 * 9)
 		err = -ENOMEM;
 	else

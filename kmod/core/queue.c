@@ -18,11 +18,11 @@
 #include "rxq.h"
 #include "trace.h"
 
-/* A harvest is an eighth of the ring at most, in frames of this size: small rings flow, too. */
+/* A harvest fills at most an eighth of the ring, in frames of this size. */
 #define HPCAP_BURST_FRAME	2048
 #define HPCAP_BURST_MIN		16
 
-/* The constant part of the page, all but the sizes, which memory.c fills in. */
+/* Fills in the constant part of the queue page, except the sizes, which memory.c has set. */
 static void hpcap_rxq_describe(struct hpcap_rxq *rxq, struct hpcap_queue *queue)
 {
 	const struct hpcap_adapter_info *info = &rxq->adapter->info;
@@ -49,7 +49,7 @@ static void hpcap_rxq_describe(struct hpcap_rxq *rxq, struct hpcap_queue *queue)
 		 queue->interface, rxq->index);
 }
 
-/* A ring in `memory`, from its first byte. -EINVAL leaves the queue as it was. Under `lock`. */
+/* Starts a new ring in `memory`. After -EINVAL the queue is unchanged. Under `lock`. */
 static int hpcap_rxq_begin(struct hpcap_rxq *rxq, struct hpcap_memory *memory)
 {
 	struct hpcap_ring *ring = kzalloc(sizeof(*ring), GFP_KERNEL);
@@ -146,21 +146,21 @@ int hpcap_rxq_set_memory(struct hpcap_rxq *rxq, struct hpcap_memory *memory)
 	} else if (rxq->ring.slot_mask) {
 		err = -EBUSY;
 	} else {
-		/* What was lost until now belongs to the old ring. */
+		/* Losses until now belong to the old ring. */
 		hpcap_rxq_count(rxq);
 		hpcap_rxq_service(rxq);
 		old = rxq->memory;
 		err = hpcap_rxq_begin(rxq, memory);
 	}
 	if (!err) {
-		/* Whoever observes the old one sees its end. */
+		/* Observers of the old ring see its end. */
 		smp_store_release(&old->queue->state, HPCAP_QUEUE_STOPPED);
 		wake_up_all(&rxq->changed);
 	}
 	mutex_unlock(&rxq->lock);
 	if (!err)
 		hpcap_memory_put(old);
-	/* `memory` may be gone: the queue can have got the next one. */
+	/* `memory` may be freed already: another thread can have set the next one. */
 	pr_debug("hpcap_%u_%u: ring of %llu bytes: %d\n", rxq->number, rxq->index, ring_bytes,
 		 err);
 	return err;
@@ -190,7 +190,7 @@ void hpcap_rxq_service_at(struct hpcap_rxq *rxq, ktime_t clock)
 	u64 published = r->published;
 	u32 wake;
 
-	/* Nothing more is published behind the end. */
+	/* Nothing is published after the end of the queue. */
 	if (!rxq->adapter)
 		return;
 	wake = hpcap_ring_service(r, ktime_to_ns(clock), ktime_to_ns(ktime_mono_to_real(clock)));
@@ -216,7 +216,7 @@ void hpcap_rxq_service(struct hpcap_rxq *rxq)
 
 void hpcap_rxq_new_file(struct hpcap_rxq *rxq)
 {
-	/* One whose header is not written yet will have it right. */
+	/* A file whose header is not written yet needs no successor. */
 	if (rxq->adapter && !rxq->ring.plain && !rxq->ring.header_due)
 		hpcap_ring_want_file(&rxq->ring);
 }
@@ -246,7 +246,7 @@ void hpcap_rxq_ledger(struct hpcap_rxq *rxq, struct hpcap_count ledger[HPCAP_LED
 			ledger[i].frames = READ_ONCE(queue->ledger[i].frames);
 			ledger[i].bytes = READ_ONCE(queue->ledger[i].bytes);
 		}
-		/* The counts are read before the sequence is once more. */
+		/* Reads the counts before it reads the sequence again. */
 		smp_rmb();
 		after = READ_ONCE(queue->ledger_seq);
 		if (before % 2)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* From ixgbe's words to those of a port in hpcap mode. */
+/* The hooks in ixgbe, which call the functions of a port in hpcap mode. */
 #include <linux/slab.h>
 
 #include "ixgbe.h"
@@ -17,7 +17,7 @@ static const struct hpcap_port_driver driver = {
 	.counters = ixgbe_counters,
 };
 
-/* Whether the poll thread may look at its rings. */
+/* Refuses devices that no test has seen. */
 static int check_device(const struct ixgbe_adapter *adapter)
 {
 	switch (adapter->hw.mac.type) {
@@ -35,7 +35,7 @@ static int check_device(const struct ixgbe_adapter *adapter)
 	}
 }
 
-/* The driver's own defaults stand; nothing was allocated after them. */
+/* Runs after the driver has set its defaults, and before it allocates by them. */
 int hpcap_ixgbe_init(struct ixgbe_adapter *adapter)
 {
 	struct ixgbe_hw *hw = &adapter->hw;
@@ -52,10 +52,10 @@ int hpcap_ixgbe_init(struct ixgbe_adapter *adapter)
 	if (!port->priv)
 		return -ENOMEM;
 
-	/* A queue of its own for each of our queues; Flow Director would move flows. */
+	/* Each of our queues is an RSS queue; Flow Director would move flows between them. */
 	adapter->ring_feature[RING_F_RSS].limit = port->wanted;
 	adapter->atr_sample_rate = 0;
-	/* The deepest ring: the time that a poll thread may be away. Nothing is sent. */
+	/* The deepest ring gives a poll thread the most time to be away. Nothing is sent. */
 	adapter->rx_ring_count = HPCAP_PORT_DESCRIPTORS;
 	adapter->tx_ring_count = IXGBE_MIN_TXD;
 	/*
@@ -138,7 +138,7 @@ bool hpcap_ixgbe_arm(struct ixgbe_ring *ring)
 
 	if (!port)
 		return false;
-	/* Queues that nobody asked for do not exist in this mode, but who knows. */
+	/* Defensive: the driver creates no other queues in this mode. */
 	if (ring->queue_index < port->wanted)
 		hpcap_port_arm(port->queue[ring->queue_index], ring->desc, ring->count,
 			       ring->tail, &stats);
@@ -161,7 +161,7 @@ u32 hpcap_ixgbe_fctrl(const struct ixgbe_adapter *adapter, u32 fctrl)
 {
 	if (!adapter->hpcap)
 		return fctrl;
-	/* Damaged frames are counted by the NIC, not delivered. */
+	/* The NIC counts damaged frames, and does not deliver them. */
 	return (fctrl | IXGBE_FCTRL_UPE | IXGBE_FCTRL_MPE | IXGBE_FCTRL_BAM) & ~IXGBE_FCTRL_SBP;
 }
 
@@ -172,7 +172,7 @@ void hpcap_ixgbe_receiver(struct ixgbe_adapter *adapter)
 
 	if (!adapter->hpcap)
 		return;
-	/* A counter for each queue; without, all count in the first (datasheet 8.2.3.23.71). */
+	/* One counter for each queue; by default all use the first (datasheet 8.2.3.23.71). */
 	for (i = 0; i < HPCAP_PORT_QUEUES; i += 4)
 		IXGBE_WRITE_REG(hw, IXGBE_RQSMR(i / 4),
 				i | (i + 1) << 8 | (i + 2) << 16 | (i + 3) << 24);

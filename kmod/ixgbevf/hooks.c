@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* From ixgbevf's words to those of a port in hpcap mode. */
+/* The hooks in ixgbevf, which call the functions of a port in hpcap mode. */
 #include "ixgbevf.h"
 #include "advrx/capture.h"
 
@@ -40,7 +40,7 @@ static int check_device(const struct ixgbevf_adapter *adapter)
 	}
 }
 
-/* The driver's own defaults stand; nothing was allocated after them. */
+/* Runs after the driver has set its defaults, and before it allocates by them. */
 int hpcap_ixgbevf_init(struct ixgbevf_adapter *adapter)
 {
 	struct hpcap_port *port;
@@ -52,7 +52,7 @@ int hpcap_ixgbevf_init(struct ixgbevf_adapter *adapter)
 	err = check_device(adapter);
 	if (err)
 		return err;
-	/* The deepest ring: the time that a poll thread may be away. Nothing is sent. */
+	/* The deepest ring gives a poll thread the most time to be away. Nothing is sent. */
 	adapter->rx_ring_count = HPCAP_PORT_DESCRIPTORS;
 	adapter->tx_ring_count = IXGBEVF_MIN_TXD;
 	/*

@@ -16,27 +16,27 @@ struct hpcap_tap {
 	struct net_device *dev;
 	netdevice_tracker tracker;
 	u32 number;
-	netdev_features_t switched_off;	/* to be switched on again */
-	bool exclusive;			/* the frames go no further */
+	netdev_features_t switched_off;	/* features to be switched on again */
+	bool exclusive;			/* the stack does not get the frames */
 
-	struct sk_buff_head fifo;	/* from the interface, oldest first */
-	atomic64_t missed;		/* no room in it, or no memory */
-	struct rtnl_link_stats64 before;	/* of the interface, when it was attached */
-	/* harvested, and not released yet; the poll thread's */
+	struct sk_buff_head fifo;	/* frames from the interface, oldest first */
+	atomic64_t missed;		/* frames lost for want of room in the FIFO or of memory */
+	struct rtnl_link_stats64 before;	/* the interface's when it was attached */
+	/* Frames that were harvested and not released yet; used by the poll thread alone. */
 	struct sk_buff *taken[HPCAP_BATCH];
 	u32 taken_count;
 };
 
-/* Frames that wait for the poll thread, at most; for each interface. */
+/* Most frames of an interface that wait for the poll thread. */
 extern unsigned int hpcap_tap_limit;
 
 extern const struct hpcap_nic_ops hpcap_tap_ops;
 
-/* An empty one. ERR_PTR(-ENOMEM). */
+/* Creates a tap without frames, or returns ERR_PTR(-ENOMEM). */
 struct hpcap_tap *hpcap_tap_create(struct net_device *dev, u32 number, bool exclusive);
-/* Nobody gives frames to it, or takes them, any more. */
+/* Frees a tap whose handler and queue are gone. */
 void hpcap_tap_free(struct hpcap_tap *tap);
-/* Gets the interface's frames; rx_handler_data is the tap. */
+/* The Rx handler of the interface; rx_handler_data is the tap. */
 rx_handler_result_t hpcap_tap_handle(struct sk_buff **pskb);
 
 /* attach.c: names of interfaces are those of the caller's network namespace. */
