@@ -1,13 +1,13 @@
-//! How long an attack goes on: a moment in `make test`, longer in each round of `make attack`.
+//! Duration of an attack: three seconds in `make test`, longer in each round of `make attack`.
 
 use std::time::{Duration, Instant};
 
 use crate::random::Random;
 
-/// Calls `round` with its number and random numbers until the time is over, at least once.
+/// Calls `round` with its number and random numbers until the time is over, but at least once.
 ///
-/// `HPCAP_ATTACK_MS` is the time in milliseconds; `HPCAP_ATTACK_ROUND` names other random numbers.
-/// Without them an attack takes three seconds and is the same every time.
+/// `HPCAP_ATTACK_MS` is the time in milliseconds, `HPCAP_ATTACK_ROUND` the seed of the random numbers.
+/// Without these variables, an attack takes three seconds and always does the same.
 pub fn attack(name: &str, mut round: impl FnMut(u64, &mut Random)) {
     let time = Duration::from_millis(setting("HPCAP_ATTACK_MS", 3000));
     let mut random = Random::new(setting("HPCAP_ATTACK_ROUND", 1));
@@ -20,7 +20,7 @@ pub fn attack(name: &str, mut round: impl FnMut(u64, &mut Random)) {
     println!("{name}: {number} rounds in {} ms", time.as_millis());
 }
 
-/// A number from the environment.
+/// Reads a number from an environment variable.
 #[must_use]
 pub fn setting(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |text| text.parse().unwrap())

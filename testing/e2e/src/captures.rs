@@ -1,5 +1,5 @@
-//! The captures to test with: real ones where the environment variable `HPCAP_TEST_PCAPS` names
-//! their folder, and always some that are made here.
+//! Captures to test with: real ones, if the environment variable `HPCAP_TEST_PCAPS` names their folder,
+//! and generated ones.
 
 use std::path::{Path, PathBuf};
 
@@ -12,9 +12,9 @@ use testkit::pcap::{self, ETHERNET, File, Frame};
 pub struct Capture {
     /// Its file name.
     pub name: String,
-    /// Where it is.
+    /// Its path.
     pub path: PathBuf,
-    /// What is in it.
+    /// Its content.
     pub file: File,
 }
 
@@ -28,7 +28,7 @@ impl Capture {
     }
 }
 
-/// All captures; those made here are written into `folder`.
+/// Returns all captures. Writes the generated ones into `folder`.
 #[must_use]
 pub fn all(folder: &Path) -> Vec<Capture> {
     let real = real_captures(&["pcap"]);
@@ -37,7 +37,7 @@ pub fn all(folder: &Path) -> Vec<Capture> {
     captures
 }
 
-/// Captures made here: every sort of frame that is special on its way, in every classic form.
+/// Generates captures with every kind of special frame, in every form of classic pcap.
 fn made(folder: &Path) -> Vec<Capture> {
     let mut frames = special_frames();
     // Shorter than the header of Ethernet, and empty.

@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::lab::Lab;
 use testkit::process::{Finished, Process, run};
 
-/// A daemon that serves.
+/// A running daemon.
 #[derive(Debug)]
 pub struct Daemon<'a> {
     lab: &'a Lab,
@@ -23,26 +23,26 @@ impl<'a> Daemon<'a> {
         Self { lab, process }
     }
 
-    /// What `hpcapctl status` says of `queue`.
+    /// Returns what `hpcapctl status` reports about `queue`.
     #[must_use]
     pub fn status(&self, queue: &str) -> Value {
         status(self.lab, queue)
     }
 
-    /// The listeners of `queue`.
+    /// Returns the listeners of `queue`.
     #[must_use]
     pub fn listeners(&self, queue: &str) -> Vec<Value> {
         self.status(queue)["listeners"].as_array().unwrap().clone()
     }
 
-    /// Stops it with SIGINT.
+    /// Stops the daemon with SIGINT.
     #[must_use]
     pub fn stop(self) -> Finished {
         self.process.interrupt()
     }
 }
 
-/// What `hpcapctl status` says of `queue`.
+/// Returns what `hpcapctl status` reports about `queue`.
 #[must_use]
 pub fn status(lab: &Lab, queue: &str) -> Value {
     let shown = run(lab.tool("hpcapctl").args(["status", "--json", queue])).exits(0);

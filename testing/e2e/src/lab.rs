@@ -1,4 +1,4 @@
-//! A folder of its own for files and sockets, and the programs in it.
+//! A temporary folder for files and sockets, and the programs that run in it.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -7,9 +7,9 @@ use tempfile::TempDir;
 
 use testkit::process::Process;
 
-/// Where the programs are that were built together with this test: its own build profile's.
+/// Returns the path of a program that was built with the same profile as this test.
 ///
-/// Panics when a program is missing.
+/// Panics if the program is missing.
 #[must_use]
 pub fn binary(name: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
@@ -28,7 +28,7 @@ pub fn binary(name: &str) -> PathBuf {
     path
 }
 
-/// A folder that vanishes with everything in it; sockets of its own.
+/// A temporary folder with sockets of its own. Dropping it removes the folder.
 #[derive(Debug)]
 pub struct Lab {
     dir: TempDir,
@@ -41,26 +41,26 @@ impl Default for Lab {
 }
 
 impl Lab {
-    /// An empty one.
+    /// Creates an empty folder.
     #[must_use]
     pub fn new() -> Self {
         let dir = tempfile::Builder::new().prefix("hpcap-e2e-").tempdir();
         Self { dir: dir.unwrap() }
     }
 
-    /// Its folder.
+    /// Returns the folder.
     #[must_use]
     pub fn dir(&self) -> &Path {
         self.dir.path()
     }
 
-    /// A path in it.
+    /// Returns the path of a file in the folder.
     #[must_use]
     pub fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
-    /// A new folder in it.
+    /// Creates a subfolder.
     #[must_use]
     pub fn folder(&self, name: &str) -> PathBuf {
         let path = self.path(name);
@@ -68,25 +68,25 @@ impl Lab {
         path
     }
 
-    /// The folder of the sockets.
+    /// Returns the folder of the sockets.
     #[must_use]
     pub fn run_dir(&self) -> PathBuf {
         self.path("run")
     }
 
-    /// The socket of queue `name`.
+    /// Returns the path of the socket of queue `name`.
     #[must_use]
     pub fn socket(&self, name: &str) -> PathBuf {
         self.run_dir().join(format!("{name}.sock"))
     }
 
-    /// One of the product's programs, to be run here.
+    /// Prepares one of hpcap's programs to run in the folder.
     #[must_use]
     pub fn tool(&self, name: &str) -> Command {
         self.here(&binary(name))
     }
 
-    /// Any program, to be run here.
+    /// Prepares any program to run in the folder.
     #[must_use]
     pub fn here(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
@@ -97,7 +97,7 @@ impl Lab {
         command
     }
 
-    /// A recorder, started: it is attached when this returns.
+    /// Starts a recorder and waits until it is attached.
     #[must_use]
     pub fn recorder(&self, args: &[&str]) -> Process {
         let mut recorder = Process::spawn(self.tool("hpcapdd").arg("--json").args(args));

@@ -1,4 +1,4 @@
-//! tcpdump and tshark: others who read what we write.
+//! tcpdump and tshark, as independent readers of the files that hpcap writes.
 
 use std::path::Path;
 use std::process::Command;
@@ -7,7 +7,7 @@ use testkit::skip;
 
 fn run(program: &str, args: &[&str], file: &Path) -> Option<String> {
     let mut command = Command::new(program);
-    // Nobody's own settings: they have opinions about what to show.
+    // Personal settings could change the output.
     let home = file.parent().unwrap();
     command.env("HOME", home).env_remove("XDG_CONFIG_HOME");
     let done = match command.arg("-r").arg(file).args(args).output() {
@@ -45,14 +45,14 @@ pub fn tshark_reads(file: &Path, frames: usize) {
     }
 }
 
-/// Both of them.
+/// Fails the test unless both programs find exactly `frames` frames in `file`.
 pub fn both_read(file: &Path, frames: usize) {
     tcpdump_reads(file, frames);
     tshark_reads(file, frames);
 }
 
-/// `file` (any format) as classic pcap with nanoseconds, converted by tshark into `to`; `false`
-/// when tshark is not installed.
+/// Converts `file` (any format) with tshark into classic pcap with nanoseconds. Returns `false` where
+/// tshark is not installed.
 #[must_use]
 pub fn tshark_converts(file: &Path, to: &Path) -> bool {
     let to = to.to_str().unwrap();

@@ -1,7 +1,8 @@
-//! Who fills the queue of a test: `hpcapd`, or the kernel module where the environment variable
-//! `HPCAP_TEST_PRODUCER` is `module` (in a virtual machine: modules are loaded and unloaded).
+//! The producer of a test: `hpcapd`, or the kernel module where the environment variable
+//! `HPCAP_TEST_PRODUCER` is `module`. The latter only runs in a virtual machine, because it loads and
+//! unloads modules.
 //!
-//! The same test runs with both: a listener cannot tell them apart.
+//! The same tests run with both producers, because a listener cannot tell them apart.
 
 use serde_json::Value;
 
@@ -19,7 +20,7 @@ pub enum Producer<'a> {
 }
 
 impl<'a> Producer<'a> {
-    /// Whether the tests of this process look at the kernel module.
+    /// Returns whether the tests of this process use the kernel module.
     #[must_use]
     pub fn is_the_module() -> bool {
         match std::env::var("HPCAP_TEST_PRODUCER").as_deref() {
@@ -29,14 +30,14 @@ impl<'a> Producer<'a> {
         }
     }
 
-    /// The exit code of a recorder whose queue ends with its finite source. The module knows no end
-    /// of a source: its interface is taken away, and a recorder was meant to go on.
+    /// Returns the exit code of a recorder whose queue ends with its source. The sources of the module have
+    /// no end: the test removes the interface, which a recorder reports as a failure.
     #[must_use]
     pub fn recorder_code_at_the_end() -> i32 {
         i32::from(Self::is_the_module())
     }
 
-    /// A producer that does what `hpcapd` does with `args`; it serves when this returns.
+    /// Starts a producer that does what `hpcapd` does with `args`, and waits until it serves its queue.
     #[must_use]
     pub fn start(lab: &'a Lab, args: &[&str]) -> Self {
         if Self::is_the_module() {
@@ -46,7 +47,7 @@ impl<'a> Producer<'a> {
         }
     }
 
-    /// What `hpcapctl status` says of the queue.
+    /// Returns what `hpcapctl status` reports about the queue.
     #[must_use]
     pub fn status(&self) -> Value {
         match self {
@@ -55,13 +56,13 @@ impl<'a> Producer<'a> {
         }
     }
 
-    /// The listeners of the queue.
+    /// Returns the listeners of the queue.
     #[must_use]
     pub fn listeners(&self) -> Vec<Value> {
         self.status()["listeners"].as_array().unwrap().clone()
     }
 
-    /// Whether it still runs; the module always does.
+    /// Returns whether the producer still runs. The module always does.
     pub fn is_running(&mut self) -> bool {
         match self {
             Self::Daemon(daemon) => daemon.process.is_running(),
@@ -69,7 +70,7 @@ impl<'a> Producer<'a> {
         }
     }
 
-    /// Waits until its source has ended and the listeners have everything; the ledger then.
+    /// Waits until the source has ended and the listeners have read everything. Returns the ledger.
     #[must_use]
     pub fn ended(self) -> Value {
         match self {
@@ -78,7 +79,7 @@ impl<'a> Producer<'a> {
         }
     }
 
-    /// Stops it; the ledger then.
+    /// Stops the producer. Returns the ledger.
     #[must_use]
     pub fn stop(self) -> Value {
         match self {
@@ -87,7 +88,7 @@ impl<'a> Producer<'a> {
         }
     }
 
-    /// Its end without a warning: the daemon is killed, the module's interface is taken away.
+    /// Ends the producer without warning: kills the daemon, or removes the module's interface.
     pub fn vanish(self) {
         match self {
             Self::Daemon(daemon) => drop(daemon.process.kill()),

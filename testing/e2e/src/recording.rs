@@ -42,7 +42,7 @@ pub fn content(file: &Path) -> Content {
     content
 }
 
-/// Everything under `folder`.
+/// Reads all files under `folder`.
 #[must_use]
 pub fn contents(folder: &Path) -> Content {
     let mut all = Content::default();
@@ -62,14 +62,14 @@ fn scan(file: &Path, mut see: impl FnMut(Event<'_>, u64)) {
     }
 }
 
-/// Generated frames of a recording, verified.
+/// The verified generated frames of a recording.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Generated {
     /// Frames, every byte of each as it was sent.
     pub frames: u64,
-    /// Sequence number of the first.
+    /// Sequence number of the first frame.
     pub first: Option<u64>,
-    /// Sequence number of the last.
+    /// Sequence number of the last frame.
     pub last: Option<u64>,
     /// Sequence numbers that are missing in between.
     pub missing: u64,

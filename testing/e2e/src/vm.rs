@@ -1,11 +1,11 @@
 //! A virtual machine with the kernel module, software NICs and traffic, for one test.
 //!
-//! Commands are lines for the guest's shell; they must succeed. The test's folder is `/out` in
-//! the guest. At the end the kernel must have had nothing to complain of.
+//! Commands are lines for the guest's shell, and they must succeed. The test's folder is `/out` in
+//! the guest. A test fails if the kernel reported a fault.
 //!
-//! The environment: `HPCAP_REQUIRE_VM` makes a test fail that could not boot a machine, where it
-//! would be skipped otherwise; `HPCAP_TEST_KERNEL` names the folder of a kernel to use instead of
-//! Debian's 6.1; `HPCAP_TEST_SLOWNESS` says how many times slower than that one it is.
+//! Environment variables: with `HPCAP_REQUIRE_VM`, a test that cannot boot a machine fails instead of
+//! being skipped. `HPCAP_TEST_KERNEL` is the folder of a kernel to use instead of Debian's 6.1, and
+//! `HPCAP_TEST_SLOWNESS` is the factor by which that kernel is slower.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -17,38 +17,39 @@ use hpcap_source::SourceSpec;
 use tempfile::TempDir;
 use vmlab::control::{Handler, Request};
 use vmlab::kernel::Kernel;
-use vmlab::machine::{Guest, Hugepages, Machine, Output, Running, Trouble, command};
+use vmlab::machine::{Guest, Hugepages, Machine, MachineError, Output, Running, command};
 use vmlab::traffic::{Fault, Lab, Record, proof};
 
 use testkit::skip;
 
 use crate::recording;
 
-/// A command that takes longer has failed.
-const PATIENCE: Duration = Duration::from_secs(300);
-/// The poll thread asks the NIC for its counters this often, or a bit less.
+/// Longest time that a command may take.
+const TIME_LIMIT: Duration = Duration::from_secs(300);
+/// Longest time between two reads of the NIC's counters by the poll thread.
 const COUNTED: Duration = Duration::from_millis(300);
-/// A ledger that has not changed for so long will not: what a test has lost on purpose is in none.
+/// After this time without a change, a ledger is complete. Frames that a test loses on purpose are in no
+/// ledger, so the sum may stay below the number of frames sent.
 const SETTLED: Duration = Duration::from_secs(10);
 
-/// What a test wants of a machine.
+/// The machine that a test asks for.
 #[derive(Debug, Clone)]
 pub struct Wanted {
     /// Memory in bytes.
     pub memory: u64,
-    /// Processors.
+    /// Number of processors.
     pub cpus: usize,
-    /// NICs: `82599`, `82599vf`.
+    /// Models of the NICs: `82599`, `82599vf`.
     pub nics: &'static [&'static str],
-    /// Hugepages of 2 MiB.
+    /// Number of hugepages of 2 MiB.
     pub hugepages: u64,
-    /// A disk of so many bytes at `/data`.
+    /// Size in bytes of a disk at `/data`.
     pub disk: Option<u64>,
-    /// How long the machine may live.
+    /// Longest time from the start of the machine to its end.
     pub limit: Duration,
-    /// What else the kernel is told.
+    /// Further arguments of the kernel.
     pub arguments: &'static [&'static str],
-    /// Parts of lines that it may say, although they look like trouble.
+    /// Parts of console lines that look like a fault and are accepted.
     pub tolerated: &'static [&'static str],
 }
 
@@ -82,41 +83,41 @@ impl Default for Wanted {
     }
 }
 
-/// How many times slower the guest is than Debian's kernel.
+/// Returns the factor by which the guest is slower than Debian's kernel.
 #[must_use]
 pub fn slowness() -> u32 {
     let text = std::env::var("HPCAP_TEST_SLOWNESS");
     text.map_or(1, |text| text.parse().unwrap())
 }
 
-/// So many frames, rounds or calls; a part of them where everything is slower.
+/// Returns `number` frames, rounds or calls, or fewer of them in a slow guest.
 #[must_use]
 pub fn scaled(number: u64) -> u64 {
     number / u64::from(slowness())
 }
 
-/// A machine that runs.
+/// A running machine.
 #[derive(Debug)]
 pub struct Vm {
     guest: Guest,
-    /// The NICs' other side.
+    /// The other end of the NICs' wires.
     pub lab: Arc<Lab>,
     nics: &'static [&'static str],
     out: TempDir,
 }
 
-/// A command under way in the guest.
+/// A running command in the guest.
 #[derive(Debug)]
 pub struct Background {
     running: Running,
     line: String,
 }
 
-/// Frames by reason, as the ledger in sysfs says.
+/// Frames by reason, as in the ledger in sysfs.
 pub type Ledger = BTreeMap<String, u64>;
 
 impl Vm {
-    /// Boots the kernel of a series. `None` when this test is to be skipped, which is said.
+    /// Boots the kernel of a series. Reports the skip and returns `None` where that is not possible.
     #[must_use]
     pub fn boot(series: &str, wanted: &Wanted) -> Option<Self> {
         let kernel = match std::env::var("HPCAP_TEST_KERNEL") {
@@ -129,16 +130,16 @@ impl Vm {
         };
         match Self::start(&kernel, wanted) {
             Ok(vm) => Some(vm),
-            Err(Trouble::Missing(what)) if std::env::var_os("HPCAP_REQUIRE_VM").is_none() => {
+            Err(MachineError::Missing(what)) if std::env::var_os("HPCAP_REQUIRE_VM").is_none() => {
                 skip(&what.replace('\n', " "));
                 None
             }
-            Err(trouble) => panic!("{trouble}"),
+            Err(error) => panic!("{error}"),
         }
     }
 
     /// Boots the kernel of a series, loads the module with `parameters` and the driver of the NICs in
-    /// hpcap mode, and brings `hpcap0` up. `None` when this test is to be skipped, as [`Vm::boot`] does.
+    /// hpcap mode, and brings `hpcap0` up. Returns `None` where [`Vm::boot`] does.
     #[must_use]
     pub fn boot_capturing(
         series: &str,
@@ -152,14 +153,14 @@ impl Vm {
         Some(vm)
     }
 
-    fn start(kernel: &str, wanted: &Wanted) -> Result<Self, Trouble> {
+    fn start(kernel: &str, wanted: &Wanted) -> Result<Self, MachineError> {
         let kernel = Kernel::find(kernel)?;
         let ours = vmlab::kernel::build_folder()?
             .join("kmod")
             .join(&kernel.release);
         if !ours.join("hpcap.ko").exists() {
             let folder = kernel.folder.display();
-            return Err(Trouble::Missing(format!(
+            return Err(MachineError::Missing(format!(
                 "{} has no hpcap.ko\n  Build it: scripts/kmod.sh {folder}",
                 ours.display()
             )));
@@ -202,47 +203,47 @@ impl Vm {
         })
     }
 
-    /// The host's path of a file in `/out`.
+    /// Returns the path on the host of a file in `/out`.
     #[must_use]
     pub fn out(&self, name: &str) -> PathBuf {
         self.out.path().join(name)
     }
 
-    /// Runs a line of the shell, whatever comes of it.
+    /// Runs a line of the shell, which may fail.
     #[must_use]
-    pub fn attempt(&self, line: &str, patience: Duration) -> Output {
+    pub fn attempt(&self, line: &str, limit: Duration) -> Output {
         let args = ["/bin/sh", "-e", "-u", "-c", line];
-        match self.guest.run(&args, patience * slowness()) {
+        match self.guest.run(&args, limit * slowness()) {
             Ok(output) => output,
-            Err(trouble) => panic!("{line}: {trouble}"),
+            Err(error) => panic!("{line}: {error}"),
         }
     }
 
-    /// Runs a line of the shell, which must succeed; what it printed.
+    /// Runs a line of the shell, which must succeed. Returns its standard output.
     #[track_caller]
     pub fn sh(&self, line: &str) -> String {
-        self.sh_for(line, PATIENCE)
+        self.sh_for(line, TIME_LIMIT)
     }
 
-    /// [`Vm::sh`] with a patience of its own.
+    /// Runs a line of the shell as [`Vm::sh`] does, with another time limit.
     #[track_caller]
-    pub fn sh_for(&self, line: &str, patience: Duration) -> String {
-        let output = self.attempt(line, patience);
+    pub fn sh_for(&self, line: &str, limit: Duration) -> String {
+        let output = self.attempt(line, limit);
         let (out, err) = texts(&output);
         assert_eq!(output.code, 0, "{line}\nstdout: {out}\nstderr: {err}");
         out
     }
 
-    /// Runs a line of the shell, which must fail; what it printed on standard error.
+    /// Runs a line of the shell, which must fail. Returns its standard error.
     #[track_caller]
     pub fn refused(&self, line: &str) -> String {
-        let output = self.attempt(line, PATIENCE);
+        let output = self.attempt(line, TIME_LIMIT);
         let (out, err) = texts(&output);
         assert_ne!(output.code, 0, "{line}\nstdout: {out}\nstderr: {err}");
         err
     }
 
-    /// Starts a line of the shell.
+    /// Starts a line of the shell and does not wait for it.
     #[must_use]
     pub fn background(&self, line: &str) -> Background {
         let args = ["/bin/sh", "-e", "-u", "-c", line];
@@ -260,7 +261,7 @@ impl Vm {
         self.sh(&format!("until {line}; do sleep 0.02; done"));
     }
 
-    /// What the kernel has said.
+    /// Returns the console log of the kernel.
     #[must_use]
     pub fn console(&self) -> String {
         self.guest.console()
@@ -273,7 +274,7 @@ impl Vm {
         self.sh(&format!("modprobe {driver} {driver_parameters}"));
     }
 
-    /// No module of ours is loaded.
+    /// Fails the test if a module of hpcap is loaded.
     #[track_caller]
     pub fn nothing_is_loaded(&self) {
         let modules = self.sh("lsmod");
@@ -289,7 +290,7 @@ impl Vm {
         self.until(&format!("grep -q up /sys/class/net/{interface}/operstate"));
     }
 
-    /// Starts a recorder of queue `queue` into `/out/FOLDER`; it is attached when this returns.
+    /// Starts a recorder of queue `queue` into `/out/FOLDER`, and waits until the recorder is attached.
     #[must_use]
     pub fn recorder(&self, queue: &str, folder: &str) -> Background {
         let log = format!("/out/{folder}.json");
@@ -300,13 +301,13 @@ impl Vm {
         recorder
     }
 
-    /// Waits until the ledger has what the NICs of the machine have brought until now: delivered,
-    /// missed, received damaged. A busy host may leave the guest no processor for seconds.
+    /// Waits until the ledger contains every frame that the NICs of the machine have delivered, missed or
+    /// received damaged. On a busy host, the guest may not run for seconds.
     pub fn settle(&self) {
         for (nic, kind) in self.nics.iter().enumerate() {
             let totals = self.record(nic).totals;
             let delivered = totals.all_delivered().frames;
-            // A frame without an end takes the next one with it.
+            // A frame without an end also spoils the next one.
             let spoiled = totals.spoiled.values().map(|amount| amount.frames).sum();
             let mut expected = delivered.saturating_sub(spoiled);
             if *kind == "82599" {
@@ -329,24 +330,24 @@ impl Vm {
         }
     }
 
-    /// Ends a recorder, after all that the NICs count is in the ledger.
+    /// Ends a recorder after the ledger contains every frame that the NICs counted.
     pub fn end_recorder(&self, recorder: Background, folder: &str) {
         self.settle();
         if self.nics.is_empty() {
-            // Whoever has no NIC in the lab waits for what it knows itself.
+            // Without a NIC in the lab, the number of frames to wait for is unknown.
             std::thread::sleep(COUNTED * slowness());
         }
         self.sh(&format!("kill -INT $(cat /out/{folder}.pid)"));
         recorder.finish();
     }
 
-    /// Sends `source` into a NIC, from its start to its end.
+    /// Sends `source` into a NIC and waits until all of it was sent.
     pub fn traffic(&self, nic: usize, source: &str) {
         self.lab.start(nic, Some(&spec(source)), false).unwrap();
         self.traffic_ends(nic);
     }
 
-    /// Sends `source` into a NIC as fast as possible, room or not.
+    /// Sends `source` into a NIC as fast as possible, even while the NIC has no room.
     pub fn flood(&self, nic: usize, source: &str) {
         self.lab.start(nic, Some(&spec(source)), true).unwrap();
         self.traffic_ends(nic);
@@ -367,7 +368,7 @@ impl Vm {
         self.lab.handle(&Request::TrafficStop { nic }).unwrap();
     }
 
-    /// Something goes wrong with a NIC: `link-down`, `crc`, ...
+    /// Injects a fault into a NIC, such as `link-down` or `crc`.
     pub fn fault(&self, nic: usize, words: &str) {
         let mut words = words.split(' ').map(str::to_owned);
         let kind = words.next().unwrap();
@@ -375,7 +376,7 @@ impl Vm {
         self.lab.fault(nic, fault).unwrap();
     }
 
-    /// What became of the frames that were sent into a NIC.
+    /// Returns the outcome of the frames that were sent into a NIC.
     #[must_use]
     pub fn record(&self, nic: usize) -> Record {
         let mut record = self.lab.record(nic).unwrap();
@@ -385,7 +386,7 @@ impl Vm {
         record
     }
 
-    /// The ledger of a queue, from sysfs.
+    /// Returns the ledger of a queue, from sysfs.
     #[must_use]
     pub fn ledger(&self, device: &str) -> Ledger {
         let text = self.sh(&format!("cd /sys/class/hpcap/{device}/ledger; grep . *"));
@@ -397,8 +398,8 @@ impl Vm {
         text.lines().map(count).collect()
     }
 
-    /// Every frame that NIC `nic` was sent is in the files in `/out/FOLDER`, byte for byte, or
-    /// in the ledger.
+    /// Fails the test unless every frame that was sent to NIC `nic` is in the files in `/out/FOLDER`, byte
+    /// for byte, or in the ledger.
     #[track_caller]
     pub fn proves(&self, nic: usize, folder: &str) {
         let proof = proof::prove(&self.record(nic), &[self.out(folder)]).unwrap();
@@ -406,37 +407,37 @@ impl Vm {
         assert!(complaints.is_empty(), "{}", complaints.join("\n"));
     }
 
-    /// The generated frames in `/out/FOLDER`, verified.
+    /// Verifies the generated frames in `/out/FOLDER`.
     #[must_use]
     pub fn generated(&self, folder: &str) -> recording::Generated {
         recording::generated(&recording::files(&self.out(folder)))
     }
 
-    /// Switches the machine off. Nothing of ours must be in the way, and the kernel must not have
-    /// complained at any time.
+    /// Switches the machine off. Fails the test if the machine does not end, if memory of hpcap leaked, or
+    /// if the kernel reported a fault at any time.
     #[track_caller]
     pub fn end(self) {
-        let leaks = self.attempt("cat /sys/kernel/debug/kmemleak 2>/dev/null", PATIENCE);
+        let leaks = self.attempt("cat /sys/kernel/debug/kmemleak 2>/dev/null", TIME_LIMIT);
         if leaks.code == 0 {
             let scan = "echo scan >/sys/kernel/debug/kmemleak";
             let line = format!("{scan}; sleep 1; {scan}; cat /sys/kernel/debug/kmemleak");
             let lost = self.sh(&line);
             assert!(!lost.contains("hpcap"), "{lost}");
         }
-        if let Err(trouble) = self.guest.shutdown() {
-            panic!("{trouble}");
+        if let Err(error) = self.guest.shutdown() {
+            panic!("{error}");
         }
     }
 }
 
 impl Background {
-    /// Waits for its end, which must be a good one; what it printed.
+    /// Waits until the command has ended with exit code 0. Returns its standard output.
     #[track_caller]
     pub fn finish(self) -> String {
         self.exits(0)
     }
 
-    /// Waits for its end with exit code `code`; what it printed.
+    /// Waits until the command has ended with exit code `code`. Returns its standard output.
     #[track_caller]
     pub fn exits(self, code: i32) -> String {
         let (ended, out, err) = self.ended();
@@ -444,14 +445,14 @@ impl Background {
         out
     }
 
-    /// Waits for its end: exit code, standard output, standard error.
+    /// Waits until the command has ended. Returns exit code, standard output and standard error.
     #[must_use]
     pub fn ended(self) -> (i32, String, String) {
         let mut output = Output::default();
-        let limit = Some(PATIENCE * slowness());
+        let limit = Some(TIME_LIMIT * slowness());
         let Output { stdout, stderr, .. } = &mut output;
         let ended = self.running.finish(limit, stdout, stderr);
-        output.code = ended.unwrap_or_else(|trouble| panic!("{}: {trouble}", self.line));
+        output.code = ended.unwrap_or_else(|error| panic!("{}: {error}", self.line));
         let (out, err) = texts(&output);
         (output.code, out, err)
     }
@@ -466,7 +467,7 @@ fn spec(source: &str) -> SourceSpec {
     source.parse().unwrap()
 }
 
-/// All frames in a ledger.
+/// Returns the number of frames in a ledger.
 #[must_use]
 pub fn on_the_wire(ledger: &Ledger) -> u64 {
     Reason::ledger().iter().map(|r| ledger[r.name()]).sum()

@@ -11,7 +11,7 @@ use testkit::process::Process;
 use testkit::wait::wait_until_within;
 
 const RECORDS: u64 = 100_000_000;
-const PATIENCE: Duration = Duration::from_secs(600);
+const TIME_LIMIT: Duration = Duration::from_secs(600);
 
 #[test]
 #[ignore = "takes a minute, and an optimised build"]
@@ -21,7 +21,7 @@ fn stress_hundred_million_records() {
     // A small ring: its edge is passed some hundred times.
     let daemon = Daemon::start(&lab, &["--ring", "64M", &spec]);
     let mut listener = Process::spawn(lab.tool("e2e-listener").args(["hpcap0", "--start=file"]));
-    wait_until_within("a hundred million records", PATIENCE, || {
+    wait_until_within("a hundred million records", TIME_LIMIT, || {
         !listener.is_running()
     });
     let seen = listener.wait().exits(0).event("end");

@@ -1,4 +1,4 @@
-//! What the host and the first program in the guest tell each other, over one serial port:
+//! The protocol between the host and the first program in the guest, over one serial port:
 //! commands, their output, and questions of [`control`](crate::control).
 //!
 //! A message is a letter, a number, a length (both little-endian, 32 bits) and that many bytes.
@@ -15,7 +15,7 @@ pub const PORT: &str = "vmlab";
 /// The longest message. Output comes in pieces of 64 KiB at most.
 const LONGEST: u32 = 16 << 20;
 
-/// What a message is. G: from the guest, H: from the host.
+/// Kind of a message. G: sent by the guest, H: sent by the host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// G: the machine is up and waits for commands.
@@ -26,13 +26,13 @@ pub enum Kind {
     Run,
     /// G: bytes that the command wrote to its standard output, or to its terminal.
     Output,
-    /// G: bytes that it wrote to its standard error.
+    /// G: bytes that the command wrote to standard error.
     Errors,
     /// H: bytes that were typed on the command's terminal.
     Input,
     /// H: end the command at once.
     Kill,
-    /// G: the command ended; its exit code, four bytes. 128 and the signal when one ended it.
+    /// G: the command ended: its exit code, four bytes; 128 plus the signal number if a signal ended it.
     Ended,
     /// G: a [`Request`](crate::control::Request) in JSON.
     Ask,
@@ -71,9 +71,9 @@ impl Kind {
 /// A message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
-    /// What it is.
+    /// Its kind.
     pub kind: Kind,
-    /// Which command or question it belongs to.
+    /// Number of the command or request that it belongs to.
     pub id: u32,
     /// The rest.
     pub body: Vec<u8>,
@@ -120,11 +120,11 @@ impl Message {
 pub struct Command {
     /// The program and its arguments.
     pub args: Vec<String>,
-    /// The folder it runs in; the root where that does not exist.
+    /// The folder that the command runs in; the root if the folder does not exist.
     pub folder: PathBuf,
     /// Environment variables, beside `PATH` and `HOME`.
     pub env: Vec<(String, String)>,
-    /// Columns and rows of the terminal it runs on, if it runs on one.
+    /// Columns and rows of the command's terminal, if it has one.
     pub terminal: Option<(u16, u16)>,
 }
 

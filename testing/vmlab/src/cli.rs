@@ -13,7 +13,7 @@ use hpcap::units::{parse_duration, parse_size};
 use hpcap_source::SourceSpec;
 
 use crate::kernel::{Kernel, build_folder};
-use crate::machine::{Hugepages, Machine, NicSpec, Trouble, command};
+use crate::machine::{Hugepages, Machine, MachineError, NicSpec, command};
 use crate::traffic::{Lab, proof};
 use debugger::Debugger;
 
@@ -140,20 +140,20 @@ impl Run {
         match self.in_machine() {
             // A code of more than eight bits does not exist.
             Ok(code) => ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX)),
-            Err(trouble) => {
-                eprintln!("vmlab: {trouble}");
+            Err(error) => {
+                eprintln!("vmlab: {error}");
                 ExitCode::FAILURE
             }
         }
     }
 
-    fn in_machine(&self) -> Result<i32, Trouble> {
+    fn in_machine(&self) -> Result<i32, MachineError> {
         let folder = match &self.out {
             Some(out) => out.clone(),
             None => build_folder()?.join("vmlab"),
         };
         let made = std::fs::create_dir_all(&folder);
-        made.map_err(|e| Trouble::Host(format!("{}: {e}", folder.display())))?;
+        made.map_err(|e| MachineError::Host(format!("{}: {e}", folder.display())))?;
         let machine = self.machine()?;
         let (machine, lab) = self.with_nics(machine, &folder)?;
         let code = self.in_guest(machine, &lab);
@@ -164,7 +164,7 @@ impl Run {
         code
     }
 
-    fn in_guest(&self, mut machine: Machine, lab: &Lab) -> Result<i32, Trouble> {
+    fn in_guest(&self, mut machine: Machine, lab: &Lab) -> Result<i32, MachineError> {
         let debugger = match self.gdb {
             Some(port) => Some(Debugger::prepare(machine.kernel(), port)?),
             None => None,
@@ -201,7 +201,7 @@ impl Run {
         &self,
         mut machine: Machine,
         folder: &Path,
-    ) -> Result<(Machine, Arc<Lab>), Trouble> {
+    ) -> Result<(Machine, Arc<Lab>), MachineError> {
         let mut lab = Lab::new(self.traffic.clone(), folder);
         for nic in self.nics() {
             machine = machine.lab_nic(nic, &mut lab).map_err(host)?;
@@ -211,7 +211,7 @@ impl Run {
         Ok((machine, lab))
     }
 
-    fn machine(&self) -> Result<Machine, Trouble> {
+    fn machine(&self) -> Result<Machine, MachineError> {
         let endless = self.keep || self.gdb.is_some();
         let mut machine = Machine::new(Kernel::find(&self.kernel)?)?
             .memory(self.mem)
@@ -236,7 +236,7 @@ impl Run {
     }
 }
 
-/// What the library of hpcap says, as trouble of a machine.
-fn host(e: hpcap::Error) -> Trouble {
-    Trouble::Host(e.to_string())
+/// Converts an error of the library into one of a machine.
+fn host(e: hpcap::Error) -> MachineError {
+    MachineError::Host(e.to_string())
 }

@@ -72,9 +72,9 @@ pub trait Handler: Send + Sync {
 
 /// Answers nothing: for machines without NICs.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Nobody;
+pub struct NoHandler;
 
-impl Handler for Nobody {
+impl Handler for NoHandler {
     fn handle(&self, _: &Request) -> Result<Value, String> {
         Err("this machine has no NIC of the lab".to_owned())
     }

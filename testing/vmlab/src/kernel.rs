@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::machine::Trouble;
+use crate::machine::MachineError;
 
 /// What `scripts/kernels.sh` fetches.
 const SERIES: [&str; 2] = ["6.1", "6.12"];
@@ -27,8 +27,8 @@ impl Kernel {
     /// The kernel of a series, such as `6.1`, that was fetched, or that of a folder.
     ///
     /// # Errors
-    /// [`Trouble::Missing`] when it is not there.
-    pub fn find(name: &str) -> Result<Self, Trouble> {
+    /// [`MachineError::Missing`] when it is not there.
+    pub fn find(name: &str) -> Result<Self, MachineError> {
         if name.contains('/') {
             return Self::at(Path::new(name));
         }
@@ -39,12 +39,12 @@ impl Kernel {
         Self::among(&kernels?, name)
     }
 
-    fn among(kernels: &Path, name: &str) -> Result<Self, Trouble> {
+    fn among(kernels: &Path, name: &str) -> Result<Self, MachineError> {
         Self::at(&kernels.join(name)).map_err(|e| match e {
-            Trouble::Missing(what) if SERIES.contains(&name) => Trouble::Missing(format!(
-                "{what}\n  Fetch it: scripts/kernels.sh fetch {name}"
-            )),
-            Trouble::Missing(what) => Trouble::Missing(format!(
+            MachineError::Missing(what) if SERIES.contains(&name) => MachineError::Missing(
+                format!("{what}\n  Fetch it: scripts/kernels.sh fetch {name}"),
+            ),
+            MachineError::Missing(what) => MachineError::Missing(format!(
                 "{what}\n  The series that can be fetched are {}; a kernel of your own is given by \
                  its folder, with a slash: ./{name}",
                 SERIES.join(", ")
@@ -56,9 +56,10 @@ impl Kernel {
     /// The kernel of a folder.
     ///
     /// # Errors
-    /// [`Trouble::Missing`] when it is not one.
-    pub fn at(folder: &Path) -> Result<Self, Trouble> {
-        let missing = |what: &str| Trouble::Missing(format!("{} has no {what}", folder.display()));
+    /// [`MachineError::Missing`] when it is not one.
+    pub fn at(folder: &Path) -> Result<Self, MachineError> {
+        let missing =
+            |what: &str| MachineError::Missing(format!("{} has no {what}", folder.display()));
         let release = fs::read_to_string(folder.join("release"));
         let release = release.map_err(|_| missing("file `release`: it is no kernel's folder"))?;
         for (what, path) in [
@@ -87,20 +88,21 @@ impl Kernel {
 /// the `deps` of one of them.
 ///
 /// # Errors
-/// [`Trouble::Missing`] when this program was not started from there.
-pub fn build_folder() -> Result<PathBuf, Trouble> {
+/// [`MachineError::Missing`] when this program was not started from there.
+pub fn build_folder() -> Result<PathBuf, MachineError> {
     let programs = programs_folder()?;
-    let missing = || Trouble::Missing(format!("{} is in no folder of cargo's", programs.display()));
+    let missing =
+        || MachineError::Missing(format!("{} is in no folder of cargo's", programs.display()));
     programs.parent().map(Path::to_path_buf).ok_or_else(missing)
 }
 
 /// The folder of the workspace's programs as they were built together with this one.
 ///
 /// # Errors
-/// [`Trouble::Missing`] when this program is nowhere.
-pub fn programs_folder() -> Result<PathBuf, Trouble> {
+/// [`MachineError::Missing`] when this program is nowhere.
+pub fn programs_folder() -> Result<PathBuf, MachineError> {
     let here =
-        std::env::current_exe().map_err(|e| Trouble::Missing(format!("this program: {e}")))?;
+        std::env::current_exe().map_err(|e| MachineError::Missing(format!("this program: {e}")))?;
     let folder = here.parent().unwrap_or(Path::new("/"));
     let own = folder
         .file_name()

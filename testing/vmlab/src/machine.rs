@@ -7,13 +7,13 @@ mod console;
 mod cpio;
 mod disk;
 mod elf;
+mod error;
 mod initramfs;
 mod nics;
 mod qemu;
 mod running;
 mod session;
 mod terminal;
-mod trouble;
 mod watch;
 
 use std::fmt;
@@ -23,27 +23,27 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use error::MachineError;
 pub use nics::{Model, NicSpec};
 pub use running::{Guest, Output};
 pub use session::{Running, command};
-pub use trouble::Trouble;
 
-use crate::control::{Handler, Nobody};
+use crate::control::{Handler, NoHandler};
 use crate::kernel::{Kernel, build_folder, modules::Tree, programs_folder};
 use crate::pci::Function;
 use crate::pci::interrupts::Qtest;
 use crate::pci::shared::Shared;
 
-/// A number of hugepages of one size.
+/// Hugepages of one size to reserve.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Hugepages {
     /// Bytes of a page: 2 MiB or 1 GiB.
     pub size: u64,
-    /// How many.
+    /// Number of pages.
     pub count: u64,
 }
 
-/// A machine that has not been started.
+/// The description of a machine, to be booted.
 pub struct Machine {
     kernel: Kernel,
     memory: u64,
@@ -79,8 +79,8 @@ impl Machine {
     /// minutes.
     ///
     /// # Errors
-    /// [`Trouble::Host`] when there are no sockets.
-    pub fn new(kernel: Kernel) -> Result<Self, Trouble> {
+    /// [`MachineError::Host`] when there are no sockets.
+    pub fn new(kernel: Kernel) -> Result<Self, MachineError> {
         let pair = || -> io::Result<_> {
             let (ours, theirs) = UnixStream::pair()?;
             Ok((Qtest::new(ours)?, theirs))
@@ -96,8 +96,8 @@ impl Machine {
             modules: None,
             programs: None,
             nics: Vec::new(),
-            handler: Arc::new(Nobody),
-            interrupts: pair().map_err(|e| Trouble::host(format!("sockets: {e}")))?,
+            handler: Arc::new(NoHandler),
+            interrupts: pair().map_err(|e| MachineError::host(format!("sockets: {e}")))?,
             limit: Some(Duration::from_secs(300)),
             debugger: None,
             tolerated: Vec::new(),
@@ -106,15 +106,15 @@ impl Machine {
         })
     }
 
-    /// Bytes of memory.
+    /// Sets the memory in bytes.
     #[must_use]
     pub fn memory(mut self, bytes: u64) -> Self {
         self.memory = bytes;
         self
     }
 
-    /// Processors. With NICs it must be one: QEMU lets no second processor reach a device in
-    /// another process while the first waits for it.
+    /// Sets the number of processors. A machine with NICs has exactly one: QEMU lets no second processor
+    /// reach a device in another process while the first one waits for it.
     #[must_use]
     pub fn cpus(mut self, cpus: usize) -> Self {
         self.cpus = cpus;
@@ -129,97 +129,97 @@ impl Machine {
         self
     }
 
-    /// Another argument of the kernel's.
+    /// Adds an argument to the kernel's command line.
     #[must_use]
     pub fn argument(mut self, argument: impl Into<String>) -> Self {
         self.arguments.push(argument.into());
         self
     }
 
-    /// A disk of so many bytes with ext4 at `/data`.
+    /// Adds a disk of `bytes` bytes with ext4, mounted at `/data`.
     #[must_use]
     pub fn disk(mut self, bytes: u64) -> Self {
         self.disk = Some(bytes);
         self
     }
 
-    /// A folder of the host that is `/out` in the guest. It must exist.
+    /// Shows a folder of the host as `/out` in the guest. The folder must exist.
     #[must_use]
     pub fn out(mut self, folder: impl Into<PathBuf>) -> Self {
         self.out = Some(folder.into());
         self
     }
 
-    /// Our modules, in place of those in `target/kmod/RELEASE`.
+    /// Takes hpcap's modules from this folder instead of `target/kmod/RELEASE`.
     #[must_use]
     pub fn modules(mut self, folder: impl Into<PathBuf>) -> Self {
         self.modules = Some(folder.into());
         self
     }
 
-    /// The programs at `/hpcap/bin`, in place of those that were built together with this one.
+    /// Shows the programs in this folder at `/hpcap/bin`, instead of those built together with this one.
     #[must_use]
     pub fn programs(mut self, folder: impl Into<PathBuf>) -> Self {
         self.programs = Some(folder.into());
         self
     }
 
-    /// Where the next NIC sends its interrupts.
+    /// Returns the connection on which the next NIC sends its interrupts.
     #[must_use]
     pub fn interrupts(&self) -> Qtest {
         self.interrupts.0.clone()
     }
 
-    /// A NIC, at PCI address 00:08.0 and those after it.
+    /// Adds a NIC. The first has PCI address 00:08.0, the next ones follow.
     #[must_use]
     pub fn nic(mut self, nic: Arc<Shared<dyn Function>>) -> Self {
         self.nics.push(nic);
         self
     }
 
-    /// Who answers the questions of the guest.
+    /// Sets who answers the requests of the guest.
     #[must_use]
     pub fn handler(mut self, handler: Arc<dyn Handler>) -> Self {
         self.handler = handler;
         self
     }
 
-    /// How long the machine may live, from its start to its end; none for as long as it takes.
+    /// Limits the time from the start of the machine to its end; `None` is no limit.
     #[must_use]
     pub fn limit(mut self, limit: Option<Duration>) -> Self {
         self.limit = limit;
         self
     }
 
-    /// Does not start before a debugger says so on this TCP port.
+    /// Waits at the first instruction for a debugger on this TCP port.
     #[must_use]
     pub fn debugger(mut self, port: u16) -> Self {
         self.debugger = Some(port);
         self
     }
 
-    /// What the kernel may say although it looks like trouble: lines with this in them.
+    /// Ignores console lines that contain `part`, although they look like a fault.
     #[must_use]
     pub fn tolerate(mut self, part: impl Into<String>) -> Self {
         self.tolerated.push(part.into());
         self
     }
 
-    /// A file that gets everything that the kernel says.
+    /// Writes the console log to a file.
     #[must_use]
     pub fn log(mut self, file: impl Into<PathBuf>) -> Self {
         self.log = Some(file.into());
         self
     }
 
-    /// Everything that the kernel says goes to standard error, too.
+    /// Copies the console log to standard error.
     #[must_use]
     pub fn verbose(mut self, verbose: bool) -> Self {
         self.verbose = verbose;
         self
     }
 
-    /// The kernel.
+    /// Returns the kernel.
     #[must_use]
     pub fn kernel(&self) -> &Kernel {
         &self.kernel
@@ -228,31 +228,32 @@ impl Machine {
     /// Starts the machine and waits until it takes commands.
     ///
     /// # Errors
-    /// What is missing, what the kernel complained of, or that it took too long.
-    pub fn boot(self) -> Result<Guest, Trouble> {
+    /// [`MachineError::Missing`] for a missing file, [`MachineError::Kernel`] for a fault that the kernel
+    /// reported, [`MachineError::TimeLimit`] if booting took too long.
+    pub fn boot(self) -> Result<Guest, MachineError> {
         running::boot(self)
     }
 
-    /// The modules that the guest can load.
-    fn module_tree(&self) -> Result<Tree, Trouble> {
+    /// Collects the modules that the guest can load.
+    fn module_tree(&self) -> Result<Tree, MachineError> {
         let target = build_folder()?;
         let ours = match &self.modules {
             Some(folder) => folder.clone(),
             None => target.join("kmod").join(&self.kernel.release),
         };
-        // Without a folder there are none of ours.
+        // A missing folder means that none of our modules are built.
         let ours = ours.canonicalize().unwrap_or(ours);
         let cache = target.join("vmlab/modules");
         Tree::make(&self.kernel, &ours, &cache)
     }
 
-    fn programs_folder(&self) -> Result<PathBuf, Trouble> {
+    fn programs_folder(&self) -> Result<PathBuf, MachineError> {
         let folder = match &self.programs {
             Some(folder) => folder.clone(),
             None => programs_folder()?,
         };
         folder
             .canonicalize()
-            .map_err(|e| Trouble::Missing(format!("{}: {e}", folder.display())))
+            .map_err(|e| MachineError::Missing(format!("{}: {e}", folder.display())))
     }
 }

@@ -15,7 +15,7 @@ use common::kernel;
 use serde_json::{Value, json};
 use vmlab::control::{Handler, Request};
 use vmlab::kernel::Kernel;
-use vmlab::machine::{Guest, Hugepages, Machine, Trouble};
+use vmlab::machine::{Guest, Hugepages, Machine, MachineError};
 
 const LIMIT: Duration = Duration::from_secs(120);
 
@@ -187,7 +187,10 @@ fn slow_command_is_killed() {
     let Some(kernel) = kernel("6.1") else { return };
     let guest = machine(kernel).boot().unwrap();
     let slow = guest.run(&["sleep", "1000"], Duration::from_millis(200));
-    assert!(matches!(slow, Err(Trouble::TimeLimit { .. })), "{slow:?}");
+    assert!(
+        matches!(slow, Err(MachineError::TimeLimit { .. })),
+        "{slow:?}"
+    );
     let out = run(&guest, "sleep 0.2; pidof sleep; echo $?");
     assert_eq!(text(&out.stdout), "1\n", "the command still runs");
     guest.shutdown().unwrap();
@@ -232,7 +235,10 @@ fn kernel_panic_ends_the_machine() {
             (Some(1), "before\n")
         );
         let said = text(&out.stderr);
-        assert!(said.contains("the guest's kernel complained"), "{said}");
+        assert!(
+            said.contains("the guest's kernel reported a fault"),
+            "{said}"
+        );
         assert!(said.contains("sysrq: Trigger a crash"), "{said}");
     }
 }
@@ -246,7 +252,7 @@ fn kernel_warning_fails_the_run() {
     let guest = machine(kernel.clone()).boot().unwrap();
     let out = run(&guest, &insmod);
     assert_eq!((out.code, text(&out.stdout)), (0, "done\n"));
-    let Err(Trouble::Kernel(lines)) = guest.shutdown() else {
+    let Err(MachineError::Kernel(lines)) = guest.shutdown() else {
         panic!("the warning was not seen");
     };
     let said = lines.join("\n");

@@ -18,7 +18,7 @@ on_both_kernels!(
 /// Functions of the kernel that lose something by themselves when they fail:
 /// the name of a class, when its folder in sysfs cannot be made.
 const NOT_OURS: &[&str] = &["__class_register"];
-const PATIENCE: Duration = Duration::from_secs(600);
+const TIME_LIMIT: Duration = Duration::from_secs(600);
 
 fn boot(series: &str, nics: &'static [&'static str]) -> Option<Vm> {
     if std::env::var_os("HPCAP_TEST_KERNEL").is_none() {
@@ -41,7 +41,7 @@ fn boot(series: &str, nics: &'static [&'static str]) -> Option<Vm> {
 /// Does something with each allocation failing, and expects that some of it was refused.
 #[track_caller]
 fn each_fails(vm: &Vm, arguments: &str) {
-    let said = vm.sh_for(&format!("failing-allocations {arguments}"), PATIENCE);
+    let said = vm.sh_for(&format!("failing-allocations {arguments}"), TIME_LIMIT);
     let end = events(&said).find(|e| e["event"] == "end").unwrap();
     println!("{arguments}: {end}");
     let refused = end["refused"].as_object().unwrap();

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use crate::kernel::{Kernel, build_folder};
-use crate::machine::{Guest, Trouble, command};
+use crate::machine::{Guest, MachineError, command};
 
 /// Files for gdb.
 #[derive(Debug)]
@@ -18,9 +18,9 @@ pub(super) struct Debugger {
 
 impl Debugger {
     /// Writes what gdb is to do.
-    pub(super) fn prepare(kernel: &Kernel, port: u16) -> Result<Self, Trouble> {
+    pub(super) fn prepare(kernel: &Kernel, port: u16) -> Result<Self, MachineError> {
         let folder = build_folder()?.join("vmlab");
-        let host = |e: io::Error| Trouble::Host(format!("{}: {e}", folder.display()));
+        let host = |e: io::Error| MachineError::Host(format!("{}: {e}", folder.display()));
         fs::create_dir_all(&folder).map_err(host)?;
         let this = Self {
             port,
@@ -59,8 +59,8 @@ impl Debugger {
     }
 
     /// Writes down where modules are, as they are loaded, while the guest runs.
-    pub(super) fn follow(&self, guest: &Guest) -> Result<(), Trouble> {
-        let host = |e: io::Error| Trouble::Host(format!("{}: {e}", self.modules.display()));
+    pub(super) fn follow(&self, guest: &Guest) -> Result<(), MachineError> {
+        let host = |e: io::Error| MachineError::Host(format!("{}: {e}", self.modules.display()));
         let mut file = File::create(&self.modules).map_err(host)?;
         let args = ["lab", "symbols"].map(str::to_owned);
         let running = guest.start(&command(args.to_vec()))?;

@@ -52,7 +52,7 @@ impl Commands {
         }
     }
 
-    /// Starts a command. What goes wrong is told as its standard error.
+    /// Starts a command. A failure to start is reported on the command's standard error.
     pub(super) fn run(&self, id: u32, body: &[u8]) {
         if let Err(e) = self.start(id, body) {
             let message = format!("vmlab: {e}\n");
@@ -179,7 +179,7 @@ fn give_terminal(start: &mut process::Command, (columns, rows): (u16, u16)) -> i
     Ok(File::from(master))
 }
 
-/// What a command writes.
+/// The outputs of a command.
 struct Output {
     port: Arc<Port>,
     id: u32,

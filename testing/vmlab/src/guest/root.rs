@@ -1,4 +1,4 @@
-//! The guest's root: the host's, with memory over it.
+//! The guest's root: the host's root folder under a writable layer in memory.
 
 use std::fs::{self, File};
 use std::io;

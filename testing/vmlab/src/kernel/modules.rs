@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime};
 use nix::fcntl::{Flock, FlockArg};
 
 use super::Kernel;
-use crate::machine::Trouble;
+use crate::machine::MachineError;
 
 /// How long a tree is kept that nobody asks for.
 const KEPT: Duration = Duration::from_secs(24 * 3600);
@@ -31,9 +31,9 @@ impl Tree {
     /// Makes the tree below `cache`, or takes the one that is there when no module has changed.
     ///
     /// # Errors
-    /// [`Trouble::Missing`] without `depmod`; [`Trouble::Host`] when the tree cannot be written.
-    pub fn make(kernel: &Kernel, ours: &Path, cache: &Path) -> Result<Self, Trouble> {
-        let host = |e: io::Error| Trouble::host(format!("{}: {e}", cache.display()));
+    /// [`MachineError::Missing`] without `depmod`; [`MachineError::Host`] when the tree cannot be written.
+    pub fn make(kernel: &Kernel, ours: &Path, cache: &Path) -> Result<Self, MachineError> {
+        let host = |e: io::Error| MachineError::host(format!("{}: {e}", cache.display()));
         fs::create_dir_all(cache).map_err(host)?;
         let base = cache.join(format!(
             "{}-{:016x}",
@@ -62,8 +62,8 @@ impl Tree {
     /// built in needs no file.
     ///
     /// # Errors
-    /// [`Trouble::Missing`] for a module that the kernel has neither way.
-    pub fn closure(&self, names: &[&str]) -> Result<Vec<PathBuf>, Trouble> {
+    /// [`MachineError::Missing`] for a module that the kernel has neither way.
+    pub fn closure(&self, names: &[&str]) -> Result<Vec<PathBuf>, MachineError> {
         let read = |file: &str| fs::read_to_string(self.folder.join(file)).unwrap_or_default();
         let (index, builtin) = (read("modules.dep"), read("modules.builtin"));
         let mut order = Vec::new();
@@ -81,7 +81,7 @@ impl Tree {
                 None => {
                     let release = self.folder.file_name().unwrap_or_default().display();
                     let message = format!("Linux {release} has no module {wanted}");
-                    return Err(Trouble::Missing(message));
+                    return Err(MachineError::Missing(message));
                 }
             }
         }
@@ -156,9 +156,9 @@ fn forget_old(cache: &Path) {
     }
 }
 
-fn fill(kernel: &Kernel, ours: &Path, base: &Path) -> Result<(), Trouble> {
+fn fill(kernel: &Kernel, ours: &Path, base: &Path) -> Result<(), MachineError> {
     let folder = base.join("lib/modules").join(&kernel.release);
-    let host = |e: io::Error| Trouble::host(format!("{}: {e}", folder.display()));
+    let host = |e: io::Error| MachineError::host(format!("{}: {e}", folder.display()));
     fs::create_dir_all(folder.join("hpcap")).map_err(host)?;
     let modules = kernel.folder.join("modules");
     // The guest finds the host's files at the same paths.
@@ -182,14 +182,14 @@ fn fill(kernel: &Kernel, ours: &Path, base: &Path) -> Result<(), Trouble> {
     run(&mut depmod)
 }
 
-fn run(depmod: &mut Command) -> Result<(), Trouble> {
+fn run(depmod: &mut Command) -> Result<(), MachineError> {
     match depmod.output() {
         Ok(output) if output.status.success() => Ok(()),
         Ok(output) => {
             let said = String::from_utf8_lossy(&output.stderr).into_owned();
-            Err(Trouble::host(format!("depmod failed: {said}")))
+            Err(MachineError::host(format!("depmod failed: {said}")))
         }
-        Err(e) => Err(Trouble::Missing(format!(
+        Err(e) => Err(MachineError::Missing(format!(
             "depmod, of the package kmod: {e}"
         ))),
     }

@@ -1,15 +1,15 @@
-//! What the kernel says on its console, and what of it is trouble.
+//! The kernel's console log, and the lines in it that report a fault.
 
-/// How bad a line is.
+/// Severity of a reported fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Severity {
-    /// Something that must not happen. The machine goes on.
+    /// A fault after which the machine goes on.
     Noted,
-    /// Nothing good comes after it.
+    /// A fault after which the machine cannot be trusted.
     Fatal,
 }
 
-/// The machine cannot be trusted to end by itself after these.
+/// Parts of lines after which the machine may not end by itself.
 const FATAL: &[&str] = &[
     "Kernel panic",
     "Oops",
@@ -53,19 +53,19 @@ const NOTED: &[&str] = &[
     "rcu: INFO: ",
 ];
 
-/// Out of what the kernel said: where the trouble began, and enough after it to see what it was.
+/// Lines shown from the first fault on: enough to see what it was.
 const CONTEXT: usize = 80;
 
-/// Lines kept in memory; more are in the file of the log, if there is one.
+/// Number of lines kept in memory. The log file, if there is one, has all of them.
 const KEPT: usize = 50_000;
 
-/// All that was said.
+/// The lines of the console.
 #[derive(Debug, Default)]
 pub(super) struct Log {
     lines: Vec<String>,
-    first_trouble: Option<usize>,
+    first_complaint: Option<usize>,
     worst: Option<Severity>,
-    /// Parts of lines that are trouble, and known not to be.
+    /// Parts of lines that look like a fault and are known to be harmless.
     tolerated: Vec<String>,
 }
 
@@ -77,18 +77,18 @@ impl Log {
         }
     }
 
-    /// Another line; how bad it is.
+    /// Appends a line. Returns its severity if it reports a fault.
     pub(super) fn add(&mut self, line: &str) -> Option<Severity> {
         let line = line.trim_end_matches(['\r', '\n']);
-        let trouble = judge(line).filter(|_| !self.is_tolerated(line));
-        if trouble.is_some() && self.first_trouble.is_none() {
-            self.first_trouble = Some(self.lines.len());
+        let severity = judge(line).filter(|_| !self.is_tolerated(line));
+        if severity.is_some() && self.first_complaint.is_none() {
+            self.first_complaint = Some(self.lines.len());
         }
-        self.worst = self.worst.max(trouble);
+        self.worst = self.worst.max(severity);
         if self.lines.len() < KEPT {
             self.lines.push(line.to_owned());
         }
-        trouble
+        severity
     }
 
     fn is_tolerated(&self, line: &str) -> bool {
@@ -97,20 +97,20 @@ impl Log {
             .any(|known| line.contains(known.as_str()))
     }
 
-    /// The lines around the first trouble, if there was any.
-    pub(super) fn trouble(&self) -> Option<Vec<String>> {
-        let first = self.first_trouble?.min(self.lines.len());
+    /// Returns the lines around the first fault, if there was one.
+    pub(super) fn complaint(&self) -> Option<Vec<String>> {
+        let first = self.first_complaint?.min(self.lines.len());
         let start = first.saturating_sub(3);
         let end = self.lines.len().min(first + CONTEXT);
         Some(self.lines[start..end].to_vec())
     }
 
-    /// The last lines.
+    /// Returns the last `lines` lines.
     pub(super) fn tail(&self, lines: usize) -> Vec<String> {
         self.lines[self.lines.len().saturating_sub(lines)..].to_vec()
     }
 
-    /// All lines.
+    /// Returns all lines as text.
     pub(super) fn text(&self) -> String {
         self.lines
             .iter()
@@ -190,10 +190,10 @@ mod tests {
             assert_eq!(log.add(&format!("line {n}\r\n")), None);
         }
         assert_eq!(log.add("WARNING: known"), None);
-        assert_eq!(log.trouble(), None);
+        assert_eq!(log.complaint(), None);
         assert_eq!(log.add("WARNING: new"), Some(Severity::Noted));
         log.add("after");
-        let around = log.trouble().unwrap();
+        let around = log.complaint().unwrap();
         assert_eq!(
             around,
             [

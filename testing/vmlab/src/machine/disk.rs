@@ -1,16 +1,17 @@
-//! A disk: a file without a name, with ext4 on it.
+//! A disk for a guest: a file without a name that holds an ext4 file system.
 
 use std::fs::{self, File, OpenOptions};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use super::Trouble;
+use super::MachineError;
 use crate::kernel::host_command;
 
-/// A sparse file of so many bytes in `folder`, with an empty file system.
-pub(super) fn make(bytes: u64, folder: &Path) -> Result<File, Trouble> {
-    let host = |e: std::io::Error| Trouble::host(format!("a disk in {}: {e}", folder.display()));
+/// Creates a sparse file of `bytes` bytes in `folder`, with an empty file system.
+pub(super) fn make(bytes: u64, folder: &Path) -> Result<File, MachineError> {
+    let host =
+        |e: std::io::Error| MachineError::host(format!("a disk in {}: {e}", folder.display()));
     fs::create_dir_all(folder).map_err(host)?;
     let mut options = OpenOptions::new();
     let unnamed = options
@@ -35,9 +36,9 @@ pub(super) fn make(bytes: u64, folder: &Path) -> Result<File, Trouble> {
         Ok(output) if output.status.success() => Ok(file),
         Ok(output) => {
             let said = String::from_utf8_lossy(&output.stderr).into_owned();
-            Err(Trouble::host(format!("mke2fs failed: {said}")))
+            Err(MachineError::host(format!("mke2fs failed: {said}")))
         }
-        Err(e) => Err(Trouble::Missing(format!(
+        Err(e) => Err(MachineError::Missing(format!(
             "mke2fs, of the package e2fsprogs: {e}"
         ))),
     }

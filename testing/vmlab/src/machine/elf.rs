@@ -1,4 +1,4 @@
-//! A program without what only debuggers read, which is nine tenths of it: the guest's slow
+//! Strips from a program what only debuggers read, which is nine tenths of it: the guest's slow
 //! processor unpacks the first file system.
 //!
 //! System V ABI, chapters 4 and 5: what is loaded is what program headers name; sections are for

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::Trouble;
+use super::MachineError;
 use super::cpio::Archive;
 use super::elf;
 use crate::guest::{SETUP, Setup};
@@ -24,8 +24,8 @@ const MODULES: [&str; 5] = [
 const FOLDER: &str = "/modules";
 
 /// The archive, for a guest set up like this; `first` is the program that starts it.
-pub(super) fn make(first: &Path, tree: &Tree, mut setup: Setup) -> Result<Vec<u8>, Trouble> {
-    let host = |e: io::Error| Trouble::host(format!("the first file system: {e}"));
+pub(super) fn make(first: &Path, tree: &Tree, mut setup: Setup) -> Result<Vec<u8>, MachineError> {
+    let host = |e: io::Error| MachineError::host(format!("the first file system: {e}"));
     let mut archive = Archive::default();
     for folder in ["/dev", "/proc", "/sys", "/host", "/ram", "/base", FOLDER] {
         archive.folder(folder);
@@ -52,13 +52,13 @@ pub(super) fn make(first: &Path, tree: &Tree, mut setup: Setup) -> Result<Vec<u8
 }
 
 /// The shared libraries of a program and its loader, as the loader itself finds them.
-fn libraries(program: &Path) -> Result<Vec<PathBuf>, Trouble> {
+fn libraries(program: &Path) -> Result<Vec<PathBuf>, MachineError> {
     const LOADER: &str = "/lib64/ld-linux-x86-64.so.2";
     let output = Command::new(LOADER).arg("--list").arg(program).output();
-    let output = output.map_err(|e| Trouble::Missing(format!("{LOADER}: {e}")))?;
+    let output = output.map_err(|e| MachineError::Missing(format!("{LOADER}: {e}")))?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        return Err(Trouble::host(format!("{}: {said}", program.display())));
+        return Err(MachineError::host(format!("{}: {said}", program.display())));
     }
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let mut found = vec![PathBuf::from(LOADER)];

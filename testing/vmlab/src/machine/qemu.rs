@@ -15,7 +15,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::Pid;
 
-use super::{Machine, Trouble};
+use super::{Machine, MachineError};
 use crate::channel::PORT;
 use crate::guest::{HOST_TAG, OUT_TAG};
 use crate::kernel::host_command;
@@ -28,7 +28,7 @@ const FIRST_SLOT: usize = 8;
 /// Slots end where the chip set has its own devices.
 pub(super) const MOST_NICS: usize = 0x1f - FIRST_SLOT;
 
-/// What QEMU is given open.
+/// Open descriptors that QEMU inherits.
 pub(super) struct Files {
     pub(super) initramfs: Vec<u8>,
     pub(super) disk: Option<File>,
@@ -37,21 +37,21 @@ pub(super) struct Files {
     pub(super) nics: Vec<OwnedFd>,
 }
 
-/// A QEMU that runs. It dies with this program, and at the latest when this is dropped.
+/// A running QEMU process. It ends with this program, or when this value is dropped.
 #[derive(Debug)]
 pub(super) struct Qemu {
-    life: Arc<Life>,
+    life: Arc<Lifetime>,
     keeper: Option<JoinHandle<()>>,
 }
 
-/// Kept apart so that whoever may end it can.
+/// The process id, shared by all threads that may end QEMU.
 #[derive(Debug)]
-pub(super) struct Life {
-    /// None when it has ended: its number may belong to another process.
+pub(super) struct Lifetime {
+    /// `None` after the process has ended, when its id may belong to another process.
     pid: Mutex<Option<Pid>>,
 }
 
-impl Life {
+impl Lifetime {
     pub(super) fn end(&self) {
         if let Some(pid) = *self.pid.lock().unwrap_or_else(PoisonError::into_inner) {
             let _ = kill(pid, Signal::SIGKILL);
@@ -60,13 +60,13 @@ impl Life {
 }
 
 impl Qemu {
-    /// Starts it; returns what the guest's console and QEMU itself write.
+    /// Starts QEMU. Returns the guest's console and QEMU's error output.
     pub(super) fn start(
         machine: &Machine,
         files: Files,
-    ) -> Result<(Self, ChildStdout, ChildStderr), Trouble> {
+    ) -> Result<(Self, ChildStdout, ChildStderr), MachineError> {
         let (mut command, open) =
-            command(machine, files).map_err(|e| Trouble::host(e.to_string()))?;
+            command(machine, files).map_err(|e| MachineError::host(e.to_string()))?;
         let (send, receive) = sync_channel(1);
         // A process that is to die with its parent dies with the thread that started it: this one
         // lives as long as QEMU.
@@ -78,7 +78,7 @@ impl Qemu {
                 Ok(mut child) => {
                     let pid = pid_of(&child);
                     let pipes = child.stdout.take().zip(child.stderr.take());
-                    let life = Arc::new(Life {
+                    let life = Arc::new(Lifetime {
                         pid: Mutex::new(Some(pid)),
                     });
                     let started = pipes.ok_or(io::ErrorKind::BrokenPipe.into());
@@ -97,17 +97,17 @@ impl Qemu {
             let _ = child.wait();
         };
         let keeper = thread::Builder::new().name("qemu".to_owned()).spawn(keep);
-        let keeper = keeper.map_err(|e| Trouble::host(e.to_string()))?;
+        let keeper = keeper.map_err(|e| MachineError::host(e.to_string()))?;
         let (life, (console, errors)) = match receive.recv() {
             Ok(Ok(started)) => started,
             Ok(Err(e)) if e.kind() == io::ErrorKind::NotFound => {
                 let package = "of the package qemu-system-x86";
-                return Err(Trouble::Missing(format!(
+                return Err(MachineError::Missing(format!(
                     "{PROGRAM}, {package}, is not there"
                 )));
             }
-            Ok(Err(e)) => return Err(Trouble::host(format!("{PROGRAM}: {e}"))),
-            Err(_) => return Err(Trouble::host(format!("{PROGRAM} was not started"))),
+            Ok(Err(e)) => return Err(MachineError::host(format!("{PROGRAM}: {e}"))),
+            Err(_) => return Err(MachineError::host(format!("{PROGRAM} was not started"))),
         };
         let qemu = Self {
             life,
@@ -116,7 +116,7 @@ impl Qemu {
         Ok((qemu, console, errors))
     }
 
-    pub(super) fn life(&self) -> Arc<Life> {
+    pub(super) fn life(&self) -> Arc<Lifetime> {
         Arc::clone(&self.life)
     }
 
@@ -128,7 +128,7 @@ impl Qemu {
             .is_none()
     }
 
-    /// Waits until it has ended.
+    /// Waits until QEMU has ended.
     pub(super) fn wait(&mut self) {
         if let Some(keeper) = self.keeper.take() {
             let _ = keeper.join();
@@ -147,7 +147,7 @@ fn pid_of(child: &Child) -> Pid {
     Pid::from_raw(child.id().cast_signed())
 }
 
-/// The command, and the descriptors that must stay open until it has started.
+/// Builds the command. Returns with it the descriptors that must stay open until QEMU has started.
 fn command(machine: &Machine, files: Files) -> io::Result<(Command, Vec<OwnedFd>)> {
     let mut open = Vec::new();
     let mut keep = |fd: OwnedFd| {
@@ -269,7 +269,7 @@ fn socket(qemu: &mut Command, id: &str, fd: RawFd) {
     qemu.args(["-chardev", &format!("socket,id={id},fd={fd}")]);
 }
 
-/// What the kernel is told.
+/// Builds the kernel's command line.
 fn arguments(machine: &Machine) -> String {
     // While it starts only what is wrong: a serial port is slow. An oops ends the machine at once.
     // Barriers against other programs on the same processor cost a guest without secrets much.

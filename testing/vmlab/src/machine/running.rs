@@ -1,4 +1,4 @@
-//! A machine that runs: commands, their output, and the end.
+//! A running machine: commands, their output, and its end.
 
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -9,16 +9,16 @@ use std::time::{Duration, Instant};
 use super::qemu::{Files, MOST_NICS, Qemu};
 use super::session::{Host, Running, command};
 use super::watch::Watch;
-use super::{Machine, Trouble, disk, initramfs};
+use super::{Machine, MachineError, disk, initramfs};
 use crate::channel::{Command, Kind};
 use crate::guest::Setup;
 use crate::kernel::{build_folder, programs_folder};
 use crate::pci::proxy;
 
-/// How long a machine may take to switch itself off.
+/// Longest time that a machine may take to switch itself off.
 const END: Duration = Duration::from_secs(20);
 
-/// A machine that runs and takes commands. It is ended at the latest when this is dropped.
+/// A running machine that takes commands. Dropping this value ends the machine.
 #[derive(Debug)]
 pub struct Guest {
     qemu: Qemu,
@@ -27,20 +27,20 @@ pub struct Guest {
     threads: Vec<JoinHandle<()>>,
 }
 
-/// What a command wrote, and how it ended.
+/// The output and exit code of a command.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Output {
-    /// The exit code; 128 and the signal when one ended it.
+    /// The exit code; 128 plus the signal number if a signal ended the command.
     pub code: i32,
-    /// Its standard output.
+    /// Standard output.
     pub stdout: Vec<u8>,
-    /// Its standard error.
+    /// Standard error.
     pub stderr: Vec<u8>,
 }
 
 /// Starts a machine and waits until it takes commands.
-pub(super) fn boot(machine: Machine) -> Result<Guest, Trouble> {
-    let os = |e: std::io::Error| Trouble::host(format!("starting a machine: {e}"));
+pub(super) fn boot(machine: Machine) -> Result<Guest, MachineError> {
+    let os = |e: std::io::Error| MachineError::host(format!("starting a machine: {e}"));
     check(&machine)?;
     let tree = machine.module_tree()?;
     let first = programs_folder()?.join("lab");
@@ -49,7 +49,7 @@ pub(super) fn boot(machine: Machine) -> Result<Guest, Trouble> {
             "{} is not built\n  Build it: cargo build -p vmlab",
             first.display()
         );
-        return Err(Trouble::Missing(message));
+        return Err(MachineError::Missing(message));
     }
     let setup = Setup {
         modules: Vec::new(),
@@ -81,7 +81,7 @@ pub(super) fn boot(machine: Machine) -> Result<Guest, Trouble> {
     };
     let watch = Arc::new(Watch::new(&machine)?);
     let (qemu, console, errors) = Qemu::start(&machine, files)?;
-    // Only QEMU holds the other ends now, so that its end is seen.
+    // Only QEMU holds the other ends now, so this side notices when QEMU ends.
     let Machine {
         interrupts,
         handler,
@@ -96,7 +96,7 @@ pub(super) fn boot(machine: Machine) -> Result<Guest, Trouble> {
         let watch = Arc::clone(&watch);
         let serve = move || {
             if let Err(e) = proxy::serve(&nic, socket) {
-                watch.heard(&format!("a NIC does not answer any more: {e}\n"));
+                watch.report(&format!("a NIC stopped answering: {e}\n"));
             }
         };
         threads.push(spawn("nic", serve).map_err(os)?);
@@ -118,15 +118,15 @@ pub(super) fn boot(machine: Machine) -> Result<Guest, Trouble> {
     }
 }
 
-fn check(machine: &Machine) -> Result<(), Trouble> {
+fn check(machine: &Machine) -> Result<(), MachineError> {
     if !machine.nics.is_empty() && machine.cpus != 1 {
         let why = "QEMU lets no second processor reach a NIC of the lab while one waits for it";
-        return Err(Trouble::host(format!(
+        return Err(MachineError::host(format!(
             "a machine with NICs has one processor: {why}"
         )));
     }
     if machine.nics.len() > MOST_NICS {
-        return Err(Trouble::host(format!(
+        return Err(MachineError::host(format!(
             "a machine has at most {MOST_NICS} NICs"
         )));
     }
@@ -141,13 +141,13 @@ pub(super) fn spawn(
 }
 
 impl Guest {
-    /// Runs a command to its end and collects what it writes. It runs in the folder of this
-    /// program, with those of its environment variables that begin with `HPCAP_` or `RUST_`.
+    /// Runs a command until it ends and collects its output. The command runs in the current folder of
+    /// this program, with those of its environment variables that begin with `HPCAP_` or `RUST_`.
     ///
     /// # Errors
-    /// The machine's trouble, or [`Trouble::TimeLimit`] when the command takes longer than `limit`;
+    /// The error of the machine, or [`MachineError::TimeLimit`] when the command takes longer than `limit`;
     /// it is killed then, and the machine goes on. An exit code is no error.
-    pub fn run(&self, args: &[&str], limit: Duration) -> Result<Output, Trouble> {
+    pub fn run(&self, args: &[&str], limit: Duration) -> Result<Output, MachineError> {
         let args = args.iter().map(|arg| (*arg).to_owned()).collect();
         let mut output = Output::default();
         let running = self.start(&command(args))?;
@@ -158,17 +158,17 @@ impl Guest {
     /// Starts a command.
     ///
     /// # Errors
-    /// The machine's trouble.
-    pub fn start(&self, command: &Command) -> Result<Running, Trouble> {
+    /// The error of the machine.
+    pub fn start(&self, command: &Command) -> Result<Running, MachineError> {
         self.host.start(command, &self.watch)
     }
 
-    /// Bytes typed on a command's terminal.
+    /// Sends bytes that were typed on a command's terminal.
     pub(super) fn input(&self, id: u32, bytes: &[u8]) -> std::io::Result<()> {
         self.host.send(Kind::Input, id, bytes)
     }
 
-    /// What the kernel has said so far.
+    /// Returns the console log so far.
     #[must_use]
     pub fn console(&self) -> String {
         self.watch.text()
@@ -177,8 +177,9 @@ impl Guest {
     /// Switches the machine off.
     ///
     /// # Errors
-    /// What the kernel complained of at any time, or that it does not end.
-    pub fn shutdown(mut self) -> Result<(), Trouble> {
+    /// [`MachineError::Kernel`] if the kernel reported a fault at any time, [`MachineError::TimeLimit`] if
+    /// the machine does not end.
+    pub fn shutdown(mut self) -> Result<(), MachineError> {
         let asked = Instant::now();
         let _ = self.host.send(Kind::Stop, 0, &[]);
         while !self.qemu.has_ended() {
@@ -191,9 +192,9 @@ impl Guest {
         self.watch.verdict()
     }
 
-    /// Why the machine does not answer any more.
-    fn explain(&mut self) -> Trouble {
-        // A panic is still being written when the channel is closed.
+    /// Ends the machine and explains why it stopped answering.
+    fn explain(&mut self) -> MachineError {
+        // The channel closes while the console still receives the lines of a panic.
         let seen = Instant::now();
         while !self.qemu.has_ended() && seen.elapsed() < END {
             thread::sleep(Duration::from_millis(5));
@@ -203,7 +204,7 @@ impl Guest {
         self.watch.explain()
     }
 
-    /// Waits for QEMU and for all that it said.
+    /// Waits until QEMU has ended and all its output was read.
     fn finish(&mut self) {
         self.qemu.wait();
         self.watch.ended();

@@ -1,4 +1,5 @@
-//! Both ends of a command: what the guest tells of it, and whoever waits for it on the host.
+//! Commands in a guest: connects the messages of the guest with the threads of the host that wait for
+//! them.
 
 use std::collections::HashMap;
 use std::io::{BufReader, Write};
@@ -8,7 +9,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::Trouble;
+use super::MachineError;
 use super::running::spawn;
 use super::watch::Watch;
 use crate::channel::{Command, Kind, Message};
@@ -17,7 +18,7 @@ use crate::control::{Handler, Request};
 /// How long a machine may take to end when its channel is closed.
 const END: Duration = Duration::from_secs(20);
 
-/// A command that runs in a guest. It runs on when this is dropped.
+/// A running command in a guest. Dropping this value does not end the command.
 #[derive(Debug)]
 pub struct Running {
     host: Arc<Host>,
@@ -63,8 +64,8 @@ impl Host {
         self: &Arc<Self>,
         command: &Command,
         watch: &Arc<Watch>,
-    ) -> Result<Running, Trouble> {
-        let body = serde_json::to_vec(command).map_err(|e| Trouble::host(e.to_string()))?;
+    ) -> Result<Running, MachineError> {
+        let body = serde_json::to_vec(command).map_err(|e| MachineError::host(e.to_string()))?;
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let (send, events) = channel();
         match self.commands().as_mut() {
@@ -110,7 +111,7 @@ impl Host {
         };
         let is_last = matches!(event, Event::Ended(_));
         if let Some(listener) = commands.get(&id) {
-            // Nobody needs to listen.
+            // The thread that waited may have gone.
             let _ = listener.send(event);
         }
         if is_last {
@@ -143,7 +144,7 @@ impl Host {
     }
 }
 
-/// A command as this program would run it.
+/// Builds a command with the folder and the environment of this program.
 #[must_use]
 pub fn command(args: Vec<String>) -> Command {
     let passed = |name: &str| name.starts_with("HPCAP_") || name.starts_with("RUST_");
@@ -169,7 +170,7 @@ impl Running {
         limit: Option<Duration>,
         stdout: &mut dyn Write,
         stderr: &mut dyn Write,
-    ) -> Result<i32, Trouble> {
+    ) -> Result<i32, MachineError> {
         self.follow(limit, stdout, stderr)
     }
 
@@ -178,7 +179,7 @@ impl Running {
         limit: Option<Duration>,
         stdout: &mut dyn Write,
         stderr: &mut dyn Write,
-    ) -> Result<i32, Trouble> {
+    ) -> Result<i32, MachineError> {
         let until = limit.map(|limit| Instant::now() + limit);
         loop {
             let event = match until {

@@ -7,7 +7,7 @@ use std::thread;
 
 use nix::sys::termios::{SetArg, Termios, cfmakeraw, tcgetattr, tcsetattr};
 
-use super::Trouble;
+use super::MachineError;
 use super::running::Guest;
 use super::session::command;
 
@@ -36,18 +36,18 @@ impl Guest {
     /// Runs a shell on this terminal until it ends; returns its exit code.
     ///
     /// # Errors
-    /// [`Trouble::Host`] when standard input is no terminal; the machine's trouble.
-    pub fn shell(&self) -> Result<i32, Trouble> {
+    /// [`MachineError::Host`] when standard input is no terminal; the error of the machine.
+    pub fn shell(&self) -> Result<i32, MachineError> {
         let mut shell = command(vec!["/bin/sh".to_owned(), "-i".to_owned()]);
         let term = std::env::var("TERM").unwrap_or_else(|_| "dumb".to_owned());
         shell.env.push(("TERM".to_owned(), term));
         shell.env.push(("PS1".to_owned(), "guest# ".to_owned()));
         shell.terminal = Some(size_of_terminal());
         let raw = Raw::set();
-        let raw = raw.map_err(|e| Trouble::host(format!("a shell needs a terminal: {e}")))?;
+        let raw = raw.map_err(|e| MachineError::host(format!("a shell needs a terminal: {e}")))?;
         let running = self.start(&shell)?;
         let ended = thread::scope(|scope| {
-            let (stop, stopped) = io::pipe().map_err(|e| Trouble::host(e.to_string()))?;
+            let (stop, stopped) = io::pipe().map_err(|e| MachineError::host(e.to_string()))?;
             let id = running.id();
             scope.spawn(move || {
                 // Without keys the shell still ends by itself or by the machine's limit.

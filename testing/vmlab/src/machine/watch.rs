@@ -1,4 +1,4 @@
-//! What a machine says, what QEMU says, how long it takes: and why it ended.
+//! Watches a machine: its console, QEMU's errors and its time limit, to explain why it ended.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -9,14 +9,14 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::console::{Log, Severity};
-use super::qemu::Life;
+use super::qemu::Lifetime;
 use super::running::spawn;
-use super::{Machine, Trouble};
+use super::{Machine, MachineError};
 
-/// After the first fatal line: for the lines that say where it was.
+/// Time that a machine lives on after the first fatal line, so that the lines with the place arrive.
 const LAST_WORDS: Duration = Duration::from_secs(3);
 
-/// Lines of the console that are shown when the kernel did not complain.
+/// Lines of the console that are shown when the kernel reported no fault.
 const TAIL: usize = 25;
 
 #[derive(Debug)]
@@ -38,9 +38,9 @@ struct Seen {
 }
 
 impl Watch {
-    pub(super) fn new(machine: &Machine) -> Result<Self, Trouble> {
+    pub(super) fn new(machine: &Machine) -> Result<Self, MachineError> {
         let create = |path: &PathBuf| {
-            File::create(path).map_err(|e| Trouble::host(format!("{}: {e}", path.display())))
+            File::create(path).map_err(|e| MachineError::host(format!("{}: {e}", path.display())))
         };
         let log = Log::new(machine.tolerated.clone());
         Ok(Self {
@@ -54,17 +54,17 @@ impl Watch {
         })
     }
 
-    /// Watches from now on.
+    /// Starts the threads that watch.
     pub(super) fn start(
         self: &Arc<Self>,
-        life: Arc<Life>,
+        life: Arc<Lifetime>,
         console: ChildStdout,
         errors: ChildStderr,
         limit: Option<Duration>,
     ) -> io::Result<Vec<JoinHandle<()>>> {
-        let (watch, doomed) = (Arc::clone(self), Arc::clone(&life));
+        let (watch, ending) = (Arc::clone(self), Arc::clone(&life));
         let mut threads = vec![spawn("console", move || {
-            watch.read_console(console, &doomed);
+            watch.read_console(console, &ending);
         })?];
         let watch = Arc::clone(self);
         threads.push(spawn("qemu-errors", move || watch.read_errors(errors))?);
@@ -79,22 +79,22 @@ impl Watch {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn read_console(&self, console: ChildStdout, life: &Arc<Life>) {
+    fn read_console(&self, console: ChildStdout, life: &Arc<Lifetime>) {
         let mut console = BufReader::new(console);
         let mut line = Vec::new();
-        let mut doomed = false;
+        let mut ending = false;
         while matches!(console.read_until(b'\n', &mut line), Ok(1..)) {
-            // The log in memory decides; these are for reading.
+            // These copies are for people. The log in memory decides.
             if let Some(mut file) = self.file.as_ref() {
                 let _ = file.write_all(&line);
             }
             if self.verbose {
                 let _ = io::stderr().write_all(&line);
             }
-            let trouble = self.lock().log.add(&String::from_utf8_lossy(&line));
+            let severity = self.lock().log.add(&String::from_utf8_lossy(&line));
             line.clear();
-            if trouble == Some(Severity::Fatal) && !doomed {
-                doomed = true;
+            if severity == Some(Severity::Fatal) && !ending {
+                ending = true;
                 let life = Arc::clone(life);
                 let end = move || {
                     thread::sleep(LAST_WORDS);
@@ -112,23 +112,23 @@ impl Watch {
     fn read_errors(&self, mut errors: ChildStderr) {
         let mut piece = [0; 4096];
         while let Ok(n @ 1..) = errors.read(&mut piece) {
-            self.heard(&String::from_utf8_lossy(&piece[..n]));
+            self.report(&String::from_utf8_lossy(&piece[..n]));
         }
     }
 
-    /// Something is wrong with the machine, and not in it.
-    pub(super) fn heard(&self, what: &str) {
+    /// Records a fault of the machine itself, rather than of its guest.
+    pub(super) fn report(&self, what: &str) {
         if self.verbose {
             eprint!("{what}");
         }
         let mut seen = self.lock();
-        // QEMU is terse, except when a device talks to itself for ever.
+        // QEMU writes little, but a device in an endless loop could fill the memory.
         if seen.qemu.len() < 1 << 16 {
             seen.qemu.push_str(what);
         }
     }
 
-    fn keep_limit(&self, limit: Duration, life: &Life) {
+    fn keep_limit(&self, limit: Duration, life: &Lifetime) {
         let until = Instant::now() + limit;
         let mut seen = self.lock();
         while !seen.ended {
@@ -143,62 +143,62 @@ impl Watch {
         }
     }
 
-    /// The guest said that it cannot be set up.
+    /// Records why the guest cannot be set up.
     pub(super) fn failed(&self, why: String) {
         self.lock().failed = Some(why);
     }
 
-    /// QEMU has ended.
+    /// Records that QEMU has ended.
     pub(super) fn ended(&self) {
         self.lock().ended = true;
         self.changed.notify_all();
     }
 
-    /// Waits until the console is closed, which is when QEMU ends, but not for ever.
+    /// Waits, for at most `limit`, until the console is closed, which happens when QEMU ends.
     pub(super) fn wait_for_end(&self, limit: Duration) {
         let open = |seen: &mut Seen| !seen.console_closed;
         drop(self.changed.wait_timeout_while(self.lock(), limit, open));
     }
 
-    /// Everything that the kernel has said.
+    /// Returns the whole console log.
     pub(super) fn text(&self) -> String {
         self.lock().log.text()
     }
 
-    pub(super) fn took_too_long(&self, what: &str, limit: Duration) -> Trouble {
+    pub(super) fn took_too_long(&self, what: &str, limit: Duration) -> MachineError {
         let console = self.lock().log.tail(TAIL);
-        Trouble::TimeLimit {
+        MachineError::TimeLimit {
             what: what.to_owned(),
             limit,
             console,
         }
     }
 
-    /// What the kernel complained of, if it did.
-    pub(super) fn verdict(&self) -> Result<(), Trouble> {
-        match self.lock().log.trouble() {
-            Some(lines) => Err(Trouble::Kernel(lines)),
+    /// Returns the fault that the kernel reported, if any.
+    pub(super) fn verdict(&self) -> Result<(), MachineError> {
+        match self.lock().log.complaint() {
+            Some(lines) => Err(MachineError::Kernel(lines)),
             None => Ok(()),
         }
     }
 
-    /// Why the machine has ended although nobody asked it to.
-    pub(super) fn explain(&self) -> Trouble {
-        if let Err(trouble) = self.verdict() {
-            return trouble;
+    /// Explains why the machine has ended unexpectedly.
+    pub(super) fn explain(&self) -> MachineError {
+        if let Err(error) = self.verdict() {
+            return error;
         }
         let seen = self.lock();
         if let Some(why) = &seen.failed {
-            return Trouble::Guest(why.clone());
+            return MachineError::Guest(why.clone());
         }
         let console = seen.log.tail(TAIL);
         match seen.limit {
-            Some(limit) => Trouble::TimeLimit {
+            Some(limit) => MachineError::TimeLimit {
                 what: "the machine".to_owned(),
                 limit,
                 console,
             },
-            None => Trouble::Ended {
+            None => MachineError::Ended {
                 qemu: seen.qemu.clone(),
                 console,
             },

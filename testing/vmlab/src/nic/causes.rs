@@ -122,7 +122,7 @@ impl Causes {
         self.misc = value;
     }
 
-    /// Sends what is due and enabled.
+    /// Sends the interrupts that are pending and enabled.
     pub(super) fn fire(&mut self, msix: &mut Msix) {
         if !msix.is_enabled() {
             return;

@@ -17,7 +17,7 @@ const LONGEST: usize = 1518;
 /// Bytes of a VLAN tag: a tagged frame may be longer by it.
 const TAG: usize = 4;
 
-/// What the MAC says of a frame's size.
+/// How the MAC classifies the size of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Size {
     Good,
@@ -25,7 +25,7 @@ pub(super) enum Size {
     Oversize,
 }
 
-/// What the filters are set to.
+/// Settings of the filters.
 #[derive(Debug, Clone)]
 pub(super) struct Filter {
     fctrl: u32,

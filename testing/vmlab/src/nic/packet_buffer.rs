@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use super::rx::Arrival;
 
-/// Frames that wait, with what the NIC knows of them.
+/// Frames that wait, each with what the NIC found out about it.
 #[derive(Debug, Default)]
 pub(super) struct PacketBuffer {
     frames: VecDeque<(Vec<u8>, Arrival)>,
@@ -31,7 +31,7 @@ impl PacketBuffer {
         self.frames.is_empty()
     }
 
-    /// Takes a frame, if there is room for it.
+    /// Stores a frame if there is room.
     pub(super) fn push(&mut self, frame: &[u8], arrival: Arrival) -> bool {
         let size = self.limit.map_or(self.size, |limit| limit.min(self.size));
         if self.bytes + frame.len() > size {

@@ -123,7 +123,7 @@ impl ConfigSpace {
         self
     }
 
-    /// What is at `offset`; all-ones outside.
+    /// Returns the word at `offset`; all ones outside the space.
     pub fn read(&self, offset: u32, bytes: u8) -> u32 {
         let mut value = [0; 4];
         for (i, byte) in value.iter_mut().enumerate().take(usize::from(bytes)) {
@@ -132,7 +132,7 @@ impl ConfigSpace {
         u32::from_le_bytes(value)
     }
 
-    /// Changes what can be written.
+    /// Writes the writable bits.
     pub fn write(&mut self, offset: u32, bytes: u8, value: u32) {
         for (i, byte) in value
             .to_le_bytes()
@@ -148,7 +148,7 @@ impl ConfigSpace {
         }
     }
 
-    /// Back to what it was when it was built.
+    /// Restores the initial values.
     pub fn reset(&mut self) {
         self.bytes = self.fresh;
     }

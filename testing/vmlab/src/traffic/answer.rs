@@ -1,4 +1,4 @@
-//! Somebody at the other end of a NIC's wire: answers ARP and ping, so that a port in standard
+//! A station at the other end of a NIC's wire that answers ARP and ping, so that a port in standard
 //! mode has a neighbour. RFC 826, RFC 791, RFC 792; no fragments, no options, no VLAN.
 
 use std::net::Ipv4Addr;
@@ -44,7 +44,7 @@ impl Neighbour {
         )
     }
 
-    /// What it answers to a frame, if anything.
+    /// Returns the answer to a frame, if it has one.
     #[must_use]
     pub fn answer(&self, frame: &[u8]) -> Option<Vec<u8>> {
         let (header, body) = frame.split_at_checked(ETHERNET_BYTES)?;

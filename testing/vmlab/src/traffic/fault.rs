@@ -98,9 +98,9 @@ pub trait Device: Receive {
     fn remove(&mut self);
     /// Answers again.
     fn restore(&mut self);
-    /// Who gets what the guest transmits.
+    /// Sets who receives the frames that the guest transmits.
     fn set_wire(&mut self, wire: Box<dyn Wire>);
-    /// What it has done so far.
+    /// Returns the counters so far.
     fn counts(&self) -> Counts;
 }
 

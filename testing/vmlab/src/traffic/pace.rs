@@ -12,7 +12,7 @@ use super::content::Chunk;
 /// Frames that are sent at once, at most: a burst is offered under one lock of the NIC.
 pub(super) const BURST: usize = 64;
 
-/// What a sender goes by.
+/// What determines when a sender may send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pace {
     /// The NIC: a frame is sent when there is room for it, so that none is missed. What a wire
@@ -38,7 +38,7 @@ impl Pace {
     }
 }
 
-/// What a sender may send now.
+/// Whether a sender may send now.
 #[derive(Debug)]
 pub(super) struct Due {
     schedule: Option<Schedule>,

@@ -95,7 +95,7 @@ pub struct Segment {
     /// The source that gives the same frames again ([`super::content`]); those of `runs` are
     /// the first of it.
     pub content: String,
-    /// What became of each.
+    /// The outcome of each frame.
     pub runs: Runs,
 }
 
@@ -104,7 +104,7 @@ pub struct Segment {
 pub struct Record {
     /// Version of this format.
     format: u32,
-    /// What the NIC is called.
+    /// Name of the NIC.
     pub nic: String,
     /// Whether the NIC tells its driver how many frames it missed; a virtual function does not.
     pub counts_missed: bool,

@@ -1,4 +1,4 @@
-//! What became of a million frames, in a few words.
+//! Outcomes of frames, run-length encoded.
 //!
 //! Frames that follow each other and fare alike are one run. As text, a run is what became of
 //! its frames and, where there is more than one, how many they are: `0*511 missed*19489 0 3`
@@ -15,13 +15,13 @@ use crate::nic::Outcome;
 /// Frames in a row that fared alike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Run {
-    /// What became of each.
+    /// The outcome of each frame.
     pub outcome: Outcome,
     /// How many they are, from 1.
     pub frames: u64,
 }
 
-/// What became of frames, in the order in which they were offered.
+/// Outcomes of frames, in the order in which they were offered.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Runs {
     runs: Vec<Run>,
@@ -85,7 +85,7 @@ impl Runs {
         self.runs.iter().copied()
     }
 
-    /// What became of each frame.
+    /// Iterates over the outcome of each frame.
     pub fn outcomes(&self) -> impl Iterator<Item = Outcome> + '_ {
         self.iter().flat_map(|run| {
             let frames = usize::try_from(run.frames).unwrap_or(usize::MAX);

@@ -8,7 +8,7 @@ use vmlab::kernel::Kernel;
 pub(crate) fn kernel(name: &str) -> Option<Kernel> {
     let qemu = Command::new("qemu-system-x86_64").arg("--version").output();
     let found = match qemu {
-        Ok(_) => Kernel::find(name).map_err(|trouble| trouble.to_string()),
+        Ok(_) => Kernel::find(name).map_err(|error| error.to_string()),
         Err(e) => Err(format!("qemu-system-x86_64: {e}")),
     };
     match found {

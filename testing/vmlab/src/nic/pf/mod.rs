@@ -39,7 +39,7 @@ const BAR_MSIX: u8 = 4;
 /// The packet buffer after a reset: 512 KB, all of it in the first of eight parts.
 const PACKET_BUFFER: u32 = 512 << 10;
 
-/// What a NIC has done, for whoever stands outside the machine.
+/// Counters of a NIC, for the host.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
     /// Frames in the guest's memory.
@@ -143,7 +143,7 @@ impl Pf {
         this
     }
 
-    /// Who gets what the guest transmits. Without one it is counted only.
+    /// Sets who receives the frames that the guest transmits. Without a receiver, they are only counted.
     pub fn set_wire(&mut self, wire: Box<dyn Wire>) {
         self.wire = Some(wire);
     }
@@ -169,7 +169,7 @@ impl Pf {
         self.faults.add(fault);
     }
 
-    /// The next frame's last descriptor does not say that it is the last.
+    /// Leaves the end-of-packet bit out of the next frame's last descriptor.
     pub fn next_frame_without_eop(&mut self) {
         self.add_frame_fault(FrameFault::WithoutEop);
     }
@@ -210,7 +210,7 @@ impl Pf {
         self.reset_registers();
     }
 
-    /// What it has done so far.
+    /// Returns the counters so far.
     pub fn counts(&self) -> Counts {
         let rx = self.rx.iter().map(|rx| rx.ring.dma_errors);
         let tx = self.tx.iter().map(|tx| tx.ring.dma_errors);
@@ -248,7 +248,7 @@ impl Pf {
         self.enabled = 0;
     }
 
-    /// Throws away what waits in the packet buffer.
+    /// Discards the frames in the packet buffer.
     fn discard_waiting(&mut self) {
         for queue in self.packet_buffer.clear() {
             *self.discarded.entry(queue).or_default() += 1;

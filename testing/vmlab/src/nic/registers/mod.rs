@@ -10,10 +10,10 @@ mod file;
 
 pub use file::{File, decode};
 
-/// What an access does, before a register's own behaviour.
+/// The effect of an access, before any behaviour of the register itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
-    /// Keeps what is written.
+    /// Keeps the written value.
     ReadWrite,
     /// Ignores writes.
     ReadOnly,
@@ -43,11 +43,11 @@ pub struct Row {
     pub name: &'static str,
     /// Its section in the datasheet.
     pub section: &'static str,
-    /// What an access does.
+    /// The effect of an access.
     pub access: Access,
     /// Its value after a reset.
     pub reset: u32,
-    /// Where it is.
+    /// Its offset.
     pub windows: &'static [Window],
 }
 

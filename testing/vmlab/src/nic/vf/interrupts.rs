@@ -57,7 +57,7 @@ impl Causes {
         self.enabled &= !causes;
     }
 
-    /// Sends what is due and enabled.
+    /// Sends the interrupts that are pending and enabled.
     pub(super) fn fire(&mut self, msix: &mut Msix) {
         if !msix.is_enabled() {
             return;

@@ -96,7 +96,7 @@ impl Vf {
         }
     }
 
-    /// Who gets what the guest transmits. Without one it is counted only.
+    /// Sets who receives the frames that the guest transmits. Without a receiver, they are only counted.
     pub fn set_wire(&mut self, wire: Box<dyn Wire>) {
         self.wire = Some(wire);
     }
@@ -133,7 +133,7 @@ impl Vf {
         self.mailbox = Mailbox::new(self.mac);
     }
 
-    /// What it has done so far.
+    /// Returns the counters so far.
     pub fn counts(&self) -> Counts {
         Counts {
             dma_errors: self.rx.ring.dma_errors + self.tx.ring.dma_errors,

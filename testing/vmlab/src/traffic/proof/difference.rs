@@ -1,4 +1,4 @@
-//! Says what is wrong with the first record that is not the frame that it should be.
+//! Describes the first record that differs from the expected frame.
 
 use std::fmt::Write as _;
 
@@ -27,12 +27,12 @@ fn kept(frame: &[u8], caplen: u32) -> usize {
     frame.len().min(caplen)
 }
 
-/// A record that is wrong, and what should have been there.
+/// A wrong record and the expected frame.
 #[derive(Debug)]
 pub(super) struct Wrong<'a> {
     pub(super) record: &'a Record,
     pub(super) queue: u16,
-    /// What stands there, and where.
+    /// The record in the file, and its place.
     pub(super) stored: Stored<'a>,
     pub(super) at: String,
     pub(super) caplen: u32,
@@ -41,7 +41,7 @@ pub(super) struct Wrong<'a> {
 }
 
 impl Wrong<'_> {
-    /// The whole story, in a few lines. `rest` is what follows in the files.
+    /// Describes the difference in a few lines. `rest` is the remainder of the stream.
     pub(super) fn explain(&self, rest: &mut Stream) -> Result<String> {
         let mut text = format!("{}:", self.at);
         match self.expected {

@@ -21,7 +21,7 @@ use hpcap::{Error, Ledger, Reason, Result};
 use super::record::Record;
 pub use queue::QueueProof;
 
-/// What was found.
+/// The result of a proof.
 #[derive(Debug)]
 pub struct Proof {
     /// The NIC, as the record calls it.
@@ -37,7 +37,7 @@ pub struct Proof {
     pub refused_without_a_file: u64,
     /// The ledgers of all queues together.
     pub ledger: Ledger,
-    /// What does not add up, beside what the queues complain of.
+    /// Sums that do not match, besides the differences of the queues.
     pub complaints: Vec<String>,
 }
 

@@ -11,7 +11,7 @@ use super::expected::Expected;
 use super::recording::{Next, Stream};
 use crate::traffic::record::{Amount, Record};
 
-/// What was found about one queue.
+/// The result of the proof of one queue.
 #[derive(Debug)]
 pub struct QueueProof {
     /// The queue, as the files call it.
@@ -36,7 +36,7 @@ pub struct QueueProof {
     pub files: u64,
     /// Whether the files end with a ledger, so that nothing is missing from it.
     pub is_final: bool,
-    /// What is wrong; nothing else is looked at behind the first difference.
+    /// The first difference; the comparison stops there.
     pub complaints: Vec<String>,
 }
 

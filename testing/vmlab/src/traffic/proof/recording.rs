@@ -35,7 +35,7 @@ pub(super) struct Stored<'a> {
     pub(super) data: &'a [u8],
 }
 
-/// What comes next in the stream.
+/// The next item of the stream.
 #[derive(Debug)]
 pub(super) enum Next {
     /// [`Stream::stored`] has it.
@@ -159,7 +159,7 @@ pub(super) struct Sum {
     last: Ledger,
     /// Whether the last word was a ledger at a file's end.
     ended: bool,
-    /// Whether any file said anything.
+    /// Whether any file has a ledger.
     pub(super) known: bool,
     /// Captured before the recording began: in other files, if in any.
     pub(super) before: Count,

@@ -1,53 +1,53 @@
-//! Why a machine did not do its work.
+//! Errors of a virtual machine.
 
 use std::fmt;
 use std::time::Duration;
 
-/// Why a machine did not do its work.
+/// An error of a virtual machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Trouble {
-    /// Something that a machine needs is not on this host.
+pub enum MachineError {
+    /// A file that a machine needs is not on this host.
     Missing(String),
     /// The host failed.
     Host(String),
     /// The guest could not be set up.
     Guest(String),
-    /// The kernel complained: an oops, a warning, a lock order, a leak. The lines around the first
-    /// of them.
+    /// The kernel reported a fault, such as an oops, a warning, a wrong lock order or a leak: the lines
+    /// around the first one.
     Kernel(Vec<String>),
-    /// It took too long; the last lines of the console.
+    /// A step exceeded its time limit.
     TimeLimit {
-        /// What did.
+        /// The step.
         what: String,
         /// The limit.
         limit: Duration,
         /// The last lines of the console.
         console: Vec<String>,
     },
-    /// The machine ended by itself.
+    /// The machine ended unexpectedly.
     Ended {
-        /// What QEMU said.
+        /// QEMU's error output.
         qemu: String,
         /// The last lines of the console.
         console: Vec<String>,
     },
 }
 
-impl Trouble {
+impl MachineError {
     pub(crate) fn host(what: impl Into<String>) -> Self {
         Self::Host(what.into())
     }
 }
 
-impl std::error::Error for Trouble {}
+impl std::error::Error for MachineError {}
 
-impl fmt::Display for Trouble {
+impl fmt::Display for MachineError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let console = match self {
             Self::Missing(what) | Self::Host(what) => return f.write_str(what),
             Self::Guest(what) => return write!(f, "the guest cannot be set up: {what}"),
             Self::Kernel(lines) => {
-                f.write_str("the guest's kernel complained:")?;
+                f.write_str("the guest's kernel reported a fault:")?;
                 lines
             }
             Self::TimeLimit {
@@ -57,7 +57,7 @@ impl fmt::Display for Trouble {
             } => {
                 write!(
                     f,
-                    "time limit: {what} took longer than {limit:?}; the console's end:"
+                    "time limit: {what} took longer than {limit:?}; the last lines of the console:"
                 )?;
                 console
             }
@@ -66,7 +66,7 @@ impl fmt::Display for Trouble {
                 if !qemu.is_empty() {
                     write!(f, "; QEMU said: {}", qemu.trim_end())?;
                 }
-                f.write_str("; the console's end:")?;
+                f.write_str("; the last lines of the console:")?;
                 console
             }
         };
