@@ -4,13 +4,14 @@ mod netlink;
 pub(crate) mod timestamps;
 
 use std::fmt::Write;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::AsRawFd;
 
 use hpcap::error::Context;
 use hpcap::pcapfile::LINK_TYPE_ETHERNET;
 use hpcap::units::Rate;
 use hpcap::{Error, Kind, Result, visible};
 use netlink::Which;
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 
 use crate::{InterfaceName, SourceEvent};
 
@@ -185,11 +186,8 @@ impl Interface {
             command: ETHTOOL_GSET,
             ..EthtoolSettings::default()
         };
-        let mut request = self.request();
-        request.ifr_ifru.ifru_data = (&raw mut settings).cast();
-        // SAFETY: SIOCETHTOOL takes a pointer to an `ifreq` whose data points to the command's
-        // structure, which for this command is `EthtoolSettings`; both outlive the call.
-        unsafe { ioctl(libc::SIOCETHTOOL, &mut request) }.ok()?;
+        // SAFETY: the structure is that of the command in its first field.
+        unsafe { self.ioctl(libc::SIOCETHTOOL, &mut settings) }.ok()?;
         let megabits = u64::from(settings.speed_high) << 16 | u64::from(settings.speed_low);
         // The kernel says 2^32-1, or in old drivers 2^16-1, for "unknown".
         let known = ![0, u64::from(u16::MAX), u64::from(u32::MAX)].contains(&megabits);
@@ -207,11 +205,8 @@ impl Interface {
             names: [[0; 32]; 5],
             numbers: [0; 8],
         };
-        let mut request = self.request();
-        request.ifr_ifru.ifru_data = (&raw mut driver).cast();
-        // SAFETY: SIOCETHTOOL takes a pointer to an `ifreq` whose data points to the command's
-        // structure, which for this command is `EthtoolDriver`; both outlive the call.
-        let told = unsafe { ioctl(libc::SIOCETHTOOL, &mut request) };
+        // SAFETY: the structure is that of the command in its first field.
+        let told = unsafe { self.ioctl(libc::SIOCETHTOOL, &mut driver) };
         // An address on a bus has a colon or a dash: 0000:01:00.0, usb-0000:00:14.0-1.
         told.is_ok() && driver.names[BUS].iter().any(|c| [b':', b'-'].contains(c))
     }
@@ -246,16 +241,17 @@ impl Interface {
     /// The answer to a question of ethtool's that is a single number; `None` without one.
     fn ethtool(&self, command: u32) -> Option<u32> {
         let mut value = EthtoolValue { command, data: 0 };
-        let mut request = self.request();
-        request.ifr_ifru.ifru_data = (&raw mut value).cast();
-        // SAFETY: SIOCETHTOOL takes a pointer to an `ifreq` whose data points to the command's
-        // structure, which for these commands is `EthtoolValue`; both outlive the call.
-        unsafe { ioctl(libc::SIOCETHTOOL, &mut request) }.ok()?;
+        // SAFETY: the structure is that of the command in its first field.
+        unsafe { self.ioctl(libc::SIOCETHTOOL, &mut value) }.ok()?;
         Some(value.data)
     }
 
-    /// A request about this interface.
-    fn request(&self) -> libc::ifreq {
+    /// Asks the kernel about this interface, or changes it, with an ioctl whose data is `data`.
+    ///
+    /// # Safety
+    /// `T` is the structure that the kernel reads and writes for `number`, and for the command in
+    /// `data` where `number` has several.
+    unsafe fn ioctl<T>(&self, number: libc::c_ulong, data: &mut T) -> std::io::Result<()> {
         // SAFETY: zero is a valid value of every field of an `ifreq`.
         let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
         // The last byte stays zero: kernel names are shorter than the field.
@@ -265,7 +261,19 @@ impl Interface {
         {
             *to = from.cast_signed();
         }
-        request
+        request.ifr_ifru.ifru_data = std::ptr::from_mut(data).cast();
+        let socket = socket(
+            AddressFamily::Inet,
+            SockType::Datagram,
+            SockFlag::SOCK_CLOEXEC,
+            None,
+        )?;
+        // SAFETY: the request points to `data`, which is what the kernel expects for `number`, as
+        // the caller promises; both outlive the call.
+        match unsafe { libc::ioctl(socket.as_raw_fd(), number as _, &raw mut request) } {
+            0 => Ok(()),
+            _ => Err(std::io::Error::last_os_error()),
+        }
     }
 
     /// What its frames start with, as a LINKTYPE_ value: 1 for Ethernet, 101 for IP.
@@ -356,25 +364,6 @@ const ETHTOOL_GDRVINFO: u32 = 0x03;
 const ETHTOOL_GFLAGS: u32 = 0x25;
 const ETHTOOL_GGRO: u32 = 0x2b;
 const ETH_FLAG_LRO: u32 = 1 << 15;
-
-/// Asks the kernel about an interface.
-///
-/// # Safety
-/// `request` is what `number` takes, and pointers in it are valid for the call.
-unsafe fn ioctl(number: libc::c_ulong, request: &mut libc::ifreq) -> std::io::Result<()> {
-    // SAFETY: `socket` has no memory to get wrong; the result is checked.
-    let fd = unsafe { libc::socket(libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0) };
-    if fd < 0 {
-        return Err(std::io::Error::last_os_error());
-    }
-    // SAFETY: the descriptor was just opened, and nobody else owns it.
-    let socket = unsafe { OwnedFd::from_raw_fd(fd) };
-    // SAFETY: as the caller promises.
-    match unsafe { libc::ioctl(socket.as_raw_fd(), number as _, std::ptr::from_mut(request)) } {
-        0 => Ok(()),
-        _ => Err(std::io::Error::last_os_error()),
-    }
-}
 
 /// What is known of a hardware type, for people.
 fn hardware_name(hardware: u16) -> String {

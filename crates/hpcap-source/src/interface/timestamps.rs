@@ -2,7 +2,7 @@
 
 use hpcap::{Error, Kind, Result};
 
-use super::{Interface, ioctl};
+use super::Interface;
 
 const ETHTOOL_GET_TS_INFO: u32 = 0x41;
 const SIOCSHWTSTAMP: libc::c_ulong = 0x89b0;
@@ -74,11 +74,8 @@ impl Interface {
             command: ETHTOOL_GET_TS_INFO,
             ..TimestampInfo::default()
         };
-        let mut request = self.request();
-        request.ifr_ifru.ifru_data = (&raw mut info).cast();
-        // SAFETY: SIOCETHTOOL takes a pointer to an `ifreq` whose data points to the command's
-        // structure, which for this command is `TimestampInfo`; both outlive the call.
-        unsafe { ioctl(libc::SIOCETHTOOL, &mut request) }?;
+        // SAFETY: the structure is that of the command in its first field.
+        unsafe { self.ioctl(libc::SIOCETHTOOL, &mut info) }?;
         Ok(info)
     }
 
@@ -110,11 +107,8 @@ impl Interface {
             tx_type: TRANSMIT_OFF,
             rx_filter: FILTER_ALL,
         };
-        let mut request = self.request();
-        request.ifr_ifru.ifru_data = (&raw mut config).cast();
-        // SAFETY: SIOCSHWTSTAMP takes a pointer to an `ifreq` whose data points to a
-        // `hwtstamp_config`; both outlive the call.
-        unsafe { ioctl(SIOCSHWTSTAMP, &mut request) }.map_err(|e| {
+        // SAFETY: the structure is that of the request.
+        unsafe { self.ioctl(SIOCSHWTSTAMP, &mut config) }.map_err(|e| {
             let error = Error::io(tried(), e);
             match error.kind() {
                 Kind::Permission => error.advise("that takes the capability CAP_NET_ADMIN"),
