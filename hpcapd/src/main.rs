@@ -1,9 +1,9 @@
 //! `hpcapd`: serves the frames of network interfaces, files and generators to other programs.
 
 mod cli;
+mod reporter;
 mod signals;
 mod socket;
-mod voice;
 
 use std::io::{self, Write};
 use std::os::fd::AsFd;
@@ -24,29 +24,29 @@ use nix::unistd::Gid;
 use cli::Cli;
 use hpcap_engine::{Engine, EngineConfig, Events};
 use hpcap_source::interface::Interface;
+use reporter::{LimitedReporter, Reporter};
 use signals::Signals;
-use socket::Doorway;
-use voice::{Limited, Voice};
+use socket::SocketListener;
 
-/// How often the daemon looks whether its sources have ended, in ms.
-const LOOK: u16 = 100;
+/// Longest wait for clients and signals, in ms: the daemon then checks whether its sources have ended.
+const POLL_MS: u16 = 100;
 
-/// How often it looks for losses.
-const LOOK_FOR_LOSS: Duration = Duration::from_secs(1);
+/// Time between two checks of the ledgers for losses.
+const LOSS_CHECK_PERIOD: Duration = Duration::from_secs(1);
 
-/// How long a queue that has failed waits for its listeners.
+/// Time that the listeners of a failed queue have to read the rest.
 const LINGER_FAILED: Duration = Duration::from_secs(2);
 
-/// After so long, it says that a source does not begin.
-const SAY_WAITING: Duration = Duration::from_secs(2);
+/// Time after which the daemon reports that a source has not begun.
+const WAITING_NOTICE: Duration = Duration::from_secs(2);
 
-/// A queue that is served.
+/// A queue with its engine and its socket.
 struct Server {
     name: QueueName,
     engine: Engine,
     events: Events,
-    doorway: Doorway,
-    /// When it was seen that the queue has ended.
+    listener: SocketListener,
+    /// Time at which the daemon noticed that the queue has ended.
     ended_since: Option<Instant>,
     losses: LossWatch,
     looked: Instant,
@@ -58,8 +58,8 @@ fn main() -> ExitCode {
     if cli.list_interfaces {
         return list();
     }
-    message::run("hpcapd", voice::notice(cli.json), |messages| {
-        run(&cli, &Voice::new(messages, cli.json, cli.quiet))
+    message::run("hpcapd", reporter::notice(cli.json), |messages| {
+        run(&cli, &Reporter::new(messages, cli.json, cli.quiet))
     })
 }
 
@@ -74,25 +74,25 @@ fn list() -> ExitCode {
     }
 }
 
-fn run(cli: &Cli, voice: &Voice) -> Result<()> {
-    // Before anything is opened: a signal from now on stops the daemon cleanly.
+fn run(cli: &Cli, reporter: &Reporter) -> Result<()> {
+    // Signals come first, so that a signal during the start stops the daemon cleanly, too.
     let signals = Signals::install()?;
-    let Some(mut servers) = start(cli, voice, &signals)? else {
+    let Some(mut servers) = start(cli, reporter, &signals)? else {
         return Ok(());
     };
     for server in &servers {
-        let socket = server.doorway.path().display().to_string();
-        voice.serving(server.engine.queue(), &socket);
+        let socket = server.listener.path().display().to_string();
+        reporter.serving(server.engine.queue(), &socket);
     }
-    let served = serve(&mut servers, &signals, cli, voice);
+    let served = serve(&mut servers, &signals, cli, reporter);
     // Stop all of them before the first failure is reported.
-    let stopped: Vec<Result<()>> = servers.into_iter().map(|s| finish(s, voice)).collect();
+    let stopped: Vec<Result<()>> = servers.into_iter().map(|s| finish(s, reporter)).collect();
     served?;
     stopped.into_iter().collect()
 }
 
-/// Opens everything; `None` where a signal came first.
-fn start(cli: &Cli, voice: &Voice, signals: &Signals) -> Result<Option<Vec<Server>>> {
+/// Opens all sources and sockets. Returns `None` where a signal came first.
+fn start(cli: &Cli, reporter: &Reporter, signals: &Signals) -> Result<Option<Vec<Server>>> {
     let group = socket::group(cli.group.as_deref())?;
     if cli.cpu.len() > cli.sources.len() {
         return Err(Error::usage(
@@ -111,12 +111,12 @@ fn start(cli: &Cli, voice: &Voice, signals: &Signals) -> Result<Option<Vec<Serve
             "it is named twice; give each source a name of its own",
         ));
     }
-    // Makes the folder: not before it is clear that there is something to serve.
+    // This creates the folder, so it comes after the checks of the command line.
     let dir = Arc::new(socket::run_dir(cli.run_dir.as_deref())?);
     let mut servers = Vec::new();
     for (i, served) in cli.sources.iter().enumerate() {
-        // The name first: a daemon that may not serve it opens no interface.
-        let (name, doorway) = open_doorway(&dir, group, served.name, &given)?;
+        // The socket comes first: a daemon that may not serve the name opens no interface.
+        let (name, listener) = open_listener(&dir, group, served.name, &given)?;
         let config = EngineConfig {
             ring_bytes: cli.ring,
             pages: cli.pages,
@@ -128,7 +128,7 @@ fn start(cli: &Cli, voice: &Voice, signals: &Signals) -> Result<Option<Vec<Serve
             cpu: cli.cpu.get(i).copied(),
             ..EngineConfig::new(name, served.source.clone())
         };
-        let Some((engine, events)) = start_engine(config, name, voice, signals)? else {
+        let Some((engine, events)) = start_engine(config, name, reporter, signals)? else {
             return Ok(None);
         };
         let losses = LossWatch::new(engine.queue().ledger().ledger, Instant::now());
@@ -136,7 +136,7 @@ fn start(cli: &Cli, voice: &Voice, signals: &Signals) -> Result<Option<Vec<Serve
             name,
             engine,
             events,
-            doorway,
+            listener,
             ended_since: None,
             losses,
             looked: Instant::now(),
@@ -145,19 +145,20 @@ fn start(cli: &Cli, voice: &Voice, signals: &Signals) -> Result<Option<Vec<Serve
     Ok(Some(servers))
 }
 
-/// Starts an engine, which may wait for whoever writes its pipe; `None` where a signal came first.
+/// Starts an engine, whose source may wait for the writer of a pipe. Returns `None` where a signal
+/// came first.
 fn start_engine(
     config: EngineConfig,
     name: QueueName,
-    voice: &Voice,
+    reporter: &Reporter,
     signals: &Signals,
 ) -> Result<Option<(Engine, Events)>> {
     let source = config.source.to_string();
-    let mut said = false;
+    let mut told = false;
     patience::unless(
         |waited| {
-            if waited >= SAY_WAITING && !std::mem::replace(&mut said, true) {
-                voice.say(name, &format!("waiting for {source} to begin"));
+            if waited >= WAITING_NOTICE && !std::mem::replace(&mut told, true) {
+                reporter.print_message(name, &format!("waiting for {source} to begin"));
             }
             signals.stop()
         },
@@ -165,24 +166,24 @@ fn start_engine(
     )
 }
 
-/// Serves under the name given, or the first `hpcapN` that is neither given to another
+/// Opens the socket of the given name, or of the first `hpcapN` that is neither given to another
 /// source nor served by another daemon.
-fn open_doorway(
+fn open_listener(
     dir: &Arc<Folder>,
     group: Option<Gid>,
     name: Option<QueueName>,
     given: &[QueueName],
-) -> Result<(QueueName, Doorway)> {
+) -> Result<(QueueName, SocketListener)> {
     if let Some(name) = name {
-        return Ok((name, Doorway::open(dir, name, group)?));
+        return Ok((name, SocketListener::open(dir, name, group)?));
     }
     let mut busy = None;
     for name in (0..=u32::from(u16::MAX)).map(|n| QueueName::new(n, 0)) {
         if given.contains(&name) {
             continue;
         }
-        match Doorway::open(dir, name, group) {
-            Ok(doorway) => return Ok((name, doorway)),
+        match SocketListener::open(dir, name, group) {
+            Ok(listener) => return Ok((name, listener)),
             Err(e) if e.kind() == Kind::Busy => busy = Some(e),
             Err(e) => return Err(e),
         }
@@ -190,17 +191,17 @@ fn open_doorway(
     Err(busy.unwrap_or_else(|| Error::usage("queue name", "all of them are taken")))
 }
 
-/// Lets clients in until a signal comes, or all sources have ended and nobody listens.
-fn serve(servers: &mut [Server], signals: &Signals, cli: &Cli, voice: &Voice) -> Result<()> {
-    let mut limited = Limited::new(voice);
+/// Accepts clients until a signal comes, or until all sources have ended and no listener is left.
+fn serve(servers: &mut [Server], signals: &Signals, cli: &Cli, reporter: &Reporter) -> Result<()> {
+    let mut limited = LimitedReporter::new(reporter);
     loop {
         let mut fds = vec![PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
         fds.extend(
             servers
                 .iter()
-                .map(|s| PollFd::new(s.doorway.as_fd(), s.doorway.events())),
+                .map(|s| PollFd::new(s.listener.as_fd(), s.listener.events())),
         );
-        match poll(&mut fds, PollTimeout::from(LOOK)) {
+        match poll(&mut fds, PollTimeout::from(POLL_MS)) {
             Ok(_) | Err(nix::errno::Errno::EINTR) => {}
             Err(e) => return Err(Error::io("wait for clients", e.into())),
         }
@@ -210,14 +211,14 @@ fn serve(servers: &mut [Server], signals: &Signals, cli: &Cli, voice: &Voice) ->
         }
         if signals.take_statistics() {
             for server in servers.iter() {
-                voice.statistics(server.name, &server.engine.queue().ledger());
+                reporter.statistics(server.name, &server.engine.queue().ledger());
             }
         }
         for server in servers.iter() {
-            // No more at a time than may wait: clients without end must not keep it from signals.
-            for client in std::iter::from_fn(|| server.doorway.accept()).take(socket::BACKLOG) {
+            // The limit keeps an endless stream of clients from delaying signals.
+            for client in std::iter::from_fn(|| server.listener.accept()).take(socket::BACKLOG) {
                 if let Err(e) = server.engine.serve(client) {
-                    limited.say(server.name, "client", &e.to_string());
+                    limited.print_message(server.name, "client", &e.to_string());
                 }
             }
         }
@@ -226,9 +227,9 @@ fn serve(servers: &mut [Server], signals: &Signals, cli: &Cli, voice: &Voice) ->
         for server in servers.iter_mut() {
             for event in server.events.take() {
                 let text = event.to_string();
-                limited.say(server.name, &kind_of(&text), &text);
+                limited.print_message(server.name, &kind_of(&text), &text);
             }
-            server.tell(voice);
+            server.tell(reporter);
             running |= server.is_wanted(cli.no_linger);
         }
         if !running {
@@ -239,8 +240,8 @@ fn serve(servers: &mut [Server], signals: &Signals, cli: &Cli, voice: &Voice) ->
 }
 
 impl Server {
-    /// Tells how the queue is: that it has ended, that frames are lost.
-    fn tell(&mut self, voice: &Voice) {
+    /// Reports that the queue has ended, and that frames are lost.
+    fn tell(&mut self, reporter: &Reporter) {
         let queue = self.engine.queue();
         if let (Some(end), None) = (queue.page().end(), self.ended_since) {
             self.ended_since = Some(Instant::now());
@@ -248,19 +249,20 @@ impl Server {
                 QueueEnd::Failed => "capturing has failed: this queue gets no more frames",
                 QueueEnd::Ended | QueueEnd::Stopped => "the source has ended",
             };
-            voice.say(self.name, text);
+            reporter.print_message(self.name, text);
         }
-        if self.looked.elapsed() >= LOOK_FOR_LOSS {
+        if self.looked.elapsed() >= LOSS_CHECK_PERIOD {
             self.looked = Instant::now();
             let ledger = queue.ledger().ledger;
             for loss in self.losses.look(&ledger, self.looked, || queue.listeners()) {
-                voice.loss(self.name, &loss);
+                reporter.loss(self.name, &loss);
             }
         }
     }
 
-    /// Whether there is a reason to go on for this queue. One that has failed is none for long:
-    /// whoever is attached can read the ring without the daemon, and the failure must show.
+    /// Whether the daemon has to go on for this queue. For a failed queue it goes on only a short
+    /// time: attached listeners can read the ring without the daemon, and the exit code must show
+    /// the failure.
     fn is_wanted(&self, no_linger: bool) -> bool {
         let Some(since) = self.ended_since else {
             return true;
@@ -270,22 +272,22 @@ impl Server {
     }
 }
 
-/// Ends a queue and tells what became of its frames.
-fn finish(mut server: Server, voice: &Voice) -> Result<()> {
+/// Ends a queue and prints its ledger.
+fn finish(mut server: Server, reporter: &Reporter) -> Result<()> {
     let queue = std::sync::Arc::clone(server.engine.queue());
     let listeners = queue.listeners();
     let outcome = server.engine.stop();
     for event in server.events.take() {
-        voice.say(server.name, &event.to_string());
+        reporter.print_message(server.name, &event.to_string());
     }
-    // Nobody finds the queue any more; whoever is attached can still read what is there.
-    drop(server.doorway);
+    // No new listener finds the queue now; attached listeners can still read the ring.
+    drop(server.listener);
     let ledger = queue.ledger();
     let listeners = || listeners.clone();
     for loss in server.losses.end(&ledger.ledger, Instant::now(), listeners) {
-        voice.loss(server.name, &loss);
+        reporter.loss(server.name, &loss);
     }
-    voice.ended(server.name, &ledger);
+    reporter.ended(server.name, &ledger);
     outcome
 }
 
@@ -293,7 +295,7 @@ fn print(text: &str) -> Result<()> {
     let mut out = io::stdout().lock();
     let text = visible_json(text);
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        // Nobody reads any more.
+        // The reader of the pipe has ended.
         Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         other => other.context(|| "write to standard output"),
     }

@@ -1,4 +1,4 @@
-//! What the daemon tells while it serves: as text, or as JSON, one object a line.
+//! Messages of the daemon while it serves: as text, or as JSON, one object per line.
 
 use std::time::Instant;
 
@@ -11,9 +11,9 @@ use hpcap::visible::{visible, visible_json, visible_lines};
 use hpcap::{Queue, QueueName};
 use serde_json::{Value, json};
 
-/// Where the daemon's messages go. Cloning it shares the queue of messages.
+/// Prints messages through the queue of the printing thread. Clones share that queue.
 #[derive(Debug, Clone)]
-pub(super) struct Voice {
+pub(super) struct Reporter {
     messages: Messages,
     json: bool,
     quiet: bool,
@@ -31,8 +31,8 @@ pub(super) fn notice(json: bool) -> impl Fn(Stream, u64) -> String + Send + 'sta
     }
 }
 
-impl Voice {
-    /// With `quiet`, it tells only what people should know of.
+impl Reporter {
+    /// With `quiet`, the reporter prints warnings and errors only.
     pub(super) fn new(messages: &Messages, json: bool, quiet: bool) -> Self {
         let messages = messages.clone();
         Self {
@@ -47,8 +47,8 @@ impl Voice {
             .tell(Level::Info, Stream::Output, visible_json(text));
     }
 
-    /// Something to read about queue `name`.
-    pub(super) fn say(&self, name: QueueName, text: &str) {
+    /// Prints a message about queue `name`.
+    pub(super) fn print_message(&self, name: QueueName, text: &str) {
         if self.json {
             let line = json!({"event": "message", "queue": name.to_string(), "message": text});
             self.print(&line.to_string());
@@ -58,10 +58,10 @@ impl Voice {
         }
     }
 
-    /// Frames of queue `name` are being lost, or were.
+    /// Reports that queue `name` loses frames, or that the loss is over.
     pub(super) fn loss(&self, name: QueueName, loss: &Loss) {
         if !self.json {
-            return self.say(name, &loss.to_string());
+            return self.print_message(name, &loss.to_string());
         }
         let mut event = serde_json::to_value(loss).unwrap_or_default();
         event["event"] = "loss".into();
@@ -70,7 +70,7 @@ impl Voice {
         self.print(&event.to_string());
     }
 
-    /// A queue is served at `socket`.
+    /// Reports that `queue` is served at `socket`.
     pub(super) fn serving(&self, queue: &Queue, socket: &str) {
         if self.quiet {
             return;
@@ -97,14 +97,14 @@ impl Voice {
         ));
     }
 
-    /// The ledger of a queue that has ended.
+    /// Prints the ledger of a queue that has ended.
     pub(super) fn ended(&self, name: QueueName, ledger: &LedgerSnapshot) {
         if !self.quiet {
             self.ledger("ended", name, ledger);
         }
     }
 
-    /// The ledger of a queue that goes on.
+    /// Prints the ledger of a queue that goes on.
     pub(super) fn statistics(&self, name: QueueName, ledger: &LedgerSnapshot) {
         self.ledger("statistics", name, ledger);
     }
@@ -127,32 +127,32 @@ impl Voice {
     }
 }
 
-/// A voice for what clients can cause as often as they like.
+/// Limits the rate of messages that clients and interfaces can cause as often as they like.
 #[derive(Debug)]
-pub(super) struct Limited {
-    voice: Voice,
+pub(super) struct LimitedReporter {
+    reporter: Reporter,
     limiter: Limiter,
 }
 
-impl Limited {
-    pub(super) fn new(voice: &Voice) -> Self {
+impl LimitedReporter {
+    pub(super) fn new(reporter: &Reporter) -> Self {
         Self {
-            voice: voice.clone(),
+            reporter: reporter.clone(),
             limiter: Limiter::new(),
         }
     }
 
-    /// Something about queue `name`, of `kind`.
-    pub(super) fn say(&mut self, name: QueueName, kind: &str, text: &str) {
+    /// Prints a message of `kind` about queue `name`, unless too many of that kind came before.
+    pub(super) fn print_message(&mut self, name: QueueName, kind: &str, text: &str) {
         let kind = format!("{name}: {kind}");
-        // The name goes along: lines that are held back are told without it otherwise.
+        // The limiter holds back text alone, so the text begins with the name of the queue.
         let text = format!("{name}: {text}");
         if let Some(text) = self.limiter.pass(&kind, text, Instant::now()) {
             self.tell(&text);
         }
     }
 
-    /// Tells what was held back, once its time has come.
+    /// Prints a summary of held-back messages, at most once per period and kind.
     pub(super) fn tell_due(&mut self) {
         if self.limiter.holds_back() {
             for text in self.limiter.due(Instant::now()) {
@@ -161,7 +161,7 @@ impl Limited {
         }
     }
 
-    /// Tells what is held back, because the end has come.
+    /// Prints what is still held back. The daemon calls this before it ends.
     pub(super) fn tell_rest(&mut self) {
         for text in self.limiter.rest(Instant::now()) {
             self.tell(&text);
@@ -173,7 +173,7 @@ impl Limited {
             return;
         };
         if let Ok(name) = name.parse() {
-            self.voice.say(name, rest);
+            self.reporter.print_message(name, rest);
         }
     }
 }

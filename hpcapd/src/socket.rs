@@ -1,4 +1,4 @@
-//! The sockets under which queues are found: one owner each, a stale one taken over.
+//! The sockets by which clients find queues. Each has one owner; a stale socket is taken over.
 
 use std::cell::{Cell, RefCell};
 use std::fs::{self, File};
@@ -25,34 +25,34 @@ use nix::unistd::{AccessFlags, Gid, Group, UnlinkatFlags, access, fchownat, unli
 
 use hpcap_engine::Engine;
 
-/// A socket in the file system that belongs to this process. Removed when dropped.
+/// A listening socket in the file system. Dropping it removes the file.
 #[derive(Debug)]
-pub(super) struct Doorway {
+pub(super) struct SocketListener {
     socket: OwnedFd,
     path: PathBuf,
     /// Held for as long as the socket is: two daemons cannot serve one queue.
     _lock: Flock<File>,
     dir: Arc<Folder>,
     name: QueueName,
-    /// Given up for a moment where there are no descriptors left, to turn a client away.
+    /// A spare descriptor: closed for a moment to refuse a client when no other descriptor is left.
     spare: RefCell<Option<OwnedFd>>,
-    /// When clients are looked for again, after the system refused to let one in.
+    /// End of the pause that follows a failed accept(2).
     pause: Cell<Option<Instant>>,
 }
 
-/// Clients that may wait to be let in.
+/// Clients that may wait to be accepted.
 pub(super) const BACKLOG: usize = 64;
 
-/// How long a socket is left alone after the system refused to let a client in.
+/// Pause after a failed accept(2), which would otherwise fail again at once.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// A descriptor to be given up when there is no other.
+/// Opens the spare descriptor.
 fn spare() -> Option<OwnedFd> {
     File::open("/dev/null").map(OwnedFd::from).ok()
 }
 
-/// The folder for sockets: the one asked for, or the first of the usual ones that can be used. It is
-/// made where it is missing.
+/// Opens the folder for sockets: the requested one, or the first usual one that can be used. Creates
+/// the folder where it is missing.
 pub(super) fn run_dir(asked: Option<&Path>) -> Result<Folder> {
     let (candidates, chosen) = match asked {
         Some(dir) => (vec![dir.to_owned()], true),
@@ -60,7 +60,7 @@ pub(super) fn run_dir(asked: Option<&Path>) -> Result<Folder> {
     };
     let mut last = None;
     for (i, dir) in candidates.iter().enumerate() {
-        // The last of the usual ones is the user's own.
+        // The last of the usual folders belongs to the user alone.
         let mode = if !chosen && i > 0 { 0o700 } else { 0o755 };
         let made = fs::DirBuilder::new()
             .recursive(chosen)
@@ -87,7 +87,7 @@ pub(super) fn run_dir(asked: Option<&Path>) -> Result<Folder> {
         .advise("run as root, or choose a folder of your own with --run-dir or HPCAP_RUN_DIR"))
 }
 
-/// The group for sockets: the one asked for, or `hpcap` where it exists.
+/// Looks up the group for sockets: the requested one, or `hpcap` where it exists.
 pub(super) fn group(asked: Option<&str>) -> Result<Option<Gid>> {
     let name = asked.unwrap_or("hpcap");
     let found = Group::from_name(name).context(|| format!("look up group {name}"))?;
@@ -101,13 +101,13 @@ pub(super) fn group(asked: Option<&str>) -> Result<Option<Gid>> {
     }
 }
 
-impl Doorway {
+impl SocketListener {
     /// Serves queue `name` in folder `dir`, to members of `group`.
     pub(super) fn open(dir: &Arc<Folder>, name: QueueName, group: Option<Gid>) -> Result<Self> {
         let path = socket_path(dir.path(), name);
         let file = format!("{name}.sock");
         let tried = || format!("serve {name} at {}", path.display());
-        // Programs that open it by name must find one queue.
+        // A name must lead to one queue only.
         let device = device_path(&dev_dir(), name);
         if is_device(&device)? {
             let why = format!("the kernel module serves it already ({})", device.display());
@@ -115,7 +115,7 @@ impl Doorway {
                 .advise("choose another name (hpcap1=SOURCE)"));
         }
         let lock = take_lock(dir, name)?;
-        // The lock is ours: a socket that stands there was left behind by a dead daemon.
+        // This process holds the lock, so a socket of that name is left over from a dead daemon.
         match dir.find(&file)? {
             Some(found) if !is_socket(&found) => {
                 let why = "something that is no socket has its name";
@@ -136,7 +136,7 @@ impl Doorway {
         .context(tried)?;
         let address = UnixAddr::new(&path).context(tried)?;
         bind(socket.as_raw_fd(), &address).context(tried)?;
-        let doorway = Self {
+        let listener = Self {
             socket,
             path: path.clone(),
             dir: Arc::clone(dir),
@@ -145,12 +145,12 @@ impl Doorway {
             spare: RefCell::new(spare()),
             pause: Cell::new(None),
         };
-        // In the folder that was checked: its path may have led elsewhere meanwhile.
+        // bind(2) went by path, which may have led elsewhere than the checked folder.
         if !dir.find(&file)?.is_some_and(|found| is_socket(&found)) {
             let why = "the folder was exchanged meanwhile";
             return Err(Error::new(Kind::Permission, tried(), why));
         }
-        // Before anybody can connect: only listen() opens the door.
+        // Mode and group are set before listen(2): until then no client can connect.
         let mode = Mode::from_bits_truncate(0o660);
         fchmodat(&**dir, file.as_str(), mode, FchmodatFlags::FollowSymlink).context(tried)?;
         if let Some(gid) = group {
@@ -159,11 +159,11 @@ impl Doorway {
         }
         let backlog = i32::try_from(BACKLOG).unwrap_or(i32::MAX);
         let backlog = Backlog::new(backlog).context(tried)?;
-        listen(&doorway.socket, backlog).context(tried)?;
-        Ok(doorway)
+        listen(&listener.socket, backlog).context(tried)?;
+        Ok(listener)
     }
 
-    /// The next client, if one knocks. One for whom there is no descriptor left is told so.
+    /// Accepts the next client, if there is one. Refuses the client when no descriptor is left.
     pub(super) fn accept(&self) -> Option<OwnedFd> {
         match self.take_client() {
             Ok(client) => Some(client),
@@ -177,12 +177,12 @@ impl Doorway {
 
     fn take_client(&self) -> nix::Result<OwnedFd> {
         let fd = accept4(self.socket.as_raw_fd(), SockFlag::SOCK_CLOEXEC)?;
-        // SAFETY: the kernel has just opened this descriptor for us.
+        // SAFETY: accept4 has just returned this descriptor, which has no other owner.
         Ok(unsafe { OwnedFd::from_raw_fd(fd) })
     }
 
-    /// Lets the next client in with the spare descriptor, and sends it away. Others wait for a
-    /// moment: the socket would be ready all the time.
+    /// Accepts the next client with the spare descriptor and refuses it. A pause follows, because
+    /// poll(2) would report the waiting clients again at once.
     fn turn_away(&self) {
         drop(self.spare.borrow_mut().take());
         if let Ok(client) = self.take_client() {
@@ -192,7 +192,7 @@ impl Doorway {
         self.pause.set(Some(Instant::now() + PAUSE));
     }
 
-    /// What to wait for on this socket: clients, or nothing while there is no room for any.
+    /// Events to wait for on this socket: clients, or none during a pause.
     pub(super) fn events(&self) -> PollFlags {
         match self.pause.get() {
             Some(until) if Instant::now() < until => PollFlags::empty(),
@@ -205,13 +205,13 @@ impl Doorway {
     }
 }
 
-impl AsFd for Doorway {
+impl AsFd for SocketListener {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
 }
 
-impl Drop for Doorway {
+impl Drop for SocketListener {
     fn drop(&mut self) {
         for file in [format!("{}.sock", self.name), lock_name(self.name)] {
             let _ = unlinkat(&*self.dir, file.as_str(), UnlinkatFlags::NoRemoveDir);
@@ -223,8 +223,8 @@ fn lock_name(name: QueueName) -> String {
     format!("{name}.lock")
 }
 
-/// Takes the lock of queue `name`: a file of this folder's owner, root or this user that nobody else
-/// can open, so that nobody else can hold it.
+/// Takes the lock of queue `name`. The lock file must belong to the owner of the folder, root or this
+/// user, with mode 0600, so that no other user can open and hold it.
 fn take_lock(dir: &Folder, name: QueueName) -> Result<Flock<File>> {
     let file_name = lock_name(name);
     let tried = || format!("lock {}", dir.path().join(lock_name(name)).display());
@@ -274,7 +274,7 @@ fn take_lock(dir: &Folder, name: QueueName) -> Result<Flock<File>> {
     ))
 }
 
-/// Something else has the name of a lock: it is not touched.
+/// The error for a file that has the name of a lock and is none. The file stays as it is.
 fn no_lock(tried: String, why: &str) -> Error {
     Error::new(Kind::Permission, tried, why)
         .advise("remove it, or choose another folder with --run-dir")

@@ -311,7 +311,7 @@ fn selection_of(cli: &Cli) -> Selection {
 fn engine_config(cli: &Cli, source: SourceSpec) -> Result<EngineConfig> {
     let waits = source.waits();
     let mut config = EngineConfig::new(OWN_QUEUE, source);
-    config.hold = true;
+    config.start_on_attach = true;
     if waits {
         config.ring_bytes = RING_OF_A_SOURCE_THAT_WAITS;
     }

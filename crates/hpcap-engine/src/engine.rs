@@ -1,4 +1,4 @@
-//! An engine: one queue, its source, its poll thread, and the conversations about it.
+//! An engine: one queue with its source, its poll thread and its clients.
 
 use std::os::fd::OwnedFd;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -22,24 +22,24 @@ use crate::event::{Event, Events, event_queue};
 use crate::poll::{Command, Poll, Stages, panicked};
 use crate::ring::Producer;
 use crate::ring::memory::{Pages, QueueMemory};
-use crate::server::{Conversations, QueueFds};
+use crate::server::{Clients, QueueFds};
 use crate::stages::Dedup;
 use crate::stages::filter::Program;
 use hpcap::dedup::{Action, DedupSettings};
 use hpcap_source::Source;
 use hpcap_source::spec::SourceSpec;
 
-/// Who writes the queue page and the file headers.
+/// Name and version of this software, for the queue page and the file headers.
 pub const SOFTWARE: &str = concat!("hpcap-engine ", env!("CARGO_PKG_VERSION"));
 
-/// Advice that is the same for all queues of a process is given once.
+/// The advice is the same for all queues of a process, so it is given once.
 static ADVICE_ON_HUGEPAGES: Once = Once::new();
 
 /// How long a poll thread may take to end: it looks for commands at least every ten milliseconds,
 /// unless its source does not answer.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
 
-/// What a queue shall be. `..EngineConfig::new(name, source)` for the rest.
+/// Settings of a queue. `..EngineConfig::new(name, source)` fills in the defaults.
 #[derive(Debug, Clone)]
 pub struct EngineConfig {
     /// Name of the queue.
@@ -62,7 +62,7 @@ pub struct EngineConfig {
     pub look_back: bool,
     /// Take nothing from the source before the first listener is there: for a program that
     /// listens to its own engine, and wants the first frame.
-    pub hold: bool,
+    pub start_on_attach: bool,
     /// The CPU to run the poll thread on.
     pub cpu: Option<usize>,
     /// Longest file in bytes, rounded down to whole blocks; 2 GiB at most.
@@ -86,7 +86,7 @@ impl EngineConfig {
             dedup: None,
             plain: false,
             look_back: false,
-            hold: false,
+            start_on_attach: false,
             cpu: None,
             file_bytes_max: abi::HPCAP_FILE_BYTES_MAX,
             start_off: 0,
@@ -98,14 +98,14 @@ impl EngineConfig {
 #[derive(Debug)]
 pub struct Engine {
     queue: Arc<Queue>,
-    conversations: Arc<Conversations>,
+    clients: Arc<Clients>,
     commands: Sender<Command>,
     thread: Option<JoinHandle<Result<()>>>,
 }
 
 /// Connects within the process: the other end is served like any other client.
 #[derive(Debug)]
-struct InProcess(Arc<Conversations>);
+struct InProcess(Arc<Clients>);
 
 impl Connect for InProcess {
     fn connect(&self) -> Result<Connection> {
@@ -116,7 +116,7 @@ impl Connect for InProcess {
             SockFlag::SOCK_CLOEXEC,
         )
         .context(|| "make a socket pair")?;
-        Conversations::serve(&self.0, theirs)?;
+        Clients::serve(&self.0, theirs)?;
         Ok(Connection::from(ours))
     }
 }
@@ -151,13 +151,13 @@ impl Engine {
         let producer = Producer::new(memory)?;
 
         let (commands, receiver) = channel();
-        let conversations = Arc::new(Conversations::new(fds, commands.clone(), config.dedup));
+        let clients = Arc::new(Clients::new(fds, commands.clone(), config.dedup));
         let poll = Poll::new(
             producer,
             receiver,
             Stages { filter, dedup },
             config.look_back,
-            config.hold,
+            config.start_on_attach,
             sender,
         );
         let cpu = config.cpu;
@@ -172,10 +172,10 @@ impl Engine {
             Ok(Err(e)) => return Err(e),
             Err(_) => return Err(Error::new(Kind::Gone, "start the poll thread", "it ended")),
         }
-        let queue = Queue::of(Arc::new(InProcess(Arc::clone(&conversations))))?;
+        let queue = Queue::of(Arc::new(InProcess(Arc::clone(&clients))))?;
         let engine = Self {
             queue: Arc::new(queue),
-            conversations,
+            clients,
             commands,
             thread: Some(thread),
         };
@@ -201,13 +201,13 @@ impl Engine {
     /// # Errors
     /// When there are too many.
     pub fn serve(&self, socket: OwnedFd) -> Result<()> {
-        Conversations::serve(&self.conversations, socket)
+        Clients::serve(&self.clients, socket)
     }
 
     /// Answers the client at the other end of `socket` that this process has no
     /// descriptor left for it, and hangs up.
     pub fn turn_away(socket: OwnedFd) {
-        Conversations::turn_away(socket);
+        Clients::turn_away(socket);
     }
 
     /// Keeps `caplen` bytes of each frame from now on; 0 = all.
@@ -225,7 +225,7 @@ impl Engine {
         let dedup = settings
             .map(|settings| window(settings, info.link_type, info.plain))
             .transpose()?;
-        self.conversations.set_dedup(dedup);
+        self.clients.set_dedup(dedup);
         Ok(())
     }
 
@@ -267,7 +267,7 @@ impl Engine {
                 .join()
                 .unwrap_or_else(|panic| Err(panicked(panic.as_ref()))),
         };
-        self.conversations.close();
+        self.clients.close();
         outcome
     }
 }

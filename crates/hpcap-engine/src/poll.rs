@@ -1,7 +1,8 @@
 //! The poll thread: takes frames from a source and puts them into the ring, for ever.
 //!
-//! It is the only one to touch the producer. What others want of it (a listener attaches,
-//! leaves, is killed) comes as a [`Command`] and is done between two batches.
+//! No other thread touches the producer. Requests of other threads (attach, detach or kill a
+//! listener, change settings) arrive as a [`Command`], which the poll thread carries out between two
+//! batches.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError};
@@ -19,7 +20,7 @@ use crate::stages::filter::Program;
 use crate::stages::{Batch, Dedup};
 use hpcap_source::{Source, State};
 
-/// Longest sleep of an idle poll thread: whoever attaches waits for so long.
+/// Longest sleep of an idle poll thread, and so the longest wait of a listener that attaches.
 const IDLE: Duration = Duration::from_millis(10);
 
 /// Longest wait for room when the source can wait.
@@ -28,31 +29,31 @@ const FULL: Duration = Duration::from_micros(50);
 /// How long a listener may wait for its file to start.
 const START_LIMIT: Duration = Duration::from_secs(5);
 
-/// What others want of the poll thread.
+/// A request to the poll thread.
 pub(crate) enum Command {
     /// A new listener.
     Attach {
         /// The producer's mapping of its slot.
         slot: Mapping,
-        /// What is known of it.
+        /// The listener's name, process and contract.
         listener: Box<hpcap_listener>,
-        /// Where it wants to start.
+        /// Where the listener starts to read.
         start: Start,
-        /// Where its slot's index goes once it is active.
+        /// Receives the index of the slot once the listener is active.
         reply: Sender<Result<usize>>,
     },
-    /// The listener with this id has gone. One that was killed is gone already.
+    /// The listener with this id has gone. A listener that was killed is unknown by then.
     Detach(u64),
     /// The listener with this id gets nothing more, sees so, and its slot is free.
     Kill {
         /// Its id.
         id: u64,
-        /// Told when it is done, or that there is no such listener.
+        /// Receives the outcome: an error where there is no such listener.
         reply: Sender<Result<()>>,
     },
-    /// Keep so many bytes of each frame.
+    /// Keep at most this many bytes of each frame; 0 = all.
     Caplen(u32),
-    /// Remove duplicates with this window; `None`: no more.
+    /// Remove duplicates with this window; `None` stops the removal.
     Dedup(Option<Box<Dedup>>),
     /// End the queue and the thread.
     Stop,
@@ -81,8 +82,8 @@ pub(crate) struct Poll {
     ids: [u64; abi::HPCAP_SLOTS],
     stop: bool,
     look_back: bool,
-    /// Nothing is harvested before somebody has listened for the first time.
-    hold: bool,
+    /// The source starts with the first listener.
+    start_on_attach: bool,
     stages: Stages,
     /// Of the frames of a batch: which are duplicates.
     marks: Vec<u8>,
@@ -101,7 +102,7 @@ impl Poll {
         commands: Receiver<Command>,
         stages: Stages,
         look_back: bool,
-        hold: bool,
+        start_on_attach: bool,
         events: EventSender,
     ) -> Self {
         Self {
@@ -111,15 +112,15 @@ impl Poll {
             ids: [0; abi::HPCAP_SLOTS],
             stop: false,
             look_back,
-            hold,
+            start_on_attach,
             stages,
             marks: Vec::new(),
             events,
         }
     }
 
-    /// Runs until it is told to stop. The queue ends with the source, or with this; a panic ends it
-    /// as failed.
+    /// Runs until [`Command::Stop`]. The queue ends with the source or with the command; a panic ends
+    /// the queue as failed.
     ///
     /// # Errors
     /// What ended the source, after the queue was ended properly.
@@ -148,16 +149,17 @@ impl Poll {
         outcome
     }
 
-    /// Captures until the source ends, or until it is told to stop.
+    /// Captures until the source ends, or until [`Command::Stop`].
     fn capture(&mut self, source: &mut dyn Source) -> Result<QueueEnd> {
         let waits = source.description().waits;
         while !self.stop {
-            if (waits || self.hold) && !self.look_back && self.producer.listeners() == 0 {
-                // A file is not read for nobody.
+            if (waits || self.start_on_attach) && !self.look_back && self.producer.listeners() == 0
+            {
+                // A file is read only while there is a listener for its frames.
                 self.idle();
                 continue;
             }
-            self.hold = false;
+            self.start_on_attach = false;
             match self.batch(source, waits)? {
                 State::Busy => self.service(),
                 State::Idle => {
@@ -210,11 +212,11 @@ impl Poll {
         }
     }
 
-    /// Nothing to harvest: sleeps until a command comes, but not for long.
+    /// Sleeps until a command comes or the ring needs service, [`IDLE`] at most.
     fn idle(&mut self) {
         let timeout = self.producer.service_in(IDLE);
         if let Ok(command) = self.commands.recv_timeout(timeout) {
-            self.obey(command);
+            self.handle_command(command);
         }
         self.service();
     }
@@ -222,7 +224,7 @@ impl Poll {
     fn service(&mut self) {
         loop {
             match self.commands.try_recv() {
-                Ok(command) => self.obey(command),
+                Ok(command) => self.handle_command(command),
                 Err(TryRecvError::Empty) => break,
                 Err(TryRecvError::Disconnected) => {
                     self.stop = true;
@@ -236,7 +238,7 @@ impl Poll {
         }
     }
 
-    fn obey(&mut self, command: Command) {
+    fn handle_command(&mut self, command: Command) {
         match command {
             Command::Attach {
                 slot,
@@ -296,12 +298,12 @@ impl Poll {
         Ok(())
     }
 
-    /// Tells those who wait for their start that they have it, or that they will not get it.
+    /// Answers the listeners that wait for their start: they are active, or their time is over.
     fn answer_started(&mut self) {
         let (producer, ids) = (&mut self.producer, &mut self.ids);
         self.starting.retain(|waiting| {
             if producer.is_active(waiting.slot) {
-                // Whoever has hung up meanwhile has no use for the slot.
+                // The client has hung up meanwhile: its slot is free again.
                 if waiting.reply.send(Ok(waiting.slot)).is_err() {
                     ids[waiting.slot] = 0;
                     producer.detach(waiting.slot);

@@ -221,7 +221,7 @@ fn the_33rd_listener_is_refused_and_ids_are_never_used_again() {
 #[test]
 fn a_held_source_starts_with_its_first_listener() {
     let mut config = config("gen:size=60,rate=100kpps,count=2000");
-    config.hold = true;
+    config.start_on_attach = true;
     let engine = start(&config);
     std::thread::sleep(Duration::from_millis(50));
     let mut listener = engine

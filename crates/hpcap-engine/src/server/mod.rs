@@ -92,7 +92,7 @@ type Refused = (Error, i32);
 
 /// All conversations about one queue.
 #[derive(Debug)]
-pub(crate) struct Conversations {
+pub(crate) struct Clients {
     fds: QueueFds,
     commands: Mutex<Sender<Command>>,
     next_id: AtomicU64,
@@ -102,7 +102,7 @@ pub(crate) struct Conversations {
     dedup: Mutex<Option<DedupSettings>>,
 }
 
-impl Conversations {
+impl Clients {
     pub(crate) fn new(
         fds: QueueFds,
         commands: Sender<Command>,
@@ -153,7 +153,7 @@ impl Conversations {
         let thread = thread::Builder::new()
             .name("client".into())
             .stack_size(128 << 10)
-            .spawn(move || owner.converse(Socket::from(socket), peer))
+            .spawn(move || owner.serve_client(Socket::from(socket), peer))
             .context(|| TRIED)?;
         clients.push(Client {
             number,
@@ -200,7 +200,7 @@ impl Conversations {
     }
 
     /// One conversation, until the client closes it.
-    fn converse(&self, connection: Socket, peer: Peer) {
+    fn serve_client(&self, connection: Socket, peer: Peer) {
         let attached = self.answer_all(&connection, peer);
         // Closed before it is counted no more.
         drop(connection);

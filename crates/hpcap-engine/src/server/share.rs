@@ -18,7 +18,7 @@ pub(super) struct Share {
     advice: &'static str,
 }
 
-/// Conversations with clients: all slots, and as many who only look.
+/// Clients with clients: all slots, and as many who only look.
 pub(super) const CONNECTIONS: Share = Share {
     what: "connections",
     all: 4 * abi::HPCAP_SLOTS,

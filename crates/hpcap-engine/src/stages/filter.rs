@@ -96,7 +96,7 @@ impl Program {
     }
 
     /// Moves the frames that it wants to the front; returns how many they are, and the rest.
-    pub fn sift(&self, frames: &mut [Frame<'_>]) -> (usize, Count) {
+    pub fn apply(&self, frames: &mut [Frame<'_>]) -> (usize, Count) {
         let n = u32::try_from(frames.len()).unwrap_or(u32::MAX);
         let mut refused = Count::default();
         // SAFETY: as in `run`, for `n` frames; a `Count` is a `struct hpcap_count`.

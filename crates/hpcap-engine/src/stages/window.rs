@@ -182,7 +182,7 @@ impl Dedup {
     /// Looks for duplicates. Those to be dropped leave `frames`: returns how many others stand
     /// at the front, and how many duplicates there were. `marks` becomes as long as `frames`,
     /// and is not 0 for each duplicate that stayed.
-    pub fn sift(&mut self, frames: &mut [Frame<'_>], marks: &mut Vec<u8>) -> (usize, Count) {
+    pub fn apply(&mut self, frames: &mut [Frame<'_>], marks: &mut Vec<u8>) -> (usize, Count) {
         let n = u32::try_from(frames.len()).unwrap_or(u32::MAX);
         let mut duplicates = Count::default();
         marks.resize(frames.len(), 0);

@@ -27,7 +27,7 @@ pub(crate) fn seen(dedup: &mut Dedup, frames: &[(&[u8], u64)]) -> Vec<bool> {
         .map(|(data, ns)| {
             let (sec, nsec) = (ns / 1_000_000_000, (ns % 1_000_000_000) as u32);
             let mut lent = [Frame::new(data, data.len() as u32, sec, nsec)];
-            dedup.sift(&mut lent, &mut Vec::new()).0 == 0
+            dedup.apply(&mut lent, &mut Vec::new()).0 == 0
         })
         .collect()
 }
@@ -44,9 +44,9 @@ fn other_frames_of_its_flow_do_not_hide_a_duplicate() {
     let mut dedup = dedup("on");
     let frames: Vec<_> = (0..1000).map(of_one_flow).collect();
     let mut lent: Vec<_> = frames.iter().map(|f| Frame::new(f, 60, 1, 0)).collect();
-    assert_eq!(dedup.sift(&mut lent, &mut Vec::new()).0, 1000);
+    assert_eq!(dedup.apply(&mut lent, &mut Vec::new()).0, 1000);
     let mut again: Vec<_> = frames.iter().map(|f| Frame::new(f, 60, 1, 9)).collect();
-    let (kept, duplicates) = dedup.sift(&mut again, &mut Vec::new());
+    let (kept, duplicates) = dedup.apply(&mut again, &mut Vec::new());
     assert_eq!(
         (kept, duplicates.frames, duplicates.bytes),
         (0, 1000, 60_000)
@@ -67,7 +67,7 @@ fn frames_without_a_hash_of_the_nic_are_spread_over_the_window() {
         let mut kept = 0;
         for batch in frames.chunks(256) {
             let mut lent: Vec<_> = batch.iter().map(|f| Frame::new(f, 60, 1, 0)).collect();
-            kept += dedup.sift(&mut lent, &mut Vec::new()).0;
+            kept += dedup.apply(&mut lent, &mut Vec::new()).0;
         }
         assert_eq!(kept, expected);
     }

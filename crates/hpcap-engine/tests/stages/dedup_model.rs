@@ -154,7 +154,7 @@ proptest! {
                 Frame::new(data, data.len() as u32, sec, nsec)
             }).collect();
             let given: Vec<_> = lent.iter().map(|f| (f.data().as_ptr(), f.len, f.sec, f.nsec)).collect();
-            let (kept, duplicates) = dedup.sift(&mut lent, &mut marks);
+            let (kept, duplicates) = dedup.apply(&mut lent, &mut marks);
             let left: Vec<_> = lent[..kept].iter().map(|f| (f.data().as_ptr(), f.len, f.sec, f.nsec)).collect();
             let mut at = 0;
             let (mut found, mut bytes) = (0, 0);
@@ -198,7 +198,7 @@ proptest! {
         let mut marks = Vec::new();
         for number in numbers {
             let data = [number; 60];
-            let (kept, _) = dedup.sift(&mut [Frame::new(&data, 60, 1, 0)], &mut marks);
+            let (kept, _) = dedup.apply(&mut [Frame::new(&data, 60, 1, 0)], &mut marks);
             let known = recent.iter().position(|n| *n == number);
             prop_assert_eq!(kept == 0, known.is_some());
             if let Some(at) = known {

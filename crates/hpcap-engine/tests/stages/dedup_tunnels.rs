@@ -224,14 +224,14 @@ proptest! {
         let there = whole[..=cut.index(whole.len())].to_vec();
         let settings = "bytes=auto".parse().unwrap();
         let mut dedup = Dedup::new(settings, link_type).unwrap();
-        let mut sift = |data: &[u8]| {
+        let mut is_duplicate = |data: &[u8]| {
             let frame = Frame::new(data, whole.len() as u32, 1, 0);
-            dedup.sift(&mut [frame], &mut Vec::new()).0 == 0
+            dedup.apply(&mut [frame], &mut Vec::new()).0 == 0
         };
-        prop_assert!(!sift(&there));
+        prop_assert!(!is_duplicate(&there));
         let mut other = there.clone();
         other[0] ^= 1;
-        prop_assert!(!sift(&other));
+        prop_assert!(!is_duplicate(&other));
     }
 }
 

@@ -112,7 +112,7 @@ proptest! {
         let ours = program.run(&Frame::new(&data, len, 1, 0));
         prop_assert_eq!(ours, libpcap(&program, &data, len));
         let mut batch = [Frame::new(&data, len, 1, 0); 3];
-        let (kept, refused) = program.sift(&mut batch);
+        let (kept, refused) = program.apply(&mut batch);
         prop_assert_eq!(kept, if ours == 0 { 0 } else { 3 });
         let sum = if ours == 0 { (3, 3 * u64::from(len)) } else { (0, 0) };
         prop_assert_eq!((refused.frames, refused.bytes), sum);

@@ -1,8 +1,8 @@
 //! `af_packet:IF`: the frames of a network interface, lent straight from the memory that the
 //! kernel writes them to.
 //!
-//! An interface that goes down, or away, ends nothing: the source says so, waits, and goes on
-//! when it comes back. What the kernel and the NIC lost is counted.
+//! An interface that goes down, or is removed, does not end the capture: the source reports it,
+//! waits, and goes on when the interface comes back. Losses of the kernel and the NIC are counted.
 
 mod cooked;
 mod counters;
@@ -24,11 +24,11 @@ use counters::Losses;
 use socket::{RETIRE, Socket};
 pub use spec::{AfPacketSpec, Direction, Time};
 
-/// How often an interface that is down or gone is looked for.
+/// Time between two looks at an interface that is down or gone.
 const LOOK_FOR: Duration = Duration::from_millis(100);
-/// How often the counters of the kernel are read while frames keep coming.
+/// Time between two readings of the socket's drop counter while frames keep coming.
 const COUNT_EVERY: Duration = Duration::from_millis(100);
-/// How often the counters of the interface are.
+/// Time between two readings of the interface's counters.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Whether frames can come.
@@ -54,10 +54,10 @@ pub struct AfPacket {
     presence: Presence,
     losses: Losses,
     counted: Instant,
-    /// The block that the kernel filled first after its ring was full for the last time.
+    /// Number of the first block that the kernel filled after its ring was last full.
     resumed: u64,
     looked: Instant,
-    /// Whether it was said that the NIC has not stamped every frame.
+    /// Whether [`SourceEvent::KernelTimestamps`] was reported.
     kernel_time_told: bool,
     events: PendingEvents,
 }
@@ -95,20 +95,21 @@ impl AfPacket {
         Ok(source)
     }
 
-    /// Reads what the kernel has dropped.
+    /// Reads how many frames the kernel has dropped.
     fn count(&mut self) -> Result<()> {
         self.counted = Instant::now();
         if let Some(socket) = &self.socket {
             let drops = socket.drops()?;
-            // It drops while the ring is full; it is still, unless a block was given back since.
+            // The kernel drops while the ring is full. The ring still is, unless a block was released
+            // since.
             let before = socket.ring.seq_after_full().unwrap_or(self.resumed);
             self.losses.missed_before(before, drops);
         }
         Ok(())
     }
 
-    /// Gives back the block whose frames nobody uses any more. Where the kernel waits for it, what
-    /// it has dropped until then is missing before the block that it fills next.
+    /// Returns the block that was read to the kernel. Where the kernel was waiting for a block,
+    /// all frames that it has dropped until then are missing before the block that it fills next.
     fn release(&mut self) -> Result<()> {
         self.batch.clear();
         let Some(socket) = &mut self.socket else {
@@ -124,7 +125,7 @@ impl AfPacket {
         self.resumed = before;
         self.losses.missed_before(before, socket.drops()?);
         socket.ring.release();
-        // What came between the two.
+        // Frames that were dropped between the reading and the release.
         self.losses.missed_before(before, socket.drops()?);
         Ok(())
     }
@@ -237,15 +238,15 @@ impl AfPacket {
         Ok(())
     }
 
-    /// Acts on the trouble that the socket reports.
-    fn heed(&mut self, trouble: Option<io::Error>) -> Result<()> {
-        let Some(trouble) = trouble else {
+    /// Handles the error that the socket reports, if there is one.
+    fn handle_socket_error(&mut self, error: Option<io::Error>) -> Result<()> {
+        let Some(error) = error else {
             return Ok(());
         };
-        if !is_about_interface(trouble.raw_os_error()) {
+        if !is_about_interface(error.raw_os_error()) {
             return Err(Error::io(
                 format!("receive from {}", self.interface.name),
-                trouble,
+                error,
             ));
         }
         let before = self.presence;
@@ -277,7 +278,7 @@ impl Source for AfPacket {
 
     fn harvest(&mut self) -> Result<Harvest<'_>> {
         self.release()?;
-        // Where frames never stop coming, nobody ever waits.
+        // On a link that is never idle, `wait` is never called: the counters are read here.
         if self.counted.elapsed() >= COUNT_EVERY {
             self.count()?;
             if self.looked.elapsed() >= LOOK_EVERY {
@@ -314,15 +315,15 @@ impl Source for AfPacket {
     fn wait(&mut self, timeout: Duration) -> Result<()> {
         self.release()?;
         let up = self.presence == Presence::Up;
-        let patience = if up { timeout } else { timeout.min(LOOK_FOR) };
+        let timeout = if up { timeout } else { timeout.min(LOOK_FOR) };
         match &self.socket {
             Some(socket) if !matches!(self.presence, Presence::Gone { .. }) => {
-                if socket.poll(patience)? {
-                    let trouble = socket.trouble()?;
-                    self.heed(trouble)?;
+                if socket.poll(timeout)? {
+                    let error = socket.take_error()?;
+                    self.handle_socket_error(error)?;
                 }
             }
-            _ => std::thread::sleep(patience),
+            _ => std::thread::sleep(timeout),
         }
         self.count()?;
         let every = if up { LOOK_EVERY } else { LOOK_FOR };

@@ -115,7 +115,7 @@ impl Socket {
         Ring::map(fd, spec.block_bytes, spec.blocks).map_err(smaller)
     }
 
-    /// Frames that found no room in the ring since this was last asked.
+    /// Frames that found no room in the ring since the last call.
     pub(super) fn drops(&self) -> Result<u64> {
         let mut stats = libc::tpacket_stats_v3 {
             tp_packets: 0,
@@ -132,8 +132,8 @@ impl Socket {
         Ok(stats.tp_drops.into())
     }
 
-    /// The trouble that the socket has reported since this was last asked.
-    pub(super) fn trouble(&self) -> Result<Option<io::Error>> {
+    /// Takes the error that the socket holds (`SO_ERROR`), if there is one.
+    pub(super) fn take_error(&self) -> Result<Option<io::Error>> {
         let mut errno: c_int = 0;
         get(&self.fd, libc::SOL_SOCKET, libc::SO_ERROR, &mut errno)
             .context(|| "read the state of a packet socket")?;
@@ -162,8 +162,8 @@ impl Socket {
         Ok(address.sll_ifindex > 0)
     }
 
-    /// Sleeps until a block is handed over or there is trouble, `timeout` at most; returns
-    /// whether there is trouble.
+    /// Sleeps until a block is ready or the socket has an error, `timeout` at most. Returns whether
+    /// the socket has an error.
     pub(super) fn poll(&self, timeout: Duration) -> Result<bool> {
         let mut poll = libc::pollfd {
             fd: self.fd.as_raw_fd(),

@@ -21,14 +21,14 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 pub(super) struct Live {
     file: File,
     pauses: bool,
-    patient: Arc<AtomicBool>,
+    may_block: Arc<AtomicBool>,
 }
 
-/// Until this ends, reading waits for the writer.
+/// The time in which reading waits for the writer: the first bytes of a file decide its format.
 #[derive(Debug)]
-pub(super) struct Patience(Arc<AtomicBool>);
+pub(super) struct BlockingStart(Arc<AtomicBool>);
 
-impl Patience {
+impl BlockingStart {
     /// From now on, a pause of the writer is an error.
     pub(super) fn end(self) {
         self.0.store(false, Ordering::Relaxed);
@@ -38,7 +38,7 @@ impl Patience {
 impl Live {
     /// Opens the file at `path`, or standard input. A pipe that nobody has opened for writing yet
     /// is one that has nothing to read now.
-    pub(super) fn open(path: &Path) -> Result<(Self, Patience)> {
+    pub(super) fn open(path: &Path) -> Result<(Self, BlockingStart)> {
         let file = if path == Path::new("-") {
             let input = io::stdin().as_fd().try_clone_to_owned();
             File::from(input.context(|| "open standard input")?)
@@ -54,14 +54,14 @@ impl Live {
             .context(|| format!("look at {}", path.display()))?
             .file_type();
         let pauses = kind.is_fifo() || kind.is_socket() || kind.is_char_device();
-        let patient = Arc::new(AtomicBool::new(true));
-        let patience = Patience(Arc::clone(&patient));
+        let may_block = Arc::new(AtomicBool::new(true));
+        let start = BlockingStart(Arc::clone(&may_block));
         let live = Self {
             file,
             pauses,
-            patient,
+            may_block,
         };
-        Ok((live, patience))
+        Ok((live, start))
     }
 
     /// A descriptor to wait on; `None` for a file, which never pauses.
@@ -95,7 +95,7 @@ pub(super) fn wait(pipe: &OwnedFd, timeout: Duration) -> Result<()> {
 impl Read for Live {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         while self.pauses && !is_readable(&self.file, PollTimeout::ZERO)? {
-            if !self.patient.load(Ordering::Relaxed) {
+            if !self.may_block.load(Ordering::Relaxed) {
                 return Err(io::ErrorKind::WouldBlock.into());
             }
             is_readable(&self.file, PollTimeout::NONE)?;

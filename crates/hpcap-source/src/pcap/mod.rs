@@ -206,12 +206,12 @@ fn name_of(path: &Path) -> String {
 
 /// Opens the file at `path`, or standard input: the reader, and the pipe that it is, if any.
 fn open(path: &Path) -> Result<(Reader<Decompressor<Live>>, Option<OwnedFd>)> {
-    let (live, patience) = Live::open(path)?;
+    let (live, start) = Live::open(path)?;
     let pipe = live.pipe()?;
     let name = name_of(path);
     // Compressed or not: the first bytes are waited for.
     let source = Decompressor::new(live).context(|| format!("read {name}"))?;
-    patience.end();
+    start.end();
     Ok((Reader::new(source, name)?, pipe))
 }
 
