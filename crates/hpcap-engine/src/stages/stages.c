@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 /*
- * The stages of kmod/core/filter.h, dedup.h and pipeline.h as functions that Rust can call. Nothing but
- * names: the userspace engine and the kernel module run the same code.
+ * The stages of kmod/core/filter.h, dedup.h and pipeline.h as functions that Rust can call.
+ * Nothing but names: the userspace engine and the kernel module run the same code.
  */
+#include <assert.h>
 #include <stddef.h>
 
 #include <pipeline.h>
@@ -59,14 +60,14 @@ u32 hpcap_user_dedup_batch(struct hpcap_dedup *d, struct hpcap_frame *f, u32 n, 
 }
 
 /* What pipeline.rs mirrors. */
-_Static_assert(offsetof(struct hpcap_pipeline, program) == 0 &&
-	       offsetof(struct hpcap_pipeline, dedup) == 8 &&
-	       offsetof(struct hpcap_pipeline, marks) == 16 &&
-	       offsetof(struct hpcap_pipeline, frames) == 24 &&
-	       offsetof(struct hpcap_pipeline, n) == 32 &&
-	       offsetof(struct hpcap_pipeline, done) == 36 &&
-	       offsetof(struct hpcap_pipeline, marked) == 40 &&
-	       sizeof(struct hpcap_pipeline) == 48, "pipeline.rs has another layout");
+static_assert(offsetof(struct hpcap_pipeline, program) == 0 &&
+	      offsetof(struct hpcap_pipeline, dedup) == 8 &&
+	      offsetof(struct hpcap_pipeline, marks) == 16 &&
+	      offsetof(struct hpcap_pipeline, frames) == 24 &&
+	      offsetof(struct hpcap_pipeline, n) == 32 &&
+	      offsetof(struct hpcap_pipeline, done) == 36 &&
+	      offsetof(struct hpcap_pipeline, marked) == 40 &&
+	      sizeof(struct hpcap_pipeline) == 48, "pipeline.rs has another layout");
 
 void hpcap_user_pipeline_start(struct hpcap_pipeline *p, struct hpcap_ring *r,
 			       struct hpcap_frame *f, u32 n)
