@@ -1,4 +1,4 @@
-//! What was named on the command line: files, folders and everything below, standard input.
+//! The inputs on the command line: files, folders with all files below them, standard input.
 
 use std::collections::HashSet;
 use std::fs::{self, File};
@@ -12,39 +12,39 @@ use hpcap::compress::Decompressor;
 use hpcap::error::Context;
 use hpcap::raw::files;
 
-/// What a path led to when the inputs were listed. A recorder renames its file when it is
-/// complete, and retention deletes files, at any moment: the file itself is what counts.
+/// A file, identified by device and inode. A recorder renames a file when it is complete, and
+/// retention deletes files at any moment, so the path alone does not identify it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Listed {
-    /// Its path then.
+    /// Path of the file when the inputs were listed.
     pub path: PathBuf,
     device: u64,
     inode: u64,
 }
 
-/// Something to read.
+/// An input of a tool.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Input {
     /// Standard input: `-`.
     Stdin,
-    /// A file.
+    /// A file on disk.
     File(Listed),
 }
 
 /// An input that is open.
 #[derive(Debug)]
 pub struct Opened {
-    /// The file.
+    /// The open file.
     pub file: File,
-    /// Its path now.
+    /// Current path of the file.
     pub path: PathBuf,
-    /// Whether a recorder is writing it, or left it so.
+    /// Whether a recorder is writing the file or left it unfinished.
     pub under_way: bool,
-    /// Whether a recorder is writing it.
+    /// Whether a recorder is writing the file.
     pub is_locked: bool,
-    /// Its size; 0 for what has none, a pipe.
+    /// Size in bytes; 0 for pipes and devices.
     pub bytes: u64,
-    /// Whether it can be read more than once.
+    /// Whether the input is a regular file, which can be read more than once.
     pub is_regular: bool,
 }
 
@@ -64,7 +64,7 @@ impl Listed {
         (self.device, self.inode)
     }
 
-    /// Opens the file, by its new name where it was renamed; `None` where it is deleted.
+    /// Opens the file, under its new name where it was renamed; `None` where it was deleted.
     ///
     /// # Errors
     /// Those of the file system.
@@ -92,7 +92,7 @@ impl Listed {
         Ok(None)
     }
 
-    /// Opens `path` where it still leads to this file.
+    /// Opens `path`; `None` where the path leads to another file now.
     fn open_at(&self, path: &Path) -> io::Result<Option<Opened>> {
         let file = match File::open(path) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -102,11 +102,11 @@ impl Listed {
         if (meta.dev(), meta.ino()) != self.identity() {
             return Ok(None);
         }
-        // A recorder holds the lock of the file that it writes.
+        // A recorder locks the file that it writes.
         let locked = matches!(file.try_lock_shared(), Err(fs::TryLockError::WouldBlock));
         let under_way = locked || path.as_os_str().as_bytes().ends_with(b".part");
         if !locked {
-            // A lock that is held here would disturb whoever wants to write it.
+            // Holding the lock would keep a recorder from writing the file.
             let _ = file.unlock();
         }
         Ok(Some(Opened {
@@ -121,7 +121,7 @@ impl Listed {
 }
 
 impl Opened {
-    /// Its bytes, unpacked where it is compressed, and whether it was.
+    /// Returns the bytes of the input, decompressed, and whether they were compressed.
     ///
     /// # Errors
     /// Those of reading.
@@ -132,7 +132,7 @@ impl Opened {
             let packed = source.is_compressed();
             return Ok((Box::new(source), packed));
         }
-        // What a recorder appends from now on would be read in part only.
+        // The limit excludes bytes that a recorder appends later: the last record could be cut.
         let source = Decompressor::new(self.file.take(self.bytes)).context(tried)?;
         let packed = source.is_compressed();
         Ok((Box::new(source), packed))
@@ -140,7 +140,7 @@ impl Opened {
 }
 
 impl Input {
-    /// What messages call it.
+    /// Name of the input in messages.
     #[must_use]
     pub fn name(&self) -> String {
         match self {
@@ -149,7 +149,7 @@ impl Input {
         }
     }
 
-    /// Its size in bytes, where it has one.
+    /// Size of the input in bytes; `None` for pipes, devices and standard input.
     #[must_use]
     pub fn bytes(&self) -> Option<u64> {
         match self {
@@ -162,13 +162,15 @@ impl Input {
     }
 }
 
-/// The files that `paths` name, sorted within each folder; a file named twice is taken once.
+/// Lists the files that `paths` name, sorted within each folder. A file that is named twice is
+/// listed once.
 ///
 /// # Errors
-/// A path does not exist, or a folder cannot be read, or has no files.
+/// [`hpcap::Kind::NotFound`] where a path does not exist or a folder has no files; errors of reading
+/// a folder.
 pub fn expand(paths: &[PathBuf]) -> Result<Vec<Input>> {
     let mut inputs = Vec::new();
-    // Device and inode of the files so far.
+    // Device and inode of the files listed so far.
     let mut seen = HashSet::new();
     for path in paths {
         if path.as_os_str() == "-" {
@@ -178,7 +180,7 @@ pub fn expand(paths: &[PathBuf]) -> Result<Vec<Input>> {
             continue;
         }
         for file in files::named(&[path])? {
-            // One that is gone has been renamed or deleted since.
+            // A file that is gone was renamed or deleted since its folder was read.
             if let Some(listed) = list(&file)
                 && seen.insert(listed.identity())
             {
@@ -189,8 +191,8 @@ pub fn expand(paths: &[PathBuf]) -> Result<Vec<Input>> {
     Ok(inputs)
 }
 
-/// What `path` leads to now, or, where a recorder has completed the file meanwhile, its name
-/// without `.part`.
+/// Identifies the file at `path`, or at `path` without `.part` where a recorder has completed the
+/// file meanwhile.
 fn list(path: &Path) -> Option<Listed> {
     Listed::of(path).ok().or_else(|| {
         let name = path.as_os_str().as_bytes().strip_suffix(b".part")?;
@@ -207,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn folders_are_searched_and_nothing_is_taken_twice() {
+    fn expand_lists_each_file_once() {
         let dir = tempfile::tempdir().unwrap();
         let at = |name: &str| dir.path().join(name);
         fs::create_dir_all(at("1800")).unwrap();
@@ -237,14 +239,14 @@ mod tests {
     }
 
     #[test]
-    fn listed_file_is_found_after_its_renaming() {
+    fn renamed_file_is_still_found() {
         let dir = tempfile::tempdir().unwrap();
         let part = dir.path().join("1_hpcap0_0.raw.part");
         fs::write(&part, "one").unwrap();
         let listed = list(&part).unwrap();
         let whole = dir.path().join("1_hpcap0_0-1.raw");
         fs::rename(&part, &whole).unwrap();
-        // The name is used again.
+        // Another file takes the old name.
         fs::write(&part, "another").unwrap();
         assert_eq!(listed.open().unwrap().unwrap().path, whole);
         fs::remove_file(&whole).unwrap();
@@ -252,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn completed_file_is_listed_by_its_new_name() {
+    fn completed_part_is_listed_by_new_name() {
         let dir = tempfile::tempdir().unwrap();
         let whole = dir.path().join("1_hpcap0_0.raw");
         fs::write(&whole, "one").unwrap();

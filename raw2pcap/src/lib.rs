@@ -1,7 +1,8 @@
-//! RAW files to pcap and pcapng (`raw2pcap`), and whether RAW files are sound (`checkraw`).
+//! The tools `raw2pcap`, which converts RAW files to pcap and pcapng, and `checkraw`, which checks
+//! and repairs RAW files.
 //!
-//! The format itself, its reader, checker and repairer are in [`hpcap::raw`]; here is what
-//! the two tools make of them.
+//! The format, its reader, checker and repairer are in [`hpcap::raw`]; this crate has the command
+//! lines, the conversion and the reports.
 
 pub mod checkraw;
 pub mod convert;

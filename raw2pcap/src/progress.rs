@@ -8,18 +8,18 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 const TEMPLATE: &str =
     "{prefix} {bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta} left  {wide_msg}";
 
-/// How far the work is.
+/// A progress bar, hidden where standard error is no terminal.
 #[derive(Debug)]
 pub(crate) struct Progress {
     bar: ProgressBar,
     position: u64,
 }
 
-/// Bytes between two looks at the clock.
+/// Bytes between two updates of the bar.
 const STEP_BYTES: u64 = 4 << 20;
 
 impl Progress {
-    /// A bar for `total` bytes where `wanted` and standard error is a terminal.
+    /// Creates a bar for `total` bytes, visible where `wanted` and where standard error is a terminal.
     pub(crate) fn new(name: &'static str, total: u64, wanted: bool) -> Self {
         let bar = if wanted && std::io::stderr().is_terminal() {
             ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr_with_hz(5))
@@ -33,7 +33,7 @@ impl Progress {
         Self { bar, position: 0 }
     }
 
-    /// `bytes` are done in all. Cheap enough to be called for each frame.
+    /// Sets the number of bytes done so far. The call is cheap enough for every frame.
     #[inline]
     pub(crate) fn set_bytes(&mut self, bytes: u64) {
         if bytes >= self.position + STEP_BYTES {
@@ -42,7 +42,7 @@ impl Progress {
         }
     }
 
-    /// What it works on now.
+    /// Sets the name of the current item.
     pub(crate) fn set_item(&self, what: impl Into<String>) {
         self.bar.set_message(visible(&what.into()).into_owned());
     }
@@ -53,12 +53,12 @@ impl Progress {
         self.bar.suspend(|| eprintln!("{line}"));
     }
 
-    /// Does something with the bar out of the way.
+    /// Runs `work` while the bar is hidden.
     pub(crate) fn suspend<T>(&self, work: impl FnOnce() -> T) -> T {
         self.bar.suspend(work)
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub(crate) fn done(&self) {
         self.bar.finish_and_clear();
     }

@@ -29,13 +29,13 @@ written to FILE.repair first; --undo takes it back.
 Exit codes: 0 all files are sound (after --repair: now), 1 defects or a failure, 2 wrong usage, 3
 frames are missing and --fail-on-loss was given.";
 
-/// Defects printed for a file, and gaps, where nothing else is said.
+/// Default number of defects, and of gaps, that are printed for each file.
 const FINDINGS: usize = 20;
 
-/// Exit code where frames are missing.
+/// Exit code of --fail-on-loss where frames are missing.
 const LOSS: u8 = 3;
 
-/// What people know from other tools, and its name here.
+/// Options of other tools, with their names in checkraw.
 pub const HINTS: &[Hint] = &[
     Hint {
         options: &["-r", "--read-file"],
@@ -54,10 +54,10 @@ pub struct Cli {
     /// RAW files, folders (everything below that is *.raw or *.raw.part), - for standard input
     #[arg(value_name = "PATH", required = true)]
     paths: Vec<PathBuf>,
-    /// Leave out files that their name says were started before this second since 1970
+    /// Skip files whose name has an earlier start time, in seconds since 1970
     #[arg(short = 't', long, value_name = "SECONDS")]
     started_from: Option<u64>,
-    /// No warnings of frames shorter than 60 bytes
+    /// Print no warnings of frames shorter than 60 bytes
     #[arg(short = 'c', long)]
     allow_short: bool,
     /// Defects, and warnings, each with a line, printed for a file at most; 0 = all. Without it,
@@ -67,34 +67,34 @@ pub struct Cli {
     /// Write a line for each frame: its number, offset of its first byte, caplen, len, time
     #[arg(short = 'x', long, value_name = "FILE")]
     sizes: Option<PathBuf>,
-    /// Make damaged files sound; says what it does
+    /// Make damaged files sound and print each change
     #[arg(long, short_alias = 'f', visible_short_alias = 'f')]
     repair: bool,
-    /// Take the repairs of these files back: their bytes, sizes and names become what they were
+    /// Undo the repairs of these files: restore their bytes, sizes and names
     #[arg(long, conflicts_with_all = ["repair", "dry_run"])]
     undo: bool,
-    /// Only say what --repair would do
+    /// Only print what --repair would do
     #[arg(long)]
     dry_run: bool,
     /// Exit with code 3 where frames are missing
     #[arg(long)]
     fail_on_loss: bool,
-    /// One JSON object for each file, a line each, and one for the total
+    /// Print one JSON object a line for each file, and one for the total
     #[arg(long)]
     json: bool,
-    /// No progress bar, and only files with defects
+    /// Print no progress bar, and only files with defects
     #[arg(short, long)]
     quiet: bool,
 }
 
 impl Cli {
-    /// Does what the command line says and gives the exit code.
+    /// Runs the check and returns the exit code.
     #[must_use]
     pub fn run(self) -> ExitCode {
         survive_file_size_limit();
         match self.check() {
             Ok(code) => ExitCode::from(code),
-            // Whoever read the report has enough of it.
+            // EPIPE: the program that reads the report has ended.
             Err(e) if e.os_error() == Some(32) => ExitCode::from(1),
             Err(e) => {
                 eprintln!("checkraw: {e}");
@@ -103,7 +103,7 @@ impl Cli {
         }
     }
 
-    /// The exit code.
+    /// Checks the files and returns the exit code.
     fn check(self) -> Result<u8> {
         if self.undo {
             return self.undo_repairs().map(|all| u8::from(!all));
@@ -156,7 +156,7 @@ impl Cli {
         })
     }
 
-    /// Undoes repairs; `false` where one could not be undone, the others are all the same.
+    /// Undoes the repairs of every path; `false` where the repairs of one could not be undone.
     fn undo_repairs(&self) -> Result<bool> {
         let mut all = true;
         for path in &self.paths {

@@ -1,4 +1,4 @@
-//! File after file: check, repair, check again.
+//! Checks each file, repairs it where that was asked for, and checks it again.
 
 use std::path::{Path, PathBuf};
 
@@ -19,12 +19,12 @@ use crate::progress::Progress;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Repair {
     No,
-    /// Only shown.
+    /// Print the steps of the repair, but change nothing.
     DryRun,
     Do,
 }
 
-/// Plans for one file, one after the other, at most.
+/// Rounds of planning and repairing a file, at most.
 const ROUNDS_MAX: usize = 1000;
 
 pub(super) struct FileChecker {
@@ -52,9 +52,9 @@ impl FileChecker {
         }
     }
 
-    /// Whether all are sound in the end, and whether frames are missing. `says_total` has the
-    /// total printed in any case. A file that cannot be read is a failure, and the
-    /// others are checked all the same.
+    /// Checks all inputs. Returns whether all files are sound in the end, and whether frames are
+    /// missing. `says_total` prints the total even for one file. A file that cannot be read counts as
+    /// not sound, and the check goes on with the next.
     pub(super) fn run(&mut self, inputs: &[Input], says_total: bool) -> Result<(bool, bool)> {
         let total = inputs.iter().filter_map(Input::bytes).sum();
         let mut progress = Progress::new("checkraw", total, self.visible);
@@ -147,7 +147,7 @@ impl FileChecker {
         self.checker.check(reader, start, under_way, &mut each)
     }
 
-    /// Repairs a file, or shows how it would be.
+    /// Repairs a file, or prints the steps of the repair.
     fn repair(&self, path: &Path) -> Result<Repaired> {
         let mut repaired = Repaired::default();
         let mut path: PathBuf = path.to_owned();
@@ -174,7 +174,7 @@ impl FileChecker {
         Err(Error::new(
             Kind::Format,
             format!("repair {}", path.display()),
-            format!("there is still something to do after {ROUNDS_MAX} rounds"),
+            format!("the file is still not sound after {ROUNDS_MAX} rounds of repair"),
         ))
     }
 }

@@ -1,4 +1,4 @@
-//! Are RAW files sound, where are frames missing, and making damaged ones sound.
+//! Checks RAW files for defects and missing frames, and repairs damaged files.
 
 mod cli;
 mod file_checker;

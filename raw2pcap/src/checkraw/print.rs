@@ -1,4 +1,4 @@
-//! The report: for people, or as JSON.
+//! Prints the reports, as text or as JSON.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -16,19 +16,19 @@ use super::warnings;
 use crate::inputs::Input;
 use crate::progress::Progress;
 
-/// What a repair did or would do.
+/// Outcome of a repair or of a dry run.
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Repaired {
-    /// For people.
+    /// A line of text for each step.
     pub(super) steps: Vec<String>,
-    /// Whether it was only shown.
+    /// Whether the steps were only printed, by --dry-run.
     #[serde(rename = "dry_run")]
     pub(super) shown: bool,
-    /// Files with what was changed.
+    /// Files that hold the replaced bytes.
     pub(super) saved: Vec<PathBuf>,
-    /// The file's new name.
+    /// New path of the file, where it was renamed.
     pub(super) renamed: Option<PathBuf>,
-    /// Whether it is sound now.
+    /// Whether the file is sound after the repair; `None` after a dry run.
     pub(super) sound: Option<bool>,
 }
 
@@ -56,9 +56,9 @@ struct Failure {
 pub(super) struct Printer {
     json: bool,
     quiet: bool,
-    /// Findings of each file, at most.
+    /// Findings and gaps printed for each file, at most.
     most: usize,
-    /// Whether each warning has a line, not each kind.
+    /// Whether each warning gets a line; otherwise each kind of warning gets one.
     each: bool,
     total: Total,
 }
@@ -87,8 +87,8 @@ impl Printer {
         }
     }
 
-    /// A file was deleted since the inputs were listed, as retention does while a store is
-    /// recorded.
+    /// Reports a file that was deleted after the inputs were listed, by the retention of a recorder
+    /// for example.
     pub(super) fn deleted(&mut self, input: &Input, progress: &Progress) -> Result<()> {
         self.total.deleted += 1;
         if self.json {
@@ -130,7 +130,7 @@ impl Printer {
         progress.suspend(|| print(&text))
     }
 
-    /// What was found in all files together: where there were several, or `always`.
+    /// Prints the total where there were several files, or `always`.
     pub(super) fn total(&self, always: bool) -> Result<&Total> {
         let total = &self.total;
         if self.json {
@@ -254,7 +254,7 @@ impl Printer {
         if let Some(repair) = repair {
             repair.text(&mut lines, self.most);
         }
-        // The header's texts come with the file.
+        // The header is text of others: control characters are escaped.
         lines
             .iter()
             .flat_map(|line| [visible(line), Cow::Borrowed("\n")])
@@ -262,7 +262,7 @@ impl Printer {
     }
 }
 
-/// What was left out.
+/// Adds a line with the number of items that are not shown.
 fn more(lines: &mut Vec<String>, all: u64, shown: usize, what: &str) {
     let left = all.saturating_sub(shown as u64);
     if left > 0 {

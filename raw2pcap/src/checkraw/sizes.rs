@@ -1,4 +1,4 @@
-//! The list of frames: `-x`.
+//! The list of frames that `-x` writes.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -8,7 +8,7 @@ use hpcap::Result;
 use hpcap::error::Context;
 use hpcap::raw::check::Passing;
 
-/// A line for each frame: number, offset behind its header, caplen, len, sec.nsec.
+/// Writes a line for each frame: number, offset of its first byte, caplen, len, seconds.nanoseconds.
 #[derive(Debug)]
 pub(super) struct Sizes {
     path: PathBuf,
@@ -26,7 +26,7 @@ impl Sizes {
         })
     }
 
-    /// Numbers start anew with each file.
+    /// Starts numbering from 0 for the next file.
     pub(super) fn start(&mut self) {
         self.number = 0;
     }

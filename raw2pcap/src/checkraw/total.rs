@@ -1,4 +1,4 @@
-//! What was found in all files together.
+//! The total over all files.
 
 use hpcap::raw::check::{Missing, Report};
 use hpcap::{Count, Ledger, Timestamp};
@@ -9,9 +9,9 @@ use serde::{Serialize, Serializer};
 pub(super) struct Total {
     /// Files that were checked.
     pub(super) files: u64,
-    /// Those without a defect.
+    /// Files without a defect.
     pub(super) sound: u64,
-    /// Those that were deleted before they were checked.
+    /// Files that were deleted before they were checked.
     pub(super) deleted: u64,
     pub(super) frames: Count,
     /// Times of the earliest and of the latest frame.
@@ -20,9 +20,9 @@ pub(super) struct Total {
     #[serde(serialize_with = "optional_time")]
     pub(super) last: Option<Timestamp>,
     pub(super) gaps: u64,
-    /// What is missing, by reason.
+    /// Missing frames by reason.
     pub(super) lost: Ledger,
-    /// The first gaps, as many as are kept.
+    /// The first gaps, up to the number of findings that are printed.
     pub(super) missing: Vec<Missing>,
 }
 
@@ -35,7 +35,7 @@ fn optional_time<S: Serializer>(time: &Option<Timestamp>, s: S) -> Result<S::Ok,
 }
 
 impl Total {
-    /// Takes a report in; of the gaps, the first `most` are kept.
+    /// Adds a report. `missing` keeps the first `most` gaps.
     pub(super) fn add(&mut self, report: &Report, sound: bool, most: usize) {
         self.files += 1;
         self.sound += u64::from(sound);
@@ -48,18 +48,18 @@ impl Total {
         self.missing.extend(report.missing.iter().take(room));
     }
 
-    /// Whether frames are missing, as far as the files say.
+    /// Whether gaps or ledgers report missing frames.
     pub(super) fn has_loss(&self) -> bool {
         let counted = self.lost.iter().any(|(_, count)| count.frames > 0);
         let is_loss =
             |(reason, count): (hpcap::Reason, Count)| reason.is_loss() && count.frames > 0;
-        // A gap without numbers: how many is not known.
+        // A gap without counts stands for an unknown number of missing frames.
         self.lost.iter().any(is_loss) || (self.gaps > 0 && !counted)
     }
 }
 
-/// What is missing in a file: by its gaps, or, where that is more, by the ledger at its end. What
-/// was lost behind the last frame is in the ledger alone.
+/// Returns the missing frames of a file: those of its gaps, or those of the ledger at its end where
+/// the ledger has more. Losses after the last frame are in the ledger alone.
 fn missing_of(report: &Report) -> Ledger {
     let mut missing = report.lost;
     for (reason, count) in report.ledger.iter().flat_map(Ledger::iter) {

@@ -1,8 +1,8 @@
-//! Warnings of one kind in one line, with their usual cause.
+//! Prints one line for each kind of warning, with the usual cause.
 
 use hpcap::raw::check::{Kinds, Problem, Report, Severity};
 
-/// A line for each kind of warning.
+/// Returns a line for each kind of warning.
 pub(super) fn lines(report: &Report) -> impl Iterator<Item = String> {
     report
         .kinds
@@ -23,7 +23,7 @@ fn line(kinds: &Kinds) -> String {
     }
 }
 
-/// What many of a kind are, and their usual cause.
+/// Returns the plural name of a kind of warning and its usual cause.
 fn words(problem: Problem) -> Option<(&'static str, &'static str)> {
     Some(match problem {
         Problem::LongFrame { .. } => (

@@ -1,5 +1,5 @@
-//! A file that is written by a thread of its own: what the kernel does for a write takes about
-//! as long as making what is written, and a converter has more than one processor.
+//! A file that a thread of its own writes. The kernel's work for a write takes about as long as
+//! encoding the frames, so that two threads convert almost twice as fast as one.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -8,13 +8,13 @@ use std::thread::{self, JoinHandle};
 
 use hpcap::compress::Compressor;
 
-/// Writes that may be under way; each holds what one call was given.
+/// Buffers queued for the thread, at most; each holds the bytes of one call.
 const DEPTH: usize = 3;
 
-/// A file, written in order, a little later.
+/// Writes a file in the background, in the order of the calls.
 ///
-/// An error is reported by a later call than the one whose bytes it concerns, by
-/// [`Write::flush`] at the latest. After an error, every call fails.
+/// The error of a write is returned by a later call, at the latest by [`Write::flush`]. After an
+/// error, every call fails.
 #[derive(Debug)]
 pub(super) struct BackgroundWriter {
     full: Option<Sender<Vec<u8>>>,
@@ -24,17 +24,17 @@ pub(super) struct BackgroundWriter {
 }
 
 impl BackgroundWriter {
-    /// Writes to `file`, compressed by the same thread.
+    /// Starts the thread, which compresses and writes to `file`.
     ///
     /// # Errors
-    /// When there can be no thread.
+    /// The error of starting the thread.
     pub(super) fn new(mut file: Compressor<File>) -> io::Result<Self> {
         let (full, incoming) = channel::<Vec<u8>>();
         let (done, spare) = channel();
         let worker = thread::Builder::new().name("write".into()).spawn(move || {
             for bytes in incoming {
                 file.write_all(&bytes)?;
-                // Nobody wants it back: then everybody has gone, and this ends, too.
+                // Sending fails only after the receiver was dropped; then the loop ends soon, too.
                 let _ = done.send(bytes);
             }
             file.finish().map(drop)
@@ -47,10 +47,10 @@ impl BackgroundWriter {
         })
     }
 
-    /// Ends the file.
+    /// Writes the rest and waits for the thread to end.
     ///
     /// # Errors
-    /// That of any write.
+    /// The first error of any write.
     pub(super) fn finish(mut self) -> io::Result<()> {
         self.flush()?;
         self.full = None;
@@ -60,7 +60,7 @@ impl BackgroundWriter {
         }
     }
 
-    /// A buffer whose bytes are written.
+    /// Waits for a buffer whose bytes were written.
     fn reclaim(&mut self) -> io::Result<Vec<u8>> {
         match self.spare.recv() {
             Ok(buffer) => {
@@ -71,7 +71,7 @@ impl BackgroundWriter {
         }
     }
 
-    /// Why the thread has ended.
+    /// Returns the error with which the thread ended.
     fn failure(&mut self) -> io::Error {
         self.full = None;
         let outcome = self.worker.take().map(JoinHandle::join);
@@ -99,7 +99,7 @@ impl Write for BackgroundWriter {
         Ok(bytes.len())
     }
 
-    /// Waits until everything is written.
+    /// Waits until every byte is written.
     fn flush(&mut self) -> io::Result<()> {
         while self.under_way > 0 {
             self.reclaim()?;
@@ -109,7 +109,7 @@ impl Write for BackgroundWriter {
 }
 
 impl Drop for BackgroundWriter {
-    /// The thread does not outlive it.
+    /// Waits for the thread to end.
     fn drop(&mut self) {
         self.full = None;
         if let Some(worker) = self.worker.take() {
@@ -123,39 +123,39 @@ mod tests {
     use super::*;
     use hpcap::compress::Compression;
 
-    fn behind(file: File) -> BackgroundWriter {
+    fn start(file: File) -> BackgroundWriter {
         BackgroundWriter::new(Compressor::new(file, Compression::None).unwrap()).unwrap()
     }
 
     #[test]
-    fn everything_arrives_in_order() {
+    fn writer_keeps_the_order() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x");
-        let mut behind = behind(File::create(&path).unwrap());
+        let mut writer = start(File::create(&path).unwrap());
         let mut all = Vec::new();
         for i in 0..1000_u32 {
-            let piece = vec![i.to_le_bytes()[0]; i as usize % 300];
-            behind.write_all(&piece).unwrap();
-            all.extend(piece);
+            let bytes = vec![i.to_le_bytes()[0]; i as usize % 300];
+            writer.write_all(&bytes).unwrap();
+            all.extend(bytes);
         }
-        behind.flush().unwrap();
+        writer.flush().unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), all);
-        behind.write_all(b"end").unwrap();
-        behind.finish().unwrap();
+        writer.write_all(b"end").unwrap();
+        writer.finish().unwrap();
         all.extend(b"end");
         assert_eq!(std::fs::read(&path).unwrap(), all);
     }
 
     #[test]
-    fn an_error_is_told_by_the_flush_at_the_latest() {
+    fn flush_returns_the_write_error() {
         let full = File::options().write(true).open("/dev/full").unwrap();
-        let mut behind = behind(full);
-        let first = behind.write_all(b"x").and_then(|()| behind.flush());
+        let mut writer = start(full);
+        let first = writer.write_all(b"x").and_then(|()| writer.flush());
         assert_eq!(first.unwrap_err().kind(), io::ErrorKind::StorageFull);
-        assert!(behind.write_all(b"y").is_err());
-        // Nothing is under way any more that could fail.
+        assert!(writer.write_all(b"y").is_err());
+        // The thread has ended: every later call fails at once.
         for _ in 0..10 {
-            assert!(behind.write_all(b"z").is_err());
+            assert!(writer.write_all(b"z").is_err());
         }
     }
 }

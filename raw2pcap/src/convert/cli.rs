@@ -19,8 +19,8 @@ use crate::inputs::expand;
 
 const AFTER: &str = "\
 Files of one queue are read in sequence, several queues are merged by time. A file that is
-damaged is converted as far as it has records; what was skipped is said. Frames that were lost
-during the capture are counted in the summary; pcapng also tells of them where they are missing
+damaged is converted as far as it has records; raw2pcap prints what it skipped. Frames that were lost
+during the capture are counted in the summary; pcapng also has them where they are missing
 (epb_dropcount and a comment) and in the statistics of each interface. Frames that the capture
 marked as duplicates have the comment 'duplicate' in pcapng.
 
@@ -35,7 +35,7 @@ Examples:
   raw2pcap capture/ -o dns.pcap --from 2026-11-20T06:17Z --to +90s --filter 'udp port 53'
   raw2pcap capture/ -o part.pcap --split-size 1G";
 
-/// What people know from other tools, and its name here.
+/// Options of other tools, with their names in raw2pcap.
 pub const HINTS: &[Hint] = &[
     Hint {
         options: &["-r", "--read-file"],
@@ -88,21 +88,21 @@ pub struct Cli {
     /// Where the result goes: a file, or - for standard output
     #[arg(short, long, visible_short_alias = 'w', value_name = "OUT")]
     output: Option<PathBuf>,
-    /// Format of the result, where OUT's ending does not say it: .pcap, .pcapng, each with .gz or
+    /// Format of the output where the ending of OUT is none of these: .pcap, .pcapng, each with .gz or
     /// .zst behind it for a compressed file
     #[arg(long, value_name = "FORMAT")]
     format: Option<FormatName>,
-    /// Microseconds instead of nanoseconds, for programs that know nothing else (pcap only)
+    /// Write microseconds instead of nanoseconds, for programs that read nothing else (pcap only)
     #[arg(long)]
     micro: bool,
-    /// Only frames from this time on: 2026-11-20T06:17 (local, Z behind it for UTC), seconds
+    /// Convert only frames from this time on: 2026-11-20T06:17 (local, Z behind it for UTC), seconds
     /// since 1970, or +10s after the first frame
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     from: Option<String>,
-    /// Only frames up to this time, or +90s after that of --from
+    /// Convert only frames up to this time, or +90s after that of --from
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     to: Option<String>,
-    /// Only frames that match, in tcpdump's syntax
+    /// Convert only frames that match EXPR, in tcpdump's syntax
     #[arg(
         short,
         long,
@@ -111,28 +111,28 @@ pub struct Cli {
         hide_default_value = true
     )]
     filter: String,
-    /// Without the frames that the capture marked as duplicates
+    /// Leave out frames that the capture marked as duplicates
     #[arg(long)]
     no_duplicates: bool,
-    /// Files of this size at most, OUT_0, OUT_1 and so on: 500M, 2G
+    /// Start a new file, OUT_0, OUT_1 and so on, before a file exceeds SIZE: 500M, 2G
     #[arg(long, value_name = "SIZE")]
     split_size: Option<String>,
-    /// A new file after this time: 60s, 5m, 1h
+    /// Start a new file when a file spans TIME: 60s, 5m, 1h
     #[arg(long, value_name = "TIME")]
     split_time: Option<String>,
-    /// A new file after so many frames
+    /// Start a new file after N frames
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     split_frames: Option<u64>,
     /// Replace files that exist
     #[arg(long)]
     force: bool,
-    /// No progress bar and no summary
+    /// Print no progress bar and no summary
     #[arg(short, long)]
     quiet: bool,
 }
 
 impl Cli {
-    /// Does what the command line says and gives the exit code.
+    /// Runs the conversion and returns the exit code.
     #[must_use]
     pub fn run(self) -> ExitCode {
         survive_file_size_limit();
@@ -227,8 +227,8 @@ fn no_output(inputs: &[PathBuf]) -> Error {
     }
 }
 
-/// Format and compression of the file `output`: what its name says, which must be something,
-/// unless `asked` says the format.
+/// Returns format and compression of the file `output`: from the ending of its name, or from
+/// `asked`.
 fn ending(output: &Path, asked: Option<FormatName>) -> Result<(FormatName, Compression)> {
     let has_no_name = output.as_os_str() == "-" || is_special(output);
     match (Ending::of(output), asked) {

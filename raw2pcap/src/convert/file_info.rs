@@ -1,4 +1,4 @@
-//! What is known of a file before it is converted: its queue, its first frame, its index.
+//! Facts of a file that are read before the conversion: origin, first frame, index.
 
 use std::fs::File;
 use std::io::Read;
@@ -11,55 +11,56 @@ use hpcap::{Error, Result, Timestamp};
 
 use super::file_range::FileRange;
 use super::range::Range;
+use super::warnings::Warnings;
 use crate::inputs::{Input, Listed, Opened};
 
-/// Things at a file's start that are looked at to find its first frame.
+/// Items at the start of a file that are read to find its first frame.
 const FIRST_ITEMS_MAX: usize = 1000;
 
-/// What a file was recorded of, as far as it says.
+/// What a file was recorded of.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Origin {
-    /// From the file's header.
+    /// Host, interface and queue from the file's header.
     Header(hpcap::raw::Origin),
-    /// Folder of the recording and the queue in the name: files of the original.
+    /// Folder of the recording and queue in the file's name. The original's files have no header.
     Name(PathBuf, String),
-    /// Nothing is known.
+    /// Name of a file whose origin is unknown.
     Unknown(String),
 }
 
-/// A file before it is converted.
+/// Facts of a file.
 #[derive(Debug, Clone)]
 pub(super) struct FileInfo {
     pub(super) input: Input,
     pub(super) origin: Origin,
     pub(super) header: Option<FileHeader>,
-    /// Time of its first frame; `None` where there is none, or it is not known (standard input).
+    /// Time of the first frame; `None` where the file has no frame, or is standard input.
     pub(super) first: Option<Timestamp>,
     pub(super) bytes: u64,
     index: Option<Index>,
 }
 
-/// What a file is read from.
+/// A file that is open for the conversion.
 pub(super) struct OpenFile {
     pub(super) reader: Reader<Box<dyn Read>>,
-    /// The part of the file that is read: from, to.
+    /// First byte to read, and the byte before which reading ends.
     pub(super) part: (u64, u64),
-    /// Size of the file, where it is known.
+    /// Size of the file; `None` for pipes and compressed files.
     pub(super) bytes: Option<u64>,
-    /// Where a recorder is writing the file: what is needed to look at it again.
+    /// The file again, where a recorder is writing it: damage is read a second time from here.
     pub(super) under_way: Option<Arc<File>>,
 }
 
-/// How opening a file for a range ended.
+/// Result of opening a file for a range of time.
 pub(super) enum OpenOutcome {
     Open(Box<OpenFile>),
     /// No frame of it can be in the range.
     Outside,
-    /// It was deleted since the inputs were listed.
+    /// The file was deleted after the inputs were listed.
     Deleted,
 }
 
-/// Without the half-hour folder.
+/// Returns the folder of the recording: without the half-hour folder.
 fn recording_folder(path: &Path) -> PathBuf {
     let folder = path.parent().unwrap_or(Path::new(""));
     let is_half_hour = folder
@@ -73,7 +74,7 @@ fn recording_folder(path: &Path) -> PathBuf {
 }
 
 impl FileInfo {
-    /// Of an input that can be read only once.
+    /// Facts of an input that can be read only once, a pipe.
     fn unknown(input: Input) -> Self {
         Self {
             origin: Origin::Unknown(input.name()),
@@ -85,12 +86,12 @@ impl FileInfo {
         }
     }
 
-    /// Looks at a file; `None` where it was deleted since the inputs were listed. Says (through
-    /// `warn`) why its index cannot be used, where it has one.
+    /// Reads the facts of a file; `None` where the file was deleted after the inputs were listed.
+    /// `warnings` gets the reason why an index cannot be used.
     pub(super) fn read(
         input: Input,
         wants_index: bool,
-        warn: &mut dyn FnMut(&str),
+        warnings: &mut Warnings,
     ) -> Result<Option<Self>> {
         let Input::File(listed) = &input else {
             return Ok(Some(Self::unknown(input)));
@@ -118,7 +119,7 @@ impl FileInfo {
         }
         let index = if wants_index && !packed && !under_way {
             Index::load(&path).unwrap_or_else(|e| {
-                warn(&format!("{e}; searching without it"));
+                warnings.add(format!("{e}; searching without it"));
                 None
             })
         } else {
@@ -149,17 +150,18 @@ impl FileInfo {
         }
     }
 
-    /// The recording that it is a file of, where its header says so.
+    /// Returns the id of the recording from the header.
     pub(super) fn recording(&self) -> Option<RecordingId> {
         self.header.as_ref().and_then(|header| header.recording)
     }
 
-    /// When it was started, as far as it says.
+    /// Returns the time of the first frame, or else the start in the header.
     pub(super) fn start(&self) -> Option<Timestamp> {
         self.first.or(self.header.as_ref().map(|h| h.start))
     }
 
-    /// What the files of one recording are sorted by: their place in it, or else their times.
+    /// Returns the sort key of the files of a recording: their position in the stream, or their times
+    /// where the recording has no id.
     pub(super) fn order(&self) -> (Option<Timestamp>, u64, u64, String) {
         let (stream_off, number) = self
             .header
@@ -172,8 +174,7 @@ impl FileInfo {
         (start, stream_off, number, self.input.name())
     }
 
-    /// Whether this file has a stretch of a recording that `other` has, too: two recorders wrote
-    /// them.
+    /// Whether both files hold the same part of a recording, because two recorders wrote them.
     pub(super) fn overlaps(&self, other: &Self) -> bool {
         match (&self.header, &other.header) {
             (Some(a), Some(b)) => {
@@ -183,13 +184,13 @@ impl FileInfo {
         }
     }
 
-    /// The times of its earliest and of its latest frame, where its index has them.
+    /// Returns the times of the earliest and the latest frame from the index.
     pub(super) fn span(&self) -> Option<(Timestamp, Timestamp)> {
         self.index.as_ref()?.span()
     }
 
-    /// Opens it where the frames of `range` start. `before` and `after` are the queue's files
-    /// before and behind it: frames may be missing between them.
+    /// Opens the file where the frames of `range` start. `before` is the span of the previous file
+    /// of the stream, `after` the next file: a gap between two files may lie in the range.
     pub(super) fn open(
         &self,
         range: &Range,
@@ -264,8 +265,8 @@ impl FileInfo {
         }))
     }
 
-    /// Whether there is, where an index leads to, what it says: at its first frame, and at byte
-    /// `offset`, where it is used from.
+    /// Whether the index matches the file: at the first frame, and at byte `offset`, from which the
+    /// file would be read.
     fn matches_file(&self, index: &Index, offset: Option<u64>, opened: &Opened) -> Result<bool> {
         let first = index.entries.iter().find_map(|entry| entry.time);
         if first != self.first {
@@ -297,7 +298,7 @@ impl FileInfo {
     }
 }
 
-/// The time of the first frame of all.
+/// Returns the time of the earliest first frame of `files`.
 pub(super) fn first_frame_time(files: &[FileInfo]) -> Result<Timestamp> {
     if files.iter().any(|info| info.input == Input::Stdin) {
         return Err(Error::usage(

@@ -1,11 +1,11 @@
-//! A part of a file, read by its place: several readers of one file do not disturb each other.
+//! A range of a file, read with pread(2): several readers of one file do not disturb each other.
 
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
-/// The bytes of a file from one offset to another.
+/// Reads the bytes of a file between two offsets.
 #[derive(Debug)]
 pub(super) struct FileRange {
     file: Arc<File>,

@@ -1,29 +1,29 @@
-//! What is known of each interface of a stream, for the statistics of pcapng.
+//! Counts of each interface of a stream, for the statistics of pcapng.
 
 use hpcap::pcapfile::Interface;
 use hpcap::raw::{FileHeader, LedgerTag};
 use hpcap::{Count, Ledger, Reason, Timestamp};
 
-/// An interface: a queue with one filter and one capture length. Where these change, another
-/// interface follows, with counts of its own.
+/// An interface and its counts. An interface is a queue with one filter and one caplen; where either
+/// changes, the stream gets another interface with counts of its own.
 #[derive(Debug, Clone)]
 pub(super) struct InterfaceCounts {
     pub(super) interface: Interface,
-    /// What the queue counted, as far as the files say.
+    /// Counts of the queue, as far as the files have them.
     pub(super) ledger: Ledger,
-    /// When the counts start and end, in the clock of the frames.
+    /// When the counts start and end, by the clock of the frames.
     pub(super) start: Option<Timestamp>,
     pub(super) end: Option<Timestamp>,
 }
 
-/// The interfaces of a stream, in their order, and what is counted of the last one.
+/// The interfaces of a stream in the order of the files, and the counts of the open file.
 #[derive(Debug, Default)]
 pub(super) struct Interfaces {
     all: Vec<InterfaceCounts>,
     file: FileCounts,
 }
 
-/// What is known of the file that is open.
+/// Counts of the open file.
 #[derive(Debug, Default)]
 struct FileCounts {
     before: Option<Ledger>,
@@ -33,12 +33,12 @@ struct FileCounts {
 }
 
 impl FileCounts {
-    /// What the queue counted during the file.
+    /// Returns what the queue counted while the file was recorded.
     fn ledger(&self) -> Ledger {
         match (self.before, self.end) {
             (Some(before), Some(end)) => {
                 let mut ledger = end.since(&before);
-                // Losses of the recorder alone are only in its gaps.
+                // Losses of the recorder are in its gaps, not in the ledger of the queue.
                 for reason in [Reason::Overrun, Reason::Storage] {
                     ledger[reason] = self.lost[reason];
                 }
@@ -53,16 +53,16 @@ impl FileCounts {
     }
 }
 
-/// Whether a file's own times are in the clock of its frames.
+/// Whether the times in a file's header come from the clock of its frames.
 fn shares_clock(header: &FileHeader) -> bool {
     header.clock_source != "file"
 }
 
 impl Interfaces {
-    /// A file begins, or its header was read.
+    /// Takes in the header of a file.
     pub(super) fn header(&mut self, header: &FileHeader) {
         if self.file.end.is_some() {
-            // Of another file, one behind the other.
+            // A ledger was read before this header: the header belongs to the next file.
             self.settle();
         }
         self.describe(header);
@@ -72,7 +72,7 @@ impl Interfaces {
         }
     }
 
-    /// The interface of a file that is not open yet.
+    /// Adds the interface of a file that is not open yet.
     pub(super) fn describe(&mut self, header: &FileHeader) {
         let interface = Interface::of(header);
         let is_same = self
@@ -94,7 +94,7 @@ impl Interfaces {
         });
     }
 
-    /// A frame was read.
+    /// Counts a frame of `len` bytes.
     #[inline]
     pub(super) fn frame(&mut self, len: u16) {
         self.file.frames += Count::new(1, u64::from(len));
@@ -103,12 +103,12 @@ impl Interfaces {
         }
     }
 
-    /// Frames are missing.
+    /// Counts the frames of a gap as lost.
     pub(super) fn gap(&mut self, lost: &Ledger) {
         self.file.lost += lost;
     }
 
-    /// The end of a file says what its queue counted.
+    /// Takes in the ledger at the end of a file.
     pub(super) fn ledger(&mut self, tag: &LedgerTag) {
         self.file.end = Some(tag.ledger);
         if let Some(counted) = self.all.last_mut().filter(|c| c.start.is_some()) {
@@ -116,7 +116,7 @@ impl Interfaces {
         }
     }
 
-    /// A file ends.
+    /// Adds the counts of the open file to its interface.
     pub(super) fn settle(&mut self) {
         let ledger = std::mem::take(&mut self.file).ledger();
         if self.all.is_empty() && ledger != Ledger::default() {
@@ -127,12 +127,12 @@ impl Interfaces {
         }
     }
 
-    /// All of them; the place of each is its version.
+    /// Returns all interfaces; the position of each is its version.
     pub(super) fn all(&self) -> &[InterfaceCounts] {
         &self.all
     }
 
-    /// The last one's place.
+    /// Returns the version of the last interface.
     #[inline]
     pub(super) fn version(&self) -> usize {
         self.all.len().saturating_sub(1)

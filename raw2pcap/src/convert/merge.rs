@@ -7,15 +7,15 @@ use hpcap::{Error, Kind, Result, Timestamp};
 
 use super::queue_stream::QueueStream;
 
-/// Files open at once, at most: one for each recording whose turn has come.
+/// Open files at most: one for each recording that runs at the same time.
 const OPEN_MAX: usize = 256;
 
-/// Recordings that are merged. The frames of one recording keep the order of its files. A
-/// recording is opened when the merge has reached its first frame, so that there can be any
-/// number of them one after the other.
+/// Merges streams by the times of their frames. The frames of one stream keep their order, even where
+/// their times go back. A stream is opened when the merge reaches its first frame, so that any number
+/// of recordings can follow each other.
 pub(super) struct Merge {
     streams: Vec<QueueStream>,
-    /// The next frame of every stream but the current one.
+    /// Time of the next frame of every stream except the current one.
     waiting: BinaryHeap<Reverse<(Timestamp, usize)>>,
     current: Option<usize>,
     open: usize,
@@ -33,8 +33,8 @@ impl Merge {
         }
     }
 
-    /// Moves on to the next frame, and says of which stream it is. `moved` hears of every stream
-    /// that was read from, with its number, before its frame is given.
+    /// Reads the next frame and returns the number of its stream; `None` at the end. `moved` is called
+    /// first, with each stream that has events, and its number.
     #[inline]
     pub(super) fn advance(
         &mut self,
@@ -48,7 +48,7 @@ impl Merge {
             }
             let time = self.streams[stream].time();
             match self.waiting.peek() {
-                // Most often the same stream goes on.
+                // In most cases the next frame is of the same stream.
                 Some(Reverse(next)) if *next < (time, stream) => {
                     self.waiting.push(Reverse((time, stream)));
                 }
@@ -108,7 +108,7 @@ impl Merge {
         &self.streams
     }
 
-    /// Bytes read so far.
+    /// Returns the number of bytes read so far.
     pub(super) fn position(&self) -> u64 {
         self.streams.iter().map(QueueStream::position).sum()
     }

@@ -1,7 +1,7 @@
-//! RAW files to pcap or pcapng.
+//! Conversion of RAW files to pcap and pcapng.
 //!
-//! The files of a recording are read in sequence (`stream`), recordings are merged by time
-//! (`merge`), the frames go through the filter into files (`sink`, `target`).
+//! A `QueueStream` reads the files of a recording in sequence, a `Merge` merges streams by time, and
+//! a `Sink` writes the frames that match the filter into files.
 
 mod background_writer;
 mod cli;
@@ -17,6 +17,7 @@ mod signals;
 mod sink;
 mod summary;
 mod target;
+mod warnings;
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -24,7 +25,6 @@ use hpcap::compress::Compression;
 use hpcap::filter::Filter;
 use hpcap::pcapfile::Section;
 use hpcap::raw::{Damage, DamageKind};
-use hpcap::visible::visible_lines;
 use hpcap::{Count, Error, Kind, Ledger, Reason, Result};
 
 pub use cli::{Cli, HINTS};
@@ -41,51 +41,52 @@ use file_info::FileInfo;
 use merge::Merge;
 use queue_stream::{QueueStream, StreamEvent, union};
 use sink::Sink;
+use warnings::Warnings;
 
-/// What is to be converted, and into what.
+/// Inputs, output and options of a conversion.
 #[derive(Debug)]
 pub struct Conversion {
-    /// What to read.
+    /// Inputs to read.
     pub inputs: Vec<Input>,
-    /// Where the result goes.
+    /// Destination of the output.
     pub target: Target,
-    /// Its format.
+    /// Format of the output.
     pub format: Format,
-    /// How the result is compressed.
+    /// Compression of the output.
     pub compression: Compression,
-    /// When to start a new file.
+    /// Limits at which a new file is started.
     pub split: Split,
     /// The first time to convert; `None` = from the start.
     pub from: Option<Bound>,
     /// The last time to convert; `None` = to the end.
     pub to: Option<Bound>,
-    /// Only frames that match, in tcpdump's syntax; empty = all.
+    /// Filter in tcpdump's syntax; empty converts all frames.
     pub filter: String,
-    /// Whether frames that are marked as duplicates are left out.
+    /// Whether frames with a duplicate mark are left out.
     pub no_duplicates: bool,
     /// Whether existing files are replaced.
     pub force: bool,
 }
 
-/// Damage lines that are printed for a file, at most.
+/// Lines about damage that are printed for each file, at most.
 const DAMAGE_LINES: u64 = 20;
 
 impl Conversion {
-    /// Does it. Warnings and damage go to standard error; a progress bar does, too, where it
-    /// is `visible` and a terminal.
+    /// Runs the conversion. Warnings and damage are printed to standard error; so is a progress bar,
+    /// where `visible` is set and standard error is a terminal.
     ///
     /// # Errors
-    /// Those of reading and writing. Damage is not one: the summary tells of it.
+    /// Errors of reading and writing. Damage is not an error: the summary counts it.
     pub fn run(&self, visible: bool) -> Result<Summary> {
-        let mut warn = |text: &str| eprintln!("raw2pcap: warning: {}", visible_lines(text));
+        let mut indexes = Warnings::of_indexes();
         let wants_index = self.from.is_some() || self.to.is_some();
         let mut files = Vec::with_capacity(self.inputs.len());
         let (mut deleted, mut foreign) = (0, 0);
         for input in &self.inputs {
-            match FileInfo::read(input.clone(), wants_index, &mut warn) {
+            match FileInfo::read(input.clone(), wants_index, &mut indexes) {
                 Ok(Some(info)) => files.push(info),
                 Ok(None) => deleted += 1,
-                // One that is no RAW does not keep the others from being converted.
+                // A file of another format does not keep the others from being converted.
                 Err(e) if e.kind() == Kind::Format && self.inputs.len() > 1 => {
                     eprintln!("raw2pcap: {e}");
                     foreign += 1;
@@ -108,7 +109,9 @@ impl Conversion {
             foreign,
             ..Summary::default()
         };
-        let streams = QueueStream::sort(files, range, &mut warn);
+        let mut overlaps = Warnings::of_overlaps();
+        let streams = QueueStream::sort(files, range, &mut overlaps);
+        overlaps.print();
 
         let section = Section::here(concat!("raw2pcap (hpcap ", env!("CARGO_PKG_VERSION"), ")"));
         let mut sink = Sink::new(
@@ -119,7 +122,7 @@ impl Conversion {
             section,
         );
         let mut progress = Progress::new("raw2pcap", total, visible);
-        // Standard input may say later what its link type is.
+        // The link type of standard input is known only after its header was read.
         if !self.inputs.contains(&Input::Stdin) {
             sink.start(link_type)?;
         }
@@ -129,6 +132,7 @@ impl Conversion {
             &mut filters,
             &mut sink,
             &mut summary,
+            &mut indexes,
             &mut progress,
         );
         if result.is_ok() {
@@ -142,6 +146,7 @@ impl Conversion {
             result = sink.finish(merge.streams(), range.is_all());
         }
         progress.done();
+        indexes.print();
         match result {
             Err(e) if is_closed_pipe(&e, &self.target) => summary.closed = true,
             other => other?,
@@ -163,7 +168,7 @@ impl Conversion {
 
     fn range(&self, files: &[FileInfo]) -> Result<Range> {
         let is_relative = |bound| matches!(bound, Some(Bound::After(_)));
-        // An end that is relative is so to the start, where there is one.
+        // A relative end counts from --from, or from the first frame without --from.
         let first = if is_relative(self.from) || (self.from.is_none() && is_relative(self.to)) {
             file_info::first_frame_time(files)?
         } else {
@@ -189,21 +194,20 @@ impl Conversion {
         filters: &mut Filters,
         sink: &mut Sink,
         summary: &mut Summary,
+        indexes: &mut Warnings,
         progress: &mut Progress,
     ) -> Result<()> {
         let mut lines: HashMap<String, u64> = HashMap::new();
         let mut count = 0_u64;
         loop {
             let current = merge.advance(&mut |number, stream| {
-                for news in stream.take_events() {
-                    match news {
+                for event in stream.take_events() {
+                    match event {
                         StreamEvent::Deleted => {
                             summary.deleted += 1;
                             summary.inputs -= 1;
                         }
-                        StreamEvent::Warning(text) => {
-                            progress.print_line(&format!("raw2pcap: warning: {text}"))
-                        }
+                        StreamEvent::BadIndex(text) => indexes.add(text),
                         StreamEvent::Gap(gap) => {
                             summary.gaps += 1;
                             summary.lost += &gap.lost;
@@ -265,7 +269,7 @@ impl Conversion {
     }
 }
 
-/// The inputs, which are not to be written.
+/// Returns the input files, which no output may overwrite.
 pub(crate) fn protected(inputs: &[Input]) -> Protected {
     Protected::new(inputs.iter().filter_map(|input| match input {
         Input::Stdin => None,
@@ -273,7 +277,7 @@ pub(crate) fn protected(inputs: &[Input]) -> Protected {
     }))
 }
 
-/// The filter, compiled for every link type that comes up.
+/// A filter, compiled once for each link type of the frames.
 struct Filters {
     expression: String,
     compiled: Vec<(u32, Filter)>,
@@ -306,10 +310,10 @@ fn is_closed_pipe(e: &Error, target: &Target) -> bool {
     *target == Target::Stdout && e.os_error() == Some(BROKEN_PIPE)
 }
 
-/// EPIPE: who read the result has enough.
+/// EPIPE: the program that reads standard output has ended.
 const BROKEN_PIPE: i32 = 32;
 
-/// Whether damage is but the way a file ends that was not closed.
+/// Whether the damage is only the end of a file that was not closed.
 fn is_tail(damage: &Damage, file_bytes: Option<u64>) -> bool {
     match damage.kind {
         DamageKind::CutHeader
@@ -328,7 +332,7 @@ fn print_damage(progress: &Progress, file: &str, damage: &Damage, line: u64) {
         kind,
     } = damage;
     let text = match kind {
-        // The original wrote 1.7 % of its files so, and nothing is lost.
+        // 1.7 % of the original's files end in this way, without any loss.
         DamageKind::PaddingTooLong { .. } | DamageKind::CutPadding => return,
         DamageKind::Unreadable => {
             format!("{bytes} bytes from byte {offset} on are no records, skipped")
@@ -349,7 +353,7 @@ fn print_damage(progress: &Progress, file: &str, damage: &Damage, line: u64) {
     }
 }
 
-/// Reasons for which a frame was wanted and is not there, with their counts.
+/// Returns the counts of `ledger` whose reasons are losses.
 fn losses(ledger: &Ledger) -> Vec<(Reason, Count)> {
     ledger
         .iter()

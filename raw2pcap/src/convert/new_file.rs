@@ -1,4 +1,4 @@
-//! A file that gets its name when it is whole, and leaves nothing behind when it never is.
+//! A file that gets its name when it is complete. An unfinished file leaves nothing behind.
 
 use std::collections::HashMap;
 use std::fs::{self, File, TryLockError};
@@ -16,12 +16,12 @@ use nix::unistd::linkat;
 
 use super::signals::remove_on_signal;
 
-/// The files that are read: nothing is written to any of them, whatever its name.
+/// The input files. No output may overwrite them, under any of their names.
 #[derive(Debug, Clone, Default)]
 pub struct Protected(HashMap<(u64, u64), PathBuf>);
 
 impl Protected {
-    /// The files with these identities (device and inode) and names.
+    /// Protects the files with these device and inode numbers; the paths are for messages.
     #[must_use]
     pub fn new(files: impl IntoIterator<Item = ((u64, u64), PathBuf)>) -> Self {
         Self(files.into_iter().collect())
@@ -31,10 +31,10 @@ impl Protected {
         self.0.get(&(meta.dev(), meta.ino())).map(PathBuf::as_path)
     }
 
-    /// Refuses to write `path` where it leads to one of the files, by whatever link.
+    /// Refuses an output `path` that leads to a protected file, directly or by a link.
     ///
     /// # Errors
-    /// [`Kind::Usage`] where it does.
+    /// [`Kind::Usage`] where `path` leads to a protected file.
     pub fn check(&self, path: &Path) -> Result<()> {
         let input = fs::metadata(path).ok();
         match input.as_ref().and_then(|meta| self.of(meta)) {
@@ -47,7 +47,7 @@ impl Protected {
         }
     }
 
-    /// The same of standard output, where it is redirected to a file.
+    /// Refuses standard output that is redirected to a protected file.
     pub(super) fn check_stdout(&self) -> Result<()> {
         let path = Path::new("/proc/self/fd/1");
         let is_file = fs::metadata(path).is_ok_and(|meta| meta.is_file());
@@ -55,17 +55,17 @@ impl Protected {
     }
 }
 
-/// A file under way.
+/// An unfinished file.
 #[derive(Debug)]
 pub(super) struct NewFile {
     file: File,
     path: PathBuf,
     force: bool,
-    /// Its name until it is whole, on a file system whose files must have one.
+    /// Path of the unfinished file on a file system without O_TMPFILE.
     part: Option<PathBuf>,
 }
 
-/// Whether a path exists and is neither a regular file nor a folder: a pipe, a device.
+/// Whether `path` is a pipe, a character device or a socket.
 pub(super) fn is_special(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|meta| {
         let kind = meta.file_type();
@@ -85,8 +85,8 @@ fn folder_of(path: &Path) -> &Path {
 }
 
 impl NewFile {
-    /// Starts the file that is to be called `path`. An existing one is replaced only with
-    /// `force`, and never one that is read.
+    /// Starts the file that will be called `path`. An existing file is replaced only with `force`, a
+    /// protected file never.
     pub(super) fn create(path: PathBuf, force: bool, protected: &Protected) -> Result<Self> {
         let tried = || format!("write {}", path.display());
         protected.check(&path)?;
@@ -128,7 +128,7 @@ impl NewFile {
         })
     }
 
-    /// What is written to.
+    /// Returns a handle to write to.
     pub(super) fn file(&self) -> io::Result<File> {
         self.file.try_clone()
     }
@@ -140,7 +140,7 @@ impl NewFile {
             Some(part) if self.force => fs::rename(part, &self.path),
             Some(part) => rename_no_replace(part, &self.path),
             None if self.force => {
-                // A link never replaces a file, a renaming does.
+                // link(2) never replaces a file, rename(2) does.
                 let mut beside = self.path.clone().into_os_string();
                 beside.push(format!(".{}.part", std::process::id()));
                 let beside = PathBuf::from(beside);
@@ -162,7 +162,7 @@ impl NewFile {
 }
 
 impl Drop for NewFile {
-    /// What was not finished leaves nothing behind.
+    /// Removes the unfinished file.
     fn drop(&mut self) {
         if let Some(part) = &self.part {
             let _ = fs::remove_file(part);
@@ -170,8 +170,8 @@ impl Drop for NewFile {
     }
 }
 
-/// A file without a name in the folder of `path`: whatever kills this process, nothing is left
-/// of it. `None` where the file system has no such files.
+/// Opens a file without a name in the folder of `path`. The kernel frees it however the process ends.
+/// `None` where the file system does not support O_TMPFILE.
 fn open_unnamed(path: &Path) -> io::Result<Option<File>> {
     if !Path::new("/proc/self/fd").exists() {
         return Ok(None);
@@ -212,8 +212,8 @@ fn link_file(file: &File, path: &Path) -> io::Result<()> {
     .map_err(io::Error::from)
 }
 
-/// Opens `part`, which whoever writes it holds the lock of. One that a killed converter left is
-/// taken over; what is no capture file is replaced only with `force`.
+/// Opens and locks `part`. The remains of a killed run are overwritten; a file that is no capture
+/// file is replaced only with `force`.
 fn open_part(part: &Path, force: bool) -> Result<File> {
     let tried = || format!("write {}", part.display());
     for _ in 0..100 {
@@ -232,13 +232,13 @@ fn open_part(part: &Path, force: bool) -> Result<File> {
                         .advise("wait for its end, or name another file with -o"),
                 );
             }
-            // A file system without locks: nothing can be known.
+            // On a file system without locks, other writers cannot be noticed.
             Err(TryLockError::Error(_)) | Ok(()) => {}
         }
         let meta = file.metadata().context(tried)?;
         let is_there = fs::metadata(part).is_ok_and(|now| now.ino() == meta.ino());
         if !is_there {
-            // Whoever had the lock has renamed or removed it.
+            // The holder of the lock has renamed or removed the file.
             continue;
         }
         let mut head = Vec::new();
@@ -260,7 +260,7 @@ fn open_part(part: &Path, force: bool) -> Result<File> {
     Err(Error::new(
         Kind::Busy,
         tried(),
-        "others create and remove it again and again",
+        "other programs create and remove it again and again",
     ))
 }
 
@@ -270,7 +270,7 @@ mod tests {
     use std::io::Write;
 
     #[test]
-    fn locked_part_is_left_alone() {
+    fn locked_part_is_not_overwritten() {
         let dir = tempfile::tempdir().unwrap();
         let part = dir.path().join("x.pcap.part");
         let mut first = open_part(&part, false).unwrap();
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn part_of_a_dead_run_is_taken_over() {
+    fn part_of_a_killed_run_is_overwritten() {
         let dir = tempfile::tempdir().unwrap();
         let part = dir.path().join("x.pcap.part");
         fs::write(&part, b"\xd4\xc3\xb2\xa1 of a run that was killed").unwrap();
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn part_of_somebody_else_is_kept() {
+    fn part_of_another_format_is_kept() {
         let dir = tempfile::tempdir().unwrap();
         let part = dir.path().join("x.pcap.part");
         fs::write(&part, "a letter to somebody").unwrap();
@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn unfinished_file_leaves_nothing() {
+    fn unfinished_file_is_removed() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x.pcap");
         let new = NewFile::create(path.clone(), false, &Protected::default()).unwrap();
@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn file_that_came_meanwhile_is_kept() {
+    fn file_created_meanwhile_is_kept() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x.pcap");
         let new = NewFile::create(path.clone(), false, &Protected::default()).unwrap();

@@ -1,4 +1,4 @@
-//! A pcapng file under way: its interfaces, and what was counted of each.
+//! A pcapng file: its interfaces and the counts of each.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -11,19 +11,19 @@ use hpcap::{Count, Ledger, Reason, Timestamp};
 use super::interface_counts::InterfaceCounts;
 use super::target::Output;
 
-/// Which interface: number of the stream, version of its interface.
+/// Number of the stream, and version of the interface.
 type Key = (usize, usize);
 
-/// Gaps of each stream that no frame has followed yet.
+/// Gaps of each stream that wait for the next frame of the stream.
 pub(super) type Gaps = BTreeMap<usize, Gap>;
 
-/// What the capture says of a frame.
+/// Marks that the capture put before a frame.
 pub(super) struct Marks {
     pub(super) duplicate: bool,
     pub(super) altered: Option<Altered>,
 }
 
-/// What was altered, for people.
+/// Describes what a record could not hold of a frame of which it has `kept` bytes.
 fn comment(had: &Altered, kept: usize) -> String {
     let mut parts = Vec::new();
     if had.is_cut() {
@@ -38,18 +38,18 @@ fn comment(had: &Altered, kept: usize) -> String {
     parts.join("; ")
 }
 
-/// Writes one file.
+/// Writes a pcapng file.
 pub(super) struct PcapngFile {
     writer: PcapngWriter<Output>,
     interfaces: BTreeMap<Key, Described>,
 }
 
-/// An interface, and what was counted of it since the file began.
+/// An interface of the file and its counts since the start of the file.
 struct Described {
     id: InterfaceId,
-    /// Frames in the file.
+    /// Frames written to the file.
     written: u64,
-    /// Frames in the range that was asked for, those that the filter refused among them.
+    /// Frames in the range, including those that the filter refused.
     seen: Count,
     first: Option<Timestamp>,
     last: Option<Timestamp>,
@@ -67,7 +67,8 @@ impl Described {
         self.extend_to(gap.from.unwrap_or(gap.until), gap.until);
     }
 
-    /// `whole` is what the queue counted, where the file has all that it captured.
+    /// Returns the statistics. `whole` has the counts of the queue, where the file has all frames
+    /// that the queue captured.
     fn statistics(&self, whole: Option<&InterfaceCounts>) -> Statistics {
         let mut ledger = self.lost;
         ledger[Reason::Captured] += self.seen;
@@ -92,7 +93,7 @@ impl Described {
     }
 }
 
-/// Describes an interface where the file does not know it yet.
+/// Writes the description of an interface, unless the file already has it.
 fn describe<'a>(
     writer: &mut PcapngWriter<Output>,
     interfaces: &'a mut BTreeMap<Key, Described>,
@@ -154,7 +155,7 @@ impl PcapngFile {
         self.writer.frame(described.id, frame.time, len, frame.data)
     }
 
-    /// Counts a frame that is in range and not wanted.
+    /// Counts a frame that is in the range but left out.
     #[inline]
     pub(super) fn refuse(
         &mut self,
@@ -168,7 +169,7 @@ impl PcapngFile {
         Ok(())
     }
 
-    /// Adds every interface of the streams: a file without frames has them, too.
+    /// Describes every interface of the streams, so that a file without frames has interfaces.
     pub(super) fn describe_all<'a>(
         &mut self,
         streams: impl Iterator<Item = &'a [InterfaceCounts]>,
@@ -185,7 +186,7 @@ impl PcapngFile {
             }
         }
         if self.interfaces.is_empty() {
-            // Readers refuse a file without any.
+            // Readers refuse a file without an interface.
             let key = (0, 0);
             let interface = Interface::default();
             describe(&mut self.writer, &mut self.interfaces, key, &interface)?;
@@ -193,7 +194,7 @@ impl PcapngFile {
         Ok(())
     }
 
-    /// Counts gaps that no frame followed: they are behind the last frame of their streams.
+    /// Counts the gaps after the last frame of each stream.
     pub(super) fn count_trailing_gaps(&mut self, gaps: &mut Gaps) {
         for (stream, gap) in std::mem::take(gaps) {
             let last = self
@@ -206,8 +207,8 @@ impl PcapngFile {
         }
     }
 
-    /// Writes the statistics and ends the file. `whole` says what a queue counted, where the
-    /// file has all that it captured.
+    /// Writes the statistics and ends the file. `whole` returns the counts of a queue, where the
+    /// file has all frames that the queue captured.
     pub(super) fn finish<'a>(
         mut self,
         whole: &dyn Fn(Key) -> Option<&'a InterfaceCounts>,

@@ -1,4 +1,4 @@
-//! The files of one recording, one after the other.
+//! The frames of one recording, read from its files in sequence.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -12,54 +12,54 @@ use super::file_info::{FileInfo, OpenFile, OpenOutcome, Origin};
 use super::file_range::FileRange;
 use super::interface_counts::Interfaces;
 use super::range::Range;
+use super::warnings::Warnings;
 
-/// What a stream has to tell besides its frames.
+/// An event of a stream that is not a frame.
 #[derive(Debug)]
 pub(super) enum StreamEvent {
     /// Frames are missing before the next one.
     Gap(Box<Gap>),
-    /// A file is damaged.
+    /// Part of a file is damaged.
     Damage {
-        /// Which.
+        /// Name of the file.
         file: String,
-        /// Where and how.
+        /// Place and kind of the damage.
         damage: Damage,
         /// Size of the file, where it is known.
         file_bytes: Option<u64>,
     },
-    /// A file was deleted before it was converted.
+    /// A file was deleted before it was read.
     Deleted,
-    /// An index was not used.
-    Warning(String),
+    /// The index of a file does not match the file and was not used.
+    BadIndex(String),
 }
 
-/// The frames of one recording, or of files of one origin that do not say of which recording they
-/// are.
+/// The frames of one recording, or of files of one origin without a recording id.
 pub(super) struct QueueStream {
     origin: Origin,
     files: VecDeque<FileInfo>,
     range: Range,
     reader: Option<Reader<Box<dyn Read>>>,
     file_bytes: Option<u64>,
-    /// The open file, where a recorder is writing it, and how far it was looked at again.
+    /// The open file where a recorder is writing it, and the offset up to which damage was reread.
     under_way: Option<(Arc<File>, u64)>,
-    /// Earliest and latest time of the file before the next one.
+    /// Earliest and latest time of the previous file.
     before: Option<(Timestamp, Timestamp)>,
-    /// Where the stretch of the open file ends that matters.
+    /// Offset in the open file before which reading ends.
     until: u64,
-    /// Bytes of the files that are done, and of the one before the stretch.
+    /// Bytes of the files that are finished.
     done: u64,
     interfaces: Interfaces,
     events: Vec<StreamEvent>,
-    /// Whether the current frame is marked as a duplicate.
+    /// Whether the current frame has a duplicate mark.
     duplicate: bool,
-    /// What the current frame had that its record cannot hold.
+    /// Length and time of the current frame where its record cannot hold them.
     altered: Option<Altered>,
-    /// Earliest and latest time of what was left out because it is out of range.
+    /// Earliest and latest time of the frames outside the range.
     seen: Option<(Timestamp, Timestamp)>,
 }
 
-/// The times that hold both.
+/// Returns the smallest span that contains both spans.
 pub(super) fn union(
     a: (Timestamp, Timestamp),
     b: (Timestamp, Timestamp),
@@ -71,7 +71,7 @@ impl QueueStream {
     fn new(files: VecDeque<FileInfo>, range: Range) -> Self {
         let mut interfaces = Interfaces::default();
         if let Some(header) = files.front().and_then(|info| info.header.as_ref()) {
-            // Known even where no frame of it is in range.
+            // The output describes the interface even where no frame is in the range.
             interfaces.describe(header);
         }
         Self {
@@ -94,13 +94,9 @@ impl QueueStream {
         }
     }
 
-    /// Puts the files of each recording together, in sequence. Where two recorders wrote the same
-    /// stretch of a recording, both are converted, and `warn` hears of it.
-    pub(super) fn sort(
-        files: Vec<FileInfo>,
-        range: Range,
-        warn: &mut dyn FnMut(&str),
-    ) -> Vec<Self> {
+    /// Groups the files into streams, one for each recording, in sequence. Where two recorders wrote
+    /// the same part of a recording, both files are converted, and `overlaps` gets their names.
+    pub(super) fn sort(files: Vec<FileInfo>, range: Range, overlaps: &mut Warnings) -> Vec<Self> {
         let group = |info: &FileInfo| (info.origin.clone(), info.recording());
         let mut files = files;
         files.sort_by_cached_key(|info| (group(info), info.order()));
@@ -121,16 +117,15 @@ impl QueueStream {
                 continue;
             }
             if let Some(twin) = streams.get(first_of_group).and_then(|stream| stream.back()) {
-                warn(&format!(
-                    "{} and {} have a stretch of the same recording: its frames are converted \
-                     twice",
+                overlaps.add(format!(
+                    "{} and {} have a part of the same recording: its frames are converted twice",
                     twin.input.name(),
                     info.input.name()
                 ));
             }
             streams.push(VecDeque::from([info]));
         }
-        // Ids are random: the order of recordings is that of their starts.
+        // Recording ids are random, so that recordings are ordered by their starts.
         streams.sort_by_cached_key(|stream| {
             let first = stream.front();
             first.map(|info| (info.origin.clone(), info.start(), info.input.name()))
@@ -141,23 +136,23 @@ impl QueueStream {
             .collect()
     }
 
-    /// What it was recorded of.
+    /// Returns what the stream was recorded of.
     pub(super) fn origin(&self) -> &Origin {
         &self.origin
     }
 
-    /// Whether it has a file open.
+    /// Whether a file of the stream is open.
     pub(super) fn is_open(&self) -> bool {
         self.reader.is_some()
     }
 
-    /// A time that no frame of it is before, as far as is known before a file is opened.
+    /// Returns the time of the first frame of the first file that is not open yet.
     pub(super) fn earliest(&self) -> Timestamp {
         let first = self.files.front().and_then(|info| info.first);
         first.unwrap_or_default()
     }
 
-    /// Moves on to the next frame in range; `false` at the end.
+    /// Reads up to the next frame in the range; `false` at the end of the stream.
     pub(super) fn advance(&mut self) -> Result<bool> {
         let mut marked = false;
         let mut altered = None;
@@ -169,7 +164,7 @@ impl QueueStream {
                 continue;
             };
             let goes_on = reader.advance()?;
-            // A mark is of the very next record.
+            // A duplicate mark belongs to the next record only.
             let duplicate = std::mem::take(&mut marked);
             if let Some(frame) = reader.frame().filter(|_| reader.offset() < self.until) {
                 self.interfaces.frame(frame.len);
@@ -192,7 +187,7 @@ impl QueueStream {
             };
             match found.event {
                 Event::Frame(_) | Event::Padding => {}
-                // A mark may stand between it and its frame.
+                // A duplicate mark may stand between this tag and its frame.
                 Event::Altered(had) => altered = Some(had),
                 Event::Duplicate => marked = true,
                 Event::FileHeader(tag) => self.interfaces.header(&tag),
@@ -235,7 +230,7 @@ impl QueueStream {
             return Ok(false);
         };
         let mut warnings = Vec::new();
-        let mut warn = |text: &str| warnings.push(StreamEvent::Warning(text.to_owned()));
+        let mut warn = |text: &str| warnings.push(StreamEvent::BadIndex(text.to_owned()));
         let opening = info.open(&self.range, self.before, self.files.front(), &mut warn)?;
         self.events.append(&mut warnings);
         self.before = info.span();
@@ -273,59 +268,60 @@ impl QueueStream {
         self.interfaces.settle();
     }
 
-    /// The frame that [`QueueStream::advance`] moved to.
+    /// Returns the frame that [`QueueStream::advance`] read.
     #[inline]
     pub(super) fn frame(&self) -> Option<Record<'_>> {
         self.reader.as_ref()?.frame()
     }
 
-    /// Its time.
+    /// Returns the time of the current frame.
     #[inline]
     pub(super) fn time(&self) -> Timestamp {
         self.frame().map(|frame| frame.time).unwrap_or_default()
     }
 
-    /// Whether it is marked as a copy of an earlier one.
+    /// Whether the current frame has a duplicate mark.
     #[inline]
     pub(super) fn is_duplicate(&self) -> bool {
         self.duplicate
     }
 
-    /// What the frame had that its record cannot hold.
+    /// Returns length and time of the current frame where its record cannot hold them.
     #[inline]
     pub(super) fn altered(&self) -> Option<Altered> {
         self.altered
     }
 
-    /// Its interfaces: a version of each filter and capture length.
+    /// Returns the interfaces: one for each combination of filter and caplen.
     #[inline]
     pub(super) fn interfaces(&self) -> &Interfaces {
         &self.interfaces
     }
 
-    /// Bytes read so far.
+    /// Returns the number of bytes read so far.
     #[inline]
     pub(super) fn position(&self) -> u64 {
         self.done + self.reader.as_ref().map_or(0, Reader::offset)
     }
 
-    /// Whether there is something to tell.
+    /// Whether events wait for [`QueueStream::take_events`].
     #[inline]
     pub(super) fn has_events(&self) -> bool {
         !self.events.is_empty()
     }
 
-    /// What is to be told, once.
+    /// Removes and returns the events.
     pub(super) fn take_events(&mut self) -> Vec<StreamEvent> {
         std::mem::take(&mut self.events)
     }
 
-    /// Earliest and latest time of what was left out because it is out of range, at least.
+    /// Returns a span of the frames outside the range; frames in skipped files may be earlier or
+    /// later.
     pub(super) fn seen(&self) -> Option<(Timestamp, Timestamp)> {
         self.seen
     }
 
-    /// What the queue counted during all its files, as far as they say.
+    /// Returns the sum of the ledgers of all files.
     pub(super) fn ledger(&self) -> Ledger {
         let mut sum = Ledger::default();
         for counted in self.interfaces.all() {
@@ -335,8 +331,8 @@ impl QueueStream {
     }
 }
 
-/// The file to read again from `damage` on, where a recorder is writing it: what was read may
-/// be older than what stands there now. Each place is looked at again once.
+/// Returns the file to reread from `damage` on where a recorder is writing it: the recorder may have
+/// written the bytes since they were read. Each place is reread once.
 fn file_to_reread(under_way: &mut Option<(Arc<File>, u64)>, damage: &Damage) -> Option<Arc<File>> {
     let (file, looked_at) = under_way.as_mut()?;
     let end = damage.offset + damage.bytes;

@@ -1,4 +1,4 @@
-//! A stretch of time, as people write it.
+//! Ranges of time on the command line.
 
 use std::time::Duration;
 
@@ -6,20 +6,20 @@ use hpcap::time::parse_time;
 use hpcap::units::parse_duration;
 use hpcap::{Result, Timestamp};
 
-/// A point in time on the command line.
+/// The start or the end of a range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bound {
-    /// A time.
+    /// An absolute time.
     At(Timestamp),
-    /// So long after another: the first frame of all, or the start of the range.
+    /// A time after the first frame, or after the start of the range.
     After(Duration),
 }
 
 impl Bound {
-    /// Reads it: a time as [`parse_time`] reads it, or `+10s`.
+    /// Parses a time in a form of [`parse_time`], or a relative time such as `+10s`.
     ///
     /// # Errors
-    /// [`hpcap::Kind::Usage`] where it is none.
+    /// [`hpcap::Kind::Usage`] where `text` is no time.
     pub fn parse(text: &str) -> Result<Self> {
         match text.strip_prefix('+') {
             Some(relative) => parse_duration(relative).map(Self::After),
@@ -29,7 +29,7 @@ impl Bound {
         }
     }
 
-    /// The time itself, given what it is relative to.
+    /// Returns the absolute time; a relative time counts from `start`.
     #[must_use]
     pub fn resolve(self, start: Timestamp) -> Timestamp {
         match self {
@@ -42,7 +42,7 @@ impl Bound {
     }
 }
 
-/// From one time to another, both included; `None` = without end.
+/// The times from `from` to `to`, both included; `None` sets no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Range {
     /// The first time.
@@ -52,13 +52,13 @@ pub struct Range {
 }
 
 impl Range {
-    /// Whether everything is in it.
+    /// Whether the range has no limits.
     #[must_use]
     pub fn is_all(&self) -> bool {
         self.from.is_none() && self.to.is_none()
     }
 
-    /// Whether a time is in it.
+    /// Whether `time` is in the range.
     #[must_use]
     #[inline]
     pub fn contains(&self, time: Timestamp) -> bool {
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bound_is_a_time_or_relative() {
+    fn bound_parses_both_forms() {
         assert_eq!(
             Bound::parse("1391723988.5").unwrap(),
             Bound::At(Timestamp::new(1_391_723_988, 500_000_000))

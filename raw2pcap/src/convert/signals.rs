@@ -1,4 +1,4 @@
-//! What a signal must not leave behind.
+//! Signals must not leave unfinished files behind.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use nix::sys::signal::Signal;
 use signal_hook::iterator::Signals;
 
-/// Signals that end a process and can be waited for.
+/// Signals whose default action ends the process and which a process can catch.
 const FATAL_SIGNALS: [Signal; 8] = [
     Signal::SIGHUP,
     Signal::SIGINT,
@@ -20,10 +20,11 @@ const FATAL_SIGNALS: [Signal; 8] = [
     Signal::SIGXCPU,
 ];
 
-/// The file under way, once there was one.
+/// Path of the unfinished file; `None` until the first file is started.
 static CURRENT_PART: Mutex<Option<PathBuf>> = Mutex::new(None);
 
-/// Removes `part` when a signal ends this process; the one named before is forgotten.
+/// Registers `part` as the file to remove when a signal ends this process. It replaces the path
+/// registered before.
 pub(super) fn remove_on_signal(part: &Path) -> io::Result<()> {
     let mut under_way = CURRENT_PART.lock().unwrap_or_else(PoisonError::into_inner);
     let is_first = under_way.replace(part.to_owned()).is_none();
@@ -39,15 +40,15 @@ pub(super) fn remove_on_signal(part: &Path) -> io::Result<()> {
                 if let Some(part) = &*part {
                     let _ = std::fs::remove_file(part);
                 }
-                // Ends the process as the signal does by itself.
+                // The process ends by the signal, so that its parent sees the usual status.
                 let _ = signal_hook::low_level::emulate_default_handler(signal);
             }
         })?;
     Ok(())
 }
 
-/// Has a write beyond the limit of a file's size fail (EFBIG) instead of killing the process.
+/// Makes a write beyond the file size limit fail with EFBIG; by default SIGXFSZ kills the process.
 pub(crate) fn survive_file_size_limit() {
-    // Where it cannot be caught, it kills as before.
+    // Without the handler, SIGXFSZ keeps its default action.
     let _ = signal_hook::flag::register(Signal::SIGXFSZ as i32, Arc::new(AtomicBool::new(false)));
 }

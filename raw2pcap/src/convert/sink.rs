@@ -1,4 +1,4 @@
-//! Frames into pcap or pcapng files, a new one where the last is long enough.
+//! Writes frames to pcap or pcapng files and starts a new file at each limit.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use super::pcapng_file::{Gaps, Marks, PcapngFile};
 use super::queue_stream::QueueStream;
 use super::target::{Output, Target};
 
-/// The format of the result.
+/// Format of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// Classic pcap.
@@ -23,10 +23,10 @@ pub enum Format {
     Pcapng,
 }
 
-/// When a new file is started; `None` = not for this.
+/// Limits of a file; `None` sets no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Split {
-    /// Bytes of a file, at most (at least one frame).
+    /// Bytes of a file, at most. A file has at least one frame, whatever its size.
     pub bytes: Option<u64>,
     /// Time from a file's first frame to its last.
     pub time: Option<Duration>,
@@ -35,16 +35,16 @@ pub struct Split {
 }
 
 impl Split {
-    /// Whether there are several files.
+    /// Whether any limit is set.
     #[must_use]
     pub fn is_some(&self) -> bool {
         self.bytes.is_some() || self.time.is_some() || self.frames.is_some()
     }
 }
 
-/// Longest frame of a RAW file.
+/// Longest frame of a RAW file in bytes.
 const SNAPLEN: u32 = 65_535;
-/// Headers of a frame in either format, at most (without comment).
+/// Bytes of the headers of a frame in either format, at most, without comments.
 const FRAME_OVERHEAD: u64 = 48;
 
 enum Encoder {
@@ -55,7 +55,7 @@ enum Encoder {
     Pcapng(PcapngFile),
 }
 
-/// A file under way.
+/// The file that is being written.
 struct Current {
     name: String,
     encoder: Encoder,
@@ -63,7 +63,7 @@ struct Current {
     first: Timestamp,
 }
 
-/// Writes the result.
+/// Writes frames to the output.
 pub(super) struct Sink {
     target: Target,
     format: Format,
@@ -74,7 +74,7 @@ pub(super) struct Sink {
     section: Section,
     current: Option<Current>,
     number: u32,
-    /// Gaps of each stream that no frame has followed yet.
+    /// Gaps of each stream that wait for the next frame of the stream.
     gaps: Gaps,
     names: Vec<String>,
     bytes: u64,
@@ -104,8 +104,8 @@ impl Sink {
         }
     }
 
-    /// Starts the first file, so that what is wrong with it is known before the work is done;
-    /// `link_type` is the first input's.
+    /// Starts a file. Starting the first one early shows errors of the output before the inputs are
+    /// read. `link_type` is the link type of the first input.
     pub(super) fn start(&mut self, link_type: u32) -> Result<()> {
         let path = self.target.path(self.number);
         let name = path.as_ref().map_or_else(
@@ -131,7 +131,7 @@ impl Sink {
         Ok(())
     }
 
-    /// Remembers that frames of a stream are missing before its next.
+    /// Keeps a gap until the next frame of stream `stream`.
     pub(super) fn gap(&mut self, stream: usize, gap: &Gap) {
         let pending = self.gaps.entry(stream).or_insert(Gap {
             lost: Ledger::default(),
@@ -141,7 +141,7 @@ impl Sink {
         pending.until = pending.until.max(gap.until);
     }
 
-    /// Writes the current frame of stream `number`. pcapng tells whether it is a `duplicate`.
+    /// Writes the current frame of stream `number`. pcapng files mark a `duplicate`.
     #[inline]
     pub(super) fn frame(
         &mut self,
@@ -168,7 +168,7 @@ impl Sink {
             current.first = frame.time;
         }
         current.frames += 1;
-        // More than 16 bits can hold.
+        // The record holds 16 bits of the length; a tag has the rest of longer frames.
         let len = u32::from(frame.len).max(stream.altered().map_or(0, |had| had.len));
         let result = match &mut current.encoder {
             Encoder::Pcap { writer, link_type } => {
@@ -193,7 +193,7 @@ impl Sink {
         result.context(|| format!("write {}", current.name))
     }
 
-    /// Counts the current frame of stream `number`, which is in range and not wanted.
+    /// Counts the current frame of stream `number`, which is in the range but left out.
     #[inline]
     pub(super) fn refuse(
         &mut self,
@@ -238,8 +238,8 @@ impl Sink {
                 .is_some_and(|most| u128::from(age) >= most.as_nanos())
     }
 
-    /// Ends the file under way. `whole` says what a queue counted, where the file has all that
-    /// it captured.
+    /// Ends the current file. `whole` returns the counts of a queue, where the file has all frames
+    /// that the queue captured.
     fn finish_file<'a>(
         &mut self,
         whole: &dyn Fn((usize, usize)) -> Option<&'a InterfaceCounts>,
@@ -262,7 +262,7 @@ impl Sink {
         output.finish(&current.name)
     }
 
-    /// Ends the result, which is of `streams`; `all` says that everything of them was asked for.
+    /// Ends the output of `streams`. `all` is set where no range was given.
     pub(super) fn finish(&mut self, streams: &[QueueStream], all: bool) -> Result<()> {
         let one_file = self.number == 1;
         if let Some(Current {
@@ -271,7 +271,7 @@ impl Sink {
             ..
         }) = &mut self.current
         {
-            // Gaps may be of a stream that has no frame in this file.
+            // A gap may belong to a stream without frames in this file.
             if one_file || !self.gaps.is_empty() {
                 file.describe_all(streams.iter().map(|stream| stream.interfaces().all()))
                     .context(|| format!("write {name}"))?;
@@ -286,12 +286,12 @@ impl Sink {
         })
     }
 
-    /// Names of the files so far.
+    /// Returns the names of the files started so far.
     pub(super) fn names(&self) -> &[String] {
         &self.names
     }
 
-    /// Bytes of the files that are finished.
+    /// Returns the size of the finished files in bytes, before compression.
     pub(super) fn bytes(&self) -> u64 {
         self.bytes
     }

@@ -1,4 +1,4 @@
-//! What was done.
+//! Summary of a conversion.
 
 use std::fmt;
 
@@ -8,55 +8,54 @@ use hpcap::{Count, Ledger, Timestamp};
 
 use super::{is_tail, losses};
 
-/// What a conversion did.
+/// Counts of a conversion.
 #[derive(Debug, Clone, Default)]
 pub struct Summary {
     /// Files read.
     pub inputs: u64,
-    /// Files that were deleted before they were read, as retention does while a store is
-    /// recorded.
+    /// Files that were deleted before they were read, by the retention of a recorder for example.
     pub deleted: u64,
-    /// Files that are no RAW, and were left out.
+    /// Files of other formats, which were left out.
     pub foreign: u64,
-    /// Queues that they are of.
+    /// Queues of the files.
     pub queues: u64,
     /// Names of the files written.
     pub outputs: Vec<String>,
-    /// Their bytes.
+    /// Bytes of the files written.
     pub output_bytes: u64,
     /// Frames converted.
     pub frames: Count,
-    /// Frames in range that the filter refused.
+    /// Frames in the range that the filter refused.
     pub filtered: Count,
-    /// Converted frames that are marked as duplicates.
+    /// Converted frames that have a duplicate mark.
     pub duplicates: u64,
-    /// Converted frames that are longer than 65,535 bytes, and cut there.
+    /// Converted frames that were longer than 65,535 bytes and cut to that length.
     pub frames_cut: u64,
-    /// Converted frames that have another time than theirs.
+    /// Converted frames whose time was adjusted because a record could not hold it.
     pub times_adjusted: u64,
-    /// Frames that were left out because they are marked as duplicates.
+    /// Frames that were left out because of their duplicate mark.
     pub left_out: Count,
     /// Time of the first frame converted.
     pub first: Option<Timestamp>,
     /// Time of the last frame converted.
     pub last: Option<Timestamp>,
-    /// Converted frames whose time is before that of the frame written before them.
+    /// Converted frames that are earlier than the frame written before them.
     pub disordered: u64,
-    /// What the recording spans, where no frame of it is in the range asked for.
+    /// First and last time of the recording, where no frame was in the range.
     pub outside: Option<(Timestamp, Timestamp)>,
-    /// Gap records in range.
+    /// Gap records in the range.
     pub gaps: u64,
-    /// What they say is missing.
+    /// Missing frames of these gap records.
     pub lost: Ledger,
-    /// What the queues counted, as far as the files say.
+    /// Sum of the ledgers of the queues, as far as the files have them.
     pub ledger: Ledger,
-    /// Damaged stretches, those apart that are but the end of a file that was not closed.
+    /// Damaged parts of files, without the cut ends of files that were not closed.
     pub damaged: u64,
-    /// Bytes skipped because of damage of either kind.
+    /// Bytes skipped because of damage or cut ends.
     pub skipped_bytes: u64,
     /// Files that were not closed.
     pub cut: u64,
-    /// Whether whoever read standard output went away.
+    /// Whether the reader of standard output ended before the conversion.
     pub closed: bool,
 }
 
@@ -73,8 +72,8 @@ impl Summary {
         }
     }
 
-    /// 0 where everything was converted, but for a last record that its file's end cuts; 1
-    /// where damage cost more, or a file was no RAW.
+    /// Returns 1 where damage cost frames or a file was no RAW file, otherwise 0. A last record that
+    /// the end of its file cuts does not count as damage.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         u8::from(self.damaged > 0 || self.foreign > 0)
@@ -107,7 +106,7 @@ impl fmt::Display for Summary {
         if let Some((first, last)) = self.outside {
             write!(
                 f,
-                "; nothing in the range asked for: the recording spans {} to {}",
+                "; no frame is in the range: the recording spans {} to {}",
                 first.local(),
                 last.local()
             )?;

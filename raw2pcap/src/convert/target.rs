@@ -1,4 +1,4 @@
-//! Where the result goes: files that appear whole or not at all, or standard output.
+//! Destinations of the output: files, which appear only when complete, and standard output.
 
 use std::fs::File;
 use std::io::{self, Stdout, Write};
@@ -11,7 +11,7 @@ use hpcap::error::Context;
 use super::background_writer::BackgroundWriter;
 use super::new_file::{NewFile, Protected, is_special};
 
-/// Where the result goes.
+/// Destination of the output.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
     /// Standard output: `-`.
@@ -28,7 +28,7 @@ pub enum Target {
 }
 
 impl Target {
-    /// The path of the `number`th file; `None` for standard output.
+    /// Returns the path of file `number`, counted from 0; `None` for standard output.
     #[must_use]
     pub fn path(&self, number: u32) -> Option<PathBuf> {
         match self {
@@ -43,17 +43,17 @@ impl Target {
     }
 }
 
-/// An output under way.
+/// An open output.
 #[derive(Debug)]
 pub(super) enum Output {
-    /// Standard output, and what is no regular file: a pipe, a device.
+    /// Standard output, a pipe or a device.
     Stream(Compressor<Stream>),
-    /// A file that gets its name when it is whole.
+    /// A file that gets its name when it is complete.
     File {
-        /// Writes to it.
-        behind: BackgroundWriter,
-        /// It.
-        new: NewFile,
+        /// Writes the bytes of the file.
+        writer: BackgroundWriter,
+        /// Gives the file its name.
+        file: NewFile,
     },
 }
 
@@ -64,8 +64,8 @@ pub(super) enum Stream {
 }
 
 impl Output {
-    /// Opens the output at `path`, standard output where there is none. An existing file is
-    /// replaced only with `force`, and never one that is `protected`.
+    /// Opens the output at `path`, or standard output where `path` is `None`. An existing file is
+    /// replaced only with `force`, a `protected` file never.
     pub(super) fn create(
         path: Option<PathBuf>,
         compression: Compression,
@@ -86,21 +86,21 @@ impl Output {
             return stream(Stream::File(file)).context(tried);
         }
         let new = NewFile::create(path, force, protected)?;
-        let behind = new
+        let writer = new
             .file()
             .and_then(|file| BackgroundWriter::new(Compressor::new(file, compression)?))
             .context(tried)?;
-        Ok(Self::File { behind, new })
+        Ok(Self::File { writer, file: new })
     }
 
-    /// Ends the output, and gives a file its name.
+    /// Ends the output and gives a file its name.
     pub(super) fn finish(self, name: &str) -> Result<()> {
         let tried = || format!("write {name}");
         match self {
             Self::Stream(stream) => stream.finish().map(drop).context(tried),
-            Self::File { behind, new } => {
-                behind.finish().context(tried)?;
-                new.finish()
+            Self::File { writer, file } => {
+                writer.finish().context(tried)?;
+                file.finish()
             }
         }
     }
@@ -126,14 +126,14 @@ impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::Stream(stream) => stream.write(bytes),
-            Self::File { behind, .. } => behind.write(bytes),
+            Self::File { writer, .. } => writer.write(bytes),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
         match self {
             Self::Stream(stream) => stream.flush(),
-            Self::File { behind, .. } => behind.flush(),
+            Self::File { writer, .. } => writer.flush(),
         }
     }
 }

@@ -7,7 +7,7 @@ use hpcap::Reason;
 use crate::samples::{File, START, checkraw, exits, many, ns, stderr, stdout};
 
 #[test]
-fn sound_files() {
+fn sound_file_is_reported() {
     let dir = tempfile::tempdir().unwrap();
     many(0, 0, 10).store(dir.path());
     let run = checkraw(&["."], dir.path());
@@ -25,7 +25,7 @@ fn sound_files() {
 }
 
 #[test]
-fn checkraw_shows_controls_of_files() {
+fn report_escapes_control_characters() {
     let dir = tempfile::tempdir().unwrap();
     let mut bytes = many(0, 0, 10).bytes();
     let at = bytes.windows(5).position(|w| w == b"probe").unwrap();
@@ -40,7 +40,7 @@ fn checkraw_shows_controls_of_files() {
 }
 
 #[test]
-fn missing_frames_are_no_defect_and_are_told() {
+fn missing_frames_are_no_defect() {
     let dir = tempfile::tempdir().unwrap();
     File::new(0, START, 1)
         .frame((ns(0, 1), 1))
@@ -62,7 +62,7 @@ fn missing_frames_are_no_defect_and_are_told() {
 }
 
 #[test]
-fn defects_and_their_exit_code() {
+fn defect_sets_the_exit_code() {
     let dir = tempfile::tempdir().unwrap();
     let mut bytes = many(0, 0, 100).bytes();
     let at = 12 + usize::from(u16::from_le_bytes([bytes[8], bytes[9]])) + 50 * 72;
@@ -96,7 +96,7 @@ fn defects_and_their_exit_code() {
 }
 
 #[test]
-fn the_originals_options() {
+fn options_of_the_original_work() {
     let dir = tempfile::tempdir().unwrap();
     let raw = many(0, 0, 3).store(dir.path());
     // Older files are left out.
@@ -138,7 +138,7 @@ fn the_originals_options() {
 }
 
 #[test]
-fn repair_and_what_it_would_do() {
+fn repair_can_be_undone() {
     let dir = tempfile::tempdir().unwrap();
     let whole = many(0, 0, 100).bytes();
     let cut = whole.len() - 4096 - 30;
@@ -180,7 +180,7 @@ fn repair_and_what_it_would_do() {
 }
 
 #[test]
-fn wrong_usage_and_missing_paths() {
+fn missing_paths_are_errors() {
     let dir = tempfile::tempdir().unwrap();
     exits(&checkraw(&[], dir.path()), 2);
     exits(&checkraw(&["--nonsense", "."], dir.path()), 2);
@@ -199,7 +199,7 @@ fn wrong_usage_and_missing_paths() {
 
 /// One file that cannot be read does not keep the others from being checked.
 #[test]
-fn a_failure_is_told_and_the_rest_is_checked() {
+fn unreadable_file_sets_the_exit_code() {
     let dir = tempfile::tempdir().unwrap();
     let good = many(0, 0, 3).store(dir.path());
     // Opening a folder as a file fails when it is read: a link to one, named as a file is.
@@ -210,7 +210,7 @@ fn a_failure_is_told_and_the_rest_is_checked() {
 }
 
 #[test]
-fn total_tells_losses_of_all_files() {
+fn total_adds_losses_of_all_files() {
     let dir = tempfile::tempdir().unwrap();
     for (start, reason) in [(0, Reason::RingFull), (10, Reason::NicMissed)] {
         File::new(0, START + start, 1)
@@ -235,7 +235,7 @@ fn total_tells_losses_of_all_files() {
 }
 
 #[test]
-fn loss_is_an_exit_code_where_asked() {
+fn fail_on_loss_sets_the_exit_code() {
     let dir = tempfile::tempdir().unwrap();
     many(0, 0, 3).store(dir.path());
     exits(&checkraw(&["--fail-on-loss", "."], dir.path()), 0);

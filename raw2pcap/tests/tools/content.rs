@@ -50,7 +50,7 @@ fn foreign(dir: &Path) -> Vec<(&'static str, &'static str)> {
 }
 
 #[test]
-fn foreign_files_are_named_for_what_they_are() {
+fn errors_name_the_format_of_other_files() {
     let dir = tempfile::tempdir().unwrap();
     for (name, what) in foreign(dir.path()) {
         let run = raw2pcap(&[name, "-o", "x.pcap"], dir.path());
@@ -64,7 +64,7 @@ fn foreign_files_are_named_for_what_they_are() {
 }
 
 #[test]
-fn repair_leaves_foreign_files_alone() {
+fn repair_leaves_other_files_unchanged() {
     let dir = tempfile::tempdir().unwrap();
     let mut names: Vec<String> = foreign(dir.path())
         .into_iter()
@@ -90,7 +90,7 @@ fn repair_leaves_foreign_files_alone() {
 }
 
 #[test]
-fn one_foreign_file_does_not_stop_the_others() {
+fn other_formats_are_skipped() {
     let dir = tempfile::tempdir().unwrap();
     many(0, 0, 20).store(dir.path());
     fs::write(dir.path().join("notes.raw"), "these are some notes\n").unwrap();
@@ -105,7 +105,7 @@ fn one_foreign_file_does_not_stop_the_others() {
 }
 
 #[test]
-fn compressed_raw_is_read() {
+fn compressed_raw_file_is_read() {
     let dir = tempfile::tempdir().unwrap();
     let bytes = many(0, 0, 2000).bytes();
     for (compression, name) in [
@@ -133,7 +133,7 @@ fn compressed_raw_is_read() {
 }
 
 #[test]
-fn compressed_output_is_compressed() {
+fn ending_selects_the_compression() {
     let dir = tempfile::tempdir().unwrap();
     many(0, 0, 2000).store(dir.path());
     for (name, tool) in [

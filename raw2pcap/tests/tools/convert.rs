@@ -22,7 +22,7 @@ fn names(dir: &Path) -> Vec<String> {
 }
 
 #[test]
-fn a_file_to_pcap_and_to_pcapng() {
+fn file_becomes_pcap_or_pcapng() {
     let dir = tempfile::tempdir().unwrap();
     let frames: Vec<_> = (0..5_u8).map(|i| (ns(0, u64::from(i) * 7), i)).collect();
     let file = frames
@@ -48,7 +48,7 @@ fn a_file_to_pcap_and_to_pcapng() {
 }
 
 #[test]
-fn the_originals_form() {
+fn two_paths_are_the_originals_form() {
     let dir = tempfile::tempdir().unwrap();
     let raw = many(0, 0, 10).store(dir.path());
     exits(&raw2pcap(&[raw.to_str().unwrap(), "out"], dir.path()), 0);
@@ -56,7 +56,7 @@ fn the_originals_form() {
 }
 
 #[test]
-fn queues_are_merged_by_time_and_files_of_a_queue_come_in_sequence() {
+fn merge_orders_queues_by_time() {
     let dir = tempfile::tempdir().unwrap();
     // Two queues of two files each, interleaved.
     for queue in 0..2_u32 {
@@ -100,7 +100,7 @@ fn queues_are_merged_by_time_and_files_of_a_queue_come_in_sequence() {
 }
 
 #[test]
-fn files_of_the_original_are_told_apart_by_their_names() {
+fn files_without_header_go_by_name() {
     let dir = tempfile::tempdir().unwrap();
     let strip = |file: File| {
         let bytes = file.bytes();
@@ -119,7 +119,7 @@ fn files_of_the_original_are_told_apart_by_their_names() {
 }
 
 #[test]
-fn a_stretch_of_time_with_and_without_index() {
+fn range_is_the_same_with_an_index() {
     let dir = tempfile::tempdir().unwrap();
     let raw = many(0, 0, 1000).store(dir.path());
     let raw = raw.to_str().unwrap();
@@ -168,7 +168,7 @@ fn a_stretch_of_time_with_and_without_index() {
 
 /// An index of another file that happens to have the same size leads nowhere.
 #[test]
-fn an_index_that_does_not_match_is_not_believed() {
+fn index_of_another_file_is_ignored() {
     let dir = tempfile::tempdir().unwrap();
     let a = many(0, 0, 1000).store(&dir.path().join("a"));
     let b = many(0, 50, 1000).store(&dir.path().join("b"));
@@ -182,7 +182,7 @@ fn an_index_that_does_not_match_is_not_believed() {
 }
 
 #[test]
-fn a_filter() {
+fn filter_selects_frames() {
     let dir = tempfile::tempdir().unwrap();
     let raw = many(0, 0, 250).store(dir.path());
     let raw = raw.to_str().unwrap();
@@ -210,7 +210,7 @@ fn a_filter() {
 }
 
 #[test]
-fn several_files() {
+fn split_limits_each_file() {
     let dir = tempfile::tempdir().unwrap();
     let raw = many(0, 0, 100).store(dir.path());
     let raw = raw.to_str().unwrap();
@@ -247,7 +247,7 @@ fn several_files() {
 }
 
 #[test]
-fn existing_files_are_replaced_only_with_force() {
+fn force_replaces_existing_files() {
     let dir = tempfile::tempdir().unwrap();
     let raw = many(0, 0, 3).store(dir.path());
     let raw = raw.to_str().unwrap();
@@ -262,7 +262,7 @@ fn existing_files_are_replaced_only_with_force() {
 }
 
 #[test]
-fn standard_input_and_output() {
+fn pipes_are_read_or_written() {
     let dir = tempfile::tempdir().unwrap();
     let bytes = many(0, 0, 40).bytes();
     for format in ["pcap", "pcapng"] {
@@ -277,7 +277,7 @@ fn standard_input_and_output() {
 
 /// Whoever reads the result may stop early: `raw2pcap ... | head`.
 #[test]
-fn a_closed_pipe_ends_quietly() {
+fn closed_pipe_is_no_error() {
     use std::process::{Command, Stdio};
     let dir = tempfile::tempdir().unwrap();
     let raw = dir.path().join("1_hpcap0_0.raw");
@@ -300,7 +300,7 @@ fn a_closed_pipe_ends_quietly() {
 }
 
 #[test]
-fn losses_are_in_the_result() {
+fn pcapng_has_the_losses() {
     let dir = tempfile::tempdir().unwrap();
     let raw = File::new(0, START, 1)
         .frame((ns(0, 1), 1))
@@ -324,7 +324,7 @@ fn losses_are_in_the_result() {
 
 /// A mark is of the frame behind it, and of no other.
 #[test]
-fn duplicates_can_be_left_out() {
+fn no_duplicates_leaves_marked_frames_out() {
     let dir = tempfile::tempdir().unwrap();
     let time = |i: u8| ns(0, u64::from(i));
     let raw = File::new(0, START, 1)
@@ -388,7 +388,7 @@ fn duplicates_can_be_left_out() {
 
 /// The record behind a mark is damaged: the next frame is no duplicate.
 #[test]
-fn a_mark_without_its_frame_is_nobody_elses() {
+fn mark_of_a_damaged_frame_is_dropped() {
     let dir = tempfile::tempdir().unwrap();
     let file = (0..10).fold(File::new(0, START, 1), |file, i| {
         let frame = (ns(0, i), 7);
@@ -414,7 +414,7 @@ fn a_mark_without_its_frame_is_nobody_elses() {
 
 /// Damage is said, and the rest converted; a tail that is cut is only a note.
 #[test]
-fn damaged_files() {
+fn damaged_file_is_converted_around_damage() {
     let dir = tempfile::tempdir().unwrap();
     let whole = many(0, 0, 100).bytes();
     let record = 72;
@@ -451,7 +451,7 @@ fn damaged_files() {
 }
 
 #[test]
-fn other_link_types() {
+fn pcap_refuses_mixed_link_types() {
     let dir = tempfile::tempdir().unwrap();
     File::new(0, START, 101)
         .frame((ns(0, 1), 1))
@@ -471,7 +471,7 @@ fn other_link_types() {
 }
 
 #[test]
-fn two_recorders_of_one_queue_are_noticed() {
+fn overlapping_files_cause_one_warning() {
     let dir = tempfile::tempdir().unwrap();
     many(0, 0, 10).store(&dir.path().join("a"));
     many(0, 0, 10).store(&dir.path().join("b"));
@@ -484,7 +484,7 @@ fn two_recorders_of_one_queue_are_noticed() {
 }
 
 #[test]
-fn wrong_usage() {
+fn wrong_usage_exits_with_2() {
     let dir = tempfile::tempdir().unwrap();
     let raw = many(0, 0, 3).store(dir.path());
     let raw = raw.to_str().unwrap();
@@ -526,7 +526,7 @@ fn wrong_usage() {
 
 /// A device that is always full.
 #[test]
-fn a_failed_write_leaves_nothing_behind() {
+fn full_device_is_an_error() {
     let dir = tempfile::tempdir().unwrap();
     let raw = many(0, 0, 3).store(dir.path());
     let run = raw2pcap(&[raw.to_str().unwrap(), "-o", "/dev/full"], dir.path());
@@ -540,7 +540,7 @@ fn a_failed_write_leaves_nothing_behind() {
 
 /// A record has 16 bits for a length, and 32 for a second; pcapng has more.
 #[test]
-fn altered_frames_are_told_of() {
+fn altered_frames_have_comments() {
     let dir = tempfile::tempdir().unwrap();
     let mut writer = hpcap::raw::Writer::new(Vec::new());
     let header = hpcap::raw::FileHeader {
@@ -585,7 +585,7 @@ fn altered_frames_are_told_of() {
 
 /// Each recording keeps its order; what is out of it there is said.
 #[test]
-fn disorder_is_told_of() {
+fn summary_counts_disorder() {
     let dir = tempfile::tempdir().unwrap();
     File::new(0, START, 1)
         .frame((ns(0, 1), 1))

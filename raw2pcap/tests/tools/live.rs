@@ -31,7 +31,7 @@ fn ended(child: std::process::Child, first: Vec<u8>) -> (usize, String) {
 
 /// The second file of the queue gets its name while the first is read.
 #[test]
-fn file_that_is_renamed_meanwhile_is_converted() {
+fn renamed_file_is_converted() {
     let dir = tempfile::tempdir().unwrap();
     many(0, 0, 60_000).store(dir.path());
     let second = many(0, 100, 1000).store(dir.path());
@@ -45,7 +45,7 @@ fn file_that_is_renamed_meanwhile_is_converted() {
 
 /// Retention deletes a file that was listed.
 #[test]
-fn file_that_is_deleted_meanwhile_is_noted() {
+fn deleted_file_is_counted() {
     let dir = tempfile::tempdir().unwrap();
     many(0, 0, 60_000).store(dir.path());
     let second = many(0, 100, 1000).store(dir.path());
@@ -58,7 +58,7 @@ fn file_that_is_deleted_meanwhile_is_noted() {
 
 /// What a recorder appends while the file is read is left for the next conversion.
 #[test]
-fn file_that_grows_meanwhile_is_no_damage() {
+fn growing_file_is_not_damaged() {
     let dir = tempfile::tempdir().unwrap();
     let whole = many(0, 0, 60_000).bytes();
     let path = dir.path().join("1391723988_hpcap0_0.raw.part");
@@ -73,7 +73,7 @@ fn file_that_grows_meanwhile_is_no_damage() {
 }
 
 #[test]
-fn file_under_way_is_sound() {
+fn unfinished_file_of_a_recorder_is_sound() {
     let dir = tempfile::tempdir().unwrap();
     let whole = many(0, 0, 1000).bytes();
     let path = dir.path().join("1391723988_hpcap0_0.raw.part");

@@ -6,6 +6,7 @@ mod checkraw;
 mod content;
 mod convert;
 mod live;
+mod messages;
 mod other_readers;
 mod range;
 mod recordings;

@@ -8,7 +8,7 @@ use crate::samples::{File, START, exits, ns, raw2pcap};
 
 /// As Wireshark's users look for them.
 #[test]
-fn duplicates_are_found_by_their_comment() {
+fn tshark_finds_duplicates_by_comment() {
     let dir = tempfile::tempdir().unwrap();
     File::new(0, START, 1)
         .frame((ns(0, 1), 1))
@@ -54,7 +54,7 @@ fn duplicates_are_found_by_their_comment() {
 }
 
 #[test]
-fn results_are_read_by_others() {
+fn other_programs_read_the_output() {
     let dir = tempfile::tempdir().unwrap();
     File::new(0, START, 1)
         .frame((ns(0, 1), 1))

@@ -35,7 +35,7 @@ fn slow(start: u64, first: u64, count: u64) -> File {
 
 /// Two files; the clock was set back between them.
 #[test]
-fn range_is_whole_when_clocks_went_back_between_files() {
+fn range_is_whole_after_clock_step_between_files() {
     let dir = tempfile::tempdir().unwrap();
     let one = slow(0, 0, 100).store(dir.path());
     let two = slow(1, 50, 100).store(dir.path());
@@ -52,7 +52,7 @@ fn range_is_whole_when_clocks_went_back_between_files() {
 
 /// One file; the clock was set back in the middle of it.
 #[test]
-fn range_is_whole_when_clocks_went_back_in_a_file() {
+fn range_is_whole_after_clock_step_in_file() {
     let dir = tempfile::tempdir().unwrap();
     let file = (0..1000_u64).fold(File::new(0, START, 1), |file, i| {
         let second = if i < 500 { i } else { i - 400 };
@@ -73,7 +73,7 @@ fn range_is_whole_when_clocks_went_back_in_a_file() {
 }
 
 #[test]
-fn damaged_index_is_ignored_with_a_note() {
+fn damaged_index_causes_a_warning() {
     let dir = tempfile::tempdir().unwrap();
     let raw = many(0, 0, 1000).store(dir.path());
     index(&raw);
@@ -89,7 +89,7 @@ fn damaged_index_is_ignored_with_a_note() {
 }
 
 #[test]
-fn relative_end_is_relative_to_the_start() {
+fn relative_end_counts_from_the_start() {
     let dir = tempfile::tempdir().unwrap();
     slow(0, 0, 100).store(dir.path());
     let expected: Vec<u64> = (30..=40).collect();
@@ -107,7 +107,7 @@ fn relative_end_is_relative_to_the_start() {
 }
 
 #[test]
-fn empty_range_says_what_the_recording_spans() {
+fn empty_range_prints_the_span() {
     let dir = tempfile::tempdir().unwrap();
     let raw = slow(0, 0, 100).store(dir.path());
     for indexed in [false, true] {
@@ -125,7 +125,7 @@ fn empty_range_says_what_the_recording_spans() {
 }
 
 #[test]
-fn times_without_zone_are_local() {
+fn time_without_zone_is_local() {
     let dir = tempfile::tempdir().unwrap();
     slow(0, 0, 100).store(dir.path());
     let run = |zone: &str, from: &str| {

@@ -17,7 +17,7 @@ fn store(dir: &Path, recording: Option<RecordingId>, stream_off: u64, seconds: [
 
 /// A recorder in a container always has process id 1, and a recording by records starts at 0.
 #[test]
-fn recordings_of_one_pid_are_told_apart() {
+fn recordings_of_one_pid_are_separate() {
     for has_id in [true, false] {
         let dir = tempfile::tempdir().unwrap();
         for second in 0..300 {
@@ -34,7 +34,7 @@ fn recordings_of_one_pid_are_told_apart() {
 }
 
 #[test]
-fn recordings_at_one_time_are_merged() {
+fn simultaneous_recordings_are_merged() {
     let dir = tempfile::tempdir().unwrap();
     let ids = [(); 2].map(|()| Some(RecordingId::random().unwrap()));
     store(dir.path(), ids[0], 0, [0, 15]);
@@ -54,7 +54,7 @@ fn recordings_at_one_time_are_merged() {
 
 /// The clock went back between the files: the place in the recording is what counts.
 #[test]
-fn files_of_a_recording_come_by_place() {
+fn files_are_sorted_by_stream_offset() {
     let dir = tempfile::tempdir().unwrap();
     let id = Some(RecordingId::random().unwrap());
     store(dir.path(), id, 0, [5000, 5001]);

@@ -18,7 +18,7 @@ fn names(dir: &Path) -> Vec<String> {
 
 /// Every name under which an input can be reached.
 #[test]
-fn input_is_never_written() {
+fn input_is_never_overwritten() {
     let dir = tempfile::tempdir().unwrap();
     let at = |name: &str| dir.path().join(name);
     let bytes = many(0, 0, 20).bytes();
@@ -60,7 +60,7 @@ fn input_is_never_written() {
 }
 
 #[test]
-fn redirected_output_is_never_the_input() {
+fn redirected_output_is_not_the_input() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("in.raw");
     let bytes = many(0, 0, 20).bytes();
@@ -95,7 +95,7 @@ fn waiting(dir: &Path) -> (Child, PathBuf) {
 }
 
 #[test]
-fn no_signal_leaves_anything_behind() {
+fn signal_removes_the_unfinished_file() {
     use nix::sys::signal::{Signal, kill};
     for signal in [
         Signal::SIGHUP,
@@ -137,7 +137,7 @@ fn file_size_limit_is_an_error() {
 }
 
 #[test]
-fn paths_need_not_be_text() {
+fn paths_can_be_any_bytes() {
     let dir = tempfile::tempdir().unwrap();
     let name = |end: &str| {
         let bytes = [b"caf\xe9".as_slice(), end.as_bytes()].concat();

@@ -168,6 +168,8 @@ fn run(program: &str, args: &[&str], dir: &Path, stdin: Option<&[u8]>) -> Output
     let mut child = Command::new(program)
         .args(args)
         .current_dir(dir)
+        // clap wraps the help at this width.
+        .env("COLUMNS", "100")
         .stdin(if stdin.is_some() {
             Stdio::piped()
         } else {

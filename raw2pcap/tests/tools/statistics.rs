@@ -137,6 +137,24 @@ fn number(interface: &Interface, code: u16) -> u64 {
     interface.numbers[&code]
 }
 
+/// Asserts that tcpdump, where it is installed, reads `frames` frames in `x.pcapng`.
+fn assert_tcpdump_reads(dir: &Path, frames: usize) {
+    let run = Command::new("tcpdump")
+        .args(["-nr", "x.pcapng"])
+        .current_dir(dir)
+        .output();
+    match run {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+            println!("skipped: tcpdump is not installed");
+        }
+        run => {
+            let run = run.unwrap();
+            exits(&run, 0);
+            assert_eq!(String::from_utf8_lossy(&run.stdout).lines().count(), frames);
+        }
+    }
+}
+
 #[test]
 fn interfaces_have_separate_counts() {
     let dir = tempfile::tempdir().unwrap();
@@ -151,7 +169,7 @@ fn interfaces_have_separate_counts() {
 }
 
 #[test]
-fn dropped_is_there_with_every_filter() {
+fn filter_keeps_the_drop_counts() {
     let dir = tempfile::tempdir().unwrap();
     let losses = [(10, Reason::NicMissed, 7), (20, Reason::RingFull, 3)];
     store(dir.path(), 0, 0, 100, &losses);
@@ -171,7 +189,7 @@ fn dropped_is_there_with_every_filter() {
 }
 
 #[test]
-fn losses_behind_the_last_frame_are_counted() {
+fn losses_after_last_frame_are_counted() {
     let dir = tempfile::tempdir().unwrap();
     store(dir.path(), 0, 0, 100, &[(99, Reason::RingFull, 9)]);
     for args in [&[][..], &["--from", "+50ms"], &["--filter", "udp"]] {
@@ -181,7 +199,7 @@ fn losses_behind_the_last_frame_are_counted() {
 }
 
 #[test]
-fn counts_of_a_range_are_those_of_the_range() {
+fn range_has_its_own_counts() {
     let dir = tempfile::tempdir().unwrap();
     let losses = [(10, Reason::NicMissed, 7), (60, Reason::NicMissed, 2)];
     store(dir.path(), 0, 0, 100, &losses);
@@ -195,7 +213,7 @@ fn counts_of_a_range_are_those_of_the_range() {
 }
 
 #[test]
-fn counts_begin_with_the_recording() {
+fn counts_start_with_the_recording() {
     let dir = tempfile::tempdir().unwrap();
     store(dir.path(), 0, 0, 100, &[]);
     let (found, _) = converted(dir.path(), &[]);
@@ -219,51 +237,29 @@ fn split_files_count_their_own_frames() {
 }
 
 #[test]
-fn output_without_frames_has_its_interfaces() {
+fn empty_output_has_interfaces() {
     let dir = tempfile::tempdir().unwrap();
     store(dir.path(), 0, 0, 10, &[]);
     for args in [&["--filter", "tcp"][..], &["--from", "2030-01-01"]] {
         let (found, frames) = converted(dir.path(), args);
         assert_eq!((found.len(), frames), (1, 0), "{args:?}");
-        match Command::new("tcpdump")
-            .args(["-nr", "x.pcapng"])
-            .current_dir(dir.path())
-            .output()
-        {
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-                println!("skipped: tcpdump is not installed");
-            }
-            run => exits(&run.unwrap(), 0),
-        }
+        assert_tcpdump_reads(dir.path(), 0);
     }
 }
 
 #[test]
-fn file_has_one_snapshot_length() {
+fn interfaces_share_one_snaplen() {
     let dir = tempfile::tempdir().unwrap();
     store(dir.path(), 0, 0, 10, &[]);
     store(dir.path(), 10, 40, 10, &[]);
     let (found, _) = converted(dir.path(), &[]);
     assert_eq!(found[0].snaplen, found[1].snaplen);
-    match Command::new("tcpdump")
-        .args(["-nr", "x.pcapng"])
-        .current_dir(dir.path())
-        .output()
-    {
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-            println!("skipped: tcpdump is not installed");
-        }
-        run => {
-            let run = run.unwrap();
-            exits(&run, 0);
-            assert_eq!(String::from_utf8_lossy(&run.stdout).lines().count(), 20);
-        }
-    }
+    assert_tcpdump_reads(dir.path(), 20);
 }
 
 /// The range lies inside a hole, begins in it, or ends in it.
 #[test]
-fn range_that_touches_a_hole_reports_it() {
+fn range_reports_a_gap_it_touches() {
     let dir = tempfile::tempdir().unwrap();
     // A millisecond without frames, behind the 50th.
     store(dir.path(), 0, 0, 100, &[(50, Reason::RingFull, 9)]);
