@@ -8,39 +8,25 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use hpcap::raw::Item;
-use hpcap::{Contract, Kind, Queue, Reason, Request, Result, Start, Waited};
+use hpcap::{Event, Queue, Result};
 
 fn count(name: &str) -> Result<()> {
-    let queue = Queue::open(name.parse()?)?;
-    let mut listener = queue.attach(&Request {
-        contract: Contract::Lossy,
-        start: Start::Newest,
-        program: "count".into(),
-    })?;
+    let queue = Queue::open(name)?;
+    let mut stream = queue
+        .stream("count")
+        .report_idle(Duration::from_millis(100))
+        .open()?;
     let mut frames: BTreeMap<u16, u64> = BTreeMap::new();
     let mut print = Instant::now() + Duration::from_secs(1);
-    loop {
-        match listener.next_record() {
-            Ok(Some(Item::Frame(frame))) => {
+    while let Some(event) = stream.next()? {
+        match event {
+            Event::Frame(frame) => {
                 if let Some(&[high, low]) = frame.data.get(12..14) {
                     *frames.entry(u16::from_be_bytes([high, low])).or_default() += 1;
                 }
             }
-            // Padding, or a gap: frames are missing for everybody.
-            Ok(Some(_)) => {}
-            Ok(None) => {
-                listener.ack()?;
-                if listener.wait(1, Duration::from_millis(100))? == Waited::Ended {
-                    return Ok(());
-                }
-            }
-            // Too slow: go on with the newest block, and know what is missing.
-            Err(e) if e.kind() == Kind::Overrun => {
-                let missed = listener.resync(Start::Newest)?;
-                println!("missed {} frames", missed[Reason::Overrun].frames);
-            }
-            Err(e) => return Err(e),
+            Event::Missed(gap) => println!("missed {} frames: {}", gap.frames(), gap.reason()),
+            _ => {}
         }
         if Instant::now() >= print {
             print += Duration::from_secs(1);
@@ -49,6 +35,7 @@ fn count(name: &str) -> Result<()> {
             }
         }
     }
+    Ok(())
 }
 
 fn main() -> ExitCode {

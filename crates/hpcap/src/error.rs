@@ -46,6 +46,12 @@ pub struct Error {
     source: Option<std::io::Error>,
 }
 
+impl From<std::convert::Infallible> for Error {
+    fn from(never: std::convert::Infallible) -> Self {
+        match never {}
+    }
+}
+
 impl Error {
     /// A failure of kind `kind` while doing `tried` ("open /tmp/x.raw"), because of `why`.
     #[must_use]

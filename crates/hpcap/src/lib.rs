@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`abi`] | the shared memory, field by field (`kmod/include/uapi/hpcap.h`) |
 //! | [`queue`] | opening a queue by name; its ledger and its listeners |
+//! | [`stream`] | the events of a queue one after another: the API to start with |
 //! | [`listener`] | attaching, reading records and blocks, acknowledging, waiting |
 //! | [`raw`] | the RAW format: reader, writer, checker, repairer, block index, file names |
 //! | [`pcapfile`] | reading and writing pcap and pcapng files |
@@ -46,6 +47,7 @@ pub mod privilege;
 pub mod queue;
 pub mod raw;
 pub mod report;
+pub mod stream;
 pub mod time;
 pub mod units;
 pub mod visible;
@@ -56,5 +58,6 @@ pub use ledger::{Count, Ledger, Reason};
 pub use listener::{Contract, Listener, Request, Start, Waited};
 pub use name::QueueName;
 pub use queue::{ListenerInfo, Queue};
+pub use stream::{Event, Missed, Stream};
 pub use time::Timestamp;
 pub use visible::visible;

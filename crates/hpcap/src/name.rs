@@ -54,6 +54,14 @@ impl FromStr for QueueName {
     }
 }
 
+impl TryFrom<&str> for QueueName {
+    type Error = Error;
+
+    fn try_from(text: &str) -> Result<Self> {
+        text.parse()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,6 +10,17 @@ use crate::error::{Error, Kind, Result};
 use crate::ledger::{Count, Ledger, Reason};
 use crate::raw::record::{self, Item, Parsed};
 
+/// A whole record that was found and not yet consumed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Fetched {
+    off: u64,
+    bytes: usize,
+    /// Whether the record is in the listener's own copy, and no longer read from the ring.
+    copied: bool,
+    /// Whether it is no frame.
+    pub(crate) padding: bool,
+}
+
 impl Listener {
     /// The next record, or `None` when there is none now. Whoever has no more use for the
     /// records so far acknowledges them with [`Listener::ack`].
@@ -20,10 +31,18 @@ impl Listener {
     /// # Errors
     /// [`Kind::Killed`]; [`Kind::Overrun`]: go on with [`Listener::resync`].
     pub fn next_record(&mut self) -> Result<Option<Item<'_>>> {
+        let fetched = self.fetch(false)?;
+        Ok(fetched.and_then(|record| self.take(record)))
+    }
+
+    /// Finds the next record and checks that it is whole; [`Listener::take`] consumes it. With
+    /// `copy`, the record is copied out of the ring even while the contract holds it there,
+    /// because the contract may end while the caller still looks at the record.
+    pub(crate) fn fetch(&mut self, copy: bool) -> Result<Option<Fetched>> {
         const TRIED: &str = "read the next record";
         self.check_killed(TRIED)?;
         let published = self.published();
-        let lossy = self.is_lossy();
+        let lossy = copy || self.is_lossy();
         // Not a hint only: an unread distance of more than a ring cannot be read at all.
         if lossy && self.is_overtaken(self.position) {
             return Err(self.overrun(TRIED));
@@ -38,7 +57,8 @@ impl Listener {
         )]
         let look = available.min(abi::HPCAP_RECORD_BYTES_MAX as u64) as usize;
         let from = self.position;
-        let needed = match record::header(self.ring.bytes(from, look)) {
+        let header = record::header(self.ring.bytes(from, look));
+        let needed = match &header {
             Some(header) => abi::HPCAP_RECORD_BYTES + usize::from(header.caplen),
             None => look + 1,
         };
@@ -57,14 +77,24 @@ impl Listener {
             );
             return Err(Error::new(Kind::Format, TRIED, why));
         }
-        self.position += needed as u64;
-        let bytes = if lossy {
-            &self.scratch[..needed]
+        Ok(Some(Fetched {
+            off: from,
+            bytes: needed,
+            copied: lossy,
+            padding: header.is_some_and(|header| record::is_padding(&header)),
+        }))
+    }
+
+    /// Consumes the record that [`Listener::fetch`] has just found.
+    pub(crate) fn take(&mut self, record: Fetched) -> Option<Item<'_>> {
+        self.position = record.off + record.bytes as u64;
+        let bytes = if record.copied {
+            &self.scratch[..record.bytes]
         } else {
-            self.ring.bytes(from, needed)
+            self.ring.bytes(record.off, record.bytes)
         };
         let Parsed::Whole { item, .. } = record::parse(bytes) else {
-            return Ok(None);
+            return None;
         };
         self.mark.off = self.position;
         match &item {
@@ -78,7 +108,20 @@ impl Listener {
             }
             _ => {}
         }
-        Ok(Some(item))
+        Some(item)
+    }
+
+    /// Gives everything consumed back to the ring without a check: for a reader that has copied
+    /// and checked every record by itself.
+    pub(crate) fn release(&mut self) {
+        self.acked = self.position;
+        self.slot_u64(offset_of!(hpcap_slot, read_off))
+            .store(self.position, Ordering::Release);
+    }
+
+    /// Bytes consumed since the last acknowledgement.
+    pub(crate) fn unacknowledged(&self) -> u64 {
+        self.position - self.acked
     }
 
     /// The unread bytes of the current block; `None` when there are none. They are consumed

@@ -24,12 +24,18 @@ impl Connect for At {
 }
 
 impl Queue {
-    /// Opens the queue `name` of a running producer: of `hpcapd`, or of the kernel module.
+    /// Opens the queue `name` of a running producer: of `hpcapd`, or of the kernel module. The name
+    /// is a [`QueueName`] or text such as `hpcap0`.
     ///
     /// # Errors
-    /// [`Kind::NotFound`] when nobody serves it, [`Kind::Permission`] when this user may not,
+    /// [`Kind::Usage`] when the text names no queue, [`Kind::NotFound`] when nobody serves it, [`Kind::Permission`] when this user may not,
     /// [`Kind::Version`] when the producer is of another version.
-    pub fn open(name: QueueName) -> Result<Self> {
+    pub fn open<N>(name: N) -> Result<Self>
+    where
+        N: TryInto<QueueName>,
+        Error: From<N::Error>,
+    {
+        let name = name.try_into()?;
         let tried = format!("open queue {name}");
         let mut refused = None;
         let sockets = run_dirs().into_iter().map(|dir| socket_path(&dir, name));
