@@ -1,16 +1,23 @@
-//! Compiles the loops of `hpcap-bench ring`.
-
-#[path = "../crates/hpcap-engine/kmod_core.rs"]
-mod kmod_core;
+//! Compiles the loops of `hpcap-bench ring` with the headers of `kmod/core/`.
 
 fn main() {
-    kmod_core::compile(
-        "hpcap_bench_ring",
-        &[
-            "src/ring/bench.h",
+    // What hpcap-sys tells its dependents.
+    let include = std::env::var_os("DEP_HPCAP_CORE_INCLUDE").unwrap_or_default();
+    let include: Vec<_> = std::env::split_paths(&include).collect();
+    println!("cargo::rerun-if-changed=src/ring");
+    for folder in &include {
+        println!("cargo::rerun-if-changed={}", folder.display());
+    }
+    cc::Build::new()
+        .files([
             "src/ring/ring.c",
             "src/ring/dedup.c",
             "src/ring/advrx/ring.c",
-        ],
-    );
+        ])
+        .includes(&include)
+        .opt_level(3)
+        .flag("-std=gnu11")
+        .warnings(true)
+        .extra_warnings(true)
+        .compile("hpcap_bench_ring");
 }

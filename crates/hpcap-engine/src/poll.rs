@@ -17,7 +17,7 @@ use nix::time::{ClockId, clock_gettime};
 use crate::event::EventSender;
 use crate::ring::Producer;
 use crate::stages::filter::Program;
-use crate::stages::{Batch, Dedup};
+use crate::stages::{Dedup, start_batch};
 use hpcap_source::{Source, State};
 
 /// Longest sleep of an idle poll thread, and so the longest wait of a listener that attaches.
@@ -182,16 +182,16 @@ impl Poll {
             self.producer.account(*reason, *count);
         }
         let mut marks = std::mem::take(&mut self.marks);
-        let mut batch = Batch::start(
+        let mut batch = start_batch(
             &mut self.producer,
             self.stages.filter.as_ref(),
             self.stages.dedup.as_mut(),
             harvest.frames,
             &mut marks,
         );
-        while batch.push(&mut self.producer) > 0 {
+        while batch.push(self.producer.ring()) > 0 {
             if !waits || self.stop {
-                batch.drop_left(&mut self.producer);
+                batch.drop_left(self.producer.ring());
                 break;
             }
             // Listeners free room only after they have read what is published here.

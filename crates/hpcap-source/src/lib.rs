@@ -12,64 +12,13 @@ mod options;
 pub mod pcap;
 pub mod spec;
 
-use std::marker::PhantomData;
 use std::time::Duration;
 
 use hpcap::{Count, Reason, Result};
 
 pub use event::{InterfaceName, SourceEvent};
+pub use hpcap_sys::Frame;
 pub use spec::SourceSpec;
-
-/// A frame as the producer takes it (`struct hpcap_frame` of `kmod/core/ring.h`).
-#[derive(Debug, Clone, Copy)]
-#[repr(C)]
-pub struct Frame<'a> {
-    data: *const u8,
-    /// Seconds since 1970; the producer brings it into the 32 bits of a record.
-    pub sec: u64,
-    /// Nanoseconds past the second.
-    pub nsec: u32,
-    /// Bytes at `data`.
-    caplen: u32,
-    /// Bytes of the frame on the wire, without FCS.
-    pub len: u32,
-    hash: u32,
-    lent: PhantomData<&'a [u8]>,
-}
-
-// SAFETY: a `Frame` is a shared slice of plain bytes and some numbers.
-unsafe impl Send for Frame<'_> {}
-// SAFETY: as above; nothing can be changed through it.
-unsafe impl Sync for Frame<'_> {}
-
-impl<'a> Frame<'a> {
-    /// A frame of `len` bytes on the wire of which `data` is known (4 GiB at most).
-    #[must_use]
-    pub fn new(data: &'a [u8], len: u32, sec: u64, nsec: u32) -> Self {
-        Self {
-            data: data.as_ptr(),
-            sec,
-            nsec,
-            caplen: u32::try_from(data.len()).unwrap_or(u32::MAX),
-            len,
-            hash: 0,
-            lent: PhantomData,
-        }
-    }
-
-    /// The bytes of the frame that are known.
-    #[must_use]
-    pub fn data(&self) -> &'a [u8] {
-        // SAFETY: `new` took pointer and length from one slice that lives for `'a`, and the
-        // length only ever shrinks (`cut`).
-        unsafe { std::slice::from_raw_parts(self.data, self.caplen as usize) }
-    }
-
-    /// Keeps the first `caplen` bytes at most.
-    pub fn cut(&mut self, caplen: u32) {
-        self.caplen = self.caplen.min(caplen);
-    }
-}
 
 /// What a source is, for the queue page and the file headers.
 #[derive(Debug, Clone, PartialEq, Eq)]

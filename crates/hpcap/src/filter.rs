@@ -6,19 +6,7 @@ use pcap::{Capture, Linktype};
 
 use crate::error::{Error, Kind, Result};
 
-/// One instruction of the classic BPF machine (`struct bpf_insn`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(C)]
-pub struct Instruction {
-    /// What to do.
-    pub code: u16,
-    /// Instructions to skip where a comparison is true.
-    pub jt: u8,
-    /// And where it is not.
-    pub jf: u8,
-    /// A constant.
-    pub k: u32,
-}
+pub use hpcap_sys::filter::Instruction;
 
 unsafe extern "C" {
     /// libpcap's interpreter: what the program returns, bytes to keep, 0 = refused.

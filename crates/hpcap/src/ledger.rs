@@ -4,12 +4,14 @@
 //! nic_error`. The names are the same in files, JSON, sysfs, Prometheus and documentation.
 
 use std::fmt;
-use std::ops::{Add, AddAssign, Index, IndexMut, Sub};
+use std::ops::{AddAssign, Index, IndexMut};
 
 use serde::Serialize;
 use serde::ser::SerializeMap;
 
 use crate::abi;
+
+pub use hpcap_sys::Count;
 
 /// Where a frame is, or why it is not there (`enum hpcap_reason`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -84,57 +86,6 @@ impl Reason {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
-    }
-}
-
-/// Frames and their bytes on the wire (`len`, without FCS; 0 where only frames are known).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash, Serialize)]
-#[repr(C)]
-pub struct Count {
-    /// Number of frames.
-    pub frames: u64,
-    /// Sum of their lengths on the wire.
-    pub bytes: u64,
-}
-
-impl Count {
-    /// A count of `frames` frames, `bytes` bytes.
-    #[must_use]
-    pub const fn new(frames: u64, bytes: u64) -> Self {
-        Self { frames, bytes }
-    }
-
-    /// Whether there is nothing in it.
-    #[must_use]
-    pub fn is_zero(self) -> bool {
-        self == Self::default()
-    }
-}
-
-impl Add for Count {
-    type Output = Self;
-    fn add(self, o: Self) -> Self {
-        Self::new(
-            self.frames.wrapping_add(o.frames),
-            self.bytes.wrapping_add(o.bytes),
-        )
-    }
-}
-
-impl AddAssign for Count {
-    fn add_assign(&mut self, o: Self) {
-        *self = *self + o;
-    }
-}
-
-impl Sub for Count {
-    type Output = Self;
-    /// What was added between two snapshots of a counter that only grows; never negative.
-    fn sub(self, o: Self) -> Self {
-        Self::new(
-            self.frames.saturating_sub(o.frames),
-            self.bytes.saturating_sub(o.bytes),
-        )
     }
 }
 

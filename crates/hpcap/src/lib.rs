@@ -27,7 +27,6 @@
 #[cfg(not(all(target_endian = "little", target_pointer_width = "64")))]
 compile_error!("hpcap's shared memory and files are defined for 64-bit little-endian machines");
 
-pub mod abi;
 pub mod cgroup;
 pub mod compress;
 pub mod content;
@@ -52,6 +51,8 @@ pub mod time;
 pub mod units;
 pub mod visible;
 mod window;
+
+pub use hpcap_sys::abi;
 
 pub use error::{Error, Kind, Result};
 pub use ledger::{Count, Ledger, Reason};

@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 use std::os::fd::BorrowedFd;
 use std::ptr::NonNull;
 
+use memmap2::{MmapOptions, MmapRaw};
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap};
 use nix::sys::stat::{FileStat, SFlag, fstat};
 
@@ -70,16 +71,27 @@ impl<'a> From<BorrowedFd<'a>> for Place<'a> {
 /// It hands out pointers, never references to the whole: others change it meanwhile. What
 /// may be read as a slice, and when, is for the ring's protocol to say.
 #[derive(Debug)]
-pub struct Mapping {
+pub struct Mapping(Memory);
+
+/// The memory of a [`Mapping`].
+#[derive(Debug)]
+enum Memory {
+    Once(MmapRaw),
+    Reserved(Reservation),
+}
+
+/// A range of addresses that this process has reserved; unmapped when dropped.
+#[derive(Debug)]
+struct Reservation {
     address: NonNull<libc::c_void>,
     bytes: usize,
 }
 
 // SAFETY: the mapping belongs to the process, not to a thread, and only pointers are given
 // out: whoever dereferences them has to say why that is sound.
-unsafe impl Send for Mapping {}
+unsafe impl Send for Reservation {}
 // SAFETY: as above.
-unsafe impl Sync for Mapping {}
+unsafe impl Sync for Reservation {}
 
 impl Mapping {
     /// Maps the first `bytes` bytes of what is there.
@@ -93,12 +105,17 @@ impl Mapping {
         what: &str,
     ) -> Result<Self> {
         let Place { fd, offset } = at.into();
-        let length = checked_length(Place { fd, offset }, bytes, what)?;
-        let (protection, flags) = (access.flags(), MapFlags::MAP_SHARED);
-        // SAFETY: a new mapping at an address of the kernel's choice touches no memory of ours.
-        let address = unsafe { mmap(None, length, protection, flags, fd, offset) }
-            .context(|| format!("map {what} ({bytes} bytes)"))?;
-        Ok(Self { address, bytes })
+        checked_length(Place { fd, offset }, bytes, what)?;
+        let mut options = MmapOptions::new();
+        options
+            .len(bytes)
+            .offset(u64::try_from(offset).unwrap_or(0));
+        let map = match access {
+            Access::Read => options.map_raw_read_only(&fd),
+            Access::Write => options.map_raw(&fd),
+        };
+        let map = map.context(|| format!("map {what} ({bytes} bytes)"))?;
+        Ok(Self(Memory::Once(map)))
     }
 
     /// Maps the first `bytes` bytes of what is there twice, the second directly behind the first, so
@@ -133,7 +150,7 @@ impl Mapping {
         }
         .context(tried)?;
         // Owned from here on: an early return unmaps all of it.
-        let whole = Self {
+        let whole = Reservation {
             address: reserved,
             bytes: reserve.get(),
         };
@@ -167,26 +184,32 @@ impl Mapping {
         }
         let address = NonNull::new(aligned as *mut libc::c_void)
             .ok_or_else(|| Error::new(Kind::Io, tried(), "mapped at address zero"))?;
-        Ok(Self {
+        Ok(Self(Memory::Reserved(Reservation {
             address,
             bytes: 2 * bytes,
-        })
+        })))
     }
 
     /// The first byte.
     #[must_use]
     pub fn as_ptr(&self) -> *mut u8 {
-        self.address.as_ptr().cast()
+        match &self.0 {
+            Memory::Once(map) => map.as_mut_ptr(),
+            Memory::Reserved(range) => range.address.as_ptr().cast(),
+        }
     }
 
     /// Bytes mapped (both copies of a ring counted).
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.bytes
+        match &self.0 {
+            Memory::Once(map) => map.len(),
+            Memory::Reserved(range) => range.bytes,
+        }
     }
 }
 
-impl Drop for Mapping {
+impl Drop for Reservation {
     fn drop(&mut self) {
         // SAFETY: this object owns the mapping, and borrows of it have ended.
         let _ = unsafe { munmap(self.address, self.bytes) };

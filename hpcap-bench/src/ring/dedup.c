@@ -107,19 +107,3 @@ u64 hpcap_bench_dedup(struct hpcap_ring *r, struct hpcap_dedup *d, struct bench_
 	}
 	return frames - left;
 }
-
-unsigned long hpcap_bench_dedup_size(void)
-{
-	return sizeof(struct hpcap_dedup);
-}
-
-u64 hpcap_bench_dedup_memory(const struct hpcap_dedup_settings *s)
-{
-	return hpcap_dedup_memory(s);
-}
-
-int hpcap_bench_dedup_init(struct hpcap_dedup *d, const struct hpcap_dedup_settings *s,
-			   void *memory)
-{
-	return hpcap_dedup_init(d, s, memory);
-}

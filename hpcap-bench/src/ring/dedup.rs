@@ -5,7 +5,7 @@
 //! would have: the buffers come round again and again, and no frame may be an old one.
 
 use hpcap::{Error, Kind, Result};
-use hpcap_engine::stages::WindowMemory;
+use hpcap_sys::dedup::{DROP, Settings as DedupSettings, Window, WindowError};
 
 use super::loops::{InC, Stopwatch, full};
 use super::nic::{Buffers, DESCRIPTORS, Nic};
@@ -15,12 +15,12 @@ use crate::report::{Pairs, Report, Row, Target, Unit};
 
 /// The window that is measured, for frames of so many bytes.
 const LEN: u16 = 60;
-const WINDOW: ffi::DedupSettings = ffi::DedupSettings {
+const WINDOW: DedupSettings = DedupSettings {
     window: 32_768,
     compare_bytes: 70,
     age_ns: 2_000_000_000,
     ignore: 0,
-    action: 1,
+    action: DROP,
     seed: 1,
     renew: 1,
     link_type: 1,
@@ -31,32 +31,6 @@ const MORE_NS: f64 = 16.8;
 /// With half of the frames removed, no slower; but two measurements of the same differ.
 const NOISE_NS: f64 = 1.0;
 
-/// An empty window.
-struct Window {
-    dedup: Box<[u64]>,
-    _memory: WindowMemory,
-}
-
-impl Window {
-    fn new(settings: ffi::DedupSettings) -> Result<Self> {
-        // SAFETY: only reads the settings.
-        let memory =
-            WindowMemory::new(unsafe { ffi::hpcap_bench_dedup_memory(&raw const settings) })?;
-        // SAFETY: returns a constant.
-        let words = unsafe { ffi::hpcap_bench_dedup_size() }.div_ceil(8);
-        let mut dedup = vec![0_u64; words].into_boxed_slice();
-        let at = dedup.as_mut_ptr().cast();
-        // SAFETY: `at` and `memory` have the sizes and alignments that C asked for.
-        let result =
-            unsafe { ffi::hpcap_bench_dedup_init(at, &raw const settings, memory.as_ptr()) };
-        assert_eq!(result, 0, "{settings:?}");
-        Ok(Self {
-            dedup,
-            _memory: memory,
-        })
-    }
-}
-
 /// One way to run the loop.
 struct Loop {
     window: Option<Window>,
@@ -65,9 +39,13 @@ struct Loop {
 }
 
 impl Loop {
-    fn new(settings: Option<ffi::DedupSettings>, half: bool) -> Result<Self> {
+    fn new(settings: Option<DedupSettings>, half: bool) -> Result<Self> {
         Ok(Self {
-            window: settings.map(Window::new).transpose()?,
+            window: settings
+                .as_ref()
+                .map(Window::new)
+                .transpose()
+                .map_err(no_window)?,
             traffic: ffi::Traffic {
                 next: 0,
                 first: 0,
@@ -87,7 +65,7 @@ impl Loop {
         self.traffic.is_copy = self.is_copy.as_mut_ptr();
         let (ring, traffic) = (ring.as_ptr(), &raw mut self.traffic);
         let window = self.window.as_mut();
-        let window = window.map_or(std::ptr::null_mut(), |w| w.dedup.as_mut_ptr().cast());
+        let window = window.map_or(std::ptr::null_mut(), Window::as_mut_ptr);
         let copies = self.traffic.copies;
         let mut removed = 0;
         let watch = Stopwatch::start();
@@ -116,6 +94,10 @@ impl Loop {
     }
 }
 
+fn no_window(error: WindowError) -> Error {
+    Error::new(Kind::Full, "remember frames", error.to_string())
+}
+
 /// What it costs a frame of 60 bytes.
 ///
 /// # Errors
@@ -124,7 +106,7 @@ pub fn dedup_cost(settings: &Settings, report: &mut Report) -> Result<()> {
     let mut buffers = Buffers::alike();
     let mut nic = Nic::writable(&mut buffers, LEN, clock_scale(settings));
     let mut ring = InC::new(settings.ring_bytes, 1, 0)?;
-    let blind = ffi::DedupSettings {
+    let blind = DedupSettings {
         ignore: 0xf,
         ..WINDOW
     };

@@ -1,7 +1,8 @@
-//! `ring.c`, as Rust sees it.
+//! The loops of `ring.c` and `dedup.c`, which measure the C of `kmod/core/`.
 
-use hpcap::abi::{hpcap_listener, hpcap_queue, hpcap_slot};
-use hpcap_source::Frame;
+use hpcap_sys::Frame;
+use hpcap_sys::dedup::RawWindow;
+use hpcap_sys::ring::RawRing;
 
 /// `struct bench_descriptor`.
 #[repr(C)]
@@ -30,12 +31,6 @@ pub(super) struct Clock {
     pub(super) nsec: u64,
 }
 
-/// `struct hpcap_ring`, of which Rust knows only the size.
-#[repr(C)]
-pub(super) struct Ring {
-    _opaque: [u8; 0],
-}
-
 /// `struct bench_traffic`.
 #[repr(C)]
 #[derive(Debug)]
@@ -49,30 +44,10 @@ pub(super) struct Traffic {
     pub(super) is_copy: *mut u8,
 }
 
-/// `struct hpcap_dedup`, of which Rust knows only the size.
-#[repr(C)]
-pub(super) struct Dedup {
-    _opaque: [u8; 0],
-}
-
-/// `struct hpcap_dedup_settings`.
-#[repr(C)]
-#[derive(Debug, Clone, Copy)]
-pub(super) struct DedupSettings {
-    pub(super) window: u32,
-    pub(super) compare_bytes: u32,
-    pub(super) age_ns: u64,
-    pub(super) ignore: u32,
-    pub(super) action: u32,
-    pub(super) seed: u64,
-    pub(super) renew: u32,
-    pub(super) link_type: u32,
-}
-
 unsafe extern "C" {
     pub(super) fn hpcap_bench_dedup(
-        ring: *mut Ring,
-        dedup: *mut Dedup,
+        ring: *mut RawRing,
+        dedup: *mut RawWindow,
         nic: *mut Nic,
         clock: *mut Clock,
         traffic: *mut Traffic,
@@ -80,13 +55,6 @@ unsafe extern "C" {
         batch: u32,
         removed: *mut u64,
     ) -> u64;
-    pub(super) fn hpcap_bench_dedup_size() -> usize;
-    pub(super) fn hpcap_bench_dedup_memory(settings: *const DedupSettings) -> u64;
-    pub(super) fn hpcap_bench_dedup_init(
-        dedup: *mut Dedup,
-        settings: *const DedupSettings,
-        memory: *mut u8,
-    ) -> i32;
     pub(super) fn hpcap_bench_clock_scale() -> u64;
     pub(super) fn hpcap_bench_harvest(
         nic: *mut Nic,
@@ -103,22 +71,11 @@ unsafe extern "C" {
         batch: u32,
     ) -> u64;
     pub(super) fn hpcap_bench_ring(
-        ring: *mut Ring,
+        ring: *mut RawRing,
         nic: *mut Nic,
         clock: *mut Clock,
         frames: u64,
         batch: u32,
         ack_bytes: u64,
     ) -> u64;
-    pub(super) fn hpcap_bench_ring_size() -> usize;
-    pub(super) fn hpcap_bench_ring_init(
-        ring: *mut Ring,
-        base: *mut u8,
-        queue: *mut hpcap_queue,
-    ) -> i32;
-    pub(super) fn hpcap_bench_ring_attach(
-        ring: *mut Ring,
-        shared: *mut hpcap_slot,
-        listener: *const hpcap_listener,
-    ) -> i32;
 }

@@ -12,6 +12,8 @@ use hpcap::{Error, Kind, Result, Start, Timestamp};
 use hpcap_engine::ring::Producer;
 use hpcap_engine::ring::memory::{Pages, QueueMemory, new_slot};
 use hpcap_source::Frame;
+use hpcap_sys::abi::HPCAP_START_NEWEST;
+use hpcap_sys::ring::{RawRing, Ring};
 
 use super::ffi;
 use super::nic::Nic;
@@ -75,7 +77,7 @@ pub(super) fn full(taken: u64, frames: u64) -> Result<()> {
 
 /// The producer of `kmod/core/ring.h` in a loop in C.
 pub(super) struct InC {
-    ring: Box<[u64]>,
+    ring: Ring,
     ring_bytes: u64,
     pages: &'static str,
     ack_bytes: u64,
@@ -89,24 +91,20 @@ impl InC {
     /// `ack_bytes` of the stream.
     pub(super) fn new(ring_bytes: u64, listeners: u64, ack_bytes: u64) -> Result<Self> {
         let (memory, pages) = memory(ring_bytes)?;
-        // SAFETY: returns a constant.
-        let words = unsafe { ffi::hpcap_bench_ring_size() }.div_ceil(8);
-        let mut ring = vec![0_u64; words].into_boxed_slice();
-        let at = ring.as_mut_ptr().cast::<ffi::Ring>();
-        // SAFETY: `at` points to memory of the size that C asked for, aligned to 8 bytes; the
-        // memory of the queue is writable, nobody else's, and lives as long as the ring.
-        let started =
-            unsafe { ffi::hpcap_bench_ring_init(at, memory.ring_base(), memory.queue_page()) };
-        if started != 0 {
+        // SAFETY: the memory of the queue is writable, nobody else's, and lives as long as the ring.
+        let ring = unsafe { Ring::new(memory.ring_base(), memory.queue_page()) };
+        let Some(mut ring) = ring else {
             let why = "the sizes of ring, blocks and files do not fit each other";
             return Err(Error::new(Kind::Usage, "start a queue", why));
-        }
+        };
         let mut slots = Vec::new();
         for id in 1..=listeners {
             let (_, slot) = new_slot()?;
             let listener = listener(id);
-            // SAFETY: an initialised ring; the slot stays mapped as long as it.
-            unsafe { ffi::hpcap_bench_ring_attach(at, slot.as_ptr().cast(), &raw const listener) };
+            // SAFETY: the slot stays mapped as long as the ring.
+            let attached =
+                unsafe { ring.attach(slot.as_ptr().cast(), &listener, HPCAP_START_NEWEST) };
+            assert!(attached.is_some(), "listener {id} has no slot");
             slots.push(slot);
         }
         Ok(Self {
@@ -130,8 +128,8 @@ impl InC {
     }
 
     /// The producer, for a loop of another kind.
-    pub(super) fn as_ptr(&mut self) -> *mut ffi::Ring {
-        self.ring.as_mut_ptr().cast()
+    pub(super) fn as_ptr(&mut self) -> *mut RawRing {
+        self.ring.as_mut_ptr()
     }
 
     /// The producer; returns nanoseconds a frame.
@@ -139,7 +137,7 @@ impl InC {
     /// # Errors
     /// When the ring did not take all frames.
     pub(super) fn run(&mut self, nic: &mut Nic<'_>, frames: u64, batch: u32) -> Result<f64> {
-        let ring = self.ring.as_mut_ptr().cast();
+        let ring = self.ring.as_mut_ptr();
         let ack_bytes = self.ack_bytes;
         let watch = Stopwatch::start();
         // SAFETY: an initialised ring whose memory and slots are owned by `self`.

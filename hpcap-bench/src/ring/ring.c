@@ -91,19 +91,3 @@ u64 hpcap_bench_ring(struct hpcap_ring *r, struct bench_nic *nic, struct bench_c
 	}
 	return frames;
 }
-
-unsigned long hpcap_bench_ring_size(void)
-{
-	return sizeof(struct hpcap_ring);
-}
-
-int hpcap_bench_ring_init(struct hpcap_ring *r, void *base, struct hpcap_queue *queue)
-{
-	return hpcap_ring_init(r, base, queue);
-}
-
-int hpcap_bench_ring_attach(struct hpcap_ring *r, struct hpcap_slot *shared,
-			    const struct hpcap_listener *l)
-{
-	return hpcap_ring_attach(r, shared, l, HPCAP_START_NEWEST);
-}

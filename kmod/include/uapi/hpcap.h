@@ -3,7 +3,7 @@
  * hpcap: the memory that a producer and its listeners share, and the RAW stream in it.
  *
  * This file is the only definition of the layout. The kernel module, the userspace
- * engine and the Rust crate `hpcap` follow it; the Rust mirror (crates/hpcap/src/abi.rs) is
+ * engine and the Rust crate `hpcap` follow it; the Rust mirror (crates/hpcap-sys/src/abi.rs) is
  * compared with it field by field in the tests.
  *
  * A queue is three kinds of shared memory:
@@ -382,6 +382,13 @@ enum hpcap_op {
 	HPCAP_OP_ATTACH		= 2,	/* become a listener */
 	HPCAP_OP_KILL		= 3,	/* kill listener `id` */
 };
+
+/*
+ * An operation of hpcapd alone, beside enum hpcap_op: the answer's `message` has the settings of
+ * the duplicate filter in the syntax of `hpcapd --dedup`, or "off". The kernel module, which has
+ * these settings in sysfs, does not know the operation.
+ */
+#define HPCAP_OP_DEDUP		0x80000000U
 
 #define HPCAP_ATTACH_MAGIC	0x5454415041435048ULL	/* "HPCAPATT" in memory */
 

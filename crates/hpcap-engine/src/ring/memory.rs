@@ -58,7 +58,7 @@ impl QueueMemory {
                 "ask for a smaller ring (--ring), or raise the limit (MemoryMax= of the unit)",
             ));
         }
-        let index_entries = super::index_entries(ring_bytes);
+        let index_entries = hpcap_sys::ring::index_entries(ring_bytes);
         let index_off = size_of::<hpcap_queue>();
         let queue_bytes =
             (index_off + index_entries as usize * size_of::<hpcap_block>()).next_multiple_of(4096);

@@ -1,4 +1,4 @@
-//! The producer of a queue: `kmod/core/ring.h`, compiled for userspace, behind a safe face.
+//! The producer of a queue: `kmod/core/ring.h`, compiled for userspace, with the memory of its queue.
 
 pub mod memory;
 
@@ -10,62 +10,18 @@ use hpcap::abi::{self, hpcap_listener, hpcap_queue, hpcap_slot};
 use hpcap::memory::Mapping;
 use hpcap::queue::QueueEnd;
 use hpcap::{Count, Error, Kind, Reason, Result, Start};
+use hpcap_sys::ring::Ring;
 
 use hpcap_source::Frame;
 use memory::QueueMemory;
 
-/// `struct hpcap_ring`, of which Rust knows only the size.
-#[repr(C)]
-pub(crate) struct CRing {
-    _opaque: [u8; 0],
-}
-
-unsafe extern "C" {
-    fn hpcap_user_ring_size() -> usize;
-    fn hpcap_user_block_bytes(ring_bytes: u64) -> u64;
-    fn hpcap_user_index_entries(ring_bytes: u64) -> u32;
-    fn hpcap_user_init(r: *mut CRing, base: *mut u8, queue: *mut hpcap_queue) -> i32;
-    fn hpcap_user_push_batch(r: *mut CRing, frames: *const Frame<'_>, n: u32) -> u32;
-    fn hpcap_user_push_marked(
-        r: *mut CRing,
-        frames: *const Frame<'_>,
-        marks: *const u8,
-        n: u32,
-    ) -> u32;
-    fn hpcap_user_account(r: *mut CRing, reason: u32, frames: u64, bytes: u64);
-    fn hpcap_user_service(r: *mut CRing, clock_ns: u64, wall_ns: u64) -> u32;
-    fn hpcap_user_attach(
-        r: *mut CRing,
-        shared: *mut hpcap_slot,
-        listener: *const hpcap_listener,
-        start: u32,
-    ) -> i32;
-    fn hpcap_user_detach(r: *mut CRing, slot: u32);
-    fn hpcap_user_kill(r: *mut CRing, slot: u32);
-    fn hpcap_user_end(r: *mut CRing, state: u32);
-    fn hpcap_user_listeners(r: *const CRing) -> u32;
-    fn hpcap_user_service_in(r: *const CRing, idle_ns: u64) -> u64;
-    fn hpcap_user_set_caplen(r: *mut CRing, caplen: u32);
-}
-
-/// Size of a block of a ring of `ring_bytes`: 4 MiB, or a quarter of a small ring.
-#[must_use]
-pub fn block_bytes(ring_bytes: u64) -> u64 {
-    // SAFETY: arithmetic on its argument.
-    unsafe { hpcap_user_block_bytes(ring_bytes) }
-}
-
-/// Entries in the block index of a ring of `ring_bytes`.
-pub(crate) fn index_entries(ring_bytes: u64) -> u32 {
-    // SAFETY: arithmetic on its argument.
-    unsafe { hpcap_user_index_entries(ring_bytes) }
-}
+pub use hpcap_sys::ring::block_bytes;
 
 /// The producer. It belongs to one thread at a time: everything takes `&mut self`.
 #[derive(Debug)]
 pub struct Producer {
-    /// `struct hpcap_ring`, in memory aligned to 8 bytes. Not moved after `init`.
-    ring: Box<[u64]>,
+    /// Declared, and so dropped, before the memory that it points to.
+    ring: Ring,
     memory: QueueMemory,
     slots: [Option<Mapping>; abi::HPCAP_SLOTS],
     ended: bool,
@@ -87,25 +43,17 @@ impl Producer {
     /// # Errors
     /// When the sizes in the queue page do not make a ring.
     pub fn new(memory: QueueMemory) -> Result<Self> {
-        // SAFETY: returns a constant.
-        let words = unsafe { hpcap_user_ring_size() }.div_ceil(8);
-        let mut producer = Self {
-            ring: vec![0; words].into_boxed_slice(),
-            memory,
-            slots: [const { None }; abi::HPCAP_SLOTS],
-            // There is nothing to end yet.
-            ended: true,
-        };
-        let (base, queue) = (producer.memory.ring_base(), producer.memory.queue_page());
-        // SAFETY: the first argument points to memory of the size that C asked for, aligned to 8
-        // bytes; `base` is the double mapping and `queue` the queue page, both writable, and both
-        // live as long as `self`, which is the only one to call the producer.
-        match unsafe { hpcap_user_init(producer.c_ring(), base, queue) } {
-            0 => {
-                producer.ended = false;
-                Ok(producer)
-            }
-            _ => Err(Error::new(
+        let (base, queue) = (memory.ring_base(), memory.queue_page());
+        // SAFETY: `base` is the double mapping and `queue` the queue page, both writable; `memory`
+        // keeps them mapped as long as the producer, which is the only one to write to them.
+        match unsafe { Ring::new(base, queue) } {
+            Some(ring) => Ok(Self {
+                ring,
+                memory,
+                slots: [const { None }; abi::HPCAP_SLOTS],
+                ended: false,
+            }),
+            None => Err(Error::new(
                 Kind::Usage,
                 "start the queue",
                 "the sizes of ring, blocks and files do not fit each other",
@@ -114,9 +62,9 @@ impl Producer {
         }
     }
 
-    /// The producer as C takes it.
-    pub(crate) fn c_ring(&mut self) -> *mut CRing {
-        self.ring.as_mut_ptr().cast()
+    /// The producer's state, for the pipeline.
+    pub(crate) fn ring(&mut self) -> &mut Ring {
+        &mut self.ring
     }
 
     /// The shared memory.
@@ -128,19 +76,12 @@ impl Producer {
     /// Frames into the ring, not visible before [`Producer::service`]. Returns how many were
     /// taken: fewer than given only when the ring is full.
     pub fn push(&mut self, frames: &[Frame<'_>]) -> usize {
-        let n = u32::try_from(frames.len()).unwrap_or(u32::MAX);
-        // SAFETY: an initialised ring, used by nobody else meanwhile; `frames` are `n`
-        // `struct hpcap_frame` (same layout) whose data are readable.
-        unsafe { hpcap_user_push_batch(self.c_ring(), frames.as_ptr(), n) as usize }
+        self.ring.push_batch(frames)
     }
 
     /// As [`Producer::push`]; a frame whose mark is not 0 is a duplicate, and the stream says so.
     pub fn push_marked(&mut self, frames: &[Frame<'_>], marks: &[u8]) -> usize {
-        let n = u32::try_from(frames.len().min(marks.len())).unwrap_or(u32::MAX);
-        // SAFETY: as in `push`; there are at least `n` marks.
-        unsafe {
-            hpcap_user_push_marked(self.c_ring(), frames.as_ptr(), marks.as_ptr(), n) as usize
-        }
+        self.ring.push_marked(frames, marks)
     }
 
     /// Frames that are not in the ring, and why.
@@ -149,15 +90,13 @@ impl Producer {
             (reason as usize) < abi::HPCAP_LEDGER_REASONS,
             "{reason} is a listener's own loss"
         );
-        // SAFETY: an initialised ring; the reason is one of the ledger's.
-        unsafe { hpcap_user_account(self.c_ring(), reason as u32, count.frames, count.bytes) }
+        self.ring.account(reason as u32, count);
     }
 
     /// Publishes, starts files, watches and wakes listeners: after each batch, and at least
     /// every few milliseconds. `clock_ns` is monotonic, `wall_ns` since 1970.
     pub fn service(&mut self, clock_ns: u64, wall_ns: u64) {
-        // SAFETY: an initialised ring; the slots in use are mapped (`self.slots`).
-        let mut wake = unsafe { hpcap_user_service(self.c_ring(), clock_ns, wall_ns) };
+        let mut wake = self.ring.service(clock_ns, wall_ns);
         while wake != 0 {
             let slot = wake.trailing_zeros() as usize;
             wake &= wake - 1;
@@ -190,16 +129,14 @@ impl Producer {
             Start::Newest => abi::HPCAP_START_NEWEST,
             Start::Oldest => abi::HPCAP_START_OLDEST,
         };
-        // SAFETY: an initialised ring; the page is writable and stays mapped until `detach`,
-        // because it goes into `self.slots` below; `listener` is only read.
-        let slot =
-            unsafe { hpcap_user_attach(self.c_ring(), map.as_ptr().cast(), listener, start) };
-        match usize::try_from(slot) {
-            Ok(slot) => {
+        // SAFETY: the page is writable and stays mapped until `detach`, because it goes into
+        // `self.slots` below.
+        match unsafe { self.ring.attach(map.as_ptr().cast(), listener, start) } {
+            Some(slot) => {
                 self.slots[slot] = Some(map);
                 Ok(slot)
             }
-            Err(_) => Err(Error::new(
+            None => Err(Error::new(
                 Kind::Full,
                 "attach a listener",
                 format!("all {} slots of the queue are taken", abi::HPCAP_SLOTS),
@@ -219,16 +156,15 @@ impl Producer {
         if self.slots[slot].is_none() {
             return;
         }
-        // SAFETY: an initialised ring; the slot is in use, and its page still mapped.
-        unsafe { hpcap_user_detach(self.c_ring(), slot as u32) }
+        // The page goes last: the producer reads it until then.
+        self.ring.detach(slot);
         self.slots[slot] = None;
     }
 
     /// The listener in `slot` gets nothing more. It is woken to see so.
     pub fn kill(&mut self, slot: usize) {
         if self.slots[slot].is_some() {
-            // SAFETY: an initialised ring; the slot is in use.
-            unsafe { hpcap_user_kill(self.c_ring(), slot as u32) }
+            self.ring.kill(slot);
             self.wake(slot);
         }
     }
@@ -236,8 +172,7 @@ impl Producer {
     /// Ends the queue; everybody is woken to see so.
     pub fn end(&mut self, end: QueueEnd) {
         self.ended = true;
-        // SAFETY: an initialised ring.
-        unsafe { hpcap_user_end(self.c_ring(), end.to_abi()) }
+        self.ring.end(end.to_abi());
         for slot in 0..self.slots.len() {
             self.wake(slot);
         }
@@ -246,24 +181,19 @@ impl Producer {
     /// Listeners that are active.
     #[must_use]
     pub fn listeners(&self) -> u32 {
-        // SAFETY: an initialised ring, only read.
-        unsafe { hpcap_user_listeners(self.ring.as_ptr().cast()) }
+        self.ring.listeners()
     }
 
     /// How long [`Producer::service`] may wait when nothing else happens: `idle` at most, and
     /// less while somebody waits for a file to start, or for a wake-up.
     #[must_use]
     pub fn service_in(&self, idle: Duration) -> Duration {
-        let idle_ns = u64::try_from(idle.as_nanos()).unwrap_or(u64::MAX);
-        // SAFETY: an initialised ring, only read.
-        let ns = unsafe { hpcap_user_service_in(self.ring.as_ptr().cast(), idle_ns) };
-        Duration::from_nanos(ns)
+        self.ring.service_in(idle)
     }
 
     /// Keeps `caplen` bytes of each frame from now on; 0 = whole frames.
     pub fn set_caplen(&mut self, caplen: u32) {
-        // SAFETY: an initialised ring.
-        unsafe { hpcap_user_set_caplen(self.c_ring(), caplen) }
+        self.ring.set_caplen(caplen);
     }
 }
 

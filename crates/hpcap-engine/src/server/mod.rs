@@ -15,7 +15,6 @@ use std::time::Duration;
 
 use hpcap::abi::{self, hpcap_attach, hpcap_listener};
 use hpcap::error::Context;
-use hpcap::queue::OP_DEDUP;
 use hpcap::queue::socket::{Request as Asked, Socket};
 use hpcap::{Error, Kind, Result, Start, Timestamp};
 use nix::sys::socket::{getsockopt, sockopt};
@@ -188,7 +187,7 @@ impl Clients {
         self.send(Command::Dedup(dedup.map(Box::new)));
     }
 
-    /// The answer to [`OP_DEDUP`].
+    /// The answer to [`abi::HPCAP_OP_DEDUP`].
     fn dedup(&self) -> String {
         let told = *lock(&self.dedup);
         told.map_or_else(|| "off".to_owned(), |settings| settings.to_string())
@@ -242,7 +241,7 @@ impl Clients {
                     abi::HPCAP_OP_KILL => self.kill(message.id, peer).map(|()| {
                         let _ = connection.send(&answered(&message), &[]);
                     }),
-                    OP_DEDUP => {
+                    abi::HPCAP_OP_DEDUP => {
                         let answer = hpcap_attach {
                             message: abi::field(&self.dedup()),
                             ..answered(&message)

@@ -5,5 +5,5 @@ pub mod filter;
 mod pipeline;
 mod window;
 
-pub(crate) use pipeline::Batch;
-pub use window::{Dedup, WindowMemory};
+pub(crate) use pipeline::start_batch;
+pub use window::Dedup;

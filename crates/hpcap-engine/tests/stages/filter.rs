@@ -3,7 +3,7 @@
 use std::ffi::c_uint;
 
 use hpcap::filter::{Filter, Instruction};
-use hpcap_engine::stages::filter::{INSTRUCTIONS, Program};
+use hpcap_engine::stages::filter::{INSTRUCTIONS_MAX, Program};
 use hpcap_source::Frame;
 use proptest::prelude::*;
 
@@ -185,11 +185,11 @@ fn what_may_not_run_is_refused() {
             vec![insn(0x20, 0, 0, 0xffff_f000), accept],
             "what Linux knows",
         ),
-        (vec![accept; INSTRUCTIONS + 1], "too long"),
+        (vec![accept; INSTRUCTIONS_MAX + 1], "too long"),
     ] {
         assert!(Program::new(program).is_err(), "{why}");
     }
-    assert!(Program::new(vec![accept; INSTRUCTIONS]).is_ok());
+    assert!(Program::new(vec![accept; INSTRUCTIONS_MAX]).is_ok());
     for text in [
         "",
         "0\n",

@@ -4,7 +4,7 @@
 use std::env;
 use std::fs::{File, OpenOptions};
 use std::io::ErrorKind;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,21 +12,16 @@ use std::time::Duration;
 use nix::errno::Errno;
 
 use super::shared::Shared;
+use hpcap_sys::ioctl;
+
 use crate::abi::{self, hpcap_attach, hpcap_set_ring};
 use crate::error::{Context, Error, Kind, Result};
 use crate::name::QueueName;
 
-/// The calls; the numbers are those of the C header.
-mod ioctl {
-    use crate::abi::{
-        HPCAP_IOC_REQUEST, HPCAP_IOC_RING_FD, HPCAP_IOC_SET_RING, HPCAP_IOC_WAIT, hpcap_attach,
-        hpcap_set_ring,
-    };
-
-    nix::ioctl_readwrite_bad!(request, HPCAP_IOC_REQUEST, hpcap_attach);
-    nix::ioctl_write_ptr_bad!(wait, HPCAP_IOC_WAIT, u64);
-    nix::ioctl_none_bad!(ring_fd, HPCAP_IOC_RING_FD);
-    nix::ioctl_write_ptr_bad!(set_ring, HPCAP_IOC_SET_RING, hpcap_set_ring);
+/// The errno of a call that failed.
+#[allow(clippy::needless_pass_by_value, reason = "for map_err")]
+fn errno(error: std::io::Error) -> Errno {
+    Errno::from_raw(error.raw_os_error().unwrap_or(0))
 }
 
 /// The folder where the kernel module's queues are: `$HPCAP_DEV_DIR`, or `/dev`.
@@ -136,9 +131,8 @@ impl Device {
     pub(super) fn ask(&self, tried: &str, request: &hpcap_attach) -> Result<hpcap_attach> {
         let mut message = *request;
         loop {
-            // SAFETY: HPCAP_IOC_REQUEST reads and writes one `hpcap_attach`, which `message` is.
-            match unsafe { ioctl::request(self.file.as_raw_fd(), &raw mut message) } {
-                Ok(_) => return Ok(message),
+            match ioctl::request(self.file.as_fd(), &mut message).map_err(errno) {
+                Ok(()) => return Ok(message),
                 // Nothing has happened yet.
                 Err(Errno::EINTR) => {}
                 Err(Errno::EINVAL | Errno::ENOTTY) => {
@@ -173,17 +167,14 @@ impl Device {
     }
 
     fn ring_fd(&self) -> nix::Result<OwnedFd> {
-        // SAFETY: HPCAP_IOC_RING_FD has no argument.
-        let fd = unsafe { ioctl::ring_fd(self.file.as_raw_fd()) }?;
-        // SAFETY: the kernel has just opened this descriptor for us.
-        Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+        ioctl::ring_fd(self.file.as_fd()).map_err(errno)
     }
 
     /// Sleeps while the slot's `waiting` is 1, for `timeout` at most. May return early.
     pub(super) fn wait(&self, timeout: Duration) {
         let ns = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX);
-        // SAFETY: HPCAP_IOC_WAIT reads one u64. The caller looks again whatever comes of it.
-        let _ = unsafe { ioctl::wait(self.file.as_raw_fd(), &raw const ns) };
+        // The caller looks at the ring again, whatever the result is.
+        let _ = ioctl::wait(self.file.as_fd(), ns);
     }
 
     /// Gives the queue another ring of `ring_bytes` bytes, in which it starts anew: in `pages`, a
@@ -200,8 +191,7 @@ impl Device {
             fd: pages.map_or(-1, |fd| fd.as_raw_fd()),
             reserved: 0,
         };
-        // SAFETY: HPCAP_IOC_SET_RING reads one `hpcap_set_ring`; `pages` is open meanwhile.
-        let done = unsafe { ioctl::set_ring(self.file.as_raw_fd(), &raw const wanted) };
+        let done = ioctl::set_ring(self.file.as_fd(), &wanted).map_err(errno);
         let Err(errno) = done else { return Ok(()) };
         let failed = |kind, why: &str| Error::new(kind, TRIED, why);
         Err(match errno {

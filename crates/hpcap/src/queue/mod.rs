@@ -134,7 +134,7 @@ impl Queue {
     pub fn dedup(&self) -> Option<String> {
         let connection = self.producer.connect().ok()?;
         let (answer, _) = connection
-            .ask("ask for duplicates", &request(OP_DEDUP))
+            .ask("ask for duplicates", &request(abi::HPCAP_OP_DEDUP))
             .ok()?;
         Some(abi::text(&answer.message))
     }
@@ -153,10 +153,6 @@ impl Queue {
         self.producer.connect()?.ask(&tried, &message).map(drop)
     }
 }
-
-/// A question to engines alone, beside the operations of the C header, which are for listeners: how
-/// duplicates are removed. The answer's `message` says it as `hpcapd --dedup` takes it, or `off`.
-pub const OP_DEDUP: u32 = 1 << 31;
 
 /// An answer without the memory that belongs to it.
 pub(crate) fn no_memory(tried: &str) -> Error {

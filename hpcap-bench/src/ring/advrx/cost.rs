@@ -17,7 +17,7 @@ const CHUNK_SHIFT: u32 = 10;
 impl Ring {
     /// Harvest, record, ledger; returns nanoseconds a frame.
     fn run(&mut self, ring: &mut InC, frames: u64, batch: u32, len: u16) -> Result<f64> {
-        let (rx, ring) = (self.rx.as_mut_ptr().cast(), ring.as_ptr());
+        let (rx, ring) = (self.rx.as_mut_ptr(), ring.as_ptr());
         let watch = Stopwatch::start();
         // SAFETY: both were initialised; the slots have room for `len`, and nobody else looks at
         // them or at the ring meanwhile.
@@ -28,7 +28,7 @@ impl Ring {
 
     /// Descriptor and memcpy, to the memory that the ring has.
     fn run_bare(&mut self, ring: &mut InC, frames: u64, batch: u32, len: u16) -> f64 {
-        let rx = self.rx.as_mut_ptr().cast();
+        let rx = self.rx.as_mut_ptr();
         let (to, room) = ring.memory();
         let watch = Stopwatch::start();
         // SAFETY: `rx` was initialised; `to` is the start of `room` writable bytes that nobody

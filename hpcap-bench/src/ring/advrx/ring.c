@@ -1,59 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 /*
- * kmod/core/advrx.h for programs: as functions for the tests, and in the poll loop that is
- * measured. What the NIC does is done here, too: a descriptor is written back before it is
- * harvested, and that is measured with the rest.
+ * The poll loop of a port in hpcap mode (kmod/core/advrx.h), and a bare loop beside it. Both also
+ * do the NIC's work: they write each descriptor back before it is harvested, and the measured
+ * time includes that.
  */
 #include <advrx.h>
 
 #include "../bench.h"
-
-unsigned long hpcap_advrx_size_of(void)
-{
-	return sizeof(struct hpcap_advrx);
-}
-
-unsigned long hpcap_advrx_bounce_bytes(void)
-{
-	return HPCAP_ADVRX_BOUNCE;
-}
-
-/* Pointers to memory that outlives it. Returns the tail. */
-u32 hpcap_advrx_start(struct hpcap_advrx *rx, struct hpcap_advrx_desc *ring, u32 count,
-		      u8 *const *chunks, const u64 *chunk_dma, u32 chunk_shift, u8 *bounce)
-{
-	rx->ring = ring;
-	rx->count = count;
-	rx->chunks = chunks;
-	rx->chunk_dma = chunk_dma;
-	rx->chunk_shift = chunk_shift;
-	rx->bounce = bounce;
-	return hpcap_advrx_arm(rx);
-}
-
-/* Frames into `frames`, which has room for n (HPCAP_BATCH at most). Returns how many. */
-u32 hpcap_advrx_take(struct hpcap_advrx *rx, struct hpcap_frame *frames, u32 n, u64 sec,
-		     u32 nsec, u64 *errors)
-{
-	struct hpcap_batch batch;
-
-	n = hpcap_advrx_harvest(rx, &batch, n, sec, nsec);
-	memcpy(frames, batch.frames, n * sizeof(*frames));
-	*errors = batch.errors.frames;
-	return n;
-}
-
-u32 hpcap_advrx_give(struct hpcap_advrx *rx, u32 n, u64 *bytes)
-{
-	return hpcap_advrx_release(rx, n, bytes);
-}
-
-/* As if so many descriptors, whole turns of an idle ring, had come and gone. */
-void hpcap_advrx_skip(struct hpcap_advrx *rx, u32 descriptors)
-{
-	rx->head += descriptors;
-	rx->given += descriptors;
-}
 
 /* What the NIC does for n frames of `len` bytes that are in the slots: all good, with a hash. */
 static inline void write_back(struct hpcap_advrx *rx, u32 at, u32 n, u32 len)

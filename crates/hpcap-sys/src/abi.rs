@@ -8,7 +8,7 @@
     reason = "documented where it is defined, in kmod/include/uapi/hpcap.h"
 )]
 
-pub use crate::ledger::Count as hpcap_count;
+pub use crate::count::Count as hpcap_count;
 
 pub const HPCAP_ABI_VERSION: u32 = 2;
 pub const HPCAP_QUEUE_MAGIC: u64 = u64::from_le_bytes(*b"HPCAPQUE");
@@ -75,6 +75,7 @@ pub const HPCAP_NO_BLOCK: u64 = u64::MAX;
 pub const HPCAP_OP_OBSERVE: u32 = 1;
 pub const HPCAP_OP_ATTACH: u32 = 2;
 pub const HPCAP_OP_KILL: u32 = 3;
+pub const HPCAP_OP_DEDUP: u32 = 0x8000_0000;
 
 /// Defines a structure of the ABI: C layout, plain old data, zero is a valid value.
 macro_rules! abi_struct {
@@ -310,21 +311,22 @@ pub const HPCAP_MMAP_SLOT: u64 = 1 << 40;
 pub const HPCAP_MMAP_RING: u64 = 1 << 41;
 
 pub const HPCAP_IOC_MAGIC: u8 = 0xe7;
+pub(crate) const HPCAP_IOC_RING_FD_NR: u8 = 3;
 pub const HPCAP_IOC_REQUEST: u64 =
-    nix::request_code_readwrite!(HPCAP_IOC_MAGIC, 1, size_of::<hpcap_attach>());
-pub const HPCAP_IOC_WAIT: u64 = nix::request_code_write!(HPCAP_IOC_MAGIC, 2, size_of::<u64>());
-pub const HPCAP_IOC_RING_FD: u64 = nix::request_code_none!(HPCAP_IOC_MAGIC, 3);
+    ioctl_sys::iorw!(HPCAP_IOC_MAGIC, 1, size_of::<hpcap_attach>()) as u64;
+pub const HPCAP_IOC_WAIT: u64 = ioctl_sys::iow!(HPCAP_IOC_MAGIC, 2, size_of::<u64>()) as u64;
+pub const HPCAP_IOC_RING_FD: u64 = ioctl_sys::io!(HPCAP_IOC_MAGIC, HPCAP_IOC_RING_FD_NR) as u64;
 pub const HPCAP_IOC_SET_RING: u64 =
-    nix::request_code_write!(HPCAP_IOC_MAGIC, 4, size_of::<hpcap_set_ring>());
+    ioctl_sys::iow!(HPCAP_IOC_MAGIC, 4, size_of::<hpcap_set_ring>()) as u64;
 
-/// The text in a fixed field: up to the first zero byte, what is not UTF-8 replaced.
+/// Returns the text in a fixed field: up to the first zero byte, invalid UTF-8 replaced.
 #[must_use]
 pub fn text(field: &[u8]) -> String {
     let end = field.iter().position(|b| *b == 0).unwrap_or(field.len());
     String::from_utf8_lossy(&field[..end]).into_owned()
 }
 
-/// A fixed field with `text` in it, cut at a character's edge so that a zero byte ends it.
+/// Makes a fixed field of `text`, cut between two characters so that a zero byte ends it.
 #[must_use]
 pub fn field<const N: usize>(text: &str) -> [u8; N] {
     let mut bytes = [0; N];
@@ -336,7 +338,7 @@ pub fn field<const N: usize>(text: &str) -> [u8; N] {
     bytes
 }
 
-/// As [`field`]; a text that is cut ends in `...`, for what must not be taken for the whole.
+/// As [`field`], but a text that is cut ends in `...`, so that readers do not take it for the whole.
 #[must_use]
 pub fn marked_field<const N: usize>(text: &str) -> [u8; N] {
     const MARK: &str = "...";

@@ -1,0 +1,149 @@
+//! Harvesting the receive descriptors of an 82599: `kmod/core/advrx.h`.
+
+use crate::frame::{BATCH, Frame};
+
+/// A receive descriptor (`struct hpcap_advrx_desc`).
+///
+/// The driver writes an address and 0 for the NIC; the NIC writes type and hash, then status, error
+/// and length for the driver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[repr(C)]
+pub struct Descriptor {
+    /// The lower eight bytes.
+    pub low: u64,
+    /// The upper eight bytes.
+    pub high: u64,
+}
+
+impl Descriptor {
+    /// `(field, offset, size)` of every field, for the comparison with the C header.
+    pub const FIELDS: &'static [(&'static str, usize, usize)] = &[
+        ("low", std::mem::offset_of!(Self, low), 8),
+        ("high", std::mem::offset_of!(Self, high), 8),
+    ];
+}
+
+/// `struct hpcap_advrx`. Rust knows only its size.
+#[derive(Debug)]
+#[repr(C)]
+pub struct RawReceiver {
+    _opaque: [u8; 0],
+}
+
+unsafe extern "C" {
+    fn hpcap_sys_advrx_size() -> usize;
+    fn hpcap_sys_advrx_bounce_bytes() -> usize;
+    fn hpcap_sys_advrx_start(
+        rx: *mut RawReceiver,
+        ring: *mut Descriptor,
+        count: u32,
+        chunks: *const *mut u8,
+        chunk_dma: *const u64,
+        chunk_shift: u32,
+        bounce: *mut u8,
+    ) -> u32;
+    fn hpcap_sys_advrx_harvest(
+        rx: *mut RawReceiver,
+        frames: *mut Frame<'_>,
+        n: u32,
+        sec: u64,
+        nsec: u32,
+        errors: *mut u64,
+    ) -> u32;
+    fn hpcap_sys_advrx_release(rx: *mut RawReceiver, n: u32, bytes: *mut u64) -> u32;
+    fn hpcap_sys_advrx_skip(rx: *mut RawReceiver, descriptors: u32);
+}
+
+/// Value of the tail register that says: do not write it.
+const KEEP_TAIL: u32 = u32::MAX;
+
+/// Bytes of the buffer in which a frame of several descriptors is put together.
+#[must_use]
+pub fn bounce_bytes() -> usize {
+    // SAFETY: returns a constant.
+    unsafe { hpcap_sys_advrx_bounce_bytes() }
+}
+
+/// The receiving side of one ring of descriptors.
+#[derive(Debug)]
+pub struct Receiver {
+    /// `struct hpcap_advrx`, in memory aligned to 8 bytes.
+    words: Box<[u64]>,
+}
+
+impl Receiver {
+    /// Arms all `count` descriptors of `ring`. Returns the first value of the tail register, too.
+    ///
+    /// # Safety
+    /// `ring` points to `count` descriptors, a power of two. `chunks` points to
+    /// `count >> chunk_shift` chunks of `1 << chunk_shift` slots each, `chunk_dma` to their
+    /// addresses as the NIC sees them, `bounce` to [`bounce_bytes`] bytes. All of this lives
+    /// as long as the value that is returned, and nobody changes it while a frame of
+    /// [`Receiver::harvest`] is borrowed.
+    #[must_use]
+    pub unsafe fn start(
+        ring: *mut Descriptor,
+        count: u32,
+        chunks: *const *mut u8,
+        chunk_dma: *const u64,
+        chunk_shift: u32,
+        bounce: *mut u8,
+    ) -> (Self, u32) {
+        // SAFETY: returns a constant.
+        let words = unsafe { hpcap_sys_advrx_size() }.div_ceil(8);
+        let mut receiver = Self {
+            words: vec![0; words].into_boxed_slice(),
+        };
+        let rx = receiver.as_mut_ptr();
+        // SAFETY: `rx` is zeroed memory of the size that C asked for; the caller answers for the
+        // rest.
+        let tail = unsafe {
+            hpcap_sys_advrx_start(rx, ring, count, chunks, chunk_dma, chunk_shift, bounce)
+        };
+        (receiver, tail)
+    }
+
+    /// The C structure, for a loop in C that uses `advrx.h` itself.
+    #[must_use]
+    pub fn as_mut_ptr(&mut self) -> *mut RawReceiver {
+        self.words.as_mut_ptr().cast()
+    }
+
+    /// Takes up to `n` frames (at most [`BATCH`]) from the descriptors and stamps them with `sec`
+    /// and `nsec`. Returns them with the number of damaged frames.
+    pub fn harvest(&mut self, n: usize, sec: u64, nsec: u32) -> (Vec<Frame<'_>>, u64) {
+        let mut frames = Vec::with_capacity(n.min(BATCH));
+        let mut errors = 0;
+        // SAFETY: `start` initialised the receiver; `frames` has room for as many as asked for.
+        let found = unsafe {
+            hpcap_sys_advrx_harvest(
+                self.as_mut_ptr(),
+                frames.as_mut_ptr(),
+                n.min(BATCH) as u32,
+                sec,
+                nsec,
+                &raw mut errors,
+            )
+        };
+        // SAFETY: C has written `found` frames.
+        unsafe { frames.set_len(found as usize) };
+        (frames, errors)
+    }
+
+    /// Gives the descriptors of the first `n` harvested frames back to the NIC. Returns the tail
+    /// register's next value, where it is to be written, and the bytes of those frames.
+    pub fn release(&mut self, n: usize) -> (Option<u32>, u64) {
+        let mut bytes = 0;
+        let n = u32::try_from(n).unwrap_or(u32::MAX);
+        // SAFETY: `start` initialised the receiver; `bytes` is valid for reading and writing.
+        let tail = unsafe { hpcap_sys_advrx_release(self.as_mut_ptr(), n, &raw mut bytes) };
+        ((tail != KEEP_TAIL).then_some(tail), bytes)
+    }
+
+    /// Advances an idle ring by `descriptors`, which must be whole turns: positions near their
+    /// overflow can be tested without receiving four billion frames.
+    pub fn skip(&mut self, descriptors: u32) {
+        // SAFETY: `start` initialised the receiver; only its positions change.
+        unsafe { hpcap_sys_advrx_skip(self.as_mut_ptr(), descriptors) }
+    }
+}

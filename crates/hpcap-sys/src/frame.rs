@@ -1,0 +1,73 @@
+//! A frame on its way into the ring.
+
+use std::marker::PhantomData;
+
+/// Largest number of frames in one harvest (`HPCAP_BATCH`).
+pub const BATCH: usize = 256;
+
+/// A frame as the producer takes it (`struct hpcap_frame` of `kmod/core/frame.h`).
+#[derive(Debug, Clone, Copy)]
+#[repr(C)]
+pub struct Frame<'a> {
+    data: *const u8,
+    /// Seconds since 1970. The producer brings the value into the 32 bits of a record.
+    pub sec: u64,
+    /// Nanoseconds past the second.
+    pub nsec: u32,
+    /// Bytes at `data`.
+    caplen: u32,
+    /// Bytes of the frame on the wire, without FCS.
+    pub len: u32,
+    hash: u32,
+    lent: PhantomData<&'a [u8]>,
+}
+
+// SAFETY: a `Frame` is a shared slice of plain bytes and some numbers.
+unsafe impl Send for Frame<'_> {}
+// SAFETY: as above; nothing can be changed through a shared `Frame`.
+unsafe impl Sync for Frame<'_> {}
+
+impl<'a> Frame<'a> {
+    /// `(field, offset, size)` of every field, for the comparison with the C header.
+    pub const FIELDS: &'static [(&'static str, usize, usize)] = &[
+        ("data", std::mem::offset_of!(Self, data), 8),
+        ("sec", std::mem::offset_of!(Self, sec), 8),
+        ("nsec", std::mem::offset_of!(Self, nsec), 4),
+        ("caplen", std::mem::offset_of!(Self, caplen), 4),
+        ("len", std::mem::offset_of!(Self, len), 4),
+        ("hash", std::mem::offset_of!(Self, hash), 4),
+    ];
+
+    /// A frame of `len` bytes on the wire of which `data` (at most 4 GiB) was captured.
+    #[must_use]
+    pub fn new(data: &'a [u8], len: u32, sec: u64, nsec: u32) -> Self {
+        Self {
+            data: data.as_ptr(),
+            sec,
+            nsec,
+            caplen: u32::try_from(data.len()).unwrap_or(u32::MAX),
+            len,
+            hash: 0,
+            lent: PhantomData,
+        }
+    }
+
+    /// The captured bytes of the frame.
+    #[must_use]
+    pub fn data(&self) -> &'a [u8] {
+        // SAFETY: `new`, or the C code that filled in this frame, took pointer and length from
+        // bytes that live for `'a`, and the length only ever shrinks (`cut`).
+        unsafe { std::slice::from_raw_parts(self.data, self.caplen as usize) }
+    }
+
+    /// Keeps at most the first `caplen` bytes.
+    pub fn cut(&mut self, caplen: u32) {
+        self.caplen = self.caplen.min(caplen);
+    }
+
+    /// Hash of the frame's flow as the NIC computed it; 0 means that there is none.
+    #[must_use]
+    pub fn hash(&self) -> u32 {
+        self.hash
+    }
+}
