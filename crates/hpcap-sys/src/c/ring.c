@@ -31,7 +31,7 @@ u32 hpcap_sys_push_batch(struct hpcap_ring *r, const struct hpcap_frame *f, u32 
 }
 
 u32 hpcap_sys_push_marked(struct hpcap_ring *r, const struct hpcap_frame *f, const u8 *marks,
-			   u32 n)
+			  u32 n)
 {
 	return hpcap_ring_push_marked(r, f, marks, n);
 }
@@ -47,7 +47,7 @@ u32 hpcap_sys_service(struct hpcap_ring *r, u64 clock_ns, u64 wall_ns)
 }
 
 int hpcap_sys_attach(struct hpcap_ring *r, struct hpcap_slot *shared,
-		      const struct hpcap_listener *l, u32 start)
+		     const struct hpcap_listener *l, u32 start)
 {
 	return hpcap_ring_attach(r, shared, l, start);
 }

@@ -21,7 +21,7 @@ u32 hpcap_sys_filter_run(const struct hpcap_insn *program, const struct hpcap_fr
 }
 
 u32 hpcap_sys_filter_batch(const struct hpcap_insn *program, struct hpcap_frame *f, u32 n,
-			    struct hpcap_count *refused)
+			   struct hpcap_count *refused)
 {
 	return hpcap_filter_batch(program, f, n, refused);
 }
@@ -37,7 +37,7 @@ u64 hpcap_sys_dedup_memory(const struct hpcap_dedup_settings *s)
 }
 
 int hpcap_sys_dedup_init(struct hpcap_dedup *d, const struct hpcap_dedup_settings *s,
-			  void *memory)
+			 void *memory)
 {
 	return hpcap_dedup_init(d, s, memory);
 }
@@ -51,13 +51,13 @@ void hpcap_sys_dedup_change(struct hpcap_dedup *d, u64 age_ns, u32 action, u32 r
 }
 
 u32 hpcap_sys_dedup_batch(struct hpcap_dedup *d, struct hpcap_frame *f, u32 n, u8 *marks,
-			   struct hpcap_count *duplicates)
+			  struct hpcap_count *duplicates)
 {
 	return hpcap_dedup_batch(d, f, n, marks, duplicates);
 }
 
 void hpcap_sys_pipeline_start(struct hpcap_pipeline *p, struct hpcap_ring *r,
-			       struct hpcap_frame *f, u32 n)
+			      struct hpcap_frame *f, u32 n)
 {
 	hpcap_pipeline_start(p, r, f, n);
 }
