@@ -1,29 +1,30 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT OR Apache-2.0 */
 /*
- * Removal of duplicates: a switch that mirrors several ports gives the same frame more than
- * once. A stage between a NIC and ring.h; like ring.h it makes no kernel calls, and belongs
- * to one thread.
+ * The duplicate filter. A switch that mirrors several ports delivers the same frame more than
+ * once; this stage between a NIC and ring.h finds the copies. Like ring.h, it makes no kernel
+ * calls, and one thread uses it.
  *
- * A frame is a duplicate when the window remembers one of the same length whose first
- * `compare_bytes` bytes are the same and that was last seen at most `age_ns` ago. Without
- * a number, as many are compared as tell a frame from others of its flow, whatever tunnels
- * it is in; a frame that says nothing of that is none (extent.h). Fields named in `ignore`
- * are left out of the comparison. With `renew`, every sighting counts, that of a duplicate,
- * too: a copy of a copy is a duplicate as long as no two sightings are further apart than
- * `age_ns`. Without it the first of them counts.
+ * A frame is a duplicate when the window remembers a frame of the same length whose first
+ * `compare_bytes` bytes are equal and that was last seen at most `age_ns` ago. With
+ * HPCAP_DEDUP_AUTO, extent.h finds how many bytes distinguish the frame from others of its flow,
+ * inside of tunnels too; a frame without such bytes is never a duplicate. The comparison leaves
+ * out the fields that `ignore` names. With `renew`, the age of a frame counts from its last copy,
+ * so that a copy is a duplicate as long as no two successive copies are more than `age_ns` apart.
+ * Without `renew`, the age counts from the first copy.
  *
- * The window is a set-associative table: the hash of what is compared chooses a set of 16
- * ways, and the least recently seen of a set is replaced. A frame is found again for sure
- * while less than 16 others have come into its set; with hashes at random, after W/4 other
- * frames in a window of W it is forgotten with a probability below 0.00001, after W/2 with
- * 0.008. The hash is always our own, over exactly the bytes that are compared: the NIC's is
- * the same for all frames of a flow, which would fight for one set, and is missing where
- * there is no IP. A hash never decides: bytes are compared with bytes.
+ * The window is a set-associative table: the hash of the compared bytes chooses a set of 16
+ * ways, and a new frame replaces the frame of the set that was seen least recently. The window is
+ * sure to know a frame while fewer than 16 others have come into its set. With uniformly
+ * distributed hashes, a window of W frames has forgotten a frame after W/4 other frames with a
+ * probability below 0.00001, and after W/2 with 0.008. The hash is our own, over exactly the bytes
+ * that are compared: the NIC's hash is equal for all frames of a flow, which would compete for one
+ * set, and is missing in frames without IP. Equal hashes alone never make a duplicate: the bytes
+ * are compared.
  *
  * The first cache line of a set has 16 tags of 16 bits, and the order in which its ways were
- * seen; two others have the times. All sets of a usual window stay in the L2 cache; the entries
- * do not, and a frame of 60 bytes needs one line of them. All frames of a chunk are hashed
- * first, so that what they need is on its way to the L1 cache before it is needed.
+ * seen; two other lines have the times. All sets of a window of usual size stay in the L2 cache.
+ * The entries do not, and a frame of 60 bytes needs one cache line of them. All frames of a chunk
+ * are hashed before the first lookup, so that the sets and entries can be prefetched.
  */
 #ifndef _HPCAP_DEDUP_H
 #define _HPCAP_DEDUP_H
@@ -36,77 +37,79 @@
 #define HPCAP_DEDUP_WINDOW_MIN	HPCAP_DEDUP_WAYS
 #define HPCAP_DEDUP_WINDOW_MAX	0x1000000u
 #define HPCAP_DEDUP_BYTES_MAX	2048u
-/* compare_bytes: what tells the frame from others. Of it, at most: three cache lines an entry. */
+/* Value of compare_bytes: compare the bytes that extent.h finds to distinguish the frame. */
 #define HPCAP_DEDUP_AUTO	0u
+/* Most bytes that AUTO compares: an entry then fills three cache lines. */
 #define HPCAP_DEDUP_AUTO_MAX	188u
 /* The memory of a window starts at a multiple of this. */
 #define HPCAP_DEDUP_ALIGN	64u
 /* Frames that are hashed before the first of them is looked up. */
 #define HPCAP_DEDUP_CHUNK	64u
 /*
- * How far ahead of the lookup the entries are asked for. Less than there are ways: 16 new frames
- * would bring the order of a set back to what it was, with other frames in all of its ways.
+ * Number of frames between the prefetch of an entry and its lookup. It is less than the number of
+ * ways: 16 new frames would bring the order of a set back to its old value, with other frames in
+ * all ways, and hpcap_dedup_seen() would not notice the change.
  */
 #define HPCAP_DEDUP_AHEAD	15u
-/* The same for the frames themselves, before they are hashed. */
+/* Number of frames between the prefetch of a frame's bytes and their hash. */
 #define HPCAP_DEDUP_DATA_AHEAD	16u
 
-/* Fields that may differ between copies. Of Ethernet frames: others have no such fields. */
+/* Fields of Ethernet frames that may differ between copies. */
 enum hpcap_dedup_ignore {
 	HPCAP_IGNORE_TTL	= 0x1,	/* IPv4 TTL, IPv6 hop limit */
 	HPCAP_IGNORE_IP_SUM	= 0x2,	/* checksum of the IPv4 header */
-	HPCAP_IGNORE_VLAN	= 0x4,	/* VLAN tags, present or not */
-	HPCAP_IGNORE_MAC	= 0x8,	/* both MAC addresses: a router changes them */
+	HPCAP_IGNORE_VLAN	= 0x4,	/* VLAN tags, also when only one copy has them */
+	HPCAP_IGNORE_MAC	= 0x8,	/* both MAC addresses, which a router changes */
 	HPCAP_IGNORE_ALL	= 0xf,
 };
 
 enum hpcap_dedup_action {
-	HPCAP_DEDUP_DROP	= 1,	/* duplicates do not go on */
-	HPCAP_DEDUP_MARK	= 2,	/* they do, and are marked */
+	HPCAP_DEDUP_DROP	= 1,	/* removes duplicates */
+	HPCAP_DEDUP_MARK	= 2,	/* keeps duplicates, and marks them */
 };
 
 struct hpcap_dedup_settings {
 	u32 window;		/* frames; rounded up to a power of two */
-	u32 compare_bytes;	/* of each, at most, or AUTO; 124 cost no more memory than 61 */
+	u32 compare_bytes;	/* most bytes of a frame, or AUTO; 61 need as much memory as 124 */
 	u64 age_ns;
 	u32 ignore;		/* enum hpcap_dedup_ignore */
 	u32 action;		/* enum hpcap_dedup_action */
-	u64 seed;		/* random, so that nobody outside can aim at a set */
-	u32 renew;		/* not 0: a duplicate is a sighting, too */
+	u64 seed;		/* random, so that no sender can choose frames of one set */
+	u32 renew;		/* not 0: the age counts from the last copy, not from the first */
 	u32 link_type;		/* LINKTYPE_ value of the frames, for AUTO */
 };
 
 struct hpcap_dedup_set {
-	u64 tags[4];		/* of way w in lane w / 4 of word w % 4; 0 is free */
-	u64 order;		/* ways, four bits each: the last seen first, lowest */
-	u64 unused[3];		/* to a cache line */
-	u64 ns[HPCAP_DEDUP_WAYS];	/* when each was last seen */
+	u64 tags[4];		/* tag of way w: lane w / 4 of word w % 4; 0: the way is free */
+	u64 order;		/* way numbers of four bits; the last seen way is in the lowest */
+	u64 unused[3];		/* fills the cache line */
+	u64 ns[HPCAP_DEDUP_WAYS];	/* time from which the age of each way's frame counts */
 };
 
-/* A frame that was seen. */
+/* The frame that a way remembers. */
 struct hpcap_dedup_entry {
 	u32 lengths;		/* hpcap_dedup_lengths() */
 	u8 key[];
 };
 
-/* What is to be looked up: the bytes to compare, where they may be, and what was found there. */
+/* The lookup of one frame: the bytes to compare, the set they belong to, and the chosen way. */
 struct hpcap_dedup_look {
-	const u8 *key;
-	u32 bytes;
+	const u8 *key;	/* the bytes to compare */
+	u32 bytes;	/* number of bytes at `key` */
 	u32 lengths;
-	struct hpcap_dedup_set *set;	/* NULL: a frame that is not looked up */
-	u64 tags;	/* the tag in each lane */
-	u64 order;	/* of the set when the ways were looked for */
-	u64 ways;	/* that have the tag: hpcap_dedup_ways() */
-	struct hpcap_dedup_entry *entry;	/* of way */
-	u32 way;	/* the first of them, or the oldest of the set */
+	struct hpcap_dedup_set *set;	/* NULL: the frame is not looked up */
+	u64 tags;	/* the frame's tag in each lane */
+	u64 order;	/* order of the set when `ways` was computed */
+	u64 ways;	/* ways that have the tag: hpcap_dedup_ways() */
+	struct hpcap_dedup_entry *entry;	/* entry of `way` */
+	u32 way;	/* the first of `ways`, or the set's oldest way when there are none */
 };
 
 struct hpcap_dedup {
 	struct hpcap_dedup_set *sets;
 	u8 *entries;
-	u8 *keys;		/* of a chunk, where fields are ignored */
-	struct hpcap_dedup_look *look;	/* of a chunk */
+	u8 *keys;		/* keys of a chunk's frames; used when fields are ignored */
+	struct hpcap_dedup_look *look;	/* lookups of a chunk's frames */
 	u64 set_mask;
 	u64 seed[2];
 	u64 age_ns;
@@ -115,9 +118,9 @@ struct hpcap_dedup {
 	u32 ignore;
 	u32 action;
 	u32 renew;
-	u32 automatic;		/* HPCAP_DEDUP_AUTO: compare_bytes is the most of it */
+	u32 automatic;		/* not 0: HPCAP_DEDUP_AUTO, and compare_bytes is its maximum */
 	u32 link_type;
-	u32 enabled;		/* 0: everything goes on, and nothing is remembered */
+	u32 enabled;		/* 0: every frame passes, and none is remembered */
 	u32 window;
 };
 
@@ -143,7 +146,7 @@ static inline u32 hpcap_dedup_key_bytes(const struct hpcap_dedup_settings *s)
 	return s->compare_bytes == HPCAP_DEDUP_AUTO ? HPCAP_DEDUP_AUTO_MAX : s->compare_bytes;
 }
 
-/* The memory that these settings need, in bytes; 0 where a setting is out of its range. */
+/* Returns the bytes of memory that these settings need, or 0 when a setting is out of range. */
 static inline u64 hpcap_dedup_memory(const struct hpcap_dedup_settings *s)
 {
 	u64 window = hpcap_dedup_window(s->window);
@@ -170,7 +173,7 @@ static inline void hpcap_dedup_reset(struct hpcap_dedup *d)
 	}
 }
 
-/* Two random-looking halves out of one seed: the finalizer of MurmurHash3, by A. Appleby. */
+/* Derives the two halves of the seed from one: the finalizer of MurmurHash3, by A. Appleby. */
 static inline u64 hpcap_dedup_scramble(u64 x)
 {
 	x ^= x >> 33;
@@ -181,11 +184,11 @@ static inline u64 hpcap_dedup_scramble(u64 x)
 }
 
 /*
- * An empty window, switched on. `memory` has hpcap_dedup_memory() bytes and is aligned to
- * HPCAP_DEDUP_ALIGN; what is in it does not matter. Window, bytes and ignored fields are
- * changed by starting anew; age, `renew`, action and `enabled` may be set between two batches.
+ * Initialises an empty window, and switches it on. `memory` has hpcap_dedup_memory() bytes, is
+ * aligned to HPCAP_DEDUP_ALIGN, and may be uninitialised. `age_ns`, `renew`, `action` and
+ * `enabled` may be set between two batches; the other settings change only by another init.
  *
- * Returns 0, or -EINVAL where a setting is out of its range.
+ * Returns 0, or -EINVAL when a setting is out of range.
  */
 static inline int hpcap_dedup_init(struct hpcap_dedup *d, const struct hpcap_dedup_settings *s,
 				   void *memory)
@@ -226,7 +229,7 @@ static inline u64 hpcap_dedup_load(const u8 *p)
 	return word;
 }
 
-/* Less than eight bytes as a word. */
+/* Loads n < 8 bytes as a word. */
 static inline u64 hpcap_dedup_load_few(const u8 *p, u32 n)
 {
 	u64 word = 0;
@@ -237,8 +240,8 @@ static inline u64 hpcap_dedup_load_few(const u8 *p, u32 n)
 }
 
 /*
- * In steps of 16 bytes, the last one overlapping: keys are short, and the call of a memcpy or
- * memcmp for any length costs more than they do.
+ * Copies 16 bytes at a time; the last step overlaps the one before. Keys are short, so the call
+ * of a memcpy() of variable length would cost more than the copy.
  */
 static inline void hpcap_dedup_copy(u8 *to, const u8 *from, u32 n)
 {
@@ -254,7 +257,7 @@ static inline void hpcap_dedup_copy(u8 *to, const u8 *from, u32 n)
 	memcpy(to + n - 16, from + n - 16, 16);
 }
 
-/* Zero where 16 bytes are the same. */
+/* Returns 0 when the 16 bytes at `a` and at `b` are equal. */
 static inline u64 hpcap_dedup_differ(const u8 *a, const u8 *b)
 {
 	return (hpcap_dedup_load(a) ^ hpcap_dedup_load(b)) |
@@ -276,7 +279,7 @@ static inline int hpcap_dedup_same(const u8 *a, const u8 *b, u32 n)
 	return !(differ | hpcap_dedup_differ(a + n - 16, b + n - 16));
 }
 
-/* Both halves of the product of 64 and 64 bits: each bit of a and b reaches all of it. */
+/* Folds the 128-bit product of a and b, in which each bit of both reaches all 64 result bits. */
 static inline u64 hpcap_dedup_mix(u64 a, u64 b)
 {
 	unsigned __int128 product = (unsigned __int128)a * b;
@@ -286,7 +289,7 @@ static inline u64 hpcap_dedup_mix(u64 a, u64 b)
 
 /* ------------------------------------------------------------------------ keys */
 
-/* Both lengths in one word. Frames of 1 MiB and more, which nobody sends, count as equally long. */
+/* Packs both lengths into one word. Frames of 1 MiB or more all count as equally long. */
 static inline u32 hpcap_dedup_lengths(u32 bytes, u32 len)
 {
 	return bytes << 20 | (len < 0xfffff ? len : 0xfffff);
@@ -297,20 +300,20 @@ static inline u32 hpcap_dedup_type(const u8 *p)
 	return (u32)p[0] << 8 | p[1];
 }
 
-/* IEEE 802.1Q (0x8100), 802.1ad (0x88a8), and the latter's predecessor. */
+/* IEEE 802.1Q is 0x8100, 802.1ad is 0x88a8; 0x9100 was used before 802.1ad. */
 static inline int hpcap_dedup_is_vlan(u32 type)
 {
 	return type == 0x8100 || type == 0x88a8 || type == 0x9100;
 }
 
-/* Zeroes n bytes at `at` of a key, as far as it has them. */
+/* Zeroes n bytes of a key of `bytes` bytes, from `at` on and not beyond its end. */
 static inline void hpcap_dedup_blind(u8 *key, u32 bytes, u32 at, u32 n)
 {
 	for (; n && at < bytes; n--, at++)
 		key[at] = 0;
 }
 
-/* The first `most` bytes of a frame, without those that shall not count. */
+/* Copies the first `most` bytes of a frame into `key`, without the ignored fields. */
 static inline void hpcap_dedup_key(const struct hpcap_dedup *d, const struct hpcap_frame *f,
 				   u32 most, u8 *key, struct hpcap_dedup_look *look)
 {
@@ -351,7 +354,7 @@ static inline void hpcap_dedup_key(const struct hpcap_dedup *d, const struct hpc
 	look->lengths = hpcap_dedup_lengths(bytes, f->len - left_out);
 }
 
-/* 16 bytes for one multiplication; two run at the same time. */
+/* Each multiplication takes 16 bytes. `even` and `odd` are independent, so two overlap. */
 static inline u64 hpcap_dedup_hash(const struct hpcap_dedup *d, const struct hpcap_dedup_look *look)
 {
 	const u8 *key = look->key, *last;
@@ -385,18 +388,18 @@ static inline u64 hpcap_dedup_hash(const struct hpcap_dedup *d, const struct hpc
 #define HPCAP_DEDUP_LANES	0x0001000100010001ull
 #define HPCAP_DEDUP_NIBBLES	0x1111111111111111ull
 
-/* Where a hash belongs; the tag has bits that the number of the set does not have. */
+/* Sets the set and the tag of a hash. The tag uses other bits than the number of the set. */
 static inline void hpcap_dedup_place(struct hpcap_dedup *d, struct hpcap_dedup_look *look,
 				     u64 hash)
 {
 	u64 tag = hash >> 48;
 
 	look->set = &d->sets[hash & d->set_mask];
-	/* 0 is a free way. */
+	/* Tag 0 means a free way, so a frame gets tag 1 instead. */
 	look->tags = (tag + !tag) * HPCAP_DEDUP_LANES;
 }
 
-/* The way is chosen: its entry. */
+/* Chooses a way of the set, and its entry. */
 static inline void hpcap_dedup_choose(struct hpcap_dedup *d, struct hpcap_dedup_look *look,
 				      u32 way)
 {
@@ -407,8 +410,9 @@ static inline void hpcap_dedup_choose(struct hpcap_dedup *d, struct hpcap_dedup_
 }
 
 /*
- * The highest bit of each 16-bit lane that equals the tag. The lowest one found is right; above
- * it, one may be wrong, and is refused by the bytes.
+ * Returns the highest bit of each 16-bit lane that equals the tag. The lowest bit that is set is
+ * right. A higher one can be wrong, because the subtraction borrows across lanes; the comparison
+ * of the bytes finds that out.
  */
 static inline u64 hpcap_dedup_lanes(u64 tags, u64 tags_wanted)
 {
@@ -417,7 +421,7 @@ static inline u64 hpcap_dedup_lanes(u64 tags, u64 tags_wanted)
 	return (x - HPCAP_DEDUP_LANES) & ~x & (HPCAP_DEDUP_LANES << 15);
 }
 
-/* The ways of the set that have the tag: bit 12 + word of each lane. */
+/* Returns the ways of the set that have the tag: of lane l and word w, bit l * 16 + 12 + w. */
 static inline u64 hpcap_dedup_ways(const struct hpcap_dedup_look *look)
 {
 	const u64 *tags = look->set->tags;
@@ -440,7 +444,7 @@ static inline u32 hpcap_dedup_oldest_way(u64 order)
 	return (u32)(order >> 60);
 }
 
-/* Looks for the tag, and asks for the entry that will most likely be needed. */
+/* Searches the set for the tag, and prefetches the entry that is most likely needed. */
 static inline void hpcap_dedup_look_ahead(struct hpcap_dedup *d, struct hpcap_dedup_look *look)
 {
 	u64 order, ways, none;
@@ -449,7 +453,7 @@ static inline void hpcap_dedup_look_ahead(struct hpcap_dedup *d, struct hpcap_de
 		return;
 	order = look->set->order;
 	ways = hpcap_dedup_ways(look);
-	/* No branch: what comes next cannot be foreseen. */
+	/* Without a branch, which no processor could predict. */
 	none = ways ? 0 : ~0ull;
 	look->order = order;
 	look->ways = ways;
@@ -468,8 +472,8 @@ static inline int hpcap_dedup_is_in(const struct hpcap_dedup_look *look)
 }
 
 /*
- * The look ahead does not hold any more, or has found the tag of another frame: looks at each
- * way that has it now.
+ * Repeats the search, because the set has changed since hpcap_dedup_look_ahead(), or because the
+ * way that it chose has the tag of another frame. Compares each way that has the tag now.
  */
 static inline void hpcap_dedup_look_again(struct hpcap_dedup *d, struct hpcap_dedup_look *look)
 {
@@ -478,7 +482,7 @@ static inline void hpcap_dedup_look_again(struct hpcap_dedup *d, struct hpcap_de
 	for (; ways; ways &= ways - 1) {
 		u32 way = hpcap_dedup_first_way(ways);
 
-		/* Not one of the lanes that may be wrong. */
+		/* Skips the lanes that hpcap_dedup_lanes() reported by mistake. */
 		if ((look->set->tags[way % 4] >> (way / 4 * 16) & 0xffff) != (look->tags & 0xffff))
 			continue;
 		hpcap_dedup_choose(d, look, way);
@@ -490,7 +494,7 @@ static inline void hpcap_dedup_look_again(struct hpcap_dedup *d, struct hpcap_de
 		hpcap_dedup_choose(d, look, hpcap_dedup_oldest_way(look->set->order));
 }
 
-/* The way was seen last. */
+/* Moves a way to the front of the set's order. */
 static inline void hpcap_dedup_touch(struct hpcap_dedup_set *set, u32 way)
 {
 	u64 x = set->order ^ (way * HPCAP_DEDUP_NIBBLES);
@@ -501,7 +505,7 @@ static inline void hpcap_dedup_touch(struct hpcap_dedup_set *set, u32 way)
 	set->order = (set->order & ~upto) | (((set->order << 4) | way) & upto);
 }
 
-/* A frame that is not known replaces the one of its set that was not seen for longest. */
+/* Stores an unknown frame in place of the frame of its set that was seen least recently. */
 static inline void hpcap_dedup_store(const struct hpcap_dedup_look *look, u64 ns)
 {
 	struct hpcap_dedup_set *set = look->set;
@@ -517,9 +521,9 @@ static inline void hpcap_dedup_store(const struct hpcap_dedup_look *look, u64 ns
 }
 
 /*
- * Whether it is a duplicate; it is remembered in either case. Stamps may go back, when a
- * clock is set: what lies ahead is as far away as what lies behind, so that nothing from
- * before the clock was set stays young for ever.
+ * Returns whether the frame is a duplicate, and remembers it in either case. Time stamps can go
+ * back when a clock is set. The age is the absolute difference, so that a frame from before the
+ * clock was set back does not stay young for ever.
  */
 static inline u32 hpcap_dedup_seen(struct hpcap_dedup *d, struct hpcap_dedup_look *look, u64 ns)
 {
@@ -529,7 +533,7 @@ static inline u32 hpcap_dedup_seen(struct hpcap_dedup *d, struct hpcap_dedup_loo
 
 	if (unlikely(!set))
 		return 0;
-	/* What has come into the set meanwhile has changed its order: HPCAP_DEDUP_AHEAD. */
+	/* A frame that came into the set after the look ahead has changed the set's order. */
 	if (unlikely(set->order != look->order) ||
 	    (look->ways && unlikely(!hpcap_dedup_is_in(look))))
 		hpcap_dedup_look_again(d, look);
@@ -555,12 +559,12 @@ static inline void hpcap_dedup_prepare(struct hpcap_dedup *d, const struct hpcap
 	for (i = 0; i < n && i < HPCAP_DEDUP_DATA_AHEAD; i++)
 		__builtin_prefetch(f[i].data);
 	for (i = 0; i < n; i++) {
-		/* A frame is hashed in less time than it takes to come from the L3 cache. */
+		/* Hashing one frame takes less time than a load from the L3 cache. */
 		if (i + HPCAP_DEDUP_DATA_AHEAD < n)
 			__builtin_prefetch(f[i + HPCAP_DEDUP_DATA_AHEAD].data);
 		most = d->compare_bytes;
 		if (d->automatic) {
-			/* The inner headers of a tunnel are in the next line. */
+			/* The inner headers of a tunnel are in the next cache line. */
 			if (i + HPCAP_DEDUP_DATA_AHEAD < n)
 				__builtin_prefetch(f[i + HPCAP_DEDUP_DATA_AHEAD].data + 64);
 			most = hpcap_extent(f[i].data, f[i].caplen, f[i].len, d->link_type, most);
@@ -582,12 +586,12 @@ static inline void hpcap_dedup_prepare(struct hpcap_dedup *d, const struct hpcap
 }
 
 /*
- * n frames, oldest first. With HPCAP_DEDUP_DROP, those that go on are moved to the front;
- * with HPCAP_DEDUP_MARK all go on, and marks[i] says whether frame i is a duplicate.
- * `duplicates` counts those found, dropped or marked: the caller accounts dropped ones as
- * HPCAP_DUPLICATE. `marks` may be NULL where the action is to drop; it is all zero then.
+ * Filters n frames, oldest first. HPCAP_DEDUP_DROP moves the frames that pass to the front. With
+ * HPCAP_DEDUP_MARK all frames pass, and marks[i] is not 0 when frame i is a duplicate.
+ * `duplicates` counts the duplicates found, dropped or marked; the caller accounts for dropped
+ * ones as HPCAP_DUPLICATE. `marks` may be NULL with HPCAP_DEDUP_DROP, which only zeroes it.
  *
- * Returns how many frames go on.
+ * Returns the number of frames that pass.
  */
 static inline u32 hpcap_dedup_batch(struct hpcap_dedup *d, struct hpcap_frame *f, u32 n,
 				    u8 *marks, struct hpcap_count *duplicates)

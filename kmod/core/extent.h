@@ -1,44 +1,44 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT OR Apache-2.0 */
 /*
- * How much of a frame must be looked at to tell it from another one of its flow: through the
- * headers of all tunnels to what numbers its innermost payload or sums it up. For dedup.h; like
- * that it makes no kernel calls.
+ * Finds how many bytes of a frame distinguish it from the other frames of its flow. For that,
+ * hpcap_extent() walks through the headers of all tunnels, to the sequence number, the identifier
+ * or the checksum of the innermost payload. dedup.h uses it; like dedup.h it makes no kernel calls.
  *
- * Where a frame cannot be understood, or has nothing in it that says which one it is, the answer
- * is that nobody can tell, and two such frames are never taken for one.
+ * For a frame with an unknown header, or without a number or checksum, the result is 0 unless the
+ * whole frame can be compared. Two frames with result 0 are never duplicates of each other.
  */
 #ifndef _HPCAP_EXTENT_H
 #define _HPCAP_EXTENT_H
 
 #include "platform.h"
 
-/* Headers of a frame, at most; what has more is made to have more. */
+/* Most headers of a frame. Only a frame made to waste time has more. */
 #define HPCAP_EXTENT_HEADERS	24u
 /*
- * Bytes of a transport header and behind it. A frame of Ethernet, IPv4 and TCP without a tunnel
- * has 70 bytes up to there, as many as the original compared.
+ * Bytes compared from the start of the transport header on. For Ethernet, IPv4 and TCP without a
+ * tunnel that makes 70 bytes, as many as the original HPCAP compared.
  */
 #define HPCAP_EXTENT_PAYLOAD	36u
 
 struct hpcap_extent {
-	u32 need;	/* bytes that must be there */
-	u32 limit;	/* bytes that are compared where they are */
+	u32 need;	/* bytes that must be captured to distinguish the frame */
+	u32 limit;	/* most bytes that are compared */
 };
 
-/* What a header is: an EtherType, or one of these, or a protocol of IP. */
+/* Type of a header: an EtherType, one of these, or HPCAP_HEADER_PROTOCOL | protocol of IP. */
 #define HPCAP_HEADER_ETHERNET	0x10000u
-#define HPCAP_HEADER_IP		0x10001u	/* 4 or 6, by its first four bits */
-#define HPCAP_HEADER_LEAF	0x10002u	/* nothing follows: `need` and `limit` are set */
+#define HPCAP_HEADER_IP		0x10001u	/* IPv4 or IPv6; its first four bits say which */
+#define HPCAP_HEADER_LEAF	0x10002u	/* the walk ends: `need` and `limit` are set */
 #define HPCAP_HEADER_UNKNOWN	0x10003u
 #define HPCAP_HEADER_PROTOCOL	0x20000u
 
 /* A walk through the headers of a frame. */
 struct hpcap_walk {
 	const u8 *data;
-	u32 bytes;		/* that are there */
-	u32 len;		/* that the frame had */
-	u32 at;			/* where the next header begins */
-	u32 identified;		/* the IP header around has a number of its own for this datagram */
+	u32 bytes;		/* bytes captured */
+	u32 len;		/* bytes on the wire */
+	u32 at;			/* offset of the next header */
+	u32 identified;		/* not 0: the innermost IP header so far identifies its datagram */
 	struct hpcap_extent extent;
 };
 
@@ -52,7 +52,7 @@ static inline int hpcap_walk_has(const struct hpcap_walk *w, u32 bytes)
 	return bytes <= w->bytes - w->at;
 }
 
-/* The header of `bytes` bytes is passed, and what comes next is a `next`. */
+/* Skips a header of `bytes` bytes, and returns the type of the next header. */
 static inline u32 hpcap_walk_pass(struct hpcap_walk *w, u32 bytes, u32 next)
 {
 	if (!hpcap_walk_has(w, bytes))
@@ -61,7 +61,7 @@ static inline u32 hpcap_walk_pass(struct hpcap_walk *w, u32 bytes, u32 next)
 	return next;
 }
 
-/* The header here has what tells the frame from others in its first `bytes` bytes. */
+/* Ends the walk at a header whose first `bytes` bytes distinguish the frame. */
 static inline u32 hpcap_walk_leaf(struct hpcap_walk *w, u32 bytes)
 {
 	w->extent.need = w->at + bytes;
@@ -69,7 +69,7 @@ static inline u32 hpcap_walk_leaf(struct hpcap_walk *w, u32 bytes)
 	return HPCAP_HEADER_LEAF;
 }
 
-/* An EtherType, where a length may stand in its place (LLC). */
+/* Converts the type field of a header. A value below 0x600 is a length (LLC), not an EtherType. */
 static inline u32 hpcap_walk_type(u32 type)
 {
 	return type == 0x6558 ? HPCAP_HEADER_ETHERNET : type < 0x600 ? HPCAP_HEADER_UNKNOWN : type;
@@ -88,7 +88,7 @@ static inline u32 hpcap_walk_ipv4(struct hpcap_walk *w)
 		return HPCAP_HEADER_UNKNOWN;
 	w->identified = !!hpcap_walk_word(w, 4);
 	protocol = w->data[w->at + 9];
-	/* A part of a datagram, which has a number and a place. */
+	/* A fragment: the identification and the offset of its header distinguish it. */
 	if (hpcap_walk_word(w, 6) & 0x3fff) {
 		w->at += header;
 		return w->identified ? hpcap_walk_leaf(w, 0) : HPCAP_HEADER_UNKNOWN;
@@ -105,7 +105,7 @@ static inline u32 hpcap_walk_ipv6(struct hpcap_walk *w)
 	return hpcap_walk_pass(w, 40, HPCAP_HEADER_PROTOCOL | w->data[w->at + 6]);
 }
 
-/* A header of IPv6 before the payload: its length in units, and units that are not counted. */
+/* Skips an IPv6 extension header of (length field + `more`) * `unit` bytes. */
 static inline u32 hpcap_walk_extension(struct hpcap_walk *w, u32 unit, u32 more)
 {
 	if (!hpcap_walk_has(w, 8))
@@ -123,7 +123,10 @@ static inline u32 hpcap_walk_fragment(struct hpcap_walk *w)
 	return hpcap_walk_pass(w, 8, HPCAP_HEADER_PROTOCOL | w->data[w->at]);
 }
 
-/* RFC 3032. What is below the bottom of the stack is not said: RFC 4928, RFC 4385. */
+/*
+ * RFC 3032. No label says what follows the label stack, so the first four bits behind it decide:
+ * 4 or 6 is IP (RFC 4928), 0 is a control word of a pseudowire (RFC 4385).
+ */
 static inline u32 hpcap_walk_mpls(struct hpcap_walk *w)
 {
 	u32 bottom;
@@ -154,7 +157,7 @@ static inline u32 hpcap_walk_gre(struct hpcap_walk *w)
 		return HPCAP_HEADER_UNKNOWN;
 	flags = hpcap_walk_word(w, 0);
 	type = hpcap_walk_word(w, 2);
-	/* A route, or version 1, which is PPTP's. */
+	/* Source routes, and version 1, which PPTP uses, are not supported. */
 	if (flags & 0x4007)
 		return HPCAP_HEADER_UNKNOWN;
 	header = 4 + !!(flags & 0x8000) * 4 + !!(flags & 0x2000) * 4 + !!(flags & 0x1000) * 4;
@@ -170,7 +173,7 @@ static inline u32 hpcap_walk_gre(struct hpcap_walk *w)
 	return next;
 }
 
-/* 3GPP TS 29.281 5.1; behind the UDP header. */
+/* The header of GTP-U behind the UDP header: 3GPP TS 29.281, section 5.1. */
 static inline u32 hpcap_walk_gtp(struct hpcap_walk *w)
 {
 	u32 flags = w->data[w->at], header = 8, next;
@@ -195,7 +198,7 @@ static inline u32 hpcap_walk_gtp(struct hpcap_walk *w)
 	return hpcap_walk_pass(w, header, HPCAP_HEADER_IP);
 }
 
-/* Tunnels over UDP by their ports; HPCAP_HEADER_UNKNOWN: it is none that is known. */
+/* Recognises a tunnel over UDP by its port. HPCAP_HEADER_UNKNOWN: it is no known tunnel. */
 static inline u32 hpcap_walk_udp_tunnel(struct hpcap_walk *w)
 {
 	static const u32 protocols[] = {
@@ -207,7 +210,7 @@ static inline u32 hpcap_walk_udp_tunnel(struct hpcap_walk *w)
 		return HPCAP_HEADER_UNKNOWN;
 	flags = w->data[w->at + 8];
 	switch (port) {
-	case 4789:	/* VXLAN, RFC 7348; and Linux's first number for it */
+	case 4789:	/* VXLAN, RFC 7348; Linux used 8472 before the number was assigned */
 	case 8472:
 		return flags & 8 ? hpcap_walk_pass(w, 16, HPCAP_HEADER_ETHERNET) :
 				   HPCAP_HEADER_UNKNOWN;
@@ -218,11 +221,11 @@ static inline u32 hpcap_walk_udp_tunnel(struct hpcap_walk *w)
 		return flags >> 6 ? HPCAP_HEADER_UNKNOWN :
 				    hpcap_walk_pass(w, 16 + (flags & 0x3f) * 4,
 						    hpcap_walk_type(hpcap_walk_word(w, 10)));
-	case 6635:	/* RFC 7510 */
+	case 6635:	/* MPLS in UDP, RFC 7510 */
 		return hpcap_walk_pass(w, 8, 0x8847);
-	case 4754:	/* RFC 8086 */
+	case 4754:	/* GRE in UDP, RFC 8086 */
 		return hpcap_walk_pass(w, 8, HPCAP_HEADER_PROTOCOL | 47);
-	case 2152:	/* a G-PDU of GTP-U */
+	case 2152:	/* GTP-U; only a G-PDU carries a packet */
 		if ((flags & 0xf0) != 0x30 || w->data[w->at + 9] != 255)
 			return HPCAP_HEADER_UNKNOWN;
 		w->at += 8;
@@ -243,15 +246,15 @@ static inline u32 hpcap_walk_udp(struct hpcap_walk *w)
 	if (next != HPCAP_HEADER_UNKNOWN)
 		return next;
 	w->at = at;
-	/* Without a sum and without a number, nothing says which datagram of its flow it is. */
+	/* Without a checksum and an IP identification, nothing distinguishes the datagram. */
 	return summed || w->identified ? hpcap_walk_leaf(w, 8) : HPCAP_HEADER_UNKNOWN;
 }
 
-/* What follows an IP header; `type` is HPCAP_HEADER_PROTOCOL and its number. */
+/* Handles the header behind an IP header; `type` is HPCAP_HEADER_PROTOCOL | protocol number. */
 static inline u32 hpcap_walk_protocol(struct hpcap_walk *w, u32 type)
 {
 	switch (type & 0xff) {
-	case 0:		/* options hop by hop, a route, options of the destination, mobility */
+	case 0:		/* hop-by-hop options, routing, destination options, mobility */
 	case 43:
 	case 60:
 	case 135:
@@ -268,18 +271,18 @@ static inline u32 hpcap_walk_protocol(struct hpcap_walk *w, u32 type)
 		return hpcap_walk_gre(w);
 	case 97:	/* EtherIP, RFC 3378 */
 		return hpcap_walk_pass(w, 2, HPCAP_HEADER_ETHERNET);
-	case 137:	/* RFC 4023 */
+	case 137:	/* MPLS in IP, RFC 4023 */
 		return 0x8847;
 	case 17:
 		return hpcap_walk_udp(w);
-	case 6:		/* sequence number and sum */
+	case 6:		/* TCP: sequence number and checksum */
 		return hpcap_walk_leaf(w, 18);
-	case 89:	/* the sum of OSPF */
+	case 89:	/* OSPF: checksum */
 		return hpcap_walk_leaf(w, 14);
 	case 33:	/* DCCP, SCTP */
 	case 132:
 		return hpcap_walk_leaf(w, 12);
-	case 1:		/* ICMP, IGMP, ESP, ICMPv6, PIM, VRRP: a sum or a number in eight bytes */
+	case 1:		/* ICMP, IGMP, ESP, ICMPv6, PIM, VRRP: a checksum or number in 8 bytes */
 	case 2:
 	case 50:
 	case 58:
@@ -291,7 +294,7 @@ static inline u32 hpcap_walk_protocol(struct hpcap_walk *w, u32 type)
 	}
 }
 
-/* What follows an EtherType, or is called in the same way. */
+/* Handles a header whose type is an EtherType, HPCAP_HEADER_ETHERNET or HPCAP_HEADER_IP. */
 static inline u32 hpcap_walk_link(struct hpcap_walk *w, u32 type)
 {
 	u32 protocol;
@@ -309,7 +312,7 @@ static inline u32 hpcap_walk_link(struct hpcap_walk *w, u32 type)
 		return hpcap_walk_ipv4(w);
 	case 0x86dd:
 		return hpcap_walk_ipv6(w);
-	case 0x8100:	/* VLAN tags, as dedup.h knows them */
+	case 0x8100:	/* VLAN tags: hpcap_dedup_is_vlan() */
 	case 0x88a8:
 	case 0x9100:
 		if (!hpcap_walk_has(w, 4))
@@ -318,24 +321,24 @@ static inline u32 hpcap_walk_link(struct hpcap_walk *w, u32 type)
 	case 0x8847:
 	case 0x8848:
 		return hpcap_walk_mpls(w);
-	case 0x8864:	/* a session of PPPoE: RFC 2516 */
+	case 0x8864:	/* PPPoE session, RFC 2516 */
 		if (!hpcap_walk_has(w, 8))
 			return HPCAP_HEADER_UNKNOWN;
 		protocol = hpcap_walk_word(w, 6);
 		return hpcap_walk_pass(w, 8, protocol == 0x21 ? 0x0800 :
 					     protocol == 0x57 ? 0x86dd : HPCAP_HEADER_UNKNOWN);
-	case 0x88e7:	/* IEEE 802.1ah: the customer's frame, addresses first */
+	case 0x88e7:	/* IEEE 802.1ah: a whole Ethernet frame follows */
 		return hpcap_walk_pass(w, 4, HPCAP_HEADER_ETHERNET);
 	case 0x0806:	/* ARP */
 		return hpcap_walk_leaf(w, 28);
-	case 0x88e5:	/* MACsec: its packet number */
+	case 0x88e5:	/* MACsec: packet number */
 		return hpcap_walk_leaf(w, 6);
 	default:
 		return HPCAP_HEADER_UNKNOWN;
 	}
 }
 
-/* Where the headers begin, by the link type (LINKTYPE_ value). */
+/* Skips the header of the link type (LINKTYPE_ value), and returns the type of the next header. */
 static inline u32 hpcap_walk_begin(struct hpcap_walk *w, u32 link_type)
 {
 	switch (link_type) {
@@ -359,8 +362,9 @@ static inline u32 hpcap_walk_begin(struct hpcap_walk *w, u32 link_type)
 }
 
 /*
- * How many bytes of a frame are to be compared, `most` at most; 0: nobody can tell it from others.
- * A frame that is not understood is compared as a whole, where it is whole and no longer than that.
+ * Returns how many bytes of a frame to compare, at most `most`, or 0 when nothing distinguishes the
+ * frame. A frame with an unknown header is compared as a whole, when it was captured as a whole
+ * and has at most `most` bytes.
  */
 static inline u32 hpcap_extent(const u8 *data, u32 caplen, u32 len, u32 link_type, u32 most)
 {
@@ -376,7 +380,7 @@ static inline u32 hpcap_extent(const u8 *data, u32 caplen, u32 len, u32 link_typ
 	bytes = caplen < w.extent.limit ? caplen : w.extent.limit;
 	if (bytes > most)
 		bytes = most;
-	/* Not all that is needed; what is there may be all there is. */
+	/* The bytes do not reach as far as needed; a whole frame can still be compared. */
 	if (bytes < w.extent.need)
 		return caplen == len && caplen <= most ? caplen : 0;
 	return bytes;

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT OR Apache-2.0 */
 /*
- * Filters: programs of the classic BPF machine, as `tcpdump -ddd EXPRESSION` prints them, over
- * the bytes of a frame. A stage between a NIC and ring.h; no kernel calls.
+ * Filters: programs of the classic BPF machine, as `tcpdump -ddd EXPRESSION` prints them, that
+ * read the bytes of a frame. This stage between a NIC and ring.h makes no kernel calls.
  *
  * The machine is that of S. McCanne and V. Jacobson, "The BSD Packet Filter" (USENIX 1993),
- * with MOD and XOR, and gives what libpcap's interpreter gives: numbers of the frame are
- * big-endian, a load beyond its end and a division by zero end the program with 0, a shift by
- * 32 or more gives 0. A frame goes on where a program ends with anything but 0.
+ * with MOD and XOR. Its results equal those of libpcap's interpreter: numbers in the frame are
+ * big-endian, a load beyond the frame's end or a division by zero ends the program with 0, and a
+ * shift by 32 or more gives 0. A frame passes when the program returns anything but 0.
  *
- * A program from hpcap_filter_check() always ends, and touches nothing but the frame and its
- * own 16 words: every jump goes forward and stays inside, and the last instruction returns.
+ * A program that hpcap_filter_check() accepts always ends, and touches nothing but the frame and
+ * its own 16 words: every jump goes forward and stays inside, and the last instruction returns.
  */
 #ifndef _HPCAP_FILTER_H
 #define _HPCAP_FILTER_H
@@ -17,11 +17,11 @@
 #include "frame.h"
 #include "platform.h"
 
-/* Instructions of a program, at most; the kernel's own limit, too. */
+/* Most instructions of a program, as in the kernel (BPF_MAXINSNS). */
 #define HPCAP_FILTER_MAX	4096u
 #define HPCAP_FILTER_WORDS	16u
 
-/* struct bpf_insn of libpcap, struct sock_filter of Linux. */
+/* Has the layout of libpcap's struct bpf_insn and of Linux's struct sock_filter. */
 struct hpcap_insn {
 	u16 code;
 	u8 jt;
@@ -29,7 +29,7 @@ struct hpcap_insn {
 	u32 k;
 };
 
-/* The code of an instruction: class, then what the class needs. */
+/* The code of an instruction: its class, and bits whose meaning depends on the class. */
 enum hpcap_bpf {
 	HPCAP_BPF_CLASS	= 0x07,
 	HPCAP_BPF_LD	= 0x00,
@@ -40,7 +40,7 @@ enum hpcap_bpf {
 	HPCAP_BPF_JMP	= 0x05,
 	HPCAP_BPF_RET	= 0x06,
 	HPCAP_BPF_MISC	= 0x07,
-	/* LD, LDX: how many bytes, and of what */
+	/* LD, LDX: size of the value, and addressing mode */
 	HPCAP_BPF_W	= 0x00,
 	HPCAP_BPF_H	= 0x08,
 	HPCAP_BPF_B	= 0x10,
@@ -50,7 +50,7 @@ enum hpcap_bpf {
 	HPCAP_BPF_MEM	= 0x60,
 	HPCAP_BPF_LEN	= 0x80,
 	HPCAP_BPF_MSH	= 0xa0,
-	/* ALU, JMP: with k or with X */
+	/* ALU, JMP: the second operand is X, not k; then the operations */
 	HPCAP_BPF_X	= 0x08,
 	HPCAP_BPF_ADD	= 0x00,
 	HPCAP_BPF_SUB	= 0x10,
@@ -68,14 +68,14 @@ enum hpcap_bpf {
 	HPCAP_BPF_JGT	= 0x20,
 	HPCAP_BPF_JGE	= 0x30,
 	HPCAP_BPF_JSET	= 0x40,
-	/* RET: A instead of k; MISC: A from X instead of X from A */
+	/* RET: returns A, not k. MISC: copies X to A, not A to X */
 	HPCAP_BPF_A	= 0x10,
 	HPCAP_BPF_TXA	= 0x80,
 };
 
 /*
- * Offsets from here on are not in the frame: Linux gives what the kernel knows of it there
- * (SKF_LL_OFF, SKF_AD_OFF), libpcap gives 0.
+ * Loads from this offset on do not read the frame: Linux answers them with what the kernel knows
+ * about the frame (SKF_LL_OFF, SKF_AD_OFF), libpcap with 0. The check refuses them.
  */
 #define HPCAP_FILTER_ANCILLARY	0xffe00000u
 
@@ -93,7 +93,7 @@ static inline int hpcap_filter_check_alu(const struct hpcap_insn *i)
 	return by_k && !i->k && (op == HPCAP_BPF_DIV || op == HPCAP_BPF_MOD) ? -EINVAL : 0;
 }
 
-/* `left`: instructions behind this one. */
+/* `left` is the number of instructions behind this one. */
 static inline int hpcap_filter_check_jump(const struct hpcap_insn *i, u32 left)
 {
 	if (i->code == (HPCAP_BPF_JMP | HPCAP_BPF_JA))
@@ -148,8 +148,8 @@ static inline int hpcap_filter_check_one(const struct hpcap_insn *i, u32 left)
 }
 
 /*
- * Whether a program may run: 0, -EINVAL, or -EOPNOTSUPP where it asks for what is not in the
- * frame. `bad`, where it is not NULL, gets the index of the instruction that is refused.
+ * Checks whether a program may run. Returns 0, -EINVAL, or -EOPNOTSUPP when the program loads from
+ * HPCAP_FILTER_ANCILLARY or above. `bad`, unless NULL, gets the index of the refused instruction.
  */
 static inline int hpcap_filter_check(const struct hpcap_insn *program, u32 n, u32 *bad)
 {
@@ -172,7 +172,7 @@ static inline int hpcap_filter_check(const struct hpcap_insn *program, u32 n, u3
 
 /* --------------------------------------------------------------------- running */
 
-/* `bytes` bytes at `at`, big-endian; 0 where the frame does not have them all. */
+/* Loads a big-endian number of `bytes` bytes. Returns 0 when the frame ends before the last. */
 static inline int hpcap_filter_load(const struct hpcap_frame *f, u64 at, u32 bytes, u32 *value)
 {
 	const u8 *p = f->data + at;
@@ -188,7 +188,7 @@ static inline int hpcap_filter_load(const struct hpcap_frame *f, u64 at, u32 byt
 	return 1;
 }
 
-/* Returns 0 where the program ends here. */
+/* Computes a = a op b. Returns 0 when the program ends, because of a division by zero. */
 static inline int hpcap_filter_alu(u32 op, u32 *a, u32 b)
 {
 	switch (op) {
@@ -247,7 +247,7 @@ static inline int hpcap_filter_jumps(u32 op, u32 a, u32 b)
 	}
 }
 
-/* What a checked program says of a frame: 0, it is refused. */
+/* Runs a checked program on a frame, and returns its result; 0 refuses the frame. */
 static inline u32 hpcap_filter_run(const struct hpcap_insn *i, const struct hpcap_frame *f)
 {
 	u32 words[HPCAP_FILTER_WORDS] = {};
@@ -333,8 +333,9 @@ static inline u32 hpcap_filter_run(const struct hpcap_insn *i, const struct hpca
 }
 
 /*
- * n frames, oldest first: those that a checked program wants are moved to the front. Returns
- * how many; `refused` counts the others, which the caller accounts as HPCAP_FILTERED.
+ * Filters n frames, oldest first: moves those that a checked program accepts to the front, and
+ * returns their number. `refused` counts the others; the caller accounts for them as
+ * HPCAP_FILTERED.
  */
 static inline u32 hpcap_filter_batch(const struct hpcap_insn *program, struct hpcap_frame *f,
 				     u32 n, struct hpcap_count *refused)
@@ -360,13 +361,13 @@ static inline u32 hpcap_filter_batch(const struct hpcap_insn *program, struct hp
 
 /* --------------------------------------------------------------------- parsing */
 
-/* Where a text is read. */
+/* The part of a text that is not parsed yet. */
 struct hpcap_filter_text {
 	const char *at;
 	const char *end;
 };
 
-/* Returns 0 and a number of at most `max` before a blank or the end, or -EINVAL. */
+/* Parses a decimal number of at most `max`, after blanks. Returns 0 or -EINVAL. */
 static inline int hpcap_filter_number(struct hpcap_filter_text *t, u64 max, u64 *number)
 {
 	const char *start;
@@ -383,7 +384,7 @@ static inline int hpcap_filter_number(struct hpcap_filter_text *t, u64 max, u64 
 	return t->at == start ? -EINVAL : 0;
 }
 
-/* Returns 0 behind the end of a line, or -EINVAL where something else stands. */
+/* Skips blanks and the end of a line. Returns 0, or -EINVAL when other text comes first. */
 static inline int hpcap_filter_end_of_line(struct hpcap_filter_text *t)
 {
 	while (t->at < t->end && (*t->at == ' ' || *t->at == '\t' || *t->at == '\r'))
@@ -396,11 +397,11 @@ static inline int hpcap_filter_end_of_line(struct hpcap_filter_text *t)
 }
 
 /*
- * The program in what `tcpdump -ddd` prints: the number of instructions, then a line for each,
- * with code, jt, jf and k in decimal; lines may end with a comma, as `tr '\n' ,` makes them.
+ * Parses and checks the output of `tcpdump -ddd`: the number of instructions, then a line for each
+ * with code, jt, jf and k in decimal. A line may end with a comma, as after `tr '\n' ,`.
  *
- * Returns the number of instructions, checked; -EINVAL where it is none; -EOPNOTSUPP as
- * hpcap_filter_check(); -E2BIG where it has more than `max`.
+ * Returns the number of instructions; -EINVAL when the text is no valid program; -EOPNOTSUPP as
+ * hpcap_filter_check(); -E2BIG when the program has more than `max` instructions.
  */
 static inline int hpcap_filter_parse(const char *text, u64 len, struct hpcap_insn *program,
 				     u32 max)

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The numbers of interfaces. hpcap0 is the same port after every boot, whichever driver comes
- * first and whichever port is in which mode: a port's number is its rank in the machine.
+ * The numbers of interfaces. The number of a port is its rank on the PCI buses of the machine, so
+ * hpcap0 is the same port after every boot, whichever driver probes first and whichever modes the
+ * ports have.
  *
- * Virtual functions whose physical function is in the same machine are not ranked: they appear
- * and go at run time, and would shift the ports behind them. They, and what is plugged in beside
- * ports that have their numbers already, get the next number that is free. In a virtual machine
- * a virtual function is a device of its own, and ranked.
+ * Virtual functions of a physical function in the same machine have no rank: they appear and
+ * disappear at run time, and would shift the ports behind them. They get the next free number, as
+ * does a device that is plugged in when another port has its number already. A virtual machine
+ * sees a virtual function as a device of its own, which has a rank.
  */
 #include <linux/export.h>
 #include <linux/list.h>
@@ -17,7 +18,7 @@
 #include "adapter.h"
 #include "nic.h"
 
-/* The 82599, X540 and X550 family: what hpcap_ixgbe.ko and hpcap_ixgbevf.ko drive. */
+/* The 82599, X540 and X550 family, which hpcap_ixgbe.ko and hpcap_ixgbevf.ko drive. */
 static const struct pci_device_id family[] = {
 	/* 82599 */
 	{ PCI_VDEVICE(INTEL, 0x10f7) },	/* KX4 */
@@ -70,7 +71,7 @@ static const struct pci_device_id family[] = {
 	{ }
 };
 
-/* A device that has its number. */
+/* A device that has a number. */
 struct hpcap_numbered {
 	struct list_head list;
 	struct pci_dev *pdev;
@@ -90,7 +91,7 @@ static u64 hpcap_pci_order(struct pci_dev *pdev)
 	return (u64)pci_domain_nr(pdev->bus) << 16 | pci_dev_id(pdev);
 }
 
-/* The rank of a device, and how many have one. */
+/* Returns the rank of a device, and in `count` the number of devices that have a rank. */
 static u32 hpcap_pci_rank(struct pci_dev *pdev, u32 *count)
 {
 	struct pci_dev *other = NULL;
@@ -116,7 +117,7 @@ static bool hpcap_number_is_free(u32 number)
 	return !hpcap_adapter_exists(number);
 }
 
-/* The driver has left the device. */
+/* Frees the number of a device that its driver has left (devres action). */
 static void hpcap_number_release(void *data)
 {
 	struct hpcap_numbered *n = data;

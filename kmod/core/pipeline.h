@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT OR Apache-2.0 */
 /*
- * The way of a batch of frames from its source into the ring, for the module's poll thread and
- * for that of the userspace engine:
+ * The path of a batch of frames from its source into the ring. The poll threads of the module and
+ * of the userspace engine use it. A batch passes four stages:
  *
  *	filter		frames that the program refuses are accounted as HPCAP_FILTERED
- *	gate		without a listener no frame reaches the duplicate filter: the first copy
- *			of a frame would be in no recording, and the second one missing from it
- *	duplicates	dropped ones are accounted as HPCAP_DUPLICATE, others are marked
- *	ring		as many frames as there is room for; what happens to the rest is the
- *			caller's decision
+ *	gate		without a listener no frame reaches the duplicate filter; otherwise the
+ *			first copy could be in no recording, and the second one be dropped
+ *	duplicates	dropped duplicates are accounted as HPCAP_DUPLICATE, others are marked
+ *	ring		the ring takes as many frames as it has room for; the caller decides
+ *			what happens to the rest
  *
  * hpcap_pipeline_start() runs the first three stages, once for each batch. The frames that are left
  * can then be pushed in several steps, because a full ring may get room again. The frames and
@@ -24,21 +24,21 @@
 #include "ring.h"
 
 struct hpcap_pipeline {
-	/* The stages. The caller sets them between two batches, or while a batch is held. */
+	/* The caller sets the stages between two batches, or while a batch is held. */
 	const struct hpcap_insn *program;	/* NULL: every frame passes the filter */
 	struct hpcap_dedup *dedup;		/* NULL: no frame is compared with others */
 	u8 *marks;				/* one byte for each frame of a batch */
 
-	/* The batch that is under way. */
+	/* The current batch. */
 	struct hpcap_frame *frames;
 	u32 n;			/* frames that passed the filters */
-	u32 done;		/* frames of these that are in the ring, or accounted */
-	u32 marked;		/* whether `marks` names any duplicate */
+	u32 done;		/* of these, the frames that are in the ring or accounted for */
+	u32 marked;		/* not 0: `marks` marks at least one duplicate */
 };
 
 /*
- * Runs the filters on a batch of n frames, which loses those that do not pass, and accounts for
- * them. The batch before must have no frame left.
+ * Runs the filters on a batch of n frames, removes the frames that do not pass, and accounts for
+ * them. No frame of the previous batch may be left.
  */
 static inline void hpcap_pipeline_start(struct hpcap_pipeline *p, struct hpcap_ring *r,
 					struct hpcap_frame *frames, u32 n)
@@ -65,13 +65,13 @@ static inline void hpcap_pipeline_start(struct hpcap_pipeline *p, struct hpcap_r
 		hpcap_ring_account(r, HPCAP_DUPLICATE, count.frames, count.bytes);
 }
 
-/* Frames of the batch that are neither in the ring nor accounted. */
+/* Returns the number of frames that are neither in the ring nor accounted for. */
 static inline u32 hpcap_pipeline_left(const struct hpcap_pipeline *p)
 {
 	return p->n - p->done;
 }
 
-/* Pushes as many frames as there is room for, and returns how many are left. */
+/* Pushes as many frames as the ring has room for, and returns how many are left. */
 static inline u32 hpcap_pipeline_push(struct hpcap_pipeline *p, struct hpcap_ring *r)
 {
 	const struct hpcap_frame *frames = p->frames + p->done;

@@ -1,25 +1,26 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT OR Apache-2.0 */
 /*
- * The producer of a queue: reserve, pad, copy, publish, account.
+ * The producer of a queue: it places frames in the ring, publishes them to the listeners, and
+ * accounts for frames that are not in the ring.
  *
- * There is one producer for a queue, and everything here runs in its thread: nothing
- * needs a lock. What other parties change meanwhile is in struct hpcap_slot alone, which
- * is read with READ_ONCE/smp_load_acquire and believed only between what was believed
- * before and what was published.
+ * A queue has one producer. One thread at a time calls these functions, so they take no lock. Other
+ * parties change only struct hpcap_slot meanwhile. It is read with READ_ONCE() and
+ * smp_load_acquire(), and an acknowledged offset is clamped between the offset before it and what
+ * was published.
  *
- * No kernel calls: the module includes this file, and the userspace engine compiles it.
+ * This file makes no kernel calls: the module includes it, and the userspace engine compiles it.
  *
  * Rules of the stream (uapi/hpcap.h):
  *
- * - A record never crosses the end of a file. The end of a file is a block's edge. What
- *   remains there, at least a header, is padding: `tail` bytes are kept free for it.
+ * - A record never crosses the end of a file. A file ends at the edge of a block. Padding, at
+ *   least its header, fills the rest of a file; `tail` bytes are kept free for it.
  * - A byte is announced (`oldest`) before it is overwritten, and published only after it
  *   is written.
  * - A lossless listener's unread bytes are never overwritten (`limit`).
  *
- * The fast path of a frame is one comparison: `fast_end` is the smallest of all limits
- * that a record must not cross without further thought, and 0 when there is something to
- * do before the next record.
+ * The fast path of a frame is one comparison: `fast_end` is the smallest of all limits that a
+ * record must not cross before hpcap_ring_prepare() has run, and 0 when something must be written
+ * or updated before the next record.
  */
 #ifndef _HPCAP_RING_H
 #define _HPCAP_RING_H
@@ -35,9 +36,10 @@
 #define HPCAP_RING_WAKE_NS	(50u * 1000)
 
 /*
- * A file that is ended on request is padded, and all recorders store the padding: no file is
- * ended on request before it has this age. A file of less than half a block, which would be
- * padding for the most part, must be 10 times as old; for a lossy listener, too, 10 times.
+ * Age of a file before it may end on request. Every recorder stores the padding behind such an
+ * end, so the age limits how much padding requests cause. A file of less than half a block, which
+ * would be padding for the most part, must be 10 times as old. A request of a lossy listener
+ * multiplies the age by 10 as well.
  */
 #define HPCAP_RING_FILE_NS	(100ull * 1000 * 1000)
 
@@ -49,18 +51,18 @@
 /* The producer's own knowledge of a listener. */
 struct hpcap_ring_slot {
 	struct hpcap_slot *shared;	/* NULL: the slot is free */
-	u64 read_off;		/* as far as the listener can have read */
+	u64 read_off;		/* last acknowledged offset, clamped to what is published */
 	u64 max_stall_ns;	/* 0: without limit */
 	u64 stalled_ns;		/* clock when it began to hold the ring back; 0: it does not */
 	u64 woken_ns;		/* clock of the last wake-up */
-	u64 end_off;		/* where a finished listener ends */
-	u32 file_seq;		/* last seen */
+	u64 end_off;		/* stream offset where a finished listener ends */
+	u32 file_seq;		/* value of shared->file_seq that was handled last */
 	u32 state;
 	u32 contract;
 };
 
 struct hpcap_ring {
-	/* used for every frame */
+	/* These fields are used for every frame. */
 	u8 *base;		/* start of the double mapping */
 	u64 head;		/* stream offset of the next byte */
 	u64 fast_end;		/* no record crosses it without hpcap_ring_prepare() */
@@ -71,9 +73,9 @@ struct hpcap_ring {
 	u64 last_ns;		/* time of the last frame; 0: none */
 	u32 dirty;		/* the ledger changed since it was published */
 
-	/* used less often */
+	/* These fields are used less often. */
 	u64 limit;		/* first byte that a lossless listener still needs, + ring_bytes */
-	u64 announced;		/* bytes before this offset may be written; `oldest` + ring_bytes */
+	u64 announced;		/* bytes before this offset may be written: `oldest` + ring_bytes */
 	u64 next_block;		/* stream offset where the next block starts */
 	u64 file_off;
 	u64 file_end;
@@ -81,24 +83,24 @@ struct hpcap_ring {
 	u64 ring_bytes;
 	u64 block_bytes;
 	u64 file_bytes_max;
-	u64 resume_bytes;	/* room that must be free again after the ring was full */
-	u64 clock_ns;		/* monotonic and wall, as of the last hpcap_ring_service */
-	u64 wall_ns;
-	u64 file_ns;		/* clock when the file under way was started */
-	u64 file_frames;	/* frames captured before it */
-	u64 gap_ns;		/* clock when the gap that is due began */
+	u64 resume_bytes;	/* extra room that must be free after the ring was full */
+	u64 clock_ns;		/* monotonic time of the last hpcap_ring_service() */
+	u64 wall_ns;		/* wall-clock time of the last hpcap_ring_service() */
+	u64 file_ns;		/* clock_ns when the current file was started */
+	u64 file_frames;	/* frames captured before the current file */
+	u64 gap_ns;		/* clock_ns when the gap that is due began */
 	u64 frames_cut;
 	u64 times_adjusted;
-	u64 next_ns;		/* time of the frame that is placed; 0: none is */
+	u64 next_ns;		/* time of the frame that is being placed; 0: there is none */
 	struct hpcap_queue *queue;
 	struct hpcap_block *index;
-	struct hpcap_block *unstamped;	/* entry that waits for its first frame's time */
+	struct hpcap_block *unstamped;	/* entry without the time of its first frame yet */
 	u32 slot_mask;		/* slots in use */
 	u32 tail;		/* bytes kept free before the end of a file */
 	u8 header_due;		/* the current file has no header yet */
 	u8 gap_due;
-	u8 mark_due;		/* the next frame is a duplicate, to be marked */
-	u8 altered_due;		/* the next frame is stored altered, and a tag must say so */
+	u8 mark_due;		/* a tag must mark the next frame as a duplicate */
+	u8 altered_due;		/* a tag must say that the next frame is stored altered */
 	u8 full;		/* the last record found no room */
 	u8 file_wanted;		/* a listener has asked for a new file */
 	u8 wake_late;		/* a wake-up was rate-limited: service again after WAKE_NS */
@@ -139,8 +141,8 @@ static inline struct hpcap_block *hpcap_ring_entry(struct hpcap_ring *r, u64 blo
 }
 
 /*
- * The ledger as the stream before the head tells it: without the losses of the gap that is
- * still to be written.
+ * Returns the ledger as the stream before the head contains it: without the losses of the gap
+ * record that is still to be written.
  */
 static inline struct hpcap_count hpcap_ring_told(const struct hpcap_ring *r, u32 reason)
 {
@@ -159,7 +161,7 @@ static inline void hpcap_ring_open_block(struct hpcap_ring *r)
 	u32 i;
 
 	WRITE_ONCE(entry->block, HPCAP_NO_BLOCK);
-	/* Invalid before it changes. */
+	/* Marks the entry as invalid before it changes. */
 	smp_wmb();
 	WRITE_ONCE(entry->first_off, r->head);
 	WRITE_ONCE(entry->first_ns, 0);
@@ -172,7 +174,7 @@ static inline void hpcap_ring_open_block(struct hpcap_ring *r)
 	}
 	WRITE_ONCE(entry->frames_cut, r->frames_cut);
 	WRITE_ONCE(entry->times_adjusted, r->times_adjusted);
-	/* Valid after it has changed. */
+	/* Marks the entry as valid after it has changed. */
 	smp_store_release(&entry->block, block);
 	r->unstamped = entry;
 	r->next_block = (block + 1) * r->block_bytes;
@@ -180,13 +182,13 @@ static inline void hpcap_ring_open_block(struct hpcap_ring *r)
 
 /* ------------------------------------------------------------------ listeners */
 
-/* Whether frames go into the ring: for a listener, or for one that will look back later. */
+/* Whether frames go into the ring: a listener is attached, or may look back later. */
 static inline int hpcap_ring_captures(const struct hpcap_ring *r)
 {
 	return r->listeners || r->look_back;
 }
 
-/* Whether the listener's unread bytes must stay; of a finished listener, those before its end. */
+/* Whether the listener's unread bytes must stay; for a finished listener, those before its end. */
 static inline int hpcap_ring_holds(const struct hpcap_ring_slot *s)
 {
 	return s->contract == HPCAP_LOSSLESS &&
@@ -210,9 +212,12 @@ static inline void hpcap_ring_refresh(struct hpcap_ring *r)
 			until = s->end_off;
 		else if (s->state != HPCAP_SLOT_ACTIVE)
 			continue;
-		/* Read before it was acknowledged: what is read may be overwritten. */
+		/*
+		 * Acquire: the listener's reads of the bytes before this offset are complete, so
+		 * the bytes may be overwritten.
+		 */
 		off = smp_load_acquire(&s->shared->read_off);
-		/* Clamped: a listener reads nothing unpublished, and never goes back. */
+		/* Clamped: a listener cannot read unpublished bytes, and cannot go back. */
 		off = hpcap_min(hpcap_max(off, s->read_off), until);
 		s->read_off = off;
 		WRITE_ONCE(r->queue->listeners[i].read_off, off);
@@ -224,7 +229,7 @@ static inline void hpcap_ring_refresh(struct hpcap_ring *r)
 
 /* -------------------------------------------------------------------- placing */
 
-/* Room for n bytes at the head, announced. Knows nothing of files. */
+/* Makes room for n bytes at the head, and announces them. Does not look at the end of the file. */
 static inline int hpcap_ring_room(struct hpcap_ring *r, u64 n)
 {
 	u64 end = r->head + n;
@@ -233,7 +238,7 @@ static inline int hpcap_ring_room(struct hpcap_ring *r, u64 n)
 		r->lap_off += r->ring_bytes;
 	if (end > r->limit || r->full) {
 		hpcap_ring_refresh(r);
-		/* Once full, a little more must be free than one record asks for. */
+		/* Once the ring was full, more must be free than one record needs. */
 		if (end > r->limit || (r->full && end + r->resume_bytes > r->limit)) {
 			r->full = 1;
 			return -ENOSPC;
@@ -246,7 +251,7 @@ static inline int hpcap_ring_room(struct hpcap_ring *r, u64 n)
 		if (r->announced > r->ring_bytes &&
 		    r->announced - r->ring_bytes > r->queue->oldest)
 			WRITE_ONCE(r->queue->oldest, r->announced - r->ring_bytes);
-		/* Announced before it is overwritten. */
+		/* Announces the bytes before they are overwritten. */
 		smp_wmb();
 	}
 	if (r->head >= r->next_block)
@@ -268,7 +273,7 @@ static inline void hpcap_ring_placed(struct hpcap_ring *r, u64 n)
 				hpcap_min(r->lap_off + r->ring_bytes, r->next_block));
 }
 
-/* Padding of n bytes, header included, with a tag in it or zero bytes. */
+/* Writes padding of n bytes, header included: a tag of `tag_bytes` bytes, then zeroes. */
 static inline int hpcap_ring_pad(struct hpcap_ring *r, u64 n, const void *tag, u64 tag_bytes)
 {
 	struct hpcap_record rec = {
@@ -323,14 +328,14 @@ static inline int hpcap_ring_write_header(struct hpcap_ring *r)
 	return 0;
 }
 
-/* The file under way holds no frame yet: a recorder may start at its first byte. */
+/* Whether the current file has no frame yet, so that a recorder may start at its first byte. */
 static inline int hpcap_ring_file_is_fresh(const struct hpcap_ring *r)
 {
 	return r->head == r->file_off ||
 	       (!r->header_due && r->head == r->file_off + hpcap_ring_header_bytes(r));
 }
 
-/* A listener begins, at the moment in its page. */
+/* Activates listener i, which starts at the moment `start`. */
 static inline void hpcap_ring_grant(struct hpcap_ring *r, u32 i, const struct hpcap_moment *start)
 {
 	struct hpcap_ring_slot *s = &r->slots[i];
@@ -345,7 +350,7 @@ static inline void hpcap_ring_grant(struct hpcap_ring *r, u32 i, const struct hp
 	WRITE_ONCE(l->start_off, off);
 	WRITE_ONCE(l->start_frames, start->ledger[HPCAP_CAPTURED].frames);
 	WRITE_ONCE(l->start_bytes, start->ledger[HPCAP_CAPTURED].bytes);
-	/* Its start is there before it is active. */
+	/* Whoever sees the listener active sees its start. */
 	smp_store_release(&l->state, HPCAP_SLOT_ACTIVE);
 	r->listeners++;
 	/* A new lossless listener may hold more than the others. */
@@ -354,7 +359,7 @@ static inline void hpcap_ring_grant(struct hpcap_ring *r, u32 i, const struct hp
 	r->fast_end = 0;
 }
 
-/* A listener begins at `off`: the head, or where nothing but tags is between the two. */
+/* Activates listener i at `off`: the head, or an offset with nothing but tags before the head. */
 static inline void hpcap_ring_grant_here(struct hpcap_ring *r, u32 i, u64 off)
 {
 	struct hpcap_moment here = {
@@ -369,7 +374,7 @@ static inline void hpcap_ring_grant_here(struct hpcap_ring *r, u32 i, u64 off)
 	hpcap_ring_grant(r, i, &here);
 }
 
-/* A file starts at the head; whoever waited for one starts there. */
+/* Starts a file at the head, and activates the listeners that waited for one. */
 static inline void hpcap_ring_start_file(struct hpcap_ring *r)
 {
 	u32 mask = r->slot_mask;
@@ -396,7 +401,7 @@ static inline void hpcap_ring_start_file(struct hpcap_ring *r)
 
 #define HPCAP_RING_GAP_BYTES	(HPCAP_RECORD_BYTES + sizeof(struct hpcap_gap))
 
-/* What was lost since the previous gap, into the stream. */
+/* Writes a gap record with the losses since the previous gap record. */
 static inline int hpcap_ring_write_gap(struct hpcap_ring *r)
 {
 	struct hpcap_gap gap;
@@ -408,7 +413,7 @@ static inline int hpcap_ring_write_gap(struct hpcap_ring *r)
 	gap.until_ns = r->next_ns ? r->next_ns : r->wall_ns;
 	gap.flags = r->next_ns ? 0 : HPCAP_GAP_OPEN;
 	memcpy(gap.lost, r->gap, sizeof(gap.lost));
-	/* Told before it is placed: a block that opens behind it has it before itself. */
+	/* Cleared before it is placed: a block that opens behind the record counts these losses. */
 	memset(r->gap, 0, sizeof(r->gap));
 	r->gap_due = 0;
 	hpcap_ring_pad(r, HPCAP_RING_GAP_BYTES, &gap, sizeof(gap));
@@ -417,16 +422,16 @@ static inline int hpcap_ring_write_gap(struct hpcap_ring *r)
 }
 
 /*
- * One step towards the end of the file: at most one large record, so that no step is
- * long. The last step starts the next file.
+ * Takes one step towards the end of the file: writes at most one large record, so that every step
+ * is short. The last step starts the next file.
  */
 static inline int hpcap_ring_end_file_step(struct hpcap_ring *r)
 {
 	u64 left = r->file_end - r->head;
-	u64 rest = r->tail;	/* to remain after this step, if anything remains */
+	u64 rest = r->tail;	/* least bytes to leave for the next step, unless none are left */
 	u64 n;
 
-	/* What is missing is missing from the file that ends. */
+	/* The missing frames are missing from the file that ends. */
 	if (r->gap_due && left >= HPCAP_RING_GAP_BYTES + rest)
 		return hpcap_ring_write_gap(r);
 	if (!r->plain && left >= rest && left <= rest + HPCAP_RECORD_BYTES_MAX) {
@@ -452,7 +457,7 @@ static inline int hpcap_ring_end_file_step(struct hpcap_ring *r)
 	return 0;
 }
 
-/* The file under way shall end at the next block's edge that has room for its tail. */
+/* Ends the current file at the next edge of a block that leaves room for the file's tail. */
 static inline void hpcap_ring_want_file(struct hpcap_ring *r)
 {
 	if (r->file_wanted)
@@ -463,7 +468,7 @@ static inline void hpcap_ring_want_file(struct hpcap_ring *r)
 	r->fast_end = 0;
 }
 
-/* Whether the file under way may be ended because a listener of this contract asks. */
+/* Whether the current file is old enough to end for a listener with this contract. */
 static inline int hpcap_ring_may_end_file(const struct hpcap_ring *r, u32 contract)
 {
 	u64 age_ns = HPCAP_RING_FILE_NS;
@@ -476,8 +481,8 @@ static inline int hpcap_ring_may_end_file(const struct hpcap_ring *r, u32 contra
 }
 
 /*
- * Ends the file under way where an active listener asks for that. The request of a lossy
- * listener counts only when it was overrun, and has no other place to go on at.
+ * Ends the current file when active listener i requests a new one. The request of a lossy listener
+ * counts only when the listener was overrun: otherwise it can go on where it is.
  */
 static inline void hpcap_ring_serve_file_request(struct hpcap_ring *r, u32 i)
 {
@@ -501,8 +506,8 @@ static inline void hpcap_ring_serve_file_request(struct hpcap_ring *r, u32 i)
 /* ------------------------------------------------------------------ accounting */
 
 /*
- * Frames that are not in the stream, and why. Losses are written into the stream before
- * the next frame; what was lost while nobody listened is missing from no recording.
+ * Accounts for frames that are not in the stream. A gap record tells the losses before the next
+ * frame, unless the ring does not capture: frames lost then are missing from no recording.
  */
 static inline void hpcap_ring_account(struct hpcap_ring *r, u32 reason, u64 frames, u64 bytes)
 {
@@ -523,7 +528,7 @@ static inline void hpcap_ring_account(struct hpcap_ring *r, u32 reason, u64 fram
 
 #define HPCAP_RING_MARK_BYTES	(HPCAP_RECORD_BYTES + sizeof(struct hpcap_tag))
 
-/* The tag before a duplicate whose record has n bytes: only where that has room behind it. */
+/* Writes the tag before a duplicate, only when its record of n bytes has room behind the tag. */
 static inline int hpcap_ring_write_mark(struct hpcap_ring *r, u64 n)
 {
 	struct hpcap_tag tag;
@@ -537,7 +542,7 @@ static inline int hpcap_ring_write_mark(struct hpcap_ring *r, u64 n)
 
 #define HPCAP_RING_ALTERED_BYTES	(HPCAP_RECORD_BYTES + sizeof(struct hpcap_altered))
 
-/* The tag before a frame that is not stored as it is: only where there is room for all n bytes. */
+/* Writes the tag before an altered frame, when there is room for all n bytes, frame included. */
 static inline int hpcap_ring_write_altered(struct hpcap_ring *r, u64 n)
 {
 	if (hpcap_ring_room(r, n))
@@ -553,7 +558,7 @@ static inline int hpcap_ring_prepare(struct hpcap_ring *r, u64 n)
 		u64 next = n;
 		int err;
 
-		/* Tags that say something of a frame are in the same file. */
+		/* The tags of a frame must be in the same file as the frame. */
 		if (r->gap_due)
 			next = HPCAP_RING_GAP_BYTES;
 		else
@@ -597,8 +602,8 @@ static inline void hpcap_ring_adjust_time(struct hpcap_record *rec, const struct
 }
 
 /*
- * Brings a frame into what a record can hold. What that changes is told by a tag before the
- * record, and counted when the record is placed.
+ * Adjusts time and length of a record to what a record can hold. A tag before the record tells the
+ * original values, and hpcap_ring_count_altered() counts the change.
  */
 static inline void hpcap_ring_alter(struct hpcap_ring *r, struct hpcap_record *rec,
 				    const struct hpcap_frame *f)
@@ -619,7 +624,7 @@ static inline void hpcap_ring_alter(struct hpcap_ring *r, struct hpcap_record *r
 	r->fast_end = 0;
 }
 
-/* Counts what hpcap_ring_alter() did to a frame that was placed. */
+/* Counts the changes that hpcap_ring_alter() made, once the frame is placed. */
 static inline void hpcap_ring_count_altered(struct hpcap_ring *r, const struct hpcap_frame *f)
 {
 	r->times_adjusted += hpcap_ring_time_is_odd(f);
@@ -627,10 +632,10 @@ static inline void hpcap_ring_count_altered(struct hpcap_ring *r, const struct h
 }
 
 /*
- * One frame into the ring. Not visible before hpcap_ring_publish.
+ * Copies one frame into the ring. Listeners see it after hpcap_ring_publish().
  *
- * Returns 0, or -ENOSPC where a lossless listener holds the ring back: the caller tries
- * again later, or accounts the frame as HPCAP_RING_FULL.
+ * Returns 0, or -ENOSPC when a lossless listener holds the ring back: the caller tries again
+ * later, or accounts for the frame as HPCAP_RING_FULL.
  */
 static inline int hpcap_ring_push(struct hpcap_ring *r, const struct hpcap_frame *f)
 {
@@ -663,7 +668,7 @@ static inline int hpcap_ring_push(struct hpcap_ring *r, const struct hpcap_frame
 	memcpy(to, &rec, sizeof(rec));
 	hpcap_copy(to + sizeof(rec), f->data, caplen);
 	r->last_ns = rec.sec * HPCAP_NS_PER_S + rec.nsec;
-	/* Counted before it is placed: a block that opens behind it has it before itself. */
+	/* Counted before it is placed: a block that opens behind the frame counts it. */
 	r->ledger[HPCAP_CAPTURED].frames++;
 	r->ledger[HPCAP_CAPTURED].bytes += rec.len;
 	if (unlikely(odd))
@@ -680,9 +685,9 @@ static inline int hpcap_ring_push(struct hpcap_ring *r, const struct hpcap_frame
 }
 
 /*
- * Up to n frames; returns how many were taken. Fewer than n only when the ring is full:
- * the next one was not taken and is not accounted. Without listeners all are taken, and
- * accounted as HPCAP_NO_LISTENER.
+ * Pushes up to n frames, and returns how many were taken. That is less than n only when the ring
+ * is full; the frames that were not taken are not accounted for. When the ring does not capture,
+ * all frames are taken, and accounted for as HPCAP_NO_LISTENER.
  */
 static inline u32 hpcap_ring_push_batch(struct hpcap_ring *r, const struct hpcap_frame *f, u32 n)
 {
@@ -697,7 +702,7 @@ static inline u32 hpcap_ring_push_batch(struct hpcap_ring *r, const struct hpcap
 		return n;
 	}
 	for (i = 0; i < n; i++) {
-		/* The frame is in the NIC's memory; the next one can be on its way. */
+		/* Loads a later frame from the NIC's memory while this one is copied. */
 		if (i + 4 < n)
 			__builtin_prefetch(f[i + 4].data);
 		if (hpcap_ring_push(r, &f[i]))
@@ -707,8 +712,8 @@ static inline u32 hpcap_ring_push_batch(struct hpcap_ring *r, const struct hpcap
 }
 
 /*
- * A frame that is a duplicate of an earlier one, with a tag before it that says so, where the
- * stream has tags. As hpcap_ring_push.
+ * Pushes a duplicate of an earlier frame as hpcap_ring_push() does, with a tag before it that says
+ * so. A plain stream has no tags.
  */
 static inline int hpcap_ring_push_duplicate(struct hpcap_ring *r, const struct hpcap_frame *f)
 {
@@ -727,7 +732,7 @@ static inline int hpcap_ring_push_duplicate(struct hpcap_ring *r, const struct h
 	return err;
 }
 
-/* As hpcap_ring_push_batch; frame i is a duplicate where marks[i] is not 0. */
+/* As hpcap_ring_push_batch(); frame i is a duplicate when marks[i] is not 0. */
 static inline u32 hpcap_ring_push_marked(struct hpcap_ring *r, const struct hpcap_frame *f,
 					 const u8 *marks, u32 n)
 {
@@ -753,7 +758,7 @@ static inline void hpcap_ring_publish_ledger(struct hpcap_ring *r)
 	u32 i;
 
 	WRITE_ONCE(q->ledger_seq, seq + 1);
-	/* Odd before it changes. */
+	/* The sequence is odd before the ledger changes. */
 	smp_wmb();
 	for (i = 0; i < HPCAP_LEDGER_REASONS; i++) {
 		WRITE_ONCE(q->ledger[i].frames, r->ledger[i].frames);
@@ -763,7 +768,7 @@ static inline void hpcap_ring_publish_ledger(struct hpcap_ring *r)
 	WRITE_ONCE(q->times_adjusted, r->times_adjusted);
 	WRITE_ONCE(q->published_frames, r->ledger[HPCAP_CAPTURED].frames);
 	WRITE_ONCE(q->ledger_off, r->published);
-	/* Even after it has changed. */
+	/* The sequence is even again after the ledger has changed. */
 	smp_store_release(&q->ledger_seq, seq + 2);
 	r->dirty = 0;
 }
@@ -773,7 +778,7 @@ static inline void hpcap_ring_publish(struct hpcap_ring *r)
 {
 	if (r->head != r->published) {
 		r->published = r->head;
-		/* Written before it is published. */
+		/* All bytes are written before they are published. */
 		smp_store_release(&r->queue->published, r->head);
 		r->dirty = 1;
 	}
@@ -783,7 +788,10 @@ static inline void hpcap_ring_publish(struct hpcap_ring *r)
 
 /* -------------------------------------------------------- listeners coming and going */
 
-/* The oldest record that can be found: the first of the oldest block that is whole. */
+/*
+ * Finds the oldest record that a listener can start at: the first record of the oldest block whose
+ * first record is not overwritten. Returns its index entry, or NULL.
+ */
 static inline const struct hpcap_block *hpcap_ring_oldest(const struct hpcap_ring *r)
 {
 	u64 oldest = hpcap_max(r->queue->oldest, r->queue->start_off);
@@ -799,10 +807,10 @@ static inline const struct hpcap_block *hpcap_ring_oldest(const struct hpcap_rin
 }
 
 /*
- * A new listener, with its page `shared` set up by the caller. `l` holds what is known of
- * it (id, contract, max_stall_ns, attached_ns, pid, uid, name).
+ * Attaches a listener. The caller has initialised its page `shared`, and the fields id, contract,
+ * max_stall_ns, attached_ns, pid, uid and name of `l`.
  *
- * Returns the slot's index, or -EUSERS when all are taken. The listener is active at once
+ * Returns the slot's index, or -EUSERS when all slots are taken. The listener is active at once
  * (HPCAP_SLOT_ACTIVE), or once a file has started (HPCAP_SLOT_STARTING until then).
  */
 static inline int hpcap_ring_attach(struct hpcap_ring *r, struct hpcap_slot *shared,
@@ -825,7 +833,7 @@ static inline int hpcap_ring_attach(struct hpcap_ring *r, struct hpcap_slot *sha
 	s->state = HPCAP_SLOT_STARTING;
 	s->contract = l->contract;
 	r->queue->listeners[i] = *l;
-	/* Who it is, is there before the slot is not free any more. */
+	/* Whoever sees that the slot is taken sees the other fields of the listener. */
 	smp_store_release(&r->queue->listeners[i].state, HPCAP_SLOT_STARTING);
 	r->slot_mask |= 1u << i;
 
@@ -835,7 +843,7 @@ static inline int hpcap_ring_attach(struct hpcap_ring *r, struct hpcap_slot *sha
 			hpcap_ring_grant_here(r, i, r->file_off);
 		else if (hpcap_ring_may_end_file(r, s->contract))
 			hpcap_ring_want_file(r);
-		/* Otherwise hpcap_ring_service() does, when it is time. */
+		/* Otherwise hpcap_ring_service() requests the file, once it may end. */
 		break;
 	case HPCAP_START_OLDEST:
 		e = hpcap_ring_oldest(r);
@@ -849,7 +857,7 @@ static inline int hpcap_ring_attach(struct hpcap_ring *r, struct hpcap_slot *sha
 		}
 		fallthrough;
 	default:
-		/* What was lost before is told before its start. */
+		/* The listener's start is behind the gap record of earlier losses. */
 		if (r->gap_due)
 			hpcap_ring_prepare(r, 0);
 		hpcap_ring_grant_here(r, i, r->head);
@@ -858,7 +866,7 @@ static inline int hpcap_ring_attach(struct hpcap_ring *r, struct hpcap_slot *sha
 	return (int)i;
 }
 
-/* Recomputes what the listeners hold, after one of them stopped holding. */
+/* Recomputes the number of listeners and `limit`, after a listener released the ring. */
 static inline void hpcap_ring_released(struct hpcap_ring *r)
 {
 	u32 i;
@@ -867,7 +875,7 @@ static inline void hpcap_ring_released(struct hpcap_ring *r)
 	for (i = 0; i < HPCAP_SLOTS; i++)
 		r->listeners += r->slots[i].state == HPCAP_SLOT_ACTIVE;
 	if (!hpcap_ring_captures(r)) {
-		/* Nobody is left from whose recording it would be missing. */
+		/* The lost frames are missing from no recording. */
 		memset(r->gap, 0, sizeof(r->gap));
 		r->gap_due = 0;
 	}
@@ -876,9 +884,9 @@ static inline void hpcap_ring_released(struct hpcap_ring *r)
 }
 
 /*
- * Fixes where listener i ends: at what is published now. It reads up to there; what comes
- * later is not captured for it. `state` is HPCAP_SLOT_FINISHED, or HPCAP_SLOT_KILLED for one
- * that shall not hold the ring back any more.
+ * Fixes the end of listener i at what is published now. The listener reads up to its end; later
+ * frames are not captured for it. `state` is HPCAP_SLOT_FINISHED, or HPCAP_SLOT_KILLED for a
+ * listener that must not hold the ring back any more.
  */
 static inline void hpcap_ring_fix_end(struct hpcap_ring *r, u32 i, u32 state)
 {
@@ -887,7 +895,7 @@ static inline void hpcap_ring_fix_end(struct hpcap_ring *r, u32 i, u32 state)
 	struct hpcap_slot *shared = s->shared;
 
 	hpcap_ring_publish(r);
-	/* One that has not begun has nothing; the end of one that is finished stays where it is. */
+	/* A listener that has not started has no end; the end of a finished one does not move. */
 	if (s->state == HPCAP_SLOT_ACTIVE) {
 		s->end_off = r->published;
 		shared->end.off = r->published;
@@ -898,14 +906,17 @@ static inline void hpcap_ring_fix_end(struct hpcap_ring *r, u32 i, u32 state)
 		WRITE_ONCE(l->end_off, r->published);
 	}
 	s->state = state;
-	/* Its end is there before it is said; and said before what it held is overwritten. */
+	/*
+	 * The end is in the page before `ended` says so, and `ended` is set before the bytes that
+	 * the listener held are overwritten.
+	 */
 	smp_store_release(&shared->ended, state);
-	/* Observers see the end of whoever has one. */
+	/* Observers that see the state see the end, too. */
 	smp_store_release(&l->state, state);
 	hpcap_ring_released(r);
 }
 
-/* Frees the slot of a listener that has gone. The producer no longer touches its page. */
+/* Frees the slot of a listener that has left. The producer no longer touches its page. */
 static inline void hpcap_ring_detach(struct hpcap_ring *r, u32 i)
 {
 	struct hpcap_listener *l = &r->queue->listeners[i];
@@ -918,31 +929,31 @@ static inline void hpcap_ring_detach(struct hpcap_ring *r, u32 i)
 	hpcap_ring_released(r);
 }
 
-/* A listener gets nothing more and holds nothing more; it learns so when it looks. */
+/* Ends listener i, which no longer holds the ring back. It finds out when it reads its slot. */
 static inline void hpcap_ring_kill(struct hpcap_ring *r, u32 i)
 {
 	hpcap_ring_fix_end(r, i, HPCAP_SLOT_KILLED);
 }
 
-/* Makes a listener lossy that held the ring back for longer than it may; its slot says so. */
+/* Makes a listener lossy that has held the ring back for too long; the queue page says so. */
 static inline void hpcap_ring_demote(struct hpcap_ring *r, u32 i)
 {
 	r->slots[i].contract = HPCAP_LOSSY;
 	WRITE_ONCE(r->queue->listeners[i].demoted_ns, r->wall_ns);
-	/* Told before anything that it held is overwritten. */
+	/* The contract changes before any byte that the listener held is overwritten. */
 	smp_store_release(&r->queue->listeners[i].contract, HPCAP_LOSSY);
 	hpcap_ring_released(r);
 }
 
 /*
- * Nothing more will be published. `state` says why: HPCAP_QUEUE_ENDED, HPCAP_QUEUE_FAILED or
- * HPCAP_QUEUE_STOPPED.
+ * Ends the queue: nothing more will be published. `state` says why: HPCAP_QUEUE_ENDED,
+ * HPCAP_QUEUE_FAILED or HPCAP_QUEUE_STOPPED.
  */
 static inline void hpcap_ring_end(struct hpcap_ring *r, u32 state)
 {
 	u32 i;
 
-	/* What was lost at the end is in the stream too, where there is room to say so. */
+	/* The stream tells the last losses too, when it has room for a gap record. */
 	if (r->gap_due)
 		hpcap_ring_prepare(r, 0);
 	hpcap_ring_publish(r);
@@ -971,7 +982,7 @@ static inline void hpcap_ring_watch_stall(struct hpcap_ring *r, u32 i)
 		hpcap_ring_demote(r, i);
 }
 
-/* Whether this listener sleeps and has what it waits for. */
+/* Whether listener i sleeps, and has a reason to wake up. */
 static inline int hpcap_ring_must_wake(struct hpcap_ring *r, u32 i)
 {
 	struct hpcap_ring_slot *s = &r->slots[i];
@@ -981,7 +992,7 @@ static inline int hpcap_ring_must_wake(struct hpcap_ring *r, u32 i)
 	if (READ_ONCE(s->shared->wait_off) > r->published && s->state == HPCAP_SLOT_ACTIVE &&
 	    r->queue->state == HPCAP_QUEUE_RUNNING)
 		return 0;
-	/* A listener that always waits for what is there costs only itself. */
+	/* The limit keeps a listener that waits again and again from slowing the producer down. */
 	if (r->clock_ns - s->woken_ns < HPCAP_RING_WAKE_NS) {
 		r->wake_late = 1;
 		return 0;
@@ -998,8 +1009,8 @@ static inline int hpcap_ring_wants_end(const struct hpcap_ring_slot *s)
 }
 
 /*
- * Writes the gap that is due where it cannot wait for the next frame: a listener ends here, or
- * there has been no frame for long.
+ * Writes the gap that is due when it cannot wait for the next frame: a listener wants to end, or no
+ * frame has come for HPCAP_RING_GAP_NS.
  */
 static inline void hpcap_ring_close_gap(struct hpcap_ring *r)
 {
@@ -1013,13 +1024,14 @@ static inline void hpcap_ring_close_gap(struct hpcap_ring *r)
 }
 
 /*
- * To be called after each batch, and every ten milliseconds or so on an idle link: publishes,
- * starts files that somebody waits for, writes a gap that no frame follows, watches the
- * listeners, fixes the end of those that ask for it. `clock_ns` is monotonic, `wall_ns` is
- * since 1970. Sooner again: at once while `file_wanted`, after HPCAP_RING_WAKE_NS when
- * `wake_late`.
+ * Publishes, works towards a requested file, writes a gap that no frame follows, demotes stalled
+ * listeners, and fixes the end of those that request it. `clock_ns` is monotonic, `wall_ns` counts
+ * from 1970.
  *
- * Returns the slots to wake, a bit each: the caller wakes whoever sleeps on `waiting`.
+ * The caller calls it after each batch, and about every 10 ms on an idle link; at once again while
+ * `file_wanted` is set, and after HPCAP_RING_WAKE_NS when `wake_late` is set.
+ *
+ * Returns a bit for each slot whose listener sleeps on `waiting`; the caller wakes these.
  */
 static inline u32 hpcap_ring_service(struct hpcap_ring *r, u64 clock_ns, u64 wall_ns)
 {
@@ -1038,7 +1050,10 @@ static inline u32 hpcap_ring_service(struct hpcap_ring *r, u64 clock_ns, u64 wal
 		if (r->slot_mask)
 			hpcap_ring_refresh(r);
 	}
-	/* Published before `waiting` is read: whoever sets it looks once more before it sleeps. */
+	/*
+	 * Publishes before it reads `waiting`. A listener sets `waiting` before it reads
+	 * `published` once more and sleeps, so one of the two sees the other's store.
+	 */
 	smp_mb();
 	for (mask = r->slot_mask; mask; mask &= mask - 1) {
 		u32 i = __builtin_ctz(mask);
@@ -1077,10 +1092,10 @@ static inline u32 hpcap_index_entries(u64 ring_bytes)
 }
 
 /*
- * Starts a queue. `base` is the ring, mapped twice back to back; `queue` has its constant
- * part filled in and room for the index behind it. The rest of both is zero.
+ * Starts a queue. `base` is the ring, mapped twice back to back. `queue` has its constant part
+ * filled in, and room for the index behind it; its other bytes are zero.
  *
- * Returns 0, or -EINVAL where the sizes do not make a ring.
+ * Returns 0, or -EINVAL when the sizes do not make a valid ring.
  */
 static inline int hpcap_ring_init(struct hpcap_ring *r, void *base, struct hpcap_queue *queue)
 {
@@ -1142,7 +1157,7 @@ static inline int hpcap_ring_init(struct hpcap_ring *r, void *base, struct hpcap
 	if (!r->plain)
 		hpcap_ring_write_header(r);
 	hpcap_ring_publish(r);
-	/* The page is whole before it says so. */
+	/* The page is complete before `state` says that the queue runs. */
 	smp_store_release(&queue->state, HPCAP_QUEUE_RUNNING);
 	return 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What holds of a ring between two batches. Looked at after every one in the debug build
- * (`make DEBUG=1`), and not at all otherwise.
+ * Assertions about a ring between two batches. The debug build (`make DEBUG=1`) checks them after
+ * every batch, other builds never.
  */
 #ifndef _HPCAP_RING_CHECK_H
 #define _HPCAP_RING_CHECK_H
@@ -17,14 +17,14 @@ static inline void hpcap_ring_check(const struct hpcap_ring *r)
 	u32 mask;
 
 	WARN_ON_ONCE(r->published > r->head);
-	/* Announced before it is overwritten. */
+	/* Bytes are announced before they are overwritten. */
 	WARN_ON_ONCE(r->head > r->announced);
 	WARN_ON_ONCE(r->head > r->ring_bytes && r->queue->oldest < r->head - r->ring_bytes);
 	WARN_ON_ONCE(r->queue->oldest > r->head);
-	/* Records end with their file, and there is always room for its end. */
+	/* No record crosses the end of its file, and the rest of a file has room for padding. */
 	WARN_ON_ONCE(r->head > r->file_end || r->file_end - r->file_off > r->file_bytes_max);
 	WARN_ON_ONCE(r->head != r->file_end && r->file_end - r->head < HPCAP_RECORD_BYTES);
-	/* The last record of a lap may run over its end, into the second mapping. */
+	/* The last record of a lap may extend into the second mapping. */
 	WARN_ON_ONCE(r->head < r->lap_off ||
 		     r->head - r->lap_off > r->ring_bytes + HPCAP_RECORD_BYTES_MAX);
 	for (mask = r->slot_mask; mask; mask &= mask - 1) {
@@ -32,7 +32,7 @@ static inline void hpcap_ring_check(const struct hpcap_ring *r)
 		const struct hpcap_ring_slot *s = &r->slots[i];
 
 		WARN_ON_ONCE(!s->shared || s->state == HPCAP_SLOT_FREE);
-		/* The unread bytes of a lossless listener stay. */
+		/* The unread bytes of a lossless listener are not overwritten. */
 		WARN_ON_ONCE(hpcap_ring_holds(s) &&
 			     (s->read_off > r->published ||
 			      r->announced > s->read_off + r->ring_bytes));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Settings as text, and the module's parameters: `modinfo hpcap.ko` shows them. */
+/* The text form of settings, and the module's parameters, which `modinfo hpcap.ko` lists. */
 #include <linux/cpumask.h>
 #include <linux/ctype.h>
 #include <linux/kernel.h>
@@ -14,7 +14,10 @@
 
 /* ------------------------------------------------------------------------- sizes */
 
-/* Decimal digits, and K, M, G or T. memparse() takes "G" for 0, and lets sizes run over. */
+/*
+ * Parses decimal digits with an optional K, M, G or T. memparse() is no alternative: it accepts
+ * "G" as 0, and lets sizes overflow.
+ */
 static int hpcap_parse_bytes(const char *text, u64 *bytes)
 {
 	static const char units[] = "KMGT";
@@ -171,8 +174,9 @@ static struct hpcap_settings defaults = {
 };
 
 /*
- * Not kernel_param_lock(): another module may register an adapter while a parameter of its own is
- * written, and lockdep knows the parameter locks of all modules as one.
+ * Protects `defaults`. kernel_param_lock() cannot do that: another module may register an adapter
+ * while a parameter of that module is written, and lockdep treats the parameter locks of all
+ * modules as one class.
  */
 static DEFINE_MUTEX(defaults_lock);
 

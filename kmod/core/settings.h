@@ -8,23 +8,23 @@
 
 #include <linux/types.h>
 
-/* What the poll thread does while the NIC has no frame; poll.c says what each costs. */
+/* What the poll thread does while the NIC has no frame; poll.c describes the cost of each. */
 enum hpcap_poll {
 	HPCAP_POLL_ADAPTIVE,
 	HPCAP_POLL_BUSY,
 };
 
-/* What becomes of frames while a lossless listener holds the ring back. */
+/* What happens to frames while a lossless listener holds the ring back. */
 enum hpcap_full {
 	/*
-	 * They are dropped and accounted as ring_full: the NIC's ring stays free for what comes
-	 * when there is room again.
+	 * Frames are dropped and accounted for as ring_full. The NIC's ring stays free for frames
+	 * that arrive when the ring has room again.
 	 */
 	HPCAP_FULL_DROP,
 	/*
-	 * They stay in the NIC, whose ring fills up: further frames are lost there, and accounted
-	 * as nic_missed, unless the link has flow control or the sender waits. Nothing is lost
-	 * to a stall that is shorter than the NIC's ring is long.
+	 * Frames stay in the NIC, whose ring fills up. Further frames are lost there, and accounted
+	 * for as nic_missed, unless the link has flow control or the sender waits. A stall loses no
+	 * frame as long as the NIC's ring can hold all frames that arrive meanwhile.
 	 */
 	HPCAP_FULL_HOLD,
 };
@@ -34,14 +34,14 @@ struct hpcap_settings {
 	enum hpcap_poll poll;
 	enum hpcap_full when_full;
 	u32 caplen;		/* 0: whole frames */
-	int cpu;		/* of the poll thread; -1: any of the NIC's node */
+	int cpu;		/* CPU of the poll thread; -1: any CPU of the NIC's node */
 	bool plain;		/* the next ring contains no tags */
-	bool look_back;		/* the next ring captures also without listeners */
+	bool look_back;		/* the next ring captures without listeners, too */
 };
 
 /* The text form of one setting. */
 struct hpcap_setting {
-	/* A trailing newline is allowed. After -EINVAL nothing has changed. */
+	/* Parses text, with or without a trailing newline. -EINVAL changes nothing. */
 	int (*parse)(const char *text, struct hpcap_settings *settings);
 	/* Writes a line into a page of sysfs, and returns its length. */
 	int (*show)(char *page, const struct hpcap_settings *settings);
@@ -51,7 +51,7 @@ extern const struct hpcap_setting hpcap_setting_ring_bytes;	/* "64M", "3G", "104
 extern const struct hpcap_setting hpcap_setting_poll;
 extern const struct hpcap_setting hpcap_setting_when_full;
 extern const struct hpcap_setting hpcap_setting_caplen;
-extern const struct hpcap_setting hpcap_setting_cpu;		/* -1, or one that is online */
+extern const struct hpcap_setting hpcap_setting_cpu;		/* -1, or an online CPU */
 extern const struct hpcap_setting hpcap_setting_plain;
 extern const struct hpcap_setting hpcap_setting_look_back;
 

@@ -18,7 +18,7 @@
 void hpcap_stages_init(struct hpcap_stages *stages)
 {
 	stages->pipeline.marks = stages->marks;
-	/* The defaults of hpcapd's --dedup; all that the module captures is Ethernet. */
+	/* The defaults of `hpcapd --dedup`. The module captures only Ethernet. */
 	stages->wish.settings = (struct hpcap_dedup_settings) {
 		.window = 32768,
 		.compare_bytes = HPCAP_DEDUP_AUTO,
@@ -151,7 +151,7 @@ int hpcap_stages_set_dedup(struct hpcap_rxq *rxq, const struct hpcap_dedup_wish 
 		return 0;
 
 	if (wish->enabled) {
-		/* Lookups are at random addresses: large pages save TLB misses. */
+		/* Lookups hit random addresses, so large pages save TLB misses. */
 		window = bytes <= INT_MAX ? kvmalloc_node(bytes, GFP_KERNEL, rxq->node) :
 					    vmalloc_node(bytes, rxq->node);
 		if (!window)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The filters of a queue: its pipeline (pipeline.h), and the settings that the pipeline is made
- * of. They change while frames flow: the large parts are allocated first, and exchanged under
- * the queue's lock.
+ * The filters of a queue: its pipeline (pipeline.h), and the settings of the pipeline. They change
+ * while frames flow, so new filters are allocated before they replace the old ones under the
+ * queue's lock.
  */
 #ifndef _HPCAP_STAGES_H
 #define _HPCAP_STAGES_H
@@ -20,27 +20,27 @@ struct hpcap_dedup_wish {
 struct hpcap_stages {
 	struct hpcap_pipeline pipeline;	/* under the queue's lock */
 	u32 instructions;
-	char expression[256];		/* source of the program, where the user gave it */
+	char expression[256];		/* source of the program, if the user gave it */
 
 	struct hpcap_dedup_wish wish;
 	struct hpcap_dedup dedup;
 	void *window;			/* the memory of `dedup`; NULL: no frame is compared */
-	u8 marks[HPCAP_BATCH];		/* of the pipeline */
+	u8 marks[HPCAP_BATCH];		/* pipeline.marks */
 };
 
 void hpcap_stages_init(struct hpcap_stages *stages);
 void hpcap_stages_free(struct hpcap_stages *stages);
 
 /*
- * The filter of `text`: what `tcpdump -ddd` prints, the expression behind a `#` on a line before
- * it or not (tcpdump -ddd EXPRESSION | sed '1i# EXPRESSION'); nothing but blanks is no filter. A
- * file starts, whose header has the expression.
- * -EINVAL and -EOPNOTSUPP as hpcap_filter_parse(), -ENOMEM: it stays as it was.
+ * Sets the filter. `text` is the output of `tcpdump -ddd`, with or without the expression behind a
+ * `#` on the line before (tcpdump -ddd EXPRESSION | sed '1i# EXPRESSION'). A text of blanks removes
+ * the filter. A new file starts, whose header contains the expression.
+ * Returns 0; -EINVAL or -EOPNOTSUPP as hpcap_filter_parse(); -ENOMEM. An error changes nothing.
  */
 int hpcap_stages_set_filter(struct hpcap_rxq *rxq, const char *text, size_t len);
 /*
- * Sets the duplicate filter. -EINVAL where a setting is out of its range, or -ENOMEM: nothing has
- * changed then.
+ * Sets the duplicate filter. Returns 0; -EINVAL when a setting is out of range; -ENOMEM. An error
+ * changes nothing.
  */
 int hpcap_stages_set_dedup(struct hpcap_rxq *rxq, const struct hpcap_dedup_wish *wish);
 

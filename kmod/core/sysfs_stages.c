@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The stages of a queue in sysfs: `filter`, and the removal of duplicates in `dedup/`. A write
- * takes effect with the next batch, or fails and changes nothing.
+ * The filters of a queue in sysfs: the file `filter`, and the duplicate filter in the folder
+ * `dedup`. A write takes effect with the next batch, or fails and changes nothing.
  */
 #include <linux/kernel.h>
 #include <linux/sysfs.h>
@@ -10,8 +10,8 @@
 #include "sysfs.h"
 
 /*
- * What `tcpdump -ddd` prints, an expression behind `#` on a line before it or not. A page of it,
- * which is some 250 instructions: more does not fit into a file of sysfs.
+ * Prints the filter in the form of `tcpdump -ddd`, with its expression behind a `#` on the line
+ * before, if there is one. A file in sysfs holds one page, which is about 250 instructions.
  */
 static ssize_t filter_show(struct device *dev, struct device_attribute *attr, char *page)
 {
@@ -55,7 +55,7 @@ const struct attribute_group hpcap_filter_group = {
 
 /* ----------------------------------------------------------------------- dedup */
 
-/* A file of it; `bit` is one of `ignore`, where it is such a file. */
+/* A file in `dedup`. For the files ignore_*, `bit` is an enum hpcap_dedup_ignore. */
 struct hpcap_dedup_attr {
 	struct device_attribute attr;
 	int (*parse)(const char *text, struct hpcap_dedup_wish *wish, u32 bit);
@@ -63,7 +63,7 @@ struct hpcap_dedup_attr {
 	u32 bit;
 };
 
-/* Two who write at once change one thing each: none is undone by the other. */
+/* Serialises writers, each of whom changes one setting, so that no change is lost. */
 static DEFINE_MUTEX(dedup_lock);
 
 static struct hpcap_dedup_wish hpcap_dedup_now(struct hpcap_rxq *rxq)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Tracepoints, in /sys/kernel/tracing/events/hpcap. Each costs one untaken jump while it is off.
+ * The tracepoints in /sys/kernel/tracing/events/hpcap. A tracepoint that is off costs one jump
+ * that is not taken.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM hpcap
@@ -21,7 +22,7 @@ static inline const struct hpcap_listener *hpcap_trace_listener(const struct hpc
 	return &rxq->ring.queue->listeners[slot];
 }
 
-/* Bytes that it has not read; one that has no start yet has none. */
+/* Returns the bytes that an active listener has not acknowledged; 0 in all other states. */
 static inline u64 hpcap_trace_lag(const struct hpcap_rxq *rxq, u32 slot)
 {
 	const struct hpcap_ring_slot *s = &rxq->ring.slots[slot];
@@ -30,7 +31,7 @@ static inline u64 hpcap_trace_lag(const struct hpcap_rxq *rxq, u32 slot)
 }
 #endif
 
-/* A harvest that found frames or errors. */
+/* Emitted for a harvest that found frames or errors. */
 TRACE_EVENT(hpcap_harvest,
 	    TP_PROTO(const struct hpcap_rxq *rxq, u32 frames, u64 errors),
 	    TP_ARGS(rxq, frames, errors),
@@ -45,7 +46,7 @@ TRACE_EVENT(hpcap_harvest,
 	    TP_printk("hpcap_%u_%u frames=%u errors=%llu", __entry->adapter, __entry->queue,
 		      __entry->frames, __entry->errors));
 
-/* Bytes that listeners see from now on. */
+/* Emitted when `bytes` more bytes were published. */
 TRACE_EVENT(hpcap_publish,
 	    TP_PROTO(const struct hpcap_rxq *rxq, u64 bytes),
 	    TP_ARGS(rxq, bytes),
@@ -62,7 +63,7 @@ TRACE_EVENT(hpcap_publish,
 	    TP_printk("hpcap_%u_%u bytes=%llu published=%llu frames=%llu", __entry->adapter,
 		      __entry->queue, __entry->bytes, __entry->published, __entry->frames));
 
-/* The stream says that frames are missing: the ledger as of then. */
+/* Emitted after a gap record was written, with the losses that the ledger has by then. */
 TRACE_EVENT(hpcap_gap,
 	    TP_PROTO(const struct hpcap_rxq *rxq),
 	    TP_ARGS(rxq),
@@ -82,7 +83,7 @@ TRACE_EVENT(hpcap_gap,
 		      __entry->adapter, __entry->queue, __entry->gaps, __entry->ring_full,
 		      __entry->nic_missed, __entry->nic_error));
 
-/* What is known of the listener in `slot`. */
+/* Events about the listener in `slot`. */
 DECLARE_EVENT_CLASS(hpcap_listener,
 		    TP_PROTO(const struct hpcap_rxq *rxq, u32 slot),
 		    TP_ARGS(rxq, slot),
@@ -109,12 +110,12 @@ DECLARE_EVENT_CLASS(hpcap_listener,
 			      __entry->pid, __entry->lossy ? "lossy" : "lossless",
 			      __entry->lag, __entry->name));
 
-/* A listener has got its slot. */
+/* Emitted when a listener has got its slot. */
 DEFINE_EVENT(hpcap_listener, hpcap_attach,
 	     TP_PROTO(const struct hpcap_rxq *rxq, u32 slot),
 	     TP_ARGS(rxq, slot));
 
-/* A listener is about to be killed. */
+/* Emitted just before a listener is killed. */
 DEFINE_EVENT(hpcap_listener, hpcap_kill,
 	     TP_PROTO(const struct hpcap_rxq *rxq, u32 slot),
 	     TP_ARGS(rxq, slot));
