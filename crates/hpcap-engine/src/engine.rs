@@ -29,14 +29,14 @@ use hpcap::dedup::{Action, DedupSettings};
 use hpcap_source::Source;
 use hpcap_source::spec::SourceSpec;
 
-/// Name and version of this software, for the queue page and the file headers.
+/// Name and version of this software, as the queue page and the file headers state them.
 pub const SOFTWARE: &str = concat!("hpcap-engine ", env!("CARGO_PKG_VERSION"));
 
-/// The advice is the same for all queues of a process, so it is given once.
+/// Limits the advice on hugepages to one event per process: it is the same for all queues.
 static ADVICE_ON_HUGEPAGES: Once = Once::new();
 
-/// How long a poll thread may take to end: it looks for commands at least every ten milliseconds,
-/// unless its source does not answer.
+/// Longest time that [`Engine::stop`] waits for the poll thread. The thread looks for commands at
+/// least every ten milliseconds, unless its source hangs.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
 
 /// Settings of a queue. `..EngineConfig::new(name, source)` fills in the defaults.
@@ -44,36 +44,37 @@ const STOP_LIMIT: Duration = Duration::from_secs(10);
 pub struct EngineConfig {
     /// Name of the queue.
     pub name: QueueName,
-    /// Where frames come from.
+    /// The source of the frames.
     pub source: SourceSpec,
-    /// Size of the ring in bytes: at least 512 KiB, a multiple of the page size in use.
+    /// Size of the ring in bytes: at least 512 KiB, and a multiple of the page size in use.
     pub ring_bytes: u64,
-    /// Memory under the ring.
+    /// Kind of pages for the ring's memory.
     pub pages: Pages,
-    /// Bytes kept of each frame; 0 = all.
+    /// Number of bytes kept of each frame; 0 keeps whole frames.
     pub caplen: u32,
-    /// Filter in tcpdump's syntax; empty = none.
+    /// Filter in tcpdump's syntax; an empty string accepts all frames.
     pub filter: String,
-    /// Removal of duplicates; `None` = off. [`Engine::set_dedup`] changes it.
+    /// Settings of the duplicate filter; `None` turns it off. [`Engine::set_dedup`] changes them.
     pub dedup: Option<DedupSettings>,
-    /// No tags in the stream, for readers made for the original.
+    /// Writes no tags into the stream, so that readers of the original hpcap format understand it.
     pub plain: bool,
-    /// Capture without listeners, too, so that a later one can look back.
+    /// Captures without listeners, too, so that a later listener can start at older frames.
     pub look_back: bool,
-    /// Take nothing from the source before the first listener is there: for a program that
-    /// listens to its own engine, and wants the first frame.
+    /// Takes no frame from the source before the first listener is attached: for a program that
+    /// listens to its own engine and wants the first frame.
     pub start_on_attach: bool,
-    /// The CPU to run the poll thread on.
+    /// The CPU that the poll thread runs on; `None` leaves the choice to the scheduler.
     pub cpu: Option<usize>,
-    /// Longest file in bytes, rounded down to whole blocks; 2 GiB at most.
+    /// Longest file in bytes, rounded down to whole blocks; at most 2 GiB.
     pub file_bytes_max: u64,
-    /// Stream offset of the first byte, rounded down to a block: 0, but for tests of what
-    /// happens far from it.
+    /// Stream offset of the first byte, rounded down to a block. It is 0 except in tests of large
+    /// offsets.
     pub start_off: u64,
 }
 
 impl EngineConfig {
-    /// Ring of 256 MiB, whole frames, no filter, not pinned.
+    /// Returns the defaults: a ring of 256 MiB, whole frames, no filter, a poll thread that is not
+    /// pinned.
     #[must_use]
     pub fn new(name: QueueName, source: SourceSpec) -> Self {
         Self {
@@ -94,7 +95,7 @@ impl EngineConfig {
     }
 }
 
-/// A running queue. Stops when dropped.
+/// A running queue, which stops when this value is dropped.
 #[derive(Debug)]
 pub struct Engine {
     queue: Arc<Queue>,
@@ -103,7 +104,7 @@ pub struct Engine {
     thread: Option<JoinHandle<Result<()>>>,
 }
 
-/// Connects within the process: the other end is served like any other client.
+/// Connects to the queue from within the process, which serves the other end like any other client.
 #[derive(Debug)]
 struct InProcess(Arc<Clients>);
 
@@ -122,11 +123,12 @@ impl Connect for InProcess {
 }
 
 impl Engine {
-    /// Opens the source, makes the ring, starts the poll thread. The [`Events`] have what people
-    /// should read: an interface goes down, there are no hugepages.
+    /// Opens the source, allocates the ring and starts the poll thread. The [`Events`] report what
+    /// a person should read, such as an interface that goes down or missing hugepages.
     ///
     /// # Errors
-    /// What the source, the filter or the memory refuse, each in its own words.
+    /// Returns the error of the source, the filter, the memory or the poll thread that could not
+    /// start.
     pub fn start(config: &EngineConfig) -> Result<(Self, Events)> {
         let source = config.source.open()?;
         let filter = Filter::new(&config.filter, source.description().link_type)?;
@@ -166,7 +168,7 @@ impl Engine {
             .name(format!("poll {}", config.name))
             .spawn(move || run(poll, source, cpu, &started))
             .context(|| "start the poll thread")?;
-        // An engine that could not be pinned did not start.
+        // An engine whose poll thread cannot be pinned as requested has not started.
         match start.recv() {
             Ok(Ok(())) => {}
             Ok(Err(e)) => return Err(e),
@@ -182,13 +184,13 @@ impl Engine {
         Ok((engine, events))
     }
 
-    /// The queue, as any client sees it.
+    /// Returns the queue, as any client sees it.
     #[must_use]
     pub fn queue(&self) -> &Arc<Queue> {
         &self.queue
     }
 
-    /// A listener in this process.
+    /// Attaches a listener in this process.
     ///
     /// # Errors
     /// As [`Queue::attach`].
@@ -199,27 +201,28 @@ impl Engine {
     /// Serves the client at the other end of `socket`.
     ///
     /// # Errors
-    /// When there are too many.
+    /// [`Kind::Full`] when there are too many clients.
     pub fn serve(&self, socket: OwnedFd) -> Result<()> {
         Clients::serve(&self.clients, socket)
     }
 
-    /// Answers the client at the other end of `socket` that this process has no
-    /// descriptor left for it, and hangs up.
+    /// Tells the client at the other end of `socket` that this process has no file descriptor left
+    /// for it, and closes the connection.
     pub fn turn_away(socket: OwnedFd) {
         Clients::turn_away(socket);
     }
 
-    /// Keeps `caplen` bytes of each frame from now on; 0 = all.
+    /// Keeps at most `caplen` bytes of each later frame; 0 keeps whole frames.
     pub fn set_caplen(&self, caplen: u32) {
         let _ = self.commands.send(Command::Caplen(caplen));
     }
 
-    /// Removes duplicates from now on, or does so otherwise; `None` stops it. What is remembered
-    /// stays so where only age or action change.
+    /// Changes the settings of the duplicate filter; `None` turns it off. The filter keeps the
+    /// frames that it remembers if window, compared bytes and ignored fields stay the same.
     ///
     /// # Errors
-    /// When a setting does not suit the queue, or there is not enough memory.
+    /// [`Kind::Usage`] when a setting does not suit the queue, [`Kind::Full`] without enough
+    /// memory.
     pub fn set_dedup(&self, settings: Option<DedupSettings>) -> Result<()> {
         let info = self.queue.info();
         let dedup = settings
@@ -229,23 +232,25 @@ impl Engine {
         Ok(())
     }
 
-    /// Whether the source has ended.
+    /// Returns whether the source has ended.
     #[must_use]
     pub fn source_ended(&self) -> bool {
         self.queue.page().ended()
     }
 
-    /// Whether source or poll thread have failed; [`Engine::stop`] says how.
+    /// Returns whether the source or the poll thread has failed; [`Engine::stop`] returns the
+    /// error.
     #[must_use]
     pub fn has_failed(&self) -> bool {
         self.queue.page().end() == Some(QueueEnd::Failed)
     }
 
-    /// Ends the queue: everything harvested is published, listeners see the end and can still
-    /// read the ring.
+    /// Ends the queue. All harvested frames are published; listeners see the end and can still read
+    /// what is in the ring.
     ///
     /// # Errors
-    /// What had ended the source before.
+    /// The error that ended the source earlier, or [`Kind::Timeout`] if the poll thread does not
+    /// end.
     pub fn stop(mut self) -> Result<()> {
         self.join()
     }
@@ -278,7 +283,7 @@ impl Drop for Engine {
     }
 }
 
-/// Waits for the end of the poll thread, [`STOP_LIMIT`] at most.
+/// Waits until the poll thread has ended, at most [`STOP_LIMIT`]. Returns whether it has.
 fn ends_in_time(thread: &JoinHandle<Result<()>>) -> bool {
     let start = Instant::now();
     while !thread.is_finished() {
@@ -290,7 +295,7 @@ fn ends_in_time(thread: &JoinHandle<Result<()>>) -> bool {
     true
 }
 
-/// The poll thread.
+/// Body of the poll thread: pins it, reports through `started` whether that worked, and captures.
 fn run(
     poll: Poll,
     source: Box<dyn Source>,
@@ -306,7 +311,7 @@ fn run(
 /// Runs the calling thread on `cpu` only.
 ///
 /// # Errors
-/// When there is no such CPU, or it is not allowed to this process.
+/// When there is no such CPU, or this process may not use it.
 pub fn pin(cpu: usize) -> Result<()> {
     let tried = || format!("run on CPU {cpu}");
     let mut set = CpuSet::new();
@@ -316,7 +321,7 @@ pub fn pin(cpu: usize) -> Result<()> {
         .map_err(|e| e.advise("`nproc` and `taskset -p $$` show which CPUs this process may use"))
 }
 
-/// A window for frames of `link_type` in a queue that is `plain` or not.
+/// Creates the window of the duplicate filter for a queue of `link_type` that is `plain` or not.
 fn window(settings: DedupSettings, link_type: u32, plain: bool) -> Result<Dedup> {
     let wrong = |why: &str| Err(Error::usage(format!("duplicates: {settings}"), why));
     if plain && settings.action == Action::Mark {
@@ -375,12 +380,13 @@ fn host_name() -> String {
         .unwrap_or_default()
 }
 
-/// A lock whose holder cannot leave anything half done when it panics.
+/// Locks `mutex` even if a holder has panicked: no holder leaves its data half changed.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Waits for an answer of the poll thread, which may be gone.
+/// Waits for the poll thread's reply. A thread that has ended, or exceeds `timeout`, is
+/// [`Kind::Gone`].
 pub(crate) fn answer<T>(reply: &Receiver<Result<T>>, timeout: Duration) -> Result<T> {
     reply.recv_timeout(timeout).unwrap_or_else(|_| {
         Err(Error::new(

@@ -1,5 +1,5 @@
-//! What an engine reports while it runs: events go from the poll thread through a bounded queue, so
-//! that a reader that is slow, or none at all, never holds the poll thread up.
+//! Events that an engine reports while it runs. The poll thread sends them through a bounded queue,
+//! so that a slow or missing reader never blocks the thread.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,34 +9,34 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use hpcap::message::Level;
 use hpcap_source::SourceEvent;
 
-/// Events in the queue, at most.
+/// Capacity of the queue of events.
 const QUEUE: usize = 256;
 
 /// Something that a person should read about a queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
-    /// The ring has ordinary pages, and the link is fast enough for hugepages to help.
+    /// The ring has ordinary pages, although hugepages would help on a link as fast as this one.
     OrdinaryPages {
-        /// Why there are no hugepages, and how to get some.
+        /// Why there are no hugepages, and how to provide some.
         advice: String,
     },
     /// Something happened to the source.
     Source {
-        /// The interface or the file.
+        /// The name of the interface or of the file.
         interface: Arc<str>,
         /// What happened.
         event: SourceEvent,
     },
-    /// The queue of events was full.
+    /// The queue of events was full, so some events are missing.
     Dropped {
-        /// How many events were lost.
+        /// Number of missing events.
         events: u64,
     },
 }
 
 impl Event {
-    /// How much the event matters.
+    /// Returns the severity of the event.
     #[must_use]
     pub fn level(&self) -> Level {
         match self {
@@ -61,7 +61,7 @@ impl fmt::Display for Event {
     }
 }
 
-/// The end of the queue of events that the poll thread has.
+/// The poll thread's end of the queue of events.
 #[derive(Debug)]
 pub(crate) struct EventSender {
     queue: SyncSender<SourceEvent>,
@@ -69,19 +69,20 @@ pub(crate) struct EventSender {
 }
 
 impl EventSender {
-    /// Reports `event`. Never blocks and allocates nothing: an event that finds no room is counted.
+    /// Reports `event`. Never blocks or allocates; an event that finds the queue full is only
+    /// counted.
     pub(crate) fn send(&self, event: SourceEvent) {
-        // A program that has dropped its end of the queue does not want to know, either.
+        // A program that has dropped its `Events` has no use for events, so the error is ignored.
         if self.queue.try_send(event).is_err() {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
 }
 
-/// The events of an engine. Events are still there after the engine has stopped.
+/// The events of an engine, which stay readable after the engine has stopped.
 #[derive(Debug)]
 pub struct Events {
-    /// The one event from the start of the engine.
+    /// The event that arose at the start of the engine, if any.
     first: std::cell::RefCell<Option<Event>>,
     queue: Receiver<SourceEvent>,
     dropped: Arc<AtomicU64>,
@@ -102,7 +103,7 @@ impl Events {
     }
 }
 
-/// A queue for the events of the source of `interface`; `first` is in it already.
+/// Creates a queue for the events of the source of `interface`, with `first` as its first event.
 pub(crate) fn event_queue(interface: &str, first: Option<Event>) -> (EventSender, Events) {
     let (sender, queue) = sync_channel(QUEUE);
     let dropped = Arc::new(AtomicU64::new(0));

@@ -1,4 +1,4 @@
-//! The poll thread: takes frames from a source and puts them into the ring, for ever.
+//! The poll thread, which moves frames from a source into the ring until the engine stops.
 //!
 //! No other thread touches the producer. Requests of other threads (attach, detach or kill a
 //! listener, change settings) arrive as a [`Command`], which the poll thread carries out between two
@@ -23,17 +23,17 @@ use hpcap_source::{Source, State};
 /// Longest sleep of an idle poll thread, and so the longest wait of a listener that attaches.
 const IDLE: Duration = Duration::from_millis(10);
 
-/// Longest wait for room when the source can wait.
+/// Longest sleep between two attempts to put frames into a full ring, for a source that can wait.
 const FULL: Duration = Duration::from_micros(50);
 
-/// How long a listener may wait for its file to start.
+/// Longest time that a listener waits for its first file to start.
 const START_LIMIT: Duration = Duration::from_secs(5);
 
 /// A request to the poll thread.
 pub(crate) enum Command {
-    /// A new listener.
+    /// Attach a new listener.
     Attach {
-        /// The producer's mapping of its slot.
+        /// The producer's mapping of the listener's slot.
         slot: Mapping,
         /// The listener's name, process and contract.
         listener: Box<hpcap_listener>,
@@ -42,55 +42,56 @@ pub(crate) enum Command {
         /// Receives the index of the slot once the listener is active.
         reply: Sender<Result<usize>>,
     },
-    /// The listener with this id has gone. A listener that was killed is unknown by then.
+    /// Detach the listener with this id. The id of a listener that was killed is unknown by then.
     Detach(u64),
-    /// The listener with this id gets nothing more, sees so, and its slot is free.
+    /// Kill the listener with this id: it is told so, gets no more frames, and its slot becomes
+    /// free.
     Kill {
-        /// Its id.
+        /// The listener's id.
         id: u64,
-        /// Receives the outcome: an error where there is no such listener.
+        /// Receives the outcome: an error if there is no such listener.
         reply: Sender<Result<()>>,
     },
-    /// Keep at most this many bytes of each frame; 0 = all.
+    /// Keep at most this many bytes of each frame; 0 keeps whole frames.
     Caplen(u32),
-    /// Remove duplicates with this window; `None` stops the removal.
+    /// Find duplicates with this window; `None` turns the duplicate filter off.
     Dedup(Option<Box<Dedup>>),
     /// End the queue and the thread.
     Stop,
 }
 
-/// A listener that waits for its file.
+/// A listener that waits for its first file to start.
 struct Starting {
     slot: usize,
     since: Instant,
     reply: Sender<Result<usize>>,
 }
 
-/// What frames pass before the ring.
+/// The filters that frames pass before they reach the ring.
 #[derive(Default)]
 pub(crate) struct Stages {
     pub(crate) filter: Option<Program>,
     pub(crate) dedup: Option<Dedup>,
 }
 
-/// The producer with its commands: all of the poll thread but the source.
+/// All state of the poll thread except the source.
 pub(crate) struct Poll {
     producer: Producer,
     commands: Receiver<Command>,
     starting: Vec<Starting>,
-    /// The ids of the listeners in the slots; 0 = none.
+    /// The ids of the listeners, by slot; 0 is a free slot.
     ids: [u64; abi::HPCAP_SLOTS],
     stop: bool,
     look_back: bool,
-    /// The source starts with the first listener.
+    /// Takes nothing from the source before the first listener has attached.
     start_on_attach: bool,
     stages: Stages,
-    /// Of the frames of a batch: which are duplicates.
+    /// One byte for each frame of a batch: not 0 for a duplicate.
     marks: Vec<u8>,
     events: EventSender,
 }
 
-/// CLOCK_MONOTONIC in ns. It cannot fail for this clock.
+/// Returns CLOCK_MONOTONIC in ns. Reading this clock cannot fail.
 fn clock_ns() -> u64 {
     let now = clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(Duration::ZERO, Duration::from);
     u64::try_from(now.as_nanos()).unwrap_or(u64::MAX)
@@ -119,14 +120,14 @@ impl Poll {
         }
     }
 
-    /// Runs until [`Command::Stop`]. The queue ends with the source or with the command; a panic ends
-    /// the queue as failed.
+    /// Runs until [`Command::Stop`]. The queue ends when the source ends or the command arrives;
+    /// after a panic, the queue ends as failed.
     ///
     /// # Errors
-    /// What ended the source, after the queue was ended properly.
+    /// The error that ended the source; the queue has been ended properly before it is returned.
     pub(crate) fn run(mut self, source: Box<dyn Source>) -> Result<()> {
-        // The source goes with the closure: the NIC's last counts, and the source's resources,
-        // before the ledger is final.
+        // The closure drops the source, so that its last losses are counted and its resources are
+        // free before the queue ends and its ledger is final.
         let captured = catch_unwind(AssertUnwindSafe(|| {
             let mut source = source;
             self.capture(source.as_mut())
@@ -138,7 +139,8 @@ impl Poll {
         };
         self.service();
         self.producer.end(end);
-        // Listeners come and go until the engine is told to stop.
+        // After the end of the source, listeners may still attach and detach until the engine
+        // stops.
         while !self.stop {
             self.idle();
         }
@@ -155,7 +157,8 @@ impl Poll {
         while !self.stop {
             if (waits || self.start_on_attach) && !self.look_back && self.producer.listeners() == 0
             {
-                // A file is read only while there is a listener for its frames.
+                // A source that waits, such as a file, is read only while some listener gets its
+                // frames.
                 self.idle();
                 continue;
             }
@@ -175,7 +178,7 @@ impl Poll {
         Ok(QueueEnd::Stopped)
     }
 
-    /// One harvest into the ring.
+    /// Puts the frames of one harvest into the ring.
     fn batch(&mut self, source: &mut dyn Source, waits: bool) -> Result<State> {
         let harvest = source.harvest()?;
         for (reason, count) in harvest.lost {
@@ -194,7 +197,7 @@ impl Poll {
                 batch.drop_left(self.producer.ring());
                 break;
             }
-            // Listeners free room only after they have read what is published here.
+            // Listeners free room only after they have read the frames that this call publishes.
             self.service();
             std::thread::sleep(FULL);
         }
@@ -212,7 +215,7 @@ impl Poll {
         }
     }
 
-    /// Sleeps until a command comes or the ring needs service, [`IDLE`] at most.
+    /// Sleeps until a command arrives or the ring needs service, at most [`IDLE`].
     fn idle(&mut self) {
         let timeout = self.producer.service_in(IDLE);
         if let Ok(command) = self.commands.recv_timeout(timeout) {
@@ -298,12 +301,12 @@ impl Poll {
         Ok(())
     }
 
-    /// Answers the listeners that wait for their start: they are active, or their time is over.
+    /// Replies to the waiting listeners that have become active or have waited too long.
     fn answer_started(&mut self) {
         let (producer, ids) = (&mut self.producer, &mut self.ids);
         self.starting.retain(|waiting| {
             if producer.is_active(waiting.slot) {
-                // The client has hung up meanwhile: its slot is free again.
+                // The client has closed its connection meanwhile, so its slot is freed.
                 if waiting.reply.send(Ok(waiting.slot)).is_err() {
                     ids[waiting.slot] = 0;
                     producer.detach(waiting.slot);
@@ -329,7 +332,7 @@ impl Poll {
     }
 }
 
-/// The error that a panic of the poll thread is.
+/// Turns the payload of a panic of the poll thread into an error.
 pub(crate) fn panicked(panic: &(dyn std::any::Any + Send)) -> Error {
     let said = panic
         .downcast_ref::<String>()
@@ -367,7 +370,7 @@ mod tests {
     use crate::ring::memory::{Pages, QueueMemory};
     use hpcap_source::{Description, Harvest};
 
-    /// What a source does when it is harvested.
+    /// How the test's source behaves when it is harvested.
     #[derive(Clone, Copy)]
     enum Act {
         Panic,
@@ -404,7 +407,8 @@ mod tests {
         }
     }
 
-    /// How the queue of a source that acts so ends, and the outcome of its poll thread.
+    /// Runs a poll thread with a source that behaves as `act`. Returns how the queue ended, and the
+    /// thread's result.
     fn end_of(act: Act) -> (QueueEnd, Result<()>) {
         let (mut memory, _) = QueueMemory::allocate(1 << 20, Pages::Ordinary).unwrap();
         memory.describe(|page: &mut hpcap_queue| page.file_bytes_max = page.block_bytes);

@@ -1,9 +1,9 @@
-//! The frames of one harvest, kept by a source and lent to its caller.
+//! The frames of one harvest, which a source keeps and lends to its caller.
 
 use super::{BATCH, Frame};
 
-/// Room for [`BATCH`] frames. The frames point into memory that the same source owns; what
-/// ties the two together is [`Batch::push`]'s contract.
+/// Up to [`BATCH`] frames. The frames point into memory of the source that owns the batch; the
+/// contract of [`Batch::push`] ties the two together.
 #[derive(Debug)]
 pub(crate) struct Batch {
     frames: Vec<Frame<'static>>,
@@ -16,7 +16,7 @@ impl Batch {
         }
     }
 
-    /// Forgets all frames: their memory may change again.
+    /// Removes all frames, so that their memory may change again.
     pub(crate) fn clear(&mut self) {
         self.frames.clear();
     }
@@ -33,13 +33,13 @@ impl Batch {
         self.frames.len() >= BATCH
     }
 
-    /// Adds `data`, of a frame of `len` bytes, stamped `sec` and `nsec`.
+    /// Adds a frame of `len` bytes, of which `data` was captured,
+    /// with its time: `sec` seconds and `nsec` nanoseconds since 1970.
     ///
     /// # Safety
-    /// The bytes of `data` stay where they are and do not change until [`clear`](Self::clear)
-    /// is called, or until whatever [`lend`](Self::lend) borrowed has ended: they must
-    /// belong to the value that owns this batch (behind a pointer, so that moving that value
-    /// does not move them), or be constant.
+    /// The bytes of `data` must neither move nor change until [`clear`](Self::clear) is called, or
+    /// until the borrow of [`lend`](Self::lend) has ended. They must belong to the value that owns
+    /// this batch (behind a pointer, so that moving that value does not move them), or be constant.
     pub(crate) unsafe fn push(&mut self, data: &[u8], len: u32, sec: u64, nsec: u32) {
         // SAFETY: the caller keeps the bytes alive and still for as long as the frame is in
         // the batch, and `lend` shortens the lifetime to that of its borrow.
@@ -47,15 +47,15 @@ impl Batch {
         self.frames.push(Frame::new(data, len, sec, nsec));
     }
 
-    /// Lends the frames. The batch is to be cleared before it is used again: what the
-    /// borrower left in it is not looked at.
+    /// Lends the frames. The owner must clear the batch before it uses it again, because the
+    /// borrower may have changed it.
     pub(crate) fn lend<'a>(&'a mut self) -> &'a mut [Frame<'a>] {
         let (frames, count) = (
             self.frames.as_mut_ptr().cast::<Frame<'a>>(),
             self.frames.len(),
         );
-        // SAFETY: only the lifetime changes, and it gets shorter. A borrower may store frames
-        // of the shorter lifetime in here; nothing reads them afterwards, since every source
+        // SAFETY: only the lifetime changes, and it becomes shorter. A borrower may store frames of
+        // the shorter lifetime in the slice; nothing reads them afterwards, since every source
         // clears its batch before it fills or lends it again, and a frame has no destructor.
         unsafe { std::slice::from_raw_parts_mut(frames, count) }
     }

@@ -1,7 +1,7 @@
-//! What a source reports while it captures.
+//! Events that a source reports while it captures.
 //!
-//! An event is a small value without memory of its own: the poll thread, which must not allocate,
-//! passes it on, and whoever prints turns it into text.
+//! An event is a small value without heap memory, because the poll thread, which passes it on, must
+//! not allocate. The program that prints the event turns it into text.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -12,37 +12,37 @@ use hpcap::message::Level;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SourceEvent {
-    /// The interface is down. The source waits for it.
+    /// The interface is down. The source waits until it is up.
     InterfaceDown,
-    /// The interface was down, or gone, and is up again.
+    /// The interface was down or gone, and is up again.
     InterfaceUp,
     /// The interface went down and came up between two looks at it.
     InterfaceRestarted,
-    /// The interface does not exist any more. The source waits for another one of its name.
+    /// The interface does not exist any more. The source waits for another one of the same name.
     InterfaceGone,
-    /// There is an interface of that name again.
+    /// An interface of the same name exists again.
     InterfaceBack,
     /// The interface has a new name. The capture goes on.
     InterfaceRenamed {
-        /// The name before.
+        /// The name before the change.
         from: InterfaceName,
-        /// The name now.
+        /// The name after the change.
         to: InterfaceName,
     },
     /// The interface joins received frames to larger ones before a capture sees them.
     FramesMerged {
-        /// The interface.
+        /// The name of the interface.
         interface: InterfaceName,
-        /// Generic receive offload is on.
+        /// Whether generic receive offload is on.
         gro: bool,
-        /// Large receive offload is on.
+        /// Whether large receive offload is on.
         lro: bool,
     },
     /// Hardware time stamps were requested, and some frames have the kernel's instead.
     KernelTimestamps,
     /// The kernel handed over a block that contradicts itself; its remaining frames are lost.
     InvalidBlock,
-    /// The next frame of a capture file that is replayed at its own speed is due much later.
+    /// The next frame of a capture file that is replayed at its own speed is due only much later.
     LongPause {
         /// Time until the next frame, in seconds.
         seconds: u64,
@@ -50,7 +50,7 @@ pub enum SourceEvent {
 }
 
 impl SourceEvent {
-    /// How much the event matters.
+    /// Returns the severity of the event.
     #[must_use]
     pub fn level(&self) -> Level {
         match self {
@@ -67,7 +67,7 @@ impl SourceEvent {
         }
     }
 
-    /// The event as a sentence about `source`, which is
+    /// Returns the event as a sentence about `source`, which is the
     /// [`Description::interface`](crate::Description::interface) of the source that reported it.
     #[must_use]
     pub fn display<'a>(&'a self, source: &'a str) -> impl fmt::Display + 'a {
@@ -112,15 +112,15 @@ impl SourceEvent {
     }
 }
 
-/// Bytes of an interface's name, at most (`IFNAMSIZ` without the final zero).
+/// Longest name of an interface in bytes (`IFNAMSIZ` without the final zero).
 const NAME_BYTES: usize = libc::IFNAMSIZ - 1;
 
-/// The name of a network interface, without memory of its own.
+/// The name of a network interface, without heap memory.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct InterfaceName([u8; NAME_BYTES]);
 
 impl InterfaceName {
-    /// The first 15 bytes of `name`: the kernel allows no more.
+    /// Keeps the first 15 bytes of `name`; the kernel allows no longer names.
     #[must_use]
     pub fn new(name: &str) -> Self {
         let mut bytes = [0; NAME_BYTES];
@@ -150,11 +150,11 @@ impl fmt::Debug for InterfaceName {
     }
 }
 
-/// Events that nobody has taken yet. A source whose events nobody takes keeps the first ones.
+/// Events that were not taken yet. When the queue is full, newer events are dropped.
 #[derive(Debug)]
 pub(crate) struct PendingEvents(VecDeque<SourceEvent>);
 
-/// More than a source reports between two calls of the poll thread.
+/// Capacity of the queue; a source reports fewer events between two calls of the poll thread.
 const PENDING_EVENTS: usize = 16;
 
 impl PendingEvents {
@@ -163,14 +163,14 @@ impl PendingEvents {
         Self(VecDeque::with_capacity(PENDING_EVENTS))
     }
 
-    /// Adds `event`, if there is room.
+    /// Appends `event` if there is room.
     pub(crate) fn push(&mut self, event: SourceEvent) {
         if self.0.len() < PENDING_EVENTS {
             self.0.push_back(event);
         }
     }
 
-    /// Takes the oldest event.
+    /// Removes and returns the oldest event.
     pub(crate) fn pop(&mut self) -> Option<SourceEvent> {
         self.0.pop_front()
     }
@@ -187,7 +187,7 @@ mod tests {
             InterfaceName::new("abcdefghijklmnopq").to_string(),
             "abcdefghijklmno"
         );
-        // The cut leaves the first of two bytes.
+        // The cut leaves the first byte of a character of two bytes.
         assert_eq!(
             InterfaceName::new("abcdefghijklmn\u{e9}").to_string(),
             "abcdefghijklmn\u{fffd}"

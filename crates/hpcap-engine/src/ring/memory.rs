@@ -1,5 +1,5 @@
-//! Making the shared memory of a queue: anonymous files that nobody else can shrink or,
-//! where only the producer writes, write.
+//! Allocation of a queue's shared memory: anonymous files that no client can shrink. Clients can
+//! write only to their own slot.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -10,7 +10,7 @@ use hpcap::pages::{ORDINARY, anonymous, available_memory, choose_pages, seal};
 use hpcap::units::Bytes;
 use hpcap::{Error, Kind, Result};
 
-/// Ring and queue page of one queue, mapped for writing here, read-only for everybody else.
+/// Ring and queue page of one queue. The producer maps them writable, everybody else read-only.
 #[derive(Debug)]
 pub struct QueueMemory {
     ring: Mapping,
@@ -20,12 +20,12 @@ pub struct QueueMemory {
 }
 
 impl QueueMemory {
-    /// Allocates a ring of `ring_bytes` and a queue page that says so, the rest of it zero.
-    /// Returns also what people should know: that there were no hugepages.
+    /// Allocates a ring of `ring_bytes` and a queue page that states the ring's layout and is
+    /// otherwise zero. Also returns advice for the user if the ring got no hugepages.
     ///
     /// # Errors
-    /// [`Kind::Usage`] for a size that makes no ring; [`Kind::Full`] when there is not enough
-    /// memory, or not enough of the hugepages asked for.
+    /// [`Kind::Usage`] for an invalid size; [`Kind::Full`] when there is not enough memory, or
+    /// there are fewer hugepages than `pages` demands.
     pub fn allocate(ring_bytes: u64, pages: Pages) -> Result<(Self, Option<String>)> {
         let tried = format!("make a ring of {}", Bytes(ring_bytes));
         if ring_bytes < abi::HPCAP_RING_BYTES_MIN || !ring_bytes.is_multiple_of(ORDINARY) {
@@ -101,45 +101,46 @@ impl QueueMemory {
         Ok((memory, note))
     }
 
-    /// Fills in the constant part of the queue page, before the queue starts.
+    /// Fills in the constant part of the queue page before the queue starts.
     pub fn describe(&mut self, describe: impl FnOnce(&mut hpcap_queue)) {
-        // SAFETY: as in `allocate`; `&mut self` and no started producer: nobody else looks.
+        // SAFETY: as in `allocate`; with `&mut self` and no producer started, nobody else accesses
+        // it.
         describe(unsafe { &mut *self.queue_page() });
     }
 
-    /// The first byte of the double mapping: for a producer.
+    /// Returns the first byte of the ring's double mapping, for the producer.
     #[must_use]
     pub fn ring_base(&self) -> *mut u8 {
         self.ring.as_ptr()
     }
 
-    /// The queue page: for a producer.
+    /// Returns the queue page, for the producer.
     #[must_use]
     pub fn queue_page(&self) -> *mut hpcap_queue {
         self.queue.as_ptr().cast()
     }
 
-    /// The ring, to hand to a listener.
+    /// Returns the file of the ring, to hand to a listener.
     #[must_use]
     pub fn ring_fd(&self) -> BorrowedFd<'_> {
         self.ring_fd.as_fd()
     }
 
-    /// The queue page, to hand to anybody.
+    /// Returns the file of the queue page, to hand to any client.
     #[must_use]
     pub fn queue_fd(&self) -> BorrowedFd<'_> {
         self.queue_fd.as_fd()
     }
 }
 
-/// A fresh slot: the file to hand to its listener, and the producer's mapping of it.
+/// Allocates a slot. Returns the file to hand to its listener, and the producer's mapping of it.
 ///
 /// # Errors
-/// When the system refuses the memory.
+/// When the system provides no memory.
 pub fn new_slot() -> Result<(OwnedFd, Mapping)> {
     let fd = anonymous("hpcap-slot", abi::HPCAP_SLOT_BYTES as u64, ORDINARY)?;
     let map = Mapping::of(fd.as_fd(), abi::HPCAP_SLOT_BYTES, Access::Write, "the slot")?;
-    // The listener may write it, and not take it away from under the producer.
+    // The listener may write to the slot, but must not shrink it while the producer uses it.
     seal(fd.as_fd(), "the slot", true)?;
     let slot = hpcap_slot {
         magic: abi::HPCAP_SLOT_MAGIC,

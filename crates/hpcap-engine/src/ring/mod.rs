@@ -1,4 +1,4 @@
-//! The producer of a queue: `kmod/core/ring.h`, compiled for userspace, with the memory of its queue.
+//! The producer of a queue: `kmod/core/ring.h`, compiled for userspace, and the queue's memory.
 
 pub mod memory;
 
@@ -17,18 +17,18 @@ use memory::QueueMemory;
 
 pub use hpcap_sys::ring::block_bytes;
 
-/// The producer. It belongs to one thread at a time: everything takes `&mut self`.
+/// The producer of a queue. One thread at a time uses it, so its methods take `&mut self`.
 #[derive(Debug)]
 pub struct Producer {
-    /// Declared, and so dropped, before the memory that it points to.
+    /// Declared before `memory`, so that it is dropped before the memory that it points to.
     ring: Ring,
     memory: QueueMemory,
     slots: [Option<Mapping>; abi::HPCAP_SLOTS],
     ended: bool,
 }
 
-/// A producer that ends without having said how, because its thread panics, has failed: no
-/// listener waits for it.
+/// A producer that is dropped without an end, because its thread panics, ends the queue as failed,
+/// so that no listener waits for it.
 impl Drop for Producer {
     fn drop(&mut self) {
         if !self.ended {
@@ -38,10 +38,10 @@ impl Drop for Producer {
 }
 
 impl Producer {
-    /// Starts a queue in `memory`, whose queue page is filled in.
+    /// Starts a queue in `memory`, whose queue page must be filled in.
     ///
     /// # Errors
-    /// When the sizes in the queue page do not make a ring.
+    /// [`Kind::Usage`] when the sizes in the queue page do not fit each other.
     pub fn new(memory: QueueMemory) -> Result<Self> {
         let (base, queue) = (memory.ring_base(), memory.queue_page());
         // SAFETY: `base` is the double mapping and `queue` the queue page, both writable; `memory`
@@ -62,29 +62,30 @@ impl Producer {
         }
     }
 
-    /// The producer's state, for the pipeline.
+    /// Returns the producer's state, for the pipeline.
     pub(crate) fn ring(&mut self) -> &mut Ring {
         &mut self.ring
     }
 
-    /// The shared memory.
+    /// Returns the shared memory.
     #[must_use]
     pub fn memory(&self) -> &QueueMemory {
         &self.memory
     }
 
-    /// Frames into the ring, not visible before [`Producer::service`]. Returns how many were
-    /// taken: fewer than given only when the ring is full.
+    /// Puts frames into the ring; [`Producer::service`] makes them visible. Returns how many frames
+    /// it took, which is less than `frames.len()` only if the ring is full.
     pub fn push(&mut self, frames: &[Frame<'_>]) -> usize {
         self.ring.push_batch(frames)
     }
 
-    /// As [`Producer::push`]; a frame whose mark is not 0 is a duplicate, and the stream says so.
+    /// Like [`Producer::push`], but tags the frames whose mark is not 0 as duplicates in the
+    /// stream.
     pub fn push_marked(&mut self, frames: &[Frame<'_>], marks: &[u8]) -> usize {
         self.ring.push_marked(frames, marks)
     }
 
-    /// Frames that are not in the ring, and why.
+    /// Accounts for frames that are not in the ring, with the reason.
     pub fn account(&mut self, reason: Reason, count: Count) {
         assert!(
             (reason as usize) < abi::HPCAP_LEDGER_REASONS,
@@ -93,8 +94,9 @@ impl Producer {
         self.ring.account(reason as u32, count);
     }
 
-    /// Publishes, starts files, watches and wakes listeners: after each batch, and at least
-    /// every few milliseconds. `clock_ns` is monotonic, `wall_ns` since 1970.
+    /// Publishes frames, starts files, supervises listeners and wakes them. Call it after each
+    /// batch and at least every few milliseconds. `clock_ns` is monotonic, `wall_ns` counts from
+    /// 1970.
     pub fn service(&mut self, clock_ns: u64, wall_ns: u64) {
         let mut wake = self.ring.service(clock_ns, wall_ns);
         while wake != 0 {
@@ -106,15 +108,16 @@ impl Producer {
 
     fn wake(&self, slot: usize) {
         let Some(map) = &self.slots[slot] else { return };
-        // SAFETY: the word lies inside the slot's page and is aligned; `map` lives on.
+        // SAFETY: the word lies inside the slot's page and is aligned; `self.slots` keeps the page
+        // mapped.
         unsafe {
             let word: *mut u32 = map.as_ptr().add(offset_of!(hpcap_slot, waiting)).cast();
             libc::syscall(libc::SYS_futex, word, libc::FUTEX_WAKE, i32::MAX);
         }
     }
 
-    /// A new listener with its page `map`. Returns its slot; it may still wait for its start
-    /// ([`Producer::is_active`]).
+    /// Attaches a listener whose slot page is `map`. Returns its slot. The listener may still have
+    /// to wait for its start ([`Producer::is_active`]).
     ///
     /// # Errors
     /// [`Kind::Full`] when all slots are taken.
@@ -144,24 +147,24 @@ impl Producer {
         }
     }
 
-    /// Whether the listener in `slot` has its start, and perhaps its end already.
+    /// Returns whether the listener in `slot` has started; it may have finished since.
     #[must_use]
     pub fn is_active(&self, slot: usize) -> bool {
         let state = self.memory.listener_state(slot).load(Ordering::Acquire);
         [abi::HPCAP_SLOT_ACTIVE, abi::HPCAP_SLOT_FINISHED].contains(&state)
     }
 
-    /// The listener in `slot` has gone.
+    /// Frees `slot`, whose listener has gone or was killed.
     pub fn detach(&mut self, slot: usize) {
         if self.slots[slot].is_none() {
             return;
         }
-        // The page goes last: the producer reads it until then.
+        // The ring reads the page until `detach` returns, so the page is unmapped only afterwards.
         self.ring.detach(slot);
         self.slots[slot] = None;
     }
 
-    /// The listener in `slot` gets nothing more. It is woken to see so.
+    /// Gives no more frames to the listener in `slot`, and wakes it so that it notices.
     pub fn kill(&mut self, slot: usize) {
         if self.slots[slot].is_some() {
             self.ring.kill(slot);
@@ -169,7 +172,7 @@ impl Producer {
         }
     }
 
-    /// Ends the queue; everybody is woken to see so.
+    /// Ends the queue, and wakes all listeners so that they notice.
     pub fn end(&mut self, end: QueueEnd) {
         self.ended = true;
         self.ring.end(end.to_abi());
@@ -178,33 +181,33 @@ impl Producer {
         }
     }
 
-    /// Listeners that are active.
+    /// Returns the number of active listeners.
     #[must_use]
     pub fn listeners(&self) -> u32 {
         self.ring.listeners()
     }
 
-    /// How long [`Producer::service`] may wait when nothing else happens: `idle` at most, and
-    /// less while somebody waits for a file to start, or for a wake-up.
+    /// Returns how long the next call of [`Producer::service`] may wait if no frame arrives: at
+    /// most `idle`, and less while a listener waits for a file to start or for a delayed wake-up.
     #[must_use]
     pub fn service_in(&self, idle: Duration) -> Duration {
         self.ring.service_in(idle)
     }
 
-    /// Keeps `caplen` bytes of each frame from now on; 0 = whole frames.
+    /// Keeps at most `caplen` bytes of each later frame; 0 keeps whole frames.
     pub fn set_caplen(&mut self, caplen: u32) {
         self.ring.set_caplen(caplen);
     }
 }
 
 impl QueueMemory {
-    /// The state word of the listener in `slot`.
+    /// Returns the state word of the listener in `slot`.
     fn listener_state(&self, slot: usize) -> &AtomicU32 {
         let at = offset_of!(hpcap_queue, listeners)
             + slot * size_of::<hpcap_listener>()
             + offset_of!(hpcap_listener, state);
         assert!(slot < abi::HPCAP_SLOTS, "slot {slot}");
-        // SAFETY: inside the queue page, aligned, mapped as long as `self`.
+        // SAFETY: the word is inside the queue page, aligned, and mapped as long as `self` lives.
         unsafe { AtomicU32::from_ptr(self.queue_page().cast::<u8>().add(at).cast()) }
     }
 }

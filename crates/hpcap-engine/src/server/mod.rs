@@ -1,8 +1,8 @@
-//! The conversations with clients: one thread for each, one slot for each listener.
+//! Connections with clients: one thread per connection, one slot per listener.
 //!
-//! A client that dies closes its socket, whatever killed it: that is how its death is
-//! noticed, and its slot freed. A listener that is killed loses its slot and its connection at once,
-//! whether its process takes notice or not.
+//! The kernel closes the socket of a process that ends, for whatever reason, and the server then
+//! frees the listener's slot. A listener that is killed loses its slot and its connection at once,
+//! whether or not its process notices.
 
 mod share;
 
@@ -25,10 +25,11 @@ use crate::ring::memory::{QueueMemory, new_slot};
 use crate::stages::Dedup;
 use hpcap::dedup::DedupSettings;
 
-/// The poll thread answers within its own limit for starts; this one is only for its death.
+/// Longest wait for the poll thread's reply. The thread replies earlier than this, even to a
+/// listener whose start fails, so only a thread that hangs exceeds it.
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 
-/// What is handed to clients.
+/// File descriptors of the queue's memory, which clients receive.
 #[derive(Debug)]
 pub(crate) struct QueueFds {
     ring: OwnedFd,
@@ -48,16 +49,16 @@ impl QueueFds {
     }
 }
 
-/// A listener that has a slot, or is about to get one.
+/// A listener that has a slot or is about to get one.
 #[derive(Debug, Clone, Copy)]
 struct Served {
     id: u64,
     uid: u32,
-    /// The number of its conversation.
+    /// The number of the listener's connection.
     client: u64,
 }
 
-/// A conversation under way: its socket, to end it, and its thread.
+/// An open connection: its socket, to shut it down, and its thread.
 #[derive(Debug)]
 struct Client {
     number: u64,
@@ -66,10 +67,10 @@ struct Client {
     thread: JoinHandle<()>,
 }
 
-/// Who is at the other end of a conversation.
+/// The process at the other end of a connection.
 #[derive(Debug, Clone, Copy)]
 struct Peer {
-    /// The number of the conversation.
+    /// The number of the connection.
     client: u64,
     pid: u32,
     uid: u32,
@@ -86,10 +87,10 @@ impl Peer {
     }
 }
 
-/// Why a request is refused, and the errno of the answer.
+/// The reason why a request is refused, and the errno that the reply carries.
 type Refused = (Error, i32);
 
-/// All conversations about one queue.
+/// All connections to one queue.
 #[derive(Debug)]
 pub(crate) struct Clients {
     fds: QueueFds,
@@ -121,8 +122,8 @@ impl Clients {
     /// Serves the client at the other end of `socket` in a thread of its own.
     ///
     /// # Errors
-    /// [`Kind::Full`] when there are too many clients, or not enough threads or descriptors for
-    /// one more. The client is told so.
+    /// [`Kind::Full`] when there are too many clients; the system's error when there are not enough
+    /// threads or descriptors for one more. The client receives the error, too.
     pub(crate) fn serve(all: &Arc<Self>, socket: OwnedFd) -> Result<()> {
         let copy = socket.as_fd().try_clone_to_owned();
         let connection = Socket::from(socket);
@@ -139,13 +140,14 @@ impl Clients {
         served
     }
 
-    /// Starts the conversation over `socket`, another descriptor of `connection`.
+    /// Starts a thread for `connection`; `socket` is another descriptor of the same connection.
     fn start(all: &Arc<Self>, connection: &Socket, socket: OwnedFd) -> Result<()> {
         const TRIED: &str = "serve another client";
         let number = all.next_client.fetch_add(1, Ordering::Relaxed);
         let peer = Peer::of(connection.as_fd(), number);
         let copy = socket.try_clone().context(|| TRIED)?;
-        // Held until the client is in the list, from which its thread takes it in the end.
+        // Locked until the client is in the list, because its thread removes it from there at the
+        // end.
         let mut clients = lock(&all.clients);
         share::CONNECTIONS.admit(peer.uid, clients.iter().map(|c| c.uid), TRIED)?;
         let owner = Arc::clone(all);
@@ -163,12 +165,12 @@ impl Clients {
         Ok(())
     }
 
-    /// Tells a client that there is no descriptor left to talk with it.
+    /// Tells a client that the process has no file descriptor left for it.
     pub(crate) fn turn_away(socket: OwnedFd) {
         refuse(&Socket::from(socket), &no_descriptors(), libc::EUSERS);
     }
 
-    /// Ends all conversations.
+    /// Shuts down all connections and waits for their threads.
     pub(crate) fn close(&self) {
         let clients = std::mem::take(&mut *lock(&self.clients));
         for client in &clients {
@@ -179,29 +181,31 @@ impl Clients {
         }
     }
 
-    /// Has duplicates removed with `dedup` from now on, or no more, and tells so.
+    /// Sends the poll thread new settings of the duplicate filter, and keeps them for later
+    /// replies.
     pub(crate) fn set_dedup(&self, dedup: Option<Dedup>) {
-        // Of two calls at once, the one that is told last is done last.
+        // The lock is held while the command is sent, so that commands and replies agree on their
+        // order.
         let mut told = lock(&self.dedup);
         *told = dedup.as_ref().map(|dedup| *dedup.settings());
         self.send(Command::Dedup(dedup.map(Box::new)));
     }
 
-    /// The answer to [`abi::HPCAP_OP_DEDUP`].
+    /// Returns the reply to [`abi::HPCAP_OP_DEDUP`].
     fn dedup(&self) -> String {
         let told = *lock(&self.dedup);
         told.map_or_else(|| "off".to_owned(), |settings| settings.to_string())
     }
 
     fn send(&self, command: Command) {
-        // A poll thread that has ended has detached everybody.
+        // The error is ignored: a poll thread that has ended has no listeners left.
         let _ = lock(&self.commands).send(command);
     }
 
-    /// One conversation, until the client closes it.
+    /// Serves one connection until the client closes it.
     fn serve_client(&self, connection: Socket, peer: Peer) {
         let attached = self.answer_all(&connection, peer);
-        // Closed before it is counted no more.
+        // The descriptor is closed before the client leaves the list that counts open connections.
         drop(connection);
         if let Some(id) = attached {
             self.forget(id);
@@ -210,8 +214,8 @@ impl Clients {
         lock(&self.clients).retain(|client| client.number != peer.client);
     }
 
-    /// Answers the requests of one client, until it closes its end. Returns the listener that it
-    /// is.
+    /// Answers the requests of one client until it closes its end. Returns the id of its listener,
+    /// if it has attached one.
     fn answer_all(&self, connection: &Socket, peer: Peer) -> Option<u64> {
         let mut attached = None;
         loop {
@@ -311,7 +315,7 @@ impl Clients {
         attached.map(|()| id)
     }
 
-    /// Counts one more listener of this peer. Returns its id.
+    /// Registers one more listener of this peer, if its share allows it. Returns the listener's id.
     fn admit(&self, peer: Peer) -> Result<u64> {
         let mut listeners = lock(&self.listeners);
         share::SLOTS.admit(peer.uid, listeners.iter().map(|l| l.uid), "attach")?;
@@ -367,13 +371,14 @@ impl Clients {
             self.fds.queue.as_raw_fd(),
             slot_fd.as_raw_fd(),
         ];
-        // A client that is gone already is noticed by the next `receive`.
+        // The next `receive_request` notices a client that is gone already, so this error is
+        // ignored.
         let _ = connection.send(&answer, &fds);
         Ok(())
     }
 
-    /// A user may kill its own listeners, and root all. The slot is free and the connection closed
-    /// when this returns.
+    /// Kills a listener. A user may kill its own listeners, and root all of them. When this
+    /// returns, the slot is free and the connection is shut down.
     fn kill(&self, id: u64, peer: Peer) -> std::result::Result<(), Refused> {
         let tried = format!("kill listener {id}");
         let Some(victim) = lock(&self.listeners).iter().find(|l| l.id == id).copied() else {
@@ -394,7 +399,8 @@ impl Clients {
             (e, errno)
         })?;
         self.forget(id);
-        // The listener sees that it was killed before it sees that the connection is closed.
+        // The poll thread has marked the slot as killed, so the listener sees that before its
+        // connection closes.
         let clients = lock(&self.clients);
         if let Some(client) = clients.iter().find(|c| c.number == victim.client) {
             hang_up(&client.socket);
@@ -403,21 +409,21 @@ impl Clients {
     }
 }
 
-/// The process has reached its limit of open files.
+/// The error of a process that has reached its limit of open files.
 fn no_descriptors() -> Error {
     let why = "the producer has no file descriptors left";
     Error::new(Kind::Full, "serve another client", why)
         .advise("raise its limit of open files (ulimit -n, LimitNOFILE=)")
 }
 
-/// Ends the conversation over `socket`: whoever waits for a message on it, or for room for one,
-/// waits no more.
+/// Shuts down the connection `socket`, which wakes every thread that receives from it or sends to
+/// it.
 fn hang_up(socket: &OwnedFd) {
     use nix::sys::socket::{Shutdown, shutdown};
     let _ = shutdown(socket.as_raw_fd(), Shutdown::Both);
 }
 
-/// The positive answer to `message`.
+/// Returns the positive reply to `message`.
 fn answered(message: &hpcap_attach) -> hpcap_attach {
     hpcap_attach {
         magic: abi::HPCAP_ATTACH_MAGIC,
@@ -428,7 +434,7 @@ fn answered(message: &hpcap_attach) -> hpcap_attach {
     }
 }
 
-/// The negative answer, with the error's own words.
+/// Sends a negative reply with the text of `error`.
 fn refuse(connection: &Socket, error: &Error, errno: i32) {
     let answer = hpcap_attach {
         magic: abi::HPCAP_ATTACH_MAGIC,

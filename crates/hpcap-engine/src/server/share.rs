@@ -1,24 +1,24 @@
-//! How connections and slots are shared out: no user can shut out the others, and no number of
-//! users shuts out root and the producer's own user.
+//! Limits on connections and slots. No user can take those of all other users, and all other users
+//! together leave some to root and the producer's own user.
 
 use hpcap::{Error, Kind, Result, abi};
 
-/// Something that a queue has a limited number of.
+/// The limits for one kind of resource of a queue.
 #[derive(Debug)]
 pub(super) struct Share {
-    /// Its name, in the plural.
+    /// The resource's name, in the plural.
     what: &'static str,
-    /// How many there are.
+    /// Number of units in all.
     all: usize,
-    /// How many of them only root and the producer's own user get.
+    /// Number of units that only root and the producer's own user may take.
     reserved: usize,
-    /// How many another user gets.
+    /// Largest number of units that any other user may take.
     per_user: usize,
-    /// What to do where there are no more.
+    /// Advice for a user who gets no more.
     advice: &'static str,
 }
 
-/// Clients with clients: all slots, and as many who only look.
+/// Connections: one for each slot, and three times as many for clients that only observe.
 pub(super) const CONNECTIONS: Share = Share {
     what: "connections",
     all: 4 * abi::HPCAP_SLOTS,
@@ -27,7 +27,7 @@ pub(super) const CONNECTIONS: Share = Share {
     advice: "end programs that look at the queue and are not needed",
 };
 
-/// Listeners.
+/// Slots for listeners.
 pub(super) const SLOTS: Share = Share {
     what: "slots for listeners",
     all: abi::HPCAP_SLOTS,
@@ -37,10 +37,10 @@ pub(super) const SLOTS: Share = Share {
 };
 
 impl Share {
-    /// Judges whether user `uid` gets one more, beside those that the users in `taken` have.
+    /// Checks whether user `uid` may take one more unit. `taken` has the user of each unit in use.
     ///
     /// # Errors
-    /// [`Kind::Full`], and whose limit it is.
+    /// [`Kind::Full`]; the message says which limit was reached.
     pub(super) fn admit(
         &self,
         uid: u32,
@@ -76,7 +76,7 @@ impl Share {
     }
 }
 
-/// Whether `uid` is root or the producer's own user.
+/// Returns whether `uid` is root or the producer's own user.
 fn is_preferred(uid: u32) -> bool {
     uid == 0 || uid == nix::unistd::geteuid().as_raw()
 }
@@ -86,7 +86,7 @@ fn is_preferred(uid: u32) -> bool {
 mod tests {
     use super::*;
 
-    /// Lets users in, in turn, until nobody gets in any more; how many each has then.
+    /// Admits `users` in turn until none gets any more. Returns how many units each has.
     fn fill(share: &Share, users: &[u32]) -> Vec<usize> {
         let mut taken: Vec<u32> = Vec::new();
         let mut before = usize::MAX;
@@ -102,7 +102,7 @@ mod tests {
         users.iter().map(of).collect()
     }
 
-    // Users of tests are neither root nor who runs them.
+    // User ids that are neither root's nor that of the user who runs the test.
     const ANN: u32 = 4_000_000_001;
     const BOB: u32 = 4_000_000_002;
     const CAT: u32 = 4_000_000_003;

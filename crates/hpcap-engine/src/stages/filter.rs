@@ -1,4 +1,4 @@
-//! The filter of the producer: classic BPF, `kmod/core/filter.h`.
+//! The capture filter of the producer: classic BPF, run by `kmod/core/filter.h`.
 
 use hpcap::filter::{Filter, Instruction};
 use hpcap::{Count, Error, Kind, Result};
@@ -8,7 +8,7 @@ use hpcap_source::Frame;
 
 pub use hpcap_sys::filter::INSTRUCTIONS_MAX;
 
-/// A checked program: it always ends, and reads nothing but the frame.
+/// A checked program, which always ends and reads nothing outside the frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Program(filter::Program);
 
@@ -16,7 +16,7 @@ impl Program {
     /// Checks `instructions`.
     ///
     /// # Errors
-    /// [`Kind::Usage`] naming the first instruction that is refused.
+    /// [`Kind::Usage`], naming the first instruction that is refused.
     pub fn new(instructions: Vec<Instruction>) -> Result<Self> {
         let n = instructions.len();
         let program = filter::Program::new(instructions);
@@ -26,10 +26,10 @@ impl Program {
         })
     }
 
-    /// The program that libpcap compiled `filter` to.
+    /// Takes the program that libpcap compiled from `filter`.
     ///
     /// # Errors
-    /// As [`Program::new`]: where it is longer than [`INSTRUCTIONS_MAX`].
+    /// As [`Program::new`]; a program longer than [`INSTRUCTIONS_MAX`] is refused.
     pub fn of(filter: &Filter) -> Result<Self> {
         Self::new(filter.program().to_vec())
     }
@@ -37,7 +37,7 @@ impl Program {
     /// Parses the output of `tcpdump -ddd`.
     ///
     /// # Errors
-    /// [`Kind::Usage`] where `text` is no such output, or the program is refused.
+    /// [`Kind::Usage`] if `text` has another format, or if the program is refused.
     pub fn parse(text: &[u8]) -> Result<Self> {
         let program = filter::Program::parse(text);
         program
@@ -45,13 +45,13 @@ impl Program {
             .map_err(|refusal| refused(refusal, "what `tcpdump -ddd` prints"))
     }
 
-    /// The instructions.
+    /// Returns the instructions.
     #[must_use]
     pub fn instructions(&self) -> &[Instruction] {
         self.0.instructions()
     }
 
-    /// The checked program, for the pipeline.
+    /// Returns the checked program, for the pipeline.
     pub(super) fn checked(&self) -> &filter::Program {
         &self.0
     }
@@ -63,7 +63,7 @@ impl Program {
     }
 
     /// Moves the frames that the program accepts to the front. Returns their number, and the count
-    /// of the others.
+    /// of the refused frames.
     pub fn apply(&self, frames: &mut [Frame<'_>]) -> (usize, Count) {
         self.0.select(frames)
     }

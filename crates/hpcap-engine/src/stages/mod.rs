@@ -1,4 +1,4 @@
-//! The stages between a source and the ring, as safe types around the C that the kernel module
+//! The stages between a source and the ring, as safe types around the C code that the kernel module
 //! runs, too: `kmod/core/filter.h`, `kmod/core/dedup.h` and `kmod/core/pipeline.h`.
 
 pub mod filter;

@@ -1,4 +1,4 @@
-//! The way of a batch from its source into the ring: `kmod/core/pipeline.h`.
+//! The path of a batch from its source into the ring: `kmod/core/pipeline.h`.
 
 use hpcap_source::Frame;
 use hpcap_sys::pipeline::Batch;

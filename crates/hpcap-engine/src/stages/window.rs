@@ -8,7 +8,7 @@ use hpcap_sys::dedup::{AUTO, DROP, MARK, Settings, Window, WindowError};
 use hpcap::dedup::{Action, DedupSettings};
 use hpcap_source::Frame;
 
-/// Remembers frames and finds their duplicates.
+/// A window of remembered frames, in which later frames are found to be duplicates.
 #[derive(Debug)]
 pub struct Dedup {
     window: Window,
@@ -32,12 +32,12 @@ fn c_settings(settings: &DedupSettings, link_type: u32, seed: u64) -> Settings {
 }
 
 impl Dedup {
-    /// An empty window for frames of a link type (`LINKTYPE_` value, 1 is Ethernet).
+    /// Creates an empty window for frames of a link type (`LINKTYPE_` value, 1 is Ethernet).
     ///
     /// # Errors
-    /// When a setting is out of its range, or there is not enough memory.
+    /// [`Kind::Usage`] when a setting is out of its range, [`Kind::Full`] without enough memory.
     pub fn new(settings: DedupSettings, link_type: u32) -> Result<Self> {
-        // Of the system's randomness: nobody outside can aim at a set.
+        // The seed is random, so that no sender can aim its frames at one set of the hash table.
         let seed = RandomState::new().build_hasher().finish();
         let c = c_settings(&settings, link_type, seed);
         let window = Window::new(&c).map_err(|error| {
@@ -50,33 +50,33 @@ impl Dedup {
         Ok(Self { window, settings })
     }
 
-    /// What it was told.
+    /// Returns the current settings.
     #[must_use]
     pub fn settings(&self) -> &DedupSettings {
         &self.settings
     }
 
-    /// Follows other settings. `false` where they need another window, and nothing changed.
+    /// Changes the settings. Returns `false`, with nothing changed, if they need another window.
     pub fn change(&mut self, settings: &DedupSettings) -> bool {
         let now = self.settings;
         if (settings.window, settings.bytes, settings.ignore) != (now.window, now.bytes, now.ignore)
         {
             return false;
         }
-        // Seed and link type stay those of the window.
+        // The window ignores these two zeros: it keeps its seed and link type.
         self.window.change(&c_settings(settings, 0, 0));
         self.settings = *settings;
         true
     }
 
-    /// The window, for the pipeline.
+    /// Returns the window, for the pipeline.
     pub(super) fn window(&mut self) -> &mut Window {
         &mut self.window
     }
 
-    /// Looks for duplicates. Those to be dropped leave `frames`: returns how many others stand
-    /// at the front, and how many duplicates there were. `marks` becomes as long as `frames`,
-    /// and is not 0 for each duplicate that stayed.
+    /// Finds duplicates. Removes from `frames` the duplicates that the settings drop: returns how
+    /// many frames remain at its front, and the count of all duplicates. `marks` becomes as long as
+    /// `frames`, and has a value other than 0 for each duplicate that remains.
     pub fn apply(&mut self, frames: &mut [Frame<'_>], marks: &mut Vec<u8>) -> (usize, Count) {
         self.window.select(frames, marks)
     }

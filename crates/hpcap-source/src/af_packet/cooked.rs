@@ -1,15 +1,16 @@
-//! Frames of any interface, each behind a header that says of which it is (LINKTYPE_LINUX_SLL2).
+//! The header (LINKTYPE_LINUX_SLL2) before each frame of a capture of all interfaces, which says
+//! which interface the frame belongs to.
 
 use super::vlan::TAG_BYTES;
 
-/// The header's bytes.
+/// Length of the header in bytes.
 pub(super) const HEADER_BYTES: usize = 20;
-/// Room before each frame: for the header, and for a VLAN tag between it and the rest.
+/// Room to reserve before each frame: for the header, and for a VLAN tag behind it.
 pub(super) const HEADROOM_BYTES: libc::c_int = (HEADER_BYTES + TAG_BYTES) as libc::c_int;
-/// `ARPHRD_LOOPBACK`.
+/// `ARPHRD_LOOPBACK`, in the type of the header's field.
 const LOOPBACK: u16 = libc::ARPHRD_LOOPBACK;
 
-/// Where a frame came from, as the kernel tells it (`struct sockaddr_ll`).
+/// The origin of a frame, as the kernel reports it (`struct sockaddr_ll`).
 #[derive(Debug, Clone, Copy)]
 pub(super) struct From {
     pub(super) protocol: u16,
@@ -21,7 +22,7 @@ pub(super) struct From {
 }
 
 impl From {
-    /// What the kernel wrote.
+    /// Reads the address that the kernel wrote.
     pub(super) fn of(address: &libc::sockaddr_ll) -> Self {
         Self {
             protocol: u16::from_be(address.sll_protocol),
@@ -33,13 +34,14 @@ impl From {
         }
     }
 
-    /// Whether the frame is seen again when it comes in: what the loopback interface sends.
+    /// Returns whether the capture gets the frame a second time: the loopback interface receives
+    /// every frame that it sends.
     pub(super) fn is_seen_again(&self) -> bool {
         self.hardware == LOOPBACK && self.kind == libc::PACKET_OUTGOING
     }
 
-    /// Puts the header, and a VLAN tag that the kernel took out, into the room before a frame.
-    /// Returns how many bytes of the room are used: the last ones.
+    /// Writes the header, and a VLAN tag that the kernel took out, into the room before a frame.
+    /// Returns how many bytes at the end of the room are used.
     pub(super) fn put(
         &self,
         room: &mut [u8; HEADER_BYTES + TAG_BYTES],
@@ -54,7 +56,7 @@ impl From {
         };
         let mut protocol = self.protocol.to_be_bytes();
         if let Some([tpid0, tpid1, tci0, tci1]) = tag {
-            // The tag's own protocol comes first, then what is behind the tag.
+            // The header names the tag's protocol; the tag names that of the data behind it.
             rest.copy_from_slice(&[tci0, tci1, protocol[0], protocol[1]]);
             protocol = [tpid0, tpid1];
         }

@@ -1,4 +1,5 @@
-//! What the interface and the kernel lost, as differences of counters that go on for ever.
+//! Losses of the interface and of the kernel, computed as differences between two
+//! readings of their counters.
 
 use std::collections::VecDeque;
 
@@ -6,20 +7,22 @@ use hpcap::{Count, Reason};
 
 use super::super::interface::Interface;
 
-/// Losses that were noticed and not yet reported.
+/// Losses that were noticed but not reported yet.
 #[derive(Debug)]
 pub(super) struct Losses {
-    /// Counters of the interface when they were last looked at; `None` where they do not count.
+    /// The interface's missed and damaged frames at the last look; `None` where they are not
+    /// counted.
     seen: Option<(u64, u64)>,
     missed: u64,
-    /// Frames that the kernel had no room for, each before the block of this number.
+    /// Frames that the kernel had no room for, as pairs of a block's number and the frames missing
+    /// before that block.
     before: VecDeque<(u64, u64)>,
     damaged: u64,
     report: [(Reason, Count); 2],
 }
 
-/// What a counter has grown by. One that was set back (a driver reloaded, a NIC reset) counts
-/// from zero, and one of 32 bits in a driver may have wrapped; neither gives an absurd number.
+/// Returns by how much a counter has grown. A counter that was reset (a driver reloaded, a NIC
+/// reset) counts from zero, and a counter of 32 bits in a driver may have wrapped.
 fn grown(from: u64, to: u64) -> u64 {
     const WRAP: u64 = 1 << 32;
     match to.checked_sub(from) {
@@ -30,7 +33,7 @@ fn grown(from: u64, to: u64) -> u64 {
 }
 
 impl Losses {
-    /// Counts from now on; the interface's own counters only where `nic` says so.
+    /// Starts to count. The interface's own counters are included only if `nic` is set.
     pub(super) fn new(interface: &Interface, nic: bool) -> Self {
         let none = Count::default();
         Self {
@@ -42,7 +45,7 @@ impl Losses {
         }
     }
 
-    /// Frames for which the ring had no room, right before its block number `seq`.
+    /// Notes frames for which the ring had no room, right before block number `seq`.
     pub(super) fn missed_before(&mut self, seq: u64, frames: u64) {
         if frames == 0 {
             return;
@@ -53,19 +56,19 @@ impl Losses {
         }
     }
 
-    /// Everything in front of block number `seq` was taken: what is missing before it is due.
+    /// Makes the losses before block number `seq` due: all frames in front of it were taken.
     pub(super) fn reached(&mut self, seq: u64) {
         while let Some((_, frames)) = self.before.pop_front_if(|(before, _)| *before <= seq) {
             self.missed += frames;
         }
     }
 
-    /// Frames that arrived and could not be read.
+    /// Counts frames that arrived but could not be read.
     pub(super) fn damaged(&mut self, frames: u64) {
         self.damaged += frames;
     }
 
-    /// Looks at the interface's counters.
+    /// Adds what the interface's counters have grown by since the last look.
     pub(super) fn look(&mut self, interface: &Interface) {
         if let Some((missed, errors)) = &mut self.seen {
             self.missed += grown(*missed, interface.rx_missed);
@@ -74,14 +77,14 @@ impl Losses {
         }
     }
 
-    /// The interface is another one of the same name: its counters start anew.
+    /// Starts anew with the counters of another interface that has taken over the name.
     pub(super) fn replaced(&mut self, interface: &Interface) {
         if let Some(seen) = &mut self.seen {
             *seen = (interface.rx_missed, interface.rx_errors);
         }
     }
 
-    /// What was not reported yet; then it is.
+    /// Returns the losses that were not reported yet, and marks them as reported.
     pub(super) fn report(&mut self) -> &[(Reason, Count)] {
         self.report = [
             (

@@ -1,8 +1,9 @@
 //! `af_packet:IF`: the frames of a network interface, lent straight from the memory that the
 //! kernel writes them to.
 //!
-//! An interface that goes down, or is removed, does not end the capture: the source reports it,
-//! waits, and goes on when the interface comes back. Losses of the kernel and the NIC are counted.
+//! An interface that goes down or is removed does not end the capture: the source reports the
+//! event, waits, and continues when the interface comes back. The source counts the losses of the
+//! kernel and of the NIC.
 
 mod cooked;
 mod counters;
@@ -31,23 +32,24 @@ const COUNT_EVERY: Duration = Duration::from_millis(100);
 /// Time between two readings of the interface's counters.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// Whether frames can come.
+/// State of the interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Presence {
     Up,
     Down,
-    /// The socket, if there still is one, has lost its interface; whatever is in its ring counts.
+    /// The interface was removed. The socket, if it is still open, may have frames left in its
+    /// ring.
     Gone {
         since: Instant,
     },
 }
 
-/// A source of the frames of a network interface; see [`AfPacketSpec`].
+/// A source of the frames of a network interface, configured by [`AfPacketSpec`].
 #[derive(Debug)]
 pub struct AfPacket {
     spec: AfPacketSpec,
     batch: Batch,
-    /// None while the interface is gone and all that was left in the ring was taken.
+    /// `None` after the interface has gone and all frames left in the ring were taken.
     socket: Option<Socket>,
     interface: Interface,
     link: Link,
@@ -63,12 +65,13 @@ pub struct AfPacket {
 }
 
 impl AfPacket {
-    /// Starts to capture. An interface that is down is not an error: see [`Source::next_event`].
+    /// Starts to capture. An interface that is down is not an error: [`Source::next_event`] reports
+    /// it.
     ///
     /// # Errors
     /// [`Kind::NotFound`] for an unknown interface, [`Kind::Permission`] without CAP_NET_RAW,
-    /// [`Kind::Format`] when its frames are neither Ethernet nor IP, [`Kind::Full`] when
-    /// there is no memory for the ring.
+    /// [`Kind::Format`] when the interface's frames are neither Ethernet nor IP, [`Kind::Full`]
+    /// when there is no memory for the ring.
     pub fn open(spec: &AfPacketSpec) -> Result<Self> {
         let interface = Interface::required(&spec.interface)?;
         let link = interface.link()?;
@@ -95,21 +98,21 @@ impl AfPacket {
         Ok(source)
     }
 
-    /// Reads how many frames the kernel has dropped.
+    /// Reads how many frames the kernel has dropped since the last call.
     fn count(&mut self) -> Result<()> {
         self.counted = Instant::now();
         if let Some(socket) = &self.socket {
             let drops = socket.drops()?;
-            // The kernel drops while the ring is full. The ring still is, unless a block was released
-            // since.
+            // The kernel drops frames while the ring is full. It is full still, or it was full
+            // until a block was released, after which the kernel filled block `resumed`.
             let before = socket.ring.seq_after_full().unwrap_or(self.resumed);
             self.losses.missed_before(before, drops);
         }
         Ok(())
     }
 
-    /// Returns the block that was read to the kernel. Where the kernel was waiting for a block,
-    /// all frames that it has dropped until then are missing before the block that it fills next.
+    /// Gives the block back to the kernel if all of its frames were read. If the ring was full, all
+    /// frames that the kernel has dropped so far are missing before the block that it fills next.
     fn release(&mut self) -> Result<()> {
         self.batch.clear();
         let Some(socket) = &mut self.socket else {
@@ -125,16 +128,16 @@ impl AfPacket {
         self.resumed = before;
         self.losses.missed_before(before, socket.drops()?);
         socket.ring.release();
-        // Frames that were dropped between the reading and the release.
+        // Frames that the kernel dropped between the call above and the release.
         self.losses.missed_before(before, socket.drops()?);
         Ok(())
     }
 
-    /// Looks at the interface: is it there, is it up, what has it lost.
+    /// Checks whether the interface exists and is up, and reads its counters.
     fn look(&mut self) -> Result<()> {
         self.looked = Instant::now();
         if self.interface.is_any() {
-            // There is always some interface, and its socket is bound to none.
+            // A capture of all interfaces is not bound to one, so nothing can go down or vanish.
             return Ok(());
         }
         let found = match &self.socket {
@@ -166,7 +169,7 @@ impl AfPacket {
             }
             None => match self.presence {
                 Presence::Gone { since } => {
-                    // The last block that was under way is handed over by then.
+                    // By then, the kernel has handed over the last block that it was filling.
                     if since.elapsed() > RETIRE * 5 {
                         self.close_drained()?;
                     }
@@ -185,7 +188,7 @@ impl AfPacket {
         }
     }
 
-    /// Closes the socket if there is nothing left in its ring. Called while nothing is lent.
+    /// Closes the socket if its ring has no frames left. No frame may be lent during the call.
     fn close_drained(&mut self) -> Result<()> {
         self.release()?;
         if self.socket.as_ref().is_some_and(|s| s.ring.is_drained()) {
@@ -197,13 +200,13 @@ impl AfPacket {
         Ok(())
     }
 
-    /// Goes on with another interface of the name, if there is one by now.
+    /// Continues with another interface of the same name, if there is one by now.
     fn look_for_another(&mut self) -> Result<()> {
         let Some(interface) = Interface::by_name(&self.spec.interface)? else {
             return Ok(());
         };
         if self.spec.fanout.is_some() && !interface.is_up() {
-            // It can join its group only then.
+            // An interface can join a fanout group only while it is up.
             return Ok(());
         }
         let link = interface.link()?;
@@ -217,9 +220,9 @@ impl AfPacket {
         }
         let socket = match Socket::open(&self.spec, &interface, link) {
             Ok(socket) => socket,
-            // It went away again meanwhile, or is not ready: there will be another look.
+            // The interface was removed again or is not ready yet; the next look tries again.
             Err(e) if is_about_interface(e.os_error()) => return Ok(()),
-            // Other members of the group still have the old one.
+            // Other members of the fanout group still have sockets on the old interface.
             Err(e) if self.spec.fanout.is_some() && e.os_error() == Some(libc::EINVAL) => {
                 return Ok(());
             }
@@ -238,7 +241,7 @@ impl AfPacket {
         Ok(())
     }
 
-    /// Handles the error that the socket reports, if there is one.
+    /// Handles `error`, which the socket reported, if there is one.
     fn handle_socket_error(&mut self, error: Option<io::Error>) -> Result<()> {
         let Some(error) = error else {
             return Ok(());
@@ -258,7 +261,7 @@ impl AfPacket {
     }
 }
 
-/// Whether the error says that the interface is down or gone.
+/// Returns whether the error means that the interface is down or gone.
 fn is_about_interface(errno: Option<i32>) -> bool {
     matches!(errno, Some(libc::ENETDOWN | libc::ENODEV | libc::ENXIO))
 }
@@ -278,7 +281,7 @@ impl Source for AfPacket {
 
     fn harvest(&mut self) -> Result<Harvest<'_>> {
         self.release()?;
-        // On a link that is never idle, `wait` is never called: the counters are read here.
+        // On a link that is never idle nobody calls `wait`, so the counters are read here, too.
         if self.counted.elapsed() >= COUNT_EVERY {
             self.count()?;
             if self.looked.elapsed() >= LOOK_EVERY {

@@ -1,7 +1,7 @@
 //! The receive ring of TPACKET_V3: blocks of frames in memory shared with the kernel.
 //!
-//! A block belongs to the kernel until it says `TP_STATUS_USER`, then to us, all of its bytes,
-//! until we say `TP_STATUS_KERNEL`. Blocks are filled, handed over and given back in turn.
+//! The kernel owns a block until it sets `TP_STATUS_USER`; then the source owns all of the block's
+//! bytes until it sets `TP_STATUS_KERNEL`. Blocks are filled, handed over and given back in turn.
 
 use std::io;
 use std::mem::{offset_of, size_of};
@@ -14,49 +14,51 @@ use super::super::interface::Link;
 use super::cooked::{self, From};
 use super::vlan;
 
-/// Where a block's own header keeps its status.
+/// Offset of the status in a block.
 const STATUS_OFFSET: usize = offset_of!(libc::tpacket_block_desc, hdr);
 const FRAME_HEADER_BYTES: usize = size_of::<libc::tpacket3_hdr>();
 
-/// The ring, and the place up to which it is read.
+/// The ring, and the position up to which it was read.
 #[derive(Debug)]
 pub(super) struct Ring {
     memory: NonNull<u8>,
     block_bytes: usize,
     blocks: usize,
-    /// The block that is read, or the one that is handed over next.
+    /// The block that is read now, or the next one that the kernel hands over.
     block: usize,
     reading: Option<Reading>,
-    /// Frames with the kernel's time, which all have unless the NIC was asked for its own.
+    /// Number of frames with the kernel's time, which is every frame unless the NIC was asked for
+    /// its time.
     stamped_by_kernel: u64,
-    /// The number that the kernel gives to the block after the last one that was taken.
+    /// The number that the kernel gives to the block after the last one that was opened.
     next_seq: u64,
 }
 
-// SAFETY: the mapping is memory that this value alone owns in this process; the kernel's part in
-// it does not depend on threads.
+// SAFETY: this value alone owns the mapping in this process, and the kernel's use of it does not
+// depend on threads.
 unsafe impl Send for Ring {}
 
-/// The place in the block that is ours now.
+/// The position in the block that is read now.
 #[derive(Debug, Clone, Copy)]
 struct Reading {
-    /// The block's number: the kernel counts those that it fills.
+    /// The block's number; the kernel numbers the blocks in the order in which it fills them.
     seq: u64,
     frames_left: u32,
     /// Offset in the block of the next frame's header.
     next: usize,
 }
 
-/// Where a frame is in its block, after its header was found to make sense.
+/// The place of a frame in its block, taken from a header that passed the checks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Place {
     start: usize,
     caplen: usize,
-    /// Offset of the header after this one; only of use when there is one.
+    /// Offset of the next frame's header, which is meaningful only if there is another frame.
     next: usize,
 }
 
-/// Checks what a frame's header, at offset `at` of a block, says about places in the block.
+/// Computes a frame's place from its header at offset `at`. `None` if the header contradicts itself
+/// or leads out of the block.
 fn place(header: &libc::tpacket3_hdr, at: usize, block_bytes: usize) -> Option<Place> {
     let offset = usize::from(header.tp_mac);
     let start = at.checked_add(offset)?;
@@ -97,12 +99,12 @@ impl Ring {
             block: 0,
             reading: None,
             stamped_by_kernel: 0,
-            // The kernel counts from 1.
+            // The kernel numbers blocks from 1.
             next_seq: 1,
         })
     }
 
-    /// The first byte of the block that is read now.
+    /// Returns the first byte of the block that is read now.
     fn start(&self) -> *mut u8 {
         // SAFETY: `block` is below `blocks`, so the offset is inside the mapping.
         unsafe { self.memory.as_ptr().add(self.block * self.block_bytes) }
@@ -114,16 +116,17 @@ impl Ring {
 
     fn status_of(&self, block: usize) -> &AtomicU32 {
         assert!(block < self.blocks);
-        // SAFETY: inside the mapping: the block is one of those that there are. A block starts with a `tpacket_block_desc`, on a page's edge, so the status is
-        // aligned. The kernel and we change it; nobody uses it in any other way than as this.
+        // SAFETY: the assertion keeps the block inside the mapping. A block starts on a page
+        // boundary with a `tpacket_block_desc`, so the status is aligned. The kernel shares the
+        // word, and this process writes it only through this reference.
         unsafe {
             let start = self.memory.as_ptr().add(block * self.block_bytes);
             AtomicU32::from_ptr(start.add(STATUS_OFFSET).cast())
         }
     }
 
-    /// Gives the block back if all of its frames have been taken. Nothing may use them any more:
-    /// the batch that they were lent with has been cleared.
+    /// Gives the block back to the kernel if all of its frames have been taken. The caller has
+    /// cleared the batch that they were lent with, so nothing uses them any more.
     pub(super) fn release(&mut self) {
         if self.reading.is_some_and(|r| r.frames_left == 0) {
             self.status()
@@ -133,40 +136,43 @@ impl Ring {
         }
     }
 
-    /// Whether all frames of the block that is read were taken, so that it can be given back.
+    /// Returns whether all frames of the block that is read were taken, so that it can be given
+    /// back.
     pub(super) fn is_block_read(&self) -> bool {
         self.reading.is_some_and(|r| r.frames_left == 0)
     }
 
-    /// The number of the block that is read, or the next one to be.
+    /// Returns the number of the block that is read, or of the next block.
     pub(super) fn seq(&self) -> u64 {
         self.reading.map_or(self.next_seq, |r| r.seq)
     }
 
-    /// The number of the block that the kernel fills next, where it has none to fill: every block
-    /// is ours. What it loses meanwhile is missing before the first frame of that block.
+    /// If every block is owned by this process, so that the kernel has none to fill, returns the
+    /// number of the block that it fills next. Frames lost until then are missing before that
+    /// block.
     pub(super) fn seq_after_full(&self) -> Option<u64> {
         let last = (self.block + self.blocks - 1) % self.blocks;
         let is_ours =
             |block| self.status_of(block).load(Ordering::Acquire) & libc::TP_STATUS_USER != 0;
-        // Blocks are filled in turn: when the last one is ours, all are.
+        // Blocks are filled in turn, so the last one is handed over only after all others.
         (is_ours(self.block) && is_ours(last)).then(|| self.seq() + self.blocks as u64)
     }
 
-    /// Whether every frame of every block that was handed over has been taken.
+    /// Returns whether every frame of every block that was handed over has been taken.
     pub(super) fn is_drained(&self) -> bool {
         self.reading.is_none() && self.status().load(Ordering::Acquire) & libc::TP_STATUS_USER == 0
     }
 
-    /// Starts on the next block, if the kernel has handed it over.
+    /// Opens the next block if the kernel has handed it over. Returns the position in the open
+    /// block.
     fn open_block(&mut self) -> Option<Reading> {
         if self.reading.is_none()
             && self.status().load(Ordering::Acquire) & libc::TP_STATUS_USER != 0
         {
-            // SAFETY: a block starts with this structure, which is integers throughout, and the
-            // block is ours since the load above.
+            // SAFETY: a block starts with this structure, all fields of which are integers, and
+            // since the load above the block belongs to this process.
             let block = unsafe { self.start().cast::<libc::tpacket_block_desc>().read() };
-            // SAFETY: the union has this one member.
+            // SAFETY: `bh1` is the only member of the union.
             let header = unsafe { block.hdr.bh1 };
             self.next_seq = header.seq_num + 1;
             self.reading = Some(Reading {
@@ -178,8 +184,8 @@ impl Ring {
         self.reading
     }
 
-    /// Adds the next frames of one block to `batch`; VLAN tags, and headers of cooked frames, are
-    /// put before them as `link` has them. Returns how many frames could not be found, although the block should have them.
+    /// Adds the next frames of one block to `batch`, with their VLAN tags, and with headers where
+    /// `link` is cooked. Returns how many frames are lost because the block contradicts itself.
     pub(super) fn take(&mut self, batch: &mut Batch, link: Link) -> u64 {
         let Some(mut reading) = self.open_block() else {
             return 0;
@@ -201,14 +207,14 @@ impl Ring {
         unreadable
     }
 
-    /// Adds the frame whose header is at offset `at` of the block; returns where the next one
-    /// is. `None` when the offsets lead out of the block.
+    /// Adds the frame whose header is at offset `at` of the block. Returns the offset of the next
+    /// header, or `None` if an offset leads out of the block.
     fn take_frame(&mut self, at: usize, batch: &mut Batch, link: Link) -> Option<usize> {
         if at.checked_add(FRAME_HEADER_BYTES)? > self.block_bytes {
             return None;
         }
-        // SAFETY: the header is inside the block, the block is ours, and the structure is
-        // integers throughout; the read does not ask for alignment.
+        // SAFETY: the header is inside the block, which belongs to this process, and all fields of
+        // the structure are integers; the read needs no alignment.
         let header = unsafe {
             self.start()
                 .add(at)
@@ -242,9 +248,9 @@ impl Ring {
             len = len.saturating_add(u32::try_from(added).unwrap_or(0));
         } else if let Some(tag) = tag.filter(|_| link.has_addresses()) {
             let room_start = start - vlan::TAG_BYTES;
-            // SAFETY: `place` found the frame to be inside the block, behind a header that is
-            // longer than a tag, so the room is inside the block, too. The block is ours, and
-            // nothing else refers to these bytes: other frames have their own.
+            // SAFETY: `place` checked that the frame is inside the block, behind a header that is
+            // longer than a tag, so the room is inside the block, too. The block belongs to this
+            // process, and no other frame includes these bytes.
             let room = unsafe {
                 std::slice::from_raw_parts_mut(
                     self.start().add(room_start),
@@ -257,27 +263,29 @@ impl Ring {
                 len = len.saturating_add(vlan::TAG_BYTES as u32);
             }
         }
-        // SAFETY: inside the block, as `place` found, which is ours.
+        // SAFETY: `place` checked that these bytes are inside the block, which belongs to this
+        // process.
         let data = unsafe { std::slice::from_raw_parts(self.start().add(start), caplen) };
-        // SAFETY: the bytes stay, unchanged, until the block goes back to the kernel, or the
-        // ring is unmapped: both happen only after the batch was cleared.
+        // SAFETY: the bytes stay unchanged until the block goes back to the kernel or the ring is
+        // unmapped; both happen only after the batch was cleared.
         unsafe { batch.push(data, len, header.tp_sec.into(), header.tp_nsec) };
         Some(next)
     }
 }
 
-/// Where a frame's address stands behind its header.
+/// Offset from a frame's header to its `sockaddr_ll`.
 const ADDRESS_OFFSET: usize = FRAME_HEADER_BYTES.next_multiple_of(16);
 
 impl Ring {
-    /// Where the frame whose header is at `at` came from.
+    /// Returns the origin of the frame whose header is at offset `at`, or `None` if the address
+    /// would be outside the block.
     fn from(&self, at: usize) -> Option<From> {
         let start = at.checked_add(ADDRESS_OFFSET)?;
         if start.checked_add(size_of::<libc::sockaddr_ll>())? > self.block_bytes {
             return None;
         }
-        // SAFETY: the structure is inside the block, which is ours, and is integers throughout;
-        // the read does not ask for alignment.
+        // SAFETY: the structure is inside the block, which belongs to this process, and all of its
+        // fields are integers; the read needs no alignment.
         let address = unsafe {
             self.start()
                 .add(start)
@@ -287,18 +295,19 @@ impl Ring {
         Some(From::of(&address))
     }
 
-    /// Puts the header of a cooked frame before the frame at `start`. Returns its bytes.
+    /// Writes the header of a cooked frame before the frame at `start`. Returns how many bytes it
+    /// added.
     fn put_header(&mut self, from: &From, start: usize, tag: Option<[u8; 4]>) -> Option<usize> {
         const ROOM: usize = cooked::HEADER_BYTES + vlan::TAG_BYTES;
         let room_start = start.checked_sub(ROOM)?;
-        // SAFETY: `place` found the frame to be inside the block, behind a header that is longer
-        // than the room. The block is ours, and nothing else refers to these bytes: the kernel
-        // leaves as much free before each frame (PACKET_RESERVE).
+        // SAFETY: `place` checked that the frame is inside the block, behind a header that is
+        // longer than the room. The block belongs to this process, and no other frame includes
+        // these bytes: the kernel leaves this much room before each frame (PACKET_RESERVE).
         let room = unsafe { &mut *self.start().add(room_start).cast::<[u8; ROOM]>() };
         Some(from.put(room, tag))
     }
 
-    /// Frames since the last call whose time the NIC has not given.
+    /// Returns the number of frames since the last call that do not have the NIC's time.
     pub(super) fn take_stamped_by_kernel(&mut self) -> u64 {
         std::mem::take(&mut self.stamped_by_kernel)
     }
@@ -306,7 +315,7 @@ impl Ring {
 
 impl Drop for Ring {
     fn drop(&mut self) {
-        // SAFETY: the mapping is as long as it was made, and nothing refers to it any more.
+        // SAFETY: the mapping has this length, and nothing refers to it any more.
         unsafe { libc::munmap(self.memory.as_ptr().cast(), self.block_bytes * self.blocks) };
     }
 }
@@ -318,7 +327,7 @@ mod tests {
     const BLOCK: usize = 4096;
 
     fn header(mac: u16, snaplen: u32, next: u32) -> libc::tpacket3_hdr {
-        // SAFETY: integers throughout; zero is a valid value.
+        // SAFETY: all fields are integers, for which zero is a valid value.
         let mut header: libc::tpacket3_hdr = unsafe { std::mem::zeroed() };
         header.tp_mac = mac;
         header.tp_snaplen = snaplen;

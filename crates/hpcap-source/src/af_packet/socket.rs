@@ -1,4 +1,4 @@
-//! The packet socket: opened, bound and asked.
+//! The packet socket: how it is opened and bound, and which questions it answers.
 
 use std::ffi::c_int;
 use std::io;
@@ -16,37 +16,37 @@ use super::cooked;
 use super::ring::Ring;
 use super::spec::{AfPacketSpec, Direction, Time};
 
-/// A block that is not full is handed over after this long.
+/// Time after which the kernel hands over a block that is not full.
 pub(super) const RETIRE: Duration = Duration::from_millis(10);
-/// Room before each frame, beyond what the kernel leaves anyway, for a VLAN tag put back.
+/// Room for a VLAN tag before each frame, in addition to what the kernel leaves anyway.
 const HEADROOM_BYTES: c_int = 4;
 
 /// A socket that receives the frames of one interface into a ring.
 #[derive(Debug)]
 pub(super) struct Socket {
-    // The ring is unmapped before the socket is closed: fields drop in this order.
+    // Fields drop in this order, so the ring is unmapped before the socket is closed.
     pub(super) ring: Ring,
     fd: OwnedFd,
 }
 
 impl Socket {
-    /// Starts receiving the frames of `interface`.
+    /// Opens a socket and starts to receive the frames of `interface`.
     pub(super) fn open(spec: &AfPacketSpec, interface: &Interface, link: Link) -> Result<Self> {
         let name = &interface.name;
-        // Without a protocol nothing is received until everything is set up.
-        // Cooked frames come without the headers of their links, which differ.
+        // The protocol 0 receives nothing until `bind` sets another. SOCK_DGRAM leaves out the
+        // headers of the links, because they differ between interfaces.
         let (kind, headroom) = if link.is_cooked() {
             (libc::SOCK_DGRAM, cooked::HEADROOM_BYTES)
         } else {
             (libc::SOCK_RAW, HEADROOM_BYTES)
         };
         let kind = kind | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
-        // SAFETY: `socket` has no memory to get wrong; the result is checked.
+        // SAFETY: `socket` accesses no memory of this process; the result is checked.
         let fd = unsafe { libc::socket(libc::AF_PACKET, kind, 0) };
         if fd < 0 {
             return Err(no_socket(name, io::Error::last_os_error()));
         }
-        // SAFETY: the descriptor was just opened, and nobody else owns it.
+        // SAFETY: the descriptor was just opened, and nothing else owns it.
         let fd = unsafe { OwnedFd::from_raw_fd(fd) };
 
         let version = libc::tpacket_versions::TPACKET_V3 as c_int;
@@ -61,7 +61,7 @@ impl Socket {
         }
         let ring = Self::map_ring(&fd, spec)?;
         match spec.direction {
-            // Looped frames are seen on their way out and on their way in.
+            // A looped frame would be captured twice: when it is sent and when it is received.
             Direction::Both if !link.loops => {}
             Direction::Both | Direction::In => set(&fd, libc::PACKET_IGNORE_OUTGOING, &1)
                 .context(|| format!("leave out the frames that {name} sends"))?,
@@ -102,7 +102,8 @@ impl Socket {
         let request = libc::tpacket_req3 {
             tp_block_size: spec.block_bytes,
             tp_block_nr: spec.blocks,
-            // TPACKET_V3 packs frames as they come; this only has to divide a block.
+            // TPACKET_V3 packs frames without fixed slots; this size only has to divide that of a
+            // block.
             tp_frame_size: 4096,
             tp_frame_nr: spec.block_bytes / 4096 * spec.blocks,
             tp_retire_blk_tov: u32::try_from(RETIRE.as_millis()).unwrap_or(10),
@@ -115,7 +116,7 @@ impl Socket {
         Ring::map(fd, spec.block_bytes, spec.blocks).map_err(smaller)
     }
 
-    /// Frames that found no room in the ring since the last call.
+    /// Returns the number of frames that found no room in the ring since the last call.
     pub(super) fn drops(&self) -> Result<u64> {
         let mut stats = libc::tpacket_stats_v3 {
             tp_packets: 0,
@@ -132,7 +133,7 @@ impl Socket {
         Ok(stats.tp_drops.into())
     }
 
-    /// Takes the error that the socket holds (`SO_ERROR`), if there is one.
+    /// Takes the socket's pending error (`SO_ERROR`), if there is one.
     pub(super) fn take_error(&self) -> Result<Option<io::Error>> {
         let mut errno: c_int = 0;
         get(&self.fd, libc::SOL_SOCKET, libc::SO_ERROR, &mut errno)
@@ -140,12 +141,13 @@ impl Socket {
         Ok((errno != 0).then(|| io::Error::from_raw_os_error(errno)))
     }
 
-    /// Whether it still has its interface: one that was removed leaves the socket without.
+    /// Returns whether the socket still has its interface; the kernel unbinds it from one that is
+    /// removed.
     pub(super) fn is_bound(&self) -> Result<bool> {
         let mut address = no_address();
         let mut bytes = size_of::<libc::sockaddr_ll>() as libc::socklen_t;
-        // SAFETY: the kernel writes at most `bytes` bytes, a whole `sockaddr_ll`, and their
-        // number; both outlive the call.
+        // SAFETY: the kernel writes at most `bytes` bytes, which is a whole `sockaddr_ll`, and
+        // their number; both variables outlive the call.
         let result = unsafe {
             libc::getsockname(
                 self.fd.as_raw_fd(),
@@ -162,8 +164,8 @@ impl Socket {
         Ok(address.sll_ifindex > 0)
     }
 
-    /// Sleeps until a block is ready or the socket has an error, `timeout` at most. Returns whether
-    /// the socket has an error.
+    /// Sleeps until a block is ready or the socket has an error, at most for `timeout`. Returns
+    /// whether the socket has an error.
     pub(super) fn poll(&self, timeout: Duration) -> Result<bool> {
         let mut poll = libc::pollfd {
             fd: self.fd.as_raw_fd(),
@@ -174,7 +176,7 @@ impl Socket {
             tv_sec: libc::time_t::try_from(timeout.as_secs()).unwrap_or(libc::time_t::MAX),
             tv_nsec: timeout.subsec_nanos().into(),
         };
-        // SAFETY: one pollfd, a timespec, and no signal mask; all outlive the call.
+        // SAFETY: the call gets one pollfd, a timespec and no signal mask, all of which outlive it.
         let n = unsafe { libc::ppoll(&raw mut poll, 1, &raw const timeout, std::ptr::null()) };
         if n < 0 {
             let error = io::Error::last_os_error();
@@ -195,7 +197,7 @@ fn no_socket(name: &str, error: io::Error) -> Error {
     }
 }
 
-/// The name of this program.
+/// Returns the file name of this program.
 fn program() -> String {
     std::env::current_exe()
         .ok()
@@ -203,8 +205,8 @@ fn program() -> String {
         .unwrap_or_else(|| "hpcapd".into())
 }
 
-/// Lets through only what this host sends. In the kernel, so that what is not wanted takes no
-/// room in the ring and is not counted as lost.
+/// Attaches a filter that accepts only frames that this host sends. The filter runs in the kernel,
+/// so that other frames take no room in the ring and do not count as lost.
 fn attach_outgoing_filter(fd: &OwnedFd) -> io::Result<()> {
     let statement = |code: u32, k: u32, jt, jf| libc::sock_filter {
         code: u16::try_from(code).unwrap_or(0),
@@ -268,7 +270,8 @@ fn set_at<T>(fd: &OwnedFd, level: c_int, option: c_int, value: &T) -> io::Result
     }
 }
 
-/// Only for types that are integers throughout: any bytes that the kernel writes are valid.
+/// Reads a socket option. `T` must consist of integers only, so that any bytes that the kernel
+/// writes are a valid value.
 fn get<T: Copy>(fd: &OwnedFd, level: c_int, option: c_int, value: &mut T) -> io::Result<()> {
     let mut bytes = size_of::<T>() as libc::socklen_t;
     let value = std::ptr::from_mut(value).cast();

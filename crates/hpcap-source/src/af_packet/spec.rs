@@ -1,4 +1,4 @@
-//! `af_packet:IF,key=value,...`.
+//! The specification `af_packet:IF,key=value,...`.
 
 use std::fmt;
 
@@ -8,57 +8,58 @@ use super::super::options::{self, Options, escaped, number};
 
 const FORM: &str = "af_packet:IF";
 const KEYS: [&str; 6] = ["promisc", "direction", "time", "block", "blocks", "fanout"];
-/// A block holds any frame that an interface can hand over: 64 KiB, its headers and a tag.
+/// Any frame that an interface can receive, of up to 64 KiB with its headers and a tag, fits a
+/// block of this size.
 const BLOCK_BYTES_MIN: u32 = 128 << 10;
 const BLOCK_BYTES_MAX: u32 = 64 << 20;
-/// Pages of every architecture divide this.
+/// The page size of every architecture divides this step.
 const BLOCK_BYTES_STEP: u32 = 64 << 10;
 
 /// Which frames of an interface are captured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
-    /// Those that it receives.
+    /// The frames that the interface receives.
     In,
-    /// Those that this host sends on it.
+    /// The frames that this host sends on the interface.
     Out,
-    /// All that pass.
+    /// The frames of both directions.
     Both,
 }
 
-/// Who stamps frames.
+/// The clock that gives frames their time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Time {
-    /// The kernel, with its wall clock.
+    /// The kernel's wall clock.
     Kernel,
-    /// The NIC, with a clock of its own.
+    /// The NIC's own clock.
     Hardware,
 }
 
-/// The frames of a network interface, through the kernel (`AF_PACKET`, TPACKET_V3).
+/// A capture of a network interface through the kernel (`AF_PACKET`, TPACKET_V3).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AfPacketSpec {
     /// The name of the interface.
     pub interface: String,
-    /// `promisc=on|off`: frames for others, too; on unless told.
+    /// `promisc=on|off`: whether to capture frames for other hosts, too; on by default.
     pub promiscuous: bool,
-    /// `direction=in|out|both`; both unless told, as in tcpdump. On the loopback interface
-    /// every frame goes out and comes in again: there, `both` means `in`.
+    /// `direction=in|out|both`: both by default, as in tcpdump. The loopback interface receives
+    /// every frame that it sends, so for it `both` means `in`.
     pub direction: Direction,
-    /// `time=kernel|hardware`: who stamps frames; the kernel unless told.
+    /// `time=kernel|hardware`: the clock that gives frames their time; the kernel's by default.
     pub time: Time,
-    /// `block=SIZE`: the kernel hands frames over in blocks of so many bytes, a multiple of
-    /// 64 KiB from 128 KiB to 64 MiB; 1 MiB unless told.
+    /// `block=SIZE`: length in bytes of the blocks in which the kernel hands frames over: a
+    /// multiple of 64 KiB from 128 KiB to 64 MiB; 1 MiB by default.
     pub block_bytes: u32,
-    /// `blocks=N`: how many, 2 to 65536, below 4 GiB in all; 64 unless told.
+    /// `blocks=N`: number of blocks, 2 to 65536, less than 4 GiB in all; 64 by default.
     pub blocks: u32,
-    /// `fanout=GROUP`: the flows of the interface are spread over all sources with the same
-    /// group, 0 to 65535. Each then counts what it lost itself; what the NIC lost, which cannot
-    /// be told apart, none does.
+    /// `fanout=GROUP`: spreads the flows of the interface over all sources with the same group, 0
+    /// to 65535. Each source counts the frames that it lost itself. None counts those that the NIC
+    /// lost, because nobody knows which source would have got them.
     pub fanout: Option<u16>,
 }
 
 impl AfPacketSpec {
-    /// `interface` with all options as they are unless told.
+    /// Returns a capture of `interface` with the default options.
     #[must_use]
     pub fn new(interface: impl Into<String>) -> Self {
         Self {
@@ -72,10 +73,11 @@ impl AfPacketSpec {
         }
     }
 
-    /// Reads what follows `af_packet:`.
+    /// Parses the text after `af_packet:`.
     ///
     /// # Errors
-    /// [`Kind::Usage`](hpcap::Kind::Usage), naming the key, what it was and what is allowed.
+    /// [`Kind::Usage`](hpcap::Kind::Usage), with the key, its value and the values that are
+    /// allowed.
     pub fn parse(text: &str) -> Result<Self> {
         let (interface, mut o) = Options::split(FORM, text)?;
         if interface.is_empty() {

@@ -1,11 +1,11 @@
-//! VLAN tags, which the kernel takes out of a frame on receipt, put back where they were.
+//! VLAN tags: the kernel takes them out of received frames, and this module puts them back.
 
-/// The two MAC addresses, which stand before a tag.
+/// Length of the two MAC addresses before a tag.
 const ADDRESSES_BYTES: usize = 12;
-/// The bytes of a tag.
+/// Length of a tag in bytes.
 pub(super) const TAG_BYTES: usize = 4;
 
-/// The bytes of a tag, as the kernel keeps them: TPID (0 when it has not said) and TCI.
+/// Builds a tag from what the kernel reports: TPID (0 if the kernel does not report one) and TCI.
 pub(super) fn tag(tpid: u16, tci: u16) -> [u8; TAG_BYTES] {
     const TPID_8021Q: u16 = 0x8100;
     let tpid = if tpid == 0 { TPID_8021Q } else { tpid }.to_be_bytes();
@@ -13,9 +13,9 @@ pub(super) fn tag(tpid: u16, tci: u16) -> [u8; TAG_BYTES] {
     [tpid[0], tpid[1], tci[0], tci[1]]
 }
 
-/// Puts `tag` into a frame, of which `room` is the known part with [`TAG_BYTES`] of free space
-/// before it. Afterwards, all of `room` is the frame. Returns whether there was a place for
-/// it: a frame without both addresses is left alone.
+/// Puts `tag` into a frame. `room` is [`TAG_BYTES`] of free space and the captured bytes of the
+/// frame behind it; afterwards, all of `room` is the frame. Returns `false`, with `room` unchanged,
+/// if the frame is too short to have both addresses.
 pub(super) fn put_back(room: &mut [u8], tag: [u8; TAG_BYTES]) -> bool {
     const END: usize = TAG_BYTES + ADDRESSES_BYTES;
     if room.len() < END {

@@ -1,40 +1,44 @@
-//! What is in a generated frame, and whether a received one is still that.
+//! The content of a generated frame, and the check of a received one.
 //!
-//! Ethernet, a VLAN tag where asked for, IPv4, UDP, then the stamp: 2 bytes of magic, the
-//! sequence number and the time of sending, 8 bytes each, most significant byte first; then
-//! a fill that depends on the sequence number alone. Addresses and ports follow from a
-//! 24-bit number, the flow's, which is also the low part of the source address: so a
+//! A frame consists of Ethernet, an optional VLAN tag, IPv4 and UDP headers, then the stamp: 2
+//! bytes of magic, the sequence number and the time of sending, 8 bytes each, most significant byte
+//! first. The rest is a fill that depends only on the sequence number. Addresses and ports follow
+//! from the flow's 24-bit number, which is also the low part of the source address. A receiver can
+//! therefore compute every byte of the frame.
 //! receiver can tell what every single byte should be.
 
 use super::sizes::mix;
 
-/// The bytes of an untagged Ethernet, IPv4 and UDP header.
+/// Length of untagged Ethernet, IPv4 and UDP headers.
 pub(super) const HEADER_BYTES: usize = 42;
-/// The bytes that a VLAN tag adds.
+/// Length of a VLAN tag.
 pub(super) const TAG_BYTES: usize = 4;
 const STAMP_BYTES: usize = 18;
 const MAGIC: [u8; 2] = *b"HP";
-/// A flow's number has this many bits.
+/// Number of bits of a flow's number.
 pub(super) const FLOW_BITS: u32 = 24;
-/// An added odd constant walks through all 64-bit numbers: cheap, and vectors do it well.
+/// The step from one word of the fill to the next. Adding an odd constant visits all 64-bit
+/// numbers, is cheap, and vectorises well.
 const FILL_STEP: u64 = 0x9e37_79b9_7f4a_7c15;
-/// IP and UDP lengths are 16 bits. A longer datagram says 0, as one does that the kernel hands
-/// over unsegmented (RFC 2675 has the same convention).
+/// Largest length that the IP and UDP headers can state. The headers of a longer datagram state 0,
+/// like those of a datagram that the kernel hands over unsegmented (RFC 2675 has the same
+/// convention).
 const LENGTH_MAX: usize = u16::MAX as usize;
 
-/// What a generated frame carries.
+/// The numbers that identify a generated frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stamp {
-    /// Number of the frame, from 0.
+    /// Number of the frame, counted from 0.
     pub seq: u64,
-    /// When it was sent, in nanoseconds since 1970 (of the sender's clock, or from `start=`).
+    /// Time of sending, in nanoseconds since 1970 by the sender's clock, or counted from `start=`.
     pub sent_ns: u64,
 }
 
-/// The headers of one flow, the lengths and the IP checksum still without this frame's length.
+/// The headers of one flow. The length fields are zero, and the IP checksum is not computed yet.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Header {
-    /// 12 bytes of MAC addresses, the tag if any, and the rest; `bytes` of them count.
+    /// 12 bytes of MAC addresses, the optional tag, and the other headers; only `bytes` of them are
+    /// used.
     octets: [u8; HEADER_BYTES + TAG_BYTES],
     bytes: usize,
     /// Ones' complement sum of the IP header with length and checksum zero.
@@ -42,7 +46,8 @@ pub(super) struct Header {
 }
 
 impl Header {
-    /// The headers of flow number `flow` (24 bits count), tagged with `vlan` (12 bits) if any.
+    /// Builds the headers of flow number `flow` (24 bits are used) with the VLAN number `vlan` (12
+    /// bits), if any.
     pub(super) fn new(flow: u32, vlan: Option<u16>) -> Self {
         let id = flow.to_be_bytes();
         let random = mix(u64::from(flow)).to_be_bytes();
@@ -72,7 +77,7 @@ impl Header {
             random[1],
             random[2], // destination: RFC 2544, benchmarks
         ];
-        // Ports from 1024 up, so that nothing takes the datagrams for a known protocol.
+        // Ports from 1024 on, so that no program takes the datagrams for those of a known protocol.
         let port = |high: u8, low: u8| [high | 0x04, low];
         let [sp, dp] = [port(random[3], random[4]), port(random[5], random[6])];
 
@@ -95,7 +100,7 @@ impl Header {
             .chunks_exact(2)
             .map(|p| u32::from(u16::from_be_bytes([p[0], p[1]])))
             .sum();
-        // UDP length and checksum follow; a checksum of zero says that there is none.
+        // The UDP length and checksum follow; a checksum of zero means that there is none.
         Self {
             octets,
             bytes: at + 4,
@@ -103,13 +108,13 @@ impl Header {
         }
     }
 
-    /// Offset of the IP header in the frame.
+    /// Returns the offset of the IP header in the frame.
     #[inline]
     fn ip(&self) -> usize {
         self.bytes - 28
     }
 
-    /// These headers for a frame of `len` bytes.
+    /// Returns these headers, completed for a frame of `len` bytes.
     #[inline]
     fn for_len(&self, len: usize) -> [u8; HEADER_BYTES + TAG_BYTES] {
         let mut octets = self.octets;
@@ -127,8 +132,8 @@ impl Header {
         octets
     }
 
-    /// Writes a whole frame into `frame`, or as much of its start as fits: a frame shorter than
-    /// headers and stamp is cut, and says the least IP length that there is.
+    /// Writes a whole frame into `frame`, or as much of its start as fits. A frame that is shorter
+    /// than headers and stamp is cut, and its IP header states the smallest valid length.
     #[inline]
     pub(super) fn write(&self, frame: &mut [u8], stamp: Stamp) {
         let header = self.for_len(frame.len());
@@ -151,7 +156,7 @@ impl Header {
     }
 }
 
-/// `bytes` for a 16-bit length field.
+/// Returns the value of a 16-bit length field for `bytes`.
 fn length(bytes: usize) -> u16 {
     if bytes > LENGTH_MAX {
         0
@@ -160,7 +165,7 @@ fn length(bytes: usize) -> u16 {
     }
 }
 
-/// The fill of frame `seq`: 64-bit words, each the one before plus a constant.
+/// Writes the fill of frame `seq`: 64-bit words, each of which is the one before plus a constant.
 #[inline]
 fn write_fill(fill: &mut [u8], seq: u64) {
     let mut word = mix(seq);
@@ -186,17 +191,17 @@ fn fill_is(fill: &[u8], seq: u64) -> bool {
     *rest == word.to_le_bytes()[..rest.len()]
 }
 
-/// The stamp of a generated frame, if `frame` is one and every byte of it is as it was sent.
+/// Checks that `frame` is a generated frame and that every byte of it is as it was sent.
 ///
-/// `None` for any other frame, a damaged one, and for one too short to carry a stamp (under 60
-/// bytes, 64 with a VLAN tag).
+/// Returns its stamp, or `None` for any other frame, a damaged frame, and a frame too short to
+/// carry a stamp (under 60 bytes, 64 with a VLAN tag).
 #[must_use]
 pub fn verify(frame: &[u8]) -> Option<Stamp> {
     verify_cut(frame, frame.len())
 }
 
-/// As [`verify`], of a frame of `len` bytes of which only the first are in `captured`; those
-/// must reach to the end of the stamp.
+/// Like [`verify`], for a frame of `len` bytes of which only the first bytes are in `captured`.
+/// Those must include the whole stamp.
 #[must_use]
 pub fn verify_cut(captured: &[u8], len: usize) -> Option<Stamp> {
     let vlan = match captured.get(12..16)? {
@@ -258,7 +263,8 @@ mod tests {
             prop_assert_eq!(usize::from(u16::from_be_bytes([frame[ip + 2], frame[ip + 3]])), size - ip);
             prop_assert_eq!(usize::from(u16::from_be_bytes([frame[ip + 24], frame[ip + 25]])), size - ip - 20);
 
-            // The time, and a tag's number, are the only things that could be anything.
+            // The time of sending and a tag's number may have any value, so their damage goes
+            // unnoticed.
             let at = damage.index(size);
             let time = ip + 28 + 10..ip + 28 + 18;
             let tag = if vlan.is_some() { 14..16 } else { 0..0 };
