@@ -1,7 +1,7 @@
-//! Where frames come from: `af_packet:IF`, `pcap:FILE`, `gen:`.
+//! Sources of frames: `af_packet:IF`, `pcap:FILE`, `gen:`.
 //!
-//! A source lends frames to its caller (the poll thread of an engine, a traffic sender), who copies
-//! or sends them. Nothing that a source lends outlives the next call to the source.
+//! A source lends frames to its caller (the poll thread of an engine, or a traffic sender), which
+//! copies or sends them. Lent frames live until the next call to the source.
 
 pub mod af_packet;
 mod batch;
@@ -20,63 +20,65 @@ pub use event::{InterfaceName, SourceEvent};
 pub use hpcap_sys::Frame;
 pub use spec::SourceSpec;
 
-/// What a source is, for the queue page and the file headers.
+/// Properties of a source, for the queue page and the file headers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Description {
-    /// The interface, the file, or `gen`.
+    /// The name of the interface or of the file, or `gen`.
     pub interface: String,
-    /// LINKTYPE_ value; 1 is Ethernet.
+    /// LINKTYPE_ value of the frames; 1 is Ethernet.
     pub link_type: u32,
-    /// Who stamps: `kernel`, `engine`, `file`, `nic`.
+    /// The clock that gives frames their time: `kernel`, `engine`, `file` or `nic`.
     pub clock_source: &'static str,
-    /// Whether the source waits while the ring is full: [`SourceSpec::waits`].
+    /// Whether the source waits while the ring is full, as [`SourceSpec::waits`] explains.
     pub waits: bool,
 }
 
-/// Whether there is more.
+/// What the caller of [`Source::harvest`] should do next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
-    /// Call again at once.
+    /// Harvest again at once.
     Busy,
-    /// Nothing now; call [`Source::wait`] first.
+    /// Call [`Source::wait`] before the next harvest, because no frame is ready.
     Idle,
-    /// There will be nothing more, ever.
+    /// Stop: the source has ended and has no more frames.
     Ended,
 }
 
-/// A batch of frames, and what became of others since the last batch.
+/// A batch of frames, and the losses since the last batch.
 #[derive(Debug)]
 pub struct Harvest<'a> {
-    /// In order. At most [`BATCH`]. Mutable so that the engine can cut and filter in place.
+    /// At most [`BATCH`] frames, in order. The slice is mutable so that the engine can filter in
+    /// place.
     pub frames: &'a mut [Frame<'a>],
-    /// Frames that the source knows it did not get: usually `nic_missed`, `nic_error`.
+    /// Frames that the source knows to be lost: usually `nic_missed` or `nic_error`.
     pub lost: &'a [(Reason, Count)],
-    /// What to do next.
+    /// What the caller should do next.
     pub state: State,
 }
 
-/// Frames of one harvest, at most.
+/// Most frames of one harvest.
 pub const BATCH: usize = 256;
 
 /// A supplier of frames.
 pub trait Source: Send {
-    /// What it is.
+    /// Returns the source's properties.
     fn description(&self) -> Description;
 
-    /// Lends the next frames. A condition that can pass (an interface that is down or gone) is not
-    /// an error: the source reports it once through [`Source::next_event`], is idle, and recovers.
+    /// Lends the next frames. A condition that can pass, such as an interface that is down or gone,
+    /// is not an error: the source reports it once through [`Source::next_event`], is idle, and
+    /// recovers.
     ///
     /// # Errors
-    /// What ends the source for good.
+    /// An error that ends the source for good.
     fn harvest(&mut self) -> Result<Harvest<'_>>;
 
-    /// Sleeps until there may be frames, `timeout` at most.
+    /// Sleeps until frames may be ready, at most for `timeout`.
     ///
     /// # Errors
-    /// What ends the source for good.
+    /// An error that ends the source for good.
     fn wait(&mut self, timeout: Duration) -> Result<()>;
 
-    /// Takes the oldest event that was not taken yet. Sources that report nothing have none.
+    /// Takes the oldest event that was not taken yet. The default is for sources without events.
     fn next_event(&mut self) -> Option<SourceEvent> {
         None
     }

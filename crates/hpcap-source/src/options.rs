@@ -1,26 +1,27 @@
-//! `NAME,key=value,...`: the part of a source's specification after its kind.
+//! Parser of `NAME,key=value,...`, which is a source's specification without its kind.
 
 use std::time::Duration;
 
 use hpcap::units::{self, Rate};
 use hpcap::{Error, Result};
 
-/// The options of one source, taken one by one; what is left over is a mistake.
+/// The options of one source. A parser takes the options that it knows; any that are left are
+/// errors.
 #[derive(Debug)]
 pub(crate) struct Options<'t> {
-    /// How messages call the source: `pcap:FILE`.
+    /// The form of the specification, `pcap:FILE`, for error messages.
     form: &'static str,
     left: Vec<(&'t str, &'t str)>,
 }
 
-/// Whether `piece` starts like an option: lower-case letters, then an equals sign.
+/// Returns whether `piece` starts like an option: with lower-case letters and an equals sign.
 fn is_option(piece: &str) -> bool {
     piece.split_once('=').is_some_and(|(key, _)| {
         !key.is_empty() && key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
     })
 }
 
-/// Cuts `text` at commas that no backslash precedes. The pieces keep their backslashes.
+/// Splits `text` at commas that follow no backslash. The pieces keep their backslashes.
 fn pieces(text: &str) -> Vec<&str> {
     let (mut cut, mut start, mut escaped) = (Vec::new(), 0, false);
     for (at, byte) in text.bytes().enumerate() {
@@ -38,7 +39,7 @@ fn pieces(text: &str) -> Vec<&str> {
     cut
 }
 
-/// `\,` and `\\` become `,` and `\`; any other backslash stands for itself.
+/// Replaces `\,` by `,` and `\\` by `\`; any other backslash stays.
 fn unescaped(text: &str) -> String {
     let mut name = String::with_capacity(text.len());
     let mut chars = text.chars().peekable();
@@ -54,15 +55,15 @@ fn unescaped(text: &str) -> String {
     name
 }
 
-/// A name as it is written in a specification: the inverse of what [`Options::split`] does.
+/// Escapes a name for a specification, so that [`Options::split`] returns the same name.
 pub(crate) fn escaped(name: &str) -> String {
     name.replace('\\', r"\\").replace(',', r"\,")
 }
 
 impl<'t> Options<'t> {
-    /// Splits `text` into the name that it starts with and the options after it. The name
-    /// reaches up to the first comma that `key=` follows, so that a name with commas needs a
-    /// backslash (`\,`) only where one of its parts looks like an option.
+    /// Splits `text` into the name at its start and the options after it. The name ends before the
+    /// first comma that `key=` follows, so a comma in a name needs a backslash (`\,`) only if the
+    /// text after it looks like an option.
     pub(crate) fn split(form: &'static str, text: &'t str) -> Result<(String, Self)> {
         let all = pieces(text);
         let first = (1..all.len())
@@ -72,7 +73,7 @@ impl<'t> Options<'t> {
         Ok((unescaped(&all[..first].join(",")), options))
     }
 
-    /// Splits `text` that has no name, only options; it may be empty.
+    /// Parses `text`, which consists of options without a name and may be empty.
     pub(crate) fn without_name(form: &'static str, text: &'t str) -> Result<Self> {
         if text.is_empty() {
             return Ok(Self {
@@ -100,7 +101,8 @@ impl<'t> Options<'t> {
         Ok(Self { form, left })
     }
 
-    /// The value of `key`, read by `read`, which returns `None` when it is not `allowed`.
+    /// Takes the value of `key` and parses it with `read`, which returns `None` for a value that is
+    /// not `allowed`.
     pub(crate) fn take<T>(
         &mut self,
         key: &str,
@@ -117,7 +119,7 @@ impl<'t> Options<'t> {
         }
     }
 
-    /// The complaint about `key=value`.
+    /// Builds the error for `key=value`.
     pub(crate) fn bad(&self, key: &str, value: &str, allowed: &str) -> Error {
         Error::usage(
             format!("source {}: {key}={value}", self.form),
@@ -125,7 +127,7 @@ impl<'t> Options<'t> {
         )
     }
 
-    /// Nothing may be left; `known` are the keys that there are.
+    /// Fails if an option is left; `known` has the keys to list in the error.
     pub(crate) fn finish(self, known: &[&str]) -> Result<()> {
         match self.left.first() {
             None => Ok(()),
@@ -137,14 +139,14 @@ impl<'t> Options<'t> {
     }
 }
 
-/// Reads a plain decimal number: digits alone.
+/// Parses a plain decimal number, without a sign.
 pub(crate) fn number<T: std::str::FromStr>(text: &str) -> Option<T> {
     (!text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()))
         .then(|| text.parse().ok())
         .flatten()
 }
 
-/// The largest unit that divides `value`: `(value / unit, its letter)`.
+/// Returns `value` in the largest unit that divides it, with the unit's letter.
 fn exact(value: u64, units: &[(u64, &'static str)]) -> (u64, &'static str) {
     units
         .iter()
@@ -152,13 +154,13 @@ fn exact(value: u64, units: &[(u64, &'static str)]) -> (u64, &'static str) {
         .map_or((value, ""), |(unit, letter)| (value / unit, letter))
 }
 
-/// A size that reads back as the same number: `64M`, `1000`.
+/// Formats a size so that it parses as the same number: `64M`, `1000`.
 pub(crate) fn exact_size(bytes: u64) -> String {
     let (n, unit) = exact(bytes, &[(1 << 30, "G"), (1 << 20, "M"), (1 << 10, "K")]);
     format!("{n}{unit}")
 }
 
-/// A duration that reads back as the same one: `10s`, `1500ms`.
+/// Formats a duration so that it parses as the same duration: `10s`, `1500ms`.
 pub(crate) fn exact_duration(duration: Duration) -> String {
     let ns = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
     match exact(
@@ -170,7 +172,7 @@ pub(crate) fn exact_duration(duration: Duration) -> String {
     }
 }
 
-/// A rate that reads back as the same one: `10G`, `14880kpps`.
+/// Formats a rate so that it parses as the same rate: `10G`, `14880kpps`.
 pub(crate) fn exact_rate(rate: Rate) -> String {
     let (n, suffix) = match rate {
         Rate::BitsPerSecond(n) => (n, ""),
@@ -180,7 +182,7 @@ pub(crate) fn exact_rate(rate: Rate) -> String {
     format!("{n}{prefix}{suffix}")
 }
 
-/// A size of memory that fits `u32`.
+/// Parses a size of memory that fits `u32`.
 pub(crate) fn memory(text: &str) -> Option<u32> {
     units::parse_size(text)
         .ok()

@@ -1,5 +1,6 @@
-//! `af_packet:eth0`, `pcap:file.pcap,speed=real`, `gen:size=60,rate=10G`: how a source is named
-//! on a command line, in a configuration and in the headers of files.
+//! The specification of a source, such as `af_packet:eth0`, `pcap:file.pcap,speed=real` or
+//! `gen:size=60,rate=10G`, as it is written on command lines, in configurations and in the headers
+//! of files.
 
 use std::fmt;
 use std::str::FromStr;
@@ -16,29 +17,30 @@ use super::pcap::{PcapSource, PcapSpec};
 const FORMS: &str = "expected af_packet:INTERFACE, pcap:FILE or gen:, each with options after it, \
                      such as af_packet:eth0, pcap:trace.pcap,speed=real or gen:size=60,rate=10G";
 
-/// The specification of a source, as text: `kind:what,key=value,...`.
+/// The specification of a source, which is written as `kind:name,key=value,...`.
 ///
-/// The same text means the same everywhere. [`Display`](fmt::Display) gives it back with
-/// nothing but what differs from the defaults, so that it reads back as an equal value.
+/// The same text means the same everywhere. [`Display`](fmt::Display) writes only the options that
+/// differ from the defaults, and its text parses as an equal value.
 ///
-/// Options follow the name with commas. A comma in the name of a file or of an interface is
-/// taken as it is, unless lower-case letters and an equals sign follow it; then it is written
-/// `\,`. A backslash before a comma or a backslash is written `\\`.
+/// Commas separate the options from the name and from each other. A comma in the name of a file or
+/// of an interface stands for itself, unless lower-case letters and an equals sign follow it; then
+/// it is written `\,`. A backslash before a comma or a backslash is written `\\`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SourceSpec {
     /// `af_packet:IF`: the frames of a network interface, through the kernel.
     AfPacket(AfPacketSpec),
     /// `pcap:FILE`: the frames of a pcap or pcapng file.
     Pcap(PcapSpec),
-    /// `gen:`: made-up frames.
+    /// `gen:`: generated frames.
     Generator(GeneratorSpec),
 }
 
 impl SourceSpec {
-    /// Opens what is specified.
+    /// Opens the source.
     ///
     /// # Errors
-    /// The source's own: unknown interface, no permission, unreadable file, ...
+    /// The error of the source, such as an unknown interface, a missing permission or an unreadable
+    /// file.
     pub fn open(&self) -> Result<Box<dyn Source>> {
         Ok(match self {
             Self::AfPacket(spec) => Box::new(AfPacket::open(spec)?),
@@ -49,8 +51,8 @@ impl SourceSpec {
 }
 
 impl SourceSpec {
-    /// Whether the source waits while the ring is full (a file at full speed, a generator without
-    /// a rate), instead of losing frames as a network does.
+    /// Returns whether the source waits while the ring is full (a file at full speed, a generator
+    /// without a rate), instead of losing frames as a network does.
     #[must_use]
     pub fn waits(&self) -> bool {
         match self {
@@ -61,11 +63,12 @@ impl SourceSpec {
     }
 }
 
-/// Slower links fill no ring that ordinary pages could not write to a disk in time.
+/// Slowest link, in bits per second, for which hugepages help. Ordinary pages suffice for slower
+/// links.
 const HUGEPAGES_HELP_FROM: u64 = 10_000_000_000;
 
 impl SourceSpec {
-    /// Whether hugepages under the ring make a difference: on fast links of real hardware.
+    /// Returns whether hugepages under the ring help, which is so on fast links of real hardware.
     #[must_use]
     pub fn gains_from_hugepages(&self) -> bool {
         let Self::AfPacket(spec) = self else {
@@ -84,7 +87,8 @@ impl FromStr for SourceSpec {
     type Err = Error;
 
     /// # Errors
-    /// [`Kind::Usage`](hpcap::Kind::Usage), naming the option, what it was and what is allowed.
+    /// [`Kind::Usage`](hpcap::Kind::Usage), with the option, its value and the values that are
+    /// allowed.
     fn from_str(text: &str) -> Result<Self> {
         match text.split_once(':') {
             Some(("af_packet", rest)) => Ok(Self::AfPacket(AfPacketSpec::parse(rest)?)),
@@ -101,7 +105,7 @@ impl FromStr for SourceSpec {
     }
 }
 
-/// The source that somebody means who wrote the name alone of an interface or of a file.
+/// Advice for a user who wrote only the name of an interface or of a file.
 fn meant(text: &str) -> Option<String> {
     let name = text.split(',').next().unwrap_or(text);
     if matches!(Interface::by_name(name), Ok(Some(_))) {

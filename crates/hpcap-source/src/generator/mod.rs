@@ -1,8 +1,8 @@
-//! `gen:`: frames made on the spot, at full speed or at a rate, each of which says which one it
-//! is, when it was sent, and what every byte of it should be.
+//! `gen:`: generated frames, at full speed or at a rate. Each carries its number and the time of
+//! sending, and a receiver can check every byte of it.
 //!
-//! With a rate the generator behaves like a network: it does not wait for whoever takes the
-//! frames. What is due for longer than [`BACKLOG`] is missed and counted ([`Late`]).
+//! With a rate, the generator behaves like a network: it does not wait for its reader. Frames that
+//! are due for longer than [`BACKLOG`] are missed and counted, unless [`Late`] says otherwise.
 
 mod content;
 mod schedule;
@@ -23,38 +23,39 @@ pub use schedule::{Schedule, WIRE_OVERHEAD_BYTES};
 pub use sizes::{SIZE_MAX, SIZE_MIN, Sizes};
 pub use spec::{GeneratorSpec, Late};
 
-/// How long frames of a generator with a rate wait to be taken; also bounds the burst that
-/// makes up for a stall.
+/// How long frames of a generator with a rate wait for their reader. This also bounds the burst
+/// after a stall.
 pub const BACKLOG: Duration = Duration::from_millis(100);
-/// Frames that one harvest skips, at most, so that it returns soon whatever happened.
+/// Most frames that one harvest skips, so that it returns soon after any stall.
 const SKIP_MAX: u64 = 1 << 20;
-/// A sleep wakes up this much too late, at worst, on a machine with time to spare.
+/// Worst delay of a wake-up after a sleep on a machine that is not overloaded.
 const SLEEP_SLACK: Duration = Duration::from_micros(100);
-/// What timestamps follow where neither a rate nor the clock decides.
+/// Rate of the timestamps of a generator that has a start time but no rate.
 const NOMINAL_RATE: Rate = Rate::BitsPerSecond(10_000_000_000);
 
-/// Where the time of a frame comes from.
+/// How a frame gets its time.
 #[derive(Debug)]
 enum Timing {
-    /// The clock, at the time of making; never the same twice.
+    /// The clock gives each frame the time at which it is made. No two frames have the same time.
     Clock { last_ns: u64 },
-    /// The schedule alone.
+    /// The schedule gives the time, and the reader the pace.
     Counted { schedule: Schedule },
-    /// The schedule, followed in real time.
+    /// The schedule gives the time, and frames come in real time.
     Paced { schedule: Schedule, late: Late },
 }
 
-/// A source of made-up frames; see [`GeneratorSpec`].
+/// A source of generated frames, configured by [`GeneratorSpec`].
 #[derive(Debug)]
 pub struct Generator {
     spec: GeneratorSpec,
     flows: Box<[Header]>,
-    /// [`BATCH`] places of `slot_bytes` each: the frames that are lent.
+    /// [`BATCH`] slots of `slot_bytes` each, which hold the frames that are lent.
     slots: Box<[u8]>,
     slot_bytes: usize,
     batch: Batch,
     timing: Timing,
-    /// What scheduled times are added to: nanoseconds since 1970. Set with the first frame.
+    /// Nanoseconds since 1970 at the start of the schedule; `None` before the first harvest unless
+    /// the specification has a start time.
     base_ns: Option<u64>,
     started: Option<Instant>,
     next_seq: u64,
@@ -62,14 +63,15 @@ pub struct Generator {
 }
 
 impl Generator {
-    /// The generator of `spec`; its time starts with the first harvest.
+    /// Creates the generator of `spec`. Its time starts with the first harvest.
     ///
     /// # Errors
-    /// None so far.
+    /// None at present.
     pub fn new(spec: &GeneratorSpec) -> Result<Self> {
         let (spin, offset) = (sizes::mix(spec.seed) | 1, sizes::mix(!spec.seed));
         let flow = |n: u32| {
-            // An odd factor maps the numbers below 2^24 one to one: flows differ.
+            // Multiplication by an odd factor maps the numbers below 2^24 one to one, so flows
+            // differ.
             let id = u64::from(n).wrapping_mul(spin).wrapping_add(offset);
             #[allow(clippy::cast_possible_truncation, reason = "24 bits are kept")]
             let id = (id & ((1 << FLOW_BITS) - 1)) as u32;
@@ -100,13 +102,13 @@ impl Generator {
         })
     }
 
-    /// Nanoseconds since the first harvest.
+    /// Returns the nanoseconds since the first harvest, which the first call starts.
     fn elapsed_ns(&mut self) -> u64 {
         let started = *self.started.get_or_insert_with(Instant::now);
         u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }
 
-    /// Whether the frame that is due `at_ns` after the start is none any more.
+    /// Returns whether the generator ends before the frame that is due `at_ns` after the start.
     #[inline]
     fn is_over(&self, at_ns: u64) -> bool {
         self.spec.count.is_some_and(|n| self.next_seq >= n)
@@ -116,7 +118,7 @@ impl Generator {
                 .is_some_and(|d| u128::from(at_ns) >= d.as_nanos())
     }
 
-    /// The length of the next frame.
+    /// Returns the length of the next frame in bytes.
     #[inline]
     fn next_len(&self) -> u32 {
         self.spec
@@ -124,7 +126,7 @@ impl Generator {
             .of(self.next_seq, self.spec.seed, self.spec.tag_bytes())
     }
 
-    /// Makes the next frame, stamped `ns`.
+    /// Makes the next frame, with `ns` nanoseconds since 1970 as its time.
     #[inline]
     fn make(&mut self, len: u32, ns: u64) {
         let start = self.batch.len() * self.slot_bytes;
@@ -145,12 +147,12 @@ impl Generator {
         self.next_seq += 1;
     }
 
-    /// Makes what there is to make `elapsed_ns` after the start, when the clock says `now_ns`.
+    /// Makes the frames that are due `elapsed_ns` after the start, at the wall clock time `now_ns`.
     fn fill(&mut self, elapsed_ns: u64, now_ns: u64) -> State {
         self.batch.clear();
         self.missed[0].1 = Count::default();
         let base_ns = *self.base_ns.get_or_insert(now_ns);
-        // Taken out so that the rest of `self` can be used beside it.
+        // Replaced for a moment, because the calls below borrow `self` as a whole.
         let mut timing = std::mem::replace(&mut self.timing, Timing::Clock { last_ns: 0 });
         let state = match &mut timing {
             Timing::Clock { last_ns } => self.fill_from_clock(elapsed_ns, now_ns, last_ns),
@@ -161,7 +163,7 @@ impl Generator {
             }
         };
         self.timing = timing;
-        // The end is said when nothing is lent with it, so that nobody can overlook a frame.
+        // The end is reported with an empty harvest, so that no caller overlooks the last frames.
         match state {
             State::Ended if !self.batch.is_empty() || !self.missed[0].1.is_zero() => State::Busy,
             state => state,
@@ -195,7 +197,7 @@ impl Generator {
         State::Busy
     }
 
-    /// Deals with frames that are due for too long.
+    /// Misses or delays the frames that are due for longer than [`BACKLOG`].
     fn catch_up(&mut self, elapsed_ns: u64, schedule: &mut Schedule, late: Late) {
         let backlog_ns = u64::try_from(BACKLOG.as_nanos()).unwrap_or(u64::MAX);
         let oldest_ns = elapsed_ns.saturating_sub(backlog_ns);

@@ -1,31 +1,31 @@
-//! When each frame is due: exact at any rate, without drift, and without a clock.
+//! The times at which frames are due, computed exactly, without drift and without a clock.
 
 use std::time::Duration;
 
 use hpcap::units::Rate;
 
-/// Bytes on the wire that are not in a frame: preamble 8, FCS 4, gap 12.
+/// Bytes per frame on the wire in addition to its length: preamble 8, FCS 4, gap 12.
 pub const WIRE_OVERHEAD_BYTES: u32 = 24;
 
 const NS: u64 = 1_000_000_000;
 
-/// The time that is due next, in nanoseconds from the start, and how it goes on.
+/// The time at which the next frame is due, in nanoseconds from the start.
 ///
-/// What one frame takes is seldom a whole number of nanoseconds; the rest is carried on, so
-/// that frame `n` is due at the exact time rounded down, for every `n`.
+/// The time that a frame takes is seldom a whole number of nanoseconds. The schedule carries the
+/// remainder over, so that frame `n` is due at the exact time, rounded down, for every `n`.
 #[derive(Debug, Clone)]
 pub struct Schedule {
     rate: Rate,
     due_ns: u64,
-    /// In units of 1/rate nanoseconds, below one nanosecond.
+    /// Remainder below one nanosecond, in units of 1/rate nanoseconds.
     rest: u64,
 }
 
 impl Schedule {
-    /// Rates above this many bits or frames per second are taken for this.
+    /// Highest rate in bits or frames per second; higher rates are reduced to it.
     const RATE_MAX: u64 = 100_000_000_000_000;
 
-    /// The first frame is due at once, the others as `rate` says.
+    /// Creates a schedule at `rate`, in which the first frame is due at once.
     #[must_use]
     pub fn new(rate: Rate) -> Self {
         let rate = match rate {
@@ -39,19 +39,20 @@ impl Schedule {
         }
     }
 
-    /// When the next frame is due.
+    /// Returns when the next frame is due, in nanoseconds from the start.
     #[must_use]
     #[inline]
     pub fn due_ns(&self) -> u64 {
         self.due_ns
     }
 
-    /// The next frame is `len` bytes long; goes on to the one after it.
+    /// Moves on to the frame after the next one, which is `len` bytes long.
     #[inline]
     pub fn advance(&mut self, len: u32) {
         let (cost, rate) = match self.rate {
             Rate::FramesPerSecond(rate) => (NS, rate),
-            // Below 2^51: 131,096 bytes are a million bits.
+            // The product stays below 2^51 for the longest frame: 131,096 bytes are about a million
+            // bits.
             Rate::BitsPerSecond(rate) => (u64::from(len + WIRE_OVERHEAD_BYTES) * 8 * NS, rate),
         };
         let total = self.rest + cost;
@@ -59,7 +60,7 @@ impl Schedule {
         self.rest = total % rate;
     }
 
-    /// Puts everything that is still due off by `by`.
+    /// Delays all frames that are still due by `by`.
     pub fn delay(&mut self, by: Duration) {
         let by = u64::try_from(by.as_nanos()).unwrap_or(u64::MAX);
         self.due_ns = self.due_ns.saturating_add(by);

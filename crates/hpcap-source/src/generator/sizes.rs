@@ -1,36 +1,37 @@
-//! How long each frame is.
+//! The lengths of generated frames.
 
 use std::fmt;
 use std::ops::RangeInclusive;
 
 use super::super::options::number;
 
-/// The shortest frame: an Ethernet header.
+/// Shortest frame in bytes: an Ethernet header.
 pub const SIZE_MIN: u32 = 14;
-/// The longest: beyond what a record can hold, to test just that.
+/// Longest frame in bytes, which is more than a record can hold, so that tests can send such
+/// frames.
 pub const SIZE_MAX: u32 = 131_072;
 
-/// Seven frames of 60 bytes, four of 590 and one of 1514, mixed.
+/// One round of the mix: seven frames of 60 bytes, four of 590 and one of 1514.
 const IMIX: [u32; 12] = [60, 590, 60, 60, 590, 60, 1514, 60, 590, 60, 60, 590];
 
 /// Lengths of frames, in bytes without FCS.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Sizes {
-    /// All the same: `size=60`.
+    /// `size=60`: all frames have this length.
     Fixed(u32),
-    /// `size=imix`: 7 : 4 : 1 frames of 60, 590 and 1514 bytes. In every twelve frames in a
-    /// row the mix is exact. A VLAN tag makes each 4 bytes longer.
+    /// `size=imix`: frames of 60, 590 and 1514 bytes as 7 : 4 : 1, exact in any twelve successive
+    /// frames. A VLAN tag makes each frame 4 bytes longer.
     Imix,
-    /// `size=60-1514`: every length equally likely, decided by the seed.
+    /// `size=60-1514`: lengths in this range, equally likely and determined by the seed.
     Range(RangeInclusive<u32>),
 }
 
 impl Sizes {
-    /// What a specification may say.
+    /// The values that a specification may have, for error messages.
     pub(super) const ALLOWED: &'static str =
         "a frame length in bytes without FCS from 14 to 131072, a range such as 60-1514, or imix";
 
-    /// `None` for what is not [`ALLOWED`](Self::ALLOWED).
+    /// Parses a value; `None` if it is not [`ALLOWED`](Self::ALLOWED).
     pub(super) fn parse(text: &str) -> Option<Self> {
         let size = |text: &str| number(text).filter(|n| (SIZE_MIN..=SIZE_MAX).contains(n));
         if text == "imix" {
@@ -45,7 +46,7 @@ impl Sizes {
         }
     }
 
-    /// The length of frame `seq`.
+    /// Returns the length of frame `seq`.
     #[inline]
     pub(super) fn of(&self, seq: u64, seed: u64, tag_bytes: u32) -> u32 {
         match self {
@@ -54,7 +55,8 @@ impl Sizes {
             Self::Imix => IMIX[(seq % IMIX.len() as u64) as usize] + tag_bytes,
             Self::Range(range) => {
                 let width = u64::from(range.end() - range.start()) + 1;
-                // The high half of a product with 32 random bits is uniform up to 2^-15.
+                // The high half of a product with 32 random bits is uniform, except for a bias
+                // below 2^-15.
                 #[allow(clippy::cast_possible_truncation, reason = "below width")]
                 let offset = (((mix(seed ^ mix(seq)) >> 32) * width) >> 32) as u32;
                 range.start() + offset
@@ -62,7 +64,7 @@ impl Sizes {
         }
     }
 
-    /// The longest that [`of`](Self::of) gives.
+    /// Returns the longest length that [`of`](Self::of) can return.
     pub(super) fn max(&self, tag_bytes: u32) -> u32 {
         match self {
             Self::Fixed(size) => *size,
@@ -82,8 +84,8 @@ impl fmt::Display for Sizes {
     }
 }
 
-/// Turns a number into one that looks random, one to one (the finalizer of SplitMix64, by
-/// Sebastiano Vigna, public domain).
+/// Maps numbers one to one to numbers that look random (the finalizer of SplitMix64, by Sebastiano
+/// Vigna, public domain).
 #[inline]
 pub(super) const fn mix(n: u64) -> u64 {
     let n = n.wrapping_add(0x9e37_79b9_7f4a_7c15);

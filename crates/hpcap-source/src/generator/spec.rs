@@ -1,4 +1,4 @@
-//! `gen:key=value,...`.
+//! The specification `gen:key=value,...`.
 
 use std::fmt;
 use std::time::Duration;
@@ -16,40 +16,41 @@ const KEYS: [&str; 9] = [
 ];
 const FLOWS_MAX: u32 = 65_536;
 
-/// What becomes of frames that are due for longer than [`BACKLOG`](super::BACKLOG) because
-/// nobody took them.
+/// What happens to frames that are due for longer than [`BACKLOG`](super::BACKLOG) because their
+/// reader was late.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Late {
-    /// They are missed and counted as `nic_missed`, as they are by a NIC whose queue is full.
+    /// They are skipped and counted as `nic_missed`, like the frames that a NIC with a full queue
+    /// misses.
     Miss,
-    /// They and all that follow come later: the rate is not reached, but nothing is missing.
+    /// They and all later frames are delayed: no frame is missing, but the rate is not reached.
     Delay,
 }
 
-/// Made-up frames: which, how many and how fast.
+/// Generated frames: their content, number and rate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GeneratorSpec {
-    /// `size=`: lengths in bytes without FCS; 60 unless told (64 with a VLAN tag). From 60
-    /// (64) up a frame carries a whole [`Stamp`](super::Stamp); shorter ones are cut.
+    /// `size=`: lengths in bytes without FCS. A frame of 60 bytes (64 with a VLAN tag), which is
+    /// the default, or more carries a whole [`Stamp`](super::Stamp); shorter frames are cut.
     pub sizes: Sizes,
-    /// `rate=`: bits on the wire, with 24 bytes of preamble, FCS and gap a frame, or frames per
-    /// second. Without it, as fast as the frames are taken.
+    /// `rate=`: bits per second on the wire, including 24 bytes of preamble, FCS and gap for each
+    /// frame, or frames per second. Without a rate, frames come as fast as their reader takes them.
     pub rate: Option<Rate>,
-    /// `count=`: frames in all, missed ones included; without end unless told.
+    /// `count=`: number of frames, missed ones included; unlimited by default.
     pub count: Option<u64>,
-    /// `duration=`: frames due before this much time has passed.
+    /// `duration=`: only frames that are due within this time; unlimited by default.
     pub duration: Option<Duration>,
-    /// `seed=`: decides addresses and the order of sizes; 0 unless told.
+    /// `seed=`: determines addresses and the order of sizes; 0 by default.
     pub seed: u64,
-    /// `flows=`: different addresses and ports, taken in turn; 1 to 65536, 256 unless told.
+    /// `flows=`: number of different flows, which take turns; 1 to 65536, 256 by default.
     pub flows: u32,
-    /// `vlan=`: the number in an 802.1Q tag, 0 to 4095.
+    /// `vlan=`: the number in an 802.1Q tag, 0 to 4095; no tag by default.
     pub vlan: Option<u16>,
-    /// `start=`: timestamps count from here, in nanoseconds since 1970, instead of from now: at
-    /// `rate`, or at 10 Gb/s where there is none.
+    /// `start=`: time of the first frame in nanoseconds since 1970, instead of the current time.
+    /// Later frames follow at `rate`, or at 10 Gb/s without a rate.
     pub start_ns: Option<u64>,
-    /// `late=miss` or `late=delay`; only matters where there is a rate. Unless told, a capture
-    /// misses them and a sender delays them.
+    /// `late=miss` or `late=delay`, which needs a rate. By default, a capture misses late frames
+    /// and a sender delays them.
     pub late: Option<Late>,
 }
 
@@ -74,16 +75,17 @@ impl Default for GeneratorSpec {
 }
 
 impl GeneratorSpec {
-    /// Whether the source waits while the ring is full: without a rate it does.
+    /// Returns whether the source waits while the ring is full, which it does without a rate.
     #[must_use]
     pub fn waits(&self) -> bool {
         self.rate.is_none()
     }
 
-    /// Reads what follows `gen:`.
+    /// Parses the text after `gen:`.
     ///
     /// # Errors
-    /// [`Kind::Usage`](hpcap::Kind::Usage), naming the key, what it was and what is allowed.
+    /// [`Kind::Usage`](hpcap::Kind::Usage), with the key, its value and the values that are
+    /// allowed.
     pub fn parse(text: &str) -> Result<Self> {
         let mut o = Options::without_name(FORM, text)?;
         let default = Self::default();
@@ -127,7 +129,7 @@ impl GeneratorSpec {
         Ok(spec)
     }
 
-    /// The bytes of a VLAN tag, if there is one.
+    /// Returns the length of the VLAN tag in bytes; 0 without one.
     pub(super) fn tag_bytes(&self) -> u32 {
         if self.vlan.is_some() {
             TAG_BYTES as u32
@@ -136,7 +138,7 @@ impl GeneratorSpec {
         }
     }
 
-    /// Whether every frame is long enough to carry a whole [`Stamp`](super::Stamp).
+    /// Returns whether every frame is long enough to carry a whole [`Stamp`](super::Stamp).
     #[must_use]
     pub fn is_verifiable(&self) -> bool {
         let min = match &self.sizes {

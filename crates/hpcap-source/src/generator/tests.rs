@@ -1,4 +1,4 @@
-//! The generator against a clock that the tests turn.
+//! Tests of the generator with a clock that the tests set.
 
 use super::*;
 
@@ -8,7 +8,8 @@ fn generator(spec: &str) -> Generator {
     Generator::new(&GeneratorSpec::parse(spec).unwrap()).unwrap()
 }
 
-/// What one `fill` gave: stamps, timestamps and lengths, checked against each other.
+/// Calls `fill` once and returns stamps, lengths and losses, after checking that stamps, timestamps
+/// and lengths agree.
 fn take(generator: &mut Generator, elapsed_ns: u64) -> (Vec<(Stamp, usize)>, Count, State) {
     let state = generator.fill(elapsed_ns, NOW_NS + elapsed_ns);
     let missed = generator.missed[0].1;
@@ -182,7 +183,7 @@ fn start_sets_the_time_at_the_nominal_rate() {
 fn flows_are_different_and_come_in_turn() {
     let mut g = generator("flows=100,count=200,seed=9");
     g.fill(0, NOW_NS);
-    // Addresses, both pairs, and ports.
+    // Both MAC addresses, and both IP addresses and ports.
     let headers: Vec<_> = g
         .batch
         .lend()

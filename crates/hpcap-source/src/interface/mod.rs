@@ -1,4 +1,4 @@
-//! Network interfaces: which there are, in what state, and what they have lost.
+//! Network interfaces: which exist, their state, and their losses.
 
 mod netlink;
 pub(crate) mod timestamps;
@@ -15,44 +15,44 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 
 use crate::{InterfaceName, SourceEvent};
 
-/// A network interface, as it was when asked.
+/// A network interface, in the state in which the kernel reported it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Interface {
-    /// Its name, `eth0`.
+    /// Its name, such as `eth0`.
     pub name: String,
-    /// Its number, never given to another one of the same namespace.
+    /// Its number, which the kernel gives to no other interface of the namespace.
     pub index: u32,
-    /// `ARPHRD_*`: what its frames start with.
+    /// `ARPHRD_*` value: the kind of header that its frames start with.
     pub hardware: u16,
-    /// `IFF_*`.
+    /// `IFF_*` bits.
     flags: u32,
-    /// The longest payload, in bytes: a frame without its Ethernet header.
+    /// Longest payload in bytes, which is a frame without its Ethernet header.
     pub mtu: u32,
-    /// Frames received damaged.
+    /// Number of frames that arrived damaged.
     pub rx_errors: u64,
-    /// Frames for which the NIC found no room.
+    /// Number of frames for which the NIC had no room.
     pub rx_missed: u64,
     /// Its alternative names (`ip link property add dev IF altname NAME`).
     pub other_names: Vec<String>,
 }
 
-/// What a capture of an interface gives, by its hardware type.
+/// Properties of the frames that a capture of an interface yields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Link {
-    /// LINKTYPE_ value.
+    /// LINKTYPE_ value of the frames.
     pub(crate) link_type: u32,
-    /// Every frame that it sends to itself is received, too.
+    /// Whether the interface receives every frame that it sends.
     pub(crate) loops: bool,
 }
 
 impl Link {
-    /// Whether frames of different kinds come together, each behind a header that says of which
-    /// it is.
+    /// Returns whether frames of different interfaces are mixed, each behind a header that names
+    /// its interface.
     pub(crate) fn is_cooked(self) -> bool {
         self.link_type == LINKTYPE_LINUX_SLL2
     }
 
-    /// Whether frames start with two MAC addresses, as Ethernet's do.
+    /// Returns whether frames start with two MAC addresses, as on Ethernet.
     pub(crate) fn has_addresses(self) -> bool {
         self.link_type == LINK_TYPE_ETHERNET
     }
@@ -61,25 +61,24 @@ impl Link {
 const LINKTYPE_RAW: u32 = 101;
 const LINKTYPE_LINUX_SLL2: u32 = 276;
 
-/// What all interfaces together are called, as in tcpdump.
+/// The name of all interfaces together, as in tcpdump.
 const ANY: &str = "any";
 
-/// Asks for interfaces of the namespace of this thread.
+/// Queries interfaces of this thread's network namespace.
 fn ask(which: Which<'_>) -> Result<Vec<Interface>> {
     netlink::ask(which).context(|| "ask the kernel about network interfaces")
 }
 
 impl Interface {
-    /// Every interface of this network namespace.
+    /// Returns every interface of this network namespace.
     ///
     /// # Errors
-    /// [`Kind::Io`] when the kernel does not say.
+    /// [`Kind::Io`] when the kernel does not answer.
     pub fn all() -> Result<Vec<Self>> {
         ask(Which::All)
     }
 
-    /// The interface called `name`, which may be one of its other names; `None` when there is
-    /// none.
+    /// Finds the interface called `name`, by its name or by an alternative name.
     ///
     /// # Errors
     /// As [`all`](Self::all).
@@ -91,13 +90,13 @@ impl Interface {
         }
     }
 
-    /// Whether `name` is its name, or one of its other names.
+    /// Returns whether `name` is its name or one of its alternative names.
     #[must_use]
     pub fn is_called(&self, name: &str) -> bool {
         self.name == name || self.other_names.iter().any(|other| other == name)
     }
 
-    /// All interfaces of this network namespace together, as the kernel gives their frames.
+    /// Returns the pseudo-interface that stands for all interfaces of this network namespace.
     #[must_use]
     pub fn any() -> Self {
         Self {
@@ -112,13 +111,13 @@ impl Interface {
         }
     }
 
-    /// Whether it is [`Interface::any`].
+    /// Returns whether this is [`Interface::any`].
     #[must_use]
     pub fn is_any(&self) -> bool {
         self.index == 0
     }
 
-    /// The interface numbered `index`, whatever it is called by now.
+    /// Finds the interface numbered `index`, whatever its name is by now.
     ///
     /// # Errors
     /// As [`all`](Self::all).
@@ -126,10 +125,11 @@ impl Interface {
         Ok(ask(Which::Index(index))?.into_iter().next())
     }
 
-    /// The interface called `name`, which must exist.
+    /// Finds the interface called `name`, which must exist.
     ///
     /// # Errors
-    /// [`Kind::NotFound`], naming those that exist; otherwise as [`all`](Self::all).
+    /// [`Kind::NotFound`], with the names of the interfaces that exist; otherwise as
+    /// [`all`](Self::all).
     pub fn required(name: &str) -> Result<Self> {
         let mut all = Self::all()?;
         let at = all.iter().position(|i| i.name == name);
@@ -149,8 +149,8 @@ impl Interface {
         .advise(format!("there are {}", names.join(", "))))
     }
 
-    /// Every interface of this network namespace for people to choose from: a line each with its
-    /// name, state, speed, hardware type where it cannot be captured.
+    /// Lists every interface of this network namespace, one per line, with its name, state and
+    /// speed, and its hardware type if it cannot be captured.
     ///
     /// # Errors
     /// As [`all`](Self::all).
@@ -179,25 +179,26 @@ impl Interface {
         Ok(out)
     }
 
-    /// The speed of its link; `None` where it has none, or does not tell.
+    /// Returns the speed of its link; `None` if it has no link or its driver does not report the
+    /// speed.
     #[must_use]
     pub fn link_speed(&self) -> Option<Rate> {
         let mut settings = EthtoolSettings {
             command: ETHTOOL_GSET,
             ..EthtoolSettings::default()
         };
-        // SAFETY: the structure is that of the command in its first field.
+        // SAFETY: the structure is the one that belongs to the command in its first field.
         unsafe { self.ioctl(libc::SIOCETHTOOL, &mut settings) }.ok()?;
         let megabits = u64::from(settings.speed_high) << 16 | u64::from(settings.speed_low);
-        // The kernel says 2^32-1, or in old drivers 2^16-1, for "unknown".
+        // The kernel reports 2^32-1, or 2^16-1 in old drivers, for an unknown speed.
         let known = ![0, u64::from(u16::MAX), u64::from(u32::MAX)].contains(&megabits);
         known.then_some(Rate::BitsPerSecond(megabits * 1_000_000))
     }
 
-    /// Whether there is a device on a bus behind it, and not a program or another interface.
+    /// Returns whether a device on a bus is behind it, rather than a program or another interface.
     ///
-    /// Asked of the driver: sysfs may show another network namespace, with another interface of
-    /// this name.
+    /// The driver answers this, because sysfs may show another network namespace, with another
+    /// interface of this name.
     #[must_use]
     pub fn is_hardware(&self) -> bool {
         let mut driver = EthtoolDriver {
@@ -205,31 +206,31 @@ impl Interface {
             names: [[0; 32]; 5],
             numbers: [0; 8],
         };
-        // SAFETY: the structure is that of the command in its first field.
+        // SAFETY: the structure is the one that belongs to the command in its first field.
         let told = unsafe { self.ioctl(libc::SIOCETHTOOL, &mut driver) };
         // An address on a bus has a colon or a dash: 0000:01:00.0, usb-0000:00:14.0-1.
         told.is_ok() && driver.names[BUS].iter().any(|c| [b':', b'-'].contains(c))
     }
 
-    /// Whether somebody has set it up (`ip link set IF up`).
+    /// Returns whether an administrator has set it up (`ip link set IF up`).
     #[must_use]
     pub fn is_up(&self) -> bool {
         self.flags & libc::IFF_UP as u32 != 0
     }
 
-    /// Whether it can carry frames: a cable with somebody at the other end.
+    /// Returns whether it can carry frames, such as over a cable that is connected at both ends.
     #[must_use]
     pub fn is_running(&self) -> bool {
         self.flags & libc::IFF_RUNNING as u32 != 0
     }
 
-    /// A warning when the interface joins frames of a connection to larger ones on receipt: a
-    /// capture sees only those.
+    /// Returns a warning if the interface merges received frames of a connection into larger ones,
+    /// because a capture sees only the larger frames.
     pub(crate) fn merges_frames(&self) -> Option<SourceEvent> {
         let is_set = |command, flag| self.ethtool(command).is_some_and(|v| v & flag != 0);
         let gro = is_set(ETHTOOL_GGRO, 1);
         let lro = is_set(ETHTOOL_GFLAGS, ETH_FLAG_LRO);
-        // Loopback has no traffic of others.
+        // The loopback interface is exempt: it has no traffic of other hosts.
         let merges = self.hardware == libc::ARPHRD_ETHER && (gro || lro);
         merges.then(|| SourceEvent::FramesMerged {
             interface: InterfaceName::new(&self.name),
@@ -238,7 +239,7 @@ impl Interface {
         })
     }
 
-    /// The answer to a question of ethtool's that is a single number; `None` without one.
+    /// Sends an ethtool command whose answer is a single number; `None` without an answer.
     fn ethtool(&self, command: u32) -> Option<u32> {
         let mut value = EthtoolValue { command, data: 0 };
         // SAFETY: the structure is that of the command in its first field.
@@ -246,15 +247,15 @@ impl Interface {
         Some(value.data)
     }
 
-    /// Asks the kernel about this interface, or changes it, with an ioctl whose data is `data`.
+    /// Queries or changes this interface with an ioctl whose data is `data`.
     ///
     /// # Safety
-    /// `T` is the structure that the kernel reads and writes for `number`, and for the command in
-    /// `data` where `number` has several.
+    /// `T` must be the structure that the kernel reads and writes for `number`, and for the command
+    /// in `data` if `number` has several commands.
     unsafe fn ioctl<T>(&self, number: libc::c_ulong, data: &mut T) -> std::io::Result<()> {
         // SAFETY: zero is a valid value of every field of an `ifreq`.
         let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
-        // The last byte stays zero: kernel names are shorter than the field.
+        // The last byte stays zero, because the kernel's names are shorter than the field.
         for (to, from) in request.ifr_name[..libc::IFNAMSIZ - 1]
             .iter_mut()
             .zip(self.name.bytes())
@@ -268,23 +269,23 @@ impl Interface {
             SockFlag::SOCK_CLOEXEC,
             None,
         )?;
-        // SAFETY: the request points to `data`, which is what the kernel expects for `number`, as
-        // the caller promises; both outlive the call.
+        // SAFETY: the request points to `data`, which has the structure that the kernel expects for
+        // `number`, as the caller promises; both outlive the call.
         match unsafe { libc::ioctl(socket.as_raw_fd(), number as _, &raw mut request) } {
             0 => Ok(()),
             _ => Err(std::io::Error::last_os_error()),
         }
     }
 
-    /// What its frames start with, as a LINKTYPE_ value: 1 for Ethernet, 101 for IP.
+    /// Returns the link type of its frames, as a LINKTYPE_ value: 1 for Ethernet, 101 for IP.
     ///
     /// # Errors
-    /// [`Kind::Format`] for anything else, naming it.
+    /// [`Kind::Format`] for any other hardware, with its name.
     pub fn link_type(&self) -> Result<u32> {
         Ok(self.link()?.link_type)
     }
 
-    /// What its frames are.
+    /// Returns the properties of its frames.
     pub(crate) fn link(&self) -> Result<Link> {
         if self.is_any() {
             return Ok(Link {
@@ -301,7 +302,7 @@ impl Interface {
                 link_type: LINK_TYPE_ETHERNET,
                 loops: true,
             }),
-            // Tunnels whose frames start with the IP header.
+            // Frames of these tunnels start with the IP header.
             libc::ARPHRD_NONE | libc::ARPHRD_PPP => Ok(Link {
                 link_type: LINKTYPE_RAW,
                 loops: false,
@@ -349,14 +350,14 @@ const _: () = assert!(size_of::<EthtoolSettings>() == 44);
 #[repr(C)]
 struct EthtoolDriver {
     command: u32,
-    /// Driver, version, firmware, bus, expansion ROM.
+    /// Names of the driver, its version, the firmware, the bus address, and the expansion ROM.
     names: [[u8; 32]; 5],
     numbers: [u32; 8],
 }
 
 const _: () = assert!(size_of::<EthtoolDriver>() == 196);
 
-/// The address on the bus, of [`EthtoolDriver::names`].
+/// Index of the bus address in [`EthtoolDriver::names`].
 const BUS: usize = 3;
 
 const ETHTOOL_GSET: u32 = 0x01;
@@ -365,7 +366,7 @@ const ETHTOOL_GFLAGS: u32 = 0x25;
 const ETHTOOL_GGRO: u32 = 0x2b;
 const ETH_FLAG_LRO: u32 = 1 << 15;
 
-/// What is known of a hardware type, for people.
+/// Returns the name of a hardware type, for people.
 fn hardware_name(hardware: u16) -> String {
     let name = match hardware {
         libc::ARPHRD_INFINIBAND => "InfiniBand",

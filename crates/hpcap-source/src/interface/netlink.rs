@@ -1,4 +1,4 @@
-//! Asking the kernel about interfaces: `RTM_GETLINK` over a route netlink socket.
+//! Queries about interfaces: `RTM_GETLINK` over a route netlink socket.
 
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
@@ -8,17 +8,17 @@ use super::Interface;
 const MESSAGE_BYTES: usize = 16;
 const LINK_BYTES: usize = 16;
 const ATTRIBUTE_BYTES: usize = 4;
-/// What the kernel fills at most with one answer of a dump, and more than a single one takes.
+/// Size of the receive buffer, which exceeds both one answer of a dump and a single answer.
 const ANSWER_BYTES: usize = 64 << 10;
 
-/// `IFLA_PROP_LIST`: further properties, among them names.
+/// `IFLA_PROP_LIST`: a list of properties, which may contain names.
 const PROPERTIES: u16 = 52;
-/// `IFLA_ALT_IFNAME`: another name.
+/// `IFLA_ALT_IFNAME`: an alternative name.
 const OTHER_NAME: u16 = 53;
-/// The bits of an attribute's kind that say which it is.
+/// The bits of an attribute's type that identify the attribute.
 const KIND: u16 = 0x3fff;
 
-/// Which interfaces are asked for.
+/// The interfaces that a query asks for.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Which<'a> {
     All,
@@ -26,17 +26,17 @@ pub(super) enum Which<'a> {
     Name(&'a str),
 }
 
-/// What one datagram of answers said.
+/// How the query goes on after a datagram of answers.
 enum Said {
     More,
     Done,
-    /// The list changed while it was read.
+    /// The list of interfaces changed during the dump, so the query must be repeated.
     Again,
 }
 
-/// Asks, and collects the answers. No interface is an empty list.
+/// Sends the query and collects the answers. Returns an empty list if no interface matches.
 pub(super) fn ask(which: Which<'_>) -> io::Result<Vec<Interface>> {
-    // SAFETY: `socket` has no memory to get wrong; the result is checked.
+    // SAFETY: `socket` accesses no memory of this process; the result is checked.
     let fd = unsafe {
         libc::socket(
             libc::AF_NETLINK,
@@ -47,13 +47,12 @@ pub(super) fn ask(which: Which<'_>) -> io::Result<Vec<Interface>> {
     if fd < 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: the descriptor was just opened, and nobody else owns it.
+    // SAFETY: the descriptor was just opened, and nothing else owns it.
     let socket = unsafe { OwnedFd::from_raw_fd(fd) };
     let request = request(which);
     let mut answer = vec![0; ANSWER_BYTES];
     'again: loop {
-        // SAFETY: the kernel reads the request's bytes. An unconnected netlink socket sends to
-        // the kernel.
+        // SAFETY: the kernel only reads the request's bytes, which outlive the call.
         let sent = unsafe {
             libc::send(
                 socket.as_raw_fd(),
@@ -67,7 +66,7 @@ pub(super) fn ask(which: Which<'_>) -> io::Result<Vec<Interface>> {
         }
         let mut found = Vec::new();
         loop {
-            // SAFETY: the kernel writes at most the buffer's length into it.
+            // SAFETY: the kernel writes at most as many bytes as the buffer has.
             let got = unsafe {
                 libc::recv(
                     socket.as_raw_fd(),
@@ -83,7 +82,7 @@ pub(super) fn ask(which: Which<'_>) -> io::Result<Vec<Interface>> {
                 }
             };
             match read_answers(&answer[..got], &mut found)? {
-                // A single answer is not followed by an end.
+                // Only a dump is followed by an end message.
                 Said::More if matches!(which, Which::All) => {}
                 Said::More | Said::Done => return Ok(found),
                 Said::Again => {
@@ -95,11 +94,11 @@ pub(super) fn ask(which: Which<'_>) -> io::Result<Vec<Interface>> {
     }
 }
 
-/// Takes the rest of a dump that is given up.
+/// Receives and drops the rest of a dump that is repeated.
 fn drain(socket: &OwnedFd, answer: &mut [u8]) -> io::Result<()> {
     loop {
         let flags = libc::MSG_DONTWAIT;
-        // SAFETY: the kernel writes at most the buffer's length into it.
+        // SAFETY: the kernel writes at most as many bytes as the buffer has.
         let got = unsafe {
             libc::recv(
                 socket.as_raw_fd(),
@@ -125,7 +124,8 @@ fn request(which: Which<'_>) -> Vec<u8> {
         Which::Index(n) => index = n,
         Which::Name(text) => name = text.as_bytes(),
     }
-    // Interface names end before the 16th byte; a longer one cannot exist, and is found not to.
+    // A name longer than the kernel allows is cut. It cannot match, because the caller compares
+    // names.
     let name = &name[..name.len().min(libc::IFNAMSIZ - 1)];
     let mut body = vec![0; LINK_BYTES];
     body[4..8].copy_from_slice(&index.to_ne_bytes());
@@ -158,7 +158,7 @@ fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
     Some(u64::from_ne_bytes(bytes.get(at..at + 8)?.try_into().ok()?))
 }
 
-/// Reads the messages of one datagram.
+/// Parses the messages of one datagram, and adds the interfaces to `found`.
 fn read_answers(mut answers: &[u8], found: &mut Vec<Interface>) -> io::Result<Said> {
     const INTERRUPTED: u16 = libc::NLM_F_DUMP_INTR as u16;
     let strange = || io::Error::new(io::ErrorKind::InvalidData, "an answer that makes no sense");
@@ -191,7 +191,7 @@ fn read_answers(mut answers: &[u8], found: &mut Vec<Interface>) -> io::Result<Sa
     Ok(Said::More)
 }
 
-/// The interface of one message; `None` when what must be there is not.
+/// Parses the interface of one message; `None` if a required field is missing.
 fn read_link(body: &[u8]) -> Option<Interface> {
     let mut interface = Interface {
         name: String::new(),
@@ -210,7 +210,7 @@ fn read_link(body: &[u8]) -> Option<Interface> {
             libc::IFLA_IFNAME => interface.name = text(value),
             PROPERTIES => interface.other_names = read_other_names(value)?,
             libc::IFLA_MTU => interface.mtu = u32_at(value, 0)?,
-            // `struct rtnl_link_stats64`: 64-bit counters.
+            // `struct rtnl_link_stats64` consists of 64-bit counters.
             libc::IFLA_STATS64 => {
                 interface.rx_errors = u64_at(value, 4 * 8)?;
                 interface.rx_missed = u64_at(value, 15 * 8)?;
@@ -224,13 +224,13 @@ fn read_link(body: &[u8]) -> Option<Interface> {
     (!interface.name.is_empty()).then_some(interface)
 }
 
-/// The text up to the first zero.
+/// Returns the text up to the first zero byte.
 fn text(value: &[u8]) -> String {
     let text = value.split(|b| *b == 0).next().unwrap_or_default();
     String::from_utf8_lossy(text).into_owned()
 }
 
-/// The names in a list of properties.
+/// Parses the alternative names in a list of properties.
 fn read_other_names(mut attributes: &[u8]) -> Option<Vec<String>> {
     let mut names = Vec::new();
     while let (Some(bytes), Some(kind)) = (u16_at(attributes, 0), u16_at(attributes, 2)) {

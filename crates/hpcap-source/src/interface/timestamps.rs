@@ -1,4 +1,4 @@
-//! Time stamps that a NIC makes itself: what it offers, and turning them on.
+//! Hardware timestamps: which ones a NIC offers, and how to enable them.
 
 use hpcap::{Error, Kind, Result};
 
@@ -10,9 +10,9 @@ const SIOCSHWTSTAMP: libc::c_ulong = 0x89b0;
 const TRANSMIT_OFF: i32 = 0;
 /// `HWTSTAMP_FILTER_ALL`.
 const FILTER_ALL: i32 = 1;
-/// `SOF_TIMESTAMPING_RX_HARDWARE` and `SOF_TIMESTAMPING_RAW_HARDWARE`.
+/// `SOF_TIMESTAMPING_RX_HARDWARE`: the NIC stamps received frames.
 const RECEIVE_HARDWARE: u32 = 1 << 2;
-/// Makes a packet socket give the NIC's own time (`SOF_TIMESTAMPING_RAW_HARDWARE`).
+/// `SOF_TIMESTAMPING_RAW_HARDWARE`: makes a packet socket report the NIC's own time.
 pub(crate) const RAW_HARDWARE: u32 = 1 << 6;
 
 /// `struct ethtool_ts_info` of `linux/ethtool.h`.
@@ -38,13 +38,13 @@ struct TimestampConfig {
 }
 
 impl TimestampInfo {
-    /// Whether the NIC can stamp every frame that it receives.
+    /// Returns whether the NIC can stamp every frame that it receives.
     fn stamps_every_frame(&self) -> bool {
         let hardware = RECEIVE_HARDWARE | RAW_HARDWARE;
         self.so_timestamping & hardware == hardware && self.rx_filters & 1 << FILTER_ALL != 0
     }
 
-    /// What the NIC offers, for people.
+    /// Describes what the NIC offers, for error messages.
     fn offer(&self) -> String {
         if self.so_timestamping & RAW_HARDWARE == 0 || self.so_timestamping & RECEIVE_HARDWARE == 0
         {
@@ -59,7 +59,7 @@ impl TimestampInfo {
     }
 }
 
-/// The filters of `enum hwtstamp_rx_filters` that are not for every frame.
+/// Numbers in `enum hwtstamp_rx_filters` of filters that select only some frames, with names.
 const FILTERS: [(u32, &str); 5] = [
     (2, "some"),
     (3, "PTP version 1 over UDP"),
@@ -74,16 +74,17 @@ impl Interface {
             command: ETHTOOL_GET_TS_INFO,
             ..TimestampInfo::default()
         };
-        // SAFETY: the structure is that of the command in its first field.
+        // SAFETY: the structure is the one that belongs to the command in its first field.
         unsafe { self.ioctl(libc::SIOCETHTOOL, &mut info) }?;
         Ok(info)
     }
 
-    /// Has the NIC stamp every frame that it receives. It stays so for everybody.
+    /// Makes the NIC stamp every frame that it receives. The setting persists, and affects all
+    /// programs.
     ///
     /// # Errors
-    /// [`Kind::Usage`] where the NIC cannot, with what it offers; [`Kind::Permission`] without
-    /// CAP_NET_ADMIN; what the driver says.
+    /// [`Kind::Usage`] if the NIC cannot stamp every frame, with what it offers;
+    /// [`Kind::Permission`] without CAP_NET_ADMIN; other errors of the driver.
     pub(crate) fn stamp_in_hardware(&self) -> Result<()> {
         let tried = || format!("have the NIC of {} stamp frames (time=hardware)", self.name);
         let offer = if self.is_any() {
@@ -107,7 +108,7 @@ impl Interface {
             tx_type: TRANSMIT_OFF,
             rx_filter: FILTER_ALL,
         };
-        // SAFETY: the structure is that of the request.
+        // SAFETY: the structure is the one that belongs to the request.
         unsafe { self.ioctl(SIOCSHWTSTAMP, &mut config) }.map_err(|e| {
             let error = Error::io(tried(), e);
             match error.kind() {

@@ -1,4 +1,5 @@
-//! A capture file that another program may still be writing into a pipe: reading it never blocks.
+//! A capture file or a pipe that another program may still be writing to. Reading it never blocks
+//! after the start.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -14,9 +15,9 @@ use hpcap::error::Context;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-/// A file, or a pipe, socket or device, which may have nothing to read now: that is the error
-/// [`io::ErrorKind::WouldBlock`]. The description may be shared with other processes, which is why
-/// it is not just made non-blocking.
+/// A file, pipe, socket or device. If it has nothing to read now, reading returns the error
+/// [`io::ErrorKind::WouldBlock`]. Other processes may share the open file description, so its
+/// descriptor is not made non-blocking.
 #[derive(Debug)]
 pub(super) struct Live {
     file: File,
@@ -24,20 +25,20 @@ pub(super) struct Live {
     may_block: Arc<AtomicBool>,
 }
 
-/// The time in which reading waits for the writer: the first bytes of a file decide its format.
+/// The period in which reads wait for the writer, because the first bytes decide the file's format.
 #[derive(Debug)]
 pub(super) struct BlockingStart(Arc<AtomicBool>);
 
 impl BlockingStart {
-    /// From now on, a pause of the writer is an error.
+    /// Ends the period: if the writer pauses from now on, a read returns an error.
     pub(super) fn end(self) {
         self.0.store(false, Ordering::Relaxed);
     }
 }
 
 impl Live {
-    /// Opens the file at `path`, or standard input. A pipe that nobody has opened for writing yet
-    /// is one that has nothing to read now.
+    /// Opens the file at `path`, or standard input for `-`. A pipe without a writer opens at once,
+    /// and has nothing to read yet.
     pub(super) fn open(path: &Path) -> Result<(Self, BlockingStart)> {
         let file = if path == Path::new("-") {
             let input = io::stdin().as_fd().try_clone_to_owned();
@@ -64,7 +65,8 @@ impl Live {
         Ok((live, start))
     }
 
-    /// A descriptor to wait on; `None` for a file, which never pauses.
+    /// Returns a descriptor to wait on; `None` for a regular file, which always has something to
+    /// read.
     pub(super) fn pipe(&self) -> Result<Option<OwnedFd>> {
         let copy = || self.file.as_fd().try_clone_to_owned();
         self.pauses
@@ -74,7 +76,7 @@ impl Live {
     }
 }
 
-/// Whether there is something to read from `file` within `timeout`, be it the end or an error.
+/// Returns whether `file` becomes readable within `timeout`, which includes its end and an error.
 fn is_readable(file: &impl AsFd, timeout: PollTimeout) -> io::Result<bool> {
     let mut fds = [PollFd::new(file.as_fd(), PollFlags::POLLIN)];
     match poll(&mut fds, timeout) {
@@ -84,7 +86,7 @@ fn is_readable(file: &impl AsFd, timeout: PollTimeout) -> io::Result<bool> {
     }
 }
 
-/// Waits until there may be something to read, `timeout` at most.
+/// Waits until there may be something to read, at most for `timeout`.
 pub(super) fn wait(pipe: &OwnedFd, timeout: Duration) -> Result<()> {
     let timeout = PollTimeout::try_from(timeout).unwrap_or(PollTimeout::ZERO);
     is_readable(pipe, timeout)

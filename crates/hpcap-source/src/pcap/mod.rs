@@ -1,6 +1,6 @@
-//! `pcap:FILE`: the frames of a pcap or pcapng file, at full speed or at the file's own.
+//! `pcap:FILE`: the frames of a pcap or pcapng file, at full speed or at the file's own pace.
 //!
-//! Frames that the file says were lost (`epb_dropcount` of pcapng) are handed on as lost.
+//! Frames that the file reports as lost (`epb_dropcount` of pcapng) are reported as lost here, too.
 
 mod live;
 mod spec;
@@ -22,64 +22,64 @@ use live::Live;
 pub use spec::{PcapSpec, Speed};
 use timeline::{Ns, Timeline};
 
-/// A harvest ends when its frames have this many bytes, or more by one frame.
+/// A harvest ends when its frames have at least this many bytes.
 const ARENA_BYTES: usize = 1 << 20;
 const NS: Ns = 1_000_000_000;
-/// A pause in the file that is worth a word.
+/// Shortest pause in the file that is reported.
 const LONG_PAUSE: Duration = Duration::from_secs(60);
 
-/// A frame whose bytes are kept here until it has been lent.
+/// A frame whose bytes are kept until it has been lent.
 #[derive(Debug, Clone)]
 struct Held {
     bytes: Range<usize>,
     len: u32,
-    /// As the file has it, moved by the passes before.
+    /// Time in the file, plus the duration of the earlier passes.
     ns: Ns,
-    /// When it is due, from the first harvest on.
+    /// Time at which the frame is due, counted from the first harvest.
     due: Ns,
-    /// Frames that the file says were lost right before it.
+    /// Number of frames that the file reports as lost right before this one.
     dropped: u64,
 }
 
-/// What the next thing in the file is.
+/// The result of reading one step further.
 #[derive(Debug)]
 enum Next {
     Frame(Held),
-    /// The writer of the pipe pauses.
+    /// The pipe has nothing to read until its writer continues.
     Pause,
     End,
 }
 
-/// A source of the frames of a file; see [`PcapSpec`].
+/// A source of the frames of a file, configured by [`PcapSpec`].
 #[derive(Debug)]
 pub struct PcapSource {
     spec: PcapSpec,
     reader: Reader<Decompressor<Live>>,
-    /// What the reader reads from, to wait for it; `None` for a file, which never pauses.
+    /// The pipe that the reader reads from; `None` for a file, which never pauses.
     pipe: Option<OwnedFd>,
-    /// The pipe had nothing to read.
+    /// Whether the pipe had nothing to read at the last attempt.
     paused: bool,
     link_type: u32,
     passes_left: Option<u64>,
     timeline: Timeline,
-    /// The bytes of all frames that are held.
+    /// The bytes of all frames in `held`.
     arena: Vec<u8>,
     held: Vec<Held>,
     batch: Batch,
     lost: [(Reason, Count); 1],
-    /// How it ends, once that is known: said when everything before it was lent.
+    /// How the source ends, once that is known. Reported after all earlier frames were lent.
     end: Option<Option<Error>>,
-    /// The first harvest, on both clocks.
+    /// Time of the first harvest, on both clocks.
     started: Option<(Instant, Timestamp)>,
     said_due: Ns,
     event: Option<SourceEvent>,
 }
 
 impl PcapSource {
-    /// Opens the file; `-` is standard input, which can be gone through only once.
+    /// Opens the file; `-` is standard input, which can be read only once.
     ///
     /// # Errors
-    /// Those of the file system; [`Kind::Format`] where it is neither pcap nor pcapng.
+    /// Errors of the file system; [`Kind::Format`] if the file is neither pcap nor pcapng.
     pub fn open(spec: &PcapSpec) -> Result<Self> {
         if spec.path == Path::new("-") && spec.loops != Some(1) {
             return Err(Error::usage(
@@ -113,9 +113,9 @@ impl PcapSource {
         })
     }
 
-    /// Reads until a batch is full, or frames are missing before the next, or it is not due yet;
-    /// that one stays at the end. A batch begins where frames are missing, and nowhere else are
-    /// some missing in it.
+    /// Reads until a batch is full, the next frame is not due yet, or frames are lost before the
+    /// next frame. In the last two cases that frame stays at the end of `held`. A batch therefore
+    /// has losses only before its first frame.
     fn read_ahead(&mut self, elapsed: Ns) {
         self.paused = false;
         while self.end.is_none()
@@ -165,7 +165,8 @@ impl PcapSource {
                     dropped,
                 }));
             }
-            // A file without frames ends however often it is to be gone through.
+            // A file without frames ends after one pass, because its loop would never yield a
+            // frame.
             self.passes_left = self.passes_left.map(|n| n - 1);
             if !self.timeline.next_pass() || self.passes_left == Some(0) {
                 return Ok(Next::End);
@@ -174,7 +175,7 @@ impl PcapSource {
         }
     }
 
-    /// Forgets the first `count` frames and their bytes.
+    /// Removes the first `count` frames and their bytes.
     fn forget(&mut self, count: usize) {
         self.batch.clear();
         let start = self
@@ -196,7 +197,7 @@ impl PcapSource {
     }
 }
 
-/// What errors call the file at `path`.
+/// Returns the name of the file at `path` for errors.
 fn name_of(path: &Path) -> String {
     match path == Path::new("-") {
         true => "standard input".to_owned(),
@@ -204,12 +205,13 @@ fn name_of(path: &Path) -> String {
     }
 }
 
-/// Opens the file at `path`, or standard input: the reader, and the pipe that it is, if any.
+/// Opens the file at `path`, or standard input. Returns the reader, and the descriptor to wait on
+/// if it is a pipe.
 fn open(path: &Path) -> Result<(Reader<Decompressor<Live>>, Option<OwnedFd>)> {
     let (live, start) = Live::open(path)?;
     let pipe = live.pipe()?;
     let name = name_of(path);
-    // Compressed or not: the first bytes are waited for.
+    // This waits for the first bytes, which tell whether the file is compressed.
     let source = Decompressor::new(live).context(|| format!("read {name}"))?;
     start.end();
     Ok((Reader::new(source, name)?, pipe))
@@ -257,9 +259,9 @@ impl Source for PcapSource {
             let (sec, nsec) = (ns.div_euclid(NS), ns.rem_euclid(NS));
             let sec = u64::try_from(sec).unwrap_or(u64::MAX);
             let nsec = u32::try_from(nsec).unwrap_or(0);
-            // SAFETY: the bytes are on the heap, owned by `self`, and are changed or moved only
-            // by `forget`, which clears the batch first, and by `read_ahead`, which is called
-            // only while the batch is empty.
+            // SAFETY: the bytes are on the heap, owned by `self`, and are changed or moved only by
+            // `forget`, which clears the batch first, and by `read_ahead`, which is called only
+            // while the batch is empty.
             unsafe {
                 self.batch
                     .push(&self.arena[held.bytes.clone()], held.len, sec, nsec);
@@ -270,7 +272,7 @@ impl Source for PcapSource {
         let state = if self.batch.is_empty() && lost == 0 {
             match (&mut self.end, self.held.is_empty()) {
                 (Some(end), true) => {
-                    // Said once; whoever asks again hears that it has ended.
+                    // The error is returned once; later harvests report the end.
                     if let Some(error) = end.take() {
                         return Err(error);
                     }

@@ -1,4 +1,4 @@
-//! `pcap:FILE,key=value,...`.
+//! The specification `pcap:FILE,key=value,...`.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -10,36 +10,37 @@ use super::super::options::{Options, escaped, number};
 const FORM: &str = "pcap:FILE";
 const KEYS: [&str; 2] = ["speed", "loop"];
 
-/// How fast a file is read, and what time its frames get.
+/// The pace at which a file is read, and the time that its frames get.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Speed {
-    /// `speed=max`: as fast as the frames are taken, with the file's timestamps.
+    /// `speed=max`: as fast as the reader takes frames, with the file's timestamps.
     Max,
-    /// `speed=real`: with the pauses of the file, stamped with the time at which each is due.
-    /// Frames out of order come at once, and so do all that are due when nobody took them.
+    /// `speed=real`: with the pauses of the file. A frame's time is the one at which it is due.
+    /// Frames out of order are due at once, and a late reader gets all frames that are due at once.
     Real,
 }
 
 /// The frames of a pcap or pcapng file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PcapSpec {
-    /// The file.
+    /// Path of the file; `-` is standard input.
     pub path: PathBuf,
-    /// `speed=max|real`; max unless told.
+    /// `speed=max|real`; max by default.
     pub speed: Speed,
-    /// `loop=N|forever`: how often the file is gone through; `None` is for ever, once unless
-    /// told. Timestamps go on from one time to the next, as far apart as frames are on average.
+    /// `loop=N|forever`: how often the file is read; once by default, `None` is for ever.
+    /// Timestamps continue from one pass to the next, with the mean distance of two frames between
+    /// them.
     pub loops: Option<u64>,
 }
 
 impl PcapSpec {
-    /// Whether the source waits while the ring is full: at full speed it does.
+    /// Returns whether the source waits while the ring is full, which it does at full speed.
     #[must_use]
     pub fn waits(&self) -> bool {
         self.speed == Speed::Max
     }
 
-    /// `path`, once, at full speed.
+    /// Returns a source that reads `path` once, at full speed.
     #[must_use]
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self {
@@ -49,10 +50,11 @@ impl PcapSpec {
         }
     }
 
-    /// Reads what follows `pcap:`.
+    /// Parses the text after `pcap:`.
     ///
     /// # Errors
-    /// [`Kind::Usage`](hpcap::Kind::Usage), naming the key, what it was and what is allowed.
+    /// [`Kind::Usage`](hpcap::Kind::Usage), with the key, its value and the values that are
+    /// allowed.
     pub fn parse(text: &str) -> Result<Self> {
         let (path, mut o) = Options::split(FORM, text)?;
         if path.is_empty() {

@@ -1,11 +1,11 @@
-//! Files that the tests make, read back.
+//! Tests with files that they write themselves.
 
 use std::fs;
 use std::path::PathBuf;
 
 use super::*;
 
-/// A microsecond pcap file of `(sec, usec, bytes, length on the wire)`.
+/// Builds a microsecond pcap file of frames `(sec, usec, bytes, length on the wire)`.
 fn pcap(link_type: u32, frames: &[(u32, u32, &[u8], u32)]) -> Vec<u8> {
     let mut file = Vec::new();
     let mut word = |n: u32| file.extend_from_slice(&n.to_le_bytes());
@@ -43,7 +43,7 @@ fn source(place: &Place, options: &str) -> PcapSource {
 
 type Got = Vec<(u64, u32, Vec<u8>, u32)>;
 
-/// Everything, and the error at the end, if any. At most `max` frames.
+/// Harvests until the end or an error, or until there are `max` frames.
 fn all(source: &mut PcapSource, max: usize) -> (Got, Option<Error>) {
     let mut got = Vec::new();
     loop {
@@ -215,7 +215,8 @@ fn what_cannot_be_read_is_said() {
     assert_eq!(open("-,loop=2").kind(), Kind::Usage);
 }
 
-/// A pcapng file of ten frames; before those in `drops` so many are missing.
+/// Builds a pcapng file of ten frames. `drops` has pairs of a frame's number and the losses before
+/// it.
 fn pcapng_with_drops(drops: &[(u32, u64)]) -> Vec<u8> {
     use hpcap::Ledger;
     use hpcap::pcapfile::{Interface, PcapngWriter, Section};
@@ -241,7 +242,7 @@ fn pcapng_with_drops(drops: &[(u32, u64)]) -> Vec<u8> {
     writer.into_inner().unwrap()
 }
 
-/// Each in its place, however many frames a batch could have.
+/// Each loss is reported before its frame, even though all frames would fit into one batch.
 #[test]
 fn drops_stand_before_their_frame() {
     for options in ["", ",speed=max,loop=2"] {

@@ -1,16 +1,16 @@
-//! The times of a file's frames, when it is gone through more than once or at its own pace.
+//! The times of a file's frames when the file is read more than once or at its own pace.
 
-/// Nanoseconds; wide enough for whatever time a file may name.
+/// Nanoseconds, in a type that is wide enough for any time that a file can state.
 pub(super) type Ns = i128;
 
-/// The least time between the last frame of one pass and the first of the next.
+/// Shortest time between the last frame of one pass and the first of the next.
 const GAP_MIN: Ns = 1_000;
 
-/// The frames seen in this pass, and what passes before it add up to.
+/// The time span of the current pass, and the sum of the earlier passes.
 #[derive(Debug, Default)]
 pub(super) struct Timeline {
     pass: Option<Pass>,
-    /// What passes before this one have taken.
+    /// Duration of all earlier passes.
     past: Ns,
 }
 
@@ -23,7 +23,7 @@ struct Pass {
 }
 
 impl Timeline {
-    /// Takes the time of the next frame in the file.
+    /// Notes the time of the next frame in the file.
     fn see(&mut self, ns: Ns) -> &Pass {
         let pass = self.pass.get_or_insert(Pass {
             first: ns,
@@ -37,23 +37,22 @@ impl Timeline {
         pass
     }
 
-    /// The time of the next frame, which the file says is `ns`, after the passes before: the
-    /// same distance from its neighbours as in the file, and later than any frame of an earlier
-    /// pass.
+    /// Returns the time of the next frame, which is `ns` in the file. Frames of one pass keep their
+    /// distances, and are later than all frames of an earlier pass.
     pub(super) fn shifted(&mut self, ns: Ns) -> Ns {
         self.see(ns);
         ns.saturating_add(self.past)
     }
 
-    /// When the next frame, which the file says is of `ns`, is due, counted from the first
-    /// frame of the first pass. Never before the frame before it.
+    /// Returns when the next frame, which is `ns` in the file, is due, counted from the first frame
+    /// of the first pass. It is never due before the frame before it.
     pub(super) fn due(&mut self, ns: Ns) -> Ns {
         let pass = self.see(ns);
         let due = pass.max - pass.first;
         due.saturating_add(self.past)
     }
 
-    /// The file starts again. `false` if it had no frame at all.
+    /// Starts the next pass. Returns `false` if the file had no frame.
     pub(super) fn next_pass(&mut self) -> bool {
         let Some(pass) = self.pass.take() else {
             return false;
