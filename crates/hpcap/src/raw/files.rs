@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use crate::error::{Context, Error, Kind, Result};
 use crate::raw::name::FileName;
 
-/// The RAW files of `paths`: one that is named is taken, whatever it is called; of a folder, what
-/// [`below`] finds. All of them are in the order of [`below`].
+/// Returns the RAW files that `paths` name, in the order of [`below`]. A path to a file is taken
+/// whatever the file's name is; a path to a folder stands for the files that [`below`] finds in it.
 ///
 /// # Errors
-/// When a path is not there, or cannot be read, or is a folder without RAW files.
+/// When a path does not exist, cannot be read, or is a folder without RAW files.
 pub fn named<P: AsRef<Path>>(paths: &[P]) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for path in paths.iter().map(AsRef::as_ref) {
@@ -33,8 +33,9 @@ pub fn named<P: AsRef<Path>>(paths: &[P]) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// Every `*.raw` and `*.raw.part` in `folder` and below, one queue after the other, the files of
-/// each in the order in which they were recorded. Hidden folders are left out, and links to folders.
+/// Returns every `*.raw` and `*.raw.part` in `folder` and its subfolders, grouped by source and
+/// queue and within each group in the order of recording. Hidden folders and links to folders are
+/// skipped.
 ///
 /// # Errors
 /// When a folder cannot be read.
@@ -47,7 +48,8 @@ pub fn below(folder: &Path) -> Result<Vec<PathBuf>> {
             let entry = entry.context(tried)?;
             let (path, name) = (entry.path(), entry.file_name());
             let name = name.as_encoded_bytes();
-            // A link to a folder could lead in a circle: it is none here.
+            // `file_type` does not follow links, so a link to a folder is not entered: it could
+            // lead back here and the walk would not end.
             if entry.file_type().context(tried)?.is_dir() {
                 if !name.starts_with(b".") {
                     folders.push(path);
@@ -61,7 +63,8 @@ pub fn below(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// Files whose names say nothing come first.
+/// Sorts files by source, queue, start and sequence number; files whose names have another form
+/// come first.
 fn sort(files: &mut [PathBuf]) {
     files.sort_by_cached_key(|path| {
         let name = FileName::of(path);
@@ -100,7 +103,7 @@ mod tests {
         std::os::unix::fs::symlink(at("gone"), at("0/9_hpcap0_0.raw")).unwrap();
         assert_eq!(below(dir.path()).unwrap(), expected);
         assert_eq!(named(&[at("3600"), at("0")]).unwrap(), expected);
-        // What is named is taken, whatever it is called.
+        // A file that is named is taken whatever its name is.
         let some = [at("x.pcap"), at("0/4_hpcap0_1.raw")];
         assert_eq!(named(&[&some[1], &some[0]]).unwrap(), some);
         assert_eq!(named(&[at(".hidden")]).unwrap().len(), 1);

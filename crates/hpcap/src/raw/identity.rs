@@ -1,8 +1,8 @@
-//! Which recording a file belongs to, and its place in it.
+//! The identity of a file: the recording it belongs to, and its place in that recording.
 //!
-//! Names are for people, process ids come again, and clocks are set. Whether two files belong
-//! together, which of them is older, and whether one may make room for the other is asked of the
-//! identity in the file's header.
+//! File names are for people, process ids are reused, and clocks are set. Code that must know
+//! whether two files belong together, which of them is older, or whether retention may delete one
+//! of them therefore compares the identities in the files' headers.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -23,7 +23,7 @@ use crate::time::Timestamp;
 pub struct RecordingId([u8; HPCAP_RECORDING_ID_BYTES]);
 
 impl RecordingId {
-    /// A new one.
+    /// Draws a new random id.
     ///
     /// # Errors
     /// When the operating system has no random numbers.
@@ -31,7 +31,7 @@ impl RecordingId {
         let mut bytes = [0; HPCAP_RECORDING_ID_BYTES];
         getrandom::fill(&mut bytes)
             .map_err(|e| Error::io("draw a random identity for the recording", e.into()))?;
-        // All zero means "none".
+        // An id of zero bytes means "no recording", so a drawn zero becomes 1.
         bytes[0] |= u8::from(bytes == [0; HPCAP_RECORDING_ID_BYTES]);
         Ok(Self(bytes))
     }
@@ -42,7 +42,7 @@ impl RecordingId {
         (bytes != [0; HPCAP_RECORDING_ID_BYTES]).then_some(Self(bytes))
     }
 
-    /// The field of a header.
+    /// The bytes of the id, as a header stores them.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; HPCAP_RECORDING_ID_BYTES] {
         &self.0
@@ -84,31 +84,31 @@ impl FromStr for RecordingId {
     }
 }
 
-/// What was recorded: retention of one origin never touches the files of another.
+/// What was recorded. Retention for one origin never deletes the files of another.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Origin {
     /// Name of the machine.
     pub host: String,
     /// The network interface, or the file, that the frames came from.
     pub interface: String,
-    /// The queue; `None` where the file was not written from one.
+    /// The queue; `None` when the file was not written from a queue.
     pub queue: Option<QueueName>,
 }
 
-/// Which recording a file belongs to, and its place in it.
+/// The recording a file belongs to, and the file's place in that recording.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
     /// What was recorded.
     pub origin: Origin,
-    /// The recording; `None` in files that were written before recordings had an id.
+    /// The recording; `None` in files written before recordings had an id.
     pub recording: Option<RecordingId>,
-    /// Number of the file in its recording, from 0; 0 where `recording` is `None`.
+    /// Number of the file in its recording, from 0; 0 when `recording` is `None`.
     pub file_number: u64,
     /// Offset of the file in the stream of its recording, in bytes.
     pub stream_off: u64,
-    /// Wall clock when the file was started.
+    /// Wall-clock time at which the file was started.
     pub start: Timestamp,
-    /// Process id of the producer: stands in for an id where there is none.
+    /// Process id of the producer; it replaces the id in files without one.
     producer_pid: u32,
 }
 
@@ -130,8 +130,8 @@ impl Identity {
         }
     }
 
-    /// Whether both files are parts of one recording. Without ids this holds only for what one
-    /// process recorded of one origin; that can still be wrong where a process id came again.
+    /// Whether both files belong to one recording. Files without ids count as one recording when
+    /// one process recorded them from one origin; that is wrong when a process id was reused.
     #[must_use]
     pub fn is_of_the_recording_of(&self, other: &Self) -> bool {
         match (self.recording, other.recording) {
@@ -141,8 +141,8 @@ impl Identity {
         }
     }
 
-    /// Whether a file of `bytes` with this identity has a stretch of the stream that `other`, of
-    /// `other_bytes`, has, too: two recorders wrote the same frames.
+    /// Whether this file, of `bytes` bytes, and the file `other`, of `other_bytes` bytes, hold a
+    /// common range of the stream of one recording. Then two recorders wrote the same frames.
     #[must_use]
     pub fn overlaps(&self, bytes: u64, other: &Self, other_bytes: u64) -> bool {
         if !self.is_of_the_recording_of(other)
@@ -151,27 +151,28 @@ impl Identity {
         {
             return false;
         }
-        // Without an id, files of different runs can have the same process id and offset. Of one
-        // stream, the same place was reached at the same time, and a later one not before.
+        // Without an id, files of different runs can have the same process id and offset. Within
+        // one stream the start times grow with the offsets, so files whose times and offsets are
+        // ordered differently come from different runs.
         self.recording.is_some()
             || self.stream_off.cmp(&other.stream_off) == self.start.cmp(&other.start)
     }
 
-    /// The order of two files of one recording. No clock has a part in it.
+    /// Orders two files of one recording by their position in its stream, independent of any clock.
     #[must_use]
     pub fn order_in_recording(&self, other: &Self) -> Ordering {
         (self.stream_off, self.file_number).cmp(&(other.stream_off, other.file_number))
     }
 }
 
-/// Bytes of a RAW file that hold its header.
+/// Bytes read from the start of a RAW file; the file header lies within them.
 const HEAD_BYTES: u64 = 4096;
 
-/// The identity of a file in `format`, compressed or not, that is read from its start; `None` where
-/// it has none, as files of other programs and classic pcap.
+/// Reads the identity of a file in `format`, compressed or not, whose position is its start.
+/// Returns `None` for a file without identity: classic pcap, or a file that another program wrote.
 ///
 /// # Errors
-/// Those of reading.
+/// Errors of reading the file.
 pub fn read(file: &File, path: &Path, format: FileFormat) -> Result<Option<Identity>> {
     let tried = || format!("read {}", path.display());
     match format {

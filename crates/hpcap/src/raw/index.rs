@@ -1,8 +1,8 @@
 //! The block index of a file, saved beside it as `<file>.raw.idx`.
 //!
-//! Little endian, no holes:
+//! All numbers are little endian, and there are no gaps between the fields:
 //!
-//! | offset | size | is |
+//! | offset | size | content |
 //! |---|---|---|
 //! | 0 | 8 | `HPCAPIDX` |
 //! | 8 | 4 | version, 2 |
@@ -14,10 +14,11 @@
 //! | 48 | 32 each | entries: offset in the file of the first record that starts in the block (u64), then times in nanoseconds since 1970 (u64 each): of its first frame (0 = it has no frame), of its earliest, of its latest (0 and 0 = not known) |
 //!
 //! Version 1 has entries of 16 bytes, without the earliest and the latest time. The time of a
-//! block's first frame says nothing about the times of the others, because a clock may be set
-//! back anywhere: only the earliest and the latest time allow a reader to leave a block out.
+//! block's first frame says nothing about the times of the other frames, because a clock may be set
+//! back anywhere. Only the earliest and the latest time let a reader skip a block.
 //!
-//! An index can only speed a search up: whoever uses it checks what it finds in the file.
+//! An index only speeds a search up: a program that uses an index verifies against the file what it
+//! finds.
 
 use std::ffi::OsString;
 use std::fs;
@@ -32,10 +33,11 @@ use crate::time::Timestamp;
 const MAGIC: [u8; 8] = *b"HPCAPIDX";
 const VERSION: u32 = 2;
 const ENTRY_BYTES: usize = 32;
-/// Bytes of an entry of version 1.
+/// Bytes of an entry in version 1.
 const ENTRY_BYTES_1: usize = 16;
 const HEAD_BYTES: usize = 48;
-/// A file of 2 GiB in blocks of 128 KiB (the smallest ring) has 16,384 entries.
+/// Limit for indexes from disk. A file of 2 GiB in blocks of 128 KiB (the smallest ring) has 16,384
+/// entries.
 const ENTRIES_MAX: u64 = 1 << 20;
 
 /// Where a block's first record starts.
@@ -43,10 +45,10 @@ const ENTRIES_MAX: u64 = 1 << 20;
 pub struct Entry {
     /// Bytes from the start of the file to the first record that starts in the block.
     pub offset: u64,
-    /// Time of the first frame at or after `offset` in this block; `None` = there is none.
+    /// Time of the first frame at or after `offset` in this block; `None` = the block has no frame.
     pub time: Option<Timestamp>,
-    /// Times of the earliest and of the latest frame that starts in the block; `None` = they are
-    /// not known, or the block has no frame (then `time` is `None`, too).
+    /// Times of the earliest and of the latest frame that starts in the block; `None` = the times
+    /// are unknown, or the block has no frame (then `time` is `None`, too).
     pub span: Option<(Timestamp, Timestamp)>,
 }
 
@@ -55,13 +57,13 @@ pub struct Entry {
 pub struct Index {
     /// Bytes of a block.
     pub block_bytes: u64,
-    /// Bytes of the RAW file that it belongs to.
+    /// Bytes of the RAW file that the index describes.
     pub file_bytes: u64,
     /// One entry for each block, in order.
     pub entries: Vec<Entry>,
 }
 
-/// The index's path: `x.raw` has `x.raw.idx`.
+/// Returns the path of the index of a RAW file: `x.raw.idx` for `x.raw`.
 #[must_use]
 pub fn path_for(raw: &Path) -> PathBuf {
     let mut name = OsString::from(raw);
@@ -96,7 +98,7 @@ impl Index {
         }
     }
 
-    /// As bytes.
+    /// Encodes the index as described at the top of this module.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut entries = Vec::with_capacity(self.entries.len() * ENTRY_BYTES);
@@ -124,10 +126,10 @@ impl Index {
         bytes
     }
 
-    /// From bytes; the text says what is wrong with them.
+    /// Decodes an index. The error is a text that says what is wrong with the bytes.
     ///
     /// # Errors
-    /// Not an index, one of another version, cut short, or damaged.
+    /// When the bytes are not an index, are of another version, are cut short, or are damaged.
     pub fn from_bytes(bytes: &[u8]) -> std::result::Result<Self, String> {
         let head = bytes.get(..HEAD_BYTES).ok_or("it is cut short")?;
         if head[..8] != MAGIC {
@@ -181,7 +183,7 @@ impl Index {
         }
     }
 
-    /// What makes the entries impossible, whatever the file holds.
+    /// Returns why no file can have these entries; `None` when they are consistent.
     fn contradiction(&self) -> Option<String> {
         let mut before = 0;
         for e in &self.entries {
@@ -207,10 +209,10 @@ impl Index {
         None
     }
 
-    /// Writes the index of the RAW file `raw` beside it, whole or not at all.
+    /// Writes the index of the RAW file `raw` beside it, through a temporary file that is renamed.
     ///
     /// # Errors
-    /// Those of the file system.
+    /// Errors of the file system.
     pub fn save(&self, raw: &Path) -> Result<PathBuf> {
         let path = path_for(raw);
         let mut temporary = OsString::from(&path);
@@ -227,10 +229,11 @@ impl Index {
         Ok(path)
     }
 
-    /// Reads the index beside the RAW file `raw`; `None` where there is none.
+    /// Reads the index beside the RAW file `raw`; `None` when there is no index.
     ///
     /// # Errors
-    /// It cannot be read, is damaged, or belongs to a file of another size: use none then.
+    /// When the index cannot be read, is damaged, or belongs to a file of another size. The caller
+    /// then works without an index.
     pub fn load(raw: &Path) -> Result<Option<Self>> {
         let path = path_for(raw);
         let tried = || format!("use the index {}", path.display());
@@ -259,11 +262,11 @@ impl Index {
         Ok(Some(index))
     }
 
-    /// Builds the index by reading a whole file. `block_bytes` 0 means that of the file's
-    /// header, or 4 MiB where it has none.
+    /// Builds the index by reading a whole file. `block_bytes` 0 selects the block size in the
+    /// file's header, or 4 MiB when the file has no header.
     ///
     /// # Errors
-    /// Those of reading.
+    /// Errors of reading `source`.
     pub fn build<R: Read>(source: R, block_bytes: u64) -> Result<Self> {
         let mut reader = Reader::new(source);
         let mut index = Self::new(block_bytes);
@@ -285,8 +288,8 @@ impl Index {
         Ok(index)
     }
 
-    /// Takes a record into the index: its offset, and its time where it is a frame. Records
-    /// must come in the file's order.
+    /// Adds a record to the index: its offset, and its time when the record is a frame. Records
+    /// must be added in the order of the file.
     pub fn note(&mut self, offset: u64, time: Option<Timestamp>) {
         let block = usize::try_from(offset / self.block_bytes).unwrap_or(usize::MAX);
         if block >= ENTRIES_MAX as usize {
@@ -304,14 +307,14 @@ impl Index {
         entry.span = match (entry.time, entry.span) {
             (None, _) => Some((time, time)),
             (Some(_), Some((earliest, latest))) => Some((earliest.min(time), latest.max(time))),
-            // Frames that were not looked at came before it.
+            // The block has frames whose times are unknown, so its span stays unknown.
             (Some(_), None) => None,
         };
         entry.time = entry.time.or(Some(time));
     }
 
-    /// Times of the earliest and of the latest frame; `None` where they are not known of every
-    /// block with frames, or there is no frame.
+    /// Times of the earliest and of the latest frame of the file; `None` when the span of any block
+    /// with frames is unknown, or the file has no frame.
     #[must_use]
     pub fn span(&self) -> Option<(Timestamp, Timestamp)> {
         let mut all = None;
@@ -326,13 +329,13 @@ impl Index {
         all
     }
 
-    /// The stretch of the file, offsets of records or its end, that holds every frame with
-    /// `from <= time <= to` and every gap record that touches this range, whatever the order of
-    /// the times; `None` where no block can hold one. A block whose earliest and latest time
-    /// are not known can hold any.
+    /// Returns the range of the file (offsets of records, or the file's end) that holds every frame
+    /// with `from <= time <= to` and every gap record that touches these times, whatever the order
+    /// of the times is. Returns `None` when no block can hold such a record. A block whose earliest
+    /// and latest times are unknown can hold any time.
     ///
-    /// `before` is the latest time before this file and `after` the earliest one behind it;
-    /// `None` = not known.
+    /// `before` is the latest time before this file and `after` the earliest time after it; `None`
+    /// = unknown.
     #[must_use]
     pub fn stretch(
         &self,
@@ -343,8 +346,8 @@ impl Index {
         let start = Timestamp::default();
         let end = Timestamp::from_ns(u64::MAX);
         let (from, to) = (from.unwrap_or(start), to.unwrap_or(end));
-        // A gap lasts from the frame before it to the frame behind it, and stands in the block
-        // of either.
+        // A gap lasts from the frame before it to the frame after it, and its record is in the
+        // block of either frame.
         let mut reached = before.unwrap_or(start);
         let mut lows = Vec::with_capacity(self.entries.len());
         for e in &self.entries {
@@ -380,8 +383,8 @@ impl Index {
             }
         }
         let (first, last) = held?;
-        // A mark of a duplicate may stand at the end of the block before, and a gap record at
-        // the start of the one behind.
+        // A duplicate mark can be at the end of the block before its frame, and a gap record at the
+        // start of the block after.
         let offset = |i: usize| self.entries.get(i).map_or(self.file_bytes, |e| e.offset);
         Some((offset(first.saturating_sub(1)), offset(last + 2)))
     }

@@ -1,18 +1,19 @@
-//! The RAW format: what is in the ring and in the files.
+//! The RAW format: the content of the ring and of the files.
 //!
-//! A stream of records, each a 12-byte little-endian header (`sec`, `nsec`, `caplen`,
-//! `len`) and `caplen` bytes. A header whose time is zero is padding; what hpcap adds to
-//! the original's format (file headers, gaps, ledgers) stands in the bodies of padding.
+//! A RAW stream is a sequence of records. Each record is a 12-byte little-endian header (`sec`,
+//! `nsec`, `caplen`, `len`) and `caplen` bytes of body. A record whose time is zero is padding.
+//! What hpcap adds to the original's format (file headers, gaps, ledgers) is in the bodies of
+//! padding.
 //!
-//! | module | is |
+//! | module | content |
 //! |---|---|
 //! | [`record`], [`tag`] | one record, and what hpcap puts into padding |
-//! | [`reader`] | reading a file, whatever its state, and saying where it is damaged |
-//! | [`writer`], [`padding`] | writing a file |
-//! | [`check`], [`repair`] | is a file sound, and making it so |
-//! | [`index`] | finding a time in a file |
-//! | [`identity`] | which recording a file belongs to, and its place in it |
-//! | [`name`], [`part_file`] | names of files and folders; files under way |
+//! | [`reader`] | reads a file in any state and reports where it is damaged |
+//! | [`writer`], [`padding`] | write a file |
+//! | [`check`], [`repair`] | check a file, and repair it |
+//! | [`index`] | finds a time in a file |
+//! | [`identity`] | the recording a file belongs to, and its place in that recording |
+//! | [`name`], [`part_file`] | names of files and folders; unfinished files |
 //! | [`files`] | the files of a recording, in order |
 
 pub mod check;

@@ -1,12 +1,12 @@
 //! Names and folders of capture files.
 //!
-//! `<base>/<D>/<T>_hpcap<IF>_<Q>.raw`: `T` is the second in which the file was started, `D` is
-//! `T` rounded down to half an hour. Where a second has more than one file of a queue, the
-//! later ones are `<T>_hpcap<IF>_<Q>~01.raw` and so on, which sort behind the first one (up to
-//! version 1 of the ABI `-1`, which does not). What a recorder captures itself has the name of the
-//! source in place of the queue's: `<T>_eth0.raw`. A file under way ends in `.raw.part`.
-//! pcap and pcapng files end in `.pcap` and `.pcapng`, and compressed ones in `.pcapng.gz` or
-//! `.pcapng.zst`.
+//! A file is called `<base>/<D>/<T>_hpcap<IF>_<Q>.raw`: `T` is the second in which the file was
+//! started, and `D` is `T` rounded down to half an hour. When one queue starts several files in one
+//! second, the later ones are called `<T>_hpcap<IF>_<Q>~01.raw` and so on, so that they sort after
+//! the first one. (Version 1 of the ABI wrote `-1`, which sorts before it.) A recorder that
+//! captures by itself puts the name of the source in place of the queue's: `<T>_eth0.raw`. An
+//! unfinished file ends in `.raw.part`. pcap and pcapng files end in `.pcap` and `.pcapng`, and
+//! compressed ones in `.pcapng.gz` or `.pcapng.zst`.
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
@@ -19,7 +19,7 @@ use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 use crate::compress::{Compression, FileFormat};
 use crate::name::QueueName;
 
-/// Seconds of capture that share a folder.
+/// Seconds of capture whose files share a folder.
 pub const FOLDER_SECONDS: u64 = 1800;
 
 /// The name of a capture file, without its folder.
@@ -29,15 +29,16 @@ pub struct FileName {
     pub start_sec: u64,
     /// 0 for the first file of this queue in this second, then 1, 2 and so on.
     pub sequence: u32,
-    /// The queue.
+    /// The queue; without meaning when `source` is present.
     pub queue: QueueName,
-    /// The source, where the recorder captured by itself: stands in place of the queue.
+    /// The source, when the recorder captured by itself; the name then has no queue.
     pub source: Option<SourceName>,
-    /// What is in it.
+    /// The format of the file's content.
     pub format: FileFormat,
-    /// How it is compressed.
+    /// How the content is compressed.
     pub compression: Compression,
-    /// Whether the file is under way, or was left so (`.raw.part`).
+    /// Whether the file is unfinished (`.raw.part`): a recorder writes it, or stopped before its
+    /// end.
     pub part: bool,
 }
 
@@ -56,7 +57,7 @@ impl FileName {
         }
     }
 
-    /// Takes the last component of a path apart; `None` where it is not such a name.
+    /// Parses the last component of a path; `None` when it is not the name of a capture file.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         let (stem, part) = match name.strip_suffix(".part") {
@@ -83,7 +84,8 @@ impl FileName {
         })
     }
 
-    /// Whether `text` is this name as a recorder writes it, or has written it.
+    /// Whether `text` is a form of this name that a recorder writes now or wrote in earlier
+    /// versions.
     #[must_use]
     pub fn is_written_as(&self, text: &str) -> bool {
         let ending = ending(self.format, self.compression, self.part);
@@ -93,7 +95,7 @@ impl FileName {
                 && text == format!("{}-{}{ending}", self.stem(), self.sequence))
     }
 
-    /// The second and the queue or the source.
+    /// The start second, and the queue or the source, without sequence number and ending.
     fn stem(&self) -> String {
         let QueueName { adapter, queue } = self.queue;
         match &self.source {
@@ -102,19 +104,19 @@ impl FileName {
         }
     }
 
-    /// [`FileName::parse`] of the last component of a path.
+    /// Parses the last component of `path` with [`FileName::parse`].
     #[must_use]
     pub fn of(path: &Path) -> Option<Self> {
         Self::parse(path.file_name()?.to_str()?)
     }
 
-    /// The name of its folder: the start rounded down to half an hour.
+    /// The name of the file's folder: the start second rounded down to half an hour.
     #[must_use]
     pub const fn folder(&self) -> u64 {
         self.start_sec - self.start_sec % FOLDER_SECONDS
     }
 
-    /// The path below `base`.
+    /// The path of the file below `base`.
     #[must_use]
     pub fn path(&self, base: &Path) -> PathBuf {
         base.join(self.folder().to_string()).join(self.to_string())
@@ -125,7 +127,7 @@ impl fmt::Display for FileName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.stem())?;
         if self.sequence != 0 {
-            // Sorts behind the dot, wherever bytes are compared.
+            // `~` sorts after the dot of the ending wherever names are compared as bytes.
             write!(f, "~{:02}", self.sequence)?;
         }
         f.write_str(&ending(self.format, self.compression, self.part))
@@ -137,7 +139,7 @@ fn number(digits: &str) -> Option<u64> {
         .then(|| digits.parse().ok())?
 }
 
-/// `hpcap0_1` or, of the original's dd script, `hpcap0_q1`.
+/// Parses `hpcap0_1`, or `hpcap0_q1` as the dd script of the original writes it.
 fn queue_of(subject: &str) -> Option<QueueName> {
     let (adapter, queue) = subject.strip_prefix("hpcap")?.split_once('_')?;
     let queue = queue.strip_prefix('q').unwrap_or(queue);
@@ -147,8 +149,8 @@ fn queue_of(subject: &str) -> Option<QueueName> {
     ))
 }
 
-/// Splits the number behind `~` off, or behind `-` where a queue stands before it: the name of a
-/// source may have a hyphen.
+/// Splits off the sequence number after `~`, or after `-` when a queue precedes it. A number after
+/// `-` belongs to the name when a source precedes it: `veth-1` is an interface.
 fn split_sequence(subject: &str) -> (&str, u32) {
     let split = |mark| {
         let (subject, digits) = subject.rsplit_once(mark)?;
@@ -159,7 +161,7 @@ fn split_sequence(subject: &str) -> (&str, u32) {
         .unwrap_or((subject, 0))
 }
 
-/// The name of a source in the names of files: letters, digits, `.`, `_`, `+`, `@` and `-`.
+/// The name of a source within a file name: letters, digits, `.`, `_`, `+`, `@` and `-`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SourceName {
     bytes: [u8; Self::BYTES_MAX],
@@ -167,10 +169,11 @@ pub struct SourceName {
 }
 
 impl SourceName {
-    /// The longest name.
+    /// The largest length of a name, in bytes.
     pub const BYTES_MAX: usize = 64;
 
-    /// Takes `text` where it can be a name: it could not be mistaken for a queue's.
+    /// Returns the name `text`; `None` when `text` has other characters, is too long, or could be
+    /// mistaken for the name of a queue.
     #[must_use]
     pub fn new(text: &str) -> Option<Self> {
         let plain = |b: u8| b.is_ascii_alphanumeric() || b"._+@-".contains(&b);
@@ -186,7 +189,7 @@ impl SourceName {
         })
     }
 
-    /// A name like `text`, whatever that is.
+    /// Returns a name that resembles `text`: `_` replaces every character that a name cannot have.
     #[must_use]
     pub fn like(text: &str) -> Self {
         let plain = |c: char| c.is_ascii_alphanumeric() || "._+@-".contains(c);
@@ -203,7 +206,7 @@ impl SourceName {
             })
     }
 
-    /// The name.
+    /// The name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.bytes[..self.len]).unwrap_or("_")
@@ -222,14 +225,14 @@ impl fmt::Debug for SourceName {
     }
 }
 
-/// What the name of such a file ends in: `.raw`, `.pcapng.gz`, `.pcap.part`.
+/// The ending of such a file's name: `.raw`, `.pcapng.gz`, `.pcap.part`.
 #[must_use]
 pub fn ending(format: FileFormat, compression: Compression, part: bool) -> String {
     let part = if part { ".part" } else { "" };
     format!(".{}{}{part}", format.extension(), compression.suffix())
 }
 
-/// Splits `x.pcapng.gz` into `x` and what the ending says; `None` for any other ending.
+/// Splits `x.pcapng.gz` into `x`, the format and the compression; `None` for any other ending.
 #[must_use]
 pub fn split_ending(name: &str) -> Option<(&str, FileFormat, Compression)> {
     [Compression::None, Compression::Gzip, Compression::Zstd]
@@ -245,7 +248,7 @@ pub fn split_ending(name: &str) -> Option<(&str, FileFormat, Compression)> {
         })
 }
 
-/// What the file that will be called `path` is called while it is written.
+/// Returns the path under which a recorder writes the file that will be called `path`.
 #[must_use]
 pub fn part_of(path: &Path) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -257,8 +260,8 @@ pub fn part_of(path: &Path) -> PathBuf {
     }
 }
 
-/// The seconds since 1970 that a file's name begins with, as the original's tools read it:
-/// `1391723988_hpcap0_0.raw`, but also `1391723988.raw`.
+/// Parses the seconds since 1970 at the start of a file name as the original's tools do, which
+/// accept `1391723988.raw` as well as `1391723988_hpcap0_0.raw`.
 #[must_use]
 pub fn start_of(name: &str) -> Option<u64> {
     let end = name
@@ -267,10 +270,11 @@ pub fn start_of(name: &str) -> Option<u64> {
     name[..end].parse().ok()
 }
 
-/// Creates a file for reading and writing with mode 0640; `truncate` allows it to exist.
+/// Creates a file for reading and writing with mode 0640. When `truncate` is set, the file may
+/// exist.
 ///
 /// # Errors
-/// Those of the file system.
+/// Errors of the file system.
 pub fn private_file(path: &Path, truncate: bool) -> io::Result<File> {
     OpenOptions::new()
         .read(true)
@@ -282,13 +286,13 @@ pub fn private_file(path: &Path, truncate: bool) -> io::Result<File> {
         .open(path)
 }
 
-/// Renames a file, and never replaces another.
+/// Renames a file without ever replacing another.
 ///
 /// # Errors
-/// `AlreadyExists` where `to` exists, and those of the file system.
+/// `AlreadyExists` when `to` exists, and errors of the file system.
 pub fn rename_no_replace(from: &Path, to: &Path) -> io::Result<()> {
     match renameat2(AT_FDCWD, from, AT_FDCWD, to, RenameFlags::RENAME_NOREPLACE) {
-        // Not every file system knows the flag; a hard link refuses to replace, too.
+        // Some file systems do not support the flag. A hard link does not replace a file either.
         Err(nix::Error::EINVAL | nix::Error::ENOSYS) => {
             fs::hard_link(from, to)?;
             fs::remove_file(from)

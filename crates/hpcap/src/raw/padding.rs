@@ -1,25 +1,25 @@
-//! Padding: how a stretch of a file is covered so that every reader skips it.
+//! Padding: records that fill a range of a file so that every reader skips it.
 
 use crate::abi::{HPCAP_CAPLEN_MAX, HPCAP_RECORD_BYTES, HPCAP_RECORD_BYTES_MAX, hpcap_record};
 
-/// Padding records that cover a stretch exactly, first to last.
+/// Iterator over the padding records that fill a range exactly, first to last.
 #[derive(Debug, Clone)]
 pub struct Padding {
     left: u64,
 }
 
-/// Covers the bytes from offset `from` up to offset `to` with padding: one header for each
-/// record, to be followed by as many zero bytes as its `caplen` says.
+/// Fills the bytes from offset `from` up to offset `to` with padding. The iterator yields one
+/// header for each record; the caller writes `caplen` zero bytes after each header.
 ///
-/// `None` where that is impossible: `to` before `from`, or 1 to 11 bytes between them, where
-/// no header fits.
+/// Returns `None` when `to` is before `from`, and when 1 to 11 bytes lie between them: no header
+/// fits there.
 #[must_use]
 pub fn padding_to(from: u64, to: u64) -> Option<Padding> {
     let left = to.checked_sub(from)?;
     (left == 0 || left >= HPCAP_RECORD_BYTES as u64).then_some(Padding { left })
 }
 
-/// The header of padding with `body` bytes after it.
+/// Returns the header of a padding record with a body of `body` bytes.
 #[must_use]
 pub const fn padding_header(body: u16) -> hpcap_record {
     hpcap_record {
@@ -39,7 +39,7 @@ impl Iterator for Padding {
         let body = match self.left {
             0 => return None,
             n if n <= MAX => n - HEADER,
-            // What remains must have room for a header.
+            // This record must leave at least the bytes of a header for the last one.
             n if n < MAX + HEADER => n - 2 * HEADER,
             _ => HPCAP_CAPLEN_MAX as u64,
         };

@@ -1,4 +1,4 @@
-//! Capture files under way, which never overwrite another.
+//! Unfinished capture files, which never overwrite another file.
 
 use std::fs::{self, File};
 use std::io;
@@ -11,16 +11,15 @@ use crate::name::QueueName;
 use crate::raw::name::{FileName, ending, private_file, rename_no_replace};
 use crate::time::Timestamp;
 
-/// Names that are tried in one second before giving up.
+/// Sequence numbers tried for one name before creating a file fails.
 const SEQUENCE_MAX: u32 = 100_000;
 
-/// Where the names of a recorder's files come from.
+/// How the names of a recorder's files are formed.
 #[derive(Debug, Clone)]
 enum Names {
-    /// Files with the second of their start, in the half-hour folders of `base`.
+    /// Names with the start second, in the half-hour folders of `base`.
     Dated { base: PathBuf, name: FileName },
-    /// A file with the name that was asked for, and `-1`, `-2` and so on behind the stem for
-    /// what does not fit into it.
+    /// The name that the user chose; further files get `-1`, `-2` and so on after the stem.
     Asked {
         folder: PathBuf,
         stem: String,
@@ -41,7 +40,7 @@ impl Names {
         }
     }
 
-    /// The path of the file, compressed so.
+    /// The path of the file, with the endings for `compression` and `part`.
     fn path(&self, compression: Compression, part: bool) -> PathBuf {
         match self {
             Self::Dated { base, name } => FileName {
@@ -60,7 +59,7 @@ impl Names {
         }
     }
 
-    /// Whether a finished file has the name, compressed or not.
+    /// Whether a finished file has this name, with or without the ending of the compression.
     fn is_taken(&self) -> bool {
         [Compression::None, self.name().compression]
             .into_iter()
@@ -79,8 +78,8 @@ impl Names {
     }
 }
 
-/// A capture file under way: `.raw.part`, created by this process, locked by it (flock), and
-/// no other's.
+/// An unfinished capture file (`.raw.part`). This process created the file, holds its lock (flock),
+/// and is the only one that writes to it.
 #[derive(Debug)]
 pub struct PartFile {
     file: File,
@@ -88,32 +87,32 @@ pub struct PartFile {
 }
 
 impl PartFile {
-    /// Creates the RAW file of `queue` that starts at `start` below `base`, which must exist, and
-    /// its half-hour folder. Mode 0640, folder 0755, both as the umask allows. Nothing is ever
-    /// overwritten: a name that is taken gets a sequence number.
+    /// Creates the RAW file of `queue` that starts at `start`, and its half-hour folder, below
+    /// `base`, which must exist. The file has mode 0640 and the folder 0755, both reduced by the
+    /// umask. The file never overwrites another: when its name is taken, it gets a sequence number.
     ///
     /// # Errors
-    /// Those of the file system.
+    /// Errors of the file system.
     pub fn create(base: &Path, queue: QueueName, start: Timestamp) -> Result<Self> {
         Self::create_from(base, FileName::new(start.sec(), queue))
     }
 
-    /// As [`PartFile::create`], with no sequence number below that of `name`: names then follow
-    /// each other even where older files of the same second have been deleted.
+    /// Creates a file as [`PartFile::create`] does, with a sequence number of at least that of
+    /// `name`. Names then keep their order when older files of the same second have been deleted.
     ///
     /// # Errors
-    /// Those of the file system.
+    /// Errors of the file system.
     pub fn create_from(base: &Path, name: FileName) -> Result<Self> {
         let base = base.to_owned();
         Self::create_with(Names::Dated { base, name })
     }
 
-    /// Creates a file that will be called `path`, whose ending must be that of `name`. Its folder
-    /// must exist. Where that name is taken, and where the sequence number of `name` is more than
-    /// 0, it gets a number behind its stem.
+    /// Creates a file that will be called `path`, which must have the ending of `name`, in a folder
+    /// that must exist. The file gets a number after its stem when that name is taken or when the
+    /// sequence number of `name` is greater than 0.
     ///
     /// # Errors
-    /// [`Kind::Usage`] for another ending, and those of the file system.
+    /// [`Kind::Usage`] for another ending, and errors of the file system.
     pub fn create_at(path: &Path, name: FileName) -> Result<Self> {
         let folder = path.parent().unwrap_or(Path::new(""));
         let expected = ending(name.format, name.compression, false);
@@ -145,12 +144,12 @@ impl PartFile {
                 Err(e) if e.kind() == io::ErrorKind::AlreadyExists => continue,
                 Err(e) => return Err(Error::io(format!("create {}", path.display()), e)),
             };
-            // Another recorder may have finished a file of this name in between.
+            // Another recorder can finish a file of this name after the first check.
             if names.is_taken() {
                 fs::remove_file(&path).context(|| format!("remove {}", path.display()))?;
                 continue;
             }
-            // Best effort: a file system without locks still records.
+            // The result is ignored: recording must also work on a file system without locks.
             let _ = file.try_lock();
             return Ok(Self { file, names });
         }
@@ -164,30 +163,32 @@ impl PartFile {
         &self.file
     }
 
-    /// Where it is: `....raw.part`.
+    /// The current path of the file: `....raw.part`.
     #[must_use]
     pub fn path(&self) -> PathBuf {
         self.names.path(Compression::None, true)
     }
 
-    /// Its name; of a file whose name was asked for, only its number and its ending mean anything.
+    /// The name of the file. When the user chose the name, only its sequence number and its ending
+    /// have a meaning.
     #[must_use]
     pub fn name(&self) -> FileName {
         self.names.name()
     }
 
-    /// Gives it its final name, `....raw`, and says which: where that was taken meanwhile, it
-    /// gets the next sequence number. The lock ends when the returned file is closed.
+    /// Renames the file to its final name, `....raw`, and returns it with the new path. When
+    /// another file has taken that name, this one gets the next sequence number. The lock ends when
+    /// the returned file is closed.
     ///
     /// # Errors
-    /// Those of the file system; the file then still is `.raw.part`.
+    /// Errors of the file system; the file is then still called `.raw.part`.
     pub fn finish(self) -> Result<(File, PathBuf)> {
         let from = self.path();
         let to = self.take_name(&from, Compression::None)?;
         Ok((self.file, to))
     }
 
-    /// Gives `from` the first name that is free.
+    /// Renames `from` to the first of its names that is free, and returns the new path.
     fn take_name(&self, from: &Path, compression: Compression) -> Result<PathBuf> {
         let mut names = self.names.clone();
         for sequence in names.name().sequence..SEQUENCE_MAX {
@@ -207,12 +208,13 @@ impl PartFile {
         Err(self.names.full(format!("rename {}", from.display())))
     }
 
-    /// Makes the compressed file that its name asks for, with what `fill` writes into it, and
-    /// removes this one once the other is on the disk under its final name.
+    /// Creates the compressed file that the name's ending asks for, lets `fill` write its content,
+    /// and removes the uncompressed file once the compressed one is on the disk under its final
+    /// name.
     ///
     /// # Errors
-    /// Those of the file system and of `fill`: nothing of the compressed file is left, and this
-    /// one is as it was.
+    /// Errors of the file system and of `fill`. Then no part of the compressed file remains, and
+    /// the uncompressed one is unchanged.
     pub fn replace(&self, fill: impl FnOnce(&File) -> io::Result<()>) -> Result<PathBuf> {
         let compression = self.name().compression;
         let from = self.path();
@@ -224,25 +226,26 @@ impl PartFile {
             .context(tried)
             .and_then(|()| self.take_name(&path, compression));
         match made {
-            // What stays in the worst case is a copy that is not compressed.
+            // The result is ignored: when removal fails, an uncompressed copy remains and no data
+            // is lost.
             Ok(_) => drop(fs::remove_file(&from)),
             Err(_) => drop(fs::remove_file(&path)),
         }
         made
     }
 
-    /// Removes the file, for one in which nothing was stored.
+    /// Removes the file; for a file into which nothing was stored.
     ///
     /// # Errors
-    /// Those of the file system.
+    /// Errors of the file system.
     pub fn discard(self) -> Result<()> {
         let path = self.path();
         fs::remove_file(&path).context(|| format!("remove {}", path.display()))
     }
 }
 
-/// Creates the file, and its half-hour folder where that is missing: retention may remove an
-/// empty folder at any moment.
+/// Creates the file, and its half-hour folder when that does not exist. The loop repeats both
+/// because retention can remove an empty folder between the two calls.
 fn create_in(names: &Names, path: &Path) -> io::Result<File> {
     if let (Names::Dated { .. }, Some(folder)) = (names, path.parent()) {
         for _ in 0..16 {
@@ -278,7 +281,7 @@ mod tests {
         assert_eq!(b.path(), dir.path().join("3600/3700_hpcap0_1~01.raw.part"));
         let mode = fs::metadata(a.path()).unwrap().permissions().mode();
         assert_eq!(mode & 0o777 & !0o640, 0, "{mode:o}");
-        // Somebody takes the final name: it is not overwritten.
+        // A file that has the final name is not overwritten.
         fs::write(dir.path().join("3600/3700_hpcap0_1.raw"), "other").unwrap();
         let (_, path) = a.finish().unwrap();
         assert_eq!(path, dir.path().join("3600/3700_hpcap0_1~01.raw"));

@@ -1,4 +1,4 @@
-//! Reading a RAW file, whatever its state, in bounded memory.
+//! Reads a RAW file, in whatever state the file is, in bounded memory.
 
 use std::fs::File;
 use std::io::Read;
@@ -13,29 +13,29 @@ use crate::raw::tag::{Altered, FileHeader, Gap, LedgerTag};
 use crate::time::Timestamp;
 use crate::window::{READ_BYTES, Window};
 
-/// What the scan may want to look ahead.
+/// The most bytes that the scan looks ahead.
 const WINDOW_BYTES_MAX: usize = (1 << 20) - READ_BYTES;
 const HEADER: u64 = HPCAP_RECORD_BYTES as u64;
 
-/// Something found in a file.
+/// One event of a file and its position.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found<'a> {
-    /// Where it starts: bytes from the start of the file.
+    /// Offset of its first byte from the start of the file.
     pub offset: u64,
-    /// How long it is, header included.
+    /// Its length in bytes, header included.
     pub bytes: u64,
-    /// What it is.
+    /// The event.
     pub event: Event<'a>,
 }
 
-/// What was found.
+/// What a reader can find at a position of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event<'a> {
     /// A frame.
     Frame(Record<'a>),
-    /// Padding without meaning. Empty padding that follows each other is one event.
+    /// Padding without a tag. Consecutive empty padding records are one event.
     Padding,
-    /// The head of a file.
+    /// The header of a file.
     FileHeader(Box<FileHeader>),
     /// Frames are missing here.
     Gap(Box<Gap>),
@@ -43,48 +43,48 @@ pub enum Event<'a> {
     Ledger(Box<LedgerTag>),
     /// The next record is a frame that is a copy of an earlier one.
     Duplicate,
-    /// The next frame is not stored as it was received: this is what it had.
+    /// The next frame is not stored as it was received; this is what was changed.
     Altered(Altered),
-    /// A stretch that is no records. Reading goes on after it.
+    /// A range that holds no records. Reading continues after it.
     Damage(Damage),
 }
 
-/// Reads records one after the other, and says where there are none.
+/// Reads the records of a file one after the other and reports ranges without records as damage.
 ///
-/// It accepts everything that hpcap and the original write or leave behind: padding anywhere
-/// and with anything in it, files without closing padding or cut in their last record, the
-/// older variant of records without a second length. Damage is an event, not an error;
-/// reading goes on at the next record that is certain. A source whose first bytes are those of
-/// another format (see [`Content`]) is refused by the first call.
+/// The reader accepts everything that hpcap and the original write or leave behind: padding
+/// anywhere and with any content, files without closing padding, files cut within their last
+/// record, and the older variant of records without a second length. Damage is an event, not an
+/// error; reading continues at the next record that is certain. The first call refuses a source
+/// whose first bytes are those of another format (see [`Content`]).
 #[derive(Debug)]
 pub struct Reader<R> {
     window: Window<R>,
     scan: Scan,
-    /// Bytes of the record that it stands at; 0 where it stands at something else.
+    /// Length of the current record in bytes; 0 when the reader is not at a record.
     record: usize,
     current: Current,
-    /// A step that was looked at and comes next.
+    /// A step that was already found and that the next call returns.
     stash: Option<Step>,
-    /// Whether the file's first bytes were looked at, or are not to be.
+    /// Whether the format of the first bytes was checked, or need not be.
     recognised: bool,
 }
 
-/// What the reader stands at, where that is no record.
+/// The reader's position when it is not at a record.
 #[derive(Debug, Clone, Copy)]
 enum Current {
-    /// Nothing: before the start, or at the end.
+    /// Before the first event, or at the end.
     Nothing,
-    /// What starts at the unread bytes.
+    /// The step that starts at the unread bytes of the window.
     Step(Step),
-    /// Zero bytes, passed already.
+    /// Zero bytes that have already been consumed.
     Zeros { offset: u64, bytes: u64 },
 }
 
 impl Reader<File> {
-    /// Opens a file.
+    /// Opens the file at `path`.
     ///
     /// # Errors
-    /// Those of the file system.
+    /// Errors of the file system.
     pub fn open(path: &Path) -> Result<Self> {
         let file = File::open(path).context(|| format!("open {}", path.display()))?;
         Ok(Self::new(file).named(path.display().to_string()))
@@ -92,7 +92,7 @@ impl Reader<File> {
 }
 
 impl<R: Read> Reader<R> {
-    /// Reads from the start of `source`.
+    /// Creates a reader that starts at the first byte of `source`.
     #[must_use]
     pub fn new(source: R) -> Self {
         Self {
@@ -105,14 +105,15 @@ impl<R: Read> Reader<R> {
         }
     }
 
-    /// Says what the errors are to call it.
+    /// Sets the name of the source in error messages.
     #[must_use]
     pub fn named(mut self, name: impl Into<String>) -> Self {
         self.window.set_name(name.into());
         self
     }
 
-    /// Says that `source` stands at byte `offset` of the file, where a record should start.
+    /// Sets the offset in the file, in bytes, at which `source` starts; a record should start
+    /// there.
     #[must_use]
     pub fn at(mut self, offset: u64) -> Self {
         self.window.set_offset(offset);
@@ -120,22 +121,22 @@ impl<R: Read> Reader<R> {
         self
     }
 
-    /// What the errors call it.
+    /// The name of the source in error messages.
     #[must_use]
     pub fn name(&self) -> &str {
         self.window.name()
     }
 
-    /// Bytes from the start of the file to what is read next; at the end, the file's size.
+    /// Offset of the next unread byte from the start of the file; at the end, the file's size.
     #[must_use]
     pub fn offset(&self) -> u64 {
         self.window.offset()
     }
 
-    /// The next thing in the file; `None` at its end.
+    /// Advances to the next event and returns it; `None` at the end of the file.
     ///
     /// # Errors
-    /// Those of reading from the source.
+    /// Errors of reading from the source, and [`Kind::Format`] for a source in another format.
     #[allow(
         clippy::should_implement_trait,
         reason = "it lends, an iterator cannot"
@@ -146,10 +147,10 @@ impl<R: Read> Reader<R> {
         Ok(self.current())
     }
 
-    /// Moves on to the next thing; `false` at the end.
+    /// Advances to the next event; returns `false` at the end of the file.
     ///
     /// # Errors
-    /// Those of reading from the source.
+    /// Errors of reading from the source, and [`Kind::Format`] for a source in another format.
     #[inline]
     pub fn advance(&mut self) -> Result<bool> {
         if self.record != 0 {
@@ -166,7 +167,7 @@ impl<R: Read> Reader<R> {
         self.advance_slowly()
     }
 
-    /// Refuses what is certainly no RAW.
+    /// Refuses a source that certainly holds another format.
     #[cold]
     fn recognise(&mut self) -> Result<()> {
         self.window.fill(Content::HEAD_BYTES)?;
@@ -193,7 +194,7 @@ impl<R: Read> Reader<R> {
             self.window.consume(skip);
         }
         self.current = Current::Nothing;
-        // Offset and length of the zeros passed in this call.
+        // Offset and length of the zero bytes that this call consumed.
         let mut zeros = (self.offset(), 0);
         loop {
             let step = match self.stash.take() {
@@ -236,7 +237,7 @@ impl<R: Read> Reader<R> {
         }
     }
 
-    /// What [`Reader::advance`] moved to.
+    /// The event that [`Reader::advance`] moved to.
     #[must_use]
     #[inline]
     pub fn current(&self) -> Option<Found<'_>> {
@@ -258,7 +259,7 @@ impl<R: Read> Reader<R> {
             Current::Step(Step::Damage { damage, .. }) => {
                 (damage.offset, damage.bytes, Event::Damage(damage))
             }
-            // One empty padding record is as good as any.
+            // Zeros of the length of one header are an empty padding record.
             Current::Zeros {
                 offset,
                 bytes: HEADER,
@@ -284,8 +285,8 @@ impl<R: Read> Reader<R> {
         })
     }
 
-    /// The frame that [`Reader::advance`] moved to; `None` where it is something else. The same
-    /// as [`Reader::current`] says, and quicker.
+    /// The frame that [`Reader::advance`] moved to; `None` when the event is not a frame. Faster
+    /// than [`Reader::current`], with the same result.
     #[must_use]
     #[inline]
     pub fn frame(&self) -> Option<Record<'_>> {
@@ -300,7 +301,8 @@ impl<R: Read> Reader<R> {
         })
     }
 
-    /// The header of the current record as it stands in the file; `None` where it is none.
+    /// The header of the current record as stored in the file; `None` when the reader is not at a
+    /// record.
     #[must_use]
     #[inline]
     pub fn current_header(&self) -> Option<hpcap_record> {
@@ -310,14 +312,14 @@ impl<R: Read> Reader<R> {
         }
     }
 
-    /// The record that it stands at; nothing where it stands at something else.
+    /// The bytes of the current record; empty when the reader is not at a record.
     #[inline]
     fn bytes(&self) -> &[u8] {
         &self.window.bytes()[..self.record]
     }
 
-    /// Whether the file has the older variant of records, with one 32-bit length: known from
-    /// the first frame on. Their `len` is reported as their `caplen`.
+    /// Whether the file has the older variant of records, with one 32-bit length. The first frame
+    /// decides this. The reader reports the `caplen` of such a record as its `len`.
     #[must_use]
     pub fn is_old_variant(&self) -> bool {
         self.scan.is_old()

@@ -1,4 +1,4 @@
-//! One record: a frame, or padding with or without a tag in it.
+//! One record: a frame, or padding with or without a tag.
 
 use crate::abi::{HPCAP_RECORD_BYTES, hpcap_record};
 use crate::raw::tag::{Altered, FileHeader, Gap, LedgerTag, Tag};
@@ -7,22 +7,22 @@ use crate::time::Timestamp;
 /// A frame with its RAW header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Record<'a> {
-    /// When it was captured.
+    /// Time at which the frame was captured.
     pub time: Timestamp,
     /// Length of the frame on the wire in bytes, without FCS (65,535 when longer).
     pub len: u16,
-    /// What was kept of it: `caplen` bytes.
+    /// The captured bytes of the frame; their number is `caplen`.
     pub data: &'a [u8],
 }
 
-/// What a record turned out to be.
+/// The content of a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Item<'a> {
     /// A frame.
     Frame(Record<'a>),
-    /// Padding without meaning; its body, which nobody should read.
+    /// Padding without a tag, and its body, whose bytes have no meaning.
     Padding(&'a [u8]),
-    /// The head of a file.
+    /// The header of a file.
     FileHeader(Box<FileHeader>),
     /// Frames are missing here.
     Gap(Box<Gap>),
@@ -30,41 +30,41 @@ pub enum Item<'a> {
     Ledger(Box<LedgerTag>),
     /// The next record is a frame that is a copy of an earlier one.
     Duplicate,
-    /// The next frame is not stored as it was received: this is what it had.
+    /// The next frame is not stored as it was received; this is what was changed.
     Altered(Altered),
 }
 
-/// The first record of some bytes.
+/// Result of parsing the first record of a slice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Parsed<'a> {
-    /// It is whole, and takes `bytes` bytes, header included.
+    /// The slice holds the whole record.
     Whole {
-        /// What it is.
+        /// The content of the record.
         item: Item<'a>,
-        /// Header and body.
+        /// Length of header and body in bytes.
         bytes: usize,
     },
-    /// There are fewer bytes than a header, or than the header says: `needed` in all.
+    /// The slice is shorter than a header, or than the length in the header.
     Short {
-        /// Bytes from the start of the record to its end, as far as is known.
+        /// Bytes that the slice needs at least: those of a header, or those of header and body.
         needed: usize,
     },
 }
 
-/// Reads the header at the start of `bytes`; `None` where there are fewer than 12.
+/// Decodes the header at the start of `bytes`; `None` when there are fewer than 12 bytes.
 #[must_use]
 pub fn header(bytes: &[u8]) -> Option<hpcap_record> {
     hpcap_record::from_bytes(bytes)
 }
 
-/// Whether a header is padding: its time is zero.
+/// Whether a header belongs to padding: its time is zero.
 #[must_use]
 pub fn is_padding(header: &hpcap_record) -> bool {
     header.sec == 0 && header.nsec == 0
 }
 
-/// Takes the first record of `bytes` apart. Judges nothing: a time with more than 10⁹
-/// nanoseconds, or a `caplen` larger than `len`, is for the checker to say.
+/// Parses the first record of `bytes` without judging it: a time with more than 10⁹ nanoseconds, or
+/// a `caplen` larger than `len`, is reported by the checker.
 #[must_use]
 pub fn parse(bytes: &[u8]) -> Parsed<'_> {
     let Some(header) = header(bytes) else {

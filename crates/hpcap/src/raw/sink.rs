@@ -1,15 +1,15 @@
-//! A buffered sink that loses nothing when a write fails.
+//! A buffered writer that loses no bytes when a write fails.
 
 use std::io::{self, Write};
 
-/// Bytes that are collected before they are written.
+/// Number of buffered bytes from which [`Sink::ready`] writes the buffer.
 const BUFFER_BYTES: usize = 1 << 20;
 
 /// Collects bytes and writes them in large pieces.
 ///
-/// It differs from [`std::io::BufWriter`] in what an error means: bytes that the sink took
-/// are gone from the buffer, the rest is kept, so that the call can be tried again (when a
-/// full disk has space again) and nothing is written twice. Nothing is written on drop.
+/// After an error, bytes that the inner writer took are removed from the buffer and the rest stays.
+/// The call can therefore be repeated, for example when a full disk has space again, and no byte is
+/// written twice. [`std::io::BufWriter`] does not promise that. Dropping the sink writes nothing.
 #[derive(Debug)]
 pub struct Sink<W> {
     inner: W,
@@ -18,7 +18,7 @@ pub struct Sink<W> {
 }
 
 impl<W: Write> Sink<W> {
-    /// A buffer of 1 MiB before `inner`.
+    /// Creates a sink with a buffer of 1 MiB in front of `inner`.
     #[must_use]
     pub fn new(inner: W) -> Self {
         Self {
@@ -28,16 +28,16 @@ impl<W: Write> Sink<W> {
         }
     }
 
-    /// Bytes that were accepted so far, written or not.
+    /// Bytes accepted so far, whether written or still buffered.
     #[must_use]
     pub fn accepted(&self) -> u64 {
         self.accepted
     }
 
-    /// Makes room, so that what is appended afterwards is taken as a whole.
+    /// Writes the buffer when it is full, so that the bytes appended next fit as a whole.
     ///
     /// # Errors
-    /// That of the sink; nothing was accepted, and the call can be repeated.
+    /// The error of the inner writer. No byte was accepted, and the call can be repeated.
     #[inline]
     pub fn ready(&mut self) -> io::Result<()> {
         if self.pending.len() >= BUFFER_BYTES {
@@ -46,7 +46,7 @@ impl<W: Write> Sink<W> {
         Ok(())
     }
 
-    /// Appends bytes to the buffer. Call [`Sink::ready`] before each record, which bounds it.
+    /// Appends bytes to the buffer. Call [`Sink::ready`] before each record to bound the buffer.
     #[inline]
     pub fn append(&mut self, bytes: &[u8]) {
         self.pending.extend_from_slice(bytes);
@@ -60,10 +60,11 @@ impl<W: Write> Sink<W> {
         self.accepted += count as u64;
     }
 
-    /// Writes everything, and flushes the sink below.
+    /// Writes all buffered bytes, and flushes the inner writer.
     ///
     /// # Errors
-    /// That of the sink; what it did not take is kept, and the call can be repeated.
+    /// The error of the inner writer. Bytes that it did not take stay buffered, and the call can be
+    /// repeated.
     pub fn flush(&mut self) -> io::Result<()> {
         self.drain()?;
         self.inner.flush()
@@ -91,16 +92,16 @@ impl<W: Write> Sink<W> {
         result
     }
 
-    /// The sink below.
+    /// The inner writer.
     #[must_use]
     pub fn get_ref(&self) -> &W {
         &self.inner
     }
 
-    /// Writes everything and gives the sink back.
+    /// Writes all buffered bytes and returns the inner writer.
     ///
     /// # Errors
-    /// That of the sink; what it did not take is lost with it.
+    /// The error of the inner writer. Bytes that it did not take are lost with the sink.
     pub fn into_inner(mut self) -> io::Result<W> {
         self.flush()?;
         Ok(self.inner)
@@ -111,7 +112,7 @@ impl<W: Write> Sink<W> {
 mod tests {
     use super::*;
 
-    /// Takes `room` bytes, at most three in a call, then fails until there is room again.
+    /// Accepts `room` bytes, at most three per call, and then fails until `room` grows.
     struct Narrow {
         taken: Vec<u8>,
         room: usize,
