@@ -36,7 +36,7 @@ const ENTRY_BYTES: usize = 32;
 /// Bytes of an entry in version 1.
 const ENTRY_BYTES_1: usize = 16;
 const HEAD_BYTES: usize = 48;
-/// Limit for indexes from disk. A file of 2 GiB in blocks of 128 KiB (the smallest ring) has 16,384
+/// Largest number of entries. A file of 2 GiB in blocks of 128 KiB (the smallest ring) has 16,384
 /// entries.
 const ENTRIES_MAX: u64 = 1 << 20;
 

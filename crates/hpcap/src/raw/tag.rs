@@ -1,4 +1,4 @@
-//! Tags: what hpcap writes into padding bodies, which every reader of the format skips.
+//! Tags: the data that hpcap writes into padding bodies, which every reader of the format skips.
 
 use std::mem::size_of;
 
@@ -9,36 +9,37 @@ use crate::raw::identity::RecordingId;
 use crate::raw::writer::storable_time;
 use crate::time::Timestamp;
 
-/// The head of a file: where it was captured, how, and by what (`struct hpcap_file_header`).
+/// The header of a file (`struct hpcap_file_header`): where, how and by which program it was
+/// captured.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct FileHeader {
     /// Offset of this record in the stream of its queue.
     pub stream_off: u64,
-    /// Wall clock when the file was started.
+    /// Wall-clock time at which the file was started.
     pub start: Timestamp,
-    /// LINKTYPE_ value; 1 is Ethernet.
+    /// LINKTYPE_ value; 1 = Ethernet.
     pub link_type: u32,
-    /// Capture length in force in bytes; 0 = whole frames.
+    /// Bytes captured of each frame at most; 0 = whole frames.
     pub caplen: u32,
-    /// The queue; `None` where the file was not written from one.
+    /// The queue; `None` when the file was not written from a queue.
     pub queue: Option<QueueName>,
     /// Process id of the producer.
     pub producer_pid: u32,
-    /// The longest that a file of this queue becomes, in bytes.
+    /// Largest size of a file of this queue, in bytes.
     pub file_bytes_max: u64,
     /// The queue's block size in bytes.
     pub block_bytes: u64,
-    /// The queue's ledger before this file.
+    /// The ledger of the queue at the start of this file.
     pub ledger: Ledger,
     /// The network interface or the file that the frames came from.
     pub interface: String,
     /// Name of the machine.
     pub host: String,
-    /// Who stamped the frames: `kernel`, `engine`, `file`, `nic`.
+    /// The clock that stamped the frames: `kernel`, `engine`, `file`, `nic`.
     pub clock_source: String,
     /// Name and version of the producer.
     pub software: String,
-    /// The filter in force; empty = none.
+    /// The filter that was set; empty = none.
     pub filter: String,
     /// The recording that the file belongs to; `None` in files that have no identity.
     pub recording: Option<RecordingId>,
@@ -49,11 +50,11 @@ pub struct FileHeader {
 /// Frames are missing between the record before and the one after (`struct hpcap_gap`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Gap {
-    /// Time of the last record before the gap; `None` where there was none.
+    /// Time of the last record before the gap; `None` when there was no record.
     pub from: Option<Timestamp>,
     /// Time of the first record after the gap.
     pub until: Timestamp,
-    /// There was no record after it yet: `until` is when the gap was written.
+    /// No record followed the gap yet; `until` is the time at which the gap was written.
     pub open: bool,
     /// What was lost, by reason.
     pub lost: Ledger,
@@ -62,17 +63,18 @@ pub struct Gap {
 /// The queue's ledger at the end of a file (`struct hpcap_ledger_tag`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LedgerTag {
-    /// When the file was ended.
+    /// Time at which the file was ended.
     pub end: Timestamp,
-    /// The queue's ledger since it started.
+    /// The ledger of the queue since the queue started.
     pub ledger: Ledger,
-    /// Frames longer than 65,535 bytes, stored cut.
+    /// Frames longer than 65,535 bytes, whose stored data is cut.
     pub frames_cut: u64,
-    /// Frames stored with another time than theirs.
+    /// Frames stored with an adjusted time, because a record cannot hold the original one.
     pub times_adjusted: u64,
 }
 
-/// What the next frame had that its record cannot hold (`struct hpcap_altered`).
+/// The original time and length of the next frame, which its record cannot hold (`struct
+/// hpcap_altered`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Altered {
     /// Seconds since 1970.
@@ -84,27 +86,27 @@ pub struct Altered {
 }
 
 impl Altered {
-    /// Whether the frame was too long for a record: its length is 65,535 there.
+    /// Whether the frame was too long for a record, whose length is then 65,535.
     #[must_use]
     pub fn is_cut(&self) -> bool {
         self.len as usize > abi::HPCAP_CAPLEN_MAX
     }
 
-    /// Whether a record cannot hold the frame's time, and has another.
+    /// Whether a record cannot hold the frame's time and has an adjusted one.
     #[must_use]
     pub fn time_is_adjusted(&self) -> bool {
         storable_time(self.sec, self.nsec).1
     }
 }
 
-/// Any of them.
+/// A tag of any type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Tag {
-    /// The head of a file.
+    /// The header of a file.
     FileHeader(Box<FileHeader>),
     /// Frames are missing.
     Gap(Box<Gap>),
-    /// The ledger at a file's end.
+    /// The ledger at the end of a file.
     Ledger(Box<LedgerTag>),
     /// The next record is a copy of an earlier frame.
     Duplicate,
@@ -121,7 +123,8 @@ fn tag(kind: u16, bytes: usize) -> abi::hpcap_tag {
     }
 }
 
-/// A tag that has grown: one written before it did has zeros behind its end.
+/// Extends `body` with zeros to `N` bytes; `None` when it has fewer than `least`. Tags have grown
+/// over time, and in older files the newer fields are missing.
 fn padded<const N: usize>(body: &[u8], least: usize) -> Option<[u8; N]> {
     let body = &body[..body.len().min(N)];
     let mut whole = [0; N];
@@ -129,16 +132,16 @@ fn padded<const N: usize>(body: &[u8], least: usize) -> Option<[u8; N]> {
     (body.len() >= least).then_some(whole)
 }
 
-/// Bytes of a gap before it had flags.
+/// Bytes of a gap before the field `flags` was added.
 const GAP_BYTES_LEAST: usize = std::mem::offset_of!(abi::hpcap_gap, flags);
-/// Bytes of a ledger before it had frames that were cut.
+/// Bytes of a ledger before the field `frames_cut` was added.
 const LEDGER_BYTES_LEAST: usize = std::mem::offset_of!(abi::hpcap_ledger_tag, frames_cut);
 
 fn ledger_counts(ledger: &Ledger) -> [abi::hpcap_count; abi::HPCAP_LEDGER_REASONS] {
     std::array::from_fn(|i| ledger.counts()[i])
 }
 
-/// The header in `body`: of files of ABI version 1 the fields that those have, the rest zero.
+/// Decodes the file header in `body`. Fields that files of ABI version 1 do not have are zero.
 fn file_header(body: &[u8]) -> Option<abi::hpcap_file_header> {
     if body.len() < abi::HPCAP_FILE_HEADER_BYTES_MIN {
         return None;
@@ -150,7 +153,8 @@ fn file_header(body: &[u8]) -> Option<abi::hpcap_file_header> {
 }
 
 impl Tag {
-    /// The tag in a padding body; `None` where there is none, or one of another version.
+    /// Parses the tag in a padding body; `None` when the body has no tag, or one of another
+    /// version.
     #[must_use]
     pub fn parse(body: &[u8]) -> Option<Self> {
         let head = abi::hpcap_tag::from_bytes(body)?;
@@ -214,7 +218,7 @@ impl Tag {
         }
     }
 
-    /// The padding body that holds it.
+    /// Encodes the tag as a padding body.
     #[must_use]
     pub fn to_body(&self) -> Vec<u8> {
         match self {
@@ -312,7 +316,7 @@ mod tests {
             ..header()
         };
         let expected = Some(Tag::FileHeader(Box::new(expected)));
-        // The body may go on with zeros, or with anything.
+        // Zeros or any other bytes may follow the header in the body.
         assert_eq!(Tag::parse(&body), expected);
         assert_eq!(Tag::parse(&body[..bytes]), expected);
         assert_eq!(Tag::parse(&body[..bytes - 1]), None);

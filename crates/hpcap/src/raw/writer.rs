@@ -1,4 +1,4 @@
-//! Writing a RAW file record by record.
+//! Writes a RAW file record by record.
 
 use std::io::{self, Write};
 
@@ -15,45 +15,46 @@ const HEADER: u64 = HPCAP_RECORD_BYTES as u64;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum Placed {
-    /// It is in the file.
+    /// The record is in the file.
     Stored,
-    /// The file has no room for it: [`Writer::close`] this one and start another.
+    /// The file has no room for the record: [`Writer::close`] the file and start another.
     Full,
 }
 
-/// What a writer did to the frames that it was given.
+/// Counts of what a writer stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Written {
     /// Frames stored, and their bytes on the wire.
     pub frames: Count,
-    /// Bytes of frames stored (`caplen`).
+    /// Captured bytes of the stored frames (sum of `caplen`).
     pub captured_bytes: u64,
-    /// Frames that were longer than 65,535 bytes, and are stored cut.
+    /// Frames longer than 65,535 bytes, whose stored data is cut.
     pub frames_cut: u64,
-    /// Times that were zero, or outside 32-bit seconds, and are stored adjusted.
+    /// Frames whose time was zero or outside 32-bit seconds, stored with an adjusted time.
     pub times_adjusted: u64,
-    /// Gap records.
+    /// Number of gap records.
     pub gaps: u64,
     /// Time of the last frame.
     pub last: Option<Timestamp>,
 }
 
-/// Writes one RAW file over `W`: records, then padding that ends exactly at its end.
+/// Writes one RAW file to `W`: records, then padding that ends exactly at the file's end.
 ///
-/// A record is placed only where at least 12 bytes remain after it, so that the file can
-/// always be closed. On an error nothing of the record was taken and the call can be repeated
+/// A record is stored only if at least 12 bytes remain after it, so that the file can always be
+/// closed. After an error no part of the record was accepted, and the call can be repeated (see
+/// [`Sink`]).
 /// (see [`Sink`]).
 #[derive(Debug)]
 pub struct Writer<W> {
     sink: Sink<W>,
     file_bytes_max: u64,
-    /// The file has tags: it has a header.
+    /// Whether the file has a header; only such a file has tags before altered frames.
     tagged: bool,
     written: Written,
 }
 
-/// A time as a record holds it: not zero, which would read as padding, and 32-bit seconds.
-/// The flag says whether it had to be adjusted.
+/// Returns the time as a record can hold it, and whether it had to be adjusted. A record cannot
+/// hold a time of zero, which would make it padding, nor seconds beyond 32 bits.
 #[must_use]
 pub fn storable_time(sec: u64, nsec: u32) -> (Timestamp, bool) {
     match u32::try_from(sec) {
@@ -68,13 +69,13 @@ pub fn storable_time(sec: u64, nsec: u32) -> (Timestamp, bool) {
 }
 
 impl<W: Write> Writer<W> {
-    /// A file of 2 GiB at most.
+    /// Creates a writer for a file of at most 2 GiB.
     #[must_use]
     pub fn new(sink: W) -> Self {
         Self::with_max(sink, HPCAP_FILE_BYTES_MAX)
     }
 
-    /// A file of `file_bytes_max` bytes at most.
+    /// Creates a writer for a file of at most `file_bytes_max` bytes.
     #[must_use]
     pub fn with_max(sink: W, file_bytes_max: u64) -> Self {
         Self {
@@ -85,35 +86,35 @@ impl<W: Write> Writer<W> {
         }
     }
 
-    /// Where the next record goes: bytes from the file's start.
+    /// Offset of the next record from the start of the file, in bytes.
     #[must_use]
     pub fn offset(&self) -> u64 {
         self.sink.accepted()
     }
 
-    /// The longest that the file becomes, in bytes.
+    /// Largest size of the file, in bytes.
     #[must_use]
     pub fn file_bytes_max(&self) -> u64 {
         self.file_bytes_max
     }
 
-    /// What was written so far.
+    /// Counts of what was written so far.
     #[must_use]
     pub fn written(&self) -> &Written {
         &self.written
     }
 
-    /// Whether a record with `body` bytes has room here.
+    /// Whether a record with a body of `body` bytes fits into the rest of the file.
     #[must_use]
     #[inline]
     pub fn fits(&self, body: usize) -> bool {
         self.offset() + HEADER + body as u64 + HEADER <= self.file_bytes_max
     }
 
-    /// Writes the file header. It belongs at the start; a file in plain mode has none.
+    /// Writes the file header, which must be the first record. A file in plain mode has no header.
     ///
     /// # Errors
-    /// That of the sink.
+    /// The error of the inner writer.
     pub fn header(&mut self, header: &FileHeader) -> io::Result<Placed> {
         let placed = self.tag(&Tag::FileHeader(Box::new(header.clone())))?;
         self.tagged |= placed == Placed::Stored;
@@ -122,27 +123,27 @@ impl<W: Write> Writer<W> {
 
     /// Writes a frame of `len` bytes on the wire, of which `data` was captured.
     ///
-    /// More than 65,535 bytes are cut, and a time of zero or outside 32-bit seconds is
-    /// adjusted; [`Writer::written`] counts both, and in a file with a header a tag before the
-    /// record says what the frame had.
+    /// Data beyond 65,535 bytes is cut, and a time of zero or outside 32-bit seconds is adjusted;
+    /// [`Writer::written`] counts both. In a file with a header, a tag before the record holds the
+    /// original time and length.
     ///
     /// # Errors
-    /// That of the sink.
+    /// The error of the inner writer.
     #[inline]
     pub fn frame(&mut self, sec: u64, nsec: u32, len: u32, data: &[u8]) -> io::Result<Placed> {
         self.place(None, sec, nsec, len, data)
     }
 
-    /// Writes a frame that is a copy of an earlier one, right behind the mark that says so: both
-    /// or neither. Otherwise as [`Writer::frame`].
+    /// Writes a duplicate mark and, directly after it, a frame that is a copy of an earlier one.
+    /// Either both are stored or neither. In all else as [`Writer::frame`].
     ///
     /// # Errors
-    /// That of the sink.
+    /// The error of the inner writer.
     pub fn duplicate(&mut self, sec: u64, nsec: u32, len: u32, data: &[u8]) -> io::Result<Placed> {
         self.place(Some(&Tag::Duplicate.to_body()), sec, nsec, len, data)
     }
 
-    /// A frame, behind padding with `mark` in it where there is one.
+    /// Writes a frame, after padding that holds `mark` when there is one.
     #[inline]
     fn place(
         &mut self,
@@ -154,7 +155,7 @@ impl<W: Write> Writer<W> {
     ) -> io::Result<Placed> {
         let kept = &data[..data.len().min(HPCAP_CAPLEN_MAX)];
         let (time, adjusted) = storable_time(sec, nsec);
-        // `len` is never below what is stored of the frame, or a reader would doubt both.
+        // `len` must be at least the stored length: the scan doubts a record with `caplen` > `len`.
         let len_true = len.max(u32::try_from(data.len()).unwrap_or(u32::MAX));
         let cut = len_true as usize > HPCAP_CAPLEN_MAX;
         let altered = (self.tagged && (cut || adjusted)).then(|| {
@@ -195,20 +196,20 @@ impl<W: Write> Writer<W> {
         Ok(Placed::Stored)
     }
 
-    /// Writes a gap.
+    /// Writes a gap record.
     ///
     /// # Errors
-    /// That of the sink.
+    /// The error of the inner writer.
     pub fn gap(&mut self, gap: &Gap) -> io::Result<Placed> {
         let placed = self.tag(&Tag::Gap(Box::new(*gap)))?;
         self.written.gaps += u64::from(placed == Placed::Stored);
         Ok(placed)
     }
 
-    /// Writes the ledger that stands at a file's end.
+    /// Writes the ledger that belongs at the end of a file.
     ///
     /// # Errors
-    /// That of the sink.
+    /// The error of the inner writer.
     pub fn ledger(&mut self, ledger: &LedgerTag) -> io::Result<Placed> {
         self.tag(&Tag::Ledger(Box::new(*ledger)))
     }
@@ -223,7 +224,7 @@ impl<W: Write> Writer<W> {
         Ok(Placed::Stored)
     }
 
-    /// Padding with this body, into the buffer.
+    /// Appends padding with this body to the buffer.
     fn append_padding(&mut self, body: &[u8]) -> io::Result<()> {
         let caplen = u16::try_from(body.len()).map_err(io::Error::other)?;
         self.sink.append(padding_header(caplen).as_bytes());
@@ -231,19 +232,20 @@ impl<W: Write> Writer<W> {
         Ok(())
     }
 
-    /// Writes everything that is buffered.
+    /// Writes all buffered bytes.
     ///
     /// # Errors
-    /// That of the sink; can be repeated.
+    /// The error of the inner writer; the call can be repeated.
     pub fn flush(&mut self) -> io::Result<()> {
         self.sink.flush()
     }
 
-    /// Closes the file with padding up to the next multiple of `unit` bytes (at least one
-    /// header, and not past the largest size): 0 or 1 for the shortest file.
+    /// Closes the file with padding up to the next multiple of `unit` bytes, with at least one
+    /// header and without exceeding the largest file size. A `unit` of 0 or 1 gives the shortest
+    /// file.
     ///
     /// # Errors
-    /// That of the sink.
+    /// The error of the inner writer.
     pub fn close(self, unit: u64) -> io::Result<(W, Written)> {
         let least = self.offset() + HEADER;
         let end = least.next_multiple_of(unit.max(1)).min(self.file_bytes_max);
@@ -253,7 +255,7 @@ impl<W: Write> Writer<W> {
     /// Closes the file with padding that ends exactly at `end`, bytes from its start.
     ///
     /// # Errors
-    /// That of the sink, or `InvalidInput` where `end` is fewer than 12 bytes away.
+    /// The error of the inner writer, and `InvalidInput` when `end` is fewer than 12 bytes away.
     pub fn close_at(mut self, end: u64) -> io::Result<(W, Written)> {
         let offset = self.offset();
         let padding = padding_to(offset, end)
@@ -282,7 +284,8 @@ mod tests {
     use super::*;
     use crate::raw::record::{Item, Parsed, parse};
 
-    /// Whatever room a file has: a mark stands right before its frame, or neither is there.
+    /// Whatever the size limit is, a duplicate mark is directly before its frame, or neither is
+    /// stored.
     #[test]
     fn a_file_never_ends_between_a_mark_and_its_frame() {
         const MARK: u64 = 12 + 16;

@@ -1,4 +1,4 @@
-//! Checking a RAW file: is it as the format says, and where are frames missing?
+//! Checks whether a RAW file conforms to the format, and lists where frames are missing.
 
 mod report;
 
@@ -17,20 +17,20 @@ use crate::raw::record::Record;
 use crate::raw::scan::{Damage, DamageKind};
 use crate::time::Timestamp;
 
-/// The frame lengths of Ethernet, without FCS and with a VLAN tag.
+/// Length of the shortest Ethernet frame without FCS; `LONG_FRAME` is the longest, with a VLAN tag.
 const SHORT_FRAME: u16 = 60;
 const LONG_FRAME: u16 = 1518;
 
-/// A record as it passes by, for those who want a list of them.
+/// The header of a frame's record, as [`Checker::check`] passes it to its caller.
 #[derive(Debug, Clone, Copy)]
 pub struct Passing<'a> {
-    /// Bytes from the start of the file to the frame, behind its header.
+    /// Offset of the frame's data from the start of the file, in bytes.
     pub body_offset: u64,
-    /// The header as it stands in the file.
+    /// The header as stored in the file.
     pub header: &'a hpcap_record,
 }
 
-/// Checks files, one after the other.
+/// Settings of a check.
 #[derive(Debug, Clone)]
 pub struct Checker {
     findings_max: usize,
@@ -46,21 +46,22 @@ impl Default for Checker {
     }
 }
 
-/// The check of one file, under way.
+/// State of the check of one file.
 #[derive(Debug, Default)]
 struct Progress {
     report: Report,
     start_sec: Option<u64>,
     before: Option<Timestamp>,
     ledger_before: Option<Ledger>,
-    /// Padding without a meaning that was passed, behind frames: where the first is.
+    /// Offset of the first padding without a tag that follows a frame; `None` when there is none.
     padded: Option<u64>,
-    /// Whether the last thing was padding.
+    /// Whether the last event was padding.
     closed: bool,
 }
 
 impl Checker {
-    /// Keeps the first 20 findings and gaps of a file, and warns of frames shorter than 60 bytes.
+    /// Creates a checker that keeps the first 20 findings and gaps of a file, and that warns of
+    /// frames shorter than 60 bytes.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -73,17 +74,17 @@ impl Checker {
         self
     }
 
-    /// Whether frames shorter than 60 bytes are worth a warning.
+    /// Sets whether frames shorter than 60 bytes cause a warning.
     #[must_use]
     pub fn short_frames(mut self, warn: bool) -> Self {
         self.short_frames = warn;
         self
     }
 
-    /// Checks the file at `path`. `each` sees every frame's header.
+    /// Checks the file at `path` and calls `each` with the header of every frame.
     ///
     /// # Errors
-    /// Those of the file system.
+    /// Errors of the file system.
     pub fn check_file(
         &self,
         path: &Path,
@@ -91,18 +92,19 @@ impl Checker {
     ) -> Result<Report> {
         let tried = || format!("check {}", path.display());
         let file = File::open(path).context(tried)?;
-        // A recorder holds the lock of the file that it writes.
+        // A recorder holds the lock of the file that it writes, so a held lock means an unfinished
+        // file.
         let under_way = matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock));
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let reader = Reader::new(file).named(path.display().to_string());
         self.check(reader, start_of(&name), under_way, each)
     }
 
-    /// Checks what `reader` reads. `start_sec` is the time in the file's name; a file
-    /// `under_way` need not be closed.
+    /// Checks the source of `reader`. `start_sec` is the start time in the file's name. `under_way`
+    /// says that a recorder is still writing the file, which then need not be closed.
     ///
     /// # Errors
-    /// Those of reading.
+    /// Errors of reading the source, and those that `each` returns.
     pub fn check<R: Read>(
         &self,
         mut reader: Reader<R>,
@@ -235,7 +237,7 @@ impl Checker {
         if !is_damage {
             progress.report.padding_bytes += found.bytes;
             progress.closed = true;
-            // In the older variant the second length is the upper half of one.
+            // In the older variant the field `len` is the upper half of a 32-bit length.
             if let Some(h) = header.filter(|h| h.caplen != h.len && h.len != 0) {
                 let (caplen, len) = (h.caplen, h.len);
                 self.find(
@@ -253,7 +255,7 @@ impl Checker {
                 }
             }
             Event::FileHeader(tag) => {
-                // What follows is another file: a concatenation.
+                // The records after a header belong to another file: this one is a concatenation.
                 progress.padded = None;
                 progress.ledger_before.get_or_insert(tag.ledger);
                 progress
@@ -299,7 +301,7 @@ impl Checker {
             DamageKind::PaddingTooLong { by } => Problem::PaddingTooLong { by },
         };
         progress.closed = false;
-        // The tail of a file under way is written while we look.
+        // The recorder may be writing the tail of an unfinished file at this moment.
         let tail = matches!(
             problem,
             Problem::CutHeader

@@ -1,4 +1,4 @@
-//! What a check found.
+//! The findings of a check.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use crate::raw::tag::{FileHeader, Gap};
 use crate::time::Timestamp;
 use crate::units::Bytes;
 
-/// How bad a finding is.
+/// Severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
@@ -19,11 +19,11 @@ pub enum Severity {
     Defect,
 }
 
-/// What can be wrong with a file.
+/// A deviation from the format, or something unusual, in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Problem {
-    /// Bytes that are no records.
+    /// Bytes that are not records.
     Unreadable,
     /// Zero bytes where records should be.
     Unwritten,
@@ -31,65 +31,65 @@ pub enum Problem {
     CutHeader,
     /// The file ends within a record's body.
     CutRecord {
-        /// Bytes of the body that are promised.
+        /// Bytes of the body according to the header.
         caplen: u16,
-        /// Bytes of the body that are there.
+        /// Bytes of the body in the file.
         there: u64,
     },
     /// The file ends within padding.
     CutPadding,
-    /// Padding that claims some bytes too many.
+    /// Padding that claims more bytes than it has.
     PaddingTooLong {
-        /// How many.
+        /// Number of excess bytes.
         by: u8,
     },
     /// Padding whose two lengths differ.
     PaddingLengths {
-        /// The first, which counts.
+        /// The captured length, which readers use.
         caplen: u16,
-        /// The second.
+        /// The length on the wire.
         len: u16,
     },
     /// A time with 10⁹ nanoseconds or more.
     Nanoseconds {
-        /// What stands there.
+        /// The stored number of nanoseconds.
         nsec: u32,
     },
-    /// More bytes captured of a frame than it has.
+    /// A frame with more captured bytes than its length on the wire.
     CaplenBeyondLen {
-        /// Captured.
+        /// Captured bytes.
         caplen: u16,
-        /// On the wire.
+        /// Bytes on the wire.
         len: u16,
     },
     /// The last record is not padding: the file was not closed.
     NotClosed,
     /// A frame longer than 1518 bytes.
     LongFrame {
-        /// Bytes captured of it.
+        /// Captured bytes of the frame.
         caplen: u16,
     },
     /// A frame shorter than 60 bytes.
     ShortFrame {
-        /// Bytes captured of it.
+        /// Captured bytes of the frame.
         caplen: u16,
     },
-    /// A frame from before the second in the file's name.
+    /// A frame with a time before the start second in the file's name.
     BeforeName {
-        /// Seconds since 1970 in the name.
+        /// The start second in the name, in seconds since 1970.
         start_sec: u64,
     },
-    /// Frames after padding: readers that stop there miss them.
+    /// Frames after padding. Readers that stop at padding miss these frames.
     AfterPadding,
-    /// A frame with an earlier time than the one before.
+    /// A frame with an earlier time than the frame before it.
     TimeBackwards {
-        /// By how much, nanoseconds.
+        /// The difference in nanoseconds.
         by_ns: u64,
     },
 }
 
 impl Problem {
-    /// How bad it is.
+    /// The severity of this kind of problem.
     #[must_use]
     pub fn severity(self) -> Severity {
         match self {
@@ -136,14 +136,14 @@ impl fmt::Display for Problem {
     }
 }
 
-/// A problem and where it is.
+/// A problem and its position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// Bytes from the start of the file.
+    /// Offset of the problem from the start of the file, in bytes.
     pub offset: u64,
-    /// Bytes that a reader skips because of it; 0 = none.
+    /// Bytes that readers skip because of the problem; 0 = none.
     pub skipped: u64,
-    /// What it is.
+    /// The problem.
     #[serde(flatten)]
     pub problem: Problem,
 }
@@ -158,28 +158,28 @@ impl fmt::Display for Finding {
     }
 }
 
-/// The problems of one kind.
+/// The number of problems of one kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Kinds {
-    /// The first of them.
+    /// The first problem of this kind.
     #[serde(flatten)]
     pub first: Finding,
-    /// How many.
+    /// How many problems of this kind the file has.
     pub count: u64,
 }
 
-/// Frames that are missing, and where.
+/// A gap: missing frames and their position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Missing {
-    /// Bytes from the start of the file to the gap record.
+    /// Offset of the gap record from the start of the file, in bytes.
     pub offset: u64,
-    /// Time of the last frame before.
+    /// Time of the last record before the gap; `None` when there was no record.
     #[serde(serialize_with = "optional_time")]
     pub from: Option<Timestamp>,
-    /// When the gap was written.
+    /// Time of the first record after the gap; for an open gap, the time at which it was written.
     #[serde(serialize_with = "time")]
     pub until: Timestamp,
-    /// How many, and why.
+    /// The missing frames by reason.
     pub lost: Ledger,
 }
 
@@ -194,7 +194,7 @@ impl Missing {
     }
 }
 
-/// Counts by reason, those that are not zero: `10 ring_full, 2 nic_missed`.
+/// Displays the counts that are not zero: `10 ring_full, 2 nic_missed`.
 #[derive(Debug, Clone, Copy)]
 pub struct Reasons<'a>(pub &'a Ledger);
 
@@ -223,29 +223,29 @@ impl fmt::Display for Missing {
     }
 }
 
-/// What a file's header says.
+/// The content of a file's header.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct HeaderFacts {
     /// The network interface or the file that the frames came from.
     pub interface: String,
-    /// The queue: `hpcap0:1`.
+    /// The queue, such as `hpcap0:1`; `None` when the file was not written from a queue.
     pub queue: Option<String>,
     /// Name of the machine.
     pub host: String,
-    /// When the file was started.
+    /// Wall-clock time at which the file was started.
     #[serde(serialize_with = "time")]
     pub start: Timestamp,
-    /// Who stamped the frames.
+    /// The clock that stamped the frames.
     pub clock_source: String,
     /// Name and version of the producer.
     pub software: String,
-    /// The filter in force.
+    /// The filter that was set; empty = none.
     pub filter: String,
     /// LINKTYPE_ value.
     pub link_type: u32,
-    /// Capture length; 0 = whole frames.
+    /// Bytes captured of each frame at most; 0 = whole frames.
     pub caplen: u32,
-    /// Offset of the file in its queue's stream.
+    /// Offset of the file in the stream, in bytes.
     pub stream_off: u64,
 }
 
@@ -281,11 +281,11 @@ fn optional_time<S: Serializer>(time: &Option<Timestamp>, s: S) -> Result<S::Ok,
 /// The report on one file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Default)]
 pub struct Report {
-    /// Size of the file.
+    /// Size of the file in bytes.
     pub file_bytes: u64,
-    /// Frames, and their bytes on the wire.
+    /// Number of frames, and their bytes on the wire.
     pub frames: Count,
-    /// Bytes of frames that were captured.
+    /// Captured bytes of the frames.
     pub captured_bytes: u64,
     /// Time of the earliest frame.
     #[serde(serialize_with = "optional_time")]
@@ -293,47 +293,49 @@ pub struct Report {
     /// Time of the latest frame.
     #[serde(serialize_with = "optional_time")]
     pub last: Option<Timestamp>,
-    /// What the file's header says; `None` in files of the original.
+    /// The file header; `None` in files of the original.
     pub header: Option<HeaderFacts>,
-    /// Whether it has the older variant of records, with one length.
+    /// Whether the file has the older variant of records, with one length.
     pub old_variant: bool,
-    /// Whether a recorder is writing it.
+    /// Whether a recorder is writing the file.
     pub under_way: bool,
-    /// Bytes of padding, headers included.
+    /// Bytes of padding, record headers included.
     pub padding_bytes: u64,
-    /// Frames that are marked as copies of earlier ones.
+    /// Frames that are marked as copies of earlier frames.
     pub duplicates: u64,
-    /// Frames longer than 65,535 bytes, stored cut.
+    /// Frames longer than 65,535 bytes, whose stored data is cut.
     pub frames_cut: u64,
-    /// Frames stored with another time than theirs.
+    /// Frames stored with an adjusted time, because a record cannot hold the original one.
     pub times_adjusted: u64,
     /// Number of defects.
     pub defects: u64,
     /// Number of warnings.
     pub warnings: u64,
-    /// Bytes that a reader skips because of defects.
+    /// Bytes that readers skip because of defects.
     pub skipped_bytes: u64,
-    /// Frames with an earlier time than the one before.
+    /// Frames with an earlier time than the frame before them.
     pub times_backwards: u64,
-    /// The worst of them, nanoseconds.
+    /// The largest step back of the time, in nanoseconds.
     pub worst_backwards_ns: u64,
-    /// The first defects and the first warnings, as many of each as were asked for, in the
-    /// file's order.
+    /// The first defects and the first warnings, in the order of the file; `Checker::findings_max`
+    /// limits the number of each.
     pub findings: Vec<Finding>,
-    /// The first problem of each kind, and how many there are, in the file's order.
+    /// The kinds of problems in the order of their first appearance, and how often each appears.
     pub kinds: Vec<Kinds>,
     /// Number of gap records.
     pub gaps: u64,
-    /// The first of them, as many as were asked for.
+    /// The first gaps, as many as `Checker::findings_max` allows.
     pub missing: Vec<Missing>,
-    /// What is missing in all of them.
+    /// The missing frames of all gaps by reason.
     pub lost: Ledger,
-    /// What the queue counted during the file, where it has a header and an end.
+    /// What the queue counted during the file; `None` when the file has no header or no ledger at
+    /// its end.
     pub ledger: Option<Ledger>,
 }
 
 impl Report {
-    /// Whether there is no defect. Missing frames are none: the file says where they are.
+    /// Whether the file has no defect. Gaps are no defects: the file states where frames are
+    /// missing.
     #[must_use]
     pub fn is_sound(&self) -> bool {
         self.defects == 0

@@ -1,4 +1,4 @@
-//! Carrying a plan out.
+//! Carries out the plan of a repair.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, OpenOptions, TryLockError};
@@ -11,22 +11,22 @@ use super::plan::Plan;
 use crate::error::{Context, Error, Kind, Result};
 use crate::raw::name::{private_file, rename_no_replace};
 
-/// What was done.
+/// The files after a repair.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
-    /// Where the sound file is.
+    /// Path of the repaired file.
     pub path: PathBuf,
-    /// The journal: what was changed, for [`undo`](super::undo()).
+    /// Path of the journal, from which [`undo`](super::undo()) restores the file.
     pub saved: Option<PathBuf>,
-    /// The whole file as it was, where it was written anew.
+    /// Path of the unchanged original, when the repair wrote a new file.
     pub kept: Option<PathBuf>,
 }
 
-/// Carries `plan` out on the file at `path`, for which it was made.
+/// Carries out `plan` on the file at `path`, for which the plan was made.
 ///
 /// # Errors
-/// [`Kind::Busy`] where a recorder is writing the file, [`Kind::Usage`] where it has changed
-/// since the plan was made, and those of the file system.
+/// [`Kind::Busy`] when a recorder is writing the file or its size has changed since the plan was
+/// made, and errors of the file system.
 pub fn apply(path: &Path, plan: &Plan) -> Result<Outcome> {
     let mut outcome = Outcome {
         path: path.to_owned(),
@@ -47,7 +47,7 @@ pub fn apply(path: &Path, plan: &Plan) -> Result<Outcome> {
             return Err(Error::new(Kind::Busy, tried(), "a recorder is writing it")
                 .advise("stop the recorder first, it closes the file itself"));
         }
-        // A file system without locks: nothing can be known.
+        // On a file system without locks, a recorder cannot be detected.
         Err(TryLockError::Error(_)) | Ok(()) => {}
     }
     let size = file.metadata().context(tried)?.len();
@@ -86,7 +86,7 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Creates `<path><suffix>`, or with a number where that exists.
+/// Creates `<path><suffix>`, with a number appended when a file of that name exists.
 fn create_beside(path: &Path, suffix: &str) -> io::Result<(File, PathBuf)> {
     let mut number = 0;
     loop {
@@ -102,7 +102,7 @@ fn create_beside(path: &Path, suffix: &str) -> io::Result<(File, PathBuf)> {
     }
 }
 
-/// The journal of what will be changed.
+/// Returns the journal of the changes in `plan`, with the bytes that `file` has there now.
 fn journal_of(path: &Path, file: &File, size: u64, plan: &Plan) -> io::Result<Journal> {
     let mut places = Vec::with_capacity(plan.changes.len());
     for change in &plan.changes {
@@ -135,7 +135,7 @@ fn change(file: &File, plan: &Plan) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Writes the file anew, without the stray bytes and with the changes, and keeps the old one.
+/// Writes a new file with the changes and without the stray bytes, and keeps the old one.
 fn write_anew(
     path: &Path,
     file: &File,
@@ -145,7 +145,7 @@ fn write_anew(
 ) -> io::Result<PathBuf> {
     let (mut new, temporary) = create_beside(path, ".repairing")?;
     let result = copy_without(file, &mut new, &plan.stray).and_then(|()| {
-        // Where a place of the old file is in the new one.
+        // Converts an offset in the old file to one in the new file.
         let moved = |offset: u64| {
             let before = plan.stray.iter().filter(|(at, _)| *at < offset);
             offset - before.map(|(_, bytes)| bytes).sum::<u64>()
@@ -178,7 +178,7 @@ fn write_anew(
     Ok(kept)
 }
 
-/// `<path><suffix>`, or with a number where that exists.
+/// Returns `<path><suffix>`, with a number appended when a file of that name exists.
 fn free_name(path: &Path, suffix: &str) -> io::Result<PathBuf> {
     (0..10_000)
         .map(|number| match number {
@@ -200,8 +200,8 @@ fn copy_without(mut from: &File, to: &mut File, stray: &[(u64, u64)]) -> io::Res
     io::copy(&mut from, to).map(drop)
 }
 
-/// Renames a file, to a name with a number where the one wanted exists. `before` hears of the
-/// name before the file gets it.
+/// Renames a file to `to`, with a number in the name when `to` exists. `before` is called with the
+/// new name before the file is renamed, so that the journal has it even after a crash.
 fn rename_free(
     from: &Path,
     to: &Path,

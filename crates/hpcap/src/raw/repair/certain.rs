@@ -1,4 +1,4 @@
-//! Whether a file is RAW beyond doubt: nothing else is repaired.
+//! Decides whether a file certainly is RAW; a repair changes no other file.
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -7,20 +7,20 @@ use crate::error::{Error, Kind, Result};
 use crate::raw::reader::{Event, Found};
 use crate::raw::scan::DamageKind;
 
-/// Frames that a damaged file must have to be believed.
+/// The least number of frames in a damaged file that certainly is RAW.
 const FRAMES: u64 = 3;
 
-/// What speaks for it.
+/// Evidence that a file is RAW.
 #[derive(Debug, Default)]
 pub(super) struct Certainty {
-    /// Whether it begins with a file header of hpcap.
+    /// Whether the file begins with a file header of hpcap.
     has_header: bool,
-    /// Whether it begins with a record that means something.
+    /// Whether the file begins with a record other than empty padding.
     begins: bool,
     frames: u64,
-    /// Bytes of records.
+    /// Bytes of records other than empty padding.
     readable: u64,
-    /// Bytes that are no records. Zeros that were never written are neither.
+    /// Bytes that are not records. Zero bytes that were never written do not count.
     unreadable: u64,
 }
 
@@ -31,7 +31,7 @@ impl Certainty {
             Event::Frame(_) => self.frames += 1,
             Event::FileHeader(_) => self.has_header |= found.offset == 0,
             Event::Gap(_) | Event::Ledger(_) | Event::Duplicate | Event::Altered(_) => {}
-            // Any zeros look like it.
+            // Zero bytes of any origin look like padding.
             Event::Padding => is_record = false,
             Event::Damage(damage) => {
                 is_record = false;
@@ -46,14 +46,14 @@ impl Certainty {
         }
     }
 
-    /// Refuses a file that may be something else.
+    /// Refuses a file that may have another format.
     pub(super) fn check(&self, path: &Path, bytes: u64) -> Result<()> {
         let name = path.as_os_str().as_bytes();
         let is_named_raw = name.ends_with(b".raw") || name.ends_with(b".raw.part");
         let mostly = self.frames >= FRAMES && self.readable > self.unreadable;
         let is_certain = self.has_header
             || (self.begins && mostly)
-            // A recorder that was killed may leave nothing, or only zeros.
+            // A recorder that was killed can leave an empty file, or one that holds only zeros.
             || (is_named_raw && (mostly || self.unreadable == 0));
         if is_certain {
             return Ok(());

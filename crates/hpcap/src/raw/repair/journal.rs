@@ -1,9 +1,10 @@
-//! What a repair changed, beside the file, so that it can be taken back.
+//! The journal of a repair, a file beside the repaired one from which the repair can be undone.
 //!
-//! Text, a line each: `name` and `renamed` are names in the journal's own folder, bytes other
-//! than letters, digits and `._-` as `%` and two digits; `bytes` is the file's size before and
-//! after; `kept` is the name of the whole old file where it was written anew; `at` is an offset
-//! with the bytes that stood there (`-` = beyond the end) and those that stand there now.
+//! The journal is text with one entry per line. `name` and `renamed` give names in the journal's
+//! own folder; bytes other than letters, digits and `._-` are written as `%` and two hexadecimal
+//! digits. `bytes` gives the file's size before and after the repair. `kept` names the unchanged
+//! original when the repair wrote a new file. `at` gives an offset, the bytes there before the
+//! repair (`-` = beyond the end of the file) and the bytes there after it.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
@@ -15,11 +16,11 @@ use std::path::{Path, PathBuf};
 const FIRST_LINE: &str =
     "# hpcap repair journal 1: 'checkraw --undo FILE' takes the repair of FILE back";
 
-/// One place that was changed.
+/// One range of the file that the repair changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Place {
     pub(super) offset: u64,
-    /// Shorter than `after` where the file ended before.
+    /// The bytes before the repair; shorter than `after` when the file ended within the range.
     pub(super) before: Vec<u8>,
     pub(super) after: Vec<u8>,
 }
@@ -28,10 +29,10 @@ pub(super) struct Place {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Journal {
     pub(super) name: OsString,
-    /// The names that the file got, the last of which counts that exists.
+    /// The names that the repair meant to give the file. The last one that exists is its name now.
     pub(super) renamed: Vec<OsString>,
     pub(super) kept: Option<OsString>,
-    /// Sizes before and after.
+    /// Sizes of the file before and after the repair, in bytes.
     pub(super) bytes: (u64, u64),
     pub(super) places: Vec<Place>,
 }
@@ -51,7 +52,7 @@ fn escape(name: &OsStr) -> String {
     text
 }
 
-/// A name, never a path: nothing outside the journal's folder can be named.
+/// Decodes a name. Refuses paths, so that a journal cannot name a file outside its folder.
 fn unescape(text: &str) -> Option<OsString> {
     let mut name = Vec::new();
     let mut bytes = text.bytes();
@@ -102,19 +103,20 @@ impl Journal {
         text
     }
 
-    /// Writes it to `file`, whole on the disk before anything is changed.
+    /// Writes the journal to `file` and waits until it is on the disk; only then may the repair
+    /// begin.
     pub(super) fn write(&self, file: &mut File) -> io::Result<()> {
         file.write_all(self.text().as_bytes())?;
         file.sync_all()
     }
 
-    /// Adds that the file is to be called `name`.
+    /// Adds that the repair is about to rename the file to `name`.
     pub(super) fn add_renaming(file: &mut File, name: &OsStr) -> io::Result<()> {
         writeln!(file, "renamed {}", escape(name))?;
         file.sync_all()
     }
 
-    /// Reads a journal; `None` where it is none, or not whole.
+    /// Parses a journal; `None` when the text is not a complete journal.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let mut journal = Self::default();
         let mut lines = text.lines();
@@ -143,13 +145,13 @@ impl Journal {
         (!journal.name.is_empty()).then_some(journal)
     }
 
-    /// Whether the file called `name` can be the one that it is of.
+    /// Whether the journal can belong to the file called `name`.
     pub(super) fn is_of(&self, name: &OsStr) -> bool {
         self.name == name || self.renamed.iter().any(|renamed| renamed == name)
     }
 }
 
-/// The journals in `folder`, the newest first.
+/// Returns the journals in `folder`, the newest journal of each file first.
 pub(super) fn journals(folder: &Path) -> io::Result<Vec<(PathBuf, Journal)>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder)? {

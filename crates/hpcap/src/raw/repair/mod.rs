@@ -1,22 +1,22 @@
-//! Making a damaged file sound, without losing a byte of it.
+//! Repairs a damaged file without losing a byte of it.
 //!
-//! A plan is made by reading the file; it can be shown and need not be carried out. What it
-//! changes:
+//! A plan is made by reading the file. A program can show the plan to the user and need not carry
+//! it out. A plan changes the following:
 //!
-//! - a record that the file's end cuts keeps its time, its length and the bytes that are
-//!   there: its `caplen` becomes their number;
-//! - a stretch that is no records is covered with padding, which readers skip, and starts with
-//!   a gap record where one fits. Only headers are written, the bytes between stay;
-//! - lengths and times that contradict the format get the value that readers assume;
-//! - closing padding is appended, and `.raw.part` becomes `.raw`.
+//! - A record that the end of the file cuts keeps its time, its length and the bytes that are in
+//!   the file; its `caplen` becomes the number of these bytes.
+//! - A range without records is covered with padding, which readers skip. The padding starts with a
+//!   gap record if one fits. Only headers are written; the bytes between them stay.
+//! - Lengths and times that contradict the format get the values that readers assume.
+//! - Closing padding is appended, and `.raw.part` is renamed to `.raw`.
 //!
-//! Carry out plans until there is nothing to do: where bytes were left out, what follows may
-//! read differently.
+//! Repeat planning and repairing until a plan is empty: after stray bytes have been removed, the
+//! records after them can read differently.
 //!
-//! What is changed is first written to a journal, `<file>.repair`, which [`undo()`] takes back. Only
-//! what is RAW beyond doubt is touched. Where stray bytes (1 to 11)
-//! stand between records, for which no padding is short enough, the file is written anew
-//! without them and the old one is kept as `<file>.damaged`.
+//! Before the file is changed, the changes are written to a journal, `<file>.repair`, from which
+//! [`undo()`] restores the file. Only a file that certainly is RAW is changed. Stray bytes (1 to
+//! 11) between records are too few for padding; then a new file is written without them, and the
+//! original is kept as `<file>.damaged`.
 
 mod apply;
 mod certain;

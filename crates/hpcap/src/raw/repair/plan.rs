@@ -1,4 +1,4 @@
-//! What has to be changed in a file.
+//! Plans the repair of a file.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -18,41 +18,41 @@ use crate::time::Timestamp;
 use crate::units::Bytes;
 
 const HEADER: u64 = HPCAP_RECORD_BYTES as u64;
-/// Closing padding has a body: a header of zeros alone could be anything.
+/// Length of closing padding. It has a body, because a header of zeros alone looks like any zeros.
 const CLOSING: u64 = HEADER + 4;
-/// Changes in one plan, at most: another follows where there are more.
+/// Limit of the changes in one plan. A longer repair takes several plans.
 const CHANGES_MAX: usize = 100_000;
 
 /// One change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
-    /// Where: bytes from the start of the file.
+    /// Offset from the start of the file, in bytes.
     pub offset: u64,
-    /// What is to stand there; beyond the end of the file it is appended.
+    /// The new bytes at `offset`. Bytes beyond the end of the file are appended.
     pub bytes: Vec<u8>,
 }
 
-/// What has to be done to make a file sound.
+/// The changes that repair a file.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Plan {
-    /// Size of the file that it was made for.
+    /// Size in bytes of the file for which the plan was made.
     pub file_bytes: u64,
-    /// In the order of the file, not overlapping.
+    /// The changes in the order of the file; they do not overlap.
     pub changes: Vec<Change>,
-    /// Stray bytes to leave out, offset and number, for which the file must be written anew.
+    /// Ranges of stray bytes to remove, as offset and length; they require writing a new file.
     pub stray: Vec<(u64, u64)>,
-    /// Size of the file afterwards, without the stray bytes taken out.
+    /// Size of the file in bytes after the repair, if the stray bytes were not removed.
     pub new_bytes: u64,
-    /// The name it gets, where that changes.
+    /// The new name of the file; `None` when the name stays.
     pub rename: Option<PathBuf>,
-    /// For people: what will be done, in the order of the file.
+    /// Descriptions of the changes for the user, in the order of the file.
     pub steps: Vec<String>,
-    /// Whether the plan ends before the file does: another must follow.
+    /// Whether the plan ends before the end of the file, so that another plan must follow.
     pub more: bool,
 }
 
 impl Plan {
-    /// Whether there is nothing to do.
+    /// Whether the file needs no repair.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.changes.is_empty() && self.stray.is_empty() && self.rename.is_none()
@@ -67,7 +67,7 @@ impl Plan {
         self.steps.push(format!("byte {offset}: {step}"));
     }
 
-    /// Covers a stretch with padding, 12 bytes at least; with a gap where one fits.
+    /// Covers a range of at least 12 bytes with padding, beginning with `gap` if it fits.
     fn cover(&mut self, from: u64, to: u64, gap: Option<Gap>) {
         let mut at = from;
         if let Some(gap) = gap {
@@ -88,7 +88,7 @@ impl Plan {
         self.new_bytes = self.new_bytes.max(to);
     }
 
-    /// Writes the header of the record at `offset` anew.
+    /// Replaces the header of the record at `offset`.
     fn header(&mut self, offset: u64, header: hpcap_record) {
         self.change(offset, header.as_bytes().to_vec());
     }
@@ -98,19 +98,19 @@ impl Plan {
 #[derive(Debug, Default)]
 struct Pass {
     last: Option<Timestamp>,
-    /// Whether the last thing was padding.
+    /// Whether the last event was padding.
     closed: bool,
-    /// A stretch to cover, when the time after it is known.
+    /// A range that is covered once the time of the frame after it is known.
     uncovered: Option<(u64, u64)>,
-    /// What the next padding header claims too many.
+    /// Number of excess bytes that the next padding header claims.
     too_long: Option<u8>,
 }
 
-/// Finds out what has to be done to make the file at `path` sound.
+/// Plans the repair of the file at `path`.
 ///
 /// # Errors
-/// [`Kind::Format`](crate::Kind::Format) where it is not certain that the file is RAW, and those
-/// of the file system.
+/// [`Kind::Format`](crate::Kind::Format) when the file may have another format, and errors of the
+/// file system.
 pub fn plan(path: &Path) -> Result<Plan> {
     let file = File::open(path).context(|| format!("read {}", path.display()))?;
     let mut reader = Reader::new(file).named(path.display().to_string());
@@ -217,7 +217,7 @@ impl Pass {
                     offset,
                     format_args!("keep the {there} bytes of the {caplen} of the last record"),
                 );
-                // The captured length, eight bytes into the header.
+                // `caplen` is at byte 8 of the header.
                 let there = u16::try_from(there).unwrap_or(caplen);
                 plan.change(offset + 8, there.to_le_bytes().to_vec());
                 self.closed = false;
@@ -239,7 +239,7 @@ impl Pass {
         }
     }
 
-    /// Covers what is to be covered; `until` is the time of what follows.
+    /// Covers the pending range; `until` is the time of the frame after it.
     fn cover(&mut self, plan: &mut Plan, until: Option<Timestamp>) {
         let Some((from, to)) = self.uncovered.take() else {
             return;

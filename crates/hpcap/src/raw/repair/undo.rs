@@ -1,4 +1,4 @@
-//! Taking a repair back.
+//! Undoes a repair.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
@@ -9,21 +9,22 @@ use super::journal::{Journal, journals};
 use crate::error::{Context, Error, Kind, Result};
 use crate::raw::name::rename_no_replace;
 
-/// What was taken back.
+/// The result of undoing the repairs of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Undone {
-    /// Where the file is that is as it was before.
+    /// Path of the restored file.
     pub path: PathBuf,
-    /// The journals that were carried out backwards, and removed.
+    /// The journals that were applied and removed.
     pub journals: Vec<PathBuf>,
 }
 
-/// Takes every repair of the file at `path` back, the newest first: the file gets its bytes,
-/// its size and its name back. `path` is its name now, or the one before the repair.
+/// Undoes every repair of the file at `path`, the newest first. The file gets its former bytes,
+/// size and name. `path` is the file's present name or its name before the repair.
 ///
 /// # Errors
-/// [`Kind::NotFound`] where there is no journal of it, [`Kind::Busy`] where a recorder is writing
-/// it, [`Kind::Usage`] where it was changed after the repair, and those of the file system.
+/// [`Kind::NotFound`] when the folder has no journal of the file, [`Kind::Busy`] when a recorder is
+/// writing the file, [`Kind::Usage`] when the file was changed after the repair, and errors of the
+/// file system.
 pub fn undo(path: &Path) -> Result<Undone> {
     let tried = || format!("undo the repair of {}", path.display());
     let folder = match path.parent() {
@@ -64,7 +65,7 @@ pub fn undo(path: &Path) -> Result<Undone> {
     Ok(undone)
 }
 
-/// Why a repair is not taken back.
+/// Why a repair cannot be undone.
 enum Refusal {
     Changed(String),
     Busy,
@@ -95,7 +96,8 @@ fn undo_one(folder: &Path, journal: &Journal) -> std::result::Result<PathBuf, Re
             if bytes != journal.bytes.1 {
                 return Err(Refusal::Changed(format!("it has {bytes} bytes")));
             }
-            // All that was in the file is in the one that was kept.
+            // The original holds all of the present file, so replacing the present file loses
+            // nothing.
             fs::rename(&kept, &now)?;
         }
     } else {
@@ -112,7 +114,8 @@ fn undo_one(folder: &Path, journal: &Journal) -> std::result::Result<PathBuf, Re
     Ok(before)
 }
 
-/// Every place must be as the repair left it, or, where the repair was interrupted, as before.
+/// Refuses a file in which a changed range has neither the bytes after the repair nor, in case the
+/// repair was interrupted, the bytes before it.
 fn check(file: &File, bytes: u64, journal: &Journal) -> std::result::Result<(), Refusal> {
     let (before, after) = journal.bytes;
     if bytes != before && bytes != after {

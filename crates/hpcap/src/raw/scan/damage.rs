@@ -1,36 +1,37 @@
-//! What can be wrong with a stretch of a file.
+//! Kinds of damage in a file.
 
-/// A stretch of a file that is not as the format says.
+/// A range of a file that does not conform to the format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Damage {
-    /// Where it starts: bytes from the start of the file.
+    /// Offset of the range from the start of the file, in bytes.
     pub offset: u64,
-    /// How long it is, and how much a reader skips because of it.
+    /// Length of the range in bytes; a reader skips all of it.
     pub bytes: u64,
-    /// What it is.
+    /// The kind of damage.
     pub kind: DamageKind,
 }
 
-/// What is wrong with a stretch.
+/// The kinds of damage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DamageKind {
-    /// Bytes that are no records.
+    /// Bytes that are not records.
     Unreadable,
-    /// Zero bytes where records should be: reserved and never written.
+    /// Zero bytes where records should be: the space was reserved and never written.
     Unwritten,
     /// The file ends within the last record's 12-byte header.
     CutHeader,
     /// The file ends within the last record's body.
     CutRecord {
-        /// Bytes of the body that the header promises.
+        /// Bytes of the body according to the header.
         caplen: u16,
     },
     /// The file ends within padding; no frame is lost.
     CutPadding,
-    /// The padding at the start of the file claims `by` bytes (1 to 11) more than it has, as
-    /// the original wrote it. Nothing is skipped but the padding, which starts at `offset`.
+    /// The padding at the start of the file claims `by` bytes (1 to 11) more than it has; the
+    /// original wrote such padding. The padding starts at `offset`; a reader skips only the
+    /// padding.
     PaddingTooLong {
-        /// Bytes that it claims too many.
+        /// Number of excess bytes.
         by: u8,
     },
 }

@@ -1,11 +1,11 @@
-//! Finding the records in bytes that may be damaged.
+//! Finds the records in bytes that may be damaged.
 //!
-//! A RAW file has no marks between its records: each is found by the length of the one
-//! before. So a record is only believed when what follows it is believable too, and after
-//! damage the next record is searched by a *chain*: a position from which several headers in
-//! a row make sense, with times near those before. A chain that is whole (`whole`) is read whole:
-//! plausibility is only for finding the way back. Nothing is ever guessed inside a stretch
-//! that does not have one; it is reported as damage, with its place and its size.
+//! A RAW file has no separators between its records: the length of each record leads to the next.
+//! The scan therefore accepts a record only if a plausible record follows. After damage, the scan
+//! searches for a *chain*: a position from which several consecutive headers are plausible and have
+//! times near those of the frames before. Records of a chain that is proven by its end (module
+//! `whole`) are accepted without a check of plausibility. A range without such a chain is reported
+//! as damage, with its position and its size; the scan accepts no record within it.
 
 mod damage;
 mod plausible;
@@ -20,76 +20,79 @@ pub use damage::{Damage, DamageKind};
 use plausible::{HEADER, chain, end_of, is_empty_padding, lengths_lead_on, near, possible, sound};
 use whole::Whole;
 
-/// What the quick look needs: the largest record, and the header after it.
+/// Bytes that the quick check needs: the largest record, and the header after it.
 const SHORT_LOOK: usize = HPCAP_RECORD_BYTES_MAX + HPCAP_RECORD_BYTES;
-/// Bytes that a scan wants to see ahead when something is wrong.
+/// Bytes that the thorough check needs.
 const LOOKAHEAD: usize = 10 * HPCAP_RECORD_BYTES_MAX;
-/// Bytes after a place that are kept for the chain that starts there.
+/// Bytes that must follow a position before the chain that starts there is examined.
 const CHAIN_ROOM: usize = 7 * HPCAP_RECORD_BYTES_MAX;
-/// Records in a row that prove a place, with the time of an earlier frame to compare with.
+/// Consecutive records that prove a position when the time of an earlier frame is known.
 const CHAIN_NEAR: u32 = 3;
-/// The same without, or where time has jumped.
+/// Consecutive records that prove a position when no such time is known or the time has jumped.
 const CHAIN_ALONE: u32 = 5;
-/// What the padding at a file's start claims too many at most, in files of the original: it
-/// counts the bytes before it twice, and they were too few for a header.
+/// Limit of the excess length of padding at the start of a file of the original. The original
+/// counts the bytes before the padding twice; these bytes are fewer than a header has.
 const TOO_LONG_MAX: usize = HPCAP_RECORD_BYTES - 1;
-/// So many zero bytes in a damaged stretch are a stretch that was never written.
+/// A run of this many zero bytes within damage counts as a range that was never written.
 const ZEROS: usize = 512;
 
-/// What a scan found at the start of its window.
+/// The content at the start of a scan's window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// A record: header and body.
+    /// A complete record.
     Record {
-        /// Both together, bytes.
+        /// Length of header and body in bytes.
         bytes: usize,
     },
-    /// Padding without a header that could be believed for its length: `bytes` to skip.
+    /// Padding whose header gives a wrong length.
     Padding {
-        /// Bytes.
+        /// The true length in bytes.
         bytes: usize,
     },
-    /// A run of zero bytes: empty padding, or never written. 12 or more, or the file's end.
+    /// A run of at least 12 zero bytes (fewer at the end of the file): empty padding, or a range
+    /// that was never written.
     Zeros {
-        /// Bytes.
+        /// Length of the run in bytes.
         bytes: usize,
     },
-    /// Damage that ends here; the window has to move by `skip` bytes.
+    /// Damage that ends in this window.
     Damage {
-        /// It.
+        /// The whole damaged range.
         damage: Damage,
-        /// Bytes of the window that belong to it (others did already).
+        /// Bytes of the window that belong to the range; its earlier bytes were skipped before.
         skip: usize,
     },
-    /// Nothing yet: the window has to move by so many bytes.
+    /// No result yet: the window must advance by this many bytes.
     Skip(usize),
-    /// A longer window is needed: so many bytes, or the end of the file.
+    /// The scan needs a window of this many bytes, or one that reaches the end of the file.
     More(usize),
-    /// There is nothing more.
+    /// The end of the file.
     End,
 }
 
 /// The state of a scan through a file.
 #[derive(Debug, Default)]
 pub(crate) struct Scan {
-    /// Seconds of the last frame.
+    /// Seconds of the time of the last frame.
     last: Option<u32>,
-    /// Whether times prove nothing: they come from a capture file, which can hold any.
+    /// Whether times prove nothing, because the frames come from a capture file with arbitrary
+    /// times.
     any_time: bool,
     /// Whether the file has the older variant of records, where `len` is the high half of a
     /// 32-bit length and so zero. `None` before the first frame.
     old: Option<bool>,
-    /// Capture length of the last frame that was cut to it.
+    /// Capture length of the last frame that was cut to its capture length.
     snap: Option<u16>,
-    /// Where the damage that the scan is in started.
+    /// Offset at which the current damage starts; `None` outside damage.
     damaged: Option<u64>,
-    /// The padding here is this long in truth.
+    /// True length of the padding at the window's start, when its header gives a wrong one.
     padding: Option<usize>,
-    /// Whether the quick look is enough: `old` is known, no damage is under way.
+    /// Whether the quick check suffices: `old` is known and no damage is being skipped.
     steady: bool,
-    /// How far the chain of records was found whole.
+    /// How far the records are known to form a chain that is proven by its end.
     whole: Whole,
-    /// Whether the header here was found sound already, when the record before was believed.
+    /// Whether the header at the window's start was already found sound, as the successor of the
+    /// last record.
     judged: bool,
 }
 
@@ -100,14 +103,16 @@ impl Scan {
         self.old == Some(true)
     }
 
-    /// Whether records in a row start at `at`: near the last frame, or proven by themselves.
+    /// Whether a chain of records starts at `at`, with times near the last frame or long enough
+    /// without.
     fn chain(&self, window: &[u8], at: usize, eof: bool) -> bool {
         let old = self.is_old();
         chain(window, at, eof, self.last, old, CHAIN_NEAR)
             || (self.last.is_some() && chain(window, at, eof, None, old, CHAIN_ALONE))
     }
 
-    /// Takes a record as valid, and remembers what helps to judge the next.
+    /// Accepts a record, remembers what helps to judge the next one, and returns the record's
+    /// length.
     #[inline]
     fn accept(&mut self, h: &hpcap_record, window: &[u8]) -> usize {
         if is_padding(h) {
@@ -131,8 +136,8 @@ impl Scan {
         }
     }
 
-    /// The record at the start of `window`, where a quick look is enough to believe it: its
-    /// bytes. Otherwise [`Scan::step`] knows more.
+    /// Returns the length of the record at the start of `window` if a quick check suffices to
+    /// accept it; otherwise the caller must call [`Scan::step`].
     #[inline]
     pub(crate) fn quick(&mut self, window: &[u8], eof: bool) -> Option<usize> {
         let h = header(window)?;
@@ -160,8 +165,8 @@ impl Scan {
         believed.then(|| self.accept(&h, window))
     }
 
-    /// What stands at the start of `window`, which is at `offset` in the file, where
-    /// [`Scan::quick`] does not know; `eof` says that the window reaches the end of the file.
+    /// Examines the start of `window`, which is at `offset` in the file, after [`Scan::quick`]
+    /// returned `None`. `eof` says that the window reaches the end of the file.
     #[cold]
     #[inline(never)]
     pub(crate) fn step(&mut self, window: &[u8], offset: u64, eof: bool) -> Step {
@@ -205,7 +210,7 @@ impl Scan {
         self.judge(&h, window, offset, eof)
     }
 
-    /// Fewer bytes than a header, at the end of the file.
+    /// Handles the end of the file, with fewer bytes left than a header has.
     fn tail(&self, window: &[u8], offset: u64) -> Step {
         let skip = window.len();
         if skip == 0 {
@@ -222,8 +227,8 @@ impl Scan {
         Step::Damage { damage, skip }
     }
 
-    /// A run of zeros: empty padding, or bytes that were never written. The record after it
-    /// need not be at a multiple of 12 bytes.
+    /// Measures a run of zeros: empty padding, or bytes that were never written. The record after
+    /// the run need not start at a multiple of 12 bytes, because its own first bytes can be zero.
     fn zeros(&mut self, window: &[u8], eof: bool) -> Step {
         let zeros = window.iter().position(|b| *b != 0).unwrap_or(window.len());
         let whole = zeros / HEADER * HEADER;
@@ -231,7 +236,7 @@ impl Scan {
             if eof {
                 return Step::Zeros { bytes: zeros };
             }
-            // A record may start within the last zeros.
+            // A record can start within the last zeros of the window.
             return Step::Zeros {
                 bytes: whole - HEADER,
             };
@@ -251,13 +256,13 @@ impl Scan {
         }
     }
 
-    /// A header about which the quick look was not sure.
+    /// Judges a header that the quick check did not accept.
     fn judge(&mut self, h: &hpcap_record, window: &[u8], offset: u64, eof: bool) -> Step {
         let end = end_of(h);
         let old = self.is_old();
         let is_sound = sound(h, self.last, old);
-        // Both lengths would have to be damaged in the same way, or to the length that others
-        // were cut to.
+        // Trusted lengths: damage would have to change both lengths in the same way, or change
+        // `caplen` to the capture length of earlier frames.
         let trusted = !old && h.caplen != 0 && (h.caplen == h.len || Some(h.caplen) == self.snap);
         let in_time = is_padding(h) || (h.nsec < 1_000_000_000 && near(h.sec, self.last));
 
@@ -268,7 +273,7 @@ impl Scan {
                     return self.damage(offset, at);
                 }
             }
-            // Before the first frame there is nothing to compare a time with.
+            // Before the first frame there is no time to compare with.
             if !in_time || (!is_sound && self.last.is_none()) {
                 return self.damage(offset, window.len());
             }
@@ -308,7 +313,8 @@ impl Scan {
             || (in_time && contradicts && !self.has_records_inside(h, window, eof))
             || (trusted && h.caplen == h.len);
         if goes_on && harmless && !self.lost_in_zeros(h, trusted, window, eof) {
-            // Good, or good but for lengths that contradict each other or for its time.
+            // The record is accepted, although its lengths may contradict each other or its time
+            // may be wrong.
             let bytes = self.accept(h, window);
             if !in_time {
                 self.last = before;
@@ -335,12 +341,12 @@ impl Scan {
             && (chain(window, 0, eof, None, old, CHAIN_ALONE)
                 || lengths_lead_on(window, 0, eof, old, self.any_time))
         {
-            // Time has jumped.
+            // The time has jumped, for example because the clock was set.
             let bytes = self.accept(h, window);
             return Step::Record { bytes };
         }
         if is_sound && is_padding(h) {
-            // Its body is nothing to search in: stale records may stand there.
+            // The body of padding is not searched, because it can hold stale records.
             let bytes = self.accept(h, window);
             return Step::Record { bytes };
         }
@@ -348,18 +354,19 @@ impl Scan {
             let bytes = self.accept(h, window);
             return Step::Record { bytes };
         }
-        // What follows is no record, so this one may have a part of it: it is left out, too.
+        // No record follows, so this record may hold a part of the next one: it belongs to the
+        // damage.
         self.search(window, offset, eof, if is_sound { HEADER } else { 1 })
     }
 
-    /// Whether a long stretch of zeros starts at `at`.
+    /// Whether at least 12 bytes, or up to 512 if the window has them, from `at` on are all zero.
     fn only_zeros(&self, window: &[u8], at: usize) -> bool {
         let stretch = &window[at..window.len().min(at + ZEROS)];
         stretch.len() >= HEADER && stretch.iter().all(|b| *b == 0)
     }
 
-    /// Whether there are zeros at `at` that a record ends, or the end of the file, or nothing
-    /// for long.
+    /// Whether a run of zeros starts at `at` that is long, or that a record or the end of the file
+    /// follows.
     fn zeros_lead_on(&self, window: &[u8], at: usize, eof: bool) -> bool {
         let rest = &window[at..];
         let zeros = rest.iter().position(|b| *b != 0).unwrap_or(rest.len());
@@ -372,15 +379,15 @@ impl Scan {
             || (end + 1 - HEADER..=end).any(|at| self.chain(window, at, eof))
     }
 
-    /// Whether a frame with zeros after it is better explained by damage: its lengths are zeros
-    /// themselves, or the length on the wire leads to a record and the captured one does not.
+    /// Whether damage explains a frame with zeros after it better: its lengths are zero themselves,
+    /// or its length on the wire leads to a record and its captured length does not.
     fn lost_in_zeros(&self, h: &hpcap_record, trusted: bool, window: &[u8], eof: bool) -> bool {
         let next = window.get(end_of(h)..).and_then(header);
         if is_padding(h) || !next.is_some_and(|next| is_empty_padding(&next)) {
             return false;
         }
         if h.len == 0 {
-            // Believed before the shortest closing padding only.
+            // A frame without bytes is accepted only directly before the shortest closing padding.
             return !eof || window.len() != 2 * HEADER;
         }
         let end = end_of(h);
@@ -394,8 +401,8 @@ impl Scan {
             || self.has_records_inside(h, window, eof)
     }
 
-    /// Whether the header at `at` is one in which only a few bits are wrong: its time belongs
-    /// here, or its two lengths agree. Then the record before it is whole.
+    /// Whether only a few bits of the header at `at` are wrong: its time is near, or its two
+    /// lengths agree. Then the record before that header is whole.
     fn next_is_only_doubtful(&self, window: &[u8], at: usize, eof: bool, h: &hpcap_record) -> bool {
         window.get(at..).and_then(header).is_some_and(|next| {
             if is_padding(&next) {

@@ -1,22 +1,24 @@
-//! Whether bytes can be a record's header, and several in a row surely are.
+//! Decides whether bytes can be a record's header, and whether consecutive headers prove each
+//! other.
 
 use crate::abi::{HPCAP_RECORD_BYTES, hpcap_record};
 use crate::raw::record::{header, is_padding};
 use crate::raw::tag::Tag;
 
 pub(super) const HEADER: usize = HPCAP_RECORD_BYTES;
-/// Seconds that two frames in a row are apart at most, unless a chain proves the jump.
+/// Largest distance in seconds between the times of consecutive frames, unless a chain proves a
+/// jump.
 const NEAR_SECONDS: u32 = 86_400;
-/// Frames in a row that prove a place where one is expected, whatever their times.
+/// Consecutive frames that prove an expected position whatever their times are.
 const CHAIN_LENGTHS: u32 = 8;
 
-/// Whether two times can be of frames in a row.
+/// Whether a frame at second `sec` can follow a frame at second `last`.
 #[inline]
 pub(super) fn near(sec: u32, last: Option<u32>) -> bool {
     last.is_none_or(|last| sec.abs_diff(last) <= NEAR_SECONDS)
 }
 
-/// Whether a header makes sense after a frame at second `last`.
+/// Whether a header is plausible after a frame at second `last`.
 #[inline]
 pub(super) fn sound(h: &hpcap_record, last: Option<u32>, old: bool) -> bool {
     if is_padding(h) {
@@ -31,7 +33,7 @@ pub(super) fn end_of(h: &hpcap_record) -> usize {
     HEADER + usize::from(h.caplen)
 }
 
-/// Whether a header could be one, at any time.
+/// Whether a header is plausible without regard to its time.
 pub(super) fn possible(h: &hpcap_record, old: bool) -> bool {
     if is_padding(h) {
         h.caplen == h.len
@@ -46,8 +48,9 @@ pub(super) fn is_empty_padding(h: &hpcap_record) -> bool {
     is_padding(h) && h.caplen == 0 && h.len == 0
 }
 
-/// Whether `need` records in a row start at `at`, or all up to the end of the file: records
-/// near second `last`, or without it frames alone, near each other.
+/// Whether `need` consecutive records start at `at`, or only records up to the end of the file.
+/// With `last`, their times must be near that second; without it, only frames count, and their
+/// times must be near each other.
 pub(super) fn chain(
     window: &[u8],
     mut at: usize,
@@ -59,7 +62,7 @@ pub(super) fn chain(
     let mut found = 0;
     let mut empty = 0;
     let mut before = last;
-    // Where the file ends, one record is enough if it ends there exactly and has a time.
+    // At the end of the file, one record suffices if it ends there exactly and `last` is known.
     let least = if last.is_some() { 1 } else { 3 };
     while found < need {
         if at == window.len() {
@@ -69,7 +72,7 @@ pub(super) fn chain(
             return found >= least.max(2);
         };
         if is_empty_padding(&h) {
-            // Proves nothing: any zeros look like it.
+            // Empty padding proves nothing, because zero bytes of any origin look like it.
             empty += 1;
             if empty > 64 {
                 return found >= least.max(2);
@@ -83,12 +86,13 @@ pub(super) fn chain(
         let body = at + HEADER;
         at += end_of(&h);
         if at > window.len() {
-            // The header makes sense, its body is not all there.
+            // The header is plausible, but the window does not hold all of its body.
             return found >= if eof { least } else { least.max(2) };
         }
         if !is_padding(&h) {
             before = Some(h.sec);
-            // Nor does a frame without a byte: zeros after any four bytes look like it.
+            // A frame without bytes does not count: any four bytes with zeros after them look like
+            // one.
             found += u32::from(h.caplen != 0 || h.len != 0);
         } else if Tag::parse(&window[body..at]).is_some() {
             return true;
@@ -99,12 +103,13 @@ pub(super) fn chain(
     true
 }
 
-/// Whether the lengths alone lead from frame to frame, whatever their times: whole frames
-/// exactly to the end of the file, or (where `any_time` says that times prove nothing) any for
-/// long, or to padding.
+/// Whether the lengths alone lead from frame to frame, whatever the times are: through frames with
+/// equal lengths exactly to the end of the file, or, when `any_time` says that times prove nothing,
+/// through many frames of any length or to padding.
 ///
-/// Enough for a place where the record before ended; too little to find one. And too little
-/// where times can be asked: two bytes behind a header there is often what looks like another,
+/// This suffices for the position at which the record before ended. It does not suffice for finding
+/// a position, nor where times can be compared: two bytes after a header there often is what looks
+/// like another header, and so on after that one.
 /// and behind the next one, too.
 pub(super) fn lengths_lead_on(
     window: &[u8],

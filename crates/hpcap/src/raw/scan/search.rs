@@ -1,4 +1,4 @@
-//! Looking for the next record after damage.
+//! Searches for the next record after damage.
 
 use super::damage::{Damage, DamageKind};
 use super::plausible::{HEADER, end_of, is_empty_padding, possible};
@@ -7,7 +7,7 @@ use crate::abi::hpcap_record;
 use crate::raw::record::header;
 
 impl Scan {
-    /// Whether what a header claims as its body has records in it, as when bytes were lost.
+    /// Whether the claimed body of a header holds records, as happens when bytes were lost.
     pub(super) fn has_records_inside(&self, h: &hpcap_record, window: &[u8], eof: bool) -> bool {
         let old = self.is_old();
         (HEADER..end_of(h)).any(|at| {
@@ -27,7 +27,7 @@ impl Scan {
         Step::Damage { damage, skip: at }
     }
 
-    /// Looks for the next record, `from` bytes into the window or later.
+    /// Searches for the next record, at least `from` bytes into the window.
     pub(super) fn search(&mut self, window: &[u8], offset: u64, eof: bool, from: usize) -> Step {
         match self.find(window, from, eof) {
             Ok(Some(at)) => self.damage(offset, at),
@@ -42,8 +42,9 @@ impl Scan {
         }
     }
 
-    /// The next place with a chain of records: `Ok(None)` where there is none up to the end of
-    /// the file, `Err` with the bytes looked at where the window ends before.
+    /// Finds the next position with a chain of records. Returns `Ok(None)` when no such position
+    /// follows up to the end of the file, and `Err` with the number of examined bytes when the
+    /// window is too short.
     pub(super) fn find(
         &self,
         window: &[u8],
@@ -62,7 +63,8 @@ impl Scan {
         }
     }
 
-    /// The first place with a chain of records from `from` to before `until`.
+    /// Returns the first position in `from..until` with a chain of records, or with a long run of
+    /// zeros.
     fn find_until(&self, window: &[u8], from: usize, until: usize, eof: bool) -> Option<usize> {
         let old = self.is_old();
         for at in from..until {

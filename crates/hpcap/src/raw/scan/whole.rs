@@ -1,34 +1,36 @@
-//! A chain of records that is whole: one leads to the next by its length, to something that only
-//! records lead to. Such a chain needs no plausible times, and no plausible lengths.
+//! A whole chain: records that lead by their lengths to something that only records lead to, such
+//! as a tag or the exact end of the file. Its records need neither plausible times nor plausible
+//! lengths.
 
 use super::Scan;
 use super::plausible::{HEADER, end_of, possible};
 use crate::raw::record::{header, is_padding};
 use crate::raw::tag::Tag;
 
-/// Records with a length that prove a chain by themselves, where times prove nothing.
+/// Non-empty records that prove a chain by themselves when times prove nothing.
 const RECORDS: u32 = 8;
-/// Empty records in a row that are believed: any zeros look like them.
+/// Limit of consecutive empty records: zero bytes of any origin look like empty records.
 const EMPTY: u32 = 64;
 
 /// How far a chain was followed.
 #[derive(Debug, Default)]
 pub(super) struct Whole {
-    /// Offset in the file up to which every record is one of a whole chain.
+    /// Offset in the file up to which all records belong to a whole chain.
     proven: u64,
-    /// Offset of a header that is none, where the last chain broke.
+    /// Offset of an impossible header, at which the last chain broke.
     broken: u64,
-    /// A chain that was neither proven nor broken when the window ended.
+    /// A chain that was neither proven nor broken at the end of the window.
     followed: Followed,
 }
 
-/// A chain up to where the window ended, to be followed on from there when the window has moved by a
-/// record: every record would be followed through the whole window otherwise.
+/// A chain that was followed to the end of the window. When the window has advanced by one record,
+/// the scan continues at `reached`; otherwise it would follow every record through the whole window
+/// again.
 #[derive(Debug, Default, Clone, Copy)]
 struct Followed {
-    /// Offset in the file of the chain's second record, where it is asked for next.
+    /// Offset in the file of the chain's second record, at which the next call starts.
     next: u64,
-    /// Offset of the first record that was not seen whole.
+    /// Offset in the file of the first record that is not completely in the window.
     reached: u64,
     records: u32,
     empty: u32,
@@ -36,29 +38,31 @@ struct Followed {
 }
 
 impl Scan {
-    /// Whether the record at the start of `window` is one of a whole chain: it leads exactly to
-    /// the end of the file, or to a tag, or, where times prove nothing, through several records.
+    /// Whether the record at the start of `window` belongs to a whole chain: records lead exactly
+    /// to the end of the file, or to a tag, or, when times prove nothing, through several records.
     ///
-    /// It is asked where the record before ended. After damage it proves nothing: two bytes
-    /// behind a header there is often what looks like another, and behind the next one, too.
+    /// This is a proof only at the position at which the record before ended. It proves nothing
+    /// after damage: two bytes after a header there often is what looks like another header, and so
+    /// on after that one.
     pub(super) fn is_whole(&mut self, window: &[u8], offset: u64, eof: bool) -> bool {
         if offset < self.whole.proven {
             return true;
         }
         let old = self.is_old();
         let any_time = self.any_time;
-        // Where a chain broke, a shorter one can only be proven by its records.
+        // Before the position where a chain broke, only a number of records can prove a shorter
+        // chain.
         let is_broken = offset < self.whole.broken;
         if is_broken && !any_time {
             return false;
         }
-        // A length that is damaged disagrees with the other one.
+        // A damaged length differs from the other length.
         let first = header(window);
         let is_agreed = first.is_some_and(|h| h.caplen == h.len && h.caplen != 0);
         let followed = std::mem::take(&mut self.whole.followed);
         let seen = followed.reached.checked_sub(offset).map(usize::try_from);
         let (mut at, mut last) = (0, 0);
-        // Of the empty records: those in a row, padding and frames.
+        // `empty` counts consecutive empty padding, `frames` consecutive frames without bytes.
         let (mut records, mut empty, mut frames) = (0, 0, 0);
         if let (true, Some(Ok(seen))) = (followed.next == offset, seen) {
             (at, last) = (seen, seen);
@@ -75,7 +79,7 @@ impl Scan {
             };
             if at == window.len() {
                 self.whole.followed = reached;
-                // One empty record may be the end, more may be anything.
+                // One empty record can be the closing padding; several can be zeros of any origin.
                 let is_enough = if any_time {
                     records + frames > 0
                 } else {
@@ -107,7 +111,7 @@ impl Scan {
                     frames += 1;
                     empty = 0;
                 } else {
-                    // No network has such a frame: a closing padding that is damaged.
+                    // No network has frames without bytes, so this is damaged closing padding.
                     return false;
                 }
                 if empty > EMPTY {
