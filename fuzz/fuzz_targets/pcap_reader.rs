@@ -1,5 +1,5 @@
-//! Any bytes as a capture file, pcap or pcapng. Nothing panics, no frame is longer than the
-//! file, and the reader ends.
+//! Reads arbitrary bytes as a capture file, pcap or pcapng. The reader must not panic, must not
+//! return more bytes of frames than the file has, and must reach an end.
 #![no_main]
 
 use hpcap::pcapfile::Reader;

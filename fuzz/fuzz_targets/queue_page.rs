@@ -1,8 +1,9 @@
-//! A queue page and a slot of a producer that lies: whatever is in them is refused, or can be
-//! looked at in every way without a panic and without a look outside.
+//! Reads the queue page and a slot of a producer that writes wrong values. The library must either
+//! refuse them, or answer every question about them without a panic and without access outside the
+//! mapping.
 //!
-//! The input is a list of changes to a page that is right: two bytes of offset, eight of
-//! value. A random page would be refused for its magic number.
+//! The input is a list of changes to a valid page, each with two bytes of offset and eight bytes of
+//! value. A random page would always be refused for its magic number.
 #![no_main]
 
 use std::os::fd::AsFd;
@@ -14,7 +15,7 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 
 const ENTRIES: u32 = 6;
 
-/// A page that is right, with its index.
+/// Returns a valid queue page, followed by its block index.
 fn page() -> Vec<u8> {
     let ring_bytes = abi::HPCAP_RING_BYTES_MIN;
     let index = ENTRIES as usize * size_of::<hpcap_block>();
@@ -48,7 +49,8 @@ fuzz_target!(|changes: &[u8]| {
     if let Some(slot) = hpcap_slot::from_bytes(&bytes) {
         let _ = validate_slot(&slot);
     }
-    // The ledger's sequence number may say that it changes for ever: not what is tested.
+    // An odd sequence number means that the ledger is being changed, and the reader would try again
+    // a million times. This target does not test these retries.
     let seq = std::mem::offset_of!(hpcap_queue, ledger_seq);
     bytes[seq..seq + 8].fill(0);
 

@@ -1,5 +1,5 @@
-//! Any bytes as a RAW file: read, checked, indexed. Nothing panics, nothing goes on for ever,
-//! and every byte is either in a record or reported as damage.
+//! Reads, checks and indexes arbitrary bytes as a RAW file. The reader must not panic, must reach
+//! an end, and must account for every byte, either in a record or in a report of damage.
 #![no_main]
 
 use hpcap::raw::Reader;

@@ -4,10 +4,12 @@ use std::time::{Duration, Instant};
 
 use crate::random::Random;
 
-/// Calls `round` with its number and random numbers until the time is over, but at least once.
+/// Calls `round` with its number and a random number generator until the time is over, but at least
+/// once.
 ///
-/// `HPCAP_ATTACK_MS` is the time in milliseconds, `HPCAP_ATTACK_ROUND` the seed of the random numbers.
-/// Without these variables, an attack takes three seconds and always does the same.
+/// The environment variable `HPCAP_ATTACK_MS` is the time in milliseconds, and `HPCAP_ATTACK_ROUND`
+/// is the seed of the random numbers. Without these variables, an attack takes three seconds and
+/// uses the same random numbers every time.
 pub fn attack(name: &str, mut round: impl FnMut(u64, &mut Random)) {
     let time = Duration::from_millis(setting("HPCAP_ATTACK_MS", 3000));
     let mut random = Random::new(setting("HPCAP_ATTACK_ROUND", 1));

@@ -10,11 +10,11 @@ use testkit::pcap::{self, ETHERNET, File, Frame};
 /// A capture file.
 #[derive(Debug)]
 pub struct Capture {
-    /// Its file name.
+    /// Name of the file, without its folder.
     pub name: String,
-    /// Its path.
+    /// Path of the file.
     pub path: PathBuf,
-    /// Its content.
+    /// Content of the file.
     pub file: File,
 }
 
@@ -40,7 +40,7 @@ pub fn all(folder: &Path) -> Vec<Capture> {
 /// Generates captures with every kind of special frame, in every form of classic pcap.
 fn made(folder: &Path) -> Vec<Capture> {
     let mut frames = special_frames();
-    // Shorter than the header of Ethernet, and empty.
+    // These frames are shorter than an Ethernet header, and empty.
     frames.push(frames[0][..13].to_vec());
     frames.push(Vec::new());
     let save = |name: &str, bytes: &[u8]| {
@@ -76,14 +76,14 @@ fn stamped(frames: &[Vec<u8>], nanoseconds: bool) -> Vec<Frame> {
         let i = u32::try_from(i).unwrap();
         let len = u32::try_from(data.len()).unwrap();
         Frame {
-            // One has the time zero, which means padding in RAW.
+            // One frame has the time zero, which means padding in RAW.
             sec: if i == 3 { 0 } else { 1_300_000_000 + i / 8 },
             nsec: if i == 3 {
                 0
             } else {
                 i % 8 * 124_999_000 + if nanoseconds { i } else { 0 }
             },
-            // Some were cut when they were captured.
+            // Every fifth frame was truncated when it was captured.
             len: if i % 5 == 4 { len + 1000 } else { len },
             data: data.clone(),
         }
@@ -91,8 +91,8 @@ fn stamped(frames: &[Vec<u8>], nanoseconds: bool) -> Vec<Frame> {
     frames.iter().enumerate().map(stamp).collect()
 }
 
-/// Frames whose type is a length, and not theirs: IEEE 802.3 with lengths from nothing to more
-/// than an Ethernet frame has, as a file.
+/// Writes a capture file of IEEE 802.3 frames whose type field is a length that is not their own.
+/// The lengths go from zero to more than an Ethernet frame can have.
 #[must_use]
 pub fn odd_types(path: PathBuf) -> PathBuf {
     let frame = |length: u16, bytes: usize| {

@@ -10,12 +10,13 @@ use testkit::process::{Finished, Process, run};
 #[derive(Debug)]
 pub struct Daemon<'a> {
     lab: &'a Lab,
-    /// Its process.
+    /// The process of the daemon.
     pub process: Process,
 }
 
 impl<'a> Daemon<'a> {
-    /// Starts `hpcapd` with `args`; it serves `hpcap0` (or what `args` say) when this returns.
+    /// Starts `hpcapd` with `args`, and returns when the daemon serves its queue: `hpcap0` unless
+    /// `args` name another.
     #[must_use]
     pub fn start(lab: &'a Lab, args: &[&str]) -> Self {
         let mut process = Process::spawn(lab.tool("hpcapd").arg("--json").args(args));
@@ -49,13 +50,13 @@ pub fn status(lab: &Lab, queue: &str) -> Value {
     serde_json::from_str(&shown.out).unwrap()
 }
 
-/// Frames that are in `ledger` (as JSON) for `reason`.
+/// Returns the number of frames that `ledger` (JSON) counts for `reason`.
 #[must_use]
 pub fn frames(ledger: &Value, reason: Reason) -> u64 {
     ledger[reason.name()]["frames"].as_u64().unwrap_or(0)
 }
 
-/// Frames on the wire: the sum over the queue's own reasons.
+/// Returns the number of frames on the wire, which is the sum over the reasons of the queue itself.
 #[must_use]
 pub fn on_the_wire(ledger: &Value) -> u64 {
     Reason::ledger().iter().map(|r| frames(ledger, *r)).sum()

@@ -1,27 +1,30 @@
-//! What the kernel has allocated, before and after something was done many times.
+//! A comparison of the kernel's allocations before and after an operation was repeated many times.
 //!
-//! The counts are never quite the same again: other parts of the kernel allocate, too, and the
-//! allocator keeps some objects for later. What is looked for is memory that goes *each* time. So
-//! a slab cache that has more objects afterwards is [suspected](Snapshot::suspects) only: all is
-//! done again, and a leak is what grows again, and again.
+//! The counts are never exactly the same again: other parts of the kernel allocate memory, too, and
+//! the allocator caches objects. So only memory that is lost in *each* round counts as a leak. A
+//! slab cache that has more objects afterwards is only [suspected](Snapshot::suspects); the rounds
+//! are repeated, and the cache leaks if it grows every time.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-/// After freeing was asked for, RCU and workers take this long at most to do it.
+/// Longest time that RCU and workers take to free objects after they were asked to.
 const SETTLE: Duration = Duration::from_millis(300);
-/// Kernel stacks are kept for the next thread: two a CPU, and as many on their way by RCU.
+/// Kernel stacks that may remain. The kernel caches two per CPU for new threads, and RCU may still
+/// hold as many.
 const STACKS_KEPT: i64 = 16;
-/// Areas of vmalloc that a caller may have more afterwards: none is ours; tracing and
-/// modprobe's own buffers come and go.
+/// Growth of the number of vmalloc areas per caller that is accepted. No such area belongs to
+/// hpcap; the buffers of tracing and modprobe come and go.
 const AREAS_KEPT: i64 = 2;
-/// The smallest ring has 512 KiB. Leaking one each time takes many times this.
+/// Bytes per round that count as a leak. The smallest ring has 512 KiB, so a leaked ring exceeds
+/// this many times.
 const BYTES_A_ROUND: i64 = 16 << 10;
-/// What is on its way in the allocator; some 100 KiB were seen.
+/// Growth in bytes that is accepted because of caches in the allocator. Some 100 KiB were observed.
 const BYTES_KEPT: i64 = 2 << 20;
-/// Memory that is free, or whose users the kernel knows. Rings are what it does not: pages that
-/// a driver took. (What is free alone says nothing: caches take and give tens of MiB.)
+/// Lines of /proc/meminfo with memory that is free or that the kernel attributes to a user. Pages
+/// that a driver allocated, such as a ring, are in none of these lines. MemFree alone is not
+/// enough, because caches grow and shrink by tens of MiB.
 const KNOWN: [&str; 10] = [
     "MemFree:",
     "Buffers:",
@@ -34,36 +37,38 @@ const KNOWN: [&str; 10] = [
     "VmallocUsed:",
     "Percpu:",
 ];
-/// Caches whose objects are kept for later, and not marked so: those that live and die with
-/// inodes; addresses that vfree() gives back many at a time (the areas themselves are compared).
+/// Caches whose objects the kernel keeps for later without marking the cache as reclaimable:
+/// objects that live as long as inodes, and address ranges that vfree() returns many at a time (the
+/// areas themselves are compared).
 const KEPT_FOR_LATER: &[&str] = &["lsm_inode_cache", "vmap_area"];
 
 /// The kernel's memory at one moment.
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
-    /// Objects in use, by slab cache. Those that only cache what files hold are left out.
+    /// Objects in use, by slab cache. Caches whose objects only cache file contents are left out.
     slabs: BTreeMap<String, i64>,
-    /// Areas, by who asked vmalloc for them.
+    /// Number of vmalloc areas, by the function that allocated them.
     areas: BTreeMap<String, i64>,
-    /// Memory whose users are known, in bytes.
+    /// Memory in the lines [`KNOWN`], in bytes.
     known: i64,
-    /// Free hugepages.
+    /// Number of free hugepages.
     hugepages: i64,
-    /// Who uses which module how often.
+    /// Use count of each module.
     modules: BTreeMap<String, i64>,
 }
 
-/// Something that grew by more than can be explained.
+/// A description of growth that cannot be explained otherwise.
 pub type Leak = String;
 
 impl Snapshot {
-    /// Takes one; needs root. Gives back first what is only kept for later.
+    /// Takes a snapshot after the kernel has freed what it only caches. This needs root.
     ///
     /// # Errors
-    /// When a file of /proc cannot be read.
+    /// Fails if a file in /proc cannot be read or written.
     pub fn take() -> std::io::Result<Self> {
-        // Free pages that a CPU keeps for itself are not counted as free, and where there are
-        // transparent hugepages it keeps up to 5 % of the memory: as few as possible.
+        // Free pages in the lists of a CPU do not count as free, and with transparent hugepages
+        // these lists take up to 5 % of the memory. This setting makes the lists as short as
+        // possible.
         std::fs::write("/proc/sys/vm/percpu_pagelist_high_fraction", "1000000")?;
         for _ in 0..2 {
             std::thread::sleep(SETTLE);
@@ -81,9 +86,10 @@ impl Snapshot {
         })
     }
 
-    /// Slab caches that have more objects in `later`, by half an object a round at least. A slab
-    /// that a CPU holds counts as used as a whole, and some slabs come and go: 64 objects of filp
-    /// and 119 of kmalloc-96 were seen that nobody had leaked. They do not grow again.
+    /// Returns the slab caches that have at least half an object per round more in `later`. This is
+    /// only a suspicion, because all objects of a slab in use by a CPU count as used, and some
+    /// slabs come and go: growth by 64 objects of filp and by 119 of kmalloc-96 was observed
+    /// without any leak. Such caches do not grow again when the rounds are repeated.
     #[must_use]
     pub fn suspects(&self, later: &Self, rounds: u32) -> BTreeMap<String, i64> {
         let mut grown = growth(&self.slabs, &later.slabs);
@@ -91,8 +97,8 @@ impl Snapshot {
         grown
     }
 
-    /// What else has leaked between this and `later`, if something was done `rounds` times
-    /// meanwhile.
+    /// Returns all other leaks between this snapshot and `later`, if an operation was done `rounds`
+    /// times in between.
     #[must_use]
     pub fn leaks(&self, later: &Self, rounds: u32) -> Vec<Leak> {
         let rounds = i64::from(rounds);
@@ -125,16 +131,18 @@ impl Snapshot {
     }
 }
 
-/// What kmemleak finds that nothing points to any more; empty where the kernel has no kmemleak.
+/// Returns the report of kmemleak on objects without references. The report is empty where the
+/// kernel has no kmemleak.
 ///
 /// # Errors
-/// When it is there and cannot be asked.
+/// Fails if kmemleak exists and cannot be read.
 pub fn unreferenced() -> std::io::Result<String> {
     let file = Path::new("/sys/kernel/debug/kmemleak");
     if !file.exists() {
         return Ok(String::new());
     }
-    // A pointer that was moved while it looked shows in the first scan only.
+    // An object whose pointer moved during a scan is reported by that scan, but not by the next
+    // one.
     for _ in 0..2 {
         std::fs::write(file, "scan")?;
         std::thread::sleep(SETTLE);
@@ -150,7 +158,7 @@ fn growth(before: &BTreeMap<String, i64>, after: &BTreeMap<String, i64>) -> BTre
     grown.filter(|(_, n)| *n > 0).collect()
 }
 
-/// Free objects that a CPU keeps for itself count as used: they are given back.
+/// Returns the free objects that each CPU holds to the allocator, because they count as used.
 fn shrink_slabs() {
     let Ok(caches) = std::fs::read_dir("/sys/kernel/slab") else {
         return;
@@ -160,7 +168,7 @@ fn shrink_slabs() {
     }
 }
 
-/// Lines of /proc/slabinfo: name, objects in use, all objects, ...
+/// Parses /proc/slabinfo, whose lines have the name, objects in use, all objects, ...
 fn slabs(text: &str) -> BTreeMap<String, i64> {
     let caches = text.lines().filter_map(|line| {
         let mut words = line.split_whitespace();
@@ -175,7 +183,7 @@ fn slabs(text: &str) -> BTreeMap<String, i64> {
     caches.collect()
 }
 
-/// Lines of /proc/vmallocinfo: addresses, bytes, who asked, ...
+/// Parses /proc/vmallocinfo, whose lines have the addresses, bytes, caller, ...
 fn areas(text: &str) -> BTreeMap<String, i64> {
     let mut areas = BTreeMap::new();
     for line in text.lines() {
@@ -191,7 +199,7 @@ fn areas(text: &str) -> BTreeMap<String, i64> {
     areas
 }
 
-/// A line of /proc/modules: name, bytes, uses, ...
+/// Parses a line of /proc/modules, which has the name, bytes, use count, ...
 fn uses(line: &str) -> Option<(String, i64)> {
     let mut words = line.split_whitespace();
     let name = words.next()?.to_owned();

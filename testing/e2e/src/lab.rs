@@ -105,7 +105,8 @@ impl Lab {
         recorder
     }
 
-    /// A listener that checks generated frames ([`crate`]'s own program), started and attached.
+    /// Starts a listener that checks generated frames (`e2e-listener` of this crate), and waits
+    /// until it is attached.
     #[must_use]
     pub fn listener(&self, args: &[&str]) -> Process {
         let mut listener = Process::spawn(self.tool("e2e-listener").args(args));

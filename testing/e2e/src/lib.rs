@@ -1,21 +1,21 @@
-//! What the tests of the programs share: the built programs, each in a folder of its own with
-//! its own sockets; networks that nobody else sees; captures, and what should come out of them.
+//! Support code of the end-to-end tests: the built programs, each in a folder of its own with its
+//! own sockets; private networks; captures, and the output that is expected from them.
 //!
-//! | module | is |
+//! | module | contents |
 //! |---|---|
-//! | [`lab`] | a folder for files and sockets, and the programs in it |
-//! | [`producer`] | who fills a queue: [`daemon`], `hpcapd` in a lab, or [`module`], the kernel module |
-//! | [`kernel_memory`] | whether the kernel has less memory after something was done many times |
+//! | [`lab`] | a folder for files and sockets, and the programs that run in it |
+//! | [`producer`] | the producer of a queue: [`daemon`] (`hpcapd` in a lab) or [`module`] (the kernel module) |
+//! | [`kernel_memory`] | detection of kernel memory that is lost when an operation is repeated |
 //! | [`network`] | a network namespace and a pair of interfaces |
-//! | [`attack`] | how long an attack goes on |
+//! | [`attack`] | the duration of an attack |
 //! | [`captures`] | the captures to test with |
-//! | [`recording`] | what is in the RAW files of a recording |
-//! | [`peers`] | tcpdump and tshark, as readers of what we write |
-//! | [`device_fuzz`] | system calls with anything in them, on device nodes |
-//! | [`random`] | numbers that are the same in every run |
+//! | [`recording`] | the content of the RAW files of a recording |
+//! | [`peers`] | tcpdump and tshark, as independent readers of hpcap's files |
+//! | [`device_fuzz`] | random system calls on device nodes |
+//! | [`random`] | random numbers that are the same in every run |
 //! | [`vm`] | a virtual machine with the kernel module, software NICs and traffic |
 //!
-//! Everything here panics where a test should fail.
+//! Every function here panics where a test should fail.
 
 #![allow(
     clippy::unwrap_used,

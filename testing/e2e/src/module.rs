@@ -1,7 +1,8 @@
-//! The kernel module as the producer of a test: `hpcap_netdev.ko` on one end of a virtual cable.
+//! The kernel module as the producer of a test: `hpcap_netdev.ko` on one end of a veth pair.
 //!
-//! To behave as `hpcapd` with a generator does, frames wait in the module's queue of them when
-//! the ring is full (`when_full=hold`), and what has no rate is not sent before somebody listens.
+//! The module is set up to behave as `hpcapd` with a generator does. Frames wait in the module
+//! while the ring is full (`when_full=hold`), and a source without a rate only starts when a
+//! listener is attached.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -21,24 +22,24 @@ use testkit::network::ip;
 use testkit::process::Process;
 use testkit::wait::wait_until;
 
-/// There is one adapter 0.
+/// Only one test at a time can use the module, because there is one adapter 0.
 static ONLY: Mutex<()> = Mutex::new(());
-/// Frames that wait in the module while the ring is full: more than any test sends.
+/// Number of frames that can wait in the module while the ring is full. No test sends more.
 const WAITING: &str = "262144";
 const MTU: u32 = 9000;
 
-/// The module, loaded; unloaded when dropped.
+/// The loaded module. Dropping it unloads the module.
 #[derive(Debug)]
 pub struct Module<'a> {
     lab: &'a Lab,
-    /// Kept for the ledger after the end.
+    /// The queue, kept open so that its ledger can be read after the end.
     queue: Option<Queue>,
     stop: Arc<AtomicBool>,
     source: Option<JoinHandle<()>>,
     _only: MutexGuard<'static, ()>,
 }
 
-/// What `hpcapd` would be told.
+/// Settings that `hpcapd` would get as arguments.
 struct Wanted {
     ring_bytes: u64,
     look_back: bool,
@@ -66,7 +67,7 @@ impl Wanted {
     }
 }
 
-/// Runs a program of the system, which must succeed.
+/// Runs a program of the system. Fails the test unless the program succeeds.
 pub fn system(program: &str, args: &[&str]) {
     let done = Command::new(program).args(args).output();
     let done = done.unwrap_or_else(|e| panic!("start {program}: {e}"));
@@ -74,7 +75,7 @@ pub fn system(program: &str, args: &[&str]) {
     assert!(done.status.success(), "{program} {args:?}: {said}");
 }
 
-/// An attribute of queue 0 of adapter 0.
+/// Returns the path of an attribute of queue 0 of adapter 0.
 #[must_use]
 pub fn attribute(name: &str) -> PathBuf {
     PathBuf::from("/sys/class/hpcap/hpcap_0_0").join(name)
@@ -88,7 +89,7 @@ pub fn set(name: &str, value: &str) {
 }
 
 impl<'a> Module<'a> {
-    /// Loads what is needed, and starts to send.
+    /// Loads the module, attaches it to the interface, and starts to send.
     pub(crate) fn start(lab: &'a Lab, args: &[&str]) -> Self {
         let only = ONLY.lock().unwrap_or_else(PoisonError::into_inner);
         let wanted = Wanted::of(args);
@@ -122,13 +123,13 @@ impl<'a> Module<'a> {
         status(self.lab, "hpcap0")
     }
 
-    /// Waits for the end of the source; the ledger then.
+    /// Waits until the source has ended. Returns the ledger.
     pub(crate) fn ended(mut self) -> Value {
         self.join();
         self.ledger()
     }
 
-    /// Ends the source, and the queue.
+    /// Ends the source and the queue. Returns the ledger.
     pub(crate) fn stop(mut self) -> Value {
         self.stop.store(true, Ordering::Relaxed);
         self.join();
@@ -152,10 +153,10 @@ impl Drop for Module<'_> {
         let failed = self.source.take().is_some_and(|s| s.join().is_err());
         drop(self.queue.take());
         if failed || std::thread::panicking() {
-            // Whoever comes next gets an error that says what is still there.
+            // The module stays loaded after a failure, so that the next test reports what is left.
             return;
         }
-        // Programs that were killed a moment ago may still be about to let go.
+        // Programs that were killed a moment ago may still have the device open.
         let unload = ["-r", "hpcap_netdev", "hpcap"];
         wait_until("the modules can be unloaded", || {
             let done = Command::new("modprobe").args(unload).output();
@@ -165,8 +166,9 @@ impl Drop for Module<'_> {
     }
 }
 
-/// Sends what `source` says until it ends or `stop` is set, waits until the module has all of
-/// it, and takes the interface away from it: listeners see the end.
+/// Sends the frames of `source` until the source ends or `stop` is set, waits until the module has
+/// received all of them, and detaches the interface from the module. Listeners see the end of the
+/// queue.
 fn feed(mut bench: Command, source: &str, stop: &AtomicBool) {
     let queue = Queue::open(QueueName::new(0, 0)).unwrap();
     let stopped = || stop.load(Ordering::Relaxed);
@@ -183,20 +185,21 @@ fn feed(mut bench: Command, source: &str, stop: &AtomicBool) {
     let sent_all = !sender.is_running();
     let outcome = sender.interrupt();
     if !sent_all && outcome.code().is_none() {
-        // Not even its handlers of signals were there: nobody waits for what it did not send.
+        // The sender was terminated before its signal handlers were installed, so it has sent
+        // nothing.
         return detach();
     }
     let outcome = outcome.exits(0);
     let outcome: Value = serde_json::from_str(&outcome.out).unwrap();
     let sent = outcome["sent"]["frames"].as_u64().unwrap();
-    // A listener that is stuck holds the rest back, for ever.
+    // If a listener is stuck, the module never receives the rest.
     wait_until("the module has every frame that was sent", || {
         stopped() || on_the_wire(&json!(queue.ledger().ledger)) == sent
     });
     detach();
 }
 
-/// The module lets go of the interface.
+/// Detaches the interface from the module.
 fn detach() {
     std::fs::write("/sys/module/hpcap_netdev/parameters/detach", CAPTURE).unwrap();
 }

@@ -1,11 +1,12 @@
-//! Numbers that are the same in every run with the same seed.
+//! Random numbers that are the same in every run with the same seed.
 
-/// A small generator (splitmix64).
+/// A small pseudorandom number generator (splitmix64).
 #[derive(Debug, Clone)]
 pub struct Random(u64);
 
 impl Random {
-    /// From the environment variable `HPCAP_E2E_SEED`, or a fixed seed; prints which.
+    /// Creates a generator with the seed in the environment variable `HPCAP_E2E_SEED`, or with a
+    /// fixed seed. Prints the seed.
     #[must_use]
     pub fn from_environment() -> Self {
         let seed = std::env::var("HPCAP_E2E_SEED").ok();
@@ -14,13 +15,13 @@ impl Random {
         Self(seed)
     }
 
-    /// From a seed.
+    /// Creates a generator with this seed.
     #[must_use]
     pub fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    /// Any number.
+    /// Returns a random number.
     pub fn next_u64(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
@@ -29,12 +30,12 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    /// A number below `n`.
+    /// Returns a random number below `n`, which must not be 0.
     pub fn below(&mut self, n: u64) -> u64 {
         self.next_u64() % n
     }
 
-    /// An index into something that has `n`.
+    /// Returns a random index into a sequence of length `n`, which must not be 0.
     pub fn index(&mut self, n: usize) -> usize {
         usize::try_from(self.next_u64() % n as u64).unwrap()
     }

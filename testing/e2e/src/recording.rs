@@ -1,4 +1,4 @@
-//! What is in the RAW files of a recording.
+//! The content of the RAW files of a recording.
 
 use std::path::{Path, PathBuf};
 
@@ -7,24 +7,25 @@ use hpcap_source::generator::{verify, verify_cut};
 
 use testkit::pcap::Frame;
 
-/// The RAW files under `folder`, finished (`*.raw`) and under way (`*.raw.part`), in order.
+/// Returns the RAW files under `folder` in order, both complete ones (`*.raw`) and unfinished ones
+/// (`*.raw.part`).
 #[must_use]
 pub fn files(folder: &Path) -> Vec<PathBuf> {
     hpcap::raw::files::below(folder).unwrap()
 }
 
-/// What the files of a recording hold.
+/// The content of the files of a recording.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Content {
     /// The frames, in order.
     pub frames: Vec<Frame>,
-    /// Frames missing by the gap records.
+    /// Number of missing frames according to the gap records.
     pub lost: u64,
-    /// What was found that is no record, with its place.
+    /// Descriptions of bytes that are no record, with their position.
     pub damage: Vec<String>,
 }
 
-/// Everything in `file`.
+/// Reads all records of `file`.
 #[must_use]
 pub fn content(file: &Path) -> Content {
     let mut content = Content::default();
@@ -65,7 +66,7 @@ fn scan(file: &Path, mut see: impl FnMut(Event<'_>, u64)) {
 /// The verified generated frames of a recording.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Generated {
-    /// Frames, every byte of each as it was sent.
+    /// Number of frames that are complete and equal to what was sent.
     pub frames: u64,
     /// Sequence number of the first frame.
     pub first: Option<u64>,
@@ -73,16 +74,16 @@ pub struct Generated {
     pub last: Option<u64>,
     /// Sequence numbers that are missing in between.
     pub missing: u64,
-    /// Frames missing by the gap records in between.
+    /// Number of frames missing between the first and the last one according to the gap records.
     pub lost: u64,
-    /// Frames that are not whole, and as they were sent as far as they go: what a repair makes
-    /// of a record that was being written. Not among `frames`.
+    /// Number of truncated frames whose bytes are as they were sent. A repair makes such frames out of
+    /// a record that was being written. They are not included in `frames`.
     pub cut: u64,
-    /// Stretches that are no records.
+    /// Number of byte ranges that are no records.
     pub damaged: u64,
 }
 
-/// The shortest part of a generated frame that says which one it is.
+/// Length of the shortest prefix of a generated frame that identifies the frame.
 const STAMP_END: usize = 60;
 
 impl Generated {
@@ -116,8 +117,8 @@ impl Generated {
     }
 }
 
-/// Verifies the generated frames in `files`, in this order. Fails the test for a frame that is
-/// not as it was sent, or that comes twice or out of order.
+/// Verifies the generated frames in `files`, in this order. Fails the test if a frame differs from
+/// what was sent, is repeated, or is out of order.
 #[must_use]
 pub fn generated(files: &[PathBuf]) -> Generated {
     let mut all = Generated::default();

@@ -172,7 +172,7 @@ impl Vm {
             .cpus(wanted.cpus)
             .out(out.path())
             .limit(Some(wanted.limit * slowness()))
-            // Caches that are not merged: a leak has a name.
+            // Slab caches are not merged, so that a leaking cache can be named.
             .argument("slab_nomerge");
         for argument in wanted.arguments {
             machine = machine.argument(*argument);

@@ -1,5 +1,5 @@
-//! Captures as a source that are not there, end in the middle or are not Ethernet; frames that
-//! are too long.
+//! Capture files as a source that do not exist, are truncated, are not Ethernet, or have frames
+//! that are too long.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -83,11 +83,12 @@ fn damaged_capture_fails_after_its_frames() {
         .says(&["bad.pcap", "4294967295 captured bytes"]);
     assert_eq!(contents(&lab.path("raw")).frames.len(), 3);
     let _ = run(lab.tool("checkraw").arg("raw")).exits(0);
-    // The daemon fails, too, once its listeners have what there was.
+    // The daemon fails, too, after its listeners have received the frames before the error.
     let daemon = Process::spawn(lab.tool("hpcapd").args(["--json", "pcap:bad.pcap"]));
     let mut daemon = daemon;
     daemon.wait_for("serving");
-    // So does its recorder, which has them: it does not look as if the source had just ended.
+    // The recorder of this daemon fails, too, although it has stored these frames: the end must not
+    // look like the end of the source.
     let recorded = run(lab.tool("hpcapdd").args(["--json", "hpcap0", "again"])).exits(1);
     let recorded = recorded.says(&["its source, pcap:bad.pcap, has failed", "is stored"]);
     assert_eq!(recorded.event("summary")["frames"], 3);
@@ -98,7 +99,7 @@ fn damaged_capture_fails_after_its_frames() {
 #[test]
 fn unstorable_times_are_adjusted() {
     let lab = Lab::new();
-    // In the year 2255: more seconds than 32 bits have.
+    // The frames have a time in the year 2255, whose seconds do not fit into 32 bits.
     let spec = "gen:count=100,start=9000000000000000000";
     let mut daemon = Process::spawn(lab.tool("hpcapd").args(["--json", "--ring", "4M", spec]));
     daemon.wait_for("serving");
@@ -181,7 +182,7 @@ fn classic_pcap_refuses_second_link_type() {
         .tool("raw2pcap")
         .args(["ip", "ethernet", "-o", "mixed.pcapng"]))
     .exits(0);
-    // libpcap, and so tcpdump, takes one link type only.
+    // libpcap, and therefore tcpdump, accepts only one link type per file.
     peers::tshark_reads(&lab.path("mixed.pcapng"), 2 * frames.len());
 }
 

@@ -1,4 +1,4 @@
-//! Destinations that cannot be written to, are full, or belong to somebody else, too.
+//! Destinations that cannot be written to, are full, or are also used by another recorder.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -15,7 +15,7 @@ use testkit::wait::wait_until;
 
 const RATE: &str = "gen:size=imix,rate=50M,late=delay";
 
-/// A file system in memory, gone when dropped.
+/// A file system in memory. Dropping it unmounts the file system.
 struct SmallDisk(PathBuf);
 
 impl SmallDisk {
@@ -102,7 +102,7 @@ fn recording_resumes_when_disk_has_room() {
     let stored = generated(&files(disk.path()));
     assert_eq!(stored.damaged, 0);
     assert_eq!(summary["frames"], stored.frames);
-    // What the ring could not hold is in the gaps, and nothing else is missing but at the end,
+    // The gap records count what the ring could not hold. Other frames are missing only at the end,
     // when the disk was full again.
     assert!(stored.lost > 0);
     assert_eq!(stored.missing, stored.lost);
@@ -133,7 +133,7 @@ fn full_disk_keeps_everything_that_fits() {
     let summary = done.event("summary");
     let stored = generated(&files(disk.path()));
     assert_eq!(stored.damaged, 0);
-    // On a busy machine the generator itself falls behind: a gap says so.
+    // On a busy machine the generator itself falls behind, and reports this in a gap record.
     assert!(stored.missing <= stored.lost, "{stored:?}");
     assert_eq!(summary["frames"], stored.frames);
     let ledger = &summary["ledger"];
@@ -168,8 +168,8 @@ fn two_recorders_share_one_folder() {
     let folder = lab.folder("raw");
     let daemon = Daemon::start(&lab, &["--ring", "16M", RATE]);
     let recorders = [(); 2].map(|()| lab.recorder(&["hpcap0", "raw"]));
-    // A recorder whose file is empty does not rotate: both must have begun before frames are
-    // counted, and on a busy machine the second one begins late.
+    // A recorder does not rotate an empty file. So both recorders must have written something
+    // before the frames are counted, and on a busy machine the second recorder starts late.
     wait_until("the start of each", || {
         recorders
             .iter()

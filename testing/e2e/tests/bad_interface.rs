@@ -1,4 +1,4 @@
-//! Interfaces that are not there, may not be used, or go away; queues of another group.
+//! Interfaces that do not exist, may not be used, or are removed; queues of another group.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -32,14 +32,15 @@ fn unknown_interface_lists_existing_ones() {
     });
 }
 
-/// A folder that anybody can look into, with copies of programs in it.
+/// Creates a folder that any user can read, with copies of programs in it.
 fn public_tools(lab: &Lab, names: &[&str]) {
     let open = |path: &Path| std::fs::set_permissions(path, PermissionsExt::from_mode(0o755));
     open(lab.dir()).unwrap();
     for name in names {
         let copy = lab.path(name);
-        // By a process of its own: a file that this one wrote cannot be executed as long as a
-        // child that another test is just starting holds it open, too (ETXTBSY).
+        // Another process makes the copy. If this process did, a child that another test is just
+        // starting could still hold the file open for writing, and executing the file would fail
+        // with ETXTBSY.
         let copied = Command::new("cp").arg(binary(name)).arg(&copy).status();
         assert!(copied.unwrap().success());
         open(&copy).unwrap();
@@ -110,7 +111,7 @@ fn refused_queue_names_its_group() {
         let refused = run(as_nobody(&lab, tool).args(args)).exits(1);
         let _ = refused.says(&["open queue hpcap0", "permission denied", "group daemon"]);
     }
-    // A member of the group may.
+    // A member of the group may attach.
     let mut member = lab.here(Path::new("setpriv"));
     let gid = nix::unistd::Group::from_name("daemon")
         .unwrap()
@@ -140,7 +141,7 @@ fn send(lab: &Lab, count: u64) {
     assert_eq!(outcome["sent"]["frames"], count);
 }
 
-/// Waits until the queue has seen `total` frames on the wire.
+/// Waits until the queue has counted `total` frames on the wire.
 fn seen(daemon: &Daemon<'_>, total: u64) {
     wait_until("frames on the wire", || {
         on_the_wire(&daemon.status("hpcap0")["ledger"]) == total

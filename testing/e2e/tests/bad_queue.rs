@@ -1,4 +1,5 @@
-//! Producers and listeners of another version, and things that are neither.
+//! Producers and listeners with another version of the protocol, and peers that do not speak the
+//! protocol at all.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -42,7 +43,7 @@ fn serve_once(path: &Path, answer: Option<hpcap_attach>) -> std::thread::JoinHan
     listen(&socket, Backlog::new(1).unwrap()).unwrap();
     std::thread::spawn(move || {
         let client = accept(socket.as_raw_fd()).unwrap();
-        // SAFETY: the kernel has just opened this descriptor, and nobody else knows of it.
+        // SAFETY: the kernel has just opened this descriptor, and no other code knows it.
         let client = Socket::from(unsafe { OwnedFd::from_raw_fd(client) });
         let _ = client.receive();
         if let Some(answer) = answer {
@@ -140,7 +141,7 @@ fn daemon_answers_invalid_requests() {
         let error = refused(&lab, &request).to_string();
         assert!(error.contains(word), "{error}");
     }
-    // Less than a message, more than a message, nothing.
+    // The lengths are less than a message, more than a message, and zero.
     for bytes in [&[0_u8; 10][..], &[0x48; 100_000], &[]] {
         let socket = socket(
             AddressFamily::Unix,
@@ -153,7 +154,7 @@ fn daemon_answers_invalid_requests() {
         nix::sys::socket::connect(socket.as_raw_fd(), &address).unwrap();
         let _ = send(socket.as_raw_fd(), bytes, MsgFlags::MSG_NOSIGNAL);
     }
-    // Many at once, who say nothing and stay.
+    // Many clients connect at once, send nothing and stay connected.
     let silent: Vec<_> = (0..100)
         .map(|_| Connection::to(&lab.socket("hpcap0")).unwrap())
         .collect();

@@ -1,4 +1,4 @@
-//! Filters that mean nothing, rings that cannot be.
+//! Filters that are invalid, and rings that cannot be allocated.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -91,11 +91,12 @@ fn missing_hugepages_are_named() {
     }
 }
 
-/// A memory control group that vanishes with this.
+/// A control group with a memory limit. Dropping it removes the control group.
 struct ControlGroup(std::path::PathBuf);
 
 impl ControlGroup {
-    /// With a limit of `bytes`; `None` where this process may make none.
+    /// Creates a control group with a limit of `bytes`. Returns `None` where this process may not
+    /// create one.
     fn new(bytes: u64) -> Option<Self> {
         let name = format!("hpcap-e2e-{}", std::process::id());
         let versions = [

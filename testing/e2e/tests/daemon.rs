@@ -1,4 +1,4 @@
-//! `hpcapd` as a service: sockets, several of them, stopping, being killed.
+//! `hpcapd` as a service: its sockets, several daemons at once, stopping and being killed.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -24,7 +24,7 @@ fn two_daemons_serve_side_by_side() {
         &lab,
         &["--ring", "4M", RATE, "hpcap7:2=gen:rate=1000pps,late=delay"],
     );
-    // The second takes the next free name for what has none.
+    // The queue of the second daemon that has no name gets the next free one.
     let all = run(lab.tool("hpcapctl").args(["status", "--json"])).exits(0);
     let mut names: Vec<String> = testkit::process::events(&all.out)
         .map(|s| format!("{} {}", s["queue"].as_str().unwrap(), s["pid"]))
@@ -38,7 +38,7 @@ fn two_daemons_serve_side_by_side() {
     ];
     assert_eq!(names, expected);
     let _ = second.stop().exits(0);
-    // The other goes on.
+    // The first daemon continues to capture.
     let before = on_the_wire(&status(&lab, "hpcap0")["ledger"]);
     wait_until("hpcap0 goes on", || {
         on_the_wire(&status(&lab, "hpcap0")["ledger"]) > before
@@ -92,7 +92,8 @@ fn listeners_drain_after_daemon_stops() {
         let ended = daemon.process.wait().exits(0).event("ended");
         assert!(!lab.socket("hpcap0").exists(), "{signal}");
         assert_eq!(std::fs::read_dir(lab.run_dir()).unwrap().count(), 0);
-        // Its source had more: whoever wants to record on must know.
+        // The source had more frames, so the exit code tells a user who wants to record on that the
+        // daemon stopped.
         let recorded = recorder.wait().exits(1);
         let recorded = recorded.says(&["was stopped", "is stored", "--wait"]);
         let summary = recorded.event("summary");
@@ -136,7 +137,7 @@ fn new_daemon_replaces_a_killed_one() {
     let stored = generated(&files(&folder));
     assert_eq!(stored.frames, recorded.event("summary")["frames"]);
     assert!(stored.frames > 2000 && stored.missing == 0 && stored.damaged == 0);
-    // Nobody serves it, and that is said.
+    // The recorder reports that the producer is gone and how to start one.
     let gone = run(lab.tool("hpcapdd").args(["hpcap0", "null"])).exits(1);
     let _ = gone.says(&[
         "open queue hpcap0",
@@ -187,7 +188,7 @@ fn stuck_listener_can_be_killed() {
     wait_until("the slot is free", || daemon.listeners("hpcap0").len() == 1);
     let _ = daemon.stop().exits(0);
     let seen = counting.wait().exits(0).event("end");
-    // What the stuck one cost is in the gaps, to the frame.
+    // The gap records count exactly the frames that the stuck listener cost.
     assert_eq!(seen["missing"], seen["lost"]);
     assert!(seen["lost"].as_u64().unwrap() > 0 && seen["corrupt"] == 0);
 }
@@ -254,7 +255,7 @@ fn ring_falls_back_to_ordinary_pages() {
         (&serving["page_bytes"], &serving["ring_bytes"]),
         (&4096.into(), &(4 << 20).into())
     );
-    // A generator would gain nothing from others: nothing is advised.
+    // Hugepages would not make a generator faster, so the daemon does not advise reserving them.
     let ended = daemon.stop().exits(0);
     assert!(!ended.out.contains("hugepages"), "{}", ended.out);
 }

@@ -1,5 +1,6 @@
-//! The bugs of the original that its developer guide lists, where programs meet: each has a test
-//! with its number. With `HPCAP_TEST_PRODUCER=module` the queue is the kernel module's.
+//! Regression tests for the bugs that the developer guide of the original software lists and that
+//! show between programs. The number in the name of a test is the section of the guide. With
+//! `HPCAP_TEST_PRODUCER=module` the queue is the kernel module's.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -19,7 +20,7 @@ fn captured(producer: &Producer<'_>) -> u64 {
     frames(&producer.status()["ledger"], Reason::Captured)
 }
 
-/// 3.8.2: clients that opened a queue at the same time crashed.
+/// Bug 3.8.2: clients that opened a queue at the same time crashed.
 #[test]
 fn dg_3_8_2_queue_opens_concurrently() {
     let lab = Lab::new();
@@ -34,7 +35,8 @@ fn dg_3_8_2_queue_opens_concurrently() {
         };
         (0..n).map(listen).collect()
     };
-    // All slots but the recorder's, taken at once, left at once, taken again meanwhile.
+    // All slots but the recorder's are taken and left by many listeners at once, while others
+    // attach.
     let mut here = arrive(31);
     for listener in &mut here {
         listener.wait_for("\"event\":\"attached\"");
@@ -46,7 +48,7 @@ fn dg_3_8_2_queue_opens_concurrently() {
     for _ in 0..3 {
         let mut next = Vec::new();
         for listener in here {
-            // What attaches while there is no room is refused, not harmed.
+            // A listener that attaches while no slot is free is refused, but not harmed.
             next.extend(arrive(1));
             drop(listener);
         }
@@ -69,11 +71,12 @@ fn dg_3_8_2_queue_opens_concurrently() {
     let recorded = recorder.wait().exits(1).event("summary");
     let stored = generated(&files(&lab.path("raw")));
     assert_eq!(recorded["frames"], stored.frames);
-    // What was lost behind the last frame leaves no hole.
+    // A gap after the last frame leaves no hole in the sequence numbers.
     assert!(stored.missing <= stored.lost && stored.damaged == 0);
 }
 
-/// 3.8.5: captures were corrupted after a restart, whose offsets went on from before.
+/// Bug 3.8.5: captures were corrupted after a restart, because offsets of the previous run were
+/// used.
 #[test]
 fn dg_3_8_5_capture_works_after_restart() {
     let lab = Lab::new();
@@ -99,7 +102,8 @@ fn dg_3_8_5_capture_works_after_restart() {
     let _ = run(lab.tool("checkraw").args(["--quiet", "raw"])).exits(0);
 }
 
-/// 3.8.10: the id of a listener that had left was given to another while it was still known.
+/// Bug 3.8.10: the id of a listener that had left was given to another listener while programs
+/// still knew the id.
 #[test]
 fn dg_3_8_10_listener_ids_are_unique() {
     let lab = Lab::new();
@@ -112,7 +116,7 @@ fn dg_3_8_10_listener_ids_are_unique() {
     }
     wait_until("the slots are free", || producer.listeners().is_empty());
     assert!(ids.windows(2).all(|pair| pair[0] < pair[1]), "{ids:?}");
-    // Killing one that has left does not hit who came after it.
+    // Killing an id whose listener has left does not affect the next listener in the same slot.
     let mut last = lab.listener(&["hpcap0"]);
     for id in ids {
         let _ = run(lab
@@ -126,7 +130,7 @@ fn dg_3_8_10_listener_ids_are_unique() {
     let _ = last.wait().exits(0);
 }
 
-/// 3.8.12: a client that was restarted got the padding in the middle of its file.
+/// Bug 3.8.12: after a restart, a client got the padding in the middle of its file.
 #[test]
 fn dg_3_8_12_recorder_restarts() {
     let lab = Lab::new();
@@ -143,9 +147,9 @@ fn dg_3_8_12_recorder_restarts() {
         let left = files(&lab.path(&folder));
         let stored = generated(&left);
         assert_eq!(recorded["frames"], stored.frames);
-        // What was lost behind the last frame leaves no hole.
+        // A gap after the last frame leaves no hole in the sequence numbers.
         assert!(stored.missing <= stored.lost && stored.damaged == 0);
-        // A file header first, then frames; padding only behind the last of them.
+        // The file has a file header, then frames, and padding only after the last frame.
         let mut reader = Reader::open(&left[0]).unwrap();
         let mut padded = false;
         let mut first = true;
@@ -171,14 +175,15 @@ fn available_memory() -> u64 {
     kib.parse::<u64>().unwrap() << 10
 }
 
-/// 3.8.13: buffers of more than 2 GiB did not work.
+/// Bug 3.8.13: buffers of more than 2 GiB did not work.
 #[test]
 fn dg_3_8_13_ring_exceeds_2_gib() {
     if available_memory() < 5 * GIB {
         return skip("a ring of 3 GiB takes 5 GiB of free memory");
     }
     let lab = Lab::new();
-    // 3.2 GiB of records, not faster than a recorder can be started shortly before the edge.
+    // The source sends 3.2 GiB of records, slowly enough to start a recorder shortly before the end
+    // of the ring.
     let count = 3_200 * (1 << 20) / (1514 + 12);
     let spec = format!("gen:size=1514,rate=3G,late=delay,count={count}");
     let producer = Producer::start(&lab, &["--ring", "3G", &spec]);
@@ -200,7 +205,7 @@ fn dg_3_8_13_ring_exceeds_2_gib() {
     assert_eq!((stored.missing, stored.damaged), (0, 0));
     assert_eq!(recorded["frames"], stored.frames);
     assert_eq!(stored.last, Some(count - 1));
-    // The recording goes over the edge of the ring.
+    // The recording continues across the end of the ring.
     let mut reader = Reader::open(&left[0]).unwrap();
     let Some(Event::FileHeader(header)) = reader.next().unwrap().map(|f| f.event) else {
         panic!("no file header in {}", left[0].display());

@@ -1,5 +1,5 @@
-//! Peers that mean harm: what a member of the group can do to others, and what somebody who is in
-//! no group can do with folders and names.
+//! Hostile peers: what a member of the group can do to other clients, and what a user without any
+//! group can do with folders and names.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -26,7 +26,7 @@ use testkit::wait::wait_until;
 
 const IDLE: &str = "gen:rate=1000pps,late=delay";
 
-/// A raw connection to `hpcap0`.
+/// Connects to `hpcap0` without the client library.
 fn connected(lab: &Lab) -> OwnedFd {
     let kind = SockType::SeqPacket;
     let client = socket(AddressFamily::Unix, kind, SockFlag::SOCK_CLOEXEC, None).unwrap();
@@ -44,7 +44,7 @@ fn request(op: u32) -> hpcap_attach {
     }
 }
 
-/// Sends `message` with `count` descriptors, and takes the answer.
+/// Sends `message` with `count` descriptors. Returns the answer.
 fn ask_with_descriptors(client: &OwnedFd, message: &[u8], count: usize) -> hpcap_attach {
     let fds = vec![client.as_fd().as_raw_fd(); count];
     let rights = [ControlMessage::ScmRights(&fds)];
@@ -56,7 +56,7 @@ fn ask_with_descriptors(client: &OwnedFd, message: &[u8], count: usize) -> hpcap
     hpcap_attach::from_bytes(&answer[..count]).unwrap()
 }
 
-/// How many descriptors process `pid` has open.
+/// Returns the number of descriptors that process `pid` has open.
 fn open_descriptors(pid: u32) -> usize {
     std::fs::read_dir(format!("/proc/{pid}/fd"))
         .unwrap()
@@ -71,7 +71,7 @@ fn daemon_keeps_no_descriptors_of_clients() {
     let client = connected(&lab);
     let _ = daemon.listeners("hpcap0");
     wait_until("earlier clients are gone", || {
-        // The daemon itself is a client of its queue, and this is one.
+        // Two clients remain: the daemon, which is a client of its own queue, and `client`.
         daemon_threads(pid) == 2
     });
     let before = open_descriptors(pid);
@@ -105,7 +105,7 @@ fn tools_name_the_limit_of_open_files() {
     assert!(refused > 3, "{refused}");
 }
 
-/// How many threads of `pid` serve clients.
+/// Returns the number of threads of process `pid` that serve clients.
 fn daemon_threads(pid: u32) -> usize {
     std::fs::read_dir(format!("/proc/{pid}/task"))
         .unwrap()
@@ -121,7 +121,7 @@ fn hostile_slots_harm_nobody_else() {
     let rate = "gen:size=imix,rate=20M,late=delay";
     let daemon = Daemon::start(&lab, &["--ring", "8M", rate]);
     let recorder = lab.recorder(&["hpcap0", "raw"]);
-    // The long form of the test sets these.
+    // `make attack` sets these variables for longer runs.
     let round = setting("HPCAP_ATTACK_ROUND", 1);
     let ms = setting("HPCAP_ATTACK_MS", 700).to_string();
     let hostile: Vec<_> = (0..4)
@@ -140,7 +140,7 @@ fn hostile_slots_harm_nobody_else() {
     wait_until("their slots are free", || {
         daemon.listeners("hpcap0").len() == 1
     });
-    // A gap is seen in the numbers of the frames where another frame comes after it.
+    // A gap shows in the sequence numbers of the frames only if another frame follows.
     let captured = || frames(&daemon.status("hpcap0")["ledger"], Reason::Captured);
     let before = captured();
     wait_until("capturing goes on", || captured() > before + 100);
@@ -149,14 +149,16 @@ fn hostile_slots_harm_nobody_else() {
     let stored = generated(&files(&folder));
     assert_eq!(stored.damaged, 0);
     assert_eq!(summary["frames"], stored.frames);
-    // A hostile lossless listener may hold the ring back for a moment: that is a gap, and counted.
+    // A hostile lossless listener may hold the ring back for a moment. The frames lost by that are
+    // counted in gap records.
     assert_eq!(stored.missing, stored.lost);
 }
 
-/// User and group of somebody who is neither root nor the daemon's user.
+/// User and group id of a user who is neither root nor the daemon's user.
 const STRANGER: u32 = 4_000_001;
 
-/// A shell of a stranger who is a member of no group. It runs the product's programs in `lab`.
+/// Returns a shell that runs `script` in the folder of `lab`, as a user without any group of the
+/// daemon.
 fn stranger(lab: &Lab, script: &str) -> std::process::Command {
     use std::os::unix::process::CommandExt;
     let mut shell = lab.here(Path::new("/bin/sh"));
@@ -164,14 +166,15 @@ fn stranger(lab: &Lab, script: &str) -> std::process::Command {
     shell
 }
 
-/// Lets everybody into the folder of the lab, and attach to its queue.
+/// Lets every user enter the folder of the lab and attach to its queue.
 fn open_to_all(lab: &Lab) {
     use std::fs::{Permissions, set_permissions};
     set_permissions(lab.dir(), Permissions::from_mode(0o755)).unwrap();
     set_permissions(lab.socket("hpcap0"), Permissions::from_mode(0o666)).unwrap();
 }
 
-/// Listeners and connections of a stranger: as many as it gets, until it ends.
+/// Starts a process of another user that takes as many slots and connections as it gets, and keeps
+/// them until it ends.
 fn exhausting(lab: &Lab) -> Process {
     let hog = hpcap_e2e::lab::binary("connection-hog");
     let copy = lab.path("connection-hog");
@@ -220,7 +223,7 @@ fn kill_frees_the_slot_of_a_stopped_process() {
     let id = daemon.listeners("hpcap0")[0]["id"].to_string();
     let _ = run(lab.tool("hpcapctl").args(["kill", "hpcap0", &id])).exits(0);
     assert_eq!(daemon.listeners("hpcap0").len(), 0);
-    // The slot is another's before the one that was killed looks.
+    // A new listener takes the slot before the killed one notices that it was killed.
     let next = lab.listener(&["hpcap0"]);
     assert!(stopped.is_running());
     stopped.signal(Signal::SIGCONT);
@@ -241,7 +244,7 @@ fn daemon_without_descriptors_says_so() {
             rlim_cur: soft,
             rlim_max: 1024,
         };
-        // SAFETY: `limits` is a valid `rlimit`, and the old one is not asked for.
+        // SAFETY: `limits` is a valid `rlimit`, and the pointer for the old limits is null.
         let done = unsafe {
             libc::prlimit(
                 pid.as_raw(),

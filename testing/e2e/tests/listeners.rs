@@ -1,4 +1,4 @@
-//! Listeners with different contracts on one queue: what one does costs no other a frame. With
+//! Listeners with different contracts on one queue: no listener costs another one a frame. With
 //! `HPCAP_TEST_PRODUCER=module` the queue is the kernel module's.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
@@ -24,11 +24,13 @@ fn number(value: &Value, key: &str) -> u64 {
 #[test]
 fn slow_lossy_listener_costs_no_frame() {
     let lab = Lab::new();
-    // More than twice the ring, and a second of it for a disk that pauses.
+    // The source sends more than twice the size of the ring. The ring holds about a second of
+    // traffic, in case the disk pauses.
     let spec = "gen:size=imix,rate=100M,late=delay,count=100000";
     let producer = Producer::start(&lab, &["--ring", "16M", "--look-back", spec]);
     let recorder = lab.recorder(&["hpcap0", "raw"]);
-    // Slower than the producer, however slow that is: it reads nothing before the recorder has all.
+    // This listener is slower than any producer: it reads nothing before the recorder has
+    // everything.
     let slow = lab.listener(&["hpcap0", "--contract=lossy", "--after=recorded"]);
     let fast = lab.listener(&["hpcap0", "--contract=lossy"]);
     let recorded = recorder.wait();
@@ -43,8 +45,8 @@ fn slow_lossy_listener_costs_no_frame() {
     assert_eq!(on_the_wire(ledger), 100_000);
     let stored = generated(&files(&lab.path("raw")));
     assert_eq!(number(&recorded, "frames"), stored.frames);
-    // A generator that a busy machine keeps from running has missed frames itself; the
-    // recording says how many, and nothing else is missing.
+    // On a busy machine the generator itself may miss frames. The gap records count them, and no
+    // other frame is missing.
     assert_eq!((stored.damaged, stored.missing), (0, stored.lost));
     assert_eq!(stored.last, Some(99_999));
 
@@ -56,7 +58,7 @@ fn slow_lossy_listener_costs_no_frame() {
             "{listener}"
         );
     }
-    // No frame is missing that is not accounted for: missed by this listener, or lost before.
+    // Every missing frame is accounted for: this listener missed it, or it was lost before.
     for listener in [&slow, &fast] {
         let accounted = number(listener, "missed") + number(listener, "lost");
         assert!(number(listener, "missing") <= accounted, "{listener}");
@@ -67,7 +69,8 @@ fn slow_lossy_listener_costs_no_frame() {
 fn waiting_source_loses_nothing() {
     let lab = Lab::new();
     let producer = Producer::start(&lab, &["--ring", "1M", "gen:size=imix,count=60000"]);
-    // Nothing is read before all are there: the source waits with a full ring.
+    // The listeners do not read before the file `go` exists. Until then the source waits with a
+    // full ring.
     let slow = lab.listener(&["hpcap0", "--after=go", "--sleep-ms=1", "--every=500"]);
     let lossy = ["hpcap0", "--contract=lossy", "--after=go"];
     let lossy = lab.listener(&[&lossy[..], &["--sleep-ms=1", "--every=100"]].concat());
@@ -86,7 +89,7 @@ fn waiting_source_loses_nothing() {
     );
     let ledger = producer.ended();
     assert_eq!(frames(&ledger, Reason::Captured), 60_000);
-    // From the first whole block in the ring to the last frame of all.
+    // The recording has every frame from the first whole block in the ring to the last frame sent.
     let stored = generated(&files(&lab.path("raw")));
     assert_eq!(number(&recorded, "frames"), stored.frames);
     assert_eq!((stored.missing, stored.lost), (0, 0));

@@ -1,4 +1,4 @@
-//! Losing frames is told: by the daemon and by the recorder, with who held the ring.
+//! Reports of lost frames by the daemon and the recorder, including which listener held the ring.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -10,7 +10,7 @@ use testkit::wait::wait_until;
 
 const RATE: &str = "gen:size=imix,rate=50M,late=delay";
 
-/// What `process` has told of losses.
+/// Returns the reports of losses that `process` has printed.
 fn losses(process: &Process) -> Vec<Value> {
     events(&process.out())
         .filter(|e| e["event"] == "loss")
@@ -40,7 +40,7 @@ fn loss_is_reported_with_its_cause() {
         wait_until("the end is told", || {
             losses(process).last().unwrap()["phase"] == "ended"
         });
-        // One line when it begins and one when it ends, and few in between.
+        // Each loss is reported when it begins and when it ends, with few reports in between.
         assert!(losses(process).len() < 10, "{:?}", losses(process));
     }
     let _ = recorder.interrupt().exits(0);
@@ -58,7 +58,7 @@ fn progress_shows_the_wire_when_all_is_lost() {
             let rate = |name: &str| e[name].as_f64().unwrap_or(0.0);
             let wire = rate("frames_per_second");
             wire > 0.0 && rate("stored_frames_per_second") == 0.0 && {
-                // Both are of the same second.
+                // Both rates are from the same second.
                 (wire - rate("lost_frames_per_second")).abs() < wire / 1e6
             }
         })
@@ -73,7 +73,7 @@ fn progress_shows_the_wire_when_all_is_lost() {
 fn clients_do_not_flood_the_log() {
     let lab = Lab::new();
     let daemon = Daemon::start(&lab, &["--ring", "1M", RATE]);
-    // More connections than anybody may have, again and again.
+    // The loop opens more connections than a user may have, several times.
     let mut kept = Vec::new();
     for _ in 0..3000 {
         if let Ok(socket) = seqpacket(&lab.socket("hpcap0")) {
@@ -89,7 +89,7 @@ fn clients_do_not_flood_the_log() {
     assert!(lines < 100, "{lines} lines");
 }
 
-/// A connection to the socket at `path`.
+/// Connects to the socket at `path`.
 fn seqpacket(path: &std::path::Path) -> nix::Result<std::os::fd::OwnedFd> {
     use std::os::fd::AsRawFd;
 

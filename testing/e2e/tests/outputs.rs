@@ -1,5 +1,5 @@
-//! What daemon and recorder print goes nowhere: nobody reads, the disk is full, the stream is closed.
-//! They capture all the same, and obey signals.
+//! Outputs of daemon and recorder that cannot be written: nobody reads them, the disk is full, or
+//! the stream is closed. The programs capture nevertheless, and obey signals.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -19,15 +19,15 @@ use testkit::wait::wait_until;
 
 const RATE: &str = "gen:size=imix,rate=50M,late=delay";
 
-/// Lines that a program is asked for, more than its queue of messages has room for.
+/// Number of reports that a program is asked for, which exceeds the capacity of its message queue.
 const ASKED: usize = 3000;
 
-/// A stream that takes nothing.
+/// A stream that cannot be written.
 #[derive(Debug, Clone, Copy)]
 enum Bad {
     /// A pipe that is full, whose reader does not read.
     Unread,
-    /// A pipe whose reader is gone.
+    /// A pipe whose reader has closed it.
     Broken,
     /// A file on a full disk.
     Full,
@@ -36,7 +36,7 @@ enum Bad {
 const BAD: [Bad; 3] = [Bad::Unread, Bad::Broken, Bad::Full];
 
 impl Bad {
-    /// The stream, and what keeps it as it is.
+    /// Returns the stream and, for a full pipe, the read end, which must stay open.
     fn stream(self) -> (Stdio, Option<OwnedFd>) {
         match self {
             Self::Full => {
@@ -58,7 +58,7 @@ impl Bad {
     }
 }
 
-/// Both streams of a program are `bad`.
+/// Starts `command` with `bad` as standard output and standard error.
 fn spawn(command: &mut Command, bad: Bad) -> (Process, [Option<OwnedFd>; 2]) {
     let (out, keep_out) = bad.stream();
     let (err, keep_err) = bad.stream();
@@ -66,7 +66,7 @@ fn spawn(command: &mut Command, bad: Bad) -> (Process, [Option<OwnedFd>; 2]) {
     (process, [keep_out, keep_err])
 }
 
-/// Has `process` print much.
+/// Asks `process` to print its statistics many times.
 fn ask_for_statistics(process: &Process) {
     for _ in 0..ASKED {
         process.signal(Signal::SIGUSR1);
@@ -132,7 +132,7 @@ fn closed_streams_stop_no_program() {
     let lab = Lab::new();
     let mut command = lab.tool("hpcapdd");
     command.args(["--source", "gen:size=60,count=10000", "raw"]);
-    // SAFETY: between fork and exec, close(2) is called alone.
+    // SAFETY: between fork and exec only close(2) is called, which is async-signal-safe.
     unsafe {
         command.pre_exec(|| {
             libc::close(1);

@@ -1,4 +1,4 @@
-//! RAW to pcap, to RAW, to pcap: nothing is lost on the way, not a nanosecond.
+//! Conversion from RAW to pcap, to RAW and to pcap again: nothing is lost, not even a nanosecond.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -43,7 +43,7 @@ fn generated_frames_survive_conversion() {
             bytes(&name("first.pcap")) == bytes(&name("second.pcap")),
             "{spec}"
         );
-        // And through pcapng.
+        // The same conversion, through pcapng.
         convert(&lab, &name("first"), &name("first.pcapng"));
         let again = format!("pcap:{}", name("first.pcapng"));
         let _ = record(&lab, &again, &name("third")).exits(0);
@@ -55,7 +55,8 @@ fn generated_frames_survive_conversion() {
     }
 }
 
-/// A frame as it comes back: time zero would mean padding. A length beyond 16 bits stands in a tag.
+/// Returns the frame as RAW stores it. A frame with the time zero gets a nanosecond, because time
+/// zero means padding. A length beyond 16 bits is stored in a tag and stays as it is.
 fn storable(frame: &Frame) -> Frame {
     Frame {
         nsec: if (frame.sec, frame.nsec) == (0, 0) {
@@ -88,7 +89,7 @@ fn every_capture_survives_conversion() {
         total += expected.len();
         folders.push(name("raw"));
     }
-    // tshark takes long to start: once for all.
+    // tshark takes long to start, so it reads all captures in one run.
     for all in ["all.pcap", "all.pcapng"] {
         let options = ["--quiet", "-o", all];
         let _ = run(lab.tool("raw2pcap").args(&folders).args(options)).exits(0);

@@ -1,7 +1,7 @@
-//! SIGKILL of the recorder, a listener or the daemon at random moments, 100 times: nobody else
-//! is harmed, and every file that is left behind has what it says. With
-//! `HPCAP_TEST_PRODUCER=module` the queue is the kernel module's, which nobody kills: its
-//! interface is taken away.
+//! SIGKILL of the recorder, a listener or the daemon at random moments, 100 times. No other program
+//! is harmed, and every file that is left behind is readable. With `HPCAP_TEST_PRODUCER=module` the
+//! queue is the kernel module's; the module cannot be killed, so the test removes its interface
+//! instead.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -20,11 +20,12 @@ use nix::sys::signal::Signal;
 use testkit::process::{Finished, Process, run};
 use testkit::wait::wait_until;
 
-/// `HPCAP_TEST_KILLS` names another number.
+/// Number of kills, unless the environment variable `HPCAP_TEST_KILLS` names another one.
 const KILLS: u64 = 100;
-/// The moment is somewhere in the first part of a recording: attaching, the first file, others.
+/// Longest time before a kill in microseconds. It spans attaching, the first file and some further
+/// files.
 const MOMENT_US: u64 = 200_000;
-/// What a file may take on the disk beyond its length: file systems round up.
+/// Bytes that a file may occupy on the disk beyond its length, because file systems round up.
 const ROUNDING: u64 = 1 << 20;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +35,7 @@ enum Victim {
     Producer,
 }
 
-/// One kill: who, and what was going on.
+/// One round: a recorder and a listener that run while one of the programs is killed.
 struct Round<'a> {
     lab: &'a Lab,
     folder: String,
@@ -46,7 +47,8 @@ impl<'a> Round<'a> {
     fn begin(lab: &'a Lab, number: u64, random: &mut Random) -> Self {
         let folder = format!("raw{number}");
         let contract = ["lossless", "lossy"][random.below(2) as usize];
-        // Neither is waited for: the moment may come before it has attached.
+        // The round does not wait for them, because a kill may also happen before they are
+        // attached.
         let recorder = Process::spawn(lab.tool("hpcapdd").args([
             "--json",
             "--rotate-size=1M",
@@ -67,13 +69,13 @@ impl<'a> Round<'a> {
     }
 }
 
-/// The producer has no listeners any more.
+/// Waits until the producer has no listeners any more.
 fn is_left_alone(producer: &mut Producer<'_>) {
     wait_until("the slots are free", || producer.listeners().is_empty());
     assert!(producer.is_running());
 }
 
-/// A recording that was not killed has everything.
+/// Fails the test unless a recording that was not killed has all its frames.
 fn is_complete(recorder: &Finished, files: &[PathBuf]) {
     let stored = generated(files);
     assert!(files.iter().all(|f| f.extension().unwrap() == "raw"));
@@ -95,9 +97,9 @@ fn producer_survives(producer: &mut Producer<'_>, round: Round<'_>, victim: Vict
             listeners.iter().all(|l| l["program"] == "hpcapdd")
         });
         let mut recorder = round.recorder;
-        // One that is just starting does not handle signals yet.
+        // A recorder that is just starting does not handle signals yet.
         recorder.wait_for("\"event\":\"start\"");
-        // Nor would a gap behind the last frame show in the numbers of the frames.
+        // A gap shows in the sequence numbers of the frames only if more frames follow.
         let captured = |p: &Producer<'_>| frames(&p.status()["ledger"], Reason::Captured);
         let before = captured(producer);
         wait_until("capturing goes on", || captured(producer) > before + 1000);
@@ -106,7 +108,7 @@ fn producer_survives(producer: &mut Producer<'_>, round: Round<'_>, victim: Vict
     is_left_alone(producer);
 }
 
-/// The files in `folder`, if there is one.
+/// Returns the files in `folder`, or none if the folder does not exist.
 fn left_in(folder: &Path) -> Vec<PathBuf> {
     if folder.exists() {
         files(folder)
@@ -115,7 +117,7 @@ fn left_in(folder: &Path) -> Vec<PathBuf> {
     }
 }
 
-/// The recorder and the listener notice that the producer is gone.
+/// Makes the producer vanish, and verifies that recorder and listener notice this.
 fn producer_vanishes(producer: Producer<'_>, round: Round<'_>) {
     producer.vanish();
     let attached = round.recorder.out().contains("\"event\":\"start\"");
@@ -123,7 +125,8 @@ fn producer_vanishes(producer: Producer<'_>, round: Round<'_>) {
     let recorded = round.recorder.wait();
     assert!(!recorded.err.contains("panicked"), "{}", recorded.err);
     if Producer::is_the_module() {
-        // It says that this was the end; one that had not attached found nothing to attach to.
+        // An attached recorder reports the end of the queue. A recorder that was not attached yet
+        // finds no queue.
         assert!(matches!(recorded.code(), Some(0 | 1)), "{}", recorded.err);
         if attached {
             is_complete(&recorded.exits(1), &left_in(&folder));
@@ -140,7 +143,7 @@ fn producer_vanishes(producer: Producer<'_>, round: Round<'_>) {
     assert!(!listened.err.contains("panicked"), "{}", listened.err);
 }
 
-/// What all rounds left behind.
+/// Sums over the files that all rounds left behind.
 #[derive(Debug, Default)]
 struct Left {
     frames: u64,
@@ -149,7 +152,8 @@ struct Left {
     cut: u64,
 }
 
-/// Whatever is left in `folder` is readable, can be repaired, and loses nothing by that.
+/// Verifies that the files in `folder` are readable and can be repaired, and that the repair loses
+/// no frame.
 fn is_sound_after_repair(lab: &Lab, folder: &str, sum: &mut Left) {
     let left = left_in(&lab.path(folder));
     if left.is_empty() {
@@ -207,19 +211,20 @@ fn killed_processes_harm_no_other() {
     for number in 0..kills {
         let mut round = Round::begin(&lab, number, &mut random);
         let folder = round.folder.clone();
-        // In every other round the moment is counted from the recorder's start. On a busy machine
-        // it would otherwise always come before the recorder has stored anything.
+        // In about half of the rounds, the time of the kill is counted from the start of the
+        // recording. On a busy machine the kill would otherwise always happen before the recorder
+        // has stored anything.
         if random.below(2) == 0 {
             round.recorder.wait_for("\"event\":\"start\"");
         }
         if random.below(4) == 0 {
             std::thread::sleep(Duration::from_millis(20));
-            // Only a recorder that has begun handles it.
+            // A recorder that has not started to record does not handle SIGHUP yet.
             if round.recorder.out().contains("\"event\":\"start\"") {
                 round.recorder.signal(Signal::SIGHUP);
             }
         }
-        // The module's processor is an emulated one: everything starts more slowly.
+        // The module runs on an emulated processor, where everything starts more slowly.
         let slow = if Producer::is_the_module() {
             6 + 2 * u64::from(slowness())
         } else {
@@ -244,7 +249,7 @@ fn killed_processes_harm_no_other() {
         let _ = std::fs::remove_dir_all(lab.path(&folder));
     }
     println!("killed: recorder, listener, producer {killed:?}; left: {sum:?}");
-    // The moments were such that there was something to see.
+    // The kills must have hit every victim, and recordings that had stored something.
     assert!(killed.iter().all(|n| *n > kills / 10));
     assert!(
         sum.frames > 100 * kills && sum.under_way > kills / 10,

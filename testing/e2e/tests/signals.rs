@@ -1,4 +1,4 @@
-//! What signals do to daemon and recorder, with a terminal and without.
+//! Effects of signals on daemon and recorder, with and without a terminal.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -16,7 +16,8 @@ use testkit::wait::wait_until;
 
 const RATE: &str = "gen:size=imix,rate=50M,late=delay";
 
-/// The two ends of a terminal. No child inherits them: the terminal goes away when they are dropped.
+/// Opens a terminal and returns its two ends. No child inherits them, so the terminal is closed
+/// when both are dropped.
 fn terminal() -> (OwnedFd, OwnedFd) {
     let master: OwnedFd = File::options()
         .read(true)
@@ -28,17 +29,18 @@ fn terminal() -> (OwnedFd, OwnedFd) {
     // SAFETY: `master` is open; the call changes nothing in this process.
     assert_eq!(unsafe { libc::unlockpt(master.as_raw_fd()) }, 0);
     let flags = libc::O_RDWR | libc::O_NOCTTY | libc::O_CLOEXEC;
-    // SAFETY: TIOCGPTPEER takes flags and returns a new descriptor.
+    // SAFETY: TIOCGPTPEER takes flags, no pointer, and returns a new descriptor.
     let slave = unsafe { libc::ioctl(master.as_raw_fd(), libc::TIOCGPTPEER, flags) };
     assert!(slave >= 0, "{}", std::io::Error::last_os_error());
-    // SAFETY: it has just been opened for us.
+    // SAFETY: the kernel has just opened this descriptor, and no other code knows it.
     (master, unsafe { OwnedFd::from_raw_fd(slave) })
 }
 
-/// `command` leads a session of its own, whose terminal is `slave`.
+/// Makes `command` the leader of a new session with `slave` as its terminal.
 fn in_terminal(command: &mut Command, slave: &OwnedFd) {
     let slave = slave.as_raw_fd();
-    // SAFETY: between fork and exec, setsid(2) and ioctl(2) are called alone.
+    // SAFETY: between fork and exec only setsid(2) and ioctl(2) are called, which take no lock and
+    // allocate nothing.
     unsafe {
         command.pre_exec(move || {
             if libc::setsid() < 0 || libc::ioctl(slave, libc::TIOCSCTTY, 0) < 0 {
@@ -49,9 +51,9 @@ fn in_terminal(command: &mut Command, slave: &OwnedFd) {
     }
 }
 
-/// `command` has no terminal.
+/// Runs `command` in a new session without a terminal.
 fn without_terminal(command: &mut Command) {
-    // SAFETY: between fork and exec, setsid(2) is called alone.
+    // SAFETY: between fork and exec only setsid(2) is called, which is async-signal-safe.
     unsafe {
         command.pre_exec(|| match libc::setsid() {
             -1 => Err(std::io::Error::last_os_error()),
@@ -95,7 +97,7 @@ fn recorder_ends_with_its_terminal() {
     assert_eq!(summary["ended_by"], "signal");
 }
 
-/// SIGHUP begins a second file, and the recording goes on.
+/// Verifies that SIGHUP starts a second file and that the recording continues.
 fn rotates(mut recorder: Process) {
     recorder.wait_for("\"event\":\"progress\"");
     recorder.signal(Signal::SIGHUP);
@@ -126,7 +128,7 @@ fn ignored_sighup_stays_ignored() {
     let lab = Lab::new();
     let mut command = lab.tool("hpcapd");
     command.args(["--json", "--ring", "4M", RATE]);
-    // SAFETY: between fork and exec, signal(2) is called alone.
+    // SAFETY: between fork and exec only signal(2) is called, which is async-signal-safe.
     unsafe {
         command.pre_exec(|| {
             libc::signal(libc::SIGHUP, libc::SIG_IGN);
@@ -165,7 +167,8 @@ fn sigint_twice_at_once_is_one_request() {
     wait_until("it records", || {
         events(&recorder.out()).any(|e| e["event"] == "progress")
     });
-    // Stopped meanwhile: there is something to store when the signals are seen.
+    // The recorder is stopped for a while, so that it has frames to store when it handles the
+    // signals.
     recorder.signal(Signal::SIGSTOP);
     let lag = || daemon.listeners("hpcap0")[0]["lag_bytes"].as_u64().unwrap();
     wait_until("it has something to store", || lag() > 1 << 20);

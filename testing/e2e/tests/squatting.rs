@@ -1,5 +1,5 @@
-//! Somebody else was there first: folders, sockets, locks and devices under the names of queues that
-//! are not what they seem.
+//! Another user was there first: folders, sockets, locks and devices have the names of queues but
+//! belong to somebody else.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -23,7 +23,8 @@ use testkit::process::{Process, run};
 const IDLE: &str = "hpcap0=gen:rate=1000pps,late=delay";
 const STRANGER: u32 = 4_000_001;
 
-/// A daemon of somebody who is neither root nor in a group of it, in a folder of its own.
+/// Starts a daemon in a folder of its own, as a user who is neither root nor in one of root's
+/// groups.
 fn daemon_of_a_stranger(lab: &Lab) -> Process {
     fs::set_permissions(lab.dir(), Permissions::from_mode(0o755)).unwrap();
     let run_dir = lab.folder("strange");
@@ -153,7 +154,7 @@ fn queue_of_a_stranger_is_refused() {
     let lab = Lab::new();
     let daemon = daemon_of_a_stranger(&lab);
     let _ = lab.folder("run");
-    // In a folder that can be trusted, and to a process that cannot.
+    // The socket is in a trusted folder, but its process belongs to another user.
     fs::hard_link(lab.path("strange/hpcap0.sock"), lab.socket("hpcap0")).unwrap();
     for (tool, args) in [
         ("hpcapctl", &["status", "hpcap0"][..]),
@@ -175,7 +176,7 @@ fn memory_that_can_shrink_is_not_mapped() {
     bind(door.as_raw_fd(), &address).unwrap();
     listen(&door, Backlog::new(1).unwrap()).unwrap();
     let producer = std::thread::spawn(move || {
-        // SAFETY: the kernel has just opened this descriptor, and nobody else knows of it.
+        // SAFETY: the kernel has just opened this descriptor, and no other code knows it.
         let client = unsafe { OwnedFd::from_raw_fd(accept(door.as_raw_fd()).unwrap()) };
         let client = Socket::from(client);
         let _ = client.receive_request();

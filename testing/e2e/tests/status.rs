@@ -1,4 +1,4 @@
-//! `hpcapctl status`: what it shows, and what it says of what it cannot see.
+//! `hpcapctl status`: its output, and its messages about queues that it cannot read.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -16,7 +16,7 @@ use testkit::wait::wait_until;
 
 const RATE: &str = "gen:rate=1000pps,late=delay";
 
-/// `hpcapctl` of a user who is in no group of the daemon's.
+/// Returns `hpcapctl`, run by a user who is in no group of the daemon's.
 fn of_a_stranger(lab: &Lab) -> Command {
     let copy = lab.path("hpcapctl");
     if !copy.exists() {
@@ -82,7 +82,7 @@ fn watch_shows_rates_of_each_queue() {
             .any(|rate| rate > 0.0)
     };
     wait_until("a rate of hpcap0", || rate_of("hpcap0"));
-    // A queue that comes later.
+    // The second queue appears while `hpcapctl` runs.
     let second = Daemon::start(&lab, &["--ring", "1M", RATE]);
     wait_until("a rate of hpcap1", || rate_of("hpcap1"));
     watch.signal(Signal::SIGTERM);

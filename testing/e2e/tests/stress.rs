@@ -1,4 +1,4 @@
-//! Many records from one process to another. Takes a minute and an optimised build:
+//! Many records from one process to another. This test takes a minute and needs an optimised build:
 //! `cargo build --release --workspace --bins && cargo test --release -p hpcap-e2e -- --ignored`.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
@@ -18,7 +18,7 @@ const TIME_LIMIT: Duration = Duration::from_secs(600);
 fn stress_hundred_million_records() {
     let lab = Lab::new();
     let spec = format!("gen:size=60,count={RECORDS}");
-    // A small ring: its edge is passed some hundred times.
+    // The ring is small, so that its end is passed some hundred times.
     let daemon = Daemon::start(&lab, &["--ring", "64M", &spec]);
     let mut listener = Process::spawn(lab.tool("e2e-listener").args(["hpcap0", "--start=file"]));
     wait_until_within("a hundred million records", TIME_LIMIT, || {

@@ -1,4 +1,4 @@
-//! Every program: --help, --version, and what makes no sense.
+//! The command lines of every program: --help, --version, and invalid arguments.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -52,7 +52,7 @@ fn invalid_arguments_are_usage_errors() {
     }
 }
 
-/// The whole line, as typed, and words that the message must have.
+/// Command lines that are refused, with words that the error message must contain.
 const REFUSED: &[(&str, &[&str])] = &[
     (
         "hpcapd nonsense",
@@ -169,11 +169,11 @@ fn usage_error_names_valid_values() {
         let refused = run(lab.tool(tool).args(&args)).exits(2).says(words);
         assert!(refused.out.is_empty(), "{}", refused.out);
     }
-    // Nothing was begun.
+    // The programs have created no files.
     assert_eq!(std::fs::read_dir(lab.dir()).unwrap().count(), 0);
 }
 
-/// A line each of the same meaning: what is typed for tcpdump or dumpcap, and in our own words.
+/// Each line has the same meaning, with the options of tcpdump or dumpcap and with those of hpcap.
 #[test]
 fn tcpdump_options_record_the_same() {
     let lab = Lab::new();

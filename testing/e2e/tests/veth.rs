@@ -1,4 +1,5 @@
-//! From one interface to another and into files: every frame of every capture.
+//! Capture from one interface, sent to by another, into files: every frame of every capture
+//! arrives.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -15,7 +16,7 @@ use testkit::wait::wait_until;
 
 const MTU: usize = 9000;
 
-/// Sends `capture`; what arrives of it.
+/// Sends `capture`. Returns the frames that must arrive.
 fn send(lab: &Lab, capture: &Capture) -> Vec<Vec<u8>> {
     let count = |wanted| {
         let frames = &capture.file.frames;
@@ -68,7 +69,7 @@ fn every_captured_frame_arrives_intact() {
         let mut expected = Vec::new();
         for capture in &captures {
             expected.extend(send(&lab, capture));
-            // One after the other: a failure names the file.
+            // The test waits for each capture, so that a failure names the file.
             wait_until(&capture.name, || {
                 on_the_wire(&daemon.status("hpcap0")["ledger"]) >= expected.len() as u64
             });
@@ -112,7 +113,7 @@ fn every_captured_frame_arrives_intact() {
     });
 }
 
-/// A pair of interfaces says that it does 10 Gb/s, and no disk is too slow for what it carries.
+/// A veth pair claims a speed of 10 Gb/s, but no disk is too slow for what it carries.
 #[test]
 fn capture_starts_without_advice_on_hugepages() {
     in_namespace(|| {

@@ -1,4 +1,4 @@
-//! Waiting for another process ends, and gives way to signals.
+//! Programs that wait for another process stop waiting in time, and react to signals.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -17,7 +17,7 @@ use testkit::wait::wait_until;
 
 const RATE: &str = "gen:size=imix,rate=50M,late=delay";
 
-/// Lets a stopped process go on when the test ends, so that it can.
+/// Continues a stopped process when it is dropped, so that the process can end.
 struct Stopped<'a>(&'a Process);
 
 impl<'a> Stopped<'a> {
@@ -74,7 +74,7 @@ fn recorder_reports_a_stalled_producer() {
     recorder.wait_for("has captured nothing for");
     drop(stopped);
     recorder.wait_for("captures again after");
-    // Then it was no failure.
+    // The producer captures again, so the recording did not fail.
     let _ = recorder.interrupt().exits(0);
     let _ = daemon.stop().exits(0);
 }
@@ -111,7 +111,7 @@ fn signal_interrupts_pipe_without_writer() {
     assert!(!lab.socket("hpcap0").exists());
 }
 
-/// A pcap file's header, and `count` frames of it.
+/// Returns a pcap file: its header and `count` frames.
 fn pcap(count: u32) -> Vec<u8> {
     let mut bytes = Vec::new();
     for word in [0xa1b2_c3d4_u32, 0x0004_0002, 0, 0, 262_144, 1] {
@@ -126,7 +126,7 @@ fn pcap(count: u32) -> Vec<u8> {
     bytes
 }
 
-/// The blocks of a pcapng file: a section, an interface, and `count` frames.
+/// Returns a pcapng file: a section, an interface, and `count` frames.
 fn pcapng(count: u32) -> Vec<u8> {
     let block = |kind: u32, body: &[u8]| {
         let length = u32::try_from(body.len() + 12).unwrap().to_le_bytes();
@@ -139,7 +139,7 @@ fn pcapng(count: u32) -> Vec<u8> {
     for _ in 0..count {
         let head: Vec<u8> = words(&[0, 0x0006_0a00, 0, 60, 60]);
         bytes.extend(block(6, &[head, vec![0x55; 60]].concat()));
-        // A block that nobody needs.
+        // The reader must skip a block of an unknown type.
         bytes.extend(block(0x0bad, &[0; 400]));
     }
     bytes
@@ -153,7 +153,7 @@ fn captured(recorder: &Process) -> u64 {
 #[test]
 fn pipe_is_captured_while_its_writer_pauses() {
     for bytes in [pcap(50), pcapng(50)] {
-        // Whole, and torn in the middle of the header and of a frame.
+        // The file is written at once, and in parts that end within the header and within a frame.
         for cuts in [vec![bytes.len()], vec![10, 3000, bytes.len()]] {
             let lab = Lab::new();
             pipe(&lab.path("pipe"));
@@ -172,7 +172,7 @@ fn pipe_is_captured_while_its_writer_pauses() {
             }
             recorder.wait_for("\"event\":\"start\"");
             wait_until("all 50 are captured", || captured(&recorder) == 50);
-            // The writer still has the pipe.
+            // The writer keeps the pipe open.
             let summary = recorder.interrupt().exits(0).event("summary");
             assert_eq!(summary["ended_by"], "signal");
             assert_eq!(contents(&lab.path("raw")).frames.len(), 50);
@@ -215,7 +215,8 @@ fn recorder_attaches_again_after_its_daemon() {
     );
     let starts = |p: &Process| events(&p.out()).filter(|e| e["event"] == "start").count();
     let ended = |p: &Process| events(&p.out()).filter(|e| e["event"] == "summary").count();
-    // Stopped, killed, and then the recorder itself is.
+    // The daemon is stopped in the first round and killed in the second one. In the third round the
+    // recorder itself is interrupted.
     for (round, signal) in [Signal::SIGTERM, Signal::SIGKILL, Signal::SIGTERM]
         .into_iter()
         .enumerate()

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use crate::skip;
 
 /// Returns the captures in the folder that `HPCAP_TEST_PCAPS` names whose extension is one of
-/// `extensions`, sorted by name. Reports the skip and returns none where the variable is not set.
+/// `extensions`, sorted by name. Without the variable, reports that a part of the test is skipped
+/// and returns no captures.
 #[must_use]
 pub fn real_captures(extensions: &[&str]) -> Vec<PathBuf> {
     let Some(folder) = std::env::var_os("HPCAP_TEST_PCAPS") else {

@@ -32,7 +32,7 @@ impl SmallDisk {
         Some(disk)
     }
 
-    /// Returns where the file system is mounted.
+    /// Returns the mount point of the file system.
     #[must_use]
     pub fn path(&self) -> &Path {
         self.0.path()

@@ -78,7 +78,7 @@ impl FrameSender {
         // SAFETY: socket(2) touches no memory; the result is checked.
         let fd = unsafe { libc::socket(libc::AF_PACKET, libc::SOCK_RAW | libc::SOCK_CLOEXEC, 0) };
         assert!(fd >= 0, "socket: {}", io::Error::last_os_error());
-        // SAFETY: the descriptor was just opened, and nobody else owns it.
+        // SAFETY: the descriptor was just opened, and no other code owns it.
         let fd = unsafe { OwnedFd::from_raw_fd(fd) };
         let on = c_int::from(bypass);
         // SAFETY: the kernel reads one integer of four bytes.

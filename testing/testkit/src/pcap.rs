@@ -1,7 +1,7 @@
 //! Classic pcap files, read and written without the code under test, so that a fault in that code
 //! cannot hide itself.
 
-/// LINKTYPE_ETHERNET.
+/// The link type LINKTYPE_ETHERNET.
 pub const ETHERNET: u32 = 1;
 
 const FILE_HEADER_BYTES: usize = 24;

@@ -8,20 +8,20 @@ use hpcap_source::{Source, State};
 
 use crate::wait::time_limit;
 
-/// What a source delivered.
+/// The frames and reports that a source delivered.
 #[derive(Debug, Default)]
 pub struct Harvested {
     /// Bytes of each frame, and its length on the wire.
     pub frames: Vec<(Vec<u8>, u32)>,
     /// Seconds and nanoseconds of each frame.
     pub times: Vec<(u64, u32)>,
-    /// Frames that the NIC missed.
+    /// Number of frames that the NIC missed.
     pub missed: u64,
     /// For each loss: how many frames came before it, and how many were missed.
     pub gaps: Vec<(usize, u64)>,
-    /// Frames that the NIC received damaged.
+    /// Number of frames that the NIC received damaged.
     pub damaged: u64,
-    /// What the source reported in words.
+    /// Messages of the source.
     pub events: Vec<String>,
 }
 

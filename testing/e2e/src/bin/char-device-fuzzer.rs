@@ -78,7 +78,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// An ordinary user who may use the devices, and nothing else.
+/// Becomes user `uid` in the group that owns `device`, without any other group.
 fn become_member(device: &PathBuf, uid: u32) {
     use std::os::unix::fs::MetadataExt;
     let group = Gid::from_raw(std::fs::metadata(device).unwrap().gid());

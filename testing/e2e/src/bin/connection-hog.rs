@@ -12,7 +12,7 @@ fn main() {
     let socket = std::env::args().nth(1).unwrap();
     let (mut kept, mut listeners, mut full) = (Vec::new(), 0, String::new());
     let refused = loop {
-        // One that wants a slot, as long as there are any; then those that only look.
+        // Requests slots as long as there are free ones, and then connections without a slot.
         let attaching = full.is_empty();
         let asked = hpcap_attach {
             magic: abi::HPCAP_ATTACH_MAGIC,

@@ -12,7 +12,7 @@ use hpcap::{Contract, Kind, Listener, Queue, QueueName, Reason, Request, Result,
 use hpcap_source::generator::verify;
 use serde_json::json;
 
-/// Bytes between two acknowledgements.
+/// Number of bytes between two acknowledgements.
 const ACK_EVERY: u64 = 256 << 10;
 
 #[derive(Debug, Parser)]
@@ -38,7 +38,7 @@ struct Cli {
     stuck: bool,
 }
 
-/// What it saw.
+/// Counts of the frames that the listener has verified.
 #[derive(Debug, Default)]
 struct Seen {
     frames: u64,
@@ -158,7 +158,9 @@ fn read_to_end(listener: &mut Listener, cli: &Cli, seen: &mut Seen) -> Result<()
     }
 }
 
-/// What was seen since the last time was checked when it was taken out of the ring.
+/// Acknowledges everything up to the listener's position, and returns that position. After an
+/// overrun, the listener resynchronises first: the frames before it were verified when they were
+/// read.
 fn acknowledge(listener: &mut Listener) -> Result<u64> {
     match listener.ack() {
         Err(e) if e.kind() == Kind::Overrun => resync(listener),

@@ -19,7 +19,7 @@ use nix::kmod::{DeleteModuleFlags, delete_module, init_module};
 use nix::sys::mman::{MlockAllFlags, mlockall};
 use serde_json::json;
 
-/// Where the kernel is told which allocations may fail.
+/// Mount point of debugfs, where the kernel is told which allocations may fail.
 const DEBUGFS: &str = "/sys/kernel/debug";
 
 #[derive(Debug, Parser)]
@@ -59,7 +59,7 @@ enum Action {
     },
 }
 
-/// What has to be taken back.
+/// The successful result of an action, with what is needed to undo it.
 #[allow(clippy::large_enum_variant, reason = "one at a time")]
 enum Done {
     Loaded(CString),
@@ -77,7 +77,8 @@ impl Done {
     }
 }
 
-/// What is done while allocations fail; it was prepared before.
+/// The part of an action that runs while allocations fail. Everything that it needs was prepared
+/// before.
 type Attempt<'a> = Box<dyn FnOnce() -> Result<Done, String> + 'a>;
 
 impl Action {
@@ -117,14 +118,15 @@ impl Action {
     }
 }
 
-/// As `echo VALUE >FILE`.
+/// Writes `value` and a line end into `file`, as `echo VALUE >FILE` does.
 fn write(file: &Path, value: &str) -> std::io::Result<()> {
     let line = format!("{value}\n");
     let file = File::options().write(true).open(file)?;
     file.write_at(line.as_bytes(), 0).map(drop)
 }
 
-/// All allocations may fail, those that would wait for memory included, and nobody is told.
+/// Lets every kind of allocation fail, including those that may sleep, and turns off the kernel's
+/// reports of injected faults.
 fn let_allocations_fail() {
     for (name, value) in [
         ("failslab/ignore-gfp-wait", "N"),
@@ -140,10 +142,11 @@ fn let_allocations_fail() {
 
 fn main() {
     let cli = Cli::parse();
-    // A page that is read now is none that is read, over a network perhaps, while allocations fail.
+    // Pages of this program that are loaded now need not be loaded, perhaps over a network, while
+    // allocations fail.
     mlockall(MlockAllFlags::MCL_CURRENT | MlockAllFlags::MCL_FUTURE).unwrap();
     let_allocations_fail();
-    // Of this thread: what it allocates in the kernel.
+    // This file is the countdown for allocations that the kernel makes for this thread.
     let countdown = "/proc/thread-self/fail-nth";
     let countdown = File::options().read(true).write(true).open(countdown);
     let countdown = countdown.unwrap();

@@ -38,7 +38,7 @@ struct Cli {
     seed: u64,
 }
 
-/// A slot, mapped until the process ends.
+/// The memory of a slot, mapped until the process ends.
 struct Slot(NonNull<u8>);
 
 impl Slot {
@@ -60,8 +60,9 @@ impl Slot {
 
     fn write(&self, offset: usize, number: u64) {
         assert!(offset + 8 <= abi::HPCAP_SLOT_BYTES);
-        // SAFETY: inside the slot, which is mapped writable until the process ends; the kernel reads
-        // it at any time, and any bytes are what this is about.
+        // SAFETY: the address is inside the slot, which is mapped writable until the process ends.
+        // The kernel reads the slot at any time and must accept any bytes there: this program tests
+        // that.
         unsafe {
             self.0
                 .as_ptr()
@@ -87,7 +88,8 @@ fn question(contract: &str) -> hpcap_attach {
     }
 }
 
-/// Attaches to the module's queue. What it returns must be kept as long as the slot is used.
+/// Attaches to the module's queue. The caller keeps the returned file open as long as it uses the
+/// slot.
 fn attach_to_device(cli: &Cli) -> (File, Slot, u64) {
     let device = File::options().read(true).write(true).open(&cli.producer);
     let device = device.unwrap();
@@ -106,7 +108,7 @@ fn attach_to_device(cli: &Cli) -> (File, Slot, u64) {
     (device, slot, question.id)
 }
 
-/// Attaches to a queue of hpcapd, and tries what it must not be able to do.
+/// Attaches to a queue of hpcapd, and tries everything that a listener must not be able to do.
 fn attach_to_daemon(cli: &Cli) -> (File, Slot, u64) {
     let kind = SockType::SeqPacket;
     let socket = socket(AddressFamily::Unix, kind, SockFlag::SOCK_CLOEXEC, None).unwrap();
@@ -170,7 +172,7 @@ fn main() {
     let mut random = Random::new(cli.seed);
     let start = Instant::now();
     let mut writes = 0_u64;
-    // Where something means something; and anywhere.
+    // Most writes go to one of these fields, which the producer reads. The others go to any offset.
     let fields = [
         std::mem::offset_of!(hpcap_slot, magic),
         std::mem::offset_of!(hpcap_slot, read_off),
@@ -183,12 +185,12 @@ fn main() {
                 0 => random.index(abi::HPCAP_SLOT_BYTES - 8),
                 _ => fields[random.index(fields.len())],
             };
-            // Numbers of every magnitude, some of them plausible offsets.
+            // The numbers have every magnitude, so that some are plausible offsets.
             let number = random.next_u64() >> random.below(64);
             slot.write(offset, number);
             writes += 1;
         }
-        // The producer runs on the same processor, perhaps the only one.
+        // The producer may run on the same processor, perhaps the only one.
         std::thread::yield_now();
     }
     println!("{}", json!({"event": "end", "writes": writes}));

@@ -9,9 +9,10 @@ use clap::Parser;
 use hpcap_e2e::kernel_memory::{Snapshot, unreferenced};
 use serde_json::json;
 
-/// How often it looks again before it believes that something has grown.
+/// Number of times that memory is compared again before growth is believed.
 const LOOKS: u32 = 5;
-/// How often the rounds are done while the same cache grows, until it is called a leak.
+/// Number of times that all rounds are repeated while the same slab cache grows. After the last
+/// one, the growth is reported as a leak.
 const REPEATS: u32 = 3;
 
 #[derive(Debug, Parser)]
@@ -44,7 +45,7 @@ fn check(cli: &Cli) -> std::io::Result<bool> {
     }
     let mut before = Snapshot::take()?;
     let mut leaks = Vec::new();
-    // Caches that grew whenever the rounds were done, and by how much each time.
+    // Slab caches that grew during every repetition so far, with the growth of each repetition.
     let mut suspects: Option<BTreeMap<String, Vec<i64>>> = None;
     for _ in 0..REPEATS {
         for _ in 0..cli.rounds {
@@ -86,8 +87,8 @@ fn check(cli: &Cli) -> std::io::Result<bool> {
     Ok(leaks.is_empty() && lost.is_empty())
 }
 
-/// What there is when everything that was on its way, by RCU or a worker, has arrived. What has
-/// leaked stays.
+/// Takes a snapshot after objects whose release was deferred (to RCU or to a worker) have been
+/// freed. Only leaked objects stay in use that long.
 fn settled(before: &Snapshot, rounds: u32) -> std::io::Result<Snapshot> {
     let mut after = Snapshot::take()?;
     for _ in 0..LOOKS {

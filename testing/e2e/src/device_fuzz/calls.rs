@@ -1,4 +1,4 @@
-//! Everything else that can be done with a file.
+//! Random system calls on open device files, other than ioctl(2) and calls on mappings.
 
 use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
@@ -30,7 +30,7 @@ impl Fuzzer {
         self.count("open", answer.map(drop));
     }
 
-    /// Closes one that another thread may be using, or makes a second name for one.
+    /// Closes a descriptor that another thread may be using, or duplicates one.
     pub(super) fn close(&mut self) {
         if self.random.below(4) == 0 {
             let fd = self.file();
@@ -66,7 +66,8 @@ impl Fuzzer {
         self.count("poll", answer.map(drop));
     }
 
-    /// An epoll instance holds no reference: files under it vanish.
+    /// An epoll instance holds no reference to the files that it watches, so they can be closed
+    /// while they are watched.
     fn poll_with_epoll(&mut self, fd: i32) {
         // SAFETY: takes no pointer.
         let epoll = Errno::result(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) });
@@ -84,14 +85,14 @@ impl Fuzzer {
         if self.random.below(2) == 0 {
             self.files.close_any(&mut self.random);
         }
-        // SAFETY: room for one event is given.
+        // SAFETY: the buffer has room for one event.
         unsafe { libc::epoll_wait(epoll, &raw mut event, 1, 1) };
-        // SAFETY: opened above, known to nobody else.
+        // SAFETY: the descriptor was opened above, and no other code knows it.
         unsafe { libc::close(epoll) };
         self.count("epoll", added);
     }
 
-    /// Calls that a driver may not have thought of.
+    /// Makes a call that the author of a driver may not have considered.
     pub(super) fn odd_call(&mut self) {
         let fd = self.file();
         let bytes = [64, 4096, 1 << 20, usize::MAX >> 1][self.random.index(4)];
@@ -143,7 +144,7 @@ impl Fuzzer {
         self.count(call, Errno::result(answer).map(drop));
     }
 
-    /// A child has all files and mappings, too, for a moment.
+    /// Forks a child, which has copies of all descriptors and mappings for a moment.
     pub(super) fn fork(&mut self) {
         let fd = self.file();
         // SAFETY: the child makes system calls only, none of which takes a lock or memory of
@@ -155,14 +156,15 @@ impl Fuzzer {
                     events: libc::POLLIN,
                     revents: 0,
                 };
-                // SAFETY: one structure, in the child.
+                // SAFETY: `asked` is one structure, which exists in the child, too.
                 unsafe { libc::poll(&raw mut asked, 1, 0) };
                 // SAFETY: ends the child at once.
                 unsafe { libc::_exit(0) }
             }
             Ok(child) => {
                 let mut status = 0;
-                // SAFETY: our own child, and a place for its status.
+                // SAFETY: `child` is a child of this process, and `status` is a valid place for its
+                // status.
                 while unsafe { libc::waitpid(child, &raw mut status, 0) } == -1
                     && Errno::last() == Errno::EINTR
                 {}

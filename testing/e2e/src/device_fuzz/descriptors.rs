@@ -1,4 +1,4 @@
-//! The open files, which all threads share: one closes what another is using.
+//! The open files, which all threads share, so that one thread closes a file that another is using.
 
 use std::sync::atomic::{AtomicI32, Ordering};
 
@@ -7,7 +7,7 @@ use crate::random::Random;
 const FILES: usize = 48;
 const NONE: i32 = -1;
 
-/// File descriptors of the device, and what came of them.
+/// File descriptors of the tested devices, each in a place that any thread can exchange.
 #[derive(Debug)]
 pub(crate) struct Descriptors {
     fds: [AtomicI32; FILES],
@@ -20,26 +20,27 @@ impl Descriptors {
         }
     }
 
-    /// One of them, whoever opened it; perhaps one that is just being closed, or none (-1).
+    /// Returns a random descriptor, whichever thread opened it. Another thread may be closing it;
+    /// the result is -1 if no place that was tried has one.
     pub(crate) fn any(&self, random: &mut Random) -> i32 {
-        // Some tries: most calls should meet an open file.
+        // Several places are tried, because most calls should meet an open file.
         (0..4)
             .map(|_| self.place(random).load(Ordering::Relaxed))
             .find(|fd| *fd != NONE)
             .unwrap_or(NONE)
     }
 
-    /// Puts `fd` in a place, and closes what was there.
+    /// Puts `fd` into a random place, and closes the descriptor that was there.
     pub(crate) fn put(&self, fd: i32, random: &mut Random) {
         close(self.place(random).swap(fd, Ordering::Relaxed));
     }
 
-    /// Closes one, whoever uses it. Whether there was one.
+    /// Closes a random descriptor, even if another thread uses it. Returns whether there was one.
     pub(crate) fn close_any(&self, random: &mut Random) -> bool {
         close(self.place(random).swap(NONE, Ordering::Relaxed))
     }
 
-    /// Closes them all.
+    /// Closes all descriptors.
     pub(crate) fn close_all(&self) {
         for place in &self.fds {
             close(place.swap(NONE, Ordering::Relaxed));
@@ -52,8 +53,8 @@ impl Descriptors {
 }
 
 fn close(fd: i32) -> bool {
-    // SAFETY: whoever takes a descriptor out of its place is the only one to close it. That
-    // another thread still uses the number is what this program is about: all its descriptors
-    // are of the devices that are tested.
+    // SAFETY: the thread that takes a descriptor out of its place is the only one that closes it.
+    // Another thread may still use the number, which is part of the test; all descriptors here
+    // belong to the tested devices.
     fd != NONE && unsafe { libc::close(fd) } == 0
 }

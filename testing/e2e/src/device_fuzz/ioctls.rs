@@ -1,4 +1,4 @@
-//! The module's commands, with what a program may get wrong, and commands of others.
+//! Commands of the module with wrong arguments, and commands of other drivers.
 
 use hpcap::abi::{self, hpcap_attach, hpcap_set_ring};
 use nix::errno::Errno;
@@ -7,12 +7,12 @@ use super::Fuzzer;
 use crate::random::Random;
 
 fn ioctl(fd: i32, command: u64, argument: usize) -> Result<i32, Errno> {
-    // SAFETY: the descriptor is of a tested device; whatever the command writes goes into the
-    // arena, into mappings of the device, or is refused: no other address is ever given.
+    // SAFETY: the descriptor belongs to a tested device. The command writes into the arena or into
+    // mappings of the device, or it is refused: no other address is ever given.
     Errno::result(unsafe { libc::ioctl(fd, command, argument) })
 }
 
-/// A number that means something to the module, most of the time.
+/// Returns one of `valid` most of the time, and otherwise any number.
 fn one_of(random: &mut Random, valid: &[u32]) -> u32 {
     match random.below(16) {
         #[allow(clippy::cast_possible_truncation, reason = "any number will do")]
@@ -52,7 +52,7 @@ fn question(random: &mut Random) -> hpcap_attach {
             &[
                 abi::HPCAP_START_NEWEST,
                 abi::HPCAP_START_OLDEST,
-                // Waits for the file before to end.
+                // Attaching with this start waits for the end of the previous file.
                 abi::HPCAP_START_FILE,
             ],
         ),
@@ -67,7 +67,7 @@ fn question(random: &mut Random) -> hpcap_attach {
 }
 
 impl Fuzzer {
-    /// Observes, attaches, kills.
+    /// Sends a random request: to observe a queue, to attach to it, or to remove a listener.
     pub(super) fn ask(&mut self) {
         let fd = self.file();
         let question = question(&mut self.random);
@@ -93,7 +93,7 @@ impl Fuzzer {
     pub(super) fn wait(&mut self) {
         let fd = self.file();
         let ns = match self.random.below(8) {
-            // For ever, or until a signal.
+            // The wait lasts for ever, or until a signal.
             0 => u64::MAX - self.random.below(2),
             1 => self.random.next_u64(),
             _ => self.random.below(2_000_000),
@@ -118,7 +118,7 @@ impl Fuzzer {
         let random = &mut self.random;
         let ring = hpcap_set_ring {
             ring_bytes: match random.below(4) {
-                // Much too large, or too small: what could be had would take its time.
+                // The sizes are too large or too small: allocating a valid ring would take long.
                 0 if random.below(2) == 0 => random.next_u64() >> random.below(24),
                 0 => random.below(1 << 20),
                 _ => abi::HPCAP_RING_BYTES_MIN + (random.below(1 << 8) << 12),
@@ -135,7 +135,7 @@ impl Fuzzer {
         self.count("set ring", answer.map(drop));
     }
 
-    /// A command that does not exist, or one of the module's with another size.
+    /// Sends a command that does not exist, or one of the module's commands with a wrong size.
     pub(super) fn any_ioctl(&mut self) {
         let fd = self.file();
         let random = &mut self.random;
@@ -152,8 +152,9 @@ impl Fuzzer {
         self.count("other ioctl", answer.map(drop));
     }
 
-    /// Where `bytes` are for a command: in the arena, or somewhere in the device's own memory,
-    /// which the kernel has to bring in while it works for the same device.
+    /// Returns the address of the argument of a command, most of the time in the arena. Sometimes
+    /// the address is in the device's own memory, and the kernel has to fault it in while it
+    /// handles a command for the same device.
     fn argument(&mut self, bytes: &[u8]) -> usize {
         if self.random.below(12) == 0
             && let Some(at) = self.somewhere(bytes.len())

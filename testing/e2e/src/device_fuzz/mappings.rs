@@ -1,5 +1,6 @@
-//! What is mapped of the device. Its bytes are used through the kernel, which answers EFAULT
-//! where a program would be killed, and has to find the pages by itself.
+//! Mappings of the device. Their bytes are accessed through system calls, because the kernel
+//! answers EFAULT where a direct access would kill the program, and because the kernel then has to
+//! fault the pages in by itself.
 
 use std::fs::File;
 use std::os::fd::AsRawFd;
@@ -12,9 +13,11 @@ use super::Fuzzer;
 use crate::random::Random;
 
 const PAGE: usize = 4096;
-/// More are not kept: the kernel's tables for them would become the test.
+/// Largest number of mappings that a thread keeps. With more of them, the test would mostly
+/// exercise the kernel's own tables.
 const KEPT: usize = 48;
-/// The queue page has the block index behind it; a ring of 64 GiB has one of a MiB.
+/// Largest size of the queue page in pages. The block index is behind the queue page; the index for
+/// a ring of 64 GiB takes one MiB.
 const QUEUE_PAGES_MAX: usize = 512;
 
 #[derive(Debug, Clone, Copy)]
@@ -23,7 +26,7 @@ struct Mapped {
     bytes: usize,
 }
 
-/// One thread's mappings, and the sizes that can be mapped.
+/// The mappings of one thread, and the sizes that can be mapped.
 #[derive(Debug)]
 pub(crate) struct Mappings {
     kept: Vec<Mapped>,
@@ -32,7 +35,7 @@ pub(crate) struct Mappings {
 }
 
 impl Mappings {
-    /// None yet; finds out how large queue page and ring of the first device are.
+    /// Starts without mappings, and finds out the sizes of the first device's queue page and ring.
     pub(crate) fn new(devices: &[PathBuf]) -> Self {
         let (queue_bytes, ring_bytes) = devices
             .first()
@@ -50,7 +53,8 @@ impl Mappings {
     }
 }
 
-/// Sizes of queue page and ring: the queue page can be mapped whole, and says the other.
+/// Returns the sizes of queue page and ring in bytes. The queue page can only be mapped as a whole,
+/// so its size is found by trying; it contains the size of the ring.
 fn sizes(device: &File) -> Option<(usize, usize)> {
     (1..QUEUE_PAGES_MAX).find_map(|pages| {
         // SAFETY: a new mapping at an address of the kernel's choice.
@@ -67,8 +71,8 @@ fn sizes(device: &File) -> Option<(usize, usize)> {
         if at == libc::MAP_FAILED {
             return None;
         }
-        // SAFETY: a page at least was mapped readable just now, and is not unmapped before the
-        // copy is made.
+        // SAFETY: at least one page was mapped readable just now, and stays mapped until the copy
+        // is made.
         let page = unsafe { std::slice::from_raw_parts(at.cast::<u8>(), PAGE) };
         let number = |offset: usize| {
             let bytes: [u8; 8] = page[offset..offset + 8].try_into().unwrap();
@@ -78,7 +82,7 @@ fn sizes(device: &File) -> Option<(usize, usize)> {
             number(std::mem::offset_of!(abi::hpcap_queue, queue_bytes)),
             number(std::mem::offset_of!(abi::hpcap_queue, ring_bytes)),
         );
-        // SAFETY: what was mapped above, no longer used.
+        // SAFETY: this is the mapping made above, which is no longer used.
         unsafe { libc::munmap(at, pages * PAGE) };
         Some(found)
     })
@@ -100,7 +104,7 @@ impl Fuzzer {
         let mut protection = libc::PROT_READ;
         let mut flags = libc::MAP_SHARED;
         if random.below(2) == 0 {
-            // As the library does it.
+            // The client library maps the slot writable.
             if offset == abi::HPCAP_MMAP_SLOT {
                 protection |= libc::PROT_WRITE;
             }
@@ -139,7 +143,7 @@ impl Fuzzer {
         self.count("mmap", Ok(()));
     }
 
-    /// Unmaps one, or a part of it: the rest stays, and is used on.
+    /// Unmaps a mapping or a part of it. The rest stays mapped and in use.
     pub(super) fn unmap(&mut self) {
         if self.mappings.kept.is_empty() {
             return self.map();
@@ -157,7 +161,7 @@ impl Fuzzer {
         self.count("munmap", answer);
     }
 
-    /// Moves one, protects it in another way, or advises the kernel on it.
+    /// Moves a mapping, changes its protection, or gives the kernel advice on it.
     pub(super) fn change_mapping(&mut self) {
         let Some(Mapped { address, bytes }) = self.mappings.any(&mut self.random) else {
             return self.map();
@@ -185,23 +189,23 @@ impl Fuzzer {
         let part = PAGE * (1 + random.index(16));
         match random.below(8) {
             0..3 => {
-                // SAFETY: only ever what this thread mapped of the device; it is not read or
-                // written as memory.
+                // SAFETY: the range is a mapping of the device made by this thread, and no Rust
+                // code accesses it as memory.
                 let answer = Errno::result(unsafe { libc::mprotect(at, bytes, protection) });
                 self.count("mprotect", answer.map(drop));
             }
             3..5 => {
-                // SAFETY: as above.
+                // SAFETY: see `mprotect` above.
                 let answer = unsafe { libc::madvise(at, part.min(bytes), advice) };
                 self.count("madvise", Errno::result(answer).map(drop));
             }
             5 => {
-                // SAFETY: as above.
+                // SAFETY: see `mprotect` above.
                 let answer = unsafe { libc::msync(at, part.min(bytes), libc::MS_SYNC) };
                 self.count("msync", Errno::result(answer).map(drop));
             }
             6 => {
-                // SAFETY: as above; only whole pages of it.
+                // SAFETY: see `mprotect` above; only whole pages of the mapping are locked.
                 let answer = unsafe { libc::mlock(at, part.min(bytes)) };
                 self.count("mlock", Errno::result(answer).map(drop));
             }
@@ -215,7 +219,7 @@ impl Fuzzer {
             1 => (bytes / 2).max(PAGE),
             _ => bytes,
         };
-        // SAFETY: the mapping is this thread's, and known by its address alone.
+        // SAFETY: the mapping belongs to this thread, which keeps nothing but its address.
         let moved = unsafe {
             libc::mremap(
                 address as *mut libc::c_void,
@@ -248,11 +252,12 @@ impl Fuzzer {
         self.count("read a mapping", answer);
     }
 
-    /// Writes random bytes into a mapping: into a slot, where that can be written.
+    /// Writes random bytes into a mapping, which succeeds for a slot.
     pub(super) fn scribble(&mut self) {
         let mut bytes = [0_u8; 64];
         for chunk in bytes.chunks_mut(8) {
-            // Numbers of every magnitude: offsets are compared with each other.
+            // The numbers have every magnitude, because the module compares offsets with each
+            // other.
             let number = self.random.next_u64() >> self.random.below(64);
             chunk.copy_from_slice(&number.to_ne_bytes()[..chunk.len()]);
         }
@@ -263,8 +268,8 @@ impl Fuzzer {
         self.count("write a mapping", answer);
     }
 
-    /// An address with room for `bytes`, in a mapping: of the start most of the time, where a
-    /// slot has what matters.
+    /// Returns an address in a mapping with room for `bytes`. Most of the time it is near the start
+    /// of the mapping, where a slot has its fields.
     pub(super) fn somewhere(&mut self, bytes: usize) -> Option<usize> {
         let mapped = self.mappings.any(&mut self.random)?;
         let room = mapped.bytes.saturating_sub(bytes);
@@ -309,7 +314,8 @@ fn any_flags(bytes: usize, random: &mut Random) -> i32 {
         0 => libc::MAP_PRIVATE,
         1 => libc::MAP_SHARED_VALIDATE | libc::MAP_SYNC,
         2 => libc::MAP_SHARED | libc::MAP_HUGETLB,
-        // Every page is there before the call returns; not for large ones, which take long.
+        // The kernel maps every page before the call returns. Large mappings are left out, because
+        // they take long.
         3 if bytes <= 1 << 20 => libc::MAP_SHARED | libc::MAP_POPULATE,
         4 if bytes <= 1 << 20 => libc::MAP_SHARED | libc::MAP_LOCKED,
         _ => libc::MAP_SHARED,
@@ -317,11 +323,13 @@ fn any_flags(bytes: usize, random: &mut Random) -> i32 {
 }
 
 fn unmap(address: usize, bytes: usize) -> Result<(), Errno> {
-    // SAFETY: a mapping of the device, or a part of one, known to its thread by address alone.
+    // SAFETY: the range is a mapping of the device or a part of one, of which its thread keeps
+    // nothing but the address.
     Errno::result(unsafe { libc::munmap(address as *mut libc::c_void, bytes) }).map(drop)
 }
 
-/// process_vm_readv(2) or process_vm_writev(2) between `bytes` and our own memory at `at`.
+/// Copies between `bytes` and the memory of this process at `at`, with process_vm_readv(2) or
+/// process_vm_writev(2).
 fn copy(call: libc::c_long, at: usize, bytes: &mut [u8]) -> Result<(), Errno> {
     let local = libc::iovec {
         iov_base: bytes.as_mut_ptr().cast(),
@@ -331,8 +339,8 @@ fn copy(call: libc::c_long, at: usize, bytes: &mut [u8]) -> Result<(), Errno> {
         iov_base: at as *mut libc::c_void,
         iov_len: bytes.len(),
     };
-    // SAFETY: `local` is all of `bytes`; `remote` is checked by the kernel, and is only ever an
-    // address in a mapping of the device: no memory that Rust knows of is changed.
+    // SAFETY: `local` covers exactly `bytes`. The kernel checks `remote`, which is always an
+    // address in a mapping of the device, so the call changes no memory that Rust knows of.
     let done = unsafe { libc::syscall(call, libc::getpid(), &local, 1, &remote, 1, 0) };
     Errno::result(done).map(drop)
 }

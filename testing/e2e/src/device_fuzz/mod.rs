@@ -1,15 +1,14 @@
-//! System calls with anything in them, on the kernel module's device nodes: any order, any
-//! pointer, size, offset and command, from several threads that close each other's files. What
-//! the kernel must never do is to fall over; what the calls answer is counted, so that a test
-//! knows how deep they went.
+//! Random system calls on the kernel module's device nodes, in any order, with any pointer, size,
+//! offset and command, from several threads that close each other's files. The kernel must survive
+//! all of them. The answers are counted, so that a test knows how deep the calls went.
 //!
-//! | module | is |
+//! | module | contents |
 //! |---|---|
 //! | [`descriptors`] | the open files, which all threads share |
-//! | [`pointers`] | addresses that are good, bad, or good as far as they go |
-//! | [`mappings`] | what is mapped of the device: used through the kernel, so that nothing kills us |
-//! | [`ioctls`] | the module's commands, and others |
-//! | [`calls`] | everything else that can be done with a file |
+//! | [`pointers`] | valid, invalid and partly valid addresses |
+//! | [`mappings`] | mappings of the device, accessed through system calls |
+//! | [`ioctls`] | commands of the module and of other drivers |
+//! | [`calls`] | all other calls on open files |
 
 pub mod calls;
 pub mod descriptors;
@@ -32,26 +31,26 @@ use descriptors::Descriptors;
 use mappings::Mappings;
 use pointers::Arena;
 
-/// A thread that waits in the kernel is interrupted after this time, at the latest.
+/// Time after which a thread that waits in the kernel is interrupted at the latest.
 const INTERRUPT_EVERY: Duration = Duration::from_millis(5);
 
-/// What to do.
+/// Settings of a run.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// The device nodes; nothing else is touched.
+    /// Device nodes to make calls on. No other file is touched.
     pub devices: Vec<PathBuf>,
-    /// Calls in all.
+    /// Number of calls, over all threads.
     pub calls: u64,
-    /// Threads that make them.
+    /// Number of threads.
     pub threads: u32,
-    /// What the calls follow from.
+    /// Seed of the random numbers.
     pub seed: u64,
 }
 
-/// How often each call gave which answer: 0 is success, everything else an error number.
+/// Number of calls by name and answer. Answer 0 is success, every other one an error number.
 pub type Tally = BTreeMap<&'static str, BTreeMap<i32, u64>>;
 
-/// One thread's state.
+/// The state of one thread.
 #[derive(Debug)]
 pub(crate) struct Fuzzer {
     random: Random,
@@ -73,13 +72,13 @@ impl Fuzzer {
             .or_default() += 1;
     }
 
-    /// An open file of the device; opens one where there is none.
+    /// Returns a descriptor of the device, or -1 if all places that were tried are empty.
     fn file(&mut self) -> i32 {
         self.files.any(&mut self.random)
     }
 
     fn step(&mut self) {
-        // Out of a thousand: what takes long is rare.
+        // The weights are out of a thousand. Calls that take long are rare.
         match self.random.below(1000) {
             0..60 => self.open(),
             60..100 => self.close(),
@@ -100,10 +99,11 @@ impl Fuzzer {
     }
 }
 
-/// Does what `plan` says.
+/// Makes the calls of `plan` and returns their answers.
 ///
 /// # Errors
-/// When a thread cannot be started or signals cannot be handled; never for what a call answers.
+/// Fails if a thread cannot be started or the signal handler cannot be installed, but never for
+/// what a call answers.
 pub fn run(plan: &Plan) -> std::io::Result<Tally> {
     ignore(Signal::SIGUSR1)?;
     ignore(Signal::SIGIO)?;
@@ -164,28 +164,28 @@ fn add(all: &mut Tally, one: Tally) {
 
 extern "C" fn nothing(_: libc::c_int) {}
 
-/// A handler that does nothing: the signal only interrupts.
+/// Installs a handler that does nothing: the signal only interrupts system calls.
 fn ignore(signal: Signal) -> std::io::Result<()> {
     let action = SigAction::new(
         SigHandler::Handler(nothing),
         SaFlags::empty(),
         SigSet::empty(),
     );
-    // SAFETY: the handler does nothing, which is safe at any time.
+    // SAFETY: the handler does nothing, which is async-signal-safe.
     unsafe { sigaction(signal, &action) }?;
     Ok(())
 }
 
-/// No call sleeps for long: every thread gets a signal now and then, in whatever it is doing.
+/// Sends a signal to every thread at short intervals, so that no system call sleeps for long.
 fn interrupt_all(threads: Vec<Pid>, over: &Arc<AtomicBool>) -> std::thread::JoinHandle<()> {
     let over = Arc::clone(over);
     std::thread::spawn(move || {
         while !over.load(Ordering::Relaxed) {
             std::thread::sleep(INTERRUPT_EVERY);
             for thread in &threads {
-                // SAFETY: takes no pointer. A number that another thread of this process has
-                // got meanwhile is interrupted instead, which it does not mind; other
-                // processes are not reached.
+                // SAFETY: the call takes no pointer. If a thread has ended and another thread of
+                // this process has its number now, that thread is interrupted, which is harmless.
+                // The call cannot reach other processes.
                 unsafe {
                     libc::syscall(
                         libc::SYS_tgkill,

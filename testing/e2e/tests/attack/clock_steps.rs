@@ -1,4 +1,4 @@
-//! A wall clock that steps while files are written, rotated and deleted.
+//! Attack: the wall clock steps while files are written, rotated and deleted.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,7 +11,7 @@ use testkit::process::{Process, events, run};
 use testkit::skip;
 use testkit::wait::wait_until;
 
-/// The library behind faketime(1), where it is installed.
+/// Returns the library behind faketime(1), or `None` where it is not installed.
 fn libfaketime() -> Option<PathBuf> {
     let found = std::fs::read_dir("/usr/lib")
         .unwrap()
@@ -26,8 +26,8 @@ fn libfaketime() -> Option<PathBuf> {
     found
 }
 
-/// `command` with a clock that is off by what `file` says, at every moment; its monotonic clock is
-/// the real one.
+/// Makes `command` run with a wall clock that is always off by the offset in `file`. The monotonic
+/// clock of the command stays the real one.
 fn with_clock<'a>(command: &'a mut Command, library: &Path, file: &Path) -> &'a mut Command {
     command
         .env("LD_PRELOAD", library)
@@ -36,7 +36,7 @@ fn with_clock<'a>(command: &'a mut Command, library: &Path, file: &Path) -> &'a 
         .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
 }
 
-/// Writes another offset in one piece: the library reads the file at every call.
+/// Replaces the offset atomically, because the library reads the file at every call.
 fn step(file: &Path, random: &mut Random) -> String {
     let sign = ["+", "-"][random.index(2)];
     let seconds = [1, 59, 3600, 86_400, 2 * 86_400, 400 * 86_400][random.index(6)];
@@ -47,7 +47,7 @@ fn step(file: &Path, random: &mut Random) -> String {
     text.trim().to_owned()
 }
 
-/// Files that `recorder` has said it completed.
+/// Returns the number of files that `recorder` has reported as complete.
 fn completed(recorder: &Process) -> usize {
     let out = recorder.out();
     events(&out)
@@ -79,7 +79,7 @@ fn clock_steps_lose_no_frame() {
         }
         let done = recorder.interrupt();
         let summary = done.event("summary");
-        // Nothing that was recorded is a day old: nothing may be deleted for its age.
+        // Nothing that was recorded is a day old, so no file may be deleted for its age.
         let deleted = events(&done.out).any(|e| e["event"] == "file_deleted");
         assert!(!deleted, "{steps:?}: {}", done.out);
         let done = done.exits(0);

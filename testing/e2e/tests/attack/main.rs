@@ -1,5 +1,5 @@
-//! Attacks on a capture: by files, by the disk, by the clock, by whoever reads what the
-//! programs print. Each goes on for some seconds here and for long in `make attack`
+//! Attacks on a capture: by damaged files, by the disk, by the clock, and by readers of the
+//! programs' outputs. Each attack takes some seconds here and longer in `make attack`
 //! ([`hpcap_e2e::attack`]).
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]

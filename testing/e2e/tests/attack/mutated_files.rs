@@ -1,4 +1,5 @@
-//! Files that are not what they say: readers say so, never die of it, and repair harms nothing.
+//! Attack: damaged files. Readers report the damage and never crash, and a repair makes nothing
+//! worse.
 
 use std::fs;
 
@@ -8,7 +9,8 @@ use hpcap_e2e::random::Random;
 use hpcap_e2e::recording::{content, files};
 use testkit::process::{Finished, run};
 
-/// Changes `bytes` somewhere, in one of the ways in which files break.
+/// Damages `bytes` at a random place, in one of the ways in which files break. Returns a
+/// description of the damage.
 fn mutate(bytes: &mut Vec<u8>, random: &mut Random) -> String {
     let at = random.index(bytes.len());
     let magnitude = random.below(16);
@@ -43,7 +45,7 @@ fn mutate(bytes: &mut Vec<u8>, random: &mut Random) -> String {
             format!("{at}..{end} again at {to}")
         }
         _ => {
-            // A header that lies: lengths and times of any size.
+            // The header is wrong: lengths and times of any size.
             let number = random.next_u64() >> random.below(64);
             let end = (at + 8).min(bytes.len());
             bytes[at..end].copy_from_slice(&number.to_le_bytes()[..end - at]);
@@ -52,7 +54,8 @@ fn mutate(bytes: &mut Vec<u8>, random: &mut Random) -> String {
     }
 }
 
-/// It ended by itself, with a code that the documents name, and did not panic.
+/// Fails the test unless the program ended by itself, with a documented exit code, and did not
+/// panic.
 fn is_orderly(done: Finished, what: &str) -> Finished {
     assert!(
         matches!(done.code(), Some(0 | 1)),
@@ -92,8 +95,8 @@ fn mutated_files_break_no_tool() {
             &what,
         );
         assert_eq!(fs::read(&file).unwrap(), bytes, "{what}: readers wrote");
-        // A file that repair refuses stays as it is. One that it repairs is sound afterwards, and has
-        // no more frames than there were, or than repeated stretches brought in.
+        // A file that cannot be repaired stays as it is. A repaired file has no damage left, and it
+        // has no more frames than before, apart from those in repeated byte ranges.
         let repaired = is_orderly(tool("checkraw", &["--quiet", "--repair"]), &what);
         if repaired.code() == Some(0) {
             let _ = tool("checkraw", &["--quiet"]).exits(0);

@@ -1,4 +1,4 @@
-//! Outputs that cannot be written, and outputs that nobody reads: the capture does not notice.
+//! Attack: outputs that cannot be written, and outputs that nobody reads. The capture continues.
 
 use std::fs::File;
 use std::os::fd::OwnedFd;
@@ -15,11 +15,11 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use testkit::wait::wait_until;
 
-/// An output that goes nowhere.
+/// An output that accepts no bytes.
 #[derive(Debug)]
 struct Nowhere {
     kind: &'static str,
-    /// The end of a full pipe that nobody reads: open for as long as the program runs.
+    /// The read end of a full pipe that nobody reads. It stays open as long as the program runs.
     _reader: Option<OwnedFd>,
 }
 
@@ -48,7 +48,7 @@ impl Nowhere {
     }
 }
 
-/// Writes into a pipe until it takes not one byte more.
+/// Writes into a pipe until the pipe accepts not one more byte.
 fn fill(pipe: &OwnedFd) {
     fcntl(pipe, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
     while nix::unistd::write(pipe, &[b'x'; 4096]).is_ok() {}
@@ -56,7 +56,7 @@ fn fill(pipe: &OwnedFd) {
     fcntl(pipe, FcntlArg::F_SETFL(OFlag::empty())).unwrap();
 }
 
-/// A program whose outputs go nowhere. Killed when dropped.
+/// A program whose outputs accept no bytes. Dropping it kills the program.
 struct Unheard {
     child: Child,
     outputs: [&'static str; 2],
@@ -75,7 +75,8 @@ impl Unheard {
         }
     }
 
-    /// SIGTERM; whether its end is in time is `until`'s to say. Returns the exit code.
+    /// Sends SIGTERM and waits for the end of the program. The test fails if the program does not
+    /// end within the time limit of `wait_until`. Returns the exit code.
     fn terminate(&mut self) -> Option<i32> {
         kill(
             Pid::from_raw(self.child.id().cast_signed()),
@@ -133,7 +134,7 @@ fn blocked_outputs_stop_no_capture() {
             ]),
             random,
         );
-        // Losses are announced, too, by both: a listener that holds the ring makes some.
+        // Both programs also report losses. A listener that holds the ring causes some.
         let holder = lab.listener(&["hpcap0", "--contract=lossless:1s", "--after=never"]);
         wait_until("frames in the ledger", || {
             frames(&status(&lab, "hpcap0")["ledger"], Reason::Captured) > 20_000

@@ -1,4 +1,4 @@
-//! Files and folders that go away under a recorder.
+//! Attack: files and folders are removed or renamed while a recorder writes.
 
 use std::fs;
 use std::path::Path;
@@ -12,7 +12,7 @@ use hpcap_e2e::recording::{files, generated};
 use testkit::process::{events, run};
 use testkit::wait::wait_until;
 
-/// Takes something away; says what.
+/// Removes the folder of a recording, or its unfinished files. Returns what was removed.
 fn take_away(folder: &Path, random: &mut Random) -> &'static str {
     match random.below(2) {
         0 => {
@@ -66,7 +66,7 @@ fn recorder_goes_on_when_files_vanish() {
             "{what}: {summary}"
         );
         assert!(frames(ledger, Reason::Storage) > 0, "{what}: {summary}");
-        // What was captured is not all stored: that is a failure, and it is told.
+        // Some captured frames were not stored, which the recorder must report as a failure.
         let told = events(&done.out).any(|e| e["event"] == "warning");
         assert!(told, "{what}: {}", done.out);
         let _ = done.exits(1);
@@ -95,8 +95,8 @@ fn recorder_goes_on_when_its_folder_is_renamed() {
     });
     let done = recorder.interrupt();
     let summary = done.event("summary");
-    // What stands in the renamed folder was stored, and is still there. The rest of the block that was
-    // under way is lost, and is said to be.
+    // The files in the renamed folder were stored and are still there. The rest of the block that
+    // was being written is lost, and a gap record counts the loss.
     let stored = generated(&[files(&renamed), files(&folder)].concat());
     assert_eq!((stored.damaged, stored.missing), (0, stored.lost));
     assert_eq!(summary["frames"], stored.frames);

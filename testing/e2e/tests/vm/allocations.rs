@@ -1,7 +1,7 @@
-//! Every allocation on the way fails once: what was refused leaves nothing behind.
+//! Every allocation of an operation fails once, and a refused operation leaves nothing behind.
 //!
-//! Only in a kernel that fails allocations on demand (`make test-sanitized`), which also finds what
-//! is used after it was freed, and at the end of each test what nobody points to any more.
+//! These tests need a kernel that fails allocations on demand (`make test-sanitized`). That kernel
+//! also detects uses after a free, and at the end of each test, memory without references.
 
 use std::time::Duration;
 
@@ -15,8 +15,8 @@ on_both_kernels!(
     a_port_survives_every_allocation_that_fails,
 );
 
-/// Functions of the kernel that lose something by themselves when they fail:
-/// the name of a class, when its folder in sysfs cannot be made.
+/// Functions of the kernel that leak by themselves when they fail: this one leaks the name of a
+/// class if the folder of the class in sysfs cannot be created.
 const NOT_OURS: &[&str] = &["__class_register"];
 const TIME_LIMIT: Duration = Duration::from_secs(600);
 
@@ -27,18 +27,20 @@ fn boot(series: &str, nics: &'static [&'static str]) -> Option<Vm> {
     }
     let wanted = Wanted {
         nics,
-        // Interrupts that are not by messages are found by running ACPI's own programs, and those
-        // use what they have freed where an allocation fails. The NIC needs none of them.
+        // To find interrupts that are not message-signalled, the kernel runs programs in ACPI
+        // tables, and the interpreter uses freed memory after a failed allocation. The NIC needs no
+        // such interrupts.
         arguments: &["acpi=noirq"],
-        // vmalloc() says where it was when it failed: what is wrong has a headline besides. And
-        // ixgbe itself, where it fails early, takes vfs_lock before it has initialized it.
+        // vmalloc() prints a call trace when it fails; a real fault has a headline as well. If
+        // ixgbe itself fails early, it takes vfs_lock before it has initialized this lock.
         tolerated: &["Call Trace:", "INFO: trying to register non-static key"],
         ..Wanted::default()
     };
     Vm::boot(series, &wanted)
 }
 
-/// Does something with each allocation failing, and expects that some of it was refused.
+/// Runs `failing-allocations`, which repeats an operation with each allocation failing in turn. At
+/// least one of the attempts must be refused.
 #[track_caller]
 fn each_fails(vm: &Vm, arguments: &str) {
     let said = vm.sh_for(&format!("failing-allocations {arguments}"), TIME_LIMIT);
@@ -48,7 +50,7 @@ fn each_fails(vm: &Vm, arguments: &str) {
     assert!(!refused.is_empty(), "{end}");
 }
 
-/// Nothing that was allocated on the way is lost.
+/// Fails the test if kmemleak finds memory that the attempts allocated and lost.
 #[track_caller]
 fn nothing_is_lost(vm: Vm) {
     let file = "/sys/kernel/debug/kmemleak";
@@ -108,7 +110,7 @@ fn a_port_survives_every_allocation_that_fails(series: &str) {
     vm.load("hpcap_ixgbe", "ring_bytes=1M", "mode=hpcap");
     let driver = "/sys/bus/pci/drivers/hpcap_ixgbe";
     vm.sh(&format!("echo 0000:00:08.0 >{driver}/unbind"));
-    // A probe takes long, and has many allocations that are not ours.
+    // A probe takes long and makes many allocations that are not hpcap's.
     each_fails(
         &vm,
         &format!("--step 7 write {driver}/bind 0000:00:08.0 {driver}/unbind 0000:00:08.0"),

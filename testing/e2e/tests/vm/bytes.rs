@@ -1,4 +1,4 @@
-//! Byte for byte: every frame of every test capture, and a million generated frames.
+//! Every frame of every test capture, and a million generated frames, are compared byte for byte.
 
 use hpcap_e2e::captures;
 use hpcap_e2e::network::{Fate, fate};
@@ -24,7 +24,8 @@ fn every_frame_through_the_virtual_function(series: &str) {
     through_a_nic(series, &["82599vf"], "hpcap_ixgbevf");
 }
 
-/// The NIC waits when the driver is slower: nothing may be missing.
+/// Compares frames through a NIC that waits while the driver is slower, so that no frame may be
+/// missing.
 fn through_a_nic(series: &str, nics: &'static [&'static str], driver: &str) {
     let wanted = Wanted::with_nics(nics);
     let Some(vm) = Vm::boot(series, &wanted) else {
@@ -45,7 +46,7 @@ fn through_a_nic(series: &str, nics: &'static [&'static str], driver: &str) {
         sent += capture.file.frames.len() as u64;
         let source = format!("pcap:{}", capture.path.display());
         vm.start_traffic(0, &source);
-        // One that is cut short says so, after its frames.
+        // A truncated capture file is reported after its frames were sent.
         let ended = vm.lab.handle(&Request::TrafficWait { nic: 0 });
         assert_eq!(
             ended.is_ok(),
@@ -82,14 +83,14 @@ fn every_frame_through_any_network_device(series: &str) {
     vm.sh(&format!(
         "hpcap-bench send gen:size=imix,count={frames} --to send"
     ));
-    // What still waits for room in the ring is recorded, too.
+    // Frames that still wait for room in the ring are recorded, too.
     let sum = "cat /sys/class/hpcap/hpcap_0_0/ledger/* | awk '{ n += $1 } END { print n }'";
     vm.until(&format!("[ $({sum}) -ge {frames} ]"));
     vm.end_recorder(recorder, "raw");
     let stored = vm.generated("raw");
     let ledger = vm.ledger("hpcap_0_0");
     assert_eq!(stored.frames, ledger["captured"], "{ledger:?}");
-    // What was lost behind the last frame leaves no hole.
+    // A gap after the last frame leaves no hole in the sequence numbers.
     assert_eq!(stored.damaged, 0);
     assert!(stored.missing <= stored.lost, "{ledger:?}");
     assert_eq!(stored.frames + stored.lost, frames, "{ledger:?}");
@@ -126,7 +127,8 @@ fn every_frame_through_any_network_device(series: &str) {
         assert_eq!(found, expected, "frame {n}");
     }
 
-    // What the machine sends to a group comes back to it, without having been on the wire.
+    // A multicast packet that the machine sends is looped back to it without having been on the
+    // wire.
     vm.sh("ip addr add 10.9.0.1/24 dev wire; ip link set wire arp on multicast on");
     vm.sh("ip route add 224.0.0.0/4 dev wire");
     let before = vm.ledger("hpcap_0_0");

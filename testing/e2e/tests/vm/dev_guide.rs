@@ -1,6 +1,7 @@
-//! What the developer guide of the original lists as bugs, and software can show. Those that have
-//! a test elsewhere: 3.8.2, 3.8.5, 3.8.10, 3.8.12 (`listeners`), 3.8.6, 3.8.7 (`ports`), 3.8.11
-//! (`fuzz`), 3.8.13 (`rings`). 3.8.9, an NMI of a broken board, is none of software's.
+//! Regression tests for the bugs that the developer guide of the original software lists and that
+//! software can show. Some are tested elsewhere: 3.8.2, 3.8.5, 3.8.10, 3.8.12 (`listeners`), 3.8.6,
+//! 3.8.7 (`ports`), 3.8.11 (`fuzz`), 3.8.13 (`rings`). Bug 3.8.9, an NMI of a broken board, is not
+//! a bug of software.
 
 use hpcap_e2e::vm::{Vm, Wanted};
 
@@ -11,8 +12,9 @@ on_both_kernels!(
     dg_3_8_8_and_3_8_14_and_3_8_15_frames_of_every_length_with_tags_and_odd_types,
 );
 
-/// 3.8.1: after a crash, the machine came up with the driver of the capture, and crashed again.
-/// Ours is never loaded by itself: neither when a NIC is found, nor in place of the other.
+/// Bug 3.8.1: after a crash, the machine booted with the capture driver and crashed again. The
+/// driver of hpcap is never loaded automatically, neither when a NIC is found nor in place of
+/// ixgbe.
 fn dg_3_8_1_the_distributions_driver_stays_the_default(series: &str) {
     let Some(vm) = Vm::boot(series, &Wanted::PF) else {
         return;
@@ -22,7 +24,8 @@ fn dg_3_8_1_the_distributions_driver_stays_the_default(series: &str) {
     assert_eq!(found.trim(), "ixgbe");
     vm.sh(&format!("modprobe {}", alias.trim()));
     vm.nothing_is_loaded();
-    // The device belongs to that one now; ours leaves it alone, and takes it when it is free.
+    // The device belongs to ixgbe now. hpcap_ixgbe leaves it alone, and takes the device when it is
+    // free.
     vm.sh("modprobe hpcap_ixgbe mode=hpcap");
     vm.sh("[ ! -e /dev/hpcap_0_0 ]; modprobe -r ixgbe");
     vm.sh("[ -e /dev/hpcap_0_0 ] || echo 0000:00:08.0 >/sys/bus/pci/drivers/hpcap_ixgbe/bind");
@@ -30,12 +33,12 @@ fn dg_3_8_1_the_distributions_driver_stays_the_default(series: &str) {
     vm.end();
 }
 
-/// 3.8.3: buffers came out of a pool that was part of the module, and were too large for it.
+/// Bug 3.8.3: buffers were allocated from a pool inside the module, which was too small for them.
 fn dg_3_8_3_memory_that_cannot_be_had(series: &str) {
     let Some(vm) = Vm::boot(series, &Wanted::PF) else {
         return;
     };
-    // Half of the memory there is.
+    // The ring takes half of the memory of the machine.
     vm.load(
         "hpcap_ixgbe",
         "ring_bytes=400M when_full=hold",
@@ -55,7 +58,7 @@ fn dg_3_8_3_memory_that_cannot_be_had(series: &str) {
         let said = vm.refused(&format!("/bin/echo {size} >{ring}"));
         assert!(said.contains(why), "{size}: {said}");
     }
-    // The queue is as it was, and goes on.
+    // The queue keeps its ring and continues.
     assert_eq!(
         vm.sh(&format!("cat {ring}")).trim(),
         (400 << 20).to_string()
@@ -64,13 +67,13 @@ fn dg_3_8_3_memory_that_cannot_be_had(series: &str) {
     vm.traffic(0, "gen:size=imix,count=20000");
     vm.end_recorder(recorder, "more");
     assert_eq!(vm.generated("more").frames, 20_000);
-    // The module itself is small.
+    // The module itself is small, because no ring is part of it.
     let bytes = vm.sh("awk '$1 == \"hpcap\" { print $2 }' /proc/modules");
     assert!(bytes.trim().parse::<u64>().unwrap() < 1 << 20, "{bytes}");
     vm.end();
 }
 
-/// 3.8.4: udev renamed interfaces, and scripts that read the log did not find them again.
+/// Bug 3.8.4: udev renamed interfaces, and scripts that read the log did not find them again.
 fn dg_3_8_4_an_interface_that_is_renamed(series: &str) {
     let Some(vm) = Vm::boot(series, &Wanted::PF) else {
         return;
@@ -78,7 +81,7 @@ fn dg_3_8_4_an_interface_that_is_renamed(series: &str) {
     vm.load("hpcap_ixgbe", "ring_bytes=16M when_full=hold", "mode=hpcap");
     vm.sh("ip link set hpcap0 name enp0s8");
     vm.up("enp0s8");
-    // The queue is found by its own name.
+    // The recorder finds the queue by the queue's own name.
     let recorder = vm.recorder("hpcap0", "raw");
     vm.traffic(0, "gen:size=imix,count=5000");
     vm.end_recorder(recorder, "raw");
@@ -86,8 +89,9 @@ fn dg_3_8_4_an_interface_that_is_renamed(series: &str) {
     vm.end();
 }
 
-/// 3.8.8: all frames were lost once padding fitted exactly. 3.8.14: VLAN tags vanished. 3.8.15:
-/// frames were counted as errors because a field in them was taken for their length.
+/// Bug 3.8.8: all frames were lost after padding had fitted exactly. Bug 3.8.14: VLAN tags were
+/// lost. Bug 3.8.15: frames were counted as errors because a field in them was taken for their
+/// length.
 fn dg_3_8_8_and_3_8_14_and_3_8_15_frames_of_every_length_with_tags_and_odd_types(series: &str) {
     let Some(vm) = Vm::boot(series, &Wanted::PF) else {
         return;
@@ -99,7 +103,8 @@ fn dg_3_8_8_and_3_8_14_and_3_8_15_frames_of_every_length_with_tags_and_odd_types
     );
     vm.up("hpcap0");
     let recorder = vm.recorder("hpcap0", "raw");
-    // Blocks of 128 KiB: of each size, some of them, so that padding has every length.
+    // Blocks have 128 KiB, and frames of each size fill several of them, so that padding of every
+    // length occurs.
     for size in (60..400).step_by(4) {
         vm.traffic(0, &format!("gen:size={size},count=2200"));
     }

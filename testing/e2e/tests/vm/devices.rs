@@ -1,5 +1,5 @@
-//! What a device may do: frames of any length, errors on the bus, "up" that fails in the middle, and
-//! devices that nobody knows.
+//! Behaviour of devices: frames of any length, errors on the PCI bus, an "up" that fails halfway,
+//! and unsupported devices.
 
 use hpcap_e2e::vm::{Vm, Wanted, on_the_wire, scaled};
 
@@ -18,7 +18,7 @@ on_both_kernels!(
 const DEVICE: &str = "0000:00:08.0";
 const TEST: &str = "/sys/module/hpcap_testnic/parameters";
 
-/// QinQ, baby jumbo, jumbo, and the longest that the MAC takes, without FCS.
+/// The frames are QinQ, baby jumbo, jumbo, and the longest that the MAC accepts, without FCS.
 fn long_frames_arrive_whatever_the_mtu(series: &str) {
     long_frames_arrive(
         series,
@@ -71,8 +71,8 @@ fn capture_goes_on_after_a_pci_error_of_a_vf(series: &str) {
     pci_errors(series, &["82599vf"], "hpcap_ixgbevf");
 }
 
-/// Whoever notices first: the PCI core, and the listener waits; or the driver, and the queue ends
-/// and comes again.
+/// A PCI error may be noticed first by the PCI core or by the driver. In the first case the
+/// listener waits; in the second case the queue ends and is created again.
 fn pci_errors(series: &str, nics: &'static [&'static str], driver: &str) {
     let wanted = Wanted::with_nics(nics);
     let Some(vm) = Vm::boot(series, &wanted) else {
@@ -96,7 +96,8 @@ fn pci_errors(series: &str, nics: &'static [&'static str], driver: &str) {
     captured(500);
 
     vm.fault(0, "remove");
-    // The driver notices by itself. Its recorder was meant to go on.
+    // The driver notices the error by itself, which ends the queue. The recorder fails, because its
+    // source had not ended.
     recorder.exits(1);
     vm.until("[ ! -e /dev/hpcap_0_0 ]");
     vm.sh(&format!("echo {DEVICE} >{TEST}/pci_error"));
@@ -116,8 +117,8 @@ fn pci_errors(series: &str, nics: &'static [&'static str], driver: &str) {
     vm.end();
 }
 
-/// The NIC receives from the moment its rings are set up, and interrupts and queues come after that.
-/// The module itself complains of slots that are freed while the NIC may write to them.
+/// The NIC receives as soon as its rings are set up, before interrupts and queues are. The module
+/// itself warns if slots are freed while the NIC may still write to them.
 fn an_up_that_fails_late_frees_no_live_slots(series: &str) {
     for (nics, driver) in [
         (&["82599"][..], "hpcap_ixgbe"),
@@ -147,14 +148,14 @@ fn an_up_that_fails_late_frees_no_live_slots(series: &str) {
     }
 }
 
-/// The 82598, of which there is no software model, and beside it a device that is known.
+/// The 82598 has no software model. The other device is supported.
 fn an_unknown_device_is_refused(series: &str) {
     let wanted = Wanted::with_nics(&["82598", "82599"]);
     let Some(vm) = Vm::boot(series, &wanted) else {
         return;
     };
     vm.load("hpcap_ixgbe", "ring_bytes=1M", "mode=hpcap,hpcap");
-    // The number of what hpcap does not know comes after those of what it knows.
+    // Unsupported devices are numbered after the supported ones.
     vm.sh("[ -e /dev/hpcap_0_0 ]; [ ! -e /dev/hpcap_1_0 ]");
     let said = vm.console();
     for part in ["no hpcap mode on an 82598", "--untested"] {
@@ -164,7 +165,7 @@ fn an_unknown_device_is_refused(series: &str) {
     vm.end();
 }
 
-/// What was freed is overwritten in this kernel: a node that is read there is no node.
+/// This kernel overwrites freed memory, so a use of the freed device shows.
 fn a_ring_for_a_queue_without_device(series: &str) {
     let wanted = Wanted {
         arguments: &["slub_debug=P"],
@@ -183,7 +184,7 @@ fn a_ring_for_a_queue_without_device(series: &str) {
     vm.end();
 }
 
-/// 40,000 frames wait in the adapter when it is taken down, for a ring that is full.
+/// When the adapter is taken down, 40,000 frames wait in it because the ring is full.
 fn a_long_ring_is_counted_at_down(series: &str) {
     let Some(vm) = Vm::boot(series, &Wanted::default()) else {
         return;
@@ -196,7 +197,7 @@ fn a_long_ring_is_counted_at_down(series: &str) {
     let listener = vm.background("exec e2e-listener hpcap0 --stuck >/out/stuck.json");
     vm.until("grep -q attached /out/stuck.json");
     vm.sh(&format!("echo 1 >{TEST}/up"));
-    // All that do not fit into adapter and ring: nothing more comes.
+    // The test waits for all frames that fit neither into the adapter nor into the ring.
     let sum = "$(cat /sys/class/hpcap/hpcap_0_0/ledger/* | awk '{ n += $1 } END { print n }')";
     vm.until(&format!("[ {sum} -ge {} ]", frames - 40_000));
     vm.sh(&format!("echo 0 >{TEST}/up"));
@@ -207,7 +208,8 @@ fn a_long_ring_is_counted_at_down(series: &str) {
     vm.end();
 }
 
-/// Anybody may read them: nobody who does takes the poll thread's lock, or asks the NIC.
+/// Any user may read these files. A reader must neither take the poll thread's lock nor access the
+/// NIC.
 fn readers_of_sysfs_leave_the_queue_alone(series: &str) {
     let Some(vm) = Vm::boot_capturing(series, &Wanted::PF, "hpcap_ixgbe", "ring_bytes=1M") else {
         return;

@@ -1,4 +1,4 @@
-//! Anything on the device nodes, as root and as an ordinary user in the group: a million calls.
+//! A million random system calls on the device nodes, by root and by a member of the group.
 
 use std::time::Duration;
 
@@ -10,12 +10,12 @@ on_both_kernels!(
     random_calls_leak_nothing,
 );
 
-/// Calls of one process; half of all processes are root's.
+/// Number of calls per process. Half of the processes run as root.
 const CALLS: u64 = 10_000;
 const ROUNDS: u64 = 50;
 
-/// Calls at random on all queues but the last, as root and as a user; meanwhile a recorder of the
-/// last one does not notice.
+/// Runs random calls on all queues but the last, as root and as a user, while a recorder records
+/// the last queue. The recording must not be affected.
 fn beside_a_recorder(series: &str, calls: impl Fn(&Vm, &str, &str)) {
     let wanted = Wanted {
         memory: 2 << 30,
@@ -40,10 +40,10 @@ fn beside_a_recorder(series: &str, calls: impl Fn(&Vm, &str, &str)) {
     vm.end();
 }
 
-/// This is also where pointers into nowhere are refused (3.8.11: the original used them).
+/// This test also covers bug 3.8.11: invalid pointers are refused, whereas the original used them.
 fn a_million_random_calls_harm_nothing(series: &str) {
     beside_a_recorder(series, |vm, devices, user| {
-        // The first run says how deep the calls go.
+        // The answers to the first run show how deep the calls go.
         let said = vm.sh(&format!(
             "char-device-fuzzer {devices} --calls {CALLS} --seed 7 {user}"
         ));
@@ -74,7 +74,7 @@ fn a_million_random_calls_harm_nothing(series: &str) {
     });
 }
 
-/// Slabs, vmalloc and free memory are afterwards as before.
+/// Slab objects, vmalloc areas and free memory are the same before and after the calls.
 fn random_calls_leak_nothing(series: &str) {
     beside_a_recorder(series, |vm, devices, user| {
         let rounds = scaled(ROUNDS);

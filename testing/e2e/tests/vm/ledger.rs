@@ -14,14 +14,14 @@ fn the_ledger_is_exact_whatever_the_rate(series: &str) {
     };
     let counts = || (vm.record(0).totals, vm.ledger("hpcap_0_0"));
 
-    // Nobody listens: counted, and nothing else.
+    // Without a listener, frames are only counted.
     vm.traffic(0, &format!("gen:size=60,count={}", scaled(100_000)));
     vm.settle();
     let (sent, ledger) = counts();
     assert_eq!(ledger["no_listener"], sent.offered.frames);
     let before = sent.offered.frames;
 
-    // Below: nothing is lost.
+    // Below the limit of the guest, no frame is lost.
     let recorder = vm.recorder("hpcap0", "below");
     vm.traffic(
         0,
@@ -36,7 +36,8 @@ fn the_ledger_is_exact_whatever_the_rate(series: &str) {
     );
     assert_eq!(vm.generated("below").frames, ledger["captured"]);
 
-    // As fast as the driver takes them: what the recorder cannot store is in the ledger.
+    // The NIC sends as fast as the driver receives. The ledger counts what the recorder cannot
+    // store.
     let recorder = vm.recorder("hpcap0", "at");
     vm.traffic(0, &format!("gen:size=imix,count={}", scaled(300_000)));
     vm.end_recorder(recorder, "at");
@@ -44,7 +45,7 @@ fn the_ledger_is_exact_whatever_the_rate(series: &str) {
     assert_eq!(sent.missed.frames, 0);
     assert_eq!(on_the_wire(&ledger), sent.offered.frames, "{ledger:?}");
 
-    // Far above: the NIC itself misses frames.
+    // Far above the limit of the guest, the NIC itself misses frames.
     let recorder = vm.recorder("hpcap0", "above");
     vm.flood(0, &format!("gen:size=imix,count={}", scaled(1_000_000)));
     vm.end_recorder(recorder, "above");
@@ -53,8 +54,8 @@ fn the_ledger_is_exact_whatever_the_rate(series: &str) {
     assert_eq!(ledger["nic_missed"], sent.missed.frames);
     assert_eq!(on_the_wire(&ledger), sent.offered.frames, "{ledger:?}");
     for folder in ["at", "above"] {
-        // Gaps are where frames are missing, and say how many; those behind the last frame are
-        // in a gap, too.
+        // Each gap record is where frames are missing and has their number. Frames that are missing
+        // after the last stored frame are in a gap record, too.
         let stored = vm.generated(folder);
         assert_eq!(stored.damaged, 0, "{folder}");
         assert!(stored.missing <= stored.lost, "{folder}: {stored:?}");
@@ -64,7 +65,7 @@ fn the_ledger_is_exact_whatever_the_rate(series: &str) {
     vm.end();
 }
 
-/// Flows are spread over four rings by their hash; each has a ledger of its own.
+/// The NIC distributes flows over four rings by their hash; each ring has its own ledger.
 fn the_ledger_of_every_queue_is_exact(series: &str) {
     let Some(vm) = Vm::boot(series, &Wanted::PF) else {
         return;
@@ -123,7 +124,8 @@ fn damaged_frames_are_counted_and_not_stored(series: &str) {
         "length 3000",
         "no-eop",
         "crc",
-        // OUTERIPER: an X550 says that the outer header of a tunnel has another check sum.
+        // The status bit OUTERIPER: an X550 reports a wrong checksum in the outer header of a
+        // tunnel.
         "error 0x04000000",
     ] {
         vm.traffic(0, "gen:size=imix,count=1000");
@@ -133,7 +135,7 @@ fn damaged_frames_are_counted_and_not_stored(series: &str) {
     vm.end_recorder(recorder, "raw");
     let (totals, ledger) = (vm.record(0).totals, vm.ledger("hpcap_0_0"));
     assert!(totals.errors.frames >= 2, "{totals:?}");
-    // The frame without an end takes nothing with it: what follows it begins anew.
+    // The frame without an end does not spoil the frame after it.
     assert_eq!(ledger["nic_error"], 6, "{ledger:?}");
     assert_eq!(ledger["captured"], totals.all_delivered().frames + 1);
     vm.proves(0, "raw");

@@ -1,5 +1,5 @@
-//! Up and down, loading and unloading, cables and NICs that go: nothing is left, and nothing is
-//! unaccounted for.
+//! Up and down, loading and unloading, link flaps and removed NICs: nothing is leaked, and every
+//! frame is accounted for.
 
 use std::time::Duration;
 
@@ -47,13 +47,14 @@ fn up_and_down_a_hundred_times_under_traffic(series: &str) {
     vm.end();
 }
 
-/// Also the check for leaks: slabs, vmalloc, free pages, references of modules.
+/// This is also the test for leaks of slab objects, vmalloc areas, free pages and references to
+/// modules.
 fn loaded_and_unloaded_fifty_times(series: &str) {
     let Some(vm) = Vm::boot(series, &Wanted::PF) else {
         return;
     };
     let rounds = scaled(50).max(10);
-    // With an interface that is up, with a recorder, with a ring that was replaced.
+    // Each round brings an interface up, records frames, and replaces a ring.
     vm.sh_for(
         &format!(
             "leak-check --rounds {rounds} -- sh -ec '
@@ -93,8 +94,8 @@ fn unloading_is_refused_while_somebody_listens(series: &str) {
         let said = vm.refused(&format!("rmmod {module}"));
         assert!(said.contains("in use"), "{said}");
     }
-    // The driver can be taken from the device by force: the listener sees the end, which is not the end
-    // of a source.
+    // The driver can be unbound from the device by force. The listener then sees the end of the
+    // queue, which is not the end of a source.
     vm.sh("echo 0000:00:08.0 >/sys/bus/pci/drivers/hpcap_ixgbe/unbind");
     recorder.exits(1);
     let stored = vm.generated("raw");
@@ -137,7 +138,7 @@ fn a_nic_that_is_pulled_out(series: &str) {
     vm.until("[ $(cut -d' ' -f1 /sys/class/hpcap/hpcap_0_0/ledger/captured) -gt 1000 ]");
     vm.fault(0, "remove");
     vm.stop_traffic(0);
-    // The driver notices by itself; the kernel is told by hand, as hotplug would.
+    // The driver notices the removal by itself. The test tells the kernel, as hotplug would.
     vm.until("[ ! -e /dev/hpcap_0_0 ]");
     vm.sh("echo 1 >/sys/bus/pci/devices/0000:00:08.0/remove");
     recorder.exits(1);

@@ -1,4 +1,4 @@
-//! Listeners of the module: the tests of `hpcapd`'s listeners as they are, and hostile ones.
+//! Listeners of the module: the tests of `hpcapd`'s listeners, unchanged, and hostile listeners.
 
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
@@ -15,7 +15,7 @@ on_both_kernels!(
     every_user_may_kill_its_own_listeners_only,
 );
 
-/// The test program `name`, as cargo built it last.
+/// Returns the path of the newest build of the test program `name`.
 fn test_program(name: &str) -> PathBuf {
     let here = std::env::current_exe().unwrap();
     let programs = std::fs::read_dir(here.parent().unwrap()).unwrap();
@@ -30,7 +30,7 @@ fn test_program(name: &str) -> PathBuf {
     newest.1
 }
 
-/// Runs the tests of a program in a guest, on the module.
+/// Runs the tests of a program in a guest, with the module as producer.
 fn run_tests(vm: &Vm, program: &str, variables: &str, arguments: &str) {
     let program = test_program(program);
     vm.sh_for(
@@ -45,7 +45,7 @@ fn run_tests(vm: &Vm, program: &str, variables: &str, arguments: &str) {
     );
 }
 
-/// The tests of a program that loads and unloads the module by itself.
+/// Boots a guest and runs the tests of a program that loads and unloads the module by itself.
 fn tests_pass(series: &str, program: &str, variables: &str, arguments: &str) {
     let wanted = Wanted {
         memory: 2 << 30,
@@ -59,7 +59,7 @@ fn tests_pass(series: &str, program: &str, variables: &str, arguments: &str) {
     vm.end();
 }
 
-/// Call by call: `hpcapctl/tests/device`.
+/// Runs the tests of each call on the device: `hpcapctl/tests/device`.
 fn the_char_device_keeps_its_contract(series: &str) {
     let wanted = Wanted {
         memory: 2 << 30,
@@ -80,16 +80,17 @@ fn the_tests_of_listeners_pass_on_the_module(series: &str) {
 }
 
 fn killed_at_random_nobody_else_is_harmed(series: &str) {
-    // A hundred on hpcapd; here each takes longer.
+    // With hpcapd there are a hundred kills, but in the guest each of them takes longer.
     tests_pass(series, "sigkill", "HPCAP_TEST_KILLS=30", "");
 }
 
 fn dg_3_8_2_3_8_5_3_8_10_3_8_12_listeners_that_come_and_go(series: &str) {
-    // A ring of 3 GiB has a test of its own.
+    // The ring of 3 GiB is tested in `rings`.
     tests_pass(series, "dev_guide", "", "--skip dg_3_8_13");
 }
 
-/// Two processors: a slot is written at the very moment at which it is read.
+/// The guest has two processors, so that a slot can be written at the same time as the module reads
+/// it.
 fn hostile_slots_disturb_nobody(series: &str) {
     let wanted = Wanted {
         cpus: 2,
@@ -116,7 +117,7 @@ fn hostile_slots_disturb_nobody(series: &str) {
         let writes = events(&said).filter(|e| e["event"] == "end");
         assert!(writes.map(|e| e["writes"].as_u64().unwrap()).sum::<u64>() > scaled(10_000));
     }
-    // Their slots are free again.
+    // The slots of the hostile listeners are free again.
     vm.until("[ $(wc -l </sys/class/hpcap/hpcap_0_0/listeners) = 2 ]");
     vm.end_recorder(recorder, "raw");
     let stored = vm.generated("raw");
@@ -128,7 +129,7 @@ fn hostile_slots_disturb_nobody(series: &str) {
         "{ledger:?}"
     );
     assert!(on_the_wire(&ledger) >= stored.frames + stored.lost);
-    // The end of the queue ends the tap, too.
+    // The tap ends with the queue.
     vm.sh("echo 0 >/sys/module/hpcap_testnic/parameters/remove");
     let seen = tap.finish();
     let seen = events(&seen).find(|e| e["event"] == "end").unwrap();
@@ -145,7 +146,7 @@ fn every_user_may_kill_its_own_listeners_only(series: &str) {
         return;
     };
     vm.sh("modprobe hpcap ring_bytes=1M; modprobe hpcap_testnic size=200 rate=1000");
-    // The group that udev gives the nodes to elsewhere.
+    // On an installed system, udev gives the nodes to a group.
     vm.sh("chgrp 4242 /dev/hpcap_0_0; chmod 660 /dev/hpcap_0_0");
     let user = |uid: u32| format!("setpriv --reuid {uid} --regid {uid} --groups 4242");
     let victim = vm.background(&format!(

@@ -1,31 +1,31 @@
-//! The kernel module, run for real: each test boots a virtual machine with one of Debian's
-//! kernels, and with software NICs where it needs any. A test is a subject with one boot.
+//! Tests of the kernel module: each test boots a virtual machine with one of Debian's kernels, and
+//! with software NICs where it needs any. A test covers one subject with one boot.
 //!
-//! They take minutes in all, and need QEMU, the kernels and the modules (`scripts/kernels.sh`,
+//! The tests take minutes in all, and need QEMU, the kernels and the modules (`scripts/kernels.sh`,
 //! `scripts/kmod.sh`):
 //!
 //! ```text
 //! cargo test -p hpcap-e2e --test vm --test listeners --test sigkill --test dev_guide -- --ignored
 //! ```
 //!
-//! | module | is about |
+//! | module | subject |
 //! |---|---|
-//! | `allocations` | every allocation that fails, in a kernel that does that on demand |
+//! | `allocations` | allocations that fail, in a kernel that fails them on demand |
 //! | `bytes` | every frame of every capture, and a million generated ones, byte for byte |
-//! | `devices` | long frames, PCI errors, "up" that fails late, devices that are not known |
+//! | `devices` | long frames, PCI errors, "up" that fails late, unsupported devices |
 //! | `ledger` | exact counts at rates below, at and far above what the guest can take |
-//! | `offloads` | what a sender on the same machine leaves to a NIC |
-//! | `rings` | 1 MiB, 3 GiB, more than 4 GiB; edges of rings, files and 32 bits |
-//! | `settings` | what can be set of a queue, wrong values, stages, tracepoints |
-//! | `lifecycle` | up, down, load, unload, link flaps, removal; what leaks |
+//! | `offloads` | segmentation and checksums that a sender on the same machine leaves to a NIC |
+//! | `rings` | 1 MiB, 3 GiB, more than 4 GiB; the ends of rings, files and 32-bit offsets |
+//! | `settings` | settings of a queue, wrong values, stages, tracepoints |
+//! | `lifecycle` | up, down, load, unload, link flaps, removal, leaks |
 //! | `ports` | several NICs, standard mode beside hpcap mode, transmission |
 //! | `listeners` | the tests of `hpcapd`'s listeners, on the module; hostile slots |
-//! | `fuzz` | anything on the device nodes |
-//! | `dev_guide` | what the original's developer guide lists as bugs |
+//! | `fuzz` | random system calls on the device nodes |
+//! | `dev_guide` | bugs that the original's developer guide lists |
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-/// Each function is a test on either kernel.
+/// Turns each function into one test for each kernel series.
 macro_rules! on_both_kernels {
     ($($test:ident),* $(,)?) => {
         mod on_6_1 {

@@ -1,5 +1,5 @@
-//! What a sender on the same machine leaves to a NIC, where there is none: segmentation and
-//! check sums. Captured is what a NIC would have sent.
+//! Segmentation and checksums that a sender on the same machine leaves to a NIC, although there is
+//! none. The capture has the frames that a NIC would have sent.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,8 @@ const UDP: u8 = 17;
 /// EtherType and tag of VLAN 5.
 const TAG: [u8; 4] = [0x81, 0, 0, 5];
 
-/// `wire` is captured; what is sent on `send`, in the namespace `peer`, arrives there.
+/// Boots a machine with a veth pair: `wire` is captured, and receives what is sent on `send` in the
+/// namespace `peer`.
 fn veth(series: &str) -> Option<Vm> {
     let vm = Vm::boot(series, &Wanted::default())?;
     vm.sh("modprobe veth
@@ -31,7 +32,7 @@ fn veth(series: &str) -> Option<Vm> {
     Some(vm)
 }
 
-/// The stack gives up to 64 KiB at once, with half a check sum.
+/// The network stack passes up to 64 KiB at once, with an incomplete checksum.
 fn a_stream_is_captured_in_segments_that_add_up_to_it(series: &str) {
     let Some(vm) = veth(series) else {
         return;
@@ -59,7 +60,7 @@ fn a_stream_is_captured_in_segments_that_add_up_to_it(series: &str) {
             continue;
         };
         let number = u32::from_be_bytes(tcp[4..8].try_into().unwrap());
-        // SYN comes first, and counts as a byte.
+        // SYN comes first, and counts as one byte.
         let first = *first.get_or_insert(number.wrapping_add(1));
         let data = &tcp[usize::from(tcp[12] >> 4) * 4..];
         if !data.is_empty() {
@@ -69,7 +70,8 @@ fn a_stream_is_captured_in_segments_that_add_up_to_it(series: &str) {
     let mut found: Vec<u8> = Vec::new();
     for (offset, data) in stream {
         assert!(offset <= found.len(), "nothing at {}", found.len());
-        // What was sent twice is there twice.
+        // A retransmitted segment may overlap the previous ones. It replaces everything from its
+        // offset on.
         found.truncate(offset);
         found.extend(data);
     }
@@ -100,8 +102,8 @@ fn a_check_sum_behind_a_vlan_tag_is_completed(series: &str) {
     vm.end();
 }
 
-/// What follows the header of IPv4, which is at `offset`, if it is of this protocol; its check
-/// sum, and that of the header, must be right.
+/// Returns the payload of the IPv4 packet at `offset` if the packet has this protocol. The
+/// checksums of the header and of the payload must be right.
 fn checked(frame: &Frame, offset: usize, protocol: u8) -> Option<&[u8]> {
     let packet = &frame.data[offset..];
     if frame.data[offset - 2..offset] != [0x08, 0x00] || packet[9] != protocol {
@@ -116,7 +118,7 @@ fn checked(frame: &Frame, offset: usize, protocol: u8) -> Option<&[u8]> {
     Some(segment)
 }
 
-/// The sum of RFC 1071: all ones over what has a right check sum in it.
+/// Returns the checksum of RFC 1071, which is all ones over data that includes its right checksum.
 fn sum(parts: &[&[u8]]) -> u16 {
     let words = parts.iter().flat_map(|part| part.chunks(2));
     let mut sum: u32 = words

@@ -1,4 +1,4 @@
-//! Several NICs: their numbers, the two modes side by side, and transmission.
+//! Several NICs: the numbers of their interfaces, both modes side by side, and transmission.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,7 +13,7 @@ on_both_kernels!(
     ethtool_tells_the_ledger_and_changes_no_queues,
 );
 
-/// 3.8.6: a port in standard mode crashed, when its ring had been filled in another way.
+/// Bug 3.8.6: a port in standard mode crashed because its ring had been filled in another way.
 fn dg_3_8_6_a_standard_port_pings_beside_a_loaded_hpcap_port(series: &str) {
     let wanted = Wanted::with_nics(&["82599", "82599"]);
     let Some(vm) = Vm::boot(series, &wanted) else {
@@ -26,7 +26,7 @@ fn dg_3_8_6_a_standard_port_pings_beside_a_loaded_hpcap_port(series: &str) {
     for _ in 0..3 {
         vm.up("xgb1");
         vm.sh("ip addr add 10.0.1.2/24 dev xgb1");
-        // More than its ring has, back and forth.
+        // The pings are more than the ring has descriptors, in both directions.
         let said = vm.sh("busybox ping -A -c 700 -q 10.0.1.1");
         assert!(said.contains(" 0% packet loss"), "{said}");
         vm.sh("ip addr flush dev xgb1; ip link set xgb1 down");
@@ -39,7 +39,7 @@ fn dg_3_8_6_a_standard_port_pings_beside_a_loaded_hpcap_port(series: &str) {
     vm.end();
 }
 
-/// 3.8.7: something that was sent out of a capturing port hung, and the port was reset.
+/// Bug 3.8.7: transmission on a capturing port hung, and the port was reset.
 fn dg_3_8_7_transmission_on_an_hpcap_port(series: &str) {
     let Some(vm) = Vm::boot_capturing(series, &Wanted::PF, "hpcap_ixgbe", "ring_bytes=16M") else {
         return;
@@ -50,7 +50,8 @@ fn dg_3_8_7_transmission_on_an_hpcap_port(series: &str) {
     let said = vm.attempt("busybox ping -c 3 -w 3 10.0.0.1", Duration::from_secs(20));
     assert_ne!(said.code, 0, "a capturing port does not send");
     vm.sh("hpcap-bench send gen:size=imix,count=5000 --to hpcap0 || true");
-    // The watchdogs of the network stack and of the driver look every 5 and every 2 seconds.
+    // The watchdogs of the network stack and of the driver look for a hang every 5 and every 2
+    // seconds.
     std::thread::sleep(Duration::from_secs(7));
     vm.stop_traffic(0);
     vm.end_recorder(recorder, "raw");
@@ -71,7 +72,7 @@ fn dg_3_8_7_transmission_on_an_hpcap_port(series: &str) {
     vm.end();
 }
 
-/// Whatever is probed first: physical and virtual functions are counted in the order of the bus.
+/// Physical and virtual functions are numbered in the order of the bus, whichever is probed first.
 fn interfaces_are_numbered_by_their_place_on_the_bus(series: &str) {
     let wanted = Wanted::with_nics(&["82599", "82599vf", "82599", "82599vf"]);
     let Some(vm) = Vm::boot(series, &wanted) else {
@@ -98,14 +99,15 @@ fn interfaces_are_numbered_by_their_place_on_the_bus(series: &str) {
     let nodes = vm.sh("cd /dev; ls -d hpcap_*");
     let nodes: Vec<_> = nodes.lines().collect();
     assert_eq!(nodes, ["hpcap_0_0", "hpcap_1_0", "hpcap_3_0"]);
-    // One that goes and comes back has its number again.
+    // A NIC that is unbound and bound again gets the same number.
     vm.sh("echo 0000:00:09.0 >/sys/bus/pci/drivers/hpcap_ixgbevf/unbind");
     vm.sh("echo 0000:00:09.0 >/sys/bus/pci/drivers/hpcap_ixgbevf/bind");
     assert_eq!(device("hpcap1"), "0000:00:09.0");
     vm.end();
 }
 
-/// The ledger of each queue, and the sums under the names that scripts for the original look for.
+/// ethtool shows the ledger of each queue, and the sums under the names that scripts for the
+/// original expect.
 fn ethtool_tells_the_ledger_and_changes_no_queues(series: &str) {
     let Some(vm) = Vm::boot(series, &Wanted::PF) else {
         return;
@@ -113,7 +115,7 @@ fn ethtool_tells_the_ledger_and_changes_no_queues(series: &str) {
     vm.load("hpcap_ixgbe", "ring_bytes=1M", "mode=hpcap queues=2");
     vm.up("hpcap0");
     vm.sh("echo 1 >/sys/class/hpcap/hpcap_0_1/dedup/enabled");
-    // Nobody listens, then somebody does, who cannot keep up.
+    // The first frames are sent without a listener, the next ones with a listener that is too slow.
     let frames = scaled(100_000);
     vm.traffic(0, &format!("gen:size=60,flows=64,count={frames}"));
     let recorder = vm.recorder("hpcap0:0", "raw");

@@ -1,4 +1,5 @@
-//! Rings small and large, and the places where something ends: ring, file, 32 bits.
+//! Small and large rings, and recordings across the ends of the ring, of a file and of 32-bit
+//! offsets.
 
 use hpcap::raw::reader::{Event, Reader};
 use hpcap_e2e::recording::{files, generated};
@@ -14,12 +15,12 @@ on_both_kernels!(
 
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
-/// Bytes of a frame of the test adapter.
+/// Size in bytes of a frame of the test adapter.
 const FRAME: u64 = 16_000;
 /// Frames that may wait in the test adapter: 16 MB. They are captured after the adapter is taken
 /// down, and after each pause of the guest, so this bounds how far a busy host overshoots.
 const BACKLOG: u64 = 1024;
-/// Bytes of a frame's record in the stream.
+/// Size in bytes of a frame's record in the stream.
 const RECORD: u64 = FRAME + 12;
 
 fn a_ring_of_1_mib_and_files_of_1_mib(series: &str) {
@@ -37,14 +38,14 @@ fn a_ring_of_1_mib_and_files_of_1_mib(series: &str) {
     vm.until("grep -q '\"event\":\"start\"' /out/small.json");
     vm.traffic(0, &format!("gen:size=imix,count={}", scaled(150_000)));
     vm.end_recorder(recorder, "small");
-    // A listener gets a new file in 100 ms at most, and all of this may have come in 600 ms.
+    // At most one new file starts every 100 ms, and all frames may have arrived within 600 ms.
     let number = files(&vm.out("small")).len();
     assert!(number > 3, "{number} files");
     vm.proves(0, "small");
     vm.end();
 }
 
-/// 3.8.13: buffers of more than 2 GiB did not work.
+/// Bug 3.8.13: buffers of more than 2 GiB did not work.
 fn dg_3_8_13_a_ring_of_3_gib(series: &str) {
     let wanted = Wanted {
         memory: 5 * GIB,
@@ -135,7 +136,7 @@ fn edges_of_a_large_ring(series: &str, wanted: &Wanted, ring: u64, edges: &[u64]
     vm.end();
 }
 
-/// O_DIRECT takes the ring's pages as they are, ordinary and huge.
+/// O_DIRECT writes the ring's pages without a copy, whether they are ordinary pages or hugepages.
 fn records_are_written_to_disk_straight_from_the_ring(series: &str) {
     let wanted = Wanted {
         hugepages: 40,

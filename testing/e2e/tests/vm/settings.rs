@@ -1,8 +1,8 @@
-//! What can be set of a queue of the kernel module, while frames flow: values that are wrong,
-//! capture length, filter, removal of duplicates, another ring, tracepoints.
+//! Settings of a queue of the kernel module, changed while frames flow: wrong values, capture
+//! length, filter, removal of duplicates, another ring, tracepoints.
 //!
-//! The frames are those of `hpcap_testnic`: generated ones, as fast as they are taken, and with
-//! `when_full=hold` none is lost to a recorder that is slower.
+//! The frames come from `hpcap_testnic`, which generates them as fast as they are captured. With
+//! `when_full=hold`, no frame is lost if the recorder is slower.
 
 use hpcap_e2e::recording::contents;
 use hpcap_e2e::vm::{Ledger, Vm, Wanted};
@@ -16,7 +16,7 @@ on_both_kernels!(
 const QUEUE: &str = "/sys/class/hpcap/hpcap_0_0";
 const FRAMES: u64 = 20_000;
 
-/// Every file of a queue, a value that it takes, and values that it does not.
+/// Each file of a queue, a valid value, and invalid values.
 const VALUES: &[(&str, &str, &[&str])] = &[
     ("caplen", "128", &["-1", "65536", "x", "", "1 2"]),
     ("poll", "busy", &["lazy", "", "busy busy"]),
@@ -58,7 +58,7 @@ const VALUES: &[(&str, &str, &[&str])] = &[
     ("dedup/ignore_mac", "1", &["x"]),
 ];
 
-/// What only root may write and nobody need write.
+/// Files of a queue that are read-only.
 const READ_ONLY: &[&str] = &["state", "page_bytes", "listeners", "ledger/captured"];
 
 fn a_wrong_value_is_refused_and_changes_nothing(series: &str) {
@@ -85,7 +85,7 @@ fn a_wrong_value_is_refused_and_changes_nothing(series: &str) {
             "{file}: {set:?}"
         );
         for value in *bad {
-            // echo writes it in one piece.
+            // The external echo writes the value with a single call.
             let said = vm.refused(&format!("/bin/echo -e '{value}' >{QUEUE}/{file}"));
             assert!(
                 said.contains("Invalid argument"),
@@ -97,7 +97,7 @@ fn a_wrong_value_is_refused_and_changes_nothing(series: &str) {
     for file in READ_ONLY {
         assert!(read(file).ends_with('\n'), "{file}");
         let mode = match *file {
-            // Who captures is nobody's but the group's, which udev gives it to.
+            // Only the owner can read who captures, and the group that udev gives the file to.
             "listeners" => "400\n",
             _ => "444\n",
         };
@@ -110,8 +110,8 @@ fn a_wrong_value_is_refused_and_changes_nothing(series: &str) {
     vm.end();
 }
 
-/// A recording of `FRAMES` frames of 600 bytes, for which `settings` (shell) were made before they
-/// came; the ledger of its queue.
+/// Records `FRAMES` frames of 600 bytes after `settings` (shell commands) were applied. Returns the
+/// ledger of the queue.
 fn record(vm: &Vm, folder: &str, settings: &str) -> Ledger {
     vm.sh(&format!(
         "modprobe hpcap_testnic size=600 count={FRAMES} up=0; cd {QUEUE}; {settings}"
@@ -134,13 +134,13 @@ fn what_is_set_holds_for_the_next_frames(series: &str) {
     vm.sh("modprobe hpcap ring_bytes=16M when_full=hold");
     let record = |folder: &str, settings: &str| record(&vm, folder, settings);
 
-    // 100 bytes of each frame.
+    // The capture length is 100 bytes.
     let ledger = record("caplen", "echo 100 >caplen");
     assert_eq!(ledger["captured"], FRAMES);
     let stored = vm.generated("caplen");
     assert_eq!((stored.frames, stored.cut, stored.damaged), (0, FRAMES, 0));
 
-    // Frames with an even number: the last byte of the number is at 51.
+    // The filter selects frames with an even number. The last byte of the number is at offset 51.
     let ledger = record(
         "filter",
         "printf '# even\\n5\\n48 0 0 51\\n84 0 0 1\\n21 0 1 0\\n6 0 0 65535\\n6 0 0 0\\n' >filter",
@@ -151,10 +151,10 @@ fn what_is_set_holds_for_the_next_frames(series: &str) {
     );
     let stored = vm.generated("filter");
     assert_eq!((stored.frames, stored.last), (FRAMES / 2, Some(FRAMES - 2)));
-    // The header of the file says so.
+    // The header of the file contains the filter.
     vm.sh("head -c 2048 /out/filter/*/*.raw | grep -aq even");
 
-    // The headers alone are the same for all of them.
+    // The headers, which are all that is compared, are the same in all frames.
     let all_alike = "cd dedup; echo 42 >compare_bytes; echo 100000000000 >age_ns; echo 1 >enabled";
     let ledger = record("dropped", all_alike);
     assert_eq!((ledger["captured"], ledger["duplicate"]), (1, FRAMES - 1));
@@ -165,7 +165,7 @@ fn what_is_set_holds_for_the_next_frames(series: &str) {
     let report = vm.sh("checkraw /out/marked/*/*.raw");
     assert!(report.contains(&(FRAMES - 1).to_string()), "{report}");
 
-    // On and off again: nothing is compared.
+    // Removal of duplicates is switched on and off again, so no frames are compared.
     let ledger = record("off", &format!("{all_alike}; echo 0 >enabled"));
     assert_eq!((ledger["captured"], ledger["duplicate"]), (FRAMES, 0));
 
@@ -185,14 +185,15 @@ fn busy_poll_threads_let_others_in(series: &str) {
                for j in $(seq 4); do hpcapdd hpcap0 null --frames 100 >/dev/null & done
                wait
            done");
-    // Frames without end, and somebody on a ring of 1 MiB who does not read for a while: a gap.
+    // The source never ends. A recorder on a ring of 1 MiB does not read for a while, which causes
+    // a gap.
     vm.sh("hpcapdd hpcap0 null >/dev/null & sleep 1
            kill -STOP $!; sleep 1; kill -CONT $!; sleep 1; kill -INT $!; wait");
     let trace = vm.sh("cat /sys/kernel/tracing/trace");
     assert_eq!(trace.matches("hpcap_attach:").count(), 33, "{trace}");
     assert!(trace.contains("name=hpcapdd"), "{trace}");
     assert!(trace.contains("hpcap_gap:"), "{trace}");
-    // Looks and bytes, while they are asked for.
+    // The trace contains polls and bytes while the events are enabled.
     vm.sh("cd /sys/kernel/tracing; echo >trace; echo 1 >events/hpcap/enable; sleep 0.1; echo 0 >events/hpcap/enable");
     let trace = vm.sh("cat /sys/kernel/tracing/trace");
     for event in ["hpcap_harvest:", "hpcap_publish:"] {
