@@ -55,7 +55,7 @@ pub enum Command {
     },
 }
 
-/// What people expect of hpcapctl under another name.
+/// Advice for options that users know from other programs.
 pub const HINTS: &[Hint] = &[
     Hint {
         options: &["--status", "--kill", "--ring"],
@@ -67,7 +67,7 @@ pub const HINTS: &[Hint] = &[
     },
 ];
 
-/// How long to wait between two looks.
+/// Parses the time between two lines of `status --watch`.
 fn parse_interval(text: &str) -> Result<Duration> {
     let interval = parse_duration(text)?;
     if interval < Duration::from_millis(100) {

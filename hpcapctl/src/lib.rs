@@ -1,5 +1,5 @@
-//! Queues from the command line: the state of all of them, of the kernel module and of daemons, and
-//! ending a listener; the memory under a ring of the kernel module.
+//! Control of queues from the command line: their state, whether the kernel module or a daemon
+//! serves them; the end of a listener; and the memory of a ring of the kernel module.
 
 pub mod cli;
 pub mod ring;
@@ -12,10 +12,10 @@ use hpcap::{Queue, QueueName, Result};
 
 use cli::{Cli, Command};
 
-/// Does what was asked for.
+/// Runs the command in `cli`.
 ///
 /// # Errors
-/// What went wrong, and what to do about it.
+/// The error of the command, with advice for the user.
 pub fn run(cli: &Cli) -> Result<()> {
     match &cli.command {
         Command::Ring(ring) => print(&ring::set(ring)?).map(drop),
@@ -38,7 +38,7 @@ pub fn run(cli: &Cli) -> Result<()> {
     }
 }
 
-/// Prints what can be seen; what cannot is a failure.
+/// Prints the queues that can be opened, and fails if another queue cannot be opened.
 fn show(queue: Option<QueueName>, json: bool) -> Result<()> {
     let mut report = status::report(queue, json)?;
     print(&report.text)?;
@@ -49,7 +49,8 @@ fn show(queue: Option<QueueName>, json: bool) -> Result<()> {
     last.map_or(Ok(()), Err)
 }
 
-/// Returns whether somebody reads it: where nobody does, what was asked for is done nevertheless.
+/// Prints `text` and returns whether the output still has a reader. A closed pipe is no error,
+/// because the command itself succeeded.
 fn print(text: &str) -> Result<bool> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {

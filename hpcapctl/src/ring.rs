@@ -1,7 +1,7 @@
-//! The memory under a queue's ring.
+//! Replacement of a queue's ring.
 //!
-//! Hugepages come from an anonymous file that this program makes, and that the module keeps: they
-//! stay in use until the queue gets another ring or goes.
+//! Hugepages come from an anonymous file that this program creates and the module keeps. They stay
+//! in use until the queue gets another ring or is removed.
 
 use std::fmt::Write;
 use std::fs;
@@ -17,11 +17,11 @@ use nix::sys::stat::{Mode, fchmod};
 
 use crate::cli::Ring;
 
-/// Gives the queue another ring; says what it has then.
+/// Gives the queue another ring. Returns a text that describes the new ring.
 ///
 /// # Errors
-/// [`Kind::Full`] where there are not enough hugepages, and how to reserve them;
-/// [`Kind::Busy`] while a listener is attached; [`Kind::Permission`] for users but root.
+/// [`Kind::Full`] if there are not enough hugepages, with advice to reserve more; [`Kind::Busy`]
+/// while a listener is attached; [`Kind::Permission`] for users other than root.
 pub fn set(wanted: &Ring) -> Result<String> {
     let Ring { queue, size, pages } = wanted;
     let device = open(*queue)?;
@@ -30,10 +30,11 @@ pub fn set(wanted: &Ring) -> Result<String> {
         device.set_ring(*size, None)?;
     } else {
         let file = anonymous("hpcap-ring", *size, page_bytes)?;
-        // Before anybody else gets it: a listener may open it again, for reading.
+        // The mode is set before any listener gets the file, because a listener may open it again
+        // for reading.
         fchmod(&file, Mode::S_IRUSR | Mode::S_IWUSR).context(|| "protect the ring's file")?;
         device.set_ring(*size, Some(file.as_fd()))?;
-        // The module has it for writing already.
+        // The module has opened the file for writing by now, so the seal does not affect it.
         seal(file.as_fd(), "the ring", false)?;
     }
     let mut said = format!(
@@ -47,7 +48,8 @@ pub fn set(wanted: &Ring) -> Result<String> {
     Ok(said)
 }
 
-/// The queue's device; of a queue that is not the module's, whose it is.
+/// Opens the queue's device. The error for a queue that the module does not have says who serves
+/// it.
 fn open(queue: QueueName) -> Result<Device> {
     let path = device_path(&dev_dir(), queue);
     let tried = format!("open queue {queue} of the kernel module");

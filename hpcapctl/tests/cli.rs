@@ -1,11 +1,11 @@
-//! The command line: exit codes and what is said. What needs the kernel module is tested in a
-//! virtual machine.
+//! Tests of exit codes and messages. The tests that need the kernel module run in a virtual
+//! machine.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::process::{Command, Output};
 
-/// Runs `hpcapctl` where there are neither devices nor sockets.
+/// Runs `hpcapctl` with empty folders for devices and sockets.
 fn hpcapctl(args: &[&str]) -> Output {
     let nothing = tempfile::tempdir().unwrap();
     Command::new(env!("CARGO_BIN_EXE_hpcapctl"))

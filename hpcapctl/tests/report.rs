@@ -1,4 +1,4 @@
-//! Reports of a queue that an engine in this process serves.
+//! Tests of reports about a queue that an engine in this process serves.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -15,7 +15,7 @@ fn start_engine(dedup: Option<&str>) -> Engine {
     Engine::start(&config).unwrap().0
 }
 
-/// Replaces what differs from run to run: the process id and every count.
+/// Replaces the values that differ from run to run: the process id and every count.
 fn filters() -> insta::Settings {
     let mut settings = insta::Settings::clone_current();
     settings.add_filter(r"pid \d+", "pid [PID]");
@@ -35,7 +35,7 @@ fn filters() -> insta::Settings {
 #[test]
 fn report_shows_the_current_dedup() {
     let engine = start_engine(Some("window=1000,age=1500us,ignore=ipsum+mac,action=mark"));
-    // The text has a line for each reason that has a frame.
+    // The text has a line only for reasons that have a frame, so this waits for the first one.
     while engine.queue().ledger().ledger.on_the_wire().is_zero() {
         std::thread::sleep(std::time::Duration::from_millis(1));
     }

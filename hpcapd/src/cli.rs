@@ -106,7 +106,7 @@ pub(super) struct Cli {
     pub(super) quiet: bool,
 }
 
-/// What people expect of hpcapd that it does not do itself.
+/// Advice for options of other programs that hpcapd does not have.
 pub(super) const HINTS: &[Hint] = &[
     Hint {
         options: &[
@@ -161,7 +161,7 @@ pub(super) const HINTS: &[Hint] = &[
     },
 ];
 
-/// The interface after `-i`.
+/// Parses the interface after `-i`.
 fn served_interface(name: &str) -> Result<Served> {
     Ok(Served {
         name: None,
@@ -169,10 +169,10 @@ fn served_interface(name: &str) -> Result<Served> {
     })
 }
 
-/// A source, and the name that its queue shall have.
+/// A source, and the name of its queue.
 #[derive(Debug, Clone)]
 pub(super) struct Served {
-    /// `None`: the next free `hpcapN`.
+    /// `None` stands for the next free `hpcapN`.
     pub(super) name: Option<QueueName>,
     pub(super) source: SourceSpec,
 }
@@ -181,8 +181,8 @@ impl std::str::FromStr for Served {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        // `hpcap0=af_packet:eth0`: the name ends at the first `=`, unless that belongs to the
-        // options of a source without a name.
+        // In `hpcap0=af_packet:eth0` the name ends at the first `=`, but in a source without a name
+        // the first `=` belongs to an option.
         if let Some((name, source)) = text.split_once('=')
             && (name.starts_with("hpcap") || !name.contains(':'))
         {

@@ -28,13 +28,14 @@ use reporter::{LimitedReporter, Reporter};
 use signals::Signals;
 use socket::SocketListener;
 
-/// Longest wait for clients and signals, in ms: the daemon then checks whether its sources have ended.
+/// Longest wait for clients and signals, in ms. After it, the daemon checks whether its sources
+/// have ended.
 const POLL_MS: u16 = 100;
 
 /// Time between two checks of the ledgers for losses.
 const LOSS_CHECK_PERIOD: Duration = Duration::from_secs(1);
 
-/// Time that the listeners of a failed queue have to read the rest.
+/// Time that the listeners of a failed queue have to read the rest of the ring.
 const LINGER_FAILED: Duration = Duration::from_secs(2);
 
 /// Time after which the daemon reports that a source has not begun.
@@ -85,13 +86,13 @@ fn run(cli: &Cli, reporter: &Reporter) -> Result<()> {
         reporter.serving(server.engine.queue(), &socket);
     }
     let served = serve(&mut servers, &signals, cli, reporter);
-    // Stop all of them before the first failure is reported.
+    // All queues are stopped before the first failure is returned.
     let stopped: Vec<Result<()>> = servers.into_iter().map(|s| finish(s, reporter)).collect();
     served?;
     stopped.into_iter().collect()
 }
 
-/// Opens all sources and sockets. Returns `None` where a signal came first.
+/// Opens all sources and sockets. Returns `None` if a signal arrives first.
 fn start(cli: &Cli, reporter: &Reporter, signals: &Signals) -> Result<Option<Vec<Server>>> {
     let group = socket::group(cli.group.as_deref())?;
     if cli.cpu.len() > cli.sources.len() {
@@ -115,7 +116,8 @@ fn start(cli: &Cli, reporter: &Reporter, signals: &Signals) -> Result<Option<Vec
     let dir = Arc::new(socket::run_dir(cli.run_dir.as_deref())?);
     let mut servers = Vec::new();
     for (i, served) in cli.sources.iter().enumerate() {
-        // The socket comes first: a daemon that may not serve the name opens no interface.
+        // The socket is opened first, so that a daemon that may not serve the name opens no
+        // interface.
         let (name, listener) = open_listener(&dir, group, served.name, &given)?;
         let config = EngineConfig {
             ring_bytes: cli.ring,
@@ -145,8 +147,8 @@ fn start(cli: &Cli, reporter: &Reporter, signals: &Signals) -> Result<Option<Vec
     Ok(Some(servers))
 }
 
-/// Starts an engine, whose source may wait for the writer of a pipe. Returns `None` where a signal
-/// came first.
+/// Starts an engine, whose source may wait for the writer of a pipe. Returns `None` if a signal
+/// arrives first.
 fn start_engine(
     config: EngineConfig,
     name: QueueName,
@@ -191,7 +193,7 @@ fn open_listener(
     Err(busy.unwrap_or_else(|| Error::usage("queue name", "all of them are taken")))
 }
 
-/// Accepts clients until a signal comes, or until all sources have ended and no listener is left.
+/// Accepts clients until a signal arrives, or until all sources have ended and no listener is left.
 fn serve(servers: &mut [Server], signals: &Signals, cli: &Cli, reporter: &Reporter) -> Result<()> {
     let mut limited = LimitedReporter::new(reporter);
     loop {
@@ -240,7 +242,7 @@ fn serve(servers: &mut [Server], signals: &Signals, cli: &Cli, reporter: &Report
 }
 
 impl Server {
-    /// Reports that the queue has ended, and that frames are lost.
+    /// Reports the end of the queue, and losses of frames.
     fn tell(&mut self, reporter: &Reporter) {
         let queue = self.engine.queue();
         if let (Some(end), None) = (queue.page().end(), self.ended_since) {
@@ -260,9 +262,8 @@ impl Server {
         }
     }
 
-    /// Whether the daemon has to go on for this queue. For a failed queue it goes on only a short
-    /// time: attached listeners can read the ring without the daemon, and the exit code must show
-    /// the failure.
+    /// Returns whether the daemon must go on for this queue. A failed queue gets only a short time:
+    /// its listeners can read the ring without the daemon, and the exit code must show the failure.
     fn is_wanted(&self, no_linger: bool) -> bool {
         let Some(since) = self.ended_since else {
             return true;
@@ -295,7 +296,7 @@ fn print(text: &str) -> Result<()> {
     let mut out = io::stdout().lock();
     let text = visible_json(text);
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        // The reader of the pipe has ended.
+        // The reader of the pipe has exited, so nobody needs the text.
         Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         other => other.context(|| "write to standard output"),
     }

@@ -19,7 +19,7 @@ pub(super) struct Reporter {
     quiet: bool,
 }
 
-/// The line that says how many messages were dropped.
+/// Returns the function that formats the message about dropped messages.
 pub(super) fn notice(json: bool) -> impl Fn(Stream, u64) -> String + Send + 'static {
     move |stream, dropped| {
         let text = format!("{dropped} messages before this one were dropped: nobody read them");
@@ -127,7 +127,7 @@ impl Reporter {
     }
 }
 
-/// Limits the rate of messages that clients and interfaces can cause as often as they like.
+/// Limits the rate of messages that clients and interfaces can cause at any rate.
 #[derive(Debug)]
 pub(super) struct LimitedReporter {
     reporter: Reporter,
@@ -145,7 +145,7 @@ impl LimitedReporter {
     /// Prints a message of `kind` about queue `name`, unless too many of that kind came before.
     pub(super) fn print_message(&mut self, name: QueueName, kind: &str, text: &str) {
         let kind = format!("{name}: {kind}");
-        // The limiter holds back text alone, so the text begins with the name of the queue.
+        // The limiter keeps only text, so the text begins with the name of the queue.
         let text = format!("{name}: {text}");
         if let Some(text) = self.limiter.pass(&kind, text, Instant::now()) {
             self.tell(&text);

@@ -1,4 +1,4 @@
-//! Signals: SIGINT, SIGTERM and SIGHUP stop the daemon, SIGUSR1 asks for statistics.
+//! Signals: SIGINT, SIGTERM and SIGHUP stop the daemon; SIGUSR1 requests statistics.
 
 use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -11,7 +11,7 @@ use hpcap::error::Context;
 use hpcap::message::is_ignored;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 
-/// What arrived so far.
+/// The signals that have arrived so far.
 #[derive(Debug)]
 pub(super) struct Signals {
     stop: Arc<AtomicBool>,
@@ -21,11 +21,11 @@ pub(super) struct Signals {
 }
 
 impl Signals {
-    /// Takes the signals over. SIGHUP stays ignored where it is (nohup); otherwise it stops the
-    /// daemon, so that one whose terminal goes away leaves no socket behind.
+    /// Installs the handlers. SIGHUP stays ignored if it is ignored already (nohup). Otherwise it
+    /// stops the daemon, so that a daemon whose terminal closes leaves no socket behind.
     ///
     /// # Errors
-    /// When the operating system refuses.
+    /// An error of the operating system.
     pub(super) fn install() -> Result<Self> {
         let tried = || "prepare for signals";
         let (arrived, signalled) = UnixStream::pair().context(tried)?;
@@ -40,7 +40,7 @@ impl Signals {
             if signal == SIGHUP && is_ignored(signal) {
                 continue;
             }
-            // The flag first: whoever is woken finds it set.
+            // The flag is registered first, so that a thread woken by the pipe finds it set.
             signal_hook::flag::register(signal, Arc::clone(flag)).context(tried)?;
             let end = signalled.try_clone().context(tried)?;
             signal_hook::low_level::pipe::register(signal, end).context(tried)?;
@@ -52,12 +52,12 @@ impl Signals {
         })
     }
 
-    /// Whether the daemon shall stop.
+    /// Returns whether a signal has requested the daemon to stop.
     pub(super) fn stop(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
     }
 
-    /// Whether statistics were asked for since the last call.
+    /// Returns whether statistics were requested since the last call.
     pub(super) fn take_statistics(&self) -> bool {
         let mut buffer = [0; 64];
         while matches!((&self.arrived).read(&mut buffer), Ok(n) if n > 0) {}

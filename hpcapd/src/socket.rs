@@ -1,4 +1,5 @@
-//! The sockets by which clients find queues. Each has one owner; a stale socket is taken over.
+//! The sockets by which clients find queues. Each socket has one owner, which replaces a stale
+//! socket of the same name.
 
 use std::cell::{Cell, RefCell};
 use std::fs::{self, File};
@@ -30,17 +31,18 @@ use hpcap_engine::Engine;
 pub(super) struct SocketListener {
     socket: OwnedFd,
     path: PathBuf,
-    /// Held for as long as the socket is: two daemons cannot serve one queue.
+    /// Held as long as the socket exists, so that two daemons cannot serve one queue.
     _lock: Flock<File>,
     dir: Arc<Folder>,
     name: QueueName,
-    /// A spare descriptor: closed for a moment to refuse a client when no other descriptor is left.
+    /// A spare descriptor. When no other descriptor is left, it is closed for a moment to refuse a
+    /// client.
     spare: RefCell<Option<OwnedFd>>,
     /// End of the pause that follows a failed accept(2).
     pause: Cell<Option<Instant>>,
 }
 
-/// Clients that may wait to be accepted.
+/// Largest number of clients that wait to be accepted.
 pub(super) const BACKLOG: usize = 64;
 
 /// Pause after a failed accept(2), which would otherwise fail again at once.
@@ -51,8 +53,8 @@ fn spare() -> Option<OwnedFd> {
     File::open("/dev/null").map(OwnedFd::from).ok()
 }
 
-/// Opens the folder for sockets: the requested one, or the first usual one that can be used. Creates
-/// the folder where it is missing.
+/// Opens the folder for sockets: the requested folder, or the first of the usual folders that can
+/// be used. Creates the folder if it does not exist.
 pub(super) fn run_dir(asked: Option<&Path>) -> Result<Folder> {
     let (candidates, chosen) = match asked {
         Some(dir) => (vec![dir.to_owned()], true),
@@ -60,7 +62,7 @@ pub(super) fn run_dir(asked: Option<&Path>) -> Result<Folder> {
     };
     let mut last = None;
     for (i, dir) in candidates.iter().enumerate() {
-        // The last of the usual folders belongs to the user alone.
+        // The last of the usual folders belongs to a single user.
         let mode = if !chosen && i > 0 { 0o700 } else { 0o755 };
         let made = fs::DirBuilder::new()
             .recursive(chosen)
@@ -87,7 +89,7 @@ pub(super) fn run_dir(asked: Option<&Path>) -> Result<Folder> {
         .advise("run as root, or choose a folder of your own with --run-dir or HPCAP_RUN_DIR"))
 }
 
-/// Looks up the group for sockets: the requested one, or `hpcap` where it exists.
+/// Looks up the group for sockets: the requested group, or `hpcap` if it exists.
 pub(super) fn group(asked: Option<&str>) -> Result<Option<Gid>> {
     let name = asked.unwrap_or("hpcap");
     let found = Group::from_name(name).context(|| format!("look up group {name}"))?;
@@ -107,7 +109,7 @@ impl SocketListener {
         let path = socket_path(dir.path(), name);
         let file = format!("{name}.sock");
         let tried = || format!("serve {name} at {}", path.display());
-        // A name must lead to one queue only.
+        // The kernel module may serve a queue of this name, and a name must lead to only one queue.
         let device = device_path(&dev_dir(), name);
         if is_device(&device)? {
             let why = format!("the kernel module serves it already ({})", device.display());
@@ -145,7 +147,7 @@ impl SocketListener {
             spare: RefCell::new(spare()),
             pause: Cell::new(None),
         };
-        // bind(2) went by path, which may have led elsewhere than the checked folder.
+        // bind(2) used the path, which may have led to another folder than the checked one.
         if !dir.find(&file)?.is_some_and(|found| is_socket(&found)) {
             let why = "the folder was exchanged meanwhile";
             return Err(Error::new(Kind::Permission, tried(), why));
@@ -163,7 +165,7 @@ impl SocketListener {
         Ok(listener)
     }
 
-    /// Accepts the next client, if there is one. Refuses the client when no descriptor is left.
+    /// Accepts the next client, if there is one. Refuses the client if no descriptor is left.
     pub(super) fn accept(&self) -> Option<OwnedFd> {
         match self.take_client() {
             Ok(client) => Some(client),
@@ -192,7 +194,7 @@ impl SocketListener {
         self.pause.set(Some(Instant::now() + PAUSE));
     }
 
-    /// Events to wait for on this socket: clients, or none during a pause.
+    /// Returns the events to wait for on this socket: clients, or nothing during a pause.
     pub(super) fn events(&self) -> PollFlags {
         match self.pause.get() {
             Some(until) if Instant::now() < until => PollFlags::empty(),
@@ -274,7 +276,7 @@ fn take_lock(dir: &Folder, name: QueueName) -> Result<Flock<File>> {
     ))
 }
 
-/// The error for a file that has the name of a lock and is none. The file stays as it is.
+/// The error for a file that has the name of a lock but is not one. The file is not changed.
 fn no_lock(tried: String, why: &str) -> Error {
     Error::new(Kind::Permission, tried, why)
         .advise("remove it, or choose another folder with --run-dir")

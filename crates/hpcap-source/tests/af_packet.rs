@@ -1,4 +1,5 @@
-//! Frames sent on one end of a veth pair and captured on the other, byte for byte.
+//! Tests of frames that are sent on one end of a veth pair and captured on the other, byte for
+//! byte.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -15,7 +16,7 @@ fn open(spec: &str) -> Box<dyn Source> {
     spec.parse::<SourceSpec>().unwrap().open().unwrap()
 }
 
-/// Sends `frames` and expects exactly them.
+/// Sends `frames` and checks that `source` captures these frames and no others.
 fn round_trip(sender: &FrameSender, source: &mut dyn Source, frames: &[Vec<u8>], what: &str) {
     let mut got = Harvested::default();
     for chunk in frames.chunks(64) {
@@ -48,15 +49,15 @@ fn special_frames_arrive_byte_for_byte() {
         let mut source = open("af_packet:rx");
         assert_eq!(source.description().link_type, 1);
         round_trip(&sender, source.as_mut(), &special_frames(), "received");
-        // And on their way out, where tags are still in place.
+        // The same frames are captured on their way out, where tags are still in place.
         let sender = FrameSender::visible("snd");
         let mut source = open("af_packet:snd,direction=out");
         round_trip(&sender, source.as_mut(), &special_frames(), "sent");
     });
 }
 
-/// A VLAN tag with too little behind it: the kernel's receive path throws such a frame away
-/// before any capture can see it.
+/// Returns whether the frame has a VLAN tag with too little behind it. The kernel drops such a
+/// frame on receipt, before any capture gets it.
 fn is_cut_tag(frame: &[u8]) -> bool {
     matches!(frame.get(12..14), Some([0x81, 0] | [0x88, 0xa8])) && frame.len() < 20
 }
@@ -106,7 +107,8 @@ fn direction_says_which_frames_count() {
             let mut source = open(&format!("af_packet:rx,direction={direction}"));
             tx.send(&frame(1));
             rx.send(&frame(2));
-            // The last one in both directions, so that its arrival is the end.
+            // The last frame is sent in both directions, so that its arrival shows that all have
+            // arrived.
             tx.send(&frame(3));
             rx.send(&frame(3));
             let mut got = Harvested::default();
@@ -126,7 +128,7 @@ fn loopback_gives_every_frame_once() {
         let mut source = open("af_packet:lo");
         assert_eq!(source.description().link_type, 1);
         let sender = FrameSender::visible("lo");
-        // The longest are longer than 16 bits can say.
+        // The longest payloads have lengths that do not fit into 16 bits.
         let frames: Vec<Vec<u8>> = [46, 1500, 9000, 65_521, 65_522, 65_536]
             .into_iter()
             .map(|payload| [vec![0; 12], vec![0x88, 0xb5], vec![payload as u8; payload]].concat())
@@ -167,7 +169,7 @@ fn frames_that_found_no_room_are_counted_to_the_last_one() {
                 "the first ones, whole"
             );
         }
-        // And it goes on.
+        // The capture continues after the losses.
         round_trip(
             &sender,
             source.as_mut(),
@@ -208,7 +210,7 @@ fn fanout_spreads_flows_over_its_members() {
         for member in &mut members {
             let mut got = Harvested::default();
             harvest_until(member.as_mut(), &mut got, |g| g.frames.len() > 60);
-            // What else there is, a block later.
+            // The remaining frames come with the next block that the kernel hands over.
             for _ in 0..3 {
                 member.wait(Duration::from_millis(30)).unwrap();
                 for frame in member.harvest().unwrap().frames.iter() {
@@ -227,8 +229,8 @@ fn fanout_spreads_flows_over_its_members() {
     });
 }
 
-/// Whatever waits in the kernel's ring: a loss stands between the frames where the kernel had no
-/// room.
+/// A loss is reported before the first frame that was captured after it, although older frames
+/// still wait in the kernel's ring.
 #[test]
 fn loss_stands_where_the_kernel_lost() {
     in_namespace(|| {
@@ -244,7 +246,7 @@ fn loss_stands_where_the_kernel_lost() {
             }
         };
         let (mut got, mut sent) = (Harvested::default(), 0);
-        // More than the ring holds, then a part of it taken, and so on.
+        // Each step sends more than the ring holds, or less, and then takes a part of the frames.
         for (bursts, take) in [
             (10, 1),
             (3, 200),

@@ -1,4 +1,4 @@
-//! Interfaces that are not there, go down, vanish and come back.
+//! Tests of interfaces that do not exist, go down, vanish and come back.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -12,7 +12,7 @@ fn spec(text: &str) -> SourceSpec {
     text.parse().unwrap()
 }
 
-/// Sends frames number `from` up to `to`.
+/// Sends the generator's frames number `from` to `to - 1`.
 fn send(sender: &FrameSender, from: u64, to: u64) {
     let mut source = spec(&format!("gen:count={to}")).open().unwrap();
     let harvest = source.harvest().unwrap();
@@ -68,7 +68,7 @@ fn an_interface_that_goes_down_and_up_goes_on() {
         let mut source = spec("af_packet:rx").open().unwrap();
         let mut got = Harvested::default();
         send(&sender, 0, 10);
-        // Nothing is harvested yet: what was captured outlives the interface.
+        // The ring keeps the frames that were captured before the interface went down.
         ip("link set rx down");
         harvest_until(source.as_mut(), &mut got, |g| {
             !g.events.is_empty() && g.frames.len() >= 10

@@ -1,4 +1,4 @@
-//! Interfaces by other names, all of them together, and who stamps their frames.
+//! Tests of alternative names of interfaces, of `any`, and of hardware timestamps.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -11,7 +11,7 @@ fn open(spec: &str) -> Box<dyn Source> {
     spec.parse::<SourceSpec>().unwrap().open().unwrap()
 }
 
-/// What arrives at `source` of `frames` that are sent on `interface`.
+/// Sends `frames` on `interface` and returns the frames that arrive at `source`.
 fn received(source: &mut dyn Source, interface: &str, frames: &[Vec<u8>]) -> Vec<Vec<u8>> {
     let sender = FrameSender::new(interface);
     for frame in frames {
@@ -26,7 +26,7 @@ fn received(source: &mut dyn Source, interface: &str, frames: &[Vec<u8>]) -> Vec
     got.frames.into_iter().map(|(data, _)| data).collect()
 }
 
-/// A frame for experiments, of 60 bytes.
+/// Returns a frame of 60 bytes with an EtherType for experiments.
 fn frame() -> Vec<u8> {
     let mut frame: Vec<u8> = (0..60).collect();
     frame[..6].fill(0xff);
@@ -62,7 +62,7 @@ fn any_has_the_frames_of_every_interface() {
             let (header, payload) = got[0].split_at(20);
             assert_eq!(header[..4], [0x88, 0xb5, 0, 0]);
             assert_eq!(header[4..8], index.to_be_bytes());
-            // Ethernet, a broadcast, and an address of six bytes: the sender's.
+            // Hardware type Ethernet, packet type broadcast, and the sender's address of six bytes.
             assert_eq!(header[8..12], [0, 1, 1, 6]);
             assert_eq!(header[12..18], frame()[6..12]);
             assert_eq!(payload, &frame()[14..]);

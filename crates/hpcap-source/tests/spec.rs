@@ -1,4 +1,5 @@
-//! The specification of a source: what is understood, what it prints, what is refused and how.
+//! Tests of the specification of a source: which texts are valid, how it is printed, and the
+//! errors.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 

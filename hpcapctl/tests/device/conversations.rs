@@ -1,4 +1,4 @@
-//! Questions and answers, and who may what.
+//! Tests of requests and replies, and of who may send which request.
 
 use hpcap::abi::{self, hpcap_attach};
 use hpcap::queue::connection::Connection;
@@ -7,7 +7,7 @@ use nix::unistd::{Uid, chown};
 
 use crate::module::{Module, lossless, request};
 
-/// Somebody without privileges.
+/// Id of a user without privileges.
 const USER: u32 = 12_345;
 
 fn question(op: u32) -> hpcap_attach {
@@ -25,11 +25,11 @@ fn refusal(connection: &Connection, question: &hpcap_attach) -> hpcap::Error {
     connection.ask("try", question).map(drop).unwrap_err()
 }
 
-/// Does `what` in a thread of its own, as [`USER`].
+/// Runs `what` in a new thread, as [`USER`].
 fn as_user<T: Send>(what: impl FnOnce() -> T + Send) -> T {
     let become_user = || {
-        // SAFETY: setresuid(2) as a bare system call changes the calling thread alone, and no
-        // memory. The thread ends as the user that it became.
+        // SAFETY: setresuid(2) as a bare system call changes only the calling thread, and no
+        // memory. The thread remains this user until it ends.
         let done = unsafe { libc::syscall(libc::SYS_setresuid, USER, USER, USER) };
         assert_eq!(done, 0);
         what()

@@ -1,8 +1,8 @@
-//! The kernel module's char device: what it allows, what it refuses, and that a listener cannot
-//! tell it from `hpcapd`.
+//! Tests of the kernel module's char device: what it allows, what it refuses, and that it looks the
+//! same as `hpcapd` to a listener.
 //!
-//! Needs root and the modules `hpcap` and `hpcap_testnic`, so it runs in a virtual machine, with
-//! `HPCAP_TEST_PRODUCER=module`. Anywhere else it says that it was skipped.
+//! The tests need root and the modules `hpcap` and `hpcap_testnic`, so they run in a virtual
+//! machine, with `HPCAP_TEST_PRODUCER=module`. Elsewhere they report that they were skipped.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 

@@ -1,4 +1,4 @@
-//! What can be mapped, and what with it.
+//! Tests of the device's mappings: which are allowed, and what a process can do with them.
 
 use std::fs::OpenOptions;
 use std::os::fd::AsFd;
@@ -19,7 +19,7 @@ use crate::module::{Module, lossless, read_frames, request};
 
 const RING: usize = 8 << 20;
 
-/// Maps and unmaps; what the system says.
+/// Maps a part of the device and unmaps it again. Returns the error of mmap(2), if any.
 fn try_map(
     module: &Module,
     offset: u64,
@@ -29,7 +29,7 @@ fn try_map(
 ) -> nix::Result<()> {
     let device = module.device();
     let bytes = bytes.try_into().unwrap();
-    // SAFETY: a new mapping at an address of the kernel's choice, which nobody uses.
+    // SAFETY: a new mapping at an address that the kernel chooses, which nothing else uses.
     unsafe {
         let at = mmap(
             None,
@@ -64,7 +64,7 @@ fn only_what_is_there_is_mapped_and_only_for_reading() {
         (ring, RING, write, shared, Err(Errno::EACCES)),
         (queue, 4096, read, private, Err(Errno::EINVAL)),
         (ring, RING, write, private, Err(Errno::EINVAL)),
-        // Nobody is attached.
+        // No listener is attached, so there is no slot to map.
         (
             abi::HPCAP_MMAP_SLOT,
             4096,
@@ -88,7 +88,7 @@ fn a_mapped_ring_does_not_become_writable_and_does_not_grow() {
     let place = Place::new(device.as_fd(), abi::HPCAP_MMAP_RING);
     let ring = Mapping::of(place, RING, Access::Read, "the ring").unwrap();
     let at = ring.as_ptr().cast::<libc::c_void>();
-    // SAFETY: the mapping is ours and whole; both calls must fail, and then change nothing.
+    // SAFETY: this test owns the whole mapping; both calls must fail, and then change nothing.
     unsafe {
         assert_eq!(
             libc::mprotect(at, RING, libc::PROT_READ | libc::PROT_WRITE),
@@ -111,11 +111,12 @@ fn pages_that_were_given_back_come_again() {
     for (offset, bytes) in [(abi::HPCAP_MMAP_QUEUE, 4096), (abi::HPCAP_MMAP_RING, RING)] {
         let place = Place::new(device.as_fd(), offset);
         let map = Mapping::of(place, bytes, Access::Read, "it").unwrap();
-        // SAFETY: the mapping is that long; nothing is published any more, and the fields that
-        // the poll thread still writes are not in the first KiB.
+        // SAFETY: the mapping has at least 1 KiB; nothing is published any more, and the fields
+        // that the poll thread still writes are not in the first KiB.
         let look = || unsafe { std::slice::from_raw_parts(map.as_ptr(), 1024) }.to_vec();
         let before = look();
-        // SAFETY: the pages of a shared mapping are given back, and found again where they were.
+        // SAFETY: MADV_DONTNEED on a shared mapping drops no data; the next access maps the pages
+        // again.
         let done = unsafe { libc::madvise(map.as_ptr().cast(), bytes, libc::MADV_DONTNEED) };
         assert_eq!(done, 0);
         assert_eq!(look(), before);
@@ -131,13 +132,13 @@ fn a_child_inherits_the_listener_which_leaves_with_the_last_of_them() {
     module.up(true);
     read_frames(&mut listener, 100);
     let (ready, release) = nix::unistd::pipe().unwrap();
-    // SAFETY: the child calls nothing but read(2) and _exit(2), and reads mapped memory.
+    // SAFETY: the child only calls read(2) and _exit(2), and reads mapped memory.
     match unsafe { fork() }.unwrap() {
         ForkResult::Child => {
             let published = listener.published();
             let mut byte = [0];
             let _ = nix::unistd::read(&ready, &mut byte);
-            // SAFETY: ends the child at once.
+            // SAFETY: _exit(2) ends the child without running destructors.
             unsafe { libc::_exit(i32::from(published == 0)) }
         }
         ForkResult::Parent { child } => {
@@ -151,8 +152,8 @@ fn a_child_inherits_the_listener_which_leaves_with_the_last_of_them() {
     }
 }
 
-/// A folder on a disk, whose file system does direct I/O: `$HPCAP_TEST_DISK`, or `/data`, where
-/// `vmlab` has one.
+/// Returns a folder on a disk whose file system supports direct I/O: `$HPCAP_TEST_DISK`, or
+/// `/data`, where `vmlab` mounts one.
 fn disk() -> Option<PathBuf> {
     let path = std::env::var_os("HPCAP_TEST_DISK").map_or_else(|| "/data".into(), PathBuf::from);
     if !path.is_dir() {
@@ -194,7 +195,7 @@ fn direct_writes_from_the_ring_to_a_disk() {
         let whole = block.bytes.len() / 4096 * 4096;
         let written = file.write_at(&block.bytes[..whole], 0).unwrap();
         assert_eq!(written, whole, "{pages:?}");
-        // Through the page cache, which the write went past.
+        // This read goes through the page cache, which the direct write bypassed.
         assert_eq!(
             std::fs::read(&path).unwrap(),
             &block.bytes[..whole],

@@ -1,6 +1,6 @@
-//! Two adapters without a NIC, each with a queue of frames of 1,000 bytes. While the interfaces
-//! are up they come as fast as they are taken: none is missed on a slow machine, and none is lost
-//! to a full ring.
+//! The module `hpcap_testnic` with two adapters without a NIC, each with a queue of frames of 1,000
+//! bytes. While its interfaces are up, frames come as fast as they are taken, so none is missed on
+//! a slow machine and none is lost to a full ring.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,19 +21,19 @@ const ARGUMENTS: [&str; 5] = [
     "up=0",
 ];
 
-/// Where the number of a frame stands in it, big endian.
+/// Position of a frame's number in its bytes, big endian.
 const NUMBER: std::ops::Range<usize> = 44..52;
 
-/// The test that uses the module now.
+/// Held by the test that uses the module, so that tests run one after the other.
 static ONE: Mutex<()> = Mutex::new(());
 
-/// The module, for one test at a time; down and with a ring of 8 MiB when it begins.
+/// The module, locked for one test. At the start it is down, with a ring of 8 MiB.
 pub(crate) struct Module {
     _one: MutexGuard<'static, ()>,
 }
 
 impl Module {
-    /// `None` where the tests do not look at the module.
+    /// Loads the module if necessary and resets it. `None` where these tests are skipped.
     pub(crate) fn take() -> Option<Self> {
         let one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
         if std::env::var("HPCAP_TEST_PRODUCER").as_deref() != Ok("module") {
@@ -47,19 +47,19 @@ impl Module {
         let module = Self { _one: one };
         module.up(false);
         for queue in ["hpcap_0_0", "hpcap_1_0"] {
-            // Adapter 1 may have been pulled out.
+            // An earlier test may have removed adapter 1, so this error is ignored.
             let _ = fs::write(format!("/sys/class/hpcap/{queue}/when_full"), "hold");
         }
         module.device().set_ring(8 << 20, None).unwrap();
         Some(module)
     }
 
-    /// Frames come, or not.
+    /// Starts or stops the frames.
     pub(crate) fn up(&self, up: bool) {
         fs::write(format!("{PARAMETERS}/up"), if up { "1" } else { "0" }).unwrap();
     }
 
-    /// Adapter 1 is pulled out, for good.
+    /// Removes adapter 1 until the module is loaded again.
     pub(crate) fn remove_adapter_1(&self) {
         fs::write(format!("{PARAMETERS}/remove"), "1").unwrap();
     }
@@ -101,7 +101,7 @@ pub(crate) fn lossless(queue: &Queue) -> Listener {
         .unwrap()
 }
 
-/// Reads `count` frames, which must be numbered without a hole; their numbers.
+/// Reads `count` frames and checks that their numbers have no hole. Returns the numbers.
 pub(crate) fn read_frames(listener: &mut Listener, count: u64) -> std::ops::Range<u64> {
     let mut first = None;
     let mut read = 0;

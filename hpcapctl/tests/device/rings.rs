@@ -1,4 +1,4 @@
-//! Rings of all sizes, in ordinary pages and in hugepages.
+//! Tests of rings of several sizes, in ordinary pages and in hugepages.
 
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -17,7 +17,7 @@ fn hugepages(bytes: u64, mode: u32) -> OwnedFd {
     file
 }
 
-/// Frames over three laps of a ring, numbered without a hole.
+/// Reads frames over three laps of the ring, and checks that their numbers have no hole.
 fn laps(module: &Module, ring_bytes: u64) {
     let queue = module.queue();
     assert_eq!(queue.info().ring_bytes, ring_bytes);
@@ -82,7 +82,7 @@ fn what_makes_no_ring_is_refused_and_changes_nothing() {
     let ordinary = anonymous("test", HUGE, ORDINARY).unwrap();
     fchmod(&ordinary, Mode::from_bits_truncate(0o600)).unwrap();
     usage(HUGE, Some(&ordinary));
-    // More than the machine has.
+    // This is more memory than any machine has.
     let full = device.set_ring(1 << 50, None).unwrap_err();
     assert_eq!(full.kind(), Kind::Full);
     assert_eq!(module.queue().info(), &before);
@@ -98,7 +98,7 @@ fn a_queue_gets_no_other_ring_under_a_listener() {
     assert_eq!(busy.kind(), Kind::Busy);
     drop(listener);
     device.set_ring(1 << 20, None).unwrap();
-    // The old one has ended, and can still be looked at.
+    // The old ring has ended, but its observers can still read it.
     assert!(!observer.is_running());
     assert_eq!(observer.info().ring_bytes, 8 << 20);
     assert!(module.queue().is_running());

@@ -1,4 +1,4 @@
-//! Sleeping, and what ends it.
+//! Tests of waiting for frames, and of the events that end a wait.
 
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -12,14 +12,14 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::module::{Module, lossless, read_frames, request};
 
-/// Far longer than anything here should take, on a busy machine too.
+/// Far longer than any wait in these tests should take, even on a busy machine.
 const LONG: Duration = Duration::from_secs(30);
 
 #[test]
 fn a_wait_takes_its_time_and_no_longer() {
     let Some(module) = Module::take() else { return };
     let mut listener = lossless(&module.queue());
-    // The file's header is there.
+    // This skips the file header, which is already there.
     listener.advance(listener.available());
     for ms in [0, 30, 250] {
         let wanted = Duration::from_millis(ms);
@@ -48,14 +48,15 @@ fn a_killed_listener_wakes() {
     assert!(start.elapsed() < LONG);
 }
 
-/// Takes the five seconds that a listener waits for its file.
+/// This test takes the five seconds that a listener waits for its file.
 #[test]
 fn a_start_that_does_not_come_is_an_error_that_says_why() {
     let Some(module) = Module::take() else { return };
     let queue = module.queue();
     let stuck = lossless(&queue);
     module.up(true);
-    // Not almost full, where the rest may do for the end of a file: no frame goes in any more.
+    // A ring that is almost full may still have room for the end of a file, so this waits until the
+    // ring takes no frame at all.
     let ring_bytes = queue.info().ring_bytes;
     let mut before = 0;
     while stuck.available() < ring_bytes / 2 || stuck.available() != before {
@@ -71,7 +72,7 @@ fn a_start_that_does_not_come_is_an_error_that_says_why() {
         "{text}"
     );
     assert_eq!(queue.listeners().len(), 1);
-    // At the newest record there is a start at once.
+    // A listener that starts at the newest record needs no new file, so it starts at once.
     let _ = queue
         .attach(&request(Contract::Lossy, Start::Newest))
         .unwrap();
@@ -96,7 +97,8 @@ fn poll_sleeps_until_the_slot_has_what_it_waits_for() {
     let slot = Mapping::of(place, abi::HPCAP_SLOT_BYTES, Access::Write, "the slot").unwrap();
     let queue = module.queue();
     let goal = queue.page().published() + 100_000;
-    // SAFETY: inside the slot's page and aligned, and it stays mapped; all accesses are atomic.
+    // SAFETY: both words are inside the slot's page and aligned, the page stays mapped, and all
+    // accesses are atomic.
     let (wait_off, waiting) = unsafe {
         let at = |offset: usize| slot.as_ptr().add(offset);
         (
@@ -144,13 +146,13 @@ fn listeners_of_an_adapter_that_goes_read_to_the_end() {
             && listener.queue_end() == Some(hpcap::queue::QueueEnd::Stopped)
             && !listener.producer_died()
     );
-    // Nobody was attached to it before.
+    // The ledger counts only this listener's frames, because no other was attached before.
     assert_eq!(listener.ledger().ledger[Reason::Captured].frames, read);
     let again = queue.attach(&request(Contract::Lossy, Start::Newest));
     assert!(matches!(
         again.unwrap_err().kind(),
         Kind::NotFound | Kind::Gone
     ));
-    // Its memory is still there to read.
+    // The queue's memory can still be read.
     assert!(listener.published() > 0 && listener.block_entry(0).is_some());
 }
