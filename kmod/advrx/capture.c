@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* A port in hpcap mode, from probe to remove. */
+/* The life of a port in hpcap mode: probe, up, down and remove. */
 #include <linux/io.h>
 #include <linux/rtnetlink.h>
 #include <linux/slab.h>
@@ -28,7 +28,7 @@ static void port_release(void *rx, u32 n)
 		*q->stats.bytes += bytes;
 		u64_stats_update_end(q->stats.syncp);
 	}
-	/* writel() comes after the descriptors, which are in coherent memory. */
+	/* writel() is ordered after the writes to the descriptors, which are in coherent memory. */
 	if (tail != HPCAP_ADVRX_KEEP_TAIL)
 		writel(tail, q->tail);
 }
@@ -98,8 +98,8 @@ int hpcap_port_untested(struct pci_dev *pdev, const char *kind)
 }
 
 /*
- * Frames go as they are: nothing is merged, checked, filtered or stripped, and nobody can ask
- * for it. What the stack adds by itself does not matter where no frame reaches it.
+ * Switches off all offloads, so that frames are captured as they are on the wire, and lets nobody
+ * switch one on. Features that the stack adds by itself do no harm, because no frame reaches it.
  */
 static void no_features(struct net_device *netdev)
 {
@@ -146,8 +146,8 @@ static void adapter_del(struct hpcap_port *port)
 }
 
 /*
- * The lock is held over both steps: somebody who sees the interface and sets it up at once
- * finds the queues, and they start.
+ * Both steps run under one hold of RTNL: whoever sees the interface and sets it up at once finds
+ * its queues registered, so they start.
  */
 int hpcap_port_register(struct pci_dev *pdev, struct net_device *netdev, struct hpcap_port *port,
 			u32 queues)
@@ -158,7 +158,7 @@ int hpcap_port_register(struct pci_dev *pdev, struct net_device *netdev, struct 
 	if (number < 0)
 		return number;
 	snprintf(netdev->name, sizeof(netdev->name), "%s%d", port ? "hpcap" : "xgb", number);
-	/* udev leaves such a name alone (developer guide 3.8.4; systemd.link(5), "kernel"). */
+	/* udev keeps a predictable name (developer guide 3.8.4; systemd.link(5), "kernel"). */
 	netdev->name_assign_type = NET_NAME_PREDICTABLE;
 	if (!port)
 		return register_netdev(netdev);
@@ -183,9 +183,9 @@ void hpcap_port_unregister(struct net_device *netdev, struct hpcap_port *port)
 		return;
 	}
 	rtnl_lock();
-	/* First, so that what the NIC has delivered is still taken. */
+	/* Closes first, so that the queues still take the frames that the NIC has delivered. */
 	dev_close(netdev);
-	/* Before the interface goes, which waits for the reference that hpcap has. */
+	/* unregister_netdevice() waits for the reference that the adapter has. */
 	adapter_del(port);
 	unregister_netdevice(netdev);
 	rtnl_unlock();
@@ -193,7 +193,7 @@ void hpcap_port_unregister(struct net_device *netdev, struct hpcap_port *port)
 
 void hpcap_port_removed(struct hpcap_port *port)
 {
-	/* The PCI core has stopped the device, and resets it: listeners wait for it. */
+	/* The PCI core has frozen the device and will reset it, so the queues stay. */
 	if (READ_ONCE(port->pdev->error_state) == pci_channel_io_frozen)
 		return;
 	rtnl_lock();
@@ -204,8 +204,8 @@ void hpcap_port_removed(struct hpcap_port *port)
 }
 
 /*
- * Whoever noticed first that the device does not answer may have been the driver, and then the
- * queues have ended.
+ * The queues have ended only when the driver noticed before the PCI core that the device does not
+ * answer; then the adapter is registered again.
  */
 void hpcap_port_recovered(struct hpcap_port *port)
 {
@@ -227,7 +227,7 @@ void hpcap_port_recovered(struct hpcap_port *port)
 void hpcap_port_arm(struct hpcap_port_queue *q, void *descriptors, u32 count, u8 __iomem *tail,
 		    const struct hpcap_port_stats *stats)
 {
-	/* Its slots are for another number: a queue that does not receive, not one that lies. */
+	/* The slots are for another number of descriptors. The queue then receives nothing. */
 	if (WARN_ON_ONCE(count != q->slots))
 		return;
 	q->rx.ring = descriptors;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * A port in hpcap mode, for drivers of NICs with advanced receive descriptors (core/advrx.h):
- * its settings, its name, its slots, its queues' life, its part of ethtool. The hooks in
- * ixgbe and ixgbevf are calls from the driver's words to these.
+ * its settings, its name, its slots, its queues, and its part of ethtool. The hooks in ixgbe and
+ * ixgbevf translate the driver's types, and call these functions.
  *
  * A port in standard mode has no struct hpcap_port.
  */
@@ -22,8 +22,8 @@
 /* Descriptors of a queue, unless ethtool sets fewer: the most that the 82599 has. */
 #define HPCAP_PORT_DESCRIPTORS	4096
 /*
- * The longest frame that the MAC takes, with its FCS: 15.5 KiB (82599 datasheet 8.2.3.22.13,
- * MAXFRS). A tap does not choose the frames that it is shown, so the MTU does not matter.
+ * The longest frame that the MAC accepts, with its FCS: 15.5 KiB (82599 datasheet 8.2.3.22.13,
+ * MAXFRS). A capturing port accepts it whatever the MTU, because others choose what they send.
  */
 #define HPCAP_PORT_FRAME_MAX	15872u
 
@@ -36,25 +36,25 @@ struct hpcap_port_stats {
 	struct u64_stats_sync *syncp;
 };
 
-/* A queue of a port: the `rx` of the functions in struct hpcap_nic_ops. */
+/* A queue of a port; the first argument of the functions in struct hpcap_nic_ops. */
 struct hpcap_port_queue {
 	struct hpcap_advrx rx;
 	struct hpcap_port *port;
 	u32 index;
-	u8 __iomem *tail;
+	u8 __iomem *tail;	/* the queue's tail register */
 	struct hpcap_port_stats stats;
 
-	/* slots.c */
+	/* Memory of the queue (slots.c). */
 	u32 slots;
 	u32 chunk_bytes;
 	u8 **chunks;
 	u64 *chunk_dma;
 };
 
-/* The functions of a driver. */
+/* The name and the function that a driver provides. */
 struct hpcap_port_driver {
-	const char *name;	/* "hpcap_ixgbe" */
-	/* As nic_ops.counters, of a queue. */
+	const char *name;	/* such as "hpcap_ixgbe" */
+	/* Reads the counters of a queue, as `counters` of struct hpcap_nic_ops. */
 	void (*counters)(struct hpcap_port *port, u32 queue, struct hpcap_nic_counters *counters);
 };
 
@@ -63,9 +63,9 @@ struct hpcap_port {
 	struct pci_dev *pdev;
 	struct net_device *netdev;
 	/*
-	 * The driver's adapter, and what it keeps for this port. How an interface leads to its
-	 * adapter is each kernel's own affair (netdev_priv() of an ixgbe is something else since
-	 * 6.16): no code of ours asks the interface.
+	 * The driver's adapter, and private data of the hooks. Our code never finds the adapter
+	 * through the interface, because that differs between kernels: since 6.16, netdev_priv()
+	 * of an ixgbe interface is not the adapter.
 	 */
 	void *nic;
 	void *priv;
@@ -74,41 +74,48 @@ struct hpcap_port {
 	struct hpcap_adapter *adapter;	/* NULL: there are no device nodes; under RTNL */
 	bool receives;			/* the NIC may write into the slots */
 	const struct ethtool_ops *driver_ethtool;
-	const struct ethtool_ops ethtool;	/* the interface's: they lead to the port */
+	const struct ethtool_ops ethtool;	/* the interface's; container_of() gives the port */
 	struct hpcap_port_queue *queue[HPCAP_PORT_QUEUES];
 };
 
-/* params.c: reads the module's parameters. -EINVAL, with a message in the log. */
+/* params.c: read the module's parameters. -EINVAL, with a message in the log, when invalid. */
 int hpcap_param_mode(struct pci_dev *pdev, u32 number, bool *hpcap);
 int hpcap_param_queues(struct pci_dev *pdev, u32 number, u32 *queues);
 
 /*
- * In the driver's probe, for a device in hpcap mode: *port; for one in standard mode NULL.
- * It goes with the device (devres). `nic` is the driver's adapter.
+ * Creates the port of a device in hpcap mode; *port is NULL for a device in standard mode. Called
+ * in the driver's probe. The port is freed with the device (devres). `nic` is the driver's adapter.
  */
 int hpcap_port_create(struct pci_dev *pdev, struct net_device *netdev, void *nic,
 		      const struct hpcap_port_driver *driver, struct hpcap_port **port);
 /*
- * For a kind of device that no test has seen, in hpcap mode: refused with -EOPNOTSUPP and a
- * message, unless this is a build with --untested.
+ * Refuses hpcap mode for a kind of device that no test has seen, with -EOPNOTSUPP and a message.
+ * A build with --untested only warns, and returns 0.
  */
 int hpcap_port_untested(struct pci_dev *pdev, const char *kind);
-/* Replaces register_netdev(). In hpcap mode, registers an adapter with `queues` queues, too. */
+/*
+ * Replaces register_netdev(). In hpcap mode, also registers an adapter with `queues` queues, or
+ * with as many as the administrator wants, if that is less.
+ */
 int hpcap_port_register(struct pci_dev *pdev, struct net_device *netdev, struct hpcap_port *port,
 			u32 queues);
 /* Replaces unregister_netdev(). */
 void hpcap_port_unregister(struct net_device *netdev, struct hpcap_port *port);
 /*
- * The device does not answer any more: its queues end, unless the PCI core is about to reset it.
- * Not under RTNL.
+ * Ends the queues of a device that does not answer any more, unless the PCI core is about to reset
+ * the device. The caller does not hold RTNL.
  */
 void hpcap_port_removed(struct hpcap_port *port);
-/* Registers the queues again after the device was reset by a PCI error. Not under RTNL. */
+/*
+ * Registers ended queues again after the PCI core has reset the device. The caller does not hold
+ * RTNL.
+ */
 void hpcap_port_recovered(struct hpcap_port *port);
 
 /*
- * slots.c: memory of a port whose interface goes up and has gone down. It is freed when the NIC
- * has stopped receiving: hpcap_port_down(), or hpcap_port_quiet() where "up" failed.
+ * slots.c: the buffers of a port. They are allocated when the interface goes up, and may be freed
+ * only after the NIC has stopped receiving: after hpcap_port_down(), or after hpcap_port_quiet()
+ * when "up" has failed.
  */
 int hpcap_port_alloc(struct hpcap_port *port, u32 queues, u32 descriptors);
 void hpcap_port_free(struct hpcap_port *port);

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * ethtool on a port in hpcap mode: the driver's operations, with the ledger behind its
- * statistics, and without what would change the rings.
+ * ethtool on a port in hpcap mode: the driver's operations, with the ledger behind the driver's
+ * statistics, and without the operations that would change the rings.
  */
 #include <linux/log2.h>
 
 #include "capture.h"
 
-/* An interface in hpcap mode has the operations that are in its port. */
+/* The ethtool operations of an interface in hpcap mode are a field of its port. */
 static struct hpcap_port *port_of(const struct net_device *netdev)
 {
 	return container_of(netdev->ethtool_ops, struct hpcap_port, ethtool);
@@ -49,8 +49,8 @@ static void get_ethtool_stats(struct net_device *netdev, struct ethtool_stats *s
 }
 
 /*
- * The driver exchanges rings of an interface that is up one by one, in copies; slots belong to
- * the ring that was there when it went up.
+ * Refused while the interface is up: the driver would replace its rings by new ones, but the slots
+ * belong to the rings that existed when the interface went up.
  */
 static int set_ringparam(struct net_device *netdev, struct ethtool_ringparam *ring,
 			 struct kernel_ethtool_ringparam *kernel_ring,
@@ -69,7 +69,7 @@ static int set_ringparam(struct net_device *netdev, struct ethtool_ringparam *ri
 	return port->driver_ethtool->set_ringparam(netdev, ring, kernel_ring, extack);
 }
 
-/* Their number is fixed, so the most that there can be is what there is. */
+/* The number of queues is fixed, so the current number is the maximum, too. */
 static void get_channels(struct net_device *netdev, struct ethtool_channels *channels)
 {
 	port_of(netdev)->driver_ethtool->get_channels(netdev, channels);
@@ -87,15 +87,15 @@ void hpcap_port_set_ethtool(struct hpcap_port *port)
 	ops->get_strings = get_strings;
 	ops->get_ethtool_stats = get_ethtool_stats;
 	ops->set_ringparam = set_ringparam;
-	/* Queues are a module parameter: device nodes and rings go with them. */
+	/* The module parameter `queues` sets their number: each has a device node and a ring. */
 	if (driver->get_channels)
 		ops->get_channels = get_channels;
 	ops->set_channels = NULL;
-	/* It runs frames of its own through the rings. */
+	/* The self test sends its own frames through the rings. */
 	ops->self_test = NULL;
 	/* A port that captures does not stop the sender. */
 	ops->set_pauseparam = NULL;
-	/* Kinds of buffers that are not used here. */
+	/* The private flags select kinds of buffers that a port in hpcap mode does not use. */
 	ops->set_priv_flags = NULL;
 	port->driver_ethtool = driver;
 	port->netdev->ethtool_ops = ops;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Which ports capture, and with how many queues. */
+/* The module parameters that set the mode and the number of queues of each port. */
 #include <linux/module.h>
 
 #include "capture.h"
 
-/* As many numbers as an array can name; ports behind them are in standard mode. */
+/* Length of a parameter array; ports with higher numbers are in standard mode. */
 #define PORTS	64
 
 static char *mode[PORTS];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The memory that a NIC writes frames to: allocated when the interface goes up, coherent (there
- * is nothing to map, to unmap or to sync for each frame), on the NIC's node.
+ * The buffers that a NIC writes frames to. They are allocated when the interface goes up, on the
+ * NIC's node, in coherent memory: so no frame needs to be mapped, unmapped or synced.
  */
 #include <linux/dma-mapping.h>
 #include <linux/log2.h>
@@ -9,7 +9,10 @@
 
 #include "capture.h"
 
-/* Binary logarithms of the slots of a chunk: 2 MiB, and less where memory is fragmented. */
+/*
+ * Binary logarithms of the number of slots of a chunk: 2 MiB first, then smaller chunks, in case
+ * memory is fragmented.
+ */
 static const u32 chunk_shifts[] = { 10, 7, 4, 1 };
 
 static void queue_free(struct hpcap_port_queue *q)
@@ -63,7 +66,7 @@ static int queue_alloc(struct hpcap_port_queue *q, u32 slots)
 	int err = -ENOMEM;
 	u32 i;
 
-	/* Positions in the ring are masked: no other number of descriptors is possible. */
+	/* core/advrx.h masks positions in the ring. */
 	if (!is_power_of_2(slots))
 		return -EINVAL;
 	for (i = 0; err && i < ARRAY_SIZE(chunk_shifts); i++)
@@ -99,7 +102,7 @@ void hpcap_port_free(struct hpcap_port *port)
 {
 	u32 i;
 
-	/* The NIC would write into memory that has another owner by then. */
+	/* A NIC that still receives would write into memory that has another owner. */
 	WARN_ON_ONCE(port->receives);
 	for (i = 0; i < HPCAP_PORT_QUEUES && port->queue[i]; i++)
 		queue_free(port->queue[i]);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Adapters come and go. What an adapter had goes with it; what its clients have open stays
- * theirs: a queue outlives its adapter as long as somebody refers to it.
+ * Registers and unregisters adapters, and starts and stops their queues. The device nodes of an
+ * adapter go with it, but a queue outlives its adapter while a client has it open.
  *
  * Debug messages: `file adapter.c +p` in /proc/dynamic_debug/control.
  */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What the module's files ask about adapters. */
+/* Functions of adapter.c for other files of the module. */
 #ifndef _HPCAP_ADAPTER_H
 #define _HPCAP_ADAPTER_H
 

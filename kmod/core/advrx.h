@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT OR Apache-2.0 */
 /*
- * Frames out of a ring of advanced receive descriptors, as the 82599, the X540, the X550 and
+ * Takes frames out of a ring of advanced receive descriptors, as the 82599, the X540, the X550 and
  * their virtual functions write them (Intel 82599 datasheet 7.1.6, "Advanced Receive
  * Descriptors"; the X540 and X550 datasheets, same section).
  *
- * Descriptor i always points to slot i: the buffers are as many as the descriptors, never move
- * and are never exchanged. What the poll thread took out of a slot is in the ring of the queue
- * before the descriptor is armed again.
+ * Descriptor i always points to slot i: there is one buffer for each descriptor, and the buffers
+ * never move. A descriptor is armed again only after the poll thread has copied its frame into the
+ * ring of the queue, or has dropped it.
  *
- * A frame that is longer than a slot lies in several. The slots of a chunk follow each other
- * without a hole and all but the last of a frame are full, so the frame is contiguous as it
- * is, unless it goes on in another chunk: then it is gathered in the bounce buffer.
+ * A frame that is longer than a slot lies in several slots. The slots of a chunk are adjacent, and
+ * all slots of a frame but its last are full, so the frame is contiguous. Only a frame that goes
+ * on in another chunk is not; it is copied into the bounce buffer.
  *
- * No kernel calls: the drivers include this file, and userspace tests and measures it. Writing
- * the tail register is the caller's.
+ * This file makes no kernel calls: the drivers include it, and userspace programs test and measure
+ * it. The caller writes the tail register.
  */
 #ifndef _HPCAP_ADVRX_H
 #define _HPCAP_ADVRX_H
@@ -25,10 +25,10 @@
 #include <asm/byteorder.h>
 #define hpcap_advrx_get(x)	le64_to_cpu(READ_ONCE(x))
 #define hpcap_advrx_put(x, v)	WRITE_ONCE(x, cpu_to_le64(v))
-/* What the device wrote before the status is read after it. */
+/* Reads the rest of a descriptor only after its status. */
 #define hpcap_advrx_rmb()	dma_rmb()
 #else
-/* hpcap knows little-endian machines only; uapi/hpcap.h says so. */
+/* hpcap supports only little-endian machines (uapi/hpcap.h), so nothing is swapped. */
 #define hpcap_advrx_get(x)	READ_ONCE(x)
 #define hpcap_advrx_put(x, v)	WRITE_ONCE(x, v)
 #define hpcap_advrx_rmb()	__atomic_thread_fence(__ATOMIC_ACQUIRE)
@@ -37,51 +37,51 @@
 /* Bytes of a slot; SRRCTL.BSIZEPACKET is in units of 1 KiB. */
 #define HPCAP_ADVRX_SLOT_SHIFT	11
 #define HPCAP_ADVRX_SLOT_BYTES	2048u
-/* Slots of the longest frame: the MAC takes 15.5 KiB at most (MHADD.MFS and 8.2.3.22.8). */
+/* Slots of the longest frame: the MAC accepts at most 15.5 KiB (MHADD.MFS and 8.2.3.22.8). */
 #define HPCAP_ADVRX_CHAIN	8
-/* Room for some frames that are not contiguous; more are left for the next harvest. */
+/* Room for four longest frames that are not contiguous; others wait for the next harvest. */
 #define HPCAP_ADVRX_BOUNCE	(4 * HPCAP_ADVRX_CHAIN * HPCAP_ADVRX_SLOT_BYTES)
-/* Descriptors are given back to the NIC so many at a time: a register write costs. */
+/* Least number of descriptors to give back at a time, because a register write is slow. */
 #define HPCAP_ADVRX_TAIL	64
 
-/* A descriptor: `low` and `high` are read and written whole. */
+/* A descriptor. `low` and `high` are each read and written in one access. */
 struct hpcap_advrx_desc {
-	__le64 low;	/* to the NIC: address; from it: RSS type and hash */
-	__le64 high;	/* to the NIC: 0; from it: status, error, length */
+	__le64 low;	/* to the NIC: address; from the NIC: RSS type and hash */
+	__le64 high;	/* to the NIC: 0; from the NIC: status, error, length */
 };
 
-/* Of `high`. */
-#define HPCAP_ADVRX_DD		0x1ull		/* the NIC is done with it */
-#define HPCAP_ADVRX_EOP		0x2ull		/* the last of its frame */
+/* Bits of `high`. */
+#define HPCAP_ADVRX_DD		0x1ull		/* the NIC has written the descriptor */
+#define HPCAP_ADVRX_EOP		0x2ull		/* the last descriptor of its frame */
 /*
- * CE, LE, PE, OSE, USE (RXE of the 82599): the frame is not what was on the wire. The errors of
- * checksums are the sender's, and such a frame arrived whole: IPE and L4E above them, and between
- * them OUTERIPER, which the X550 sets for the outer header of a tunnel.
+ * CE, LE, PE, OSE, USE (RXE of the 82599): the frame differs from what was on the wire. The error
+ * bits of checksums do not count as damage, because the frame arrived as it was sent: IPE and L4E
+ * above them, and between them OUTERIPER, which the X550 sets for the outer header of a tunnel.
  */
 #define HPCAP_ADVRX_DAMAGED	0x3b000000ull
 #define HPCAP_ADVRX_LENGTH(x)	((u32)((x) >> 32) & 0xffff)
-/* Of `low`. */
+/* Fields of `low`. */
 #define HPCAP_ADVRX_RSS_TYPE	0xfull		/* 0: there is no hash */
 #define HPCAP_ADVRX_HASH(x)	((u32)((x) >> 32))
 
-/* A frame that was offered. */
+/* A frame that the last harvest returned. */
 struct hpcap_advrx_offer {
-	u32 end;	/* position behind it, and behind the damaged ones that follow it */
-	u32 bytes;	/* of the frames offered, up to this one */
+	u32 end;	/* position behind the frame and behind the damaged frames that follow */
+	u32 bytes;	/* bytes of the harvest's frames, up to and including this one */
 };
 
 /* Positions count descriptors since arming, modulo 2^32; `count` is a power of two. */
 struct hpcap_advrx {
 	struct hpcap_advrx_desc *ring;
-	u8 *const *chunks;	/* where the slots are, (1 << chunk_shift) in each */
-	const u64 *chunk_dma;	/* where the NIC sees them */
+	u8 *const *chunks;	/* addresses of the chunks, with 1 << chunk_shift slots each */
+	const u64 *chunk_dma;	/* addresses of the chunks for the NIC */
 	u8 *bounce;		/* HPCAP_ADVRX_BOUNCE bytes */
-	u32 count;
+	u32 count;		/* number of descriptors */
 	u32 chunk_shift;
-	u32 head;		/* the oldest descriptor that the NIC does not own */
-	u32 given;		/* `head` when the tail was last told */
-	u32 judged;		/* damaged frames before it were reported */
-	u32 offered;
+	u32 head;		/* descriptors before this position were armed again */
+	u32 given;		/* `head` when the tail register was last written */
+	u32 judged;		/* damaged frames before this position were reported */
+	u32 offered;		/* number of valid `offers` */
 	struct hpcap_advrx_offer offers[HPCAP_BATCH];
 };
 
@@ -99,8 +99,9 @@ static inline u8 *hpcap_advrx_data(const struct hpcap_advrx *rx, u32 at)
 }
 
 /*
- * Descriptors from `at` to `end` are for the NIC again, once it is told. (Copies of what does not
- * change, here and below: the compiler cannot know that a descriptor is none of it.)
+ * Arms the descriptors from `at` to `end` again; the NIC uses them after a write to the tail
+ * register. The local copies, here and below, save loads: the compiler cannot know that a write to
+ * a descriptor does not change the fields of `rx`.
  */
 static inline void hpcap_advrx_rearm(struct hpcap_advrx *rx, u32 at, u32 end)
 {
@@ -117,7 +118,10 @@ static inline void hpcap_advrx_rearm(struct hpcap_advrx *rx, u32 at, u32 end)
 	}
 }
 
-/* Everything is for the NIC. Returns the tail; its own descriptor is never used at that time. */
+/*
+ * Arms all descriptors. Returns the value for the tail register; the NIC does not use the
+ * descriptor that the tail points to.
+ */
 static inline u32 hpcap_advrx_arm(struct hpcap_advrx *rx)
 {
 	rx->head = 0;
@@ -128,20 +132,20 @@ static inline u32 hpcap_advrx_arm(struct hpcap_advrx *rx)
 	return rx->count - 1;
 }
 
-/* What the descriptors from a position on hold. */
+/* What hpcap_advrx_chain() finds in the descriptors from a position on. */
 enum hpcap_advrx_found {
-	HPCAP_ADVRX_NOTHING,	/* no whole frame yet */
+	HPCAP_ADVRX_NOTHING,	/* no complete frame yet */
 	HPCAP_ADVRX_FRAME,
-	HPCAP_ADVRX_BAD,
+	HPCAP_ADVRX_BAD,	/* a damaged frame */
 };
 
 /*
- * A frame that is not one good descriptor: several, or damaged. Sets the end and the length.
+ * Parses a frame that has several descriptors or is damaged. Sets its end and its length.
  *
- * A descriptor that is not the last of its frame must be full. One that is not ends a frame
- * of which the rest is missing; the next begins another, so that one lie of the NIC costs one
- * frame. A frame without an end, or longer than any can be, is waited for until its end is
- * there, or the ring is full of it.
+ * A descriptor that is not the last of its frame must be full. A descriptor that breaks this rule
+ * ends a damaged frame, and the next one starts another frame, so that a wrong descriptor costs
+ * only one frame. The function waits for the end of a frame even when the frame is longer than any
+ * can be, until the end is there or the frame fills the ring.
  */
 static inline enum hpcap_advrx_found
 hpcap_advrx_chain(const struct hpcap_advrx *rx, u32 at, u32 limit, u32 *end, u32 *len)
@@ -167,11 +171,14 @@ hpcap_advrx_chain(const struct hpcap_advrx *rx, u32 at, u32 limit, u32 *end, u32
 			return HPCAP_ADVRX_BAD;
 		*len += bytes;
 	}
-	/* The last descriptors of the ring can wait for more only while there may be more. */
+	/* A frame that starts at the head fills the whole ring, so its end cannot come. */
 	return from == rx->head ? HPCAP_ADVRX_BAD : HPCAP_ADVRX_NOTHING;
 }
 
-/* The bytes of a chain in one place; NULL: no room in the bounce buffer any more. */
+/*
+ * Returns the contiguous bytes of a frame in several slots, or NULL when the bounce buffer has no
+ * room for them.
+ */
 static inline const u8 *hpcap_advrx_gather(const struct hpcap_advrx *rx, u32 at, u32 end,
 					   u32 len, u32 *bounced)
 {
@@ -195,8 +202,9 @@ static inline const u8 *hpcap_advrx_gather(const struct hpcap_advrx *rx, u32 at,
 }
 
 /*
- * A damaged frame ends at `end`, behind `found` good ones. It is reported once, however often
- * those are offered, and goes back to the NIC with the last of them, or at once.
+ * Skips a damaged frame that ends at `end`, behind `found` good frames. Counts it once, even when
+ * several harvests find it. Its descriptors go back to the NIC with those of the last good frame,
+ * or at once when there is none.
  */
 static inline void hpcap_advrx_refuse(struct hpcap_advrx *rx, struct hpcap_batch *batch, u32 found,
 				      u32 end)
@@ -223,7 +231,7 @@ static inline u32 hpcap_advrx_harvest(struct hpcap_advrx *rx, struct hpcap_batch
 	const struct hpcap_advrx_desc *ring = rx->ring;
 	u8 *const *chunks = rx->chunks;
 	u32 mask = rx->count - 1, shift = rx->chunk_shift, in_chunk = (1u << shift) - 1;
-	/* The NIC cannot have got further: the tail stops it. */
+	/* The NIC cannot have got further, because the tail register stops it. */
 	u32 limit = rx->given + mask;
 	u32 at = rx->head, found = 0, bounced = 0, bytes = 0;
 
@@ -231,7 +239,7 @@ static inline u32 hpcap_advrx_harvest(struct hpcap_advrx *rx, struct hpcap_batch
 	batch->errors.bytes = 0;
 	if (n > HPCAP_BATCH)
 		n = HPCAP_BATCH;
-	/* Never far behind: only near each other can two positions be compared. */
+	/* Keeps `judged` close to `head`: positions wrap, so only close ones can be compared. */
 	if ((int)(at - rx->judged) > 0)
 		rx->judged = at;
 	while (found < n && at != limit) {
@@ -249,8 +257,8 @@ static inline u32 hpcap_advrx_harvest(struct hpcap_advrx *rx, struct hpcap_batch
 			data = chunks[slot >> shift] +
 			       ((u64)(slot & in_chunk) << HPCAP_ADVRX_SLOT_SHIFT);
 			/*
-			 * Not fetched ahead: all slots begin in few sets of a cache, and what is
-			 * fetched for a whole batch pushes itself out (10 ns a frame, not 7).
+			 * No prefetch: all slots start in a few sets of the cache, so lines that
+			 * are prefetched for a batch evict each other (10 ns a frame instead of 7).
 			 */
 		} else {
 			enum hpcap_advrx_found what;
@@ -266,7 +274,7 @@ static inline u32 hpcap_advrx_harvest(struct hpcap_advrx *rx, struct hpcap_batch
 			data = hpcap_advrx_gather(rx, at, end, len, &bounced);
 			if (!data)
 				break;
-			/* The hash stands in the last descriptor. */
+			/* The hash is in the last descriptor. */
 			slot = (end - 1) & mask;
 		}
 		low = hpcap_advrx_get(ring[slot].low);
@@ -286,13 +294,13 @@ static inline u32 hpcap_advrx_harvest(struct hpcap_advrx *rx, struct hpcap_batch
 	return found;
 }
 
-/* No need to write the tail register. */
+/* Returned by hpcap_advrx_release(): the tail register need not be written. */
 #define HPCAP_ADVRX_KEEP_TAIL	(~0u)
 
 /*
- * The first n frames that were offered were used: their descriptors are armed again. Adds
- * their bytes, and returns what the tail register must be told, or HPCAP_ADVRX_KEEP_TAIL: few
- * at a time are not worth it. The caller orders the descriptors before the register.
+ * Arms the descriptors of the first n frames of the last harvest again, and adds the frames'
+ * bytes to `bytes`. Returns the value for the tail register, or HPCAP_ADVRX_KEEP_TAIL while too
+ * few descriptors were given back. The caller orders the descriptors before the register.
  */
 static inline u32 hpcap_advrx_release(struct hpcap_advrx *rx, u32 n, u64 *bytes)
 {

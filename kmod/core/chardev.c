@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The char devices /dev/hpcap_N_Q: the nodes, and what can be done with an open one.
+ * The char devices /dev/hpcap_N_Q: their nodes, and open, close and mmap of a device.
  */
 #include <linux/cred.h>
 #include <linux/idr.h>
@@ -15,7 +15,7 @@
 static dev_t hpcap_first;
 static DEFINE_IDA(hpcap_minors);
 
-/* Only members of a group may capture. udev names the group (70-hpcap.rules). */
+/* Only root and one group may open a device. udev sets the group (70-hpcap.rules). */
 static char *hpcap_devnode(HPCAP_DEVNODE_DEVICE *dev, umode_t *mode)
 {
 	if (mode)
@@ -40,7 +40,10 @@ static void hpcap_client_free(struct hpcap_client *client)
 	kfree(client);
 }
 
-/* The queue may have lost its adapter already, shortly before its node disappears. */
+/*
+ * Gives the client the queue's memory and a reference to the driver's module. Returns -ENODEV when
+ * the adapter is gone, which happens shortly before the device node disappears.
+ */
 static int hpcap_client_join(struct hpcap_client *client, struct hpcap_rxq *rxq)
 {
 	int err = 0;
@@ -66,7 +69,7 @@ static int hpcap_open(struct inode *inode, struct file *file)
 	client = kzalloc(sizeof(*client), GFP_KERNEL_ACCOUNT);
 	if (!client)
 		return -ENOMEM;
-	/* cdev holds the device for as long as the file is open. */
+	/* The cdev holds a reference of rxq->dev while the file is open. */
 	client->rxq = container_of(inode->i_cdev, struct hpcap_rxq, cdev);
 	spin_lock_init(&client->lock);
 	init_waitqueue_head(&client->wait);
@@ -96,7 +99,7 @@ static int hpcap_release(struct inode *inode, struct file *file)
 
 /* ----------------------------------------------------------------------- memory */
 
-/* The vma holds the file, and the file the slot's page. */
+/* The page stays valid: the vma holds the file, and the file holds the page. */
 static vm_fault_t hpcap_slot_fault(struct vm_fault *vmf)
 {
 	struct hpcap_client *client = vmf->vma->vm_private_data;
@@ -124,7 +127,7 @@ static int hpcap_map_slot(struct hpcap_client *client, struct vm_area_struct *vm
 	return 0;
 }
 
-/* Maps the queue page or the ring, which only the producer writes. */
+/* Maps the queue page or the ring read-only, because only the producer may write them. */
 static int hpcap_map_stream(struct hpcap_client *client, struct vm_area_struct *vma, bool ring)
 {
 	u64 bytes = vma->vm_end - vma->vm_start;
@@ -133,7 +136,7 @@ static int hpcap_map_stream(struct hpcap_client *client, struct vm_area_struct *
 
 	if (vma->vm_flags & VM_WRITE)
 		return -EACCES;
-	/* mprotect(2) cannot make it writable later. */
+	/* Keeps mprotect(2) from making the mapping writable later. */
 	hpcap_vm_flags_clear(vma, VM_MAYWRITE);
 	memory = hpcap_client_memory(client);
 	if (ring)
@@ -148,7 +151,7 @@ static int hpcap_mmap(struct file *file, struct vm_area_struct *vma)
 {
 	struct hpcap_client *client = file->private_data;
 
-	/* VM_SHARED is not set where the file is open for reading only. */
+	/* VM_MAYSHARE, because VM_SHARED is not set when the file is open for reading only. */
 	if (!(vma->vm_flags & VM_MAYSHARE))
 		return -EINVAL;
 	switch (vma->vm_pgoff) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Clients: what they know of their queue, how they sleep and how they leave.
+ * Clients: their reference to the queue's memory, how they wait, and how they detach.
  */
 #include <linux/ktime.h>
 #include <linux/poll.h>
@@ -43,19 +43,19 @@ void hpcap_client_detach(struct hpcap_client *client)
 	hpcap_ring_detach(&rxq->ring, client->index);
 	rxq->clients[client->index] = NULL;
 	WRITE_ONCE(client->attached, false);
-	/* There may be room now. */
+	/* The ring may have room now. */
 	hpcap_rxq_kick(rxq);
 }
 
 u32 hpcap_client_state(const struct hpcap_client *client, const struct hpcap_memory *memory)
 {
-	/* A listener that is seen as active has its start. */
+	/* Acquire: a listener that is active has its start. */
 	return smp_load_acquire(&memory->queue->listeners[client->index].state);
 }
 
 bool hpcap_memory_ended(const struct hpcap_memory *memory)
 {
-	/* Once the queue has ended, everything is published. */
+	/* Acquire: a queue that has ended has published everything. */
 	return smp_load_acquire(&memory->queue->state) != HPCAP_QUEUE_RUNNING;
 }
 
@@ -68,7 +68,7 @@ static bool hpcap_client_has_end(const struct hpcap_client *client,
 	return state == HPCAP_SLOT_KILLED || state == HPCAP_SLOT_FINISHED;
 }
 
-/* Whether there is nothing that the listener should look at. */
+/* Whether the listener should go on sleeping. */
 static bool hpcap_client_sleeps(const struct hpcap_client *client,
 				const struct hpcap_memory *memory)
 {
@@ -84,7 +84,7 @@ long hpcap_client_wait(struct hpcap_client *client, const u64 __user *timeout_ns
 
 	if (get_user(ns, timeout_ns))
 		return -EFAULT;
-	/* A client that is seen as attached has its slot. */
+	/* Acquire: a client that is attached has its slot. */
 	if (!smp_load_acquire(&client->attached))
 		return -ENOTCONN;
 	memory = hpcap_client_memory(client);
@@ -92,29 +92,29 @@ long hpcap_client_wait(struct hpcap_client *client, const u64 __user *timeout_ns
 						 !hpcap_client_sleeps(client, memory),
 						 ns_to_ktime(min_t(u64, ns, KTIME_MAX)));
 	hpcap_memory_put(memory);
-	/* The time is relative, so after a signal only the program knows what is left of it. */
+	/* The timeout is relative, so only the program knows how much of it is left. */
 	if (err == -ERESTARTSYS)
 		return -EINTR;
 	return err == -ETIME ? 0 : err;
 }
 
-/* Whether the listener has what its slot waits for. */
+/* Whether the listener has ended, or `published` has reached its wait_off. */
 static bool hpcap_is_ready(const struct hpcap_client *client, const struct hpcap_memory *memory)
 {
 	return hpcap_client_has_end(client, memory) ||
 	       READ_ONCE(memory->queue->published) >= READ_ONCE(client->slot->wait_off);
 }
 
-/* The same; where it is not, the listener will be woken. */
+/* As hpcap_is_ready(). When it returns false, an attached listener will be woken later. */
 static bool hpcap_poll_ready(const struct hpcap_client *client, const struct hpcap_memory *memory)
 {
-	/* A client that is seen as attached has its slot. */
+	/* Acquire: a client that is attached has its slot. */
 	if (!smp_load_acquire(&client->attached))
 		return false;
 	if (hpcap_is_ready(client, memory))
 		return true;
 	WRITE_ONCE(client->slot->waiting, 1);
-	/* Set before it looks again: hpcap_ring_service() publishes, then reads `waiting`. */
+	/* Pairs with hpcap_ring_service(), which publishes before it reads `waiting`. */
 	smp_mb();
 	return hpcap_is_ready(client, memory);
 }
@@ -130,7 +130,7 @@ __poll_t hpcap_client_poll(struct file *file, poll_table *table)
 	poll_wait(file, &client->rxq->changed, table);
 	if (hpcap_memory_ended(memory))
 		events |= EPOLLHUP;
-	/* A caller that wants EPOLLHUP alone is not to be woken for data. */
+	/* A caller that waits for EPOLLHUP alone must not be woken for data. */
 	if (poll_requested_events(table) & (EPOLLIN | EPOLLRDNORM) &&
 	    hpcap_poll_ready(client, memory))
 		events |= EPOLLIN | EPOLLRDNORM;

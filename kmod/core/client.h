@@ -19,18 +19,18 @@
 struct hpcap_client {
 	struct hpcap_rxq *rxq;
 	struct module *nic;		/* the NIC's driver; held while the file is open */
-	spinlock_t lock;		/* protects `memory`; each user takes a reference */
+	spinlock_t lock;		/* protects `memory`; its users take references */
 	struct hpcap_memory *memory;	/* the queue's memory at the time of the last request */
 	struct page *slot_page;
 	struct hpcap_slot *slot;	/* address of slot_page; the listener writes at any time */
-	wait_queue_head_t wait;		/* sleeps on slot->waiting */
-	kuid_t uid;			/* of the process that opened the file */
-	pid_t pid;
+	wait_queue_head_t wait;		/* HPCAP_IOC_WAIT and poll(2) sleep here */
+	kuid_t uid;			/* user that opened the file */
+	pid_t pid;			/* process that opened the file */
 
 	/* Written under rxq->lock; `attached` after `index` and `id` (store-release). */
 	bool attached;
-	u32 index;			/* of the slot */
-	u64 id;
+	u32 index;			/* index of the slot */
+	u64 id;				/* id of the listener */
 };
 
 /* client.c */
@@ -49,7 +49,7 @@ u32 hpcap_client_state(const struct hpcap_client *client, const struct hpcap_mem
 /* Whether the queue in this memory has ended: nothing more will be published. */
 bool hpcap_memory_ended(const struct hpcap_memory *memory);
 
-/* HPCAP_IOC_WAIT */
+/* Implements HPCAP_IOC_WAIT. */
 long hpcap_client_wait(struct hpcap_client *client, const u64 __user *timeout_ns);
 
 __poll_t hpcap_client_poll(struct file *file, struct poll_table_struct *table);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Where the kernels that hpcap is built for differ. Kbuild looks into their headers and defines
- * what it finds: a feature may be older in a distribution's kernel than its version says.
+ * Differences between the kernels that hpcap is built for. Kbuild searches the kernel's headers
+ * and defines a macro for each feature that it finds. It does not compare versions, because
+ * distributions backport features.
  */
 #ifndef _HPCAP_COMPAT_H
 #define _HPCAP_COMPAT_H
@@ -9,7 +10,7 @@
 #include <linux/device.h>
 #include <linux/mm.h>
 
-/* The flags of a vma are changed by functions since 6.3. */
+/* Since 6.3, only functions may change the flags of a vma. */
 #ifdef HPCAP_VM_FLAGS_SET
 #define hpcap_vm_flags_set	vm_flags_set
 #define hpcap_vm_flags_clear	vm_flags_clear
@@ -25,7 +26,7 @@ static inline void hpcap_vm_flags_clear(struct vm_area_struct *vma, unsigned lon
 }
 #endif
 
-/* A class names the nodes of constant devices since 6.2. */
+/* Since 6.2, the devnode function of a class gets a constant device. */
 #ifdef HPCAP_CONST_DEVNODE
 #define HPCAP_DEVNODE_DEVICE	const struct device
 #else

@@ -328,7 +328,7 @@ static inline void hpcap_dedup_key(const struct hpcap_dedup *d, const struct hpc
 	if (d->ignore & HPCAP_IGNORE_VLAN)
 		left_out = type_at - 12;
 	bytes = f->caplen - left_out;
-	/* What tells a frame from others lies behind its tags; a number of bytes is one without. */
+	/* AUTO counted the tags in `most`; a number in the settings is one without tags. */
 	if (d->automatic)
 		most -= left_out;
 	if (bytes > most)

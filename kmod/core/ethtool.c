@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The ledger in `ethtool -S`: every queue's own, and, under the names that scripts for the
- * original look for, three sums of all queues.
+ * The ledger in `ethtool -S`: three sums over all queues, under the names that scripts for the
+ * original HPCAP expect, then the ledger of each queue.
  */
 #include <linux/ethtool.h>
 #include <linux/export.h>

@@ -4,9 +4,9 @@
  * the NIC's own losses to the ledger.
  *
  * The poll thread reads the clock once for each batch, and all frames of the batch get that time.
- * A frame arrived after the harvest before, so its time is late by at most the pause between two
- * harvests: a few microseconds under load, and 100 us on an idle link (poll.c). A NIC that stamps
- * frames is more exact.
+ * A frame arrived after the previous harvest, so its time is late by at most the pause between two
+ * harvests: a few microseconds under load, and 100 us on an idle link (poll.c). The time stamps of
+ * a NIC that has them are more precise.
  *
  * Debug messages: `file harvest.c +p` in /proc/dynamic_debug/control.
  */
@@ -80,7 +80,7 @@ void hpcap_rxq_count(struct hpcap_rxq *rxq)
 	if (!rxq->rx)
 		return;
 	rxq->adapter->ops->counters(rxq->rx, &now);
-	/* A counter that goes back is the driver's mistake; the ledger never goes back. */
+	/* A counter that goes back is a bug in the driver; the ledger must never go back. */
 	if (now.missed > rxq->seen.missed) {
 		hpcap_ring_account(&rxq->ring, HPCAP_NIC_MISSED, now.missed - rxq->seen.missed,
 				   0);
@@ -103,8 +103,8 @@ void hpcap_rxq_drain(struct hpcap_rxq *rxq)
 	if (!rxq->rx)
 		return;
 	/*
-	 * The limit is what the NIC's ring can hold, and a batch that was harvested before. A NIC
-	 * that has not stopped receiving would deliver for ever.
+	 * The limit is what the NIC's ring can hold, plus a batch that was harvested before.
+	 * Without a limit, the loop would not end while the NIC is still receiving.
 	 */
 	while (frames < limit) {
 		u32 n = hpcap_rxq_harvest(rxq, ktime_get());

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A ring in hugepages that a program has put into a hugetlbfs file or a memfd. They are pinned:
- * whatever becomes of program and file, the pages stay, and stay where they are.
+ * A ring in the hugepages of a hugetlbfs file or memfd, which a program provides. The pages are
+ * pinned, so that they stay in place even when the program ends and the file is deleted.
  */
 #include <linux/err.h>
 #include <linux/file.h>
@@ -11,7 +11,7 @@
 
 #include "memory.h"
 
-/* Pages pinned between two looks at signals and scheduler. */
+/* Pages pinned between two checks for signals and rescheduling. */
 #define HPCAP_PIN_BATCH	1024
 
 static int hpcap_hugepages_check(struct file *file, u64 ring_bytes)
@@ -23,8 +23,8 @@ static int hpcap_hugepages_check(struct file *file, u64 ring_bytes)
 	if ((file->f_mode & (FMODE_READ | FMODE_WRITE)) != (FMODE_READ | FMODE_WRITE))
 		return -EBADF;
 	/*
-	 * Listeners get the file read-only (HPCAP_IOC_RING_FD), and who may write it by its
-	 * mode can open it again, for writing, in /proc/self/fd.
+	 * Listeners get the file read-only (HPCAP_IOC_RING_FD). A listener with write permission
+	 * by the file's mode could open it again for writing, in /proc/self/fd.
 	 */
 	if (inode->i_mode & 0022)
 		return -EPERM;
@@ -33,7 +33,7 @@ static int hpcap_hugepages_check(struct file *file, u64 ring_bytes)
 	return 0;
 }
 
-/* Pins what is mapped at `address`; `held` counts what is there. */
+/* Pins the pages of the ring, which is mapped at `address`; `held` counts the pinned pages. */
 static int hpcap_hugepages_pin(struct hpcap_memory *memory, unsigned long address)
 {
 	u64 pages = memory->ring_bytes / PAGE_SIZE;
@@ -54,7 +54,10 @@ static int hpcap_hugepages_pin(struct hpcap_memory *memory, unsigned long addres
 	return 0;
 }
 
-/* Another thread can have mapped something else over it in between. */
+/*
+ * Checks that the pinned pages belong to the file: another thread can have mapped something else
+ * at the same address before they were pinned.
+ */
 static int hpcap_hugepages_verify(const struct hpcap_memory *memory)
 {
 	u64 i;
@@ -75,7 +78,7 @@ struct hpcap_memory *hpcap_memory_pin(struct file *file, u64 ring_bytes)
 	err = hpcap_hugepages_check(file, ring_bytes);
 	if (err)
 		return ERR_PTR(err);
-	/* hugetlbfs says its page size there. */
+	/* The block size of a hugetlbfs is its page size. */
 	memory = hpcap_memory_prepare(ring_bytes, file_inode(file)->i_sb->s_blocksize);
 	if (IS_ERR(memory))
 		return memory;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What an open device can be told, and the memory that it hands out and takes.
+ * The ioctls of an open device, except those that request.c and client.c implement: the file
+ * descriptor of a hugepage ring, and another ring for the queue.
  */
 #include <linux/capability.h>
 #include <linux/cred.h>
@@ -11,7 +12,7 @@
 
 #include "client.h"
 
-/* The file under the ring once more, for reading only. */
+/* Opens the hugepage file under the ring once more, for reading only. Returns the descriptor. */
 static long hpcap_ring_fd(struct hpcap_client *client)
 {
 	struct hpcap_memory *memory = hpcap_client_memory(client);
@@ -44,7 +45,7 @@ static struct hpcap_memory *hpcap_make_memory(struct hpcap_rxq *rxq,
 	struct file *file;
 
 	if (wanted->fd == -1)
-		/* The device whose node it was may be gone: the queue remembers it. */
+		/* Uses rxq->node, because the NIC's device may be gone. */
 		return hpcap_memory_alloc(wanted->ring_bytes, rxq->node);
 	file = fget(wanted->fd);
 	if (!file)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The names of the ledger's reasons: the same in sysfs, `ethtool -S`, JSON and logs. */
+/* The names of the ledger's reasons, which sysfs, `ethtool -S`, JSON and logs share. */
 #ifndef _HPCAP_LEDGER_H
 #define _HPCAP_LEDGER_H
 

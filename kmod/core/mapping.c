@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A queue's memory in the address space of a client: pages with all rights of ordinary ones, so
- * that direct I/O can write from them.
+ * Maps a queue's memory into the address space of a client. The pages are mapped as ordinary ones
+ * (no VM_PFNMAP), so that direct I/O can write from them.
  */
 #include <linux/sched/signal.h>
 #include <linux/vmalloc.h>
@@ -9,10 +9,10 @@
 #include "compat.h"
 #include "memory.h"
 
-/* Pages mapped between two looks at signals and scheduler: what one page table holds. */
+/* Pages mapped between two checks for signals and rescheduling: as many as a page table has. */
 #define HPCAP_MAP_BATCH	512
 
-/* A vma that was split, moved or inherited refers to the memory on its own. */
+/* A vma that was split, moved or inherited by a fork holds a reference of its own. */
 static void hpcap_vma_open(struct vm_area_struct *vma)
 {
 	hpcap_memory_get(vma->vm_private_data);
@@ -31,7 +31,7 @@ static vm_fault_t hpcap_fault(struct vm_fault *vmf, struct page *page)
 }
 
 /*
- * Everything is mapped at once, below. Faults come only where a client has given pages back, as
+ * mmap(2) maps all pages at once, below. Faults occur only on pages that a client has given up, as
  * with madvise(MADV_DONTNEED).
  */
 static vm_fault_t hpcap_queue_fault(struct vm_fault *vmf)
@@ -66,7 +66,7 @@ static const struct vm_operations_struct hpcap_ring_vm_ops = {
 	.fault = hpcap_ring_fault,
 };
 
-/* From here on the vma holds the memory: nothing after it may fail. */
+/* Lets the vma hold a reference. The caller must not fail afterwards. */
 static void hpcap_vma_set(struct vm_area_struct *vma, struct hpcap_memory *memory,
 			  const struct vm_operations_struct *ops)
 {
@@ -94,7 +94,7 @@ int hpcap_memory_map_ring(struct hpcap_memory *memory, struct vm_area_struct *vm
 	if (memory->hugepages)
 		return -EOPNOTSUPP;
 	hpcap_vm_flags_set(vma, VM_DONTEXPAND | VM_DONTDUMP);
-	/* Now, and not by a fault for each page when the first lap comes at full speed. */
+	/* Maps all pages now, to save the first lap at full speed a fault for each page. */
 	for (done = 0; done < pages; done += HPCAP_MAP_BATCH) {
 		unsigned long n = min_t(u64, pages - done, HPCAP_MAP_BATCH);
 		int err;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The memory of a queue: the queue page, a ring of ordinary pages, and the producer's view.
+ * The memory of a queue: the queue page, a ring of ordinary pages, and the producer's mapping of
+ * the ring.
  */
 #include <linux/err.h>
 #include <linux/gfp.h>
@@ -13,7 +14,7 @@
 #include "memory.h"
 #include "ring.h"
 
-/* Chunks of 2 MiB, as the page tables of x86 like them, where memory is not in pieces. */
+/* Pages are allocated in chunks of 2 MiB, the size of an x86 huge page, while there are any. */
 #define HPCAP_CHUNK_ORDER	9
 
 static int hpcap_memory_make_queue(struct hpcap_memory *memory)
@@ -23,7 +24,7 @@ static int hpcap_memory_make_queue(struct hpcap_memory *memory)
 
 	memory->queue_bytes = PAGE_ALIGN(sizeof(*queue) +
 					 (u64)entries * sizeof(struct hpcap_block));
-	/* Zeroed memory that clients can map. */
+	/* vmalloc_user() returns zeroed memory that clients can map. */
 	queue = vmalloc_user(memory->queue_bytes);
 	if (!queue)
 		return -ENOMEM;
@@ -55,7 +56,7 @@ struct hpcap_memory *hpcap_memory_prepare(u64 ring_bytes, u64 page_bytes)
 	kref_init(&memory->ref);
 	memory->ring_bytes = ring_bytes;
 	memory->page_bytes = page_bytes;
-	/* 4 MiB for each GiB of the ring. */
+	/* The array takes 4 MiB for each GiB of the ring. */
 	memory->pages = kvcalloc(2 * pages, sizeof(*memory->pages), GFP_KERNEL | __GFP_NOWARN);
 	err = memory->pages ? hpcap_memory_make_queue(memory) : -ENOMEM;
 	if (err) {
@@ -73,8 +74,8 @@ int hpcap_memory_complete(struct hpcap_memory *memory, int node)
 		return -ENOMEM;
 	memcpy(memory->pages + pages, memory->pages, pages * sizeof(*memory->pages));
 	/*
-	 * Not vmap(): it maps no more pages than the machine has, and a ring of more than half
-	 * of its memory counts twice.
+	 * Not vmap(), which maps at most as many pages as the machine has: the double mapping of
+	 * a ring with more than half of the memory would exceed that.
 	 */
 	memory->ring = vm_map_ram(memory->pages, 2 * pages, node);
 	return memory->ring ? 0 : -ENOMEM;
@@ -92,7 +93,10 @@ static int hpcap_memory_fill(struct hpcap_memory *memory, int node)
 		unsigned int i;
 
 		order = min_t(unsigned int, order, ilog2(pages - memory->held));
-		/* Takes large chunks only where they are free; small ones kill no process. */
+		/*
+		 * Takes large chunks only where they are free. Single pages are retried, but do not
+		 * start the OOM killer.
+		 */
 		gfp |= order ? __GFP_NORETRY : __GFP_RETRY_MAYFAIL;
 		page = alloc_pages_node(node, gfp, order);
 		if (!page && !order)
@@ -101,7 +105,7 @@ static int hpcap_memory_fill(struct hpcap_memory *memory, int node)
 			order--;
 			continue;
 		}
-		/* Pages for themselves: each is mapped, and let go, on its own. */
+		/* Splits the chunk, because each page is mapped and freed on its own. */
 		split_page(page, order);
 		for (i = 0; i < 1u << order; i++)
 			memory->pages[memory->held++] = page + i;
@@ -120,7 +124,7 @@ struct hpcap_memory *hpcap_memory_alloc(u64 ring_bytes, int node)
 	memory = hpcap_memory_prepare(ring_bytes, PAGE_SIZE);
 	if (IS_ERR(memory))
 		return memory;
-	/* Fails now, rather than leave the machine without memory. */
+	/* Refuses a ring that would leave the machine without memory. */
 	if (ring_bytes / PAGE_SIZE > (u64)max(si_mem_available(), 0L) / 10 * 9)
 		err = -ENOMEM;
 	else

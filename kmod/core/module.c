@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * hpcap.ko: queues in the kernel. It knows no NIC: modules like hpcap_ixgbe.ko use it (nic.h),
- * and so it stays loaded as long as one of them, or an open device node, does.
+ * hpcap.ko: queues in the kernel. It knows no NIC; modules like hpcap_ixgbe.ko use it (nic.h). It
+ * cannot be unloaded while one of them is loaded, or a device node is open.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT OR Apache-2.0 */
 /*
- * What ring.h needs of its surroundings, in the kernel and in a userspace program:
- * accesses that the compiler may not tear or repeat, ordering, copying, errors.
+ * What ring.h needs from its environment, in the kernel and in a userspace program: accesses that
+ * the compiler may neither tear nor repeat, memory barriers, copies, and error numbers.
  *
  * The names are the kernel's (Documentation/memory-barriers.txt). In userspace they are
  * C11 atomics of the same or greater strength.
@@ -18,14 +18,15 @@
 #include <linux/types.h>
 #include <asm/barrier.h>
 
-/* A frame in one buffer of an 82599. */
+/* Longest frame that hpcap_copy() copies itself: one buffer of an 82599. */
 #define HPCAP_COPY_MAX	2048
 
 /*
- * A frame's bytes into the ring. The kernel's memcpy is `rep movsb` where the processor claims to
- * do that well. On an EPYC with `erms` and `fsrm` it took 1.3 to 2.5 times as long as this for
- * 60 to 1514 bytes; the library's, which may use vectors, took 0.6 to 1.1 times as long. 32 bytes
- * at a time, then 8, and the last 8 once more where the length is no multiple of it.
+ * Copies the bytes of a frame into the ring: 32 bytes at a time, then 8, then the last 8, which may
+ * overlap the step before. The kernel's memcpy() is `rep movsb` on processors that announce it as
+ * fast. On an EPYC with `erms` and `fsrm`, that took 1.3 to 2.5 times as long as this function for
+ * 60 to 1514 bytes. The memcpy() of the C library, which may use vector registers, took 0.6 to 1.1
+ * times as long.
  */
 static inline void hpcap_copy(u8 *to, const u8 *from, u32 n)
 {
@@ -53,22 +54,22 @@ static inline void hpcap_copy(u8 *to, const u8 *from, u32 n)
 
 #define READ_ONCE(x)		__atomic_load_n(&(x), __ATOMIC_RELAXED)
 #define WRITE_ONCE(x, v)	__atomic_store_n(&(x), (v), __ATOMIC_RELAXED)
-/* what follows is not done before this load */
+/* Accesses behind this load are not done before it. */
 #define smp_load_acquire(p)	__atomic_load_n((p), __ATOMIC_ACQUIRE)
-/* what comes before is done before this store */
+/* Accesses in front of this store are done before it. */
 #define smp_store_release(p, v)	__atomic_store_n((p), (v), __ATOMIC_RELEASE)
-/* stores before it are done before stores behind it */
+/* Stores in front of this barrier are done before stores behind it. */
 #define smp_wmb()		__atomic_thread_fence(__ATOMIC_RELEASE)
-/* everything before it is done before everything behind it */
+/* Accesses in front of this barrier are done before accesses behind it. */
 #define smp_mb()		__atomic_thread_fence(__ATOMIC_SEQ_CST)
 #define fallthrough		__attribute__((__fallthrough__))
 #define likely(x)		__builtin_expect(!!(x), 1)
 #define unlikely(x)		__builtin_expect(!!(x), 0)
 #define U64_MAX			(~0ULL)
-/* The library's memcpy knows the processor. */
+/* The C library's memcpy() is optimised for the processor that it runs on. */
 #define hpcap_copy(to, from, n)	memcpy((to), (from), (n))
 
-/* The kernel's fixed-width names, where a userspace header has not made them. */
+/* The kernel's fixed-width names, which userspace headers do not define. */
 typedef __u64 u64;
 typedef __u32 u32;
 typedef __u16 u16;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A queue from its first ring to its last reference: what its page says, another ring, the
- * service of its listeners, its end.
+ * A queue from its first ring to its last reference: its queue page, the change of its ring, the
+ * service of its listeners, and its end.
  *
  * Debug messages: `file queue.c +p` in /proc/dynamic_debug/control.
  */
@@ -160,7 +160,7 @@ int hpcap_rxq_set_memory(struct hpcap_rxq *rxq, struct hpcap_memory *memory)
 	mutex_unlock(&rxq->lock);
 	if (!err)
 		hpcap_memory_put(old);
-	/* `memory` may be freed already: another thread can have set the next one. */
+	/* `memory` may be freed already, when another thread has set the next ring. */
 	pr_debug("hpcap_%u_%u: ring of %llu bytes: %d\n", rxq->number, rxq->index, ring_bytes,
 		 err);
 	return err;

@@ -248,7 +248,7 @@ long hpcap_client_request(struct hpcap_client *client, struct hpcap_attach __use
 		return err;
 	if (!copy_to_user(user, &message, sizeof(message)))
 		return 0;
-	/* The process did not get the answer, so it does not know that it is a listener. */
+	/* The process did not get the answer, so it cannot know that it is a listener. */
 	if (attaches && !message.error) {
 		mutex_lock(&client->rxq->lock);
 		hpcap_client_detach(client);

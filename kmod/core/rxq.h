@@ -43,14 +43,14 @@ struct hpcap_rxq {
 	 */
 	struct mutex lock;
 	/*
-	 * Any user may read sysfs all day long, and must not keep the poll thread waiting. So the
-	 * state that sysfs shows and the queue page does not have (memory, settings, stages) is
-	 * written under both locks, and read under either. The poll thread only reads it.
+	 * Lets any user read sysfs at any rate without delaying the poll thread. The state that
+	 * sysfs shows and the queue page does not have (memory, settings, stages) is written under
+	 * both locks, and read under either. The poll thread only reads it.
 	 */
 	spinlock_t view;
 	struct hpcap_ring ring;
 	struct hpcap_memory *memory;
-	struct hpcap_client *clients[HPCAP_SLOTS];	/* by slot */
+	struct hpcap_client *clients[HPCAP_SLOTS];	/* indexed by slot */
 	u64 next_id;		/* id of the next listener; the first one gets 1 */
 	wait_queue_head_t changed;	/* woken when a file starts, and when the queue ends */
 	struct hpcap_settings settings;
@@ -77,19 +77,20 @@ struct hpcap_rxq {
 /* queue.c */
 
 /*
- * A queue with a ring of settings.ring_bytes and a poll thread that does not run yet, to be
- * followed by hpcap_chardev_add(); the last reference of its device frees it. ERR_PTR.
+ * Creates a queue with a ring of settings.ring_bytes and a poll thread that does not run yet. The
+ * caller calls hpcap_chardev_add() next; the last reference of the queue's device frees the queue.
+ * Returns an ERR_PTR on failure.
  */
 struct hpcap_rxq *hpcap_rxq_create(struct hpcap_adapter *adapter, u32 index);
 /*
- * The queue gets another ring, and starts anew; takes over the reference where it succeeds.
- * -EBUSY while a listener is attached, -ENODEV once the adapter is gone, -EINVAL where the sizes
- * do not make a ring. The caller does not hold `lock`.
+ * Gives the queue another ring, with which its stream starts anew. Takes over the reference on
+ * success. Returns 0; -EBUSY while a listener is attached; -ENODEV once the adapter is gone;
+ * -EINVAL when the sizes do not make a ring; -ENOMEM. The caller does not hold `lock`.
  */
 int hpcap_rxq_set_memory(struct hpcap_rxq *rxq, struct hpcap_memory *memory);
-/* Nothing more will be published; everybody who sleeps is woken, and the adapter forgotten. */
+/* Ends the queue, wakes everybody who sleeps, and clears `adapter`. Takes `lock`. */
 void hpcap_rxq_end(struct hpcap_rxq *rxq);
-/* hpcap_ring_service() with the time of now, and the wake-ups that come of it. Under `lock`. */
+/* Calls hpcap_ring_service() with the current time, and wakes the listeners. Under `lock`. */
 void hpcap_rxq_service(struct hpcap_rxq *rxq);
 /* As hpcap_rxq_service(), with a clock that the caller has just read. */
 void hpcap_rxq_service_at(struct hpcap_rxq *rxq, ktime_t clock);
@@ -113,7 +114,7 @@ void hpcap_rxq_ledger(struct hpcap_rxq *rxq, struct hpcap_count ledger[HPCAP_LED
  * number of frames and errors; 0 when the NIC has nothing or the ring has no room.
  */
 u32 hpcap_rxq_harvest(struct hpcap_rxq *rxq, ktime_t clock);
-/* Frames of a batch wait for room in the ring (HPCAP_FULL_HOLD). */
+/* Whether frames of a batch wait for room in the ring (HPCAP_FULL_HOLD). */
 bool hpcap_rxq_holds(const struct hpcap_rxq *rxq);
 /* Adds the frames that the NIC has lost to the ledger. */
 void hpcap_rxq_count(struct hpcap_rxq *rxq);
@@ -136,17 +137,17 @@ extern const struct attribute_group *hpcap_rxq_groups[];
 
 /* chardev.c */
 
-/* Device numbers and the class; once for the module. */
+/* Registers the class and the device numbers, once for the module. */
 int hpcap_chardev_init(void);
 void hpcap_chardev_exit(void);
 /*
- * The device node of a queue that is otherwise ready. rxq->dev is initialised here, first of
- * all: whatever comes of it, the caller drops its reference with put_device() in the end.
+ * Creates the device node of a queue that is otherwise ready. Initialises rxq->dev first, so the
+ * caller drops its reference with put_device() also after an error.
  */
 int hpcap_chardev_add(struct hpcap_rxq *rxq, struct device *parent);
-/* No further opens. Open files stay, and hold a reference of rxq->dev. */
+/* Removes the device node. Files that are open stay open, and hold a reference of rxq->dev. */
 void hpcap_chardev_del(struct hpcap_rxq *rxq);
-/* Wakes the listeners of these slots, a bit each. Under `lock`. */
+/* Wakes the listeners of the slots whose bits are set. Under `lock`. */
 void hpcap_chardev_wake(struct hpcap_rxq *rxq, u32 slots);
 /* The release function of rxq->dev; queue.c. */
 void hpcap_rxq_release(struct device *dev);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A queue in sysfs: /sys/class/hpcap/hpcap_N_Q/. What is written takes effect with the next
- * batch; what is wrong is refused with -EINVAL, and changes nothing. Every file is read with a
- * newline at its end, and all but `filter` and `listeners` are one line.
+ * The attributes of a queue in sysfs: /sys/class/hpcap/hpcap_N_Q/. A value that is written takes
+ * effect with the next batch; an invalid value is refused with -EINVAL, and changes nothing. Every
+ * file ends with a newline, and all files but `filter` and `listeners` have one line.
  */
 #include <linux/kernel.h>
 #include <linux/string.h>
@@ -71,7 +71,10 @@ static ssize_t cpu_store(struct device *dev, struct device_attribute *attr, cons
 	return err ?: len;
 }
 
-/* A new ring of ordinary pages: offsets and ledger begin anew. -EBUSY while somebody listens. */
+/*
+ * Gives the queue a new ring of ordinary pages: offsets and ledger start anew. -EBUSY while a
+ * listener is attached.
+ */
 static ssize_t ring_bytes_store(struct device *dev, struct device_attribute *attr,
 				const char *text, size_t len)
 {
@@ -106,7 +109,7 @@ static struct hpcap_setting_attr when_full = {
 	__ATTR(when_full, 0644, setting_show, setting_store), &hpcap_setting_when_full
 };
 
-/* These two are properties of a ring: the next one has them, after a write to ring_bytes. */
+/* `plain` and `look_back` are properties of a ring, so they apply after a write to ring_bytes. */
 static struct hpcap_setting_attr plain = {
 	__ATTR(plain, 0644, setting_show, setting_store), &hpcap_setting_plain
 };
@@ -136,7 +139,7 @@ static ssize_t page_bytes_show(struct device *dev, struct device_attribute *attr
 
 static DEVICE_ATTR_RO(page_bytes);
 
-/* "up" between hpcap_rxq_start() and hpcap_rxq_stop(), while frames of the interface come. */
+/* "up" between hpcap_rxq_start() and hpcap_rxq_stop(), while the interface can receive. */
 static ssize_t state_show(struct device *dev, struct device_attribute *attr, char *page)
 {
 	bool up = READ_ONCE(hpcap_to_rxq(dev)->rx);
@@ -160,7 +163,7 @@ static const char *hpcap_listener_contract(const struct hpcap_ring_slot *slot)
 	}
 }
 
-/* A name with escapes is cut here, so that the lines of all listeners fit a page. */
+/* An escaped name is cut to this length, so that the lines of all listeners fit in a page. */
 #define HPCAP_SHOWN_NAME_BYTES	54
 
 /*

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What the files of a queue in sysfs have in common. */
+/* Shared by the files that implement a queue's attributes in sysfs. */
 #ifndef _HPCAP_SYSFS_H
 #define _HPCAP_SYSFS_H
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Which interfaces are captured. Everything here is under rtnl, as the interfaces themselves.
+ * Attaches and detaches the interfaces that are captured. rtnl protects all of this state, as it
+ * protects the interfaces.
  *
- * An interface that goes down and up stays attached, and gives no frames meanwhile. One that
- * goes away, or into another network namespace, is detached: its queue ends.
+ * An interface stays attached while it is down. An interface that is deleted, or moves into another
+ * network namespace, is detached, and its queue ends.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -18,7 +19,7 @@
 
 #include "tap.h"
 
-/* What merges frames that were several on the wire. */
+/* Features that merge several frames of the wire into one. */
 #define HPCAP_MERGING	(NETIF_F_GRO | NETIF_F_GRO_HW | NETIF_F_LRO)
 
 #define HPCAP_LINKTYPE_ETHERNET	1
@@ -70,9 +71,9 @@ static int hpcap_tap_begin(struct hpcap_tap *tap)
 	err = dev_set_promiscuity(tap->dev, 1);
 	if (err)
 		goto switch_on;
-	/* The FIFO holds what `limit` has allowed at any time. */
+	/* U32_MAX, because the FIFO may hold more than `limit` after that was lowered. */
 	hpcap_rxq_start(tap->adapter, 0, tap, U32_MAX);
-	/* -EBUSY: it belongs to a bridge, a bond, a team, a macvlan... */
+	/* -EBUSY when the interface belongs to a bridge, a bond, a team, a macvlan or the like. */
 	err = netdev_rx_handler_register(tap->dev, hpcap_tap_handle, tap);
 	if (err)
 		goto stop;
@@ -93,7 +94,7 @@ static void hpcap_tap_end(struct hpcap_tap *tap)
 	list_del(&tap->list);
 	/* Waits until no handler runs. */
 	netdev_rx_handler_unregister(tap->dev);
-	/* Everything that waits goes into the ring, as far as that has room, or into the ledger. */
+	/* Moves the frames of the FIFO into the ring, or into the ledger when the ring is full. */
 	hpcap_rxq_stop(tap->adapter, 0);
 	dev_set_promiscuity(tap->dev, -1);
 	hpcap_tap_switch_merging(tap, true);

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * hpcap_netdev.ko: hpcap's queues, fed from any network interface that is like Ethernet. Slower
- * than a driver of our own, and runs everywhere: the frames have been through the interface's
- * driver and a part of the stack.
+ * hpcap_netdev.ko captures from any network interface with Ethernet frames. It works with every
+ * driver, but is slower than hpcap_ixgbe.ko, because the frames pass through the interface's driver
+ * and a part of the network stack.
  *
  *	modprobe hpcap_netdev interfaces=eth0:3,eth1:4
  *	echo veth1:0 > /sys/module/hpcap_netdev/parameters/attach	# as hpcap0
  *	cat /sys/module/hpcap_netdev/parameters/attach			# what is attached
  *	echo veth1 > /sys/module/hpcap_netdev/parameters/detach
  *
- * It does not see: frames with the tag of a VLAN interface on top of this one, which go there
- * (capture that one, too); what tc or XDP drop; what the machine sends.
+ * The module does not see the frames of a VLAN interface on top of the interface (attach the VLAN
+ * interface, too), the frames that tc or XDP drop, nor the frames that the machine sends.
  */
 #include <linux/module.h>
 #include <linux/moduleparam.h>

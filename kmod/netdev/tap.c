@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * From the interface to the poll thread: the receive handler puts each frame into a FIFO, the
- * poll thread takes them out in batches.
+ * Moves frames from an interface to the poll thread: the receive handler puts each frame into a
+ * FIFO, and the poll thread takes them out in batches.
  *
- * The handler sees a frame in softirq context, after the packet sockets and after tc, with
- * its MAC header taken off, and with the outermost VLAN tag, if any, beside the frame and not in
- * it (__netif_receive_skb_core() in net/core/dev.c). Both come back, so that what is captured is
- * what was on the wire. Unless it is to be exclusive, the frame goes on to the stack: what is
- * kept is a clone, which shares the bytes.
+ * The handler gets a frame in softirq context, after the packet sockets and after tc, with its MAC
+ * header pulled, and with the outermost VLAN tag, if any, in the skb's metadata
+ * (__netif_receive_skb_core() in net/core/dev.c). Both are put back, so that the captured frame is
+ * the frame on the wire. Unless the tap is exclusive, the stack goes on with the frame, and the tap
+ * keeps a clone, which shares the bytes.
  *
- * A frame is stamped here, when it has no stamp of its driver: the poll thread comes later.
+ * The handler stamps a frame without a time stamp of its driver, because the poll thread takes it
+ * later.
  *
- * What a sender on the same machine has left to a NIC is done here, as no NIC does it: several
- * frames in one are taken apart, and check sums completed.
+ * A sender on the same machine leaves segmentation and checksums to a NIC. No NIC takes part here,
+ * so this file splits such frames, and completes their checksums.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -21,7 +22,7 @@
 #include <linux/rtnetlink.h>
 #include <linux/slab.h>
 #include <net/dst.h>
-#ifdef HPCAP_NET_GSO	/* its own header since 6.5 */
+#ifdef HPCAP_NET_GSO	/* GSO has a header of its own since 6.5 */
 #include <net/gso.h>
 #endif
 
@@ -29,7 +30,7 @@
 
 unsigned int hpcap_tap_limit = 16384;
 
-/* Ours while the frame is in the FIFO. */
+/* Contents of skb->cb while the frame is in the FIFO. */
 struct hpcap_tap_stamp {
 	u64 ns;
 };
@@ -42,7 +43,7 @@ static struct hpcap_tap_stamp *hpcap_tap_stamp(struct sk_buff *skb)
 
 /* ----------------------------------------------------------------------- handler */
 
-/* Into the FIFO, which becomes the owner, or counted as missed. */
+/* Moves the frame into the FIFO. When that is full, frees the frame, and counts it as missed. */
 static void hpcap_tap_keep(struct hpcap_tap *tap, struct sk_buff *skb, u64 ns)
 {
 	bool first, room;
@@ -63,14 +64,14 @@ static void hpcap_tap_keep(struct hpcap_tap *tap, struct sk_buff *skb, u64 ns)
 }
 
 /*
- * The frames that a NIC would have made of this one, as a list (Documentation/networking/
- * segmentation-offloads.rst); itself, if that cannot be done.
+ * Splits a frame into the list of frames that a NIC would have made of it (Documentation/
+ * networking/segmentation-offloads.rst). Returns the frame itself when that fails.
  */
 static struct sk_buff *hpcap_tap_segment(const struct hpcap_tap *tap, struct sk_buff *skb)
 {
 	struct sk_buff *segments = NULL;
 
-	/* The stack's clone has the same headers, and they may be written to. */
+	/* The segmentation writes to the headers, which the stack's clone shares until now. */
 	if (!skb_cow_head(skb, 0))
 		segments = __skb_gso_segment(skb, 0, false);
 	if (IS_ERR_OR_NULL(segments)) {
@@ -88,7 +89,7 @@ static void hpcap_tap_take(struct hpcap_tap *tap, struct sk_buff *skb)
 	struct sk_buff *next;
 
 	skb_push(skb, skb->data - skb_mac_header(skb));
-	/* Neither a route, nor a connection, nor a socket is to be held while it waits. */
+	/* A frame that waits must not hold a route, a connection or a socket. */
 	skb_dst_drop(skb);
 	nf_reset_ct(skb);
 	skb_orphan(skb);
@@ -106,11 +107,11 @@ rx_handler_result_t hpcap_tap_handle(struct sk_buff **pskb)
 	struct hpcap_tap *tap = rcu_dereference(skb->dev->rx_handler_data);
 	struct sk_buff *ours;
 
-	/* What the machine sends to a group that it is in: not from the wire, and no MAC header. */
+	/* A frame that the machine sends to its own multicast group: it has no MAC header. */
 	if (unlikely(skb->pkt_type == PACKET_LOOPBACK))
 		return RX_HANDLER_PASS;
 	ours = tap->exclusive ? skb_share_check(skb, GFP_ATOMIC) : skb_clone(skb, GFP_ATOMIC);
-	/* Pages of a sender, which waits for them, are not kept. */
+	/* Copies pages that a zerocopy sender waits for. */
 	if (ours && unlikely(skb_orphan_frags_rx(ours, GFP_ATOMIC))) {
 		kfree_skb(ours);
 		ours = NULL;
@@ -124,14 +125,14 @@ rx_handler_result_t hpcap_tap_handle(struct sk_buff **pskb)
 
 /* ------------------------------------------------------------------- poll thread */
 
-/* As it was on the wire, in one piece; NULL where there is no memory for that. */
+/* Makes the frame as it was on the wire, and contiguous. Returns NULL without memory for that. */
 static struct sk_buff *hpcap_tap_whole(struct sk_buff *skb)
 {
-	/* Where there is no memory for that, the frame stays as its sender has left it. */
+	/* Without memory for the checksum, the frame stays as its sender has left it. */
 	if (skb->ip_summed == CHECKSUM_PARTIAL && !skb_is_gso(skb))
 		(void)skb_csum_hwoffload_help(skb, 0);
 	if (skb_vlan_tag_present(skb)) {
-		/* The check sums of the stack are of no use here, and would be moved along. */
+		/* Saves the update of the stack's checksum, which is not used any more. */
 		skb->ip_summed = CHECKSUM_NONE;
 		skb = __vlan_hwaccel_push_inside(skb);
 	}
@@ -192,8 +193,9 @@ static void hpcap_tap_release(void *rx, u32 n)
 }
 
 /*
- * What the interface lost before it gave us anything is in its own statistics. rx_dropped counts
- * what the stack has no use for, too: it says something only where the stack gets nothing.
+ * Returns the frames that the interface lost before the handler, from its own statistics.
+ * rx_dropped also counts frames that the stack does not need, so it counts only for an exclusive
+ * tap, whose frames do not reach the stack.
  */
 static u64 hpcap_tap_missed(const struct hpcap_tap *tap, const struct rtnl_link_stats64 *s)
 {
@@ -207,7 +209,7 @@ static u64 hpcap_tap_errors(const struct rtnl_link_stats64 *s)
 
 static u64 hpcap_tap_since(u64 now, u64 before)
 {
-	/* Statistics that were reset. */
+	/* Statistics that were reset count as no loss. */
 	return now > before ? now - before : 0;
 }
 
@@ -216,7 +218,7 @@ static void hpcap_tap_counters(void *rx, struct hpcap_nic_counters *counters)
 	struct hpcap_tap *tap = rx;
 	struct rtnl_link_stats64 now;
 
-	/* Drivers expect one of RCU and rtnl (Documentation/networking/netdevices.rst). */
+	/* Drivers expect RCU or rtnl to be held (Documentation/networking/netdevices.rst). */
 	rcu_read_lock();
 	dev_get_stats(tap->dev, &now);
 	rcu_read_unlock();

@@ -16,12 +16,12 @@ struct hpcap_tap {
 	struct net_device *dev;
 	netdevice_tracker tracker;
 	u32 number;
-	netdev_features_t switched_off;	/* features to be switched on again */
+	netdev_features_t switched_off;	/* features to switch on again at the end */
 	bool exclusive;			/* the stack does not get the frames */
 
 	struct sk_buff_head fifo;	/* frames from the interface, oldest first */
 	atomic64_t missed;		/* frames lost for want of room in the FIFO or of memory */
-	struct rtnl_link_stats64 before;	/* the interface's when it was attached */
+	struct rtnl_link_stats64 before;	/* statistics when the interface was attached */
 	/* Frames that were harvested and not released yet; used by the poll thread alone. */
 	struct sk_buff *taken[HPCAP_BATCH];
 	u32 taken_count;
@@ -39,16 +39,19 @@ void hpcap_tap_free(struct hpcap_tap *tap);
 /* The Rx handler of the interface; rx_handler_data is the tap. */
 rx_handler_result_t hpcap_tap_handle(struct sk_buff **pskb);
 
-/* attach.c: names of interfaces are those of the caller's network namespace. */
+/* attach.c: names of interfaces are looked up in the caller's network namespace. */
 
-/* "eth0:3" or several, with commas between: captured as hpcap3 from now on. */
+/*
+ * Attaches interfaces. `list` is "NAME:NUMBER", or several of these with commas between;
+ * "eth0:3" captures eth0 as hpcap3.
+ */
 int hpcap_tap_attach(const char *list, bool exclusive);
-/* "eth0": no longer. */
+/* Detaches the interface `name`. Returns -ENODEV when it is not attached. */
 int hpcap_tap_detach(const char *name);
-/* What is attached, as hpcap_tap_attach() takes it. Returns the number of bytes. */
+/* Prints the attached interfaces as hpcap_tap_attach() takes them. Returns the number of bytes. */
 int hpcap_tap_show(char *page);
 int hpcap_tap_init(void);
-/* Nothing is attached any more, nor can be. */
+/* Detaches all interfaces, and refuses further ones. */
 void hpcap_tap_exit(void);
 
 #endif /* _HPCAP_NETDEV_TAP_H */
