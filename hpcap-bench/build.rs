@@ -1,7 +1,7 @@
 //! Compiles the loops of `hpcap-bench ring` with the headers of `kmod/core/`.
 
 fn main() {
-    // What hpcap-sys tells its dependents.
+    // The build script of hpcap-sys passes this variable to the crates that depend on it.
     let include = std::env::var_os("DEP_HPCAP_CORE_INCLUDE").unwrap_or_default();
     let include: Vec<_> = std::env::split_paths(&include).collect();
     println!("cargo::rerun-if-changed=src/ring");

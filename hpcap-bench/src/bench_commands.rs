@@ -1,4 +1,4 @@
-//! The benchmarks as commands: `ring`, `disk`, `files`, `memory`, `capture`, and all of them.
+//! The benchmarks as commands: `ring`, `disk`, `files`, `memory`, `capture`, and `all` of them.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -223,7 +223,7 @@ impl AllArgs {
             for (name, bench) in benches {
                 eprintln!("measuring: {name}");
                 match bench(report) {
-                    // Others can be measured where there is no room for this one.
+                    // The other benchmarks may have enough room or memory, so they go on.
                     Err(e) if e.kind() == Kind::Full || e.kind() == Kind::NotFound => {
                         report.add(Row::skipped(name, e.to_string().replace('\n', " ")));
                     }

@@ -1,4 +1,4 @@
-//! `hpcapdd` to a disk, beside `dd` with direct writes to the same disk, in turn.
+//! `hpcapdd` to a disk, in turn with `dd` with direct writes to the same disk.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -10,14 +10,14 @@ use crate::process::{Usage, own, run};
 use crate::report::{Pairs, Report, Target, Unit};
 use crate::workspace::{Workspace, files_below, total_bytes};
 
-/// Where and how much.
+/// Where to write, and how much.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// A folder on the disk.
     pub dir: PathBuf,
-    /// Bytes that are written in each run.
+    /// Bytes that each run writes.
     pub bytes: u64,
-    /// Runs of each.
+    /// Number of runs of each program.
     pub runs: usize,
 }
 
@@ -25,16 +25,16 @@ const LENGTHS: [u64; 2] = [1514, 60];
 const RATIO: f64 = 0.9;
 const DD_BLOCK: u64 = 4 << 20;
 
-/// Bytes a second, from the start of the program to its end.
+/// Returns the bytes per second from the start of the program to its end.
 #[allow(clippy::cast_precision_loss, reason = "three digits are shown")]
 pub(crate) fn speed(bytes: u64, usage: &Usage) -> f64 {
     bytes as f64 / usage.wall.as_secs_f64()
 }
 
-/// Measures.
+/// Measures the disk benchmark and adds its rows to `report`.
 ///
 /// # Errors
-/// When there is no room, or a program fails.
+/// When there is not enough room, or a program fails.
 pub fn disk(settings: &Settings, report: &mut Report) -> Result<()> {
     let workspace = Workspace::new(&settings.dir, settings.bytes + (64 << 20))?;
     for len in LENGTHS {

@@ -1,4 +1,4 @@
-//! `raw2pcap` beside `cp`, and `checkraw`, on files in the page cache.
+//! `raw2pcap` in turn with `cp`, and `checkraw`, on files in the page cache.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,20 +11,20 @@ use crate::process::{own, run};
 use crate::report::{Figure, Pairs, Report, Row, Target, Unit};
 use crate::workspace::{Workspace, files_below, free_bytes, total_bytes};
 
-/// Where and how much.
+/// Where to work, and with files of what size.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Folders to work in, each of which is measured.
+    /// Folders to work in, each of which is measured separately.
     pub dirs: Vec<PathBuf>,
     /// Bytes of each file.
     pub bytes: u64,
-    /// Runs of each.
+    /// Number of runs of each program.
     pub runs: usize,
 }
 
 const RATIO: f64 = 0.5;
 const CHECK_BYTES_PER_SECOND: f64 = 2e9;
-/// The lengths of the frames in the files, and what they are called.
+/// Frame lengths of the recorded files, with their names in the table.
 const SIZES: [(&str, &str); 2] = [("60", "60 bytes"), ("imix", "IMIX")];
 
 /// Records a file of about `bytes` bytes (2 GiB at most) into `folder`, and returns its path.
@@ -33,9 +33,9 @@ const SIZES: [(&str, &str); 2] = [("60", "60 bytes"), ("imix", "IMIX")];
 /// When there is no room, or the recorder fails.
 pub(crate) fn record(workspace: &Workspace, size: &str, name: &str, bytes: u64) -> Result<PathBuf> {
     let folder = workspace.file(name);
-    // 7 x 60, 4 x 590 and 1514 bytes in twelve frames.
+    // The mean of IMIX: 7 frames of 60, 4 of 590 and one of 1514 bytes in twelve frames.
     let len = size.parse().unwrap_or(358);
-    // A little less than asked for: what ends a file needs room, too.
+    // A few frames fewer than fit, because the end of a file needs room, too.
     let count = (bytes - bytes / 256) / (len + 12);
     let mut command = Command::new(own("hpcapdd"));
     command
@@ -53,10 +53,10 @@ pub(crate) fn record(workspace: &Workspace, size: &str, name: &str, bytes: u64) 
     }
 }
 
-/// Measures.
+/// Measures the file benchmarks and adds their rows to `report`.
 ///
 /// # Errors
-/// When there is no room, or a program fails.
+/// When there is not enough room, or a program fails.
 pub fn files(settings: &Settings, report: &mut Report) -> Result<()> {
     for dir in &settings.dirs {
         let needed = 4 * settings.bytes;

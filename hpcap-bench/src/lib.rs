@@ -1,4 +1,4 @@
-//! Traffic for hpcap, and how well it copes.
+//! Traffic for hpcap, and measurements of how well hpcap handles it.
 //!
 //! | module | is |
 //! |---|---|

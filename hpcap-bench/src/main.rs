@@ -1,4 +1,4 @@
-//! `hpcap-bench`: what is asked for, and the exit code.
+//! `hpcap-bench`: its command line and its exit code.
 
 use std::process::ExitCode;
 

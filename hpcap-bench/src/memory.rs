@@ -1,5 +1,5 @@
-//! Resident memory: of the recorder beyond its rings, of the converter and the checker whatever
-//! the size of the file.
+//! Resident memory: that of the recorder without its rings, and that of the converter and the
+//! checker for files of two sizes.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,14 +15,14 @@ use crate::workspace::Workspace;
 
 const RECORDER_BYTES: f64 = (32 << 20) as f64;
 const TOOL_BYTES: f64 = (64 << 20) as f64;
-/// Sizes of files to convert and to check.
+/// Sizes of the files to convert and to check, in bytes.
 const FILES: [u64; 2] = [256 << 20, 2 << 30];
 const EVERY: Duration = Duration::from_millis(5);
 
-/// Measures, with files in `dir`.
+/// Measures memory with files in `dir` and adds the rows to `report`.
 ///
 /// # Errors
-/// When there is no room, or a program fails.
+/// When there is not enough room, or a program fails.
 pub fn memory(dir: &Path, report: &mut Report) -> Result<()> {
     let workspace = Workspace::new(dir, 6 << 30)?;
     recorder(&workspace, report)?;
@@ -80,19 +80,19 @@ fn figure(bytes: u64) -> Figure {
     Figure::of(Unit::Bytes, &[bytes as f64])
 }
 
-/// A field of a file in /proc in KiB, in bytes.
+/// Parses a field of a file in /proc that is in KiB. Returns its value in bytes.
 fn kib(line: &str, key: &str) -> Option<u64> {
     let value = line.strip_prefix(key)?.trim().strip_suffix("kB")?;
     value.trim().parse::<u64>().ok().map(|kib| kib * 1024)
 }
 
-/// The peak of the resident set so far, in bytes.
+/// Returns the peak of the resident set so far, in bytes.
 fn high_water(pid: u32) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     status.lines().find_map(|line| kib(line, "VmHWM:"))
 }
 
-/// Resident memory without the ring that is shared and the one of the kernel's packet socket.
+/// Returns the resident memory in bytes, without the shared ring and the packet socket's ring.
 fn beyond_rings(pid: u32) -> Option<u64> {
     let path: PathBuf = format!("/proc/{pid}/smaps").into();
     let smaps = std::fs::read_to_string(path).ok()?;
@@ -103,7 +103,8 @@ fn resident_beyond_rings(smaps: &str) -> u64 {
     let mut sum = 0;
     let mut ring = false;
     for line in smaps.lines() {
-        // Mappings begin with their range; fields with a name and a colon.
+        // A mapping begins with its address range; the lines after it are fields with a name and a
+        // colon.
         if line.split_once('-').is_some_and(|(from, _)| {
             !from.is_empty() && from.chars().all(|c| c.is_ascii_hexdigit())
         }) {

@@ -1,4 +1,4 @@
-//! Running the programs that are measured.
+//! The programs that are measured: how to run them, and the time that they take.
 
 use std::fs::File;
 use std::io;
@@ -12,7 +12,7 @@ use hpcap::error::Context;
 use hpcap::{Error, Kind, Result};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
-/// One of hpcap's own programs: beside this one, or somewhere in PATH.
+/// Returns the path of one of hpcap's own programs: beside this program, or found through PATH.
 #[must_use]
 pub fn own(name: &str) -> PathBuf {
     std::env::current_exe()
@@ -22,7 +22,7 @@ pub fn own(name: &str) -> PathBuf {
         .unwrap_or_else(|| name.into())
 }
 
-/// Whether there is a program of this name in PATH, or where distributions put it.
+/// Returns whether a program of this name is in PATH or in a usual folder for administrators.
 #[must_use]
 pub fn exists(name: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
@@ -36,23 +36,24 @@ fn interrupt() -> &'static Arc<AtomicBool> {
     FLAG.get_or_init(|| {
         let flag = Arc::new(AtomicBool::new(false));
         for signal in [SIGINT, SIGTERM] {
-            // Without a handler the program ends at once and leaves its files: not worth failing.
+            // Without a handler, a signal ends the program at once and leaves its files: no reason
+            // to fail.
             let _ = signal_hook::flag::register(signal, Arc::clone(&flag));
         }
         flag
     })
 }
 
-/// From now on SIGINT and SIGTERM end the measuring with an error, so that what it made is
+/// From this call on, SIGINT and SIGTERM end a measurement with an error, so that its files are
 /// removed.
 pub fn catch_interrupts() {
     let _ = interrupt();
 }
 
-/// Whether SIGINT or SIGTERM has come since [`catch_interrupts`].
+/// Checks whether SIGINT or SIGTERM has arrived since [`catch_interrupts`].
 ///
 /// # Errors
-/// [`Kind::Gone`] when it has.
+/// [`Kind::Gone`] if one has arrived.
 pub fn check_interrupted() -> Result<()> {
     if interrupt().load(Ordering::Relaxed) {
         return Err(Error::new(Kind::Gone, "go on measuring", "interrupted"));
@@ -60,10 +61,10 @@ pub fn check_interrupted() -> Result<()> {
     Ok(())
 }
 
-/// What a program took.
+/// The time that a program took.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Usage {
-    /// From start to end.
+    /// Time from start to end.
     pub wall: Duration,
     /// Processor time in its own code.
     pub user: Duration,
@@ -71,7 +72,7 @@ pub struct Usage {
     pub system: Duration,
 }
 
-/// A program that runs.
+/// A running program.
 #[derive(Debug)]
 pub struct Running {
     child: Child,
@@ -82,10 +83,10 @@ pub struct Running {
 }
 
 impl Running {
-    /// Starts `command`. What it says on stderr goes to a file in `folder`, and so does stdout.
+    /// Starts `command`. Its stdout and stderr go to files in `folder`.
     ///
     /// # Errors
-    /// When it cannot be started.
+    /// When the program cannot be started.
     pub fn start(command: &mut Command, folder: &Path) -> Result<Self> {
         let name = command.get_program().to_string_lossy().into_owned();
         let base = Path::new(&name).file_name().unwrap_or_default();
@@ -106,33 +107,34 @@ impl Running {
         })
     }
 
-    /// Its process id.
+    /// Returns the process id.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// What it has written to stdout.
+    /// Returns what the program has written to stdout.
     #[must_use]
     pub fn stdout(&self) -> String {
         std::fs::read_to_string(self.log.with_extension("stdout")).unwrap_or_default()
     }
 
-    /// Sends SIGINT.
+    /// Sends SIGINT to the program.
     pub fn interrupt(&self) {
-        // SAFETY: no memory is involved; the child is not reaped yet, so the id is its.
+        // SAFETY: kill(2) accesses no memory; the child is not reaped yet, so its id is still
+        // valid.
         unsafe { libc::kill(self.child.id().cast_signed(), libc::SIGINT) };
     }
 
-    /// Waits for its end.
+    /// Waits for the end of the program.
     ///
     /// # Errors
-    /// When it fails, with the end of what it said; or when this program is interrupted.
+    /// When the program fails, with the end of its stderr, or when this program is interrupted.
     pub fn wait(&mut self) -> Result<Usage> {
         self.wait_watching(Duration::from_millis(1), |_| {})
     }
 
-    /// The same, and meanwhile has a look at the process every so often.
+    /// Waits for the end of the program, and calls `look` with its process id at each interval.
     ///
     /// # Errors
     /// As [`Running::wait`].
@@ -182,7 +184,7 @@ impl Drop for Running {
     }
 }
 
-/// Runs `command` to its end.
+/// Runs `command` to its end. Its stdout and stderr go to files in `folder`.
 ///
 /// # Errors
 /// As [`Running::start`] and [`Running::wait`].
@@ -190,12 +192,12 @@ pub fn run(command: &mut Command, folder: &Path) -> Result<Usage> {
     Running::start(command, folder)?.wait()
 }
 
-/// The exit status of a child of ours and what it took, once it has ended.
+/// Returns the exit status and the processor time of a child, once it has ended.
 fn reap(pid: u32) -> io::Result<Option<(i32, Usage)>> {
     let mut status = 0;
-    // SAFETY: zero is a valid value of every field.
+    // SAFETY: zero is a valid value of every field of a `rusage`.
     let mut taken: libc::rusage = unsafe { std::mem::zeroed() };
-    // SAFETY: both are valid for writing.
+    // SAFETY: both pointers are valid for writing.
     let reaped = unsafe {
         libc::wait4(
             pid.cast_signed(),
@@ -222,24 +224,24 @@ fn reap(pid: u32) -> io::Result<Option<(i32, Usage)>> {
     }
 }
 
-/// Processor time that a living process has taken so far.
+/// Processor time of a living process so far.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Times {
-    /// By the scheduler's clock, ns.
+    /// Nanoseconds by the scheduler's clock.
     total_ns: u64,
-    /// Ticks in its own code, by sampling.
+    /// Ticks in the process's own code, as sampled.
     user: u64,
-    /// Ticks in the kernel, by sampling.
+    /// Ticks in the kernel, as sampled.
     system: u64,
 }
 
 impl Times {
-    /// Of all threads of process `pid`; `None` where there is no such process.
+    /// Reads the times of all threads of process `pid`; `None` if there is no such process.
     #[must_use]
     pub fn of(pid: u32) -> Option<Self> {
         let mut total_ns = 0;
         for thread in std::fs::read_dir(format!("/proc/{pid}/task")).ok()? {
-            // A thread may end meanwhile.
+            // A thread may end during this loop, so a missing file is no error.
             let stat = std::fs::read_to_string(thread.ok()?.path().join("schedstat"));
             let first = stat
                 .ok()
@@ -247,7 +249,7 @@ impl Times {
             total_ns += first.unwrap_or(0);
         }
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        // The name, in parentheses, may hold anything.
+        // The name, in parentheses, may contain any characters, so the parser starts after it.
         let (_, rest) = stat.rsplit_once(')')?;
         let mut fields = rest.split_whitespace().skip(11);
         Some(Self {
@@ -257,8 +259,8 @@ impl Times {
         })
     }
 
-    /// What was taken since `earlier`: in its own code, and in the kernel. The sum is exact; how
-    /// it is split is known from samples, which a short time has few of.
+    /// Returns the time since `earlier` in the process's own code, and in the kernel. The sum is
+    /// exact. The split comes from samples, of which a short time has few.
     #[must_use]
     #[allow(clippy::cast_precision_loss, reason = "three digits are shown")]
     pub fn since(&self, earlier: &Self) -> (Duration, Duration) {

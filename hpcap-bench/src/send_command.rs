@@ -40,7 +40,7 @@ pub(crate) fn run(args: &SendArgs) -> Result<()> {
     let result = send(&source, &args.to, &stop, &mut outcome, &mut |event| {
         eprintln!("hpcap-bench: {event}");
     });
-    // What was sent is of use even where something went wrong; nothing sent at all is not.
+    // The counts are useful even after an error, unless no frame was sent.
     if result.is_ok() || outcome.sent.frames > 0 {
         print(&outcome, args.json)?;
     }

@@ -79,7 +79,7 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<()> {
     Err(Error::new(Kind::Format, tried, wrong.join("; ")))
 }
 
-/// The one queue that is named, if it is not paths.
+/// Returns the queue if `targets` names one; `None` for paths.
 fn queue_of(targets: &[String]) -> Result<Option<QueueName>> {
     let name = targets.iter().find_map(|t| {
         t.parse::<QueueName>()

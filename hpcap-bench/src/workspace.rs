@@ -1,4 +1,4 @@
-//! A folder for what a benchmark writes, removed at its end.
+//! A folder for the files of a benchmark, which is removed at its end.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,17 +7,17 @@ use hpcap::error::Context;
 use hpcap::units::Bytes;
 use hpcap::{Error, Kind, Result};
 
-/// A folder of this process alone.
+/// A folder that only this process uses. It is removed when this value is dropped.
 #[derive(Debug)]
 pub struct Workspace {
     path: PathBuf,
 }
 
 impl Workspace {
-    /// In `parent`, where there must be room for `bytes` bytes.
+    /// Creates a folder in `parent`, which must have room for `bytes` bytes.
     ///
     /// # Errors
-    /// When there is not, or the folder cannot be made.
+    /// [`Kind::Full`] without enough room; another error if the folder cannot be created.
     pub fn new(parent: &Path, bytes: u64) -> Result<Self> {
         let path = parent.join(format!("hpcap-bench-{}", std::process::id()));
         let tried = || format!("make {}", path.display());
@@ -31,19 +31,19 @@ impl Workspace {
         Ok(Self { path })
     }
 
-    /// The folder.
+    /// Returns the path of the folder.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// A path in it.
+    /// Returns the path of `name` in the folder.
     #[must_use]
     pub fn file(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }
 
-    /// Removes a file or a folder in it, if it is there.
+    /// Removes the file or folder `name`, if it exists.
     pub fn remove(&self, name: &str) {
         let path = self.file(name);
         let _ = fs::remove_file(&path).or_else(|_| fs::remove_dir_all(&path));
@@ -56,17 +56,17 @@ impl Drop for Workspace {
     }
 }
 
-/// Bytes that can still be written below `path`.
+/// Returns how many bytes can still be written below `path`.
 ///
 /// # Errors
-/// When it is not there.
+/// When `path` does not exist.
 pub fn free_bytes(path: &Path) -> Result<u64> {
     let stat = nix::sys::statvfs::statvfs(path)
         .context(|| format!("look at the file system of {}", path.display()))?;
     Ok(stat.blocks_available() * stat.fragment_size())
 }
 
-/// The files in `folder` and below whose names end in `end`, in the order of their names.
+/// Returns the files in `folder` and below whose names end in `end`, in the order of their names.
 ///
 /// # Errors
 /// When a folder cannot be read.
@@ -85,10 +85,10 @@ pub fn files_below(folder: &Path, end: &str) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// How long all of them are together.
+/// Returns the sum of the lengths of `files` in bytes.
 ///
 /// # Errors
-/// When one cannot be looked at.
+/// When a file cannot be examined.
 pub fn total_bytes(files: &[PathBuf]) -> Result<u64> {
     files.iter().try_fold(0, |sum, path| {
         let bytes = fs::metadata(path)

@@ -1,5 +1,5 @@
-//! The harvest of `kmod/core/advrx.h`: a NIC that writes whatever it likes into the descriptors
-//! that it owns, and a driver that takes and gives back whatever it likes.
+//! Tests of the harvest of `kmod/core/advrx.h` with a NIC that writes anything into the descriptors
+//! that it owns, and a driver that takes and releases any number of frames.
 
 use std::collections::VecDeque;
 
@@ -9,36 +9,36 @@ use proptest::prelude::*;
 /// Bits of the upper half of a descriptor (82599 datasheet 7.1.6.2).
 const DD: u64 = 1 << 0;
 const EOP: u64 = 1 << 1;
-/// What a sender has summed up wrongly: its IP header, what is behind it, the header of a tunnel.
+/// Wrong checksums of the sender: in the IP header, behind it, and in the header of a tunnel.
 const IPE: u64 = 1 << 31;
 const L4E: u64 = 1 << 30;
 const OUTERIPER: u64 = 1 << 26;
-/// Slots of the longest frame.
+/// Number of slots of the longest frame.
 const CHAIN: usize = 8;
 
-/// What the NIC puts on its ring.
+/// A frame or a descriptor that the NIC puts on its ring.
 #[derive(Debug, Clone)]
 enum Sent {
-    /// A good frame of so many bytes.
+    /// A good frame of this many bytes.
     Frame(usize),
-    /// Damaged: one of the error bits, by number.
+    /// A damaged frame of this many bytes, with this error bit.
     ErrorBit(usize, u32),
-    /// One whose checksum is wrong: as good as any.
+    /// A frame with a wrong checksum, which is not damaged.
     WrongChecksum(usize, u64),
-    /// A descriptor, not full, without an end.
+    /// A descriptor that is not full, and is not the end of its frame.
     NoEnd(usize),
-    /// A descriptor that says it has so many bytes.
+    /// A descriptor that states this length.
     Length(u16),
-    /// Longer than any frame can be: so many full descriptors before the last.
+    /// A frame longer than any can be, with this many full descriptors before the last.
     TooLong(usize),
 }
 
-/// What the driver and the NIC do in turn.
+/// A step of the driver or of the NIC.
 #[derive(Debug, Clone)]
 enum Step {
-    /// The NIC writes so many descriptors, as far as it owns them.
+    /// The NIC writes up to this many of the descriptors that it owns.
     Write(usize),
-    /// The driver looks, for so many frames, and gives back so many hundredths of them.
+    /// The driver harvests up to this many frames, and releases this percentage of them.
     Take(usize, usize),
 }
 
@@ -69,17 +69,17 @@ fn step() -> impl Strategy<Value = Step> {
 /// The NIC, and what it expects the driver to find.
 struct Nic {
     count: usize,
-    /// Descriptors that it wrote, and those that it was given, since the beginning.
+    /// Number of descriptors that it wrote, and number of those it was given, since the start.
     written: usize,
     given: usize,
-    /// Descriptors of frames that are on their way, with a frame that is whole at their end.
+    /// Descriptors to write, each with the result that the driver must find after it.
     waiting: VecDeque<(Vec<u8>, u64, Option<Found>)>,
     frames: VecDeque<(Vec<u8>, u32)>,
     errors: u64,
     serial: u32,
 }
 
-/// What a frame is to the driver once its last descriptor is there.
+/// The result that the driver must find once it has the last descriptor of a frame.
 enum Found {
     Frame(Vec<u8>, u32),
     Damaged,
@@ -145,7 +145,7 @@ impl Nic {
         ));
     }
 
-    /// Writes a descriptor, when there is something to write and a descriptor is its own.
+    /// Writes the next descriptor, if one is waiting and the NIC owns the next one of the ring.
     fn write(&mut self, ring: &mut Ring) -> bool {
         if self.written == self.given || self.waiting.is_empty() {
             return false;
@@ -157,7 +157,7 @@ impl Nic {
         };
         assert_eq!(ring.descriptor(at), armed, "descriptor {at} is not armed");
         let (bytes, high, found) = self.waiting.pop_front().expect("not empty");
-        // A hash in the last descriptor, and of a type; sometimes none.
+        // The last descriptor has a hash and its type; for half of the frames the type is missing.
         let low = match &found {
             Some(Found::Frame(_, hash)) if hash & 1 == 1 => u64::from(*hash) << 32 | 3,
             Some(Found::Frame(_, hash)) => u64::from(*hash) << 32,
@@ -175,7 +175,7 @@ impl Nic {
         true
     }
 
-    /// The tail register is written.
+    /// Receives a write to the tail register.
     fn give(&mut self, tail: u32) {
         let ahead = (tail as usize + self.count - self.given % self.count) % self.count;
         self.given += ahead;
@@ -186,8 +186,8 @@ impl Nic {
     }
 }
 
-/// Looks, compares, gives back `used` frames. Returns the number of frames that were there, and
-/// of damaged ones that were reported.
+/// Harvests, compares, and releases `used` percent of the frames. Returns the number of frames that
+/// were found, and of damaged ones that were reported.
 fn take(ring: &mut Ring, nic: &mut Nic, n: usize, used: usize) -> (usize, u64) {
     let batch = ring.harvest(n);
     assert!(batch.frames.len() <= n);
@@ -221,7 +221,7 @@ fn run(count: usize, chunk_shift: u32, sent: &[Sent], steps: &[Step]) {
         }
         assert!(errors <= nic.errors, "a damaged frame was counted twice");
     }
-    // Everything comes to its end, whatever happened before.
+    // After any steps, the driver finds all frames in the end.
     for _ in 0..10 * (nic.waiting.len() + nic.frames.len() + 10) {
         while nic.write(&mut ring) {}
         errors += take(&mut ring, &mut nic, 256, 100).1;
@@ -240,8 +240,9 @@ fn run(count: usize, chunk_shift: u32, sent: &[Sent], steps: &[Step]) {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1500))]
 
-    /// Each frame once, in order, byte for byte, with its hash; each damaged one counted once;
-    /// every descriptor armed with its own slot before the NIC owns it again.
+    /// The driver finds each good frame once, in order, byte for byte, with its hash. It counts
+    /// each damaged frame once, and arms every descriptor with its own slot before the NIC owns it
+    /// again.
     #[test]
     fn what_was_sent_is_harvested(
         order in 6..9_u32,
@@ -253,7 +254,7 @@ proptest! {
     }
 }
 
-/// What a frame of one byte more or less than so many slots does at every place of the ring.
+/// Frames of about a multiple of the slot size come to lie at every place of the ring.
 #[test]
 fn frames_go_over_the_end_of_the_ring_and_of_chunks() {
     for len in [
@@ -266,7 +267,7 @@ fn frames_go_over_the_end_of_the_ring_and_of_chunks() {
     }
 }
 
-/// A harvest that did not get all that was there begins with the rest.
+/// A harvest without room for all frames is followed by one that begins with the rest.
 #[test]
 fn frames_that_do_not_fit_the_bounce_buffer_come_next() {
     let mut ring = Ring::new(64, 1);
@@ -283,7 +284,7 @@ fn frames_that_do_not_fit_the_bounce_buffer_come_next() {
     assert_eq!(take(&mut ring, &mut nic, 256, 100), (3, 0));
 }
 
-/// Frames that are not released are offered again; a damaged one among them is counted once.
+/// Frames that are not released are harvested again; a damaged frame among them counts once.
 #[test]
 fn what_is_not_released_comes_again() {
     let mut ring = Ring::new(64, 4);
@@ -304,8 +305,8 @@ fn what_is_not_released_comes_again() {
     assert_eq!(take(&mut ring, &mut nic, 256, 100), (0, 0));
 }
 
-/// Positions wrap at 2^32, in five minutes at line rate, and damaged frames are rare: each counts,
-/// however many good ones came before it.
+/// Positions wrap at 2^32, after five minutes at line rate, and damaged frames are rare. Each of
+/// them must count, however many good frames came before it.
 #[test]
 fn a_damaged_frame_counts_after_billions_of_good_ones() {
     let mut ring = Ring::new(64, 4);
@@ -324,7 +325,8 @@ fn a_damaged_frame_counts_after_billions_of_good_ones() {
     }
 }
 
-/// The NIC fills its ring with one frame that never ends: it is damaged, and the ring goes on.
+/// The NIC fills its ring with one frame that never ends. The frame is damaged, and the ring goes
+/// on.
 #[test]
 fn a_frame_without_an_end_does_not_stop_the_ring() {
     let mut ring = Ring::new(64, 4);
@@ -346,7 +348,7 @@ fn a_frame_without_an_end_does_not_stop_the_ring() {
     assert_eq!(take(&mut ring, &mut nic, 256, 100), (1, 0));
 }
 
-/// A register write is not worth it for a few descriptors.
+/// A few descriptors are not worth a write to the tail register.
 #[test]
 fn descriptors_are_given_back_64_at_a_time() {
     let mut ring = Ring::new(256, 4);
@@ -362,7 +364,7 @@ fn descriptors_are_given_back_64_at_a_time() {
     assert_eq!(tails, [63, 127, 191]);
 }
 
-/// A device that writes a descriptor that it does not own is not believed.
+/// The driver does not trust a device that writes to a descriptor that it does not own.
 #[test]
 fn the_harvest_does_not_go_around_the_ring() {
     let mut ring = Ring::new(64, 4);

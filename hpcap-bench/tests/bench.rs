@@ -1,4 +1,4 @@
-//! The benchmarks as a command: what they print can be read. What they measure is no test.
+//! Tests that the benchmarks' output can be parsed. The figures themselves are not tested.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 

@@ -1,4 +1,4 @@
-//! `hpcap-bench send` over a veth pair: what it says it sent is what arrives.
+//! Tests of `hpcap-bench send` over a veth pair: its counts agree with the frames that arrive.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -23,7 +23,7 @@ fn run(arguments: &[&str]) -> Output {
     command(arguments).output().unwrap()
 }
 
-/// Sends, expects success, and returns what it says.
+/// Sends the frames of `spec`, expects success, and returns the reported outcome.
 fn send(spec: &str) -> Value {
     let output = run(&["send", spec, "--to", "snd", "--json"]);
     let errors = String::from_utf8_lossy(&output.stderr);
@@ -35,7 +35,7 @@ fn open(spec: &str) -> Box<dyn Source> {
     spec.parse::<SourceSpec>().unwrap().open().unwrap()
 }
 
-/// A nanosecond pcap file.
+/// Writes a nanosecond pcap file.
 fn write_pcap(path: &Path, link_type: u32, frames: &[Vec<u8>]) {
     let mut file = Vec::new();
     for word in [0xa1b2_3c4d, 0x0004_0002, 0, 0, 262_144, link_type] {
@@ -87,7 +87,7 @@ fn capture_files_arrive_byte_for_byte() {
         let mut source = open("af_packet:rx");
         for path in real_captures(&["pcap", "pcapng"]).into_iter().chain([own]) {
             let said = send(&format!("pcap:{}", path.display()));
-            // What the kernel throws away on receipt: a tag with too little behind it.
+            // The kernel drops these frames on receipt: a VLAN tag with too little behind it.
             let cut_tag =
                 |f: &[u8]| f.len() < 20 && matches!(f.get(12..14), Some([0x81, 0] | [0x88, 0xa8]));
             let sent: Vec<_> = read_frames(&path)
@@ -143,7 +143,7 @@ fn a_signal_ends_it_with_the_exact_count() {
                 .unwrap();
             let mut got = Harvested::default();
             harvest_until(source.as_mut(), &mut got, |g| g.frames.len() > 100);
-            // SAFETY: no memory is involved; the process is this test's and not waited for yet.
+            // SAFETY: kill(2) accesses no memory; this test has not waited for its child yet.
             assert_eq!(unsafe { libc::kill(sender.id().cast_signed(), signal) }, 0);
             assert!(sender.wait().unwrap().success());
             let said: Value = serde_json::from_reader(sender.stdout.take().unwrap()).unwrap();

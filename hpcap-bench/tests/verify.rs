@@ -1,4 +1,4 @@
-//! `hpcap-bench verify`: finds what is wrong, and nothing where all is well.
+//! Tests of `hpcap-bench verify`: it reports each problem, and none in a good stream.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -14,7 +14,7 @@ use hpcap_engine::{Engine, EngineConfig};
 use hpcap_source::SourceSpec;
 use serde_json::Value;
 
-/// The first `count` generated frames.
+/// Returns the first `count` generated frames.
 fn frames(count: usize) -> Vec<Vec<u8>> {
     let spec = format!("gen:size=imix,count={count}");
     let mut source = spec.parse::<SourceSpec>().unwrap().open().unwrap();
@@ -32,8 +32,9 @@ fn write_to(writer: &mut Writer<Vec<u8>>, frame: &[u8]) {
     assert_eq!(placed, Placed::Stored);
 }
 
-/// A file of queue hpcap0 that starts at stream offset `off`; `gap_at` says where it names how
-/// many frames as lost.
+/// Writes a file of queue hpcap0 that starts at stream offset `off`. `gap_at` has the index of a
+/// frame, and the number of frames that a gap record before it reports as lost. Returns the file's
+/// length.
 fn write_file(path: &Path, off: u64, frames: &[Vec<u8>], gap_at: Option<(usize, u64)>) -> u64 {
     let mut writer = Writer::new(Vec::new());
     let placed = writer

@@ -1,11 +1,11 @@
-//! Capturing an interface to a file, beside tcpdump, dumpcap and netsniff-ng at the same offered
-//! load: what was lost, and the processor time for each frame.
+//! Captures an interface to a file, beside tcpdump, dumpcap and netsniff-ng at the same offered
+//! load, and measures the losses and the processor time for each frame.
 //!
-//! The sender says how many frames the kernel has taken from it; what was captured is counted
-//! in the files, and only frames of which every byte is right count. Processor time is that of
-//! the capturing process from when it listens until everything has arrived, without start and
-//! end. The kernel hands frames over on the sender's side of a veth pair, so that part of its
-//! work is nobody's in this table; nor is what it writes to the disk later.
+//! The sender reports how many frames the kernel has taken from it. The captured frames are counted
+//! in the files, and a frame counts only if every byte of it is right. The processor time is that
+//! of the capturing process from when it listens until all frames have arrived, without its start
+//! and end. The kernel hands frames over on the sender's side of a veth pair, so the table leaves
+//! out that part of the kernel's work, and what the kernel writes to the disk later.
 
 mod namespace;
 mod tool;
@@ -22,22 +22,22 @@ use crate::workspace::Workspace;
 use namespace::{RECEIVER, SENDER, packet_sockets, within};
 use tool::Tool;
 
-/// What is offered, and how often.
+/// The offered loads, and the number of captures.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Where the captures are stored meanwhile: on a disk, since in a file system in memory
-    /// a recorder that reserves room for its files pays for that room.
+    /// The folder for the captures, which should be on a disk: in a file system in memory, a
+    /// recorder that reserves room for its files pays for that room.
     pub dir: PathBuf,
-    /// Specifications of the generator, with the names of the loads.
+    /// Names of the loads, with the generator's specifications.
     pub loads: Vec<(String, String)>,
-    /// Seconds that each capture is offered frames.
+    /// Seconds for which frames are offered to each capture.
     pub seconds: u32,
-    /// Captures of each program at each load.
+    /// Number of captures of each program at each load.
     pub runs: usize,
 }
 
 impl Settings {
-    /// Frames of 60 bytes at 50 and 200 kpps and as fast as they can be sent.
+    /// Returns settings with frames of 60 bytes at 50 kpps, at 200 kpps, and as fast as possible.
     #[must_use]
     pub fn new(dir: PathBuf) -> Self {
         let loads = [
@@ -54,16 +54,16 @@ impl Settings {
     }
 }
 
-/// Room for captures of an unlimited sender.
+/// Bytes that the captures of an unlimited sender may need.
 const ROOM: u64 = 4 << 30;
-/// How long a program may take until it captures.
+/// Longest time until a program captures.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// Until a program has settled.
+/// Time for a program to settle after it has begun to capture.
 const SETTLE: Duration = Duration::from_millis(400);
-/// Until what was sent has arrived: libpcap lets frames wait in the kernel for a second.
+/// Time until all sent frames have arrived: libpcap lets frames wait in the kernel for a second.
 const ARRIVE: Duration = Duration::from_millis(1500);
 
-/// What one capture came to.
+/// The result of one capture.
 #[derive(Debug, Clone, Copy)]
 struct Outcome {
     offered: u64,
@@ -72,10 +72,10 @@ struct Outcome {
     system: Duration,
 }
 
-/// Measures; a line in the report says why where it cannot.
+/// Measures captures. If that is not possible, a row of the report states the reason.
 ///
 /// # Errors
-/// When there is no room, or a program fails.
+/// When there is not enough room, or a program fails.
 pub fn capture(settings: &Settings, report: &mut Report) -> Result<()> {
     const WHAT: &str = "capture on veth";
     if !crate::process::exists("ip") {
@@ -120,7 +120,7 @@ fn measure(settings: &Settings, workspace: &Workspace) -> Result<Vec<Capture>> {
     Ok(captures)
 }
 
-/// One program captures what is sent from `spec`.
+/// Captures the frames of `spec` with one program.
 fn once(tool: Tool, spec: &str, workspace: &Workspace) -> Result<Outcome> {
     let out = workspace.file("capture");
     let sockets = packet_sockets();
@@ -156,7 +156,7 @@ fn once(tool: Tool, spec: &str, workspace: &Workspace) -> Result<Outcome> {
     })
 }
 
-/// Sends the frames of `spec`; returns how many the kernel has taken.
+/// Sends the frames of `spec`. Returns how many the kernel has taken.
 fn send(spec: &str, folder: &Path) -> Result<u64> {
     let mut command = Command::new(own("hpcap-bench"));
     command.args(["send", spec, "--to", SENDER, "--json"]);

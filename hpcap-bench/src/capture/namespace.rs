@@ -1,4 +1,4 @@
-//! A network of our own: a namespace with a veth pair, which vanishes with its thread.
+//! A network namespace with a veth pair, which vanishes with its thread.
 
 use std::path::Path;
 use std::process::Command;
@@ -9,20 +9,20 @@ use hpcap::{Error, Kind, Result};
 
 use crate::process::run;
 
-/// The end that frames are sent to.
+/// The interface that frames are sent on.
 pub(super) const SENDER: &str = "snd";
-/// The end that they arrive at.
+/// The interface that the frames arrive at.
 pub(super) const RECEIVER: &str = "rcv";
 
-/// Runs `work` on a thread in a network namespace of its own with a pair of interfaces. Programs
-/// that it starts are in the namespace, too.
+/// Runs `work` on a thread in a new network namespace with a pair of interfaces. The programs that
+/// `work` starts are in the namespace, too.
 ///
 /// # Errors
-/// [`Kind::Permission`] without the right to make a namespace, and those of `work`.
+/// [`Kind::Permission`] without the right to create a namespace, and the errors of `work`.
 pub(super) fn within<T: Send>(folder: &Path, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
     thread::scope(|scope| {
         let inside = scope.spawn(|| {
-            // SAFETY: no memory is involved; the new namespace is this thread's alone.
+            // SAFETY: unshare(2) accesses no memory; only this thread enters the new namespace.
             if unsafe { libc::unshare(libc::CLONE_NEWNET) } != 0 {
                 let error = std::io::Error::last_os_error();
                 return Err(Error::io("make a network namespace", error)
@@ -39,7 +39,7 @@ pub(super) fn within<T: Send>(folder: &Path, work: impl FnOnce() -> Result<T> + 
 }
 
 fn set_up(folder: &Path) -> Result<()> {
-    // The kernel's own frames (neighbour discovery, multicast reports) stay away.
+    // Without IPv6, the kernel sends no frames of its own (neighbour discovery, multicast reports).
     for scope in ["all", "default"] {
         let path = format!("/proc/sys/net/ipv6/conf/{scope}/disable_ipv6");
         if Path::new(&path).exists() {
@@ -58,7 +58,7 @@ fn set_up(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Packet sockets in the namespace of this thread: programs that capture.
+/// Counts the packet sockets in this thread's namespace, one or more for each capturing program.
 pub(super) fn packet_sockets() -> usize {
     std::fs::read_to_string("/proc/thread-self/net/packet")
         .map_or(0, |text| text.lines().count().saturating_sub(1))

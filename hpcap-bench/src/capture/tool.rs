@@ -1,4 +1,4 @@
-//! The programs that capture: how they are started, and what they have stored.
+//! The capturing programs: how to start them, and how to count the frames that they have stored.
 
 use std::path::Path;
 use std::process::Command;
@@ -28,7 +28,7 @@ impl Tool {
         Self::NetsniffNg,
     ];
 
-    /// Its name, as it is typed.
+    /// Returns the program's name, as a user types it.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Hpcapdd => "hpcapdd",
@@ -38,13 +38,13 @@ impl Tool {
         }
     }
 
-    /// Whether it is installed.
+    /// Returns whether the program is installed.
     pub(super) fn is_there(self) -> bool {
         self == Self::Hpcapdd || exists(self.name())
     }
 
-    /// The command that captures `interface` into `out`. Each gets 64 MiB for the frames that
-    /// wait in the kernel, which is what hpcapdd takes when it is not told.
+    /// Returns the command that captures `interface` to `out`. Each program gets 64 MiB for the
+    /// frames that wait in the kernel, which is hpcapdd's default.
     pub(super) fn command(self, interface: &str, out: &Path) -> Command {
         let mut command = match self {
             Self::Hpcapdd => Command::new(own("hpcapdd")),
@@ -55,7 +55,7 @@ impl Tool {
                 command.args(["--quiet", "--source"]);
                 command.arg(format!("af_packet:{interface}"));
             }
-            // As root, it would change to a user who may not write here.
+            // As root, tcpdump would change to a user who must not write to this folder.
             Self::Tcpdump => {
                 command.args(["-i", interface, "-n", "-B", "65536", "-Z", "root", "-w"]);
             }
@@ -77,7 +77,7 @@ impl Tool {
         command
     }
 
-    /// Whether it has got so far that there is something at `out`.
+    /// Returns whether the program has created its output at `out`.
     pub(super) fn has_begun(self, out: &Path) -> bool {
         match self {
             Self::Hpcapdd => files_below(out, ".raw.part").is_ok_and(|files| !files.is_empty()),
@@ -85,7 +85,7 @@ impl Tool {
         }
     }
 
-    /// Generated frames, whole and correct, that it has stored.
+    /// Counts the generated frames that the program has stored whole and correct.
     pub(super) fn stored(self, out: &Path) -> Result<u64> {
         let mut frames = 0;
         if self == Self::Hpcapdd {

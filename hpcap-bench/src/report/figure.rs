@@ -4,19 +4,19 @@ use std::fmt;
 
 use serde::Serialize;
 
-/// What a figure counts.
+/// The unit of a figure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum Unit {
-    /// Nanoseconds a frame: less is better.
+    /// Nanoseconds per frame; less is better.
     #[serde(rename = "ns/frame")]
     NsPerFrame,
-    /// Bytes a second: more is better.
+    /// Bytes per second; more is better.
     #[serde(rename = "B/s")]
     BytesPerSecond,
-    /// Bytes: less is better.
+    /// Bytes; less is better.
     #[serde(rename = "B")]
     Bytes,
-    /// A part of a whole, 0 to 1: less is better.
+    /// Part of a whole, from 0 to 1; less is better.
     #[serde(rename = "part")]
     Part,
 }
@@ -24,20 +24,20 @@ pub enum Unit {
 /// The median, the smallest and the largest of several runs.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Figure {
-    /// What is counted.
+    /// The unit of the values.
     pub unit: Unit,
-    /// The median.
+    /// The median value.
     pub median: f64,
-    /// The smallest.
+    /// The smallest value.
     pub min: f64,
-    /// The largest.
+    /// The largest value.
     pub max: f64,
-    /// How many there were.
+    /// Number of runs.
     pub runs: usize,
 }
 
 impl Figure {
-    /// Of `runs`; zero where there is none.
+    /// Summarises `runs`; all values are zero without a run.
     #[must_use]
     pub fn of(unit: Unit, runs: &[f64]) -> Self {
         let mut sorted = runs.to_vec();
@@ -80,13 +80,13 @@ impl Unit {
         }
     }
 
-    /// A value with its unit.
+    /// Formats a value with its unit.
     pub(super) fn with_name(self, value: f64) -> String {
         format!("{} {}", self.show(value), self.name())
     }
 }
 
-/// `12.3 ns (12.1 to 13.0)`.
+/// Formats the figure like `12.3 ns (12.1 to 13.0)`.
 impl fmt::Display for Figure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.unit.with_name(self.median))?;

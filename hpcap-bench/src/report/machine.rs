@@ -1,4 +1,4 @@
-//! Where it was measured.
+//! The machine on which the figures were measured.
 
 use std::fmt;
 use std::fs;
@@ -6,14 +6,14 @@ use std::fs;
 use hpcap::Timestamp;
 use serde::Serialize;
 
-/// What figures depend on.
+/// Properties of the machine that the figures depend on.
 #[derive(Debug, Clone, Serialize)]
 pub struct Machine {
-    /// When, UTC.
+    /// Time of the measurement (UTC), to the minute.
     pub date: String,
     /// Model of the processor.
     pub processor: String,
-    /// Processors that this program may use.
+    /// Number of processors that this program may use.
     pub cpus: usize,
     /// Release of the kernel.
     pub kernel: String,
@@ -26,7 +26,7 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// This one, now.
+    /// Describes this machine, with the current time.
     #[must_use]
     pub fn here() -> Self {
         let line = |path: &str, key: &str| -> Option<String> {

@@ -1,4 +1,4 @@
-//! The table of results: what, ours, beside whom, ratio, target, and whether it is met.
+//! The table of results: our figure, the peer's figure, their ratio, the target, and the verdict.
 
 mod figure;
 mod machine;
@@ -12,55 +12,55 @@ pub use figure::{Figure, Unit};
 pub use machine::Machine;
 pub use pairs::Pairs;
 
-/// What a result should be.
+/// The target for a result.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Target {
-    /// At least so many times as fast as the peer.
+    /// At least this many times as fast as the peer.
     Ratio(f64),
-    /// At least this much.
+    /// The figure is at least this value, in its unit.
     AtLeast(f64),
-    /// At most this much.
+    /// The figure is at most this value, in its unit.
     AtMost(f64),
 }
 
-/// Whether a target is met.
+/// Whether a result meets its target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// It is.
+    /// The result meets the target.
     Pass,
-    /// It is not.
+    /// The result misses the target.
     Miss,
     /// There is no target.
     None,
-    /// It could not be measured.
+    /// The result could not be measured.
     Skipped,
 }
 
-/// One line of the table.
+/// One row of the table.
 #[derive(Debug, Clone, Serialize)]
 pub struct Row {
     /// What was measured.
     pub what: String,
-    /// Our figure.
+    /// Figure of hpcap's program.
     pub ours: Option<Figure>,
-    /// What it is compared with.
+    /// Name of the program or loop that it is compared with.
     pub peer_name: Option<String>,
-    /// The peer's figure.
+    /// Figure of the peer.
     pub peer: Option<Figure>,
-    /// How many times as fast as the peer ours is.
+    /// How many times as fast as the peer hpcap's program is.
     pub ratio: Option<f64>,
-    /// What it should be.
+    /// The target, if there is one.
     pub target: Option<Target>,
-    /// Whether it is.
+    /// Whether the result meets the target.
     pub verdict: Verdict,
-    /// What one should know of it.
+    /// Conditions of the measurement, or the reason why it was skipped.
     pub note: String,
 }
 
 impl Row {
-    /// A figure of ours.
+    /// Creates a row with hpcap's figure.
     #[must_use]
     pub fn new(what: impl Into<String>, ours: Figure) -> Self {
         Self {
@@ -75,7 +75,7 @@ impl Row {
         }
     }
 
-    /// Something that could not be measured, and why.
+    /// Creates a row for something that could not be measured, with the reason.
     #[must_use]
     pub fn skipped(what: impl Into<String>, why: impl Into<String>) -> Self {
         Self {
@@ -90,7 +90,7 @@ impl Row {
         }
     }
 
-    /// What it should be.
+    /// Sets the target and the verdict.
     #[must_use]
     pub fn target(mut self, target: Target) -> Self {
         let met = match (target, self.ours, self.ratio) {
@@ -104,7 +104,7 @@ impl Row {
         self
     }
 
-    /// What one should know of it.
+    /// Sets the note.
     #[must_use]
     pub fn note(mut self, note: impl Into<String>) -> Self {
         self.note = note.into();
@@ -146,38 +146,38 @@ impl Row {
     }
 }
 
-/// What a program captured of what was offered.
+/// The result of capturing with one program at one load.
 #[derive(Debug, Clone, Serialize)]
 pub struct Capture {
     /// The name of the load.
     pub load: String,
-    /// The program.
+    /// Name of the program.
     pub tool: String,
     /// Frames offered in all runs.
     pub offered: u64,
     /// Frames captured in all runs.
     pub captured: u64,
-    /// The part that was lost.
+    /// The part of the frames that was lost.
     pub lost: Figure,
-    /// Processor time in the program for each frame that was captured.
+    /// Processor time in the program per captured frame.
     pub user: Figure,
-    /// Processor time in the kernel for each frame that was captured.
+    /// Processor time in the kernel per captured frame.
     pub kernel: Figure,
 }
 
-/// All results, and where they were measured.
+/// All results, and the machine on which they were measured.
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
-    /// The machine.
+    /// The machine on which they were measured.
     pub machine: Machine,
-    /// The results.
+    /// The rows of the table.
     pub rows: Vec<Row>,
-    /// Captures of an interface.
+    /// Results of captures of an interface.
     pub captures: Vec<Capture>,
 }
 
 impl Report {
-    /// No results yet.
+    /// Creates a report without results.
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -187,7 +187,7 @@ impl Report {
         }
     }
 
-    /// One more result.
+    /// Adds a row.
     pub fn add(&mut self, row: Row) {
         self.rows.push(row);
     }
@@ -213,7 +213,7 @@ impl Capture {
     }
 }
 
-/// Markdown.
+/// Formats the report as Markdown.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}\n\n", self.machine)?;
@@ -238,7 +238,7 @@ impl fmt::Display for Report {
     }
 }
 
-/// A table in columns that are aligned also for whoever reads it as it is.
+/// Writes a Markdown table with aligned columns, which can also be read as plain text.
 fn table<const N: usize>(
     f: &mut fmt::Formatter<'_>,
     head: [&str; N],

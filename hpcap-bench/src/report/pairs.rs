@@ -1,8 +1,8 @@
-//! Ours and a peer, measured in turn.
+//! Measurements of hpcap and of a peer in turn.
 
 use super::{Figure, Row, Unit};
 
-/// Runs of ours and of a peer, a pair for each round.
+/// Values of hpcap and of a peer, one pair for each round.
 #[derive(Debug, Clone)]
 pub struct Pairs {
     unit: Unit,
@@ -11,7 +11,7 @@ pub struct Pairs {
 }
 
 impl Pairs {
-    /// None yet.
+    /// Creates an empty series of rounds, whose values are in `unit`.
     #[must_use]
     pub fn new(unit: Unit) -> Self {
         Self {
@@ -21,25 +21,25 @@ impl Pairs {
         }
     }
 
-    /// One round.
+    /// Adds the values of one round.
     pub fn add(&mut self, ours: f64, peer: f64) {
         self.ours.push(ours);
         self.peer.push(peer);
     }
 
-    /// Ours.
+    /// Returns the figure of hpcap's values.
     #[must_use]
     pub fn ours(&self) -> Figure {
         Figure::of(self.unit, &self.ours)
     }
 
-    /// The peer's.
+    /// Returns the figure of the peer's values.
     #[must_use]
     pub fn peer(&self) -> Figure {
         Figure::of(self.unit, &self.peer)
     }
 
-    /// What `of` makes of each round.
+    /// Returns the figure of `of(ours, peer)` over all rounds.
     #[must_use]
     pub fn each(&self, of: impl Fn(f64, f64) -> f64) -> Figure {
         let runs: Vec<f64> = std::iter::zip(&self.ours, &self.peer)
@@ -48,8 +48,8 @@ impl Pairs {
         Figure::of(self.unit, &runs)
     }
 
-    /// The line for the table. The ratio is the median of the rounds' ratios: what slows both
-    /// of a round, such as another user of the disk, does not count.
+    /// Returns the row for the table. Its ratio is the median of the rounds' ratios, so that it
+    /// ignores what slows down both runs of a round, such as another user of the disk.
     #[must_use]
     pub fn row(&self, what: impl Into<String>, peer_name: impl Into<String>) -> Row {
         let ratio = match self.unit {

@@ -1,8 +1,9 @@
-//! What removal of duplicates costs: the poll loop without it, with it and nothing to remove,
-//! and with every other frame a copy.
+//! The cost of the duplicate filter: the poll loop without it, with it but without duplicates, and
+//! with every other frame a copy.
 //!
-//! All frames have the same bytes but for a number, which the loop writes into each as the NIC
-//! would have: the buffers come round again and again, and no frame may be an old one.
+//! All frames have the same bytes except for a number, which the loop writes into each frame in the
+//! NIC's place. The buffers come round again and again, and without new numbers every frame would
+//! be a copy.
 
 use hpcap::{Error, Kind, Result};
 use hpcap_sys::dedup::{DROP, Settings as DedupSettings, Window, WindowError};
@@ -13,7 +14,7 @@ use super::{Settings, clock_scale, ffi, frames};
 use crate::process::check_interrupted;
 use crate::report::{Pairs, Report, Row, Target, Unit};
 
-/// The window that is measured, for frames of so many bytes.
+/// Length of the frames in bytes.
 const LEN: u16 = 60;
 const WINDOW: DedupSettings = DedupSettings {
     window: 32_768,
@@ -25,13 +26,13 @@ const WINDOW: DedupSettings = DedupSettings {
     renew: 1,
     link_type: 1,
 };
-/// What all of it may cost a frame: as much again as the loop without may.
+/// Largest cost per frame of the loop with the filter, which is twice that of the loop without it.
 const TOTAL_NS: f64 = 33.6;
 const MORE_NS: f64 = 16.8;
-/// With half of the frames removed, no slower; but two measurements of the same differ.
+/// A loop in which half of the frames are removed should not be slower, but measurements vary.
 const NOISE_NS: f64 = 1.0;
 
-/// One way to run the loop.
+/// One variant of the loop.
 struct Loop {
     window: Option<Window>,
     traffic: ffi::Traffic,
@@ -59,7 +60,7 @@ impl Loop {
         })
     }
 
-    /// Returns nanoseconds a frame, removed or not.
+    /// Runs the loop. Returns nanoseconds per frame, removed frames included.
     fn run(&mut self, ring: &mut InC, nic: &mut Nic<'_>, settings: &Settings) -> Result<f64> {
         let frames = frames(settings, LEN);
         self.traffic.is_copy = self.is_copy.as_mut_ptr();
@@ -69,8 +70,8 @@ impl Loop {
         let copies = self.traffic.copies;
         let mut removed = 0;
         let watch = Stopwatch::start();
-        // SAFETY: an initialised ring, and a window whose memory is owned by `self`; the buffers of
-        // `nic` are writable, and nobody else looks at them meanwhile.
+        // SAFETY: the ring is initialised, and `self` owns the memory of the window and of the
+        // traffic; the buffers of `nic` are writable, and nothing else uses them during the call.
         let taken = nic.with(|nic, clock| unsafe {
             ffi::hpcap_bench_dedup(
                 ring,
@@ -98,10 +99,10 @@ fn no_window(error: WindowError) -> Error {
     Error::new(Kind::Full, "remember frames", error.to_string())
 }
 
-/// What it costs a frame of 60 bytes.
+/// Measures the cost of the filter for frames of 60 bytes.
 ///
 /// # Errors
-/// When there is not enough memory, or the wrong frames were removed.
+/// When there is not enough memory, or the filter removed the wrong frames.
 pub fn dedup_cost(settings: &Settings, report: &mut Report) -> Result<()> {
     let mut buffers = Buffers::alike();
     let mut nic = Nic::writable(&mut buffers, LEN, clock_scale(settings));

@@ -1,4 +1,4 @@
-//! What is measured: the producer in C, a bare loop, and the producer as the engine calls it.
+//! The measured loops: the producer in C, a bare loop, and the producer as the engine calls it.
 
 use std::hint::black_box;
 use std::mem::offset_of;
@@ -18,7 +18,7 @@ use hpcap_sys::ring::{RawRing, Ring};
 use super::ffi;
 use super::nic::Nic;
 
-/// Memory for a queue of `ring_bytes`, and the kind of pages that it is in.
+/// Allocates the memory of a queue of `ring_bytes`. Returns it with the kind of its pages.
 fn memory(ring_bytes: u64) -> Result<(QueueMemory, &'static str)> {
     let (mut memory, note) = QueueMemory::allocate(ring_bytes, Pages::Auto)?;
     let pages = match note {
@@ -32,7 +32,7 @@ fn memory(ring_bytes: u64) -> Result<(QueueMemory, &'static str)> {
     Ok((memory, pages))
 }
 
-/// A lossless listener.
+/// Returns the description of a lossless listener.
 fn listener(id: u64) -> hpcap_listener {
     hpcap_listener {
         id,
@@ -41,7 +41,7 @@ fn listener(id: u64) -> hpcap_listener {
     }
 }
 
-/// Time that this thread has run on a processor: what others take of it does not count.
+/// Measures the processor time of this thread, so that the time of other threads does not count.
 pub(super) struct Stopwatch(u64);
 
 impl Stopwatch {
@@ -81,17 +81,17 @@ pub(super) struct InC {
     ring_bytes: u64,
     pages: &'static str,
     ack_bytes: u64,
-    /// What the ring points to.
+    /// The memory that the ring points to.
     memory: QueueMemory,
     _slots: Vec<Mapping>,
 }
 
 impl InC {
-    /// A queue with so many listeners, each of which acknowledges everything after every
+    /// Creates a queue with `listeners` listeners, which acknowledge everything after every
     /// `ack_bytes` of the stream.
     pub(super) fn new(ring_bytes: u64, listeners: u64, ack_bytes: u64) -> Result<Self> {
         let (memory, pages) = memory(ring_bytes)?;
-        // SAFETY: the memory of the queue is writable, nobody else's, and lives as long as the ring.
+        // SAFETY: the memory is writable, nothing else uses it, and it lives as long as the ring.
         let ring = unsafe { Ring::new(memory.ring_base(), memory.queue_page()) };
         let Some(mut ring) = ring else {
             let why = "the sizes of ring, blocks and files do not fit each other";
@@ -101,7 +101,7 @@ impl InC {
         for id in 1..=listeners {
             let (_, slot) = new_slot()?;
             let listener = listener(id);
-            // SAFETY: the slot stays mapped as long as the ring.
+            // SAFETY: `_slots` keeps the slot mapped as long as the ring.
             let attached =
                 unsafe { ring.attach(slot.as_ptr().cast(), &listener, HPCAP_START_NEWEST) };
             assert!(attached.is_some(), "listener {id} has no slot");
@@ -117,22 +117,22 @@ impl InC {
         })
     }
 
-    /// The kind of pages that the ring is in.
+    /// Returns the kind of pages that the ring is in.
     pub(super) fn pages(&self) -> &'static str {
         self.pages
     }
 
-    /// Its memory, for a loop that just writes there, and how much it is.
+    /// Returns the ring's memory and its length in bytes, for a loop that only writes there.
     pub(super) fn memory(&mut self) -> (*mut u8, u64) {
         (self.memory.ring_base(), self.ring_bytes)
     }
 
-    /// The producer, for a loop of another kind.
+    /// Returns the producer, for a loop of another module.
     pub(super) fn as_ptr(&mut self) -> *mut RawRing {
         self.ring.as_mut_ptr()
     }
 
-    /// The producer; returns nanoseconds a frame.
+    /// Runs the producer. Returns nanoseconds per frame.
     ///
     /// # Errors
     /// When the ring did not take all frames.
@@ -148,12 +148,13 @@ impl InC {
         Ok(watch.ns_per_frame(frames))
     }
 
-    /// Timestamp and memcpy to the same memory: which pages it has makes a difference.
+    /// Runs the bare loop of timestamp and memcpy, into the same memory, because the kind of pages
+    /// matters. Returns nanoseconds per frame.
     pub(super) fn run_bare(&mut self, nic: &mut Nic<'_>, frames: u64, batch: u32) -> f64 {
         let (to, bytes) = (self.memory.ring_base(), self.ring_bytes);
         let watch = Stopwatch::start();
-        // SAFETY: `to` is the start of (twice) `bytes` writable bytes that nobody else uses: no
-        // listener looks at what the producer had written there.
+        // SAFETY: `to` is the start of (twice) `bytes` writable bytes that nothing else uses: no
+        // listener reads what the producer had written there.
         let sum = nic.with(|nic, clock| unsafe {
             ffi::hpcap_bench_bare(nic, clock, to, bytes, frames, batch)
         });
@@ -170,7 +171,7 @@ pub(super) struct InEngine {
 }
 
 impl InEngine {
-    /// A queue with one listener, which acknowledges everything after each batch.
+    /// Creates a queue with one listener, which acknowledges everything after each batch.
     pub(super) fn new(ring_bytes: u64) -> Result<Self> {
         let (memory, _) = memory(ring_bytes)?;
         let mut producer = Producer::new(memory)?;
@@ -180,13 +181,13 @@ impl InEngine {
         Ok(Self { producer, slot })
     }
 
-    /// Frames that come in batches, stamped; returns nanoseconds a frame.
+    /// Pushes frames in batches that the source has stamped. Returns nanoseconds per frame.
     ///
     /// # Errors
     /// When the ring did not take all frames.
     pub(super) fn run(&mut self, nic: &mut Nic<'_>, frames: u64, batch: u32) -> Result<f64> {
-        // SAFETY: inside the slot's page, aligned, mapped as long as `self`; everybody uses
-        // atomic accesses on it.
+        // SAFETY: the word is inside the slot's page, aligned, and mapped as long as `self` lives;
+        // all accesses to it are atomic.
         let read_off = unsafe {
             let at = self.slot.as_ptr().add(offset_of!(hpcap_slot, read_off));
             AtomicU64::from_ptr(at.cast())

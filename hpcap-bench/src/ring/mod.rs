@@ -1,8 +1,8 @@
-//! What a frame costs the producer, beside a bare loop of timestamp and memcpy; and what
-//! listeners that have read everything cost it.
+//! The cost of a frame for the producer, beside a bare loop of timestamp and memcpy, and the cost
+//! of listeners that have read everything.
 //!
-//! The frames stand in the buffers of 4,096 descriptors, as a NIC leaves them. Both loops take
-//! them in batches, stamp each with the same clock, and write to memory of the same kind and
+//! The frames are in the buffers of 4,096 descriptors, like those that a NIC has filled. Both loops
+//! take them in batches, stamp each with the same clock, and write to memory of the same kind and
 //! size. The ring has one lossless listener that keeps up.
 
 pub mod advrx;
@@ -20,16 +20,16 @@ pub use dedup::dedup_cost;
 use loops::{InC, InEngine};
 use nic::{Buffers, Nic};
 
-/// How it is measured.
+/// Settings of the measurement.
 #[derive(Debug, Clone, Copy)]
 pub struct Settings {
-    /// Size of the ring, and of what the bare loop writes to.
+    /// Size in bytes of the ring, and of the memory that the bare loop writes to.
     pub ring_bytes: u64,
-    /// Frames in a batch; the queue is serviced after each.
+    /// Number of frames in a batch; the queue is serviced after each batch.
     pub batch: u32,
-    /// Runs of each loop, in turn.
+    /// Number of runs of each loop; the loops take turns.
     pub runs: usize,
-    /// The system's clock for each frame, in place of the processor's counter.
+    /// Whether frames get their time from the system's clock instead of the processor's counter.
     pub system_clock: bool,
 }
 
@@ -44,20 +44,20 @@ impl Default for Settings {
     }
 }
 
-/// Lengths of frames, without FCS.
+/// Lengths of frames in bytes, without FCS.
 const LENGTHS: [u16; 4] = [60, 128, 512, 1514];
-/// How fast beside the bare loop.
+/// Smallest ratio of the bare loop's time to the producer's.
 const RATIO: f64 = 0.7;
-/// A frame of 60 bytes at 40 Gb/s: 84 bytes on the wire.
+/// Time in ns of a frame of 60 bytes at 40 Gb/s, which takes 84 bytes on the wire.
 const LINE_RATE_NS: f64 = 16.8;
-/// Listeners beyond the first.
+/// Numbers of listeners to measure, the first one included.
 const IDLE_LISTENERS: [u64; 4] = [2, 4, 8, 16];
-/// What each of them may cost.
+/// Largest cost in ns of each listener beyond the first.
 const IDLE_NS: f64 = 1.0;
-/// A listener that has nothing to do acknowledges now and then.
+/// Stream bytes after which idle listeners acknowledge.
 const IDLE_ACK_BYTES: u64 = 64 << 20;
 
-/// Frames of `len` bytes that go twice around a ring.
+/// Returns the number of frames of `len` bytes that fill a ring twice.
 fn frames(settings: &Settings, len: u16) -> u64 {
     2 * settings.ring_bytes / (u64::from(len) + 12)
 }
@@ -66,11 +66,11 @@ fn clock_scale(settings: &Settings) -> u64 {
     if settings.system_clock {
         return 0;
     }
-    // SAFETY: reads clocks.
+    // SAFETY: the function only reads clocks.
     unsafe { ffi::hpcap_bench_clock_scale() }
 }
 
-/// Frames of several lengths, beside the bare loop.
+/// Measures frames of several lengths, beside the bare loop.
 ///
 /// # Errors
 /// When there is not enough memory.
@@ -97,7 +97,7 @@ pub fn frame_cost(settings: &Settings, report: &mut Report) -> Result<()> {
             let frames = frames(settings, len);
             let ours = ring.run(&mut nic, frames, settings.batch)?;
             let bare = ring.run_bare(&mut nic, frames, settings.batch);
-            // The first round touches the memory and is not counted.
+            // The first round faults in the memory, so it does not count.
             if round > 0 {
                 pairs.add(ours, bare);
             }
@@ -121,7 +121,7 @@ pub fn frame_cost(settings: &Settings, report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-/// What the engine's poll thread pays for a frame that its source has stamped.
+/// Measures what the engine's poll thread pays for a frame that its source has stamped.
 ///
 /// # Errors
 /// When there is not enough memory.
@@ -147,7 +147,7 @@ pub fn engine_cost(settings: &Settings, report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-/// What each listener beyond the first costs for a frame of 60 bytes.
+/// Measures what each listener beyond the first costs for a frame of 60 bytes.
 ///
 /// # Errors
 /// When there is not enough memory.

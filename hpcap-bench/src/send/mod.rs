@@ -15,24 +15,22 @@ use hpcap_source::{Frame, Source, SourceSpec, State};
 pub use outcome::{NotSent, Outcome};
 use socket::{Refusal, Socket};
 
-/// Nothing shorter than its header is an Ethernet frame.
+/// Length of an Ethernet header, and so of the shortest frame that can be sent.
 const FRAME_BYTES_MIN: usize = 14;
-/// How soon a signal is noticed.
+/// Longest wait before a signal is noticed.
 const NOTICE: Duration = Duration::from_millis(100);
-/// An interface that has taken nothing for this long is worth a word.
+/// Time without a sent frame after which a message reports it.
 const STUCK: Duration = Duration::from_secs(1);
-/// And after this long it is given up.
+/// Time without a sent frame after which sending fails.
 const GIVE_UP: Duration = Duration::from_secs(10);
 
-/// Sends what `source` gives out of the interface called `to` until it ends or `stop` is set.
-/// `outcome` holds at any time what was sent so far, after an error, too; `say` gets what
-/// people should read meanwhile.
+/// Sends the frames of `source` on the interface `to` until the source ends or `stop` is set.
+/// `outcome` always has the counts so far, also after an error; `say` gets messages for the user.
 ///
 /// # Errors
-/// Those of the source; [`Kind::NotFound`] for an unknown interface, [`Kind::Permission`]
-/// without CAP_NET_RAW, [`Kind::Usage`] where the frames are not Ethernet's,
-/// [`Kind::Timeout`] when the interface takes nothing for ten seconds, [`Kind::Io`] when it goes
-/// down or away.
+/// Errors of the source; [`Kind::NotFound`] for an unknown interface, [`Kind::Permission`] without
+/// CAP_NET_RAW, [`Kind::Usage`] if the frames are not Ethernet frames, [`Kind::Timeout`] if the
+/// interface takes nothing for ten seconds, [`Kind::Io`] if it goes down or is removed.
 pub fn send(
     source: &SourceSpec,
     to: &str,
@@ -77,7 +75,7 @@ pub fn send(
     result
 }
 
-/// A generator's frames are all sent, however late, unless it is told otherwise.
+/// Makes a generator delay late frames instead of missing them, unless its specification decides.
 fn patient(mut source: SourceSpec) -> SourceSpec {
     if let SourceSpec::Generator(spec) = &mut source
         && spec.rate.is_some()
@@ -121,7 +119,7 @@ impl Transmitter<'_> {
         Ok(())
     }
 
-    /// Sends `frames`, each of them, or as far as it gets before it is stopped.
+    /// Sends all of `frames`, or as many as possible before a stop.
     fn send_batch(&mut self, frames: &[Frame<'_>]) -> Result<()> {
         let mut next = 0;
         let mut stuck: Option<Stuck> = None;
@@ -131,7 +129,7 @@ impl Transmitter<'_> {
                 next += 1;
                 continue;
             }
-            // Up to the next one that is too short to try.
+            // One call sends the frames before the next one that is too short.
             let rest = &frames[next..];
             let run = rest
                 .iter()
@@ -169,7 +167,7 @@ impl Transmitter<'_> {
     }
 }
 
-/// A frame, as far as it is sent.
+/// Counts one frame, with the bytes that are sent.
 fn one(frame: &Frame<'_>) -> Count {
     Count::new(1, frame.data().len() as u64)
 }
@@ -190,7 +188,8 @@ impl Stuck {
         }
     }
 
-    /// Gives it time, and up when that does not help.
+    /// Waits a little for room. Reports an interface that has taken nothing for [`STUCK`], and
+    /// fails after [`GIVE_UP`].
     fn back_off(&mut self, interface: &Interface, say: &mut dyn FnMut(&str)) -> Result<()> {
         self.tries += 1;
         if self.tries < 100 {

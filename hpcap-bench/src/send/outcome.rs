@@ -1,4 +1,4 @@
-//! What was sent, for people and for machines.
+//! The outcome of sending, as text and as JSON.
 
 use std::fmt;
 
@@ -10,32 +10,32 @@ use serde::Serialize;
 /// Frames that were not sent, by reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct NotSent {
-    /// Shorter than an Ethernet header.
+    /// Frames shorter than an Ethernet header.
     pub too_short: Count,
-    /// Longer than the interface sends.
+    /// Frames longer than the interface can send.
     pub too_long: Count,
-    /// Due for too long (`late=miss`), or lost before the file was written.
+    /// Frames that were due for too long (`late=miss`), or that the file reports as lost.
     pub late: Count,
 }
 
-/// What was sent; frames and the bytes of them that are in the source, without FCS.
+/// The outcome of sending. Bytes are those that the source has of a frame, without FCS.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct Outcome {
     /// The specification of the source.
     pub source: String,
-    /// The interface that it went out of.
+    /// The interface that sent the frames.
     pub interface: String,
-    /// The MTU of that interface, in bytes.
+    /// The interface's MTU in bytes.
     pub mtu: u32,
-    /// What the interface has taken.
+    /// Frames that the interface has taken.
     pub sent: Count,
-    /// Those of the sent that the source has only the start of; that was sent.
+    /// Sent frames of which the source has only the start, which is the part that was sent.
     pub cut: Count,
-    /// What was not sent.
+    /// Frames that were not sent.
     pub not_sent: NotSent,
-    /// How often the interface had no room and was asked again.
+    /// Number of attempts that found no room and were repeated.
     pub retries: u64,
-    /// How long it took.
+    /// Duration of sending in seconds.
     pub seconds: f64,
     /// Whether a signal ended it.
     pub stopped: bool,

@@ -11,19 +11,19 @@ use hpcap::{Error, Kind, Result};
 use hpcap_source::interface::Interface;
 use hpcap_source::{BATCH, Frame};
 
-/// Memory for frames on their way, in bytes, where it may be asked for.
+/// Size in bytes of the send buffer, which the system grants only to privileged users.
 const BUFFER_BYTES: c_int = 4 << 20;
 
-/// Why the first of some frames was not taken.
+/// The reason why the first of some frames was not sent.
 #[derive(Debug)]
 pub(super) enum Refusal {
-    /// Longer than the interface sends.
+    /// The frame is longer than the interface can send.
     TooLong,
-    /// No room just now.
+    /// The interface has no room at the moment.
     NoRoom,
-    /// A signal came first.
+    /// A signal arrived before a frame was sent.
     Interrupted,
-    /// There is no use in trying again.
+    /// Another attempt would fail, too.
     Failed(io::Error),
 }
 
@@ -36,8 +36,8 @@ pub(super) struct Socket {
 impl Socket {
     pub(super) fn open(interface: &Interface) -> Result<Self> {
         let name = &interface.name;
-        // Without a protocol it receives nothing.
-        // SAFETY: `socket` has no memory to get wrong; the result is checked.
+        // SAFETY: `socket` accesses no memory of this process; the result is checked. The protocol
+        // 0 makes the socket receive nothing.
         let fd = unsafe { libc::socket(libc::AF_PACKET, libc::SOCK_RAW | libc::SOCK_CLOEXEC, 0) };
         if fd < 0 {
             let error = Error::io(
@@ -49,12 +49,13 @@ impl Socket {
                 _ => error,
             });
         }
-        // SAFETY: the descriptor was just opened, and nobody else owns it.
+        // SAFETY: the descriptor was just opened, and nothing else owns it.
         let fd = unsafe { OwnedFd::from_raw_fd(fd) };
-        // Straight to the driver: a queueing discipline may reorder and drop.
+        // The bypass hands frames straight to the driver; a queueing discipline may reorder and
+        // drop them.
         set(&fd, libc::SOL_PACKET, libc::PACKET_QDISC_BYPASS, 1)
             .context(|| format!("send to {name} without a queueing discipline"))?;
-        // More room is faster, and less is enough: what it may not have it does without.
+        // A larger buffer is faster but not necessary, so a missing permission is no error.
         let _ = set(&fd, libc::SOL_SOCKET, libc::SO_SNDBUFFORCE, BUFFER_BYTES);
 
         // SAFETY: zero is a valid value of every field of a `sockaddr_ll`.
@@ -72,8 +73,8 @@ impl Socket {
         Ok(Self { fd })
     }
 
-    /// Sends `frames` up to the first that is refused; returns how many, or, when it was the
-    /// first already, why. At most [`BATCH`] at once; `frames` is not empty.
+    /// Sends `frames`, which must not be empty, up to the first that is refused and at most
+    /// [`BATCH`]. Returns how many were sent, or the reason if the first one was refused.
     pub(super) fn send(&self, frames: &[Frame<'_>]) -> std::result::Result<usize, Refusal> {
         let count = frames.len().min(BATCH);
         let mut parts = [const {
@@ -90,8 +91,8 @@ impl Socket {
             message.msg_hdr.msg_iov = part;
             message.msg_hdr.msg_iovlen = 1;
         }
-        // SAFETY: the first `count` messages each point to one part, which points to the bytes
-        // of a frame; all outlive the call, which only reads the frames.
+        // SAFETY: the first `count` messages each point to one part, which points to the bytes of a
+        // frame; all outlive the call, which only reads the frames.
         let sent =
             unsafe { libc::sendmmsg(self.fd.as_raw_fd(), messages.as_mut_ptr(), count as u32, 0) };
         usize::try_from(sent).map_err(|_| {

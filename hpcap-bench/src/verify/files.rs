@@ -1,4 +1,4 @@
-//! Verifies RAW files, in the order in which they were recorded.
+//! Verification of RAW files, in the order in which they were recorded.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,28 +10,28 @@ use hpcap::{Ledger, QueueName, Result};
 use super::findings::Findings;
 use super::judge::Judge;
 
-/// One stream: the files of a recording, or, where they have no identity, of a queue for as long as
-/// its producer lived.
+/// The origin of a stream: a recording, or, for files without a recording's identity, a queue for
+/// as long as its producer lived.
 #[derive(Debug, PartialEq, Eq, Clone, Copy)]
 struct Origin {
     queue: Option<QueueName>,
     recording: Option<RecordingId>,
-    /// 0 where there is a `recording`.
+    /// 0 if there is a `recording`.
     producer_pid: u32,
 }
 
-/// The stream that is read.
+/// The stream that is read at present.
 #[derive(Debug)]
 struct Stream {
     origin: Option<Origin>,
     judge: Judge,
     from: Instant,
-    /// The queue's ledger before the first file, and as of the last that is known.
+    /// The queue's ledger before the first file, and the latest one that is known.
     ledgers: Option<(Ledger, Ledger)>,
-    /// Stream offset where the last file ended.
+    /// Stream offset of the end of the last file.
     end_off: Option<u64>,
-    /// Nobody recorded between the last file and this one: what is missing until its first frame
-    /// is in no file.
+    /// Whether there is a part of the stream between the last file and this one that nobody
+    /// recorded. Frames missing before the first frame of this file are then in no file.
     interrupted: bool,
 }
 
@@ -64,7 +64,7 @@ impl Stream {
     }
 }
 
-/// Reads the files in `paths` and those in the folders in it; one result for each stream.
+/// Verifies the files in `paths`, and those in folders in it. Returns the findings for each stream.
 ///
 /// # Errors
 /// When a path cannot be read, or is a folder without RAW files.
@@ -82,7 +82,8 @@ pub fn verify_files(paths: &[PathBuf], stop: &AtomicBool) -> Result<Vec<Findings
     Ok(done)
 }
 
-/// Reads one file. Goes on with `stream`, or finishes it where the file is another's.
+/// Reads one file. It continues `stream`, or finishes it and starts another one if the file has
+/// another origin.
 fn read(
     path: &Path,
     mut stream: Stream,
@@ -134,7 +135,7 @@ fn read(
                 }
             }
             Event::Damage(damage) => match damage.kind {
-                // A file that nobody finished ends anywhere.
+                // A file that was never finished may end anywhere.
                 DamageKind::CutHeader | DamageKind::CutRecord { .. } | DamageKind::Unwritten
                     if part => {}
                 _ => stream.judge.found().damaged += 1,

@@ -1,75 +1,77 @@
-//! What was found in a stream of generated frames, and whether it is as it should be.
+//! The findings about a stream of generated frames, and the judgement of them.
 
 use std::fmt;
 
 use hpcap::{Ledger, Reason};
 use serde::Serialize;
 
-/// Counts of frames, unless they say otherwise.
+/// Findings about one stream. The numbers count frames, unless stated otherwise.
 #[derive(Debug, Clone, PartialEq, Serialize, Default)]
 pub struct Findings {
-    /// What was looked at.
+    /// Name of the queue or of the first file.
     pub of: String,
-    /// Generated frames with every byte as it was sent.
+    /// Generated frames of which every byte is as it was sent.
     pub verified: u64,
-    /// Bytes of these, as captured.
+    /// Captured bytes of the verified frames.
     pub bytes: u64,
-    /// Generated frames with a byte that is not as it was sent.
+    /// Generated frames of which some byte is not as it was sent.
     pub corrupt: u64,
-    /// Frames of others.
+    /// Frames that the generator did not make.
     pub foreign: u64,
-    /// Frames that end before their number does: nothing is known of them but that they exist.
+    /// Generated frames that are cut before the end of their number, so that they prove nothing
+    /// else.
     pub short: u64,
-    /// The lowest number.
+    /// The lowest number of a frame.
     pub first_seq: Option<u64>,
-    /// The highest number.
+    /// The highest number of a frame.
     pub last_seq: Option<u64>,
-    /// Numbers between them that were not found.
+    /// Numbers between the lowest and the highest that were not found.
     pub missing: u64,
-    /// Stretches of missing numbers.
+    /// Number of ranges of missing numbers.
     pub holes: u64,
-    /// Frames behind one with a higher number.
+    /// Frames that came after a frame with a higher number.
     pub reordered: u64,
-    /// Frames whose number had been there before.
+    /// Frames whose number had been found before.
     pub repeated: u64,
-    /// Gap records.
+    /// Number of gap records.
     pub gaps: u64,
-    /// What the gap records say was lost, by reason.
+    /// Losses that the gap records state, by reason.
     pub gap_lost: Ledger,
-    /// Captured frames that this listener was too slow for.
+    /// Captured frames that this listener missed because it was too slow.
     pub overrun: u64,
-    /// Frames between two recordings of one stream, in no file.
+    /// Frames between two recordings of one stream, which are in no file.
     pub between: u64,
-    /// What the queue's ledger says is not in the stream, since this listener attached (a bound
-    /// from above), or from the first file to the last.
+    /// Frames that are not in the stream according to the queue's ledger: since this listener
+    /// attached (an upper bound), or from the first file to the last.
     pub ledger_lost: Ledger,
-    /// Captured frames that the queue's ledger counts and that were not found: after the end of
-    /// a queue only.
+    /// Captured frames that the queue's ledger counts but that were not found; only known after the
+    /// end of a queue.
     pub vanished: u64,
-    /// Whether the stream was without gap records, so that only the ledger can explain.
+    /// Whether the stream has no gap records, so that only the ledger can explain losses.
     pub plain: bool,
-    /// Stretches of files that are no records.
+    /// Number of stretches of files that are not valid records.
     pub damaged: u64,
-    /// Files that were never finished.
+    /// Number of files that were never finished.
     pub unfinished: u64,
-    /// Files read.
+    /// Number of files read.
     pub files: u64,
-    /// The producer ended without saying so.
+    /// Whether the producer ended without marking the end of the queue.
     pub producer_died: bool,
-    /// Seconds that reading took.
+    /// Duration of reading in seconds.
     pub seconds: f64,
 }
 
-/// Reasons for which a frame is not in the stream without a gap that says so.
+/// Reasons for which a frame is missing from the stream without a gap record.
 const SILENT: [Reason; 3] = [Reason::Duplicate, Reason::Filtered, Reason::NoListener];
 
 impl Findings {
-    /// Numbers that nothing explains.
+    /// Returns the number of missing frames that neither gap records nor the ledger explain.
     #[must_use]
     pub fn unexplained(&self) -> u64 {
         let silent = SILENT.iter().map(|r| self.ledger_lost[*r].frames);
         let gaps = self.gap_lost.lost().frames;
-        // Gaps within what was overrun, and those of a plain stream, are known from the ledger.
+        // Gap records that were overrun, and those that a plain stream lacks, are known from the
+        // ledger.
         let losses = if self.overrun > 0 || self.plain {
             gaps.max(self.ledger_lost.lost().frames + self.own_gaps())
         } else {
@@ -80,12 +82,12 @@ impl Findings {
         self.missing.saturating_sub(explained)
     }
 
-    /// What gaps say that a listener lost, not the queue.
+    /// Returns the losses of listeners, which are in gap records but not in the queue's ledger.
     fn own_gaps(&self) -> u64 {
         self.gap_lost[Reason::Overrun].frames + self.gap_lost[Reason::Storage].frames
     }
 
-    /// What is wrong, a sentence each; nothing where all is well.
+    /// Returns one sentence for each problem; none if the stream is as it should be.
     #[must_use]
     pub fn complaints(&self, frames_wanted: Option<u64>) -> Vec<String> {
         let mut wrong = Vec::new();

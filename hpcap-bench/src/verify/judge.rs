@@ -1,4 +1,4 @@
-//! Judges frame after frame of one stream.
+//! Judgement of one frame after the other of one stream.
 
 use hpcap::raw::{Gap, Record};
 use hpcap_source::generator::{Stamp, verify_cut};
@@ -6,15 +6,15 @@ use hpcap_source::generator::{Stamp, verify_cut};
 use super::findings::Findings;
 use super::sequence::Sequence;
 
-/// A record's `len` that stands for this length and all longer ones.
+/// A record's `len` that stands for this length and for all longer ones.
 const LEN_CAPPED: usize = u16::MAX as usize;
-/// From this length on, the headers of generated frames are all the same.
+/// From this length on, the headers of generated frames do not depend on the length.
 const LEN_ENDLESS: usize = LEN_CAPPED + 18;
-/// The shortest frame that carries a number: without and with a VLAN tag.
+/// Shortest frame that carries a number, without and with a VLAN tag.
 const SHORTEST: usize = 60;
 const SHORTEST_TAGGED: usize = 64;
 
-/// The state between frames.
+/// The findings so far.
 #[derive(Debug, Default)]
 pub(super) struct Judge {
     found: Findings,
@@ -32,7 +32,7 @@ impl Judge {
         }
     }
 
-    /// A frame.
+    /// Judges the next frame.
     #[inline]
     pub(super) fn frame(&mut self, frame: &Record<'_>) {
         match verify_cut(frame.data, usize::from(frame.len)) {
@@ -57,7 +57,7 @@ impl Judge {
             return self.verified(frame, stamp);
         }
         match frame.data {
-            // The generator's addresses.
+            // These are the generator's MAC addresses.
             [2, b'h', b'p', _, _, _, 6, b'h', b'p', rest @ ..] => {
                 let tagged = rest.get(3..5) == Some(&[0x81, 0x00]);
                 let shortest = if tagged { SHORTEST_TAGGED } else { SHORTEST };
@@ -71,29 +71,29 @@ impl Judge {
         }
     }
 
-    /// Frames are missing here.
+    /// Adds a gap record to the findings.
     pub(super) fn gap(&mut self, gap: &Gap) {
         self.found.gaps += 1;
         self.found.gap_lost += &gap.lost;
     }
 
-    /// Everything that was not judged: for whoever reads the stream.
+    /// Returns the findings, so that the reader of the stream can add its own.
     pub(super) fn found(&mut self) -> &mut Findings {
         &mut self.found
     }
 
-    /// Frames of any kind so far.
+    /// Returns the number of frames of any kind so far.
     #[inline]
     pub(super) fn frames(&self) -> u64 {
         self.found.verified + self.found.corrupt + self.found.foreign + self.found.short
     }
 
-    /// Numbers that are missing so far.
+    /// Returns how many numbers are missing so far.
     pub(super) fn missing(&self) -> u64 {
         self.sequence.missing
     }
 
-    /// The findings about the numbers go into the others.
+    /// Returns the findings, completed by those about the numbers.
     pub(super) fn into_findings(self) -> Findings {
         let (mut found, sequence) = (self.found, self.sequence);
         (found.first_seq, found.last_seq) = sequence.range().unzip();

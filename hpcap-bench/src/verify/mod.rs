@@ -1,9 +1,9 @@
-//! `hpcap-bench verify`: whether every generated frame of a queue or of files is there, whole,
-//! once and in order.
+//! `hpcap-bench verify`: checks that every generated frame of a queue or of files is present,
+//! whole, once and in order.
 //!
-//! The generator's frames carry their number and a content that follows from it, so that a
-//! reader needs nothing but the stream to judge it. Missing numbers are compared with what the
-//! gap records and the ledger say: a frame that is lost without a word is what this looks for.
+//! The generator's frames carry their number and a content that follows from it, so that a reader
+//! can judge the stream without other information. Missing numbers are compared with the gap
+//! records and the ledger, because the purpose is to find frames that are lost without a report.
 
 mod files;
 mod findings;

@@ -1,4 +1,4 @@
-//! Verifies the stream of a queue, as one of its listeners.
+//! Verification of a queue's stream, as one of its listeners.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -11,30 +11,30 @@ use hpcap::{
 use super::findings::Findings;
 use super::judge::Judge;
 
-/// Bytes that are read before they are acknowledged, at most.
+/// Most bytes that are read before they are acknowledged.
 const ACK_BYTES: u64 = 256 << 10;
-/// How long a wait may last before signals and limits are looked at again.
+/// Longest wait before signals and limits are checked again.
 const LOOK: Duration = Duration::from_millis(100);
 
 /// How to listen, and for how long.
 #[derive(Debug, Clone, Copy)]
 pub struct Listening {
-    /// The contract.
+    /// The listener's contract.
     pub contract: Contract,
-    /// Where to start.
+    /// Where the listener starts to read.
     pub start: Start,
-    /// Stop after so many frames, seen or missing.
+    /// Stop after this many frames, found or missing.
     pub frames: Option<u64>,
     /// Stop after this time.
     pub duration: Option<Duration>,
-    /// Sleep so long after every 256 KiB: a listener that is too slow.
+    /// Sleep for this time after every 256 KiB, to act as a listener that is too slow.
     pub pause: Duration,
 }
 
 /// Listens to `queue` until it ends, a limit is reached or `stop` is set.
 ///
 /// # Errors
-/// When the queue does not take the listener, or the listener is killed.
+/// When the queue refuses the listener, or the listener is killed.
 pub fn verify_queue(queue: &Queue, how: &Listening, stop: &AtomicBool) -> Result<Findings> {
     let before = queue.ledger().ledger;
     let mut listener = queue.attach(&Request {
@@ -66,7 +66,7 @@ pub fn verify_queue(queue: &Queue, how: &Listening, stop: &AtomicBool) -> Result
     Ok(judge.into_findings())
 }
 
-/// Frames that the queue had captured before the first that this listener gets.
+/// Returns how many frames the queue had captured before this listener's first frame.
 fn captured_before(listener: &Listener) -> u64 {
     (0..hpcap::abi::HPCAP_SLOTS)
         .map(|slot| listener.page().listener(slot))
@@ -74,7 +74,7 @@ fn captured_before(listener: &Listener) -> u64 {
         .map_or(0, |l| l.start_frames)
 }
 
-/// Whether the queue ended.
+/// Judges frames until a limit is reached or the queue ends. Returns whether the queue ended.
 fn listen(
     listener: &mut Listener,
     how: &Listening,
@@ -112,7 +112,7 @@ fn listen(
     Ok(false)
 }
 
-/// Reads what is there, up to [`ACK_BYTES`]; whether there was so much.
+/// Reads up to [`ACK_BYTES`]. Returns `false` if there was less to read.
 fn read(listener: &mut Listener, how: &Listening, judge: &mut Judge) -> Result<bool> {
     let until = listener.position() + ACK_BYTES;
     let enough = how.frames.unwrap_or(u64::MAX);
@@ -138,7 +138,8 @@ fn read(listener: &mut Listener, how: &Listening, judge: &mut Judge) -> Result<b
     Ok(true)
 }
 
-/// After an overrun: goes on where the stream can be read again. `false` where it ended first.
+/// After an overrun, continues where the stream can be read again. Returns `false` if the queue
+/// ended or a stop was requested first.
 fn catch_up(listener: &mut Listener, stop: &AtomicBool, judge: &mut Judge) -> Result<bool> {
     loop {
         match listener.resync(Start::Newest) {
@@ -156,7 +157,7 @@ fn catch_up(listener: &mut Listener, stop: &AtomicBool, judge: &mut Judge) -> Re
     }
 }
 
-/// Reads `lossless`, `lossless:5s` or `lossy`.
+/// Parses `lossless`, `lossless:5s` or `lossy`.
 ///
 /// # Errors
 /// [`Kind::Usage`] for anything else.
@@ -172,7 +173,7 @@ pub fn parse_contract(text: &str) -> Result<Contract> {
     }
 }
 
-/// Reads `file`, `newest` or `oldest`.
+/// Parses `file`, `newest` or `oldest`.
 ///
 /// # Errors
 /// [`Kind::Usage`] for anything else.

@@ -1,29 +1,29 @@
-//! Numbers in a row: which are missing, out of order, or there twice.
+//! A sequence of numbers: which are missing, out of order, or repeated.
 
 use std::collections::BTreeMap;
 
-/// Stretches of missing numbers that are remembered, to recognise one that comes late.
+/// Most ranges of missing numbers that are kept, to recognise numbers that come late.
 const HOLES_MAX: usize = 1 << 16;
 
 /// Follows numbers that should come one after the other.
 #[derive(Debug, Default)]
 pub(super) struct Sequence {
-    /// The first number seen, and the one that should come next.
+    /// The lowest number seen, and the number after the highest one.
     range: Option<(u64, u64)>,
-    /// Numbers between the first and the last that were not seen (yet).
+    /// Numbers between the lowest and the highest that were not seen yet.
     pub(super) missing: u64,
-    /// Stretches of them.
+    /// Number of ranges of missing numbers that were found.
     pub(super) holes: u64,
     /// Numbers that came after a higher one.
     pub(super) reordered: u64,
-    /// Numbers that were there before.
+    /// Numbers that had come before.
     pub(super) repeated: u64,
-    /// Start and end of the stretches that are remembered.
+    /// Start and end of the ranges of missing numbers that are kept.
     open: BTreeMap<u64, u64>,
 }
 
 impl Sequence {
-    /// The number `n` is there.
+    /// Notes the number `n`.
     #[inline]
     pub(super) fn see(&mut self, n: u64) {
         match &mut self.range {
@@ -32,7 +32,7 @@ impl Sequence {
         }
     }
 
-    /// The first number and the last.
+    /// Returns the lowest and the highest number.
     pub(super) fn range(&self) -> Option<(u64, u64)> {
         self.range
             .map(|(first, next)| (first, next.wrapping_sub(1)))
@@ -53,7 +53,7 @@ impl Sequence {
             }
             self.range = Some((first, n.wrapping_add(1)));
         } else if n < first {
-            // Numbers before the first are not known to exist; this one is.
+            // Numbers before the first are not known to exist until one of them comes.
             self.missing += first - n - 1;
             self.reordered += 1;
             if n + 1 < first {
@@ -68,7 +68,7 @@ impl Sequence {
         }
     }
 
-    /// Takes `n` out of the stretch that it is missing from, if there is one.
+    /// Removes `n` from the range that it is missing from. Returns whether there was one.
     fn fill(&mut self, n: u64) -> bool {
         let Some((&start, &end)) = self.open.range(..=n).next_back() else {
             return false;

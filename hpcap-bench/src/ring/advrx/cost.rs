@@ -1,4 +1,4 @@
-//! What the poll loop of a port in hpcap mode costs a frame, from the descriptor to the ledger.
+//! The cost per frame of the poll loop of a port in hpcap mode, from the descriptor to the ledger.
 
 use std::hint::black_box;
 
@@ -10,29 +10,30 @@ use super::{Ring, ffi};
 use crate::process::check_interrupted;
 use crate::report::{Pairs, Report, Row, Target, Unit};
 
-/// Descriptors of the ring, and slots of a chunk: as the drivers have them.
+/// Number of descriptors, and slots per chunk as a power of two, like those of the drivers.
 const DESCRIPTORS: usize = 4096;
 const CHUNK_SHIFT: u32 = 10;
 
 impl Ring {
-    /// Harvest, record, ledger; returns nanoseconds a frame.
+    /// Runs harvest, push, release and service. Returns nanoseconds per frame.
     fn run(&mut self, ring: &mut InC, frames: u64, batch: u32, len: u16) -> Result<f64> {
         let (rx, ring) = (self.rx.as_mut_ptr(), ring.as_ptr());
         let watch = Stopwatch::start();
-        // SAFETY: both were initialised; the slots have room for `len`, and nobody else looks at
-        // them or at the ring meanwhile.
+        // SAFETY: both were initialised; the slots have room for `len` bytes, and nothing else uses
+        // them or the ring during the call.
         let taken = unsafe { ffi::hpcap_bench_advrx_ring(rx, ring, frames, batch, u32::from(len)) };
         full(taken, frames)?;
         Ok(watch.ns_per_frame(frames))
     }
 
-    /// Descriptor and memcpy, to the memory that the ring has.
+    /// Runs the loop with descriptor and memcpy, into the ring's memory. Returns nanoseconds per
+    /// frame.
     fn run_bare(&mut self, ring: &mut InC, frames: u64, batch: u32, len: u16) -> f64 {
         let rx = self.rx.as_mut_ptr();
         let (to, room) = ring.memory();
         let watch = Stopwatch::start();
-        // SAFETY: `rx` was initialised; `to` is the start of `room` writable bytes that nobody
-        // looks at.
+        // SAFETY: `rx` was initialised; `to` is the start of `room` writable bytes that nothing
+        // else uses.
         let sum =
             unsafe { ffi::hpcap_bench_advrx_bare(rx, to, room, frames, batch, u32::from(len)) };
         let ns = watch.ns_per_frame(frames);
@@ -41,9 +42,9 @@ impl Ring {
     }
 }
 
-/// From the descriptors of an 82599 to record and ledger, for frames of several lengths, beside a
-/// loop that looks at the descriptor and copies the frame. The write-back, which is the NIC's
-/// work, is done and measured in both.
+/// Measures the path from the descriptors of an 82599 to record and ledger, for frames of several
+/// lengths, beside a loop that reads the descriptor and copies the frame. Both loops also do the
+/// write-back, which is the NIC's work, and their times include it.
 ///
 /// # Errors
 /// When there is not enough memory.

@@ -1,5 +1,5 @@
-//! The harvest of `kmod/core/advrx.h`, with memory around it that a test or a benchmark plays
-//! the NIC in, and what it costs.
+//! The harvest of `kmod/core/advrx.h`, around which a test or a benchmark plays the NIC, and its
+//! cost.
 
 mod cost;
 mod ffi;
@@ -9,23 +9,23 @@ pub use hpcap_sys::advrx::Descriptor;
 
 use hpcap_sys::advrx::{Receiver, bounce_bytes};
 
-/// Bytes of a slot.
+/// Length of a slot in bytes.
 pub const SLOT_BYTES: usize = 2048;
-/// What one look at the ring brought.
+/// The result of one harvest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Batch {
     /// Bytes and hash of each frame.
     pub frames: Vec<(Vec<u8>, u32)>,
-    /// Frames that were damaged.
+    /// Number of damaged frames.
     pub errors: u64,
 }
 
-/// What was given back.
+/// The result of a release.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Released {
-    /// For the tail register, when it is to be written.
+    /// New value of the tail register, if it must be written.
     pub tail: Option<u32>,
-    /// Of the frames.
+    /// Sum of the lengths of the released frames, in bytes.
     pub bytes: u64,
 }
 
@@ -34,7 +34,7 @@ pub struct Released {
 pub struct Ring {
     rx: Receiver,
     descriptors: Box<[Descriptor]>,
-    /// What `rx` points to.
+    /// The memory that `rx` points to, as do the next fields.
     chunks: Vec<Box<[u8]>>,
     _pointers: Box<[*mut u8]>,
     dma: Box<[u64]>,
@@ -44,10 +44,10 @@ pub struct Ring {
 }
 
 impl Ring {
-    /// `count` descriptors, and slots in chunks of `1 << chunk_shift`.
+    /// Creates a ring of `count` descriptors, with slots in chunks of `1 << chunk_shift`.
     ///
     /// # Panics
-    /// When `count` is no power of two, or less than a chunk.
+    /// When `count` is not a power of two, or is less than a chunk.
     #[must_use]
     pub fn new(count: usize, chunk_shift: u32) -> Self {
         let chunk_slots = 1_usize << chunk_shift;
@@ -55,13 +55,13 @@ impl Ring {
         let chunk = || vec![0_u8; chunk_slots * SLOT_BYTES].into_boxed_slice();
         let mut chunks: Vec<_> = (0..count / chunk_slots).map(|_| chunk()).collect();
         let pointers: Box<[_]> = chunks.iter_mut().map(|chunk| chunk.as_mut_ptr()).collect();
-        // The NIC sees the chunks where nothing else is.
+        // These bus addresses are far apart, so that a mistake cannot hit another chunk.
         let dma: Box<[_]> = (1..=chunks.len() as u64).map(|i| i << 32).collect();
         let mut descriptors = vec![Descriptor::default(); count].into_boxed_slice();
         let mut bounce = vec![0_u8; bounce_bytes()].into_boxed_slice();
-        // SAFETY: the buffers have the sizes that go with `count` and `chunk_shift`, stay at
-        // their addresses when the boxes move, and are only reached through `rx` or while `self`
-        // is borrowed mutably.
+        // SAFETY: the buffers have the sizes that go with `count` and `chunk_shift`, stay at their
+        // addresses when the boxes move, and are only accessed through `rx` or while `self` is
+        // borrowed mutably.
         let (rx, tail) = unsafe {
             Receiver::start(
                 descriptors.as_mut_ptr(),
@@ -84,7 +84,7 @@ impl Ring {
         }
     }
 
-    /// Bytes in all slots that differ from one to the next.
+    /// Fills all slots with bytes that vary.
     fn fill(&mut self) {
         let byte = |i: usize| (i.wrapping_mul(0x9e37_79b9) >> 13).to_le_bytes()[0];
         for chunk in &mut self.chunks {
@@ -94,41 +94,41 @@ impl Ring {
         }
     }
 
-    /// What the tail register was told first.
+    /// Returns the first value of the tail register.
     #[must_use]
     pub fn tail(&self) -> u32 {
         self.tail
     }
 
-    /// Where the NIC must find slot `i`.
+    /// Returns the bus address at which the NIC must find slot `i`.
     #[must_use]
     pub fn address(&self, i: usize) -> u64 {
         self.dma[i / self.chunk_slots] + (i % self.chunk_slots * SLOT_BYTES) as u64
     }
 
-    /// What stands in descriptor `i`.
+    /// Returns the current content of descriptor `i`.
     #[must_use]
     pub fn descriptor(&self, i: usize) -> Descriptor {
         self.descriptors[i]
     }
 
-    /// The NIC's write-back of descriptor `i`, with these bytes in its slot.
+    /// Acts as the NIC that writes descriptor `i` back, with `bytes` in its slot.
     pub fn write_back(&mut self, i: usize, bytes: &[u8], descriptor: Descriptor) {
         let at = i % self.chunk_slots * SLOT_BYTES;
         self.chunks[i / self.chunk_slots][at..][..bytes.len()].copy_from_slice(bytes);
         self.descriptors[i] = descriptor;
     }
 
-    /// As if good frames had gone around an idle ring so many times.
+    /// Advances an idle ring as if good frames had gone around it `turns` times.
     pub fn skip_turns(&mut self, turns: u32) {
         let count = u32::try_from(self.descriptors.len()).unwrap_or(0);
         self.rx.skip(turns.wrapping_mul(count));
     }
 
-    /// Up to `n` frames, stamped with the time 1 s, 2 ns.
+    /// Harvests up to `n` frames, stamped with the time 1 s, 2 ns.
     ///
     /// # Panics
-    /// When a frame has another time, or other bytes on the wire than here.
+    /// When a frame has another time, or its length on the wire differs from its captured length.
     pub fn harvest(&mut self, n: usize) -> Batch {
         let (lent, errors) = self.rx.harvest(n, 1, 2);
         let frames = lent.iter().map(|frame| {
@@ -142,7 +142,7 @@ impl Ring {
         }
     }
 
-    /// The first `n` of the last harvest's frames were used.
+    /// Releases the first `n` frames of the last harvest.
     pub fn release(&mut self, n: usize) -> Released {
         let (tail, bytes) = self.rx.release(n);
         Released { tail, bytes }
