@@ -1,4 +1,4 @@
-//! The recorder: `hpcapdd QUEUE DEST`.
+//! The program `hpcapdd`, which records a queue or a source: `hpcapdd QUEUE DEST`.
 
 use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
@@ -22,7 +22,7 @@ fn run(cli: Cli, messages: &message::Messages) -> hpcap::Result<()> {
     if cli.list_interfaces {
         let list = Interface::list()?;
         return match std::io::stdout().write_all(list.as_bytes()) {
-            // Whoever read the list has found the interface.
+            // The reader closed the pipe because it has read enough, as `head` does.
             Err(e) if e.kind() == ErrorKind::BrokenPipe => Ok(()),
             other => other.context(|| "print the interfaces"),
         };

@@ -1,4 +1,4 @@
-//! From the command line to a running session.
+//! Builds a session from the command line and runs it.
 
 use hpcap::compress::FileFormat;
 use hpcap::filter::Filter;
@@ -34,17 +34,20 @@ use crate::storage::finish::on_complete::{CommandLine, Commands};
 use crate::storage::pipe::Pipe;
 use crate::storage::retention::{Limits, Recording, Retention};
 
-/// The queue of a source inside this process.
+/// Name of the queue of the first source inside this process.
 const OWN_QUEUE: QueueName = QueueName::new(0, 0);
 
-/// A large ring bridges a slow disk for a network. A source that waits has no use for that,
-/// and what has just left the CPU's caches is slower to write than what is still in them.
+/// Size in bytes of the ring of a source that waits for the recorder. Only a network needs a large
+/// ring to bridge a slow disk; a small ring keeps the frames in the CPU's caches until they are
+/// written.
 const RING_OF_A_SOURCE_THAT_WAITS: u64 = 16 << 20;
 
-/// Records as `cli` says, until something ends it; with `--wait`, from one producer after the other.
+/// Runs the recording that `cli` describes until something ends it. With `--wait`, records from one
+/// producer after the other.
 ///
 /// # Errors
-/// [`Kind::Usage`](hpcap::Kind::Usage) for what makes no sense, and everything that goes wrong.
+/// [`Kind::Usage`](hpcap::Kind::Usage) for options that contradict each other, and every failure to
+/// start the recording or to store what was captured.
 pub fn record(cli: &Cli, messages: &Messages, signals: Signals) -> Result<()> {
     let (origin, destination) = plan::endpoints(cli)?;
     plan::check_options(cli, &destination)?;
@@ -55,7 +58,7 @@ pub fn record(cli: &Cli, messages: &Messages, signals: Signals) -> Result<()> {
     let stdout_taken = destination == Destination::Stdout;
     let mut reporter = Reporter::new(messages, style_of(cli), stdout_taken);
     let mut attaching = Attaching::new(cli.wait, cli.duration, &signals);
-    // What is left of the limits after one producer counts for the next.
+    // The recording of the next producer gets what is left of the limits.
     let mut rest = cli.clone();
     loop {
         let recorded = record_once(
@@ -69,7 +72,7 @@ pub fn record(cli: &Cli, messages: &Messages, signals: Signals) -> Result<()> {
         let Some(recorded) = recorded else {
             return Ok(());
         };
-        // One file is written once.
+        // A destination that is one file takes only one recording.
         let is_one_file = matches!(destination, Destination::File(_));
         if is_one_file || !attaching.goes_on_after(&recorded) {
             return recorded.outcome;
@@ -83,7 +86,8 @@ pub fn record(cli: &Cli, messages: &Messages, signals: Signals) -> Result<()> {
     }
 }
 
-/// Records until something ends it; `None` where a signal came before it could begin.
+/// Records from one producer until something ends the recording. Returns `None` if a signal came,
+/// or `--duration` was over, before the recording could begin.
 fn record_once(
     cli: &Cli,
     origin: &Origin,
@@ -105,7 +109,8 @@ fn record_once(
         Origin::Queue(name) => *name,
         Origin::Source(_) => OWN_QUEUE,
     };
-    // Before anything is captured: what cannot be written to is said at once.
+    // The output is opened before capturing starts, so that a destination that cannot be written to
+    // is reported at once.
     let source = match origin {
         Origin::Queue(_) => None,
         Origin::Source(_) => Some(several::file_name(cli, form)?),
@@ -129,9 +134,9 @@ fn record_once(
     if let Outlet::Folder(folder) = &outlet {
         limits.check(folder.base(), rotate_bytes)?;
     }
-    // One file, and what is reserved for it, must not take what all may take.
+    // A single file, with the room reserved for it, must not take all that `--keep-size` allows.
     let rotate_bytes = rotate_bytes.or(limits.size.map(|all| all / 4));
-    // What a source of our own can do itself is not done again.
+    // A source inside this process applies the filter and the capture length itself.
     let (input, selection) = match origin {
         Origin::Queue(name) => {
             let name = *name;
@@ -158,7 +163,7 @@ fn record_once(
         || cli.frames.is_some()
         || start != Start::File
         || (cli.bytes.is_some() && *destination == Destination::Null);
-    // What is written frame by frame is another stream than the queue's.
+    // A frame-by-frame recording is a stream of its own, so it gets an id of its own.
     let recording = if by_records {
         Some(RecordingId::random()?)
     } else {
@@ -200,7 +205,7 @@ fn record_once(
     Ok(Some(session.run()))
 }
 
-/// A destination that is open.
+/// An open destination.
 pub(crate) enum Outlet {
     Folder(Box<OutputFolder>),
     Null,
@@ -328,7 +333,7 @@ fn engine_config(cli: &Cli, source: SourceSpec) -> Result<EngineConfig> {
     Ok(config)
 }
 
-/// How `cli` wants events to be told.
+/// The style in which `cli` asks for events.
 #[must_use]
 pub fn style_of(cli: &Cli) -> Style {
     if cli.json {
@@ -364,7 +369,7 @@ fn start_event(
     }
 }
 
-/// What `of` says of each source, with commas between.
+/// Applies `of` to the description of each source and joins the results with commas.
 fn joined(input: &Input, of: impl Fn(&QueueInfo) -> String) -> String {
     let further = input.further_queues();
     let infos = std::iter::once(input.listener.info()).chain(further.iter().map(|q| q.info()));

@@ -9,37 +9,37 @@ use serde::Serialize;
 
 use crate::storage::file::Sealed;
 
-/// Something worth telling.
+/// An event of a recording, as the recorder reports it to the user.
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
     /// The recording begins.
     Start(Start),
-    /// How it goes; once a second.
+    /// Rates and counts, once a second and on SIGUSR1.
     Progress(Progress),
     /// A file is finished and has its final name.
     FileComplete(FileComplete),
-    /// A file was deleted to keep within `--keep-...`.
+    /// A file was deleted to keep within the `--keep-...` limits.
     FileDeleted(FileDeleted),
-    /// Frames are being lost, or were.
+    /// Frames are being lost, or were lost a moment ago.
     Loss(SourceLoss),
-    /// Something that a person should know of.
+    /// A warning for the user.
     Warning {
-        /// What.
+        /// Text of the warning.
         message: String,
     },
-    /// Files wait to be finished, and no more are begun until fewer wait.
+    /// Finishing has fallen behind: too many files wait, so no new file begins until fewer wait.
     FinishingBehind(FinishingBehind),
-    /// All files that waited are finished.
+    /// Finishing has caught up: no file waits any more.
     FinishingCaughtUp(FinishingCaughtUp),
-    /// What one of several sources did.
+    /// The counts of one of several sources, at the end of the recording.
     Source(SourceSummary),
-    /// The recording is over.
+    /// The recording has ended.
     Summary(Summary),
 }
 
 impl Event {
-    /// A warning.
+    /// Makes a warning with this text.
     pub fn warning(message: impl Into<String>) -> Self {
         Self::Warning {
             message: message.into(),
@@ -71,29 +71,29 @@ pub enum Notice {
     FileFailed(Error),
     /// Somebody removed a file before it was finished.
     FileRemoved {
-        /// Which file, and what happens to its frames.
+        /// Names the file and says what happens to its frames.
         error: Error,
-        /// Its frames, which are lost.
+        /// Frames in the file, which are lost.
         frames: Count,
-        /// Its length in bytes.
+        /// Length of the file in bytes.
         bytes: u64,
     },
 }
 
 impl Notice {
-    /// A warning for the user.
+    /// Makes a warning for the user.
     pub fn warning(message: impl Into<String>) -> Self {
         Self::Tell(Event::warning(message))
     }
 }
 
-/// Frames that are being lost, or were.
+/// Lost frames of one source, or of the recorder itself.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SourceLoss {
     /// The source that loses them, where the recording has several; `null` for the only source,
     /// and for losses of the recorder itself.
     pub source: Option<String>,
-    /// How many frames, and why.
+    /// The reason, and the number of frames.
     #[serde(flatten)]
     pub loss: Loss,
 }
@@ -114,48 +114,48 @@ pub struct FinishingCaughtUp {
     pub pauses: u64,
 }
 
-/// The recording as it begins.
+/// What the recorder reports when a recording begins.
 #[derive(Debug, Clone, Serialize)]
 pub struct Start {
-    /// The queue; `null` for a source inside the process.
+    /// Name of the queue; `null` for a source inside the process.
     pub queue: Option<String>,
-    /// The source that feeds the queue, as it was given.
+    /// The source that feeds the queue, as it was given on the command line.
     pub source: String,
-    /// The interface, or the file.
+    /// Name of the interface, or of the file, that the source reads.
     pub interface: String,
-    /// Folder, `null` or `-`.
+    /// Path of the folder or file, `null` or `-`.
     pub destination: String,
-    /// `blocks`, `records` or `null`.
+    /// How frames are stored: `blocks`, `records` or `null`.
     pub mode: &'static str,
-    /// Bytes of the ring.
+    /// Size of the ring in bytes.
     pub ring_bytes: u64,
-    /// Bytes of the pages under it.
+    /// Size in bytes of the memory pages under the ring.
     pub page_bytes: u64,
 }
 
-/// How it went during the last second, and since the start.
+/// Rates since the last regular report, and counts since the start.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Progress {
     /// Seconds since the start.
     pub seconds: f64,
-    /// Frames on the wire in a second: captured and lost ones.
+    /// Frames on the wire per second, whether they were captured, filtered or lost.
     pub frames_per_second: f64,
-    /// Their bits in a second: preamble, FCS and gap included. Lost frames whose length nobody
-    /// knows count as such without content.
+    /// Bits of these frames per second, with preamble, FCS and gap. A lost frame of unknown length
+    /// counts as an empty frame.
     pub bits_per_second: f64,
-    /// Frames stored in a second.
+    /// Frames stored per second.
     pub stored_frames_per_second: f64,
-    /// Bytes written to the destination in a second.
+    /// Bytes written to the destination per second.
     pub stored_bytes_per_second: f64,
-    /// Frames lost in a second.
+    /// Frames lost per second.
     pub lost_frames_per_second: f64,
-    /// Unread part of the ring, 0 to 1.
+    /// Unread part of the ring, from 0 to 1.
     pub lag: f64,
-    /// The largest that it was since the start.
+    /// Largest value of `lag` since the start.
     pub lag_peak: f64,
-    /// The queue's ledger since the start, and what this recorder lost of it.
+    /// The queue's ledger since the start, with the frames that this recorder lost itself.
     pub ledger: Ledger,
-    /// Somebody asked for it with SIGUSR1.
+    /// Whether the user asked for this report with SIGUSR1.
     #[serde(skip)]
     pub asked: bool,
 }
@@ -163,23 +163,23 @@ pub struct Progress {
 /// A finished file.
 #[derive(Debug, Clone, Serialize)]
 pub struct FileComplete {
-    /// Where it is.
+    /// Path of the file.
     pub path: PathBuf,
-    /// Its length.
+    /// Length of the file in bytes.
     pub bytes: u64,
-    /// Frames in it, and their bytes on the wire.
+    /// Frames in the file, and their bytes on the wire.
     #[serde(flatten)]
     pub frames: Frames,
-    /// Seconds from its start to its end, by the recorder's clock.
+    /// Seconds from the creation of the file until it was finished.
     pub seconds: f64,
 }
 
-/// A count with the names that stand in JSON.
+/// A count, with the field names that the JSON output uses.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
 pub struct Frames {
-    /// Frames.
+    /// Number of frames.
     pub frames: u64,
-    /// Their bytes on the wire, without FCS.
+    /// Bytes of the frames on the wire, without FCS.
     pub frame_bytes: u64,
 }
 
@@ -195,11 +195,11 @@ impl From<Count> for Frames {
 /// A deleted file.
 #[derive(Debug, Clone, Serialize)]
 pub struct FileDeleted {
-    /// Where it was.
+    /// Path that the file had.
     pub path: PathBuf,
-    /// Its length.
+    /// Length that the file had, in bytes.
     pub bytes: u64,
-    /// The option that made us: `keep-age`, `keep-size`, `keep-free`.
+    /// The option that required the deletion: `keep-age`, `keep-files`, `keep-size` or `keep-free`.
     pub because_of: &'static str,
 }
 
@@ -209,22 +209,22 @@ pub enum EndedBy {
     /// A signal asked for it.
     #[serde(rename = "signal")]
     Signal,
-    /// `--duration`.
+    /// The time of `--duration` was over.
     #[serde(rename = "duration")]
     Duration,
-    /// `--frames`.
+    /// The number of frames of `--frames` was reached.
     #[serde(rename = "frames")]
     Frames,
-    /// `--bytes`.
+    /// The size of `--bytes` was reached.
     #[serde(rename = "bytes")]
     Bytes,
-    /// `--files`.
+    /// The number of files of `--files` was reached.
     #[serde(rename = "files")]
     Files,
-    /// The source came to its end.
+    /// The source ended.
     #[serde(rename = "source ended")]
     SourceEnded,
-    /// The source failed, or the thread that captures from it.
+    /// The source failed, or the thread that captures from it did.
     #[serde(rename = "source failed")]
     SourceFailed,
     /// The producer was stopped while its source had more.
@@ -233,7 +233,7 @@ pub enum EndedBy {
     /// The producer died.
     #[serde(rename = "producer gone")]
     ProducerGone,
-    /// The reader of our pipe went away.
+    /// The reader of the pipe closed it.
     #[serde(rename = "reader gone")]
     ReaderGone,
     /// The listener was killed.
@@ -245,7 +245,7 @@ pub enum EndedBy {
 }
 
 impl EndedBy {
-    /// Whether the queue has ended, and not the recorder.
+    /// Whether the recording ended because its queue did.
     #[must_use]
     pub fn is_end_of_queue(self) -> bool {
         matches!(
@@ -261,38 +261,38 @@ impl std::fmt::Display for EndedBy {
     }
 }
 
-/// One of several sources, at the end of the recording.
+/// The counts of one of several sources at the end of the recording.
 #[derive(Debug, Clone, Serialize)]
 pub struct SourceSummary {
-    /// The source, as it was given.
+    /// The source, as it was given on the command line.
     pub source: String,
-    /// The interface, or the file.
+    /// Name of the interface, or of the file, that the source reads.
     pub interface: String,
-    /// Its ledger since the start.
+    /// Ledger of the source since the start.
     pub ledger: Ledger,
 }
 
-/// The whole recording.
+/// Totals of a whole recording.
 #[derive(Debug, Clone, Serialize)]
 pub struct Summary {
-    /// Why it ended.
+    /// Why the recording ended.
     pub ended_by: EndedBy,
     /// Frames stored, and their bytes on the wire.
     #[serde(flatten)]
     pub stored: Frames,
     /// Bytes written to the destination, closing padding not included.
     pub stored_bytes: u64,
-    /// Finished files.
+    /// Number of finished files.
     pub files: u64,
-    /// Seconds that it took.
+    /// Duration of the recording in seconds.
     pub seconds: f64,
-    /// The largest unread part of the ring, 0 to 1.
+    /// The largest unread part of the ring during the recording, from 0 to 1.
     pub lag_peak: f64,
-    /// The queue's ledger from the listener's start to its end, and what this recorder lost of
-    /// it.
+    /// The queue's ledger from the listener's start to its end, with the frames that this recorder
+    /// lost itself.
     pub ledger: Ledger,
-    /// Frames longer than 65,535 bytes, stored cut.
+    /// Frames longer than 65,535 bytes, which are stored cut.
     pub frames_cut: u64,
-    /// Frames stored with another time than theirs, because a record cannot hold it.
+    /// Frames whose time a record cannot hold, which are stored with another time.
     pub times_adjusted: u64,
 }

@@ -16,12 +16,13 @@ const EVERY: Duration = Duration::from_secs(1);
 pub struct Meter {
     start: Instant,
     last: Instant,
-    /// At the last regular progress.
+    /// Ledger of the recording at the last regular progress event. The next two fields are of the
+    /// same moment.
     ledger: Ledger,
     stored: Count,
     stored_bytes: u64,
     lag_peak: f64,
-    /// That of sources beside the first.
+    /// Sum of the ledgers of all sources but the first.
     further: Ledger,
 }
 
@@ -32,7 +33,7 @@ impl Default for Meter {
 }
 
 impl Meter {
-    /// Starts now.
+    /// Starts measuring now.
     #[must_use]
     pub fn new() -> Self {
         let start = Instant::now();
@@ -47,7 +48,7 @@ impl Meter {
         }
     }
 
-    /// Counts `ledger` of sources beside the first, too.
+    /// Sets the sum of the ledgers of all sources but the first.
     pub fn set_further(&mut self, ledger: Ledger) {
         self.further = ledger;
     }
@@ -58,20 +59,21 @@ impl Meter {
         self.start.elapsed()
     }
 
-    /// The largest unread part of the ring that was seen.
+    /// Largest unread part of the ring so far, from 0 to 1.
     #[must_use]
     pub fn lag_peak(&self) -> f64 {
         self.lag_peak
     }
 
-    /// Looks at the ring: to be called often.
+    /// Returns the unread part of the ring, from 0 to 1. The peak is only as exact as calls are
+    /// frequent.
     pub fn look(&mut self, listener: &Listener) -> f64 {
         let lag = (to_f64(listener.available()) / to_f64(listener.info().ring_bytes)).min(1.0);
         self.lag_peak = self.lag_peak.max(lag);
         lag
     }
 
-    /// Progress, when it is time for it.
+    /// Returns the regular progress event if a second has passed since the last one.
     pub fn progress(&mut self, listener: &Listener, tally: &Tally) -> Option<Progress> {
         self.look(listener);
         if self.last.elapsed() < EVERY {
@@ -85,7 +87,7 @@ impl Meter {
         Some(progress)
     }
 
-    /// Progress now; its rates are those since the last regular one.
+    /// Returns the progress so far, with rates since the last regular progress event.
     pub fn progress_now(&mut self, listener: &Listener, tally: &Tally) -> Progress {
         let lag = self.look(listener);
         let seconds = self.last.elapsed().as_secs_f64().max(0.001);
@@ -111,8 +113,8 @@ impl Meter {
     }
 }
 
-/// The ledger of a recording: what the queue counted since it began, and what the recorder
-/// itself refused and lost.
+/// The ledger of a recording: what the queue counted since the recording began, and the frames that
+/// the recorder itself filtered or lost.
 #[must_use]
 pub fn recording_ledger(now: &Ledger, before: &Ledger, tally: &Tally) -> Ledger {
     let mut ledger = crate::sink::record::own_ledger(now.since(before), tally.filtered);

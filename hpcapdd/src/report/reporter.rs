@@ -10,33 +10,33 @@ use hpcap::visible::visible_json;
 use crate::report::event::Event;
 use crate::report::text::text;
 
-/// What the user wants to see.
+/// The form of the output that the user asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Style {
-    /// Text; progress on a terminal, or always with `progress`.
+    /// Text. Progress lines appear on a terminal, and elsewhere only with `progress`.
     Text {
-        /// A progress line even where stderr is no terminal.
+        /// Prints progress lines even where stderr is not a terminal.
         progress: bool,
     },
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
-    /// Warnings only.
+    /// Only warnings, as text.
     Quiet,
 }
 
-/// Puts events into words and passes them to the printing thread: telling never blocks, whatever
-/// becomes of the streams. Warnings of one kind that come in numbers become one line.
+/// Renders events and passes them to the printing thread, so that reporting never blocks, even if
+/// nobody reads the streams. Repeated warnings of one kind become one line.
 #[derive(Debug)]
 pub struct Reporter {
     messages: Messages,
     limiter: Limiter,
     style: Style,
-    /// stdout carries the frames.
+    /// Whether stdout carries the frames.
     stdout_taken: bool,
     terminal: bool,
 }
 
-/// The line that says how many messages were dropped, for [`hpcap::message::run`].
+/// Returns a function that makes the line about dropped messages, for [`hpcap::message::run`].
 pub fn notice(style: Style) -> impl Fn(Stream, u64) -> String + Send + 'static {
     move |_, dropped| {
         let text = format!("{dropped} messages before this one were dropped: nobody read them");
@@ -52,7 +52,8 @@ fn json(event: &Event) -> String {
 }
 
 impl Reporter {
-    /// For this process's stdout and stderr; `stdout_taken` when frames go to stdout.
+    /// A reporter for this process's stdout and stderr. `stdout_taken` says that stdout carries the
+    /// frames.
     #[must_use]
     pub fn new(messages: &Messages, style: Style, stdout_taken: bool) -> Self {
         Self {
@@ -64,7 +65,7 @@ impl Reporter {
         }
     }
 
-    /// Tells an event, unless too many warnings of its kind were told just now.
+    /// Reports an event, unless it is a warning and too many of its kind were reported just now.
     pub fn tell(&mut self, event: &Event) {
         if let Event::Warning { message } = event {
             let passed = self
@@ -78,7 +79,7 @@ impl Reporter {
         }
     }
 
-    /// Tells the number of warnings that were held back, once their time has come.
+    /// Reports the warnings that were held back, one line for each kind whose period is over.
     pub fn tell_due(&mut self) {
         if self.limiter.holds_back() {
             for message in self.limiter.due(Instant::now()) {
@@ -87,7 +88,7 @@ impl Reporter {
         }
     }
 
-    /// Tells all that is held back, because the recorder ends.
+    /// Reports all warnings that are still held back, because the recorder ends.
     pub fn tell_rest(&mut self) {
         for message in self.limiter.rest(Instant::now()) {
             self.put(&Event::Warning { message });

@@ -1,4 +1,4 @@
-//! Events as lines of text.
+//! Renders events as lines of text.
 
 use std::fmt::Write as _;
 
@@ -8,7 +8,7 @@ use hpcap::{Count, Ledger, Reason};
 
 use crate::report::event::{Event, FileComplete, Progress, SourceLoss, Start, Summary};
 
-/// The event for a person; may have several lines.
+/// Renders an event for a person. The text can have several lines.
 #[must_use]
 pub fn text(event: &Event) -> String {
     visible_lines(&plain_text(event)).into_owned()
@@ -98,7 +98,7 @@ fn progress_text(p: &Progress) -> String {
     line
 }
 
-/// `12 ring_full, 3 nic_missed`.
+/// Lists the losses, such as `12 ring_full, 3 nic_missed`.
 fn losses(ledger: &Ledger) -> String {
     let parts: Vec<String> = ledger
         .iter()
@@ -108,7 +108,7 @@ fn losses(ledger: &Ledger) -> String {
     parts.join(", ")
 }
 
-/// `100 on the wire = 90 captured + 10 ring_full`.
+/// Writes a ledger as a sum, such as `100 on the wire = 90 captured + 10 ring_full`.
 fn terms(ledger: &Ledger) -> String {
     let mut text = format!(
         "{} on the wire = {} captured",
@@ -168,7 +168,7 @@ fn summary_text(s: &Summary) -> String {
     text
 }
 
-/// Bits that frames take on an Ethernet link: 24 bytes more each for preamble, FCS and gap.
+/// Bits that the frames take on an Ethernet link. Preamble, FCS and gap add 24 bytes to each frame.
 #[must_use]
 pub fn wire_bits(count: Count) -> f64 {
     8.0 * (to_f64(count.bytes) + 24.0 * to_f64(count.frames))

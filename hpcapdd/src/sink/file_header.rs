@@ -6,10 +6,10 @@ use hpcap::listener::Moment;
 use hpcap::queue::QueueInfo;
 use hpcap::raw::{FileHeader, LedgerTag, RecordingId};
 
-/// Where a file stands in its recording.
+/// The place of a file in its recording.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Place {
-    /// The recording.
+    /// Id of the recording.
     pub recording: Option<RecordingId>,
     /// Offset of the file's first byte in the stream of the recording.
     pub stream_off: u64,
@@ -17,8 +17,9 @@ pub struct Place {
     pub file_number: u64,
 }
 
-/// The header of a file of `info`'s queue at `place` in its recording. `caplen` (0 = whole frames)
-/// and `filter` are the recorder's own, where it has any; otherwise the queue's filter counts.
+/// Makes the header of a file of `info`'s queue at `place` in its recording. `caplen` is the
+/// recorder's own capture length in bytes (0 = whole frames). `filter` is the recorder's own
+/// filter, which the header combines with the queue's filter.
 #[must_use]
 pub fn header_of(
     info: &QueueInfo,
@@ -52,7 +53,7 @@ pub fn header_of(
     }
 }
 
-/// The ledger at the end of a file that the recorder ends itself.
+/// Makes the ledger tag at the end of a file that the recorder ends itself.
 #[must_use]
 pub fn ledger_tag(end: Timestamp, now: &Moment) -> LedgerTag {
     LedgerTag {

@@ -15,8 +15,8 @@ use hpcap::{Count, Ledger, Reason, Result};
 use crate::report::event::{EndedBy, Notice};
 use crate::storage::error::StorageError;
 
-/// What is captured reaches the destination within this time and the tick, together less
-/// than a second.
+/// Captured frames reach the destination within this time plus [`TICK`], together less than a
+/// second.
 pub const FLUSH_AFTER: Duration = Duration::from_millis(400);
 
 /// Longest sleep of the recorder before it looks at signals and the clock.
@@ -27,18 +27,18 @@ pub const TICK: Duration = Duration::from_millis(200);
 pub struct Tally {
     /// Frames stored.
     pub stored: Count,
-    /// Bytes of the stream, or of the pipe, that were written.
+    /// Bytes written to the destination, without the padding that closes files.
     pub stored_bytes: u64,
     /// Files that were ended.
     pub files: u64,
     /// Frames that the recorder's own filter refused.
     pub filtered: Count,
-    /// What this recorder lost of the captured frames.
+    /// Captured frames that this recorder lost, by reason.
     pub lost: Ledger,
 }
 
 impl Tally {
-    /// Counts frames that were taken as lost to storage.
+    /// Counts `frames`, which were counted as stored, as lost to storage.
     pub fn lose_stored(&mut self, frames: Count) {
         self.stored = self.stored - frames;
         self.lost[Reason::Storage] += frames;
@@ -50,9 +50,9 @@ impl Tally {
 pub enum Step {
     /// The step made progress, and more may be possible at once.
     Done,
-    /// Wait for so many unread bytes.
+    /// Wait until this many bytes are unread.
     Idle {
-        /// From the listener's position.
+        /// Number of bytes, counted from the listener's position.
         bytes: u64,
     },
     /// Wait a little: there is data that cannot be stored yet.
@@ -68,23 +68,24 @@ pub enum Step {
 /// How a recording ends.
 #[derive(Debug, Clone, Copy)]
 pub struct Ending {
-    /// Where the recording ends, and everything that was counted until then.
+    /// The stream offset at which the recording ends, with the ledger there.
     pub target: Moment,
-    /// Whether everything up to there could be stored.
+    /// Whether everything before `target` could be stored.
     pub complete: bool,
-    /// Whether it ends before that, because a limit was reached: what is left is not missing.
+    /// Whether a limit ended the recording before `target`. What is left then does not count as
+    /// missing.
     pub limited: bool,
 }
 
-/// A destination.
+/// A destination of a recording.
 pub trait Sink {
-    /// Takes what is unread and lies before stream offset `until`.
+    /// Takes some of the unread stream before stream offset `until`.
     ///
     /// # Errors
-    /// What ends the recording.
+    /// A failure that ends the recording.
     fn step(&mut self, listener: &mut Listener, until: u64) -> Result<Step>;
 
-    /// Stream offset up to which everything is taken care of.
+    /// Stream offset up to which the sink has nothing left to do.
     fn done_to(&self, listener: &Listener) -> u64;
 
     /// Checks that the open file still exists. The session calls this once a second.
@@ -93,18 +94,18 @@ pub trait Sink {
     /// Requests a new file.
     fn rotate(&mut self, listener: &mut Listener);
 
-    /// Ends the recording. Best effort: what cannot be stored is counted as lost.
+    /// Ends the recording. Frames that cannot be stored are counted as lost.
     fn finish(&mut self, listener: &mut Listener, ending: &Ending);
 
-    /// The ledger as what was stored tells it. To be asked after [`Sink::finish`].
+    /// The ledger as the stored stream tells it. Call this after [`Sink::finish`].
     fn told(&self, listener: &Listener) -> Ledger {
         *listener.told()
     }
 
-    /// What it did so far.
+    /// What the sink did so far.
     fn tally(&self) -> Tally;
 
-    /// Takes what the sink has for the session since the last call.
+    /// Takes the notices for the session since the last call.
     fn take_notices(&mut self) -> Vec<Notice> {
         Vec::new()
     }

@@ -11,7 +11,7 @@ use crate::sink::{Ending, Sink, Step, Tally};
 #[derive(Debug, Default)]
 pub struct NullSink {
     tally: Tally,
-    /// Captured before the first block that was given back.
+    /// Frames captured before the first block that was given back.
     before: Option<Count>,
     overtaken: bool,
 }
@@ -73,7 +73,7 @@ impl Sink for NullSink {
     }
 }
 
-/// Discards records that a filter let pass.
+/// Counts the bytes of the records that pass the filter, and discards the records.
 #[derive(Debug, Default)]
 pub struct NullOutput {
     bytes: u64,

@@ -78,7 +78,8 @@ pub fn check(cli: &Cli, destination: &Destination) -> Result<()> {
     }
 }
 
-/// What the files are called: those of several sources together after all of them.
+/// The source's name in the names of the files. A file that holds several sources is named after
+/// all of them.
 ///
 /// # Errors
 /// As [`plan::source_name`].
@@ -98,7 +99,7 @@ pub(crate) fn file_name(cli: &Cli, form: Form) -> Result<SourceName> {
     }
 }
 
-/// What is captured: of several sources all of them.
+/// The origin of the frames. With several sources, it names the interfaces of all of them.
 pub(crate) fn origin(input: &Input) -> Origin {
     let further = input.further_queues();
     let mut origin = input.listener.info().origin();
@@ -109,7 +110,8 @@ pub(crate) fn origin(input: &Input) -> Origin {
     origin
 }
 
-/// The sink of `input` and of the listeners of `further` sources; and how it records.
+/// Makes the sink for `input` and for the listeners of `further` sources. Returns it with its mode,
+/// `records` or `blocks`.
 pub(crate) fn make_sink(
     cli: &Cli,
     outlet: Outlet,
@@ -119,7 +121,7 @@ pub(crate) fn make_sink(
     recording: Option<RecordingId>,
 ) -> Result<(Box<dyn Sink>, &'static str)> {
     let Outlet::Folder(folder) = outlet else {
-        // `check` has let nothing else through.
+        // `check` has refused every other destination.
         return Err(Error::usage(
             "DEST with several sources",
             "expected a folder or a file",

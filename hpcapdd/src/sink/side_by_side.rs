@@ -1,4 +1,4 @@
-//! Several sources, each into files of its own.
+//! Records several sources, each into files of its own.
 
 use hpcap::Result;
 use hpcap::listener::{Listener, Moment};
@@ -6,7 +6,8 @@ use hpcap::listener::{Listener, Moment};
 use crate::report::event::Notice;
 use crate::sink::{Ending, Sink, Step, Tally};
 
-/// The sinks of several sources. The first listener is the session's, the others are its own.
+/// The sinks of several sources. The session owns the listener of the first source; this sink owns
+/// the others.
 pub struct SideBySide {
     first: Box<dyn Sink>,
     others: Vec<(Box<dyn Sink>, Listener)>,
@@ -21,22 +22,23 @@ impl std::fmt::Debug for SideBySide {
 }
 
 impl SideBySide {
-    /// Takes the frames of the session's listener to `first`, and those of each other to its sink.
+    /// Stores the frames of the session's listener in `first`, and those of each other listener in
+    /// the sink beside it.
     #[must_use]
     pub fn new(first: Box<dyn Sink>, others: Vec<(Box<dyn Sink>, Listener)>) -> Self {
         Self { first, others }
     }
 }
 
-/// Where `listener` ends once its source has ended.
+/// The end of `listener`, whose source has ended.
 fn end_of(listener: &Listener) -> Moment {
     let mut end = Moment::from(&listener.ledger());
     end.off = listener.published();
     end
 }
 
-/// What a step of several sinks is together: something was done, or something is wrong, or
-/// nothing is there.
+/// Combines the steps of two sinks. An end goes before a failure, a failure before progress, and
+/// progress before a pause.
 fn together(a: Step, b: Step) -> Step {
     match (a, b) {
         (stop @ (Step::Limit(_) | Step::ReaderGone), _)
@@ -51,7 +53,7 @@ impl Sink for SideBySide {
     fn step(&mut self, listener: &mut Listener, until: u64) -> Result<Step> {
         let mut step = self.first.step(listener, until)?;
         for (sink, listener) in &mut self.others {
-            // Where an end is known, the sources have ended.
+            // The session knows an end only after all sources have ended.
             let until = match until {
                 u64::MAX => u64::MAX,
                 _ => listener.published(),

@@ -1,4 +1,4 @@
-//! A view of one block in the ring, or of the part that is published.
+//! A view of one block in the ring, or of its published part.
 
 use hpcap::abi::hpcap_block;
 use hpcap::listener::{Listener, Moment};
@@ -6,35 +6,36 @@ use hpcap::{Ledger, Timestamp};
 
 use crate::sink::block::walk::{Walk, walk};
 
-/// Bytes of one block, from its start.
+/// The bytes of one block in the ring, from its start.
 #[derive(Debug, Clone, Copy)]
 pub struct BlockView<'a> {
     /// Stream offset of the block.
     pub off: u64,
-    /// From there up to the block's end, or to what is published or wanted.
+    /// Bytes from `off` up to the end of the block, or up to the end of its published or wanted
+    /// part.
     pub bytes: &'a [u8],
-    /// Whether it is the whole block.
+    /// Whether `bytes` is the whole block.
     pub complete: bool,
     /// The block's entry in the index.
     pub entry: hpcap_block,
 }
 
-/// What stays known of a block once it is stored and given back to the ring.
+/// Facts about a block that are still needed when it is stored and given back to the ring.
 #[derive(Debug, Clone, Copy)]
 pub struct StoredBlock {
     /// Stream offset of the block.
     pub off: u64,
-    /// Stream offset of the first record that starts in it.
+    /// Stream offset of the first record that starts in the block.
     pub first_off: u64,
-    /// Time of that record, where the producer noted it.
+    /// Time of that record, if the producer noted it.
     pub first_time: Option<Timestamp>,
     /// The ledger before that record, as the stream tells it.
     pub told: Ledger,
 }
 
 impl<'a> BlockView<'a> {
-    /// The block that `listener` stands at the start of, nothing at or behind `until`;
-    /// `None` when nothing of it is there.
+    /// A view of the block that starts at the position of `listener`, without anything at or behind
+    /// stream offset `until`. `None` if nothing of the block is published before `until`.
     #[must_use]
     pub fn of(listener: &'a Listener, until: u64) -> Option<Self> {
         let block = listener.block()?;
@@ -51,7 +52,7 @@ impl<'a> BlockView<'a> {
         })
     }
 
-    /// What stays known of the block once it is stored.
+    /// The facts about the block that are still needed when it is stored.
     #[must_use]
     pub fn stored_block(&self) -> StoredBlock {
         let first_ns = self.entry.first_ns;
@@ -63,26 +64,26 @@ impl<'a> BlockView<'a> {
         }
     }
 
-    /// Stream offset behind it.
+    /// Stream offset behind the view.
     #[must_use]
     pub fn end(&self) -> u64 {
         self.off + self.bytes.len() as u64
     }
 
-    /// Whether a file starts at it.
+    /// Whether a file starts with the block.
     #[must_use]
     pub fn starts_file(&self) -> bool {
         self.entry.file_off == self.off
     }
 
-    /// The ledger as the stream before the first record that starts in it tells it.
+    /// The ledger as the stream tells it before the first record that starts in the block.
     #[must_use]
     pub fn told_before(&self) -> Ledger {
         Moment::from(&self.entry).ledger
     }
 
-    /// The records that start in it and are whole before stream offset `until`; `None` when
-    /// its first record starts behind that.
+    /// Counts the records that start in the block and end before stream offset `until`. `None` if
+    /// the first of them starts behind `until`.
     #[must_use]
     pub fn records(&self, until: u64) -> Option<Walk> {
         let at = |off: u64| usize::try_from(off.checked_sub(self.off)?).ok();

@@ -27,11 +27,11 @@ use crate::storage::file::OutputFolder;
 /// Limits at which a recording of blocks ends, or begins a new file.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct BlockLimits {
-    /// After so many files.
+    /// The recording ends after this many files.
     pub files: Option<u64>,
-    /// Before the files together hold more bytes than this.
+    /// The recording ends before the files together hold more than this many bytes.
     pub bytes: Option<u64>,
-    /// A new file before one holds more bytes than this.
+    /// A new file begins before the current one holds more than this many bytes.
     pub rotate_bytes: Option<u64>,
 }
 
@@ -46,12 +46,12 @@ pub struct BlockSink {
     flushed: Instant,
     /// Stream offset up to which everything is stored, or given up.
     done: u64,
-    /// The ledger as the stream before the file under way tells it, or before the next where
-    /// there is none.
+    /// The ledger as the stream tells it before the file under way or, if there is none, before the
+    /// next file.
     reached: Ledger,
     /// Start of the file for which rotation was already requested.
     rotated: Option<u64>,
-    /// Number of the producer's file under way, as of the last look.
+    /// Number of the producer's current file, as of the last step.
     file_number: u64,
     interruption: Option<Interruption>,
     /// The ledger as the finished files tell it.
@@ -59,7 +59,7 @@ pub struct BlockSink {
 }
 
 impl BlockSink {
-    /// Records `listener`, which starts at a file, into `folder`.
+    /// A sink that records `listener`, which starts at the start of a file, into `folder`.
     #[must_use]
     pub fn new(listener: &Listener, folder: OutputFolder, limits: BlockLimits) -> Self {
         let info = listener.info().clone();
@@ -137,8 +137,8 @@ impl BlockSink {
         }
     }
 
-    /// What `--bytes` leaves of a view: the stream offset behind the last record that fits,
-    /// or `None` when all of it does.
+    /// Applies `--bytes` to a view. Returns the stream offset behind the last record that fits, or
+    /// `None` if the whole view fits.
     fn byte_limit(&self, view: &BlockView<'_>) -> Option<u64> {
         let stored = self.writer.stored().unwrap_or(view.off).max(view.off);
         let room = self.limits.bytes?.checked_sub(self.tally.stored_bytes)?;
@@ -155,7 +155,8 @@ impl BlockSink {
         Some(start + records.bytes)
     }
 
-    /// Takes `block` as stored if the ring still held it whole after it was written.
+    /// Gives `block` back to the ring. Trusts what was written of it only if the ring still held
+    /// the whole block until now.
     fn confirm(&mut self, listener: &mut Listener, block: &StoredBlock, len: u64) -> Result<Step> {
         listener.advance(len);
         match listener.ack() {
@@ -172,7 +173,7 @@ impl BlockSink {
         }
     }
 
-    /// The tags at the end of a file that ends at `at`.
+    /// Makes the tags at the end of a file that ends at `at`.
     fn tags(
         &self,
         at: &ValidEnd,
@@ -208,13 +209,13 @@ impl BlockSink {
         tags
     }
 
-    /// Ends the file under way at `at`, with a gap where something is missing behind that, and
-    /// the ledger. `until` is the time of the first frame behind the gap, where there is one.
+    /// Ends the file under way at `at` with a tag for the ledger and, if `lost` counts anything,
+    /// one for the gap. `until` is the time of the first frame behind the gap, if there is one.
     fn seal(&mut self, at: &ValidEnd, now: &Moment, lost: &Ledger, until: Option<Timestamp>) {
         let (mut at, mut lost) = (*at, *lost);
         let mut tags = self.tags(&at, now, &lost, until);
         if !self.info.plain && !self.writer.has_room(at.end, &tags) {
-            // The disk is full: the gap and the ledger take the room of the last records.
+            // The disk is full, so the gap and the ledger are written over the last records.
             let room: usize = 4 * tags.iter().map(Vec::len).sum::<usize>();
             if let Some(shorter) = self.writer.shorten(&at, room as u64) {
                 let more = missing(&at.told, &shorter.told, Reason::Storage);
@@ -357,18 +358,18 @@ impl Sink for BlockSink {
     }
 }
 
-/// The ledger as the stream before the place where `listener` stands tells it.
+/// The ledger as the stream tells it before the position of `listener`.
 fn told_before(listener: &Listener) -> Ledger {
     let block = listener.position() / listener.info().block_bytes;
     match listener.block_entry(block) {
         Some(entry) => Moment::from(&entry).ledger,
-        // Nothing was captured behind it yet.
+        // Nothing was captured behind that position yet.
         None => *listener.told(),
     }
 }
 
-/// What is missing between two places of the stream: captured frames as `own`, and the losses
-/// whose gaps are missing with them.
+/// What is missing from the stream between the ledgers `from` and `to`: the captured frames,
+/// counted as `own`, and the losses whose gaps are missing with the frames.
 fn missing(to: &Ledger, from: &Ledger, own: Reason) -> Ledger {
     let mut missing = Ledger::default();
     missing[own] = to[Reason::Captured] - from[Reason::Captured];
@@ -378,8 +379,8 @@ fn missing(to: &Ledger, from: &Ledger, own: Reason) -> Ledger {
     missing
 }
 
-/// Whether the block that `listener` stands at, which was stored in part, is still whole in
-/// the ring: that of a lossless listener is, unless it was killed.
+/// Whether the ring still holds the whole block at the position of `listener`, which may be stored
+/// in part. For a lossless listener it does, unless the listener was killed.
 fn tail_is_whole(listener: &Listener) -> bool {
     listener.page().oldest() <= listener.position()
 }

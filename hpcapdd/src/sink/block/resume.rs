@@ -1,4 +1,4 @@
-//! Resuming a recording behind a part of the stream that cannot be stored.
+//! Resumes a recording behind a part of the stream that could not be stored.
 
 use std::time::{Duration, Instant};
 
@@ -30,7 +30,7 @@ impl BlockSink {
     /// Stops writing the stream to the open file, for `reason`.
     pub(super) fn interrupt(&mut self, reason: Reason, salvage: Option<ValidEnd>) {
         if self.writer.file_start().is_none() {
-            // The gap needs a file to stand in. Where none can be made, the summary has the loss.
+            // The gap is written into a file. If none can be created, the summary still counts the loss.
             let _ = self.writer.begin(self.done, self.reached);
         }
         let known = salvage.or_else(|| self.writer.salvage(None));
@@ -46,7 +46,8 @@ impl BlockSink {
         });
     }
 
-    /// Goes on behind what is missing once a file starts there.
+    /// Resumes the recording at the next start of a file. Until one comes, gives the blocks back to
+    /// the ring unread.
     pub(super) fn resume(&mut self, listener: &mut Listener, until: u64) -> Result<Step> {
         let Some(interruption) = &mut self.interruption else {
             return Ok(Step::Done);
@@ -90,7 +91,8 @@ impl BlockSink {
         }
     }
 
-    /// Waits for the file at which the recording resumes; there is none before `until`.
+    /// Waits for the file at which the recording resumes. If the stream ends before such a file
+    /// starts, everything before `until` is done.
     fn pause(&mut self, listener: &Listener, until: u64) -> Step {
         if until != u64::MAX && (listener.published() >= until || listener.ended()) {
             self.done = until;
@@ -98,9 +100,8 @@ impl BlockSink {
         Step::Pause
     }
 
-    /// Seals the interruption file with a gap that says what is missing, now that it is known:
-    /// `told` is the ledger before the place where we go on, `until` the time of the first frame
-    /// there.
+    /// Seals the interrupted file with a gap that says what is missing. `told` is the ledger before
+    /// the place where the recording resumes, and `until` the time of the first frame there.
     pub(super) fn end_interruption(
         &mut self,
         told: &Ledger,
@@ -124,8 +125,9 @@ impl BlockSink {
         )));
     }
 
-    /// Goes on in a new file where the one under way is not there any more. What was in it is lost
-    /// where it was removed; where it has another name, it is ended as it is.
+    /// Interrupts the recording if the file under way is not at its path any more, so that the
+    /// recording resumes in a new file. The frames of a removed file are lost. A file that has
+    /// another name now is ended where it is.
     pub(super) fn look_for_file(&mut self, listener: &Listener) {
         let Some(file) = self.writer.gone() else {
             return;
@@ -152,7 +154,7 @@ impl BlockSink {
         }
         self.writer.abandon();
         if self.interruption.is_some() {
-            // The gap needs a file to stand in.
+            // The gap of the interruption is written into a new file.
             let _ = self.writer.begin(self.done, self.reached);
             return;
         }
@@ -164,8 +166,9 @@ impl BlockSink {
         self.interrupt(Reason::Storage, Some(salvage));
     }
 
-    /// A file that takes nothing more. Where it holds nothing yet, another would fare the
-    /// same: wait. Otherwise go on with the next file, and count what is between.
+    /// Handles a file that takes no more bytes. If the file holds no whole block yet, a new one
+    /// would probably fail in the same way, so the session waits and tries again. Otherwise the
+    /// recording resumes in a new file, and the frames between the two files are counted as lost.
     pub(super) fn file_failed(
         &mut self,
         listener: &mut Listener,

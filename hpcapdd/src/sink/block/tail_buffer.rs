@@ -1,4 +1,4 @@
-//! The end of a block that is still under way, brought to what a direct write needs.
+//! Pads the end of a partial block to whole pages, because a direct write needs whole pages.
 
 use hpcap::raw::padding::padding_to;
 
@@ -6,10 +6,10 @@ use crate::storage::direct::ALIGN;
 
 const PAGE: usize = ALIGN as usize;
 
-/// Two pages: the last bytes of a partial block, and padding up to a page's end.
+/// Two pages for the last bytes of a partial block and padding up to the end of a page.
 ///
-/// The padding makes the file under way a valid one at any moment. It is overwritten with
-/// what the stream brings next.
+/// The padding makes the file under way valid at any moment. The next bytes of the stream overwrite
+/// the padding.
 #[derive(Debug, Default)]
 pub struct TailBuffer {
     pages: Box<Pages>,
@@ -26,8 +26,8 @@ impl Default for Pages {
 }
 
 impl TailBuffer {
-    /// `tail`, less than a page, with padding behind it: one page, or two where a header has
-    /// no room in the first.
+    /// Returns `tail`, which is shorter than a page, with padding behind it: one page, or two if
+    /// the header of the padding does not fit into the first.
     #[must_use]
     pub fn fill(&mut self, tail: &[u8]) -> &[u8] {
         let pages = &mut self.pages.0;
@@ -38,7 +38,7 @@ impl TailBuffer {
             Some(padding) => (PAGE, Some(padding)),
             None => (2 * PAGE, padding_to(len as u64, 2 * ALIGN)),
         };
-        // Up to two pages are one padding record.
+        // Padding of up to two pages is a single record.
         if let Some(header) = padding.and_then(|mut p| p.next()) {
             let header = header.as_bytes();
             pages[len..len + header.len()].copy_from_slice(header);

@@ -6,21 +6,21 @@ use hpcap::raw::record::{header, is_padding};
 use hpcap::raw::tag::Tag;
 use hpcap::{Count, Ledger, Reason, Timestamp};
 
-/// Whole records from the start of some bytes.
+/// Counts of the whole records at the start of a slice of bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Walk {
-    /// Bytes that they take.
+    /// Bytes of the records, headers included.
     pub bytes: u64,
-    /// Frames among them.
+    /// Frames among the records.
     pub frames: Count,
-    /// What gaps among them say is lost.
+    /// Losses that the gaps among the records tell.
     pub lost: Ledger,
     /// Time of the last frame.
     pub last: Option<Timestamp>,
 }
 
 impl Walk {
-    /// The ledger as the stream tells it behind them, where it is `told` before them.
+    /// The ledger as the stream tells it behind the records, if it is `told` before them.
     #[must_use]
     pub fn told_after(&self, mut told: Ledger) -> Ledger {
         told[Reason::Captured] += self.frames;
@@ -32,7 +32,7 @@ impl Walk {
 }
 
 impl Walk {
-    /// The ledger as the stream tells it before them, where it is `told` behind them.
+    /// The ledger as the stream tells it before the records, if it is `told` behind them.
     #[must_use]
     pub fn told_before(&self, mut told: Ledger) -> Ledger {
         told[Reason::Captured] = told[Reason::Captured] - self.frames;
@@ -43,8 +43,8 @@ impl Walk {
     }
 }
 
-/// Passes the whole records of `bytes`, which begin with a record, while `go_on` allows the
-/// next: it sees the state before a record, its header, and its bytes.
+/// Counts the whole records of `bytes`, which begin with a record, as long as `go_on` accepts the
+/// next one. `go_on` gets the counts before that record, its header, and its size in bytes.
 #[must_use]
 pub fn walk_while(bytes: &[u8], mut go_on: impl FnMut(&Walk, &hpcap_record, u64) -> bool) -> Walk {
     let mut walk = Walk::default();
@@ -69,7 +69,7 @@ pub fn walk_while(bytes: &[u8], mut go_on: impl FnMut(&Walk, &hpcap_record, u64)
     walk
 }
 
-/// Passes all whole records of `bytes`, which begin with a record.
+/// Counts all whole records of `bytes`, which begin with a record.
 #[must_use]
 pub fn walk(bytes: &[u8]) -> Walk {
     walk_while(bytes, |_, _, _| true)

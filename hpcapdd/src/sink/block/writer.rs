@@ -1,8 +1,7 @@
 //! Writes whole blocks from the ring into files.
 //!
-//! The stream is laid out so that this needs no parsing: files are whole blocks, and the
-//! block index says where they start. Records are looked at only where a file ends before
-//! its time.
+//! The stream is laid out so that storing needs no parsing: a file is whole blocks, and the block
+//! index says where each file starts. The writer looks at records only where a file ends early.
 
 use hpcap::raw::index::{Entry, Index};
 use hpcap::raw::padding::padding_header;
@@ -16,12 +15,12 @@ use crate::storage::direct::align_down;
 use crate::storage::error::StorageError;
 use crate::storage::file::{CaptureFile, OutputFolder, Sealed};
 
-/// Sizes of a queue.
+/// Sizes of a queue's blocks and files.
 #[derive(Debug, Clone, Copy)]
 pub struct Geometry {
-    /// Bytes of a block.
+    /// Size of a block in bytes.
     pub block_bytes: u64,
-    /// Bytes of the longest file.
+    /// Size of the longest file in bytes.
     pub file_bytes_max: u64,
 }
 
@@ -38,33 +37,34 @@ pub struct BlockWriter {
 #[derive(Debug)]
 struct Open {
     file: CaptureFile,
-    /// Stream offset of its start.
+    /// Stream offset of the file's start.
     start: u64,
-    /// Frames captured before it.
+    /// Frames captured before the file.
     before: Count,
-    /// Stream offset up to which it holds the stream.
+    /// Stream offset up to which the file holds the stream.
     stored: u64,
-    /// Stream offset up to which that is whole blocks that the producer did not overwrite
-    /// while they were written.
+    /// Stream offset up to which the file holds whole blocks that the producer did not overwrite
+    /// while they were being written.
     trusted: u64,
-    /// First record that starts in the last of these blocks, and the ledger before it.
+    /// Stream offset of the first record that starts in the last trusted block, and the ledger
+    /// before that record.
     anchor: (u64, Ledger),
     index: Index,
 }
 
-/// Where a file that was cut short ends.
+/// The end of a file that was cut short.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ValidEnd {
-    /// Stream offset behind its last whole record.
+    /// Stream offset behind the last whole record of the file.
     pub end: u64,
-    /// The ledger as the stream before that tells it.
+    /// The ledger as the stream before `end` tells it.
     pub told: Ledger,
-    /// Time of the last frame, where it is known.
+    /// Time of the last frame, if it is known.
     pub last: Option<Timestamp>,
 }
 
 impl BlockWriter {
-    /// Writes into `folder`.
+    /// A writer that creates its files in `folder`.
     #[must_use]
     pub fn new(folder: OutputFolder, geometry: Geometry) -> Self {
         Self {
@@ -87,14 +87,14 @@ impl BlockWriter {
         self.open.as_ref().map(|o| o.stored)
     }
 
-    /// Whether the file under way holds a whole block that can be relied on.
+    /// Whether the file under way holds at least one trusted block.
     #[must_use]
     pub fn holds_blocks(&self) -> bool {
         self.open.as_ref().is_some_and(|o| o.trusted > o.start)
     }
 
-    /// Makes a file that starts at stream offset `start`, before which the stream tells the
-    /// ledger `told`, and holds nothing yet.
+    /// Creates an empty file that starts at stream offset `start`. `told` is the ledger as the
+    /// stream before `start` tells it.
     ///
     /// # Errors
     /// [`StorageError`].
@@ -104,13 +104,13 @@ impl BlockWriter {
         Ok(())
     }
 
-    /// Brings what is new of `view` into the file under way, or into a new one where there
-    /// is none; `view` must then be the start of a file. What a partial block has in its last
-    /// page is written with padding behind it ([`TailBuffer`]), and again with the rest of the
-    /// block at the same place. Returns the bytes of the stream that are new.
+    /// Writes the part of `view` that is not stored yet to the file under way. If there is no file,
+    /// begins one; `view` must then be the start of a file. The last page of a partial block is
+    /// written with padding behind the data ([`TailBuffer`]), and written again with the rest of
+    /// the block. Returns the number of bytes of the stream that were newly stored.
     ///
     /// # Errors
-    /// [`StorageError`]; the call can be repeated and goes on where it failed.
+    /// [`StorageError`]. The call can be repeated; it then goes on where it failed.
     pub fn store(&mut self, view: &BlockView<'_>) -> Result<u64, StorageError> {
         let open = match &mut self.open {
             Some(open) => open,
@@ -142,7 +142,7 @@ impl BlockWriter {
         Ok(open.stored - before)
     }
 
-    /// Relies on `block`: the ring still held it whole after it was written.
+    /// Marks `block` as trusted, because the ring still held the whole block after it was written.
     pub fn trust(&mut self, block: &StoredBlock) {
         let block_bytes = self.geometry.block_bytes;
         if let Some(open) = &mut self.open {
@@ -156,15 +156,15 @@ impl BlockWriter {
         }
     }
 
-    /// Has what is stored reach the disk.
+    /// Flushes the stored data to the disk.
     pub fn sync(&self) {
         if let Some(open) = &self.open {
             open.file.sync();
         }
     }
 
-    /// The file under way ends at stream offset `end`, a block's edge, as the producer made
-    /// it; `captured` frames came before that.
+    /// Ends the file under way at stream offset `end`, the block boundary at which the producer
+    /// ended its file. `captured` counts the frames captured before `end`.
     pub fn complete(&mut self, end: u64, captured: Count) -> Option<Sealed> {
         let open = self.open.take()?;
         Some(Sealed {
@@ -175,9 +175,9 @@ impl BlockWriter {
         })
     }
 
-    /// Where the file under way could end: behind the last whole record of it. `view` is the
-    /// block that was being stored, where the ring still holds it; without it only whole
-    /// blocks count.
+    /// Finds where the file under way can end: behind its last whole record. `view` is the block
+    /// that was being stored, if the ring still holds it. Without `view`, only trusted blocks
+    /// count.
     #[must_use]
     pub fn salvage(&mut self, view: Option<&BlockView<'_>>) -> Option<ValidEnd> {
         let block_bytes = self.geometry.block_bytes;
@@ -201,10 +201,10 @@ impl BlockWriter {
         })
     }
 
-    /// Ends the file under way at stream offset `end`, behind its last whole record, with
-    /// `tags` and padding. Where these cannot be written, the file just ends there, which
-    /// every reader accepts; then the error comes with it. `index` of the block that `end`
-    /// is in.
+    /// Ends the file under way at stream offset `end`, behind its last whole record, with `tags`
+    /// and padding. `captured` counts the frames captured before `end`. If the tags or the padding
+    /// cannot be written, the file ends early, which every reader accepts, and the error is
+    /// returned beside it.
     pub fn seal(
         &mut self,
         end: u64,
@@ -220,7 +220,8 @@ impl BlockWriter {
         let closing = closing(at, block_bytes, file_bytes_max, tags);
         let mut write = || -> Result<u64, StorageError> {
             open.file.make_buffered()?;
-            // Old bytes behind the end would show between the headers of the padding.
+            // Only the headers of the padding are written, so old bytes behind the end would show
+            // between them.
             open.file.cut(at)?;
             for (off, bytes) in &closing.writes {
                 open.file.write(bytes, *off, &mut 0)?;
@@ -230,7 +231,8 @@ impl BlockWriter {
         let (len, error) = match write() {
             Ok(len) => (len, None),
             Err(error) => {
-                // Without room for padding, the tags alone still fit where the caller made room.
+                // The disk has no room for the padding. The tags alone still fit if the caller made
+                // room for them.
                 let mut len = at;
                 for tag in tags {
                     let record = tag_record(tag);
@@ -256,8 +258,9 @@ impl BlockWriter {
         Some((sealed, error))
     }
 
-    /// Whether the file under way can be closed with `tags` behind stream offset `end`: tries to,
-    /// and takes it back.
+    /// Whether the disk has room for `tags` behind stream offset `end` of the file under way. This
+    /// writes the tags to find out; [`BlockWriter::seal`] cuts the file at its end before it writes
+    /// them for good.
     #[must_use]
     pub fn has_room(&mut self, end: u64, tags: &[Vec<u8>]) -> bool {
         let Some(open) = &mut self.open else {
@@ -278,8 +281,9 @@ impl BlockWriter {
         write().is_ok()
     }
 
-    /// Where the file under way could end that ends at `at` now, so that `room` bytes of it can be
-    /// written over: behind an earlier record.
+    /// Finds an earlier end for the file under way, which ends at `at` now, so that at least `room`
+    /// of its bytes can be overwritten. The new end is behind a whole record. Returns `None` if
+    /// there is no such end.
     #[must_use]
     pub fn shorten(&mut self, at: &ValidEnd, room: u64) -> Option<ValidEnd> {
         let open = self.open.as_mut()?;
@@ -294,7 +298,7 @@ impl BlockWriter {
             from + before.bytes + size <= limit
         });
         let gone = walk(&bytes[usize::try_from(kept.bytes).ok()?..]);
-        // The file's own header stays.
+        // The file keeps at least its own header.
         (from + kept.bytes > 0).then_some(ValidEnd {
             end: open.start + from + kept.bytes,
             told: gone.told_before(at.told),
@@ -302,7 +306,7 @@ impl BlockWriter {
         })
     }
 
-    /// The block that the end lies in, for the index: `view` is stored in part.
+    /// Adds `view`, a block that is stored only in part, to the index. The file ends in this block.
     pub fn note_partial(&mut self, view: &BlockView<'_>) {
         if let Some(open) = &mut self.open {
             open.index.entries.push(Entry {
@@ -327,7 +331,7 @@ impl BlockWriter {
         self.open = None;
     }
 
-    /// Removes the open file, which holds no frame.
+    /// Removes the open file, which holds no trusted block.
     pub fn discard(&mut self) {
         if let Some(open) = self.open.take() {
             open.file.discard();
@@ -353,8 +357,8 @@ impl Open {
         })
     }
 
-    /// What the file holds from stream offset `from` up to `trusted`; nothing where it cannot
-    /// be read, so that at most one block is given up.
+    /// Reads what the file holds from stream offset `from` up to `trusted`. Returns nothing if it
+    /// cannot be read, so that at most one block is given up.
     fn read_back(&mut self, from: u64) -> Vec<u8> {
         let mut bytes = vec![0; usize::try_from(self.trusted.saturating_sub(from)).unwrap_or(0)];
         if self.file.make_buffered().is_err()
@@ -366,7 +370,7 @@ impl Open {
     }
 }
 
-/// A record of padding with `tag` in it.
+/// Makes a padding record whose body is `tag`.
 fn tag_record(tag: &[u8]) -> Vec<u8> {
     let body = u16::try_from(tag.len()).unwrap_or(u16::MAX);
     [padding_header(body).as_bytes(), tag].concat()

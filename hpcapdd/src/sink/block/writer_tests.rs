@@ -1,4 +1,4 @@
-//! The writer with a stream of its own making.
+//! Tests of the block writer with a generated stream.
 
 use hpcap::QueueName;
 use hpcap::abi::{hpcap_block, hpcap_record};
@@ -16,7 +16,7 @@ const GEOMETRY: Geometry = Geometry {
 /// A stream of frames of pseudo-random lengths, as a producer lays it out, from offset 0.
 struct Stream {
     bytes: Vec<u8>,
-    /// Ends of records.
+    /// Offsets of the ends of the records, after a first entry of 0.
     ends: Vec<u64>,
     entries: Vec<hpcap_block>,
 }
@@ -125,7 +125,7 @@ fn only_file(dir: &std::path::Path) -> Vec<u8> {
     panic!("no file");
 }
 
-/// Number of frames and of ledgers; the records must end exactly at the end.
+/// Counts frames and ledgers. The last record must end exactly at the end of `bytes`.
 fn parse_all(mut bytes: &[u8]) -> (u64, u64) {
     let (mut frames, mut ledgers) = (0, 0);
     while !bytes.is_empty() {
@@ -142,7 +142,8 @@ fn parse_all(mut bytes: &[u8]) -> (u64, u64) {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
-    /// A block that is stored in parts is a valid file after each, and the same at last.
+    /// A block that is stored in parts makes a valid file after each part, and the same file at the
+    /// end.
     #[test]
     fn parts_of_a_block_make_a_valid_file_at_any_moment(
         seed: u64, direct: bool, cuts in proptest::collection::vec(0.0..1.0, 1..8)
@@ -170,7 +171,7 @@ proptest! {
         prop_assert_eq!(slice(&file, 0, 2 * BLOCK), slice(&stream.bytes, 0, 2 * BLOCK));
     }
 
-    /// Wherever a file ends before its time, it holds every whole record, and is sound.
+    /// A file that ends early holds every whole record and is valid, wherever it ends.
     #[test]
     fn a_file_that_ends_early_is_sound(seed: u64, direct: bool, part in 0.0..1.0, lost: bool) {
         let dir = tempfile::tempdir_in(".").unwrap();
@@ -184,7 +185,7 @@ proptest! {
         if at > 2 * BLOCK {
             writer.store(&view).unwrap();
         }
-        // `lost`: the ring has been overwritten, only whole blocks count.
+        // With `lost`, the ring was overwritten, so only whole blocks count.
         let salvage = writer.salvage((!lost).then_some(&view)).unwrap();
         let until = if lost { 2 * BLOCK } else { at };
         let end = *stream.ends.iter().rfind(|e| **e <= until).unwrap();
