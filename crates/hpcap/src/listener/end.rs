@@ -1,4 +1,4 @@
-//! Where a listener starts and ends, as its producer fixed it.
+//! Start and end of a listener, as its producer fixed them.
 
 use std::mem::offset_of;
 use std::sync::atomic::Ordering;
@@ -8,18 +8,18 @@ use crate::abi::{self, hpcap_block, hpcap_moment, hpcap_slot};
 use crate::ledger::{Ledger, Reason};
 use crate::queue::LedgerSnapshot;
 
-/// The ledger at a place of the stream. What is between two of them has, of captured frames and
-/// of losses, their difference: in its frames and in its gaps.
+/// The ledger at a position of the stream. The difference of two moments is what lies between them:
+/// captured frames as records, and losses as gaps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Moment {
-    /// The place: a stream offset.
+    /// The position, as a stream offset.
     pub off: u64,
-    /// Frames captured before it, the losses that gaps before it tell, and what was counted
-    /// for the other reasons until then.
+    /// Frames captured before the position, losses reported by gaps before it, and the counts of
+    /// the other reasons until that time.
     pub ledger: Ledger,
-    /// Frames longer than 65,535 bytes, stored cut.
+    /// Frames longer than 65,535 bytes, whose stored data is cut.
     pub frames_cut: u64,
-    /// Frames stored with another time than theirs.
+    /// Frames stored with an adjusted time, because a record cannot hold the original one.
     pub times_adjusted: u64,
 }
 
@@ -59,39 +59,40 @@ impl From<&hpcap_block> for Moment {
 /// The end of a listener.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct End {
-    /// Where it ends, and everything that was counted until then.
+    /// The position of the end, and everything counted until then.
     pub at: Moment,
-    /// Losses among that which no gap before the end tells: the ring had no room for one.
+    /// Losses in `at` that no gap before the end reports, because the ring had no space for the
+    /// gap.
     pub untold: Ledger,
-    /// Whether it was killed: it holds nothing of the ring any more.
+    /// Whether the listener was killed; it then no longer holds the ring back.
     pub killed: bool,
 }
 
-/// The losses that gaps tell.
+/// The losses that gaps report.
 pub const TOLD_LOSSES: [Reason; 3] = [Reason::RingFull, Reason::NicMissed, Reason::NicError];
 
 impl Listener {
-    /// Where it started.
+    /// The position at which the listener started.
     #[must_use]
     pub fn start(&self) -> &Moment {
         &self.start
     }
 
-    /// Asks the producer to fix the end of this listener. Everything published until then can
-    /// still be read; what comes later is not captured for it. [`Listener::end`] has the answer,
-    /// a few milliseconds later where the producer lives.
+    /// Asks the producer to fix the end of this listener. Everything published until then can still
+    /// be read; later frames are not captured for this listener. A running producer takes a few
+    /// milliseconds, after which [`Listener::end`] returns the end.
     pub fn request_end(&self) {
         self.slot_u32(offset_of!(hpcap_slot, finish))
             .store(1, Ordering::Release);
     }
 
-    /// The end, once it is fixed: it was asked for, the queue has ended, or the listener was
-    /// killed.
+    /// The end, once the producer has fixed it: because it was requested, the queue ended, or the
+    /// listener was killed.
     #[must_use]
     pub fn end(&self) -> Option<End> {
         let ended = self.end_state()?;
-        // SAFETY: inside the slot's page, aligned, and any bytes are a valid value. The producer
-        // wrote both before `ended`, and does not change them any more.
+        // SAFETY: both fields are inside the slot's page and aligned, and any bytes are a valid
+        // value. The producer wrote both before `ended` and does not change them afterwards.
         let (end, untold) = unsafe {
             let slot = self.slot.as_ptr().cast::<hpcap_slot>();
             (
@@ -106,7 +107,7 @@ impl Listener {
         })
     }
 
-    /// How it ended: `HPCAP_SLOT_FINISHED` or `HPCAP_SLOT_KILLED`.
+    /// How the listener ended: `HPCAP_SLOT_FINISHED` or `HPCAP_SLOT_KILLED`; `None` while it runs.
     pub(super) fn end_state(&self) -> Option<u32> {
         let ended = self
             .slot_u32(offset_of!(hpcap_slot, ended))
@@ -114,15 +115,15 @@ impl Listener {
         (ended != 0).then_some(ended)
     }
 
-    /// Stream offset of the end; that of what is published where it is not fixed.
+    /// Stream offset of the end; `None` while it is not fixed.
     pub(super) fn end_off(&self) -> Option<u64> {
         self.end_state()?;
         let at = offset_of!(hpcap_slot, end) + offset_of!(hpcap_moment, off);
         Some(self.slot_u64(at).load(Ordering::Relaxed))
     }
 
-    /// The ledger as everything read so far tells it: that of the start, the frames and the gaps
-    /// since, and what was skipped because the listener was overtaken.
+    /// The ledger according to the stream read so far: the ledger at the start, the frames and gaps
+    /// since then, and everything skipped when the listener was overtaken.
     #[must_use]
     pub fn told(&self) -> &Ledger {
         &self.mark.told

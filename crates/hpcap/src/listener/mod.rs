@@ -1,8 +1,8 @@
-//! A listener: reads a queue's records or whole blocks, without copying, at its own pace.
+//! A listener reads the records or blocks of a queue at its own pace, without copying them.
 //!
-//! A *lossless* listener holds the ring back: what it has not acknowledged stays. A *lossy*
-//! one can be overtaken; it is told so, and how much it missed. Looking and acknowledging
-//! cost no system call; waiting sleeps.
+//! A *lossless* listener holds the ring back: the producer does not overwrite what the listener has
+//! not acknowledged. The producer can overtake a *lossy* listener, which then gets an error and the
+//! number of frames that it missed. Reading and acknowledging need no system call; waiting sleeps.
 
 mod end;
 mod read;
@@ -22,14 +22,14 @@ use crate::queue::{LedgerSnapshot, QueueEnd, QueueInfo, no_memory, request};
 pub use end::{End, Moment, TOLD_LOSSES};
 use ring::Ring;
 
-/// What a listener and the ring owe each other.
+/// What happens when the ring is full and a listener has not read all of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Contract {
-    /// The ring waits for this listener, however long.
+    /// The ring waits for this listener without limit.
     Lossless,
-    /// The ring waits for this listener for so long at most; then it becomes lossy.
+    /// The ring waits for this listener at most for this time; then the listener becomes lossy.
     LosslessFor(Duration),
-    /// The ring overruns this listener when it is slow.
+    /// The ring does not wait: the producer overtakes this listener when it is slow.
     Lossy,
 }
 
@@ -42,7 +42,7 @@ impl Contract {
         }
     }
 
-    /// `(contract, max_stall_ns)` of the ABI.
+    /// The contract and `max_stall_ns` as the ABI has them.
     fn to_abi(self) -> (u32, u64) {
         match self {
             Self::Lossless => (abi::HPCAP_LOSSLESS, 0),
@@ -55,64 +55,64 @@ impl Contract {
     }
 }
 
-/// Where a new listener starts.
+/// The position at which a new listener starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Start {
-    /// At the start of a file; the producer starts one where that is needed.
+    /// The start of a file; the producer starts a new file if necessary.
     File,
-    /// At the next record.
+    /// The next record.
     Newest,
-    /// At the oldest record that can be found: the first of the oldest whole block.
+    /// The oldest record that can be found: the first record of the oldest whole block.
     Oldest,
 }
 
-/// What a program asks for when it attaches.
+/// The request of a program that attaches.
 #[derive(Debug, Clone)]
 pub struct Request {
     /// The contract.
     pub contract: Contract,
-    /// Where to start.
+    /// The position at which to start.
     pub start: Start,
-    /// Name of the program, for the list of listeners (31 bytes are kept).
+    /// Name of the program for the list of listeners; the first 31 bytes are stored.
     pub program: String,
 }
 
-/// How a wait ended.
+/// Result of a wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Waited {
-    /// As many bytes as asked for are there; or fewer, and there will be no more.
+    /// The requested number of bytes is unread, or fewer bytes that are the last ones.
     Ready,
-    /// The time is over.
+    /// The timeout has expired.
     TimedOut,
-    /// Everything is read, and there will be nothing more.
+    /// Everything is read, and nothing more will be published.
     Ended,
 }
 
 /// Unread bytes of one block of the stream.
 #[derive(Debug, Clone, Copy)]
 pub struct Block<'a> {
-    /// The block's number: stream offset / block size.
+    /// Number of the block: stream offset / block size.
     pub number: u64,
     /// Stream offset of `bytes[0]`.
     pub off: u64,
-    /// From the listener's position to the end of the block, or of what is published.
+    /// The bytes from the listener's position to the end of the block or of the published part.
     pub bytes: &'a [u8],
     /// Whether a file starts at `off`.
     pub file_start: bool,
     /// Whether `bytes` reaches the end of the block.
     pub complete: bool,
-    /// Time of the first frame that starts in the block, in ns; 0 = none yet.
+    /// Time of the first frame that starts in the block, in ns since 1970; 0 = no frame yet.
     pub first_ns: u64,
 }
 
-/// The ledger as the stream before a stream offset tells it.
+/// The ledger according to the stream before a stream offset.
 #[derive(Debug, Clone, Copy)]
 struct Mark {
     off: u64,
     told: Ledger,
 }
 
-/// An attached listener. Detaches when dropped.
+/// An attached listener. Dropping it detaches it.
 #[derive(Debug)]
 pub struct Listener {
     ring: Ring,
@@ -126,12 +126,12 @@ pub struct Listener {
     start: Moment,
     mark: Mark,
     missed: Count,
-    /// Copy of one record, for a listener that can be overtaken while it looks.
+    /// Copy of one record, for a listener that the producer can overtake during the read.
     scratch: Vec<u8>,
 }
 
 impl Listener {
-    /// Attaches over `connection`.
+    /// Attaches over `connection`, as `wanted` says.
     pub(crate) fn attach(connection: Connection, wanted: &Request) -> Result<Self> {
         const TRIED: &str = "attach to the queue";
         let (contract, max_stall_ns) = wanted.contract.to_abi();
@@ -160,7 +160,8 @@ impl Listener {
             map: ring,
             bytes: info.ring_bytes,
         };
-        // SAFETY: the mapping is a page, larger than the structure, and any bytes are valid.
+        // SAFETY: the mapping is a page, which is larger than the structure, and any bytes are a
+        // valid value.
         let seen = unsafe { slot.as_ptr().cast::<hpcap_slot>().read_volatile() };
         validate_slot(&seen)?;
         let moment = Moment::from(&seen.start);
@@ -186,7 +187,7 @@ impl Listener {
         Ok(listener)
     }
 
-    /// The constants of the queue.
+    /// Properties of the queue that do not change while it runs.
     #[must_use]
     pub fn info(&self) -> &QueueInfo {
         self.page.info()
@@ -198,13 +199,13 @@ impl Listener {
         &self.page
     }
 
-    /// This listener's id on its queue.
+    /// Id of this listener, unique on its queue.
     #[must_use]
     pub fn id(&self) -> u64 {
         self.id
     }
 
-    /// The contract in force: a lossless one may have become lossy.
+    /// The present contract; a lossless listener may have become lossy.
     #[must_use]
     pub fn contract(&self) -> Contract {
         let seen = self.page.listener(self.slot_index);
@@ -217,62 +218,63 @@ impl Listener {
         self.position
     }
 
-    /// Stream offset before which everything is written, and is this listener's: no more than
-    /// its end, where that is fixed.
+    /// Stream offset up to which every byte is written and belongs to this listener: at most the
+    /// listener's end, once that is fixed.
     #[must_use]
     pub fn published(&self) -> u64 {
         let published = self.page.published();
         self.end_off().map_or(published, |end| end.min(published))
     }
 
-    /// Unread bytes.
+    /// Number of unread bytes.
     #[must_use]
     pub fn available(&self) -> u64 {
         self.published().saturating_sub(self.position)
     }
 
-    /// Whether nothing more will be published for this listener: its end is fixed, the source
-    /// ended, or the producer is gone.
+    /// Whether nothing more will be published for this listener, because its end is fixed, the
+    /// source ended, or the producer is gone.
     #[must_use]
     pub fn ended(&self) -> bool {
         self.end_state().is_some() || self.page.ended() || self.connection.is_gone()
     }
 
-    /// How the queue ended; `None` while it runs, and where its producer died before it could
-    /// say so.
+    /// How the queue ended; `None` while it runs, and when its producer died before declaring the
+    /// end.
     #[must_use]
     pub fn queue_end(&self) -> Option<QueueEnd> {
         self.page.end()
     }
 
-    /// Whether the producer is gone without having ended its queue: it was killed.
+    /// Whether the producer died without declaring the end of its queue.
     #[must_use]
     pub fn producer_died(&self) -> bool {
         let ended = || self.end_state().is_some() || self.page.ended();
         !ended() && self.connection.is_gone() && !ended()
     }
 
-    /// The queue's ledger now.
+    /// Reads the queue's ledger.
     #[must_use]
     pub fn ledger(&self) -> LedgerSnapshot {
         self.page.ledger()
     }
 
-    /// What this listener missed because it was overtaken, in total.
+    /// Frames and bytes that this listener missed because it was overtaken, in total.
     #[must_use]
     pub fn missed(&self) -> Count {
         self.missed
     }
 
-    /// The index entry of block number `number`, while the producer keeps it.
+    /// The index entry of block number `number`; `None` when the producer no longer has it.
     #[must_use]
     pub fn block_entry(&self, number: u64) -> Option<hpcap_block> {
         self.page.block(number)
     }
 
     fn slot_u64(&self, offset: usize) -> &AtomicU64 {
-        // SAFETY: inside the slot's page and aligned (an offset of the ABI's structure); the
-        // memory stays mapped as long as `self`, and everybody uses atomic accesses on it.
+        // SAFETY: the field is inside the slot's page and aligned (an offset of the ABI's
+        // structure). The memory stays mapped as long as `self`, and both processes access it only
+        // atomically.
         unsafe { AtomicU64::from_ptr(self.slot.as_ptr().add(offset).cast()) }
     }
 
@@ -281,7 +283,7 @@ impl Listener {
         unsafe { AtomicU32::from_ptr(self.slot.as_ptr().add(offset).cast()) }
     }
 
-    /// Whether the ring does not wait for this listener: by its contract, or because it was
+    /// Whether the ring does not wait for this listener, because of its contract or because it was
     /// killed.
     fn is_lossy(&self) -> bool {
         let (state, contract) = self.page.listener_state(self.slot_index);
@@ -292,7 +294,8 @@ impl Listener {
         self.end_state() == Some(abi::HPCAP_SLOT_KILLED)
     }
 
-    /// A killed listener still gets what was published before, as far as it is in the ring.
+    /// Returns the error of a killed listener, once it has read everything that was published
+    /// before.
     fn check_killed(&self, tried: &str) -> Result<()> {
         if !self.is_killed() || self.position < self.published() {
             return Ok(());
@@ -315,7 +318,7 @@ impl Listener {
             .advise("go on with resync(), which tells how much is missing")
     }
 
-    /// Whether bytes from `off` on may have been overwritten. To be asked after looking.
+    /// Whether bytes from `off` on may have been overwritten; must be called after reading them.
     fn is_overtaken(&self, off: u64) -> bool {
         self.page.oldest() > off
     }

@@ -1,5 +1,5 @@
-//! Reading the stream: record by record or block by block, acknowledging, going on after an
-//! overrun.
+//! Reads the stream record by record or block by block, acknowledges what was read, and continues
+//! after an overrun.
 
 use std::mem::offset_of;
 use std::sync::atomic::{Ordering, fence};
@@ -10,26 +10,27 @@ use crate::error::{Error, Kind, Result};
 use crate::ledger::{Count, Ledger, Reason};
 use crate::raw::record::{self, Item, Parsed};
 
-/// A whole record that was found and not yet consumed.
+/// A whole record that was found but not yet consumed.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Fetched {
     off: u64,
     bytes: usize,
-    /// Whether the record is in the listener's own copy, and no longer read from the ring.
+    /// Whether the record is in the listener's own copy instead of the ring.
     copied: bool,
-    /// Whether it is no frame.
+    /// Whether the record is padding.
     pub(crate) padding: bool,
 }
 
 impl Listener {
-    /// The next record, or `None` when there is none now. Whoever has no more use for the
-    /// records so far acknowledges them with [`Listener::ack`].
+    /// Returns the next record, or `None` when no record is published yet. A caller that no longer
+    /// needs the records read so far acknowledges them with [`Listener::ack`].
     ///
-    /// A lossless listener sees the ring itself; a lossy one a copy that was whole when it was
-    /// taken.
+    /// A lossless listener gets a reference into the ring; a lossy one gets a copy that was intact
+    /// when it was made.
     ///
     /// # Errors
-    /// [`Kind::Killed`]; [`Kind::Overrun`]: go on with [`Listener::resync`].
+    /// [`Kind::Killed`] when the listener was killed, and [`Kind::Overrun`] when it was overtaken;
+    /// then continue with [`Listener::resync`].
     pub fn next_record(&mut self) -> Result<Option<Item<'_>>> {
         let fetched = self.fetch(false)?;
         Ok(fetched.and_then(|record| self.take(record)))
@@ -43,7 +44,7 @@ impl Listener {
         self.check_killed(TRIED)?;
         let published = self.published();
         let lossy = copy || self.is_lossy();
-        // Not a hint only: an unread distance of more than a ring cannot be read at all.
+        // This check is also necessary: an unread distance of more than a ring cannot be read.
         if lossy && self.is_overtaken(self.position) {
             return Err(self.overrun(TRIED));
         }
@@ -85,7 +86,7 @@ impl Listener {
         }))
     }
 
-    /// Consumes the record that [`Listener::fetch`] has just found.
+    /// Consumes the record that the last [`Listener::fetch`] found.
     pub(crate) fn take(&mut self, record: Fetched) -> Option<Item<'_>> {
         self.position = record.off + record.bytes as u64;
         let bytes = if record.copied {
@@ -111,8 +112,8 @@ impl Listener {
         Some(item)
     }
 
-    /// Gives everything consumed back to the ring without a check: for a reader that has copied
-    /// and checked every record by itself.
+    /// Acknowledges everything consumed without checking for an overrun; for a reader that has
+    /// copied and checked every record itself.
     pub(crate) fn release(&mut self) {
         self.acked = self.position;
         self.slot_u64(offset_of!(hpcap_slot, read_off))
@@ -124,8 +125,8 @@ impl Listener {
         self.position - self.acked
     }
 
-    /// The unread bytes of the current block; `None` when there are none. They are consumed
-    /// with [`Listener::advance`], and stay valid until [`Listener::ack`] said so.
+    /// Returns the unread bytes of the current block; `None` when there are none.
+    /// [`Listener::advance`] consumes them, and they stay valid until [`Listener::ack`].
     #[must_use]
     pub fn block(&self) -> Option<Block<'_>> {
         let block_bytes = self.info().block_bytes;
@@ -149,7 +150,7 @@ impl Listener {
         })
     }
 
-    /// `bytes` bytes of [`Listener::block`] are consumed.
+    /// Consumes `bytes` bytes of [`Listener::block`].
     pub fn advance(&mut self, bytes: u64) {
         self.position += bytes;
         let block_bytes = self.info().block_bytes;
@@ -163,14 +164,14 @@ impl Listener {
         }
     }
 
-    /// Gives everything consumed back to the ring.
+    /// Acknowledges everything consumed, so that the producer may overwrite it.
     ///
     /// # Errors
-    /// [`Kind::Overrun`] when some of it may have been overwritten before this call: what was
-    /// taken from it since the last acknowledgement is not to be trusted.
+    /// [`Kind::Overrun`] when some of it may have been overwritten before this call. Data read
+    /// since the last acknowledgement can then be wrong.
     pub fn ack(&mut self) -> Result<()> {
         const TRIED: &str = "acknowledge";
-        // What was read is read before the state is: a killed listener holds nothing.
+        // The data is read before the state, because the ring does not wait for a killed listener.
         fence(Ordering::Acquire);
         if self.is_lossy() && self.is_overtaken(self.acked) && self.acked != self.position {
             return Err(self.overrun(TRIED));
@@ -181,24 +182,27 @@ impl Listener {
         Ok(())
     }
 
-    /// Asks the producer for a new file: it starts one at the next block.
+    /// Asks the producer to start a new file at the next block.
     pub fn request_file(&mut self) {
         self.slot_u32(offset_of!(hpcap_slot, file_seq))
             .fetch_add(1, Ordering::Release);
     }
 
-    /// After an overrun: goes on at the newest block, the oldest whole block, or the newest
-    /// start of a file that can still be read. Returns what was missed since the last whole
-    /// record; nothing changes where such a place does not exist yet (with [`Start::File`]:
-    /// ask for one with [`Listener::request_file`] and try again).
+    /// Continues after an overrun at the newest block, the oldest whole block, or the newest start
+    /// of a file that can still be read. Returns what the listener missed since the last whole
+    /// record.
+    ///
+    /// With [`Start::File`] such a position may not exist yet: request one with
+    /// [`Listener::request_file`] and try again. The listener is unchanged then.
     ///
     /// # Errors
-    /// [`Kind::Killed`]; [`Kind::NotFound`] when there is no such place yet.
+    /// [`Kind::Killed`] when the listener was killed, and [`Kind::NotFound`] when no such position
+    /// exists yet.
     pub fn resync(&mut self, start: Start) -> Result<Ledger> {
         const TRIED: &str = "resynchronise";
         self.check_killed(TRIED)?;
-        // The newest block can be overtaken between two looks, when the producer is a ring ahead
-        // in no time; a start of a file may be long in coming, and the caller waits for it.
+        // A fast producer can overtake the newest block between two attempts, so several are made.
+        // The start of a file can be far away; the caller waits for it.
         let looks = if start == Start::File { 1 } else { 1000 };
         let found = (0..looks).find_map(|look| {
             if look > 0 {
@@ -231,7 +235,7 @@ impl Listener {
         Ok(missed)
     }
 
-    /// A block that is whole in the ring, not before the listener's position.
+    /// Finds a block at or after the listener's position that is completely in the ring.
     fn find_start(&self, start: Start) -> Option<hpcap_block> {
         let block_bytes = self.info().block_bytes;
         let published = self.published();

@@ -1,4 +1,4 @@
-//! Waiting for frames: sleeping on the slot until the producer wakes it.
+//! Waits for frames by sleeping on the slot until the producer wakes the listener.
 
 use std::mem::offset_of;
 use std::sync::atomic::{Ordering, fence};
@@ -8,15 +8,15 @@ use super::{Listener, Waited};
 use crate::abi::hpcap_slot;
 use crate::error::Result;
 
-/// How often a sleeping listener looks whether its producer still lives.
+/// Interval at which a sleeping listener checks whether its producer still runs.
 const LIFE_CHECK: Duration = Duration::from_millis(100);
 
 impl Listener {
-    /// Sleeps until `bytes` unread bytes are there (at least 1; at most half a ring counts),
-    /// for `timeout` at most.
+    /// Sleeps until `bytes` bytes are unread, but at most for `timeout`. `bytes` is limited to at
+    /// least 1 and at most half a ring.
     ///
     /// # Errors
-    /// [`Kind::Killed`](crate::Kind::Killed).
+    /// [`Kind::Killed`](crate::Kind::Killed) when the listener was killed.
     pub fn wait(&mut self, bytes: u64, timeout: Duration) -> Result<Waited> {
         let bytes = bytes.clamp(1, self.info().ring_bytes / 2);
         let goal = self.position.saturating_add(bytes);
@@ -26,7 +26,8 @@ impl Listener {
             if self.published() >= goal {
                 return Ok(Waited::Ready);
             }
-            // In this order: what was published before the end is seen after it.
+            // The order matters: `published`, read after `ended`, includes everything published
+            // before the end.
             let ended = self.ended();
             let published = self.published();
             if ended {
@@ -49,15 +50,15 @@ impl Listener {
         }
     }
 
-    /// Sleeps until the producer wakes this slot, or `timeout` is over, or something else
-    /// interrupts: the caller looks again in any case.
+    /// Sleeps until the producer wakes this slot, `timeout` expires, or a signal arrives. The
+    /// caller examines the ring again in each case.
     fn sleep(&self, goal: u64, timeout: Duration) {
         let waiting = self.slot_u32(offset_of!(hpcap_slot, waiting));
         self.slot_u64(offset_of!(hpcap_slot, wait_off))
             .store(goal, Ordering::Relaxed);
         waiting.store(1, Ordering::Release);
-        // `waiting` is set before `published` is read: either the producer sees it after
-        // publishing, or this sees what was published.
+        // `waiting` is set before `published` is read. So either the producer sees `waiting` after
+        // it publishes, or this thread sees what the producer published.
         fence(Ordering::SeqCst);
         if self.published() < goal && !self.page.ended() && self.end_state().is_none() {
             self.connection.sleep(waiting, timeout);

@@ -1,17 +1,17 @@
-//! Limits of rate for messages that somebody else can cause as often as he likes.
+//! Limits the rate of messages that another program can cause as often as it likes.
 
 use std::time::{Duration, Instant};
 
-/// Kinds of messages that are told apart; the rest is one kind.
+/// Number of kinds of messages with a limit of their own; further kinds share one limit.
 const KINDS: usize = 64;
 
-/// Messages of a kind that are told in a period.
+/// Messages of a kind that pass in a period.
 const BURST: u32 = 5;
 
-/// How long a period is.
+/// Length of a period.
 const PERIOD: Duration = Duration::from_secs(10);
 
-/// A kind of message in its current period.
+/// State of a kind of message in its current period.
 #[derive(Debug)]
 struct Window {
     kind: String,
@@ -21,13 +21,14 @@ struct Window {
     last: String,
 }
 
-/// Lets the first messages of a kind pass, and makes one line of what follows within ten seconds.
+/// Passes the first messages of a kind, and sums up those that follow within ten seconds in one
+/// line.
 #[derive(Debug, Default)]
 pub struct Limiter {
     windows: Vec<Window>,
 }
 
-/// The kind of a free text: its first line without its numbers.
+/// Returns the kind of a free text: its first line without the digits.
 #[must_use]
 pub fn kind_of(text: &str) -> String {
     let line = text.lines().next().unwrap_or_default();
@@ -35,17 +36,17 @@ pub fn kind_of(text: &str) -> String {
 }
 
 impl Limiter {
-    /// A limiter that has seen nothing.
+    /// Creates a limiter without held back messages.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Returns `text`, of `kind`, where it is to be told now.
+    /// Returns `text`, of kind `kind`, if it may be printed now; otherwise holds it back.
     pub fn pass(&mut self, kind: &str, text: String, now: Instant) -> Option<String> {
         let full = self.windows.len() >= KINDS;
         let known = self.windows.iter_mut().position(|w| w.kind == kind);
-        // Kinds that cannot be told apart any more share the last window.
+        // Kinds beyond the limit share the last window.
         let Some(index) = known.or(full.then_some(KINDS - 1)) else {
             self.windows.push(Window {
                 kind: kind.to_owned(),
@@ -70,19 +71,19 @@ impl Limiter {
         None
     }
 
-    /// Whether [`Limiter::due`] will have something to tell.
+    /// Whether messages are held back, so that [`Limiter::due`] will return a line.
     #[must_use]
     pub fn holds_back(&self) -> bool {
         self.windows.iter().any(|w| w.held_back > 0)
     }
 
-    /// A line for each kind whose period is over: the last message with the number of all that
-    /// were held back.
+    /// Returns a line for each kind whose period is over: its last message, and the number of held
+    /// back messages.
     pub fn due(&mut self, now: Instant) -> Vec<String> {
         self.take(now, PERIOD)
     }
 
-    /// As [`Limiter::due`], for a program that ends: whatever is held back.
+    /// Returns the lines of all held back messages; for a program that ends.
     pub fn rest(&mut self, now: Instant) -> Vec<String> {
         self.take(now, Duration::ZERO)
     }
@@ -106,7 +107,8 @@ impl Limiter {
                     age.as_secs().max(1)
                 ),
             });
-            // Who goes on at this rate gets a line in each period, not a burst.
+            // A kind that continues at this rate gets one line in each period, and not a burst
+            // again.
             window.since = now;
             window.told = BURST;
             window.held_back = 0;

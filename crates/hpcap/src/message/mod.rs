@@ -1,10 +1,10 @@
-//! What long-running programs tell, on its way to a terminal, a log or another program.
+//! Messages of long-running programs, on their way to a terminal, a log or another program.
 //!
-//! A stream can be full, slow, broken or unread, and a write to it can fail or block for ever. A
-//! program that captures must not care. So whoever has something to tell puts a [`Message`] into a
-//! bounded queue, which never blocks, and one thread prints ([`Printer`]). What finds no room is
-//! dropped and counted, and the count is told as soon as there is room. What others can cause as
-//! often as they like goes through a [`Limiter`].
+//! A stream can be full, slow, broken or unread, and a write to it can fail or block for ever. That
+//! must not delay a capture. Threads therefore put each [`Message`] into a bounded queue, which
+//! never blocks, and one thread prints them ([`Printer`]). Messages for which the queue has no room
+//! are dropped and counted, and the count is printed as soon as there is room. Messages that
+//! another program can cause as often as it likes go through a [`Limiter`].
 
 mod limit;
 mod output;
@@ -19,20 +19,20 @@ pub use limit::{Limiter, kind_of};
 pub use printer::Printer;
 pub use program::{is_ignored, run};
 
-/// How much a message matters.
+/// Importance of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
-    /// A line that the next message replaces, on a terminal.
+    /// A progress line, which the next message replaces on a terminal.
     Progress,
-    /// Worth a line.
+    /// Information.
     Info,
-    /// A person should know.
+    /// A warning, which a person should see.
     Warning,
-    /// Something failed.
+    /// A failure.
     Error,
 }
 
-/// Where a message goes.
+/// The stream to which a message is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stream {
     /// Standard output.
@@ -44,19 +44,19 @@ pub enum Stream {
 /// A line to print, or several.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
-    /// How much it matters.
+    /// Importance of the message.
     pub level: Level,
-    /// Where it goes.
+    /// The stream to which it is printed.
     pub stream: Stream,
-    /// The text, without the end of its last line.
+    /// The text, without a newline at its end.
     pub text: String,
 }
 
-/// What goes through the queue.
+/// An item in the queue of a printer.
 #[derive(Debug)]
 enum Item {
     Message(Message),
-    /// Nothing to print: look whether the printer shall end.
+    /// No message; the printer checks whether it should stop.
     Wake,
 }
 
@@ -67,7 +67,7 @@ pub struct Messages {
     dropped: Arc<Dropped>,
 }
 
-/// Messages that found no room in the queue, by stream.
+/// Numbers of messages for which the queue had no room, by stream.
 #[derive(Debug, Default)]
 struct Dropped {
     output: AtomicU64,
@@ -84,20 +84,21 @@ impl Dropped {
 }
 
 impl Messages {
-    /// Tells `text`. Never blocks: what finds no room in the queue is dropped and counted.
+    /// Queues `text` for printing. Never blocks; if the queue is full, the message is dropped and
+    /// counted.
     pub fn tell(&self, level: Level, stream: Stream, text: impl Into<String>) {
         let message = Message {
             level,
             stream,
             text: text.into(),
         };
-        // The next progress line makes up for one that is lost.
+        // Lost progress lines are not counted: the next one replaces them.
         if self.queue.try_send(Item::Message(message)).is_err() && level != Level::Progress {
             self.dropped.of(stream).fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// Tells a warning on standard error.
+    /// Queues a warning for standard error.
     pub fn warn(&self, text: impl Into<String>) {
         self.tell(Level::Warning, Stream::Errors, text);
     }

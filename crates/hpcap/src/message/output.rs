@@ -1,4 +1,4 @@
-//! A stream that may be slow, full, broken or unread.
+//! A stream that can be slow, full, broken or unread.
 
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, OwnedFd};
@@ -7,23 +7,23 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::write;
 
-/// Bytes that wait for a stream, at most.
+/// Limit of the bytes that wait for a stream.
 const BACKLOG_BYTES: usize = 256 << 10;
 
-/// Bytes that a pipe takes at once, without blocking, when poll(2) says that it is writable.
+/// Bytes that a pipe takes without blocking when poll(2) reports it as writable.
 const CHUNK: usize = 4096;
 
-/// A stream and the lines that wait for it.
+/// A stream, and the lines that wait for it.
 #[derive(Debug)]
 pub(super) struct Output {
     fd: OwnedFd,
     lines: VecDeque<Vec<u8>>,
-    /// Bytes of the first line that are written.
+    /// Bytes of the first line that are already written.
     written: usize,
     bytes: usize,
-    /// The stream stands in the middle of a line whose rest could not be written.
+    /// Whether the stream ends within a line whose rest could not be written.
     torn: bool,
-    /// The last write failed.
+    /// Whether the last write failed.
     failing: bool,
     lost: u64,
 }
@@ -45,7 +45,7 @@ impl Output {
         self.lines.is_empty()
     }
 
-    /// Adds a line; one that finds no room is lost.
+    /// Adds a line; when the backlog is full, the line is lost and counted.
     pub(super) fn push(&mut self, line: Vec<u8>) {
         if self.bytes + line.len() > BACKLOG_BYTES {
             self.lost += 1;
@@ -55,29 +55,29 @@ impl Output {
         self.lines.push_back(line);
     }
 
-    /// Lines lost since the last call.
+    /// Returns the number of lines lost since the last call.
     pub(super) fn take_lost(&mut self) -> u64 {
         std::mem::take(&mut self.lost)
     }
 
-    /// Counts lines that others have lost.
+    /// Adds lines that were lost elsewhere to the number of lost lines.
     pub(super) fn add_lost(&mut self, lines: u64) {
         self.lost += lines;
     }
 
-    /// Whether lines were lost, and now there is room to say so.
+    /// Whether lines were lost and the stream has room for a line that says so.
     pub(super) fn can_tell_lost(&self) -> bool {
         self.lost > 0 && self.lines.is_empty() && !self.failing
     }
 
     fn is_writable(&self) -> bool {
         let mut fds = [PollFd::new(self.fd.as_fd(), PollFlags::POLLOUT)];
-        // Whatever else is wrong with it, write(2) says what.
+        // Other states than "not writable" are left to write(2), which reports the error.
         !matches!(poll(&mut fds, PollTimeout::ZERO), Ok(0))
     }
 
-    /// Writes what the stream takes without blocking. Returns whether it took anything, or refused
-    /// it for good.
+    /// Writes as much as the stream takes without blocking. Returns whether it took bytes or
+    /// failed.
     pub(super) fn flush(&mut self) -> bool {
         let mut moved = false;
         while let Some(line) = self.lines.front() {

@@ -1,4 +1,4 @@
-//! The one thread of a program that prints.
+//! The printing thread of a program.
 
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,25 +10,25 @@ use super::output::Output;
 use super::{Dropped, Item, Level, Message, Messages, Stream};
 use crate::error::{Context, Result};
 
-/// Messages in the queue, at most.
+/// Capacity of the queue, in messages.
 const QUEUE: usize = 1024;
 
-/// How often a stream that takes nothing is tried again.
+/// Interval at which a stream that takes nothing is tried again.
 const RETRY: Duration = Duration::from_millis(20);
 
-/// How often the thread looks around when there is nothing to print.
+/// Longest sleep of the thread when there is nothing to print.
 const IDLE: Duration = Duration::from_secs(1);
 
-/// How long a program that ends waits for streams that take nothing.
+/// How long a program that ends waits for a stream that takes nothing.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// How long it waits in all.
+/// How long a program that ends waits for its streams in total.
 const PATIENCE_IN_ALL: Duration = Duration::from_secs(5);
 
-/// The line that says how many messages were dropped, for the stream and the number given.
+/// Returns the line that reports the number of dropped messages of a stream.
 type Notice = Box<dyn Fn(Stream, u64) -> String + Send>;
 
-/// Prints the messages of a program. The program ends with [`Printer::finish`].
+/// Prints the messages of a program. The program calls [`Printer::finish`] at its end.
 #[derive(Debug)]
 pub struct Printer {
     messages: Messages,
@@ -37,11 +37,11 @@ pub struct Printer {
 }
 
 impl Printer {
-    /// Starts the thread, for this process's standard output and standard error. `notice` words
-    /// the line that says how many messages of a stream were dropped.
+    /// Starts the thread for this process's standard output and standard error. `notice` formats
+    /// the line that reports how many messages of a stream were dropped.
     ///
     /// # Errors
-    /// When there can be no more threads or descriptors.
+    /// When the system cannot create another thread or descriptor.
     pub fn start(notice: impl Fn(Stream, u64) -> String + Send + 'static) -> Result<Self> {
         let copy = |fd: std::os::fd::BorrowedFd<'_>| {
             fd.try_clone_to_owned()
@@ -84,30 +84,31 @@ impl Printer {
         })
     }
 
-    /// Where to put messages.
+    /// The sending end of the queue.
     #[must_use]
     pub fn messages(&self) -> &Messages {
         &self.messages
     }
 
-    /// Prints what is waiting, as long as the streams take it: a stream that takes nothing holds
-    /// the end up for about a second.
+    /// Prints the queued messages and stops the thread. A stream that takes nothing delays this by
+    /// about one second.
     pub fn finish(self) {
         self.stop.store(true, Ordering::Release);
         let _ = self.messages.queue.try_send(Item::Wake);
-        // Longer than the thread's own limits: a write that blocks all the same is left behind.
+        // This is longer than the limits of the thread. If a write blocks nevertheless, the thread
+        // is abandoned.
         let _ = self.ended.recv_timeout(PATIENCE_IN_ALL + PATIENCE);
     }
 }
 
-/// The thread's own.
+/// The state of the printing thread.
 struct Work {
     items: Receiver<Item>,
     dropped: Arc<Dropped>,
     stop: Arc<AtomicBool>,
     output: Output,
     errors: Output,
-    /// A progress line stands on the terminal, without its end.
+    /// Whether the last line on the terminal is a progress line without newline.
     progress_shown: bool,
     notice: Notice,
 }
@@ -147,7 +148,8 @@ impl Work {
     fn take(&mut self, message: Message) {
         let mut text = message.text;
         if message.level == Level::Progress {
-            // A terminal that is behind needs no old progress.
+            // A terminal with a backlog gets no progress line, which would be out of date when
+            // printed.
             if self.errors.is_empty() {
                 text.insert(0, '\r');
                 text.push_str("\x1b[K");
@@ -166,8 +168,8 @@ impl Work {
         }
     }
 
-    /// Writes what the streams take, and then how much they have missed. Returns whether anything
-    /// moved.
+    /// Writes what the streams take, then the numbers of lost lines. Returns whether a stream took
+    /// bytes or failed.
     fn flush(&mut self) -> bool {
         let mut moved = false;
         for stream in [Stream::Output, Stream::Errors] {
@@ -193,7 +195,7 @@ mod tests {
 
     use super::*;
 
-    /// A printer into two pipes, and their other ends.
+    /// Creates a printer that writes to two pipes, and returns the reading ends.
     fn printer() -> (Printer, std::io::PipeReader, std::io::PipeReader) {
         let (out, output) = std::io::pipe().unwrap();
         let (err, errors) = std::io::pipe().unwrap();
@@ -233,7 +235,7 @@ mod tests {
                 .messages()
                 .tell(Level::Info, Stream::Output, "x".repeat(4000));
         }
-        // Behind a full queue, it is dropped: it comes again until it is read.
+        // When the queue is full the message is dropped, so it is sent again until it is read.
         nix::fcntl::fcntl(
             &err,
             nix::fcntl::FcntlArg::F_SETFL(nix::fcntl::OFlag::O_NONBLOCK),
@@ -278,7 +280,7 @@ mod tests {
                 .messages()
                 .tell(Level::Info, Stream::Output, "x".repeat(4000));
         }
-        // Returns: a test that hangs fails.
+        // `finish` must return; if it hangs, the test fails by its timeout.
         printer.finish();
     }
 

@@ -1,4 +1,4 @@
-//! The frame around a long-running program: its printer, its panics, its exit code.
+//! The frame of a long-running program: its printer, its panics and its exit code.
 
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,16 +10,16 @@ use super::{Level, Messages, Printer, Stream};
 use crate::error::Result;
 use crate::visible::visible_lines;
 
-/// Runs `main` with a queue for its messages, and returns the exit code of the program: that of
-/// the error that `main` ends with, 1 after a panic. `notice` words the line that says how many
-/// messages of a stream were dropped.
+/// Runs `main` with a queue for its messages and returns the exit code of the program: 0, that of
+/// the error that `main` returns, or 1 after a panic. `notice` formats the line that reports how
+/// many messages of a stream were dropped.
 pub fn run(
     program: &'static str,
     notice: impl Fn(Stream, u64) -> String + Send + 'static,
     main: impl FnOnce(&Messages) -> Result<()>,
 ) -> ExitCode {
-    // Both would end or stop a program for writing: past the limit of file sizes, or to a terminal
-    // from the background.
+    // Both signals would end or stop a program because of a write: SIGXFSZ beyond the limit of file
+    // sizes, SIGTTOU to a terminal from the background.
     ignore(Signal::SIGXFSZ);
     ignore(Signal::SIGTTOU);
     let printer = match Printer::start(notice) {
@@ -41,15 +41,15 @@ pub fn run(
             );
             e.exit_code()
         }
-        // The hook has told it.
+        // The panic hook has already queued the message.
         Err(_) => 1,
     };
     printer.finish();
     ExitCode::from(code)
 }
 
-/// The message of a panic goes through the queue, too: the hook of the standard library writes to
-/// standard error, which can block the thread that panics for ever.
+/// Sends the messages of panics through the queue. The hook of the standard library writes to
+/// standard error, which can block the panicking thread for ever.
 fn tell_panics(program: &'static str, messages: Messages) {
     std::panic::set_hook(Box::new(move |panic| {
         let thread = std::thread::current();
@@ -65,17 +65,18 @@ fn tell_panics(program: &'static str, messages: Messages) {
 
 fn ignore(signal: Signal) {
     let action = SigAction::new(SigHandler::SigIgn, SaFlags::empty(), SigSet::empty());
-    // SAFETY: no handler is installed.
+    // SAFETY: SIG_IGN installs no handler that could run in a signal context.
     let _ = unsafe { sigaction(signal, &action) };
 }
 
-/// Whether `signal` was ignored when the program started, as nohup(1) does with SIGHUP: that is a
-/// wish of whoever started it.
+/// Whether `signal` was ignored when the program started, as nohup(1) does with SIGHUP. A program
+/// should then keep ignoring it.
 #[must_use]
 pub fn is_ignored(signal: i32) -> bool {
-    // SAFETY: zero bytes are a valid value of the plain structure, which sigaction(2) fills in.
+    // SAFETY: all zero bytes are a valid value of this plain structure, which sigaction(2) fills
+    // in.
     let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
-    // SAFETY: asks for the action of a signal, and changes nothing.
+    // SAFETY: the call passes no new action, so it only reads the present one into `action`.
     let asked = unsafe { libc::sigaction(signal, std::ptr::null(), &raw mut action) };
     asked == 0 && action.sa_sigaction == libc::SIG_IGN
 }

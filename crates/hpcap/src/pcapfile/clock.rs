@@ -1,16 +1,16 @@
-//! The times of pcapng: units of an interface's own.
+//! Times in pcapng, whose units each interface defines.
 
-/// How the times of an interface are written.
+/// The unit and the offset of an interface's times.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Clock {
-    /// `if_tsresol`: units of 10⁻ⁿ s, or of 2⁻ⁿ s where the upper bit is set.
+    /// `if_tsresol`: units of 10⁻ⁿ s, or of 2⁻ⁿ s when the highest bit is set.
     pub(super) resolution: u8,
-    /// `if_tsoffset`: seconds to add.
+    /// `if_tsoffset`: seconds to add to each time.
     pub(super) offset: i64,
 }
 
 impl Clock {
-    /// Seconds and nanoseconds of a time; nothing before 1970.
+    /// Converts a time to seconds since 1970 and nanoseconds; times before 1970 become second 0.
     pub(super) fn time(self, units: u64) -> (u64, u32) {
         let units = u128::from(units);
         let power = u32::from(self.resolution & 0x7f);
@@ -19,7 +19,7 @@ impl Clock {
         } else {
             10_u128.checked_pow(power)
         };
-        // Units so small that 64 bits of them are no nanosecond.
+        // The units are so small that 64 bits of them do not make one nanosecond.
         let per_second = per_second.unwrap_or(u128::MAX);
         let sec = u64::try_from(units / per_second).unwrap_or(u64::MAX);
         let rest = units % per_second;

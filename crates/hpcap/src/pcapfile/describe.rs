@@ -1,16 +1,17 @@
-//! What a pcapng file says besides its frames: where it is from, its interfaces, their numbers.
+//! The content of a pcapng file besides its frames: its origin, its interfaces and their
+//! statistics.
 
 use crate::ledger::{Ledger, Reason};
 use crate::name::QueueName;
 use crate::raw::tag::FileHeader;
 use crate::time::Timestamp;
 
-/// The head of a file (section header block).
+/// The header of a file (section header block).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Section {
-    /// The machine's hardware; empty = not said.
+    /// The hardware of the machine; empty = unknown.
     pub hardware: String,
-    /// Its operating system; empty = not said.
+    /// The operating system of the machine; empty = unknown.
     pub os: String,
     /// The program that writes the file.
     pub application: String,
@@ -19,7 +20,7 @@ pub struct Section {
 }
 
 impl Section {
-    /// A section written by `application` on this machine.
+    /// Returns a section that `application` writes on this machine.
     #[must_use]
     pub fn here(application: impl Into<String>) -> Self {
         let (hardware, os) = nix::sys::utsname::uname().map_or_else(
@@ -41,20 +42,20 @@ impl Section {
     }
 }
 
-/// An interface of the file: a queue (interface description block).
+/// An interface of the file, which stands for a queue (interface description block).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Interface {
-    /// LINKTYPE_ value; 1 is Ethernet.
+    /// LINKTYPE_ value; 1 = Ethernet.
     pub link_type: u32,
-    /// Bytes kept of a frame at most; 0 = whole frames.
+    /// Bytes stored of each frame at most; 0 = whole frames.
     pub snaplen: u32,
-    /// Its name: `eth0`; empty = not said.
+    /// Name of the interface, such as `eth0`; empty = unknown.
     pub name: String,
-    /// What it is; empty = not said.
+    /// Description of the interface; empty = none.
     pub description: String,
-    /// The filter in force, in tcpdump's syntax; empty = none.
+    /// The filter that was set, in tcpdump's syntax; empty = none.
     pub filter: String,
-    /// Number of the queue, which is then given with each frame.
+    /// Number of the queue, which is written with each frame; `None` writes no number.
     pub queue: Option<u32>,
 }
 
@@ -72,7 +73,7 @@ impl Default for Interface {
 }
 
 impl Interface {
-    /// The interface that a RAW file's header describes.
+    /// Returns the interface that a RAW file's header describes.
     #[must_use]
     pub fn of(header: &FileHeader) -> Self {
         let queue = header.queue.map(|q: QueueName| format!("queue {q}"));
@@ -81,7 +82,8 @@ impl Interface {
             (!header.clock_source.is_empty()).then(|| format!("time by {}", header.clock_source));
         let software =
             (!header.software.is_empty()).then(|| format!("captured by {}", header.software));
-        // Not as the snapshot length: tcpdump refuses a file whose interfaces have several.
+        // The length is not given as the snapshot length, because tcpdump refuses a file whose
+        // interfaces have different ones.
         let kept =
             (header.caplen != 0).then(|| format!("first {} bytes of each frame", header.caplen));
         let parts: Vec<String> = [queue, host, stamps, software, kept]
@@ -99,14 +101,14 @@ impl Interface {
     }
 }
 
-/// What happened on an interface (interface statistics block); `None` = not known.
+/// Counters of an interface (interface statistics block); `None` = unknown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Statistics {
-    /// When the numbers were read.
+    /// Time at which the counters were read.
     pub time: Timestamp,
-    /// When the capture started and ended.
+    /// Time at which the capture started.
     pub start: Option<Timestamp>,
-    /// See `start`.
+    /// Time at which the capture ended.
     pub end: Option<Timestamp>,
     /// Frames that the interface received.
     pub received: Option<u64>,
@@ -116,14 +118,14 @@ pub struct Statistics {
     pub accepted: Option<u64>,
     /// Frames lost after the interface.
     pub os_dropped: Option<u64>,
-    /// Frames delivered.
+    /// Frames that the file holds.
     pub delivered: Option<u64>,
 }
 
 impl Statistics {
-    /// The numbers of a ledger, of which `delivered` frames are in the file:
+    /// Derives the statistics from a ledger, of whose frames `delivered` are in the file:
     ///
-    /// - received: all that were on the wire,
+    /// - received: all frames on the wire,
     /// - dropped: `nic_missed` and `nic_error`,
     /// - accepted: received without `dropped` and `filtered`,
     /// - lost after the interface: `ring_full`, `overrun` and `storage`.

@@ -1,5 +1,5 @@
-//! The identity of a recording in the comment of a pcapng section, as RAW files have it in their
-//! header.
+//! The identity of a recording, stored in the comment of a pcapng section as RAW files store it in
+//! their header.
 
 use std::io::{self, Read};
 
@@ -9,16 +9,16 @@ use crate::compress::Decompressor;
 use crate::raw::{FileHeader, Identity};
 use crate::time::Timestamp;
 
-/// Block type of a section header, which reads the same in both byte orders.
+/// Block type of a section header; its bytes are the same in both byte orders.
 const SECTION: [u8; 4] = [0x0a, 0x0d, 0x0d, 0x0a];
 
-/// The code of a comment among a block's options.
+/// Code of a comment among the options of a block.
 const COMMENT: u16 = 1;
 
-/// A section header of ours is far shorter.
+/// Largest section header that is examined, in bytes; those that hpcap writes are far shorter.
 const SECTION_BYTES_MAX: u32 = 64 << 10;
 
-/// What the comment begins with.
+/// The start of a comment that holds an identity.
 const PREFIX: &str = "hpcap recording ";
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -33,7 +33,7 @@ struct Text {
     queue: Option<String>,
 }
 
-/// The comment of a file with this identity; empty where it has none.
+/// Returns the comment that stores `identity`; empty when the recording has no id.
 #[must_use]
 pub fn comment(identity: &Identity) -> String {
     let Some(id) = identity.recording else {
@@ -51,7 +51,7 @@ pub fn comment(identity: &Identity) -> String {
     serde_json::to_string(&text).map_or_else(|_| String::new(), |json| format!("{PREFIX}{json}"))
 }
 
-/// The identity in a comment; `None` where it is another's.
+/// Parses the identity in a comment; `None` when the comment holds none.
 #[must_use]
 pub fn of_comment(comment: &str) -> Option<Identity> {
     let text: Text = serde_json::from_str(comment.strip_prefix(PREFIX)?).ok()?;
@@ -70,11 +70,11 @@ pub fn of_comment(comment: &str) -> Option<Identity> {
     }))
 }
 
-/// The identity of a pcapng file, compressed or not, whose first bytes `source` gives; `None`
-/// where it has none: another program wrote it.
+/// Reads the identity of a pcapng file, compressed or not, from `source`, which starts at the first
+/// byte of the file. Returns `None` for a file that another program wrote.
 ///
 /// # Errors
-/// Those of reading.
+/// Errors of reading `source`.
 pub fn read(source: impl Read) -> io::Result<Option<Identity>> {
     let mut source = Decompressor::new(source)?;
     let mut head = [0; 24];
@@ -82,7 +82,7 @@ pub fn read(source: impl Read) -> io::Result<Option<Identity>> {
         Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
         other => other?,
     }
-    // Ours are little-endian.
+    // Files that hpcap writes are little endian.
     let length = u32::from_le_bytes([head[4], head[5], head[6], head[7]]);
     if head[..4] != SECTION
         || head[8..12] != 0x1a2b_3c4d_u32.to_le_bytes()
@@ -97,7 +97,7 @@ pub fn read(source: impl Read) -> io::Result<Option<Identity>> {
     Ok(comment_of(&options).and_then(of_comment))
 }
 
-/// The first comment among options.
+/// Returns the first comment among options.
 fn comment_of(mut options: &[u8]) -> Option<&str> {
     loop {
         let (head, rest) = options.split_first_chunk::<4>()?;

@@ -1,4 +1,4 @@
-//! What the readers of capture files read from.
+//! The buffered input of the readers of capture files.
 
 use std::io::Read;
 use std::time::Duration;
@@ -9,12 +9,12 @@ use crate::window::Window;
 /// The largest window, in bytes.
 pub(super) const WINDOW_BYTES_MAX: usize = 1 << 20;
 
-/// Waits a little for a stream that does not block and has nothing now.
+/// Waits 5 ms for a non-blocking stream that has no bytes now.
 pub(super) fn pause() {
     std::thread::sleep(Duration::from_millis(5));
 }
 
-/// A window that knows how a file ends too early.
+/// A window on the source, with errors for files that end too early.
 #[derive(Debug)]
 pub(super) struct Input<R> {
     window: Window<R>,
@@ -35,14 +35,14 @@ impl<R: Read> Input<R> {
         self.window.offset()
     }
 
-    /// The unread bytes that are there.
+    /// The unread bytes in the window.
     #[inline]
     pub(super) fn window(&self) -> &[u8] {
         self.window.bytes()
     }
 
-    /// Sees to it that the window has `bytes` bytes, [`WINDOW_BYTES_MAX`] at most; `false`
-    /// where the source ends before.
+    /// Fills the window to `bytes` bytes, at most [`WINDOW_BYTES_MAX`]. Returns `false` when the
+    /// source ends before that.
     #[inline]
     pub(super) fn want(&mut self, bytes: usize) -> Result<bool> {
         let bytes = bytes.min(WINDOW_BYTES_MAX);
@@ -52,14 +52,15 @@ impl<R: Read> Input<R> {
         Ok(self.window().len() >= bytes)
     }
 
-    /// Moves the window on by `bytes` of it.
+    /// Consumes `bytes` bytes of the window.
     #[inline]
     pub(super) fn consume(&mut self, bytes: usize) {
         self.window.consume(bytes);
     }
 
-    /// Moves the window on by any number of bytes, which are taken off `bytes`; `false` where the
-    /// source ends before. After an error of the source, the call can be repeated.
+    /// Skips `bytes` bytes, which may be more than a window, and subtracts the skipped ones from
+    /// `bytes`. Returns `false` when the source ends before that. After an error of the source, the
+    /// call can be repeated.
     pub(super) fn skip(&mut self, bytes: &mut u64) -> Result<bool> {
         loop {
             let here = self.window().len() as u64;
@@ -75,7 +76,7 @@ impl<R: Read> Input<R> {
         }
     }
 
-    /// The error that ends a damaged file: where, and what is wrong there.
+    /// Returns the error for a damaged file, with the present offset and the reason `why`.
     pub(super) fn damaged(&self, why: impl Into<String>) -> Error {
         Error::new(
             Kind::Format,

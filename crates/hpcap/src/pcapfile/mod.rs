@@ -1,9 +1,10 @@
-//! Reading and writing pcap and pcapng files.
+//! Reads and writes pcap and pcapng files.
 //!
-//! [`Reader`] takes either, in both byte orders and all resolutions; it gives the frames
-//! before any damage and then a clear error. [`PcapWriter`] and [`PcapngWriter`] write what
-//! Wireshark and tcpdump read, with nanoseconds; pcapng also has the queue, what was lost and
-//! where ([`Gap`](crate::raw::Gap)), and statistics.
+//! [`Reader`] reads both formats, in both byte orders and with all resolutions of time. From a
+//! damaged file it returns the frames before the damage, and then an error. [`PcapWriter`] and
+//! [`PcapngWriter`] write files with nanoseconds that Wireshark and tcpdump read. pcapng also holds
+//! the queue of each frame, the number and position of lost frames ([`Gap`](crate::raw::Gap)), and
+//! statistics.
 
 mod clock;
 mod describe;
@@ -20,9 +21,9 @@ pub use pcap_writer::{PcapWriter, Precision};
 pub use pcapng_writer::{InterfaceId, PcapngWriter};
 pub use reader::{FileReader, Format, Frame, Reader};
 
-/// The longest frame that a file may have, in bytes: more is damage. It is what libpcap and
-/// Wireshark allow for a network's frames.
+/// Largest captured length of a frame in bytes; a larger one is damage. libpcap and Wireshark have
+/// the same limit for frames of a network.
 pub const FRAME_BYTES_MAX: u32 = 262_144;
 
-/// LINKTYPE_ETHERNET.
+/// LINKTYPE_ value of Ethernet.
 pub const LINK_TYPE_ETHERNET: u32 = 1;

@@ -1,4 +1,4 @@
-//! Classic pcap.
+//! Reads classic pcap.
 
 use std::io::Read;
 
@@ -11,7 +11,7 @@ use super::reader::{Place, without_fcs};
 use crate::error::Result;
 
 pub(super) const HEADER_BYTES: usize = 24;
-/// Bit of the link type field: the length of the FCS is known.
+/// Bit of the link type field that says that the field holds the length of the FCS.
 const FCS_PRESENT: u32 = 0x0400_0000;
 
 type Parse = for<'a> fn(
@@ -22,21 +22,21 @@ type Parse = for<'a> fn(
     pcap_parser::PcapError<&'a [u8]>,
 >;
 
-/// How a file is laid out.
+/// The layout of a file, as its header describes it.
 #[derive(Debug)]
 pub(super) struct Layout {
     pub(super) link_type: u32,
-    /// Bytes of the FCS at the end of each frame.
+    /// Length of the FCS at the end of each frame, in bytes.
     fcs_bytes: u32,
     big_endian: bool,
-    /// Nanoseconds of a unit of the second time field.
+    /// Nanoseconds per unit of the second time field.
     unit_ns: u64,
-    /// Bytes of a frame's header.
+    /// Length of the header of a frame, in bytes.
     header: usize,
     parse: Parse,
 }
 
-/// Whether it begins as pcap does.
+/// Whether `head` begins with a magic number of pcap.
 pub(super) fn is_magic(head: &[u8]) -> bool {
     const MAGICS: [u32; 5] = [
         0xa1b2_c3d4,
@@ -50,7 +50,7 @@ pub(super) fn is_magic(head: &[u8]) -> bool {
 }
 
 impl Layout {
-    /// Takes the file's header apart; `None` where it is not one.
+    /// Parses the header of a file; `None` when it is not one of pcap.
     pub(super) fn parse(head: &[u8]) -> Option<Self> {
         let (_, header) = parse_pcap_header(head).ok()?;
         let modified = header.is_modified_format();
@@ -60,7 +60,7 @@ impl Layout {
             (false, true) => parse_pcap_frame_be,
             (false, false) => parse_pcap_frame,
         };
-        // The upper half says whether frames have an FCS, and of how many 16-bit words.
+        // The upper half says whether frames have an FCS, and gives its length in 16-bit words.
         let network = header.network.0.cast_unsigned();
         let has_fcs = network & FCS_PRESENT != 0;
         Some(Self {

@@ -1,24 +1,24 @@
-//! Writing classic pcap.
+//! Writes classic pcap.
 
 use std::io::{self, Write};
 
 use crate::raw::sink::Sink;
 use crate::time::Timestamp;
 
-/// How exact the times in the file are.
+/// The resolution of the times in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Precision {
     /// Nanoseconds (magic 0xa1b23c4d).
     #[default]
     Nanoseconds,
-    /// Microseconds (magic 0xa1b2c3d4), for programs that know nothing else. The rest of a
-    /// time is cut off.
+    /// Microseconds (magic 0xa1b2c3d4), for programs that do not support nanoseconds. The rest of
+    /// each time is cut off.
     Microseconds,
 }
 
-/// Writes classic pcap, little endian.
+/// Writes classic pcap in little endian.
 ///
-/// On an error nothing of the frame was taken and the call can be repeated (see [`Sink`]).
+/// After an error no part of the frame was accepted, and the call can be repeated (see [`Sink`]).
 #[derive(Debug)]
 pub struct PcapWriter<W> {
     sink: Sink<W>,
@@ -26,7 +26,8 @@ pub struct PcapWriter<W> {
 }
 
 impl<W: Write> PcapWriter<W> {
-    /// A file of frames of `link_type` (LINKTYPE_ value) with at most `snaplen` bytes each.
+    /// Creates a file for frames of `link_type` (LINKTYPE_ value) with at most `snaplen` bytes
+    /// each.
     #[must_use]
     pub fn new(sink: W, link_type: u32, snaplen: u32, precision: Precision) -> Self {
         let mut sink = Sink::new(sink);
@@ -34,18 +35,18 @@ impl<W: Write> PcapWriter<W> {
             Precision::Nanoseconds => 0xa1b2_3c4d,
             Precision::Microseconds => 0xa1b2_c3d4,
         };
-        // Version 2.4; two fields that nobody uses.
+        // Version 2.4, and two fields that programs do not use.
         for word in [magic, 2 | 4 << 16, 0, 0, snaplen, link_type] {
             sink.append(&word.to_le_bytes());
         }
         Self { sink, precision }
     }
 
-    /// Writes a frame of `len` bytes on the wire of which `data` was captured. A time after
-    /// 2106 becomes the last that 32-bit seconds hold.
+    /// Writes a frame of `len` bytes on the wire, of which `data` was captured. A time after 2106
+    /// becomes the latest one that 32-bit seconds hold.
     ///
     /// # Errors
-    /// That of the sink.
+    /// The error of the inner writer.
     #[inline]
     pub fn frame(&mut self, time: Timestamp, len: u32, data: &[u8]) -> io::Result<()> {
         self.sink.ready()?;
@@ -65,24 +66,24 @@ impl<W: Write> PcapWriter<W> {
         Ok(())
     }
 
-    /// Bytes of the file so far, written or not.
+    /// Bytes of the file so far, whether written or still buffered.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.sink.accepted()
     }
 
-    /// Writes everything that is buffered.
+    /// Writes all buffered bytes.
     ///
     /// # Errors
-    /// That of the sink; can be repeated.
+    /// The error of the inner writer; the call can be repeated.
     pub fn flush(&mut self) -> io::Result<()> {
         self.sink.flush()
     }
 
-    /// Writes everything and gives the sink back.
+    /// Writes all buffered bytes and returns the inner writer.
     ///
     /// # Errors
-    /// That of the sink.
+    /// The error of the inner writer.
     pub fn into_inner(self) -> io::Result<W> {
         self.sink.into_inner()
     }

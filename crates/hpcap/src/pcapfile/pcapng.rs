@@ -1,4 +1,4 @@
-//! pcapng: sections, interfaces, packet blocks.
+//! Reads pcapng: sections, interfaces and packet blocks.
 
 use std::borrow::Cow;
 use std::io::Read;
@@ -15,36 +15,36 @@ use super::input::{Input, WINDOW_BYTES_MAX, pause};
 use super::reader::{Place, without_fcs};
 use crate::error::Result;
 
-/// The packet block that the enhanced one replaced.
+/// Type of the packet block that preceded the enhanced packet block.
 const OLD_PACKET: u32 = 2;
-/// Option of an interface: bits of its FCS.
+/// Option of an interface: the length of its FCS in bits.
 const IF_FCSLEN: OptionCode = OptionCode(13);
-/// Interfaces of a file, at most: more are damage.
+/// Limit of the interfaces in a file; more are damage.
 const INTERFACES_MAX: usize = 65_536;
-/// Fields of a packet block before its data, block header included.
+/// Length of the fields of a packet block before its data, block header included.
 const PACKET_HEADER: usize = 28;
 const SIMPLE_HEADER: usize = 12;
-/// Type, length, and length again.
+/// Length of the smallest block: its type, and its length twice.
 const BLOCK_BYTES_MIN: u32 = 12;
 
 #[derive(Debug, Clone, Copy)]
 struct Interface {
     link_type: u32,
     snaplen: u32,
-    /// Bytes of the FCS at the end of each frame.
+    /// Length of the FCS at the end of each frame, in bytes.
     fcs_bytes: u32,
     clock: Clock,
 }
 
-/// The section that the reader is in, and the interfaces of all so far.
+/// The current section, and the interfaces of all sections so far.
 #[derive(Debug, Default)]
 pub(super) struct Section {
-    /// Byte order; `None` before the first section header.
+    /// Whether the section is big endian; `None` before the first section header.
     big_endian: Option<bool>,
     interfaces: Vec<Interface>,
-    /// Interface 0 of this section is this one of `interfaces`.
+    /// Index in `interfaces` of the section's interface 0.
     first: usize,
-    /// Bytes of a block that does not matter, still to be skipped, and its type.
+    /// The rest of a block to skip in bytes, and the block's type.
     skipping: (u64, u32),
 }
 
@@ -80,13 +80,13 @@ fn value<'a>(option: &PcapNGOption<'a>) -> &'a [u8] {
     }
 }
 
-/// Where `part` stands in `window`, of which it is a part.
+/// Returns the range of `part` within `window`, which contains it.
 fn range_in(window: &[u8], part: &[u8]) -> Range<usize> {
     let start = (part.as_ptr() as usize).wrapping_sub(window.as_ptr() as usize);
     start..start + part.len()
 }
 
-/// A block's type and length, once its header and (where it matters) its body are there.
+/// Type and length of a block that is completely in the window.
 struct Head {
     kind: u32,
     bytes: usize,
@@ -97,8 +97,8 @@ impl Section {
         self.interfaces.first().map(|i| i.link_type)
     }
 
-    /// Reads blocks up to the first that has a frame; of a stream that has nothing more now, up to
-    /// there, where it has described an interface.
+    /// Reads blocks up to the first one with a frame. From a non-blocking stream without further
+    /// bytes, reads at least up to the description of an interface.
     pub(super) fn read_head<R: Read>(&mut self, input: &mut Input<R>) -> Result<()> {
         loop {
             match self.seek_packet(input) {
@@ -109,7 +109,7 @@ impl Section {
         }
     }
 
-    /// The next frame.
+    /// Returns the next frame; `None` at the end of the file.
     pub(super) fn next<R: Read>(&mut self, input: &mut Input<R>) -> Result<Option<Place>> {
         let Some(head) = self.seek_packet(input)? else {
             return Ok(None);
@@ -120,7 +120,7 @@ impl Section {
         }
     }
 
-    /// Moves on to the next block with a frame; takes the others in, or skips them.
+    /// Advances to the next block with a frame; on the way, adds interfaces and skips other blocks.
     fn seek_packet<R: Read>(&mut self, input: &mut Input<R>) -> Result<Option<Head>> {
         while let Some(head) = self.block(input)? {
             match head.kind {
@@ -136,7 +136,8 @@ impl Section {
         Ok(None)
     }
 
-    /// The next block that matters, whole in the window; others are skipped.
+    /// Returns the next block of a known type, once it is completely in the window; skips the
+    /// others.
     fn block<R: Read>(&mut self, input: &mut Input<R>) -> Result<Option<Head>> {
         loop {
             let (bytes, kind) = &mut self.skipping;
@@ -165,7 +166,7 @@ impl Section {
                     }
                 };
             }
-            // The file began with a section header, so there is one.
+            // The byte order is known: a pcapng file begins with a section header.
             let big_endian = self.big_endian.unwrap_or(false);
             let kind = u32_at(window, 0, big_endian);
             let length = u32_at(window, 4, big_endian);
@@ -251,7 +252,7 @@ impl Section {
         Ok(())
     }
 
-    /// Interface `id` of this section, and its number in the file.
+    /// Returns interface `id` of this section, and its number in the file.
     fn find(&self, id: u32) -> std::result::Result<(u32, Interface), String> {
         let number = self.first + id as usize;
         match self.interfaces.get(number) {
@@ -331,7 +332,7 @@ impl Section {
                     word(20),
                     word(24),
                 )?;
-                // All ones: not known.
+                // A counter of all ones means that the number is unknown.
                 place.dropped = if drops == 0xffff { 0 } else { u64::from(drops) };
                 Ok(place)
             }

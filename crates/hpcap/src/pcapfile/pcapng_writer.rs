@@ -1,4 +1,4 @@
-//! Writing pcapng: one interface for each queue, what was lost at the frame after it.
+//! Writes pcapng, with an interface for each queue, and lost frames noted at the frame after them.
 
 use std::io::{self, Write};
 
@@ -18,31 +18,31 @@ const COMMENT: u16 = 1;
 const EPB_DROPCOUNT: u16 = 4;
 const EPB_QUEUE: u16 = 6;
 
-/// Which interface of a file.
+/// Number of an interface in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct InterfaceId(u32);
 
 #[derive(Debug)]
 struct State {
     queue: Option<u32>,
-    /// Lost since the last frame, to be told at the next.
+    /// Losses since the last frame, which the next frame's comment reports.
     lost: Option<Ledger>,
     /// Whether the next frame is a copy of an earlier one.
     duplicate: bool,
-    /// A comment on the next frame.
+    /// A comment for the next frame.
     note: Option<String>,
 }
 
-/// Writes pcapng, little endian, times in nanoseconds.
+/// Writes pcapng in little endian, with times in nanoseconds.
 ///
-/// On an error nothing of the block was taken and the call can be repeated (see [`Sink`]).
+/// After an error no part of the block was accepted, and the call can be repeated (see [`Sink`]).
 #[derive(Debug)]
 pub struct PcapngWriter<W> {
     sink: Sink<W>,
     interfaces: Vec<State>,
 }
 
-/// Bytes to the next multiple of four.
+/// Number of padding bytes after `bytes` bytes, up to the next multiple of four.
 const fn pad(bytes: usize) -> usize {
     bytes.wrapping_neg() & 3
 }
@@ -57,14 +57,14 @@ fn option(block: &mut Vec<u8>, code: u16, value: &[u8]) {
 }
 
 fn text_option(block: &mut Vec<u8>, code: u16, text: &str) {
-    // A longer one would be cut, perhaps within a character: 1000 are plenty.
+    // The limit is below that of an option, which would cut a text perhaps within a character.
     let text: String = text.chars().take(1000).collect();
     if !text.is_empty() {
         option(block, code, text.as_bytes());
     }
 }
 
-/// A time as pcapng has it: the upper 32 bits first.
+/// Encodes a time as pcapng does, with the upper 32 bits first.
 fn time_words(time: Timestamp) -> [u8; 8] {
     let ns = time.as_ns();
     let mut words = [0; 8];
@@ -73,7 +73,7 @@ fn time_words(time: Timestamp) -> [u8; 8] {
     words
 }
 
-/// What was lost, for people: `12 frames lost: 10 ring_full, 2 nic_missed`.
+/// Describes losses for people: `12 frames missing before this one: 10 ring_full, 2 nic_missed`.
 fn lost_comment(lost: &Ledger) -> String {
     let reasons: Vec<String> = lost
         .iter()
@@ -91,7 +91,7 @@ fn lost_comment(lost: &Ledger) -> String {
     }
 }
 
-/// Frames that a gap says are not there: all but `captured`.
+/// The number of frames that a gap reports as missing: all but `captured`.
 fn missing(lost: &Ledger) -> u64 {
     lost.iter()
         .filter(|(reason, _)| *reason != Reason::Captured)
@@ -99,7 +99,7 @@ fn missing(lost: &Ledger) -> u64 {
 }
 
 impl<W: Write> PcapngWriter<W> {
-    /// Starts a file.
+    /// Starts a file with a section header.
     #[must_use]
     pub fn new(sink: W, section: &Section) -> Self {
         let mut writer = Self {
@@ -107,7 +107,7 @@ impl<W: Write> PcapngWriter<W> {
             interfaces: Vec::new(),
         };
         let mut body = Vec::new();
-        // Byte-order magic, version 1.0, length of the section not said.
+        // Byte-order magic, version 1.0, and an unspecified length of the section.
         body.extend_from_slice(&0x1a2b_3c4d_u32.to_le_bytes());
         body.extend_from_slice(&1_u16.to_le_bytes());
         body.extend_from_slice(&0_u16.to_le_bytes());
@@ -131,10 +131,10 @@ impl<W: Write> PcapngWriter<W> {
         self.sink.append(&length);
     }
 
-    /// Describes an interface; frames can be of it afterwards.
+    /// Adds an interface, to which frames can then belong.
     ///
     /// # Errors
-    /// That of the sink.
+    /// The error of the inner writer, and `InvalidInput` for a link type that pcapng does not have.
     pub fn interface(&mut self, interface: &Interface) -> io::Result<InterfaceId> {
         self.sink.ready()?;
         let mut body = Vec::new();
@@ -151,7 +151,7 @@ impl<W: Write> PcapngWriter<W> {
         text_option(&mut body, 3, &interface.description);
         option(&mut body, 9, &[9]); // 10⁻⁹ s
         if !interface.filter.is_empty() {
-            // 0: the text of a libpcap filter follows.
+            // A byte 0 says that the text of a libpcap filter follows.
             let filter: String = std::iter::once('\0')
                 .chain(interface.filter.chars())
                 .collect();
@@ -175,40 +175,41 @@ impl<W: Write> PcapngWriter<W> {
         })
     }
 
-    /// Says that frames of an interface are missing here; the next frame of it tells so.
+    /// Notes that frames of an interface are missing here; the interface's next frame reports it.
     ///
     /// # Errors
-    /// `InvalidInput`: the interface is of another file.
+    /// `InvalidInput` when the interface belongs to another file.
     pub fn gap(&mut self, id: InterfaceId, gap: &Gap) -> io::Result<()> {
         let state = self.state(id)?;
         *state.lost.get_or_insert_default() += &gap.lost;
         Ok(())
     }
 
-    /// Says that the next frame of an interface is a copy of an earlier one; a comment on it,
-    /// "duplicate", tells so.
+    /// Marks the next frame of an interface as a copy of an earlier one, with the comment
+    /// "duplicate".
     ///
     /// # Errors
-    /// `InvalidInput`: the interface is of another file.
+    /// `InvalidInput` when the interface belongs to another file.
     #[inline]
     pub fn duplicate(&mut self, id: InterfaceId) -> io::Result<()> {
         self.state(id)?.duplicate = true;
         Ok(())
     }
 
-    /// Comments on the next frame of an interface.
+    /// Adds a comment to the next frame of an interface.
     ///
     /// # Errors
-    /// `InvalidInput`: the interface is of another file.
+    /// `InvalidInput` when the interface belongs to another file.
     pub fn note(&mut self, id: InterfaceId, text: impl Into<String>) -> io::Result<()> {
         self.state(id)?.note = Some(text.into());
         Ok(())
     }
 
-    /// Writes a frame of `len` bytes on the wire of which `data` was captured.
+    /// Writes a frame of `len` bytes on the wire, of which `data` was captured.
     ///
     /// # Errors
-    /// That of the sink.
+    /// The error of the inner writer, and `InvalidInput` when the interface belongs to another
+    /// file.
     #[inline]
     pub fn frame(
         &mut self,
@@ -271,10 +272,11 @@ impl<W: Write> PcapngWriter<W> {
         self.sink.append(&length.to_le_bytes());
     }
 
-    /// Writes the statistics of an interface: at the end, and now and then in a live capture.
+    /// Writes the statistics of an interface: at the end, and in a live capture also in between.
     ///
     /// # Errors
-    /// That of the sink.
+    /// The error of the inner writer, and `InvalidInput` when the interface belongs to another
+    /// file.
     pub fn statistics(&mut self, id: InterfaceId, statistics: &Statistics) -> io::Result<()> {
         self.sink.ready()?;
         self.state(id)?;
@@ -303,24 +305,24 @@ impl<W: Write> PcapngWriter<W> {
         Ok(())
     }
 
-    /// Bytes of the file so far, written or not.
+    /// Bytes of the file so far, whether written or still buffered.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.sink.accepted()
     }
 
-    /// Writes everything that is buffered.
+    /// Writes all buffered bytes.
     ///
     /// # Errors
-    /// That of the sink; can be repeated.
+    /// The error of the inner writer; the call can be repeated.
     pub fn flush(&mut self) -> io::Result<()> {
         self.sink.flush()
     }
 
-    /// Writes everything and gives the sink back.
+    /// Writes all buffered bytes and returns the inner writer.
     ///
     /// # Errors
-    /// That of the sink.
+    /// The error of the inner writer.
     pub fn into_inner(self) -> io::Result<W> {
         self.sink.into_inner()
     }

@@ -1,4 +1,4 @@
-//! Reading pcap and pcapng, whichever it is.
+//! Reads pcap and pcapng files; the first bytes decide which format a file has.
 
 use std::fs::File;
 use std::io::Read;
@@ -14,27 +14,28 @@ use crate::error::{Context, Error, Kind, Result};
 /// A frame of a capture file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Frame<'a> {
-    /// Seconds since 1970-01-01 UTC; 0 where the file has no time for it (simple packet block).
+    /// Seconds since 1970-01-01 UTC; 0 when the file has no time for the frame (simple packet
+    /// block).
     pub sec: u64,
     /// Nanoseconds past the second, below 10⁹.
     pub nsec: u32,
-    /// What was captured of it.
+    /// The captured bytes of the frame.
     pub data: &'a [u8],
-    /// Its length on the wire in bytes; never less than `data` has.
+    /// Length of the frame on the wire in bytes; at least the length of `data`.
     pub len: u32,
     /// Number of the interface in the file, counted over all sections; 0 in pcap.
     pub interface: u32,
-    /// LINKTYPE_ value; 1 is Ethernet.
+    /// LINKTYPE_ value; 1 = Ethernet.
     pub link_type: u32,
-    /// Frames lost between the one before on this interface and this one (`epb_dropcount`).
+    /// Frames lost between the previous frame of this interface and this one (`epb_dropcount`).
     pub dropped: u64,
-    /// Queue of the interface (`epb_queue`).
+    /// Number of the interface's queue (`epb_queue`).
     pub queue: Option<u32>,
-    /// The first comment on it.
+    /// The first comment on the frame.
     pub comment: Option<&'a str>,
 }
 
-/// A frame found in the window: where its parts are.
+/// A frame in the window: the ranges of its parts.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Place {
     pub(super) sec: u64,
@@ -46,12 +47,13 @@ pub(super) struct Place {
     pub(super) dropped: u64,
     pub(super) queue: Option<u32>,
     pub(super) comment: Option<Range<usize>>,
-    /// Bytes of the window that it takes in all.
+    /// Length in the window of the frame and its headers.
     pub(super) bytes: usize,
 }
 
-/// A frame's data and length without the FCS at its end, where the file says that there is one:
-/// a frame's length is without it everywhere. Of a frame that was cut, the FCS may not be there.
+/// Returns a frame's data and length without the FCS at its end, when the file says that frames
+/// have one: frames have lengths without FCS everywhere in hpcap. The data of a cut frame may end
+/// before the FCS.
 pub(super) fn without_fcs(data: Range<usize>, len: u32, fcs_bytes: u32) -> (Range<usize>, u32) {
     let len = len.saturating_sub(fcs_bytes);
     let end = data.end.min(data.start + len as usize);
@@ -73,31 +75,31 @@ enum State {
     Pcapng(pcapng::Section),
 }
 
-/// Reads frames one after the other, in bounded memory whatever the file says.
+/// Reads the frames of a file one after the other, in bounded memory whatever the file holds.
 #[derive(Debug)]
 pub struct Reader<R> {
     input: Input<R>,
     state: State,
-    /// Bytes of the window that the last frame took.
+    /// Bytes of the window that the last frame occupies.
     taken: usize,
     ended: bool,
 }
 
-/// A reader of a file, which may be compressed with gzip or zstd.
+/// A reader of a file that may be compressed with gzip or zstd.
 pub type FileReader = Reader<Decompressor<File>>;
 
 impl FileReader {
-    /// Opens a file.
+    /// Opens the file at `path`.
     ///
     /// # Errors
-    /// Those of the file system, and those of [`Reader::new`].
+    /// Errors of the file system, and those of [`Reader::new`].
     pub fn open(path: &Path) -> Result<Self> {
         let tried = || format!("open {}", path.display());
         let file = File::open(path).context(tried)?;
         Self::of(file, path.display().to_string())
     }
 
-    /// Reads an open file; errors call it `name`.
+    /// Reads an open file, which error messages call `name`.
     ///
     /// # Errors
     /// As [`Reader::new`].
@@ -109,11 +111,11 @@ impl FileReader {
 }
 
 impl<R: Read> Reader<R> {
-    /// Reads the head of `source` and finds out what it is; errors call it `name`. The head of a
-    /// stream that does not block is waited for.
+    /// Reads the first bytes of `source` and detects its format. Error messages call the source
+    /// `name`. On a non-blocking stream, the call waits for these bytes.
     ///
     /// # Errors
-    /// [`Kind::Format`] where it is neither pcap nor pcapng, and those of reading.
+    /// [`Kind::Format`] when the format is neither pcap nor pcapng, and errors of reading.
     pub fn new(source: R, name: impl Into<String>) -> Result<Self> {
         let mut input = Input::new(source, name.into());
         loop {
@@ -137,14 +139,14 @@ impl<R: Read> Reader<R> {
             taken: 0,
             ended: false,
         };
-        // The interfaces usually stand before the first frame.
+        // The descriptions of the interfaces usually precede the first frame.
         if let State::Pcapng(section) = &mut reader.state {
             section.read_head(&mut reader.input)?;
         }
         Ok(reader)
     }
 
-    /// What it is.
+    /// The format of the file.
     #[must_use]
     pub fn format(&self) -> Format {
         match self.state {
@@ -153,8 +155,8 @@ impl<R: Read> Reader<R> {
         }
     }
 
-    /// Link type (LINKTYPE_ value) of the first interface; `None` in a pcapng file that has
-    /// described none so far.
+    /// Link type (LINKTYPE_ value) of the first interface; `None` in a pcapng file that has not yet
+    /// described an interface.
     #[must_use]
     pub fn link_type(&self) -> Option<u32> {
         match &self.state {
@@ -163,24 +165,24 @@ impl<R: Read> Reader<R> {
         }
     }
 
-    /// What the errors call it.
+    /// The name of the source in error messages.
     #[must_use]
     pub fn name(&self) -> &str {
         self.input.name()
     }
 
-    /// Bytes from the start of the file to the last frame.
+    /// Offset of the last frame from the start of the file, in bytes.
     #[must_use]
     pub fn offset(&self) -> u64 {
         self.input.offset()
     }
 
-    /// The next frame; `None` at the end.
+    /// Returns the next frame; `None` at the end of the file.
     ///
     /// # Errors
-    /// [`Kind::Format`] where the file is cut or malformed, and those of reading. All frames
-    /// before were given; nothing more will come, unless the error is that a stream
-    /// [has nothing to read now](Error::would_block).
+    /// [`Kind::Format`] when the file is cut or malformed, and errors of reading. The calls before
+    /// have returned all frames up to that position. Later calls return `None`, unless the error
+    /// says that a stream [has nothing to read now](Error::would_block).
     #[allow(
         clippy::should_implement_trait,
         reason = "it lends, an iterator cannot"

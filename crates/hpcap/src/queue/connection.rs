@@ -1,5 +1,5 @@
-//! The conversation with a producer, whichever it is: questions, answers, and the memory that
-//! comes with them.
+//! A connection to a producer of any kind: requests, answers, and the shared memory that an answer
+//! gives access to.
 
 use std::env;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -18,19 +18,20 @@ use crate::error::{Context, Error, Kind, Result};
 use crate::name::QueueName;
 use crate::queue::page::version_error;
 
-/// The folder of the system's producers, which only root can make.
+/// The folder of the system's producers, which only root can create.
 pub(super) const SYSTEM_DIR: &str = "/run/hpcap";
 
-/// The folders where the sockets of producers are looked for, in this order:
-/// `$HPCAP_RUN_DIR` alone where it is set; otherwise `/run/hpcap`, and for users but root their
-/// own, `$XDG_RUNTIME_DIR/hpcap` or `/tmp/hpcap-UID`.
+/// Returns the folders in which sockets of producers are searched, in this order. If
+/// `$HPCAP_RUN_DIR` is set, it is the only one. Otherwise `/run/hpcap` comes first, and for users
+/// other than root their own folder second: `$XDG_RUNTIME_DIR/hpcap` or `/tmp/hpcap-UID`.
 #[must_use]
 pub fn run_dirs() -> Vec<PathBuf> {
     if let Some(dir) = env::var_os("HPCAP_RUN_DIR") {
         return vec![dir.into()];
     }
     let user = nix::unistd::geteuid();
-    // Root can always make the system's folder, and looks at no other that somebody may have made.
+    // Root can always create the system's folder. It uses no other, which another user could have
+    // created.
     if user.is_root() {
         return vec![PathBuf::from(SYSTEM_DIR)];
     }
@@ -44,13 +45,13 @@ pub fn run_dirs() -> Vec<PathBuf> {
     vec![PathBuf::from(SYSTEM_DIR), own]
 }
 
-/// The socket of queue `name` in folder `dir`.
+/// Returns the path of the socket of queue `name` in folder `dir`.
 #[must_use]
 pub fn socket_path(dir: &Path, name: QueueName) -> PathBuf {
     dir.join(format!("{name}.sock"))
 }
 
-/// A conversation with `hpcapd`, with an engine in this process, or with the kernel module.
+/// A connection to `hpcapd`, to an engine in this process, or to the kernel module.
 #[derive(Debug)]
 pub struct Connection(Way);
 
@@ -61,20 +62,20 @@ enum Way {
 }
 
 impl From<OwnedFd> for Connection {
-    /// Over a socket that is connected already.
+    /// Takes over a connected socket.
     fn from(socket: OwnedFd) -> Self {
         Self(Way::Socket(Socket::from(socket)))
     }
 }
 
 impl Connection {
-    /// Connects to the device of the kernel module or the socket at `path`. Nothing else that is
-    /// there is opened, and nobody but root, the user of this process and the owner of the
-    /// folder is believed to serve a queue.
+    /// Connects to the kernel module's device or to the socket at `path`. Files of other kinds are
+    /// not opened. A socket is trusted only if root, the user of this process or the owner of the
+    /// folder serves it.
     ///
     /// # Errors
-    /// [`Kind::NotFound`] when there is no producer, [`Kind::Permission`] when access is denied, or
-    /// who is there cannot be trusted.
+    /// [`Kind::NotFound`] when there is no producer, [`Kind::Permission`] when access is denied or
+    /// the process at the other end cannot be trusted.
     pub fn to(path: &Path) -> Result<Self> {
         let way = if device::is_named(path) {
             Way::Device(Device::open(path)?)
@@ -84,12 +85,12 @@ impl Connection {
         Ok(Self(way))
     }
 
-    /// Sends `request` and waits for the answer. The memory is there for an observer or a
-    /// listener.
+    /// Sends `request` and waits for the answer. An answer to an observer or a listener comes with
+    /// shared memory.
     ///
     /// # Errors
-    /// What the producer answers, with its own words; [`Kind::Version`] when it speaks
-    /// another version; [`Kind::Gone`] when it dies meanwhile.
+    /// The producer's error, in its own words; [`Kind::Version`] when the producer speaks another
+    /// version; [`Kind::Gone`] when the producer ends before it has answered.
     pub fn ask(
         &self,
         tried: &str,
@@ -113,8 +114,8 @@ impl Connection {
         Ok((answer, Some(shared)))
     }
 
-    /// Sleeps while `waiting`, the word in this listener's slot, is 1, for `timeout` at most. May
-    /// return early for any reason.
+    /// Sleeps while `waiting`, the word in this listener's slot, is 1, but at most for `timeout`.
+    /// May return early for any reason.
     pub(crate) fn sleep(&self, waiting: &AtomicU32, timeout: Duration) {
         match &self.0 {
             Way::Socket(_) => futex_wait(waiting, 1, timeout),
@@ -122,10 +123,10 @@ impl Connection {
         }
     }
 
-    /// Whether the other end is gone.
+    /// Whether the other end of the connection is closed.
     #[must_use]
     pub fn is_gone(&self) -> bool {
-        // POLLHUP and POLLERR come unasked.
+        // poll(2) reports POLLHUP and POLLERR without being asked to.
         let mut fds = [PollFd::new(self.as_fd(), PollFlags::empty())];
         match poll(&mut fds, PollTimeout::ZERO) {
             Ok(0) => false,
@@ -146,8 +147,8 @@ impl AsFd for Connection {
     }
 }
 
-/// Connects to the socket at `path`, once it is clear that it is one, in a folder that can be
-/// trusted, and to whom it leads.
+/// Connects to the socket at `path`, after checking that it is a socket in a trusted folder, and
+/// checks the user at the other end.
 fn trusted_socket(path: &Path) -> Result<Socket> {
     let tried = || format!("connect to {}", path.display());
     let failed = |kind, why: String| Error::new(kind, tried(), why);
@@ -175,7 +176,7 @@ fn trusted_socket(path: &Path) -> Result<Socket> {
     Ok(socket)
 }
 
-/// Whether an answer is a good one.
+/// Returns an error when the producer refused or the answer cannot be used.
 fn judge(tried: &str, answer: &hpcap_attach) -> Result<()> {
     if answer.magic != abi::HPCAP_ATTACH_MAGIC {
         let why = "the answer is not a producer's";
@@ -197,7 +198,7 @@ fn judge(tried: &str, answer: &hpcap_attach) -> Result<()> {
     })
 }
 
-/// What sort of failure a producer's errno is.
+/// Converts the errno in a producer's answer to a kind of error.
 fn kind_of(errno: i32) -> Kind {
     match errno {
         libc::EUSERS | libc::ENOMEM | libc::ENOSPC => Kind::Full,

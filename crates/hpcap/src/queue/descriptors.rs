@@ -1,25 +1,25 @@
-//! Receiving file descriptors: none of those that come is ever lost, however many there are.
+//! Receives file descriptors without leaking one, however many arrive.
 //!
-//! `nix` gives no access to the control messages of a truncated message, and the descriptors in
-//! them would stay open for ever.
+//! `nix` gives no access to the control messages of a truncated message, so that the descriptors in
+//! it would stay open.
 
 use std::mem::size_of;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
 
-/// File descriptors that can come with one answer: ring, queue page, slot.
+/// Largest number of file descriptors in an answer: ring, queue page, slot.
 const ANSWER_FDS: usize = 3;
 
-/// Room for the control message of an answer, aligned for its header.
+/// Space for the control message of an answer, aligned for its header.
 #[repr(align(8))]
 struct Control([u8; 64]);
 
-/// Receives one message into `bytes`: how long it is, and the descriptors that came with it.
+/// Receives one message into `bytes`; returns its length and the descriptors that came with it.
 ///
 /// # Errors
-/// The system's; `EBADMSG` when more descriptors were sent than an answer has, or not all of them
-/// could be opened. Those that were opened are closed then.
+/// Errors of the system, and `EBADMSG` when the message came with more descriptors than an answer
+/// has, or when some could not be opened. Then the opened ones are closed.
 pub(super) fn receive(
     socket: BorrowedFd<'_>,
     bytes: &mut [u8],
@@ -30,17 +30,17 @@ pub(super) fn receive(
         iov_base: bytes.as_mut_ptr().cast(),
         iov_len: bytes.len(),
     };
-    // SAFETY: all fields of a `msghdr` may be zero.
+    // SAFETY: zero is a valid value of every field of a `msghdr`.
     let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
     message.msg_iov = &raw mut iov;
     message.msg_iovlen = 1;
     message.msg_control = control.0.as_mut_ptr().cast();
     message.msg_controllen = control.0.len();
-    // SAFETY: `message` describes `bytes` and `control`, both writable during the call.
+    // SAFETY: `message` describes `bytes` and `control`, which both stay writable during the call.
     let count =
         unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut message, libc::MSG_CMSG_CLOEXEC) };
     let count = usize::try_from(count).map_err(|_| Errno::last())?;
-    // Owned before anything is judged: whatever comes of it, they are closed.
+    // The descriptors get their owner before any check, so that an error closes them.
     let fds = opened(&message);
     if message.msg_flags & libc::MSG_CTRUNC != 0 || fds.len() > ANSWER_FDS {
         return Err(Errno::EBADMSG);
@@ -48,27 +48,27 @@ pub(super) fn receive(
     Ok((count, fds))
 }
 
-/// The descriptors that the kernel has opened for this process along with `message`.
+/// Takes ownership of the descriptors that the kernel opened for this process with `message`.
 fn opened(message: &libc::msghdr) -> Vec<OwnedFd> {
     let mut fds = Vec::new();
-    // SAFETY: `message` is as recvmsg(2) left it, and its control buffer is still there.
+    // SAFETY: recvmsg(2) filled in `message`, and its control buffer is still valid.
     let mut header = unsafe { libc::CMSG_FIRSTHDR(message) };
     while !header.is_null() {
-        // SAFETY: CMSG_FIRSTHDR and CMSG_NXTHDR return whole, aligned headers or null.
+        // SAFETY: CMSG_FIRSTHDR and CMSG_NXTHDR return null or a complete, aligned header.
         let found = unsafe { &*header };
         if found.cmsg_level == libc::SOL_SOCKET && found.cmsg_type == libc::SCM_RIGHTS {
-            // SAFETY: a pure computation of an address.
+            // SAFETY: CMSG_DATA only computes an address from that of the valid header.
             let data: *const RawFd = unsafe { libc::CMSG_DATA(header) }.cast();
-            // SAFETY: a pure computation of a length.
+            // SAFETY: CMSG_LEN only computes a length.
             let head = unsafe { libc::CMSG_LEN(0) } as usize;
             let count = (found.cmsg_len as usize).saturating_sub(head) / size_of::<RawFd>();
             for i in 0..count {
-                // SAFETY: the kernel wrote `count` descriptors there, has just opened them for
-                // this process, and nobody else knows of them.
+                // SAFETY: the kernel wrote `count` descriptors here, which it opened for this
+                // process, and no other code knows their numbers.
                 fds.push(unsafe { OwnedFd::from_raw_fd(data.add(i).read_unaligned()) });
             }
         }
-        // SAFETY: `header` is one of the headers of `message`.
+        // SAFETY: `header` is one of the headers in `message`.
         header = unsafe { libc::CMSG_NXTHDR(message, header) };
     }
     fds

@@ -1,5 +1,5 @@
-//! A conversation with the kernel module over `/dev/hpcap_N_Q`: the same questions and answers as
-//! over a socket, by ioctl(2); the memory is mapped from the device.
+//! A connection to the kernel module over `/dev/hpcap_N_Q`. Requests and answers are those of a
+//! socket, but exchanged by ioctl(2), and the memory is mapped from the device.
 
 use std::env;
 use std::fs::{File, OpenOptions};
@@ -18,43 +18,44 @@ use crate::abi::{self, hpcap_attach, hpcap_set_ring};
 use crate::error::{Context, Error, Kind, Result};
 use crate::name::QueueName;
 
-/// The errno of a call that failed.
+/// Returns the errno of a failed call.
 #[allow(clippy::needless_pass_by_value, reason = "for map_err")]
 fn errno(error: std::io::Error) -> Errno {
     Errno::from_raw(error.raw_os_error().unwrap_or(0))
 }
 
-/// The folder where the kernel module's queues are: `$HPCAP_DEV_DIR`, or `/dev`.
+/// Returns the folder of the kernel module's devices: `$HPCAP_DEV_DIR`, or `/dev`.
 #[must_use]
 pub fn dev_dir() -> PathBuf {
     env::var_os("HPCAP_DEV_DIR").map_or_else(|| PathBuf::from("/dev"), PathBuf::from)
 }
 
-/// The device of queue `name` in folder `dir`.
+/// Returns the path of the device of queue `name` in folder `dir`.
 #[must_use]
 pub fn device_path(dir: &Path, name: QueueName) -> PathBuf {
     dir.join(format!("hpcap_{}_{}", name.adapter, name.queue))
 }
 
-/// The queue of the device called `file`.
+/// Parses the name of a device; `None` when it is not one of the module's.
 pub(super) fn queue_of(file: &str) -> Option<QueueName> {
     let (adapter, queue) = file.strip_prefix("hpcap_")?.split_once('_')?;
     let name: QueueName = format!("hpcap{adapter}:{queue}").parse().ok()?;
-    // Only as the module writes them: hpcap_0_0, and not hpcap_00_0.
+    // Only the form that the module writes is accepted: hpcap_0_0, but not hpcap_00_0.
     (device_path(Path::new(""), name).to_str() == Some(file)).then_some(name)
 }
 
-/// Whether `path` is where the module's device of a queue would be.
+/// Whether `path` is the path of a queue's device, whether or not the device exists.
 pub(super) fn is_named(path: &Path) -> bool {
     let file = path.file_name().and_then(|name| name.to_str());
     path.parent() == Some(dev_dir().as_path()) && file.and_then(queue_of).is_some()
 }
 
-/// Whether there is a device of the module at `path`: a char device, no link to one, with the
-/// number that the kernel has given to the module.
+/// Whether a device of the module is at `path`: a char device, not a link to one, with the major
+/// number that the kernel has assigned to the module.
 ///
 /// # Errors
-/// Without memory for the answer. Whatever else is wrong with a path shows when it is used.
+/// When memory is exhausted or `/proc/devices` cannot be read. Other errors about `path` count as
+/// "no device".
 pub fn is_device(path: &Path) -> Result<bool> {
     let tried = || format!("look at {}", path.display());
     match std::fs::symlink_metadata(path) {
@@ -64,14 +65,14 @@ pub fn is_device(path: &Path) -> Result<bool> {
     }
 }
 
-/// Whether device number `number` is one of the module's.
+/// Whether device number `number` belongs to the module.
 fn is_the_modules(number: u64) -> Result<bool> {
     const NUMBERS: &str = "/proc/devices";
     let text = std::fs::read_to_string(NUMBERS).context(|| format!("read {NUMBERS}"))?;
     Ok(major_of(&text, "hpcap") == Some(libc::major(number)))
 }
 
-/// The major number of the char devices `name`, in the text of /proc/devices.
+/// Finds the major number of the char devices `name` in the text of /proc/devices.
 fn major_of(devices: &str, name: &str) -> Option<u32> {
     devices
         .lines()
@@ -82,7 +83,7 @@ fn major_of(devices: &str, name: &str) -> Option<u32> {
         })
 }
 
-/// An open device: it observes its queue, or is one listener.
+/// An open device, which observes its queue or is one listener.
 #[derive(Debug)]
 pub struct Device {
     file: File,
@@ -92,11 +93,11 @@ impl Device {
     /// Opens the device at `path`.
     ///
     /// # Errors
-    /// When it is not there, or access is denied.
+    /// When the device does not exist, belongs to another driver, or access is denied.
     pub fn open(path: &Path) -> Result<Self> {
         let tried = || format!("open {}", path.display());
-        // Opening a device does things, and a call that one understands may be another's: only
-        // what is the module's is touched.
+        // Opening another driver's device could have side effects, and that driver could interpret
+        // the requests as its own. So the device is checked first.
         std::fs::symlink_metadata(path).context(tried)?;
         if !is_device(path)? {
             let why = "it is not a device of hpcap.ko";
@@ -110,7 +111,7 @@ impl Device {
             .open(path);
         match opened {
             Ok(file) => {
-                // What was there may have been exchanged meanwhile.
+                // The device could have been replaced between the check and the open.
                 let number = file.metadata().context(tried)?.rdev();
                 if !is_the_modules(number)? {
                     let why = "it was exchanged for something else";
@@ -118,8 +119,8 @@ impl Device {
                 }
                 Ok(Self { file })
             }
-            // The node is there, and nobody behind it: the adapter goes in this moment, or a
-            // node was made by hand.
+            // The node has no device: the adapter is being removed, or the node was created by
+            // hand.
             Err(e) if matches!(e.raw_os_error(), Some(libc::ENODEV | libc::ENXIO)) => {
                 Err(Error::new(Kind::Gone, tried(), "its adapter is gone"))
             }
@@ -127,13 +128,13 @@ impl Device {
         }
     }
 
-    /// Asks `request`; the answer as it is.
+    /// Sends `request` and returns the answer unchecked.
     pub(super) fn ask(&self, tried: &str, request: &hpcap_attach) -> Result<hpcap_attach> {
         let mut message = *request;
         loop {
             match ioctl::request(self.file.as_fd(), &mut message).map_err(errno) {
                 Ok(()) => return Ok(message),
-                // Nothing has happened yet.
+                // The signal arrived before the module began the request.
                 Err(Errno::EINTR) => {}
                 Err(Errno::EINVAL | Errno::ENOTTY) => {
                     let why =
@@ -146,12 +147,12 @@ impl Device {
         }
     }
 
-    /// The queue page.
+    /// Returns the memory of an observer: the queue page.
     pub(super) fn observed(&self, tried: &str) -> Result<Shared> {
         Ok(Shared::device(self.again(tried)?))
     }
 
-    /// What a listener maps; the ring in hugepages, where it has them, from their file.
+    /// Returns the memory of a listener. A ring in hugepages is mapped from their file.
     pub(super) fn attached(&self, tried: &str) -> Result<Shared> {
         let ring = match self.ring_fd() {
             Ok(file) => (file, 0),
@@ -170,20 +171,20 @@ impl Device {
         ioctl::ring_fd(self.file.as_fd()).map_err(errno)
     }
 
-    /// Sleeps while the slot's `waiting` is 1, for `timeout` at most. May return early.
+    /// Sleeps while the slot's `waiting` is 1, but at most for `timeout`. May return early.
     pub(super) fn wait(&self, timeout: Duration) {
         let ns = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX);
-        // The caller looks at the ring again, whatever the result is.
+        // The result is ignored, because the caller examines the ring again in any case.
         let _ = ioctl::wait(self.file.as_fd(), ns);
     }
 
-    /// Gives the queue another ring of `ring_bytes` bytes, in which it starts anew: in `pages`, a
-    /// file of hugepages, or in ordinary ones.
+    /// Gives the queue a new, empty ring of `ring_bytes` bytes, either in `pages`, a file of
+    /// hugepages, or in ordinary pages.
     ///
     /// # Errors
     /// [`Kind::Permission`] without CAP_SYS_ADMIN; [`Kind::Busy`] while a listener is attached;
-    /// [`Kind::Full`] where there is not enough memory; [`Kind::Usage`] for sizes that make no
-    /// ring.
+    /// [`Kind::Full`] when there is not enough memory; [`Kind::Usage`] for a size that a ring
+    /// cannot have; [`Kind::Gone`] when the adapter was removed.
     pub fn set_ring(&self, ring_bytes: u64, pages: Option<BorrowedFd<'_>>) -> Result<()> {
         const TRIED: &str = "give the queue another ring";
         let wanted = hpcap_set_ring {

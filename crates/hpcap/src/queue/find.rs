@@ -1,4 +1,4 @@
-//! Finding queues by name: behind the sockets of `hpcapd`, or as devices of the kernel module.
+//! Finds queues by name, among the sockets of `hpcapd` and the devices of the kernel module.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use super::{Connect, Queue};
 use crate::error::{Error, Kind, Result};
 use crate::name::QueueName;
 
-/// A producer at a path: its socket, or its device.
+/// The path of a producer's socket or device.
 #[derive(Debug)]
 struct At(PathBuf);
 
@@ -28,8 +28,10 @@ impl Queue {
     /// is a [`QueueName`] or text such as `hpcap0`.
     ///
     /// # Errors
-    /// [`Kind::Usage`] when the text names no queue, [`Kind::NotFound`] when nobody serves it, [`Kind::Permission`] when this user may not,
-    /// [`Kind::Version`] when the producer is of another version.
+    /// [`Kind::Usage`] when the text names no queue, [`Kind::NotFound`] when no producer serves the
+    /// queue, [`Kind::Permission`] when this user may not open it, [`Kind::Version`] when the
+    /// producer has another version, [`Kind::Gone`] when the producer ended and left its socket
+    /// behind.
     pub fn open<N>(name: N) -> Result<Self>
     where
         N: TryInto<QueueName>,
@@ -43,8 +45,8 @@ impl Queue {
             match Connection::to(&path) {
                 Ok(connection) => return Self::with(Arc::new(At(path)), connection),
                 Err(e) if e.kind() == Kind::NotFound => {}
-                // Somebody else's folder, or something under the name of a queue, must not keep
-                // anybody from a queue that is elsewhere.
+                // Another user's folder, or a file of another kind with a queue's name, must not
+                // hide a queue that is served elsewhere.
                 Err(e) if e.os_error().is_none() && e.kind() != Kind::Timeout => {
                     refused.get_or_insert(e);
                 }
@@ -66,8 +68,8 @@ impl Queue {
         Err(refused.unwrap_or_else(|| nobody(name, &tried)))
     }
 
-    /// The queues that producers serve on this machine; and why there may be others, where a
-    /// folder could not be read.
+    /// Lists the queues that producers serve on this machine. The errors name the folders that
+    /// could not be read and in which there may be more queues.
     #[must_use]
     pub fn list() -> (Vec<QueueName>, Vec<Error>) {
         let mut unseen = Vec::new();
@@ -102,7 +104,7 @@ impl Queue {
     }
 }
 
-/// The names of the files in `dir`; none where there is no such folder.
+/// Returns the names of the files in `dir`; none when the folder does not exist.
 fn files_in(dir: &Path) -> Result<Vec<String>> {
     let entries = match std::fs::read_dir(dir) {
         Ok(entries) => entries,
@@ -114,7 +116,7 @@ fn files_in(dir: &Path) -> Result<Vec<String>> {
         .collect())
 }
 
-/// No producer: where it was looked for, and how to start one.
+/// Returns the error for a queue without producer; it names the searched folders.
 fn nobody(name: QueueName, tried: &str) -> Error {
     let dirs: Vec<_> = run_dirs()
         .iter()
@@ -133,7 +135,7 @@ fn nobody(name: QueueName, tried: &str) -> Error {
     ))
 }
 
-/// Who may use what is at `path`: members of its group, by name where it has one.
+/// Advises how to get access to `path`: usually through its group, named if the group has a name.
 fn who_may(path: &Path, is_device: bool) -> String {
     let Ok(found) = std::fs::metadata(path) else {
         return "become a member of the group that owns the socket (hpcapd --group), or root"

@@ -1,5 +1,6 @@
-//! The folders of sockets. Anybody can make a folder in /tmp, and a file of any name in it: whose a
-//! folder is, and that nobody else may write it, is checked before anything in it is used.
+//! Folders of sockets. Any user can create a folder in /tmp, and a file of any name in it. Before a
+//! folder is used, it is therefore checked that its owner can be trusted and that nobody else may
+//! write to it.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -11,8 +12,8 @@ use nix::unistd::{geteuid, getgroups};
 use super::connection::SYSTEM_DIR;
 use crate::error::{Context, Error, Kind, Result};
 
-/// A folder of sockets that can be trusted: root's, the user's own, or one that only root can have
-/// made; and nobody but its owner may write it.
+/// A trusted folder of sockets. Only its owner may write to it, and its owner is trusted; see
+/// [`Folder::open`].
 #[derive(Debug)]
 pub struct Folder {
     path: PathBuf,
@@ -24,7 +25,7 @@ impl Folder {
     /// Opens the folder at `path`.
     ///
     /// # Errors
-    /// [`Kind::NotFound`] where there is none; [`Kind::Permission`] where it cannot be trusted, or
+    /// [`Kind::NotFound`] when it does not exist; [`Kind::Permission`] when it cannot be trusted or
     /// may not be searched.
     pub fn open(path: &Path) -> Result<Self> {
         let tried = || format!("look for queues in {}", path.display());
@@ -62,22 +63,23 @@ impl Folder {
         })
     }
 
-    /// Where it is.
+    /// The path of the folder.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Whose it is.
+    /// User id of the folder's owner.
     #[must_use]
     pub fn owner(&self) -> u32 {
         self.owner
     }
 
-    /// What is called `name` in it, itself and not what it links to; `None` where there is nothing.
+    /// Returns the status of the file `name` in the folder, without following a link; `None` when
+    /// there is no such file.
     ///
     /// # Errors
-    /// The system's.
+    /// Errors of the system.
     pub fn find(&self, name: &str) -> Result<Option<FileStat>> {
         match fstatat(&self.folder, name, AtFlags::AT_SYMLINK_NOFOLLOW) {
             Ok(stat) => Ok(Some(stat)),
@@ -86,8 +88,8 @@ impl Folder {
         }
     }
 
-    /// Whether user `uid` may speak for a queue in this folder: root, the user of this process, or
-    /// the owner of the folder.
+    /// Whether user `uid` may serve a queue in this folder: root, the user of this process, or the
+    /// owner of the folder.
     #[must_use]
     pub fn trusts(&self, uid: u32) -> bool {
         uid == 0 || uid == geteuid().as_raw() || uid == self.owner
@@ -100,17 +102,18 @@ impl AsFd for Folder {
     }
 }
 
-/// Whether `stat` is of a socket.
+/// Whether `stat` describes a socket.
 #[must_use]
 pub fn is_socket(stat: &FileStat) -> bool {
     SFlag::from_bits_truncate(stat.st_mode & SFlag::S_IFMT.bits()) == SFlag::S_IFSOCK
 }
 
-/// Whether a folder at `path` may belong to whom it does. Root trusts nobody but itself, and whom it
-/// gave `/run/hpcap`; another user also trusts a folder of a group that it is in.
+/// Whether the owner of the folder at `path` is trusted. Everybody trusts root, themselves, and the
+/// owner of `/run/hpcap`. Users other than root also trust a folder of a group of which they are a
+/// member.
 fn is_trusted_owner(path: &Path, stat: &FileStat) -> bool {
     let own = geteuid();
-    // Only root can have made the folder of the system, for whomever it belongs to.
+    // Only root can have created the system's folder, so root chose its owner.
     if stat.st_uid == 0 || stat.st_uid == own.as_raw() || path == Path::new(SYSTEM_DIR) {
         return true;
     }

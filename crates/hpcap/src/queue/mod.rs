@@ -1,4 +1,4 @@
-//! A queue, opened by name: its facts, its ledger, its listeners.
+//! Queues: their properties, their ledgers and their listeners.
 
 pub mod connection;
 mod descriptors;
@@ -20,56 +20,56 @@ use connection::Connection;
 pub use page::{LedgerSnapshot, QueueEnd, QueueInfo, QueuePage};
 pub use shared::Shared;
 
-/// Makes connections to one producer: the path of a socket or device, or an engine in this process.
+/// Connects to one producer: over the path of a socket or device, or to an engine in this process.
 pub trait Connect: Send + Sync + std::fmt::Debug {
-    /// A new connection.
+    /// Opens a new connection.
     ///
     /// # Errors
     /// When the producer cannot be reached.
     fn connect(&self) -> Result<Connection>;
 }
 
-/// A queue that a producer serves. Looking at it costs the producer nothing.
+/// A queue that a producer serves. Observing the queue costs the producer nothing.
 #[derive(Debug)]
 pub struct Queue {
     producer: Arc<dyn Connect>,
     page: QueuePage,
-    /// Kept open: it tells when the producer is gone, and carries requests.
+    /// Stays open: its end tells that the producer is gone, and it carries requests.
     connection: Connection,
 }
 
-/// A listener as others see it.
+/// The state of a listener, as every program can read it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ListenerInfo {
-    /// Its id, never used again on this queue.
+    /// Id of the listener, which its queue never uses again.
     pub id: u64,
-    /// Its slot.
+    /// Index of its slot.
     pub slot: usize,
     /// Name of the program.
     pub program: String,
-    /// Its process.
+    /// Process id of the listener.
     pub pid: u32,
-    /// Its user.
+    /// User id of the listener.
     pub uid: u32,
-    /// Its contract, as it is now.
+    /// Its present contract.
     pub contract: Contract,
-    /// Whether it waits for its start, a new file.
+    /// Whether it waits for the start of a new file.
     pub starting: bool,
     /// Whether it was killed.
     pub killed: bool,
-    /// Whether its end is fixed: it reads what is left before that.
+    /// Whether its end is fixed, so that it only reads what was published before.
     pub finished: bool,
-    /// When it became lossy because it had stalled the ring for too long.
+    /// Time at which it became lossy because it had stalled the ring for too long.
     pub demoted: Option<Timestamp>,
-    /// When it attached.
+    /// Time at which it attached.
     pub attached: Timestamp,
-    /// Bytes that it has not acknowledged.
+    /// Published bytes that it has not acknowledged.
     pub lag_bytes: u64,
 }
 
 impl Queue {
-    /// The queue of `producer`.
+    /// Opens the queue of `producer`.
     ///
     /// # Errors
     /// As [`Queue::open`].
@@ -89,28 +89,28 @@ impl Queue {
         })
     }
 
-    /// Becomes a listener.
+    /// Attaches a new listener.
     ///
     /// # Errors
-    /// [`Kind::Full`] when all 32 slots are taken; [`Kind::Timeout`] when no file can be
-    /// started because another listener holds the ring back.
+    /// [`Kind::Full`] when all 32 slots are taken; [`Kind::Timeout`] when no file can be started
+    /// because another listener holds the ring back.
     pub fn attach(&self, request: &Request) -> Result<Listener> {
         Listener::attach(self.producer.connect()?, request)
     }
 
-    /// The constants.
+    /// Properties of the queue that do not change while it runs.
     #[must_use]
     pub fn info(&self) -> &QueueInfo {
         self.page.info()
     }
 
-    /// The queue page itself.
+    /// The queue page.
     #[must_use]
     pub fn page(&self) -> &QueuePage {
         &self.page
     }
 
-    /// The ledger now.
+    /// Reads the ledger.
     #[must_use]
     pub fn ledger(&self) -> LedgerSnapshot {
         self.page.ledger()
@@ -122,14 +122,14 @@ impl Queue {
         !self.page.ended() && !self.connection.is_gone()
     }
 
-    /// The listeners now.
+    /// Reads the states of the attached listeners.
     #[must_use]
     pub fn listeners(&self) -> Vec<ListenerInfo> {
         self.page.listeners()
     }
 
-    /// How the producer removes duplicates, as `hpcapd --dedup` takes it, or `off`; `None` where
-    /// it does not say so: the kernel module has its settings in sysfs.
+    /// Asks the producer for the settings of its duplicate filter, in the syntax of `hpcapd
+    /// --dedup`, or `off`. Returns `None` for the kernel module, which has its settings in sysfs.
     #[must_use]
     pub fn dedup(&self) -> Option<String> {
         let connection = self.producer.connect().ok()?;
@@ -139,11 +139,12 @@ impl Queue {
         Some(abi::text(&answer.message))
     }
 
-    /// Kills listener `id`: it gets nothing more, holds nothing more, and is told so.
+    /// Kills listener `id`: it receives nothing more, no longer holds the ring back, and gets an
+    /// error.
     ///
     /// # Errors
-    /// [`Kind::NotFound`] when there is no such listener, [`Kind::Permission`] when it
-    /// belongs to another user and this one is not root.
+    /// [`Kind::NotFound`] when the queue has no such listener, [`Kind::Permission`] when the
+    /// listener belongs to another user and this user is not root.
     pub fn kill(&self, id: u64) -> Result<()> {
         let message = hpcap_attach {
             id,
@@ -154,12 +155,12 @@ impl Queue {
     }
 }
 
-/// An answer without the memory that belongs to it.
+/// Returns the error for an answer without the memory that belongs to it.
 pub(crate) fn no_memory(tried: &str) -> Error {
     Error::new(Kind::Format, tried, "the producer gave no access to memory")
 }
 
-/// A request for `op`, everything else zero.
+/// Returns a request for operation `op` whose other fields are zero.
 pub(crate) fn request(op: u32) -> hpcap_attach {
     hpcap_attach {
         magic: abi::HPCAP_ATTACH_MAGIC,

@@ -1,4 +1,4 @@
-//! The queue page: what a producer says about its queue, read-only for everybody else.
+//! The queue page: a producer's description of its queue, which other processes can only read.
 
 use std::mem::{offset_of, size_of};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
@@ -13,11 +13,11 @@ use crate::queue::ListenerInfo;
 use crate::raw::{Origin, RecordingId};
 use crate::time::Timestamp;
 
-/// What does not change while a queue runs.
+/// Properties of a queue that do not change while it runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct QueueInfo {
-    /// Its name.
+    /// Name of the queue.
     pub name: QueueName,
     /// Size of the ring in bytes.
     pub ring_bytes: u64,
@@ -25,38 +25,38 @@ pub struct QueueInfo {
     pub page_bytes: u64,
     /// Size of a block in bytes.
     pub block_bytes: u64,
-    /// The longest that a file becomes in bytes; a multiple of `block_bytes`.
+    /// Largest size of a file in bytes; a multiple of `block_bytes`.
     pub file_bytes_max: u64,
-    /// Whether the stream is without tags, for readers made for the original.
+    /// Whether the stream has no tags (plain mode), for readers made for the original.
     pub plain: bool,
-    /// Whether it captures without listeners, too.
+    /// Whether the queue also captures while no listener is attached.
     pub look_back: bool,
-    /// LINKTYPE_ value; 1 is Ethernet.
+    /// LINKTYPE_ value; 1 = Ethernet.
     pub link_type: u32,
-    /// Process id of the producer; 0 = the kernel.
+    /// Process id of the producer; 0 = the kernel module.
     pub producer_pid: u32,
-    /// Stream offset of the first byte of all.
+    /// Stream offset of the first byte of the stream.
     pub start_off: u64,
-    /// When the queue started.
+    /// Time at which the queue started.
     pub start: Timestamp,
-    /// The network interface or file that frames come from.
+    /// The network interface or file that the frames come from.
     pub interface: String,
     /// Name of the machine.
     pub host: String,
-    /// Who stamps the frames: `kernel`, `engine`, `file`, `nic`.
+    /// The clock that stamps the frames: `kernel`, `engine`, `file`, `nic`.
     pub clock_source: String,
     /// Name and version of the producer.
     pub software: String,
-    /// Specification of the source, as it was given.
+    /// Specification of the source, as the user gave it.
     pub source: String,
     /// The filter; empty = none.
     pub filter: String,
-    /// The identity of the stream, new for every start of the queue.
+    /// Id of the stream; each start of the queue draws a new one.
     pub recording: Option<RecordingId>,
 }
 
 impl QueueInfo {
-    /// What is captured: host, interface and queue.
+    /// The origin of the frames: host, interface and queue.
     #[must_use]
     pub fn origin(&self) -> Origin {
         Origin {
@@ -67,7 +67,7 @@ impl QueueInfo {
     }
 }
 
-/// The ledger at one moment: all numbers belong together.
+/// The ledger at one moment; all numbers belong to that moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct LedgerSnapshot {
@@ -75,24 +75,24 @@ pub struct LedgerSnapshot {
     pub ledger: Ledger,
     /// Stream offset up to which frames are captured.
     pub published: u64,
-    /// Frames longer than 65,535 bytes, stored cut.
+    /// Frames longer than 65,535 bytes, whose stored data is cut.
     pub frames_cut: u64,
-    /// Frames whose time was zero or outside of 32-bit seconds, stored with another.
+    /// Frames whose time was zero or outside 32-bit seconds, stored with an adjusted time.
     pub times_adjusted: u64,
     /// Gap records in the stream.
     pub gaps: u64,
-    /// Captured frames that are marked as copies of earlier ones.
+    /// Captured frames that are marked as copies of earlier frames.
     pub duplicates_marked: u64,
 }
 
-/// Why nothing more will be published.
+/// Why a queue publishes nothing more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum QueueEnd {
-    /// The source came to its end: it was a finite one.
+    /// A finite source came to its end.
     Ended,
     /// The source or the producer failed.
     Failed,
-    /// The producer was stopped, and the source had more.
+    /// The producer was stopped before the source came to its end.
     Stopped,
 }
 
@@ -106,7 +106,7 @@ impl QueueEnd {
         }
     }
 
-    /// As `enum hpcap_queue_state` has it.
+    /// The value of `enum hpcap_queue_state`.
     #[must_use]
     pub fn to_abi(self) -> u32 {
         match self {
@@ -117,7 +117,7 @@ impl QueueEnd {
     }
 }
 
-/// A validated mapping of a queue page.
+/// A mapping of a queue page that was validated.
 #[derive(Debug)]
 pub struct QueuePage {
     map: Mapping,
@@ -126,11 +126,11 @@ pub struct QueuePage {
     info: QueueInfo,
 }
 
-/// Judges the constant part of a queue page of `bytes` bytes. Nothing in it is believed
-/// before this said yes.
+/// Validates the constant part of a queue page of `bytes` bytes. No field of a page is used before
+/// this validation.
 ///
 /// # Errors
-/// [`Kind::Version`] naming both versions, or [`Kind::Format`] naming the field.
+/// [`Kind::Version`], naming both versions, or [`Kind::Format`], naming the field.
 pub fn validate(page: &hpcap_queue, bytes: u64) -> Result<QueueInfo> {
     const TRIED: &str = "use the queue page";
     let wrong = |why: String| Err(Error::new(Kind::Format, TRIED, why));
@@ -199,7 +199,7 @@ pub fn validate(page: &hpcap_queue, bytes: u64) -> Result<QueueInfo> {
     })
 }
 
-/// Judges a slot.
+/// Validates a slot.
 ///
 /// # Errors
 /// As [`validate`].
@@ -215,7 +215,7 @@ pub fn validate_slot(slot: &abi::hpcap_slot) -> Result<()> {
     Ok(())
 }
 
-/// Two versions that do not match, both named.
+/// Returns the error for two ABI versions that do not match; it names both.
 pub(crate) fn version_error(tried: &str, theirs: u32) -> Error {
     let ours = abi::HPCAP_ABI_VERSION;
     Error::new(
@@ -226,16 +226,18 @@ pub(crate) fn version_error(tried: &str, theirs: u32) -> Error {
     .advise("install the producer and the tools from the same release, and restart both")
 }
 
-/// The part of the page that does not change after the start, and says how long the page is.
+/// Bytes of the page's first part, which does not change after the start and holds the page's
+/// length.
 const CONSTANT_BYTES: usize = offset_of!(hpcap_queue, published);
 
-/// How long the queue page is of which `start` is the beginning. Only magic and version are
-/// judged, so that the length can be believed; [`validate`] judges the rest.
+/// Returns the length of the queue page whose first part is mapped at `start`. Only magic and
+/// version are checked, so that the length can be trusted; [`validate`] checks the rest.
 fn promised_bytes(start: &Mapping) -> Result<u64> {
     const TRIED: &str = "use the queue page";
     let at = |offset: usize| {
         assert!(offset + 8 <= start.bytes());
-        // SAFETY: inside the mapping, and any bytes are a valid value; constant after start.
+        // SAFETY: the assertion keeps the read inside the mapping, any bytes are a valid `u64`, and
+        // the constant part does not change after the start.
         unsafe { start.as_ptr().add(offset).cast::<u64>().read_unaligned() }
     };
     let magic = at(offset_of!(hpcap_queue, magic));
@@ -252,10 +254,10 @@ fn promised_bytes(start: &Mapping) -> Result<u64> {
 }
 
 impl QueuePage {
-    /// Maps and validates the queue page that is there.
+    /// Maps and validates the queue page at `at`.
     ///
     /// # Errors
-    /// As [`validate`], or when the system refuses.
+    /// As [`validate`], and errors of the system.
     pub fn map<'a>(at: impl Into<Place<'a>>) -> Result<Self> {
         const WHAT: &str = "the queue page";
         let at = at.into();
@@ -273,9 +275,9 @@ impl QueuePage {
 
     /// Validates a mapping as a queue page.
     fn new(map: Mapping) -> Result<Self> {
-        // SAFETY: the mapping holds at least the structure (checked by `map`), is aligned to
-        // a page, and any bytes are a valid value. The producer may change the counters
-        // meanwhile: `validate` uses the constant part only, and believes none of it unchecked.
+        // SAFETY: the mapping holds at least the structure (checked by `map`) and is aligned to a
+        // page, and any bytes are a valid value. The producer may change the counters during the
+        // copy, but `validate` uses only the constant part and checks all of it.
         let page = unsafe { map.as_ptr().cast::<hpcap_queue>().read_volatile() };
         let info = validate(&page, map.bytes() as u64)?;
         Ok(Self {
@@ -286,7 +288,7 @@ impl QueuePage {
         })
     }
 
-    /// The constants.
+    /// Properties of the queue that do not change while it runs.
     #[must_use]
     pub fn info(&self) -> &QueueInfo {
         &self.info
@@ -294,35 +296,35 @@ impl QueuePage {
 
     fn u64_at(&self, offset: usize, order: Ordering) -> u64 {
         debug_assert!(offset.is_multiple_of(8) && offset + 8 <= self.map.bytes());
-        // SAFETY: inside the mapping and aligned (offsets come from `offset_of!` on the ABI,
-        // and from an index that `validate` found inside and aligned). Loads of 8 bytes are
-        // atomic on the supported machines, read-only memory included.
+        // SAFETY: the address is inside the mapping and aligned: offsets come from `offset_of!` on
+        // the ABI, and from an index that `validate` found inside and aligned. Loads of 8 bytes are
+        // atomic on the supported machines, also from read-only memory.
         unsafe { AtomicU64::from_ptr(self.map.as_ptr().add(offset).cast()) }.load(order)
     }
 
     fn u32_at(&self, offset: usize, order: Ordering) -> u32 {
         debug_assert!(offset.is_multiple_of(4) && offset + 4 <= self.map.bytes());
-        // SAFETY: as in `u64_at`.
+        // SAFETY: as in `u64_at`, with the alignment of 4 bytes.
         unsafe { AtomicU32::from_ptr(self.map.as_ptr().add(offset).cast()) }.load(order)
     }
 
-    /// Stream offset before which every byte is written. What it covers may be read after
-    /// this call.
+    /// Stream offset up to which every byte is written. Bytes before it may be read after this
+    /// call.
     #[must_use]
     pub fn published(&self) -> u64 {
         self.u64_at(offset_of!(hpcap_queue, published), Ordering::Acquire)
     }
 
-    /// Stream offset before which nothing can be relied on. What was read before this call
-    /// and lies at or after it was whole.
+    /// Stream offset before which bytes may have been overwritten. Bytes that were read before this
+    /// call and lie at or after the offset were intact.
     #[must_use]
     pub fn oldest(&self) -> u64 {
-        // Reads of the ring that come before in the program are done before this load.
+        // Reads of the ring that precede this call in the program complete before the load.
         fence(Ordering::Acquire);
         self.u64_at(offset_of!(hpcap_queue, oldest), Ordering::Relaxed)
     }
 
-    /// Whether the producer has said that nothing more will come.
+    /// Whether the producer has declared the end of the queue.
     #[must_use]
     pub fn ended(&self) -> bool {
         self.end().is_some()
@@ -334,32 +336,33 @@ impl QueuePage {
         QueueEnd::from_abi(self.u32_at(offset_of!(hpcap_queue, state), Ordering::Acquire))
     }
 
-    /// Stream offset of the start of the file under way. Up to date for what was published
-    /// before this call.
+    /// Stream offset of the start of the current file. Up to date with respect to all bytes
+    /// published before this call.
     #[must_use]
     pub fn file_off(&self) -> u64 {
         self.u64_at(offset_of!(hpcap_queue, file_off), Ordering::Relaxed)
     }
 
-    /// Number of the file under way in the recording of the queue, from 0.
+    /// Number of the current file in the recording of the queue, from 0.
     #[must_use]
     pub fn file_number(&self) -> u64 {
         self.u64_at(offset_of!(hpcap_queue, file_number), Ordering::Relaxed)
     }
 
-    /// The capture length in force in bytes; 0 = whole frames.
+    /// Bytes captured of each frame at most; 0 = whole frames.
     #[must_use]
     pub fn caplen(&self) -> u32 {
         self.u32_at(offset_of!(hpcap_queue, caplen), Ordering::Relaxed)
     }
 
-    /// Time of the producer's last heartbeat (CLOCK_MONOTONIC, ns): it beats at least every second.
+    /// Time of the producer's last heartbeat (CLOCK_MONOTONIC, ns). The producer updates it at
+    /// least once per second.
     #[must_use]
     pub fn heartbeat_ns(&self) -> u64 {
         self.u64_at(offset_of!(hpcap_queue, heartbeat_ns), Ordering::Relaxed)
     }
 
-    /// The ledger, consistent in itself.
+    /// Reads the ledger; all its numbers belong to one moment.
     #[must_use]
     pub fn ledger(&self) -> LedgerSnapshot {
         let count = |i: usize| {
@@ -370,7 +373,8 @@ impl QueuePage {
             )
         };
         let number = |at: usize| self.u64_at(at, Ordering::Relaxed);
-        // A producer that died in the middle leaves an odd number for ever: give up then.
+        // A producer that died during an update leaves an odd sequence number, so the loop is
+        // bounded.
         for attempt in 0.. {
             let before = self.u64_at(offset_of!(hpcap_queue, ledger_seq), Ordering::Acquire);
             let counts: [Count; abi::HPCAP_LEDGER_REASONS] = std::array::from_fn(count);
@@ -392,8 +396,8 @@ impl QueuePage {
         LedgerSnapshot::default()
     }
 
-    /// The index entry of block number `block` (stream offset / block size); `None` when the
-    /// block has not begun, or is so old that its entry was used again.
+    /// Returns the index entry of block number `block` (stream offset / block size); `None` when
+    /// the block has not begun, or is so old that a later block uses its entry.
     #[must_use]
     pub fn block(&self, block: u64) -> Option<hpcap_block> {
         let entry = block % self.index_entries;
@@ -418,7 +422,7 @@ impl QueuePage {
             .then_some(found)
     }
 
-    /// The listeners now.
+    /// Reads the states of the attached listeners.
     #[must_use]
     pub fn listeners(&self) -> Vec<ListenerInfo> {
         let published = self.published();
@@ -453,15 +457,16 @@ impl QueuePage {
             .collect()
     }
 
-    /// The producer's view of the listener in `slot`.
+    /// Copies the producer's record of the listener in `slot`.
     #[must_use]
     pub fn listener(&self, slot: usize) -> hpcap_listener {
         assert!(slot < abi::HPCAP_SLOTS, "slot {slot}");
         let at = offset_of!(hpcap_queue, listeners) + slot * size_of::<hpcap_listener>();
-        // Acquire: the fields are written before the state.
+        // Acquire: the producer writes the other fields before the state.
         let state = self.u32_at(at + offset_of!(hpcap_listener, state), Ordering::Acquire);
-        // SAFETY: inside the mapping, aligned, and any bytes are a valid value; what changes
-        // meanwhile is one number or another of a report that is out of date at once anyway.
+        // SAFETY: the record is inside the mapping and aligned, and any bytes are a valid value. A
+        // change during the copy can only make a number of this report inconsistent, and such a
+        // report is out of date at once in any case.
         let mut seen = unsafe {
             self.map
                 .as_ptr()
@@ -473,7 +478,7 @@ impl QueuePage {
         seen
     }
 
-    /// State and contract of the listener in `slot`: what it must look at again and again.
+    /// State and contract of the listener in `slot`, which the listener checks repeatedly.
     #[must_use]
     pub(crate) fn listener_state(&self, slot: usize) -> (u32, u32) {
         let at = offset_of!(hpcap_queue, listeners) + slot * size_of::<hpcap_listener>();

@@ -1,4 +1,4 @@
-//! The shared memory that a producer's answer gives access to, to be mapped.
+//! The shared memory that a producer's answer gives access to, before it is mapped.
 
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -7,10 +7,10 @@ use crate::abi;
 use crate::error::{Error, Kind, Result};
 use crate::memory::{Access, Mapping, Place};
 
-/// A file or device, and where in it something is.
+/// A file or device, and the offset of a memory area in it.
 type Located = (OwnedFd, u64);
 
-/// The queue page; for a listener, ring and slot as well.
+/// The memory of an observer (the queue page) or of a listener (also ring and slot).
 #[derive(Debug)]
 pub struct Shared {
     queue: Located,
@@ -26,7 +26,7 @@ fn size(bytes: u64) -> usize {
 }
 
 impl Shared {
-    /// The queue page is a file of its own.
+    /// The queue page is a separate file.
     pub(super) fn file(queue: OwnedFd) -> Self {
         Self {
             queue: (queue, 0),
@@ -34,7 +34,7 @@ impl Shared {
         }
     }
 
-    /// The queue page is in a device.
+    /// The queue page is part of a device.
     pub(super) fn device(device: OwnedFd) -> Self {
         Self {
             queue: (device, abi::HPCAP_MMAP_QUEUE),
@@ -42,7 +42,7 @@ impl Shared {
         }
     }
 
-    /// With ring and slot of a listener.
+    /// Adds ring and slot of a listener.
     pub(super) fn of_listener(self, ring: Located, slot: Located) -> Self {
         Self {
             listener: Some((ring, slot)),
@@ -55,7 +55,7 @@ impl Shared {
         QueuePage::map(place(&self.queue))
     }
 
-    /// Maps the ring, twice, and the slot.
+    /// Maps the ring, twice in a row, and the slot.
     pub(crate) fn map_listener(&self, info: &QueueInfo) -> Result<(Mapping, Mapping)> {
         let Some((ring, slot)) = &self.listener else {
             let why = "the producer gave no access to ring and slot";

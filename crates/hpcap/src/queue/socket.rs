@@ -1,5 +1,5 @@
-//! A conversation with `hpcapd` over its UNIX socket: one message each way, file descriptors with
-//! the answer.
+//! A connection to `hpcapd` over its UNIX socket. Each request and each answer is one message; file
+//! descriptors come with the answer.
 
 use std::io::{IoSlice, IoSliceMut};
 use std::mem::size_of;
@@ -22,21 +22,21 @@ use super::shared::Shared;
 use crate::abi::hpcap_attach;
 use crate::error::{Context, Error, Kind, Result};
 
-/// What a client sent.
+/// A message from a client, as the producer receives it.
 #[derive(Debug)]
 pub enum Request {
-    /// A message.
+    /// A message without file descriptors.
     Message(Box<hpcap_attach>),
-    /// A message with file descriptors, which no request has. They are closed.
+    /// A message with file descriptors, which no valid request has. The descriptors are closed.
     WithDescriptors,
-    /// It has closed its end, or sent something short.
+    /// The client has closed its end, or sent a message that is too short.
     End,
 }
 
-/// How long a producer may take to answer: longer than a file may take to start.
+/// How long a client waits for an answer: longer than the start of a file may take.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 
-/// One end of a conversation.
+/// One end of a connection.
 #[derive(Debug)]
 pub struct Socket {
     socket: OwnedFd,
@@ -52,7 +52,7 @@ impl Socket {
     /// Connects to the socket at `path`.
     ///
     /// # Errors
-    /// When nobody listens there, or access is denied.
+    /// When no producer listens on the socket, or access is denied.
     pub fn to(path: &Path) -> Result<Self> {
         let tried = || format!("connect to {}", path.display());
         let socket = socket(
@@ -63,7 +63,8 @@ impl Socket {
         )
         .context(tried)?;
         let address = UnixAddr::new(path).context(tried)?;
-        // A producer that is stopped lets in as many as its backlog holds; then connecting waits.
+        // A stopped producer accepts as many connections as its backlog holds; then connect(2)
+        // blocks.
         let seconds = i64::try_from(ANSWER_LIMIT.as_secs()).unwrap_or(i64::MAX);
         let limit = TimeVal::new(seconds, 0);
         setsockopt(&socket, sockopt::SendTimeout, &limit).context(tried)?;
@@ -74,15 +75,15 @@ impl Socket {
         }
     }
 
-    /// Sends `request` and waits for the answer, as it is.
+    /// Sends `request`, waits for the answer, and returns it unchecked.
     pub(super) fn ask(&self, tried: &str, request: &hpcap_attach) -> Result<(hpcap_attach, Files)> {
         let sent = match self.send(request, &[]) {
             Err(e @ (Errno::EPIPE | Errno::ECONNRESET)) => Err(e),
             Err(e) => return Err(unanswered(tried, Some(e))),
             Ok(()) => Ok(()),
         };
-        // A producer that refuses a connection says so at once, and hangs up: what it said can
-        // still be read, although the question could not be sent, or behind a reset.
+        // A producer that refuses a connection answers at once and closes it. That answer can still
+        // be read, although the request could not be sent or the connection was reset.
         self.await_answer(tried)?;
         let received = match self.receive() {
             Err(Errno::ECONNRESET) => self.receive(),
@@ -95,12 +96,12 @@ impl Socket {
         }
     }
 
-    /// The user of the process at the other end.
+    /// Returns the user of the process at the other end.
     pub(super) fn peer_uid(&self) -> nix::Result<u32> {
         getsockopt(&self.socket, sockopt::PeerCredentials).map(|peer| peer.uid())
     }
 
-    /// Waits until there is something to receive.
+    /// Waits until a message can be received, at most [`ANSWER_LIMIT`].
     fn await_answer(&self, tried: &str) -> Result<()> {
         let start = Instant::now();
         loop {
@@ -116,17 +117,17 @@ impl Socket {
         }
     }
 
-    /// The process at the other end.
+    /// Returns the process id of the other end.
     fn peer(&self) -> Option<i32> {
         getsockopt(&self.socket, sockopt::PeerCredentials)
             .ok()
             .map(|peer| peer.pid())
     }
 
-    /// Sends one message with file descriptors.
+    /// Sends one message together with file descriptors.
     ///
     /// # Errors
-    /// The system's.
+    /// Errors of the system.
     pub fn send(&self, message: &hpcap_attach, fds: &[RawFd]) -> nix::Result<()> {
         let rights = [ControlMessage::ScmRights(fds)];
         let control: &[ControlMessage<'_>] = if fds.is_empty() { &[] } else { &rights };
@@ -140,15 +141,16 @@ impl Socket {
         .map(drop)
     }
 
-    /// Receives a request. File descriptors that came with it are closed by the kernel before
-    /// this process has them: the request is then [`Request::WithDescriptors`].
+    /// Receives a request. The kernel discards file descriptors that come with it before this
+    /// process gets them; the result is then [`Request::WithDescriptors`].
     ///
     /// # Errors
-    /// The system's.
+    /// Errors of the system.
     pub fn receive_request(&self) -> nix::Result<Request> {
         let mut bytes = [0; size_of::<hpcap_attach>()];
         let mut iov = [IoSliceMut::new(&mut bytes)];
-        // No room for control messages: the kernel drops what they carry.
+        // The call provides no buffer for control messages, so the kernel discards their
+        // descriptors.
         let received = recvmsg::<()>(
             self.socket.as_raw_fd(),
             &mut iov,
@@ -163,12 +165,12 @@ impl Socket {
             .map_or(Request::End, |message| Request::Message(Box::new(message))))
     }
 
-    /// Receives an answer with its file descriptors; `None` when the other end has closed, or
-    /// sent something short.
+    /// Receives an answer with its file descriptors; `None` when the other end has closed the
+    /// connection or sent a message that is too short.
     ///
     /// # Errors
-    /// The system's; `EBADMSG` for more descriptors than an answer has. All of them are closed
-    /// then.
+    /// Errors of the system, and `EBADMSG` for more descriptors than an answer has, all of which
+    /// are then closed.
     pub fn receive(&self) -> nix::Result<Option<(hpcap_attach, Vec<OwnedFd>)>> {
         let mut bytes = [0; size_of::<hpcap_attach>()];
         let (count, fds) = descriptors::receive(self.socket.as_fd(), &mut bytes)?;
@@ -182,19 +184,19 @@ impl AsFd for Socket {
     }
 }
 
-/// File descriptors that came with an answer.
+/// The file descriptors that came with an answer.
 #[derive(Debug)]
 pub(super) struct Files(Vec<OwnedFd>);
 
 impl Files {
-    /// The queue page alone.
+    /// Returns the memory of an observer: the queue page.
     pub(super) fn observed(self, tried: &str) -> Result<Shared> {
         let [queue] = self.exactly(tried)?;
         check_seals(&queue, tried)?;
         Ok(Shared::file(queue))
     }
 
-    /// What a listener gets.
+    /// Returns the memory of a listener.
     pub(super) fn attached(self, tried: &str) -> Result<Shared> {
         let [ring, queue, slot] = self.exactly(tried)?;
         for file in [&ring, &queue, &slot] {
@@ -211,8 +213,8 @@ impl Files {
     }
 }
 
-/// Whether memory can be mapped without fear: whoever made it could shorten it otherwise, and the
-/// next look at it would end this process.
+/// Refuses memory that is not sealed against shrinking: if its creator shortened it, the next
+/// access would kill this process.
 fn check_seals(file: &OwnedFd, tried: &str) -> Result<()> {
     let seals = fcntl(file, FcntlArg::F_GET_SEALS).map(SealFlag::from_bits_retain);
     if seals.is_ok_and(|seals| seals.contains(SealFlag::F_SEAL_SHRINK)) {
@@ -222,7 +224,7 @@ fn check_seals(file: &OwnedFd, tried: &str) -> Result<()> {
     Err(Error::new(Kind::Format, tried, why))
 }
 
-/// Why there is no answer. Whether the producer still lives is not known then.
+/// Returns the error for a missing answer. It does not say whether the producer still runs.
 fn unanswered(tried: &str, error: Option<Errno>) -> Error {
     match error {
         Some(Errno::EBADMSG) => Error::new(
@@ -240,7 +242,7 @@ fn unanswered(tried: &str, error: Option<Errno>) -> Error {
     }
 }
 
-/// The producer is there, and does not answer.
+/// Returns the error for a producer that exists but does not answer.
 fn silent(tried: &str, pid: Option<i32>) -> Error {
     let (who, look) = match pid {
         Some(pid) => (
@@ -258,15 +260,15 @@ fn silent(tried: &str, pid: Option<i32>) -> Error {
     ))
 }
 
-/// Sleeps while `*word == value`, for `timeout` at most. May return early for any reason.
+/// Sleeps while `*word == value`, but at most for `timeout`. May return early for any reason.
 pub(super) fn futex_wait(word: &AtomicU32, value: u32, timeout: Duration) {
     let timeout = libc::timespec {
         tv_sec: libc::time_t::try_from(timeout.as_secs()).unwrap_or(libc::time_t::MAX),
         tv_nsec: i64::from(timeout.subsec_nanos()),
     };
     // SAFETY: `word` is aligned and mapped for the duration of the call, `timeout` is a valid
-    // relative time (futex(2), FUTEX_WAIT), and the other arguments are not used. Not PRIVATE:
-    // the word is shared with the producer's process.
+    // relative time (futex(2), FUTEX_WAIT), and the other arguments are not used. The futex is not
+    // PRIVATE, because the producer's process shares the word.
     unsafe {
         libc::syscall(
             libc::SYS_futex,
