@@ -1,4 +1,4 @@
-//! Finds the commit that is built, and tells it to the crate as `HPCAP_BUILD`.
+//! Finds the commit of the sources and passes it to the crate as `HPCAP_BUILD`.
 
 #[path = "src/commit.rs"]
 mod commit;
@@ -11,14 +11,15 @@ fn main() {
     println!("cargo:rerun-if-changed=src/commit.rs");
     let variable = |name| std::env::var(name).unwrap_or_default();
     let folder = variable("CARGO_MANIFEST_DIR");
-    // This crate is in crates/ of the repository.
+    // The repository is two folders up: this crate is in crates/.
     let root = Path::new(&folder)
         .ancestors()
         .nth(2)
         .unwrap_or(Path::new("."));
     let archive = std::fs::read_to_string("COMMIT").unwrap_or_default();
     let given = variable("HPCAP_COMMIT");
-    // Every commit would rebuild every tool of a developer, whose builds are of no commit anyway.
+    // Debug builds do not name the commit; otherwise each commit would rebuild every tool of a
+    // developer.
     let build = if given.is_empty() && variable("PROFILE") == "debug" {
         "development build".to_owned()
     } else {

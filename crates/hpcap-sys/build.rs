@@ -1,6 +1,8 @@
-//! Compiles `kmod/core/` for userspace, and tells the build scripts of dependents where its headers are.
+//! Compiles `kmod/core/` for userspace, and passes the folders of its headers to the build scripts
+//! of dependents.
 //!
-//! A dependent that has C of its own reads `DEP_HPCAP_CORE_INCLUDE`: folders, separated as in `PATH`.
+//! A dependent with C sources of its own reads `DEP_HPCAP_CORE_INCLUDE`: folders, separated as in
+//! `PATH`.
 
 use std::path::Path;
 

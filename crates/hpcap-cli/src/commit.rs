@@ -1,19 +1,20 @@
-//! The commit that a build is of: the build script uses it, and the tests.
+//! Finds the commit of the built sources. The build script and the tests use this module.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Digits of a commit that are shown: what git itself shows of a large repository.
+/// Number of digits shown of a commit: as many as git shows in a large repository.
 const DIGITS: usize = 12;
 
-/// The files that a program is built from.
+/// Patterns for the files from which a program is built.
 const SOURCES: [&str; 5] = ["*.rs", "*.c", "*.h", "*Cargo.toml", "Cargo.lock"];
 
-/// `commit 0123456789ab`, with `and changes` behind it where files differ from that commit.
+/// Returns `commit 0123456789ab`, followed by `and changes` when files differ from that commit.
 ///
-/// `given` is what the builder says (the variable `HPCAP_COMMIT`); `archive` is the file that `git
-/// archive` writes the commit into; `root` is the top of the sources, asked last. `None` where none
-/// of the three knows: a tarball of another origin.
+/// `given` is the commit that the builder specified (the variable `HPCAP_COMMIT`). `archive` is the
+/// content of the file into which `git archive` writes the commit. `root` is the top folder of the
+/// sources, whose repository is asked last. Returns `None` when none of the three knows the commit,
+/// as in a tarball of another origin.
 pub(crate) fn find(given: &str, archive: &str, root: &Path) -> Option<String> {
     let known = |text: &str| {
         let text = text.trim();
@@ -31,13 +32,14 @@ pub(crate) fn find(given: &str, archive: &str, root: &Path) -> Option<String> {
     })
 }
 
-/// The files after whose change [`find`] can give another answer.
+/// Returns the files whose changes can change the result of [`find`].
 pub(crate) fn files_that_decide(root: &Path) -> Vec<PathBuf> {
     let Some(sources) = git(root, &[&["ls-files", "--"], &SOURCES[..]].concat()) else {
         return Vec::new();
     };
     let mut names: Vec<String> = sources.lines().map(str::to_owned).collect();
-    // Where HEAD points to; all branches, since a packed one has no file of its own.
+    // HEAD names a branch. The folder of all branches is included, because a packed branch has no
+    // file of its own.
     for name in ["HEAD", "packed-refs", "refs/heads", "index"] {
         names.extend(git(root, &["rev-parse", "--git-path", name]));
     }
@@ -45,8 +47,9 @@ pub(crate) fn files_that_decide(root: &Path) -> Vec<PathBuf> {
     paths.filter(|path| path.exists()).collect()
 }
 
-/// What git answers about the repository whose top is `root`; `None` where there is no such
-/// repository. One that only contains `root`, as somebody's home folder may be, says nothing about it.
+/// Runs git in the repository whose top folder is `root`; returns `None` when there is no such
+/// repository. A repository that merely contains `root`, such as one in a home folder, says nothing
+/// about these sources.
 fn git(root: &Path, arguments: &[&str]) -> Option<String> {
     let ask = |arguments: &[&str]| {
         let output = Command::new("git")

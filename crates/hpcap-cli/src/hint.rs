@@ -1,25 +1,25 @@
-//! Hints: an option that people know from another tool, and what does the same here.
+//! Hints for options that users know from another tool, with the option that does the same here.
 
 use clap::Parser;
 use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
 
-/// Options that a tool does not have, and what to use in their place.
+/// Options that a tool does not have, and what to use instead.
 #[derive(Debug, Clone, Copy)]
 pub struct Hint {
-    /// As they are typed: `-w`, `--status`.
+    /// The options as users type them: `-w`, `--status`.
     pub options: &'static [&'static str],
-    /// What to do, as one or more lines.
+    /// What to use instead, as one or more lines.
     pub advice: &'static str,
 }
 
-/// Reads the command line of this process. Ends the process after `--help`, after `--version`, and
-/// where the command line makes no sense; then a hint of `hints` is shown that fits.
+/// Parses the command line of this process. Ends the process after `--help`, after `--version`, and
+/// when the command line is invalid; then the matching hint of `hints` is shown.
 #[must_use]
 pub fn parse<C: Parser>(hints: &[Hint]) -> C {
     C::try_parse().unwrap_or_else(|error| explain(error, hints).exit())
 }
 
-/// Adds the hint for the option that `error` complains of.
+/// Adds the hint for the option that `error` rejects.
 #[must_use]
 pub fn explain(mut error: Error, hints: &[Hint]) -> Error {
     if error.kind() != ErrorKind::UnknownArgument {
@@ -31,7 +31,7 @@ pub fn explain(mut error: Error, hints: &[Hint]) -> Error {
     let option = option.split('=').next().unwrap_or_default();
     if let Some(hint) = hints.iter().find(|hint| hint.options.contains(&option)) {
         let advice = vec![hint.advice.to_owned().into()];
-        // What clap guesses from the spelling would contradict the hint.
+        // clap's guess from the spelling would contradict the hint.
         error.remove(ContextKind::SuggestedArg);
         error.insert(ContextKind::Suggested, ContextValue::StyledStrs(advice));
     }

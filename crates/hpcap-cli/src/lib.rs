@@ -1,7 +1,7 @@
-//! What the command lines of all tools have in common.
+//! Common parts of the command lines of all tools.
 //!
-//! [`VERSION`] is what `--version` says. [`parse`] reads a command line and, where an option belongs
-//! to another tool or has another name here, says so.
+//! [`VERSION`] is the text that `--version` prints. [`parse`] parses a command line; for an option
+//! that belongs to another tool or has another name here, it prints a hint.
 
 mod hint;
 

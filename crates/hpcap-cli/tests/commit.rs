@@ -1,4 +1,4 @@
-//! Which commit `--version` shows, with and without a repository.
+//! Tests which commit `--version` shows, with and without a repository.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 

@@ -1,7 +1,7 @@
-//! The shared memory and the RAW stream, field by field.
+//! The structures and constants of the shared memory and of the RAW stream.
 //!
-//! This mirrors `kmod/include/uapi/hpcap.h`, which is the definition and has the comments;
-//! `tests/abi.rs` compares every size, offset and constant with what the C compiler says.
+//! They mirror `kmod/include/uapi/hpcap.h`, which defines and documents them. `tests/abi.rs`
+//! compares every size, offset and constant with those that the C compiler uses.
 
 #![allow(
     missing_docs,
@@ -77,7 +77,8 @@ pub const HPCAP_OP_ATTACH: u32 = 2;
 pub const HPCAP_OP_KILL: u32 = 3;
 pub const HPCAP_OP_DEDUP: u32 = 0x8000_0000;
 
-/// Defines a structure of the ABI: C layout, plain old data, zero is a valid value.
+/// Defines a structure of the ABI with C layout. It consists of integers only, so zero is a valid
+/// value.
 macro_rules! abi_struct {
     ($(#[$meta:meta])* $name:ident { $($field:ident: $ty:ty,)* }) => {
         $(#[$meta])*
@@ -92,14 +93,14 @@ macro_rules! abi_struct {
                 $((stringify!($field), std::mem::offset_of!($name, $field), std::mem::size_of::<$ty>()),)*
             ];
 
-            /// All fields zero.
+            /// The value in which all fields are zero.
             #[must_use]
             pub const fn zeroed() -> Self {
                 // SAFETY: every field is an integer, or an array or structure of integers.
                 unsafe { std::mem::zeroed() }
             }
 
-            /// The bytes of it.
+            /// The bytes of the structure.
             #[must_use]
             pub fn as_bytes(&self) -> &[u8] {
                 // SAFETY: `abi_struct!` structures have no padding (tests/abi.rs checks that
@@ -112,14 +113,15 @@ macro_rules! abi_struct {
                 }
             }
 
-            /// From at least as many bytes; `None` when there are fewer.
+            /// Decodes the structure from the first bytes of `bytes`; `None` when there are too
+            /// few.
             #[must_use]
             pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
                 if bytes.len() < std::mem::size_of::<Self>() {
                     return None;
                 }
-                // SAFETY: there are enough bytes, any bytes are a valid value (integers
-                // only), and an unaligned read is asked for.
+                // SAFETY: the length was checked above, any bytes are a valid value (integers
+                // only), and the read may be unaligned.
                 Some(unsafe { bytes.as_ptr().cast::<Self>().read_unaligned() })
             }
         }
@@ -326,7 +328,7 @@ pub fn text(field: &[u8]) -> String {
     String::from_utf8_lossy(&field[..end]).into_owned()
 }
 
-/// Makes a fixed field of `text`, cut between two characters so that a zero byte ends it.
+/// Encodes `text` as a fixed field, cut between two characters so that a zero byte ends it.
 #[must_use]
 pub fn field<const N: usize>(text: &str) -> [u8; N] {
     let mut bytes = [0; N];
@@ -338,7 +340,8 @@ pub fn field<const N: usize>(text: &str) -> [u8; N] {
     bytes
 }
 
-/// As [`field`], but a text that is cut ends in `...`, so that readers do not take it for the whole.
+/// Encodes `text` as [`field`] does, but ends a cut text in `...`, so that readers do not take it
+/// for the whole text.
 #[must_use]
 pub fn marked_field<const N: usize>(text: &str) -> [u8; N] {
     const MARK: &str = "...";

@@ -1,4 +1,4 @@
-//! Harvesting the receive descriptors of an 82599: `kmod/core/advrx.h`.
+//! Harvests the receive descriptors of an 82599 (`kmod/core/advrx.h`).
 
 use crate::frame::{BATCH, Frame};
 
@@ -54,13 +54,13 @@ unsafe extern "C" {
     fn hpcap_sys_advrx_skip(rx: *mut RawReceiver, descriptors: u32);
 }
 
-/// Value of the tail register that says: do not write it.
+/// Value of the tail register that means "do not write the register".
 const KEEP_TAIL: u32 = u32::MAX;
 
-/// Bytes of the buffer in which a frame of several descriptors is put together.
+/// Length in bytes of the buffer in which a frame of several descriptors is assembled.
 #[must_use]
 pub fn bounce_bytes() -> usize {
-    // SAFETY: returns a constant.
+    // SAFETY: the function only returns a constant.
     unsafe { hpcap_sys_advrx_bounce_bytes() }
 }
 
@@ -72,7 +72,8 @@ pub struct Receiver {
 }
 
 impl Receiver {
-    /// Arms all `count` descriptors of `ring`. Returns the first value of the tail register, too.
+    /// Arms all `count` descriptors of `ring`. Returns the receiver and the first value of the tail
+    /// register.
     ///
     /// # Safety
     /// `ring` points to `count` descriptors, a power of two. `chunks` points to
@@ -89,13 +90,13 @@ impl Receiver {
         chunk_shift: u32,
         bounce: *mut u8,
     ) -> (Self, u32) {
-        // SAFETY: returns a constant.
+        // SAFETY: the function only returns a constant.
         let words = unsafe { hpcap_sys_advrx_size() }.div_ceil(8);
         let mut receiver = Self {
             words: vec![0; words].into_boxed_slice(),
         };
         let rx = receiver.as_mut_ptr();
-        // SAFETY: `rx` is zeroed memory of the size that C asked for; the caller answers for the
+        // SAFETY: `rx` is zeroed memory of the size that C asked for; the caller guarantees the
         // rest.
         let tail = unsafe {
             hpcap_sys_advrx_start(rx, ring, count, chunks, chunk_dma, chunk_shift, bounce)
@@ -103,7 +104,7 @@ impl Receiver {
         (receiver, tail)
     }
 
-    /// The C structure, for a loop in C that uses `advrx.h` itself.
+    /// The C structure, for a loop in C that uses `advrx.h` directly.
     #[must_use]
     pub fn as_mut_ptr(&mut self) -> *mut RawReceiver {
         self.words.as_mut_ptr().cast()
@@ -114,7 +115,8 @@ impl Receiver {
     pub fn harvest(&mut self, n: usize, sec: u64, nsec: u32) -> (Vec<Frame<'_>>, u64) {
         let mut frames = Vec::with_capacity(n.min(BATCH));
         let mut errors = 0;
-        // SAFETY: `start` initialised the receiver; `frames` has room for as many as asked for.
+        // SAFETY: `start` initialised the receiver, and `frames` has capacity for the requested
+        // number.
         let found = unsafe {
             hpcap_sys_advrx_harvest(
                 self.as_mut_ptr(),
@@ -125,13 +127,14 @@ impl Receiver {
                 &raw mut errors,
             )
         };
-        // SAFETY: C has written `found` frames.
+        // SAFETY: C wrote `found` frames, which is at most the capacity.
         unsafe { frames.set_len(found as usize) };
         (frames, errors)
     }
 
-    /// Gives the descriptors of the first `n` harvested frames back to the NIC. Returns the tail
-    /// register's next value, where it is to be written, and the bytes of those frames.
+    /// Gives the descriptors of the first `n` harvested frames back to the NIC. Returns the next
+    /// value of the tail register, or `None` when the register must not be written, and the bytes
+    /// of those frames.
     pub fn release(&mut self, n: usize) -> (Option<u32>, u64) {
         let mut bytes = 0;
         let n = u32::try_from(n).unwrap_or(u32::MAX);
@@ -140,8 +143,8 @@ impl Receiver {
         ((tail != KEEP_TAIL).then_some(tail), bytes)
     }
 
-    /// Advances an idle ring by `descriptors`, which must be whole turns: positions near their
-    /// overflow can be tested without receiving four billion frames.
+    /// Advances an idle ring by `descriptors`, which must be a multiple of the ring's size. Tests
+    /// use this to reach positions near their overflow without receiving four billion frames.
     pub fn skip(&mut self, descriptors: u32) {
         // SAFETY: `start` initialised the receiver; only its positions change.
         unsafe { hpcap_sys_advrx_skip(self.as_mut_ptr(), descriptors) }

@@ -1,10 +1,11 @@
-//! Frames and bytes that are counted together.
+//! Counts of frames together with their bytes.
 
 use std::ops::{Add, AddAssign, Sub};
 
 use serde::Serialize;
 
-/// Frames and their bytes on the wire (`len`, without FCS; 0 where only frames are known).
+/// A number of frames and their bytes on the wire (`len`, without FCS; 0 when only frames are
+/// known).
 ///
 /// This is `struct hpcap_count` of the C header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash, Serialize)]
@@ -12,7 +13,7 @@ use serde::Serialize;
 pub struct Count {
     /// Number of frames.
     pub frames: u64,
-    /// Sum of their lengths on the wire.
+    /// Sum of the frames' lengths on the wire.
     pub bytes: u64,
 }
 

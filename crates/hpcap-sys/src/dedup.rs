@@ -1,4 +1,4 @@
-//! The duplicate filter: `kmod/core/dedup.h`.
+//! The duplicate filter (`kmod/core/dedup.h`).
 
 use std::alloc::{Layout, alloc, dealloc};
 use std::fmt;
@@ -6,14 +6,15 @@ use std::ptr::NonNull;
 
 use crate::{Count, Frame};
 
-/// Value of [`Settings::compare_bytes`]: as many bytes as tell a frame from others of its flow.
+/// Value of [`Settings::compare_bytes`]: compares as many bytes as distinguish a frame from others
+/// of its flow.
 pub const AUTO: u32 = 0;
 /// Value of [`Settings::action`]: removes duplicates.
 pub const DROP: u32 = 1;
 /// Value of [`Settings::action`]: marks duplicates.
 pub const MARK: u32 = 2;
 
-/// `HPCAP_DEDUP_ALIGN`.
+/// Alignment of a window's memory in bytes (`HPCAP_DEDUP_ALIGN`).
 const ALIGN: usize = 64;
 /// Bytes of a hugepage of x86-64.
 const HUGEPAGE: usize = 2 << 20;
@@ -32,11 +33,12 @@ pub struct Settings {
     pub ignore: u32,
     /// [`DROP`] or [`MARK`].
     pub action: u32,
-    /// Random number, so that nobody outside can aim at one set of the window.
+    /// A random number, so that an attacker cannot choose frames that all fall into one set of the
+    /// window.
     pub seed: u64,
-    /// Not 0: a duplicate counts as a sighting, too.
+    /// Whether a duplicate starts the age anew; 0 = no.
     pub renew: u32,
-    /// LINKTYPE_ value of the frames, for [`AUTO`]; 1 is Ethernet.
+    /// LINKTYPE_ value of the frames, for [`AUTO`]; 1 = Ethernet.
     pub link_type: u32,
 }
 
@@ -79,7 +81,7 @@ unsafe extern "C" {
     ) -> u32;
 }
 
-/// Why there is no window.
+/// Why a window cannot be created.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WindowError {
     /// A setting is out of its range.
@@ -99,7 +101,7 @@ impl fmt::Display for WindowError {
 
 impl std::error::Error for WindowError {}
 
-/// Memory aligned for a window; in hugepages, where the kernel has any.
+/// Memory that is aligned for a window, in hugepages when the kernel provides them.
 #[derive(Debug)]
 struct WindowMemory {
     address: NonNull<u8>,
@@ -158,12 +160,12 @@ impl Window {
     pub fn new(settings: &Settings) -> Result<Self, WindowError> {
         // SAFETY: C only reads the settings.
         let memory = WindowMemory::new(unsafe { hpcap_sys_dedup_memory(settings) })?;
-        // SAFETY: returns a constant.
+        // SAFETY: the function only returns a constant.
         let words = unsafe { hpcap_sys_dedup_size() }.div_ceil(8);
         let mut words = vec![0_u64; words].into_boxed_slice();
         let window = words.as_mut_ptr().cast();
-        // SAFETY: `window` has the size that C asked for and is aligned to 8 bytes; `memory` has
-        // the size and the alignment that C asked for; both live as long as each other.
+        // SAFETY: `window` has the size that C asked for and is aligned to 8 bytes. `memory` has
+        // the size and the alignment that C asked for. Both live equally long.
         match unsafe { hpcap_sys_dedup_init(window, settings, memory.address.as_ptr()) } {
             0 => Ok(Self {
                 words,
@@ -173,22 +175,22 @@ impl Window {
         }
     }
 
-    /// The C structure, for a loop in C that uses `dedup.h` itself.
+    /// The C structure, for a loop in C that uses `dedup.h` directly.
     #[must_use]
     pub fn as_mut_ptr(&mut self) -> *mut RawWindow {
         self.words.as_mut_ptr().cast()
     }
 
-    /// Changes the settings that need no other window: age, action and renewal.
+    /// Changes the settings that need no new window: age, action and renewal.
     pub fn change(&mut self, settings: &Settings) {
         let (window, s) = (self.as_mut_ptr(), settings);
         // SAFETY: `new` initialised the window.
         unsafe { hpcap_sys_dedup_change(window, s.age_ns, s.action, s.renew) }
     }
 
-    /// Finds duplicates. Removes from `frames` those that are to be dropped: returns the number
-    /// of frames that remain at the front, and the count of all duplicates. `marks` becomes as
-    /// long as `frames`, and is not 0 for each duplicate that remains.
+    /// Finds duplicates and removes from `frames` those to be dropped. Returns the number of frames
+    /// that remain, at the front of `frames`, and the count of all duplicates. `marks` becomes as
+    /// long as `frames`; the mark of each duplicate that remains is not 0.
     pub fn select(&mut self, frames: &mut [Frame<'_>], marks: &mut Vec<u8>) -> (usize, Count) {
         let n = u32::try_from(frames.len()).unwrap_or(u32::MAX);
         let mut duplicates = Count::default();

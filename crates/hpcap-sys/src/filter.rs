@@ -1,4 +1,4 @@
-//! Programs of the classic BPF machine, as the producer runs them: `kmod/core/filter.h`.
+//! Programs of the classic BPF machine, as the producer runs them (`kmod/core/filter.h`).
 
 /// Largest number of instructions in a program (`HPCAP_FILTER_MAX`).
 pub const INSTRUCTIONS_MAX: usize = 4096;
@@ -9,9 +9,9 @@ pub const INSTRUCTIONS_MAX: usize = 4096;
 pub struct Instruction {
     /// The operation.
     pub code: u16,
-    /// Number of instructions to skip where a comparison is true.
+    /// Number of instructions to skip when a comparison is true.
     pub jt: u8,
-    /// Number of instructions to skip where a comparison is false.
+    /// Number of instructions to skip when a comparison is false.
     pub jf: u8,
     /// The constant operand.
     pub k: u32,
@@ -60,11 +60,11 @@ mod program {
         /// A positive errno: `EOPNOTSUPP` for an instruction that reads more than the frame,
         /// `E2BIG` for a program that is too long, `EINVAL` otherwise.
         pub errno: i32,
-        /// Index of the first instruction that is refused; 0 where the text is none.
+        /// Index of the first refused instruction; 0 when the text is not a program.
         pub instruction: u32,
     }
 
-    /// A checked program: it always ends, and reads nothing but the frame.
+    /// A checked program, which always ends and reads nothing but the frame.
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub struct Program(Vec<Instruction>);
 
@@ -72,7 +72,7 @@ mod program {
         /// Checks `instructions`.
         ///
         /// # Errors
-        /// Where the module would refuse the program, too.
+        /// When the module would refuse the program, too.
         pub fn new(instructions: Vec<Instruction>) -> Result<Self, Refusal> {
             let n = u32::try_from(instructions.len()).unwrap_or(u32::MAX);
             let mut instruction = 0;
@@ -92,10 +92,11 @@ mod program {
         /// Parses the output of `tcpdump -ddd`.
         ///
         /// # Errors
-        /// Where `text` is no such output, or the module would refuse the program.
+        /// When `text` is not such output, or the module would refuse the program.
         pub fn parse(text: &[u8]) -> Result<Self, Refusal> {
             let mut program = vec![Instruction::default(); INSTRUCTIONS_MAX];
-            // SAFETY: `text` has `text.len()` bytes, `program` INSTRUCTIONS_MAX instructions.
+            // SAFETY: `text` has `text.len()` bytes, and `program` has INSTRUCTIONS_MAX
+            // instructions.
             let n = unsafe {
                 hpcap_sys_filter_parse(
                     text.as_ptr().cast(),
@@ -112,7 +113,7 @@ mod program {
             Ok(Self(program))
         }
 
-        /// The instructions.
+        /// The instructions of the program.
         #[must_use]
         pub fn instructions(&self) -> &[Instruction] {
             &self.0
@@ -121,8 +122,8 @@ mod program {
         /// Returns the program's verdict on `frame`; 0 refuses the frame.
         #[must_use]
         pub fn run(&self, frame: &Frame<'_>) -> u32 {
-            // SAFETY: the program was checked: it ends, and reads no byte of the frame beyond
-            // the captured ones.
+            // SAFETY: the program was checked, so it ends and reads only captured bytes of the
+            // frame.
             unsafe { hpcap_sys_filter_run(self.0.as_ptr(), frame) }
         }
 

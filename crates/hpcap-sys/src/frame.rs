@@ -5,16 +5,16 @@ use std::marker::PhantomData;
 /// Largest number of frames in one harvest (`HPCAP_BATCH`).
 pub const BATCH: usize = 256;
 
-/// A frame as the producer takes it (`struct hpcap_frame` of `kmod/core/frame.h`).
+/// A frame in the form that the producer takes (`struct hpcap_frame` of `kmod/core/frame.h`).
 #[derive(Debug, Clone, Copy)]
 #[repr(C)]
 pub struct Frame<'a> {
     data: *const u8,
-    /// Seconds since 1970. The producer brings the value into the 32 bits of a record.
+    /// Seconds since 1970. The producer limits the value to the 32 bits of a record.
     pub sec: u64,
     /// Nanoseconds past the second.
     pub nsec: u32,
-    /// Bytes at `data`.
+    /// Number of bytes at `data`.
     caplen: u32,
     /// Bytes of the frame on the wire, without FCS.
     pub len: u32,
@@ -22,9 +22,9 @@ pub struct Frame<'a> {
     lent: PhantomData<&'a [u8]>,
 }
 
-// SAFETY: a `Frame` is a shared slice of plain bytes and some numbers.
+// SAFETY: a `Frame` consists of a shared slice of plain bytes and of numbers.
 unsafe impl Send for Frame<'_> {}
-// SAFETY: as above; nothing can be changed through a shared `Frame`.
+// SAFETY: as for `Send`; nothing can be changed through a shared `Frame`.
 unsafe impl Sync for Frame<'_> {}
 
 impl<'a> Frame<'a> {
@@ -38,7 +38,7 @@ impl<'a> Frame<'a> {
         ("hash", std::mem::offset_of!(Self, hash), 4),
     ];
 
-    /// A frame of `len` bytes on the wire of which `data` (at most 4 GiB) was captured.
+    /// Creates a frame of `len` bytes on the wire, of which `data` (at most 4 GiB) was captured.
     #[must_use]
     pub fn new(data: &'a [u8], len: u32, sec: u64, nsec: u32) -> Self {
         Self {
@@ -65,7 +65,7 @@ impl<'a> Frame<'a> {
         self.caplen = self.caplen.min(caplen);
     }
 
-    /// Hash of the frame's flow as the NIC computed it; 0 means that there is none.
+    /// Hash of the frame's flow as computed by the NIC; 0 = no hash.
     #[must_use]
     pub fn hash(&self) -> u32 {
         self.hash

@@ -5,7 +5,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use crate::abi::{hpcap_attach, hpcap_set_ring};
 
-/// The calls as the crate `ioctl-sys` defines them; the numbers are those of the C header.
+/// The calls as the crate `ioctl-sys` defines them, with the numbers of the C header.
 mod raw {
     use crate::abi::{
         HPCAP_IOC_MAGIC, HPCAP_IOC_REQUEST, HPCAP_IOC_RING_FD_NR, HPCAP_IOC_SET_RING,
@@ -33,14 +33,14 @@ pub fn request(device: BorrowedFd<'_>, message: &mut hpcap_attach) -> io::Result
 /// # Errors
 /// The errno of the call: `EINTR` after a signal.
 pub fn wait(device: BorrowedFd<'_>, ns: u64) -> io::Result<()> {
-    // SAFETY: HPCAP_IOC_WAIT reads one u64.
+    // SAFETY: HPCAP_IOC_WAIT reads one u64, which `ns` is.
     check(unsafe { raw::wait(device.as_raw_fd(), &raw const ns) }).map(drop)
 }
 
 /// Opens the file of hugepages under the ring, read-only (`HPCAP_IOC_RING_FD`).
 ///
 /// # Errors
-/// The errno of the call: `ENODATA` where the ring is not in hugepages.
+/// The errno of the call: `ENODATA` when the ring is not in hugepages.
 pub fn ring_fd(device: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     // SAFETY: HPCAP_IOC_RING_FD has no argument.
     let fd = check(unsafe { raw::ring_fd(device.as_raw_fd()) })?;
@@ -48,12 +48,12 @@ pub fn ring_fd(device: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-/// Gives the queue another ring (`HPCAP_IOC_SET_RING`).
+/// Replaces the ring of the queue (`HPCAP_IOC_SET_RING`).
 ///
 /// # Errors
 /// The errno of the call, as the C header lists them.
 pub fn set_ring(device: BorrowedFd<'_>, ring: &hpcap_set_ring) -> io::Result<()> {
-    // SAFETY: HPCAP_IOC_SET_RING reads one `hpcap_set_ring`.
+    // SAFETY: HPCAP_IOC_SET_RING reads one `hpcap_set_ring`, which `ring` is.
     check(unsafe { raw::set_ring(device.as_raw_fd(), ring) }).map(drop)
 }
 

@@ -1,18 +1,18 @@
 //! The shared memory of hpcap in Rust, and the producer of `kmod/core/` compiled for userspace.
 //!
-//! | module | is |
+//! | module | content |
 //! |---|---|
 //! | [`abi`] | the structures and constants of `kmod/include/uapi/hpcap.h` |
 //! | [`ioctl`] | the calls of a queue's char device |
 //! | [`filter`] | the instructions of a filter; with feature `core`, the checker and the interpreter |
 //! | `ring` | the producer, `kmod/core/ring.h` (feature `core`) |
 //! | `dedup` | the duplicate filter, `kmod/core/dedup.h` (feature `core`) |
-//! | `pipeline` | a batch on its way into the ring, `kmod/core/pipeline.h` (feature `core`) |
-//! | `advrx` | harvesting 82599 descriptors, `kmod/core/advrx.h` (feature `core`) |
+//! | `pipeline` | the stages of a batch before the ring, `kmod/core/pipeline.h` (feature `core`) |
+//! | `advrx` | harvests descriptors of an 82599, `kmod/core/advrx.h` (feature `core`) |
 //!
-//! All functions of C are declared here and nowhere else. The types wrap them so that a caller
-//! needs `unsafe` only to hand over memory that Rust cannot check. `tests/abi.rs` compares the
-//! layout of every structure that both languages use.
+//! All functions of C are declared in this crate and in no other. Its types wrap them so that a
+//! caller needs `unsafe` only for memory that Rust cannot check. `tests/abi.rs` compares the layout
+//! of every structure that both languages use.
 
 #[cfg(not(all(target_endian = "little", target_pointer_width = "64")))]
 compile_error!("hpcap's shared memory and files are defined for 64-bit little-endian machines");

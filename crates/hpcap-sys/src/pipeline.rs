@@ -1,4 +1,4 @@
-//! The way of a batch from its source into the ring: `kmod/core/pipeline.h`.
+//! The stages through which a batch goes from its source into the ring (`kmod/core/pipeline.h`).
 
 use std::marker::PhantomData;
 use std::ptr;
@@ -50,8 +50,8 @@ impl<'a, 'frame> Batch<'a, 'frame> {
     /// Size of `struct hpcap_pipeline`, which ends in four bytes of padding.
     pub const BYTES: usize = size_of::<Pipeline>();
 
-    /// Runs the filters over `frames`, and accounts in `ring` for the frames that do not pass.
-    /// `marks` becomes as long as `frames`; it says which frames are marked as duplicates.
+    /// Runs the filters over `frames`, and counts the frames that do not pass in the ledger of
+    /// `ring`. `marks` becomes as long as `frames` and tells which frames are marked as duplicates.
     pub fn start(
         ring: &mut Ring,
         program: Option<&Program>,
@@ -70,12 +70,13 @@ impl<'a, 'frame> Batch<'a, 'frame> {
             done: 0,
             marked: 0,
         };
-        // SAFETY: the program was checked; the window, the ring, and the `n` frames with as many
-        // marks are valid, and used by nobody else during the call.
+        // SAFETY: the program was checked. The window, the ring, and the `n` frames with as many
+        // marks are valid, and no other code uses them during the call.
         unsafe {
             hpcap_sys_pipeline_start(&raw mut pipeline, ring.as_mut_ptr(), frames.as_mut_ptr(), n);
         }
-        // The filters have done their part, and may change before the last frame is pushed.
+        // The filters are not used again: the caller may change them before the last frame is
+        // pushed.
         pipeline.program = ptr::null();
         pipeline.dedup = ptr::null_mut();
         Self {
@@ -84,13 +85,13 @@ impl<'a, 'frame> Batch<'a, 'frame> {
         }
     }
 
-    /// Pushes as many frames as there is room for, and returns how many are left.
+    /// Pushes frames until the ring is full, and returns how many frames are left.
     pub fn push(&mut self, ring: &mut Ring) -> usize {
-        // SAFETY: an initialised ring; the frames and marks are borrowed as long as `self`.
+        // SAFETY: the ring is initialised, and the frames and marks are borrowed as long as `self`.
         unsafe { hpcap_sys_pipeline_push(&raw mut self.pipeline, ring.as_mut_ptr()) as usize }
     }
 
-    /// Gives up the frames that are left, and accounts for them under `HPCAP_RING_FULL`.
+    /// Discards the frames that are left, and counts them under `HPCAP_RING_FULL`.
     pub fn drop_left(mut self, ring: &mut Ring) {
         // SAFETY: as in `push`.
         unsafe { hpcap_sys_pipeline_drop(&raw mut self.pipeline, ring.as_mut_ptr()) }

@@ -1,4 +1,4 @@
-//! The producer of a queue: `kmod/core/ring.h`.
+//! The producer of a queue (`kmod/core/ring.h`).
 
 use std::time::Duration;
 
@@ -43,18 +43,19 @@ unsafe extern "C" {
 /// Size of a block of a ring of `ring_bytes` bytes: 4 MiB, or a quarter of a small ring.
 #[must_use]
 pub fn block_bytes(ring_bytes: u64) -> u64 {
-    // SAFETY: arithmetic on the argument.
+    // SAFETY: the function only computes a value from its argument.
     unsafe { hpcap_sys_block_bytes(ring_bytes) }
 }
 
 /// Number of entries in the block index of a ring of `ring_bytes` bytes.
 #[must_use]
 pub fn index_entries(ring_bytes: u64) -> u32 {
-    // SAFETY: arithmetic on the argument.
+    // SAFETY: the function only computes a value from its argument.
     unsafe { hpcap_sys_index_entries(ring_bytes) }
 }
 
-/// The producer's state. One thread at a time uses it: everything that changes it takes `&mut self`.
+/// The producer's state. Functions that change it take `&mut self`, so only one thread at a time
+/// does.
 #[derive(Debug)]
 pub struct Ring {
     /// `struct hpcap_ring`, in memory aligned to 8 bytes.
@@ -62,8 +63,8 @@ pub struct Ring {
 }
 
 impl Ring {
-    /// Starts the queue whose queue page is filled in. `None`: the sizes in the queue page do not
-    /// make a ring.
+    /// Starts the queue whose queue page is filled in. Returns `None` when a ring cannot have the
+    /// sizes in the queue page.
     ///
     /// # Safety
     /// `base` is the ring's memory, mapped twice back to back, and `queue` the queue page with its
@@ -71,18 +72,18 @@ impl Ring {
     /// long as the value that is returned, and no other producer writes to them.
     #[must_use]
     pub unsafe fn new(base: *mut u8, queue: *mut hpcap_queue) -> Option<Self> {
-        // SAFETY: returns a constant.
+        // SAFETY: the function only returns a constant.
         let words = unsafe { hpcap_sys_ring_size() }.div_ceil(8);
         let mut ring = Self {
             words: vec![0; words].into_boxed_slice(),
         };
         // SAFETY: the first argument has the size that C asked for and is aligned to 8 bytes; the
-        // caller answers for the others.
+        // caller guarantees the others.
         let result = unsafe { hpcap_sys_init(ring.as_mut_ptr(), base, queue) };
         (result == 0).then_some(ring)
     }
 
-    /// The C structure, for a loop in C that uses `ring.h` itself.
+    /// The C structure, for a loop in C that uses `ring.h` directly.
     #[must_use]
     pub fn as_mut_ptr(&mut self) -> *mut RawRing {
         self.words.as_mut_ptr().cast()
@@ -92,8 +93,8 @@ impl Ring {
         self.words.as_ptr().cast()
     }
 
-    /// Copies frames into the ring; [`Ring::service`] makes them visible. Returns the number of
-    /// frames taken, which is less than given only when the ring is full.
+    /// Copies frames into the ring; [`Ring::service`] publishes them. Returns the number of copied
+    /// frames, which is less than that of `frames` only when the ring is full.
     #[inline]
     pub fn push_batch(&mut self, frames: &[Frame<'_>]) -> usize {
         let n = u32::try_from(frames.len()).unwrap_or(u32::MAX);
@@ -115,26 +116,27 @@ impl Ring {
     /// Adds frames that are not in the ring to the ledger.
     ///
     /// # Panics
-    /// When `reason` is none of the queue's ledger (`HPCAP_LEDGER_REASONS` and above).
+    /// When the ledger of a queue does not have `reason` (`HPCAP_LEDGER_REASONS` and above).
     pub fn account(&mut self, reason: u32, count: Count) {
         assert!(
             (reason as usize) < HPCAP_LEDGER_REASONS,
             "reason {reason} is not in a queue's ledger"
         );
-        // SAFETY: `new` initialised the ring; the reason is one of the ledger's.
+        // SAFETY: `new` initialised the ring, and the ledger has this reason.
         unsafe { hpcap_sys_account(self.as_mut_ptr(), reason, count.frames, count.bytes) }
     }
 
-    /// Publishes, starts files and watches listeners. `clock_ns` is CLOCK_MONOTONIC, `wall_ns`
-    /// nanoseconds since 1970. Returns a bit for each slot whose listener the caller must wake.
+    /// Publishes frames, starts files and watches listeners. `clock_ns` is CLOCK_MONOTONIC,
+    /// `wall_ns` nanoseconds since 1970. Returns a bit for each slot whose listener the caller must
+    /// wake.
     #[must_use]
     pub fn service(&mut self, clock_ns: u64, wall_ns: u64) -> u32 {
-        // SAFETY: `new` initialised the ring; the slots in use are mapped (`attach`).
+        // SAFETY: `new` initialised the ring, and the slots in use are mapped (`attach`).
         unsafe { hpcap_sys_service(self.as_mut_ptr(), clock_ns, wall_ns) }
     }
 
-    /// Attaches a listener and returns its slot. `start` is an `HPCAP_START_` value. `None`: all
-    /// slots are taken.
+    /// Attaches a listener and returns its slot, or `None` when all slots are taken. `start` is an
+    /// `HPCAP_START_` value.
     ///
     /// # Safety
     /// `shared` is the listener's page: HPCAP_SLOT_BYTES bytes, writable, and mapped until
@@ -146,8 +148,8 @@ impl Ring {
         listener: &hpcap_listener,
         start: u32,
     ) -> Option<usize> {
-        // SAFETY: `new` initialised the ring; C only reads `listener`; the caller answers for
-        // `shared`.
+        // SAFETY: `new` initialised the ring, C only reads `listener`, and the caller guarantees
+        // that `shared` is valid.
         let slot = unsafe { hpcap_sys_attach(self.as_mut_ptr(), shared, listener, start) };
         usize::try_from(slot).ok()
     }

@@ -9,7 +9,7 @@ use std::process::Command;
 
 use hpcap_sys::abi::*;
 
-/// Structures: name, size, alignment, fields.
+/// A structure: name, size, alignment, fields.
 type Structure = (
     &'static str,
     usize,
@@ -174,7 +174,7 @@ fn ask_c(program: &str) -> BTreeMap<String, u64> {
         .collect()
 }
 
-/// Compares `structures` and `constants` with what the C compiler knows of them.
+/// Compares `structures` and `constants` with the values that the C compiler uses.
 fn compare_with_c(headers: &[&str], structures: &[Structure], constants: &[(&str, u64)]) {
     let mut program = String::from("#include <stdio.h>\n#include <stddef.h>\n");
     for header in headers {
@@ -224,7 +224,7 @@ fn core_types_equal_their_c_structures() {
     use hpcap_sys::pipeline::Batch;
     let headers = ["pipeline.h", "advrx.h"];
     let mut structures = core_structures();
-    // Apart from the others because it has padding, and is never turned into bytes.
+    // This structure is listed apart, because it has padding and its bytes are never copied out.
     structures.push(("hpcap_pipeline", Batch::BYTES, 8, Batch::FIELDS));
     compare_with_c(&headers, &structures, &core_constants());
 }

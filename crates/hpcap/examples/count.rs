@@ -1,8 +1,9 @@
-//! The smallest useful client: counts the frames of a queue by EtherType, once a second.
+//! A minimal client, which counts the frames of a queue by EtherType and prints the counts every
+//! second.
 //!
 //!     cargo run --release -p hpcap --example count -- hpcap0
 //!
-//! It is lossy, so that it never costs a recorder a frame, and says what it missed.
+//! The stream is lossy, so that it never costs a recorder a frame; it reports the frames it missed.
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;

@@ -1,11 +1,11 @@
-//! How much memory the control groups of this process leave it: a ring that is larger would end it
-//! by a signal, not with an error.
+//! The memory limits of this process's control groups. The kernel kills a process that exceeds such
+//! a limit, so a program checks the size of a ring against it first.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Bytes that this process can still take before a control group's limit is reached; `None` where
-/// there is no limit. Memory that only caches files counts as free.
+/// Returns how many bytes this process can still allocate before it reaches a limit of a control
+/// group; `None` when there is no limit. Memory that only caches files counts as free.
 #[must_use]
 pub fn room() -> Option<u64> {
     let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
@@ -16,8 +16,8 @@ pub fn room() -> Option<u64> {
         .min()
 }
 
-/// The folders of the memory control groups that the process is in, from its own up to the root:
-/// of version 1 where that has the memory, otherwise of version 2.
+/// Returns the folders of the memory control groups of the process, from its own group up to the
+/// root. They are those of version 1 if that controls memory, and otherwise those of version 2.
 fn folders(groups: &str, mounts: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for line in groups.lines() {
@@ -32,7 +32,7 @@ fn folders(groups: &str, mounts: &str) -> Vec<PathBuf> {
         let Some((root, mount)) = mounts.lines().find_map(|line| mounted(line, is_v2)) else {
             continue;
         };
-        // In a container, the mount shows the part of the tree below `root`.
+        // In a container, the mount shows only the part of the tree below `root`.
         let below = Path::new(path).strip_prefix(root).unwrap_or(Path::new(""));
         let group = Path::new(mount).join(below.strip_prefix("/").unwrap_or(below));
         found.extend(
@@ -45,7 +45,8 @@ fn folders(groups: &str, mounts: &str) -> Vec<PathBuf> {
     found
 }
 
-/// Root and place of the mount in a line of mountinfo, where it is of memory control groups.
+/// Returns root and mount point from a line of mountinfo; `None` when the line is not a mount of
+/// memory control groups.
 fn mounted(line: &str, is_v2: bool) -> Option<(&str, &str)> {
     let (mount, kind) = line.split_once(" - ")?;
     let mut fields = mount.split(' ').skip(3);
@@ -59,12 +60,12 @@ fn mounted(line: &str, is_v2: bool) -> Option<(&str, &str)> {
     fits.then_some((root, place))
 }
 
-/// What the limit of one group leaves.
+/// Returns how many bytes the limit of one group leaves; `None` when the group has no limit.
 fn room_in(group: &Path) -> Option<u64> {
     let read = |name: &str| fs::read_to_string(group.join(name)).ok();
     let number = |name: &str| read(name)?.trim().parse::<u64>().ok();
     let (limit, used, caches) = match number("memory.max") {
-        // "max" is no number, and no limit.
+        // Without a limit, the file holds "max", which does not parse as a number.
         Some(limit) => (
             limit,
             number("memory.current")?,

@@ -1,4 +1,4 @@
-//! Compressed capture files: gzip and Zstandard, written and read as a stream.
+//! Compressed capture files: writes and reads gzip and Zstandard as a stream.
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -9,20 +9,20 @@ use flate2::write::GzEncoder;
 
 use crate::error::{Error, Result};
 
-/// How a file is compressed.
+/// The compression of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, PartialOrd, Ord, Hash)]
 pub enum Compression {
-    /// Not at all.
+    /// No compression.
     #[default]
     None,
-    /// gzip: every tool reads it.
+    /// gzip, which every tool reads.
     Gzip,
-    /// Zstandard: several times faster than gzip, and smaller.
+    /// Zstandard, which is several times faster than gzip and compresses better.
     Zstd,
 }
 
 impl Compression {
-    /// What a file's name ends in: `.gz`, `.zst`, or nothing.
+    /// The ending of the file name: `.gz`, `.zst`, or empty.
     #[must_use]
     pub fn suffix(self) -> &'static str {
         match self {
@@ -32,7 +32,7 @@ impl Compression {
         }
     }
 
-    /// What the first bytes of a file say.
+    /// Detects the compression from the first bytes of a file.
     #[must_use]
     pub fn of_content(head: &[u8]) -> Self {
         if head.starts_with(&[0x1f, 0x8b]) {
@@ -45,7 +45,7 @@ impl Compression {
     }
 }
 
-/// The formats in which frames are written to a file.
+/// The formats of files with frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FileFormat {
     /// RAW.
@@ -57,7 +57,7 @@ pub enum FileFormat {
 }
 
 impl FileFormat {
-    /// What a file's name ends in, without the dot.
+    /// The ending of the file name, without the dot.
     #[must_use]
     pub fn extension(self) -> &'static str {
         match self {
@@ -68,24 +68,25 @@ impl FileFormat {
     }
 }
 
-/// What the end of a file's name asks for: `x.pcapng.zst` is pcapng, compressed.
+/// The format and compression that the ending of a file name asks for: `x.pcapng.zst` is pcapng,
+/// compressed with Zstandard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ending {
     /// The format.
     pub format: FileFormat,
-    /// How it is compressed.
+    /// The compression.
     pub compression: Compression,
 }
 
-/// The endings, for messages.
+/// The accepted endings, for error messages.
 const ENDINGS: &str = ".pcap or .pcapng, each alone or followed by .gz or .zst";
 
 impl Ending {
-    /// The ending of a file that is to be written as pcap or pcapng.
+    /// Parses the ending of a file that a tool will write as pcap or pcapng.
     ///
     /// # Errors
-    /// [`Kind::Usage`](crate::Kind::Usage) for any other ending: nothing is written as something
-    /// that its name does not say.
+    /// [`Kind::Usage`](crate::Kind::Usage) for any other ending, because the content of a file must
+    /// be what its name says.
     pub fn of(path: &Path) -> Result<Self> {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let lower = name.to_ascii_lowercase();
@@ -111,7 +112,7 @@ impl Ending {
         })
     }
 
-    /// The ending as a name has it, with its dot.
+    /// The ending as part of a file name, with its dots.
     #[must_use]
     pub fn text(self) -> String {
         format!(".{}{}", self.format.extension(), self.compression.suffix())
@@ -124,8 +125,8 @@ impl fmt::Display for Ending {
     }
 }
 
-/// Compresses what is written to it. [`Compressor::finish`] ends the stream: without it the
-/// file is cut.
+/// Compresses the bytes that are written to it. [`Compressor::finish`] must end the stream;
+/// otherwise the file is cut.
 pub struct Compressor<W: Write>(Writing<W>);
 
 enum Writing<W: Write> {
@@ -143,10 +144,10 @@ impl<W: Write> fmt::Debug for Compressor<W> {
 }
 
 impl<W: Write> Compressor<W> {
-    /// Compresses to `sink`, at the library's usual level.
+    /// Creates a compressor that writes to `sink`, with the default level of the library.
     ///
     /// # Errors
-    /// There is no memory for the compressor.
+    /// When there is no memory for the compressor.
     pub fn new(sink: W, compression: Compression) -> io::Result<Self> {
         Ok(Self(match compression {
             Compression::None => Writing::Plain(sink),
@@ -162,7 +163,7 @@ impl<W: Write> Compressor<W> {
         }))
     }
 
-    /// How it compresses.
+    /// The compression that is used.
     #[must_use]
     pub fn compression(&self) -> Compression {
         match self.0 {
@@ -172,7 +173,7 @@ impl<W: Write> Compressor<W> {
         }
     }
 
-    /// What it writes to.
+    /// The inner writer.
     #[must_use]
     pub fn get_ref(&self) -> &W {
         match &self.0 {
@@ -182,10 +183,10 @@ impl<W: Write> Compressor<W> {
         }
     }
 
-    /// Ends the stream and gives the sink back.
+    /// Ends the stream and returns the inner writer.
     ///
     /// # Errors
-    /// That of the sink.
+    /// The error of the inner writer.
     pub fn finish(self) -> io::Result<W> {
         match self.0 {
             Writing::Plain(mut sink) => {
@@ -207,7 +208,7 @@ impl<W: Write> Write for Compressor<W> {
         }
     }
 
-    /// Hands on what was written so far, so that a reader of the unfinished file has it.
+    /// Passes on all bytes written so far, so that a reader of the unfinished file gets them.
     fn flush(&mut self) -> io::Result<()> {
         match &mut self.0 {
             Writing::Plain(sink) => sink.flush(),
@@ -217,10 +218,10 @@ impl<W: Write> Write for Compressor<W> {
     }
 }
 
-/// The first bytes of a source, read already, and the rest of it.
+/// The first bytes of a source, which were already read, followed by the rest.
 type Whole<R> = io::Chain<io::Cursor<Vec<u8>>, R>;
 
-/// Reads a source, unpacked where its first bytes say that it is compressed.
+/// Reads a source, and decompresses it when its first bytes are those of a compressed file.
 pub struct Decompressor<R: Read>(Reading<R>);
 
 enum Reading<R: Read> {
@@ -238,10 +239,10 @@ impl<R: Read> fmt::Debug for Decompressor<R> {
 }
 
 impl<R: Read> Decompressor<R> {
-    /// Looks at the first four bytes of `source`.
+    /// Reads the first four bytes of `source` to detect its compression.
     ///
     /// # Errors
-    /// That of the source.
+    /// The error of `source`.
     pub fn new(mut source: R) -> io::Result<Self> {
         let mut head = Vec::with_capacity(4);
         source.by_ref().take(4).read_to_end(&mut head)?;
@@ -254,7 +255,7 @@ impl<R: Read> Decompressor<R> {
         }))
     }
 
-    /// How the source is compressed.
+    /// The compression of the source.
     #[must_use]
     pub fn compression(&self) -> Compression {
         match self.0 {
@@ -327,7 +328,7 @@ mod tests {
         for compression in [Compression::None, Compression::Gzip, Compression::Zstd] {
             let mut compressor = Compressor::new(Vec::new(), compression).unwrap();
             compressor.write_all(&bytes).unwrap();
-            // A flush in between, as for a live reader, is only a larger file.
+            // A flush in between, as a live capture needs it, must not change the content.
             compressor.flush().unwrap();
             compressor.write_all(b"end").unwrap();
             let packed = compressor.finish().unwrap();

@@ -1,12 +1,13 @@
-//! What a file is, by its first bytes: files that are named RAW and are not, and the reverse.
+//! Detects the format of a file from its first bytes, because files named `.raw` can have other
+//! formats and RAW files can have other names.
 
 use crate::abi::HPCAP_RECORD_BYTES;
 use crate::raw::record::{Item, Parsed, parse};
 
-/// What a file is, as far as its first bytes say.
+/// The format of a file, as far as its first bytes show it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Content {
-    /// There is nothing in it.
+    /// The file is empty.
     Empty,
     /// RAW with a file header of hpcap.
     Raw,
@@ -30,23 +31,23 @@ pub enum Content {
     Zip,
     /// A tar archive.
     Tar,
-    /// A program or a library.
+    /// An executable or a library.
     Elf,
-    /// A capture of Solaris' snoop.
+    /// A capture of snoop, the capture tool of Solaris.
     Snoop,
     /// Text.
     Text,
-    /// Nothing that is known: also RAW that begins with a frame, as the original's does.
+    /// An unknown format, or RAW that begins with a frame, as the original writes it.
     Unknown,
 }
 
-/// First bytes, and what they are of.
+/// First bytes and the formats to which they belong.
 const MAGICS: [(&[u8], Content); 16] = [
     (&[0xd4, 0xc3, 0xb2, 0xa1], Content::Pcap),
     (&[0xa1, 0xb2, 0xc3, 0xd4], Content::Pcap),
     (&[0x4d, 0x3c, 0xb2, 0xa1], Content::Pcap),
     (&[0xa1, 0xb2, 0x3c, 0x4d], Content::Pcap),
-    // With longer headers of frames, as some patched systems write.
+    // pcap with longer headers of frames, as some patched systems write it.
     (&[0x34, 0xcd, 0xb2, 0xa1], Content::Pcap),
     (&[0xa1, 0xb2, 0xcd, 0x34], Content::Pcap),
     (&[0x0a, 0x0d, 0x0d, 0x0a], Content::Pcapng),
@@ -62,10 +63,10 @@ const MAGICS: [(&[u8], Content); 16] = [
 ];
 
 impl Content {
-    /// So many first bytes are enough to know what can be known.
+    /// Number of first bytes that suffice to detect every format.
     pub const HEAD_BYTES: usize = 1024;
 
-    /// What a file is that begins with `head`.
+    /// Detects the format of a file that begins with `head`.
     #[must_use]
     pub fn of(head: &[u8]) -> Self {
         let head = &head[..head.len().min(Self::HEAD_BYTES)];
@@ -92,13 +93,13 @@ impl Content {
         }
     }
 
-    /// Whether it is certain that it is no RAW.
+    /// Whether the file certainly is not RAW.
     #[must_use]
     pub fn is_foreign(self) -> bool {
         !matches!(self, Self::Empty | Self::Raw | Self::Unknown)
     }
 
-    /// What to call it in a sentence: "a pcap file".
+    /// The format as a phrase for a sentence: "a pcap file".
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -121,7 +122,7 @@ impl Content {
         }
     }
 
-    /// Which tool reads it, for whoever expected RAW.
+    /// Advice for a user who expected RAW: a tool that reads the file.
     #[must_use]
     pub fn advice(self) -> Option<&'static str> {
         Some(match self {
@@ -143,18 +144,18 @@ impl Content {
     }
 }
 
-/// Whether bytes are text in UTF-8: of a RAW record's header that can never be.
+/// Whether the bytes are text in UTF-8, which the header of a RAW record never is.
 fn is_text(head: &[u8]) -> bool {
     let text = match std::str::from_utf8(head) {
         Ok(text) => text,
-        // A character may be cut by the end of what was read.
+        // The end of `head` can cut a character.
         Err(e) if e.error_len().is_none() => {
             std::str::from_utf8(&head[..e.valid_up_to()]).unwrap_or_default()
         }
         Err(_) => return false,
     };
-    // A record's lengths have a byte below 8 in all but the longest frames, and its second may
-    // be text by chance: fewer bytes than a header prove nothing.
+    // In all but the longest frames, the lengths in a record's header have a byte below 8. The
+    // seconds can be text by chance, so fewer bytes than a header prove nothing.
     head.len() >= HPCAP_RECORD_BYTES
         && text
             .chars()
@@ -197,7 +198,7 @@ mod tests {
         let _ = writer.header(&FileHeader::default()).unwrap();
         let bytes = writer.close(4096).unwrap().0;
         assert_eq!(Content::of(&bytes), Content::Raw);
-        // A frame of the original, at any second that its clock may have had.
+        // A frame of the original, with any seconds that its clock may have had.
         for sec in [1, 0x2065_6854, 1_391_723_988, u32::MAX] {
             let record = hpcap_record {
                 sec,

@@ -1,4 +1,4 @@
-//! Settings of the removal of duplicates, as `hpcapd --dedup` takes them and a queue reports them.
+//! Settings of the duplicate filter, as `hpcapd --dedup` takes them and a queue reports them.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,25 +7,26 @@ use std::time::Duration;
 use crate::units::parse_duration;
 use crate::{Error, Result};
 
-/// What becomes of duplicates.
+/// What the filter does with duplicates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Action {
-    /// They are removed, and counted.
+    /// It removes and counts them.
     #[default]
     Drop,
-    /// They stay, with a tag before each in the stream, and are counted.
+    /// It counts them and writes a tag before each into the stream.
     Mark,
 }
 
-/// Fields in which copies may differ. Of Ethernet frames: others have no such fields.
+/// Fields of Ethernet frames in which duplicates may differ. Frames of other links have no such
+/// fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[allow(clippy::struct_excessive_bools, reason = "four independent fields")]
 pub struct Ignore {
-    /// TTL of IPv4, hop limit of IPv6.
+    /// TTL of IPv4 and hop limit of IPv6.
     pub ttl: bool,
     /// Checksum of the IPv4 header.
     pub ip_sum: bool,
-    /// VLAN tags, present or not.
+    /// VLAN tags; one of two duplicates may also have none.
     pub vlan: bool,
     /// Both MAC addresses, which a router changes.
     pub mac: bool,
@@ -43,7 +44,7 @@ impl Ignore {
         ]
     }
 
-    /// The fields as bits of `enum hpcap_dedup_ignore`.
+    /// Encodes the fields as bits of `enum hpcap_dedup_ignore`.
     #[must_use]
     pub fn bits(mut self) -> u32 {
         let mut bits = 0;
@@ -53,34 +54,35 @@ impl Ignore {
         bits
     }
 
-    /// Whether every field counts.
+    /// Whether no field is ignored.
     #[must_use]
     pub fn is_empty(self) -> bool {
         self.bits() == 0
     }
 }
 
-/// What a duplicate is, and what becomes of it.
+/// Definition of a duplicate, and what the filter does with duplicates.
 ///
-/// A frame is one when another of the same length, whose first `bytes` bytes are the same but
-/// for what is in `ignore`, was seen at most `age` before, and not so many others since that
-/// the window of `window` frames has forgotten it. Without `bytes`, as many are compared as tell
-/// a frame from others of its flow, past the headers of tunnels; a frame of which nobody can tell
-/// that is no duplicate (`kmod/core/extent.h`).
+/// A frame is a duplicate when the filter remembers an earlier frame of the same length that was
+/// seen at most `age` before and whose first `bytes` bytes are equal, except for the fields in
+/// `ignore`. The filter remembers about `window` frames. Without `bytes`, it compares as many bytes
+/// as distinguish a frame from others of its flow, beyond the headers of tunnels. A frame for which
+/// that number cannot be determined is never a duplicate (`kmod/core/extent.h`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DedupSettings {
-    /// Frames that are remembered; rounded up to a power of two, 16 at least.
+    /// Number of frames that the filter remembers; rounded up to a power of two, at least 16.
     pub window: u32,
-    /// Bytes of each that are compared, 2048 at most; `None`: what tells them apart.
+    /// Bytes of each frame that are compared, at most 2048; `None` compares as many as distinguish
+    /// frames of a flow.
     pub bytes: Option<u32>,
-    /// How long ago the same frame may have been seen.
+    /// Longest time between a frame and its duplicate.
     pub age: Duration,
-    /// Whether a duplicate counts as a sighting, too: a copy of a copy is one as long as no two
-    /// are further apart than `age`.
+    /// Whether a duplicate starts the age anew. Then each copy in a series counts as a duplicate as
+    /// long as consecutive copies are at most `age` apart.
     pub renew: bool,
-    /// Fields that do not count.
+    /// Fields in which duplicates may differ.
     pub ignore: Ignore,
-    /// What becomes of duplicates.
+    /// What the filter does with duplicates.
     pub action: Action,
 }
 

@@ -1,42 +1,42 @@
-//! Errors that say what was tried, on what, why it failed and what to do about it.
+//! Errors that say what was tried, on what, why it failed and what to do.
 
 use std::fmt;
 
 use crate::visible::visible_lines;
 
-/// The result of everything in this crate that can fail.
+/// Result of the functions in this crate that can fail.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// What sort of failure it is: programs decide by it, people read the text.
+/// The kind of an error, by which programs decide what to do; the text is for people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
-    /// The caller asked for something that makes no sense (exit code 2 in the tools).
+    /// The caller asked for something invalid (exit code 2 in the tools).
     Usage,
-    /// The thing named does not exist.
+    /// The named thing does not exist.
     NotFound,
-    /// The operating system refuses; the advice names the capability or the group.
+    /// The operating system denied access; the advice names the capability or the group.
     Permission,
-    /// Two sides speak different versions of the ABI or of the format.
+    /// Two programs use different versions of the ABI or of the format.
     Version,
-    /// The data are not what the format says.
+    /// The data does not conform to its format.
     Format,
-    /// Somebody else holds it.
+    /// Another process uses the thing.
     Busy,
-    /// There is no room: disk, memory, hugepages, slots.
+    /// Space is exhausted: on the disk, in memory, hugepages or slots.
     Full,
-    /// The listener was killed from outside.
+    /// Another process killed the listener.
     Killed,
-    /// A lossy listener was overtaken by the producer.
+    /// The producer has overtaken a lossy listener.
     Overrun,
-    /// The producer is gone.
+    /// The producer has ended.
     Gone,
-    /// It took longer than was allowed.
+    /// The operation took longer than its limit.
     Timeout,
-    /// Any other failure of the operating system.
+    /// Any other error of the operating system.
     Io,
 }
 
-/// What was tried, on what, why it failed, what to do.
+/// An error: what was tried, on what, why it failed, and what to do.
 #[derive(Debug)]
 pub struct Error {
     kind: Kind,
@@ -53,7 +53,7 @@ impl From<std::convert::Infallible> for Error {
 }
 
 impl Error {
-    /// A failure of kind `kind` while doing `tried` ("open /tmp/x.raw"), because of `why`.
+    /// Creates an error of kind `kind`: `tried` ("open /tmp/x.raw") failed because of `why`.
     #[must_use]
     pub fn new(kind: Kind, tried: impl Into<String>, why: impl Into<String>) -> Self {
         Self {
@@ -65,7 +65,8 @@ impl Error {
         }
     }
 
-    /// A failure of the operating system while doing `tried`; the kind follows from it.
+    /// Creates an error of the operating system while doing `tried`; its kind follows from
+    /// `source`.
     #[must_use]
     pub fn io(tried: impl Into<String>, source: std::io::Error) -> Self {
         use std::io::ErrorKind as E;
@@ -97,33 +98,34 @@ impl Error {
         }
     }
 
-    /// A mistake in what the user asked for: `what` is the thing, `why` what is allowed.
+    /// Creates an error about a request of the user: `what` is the rejected thing, `why` says what
+    /// is allowed.
     #[must_use]
     pub fn usage(what: impl Into<String>, why: impl Into<String>) -> Self {
         Self::new(Kind::Usage, what, why)
     }
 
-    /// Adds what the reader can do about it.
+    /// Sets the advice: what the reader can do.
     #[must_use]
     pub fn advise(mut self, advice: impl Into<String>) -> Self {
         self.advice = Some(advice.into());
         self
     }
 
-    /// Adds what the reader can do about it, where nothing is said of that yet.
+    /// Sets the advice if the error has none yet.
     #[must_use]
     pub fn or_advise(mut self, advice: &str) -> Self {
         self.advice.get_or_insert_with(|| advice.to_owned());
         self
     }
 
-    /// What sort of failure it is.
+    /// The kind of the error.
     #[must_use]
     pub fn kind(&self) -> Kind {
         self.kind
     }
 
-    /// Why it failed and, on further lines, what to do: for whoever knows what was tried.
+    /// The reason, followed by the advice on further lines; for a reader who knows what was tried.
     #[must_use]
     pub fn why_and_advice(&self) -> String {
         match &self.advice {
@@ -132,20 +134,20 @@ impl Error {
         }
     }
 
-    /// The operating system's error number, where it was one.
+    /// The errno of the operating system; `None` for other errors.
     #[must_use]
     pub fn os_error(&self) -> Option<i32> {
         self.source.as_ref().and_then(std::io::Error::raw_os_error)
     }
 
-    /// Whether nothing has failed: a stream that does not block has nothing to read now.
+    /// Whether the error only says that a non-blocking stream has nothing to read now.
     #[must_use]
     pub fn would_block(&self) -> bool {
         let is = |e: &std::io::Error| e.kind() == std::io::ErrorKind::WouldBlock;
         self.source.as_ref().is_some_and(is)
     }
 
-    /// The exit code of a tool that ends with this error: 2 for usage, 1 for the rest.
+    /// The exit code of a tool that ends with this error: 2 for [`Kind::Usage`], otherwise 1.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         if self.kind == Kind::Usage { 2 } else { 1 }
@@ -158,7 +160,8 @@ impl fmt::Display for Error {
             Kind::Usage => {}
             _ => f.write_str("cannot ")?,
         }
-        // Names of files and words of peers come from others: nothing in them reaches a terminal.
+        // File names and the texts of peers can contain control characters, which must not reach a
+        // terminal.
         let (tried, why) = (visible_lines(&self.tried), visible_lines(&self.why));
         write!(f, "{tried}: {why}")?;
         if let Some(advice) = &self.advice {
@@ -174,12 +177,12 @@ impl std::error::Error for Error {
     }
 }
 
-/// `.context("open /tmp/x")` on the results of the standard library and of nix.
+/// Adds `.context(|| "open /tmp/x")` to the results of the standard library and of nix.
 pub trait Context<T> {
-    /// Names what was tried, lazily.
+    /// Adds what was tried; `tried` is called only for an error.
     ///
     /// # Errors
-    /// The original failure, with the context.
+    /// The original error, with the context.
     fn context<S: Into<String>>(self, tried: impl FnOnce() -> S) -> Result<T>;
 }
 

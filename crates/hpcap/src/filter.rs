@@ -1,4 +1,4 @@
-//! Filters in tcpdump's syntax: compiled by libpcap, run by its interpreter.
+//! Filters in tcpdump's syntax, which libpcap compiles and its interpreter runs.
 
 use std::ffi::c_uint;
 
@@ -9,7 +9,7 @@ use crate::error::{Error, Kind, Result};
 pub use hpcap_sys::filter::Instruction;
 
 unsafe extern "C" {
-    /// libpcap's interpreter: what the program returns, bytes to keep, 0 = refused.
+    /// libpcap's interpreter. Returns the number of bytes to keep; 0 = the frame is rejected.
     fn bpf_filter(
         program: *const Instruction,
         packet: *const u8,
@@ -18,7 +18,7 @@ unsafe extern "C" {
     ) -> c_uint;
 }
 
-/// LINKTYPE_RAW as files have it, and DLT_RAW as libpcap's compiler wants it.
+/// LINKTYPE_RAW as it is in files; libpcap's compiler expects `DLT_RAW` for it.
 const LINKTYPE_RAW: u32 = 101;
 const DLT_RAW: i32 = 12;
 
@@ -30,11 +30,11 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// Compiles `expression` for frames of `link_type` (LINKTYPE_ value; 1 is Ethernet). An
-    /// empty one lets everything pass.
+    /// Compiles `expression` for frames of `link_type` (LINKTYPE_ value; 1 = Ethernet). An empty
+    /// expression accepts every frame.
     ///
     /// # Errors
-    /// [`Kind::Usage`] with libpcap's message where the expression is not one.
+    /// [`Kind::Usage`] with libpcap's message when the expression is invalid.
     pub fn new(expression: &str, link_type: u32) -> Result<Self> {
         let expression = expression.trim().to_owned();
         if expression.is_empty() {
@@ -70,8 +70,9 @@ impl Filter {
             .compile(&expression, true)
             .map_err(|e| bad(message(e)))?;
         let instructions = compiled.get_instructions();
-        // SAFETY: a `BpfInstruction` is, transparently, libpcap's `struct bpf_insn`, which is
-        // part of its ABI: u16, u8, u8, u32 (size checked below). The slice is alive here.
+        // SAFETY: `BpfInstruction` is a transparent wrapper of libpcap's `struct bpf_insn`, whose
+        // layout is part of its ABI: u16, u8, u8, u32 (the size is checked below). `compiled` keeps
+        // the slice alive.
         let program = unsafe {
             std::slice::from_raw_parts(
                 instructions.as_ptr().cast::<Instruction>(),
@@ -85,25 +86,25 @@ impl Filter {
         })
     }
 
-    /// The expression that it was made from.
+    /// The source of the filter.
     #[must_use]
     pub fn expression(&self) -> &str {
         &self.expression
     }
 
-    /// The program that it was compiled to; none where everything passes.
+    /// The compiled program; empty when every frame is accepted.
     #[must_use]
     pub fn program(&self) -> &[Instruction] {
         &self.program
     }
 
-    /// Whether everything passes.
+    /// Whether every frame is accepted.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.program.is_empty()
     }
 
-    /// Whether a frame passes that has `len` bytes on the wire, of which `data` is known.
+    /// Whether the filter accepts a frame of `len` bytes on the wire, of which `data` was captured.
     #[must_use]
     #[inline]
     pub fn matches(&self, data: &[u8], len: u32) -> bool {
@@ -111,9 +112,9 @@ impl Filter {
             return true;
         }
         let captured = c_uint::try_from(data.len()).unwrap_or(c_uint::MAX);
-        // SAFETY: libpcap's compiler made the program: it ends with a return on every path and
-        // jumps only forward and within it. The interpreter reads no byte of `data` past
-        // `captured`, which is not more than it has.
+        // SAFETY: libpcap's compiler made the program, so it ends with a return on every path and
+        // jumps only forward within itself. The interpreter reads at most `captured` bytes of
+        // `data`, which has at least that many.
         unsafe {
             bpf_filter(
                 self.program.as_ptr(),

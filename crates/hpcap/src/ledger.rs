@@ -1,4 +1,4 @@
-//! The ledger: for every frame that was on the wire, where it is or why it is not.
+//! The ledger counts every frame that was on the wire under what became of it.
 //!
 //! `on the wire = captured + duplicate + filtered + no_listener + ring_full + nic_missed +
 //! nic_error`. The names are the same in files, JSON, sysfs, Prometheus and documentation.
@@ -13,32 +13,32 @@ use crate::abi;
 
 pub use hpcap_sys::Count;
 
-/// Where a frame is, or why it is not there (`enum hpcap_reason`).
+/// What became of a frame (`enum hpcap_reason`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u32)]
 pub enum Reason {
     /// Stored in the ring.
     Captured = abi::HPCAP_CAPTURED,
-    /// Removed as a copy of an earlier frame.
+    /// Removed because the frame is a copy of an earlier one.
     Duplicate = abi::HPCAP_DUPLICATE,
-    /// Refused by the filter.
+    /// Rejected by the filter.
     Filtered = abi::HPCAP_FILTERED,
-    /// Nobody was attached.
+    /// Not stored because no listener was attached.
     NoListener = abi::HPCAP_NO_LISTENER,
-    /// A lossless listener held the ring back.
+    /// Lost because a lossless listener held the ring back.
     RingFull = abi::HPCAP_RING_FULL,
-    /// Lost before the producer saw it: NIC or kernel.
+    /// Lost in the NIC or the kernel, before the producer saw the frame.
     NicMissed = abi::HPCAP_NIC_MISSED,
-    /// Received damaged.
+    /// Received damaged, according to the NIC.
     NicError = abi::HPCAP_NIC_ERROR,
-    /// One lossy listener was too slow (only in that listener's files).
+    /// Missed by one slow lossy listener (only in that listener's files).
     Overrun = abi::HPCAP_OVERRUN,
-    /// One recorder could not write it (only in that recorder's files).
+    /// Not written by one recorder, because of its storage (only in that recorder's files).
     Storage = abi::HPCAP_STORAGE,
 }
 
 impl Reason {
-    /// All of them, in the order of the ABI.
+    /// All reasons, in the order of the ABI.
     pub const ALL: [Self; abi::HPCAP_REASONS] = [
         Self::Captured,
         Self::Duplicate,
@@ -51,13 +51,13 @@ impl Reason {
         Self::Storage,
     ];
 
-    /// Those of a queue's ledger.
+    /// The reasons that the ledger of a queue counts.
     #[must_use]
     pub fn ledger() -> &'static [Self] {
         &Self::ALL[..abi::HPCAP_LEDGER_REASONS]
     }
 
-    /// The one name: `ring_full`.
+    /// The name of the reason, such as `ring_full`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -73,7 +73,7 @@ impl Reason {
         }
     }
 
-    /// Whether it says that a wanted frame was lost (not stored, and nobody asked for that).
+    /// Whether the reason means that a frame was lost although the user wanted it.
     #[must_use]
     pub fn is_loss(self) -> bool {
         matches!(
@@ -89,14 +89,14 @@ impl fmt::Display for Reason {
     }
 }
 
-/// A count for every reason.
+/// Counts of frames for every reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Ledger {
     counts: [Count; abi::HPCAP_REASONS],
 }
 
 impl Ledger {
-    /// From the counts of the ABI, in its order; what is missing is zero.
+    /// Creates a ledger from counts in the order of the ABI; missing ones are zero.
     #[must_use]
     pub fn from_counts(counts: &[Count]) -> Self {
         let mut ledger = Self::default();
@@ -106,18 +106,18 @@ impl Ledger {
         ledger
     }
 
-    /// All counts, in the ABI's order.
+    /// The counts in the order of the ABI.
     #[must_use]
     pub fn counts(&self) -> &[Count; abi::HPCAP_REASONS] {
         &self.counts
     }
 
-    /// Every reason with its count.
+    /// Returns every reason with its count.
     pub fn iter(&self) -> impl Iterator<Item = (Reason, Count)> + '_ {
         Reason::ALL.into_iter().map(|r| (r, self[r]))
     }
 
-    /// Frames that were on the wire: the sum over the queue's reasons.
+    /// Frames on the wire: the sum of the counts of the queue's reasons.
     #[must_use]
     pub fn on_the_wire(&self) -> Count {
         Reason::ledger()
@@ -125,7 +125,7 @@ impl Ledger {
             .fold(Count::default(), |sum, r| sum + self[*r])
     }
 
-    /// Frames that were wanted and are lost ([`Reason::is_loss`]).
+    /// Frames that were lost although the user wanted them ([`Reason::is_loss`]).
     #[must_use]
     pub fn lost(&self) -> Count {
         self.iter()
@@ -133,7 +133,7 @@ impl Ledger {
             .fold(Count::default(), |sum, (_, c)| sum + c)
     }
 
-    /// What was added since `earlier`.
+    /// Returns the difference to `earlier`.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {
         let mut d = Self::default();
@@ -165,8 +165,8 @@ impl AddAssign<&Ledger> for Ledger {
     }
 }
 
-/// `{"captured": {"frames": 1, "bytes": 60}, ...}`: the queue's reasons always, the
-/// listener's own only where they are not zero.
+/// Serializes as `{"captured": {"frames": 1, "bytes": 60}, ...}`. The reasons of a queue are always
+/// present, those of a single listener only when they are not zero.
 impl Serialize for Ledger {
     fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
         let mut map = s.serialize_map(None)?;

@@ -1,28 +1,29 @@
-//! Capture every frame of a fast link, share the stream, store it, account for the rest.
+//! Captures every frame of a fast link, shares the stream, stores it, and accounts for every frame
+//! that is not in it.
 //!
-//! A *queue* is a stream of RAW records in a ring of shared memory, made by one producer
-//! (the kernel module or `hpcapd`) and read by up to 32 *listeners*. This crate is what a
-//! listener and every tool stands on:
+//! A *queue* is a stream of RAW records in a ring of shared memory. One producer (the kernel module
+//! or `hpcapd`) writes it, and up to 32 *listeners* read it. Every listener and every tool is built
+//! on this crate:
 //!
-//! | module | is |
+//! | module | content |
 //! |---|---|
-//! | [`abi`] | the shared memory, field by field (`kmod/include/uapi/hpcap.h`) |
-//! | [`queue`] | opening a queue by name; its ledger and its listeners |
+//! | [`abi`] | the layout of the shared memory (`kmod/include/uapi/hpcap.h`) |
+//! | [`queue`] | opens a queue by name; its ledger and its listeners |
 //! | [`stream`] | the events of a queue one after another: the API to start with |
-//! | [`listener`] | attaching, reading records and blocks, acknowledging, waiting |
+//! | [`listener`] | attaches, reads records and blocks, acknowledges, waits |
 //! | [`raw`] | the RAW format: reader, writer, checker, repairer, block index, file names |
-//! | [`pcapfile`] | reading and writing pcap and pcapng files |
+//! | [`pcapfile`] | reads and writes pcap and pcapng files |
 //! | [`compress`] | formats of files and their endings; gzip and Zstandard |
 //! | [`filter`] | filters in tcpdump's syntax |
-//! | [`ledger`] | why frames are missing, and how many |
-//! | [`loss`] | telling that frames are lost: when it begins, while it goes on, when it ends |
-//! | [`message`] | what long-running programs tell, without ever waiting for whoever reads it |
+//! | [`ledger`] | counts of frames by what became of them |
+//! | [`loss`] | reports when frames begin to be lost, while that continues, and when it ends |
+//! | [`message`] | messages of long-running programs, which never wait for their reader |
 //! | [`pages`] | hugepages and ordinary pages for a ring |
-//! | [`content`] | what a file is, by its first bytes |
-//! | [`patience`] | waits that give way |
+//! | [`content`] | detects the format of a file from its first bytes |
+//! | [`patience`] | waits that can be given up |
 //! | [`report`] | the state of queues as data, which text and JSON render |
 //! | [`units`] | sizes, rates and durations as people write them |
-//! | [`visible`](mod@visible) | text of others, made safe to print |
+//! | [`visible`](mod@visible) | makes text from other sources safe to print |
 
 #[cfg(not(all(target_endian = "little", target_pointer_width = "64")))]
 compile_error!("hpcap's shared memory and files are defined for 64-bit little-endian machines");

@@ -1,5 +1,5 @@
-//! Telling that frames are lost: when it begins, every ten seconds while it goes on, and when it
-//! has ended.
+//! Reports lost frames: when a loss begins, every ten seconds while it continues, and when it has
+//! ended.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -12,57 +12,57 @@ use crate::listener::Contract;
 use crate::queue::ListenerInfo;
 use crate::time::Timestamp;
 
-/// How often a loss that goes on is told.
+/// Interval at which a continuing loss is reported.
 const AGAIN: Duration = Duration::from_secs(10);
 
-/// A loss has ended when nothing was lost for so long.
+/// Time without lost frames after which a loss has ended.
 const QUIET: Duration = Duration::from_secs(3);
 
-/// Where a loss stands.
+/// Phase of a loss.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
-    /// It has begun.
+    /// The loss has begun.
     Begins,
-    /// It goes on.
+    /// The loss continues.
     GoesOn,
-    /// Nothing was lost for some seconds.
+    /// No frame was lost for some seconds.
     Ended,
 }
 
 /// The listener that held the ring back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Holder {
-    /// Name of its program.
+    /// Name of the listener's program.
     pub program: String,
-    /// Its process.
+    /// Process id of the listener.
     pub pid: u32,
-    /// Its id on the queue.
+    /// Id of the listener on its queue.
     pub id: u64,
-    /// Bytes that it has not acknowledged.
+    /// Bytes that the listener has not acknowledged.
     pub lag_bytes: u64,
 }
 
-/// Frames that are lost for one reason, from the beginning of the loss.
+/// Frames lost for one reason since the beginning of the loss.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Loss {
-    /// Where it stands.
+    /// Phase of the loss.
     pub phase: Phase,
     /// Why the frames are lost.
     #[serde(serialize_with = "reason_name")]
     pub reason: Reason,
-    /// How many frames.
+    /// Number of lost frames.
     pub frames: u64,
-    /// Their bytes on the wire; 0 where only frames are known.
+    /// Bytes of the frames on the wire; 0 when only their number is known.
     pub frame_bytes: u64,
-    /// Their part of what was on the wire meanwhile, 0 to 1.
+    /// Share of the lost frames among all frames on the wire since the beginning, from 0 to 1.
     pub share: f64,
-    /// When it began.
+    /// Time at which the loss began.
     #[serde(serialize_with = "time_text")]
     pub since: Timestamp,
-    /// How long it went on, in seconds.
+    /// Duration of the loss in seconds.
     pub seconds: f64,
-    /// For `ring_full`: who held the ring back.
+    /// For `ring_full`: the listener that held the ring back.
     pub listener: Option<Holder>,
 }
 
@@ -87,13 +87,13 @@ fn earlier(time: Timestamp, by: Duration) -> Timestamp {
     Timestamp::from_ns(time.as_ns().saturating_sub(ns))
 }
 
-/// `2026-11-20T06:17:42+01:00`.
+/// Formats a time with its offset and without fractions: `2026-11-20T06:17:42+01:00`.
 fn to_the_second(time: Timestamp) -> String {
     let second = Timestamp::from_ns(time.sec() * 1_000_000_000);
     second.local().to_string().replace(".000000000", "")
 }
 
-/// The usual cause, for people.
+/// Returns the usual cause of a loss for people.
 fn cause(reason: Reason) -> &'static str {
     match reason {
         Reason::RingFull => "a listener holds the ring back",
@@ -132,7 +132,7 @@ impl fmt::Display for Loss {
     }
 }
 
-/// The lossless listener that holds most of the ring.
+/// Returns the lossless listener with the most unacknowledged bytes.
 #[must_use]
 pub fn holder(listeners: &[ListenerInfo]) -> Option<Holder> {
     listeners
@@ -147,20 +147,20 @@ pub fn holder(listeners: &[ListenerInfo]) -> Option<Holder> {
         })
 }
 
-/// A loss under way.
+/// A loss that has begun and not ended.
 #[derive(Debug, Clone)]
 struct Running {
-    /// The ledger before it.
+    /// The ledger before the loss.
     before: Ledger,
     since: Timestamp,
     began: Instant,
-    /// When frames were last lost.
+    /// When frames were last found to be lost.
     last: Instant,
     told: Instant,
     holder: Option<Holder>,
 }
 
-/// Watches a ledger for losses. It looks once a second or so.
+/// Watches a ledger for losses. A program calls [`LossWatch::look`] about once a second.
 #[derive(Debug)]
 pub struct LossWatch {
     seen: Ledger,
@@ -169,7 +169,7 @@ pub struct LossWatch {
 }
 
 impl LossWatch {
-    /// Starts with what is lost already.
+    /// Creates a watch that ignores the losses already in `ledger`.
     #[must_use]
     pub fn new(ledger: Ledger, now: Instant) -> Self {
         Self {
@@ -179,8 +179,8 @@ impl LossWatch {
         }
     }
 
-    /// Looks at `ledger`; `listeners` is asked where the ring was full. Returns what there is to
-    /// tell.
+    /// Compares `ledger` with the last one and returns the losses to report. `listeners` is called
+    /// when the ring was full.
     pub fn look(
         &mut self,
         ledger: &Ledger,
@@ -194,7 +194,8 @@ impl LossWatch {
             let lost = ledger[reason] - before[reason];
             let slot = &mut self.running[reason as usize];
             if !lost.is_zero() {
-                // Who holds it now held it then; later it may have caught up.
+                // The listener is looked up now, because it may have caught up before the next
+                // report.
                 let found = (reason == Reason::RingFull)
                     .then(|| holder(&listeners()))
                     .flatten();
@@ -226,7 +227,7 @@ impl LossWatch {
         told
     }
 
-    /// Nobody looks any more: ends every loss under way.
+    /// Ends every loss; for a program that stops watching.
     pub fn end(
         &mut self,
         ledger: &Ledger,
@@ -293,7 +294,7 @@ mod tests {
         ledger[reason] += Count::new(frames, frames * 60);
     }
 
-    /// Loses ten of a hundred frames a second for `seconds`, then none for ten seconds.
+    /// Loses ten of a hundred frames per second for `seconds`, then none for ten seconds.
     fn phases(seconds: u32) -> Vec<Loss> {
         let mut ledger = Ledger::default();
         let mut now = Instant::now();

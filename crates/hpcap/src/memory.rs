@@ -1,4 +1,4 @@
-//! Mapping shared memory: a queue page, a slot, and a ring twice, back to back.
+//! Maps shared memory: a queue page, a slot, and a ring twice in a row.
 
 use std::num::NonZeroUsize;
 use std::os::fd::BorrowedFd;
@@ -10,7 +10,7 @@ use nix::sys::stat::{FileStat, SFlag, fstat};
 
 use crate::error::{Context, Error, Kind, Result};
 
-/// What a mapping may be used for.
+/// Permitted use of a mapping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
     /// Reading only.
@@ -28,7 +28,7 @@ impl Access {
     }
 }
 
-/// Where something to be mapped is: in a file from its first byte, or at an offset of a device.
+/// The location of memory to map: the start of a file, or an offset in a device.
 #[derive(Debug, Clone, Copy)]
 pub struct Place<'a> {
     fd: BorrowedFd<'a>,
@@ -36,7 +36,7 @@ pub struct Place<'a> {
 }
 
 impl<'a> Place<'a> {
-    /// At `offset` of the device `fd`.
+    /// The location at `offset` of the device `fd`.
     #[must_use]
     pub fn new(fd: BorrowedFd<'a>, offset: u64) -> Self {
         Self {
@@ -45,11 +45,11 @@ impl<'a> Place<'a> {
         }
     }
 
-    /// How many bytes can be mapped, where the system knows: it does not of a device, which
-    /// judges for itself what it is asked for.
+    /// Number of bytes that can be mapped here; `None` for a device, which checks each request
+    /// itself.
     ///
     /// # Errors
-    /// The system's.
+    /// Errors of the system.
     pub fn bytes(&self) -> nix::Result<Option<u64>> {
         let is_device = |stat: &FileStat| {
             SFlag::from_bits_truncate(stat.st_mode & SFlag::S_IFMT.bits()) == SFlag::S_IFCHR
@@ -66,10 +66,10 @@ impl<'a> From<BorrowedFd<'a>> for Place<'a> {
     }
 }
 
-/// Memory that is shared with other processes; unmapped when dropped.
+/// Memory that is shared with other processes. Dropping it unmaps the memory.
 ///
-/// It hands out pointers, never references to the whole: others change it meanwhile. What
-/// may be read as a slice, and when, is for the ring's protocol to say.
+/// Other processes change the memory at any time, so a mapping gives out pointers and no reference
+/// to the whole. The protocol of the ring defines which parts may be read as a slice, and when.
 #[derive(Debug)]
 pub struct Mapping(Memory);
 
@@ -80,24 +80,25 @@ enum Memory {
     Reserved(Reservation),
 }
 
-/// A range of addresses that this process has reserved; unmapped when dropped.
+/// A range of addresses that this process has reserved. Dropping it unmaps the range.
 #[derive(Debug)]
 struct Reservation {
     address: NonNull<libc::c_void>,
     bytes: usize,
 }
 
-// SAFETY: the mapping belongs to the process, not to a thread, and only pointers are given
-// out: whoever dereferences them has to say why that is sound.
+// SAFETY: the mapping belongs to the process, not to a thread, and the type gives out only
+// pointers; code that dereferences one must justify that itself.
 unsafe impl Send for Reservation {}
-// SAFETY: as above.
+// SAFETY: as for `Send`.
 unsafe impl Sync for Reservation {}
 
 impl Mapping {
-    /// Maps the first `bytes` bytes of what is there.
+    /// Maps the first `bytes` bytes at `at`.
     ///
     /// # Errors
-    /// When there are fewer (touching the rest would kill the process), or the system refuses.
+    /// When fewer bytes exist (access to the rest would kill the process), and errors of the
+    /// system.
     pub fn of<'a>(
         at: impl Into<Place<'a>>,
         bytes: usize,
@@ -118,9 +119,9 @@ impl Mapping {
         Ok(Self(Memory::Once(map)))
     }
 
-    /// Maps the first `bytes` bytes of what is there twice, the second directly behind the first, so
-    /// that what runs over the end of the first is found at the start of the second.
-    /// `page_bytes` is the size of the pages under it: `bytes` must be a multiple.
+    /// Maps the first `bytes` bytes at `at` twice, the second copy directly after the first, so
+    /// that a range across the end of the first continues at the start of the second. `page_bytes`
+    /// is the size of the memory pages; `bytes` must be a multiple of it.
     ///
     /// # Errors
     /// As [`Mapping::of`].
@@ -139,7 +140,7 @@ impl Mapping {
             .and_then(|twice| twice.checked_add(page_bytes))
             .and_then(NonZeroUsize::new)
             .ok_or_else(|| Error::new(Kind::Full, tried(), "more than the address space holds"))?;
-        // SAFETY: a new mapping at an address of the kernel's choice; it only reserves.
+        // SAFETY: the kernel chooses the address of the new mapping, which only reserves addresses.
         let reserved = unsafe {
             mmap_anonymous(
                 None,
@@ -149,7 +150,7 @@ impl Mapping {
             )
         }
         .context(tried)?;
-        // Owned from here on: an early return unmaps all of it.
+        // From here on the reservation has an owner, so an early return unmaps all of it.
         let whole = Reservation {
             address: reserved,
             bytes: reserve.get(),
@@ -157,8 +158,8 @@ impl Mapping {
         let start = reserved.as_ptr() as usize;
         let aligned = start.next_multiple_of(page_bytes.max(1));
         for at in [aligned, aligned + bytes] {
-            // SAFETY: [aligned, aligned + 2 * bytes) lies in the reservation made above, which
-            // is `page_bytes` longer than that and which nothing else uses.
+            // SAFETY: [aligned, aligned + 2 * bytes) lies in the reservation made above, which is
+            // `page_bytes` longer than that and which nothing else uses.
             unsafe {
                 mmap(
                     NonZeroUsize::new(at),
@@ -171,14 +172,15 @@ impl Mapping {
             }
             .context(tried)?;
         }
-        // Give back what the alignment did not need.
+        // The head and the tail that the alignment did not need are unmapped.
         std::mem::forget(whole);
         for (from, to) in [
             (start, aligned),
             (aligned + 2 * bytes, start + reserve.get()),
         ] {
             if let (Some(address), true) = (NonNull::new(from as *mut libc::c_void), to > from) {
-                // SAFETY: the unused head and tail of the reservation, seen by nobody.
+                // SAFETY: the range is the unused head or tail of the reservation, to which no
+                // pointer exists.
                 let _ = unsafe { munmap(address, to - from) };
             }
         }
@@ -190,7 +192,7 @@ impl Mapping {
         })))
     }
 
-    /// The first byte.
+    /// Pointer to the first byte.
     #[must_use]
     pub fn as_ptr(&self) -> *mut u8 {
         match &self.0 {
@@ -199,7 +201,7 @@ impl Mapping {
         }
     }
 
-    /// Bytes mapped (both copies of a ring counted).
+    /// Number of mapped bytes; both copies of a ring count.
     #[must_use]
     pub fn bytes(&self) -> usize {
         match &self.0 {
@@ -211,12 +213,12 @@ impl Mapping {
 
 impl Drop for Reservation {
     fn drop(&mut self) {
-        // SAFETY: this object owns the mapping, and borrows of it have ended.
+        // SAFETY: this object owns the mapping, and all borrows of it have ended.
         let _ = unsafe { munmap(self.address, self.bytes) };
     }
 }
 
-/// `bytes` as a length for mmap, once it is known that so many are there.
+/// Returns `bytes` as a length for mmap, after checking that `at` has that many.
 fn checked_length(at: Place<'_>, bytes: usize, what: &str) -> Result<NonZeroUsize> {
     let tried = || format!("map {what}");
     let there = at.bytes().context(tried)?;

@@ -5,17 +5,17 @@ use std::str::FromStr;
 
 use crate::error::{Error, Result};
 
-/// A queue: an adapter and a queue of it.
+/// The name of a queue: the numbers of its adapter and of the queue on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct QueueName {
-    /// Number of the adapter.
+    /// Number of the adapter, from 0.
     pub adapter: u32,
-    /// Number of the queue on it.
+    /// Number of the queue on its adapter, from 0.
     pub queue: u32,
 }
 
 impl QueueName {
-    /// Queue `queue` of adapter `adapter`.
+    /// Returns the name of queue `queue` of adapter `adapter`.
     #[must_use]
     pub const fn new(adapter: u32, queue: u32) -> Self {
         Self { adapter, queue }

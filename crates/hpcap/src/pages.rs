@@ -1,4 +1,4 @@
-//! The memory pages under a ring: which to take, and files of them.
+//! The memory pages under a ring: the choice of their size, and files made of them.
 
 use std::fs;
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -10,17 +10,17 @@ use nix::unistd::ftruncate;
 use crate::error::{Context, Error, Kind, Result};
 use crate::units::Bytes;
 
-/// Memory pages for the ring.
+/// The choice of memory pages for a ring.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Pages {
-    /// The largest hugepages of which enough are free, ordinary pages otherwise.
+    /// The largest hugepages of which enough are free, or else ordinary pages.
     #[default]
     Auto,
     /// Ordinary pages.
     Ordinary,
-    /// Hugepages of 2 MiB, or an error.
+    /// Hugepages of 2 MiB; an error when there are not enough.
     Huge2M,
-    /// Hugepages of 1 GiB, or an error.
+    /// Hugepages of 1 GiB; an error when there are not enough.
     Huge1G,
 }
 
@@ -46,7 +46,7 @@ pub const ORDINARY: u64 = 4 << 10;
 const HUGE_2M: u64 = 2 << 20;
 const HUGE_1G: u64 = 1 << 30;
 
-/// Where the kernel says how many hugepages of `page_bytes` there are.
+/// Returns the path of the file `name` about hugepages of `page_bytes` in sysfs.
 fn hugepages_file(page_bytes: u64, name: &str) -> String {
     let kib = page_bytes / 1024;
     format!("/sys/kernel/mm/hugepages/hugepages-{kib}kB/{name}")
@@ -59,12 +59,12 @@ fn hugepages(page_bytes: u64, name: &str) -> u64 {
         .unwrap_or(0)
 }
 
-/// Free hugepages of `page_bytes`.
+/// Returns the number of free hugepages of `page_bytes`.
 fn free_hugepages(page_bytes: u64) -> u64 {
     hugepages(page_bytes, "free_hugepages")
 }
 
-/// The command that makes `needed` hugepages free.
+/// Returns the command that makes `needed` hugepages available.
 fn reserving(page_bytes: u64, needed: u64) -> String {
     let file = hugepages_file(page_bytes, "nr_hugepages");
     let all = hugepages(page_bytes, "nr_hugepages");
@@ -72,12 +72,12 @@ fn reserving(page_bytes: u64, needed: u64) -> String {
     format!("echo {wanted} > {file}")
 }
 
-/// How many hugepages there must be, so that `needed` are free: those in use count, too.
+/// Returns how many hugepages the pool needs so that `needed` are free besides those in use.
 fn pool_with_free(all: u64, free: u64, needed: u64) -> u64 {
     all.saturating_sub(free).saturating_add(needed)
 }
 
-/// Memory that new pages can be taken from, in bytes (`MemAvailable`).
+/// Bytes of memory from which new pages can be taken (`MemAvailable`); `None` when unknown.
 #[must_use]
 pub fn available_memory() -> Option<u64> {
     let meminfo = fs::read_to_string("/proc/meminfo").ok()?;
@@ -88,11 +88,12 @@ pub fn available_memory() -> Option<u64> {
     kib.checked_mul(1024)
 }
 
-/// Chooses the page size for a ring, and says what people should know about the choice.
+/// Chooses the page size for a ring in bytes; the text tells the user about the choice, if
+/// necessary.
 ///
 /// # Errors
-/// [`Kind::Full`] when there are not enough of the hugepages asked for, and how to reserve them;
-/// [`Kind::Usage`] for a size that is not a multiple of theirs.
+/// [`Kind::Full`] when there are not enough hugepages of the requested size, with the command that
+/// reserves them; [`Kind::Usage`] for a ring size that is not a multiple of the page size.
 pub fn choose_pages(pages: Pages, ring_bytes: u64) -> Result<(u64, Option<String>)> {
     let enough =
         |page: u64| ring_bytes.is_multiple_of(page) && free_hugepages(page) >= ring_bytes / page;
@@ -127,7 +128,8 @@ pub fn choose_pages(pages: Pages, ring_bytes: u64) -> Result<(u64, Option<String
         Pages::Auto if enough(HUGE_1G) => Ok((HUGE_1G, None)),
         Pages::Auto if enough(HUGE_2M) => Ok((HUGE_2M, None)),
         Pages::Auto => {
-            // One descriptor for 2 MiB of a direct write instead of 512: storing is faster.
+            // Each 2 MiB of a direct write then need one descriptor instead of 512, so storing is
+            // faster.
             let wanted = ring_bytes.div_ceil(HUGE_2M);
             let note = format!(
                 "the ring of {} is in ordinary pages: {} free hugepages of 2M, {} of 1G\n  \
@@ -142,10 +144,10 @@ pub fn choose_pages(pages: Pages, ring_bytes: u64) -> Result<(u64, Option<String
     }
 }
 
-/// An anonymous file of `bytes` bytes, its pages allocated.
+/// Creates an anonymous file of `bytes` bytes with allocated pages.
 ///
 /// # Errors
-/// When the system refuses the memory.
+/// When the system denies the memory.
 pub fn anonymous(name: &str, bytes: u64, page_bytes: u64) -> Result<OwnedFd> {
     let tried = || format!("allocate {} for {name}", Bytes(bytes));
     let mut flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
@@ -158,20 +160,21 @@ pub fn anonymous(name: &str, bytes: u64, page_bytes: u64) -> Result<OwnedFd> {
     let length = i64::try_from(bytes)
         .map_err(|_| Error::new(Kind::Full, tried(), "more than a file can hold"))?;
     ftruncate(&fd, length).context(tried)?;
-    // Now rather than frame by frame, and an error rather than SIGBUS in the poll thread.
+    // Allocating now avoids page faults during the capture, and reports missing memory as an error
+    // instead of a SIGBUS in the poll thread.
     fallocate(&fd, FallocateFlags::empty(), 0, length).context(tried)?;
     Ok(fd)
 }
 
-/// Nobody can make `fd` longer or shorter any more, nor, where only the one who has it mapped
-/// already may write, write it.
+/// Seals `fd` so that no process can change its size. Unless `others_may_write`, no process can
+/// write to it either, except through a writable mapping that already exists.
 ///
 /// # Errors
-/// The system's.
+/// Errors of the system.
 pub fn seal(fd: BorrowedFd<'_>, what: &str, others_may_write: bool) -> Result<()> {
     let mut seals = SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW;
     if !others_may_write {
-        // Mappings that exist may write, new ones and write(2) may not (Linux 5.1).
+        // Existing mappings stay writable; new mappings and write(2) are refused (Linux 5.1).
         seals |= SealFlag::from_bits_retain(libc::F_SEAL_FUTURE_WRITE);
     }
     seals |= SealFlag::F_SEAL_SEAL;

@@ -1,19 +1,19 @@
-//! Waits for others that give way to whoever wants the program to stop.
+//! Waits for another process that can be given up, so that a program can stop meanwhile.
 
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use crate::error::{Context, Error, Kind, Result};
 
-/// How often it is asked whether to give up.
+/// Interval at which the caller is asked whether to give up.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// Runs `work`, which may wait for another process, and returns its result. Returns `None` where
-/// `give_up`, which is asked again and again with the time since the start, says so first: the
-/// thread of `work` is left to itself then.
+/// Runs `work`, which may wait for another process, in a thread and returns its result. Meanwhile,
+/// `give_up` is called repeatedly with the time since the start. When it returns true, the result
+/// is `None`, and the thread of `work` is abandoned.
 ///
 /// # Errors
-/// Those of `work`; [`Kind::Gone`] when it panics.
+/// The error of `work`, and [`Kind::Gone`] when it panics.
 pub fn unless<T: Send + 'static>(
     mut give_up: impl FnMut(Duration) -> bool,
     work: impl FnOnce() -> Result<T> + Send + 'static,

@@ -1,9 +1,9 @@
-//! What capturing without being root takes: the same advice wherever it is missing.
+//! Advice on the privileges for capturing without root, the same in all programs.
 
-/// What to do where `program` lacks the capability that packet sockets take.
+/// Returns advice for a user whose `program` lacks the capability for packet sockets.
 ///
-/// A program with a capability in its file gives it to everybody who may start it: it must not be
-/// one that all users of the machine can start.
+/// A capability of a program's file applies to every user who may start the program. The advice
+/// must therefore restrict who may start it.
 #[must_use]
 pub fn packet_socket_advice(program: &str) -> String {
     format!(

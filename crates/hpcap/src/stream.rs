@@ -1,7 +1,7 @@
-//! The events of a queue, one after another: frames, and how many are missing where.
+//! The events of a queue, one after another: frames, and reports of missing frames.
 //!
-//! A [`Stream`] is what most programs want of a queue. It waits for frames, gives back to the ring
-//! what was read, and goes on after it was too slow:
+//! A [`Stream`] is the API for most programs. It waits for frames, acknowledges what was read, and
+//! continues after the program was too slow:
 //!
 //! ```no_run
 //! use hpcap::{Event, Queue};
@@ -21,14 +21,15 @@
 //! ```
 //!
 //! [`Queue::follow`] never costs another program a frame: the producer overwrites what the stream
-//! has not read yet, and the stream then says with [`Event::Missed`] how many frames that were.
-//! [`Queue::record`] loses nothing, and holds the ring back instead: while its program is slow, the
-//! frames that find no room are missing for everybody. [`Queue::stream`] has the other choices.
+//! has not read yet, and the stream then reports the number of these frames as [`Event::Missed`].
+//! [`Queue::record`] misses no frame, but holds the ring back: while its program is slow, frames
+//! for which the ring has no space are lost for every listener. [`Queue::stream`] offers all other
+//! settings.
 //!
-//! A program that reads without a break still has to acknowledge what it has read, or the ring
-//! fills behind it. A stream acknowledges by itself whenever a sixteenth of the ring was read, and
-//! before it waits. A program that needs whole blocks, or acknowledges only after it has stored
-//! what it read, uses a [`Listener`](crate::listener) instead.
+//! Even a program that reads without a pause must acknowledge what it has read, or the ring becomes
+//! full. A stream does this itself whenever a sixteenth of the ring was read, and before it waits.
+//! A program that needs whole blocks, or that acknowledges only after it has stored what it read,
+//! uses a [`Listener`](crate::listener) instead.
 
 use std::time::{Duration, Instant};
 
@@ -38,13 +39,13 @@ use crate::listener::{Contract, Listener, Request, Start, TOLD_LOSSES, Waited};
 use crate::queue::{Queue, QueueEnd};
 use crate::raw::{Altered, FileHeader, Item, LedgerTag, Record};
 
-/// How long one look for frames sleeps at most. A wait without limit repeats it.
+/// Longest sleep in one wait for frames. A wait without limit repeats it.
 const WAIT: Duration = Duration::from_secs(3600);
 
-/// How long a stream that was overrun sleeps before it looks again for a whole block.
+/// Time that an overrun stream sleeps before it searches again for a whole block.
 const RESYNC_PAUSE: Duration = Duration::from_millis(1);
 
-/// What comes next in a stream.
+/// An event in a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event<'a> {
@@ -58,27 +59,27 @@ pub enum Event<'a> {
     FileEnd(Box<LedgerTag>),
     /// The next frame is a copy of an earlier one.
     Duplicate,
-    /// The next frame is stored with another length or time than it was received with.
+    /// The next frame is stored with another length or time than it was received with; this is what
+    /// was changed.
     Altered(Altered),
-    /// No event came for as long as [`Builder::report_idle`] says.
+    /// No event came for the time set with [`Builder::report_idle`].
     Idle,
 }
 
-/// Frames that are missing at one place of a stream.
+/// Missing frames at one position of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Missed {
     lost: Ledger,
 }
 
 impl Missed {
-    /// Number of frames missing, for all reasons.
+    /// Number of missing frames, for all reasons.
     #[must_use]
     pub fn frames(&self) -> u64 {
         self.total().frames
     }
 
-    /// Lengths of the missing frames on the wire, in bytes; those whose length nobody knows
-    /// count as 0.
+    /// Bytes of the missing frames on the wire; frames of unknown length count as 0.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.total().bytes
@@ -106,7 +107,7 @@ impl Missed {
     }
 }
 
-/// What a new stream shall be.
+/// Settings of a new stream.
 #[derive(Debug)]
 #[must_use = "a builder does nothing before `open`"]
 pub struct Builder<'q> {
@@ -116,30 +117,30 @@ pub struct Builder<'q> {
 }
 
 impl Builder<'_> {
-    /// Whether the ring waits for this stream; [`Contract::Lossy`] unless set.
+    /// Sets whether the ring waits for this stream; the default is [`Contract::Lossy`].
     pub fn contract(mut self, contract: Contract) -> Self {
         self.request.contract = contract;
         self
     }
 
-    /// Where the stream starts; [`Start::Newest`] unless set.
+    /// Sets the position at which the stream starts; the default is [`Start::Newest`].
     pub fn start(mut self, start: Start) -> Self {
         self.request.start = start;
         self
     }
 
-    /// Makes [`Stream::next`] return [`Event::Idle`] whenever nothing came for `after`, so that a
-    /// program can do something else on an idle link. Without it, `next` waits without limit.
+    /// Makes [`Stream::next`] return [`Event::Idle`] whenever no event came for `after`, so that a
+    /// program can do something else on an idle link. By default, `next` waits without limit.
     pub fn report_idle(mut self, after: Duration) -> Self {
         self.idle = Some(after);
         self
     }
 
-    /// Attaches to the queue.
+    /// Attaches to the queue as a listener.
     ///
     /// # Errors
     /// [`Kind::Full`] when all 32 slots of the queue are taken; [`Kind::Timeout`] when the stream
-    /// shall start with a file, and another listener holds the ring back; [`Kind::Gone`] when the
+    /// starts with a file and another listener holds the ring back; [`Kind::Gone`] when the
     /// producer is gone.
     pub fn open(self) -> Result<Stream> {
         let mut stream = Stream::from(self.queue.attach(&self.request)?);
@@ -150,8 +151,8 @@ impl Builder<'_> {
 }
 
 impl Queue {
-    /// Follows the queue as the listener `program`: from the next record on, without ever holding
-    /// the ring back.
+    /// Reads the queue as the listener `program` from the next record on, without ever holding the
+    /// ring back.
     ///
     /// # Errors
     /// As [`Builder::open`].
@@ -159,8 +160,8 @@ impl Queue {
         self.stream(program).open()
     }
 
-    /// Reads the queue as the listener `program` without missing a frame: from the start of a
-    /// file on. The ring waits for the program, however slow it is.
+    /// Reads the queue as the listener `program` from the start of a file on, without missing a
+    /// frame. The ring waits for the program, however slow it is.
     ///
     /// # Errors
     /// As [`Builder::open`].
@@ -171,8 +172,8 @@ impl Queue {
             .open()
     }
 
-    /// A stream for the listener `program` (31 bytes of the name are kept), with choices of its
-    /// own.
+    /// Returns the settings of a stream for the listener `program`, to be changed and opened. The
+    /// queue stores the first 31 bytes of the name.
     pub fn stream(&self, program: &str) -> Builder<'_> {
         Builder {
             queue: self,
@@ -186,20 +187,20 @@ impl Queue {
     }
 }
 
-/// The events of a queue. Detaches when dropped.
+/// The events of a queue. Dropping the stream detaches its listener.
 #[derive(Debug)]
 pub struct Stream {
     listener: Listener,
-    /// Copies each record out of the ring, because the contract can end while a record is read.
+    /// Whether each record is copied out of the ring, because the contract can end during the read.
     copy: bool,
     idle: Option<Duration>,
-    /// Whether the losses behind the last record were reported.
+    /// Whether the losses after the last record were reported.
     end_reported: bool,
 }
 
 impl From<Listener> for Stream {
-    /// The events that `listener` has not read yet. Every record is copied once if the listener's
-    /// contract is [`Contract::LosslessFor`] or [`Contract::Lossy`].
+    /// Returns a stream of the events that `listener` has not read yet. Each record is copied once
+    /// if the contract is [`Contract::LosslessFor`] or [`Contract::Lossy`].
     fn from(listener: Listener) -> Self {
         let copy = !matches!(listener.contract(), Contract::Lossless);
         Self {
@@ -212,13 +213,13 @@ impl From<Listener> for Stream {
 }
 
 impl Stream {
-    /// Waits for the next event. `None` when the source came to its end, and everything was read.
-    /// What an event borrows is valid until the next call.
+    /// Waits for the next event. Returns `None` when the source came to its end and everything was
+    /// read. Data that an event borrows is valid until the next call.
     ///
     /// # Errors
-    /// [`Kind::Gone`] when the producer failed, was stopped or died, after everything that it had
-    /// published before; [`Kind::Killed`] when somebody killed this listener; [`Kind::Format`] when
-    /// the ring has no whole record where one must be.
+    /// [`Kind::Gone`] when the producer failed, was stopped or died, after all events published
+    /// before; [`Kind::Killed`] when another process killed this listener; [`Kind::Format`] when
+    /// the ring has no whole record at a position where there must be one.
     #[allow(
         clippy::should_implement_trait,
         reason = "an event borrows from the stream, which an Iterator cannot say"
@@ -266,20 +267,20 @@ impl Stream {
         }))
     }
 
-    /// The listener under the stream: its position, its contract, the ledger of its queue.
+    /// The listener of the stream, with its position, its contract and the ledger of its queue.
     #[must_use]
     pub fn listener(&self) -> &Listener {
         &self.listener
     }
 
-    /// Gives back to the ring what was read.
+    /// Acknowledges everything read so far.
     fn acknowledge(&mut self) -> Result<()> {
         if self.copy {
             self.listener.release();
             return Ok(());
         }
         self.listener.ack().map_err(|e| match e.kind() {
-            // The ring waits for a lossless listener until somebody kills it.
+            // The ring waits for a lossless listener until another process kills it.
             Kind::Overrun => self.killed(),
             _ => e,
         })
@@ -291,7 +292,8 @@ impl Stream {
         Error::new(Kind::Killed, "read the next frame", why)
     }
 
-    /// A producer publishes whole records only.
+    /// Returns an error when less than a record is published: a producer publishes only whole
+    /// records.
     fn check_whole(&self) -> Result<()> {
         let available = self.listener.available();
         if available == 0 || available >= crate::abi::HPCAP_RECORD_BYTES as u64 {
@@ -304,7 +306,7 @@ impl Stream {
         Err(Error::new(Kind::Format, "read the next record", why))
     }
 
-    /// Reports the losses behind the last record, and then how the stream ended.
+    /// Reports the losses after the last record, and in the next call how the stream ended.
     fn finish(&mut self) -> Result<Option<Event<'_>>> {
         if !std::mem::replace(&mut self.end_reported, true)
             && let Some(lost) = self.losses_at_the_end()
@@ -326,7 +328,7 @@ impl Stream {
         }
     }
 
-    /// What the ledger of the end counts and no record before it tells.
+    /// Returns the losses that the final ledger counts and that no record reported.
     fn losses_at_the_end(&self) -> Option<Ledger> {
         let end = self.listener.end()?;
         let (counted, told) = (end.at.ledger, self.listener.told());
@@ -341,7 +343,7 @@ impl Stream {
     }
 }
 
-/// The event of a record that is no frame; `None` for padding without meaning.
+/// Converts padding to an event; `None` for padding without a tag.
 fn event_of_padding<'a>(item: Item<'_>) -> Option<Event<'a>> {
     match item {
         Item::FileHeader(header) => Some(Event::FileStart(header)),

@@ -1,4 +1,4 @@
-//! Points in time, as the RAW format has them: seconds and nanoseconds since 1970, UTC.
+//! Times as the RAW format stores them: seconds and nanoseconds since 1970, UTC.
 
 use std::fmt;
 
@@ -7,27 +7,27 @@ use jiff::tz::{AmbiguousOffset, TimeZone};
 
 use crate::error::{Error, Result};
 
-/// A time in nanoseconds since 1970-01-01 UTC. RAW files hold 32-bit seconds: until 2106.
+/// A time in nanoseconds since 1970-01-01 UTC. RAW files store 32-bit seconds, which end in 2106.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Timestamp(u64);
 
 impl Timestamp {
-    /// The largest that a RAW record can hold: 2106-02-07T06:28:15.999999999Z.
+    /// The latest time that a RAW record can hold: 2106-02-07T06:28:15.999999999Z.
     pub const MAX_RAW: Self = Self::new(u32::MAX, 999_999_999);
 
-    /// From seconds and nanoseconds; nanoseconds past a second carry over.
+    /// Creates a time from seconds and nanoseconds; nanoseconds beyond a second carry over.
     #[must_use]
     pub const fn new(sec: u32, nsec: u32) -> Self {
         Self(sec as u64 * 1_000_000_000 + nsec as u64)
     }
 
-    /// From nanoseconds since 1970.
+    /// Creates a time from nanoseconds since 1970.
     #[must_use]
     pub const fn from_ns(ns: u64) -> Self {
         Self(ns)
     }
 
-    /// The wall clock, now.
+    /// The current wall-clock time.
     #[must_use]
     pub fn now() -> Self {
         let since = std::time::SystemTime::now()
@@ -55,19 +55,19 @@ impl Timestamp {
         (self.0 % 1_000_000_000) as u32
     }
 
-    /// The time as people read it: RFC 3339 with nanoseconds in the local zone, with its offset,
-    /// `2026-11-20T07:17:42.000000001+01:00`. What programs read is the time's own `Display`,
-    /// always UTC.
+    /// The time for people: RFC 3339 with nanoseconds in the local zone and its offset, such as
+    /// `2026-11-20T07:17:42.000000001+01:00`. For programs, the `Display` of the time itself writes
+    /// UTC.
     #[must_use]
     pub const fn local(self) -> LocalTime {
         LocalTime(self)
     }
 
-    /// `(year, month, day, hour, minute, second)` in UTC, proleptic Gregorian calendar.
+    /// Year, month, day, hour, minute and second in UTC, in the proleptic Gregorian calendar.
     #[must_use]
     pub fn utc(self) -> (u64, u64, u64, u64, u64, u64) {
         let (days, rest) = (self.sec() / 86_400, self.sec() % 86_400);
-        // Years start in March here, so that the leap day is the last of its year.
+        // This calculation starts years in March, so that the leap day is the last day of a year.
         let z = days + 719_468;
         let era = z / 146_097;
         let day_of_era = z % 146_097;
@@ -84,9 +84,8 @@ impl Timestamp {
 
 const TIME_HELP: &str = "expected a local time such as 2026-11-20T06:17:42.5 or 2026-11-20, one with a zone such as 2026-11-20T06:17Z or 2026-11-20T07:17+01:00, or seconds since 1970 such as 1763619462.5";
 
-/// Reads a time: `2026-11-20T06:17:42.5` in the local zone (that of `TZ`, as for tcpdump and
-/// editcap), with `Z` in UTC, with an offset such as `+01:00` at that offset, or seconds since
-/// 1970.
+/// Parses a time: `2026-11-20T06:17:42.5` in the local zone (that of `TZ`, as tcpdump and editcap
+/// do), with `Z` in UTC, with an offset such as `+01:00` at that offset, or as seconds since 1970.
 ///
 /// # Errors
 /// [`Kind::Usage`](crate::Kind::Usage) for anything else, for a day that its month does not have,
@@ -132,21 +131,21 @@ pub fn parse_time(text: &str) -> Result<Timestamp> {
         .ok_or_else(|| refused("expected a time from 1970 to 2106"))
 }
 
-/// Whether no offset follows on the clock.
+/// Whether no offset follows the time of day.
 fn has_no_offset(text: &str) -> bool {
     text.get(10..)
         .is_some_and(|clock| !clock.contains(['+', '-']))
 }
 
-/// Decimal digits only, as a number.
+/// Parses a number that consists of decimal digits only.
 fn digits<T: std::str::FromStr>(text: &str) -> Option<T> {
     (!text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()))
         .then(|| text.parse().ok())
         .flatten()
 }
 
-/// Seconds since 1970, digits finer than nanoseconds cut off: `None` where it is not written so,
-/// `Some(None)` where it is too late.
+/// Parses seconds since 1970 and cuts off digits finer than nanoseconds. Returns `None` for another
+/// notation, and `Some(None)` for a time that is too late.
 fn seconds(text: &str) -> Option<Option<Timestamp>> {
     let (sec, fraction) = text.split_once('.').unwrap_or((text, "0"));
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
@@ -172,7 +171,7 @@ impl fmt::Display for LocalTime {
     }
 }
 
-/// RFC 3339 with nanoseconds, UTC: `2026-11-20T06:17:42.000000001Z`.
+/// Writes RFC 3339 with nanoseconds in UTC: `2026-11-20T06:17:42.000000001Z`.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (y, mo, d, h, mi, s) = self.utc();

@@ -1,4 +1,4 @@
-//! Sizes, rates and durations, as people write and read them.
+//! Sizes, rates and durations as people write and read them.
 
 use std::fmt;
 use std::time::Duration;
@@ -23,7 +23,7 @@ fn split_number(text: &str) -> Option<(f64, &str)> {
     Some((number.parse().ok()?, unit.trim()))
 }
 
-/// `number * factor` as an integer, if it is one of 64 bits; exact for plain integers.
+/// Returns `number * factor` as an integer if it fits into 64 bits; exact for integers in `text`.
 #[allow(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
@@ -39,10 +39,10 @@ fn scaled(text: &str, number: f64, factor: u64) -> Option<u64> {
     (product < u64::MAX as f64).then_some(product as u64)
 }
 
-/// Reads a size in bytes: `4096`, `64K`, `2M`, `1.5G`, `1T`, `2GiB`; `2GB` is 2·10⁹.
+/// Parses a size in bytes: `4096`, `64K`, `2M`, `1.5G`, `1T`, `2GiB`; `2GB` is 2·10⁹.
 ///
 /// # Errors
-/// [`Kind::Usage`](crate::Kind::Usage) for anything else, or more than 64 bits.
+/// [`Kind::Usage`](crate::Kind::Usage) for any other text, or for more than 64 bits.
 pub fn parse_size(text: &str) -> Result<u64> {
     let bad = || Error::usage(format!("size {text:?}"), SIZE_HELP);
     let (number, unit) = split_number(text).ok_or_else(bad)?;
@@ -61,9 +61,10 @@ pub fn parse_size(text: &str) -> Result<u64> {
     scaled(text, number, factor).ok_or_else(bad)
 }
 
-/// Reads a captured length: bytes kept of each frame, 0 for whole frames.
+/// Parses a captured length: bytes stored of each frame, 0 for whole frames.
 ///
-/// More than a record can hold is whole, too: users of tcpdump and dumpcap write 262144 for that.
+/// A length beyond that of a record also means whole frames: users of tcpdump and dumpcap write
+/// 262144 for that.
 ///
 /// # Errors
 /// [`Kind::Usage`](crate::Kind::Usage) for anything but a number.
@@ -80,7 +81,7 @@ pub fn parse_caplen(text: &str) -> Result<u32> {
 /// A rate of traffic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rate {
-    /// Bits per second on the wire: preamble, FCS and gap included (24 bytes a frame).
+    /// Bits per second on an Ethernet link, where preamble, FCS and gap add 24 bytes to each frame.
     BitsPerSecond(u64),
     /// Frames per second.
     FramesPerSecond(u64),
@@ -95,10 +96,10 @@ impl fmt::Display for Rate {
     }
 }
 
-/// Reads a rate: `10G`, `500M`, `2.5Gb/s`, `10Gbps` (bits, 1000-based), `1000pps`, `14.88Mpps`.
+/// Parses a rate: `10G`, `500M`, `2.5Gb/s`, `10Gbps` (bits, 1000-based), `1000pps`, `14.88Mpps`.
 ///
 /// # Errors
-/// [`Kind::Usage`](crate::Kind::Usage) for anything else, or zero.
+/// [`Kind::Usage`](crate::Kind::Usage) for any other text, or for zero.
 pub fn parse_rate(text: &str) -> Result<Rate> {
     let bad = || Error::usage(format!("rate {text:?}"), RATE_HELP);
     let (number, unit) = split_number(text).ok_or_else(bad)?;
@@ -126,11 +127,11 @@ pub fn parse_rate(text: &str) -> Result<Rate> {
     }
 }
 
-/// Reads a duration: `10s`, `500ms`, `10us`, `5m`, `2h`, `1d`, `1w`, `1.5s`, or several of them
-/// in a row, `1h30m`; a number without a unit means seconds.
+/// Parses a duration: `10s`, `500ms`, `10us`, `5m`, `2h`, `1d`, `1w`, `1.5s`, or several of them in
+/// a row, such as `1h30m`. A number without a unit means seconds.
 ///
 /// # Errors
-/// [`Kind::Usage`](crate::Kind::Usage) for anything else, or more than 64 bits of nanoseconds.
+/// [`Kind::Usage`](crate::Kind::Usage) for any other text, or for more than 64 bits of nanoseconds.
 pub fn parse_duration(text: &str) -> Result<Duration> {
     let bad = || Error::usage(format!("duration {text:?}"), DURATION_HELP);
     let is_number = |c: char| c.is_ascii_digit() || c == '.';
@@ -148,7 +149,8 @@ pub fn parse_duration(text: &str) -> Result<Duration> {
             "ns" => 1,
             "us" | "µs" => 1_000,
             "ms" => 1_000_000,
-            // What is to mean seconds behind minutes or hours must say so.
+            // After minutes or hours, seconds need their unit: in `1h30`, the 30 could mean
+            // minutes.
             "" if smallest.is_none() => 1_000_000_000,
             "s" => 1_000_000_000,
             "m" | "min" => 60_000_000_000,
@@ -157,7 +159,7 @@ pub fn parse_duration(text: &str) -> Result<Duration> {
             "w" => 604_800_000_000_000,
             _ => return Err(bad()),
         };
-        // The larger unit comes first, and each once.
+        // Larger units must come first, each at most once.
         if smallest.is_some_and(|smallest| factor >= smallest) {
             return Err(bad());
         }
@@ -169,7 +171,8 @@ pub fn parse_duration(text: &str) -> Result<Duration> {
     Ok(Duration::from_nanos(sum))
 }
 
-/// Prints a number with an SI prefix and a space: `1.49 M`, `640 `. The unit follows.
+/// Prints a number with an SI prefix and a space, such as `1.49 M` or `640 `; the caller adds the
+/// unit.
 #[derive(Debug, Clone, Copy)]
 pub struct Si(pub f64);
 
@@ -179,7 +182,7 @@ impl fmt::Display for Si {
     }
 }
 
-/// Prints a size in bytes, 1024-based: `1.5 GiB`, `640 B`.
+/// Prints a size in bytes with a 1024-based prefix: `1.5 GiB`, `640 B`.
 #[derive(Debug, Clone, Copy)]
 pub struct Bytes(pub u64);
 
@@ -187,7 +190,8 @@ impl fmt::Display for Bytes {
     #[allow(clippy::cast_precision_loss, reason = "three digits are shown")]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const PREFIXES: [&str; 6] = ["", "Ki", "Mi", "Gi", "Ti", "Pi"];
-        // Sizes of pages, blocks and rings are whole numbers of something: `4 KiB`.
+        // Sizes of pages, blocks and rings are multiples of a unit and print without fraction: `4
+        // KiB`.
         let power = match self.0 {
             0 => 0,
             n => (n.trailing_zeros() / 10).min(5) as usize,

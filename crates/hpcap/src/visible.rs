@@ -1,17 +1,17 @@
-//! Text that somebody else supplied, made safe to print.
+//! Makes text from other sources safe to print.
 //!
-//! The name of a program, an interface or a file may hold any character, and a terminal obeys
-//! some of them: escape sequences move the cursor, rename the window or answer as if the user had
-//! typed; bidirectional controls show a text in another order than it has. Whatever a peer, a
-//! file or the environment supplied is printed through [`visible`].
+//! The name of a program, an interface or a file may contain any character, and a terminal
+//! interprets some of them: escape sequences move the cursor, rename the window or send input as if
+//! the user had typed it; bidirectional controls display text in another order. Text from a peer, a
+//! file or the environment is therefore printed through [`visible`].
 
 use std::borrow::Cow;
 use std::fmt::Write;
 
-/// `text` with every character that a terminal would obey instead of showing written as an
-/// escape: `\n`, `\x1b`, `\u{202e}`.
+/// Replaces each character that a terminal would interpret instead of displaying by an escape:
+/// `\n`, `\x1b`, `\u{202e}`.
 ///
-/// Everything else is kept, so text without such characters is returned as it is.
+/// All other characters stay, so text without such characters is returned unchanged.
 #[must_use]
 pub fn visible(text: &str) -> Cow<'_, str> {
     escaped(text, is_obeyed, |out, c| match c {
@@ -27,8 +27,9 @@ pub fn visible(text: &str) -> Cow<'_, str> {
     })
 }
 
-/// [`visible`] for text of several lines, such as an error with its advice: a line break stays
-/// one, and indents what follows, so that no line of it can pass for a message of its own.
+/// Applies [`visible`] to text of several lines, such as an error with its advice. Line breaks
+/// stay, and the lines after the first are indented, so that none of them looks like a separate
+/// message.
 #[must_use]
 pub fn visible_lines(text: &str) -> Cow<'_, str> {
     if !text.chars().any(is_obeyed) {
@@ -46,11 +47,11 @@ pub fn visible_lines(text: &str) -> Cow<'_, str> {
     Cow::Owned(lines.join("\n"))
 }
 
-/// A line of JSON with those characters as JSON's own escapes: the same value to a program, and
-/// harmless on a terminal.
+/// Replaces such characters in a line of JSON by JSON's own escapes. The line keeps its value for
+/// programs and is safe to print on a terminal.
 #[must_use]
 pub fn visible_json(json: &str) -> Cow<'_, str> {
-    // Outside of its strings JSON is ASCII, and in them C0 controls are escaped already.
+    // Outside its strings JSON is ASCII, and within them C0 controls are already escaped.
     escaped(
         json,
         |c| c != '\n' && is_obeyed(c),
@@ -63,8 +64,8 @@ pub fn visible_json(json: &str) -> Cow<'_, str> {
     )
 }
 
-/// Whether a terminal obeys `c` instead of showing it: the control characters, those that turn
-/// the direction of text, those that break lines, and those that cannot be seen at all.
+/// Whether a terminal interprets `c` instead of displaying it: control characters, characters that
+/// change the direction of text or break lines, and invisible ones.
 fn is_obeyed(c: char) -> bool {
     c.is_control()
         || matches!(c,

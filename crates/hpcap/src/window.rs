@@ -1,28 +1,28 @@
-//! A window on what is read from a file, of bounded size.
+//! A window of bounded size on the bytes of a file.
 
 use std::io::{self, Read};
 
 use crate::error::{Error, Result};
 
-/// Bytes asked for at once.
+/// Bytes requested in one read.
 pub(crate) const READ_BYTES: usize = 256 << 10;
 
-/// The unread bytes of a source, as many as asked for.
+/// A buffer with the next unread bytes of a source.
 #[derive(Debug)]
 pub(crate) struct Window<R> {
     source: R,
     name: String,
     buffer: Vec<u8>,
-    /// Unread bytes are `start..end` of the buffer.
+    /// The unread bytes are `start..end` of the buffer.
     start: usize,
     end: usize,
-    /// Bytes from the start of the file to the window.
+    /// Offset of the window from the start of the file, in bytes.
     offset: u64,
     eof: bool,
 }
 
 impl<R: Read> Window<R> {
-    /// A window of `bytes_max` bytes at most on `source`, which errors call `name`.
+    /// Creates a window of at most `bytes_max` bytes on `source`, which error messages call `name`.
     pub(crate) fn new(source: R, name: String, bytes_max: usize) -> Self {
         Self {
             source,
@@ -35,55 +35,54 @@ impl<R: Read> Window<R> {
         }
     }
 
-    /// What errors call the source.
+    /// The name of the source in error messages.
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
-    /// Errors shall call the source `name`.
+    /// Sets the name of the source in error messages.
     pub(crate) fn set_name(&mut self, name: String) {
         self.name = name;
     }
 
-    /// Bytes from the start of the file to the window.
+    /// Offset of the window from the start of the file, in bytes.
     #[inline]
     pub(crate) fn offset(&self) -> u64 {
         self.offset
     }
 
-    /// The source stands at byte `offset` of the file.
+    /// Sets the offset in the file at which the source starts.
     pub(crate) fn set_offset(&mut self, offset: u64) {
         self.offset = offset;
     }
 
-    /// Whether nothing follows on the window.
+    /// Whether the source has ended, so that no bytes follow the window.
     #[inline]
     pub(crate) fn is_last(&self) -> bool {
         self.eof
     }
 
-    /// The unread bytes that are there.
+    /// The unread bytes in the window.
     #[inline]
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.buffer[self.start..self.end]
     }
 
-    /// Moves the window on by `bytes` of it.
+    /// Consumes `bytes` bytes of the window.
     #[inline]
     pub(crate) fn consume(&mut self, bytes: usize) {
         self.start += bytes;
         self.offset += bytes as u64;
     }
 
-    /// Reads until the window has `bytes` bytes (no more than it was made for), or the source
-    /// ends.
+    /// Reads until the window has `bytes` bytes (at most its capacity) or the source ends.
     ///
     /// # Errors
-    /// Those of the source, with the place in the file.
+    /// The error of the source, with the offset in the file.
     #[cold]
     pub(crate) fn fill(&mut self, bytes: usize) -> Result<()> {
         debug_assert!(bytes <= self.buffer.len() - READ_BYTES);
-        // Moving little to the front costs less than a larger part of the processor's cache.
+        // Moving a few bytes to the front is cheaper than using more of the processor's cache.
         let left = self.end - self.start;
         if left < READ_BYTES / 4 || self.start + bytes.max(READ_BYTES) > self.buffer.len() {
             self.buffer.copy_within(self.start..self.end, 0);

@@ -1,10 +1,9 @@
-//! The memory orderings of the protocol between producer and listeners, under every
-//! execution that the C11 memory model allows (loom). The interleavings of the whole protocol
-//! are checked with spin (`kmod/model/ring.pml`); here is what spin cannot see: each pair of
-//! accesses with the orderings that `kmod/core/ring.h` (left) and this crate (right) use.
-//!
-//! Each has a twin without its ordering that must fail: a check that cannot fail is none. The
-//! one exception is acknowledging: loom runs the loads of a thread in order, so that it cannot
+//! Tests the memory orderings of the protocol between producer and listeners under every execution
+//! that the C11 memory model allows (loom). spin checks the interleavings of the whole protocol
+//! (`kmod/model/ring.pml`). These tests check what spin cannot: each pair of accesses with the
+//! orderings that `kmod/core/ring.h` and this crate use.
+//! Each test but one has a twin that lacks the ordering and must fail, which shows that the test
+//! can fail. The exception is acknowledging: loom runs the loads of a thread in order, so it cannot
 //! show a read that happens after the acknowledgement that follows it.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
@@ -15,7 +14,7 @@ use loom::sync::Arc;
 use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 use loom::thread;
 
-/// `hpcap_ring_publish` against `QueuePage::published`: a listener never sees an unwritten byte.
+/// `hpcap_ring_publish` and `QueuePage::published`: a listener never sees an unwritten byte.
 fn publish(store: Ordering, load: Ordering) {
     loom::model(move || {
         let byte = Arc::new(AtomicU32::new(0));
@@ -45,8 +44,8 @@ fn publishing_without_release_is_caught() {
     publish(Relaxed, Acquire);
 }
 
-/// `Listener::ack` against `hpcap_ring_refresh`: what is acknowledged was read before it is
-/// overwritten.
+/// `hpcap_ring_refresh` and `Listener::ack`: a byte is read before it is acknowledged, and so
+/// before it is overwritten.
 fn acknowledge(store: Ordering, load: Ordering) {
     loom::model(move || {
         let byte = Arc::new(AtomicU32::new(1));
@@ -71,8 +70,8 @@ fn what_is_acknowledged_was_read() {
     acknowledge(Release, Acquire);
 }
 
-/// `hpcap_ring_room` against `Listener::next_record` of a lossy listener: bytes that were
-/// whole when they were accepted.
+/// `hpcap_ring_room` and `Listener::next_record` of a lossy listener: bytes that the listener
+/// accepts were not overwritten before.
 fn overtake(producer_fence: bool, listener_fence: bool) {
     loom::model(move || {
         let byte = Arc::new(AtomicU32::new(1));
@@ -115,8 +114,8 @@ fn accepting_without_a_barrier_is_caught() {
     overtake(true, false);
 }
 
-/// `hpcap_ring_service` against `Listener::sleep`: either the producer sees that the listener
-/// waits, or the listener sees what was published.
+/// `hpcap_ring_service` and `Listener::sleep`: either the producer sees that the listener waits, or
+/// the listener sees what was published.
 fn sleep(fences: bool) {
     loom::model(move || {
         let published = Arc::new(AtomicU64::new(0));
@@ -152,7 +151,7 @@ fn sleeping_without_barriers_is_caught() {
     sleep(false);
 }
 
-/// `hpcap_ring_publish_ledger` against `QueuePage::ledger`: numbers that belong together.
+/// `hpcap_ring_publish_ledger` and `QueuePage::ledger`: all numbers belong to one moment.
 fn ledger(fences: bool) {
     loom::model(move || {
         let seq = Arc::new(AtomicU64::new(0));

@@ -44,7 +44,7 @@ u32 hpcap_sys_advrx_release(struct hpcap_advrx *rx, u32 n, u64 *bytes)
 	return hpcap_advrx_release(rx, n, bytes);
 }
 
-/* Moves an idle ring on by so many descriptors, which are whole turns. */
+/* Advances an idle ring by `descriptors`, which must be a multiple of the ring's size. */
 void hpcap_sys_advrx_skip(struct hpcap_advrx *rx, u32 descriptors)
 {
 	rx->head += descriptors;

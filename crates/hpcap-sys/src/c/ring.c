@@ -88,7 +88,7 @@ u64 hpcap_sys_service_in(const struct hpcap_ring *r, u64 idle_ns)
 	return hpcap_min(idle_ns, r->wake_late ? HPCAP_RING_WAKE_NS : idle_ns);
 }
 
-/* Keeps `caplen` bytes of each later frame; 0: whole frames. */
+/* Keeps `caplen` bytes of each later frame; 0 keeps whole frames. */
 void hpcap_sys_set_caplen(struct hpcap_ring *r, u32 caplen)
 {
 	hpcap_ring_set_caplen(r, caplen);

@@ -12,8 +12,9 @@ use nix::unistd::{geteuid, getgroups};
 use super::connection::SYSTEM_DIR;
 use crate::error::{Context, Error, Kind, Result};
 
-/// A trusted folder of sockets. Only its owner may write to it, and its owner is trusted; see
-/// [`Folder::open`].
+/// A trusted folder of sockets: only its owner may write to it. The owner is root, the user of this
+/// process, the user to whom root gave `/run/hpcap`, or, for users other than root, the owner of a
+/// folder that belongs to a group of theirs.
 #[derive(Debug)]
 pub struct Folder {
     path: PathBuf,

@@ -1,5 +1,5 @@
-//! Real captures, where `HPCAP_TEST_PCAPS` names a folder of them, and those made here: all
-//! of them, and all of them with a byte changed.
+//! Reads captures made here, and real ones from the folder `HPCAP_TEST_PCAPS` if it is set: first
+//! unchanged, then with single bytes changed.
 
 use std::fs;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use hpcap::raw::{FileHeader, Placed, Writer};
 
 use crate::made::{BIG, LITTLE, read};
 
-/// Name and contents of every capture.
+/// Returns the name and the content of every capture.
 pub(crate) fn all() -> Vec<(String, Vec<u8>)> {
     let mut captures = vec![];
     for (name, order) in [("little", LITTLE), ("big", BIG)] {
@@ -56,7 +56,7 @@ fn every_capture_is_read_and_comes_back() {
         let (got, error) = read(&bytes);
         assert!(error.is_none(), "{name}: {error:?}");
         assert!(!got.is_empty(), "{name}");
-        // pcap -> RAW -> pcap.
+        // Converts pcap to RAW and back to pcap.
         let mut raw = Writer::new(Vec::new());
         let header = FileHeader {
             clock_source: "file".into(),
@@ -91,7 +91,7 @@ fn every_capture_is_read_and_comes_back() {
     }
 }
 
-/// No panic, and no more frames or bytes than the file has.
+/// The reader does not panic, and returns no more frames or bytes than the file has.
 #[test]
 fn every_byte_changed() {
     for (name, mut bytes) in all() {

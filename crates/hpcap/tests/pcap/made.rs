@@ -1,9 +1,9 @@
-//! Captures that the tests make, byte by byte, in either byte order.
+//! Makes captures for the tests byte by byte, in either byte order.
 
 use hpcap::Error;
 use hpcap::pcapfile::Reader;
 
-/// A frame as a reader gave it.
+/// A frame as the reader returned it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Got {
     pub(crate) sec: u64,
@@ -17,7 +17,7 @@ pub(crate) struct Got {
     pub(crate) comment: Option<String>,
 }
 
-/// All frames of a file, and the error that ended it.
+/// Returns all frames of a file, and the error at which reading ended.
 pub(crate) fn read(bytes: &[u8]) -> (Vec<Got>, Option<Error>) {
     let mut got = Vec::new();
     let mut reader = match Reader::new(bytes, "test") {
@@ -46,7 +46,7 @@ pub(crate) fn read(bytes: &[u8]) -> (Vec<Got>, Option<Error>) {
     }
 }
 
-/// Bytes of integers in one byte order.
+/// A byte order, with functions that encode integers in it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Order {
     pub(crate) big: bool,
@@ -75,7 +75,7 @@ impl Order {
         }
     }
 
-    /// A pcap file's header.
+    /// Returns the header of a pcap file.
     pub(crate) fn pcap(self, magic: u32, link_type: u32) -> Vec<u8> {
         let mut b = self.u32(magic).to_vec();
         b.extend(self.u16(2));
@@ -86,7 +86,7 @@ impl Order {
         b
     }
 
-    /// A frame of a pcap file.
+    /// Returns a frame of a pcap file.
     pub(crate) fn record(self, sec: u32, fraction: u32, len: u32, data: &[u8]) -> Vec<u8> {
         let caplen = u32::try_from(data.len()).unwrap();
         let mut b = [sec, fraction, caplen, len].map(|n| self.u32(n)).concat();
@@ -94,7 +94,7 @@ impl Order {
         b
     }
 
-    /// A pcapng block around `body`.
+    /// Returns a pcapng block around `body`.
     pub(crate) fn block(self, kind: u32, body: &[u8]) -> Vec<u8> {
         let mut body = body.to_vec();
         body.resize(body.len().next_multiple_of(4), 0);
@@ -126,7 +126,7 @@ impl Order {
         self.block(1, &b)
     }
 
-    /// An enhanced packet block.
+    /// Returns an enhanced packet block.
     pub(crate) fn packet(
         self,
         interface: u32,

@@ -1,4 +1,4 @@
-//! pcap and pcapng: read whatever there is, write what everybody reads.
+//! Tests of reading and writing pcap and pcapng.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 

@@ -1,4 +1,4 @@
-//! Reading: every form the formats have, and what is cut or malformed.
+//! Tests of reading: every variant of the formats, and files that are cut or malformed.
 
 use hpcap::Kind;
 use hpcap::pcapfile::{Format, Reader};
@@ -41,7 +41,7 @@ fn the_modified_pcap_of_old_linux() {
     let mut file = LITTLE.pcap(0xa1b2_cd34, 1);
     let mut record = LITTLE.record(9, 1, 60, &[]);
     record[8..12].copy_from_slice(&3_u32.to_le_bytes());
-    // Interface, protocol, packet type.
+    // Eight bytes hold interface, protocol and packet type.
     record.extend([0; 8]);
     record.extend([1, 2, 3]);
     file.extend(record);
@@ -57,7 +57,7 @@ fn the_fcs_bits_are_no_part_of_the_link_type() {
     assert_eq!(read(&file).0[0].link_type, 1);
 }
 
-/// A whole frame, one that is cut within its FCS, one that is cut before it.
+/// Covers whole frames, a frame that is cut within its FCS, and one that is cut before it.
 #[test]
 fn fcs_is_no_part_of_a_frame() {
     let frames = [(64, 64, 60), (64, 62, 60), (64, 40, 40), (3, 3, 0)];
@@ -137,7 +137,7 @@ fn everything(order: Order) -> Vec<u8> {
     ]
     .concat();
     file.extend(order.packet(1, 1024 * 7 + 512, 60, &[2; 60], &options));
-    // A simple packet of 6 bytes; an old one with 2 drops.
+    // A simple packet of 6 bytes, and an old packet block with 2 dropped frames.
     file.extend(order.block(3, &[&order.u32(6)[..], &[3; 6]].concat()));
     let mut old = [&order.u16(1)[..], &order.u16(2)].concat();
     for word in [0, 1024 * 9, 4, 80] {
@@ -196,14 +196,15 @@ fn sections_have_their_own_order_and_interfaces() {
         (got[4].interface, got[4].link_type, got[4].sec),
         (2, 101, 3)
     );
-    // Interface 1 is of the section before.
+    // Interface 1 belongs to the section before, so this section does not have it.
     file.extend(BIG.packet(1, 0, 0, &[], &[]));
     let (got, error) = read(&file);
     assert_eq!(got.len(), 5);
     assert!(error.unwrap().to_string().contains("interface 1"));
 }
 
-/// Whatever the length of the cut: the frames before it, then an error with file and place.
+/// Cuts the file at every offset. The reader returns the frames before the cut, then an error that
+/// names file and offset.
 #[test]
 fn cut_files_give_the_frames_before_the_cut() {
     let mut pcap = LITTLE.pcap(0xa1b2_c3d4, 1);
@@ -279,7 +280,7 @@ fn what_is_neither_is_named() {
     }
 }
 
-/// The window moves: more frames than fit into it, and longer ones than are read at once.
+/// The buffer must move: there are more frames than fit into it, and frames longer than one read.
 #[test]
 fn files_longer_than_the_buffer() {
     let mut file = LITTLE.pcap(0xa1b2_3c4d, 1);

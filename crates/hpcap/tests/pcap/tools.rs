@@ -1,4 +1,4 @@
-//! What others make of the files that we write.
+//! Tests that tshark, tcpdump and capinfos read the files that hpcap writes.
 
 use std::path::Path;
 use std::process::Command;
@@ -7,7 +7,7 @@ use hpcap::pcapfile::{Interface, PcapWriter, PcapngWriter, Precision, Section, S
 use hpcap::raw::Gap;
 use hpcap::{Count, Ledger, Reason, Timestamp};
 
-/// What a program prints; `None` where it is not installed.
+/// Returns the output of a program; `None` when the program is not installed.
 fn output(program: &str, args: &[&str], file: &Path) -> Option<String> {
     match Command::new(program).args(args).arg(file).output() {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {

@@ -1,4 +1,4 @@
-//! Writing, and reading it back.
+//! Tests that what the writers write can be read back.
 
 use hpcap::pcapfile::{Interface, PcapWriter, PcapngWriter, Precision, Section, Statistics};
 use hpcap::raw::Gap;
@@ -155,7 +155,7 @@ fn statistics_are_those_of_the_ledger() {
     let id = writer.interface(&Interface::default()).unwrap();
     writer.statistics(id, &s).unwrap();
     let file = writer.into_inner().unwrap();
-    // The last block, byte by byte: option 4 (received) first.
+    // The last block is compared as bytes; its first option is number 4 (received).
     let body = [&0_u32.to_le_bytes()[..], &[0; 8]].concat();
     let at = file.len() - (12 + body.len() + 5 * 12 + 4);
     assert_eq!(file[at..at + 4], 5_u32.to_le_bytes());

@@ -1,11 +1,11 @@
-//! Chains of whole records, whatever their times and lengths.
+//! Tests that chains of whole records are read whatever the times and lengths of their frames are.
 
 use hpcap::raw::{Placed, Writer};
 use proptest::prelude::*;
 
 use crate::made::{self, Frame, contents, header, read};
 
-/// Frames as a capture file may have them: any time, any length, also none.
+/// Frames as a capture file can have them: with any time and any length, including zero.
 fn any_frames() -> impl Strategy<Value = Vec<Frame>> {
     let time = prop_oneof![
         4 => (0..5_u64).prop_map(|sec| made::EPOCH_NS / 1_000_000_000 + sec),
@@ -44,7 +44,7 @@ proptest! {
     }
 }
 
-/// Many times the reader's buffer.
+/// The file is many times longer than the reader's buffer.
 #[test]
 fn long_chain_is_read_whole() {
     let mut writer = Writer::new(Vec::new());
@@ -64,7 +64,7 @@ fn long_chain_is_read_whole() {
     assert_eq!(seen.frames.len() as u64, count);
 }
 
-/// As a damaged capture file may have them.
+/// A damaged capture file can have such frames.
 #[test]
 fn frames_without_a_byte_are_read_whole() {
     let mut writer = Writer::new(Vec::new());

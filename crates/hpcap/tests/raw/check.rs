@@ -1,4 +1,4 @@
-//! The checker names what is wrong, and where.
+//! Tests that the checker names each problem and its position.
 
 use hpcap::raw::check::{Checker, Problem, Report};
 use hpcap::raw::padding::padding_header;
@@ -20,7 +20,8 @@ fn problems(bytes: &[u8]) -> Vec<(u64, Problem)> {
     findings.iter().map(|f| (f.offset, f.problem)).collect()
 }
 
-/// Ten frames of 100 bytes, each record 112.
+/// Returns a file with ten frames of 100 bytes (records of 112 bytes), and the offsets of its
+/// records.
 fn ten() -> (Vec<u8>, Vec<u64>) {
     let frames: Vec<Frame> = (0..10_u64)
         .map(|i| {
@@ -85,7 +86,7 @@ fn no_closing_padding() {
     let open = &bytes[..bytes.len() - 12];
     assert_eq!(problems(open), [(open.len() as u64, Problem::NotClosed)]);
     assert_eq!(problems(&[]), [(0, Problem::NotClosed)]);
-    // A file that a recorder is writing is not closed yet.
+    // The checker does not expect closing padding in a file that a recorder is writing.
     let report = Checker::new()
         .check(Reader::new(open), None, true, &mut |_| Ok(()))
         .unwrap();
@@ -95,7 +96,7 @@ fn no_closing_padding() {
 #[test]
 fn lengths_and_times_that_cannot_be() {
     let (mut bytes, offsets) = ten();
-    // Captured 100 of 99 bytes; 10^9 nanoseconds.
+    // One frame gets 100 captured bytes of 99, another one 10^9 nanoseconds.
     bytes[at(offsets[2]) + 10] = 99;
     bytes[at(offsets[7]) + 4..at(offsets[7]) + 8].copy_from_slice(&1_000_000_000_u32.to_le_bytes());
     let found = problems(&bytes);
@@ -122,7 +123,7 @@ fn lengths_and_times_that_cannot_be() {
         10,
         "both are given all the same"
     );
-    // The second later makes time go back at the next frame.
+    // The additional second makes the time go back at the next frame.
     assert!(matches!(found[2], (o, Problem::TimeBackwards { .. }) if o == offsets[8]));
     assert_eq!(report(&bytes).times_backwards, 1);
 }
@@ -155,7 +156,7 @@ fn stretches_that_are_no_records() {
     let found = report(&bytes);
     let finding = found.findings[0];
     assert_eq!(finding.problem, Problem::Unreadable);
-    // The frame before has nothing after it to confirm its length.
+    // The frame before the damage can be lost, too, because no record after it confirms its length.
     assert!((offsets[3]..=offsets[4]).contains(&finding.offset));
     assert_eq!(finding.offset + finding.skipped, offsets[6]);
     assert_eq!(found.skipped_bytes, finding.skipped);
@@ -225,7 +226,7 @@ fn frames_behind_padding() {
     let (bytes, _) = ten();
     let mut twice = bytes.clone();
     let (more, _) = ten();
-    // The same again without its header.
+    // The same frames follow again, without a file header.
     twice.extend_from_slice(&more[usize::try_from(668).unwrap()..]);
     let padding = bytes.len() as u64 - 12;
     assert!(
@@ -233,7 +234,7 @@ fn frames_behind_padding() {
         "{:?}",
         problems(&twice)
     );
-    // A whole file behind another is a concatenation.
+    // A whole file after another one is a concatenation, which is allowed.
     let both = [bytes, more].concat();
     assert!(
         !problems(&both)
@@ -242,7 +243,7 @@ fn frames_behind_padding() {
     );
 }
 
-/// About one in sixty of the original's files.
+/// About one in sixty files of the original has such padding.
 #[test]
 fn start_padding_that_is_too_long() {
     let sizes: Vec<usize> = (0..4000_usize).map(|i| 60 + i * 7919 % 1454).collect();
@@ -308,7 +309,7 @@ fn missing_frames_are_told_by_place_time_and_reason() {
     );
 }
 
-/// Records of the thesis' version: 32-bit length, no captured length.
+/// Records of the thesis' version, which have one 32-bit length and no captured length.
 pub(crate) fn old_variant(frames: &[Frame]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for f in frames {
@@ -345,7 +346,7 @@ fn the_older_variant() {
         );
         assert_eq!(made::read(&bytes).frames_only(), frames[..count]);
     }
-    // Damage in it.
+    // Damage within the older variant costs only a few frames.
     let mut bytes = old_variant(&frames);
     bytes[800..1400].copy_from_slice(&made::contents(600, 5, false));
     let seen = made::read(&bytes).frames_only();

@@ -1,4 +1,5 @@
-//! Damage: no frame that was not written, and none lost but those around it.
+//! Tests that after damage the reader returns no frame that was not written, and loses only frames
+//! around the damage.
 
 use std::ops::Range;
 
@@ -6,7 +7,7 @@ use proptest::prelude::*;
 
 use crate::made::{Frame, file, frames, read};
 
-/// Records that a damaged stretch may cost on each side of it.
+/// Number of records that damage may cost on each side of it.
 const AROUND: usize = 2;
 
 #[derive(Debug, Clone)]
@@ -22,7 +23,7 @@ pub(crate) enum Harm {
 pub(crate) fn harm() -> impl Strategy<Value = Harm> {
     let at = any::<prop::sample::Index>();
     let noise = |most: usize| proptest::collection::vec(any::<u8>(), 1..most);
-    // Indices are made to fit the file in `apply`.
+    // `apply` reduces the indices to the size of the file.
     (at, 0..6_u8, any::<u8>(), noise(3000), 1..3000_usize).prop_map(|(at, kind, mask, bytes, n)| {
         let at = at.index(1 << 30);
         match kind {
@@ -39,15 +40,15 @@ pub(crate) fn harm() -> impl Strategy<Value = Harm> {
     })
 }
 
-/// What was done: the stretch of the original that is touched, and by how much what follows
-/// has moved.
+/// The result of `apply`: the damaged bytes, the range of the original that was touched, and the
+/// distance by which the bytes after it have moved.
 pub(crate) struct Done {
     pub(crate) bytes: Vec<u8>,
     touched: Range<usize>,
     moved: isize,
 }
 
-/// Harms the file behind its header, whose length nothing confirms.
+/// Damages the file after its header: no record confirms the length of the header.
 pub(crate) fn apply(harm: &Harm, original: &[u8], first: usize) -> Done {
     let mut bytes = original.to_vec();
     let size = bytes.len();
@@ -101,7 +102,8 @@ pub(crate) fn apply(harm: &Harm, original: &[u8], first: usize) -> Done {
 }
 
 fn check(frames: &[Frame], harm: &Harm) -> Result<(), TestCaseError> {
-    // A record that lost bytes near the file's end looks as if the file were cut: not here.
+    // Closing padding is long here, because a record that lost bytes near the end of the file looks
+    // like one that the end cuts.
     let unit = if matches!(harm, Harm::Remove { .. }) {
         128 << 10
     } else {
@@ -111,7 +113,7 @@ fn check(frames: &[Frame], harm: &Harm) -> Result<(), TestCaseError> {
     let done = apply(harm, &original, usize::try_from(offsets[0]).unwrap());
     let seen = read(&done.bytes);
     let end_of = |i: usize| usize::try_from(offsets[i]).unwrap() + 12 + frames[i].data.len();
-    // Where each written frame stands now, where it was not touched.
+    // For each written frame, whether the reader returned it unchanged.
     let mut found = vec![false; frames.len()];
     for (offset, frame) in &seen.frames {
         let offset = isize::try_from(*offset).unwrap();
@@ -133,7 +135,7 @@ fn check(frames: &[Frame], harm: &Harm) -> Result<(), TestCaseError> {
             found[i] = true;
             continue;
         }
-        // It is not as it was written: then it must be one of the touched ones, of its length.
+        // A frame that differs from what was written must be a touched one of the same length.
         let touched = [before, after]
             .into_iter()
             .flatten()
@@ -174,7 +176,7 @@ proptest! {
     }
 }
 
-/// Every byte of a small file, every bit of it.
+/// Flips each bit of each byte of a small file.
 #[test]
 fn every_single_bit() {
     let frames: Vec<Frame> = (0..12_u64)
@@ -196,7 +198,7 @@ fn every_single_bit() {
     }
 }
 
-/// Damage longer than the reader's buffer, and the frames after it.
+/// The reader finds the frames after damage that is longer than its buffer.
 #[test]
 fn damage_longer_than_the_buffer() {
     let frames: Vec<Frame> = (0..20_u64)
@@ -223,12 +225,12 @@ fn damage_longer_than_the_buffer() {
         ),
         (vec![0; (5 << 20) + 7], hpcap::raw::DamageKind::Unwritten),
     ] {
-        // Without its closing padding.
+        // The closing padding of the first part is left out.
         let mut bytes = head[..head.len() - 12].to_vec();
         bytes.extend_from_slice(&junk);
         bytes.extend_from_slice(&tail);
         let seen = read(&bytes);
-        // The frame before the junk has nothing after it that confirms its length.
+        // No record after the frame before the junk confirms that frame's length.
         let mut expected = frames.clone();
         if kind == hpcap::raw::DamageKind::Unreadable {
             expected.remove(9);

@@ -1,4 +1,4 @@
-//! The block index: what it leads to has every frame of the time asked for.
+//! Tests that the range found through a block index has every frame of the requested time.
 
 use std::fs;
 
@@ -27,7 +27,7 @@ fn from(bytes: &[u8], start: u64, end: u64) -> Vec<Timestamp> {
     times
 }
 
-/// Frames whose clock is set, forwards or backwards, at some of them.
+/// Frames recorded by a clock that was set forwards or backwards a few times.
 fn frames_of_any_time() -> impl Strategy<Value = Vec<made::Frame>> {
     let steps = proptest::collection::vec((any::<prop::sample::Index>(), 0..300_000_000_u64), 0..4);
     (frames(1..300), steps).prop_map(|(mut frames, steps)| {
@@ -55,7 +55,7 @@ proptest! {
     ) {
         let (bytes, offsets) = file(&frames, block);
         let index = Index::build(&bytes[..], block).unwrap();
-        // A block in which no record starts has no entry, where it is the last.
+        // A last block in which no record starts has no entry.
         let blocks = bytes.len() as u64 / block;
         prop_assert!((1..=blocks).contains(&(index.entries.len() as u64)));
         for (i, entry) in index.entries.iter().enumerate() {
@@ -113,7 +113,7 @@ fn it_is_saved_beside_the_file_and_belongs_to_it() {
     assert_eq!(Index::load(&raw).unwrap_err().kind(), Kind::Format);
 }
 
-/// Frames a millisecond apart, a hundred or so in each block of 8 KiB.
+/// An index of frames a millisecond apart, about a hundred of which are in each block of 8 KiB.
 fn thousand(step: impl Fn(u64) -> u64) -> Index {
     let frames: Vec<_> = (0..1000)
         .map(|i| made::Frame::new(made::EPOCH_NS + step(i) * 1_000_000, 60, vec![1; 60]))

@@ -1,4 +1,4 @@
-//! What went wrong with the original's files: one test for each, named after it.
+//! Regression tests for faults of the original's files, one for each fault.
 
 use hpcap::raw::padding::padding_header;
 use hpcap::raw::{DamageKind, Placed, Writer};
@@ -7,7 +7,7 @@ use crate::check::report;
 use crate::made::{self, Frame, file, read};
 use crate::original;
 
-/// The padding at a file's start claims 1 to 11 bytes too many.
+/// The padding at the start of a file claimed 1 to 11 bytes more than it had.
 #[test]
 fn integrity_01_start_padding_too_long() {
     for by in 1..=11_u16 {
@@ -26,7 +26,7 @@ fn integrity_01_start_padding_too_long() {
     }
 }
 
-/// Readers stopped at the first padding, and most files start with one.
+/// Readers stopped at the first padding, and most files began with padding.
 #[test]
 fn integrity_03_readers_stop_at_the_first_padding() {
     let sizes: Vec<usize> = (0..3000_usize).map(|i| 60 + i * 7919 % 1454).collect();
@@ -45,7 +45,7 @@ fn integrity_03_readers_stop_at_the_first_padding() {
     }
 }
 
-/// A stop in the middle of a file left it without padding, its last record cut.
+/// A recorder that was stopped left a file without closing padding and with its last record cut.
 #[test]
 fn integrity_04_no_final_padding_and_a_cut_record() {
     let (bytes, frames) =
@@ -60,13 +60,13 @@ fn integrity_04_no_final_padding_and_a_cut_record() {
     ));
 }
 
-/// Several producer threads published what they had reserved and not written yet.
+/// Several producer threads published bytes that were reserved but not yet written.
 #[test]
 fn integrity_08_unwritten_regions_and_disorder() {
     let mut frames: Vec<Frame> = (0..60_u64)
         .map(|i| Frame::new(made::EPOCH_NS + i * 700, 90, made::contents(90, i, false)))
         .collect();
-    // Threads disagree about the order by a little.
+    // The threads stored frames slightly out of order.
     for pair in frames.chunks_mut(2) {
         pair.reverse();
     }
@@ -86,10 +86,10 @@ fn integrity_08_unwritten_regions_and_disorder() {
     assert!(seen.damage.iter().all(|d| d.kind == DamageKind::Unwritten));
 }
 
-/// A file is longer than 2 GiB where its writer knew nothing of padding.
+/// A file could exceed 2 GiB when its writer did not support padding.
 #[test]
 fn integrity_09_offsets_do_not_stop_at_32_bits() {
-    // Records at offsets beyond 2^32, as a source that makes them up.
+    // A source that generates records until offsets exceed 2^32.
     struct Endless {
         left: u64,
         record: Vec<u8>,
@@ -135,7 +135,7 @@ fn integrity_09_offsets_do_not_stop_at_32_bits() {
     assert!(last > 1 << 32);
 }
 
-/// Padding showed what stood in the ring before.
+/// Padding exposed former content of the ring.
 #[test]
 fn integrity_10_padding_leaks_nothing() {
     let mut writer = Writer::new(Vec::new());
@@ -152,7 +152,8 @@ fn integrity_10_padding_leaks_nothing() {
     assert_eq!(at, bytes.len());
 }
 
-/// Readers stopped at 2048 bytes, took one length for the other, and lost nanoseconds.
+/// Readers stopped at frames longer than 2048 bytes, confused the two lengths, and lost
+/// nanoseconds.
 #[test]
 fn integrity_11_long_frames_both_lengths_and_nanoseconds() {
     let frames = vec![
@@ -173,7 +174,7 @@ fn integrity_11_long_frames_both_lengths_and_nanoseconds() {
     assert_eq!(read(&bytes).frames_only(), frames);
 }
 
-/// Files said nothing about themselves.
+/// Files did not say where and how they were recorded.
 #[test]
 fn integrity_12_files_say_where_they_are_from() {
     let (bytes, _) = file(&[], 4096);

@@ -1,10 +1,10 @@
-//! Files that the tests make.
+//! Makes RAW files for the tests.
 
 use hpcap::raw::{Event, FileHeader, Placed, Reader, Writer};
 use hpcap::{QueueName, Timestamp};
 use proptest::prelude::*;
 
-/// A frame as it was written.
+/// A frame as the test wrote it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Frame {
     pub(crate) time: Timestamp,
@@ -21,7 +21,7 @@ impl Frame {
 
 pub(crate) const EPOCH_NS: u64 = 1_391_723_988_000_000_000;
 
-/// Frames whose contents do not look like records: what a network has.
+/// Frames with contents as on a network, which do not look like records.
 pub(crate) fn frames(count: std::ops::Range<usize>) -> impl Strategy<Value = Vec<Frame>> {
     let one = (
         0_u64..5_000_000,
@@ -46,7 +46,7 @@ pub(crate) fn frames(count: std::ops::Range<usize>) -> impl Strategy<Value = Vec
         })
 }
 
-/// Bytes made from a seed: random, or mostly zero as in many protocols.
+/// Returns bytes derived from a seed: random, or mostly zero as in many protocols.
 pub(crate) fn contents(bytes: usize, seed: u64, zeros: bool) -> Vec<u8> {
     let mut x = seed | 1;
     (0..bytes)
@@ -77,8 +77,8 @@ pub(crate) fn header() -> FileHeader {
     }
 }
 
-/// A file with a header and these frames, closed at a multiple of `unit`; and where each
-/// frame's record starts.
+/// Returns a file with a header and `frames`, closed at a multiple of `unit` bytes, and the offset
+/// of each frame's record.
 pub(crate) fn file(frames: &[Frame], unit: u64) -> (Vec<u8>, Vec<u64>) {
     let mut writer = Writer::new(Vec::new());
     assert_eq!(writer.header(&header()).unwrap(), Placed::Stored);
@@ -91,7 +91,7 @@ pub(crate) fn file(frames: &[Frame], unit: u64) -> (Vec<u8>, Vec<u64>) {
     (writer.close(unit).unwrap().0, offsets)
 }
 
-/// What a reader says about a file.
+/// Everything that the reader returned from a file.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     pub(crate) frames: Vec<(u64, Frame)>,
@@ -108,7 +108,7 @@ impl Seen {
     }
 }
 
-/// Reads a file; everything in it must be told, in order and without a hole.
+/// Reads a file and checks that the events cover all of it, in order and without a gap.
 pub(crate) fn read(bytes: &[u8]) -> Seen {
     read_from(bytes, bytes.len() as u64)
 }

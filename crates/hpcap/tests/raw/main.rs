@@ -1,4 +1,4 @@
-//! The RAW format: reader, writer, and what both must withstand.
+//! Tests of the RAW format: reader, writer, and the damage that both must withstand.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 

@@ -1,5 +1,5 @@
-//! Files as the original's newest version lays them out: each frame reserves its place with
-//! one atomic addition and sees only then whether a file ends there.
+//! Makes files with the layout of the original's newest version, in which each frame reserves its
+//! space with one atomic addition and finds out only afterwards whether a file ends there.
 
 use hpcap::raw::DamageKind;
 use hpcap::raw::padding::padding_header;
@@ -7,13 +7,13 @@ use proptest::prelude::*;
 
 use crate::made::{self, Frame, read};
 
-/// Files of the original are 2 GiB; the rules are the same for small ones.
+/// Size of a file in bytes. The original's files have 2 GiB, but the same layout rules.
 pub(crate) const FILE: usize = 16 << 10;
 
-/// A stream of the original, cut into files, and the frames of each.
+/// Returns a stream of the original as files, with the frames of each file.
 pub(crate) fn files(sizes: &[usize], max: usize) -> Vec<(Vec<u8>, Vec<Frame>)> {
     let mut files: Vec<(Vec<u8>, Vec<Frame>)> = Vec::new();
-    // What stands in the ring from before: whole records, a little older.
+    // The former content of the ring: whole records that are a little older.
     let stale = |at: usize| {
         let mut file = Vec::new();
         let mut i = at as u64;
@@ -50,7 +50,7 @@ pub(crate) fn files(sizes: &[usize], max: usize) -> Vec<(Vec<u8>, Vec<Frame>)> {
         let (file, at) = (offset / FILE, offset % FILE);
         offset += bytes;
         if (1..12).contains(&at) {
-            // The bytes before are counted twice.
+            // The original counts the bytes before the padding twice.
             let true_body = at + bytes - 12;
             put(&mut files, file, 0, &padding(true_body + at));
         } else if at + bytes + 12 <= FILE {
@@ -78,7 +78,7 @@ pub(crate) fn files(sizes: &[usize], max: usize) -> Vec<(Vec<u8>, Vec<Frame>)> {
             }
         }
     }
-    // The last is under way.
+    // The last file is unfinished.
     files.pop();
     files
 }

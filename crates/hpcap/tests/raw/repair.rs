@@ -1,4 +1,4 @@
-//! Repair: sound afterwards, and not a byte lost.
+//! Tests that a repaired file is sound and that a repair loses no byte.
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use crate::damage::{self, harm};
 use crate::made::{self, Frame, file, frames, read};
 
-/// Carries plans out until there is nothing to do.
+/// Applies plans until a plan is empty.
 fn repair_all(path: &Path) -> Vec<Outcome> {
     let mut outcomes = Vec::new();
     for _ in 0..10 {
@@ -24,7 +24,7 @@ fn repair_all(path: &Path) -> Vec<Outcome> {
     panic!("there is always more to do: {outcomes:?}");
 }
 
-/// Carries one plan out.
+/// Applies one plan.
 fn repair(path: &Path) -> Outcome {
     apply(path, &plan(path).unwrap()).unwrap()
 }
@@ -35,7 +35,7 @@ fn is_sound(path: &Path) -> bool {
     report.is_sound()
 }
 
-/// What the file was before its repair.
+/// Undoes the repairs of a file and returns its former content.
 fn undone(path: &Path) -> Vec<u8> {
     let undone = undo(path).unwrap();
     let folder = path.parent().unwrap();
@@ -66,8 +66,8 @@ proptest! {
         let after = read(&fs::read(&path).unwrap());
         prop_assert!(after.damage.is_empty(), "{:?} before {:?}", after.damage, before.damage);
         prop_assert!(is_sound(&path));
-        // Every frame is still there; one that the end cuts comes in addition.
-        // Lengths that contradicted each other agree now.
+        // Every frame is still in the file. A frame that the end of the file cuts is added. Lengths
+        // that contradicted each other are now equal.
         let kept = |seen: &made::Seen| -> Vec<_> {
             seen.frames.iter().map(|(_, f)| (f.time, f.data.clone())).collect()
         };
@@ -168,7 +168,7 @@ fn stray_bytes_are_left_out() {
         })
         .collect();
     let (mut bytes, offsets) = file(&frames, 0);
-    // Zeros, so that the frame before them is believed.
+    // The scan accepts the frame before the stray bytes, because these are zeros.
     let at = usize::try_from(offsets[7]).unwrap();
     bytes.splice(at..at, [0, 0, 0, 0, 0]);
     fs::write(&path, &bytes).unwrap();
@@ -232,7 +232,7 @@ fn undo_takes_an_interrupted_repair_back() {
     let cut = usize::try_from(offsets[2]).unwrap() + 12 + 33;
     fs::write(&path, &bytes[..cut]).unwrap();
     let repaired = repair(&path).path;
-    // The journal was written, the file not yet.
+    // This is the state after the journal was written and before the file was changed.
     fs::remove_file(&repaired).unwrap();
     fs::write(&path, &bytes[..cut]).unwrap();
     assert_eq!(undone(&path), &bytes[..cut]);

@@ -1,4 +1,4 @@
-//! What is written is read back.
+//! Tests that the reader returns what the writer wrote.
 
 use hpcap::raw::tag::Tag;
 use hpcap::raw::{Event, FileHeader, Gap, LedgerTag, Placed, Reader, Writer};
@@ -20,7 +20,8 @@ proptest! {
         prop_assert!(unit < 2 || (bytes.len() as u64).is_multiple_of(unit));
     }
 
-    /// Small files, so that records end exactly at, and 1 to 24 bytes before and after the end.
+    /// The files are small, so that records end exactly at the end and 1 to 24 bytes before or
+    /// after it.
     #[test]
     fn files_that_are_full_are_closed_exactly(
         sizes in proptest::collection::vec(0..90_usize, 1..400),
@@ -57,7 +58,7 @@ proptest! {
     }
 }
 
-/// Each distance from the end, one by one.
+/// Tests each distance from the end of the file.
 #[test]
 fn a_frame_is_placed_only_where_a_header_fits_after_it() {
     const MAX: u64 = 1000;
@@ -153,7 +154,7 @@ fn gaps_and_ledgers_come_back_in_their_places() {
     );
 }
 
-/// The reader's buffer ends anywhere in a record, and a source gives as little as it likes.
+/// The reader's buffer ends at any position of a record, and each read returns only a few bytes.
 #[test]
 fn a_source_that_gives_little_at_a_time() {
     struct Drops<'a>(&'a [u8], usize);
@@ -180,7 +181,8 @@ fn a_source_that_gives_little_at_a_time() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// A capture file can hold frames of any time, cut to any length; none of that is damage.
+    /// A capture file can hold frames of any time that are cut to any length. The reader must not
+    /// report them as damage.
     #[test]
     fn frames_out_of_a_capture_file_come_back_whatever_their_times(
         frames in proptest::collection::vec((any::<u32>(), 0..1_000_000_000_u32, 1..2000_u16, 0..3_u16), 0..60),
@@ -203,7 +205,7 @@ proptest! {
     }
 }
 
-/// A machine without a clock of its own learns the time when the capture is nearly over.
+/// A machine without a real-time clock can learn the time shortly before the end of a capture.
 #[test]
 fn a_jump_of_time_just_before_the_end() {
     for after in 1..8_u64 {
@@ -220,7 +222,7 @@ fn a_jump_of_time_just_before_the_end() {
     }
 }
 
-/// Files of before the tags grew are read as ever.
+/// Files from before fields were added to the tags can still be read.
 #[test]
 fn reader_takes_shorter_tags() {
     let whole = |tag: Tag, bytes: usize| {
