@@ -2,6 +2,7 @@
 //! that the C11 memory model allows (loom). spin checks the interleavings of the whole protocol
 //! (`kmod/model/ring.pml`). These tests check what spin cannot: each pair of accesses with the
 //! orderings that `kmod/core/ring.h` and this crate use.
+//!
 //! Each test but one has a twin that lacks the ordering and must fail, which shows that the test
 //! can fail. The exception is acknowledging: loom runs the loads of a thread in order, so it cannot
 //! show a read that happens after the acknowledgement that follows it.
