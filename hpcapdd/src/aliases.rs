@@ -1,4 +1,5 @@
-//! Translates options of tcpdump and dumpcap (`-i`, `-w`, a filter as last words) into hpcapdd's own.
+//! Translates options of tcpdump and dumpcap (`-i`, `-w`, a filter as last words) into hpcapdd's
+//! own.
 
 use hpcap::{Error, QueueName, Result};
 
@@ -7,11 +8,12 @@ use crate::cli::Cli;
 /// Replaces `-i`, `-w` and trailing words by source, operands and filter.
 ///
 /// `hpcapdd -i eth0 -w /data port 53` becomes `hpcapdd --source af_packet:eth0 --filter 'port 53'
-/// /data`. An interface that is called as a queue is one: `-i hpcap0` records queue hpcap0.
+/// /data`. If the name after `-i` is that of a queue, the queue is recorded: `-i hpcap0` records
+/// queue hpcap0.
 ///
 /// # Errors
-/// [`Kind::Usage`](hpcap::Kind::Usage) where destination or filter are there twice, or no
-/// destination is.
+/// [`Kind::Usage`](hpcap::Kind::Usage) if the source or the destination is missing, if the filter
+/// is given twice, or if a queue is combined with options of a ring.
 pub fn resolve_aliases(mut cli: Cli) -> Result<Cli> {
     let mut queue = None;
     let interfaces = std::mem::take(&mut cli.interface);

@@ -1,4 +1,4 @@
-//! Waiting for a producer, and for the next one: `--wait`.
+//! Waits for a producer and, with `--wait`, for the next one.
 
 use std::time::{Duration, Instant};
 
@@ -12,29 +12,30 @@ use crate::session::input::Input;
 use crate::session::signals::{Signals, Stop};
 use crate::sink::Tally;
 
-/// How often a queue is looked for.
+/// Time between two looks for a queue.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// How often the clock and the signals are looked at meanwhile.
+/// Time between two looks at the clock and the signals while waiting for a queue.
 const TICK: Duration = Duration::from_millis(20);
 
-/// After so long, it is said that a producer does not answer, or a source does not begin.
+/// Time after which the user is told that a producer does not answer, or that a source does not
+/// begin.
 const SAY_WAITING: Duration = Duration::from_secs(2);
 
-/// Opens inputs, and gives way to signals while it waits for one.
+/// Opens inputs, and stops waiting for one when a signal comes.
 #[derive(Debug)]
 pub struct Attaching {
     wait: bool,
     signals: Signals,
     duration: Option<Duration>,
-    /// When `--duration` is over, counted from the first producer on.
+    /// Time at which `--duration` is over, counted from the first producer.
     deadline: Option<Instant>,
-    /// A producer was attached to before.
+    /// Whether the recorder was attached to a producer before.
     again: bool,
 }
 
 impl Attaching {
-    /// With `wait`, a queue that is not there is waited for.
+    /// With `wait`, [`Attaching::open`] waits for a queue that does not exist.
     #[must_use]
     pub fn new(wait: bool, duration: Option<Duration>, signals: &Signals) -> Self {
         Self {
@@ -50,11 +51,12 @@ impl Attaching {
         self.signals.stop() != Stop::No || self.deadline.is_some_and(|end| Instant::now() >= end)
     }
 
-    /// Opens an input with `open`; `None` where a signal came, or `--duration` was over, while a
-    /// queue was waited for.
+    /// Opens an input with `open`. Returns `None` if a signal came, or `--duration` was over, while
+    /// waiting for a queue.
     ///
     /// # Errors
-    /// Those of `open`, and that a signal came before it had an answer.
+    /// Errors of `open`. Without `--wait`, also an error if a signal came before `open` had
+    /// returned.
     pub fn open(
         &mut self,
         reporter: &mut Reporter,
@@ -63,7 +65,7 @@ impl Attaching {
         let mut said = false;
         loop {
             match self.try_once(reporter, open.clone()) {
-                // A queue that ended before it could be recorded: its daemon is on its way out.
+                // The queue ended before it could be recorded, because its daemon is about to exit.
                 Ok(Some(input)) if self.again && input.listener.ended() => {}
                 Ok(Some(input)) => {
                     if !std::mem::replace(&mut self.again, true) {
@@ -93,7 +95,8 @@ impl Attaching {
         }
     }
 
-    /// One try, in a thread of its own: a producer may be stopped, and a pipe have no writer.
+    /// Tries once, in a thread of its own, because `open` blocks while a producer is stopped or a
+    /// pipe has no writer.
     fn try_once(
         &self,
         reporter: &mut Reporter,
@@ -111,7 +114,7 @@ impl Attaching {
         )
     }
 
-    /// Whether the next producer is waited for after this recording.
+    /// Whether to wait for the next producer after this recording.
     #[must_use]
     pub fn goes_on_after(&self, recorded: &Recorded) -> bool {
         self.wait
@@ -120,7 +123,8 @@ impl Attaching {
             && !self.stop()
     }
 
-    /// Takes what was recorded off the limits of `cli`. Returns whether there is anything left.
+    /// Subtracts what was recorded from the limits of `cli`. Returns whether anything is left to
+    /// record.
     pub fn take_from_limits(&self, cli: &mut Cli, tally: &Tally) -> bool {
         let less = |limit: Option<u64>, n: u64| limit.map(|limit| limit.saturating_sub(n));
         cli.frames = less(cli.frames, tally.stored.frames);
@@ -133,7 +137,7 @@ impl Attaching {
     }
 }
 
-/// Whether a producer may still come.
+/// Whether `error` says that there is no producer, so that one may still come.
 fn is_absence(error: &Error) -> bool {
     matches!(error.kind(), Kind::NotFound | Kind::Gone | Kind::Timeout)
 }

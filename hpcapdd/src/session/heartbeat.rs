@@ -2,14 +2,16 @@
 
 use std::time::{Duration, Instant};
 
-/// A producer without a heartbeat for this time is stopped or stuck; it beats every second.
+/// Time without a heartbeat after which a producer counts as stopped or stuck. A working producer
+/// sends one every second.
 const SILENCE: Duration = Duration::from_secs(3);
 
-/// After a longer pause between two looks, the whole machine may have been stopped: no silence.
+/// Longest pause between two looks. After a longer one, the whole machine may have been stopped, so
+/// the pause does not count as silence of the producer.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Watches the producer's heartbeat. Its value is the producer's clock, of which nothing is assumed
-/// but that it moves.
+/// Watches the producer's heartbeat. The value of a heartbeat is a time of the producer's clock;
+/// the monitor only relies on its changing.
 #[derive(Debug)]
 pub struct HeartbeatMonitor {
     beat_ns: u64,
@@ -21,14 +23,14 @@ pub struct HeartbeatMonitor {
 /// A change of the producer's heartbeat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
-    /// The producer has not beaten for so long.
+    /// The producer has sent no heartbeat for this time.
     Silent(Duration),
-    /// It beats again, after so long.
+    /// The producer sends heartbeats again, after this time.
     Back(Duration),
 }
 
 impl HeartbeatMonitor {
-    /// Begins with a beat.
+    /// A monitor that saw the heartbeat `beat_ns` at time `now`.
     #[must_use]
     pub fn new(beat_ns: u64, now: Instant) -> Self {
         Self {
@@ -39,7 +41,7 @@ impl HeartbeatMonitor {
         }
     }
 
-    /// Looks at the heartbeat.
+    /// Compares the heartbeat with the last one. Returns a change if there is one.
     pub fn look(&mut self, beat_ns: u64, now: Instant) -> Option<Change> {
         let looked = std::mem::replace(&mut self.looked, now);
         let silence = now.duration_since(self.since);
@@ -70,7 +72,7 @@ mod tests {
 
     const TICK: Duration = Duration::from_millis(200);
 
-    /// Looks at the same beat `ticks` times; what was told.
+    /// Looks at the heartbeat `beat` once in each of `ticks` ticks. Returns the changes.
     fn looks(
         heartbeat: &mut HeartbeatMonitor,
         now: &mut Instant,

@@ -10,16 +10,17 @@ use hpcap_engine::{Engine, EngineConfig, Events};
 
 use crate::report::event::{Notice, SourceSummary};
 
-/// The name under which this program is listed.
+/// Name of this program in the list of a queue's listeners.
 const PROGRAM: &str = "hpcapdd";
 
-/// How long the producer may take to fix the end of a listener: it looks at least every 10 ms.
+/// Longest wait for the producer to fix the end of a listener. A working producer looks for such a
+/// request at least every 10 ms.
 const ANSWER_LIMIT: Duration = Duration::from_secs(2);
 
 /// A listener, and the engine that feeds it if that runs in this process.
 #[derive(Debug)]
 pub struct Input {
-    /// The listener.
+    /// Listener on the queue, or on the first source of this process.
     pub listener: Listener,
     engine: Option<Engine>,
     events: Option<Events>,
@@ -27,7 +28,7 @@ pub struct Input {
     companions: Vec<Companion>,
 }
 
-/// A further source.
+/// A source of this process besides the first.
 #[derive(Debug)]
 struct Companion {
     queue: Arc<Queue>,
@@ -38,7 +39,7 @@ struct Companion {
 /// The last heartbeat of a source's producer.
 #[derive(Debug, Clone)]
 pub struct Heartbeat {
-    /// The source or queue, for people.
+    /// Name of the source or queue, for messages.
     pub name: String,
     /// Process id of the producer.
     pub producer_pid: u32,
@@ -60,7 +61,7 @@ impl Input {
     /// Listens to queue `name`.
     ///
     /// # Errors
-    /// Those of opening and attaching.
+    /// Errors of opening the queue and of attaching to it.
     pub fn queue(name: QueueName, contract: Contract, start: Start) -> Result<Self> {
         let queue = Queue::open(name)?;
         Ok(Self {
@@ -71,10 +72,10 @@ impl Input {
         })
     }
 
-    /// Captures inside this process.
+    /// Starts an engine inside this process and listens to it.
     ///
     /// # Errors
-    /// Those of the source, the filter and the memory.
+    /// Errors of the source, the filter and the memory.
     pub fn source(config: &EngineConfig, contract: Contract, start: Start) -> Result<Self> {
         let (engine, events) = Engine::start(config)?;
         Ok(Self {
@@ -122,7 +123,7 @@ impl Input {
             .any(|c| c.queue.page().end() == Some(QueueEnd::Failed))
     }
 
-    /// The ledger of further sources, which began with the recording.
+    /// Sum of the ledgers of the further sources, which began with the recording.
     #[must_use]
     pub fn further(&self) -> Ledger {
         let mut all = Ledger::default();
@@ -132,7 +133,7 @@ impl Input {
         all
     }
 
-    /// What each source did; `first` is the ledger of the first one's queue.
+    /// The counts of each source. `first` is the ledger of the first source's queue.
     #[must_use]
     pub fn by_source(&self, first: &Ledger) -> Vec<SourceSummary> {
         let summary = |info: &QueueInfo, ledger: Ledger| SourceSummary {
@@ -149,7 +150,8 @@ impl Input {
         summaries
     }
 
-    /// The listeners on the queue of source `number`, counted from 0; none where it has no queue.
+    /// The listeners on the queue of source `number`, counted from 0. Empty if there is no such
+    /// source.
     #[must_use]
     pub fn listeners_of(&self, number: usize) -> Vec<ListenerInfo> {
         match number.checked_sub(1) {
@@ -202,13 +204,13 @@ impl Input {
             .collect()
     }
 
-    /// Whether the frames come from inside this process.
+    /// Whether the frames are captured inside this process.
     #[must_use]
     pub fn is_own(&self) -> bool {
         self.events.is_some()
     }
 
-    /// Takes what the sources of this process have to tell since the last call.
+    /// Takes the notices of the sources of this process since the last call.
     pub fn take_notices(&self) -> impl Iterator<Item = Notice> + '_ {
         let further = self.companions.iter().map(|c| &c.events);
         self.events
@@ -218,10 +220,10 @@ impl Input {
             .map(|event| Notice::warning(event.to_string()))
     }
 
-    /// Ends a source of our own: nothing more is published afterwards.
+    /// Ends the sources of this process. They publish nothing afterwards.
     ///
     /// # Errors
-    /// What had ended the source before.
+    /// The failure that had ended a source before.
     pub fn end_source(&mut self) -> Result<()> {
         let further = self.companions.iter_mut().map(|c| &mut c.engine);
         std::iter::once(&mut self.engine)
@@ -232,8 +234,8 @@ impl Input {
             .fold(Ok(()), Result::and)
     }
 
-    /// Where the listener ends, and everything that was counted until then. The producer fixes
-    /// that when it is asked; where it does not answer, what is published counts.
+    /// Returns the stream offset where the listener ends, with the ledger there. The producer fixes
+    /// this end on request. If it does not answer, everything that is published counts.
     #[must_use]
     pub fn end(&self) -> Moment {
         self.listener.request_end();
@@ -259,8 +261,8 @@ impl Input {
         let published = self.listener.published();
         let mut now = Moment::from(&self.listener.ledger());
         if now.off < published {
-            // The producer publishes first and writes the ledger at once afterwards: it died in
-            // between.
+            // The producer publishes frames first and writes the ledger right afterwards, so the
+            // ledger may lag for a moment.
             std::thread::sleep(Duration::from_millis(1));
             now = Moment::from(&self.listener.ledger());
         }
@@ -269,7 +271,8 @@ impl Input {
     }
 }
 
-/// Whether an error of the listener says that it is at an end, and not the recorder.
+/// Whether an error of the listener says that the listener has ended, and not that the recorder
+/// failed.
 #[must_use]
 pub fn is_end_of_listening(error: &hpcap::Error) -> bool {
     matches!(error.kind(), Kind::Killed | Kind::Gone)

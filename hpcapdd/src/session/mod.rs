@@ -27,10 +27,10 @@ use crate::storage::finish::Finisher;
 use crate::storage::finish::backlog::Backlog;
 use crate::storage::finish::on_complete::Commands;
 
-/// Shortest and longest time between two tries to store.
+/// Shortest and longest time between two attempts to store.
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 
-/// Sleep between two looks at something that cannot be waited for.
+/// Time between two looks at a state whose change wakes nobody.
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// Time between two checks that the open file still exists.
@@ -50,9 +50,9 @@ const ENFORCE_EVERY: Duration = Duration::from_secs(5);
 /// Actions of a session that depend on time.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Timing {
-    /// Ends after this time.
+    /// The recording ends after this time.
     pub duration: Option<Duration>,
-    /// How often a new file begins.
+    /// The times at which new files begin.
     pub rotate: Option<Rotation>,
 }
 
@@ -76,14 +76,14 @@ struct Hold {
 struct Target {
     at: Moment,
     why: EndedBy,
-    /// A limit was reached: what is published behind it is not wanted.
+    /// Whether a limit was reached, so that what is published behind `at` is not wanted.
     limited: bool,
 }
 
 /// The result of a recording.
 #[derive(Debug)]
 pub struct Recorded {
-    /// Why it ended.
+    /// Why the recording ended.
     pub ended_by: EndedBy,
     /// What was stored.
     pub tally: Tally,
@@ -91,7 +91,7 @@ pub struct Recorded {
     pub outcome: Result<()>,
 }
 
-/// A recording.
+/// A running recording.
 pub struct Session<'a> {
     input: Input,
     sink: Box<dyn Sink + 'a>,
@@ -100,9 +100,9 @@ pub struct Session<'a> {
     signals: Signals,
     timing: Timing,
     meter: Meter,
-    /// One for each source.
+    /// One monitor for each source.
     heartbeats: Vec<HeartbeatMonitor>,
-    /// One for each source, and with several sources one more for the recorder's own losses.
+    /// One watch for each source and, with several sources, one more for the recorder's own losses.
     losses: Vec<LossWatch>,
     hold: Option<Hold>,
     rotation: Option<RotationClock>,
@@ -166,15 +166,15 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Has commands run for finished files.
+    /// Runs `commands` for finished files.
     #[must_use]
     pub fn with_commands(mut self, commands: Option<Commands>) -> Self {
         self.commands = commands;
         self
     }
 
-    /// Records until something ends it. Whatever that is, what can be stored is stored and
-    /// the files are closed.
+    /// Records until something ends the recording. In every case, the session stores what it can
+    /// and closes the files.
     #[must_use]
     pub fn run(mut self) -> Recorded {
         let mut target = None;
@@ -192,7 +192,8 @@ impl<'a> Session<'a> {
                 break false;
             }
             if self.backlog.is_full() {
-                // The ring holds the frames of this time; the ledger counts what it cannot hold.
+                // The ring holds the frames that arrive meanwhile; the ledger counts those that it
+                // cannot hold.
                 std::thread::sleep(PAUSE);
                 continue;
             }
@@ -254,7 +255,8 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// The recording ends where the producer fixes it. A source of our own ends first.
+    /// Decides where the recording ends: where the producer fixes the end. Sources of this process
+    /// are ended first.
     fn decide_end(&mut self, why: EndedBy) -> Target {
         if let Err(e) = self.input.end_source() {
             self.failures.push(e);
@@ -262,7 +264,7 @@ impl<'a> Session<'a> {
         let info = self.input.listener.info();
         let pid = info.producer_pid;
         let failure = match why {
-            // A source inside this process has told its own failure.
+            // A source inside this process has reported its own failure.
             EndedBy::SourceFailed if self.failures.is_empty() => Some((
                 format!("its source, {}, has failed", info.source),
                 "everything that it had published is stored; hpcapd says what is wrong",
@@ -329,8 +331,8 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Storing failed in a way that can pass: waits a little. False when there is no use in
-    /// trying again, because somebody wants us to stop.
+    /// Waits a little after a storage failure that can pass. Returns false if the recording is to
+    /// stop, so that there is no use in trying again.
     fn hold_on(&mut self, error: &StorageError, target: Option<&Target>) -> bool {
         let lost = |this: &Self| this.input.listener.ledger().ledger[Reason::RingFull].frames;
         let Some(hold) = &mut self.hold else {
@@ -408,8 +410,8 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Tells the losses in the ledger of each source, and the recorder's own losses.
-    /// `all` is the ledger of the recording, `first` that of the first source's queue.
+    /// Reports the losses in the ledger of each source, and the recorder's own losses. `all` is the
+    /// ledger of the recording, `first` that of the first source's queue.
     fn tell_losses(&mut self, all: &Ledger, first: &Ledger, watching: Watching) {
         let mut ledgers: Vec<(Option<String>, Ledger)> = match self.input.is_several() {
             false => vec![(None, *all)],
@@ -442,7 +444,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Handles what the sources, the sink, the finisher and the commands have to tell.
+    /// Handles the notices of the sources, the sink, the finisher and the commands.
     fn handle_notices(&mut self) {
         let mut notices: Vec<Notice> = self.input.take_notices().collect();
         notices.extend(self.sink.take_notices());
@@ -459,7 +461,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Has everything finished that is not yet: files, and the commands for them.
+    /// Finishes the files that still wait, and waits for the commands for them.
     fn finish_files(&mut self) {
         if let Some(finisher) = self.finisher.take() {
             for notice in finisher.stop() {
@@ -560,7 +562,7 @@ impl<'a> Session<'a> {
         let mut all = at.ledger;
         all += &self.input.further();
         if target.limited && self.input.is_several() {
-            // What comes behind the last frame stored is not captured for this recording.
+            // Frames behind the last stored one do not belong to this recording.
             all[Reason::Captured] = start.ledger[Reason::Captured] + tally.stored;
         }
         let ledger = recording_ledger(&all, &start.ledger, &tally);
@@ -595,7 +597,8 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// A recording that ends while its producer does not turn may lack what was on the wire.
+    /// Adds a failure for each producer that is silent at the end, because the recording may lack
+    /// frames that were on the wire.
     fn check_heartbeat_at_end(&mut self) {
         for (monitor, beat) in self.heartbeats.iter().zip(self.input.heartbeats()) {
             if !monitor.is_silent() || beat.ended {
@@ -614,7 +617,7 @@ impl<'a> Session<'a> {
     }
 }
 
-/// What is said of a producer that falls silent, or comes back.
+/// The message about a producer that falls silent or comes back.
 fn heartbeat_text(change: Change, beat: &Heartbeat) -> String {
     let (pid, name) = (beat.producer_pid, &beat.name);
     match change {

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use hpcap::Timestamp;
 
-/// How often a new file begins.
+/// The times at which new files begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rotation {
     /// Time between two files.
@@ -13,7 +13,7 @@ pub struct Rotation {
     pub aligned: bool,
 }
 
-/// Says when [`Rotation`] is due.
+/// Says when a [`Rotation`] is due.
 #[derive(Debug)]
 pub struct RotationClock {
     rotation: Rotation,
@@ -24,7 +24,7 @@ pub struct RotationClock {
 }
 
 impl RotationClock {
-    /// Starts now.
+    /// Starts the clock now.
     #[must_use]
     pub fn new(rotation: Rotation) -> Self {
         let now = Timestamp::now();
@@ -35,7 +35,7 @@ impl RotationClock {
         }
     }
 
-    /// Whether a new file is due; each time is due once.
+    /// Whether a new file is due. A call that returns true ends the current period.
     pub fn is_due(&mut self) -> bool {
         if self.rotation.aligned {
             let now = Timestamp::now();
@@ -50,7 +50,8 @@ impl RotationClock {
 
     fn is_due_at(&mut self, now: Timestamp, zone: Duration) -> bool {
         let due = now.as_ns() >= self.next;
-        // A clock that was set back does not stop rotation until it is where it was.
+        // Computing the next time in every call keeps rotation going even after the clock was set
+        // back.
         self.next = next_multiple(now, self.rotation.every, zone);
         due
     }
@@ -67,7 +68,8 @@ fn next_multiple(now: Timestamp, every: Duration, zone: Duration) -> u64 {
         .saturating_sub(zone)
 }
 
-/// How far local time is ahead of UTC, from 0 to a day: behind UTC is ahead by a day less that.
+/// How far local time is ahead of UTC, from 0 to a day. A zone behind UTC counts as ahead by a day
+/// less the difference.
 fn zone_offset(now: Timestamp) -> Duration {
     const DAY: i64 = 86_400;
     let time = libc::time_t::try_from(now.sec()).unwrap_or(libc::time_t::MAX);

@@ -1,4 +1,5 @@
-//! Signals: SIGINT and SIGTERM stop, SIGHUP starts a new file or stops, SIGUSR1 asks for statistics.
+//! Signals: SIGINT and SIGTERM stop the recording, SIGHUP starts a new file or stops it, SIGUSR1
+//! asks for statistics.
 
 use std::fs::File;
 use std::os::unix::fs::OpenOptionsExt;
@@ -23,28 +24,29 @@ pub enum Stop {
     Now,
 }
 
-/// Signals that arrive within this time are one request: timeout(1), for one, sends its signal to
-/// the program and to its process group.
+/// Signals that arrive within this time are one request. For example, timeout(1) sends its signal
+/// both to the program and to its process group.
 const ONE_REQUEST: Duration = Duration::from_millis(500);
 
-/// How long after SIGHUP the terminal is looked for: the signal may come before it is gone.
+/// Time after SIGHUP during which the recorder checks whether its terminal is gone, because the
+/// signal may come earlier than that.
 const HANGUP: Duration = Duration::from_secs(2);
 
-/// Signals that arrived so far. Clones share them.
+/// The signals that arrived so far. Clones share one state.
 #[derive(Debug, Clone, Default)]
 pub struct Signals {
-    /// Requests to stop.
+    /// Number of requests to stop.
     stops: Arc<AtomicUsize>,
-    /// When the last of them came, in ns of the monotonic clock.
+    /// Time of the last request to stop, in ns of the monotonic clock.
     stopped_ns: Arc<AtomicU64>,
     hangup: Arc<AtomicBool>,
-    /// When SIGHUP was taken; 0 = long ago, or never.
+    /// Time at which SIGHUP was last handled, in ns of the monotonic clock; 0 = long ago, or never.
     hung_up_ns: Arc<AtomicU64>,
     statistics: Arc<AtomicBool>,
     has_terminal: bool,
 }
 
-/// The monotonic clock in ns. Only clock_gettime(2), so a signal handler may call it.
+/// The monotonic clock in ns. It calls only clock_gettime(2), so a signal handler may use it.
 fn clock_ns() -> u64 {
     let now = clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(Duration::ZERO, Duration::from);
     u64::try_from(now.as_nanos()).unwrap_or(u64::MAX)
@@ -60,11 +62,11 @@ fn has_terminal() -> bool {
 }
 
 impl Signals {
-    /// Takes over SIGINT, SIGTERM, SIGHUP, SIGUSR1 and SIGXFSZ of this process. SIGHUP stays
-    /// ignored where it is (nohup).
+    /// Installs handlers for SIGINT, SIGTERM, SIGHUP, SIGUSR1 and SIGXFSZ. If SIGHUP is ignored, as
+    /// under nohup, it stays ignored.
     ///
     /// # Errors
-    /// When the operating system refuses.
+    /// Errors of the operating system.
     pub fn install() -> Result<Self> {
         let signals = Self {
             has_terminal: has_terminal(),
@@ -86,14 +88,14 @@ impl Signals {
         }
         signal_hook::flag::register(SIGUSR1, Arc::clone(&signals.statistics))
             .context(|| "handle SIGUSR1")?;
-        // Without a handler, a write past the file size limit (ulimit -f) would end the
-        // process; with one, the write fails with EFBIG and is dealt with as any failure.
+        // Without a handler, a write past the file size limit (ulimit -f) would end the process.
+        // With one, the write fails with EFBIG and is handled like any other failure.
         signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)))
             .context(|| "handle SIGXFSZ")?;
         Ok(signals)
     }
 
-    /// Counts a request to stop at `now_ns`, unless it belongs to the one before.
+    /// Counts a request to stop at `now_ns`, unless it belongs to the request before it.
     fn count(&self, now_ns: u64) {
         let before = self.stopped_ns.load(Ordering::Relaxed);
         let is_first = self.stops.load(Ordering::Relaxed) == 0;
@@ -103,7 +105,7 @@ impl Signals {
         }
     }
 
-    /// Whether to stop.
+    /// Whether to stop, and how urgently.
     #[must_use]
     pub fn stop(&self) -> Stop {
         match self.stops.load(Ordering::Relaxed) {

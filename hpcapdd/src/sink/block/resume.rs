@@ -30,7 +30,8 @@ impl BlockSink {
     /// Stops writing the stream to the open file, for `reason`.
     pub(super) fn interrupt(&mut self, reason: Reason, salvage: Option<ValidEnd>) {
         if self.writer.file_start().is_none() {
-            // The gap is written into a file. If none can be created, the summary still counts the loss.
+            // The gap is written into a file. If none can be created, the summary still counts the
+            // loss.
             let _ = self.writer.begin(self.done, self.reached);
         }
         let known = salvage.or_else(|| self.writer.salvage(None));

@@ -1,4 +1,4 @@
-//! Rotating pcapng and pcap files, written frame by frame.
+//! Writes pcapng and pcap files frame by frame, and rotates them.
 
 use std::io;
 use std::sync::Arc;
@@ -21,14 +21,14 @@ use crate::storage::error::StorageError;
 use crate::storage::file::{CaptureFile, OutputFolder, Sealed};
 use crate::storage::reserved_room::{ROOM_BYTES, ReservingFile};
 
-/// Bytes that are collected before they are written: less than the writer's own buffer, so
-/// that a frame never has to wait for the disk once it is taken.
+/// Bytes that the output collects before it writes them. The writer's own buffer is larger, so a
+/// frame never waits for the disk once it is taken.
 const FLUSH_BYTES: u64 = 512 << 10;
 
 /// Time between two checks that the open file still exists.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// What the stream tells where it happened: by its records and its gaps.
+/// Reasons that the stream itself tells where they happened, by its records and its gaps.
 const TOLD: [Reason; 4] = [
     Reason::Captured,
     Reason::RingFull,
@@ -40,21 +40,23 @@ const TOLD: [Reason; 4] = [
 #[derive(Debug)]
 struct SourceState {
     info: QueueInfo,
-    /// The queue itself, of all but the first: whose ledger is not the session's.
+    /// The queue itself; `None` for the first source, whose ledger the session provides.
     queue: Option<Arc<Queue>>,
     filter: String,
     caplen: u32,
-    /// Missing since its last frame, to be told at the next, in whichever file that is.
+    /// Losses since the last frame of this source. The next frame tells them, even if it is in
+    /// another file.
     lost: Option<Ledger>,
-    /// Its ledger where the file under way begins: where the one before it ends.
+    /// Ledger of this source at the start of the file under way, which is the end of the file
+    /// before.
     before: Ledger,
-    /// What the records and gaps since then say.
+    /// What the records and gaps since the start of the file tell.
     told: Ledger,
-    /// What this recorder lost itself since then.
+    /// Frames that this recorder itself lost since the start of the file.
     own: Ledger,
-    /// Frames in the file under way.
+    /// Frames taken for the file under way.
     taken: Count,
-    /// Those of them that are on the disk.
+    /// Frames of the file under way that were flushed to it.
     flushed: Count,
 }
 
@@ -70,7 +72,7 @@ pub struct CaptureOutput {
     file_number: u64,
     open: Option<Open>,
     rotate: bool,
-    /// Length or time of the next frame that its record cannot hold.
+    /// Original length and time of the next frame, if its record cannot hold them.
     altered: Option<Altered>,
     frames_seen: u64,
     looked: Instant,
@@ -83,15 +85,15 @@ struct Open {
     writer: CaptureWriter<ReservingFile>,
     headers: Vec<FileHeader>,
     start: Timestamp,
-    /// Up to where the file is written: the end of a block.
+    /// Offset in bytes up to which the file is written, which is the end of a block.
     flushed: u64,
 }
 
 impl CaptureOutput {
-    /// Files of `queues` in `folder`: a new recording `recording`. A queue comes with its ledger
-    /// before the recording. A file that has reached
-    /// `rotate_bytes` is followed by the next. `filter` and `caplen` are the recorder's own; empty
-    /// and 0 = none.
+    /// Writes the new recording `recording` of `queues` into files in `folder`. Each queue comes
+    /// with its ledger before the recording. When a file has reached `rotate_bytes` bytes, the next
+    /// one begins. `kept` is the recorder's own filter and capture length; an empty filter keeps
+    /// all frames, and a length of 0 keeps whole frames.
     #[must_use]
     pub fn new(
         folder: OutputFolder,
@@ -213,13 +215,13 @@ impl CaptureOutput {
         })
     }
 
-    /// Ends the file under way behind its last frame that is on the disk.
+    /// Ends the file under way behind its last frame that was flushed.
     fn seal(&mut self, end: End<'_>) {
         let Some(mut open) = self.open.take() else {
             return;
         };
         if open.flushed == 0 {
-            // Not even the file's header is on the disk.
+            // Not even the file's header was written.
             open.file.discard();
             return;
         }
@@ -256,7 +258,7 @@ impl CaptureOutput {
         self.log.add(sealed, len);
     }
 
-    /// Gives up a file that is not there any more, with what was in it.
+    /// Gives up the open file, with the frames in it, if it is not at its path any more.
     fn look_for_file(&mut self) -> Result<(), OutputFailure> {
         self.looked = Instant::now();
         let Some(open) = self.open.take_if(|open| open.file.is_gone()) else {
@@ -273,11 +275,11 @@ impl CaptureOutput {
     }
 }
 
-/// Up to where the statistics of a file count.
+/// The point up to which the statistics of a file count.
 #[derive(Debug, Clone, Copy)]
 enum End<'a> {
-    /// The last frame of the file; another file follows. Of what has no place in the stream, such
-    /// as filtered frames, everything until now counts.
+    /// The last frame of the file; another file follows. Counts without a place in the stream, such
+    /// as filtered frames, are included up to now.
     Frame(&'a Ledger),
     /// The last frame of the file, with nothing known beyond what the stream tells.
     Interruption,
@@ -286,8 +288,8 @@ enum End<'a> {
 }
 
 impl SourceState {
-    /// The statistics of the file that ends, from its start to its end. What follows is counted
-    /// for the next file.
+    /// Makes the statistics of the file that ends, from its start to its end. Later counts belong
+    /// to the next file.
     fn statistics(&mut self, (start, now): (Timestamp, Timestamp), end: End<'_>) -> Statistics {
         let mut ledger = match (end, &self.queue) {
             (End::Frame(_) | End::Recording(_), Some(queue)) => queue.ledger().ledger,
@@ -342,7 +344,7 @@ impl RecordOutput for CaptureOutput {
             let open = self.begin(&ledger().ledger);
             self.open = Some(open.map_err(|error| failure(error, Count::default()))?);
         }
-        // The head is written at once: a file is valid from its first moment.
+        // The head is written at once, so that a file is valid from its first moment.
         let full = self
             .open
             .as_ref()
@@ -442,7 +444,8 @@ impl RecordOutput for CaptureOutput {
 }
 
 impl CaptureOutput {
-    /// Frames that were taken for the file under way and are not in it are lost to storage.
+    /// Counts the frames that were taken for the file under way, but are not in it, as lost to
+    /// storage.
     fn count_unstored(&mut self) {
         for source in &mut self.sources {
             source.own[Reason::Storage] += source.taken - source.flushed;

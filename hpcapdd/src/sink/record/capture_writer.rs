@@ -1,4 +1,4 @@
-//! Frames of one source or of several as pcapng or pcap, into anything that takes bytes.
+//! Writes frames of one or several sources as pcapng or pcap to anything that takes bytes.
 
 use std::io::{self, Write};
 
@@ -9,10 +9,11 @@ use hpcap::pcapfile::{
 use hpcap::raw::{FileHeader, Gap, Record};
 use hpcap::{Ledger, Timestamp};
 
-/// What wrote a file.
+/// Name and version of this program, for the section header of a pcapng file.
 const APPLICATION: &str = concat!("hpcapdd ", env!("CARGO_PKG_VERSION"));
 
-/// The longest frame of a pcap file for readers that ask: what libpcap calls whole frames.
+/// Longest frame, in bytes, that the header of a pcap file with whole frames announces. libpcap
+/// uses the same value for whole frames.
 const SNAPLEN_WHOLE: u32 = 262_144;
 
 /// Writes one file or stream.
@@ -25,11 +26,11 @@ pub enum CaptureWriter<W> {
 }
 
 impl<W: Write> CaptureWriter<W> {
-    /// Starts a file of `sources`, all of one link type where it is pcap. `comment` is on the
-    /// whole file; pcap has no place for it.
+    /// Starts a file of `sources`. In a pcap file, all of them must have one link type. `comment`
+    /// describes the whole file; pcap has no place for it.
     ///
     /// # Errors
-    /// That of the sink, and a link type that pcapng does not have.
+    /// Errors of the sink, and a link type that pcapng does not have.
     pub fn new(
         sink: W,
         format: FileFormat,
@@ -58,10 +59,10 @@ impl<W: Write> CaptureWriter<W> {
         Ok(Self::Pcapng(writer, ids))
     }
 
-    /// Takes a frame of `source`, of `len` bytes on the wire, into the buffer.
+    /// Takes a frame of `source` that has `len` bytes on the wire into the buffer.
     ///
     /// # Errors
-    /// That of the sink; nothing was taken.
+    /// Errors of the sink; the frame was then not taken.
     pub fn frame(
         &mut self,
         source: usize,
@@ -81,7 +82,7 @@ impl<W: Write> CaptureWriter<W> {
         }
     }
 
-    /// Frames of `source` are missing here; its next frame tells so.
+    /// Notes that `lost` frames of `source` are missing here. The next frame of the source says so.
     ///
     /// # Errors
     /// A source that is not in the file.
@@ -101,7 +102,7 @@ impl<W: Write> CaptureWriter<W> {
     /// Takes the statistics of `source` into the buffer.
     ///
     /// # Errors
-    /// That of the sink.
+    /// Errors of the sink.
     pub fn statistics(&mut self, source: usize, statistics: &Statistics) -> io::Result<()> {
         match self {
             Self::Pcap(_) => Ok(()),
@@ -109,7 +110,7 @@ impl<W: Write> CaptureWriter<W> {
         }
     }
 
-    /// Bytes of the file so far, written or not.
+    /// Bytes of the file so far, those in the buffer included.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         match self {
@@ -121,7 +122,7 @@ impl<W: Write> CaptureWriter<W> {
     /// Writes everything that is buffered.
     ///
     /// # Errors
-    /// That of the sink; can be repeated.
+    /// Errors of the sink; the call can be repeated.
     pub fn flush(&mut self) -> io::Result<()> {
         match self {
             Self::Pcap(writer) => writer.flush(),
@@ -146,8 +147,8 @@ fn describe<W: Write>(
         .collect()
 }
 
-/// The statistics with which a pcapng file of `sources` ends: bytes to be written behind its last
-/// frame, whatever became of the writer of the frames. Empty for pcap.
+/// Makes the statistics with which a pcapng file of `sources` ends, as bytes to be written behind
+/// its last frame. They do not depend on the state of the writer of the frames. Empty for pcap.
 #[must_use]
 pub fn closing(format: FileFormat, sources: &[FileHeader], statistics: &[Statistics]) -> Vec<u8> {
     if format != FileFormat::Pcapng {
@@ -162,11 +163,12 @@ pub fn closing(format: FileFormat, sources: &[FileHeader], statistics: &[Statist
         }
         Ok(writer.into_inner()?.split_off(start))
     };
-    // Into memory, of interfaces that were described before.
+    // This cannot fail: it writes into memory, and the same interfaces were described before.
     bytes().unwrap_or_default()
 }
 
-/// The statistics of what a source did between two ledgers.
+/// The statistics of a source between two ledgers. `own` counts the frames that the recorder itself
+/// lost, and `delivered` the frames in the output.
 #[must_use]
 pub fn statistics_between(
     start: (Timestamp, &Ledger),

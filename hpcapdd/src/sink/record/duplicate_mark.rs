@@ -1,4 +1,4 @@
-//! Marks of duplicates: each is of the very next record.
+//! Marks of duplicates. A mark applies only to the very next record.
 
 use hpcap::raw::Item;
 
@@ -7,12 +7,13 @@ use hpcap::raw::Item;
 pub struct DuplicateMark(bool);
 
 impl DuplicateMark {
-    /// Whether `item`, the next record, is marked. Remembers what it says of the one behind it.
+    /// Returns whether `item`, the next record, is marked as a duplicate. Remembers whether `item`
+    /// marks the record behind it.
     pub fn of(&mut self, item: &Item<'_>) -> bool {
         std::mem::replace(&mut self.0, matches!(item, Item::Duplicate))
     }
 
-    /// The record that was marked is not to be had.
+    /// Forgets the mark, because the marked record cannot be read any more.
     pub fn void(&mut self) {
         self.0 = false;
     }

@@ -1,4 +1,4 @@
-//! The files that a frame-by-frame output has ended, and what it has to tell about them.
+//! Counts the files that a frame-by-frame output has ended, and collects the notices about them.
 
 use hpcap::Count;
 
@@ -14,7 +14,7 @@ pub struct FileLog {
 }
 
 impl FileLog {
-    /// Records that a file ended which holds `bytes` of the output.
+    /// Adds a file that has ended and holds `bytes` bytes of the output.
     pub fn add(&mut self, sealed: Sealed, bytes: u64) {
         self.ended.bytes += bytes;
         self.ended.files += 1;

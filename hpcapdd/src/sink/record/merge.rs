@@ -1,4 +1,4 @@
-//! Frames of several sources, merged by time, into one output.
+//! Merges the frames of several sources by time into one output.
 
 use std::time::{Duration, Instant};
 
@@ -14,13 +14,15 @@ use crate::sink::{Ending, FLUSH_AFTER, Sink, Step, Tally};
 /// Frames taken in one step, before the session looks at signals and the clock again.
 const BATCH: usize = 4096;
 
-/// An earlier frame of another source is published within this time, by the clock of the frames.
+/// A frame is published at most this long after its timestamp. An older frame does not wait for
+/// earlier ones of other sources.
 const LATE_MAX: Duration = Duration::from_millis(100);
 
-/// A frame waits this long at most for an earlier one, whatever the clocks say.
+/// Longest time that a frame waits for an earlier one, whatever the clocks say.
 const WAIT_MAX: Duration = Duration::from_millis(300);
 
-/// The same for a file or generator, which waits itself: only a pipe that pauses takes so long.
+/// Longest time that a frame of a file or generator waits for an earlier one. Such sources wait for
+/// the recorder themselves; only a pipe that pauses takes this long.
 const WAIT_MAX_PATIENT: Duration = Duration::from_secs(10);
 
 /// The next frame of a source.
@@ -39,15 +41,15 @@ struct QueueStream {
     /// The bytes of `next`.
     data: Vec<u8>,
     mark: DuplicateMark,
-    /// Length or time of the source's next frame that its record cannot hold.
+    /// Original length and time of the source's next frame, if its record cannot hold them.
     altered: Option<Altered>,
     last: Option<Timestamp>,
     overtaken: bool,
     acked: u64,
 }
 
-/// Merges what listeners read by the times of frames. The first listener is the session's, the
-/// others are its own.
+/// Merges the frames of several listeners by their times. The session owns the first listener; this
+/// sink owns the others.
 #[derive(Debug)]
 pub struct MergeSink<O> {
     output: O,
@@ -59,14 +61,15 @@ pub struct MergeSink<O> {
     pending: bool,
     /// When the earliest frame began to wait for another source.
     waiting: Option<Instant>,
-    /// Whether the sources wait for this recorder, as files do: then the merge waits for each.
+    /// Whether the sources wait for this recorder, as files do. The merge then waits longer for
+    /// each source.
     patient: bool,
     done: bool,
     notices: Vec<Notice>,
 }
 
 impl<O: RecordOutput> MergeSink<O> {
-    /// Takes the frames of the session's listener and of `others` to `output`. `patient` says that
+    /// Passes the frames of the session's listener and of `others` to `output`. `patient` says that
     /// all sources are files or generators that wait for their frames to be taken.
     #[must_use]
     pub fn new(output: O, others: Vec<Listener>, limits: RecordLimits, patient: bool) -> Self {
@@ -85,8 +88,8 @@ impl<O: RecordOutput> MergeSink<O> {
         }
     }
 
-    /// Reads the next frame of source `number`, and takes the gaps before it. Returns whether
-    /// there is one.
+    /// Reads the next frame of source `number`, and passes the gaps before it to the output.
+    /// Returns whether there is a frame.
     fn fill(&mut self, number: usize, listener: &mut Listener) -> Result<bool> {
         let stream = &mut self.streams[number];
         while stream.next.is_none() {
@@ -144,7 +147,8 @@ impl<O: RecordOutput> MergeSink<O> {
         Ok(true)
     }
 
-    /// The source whose frame is next; `None` when there is none, or an earlier one may come.
+    /// Chooses the source whose frame is next. Returns `None` if there is no frame, or if an
+    /// earlier one may still come.
     fn choose(&mut self, listener: &mut Listener, ending: bool) -> Result<Option<usize>> {
         let mut first: Option<(Timestamp, usize)> = None;
         let mut all = true;
@@ -152,7 +156,7 @@ impl<O: RecordOutput> MergeSink<O> {
         let listeners = std::iter::once(listener).chain(others.iter_mut());
         let mut outcome = Ok(());
         for (number, listener) in listeners.enumerate() {
-            // This comes before the last read, so that the read sees all that was published.
+            // This is checked before the last read, so that the read sees all that was published.
             let ended = ending || listener.ended();
             match self.fill(number, listener) {
                 Ok(true) => {
@@ -233,7 +237,7 @@ impl<O: RecordOutput> MergeSink<O> {
         }
     }
 
-    /// Acknowledges what was read: frames that are not written yet were copied.
+    /// Gives what was read back to the rings. Frames that are not written yet were copied.
     fn ack(&mut self, listener: &mut Listener) -> Result<()> {
         let listeners = std::iter::once(listener).chain(self.others.iter_mut());
         for (stream, listener) in self.streams.iter_mut().zip(listeners) {

@@ -1,4 +1,5 @@
-//! The stream record by record: for filters, limits by frames, shorter frames, and pipes.
+//! Stores the stream record by record, as filters, limits by frames, shorter frames, pcapng, pcap
+//! and pipes need it.
 
 pub mod capture_output;
 pub mod capture_writer;
@@ -23,27 +24,27 @@ use crate::storage::error::StorageError;
 /// Records taken in one step, before the session looks at signals and the clock again.
 const BATCH: usize = 4096;
 
-/// What can go wrong with an output.
+/// A failure of an output.
 #[derive(Debug)]
 pub enum OutputFailure {
-    /// Storing failed; [`StorageError::File`] means that `lost` frames, which had been taken, are
-    /// not stored.
+    /// Storing failed. With [`StorageError::File`], `lost` frames that had been taken are not
+    /// stored.
     Storage {
-        /// What.
+        /// The failure.
         error: StorageError,
         /// Frames that were taken and cannot be stored any more.
         lost: Count,
     },
-    /// The reader of the pipe has gone.
+    /// The reader of the pipe has closed it.
     ReaderGone,
-    /// The reader of the pipe takes nothing now.
+    /// The reader of the pipe reads nothing at the moment.
     ReaderSlow,
 }
 
-/// Where records go.
+/// The output of a frame-by-frame recording.
 pub trait RecordOutput {
-    /// Ends the file under way where it is due; `ledger` is asked only then. The call can be
-    /// repeated after a failure.
+    /// Ends the file under way if that is due. `ledger` returns the current ledger; the output
+    /// calls it only if needed. The call can be repeated after a failure.
     ///
     /// # Errors
     /// [`OutputFailure`].
@@ -60,14 +61,14 @@ pub trait RecordOutput {
     /// Sets the source, counted from 0, of the frames and gaps that follow.
     fn source(&mut self, _number: usize) {}
 
-    /// Takes a frame, which is marked as a `duplicate` or not; [`RecordOutput::ready`] has made
-    /// room for both.
+    /// Takes a frame, and marks it as a duplicate if `duplicate` is true. [`RecordOutput::ready`]
+    /// must have made room for both.
     fn frame(&mut self, record: &Record<'_>, duplicate: bool);
 
-    /// Passes on the length or time of the next frame that its record cannot hold.
+    /// Sets the original length and time of the next frame, which its record cannot hold.
     fn altered(&mut self, _had: Altered) {}
 
-    /// Takes a gap; there is room for it.
+    /// Takes a gap. The output writes it at once, or keeps it until it can be written.
     fn gap(&mut self, gap: &Gap);
 
     /// Writes everything that was taken to the file or pipe.
@@ -79,7 +80,7 @@ pub trait RecordOutput {
     /// Checks that the open file still exists under its name.
     ///
     /// # Errors
-    /// [`OutputFailure::Storage`] where it is not.
+    /// [`OutputFailure::Storage`] if it does not.
     fn look(&mut self) -> std::result::Result<(), OutputFailure> {
         Ok(())
     }
@@ -87,33 +88,34 @@ pub trait RecordOutput {
     /// Requests a new file before the next record.
     fn rotate(&mut self) {}
 
-    /// Ends the output with `ledger`. `complete` is false when nothing more can be written.
+    /// Ends the output. `end` has the ledger at the end of the recording. `complete` is false if
+    /// nothing more can be written.
     fn finish(&mut self, end: &Moment, complete: bool) -> std::result::Result<(), OutputFailure>;
 
     /// What the output wrote so far.
     fn written(&self) -> Written;
 
-    /// Takes what the output has for the session since the last call.
+    /// Takes the notices for the session since the last call.
     fn take_notices(&mut self) -> Vec<Notice> {
         Vec::new()
     }
 }
 
-/// What an output wrote.
+/// The amount that an output wrote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Written {
-    /// Bytes, those of the open file included.
+    /// Bytes written, those of the open file included.
     pub bytes: u64,
-    /// Files that were ended.
+    /// Number of files that were ended.
     pub files: u64,
 }
 
 /// Selects frames, and the bytes that are kept of each.
 #[derive(Debug, Default)]
 pub struct Selector {
-    /// Keeps the frames that match.
+    /// Keeps only the frames that match; `None` keeps all frames.
     pub filter: Option<Filter>,
-    /// Bytes kept of each frame.
+    /// Bytes kept of each frame; `None` keeps whole frames.
     pub caplen: Option<usize>,
 }
 
@@ -128,16 +130,16 @@ impl Selector {
 /// Limits at which a frame-by-frame recording ends.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RecordLimits {
-    /// After so many frames.
+    /// The recording ends after this many frames.
     pub frames: Option<u64>,
-    /// Before the output holds more bytes than this.
+    /// The recording ends when the output holds at least this many bytes.
     pub bytes: Option<u64>,
-    /// After so many files.
+    /// The recording ends after this many files.
     pub files: Option<u64>,
 }
 
 impl RecordLimits {
-    /// The limit that `stored` frames or the `written` output has reached.
+    /// Returns the limit that `stored` frames or the `written` output has reached, if any.
     #[must_use]
     pub fn reached(&self, stored: Count, written: Written) -> Option<EndedBy> {
         let over = |limit: Option<u64>, n: u64| limit.is_some_and(|limit| n >= limit);
@@ -153,7 +155,7 @@ impl RecordLimits {
     }
 }
 
-/// Takes records one by one to an output.
+/// Passes records one by one to an output.
 #[derive(Debug)]
 pub struct RecordSink<O> {
     output: O,
@@ -161,7 +163,7 @@ pub struct RecordSink<O> {
     limits: RecordLimits,
     tally: Tally,
     flushed: Instant,
-    /// Records were taken since the last flush.
+    /// Whether records were taken since the last flush.
     pending: bool,
     last: Option<Timestamp>,
     mark: DuplicateMark,
@@ -174,7 +176,7 @@ pub struct RecordSink<O> {
 }
 
 impl<O: RecordOutput> RecordSink<O> {
-    /// Takes what `selector` keeps of `listener`'s records to `output`.
+    /// A sink that passes the records of `listener` that `selector` keeps to `output`.
     #[must_use]
     pub fn new(listener: &Listener, output: O, selector: Selector, limits: RecordLimits) -> Self {
         Self {
@@ -217,7 +219,7 @@ impl<O: RecordOutput> RecordSink<O> {
         self.missing(lost);
     }
 
-    /// What is missing from the stream for this recorder, gaps that it did not get included.
+    /// Counts `lost`, which this recorder did not receive or store, and writes a gap for it.
     fn missing(&mut self, lost: Ledger) {
         for own in [Reason::Overrun, Reason::Storage] {
             self.tally.lost[own] += lost[own];
@@ -234,7 +236,7 @@ impl<O: RecordOutput> RecordSink<O> {
         self.pending = true;
     }
 
-    /// Takes one record; `Some` when there is something else to do.
+    /// Takes one record. Returns a step if there is no record to take.
     fn take(&mut self, listener: &mut Listener) -> Result<Option<Step>> {
         let item = match listener.next_record() {
             Ok(Some(item)) => item,
@@ -277,7 +279,7 @@ impl<O: RecordOutput> RecordSink<O> {
         Ok(None)
     }
 
-    /// Flushes, and gives what is stored back to the ring.
+    /// Flushes the output, and gives the stored records back to the ring.
     fn flush(&mut self, listener: &mut Listener) -> Result<Option<Step>> {
         if let Err(failure) = self.output.flush() {
             return Ok(Some(self.failed(failure)));
@@ -290,7 +292,7 @@ impl<O: RecordOutput> RecordSink<O> {
     fn ack(&mut self, listener: &mut Listener) -> Result<Option<Step>> {
         self.acked = listener.position();
         match listener.ack() {
-            // No harm: each record was checked when it was taken.
+            // An overrun does no harm here, because each record was checked when it was taken.
             Err(e) if e.kind() == Kind::Overrun => Ok(None),
             other => other.map(|()| None),
         }
@@ -325,7 +327,8 @@ impl<O: RecordOutput> RecordSink<O> {
     }
 }
 
-/// The queue's ledger as this recording has it: what our own filter refused is `filtered`.
+/// The queue's ledger as this recording sees it: frames that the recorder's own filter refused are
+/// counted as filtered instead of captured.
 #[must_use]
 pub fn own_ledger(mut ledger: Ledger, filtered: Count) -> Ledger {
     let captured = ledger[Reason::Captured];

@@ -15,10 +15,10 @@ use crate::sink::record::{OutputFailure, RecordOutput, Written};
 use crate::storage::error::StorageError;
 use crate::storage::pipe::Pipe;
 
-/// Bytes that are collected before they are written: less than the writer's own buffer.
+/// Bytes that the output collects before it writes them. The writer's own buffer is larger.
 const FLUSH_BYTES: u64 = 256 << 10;
 
-/// How often the interface's statistics are written.
+/// Time between two statistics blocks of the interface.
 const STATISTICS_EVERY: Duration = Duration::from_secs(1);
 
 /// Writes pcapng into a pipe.
@@ -27,9 +27,9 @@ pub struct PipeOutput {
     writer: PcapngWriter<Pipe>,
     interface: InterfaceId,
     start: Timestamp,
-    /// The queue's ledger then.
+    /// The queue's ledger at `start`.
     before: Ledger,
-    /// What the recorder lost itself.
+    /// Frames that the recorder itself lost.
     own: Ledger,
     flushed: u64,
     taken: Count,
@@ -40,8 +40,9 @@ pub struct PipeOutput {
 }
 
 impl PipeOutput {
-    /// One section, one interface: `info`'s queue, whose ledger was `before`. `filter` and `caplen` are the recorder's
-    /// own; empty and 0 = none.
+    /// An output with one section and one interface: `info`'s queue, whose ledger was `before` when
+    /// the recording began. `filter` and `caplen` are the recorder's own; an empty filter keeps all
+    /// frames, and a length of 0 keeps whole frames.
     ///
     /// # Errors
     /// A link type that pcapng does not have.
@@ -78,7 +79,7 @@ impl PipeOutput {
         let (start, end_of_counts) = ((self.start, &self.before), (now, ledger));
         let mut statistics = statistics_between(start, end_of_counts, &self.own, self.taken.frames);
         statistics.end = end;
-        // Into the buffer, which has room.
+        // This cannot fail: it writes into the buffer, which has room.
         let _ = self.writer.statistics(self.interface, &statistics);
         self.statistics = Instant::now();
     }
@@ -99,7 +100,7 @@ impl RecordOutput for PipeOutput {
     }
 
     fn ready(&mut self, _ledger: &dyn Fn() -> Moment) -> std::result::Result<(), OutputFailure> {
-        // The head of the file goes out at once: readers wait for it.
+        // The head of the file is written at once, because readers wait for it.
         if self.flushed == 0 || self.writer.bytes() - self.flushed >= FLUSH_BYTES {
             self.flush()
         } else {
@@ -109,7 +110,7 @@ impl RecordOutput for PipeOutput {
 
     fn frame(&mut self, record: &Record<'_>, duplicate: bool) {
         if duplicate {
-            // It fails only for an interface of another file.
+            // This fails only for an interface of another file.
             let _ = self.writer.duplicate(self.interface);
         }
         let had = self.altered.take().map_or(0, |had| had.len);

@@ -1,4 +1,4 @@
-//! RAW files written record by record.
+//! Writes RAW files record by record.
 
 use std::fs::File;
 
@@ -18,21 +18,22 @@ use crate::storage::closing::closing;
 use crate::storage::error::StorageError;
 use crate::storage::file::{CaptureFile, OutputFolder, Sealed, gone};
 
-/// Bytes that are collected before they are written: less than the writer's own buffer, so
-/// that a record never has to wait for the disk once it is taken.
+/// Bytes that the output collects before it writes them. The writer's own buffer is larger, so a
+/// record never waits for the disk once it is taken.
 const FLUSH_BYTES: u64 = 512 << 10;
 
-/// Room that a file keeps: the largest record with its mark, gaps, the ledger, the closing padding.
+/// Bytes that a file keeps free for the largest record with its mark, and for gaps, the ledger and
+/// the closing padding.
 const RESERVE: usize = HPCAP_CAPLEN_MAX + 4096;
 
-/// How the frames are kept, for the files' headers.
+/// What the recorder keeps of the stream, for the headers of the files.
 #[derive(Debug, Clone, Default)]
 pub struct Kept {
     /// The recorder's own filter; empty = none.
     pub filter: String,
     /// The recorder's own capture length; 0 = whole frames.
     pub caplen: u32,
-    /// Without tags.
+    /// Whether the files have no tags.
     pub plain: bool,
 }
 
@@ -43,13 +44,14 @@ pub struct RawOutput {
     info: QueueInfo,
     kept: Kept,
     rotate_bytes: Option<u64>,
-    /// The files are a stream of their own: not all of the queue's, and at other offsets.
+    /// Place of the next file. The files form a stream of their own, because they need not hold all
+    /// records of the queue's stream and hold them at other offsets.
     next: Place,
     open: Option<Open>,
-    /// Gaps that belong into the next file.
+    /// Gaps that are written into the next file.
     gaps: Vec<Gap>,
     rotate: bool,
-    /// Length or time of the next frame that its record cannot hold.
+    /// Original length and time of the next frame, if its record cannot hold them.
     altered: Option<Altered>,
     log: FileLog,
 }
@@ -59,15 +61,15 @@ struct Open {
     file: CaptureFile,
     writer: Writer<File>,
     index: Index,
-    /// Up to where the file is written: the end of a record.
+    /// Offset in bytes up to which the file is written, which is the end of a record.
     flushed: u64,
     frames: Count,
     frames_flushed: Count,
 }
 
 impl RawOutput {
-    /// Files of `info`'s queue in `folder`, of `rotate_bytes` each at most: the new recording
-    /// `recording`.
+    /// Writes the new recording `recording` of `info`'s queue into files in `folder`, each of at
+    /// most `rotate_bytes` bytes.
     #[must_use]
     pub fn new(
         folder: OutputFolder,
@@ -95,7 +97,7 @@ impl RawOutput {
     }
 
     fn file_bytes_max(&self) -> u64 {
-        // Room for two large records at least, whatever was asked for.
+        // A file has room for at least two large records, even if `--rotate-size` is smaller.
         let least = 4 * RESERVE as u64;
         match self.rotate_bytes {
             Some(wanted) => wanted
@@ -107,7 +109,7 @@ impl RawOutput {
     }
 
     fn is_due(&self, open: &Open) -> bool {
-        // Does not rotate an empty file.
+        // A request for a new file does not rotate an empty one.
         (self.rotate && open.frames.frames > 0) || !open.writer.fits(RESERVE)
     }
 
@@ -138,7 +140,7 @@ impl RawOutput {
         })
     }
 
-    /// Ends the file under way behind its last record that is on the disk.
+    /// Ends the file under way behind its last record that was flushed.
     fn seal(&mut self, now: Option<&Moment>) {
         let Some(mut open) = self.open.take() else {
             return;
@@ -217,7 +219,7 @@ impl RecordOutput for RawOutput {
         let Some(open) = &mut self.open else { return };
         let at = open.writer.offset();
         let time = record.time;
-        // The writer says once more what a record cannot hold.
+        // The writer stores what a record cannot hold in a tag of its own.
         let (sec, nsec, len) = altered
             .map_or((time.sec(), time.nsec(), u32::from(record.len)), |had| {
                 (had.sec, had.nsec, had.len)
