@@ -211,7 +211,7 @@ pub struct Cli {
     pub quiet: bool,
 }
 
-/// What people know from other tools, and its name here.
+/// Hints for options that users know from other tools.
 pub const HINTS: &[Hint] = &[
     Hint {
         options: &["-r", "--read-file"],

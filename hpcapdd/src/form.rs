@@ -1,4 +1,4 @@
-//! In which form frames are written, and whether into one file or into a folder.
+//! The form in which frames are written: format, compression, and one file or a folder.
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ use crate::plan::Destination;
 /// The smallest file that `--rotate-size` may ask for in pcapng and pcap, in bytes.
 const ROTATE_BYTES_MIN: u64 = 4096;
 
-/// Endings of capture files that are not written here, or only together with another.
+/// Endings of capture files that the recorder does not write, or only behind another ending.
 const OTHER_ENDINGS: [&str; 9] = [
     ".cap", ".dump", ".dmp", ".gz", ".zst", ".xz", ".bz2", ".lz4", ".part",
 ];
@@ -29,7 +29,7 @@ pub struct Form {
 /// Reads `--format`.
 ///
 /// # Errors
-/// A text that is no format.
+/// A text that is not a format.
 pub fn parse_format(text: &str) -> std::result::Result<FileFormat, String> {
     [FileFormat::Raw, FileFormat::Pcapng, FileFormat::Pcap]
         .into_iter()
@@ -40,7 +40,7 @@ pub fn parse_format(text: &str) -> std::result::Result<FileFormat, String> {
 /// Reads `--compress`.
 ///
 /// # Errors
-/// A text that is no method.
+/// A text that is not a method.
 pub fn parse_compression(text: &str) -> std::result::Result<Compression, String> {
     match text {
         "gz" => Ok(Compression::Gzip),
@@ -49,17 +49,17 @@ pub fn parse_compression(text: &str) -> std::result::Result<Compression, String>
     }
 }
 
-/// Whether `path` is one file or a folder: its ending says so.
+/// Decides by the ending of `path` whether it is one file or a folder.
 ///
 /// # Errors
-/// [`Kind::Usage`](hpcap::Kind::Usage) for the ending of a file that is not written here.
+/// [`Kind::Usage`](hpcap::Kind::Usage) for an ending of files that the recorder does not write.
 pub fn place(path: &str) -> Result<Destination> {
     let name = path.rsplit('/').next().unwrap_or_default();
     if split_ending(name).is_some() {
         return Ok(Destination::File(PathBuf::from(path)));
     }
     match OTHER_ENDINGS.iter().find(|end| name.ends_with(**end)) {
-        // Somebody may have called a folder so.
+        // A folder may have such a name.
         Some(_) if Path::new(path).is_dir() => {}
         Some(end) => {
             return Err(Error::usage(
@@ -77,10 +77,10 @@ pub fn place(path: &str) -> Result<Destination> {
 }
 
 impl Form {
-    /// What `--format`, `--compress` and the ending of the destination say together.
+    /// Combines `--format`, `--compress` and the ending of the destination.
     ///
     /// # Errors
-    /// [`Kind::Usage`](hpcap::Kind::Usage) where they contradict each other.
+    /// [`Kind::Usage`](hpcap::Kind::Usage) if they contradict each other.
     pub fn of(cli: &Cli, destination: &Destination) -> Result<Self> {
         let form = match destination {
             Destination::File(path) => Self::of_file(cli, path)?,
@@ -145,10 +145,10 @@ impl Form {
         })
     }
 
-    /// What `--rotate-size` allows in this format.
+    /// Checks the size of `--rotate-size` against what this format allows.
     ///
     /// # Errors
-    /// [`Kind::Usage`](hpcap::Kind::Usage) outside that.
+    /// [`Kind::Usage`](hpcap::Kind::Usage) if the size is not allowed.
     pub fn rotate_size(self, bytes: Option<u64>) -> Result<Option<u64>> {
         let Some(wanted) = bytes else { return Ok(None) };
         let (allowed, expected) = match self.format {

@@ -1,4 +1,4 @@
-//! What to do, taken from the command line and checked.
+//! Takes from the command line what to do, and checks it.
 
 use std::path::{Path, PathBuf};
 
@@ -24,11 +24,11 @@ pub enum Origin {
 /// Where the frames go.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Destination {
-    /// Files in half-hour folders under it.
+    /// Files in half-hour folders below this folder.
     Folder(PathBuf),
     /// One file.
     File(PathBuf),
-    /// Nowhere.
+    /// No output: the frames are only counted.
     Null,
     /// pcapng on stdout.
     Stdout,
@@ -37,11 +37,11 @@ pub enum Destination {
 /// What is kept of the stream, frame by frame.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Selection {
-    /// In tcpdump's syntax.
+    /// Filter expression in tcpdump's syntax.
     pub filter: Option<String>,
-    /// Bytes of each frame.
+    /// Bytes kept of each frame.
     pub caplen: Option<u32>,
-    /// Without tags.
+    /// Whether tags are left out.
     pub plain: bool,
 }
 
@@ -56,7 +56,7 @@ impl Selection {
 /// Splits the operands into origin and destination.
 ///
 /// # Errors
-/// [`Kind::Usage`](hpcap::Kind::Usage) when they are none of the three forms.
+/// [`Kind::Usage`](hpcap::Kind::Usage) if the operands have none of the three forms.
 pub fn endpoints(cli: &Cli) -> Result<(Origin, Destination)> {
     let words: Vec<&str> = cli.operands.iter().map(String::as_str).collect();
     match (cli.source.first(), words.as_slice()) {
@@ -78,7 +78,8 @@ pub fn endpoints(cli: &Cli) -> Result<(Origin, Destination)> {
     }
 }
 
-/// Splits `[NAME=]SPEC`. A name ends before the first colon: an option stands behind it.
+/// Splits `[NAME=]SPEC` into name and specification. A `=` behind the first colon belongs to an
+/// option of the specification.
 fn split_source(text: &str) -> (Option<&str>, &str) {
     match text.split_once('=') {
         Some((name, spec)) if !name.contains(':') => (Some(name), spec),
@@ -86,19 +87,19 @@ fn split_source(text: &str) -> (Option<&str>, &str) {
     }
 }
 
-/// The specification in `[NAME=]SPEC`.
+/// Parses the specification in `[NAME=]SPEC`.
 ///
 /// # Errors
-/// Those of the specification.
+/// Errors of the specification.
 pub fn source_spec(text: &str) -> Result<SourceSpec> {
     split_source(text).1.parse()
 }
 
-/// What the files of a source are called: as asked for by `[NAME=]SPEC`, or else after the
-/// interface or the file.
+/// The name of a source in the names of its files: NAME of `[NAME=]SPEC` or, without one, a name
+/// after the interface or the file.
 ///
 /// # Errors
-/// [`Kind::Usage`](hpcap::Kind::Usage) for a name that no file can have, and those of the
+/// [`Kind::Usage`](hpcap::Kind::Usage) for a name that no file can have, and errors of the
 /// specification.
 pub fn source_name(text: &str) -> Result<SourceName> {
     if let Some(name) = split_source(text).0 {
@@ -124,7 +125,8 @@ pub fn source_name(text: &str) -> Result<SourceName> {
     })
 }
 
-/// The queue called `text`; where it is something else that can be captured, says how.
+/// Parses the name of a queue. If `text` is something else that can be captured, the error says how
+/// to capture it.
 fn queue_name(text: &str, dest: &str) -> Result<QueueName> {
     text.parse().map_err(|error: Error| {
         if text.parse::<SourceSpec>().is_ok() {
@@ -143,7 +145,7 @@ fn queue_name(text: &str, dest: &str) -> Result<QueueName> {
     })
 }
 
-/// `<if> <queue>` of the original: numbers, or `hpcapN` for the first.
+/// Parses `<if> <queue>`, the form of the original hpcapdd: numbers, or `hpcapN` for the first.
 fn original_name(interface: &str, queue: &str) -> Result<QueueName> {
     let number = interface.strip_prefix("hpcap").unwrap_or(interface);
     format!("hpcap{number}:{queue}").parse().map_err(|_| {
@@ -218,7 +220,7 @@ pub fn start(text: Option<&str>, destination: &Destination) -> Result<Start> {
     }
 }
 
-/// What does not fit together.
+/// Refuses options that do not fit the destination.
 ///
 /// # Errors
 /// [`Kind::Usage`](hpcap::Kind::Usage), naming the option.

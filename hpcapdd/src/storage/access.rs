@@ -8,10 +8,10 @@ use hpcap::error::Context;
 use hpcap::raw::PartFile;
 use hpcap::{Error, Result};
 
-/// Group and mode of what is written; `None` = as the process makes it.
+/// Group and mode of the written files. With `None`, they stay as the process makes them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Access {
-    /// Of files. Folders have the right to enter wherever files have the right to read.
+    /// Mode of the files. Whoever may read the files may also enter their folders.
     pub mode: Option<u32>,
     /// Group number.
     pub group: Option<u32>,
@@ -20,7 +20,7 @@ pub struct Access {
 /// Reads `--file-mode`.
 ///
 /// # Errors
-/// A text that is no octal mode, or one that would lock the recorder itself out.
+/// A text that is not an octal mode, or a mode that would lock the recorder itself out.
 pub fn parse_mode(text: &str) -> std::result::Result<u32, String> {
     let mode = u32::from_str_radix(text, 8).ok().filter(|m| *m <= 0o666);
     match mode {
@@ -32,7 +32,7 @@ pub fn parse_mode(text: &str) -> std::result::Result<u32, String> {
 /// Reads `--file-group`: a name or a number.
 ///
 /// # Errors
-/// A group that this machine does not have.
+/// A group name that this machine does not know.
 pub fn parse_group(text: &str) -> std::result::Result<u32, String> {
     if let Ok(number) = text.parse() {
         return Ok(number);
@@ -45,11 +45,11 @@ pub fn parse_group(text: &str) -> std::result::Result<u32, String> {
 }
 
 impl Access {
-    /// Gives a file that was just made to whom it is for, and the half-hour folder that it is in
-    /// where `with_folder` says so.
+    /// Sets the group and the mode of a file that was just created and, with `with_folder`, of the
+    /// half-hour folder that it is in. Removes the file after a failure.
     ///
     /// # Errors
-    /// When this process may not: it is neither root nor in the group.
+    /// An error if this process is neither root nor a member of the group.
     pub fn give_part(&self, part: &PartFile, with_folder: bool) -> Result<()> {
         if *self == Self::default() {
             return Ok(());
@@ -62,12 +62,12 @@ impl Access {
         given
             .and_then(|()| self.give(part.file(), &path))
             .inspect_err(|_| {
-                // Nothing is in it.
+                // The file is still empty.
                 let _ = fs::remove_file(&path);
             })
     }
 
-    /// Gives an open file to whom it is for.
+    /// Sets the group and the mode of an open file.
     ///
     /// # Errors
     /// As [`Access::give_part`].
@@ -82,7 +82,7 @@ impl Access {
         Ok(())
     }
 
-    /// The same for a file that stands beside another; it is not worth a failure.
+    /// Sets the group and the mode of the file at `path`. A failure is ignored.
     pub fn give_beside(&self, path: &Path) {
         if *self != Self::default()
             && let Ok(file) = File::open(path)

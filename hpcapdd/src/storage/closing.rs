@@ -8,16 +8,16 @@ const HEADER: u64 = HPCAP_RECORD_BYTES as u64;
 /// What to write behind the last record of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Closing {
-    /// Places in the file, each the start of a record, and what goes there; what is between
-    /// them stays zero.
+    /// Offsets in the file, each the start of a record, and the bytes to write there. The bytes
+    /// between them stay zero.
     pub writes: Vec<(u64, Vec<u8>)>,
     /// Length of the file afterwards, in bytes.
     pub len: u64,
 }
 
-/// The end of a file whose last record ends at `end`: `tags` (bodies of padding records,
-/// the most dispensable first), then padding to the end of a block of `block_bytes`. What
-/// does not fit into a file of `max_bytes` is left out.
+/// Makes the end of a file whose last record ends at `end`: `tags` (bodies of padding records, the
+/// least important first), then padding up to the end of a block of `block_bytes` bytes. Leaves out
+/// what does not fit into a file of `max_bytes` bytes.
 #[must_use]
 pub fn closing(end: u64, block_bytes: u64, max_bytes: u64, tags: &[Vec<u8>]) -> Closing {
     for skipped in 0..=tags.len() {
@@ -36,8 +36,8 @@ pub fn closing(end: u64, block_bytes: u64, max_bytes: u64, tags: &[Vec<u8>]) -> 
             };
         }
     }
-    // The producer leaves room for a padding header in every file, so this is a file that
-    // is complete as it stands.
+    // The producer leaves room for a padding header in every file, so a file without that room is
+    // complete as it is.
     Closing {
         writes: Vec::new(),
         len: end,
@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     const BLOCK: u64 = 128 << 10;
-    /// A ledger with its record's header.
+    /// Bytes of a ledger tag with its record header.
     const LEDGER: u64 = HEADER + size_of::<hpcap::abi::hpcap_ledger_tag>() as u64;
 
     /// Applies a closing to a file of zeros and reads the records behind `end`.

@@ -1,4 +1,4 @@
-//! A file that whole blocks go into: past the page cache where the file system allows it.
+//! A file for whole blocks, which are written past the page cache if the file system allows it.
 
 use std::fs::File;
 use std::io;
@@ -9,7 +9,7 @@ use nix::fcntl::{FallocateFlags, FcntlArg, OFlag, fallocate, fcntl};
 use nix::sys::statfs::{OVERLAYFS_SUPER_MAGIC, TMPFS_MAGIC, fstatfs};
 use nix::sys::statvfs::fstatvfs;
 
-/// What a direct write must be aligned to: memory, place in the file, length.
+/// Alignment in bytes of a direct write: of its memory, its offset in the file and its length.
 pub const ALIGN: u64 = 4096;
 
 /// Rounds down to [`ALIGN`].
@@ -26,8 +26,7 @@ pub struct DirectFile {
 }
 
 impl DirectFile {
-    /// Takes `file`, and turns O_DIRECT on when `direct` asks for it and the file system
-    /// knows it.
+    /// Takes `file`, and turns O_DIRECT on if `direct` asks for it and the file system supports it.
     #[must_use]
     pub fn new(file: File, direct: bool) -> Self {
         let mut this = Self {
@@ -59,10 +58,10 @@ impl DirectFile {
         Ok(())
     }
 
-    /// From now on through the page cache: for writes that are not aligned.
+    /// Sends all later writes through the page cache, so that they need not be aligned.
     ///
     /// # Errors
-    /// When the operating system refuses.
+    /// Errors of the operating system.
     pub fn make_buffered(&mut self) -> io::Result<()> {
         if self.direct {
             self.set_direct(false)?;
@@ -71,11 +70,12 @@ impl DirectFile {
         Ok(())
     }
 
-    /// Reserves room for `bytes`, or for half of what is free beyond `leave` where that is less,
-    /// without changing the file's length. A file system that cannot do it is not an error: the
-    /// writes will say what is wrong. In memory (tmpfs) nothing is reserved: the pages would be
-    /// taken at once, and there is no place on a disk to choose well. Nor on an overlay, which does
-    /// not say whether it lies in memory: there, reserving stalls the recorder for seconds.
+    /// Reserves room for `bytes` bytes, or for half of the free space beyond `leave` bytes if that
+    /// is less, without changing the file's length. Ignores failures, because the writes will
+    /// report what is wrong. On tmpfs it reserves nothing: the pages would be allocated at once,
+    /// and their place in memory does not matter. On an overlay it reserves nothing either: an
+    /// overlay does not say whether it lies in memory, and if it does, reserving stalls the
+    /// recorder for seconds.
     pub fn reserve(&self, bytes: u64, leave: u64) {
         let in_memory = |kind| [TMPFS_MAGIC, OVERLAYFS_SUPER_MAGIC].contains(&kind);
         if fstatfs(&self.file).is_ok_and(|s| in_memory(s.filesystem_type())) {
@@ -88,12 +88,12 @@ impl DirectFile {
         }
     }
 
-    /// Writes all of `bytes` at `off`; `done` grows with what is written, so that a caller
-    /// can go on behind it after a failure. A direct write that the kernel cannot do from
-    /// this memory or at this alignment is repeated through the page cache.
+    /// Writes all of `bytes` at offset `off`. `done` grows with what is written, so that a caller
+    /// can go on behind it after a failure. If the kernel cannot do a direct write from this memory
+    /// or at this alignment, the write is repeated through the page cache.
     ///
     /// # Errors
-    /// What the operating system says. What `done` counts is in the file.
+    /// Errors of the operating system. The bytes that `done` counts are in the file.
     pub fn write_all_at(&mut self, bytes: &[u8], off: u64, done: &mut u64) -> io::Result<()> {
         while let Some(rest) = usize::try_from(*done).ok().and_then(|d| bytes.get(d..)) {
             if rest.is_empty() {
@@ -115,8 +115,8 @@ impl DirectFile {
         Ok(())
     }
 
-    /// Has what is in the page cache of this range start on its way to the disk, so that
-    /// dirty pages do not pile up until the kernel stops everything to write them.
+    /// Starts the writeback of this range of the page cache, so that dirty pages do not pile up
+    /// until the kernel stops everything to write them.
     pub fn start_writeback(&self, off: u64, bytes: u64) {
         if self.direct {
             return;
@@ -135,8 +135,9 @@ impl DirectFile {
     }
 }
 
-/// EINVAL: this file system wants another alignment. EFAULT: the ring's pages cannot be
-/// pinned (memory of a device).
+/// Whether a direct write can never succeed. EINVAL means that the file system needs another
+/// alignment. EFAULT means that the ring's pages cannot be pinned, because they are memory of a
+/// device.
 fn direct_is_impossible(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EINVAL | libc::EFAULT))
 }
@@ -165,7 +166,7 @@ mod tests {
         for direct in [false, true] {
             let mut file = temporary(direct);
             file.write_all_at(&page.0, 4096, &mut 0).unwrap();
-            // Unaligned memory, place and length: falls back by itself.
+            // Memory, offset and length are unaligned, so the file falls back by itself.
             file.write_all_at(&page.0[1..11], 3, &mut 0).unwrap();
             assert!(!file.is_direct());
             let bytes = content(&file);

@@ -16,7 +16,7 @@ pub enum StorageError {
 }
 
 impl StorageError {
-    /// Judges a failed write to `path`.
+    /// Classifies a failed write to `path`.
     #[must_use]
     pub fn of_write(path: &std::path::Path, error: io::Error) -> Self {
         let passing = is_passing(&error);
@@ -28,7 +28,8 @@ impl StorageError {
         }
     }
 
-    /// A file that cannot be made: another would fare the same, so it can only pass.
+    /// The failure to create a file. Another file would fail in the same way, so the recorder can
+    /// only wait until the failure passes.
     #[must_use]
     pub fn of_open(error: Error) -> Self {
         Self::Passing(error)
@@ -42,7 +43,7 @@ impl StorageError {
         }
     }
 
-    /// Whether it is the lack of room.
+    /// Whether there was no room left.
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.cause().kind() == Kind::Full

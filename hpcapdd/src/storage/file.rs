@@ -20,11 +20,11 @@ use crate::storage::error::StorageError;
 use crate::storage::finish::compress::compress;
 use crate::storage::retention::OwnFiles;
 
-/// The folder that files are made in, and how.
+/// The folder in which files are created, and the properties of new files.
 #[derive(Debug, Clone)]
 pub struct OutputFolder {
     base: PathBuf,
-    /// The one file that was asked for, where it was.
+    /// Path of the one file that was asked for, if the destination is not a folder.
     asked: Option<PathBuf>,
     format: FileFormat,
     compression: Compression,
@@ -40,11 +40,11 @@ pub struct OutputFolder {
 }
 
 impl OutputFolder {
-    /// Files of `queue` below `base`, which is made if its parent exists.
+    /// A folder for the files of `queue` below `base`. Creates `base` if its parent exists.
     ///
     /// # Errors
-    /// [`Kind::Usage`] when it is no folder, and those of the file
-    /// system when it cannot be made or written to.
+    /// [`Kind::Usage`] if `base` is not a folder, and errors of the file system if it cannot be
+    /// created or written to.
     pub fn open(base: &Path, queue: QueueName, direct: bool) -> Result<Self> {
         let tried = || format!("record into {}", base.display());
         match std::fs::create_dir(base) {
@@ -80,11 +80,12 @@ impl OutputFolder {
         })
     }
 
-    /// The one file `path` of `queue`, in a folder that must exist. What cannot stand in it gets
-    /// its name with a number.
+    /// The one file `path` of `queue`, in a folder that must exist. If frames cannot go into the
+    /// file any more, they go into one of the same name with a number.
     ///
     /// # Errors
-    /// When something of that name is there already, and those of [`OutputFolder::open`].
+    /// [`Kind::Usage`] if a file of that name exists already, finished or as `.part`;
+    /// [`Kind::NotFound`] if the folder does not exist; and errors of [`OutputFolder::open`].
     pub fn open_file(path: &Path, queue: QueueName, direct: bool) -> Result<Self> {
         let tried = || format!("record into {}", path.display());
         let folder = folder_of(path);
@@ -113,14 +114,14 @@ impl OutputFolder {
         Ok(this)
     }
 
-    /// Files are named after the source that this process captures from.
+    /// Names the files after `source`, from which this process captures.
     #[must_use]
     pub fn named(mut self, source: Option<SourceName>) -> Self {
         self.source = source;
         self
     }
 
-    /// The files that were made here.
+    /// The files that were created in this folder.
     #[must_use]
     pub fn own_files(&self) -> OwnFiles {
         self.own.clone()
@@ -134,7 +135,7 @@ impl OutputFolder {
         self
     }
 
-    /// Files of this format, compressed so when they are finished.
+    /// Sets the format of the files, and how finished files are compressed.
     #[must_use]
     pub fn writing(mut self, format: FileFormat, compression: Compression) -> Self {
         (self.format, self.compression) = (format, compression);
@@ -147,49 +148,49 @@ impl OutputFolder {
         self.format
     }
 
-    /// Whether one file was asked for, and no folder.
+    /// Whether the destination is one file, and not a folder.
     #[must_use]
     pub fn is_one_file(&self) -> bool {
         self.asked.is_some()
     }
 
-    /// Bytes that this process may write to a file (`ulimit -f`).
+    /// Largest file, in bytes, that this process may write (`ulimit -f`).
     #[must_use]
     pub fn file_bytes_max(&self) -> u64 {
         getrlimit(Resource::RLIMIT_FSIZE).map_or(u64::MAX, |(limit, _)| limit)
     }
 
-    /// Reserves this much room for each file when it is made.
+    /// Reserves `bytes` bytes of room for each file when it is created.
     #[must_use]
     pub fn reserving(mut self, bytes: u64) -> Self {
         self.reserve_bytes = bytes;
         self
     }
 
-    /// Reserving leaves this much of the disk free.
+    /// Leaves `bytes` bytes of the disk free when room is reserved.
     #[must_use]
     pub fn leaving(mut self, bytes: u64) -> Self {
         self.leave_bytes = bytes;
         self
     }
 
-    /// Who may read the files.
+    /// Sets the group and the mode of the files.
     #[must_use]
     pub fn accessible(mut self, access: Access) -> Self {
         self.access = access;
         self
     }
 
-    /// Where the files go.
+    /// The folder of the files.
     #[must_use]
     pub fn base(&self) -> &Path {
         &self.base
     }
 
-    /// Makes the next file.
+    /// Creates the next file.
     ///
     /// # Errors
-    /// [`StorageError::Passing`], whatever it is: a folder can come back, permissions can change.
+    /// Always [`StorageError::Passing`]: a folder can come back, and permissions can change.
     pub fn create(&self) -> std::result::Result<CaptureFile, StorageError> {
         let made = || -> Result<CaptureFile> {
             let now = Timestamp::now();
@@ -203,7 +204,8 @@ impl OutputFolder {
                 ..FileName::new(now.sec(), self.queue)
             };
             if self.asked.is_none() {
-                // It was there when the recording began; somebody has removed it since.
+                // The folder existed when the recording began, but somebody may have removed it
+                // since.
                 let _ = std::fs::create_dir(&self.base);
             }
             let part = match &self.asked {
@@ -253,16 +255,16 @@ pub struct CaptureFile {
 }
 
 impl CaptureFile {
-    /// Where it is now.
+    /// Path of the file.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// What the file system says of it, whatever its name leads to by now.
+    /// Metadata of the open file, even if its path leads to another file by now.
     ///
     /// # Errors
-    /// Those of the file system.
+    /// Errors of the file system.
     pub fn metadata(&self) -> std::io::Result<std::fs::Metadata> {
         self.io.file().metadata()
     }
@@ -273,22 +275,23 @@ impl CaptureFile {
         is_gone(self.io.file(), &self.path)
     }
 
-    /// Whether nothing leads to the file any more: what was in it is lost.
+    /// Whether the file has no name any more, so that its content is lost.
     #[must_use]
     pub fn is_removed(&self) -> bool {
         self.metadata().is_ok_and(|meta| meta.nlink() == 0)
     }
 
-    /// When it was made.
+    /// Time at which the file was created.
     #[must_use]
     pub fn opened(&self) -> Instant {
         self.opened
     }
 
-    /// Writes `bytes` at `off`, going on behind the first `done` of them.
+    /// Writes `bytes` at offset `off`, except the first `done` bytes, which are in the file
+    /// already.
     ///
     /// # Errors
-    /// What the failure means; `done` counts what is in the file.
+    /// [`StorageError`]. `done` counts the bytes that are in the file.
     pub fn write(
         &mut self,
         bytes: &[u8],
@@ -301,7 +304,7 @@ impl CaptureFile {
         result.map_err(|e| StorageError::of_write(&self.path, e))
     }
 
-    /// From now on through the page cache: for the unaligned writes of a file's end.
+    /// Sends all later writes through the page cache, because writes at a file's end are unaligned.
     ///
     /// # Errors
     /// When the operating system refuses.
@@ -311,12 +314,12 @@ impl CaptureFile {
             .map_err(|e| StorageError::of_write(&self.path, e))
     }
 
-    /// The file, for writing from its start through the page cache.
+    /// Returns a handle for writing the file from its start through the page cache.
     ///
     /// # Errors
     /// When the operating system refuses.
     pub fn appender(&mut self) -> std::result::Result<std::fs::File, StorageError> {
-        // The clone shares the flags.
+        // The clone shares the flags of the file, so O_DIRECT must be off.
         self.make_buffered()?;
         self.io
             .file()
@@ -324,29 +327,29 @@ impl CaptureFile {
             .map_err(|e| StorageError::of_write(&self.path, e))
     }
 
-    /// Reads back what stands at `off`; call [`CaptureFile::make_buffered`] first.
+    /// Fills `bytes` from offset `off`. Call [`CaptureFile::make_buffered`] first.
     ///
     /// # Errors
-    /// Those of the file system, or fewer bytes.
+    /// Errors of the file system, and an end of the file before `bytes` is full.
     pub fn read(&self, bytes: &mut [u8], off: u64) -> std::io::Result<()> {
         std::os::unix::fs::FileExt::read_exact_at(self.io.file(), bytes, off)
     }
 
-    /// Cuts it, and gives back what was reserved behind that.
+    /// Cuts the file to `len` bytes, and frees the room that was reserved behind them.
     ///
     /// # Errors
-    /// What the failure means.
+    /// [`StorageError`].
     pub fn cut(&mut self, len: u64) -> std::result::Result<(), StorageError> {
         set_len(self.io.file(), len).map_err(|e| StorageError::of_write(&self.path, e))
     }
 
-    /// Has the data reach the disk.
+    /// Flushes the data to the disk.
     pub fn sync(&self) {
         // An error here shows again when the file is finished.
         let _ = self.io.file().sync_data();
     }
 
-    /// Removes it: nothing was stored in it.
+    /// Removes the file, of which nothing is needed.
     pub fn discard(self) {
         // If this fails, an empty .part remains.
         let _ = self.part.discard();
@@ -361,7 +364,8 @@ fn folder_of(path: &Path) -> &Path {
     }
 }
 
-/// Whether `path` does not lead to `file` any more. What cannot be looked at is taken as there.
+/// Whether `path` does not lead to `file` any more. If `path` cannot be looked at, it counts as
+/// unchanged.
 fn is_gone(file: &std::fs::File, path: &Path) -> bool {
     let Ok(ours) = file.metadata() else {
         return false;
@@ -375,14 +379,14 @@ fn is_gone(file: &std::fs::File, path: &Path) -> bool {
     }
 }
 
-/// A file that was sealed, and cannot be finished.
+/// The reason why a sealed file could not be finished.
 #[derive(Debug)]
 pub enum Unfinished {
-    /// Somebody removed it: its frames are lost.
+    /// Somebody removed the file, so its frames are lost.
     Removed(Error),
-    /// Somebody gave it another name, or took its disk away: it is whole where it is.
+    /// Somebody renamed the file, or took its disk away. The file is whole, wherever it is.
     Moved(Error),
-    /// It stays as `.part`.
+    /// Finishing failed. The file stays as `.part`.
     Failed(Error),
 }
 
@@ -392,7 +396,7 @@ impl From<Error> for Unfinished {
     }
 }
 
-/// What is wrong with a file that is not there any more.
+/// Makes the error about a file that is not at its path any more.
 #[must_use]
 pub fn gone(path: &Path) -> Error {
     Error::new(
@@ -402,8 +406,8 @@ pub fn gone(path: &Path) -> Error {
     )
 }
 
-/// Sets a file's length. Only shrinking gives back what was reserved behind the end, hence the
-/// detour.
+/// Sets a file's length. Only shrinking frees the room that was reserved behind the end, so the
+/// file first grows by a byte.
 fn set_len(file: &std::fs::File, len: u64) -> std::io::Result<()> {
     file.set_len(len + 1)?;
     file.set_len(len)
@@ -412,23 +416,24 @@ fn set_len(file: &std::fs::File, len: u64) -> std::io::Result<()> {
 /// A file with all its frames, which lacks only its final length and name.
 #[derive(Debug)]
 pub struct Sealed {
-    /// The file.
+    /// The file, which is still open.
     pub file: CaptureFile,
-    /// Its final length in bytes: what was reserved behind it is given back.
+    /// Final length of the file in bytes. The room that was reserved behind it is freed.
     pub len: u64,
-    /// Frames in it.
+    /// Frames in the file.
     pub frames: Count,
-    /// Where its blocks start, of a RAW file.
+    /// Index of a RAW file; `None` for other formats.
     pub index: Option<Index>,
 }
 
 impl Sealed {
-    /// Cuts it to its length, has it reach the disk, gives it its name, and saves its index.
-    /// `meanwhile` is called now and then while it is compressed. An index that cannot be saved,
-    /// and a file that cannot be compressed, are reported beside it: both can be made again.
+    /// Cuts the file to its length, flushes it to the disk, gives it its final name, and saves its
+    /// index. Calls `meanwhile` now and then while the file is compressed. A failure to compress
+    /// the file or to save its index is returned beside the finished file, because both can be
+    /// repeated.
     ///
     /// # Errors
-    /// Those of the file system; the file is still there as `.part`.
+    /// [`Unfinished`], which says what became of the file.
     pub fn finish(
         self,
         meanwhile: &mut dyn FnMut(),
@@ -481,7 +486,8 @@ impl Sealed {
             problem = index.save(&path).err();
             access.give_beside(&hpcap::raw::index::path_for(&path));
         }
-        // Brings the name to the disk; some file systems cannot sync a folder.
+        // Flushes the name to the disk. Failures are ignored, because some file systems cannot sync
+        // a folder.
         let _ = std::fs::File::open(folder_of(&path)).and_then(|f| f.sync_all());
         let complete = FileComplete {
             path,

@@ -18,9 +18,9 @@ const WRITE_TIMEOUT_MS: u16 = 100;
 /// Size of the pipe that the recorder requests, so that a reader may pause for a moment.
 const PIPE_BYTES: i32 = 1 << 20;
 
-/// A file or a pipe. A write to a pipe whose reader takes nothing fails with `WouldBlock`
-/// after a moment, so that signals are obeyed. The description is shared with other
-/// processes, which is why it is not just made non-blocking.
+/// A file or a pipe. If the reader of a pipe takes nothing, a write fails with `WouldBlock` after
+/// `WRITE_TIMEOUT_MS`, so that the recorder can handle signals. The pipe is not made
+/// non-blocking, because other processes share its open file description.
 #[derive(Debug)]
 pub struct Pipe {
     file: File,
@@ -31,7 +31,7 @@ impl Pipe {
     /// This process's stdout.
     ///
     /// # Errors
-    /// When it is closed, or a terminal: frames are no text.
+    /// An error if stdout is closed, or is a terminal, because frames are not text.
     pub fn stdout() -> Result<Self> {
         if std::io::IsTerminal::is_terminal(&io::stdout()) {
             return Err(hpcap::Error::usage(
@@ -46,7 +46,7 @@ impl Pipe {
     /// Writes to `file`.
     ///
     /// # Errors
-    /// When the operating system does not know what it is.
+    /// An error if the operating system cannot say what kind of file it is.
     pub fn of(file: File) -> Result<Self> {
         let kind = file.metadata().context(|| "look at stdout")?.file_type();
         let chunk = if kind.is_fifo() {

@@ -5,8 +5,8 @@ use std::io::{self, Write};
 
 use nix::fcntl::{FallocateFlags, fallocate};
 
-/// Room behind what is written, for the statistics that end a file. The disk may be full when
-/// they are due.
+/// Bytes that are reserved behind the written data for the statistics that end a file, because the
+/// disk may be full by then.
 pub const ROOM_BYTES: u64 = 16 << 10;
 
 /// Appends to a file, and reserves room behind what it writes before it writes it.
@@ -29,7 +29,8 @@ impl ReservingFile {
         }
     }
 
-    /// Fails where the disk has no room for `bytes` more and the file's end behind them.
+    /// Reserves room for `bytes` more bytes and for the end of the file behind them. Fails if the
+    /// disk has no such room.
     fn reserve(&mut self, bytes: usize) -> io::Result<()> {
         let len = bytes as u64 + ROOM_BYTES;
         let (Ok(at), Ok(len)) = (libc::off_t::try_from(self.at), libc::off_t::try_from(len)) else {

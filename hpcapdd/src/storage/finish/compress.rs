@@ -1,4 +1,4 @@
-//! Compressing a file that is complete, in the thread that finishes files.
+//! Compresses complete files in the thread that finishes files.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -11,14 +11,15 @@ use hpcap::raw::PartFile;
 
 use crate::storage::retention::OwnFiles;
 
-/// Bytes that are compressed before the thread looks after its other work.
+/// Bytes that are compressed at a time, before the thread looks after its other work.
 const PIECE_BYTES: usize = 1 << 20;
 
-/// Compresses the first `len` bytes of `part` into the file that its name asks for, and removes
-/// `part`; that file is one of `own`, too. Returns the path of that file and its length. `meanwhile` is called after each view.
+/// Compresses the first `len` bytes of `part` into the file that its name asks for, adds that file
+/// to `own`, and removes `part`. Returns the path of that file and its length in bytes. Calls
+/// `meanwhile` after each piece.
 ///
 /// # Errors
-/// Those of the file system: `part` is as it was.
+/// Errors of the file system. `part` is then as it was.
 pub fn compress(
     part: &PartFile,
     len: u64,

@@ -17,7 +17,7 @@ use crate::report::event::{Event, Notice};
 use crate::storage::file::{Sealed, Unfinished};
 use crate::storage::retention::Retention;
 
-/// How often old files are deleted while a file is compressed.
+/// Time between two deletions of old files while a file is compressed.
 const ENFORCE_EVERY: Duration = Duration::from_secs(5);
 
 enum Job {
@@ -27,7 +27,7 @@ enum Job {
 
 /// A thread that finishes files in order, and enforces the retention after each.
 ///
-/// Flushing a file and unlinking one of 2 GiB take longer than a full-speed ring can wait.
+/// Flushing a file, or unlinking one of 2 GiB, takes longer than a ring can wait at line rate.
 #[derive(Debug)]
 pub struct Finisher {
     jobs: Sender<Job>,
@@ -38,10 +38,10 @@ pub struct Finisher {
 }
 
 impl Finisher {
-    /// Starts the thread, which keeps older files as `retention` says.
+    /// Starts the thread, which deletes old files as `retention` says.
     ///
     /// # Errors
-    /// When there can be no more threads.
+    /// An error if the thread cannot be started.
     pub fn start(mut retention: Retention) -> Result<Self> {
         let (jobs, todo) = channel::<Job>();
         let (tell, notices) = channel();
@@ -100,7 +100,7 @@ impl Finisher {
         self.waiting.load(Ordering::Relaxed)
     }
 
-    /// Has the thread apply the retention limits.
+    /// Asks the thread to apply the retention limits.
     pub fn enforce(&self) {
         // One waiting job is enough: it looks at all files.
         if !self.enforcing.swap(true, Ordering::Relaxed) {
@@ -108,12 +108,12 @@ impl Finisher {
         }
     }
 
-    /// Takes what happened since the last call.
+    /// Takes the notices since the last call.
     pub fn take_notices(&self) -> impl Iterator<Item = Notice> + '_ {
         self.notices.try_iter()
     }
 
-    /// Finishes everything that is waiting.
+    /// Finishes all files that wait, and ends the thread. Returns the remaining notices.
     #[must_use]
     pub fn stop(self) -> Vec<Notice> {
         drop(self.jobs);

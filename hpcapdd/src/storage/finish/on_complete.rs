@@ -1,4 +1,4 @@
-//! `--on-complete`: a command for each finished file.
+//! `--on-complete`: runs a command for each finished file.
 
 use std::ffi::OsString;
 use std::os::fd::AsFd;
@@ -14,19 +14,20 @@ use std::time::Duration;
 use hpcap::error::Context;
 use hpcap::{Error, Result};
 
-/// Commands that run at one time.
+/// Largest number of commands that run at the same time.
 const RUNNING_MAX: usize = 4;
 
-/// Files that wait for their command. More mean that commands take longer than files.
+/// Largest number of files that wait for their command. If more would wait, commands take longer
+/// than files do.
 const WAITING_MAX: usize = 256;
 
-/// How often commands that run are looked at.
+/// Time between two looks at the running commands.
 const LOOK: Duration = Duration::from_millis(50);
 
 /// The environment variable with the path of the file.
 const VARIABLE: &str = "HPCAP_FILE";
 
-/// A command line, taken apart.
+/// A command line, split into the program and its arguments.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommandLine {
     program: OsString,
@@ -34,12 +35,12 @@ pub struct CommandLine {
 }
 
 impl CommandLine {
-    /// Splits `line` as a shell would, without doing anything else of a shell's, and looks for
-    /// the program.
+    /// Splits `line` into words as a shell would, without anything else that a shell does, and
+    /// checks that the program exists.
     ///
     /// # Errors
-    /// [`Kind::Usage`](hpcap::Kind::Usage) for a quote that is not closed, for nothing, and for a
-    /// program that is not there.
+    /// [`Kind::Usage`](hpcap::Kind::Usage) for a quote that is not closed, an empty line, and a
+    /// program that does not exist.
     pub fn parse(line: &str) -> Result<Self> {
         let tried = || format!("--on-complete {line:?}");
         let words = shlex::split(line)
@@ -65,7 +66,8 @@ impl CommandLine {
     }
 
     fn spawn(&self, path: &Path) -> std::io::Result<Child> {
-        // What it prints is not for the reader of our events.
+        // The output of the command goes to stderr, because stdout is for the reader of events or
+        // frames.
         let stderr = std::io::stderr().as_fd().try_clone_to_owned()?;
         Command::new(&self.program)
             .args(&self.arguments)
@@ -73,7 +75,7 @@ impl CommandLine {
             .env(VARIABLE, path)
             .stdin(Stdio::null())
             .stdout(stderr)
-            // An interrupt from the terminal ends the recording, and not what follows it.
+            // An interrupt from the terminal ends the recording, but not the commands.
             .process_group(0)
             .spawn()
     }
@@ -91,7 +93,8 @@ fn is_there(program: &Path) -> bool {
     std::env::split_paths(&folders).any(|folder| runs(&folder.join(program)))
 }
 
-/// Runs commands, a few at a time, in a thread of its own: whoever stores frames never waits.
+/// Runs a few commands at a time in a thread of its own, so that the thread that stores frames
+/// never waits for them.
 #[derive(Debug)]
 pub struct Commands {
     files: SyncSender<PathBuf>,
@@ -102,10 +105,10 @@ pub struct Commands {
 }
 
 impl Commands {
-    /// Starts the thread.
+    /// Starts the thread that runs the commands.
     ///
     /// # Errors
-    /// When there can be no more threads.
+    /// An error if the thread cannot be started.
     pub fn start(words: CommandLine) -> Result<Self> {
         let (files, waiting) = sync_channel(WAITING_MAX);
         let (tell, told) = channel();
@@ -121,14 +124,14 @@ impl Commands {
         })
     }
 
-    /// Has the command run for `path`.
+    /// Queues the command for the file `path`.
     pub fn file(&mut self, path: &Path) {
         if let Err(TrySendError::Full(_)) = self.files.try_send(path.to_owned()) {
             self.left_out += 1;
         }
     }
 
-    /// What failed since the last call.
+    /// Returns messages about what failed since the last call.
     pub fn messages(&mut self) -> Vec<String> {
         let mut messages: Vec<String> = self.told.try_iter().collect();
         if self.left_out > 0 {
@@ -161,7 +164,7 @@ impl Commands {
     }
 }
 
-/// The thread: starts commands, and waits for all that it has started.
+/// Body of the thread: starts commands, and waits for all that it has started.
 fn run(words: &CommandLine, waiting: &Receiver<PathBuf>, tell: &Sender<String>) {
     let mut running: Vec<(Child, PathBuf)> = Vec::new();
     let mut more = true;

@@ -1,4 +1,4 @@
-//! The age of files, with a wall clock that may be set.
+//! Judges the age of files by a wall clock that may be set.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -8,22 +8,24 @@ use nix::time::{ClockId, clock_gettime};
 
 use super::scan::{Found, Version};
 
-/// A wall clock that moves so much against the one that nobody can set was set. What a time server
-/// does to a clock that runs is far less.
+/// Change in nanoseconds between the wall clock and the time since boot from which on the wall
+/// clock counts as set. A time server that adjusts a running clock changes it far less.
 const STEP_NS: i128 = 1_000_000_000;
 
 /// Compares the wall clock with the time since boot.
 #[derive(Debug)]
 pub(super) struct Clock {
-    /// The wall clock at boot, in nanoseconds, by the first look and by the last one.
+    /// Wall-clock time of the boot in nanoseconds, as computed in the first look and in the last
+    /// one.
     first: i128,
     last: i128,
-    /// Whether the wall clock can be believed as far as it is ahead of the first look.
+    /// Whether the wall clock was set forward since the first look, so that ages by the wall clock
+    /// may be too large.
     doubtful: bool,
-    /// Whether the wall clock was ever set since the first look. What files that came since say of
-    /// their start may be by a clock that was wrong then.
+    /// Whether the wall clock was ever set since the first look. Files that appeared since may then
+    /// have start times from a wrong clock.
     stepped: bool,
-    /// Time since boot of the first and of the last look.
+    /// Time since boot, in nanoseconds, in the first and in the last look.
     first_boot_ns: u64,
     boot_ns: u64,
     seen: HashMap<Version, u64>,
@@ -53,8 +55,9 @@ impl Clock {
         }
     }
 
-    /// Looks at both clocks. Says so when the wall clock was set forward: then nothing is deleted
-    /// for its age until it has been here for that long, or until the clock is right again.
+    /// Compares both clocks. Returns a warning if the wall clock was set forward. From then on, a
+    /// file is deleted for its age only if it has been here for that long by the time since boot,
+    /// until the wall clock is synchronised or right again.
     pub(super) fn look(&mut self, now: Timestamp) -> Option<String> {
         self.look_at(now, since_boot_ns(), is_synchronised(now))
     }
@@ -66,7 +69,8 @@ impl Clock {
         self.boot_ns = boot_ns;
         self.stepped |= step.abs() >= STEP_NS;
         if step.abs() < STEP_NS && self.doubtful && synchronised {
-            // It has not moved since the last look, and a time server stands behind it.
+            // The wall clock was not set since the last look, and a time server keeps it
+            // synchronised.
             self.first = at_boot;
         }
         let was_doubtful = std::mem::replace(&mut self.doubtful, at_boot - self.first >= STEP_NS);
@@ -80,7 +84,7 @@ impl Clock {
         })
     }
 
-    /// Whether `file` is older than `age` for sure.
+    /// Whether `file` is certainly older than `age`.
     pub(super) fn is_older(&self, file: &Found, age: Duration, now: Timestamp) -> bool {
         let age_ns = u64::try_from(age.as_nanos()).unwrap_or(u64::MAX);
         let since = self.seen.get(&file.version).copied();
@@ -89,14 +93,14 @@ impl Clock {
             return true;
         }
         if self.stepped && since.is_none_or(|since| since > self.first_boot_ns) {
-            // It came after the first look, so it has not been here for longer than that.
+            // The file appeared after the first look, so it has not been here for longer than that.
             return false;
         }
         let start = file.identity.as_ref().map_or(file.named, |i| i.start);
         !self.doubtful && now.as_ns().saturating_sub(start.as_ns()) > age_ns
     }
 
-    /// Remembers since when files have been here.
+    /// Remembers when each file was seen first, by the time since boot.
     pub(super) fn see(&mut self, found: &[Found]) {
         let boot_ns = self.boot_ns;
         let before = std::mem::take(&mut self.seen);
@@ -110,7 +114,7 @@ impl Clock {
     }
 }
 
-/// Whether the kernel says that a time server stands behind the clock that says `now`.
+/// Whether the kernel says that a time server synchronises the clock, and the clock says `now`.
 fn is_synchronised(now: Timestamp) -> bool {
     // SAFETY: all fields are integers, for which zero is a value; `modes` 0 changes nothing.
     let mut state: libc::timex = unsafe { std::mem::zeroed() };
@@ -146,9 +150,9 @@ mod tests {
         clock.see(std::slice::from_ref(&old));
         assert!(clock.look_at(at(172_810), 10 * S, false).is_some());
         assert!(!clock.is_older(&old, hour, at(172_810)));
-        // Told once.
+        // The warning comes only once.
         assert!(clock.look_at(at(172_820), 20 * S, false).is_none());
-        // It has been here for an hour by a clock that nobody can set.
+        // The file has been here for an hour by a clock that nobody can set.
         assert!(clock.look_at(at(176_411), 3611 * S, false).is_none());
         assert!(clock.is_older(&old, hour, at(176_411)));
     }
@@ -167,7 +171,7 @@ mod tests {
     fn step_back_makes_no_later_file_old() {
         let mut clock = Clock::start_at(at(172_800), 0);
         clock.see(&[]);
-        // Two days back, where a file is written, and forward again.
+        // The clock is set back by two days, a file is written, and the clock is set forward again.
         let _ = clock.look_at(at(10), 10 * S, true);
         let young = file(10);
         clock.see(std::slice::from_ref(&young));
@@ -193,7 +197,7 @@ mod tests {
     fn clock_that_runs_is_not_doubted() {
         let mut clock = Clock::start_at(at(0), 0);
         for second in 1..1000 {
-            // A time server lets it run a little faster.
+            // A time server lets the clock run a little faster.
             let wall = Timestamp::from_ns(at(second).as_ns() + second * 500_000);
             assert!(clock.look_at(wall, second * S, false).is_none());
         }

@@ -1,9 +1,10 @@
 //! Retention: which finished files are deleted to keep within the limits.
 //!
-//! A file goes only where its own header says that it is of the origin that is recorded: the same
-//! host, interface and queue. It is no other recorder's as long as that runs, and it is reached
-//! without a symbolic link. The oldest goes first: files of other recordings before those of the one
-//! that runs, each in the order of its recording.
+//! A file is deleted only if this process made it, or if its own header says that it has the origin
+//! that is being recorded: the same host, interface and queue. Files that another recorder wrote
+//! while this one ran are kept, and so is everything behind a symbolic link. The oldest file is
+//! deleted first: files of other recordings before those of the running one, and within each
+//! recording in its order.
 
 mod clock;
 mod order;
@@ -28,25 +29,25 @@ use scan::{Found, Inode, Store};
 /// What to keep; `None` = no limit of that kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Limits {
-    /// Files that started at most this long ago.
+    /// Keeps files that started at most this long ago.
     pub age: Option<Duration>,
-    /// Files of this many bytes together, the one under way included.
+    /// Keeps files of this many bytes together, the one under way included.
     pub size: Option<u64>,
-    /// This many bytes free on the disk.
+    /// Keeps this many bytes of the disk free.
     pub free: Option<u64>,
-    /// So many finished files.
+    /// Keeps this many finished files.
     pub files: Option<u64>,
 }
 
 impl Limits {
-    /// Whether there is anything to do, ever.
+    /// Whether any limit is set.
     #[must_use]
     pub fn is_set(&self) -> bool {
         *self != Self::default()
     }
 
-    /// Refuses what no deletion could bring about on the disk of `base`, with files of
-    /// `rotate_bytes`.
+    /// Refuses limits that no deletion could meet on the disk of `base`, with files of
+    /// `rotate_bytes` bytes.
     ///
     /// # Errors
     /// [`Kind::Usage`](hpcap::Kind::Usage), naming the size of the disk.
@@ -80,7 +81,7 @@ impl Limits {
     }
 }
 
-/// The files that this process made, whatever is in them.
+/// The files that this process made, each with its number in the order of creation.
 #[derive(Debug, Clone, Default)]
 pub struct OwnFiles(Arc<Mutex<HashMap<Inode, u64>>>);
 
@@ -94,13 +95,13 @@ impl OwnFiles {
         }
     }
 
-    /// Forgets a file that was deleted: its number comes again.
+    /// Forgets a deleted file, because the file system gives its inode number to another one.
     fn remove(&self, inode: Inode) {
         let mut files = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         files.remove(&inode);
     }
 
-    /// In which order it was made, if this process did.
+    /// Number of the file in the order of creation, if this process made it.
     fn number(&self, inode: Inode) -> Option<u64> {
         let files = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         files.get(&inode).copied()
@@ -110,17 +111,17 @@ impl OwnFiles {
 /// What is recorded, and by whom.
 #[derive(Debug, Clone)]
 pub struct Recording {
-    /// What is recorded.
+    /// Origin of the recorded frames.
     pub origin: Origin,
-    /// The recording that runs.
+    /// Id of the running recording.
     pub id: Option<RecordingId>,
     /// The files of this recorder.
     pub files: OwnFiles,
 }
 
 impl Recording {
-    /// In which order this recorder made the file, if it did. Numbers of files come again, so
-    /// what says that it is another recording's is.
+    /// Number of the file in the order of creation, if this recorder made it. File systems reuse
+    /// inode numbers, so a file whose header names another recording does not count.
     fn made(&self, file: &Found) -> Option<u64> {
         let id = file.identity.as_ref().and_then(|i| i.recording);
         self.files
@@ -129,12 +130,12 @@ impl Recording {
     }
 }
 
-/// What a look at the folder led to.
+/// The result of one enforcement of the limits.
 #[derive(Debug, Default)]
 pub struct Outcome {
-    /// What was deleted.
+    /// Files that were deleted.
     pub deleted: Vec<FileDeleted>,
-    /// What people should know.
+    /// Warnings for the user.
     pub warnings: Vec<String>,
     /// The first failure.
     pub error: Option<io::Error>,
@@ -147,9 +148,9 @@ pub struct Retention {
     store: Store,
     recording: Recording,
     clock: Clock,
-    /// Recordings that other recorders ran while this one did: their files are theirs.
+    /// Recordings that other recorders ran at the same time as this one; their files are kept.
     others: HashSet<RecordingId>,
-    /// Another recorder is at work in this folder, on the recording that this one writes.
+    /// Whether another recorder in this folder writes the same recording as this one.
     shared: bool,
     future_files: usize,
 }
@@ -169,7 +170,7 @@ impl Retention {
         }
     }
 
-    /// Whether there is anything to do, ever.
+    /// Whether any limit is set.
     #[must_use]
     pub fn is_set(&self) -> bool {
         self.limits.is_set()
@@ -241,7 +242,8 @@ impl Retention {
         outcome
     }
 
-    /// A part that another process holds is a recording that runs.
+    /// Notes the recordings of other recorders. A `.part` file that another process has locked
+    /// belongs to a recording that is running.
     fn note_other_recorders(&mut self, found: &[Found]) {
         for file in found.iter().filter(|file| file.part && file.locked) {
             if self.recording.made(file).is_some() {
@@ -259,7 +261,7 @@ impl Retention {
         }
     }
 
-    /// Whether it is a finished file that this retention is about.
+    /// Whether `file` is a finished file that this retention may delete.
     fn may_delete(&self, file: &Found) -> bool {
         if file.part {
             return false;
@@ -325,7 +327,7 @@ struct Left {
     files: u64,
 }
 
-/// Bytes that are free for us on the file system of `path`.
+/// Free bytes that this process may use on the file system of `path`.
 fn free_bytes(path: &Path) -> io::Result<u64> {
     let stat = nix::sys::statvfs::statvfs(path)?;
     Ok(stat.blocks_available() * stat.fragment_size())

@@ -1,4 +1,4 @@
-//! Which file is the oldest.
+//! Sorts files, the oldest first.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -9,22 +9,22 @@ use hpcap::raw::{Identity, RecordingId};
 use super::Recording;
 use super::scan::Found;
 
-/// A clock may be so much behind another's.
+/// Time in nanoseconds by which a file may begin in the future, because clocks of machines differ.
 const TOLERANCE_NS: u64 = 2_000_000_000;
 
 /// Files, the oldest first.
 #[derive(Debug, Default)]
 pub(super) struct Sorted {
     pub(super) files: Vec<Found>,
-    /// How many of them begin in the future. They are the first.
+    /// Number of files that begin in the future. They come first.
     pub(super) future: usize,
 }
 
-/// What keeps the files of one recording together.
+/// Key of a group of files: the id of their recording or, for a file without an id, its path.
 type Key = (Option<RecordingId>, Option<String>);
 
-/// Sorts by the order of recording. The recording that runs comes last, whatever the clocks of the
-/// others said; of those, the ones that begin in the future come first.
+/// Sorts files by the order in which they were recorded. The running recording comes last, whatever
+/// the clocks of other recordings said. Of the others, those that begin in the future come first.
 pub(super) fn oldest_first(files: Vec<Found>, running: &Recording, now: Timestamp) -> Sorted {
     let mut groups: BTreeMap<Key, Vec<Found>> = BTreeMap::new();
     let mut own = Vec::new();
@@ -35,12 +35,12 @@ pub(super) fn oldest_first(files: Vec<Found>, running: &Recording, now: Timestam
             own.push((number, file));
             continue;
         }
-        // Without an id, each file stands for itself.
+        // A file without an id is a group of its own.
         let alone = id.is_none().then(|| file.path.display().to_string());
         groups.entry((id, alone)).or_default().push(file);
     }
     own.sort_by(|(a_number, a), (b_number, b)| {
-        // What an earlier recorder wrote of the same recording is older.
+        // Files that an earlier recorder wrote of the same recording are older.
         by_place(a, b).unwrap_or_else(|| a_number.cmp(b_number))
     });
     let limit = Timestamp::from_ns(now.as_ns().saturating_add(TOLERANCE_NS));

@@ -1,5 +1,5 @@
-//! The files below a folder, and their removal: one step at a time, and never through a symbolic
-//! link.
+//! Finds and deletes the files below a folder. Opens one component of a path at a time, and never
+//! follows a symbolic link.
 
 use std::collections::HashMap;
 use std::ffi::{CStr, CString};
@@ -17,7 +17,7 @@ use nix::fcntl::{AtFlags, OFlag, openat};
 use nix::sys::stat::{Mode, fstatat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
-/// A file, whatever it is called.
+/// Identity of a file, whatever its name is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Inode {
     device: u64,
@@ -33,11 +33,12 @@ impl Inode {
     }
 }
 
-/// A file at one moment of its life: numbers of files that were removed come again.
+/// Identity of a file in one state. File systems reuse the inode numbers of removed files, so the
+/// time of the last change is part of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Version {
     inode: Inode,
-    /// When its name, its length or its rights changed last.
+    /// Time at which name, length or permissions changed last, in seconds and nanoseconds.
     changed: (i64, i64),
 }
 
@@ -50,7 +51,7 @@ impl Version {
     }
 }
 
-/// A file that has a name of ours.
+/// A file that has a name as the recorder gives it.
 #[derive(Debug, Clone)]
 pub(super) struct Found {
     folder: CString,
@@ -58,15 +59,16 @@ pub(super) struct Found {
     pub(super) path: PathBuf,
     pub(super) inode: Inode,
     pub(super) version: Version,
-    /// What it takes of the disk, or would take without holes.
+    /// Length of the file in bytes or, for a `.part` file, the room that is reserved for it if that
+    /// is more.
     pub(super) bytes: u64,
-    /// Under way, or left so.
+    /// Whether it is a `.part` file, which is under way or was left unfinished.
     pub(super) part: bool,
-    /// Another process is at work on it.
+    /// Whether it is a `.part` file that a recorder has locked.
     pub(super) locked: bool,
-    /// What its header says.
+    /// Identity in the file's header; `None` if it has none or cannot be read.
     pub(super) identity: Option<Identity>,
-    /// When it was started, as its name says.
+    /// Time at which the file was started, according to its name.
     pub(super) named: Timestamp,
 }
 
@@ -74,11 +76,11 @@ pub(super) struct Found {
 #[derive(Debug)]
 pub(super) struct Store {
     base: PathBuf,
-    /// What the headers said that were read before.
+    /// Identities that were read from headers in earlier scans.
     identities: HashMap<Version, Option<Identity>>,
 }
 
-/// Never follows a link, and never waits.
+/// Flags for opening a path: never follow a link, and never wait.
 const SAFE: OFlag = OFlag::O_NOFOLLOW
     .union(OFlag::O_CLOEXEC)
     .union(OFlag::O_NONBLOCK);
@@ -95,13 +97,13 @@ impl Store {
         &self.base
     }
 
-    /// The base itself was named by the user, and may be a link.
+    /// Opens the base folder. It may be a link, because the user named it.
     fn open_base(&self) -> io::Result<Dir> {
         let flags = OFlag::O_DIRECTORY | OFlag::O_CLOEXEC | OFlag::O_RDONLY;
         Ok(Dir::open(&self.base, flags, Mode::empty())?)
     }
 
-    /// Every file in the half-hour folders that is called as the recorder would have called it.
+    /// Finds every file in the half-hour folders whose name is the one that the recorder gives.
     pub(super) fn scan(&mut self) -> io::Result<Vec<Found>> {
         let mut found = Vec::new();
         let mut base = self.open_base()?;
@@ -141,7 +143,7 @@ impl Store {
     ) -> io::Result<Option<Found>> {
         let file = match openat(dir, name, OFlag::O_RDONLY | SAFE, Mode::empty()) {
             Ok(fd) => File::from(fd),
-            // Not ours to read, or gone.
+            // The file may not be read, is gone, or is a link or a special file.
             Err(
                 nix::Error::EACCES | nix::Error::ENOENT | nix::Error::ELOOP | nix::Error::ENXIO,
             ) => {
@@ -166,10 +168,10 @@ impl Store {
         let known = self.identities.get(&version);
         let identity = match known {
             Some(known) => known.clone(),
-            // What cannot be read says nothing, and stays.
+            // A file whose header cannot be read has no identity, so it is kept.
             None => identity::read(&file, &path, parsed.format).unwrap_or(None),
         };
-        // A part has room behind its end.
+        // A `.part` file has reserved room behind its end.
         let reserved = if parsed.part { meta.blocks() * 512 } else { 0 };
         Ok(Some(Found {
             folder: folder.to_owned(),
@@ -212,7 +214,7 @@ impl Store {
         if let Ok(index) = CString::new([name.to_bytes(), b".idx"].concat()) {
             let _ = unlinkat(&dir, index.as_c_str(), UnlinkatFlags::NoRemoveDir);
         }
-        // Fails where something is left in it, which is what we want.
+        // This fails if the folder still holds something, as it should.
         let _ = unlinkat(&base, file.folder.as_c_str(), UnlinkatFlags::RemoveDir);
         Ok(true)
     }
@@ -226,7 +228,8 @@ fn names(dir: &mut Dir) -> io::Result<Vec<CString>> {
     Ok(names)
 }
 
-/// Only what the recorder itself would have called so, there: what a user renamed stays.
+/// Parses `name` if the recorder would have given exactly this name in this folder. A file that a
+/// user renamed or moved is kept.
 fn own_name(name: &CStr, folder: u64) -> Option<FileName> {
     let text = name.to_str().ok()?;
     let parsed = FileName::parse(text)?;

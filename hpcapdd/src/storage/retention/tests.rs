@@ -46,8 +46,8 @@ impl Folder {
         name.path(self.dir.path())
     }
 
-    /// A file of recording `of`, the `number`th, which says that it began `start` seconds after
-    /// the first.
+    /// Makes the file number `number` of recording `of`. Its header says that it began `start`
+    /// seconds after the first.
     fn file(&self, of: Option<RecordingId>, number: u64, start: u64) -> PathBuf {
         self.file_at(&self.path(start, false), of, number, start)
     }
@@ -78,7 +78,7 @@ impl Folder {
         path.to_owned()
     }
 
-    /// Of the recorder that runs, with recording 9.
+    /// Makes the retention of the running recorder, with recording 9.
     fn retention(&self, limits: Limits) -> Retention {
         let recording = Recording {
             origin: origin(),
@@ -88,7 +88,7 @@ impl Folder {
         Retention::new(limits, self.dir.path().to_owned(), recording)
     }
 
-    /// What is deleted when it is `now` seconds after the start.
+    /// Returns the files that are deleted `now` seconds after the start.
     fn deleted(&self, limits: Limits, now: u64) -> Vec<PathBuf> {
         paths(self.retention(limits).enforce_at(at(now), &mut || Ok(0)))
     }
@@ -197,14 +197,14 @@ fn retention_keeps_foreign_files() {
         // Somebody wants to keep this one.
         half_hour.join("attack.raw"),
         half_hour.join(format!("{}_eth0.raw.saved", START + 1)),
-        // Moved to another folder.
+        // The user moved this one to another folder.
         half_hour.join(format!("{}_eth0.raw", START + 9000)),
         folder.dir.path().join(format!("{}_eth0.raw", START + 2)),
     ];
     for path in &others {
         folder.file_at(path, id(9), 1, 1);
     }
-    // It does not say whose it is.
+    // The file does not say to which recording it belongs.
     let text = folder.path(4, false);
     fs::write(&text, "no capture").unwrap();
     fs::create_dir(folder.path(5, false)).unwrap();
@@ -218,7 +218,7 @@ fn retention_follows_no_symlink() {
     let folder = Folder::new();
     let elsewhere = Folder::new();
     let precious = elsewhere.file(id(9), 0, 0);
-    // A file, and a whole half hour.
+    // One link leads to a file, the other to a whole half-hour folder.
     let link = folder.path(1800, false);
     fs::create_dir_all(link.parent().unwrap()).unwrap();
     symlink(&precious, &link).unwrap();
@@ -238,7 +238,7 @@ fn retention_follows_no_symlink() {
 fn running_recording_is_deleted_last() {
     let folder = Folder::new();
     let running = folder.file(id(9), 0, 100);
-    // Its clock was a minute ahead, and is the past by now.
+    // The clock of this recording was a minute ahead; by now, that time is in the past.
     let earlier = folder.file(id(1), 0, 160);
     assert_eq!(folder.deleted(files(1), 200), [earlier]);
     assert!(running.exists());
@@ -260,7 +260,7 @@ fn files_from_the_future_are_the_oldest() {
 #[test]
 fn place_in_the_recording_decides() {
     let folder = Folder::new();
-    // The clock went back between them.
+    // The clock was set back between the two files.
     let second = folder.file(id(9), 1, 5);
     let first = folder.file(id(9), 0, 90);
     assert_eq!(folder.deleted(files(1), 100), [first]);
@@ -277,7 +277,7 @@ fn retention_keeps_files_of_running_recorders() {
     held.try_lock().unwrap();
     let mut retention = folder.retention(ALL);
     assert_eq!(paths(retention.enforce_at(at(10), &mut || Ok(0))), [mine]);
-    // It ended while this one ran: its files are still its own.
+    // The other recording ended while this one ran, so its files are still kept.
     drop(held);
     assert!(paths(retention.enforce_at(at(10), &mut || Ok(0))).is_empty());
     assert!(theirs.exists());
@@ -331,7 +331,7 @@ fn file_longer_than_keep_size_is_refused() {
     assert_eq!(error.kind(), hpcap::Kind::Usage);
 }
 
-/// File systems give the number of a removed file to the next one.
+/// File systems give the inode number of a removed file to the next one.
 #[test]
 fn removed_file_frees_its_number() {
     let folder = Folder::new();
