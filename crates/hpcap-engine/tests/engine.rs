@@ -1,4 +1,5 @@
-//! Engines as programs use them: a source, listeners with their contracts, the ledger.
+//! Tests of engines as programs use them: with a source, listeners of all contracts, and the
+//! ledger.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -29,7 +30,7 @@ fn start(config: &EngineConfig) -> Engine {
     Engine::start(config).unwrap().0
 }
 
-/// Reads everything until the queue ends; counts the frames, checks their sequence.
+/// Reads until the queue ends. Returns the count of the frames, and of the losses that gaps report.
 fn drain(listener: &mut Listener) -> (Count, Count) {
     let mut frames = Count::default();
     let mut lost = Count::default();
@@ -88,7 +89,7 @@ fn a_listener_that_does_not_read_makes_a_paced_source_lose_and_the_stream_says_s
     assert_balances(&ledger, 20_000);
     assert_eq!(ledger.ledger[Reason::Captured], frames);
     assert!(ledger.ledger[Reason::RingFull].frames > 0, "{ledger:?}");
-    // The end of the stream may have had no room for the last gap: the end says so.
+    // The ring may have had no room for the last gap record, so the listener's end has the rest.
     let end = listener.end().unwrap();
     let since = end.at.ledger.since(&listener.start().ledger);
     assert_eq!(lost + end.untold.lost(), since.lost());
@@ -105,7 +106,7 @@ fn a_lossy_listener_is_told_exactly_what_it_missed() {
         .attach(&request(Contract::Lossless, Start::Newest))
         .unwrap();
     let reader = std::thread::spawn(move || drain(&mut recorder));
-    // It reads once it is overrun, however slow the producer is.
+    // The slow listener starts to read once it is overrun, however slow the producer is.
     while slow.page().oldest() <= slow.position() && !slow.ended() {
         std::thread::sleep(Duration::from_millis(1));
     }
@@ -181,7 +182,7 @@ fn a_killed_listener_holds_nothing_and_is_told() {
     });
     drain(&mut reader);
     killer.join().unwrap();
-    // What was published before is its own, as far as the ring still has it.
+    // The killed listener may still read what was published before, as far as the ring has it.
     let error = loop {
         let result = match stuck.next_record() {
             Err(e) if e.kind() == Kind::Overrun => stuck.resync(Start::Newest).map(|_| ()),
@@ -205,7 +206,7 @@ fn the_33rd_listener_is_refused_and_ids_are_never_used_again() {
     assert_eq!(refused.kind(), Kind::Full, "{refused}");
     let gone = all.remove(7).id();
     let again = loop {
-        // The departure is noticed by its closed connection, a moment later.
+        // The engine notices a moment later that the listener's connection was closed.
         match engine.attach(&ask) {
             Ok(listener) => break listener,
             Err(e) => assert_eq!(e.kind(), Kind::Full),
@@ -216,8 +217,8 @@ fn the_33rd_listener_is_refused_and_ids_are_never_used_again() {
     engine.stop().unwrap();
 }
 
-/// A generator with a rate does not wait for anybody, as a network does not: what is sent
-/// before the first listener is there is lost for it, unless the engine holds the source back.
+/// Like a network, a generator with a rate does not wait. Frames that it sends before the first
+/// listener attaches are lost for that listener, unless the engine holds the source back.
 #[test]
 fn a_held_source_starts_with_its_first_listener() {
     let mut config = config("gen:size=60,rate=100kpps,count=2000");

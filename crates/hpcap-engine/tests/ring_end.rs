@@ -1,4 +1,4 @@
-//! Where a listener ends, and what a gap says: fixed by the producer.
+//! Tests of the ends of listeners and of the contents of gaps, both of which the producer decides.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -78,7 +78,7 @@ fn start_does_not_count_what_came_before() {
     assert_eq!(start[Reason::NicMissed].frames, 3);
 }
 
-/// A finished listener holds what it has not read, and only that.
+/// A finished listener holds back only the part of the ring that it has not read.
 #[test]
 fn finished_listener_frees_the_ring_once_read() {
     let mut bench = Bench::new(Shape::small());
@@ -124,7 +124,8 @@ fn killed_listener_keeps_what_was_published() {
     });
 }
 
-/// Its slot may be given to another at once: the end is in its own page.
+/// The slot may be given to another listener at once, because the end is in the listener's own
+/// page.
 #[test]
 fn end_outlives_the_slot() {
     let mut bench = Bench::new(Shape::small());
@@ -150,7 +151,7 @@ fn end_of_the_queue_is_the_listeners_end() {
     assert_eq!(listener.listener.end().unwrap().at.off, bench.head());
 }
 
-/// The ring has no room to say it in: the end does.
+/// The ring has no room for a gap record, so the listener's end reports the loss.
 #[test]
 fn loss_that_no_gap_tells_is_in_the_end() {
     let mut bench = Bench::new(Shape::small());
@@ -172,7 +173,7 @@ fn loss_that_no_gap_tells_is_in_the_end() {
     assert_eq!(gaps(&read_all(&mut listener.listener)), []);
 }
 
-/// In the clock of the frames, whenever the producer was serviced.
+/// The times of a gap are those of the frames around it, whenever the producer was serviced.
 #[test]
 fn gap_spans_from_frame_to_frame() {
     let mut bench = Bench::new(Shape::small());
@@ -219,7 +220,7 @@ fn gap_is_told_before_a_finish() {
     assert_eq!(end.untold[Reason::NicMissed].frames, 0);
 }
 
-/// What was lost before a listener came is in no gap of its own.
+/// Losses from before a listener attached are in no gap that it gets.
 #[test]
 fn new_listener_gets_no_older_gap() {
     let mut bench = Bench::new(Shape::small());

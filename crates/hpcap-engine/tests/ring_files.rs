@@ -1,6 +1,6 @@
-//! Files in the stream: where they end, what stands there, where recorders start. Tests
-//! named `dg_*` are the developer guide's bugs, `integrity_*` the list of data-integrity
-//! defects of the original.
+//! Tests of files in the stream: where they end, which records are there, and where recorders
+//! start. The tests named `dg_*` cover the bugs in the developer guide, and `integrity_*` the list
+//! of data-integrity defects of the original.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -11,9 +11,9 @@ use hpcap::abi;
 use hpcap::raw::Item;
 use hpcap::{Contract, Count, Reason, Start};
 
-/// Walks a lossless listener through the stream; returns each file's items. Asserts that
-/// every file is whole blocks, begins and ends as the format says, and that no record
-/// crosses its end.
+/// Reads everything with a lossless listener. Returns the items of each file. Asserts that every
+/// file consists of whole blocks, begins and ends as the format demands, and that no record crosses
+/// its end.
 fn files(bench: &mut Bench, attached: &mut harness::Attached, shape: Shape) -> Vec<Vec<Seen>> {
     bench.service();
     let block_bytes = bench.block_bytes;
@@ -60,7 +60,8 @@ fn files(bench: &mut Bench, attached: &mut harness::Attached, shape: Shape) -> V
     files
 }
 
-/// Fills the file under way so that `left` bytes remain to the end of it.
+/// Fills the current file until `left` bytes remain to its end. Returns the number of frames
+/// pushed.
 fn fill_until(
     bench: &mut Bench,
     attached: &mut harness::Attached,
@@ -72,7 +73,7 @@ fn fill_until(
         let room = file_end - bench.head() - left;
         let n = match room {
             0 => return pushed,
-            // Whatever remains must again be room for a record.
+            // The rest must again have room for a record.
             1..=1511 => room,
             1512..=3000 => room / 2,
             _ => 1512,
@@ -85,8 +86,8 @@ fn fill_until(
     }
 }
 
-/// The defect: a frame that left exactly two headers' room before the file's end made the
-/// padding zero bytes long, none was written, and from then on everything was lost.
+/// In the original, a frame that left room for exactly two headers before the file's end made the
+/// padding zero bytes long. The padding was then not written, and all later frames were lost.
 #[test]
 fn dg_3_8_8_loss_of_all_frames_at_exact_padding_fit() {
     for plain in [true, false] {
@@ -94,7 +95,8 @@ fn dg_3_8_8_loss_of_all_frames_at_exact_padding_fit() {
             plain,
             ..Shape::small()
         };
-        // Everything from 60 bytes before the room that a frame needs to 60 behind it.
+        // These are all distances from 60 bytes before the room that a frame needs to 60 bytes
+        // after it.
         let ledger = size_of::<abi::hpcap_ledger_tag>() as u64;
         let tail = if plain { 12 } else { 12 + 12 + ledger };
         for left in (tail + 72 - 60)..=(tail + 72 + 60) {
@@ -124,8 +126,8 @@ fn dg_3_8_8_loss_of_all_frames_at_exact_padding_fit() {
     }
 }
 
-/// The same for every distance up to a header and a bit, for records of all usual sizes,
-/// and with the offset of the stream past 2^32 and 2^40.
+/// The same for every distance up to a header and one byte, for records of all usual sizes, and
+/// with stream offsets near and beyond 2^32 and 2^40.
 #[test]
 fn records_that_end_around_a_files_end() {
     for start_off in [0, (1 << 32) - (128 << 10), 1 << 40, u64::MAX / 2] {
@@ -150,7 +152,8 @@ fn records_that_end_around_a_files_end() {
             let files = files(&mut bench, &mut watch, shape);
             assert_eq!(files.len(), 2, "{caplen} {distance}");
             let in_first = frames(&files[0]).len() as u64 - before;
-            // It fits when a header fits behind it; at 13 one more byte is padding's body.
+            // The record fits if a header fits behind it. With 13 bytes, the padding has a body of
+            // one byte.
             assert_eq!(in_first, u64::from(distance >= 12), "{caplen} {distance}");
             let all: Vec<_> = files.iter().flat_map(|f| frames(f)).collect();
             assert_eq!(all[before as usize], content(7, caplen));
@@ -159,8 +162,8 @@ fn records_that_end_around_a_files_end() {
     }
 }
 
-/// A recorder that starts after another has left begins at the start of a file, not where
-/// the other stopped reading, in the middle of a frame.
+/// A recorder that starts after another one has left begins at the start of a file, and not in the
+/// middle of the frame at which the other stopped.
 #[test]
 fn dg_3_8_5_corrupted_captures_after_a_restart() {
     let shape = Shape::small();
@@ -170,7 +173,7 @@ fn dg_3_8_5_corrupted_captures_after_a_restart() {
         assert!(bench.push(&content(number, 333), 1, 1));
     }
     bench.service();
-    // It leaves in the middle of what was captured.
+    // The first recorder leaves in the middle of the captured frames.
     first.listener.next_record().unwrap();
     first.listener.ack().unwrap();
     bench.detach(first);
@@ -181,8 +184,8 @@ fn dg_3_8_5_corrupted_captures_after_a_restart() {
     assert_eq!(frames(&files[0]), [content(500, 99)]);
 }
 
-/// The file of a recorder that restarts has its full length: its end is counted from its
-/// own start, not from that of the recorder before.
+/// The file of a restarted recorder has its full length: its end is counted from its own start, and
+/// not from that of the earlier recorder.
 #[test]
 fn dg_3_8_12_padding_in_the_middle_after_a_restart() {
     let shape = Shape::small();
@@ -214,8 +217,8 @@ fn dg_3_8_12_padding_in_the_middle_after_a_restart() {
     assert_eq!(padding, 1, "padding at the end only");
 }
 
-/// Two listeners see the same frames from where they attached, and whoever attaches after
-/// one has left gets an identity of its own.
+/// Two listeners get the same frames from where they attached, and a listener that attaches after
+/// another has left gets a new id.
 #[test]
 fn dg_3_8_10_concurrent_listeners_and_reused_ids() {
     let mut bench = Bench::new(Shape::small());
@@ -234,7 +237,7 @@ fn dg_3_8_10_concurrent_listeners_and_reused_ids() {
     assert_eq!(frames(&read_all(&mut third.listener)), [content(2, 100)]);
 }
 
-/// A recorder that joins another late starts at a file's start, on a block's edge.
+/// A recorder that joins another one late starts at the start of a file, on a block boundary.
 #[test]
 fn integrity_07_late_joining_block_client_starts_at_a_file() {
     let shape = Shape::small();
@@ -251,14 +254,14 @@ fn integrity_07_late_joining_block_client_starts_at_a_file() {
     assert_eq!(late_start % bench.block_bytes, 0);
     let late_files = files(&mut bench, &mut late, shape);
     assert_eq!(frames(&late_files[0]).len(), 10);
-    // The first recorder's file ends where that of the late one starts, losing nothing.
+    // The first recorder's file ends where the late one's file starts, without loss.
     let first_files = files(&mut bench, &mut first, shape);
     assert_eq!(first_files.len(), 2);
     let all: Vec<_> = first_files.iter().flat_map(|f| frames(f)).collect();
     assert_eq!(all, (0..60).map(|n| content(n, 777)).collect::<Vec<_>>());
 }
 
-/// Rings that do not divide 4 GiB, and offsets where 32 bits overflow.
+/// The rings do not all divide 4 GiB, and the stream offsets overflow 32 bits.
 #[test]
 fn integrity_09_offsets_of_64_bits() {
     for ring_bytes in [
@@ -279,7 +282,7 @@ fn integrity_09_offsets_of_64_bits() {
             let mut bench = Bench::new(shape);
             let mut listener = bench.attach(Contract::Lossless, Start::File).unwrap();
             let mut next = 0;
-            // Around the ring three times and more.
+            // The frames go around the ring at least three times.
             for number in 0..(4 * ring_bytes / 1_500) {
                 assert!(bench.push(&content(number, 1_450), 1, 1), "{shape:?}");
                 if number % 50 == 0 {
@@ -298,7 +301,7 @@ fn integrity_09_offsets_of_64_bits() {
     }
 }
 
-/// A file that was asked for begins at the next block, with nothing lost between.
+/// A requested file begins at the next block, and no frame is lost before it.
 #[test]
 fn a_file_on_request() {
     let shape = Shape {
@@ -312,7 +315,7 @@ fn a_file_on_request() {
         assert!(bench.push(&content(number, 60), 1, 1));
     }
     recorder.listener.request_file();
-    // Frames that come meanwhile are in the old file, or in the new one.
+    // Frames that are pushed meanwhile are in the old file or in the new one.
     for number in 5..50 {
         bench.pass(50_000_000);
         assert!(bench.push(&content(number, 60), 1, 1));
@@ -328,8 +331,8 @@ fn a_file_on_request() {
     );
 }
 
-/// Blocks that pass while a listener asks for a file every millisecond, for 12 s with 10 frames in
-/// each: an almost idle link.
+/// Returns how many blocks pass in 12 s while a listener requests a file every millisecond, on an
+/// almost idle link with 10 frames per second.
 fn blocks_of_requests(contract: Contract) -> u64 {
     let mut bench = Bench::new(Shape::small());
     let mut recorder = bench.attach(Contract::Lossless, Start::File).unwrap();
@@ -360,7 +363,7 @@ fn lossy_requests_start_no_file() {
     assert_eq!(blocks_of_requests(Contract::Lossy), 0);
 }
 
-/// It cannot go on where it was, and files of 2 GiB are long in coming.
+/// An overrun listener cannot continue at its position, and the next file of 2 GiB may be far off.
 #[test]
 fn overrun_listener_gets_a_file() {
     let shape = Shape {
@@ -391,7 +394,7 @@ fn file_without_frames_is_not_ended() {
     let before = bench.queue.page().file_off();
     for _ in 0..100 {
         recorder.listener.request_file();
-        // A gap is no frame.
+        // A gap record does not count as a frame.
         bench.producer.account(Reason::NicMissed, Count::new(1, 0));
         bench.pass(100_000_000);
         read_all(&mut recorder.listener);
@@ -399,7 +402,7 @@ fn file_without_frames_is_not_ended() {
     assert_eq!(bench.queue.page().file_off(), before);
 }
 
-/// A rotation by size at full speed must not wait a second.
+/// Rotation by size at full speed must not wait for a second.
 #[test]
 fn file_of_half_a_block_is_ended_after_100_ms() {
     let mut bench = Bench::new(Shape::small());
@@ -418,7 +421,8 @@ fn file_of_half_a_block_is_ended_after_100_ms() {
     assert_eq!(bench.queue.page().file_number(), 1);
 }
 
-/// Nor does attaching again and again: whoever comes too soon after a file waits for the next.
+/// Repeated attaching starts no more files either: a listener that attaches soon after the start of
+/// a file waits for the next one.
 #[test]
 fn files_of_new_listeners_are_limited_in_rate() {
     for contract in [abi::HPCAP_LOSSLESS, abi::HPCAP_LOSSY] {
@@ -438,7 +442,7 @@ fn files_of_new_listeners_are_limited_in_rate() {
     }
 }
 
-/// A plain stream is frames and padding, nothing else.
+/// A plain stream consists of frames and padding.
 #[test]
 fn plain_mode_has_no_tags() {
     let shape = Shape {
@@ -459,7 +463,7 @@ fn plain_mode_has_no_tags() {
     assert_eq!(bench.queue.ledger().ledger[Reason::NicMissed].frames, 5);
 }
 
-/// A gap stands exactly where the frames are missing, with the reasons.
+/// A gap record is exactly where the frames are missing, with the reasons.
 #[test]
 fn integrity_16_a_gap_marks_where_frames_are_missing() {
     let mut bench = Bench::new(Shape::small());
@@ -485,7 +489,8 @@ fn integrity_16_a_gap_marks_where_frames_are_missing() {
     assert_eq!(order, ["frame 10", "gap", "frame 11"]);
 }
 
-/// Times that would read as padding, or that 32 bits cannot hold; frames that 16 bits cannot.
+/// The frames have times that would read as padding or do not fit into 32 bits, or lengths that do
+/// not fit into 16 bits.
 #[test]
 fn what_a_record_cannot_say_is_adjusted_and_counted() {
     let mut bench = Bench::new(Shape::small());
@@ -538,8 +543,8 @@ fn what_a_record_cannot_say_is_adjusted_and_counted() {
     );
 }
 
-/// A record that runs over the ring's edge is whole: for a listener that looks at the ring
-/// itself, and for one that copies.
+/// A record across the ring's end is whole, both for a listener that reads the ring in place and
+/// for one that copies.
 #[test]
 fn integrity_02_records_across_the_rings_edge() {
     let shape = Shape {

@@ -1,5 +1,5 @@
-//! A listener that writes anything into its slot harms itself only: the producer lives on,
-//! the other listeners read every frame, and what they hold is never overwritten.
+//! A listener that writes anything into its slot harms only itself: the producer goes on, the other
+//! listeners get every frame, and the bytes that they hold are never overwritten.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -10,15 +10,15 @@ use hpcap::abi;
 use hpcap::{Contract, Count, Reason, Start};
 use proptest::prelude::*;
 
-/// What the hostile one does between two batches.
+/// An action of the hostile listener between two batches.
 #[derive(Debug, Clone)]
 enum Mischief {
     /// Writes these words from the start of its page on.
     Words(Vec<u64>),
-    /// Writes one word where the producer looks: read_off, wait_off, waiting and file_seq,
+    /// Writes one word that the producer reads: read_off, wait_off, waiting and file_seq, or
     /// finish.
     Word { at: usize, value: u64 },
-    /// Writes its offset relative to what was published.
+    /// Writes a read offset at this distance from the published offset.
     Near(i64),
 }
 
@@ -57,7 +57,7 @@ proptest! {
         for (mischief, n, bytes) in plan {
             let write = |at: usize, value: u64| {
                 assert!(at + 8 <= page.bytes());
-                // SAFETY: inside the page (just checked), aligned, and mapped.
+                // SAFETY: the word is inside the page, as just checked, aligned, and mapped.
                 unsafe { page.as_ptr().add(at).cast::<u64>().write_volatile(value) }
             };
             match mischief {
@@ -76,7 +76,7 @@ proptest! {
                 if bench.push(&content(number, bytes), 1, 1) {
                     taken.push((number, bytes));
                 } else {
-                    // Only a listener that holds the ring can make it full.
+                    // Only a lossless listener can make the ring full.
                     prop_assert_eq!(contract, abi::HPCAP_LOSSLESS);
                     bench.producer.account(Reason::RingFull, Count::new(1, bytes as u64));
                 }
@@ -92,7 +92,7 @@ proptest! {
             prop_assert!(believed <= bench.queue.page().published());
         }
         prop_assert_eq!(seen, taken.len());
-        // It may hold the ring back, as any lossless listener may: killing it ends that.
+        // Like any lossless listener it may hold the ring back, until it is killed.
         bench.producer.kill(slot);
         prop_assert!(bench.push(&content(7, 1500), 1, 1));
         bench.service();

@@ -1,7 +1,7 @@
-//! The ring against a simple model: a list of all frames that were taken, and for each
-//! listener the number of the next one it must see. Whatever a random program of producer
-//! and listeners does, what is read is what was pushed, in order, and whatever is not read
-//! is accounted for.
+//! Tests of the ring against a simple model: a list of all frames that the ring took, and for each
+//! listener the index of the next frame that it must get. For every random sequence of steps,
+//! listeners read what was pushed, in order, and the frames that they do not read are accounted
+//! for.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -14,26 +14,26 @@ use hpcap::listener::TOLD_LOSSES;
 use hpcap::{Contract, Count, Kind, Ledger, Reason, Start};
 use proptest::prelude::*;
 
-/// What a random program does.
+/// A step of a random test.
 #[derive(Debug, Clone)]
 enum Step {
-    /// So many frames of so many bytes.
+    /// Pushes this many frames of this many bytes.
     Push { frames: u8, bytes: usize },
-    /// The NIC lost some.
+    /// The NIC loses this many frames.
     Lose(u8),
-    /// So many ms pass, a service each.
+    /// This many ms pass, with a service in each.
     Pass(u8),
-    /// A listener comes.
+    /// A listener attaches.
     Attach { contract: u8, start: u8 },
-    /// One of them leaves.
+    /// One of the listeners detaches.
     Detach(u8),
-    /// One of them reads so many records, and acknowledges or not.
+    /// One of the listeners reads this many records, and acknowledges them or not.
     Read { who: u8, records: u16, ack: bool },
-    /// One of them asks for a file.
+    /// One of the listeners requests a file.
     File(u8),
-    /// One of them is killed.
+    /// One of the listeners is killed.
     Kill(u8),
-    /// One of them has enough.
+    /// One of the listeners finishes.
     Finish(u8),
 }
 
@@ -60,7 +60,7 @@ fn step() -> impl Strategy<Value = Step> {
 
 fn shape() -> impl Strategy<Value = Shape> {
     (
-        // 512 KiB divides 4 GiB; the others do not.
+        // 512 KiB and 1 MiB divide 4 GiB; the others do not.
         prop_oneof![
             Just(512u64 << 10),
             Just(516 << 10),
@@ -87,26 +87,27 @@ fn shape() -> impl Strategy<Value = Shape> {
         )
 }
 
-/// A frame that was taken.
+/// A frame that the ring took.
 #[derive(Debug, Clone, Copy)]
 struct Taken {
     number: u64,
     bytes: usize,
 }
 
-/// A listener, and what the model knows of it.
+/// A listener, with the model's state for it.
 #[derive(Debug)]
 struct Reader {
     attached: Attached,
     contract: Contract,
-    /// Index into the taken frames of the next one it must see.
+    /// Index in the list of taken frames of the next frame that it must get.
     next: usize,
     missed: Count,
-    /// What it was told: its frames, the gaps that it saw, and what it missed.
+    /// Everything that the listener learned of: its frames, the gaps that it read, and what it
+    /// missed.
     told: Ledger,
-    /// Whether every loss since its start is in a gap: somebody has listened all the time.
+    /// Whether gaps report every loss since its start, because there was a listener all the time.
     whole: bool,
-    /// The number of frames taken, and the ledger, when its end was fixed.
+    /// The number of taken frames and the ledger at the time of its end.
     end: Option<(usize, Ledger)>,
     killed: bool,
 }
@@ -117,12 +118,12 @@ impl Reader {
     }
 }
 
-/// The model and the ring beside each other.
+/// The model and the ring, which take the same steps.
 struct Run {
     bench: Bench,
     shape: Shape,
     taken: Vec<Taken>,
-    /// Frames offered so far: their numbers.
+    /// Number of frames offered so far; each frame's number is the value before it.
     offered: u64,
     ledger: Ledger,
     readers: Vec<Reader>,
@@ -163,7 +164,7 @@ impl Run {
             }
             return;
         }
-        // A finished one holds what it has not acknowledged.
+        // A finished listener holds back the part of the ring that it has not acknowledged.
         let holds = |r: &Reader| !r.killed && r.contract != Contract::Lossy;
         assert!(
             self.readers.iter().any(holds),
@@ -183,7 +184,7 @@ impl Run {
             1 => Start::Newest,
             _ => Start::Oldest,
         };
-        // A long program of comings only would find all slots taken: that is tested elsewhere.
+        // The limit keeps slots free; another test covers the case that all are taken.
         if self.readers.len() >= 8 {
             return;
         }
@@ -191,7 +192,7 @@ impl Run {
             return;
         };
         let listener = self.bench.producer_listener(attached.slot);
-        // Frames before its start: the producer's own count, which must be the model's.
+        // The producer's count of the frames before the listener's start must agree with the model.
         let next = usize::try_from(listener.start_frames).unwrap();
         assert!(next <= self.taken.len());
         if start == Start::Newest {
@@ -314,7 +315,7 @@ impl Run {
         self.fix_end(who);
     }
 
-    /// The end of a reader is fixed: what comes now is not for it.
+    /// Notes the end of a reader, which gets none of the later frames.
     fn fix_end(&mut self, who: usize) {
         let now = (self.taken.len(), self.ledger);
         let reader = &mut self.readers[who];
@@ -324,12 +325,13 @@ impl Run {
         assert_eq!(end.at.ledger, reader.end.unwrap().1);
     }
 
-    /// Whether it was overrun, and its end is before the next block that it could go on with.
+    /// Returns whether the reader was overrun and ended before the next block that it could go on
+    /// with.
     fn is_cut_off(reader: &Reader) -> bool {
         reader.may_be_overrun() && reader.attached.listener.available() > 0
     }
 
-    /// A recording of what this reader got has the difference of the ledgers, reason by reason.
+    /// Checks that a recording of this reader would have the difference of the ledgers, by reason.
     fn check_sum(reader: &Reader, plain: bool) {
         let end = reader.attached.listener.end().unwrap();
         let start = reader.attached.listener.start().ledger;
@@ -343,7 +345,7 @@ impl Run {
         }
     }
 
-    /// Everybody reads to the end; then everything must add up.
+    /// Lets all readers read to their ends, and checks that all counts add up.
     fn settle(&mut self) {
         for who in 0..self.readers.len() {
             self.finish(who);
@@ -387,8 +389,8 @@ proptest! {
         run.settle();
     }
 
-    /// One lossless listener from the first frame on: what it reads and the gaps it sees are
-    /// everything that was offered.
+    /// With one lossless listener from the first frame on, the frames and gaps that it reads are
+    /// all frames that were offered.
     #[test]
     fn frames_and_gaps_of_a_lossless_listener_are_all_there_is(
         shape in shape().prop_map(|s| Shape { plain: false, ..s }),

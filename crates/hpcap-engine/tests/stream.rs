@@ -1,4 +1,4 @@
-//! Streams of events over a real ring.
+//! Tests of streams of events over a real ring.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -7,7 +7,7 @@ mod harness;
 use harness::{Attached, Bench, Shape, content};
 use hpcap::{Contract, Event, Kind, Reason, Start, Stream};
 
-/// Frames that fill the small ring several times.
+/// Number of frames that fill the small ring several times.
 const MANY: u64 = 20_000;
 
 fn push(bench: &mut Bench, frames: std::ops::Range<u64>) {

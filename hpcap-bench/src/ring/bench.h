@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * What the loops that are measured have in common: a NIC, a clock, listeners that keep up.
+ * The common parts of the measured loops: a NIC, a clock, and listeners that keep up.
  */
 #ifndef _HPCAP_BENCH_H
 #define _HPCAP_BENCH_H
@@ -9,7 +9,7 @@
 
 #include <ring.h>
 
-/* A NIC's descriptor after the frame has arrived. */
+/* A descriptor of a NIC after its frame has arrived. */
 struct bench_descriptor {
 	const u8 *data;
 	u16 length;
@@ -24,9 +24,9 @@ struct bench_nic {
 };
 
 /*
- * Time since 1970 at a price that a poll loop can pay for each frame: the counter of the
- * processor, scaled, from a base that is read anew for every batch. Without such a counter
- * (`scale` 0), the system's clock.
+ * A clock that is cheap enough for a poll loop to read for each frame: time since 1970 as the
+ * scaled counter of the processor, added to a base that is read anew for every batch. Without
+ * such a counter (`scale` 0), clock_read() reads the system's clock.
  */
 struct bench_clock {
 	u64 scale;	/* ns per count, in units of 2^-32 */
@@ -65,7 +65,7 @@ static inline void clock_rebase(struct bench_clock *c)
 	c->nsec = (u64)now.tv_nsec;
 }
 
-/* The time now, less than a second after the base. */
+/* Reads the time. The last clock_rebase() must be less than a second ago. */
 static inline void clock_read(const struct bench_clock *c, u64 *sec, u32 *nsec)
 {
 	u64 counter, ns;
@@ -87,7 +87,7 @@ static inline void clock_read(const struct bench_clock *c, u64 *sec, u32 *nsec)
 	*nsec = (u32)(ns >= HPCAP_NS_PER_S ? ns - HPCAP_NS_PER_S : ns);
 }
 
-/* The next frame of the NIC, without a time. */
+/* Takes the next frame from the NIC, without a time. */
 static inline void take(struct bench_nic *nic, struct hpcap_frame *f)
 {
 	const struct bench_descriptor *d = &nic->descriptors[nic->next];
@@ -98,14 +98,14 @@ static inline void take(struct bench_nic *nic, struct hpcap_frame *f)
 	f->len = d->length;
 }
 
-/* Everything that is published is read: each listener acknowledges it. */
+/* Makes each listener acknowledge everything that is published. */
 static inline void acknowledge(struct hpcap_ring *r)
 {
 	u32 i, mask = r->slot_mask;
 
 	for (; mask; mask &= mask - 1) {
 		i = __builtin_ctz(mask);
-		/* Reading is done before the producer may overwrite: pairs with its acquire. */
+		/* Pairs with the acquire of the producer, which may overwrite what was read. */
 		smp_store_release(&r->slots[i].shared->read_off, r->published);
 	}
 }

@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 /*
- * The poll loop with removal of duplicates (kmod/core/dedup.h) in it, or without, as the
- * engine and the kernel module have it: a batch is harvested and stamped, sifted, pushed.
+ * The poll loop with or without the duplicate filter (kmod/core/dedup.h). As in the engine and
+ * the kernel module, each batch is harvested and stamped, filtered, and pushed.
  */
 #include <dedup.h>
 
 #include "bench.h"
 
-/* Numbers frames, so that each is new, or a copy of one of the last 64. */
+/* Gives each frame a number: a new one, or that of one of the last 64 frames. */
 struct bench_traffic {
 	u64 next;	/* number of the next new frame */
-	u64 first;	/* of this run: what is older may be too old */
+	u64 first;	/* number of this run's first frame; older ones may be too old */
 	u64 random;	/* state; not 0 */
 	u64 copies;	/* copies so far */
-	u32 half;	/* half of the frames, at random, are copies; otherwise none */
+	u32 half;	/* not 0: a random half of the frames are copies; 0: none */
 	u32 reserved;
-	u8 *is_copy;	/* for each descriptor */
+	u8 *is_copy;	/* one byte for each descriptor */
 };
 
-/* Where the number stands in a frame: in what is compared, on an aligned place. */
+/* Offset of the number in a frame: aligned, and among the bytes that are compared. */
 #define NUMBER_AT	40
 
 static inline u64 random_next(struct bench_traffic *t)
@@ -30,7 +30,7 @@ static inline u64 random_next(struct bench_traffic *t)
 	return t->random;
 }
 
-/* Returns the number of a frame; `copy` says whether an earlier one had it. */
+/* Returns the number of the next frame, and in `copy` whether an earlier frame had it. */
 static inline u64 number_next(struct bench_traffic *t, u64 *copy)
 {
 	u64 random;
@@ -39,15 +39,15 @@ static inline u64 number_next(struct bench_traffic *t, u64 *copy)
 	if (!t->half)
 		return t->next++;
 	random = random_next(t);
-	/* Without a branch: it would be guessed wrong every other time. */
+	/* There is no branch here, because half of its predictions would be wrong. */
 	*copy = (t->next - t->first >= 64) & (random >> 63);
 	t->next += !*copy;
 	return *copy ? t->next - 1 - (random & 63) : t->next - 1;
 }
 
 /*
- * The NIC's part of the work: the frame after the next `ahead` arrives. Long before it is taken,
- * as with a NIC, whose writes do not leave frames in the L1 cache.
+ * Acts as the NIC: writes the frame that is taken after the next `ahead` ones. Frames arrive long
+ * before they are taken, because a NIC's writes do not leave frames in the L1 cache either.
  */
 static inline void arrive(struct bench_nic *nic, struct bench_traffic *t, u32 ahead)
 {
@@ -73,8 +73,8 @@ static inline void harvest(struct bench_nic *nic, struct bench_clock *c, struct 
 }
 
 /*
- * `d` is NULL where duplicates are not looked for. Returns the frames that were taken or
- * removed; `removed` gets the latter.
+ * Runs the loop, without the filter if `d` is NULL. Returns the number of frames that were pushed
+ * or removed, and in `removed` the number of those that were removed.
  */
 u64 hpcap_bench_dedup(struct hpcap_ring *r, struct hpcap_dedup *d, struct bench_nic *nic,
 		      struct bench_clock *c, struct bench_traffic *t, u64 frames, u32 batch,

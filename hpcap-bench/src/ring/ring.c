@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 /*
- * The loops that are measured: frames from the descriptors of a NIC, each with a timestamp,
- * into a ring (kmod/core/ring.h, as the kernel module has it) or just somewhere else.
+ * The measured loops, which take frames from the descriptors of a NIC, stamp each of them, and
+ * copy them into a ring (kmod/core/ring.h, as in the kernel module) or to plain memory.
  *
- * Both take the same frames with the same clock. What the ring does beyond the bare loop is
- * what it costs: record headers, files, blocks, listeners, the ledger.
+ * Both loops take the same frames with the same clock, so their difference is the cost of the
+ * ring: record headers, files, blocks, listeners and the ledger.
  */
 #include "bench.h"
 
-/* Nanoseconds per count in units of 2^-32, measured; 0 where there is no counter. */
+/* Measures the nanoseconds per count, in units of 2^-32. Returns 0 if there is no counter. */
 u64 hpcap_bench_clock_scale(void)
 {
 	u64 start_ns = clock_now(CLOCK_MONOTONIC), start = counter_now();
@@ -21,7 +21,7 @@ u64 hpcap_bench_clock_scale(void)
 	return counts ? (ns << 32) / counts : 0;
 }
 
-/* n frames for a caller that has a ring of its own, all stamped with the time of the batch. */
+/* Takes n frames for a caller with its own ring, and stamps them with the time of the batch. */
 void hpcap_bench_harvest(struct bench_nic *nic, struct bench_clock *c, struct hpcap_frame *f,
 			 u32 n)
 {
@@ -35,7 +35,7 @@ void hpcap_bench_harvest(struct bench_nic *nic, struct bench_clock *c, struct hp
 	}
 }
 
-/* Timestamp and memcpy, nothing else. Returns something that depends on all timestamps. */
+/* The bare loop of timestamp and memcpy. Returns a value that depends on all timestamps. */
 u64 hpcap_bench_bare(struct bench_nic *nic, struct bench_clock *c, u8 *to, u64 bytes, u64 frames,
 		     u32 batch)
 {
@@ -61,9 +61,9 @@ u64 hpcap_bench_bare(struct bench_nic *nic, struct bench_clock *c, u8 *to, u64 b
 }
 
 /*
- * The poll loop of a driver: each frame is stamped and pushed, each batch is followed by what
- * a queue needs. The listeners acknowledge after every `ack_bytes` of the stream. Returns the
- * frames that were taken.
+ * The poll loop of a driver, which stamps and pushes each frame and services the queue after each
+ * batch. The listeners acknowledge after every `ack_bytes` of the stream. Returns the number of
+ * frames that the ring took.
  */
 u64 hpcap_bench_ring(struct hpcap_ring *r, struct bench_nic *nic, struct bench_clock *c,
 		     u64 frames, u32 batch, u64 ack_bytes)

@@ -18,8 +18,8 @@ pub struct Findings {
     pub corrupt: u64,
     /// Frames that the generator did not make.
     pub foreign: u64,
-    /// Generated frames that are cut before the end of their number, so that they prove nothing
-    /// else.
+    /// Generated frames that are cut before the end of their number, so that only their existence
+    /// is known.
     pub short: u64,
     /// The lowest number of a frame.
     pub first_seq: Option<u64>,

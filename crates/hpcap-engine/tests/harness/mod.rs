@@ -1,4 +1,5 @@
-//! A producer and its listeners in one thread, step by step: no clock, no poll thread.
+//! A producer and its listeners in one thread, which tests run step by step, without a clock or a
+//! poll thread.
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 #![allow(
@@ -23,7 +24,7 @@ use hpcap_engine::ring::memory::{Pages, QueueMemory, new_slot};
 use hpcap_source::Frame;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 
-/// Gives out connections whose answer was put into them beforehand.
+/// Returns connections that already contain the producer's reply.
 #[derive(Debug, Default)]
 struct Answered(Mutex<Vec<OwnedFd>>);
 
@@ -42,24 +43,24 @@ pub struct Bench {
     clock_ns: u64,
     next_id: u64,
     pub block_bytes: u64,
-    /// Ends of conversations that the producer's side keeps open.
+    /// The producer's ends of the connections, which must stay open.
     kept: Vec<(usize, Socket)>,
 }
 
-/// An attached listener with its slot.
+/// An attached listener and its slot.
 #[derive(Debug)]
 pub struct Attached {
     pub listener: Listener,
     pub slot: usize,
 }
 
-/// What a queue of the tests may look like.
+/// Layout and flags of a test's queue.
 #[derive(Debug, Clone, Copy)]
 pub struct Shape {
     pub ring_bytes: u64,
-    /// Blocks in the longest file.
+    /// Number of blocks in the longest file.
     pub file_blocks: u64,
-    /// Rounded down to a block.
+    /// Stream offset of the first byte; rounded down to a block.
     pub start_off: u64,
     pub plain: bool,
     pub look_back: bool,
@@ -77,7 +78,7 @@ impl Shape {
     }
 }
 
-/// Sends `message` so that it is there before anybody asks.
+/// Adds a connection that already contains `message` and `fds`. Returns the producer's end of it.
 fn prepare(answered: &Answered, message: &hpcap_attach, fds: &[i32]) -> Socket {
     let (client, server) = socketpair(
         AddressFamily::Unix,
@@ -133,7 +134,7 @@ impl Bench {
         bench
     }
 
-    /// A millisecond and a bit passes.
+    /// Advances the clock by slightly more than a millisecond and services the producer.
     pub fn service(&mut self) {
         self.pass(1_100_000);
     }
@@ -144,8 +145,8 @@ impl Bench {
             .service(self.clock_ns, 1_000_000_000 + self.clock_ns);
     }
 
-    /// Attaches; the producer starts a file where that is needed. `None`: no slot, or the
-    /// ring is held back so that no file can start.
+    /// Attaches a listener, and lets time pass until its file starts. `None` if all slots are
+    /// taken, or if the ring is so full that no file can start.
     pub fn attach(&mut self, contract: Contract, start: Start) -> Option<Attached> {
         let (slot_fd, map) = new_slot().unwrap();
         let (code, max_stall_ns) = match contract {
@@ -168,7 +169,7 @@ impl Bench {
             }
         };
         self.next_id += 1;
-        // A small file is not ended for a new listener before it is 10 s old.
+        // The producer ends a small file for a new listener only when the file is 10 s old.
         for _ in 0..200 {
             if self.producer.is_active(slot) {
                 break;
@@ -200,7 +201,7 @@ impl Bench {
         Some(Attached { listener, slot })
     }
 
-    /// A listener of which only the page is known: whoever holds it writes what it likes.
+    /// Attaches a listener whose slot page the test itself writes. Returns the slot and the page.
     pub fn attach_hostile(&mut self, contract: u32, start: Start) -> (usize, Mapping) {
         let (slot_fd, map) = new_slot().unwrap();
         let hostile = Mapping::of(
@@ -225,7 +226,7 @@ impl Bench {
         self.kept.retain(|(slot, _)| *slot != attached.slot);
     }
 
-    /// One frame; whether it was taken.
+    /// Pushes one frame. Returns whether the ring took it.
     pub fn push(&mut self, data: &[u8], sec: u64, nsec: u32) -> bool {
         self.push_long(data, data.len() as u32, sec, nsec)
     }
@@ -234,13 +235,13 @@ impl Bench {
         self.producer.push(&[Frame::new(data, len, sec, nsec)]) == 1
     }
 
-    /// Stream offset of the next byte, as published.
+    /// Services the producer and returns the published stream offset.
     pub fn head(&mut self) -> u64 {
         self.service();
         self.queue.page().published()
     }
 
-    /// What the producer says of the listener in `slot`.
+    /// Returns the producer's description of the listener in `slot`.
     pub fn producer_listener(&self, slot: usize) -> hpcap_listener {
         self.queue.page().listener(slot)
     }
@@ -250,7 +251,8 @@ impl Bench {
     }
 }
 
-/// A frame's content follows from its number: whoever has the one can check the other.
+/// Returns the content of frame `number`, which follows from the number, so that a test can check
+/// it.
 pub fn content(number: u64, bytes: usize) -> Vec<u8> {
     let mut state = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     (0..bytes)
@@ -296,7 +298,7 @@ impl From<Item<'_>> for Seen {
     }
 }
 
-/// Reads what is published, and acknowledges it.
+/// Reads everything that is published, and acknowledges it.
 pub fn read_all(listener: &mut Listener) -> Vec<Seen> {
     let mut seen = Vec::new();
     while let Some(item) = listener.next_record().unwrap() {
@@ -306,7 +308,7 @@ pub fn read_all(listener: &mut Listener) -> Vec<Seen> {
     seen
 }
 
-/// The frames among them.
+/// Returns the data of the frames in `seen`.
 pub fn frames(seen: &[Seen]) -> Vec<Vec<u8>> {
     seen.iter()
         .filter_map(|s| match s {

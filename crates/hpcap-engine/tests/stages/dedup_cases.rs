@@ -1,4 +1,4 @@
-//! Removal of duplicates, case by case; first what the original did wrong.
+//! Tests of the duplicate filter, case by case, beginning with the defects of the original.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use hpcap_source::Frame;
 
 use crate::harness::content;
 
-/// An IPv4 frame of flow 10.0.0.1 -> 10.0.0.2, UDP, with a number in it.
+/// Returns a UDP frame over IPv4 of flow 10.0.0.1 -> 10.0.0.2, with `number` in it.
 pub(crate) fn of_one_flow(number: u64) -> Vec<u8> {
     let mut frame = vec![2; 12];
     frame.extend([
@@ -20,7 +20,7 @@ pub(crate) fn of_one_flow(number: u64) -> Vec<u8> {
     frame
 }
 
-/// Which of the frames are duplicates, in a batch of their own each.
+/// Returns which of `frames` are duplicates, when each is a batch of its own.
 pub(crate) fn seen(dedup: &mut Dedup, frames: &[(&[u8], u64)]) -> Vec<bool> {
     frames
         .iter()
@@ -38,7 +38,7 @@ pub(crate) fn dedup(text: &str) -> Dedup {
 
 const MS: u64 = 1_000_000;
 
-/// The original remembered one frame of a flow: any other of it hid the duplicate.
+/// The original remembered only one frame of each flow, so any other frame of it hid a duplicate.
 #[test]
 fn other_frames_of_its_flow_do_not_hide_a_duplicate() {
     let mut dedup = dedup("on");
@@ -53,7 +53,8 @@ fn other_frames_of_its_flow_do_not_hide_a_duplicate() {
     );
 }
 
-/// The original put every frame without an RSS hash into one place: only the last was known.
+/// The original put all frames without an RSS hash into one entry, so it remembered only the last
+/// one.
 #[test]
 fn frames_without_a_hash_of_the_nic_are_spread_over_the_window() {
     let mut dedup = dedup("window=32768");
@@ -101,7 +102,8 @@ fn a_copy_does_not_renew_the_age_when_told() {
 fn a_clock_that_goes_back_makes_nothing_young_for_ever() {
     let mut dedup = dedup("age=10ms");
     let frame = of_one_flow(1);
-    // An hour back, then on: the sighting in the future does not count, the new one does.
+    // The clock goes back by an hour. The sighting in the future no longer counts, the new one
+    // does.
     let times =
         [7_200_000, 3_600_000, 3_600_001, 3_599_995].map(|ms: u64| (frame.as_slice(), ms * MS));
     assert_eq!(seen(&mut dedup, &times), [false, false, true, true]);

@@ -1,4 +1,4 @@
-//! Removal of duplicates in an engine, switched on and off while it runs.
+//! Tests of the duplicate filter in an engine, switched on and off while it runs.
 
 use std::time::{Duration, Instant};
 
@@ -19,7 +19,7 @@ fn request() -> Request {
     }
 }
 
-/// A capture file in which each of `frames` frames stands twice.
+/// Writes a capture file that has each of `frames` frames twice.
 fn twice(folder: &std::path::Path, frames: u64) -> std::path::PathBuf {
     let path = folder.join("twice.pcap");
     let mut bytes = vec![0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0];
@@ -40,7 +40,7 @@ fn config(source: &str) -> EngineConfig {
     config
 }
 
-/// Frames and marks until the queue ends.
+/// Reads until the queue ends. Returns the numbers of frames and of marks.
 fn read(engine: &Engine) -> (u64, u64) {
     let mut listener = engine.attach(&request()).unwrap();
     let (mut frames, mut marks) = (0, 0);
@@ -50,7 +50,8 @@ fn read(engine: &Engine) -> (u64, u64) {
             match item {
                 Item::Duplicate => marked = true,
                 Item::Frame(frame) => {
-                    // The second of each two is the copy.
+                    // The second frame of each pair is the copy, and it has an odd number of
+                    // microseconds.
                     assert!(!marked || frame.time.nsec() / 1000 % 2 == 1, "{frame:?}");
                     frames += 1;
                     marks += u64::from(marked);
@@ -100,7 +101,7 @@ fn copies_are_marked_and_stay() {
     assert_eq!(ledger.duplicates_marked, 50_000);
 }
 
-/// The original's switch had no effect: the table was used whenever it had been compiled in.
+/// In the original the switch had no effect: the table was used whenever it had been compiled in.
 #[test]
 fn the_switch_has_an_effect_while_frames_arrive() {
     let folder = tempfile::tempdir().unwrap();

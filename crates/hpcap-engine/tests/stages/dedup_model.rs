@@ -1,4 +1,4 @@
-//! The window beside a model that is too simple to be wrong.
+//! Tests of the window against a model that is too simple to be wrong.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,10 +8,10 @@ use hpcap_engine::stages::Dedup;
 use hpcap_source::Frame;
 use proptest::prelude::*;
 
-/// What is compared of a frame: its length, and its bytes but for those ignored.
+/// The compared parts of a frame: its length, and its bytes except the ignored ones.
 type Key = (u32, Vec<u8>);
 
-/// Remembers everything for ever, with the order in which it was last seen.
+/// Remembers all frames for ever, with their latest time and the order of their latest sightings.
 #[derive(Default)]
 struct Model {
     seen: BTreeMap<Key, (u64, u64)>,
@@ -19,7 +19,8 @@ struct Model {
 }
 
 impl Model {
-    /// Whether `key` is a duplicate now, and how many others were seen since it was.
+    /// Returns whether `key` is a duplicate now, and how many other keys were seen since its last
+    /// sighting.
     fn see(&mut self, key: Key, ns: u64, age_ns: u64, renew: bool) -> (bool, usize) {
         self.sightings += 1;
         let before = self.seen.get(&key).copied();
@@ -36,7 +37,7 @@ impl Model {
     }
 }
 
-/// The key as the documentation has it, taken from the frame byte by byte.
+/// Computes the key as the documentation describes it, from the frame's bytes.
 pub(crate) fn key(frame: &[u8], bytes: u32, ignore: Ignore) -> Key {
     let mut key: Vec<Option<u8>> = frame.iter().copied().map(Some).collect();
     let word = |at: usize| {
@@ -72,7 +73,7 @@ pub(crate) fn key(frame: &[u8], bytes: u32, ignore: Ignore) -> Key {
     (len, key.iter().map(|byte| byte.unwrap_or(0)).collect())
 }
 
-/// One of a few frames, with variations in what can be ignored and in what cannot.
+/// One of a few frames, which vary in fields that can be ignored and in fields that cannot.
 fn frame() -> impl Strategy<Value = Vec<u8>> {
     let tags = prop_oneof![
         3 => Just(Vec::new()),
@@ -129,9 +130,8 @@ fn settings() -> impl Strategy<Value = DedupSettings> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
-    /// Nothing is called a duplicate that is none. Every duplicate is found of which less than
-    /// 16 others were seen since, whichever set they fell into, and every one that the window
-    /// has room for when all of its frames together are less than 16, or it is large.
+    /// Every frame that is called a duplicate is one. A duplicate is found if fewer than 16 others
+    /// were seen since, whichever set they fell into, and always if the window is large.
     #[test]
     fn as_the_model(
         settings in settings(),
@@ -143,7 +143,7 @@ proptest! {
         let mut model = Model::default();
         let mut ns = 5_000_000_000_u64;
         let stamped: Vec<_> = frames.iter().map(|(data, step, back)| {
-            // A clock goes back now and then.
+            // The clock goes back now and then.
             ns = if *back && *step < 3 { ns - 500 } else { ns + step };
             (data, ns)
         }).collect();
@@ -172,7 +172,7 @@ proptest! {
                 };
                 prop_assert!(!here || expected, "frame {} of the batch is no duplicate", i);
                 if !here && expected {
-                    // Forgotten, and remembered again.
+                    // The window had forgotten this frame, and remembers it anew.
                     model.seen.get_mut(&known).unwrap().0 = *ns;
                 }
                 prop_assert!(here || !expected || (since >= 16 && settings.window < 65_536),
@@ -189,7 +189,7 @@ proptest! {
         }
     }
 
-    /// A window of one set forgets exactly what 16 others have pushed out.
+    /// A window of one set forgets a frame exactly after 16 others were seen.
     #[test]
     fn the_least_recently_seen_is_forgotten(numbers in prop::collection::vec(0..40_u8, 1..600)) {
         let settings = DedupSettings { window: 16, ..DedupSettings::default() };

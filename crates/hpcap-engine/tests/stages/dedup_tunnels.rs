@@ -1,5 +1,5 @@
-//! `bytes=auto`: frames in tunnels are told apart by what is innermost, and frames that nobody can
-//! tell apart are no duplicates.
+//! Tests of `bytes=auto`: the innermost headers tell frames in tunnels apart, and frames that
+//! nothing can tell apart are not duplicates.
 
 use hpcap_engine::stages::Dedup;
 use hpcap_source::Frame;
@@ -9,7 +9,7 @@ use super::dedup_cases::{dedup, of_one_flow, seen};
 
 const MS: u64 = 1_000_000;
 
-/// What is around a packet, with what it needs of the frame inside.
+/// A layer around a packet. A layer that cannot carry the packet falls back to a similar one.
 #[derive(Debug, Clone, Copy)]
 enum Layer {
     Vlan,
@@ -27,7 +27,7 @@ enum Layer {
     HopByHop,
 }
 
-/// Bytes of a packet, and what kind: an EtherType, or `ETHERNET`.
+/// The kind of a packet (an EtherType or `ETHERNET`) and its bytes.
 type Packet = (u16, Vec<u8>);
 const ETHERNET: u16 = 0x6558;
 
@@ -53,7 +53,7 @@ fn ipv6(next: u8, body: &[u8]) -> Packet {
     (0x86dd, packet)
 }
 
-/// As hardware sends it: without a check sum.
+/// Builds a UDP datagram without a checksum, as hardware sends it.
 fn udp(port: u16, body: &[u8]) -> Vec<u8> {
     let mut datagram = vec![0xc3, 0x50];
     datagram.extend(port.to_be_bytes());
@@ -71,7 +71,7 @@ fn tcp(seq: u32, payload: &[u8]) -> Vec<u8> {
     segment
 }
 
-/// The packet as a frame with addresses of its own.
+/// Puts the packet into a frame with addresses, unless it is a frame already.
 fn ethernet((kind, packet): Packet) -> Vec<u8> {
     if kind == ETHERNET {
         return packet;
@@ -168,7 +168,7 @@ fn layer() -> impl Strategy<Value = Layer> {
     ]
 }
 
-/// A segment in some layers.
+/// Builds a frame of a TCP segment inside `layers`.
 fn framed(layers: &[Layer], v6: bool, segment: &[u8]) -> Vec<u8> {
     let packet = if v6 {
         ipv6(6, segment)
@@ -185,7 +185,7 @@ fn framed(layers: &[Layer], v6: bool, segment: &[u8]) -> Vec<u8> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
 
-    /// Whatever is around them: different segments of a connection are never one.
+    /// Different segments of a connection are no duplicates, whatever the layers around them are.
     #[test]
     fn segments_in_tunnels_are_told_apart(
         layers in prop::collection::vec(layer(), 0..5),
@@ -200,7 +200,7 @@ proptest! {
         prop_assert_eq!(seen(&mut dedup, &all), vec![false; 20]);
     }
 
-    /// And a copy is one, as long as all that tells them apart is within what is compared.
+    /// A copy is found as long as the fields that identify it are among the compared bytes.
     #[test]
     fn copies_in_a_tunnel_are_found(layer in layer(), v6 in any::<bool>()) {
         let mut dedup = dedup("on");
@@ -208,8 +208,8 @@ proptest! {
         prop_assert_eq!(seen(&mut dedup, &[(&frame, MS), (&frame, MS)]), vec![false, true]);
     }
 
-    /// Any bytes, whole or cut, of any link type: nothing is read that is not there, and no two
-    /// that differ in length or in what is compared are one.
+    /// For any bytes, whole or cut, of any link type, the filter reads no byte that is not there,
+    /// and frames that differ in a compared byte are no duplicates.
     #[test]
     fn any_bytes_are_survived(
         data in prop::collection::vec(any::<u8>(), 1..300),
@@ -235,7 +235,7 @@ proptest! {
     }
 }
 
-/// 100 segments in VXLAN over a tagged link, as hardware sends them: outer id 0, no check sum.
+/// 100 segments in VXLAN over a tagged link, as hardware sends them: outer id 0, no checksum.
 #[test]
 fn segments_in_vxlan_stay() {
     let frames: Vec<_> = (0..100)
@@ -243,12 +243,13 @@ fn segments_in_vxlan_stay() {
         .collect();
     let all: Vec<_> = frames.iter().map(|f| (&f[..], MS)).collect();
     assert_eq!(seen(&mut dedup("on"), &all), [false; 100]);
-    // The original's rule sees one.
+    // With the original's rule, all of them look like one frame.
     let original = seen(&mut dedup("bytes=70"), &all);
     assert_eq!(original.iter().filter(|copy| **copy).count(), 99);
 }
 
-/// Neither number nor sum, and more than is compared; a number, a sum, or less than that.
+/// A frame that is longer than the compared bytes has duplicates only if it is a datagram with an
+/// identification number or a checksum. Shorter frames are compared as a whole.
 #[test]
 fn a_frame_without_a_mark_of_its_own_is_none() {
     let datagram = |id: u16, sum: u8, bytes: usize| {

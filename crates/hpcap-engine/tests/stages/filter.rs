@@ -1,4 +1,4 @@
-//! The filter machine beside libpcap's own.
+//! Tests of the filter machine against libpcap's own.
 
 use std::ffi::c_uint;
 
@@ -19,10 +19,10 @@ unsafe extern "C" {
     ) -> c_uint;
 }
 
-/// What libpcap's interpreter says.
+/// Returns the verdict of libpcap's interpreter.
 fn libpcap(program: &Program, data: &[u8], len: u32) -> u32 {
-    // SAFETY: the program was checked: it ends and stays inside, which is all that libpcap's
-    // interpreter asks of it; `data` has as many bytes as it is told.
+    // SAFETY: the program was checked, so it ends and stays inside its memory, which is all that
+    // libpcap's interpreter requires; `data` has the number of bytes that the call states.
     unsafe {
         bpf_filter(
             program.instructions().as_ptr(),
@@ -65,7 +65,8 @@ fn instruction(left: u8) -> impl Strategy<Value = Instruction> {
         4 => (prop::sample::select(alu.to_vec()), any::<bool>(), number()).prop_map(|(op, x, k)| {
             insn(0x04 | op | (u16::from(x) << 3), 0, 0, k.max(1))
         }),
-        // By a constant of 32 or more, libpcap does what the compiler made of it.
+        // Shifts by a constant are below 32: libpcap leaves the result of larger ones to the C
+        // compiler.
         1 => (0x60..=0x70_u16, 0..32_u32).prop_map(|(op, k)| insn(0x04 | (op & 0x70), 0, 0, k)),
         1 => prop::sample::select(&[0x6c, 0x7c, 0x84]).prop_map(|c| insn(c, 0, 0, 0)),
         3 => (prop::sample::select(jumps.to_vec()), any::<bool>(), 0..left, 0..left, number()).prop_map(
@@ -76,8 +77,8 @@ fn instruction(left: u8) -> impl Strategy<Value = Instruction> {
     ]
 }
 
-/// A program that may run. Its words have a value before they are read: what libpcap has in
-/// them is whatever was there.
+/// A program that passes the checks. It writes all memory words before it reads them, because
+/// libpcap does not initialise them.
 fn program() -> impl Strategy<Value = Vec<Instruction>> {
     (1..60_u8).prop_flat_map(|n| {
         let body: Vec<_> = (0..n).map(|i| instruction(n - i)).collect();
@@ -118,8 +119,8 @@ proptest! {
         prop_assert_eq!((refused.frames, refused.bytes), sum);
     }
 
-    /// Whatever the check lets through ends, and reads nothing outside; and what tcpdump's text
-    /// says comes out again.
+    /// A program that passes the checks ends, and reads nothing outside the frame. Its text in
+    /// tcpdump's format parses as the same program.
     #[test]
     fn any_instructions_are_refused_or_harmless(
         mut program in program(),
@@ -136,7 +137,8 @@ proptest! {
             Ok(checked) => {
                 prop_assert_eq!(&parsed.unwrap(), &checked);
                 prop_assert_eq!(Program::parse(text(&program, ",").as_bytes()).unwrap(), checked.clone());
-                // The vector of exactly these bytes: a sanitizer would see a byte beyond.
+                // The vector has exactly these bytes, so a sanitizer would report a read beyond
+                // them.
                 let _ = checked.run(&Frame::new(&data, data.len() as u32, 1, 0));
             }
             Err(_) => prop_assert!(parsed.is_err()),
@@ -225,7 +227,7 @@ const EXPRESSIONS: [&str; 16] = [
     "len % 3 = 1 and (ether[0] ^ ether[6]) & 1 = 0",
 ];
 
-/// tcpdump's expressions, on every frame of real captures.
+/// tcpdump's expressions are run on the frames of real captures.
 #[test]
 fn expressions_of_tcpdump_on_real_frames() {
     let programs: Vec<_> = EXPRESSIONS

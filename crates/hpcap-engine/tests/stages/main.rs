@@ -1,4 +1,4 @@
-//! The stages between a source and the ring: filter and removal of duplicates.
+//! Tests of the stages between a source and the ring: the capture filter and the duplicate filter.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 

@@ -1,4 +1,5 @@
-//! Marks of duplicates in the stream: one before each, in the same file, and never alone.
+//! Tests of the marks of duplicates in the stream: each mark is right before its frame, in the same
+//! file.
 
 use hpcap::{Contract, Reason, Start};
 use hpcap_source::Frame;
@@ -6,12 +7,13 @@ use proptest::prelude::*;
 
 use crate::harness::{Attached, Bench, Seen, Shape, content, read_all};
 
-/// Frames as they were pushed, with their marks, against what is read.
+/// The pushed frames that were not read yet, with their marks.
 #[derive(Default)]
 struct Expected(std::collections::VecDeque<(Vec<u8>, bool)>);
 
 impl Expected {
-    /// Everything that is there: each marked frame behind a mark, no mark without a frame.
+    /// Checks `seen` against the pushed frames: each marked frame follows a mark, and each mark has
+    /// a frame.
     fn check(&mut self, seen: Vec<Seen>) {
         let mut marked = false;
         for item in seen {
@@ -45,7 +47,8 @@ fn push(bench: &mut Bench, expected: &mut Expected, data: Vec<u8>, mark: bool) -
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
 
-    /// Files of one block, so that many end; a ring that is full now and then, and losses.
+    /// The files have one block, so that many end. The ring is full now and then, and frames are
+    /// lost.
     #[test]
     fn a_mark_and_its_frame_belong_together(
         frames in prop::collection::vec(
@@ -82,8 +85,8 @@ proptest! {
     }
 }
 
-/// The ring has room for the mark but not for the frame: neither is there, and the next frame
-/// is not taken for a duplicate.
+/// The ring has room for the mark but not for the frame. It takes neither, and the next frame is
+/// not marked as a duplicate.
 #[test]
 fn a_full_ring_takes_no_mark_alone() {
     let mut bench = Bench::new(Shape::small());
@@ -122,7 +125,7 @@ fn a_plain_stream_has_no_marks() {
     assert_eq!(bench.queue.ledger().duplicates_marked, 0);
 }
 
-/// Nobody listens: marked or not, a frame is accounted as such.
+/// Without a listener, a frame counts as `no_listener`, marked or not.
 #[test]
 fn without_listeners_marks_do_not_matter() {
     let mut bench = Bench::new(Shape::small());

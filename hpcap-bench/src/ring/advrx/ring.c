@@ -8,7 +8,7 @@
 
 #include "../bench.h"
 
-/* What the NIC does for n frames of `len` bytes that are in the slots: all good, with a hash. */
+/* Acts as the NIC: writes back n descriptors of good frames of `len` bytes, with a hash. */
 static inline void write_back(struct hpcap_advrx *rx, u32 at, u32 n, u32 len)
 {
 	u64 high = HPCAP_ADVRX_DD | HPCAP_ADVRX_EOP | (u64)len << 32;
@@ -23,7 +23,7 @@ static inline void write_back(struct hpcap_advrx *rx, u32 at, u32 n, u32 len)
 
 /*
  * The poll loop of a port in hpcap mode: harvest, push, release, service. One lossless listener
- * acknowledges everything. Returns the frames that were taken.
+ * acknowledges all frames after each batch. Returns the number of frames that the ring took.
  */
 u64 hpcap_bench_advrx_ring(struct hpcap_advrx *rx, struct hpcap_ring *r, u64 frames, u32 batch,
 			   u32 len)
@@ -49,8 +49,8 @@ u64 hpcap_bench_advrx_ring(struct hpcap_advrx *rx, struct hpcap_ring *r, u64 fra
 }
 
 /*
- * Beside it: the descriptor is looked at, the frame copied, the descriptor armed again. Returns
- * something that depends on everything.
+ * The bare loop reads the descriptor, copies the frame and arms the descriptor again. Returns a
+ * value that depends on the loop's work, so that the compiler cannot leave it out.
  */
 u64 hpcap_bench_advrx_bare(struct hpcap_advrx *rx, u8 *to, u64 room, u64 frames, u32 batch,
 			   u32 len)
