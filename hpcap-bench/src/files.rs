@@ -30,7 +30,7 @@ const SIZES: [(&str, &str); 2] = [("60", "60 bytes"), ("imix", "IMIX")];
 /// Records a file of about `bytes` bytes (2 GiB at most) into `folder`, and returns its path.
 ///
 /// # Errors
-/// When there is no room, or the recorder fails.
+/// When there is not enough room, or the recorder fails.
 pub(crate) fn record(workspace: &Workspace, size: &str, name: &str, bytes: u64) -> Result<PathBuf> {
     let folder = workspace.file(name);
     // The mean of IMIX: 7 frames of 60, 4 of 590 and one of 1514 bytes in twelve frames.

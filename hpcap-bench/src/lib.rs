@@ -1,16 +1,16 @@
 //! Traffic for hpcap, and measurements of how well hpcap handles it.
 //!
-//! | module | is |
+//! | module | contents |
 //! |---|---|
-//! | [`send`] | `hpcap-bench send`: the frames of a source, out of an interface |
-//! | [`verify`] | `hpcap-bench verify`: whether generated frames are all there, and whole |
-//! | [`ring`] | what a frame and a listener cost the producer |
-//! | [`disk`] | the recorder, beside dd |
-//! | [`files`] | the converter, beside cp, and the checker |
-//! | [`memory`] | resident memory |
-//! | [`capture`] | capturing an interface, beside tcpdump, dumpcap and netsniff-ng |
+//! | [`send`] | `hpcap-bench send`, which sends the frames of a source on an interface |
+//! | [`verify`] | `hpcap-bench verify`, which checks that no generated frame is lost or damaged |
+//! | [`ring`] | the cost of a frame and of a listener for the producer |
+//! | [`disk`] | the speed of the recorder, compared with dd |
+//! | [`files`] | the speed of the converter, compared with cp, and of the checker |
+//! | [`memory`] | the resident memory of the recorder, the converter and the checker |
+//! | [`capture`] | captures of an interface, compared with tcpdump, dumpcap and netsniff-ng |
 //! | [`report`] | the table of results |
-//! | [`process`], [`workspace`] | running programs, and a folder for what they write |
+//! | [`process`], [`workspace`] | measured programs, and a folder for the files that they write |
 
 pub mod capture;
 pub mod disk;

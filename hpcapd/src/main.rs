@@ -112,7 +112,7 @@ fn start(cli: &Cli, reporter: &Reporter, signals: &Signals) -> Result<Option<Vec
             "it is named twice; give each source a name of its own",
         ));
     }
-    // This creates the folder, so it comes after the checks of the command line.
+    // `run_dir` may create the folder, so the checks of the command line come first.
     let dir = Arc::new(socket::run_dir(cli.run_dir.as_deref())?);
     let mut servers = Vec::new();
     for (i, served) in cli.sources.iter().enumerate() {
@@ -296,7 +296,7 @@ fn print(text: &str) -> Result<()> {
     let mut out = io::stdout().lock();
     let text = visible_json(text);
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        // The reader of the pipe has exited, so nobody needs the text.
+        // The reader of the pipe has exited, which is no failure of this program.
         Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         other => other.context(|| "write to standard output"),
     }

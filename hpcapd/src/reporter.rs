@@ -104,7 +104,7 @@ impl Reporter {
         }
     }
 
-    /// Prints the ledger of a queue that goes on.
+    /// Prints the ledger of a queue that is still running.
     pub(super) fn statistics(&self, name: QueueName, ledger: &LedgerSnapshot) {
         self.ledger("statistics", name, ledger);
     }
@@ -127,7 +127,7 @@ impl Reporter {
     }
 }
 
-/// Limits the rate of messages that clients and interfaces can cause at any rate.
+/// Limits the rate of messages, because clients and interfaces can cause any number of them.
 #[derive(Debug)]
 pub(super) struct LimitedReporter {
     reporter: Reporter,

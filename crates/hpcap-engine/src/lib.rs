@@ -1,8 +1,8 @@
 //! The userspace producer of a queue.
 //!
-//! | module | is |
+//! | module | contents |
 //! |---|---|
-//! | [`stages`] | the filter and the removal of duplicates, between a source and the ring |
+//! | [`stages`] | the capture filter and the duplicate filter, between a source and the ring |
 //! | [`ring`] | the producer of `kmod/core/ring.h`, and the shared memory that it fills |
 //! | [`engine`] | one queue with its poll thread, and listeners in this process |
 //!

@@ -44,7 +44,7 @@ pub(crate) enum Command {
     },
     /// Detach the listener with this id. The id of a listener that was killed is unknown by then.
     Detach(u64),
-    /// Kill the listener with this id: it is told so, gets no more frames, and its slot becomes
+    /// Kill the listener with this id: it gets no more frames but an error, and its slot becomes
     /// free.
     Kill {
         /// The listener's id.

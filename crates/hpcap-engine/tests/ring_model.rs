@@ -102,8 +102,7 @@ struct Reader {
     /// Index in the list of taken frames of the next frame that it must get.
     next: usize,
     missed: Count,
-    /// Everything that the listener learned of: its frames, the gaps that it read, and what it
-    /// missed.
+    /// All frames that the listener read, that gaps reported to it, or that it missed.
     told: Ledger,
     /// Whether gaps report every loss since its start, because there was a listener all the time.
     whole: bool,

@@ -22,14 +22,14 @@ pub enum SourceEvent {
     InterfaceGone,
     /// An interface of the same name exists again.
     InterfaceBack,
-    /// The interface has a new name. The capture goes on.
+    /// The interface has a new name. The capture continues.
     InterfaceRenamed {
         /// The name before the change.
         from: InterfaceName,
         /// The name after the change.
         to: InterfaceName,
     },
-    /// The interface joins received frames to larger ones before a capture sees them.
+    /// The interface merges received frames into larger ones before a capture gets them.
     FramesMerged {
         /// The name of the interface.
         interface: InterfaceName,

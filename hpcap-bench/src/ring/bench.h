@@ -30,7 +30,7 @@ struct bench_nic {
  */
 struct bench_clock {
 	u64 scale;	/* ns per count, in units of 2^-32 */
-	u64 counter;	/* at the base */
+	u64 counter;	/* its value at the base */
 	u64 sec;
 	u64 nsec;
 };

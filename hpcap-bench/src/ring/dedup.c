@@ -11,8 +11,8 @@
 struct bench_traffic {
 	u64 next;	/* number of the next new frame */
 	u64 first;	/* number of this run's first frame; older ones may be too old */
-	u64 random;	/* state; not 0 */
-	u64 copies;	/* copies so far */
+	u64 random;	/* state of the generator; never 0 */
+	u64 copies;	/* number of copies so far */
 	u32 half;	/* not 0: a random half of the frames are copies; 0: none */
 	u32 reserved;
 	u8 *is_copy;	/* one byte for each descriptor */

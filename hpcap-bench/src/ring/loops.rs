@@ -140,7 +140,7 @@ impl InC {
         let ring = self.ring.as_mut_ptr();
         let ack_bytes = self.ack_bytes;
         let watch = Stopwatch::start();
-        // SAFETY: an initialised ring whose memory and slots are owned by `self`.
+        // SAFETY: the ring is initialised, and `self` owns its memory and slots.
         let taken = nic.with(|nic, clock| unsafe {
             ffi::hpcap_bench_ring(ring, nic, clock, frames, batch, ack_bytes)
         });

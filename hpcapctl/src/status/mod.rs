@@ -12,14 +12,14 @@ pub use watch::watch;
 pub struct StatusText {
     /// A report of each queue that could be opened.
     pub text: String,
-    /// Why other queues are not in the text.
+    /// The reasons why other queues are not in the text.
     pub unseen: Vec<Error>,
 }
 
-/// Reports the queue `only`, or every queue of this machine, as text or as one JSON object a line.
+/// Reports the queue `only`, or every queue of this machine, as text or as one JSON object per line.
 ///
 /// # Errors
-/// [`hpcap::Kind::Io`] where a report cannot be written as JSON.
+/// [`hpcap::Kind::Io`] if a report cannot be written as JSON.
 pub fn report(only: Option<QueueName>, json: bool) -> Result<StatusText> {
     let survey = Survey::take(only);
     let mut text = String::new();

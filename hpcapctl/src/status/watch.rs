@@ -34,7 +34,7 @@ impl Watched {
         }
     }
 
-    /// Formats what the queue did since the last reading, and reads it anew.
+    /// Formats the rates of the queue since the last reading, and reads its ledger anew.
     fn report_rates(&mut self, json: bool) -> Result<String> {
         let status = QueueStatus::of(&self.queue);
         let rates = Rates::between(&self.ledger, &status.ledger, self.read_at.elapsed());

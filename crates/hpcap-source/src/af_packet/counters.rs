@@ -68,7 +68,7 @@ impl Losses {
         self.damaged += frames;
     }
 
-    /// Adds what the interface's counters have grown by since the last look.
+    /// Adds the growth of the interface's counters since the last look.
     pub(super) fn look(&mut self, interface: &Interface) {
         if let Some((missed, errors)) = &mut self.seen {
             self.missed += grown(*missed, interface.rx_missed);

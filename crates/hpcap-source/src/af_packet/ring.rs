@@ -351,8 +351,8 @@ mod tests {
         for (header, at) in [
             (header(82, 60, 0), BLOCK - 141),      // the frame ends outside
             (header(47, 60, 0), 48),               // the frame starts in its own header
-            (header(82, u32::MAX, 0), 48),         // far too long
-            (header(82, 60, 0), usize::MAX - 100), // wraps
+            (header(82, u32::MAX, 0), 48),         // the frame is longer than the block
+            (header(82, 60, 0), usize::MAX - 100), // the offsets overflow
         ] {
             assert_eq!(place(&header, at, BLOCK), None);
         }

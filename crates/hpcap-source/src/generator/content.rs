@@ -71,11 +71,11 @@ impl Header {
             10,
             id[1],
             id[2],
-            id[3], // source: private, and the flow's number
+            id[3], // source: a private address with the flow's number
             198,
             18 | (random[0] & 1),
             random[1],
-            random[2], // destination: RFC 2544, benchmarks
+            random[2], // destination: an address for benchmarks (RFC 2544)
         ];
         // Ports from 1024 on, so that no program takes the datagrams for those of a known protocol.
         let port = |high: u8, low: u8| [high | 0x04, low];

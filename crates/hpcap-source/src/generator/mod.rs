@@ -249,7 +249,7 @@ impl Source for Generator {
         })
     }
 
-    /// Sleeps while that is precise enough, then watches the clock, giving way to others.
+    /// Sleeps as long as a sleep is precise enough, then polls the clock and yields the processor.
     fn wait(&mut self, timeout: Duration) -> Result<()> {
         let Timing::Paced { schedule, .. } = &self.timing else {
             return Ok(());

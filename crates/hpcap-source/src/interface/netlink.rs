@@ -141,7 +141,7 @@ fn request(which: Which<'_>) -> Vec<u8> {
     request.extend_from_slice(&((MESSAGE_BYTES + body.len()) as u32).to_ne_bytes());
     request.extend_from_slice(&libc::RTM_GETLINK.to_ne_bytes());
     request.extend_from_slice(&flags.to_ne_bytes());
-    request.extend_from_slice(&[0; 8]); // sequence and port: one question at a time
+    request.extend_from_slice(&[0; 8]); // sequence and port are 0: one query at a time
     request.extend_from_slice(&body);
     request
 }
