@@ -1,4 +1,4 @@
-//! Captures as a source: what is in a pcap file is in the RAW file, byte for byte.
+//! Tests of captures as a source: a RAW file holds the frames of a pcap file, byte for byte.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -14,7 +14,7 @@ use hpcap::raw::record::{Item, Parsed, parse};
 /// Time, length on the wire, data.
 type Frame = (Timestamp, u16, Vec<u8>);
 
-/// The frames of a capture up to its end, or to where it is damaged; as a RAW file holds them.
+/// Reads the frames of a capture, up to its end or to a damaged part, as a RAW file holds them.
 fn of_capture(path: &Path) -> Option<Vec<Frame>> {
     let mut reader = PcapReader::open(path).ok()?;
     let mut frames = Vec::new();
@@ -27,8 +27,8 @@ fn of_capture(path: &Path) -> Option<Vec<Frame>> {
     Some(frames)
 }
 
-/// The frames of the files, strictly: each record follows the one before, up to the end. A
-/// reader that tolerates damage may take the odd times of a made-up capture for such.
+/// Reads the frames of the files strictly: each record must follow the one before, up to the end. A
+/// reader that tolerates damage could take the odd times of an invented capture for damage.
 fn of_recording(folder: &Path) -> Vec<Frame> {
     let mut frames = Vec::new();
     for path in files(folder, ".raw") {
@@ -47,7 +47,7 @@ fn of_recording(folder: &Path) -> Vec<Frame> {
     frames
 }
 
-/// Records a capture; returns the exit code, what it said, and the frames of the files.
+/// Records a capture. Returns the exit code, the standard error, and the frames of the files.
 fn record(capture: &Path) -> (i32, String, Vec<Frame>) {
     let dir = tempfile::tempdir().unwrap();
     let folder = dir.path().join("out");
@@ -68,7 +68,7 @@ fn record(capture: &Path) -> (i32, String, Vec<Frame>) {
     (output.status.code().unwrap_or(-1), text, frames)
 }
 
-/// A capture of our own, with every sort of frame length.
+/// Writes a capture that has frames of every sort of length.
 fn own_capture(folder: &Path) -> PathBuf {
     let path = folder.join("own.pcap");
     let file = std::fs::File::create(&path).unwrap();

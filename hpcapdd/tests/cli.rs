@@ -1,4 +1,4 @@
-//! The command line: exit codes, help, what is refused.
+//! Tests of the command line: exit codes, help, and refused options.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -102,7 +102,7 @@ fn text_output_names_finished_files() {
         stderr.contains("ended (source ended): 100 frames"),
         "{stderr}"
     );
-    // No progress line where stderr is no terminal.
+    // There is no progress line if stderr is not a terminal.
     assert!(!stderr.contains("pps  0 b/s  disk"), "{stderr}");
 
     let quiet = hpcapdd()

@@ -1,4 +1,4 @@
-//! What the queue marked as duplicates, recorded frame by frame.
+//! Tests of frame-by-frame recordings of a queue that marks duplicates.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -17,7 +17,7 @@ use hpcap::raw::reader::{Event, Reader};
 /// A frame, and whether it is a copy of an earlier one.
 type Frame = (Vec<u8>, bool);
 
-/// An UDP frame that no other is like.
+/// Makes a UDP frame that differs from every other one.
 fn udp(number: u32, port: u16, len: usize) -> Vec<u8> {
     let mut data = vec![0; len];
     data[12..14].copy_from_slice(&[8, 0]);
@@ -27,7 +27,7 @@ fn udp(number: u32, port: u16, len: usize) -> Vec<u8> {
     data
 }
 
-/// Frames of ports 53 and 7, of which many come again: at once, twice, or a few frames later.
+/// Makes frames of ports 53 and 7, many of which are repeated once, twice, or a few frames later.
 fn frames() -> Vec<Frame> {
     let mut frames = Vec::new();
     let mut later: Vec<Vec<u8>> = Vec::new();
@@ -47,7 +47,7 @@ fn frames() -> Vec<Frame> {
     frames
 }
 
-/// Serves `frames` with marks.
+/// Serves `frames` from a queue that marks duplicates.
 fn serve(frames: &[Frame], folder: &Path) -> Daemon {
     let path = folder.join("duplicates.pcap");
     let file = std::fs::File::create(&path).unwrap();
@@ -61,14 +61,14 @@ fn serve(frames: &[Frame], folder: &Path) -> Daemon {
     let mut config = config(&format!("pcap:{}", path.display()));
     config.dedup = Some(DedupSettings {
         action: Action::Mark,
-        // These frames have no IP id and no check sum, by which others are told apart.
+        // These frames have neither the IP id nor the checksum that tell other frames apart.
         bytes: Some(70),
         ..DedupSettings::default()
     });
     Daemon::start(&config)
 }
 
-/// The frames of a file, which must be sound: each mark stands right before its frame.
+/// Reads the frames of a file, which must be sound: each mark stands right before its frame.
 fn of_file(path: &Path) -> Vec<Frame> {
     assert_sound(path);
     let mut reader = Reader::open(path).unwrap();
@@ -88,7 +88,7 @@ fn of_file(path: &Path) -> Vec<Frame> {
     frames
 }
 
-/// Records `frames` with more `arguments`: the frames of each file.
+/// Records `frames` with more `arguments`. Returns the frames of each file.
 fn record(frames: &[Frame], arguments: &[&str]) -> Vec<Vec<Frame>> {
     let dir = tempfile::tempdir().unwrap();
     let daemon = serve(frames, dir.path());
@@ -114,7 +114,7 @@ fn duplicate_mark_precedes_its_frame() {
     ] {
         let recorded = record(&frames, &[&all, more].concat());
         assert!(recorded.concat() == frames, "{more:?}");
-        // Files that end at a record of any sort.
+        // Only rotation makes many files, so that files end at records of every kind.
         assert_eq!(recorded.len() > 10, more[0] == "--rotate-size");
     }
     let cut: Vec<Frame> = frames
@@ -132,7 +132,8 @@ fn filtered_duplicate_leaves_no_mark() {
         .filter(|(data, _)| data[37] == 53)
         .cloned()
         .collect();
-    // Right behind a mark that is left out there is a frame that has none.
+    // At least one marked frame that the filter refuses is followed by an unmarked frame that it
+    // keeps.
     assert!(
         frames
             .windows(2)
@@ -159,7 +160,7 @@ fn plain_files_have_no_marks() {
     assert!(record(&frames, &["--plain"]).concat() == unmarked);
 }
 
-/// The frames that a recorder writes to its stdout, `-`.
+/// Runs a recorder that writes to stdout, and returns its frames.
 fn piped(command: &mut Command) -> Vec<Frame> {
     let output = command.output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);

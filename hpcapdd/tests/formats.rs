@@ -1,4 +1,4 @@
-//! pcapng and pcap files straight from the recorder.
+//! Tests of pcapng and pcap files that the recorder writes.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -17,7 +17,7 @@ use nix::sys::signal::Signal;
 use testkit::disk::SmallDisk;
 use testkit::wait::wait_until;
 
-/// Sequence numbers and drop counts of a file of generated frames, compressed or not.
+/// Reads the sequence numbers and the drop count of a file of generated frames, compressed or not.
 fn read(path: &Path) -> (Vec<u64>, u64) {
     let (mut sequence, mut dropped) = (Vec::new(), 0);
     let source = Decompressor::new(File::open(path).unwrap()).unwrap();
@@ -30,7 +30,8 @@ fn read(path: &Path) -> (Vec<u64>, u64) {
     (sequence, dropped)
 }
 
-/// The frames of all files below `folder` must be `0..` without a hole.
+/// Checks that the frames of all files below `folder` are `0..` without a hole. Returns their
+/// number.
 fn verify_all(folder: &Path, end: &str) -> u64 {
     let mut next = 0;
     for path in files(folder, end) {
@@ -42,7 +43,7 @@ fn verify_all(folder: &Path, end: &str) -> u64 {
     next
 }
 
-/// What a program of others prints of `path`, where that program is there.
+/// Returns what another program prints about `path`, if that program is installed.
 fn printed(program: &str, arguments: &[&str], path: &Path) -> Option<String> {
     let Ok(output) = Command::new(program).args(arguments).arg(path).output() else {
         println!("skipped: {program} (it is not there)");
@@ -100,7 +101,7 @@ fn other_tools_read_what_is_written() {
 #[test]
 fn gap_between_files_is_told_in_the_next() {
     let dir = tempfile::tempdir().unwrap();
-    // A ring that is far too small for the rate: frames are missed all the time.
+    // The ring is far too small for the rate, so frames are lost all the time.
     let source = "gen:size=1500,rate=4G,count=60000";
     let arguments = [
         "--format",
@@ -117,7 +118,7 @@ fn gap_between_files_is_told_in_the_next() {
         let (sequence, dropped) = read(&path);
         told += dropped;
         for seq in sequence {
-            // What was lost before the first frame is told there, too.
+            // The first frame of a file also tells what was lost before it.
             holes += seq - previous.map_or(0, |p: u64| p + 1);
             previous = Some(seq);
         }
@@ -127,7 +128,7 @@ fn gap_between_files_is_told_in_the_next() {
     assert_eq!(told + no_listener, holes);
 }
 
-/// The statistics with which a file ends.
+/// The statistics at the end of a file.
 struct Statistics {
     received: u64,
     os_dropped: u64,
@@ -135,7 +136,7 @@ struct Statistics {
 }
 
 impl Statistics {
-    /// The last block of the file, which must be one of statistics.
+    /// Reads the last block of the file, which must be a statistics block.
     fn last_of(path: &Path) -> Self {
         let bytes = fs::read(path).unwrap();
         let length = u32::from_le_bytes(bytes[bytes.len() - 4..].try_into().unwrap());
@@ -206,7 +207,7 @@ fn one_file_is_written_where_it_was_asked_for() {
         record("gen:size=60,count=100", &path, &[]);
         assert_eq!(read(&path).0, (0..100).collect::<Vec<_>>(), "{name}");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "{name}");
-        // It is not overwritten.
+        // A second recording does not overwrite the file.
         let before = fs::read(&path).unwrap();
         let output = run(&["--source", "gen:count=1", path.to_str().unwrap()]);
         assert_eq!(output.status.code(), Some(2), "{name}");
@@ -260,7 +261,7 @@ fn idle_link_is_on_disk_soon() {
     assert_eq!(recorder.finish().0, 0);
 }
 
-/// Frames of a file that is being written.
+/// Counts the frames of a file that is being written.
 fn frames_so_far(path: &Path) -> u64 {
     let mut frames = 0;
     if let Ok(mut reader) = Reader::open(path) {
@@ -307,7 +308,7 @@ fn file_that_vanishes_is_followed_by_another() {
     assert!(frames_of(summary, Reason::Storage) > 100);
 }
 
-/// The number that `text` ends with.
+/// Returns the number at the end of `text`.
 fn number_at_end(text: &str) -> usize {
     let start = text.trim_end_matches(|c: char| c.is_ascii_digit()).len();
     text[start..].parse().unwrap()
@@ -344,7 +345,7 @@ fn command_runs_for_each_finished_file() {
             .map(|p| p.to_str().unwrap())
             .collect::<Vec<_>>()
     );
-    // The first of them one by one, the rest as a number.
+    // The first warnings come one by one, the rest as a number.
     let failed = of_kind(&events, "warning");
     let failed: usize = failed
         .iter()
@@ -419,7 +420,7 @@ fn stop_on_a_full_disk_leaves_a_file_with_its_end() {
     let statistics = Statistics::last_of(&paths[0]);
     let storage = frames_of(summary(&events), Reason::Storage);
     assert!(storage > 0);
-    // The source may have had a part of a batch in its hands when it was stopped.
+    // The source may have lost a part of a batch when it was stopped.
     let ring_full = frames_of(summary(&events), Reason::RingFull);
     assert_eq!(statistics.os_dropped, storage + ring_full);
     assert_eq!(statistics.delivered, summary(&events)["frames"]);
@@ -428,7 +429,7 @@ fn stop_on_a_full_disk_leaves_a_file_with_its_end() {
 #[test]
 fn slow_finishing_is_announced() {
     let dir = tempfile::tempdir().unwrap();
-    // Compressing such a file, with its fsync and two folders, takes longer than writing it.
+    // Compressing such a small file, with its fsync and two folders, takes longer than writing it.
     let more = [
         "--format",
         "pcapng",

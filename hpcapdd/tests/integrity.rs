@@ -1,4 +1,5 @@
-//! What the original lost or damaged, and this recorder must not: one test for each item.
+//! Tests of what the original lost or damaged and this recorder must not, with one test for each
+//! item.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -34,7 +35,7 @@ fn integrity_04_tail_lost_at_stop() {
     assert!(content.bytes.is_multiple_of(4 << 20));
 }
 
-/// The original called files by the second, and truncated what was there.
+/// The original named files after the second, and truncated a file that existed already.
 #[test]
 fn integrity_05_files_of_one_second_overwrite_each_other() {
     let dir = tempfile::tempdir().unwrap();
@@ -63,7 +64,7 @@ fn integrity_05_files_of_one_second_overwrite_each_other() {
         .map(|path| read_sound(path).frames.frames)
         .sum();
     assert_eq!(in_files, frames);
-    // Several in a second, or it would prove nothing.
+    // If no second had several files, the test would prove nothing.
     let seconds: std::collections::BTreeSet<_> = paths
         .iter()
         .filter_map(|p| hpcap::raw::name::FileName::parse(p.file_name()?.to_str()?))
@@ -72,8 +73,8 @@ fn integrity_05_files_of_one_second_overwrite_each_other() {
     assert!(seconds.len() < paths.len(), "{paths:?}");
 }
 
-/// The original went on at the wrong place of the file after a short write, or never ended
-/// trying. Here the writes are cut short by what is left of a small file system.
+/// After a short write, the original went on at the wrong place of the file, or tried again
+/// forever. Here a small file system cuts the writes short.
 #[test]
 fn integrity_06_short_writes_misalign_the_file() {
     if !testkit::is_root_or_skips("short writes on a tmpfs") {
@@ -92,7 +93,7 @@ fn integrity_06_short_writes_misalign_the_file() {
         println!("skipped: short writes (cannot mount a tmpfs)");
         return;
     }
-    // Blocks of 1 MiB: the second is written in part.
+    // Blocks have 1 MiB, so the second block is written in part.
     let mut recorder = Running::source("gen:size=1514,count=5000", dir.path(), &["--ring", "4M"]);
     for size in ["size=2345K", "size=3456K", "size=64M"] {
         recorder
@@ -109,7 +110,7 @@ fn integrity_06_short_writes_misalign_the_file() {
     assert_eq!((code, frames), (0, 5000), "{stderr}");
 }
 
-/// A client that joined the original late began somewhere in the middle of a file.
+/// A client that joined the original late started in the middle of a file.
 #[test]
 fn integrity_07_late_client_starts_off_file_boundary() {
     let daemon = Daemon::start(&config("gen:size=imix,rate=10000pps,late=delay"));
@@ -117,7 +118,7 @@ fn integrity_07_late_client_starts_off_file_boundary() {
     let mut recorders = Vec::new();
     for dir in &dirs {
         recorders.push(daemon.recorder(dir.path(), &[]));
-        // The next comes at some place in the middle of a block.
+        // The next recorder joins in the middle of a block.
         let until = daemon.published() + 300_000;
         wait_until("traffic", || daemon.published() > until);
     }

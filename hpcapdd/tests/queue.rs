@@ -1,4 +1,4 @@
-//! Recorders of another process's queue: contracts, deaths, kills.
+//! Tests of recorders of another process's queue: contracts, deaths and kills.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -16,7 +16,7 @@ use hpcap::Reason;
 use nix::sys::signal::Signal;
 use testkit::wait::wait_until;
 
-/// All finished files below `folder`, each sound.
+/// Reads all finished files below `folder`, which must be sound.
 fn contents(folder: &Path) -> Vec<Content> {
     files(folder, ".raw")
         .iter()
@@ -24,7 +24,7 @@ fn contents(folder: &Path) -> Vec<Content> {
         .collect()
 }
 
-/// The sequence numbers of all files, which must rise.
+/// Returns the sequence numbers of all files, which must rise.
 fn sequence(contents: &[Content]) -> Vec<u64> {
     let all: Vec<u64> = contents.iter().flat_map(|c| c.sequence.clone()).collect();
     assert!(all.windows(2).all(|w| w[0] < w[1]));
@@ -76,13 +76,14 @@ fn recorders_of_one_queue_get_the_same_frames() {
     }
 }
 
-/// Stops `recorder` for some rings, lets it go on, and ends it. Returns its events.
+/// Stops `recorder` while the producer fills the ring several times, lets it go on, and ends it.
+/// Returns its events.
 fn overrun(daemon: &Daemon, mut recorder: Running) -> Vec<serde_json::Value> {
     let rings = |n: u64| {
         let until = daemon.published() + (n << 20);
         wait_until("traffic", || daemon.published() > until);
     };
-    // A hole has frames before and behind it, however busy the machine is.
+    // The recorder must store frames before and behind the hole, however busy the machine is.
     let stores = |e: &serde_json::Value| {
         e["event"] == "progress" && e["stored_bytes_per_second"].as_f64().unwrap_or(0.0) > 0.0
     };
@@ -100,7 +101,8 @@ fn overrun(daemon: &Daemon, mut recorder: Running) -> Vec<serde_json::Value> {
     events
 }
 
-/// Of what was lost before us while we were overtaken, the gaps were in what we missed.
+/// Checks the holes in the sequence numbers. They can be smaller than all losses together, because
+/// gaps that the recorder missed while it was overtaken are not in the files.
 fn assert_holes(contents: &[Content], overrun: u64, summary: &serde_json::Value) {
     let holes = holes(&sequence(contents));
     assert!(
@@ -127,7 +129,7 @@ fn assert_overrun_is_told(folder: &Path, events: &[serde_json::Value]) {
     assert_eq!(summary(events)["frames"], sequence.len());
 }
 
-/// A live view whose reader takes nothing.
+/// Starts a live view whose reader takes nothing.
 fn stuck_view(daemon: &Daemon, more: &[&str]) -> std::process::Child {
     daemon
         .command()
@@ -142,7 +144,7 @@ fn stuck_view(daemon: &Daemon, more: &[&str]) -> std::process::Child {
 fn live_view_that_pauses_holds_nobody_back() {
     let daemon = Daemon::start(&config("gen:size=300,rate=20000pps,late=delay"));
     let mut view = stuck_view(&daemon, &[]);
-    // The pipe holds a mebibyte, the ring another.
+    // The pipe holds 1 MiB, and the ring another.
     let until = daemon.published() + (8 << 20);
     wait_until("traffic past the stuck view", || daemon.published() > until);
     view.kill().unwrap();
@@ -159,7 +161,7 @@ fn overtaken_recorder_stores_a_gap() {
         let dir = tempfile::tempdir().unwrap();
         let events = overrun(&daemon, daemon.recorder(dir.path(), more));
         assert_overrun_is_told(dir.path(), &events);
-        // It cost nobody else anything.
+        // The stuck view caused no loss to other listeners.
         assert_eq!(frames_of(summary(&events), Reason::RingFull), 0, "{more:?}");
     }
 }
@@ -188,7 +190,7 @@ fn stalled_lossless_recorder_fills_the_ring() {
     let full = || daemon.engine.queue().ledger().ledger[Reason::RingFull].frames;
     wait_until("the ring is full", || full() > 1000);
     recorder.signal(Signal::SIGCONT);
-    // The gap stands before the first frame that finds room again.
+    // The producer writes the gap before the first frame that finds room again.
     let queue = daemon.engine.queue();
     wait_until("the gap is in the stream", || queue.ledger().gaps > 0);
     let until = daemon.published();
@@ -229,7 +231,7 @@ fn killed_recorder_closes_its_file() {
     }
 }
 
-/// Not a test: the process that `a_daemon_that_dies...` kills.
+/// Not a test, but the process that `dead_daemon_leaves_published_frames_in_file` kills.
 #[test]
 fn helper_serve_until_killed() {
     let Some(dir) = std::env::var_os("HPCAPDD_TEST_SERVE") else {

@@ -1,4 +1,4 @@
-//! The recorder with an engine of its own: what is captured is in the files, all of it.
+//! Tests of the recorder with an engine of its own: the files hold every captured frame.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -55,7 +55,7 @@ fn unused_reservation_is_returned() {
 #[test]
 fn rotated_files_lose_no_frame() {
     let dir = tempfile::tempdir().unwrap();
-    // Blocks of 128 KiB. A producer starts a file on request ten times a second at most.
+    // Blocks have 128 KiB. A producer starts at most ten files per second on request.
     let recorder = Running::source(
         "gen:size=imix,rate=5000pps,late=delay,count=6000",
         dir.path(),
@@ -113,7 +113,7 @@ fn idle_link_is_on_disk_within_a_second() {
     let dir = tempfile::tempdir().unwrap();
     let recorder = Running::source("gen:size=60,rate=50pps,late=delay", dir.path(), &[]);
     let part = || files(dir.path(), ".part").first().cloned();
-    // Far less than a block, and it grows.
+    // The file grows by far less than a block at a time.
     for frames in [1, 20, 40] {
         wait_until("frames in the file under way", || {
             part().is_some_and(|path| read(&path).frames.frames >= frames)
@@ -124,7 +124,7 @@ fn idle_link_is_on_disk_within_a_second() {
     recorder.signal(Signal::SIGINT);
     let (code, events, _) = recorder.finish();
     assert_eq!(code, 0);
-    // Parts of a block that were written again are in the file once.
+    // Parts of a block that were written twice are in the file only once.
     let content = read_sound(&files(dir.path(), ".raw")[0]);
     assert_eq!(
         content.frames.frames,
@@ -176,7 +176,7 @@ fn limits_end_the_recording() {
     );
     let (by, frames) = of("bytes", &["--bytes", "1M"]);
     assert_eq!(by, "bytes");
-    // 72 bytes a record, and the file's header.
+    // Each record has 72 bytes, and the file has a header.
     assert!((14_500..=14_563).contains(&frames), "{frames}");
     let (by, frames) = of(
         "files",
@@ -195,7 +195,7 @@ fn limits_end_the_recording() {
 #[test]
 fn filter_with_caplen_selects_frames() {
     let dir = tempfile::tempdir().unwrap();
-    // The frame limit makes it go record by record, over several files.
+    // With a frame limit, the recorder records frame by frame, over several files.
     let events = record(
         "gen:size=imix,count=50000",
         dir.path(),
@@ -254,7 +254,7 @@ fn pipe_carries_pcapng() {
         .unwrap();
     let pipe = recorder.stdout.take().unwrap();
     let mut reader = hpcap::pcapfile::Reader::new(pipe, "the pipe").unwrap();
-    // Frames come while the capture runs, long before a buffer is full.
+    // Frames arrive while the capture runs, long before a buffer is full.
     let mut next = None;
     for _ in 0..50 {
         let frame = reader.next().unwrap().unwrap();
@@ -262,7 +262,7 @@ fn pipe_carries_pcapng() {
         assert!(next.is_none_or(|next| next == seq));
         next = Some(seq + 1);
     }
-    // The reader goes away: a quiet end, with the summary.
+    // After the reader has gone, the recorder ends quietly, with the summary.
     drop(reader);
     let output = recorder.wait_with_output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);
@@ -298,12 +298,12 @@ fn deleted_file_is_reported() {
         of_kind(&events, "file_complete").len()
     );
     assert_eq!(files(dir.path(), ".idx").len(), left.len());
-    // The newest are those that are left.
+    // The newest files are left.
     let last = read_sound(left.last().unwrap()).sequence;
     assert_eq!(*last.last().unwrap(), 3999);
 }
 
-/// Every frame of a file that was left under way, up to where it is cut.
+/// Reads every frame of a file that was left under way, up to where the file is cut.
 fn frames_left(path: &std::path::Path) -> Vec<u64> {
     let bytes = std::fs::read(path).unwrap();
     let mut rest = bytes.as_slice();
@@ -314,7 +314,7 @@ fn frames_left(path: &std::path::Path) -> Vec<u64> {
         }
         rest = &rest[bytes..];
     }
-    // Nothing but a record that reaches behind the end.
+    // Only a record that reaches behind the end is left.
     assert!(rest.len() <= 12 + 65_535, "{} bytes", rest.len());
     sequence
 }
@@ -348,6 +348,6 @@ fn killed_recorder_leaves_a_readable_part() {
 fn caplen_of_zero_keeps_whole_frames() {
     let dir = tempfile::tempdir().unwrap();
     record("gen:size=1400,count=10", dir.path(), &["--caplen", "0"]);
-    // A frame that was cut could not be verified.
+    // This would fail for a frame that was cut.
     assert_eq!(verify_all(dir.path()), 10);
 }

@@ -1,4 +1,4 @@
-//! `--keep-...` against clocks and other recorders.
+//! Tests of the `--keep-...` options with wrong clocks and other recorders.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -20,7 +20,7 @@ fn stored(dir: &Path) -> Vec<String> {
     names
 }
 
-/// `None` where there is no faketime.
+/// Runs the recorder with its clock moved by `by`. Returns `None` if faketime is not installed.
 fn with_clock(by: &str, arguments: &[&str]) -> Option<()> {
     let program = hpcapdd();
     let done = Command::new("faketime")
@@ -42,7 +42,7 @@ fn files_from_the_future_make_room() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().to_str().unwrap();
     let source = ["--source", "gen:size=1000,count=20000", "--ring", "1M"];
-    // By records, where files end exactly.
+    // Files of a frame-by-frame recording end exactly at the limit.
     let by_records = ["--frames", "20000", "--rotate-size", "2M"];
     let rotating = [&source[..], &by_records, &[path]].concat();
     if with_clock("+10d", &rotating).is_none() {
@@ -171,7 +171,7 @@ fn failed_open_leaves_no_part() {
     let program = hpcapdd();
     let program = program.get_program().to_str().unwrap();
     let mut failed = 0;
-    // One of these limits is reached when the file is there and cannot be opened again.
+    // One of these limits is reached when the file exists and cannot be opened a second time.
     for limit in 8..40 {
         let dir = tempfile::tempdir().unwrap();
         let line = format!(

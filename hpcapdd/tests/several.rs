@@ -1,4 +1,4 @@
-//! Several sources in one recording.
+//! Tests of recordings of several sources.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -14,7 +14,7 @@ use nix::sys::signal::Signal;
 use serde_json::Value;
 use testkit::wait::wait_until;
 
-/// Runs a recorder of `sources` into `destination` to its end.
+/// Runs a recorder of `sources` into `destination` until it ends.
 fn record(sources: &[&str], destination: &Path, more: &[&str]) -> (i32, Vec<Value>, String) {
     let mut command = hpcapdd();
     for source in sources {
@@ -23,7 +23,8 @@ fn record(sources: &[&str], destination: &Path, more: &[&str]) -> (i32, Vec<Valu
     Running::start(command.arg(destination).args(more)).finish()
 }
 
-/// Times in nanoseconds, interfaces and sequence numbers of a pcapng file of generated frames.
+/// Reads times in nanoseconds, interfaces and sequence numbers of a pcapng file of generated
+/// frames.
 fn read(path: &Path) -> Vec<(u64, u32, u64)> {
     let mut reader = Reader::open(path).unwrap();
     let mut frames = Vec::new();
@@ -34,7 +35,7 @@ fn read(path: &Path) -> Vec<(u64, u32, u64)> {
     frames
 }
 
-/// Sequence numbers of the frames of one interface.
+/// Returns the sequence numbers of the frames of one interface.
 fn of_interface(frames: &[(u64, u32, u64)], interface: u32) -> Vec<u64> {
     let of = frames.iter().filter(|(_, i, _)| *i == interface);
     of.map(|(_, _, seq)| *seq).collect()
@@ -223,7 +224,8 @@ fn interfaces_are_told_apart_by_other_tools() {
 fn loss_names_its_source() {
     let dir = tempfile::tempdir().unwrap();
     let mut command = hpcapdd();
-    // Without late=delay, a generator that was stopped for two seconds has missed its frames.
+    // Without late=delay, a generator that is stopped for two seconds misses the frames of that
+    // time.
     for source in ["gen:size=60,rate=10pps", "gen:size=1500,rate=2000pps"] {
         command.args(["--source", source]);
     }

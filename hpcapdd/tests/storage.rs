@@ -1,4 +1,4 @@
-//! Disks that are full, files that take no more, places that cannot be written to.
+//! Tests of full disks, files that take no more bytes, and destinations that cannot be written to.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -30,7 +30,7 @@ fn full_disk_holds_the_ring() {
         let Some(disk) = SmallDisk::new("6M") else {
             return;
         };
-        // The generator waits for the ring: nothing need be lost.
+        // The generator waits for the ring, so no frame need be lost.
         let mut recorder = Running::source("gen:size=1514,count=12000", disk.path(), more);
         let warning = recorder.wait_until(is_warning("holding the ring"));
         assert!(
@@ -109,7 +109,8 @@ fn stop_on_a_full_disk_counts_missing_frames() {
         let captured = frames_of(summary, Reason::Captured);
         assert_eq!(stored + lost, captured, "{summary:#?}");
         if more.len() == 2 {
-            // Whole blocks: the file says so itself, although the disk takes nothing more.
+            // With whole blocks, the file itself tells the loss, although the disk takes nothing
+            // more.
             assert_eq!(content.lost[Reason::Storage].frames, lost);
             assert_eq!(content.ledger.unwrap()[Reason::Captured].frames, captured);
         }
@@ -158,8 +159,8 @@ fn file_at_its_length_limit_is_followed_by_another() {
             frames_of(summary, Reason::Captured),
             "{summary:#?}"
         );
-        // Record by record, the next file begins with a gap, where there is a next one. Whole
-        // blocks have it at the end of the file that failed, in room made for it.
+        // Frame by frame, the next file begins with a gap, if there is a next file. With whole
+        // blocks, the gap is at the end of the failed file, in room that was made for it.
         let in_files: u64 = contents
             .iter()
             .map(|c| c.lost[Reason::Storage].frames)
@@ -223,7 +224,7 @@ fn renamed_folder_is_made_again() {
     wait_until("a new file", under_way);
     recorder.signal(Signal::SIGINT);
     let (_, events, _) = recorder.finish();
-    // The file that was moved away could not get its name: that is said, and kept.
+    // The moved file cannot get its final name; a warning says so, and the file is kept.
     assert!(
         of_kind(&events, "warning")
             .iter()

@@ -1,4 +1,4 @@
-//! Files that somebody takes away while they are written.
+//! Tests of files that somebody removes or renames while they are written.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -13,7 +13,7 @@ use nix::sys::signal::Signal;
 use serde_json::Value;
 use testkit::wait::wait_until;
 
-/// Whole blocks, and record by record.
+/// Arguments for whole blocks, and for frame by frame.
 const MODES: [&[&str]; 2] = [&[], &["--frames", "100000000"]];
 
 fn says_gone(event: &Value) -> bool {
@@ -36,7 +36,8 @@ fn start(dir: &Path, mode: &[&str]) -> (Running, PathBuf) {
     (recorder, part)
 }
 
-/// Ends the recorder once another file has frames; what the summary says of frames is there.
+/// Ends the recorder once another file has frames. Checks that the files hold the frames that the
+/// summary counts.
 fn end(mut recorder: Running, dir: &Path) -> Value {
     recorder.wait_until(says_gone);
     wait_until("another file has frames", || {
@@ -106,7 +107,7 @@ fn removed_before_its_end_is_counted() {
     for mode in MODES {
         let dir = tempfile::tempdir().unwrap();
         let (recorder, part) = start(dir.path(), mode);
-        // Nobody may look in between.
+        // The recorder must not look at the file before the signal to end.
         recorder.signal(Signal::SIGSTOP);
         fs::remove_file(part).unwrap();
         recorder.signal(Signal::SIGINT);

@@ -64,10 +64,10 @@ impl Listed {
         (self.device, self.inode)
     }
 
-    /// Opens the file, under its new name where it was renamed; `None` where it was deleted.
+    /// Opens the file, under its new name if it was renamed. Returns `None` if it was deleted.
     ///
     /// # Errors
-    /// Those of the file system.
+    /// Errors of the file system.
     pub fn open(&self) -> Result<Option<Opened>> {
         let tried = || format!("open {}", self.path.display());
         if let Some(opened) = self.open_at(&self.path).context(tried)? {
@@ -92,7 +92,7 @@ impl Listed {
         Ok(None)
     }
 
-    /// Opens `path`; `None` where the path leads to another file now.
+    /// Opens `path`. Returns `None` if the path leads to another file now.
     fn open_at(&self, path: &Path) -> io::Result<Option<Opened>> {
         let file = match File::open(path) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -124,7 +124,7 @@ impl Opened {
     /// Returns the bytes of the input, decompressed, and whether they were compressed.
     ///
     /// # Errors
-    /// Those of reading.
+    /// Errors of reading the input.
     pub fn unpacked(self) -> Result<(Box<dyn Read>, bool)> {
         let tried = || format!("read {}", self.path.display());
         if !self.is_regular {

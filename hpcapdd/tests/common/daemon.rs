@@ -33,7 +33,7 @@ impl Daemon {
         Self { engine, dir }
     }
 
-    /// A recorder that finds the queue here.
+    /// A command for a recorder that finds the queue here.
     pub(crate) fn command(&self) -> Command {
         let mut command = hpcapdd();
         command.env("HPCAP_RUN_DIR", self.dir.path());

@@ -1,4 +1,4 @@
-//! Running the recorder, and reading what it wrote.
+//! Runs the recorder, and reads what it wrote.
 
 #![allow(dead_code, reason = "each test binary uses its part")]
 #![allow(
@@ -22,19 +22,19 @@ use serde_json::Value;
 use testkit::process::Process;
 use testkit::wait::{time_limit, wait_until};
 
-/// The command, without arguments.
+/// The recorder's command, without arguments.
 pub(crate) fn hpcapdd() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hpcapdd"));
     command.stdin(Stdio::null());
     command
 }
 
-/// Runs it to its end.
+/// Runs the recorder to its end.
 pub(crate) fn run(arguments: &[&str]) -> Output {
     hpcapdd().args(arguments).output().unwrap()
 }
 
-/// Records `source` into `folder` with more `arguments`; it must succeed. Returns the events.
+/// Records `source` into `folder` with more `arguments`, which must succeed. Returns the events.
 pub(crate) fn record(source: &str, folder: &Path, arguments: &[&str]) -> Vec<Value> {
     let output = hpcapdd()
         .args(["--json", "--source", source])
@@ -47,7 +47,7 @@ pub(crate) fn record(source: &str, folder: &Path, arguments: &[&str]) -> Vec<Val
     events(&output.stdout)
 }
 
-/// JSON lines.
+/// Parses the events, one JSON object per line.
 pub(crate) fn events(bytes: &[u8]) -> Vec<Value> {
     String::from_utf8_lossy(bytes)
         .lines()
@@ -60,7 +60,7 @@ pub(crate) fn of_kind<'a>(events: &'a [Value], kind: &str) -> Vec<&'a Value> {
     events.iter().filter(|e| e["event"] == kind).collect()
 }
 
-/// The summary: the last event.
+/// The summary, which must be the last event.
 pub(crate) fn summary(events: &[Value]) -> &Value {
     let last = events.last().unwrap();
     assert_eq!(last["event"], "summary", "{last}");
@@ -106,7 +106,8 @@ impl Running {
     pub(crate) fn wait_until(&mut self, is_wanted: impl Fn(&Value) -> bool) -> Value {
         let start = Instant::now();
         loop {
-            // Asked before the output is read: what an ended recorder wrote is then all there.
+            // This is checked before the output is read, so that everything that an ended recorder
+            // wrote is there.
             let ended = self.process.has_closed_output();
             while let Some(event) = self.next_event() {
                 if is_wanted(&event) {
@@ -151,7 +152,7 @@ impl Running {
     }
 }
 
-/// The files below `folder` whose names end so, in order of their names' numbers.
+/// The files below `folder` whose names end with `end`, ordered by the numbers in their names.
 pub(crate) fn files(folder: &Path, end: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut todo = vec![folder.to_owned()];
@@ -172,16 +173,16 @@ pub(crate) fn files(folder: &Path, end: &str) -> Vec<PathBuf> {
     found
 }
 
-/// What is in a RAW file.
+/// The content of a RAW file.
 #[derive(Debug, Default)]
 pub(crate) struct Content {
     pub(crate) bytes: u64,
     pub(crate) frames: Count,
     /// Sequence numbers of generated frames, all verified.
     pub(crate) sequence: Vec<u64>,
-    /// What its gaps say, all of them.
+    /// Losses that all gaps tell together.
     pub(crate) lost: Ledger,
-    /// Those before its first frame, and those behind its last.
+    /// The losses before the first frame, and those behind the last one.
     pub(crate) lost_at_start: Ledger,
     pub(crate) lost_at_end: Ledger,
     pub(crate) headers: u64,
@@ -190,7 +191,7 @@ pub(crate) struct Content {
     pub(crate) last_event: &'static str,
 }
 
-/// Reads a file of generated frames: every one is verified, and nothing may be damaged.
+/// Reads a file of generated frames. Verifies every frame, and allows no damage.
 pub(crate) fn read(path: &Path) -> Content {
     let mut content = Content {
         bytes: path.metadata().unwrap().len(),
@@ -239,21 +240,21 @@ pub(crate) fn read_sound(path: &Path) -> Content {
     read(path)
 }
 
-/// A finished file is sound, and has an index that fits.
+/// Checks that a finished file is sound, and has an index that fits.
 pub(crate) fn assert_sound(path: &Path) {
     let report = Checker::new().check_file(path, &mut |_| Ok(())).unwrap();
     assert!(report.is_sound(), "{}: {report:#?}", path.display());
     let index = Index::load(path).unwrap().expect("an index");
     let mut built = Index::build(std::fs::File::open(path).unwrap(), index.block_bytes).unwrap();
-    // A recorder of blocks may not know the earliest and the latest time of each.
+    // A recorder of whole blocks may not know the earliest and the latest time of each block.
     for (built, there) in built.entries.iter_mut().zip(&index.entries) {
         built.span = built.span.filter(|_| there.span.is_some());
     }
     assert_eq!(index, built, "index of {}", path.display());
 }
 
-/// Reads all finished files below `folder`; the frames must be `0..` without a hole. Returns
-/// how many there are.
+/// Reads all finished files below `folder`, whose frames must be `0..` without a hole. Returns
+/// their number.
 pub(crate) fn verify_all(folder: &Path) -> u64 {
     let mut next = 0;
     for path in files(folder, ".raw") {
@@ -265,26 +266,27 @@ pub(crate) fn verify_all(folder: &Path) -> u64 {
     next
 }
 
-/// A number of the summary's ledger.
+/// Frames that the summary's ledger counts for `reason`.
 pub(crate) fn frames_of(summary: &Value, reason: Reason) -> u64 {
     summary["ledger"][reason.name()]["frames"]
         .as_u64()
         .unwrap_or(0)
 }
 
-/// Frames that are missing between the first and the last of rising sequence numbers.
+/// Counts the frames that are missing between the first and the last of rising sequence numbers.
 pub(crate) fn holes(sequence: &[u64]) -> u64 {
     assert!(sequence.windows(2).all(|w| w[0] < w[1]));
     sequence.windows(2).map(|w| w[1] - w[0] - 1).sum()
 }
 
-/// Frames that were lost before the recorder: a busy machine makes even a slow generator late.
+/// Frames that were lost before they reached the recorder. A busy machine makes even a slow
+/// generator late.
 pub(crate) fn lost_before_us(summary: &Value) -> u64 {
     frames_of(summary, Reason::RingFull) + frames_of(summary, Reason::NicMissed)
 }
 
-/// What the gaps of files that follow each other say of that, between their first and their
-/// last frame.
+/// Frames lost before the recorder that the gaps of consecutive files tell, between the first and
+/// the last frame of the files.
 pub(crate) fn told_before_us(contents: &[Content]) -> u64 {
     let frames = |l: &Ledger| l[Reason::RingFull].frames + l[Reason::NicMissed].frames;
     let all: u64 = contents.iter().map(|c| frames(&c.lost)).sum();

@@ -24,7 +24,7 @@ pub(super) enum Repair {
     Do,
 }
 
-/// Rounds of planning and repairing a file, at most.
+/// Largest number of rounds of planning and repairing a file.
 const ROUNDS_MAX: usize = 1000;
 
 pub(super) struct FileChecker {

@@ -56,7 +56,7 @@ struct Failure {
 pub(super) struct Printer {
     json: bool,
     quiet: bool,
-    /// Findings and gaps printed for each file, at most.
+    /// Largest number of findings and gaps that are printed for each file.
     most: usize,
     /// Whether each warning gets a line; otherwise each kind of warning gets one.
     each: bool,
@@ -254,7 +254,8 @@ impl Printer {
         if let Some(repair) = repair {
             repair.text(&mut lines, self.most);
         }
-        // The header is text of others: control characters are escaped.
+        // Control characters in the header are escaped, because the header's text may come from
+        // anybody.
         lines
             .iter()
             .flat_map(|line| [visible(line), Cow::Borrowed("\n")])

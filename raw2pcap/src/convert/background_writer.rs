@@ -8,7 +8,7 @@ use std::thread::{self, JoinHandle};
 
 use hpcap::compress::Compressor;
 
-/// Buffers queued for the thread, at most; each holds the bytes of one call.
+/// Largest number of buffers queued for the thread. Each holds the bytes of one call.
 const DEPTH: usize = 3;
 
 /// Writes a file in the background, in the order of the calls.

@@ -34,7 +34,7 @@ pub(super) struct FileInfo {
     pub(super) input: Input,
     pub(super) origin: Origin,
     pub(super) header: Option<FileHeader>,
-    /// Time of the first frame; `None` where the file has no frame, or is standard input.
+    /// Time of the first frame; `None` if the file has no frame, or is standard input.
     pub(super) first: Option<Timestamp>,
     pub(super) bytes: u64,
     index: Option<Index>,
@@ -86,7 +86,7 @@ impl FileInfo {
         }
     }
 
-    /// Reads the facts of a file; `None` where the file was deleted after the inputs were listed.
+    /// Reads the facts of a file; `None` if the file was deleted after the inputs were listed.
     /// `warnings` gets the reason why an index cannot be used.
     pub(super) fn read(
         input: Input,

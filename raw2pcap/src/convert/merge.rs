@@ -1,4 +1,4 @@
-//! The frames of several recordings in the order of their times.
+//! Merges the frames of several recordings in the order of their times.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -7,7 +7,7 @@ use hpcap::{Error, Kind, Result, Timestamp};
 
 use super::queue_stream::QueueStream;
 
-/// Open files at most: one for each recording that runs at the same time.
+/// Largest number of open files: one for each recording that runs at the same time.
 const OPEN_MAX: usize = 256;
 
 /// Merges streams by the times of their frames. The frames of one stream keep their order, even where

@@ -68,7 +68,7 @@ pub struct Conversion {
     pub force: bool,
 }
 
-/// Lines about damage that are printed for each file, at most.
+/// Largest number of lines about damage that are printed for each file.
 const DAMAGE_LINES: u64 = 20;
 
 impl Conversion {

@@ -16,7 +16,7 @@ use nix::unistd::linkat;
 
 use super::signals::remove_on_signal;
 
-/// The input files. No output may overwrite them, under any of their names.
+/// The input files, which no output may overwrite under any of their names.
 #[derive(Debug, Clone, Default)]
 pub struct Protected(HashMap<(u64, u64), PathBuf>);
 
@@ -171,7 +171,7 @@ impl Drop for NewFile {
 }
 
 /// Opens a file without a name in the folder of `path`. The kernel frees it however the process ends.
-/// `None` where the file system does not support O_TMPFILE.
+/// `None` if the file system does not support O_TMPFILE.
 fn open_unnamed(path: &Path) -> io::Result<Option<File>> {
     if !Path::new("/proc/self/fd").exists() {
         return Ok(None);

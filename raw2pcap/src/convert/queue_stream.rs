@@ -41,7 +41,7 @@ pub(super) struct QueueStream {
     range: Range,
     reader: Option<Reader<Box<dyn Read>>>,
     file_bytes: Option<u64>,
-    /// The open file where a recorder is writing it, and the offset up to which damage was reread.
+    /// The open file if a recorder is writing it, and the offset up to which damage was reread.
     under_way: Option<(Arc<File>, u64)>,
     /// Earliest and latest time of the previous file.
     before: Option<(Timestamp, Timestamp)>,
@@ -53,7 +53,7 @@ pub(super) struct QueueStream {
     events: Vec<StreamEvent>,
     /// Whether the current frame has a duplicate mark.
     duplicate: bool,
-    /// Length and time of the current frame where its record cannot hold them.
+    /// Length and time of the current frame if its record cannot hold them.
     altered: Option<Altered>,
     /// Earliest and latest time of the frames outside the range.
     seen: Option<(Timestamp, Timestamp)>,
@@ -286,7 +286,7 @@ impl QueueStream {
         self.duplicate
     }
 
-    /// Returns length and time of the current frame where its record cannot hold them.
+    /// Returns length and time of the current frame if its record cannot hold them.
     #[inline]
     pub(super) fn altered(&self) -> Option<Altered> {
         self.altered

@@ -19,7 +19,7 @@ impl Bound {
     /// Parses a time in a form of [`parse_time`], or a relative time such as `+10s`.
     ///
     /// # Errors
-    /// [`hpcap::Kind::Usage`] where `text` is no time.
+    /// [`hpcap::Kind::Usage`] if `text` is not a time.
     pub fn parse(text: &str) -> Result<Self> {
         match text.strip_prefix('+') {
             Some(relative) => parse_duration(relative).map(Self::After),

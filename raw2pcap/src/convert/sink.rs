@@ -26,11 +26,11 @@ pub enum Format {
 /// Limits of a file; `None` sets no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Split {
-    /// Bytes of a file, at most. A file has at least one frame, whatever its size.
+    /// Largest size of a file in bytes. A file has at least one frame, whatever its size.
     pub bytes: Option<u64>,
     /// Time from a file's first frame to its last.
     pub time: Option<Duration>,
-    /// Frames of a file, at most.
+    /// Largest number of frames in a file.
     pub frames: Option<u64>,
 }
 
@@ -44,7 +44,7 @@ impl Split {
 
 /// Longest frame of a RAW file in bytes.
 const SNAPLEN: u32 = 65_535;
-/// Bytes of the headers of a frame in either format, at most, without comments.
+/// Largest size in bytes of the headers of a frame in either format, without comments.
 const FRAME_OVERHEAD: u64 = 48;
 
 enum Encoder {

@@ -22,7 +22,7 @@ pub enum Target {
     Numbered {
         /// Path up to the underscore.
         stem: PathBuf,
-        /// `pcap`, `pcapng.zst`.
+        /// Ending of the names, such as `pcap` or `pcapng.zst`.
         extension: String,
     },
 }

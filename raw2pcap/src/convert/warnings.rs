@@ -47,7 +47,7 @@ impl Warnings {
         self.count += 1;
     }
 
-    /// The line for all warnings; `None` where there are none.
+    /// The line for all warnings; `None` if there are none.
     fn line(&self) -> Option<String> {
         let Self { what, cause, .. } = self;
         match self.count {

@@ -1,4 +1,4 @@
-//! `checkraw`.
+//! Tests of `checkraw`.
 
 use std::fs;
 
@@ -85,7 +85,7 @@ fn defect_sets_the_exit_code() {
         serde_json::from_str(lines.lines().find(|l| l.contains("1_x")).unwrap()).unwrap();
     assert_eq!(first["findings"][0]["kind"], "unwritten");
     assert_eq!(first["findings"][0]["offset"], at);
-    // Standard input has no name, but the same defects.
+    // Standard input has no name, but its defects are found in the same way.
     let file = fs::File::open(dir.path().join("1_x.raw")).unwrap();
     let out = std::process::Command::new(env!("CARGO_BIN_EXE_checkraw"))
         .arg("-")
@@ -99,12 +99,12 @@ fn defect_sets_the_exit_code() {
 fn options_of_the_original_work() {
     let dir = tempfile::tempdir().unwrap();
     let raw = many(0, 0, 3).store(dir.path());
-    // Older files are left out.
+    // With `-t`, older files are left out.
     let run = checkraw(&["-t", "1391723989", "."], dir.path());
     exits(&run, 1);
     assert!(stderr(&run).contains("1391723989"), "{}", stderr(&run));
     exits(&checkraw(&["-t", "1391723988", "."], dir.path()), 0);
-    // Sizes.
+    // With `-x`, a list of the frames is written.
     exits(&checkraw(&["-x", "sizes", "."], dir.path()), 0);
     let sizes = fs::read_to_string(dir.path().join("sizes")).unwrap();
     let bytes = fs::read(&raw).unwrap();
@@ -115,7 +115,7 @@ fn options_of_the_original_work() {
     );
     assert!(sizes.starts_with(&expected), "{sizes}");
     assert_eq!(sizes.lines().count(), 3);
-    // Short frames, and how many findings are printed.
+    // The options for short frames and for the number of printed findings work, too.
     let mut writer = hpcap::raw::Writer::new(Vec::new());
     for i in 0..30 {
         let _ = writer.frame(START, i, 42, &[1; 42]).unwrap();
@@ -197,12 +197,12 @@ fn missing_paths_are_errors() {
     assert!(stderr(&run).contains("no *.raw"), "{}", stderr(&run));
 }
 
-/// One file that cannot be read does not keep the others from being checked.
+/// A file that cannot be read does not keep the others from being checked.
 #[test]
 fn unreadable_file_sets_the_exit_code() {
     let dir = tempfile::tempdir().unwrap();
     let good = many(0, 0, 3).store(dir.path());
-    // Opening a folder as a file fails when it is read: a link to one, named as a file is.
+    // Opening this file fails, because it is a link to itself.
     let bad = dir.path().join("bad.raw");
     std::os::unix::fs::symlink("bad.raw", &bad).unwrap();
     let run = checkraw(&[bad.to_str().unwrap(), good.to_str().unwrap()], dir.path());

@@ -1,4 +1,4 @@
-//! Files that are no RAW, whatever they are called.
+//! Tests of files that are not RAW files, whatever their names are.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +8,7 @@ use hpcap::compress::{Compression, Compressor};
 
 use crate::samples::{checkraw, converted_file, exits, many, raw2pcap, stderr, stdout};
 
-/// Files that are no RAW, and what is said of each.
+/// Makes files that are not RAW files. Returns each name with what the tools say about the file.
 fn foreign(dir: &Path) -> Vec<(&'static str, &'static str)> {
     let raw = many(0, 0, 20).store(&dir.join("made"));
     let raw = raw.to_str().unwrap();
@@ -23,7 +23,7 @@ fn foreign(dir: &Path) -> Vec<(&'static str, &'static str)> {
     ] {
         fs::rename(dir.join(from), dir.join(to)).unwrap();
     }
-    // The other byte order: the magic number is enough.
+    // The magic number alone shows the other byte order.
     let mut big = fs::read(dir.join("1.raw")).unwrap();
     big[..4].reverse();
     fs::write(dir.join("4.raw"), big).unwrap();
@@ -70,7 +70,7 @@ fn repair_leaves_other_files_unchanged() {
         .into_iter()
         .map(|(name, _)| name.to_owned())
         .collect();
-    // What nobody knows, and what holds RAW but is none.
+    // These files have no known format, or contain a RAW file without being one.
     let noise: Vec<u8> = (0..100_000_u32)
         .map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8)
         .collect();
@@ -125,7 +125,7 @@ fn compressed_raw_file_is_read() {
             "{}",
             stdout(&run)
         );
-        // A compressed file is not mended in place.
+        // A compressed file is not repaired in place.
         let before = fs::read(dir.path().join(name)).unwrap();
         exits(&checkraw(&["--repair", name], dir.path()), 1);
         assert_eq!(fs::read(dir.path().join(name)).unwrap(), before);

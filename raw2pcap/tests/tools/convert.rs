@@ -1,4 +1,4 @@
-//! `raw2pcap`.
+//! Tests of `raw2pcap`.
 
 use std::fs;
 use std::path::Path;
@@ -58,7 +58,7 @@ fn two_paths_are_the_originals_form() {
 #[test]
 fn merge_orders_queues_by_time() {
     let dir = tempfile::tempdir().unwrap();
-    // Two queues of two files each, interleaved.
+    // There are two queues of two files each, with interleaved times.
     for queue in 0..2_u32 {
         for part in 0..2_u64 {
             let mut file = File::new(queue, START + part * 1800, 1);
@@ -82,7 +82,7 @@ fn merge_orders_queues_by_time() {
         assert_eq!(frame.queue, Some(u32::from(frame.data[0] >= 100)));
         assert_eq!(frame.queue, Some(frame.interface));
     }
-    // Named in any order, each once.
+    // The files are named in any order, each once.
     let raw = fs::read_dir(dir.path().join("1391722200"))
         .unwrap()
         .next()
@@ -104,7 +104,7 @@ fn files_without_header_go_by_name() {
     let dir = tempfile::tempdir().unwrap();
     let strip = |file: File| {
         let bytes = file.bytes();
-        // Without the header record: 12 bytes and its tag.
+        // Removes the header record, which is 12 bytes and its tag.
         let length = usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
         bytes[12 + length..].to_vec()
     };
@@ -166,7 +166,7 @@ fn range_is_the_same_with_an_index() {
     }
 }
 
-/// An index of another file that happens to have the same size leads nowhere.
+/// The index of another file, which happens to have the same size, is not used.
 #[test]
 fn index_of_another_file_is_ignored() {
     let dir = tempfile::tempdir().unwrap();
@@ -214,7 +214,7 @@ fn split_limits_each_file() {
     let dir = tempfile::tempdir().unwrap();
     let raw = many(0, 0, 100).store(dir.path());
     let raw = raw.to_str().unwrap();
-    // 76 bytes for each frame.
+    // Each frame takes 76 bytes.
     for (args, sizes) in [
         (["--split-frames", "30"], vec![30, 30, 30, 10]),
         (["--split-size", "2400"], vec![30, 30, 30, 10]),
@@ -275,7 +275,7 @@ fn pipes_are_read_or_written() {
     exits(&run, 2);
 }
 
-/// Whoever reads the result may stop early: `raw2pcap ... | head`.
+/// The reader of the result may stop early, as in `raw2pcap ... | head`.
 #[test]
 fn closed_pipe_is_no_error() {
     use std::process::{Command, Stdio};
@@ -322,7 +322,7 @@ fn pcapng_has_the_losses() {
     assert!(second.comment.unwrap().contains("12 ring_full"));
 }
 
-/// A mark is of the frame behind it, and of no other.
+/// A mark applies to the frame behind it, and to no other.
 #[test]
 fn no_duplicates_leaves_marked_frames_out() {
     let dir = tempfile::tempdir().unwrap();
@@ -360,7 +360,7 @@ fn no_duplicates_leaves_marked_frames_out() {
     );
     let from = format!("{START}.000000003");
     convert(&["--from", &from, without], &[5, 6], "; 3 left out");
-    // Each that is kept says so.
+    // Each duplicate that is kept has a comment.
     convert(
         &[],
         &[1, 2, 3, 4, 5, 6, 7],
@@ -375,9 +375,9 @@ fn no_duplicates_leaves_marked_frames_out() {
             .map(|f| f.comment == Some("duplicate"))
     };
     let marked: Vec<_> = std::iter::from_fn(next).collect();
-    // The comment on what was lost comes first.
+    // The comment about a loss comes first.
     assert_eq!(marked, [false, true, true, false, false, false, true]);
-    // What was lost is told at the next frame that is there.
+    // The next frame that is kept tells the loss.
     convert(&[without], &[1, 5, 6], "missing in 1 gap: 12 ring_full");
     let bytes = fs::read(dir.path().join("x.pcapng")).unwrap();
     let mut reader = Reader::new(&bytes[..], "x").unwrap();
@@ -386,7 +386,7 @@ fn no_duplicates_leaves_marked_frames_out() {
     assert_eq!(dropped, [0, 12, 0]);
 }
 
-/// The record behind a mark is damaged: the next frame is no duplicate.
+/// The record behind a mark is damaged, so the next frame is not a duplicate.
 #[test]
 fn mark_of_a_damaged_frame_is_dropped() {
     let dir = tempfile::tempdir().unwrap();
@@ -412,7 +412,7 @@ fn mark_of_a_damaged_frame_is_dropped() {
     assert_eq!(frames.len(), 9, "{}", stderr(&run));
 }
 
-/// Damage is said, and the rest converted; a tail that is cut is only a note.
+/// Damage is reported and the rest is converted. A tail that is cut gives only a note.
 #[test]
 fn damaged_file_is_converted_around_damage() {
     let dir = tempfile::tempdir().unwrap();
@@ -524,7 +524,7 @@ fn wrong_usage_exits_with_2() {
     assert_eq!(names(dir.path()), ["1391722200"]);
 }
 
-/// A device that is always full.
+/// `/dev/full` is a device that is always full.
 #[test]
 fn full_device_is_an_error() {
     let dir = tempfile::tempdir().unwrap();
@@ -538,7 +538,7 @@ fn full_device_is_an_error() {
     );
 }
 
-/// A record has 16 bits for a length, and 32 for a second; pcapng has more.
+/// A record has 16 bits for the length and 32 for the seconds; pcapng has more.
 #[test]
 fn altered_frames_have_comments() {
     let dir = tempfile::tempdir().unwrap();
@@ -583,7 +583,7 @@ fn altered_frames_have_comments() {
     }
 }
 
-/// Each recording keeps its order; what is out of it there is said.
+/// The frames of a recording keep their order, and the summary counts those that are out of order.
 #[test]
 fn summary_counts_disorder() {
     let dir = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! A store that is being recorded while it is converted and checked.
+//! Tests of a folder that is converted and checked while files in it are recorded.
 
 use std::fs;
 use std::io::Write;
@@ -21,7 +21,7 @@ fn begun(dir: &Path) -> (std::process::Child, Vec<u8>) {
     (child, first)
 }
 
-/// What it gives in the end.
+/// Waits for the end of the conversion. Returns the number of frames and the standard error.
 fn ended(child: std::process::Child, first: Vec<u8>) -> (usize, String) {
     let out = child.wait_with_output().unwrap();
     let text = String::from_utf8_lossy(&out.stderr).into_owned();
@@ -29,7 +29,7 @@ fn ended(child: std::process::Child, first: Vec<u8>) -> (usize, String) {
     (converted(&[first, out.stdout].concat()).len(), text)
 }
 
-/// The second file of the queue gets its name while the first is read.
+/// The second file of the queue gets its final name while the first is being read.
 #[test]
 fn renamed_file_is_converted() {
     let dir = tempfile::tempdir().unwrap();
@@ -43,7 +43,7 @@ fn renamed_file_is_converted() {
     assert_eq!(frames, 61_000, "{text}");
 }
 
-/// Retention deletes a file that was listed.
+/// A listed file is deleted before it is read, as retention does it.
 #[test]
 fn deleted_file_is_counted() {
     let dir = tempfile::tempdir().unwrap();
@@ -56,13 +56,13 @@ fn deleted_file_is_counted() {
     assert!(text.contains("1 file deleted before it was read"), "{text}");
 }
 
-/// What a recorder appends while the file is read is left for the next conversion.
+/// The next conversion reads what a recorder appends while the file is being read.
 #[test]
 fn growing_file_is_not_damaged() {
     let dir = tempfile::tempdir().unwrap();
     let whole = many(0, 0, 60_000).bytes();
     let path = dir.path().join("1391723988_hpcap0_0.raw.part");
-    // A page of zeros stands where the last record goes on.
+    // The file is cut at a page boundary, in the middle of a record.
     let there = whole.len() / 2 / 4096 * 4096;
     let mut file = fs::File::create(&path).unwrap();
     file.write_all(&whole[..there]).unwrap();

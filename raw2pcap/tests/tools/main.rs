@@ -1,4 +1,4 @@
-//! The two tools as people run them.
+//! Tests that run the two tools as users do.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 

@@ -1,4 +1,4 @@
-//! What tshark, capinfos and tcpdump make of the results.
+//! Tests of what tshark, capinfos and tcpdump read from the output.
 
 use std::process::Command;
 
@@ -6,7 +6,7 @@ use hpcap::Reason;
 
 use crate::samples::{File, START, exits, ns, raw2pcap};
 
-/// As Wireshark's users look for them.
+/// Users of Wireshark find duplicates by their comments.
 #[test]
 fn tshark_finds_duplicates_by_comment() {
     let dir = tempfile::tempdir().unwrap();

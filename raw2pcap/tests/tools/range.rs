@@ -1,11 +1,11 @@
-//! `--from` and `--to`.
+//! Tests of `--from` and `--to`.
 
 use std::fs;
 use std::path::Path;
 
 use crate::samples::{File, START, converted_file, exits, index, many, ns, raw2pcap, stderr};
 
-/// Seconds of the frames that `raw2pcap .` with `args` gives.
+/// Returns the seconds of the frames that `raw2pcap .` with `args` converts.
 fn seconds(dir: &Path, args: &[&str]) -> Vec<u64> {
     let args = [&[".", "-o", "x.pcap", "--force"], args].concat();
     exits(&raw2pcap(&args, dir), 0);
@@ -26,14 +26,14 @@ fn range(from: u64, to: u64) -> [String; 4] {
     ]
 }
 
-/// A frame a second, `first` seconds after the start and on.
+/// Makes a file with one frame per second, the first one `first` seconds after the start.
 fn slow(start: u64, first: u64, count: u64) -> File {
     (0..count).fold(File::new(0, START + start, 1), |file, i| {
         file.frame((ns(first + i, 0), u8::try_from(i % 250).unwrap()))
     })
 }
 
-/// Two files; the clock was set back between them.
+/// The clock was set back between two files.
 #[test]
 fn range_is_whole_after_clock_step_between_files() {
     let dir = tempfile::tempdir().unwrap();
@@ -50,7 +50,7 @@ fn range_is_whole_after_clock_step_between_files() {
     }
 }
 
-/// One file; the clock was set back in the middle of it.
+/// The clock was set back in the middle of a file.
 #[test]
 fn range_is_whole_after_clock_step_in_file() {
     let dir = tempfile::tempdir().unwrap();
@@ -139,7 +139,7 @@ fn time_without_zone_is_local() {
         let frames = converted_file(&dir.path().join("x.pcap"));
         (frames.len(), stderr(&run))
     };
-    // The first frame is of 21:59:48 UTC.
+    // The time of the first frame is 21:59:48 UTC.
     for (zone, from) in [
         ("UTC", "2014-02-06T22:00:48"),
         ("CET-1", "2014-02-06T23:00:48"),

@@ -1,4 +1,4 @@
-//! Which files belong together: what their headers say decides it.
+//! Tests of which files belong together, which their headers decide.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use hpcap::raw::RecordingId;
 
 use crate::samples::{File, START, converted_file, exits, ns, raw2pcap, stderr};
 
-/// Seconds of two frames, in a file of a recording.
+/// Stores a file of a recording with two frames at `seconds`.
 fn store(dir: &Path, recording: Option<RecordingId>, stream_off: u64, seconds: [u64; 2]) {
     let file = File::of_recording(recording, stream_off, 0, START + seconds[0], 1);
     seconds
@@ -15,7 +15,8 @@ fn store(dir: &Path, recording: Option<RecordingId>, stream_off: u64, seconds: [
         .store(dir);
 }
 
-/// A recorder in a container always has process id 1, and a recording by records starts at 0.
+/// A recorder in a container always has process id 1, and a frame-by-frame recording starts at
+/// offset 0.
 #[test]
 fn recordings_of_one_pid_are_separate() {
     for has_id in [true, false] {
@@ -52,7 +53,7 @@ fn simultaneous_recordings_are_merged() {
     assert_eq!(times, expected);
 }
 
-/// The clock went back between the files: the place in the recording is what counts.
+/// The clock was set back between the files, so the place in the recording decides their order.
 #[test]
 fn files_are_sorted_by_stream_offset() {
     let dir = tempfile::tempdir().unwrap();

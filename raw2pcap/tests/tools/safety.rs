@@ -1,4 +1,4 @@
-//! What a conversion must never harm or leave behind.
+//! Tests of what a conversion must never overwrite or leave behind.
 
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -16,7 +16,7 @@ fn names(dir: &Path) -> Vec<String> {
     names
 }
 
-/// Every name under which an input can be reached.
+/// An input is safe under every name that leads to it.
 #[test]
 fn input_is_never_overwritten() {
     let dir = tempfile::tempdir().unwrap();
@@ -43,7 +43,7 @@ fn input_is_never_overwritten() {
     for name in ["in.pcap", "hard.pcap", "soft.pcap", "out.pcap.part"] {
         assert!(fs::read(at(name)).unwrap() == bytes, "{name} was changed");
     }
-    // Numbered files, too, and the list of sizes.
+    // Numbered outputs and the list of sizes must not overwrite an input either.
     fs::write(at("part_1.pcap"), &bytes).unwrap();
     let args = [
         "part_1.pcap",
@@ -76,9 +76,9 @@ fn redirected_output_is_not_the_input() {
     assert!(fs::read(&path).unwrap() == bytes);
 }
 
-/// A conversion that has begun and waits for the rest of its input.
+/// Starts a conversion that waits for the rest of its input.
 fn waiting(dir: &Path) -> (Child, PathBuf) {
-    // Who runs the tests may ignore signals, and what they start then does, too.
+    // The process that runs the tests may ignore signals, and its children would inherit that.
     let mut child = Command::new("env")
         .args(["--default-signal", env!("CARGO_BIN_EXE_raw2pcap")])
         .args(["-q", "-", "-o", "x.pcap"])
@@ -89,7 +89,7 @@ fn waiting(dir: &Path) -> (Child, PathBuf) {
         .unwrap();
     let bytes = many(0, 0, 50_000).bytes();
     let pipe = child.stdin.as_mut().unwrap();
-    // More than fits the pipe: when it is written, most of it was read.
+    // The bytes do not fit into the pipe, so most of them were read once all are written.
     std::io::Write::write_all(pipe, &bytes[..bytes.len() - 5000]).unwrap();
     (child, dir.join("x.pcap"))
 }
@@ -107,13 +107,13 @@ fn signal_removes_the_unfinished_file() {
     ] {
         let dir = tempfile::tempdir().unwrap();
         let (mut child, path) = waiting(dir.path());
-        // Waiting for it would close the pipe, which is an end, too.
+        // `wait` would close the pipe, which would end the conversion, too.
         let _pipe = child.stdin.take();
         let pid = nix::unistd::Pid::from_raw(child.id().cast_signed());
         kill(pid, signal).unwrap();
         assert!(!child.wait().unwrap().success());
         assert_eq!(names(dir.path()), [""; 0], "{signal}");
-        // The next run is not blocked.
+        // The remains of this run do not block the next one.
         many(0, 0, 20).store(dir.path());
         exits(&raw2pcap(&[".", "-o", "x.pcap"], dir.path()), 0);
         assert_eq!(converted_file(&path).len(), 20);

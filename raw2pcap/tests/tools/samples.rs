@@ -1,4 +1,4 @@
-//! Files to convert and check, and running the tools.
+//! Makes files to convert and check, and runs the tools.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,14 +11,14 @@ use hpcap::{Count, Ledger, QueueName, Reason, Timestamp};
 
 pub(crate) const START: u64 = 1_391_723_988;
 
-/// A frame: time in nanoseconds since 1970, and a number that makes its contents.
+/// A frame: its time in nanoseconds since 1970, and a number from which its contents are made.
 pub(crate) type Frame = (u64, u8);
 
 pub(crate) fn ns(sec: u64, ns: u64) -> u64 {
     (START + sec) * 1_000_000_000 + ns
 }
 
-/// An Ethernet frame of 60 bytes with a UDP datagram from port `number`.
+/// Makes an Ethernet frame of 60 bytes with a UDP datagram from port `number`.
 pub(crate) fn contents(number: u8) -> Vec<u8> {
     let mut frame = vec![number; 60];
     frame[12..14].copy_from_slice(&[8, 0]);
@@ -31,14 +31,14 @@ pub(crate) fn contents(number: u8) -> Vec<u8> {
     frame
 }
 
-/// A file of a queue, being made.
+/// A file of a queue that is being built.
 pub(crate) struct File {
     writer: Writer<Vec<u8>>,
     queue: QueueName,
     start: u64,
     ledger: Ledger,
     last: u64,
-    /// Where marks of duplicates are to stand.
+    /// Places of the marks of duplicates.
     marks: Vec<usize>,
 }
 
@@ -47,7 +47,7 @@ impl File {
         Self::of_recording(None, start << 31, queue, start, link_type)
     }
 
-    /// A file of a recording, at `stream_off` in its stream, made by process 1.
+    /// Starts a file of a recording, at `stream_off` in its stream, made by process 1.
     pub(crate) fn of_recording(
         recording: Option<RecordingId>,
         stream_off: u64,
@@ -97,7 +97,7 @@ impl File {
         self
     }
 
-    /// A frame that is marked as a duplicate.
+    /// Adds a frame that is marked as a duplicate.
     pub(crate) fn duplicate(mut self, frame: Frame) -> Self {
         self.marks
             .push(usize::try_from(self.writer.offset()).unwrap());
@@ -118,7 +118,7 @@ impl File {
         self
     }
 
-    /// The file's bytes.
+    /// Returns the bytes of the file.
     pub(crate) fn bytes(mut self) -> Vec<u8> {
         let tag = LedgerTag {
             end: Timestamp::from_ns(self.last),
@@ -140,7 +140,7 @@ impl File {
         bytes
     }
 
-    /// Stores it below `base` under its name.
+    /// Stores the file below `base` under its name.
     pub(crate) fn store(self, base: &Path) -> PathBuf {
         let path = FileName::new(self.start, self.queue).path(base);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -156,7 +156,7 @@ pub(crate) fn index(path: &Path) {
     index.save(path).unwrap();
 }
 
-/// `count` frames of a queue from second `from` on, a millisecond apart.
+/// Makes a file with `count` frames of a queue from second `from` on, a millisecond apart.
 pub(crate) fn many(queue: u32, from: u64, count: u64) -> File {
     (0..count).fold(File::new(queue, START + from, 1), |file, i| {
         file.frame((ns(from, i * 1_000_000), u8::try_from(i % 250).unwrap()))
@@ -206,7 +206,7 @@ pub(crate) fn stdout(out: &Output) -> String {
     String::from_utf8_lossy(&out.stdout).into_owned()
 }
 
-/// Asserts the exit code, and shows what was said where it is another.
+/// Asserts the exit code, and shows the output if it is another.
 pub(crate) fn exits(out: &Output, code: i32) {
     assert_eq!(
         out.status.code(),
@@ -217,7 +217,7 @@ pub(crate) fn exits(out: &Output, code: i32) {
     );
 }
 
-/// Time and first byte of every frame of a pcap or pcapng file.
+/// Returns time and number of every frame of a pcap or pcapng file.
 pub(crate) fn converted(bytes: &[u8]) -> Vec<Frame> {
     let mut reader = Reader::new(bytes, "result").unwrap();
     let mut frames = Vec::new();
@@ -230,7 +230,7 @@ pub(crate) fn converted(bytes: &[u8]) -> Vec<Frame> {
     frames
 }
 
-/// The same of a file.
+/// Returns time and number of every frame of the file at `path`.
 pub(crate) fn converted_file(path: &Path) -> Vec<Frame> {
     converted(&fs::read(path).unwrap())
 }

@@ -1,4 +1,4 @@
-//! What pcapng says of each interface, read by a reader of its own.
+//! Tests of the pcapng statistics of each interface, read by a reader of its own.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -29,7 +29,7 @@ fn word(bytes: &[u8], at: usize) -> u32 {
     u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap())
 }
 
-/// The interfaces of a file, and how many frames it has.
+/// Returns the interfaces of a file, and the number of its frames.
 fn interfaces(path: &Path) -> (Vec<Interface>, u64) {
     let bytes = fs::read(path).unwrap();
     let (mut found, mut frames, mut at) = (Vec::<Interface>::new(), 0, 0);
@@ -76,8 +76,9 @@ fn lost(counts: &[(Reason, u64)]) -> Ledger {
     ledger
 }
 
-/// A file of a recording: `frames` frames of ports 0, 1 and so on, a millisecond apart from
-/// second `from` on, cut to `caplen`, with what `losses` says lost behind the frame of a number.
+/// Stores a file of a recording. It has `frames` frames of ports 0, 1 and so on, a millisecond
+/// apart from second `from` on, cut to `caplen`. Each entry of `losses` adds a loss behind the
+/// frame of its number.
 fn store(dir: &Path, from: u64, caplen: u32, frames: u64, losses: &[(u64, Reason, u64)]) {
     let mut writer = Writer::new(Vec::new());
     let header = FileHeader {
@@ -88,7 +89,7 @@ fn store(dir: &Path, from: u64, caplen: u32, frames: u64, losses: &[(u64, Reason
         interface: "veth0".into(),
         host: "probe".into(),
         clock_source: "engine".into(),
-        // Files of one recording, whose settings were changed between them.
+        // The files belong to one recording whose settings were changed between them.
         recording: RecordingId::from_bytes([1; 16]),
         file_number: from,
         stream_off: from << 31,
@@ -126,7 +127,7 @@ fn store(dir: &Path, from: u64, caplen: u32, frames: u64, losses: &[(u64, Reason
     fs::write(path, writer.close(4096).unwrap().0).unwrap();
 }
 
-/// Converts `dir` to `x.pcapng` and gives what its interfaces say.
+/// Converts `dir` to `x.pcapng`. Returns its interfaces and the number of its frames.
 fn converted(dir: &Path, args: &[&str]) -> (Vec<Interface>, u64) {
     let args = [&[".", "-o", "x.pcapng", "--force"], args].concat();
     exits(&raw2pcap(&args, dir), 0);
@@ -137,7 +138,7 @@ fn number(interface: &Interface, code: u16) -> u64 {
     interface.numbers[&code]
 }
 
-/// Asserts that tcpdump, where it is installed, reads `frames` frames in `x.pcapng`.
+/// Asserts that tcpdump, if it is installed, reads `frames` frames in `x.pcapng`.
 fn assert_tcpdump_reads(dir: &Path, frames: usize) {
     let run = Command::new("tcpdump")
         .args(["-nr", "x.pcapng"])
@@ -257,11 +258,11 @@ fn interfaces_share_one_snaplen() {
     assert_tcpdump_reads(dir.path(), 20);
 }
 
-/// The range lies inside a hole, begins in it, or ends in it.
+/// The range lies inside a gap, begins in it, or ends in it.
 #[test]
 fn range_reports_a_gap_it_touches() {
     let dir = tempfile::tempdir().unwrap();
-    // A millisecond without frames, behind the 50th.
+    // There is a millisecond without frames behind the 50th.
     store(dir.path(), 0, 0, 100, &[(50, Reason::RingFull, 9)]);
     for (from, to, missing) in [
         ("0.0503", "0.0506", true),
