@@ -77,9 +77,9 @@ impl Receiver {
     ///
     /// # Safety
     /// `ring` points to `count` descriptors, a power of two. `chunks` points to
-    /// `count >> chunk_shift` chunks of `1 << chunk_shift` slots each, `chunk_dma` to their
-    /// addresses as the NIC sees them, `bounce` to [`bounce_bytes`] bytes. All of this lives
-    /// as long as the value that is returned, and nobody changes it while a frame of
+    /// `count >> chunk_shift` chunks of `1 << chunk_shift` slots each, `chunk_dma` to the addresses
+    /// of the chunks as the NIC sees them, and `bounce` to [`bounce_bytes`] bytes. This memory
+    /// outlives the returned value, and no other code changes it while a frame of
     /// [`Receiver::harvest`] is borrowed.
     #[must_use]
     pub unsafe fn start(

@@ -36,7 +36,7 @@ pub struct Settings {
     /// A random number, so that an attacker cannot choose frames that all fall into one set of the
     /// window.
     pub seed: u64,
-    /// Whether a duplicate starts the age anew; 0 = no.
+    /// Whether a duplicate restarts the age; 0 = no.
     pub renew: u32,
     /// LINKTYPE_ value of the frames, for [`AUTO`]; 1 = Ethernet.
     pub link_type: u32,

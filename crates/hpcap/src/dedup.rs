@@ -10,10 +10,10 @@ use crate::{Error, Result};
 /// What the filter does with duplicates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Action {
-    /// It removes and counts them.
+    /// Removes and counts duplicates.
     #[default]
     Drop,
-    /// It counts them and writes a tag before each into the stream.
+    /// Counts duplicates and writes a tag before each of them into the stream.
     Mark,
 }
 
@@ -77,7 +77,7 @@ pub struct DedupSettings {
     pub bytes: Option<u32>,
     /// Longest time between a frame and its duplicate.
     pub age: Duration,
-    /// Whether a duplicate starts the age anew. Then each copy in a series counts as a duplicate as
+    /// Whether a duplicate restarts the age. Then each copy in a series counts as a duplicate as
     /// long as consecutive copies are at most `age` apart.
     pub renew: bool,
     /// Fields in which duplicates may differ.

@@ -12,7 +12,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 pub enum Kind {
     /// The caller asked for something invalid (exit code 2 in the tools).
     Usage,
-    /// The named thing does not exist.
+    /// The named file, queue or listener does not exist.
     NotFound,
     /// The operating system denied access; the advice names the capability or the group.
     Permission,
@@ -20,7 +20,7 @@ pub enum Kind {
     Version,
     /// The data does not conform to its format.
     Format,
-    /// Another process uses the thing.
+    /// Another process uses the file, the queue or the ring.
     Busy,
     /// Space is exhausted: on the disk, in memory, hugepages or slots.
     Full,

@@ -190,8 +190,8 @@ impl fmt::Display for Bytes {
     #[allow(clippy::cast_precision_loss, reason = "three digits are shown")]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const PREFIXES: [&str; 6] = ["", "Ki", "Mi", "Gi", "Ti", "Pi"];
-        // Sizes of pages, blocks and rings are multiples of a unit and print without fraction: `4
-        // KiB`.
+        // Sizes of pages, blocks and rings are multiples of a unit and print without fraction,
+        // such as `4 KiB`.
         let power = match self.0 {
             0 => 0,
             n => (n.trailing_zeros() / 10).min(5) as usize,

@@ -11,7 +11,7 @@ use super::reader::{Place, without_fcs};
 use crate::error::Result;
 
 pub(super) const HEADER_BYTES: usize = 24;
-/// Bit of the link type field that says that the field holds the length of the FCS.
+/// Bit of the link type field: set when the field also holds the length of the FCS.
 const FCS_PRESENT: u32 = 0x0400_0000;
 
 type Parse = for<'a> fn(

@@ -44,27 +44,27 @@ pub struct Queue {
 pub struct ListenerInfo {
     /// Id of the listener, which its queue never uses again.
     pub id: u64,
-    /// Index of its slot.
+    /// Index of the listener's slot.
     pub slot: usize,
-    /// Name of the program.
+    /// Name of the listener's program.
     pub program: String,
     /// Process id of the listener.
     pub pid: u32,
     /// User id of the listener.
     pub uid: u32,
-    /// Its present contract.
+    /// The present contract of the listener.
     pub contract: Contract,
-    /// Whether it waits for the start of a new file.
+    /// Whether the listener waits for the start of a new file.
     pub starting: bool,
-    /// Whether it was killed.
+    /// Whether the listener was killed.
     pub killed: bool,
-    /// Whether its end is fixed, so that it only reads what was published before.
+    /// Whether the listener's end is fixed, so that it reads only what was published before.
     pub finished: bool,
-    /// Time at which it became lossy because it had stalled the ring for too long.
+    /// Time at which the listener became lossy because it had stalled the ring for too long.
     pub demoted: Option<Timestamp>,
-    /// Time at which it attached.
+    /// Time at which the listener attached.
     pub attached: Timestamp,
-    /// Published bytes that it has not acknowledged.
+    /// Published bytes that the listener has not acknowledged.
     pub lag_bytes: u64,
 }
 
@@ -128,8 +128,9 @@ impl Queue {
         self.page.listeners()
     }
 
-    /// Asks the producer for the settings of its duplicate filter, in the syntax of `hpcapd
-    /// --dedup`, or `off`. Returns `None` for the kernel module, which has its settings in sysfs.
+    /// Asks the producer for the settings of its duplicate filter. The text is in the syntax of
+    /// `hpcapd --dedup`, or `off`. Returns `None` for the kernel module, which has its settings in
+    /// sysfs.
     #[must_use]
     pub fn dedup(&self) -> Option<String> {
         let connection = self.producer.connect().ok()?;

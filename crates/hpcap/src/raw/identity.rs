@@ -98,7 +98,7 @@ pub struct Origin {
 /// The recording a file belongs to, and the file's place in that recording.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
-    /// What was recorded.
+    /// The recorded host, interface and queue.
     pub origin: Origin,
     /// The recording; `None` in files written before recordings had an id.
     pub recording: Option<RecordingId>,

@@ -40,7 +40,7 @@ const HEAD_BYTES: usize = 48;
 /// entries.
 const ENTRIES_MAX: u64 = 1 << 20;
 
-/// Where a block's first record starts.
+/// The index entry of one block: where its first record starts, and the times of its frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Entry {
     /// Bytes from the start of the file to the first record that starts in the block.

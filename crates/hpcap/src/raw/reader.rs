@@ -20,9 +20,9 @@ const HEADER: u64 = HPCAP_RECORD_BYTES as u64;
 /// One event of a file and its position.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found<'a> {
-    /// Offset of its first byte from the start of the file.
+    /// Offset of the event's first byte from the start of the file.
     pub offset: u64,
-    /// Its length in bytes, header included.
+    /// Length of the event in bytes, header included.
     pub bytes: u64,
     /// The event.
     pub event: Event<'a>,

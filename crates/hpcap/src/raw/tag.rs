@@ -73,8 +73,8 @@ pub struct LedgerTag {
     pub times_adjusted: u64,
 }
 
-/// The original time and length of the next frame, which its record cannot hold (`struct
-/// hpcap_altered`).
+/// The original time and length of the next frame, which its record cannot hold
+/// (`struct hpcap_altered`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Altered {
     /// Seconds since 1970.

@@ -43,7 +43,6 @@ pub struct Written {
 /// A record is stored only if at least 12 bytes remain after it, so that the file can always be
 /// closed. After an error no part of the record was accepted, and the call can be repeated (see
 /// [`Sink`]).
-/// (see [`Sink`]).
 #[derive(Debug)]
 pub struct Writer<W> {
     sink: Sink<W>,

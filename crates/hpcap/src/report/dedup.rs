@@ -16,7 +16,7 @@ use crate::{Queue, QueueName};
 pub struct DedupReport {
     /// Whether the queue removes or marks duplicates.
     pub enabled: bool,
-    /// The settings; `None` where the filter is off.
+    /// The settings; `None` when the filter is off.
     #[serde(flatten)]
     pub settings: Option<DedupFields>,
     /// The settings as `hpcapd --dedup` takes them, or `off`.
@@ -37,7 +37,7 @@ pub struct DedupFields {
     pub compare_bytes: Option<u32>,
     /// Longest time between a frame and its duplicate, in nanoseconds.
     pub age_ns: u64,
-    /// Whether a duplicate starts the age anew.
+    /// Whether a duplicate restarts the age.
     pub renew: bool,
     /// Whether duplicates may differ in TTL or hop limit.
     pub ignore_ttl: bool,
@@ -70,7 +70,7 @@ impl From<&DedupSettings> for DedupFields {
 }
 
 impl DedupReport {
-    /// Asks the producer of `queue`; `None` where the producer does not report its settings.
+    /// Asks the producer of `queue`; returns `None` when the producer does not report its settings.
     #[must_use]
     pub fn of(queue: &Queue) -> Option<Self> {
         let text = queue

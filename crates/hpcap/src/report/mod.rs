@@ -31,7 +31,7 @@ pub struct QueueReport {
     /// The counters and the listeners.
     #[serde(flatten)]
     pub status: QueueStatus,
-    /// The duplicate filter; `None` where the producer does not report it.
+    /// The duplicate filter; `None` when the producer does not report its settings.
     pub dedup: Option<DedupReport>,
 }
 
@@ -61,7 +61,7 @@ impl fmt::Display for QueueReport {
 /// that the line is safe to print on a terminal.
 ///
 /// # Errors
-/// [`Kind::Io`](crate::Kind::Io) where `object` cannot be written as JSON, such as a map whose keys
+/// [`Kind::Io`](crate::Kind::Io) when `object` cannot be written as JSON, such as a map whose keys
 /// are not strings.
 pub fn json_line(object: &impl Serialize) -> Result<String> {
     serde_json::to_string(object)

@@ -22,7 +22,7 @@ pub struct QueueStatus {
     pub source: String,
     /// The interface or file that frames come from.
     pub interface: String,
-    /// Filter in tcpdump's syntax; empty where there is none.
+    /// Filter in tcpdump's syntax; empty = none.
     pub filter: String,
     /// Process id of the daemon, or of the module's poll thread.
     pub pid: u32,

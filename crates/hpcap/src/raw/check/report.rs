@@ -15,7 +15,7 @@ use crate::units::Bytes;
 pub enum Severity {
     /// Allowed by the format, but worth knowing.
     Warning,
-    /// The file is not as the format says.
+    /// The file violates the format.
     Defect,
 }
 

@@ -14,8 +14,8 @@
 //! records after them can read differently.
 //!
 //! Before the file is changed, the changes are written to a journal, `<file>.repair`, from which
-//! [`undo()`] restores the file. Only a file that certainly is RAW is changed. Stray bytes (1 to
-//! 11) between records are too few for padding; then a new file is written without them, and the
+//! [`undo()`] restores the file. Only a file that certainly is RAW is changed. Between records, 1
+//! to 11 stray bytes are too few for padding; then a new file is written without them, and the
 //! original is kept as `<file>.damaged`.
 
 mod apply;

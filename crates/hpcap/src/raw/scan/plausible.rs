@@ -110,7 +110,6 @@ pub(super) fn chain(
 /// This suffices for the position at which the record before ended. It does not suffice for finding
 /// a position, nor where times can be compared: two bytes after a header there often is what looks
 /// like another header, and so on after that one.
-/// and behind the next one, too.
 pub(super) fn lengths_lead_on(
     window: &[u8],
     at: usize,
