@@ -50,7 +50,7 @@ pub fn resolve_aliases(mut cli: Cli) -> Result<Cli> {
         ));
     }
     cli.operands.splice(..0, queue);
-    // A capture length of 0 means whole frames, as no length does.
+    // A capture length of 0 means whole frames, as does no length.
     cli.caplen = cli.caplen.filter(|bytes| *bytes > 0);
     Ok(cli)
 }

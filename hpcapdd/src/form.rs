@@ -9,7 +9,7 @@ use hpcap::{Error, Result, abi};
 use crate::cli::Cli;
 use crate::plan::Destination;
 
-/// The smallest file that `--rotate-size` may ask for in pcapng and pcap, in bytes.
+/// Smallest size in bytes that `--rotate-size` may name for pcapng and pcap.
 const ROTATE_BYTES_MIN: u64 = 4096;
 
 /// Endings of capture files that the recorder does not write, or only behind another ending.
@@ -20,13 +20,13 @@ const OTHER_ENDINGS: [&str; 9] = [
 /// The form of an output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Form {
-    /// The format.
+    /// Format of the files or of the stream.
     pub format: FileFormat,
     /// How finished files are compressed.
     pub compression: Compression,
 }
 
-/// Reads `--format`.
+/// Parses the value of `--format`.
 ///
 /// # Errors
 /// A text that is not a format.
@@ -37,7 +37,7 @@ pub fn parse_format(text: &str) -> std::result::Result<FileFormat, String> {
         .ok_or_else(|| "expected raw, pcapng or pcap".to_owned())
 }
 
-/// Reads `--compress`.
+/// Parses the value of `--compress`.
 ///
 /// # Errors
 /// A text that is not a method.

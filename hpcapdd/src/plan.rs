@@ -30,11 +30,11 @@ pub enum Destination {
     File(PathBuf),
     /// No output: the frames are only counted.
     Null,
-    /// pcapng on stdout.
+    /// A pcapng stream on stdout.
     Stdout,
 }
 
-/// What is kept of the stream, frame by frame.
+/// The part of the stream that is kept, frame by frame.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Selection {
     /// Filter expression in tcpdump's syntax.
@@ -168,11 +168,12 @@ fn destination(text: &str) -> Result<Destination> {
     }
 }
 
-/// The contract with the queue: that of `--contract`, or the default. A live view of a queue
-/// that others share is lossy, because whoever reads the pipe may pause at any time.
+/// The contract with the queue: that of `--contract`, or the default. A live view of a queue is
+/// lossy by default, because others share the queue and the reader of the pipe may pause at any
+/// time.
 ///
 /// # Errors
-/// [`Kind::Usage`](hpcap::Kind::Usage) for anything but `lossless`, `lossless:TIME`, `lossy`.
+/// [`Kind::Usage`](hpcap::Kind::Usage) for anything but `lossless`, `lossless:TIME` and `lossy`.
 pub fn contract(
     text: Option<&str>,
     origin: &Origin,
@@ -203,10 +204,10 @@ fn parse_contract(text: &str) -> Result<Contract> {
     }
 }
 
-/// Reads `--start`; the default depends on the destination.
+/// Parses the value of `--start`. The default depends on the destination.
 ///
 /// # Errors
-/// [`Kind::Usage`](hpcap::Kind::Usage) for anything but `file`, `newest`, `oldest`.
+/// [`Kind::Usage`](hpcap::Kind::Usage) for anything but `file`, `newest` and `oldest`.
 pub fn start(text: Option<&str>, destination: &Destination) -> Result<Start> {
     match text {
         None if *destination == Destination::Stdout => Ok(Start::Newest),

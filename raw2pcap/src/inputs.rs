@@ -166,7 +166,7 @@ impl Input {
 /// listed once.
 ///
 /// # Errors
-/// [`hpcap::Kind::NotFound`] where a path does not exist or a folder has no files; errors of reading
+/// [`hpcap::Kind::NotFound`] if a path does not exist or a folder has no files; errors of reading
 /// a folder.
 pub fn expand(paths: &[PathBuf]) -> Result<Vec<Input>> {
     let mut inputs = Vec::new();
@@ -191,7 +191,7 @@ pub fn expand(paths: &[PathBuf]) -> Result<Vec<Input>> {
     Ok(inputs)
 }
 
-/// Identifies the file at `path`, or at `path` without `.part` where a recorder has completed the
+/// Identifies the file at `path`, or at `path` without `.part` if a recorder has completed the
 /// file meanwhile.
 fn list(path: &Path) -> Option<Listed> {
     Listed::of(path).ok().or_else(|| {

@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 const TEMPLATE: &str =
     "{prefix} {bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta} left  {wide_msg}";
 
-/// A progress bar, hidden where standard error is no terminal.
+/// A progress bar, hidden if standard error is not a terminal.
 #[derive(Debug)]
 pub(crate) struct Progress {
     bar: ProgressBar,
@@ -19,7 +19,8 @@ pub(crate) struct Progress {
 const STEP_BYTES: u64 = 4 << 20;
 
 impl Progress {
-    /// Creates a bar for `total` bytes, visible where `wanted` and where standard error is a terminal.
+    /// Creates a bar for `total` bytes. It is visible if `wanted` is set and standard error is a
+    /// terminal.
     pub(crate) fn new(name: &'static str, total: u64, wanted: bool) -> Self {
         let bar = if wanted && std::io::stderr().is_terminal() {
             ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr_with_hz(5))

@@ -1,4 +1,4 @@
-//! What the recorder tells people and programs, and what its parts hand to the session.
+//! The events that the recorder reports, and the notices that its parts hand to the session.
 
 use std::path::PathBuf;
 
@@ -46,7 +46,7 @@ impl Event {
         }
     }
 
-    /// How much the event matters to a person who reads the recorder's text output.
+    /// How much the event matters to a user who reads the text output.
     #[must_use]
     pub fn level(&self) -> Level {
         match self {
@@ -90,7 +90,7 @@ impl Notice {
 /// Lost frames of one source, or of the recorder itself.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SourceLoss {
-    /// The source that loses them, where the recording has several; `null` for the only source,
+    /// The source that loses the frames, if the recording has several; `null` for the only source,
     /// and for losses of the recorder itself.
     pub source: Option<String>,
     /// The reason, and the number of frames.
@@ -108,9 +108,9 @@ pub struct FinishingBehind {
 /// Finishing files has caught up with writing them.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct FinishingCaughtUp {
-    /// Seconds since [`FinishingBehind`].
+    /// Seconds since the event [`FinishingBehind`].
     pub seconds: f64,
-    /// Times that writing stopped meanwhile because too many files waited.
+    /// Number of times that writing paused meanwhile because too many files waited.
     pub pauses: u64,
 }
 
@@ -206,7 +206,7 @@ pub struct FileDeleted {
 /// Why a recording ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum EndedBy {
-    /// A signal asked for it.
+    /// A signal asked the recorder to stop.
     #[serde(rename = "signal")]
     Signal,
     /// The time of `--duration` was over.
@@ -280,7 +280,7 @@ pub struct Summary {
     /// Frames stored, and their bytes on the wire.
     #[serde(flatten)]
     pub stored: Frames,
-    /// Bytes written to the destination, closing padding not included.
+    /// Bytes written to the destination, without the padding that closes files.
     pub stored_bytes: u64,
     /// Number of finished files.
     pub files: u64,

@@ -1,4 +1,4 @@
-//! Rates and peaks of a running recording.
+//! Measures rates and peaks of a running recording.
 
 use std::time::{Duration, Instant};
 
@@ -53,7 +53,7 @@ impl Meter {
         self.further = ledger;
     }
 
-    /// Time since the start.
+    /// Time since the measurement started.
     #[must_use]
     pub fn elapsed(&self) -> Duration {
         self.start.elapsed()

@@ -1,4 +1,4 @@
-//! What the recorder tells people and programs, as text or as JSON.
+//! Reports to users and programs, as text or as JSON.
 
 pub mod event;
 pub mod meter;

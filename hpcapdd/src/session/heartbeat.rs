@@ -1,4 +1,4 @@
-//! Notices when the producer stops working, by its heartbeat.
+//! Detects by its heartbeat that a producer has stopped working.
 
 use std::time::{Duration, Instant};
 

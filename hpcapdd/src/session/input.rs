@@ -17,7 +17,7 @@ const PROGRAM: &str = "hpcapdd";
 /// request at least every 10 ms.
 const ANSWER_LIMIT: Duration = Duration::from_secs(2);
 
-/// A listener, and the engine that feeds it if that runs in this process.
+/// A listener, and the engine that feeds the listener if it runs in this process.
 #[derive(Debug)]
 pub struct Input {
     /// Listener on the queue, or on the first source of this process.
@@ -89,7 +89,7 @@ impl Input {
     /// Captures from a further source inside this process. Returns its listener.
     ///
     /// # Errors
-    /// As [`Input::source`].
+    /// Those of [`Input::source`].
     pub fn add(
         &mut self,
         config: &EngineConfig,

@@ -85,9 +85,9 @@ struct Target {
 pub struct Recorded {
     /// Why the recording ended.
     pub ended_by: EndedBy,
-    /// What was stored.
+    /// Counts of what was stored and lost.
     pub tally: Tally,
-    /// The first failure; the reporter has told the others.
+    /// The first failure. The other failures were reported as warnings.
     pub outcome: Result<()>,
 }
 
@@ -509,7 +509,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// `tally` without the files that somebody removed.
+    /// Returns `tally` with the frames of removed files counted as lost instead of stored.
     fn without_removed(&self, mut tally: Tally) -> Tally {
         let Removed {
             frames,

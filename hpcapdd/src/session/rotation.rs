@@ -1,4 +1,4 @@
-//! Rotation of files by time.
+//! Rotates files by time.
 
 use std::time::{Duration, Instant};
 
@@ -94,7 +94,7 @@ mod tests {
     fn next_multiple_is_after_now() {
         assert_eq!(next(7200, HOUR, Duration::ZERO), 10_800);
         assert_eq!(next(7199, HOUR, Duration::ZERO), 7200);
-        // Half past in UTC is a whole hour in India.
+        // Half past an hour in UTC is a whole hour in India.
         assert_eq!(next(7200, HOUR, HOUR * 11 / 2), 9000);
         // Midnight in a zone eight hours behind UTC.
         assert_eq!(next(0, HOUR * 24, HOUR * 16), 8 * 3600);

@@ -16,7 +16,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGXFSZ};
 /// How urgently the recorder was asked to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stop {
-    /// Nobody asked.
+    /// Nobody has asked the recorder to stop.
     No,
     /// Store what is in the ring, then stop.
     Drain,
@@ -124,7 +124,7 @@ impl Signals {
         self.stops.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Whether SIGHUP came because the terminal that the recorder was started from went away.
+    /// Whether SIGHUP came because the terminal from which the recorder was started is gone.
     fn terminal_is_gone(&self) -> bool {
         if !self.has_terminal {
             return false;

@@ -1,4 +1,4 @@
-//! Destinations of a recording, and what all of them have in common.
+//! The destinations of a recording, and what they have in common.
 
 pub mod block;
 pub mod file_header;
@@ -22,7 +22,7 @@ pub const FLUSH_AFTER: Duration = Duration::from_millis(400);
 /// Longest sleep of the recorder before it looks at signals and the clock.
 pub const TICK: Duration = Duration::from_millis(200);
 
-/// Counts of what a recorder did.
+/// Counts of what a recorder stored and lost.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Tally {
     /// Frames stored.
@@ -45,7 +45,7 @@ impl Tally {
     }
 }
 
-/// What a step did, or what it needs.
+/// The result of a step: what it did, or what it needs.
 #[derive(Debug)]
 pub enum Step {
     /// The step made progress, and more may be possible at once.
@@ -61,7 +61,7 @@ pub enum Step {
     Hold(StorageError),
     /// The recording reached a limit of the command line.
     Limit(EndedBy),
-    /// The reader of the pipe has closed it.
+    /// The reader of the pipe has closed the pipe.
     ReaderGone,
 }
 

@@ -1,4 +1,4 @@
-//! DEST `null`: counts frames and stores nothing.
+//! The destination `null`, which counts frames and stores nothing.
 
 use hpcap::listener::{Listener, Moment, Start};
 use hpcap::raw::{Gap, Record};

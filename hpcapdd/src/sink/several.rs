@@ -1,4 +1,4 @@
-//! Recording several sources: what is allowed, file names, and the sink.
+//! Recording of several sources: what is allowed, file names, and the sink.
 
 use hpcap::compress::FileFormat;
 use hpcap::raw::{Origin, RecordingId, SourceName};
@@ -82,7 +82,7 @@ pub fn check(cli: &Cli, destination: &Destination) -> Result<()> {
 /// all of them.
 ///
 /// # Errors
-/// As [`plan::source_name`].
+/// Those of [`plan::source_name`].
 pub(crate) fn file_name(cli: &Cli, form: Form) -> Result<SourceName> {
     let names = cli
         .source

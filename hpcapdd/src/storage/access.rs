@@ -1,4 +1,4 @@
-//! Who may read the files and their folders: `--file-mode`, `--file-group`.
+//! Sets who may read the files and their folders: `--file-mode`, `--file-group`.
 
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown, fchown};
@@ -13,11 +13,11 @@ use hpcap::{Error, Result};
 pub struct Access {
     /// Mode of the files. Whoever may read the files may also enter their folders.
     pub mode: Option<u32>,
-    /// Group number.
+    /// Number of the group.
     pub group: Option<u32>,
 }
 
-/// Reads `--file-mode`.
+/// Parses the value of `--file-mode`.
 ///
 /// # Errors
 /// A text that is not an octal mode, or a mode that would lock the recorder itself out.
@@ -29,7 +29,7 @@ pub fn parse_mode(text: &str) -> std::result::Result<u32, String> {
     }
 }
 
-/// Reads `--file-group`: a name or a number.
+/// Parses the value of `--file-group`, which is a name or a number.
 ///
 /// # Errors
 /// A group name that this machine does not know.
@@ -70,7 +70,7 @@ impl Access {
     /// Sets the group and the mode of an open file.
     ///
     /// # Errors
-    /// As [`Access::give_part`].
+    /// Those of [`Access::give_part`].
     pub fn give(&self, file: &File, path: &Path) -> Result<()> {
         if let Some(group) = self.group {
             fchown(file, None, Some(group)).map_err(|e| refused(path, e))?;

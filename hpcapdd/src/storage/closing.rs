@@ -1,11 +1,11 @@
-//! How a file ends: tags, then padding that reaches exactly the end of a block.
+//! Makes the end of a file: tags, then padding that reaches exactly the end of a block.
 
 use hpcap::abi::HPCAP_RECORD_BYTES;
 use hpcap::raw::padding::{padding_header, padding_to};
 
 const HEADER: u64 = HPCAP_RECORD_BYTES as u64;
 
-/// What to write behind the last record of a file.
+/// The bytes to write behind the last record of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Closing {
     /// Offsets in the file, each the start of a record, and the bytes to write there. The bytes

@@ -12,7 +12,7 @@ use nix::sys::statvfs::fstatvfs;
 /// Alignment in bytes of a direct write: of its memory, its offset in the file and its length.
 pub const ALIGN: u64 = 4096;
 
-/// Rounds down to [`ALIGN`].
+/// Rounds down to a multiple of [`ALIGN`].
 #[must_use]
 pub fn align_down(n: u64) -> u64 {
     n / ALIGN * ALIGN
@@ -45,7 +45,7 @@ impl DirectFile {
         self.direct
     }
 
-    /// The file.
+    /// The underlying file.
     #[must_use]
     pub fn file(&self) -> &File {
         &self.file
@@ -101,7 +101,7 @@ impl DirectFile {
             }
             match self.file.write_at(rest, off + *done) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                // A short direct write may end anywhere; the next must be aligned again.
+                // A short direct write may end anywhere, but the next one must be aligned again.
                 Ok(n) if self.direct && n < rest.len() => match align_down(n as u64) {
                     0 => self.make_buffered()?,
                     n => *done += n,

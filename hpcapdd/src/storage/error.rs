@@ -35,7 +35,7 @@ impl StorageError {
         Self::Passing(error)
     }
 
-    /// What went wrong.
+    /// The error that caused the failure.
     #[must_use]
     pub fn cause(&self) -> &Error {
         match self {

@@ -32,7 +32,7 @@ pub struct OutputFolder {
     source: Option<SourceName>,
     own: OwnFiles,
     reserve_bytes: u64,
-    /// Bytes of the disk that reserving leaves free.
+    /// Bytes of the disk that stay free when room is reserved.
     leave_bytes: u64,
     access: Access,
     direct: bool,
@@ -127,7 +127,7 @@ impl OutputFolder {
         self.own.clone()
     }
 
-    /// The same folder, for files of another queue.
+    /// Returns the same folder, for files of another queue.
     #[must_use]
     pub fn of(mut self, queue: QueueName) -> Self {
         self.queue = queue;
@@ -307,7 +307,7 @@ impl CaptureFile {
     /// Sends all later writes through the page cache, because writes at a file's end are unaligned.
     ///
     /// # Errors
-    /// When the operating system refuses.
+    /// Errors of the operating system.
     pub fn make_buffered(&mut self) -> std::result::Result<(), StorageError> {
         self.io
             .make_buffered()
@@ -345,7 +345,7 @@ impl CaptureFile {
 
     /// Flushes the data to the disk.
     pub fn sync(&self) {
-        // An error here shows again when the file is finished.
+        // An error here appears again when the file is finished.
         let _ = self.io.file().sync_data();
     }
 

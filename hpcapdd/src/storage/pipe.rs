@@ -9,13 +9,13 @@ use hpcap::Result;
 use hpcap::error::Context;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-/// Bytes that a pipe takes at once when it says that it is writable (PIPE_BUF).
+/// Bytes that a writable pipe takes without blocking (PIPE_BUF).
 const PIPE_CHUNK: usize = 4096;
 
-/// Longest wait of a write for the reader, in milliseconds.
+/// Longest time that a write waits for the reader, in milliseconds.
 const WRITE_TIMEOUT_MS: u16 = 100;
 
-/// Size of the pipe that the recorder requests, so that a reader may pause for a moment.
+/// Size in bytes of the pipe that the recorder requests, so that a reader may pause for a moment.
 const PIPE_BYTES: i32 = 1 << 20;
 
 /// A file or a pipe. If the reader of a pipe takes nothing, a write fails with `WouldBlock` after

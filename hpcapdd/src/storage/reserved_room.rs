@@ -9,7 +9,7 @@ use nix::fcntl::{FallocateFlags, fallocate};
 /// disk may be full by then.
 pub const ROOM_BYTES: u64 = 16 << 10;
 
-/// Appends to a file, and reserves room behind what it writes before it writes it.
+/// Appends to a file. Each write first reserves room for its bytes and for the end of the file.
 #[derive(Debug)]
 pub struct ReservingFile {
     file: File,

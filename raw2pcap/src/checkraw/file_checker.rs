@@ -1,4 +1,4 @@
-//! Checks each file, repairs it where that was asked for, and checks it again.
+//! Checks each file, repairs it if that was asked for, and checks it again.
 
 use std::path::{Path, PathBuf};
 

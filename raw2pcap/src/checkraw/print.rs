@@ -26,7 +26,7 @@ pub(super) struct Repaired {
     pub(super) shown: bool,
     /// Files that hold the replaced bytes.
     pub(super) saved: Vec<PathBuf>,
-    /// New path of the file, where it was renamed.
+    /// New path of the file, if it was renamed.
     pub(super) renamed: Option<PathBuf>,
     /// Whether the file is sound after the repair; `None` after a dry run.
     pub(super) sound: Option<bool>,
@@ -130,7 +130,7 @@ impl Printer {
         progress.suspend(|| print(&text))
     }
 
-    /// Prints the total where there were several files, or `always`.
+    /// Prints the total if there were several files, or if `always` is set.
     pub(super) fn total(&self, always: bool) -> Result<&Total> {
         let total = &self.total;
         if self.json {

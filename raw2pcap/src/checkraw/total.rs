@@ -58,8 +58,8 @@ impl Total {
     }
 }
 
-/// Returns the missing frames of a file: those of its gaps, or those of the ledger at its end where
-/// the ledger has more. Losses after the last frame are in the ledger alone.
+/// Returns the missing frames of a file: those of its gaps, or those of the ledger at its end if
+/// the ledger has more. Losses after the last frame are only in the ledger.
 fn missing_of(report: &Report) -> Ledger {
     let mut missing = report.lost;
     for (reason, count) in report.ledger.iter().flat_map(Ledger::iter) {

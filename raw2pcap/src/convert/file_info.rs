@@ -47,7 +47,7 @@ pub(super) struct OpenFile {
     pub(super) part: (u64, u64),
     /// Size of the file; `None` for pipes and compressed files.
     pub(super) bytes: Option<u64>,
-    /// The file again, where a recorder is writing it: damage is read a second time from here.
+    /// The same file again if a recorder is writing it: damage is read a second time from here.
     pub(super) under_way: Option<Arc<File>>,
 }
 
@@ -161,7 +161,7 @@ impl FileInfo {
     }
 
     /// Returns the sort key of the files of a recording: their position in the stream, or their times
-    /// where the recording has no id.
+    /// if the recording has no id.
     pub(super) fn order(&self) -> (Option<Timestamp>, u64, u64, String) {
         let (stream_off, number) = self
             .header

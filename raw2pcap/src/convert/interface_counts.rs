@@ -4,7 +4,7 @@ use hpcap::pcapfile::Interface;
 use hpcap::raw::{FileHeader, LedgerTag};
 use hpcap::{Count, Ledger, Reason, Timestamp};
 
-/// An interface and its counts. An interface is a queue with one filter and one caplen; where either
+/// An interface and its counts. An interface is a queue with one filter and one caplen. If either
 /// changes, the stream gets another interface with counts of its own.
 #[derive(Debug, Clone)]
 pub(super) struct InterfaceCounts {

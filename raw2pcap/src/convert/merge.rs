@@ -10,9 +10,9 @@ use super::queue_stream::QueueStream;
 /// Largest number of open files: one for each recording that runs at the same time.
 const OPEN_MAX: usize = 256;
 
-/// Merges streams by the times of their frames. The frames of one stream keep their order, even where
-/// their times go back. A stream is opened when the merge reaches its first frame, so that any number
-/// of recordings can follow each other.
+/// Merges streams by the times of their frames. The frames of one stream keep their order, even if
+/// their times go back. A stream is opened when the merge reaches its first frame, so that any
+/// number of recordings can follow each other.
 pub(super) struct Merge {
     streams: Vec<QueueStream>,
     /// Time of the next frame of every stream except the current one.

@@ -72,8 +72,8 @@ pub struct Conversion {
 const DAMAGE_LINES: u64 = 20;
 
 impl Conversion {
-    /// Runs the conversion. Warnings and damage are printed to standard error; so is a progress bar,
-    /// where `visible` is set and standard error is a terminal.
+    /// Runs the conversion. Prints warnings and damage to standard error, and a progress bar if
+    /// `visible` is set and standard error is a terminal.
     ///
     /// # Errors
     /// Errors of reading and writing. Damage is not an error: the summary counts it.

@@ -34,7 +34,7 @@ impl Protected {
     /// Refuses an output `path` that leads to a protected file, directly or by a link.
     ///
     /// # Errors
-    /// [`Kind::Usage`] where `path` leads to a protected file.
+    /// [`Kind::Usage`] if `path` leads to a protected file.
     pub fn check(&self, path: &Path) -> Result<()> {
         let input = fs::metadata(path).ok();
         match input.as_ref().and_then(|meta| self.of(meta)) {
@@ -170,8 +170,8 @@ impl Drop for NewFile {
     }
 }
 
-/// Opens a file without a name in the folder of `path`. The kernel frees it however the process ends.
-/// `None` if the file system does not support O_TMPFILE.
+/// Opens a file without a name in the folder of `path`. The kernel frees the file, however the
+/// process ends. `None` if the file system does not support O_TMPFILE.
 fn open_unnamed(path: &Path) -> io::Result<Option<File>> {
     if !Path::new("/proc/self/fd").exists() {
         return Ok(None);

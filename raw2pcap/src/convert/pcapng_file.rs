@@ -67,8 +67,8 @@ impl Described {
         self.extend_to(gap.from.unwrap_or(gap.until), gap.until);
     }
 
-    /// Returns the statistics. `whole` has the counts of the queue, where the file has all frames
-    /// that the queue captured.
+    /// Returns the statistics. `whole` has the counts of the queue if the file has all frames that
+    /// the queue captured.
     fn statistics(&self, whole: Option<&InterfaceCounts>) -> Statistics {
         let mut ledger = self.lost;
         ledger[Reason::Captured] += self.seen;
@@ -125,7 +125,7 @@ impl PcapngFile {
         self.writer.bytes()
     }
 
-    /// Writes a frame; the gap before it, where `gaps` has one of its stream, is told with it.
+    /// Writes a frame, with the gap before the frame if `gaps` has one of its stream.
     #[inline]
     pub(super) fn frame(
         &mut self,
@@ -207,8 +207,8 @@ impl PcapngFile {
         }
     }
 
-    /// Writes the statistics and ends the file. `whole` returns the counts of a queue, where the
-    /// file has all frames that the queue captured.
+    /// Writes the statistics and ends the file. `whole` returns the counts of a queue if the file
+    /// has all frames that the queue captured.
     pub(super) fn finish<'a>(
         mut self,
         whole: &dyn Fn(Key) -> Option<&'a InterfaceCounts>,

@@ -25,7 +25,7 @@ pub(super) enum StreamEvent {
         file: String,
         /// Place and kind of the damage.
         damage: Damage,
-        /// Size of the file, where it is known.
+        /// Size of the file in bytes, if it is known.
         file_bytes: Option<u64>,
     },
     /// A file was deleted before it was read.
@@ -71,7 +71,7 @@ impl QueueStream {
     fn new(files: VecDeque<FileInfo>, range: Range) -> Self {
         let mut interfaces = Interfaces::default();
         if let Some(header) = files.front().and_then(|info| info.header.as_ref()) {
-            // The output describes the interface even where no frame is in the range.
+            // The output describes the interface even if no frame is in the range.
             interfaces.describe(header);
         }
         Self {
@@ -331,8 +331,8 @@ impl QueueStream {
     }
 }
 
-/// Returns the file to reread from `damage` on where a recorder is writing it: the recorder may have
-/// written the bytes since they were read. Each place is reread once.
+/// Returns the file to reread from `damage` on if a recorder is writing it, because the recorder
+/// may have written the bytes since they were read. Each place is reread once.
 fn file_to_reread(under_way: &mut Option<(Arc<File>, u64)>, damage: &Damage) -> Option<Arc<File>> {
     let (file, looked_at) = under_way.as_mut()?;
     let end = damage.offset + damage.bytes;

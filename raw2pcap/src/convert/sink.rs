@@ -238,8 +238,8 @@ impl Sink {
                 .is_some_and(|most| u128::from(age) >= most.as_nanos())
     }
 
-    /// Ends the current file. `whole` returns the counts of a queue, where the file has all frames
-    /// that the queue captured.
+    /// Ends the current file. `whole` returns the counts of a queue if the file has all frames that
+    /// the queue captured.
     fn finish_file<'a>(
         &mut self,
         whole: &dyn Fn((usize, usize)) -> Option<&'a InterfaceCounts>,
@@ -262,7 +262,7 @@ impl Sink {
         output.finish(&current.name)
     }
 
-    /// Ends the output of `streams`. `all` is set where no range was given.
+    /// Ends the output of `streams`. `all` is set if no range was given.
     pub(super) fn finish(&mut self, streams: &[QueueStream], all: bool) -> Result<()> {
         let one_file = self.number == 1;
         if let Some(Current {

@@ -41,7 +41,7 @@ pub struct Summary {
     pub last: Option<Timestamp>,
     /// Converted frames that are earlier than the frame written before them.
     pub disordered: u64,
-    /// First and last time of the recording, where no frame was in the range.
+    /// First and last time of the recording, if no frame was in the range.
     pub outside: Option<(Timestamp, Timestamp)>,
     /// Gap records in the range.
     pub gaps: u64,
@@ -72,8 +72,8 @@ impl Summary {
         }
     }
 
-    /// Returns 1 where damage cost frames or a file was no RAW file, otherwise 0. A last record that
-    /// the end of its file cuts does not count as damage.
+    /// Returns 1 if damage cost frames or a file was not a RAW file, otherwise 0. A last record
+    /// that is cut by the end of its file does not count as damage.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         u8::from(self.damaged > 0 || self.foreign > 0)

@@ -64,7 +64,7 @@ pub(super) enum Stream {
 }
 
 impl Output {
-    /// Opens the output at `path`, or standard output where `path` is `None`. An existing file is
+    /// Opens the output at `path`, or standard output if `path` is `None`. An existing file is
     /// replaced only with `force`, a `protected` file never.
     pub(super) fn create(
         path: Option<PathBuf>,

@@ -44,7 +44,7 @@ pub struct BlockSink {
     tally: Tally,
     notices: Vec<Notice>,
     flushed: Instant,
-    /// Stream offset up to which everything is stored, or given up.
+    /// Stream offset up to which everything is stored or was given up.
     done: u64,
     /// The ledger as the stream tells it before the file under way or, if there is none, before the
     /// next file.

@@ -36,7 +36,7 @@ const TOLD: [Reason; 4] = [
     Reason::NicError,
 ];
 
-/// A queue whose frames are written.
+/// A queue whose frames are written, and its counts for the file under way.
 #[derive(Debug)]
 struct SourceState {
     info: QueueInfo,
@@ -281,7 +281,7 @@ enum End<'a> {
     /// The last frame of the file; another file follows. Counts without a place in the stream, such
     /// as filtered frames, are included up to now.
     Frame(&'a Ledger),
-    /// The last frame of the file, with nothing known beyond what the stream tells.
+    /// The last frame of the file, after a failure. Nothing is known beyond what the stream tells.
     Interruption,
     /// The end of the recording.
     Recording(&'a Ledger),

@@ -19,9 +19,9 @@ const SNAPLEN_WHOLE: u32 = 262_144;
 /// Writes one file or stream.
 #[derive(Debug)]
 pub enum CaptureWriter<W> {
-    /// pcapng: every source is an interface.
+    /// A pcapng file, in which every source is an interface.
     Pcapng(PcapngWriter<W>, Vec<InterfaceId>),
-    /// Classic pcap, which has no interfaces, no gaps and no statistics.
+    /// A classic pcap file, which has no interfaces, no gaps and no statistics.
     Pcap(PcapWriter<W>),
 }
 
@@ -85,7 +85,7 @@ impl<W: Write> CaptureWriter<W> {
     /// Notes that `lost` frames of `source` are missing here. The next frame of the source says so.
     ///
     /// # Errors
-    /// A source that is not in the file.
+    /// An error if the source is not in the file.
     pub fn gap(&mut self, source: usize, lost: &Ledger) -> io::Result<()> {
         match self {
             Self::Pcap(_) => Ok(()),

@@ -224,7 +224,7 @@ impl<O: RecordOutput> MergeSink<O> {
                     self.tally.lose_stored(lost);
                     let mut ledger = Ledger::default();
                     ledger[Reason::Storage] = lost;
-                    // The failure does not name sources, so the first interface has the gap.
+                    // The failure does not name sources, so the gap goes to the first interface.
                     self.output.source(0);
                     self.output.gap(&hpcap::raw::Gap {
                         until: Timestamp::now(),
@@ -250,7 +250,7 @@ impl<O: RecordOutput> MergeSink<O> {
         Ok(())
     }
 
-    /// Whether unacknowledged frames take an eighth of a ring.
+    /// Whether frames that are not given back yet take an eighth of a ring.
     fn holds_much(&self, listener: &Listener) -> bool {
         let listeners = std::iter::once(listener).chain(&self.others);
         self.streams
@@ -299,7 +299,8 @@ impl<O: RecordOutput> Sink for MergeSink<O> {
                 return Ok(Step::Limit(limit));
             }
             if self.output.written().files > files_before {
-                // The session hands the file to the finisher, and pauses where too many wait.
+                // The session must hand the file to the finisher, and pauses if too many files
+                // wait.
                 return Ok(Step::Done);
             }
             if let Err(failure) = self.output.ready(&ledger) {

@@ -359,7 +359,8 @@ impl<O: RecordOutput> Sink for RecordSink<O> {
                 return Ok(Step::Limit(limit));
             }
             if self.output.written().files > files_before {
-                // The session hands the file to the finisher, and pauses where too many wait.
+                // The session must hand the file to the finisher, and pauses if too many files
+                // wait.
                 return Ok(Step::Done);
             }
             if let Err(failure) = self.output.ready(&ledger) {

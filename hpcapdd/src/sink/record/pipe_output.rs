@@ -1,4 +1,4 @@
-//! DEST `-`: pcapng on stdout.
+//! The destination `-`, which is pcapng on stdout.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -45,7 +45,7 @@ impl PipeOutput {
     /// frames, and a length of 0 keeps whole frames.
     ///
     /// # Errors
-    /// A link type that pcapng does not have.
+    /// An error if pcapng does not have the link type.
     pub fn new(
         pipe: Pipe,
         info: &QueueInfo,
@@ -131,7 +131,7 @@ impl RecordOutput for PipeOutput {
         for own in [Reason::Overrun, Reason::Storage] {
             self.own[own] += gap.lost[own];
         }
-        // It fails only for an interface of another file.
+        // This fails only for an interface of another file.
         let _ = self.writer.gap(self.interface, gap);
     }
 

@@ -292,7 +292,7 @@ impl RecordOutput for RawOutput {
         }
         let error = gone(open.file.path());
         if !open.file.is_removed() {
-            // The renamed file is completed under its new name.
+            // The renamed file still gets its remaining frames and its end.
             self.rotate = true;
             let error = error.advise("going on with a new file");
             self.log.warn(error.to_string());

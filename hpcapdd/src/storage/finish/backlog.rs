@@ -1,4 +1,4 @@
-//! How many files wait to be finished, and when the user is told.
+//! Counts the files that wait to be finished, and decides when the user is told.
 
 use std::time::Instant;
 

@@ -24,7 +24,7 @@ const WAITING_MAX: usize = 256;
 /// Time between two looks at the running commands.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// The environment variable with the path of the file.
+/// Environment variable that holds the path of the file.
 const VARIABLE: &str = "HPCAP_FILE";
 
 /// A command line, split into the program and its arguments.
@@ -81,7 +81,7 @@ impl CommandLine {
     }
 }
 
-/// Whether `program` can be found as execvp(3) does it.
+/// Whether `program` exists, looked up as execvp(3) does it.
 fn is_there(program: &Path) -> bool {
     let runs = |path: &Path| {
         path.is_file() && nix::unistd::access(path, nix::unistd::AccessFlags::X_OK).is_ok()
@@ -143,7 +143,8 @@ impl Commands {
         messages
     }
 
-    /// Waits until all commands have ended, or `give_up` says so. Returns what failed.
+    /// Waits until all commands have ended or `give_up` returns true. Returns messages about what
+    /// failed.
     pub fn finish(mut self, give_up: impl Fn() -> bool) -> Vec<String> {
         let mut messages = self.messages();
         drop(self.files);

@@ -1,4 +1,4 @@
-//! Retention: which finished files are deleted to keep within the limits.
+//! Decides which finished files are deleted to keep within the limits.
 //!
 //! A file is deleted only if this process made it, or if its own header says that it has the origin
 //! that is being recorded: the same host, interface and queue. Files that another recorder wrote
@@ -26,7 +26,7 @@ use crate::report::event::FileDeleted;
 use clock::Clock;
 use scan::{Found, Inode, Store};
 
-/// What to keep; `None` = no limit of that kind.
+/// The limits of what is kept; `None` = no limit of that kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Limits {
     /// Keeps files that started at most this long ago.
@@ -86,7 +86,7 @@ impl Limits {
 pub struct OwnFiles(Arc<Mutex<HashMap<Inode, u64>>>);
 
 impl OwnFiles {
-    /// Remembers a file that was just made.
+    /// Remembers a file that was just created.
     pub fn add(&self, file: &File) {
         if let Ok(meta) = file.metadata() {
             let mut files = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -141,7 +141,7 @@ pub struct Outcome {
     pub error: Option<io::Error>,
 }
 
-/// Keeps the files of an origin below a folder within limits.
+/// Keeps the files of an origin below one folder within limits.
 #[derive(Debug)]
 pub struct Retention {
     limits: Limits,

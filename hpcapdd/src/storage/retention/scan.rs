@@ -187,8 +187,8 @@ impl Store {
         }))
     }
 
-    /// Deletes a file, its index, and its folder where that is empty now. Returns whether the file
-    /// was still the one that was found.
+    /// Deletes a file, its index and, if it is empty now, its folder. Returns false if the file was
+    /// not the one that was found any more.
     pub(super) fn delete(&self, file: &Found) -> io::Result<bool> {
         let base = self.open_base()?;
         let flags = OFlag::O_DIRECTORY | OFlag::O_RDONLY | SAFE;
@@ -238,7 +238,7 @@ fn own_name(name: &CStr, folder: u64) -> Option<FileName> {
 
 #[cfg(test)]
 impl Found {
-    /// A file that was started at `start`.
+    /// Makes a file that was started at `start`.
     pub(super) fn example(start: Timestamp) -> Self {
         let inode = Inode {
             device: 0,
