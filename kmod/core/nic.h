@@ -126,34 +126,34 @@ void hpcap_rxq_stop(struct hpcap_adapter *adapter, u32 queue);
 void hpcap_rxq_wake(struct hpcap_adapter *adapter, u32 queue);
 
 /**
- * hpcap_pci_index() - the number of an interface, by its place on the bus
+ * hpcap_pci_index() - returns the number of an interface, by its place on the bus
  * @pdev: PCI device of the interface, which is being probed
  *
  * The number is the rank of the device among the NICs that hpcap drives, by PCI domain, bus,
- * device and function. So it does not depend on the order in which drivers probe. The device
- * keeps its number until its driver leaves it.
+ * device and function, so it does not depend on the order in which drivers probe. pci_index.c has
+ * the exceptions. The device keeps its number until its driver leaves it.
  *
  * Return: the number, or -ENOMEM.
  */
 int hpcap_pci_index(struct pci_dev *pdev);
 
 /**
- * hpcap_ethtool_count() - number of statistics that hpcap adds to `ethtool -S`
+ * hpcap_ethtool_count() - returns the number of statistics that hpcap adds to `ethtool -S`
  * @adapter: the adapter
  *
- * They are the ledger of every queue, and the original's names as aliases.
+ * The statistics are the ledger of every queue, and sums under the names of the original HPCAP.
  */
 int hpcap_ethtool_count(struct hpcap_adapter *adapter);
 
 /**
- * hpcap_ethtool_strings() - names of the statistics
+ * hpcap_ethtool_strings() - writes the names of the statistics
  * @adapter: the adapter
  * @data: room for hpcap_ethtool_count() names of ETH_GSTRING_LEN bytes
  */
 void hpcap_ethtool_strings(struct hpcap_adapter *adapter, u8 *data);
 
 /**
- * hpcap_ethtool_stats() - values of the statistics
+ * hpcap_ethtool_stats() - writes the values of the statistics
  * @adapter: the adapter
  * @data: room for hpcap_ethtool_count() values
  */

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The registers that count lost and damaged frames are cleared by reading (82599 datasheet
- * 8.2.3.23). The driver's watchdog and ethtool read them, and so does the poll thread: every
- * read is added to a sum here, from which each takes what it has not had.
+ * Lets the driver and the poll threads share registers that a read clears: those that count lost
+ * and damaged frames (82599 datasheet 8.2.3.23). The driver's watchdog, ethtool and the poll
+ * threads read them. Each read is added to a sum here, and each reader gets the part of the sum
+ * that is new to it.
  *
- * The 82599 counts what found no descriptor in its queue (QPRDC) for each queue that drops, but
- * what found no room in the packet buffer (RXMPC), and what was damaged, for the port as a
- * whole: those are queue 0's.
+ * The 82599 counts frames that found no descriptor (QPRDC) for each queue that drops. It counts
+ * frames that found no room in the packet buffer (RXMPC), and damaged frames, only for the port as
+ * a whole; they are accounted for in queue 0.
  */
 #include <linux/mutex.h>
 
@@ -15,19 +16,19 @@
 #include "advrx/capture.h"
 #include "counters.h"
 
-/* Of packets on the wire that were not received whole. */
+/* Registers that count frames on the wire that were received damaged. */
 static const u32 error_regs[] = {
 	IXGBE_CRCERRS, IXGBE_RLEC, IXGBE_RUC, IXGBE_RFC, IXGBE_ROC, IXGBE_RJC,
 };
 
 struct counter {
 	u64 sum;
-	u64 reported;	/* to the driver */
+	u64 reported;	/* part of `sum` that the driver has got */
 };
 
 struct hpcap_ixgbe_counters {
-	struct mutex lock;	/* a register is read and added in one */
-	struct counter missed;	/* of packet buffer 0; the others are for traffic classes */
+	struct mutex lock;	/* makes the read of a register and its addition atomic */
+	struct counter missed;	/* packet buffer 0; only traffic classes use the other ones */
 	struct counter dropped[HPCAP_PORT_QUEUES];
 	struct counter errors[ARRAY_SIZE(error_regs)];
 };
@@ -42,7 +43,7 @@ void *hpcap_ixgbe_counters_create(struct ixgbe_adapter *adapter)
 	return c;
 }
 
-/* NULL: a register that only the driver reads. */
+/* Returns the counter of a register, or NULL for a register that only the driver reads. */
 static struct counter *counter_of(struct hpcap_ixgbe_counters *c, u32 reg)
 {
 	u32 i;
@@ -58,12 +59,12 @@ static struct counter *counter_of(struct hpcap_ixgbe_counters *c, u32 reg)
 	return NULL;
 }
 
-/* Under the lock. */
+/* Adds the value of a register, which the read clears, to its sum. Under `lock`. */
 static void update(struct ixgbe_hw *hw, struct counter *counter, u32 reg)
 {
 	u32 value = IXGBE_READ_REG(hw, reg);
 
-	/* A device that is gone answers with ones. */
+	/* A read from a removed device returns all ones. */
 	if (!ixgbe_removed(hw->hw_addr))
 		counter->sum += value;
 }

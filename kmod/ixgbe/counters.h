@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The registers that count what was lost, read by two. */
+/* Counters of lost frames, which both the driver and the poll threads read. */
 #ifndef _HPCAP_IXGBE_COUNTERS_H
 #define _HPCAP_IXGBE_COUNTERS_H
 
@@ -8,9 +8,12 @@
 struct hpcap_nic_counters;
 struct ixgbe_adapter;
 
-/* For port->priv; goes with the device. NULL: no memory. */
+/*
+ * Creates the counters of a port, to be stored in port->priv. They are freed with the device
+ * (devres). Returns NULL without memory.
+ */
 void *hpcap_ixgbe_counters_create(struct ixgbe_adapter *adapter);
-/* What a queue lost, since the beginning. */
+/* Reads the number of frames that a queue has lost since the counters were created. */
 void hpcap_ixgbe_lost(struct ixgbe_adapter *adapter, u32 queue,
 		      struct hpcap_nic_counters *counters);
 

@@ -22,7 +22,7 @@ static int check_device(const struct ixgbe_adapter *adapter)
 {
 	switch (adapter->hw.mac.type) {
 	case ixgbe_mac_82599EB:
-	/* The same registers and descriptors, by their datasheets. */
+	/* By their datasheets, these have the registers and descriptors of the 82599. */
 	case ixgbe_mac_X540:
 	case ixgbe_mac_X550:
 	case ixgbe_mac_X550EM_x:
@@ -35,7 +35,7 @@ static int check_device(const struct ixgbe_adapter *adapter)
 	}
 }
 
-/* Runs after the driver has set its defaults, and before it allocates by them. */
+/* Called after the driver has set its defaults, and before it allocates memory by them. */
 int hpcap_ixgbe_init(struct ixgbe_adapter *adapter)
 {
 	struct ixgbe_hw *hw = &adapter->hw;
@@ -55,12 +55,13 @@ int hpcap_ixgbe_init(struct ixgbe_adapter *adapter)
 	/* Each of our queues is an RSS queue; Flow Director would move flows between them. */
 	adapter->ring_feature[RING_F_RSS].limit = port->wanted;
 	adapter->atr_sample_rate = 0;
-	/* The deepest ring gives a poll thread the most time to be away. Nothing is sent. */
+	/* The largest Rx ring tolerates the longest pause of a poll thread. Nothing is sent. */
 	adapter->rx_ring_count = HPCAP_PORT_DESCRIPTORS;
 	adapter->tx_ring_count = IXGBE_MIN_TXD;
 	/*
-	 * One frame, one record: no coalescing. And buffers of 2 KiB, whatever the MTU; with
-	 * the driver's other kinds of buffers the X540 and later would refuse longer frames.
+	 * Without coalescing, so that one frame makes one record. The buffers have 2 KiB, whatever
+	 * the MTU; with the driver's other kinds of buffers the X540 and later NICs would refuse
+	 * longer frames.
 	 */
 	adapter->flags2 &= ~IXGBE_FLAG2_RSC_CAPABLE;
 	adapter->flags2 |= IXGBE_FLAG2_RX_LEGACY;
@@ -69,9 +70,10 @@ int hpcap_ixgbe_init(struct ixgbe_adapter *adapter)
 	adapter->flags &= ~IXGBE_FLAG_FCOE_CAPABLE;
 #endif
 	/*
-	 * Who captures does not stop the sender. Without pause frames, several queues drop what
-	 * they have no descriptor for (SRRCTL.DROP_EN), so that a full one does not hold up the
-	 * others; a single one uses the NIC's own buffer before it loses anything.
+	 * A port that captures does not stop the sender. Without pause frames, each of several
+	 * queues drops the frames that it has no descriptor for (SRRCTL.DROP_EN), so that a full
+	 * queue does not hold up the others. A single queue fills the NIC's packet buffer before
+	 * it loses a frame.
 	 */
 	hw->fc.requested_mode = ixgbe_fc_none;
 	hw->fc.current_mode = ixgbe_fc_none;
@@ -161,7 +163,7 @@ u32 hpcap_ixgbe_fctrl(const struct ixgbe_adapter *adapter, u32 fctrl)
 {
 	if (!adapter->hpcap)
 		return fctrl;
-	/* The NIC counts damaged frames, and does not deliver them. */
+	/* Without SBP, the NIC counts damaged frames but does not deliver them. */
 	return (fctrl | IXGBE_FCTRL_UPE | IXGBE_FCTRL_MPE | IXGBE_FCTRL_BAM) & ~IXGBE_FCTRL_SBP;
 }
 
@@ -172,13 +174,16 @@ void hpcap_ixgbe_receiver(struct ixgbe_adapter *adapter)
 
 	if (!adapter->hpcap)
 		return;
-	/* One counter for each queue; by default all use the first (datasheet 8.2.3.23.71). */
+	/* Maps each queue to a counter; by default all use the first (datasheet 8.2.3.23.71). */
 	for (i = 0; i < HPCAP_PORT_QUEUES; i += 4)
 		IXGBE_WRITE_REG(hw, IXGBE_RQSMR(i / 4),
 				i | (i + 1) << 8 | (i + 2) << 16 | (i + 3) << 24);
 	hlreg0 = IXGBE_READ_REG(hw, IXGBE_HLREG0);
 	IXGBE_WRITE_REG(hw, IXGBE_HLREG0, hlreg0 & ~IXGBE_HLREG0_RXLNGTHERREN);
-	/* The driver has allowed jumbo frames (HLREG0.JUMBOEN), up to what the MTU needs. */
+	/*
+	 * The driver has enabled jumbo frames (HLREG0.JUMBOEN), but only up to the length that the
+	 * MTU needs.
+	 */
 	mhadd = IXGBE_READ_REG(hw, IXGBE_MHADD) & ~IXGBE_MHADD_MFS_MASK;
 	IXGBE_WRITE_REG(hw, IXGBE_MHADD, mhadd | HPCAP_PORT_FRAME_MAX << IXGBE_MHADD_MFS_SHIFT);
 }

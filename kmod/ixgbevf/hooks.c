@@ -4,8 +4,8 @@
 #include "advrx/capture.h"
 
 /*
- * A virtual function has no register that counts what it lost: the physical function's count
- * everybody's. The ledger of such a queue knows of no missed frames.
+ * A virtual function has no registers that count lost frames; those of the physical function count
+ * the losses of all functions. So the ledger of such a queue has no missed frames.
  */
 static void no_counters(struct hpcap_port *port, u32 queue, struct hpcap_nic_counters *counters)
 {
@@ -19,8 +19,8 @@ static const struct hpcap_port_driver driver = {
 };
 
 /*
- * What the physical function lets a virtual one ask for (its IXGBE_MAX_JUMBO_FRAME_SIZE), less
- * than the MAC takes.
+ * The longest frame that a physical function lets a virtual function request (the host driver's
+ * IXGBE_MAX_JUMBO_FRAME_SIZE); the MAC accepts longer ones.
  */
 #define FRAME_MAX	9728u
 
@@ -52,12 +52,12 @@ int hpcap_ixgbevf_init(struct ixgbevf_adapter *adapter)
 	err = check_device(adapter);
 	if (err)
 		return err;
-	/* The deepest ring gives a poll thread the most time to be away. Nothing is sent. */
+	/* The largest Rx ring tolerates the longest pause of a poll thread. Nothing is sent. */
 	adapter->rx_ring_count = HPCAP_PORT_DESCRIPTORS;
 	adapter->tx_ring_count = IXGBEVF_MIN_TXD;
 	/*
-	 * Buffers of 2 KiB, whatever the MTU; with the driver's other kinds of buffers the X540
-	 * and later would refuse longer frames.
+	 * The buffers have 2 KiB, whatever the MTU; with the driver's other kinds of buffers the
+	 * X540 and later NICs would refuse longer frames.
 	 */
 	adapter->flags |= IXGBEVF_FLAGS_LEGACY_RX;
 	adapter->hpcap = port;
@@ -70,7 +70,7 @@ u32 hpcap_ixgbevf_queues(const struct ixgbevf_adapter *adapter)
 
 	if (!port)
 		return num_online_cpus();
-	/* A physical function that allows more after a reset: no poll thread would look at them. */
+	/* The physical function may allow more after a reset, but these have no poll thread. */
 	return port->queues ?: port->wanted;
 }
 
@@ -113,7 +113,7 @@ void hpcap_ixgbevf_quiet(struct ixgbevf_adapter *adapter)
 {
 	if (!hpcap_ixgbevf_receives(adapter))
 		return;
-	/* As in the driver's "down": what is under way arrives meanwhile. */
+	/* As in the driver's "down": frames that are under way arrive meanwhile. */
 	usleep_range(10000, 20000);
 	hpcap_port_quiet(adapter->hpcap);
 }
@@ -135,7 +135,7 @@ bool hpcap_ixgbevf_arm(struct ixgbevf_ring *ring)
 
 	if (!port)
 		return false;
-	/* Without a queue of ours the ring stays without buffers: traffic classes of a PF. */
+	/* Traffic classes of the physical function can add rings, which stay without buffers. */
 	if (ring->queue_index < port->wanted)
 		hpcap_port_arm(port->queue[ring->queue_index], ring->desc, ring->count,
 			       ring->tail, &stats);
@@ -171,8 +171,9 @@ u32 hpcap_ixgbevf_vlan(const struct ixgbevf_adapter *adapter, u32 vme)
 }
 
 /*
- * The 82599's physical function refuses a long frame while its own MTU is that of short ones, and
- * stops the virtual function's reception with it: what the driver wants is asked for then.
+ * Requests the longest frame. An 82599's physical function refuses long frames, and stops the
+ * virtual function's reception, while its own MTU is that of short frames. The hook then requests
+ * the length that the driver wants.
  */
 s32 hpcap_ixgbevf_set_rlpml(struct ixgbevf_adapter *adapter, u16 bytes)
 {

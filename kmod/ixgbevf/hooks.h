@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the patched ixgbevf calls; the .cocci files say where and why. In standard mode a hook does
- * nothing.
+ * The hooks that the patched ixgbevf calls; the .cocci files say where and why. In standard mode a
+ * hook changes nothing.
  */
 #ifndef _HPCAP_IXGBEVF_HOOKS_H
 #define _HPCAP_IXGBEVF_HOOKS_H
@@ -13,7 +13,7 @@ struct hpcap_port;
 struct ixgbevf_adapter;
 struct ixgbevf_ring;
 
-/* Whether poll threads look at the port's rings, not interrupts: hpcap mode. */
+/* Whether the port is in hpcap mode: poll threads serve its rings, not interrupts. */
 #define hpcap_ixgbevf_polls(adapter)	(!!(adapter)->hpcap)
 
 /* probe and remove */
@@ -27,22 +27,22 @@ void hpcap_ixgbevf_recovered(struct ixgbevf_adapter *adapter);
 /* up and down */
 int hpcap_ixgbevf_alloc(struct ixgbevf_adapter *adapter);
 /*
- * Before anything that the NIC may write to is freed: whether its queues must be switched off,
- * and that they are.
+ * Called before memory that the NIC may write to is freed: the first returns whether the queues
+ * must be switched off, the second notes that they are.
  */
 bool hpcap_ixgbevf_receives(const struct ixgbevf_adapter *adapter);
 void hpcap_ixgbevf_quiet(struct ixgbevf_adapter *adapter);
 void hpcap_ixgbevf_free(struct ixgbevf_adapter *adapter);
-/* Whether the ring has slots now, and needs no pages. */
+/* Gives the ring its slots. Returns whether the port is in hpcap mode, and needs no pages. */
 bool hpcap_ixgbevf_arm(struct ixgbevf_ring *ring);
 void hpcap_ixgbevf_interrupts(struct ixgbevf_adapter *adapter);
 void hpcap_ixgbevf_up(struct ixgbevf_adapter *adapter);
 void hpcap_ixgbevf_down(struct ixgbevf_adapter *adapter);
 
-/* What the driver would have asked of the device, and what it asks. */
+/* Take a value that the driver would request of the device, and return the one to request. */
 unsigned int hpcap_ixgbevf_flags(const struct ixgbevf_adapter *adapter, unsigned int flags);
 u32 hpcap_ixgbevf_vlan(const struct ixgbevf_adapter *adapter, u32 vme);
-/* The longest frame, under mbx_lock. */
+/* Requests the longest frame that the port can receive. Under mbx_lock. */
 s32 hpcap_ixgbevf_set_rlpml(struct ixgbevf_adapter *adapter, u16 bytes);
 
 /* advrx/capture.c */

@@ -4,7 +4,7 @@
 
 #include "content.h"
 
-/* The finalizer of SplitMix64, by Sebastiano Vigna, public domain. */
+/* One step of SplitMix64 by Sebastiano Vigna, which is in the public domain. */
 static u64 hpcap_test_mix(u64 n)
 {
 	n += 0x9e3779b97f4a7c15ull;
@@ -52,11 +52,11 @@ void hpcap_test_header(u8 header[HPCAP_TEST_HEADER_BYTES], u32 flow, u32 len)
 	ip[6] = 0x40;	/* do not fragment */
 	ip[8] = 64;
 	ip[9] = 17;	/* UDP */
-	/* From a private address to one for benchmarks (RFC 2544). */
+	/* The source address is private, the destination one for benchmarks (RFC 2544). */
 	memcpy(ip + 12, ((u8[]){ 10, id[0], id[1], id[2] }), 4);
 	memcpy(ip + 16, ((u8[]){ 198, 18 | (random[0] & 1), random[1], random[2] }), 4);
 	hpcap_test_put16(ip + 10, hpcap_test_checksum(ip));
-	/* Ports from 1024 up; no UDP checksum. */
+	/* The ports are 1024 or above. There is no UDP checksum. */
 	memcpy(ip + 20, ((u8[]){ random[3] | 4, random[4], random[5] | 4, random[6] }), 4);
 	hpcap_test_put16(ip + 24, len - 34);
 }

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Frames that say which one they are, and of which every byte is known: the same as hpcapd's
- * source `gen:` makes (crates/hpcap-source/src/generator/content.rs), so that whatever checks
- * those checks these.
+ * Test frames that contain their sequence number, from which every other byte can be computed.
+ * hpcapd's source `gen:` makes the same frames (crates/hpcap-source/src/generator/content.rs), so
+ * the same checks work for both.
  *
- * Ethernet, IPv4, UDP, then 2 bytes of magic, sequence number and time, 8 bytes each, most
- * significant byte first, then a fill that follows from the sequence number. The flow's number is
- * in the source address, and the other addresses and the ports follow from it.
+ * A frame has headers of Ethernet, IPv4 and UDP, 2 bytes of magic, the sequence number and the time
+ * (8 bytes each, most significant byte first), and bytes that follow from the sequence number. The
+ * source address contains the number of the flow; the other addresses and the ports follow from
+ * that number.
  */
 #ifndef _HPCAP_TESTNIC_CONTENT_H
 #define _HPCAP_TESTNIC_CONTENT_H
@@ -14,14 +15,14 @@
 #include <linux/types.h>
 
 #define HPCAP_TEST_HEADER_BYTES	42
-/* Headers and stamp. */
+/* The shortest frame: headers, magic, sequence number and time. */
 #define HPCAP_TEST_BYTES_MIN	60
-/* What IP's length field can say. */
+/* The longest frame: the length field of IP has 16 bits. */
 #define HPCAP_TEST_BYTES_MAX	65535
 
-/* The headers of a flow (24 bits count), of frames of `len` bytes. */
+/* Makes the headers of frames of `len` bytes in a flow; 24 bits of `flow` are used. */
 void hpcap_test_header(u8 header[HPCAP_TEST_HEADER_BYTES], u32 flow, u32 len);
-/* A whole frame; `len` as its header says. */
+/* Makes a whole frame. `len` is the length that its header was made for. */
 void hpcap_test_frame(u8 *frame, const u8 header[HPCAP_TEST_HEADER_BYTES], u32 len, u64 seq,
 		      u64 ns);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A function of the kernel that fails on demand, which Debian's kernels have not: what a driver
- * does then is seen at the place that is asked for.
+ * Makes a function of the kernel fail on demand, to test how a driver handles that. Debian's
+ * kernels are built without fault injection.
  *
  *	echo netif_set_real_num_rx_queues > /sys/module/hpcap_testnic/parameters/fail	# -ENOMEM
  *	echo > /sys/module/hpcap_testnic/parameters/fail	# works again
@@ -23,7 +23,7 @@ static DEFINE_MUTEX(failure_lock);
 static char failing[64];	/* "": none */
 static struct kprobe probe;
 
-/* In place of the function: its caller is the caller of this. */
+/* Runs in place of the function, and returns to the function's caller. */
 static noinline notrace void nothing(void)
 {
 	barrier();
@@ -36,12 +36,15 @@ static int go_elsewhere(struct kprobe *p, struct pt_regs *regs)
 	return 1;
 }
 
-/* A probe with one is not optimised: an optimised one cannot go elsewhere. */
+/*
+ * Keeps the probe from being optimised, as every post handler does. An optimised probe could not
+ * change where execution goes on.
+ */
 static void after(struct kprobe *p, struct pt_regs *regs, unsigned long flags)
 {
 }
 
-/* Under failure_lock. */
+/* Makes `function` fail, and the former one work again; "" fails none. Under failure_lock. */
 static int fail(const char *function)
 {
 	int err;

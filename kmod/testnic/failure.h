@@ -2,7 +2,7 @@
 #ifndef _HPCAP_TEST_FAILURE_H
 #define _HPCAP_TEST_FAILURE_H
 
-/* No function of the kernel fails any more. */
+/* Makes the function of the kernel that fails work again. */
 void hpcap_test_failure_exit(void);
 
 #endif /* _HPCAP_TEST_FAILURE_H */

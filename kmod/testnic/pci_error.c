@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A PCI error of a real device, as its driver sees it (Documentation/PCI/pci-error-recovery.rst).
- * Debian's kernels inject none by themselves.
+ * Simulates a PCI error of a real device by the calls that its driver gets in that case
+ * (Documentation/PCI/pci-error-recovery.rst). Debian's kernels cannot inject PCI errors.
  *
  *	echo 0000:00:08.0 > /sys/module/hpcap_testnic/parameters/pci_error	# it is frozen
  *	echo 0000:00:08.0 > /sys/module/hpcap_testnic/parameters/pci_recovery	# reset, resumed
@@ -11,7 +11,7 @@
 #include <linux/module.h>
 #include <linux/pci.h>
 
-/* NULL: no device of this name. */
+/* Returns the device with the name DOMAIN:BUS:SLOT.FUNCTION, or NULL. */
 static struct pci_dev *find_device(const char *text)
 {
 	unsigned int domain, bus, slot, function;
@@ -21,7 +21,7 @@ static struct pci_dev *find_device(const char *text)
 	return pci_get_domain_bus_and_slot(domain, bus, PCI_DEVFN(slot, function));
 }
 
-/* Calls `step` with the device of a name and its driver's handlers, as the PCI core does. */
+/* Calls `step` with the named device and its driver's error handlers, as the PCI core does. */
 static int with_handlers(const char *text,
 			 int (*step)(struct pci_dev *pdev,
 				     const struct pci_error_handlers *handlers))

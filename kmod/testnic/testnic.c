@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * hpcap_testnic.ko: adapters without a NIC. For tests of hpcap.ko and its clients alone.
+ * hpcap_testnic.ko: adapters without a NIC, only for tests of hpcap.ko and its clients.
  *
  * Every queue makes `count` frames (0: without end) of `size` bytes, numbered from 0; queue Q of
- * adapter N has flow number N * 256 + Q. With a `rate` they come as from a link: what is not
- * taken while 4096 others wait, as many as an 82599's ring has descriptors, is missed, and its
- * numbers are missing; `backlog` is another number than 4096. Without a rate they come as fast as
- * they are taken, and none is missed.
+ * adapter N has flow number N * 256 + Q. With a `rate`, the frames arrive as from a link: at most
+ * `backlog` frames wait, by default 4096, the number of descriptors of an 82599's ring. Further
+ * frames are missed, and their numbers are missing from the capture. Without a rate, frames are
+ * made as fast as they are taken, and none is missed.
  *
  *	insmod hpcap_testnic.ko adapters=2 queues=2 count=1000000 size=60 up=0
  *	echo 1 > /sys/module/hpcap_testnic/parameters/up	# up: frames come
@@ -33,12 +33,12 @@
 
 struct hpcap_test_queue {
 	u8 header[HPCAP_TEST_HEADER_BYTES];
-	u8 *slots;	/* HPCAP_BATCH of slot_bytes each */
+	u8 *slots;	/* HPCAP_BATCH slots of slot_bytes each */
 	u64 next;	/* number of the next frame */
 	u64 missed;
 	u64 started_ns;	/* clock when frame `base` was due */
 	u64 base;
-	u64 stopped_ns;	/* clock when no more came; 0: they come */
+	u64 stopped_ns;	/* clock when the queue was stopped; 0: it runs */
 };
 
 struct hpcap_test_adapter {
@@ -76,7 +76,7 @@ static bool loaded;
 
 /* ------------------------------------------------------------------------ frames */
 
-/* The number before which frames are due; what nobody took in time is missed. */
+/* Returns the number of the first frame that is not due yet, and counts missed frames. */
 static u64 hpcap_test_due(struct hpcap_test_queue *q)
 {
 	u64 stopped_ns = READ_ONCE(q->stopped_ns), due = U64_MAX;
@@ -206,7 +206,7 @@ fail:
 	return ERR_PTR(err);
 }
 
-/* Nobody asks before: whoever had it up sees its end. Under tests_lock. */
+/* Removes an adapter while it may be up, as when a device is pulled out. Under tests_lock. */
 static void hpcap_test_remove(u32 i)
 {
 	if (!tests[i])

@@ -3,23 +3,22 @@
  * hpcap: the memory that a producer and its listeners share, and the RAW stream in it.
  *
  * This file is the only definition of the layout. The kernel module, the userspace
- * engine and the Rust crate `hpcap` follow it; the Rust mirror (crates/hpcap-sys/src/abi.rs) is
- * compared with it field by field in the tests.
+ * engine and the Rust crate `hpcap` follow it; tests compare the Rust mirror
+ * (crates/hpcap-sys/src/abi.rs) with it field by field.
  *
- * A queue is three kinds of shared memory:
+ * A queue consists of three kinds of shared memory:
  *
  *	ring	the RAW byte stream; read-only for listeners; mapped twice, back to
  *		back, so that a record is contiguous wherever it starts.
  *	queue	struct hpcap_queue and the block index; read-only for listeners.
  *	slot	struct hpcap_slot, one for each listener, writable by that listener only.
  *
- * Everything is in the byte order of the machine, and the stream is defined as little
- * endian: a big-endian machine is not supported. Every field is naturally aligned, so
- * no structure needs packing.
+ * All numbers are in the byte order of the machine, and the stream is defined as little-endian, so
+ * big-endian machines are not supported. Every field is naturally aligned, so no structure needs
+ * packing.
  *
- * Offsets ("stream offsets") are unsigned 64-bit counts of bytes since the queue
- * started. They never wrap and are never truncated. The byte at stream offset `o`
- * stands at `o % ring_bytes` in the ring.
+ * A stream offset is an unsigned 64-bit count of bytes since the queue started. It never wraps,
+ * and is never truncated. The byte at stream offset `o` is at `o % ring_bytes` in the ring.
  */
 #ifndef _UAPI_HPCAP_H
 #define _UAPI_HPCAP_H
@@ -28,23 +27,23 @@
 #include <linux/types.h>
 
 /*
- * The version of everything in this file. It has no order: two sides work together
- * when the numbers are equal, and refuse each other, naming both, when they are not.
+ * The version of everything in this file. Versions have no order: two sides work together when
+ * their versions are equal, and otherwise refuse each other with a message that names both.
  */
 #define HPCAP_ABI_VERSION	2
 
 #define HPCAP_QUEUE_MAGIC	0x4555515041435048ULL	/* "HPCAPQUE" in memory */
 #define HPCAP_SLOT_MAGIC	0x544c535041435048ULL	/* "HPCAPSLT" in memory */
 
-/* Listeners of one queue, at most. */
+/* The most listeners of one queue. */
 #define HPCAP_SLOTS		32
 
 /* ------------------------------------------------------------------ RAW stream */
 
 /*
- * A record: this header, then `caplen` bytes of frame. A record whose `sec` and
- * `nsec` are both zero is padding: `caplen` (equal to `len`) bytes follow that a reader
- * skips. 12 bytes, no alignment: records follow each other without a hole.
+ * A record is this header, then `caplen` bytes of a frame. A record whose `sec` and `nsec` are
+ * both zero is padding: a reader skips the `caplen` (equal to `len`) bytes that follow. The header
+ * has 12 bytes, and records follow each other without a hole or an alignment.
  */
 struct hpcap_record {
 	__u32 sec;	/* seconds since 1970-01-01 UTC, unsigned: valid until 2106 */
@@ -55,32 +54,32 @@ struct hpcap_record {
 
 #define HPCAP_RECORD_BYTES	12
 #define HPCAP_CAPLEN_MAX	65535
-/* The largest record, header and body. */
+/* The largest record, header included. */
 #define HPCAP_RECORD_BYTES_MAX	(HPCAP_RECORD_BYTES + HPCAP_CAPLEN_MAX)
 
 /*
- * A file is at most this long, always a whole number of blocks, and ends with a padding
- * record that reaches exactly its end.
+ * The longest file. The length of a file is a whole number of blocks, and its last record is
+ * padding that ends exactly where the file ends.
  */
 #define HPCAP_FILE_BYTES_MAX	(1ULL << 31)
 
-/* A block, where the ring has room for four of them. */
+/* The size of a block, when the ring has room for four of them; otherwise a quarter of the ring. */
 #define HPCAP_BLOCK_BYTES	(4ULL << 20)
 /*
- * The smallest ring: a block, a quarter of it, must hold the largest record, so that
- * every block has a record that starts in it.
+ * The smallest ring. A block, which is a quarter of it, must hold the largest record, so that in
+ * every block a record starts.
  */
 #define HPCAP_RING_BYTES_MIN	(512ULL << 10)
 
 /*
- * Why a frame is not in the stream. The names are the same everywhere: sysfs, JSON,
- * Prometheus, logs, documentation. The ledger balances:
+ * What became of a frame: it was captured, or the reason why it is not in the stream. The names
+ * are the same in sysfs, JSON, Prometheus, logs and documentation. The ledger balances:
  *
  *	on the wire = captured + duplicate + filtered + no_listener + ring_full
  *		      + nic_missed + nic_error
  *
- * The last two reasons are not in the ledger: they name what a single listener lost of
- * frames that were captured, in the gap records of its own files.
+ * The last two reasons are not in the ledger. A gap record in the files of a single listener uses
+ * them for frames that were captured, but that this listener lost.
  */
 enum hpcap_reason {
 	HPCAP_CAPTURED		= 0,	/* stored in the ring */
@@ -98,12 +97,12 @@ enum hpcap_reason {
 
 struct hpcap_count {
 	__u64 frames;
-	__u64 bytes;	/* of `len`; 0 where only the number of frames is known */
+	__u64 bytes;	/* sum of `len`; 0 when only the number of frames is known */
 };
 
 /*
- * Tags: what hpcap adds to the stream, in the bodies of padding records, which every
- * reader of the format skips. The rest of a padding body is zero.
+ * Tags are what hpcap adds to the stream. They are in the bodies of padding records, which every
+ * reader of the format skips. The rest of such a body is zero.
  */
 #define HPCAP_TAG_MAGIC		0x4741545041435048ULL	/* "HPCAPTAG" in memory */
 #define HPCAP_TAG_VERSION	1
@@ -120,13 +119,13 @@ struct hpcap_tag {
 	__u64 magic;
 	__u16 type;
 	__u16 version;
-	__u32 bytes;	/* of the whole tag, this header included; <= the body */
+	__u32 bytes;	/* size of the whole tag, this header included; <= the body */
 };
 
-/* The identity of a recording: random, so that no two recordings share it. */
+/* The identity of a recording is random, so that no two recordings share it. */
 #define HPCAP_RECORDING_ID_BYTES	16
 
-/* Texts are UTF-8, ended by a zero byte, cut where they are too long. */
+/* Texts are UTF-8, end with a zero byte, and are cut when they are too long. */
 struct hpcap_file_header {
 	struct hpcap_tag tag;
 	__u64 stream_off;	/* stream offset of this record in its queue */
@@ -139,35 +138,35 @@ struct hpcap_file_header {
 	__u32 reserved;
 	__u64 file_bytes_max;
 	__u64 block_bytes;
-	struct hpcap_count ledger[HPCAP_LEDGER_REASONS];	/* before this file */
+	struct hpcap_count ledger[HPCAP_LEDGER_REASONS];	/* at the start of this file */
 	char interface[64];
 	char host[64];
-	char clock_source[32];	/* who stamps: "kernel", "engine", "file", "nic" */
+	char clock_source[32];	/* which clock stamps frames: "kernel", "engine", "file", "nic" */
 	char software[32];	/* name and version of the producer */
 	char filter[256];
 	/*
 	 * Files with the same recording_id are parts of one stream; file_number orders them.
-	 * All zero in a file that was written without an identity. Files of ABI version 1 end
-	 * before this field: HPCAP_FILE_HEADER_BYTES_MIN.
+	 * recording_id is all zero in a file that was written without an identity. File headers of
+	 * ABI version 1 end before this field: HPCAP_FILE_HEADER_BYTES_MIN.
 	 */
 	__u8 recording_id[HPCAP_RECORDING_ID_BYTES];
 	__u64 file_number;	/* 0 = the first file of the recording */
 };
 
-/* A file header without recording_id and file_number, as ABI version 1 wrote it. */
+/* Size of a file header without recording_id and file_number, as ABI version 1 wrote it. */
 #define HPCAP_FILE_HEADER_BYTES_MIN	632
 
 /*
- * Frames are missing between the frame before and the frame after this record. Where the
- * frame after is not there yet (an idle link, the end of a file or of a recording), the gap
- * is open: `until_ns` is then the wall clock when it was written.
+ * Frames are missing between the frame before and the frame after this record. When no frame after
+ * it has come yet (on an idle link, at the end of a file or of a recording), the gap is open:
+ * `until_ns` is then the wall clock when the record was written.
  */
 struct hpcap_gap {
 	struct hpcap_tag tag;
 	__u64 from_ns;	/* time of the last frame before the gap; 0 = none */
 	__u64 until_ns;	/* time of the first frame after it */
 	struct hpcap_count lost[HPCAP_REASONS];	/* since the previous gap */
-	__u64 flags;	/* enum hpcap_gap_flags; missing in tags of 176 bytes */
+	__u64 flags;	/* enum hpcap_gap_flags; not in older tags, which have 176 bytes */
 };
 
 enum hpcap_gap_flags {
@@ -178,13 +177,13 @@ struct hpcap_ledger_tag {
 	struct hpcap_tag tag;
 	__u64 end_ns;
 	struct hpcap_count ledger[HPCAP_LEDGER_REASONS];	/* since the queue started */
-	__u64 frames_cut;	/* this and the next: missing in tags of 136 bytes */
+	__u64 frames_cut;	/* older tags, which have 136 bytes, end before this field */
 	__u64 times_adjusted;
 };
 
 /*
- * The frame behind this record was longer than HPCAP_CAPLEN_MAX, or had a time that a record
- * cannot hold: this is what it had. A HPCAP_TAG_DUPLICATE can stand between the two.
+ * The original length and time of the next frame, which was longer than HPCAP_CAPLEN_MAX, or had a
+ * time that a record cannot hold. A HPCAP_TAG_DUPLICATE can be between this tag and the frame.
  */
 struct hpcap_altered {
 	struct hpcap_tag tag;
@@ -197,14 +196,14 @@ struct hpcap_altered {
 
 enum hpcap_queue_state {
 	HPCAP_QUEUE_RUNNING	= 1,
-	HPCAP_QUEUE_ENDED	= 2,	/* the source came to its end; nothing follows */
-	HPCAP_QUEUE_FAILED	= 3,	/* source or producer failed; nothing follows */
-	HPCAP_QUEUE_STOPPED	= 4,	/* the producer was stopped, and the source had more */
+	HPCAP_QUEUE_ENDED	= 2,	/* the source has ended; nothing follows */
+	HPCAP_QUEUE_FAILED	= 3,	/* source or producer has failed; nothing follows */
+	HPCAP_QUEUE_STOPPED	= 4,	/* the producer was stopped before the source ended */
 };
 
 enum hpcap_queue_flags {
 	HPCAP_QUEUE_PLAIN	= 1 << 0,	/* no tags in the stream */
-	HPCAP_QUEUE_LOOK_BACK	= 1 << 1,	/* captures without listeners, too */
+	HPCAP_QUEUE_LOOK_BACK	= 1 << 1,	/* the queue captures without listeners, too */
 };
 
 enum hpcap_contract {
@@ -214,23 +213,23 @@ enum hpcap_contract {
 
 /* Where a new listener starts. */
 enum hpcap_start {
-	HPCAP_START_FILE	= 1,	/* the start of a file, a new one where needed */
+	HPCAP_START_FILE	= 1,	/* the start of a file; of a new one if necessary */
 	HPCAP_START_NEWEST	= 2,	/* the next record */
-	HPCAP_START_OLDEST	= 3,	/* the oldest record that can be found */
+	HPCAP_START_OLDEST	= 3,	/* the oldest record that the block index finds */
 };
 
 enum hpcap_slot_state {
 	HPCAP_SLOT_FREE		= 0,
-	HPCAP_SLOT_STARTING	= 1,	/* waits for its start: the next file */
+	HPCAP_SLOT_STARTING	= 1,	/* waits for the next file, where it starts */
 	HPCAP_SLOT_ACTIVE	= 2,
-	HPCAP_SLOT_KILLED	= 3,	/* ends at end_off; holds nothing, may be overrun */
-	HPCAP_SLOT_FINISHED	= 4,	/* ends at end_off; holds what it has not read of that */
+	HPCAP_SLOT_KILLED	= 3,	/* ends at end_off; does not hold the ring back */
+	HPCAP_SLOT_FINISHED	= 4,	/* ends at end_off; holds unread bytes before its end */
 };
 
 /*
- * The ledger at a place of the stream: frames captured before it, and the losses that gap
- * records before it tell. So the difference of two moments is what the stream between them
- * holds: its frames and its gaps. Of the other reasons it is what was counted meanwhile.
+ * The ledger at an offset of the stream: the frames captured before the offset, and the losses of
+ * the gap records before it. So the difference of two moments is the number of frames and losses
+ * in the stream between them. The other reasons have what was counted when the moment was written.
  */
 struct hpcap_moment {
 	__u64 off;
@@ -240,17 +239,17 @@ struct hpcap_moment {
 };
 
 /*
- * One for each block: where its first record starts. Written by the producer before
- * any byte of the block is published. `block` is the block's number, stream offset /
- * block_bytes, and is HPCAP_NO_BLOCK while the entry changes: read it, read the rest,
- * read it again.
+ * An entry of the block index: where the first record of a block starts. The producer writes it
+ * before it publishes any byte of the block. `block` is the number of the block, stream offset /
+ * block_bytes, and is HPCAP_NO_BLOCK while the entry changes. A reader reads `block`, then the
+ * other fields, then `block` again; the entry is valid when both values are the block's number.
  */
 struct hpcap_block {
 	__u64 block;
-	__u64 first_off;	/* stream offset of the first record that starts in it */
-	__u64 first_ns;		/* time of its first frame; 0 = none yet */
+	__u64 first_off;	/* stream offset of the first record that starts in the block */
+	__u64 first_ns;		/* time of the block's first frame; 0 = none yet */
 	__u64 file_off;		/* stream offset of the file that the block belongs to */
-	/* as in struct hpcap_moment, at first_off */
+	/* The following fields are those of struct hpcap_moment at first_off. */
 	struct hpcap_count ledger[HPCAP_LEDGER_REASONS];
 	__u64 frames_cut;
 	__u64 times_adjusted;
@@ -261,36 +260,36 @@ struct hpcap_block {
 /* The producer's view of a listener; read-only for all. */
 struct hpcap_listener {
 	__u64 id;		/* never used again; 0 = the slot is free */
-	__u64 read_off;		/* acknowledged, as the producer believes it */
-	__u64 start_off;	/* where it started */
+	__u64 read_off;		/* acknowledged offset, after the producer's checks */
+	__u64 start_off;	/* stream offset where it started */
 	__u64 start_frames;	/* frames captured before start_off */
 	__u64 start_bytes;
 	__u64 attached_ns;	/* wall clock */
 	__u64 max_stall_ns;	/* 0 = without limit */
-	__u64 demoted_ns;	/* wall clock when its stall outlived max_stall_ns; 0 = never */
+	__u64 demoted_ns;	/* wall clock when a long stall made it lossy; 0 = never */
 	__u32 state;		/* enum hpcap_slot_state */
 	__u32 contract;		/* enum hpcap_contract; demotion makes it HPCAP_LOSSY */
 	__u32 pid;
 	__u32 uid;
-	__u64 end_off;		/* where it ends, once it is finished or killed */
+	__u64 end_off;		/* stream offset where it ends, once finished or killed */
 	__u64 reserved;
 	char name[32];
 };
 
 struct hpcap_queue {
-	/* constant after start */
+	/* These fields are constant after the start. */
 	__u64 magic;		/* HPCAP_QUEUE_MAGIC */
 	__u32 abi_version;	/* HPCAP_ABI_VERSION */
 	__u32 flags;		/* enum hpcap_queue_flags */
-	__u64 queue_bytes;	/* this mapping, index included */
+	__u64 queue_bytes;	/* size of this mapping, index included */
 	__u64 ring_bytes;
-	__u64 page_bytes;	/* of the pages under the ring */
+	__u64 page_bytes;	/* size of the pages under the ring */
 	__u64 block_bytes;
 	__u64 file_bytes_max;	/* a multiple of block_bytes */
-	__u64 index_off;	/* bytes from here to the first struct hpcap_block */
+	__u64 index_off;	/* bytes from this structure to the first struct hpcap_block */
 	__u32 index_entries;	/* block b is in entry b % index_entries */
 	__u32 slots;		/* HPCAP_SLOTS */
-	__u64 start_off;	/* stream offset of the first byte of all */
+	__u64 start_off;	/* stream offset of the queue's first byte */
 	__u64 start_ns;		/* wall clock */
 	__u32 link_type;	/* LINKTYPE_ value */
 	__u32 producer_pid;
@@ -302,46 +301,46 @@ struct hpcap_queue {
 	char software[32];
 	char source[256];	/* specification of the source, as given */
 	char filter[256];
-	/* random, new for every start of a queue */
+	/* A random value, new for every start of a queue. */
 	__u8 recording_id[HPCAP_RECORDING_ID_BYTES];
 	__u8 reserved0[200];	/* to 1024 */
 
 	/* 1024: written for every batch; a cache line of its own */
-	__u64 published;	/* every byte before it is written (store-release) */
+	__u64 published;	/* all bytes before this offset are written (store-release) */
 	__u8 reserved1[56];
 
 	/* 1088: written before bytes are overwritten; a cache line of its own */
-	__u64 oldest;		/* no byte before it can be relied on */
+	__u64 oldest;		/* bytes before this offset may be overwritten at any time */
 	__u8 reserved2[56];
 
-	/* 1152: changes now and then */
+	/* 1152: these fields change rarely. */
 	__u32 state;		/* enum hpcap_queue_state */
 	__u32 caplen;		/* capture length in force; 0 = whole frames */
-	__u64 file_off;		/* stream offset of the file under way */
+	__u64 file_off;		/* stream offset of the current file */
 	__u64 heartbeat_ns;	/* CLOCK_MONOTONIC of the poll loop, at least every second */
-	__u64 file_number;	/* of the file under way; 0 = the first */
+	__u64 file_number;	/* number of the current file; 0 = the first */
 	__u8 reserved3[32];
 
-	/* 1216: the ledger. An odd ledger_seq means that it changes. */
+	/* 1216: the ledger. While ledger_seq is odd, the ledger is changing. */
 	__u64 ledger_seq;
 	struct hpcap_count ledger[HPCAP_LEDGER_REASONS];
-	__u64 frames_cut;	/* longer than HPCAP_CAPLEN_MAX; stored cut */
-	__u64 times_adjusted;	/* time zero, or outside 32-bit seconds */
+	__u64 frames_cut;	/* frames longer than HPCAP_CAPLEN_MAX, which were cut */
+	__u64 times_adjusted;	/* frames with a time that no record can hold */
 	__u64 published_frames;	/* captured frames before `ledger_off` */
 	__u64 ledger_off;	/* the value of `published` that the ledger belongs to */
 	__u64 gaps;		/* gap records written */
-	__u64 duplicates_marked;	/* captured behind a HPCAP_TAG_DUPLICATE */
+	__u64 duplicates_marked;	/* frames captured behind a HPCAP_TAG_DUPLICATE */
 	__u8 reserved4[24];	/* to 1408 */
 
 	struct hpcap_listener listeners[HPCAP_SLOTS];
 };
 
 /*
- * One page, writable by its listener. The producer believes none of it.
+ * The page of a listener, which the listener may write. The producer trusts no value in it.
  *
- * A listener that has enough sets `finish`. The producer then fixes its end: everything
- * published until then is its, and what comes later is not captured for it. It reads up to
- * end.off, and leaves.
+ * A listener that wants to end sets `finish`. The producer then fixes the listener's end:
+ * everything published until then belongs to the listener, and later frames are not captured for
+ * it. The listener reads up to end.off, and detaches.
  */
 struct hpcap_slot {
 	__u64 magic;		/* HPCAP_SLOT_MAGIC */
@@ -350,20 +349,20 @@ struct hpcap_slot {
 	__u8 reserved1[48];
 
 	/* 64 */
-	__u64 read_off;		/* everything before it may be overwritten (store-release) */
-	__u64 wait_off;		/* wake me when `published` has reached it */
-	__u32 waiting;		/* 1 = I sleep on this word (futex); the producer clears it */
-	__u32 file_seq;		/* another value asks for a new file; see docs/ring.md */
-	__u32 finish;		/* not 0 = fix my end, please */
+	__u64 read_off;		/* acknowledged: bytes before it may be overwritten (release) */
+	__u64 wait_off;		/* wake the listener when `published` reaches this offset */
+	__u32 waiting;		/* 1 = the listener sleeps on it (futex); the producer clears it */
+	__u32 file_seq;		/* another value requests a new file; see docs/ring.md */
+	__u32 finish;		/* not 0 = fix the listener's end */
 	__u8 reserved2[36];
 
 	/*
-	 * 128: written by the producer. `start` before the listener is active; the rest before
-	 * `ended` is (store-release). It stays readable after the slot was given to another.
+	 * 128: written by the producer: `start` before the listener is active, the others before
+	 * `ended` (store-release). They stay readable after the slot was given to another listener.
 	 */
 	struct hpcap_moment start;
-	struct hpcap_moment end;	/* of all that was counted until then */
-	struct hpcap_count untold[HPCAP_LEDGER_REASONS];	/* of that, in no gap before it */
+	struct hpcap_moment end;	/* includes the losses in `untold` */
+	struct hpcap_count untold[HPCAP_LEDGER_REASONS];	/* losses without a gap record */
 	__u32 ended;		/* 0, HPCAP_SLOT_FINISHED or HPCAP_SLOT_KILLED */
 	__u32 reserved3;
 };
@@ -373,20 +372,20 @@ struct hpcap_slot {
 /* ------------------------------------------------------------------- attaching */
 
 /*
- * What a listener asks for and what it gets: over hpcapd's UNIX socket (SOCK_SEQPACKET,
- * one structure a message, file descriptors for ring, queue and slot with the answer), or
- * with HPCAP_IOC_REQUEST on the kernel module's char device.
+ * A program sends a request, and gets the answer in the same structure: over hpcapd's UNIX socket
+ * (SOCK_SEQPACKET, one structure in each message, file descriptors of ring, queue and slot with the
+ * answer), or with HPCAP_IOC_REQUEST on the kernel module's char device.
  */
 enum hpcap_op {
-	HPCAP_OP_OBSERVE	= 1,	/* the queue page alone */
+	HPCAP_OP_OBSERVE	= 1,	/* get the queue page, without becoming a listener */
 	HPCAP_OP_ATTACH		= 2,	/* become a listener */
 	HPCAP_OP_KILL		= 3,	/* kill listener `id` */
 };
 
 /*
- * An operation of hpcapd alone, beside enum hpcap_op: the answer's `message` has the settings of
- * the duplicate filter in the syntax of `hpcapd --dedup`, or "off". The kernel module, which has
- * these settings in sysfs, does not know the operation.
+ * An operation that only hpcapd has, beside those of enum hpcap_op. The answer's `message` contains
+ * the settings of the duplicate filter in the syntax of `hpcapd --dedup`, or "off". The kernel
+ * module has these settings in sysfs, and refuses the operation.
  */
 #define HPCAP_OP_DEDUP		0x80000000U
 
@@ -401,25 +400,24 @@ struct hpcap_attach {
 	__u32 contract;		/* enum hpcap_contract */
 	__u32 start;		/* enum hpcap_start */
 	__u64 max_stall_ns;	/* HPCAP_LOSSLESS: 0 = without limit */
-	__u64 id;		/* answer: the listener's id; HPCAP_OP_KILL: whom */
-	char name[32];		/* of the program */
+	__u64 id;		/* answer: the listener's id; HPCAP_OP_KILL: id of the victim */
+	char name[32];		/* name of the program */
 	char message[168];	/* answer: what is wrong and what to do */
 };
 
 /* ------------------------------------------------------------------ char device */
 
 /*
- * /dev/hpcap_N_Q: queue Q of adapter N, produced by the kernel module. An open file is one
- * conversation, as a connection to hpcapd's socket is: it observes the queue, or is one
- * listener, which leaves when the file and its mappings are gone. Further listeners open
- * the device again.
+ * /dev/hpcap_N_Q is queue Q of adapter N, which the kernel module produces. An open file is like a
+ * connection to hpcapd's socket: it observes the queue, or is one listener, which is detached when
+ * the file and its mappings are gone. A program opens the device again for another listener.
  *
- * Mappings are shared, whole, and of one of these offsets. Only of the queue page the first
- * bytes can be mapped alone, to learn how many it has. The ring's offset can be mapped any number
- * of times: twice, back to back, for records that run over its end. A ring of hugepages
- * (page_bytes) is mapped from its own file, HPCAP_IOC_RING_FD, and not here: -EOPNOTSUPP.
+ * A mapping is shared, begins at one of these offsets, and covers the whole object. Only the queue
+ * page may be mapped in part, to read queue_bytes from its beginning. The ring can be mapped any
+ * number of times; a reader maps it twice, back to back, for records that cross its end. A ring of
+ * hugepages (page_bytes) is mapped from the file of HPCAP_IOC_RING_FD; here it is -EOPNOTSUPP.
  *
- * poll(2): POLLIN when the slot's wait_off is reached, POLLHUP when nothing more will be
+ * poll(2) returns POLLIN when the slot's wait_off is reached, and POLLHUP when nothing more will be
  * published, because the queue has ended or has got another ring.
  */
 #define HPCAP_MMAP_QUEUE	0ULL		/* queue_bytes, read-only */
@@ -429,34 +427,34 @@ struct hpcap_attach {
 #define HPCAP_IOC_MAGIC		0xe7
 
 /*
- * Observe, attach, kill. The call returns 0 when the question was understood; the answer's
- * `error` and `message` say what came of it. -EFAULT, or -EINVAL where magic or operation are
- * unknown, otherwise.
+ * Sends a request: observe, attach or kill. Returns 0 when the request was understood; `error` and
+ * `message` of the answer then have the result. Returns -EFAULT for a bad address, and -EINVAL when
+ * the magic or the operation is unknown.
  */
 #define HPCAP_IOC_REQUEST	_IOWR(HPCAP_IOC_MAGIC, 1, struct hpcap_attach)
 
 /*
- * Sleeps while the slot's `waiting` is 1, for this many ns at most: what FUTEX_WAIT does for
- * hpcapd's listeners. Returns 0 in either case; -EINTR after a signal, -ENOTCONN where the file
- * is no listener.
+ * Sleeps while the slot's `waiting` is 1, for at most the given number of ns, as hpcapd's listeners
+ * do with FUTEX_WAIT. Returns 0, also when the time is over; -EINTR after a signal; -ENOTCONN when
+ * the file is no listener.
  */
 #define HPCAP_IOC_WAIT		_IOW(HPCAP_IOC_MAGIC, 2, __u64)
 
 /*
- * A new, read-only file descriptor of the memory under the ring where that is a file of
- * hugepages, so that a listener maps it in huge pages, too. -ENODATA where it is not.
+ * Returns a new, read-only file descriptor of the hugepage file under the ring, so that a listener
+ * can map the ring in huge pages. -ENODATA when the ring has ordinary pages.
  */
 #define HPCAP_IOC_RING_FD	_IO(HPCAP_IOC_MAGIC, 3)
 
 /*
- * Another ring for this queue, which starts anew: offsets and ledger from 0. Needs
- * CAP_SYS_ADMIN; -EBUSY while a listener is attached. The pages of `fd` stay in use until the
- * queue gets another ring or goes, whatever becomes of the file. By its mode nobody but its owner
- * may write that file, or the listeners that get it could: -EPERM.
+ * Gives the queue another ring, with which it starts anew: offsets and ledger begin at 0. Needs
+ * CAP_SYS_ADMIN; -EBUSY while a listener is attached. The pages of `fd` stay in use until the queue
+ * gets another ring or is removed, even when the file is deleted. -EPERM when the mode of the file
+ * lets anybody but its owner write: the listeners, which get the file, could then write it.
  */
 struct hpcap_set_ring {
 	__u64 ring_bytes;
-	__s32 fd;		/* of a hugetlbfs file or hugepage memfd; -1: ordinary pages */
+	__s32 fd;		/* a hugetlbfs file or hugepage memfd; -1: ordinary pages */
 	__u32 reserved;		/* 0 */
 };
 
