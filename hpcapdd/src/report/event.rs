@@ -60,7 +60,7 @@ impl Event {
     }
 }
 
-/// What a part of the recorder (source, sink, finisher, commands) hands to the session.
+/// A notice that a part of the recorder (source, sink, finisher, commands) hands to the session.
 #[derive(Debug)]
 pub enum Notice {
     /// An event for the user.
@@ -114,7 +114,7 @@ pub struct FinishingCaughtUp {
     pub pauses: u64,
 }
 
-/// What the recorder reports when a recording begins.
+/// The event at the beginning of a recording.
 #[derive(Debug, Clone, Serialize)]
 pub struct Start {
     /// Name of the queue; `null` for a source inside the process.

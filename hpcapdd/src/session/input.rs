@@ -89,7 +89,7 @@ impl Input {
     /// Captures from a further source inside this process. Returns its listener.
     ///
     /// # Errors
-    /// Those of [`Input::source`].
+    /// The errors of [`Input::source`].
     pub fn add(
         &mut self,
         config: &EngineConfig,

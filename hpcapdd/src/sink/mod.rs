@@ -102,7 +102,7 @@ pub trait Sink {
         *listener.told()
     }
 
-    /// What the sink did so far.
+    /// The counts of the sink so far.
     fn tally(&self) -> Tally;
 
     /// Takes the notices for the session since the last call.

@@ -82,7 +82,7 @@ pub fn check(cli: &Cli, destination: &Destination) -> Result<()> {
 /// all of them.
 ///
 /// # Errors
-/// Those of [`plan::source_name`].
+/// The errors of [`plan::source_name`].
 pub(crate) fn file_name(cli: &Cli, form: Form) -> Result<SourceName> {
     let names = cli
         .source

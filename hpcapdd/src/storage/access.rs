@@ -70,7 +70,7 @@ impl Access {
     /// Sets the group and the mode of an open file.
     ///
     /// # Errors
-    /// Those of [`Access::give_part`].
+    /// The errors of [`Access::give_part`].
     pub fn give(&self, file: &File, path: &Path) -> Result<()> {
         if let Some(group) = self.group {
             fchown(file, None, Some(group)).map_err(|e| refused(path, e))?;

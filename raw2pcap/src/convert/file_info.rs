@@ -17,7 +17,7 @@ use crate::inputs::{Input, Listed, Opened};
 /// Items at the start of a file that are read to find its first frame.
 const FIRST_ITEMS_MAX: usize = 1000;
 
-/// What a file was recorded of.
+/// The origin of the frames of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Origin {
     /// Host, interface and queue from the file's header.

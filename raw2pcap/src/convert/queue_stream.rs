@@ -136,7 +136,7 @@ impl QueueStream {
             .collect()
     }
 
-    /// Returns what the stream was recorded of.
+    /// Returns the origin of the frames of the stream.
     pub(super) fn origin(&self) -> &Origin {
         &self.origin
     }

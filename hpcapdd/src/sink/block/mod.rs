@@ -368,8 +368,8 @@ fn told_before(listener: &Listener) -> Ledger {
     }
 }
 
-/// What is missing from the stream between the ledgers `from` and `to`: the captured frames,
-/// counted as `own`, and the losses whose gaps are missing with the frames.
+/// Returns the counts that are missing from the stream between the ledgers `from` and `to`: the
+/// captured frames, counted as `own`, and the losses whose gaps are missing with the frames.
 fn missing(to: &Ledger, from: &Ledger, own: Reason) -> Ledger {
     let mut missing = Ledger::default();
     missing[own] = to[Reason::Captured] - from[Reason::Captured];

@@ -50,7 +50,7 @@ struct SourceState {
     /// Ledger of this source at the start of the file under way, which is the end of the file
     /// before.
     before: Ledger,
-    /// What the records and gaps since the start of the file tell.
+    /// Counts that the records and gaps since the start of the file tell.
     told: Ledger,
     /// Frames that this recorder itself lost since the start of the file.
     own: Ledger,

@@ -92,7 +92,7 @@ pub trait RecordOutput {
     /// nothing more can be written.
     fn finish(&mut self, end: &Moment, complete: bool) -> std::result::Result<(), OutputFailure>;
 
-    /// What the output wrote so far.
+    /// The amount that the output wrote so far.
     fn written(&self) -> Written;
 
     /// Takes the notices for the session since the last call.

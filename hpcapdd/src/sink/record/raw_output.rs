@@ -26,7 +26,7 @@ const FLUSH_BYTES: u64 = 512 << 10;
 /// the closing padding.
 const RESERVE: usize = HPCAP_CAPLEN_MAX + 4096;
 
-/// What the recorder keeps of the stream, for the headers of the files.
+/// The part of the stream that the recorder keeps, as the headers of the files say it.
 #[derive(Debug, Clone, Default)]
 pub struct Kept {
     /// The recorder's own filter; empty = none.

@@ -108,7 +108,7 @@ impl OwnFiles {
     }
 }
 
-/// What is recorded, and by whom.
+/// The recording whose files are kept within limits.
 #[derive(Debug, Clone)]
 pub struct Recording {
     /// Origin of the recorded frames.
