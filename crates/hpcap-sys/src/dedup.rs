@@ -156,7 +156,7 @@ impl Window {
     /// Creates an empty window.
     ///
     /// # Errors
-    /// When a setting is out of its range, or there is not enough memory.
+    /// Fails when a setting is out of its range, or there is not enough memory.
     pub fn new(settings: &Settings) -> Result<Self, WindowError> {
         // SAFETY: C only reads the settings.
         let memory = WindowMemory::new(unsafe { hpcap_sys_dedup_memory(settings) })?;

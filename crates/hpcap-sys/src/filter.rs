@@ -72,7 +72,7 @@ mod program {
         /// Checks `instructions`.
         ///
         /// # Errors
-        /// When the module would refuse the program, too.
+        /// Fails when the module would refuse the program, too.
         pub fn new(instructions: Vec<Instruction>) -> Result<Self, Refusal> {
             let n = u32::try_from(instructions.len()).unwrap_or(u32::MAX);
             let mut instruction = 0;
@@ -92,7 +92,7 @@ mod program {
         /// Parses the output of `tcpdump -ddd`.
         ///
         /// # Errors
-        /// When `text` is not such output, or the module would refuse the program.
+        /// Fails when `text` is not such output, or the module would refuse the program.
         pub fn parse(text: &[u8]) -> Result<Self, Refusal> {
             let mut program = vec![Instruction::default(); INSTRUCTIONS_MAX];
             // SAFETY: `text` has `text.len()` bytes, and `program` has INSTRUCTIONS_MAX

@@ -21,7 +21,7 @@ mod raw {
 /// Sends `message` to the module, which writes its answer into it (`HPCAP_IOC_REQUEST`).
 ///
 /// # Errors
-/// The errno of the call. The module's verdict on a request that it understood is in
+/// Returns the errno of the call. The module's verdict on a request that it understood is in
 /// `message.error`.
 pub fn request(device: BorrowedFd<'_>, message: &mut hpcap_attach) -> io::Result<()> {
     // SAFETY: HPCAP_IOC_REQUEST reads and writes one `hpcap_attach`, which `message` is.
@@ -31,7 +31,7 @@ pub fn request(device: BorrowedFd<'_>, message: &mut hpcap_attach) -> io::Result
 /// Sleeps while the slot's `waiting` is 1, for at most `ns` nanoseconds (`HPCAP_IOC_WAIT`).
 ///
 /// # Errors
-/// The errno of the call: `EINTR` after a signal.
+/// Returns the errno of the call: `EINTR` after a signal.
 pub fn wait(device: BorrowedFd<'_>, ns: u64) -> io::Result<()> {
     // SAFETY: HPCAP_IOC_WAIT reads one u64, which `ns` is.
     check(unsafe { raw::wait(device.as_raw_fd(), &raw const ns) }).map(drop)
@@ -40,7 +40,7 @@ pub fn wait(device: BorrowedFd<'_>, ns: u64) -> io::Result<()> {
 /// Opens the file of hugepages under the ring, read-only (`HPCAP_IOC_RING_FD`).
 ///
 /// # Errors
-/// The errno of the call: `ENODATA` when the ring is not in hugepages.
+/// Returns the errno of the call: `ENODATA` when the ring is not in hugepages.
 pub fn ring_fd(device: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     // SAFETY: HPCAP_IOC_RING_FD has no argument.
     let fd = check(unsafe { raw::ring_fd(device.as_raw_fd()) })?;
@@ -51,7 +51,7 @@ pub fn ring_fd(device: BorrowedFd<'_>) -> io::Result<OwnedFd> {
 /// Replaces the ring of the queue (`HPCAP_IOC_SET_RING`).
 ///
 /// # Errors
-/// The errno of the call, as the C header lists them.
+/// Returns the errno of the call, as the C header lists them.
 pub fn set_ring(device: BorrowedFd<'_>, ring: &hpcap_set_ring) -> io::Result<()> {
     // SAFETY: HPCAP_IOC_SET_RING reads one `hpcap_set_ring`, which `ring` is.
     check(unsafe { raw::set_ring(device.as_raw_fd(), ring) }).map(drop)

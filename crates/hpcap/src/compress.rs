@@ -85,8 +85,8 @@ impl Ending {
     /// Parses the ending of a file that a tool will write as pcap or pcapng.
     ///
     /// # Errors
-    /// [`Kind::Usage`](crate::Kind::Usage) for any other ending, because the content of a file must
-    /// be what its name says.
+    /// Returns [`Kind::Usage`](crate::Kind::Usage) for any other ending, because the content of a
+    /// file must be what its name says.
     pub fn of(path: &Path) -> Result<Self> {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let lower = name.to_ascii_lowercase();
@@ -147,7 +147,7 @@ impl<W: Write> Compressor<W> {
     /// Creates a compressor that writes to `sink`, with the default level of the library.
     ///
     /// # Errors
-    /// When there is no memory for the compressor.
+    /// Fails when there is no memory for the compressor.
     pub fn new(sink: W, compression: Compression) -> io::Result<Self> {
         Ok(Self(match compression {
             Compression::None => Writing::Plain(sink),
@@ -186,7 +186,7 @@ impl<W: Write> Compressor<W> {
     /// Ends the stream and returns the inner writer.
     ///
     /// # Errors
-    /// The error of the inner writer.
+    /// Returns the error of the inner writer.
     pub fn finish(self) -> io::Result<W> {
         match self.0 {
             Writing::Plain(mut sink) => {
@@ -242,7 +242,7 @@ impl<R: Read> Decompressor<R> {
     /// Reads the first four bytes of `source` to detect its compression.
     ///
     /// # Errors
-    /// The error of `source`.
+    /// Returns the error of `source`.
     pub fn new(mut source: R) -> io::Result<Self> {
         let mut head = Vec::with_capacity(4);
         source.by_ref().take(4).read_to_end(&mut head)?;

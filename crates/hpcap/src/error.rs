@@ -182,7 +182,7 @@ pub trait Context<T> {
     /// Adds what was tried; `tried` is called only for an error.
     ///
     /// # Errors
-    /// The original error, with the context.
+    /// Returns the original error, with the context.
     fn context<S: Into<String>>(self, tried: impl FnOnce() -> S) -> Result<T>;
 }
 

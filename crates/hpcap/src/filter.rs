@@ -34,7 +34,7 @@ impl Filter {
     /// expression accepts every frame.
     ///
     /// # Errors
-    /// [`Kind::Usage`] with libpcap's message when the expression is invalid.
+    /// Returns [`Kind::Usage`] with libpcap's message when the expression is invalid.
     pub fn new(expression: &str, link_type: u32) -> Result<Self> {
         let expression = expression.trim().to_owned();
         if expression.is_empty() {

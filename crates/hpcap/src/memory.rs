@@ -49,7 +49,7 @@ impl<'a> Place<'a> {
     /// itself.
     ///
     /// # Errors
-    /// Errors of the system.
+    /// Returns errors of the system.
     pub fn bytes(&self) -> nix::Result<Option<u64>> {
         let is_device = |stat: &FileStat| {
             SFlag::from_bits_truncate(stat.st_mode & SFlag::S_IFMT.bits()) == SFlag::S_IFCHR
@@ -97,8 +97,8 @@ impl Mapping {
     /// Maps the first `bytes` bytes at `at`.
     ///
     /// # Errors
-    /// When fewer bytes exist (access to the rest would kill the process), and errors of the
-    /// system.
+    /// Fails when fewer bytes exist (access to the rest would kill the process), and when the system
+    /// refuses the mapping.
     pub fn of<'a>(
         at: impl Into<Place<'a>>,
         bytes: usize,
@@ -124,7 +124,7 @@ impl Mapping {
     /// is the size of the memory pages; `bytes` must be a multiple of it.
     ///
     /// # Errors
-    /// As [`Mapping::of`].
+    /// Returns the errors of [`Mapping::of`].
     pub fn twice<'a>(
         at: impl Into<Place<'a>>,
         bytes: usize,

@@ -92,8 +92,9 @@ pub fn available_memory() -> Option<u64> {
 /// necessary.
 ///
 /// # Errors
-/// [`Kind::Full`] when there are not enough hugepages of the requested size, with the command that
-/// reserves them; [`Kind::Usage`] for a ring size that is not a multiple of the page size.
+/// Returns [`Kind::Full`] when there are not enough hugepages of the requested size, with the
+/// command that reserves them; [`Kind::Usage`] for a ring size that is not a multiple of the page
+/// size.
 pub fn choose_pages(pages: Pages, ring_bytes: u64) -> Result<(u64, Option<String>)> {
     let enough =
         |page: u64| ring_bytes.is_multiple_of(page) && free_hugepages(page) >= ring_bytes / page;
@@ -147,7 +148,7 @@ pub fn choose_pages(pages: Pages, ring_bytes: u64) -> Result<(u64, Option<String
 /// Creates an anonymous file of `bytes` bytes with allocated pages.
 ///
 /// # Errors
-/// When the system denies the memory.
+/// Fails when the system denies the memory.
 pub fn anonymous(name: &str, bytes: u64, page_bytes: u64) -> Result<OwnedFd> {
     let tried = || format!("allocate {} for {name}", Bytes(bytes));
     let mut flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
@@ -170,7 +171,7 @@ pub fn anonymous(name: &str, bytes: u64, page_bytes: u64) -> Result<OwnedFd> {
 /// write to it either, except through a writable mapping that already exists.
 ///
 /// # Errors
-/// Errors of the system.
+/// Returns errors of the system.
 pub fn seal(fd: BorrowedFd<'_>, what: &str, others_may_write: bool) -> Result<()> {
     let mut seals = SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW;
     if !others_may_write {

@@ -13,7 +13,7 @@ const LOOK: Duration = Duration::from_millis(20);
 /// is `None`, and the thread of `work` is abandoned.
 ///
 /// # Errors
-/// The error of `work`, and [`Kind::Gone`] when it panics.
+/// Returns the error of `work`, and [`Kind::Gone`] when `work` panics.
 pub fn unless<T: Send + 'static>(
     mut give_up: impl FnMut(Duration) -> bool,
     work: impl FnOnce() -> Result<T> + Send + 'static,

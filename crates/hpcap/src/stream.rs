@@ -139,8 +139,8 @@ impl Builder<'_> {
     /// Attaches to the queue as a listener.
     ///
     /// # Errors
-    /// [`Kind::Full`] when all 32 slots of the queue are taken; [`Kind::Timeout`] when the stream
-    /// starts with a file and another listener holds the ring back; [`Kind::Gone`] when the
+    /// Returns [`Kind::Full`] when all 32 slots of the queue are taken; [`Kind::Timeout`] when the
+    /// stream starts with a file and another listener holds the ring back; [`Kind::Gone`] when the
     /// producer is gone.
     pub fn open(self) -> Result<Stream> {
         let mut stream = Stream::from(self.queue.attach(&self.request)?);
@@ -155,7 +155,7 @@ impl Queue {
     /// ring back.
     ///
     /// # Errors
-    /// As [`Builder::open`].
+    /// Returns the errors of [`Builder::open`].
     pub fn follow(&self, program: &str) -> Result<Stream> {
         self.stream(program).open()
     }
@@ -164,7 +164,7 @@ impl Queue {
     /// frame. The ring waits for the program, however slow it is.
     ///
     /// # Errors
-    /// As [`Builder::open`].
+    /// Returns the errors of [`Builder::open`].
     pub fn record(&self, program: &str) -> Result<Stream> {
         self.stream(program)
             .contract(Contract::Lossless)
@@ -217,9 +217,9 @@ impl Stream {
     /// read. Data that an event borrows is valid until the next call.
     ///
     /// # Errors
-    /// [`Kind::Gone`] when the producer failed, was stopped or died, after all events published
-    /// before; [`Kind::Killed`] when another process killed this listener; [`Kind::Format`] when
-    /// the ring has no whole record at a position where there must be one.
+    /// Returns [`Kind::Gone`] when the producer failed, was stopped or died, after all events
+    /// published before; [`Kind::Killed`] when another process killed this listener;
+    /// [`Kind::Format`] when the ring has no whole record at a position where there must be one.
     #[allow(
         clippy::should_implement_trait,
         reason = "an event borrows from the stream, which an Iterator cannot say"
@@ -292,8 +292,8 @@ impl Stream {
         Error::new(Kind::Killed, "read the next frame", why)
     }
 
-    /// Returns an error when less than a record is published: a producer publishes only whole
-    /// records.
+    /// Returns an error when fewer bytes are published than the header of a record has: a producer
+    /// publishes only whole records.
     fn check_whole(&self) -> Result<()> {
         let available = self.listener.available();
         if available == 0 || available >= crate::abi::HPCAP_RECORD_BYTES as u64 {

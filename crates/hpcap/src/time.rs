@@ -88,9 +88,9 @@ const TIME_HELP: &str = "expected a local time such as 2026-11-20T06:17:42.5 or 
 /// do), with `Z` in UTC, with an offset such as `+01:00` at that offset, or as seconds since 1970.
 ///
 /// # Errors
-/// [`Kind::Usage`](crate::Kind::Usage) for anything else, for a day that its month does not have,
-/// for a local time that does not exist or exists twice because the clocks were changed, and for
-/// a time that RAW records cannot hold.
+/// Returns [`Kind::Usage`](crate::Kind::Usage) for anything else, for a day that its month does not
+/// have, for a local time that does not exist or exists twice because the clocks were changed, and
+/// for a time that RAW records cannot hold.
 pub fn parse_time(text: &str) -> Result<Timestamp> {
     let refused = |why: &str| Error::usage(format!("time {text:?}"), why);
     if let Some(time) = seconds(text) {

@@ -42,7 +42,7 @@ fn scaled(text: &str, number: f64, factor: u64) -> Option<u64> {
 /// Parses a size in bytes: `4096`, `64K`, `2M`, `1.5G`, `1T`, `2GiB`; `2GB` is 2·10⁹.
 ///
 /// # Errors
-/// [`Kind::Usage`](crate::Kind::Usage) for any other text, or for more than 64 bits.
+/// Returns [`Kind::Usage`](crate::Kind::Usage) for any other text, or for more than 64 bits.
 pub fn parse_size(text: &str) -> Result<u64> {
     let bad = || Error::usage(format!("size {text:?}"), SIZE_HELP);
     let (number, unit) = split_number(text).ok_or_else(bad)?;
@@ -67,7 +67,7 @@ pub fn parse_size(text: &str) -> Result<u64> {
 /// 262144 for that.
 ///
 /// # Errors
-/// [`Kind::Usage`](crate::Kind::Usage) for anything but a number.
+/// Returns [`Kind::Usage`](crate::Kind::Usage) for anything but a number.
 pub fn parse_caplen(text: &str) -> Result<u32> {
     let bytes: u64 = text.parse().map_err(|_| {
         Error::usage(
@@ -99,7 +99,7 @@ impl fmt::Display for Rate {
 /// Parses a rate: `10G`, `500M`, `2.5Gb/s`, `10Gbps` (bits, 1000-based), `1000pps`, `14.88Mpps`.
 ///
 /// # Errors
-/// [`Kind::Usage`](crate::Kind::Usage) for any other text, or for zero.
+/// Returns [`Kind::Usage`](crate::Kind::Usage) for any other text, or for zero.
 pub fn parse_rate(text: &str) -> Result<Rate> {
     let bad = || Error::usage(format!("rate {text:?}"), RATE_HELP);
     let (number, unit) = split_number(text).ok_or_else(bad)?;
@@ -131,7 +131,8 @@ pub fn parse_rate(text: &str) -> Result<Rate> {
 /// a row, such as `1h30m`. A number without a unit means seconds.
 ///
 /// # Errors
-/// [`Kind::Usage`](crate::Kind::Usage) for any other text, or for more than 64 bits of nanoseconds.
+/// Returns [`Kind::Usage`](crate::Kind::Usage) for any other text, or for more than 64 bits of
+/// nanoseconds.
 pub fn parse_duration(text: &str) -> Result<Duration> {
     let bad = || Error::usage(format!("duration {text:?}"), DURATION_HELP);
     let is_number = |c: char| c.is_ascii_digit() || c == '.';

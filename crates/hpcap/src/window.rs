@@ -78,7 +78,7 @@ impl<R: Read> Window<R> {
     /// Reads until the window has `bytes` bytes (at most its capacity) or the source ends.
     ///
     /// # Errors
-    /// The error of the source, with the offset in the file.
+    /// Returns the error of the source, with the offset in the file.
     #[cold]
     pub(crate) fn fill(&mut self, bytes: usize) -> Result<()> {
         debug_assert!(bytes <= self.buffer.len() - READ_BYTES);

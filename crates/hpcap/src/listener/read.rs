@@ -29,8 +29,8 @@ impl Listener {
     /// when it was made.
     ///
     /// # Errors
-    /// [`Kind::Killed`] when the listener was killed, and [`Kind::Overrun`] when it was overtaken;
-    /// then continue with [`Listener::resync`].
+    /// Returns [`Kind::Killed`] when the listener was killed, and [`Kind::Overrun`] when it was
+    /// overtaken; then continue with [`Listener::resync`].
     pub fn next_record(&mut self) -> Result<Option<Item<'_>>> {
         let fetched = self.fetch(false)?;
         Ok(fetched.and_then(|record| self.take(record)))
@@ -167,8 +167,8 @@ impl Listener {
     /// Acknowledges everything consumed, so that the producer may overwrite it.
     ///
     /// # Errors
-    /// [`Kind::Overrun`] when some of it may have been overwritten before this call. Data read
-    /// since the last acknowledgement can then be wrong.
+    /// Returns [`Kind::Overrun`] when some of it may have been overwritten before this call. Data
+    /// read since the last acknowledgement can then be wrong.
     pub fn ack(&mut self) -> Result<()> {
         const TRIED: &str = "acknowledge";
         // The data is read before the state, because the ring does not wait for a killed listener.
@@ -196,8 +196,8 @@ impl Listener {
     /// [`Listener::request_file`] and try again. The listener is unchanged then.
     ///
     /// # Errors
-    /// [`Kind::Killed`] when the listener was killed, and [`Kind::NotFound`] when no such position
-    /// exists yet.
+    /// Returns [`Kind::Killed`] when the listener was killed, and [`Kind::NotFound`] when no such
+    /// position exists yet.
     pub fn resync(&mut self, start: Start) -> Result<Ledger> {
         const TRIED: &str = "resynchronise";
         self.check_killed(TRIED)?;

@@ -16,7 +16,7 @@ impl Listener {
     /// least 1 and at most half a ring.
     ///
     /// # Errors
-    /// [`Kind::Killed`](crate::Kind::Killed) when the listener was killed.
+    /// Returns [`Kind::Killed`](crate::Kind::Killed) when the listener was killed.
     pub fn wait(&mut self, bytes: u64, timeout: Duration) -> Result<Waited> {
         let bytes = bytes.clamp(1, self.info().ring_bytes / 2);
         let goal = self.position.saturating_add(bytes);

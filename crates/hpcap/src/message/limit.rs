@@ -36,7 +36,7 @@ pub fn kind_of(text: &str) -> String {
 }
 
 impl Limiter {
-    /// Creates a limiter without held back messages.
+    /// Creates a limiter without held-back messages.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -83,7 +83,7 @@ impl Limiter {
         self.take(now, PERIOD)
     }
 
-    /// Returns the lines of all held back messages; for a program that ends.
+    /// Returns the lines of all held-back messages; for a program that ends.
     pub fn rest(&mut self, now: Instant) -> Vec<String> {
         self.take(now, Duration::ZERO)
     }

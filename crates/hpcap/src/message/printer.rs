@@ -41,7 +41,7 @@ impl Printer {
     /// the line that reports how many messages of a stream were dropped.
     ///
     /// # Errors
-    /// When the system cannot create another thread or descriptor.
+    /// Fails when the system cannot create another thread or descriptor.
     pub fn start(notice: impl Fn(Stream, u64) -> String + Send + 'static) -> Result<Self> {
         let copy = |fd: std::os::fd::BorrowedFd<'_>| {
             fd.try_clone_to_owned()
@@ -280,7 +280,7 @@ mod tests {
                 .messages()
                 .tell(Level::Info, Stream::Output, "x".repeat(4000));
         }
-        // `finish` must return; if it hangs, the test fails by its timeout.
+        // `finish` must return, or this test hangs.
         printer.finish();
     }
 

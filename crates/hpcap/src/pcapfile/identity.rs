@@ -74,7 +74,7 @@ pub fn of_comment(comment: &str) -> Option<Identity> {
 /// byte of the file. Returns `None` for a file that another program wrote.
 ///
 /// # Errors
-/// Errors of reading `source`.
+/// Returns errors of reading `source`.
 pub fn read(source: impl Read) -> io::Result<Option<Identity>> {
     let mut source = Decompressor::new(source)?;
     let mut head = [0; 24];

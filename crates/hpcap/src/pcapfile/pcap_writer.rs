@@ -46,7 +46,7 @@ impl<W: Write> PcapWriter<W> {
     /// becomes the latest one that 32-bit seconds hold.
     ///
     /// # Errors
-    /// The error of the inner writer.
+    /// Returns the error of the inner writer.
     #[inline]
     pub fn frame(&mut self, time: Timestamp, len: u32, data: &[u8]) -> io::Result<()> {
         self.sink.ready()?;
@@ -75,7 +75,7 @@ impl<W: Write> PcapWriter<W> {
     /// Writes all buffered bytes.
     ///
     /// # Errors
-    /// The error of the inner writer; the call can be repeated.
+    /// Returns the error of the inner writer; the call can be repeated.
     pub fn flush(&mut self) -> io::Result<()> {
         self.sink.flush()
     }
@@ -83,7 +83,7 @@ impl<W: Write> PcapWriter<W> {
     /// Writes all buffered bytes and returns the inner writer.
     ///
     /// # Errors
-    /// The error of the inner writer.
+    /// Returns the error of the inner writer.
     pub fn into_inner(self) -> io::Result<W> {
         self.sink.into_inner()
     }

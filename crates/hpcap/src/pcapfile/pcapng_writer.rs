@@ -134,7 +134,8 @@ impl<W: Write> PcapngWriter<W> {
     /// Adds an interface, to which frames can then belong.
     ///
     /// # Errors
-    /// The error of the inner writer, and `InvalidInput` for a link type that pcapng does not have.
+    /// Returns the error of the inner writer, and `InvalidInput` for a link type that pcapng does
+    /// not have.
     pub fn interface(&mut self, interface: &Interface) -> io::Result<InterfaceId> {
         self.sink.ready()?;
         let mut body = Vec::new();
@@ -178,7 +179,7 @@ impl<W: Write> PcapngWriter<W> {
     /// Notes that frames of an interface are missing here; the interface's next frame reports it.
     ///
     /// # Errors
-    /// `InvalidInput` when the interface belongs to another file.
+    /// Returns `InvalidInput` when the interface belongs to another file.
     pub fn gap(&mut self, id: InterfaceId, gap: &Gap) -> io::Result<()> {
         let state = self.state(id)?;
         *state.lost.get_or_insert_default() += &gap.lost;
@@ -189,7 +190,7 @@ impl<W: Write> PcapngWriter<W> {
     /// "duplicate".
     ///
     /// # Errors
-    /// `InvalidInput` when the interface belongs to another file.
+    /// Returns `InvalidInput` when the interface belongs to another file.
     #[inline]
     pub fn duplicate(&mut self, id: InterfaceId) -> io::Result<()> {
         self.state(id)?.duplicate = true;
@@ -199,7 +200,7 @@ impl<W: Write> PcapngWriter<W> {
     /// Adds a comment to the next frame of an interface.
     ///
     /// # Errors
-    /// `InvalidInput` when the interface belongs to another file.
+    /// Returns `InvalidInput` when the interface belongs to another file.
     pub fn note(&mut self, id: InterfaceId, text: impl Into<String>) -> io::Result<()> {
         self.state(id)?.note = Some(text.into());
         Ok(())
@@ -208,8 +209,8 @@ impl<W: Write> PcapngWriter<W> {
     /// Writes a frame of `len` bytes on the wire, of which `data` was captured.
     ///
     /// # Errors
-    /// The error of the inner writer, and `InvalidInput` when the interface belongs to another
-    /// file.
+    /// Returns the error of the inner writer, and `InvalidInput` when the interface belongs to
+    /// another file.
     #[inline]
     pub fn frame(
         &mut self,
@@ -275,8 +276,8 @@ impl<W: Write> PcapngWriter<W> {
     /// Writes the statistics of an interface: at the end, and in a live capture also in between.
     ///
     /// # Errors
-    /// The error of the inner writer, and `InvalidInput` when the interface belongs to another
-    /// file.
+    /// Returns the error of the inner writer, and `InvalidInput` when the interface belongs to
+    /// another file.
     pub fn statistics(&mut self, id: InterfaceId, statistics: &Statistics) -> io::Result<()> {
         self.sink.ready()?;
         self.state(id)?;
@@ -314,7 +315,7 @@ impl<W: Write> PcapngWriter<W> {
     /// Writes all buffered bytes.
     ///
     /// # Errors
-    /// The error of the inner writer; the call can be repeated.
+    /// Returns the error of the inner writer; the call can be repeated.
     pub fn flush(&mut self) -> io::Result<()> {
         self.sink.flush()
     }
@@ -322,7 +323,7 @@ impl<W: Write> PcapngWriter<W> {
     /// Writes all buffered bytes and returns the inner writer.
     ///
     /// # Errors
-    /// The error of the inner writer.
+    /// Returns the error of the inner writer.
     pub fn into_inner(self) -> io::Result<W> {
         self.sink.into_inner()
     }

@@ -92,7 +92,7 @@ impl FileReader {
     /// Opens the file at `path`.
     ///
     /// # Errors
-    /// Errors of the file system, and those of [`Reader::new`].
+    /// Returns errors of the file system, and those of [`Reader::new`].
     pub fn open(path: &Path) -> Result<Self> {
         let tried = || format!("open {}", path.display());
         let file = File::open(path).context(tried)?;
@@ -102,7 +102,7 @@ impl FileReader {
     /// Reads an open file, which error messages call `name`.
     ///
     /// # Errors
-    /// As [`Reader::new`].
+    /// Returns the errors of [`Reader::new`].
     pub fn of(file: File, name: impl Into<String>) -> Result<Self> {
         let name = name.into();
         let source = Decompressor::new(file).context(|| format!("read {name}"))?;
@@ -115,7 +115,7 @@ impl<R: Read> Reader<R> {
     /// `name`. On a non-blocking stream, the call waits for these bytes.
     ///
     /// # Errors
-    /// [`Kind::Format`] when the format is neither pcap nor pcapng, and errors of reading.
+    /// Returns [`Kind::Format`] when the format is neither pcap nor pcapng, and errors of reading.
     pub fn new(source: R, name: impl Into<String>) -> Result<Self> {
         let mut input = Input::new(source, name.into());
         loop {
@@ -180,9 +180,9 @@ impl<R: Read> Reader<R> {
     /// Returns the next frame; `None` at the end of the file.
     ///
     /// # Errors
-    /// [`Kind::Format`] when the file is cut or malformed, and errors of reading. The calls before
-    /// have returned all frames up to that position. Later calls return `None`, unless the error
-    /// says that a stream [has nothing to read now](Error::would_block).
+    /// Returns [`Kind::Format`] when the file is cut or malformed, and errors of reading. The calls
+    /// before have returned all frames up to that position. Later calls return `None`, unless the
+    /// error says that a stream [has nothing to read now](Error::would_block).
     #[allow(
         clippy::should_implement_trait,
         reason = "it lends, an iterator cannot"

@@ -74,8 +74,8 @@ impl Connection {
     /// folder serves it.
     ///
     /// # Errors
-    /// [`Kind::NotFound`] when there is no producer, [`Kind::Permission`] when access is denied or
-    /// the process at the other end cannot be trusted.
+    /// Returns [`Kind::NotFound`] when there is no producer, [`Kind::Permission`] when access is
+    /// denied or the process at the other end cannot be trusted.
     pub fn to(path: &Path) -> Result<Self> {
         let way = if device::is_named(path) {
             Way::Device(Device::open(path)?)
@@ -89,8 +89,8 @@ impl Connection {
     /// shared memory.
     ///
     /// # Errors
-    /// The producer's error, in its own words; [`Kind::Version`] when the producer speaks another
-    /// version; [`Kind::Gone`] when the producer ends before it has answered.
+    /// Returns the producer's error, in its own words; [`Kind::Version`] when the producer speaks
+    /// another version; [`Kind::Gone`] when the producer ends before it has answered.
     pub fn ask(
         &self,
         tried: &str,

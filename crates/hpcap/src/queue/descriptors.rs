@@ -18,8 +18,8 @@ struct Control([u8; 64]);
 /// Receives one message into `bytes`; returns its length and the descriptors that came with it.
 ///
 /// # Errors
-/// Errors of the system, and `EBADMSG` when the message came with more descriptors than an answer
-/// has, or when some could not be opened. Then the opened ones are closed.
+/// Returns errors of the system, and `EBADMSG` when the message came with more descriptors than an
+/// answer has, or when some could not be opened. Then the opened ones are closed.
 pub(super) fn receive(
     socket: BorrowedFd<'_>,
     bytes: &mut [u8],

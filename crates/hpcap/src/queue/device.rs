@@ -54,8 +54,8 @@ pub(super) fn is_named(path: &Path) -> bool {
 /// number that the kernel has assigned to the module.
 ///
 /// # Errors
-/// When memory is exhausted or `/proc/devices` cannot be read. Other errors about `path` count as
-/// "no device".
+/// Fails when memory is exhausted or `/proc/devices` cannot be read. Other errors about `path`
+/// count as "no device".
 pub fn is_device(path: &Path) -> Result<bool> {
     let tried = || format!("look at {}", path.display());
     match std::fs::symlink_metadata(path) {
@@ -93,7 +93,7 @@ impl Device {
     /// Opens the device at `path`.
     ///
     /// # Errors
-    /// When the device does not exist, belongs to another driver, or access is denied.
+    /// Fails when the device does not exist, belongs to another driver, or access is denied.
     pub fn open(path: &Path) -> Result<Self> {
         let tried = || format!("open {}", path.display());
         // Opening another driver's device could have side effects, and that driver could interpret
@@ -182,9 +182,9 @@ impl Device {
     /// hugepages, or in ordinary pages.
     ///
     /// # Errors
-    /// [`Kind::Permission`] without CAP_SYS_ADMIN; [`Kind::Busy`] while a listener is attached;
-    /// [`Kind::Full`] when there is not enough memory; [`Kind::Usage`] for a size that a ring
-    /// cannot have; [`Kind::Gone`] when the adapter was removed.
+    /// Returns [`Kind::Permission`] without CAP_SYS_ADMIN; [`Kind::Busy`] while a listener is
+    /// attached; [`Kind::Full`] when there is not enough memory; [`Kind::Usage`] for a size that a
+    /// ring cannot have; [`Kind::Gone`] when the adapter was removed.
     pub fn set_ring(&self, ring_bytes: u64, pages: Option<BorrowedFd<'_>>) -> Result<()> {
         const TRIED: &str = "give the queue another ring";
         let wanted = hpcap_set_ring {

@@ -28,10 +28,10 @@ impl Queue {
     /// is a [`QueueName`] or text such as `hpcap0`.
     ///
     /// # Errors
-    /// [`Kind::Usage`] when the text names no queue, [`Kind::NotFound`] when no producer serves the
-    /// queue, [`Kind::Permission`] when this user may not open it, [`Kind::Version`] when the
-    /// producer has another version, [`Kind::Gone`] when the producer ended and left its socket
-    /// behind.
+    /// Returns [`Kind::Usage`] when the text names no queue, [`Kind::NotFound`] when no producer
+    /// serves the queue, [`Kind::Permission`] when this user may not open it, [`Kind::Version`]
+    /// when the producer has another version, [`Kind::Gone`] when the producer ended and left its
+    /// socket behind.
     pub fn open<N>(name: N) -> Result<Self>
     where
         N: TryInto<QueueName>,

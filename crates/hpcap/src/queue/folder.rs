@@ -26,8 +26,8 @@ impl Folder {
     /// Opens the folder at `path`.
     ///
     /// # Errors
-    /// [`Kind::NotFound`] when it does not exist; [`Kind::Permission`] when it cannot be trusted or
-    /// may not be searched.
+    /// Returns [`Kind::NotFound`] when the folder does not exist; [`Kind::Permission`] when the
+    /// folder cannot be trusted or may not be searched.
     pub fn open(path: &Path) -> Result<Self> {
         let tried = || format!("look for queues in {}", path.display());
         let untrusted = |why: String| {
@@ -80,7 +80,7 @@ impl Folder {
     /// there is no such file.
     ///
     /// # Errors
-    /// Errors of the system.
+    /// Returns errors of the system.
     pub fn find(&self, name: &str) -> Result<Option<FileStat>> {
         match fstatat(&self.folder, name, AtFlags::AT_SYMLINK_NOFOLLOW) {
             Ok(stat) => Ok(Some(stat)),

@@ -25,7 +25,7 @@ pub trait Connect: Send + Sync + std::fmt::Debug {
     /// Opens a new connection.
     ///
     /// # Errors
-    /// When the producer cannot be reached.
+    /// Fails when the producer cannot be reached.
     fn connect(&self) -> Result<Connection>;
 }
 
@@ -72,7 +72,7 @@ impl Queue {
     /// Opens the queue of `producer`.
     ///
     /// # Errors
-    /// As [`Queue::open`].
+    /// Returns the errors of [`Queue::open`].
     pub fn of(producer: Arc<dyn Connect>) -> Result<Self> {
         let connection = producer.connect()?;
         Self::with(producer, connection)
@@ -92,8 +92,8 @@ impl Queue {
     /// Attaches a new listener.
     ///
     /// # Errors
-    /// [`Kind::Full`] when all 32 slots are taken; [`Kind::Timeout`] when no file can be started
-    /// because another listener holds the ring back.
+    /// Returns [`Kind::Full`] when all 32 slots are taken; [`Kind::Timeout`] when no file can be
+    /// started because another listener holds the ring back.
     pub fn attach(&self, request: &Request) -> Result<Listener> {
         Listener::attach(self.producer.connect()?, request)
     }
@@ -144,8 +144,8 @@ impl Queue {
     /// error.
     ///
     /// # Errors
-    /// [`Kind::NotFound`] when the queue has no such listener, [`Kind::Permission`] when the
-    /// listener belongs to another user and this user is not root.
+    /// Returns [`Kind::NotFound`] when the queue has no such listener, [`Kind::Permission`] when
+    /// the listener belongs to another user and this user is not root.
     pub fn kill(&self, id: u64) -> Result<()> {
         let message = hpcap_attach {
             id,

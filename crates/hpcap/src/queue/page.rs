@@ -130,7 +130,7 @@ pub struct QueuePage {
 /// this validation.
 ///
 /// # Errors
-/// [`Kind::Version`], naming both versions, or [`Kind::Format`], naming the field.
+/// Returns [`Kind::Version`], naming both versions, or [`Kind::Format`], naming the field.
 pub fn validate(page: &hpcap_queue, bytes: u64) -> Result<QueueInfo> {
     const TRIED: &str = "use the queue page";
     let wrong = |why: String| Err(Error::new(Kind::Format, TRIED, why));
@@ -202,7 +202,7 @@ pub fn validate(page: &hpcap_queue, bytes: u64) -> Result<QueueInfo> {
 /// Validates a slot.
 ///
 /// # Errors
-/// As [`validate`].
+/// Returns the errors of [`validate`].
 pub fn validate_slot(slot: &abi::hpcap_slot) -> Result<()> {
     const TRIED: &str = "use the slot";
     if slot.magic != abi::HPCAP_SLOT_MAGIC {
@@ -257,7 +257,7 @@ impl QueuePage {
     /// Maps and validates the queue page at `at`.
     ///
     /// # Errors
-    /// As [`validate`], and errors of the system.
+    /// Returns the errors of [`validate`], and errors of the system.
     pub fn map<'a>(at: impl Into<Place<'a>>) -> Result<Self> {
         const WHAT: &str = "the queue page";
         let at = at.into();

@@ -52,7 +52,7 @@ impl Socket {
     /// Connects to the socket at `path`.
     ///
     /// # Errors
-    /// When no producer listens on the socket, or access is denied.
+    /// Fails when no producer listens on the socket, or access is denied.
     pub fn to(path: &Path) -> Result<Self> {
         let tried = || format!("connect to {}", path.display());
         let socket = socket(
@@ -127,7 +127,7 @@ impl Socket {
     /// Sends one message together with file descriptors.
     ///
     /// # Errors
-    /// Errors of the system.
+    /// Returns errors of the system.
     pub fn send(&self, message: &hpcap_attach, fds: &[RawFd]) -> nix::Result<()> {
         let rights = [ControlMessage::ScmRights(fds)];
         let control: &[ControlMessage<'_>] = if fds.is_empty() { &[] } else { &rights };
@@ -145,7 +145,7 @@ impl Socket {
     /// process gets them; the result is then [`Request::WithDescriptors`].
     ///
     /// # Errors
-    /// Errors of the system.
+    /// Returns errors of the system.
     pub fn receive_request(&self) -> nix::Result<Request> {
         let mut bytes = [0; size_of::<hpcap_attach>()];
         let mut iov = [IoSliceMut::new(&mut bytes)];
@@ -169,8 +169,8 @@ impl Socket {
     /// connection or sent a message that is too short.
     ///
     /// # Errors
-    /// Errors of the system, and `EBADMSG` for more descriptors than an answer has, all of which
-    /// are then closed.
+    /// Returns errors of the system, and `EBADMSG` for more descriptors than an answer has, all of
+    /// which are then closed.
     pub fn receive(&self) -> nix::Result<Option<(hpcap_attach, Vec<OwnedFd>)>> {
         let mut bytes = [0; size_of::<hpcap_attach>()];
         let (count, fds) = descriptors::receive(self.socket.as_fd(), &mut bytes)?;

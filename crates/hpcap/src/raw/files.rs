@@ -10,7 +10,7 @@ use crate::raw::name::FileName;
 /// whatever the file's name is; a path to a folder stands for the files that [`below`] finds in it.
 ///
 /// # Errors
-/// When a path does not exist, cannot be read, or is a folder without RAW files.
+/// Fails when a path does not exist, cannot be read, or is a folder without RAW files.
 pub fn named<P: AsRef<Path>>(paths: &[P]) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for path in paths.iter().map(AsRef::as_ref) {
@@ -38,7 +38,7 @@ pub fn named<P: AsRef<Path>>(paths: &[P]) -> Result<Vec<PathBuf>> {
 /// skipped.
 ///
 /// # Errors
-/// When a folder cannot be read.
+/// Fails when a folder cannot be read.
 pub fn below(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     let mut folders = vec![folder.to_owned()];

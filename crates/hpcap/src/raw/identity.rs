@@ -26,7 +26,7 @@ impl RecordingId {
     /// Draws a new random id.
     ///
     /// # Errors
-    /// When the operating system has no random numbers.
+    /// Fails when the operating system has no random numbers.
     pub fn random() -> Result<Self> {
         let mut bytes = [0; HPCAP_RECORDING_ID_BYTES];
         getrandom::fill(&mut bytes)
@@ -36,7 +36,7 @@ impl RecordingId {
         Ok(Self(bytes))
     }
 
-    /// The id in a header's field; `None` where the field is zero.
+    /// The id in a header's field; `None` when the field is zero.
     #[must_use]
     pub fn from_bytes(bytes: [u8; HPCAP_RECORDING_ID_BYTES]) -> Option<Self> {
         (bytes != [0; HPCAP_RECORDING_ID_BYTES]).then_some(Self(bytes))
@@ -172,7 +172,7 @@ const HEAD_BYTES: u64 = 4096;
 /// Returns `None` for a file without identity: classic pcap, or a file that another program wrote.
 ///
 /// # Errors
-/// Errors of reading the file.
+/// Returns errors of reading the file.
 pub fn read(file: &File, path: &Path, format: FileFormat) -> Result<Option<Identity>> {
     let tried = || format!("read {}", path.display());
     match format {

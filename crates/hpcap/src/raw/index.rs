@@ -129,7 +129,8 @@ impl Index {
     /// Decodes an index. The error is a text that says what is wrong with the bytes.
     ///
     /// # Errors
-    /// When the bytes are not an index, are of another version, are cut short, or are damaged.
+    /// Fails when the bytes are not an index, are of another version, are cut short, or are
+    /// damaged.
     pub fn from_bytes(bytes: &[u8]) -> std::result::Result<Self, String> {
         let head = bytes.get(..HEAD_BYTES).ok_or("it is cut short")?;
         if head[..8] != MAGIC {
@@ -212,7 +213,7 @@ impl Index {
     /// Writes the index of the RAW file `raw` beside it, through a temporary file that is renamed.
     ///
     /// # Errors
-    /// Errors of the file system.
+    /// Returns errors of the file system.
     pub fn save(&self, raw: &Path) -> Result<PathBuf> {
         let path = path_for(raw);
         let mut temporary = OsString::from(&path);
@@ -232,8 +233,8 @@ impl Index {
     /// Reads the index beside the RAW file `raw`; `None` when there is no index.
     ///
     /// # Errors
-    /// When the index cannot be read, is damaged, or belongs to a file of another size. The caller
-    /// then works without an index.
+    /// Fails when the index cannot be read, is damaged, or belongs to a file of another size. The
+    /// caller then works without an index.
     pub fn load(raw: &Path) -> Result<Option<Self>> {
         let path = path_for(raw);
         let tried = || format!("use the index {}", path.display());
@@ -266,7 +267,7 @@ impl Index {
     /// file's header, or 4 MiB when the file has no header.
     ///
     /// # Errors
-    /// Errors of reading `source`.
+    /// Returns errors of reading `source`.
     pub fn build<R: Read>(source: R, block_bytes: u64) -> Result<Self> {
         let mut reader = Reader::new(source);
         let mut index = Self::new(block_bytes);

@@ -274,7 +274,7 @@ pub fn start_of(name: &str) -> Option<u64> {
 /// exist.
 ///
 /// # Errors
-/// Errors of the file system.
+/// Returns errors of the file system.
 pub fn private_file(path: &Path, truncate: bool) -> io::Result<File> {
     OpenOptions::new()
         .read(true)
@@ -289,7 +289,7 @@ pub fn private_file(path: &Path, truncate: bool) -> io::Result<File> {
 /// Renames a file without ever replacing another.
 ///
 /// # Errors
-/// `AlreadyExists` when `to` exists, and errors of the file system.
+/// Returns `AlreadyExists` when `to` exists, and errors of the file system.
 pub fn rename_no_replace(from: &Path, to: &Path) -> io::Result<()> {
     match renameat2(AT_FDCWD, from, AT_FDCWD, to, RenameFlags::RENAME_NOREPLACE) {
         // Some file systems do not support the flag. A hard link does not replace a file either.

@@ -92,7 +92,7 @@ impl PartFile {
     /// umask. The file never overwrites another: when its name is taken, it gets a sequence number.
     ///
     /// # Errors
-    /// Errors of the file system.
+    /// Returns errors of the file system.
     pub fn create(base: &Path, queue: QueueName, start: Timestamp) -> Result<Self> {
         Self::create_from(base, FileName::new(start.sec(), queue))
     }
@@ -101,7 +101,7 @@ impl PartFile {
     /// `name`. Names then keep their order when older files of the same second have been deleted.
     ///
     /// # Errors
-    /// Errors of the file system.
+    /// Returns errors of the file system.
     pub fn create_from(base: &Path, name: FileName) -> Result<Self> {
         let base = base.to_owned();
         Self::create_with(Names::Dated { base, name })
@@ -112,7 +112,7 @@ impl PartFile {
     /// sequence number of `name` is greater than 0.
     ///
     /// # Errors
-    /// [`Kind::Usage`] for another ending, and errors of the file system.
+    /// Returns [`Kind::Usage`] for another ending, and errors of the file system.
     pub fn create_at(path: &Path, name: FileName) -> Result<Self> {
         let folder = path.parent().unwrap_or(Path::new(""));
         let expected = ending(name.format, name.compression, false);
@@ -181,7 +181,7 @@ impl PartFile {
     /// the returned file is closed.
     ///
     /// # Errors
-    /// Errors of the file system; the file is then still called `.raw.part`.
+    /// Returns errors of the file system; the file is then still called `.raw.part`.
     pub fn finish(self) -> Result<(File, PathBuf)> {
         let from = self.path();
         let to = self.take_name(&from, Compression::None)?;
@@ -213,8 +213,8 @@ impl PartFile {
     /// name.
     ///
     /// # Errors
-    /// Errors of the file system and of `fill`. Then no part of the compressed file remains, and
-    /// the uncompressed one is unchanged.
+    /// Returns errors of the file system and of `fill`. Then no part of the compressed file
+    /// remains, and the uncompressed one is unchanged.
     pub fn replace(&self, fill: impl FnOnce(&File) -> io::Result<()>) -> Result<PathBuf> {
         let compression = self.name().compression;
         let from = self.path();
@@ -237,7 +237,7 @@ impl PartFile {
     /// Removes the file; for a file into which nothing was stored.
     ///
     /// # Errors
-    /// Errors of the file system.
+    /// Returns errors of the file system.
     pub fn discard(self) -> Result<()> {
         let path = self.path();
         fs::remove_file(&path).context(|| format!("remove {}", path.display()))

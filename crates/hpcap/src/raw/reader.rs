@@ -84,7 +84,7 @@ impl Reader<File> {
     /// Opens the file at `path`.
     ///
     /// # Errors
-    /// Errors of the file system.
+    /// Returns errors of the file system.
     pub fn open(path: &Path) -> Result<Self> {
         let file = File::open(path).context(|| format!("open {}", path.display()))?;
         Ok(Self::new(file).named(path.display().to_string()))
@@ -136,7 +136,8 @@ impl<R: Read> Reader<R> {
     /// Advances to the next event and returns it; `None` at the end of the file.
     ///
     /// # Errors
-    /// Errors of reading from the source, and [`Kind::Format`] for a source in another format.
+    /// Returns errors of reading from the source, and [`Kind::Format`] for a source in another
+    /// format.
     #[allow(
         clippy::should_implement_trait,
         reason = "it lends, an iterator cannot"
@@ -150,7 +151,8 @@ impl<R: Read> Reader<R> {
     /// Advances to the next event; returns `false` at the end of the file.
     ///
     /// # Errors
-    /// Errors of reading from the source, and [`Kind::Format`] for a source in another format.
+    /// Returns errors of reading from the source, and [`Kind::Format`] for a source in another
+    /// format.
     #[inline]
     pub fn advance(&mut self) -> Result<bool> {
         if self.record != 0 {

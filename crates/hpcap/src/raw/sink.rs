@@ -37,7 +37,7 @@ impl<W: Write> Sink<W> {
     /// Writes the buffer when it is full, so that the bytes appended next fit as a whole.
     ///
     /// # Errors
-    /// The error of the inner writer. No byte was accepted, and the call can be repeated.
+    /// Returns the error of the inner writer. No byte was accepted, and the call can be repeated.
     #[inline]
     pub fn ready(&mut self) -> io::Result<()> {
         if self.pending.len() >= BUFFER_BYTES {
@@ -63,8 +63,8 @@ impl<W: Write> Sink<W> {
     /// Writes all buffered bytes, and flushes the inner writer.
     ///
     /// # Errors
-    /// The error of the inner writer. Bytes that it did not take stay buffered, and the call can be
-    /// repeated.
+    /// Returns the error of the inner writer. Bytes that it did not take stay buffered, and the
+    /// call can be repeated.
     pub fn flush(&mut self) -> io::Result<()> {
         self.drain()?;
         self.inner.flush()
@@ -101,7 +101,7 @@ impl<W: Write> Sink<W> {
     /// Writes all buffered bytes and returns the inner writer.
     ///
     /// # Errors
-    /// The error of the inner writer. Bytes that it did not take are lost with the sink.
+    /// Returns the error of the inner writer. Bytes that it did not take are lost with the sink.
     pub fn into_inner(mut self) -> io::Result<W> {
         self.flush()?;
         Ok(self.inner)

@@ -113,7 +113,7 @@ impl<W: Write> Writer<W> {
     /// Writes the file header, which must be the first record. A file in plain mode has no header.
     ///
     /// # Errors
-    /// The error of the inner writer.
+    /// Returns the error of the inner writer.
     pub fn header(&mut self, header: &FileHeader) -> io::Result<Placed> {
         let placed = self.tag(&Tag::FileHeader(Box::new(header.clone())))?;
         self.tagged |= placed == Placed::Stored;
@@ -127,7 +127,7 @@ impl<W: Write> Writer<W> {
     /// original time and length.
     ///
     /// # Errors
-    /// The error of the inner writer.
+    /// Returns the error of the inner writer.
     #[inline]
     pub fn frame(&mut self, sec: u64, nsec: u32, len: u32, data: &[u8]) -> io::Result<Placed> {
         self.place(None, sec, nsec, len, data)
@@ -137,7 +137,7 @@ impl<W: Write> Writer<W> {
     /// Either both are stored or neither. In all else as [`Writer::frame`].
     ///
     /// # Errors
-    /// The error of the inner writer.
+    /// Returns the error of the inner writer.
     pub fn duplicate(&mut self, sec: u64, nsec: u32, len: u32, data: &[u8]) -> io::Result<Placed> {
         self.place(Some(&Tag::Duplicate.to_body()), sec, nsec, len, data)
     }
@@ -198,7 +198,7 @@ impl<W: Write> Writer<W> {
     /// Writes a gap record.
     ///
     /// # Errors
-    /// The error of the inner writer.
+    /// Returns the error of the inner writer.
     pub fn gap(&mut self, gap: &Gap) -> io::Result<Placed> {
         let placed = self.tag(&Tag::Gap(Box::new(*gap)))?;
         self.written.gaps += u64::from(placed == Placed::Stored);
@@ -208,7 +208,7 @@ impl<W: Write> Writer<W> {
     /// Writes the ledger that belongs at the end of a file.
     ///
     /// # Errors
-    /// The error of the inner writer.
+    /// Returns the error of the inner writer.
     pub fn ledger(&mut self, ledger: &LedgerTag) -> io::Result<Placed> {
         self.tag(&Tag::Ledger(Box::new(*ledger)))
     }
@@ -234,7 +234,7 @@ impl<W: Write> Writer<W> {
     /// Writes all buffered bytes.
     ///
     /// # Errors
-    /// The error of the inner writer; the call can be repeated.
+    /// Returns the error of the inner writer; the call can be repeated.
     pub fn flush(&mut self) -> io::Result<()> {
         self.sink.flush()
     }
@@ -244,7 +244,7 @@ impl<W: Write> Writer<W> {
     /// file.
     ///
     /// # Errors
-    /// The error of the inner writer.
+    /// Returns the error of the inner writer.
     pub fn close(self, unit: u64) -> io::Result<(W, Written)> {
         let least = self.offset() + HEADER;
         let end = least.next_multiple_of(unit.max(1)).min(self.file_bytes_max);
@@ -254,7 +254,8 @@ impl<W: Write> Writer<W> {
     /// Closes the file with padding that ends exactly at `end`, bytes from its start.
     ///
     /// # Errors
-    /// The error of the inner writer, and `InvalidInput` when `end` is fewer than 12 bytes away.
+    /// Returns the error of the inner writer, and `InvalidInput` when `end` is fewer than 12 bytes
+    /// away.
     pub fn close_at(mut self, end: u64) -> io::Result<(W, Written)> {
         let offset = self.offset();
         let padding = padding_to(offset, end)

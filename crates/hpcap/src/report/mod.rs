@@ -61,8 +61,8 @@ impl fmt::Display for QueueReport {
 /// that the line is safe to print on a terminal.
 ///
 /// # Errors
-/// [`Kind::Io`](crate::Kind::Io) when `object` cannot be written as JSON, such as a map whose keys
-/// are not strings.
+/// Returns [`Kind::Io`](crate::Kind::Io) when `object` cannot be written as JSON, such as a map
+/// whose keys are not strings.
 pub fn json_line(object: &impl Serialize) -> Result<String> {
     serde_json::to_string(object)
         .map(|line| visible_json(&line).into_owned() + "\n")

@@ -84,7 +84,7 @@ impl Checker {
     /// Checks the file at `path` and calls `each` with the header of every frame.
     ///
     /// # Errors
-    /// Errors of the file system.
+    /// Returns errors of the file system, and those that `each` returns.
     pub fn check_file(
         &self,
         path: &Path,
@@ -104,7 +104,7 @@ impl Checker {
     /// says that a recorder is still writing the file, which then need not be closed.
     ///
     /// # Errors
-    /// Errors of reading the source, and those that `each` returns.
+    /// Returns errors of reading the source, and those that `each` returns.
     pub fn check<R: Read>(
         &self,
         mut reader: Reader<R>,

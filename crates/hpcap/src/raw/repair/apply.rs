@@ -25,8 +25,8 @@ pub struct Outcome {
 /// Carries out `plan` on the file at `path`, for which the plan was made.
 ///
 /// # Errors
-/// [`Kind::Busy`] when a recorder is writing the file or its size has changed since the plan was
-/// made, and errors of the file system.
+/// Returns [`Kind::Busy`] when a recorder is writing the file or its size has changed since the
+/// plan was made, and errors of the file system.
 pub fn apply(path: &Path, plan: &Plan) -> Result<Outcome> {
     let mut outcome = Outcome {
         path: path.to_owned(),

@@ -109,8 +109,8 @@ struct Pass {
 /// Plans the repair of the file at `path`.
 ///
 /// # Errors
-/// [`Kind::Format`](crate::Kind::Format) when the file may have another format, and errors of the
-/// file system.
+/// Returns [`Kind::Format`](crate::Kind::Format) when the file may have another format, and errors
+/// of the file system.
 pub fn plan(path: &Path) -> Result<Plan> {
     let file = File::open(path).context(|| format!("read {}", path.display()))?;
     let mut reader = Reader::new(file).named(path.display().to_string());

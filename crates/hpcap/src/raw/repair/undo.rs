@@ -14,7 +14,7 @@ use crate::raw::name::rename_no_replace;
 pub struct Undone {
     /// Path of the restored file.
     pub path: PathBuf,
-    /// The journals that were applied and removed.
+    /// The journals that were undone and removed.
     pub journals: Vec<PathBuf>,
 }
 
@@ -22,9 +22,9 @@ pub struct Undone {
 /// size and name. `path` is the file's present name or its name before the repair.
 ///
 /// # Errors
-/// [`Kind::NotFound`] when the folder has no journal of the file, [`Kind::Busy`] when a recorder is
-/// writing the file, [`Kind::Usage`] when the file was changed after the repair, and errors of the
-/// file system.
+/// Returns [`Kind::NotFound`] when the folder has no journal of the file, [`Kind::Busy`] when a
+/// recorder is writing the file, [`Kind::Usage`] when the file was changed after the repair, and
+/// errors of the file system.
 pub fn undo(path: &Path) -> Result<Undone> {
     let tried = || format!("undo the repair of {}", path.display());
     let folder = match path.parent() {

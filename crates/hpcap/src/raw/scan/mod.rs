@@ -359,7 +359,7 @@ impl Scan {
         self.search(window, offset, eof, if is_sound { HEADER } else { 1 })
     }
 
-    /// Whether at least 12 bytes, or up to 512 if the window has them, from `at` on are all zero.
+    /// Whether the next 512 bytes from `at` on are all zero, or at least 12 up to the window's end.
     fn only_zeros(&self, window: &[u8], at: usize) -> bool {
         let stretch = &window[at..window.len().min(at + ZEROS)];
         stretch.len() >= HEADER && stretch.iter().all(|b| *b == 0)
