@@ -25,7 +25,7 @@ const ASKED: usize = 3000;
 /// A stream that cannot be written.
 #[derive(Debug, Clone, Copy)]
 enum Bad {
-    /// A pipe that is full, whose reader does not read.
+    /// A full pipe whose reader does not read.
     Unread,
     /// A pipe whose reader has closed it.
     Broken,

@@ -1,5 +1,5 @@
-//! How many frames a second the software 82599 takes, with a driver that gives every descriptor
-//! back at once: the limit of what traffic in a virtual machine can be.
+//! Measures how many frames per second the software 82599 receives with a driver that returns every
+//! descriptor at once. This is the upper limit of traffic into a virtual machine.
 //!
 //!     cargo run --release -p vmlab --example receive_speed
 

@@ -1,18 +1,19 @@
 //! The protocol between the host and the first program in the guest, over one serial port:
-//! commands, their output, and questions of [`control`](crate::control).
+//! commands, their output, and the requests of [`control`](crate::control).
 //!
-//! A message is a letter, a number, a length (both little-endian, 32 bits) and that many bytes.
-//! The number says which command or which question it belongs to.
+//! A message consists of a letter, a number, a length (both little-endian, 32 bits) and as many
+//! bytes as the length says. The number identifies the command or request that the message belongs
+//! to.
 
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-/// The name of the serial port.
+/// Name of the serial port.
 pub const PORT: &str = "vmlab";
 
-/// The longest message. Output comes in pieces of 64 KiB at most.
+/// Longest message in bytes. Output is split into pieces of at most 64 KiB.
 const LONGEST: u32 = 16 << 20;
 
 /// Kind of a message. G: sent by the guest, H: sent by the host.
@@ -71,16 +72,16 @@ impl Kind {
 /// A message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
-    /// Its kind.
+    /// Kind of the message.
     pub kind: Kind,
     /// Number of the command or request that it belongs to.
     pub id: u32,
-    /// The rest.
+    /// Content of the message, without the header.
     pub body: Vec<u8>,
 }
 
 impl Message {
-    /// Writes the message in one piece.
+    /// Writes a message with a single call.
     ///
     /// # Errors
     /// Those of the stream.

@@ -118,7 +118,7 @@ fn parse_hugepages(text: &str) -> Result<Hugepages, String> {
     Ok(Hugepages { size, count })
 }
 
-/// What `--nic` says; `none` is for scripts that always say something.
+/// The value of `--nic`. The value `none` adds no NIC; scripts use it to pass the option always.
 #[derive(Debug, Clone, Copy)]
 struct WantedNic(Option<NicSpec>);
 
@@ -126,7 +126,7 @@ fn parse_nic(text: &str) -> hpcap::Result<WantedNic> {
     NicSpec::parse(text).map(WantedNic)
 }
 
-/// The program.
+/// Runs the program. Returns its exit code.
 #[must_use]
 pub fn main() -> ExitCode {
     match Cli::parse().action {
@@ -138,7 +138,7 @@ pub fn main() -> ExitCode {
 impl Run {
     fn run(&self) -> ExitCode {
         match self.in_machine() {
-            // A code of more than eight bits does not exist.
+            // An exit code has eight bits.
             Ok(code) => ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX)),
             Err(error) => {
                 eprintln!("vmlab: {error}");
@@ -158,7 +158,8 @@ impl Run {
         let (machine, lab) = self.with_nics(machine, &folder)?;
         let code = self.in_guest(machine, &lab);
         if self.out.is_some() {
-            // Also when the machine failed: then it is wanted most.
+            // The records are written even when the machine failed, because they help to find the
+            // cause.
             lab.finish(&folder).map_err(host)?;
         }
         code

@@ -1,76 +1,76 @@
-//! What a program in the guest asks of the host: traffic, faults, counts.
+//! Requests of programs in the guest to the host: traffic, faults, counts.
 //!
-//! The program is `lab`. Its questions travel on the machine's [channel](crate::channel) and are
+//! The program `lab` sends them. They travel on the machine's [channel](crate::channel) and are
 //! answered by a [`Handler`] on the host.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// Where a program in the guest reaches the host: a socket of the first program.
+/// Path of the socket in the guest on which the first program accepts requests for the host.
 pub const SOCKET: &str = "/run/lab.sock";
 
-/// A question. NICs are numbered from 0, in the order of `--nic`.
+/// A request. NICs are numbered from 0, in the order of `--nic`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "ask", rename_all = "kebab-case")]
 pub enum Request {
     /// Starts to send frames into a NIC.
     TrafficStart {
-        /// The NIC.
+        /// Number of the NIC.
         nic: usize,
-        /// Where the frames come from, such as `gen:size=60,count=1000000`; that of the command
-        /// line when there is none.
+        /// Source of the frames, such as `gen:size=60,count=1000000`. Without it, the source on the
+        /// command line is used.
         spec: Option<String>,
-        /// When the next frame is sent.
+        /// Pace of the frames.
         pace: Pace,
     },
     /// Answers when the traffic into a NIC has ended.
     TrafficWait {
-        /// The NIC.
+        /// Number of the NIC.
         nic: usize,
     },
     /// Ends the traffic into a NIC.
     TrafficStop {
-        /// The NIC.
+        /// Number of the NIC.
         nic: usize,
     },
-    /// What became of the frames so far, of one NIC or of all.
+    /// Returns the outcomes of the frames so far, of one NIC or of all.
     Counts {
-        /// The NIC.
+        /// Number of the NIC, or `None` for all.
         nic: Option<usize>,
     },
-    /// Something goes wrong with a NIC or its link.
+    /// Injects a fault into a NIC or its link.
     Fault {
-        /// The NIC.
+        /// Number of the NIC.
         nic: usize,
-        /// Which fault.
+        /// Name of the fault.
         kind: String,
-        /// What it takes, such as a number of milliseconds.
+        /// Arguments of the fault, such as a number of milliseconds.
         arguments: Vec<String>,
     },
 }
 
-/// When the next frame is sent.
+/// Pace of the frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Pace {
-    /// As the source says; one without a rate waits for room, so that no frame is missed.
+    /// The pace of the source. A source without a rate waits for room, so that no frame is missed.
     #[default]
     Source,
-    /// As fast as possible, whether there is room or not.
+    /// As fast as possible, even while the NIC has no room.
     Flood,
 }
 
-/// Who answers on the host.
+/// Answers the requests on the host.
 pub trait Handler: Send + Sync {
-    /// Answers a question; JSON's null is printed as nothing. May take its time: each question
-    /// has a thread of its own.
+    /// Answers a request. `lab` prints nothing for the answer null. The answer may take time,
+    /// because each request has a thread of its own.
     ///
     /// # Errors
-    /// A message for whoever asked.
+    /// Returns a message for the user who made the request.
     fn handle(&self, request: &Request) -> Result<Value, String>;
 }
 
-/// Answers nothing: for machines without NICs.
+/// Answers every request with an error, for machines without NICs.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoHandler;
 

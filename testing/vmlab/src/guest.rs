@@ -1,10 +1,10 @@
-//! The first program in the guest: it finds the host's file system, runs the commands that the
+//! The first program in the guest: it mounts the host's file system, runs the commands that the
 //! host sends, and switches the machine off.
 //!
-//! The guest's root is the host's own root, read-only over 9p, with a file system in memory laid
-//! over it: every program and every file of the host is where it is on the host, and what the
-//! guest writes is gone when it ends. Kept are two folders: `/out`, which is a folder of the host,
-//! and `/data`, a disk, while the machine runs.
+//! The guest's root is the host's own root, read-only over 9p, under a writable overlay in memory.
+//! Every program and every file of the host has the same path in the guest, and what the guest
+//! writes is lost when the machine ends. Two folders are different: `/out` is a folder of the host,
+//! and `/data` is a disk that exists while the machine runs.
 
 mod ask;
 mod children;
@@ -29,47 +29,48 @@ use children::Children;
 use command::Commands;
 use port::Port;
 
-/// Where the first file system has what [`Setup`] says.
+/// Path of the [`Setup`], as JSON, in the first file system.
 pub const SETUP: &str = "/setup.json";
 
-/// The tag of the host's file system on 9p.
+/// Tag of the host's file system on 9p.
 pub const HOST_TAG: &str = "host";
 
-/// The tag of the folder that is `/out` in the guest.
+/// Tag of the folder that is `/out` in the guest.
 pub const OUT_TAG: &str = "out";
 
-/// Where the guest sees the host's file system as it is.
+/// Folder where the guest sees the unchanged file system of the host.
 pub const HOST: &str = "/host";
 
-/// Programs are looked for here: first the workspace's.
+/// Search path for programs. The workspace's programs come first.
 pub const PATH: &str = "/hpcap/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// The home of whoever runs commands, empty: nothing of the host's users changes what they do.
+/// Home folder of the commands. It is empty, so that no user's settings on the host change what the
+/// commands do.
 const HOME: &str = "/run/home";
 
-/// What the host decided about the guest before it started.
+/// Settings of the guest, made by the host before the guest started.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Setup {
-    /// Modules to load before anything can be reached, in order: files of the first file system.
+    /// Modules to load before the host's file system can be mounted, in order. They are files of
+    /// the first file system.
     pub modules: Vec<PathBuf>,
-    /// The folder of the host with what is below `/lib/modules/RELEASE`.
+    /// Folder of the host with the content of `/lib/modules/RELEASE`.
     pub module_tree: Option<PathBuf>,
-    /// The folder of the host that is `/hpcap/bin`.
+    /// Folder of the host that is shown at `/hpcap/bin`.
     pub programs: Option<PathBuf>,
-    /// `/out` is a folder of the host.
+    /// Whether `/out` is a folder of the host.
     pub out: bool,
-    /// There is a disk for `/data`.
+    /// Whether there is a disk for `/data`.
     pub disk: bool,
-    /// Sizes of hugepages in bytes; each has a folder below `/dev`.
+    /// Sizes of hugepages in bytes. A hugetlbfs folder below `/dev` is mounted for each size.
     pub hugepages: Vec<u64>,
 }
 
-/// Does everything that the first program of a machine does. Never returns while the machine is
-/// on; the kernel panics when its first program ends, which is what it should do after an error
-/// that nobody could be told of.
+/// Runs as the first program of a machine. Returns only with an error, which ends the program: the
+/// kernel then panics, as it should when the error could not be reported.
 ///
 /// # Errors
-/// What could not be set up.
+/// Returns what could not be set up.
 pub fn first_program() -> io::Result<Infallible> {
     let setup = root::enter()?;
     let port = Arc::new(Port::open()?);
@@ -78,7 +79,7 @@ pub fn first_program() -> io::Result<Infallible> {
         Err(e) => port.send(Kind::Failed, 0, e.to_string().as_bytes())?,
     }
     disks::leave();
-    // The host switches the machine off itself when this takes too long.
+    // The host ends the machine if this takes too long.
     loop {
         let Err(e) = reboot(RebootMode::RB_POWER_OFF);
         eprintln!("cannot switch off: {e}");
@@ -86,15 +87,15 @@ pub fn first_program() -> io::Result<Infallible> {
     }
 }
 
-/// Answers the host until it says stop.
+/// Handles the host's messages until the host sends a stop.
 fn serve(setup: &Setup, port: &Arc<Port>) -> io::Result<()> {
     root::furnish(setup)?;
     disks::mount(setup)?;
     let children = Arc::new(Children::start()?);
     let commands = Commands::new(Arc::clone(port), children);
     let questions = ask::listen(Arc::clone(port))?;
-    // From here on everything that the kernel has to say is on the console; while it starts, only
-    // what is wrong.
+    // From now on the console shows all kernel messages. While the machine starts, it shows only
+    // errors.
     fs::write("/proc/sys/kernel/printk", "7")?;
     port.send(Kind::Ready, 0, &[])?;
     loop {
@@ -110,7 +111,7 @@ fn serve(setup: &Setup, port: &Arc<Port>) -> io::Result<()> {
     }
 }
 
-/// An error with what was being done.
+/// Adds to an error what was being done.
 fn at<T>(what: impl std::fmt::Display, result: Result<T, impl Into<io::Error>>) -> io::Result<T> {
     result.map_err(|e| {
         let e = e.into();

@@ -1,4 +1,4 @@
-//! Kernels and their modules, where `scripts/kernels.sh` has put them.
+//! Kernels and their modules, as `scripts/kernels.sh` stores them.
 
 pub mod modules;
 
@@ -8,7 +8,7 @@ use std::process::Command;
 
 use crate::machine::MachineError;
 
-/// What `scripts/kernels.sh` fetches.
+/// Series that `scripts/kernels.sh` fetches.
 const SERIES: [&str; 2] = ["6.1", "6.12"];
 
 /// A kernel that can be booted.
@@ -17,17 +17,17 @@ const SERIES: [&str; 2] = ["6.1", "6.12"];
 /// be in `/lib/modules/RELEASE`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kernel {
-    /// The folder.
+    /// Folder of the kernel.
     pub folder: PathBuf,
-    /// What `uname -r` says.
+    /// Output of `uname -r`.
     pub release: String,
 }
 
 impl Kernel {
-    /// The kernel of a series, such as `6.1`, that was fetched, or that of a folder.
+    /// Finds the kernel of a series that was fetched, such as `6.1`, or the kernel in a folder.
     ///
     /// # Errors
-    /// [`MachineError::Missing`] when it is not there.
+    /// [`MachineError::Missing`] if there is no such kernel.
     pub fn find(name: &str) -> Result<Self, MachineError> {
         if name.contains('/') {
             return Self::at(Path::new(name));
@@ -53,10 +53,10 @@ impl Kernel {
         })
     }
 
-    /// The kernel of a folder.
+    /// Opens the kernel in a folder.
     ///
     /// # Errors
-    /// [`MachineError::Missing`] when it is not one.
+    /// [`MachineError::Missing`] if the folder has no kernel.
     pub fn at(folder: &Path) -> Result<Self, MachineError> {
         let missing =
             |what: &str| MachineError::Missing(format!("{} has no {what}", folder.display()));
@@ -77,18 +77,18 @@ impl Kernel {
         })
     }
 
-    /// What boots.
+    /// Returns the path of the bootable image.
     #[must_use]
     pub fn image(&self) -> PathBuf {
         self.folder.join("vmlinuz")
     }
 }
 
-/// The folder where cargo builds, by where this program is: in `debug` or `release` below it, or in
-/// the `deps` of one of them.
+/// Returns cargo's target folder, derived from the path of this program: `debug` or `release` in
+/// that folder, or `deps` below one of them.
 ///
 /// # Errors
-/// [`MachineError::Missing`] when this program was not started from there.
+/// [`MachineError::Missing`] if this program is not in such a folder.
 pub fn build_folder() -> Result<PathBuf, MachineError> {
     let programs = programs_folder()?;
     let missing =
@@ -96,10 +96,10 @@ pub fn build_folder() -> Result<PathBuf, MachineError> {
     programs.parent().map(Path::to_path_buf).ok_or_else(missing)
 }
 
-/// The folder of the workspace's programs as they were built together with this one.
+/// Returns the folder of the workspace's programs that were built together with this one.
 ///
 /// # Errors
-/// [`MachineError::Missing`] when this program is nowhere.
+/// [`MachineError::Missing`] if the path of this program is unknown.
 pub fn programs_folder() -> Result<PathBuf, MachineError> {
     let here =
         std::env::current_exe().map_err(|e| MachineError::Missing(format!("this program: {e}")))?;
@@ -115,7 +115,8 @@ pub fn programs_folder() -> Result<PathBuf, MachineError> {
     .to_path_buf())
 }
 
-/// A program of the host's, which for users other than root may be outside their `PATH`.
+/// Returns a command for a program of the host, which may be outside the `PATH` of users other than
+/// root.
 pub(crate) fn host_command(name: &str) -> Command {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let system = ["/usr/sbin", "/sbin"].map(PathBuf::from);

@@ -1,17 +1,17 @@
-//! A software 82599 and a runner of virtual machines: hpcap's kernel modules, run for real on
-//! any machine.
+//! A software 82599 and a runner of virtual machines, which make it possible to run hpcap's kernel
+//! modules on any machine.
 //!
-//! | module | is |
+//! | module | contents |
 //! |---|---|
-//! | [`pci`] | a PCI function as a virtual machine's bus sees it, and the protocol it is reached by |
+//! | [`pci`] | a PCI function as a virtual machine sees it, and the protocol between them |
 //! | [`nic`] | the 82599, physical and virtual function: registers, rings, DMA, filters, statistics |
-//! | [`traffic`] | frames into a NIC: where from, how fast, and what became of each |
-//! | [`kernel`] | kernels and modules out of the distribution's packages |
+//! | [`traffic`] | frames into a NIC: their source, their pace, and the outcome of each |
+//! | [`kernel`] | kernels and modules from the distribution's packages |
 //! | [`machine`] | a virtual machine: its first file system, its console, its end |
 //! | [`guest`] | the first program in the guest |
-//! | [`channel`] | what the host and the guest tell each other |
+//! | [`channel`] | the protocol between host and guest |
 //! | [`cli`] | the command line of `vmlab` |
-//! | [`control`] | what a program in the guest asks of the host: traffic, faults, counts |
+//! | [`control`] | requests of programs in the guest to the host: traffic, faults, counts |
 
 pub mod channel;
 pub mod cli;

@@ -75,11 +75,11 @@ impl fmt::Debug for Machine {
 }
 
 impl Machine {
-    /// A machine with 1 GiB of memory, one processor, no NIC, no disk and a time limit of five
-    /// minutes.
+    /// Describes a machine with 1 GiB of memory, one processor, no NIC, no disk and a time limit of
+    /// five minutes.
     ///
     /// # Errors
-    /// [`MachineError::Host`] when there are no sockets.
+    /// [`MachineError::Host`] if no sockets can be created.
     pub fn new(kernel: Kernel) -> Result<Self, MachineError> {
         let pair = || -> io::Result<_> {
             let (ours, theirs) = UnixStream::pair()?;
@@ -121,8 +121,8 @@ impl Machine {
         self
     }
 
-    /// Hugepages, reserved when the kernel starts. Those of 2 MiB are at `/dev/hugepages`, those of
-    /// 1 GiB at `/dev/hugepages-1024M`.
+    /// Adds hugepages, which the kernel reserves when it starts. Pages of 2 MiB are at
+    /// `/dev/hugepages`, pages of 1 GiB at `/dev/hugepages-1024M`.
     #[must_use]
     pub fn hugepages(mut self, pages: Hugepages) -> Self {
         self.hugepages.push(pages);
@@ -170,7 +170,7 @@ impl Machine {
         self.interrupts.0.clone()
     }
 
-    /// Adds a NIC. The first has PCI address 00:08.0, the next ones follow.
+    /// Adds a NIC. The first NIC has PCI address 00:08.0, and the next ones follow.
     #[must_use]
     pub fn nic(mut self, nic: Arc<Shared<dyn Function>>) -> Self {
         self.nics.push(nic);

@@ -1,4 +1,4 @@
-//! `vmlab`: a command in a virtual machine.
+//! `vmlab`: runs a command in a virtual machine.
 
 use std::process::ExitCode;
 

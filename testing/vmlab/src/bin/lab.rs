@@ -1,5 +1,5 @@
-//! `lab`: what a program in the guest asks of the host. As the first program of the guest it is
-//! what sets the guest up.
+//! `lab`: sends requests of programs in the guest to the host. As the first program of the guest,
+//! it also sets the guest up.
 
 use std::io::{Read, Write};
 use std::net::Shutdown;

@@ -1,4 +1,4 @@
-//! A debugger at the guest's kernel.
+//! Support for attaching gdb to the guest's kernel.
 
 use std::fs::{self, File};
 use std::io;
@@ -17,7 +17,7 @@ pub(super) struct Debugger {
 }
 
 impl Debugger {
-    /// Writes what gdb is to do.
+    /// Writes gdb's command file.
     pub(super) fn prepare(kernel: &Kernel, port: u16) -> Result<Self, MachineError> {
         let folder = build_folder()?.join("vmlab");
         let host = |e: io::Error| MachineError::Host(format!("{}: {e}", folder.display()));
@@ -49,7 +49,7 @@ impl Debugger {
         )
     }
 
-    /// Says what to type.
+    /// Prints the command that starts gdb.
     pub(super) fn invite(&self) {
         eprintln!("vmlab: the machine waits for a debugger; in another terminal:");
         eprintln!("  gdb -x {}", self.script.display());
@@ -58,13 +58,13 @@ impl Debugger {
         );
     }
 
-    /// Writes down where modules are, as they are loaded, while the guest runs.
+    /// Writes the addresses of modules to a file as they are loaded, while the guest runs.
     pub(super) fn follow(&self, guest: &Guest) -> Result<(), MachineError> {
         let host = |e: io::Error| MachineError::Host(format!("{}: {e}", self.modules.display()));
         let mut file = File::create(&self.modules).map_err(host)?;
         let args = ["lab", "symbols"].map(str::to_owned);
         let running = guest.start(&command(args.to_vec()))?;
-        // It ends with the machine.
+        // The thread ends with the machine.
         let follow = move || drop(running.finish(None, &mut file, &mut io::sink()));
         thread::Builder::new().spawn(follow).map_err(host)?;
         Ok(())

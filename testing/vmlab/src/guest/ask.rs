@@ -1,4 +1,4 @@
-//! Questions of programs in the guest, handed on to the host.
+//! Requests of programs in the guest, passed on to the host.
 
 use std::collections::HashMap;
 use std::fs;
@@ -13,7 +13,7 @@ use super::port::Port;
 use crate::channel::Kind;
 use crate::control::SOCKET;
 
-/// Who waits for which answer.
+/// The clients that wait for an answer, by the number of their request.
 #[derive(Debug, Default)]
 pub(super) struct Questions {
     asked: Mutex<HashMap<u32, UnixStream>>,
@@ -21,7 +21,7 @@ pub(super) struct Questions {
 }
 
 impl Questions {
-    /// The host's answer, to whoever asked.
+    /// Sends the host's answer to the client that made the request.
     pub(super) fn answer(&self, id: u32, body: Vec<u8>) {
         let asked = self
             .asked
@@ -29,7 +29,8 @@ impl Questions {
             .unwrap_or_else(PoisonError::into_inner)
             .remove(&id);
         if let Some(mut stream) = asked {
-            // Who asked may be gone; what is small fits into the socket without waiting.
+            // The client may have ended. A small answer fits into the socket buffer, so this write
+            // does not block.
             let _ = stream.write_all(&body);
         }
     }
@@ -45,8 +46,8 @@ impl Questions {
     }
 }
 
-/// Takes questions from now on. A client writes its question, shuts down its direction, and reads
-/// the answer to the end.
+/// Starts to accept requests. A client writes its request, shuts down its sending direction, and
+/// reads the answer until its end.
 pub(super) fn listen(port: Arc<Port>) -> io::Result<Arc<Questions>> {
     let listener = UnixListener::bind(SOCKET)?;
     fs::set_permissions(SOCKET, fs::Permissions::from_mode(0o666))?;
@@ -56,7 +57,8 @@ pub(super) fn listen(port: Arc<Port>) -> io::Result<Arc<Questions>> {
         for stream in listener.incoming().flatten() {
             let (taking, port) = (Arc::clone(&taking), Arc::clone(&port));
             let one = move || taking.ask(stream, &port);
-            // Without a thread the stream is dropped, which its client sees.
+            // If no thread can be started, the stream is dropped and the client sees the end of the
+            // stream.
             let _ = thread::Builder::new()
                 .name("question".to_owned())
                 .spawn(one);

@@ -1,4 +1,4 @@
-//! Every process that ends in the guest: ours, and those whose parents are gone, which the first
+//! Waits for every process that ends in the guest: the commands, and orphans, which the first
 //! program inherits.
 
 use std::collections::HashMap;
@@ -12,7 +12,7 @@ use nix::errno::Errno;
 use nix::sys::wait::{WaitStatus, wait};
 use nix::unistd::Pid;
 
-/// Collects what ends.
+/// Collects the exit codes of processes.
 #[derive(Debug)]
 pub(super) struct Children {
     shared: Arc<Shared>,
@@ -20,7 +20,7 @@ pub(super) struct Children {
 
 #[derive(Debug, Default)]
 struct Shared {
-    /// Who waits for which process.
+    /// Where to send the exit code of each process, by process id.
     waiting: Mutex<HashMap<i32, UnixStream>>,
     started: Condvar,
 }
@@ -41,14 +41,16 @@ impl Children {
         Ok(Self { shared })
     }
 
-    /// Starts a command. When it ends, its exit code comes out of the stream, which can be polled
-    /// together with its output. Nobody else may wait for it.
+    /// Starts a command. After the command has ended, its exit code can be read from the returned
+    /// stream, which can be polled together with the output. No other code may wait for the
+    /// process.
     pub(super) fn spawn(
         &self,
         command: &mut Command,
     ) -> io::Result<(std::process::Child, UnixStream)> {
         let (send, receive) = UnixStream::pair()?;
-        // Held over the start, so that a command that ends at once is not missed.
+        // The lock is held until the process is registered, so that a command that ends at once is
+        // not missed.
         let mut waiting = self.shared.lock();
         let child = command.spawn()?;
         waiting.insert(child.id().cast_signed(), send);
@@ -63,7 +65,8 @@ fn collect(shared: &Shared) {
             Ok(WaitStatus::Exited(pid, code)) => (pid, code),
             Ok(WaitStatus::Signaled(pid, signal, _)) => (pid, 128 + signal as i32),
             Err(Errno::ECHILD) => {
-                // There is no process at all, so none to inherit from either, until we start one.
+                // There is no process, and so none that could leave orphans, until the next command
+                // starts.
                 let waiting = shared.lock();
                 if waiting.is_empty() {
                     drop(shared.started.wait(waiting));
@@ -78,7 +81,7 @@ fn collect(shared: &Shared) {
 
 fn tell(shared: &Shared, pid: Pid, code: i32) {
     if let Some(mut waiter) = shared.lock().remove(&pid.as_raw()) {
-        // It may have lost interest.
+        // The receiver may have been dropped.
         let _ = waiter.write_all(&code.to_le_bytes());
     }
 }

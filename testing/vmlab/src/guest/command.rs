@@ -1,4 +1,4 @@
-//! Commands of the host: started, their output handed on, ended.
+//! Commands of the host: they are started, their output is passed on, and they are ended.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -21,13 +21,13 @@ use super::port::Port;
 use super::{HOME, PATH};
 use crate::channel::{Command, Kind};
 
-/// Bytes of output in one message.
+/// Longest output in one message, in bytes.
 const PIECE: usize = 64 << 10;
 
-/// The exit code of a command that could not be started, as a shell has it.
+/// Exit code of a command that could not be started, as in a shell.
 const NOT_STARTED: i32 = 127;
 
-/// The commands that run.
+/// The running commands.
 #[derive(Debug)]
 pub(super) struct Commands {
     port: Arc<Port>,
@@ -38,7 +38,7 @@ pub(super) struct Commands {
 #[derive(Debug)]
 struct Running {
     group: Pid,
-    /// Our side of its terminal.
+    /// The master side of the command's terminal.
     terminal: Option<File>,
 }
 
@@ -87,7 +87,8 @@ impl Commands {
         let spawned = self.children.spawn(&mut start);
         let (mut child, ended) =
             spawned.map_err(|e| io::Error::new(e.kind(), format!("{program}: {e}")))?;
-        // The command alone has the other side of its terminal, and its end is seen.
+        // Dropping this closes the slave side of the terminal here, so that only the command has it
+        // open and its closing is noticed.
         drop(start);
         let streams = [
             (
@@ -120,7 +121,7 @@ impl Commands {
                 .unwrap_or_else(PoisonError::into_inner)
                 .remove(&id);
             let _ = port.send(Kind::Ended, id, &code.to_le_bytes());
-            // Of what it left behind.
+            // Processes that the command left behind may still write output.
             while output.hand_on(None, PollTimeout::NONE).1 {}
         };
         thread::Builder::new()
@@ -129,7 +130,7 @@ impl Commands {
         Ok(())
     }
 
-    /// Bytes that were typed.
+    /// Writes typed bytes to the terminal of a command.
     pub(super) fn input(&self, id: u32, bytes: Vec<u8>) {
         let terminal = self
             .lock()
@@ -152,7 +153,7 @@ impl Commands {
     }
 }
 
-/// Runs the command on a new terminal; returns our side of it.
+/// Makes the command run on a new terminal. Returns the master side of the terminal.
 fn give_terminal(start: &mut process::Command, (columns, rows): (u16, u16)) -> io::Result<File> {
     let size = Winsize {
         ws_row: rows,
@@ -168,13 +169,14 @@ fn give_terminal(start: &mut process::Command, (columns, rows): (u16, u16)) -> i
         .stderr(Stdio::from(slave));
     let session = || {
         nix::unistd::setsid()?;
-        // SAFETY: standard input is the terminal; the call takes no memory.
+        // SAFETY: standard input is the terminal, and the call takes no pointer.
         match unsafe { libc::ioctl(0, libc::TIOCSCTTY, 0) } {
             0 => Ok(()),
             _ => Err(io::Error::last_os_error()),
         }
     };
-    // SAFETY: two system calls, both allowed between fork and exec.
+    // SAFETY: the closure only makes two system calls, both of which are allowed between fork and
+    // exec.
     unsafe { start.pre_exec(session) };
     Ok(File::from(master))
 }
@@ -187,10 +189,11 @@ struct Output {
 }
 
 impl Output {
-    /// Hands output on until the command has ended and all that it wrote is on its way.
+    /// Passes output on until the command has ended and everything that it wrote has been sent.
+    /// Returns the exit code.
     fn until_ended(&mut self, mut ended: &UnixStream) -> i32 {
         while !self.hand_on(Some(ended), PollTimeout::NONE).0 {}
-        // A pipe holds what was written before the end; children may write on.
+        // The pipes still hold output from before the end. Children may continue to write.
         while self.hand_on(None, PollTimeout::ZERO).1 {}
         let mut code = [0; 4];
         match ended.read_exact(&mut code) {
@@ -199,8 +202,8 @@ impl Output {
         }
     }
 
-    /// Hands on what there is, waiting for it as long as `wait`. Whether the command has ended, and
-    /// whether anything came.
+    /// Passes on the available output, after waiting for at most `wait`. Returns whether the
+    /// command has ended, and whether any file was ready.
     fn hand_on(&mut self, ended: Option<&UnixStream>, wait: PollTimeout) -> (bool, bool) {
         let files = self.streams.iter().map(|(_, file)| file.as_fd());
         let all = files.chain(ended.map(AsFd::as_fd));
@@ -218,7 +221,7 @@ impl Output {
                 return true;
             }
             match file.read(&mut piece) {
-                // A terminal whose other side is closed fails.
+                // Reading from a terminal fails after the other side was closed.
                 Ok(0) | Err(_) => false,
                 Ok(n) => port.send(*kind, id, &piece[..n]).is_ok(),
             }

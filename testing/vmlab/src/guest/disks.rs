@@ -1,4 +1,4 @@
-//! Folders that the guest shares with the host, or that need more than memory.
+//! Folders that are shared with the host or stored on a disk.
 
 use std::fs;
 use std::io;
@@ -11,21 +11,22 @@ use nix::unistd::sync;
 use super::root::mount_new;
 use super::{OUT_TAG, Setup, at};
 
-/// Where the disk is mounted.
+/// Mount point of the disk.
 const DATA: &str = "/data";
 
-/// Where the folder of the host is mounted.
+/// Mount point of the host's folder.
 const OUT: &str = "/out";
 
-/// Mounts them all.
+/// Mounts all folders that `setup` asks for.
 pub(super) fn mount(setup: &Setup) -> io::Result<()> {
     if setup.out {
-        // What the guest writes is in the host's file at once, even when the guest panics next.
+        // With this cache mode, data that the guest writes is in the host's file at once, even when
+        // the guest panics next.
         let options = "trans=virtio,version=9p2000.L,msize=524288,cache=mmap";
         mount_new("9p", OUT_TAG, OUT, MsFlags::empty(), options)?;
     }
     if setup.disk {
-        // Built into some kernels; then there is nothing to load.
+        // Some kernels have these modules built in, and modprobe then fails.
         for module in ["virtio_blk", "ext4"] {
             let _ = Command::new("modprobe").args(["-q", module]).status();
         }
@@ -44,7 +45,8 @@ pub(super) fn mount(setup: &Setup) -> io::Result<()> {
     Ok(())
 }
 
-/// `/dev/hugepages` for 2 MiB, which is where they usually are, and one with a suffix for others.
+/// Returns `/dev/hugepages`, the usual folder, for 2 MiB, and the same path with a suffix for other
+/// sizes.
 fn hugepage_folder(size: u64) -> String {
     match size {
         0x20_0000 => "/dev/hugepages".to_owned(),
@@ -52,12 +54,12 @@ fn hugepage_folder(size: u64) -> String {
     }
 }
 
-/// Everything that was written is on its way to the host.
+/// Writes all data out and unmounts the folders.
 pub(super) fn leave() {
     sync();
     for folder in [DATA, OUT] {
         if is_mounted(folder) {
-            // A program that is still in there does not hold up the end.
+            // A program that still uses the folder does not delay the end.
             let _ = umount2(folder, MntFlags::MNT_DETACH);
         }
     }

@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use super::at;
 use crate::channel::{Kind, Message, PORT};
 
-/// The port. Anyone may send; one thread receives.
+/// The port. Any thread may send, and one thread receives.
 #[derive(Debug)]
 pub(super) struct Port {
     reading: Mutex<BufReader<File>>,
@@ -39,7 +39,7 @@ impl Port {
     }
 }
 
-/// The device of our port among those that the kernel knows by name.
+/// Finds the device of the port by the name that the kernel shows.
 fn find(class: &Path) -> io::Result<PathBuf> {
     for entry in at(class.display(), fs::read_dir(class))? {
         let entry = entry?;

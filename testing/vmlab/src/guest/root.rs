@@ -12,10 +12,10 @@ use nix::unistd::{chdir, chroot, sethostname};
 
 use super::{HOME, HOST, HOST_TAG, PATH, SETUP, Setup, at};
 
-/// Where the root is put together. Everything below it exists only while that goes on.
+/// Folder in which the root is assembled. It is only used until the root is complete.
 const BASE: &str = "/base";
 
-/// From the first file system to the host's.
+/// Switches from the first file system to the host's. Returns the settings of the guest.
 pub(super) fn enter() -> io::Result<Setup> {
     for (kind, target) in [("proc", "/proc"), ("sysfs", "/sys"), ("devtmpfs", "/dev")] {
         mount_new(kind, kind, target, MsFlags::empty(), "")?;
@@ -29,7 +29,7 @@ pub(super) fn enter() -> io::Result<Setup> {
     mount_new("tmpfs", "ram", "/ram", MsFlags::empty(), "size=100%")?;
     fs::create_dir("/ram/upper")?;
     fs::create_dir("/ram/work")?;
-    // The root of the host may have been anyone's, and only its owner may write there.
+    // Without this, only the owner of the upper folder could write to the root.
     fs::set_permissions("/ram/upper", fs::Permissions::from_mode(0o755))?;
     let options = format!("lowerdir={HOST},upperdir=/ram/upper,workdir=/ram/work");
     mount_new("overlay", "root", BASE, MsFlags::empty(), &options)?;
@@ -39,7 +39,8 @@ pub(super) fn enter() -> io::Result<Setup> {
         let moved = mount(Some(folder), target.as_str(), NONE, MsFlags::MS_MOVE, NONE);
         at(format_args!("moving {folder}"), moved)?;
     }
-    // What switch_root does: the first file system cannot be unmounted, but it can be covered.
+    // As switch_root does, the new root is mounted over the first file system, which cannot be
+    // unmounted.
     chdir(BASE)?;
     at(
         "moving the root",
@@ -50,7 +51,8 @@ pub(super) fn enter() -> io::Result<Setup> {
     Ok(setup)
 }
 
-/// What a program expects to find: file systems of the kernel's, folders of the lab, modules.
+/// Mounts the kernel's file systems and the folders of the lab, and shows the modules: everything
+/// that programs expect.
 pub(super) fn furnish(setup: &Setup) -> io::Result<()> {
     // SAFETY: no other thread of this program runs yet.
     unsafe { std::env::set_var("PATH", PATH) };
@@ -65,7 +67,7 @@ pub(super) fn furnish(setup: &Setup) -> io::Result<()> {
         nothing,
         "ptmxmode=666,mode=620,gid=5",
     )?;
-    // A kernel without them is a kernel too.
+    // Some kernels do not have these file systems.
     for (kind, folder) in [
         ("debugfs", "/sys/kernel/debug"),
         ("tracefs", "/sys/kernel/tracing"),
@@ -97,8 +99,8 @@ pub(super) fn furnish(setup: &Setup) -> io::Result<()> {
     loopback_up()
 }
 
-/// Shows a folder of the host at another place, whatever the guest has put over it, and whatever
-/// the host has at that place.
+/// Shows a folder of the host at `place`. The guest's changes to the folder are not visible there,
+/// and the host's own content at `place` is hidden.
 fn show(folder: &Path, place: &Path) -> io::Result<()> {
     let folder = Path::new(HOST).join(folder.strip_prefix("/").unwrap_or(folder));
     at(place.display(), fs::create_dir_all(place))?;
@@ -111,7 +113,7 @@ fn show(folder: &Path, place: &Path) -> io::Result<()> {
 
 const NONE: Option<&str> = None;
 
-/// Mounts at a folder, which is made when it is missing.
+/// Mounts a file system at a folder, which is created if it is missing.
 pub(super) fn mount_new(
     kind: &str,
     source: &str,
@@ -124,10 +126,10 @@ pub(super) fn mount_new(
     at(format_args!("mounting {kind} at {target}"), mounted)
 }
 
-/// Loads one module, without looking for others that it needs.
+/// Loads one module, without its dependencies.
 fn load(module: &Path) -> io::Result<()> {
     let file = at(module.display(), File::open(module))?;
-    // SAFETY: the parameters are a C string, the descriptor is open.
+    // SAFETY: the parameters are a C string, and the descriptor is open.
     let code = unsafe { libc::syscall(libc::SYS_finit_module, file.as_raw_fd(), c"".as_ptr(), 0) };
     if code == 0 {
         return Ok(());
@@ -139,7 +141,7 @@ fn load(module: &Path) -> io::Result<()> {
     at(module.display(), Err(error))
 }
 
-/// Programs talk to themselves over the loopback interface.
+/// Brings the loopback interface up, because programs communicate over it.
 fn loopback_up() -> io::Result<()> {
     // SAFETY: a new socket; the structure is plain data, for which zeroes are valid, and outlives
     // the calls.

@@ -1,4 +1,4 @@
-//! Where modules are in memory, for a debugger.
+//! Addresses of modules in memory, for a debugger.
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
@@ -10,11 +10,11 @@ use std::time::Duration;
 
 use nix::sys::utsname::uname;
 
-/// Prints a command for gdb for each module of the workspace's that is loaded, as it is loaded,
-/// until nobody reads them any more.
+/// Prints a gdb command for each module of the workspace when the module is loaded, until standard
+/// output is closed.
 ///
 /// # Errors
-/// Those of the file system, and of standard output.
+/// Fails with errors of the file system and of standard output.
 pub fn follow() -> io::Result<()> {
     let release = uname()?.release().to_owned();
     let ours = Path::new("/lib/modules").join(release).join("hpcap");
@@ -29,7 +29,7 @@ pub fn follow() -> io::Result<()> {
                 continue;
             };
             let sections = Path::new("/sys/module").join(&name).join("sections");
-            // A module that is loaded again is somewhere else.
+            // A module that is loaded again has other addresses.
             let Ok(places) = places(&sections) else {
                 continue;
             };
@@ -44,7 +44,7 @@ pub fn follow() -> io::Result<()> {
     }
 }
 
-/// Sections and their addresses.
+/// Returns the sections of a module and their addresses.
 fn places(sections: &Path) -> io::Result<Vec<(String, String)>> {
     let mut places = Vec::new();
     for entry in fs::read_dir(sections)? {
@@ -56,11 +56,11 @@ fn places(sections: &Path) -> io::Result<Vec<(String, String)>> {
     Ok(places)
 }
 
-/// What gdb is told of a module.
+/// Returns the gdb command that adds the symbols of a module.
 fn command(file: &Path, places: &[(String, String)]) -> String {
     let mut line = format!("add-symbol-file {}", file.display());
     for (section, address) in places {
-        // Those with code and data; gdb wants no others.
+        // gdb needs only the sections with code and data.
         if [
             ".text",
             ".data",

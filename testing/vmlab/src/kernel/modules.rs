@@ -1,5 +1,5 @@
-//! What a kernel can load: the distribution's modules and ours in one tree, with the index that
-//! `modprobe` reads.
+//! The modules that a kernel can load: those of the distribution and those of hpcap in one tree,
+//! with the index that `modprobe` reads.
 
 use std::collections::hash_map::DefaultHasher;
 use std::ffi::OsString;
@@ -16,19 +16,19 @@ use nix::fcntl::{Flock, FlockArg};
 use super::Kernel;
 use crate::machine::MachineError;
 
-/// How long a tree is kept that nobody asks for.
+/// Time after which an unused tree is deleted.
 const KEPT: Duration = Duration::from_secs(24 * 3600);
 
 /// A folder like `/lib/modules/RELEASE`: links to the modules of the distribution and to those in
 /// `ours`, and their index.
 #[derive(Debug, Clone)]
 pub struct Tree {
-    /// The folder.
+    /// Path of the folder.
     pub folder: PathBuf,
 }
 
 impl Tree {
-    /// Makes the tree below `cache`, or takes the one that is there when no module has changed.
+    /// Creates the tree below `cache`, or reuses the existing one if no module has changed.
     ///
     /// # Errors
     /// [`MachineError::Missing`] without `depmod`; [`MachineError::Host`] when the tree cannot be written.
@@ -41,7 +41,7 @@ impl Tree {
             state_of(kernel, ours)
         ));
         let folder = base.join("lib/modules").join(&kernel.release);
-        // Two at a time would write the same tree.
+        // The lock keeps two processes from writing the same tree.
         let lock = File::create(cache.join(".lock")).map_err(host)?;
         let _lock = Flock::lock(lock, FlockArg::LockExclusive).map_err(|(_, e)| host(e.into()))?;
         if base.is_dir() {
@@ -58,11 +58,11 @@ impl Tree {
         Ok(Self { folder })
     }
 
-    /// The files of modules, with all that they need, in the order of loading. What the kernel has
-    /// built in needs no file.
+    /// Returns the files of modules and of their dependencies, in the order of loading. Built-in
+    /// modules have no file.
     ///
     /// # Errors
-    /// [`MachineError::Missing`] for a module that the kernel has neither way.
+    /// [`MachineError::Missing`] for a module that is neither a file nor built in.
     pub fn closure(&self, names: &[&str]) -> Result<Vec<PathBuf>, MachineError> {
         let read = |file: &str| fs::read_to_string(self.folder.join(file)).unwrap_or_default();
         let (index, builtin) = (read("modules.dep"), read("modules.builtin"));
@@ -89,19 +89,20 @@ impl Tree {
     }
 }
 
-/// A module's file and those that it needs, the last to load last, out of `modules.dep`.
+/// Looks a module up in `modules.dep`. Returns its dependencies in the order of loading, followed
+/// by its own file.
 fn needs<'a>(index: &'a str, wanted: &str) -> Option<Vec<&'a str>> {
     let lines = index.lines().filter_map(|line| line.split_once(':'));
     let (file, others) = lines
         .into_iter()
         .find(|(file, _)| name_of(file) == wanted)?;
-    // The index names them in the order of removing.
+    // The index lists dependencies in the order of unloading.
     let mut files: Vec<_> = others.split_whitespace().rev().collect();
     files.push(file);
     Some(files)
 }
 
-/// `kernel/fs/9p/9p.ko` is `9p`; dashes are underscores.
+/// Returns the name of a module: `9p` for `kernel/fs/9p/9p.ko`. Dashes become underscores.
 fn name_of(file: &str) -> String {
     let name = file.rsplit('/').next().unwrap_or(file);
     name.split_once(".ko")
@@ -109,7 +110,7 @@ fn name_of(file: &str) -> String {
         .replace('-', "_")
 }
 
-/// Changes when a module does.
+/// Returns a hash that changes when a module changes.
 fn state_of(kernel: &Kernel, ours: &Path) -> u64 {
     let mut hasher = DefaultHasher::new();
     kernel.folder.hash(&mut hasher);
@@ -137,12 +138,12 @@ fn module_files(folder: &Path) -> Vec<(OsString, fs::Metadata)> {
 
 fn touch(folder: &Path) {
     if let Ok(folder) = File::open(folder) {
-        // Only to live longer.
+        // The new time keeps the tree from being deleted as unused.
         let _ = folder.set_modified(SystemTime::now());
     }
 }
 
-/// Removes trees that no machine was started with for long. None runs that long.
+/// Removes trees that no machine was started with for a long time. No machine runs that long.
 fn forget_old(cache: &Path) {
     for entry in fs::read_dir(cache).into_iter().flatten().flatten() {
         let age = entry
@@ -161,7 +162,7 @@ fn fill(kernel: &Kernel, ours: &Path, base: &Path) -> Result<(), MachineError> {
     let host = |e: io::Error| MachineError::host(format!("{}: {e}", folder.display()));
     fs::create_dir_all(folder.join("hpcap")).map_err(host)?;
     let modules = kernel.folder.join("modules");
-    // The guest finds the host's files at the same paths.
+    // The guest sees the host's files at the same paths, so absolute links work there, too.
     symlink(modules.join("kernel"), folder.join("kernel")).map_err(host)?;
     for (name, _) in module_files(ours) {
         let module = ours.join(&name);

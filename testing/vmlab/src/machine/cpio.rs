@@ -1,12 +1,13 @@
-//! The archive that a kernel unpacks as its first file system: cpio, the form "newc".
+//! The cpio archive (format "newc") that a kernel unpacks as its first file system.
 //!
-//! Documentation/driver-api/early-userspace/buffer-format.rst in the kernel's source.
+//! The format is described in Documentation/driver-api/early-userspace/buffer-format.rst in the
+//! kernel's source.
 
 use std::fs;
 use std::io;
 use std::path::Path;
 
-/// An archive under way.
+/// An archive that is being written.
 #[derive(Debug, Default)]
 pub(super) struct Archive {
     bytes: Vec<u8>,
@@ -18,27 +19,27 @@ const FILE: u32 = 0o100_755;
 const CHARACTER_DEVICE: u32 = 0o020_600;
 
 impl Archive {
-    /// A folder. Those above it must have been added.
+    /// Adds a folder. The folders above it must have been added before.
     pub(super) fn folder(&mut self, path: &str) {
         self.entry(path, FOLDER, (0, 0), &[]);
     }
 
-    /// A character device.
+    /// Adds a character device.
     pub(super) fn device(&mut self, path: &str, number: (u32, u32)) {
         self.entry(path, CHARACTER_DEVICE, number, &[]);
     }
 
-    /// A file that can be executed.
+    /// Adds an executable file.
     pub(super) fn file(&mut self, path: &str, content: &[u8]) {
         self.entry(path, FILE, (0, 0), content);
     }
 
-    /// A file as it is on the host, with the folders above it.
+    /// Adds a copy of a file of the host, and the folders above it.
     pub(super) fn copy(&mut self, from: &Path, to: &str) -> io::Result<()> {
         let content = fs::read(from);
         let content =
             content.map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", from.display())))?;
-        // A folder that comes twice is the same folder.
+        // The kernel accepts a folder that is added more than once.
         for (at, _) in to.match_indices('/').filter(|(at, _)| *at > 0) {
             self.folder(&to[..at]);
         }
@@ -46,7 +47,7 @@ impl Archive {
         Ok(())
     }
 
-    /// The whole archive.
+    /// Returns the complete archive.
     pub(super) fn finish(mut self) -> Vec<u8> {
         self.inode = 0;
         self.entry("TRAILER!!!", 0, (0, 0), &[]);

@@ -1,14 +1,14 @@
-//! Strips from a program what only debuggers read, which is nine tenths of it: the guest's slow
-//! processor unpacks the first file system.
+//! Removes from a program what only debuggers read, which is nine tenths of the file. The guest's
+//! slow processor would have to unpack it with the first file system.
 //!
-//! System V ABI, chapters 4 and 5: what is loaded is what program headers name; sections are for
+//! System V ABI, chapters 4 and 5: program headers describe what is loaded. Sections are only for
 //! linkers and debuggers.
 
 use std::io;
 
 const MAGIC: &[u8] = b"\x7fELF\x02\x01";
 
-// Of the ELF header, 64 bits: places of the program headers, the section headers, and how many.
+// Offsets of fields in the 64-bit ELF header.
 const PROGRAM_HEADERS: usize = 0x20;
 const SECTION_HEADERS: usize = 0x28;
 const PROGRAM_HEADER_BYTES: usize = 0x36;
@@ -16,11 +16,11 @@ const PROGRAM_HEADER_COUNT: usize = 0x38;
 const SECTION_HEADER_COUNT: usize = 0x3c;
 const END_OF_HEADER: usize = 0x40;
 
-// Of a program header.
+// Offsets of fields in a program header.
 const OFFSET: usize = 0x08;
 const FILE_BYTES: usize = 0x20;
 
-/// The program up to the last byte that is loaded.
+/// Returns the program up to the last byte that is loaded.
 pub(super) fn without_sections(mut program: Vec<u8>) -> io::Result<Vec<u8>> {
     let bad = || io::Error::new(io::ErrorKind::InvalidData, "not a program of 64 bits");
     if !program.starts_with(MAGIC) {
@@ -51,7 +51,7 @@ pub(super) fn without_sections(mut program: Vec<u8>) -> io::Result<Vec<u8>> {
     }
     program.truncate(end);
     program[SECTION_HEADERS..SECTION_HEADERS + 8].fill(0);
-    // How many, and which of them has their names.
+    // These fields are the number of section headers and the index of the section with their names.
     program[SECTION_HEADER_COUNT..END_OF_HEADER].fill(0);
     Ok(program)
 }

@@ -1,5 +1,5 @@
-//! The first file system: the program `lab`, the libraries that it needs, and the modules by
-//! which it reaches the host.
+//! The first file system: the program `lab`, the libraries that it needs, and the modules that give
+//! access to the host.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use super::elf;
 use crate::guest::{SETUP, Setup};
 use crate::kernel::modules::Tree;
 
-/// By these the guest reaches the host's file system and the serial port.
+/// Modules that the guest needs for the host's file system and the serial port.
 const MODULES: [&str; 5] = [
     "virtio_pci",
     "9pnet_virtio",
@@ -20,10 +20,11 @@ const MODULES: [&str; 5] = [
     "virtio_console",
 ];
 
-/// Where the modules are in the archive.
+/// Folder of the modules in the archive.
 const FOLDER: &str = "/modules";
 
-/// The archive, for a guest set up like this; `first` is the program that starts it.
+/// Creates the archive for a guest with these settings. `first` is the program that the kernel
+/// starts.
 pub(super) fn make(first: &Path, tree: &Tree, mut setup: Setup) -> Result<Vec<u8>, MachineError> {
     let host = |e: io::Error| MachineError::host(format!("the first file system: {e}"));
     let mut archive = Archive::default();
@@ -51,7 +52,7 @@ pub(super) fn make(first: &Path, tree: &Tree, mut setup: Setup) -> Result<Vec<u8
     Ok(archive.finish())
 }
 
-/// The shared libraries of a program and its loader, as the loader itself finds them.
+/// Returns the loader and the shared libraries of a program, as the loader itself finds them.
 fn libraries(program: &Path) -> Result<Vec<PathBuf>, MachineError> {
     const LOADER: &str = "/lib64/ld-linux-x86-64.so.2";
     let output = Command::new(LOADER).arg("--list").arg(program).output();
@@ -66,8 +67,8 @@ fn libraries(program: &Path) -> Result<Vec<PathBuf>, MachineError> {
     Ok(found)
 }
 
-/// `libc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x00007f5947a03000)`; what the kernel itself
-/// gives has no path, the loader no arrow.
+/// Parses a line such as `libc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x00007f5947a03000)`. The
+/// line of the kernel's own library has no path, and the line of the loader no arrow.
 fn library(line: &str) -> Option<PathBuf> {
     let path = line.split_once(" => ")?.1.split(" (").next()?.trim();
     path.starts_with('/').then(|| path.into())

@@ -1,4 +1,4 @@
-//! NICs as a command line names them.
+//! NICs as the command line describes them.
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::nic::vf::Vf;
 use crate::pci::shared::Shared;
 use crate::traffic::Lab;
 
-/// An 82598 with CX4.
+/// Device id of an 82598 with CX4.
 const OLDER: u16 = 0x10DD;
 
 const EXPECTED: &str =
@@ -20,13 +20,13 @@ const EXPECTED: &str =
 /// A NIC to put into a machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NicSpec {
-    /// What it is.
+    /// Model of the NIC.
     pub model: Model,
-    /// Its address; one by its number where there is none.
+    /// MAC address; without it, the address is derived from the NIC's number.
     pub mac: Option<[u8; 6]>,
 }
 
-/// What a NIC is.
+/// Model of a NIC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Model {
     /// An 82599, whole: the driver is ixgbe.
@@ -38,7 +38,7 @@ pub enum Model {
 }
 
 impl NicSpec {
-    /// Reads `82599`, `82599vf`, `82599,mac=02:00:00:00:00:01`; nothing for `none`.
+    /// Parses `82599`, `82599vf` or `82599,mac=02:00:00:00:00:01`. Returns `None` for `none`.
     ///
     /// # Errors
     /// [`Kind::Usage`](hpcap::Kind::Usage) for anything else.
@@ -76,7 +76,7 @@ impl FromStr for NicSpec {
     }
 }
 
-/// An address of one card: not that of a group, and not none.
+/// Parses a unicast MAC address other than zero.
 fn parse_mac(text: &str) -> Option<[u8; 6]> {
     let mut mac = [0; 6];
     let mut parts = text.split(':');
@@ -89,13 +89,13 @@ fn parse_mac(text: &str) -> Option<[u8; 6]> {
 }
 
 impl Machine {
-    /// Puts another NIC into the machine, and into the lab, which brings its traffic.
+    /// Adds a NIC to the machine and to the lab, which sends its traffic.
     ///
     /// # Errors
-    /// When there can be no thread for its traffic.
+    /// Fails if the thread for the traffic cannot be started.
     pub fn lab_nic(self, spec: NicSpec, lab: &mut Lab) -> Result<Self> {
         let number = u8::try_from(self.nics.len()).unwrap_or(u8::MAX);
-        // The second bit says that nobody was given this address.
+        // The second bit of the address says that it is locally administered.
         let mac = spec.mac.unwrap_or([0x02, 0x82, 0x59, 0x90, 0, number]);
         let interrupts = Box::new(self.interrupts());
         Ok(match spec.model {

@@ -1,4 +1,4 @@
-//! QEMU's command line, and its life.
+//! QEMU's command line and process.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -22,10 +22,10 @@ use crate::kernel::host_command;
 
 const PROGRAM: &str = "qemu-system-x86_64";
 
-/// The first NIC's slot on the bus; devices of ours come before it.
+/// Slot of the first NIC on the bus. Other devices of the machine have the slots before it.
 const FIRST_SLOT: usize = 8;
 
-/// Slots end where the chip set has its own devices.
+/// Number of slots up to those of the chip set.
 pub(super) const MOST_NICS: usize = 0x1f - FIRST_SLOT;
 
 /// Open descriptors that QEMU inherits.
@@ -68,8 +68,8 @@ impl Qemu {
         let (mut command, open) =
             command(machine, files).map_err(|e| MachineError::host(e.to_string()))?;
         let (send, receive) = sync_channel(1);
-        // A process that is to die with its parent dies with the thread that started it: this one
-        // lives as long as QEMU.
+        // The kernel kills QEMU when the thread that started it ends, so this thread runs as long
+        // as QEMU.
         let keep = move || {
             let child = command.spawn();
             drop(command);
@@ -91,7 +91,8 @@ impl Qemu {
                 }
             };
             let (mut child, life) = ended;
-            // Still a process of this number, so that nobody else can have it, until the lock says.
+            // Until the process is reaped, no other process can get its id. The id is removed under
+            // the lock before that.
             while waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT).is_err() {}
             *life.pid.lock().unwrap_or_else(PoisonError::into_inner) = None;
             let _ = child.wait();
@@ -178,7 +179,7 @@ fn command(machine: &Machine, files: Files) -> io::Result<(Command, Vec<OwnedFd>
         "-machine",
         "q35,memory-backend=memory",
     ]);
-    // Shared, so that a device in another process reaches it.
+    // The memory is shared, so that a device in another process can access it.
     qemu.args([
         "-object",
         &format!("memory-backend-memfd,id=memory,size={memory}M,share=on"),
@@ -189,7 +190,7 @@ fn command(machine: &Machine, files: Files) -> io::Result<(Command, Vec<OwnedFd>
         &format!("/proc/self/fd/{}", keep(in_memory(&files.initramfs)?)),
     ]);
     qemu.args(["-append", &arguments(machine)]);
-    // Its standard output is the guest's console.
+    // QEMU's standard output is the guest's console.
     qemu.args([
         "-chardev",
         "stdio,id=console,signal=off",
@@ -216,8 +217,8 @@ fn command(machine: &Machine, files: Files) -> io::Result<(Command, Vec<OwnedFd>
             "virtio-blk-pci,drive=disk,addr=0x5",
         ]);
     }
-    // Interrupts of the NICs come in through QEMU's socket for tests: its protocol for devices in
-    // other processes knows only KVM's way.
+    // Interrupts of the NICs are sent through QEMU's qtest socket, because the protocol for devices
+    // in other processes delivers interrupts only with KVM.
     socket(&mut qemu, "interrupts", keep(files.interrupts));
     qemu.args(["-object", "qtest,id=qtest0,chardev=interrupts,log=none"]);
     for (n, nic) in files.nics.into_iter().enumerate() {
@@ -237,28 +238,30 @@ fn command(machine: &Machine, files: Files) -> io::Result<(Command, Vec<OwnedFd>
     let parent = Pid::this();
     let before = move || {
         nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
-        // It may have died before the line above.
+        // The parent may have ended before the line above.
         if Pid::parent() != parent {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
         for fd in &inherited {
-            // SAFETY: a system call on an open descriptor, allowed between fork and exec.
+            // SAFETY: the system call takes an open descriptor and no pointer, and is allowed
+            // between fork and exec.
             if unsafe { libc::fcntl(*fd, libc::F_SETFD, 0) } < 0 {
                 return Err(io::Error::last_os_error());
             }
         }
         Ok(())
     };
-    // SAFETY: only system calls, which are allowed between fork and exec; nothing is allocated.
+    // SAFETY: the closure only makes system calls, which are allowed between fork and exec, and
+    // allocates nothing.
     unsafe { qemu.pre_exec(before) };
-    // The terminal's signals are for the program that started it, which ends it.
+    // Signals of the terminal go to this program only, which then ends QEMU.
     qemu.process_group(0);
     Ok((qemu, open))
 }
 
 fn share(qemu: &mut Command, tag: &str, path: &Path, slot: &str, more: &str) {
     let path = path.to_string_lossy().replace(',', ",,");
-    // Several file systems of the host may number their files alike.
+    // Files on different file systems of the host may have the same inode number.
     let options = format!("local,id={tag},path={path},security_model=none,multidevs=remap{more}");
     qemu.args(["-fsdev", &options]);
     let device = format!("virtio-9p-pci,fsdev={tag},mount_tag={tag},addr={slot}");
@@ -271,10 +274,11 @@ fn socket(qemu: &mut Command, id: &str, fd: RawFd) {
 
 /// Builds the kernel's command line.
 fn arguments(machine: &Machine) -> String {
-    // While it starts only what is wrong: a serial port is slow. An oops ends the machine at once.
-    // Barriers against other programs on the same processor cost a guest without secrets much.
+    // While the kernel starts, only errors are printed, because a serial port is slow. An oops ends
+    // the machine at once. Mitigations against other programs on the processor are expensive, and
+    // the guest has no secrets.
     let fixed = "console=ttyS0 loglevel=5 panic=-1 oops=panic mitigations=off audit=0";
-    // The timer's interrupt is not tried out: the trial fails on a host that is too busy for it.
+    // The kernel does not test the timer interrupt, because this test fails on a busy host.
     let fixed = format!("{fixed} no_timer_check");
     let mut all: Vec<String> = fixed.split(' ').map(str::to_owned).collect();
     for pages in &machine.hugepages {
@@ -282,14 +286,14 @@ fn arguments(machine: &Machine) -> String {
         all.push(format!("hugepages={}", pages.count));
     }
     if machine.debugger.is_some() {
-        // Symbols are where the debugger expects them.
+        // Without KASLR, symbols have the addresses that the debugger expects.
         all.push("nokaslr".to_owned());
     }
     all.extend(machine.arguments.iter().cloned());
     all.join(" ")
 }
 
-/// A file without a name, in memory.
+/// Creates an anonymous file in memory.
 fn in_memory(bytes: &[u8]) -> io::Result<OwnedFd> {
     let fd = memfd_create(c"initramfs", MFdFlags::MFD_CLOEXEC)?;
     let mut file = File::from(fd);

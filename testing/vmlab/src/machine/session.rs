@@ -15,7 +15,7 @@ use super::watch::Watch;
 use crate::channel::{Command, Kind, Message};
 use crate::control::{Handler, Request};
 
-/// How long a machine may take to end when its channel is closed.
+/// Longest time that a machine may take to end after its channel was closed.
 const END: Duration = Duration::from_secs(20);
 
 /// A running command in a guest. Dropping this value does not end the command.
@@ -34,10 +34,10 @@ enum Event {
     Ended(i32),
 }
 
-/// Our end of the channel.
+/// The host's end of the channel.
 pub(super) struct Host {
     writing: Mutex<UnixStream>,
-    /// Who listens to which command; none when the channel is closed.
+    /// The receiver of each running command's output; `None` after the channel was closed.
     commands: Mutex<Option<HashMap<u32, Sender<Event>>>>,
     next: AtomicU32,
     handler: Arc<dyn Handler>,
@@ -83,7 +83,7 @@ impl Host {
         }
     }
 
-    /// Takes messages until the machine ends.
+    /// Receives messages until the machine ends.
     pub(super) fn listen(self: &Arc<Self>, from: UnixStream, ready: &Sender<()>, watch: &Watch) {
         let mut from = BufReader::new(from);
         while let Ok(Message { kind, id, body }) = Message::read(&mut from) {
@@ -100,7 +100,7 @@ impl Host {
                 _ => {}
             }
         }
-        // Whoever waits for a command hears of the end.
+        // Dropping the senders tells every thread that waits for a command about the end.
         self.commands().take();
     }
 
@@ -111,7 +111,7 @@ impl Host {
         };
         let is_last = matches!(event, Event::Ended(_));
         if let Some(listener) = commands.get(&id) {
-            // The thread that waited may have gone.
+            // The waiting thread may have ended.
             let _ = listener.send(event);
         }
         if is_last {
@@ -123,7 +123,7 @@ impl Host {
         self.commands.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Has a question answered, on a thread of its own: some answers take long.
+    /// Answers a request in a new thread, because some answers take long.
     fn ask(self: &Arc<Self>, id: u32, body: Vec<u8>) {
         let host = Arc::clone(self);
         let answer = move || {
@@ -134,7 +134,7 @@ impl Host {
             let answer = serde_json::to_vec(&answer).unwrap_or_default();
             let _ = host.send(Kind::Answer, id, &answer);
         };
-        // Without a thread there is no answer, and the machine's limit ends the wait.
+        // If no thread can be started, the request stays unanswered until the machine's time limit.
         drop(spawn("answer", answer));
     }
 
@@ -161,10 +161,10 @@ pub fn command(args: Vec<String>) -> Command {
 }
 
 impl Running {
-    /// Hands the output on until the command ends; returns its exit code.
+    /// Passes output on until the command ends. Returns the exit code of the command.
     ///
     /// # Errors
-    /// As those of [`Guest::run`](super::Guest::run).
+    /// Fails as [`Guest::run`](super::Guest::run) does.
     pub fn finish(
         self,
         limit: Option<Duration>,
@@ -191,7 +191,7 @@ impl Running {
                     .events
                     .recv_timeout(until.saturating_duration_since(Instant::now())),
             };
-            // Whoever reads our output may be gone; the command goes on as it would on a host.
+            // The reader of the output may be gone. The command continues, as it would on a host.
             match event {
                 Ok(Event::Output(bytes)) => {
                     drop(stdout.write_all(&bytes).and_then(|()| stdout.flush()));

@@ -1,4 +1,4 @@
-//! A shell in the guest on this terminal.
+//! A shell in the guest that uses this program's terminal.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -11,7 +11,8 @@ use super::MachineError;
 use super::running::Guest;
 use super::session::command;
 
-/// Keys go to the guest as they are typed, until this is dropped.
+/// Raw mode of the terminal, in which each key is passed to the guest at once. Dropping it restores
+/// the previous mode.
 struct Raw {
     before: Termios,
 }
@@ -33,10 +34,10 @@ impl Drop for Raw {
 }
 
 impl Guest {
-    /// Runs a shell on this terminal until it ends; returns its exit code.
+    /// Runs a shell on this terminal until the shell ends. Returns its exit code.
     ///
     /// # Errors
-    /// [`MachineError::Host`] when standard input is no terminal; the error of the machine.
+    /// [`MachineError::Host`] if standard input is not a terminal, or the error of the machine.
     pub fn shell(&self) -> Result<i32, MachineError> {
         let mut shell = command(vec!["/bin/sh".to_owned(), "-i".to_owned()]);
         let term = std::env::var("TERM").unwrap_or_else(|_| "dumb".to_owned());
@@ -50,7 +51,7 @@ impl Guest {
             let (stop, stopped) = io::pipe().map_err(|e| MachineError::host(e.to_string()))?;
             let id = running.id();
             scope.spawn(move || {
-                // Without keys the shell still ends by itself or by the machine's limit.
+                // Without keys, the shell still ends by itself or at the machine's time limit.
                 let _ = hand_keys_on(&stop, |keys| self.input(id, keys));
             });
             let ended = running.follow(None, &mut io::stdout(), &mut io::stderr());
@@ -62,10 +63,10 @@ impl Guest {
     }
 }
 
-/// Reads keys until `stop` is closed.
+/// Passes keys on until `stop` is closed.
 fn hand_keys_on(stop: &impl AsFd, mut to: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
     use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-    // Read past the library's buffer, which poll knows nothing of.
+    // The keys are read without the library's buffer, which poll does not know.
     let mut stdin = File::from(io::stdin().as_fd().try_clone_to_owned()?);
     let mut keys = [0; 1024];
     loop {
@@ -84,7 +85,7 @@ fn hand_keys_on(stop: &impl AsFd, mut to: impl FnMut(&[u8]) -> io::Result<()>) -
     }
 }
 
-/// Columns and rows.
+/// Returns the numbers of columns and rows of the terminal.
 fn size_of_terminal() -> (u16, u16) {
     let mut size = libc::winsize {
         ws_row: 24,
@@ -92,10 +93,10 @@ fn size_of_terminal() -> (u16, u16) {
         ws_xpixel: 0,
         ws_ypixel: 0,
     };
-    // SAFETY: the structure is what this request fills, and outlives the call.
+    // SAFETY: this request fills exactly this structure, which outlives the call.
     unsafe { libc::ioctl(0, libc::TIOCGWINSZ, &raw mut size) };
     match (size.ws_col, size.ws_row) {
-        // One that does not know its size.
+        // This terminal does not know its size.
         (0, _) | (_, 0) => (80, 24),
         known => known,
     }
