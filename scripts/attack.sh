@@ -25,7 +25,7 @@ for name in attack hostile_peers squatting status outputs signals waits losses \
 	tests+=(--test "$name")
 done
 
-cargo test --workspace --no-run --quiet
+cargo build --workspace --all-targets --quiet
 first=$round
 while :; do
 	echo "==> attack: round $round, after $SECONDS s"

@@ -15,6 +15,6 @@ scripts/sanitizer-kernel.sh build "$kind"
 folder=$(scripts/sanitizer-kernel.sh path "$kind")
 scripts/kmod.sh "$folder"
 # The guest runs the programs and some of the other tests.
-cargo test --workspace --no-run --quiet
+cargo build --workspace --all-targets --quiet
 HPCAP_REQUIRE_VM=1 HPCAP_TEST_KERNEL=$folder HPCAP_TEST_SLOWNESS=${SLOWNESS:-10} \
 	cargo test --workspace --test vm -- --ignored --test-threads 1 "${@:-on_6_1::}"

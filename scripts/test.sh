@@ -20,10 +20,11 @@ readonly LOGS=$TARGET/test-logs
 readonly FUZZ_SECONDS=${FUZZ_SECONDS:-20}
 readonly PARTS=(scripts kmod model fuzz demo cargo stress vm)
 
-# Builds every test and, because tests run them, every program. All parts build with these words: another
-# choice of packages gives the dependencies other features, and cargo would build them a second time.
+# Builds every test and, because tests run them, every program: `cargo test --no-run` leaves out the program
+# of a package without tests of its own. All parts build with these words: another choice of packages gives
+# the dependencies other features, and cargo would build them a second time.
 build_tests() {
-	cargo test --workspace --no-run --quiet
+	cargo build --workspace --all-targets --quiet
 }
 
 part_scripts() {
