@@ -29,11 +29,11 @@ pub struct NicSpec {
 /// Model of a NIC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Model {
-    /// An 82599, whole: the driver is ixgbe.
+    /// The physical function of an 82599. Its driver is ixgbe.
     Physical,
-    /// A virtual function of an 82599: the driver is ixgbevf.
+    /// A virtual function of an 82599. Its driver is ixgbevf.
     Virtual,
-    /// An 82599 that says it is an 82598: for a driver that is to leave it alone.
+    /// An 82599 with the device id of an 82598, to test that a driver does not use it.
     Older,
 }
 

@@ -1,11 +1,11 @@
-//! What the bus reaches of a function: configuration space, registers, the MSI-X table.
+//! Configuration space, registers and MSI-X table of a function, as the bus accesses them.
 
 use crate::pci::config::ConfigSpace;
 use crate::pci::interrupts::{Messages, Msix};
 
-/// The BAR of registers.
+/// Number of the BAR with the registers.
 pub(super) const REGISTERS: u8 = 0;
-/// Bytes of the BAR of the MSI-X table, and where the pending bits are in it.
+/// Size in bytes of the BAR with the MSI-X table, and offset of the pending bits in it.
 const MSIX_BYTES: u32 = 0x4000;
 const PENDING: u32 = 0x2000;
 
@@ -14,13 +14,13 @@ const PENDING: u32 = 0x2000;
 pub(super) struct Bars {
     config: ConfigSpace,
     msix: Msix,
-    /// The BAR of the MSI-X table.
+    /// Number of the BAR with the MSI-X table.
     msix_bar: u8,
     removed: bool,
 }
 
 impl Bars {
-    /// `config` is what a function has for itself; here it gets MSI-X, and an end.
+    /// Completes the configuration space `config` of a function with MSI-X.
     pub(super) fn new(
         config: ConfigSpace,
         msix_bar: u8,
@@ -39,12 +39,12 @@ impl Bars {
         }
     }
 
-    /// The device is not in its slot any more: all reads are all-ones, nothing else happens.
+    /// Removes the device from its slot: all reads return all-ones, and writes have no effect.
     pub(super) fn remove(&mut self) {
         self.removed = true;
     }
 
-    /// The device answers again.
+    /// Makes the device answer again.
     pub(super) fn restore(&mut self) {
         self.removed = false;
     }
@@ -53,17 +53,17 @@ impl Bars {
         self.removed
     }
 
-    /// Whether the guest lets the function write to its memory.
+    /// Returns whether the guest lets the function write to its memory.
     pub(super) fn is_master(&self) -> bool {
         self.config.bus_master()
     }
 
-    /// Where interrupts go, if any can.
+    /// Returns the MSI-X table if the function can send interrupts.
     pub(super) fn interrupts(&mut self) -> Option<&mut Msix> {
         (self.config.bus_master() && !self.removed).then_some(&mut self.msix)
     }
 
-    /// The bus is reset.
+    /// Resets the function, as a reset of the bus does.
     pub(super) fn reset(&mut self) {
         self.config.reset();
         self.msix.reset();
@@ -86,10 +86,10 @@ impl Bars {
     }
 }
 
-/// A function's registers, which are words, and how every access to a BAR comes down to them.
+/// A function's registers, which are words, and the translation of BAR accesses to them.
 pub(super) trait Registers {
     fn bars(&mut self) -> &mut Bars;
-    /// Where a word is; where there is none, what a function does then is its own.
+    /// Reads the word at `offset`. The function decides what happens where there is no register.
     fn read_register(&mut self, offset: u64) -> u32;
     fn write_register(&mut self, offset: u64, value: u32);
 
@@ -126,7 +126,7 @@ pub(super) trait Registers {
                 self.write_register(offset, value as u32);
                 self.write_register(offset + 4, (value >> 32) as u32);
             }
-            // The datasheet allows words only (section 8.1.1).
+            // The datasheet allows only accesses to words (section 8.1.1).
             REGISTERS if bytes == 4 => self.write_register(offset, value as u32),
             _ if bar == bars.msix_bar && offset < u64::from(PENDING) => {
                 bars.msix.table_write(offset, bytes, value);
@@ -136,7 +136,7 @@ pub(super) trait Registers {
     }
 }
 
-/// All-ones of so many bytes, of which there are `most`.
+/// Returns all-ones of `bytes` bytes, but at most `most`.
 fn ones(bytes: u8, most: u8) -> u64 {
     u64::MAX >> (64 - 8 * u32::from(bytes.clamp(1, most)))
 }
@@ -152,7 +152,7 @@ mod tests {
         fn send(&mut self, _address: u64, _data: u32) {}
     }
 
-    /// Each register is its offset, and keeps what was written elsewhere.
+    /// The value of each register is its offset. Writes are recorded elsewhere.
     struct Offsets {
         bars: Bars,
         written: Vec<(u64, u32)>,

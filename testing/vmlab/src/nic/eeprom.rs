@@ -1,17 +1,17 @@
-//! The EEPROM, as far as a driver looks at it.
+//! The part of the EEPROM that a driver reads.
 //!
-//! Datasheet, section 6: words, pointers to modules, and the checksum over them. The address is
-//! not in it: `RAL[0]` and `RAH[0]` get it at each reset, as hardware loads them.
+//! Datasheet, section 6: words, pointers to modules, and the checksum over them. The MAC address is
+//! not stored here: each reset writes it to `RAL[0]` and `RAH[0]`, as hardware loads it.
 
-/// Words that the EEPROM has: EEC.EE_SIZE says 4, so 1024 words (64 Kb serial).
+/// Number of words. EEC.EE_SIZE is 4, which means 1024 words (64 Kb serial).
 const WORDS: usize = 1024;
-/// Where the words end that the checksum is over; it is the last of them.
+/// Index of the checksum, which is the last word that it covers.
 const CHECKSUM: usize = 0x3F;
-/// What all words up to the checksum add up to.
+/// Sum of all words up to the checksum.
 const CHECKSUM_TOTAL: u16 = 0xBABA;
-/// Pointer to the firmware module: 0xFFFF where there is none.
+/// Index of the pointer to the firmware module, which is 0xFFFF because there is none.
 const FIRMWARE: usize = 0x0F;
-/// Device capabilities word: 0 for a device of a released stepping without options.
+/// Index of the device capabilities, which are 0 for a released stepping without options.
 const DEVICE_CAPABILITIES: usize = 0x2C;
 
 /// The EEPROM's contents.

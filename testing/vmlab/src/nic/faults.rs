@@ -1,18 +1,19 @@
-//! Faults on demand: what a NIC may do that a driver must survive.
+//! Faults of a NIC that a driver must survive, injected on demand.
 
 use std::collections::VecDeque;
 
-/// What is wrong with one frame.
+/// A fault of one frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FrameFault {
-    /// Its last descriptor is done, but does not say that it ends the frame.
+    /// The last descriptor is done, but does not have the end-of-packet bit.
     WithoutEop,
-    /// Its last descriptor has these bits set among status and errors, its third word
-    /// (`RXE` is bit 29). The frame is in memory.
+    /// The last descriptor has these bits set in its status and error word, the third one (`RXE` is
+    /// bit 29). The frame is in memory.
     Status(u32),
-    /// Its last descriptor says this length.
+    /// The last descriptor has this length.
     Length(u16),
-    /// Its check sequence is wrong: counted (CRCERRS) and dropped, as a MAC does.
+    /// The frame check sequence is wrong. The frame is counted (CRCERRS) and dropped, as a MAC
+    /// does.
     Crc,
 }
 
@@ -22,13 +23,14 @@ pub const RXE: u32 = 1 << 29;
 /// The faults that are set on a NIC.
 #[derive(Debug, Clone, Default)]
 pub struct Faults {
-    /// No descriptor is written back. Frames wait in the packet buffer until it is full.
+    /// While set, no descriptor is written back, and frames wait in the packet buffer until it is
+    /// full.
     pub(super) stalled: bool,
     next: VecDeque<FrameFault>,
 }
 
 impl Faults {
-    /// The fault that the next frame has; without one, none.
+    /// Returns the fault of the next frame, if it has one.
     pub(super) fn take(&mut self) -> Option<FrameFault> {
         self.next.pop_front()
     }

@@ -1,4 +1,4 @@
-//! Which frames the NIC takes: size, address, VLAN.
+//! The filter that decides which frames the NIC accepts, by size, address and VLAN.
 //!
 //! Datasheet, section 7.1.1 (filtering) and 8.2.3.22 (sizes).
 
@@ -8,13 +8,13 @@ use super::registers::bits::{
 };
 use super::registers::{File, Register};
 
-/// Bytes of the frame check sequence, which counts in every size of a register.
+/// Bytes of the frame check sequence, which the sizes in registers include.
 pub(super) const FCS: usize = 4;
-/// The shortest frame, with FCS.
+/// Shortest frame in bytes, with FCS.
 const SHORTEST: usize = 64;
-/// The longest where jumbo frames are off, with FCS.
+/// Longest frame in bytes while jumbo frames are off, with FCS.
 const LONGEST: usize = 1518;
-/// Bytes of a VLAN tag: a tagged frame may be longer by it.
+/// Bytes of a VLAN tag, by which a tagged frame may be longer.
 const TAG: usize = 4;
 
 /// How the MAC classifies the size of a frame.
@@ -31,15 +31,15 @@ pub(super) struct Filter {
     fctrl: u32,
     vlnctrl: u32,
     mcstctrl: u32,
-    /// With FCS, without tag.
+    /// Longest frame in bytes, with FCS and without tag.
     longest: usize,
-    /// Addresses as the low 48 bits of a number.
+    /// Addresses as numbers of 48 bits.
     unicast: Vec<u64>,
     multicast: Vec<u32>,
     vlans: Vec<u32>,
 }
 
-/// A destination address, as a number and as the registers have it: first byte lowest.
+/// Returns the destination address as a number whose lowest byte is the first one, as in registers.
 fn destination(frame: &[u8]) -> u64 {
     let mut bytes = [0; 8];
     let count = frame.len().min(6);
@@ -71,7 +71,7 @@ impl Filter {
         }
     }
 
-    /// The ethertype of a VLAN tag.
+    /// Returns the EtherType of a VLAN tag.
     pub(super) fn vet(&self) -> u16 {
         (self.vlnctrl & VLNCTRL_VET) as u16
     }
@@ -87,7 +87,7 @@ impl Filter {
         }
     }
 
-    /// Whether a frame of this VLAN (`None` without a tag) passes.
+    /// Returns whether a frame of this VLAN (`None` without a tag) passes.
     pub(super) fn passes(&self, frame: &[u8], vlan: Option<u16>) -> bool {
         let to = destination(frame);
         let address = if to == BROADCAST {
@@ -104,7 +104,7 @@ impl Filter {
         if self.mcstctrl & MCSTCTRL_MFE == 0 {
             return false;
         }
-        // MO says which 12 of the address's highest 16 bits are the index.
+        // MO selects which 12 of the highest 16 bits of the address are the index.
         let first = match self.mcstctrl & MCSTCTRL_MO {
             0 => 36,
             1 => 35,

@@ -1,17 +1,17 @@
-//! The 82599.
+//! The software model of the 82599.
 //!
-//! | module | is |
+//! | module | contents |
 //! |---|---|
-//! | [`pf`] | the physical function: what its registers do |
+//! | [`pf`] | the physical function: the behaviour of its registers |
 //! | [`vf`] | a virtual function: registers, mailbox |
-//! | `bars` | how the bus reaches both: configuration space, registers, MSI-X |
+//! | `bars` | configuration space, registers and MSI-X of both, as the bus accesses them |
 //! | [`registers`] | the table of its registers, and their bits |
-//! | `ring`, `rx`, `tx` | rings in the guest's memory, without registers: the virtual function's as well |
-//! | `filter`, `parse`, `rss` | which frames are taken, and into which queue |
-//! | `packet_buffer` | where frames wait for descriptors |
+//! | `ring`, `rx`, `tx` | rings in the guest's memory, for both functions |
+//! | `filter`, `parse`, `rss` | the choice of frames, and of the queue of each |
+//! | `packet_buffer` | the buffer in which frames wait for descriptors |
 //! | `causes` | interrupts, from queues and events to vectors |
-//! | `statistics`, `eeprom` | what their names say |
-//! | [`faults`] | what a NIC may do that a driver must survive |
+//! | `statistics`, `eeprom` | the statistics registers and the EEPROM |
+//! | [`faults`] | faults of a NIC that a driver must survive |
 
 pub mod faults;
 pub mod pf;
@@ -30,46 +30,47 @@ mod rx;
 mod statistics;
 mod tx;
 
-/// What became of a frame that was offered to a NIC.
+/// The outcome of a frame that was offered to a NIC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// In the guest's memory, in this Rx queue.
+    /// The frame is in the guest's memory, in this Rx queue.
     Delivered {
         /// Index of the queue.
         queue: u16,
     },
-    /// In the guest's memory, but not as it was: its descriptor does not end the frame, has
-    /// error bits or a wrong length. Only where a fault was asked for.
+    /// The frame is in the guest's memory, but a fault changed its descriptor: the descriptor does
+    /// not end the frame, or it has error bits or a wrong length.
     Spoiled {
         /// Index of the queue.
         queue: u16,
     },
-    /// No descriptor, or no room in the packet buffer: lost, and counted by the NIC.
+    /// The frame was lost because there was no descriptor or no room in the packet buffer. The NIC
+    /// counts it.
     Missed,
-    /// Refused by the address or VLAN filter, as a NIC does, without being counted.
+    /// The address or VLAN filter refused the frame. As in hardware, no register counts it.
     Filtered,
-    /// Received damaged, and counted so.
+    /// The frame was received damaged, and the NIC counted it.
     Error,
-    /// The link is down, or reception is not enabled: the wire ends nowhere.
+    /// The frame was not received, because the link is down or reception is not enabled.
     Down,
-    /// Accepted, and still in the packet buffer when the driver reset the NIC or ended the ring.
-    /// `receive` cannot know: see [`Receive::take_discarded`].
+    /// The frame was accepted, and still in the packet buffer when the driver reset the NIC or
+    /// stopped the ring. `receive` cannot know this yet: see [`Receive::take_discarded`].
     Discarded,
 }
 
-/// A NIC that takes frames off a wire.
+/// A NIC that receives frames from a wire.
 pub trait Receive: Send {
-    /// Whether reception is enabled, and the link up.
+    /// Returns whether reception is enabled and the link is up.
     fn is_up(&self) -> bool;
-    /// Whether a frame of `len` bytes can be taken without being missed. For senders that wait.
+    /// Returns whether `frame` would be received without being missed. Senders that wait ask this.
     fn has_room(&self, frame: &[u8]) -> bool;
-    /// One frame off the wire, without FCS.
+    /// Receives one frame from the wire, without FCS.
     fn receive(&mut self, frame: &[u8]) -> Outcome;
-    /// After a burst: descriptors are written back and the interrupts raised that are due.
+    /// Writes descriptors back and raises the pending interrupts. The sender calls this after a
+    /// burst.
     fn flush(&mut self);
-    /// Frames that were [`Delivered`](Outcome::Delivered) into the packet buffer and got no
-    /// further, since this was last called: of which queue, and how many. They are the youngest
-    /// of that queue.
+    /// Returns, by queue, how many frames were [`Delivered`](Outcome::Delivered) into the packet
+    /// buffer and then discarded since the last call. They are the last frames of that queue.
     fn take_discarded(&mut self) -> Vec<(u16, u64)> {
         Vec::new()
     }
@@ -77,8 +78,8 @@ pub trait Receive: Send {
 
 /// The other end of a NIC's wire.
 pub trait Wire: Send {
-    /// The guest transmitted a frame (without FCS, padded to 60 bytes as a MAC does). What is
-    /// put into `answers` comes back in as received frames, after it, and padded as well. The NIC's lock is held:
-    /// do not wait here.
+    /// Receives a frame that the guest transmitted (without FCS, padded to 60 bytes as a MAC does).
+    /// The frames added to `answers` are then received by the NIC, padded as well. The NIC is
+    /// locked during the call, so the call must not wait.
     fn transmitted(&mut self, frame: &[u8], answers: &mut Vec<Vec<u8>>);
 }

@@ -1,4 +1,4 @@
-//! The packet buffer: where frames wait for descriptors.
+//! The packet buffer, in which frames wait for descriptors.
 //!
 //! Datasheet, section 7.1.2. It is one first-in, first-out store in front of the rings: a frame
 //! whose ring has no descriptor holds up those behind it, unless its ring drops (SRRCTL.DROP_EN).
@@ -7,14 +7,14 @@ use std::collections::VecDeque;
 
 use super::rx::Arrival;
 
-/// Frames that wait, each with what the NIC found out about it.
+/// Frames that wait, each with what the NIC knows about it.
 #[derive(Debug, Default)]
 pub(super) struct PacketBuffer {
     frames: VecDeque<(Vec<u8>, Arrival)>,
     bytes: usize,
-    /// `RXPBSIZE[0]`.
+    /// Size in bytes, from `RXPBSIZE[0]`.
     size: usize,
-    /// What a test may make smaller than any driver sets it.
+    /// Limit in bytes set by a test, to make the buffer smaller than the driver sets it.
     limit: Option<usize>,
 }
 
@@ -42,21 +42,21 @@ impl PacketBuffer {
         true
     }
 
-    /// The oldest frame.
+    /// Returns the oldest frame.
     pub(super) fn front(&self) -> Option<(&[u8], &Arrival)> {
         self.frames
             .front()
             .map(|(frame, arrival)| (&frame[..], arrival))
     }
 
-    /// The oldest frame has been dealt with.
+    /// Removes the oldest frame.
     pub(super) fn pop(&mut self) {
         if let Some((frame, _)) = self.frames.pop_front() {
             self.bytes -= frame.len();
         }
     }
 
-    /// Forgets all frames, and says which queues they were for.
+    /// Removes all frames, and returns the queue of each.
     pub(super) fn clear(&mut self) -> impl Iterator<Item = u16> {
         self.bytes = 0;
         std::mem::take(&mut self.frames)

@@ -1,8 +1,8 @@
-//! Configuration space with its capabilities, as one builder for every function.
+//! Builder for the configuration space of a function, with its capabilities.
 
-/// Bytes of configuration space that the protocol carries: no extended capabilities.
+/// Bytes of configuration space that the protocol supports, which excludes extended capabilities.
 const BYTES: usize = 256;
-/// Where the first capability is.
+/// Offset of the first capability.
 const CAPABILITIES: u8 = 0x40;
 
 const COMMAND: usize = 0x04;
@@ -19,19 +19,20 @@ const ID_POWER_MANAGEMENT: u8 = 0x01;
 const ID_PCI_EXPRESS: u8 = 0x10;
 const ID_MSIX: u8 = 0x11;
 
-/// Configuration space: bytes, and which of their bits a write changes.
+/// Configuration space: its bytes, and a mask of their writable bits.
 #[derive(Debug, Clone)]
 pub struct ConfigSpace {
     bytes: [u8; BYTES],
     writable: [u8; BYTES],
-    /// As built, for a reset of the bus.
+    /// The initial bytes, restored by a reset of the bus.
     fresh: [u8; BYTES],
     last_capability: Option<usize>,
     msix: Option<usize>,
 }
 
 impl ConfigSpace {
-    /// A function of this vendor, device, revision and class (three bytes: base, sub, interface).
+    /// Starts with the vendor, device, revision and class (three bytes: base, sub, interface) of a
+    /// function.
     pub fn new(vendor: u16, device: u16, revision: u8, class: u32) -> Self {
         let mut this = Self {
             bytes: [0; BYTES],
@@ -44,14 +45,14 @@ impl ConfigSpace {
         this.put(0x02, &device.to_le_bytes());
         this.put(0x08, &[revision]);
         this.put(0x09, &class.to_le_bytes()[..3]);
-        // Memory space, bus master, parity, SERR, INTx disable.
+        // The writable bits are memory space, bus master, parity, SERR and INTx disable.
         this.allow(COMMAND, &[0x46, 0x05]);
         this.allow(0x0C, &[0xFF]); // cache line size
         this.allow(INTERRUPT_LINE, &[0xFF]);
         this
     }
 
-    /// Subsystem vendor and device.
+    /// Sets the subsystem vendor and device.
     #[must_use]
     pub fn subsystem(mut self, vendor: u16, device: u16) -> Self {
         self.put(0x2C, &vendor.to_le_bytes());
@@ -59,15 +60,15 @@ impl ConfigSpace {
         self
     }
 
-    /// A function that has the pin INTA, as every physical function does.
+    /// Adds the pin INTA, which every physical function has.
     #[must_use]
     pub fn interrupt_pin(mut self) -> Self {
         self.put(INTERRUPT_PIN, &[1]);
         self
     }
 
-    /// A 32-bit memory BAR; `size` is a power of two of at least 16. (The protocol sizes BARs
-    /// with 32 bits only.)
+    /// Adds a 32-bit memory BAR. `size` is a power of two of at least 16. The protocol supports
+    /// only 32-bit sizes.
     #[must_use]
     pub fn memory_bar(mut self, bar: u8, size: u32) -> Self {
         debug_assert!(size.is_power_of_two() && size >= 16 && bar < 6);
@@ -75,23 +76,24 @@ impl ConfigSpace {
         self
     }
 
-    /// Power management, version 3. 8 bytes at `at`.
+    /// Adds the power management capability, version 3, which takes 8 bytes at `at`.
     #[must_use]
     pub fn power_management(mut self, at: u8) -> Self {
         let at = self.capability(at, ID_POWER_MANAGEMENT);
         self.put(at + 2, &0x0003_u16.to_le_bytes());
-        // PMCSR: bit 3 says that registers survive D3hot. The state itself can be written.
+        // Bit 3 of PMCSR says that registers survive D3hot. The power state is writable.
         self.put(at + 4, &0x0008_u16.to_le_bytes());
         self.allow(at + 4, &[0x03]);
         self
     }
 
-    /// PCI Express endpoint, version 2, whose link is `width` lanes of 5 GT/s. 60 bytes at `at`.
+    /// Adds the capability of a PCI Express endpoint, version 2, with a link of `width` lanes of 5
+    /// GT/s. It takes 60 bytes at `at`.
     #[must_use]
     pub fn pci_express(mut self, at: u8, width: u8) -> Self {
         let at = self.capability(at, ID_PCI_EXPRESS);
         self.put(at + 2, &0x0002_u16.to_le_bytes());
-        // Device capabilities: payload of 512 bytes, function-level reset is not offered.
+        // The device capabilities are a payload of 512 bytes, without function-level reset.
         self.put(at + 4, &0x0000_8002_u32.to_le_bytes());
         self.put(at + 8, &0x2810_u16.to_le_bytes());
         self.allow(at + 8, &[0xFF, 0x7F]);
@@ -104,7 +106,8 @@ impl ConfigSpace {
         self
     }
 
-    /// MSI-X with `vectors` entries: where the table and the pending bits are in BAR `bar`.
+    /// Adds MSI-X with `vectors` entries. `table` and `pending` are the offsets of the table and
+    /// the pending bits in BAR `bar`.
     #[must_use]
     pub fn msix(mut self, at: u8, vectors: u16, bar: u8, table: u32, pending: u32) -> Self {
         let at = self.capability(at, ID_MSIX);
@@ -116,7 +119,7 @@ impl ConfigSpace {
         self
     }
 
-    /// Ends the building: from here on a reset comes back.
+    /// Completes the configuration space: a reset restores the current values.
     #[must_use]
     pub fn built(mut self) -> Self {
         self.fresh = self.bytes;
@@ -132,7 +135,7 @@ impl ConfigSpace {
         u32::from_le_bytes(value)
     }
 
-    /// Writes the writable bits.
+    /// Writes the writable bits at `offset`.
     pub fn write(&mut self, offset: u32, bytes: u8, value: u32) {
         for (i, byte) in value
             .to_le_bytes()
@@ -153,12 +156,12 @@ impl ConfigSpace {
         self.bytes = self.fresh;
     }
 
-    /// Whether the function may access memory and send messages.
+    /// Returns whether the function may access memory and send messages.
     pub fn bus_master(&self) -> bool {
         self.bytes[COMMAND] & COMMAND_BUS_MASTER != 0
     }
 
-    /// Whether MSI-X is enabled, and whether all of it is masked.
+    /// Returns whether MSI-X is enabled, and whether all vectors are masked.
     pub fn msix_control(&self) -> (bool, bool) {
         let control = self.msix.map_or(0, |at| self.bytes[at + 3]);
         (control & 0x80 != 0, control & 0x40 != 0)

@@ -1,4 +1,4 @@
-//! The MSI-X table, and how a message reaches the guest.
+//! The MSI-X table, and the delivery of messages to the guest.
 //!
 //! PCI Local Bus Specification 3.0, section 6.8.2.
 
@@ -10,25 +10,25 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-/// Who takes interrupt messages to the guest.
+/// Delivers interrupt messages to the guest.
 pub trait Messages: Send + Debug {
-    /// Writes `data` to `address`, as a message of MSI-X is written.
+    /// Writes `data` to `address` in the guest, which is what an MSI-X message does.
     fn send(&mut self, address: u64, data: u32);
 }
 
-/// QEMU's qtest socket, shared by all NICs of a machine: under TCG the only way in, because the
-/// interrupt descriptors of the proxy protocol end in KVM alone.
+/// QEMU's qtest socket, shared by all NICs of a machine. It is the only way to send interrupts
+/// under TCG, because the interrupt descriptors of the proxy protocol work only with KVM.
 #[derive(Debug, Clone)]
 pub struct Qtest {
     stream: Arc<Mutex<UnixStream>>,
 }
 
 impl Qtest {
-    /// Messages over this socket (`-chardev socket,fd=N -object qtest,chardev=...`).
+    /// Sends messages over this socket (`-chardev socket,fd=N -object qtest,chardev=...`).
     ///
     /// # Errors
     ///
-    /// When the socket cannot be set to not block.
+    /// Fails if the socket cannot be set to non-blocking mode.
     pub fn new(stream: UnixStream) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
         Ok(Self {
@@ -42,13 +42,13 @@ impl Messages for Qtest {
         let mut line = String::with_capacity(40);
         let _ = writeln!(line, "writel {address:#x} {data:#x}");
         let mut stream = self.stream.lock().unwrap_or_else(PoisonError::into_inner);
-        // A machine that has ended needs no interrupts, and its end is noticed elsewhere.
+        // A machine that has ended needs no interrupts. Other threads notice its end.
         let _ = send_line(&mut stream, line.as_bytes());
     }
 }
 
-/// Writes all of `line`, and reads away the answers ("OK") that have come meanwhile: QEMU stops
-/// reading when nobody takes them.
+/// Writes all of `line`, and discards the answers ("OK") that have arrived: QEMU stops reading when
+/// its answers are not read.
 fn send_line(stream: &mut UnixStream, mut line: &[u8]) -> io::Result<()> {
     let mut answers = [0; 512];
     loop {
@@ -104,7 +104,7 @@ pub struct Msix {
 const ENTRY: u64 = 16;
 
 impl Msix {
-    /// A table of this many vectors, all masked.
+    /// Creates a table with this many vectors, all masked.
     pub fn new(vectors: u16, messages: Box<dyn Messages>) -> Self {
         Self {
             vectors: vec![FRESH; usize::from(vectors)],
@@ -114,26 +114,26 @@ impl Msix {
         }
     }
 
-    /// The bus is reset.
+    /// Resets the table, as a reset of the bus does.
     pub fn reset(&mut self) {
         self.vectors.fill(FRESH);
         self.enabled = false;
         self.masked = false;
     }
 
-    /// The control word of the capability was written: see `ConfigSpace::msix_control`.
+    /// Applies the control word of the capability, which `ConfigSpace::msix_control` returns.
     pub fn set_control(&mut self, (enabled, masked): (bool, bool)) {
         self.enabled = enabled;
         self.masked = masked;
         self.send_pending();
     }
 
-    /// Whether the guest has enabled it.
+    /// Returns whether the guest has enabled MSI-X.
     pub fn is_enabled(&self) -> bool {
         self.enabled
     }
 
-    /// Raises a vector. One that is masked stays pending, and is sent when it is unmasked.
+    /// Raises a vector. A masked vector stays pending, and its message is sent when it is unmasked.
     pub fn fire(&mut self, vector: usize) {
         let Some(entry) = self.vectors.get_mut(vector).filter(|_| self.enabled) else {
             return;
@@ -163,7 +163,7 @@ impl Msix {
         }
     }
 
-    /// Writes the table, at an offset from its start. Only words and pairs of words are defined.
+    /// Writes the table at an offset from its start. Only accesses of 4 and 8 bytes are defined.
     pub fn table_write(&mut self, offset: u64, bytes: u8, value: u64) {
         if bytes == 8 {
             self.table_write(offset, 4, value & 0xFFFF_FFFF);
@@ -209,7 +209,7 @@ impl Msix {
     }
 }
 
-/// Messages for tests of what raises them.
+/// Messages for tests of code that raises interrupts.
 #[cfg(test)]
 pub(crate) mod sent {
     use std::sync::mpsc::{Sender, channel};
@@ -225,7 +225,8 @@ pub(crate) mod sent {
         }
     }
 
-    /// A table whose vectors are all enabled, and which of them were sent since it was last asked.
+    /// Returns a table with all vectors enabled, and a function that returns the vectors sent since
+    /// its last call.
     pub(crate) fn enabled(vectors: u16) -> (Msix, impl Fn() -> Vec<u32>) {
         let (sender, sent) = channel();
         let mut msix = Msix::new(vectors, Box::new(Sent(sender)));
@@ -292,7 +293,8 @@ mod tests {
         for _ in 0..50_000 {
             qtest.send(0xFEE0_0000, 0x21);
         }
-        // Answers to the last messages would stop the other side, when more are left than fit.
+        // Unread answers to the last messages would block the other side if they did not fit into
+        // the socket.
         let mut stream = qtest.stream.lock().unwrap();
         stream.shutdown(std::net::Shutdown::Write).unwrap();
         stream.set_nonblocking(false).unwrap();

@@ -14,21 +14,21 @@ use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
 /// An address where the guest has no memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NoMemory {
-    /// The guest-physical address of the first byte that is not there.
+    /// Guest-physical address of the first byte without memory.
     pub address: u64,
 }
 
-/// Part of a file, mapped shared.
+/// A part of a file, mapped shared.
 #[derive(Debug)]
 pub struct Mapping {
     start: NonNull<c_void>,
     bytes: NonZeroUsize,
 }
 
-// SAFETY: the mapping is plain memory, valid in every thread until it is dropped; all access to
-// it goes through raw pointers, so no reference promises anything about its contents.
+// SAFETY: the mapping is plain memory, valid in every thread until it is dropped. All access to it
+// goes through raw pointers, so no reference makes assumptions about its contents.
 unsafe impl Send for Mapping {}
-// SAFETY: as above.
+// SAFETY: see `Send` above.
 unsafe impl Sync for Mapping {}
 
 impl Mapping {
@@ -36,7 +36,7 @@ impl Mapping {
     ///
     /// # Errors
     ///
-    /// What mmap says; `InvalidInput` when nothing is asked for.
+    /// Fails as mmap does, or with `InvalidInput` if `bytes` is 0.
     pub fn new(file: impl AsFd, offset: i64, bytes: u64) -> io::Result<Self> {
         let bytes = usize::try_from(bytes)
             .ok()
@@ -51,12 +51,12 @@ impl Mapping {
 
 impl Drop for Mapping {
     fn drop(&mut self) {
-        // SAFETY: the mapping is this one's alone, and nothing borrows from it.
+        // SAFETY: the mapping belongs to this value alone, and nothing borrows from it.
         let _ = unsafe { munmap(self.start, self.bytes.get()) };
     }
 }
 
-/// Where a mapping is in the guest's address space.
+/// The position of a mapping in the guest's address space.
 #[derive(Debug, Clone)]
 pub struct Region {
     address: u64,
@@ -69,7 +69,8 @@ impl Region {
         Self { address, mapping }
     }
 
-    /// Bytes from `address` to the end of the region; 0 when it is not in it.
+    /// Returns the number of bytes from `address` to the end of the region, or 0 outside the
+    /// region.
     fn left(&self, address: u64) -> u64 {
         match address.checked_sub(self.address) {
             Some(inside) => (self.mapping.bytes.get() as u64).saturating_sub(inside),
@@ -77,9 +78,10 @@ impl Region {
         }
     }
 
-    /// The byte at `address`, which is in the region.
+    /// Returns a pointer to the byte at `address`, which must be in the region.
     fn at(&self, address: u64) -> *mut u8 {
-        // SAFETY: the caller has asked left(), so the offset is within the mapping.
+        // SAFETY: the caller has checked `address` with left(), so the offset is within the
+        // mapping.
         unsafe {
             self.mapping
                 .start
@@ -90,11 +92,11 @@ impl Region {
     }
 }
 
-/// All memory of a guest. It never changes: a new map of the machine is a new value.
+/// All memory of a guest. It never changes: a new memory map of the machine is a new value.
 ///
-/// The guest writes at the same time as the device reads and the other way round, as in a
-/// machine. Bytes are copied as they are; what needs an order (a descriptor's status) is read
-/// and written as one aligned word.
+/// As in a real machine, guest and device access the memory at the same time. Bytes are copied
+/// without any order. Words that need an order (the status of a descriptor) are accessed as single
+/// aligned words.
 #[derive(Debug, Default)]
 pub struct GuestMemory {
     /// Sorted by address.
@@ -102,17 +104,17 @@ pub struct GuestMemory {
 }
 
 impl GuestMemory {
-    /// Memory made of these regions.
+    /// Creates memory from these regions.
     pub fn new(mut regions: Vec<Region>) -> Self {
         regions.sort_by_key(|region| region.address);
         Self { regions }
     }
 
-    /// Memory from address 0 that belongs to no machine: for a driver in a test.
+    /// Creates memory from address 0 without a machine, for a driver in a test.
     ///
     /// # Errors
     ///
-    /// What memfd_create, ftruncate and mmap say.
+    /// Fails as memfd_create, ftruncate and mmap do.
     pub fn alone(bytes: u64) -> io::Result<Self> {
         let file: OwnedFd = memfd_create(c"vmlab-memory", MFdFlags::MFD_CLOEXEC)?;
         let size = i64::try_from(bytes).map_err(|_| io::ErrorKind::InvalidInput)?;
@@ -121,11 +123,11 @@ impl GuestMemory {
         Ok(Self::new(vec![Region::new(0, mapping)]))
     }
 
-    /// Copies memory out.
+    /// Copies bytes from the guest's memory.
     ///
     /// # Errors
     ///
-    /// When part of the range is no memory; what is before it has been read.
+    /// Fails if a part of the range has no memory. The bytes before it have been read then.
     pub fn read(&self, address: u64, to: &mut [u8]) -> Result<(), NoMemory> {
         let mut done = 0;
         while done < to.len() {
@@ -138,38 +140,38 @@ impl GuestMemory {
         Ok(())
     }
 
-    /// Copies into memory.
+    /// Copies bytes into the guest's memory.
     ///
     /// # Errors
     ///
-    /// When part of the range is no memory; what is before it has been written.
+    /// Fails if a part of the range has no memory. The bytes before it have been written then.
     pub fn write(&self, address: u64, from: &[u8]) -> Result<(), NoMemory> {
         let mut done = 0;
         while done < from.len() {
             let (to, bytes) = self.piece(address, done, from.len())?;
-            // SAFETY: as in read().
+            // SAFETY: see read() above.
             unsafe { ptr::copy_nonoverlapping(from.as_ptr().add(done), to, bytes) };
             done += bytes;
         }
         Ok(())
     }
 
-    /// The little-endian word at `address`, a multiple of 8. What the guest wrote before it is
-    /// seen by every read after this one.
+    /// Returns the little-endian word at `address`, a multiple of 8. Reads after this one see
+    /// everything that the guest wrote before it wrote the word.
     ///
     /// # Errors
     ///
-    /// When there is no memory, or the address is no multiple of 8.
+    /// Fails if there is no memory, or if the address is not a multiple of 8.
     pub fn load(&self, address: u64) -> Result<u64, NoMemory> {
         Ok(u64::from_le(self.word(address)?.load(Ordering::Acquire)))
     }
 
-    /// Stores a little-endian word at `address`, a multiple of 8. The guest that sees it sees
-    /// everything written before it.
+    /// Stores a little-endian word at `address`, a multiple of 8. A guest that sees the word also
+    /// sees everything that was written before it.
     ///
     /// # Errors
     ///
-    /// When there is no memory, or the address is no multiple of 8.
+    /// Fails if there is no memory, or if the address is not a multiple of 8.
     pub fn store(&self, address: u64, value: u64) -> Result<(), NoMemory> {
         self.word(address)?.store(value.to_le(), Ordering::Release);
         Ok(())
@@ -183,16 +185,17 @@ impl GuestMemory {
                 if !word.is_aligned() {
                     return refused;
                 }
-                // SAFETY: 8 aligned bytes of a live mapping, which lives as long as self, whose
-                // lifetime the reference has. All others who access these bytes are to this
-                // process like a device: the guest, or a copy of bytes above.
+                // SAFETY: these are 8 aligned bytes of a live mapping, which lives as long as self,
+                // whose lifetime the reference has. All other accesses to these bytes are like
+                // those of a device: by the guest, or by a copy of bytes above.
                 Ok(unsafe { AtomicU64::from_ptr(word) })
             }
             _ => refused,
         }
     }
 
-    /// Where byte `done` of a range is, and how many bytes of the range follow it there.
+    /// Returns a pointer to byte `done` of a range, and the number of bytes of the range that
+    /// follow it in the same region.
     fn piece(&self, address: u64, done: usize, len: usize) -> Result<(*mut u8, usize), NoMemory> {
         let at = address
             .checked_add(done as u64)

@@ -1,12 +1,12 @@
-//! A PCI function as a virtual machine's bus sees it.
+//! A PCI function, as the bus of a virtual machine accesses it.
 //!
-//! | module | is |
+//! | module | contents |
 //! |---|---|
-//! | [`config`] | configuration space with its capabilities, as one builder for every function |
-//! | [`interrupts`] | the MSI-X table, and how a message reaches the guest |
+//! | [`config`] | the builder of configuration spaces with their capabilities |
+//! | [`interrupts`] | the MSI-X table, and the delivery of messages to the guest |
 //! | [`memory`] | the guest's memory, for DMA |
 //! | [`proxy`] | QEMU's protocol for a device in another process |
-//! | [`shared`] | a function that its bus and its wire use at the same time |
+//! | [`shared`] | a function that is accessed by its bus and its wire at the same time |
 
 use std::sync::Arc;
 
@@ -27,9 +27,9 @@ pub trait Function: Send {
     fn bar_read(&mut self, bar: u8, offset: u64, bytes: u8) -> u64;
     /// Writes BAR number `bar`.
     fn bar_write(&mut self, bar: u8, offset: u64, bytes: u8, value: u64);
-    /// The bus is reset.
+    /// Resets the function, as a reset of the bus does.
     fn reset(&mut self);
-    /// The guest's memory is this from now on. Comes before anything else, and again whenever
-    /// the machine's memory map changes.
+    /// Sets the guest's memory. This is called before any other access, and again whenever the
+    /// machine's memory map changes.
     fn set_memory(&mut self, memory: Arc<memory::GuestMemory>);
 }

@@ -29,16 +29,16 @@ const SET_IRQFD: i32 = 6;
 const DEVICE_RESET: i32 = 7;
 
 const HEADER: usize = 16;
-/// The largest payload there is: eight addresses, eight sizes, eight offsets.
+/// Largest payload in bytes: eight addresses, eight sizes, eight offsets.
 const PAYLOAD: usize = 192;
-/// The most descriptors that come with one message.
+/// Largest number of descriptors in one message.
 const DESCRIPTORS: usize = 8;
 
-/// Answers for `function` until QEMU hangs up.
+/// Serves `function` until QEMU closes the connection.
 ///
 /// # Errors
 ///
-/// When the socket fails, or QEMU says what the protocol does not have.
+/// Fails if the socket fails, or if QEMU sends a message that the protocol does not have.
 pub fn serve(function: &Shared<dyn Function>, socket: UnixStream) -> io::Result<()> {
     let mut proxy = Proxy {
         function,
@@ -52,7 +52,7 @@ pub fn serve(function: &Shared<dyn Function>, socket: UnixStream) -> io::Result<
     Ok(())
 }
 
-/// What a mapping is of: device, inode, offset, size.
+/// Identifies the content of a mapping: device, inode, offset, size.
 type Source = (u64, u64, i64, u64);
 
 struct Message {
@@ -64,7 +64,8 @@ struct Message {
 struct Proxy<'a> {
     function: &'a Shared<dyn Function>,
     socket: UnixStream,
-    /// Kept while they stay in the map: about a hundred maps come while a machine boots.
+    /// Mappings are kept while they stay in the map, because the map changes about a hundred times
+    /// while a machine boots.
     mapped: Vec<(u64, Source, Arc<Mapping>)>,
     bars: [u32; 6],
 }
@@ -80,7 +81,7 @@ impl Proxy<'_> {
                 Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
                 Ok(bytes) => done += bytes,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // QEMU ended with something of ours unread.
+                // QEMU ended before it had read everything.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Ok(None),
                 Err(error) => return Err(error),
             }
@@ -117,7 +118,7 @@ impl Proxy<'_> {
                 need(PAYLOAD)?;
                 return self.map(payload, files);
             }
-            // Its descriptors end in KVM; interrupts go another way.
+            // These descriptors work only with KVM. Interrupts are sent in another way.
             SET_IRQFD => return Ok(()),
             PCI_CFGREAD => {
                 need(12)?;
@@ -162,13 +163,13 @@ impl Proxy<'_> {
         reply[8..16].copy_from_slice(&8_u64.to_le_bytes());
         reply[16..].copy_from_slice(&value.to_le_bytes());
         match self.socket.write_all(&reply) {
-            // The next read says that it is over.
+            // The next read notices the end of the connection.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
             result => result,
         }
     }
 
-    /// Which BAR an absolute address is in: the nearest below it, since BARs do not overlap.
+    /// Finds the BAR of an absolute address. BARs do not overlap, so it is the nearest one below.
     fn bar_of(&self, address: u64) -> (u8, u64) {
         let mut found = (0, address);
         for (bar, &base) in (0..).zip(&self.bars) {
@@ -211,7 +212,7 @@ impl Proxy<'_> {
     }
 }
 
-/// Part of a header, and the descriptors that come with it.
+/// Receives a part of a header, and the descriptors that come with it.
 fn receive(socket: &UnixStream, to: &mut [u8], files: &mut Vec<OwnedFd>) -> io::Result<usize> {
     let mut parts = [IoSliceMut::new(to)];
     let mut space = nix::cmsg_space!([RawFd; DESCRIPTORS]);
@@ -220,8 +221,8 @@ fn receive(socket: &UnixStream, to: &mut [u8], files: &mut Vec<OwnedFd>) -> io::
     for control in message.cmsgs()? {
         if let ControlMessageOwned::ScmRights(received) = control {
             for file in received {
-                // SAFETY: the kernel has just made this descriptor for us, and nobody else
-                // knows its number.
+                // SAFETY: the kernel has just created this descriptor, and no other code knows its
+                // number.
                 files.push(unsafe { OwnedFd::from_raw_fd(file) });
             }
         }

@@ -1,17 +1,17 @@
-//! A function that its bus and its wire use at the same time.
+//! A function that is accessed by its bus and its wire at the same time.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-/// A device behind one lock, where the bus goes first.
+/// A device behind one lock, where the bus has priority.
 ///
 /// A virtual CPU stands still while it waits for a register, and the thread that sends traffic
-/// would otherwise take the lock again at once: a plain mutex does not hand over. So the wire
-/// steps back while the bus waits. The wire holds the lock for one burst (about 64 frames, some
-/// ten microseconds), never for longer, and never while it sleeps.
+/// would otherwise take the lock again at once, because a plain mutex is not fair. So the wire
+/// waits while the bus waits. The wire holds the lock for one burst (about 64 frames, some ten
+/// microseconds), never for longer, and never while it sleeps.
 ///
-/// `Arc<Shared<Pf>>` becomes `Arc<Shared<dyn Function>>` by itself where that is asked for.
+/// `Arc<Shared<Pf>>` coerces to `Arc<Shared<dyn Function>>`.
 #[derive(Debug)]
 pub struct Shared<T: ?Sized> {
     bus_waits: AtomicUsize,
@@ -29,16 +29,17 @@ impl<T> Shared<T> {
 }
 
 impl<T: ?Sized> Shared<T> {
-    /// For the thread that answers the virtual machine, and for whoever looks or sets something.
+    /// Locks the device for the virtual machine's thread, or for another thread that reads or sets
+    /// its state.
     pub fn bus(&self) -> MutexGuard<'_, T> {
         self.bus_waits.fetch_add(1, Ordering::Relaxed);
-        // A panic under the lock is a test's failure elsewhere; the registers stay usable.
+        // A panic under the lock is reported by another test. The registers stay usable.
         let guard = self.device.lock().unwrap_or_else(PoisonError::into_inner);
         self.bus_waits.fetch_sub(1, Ordering::Relaxed);
         guard
     }
 
-    /// For the thread that brings frames: one lock a burst.
+    /// Locks the device for the thread that sends frames, once per burst.
     pub fn wire(&self) -> MutexGuard<'_, T> {
         while self.bus_waits.load(Ordering::Relaxed) > 0 {
             thread::yield_now();

@@ -7,21 +7,21 @@ use crate::nic::Wire;
 
 const ETHERTYPE_IPV4: [u8; 2] = [0x08, 0x00];
 const ETHERTYPE_ARP: [u8; 2] = [0x08, 0x06];
-/// Ethernet, IPv4; 6 and 4 bytes of address; request.
+/// An ARP request for Ethernet and IPv4, with addresses of 6 and 4 bytes.
 const ARP_REQUEST: [u8; 8] = [0, 1, 8, 0, 6, 4, 0, 1];
 const ARP_REPLY: u8 = 2;
 const ARP_BYTES: usize = 28;
 const ETHERNET_BYTES: usize = 14;
 const IPV4_BYTES: usize = 20;
 const IPV4_WITHOUT_OPTIONS: u8 = 0x45;
-/// The flag "more fragments" and the offset.
+/// The flag "more fragments" and the fragment offset.
 const IPV4_FRAGMENT: u16 = 0x3FFF;
 const PROTOCOL_ICMP: u8 = 1;
 const ICMP_ECHO: u8 = 8;
 const ICMP_ECHO_REPLY: u8 = 0;
 const TTL: u8 = 64;
 
-/// A neighbour with one address.
+/// A neighbour with one MAC and one IPv4 address.
 #[derive(Debug, Clone)]
 pub struct Neighbour {
     mac: [u8; 6],
@@ -29,13 +29,13 @@ pub struct Neighbour {
 }
 
 impl Neighbour {
-    /// A neighbour with these addresses.
+    /// Creates a neighbour with these addresses.
     #[must_use]
     pub fn new(mac: [u8; 6], ip: Ipv4Addr) -> Self {
         Self { mac, ip }
     }
 
-    /// That of NIC number `nic`: 10.0.`nic`.1.
+    /// Creates the neighbour of NIC number `nic`, whose IPv4 address is 10.0.`nic`.1.
     #[must_use]
     pub fn of(nic: u8) -> Self {
         Self::new(
@@ -100,7 +100,8 @@ impl Neighbour {
     }
 }
 
-/// The Internet checksum (RFC 1071): 0 over something that has a right one in it.
+/// Returns the Internet checksum (RFC 1071), which is 0 over bytes that include their right
+/// checksum.
 fn sum(bytes: &[u8]) -> u16 {
     let words = bytes.chunks(2).map(|pair| match *pair {
         [high, low] => u32::from(u16::from_be_bytes([high, low])),

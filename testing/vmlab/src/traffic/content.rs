@@ -1,25 +1,26 @@
-//! Frames that can be had again, byte for byte, from a line of text.
+//! Frames that can be generated again, byte for byte, from a line of text.
 //!
-//! A proof needs to know what was sent. Instead of keeping it, the record of traffic keeps the
-//! specification of its *content*: the source that was asked for, without anything that
-//! depends on the clock or on the listener. A generator's frames then carry the times at
-//! which they would be due at 10 Gb/s from a start that is written down; a file is gone
-//! through at full speed. What a live interface hands over comes once: it goes into a file.
+//! A proof needs the frames that were sent. The record of traffic does not store them. Instead, it
+//! stores the specification of their *content*: the requested source, without anything that depends
+//! on the clock or on the listener. A generator's frames then carry the times at which they would
+//! be due at 10 Gb/s from a recorded start, and a file is read at full speed. Frames of a live
+//! interface cannot be generated again, so they are written to a file.
 
 use hpcap::{Error, Result, Timestamp};
 use hpcap_source::generator::Late;
 use hpcap_source::pcap::Speed;
 use hpcap_source::{Source, SourceSpec, State};
 
-/// A frame on the wire is at least this long, without FCS: what a sender's MAC pads it to
-/// (IEEE 802.3, 4A.2.3.2.4: 64 bytes with FCS).
+/// Shortest length of a frame on the wire without FCS. The sender's MAC pads shorter frames (IEEE
+/// 802.3, 4A.2.3.2.4: 64 bytes with FCS).
 pub const SHORTEST: usize = 60;
 
-/// The source of the same frames as `source`, without a pace of its own; `now` is when a
-/// generator's time starts unless it says itself. `None` for what cannot be had again.
+/// Returns the source of the same frames as `source`, without a pace. A generator without a start
+/// time gets the start time `now`. Returns `None` for frames that cannot be generated again.
 ///
 /// # Errors
-/// [`Usage`](hpcap::Kind::Usage) for a generator that is to miss frames: the wire loses none.
+/// [`Usage`](hpcap::Kind::Usage) for a generator that should miss frames, because the wire loses
+/// none.
 pub fn content_of(source: &SourceSpec, now: Timestamp) -> Result<Option<SourceSpec>> {
     Ok(match source {
         SourceSpec::Generator(spec) if spec.late == Some(Late::Miss) => {
@@ -43,7 +44,7 @@ pub fn content_of(source: &SourceSpec, now: Timestamp) -> Result<Option<SourceSp
     })
 }
 
-/// Frames in a row, as they go onto the wire.
+/// Consecutive frames, as they are sent on the wire.
 #[derive(Debug, Default)]
 pub struct Chunk {
     bytes: Vec<u8>,
@@ -51,7 +52,7 @@ pub struct Chunk {
 }
 
 impl Chunk {
-    /// Forgets its frames.
+    /// Removes all frames.
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.ends.clear();
@@ -67,19 +68,19 @@ impl Chunk {
         self.ends.push(self.bytes.len());
     }
 
-    /// How many frames there are.
+    /// Returns the number of frames.
     #[must_use]
     pub fn len(&self) -> usize {
         self.ends.len()
     }
 
-    /// Whether there is none.
+    /// Returns whether there are no frames.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.ends.is_empty()
     }
 
-    /// Frame number `index`, if there are so many.
+    /// Returns frame number `index`, or `None` if there are not so many.
     #[must_use]
     #[inline]
     pub fn get(&self, index: usize) -> Option<&[u8]> {
@@ -91,10 +92,10 @@ impl Chunk {
     }
 }
 
-/// Takes what `source` has now into `chunk`, in place of what was there.
+/// Replaces the frames of `chunk` with those that `source` has now.
 ///
 /// # Errors
-/// The source's own.
+/// Fails as the source does.
 pub fn refill(source: &mut dyn Source, chunk: &mut Chunk) -> Result<State> {
     chunk.clear();
     let harvest = source.harvest()?;
@@ -109,7 +110,7 @@ pub struct Frames {
     source: Box<dyn Source>,
     chunk: Chunk,
     next: usize,
-    /// Frames handed out.
+    /// Number of frames that were returned.
     taken: u64,
     ended: bool,
 }
@@ -123,10 +124,10 @@ impl std::fmt::Debug for Frames {
 }
 
 impl Frames {
-    /// From the first frame on.
+    /// Opens a content at its first frame.
     ///
     /// # Errors
-    /// As [`SourceSpec::open`].
+    /// Fails as [`SourceSpec::open`] does.
     pub fn open(content: &SourceSpec) -> Result<Self> {
         Ok(Self {
             source: content.open()?,
@@ -137,10 +138,10 @@ impl Frames {
         })
     }
 
-    /// The next frame; `None` when there are no more.
+    /// Returns the next frame, or `None` after the last one.
     ///
     /// # Errors
-    /// The source's own.
+    /// Fails as the source does.
     #[allow(
         clippy::should_implement_trait,
         reason = "it lends, an iterator cannot"

@@ -1,4 +1,4 @@
-//! Faults, as they are asked for: `lab fault link-flap 200`.
+//! Faults and their names, as in `lab fault link-flap 200`.
 
 use std::time::Duration;
 
@@ -9,32 +9,32 @@ use crate::nic::pf::{Counts, Pf};
 use crate::nic::vf::Vf;
 use crate::nic::{Receive, Wire};
 
-/// How long a link is down in a flap, unless told.
+/// Default time for which a link is down in a flap.
 const FLAP: Duration = Duration::from_millis(100);
 
-/// Something that goes wrong.
+/// A fault of a NIC or its link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// `link-down`, `link-up`: the cable.
+    /// `link-down`, `link-up`: the cable is unplugged or plugged in.
     Link(bool),
-    /// `link-flap [MS]`: down for so long, 100 ms unless told.
+    /// `link-flap [MS]`: the link is down for this time, 100 ms by default.
     Flap(Duration),
-    /// `no-eop`, `error [BITS]`, `crc`, `length N`: the next frame is not as it should be.
+    /// `no-eop`, `error [BITS]`, `crc`, `length N`: the next frame has this fault.
     Frame(FrameFault),
-    /// `stall`, `unstall`: the NIC writes nothing to the guest any more, and does again.
+    /// `stall`, `unstall`: the NIC stops writing to the guest, or continues.
     Stall(bool),
-    /// `remove`: the NIC is pulled out; everything reads as ones.
+    /// `remove`: the NIC is removed from its slot, and all reads return ones.
     Remove,
-    /// `restore`: it answers again, as after a reset of its slot.
+    /// `restore`: the NIC answers again, as after a reset of its slot.
     Restore,
-    /// `storm N`: so many frames at once, whether there is room or not.
+    /// `storm N`: N frames are sent at once, even without room for them.
     Storm(u64),
 }
 
 const KINDS: &str = "expected link-down, link-up, link-flap [MS], no-eop, error [BITS], crc, \
                      length BYTES, stall, unstall, remove, restore or storm FRAMES";
 
-/// Reads `1234` and `0x4d2`.
+/// Parses a decimal or hexadecimal number, such as `1234` or `0x4d2`.
 fn number(text: &str) -> Option<u64> {
     match text.strip_prefix("0x") {
         Some(digits) => u64::from_str_radix(digits, 16).ok(),
@@ -43,10 +43,10 @@ fn number(text: &str) -> Option<u64> {
 }
 
 impl Fault {
-    /// The fault called `kind`, with what it takes.
+    /// Parses the fault with the name `kind` and its arguments.
     ///
     /// # Errors
-    /// [`Usage`](hpcap::Kind::Usage) for any other, and for numbers that are none.
+    /// [`Usage`](hpcap::Kind::Usage) for unknown names, and for arguments that are not numbers.
     pub fn parse(kind: &str, arguments: &[String]) -> Result<Self> {
         let bad = || {
             let words: Vec<_> = std::iter::once(kind)
@@ -85,18 +85,18 @@ impl Fault {
 
 /// A software NIC, as the host handles it.
 pub trait Device: Receive {
-    /// Whether it tells its driver how many frames it missed.
+    /// Whether the NIC tells its driver how many frames it missed.
     const COUNTS_MISSED: bool;
 
     /// Plugs the cable in or out.
     fn set_link(&mut self, up: bool);
-    /// The fault of the next frame that has none yet.
+    /// Sets a fault for the next frame that has none yet.
     fn add_frame_fault(&mut self, fault: FrameFault);
-    /// Stops or goes on to write to the guest.
+    /// Makes the NIC stop writing to the guest, or continue.
     fn stall(&mut self, stalled: bool);
-    /// Is pulled out.
+    /// Removes the NIC from its slot.
     fn remove(&mut self);
-    /// Answers again.
+    /// Makes a removed NIC answer again.
     fn restore(&mut self);
     /// Sets who receives the frames that the guest transmits.
     fn set_wire(&mut self, wire: Box<dyn Wire>);

@@ -1,4 +1,4 @@
-//! The NICs of a machine with their traffic and faults, as the guest's program `lab` asks for them.
+//! The NICs of a machine with their traffic and faults, which `lab` controls from the guest.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::nic::faults::FrameFault;
 use crate::nic::pf::Counts;
 use crate::pci::shared::Shared;
 
-/// What is done to a NIC from outside.
+/// Control of a NIC from the host.
 trait Handle: Send + Sync {
     fn set_link(&self, up: bool);
     fn add_frame_fault(&self, fault: FrameFault);
@@ -58,7 +58,7 @@ struct Port {
 /// The NICs of one machine.
 pub struct Lab {
     ports: Vec<Port>,
-    /// What is sent where nobody says what.
+    /// Source of traffic that is started without one.
     source: Option<SourceSpec>,
     folder: PathBuf,
 }
@@ -72,8 +72,9 @@ impl std::fmt::Debug for Lab {
 }
 
 impl Lab {
-    /// No NICs. `source` is sent where a start of traffic names none; what came from a live
-    /// interface is kept in `folder`, to be compared with.
+    /// Creates a lab without NICs. `source` is used for traffic that is started without a source.
+    /// Frames of a live interface are written to `folder`, so that recordings can be compared with
+    /// them.
     #[must_use]
     pub fn new(source: Option<SourceSpec>, folder: &Path) -> Self {
         Self {
@@ -83,10 +84,11 @@ impl Lab {
         }
     }
 
-    /// Adds the next NIC. At the other end of its wire is 10.0.N.1, which answers ARP and ping.
+    /// Adds the next NIC. The other end of its wire has the address 10.0.N.1 and answers ARP and
+    /// ping.
     ///
     /// # Errors
-    /// When there can be no thread.
+    /// Fails if the thread for the traffic cannot be started.
     pub fn add<T: Device + 'static>(&mut self, nic: &Arc<Shared<T>>) -> Result<()> {
         let number = self.ports.len();
         let neighbour = Neighbour::of(u8::try_from(number).unwrap_or(u8::MAX));
@@ -111,10 +113,11 @@ impl Lab {
         })
     }
 
-    /// Starts to send `source`, or what the lab was made with, to NIC number `nic`.
+    /// Starts to send `source`, or the lab's own source, to NIC number `nic`.
     ///
     /// # Errors
-    /// When there is no such NIC or source, when other traffic is under way, and those of the source.
+    /// Fails if there is no such NIC or no source, if other traffic is being sent, or if the source
+    /// fails.
     pub fn start(&self, nic: usize, source: Option<&SourceSpec>, flood: bool) -> Result<()> {
         let port = self.port(nic)?;
         let source = source.or(self.source.as_ref()).ok_or_else(|| {
@@ -127,18 +130,18 @@ impl Lab {
         port.sender.start(source, pace)
     }
 
-    /// Starts to send what the lab was made with to all NICs, each as soon as it is up.
+    /// Starts to send the lab's own source to all NICs, to each as soon as it is up.
     ///
     /// # Errors
-    /// As [`start`](Self::start).
+    /// Fails as [`start`](Self::start) does.
     pub fn begin(&self, flood: bool) -> Result<()> {
         (0..self.ports.len()).try_for_each(|nic| self.start(nic, None, flood))
     }
 
-    /// Lets something go wrong with NIC number `nic`.
+    /// Injects a fault into NIC number `nic`.
     ///
     /// # Errors
-    /// When there is no such NIC, and where a storm cannot be sent.
+    /// Fails if there is no such NIC, or if a storm cannot be sent.
     pub fn fault(&self, nic: usize, fault: Fault) -> Result<()> {
         let Port { nic, sender } = self.port(nic)?;
         match fault {
@@ -157,10 +160,10 @@ impl Lab {
         Ok(())
     }
 
-    /// The record of NIC number `nic` so far.
+    /// Returns the record of NIC number `nic` so far.
     ///
     /// # Errors
-    /// When there is no such NIC.
+    /// Fails if there is no such NIC.
     pub fn record(&self, nic: usize) -> Result<Record> {
         Ok(self.port(nic)?.sender.record())
     }
@@ -187,14 +190,15 @@ impl Lab {
         }))
     }
 
-    /// Ends all traffic and writes the record of each NIC to `folder`: `nic0.record.json` and so
-    /// on. Also ends every wait for traffic.
+    /// Ends all traffic, and all waiting for traffic, and writes the record of each NIC to
+    /// `folder`: `nic0.record.json` and so on.
     ///
     /// # Errors
-    /// Those of the file system.
+    /// Fails with errors of the file system.
     pub fn finish(&self, folder: &Path) -> Result<()> {
         for port in &self.ports {
-            // What ended the traffic early was told to whoever waited for it.
+            // An error that ended the traffic early was reported to the thread that waited for the
+            // traffic.
             let _ = port.sender.stop();
             let mut record = port.sender.record();
             if record.totals.discarded.frames > 0 {

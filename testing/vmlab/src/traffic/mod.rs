@@ -1,14 +1,14 @@
-//! Frames into a NIC: where from, how fast, and what became of each.
+//! Frames into a NIC: their source, their pace, and the outcome of each.
 //!
-//! | module | is |
+//! | module | contents |
 //! |---|---|
-//! | [`content`] | frames that can be had again, byte for byte, from a line of text |
-//! | [`pace`] | when the next frame goes onto the wire |
-//! | [`sender`] | the thread that does it |
-//! | [`fault`], [`answer`] | what may go wrong; who is at the other end of the wire |
-//! | [`lab`] | all of it, as a program in the guest asks for it |
-//! | [`record`], [`runs`] | what became of every frame |
-//! | [`proof`] | whether RAW files and their ledgers have every one of them |
+//! | [`content`] | frames that can be generated again, byte for byte, from a line of text |
+//! | [`pace`] | the time at which the next frame is sent |
+//! | [`sender`] | the thread that sends frames |
+//! | [`fault`], [`answer`] | faults of NIC and link; the station at the other end of the wire |
+//! | [`lab`] | the NICs of a machine, as a program in the guest controls them |
+//! | [`record`], [`runs`] | the outcome of every frame |
+//! | [`proof`] | the proof that RAW files and their ledgers account for every frame |
 
 pub mod answer;
 pub mod content;

@@ -1,4 +1,4 @@
-//! When the next frame goes onto the wire.
+//! The time at which the next frame is sent.
 
 use std::time::{Duration, Instant};
 
@@ -9,25 +9,25 @@ use hpcap_source::pcap::Speed;
 
 use super::content::Chunk;
 
-/// Frames that are sent at once, at most: a burst is offered under one lock of the NIC.
+/// Largest number of frames that are sent while the NIC is locked once.
 pub(super) const BURST: usize = 64;
 
-/// What determines when a sender may send.
+/// The condition on which a sender sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pace {
-    /// The NIC: a frame is sent when there is room for it, so that none is missed. What a wire
-    /// cannot do, and a test of everything behind the NIC needs.
+    /// Room in the NIC: a frame is sent when the NIC has room for it, so that none is missed. A
+    /// real wire cannot wait like this, but tests of everything behind the NIC need it.
     Room,
     /// The clock.
     Rate(Rate),
-    /// The source, which hands a frame over when it is due.
+    /// The source, which returns a frame when it is due.
     Source,
-    /// Nothing: as fast as the NIC can look at them.
+    /// No condition: frames are sent as fast as the NIC can process them.
     Flood,
 }
 
 impl Pace {
-    /// The pace that `source` has by itself.
+    /// Returns the pace of `source` itself.
     #[must_use]
     pub fn of(source: &SourceSpec) -> Self {
         match source {
@@ -38,29 +38,29 @@ impl Pace {
     }
 }
 
-/// Whether a sender may send now.
+/// Decides whether a sender may send now.
 #[derive(Debug)]
 pub(super) struct Due {
     schedule: Option<Schedule>,
     started: Instant,
-    /// No frame is due from this time on; stalls put it off, so that the number of frames is that
-    /// of the rate.
+    /// Time after which no frame is due. Stalls of the NIC move this time, so that the number of
+    /// frames stays that of the rate.
     end: Option<Duration>,
 }
 
-/// Frames of a chunk that are due.
+/// The frames of a chunk that are due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Now {
-    /// As many, from 1.
+    /// This number of frames, which is at least 1, is due.
     Send(usize),
-    /// None for so long.
+    /// No frame is due for this time.
     Wait(Duration),
-    /// None any more.
+    /// No frame will be due any more.
     End,
 }
 
 impl Due {
-    /// Time starts now; `end` is how long it lasts.
+    /// Starts the clock. After the time `end`, no frame is due.
     pub(super) fn new(pace: Pace, end: Option<Duration>) -> Self {
         let schedule = match pace {
             Pace::Rate(rate) => Some(Schedule::new(rate)),
@@ -73,8 +73,8 @@ impl Due {
         }
     }
 
-    /// How many frames of `chunk`, from number `from` on, are due, [`BURST`] at most. Where there
-    /// is a rate, the caller sends them all.
+    /// Returns how many frames of `chunk`, from number `from` on, are due, but at most [`BURST`].
+    /// If there is a rate, the caller must send all of them.
     pub(super) fn look(&mut self, chunk: &Chunk, from: usize) -> Now {
         self.look_at(chunk, from, self.started.elapsed())
     }
@@ -88,7 +88,7 @@ impl Due {
         };
         let ns = |d: Duration| u64::try_from(d.as_nanos()).unwrap_or(u64::MAX);
         let elapsed_ns = ns(elapsed);
-        // After a stall the burst that makes up for it is bounded, as the generator's is.
+        // After a stall, the burst that catches up is bounded, like the generator's.
         let late_ns = elapsed_ns.saturating_sub(schedule.due_ns());
         if late_ns > ns(BACKLOG) {
             let late = Duration::from_nanos(late_ns);

@@ -1,4 +1,4 @@
-//! The record of what was offered to a NIC, and what became of it.
+//! The record of the frames that were offered to a NIC, and of their outcomes.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,7 +13,7 @@ use super::content::Frames;
 use super::runs::Runs;
 use crate::nic::Outcome;
 
-/// The version of the record as a file.
+/// Version of the file format.
 const FORMAT: u32 = 1;
 
 /// Frames and their bytes on the wire, without FCS.
@@ -26,7 +26,7 @@ pub struct Amount {
 }
 
 impl Amount {
-    /// One more frame, of `len` bytes.
+    /// Counts one more frame of `len` bytes.
     #[inline]
     pub fn add(&mut self, len: usize) {
         self.frames += 1;
@@ -41,29 +41,29 @@ impl AddAssign for Amount {
     }
 }
 
-/// How frames fared, summed up.
+/// Sums over the outcomes of frames.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Totals {
-    /// All that were put on the wire: the sum of the others.
+    /// All frames that were sent: the sum of the other fields.
     pub offered: Amount,
-    /// In the guest's memory, by Rx queue.
+    /// Frames in the guest's memory, by Rx queue.
     pub delivered: BTreeMap<u16, Amount>,
-    /// No descriptor, or no room in the NIC.
+    /// Frames without a descriptor, or without room in the NIC.
     pub missed: Amount,
-    /// Refused by the NIC's address or VLAN filter.
+    /// Frames that the NIC's address or VLAN filter refused.
     pub filtered: Amount,
-    /// Received damaged.
+    /// Frames that were received damaged.
     pub errors: Amount,
-    /// In the guest's memory, but not as they were: faults, by Rx queue.
+    /// Frames in the guest's memory that a fault changed, by Rx queue.
     pub spoiled: BTreeMap<u16, Amount>,
-    /// Sent while the link was down, or reception off.
+    /// Frames sent while the link was down or reception was off.
     pub down: Amount,
-    /// Accepted, but still in the NIC when its driver reset it. Their bytes are not known.
+    /// Frames that were still in the NIC when its driver reset it. Their bytes are not known.
     pub discarded: Amount,
 }
 
 impl Totals {
-    /// One more frame, of `len` bytes.
+    /// Counts one more frame of `len` bytes.
     pub fn add(&mut self, outcome: Outcome, len: usize) {
         self.offered.add(len);
         match outcome {
@@ -78,7 +78,7 @@ impl Totals {
         .add(len);
     }
 
-    /// Delivered to any queue.
+    /// Returns the sum of the frames delivered to all queues.
     #[must_use]
     pub fn all_delivered(&self) -> Amount {
         let mut all = Amount::default();
@@ -87,13 +87,13 @@ impl Totals {
     }
 }
 
-/// Frames from one source, from its start to its end or to when it was stopped.
+/// Frames from one source, from its start until it ended or was stopped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Segment {
-    /// The source, as it was asked for.
+    /// The source as it was requested.
     pub source: String,
-    /// The source that gives the same frames again ([`super::content`]); those of `runs` are
-    /// the first of it.
+    /// Source that generates the same frames again ([`super::content`]). The first frames of it are
+    /// those of `runs`.
     pub content: String,
     /// The outcome of each frame.
     pub runs: Runs,
@@ -108,14 +108,14 @@ pub struct Record {
     pub nic: String,
     /// Whether the NIC tells its driver how many frames it missed; a virtual function does not.
     pub counts_missed: bool,
-    /// All segments together.
+    /// Sum over all segments.
     pub totals: Totals,
-    /// In the order of time.
+    /// The segments in chronological order.
     pub segments: Vec<Segment>,
 }
 
 impl Record {
-    /// Nothing so far, of a NIC that `counts_missed` frames or does not.
+    /// Creates an empty record of a NIC. `counts_missed` says whether the NIC counts missed frames.
     #[must_use]
     pub fn new(nic: impl Into<String>, counts_missed: bool) -> Self {
         Self {
@@ -126,7 +126,7 @@ impl Record {
         }
     }
 
-    /// A frame of the last segment.
+    /// Adds a frame to the last segment.
     #[inline]
     pub fn add(&mut self, outcome: Outcome, len: usize) {
         self.totals.add(outcome, len);
@@ -135,8 +135,8 @@ impl Record {
         }
     }
 
-    /// The youngest `frames` frames of `queue` got no further than the packet buffer. How many
-    /// bytes they are is known after [`recount`](Self::recount).
+    /// Changes the outcome of the last `frames` frames of `queue`, which were discarded from the
+    /// packet buffer. Their bytes are known after [`recount`](Self::recount).
     pub fn discard(&mut self, queue: u16, frames: u64) {
         let was = Outcome::Delivered { queue };
         let mut left = frames;
@@ -150,10 +150,10 @@ impl Record {
         }
     }
 
-    /// Counts everything again, from the frames themselves.
+    /// Computes the totals again from the frames.
     ///
     /// # Errors
-    /// Those of the sources.
+    /// Fails as the sources do.
     pub fn recount(&mut self) -> Result<()> {
         let mut totals = Totals::default();
         for segment in &self.segments {
@@ -167,16 +167,16 @@ impl Record {
         Ok(())
     }
 
-    /// Rx queues that frames were delivered to.
+    /// Returns the Rx queues that frames were delivered to.
     pub fn queues(&self) -> impl Iterator<Item = u16> + '_ {
         self.totals.delivered.keys().copied()
     }
 
-    /// Reads a file.
+    /// Reads a record from a file.
     ///
     /// # Errors
-    /// Those of the file system; [`Kind::Format`] where it is no record, [`Kind::Version`] where
-    /// it is one of another version.
+    /// Those of the file system, [`Kind::Format`] for a file that is not a record, and
+    /// [`Kind::Version`] for a record of another version.
     pub fn read(path: &Path) -> Result<Self> {
         let tried = || format!("read {}", path.display());
         let text = fs::read_to_string(path).context(tried)?;
@@ -192,10 +192,10 @@ impl Record {
         Ok(record)
     }
 
-    /// Writes a file.
+    /// Writes the record to a file.
     ///
     /// # Errors
-    /// Those of the file system.
+    /// Fails with errors of the file system.
     pub fn write(&self, path: &Path) -> Result<()> {
         let tried = || format!("write {}", path.display());
         let text = serde_json::to_string_pretty(self)

@@ -1,8 +1,8 @@
 //! Outcomes of frames, run-length encoded.
 //!
-//! Frames that follow each other and fare alike are one run. As text, a run is what became of
-//! its frames and, where there is more than one, how many they are: `0*511 missed*19489 0 3`
-//! is 511 frames in Rx queue 0, 19,489 missed, one in queue 0 and one in queue 3.
+//! Consecutive frames with the same outcome are one run. As text, a run is its outcome and, if it
+//! has more than one frame, their number: `0*511 missed*19489 0 3` means 511 frames in Rx queue 0,
+//! 19,489 missed frames, one frame in queue 0 and one in queue 3.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,12 +12,12 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::nic::Outcome;
 
-/// Frames in a row that fared alike.
+/// Consecutive frames with the same outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Run {
     /// The outcome of each frame.
     pub outcome: Outcome,
-    /// How many they are, from 1.
+    /// Number of frames, at least 1.
     pub frames: u64,
 }
 
@@ -29,13 +29,13 @@ pub struct Runs {
 }
 
 impl Runs {
-    /// One more frame.
+    /// Adds one frame.
     #[inline]
     pub fn push(&mut self, outcome: Outcome) {
         self.extend(outcome, 1);
     }
 
-    /// `frames` more frames, which may be none.
+    /// Adds `frames` frames, which may be none.
     #[inline]
     pub fn extend(&mut self, outcome: Outcome, frames: u64) {
         self.frames += frames;
@@ -46,8 +46,8 @@ impl Runs {
         }
     }
 
-    /// The youngest `frames` frames that were `was` are `now`: it became known later. Returns how
-    /// many there were.
+    /// Changes the outcome of the last `frames` frames with outcome `was` to `now`. Returns the
+    /// number of changed frames.
     pub fn revise(&mut self, was: Outcome, frames: u64, now: Outcome) -> u64 {
         let mut left = frames;
         let mut tail = Vec::new();
@@ -74,13 +74,13 @@ impl Runs {
         frames - left
     }
 
-    /// Frames in all.
+    /// Returns the number of frames.
     #[must_use]
     pub fn frames(&self) -> u64 {
         self.frames
     }
 
-    /// The runs. No two neighbours fared alike.
+    /// Iterates over the runs. Neighbouring runs have different outcomes.
     pub fn iter(&self) -> impl Iterator<Item = Run> + '_ {
         self.runs.iter().copied()
     }
@@ -160,7 +160,7 @@ impl FromStr for Runs {
     type Err = Error;
 
     /// # Errors
-    /// [`Kind::Format`] for what [`Display`](fmt::Display) does not write.
+    /// [`Kind::Format`] for text that [`Display`](fmt::Display) does not write.
     fn from_str(text: &str) -> Result<Self> {
         let mut runs = Self::default();
         for word in text.split_ascii_whitespace() {

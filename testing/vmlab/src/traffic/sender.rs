@@ -1,4 +1,4 @@
-//! Puts frames onto a NIC's wire, and writes down what became of them.
+//! Sends frames into a NIC, and records their outcomes.
 
 mod thread;
 
@@ -28,7 +28,7 @@ pub type Nic = Arc<shared::Shared<dyn Receive>>;
 pub struct Sender {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
-    /// Where files go.
+    /// Folder for the files of frames that cannot be generated again.
     folder: PathBuf,
 }
 
@@ -39,11 +39,11 @@ impl std::fmt::Debug for Sender {
 }
 
 impl Sender {
-    /// A sender for `nic`, which goes on with `record`. Frames that cannot be had again are kept
-    /// in `folder`.
+    /// Creates a sender for `nic` that continues `record`. Frames that cannot be generated again
+    /// are written to `folder`.
     ///
     /// # Errors
-    /// When there can be no thread.
+    /// Fails if no thread can be started.
     pub fn new(record: Record, nic: Nic, folder: &Path) -> Result<Self> {
         let name = record.nic.clone();
         let shared = Arc::new(Shared {
@@ -69,16 +69,16 @@ impl Sender {
     /// Sends the frames of `source`, as soon as the interface is up, at `pace`.
     ///
     /// # Errors
-    /// [`Busy`](Kind::Busy) while it sends others; those of the source.
+    /// [`Busy`](Kind::Busy) while other traffic is being sent; those of the source.
     pub fn start(&self, source: &SourceSpec, pace: Pace) -> Result<()> {
         self.begin(source, pace, u64::MAX)
     }
 
-    /// Sends `frames` frames as fast as possible, whether there is room for them or not: the
-    /// next ones of what it sends, or generated ones where it sends nothing.
+    /// Sends `frames` frames as fast as possible, even without room for them. They are the next
+    /// frames of the current traffic, or generated ones if there is none.
     ///
     /// # Errors
-    /// As [`start`](Self::start).
+    /// Fails as [`start`](Self::start) does.
     pub fn storm(&self, frames: u64) -> Result<()> {
         let mut orders = lock(&self.shared.orders);
         if orders.busy {
@@ -106,7 +106,7 @@ impl Sender {
         let (content, job) = match content_of(source, Timestamp::now())? {
             Some(content) => {
                 let content = absolute(content)?;
-                // A file at its own pace is opened so that it keeps it.
+                // A file with a pace of its own is opened in a way that keeps this pace.
                 let opened = if pace == Pace::Source {
                     source
                 } else {
@@ -143,10 +143,10 @@ impl Sender {
         Ok(())
     }
 
-    /// Waits until everything is sent.
+    /// Waits until all frames were sent.
     ///
     /// # Errors
-    /// What ended the traffic early.
+    /// Returns the error that ended the traffic early.
     pub fn wait(&self) -> Result<()> {
         let orders = lock(&self.shared.orders);
         let mut orders = self
@@ -165,22 +165,22 @@ impl Sender {
         }
     }
 
-    /// Ends the traffic; nothing is sent after it returns.
+    /// Ends the traffic. No frame is sent after this returns.
     ///
     /// # Errors
-    /// What ended the traffic already.
+    /// Returns the error that had already ended the traffic.
     pub fn stop(&self) -> Result<()> {
         lock(&self.shared.orders).stop = true;
         self.wait()
     }
 
-    /// Whether traffic is under way.
+    /// Returns whether traffic is being sent.
     #[must_use]
     pub fn is_busy(&self) -> bool {
         lock(&self.shared.orders).busy
     }
 
-    /// Everything so far.
+    /// Returns the record so far.
     #[must_use]
     pub fn record(&self) -> Record {
         let mut record = lock(&self.shared.record);
@@ -197,13 +197,13 @@ impl Drop for Sender {
             self.shared.changed.notify_all();
         }
         if let Some(thread) = self.thread.take() {
-            // A panic of the thread has been printed; there is nothing to add.
+            // A panic of the thread was already printed.
             let _ = thread.join();
         }
     }
 }
 
-/// A file is named so that it is found from any folder.
+/// Makes the path of a file absolute, so that it is valid in any folder.
 fn absolute(content: SourceSpec) -> Result<SourceSpec> {
     let SourceSpec::Pcap(mut spec) = content else {
         return Ok(content);

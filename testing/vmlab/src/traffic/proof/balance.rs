@@ -1,4 +1,4 @@
-//! What the ledgers of a queue's files say of the frames that are not in them.
+//! Comparison of the missing frames with the ledgers of a queue's files.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,7 @@ use super::queue::QueueProof;
 use super::recording::{Next, Stream, Sum};
 
 impl QueueProof {
-    /// Compares the files, and what is missing from them, with the ledger.
+    /// Compares the files, and the frames that are missing from them, with the ledger.
     pub(super) fn balance(&mut self) {
         if !self.complaints.is_empty() {
             return;
@@ -58,7 +58,8 @@ impl QueueProof {
     }
 }
 
-/// What the ledgers of `files` explain that no gap record shows the place of.
+/// Returns the number of frames that the ledgers of `files` count as lost but no gap record
+/// locates.
 pub(super) fn without_place(files: Vec<PathBuf>) -> Result<u64> {
     let mut stream = Stream::new(files);
     let mut in_gaps = 0;
@@ -72,7 +73,8 @@ pub(super) fn without_place(files: Vec<PathBuf>) -> Result<u64> {
     Ok(explained(&stream.ledger).saturating_sub(in_gaps))
 }
 
-/// Frames that the ledger, and the listener's own gaps, say are not in these files.
+/// Returns the number of frames that are not in these files according to the ledger and the
+/// listener's own gaps.
 fn explained(sum: &Sum) -> u64 {
     let all = sum.all();
     [
@@ -89,7 +91,8 @@ fn explained(sum: &Sum) -> u64 {
         + sum.before.frames
 }
 
-/// Frames that the NIC delivered and that are missing exactly where the gap record stands.
+/// Returns the number of frames that the NIC delivered and that are missing exactly at the gap
+/// record.
 pub(super) fn with_place(lost: &Ledger) -> u64 {
     [Reason::RingFull, Reason::Overrun, Reason::Storage]
         .into_iter()

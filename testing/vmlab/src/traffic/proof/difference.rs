@@ -9,16 +9,16 @@ use super::recording::{Next, Stored, Stream};
 use crate::nic::Outcome;
 use crate::traffic::record::Record;
 
-/// A record's `len` stands for this length and all longer ones.
+/// The `len` of a record is at most this value, which also stands for all longer frames.
 const LEN_MAX: usize = u16::MAX as usize;
 
-/// Whether `stored` is `frame`, whole, or cut to the capture length.
+/// Returns whether `stored` is `frame`, either complete or truncated to the capture length.
 pub(super) fn is(stored: Stored<'_>, frame: &[u8], caplen: u32) -> bool {
     usize::from(stored.len) == frame.len().min(LEN_MAX)
         && stored.data == &frame[..kept(frame, caplen)]
 }
 
-/// Bytes of `frame` that a record holds.
+/// Returns the number of bytes of `frame` that a record holds.
 fn kept(frame: &[u8], caplen: u32) -> usize {
     let caplen = match caplen {
         0 => LEN_MAX,
@@ -32,11 +32,11 @@ fn kept(frame: &[u8], caplen: u32) -> usize {
 pub(super) struct Wrong<'a> {
     pub(super) record: &'a Record,
     pub(super) queue: u16,
-    /// The record in the file, and its place.
+    /// The record in the file, and its position.
     pub(super) stored: Stored<'a>,
     pub(super) at: String,
     pub(super) caplen: u32,
-    /// The frame that should stand there; `None` where there are no more.
+    /// The frame that the record should hold; `None` after the last frame.
     pub(super) expected: Option<(&'a [u8], Place)>,
 }
 
@@ -81,7 +81,8 @@ impl Wrong<'_> {
         Ok(text)
     }
 
-    /// The frame that the record is: the next one from the expected one on, or any before.
+    /// Finds the frame that the record holds: the expected one, a later one, or else an earlier
+    /// one.
     fn origin(&self) -> Result<Option<(Place, Outcome)>> {
         let mut sent = Sent::new(self.record);
         let mut before = None;
@@ -98,7 +99,7 @@ impl Wrong<'_> {
         Ok(before)
     }
 
-    /// Where `frame` is in the rest of the recording.
+    /// Finds `frame` in the rest of the recording.
     fn comes_later(&self, frame: &[u8], rest: &mut Stream) -> Result<Option<String>> {
         loop {
             match rest.advance()? {
@@ -115,7 +116,7 @@ impl Wrong<'_> {
         }
     }
 
-    /// How the record differs from `frame`.
+    /// Describes how the record differs from `frame`.
     fn compare(&self, frame: &[u8]) -> String {
         let Stored { len, data } = self.stored;
         let mut text = String::from("\n  found a frame that nobody sent:");

@@ -1,4 +1,4 @@
-//! The frames that a NIC put into one Rx queue, in order, made again from the record.
+//! The frames that a NIC delivered to one Rx queue, in order, generated again from the record.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use super::super::content::Frames;
 use super::super::record::{Amount, Record};
 use crate::nic::Outcome;
 
-/// Which frame it is: number `frame`, from 0, of segment `segment` of the record.
+/// Position of a frame: number `frame`, from 0, of segment `segment` of the record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Place {
     pub(super) segment: usize,
@@ -24,15 +24,15 @@ impl fmt::Display for Place {
     }
 }
 
-/// Everything in a record, frame after frame.
+/// Iterates over all frames of a record.
 #[derive(Debug)]
 pub(super) struct Sent<'r> {
     record: &'r Record,
     next: Place,
     outcomes: Option<(Frames, std::vec::IntoIter<(Outcome, u64)>)>,
-    /// The rest of the run under way.
+    /// Outcome and remaining frames of the current run.
     run: Option<(Outcome, u64)>,
-    /// The frame that it stands at.
+    /// The current frame.
     frame: Vec<u8>,
     place: Place,
     outcome: Outcome,
@@ -55,7 +55,7 @@ impl<'r> Sent<'r> {
         }
     }
 
-    /// Moves on to the next frame; `false` at the end.
+    /// Moves to the next frame. Returns `false` after the last one.
     pub(super) fn advance(&mut self) -> Result<bool> {
         loop {
             let Some(segment) = self.record.segments.get(self.next.segment) else {
@@ -102,7 +102,7 @@ impl<'r> Sent<'r> {
         }
     }
 
-    /// The frame that [`advance`](Self::advance) moved to.
+    /// Returns the frame that [`advance`](Self::advance) moved to.
     pub(super) fn frame(&self) -> &[u8] {
         &self.frame
     }
@@ -116,18 +116,18 @@ impl<'r> Sent<'r> {
     }
 }
 
-/// Those of one Rx queue.
+/// Iterates over the frames of one Rx queue.
 #[derive(Debug)]
 pub(super) struct Expected<'r> {
     sent: Sent<'r>,
     queue: u16,
     ended: bool,
-    /// Frames that it has moved past, spoiled ones apart.
+    /// Frames that were passed, without spoiled ones.
     pub(super) passed: Amount,
 }
 
 impl<'r> Expected<'r> {
-    /// Stands at the first frame.
+    /// Starts at the first frame of the queue.
     pub(super) fn new(record: &'r Record, queue: u16) -> Result<Self> {
         let mut expected = Self {
             sent: Sent::new(record),
@@ -157,12 +157,12 @@ impl<'r> Expected<'r> {
         }
     }
 
-    /// The next frame; `None` after the last.
+    /// Returns the next frame, or `None` after the last one.
     pub(super) fn current(&self) -> Option<(&[u8], Place)> {
         (!self.ended).then(|| (self.sent.frame(), self.sent.place()))
     }
 
-    /// Whether a fault spoiled the next frame.
+    /// Returns whether a fault spoiled the next frame.
     pub(super) fn is_spoiled(&self) -> bool {
         !self.ended && matches!(self.sent.outcome(), Outcome::Spoiled { .. })
     }

@@ -1,10 +1,10 @@
-//! Whether every frame that was sent into a NIC is in the files, or in the ledger.
+//! Proof that every frame that was sent into a NIC is in the files or in the ledger.
 //!
-//! The record of the traffic says what was sent and what the NIC did with each frame. From it the
-//! frames are made again and compared with RAW files, byte for byte: each frame that the NIC
-//! delivered to a queue is in that queue's files once, whole and in order, or it is missing
-//! where a gap record says so, or the ledger counts it. Every frame that the NIC did not deliver is
-//! in the ledger by the same reason.
+//! The record of the traffic contains the source of the frames, and what the NIC did with each of
+//! them. The proof generates the frames again and compares them with RAW files, byte for byte. Each
+//! frame that the NIC delivered to a queue must be in that queue's files once, complete and in
+//! order, or it must be missing where a gap record says so, or the ledger must count it. The ledger
+//! must count every frame that the NIC did not deliver, under the same reason.
 
 mod balance;
 mod difference;
@@ -24,28 +24,27 @@ pub use queue::QueueProof;
 /// The result of a proof.
 #[derive(Debug)]
 pub struct Proof {
-    /// The NIC, as the record calls it.
+    /// Name of the NIC in the record.
     pub nic: String,
     /// Whether the NIC tells its driver how many frames it missed.
     pub counts_missed: bool,
-    /// Of the record: what was sent, and what became of it.
+    /// Totals of the record: frames sent, and their outcomes.
     pub record: super::Totals,
-    /// Queue by queue.
+    /// The proof of each queue.
     pub queues: Vec<QueueProof>,
-    /// Frames that a fault spoiled and that went to queues without a file: the driver refused
-    /// all of them.
+    /// Frames that a fault spoiled and that were delivered to queues without a file, because the
+    /// driver refused all of them.
     pub refused_without_a_file: u64,
-    /// The ledgers of all queues together.
+    /// Sum of the ledgers of all queues.
     pub ledger: Ledger,
-    /// Sums that do not match, besides the differences of the queues.
+    /// Sums that do not match, apart from the differences of the queues.
     pub complaints: Vec<String>,
 }
 
 /// Compares `record` with the RAW files in `raw`, which may be folders.
 ///
 /// # Errors
-/// When something cannot be read. What is wrong with the files is no error: see
-/// [`Proof::complaints`].
+/// Fails if a file cannot be read. Wrong files are no error: see [`Proof::complaints`].
 pub fn prove(record: &Record, raw: &[PathBuf]) -> Result<Proof> {
     let recordings = recording::find(raw)?;
     let adapters: Vec<_> = recordings.keys().map(|q| q.adapter).collect();
@@ -73,7 +72,7 @@ pub fn prove(record: &Record, raw: &[PathBuf]) -> Result<Proof> {
             ));
         }
     }
-    // A queue that only got spoiled frames has no file when the driver refused them all.
+    // A queue that received only spoiled frames has no file if the driver refused them all.
     proof.refused_without_a_file = (record.totals.spoiled.iter())
         .filter(|(queue, _)| !has_a_file(**queue))
         .map(|(_, total)| total.frames)
@@ -95,9 +94,9 @@ pub fn prove(record: &Record, raw: &[PathBuf]) -> Result<Proof> {
 }
 
 impl Proof {
-    /// What the NIC did not deliver is in the ledger, too.
+    /// Verifies that the ledger counts what the NIC did not deliver.
     fn balance(&mut self) {
-        // A virtual function's driver cannot know what was missed.
+        // The driver of a virtual function cannot know how many frames were missed.
         let missed = match self.counts_missed {
             true => self.record.missed,
             false => super::Amount::default(),
@@ -122,13 +121,13 @@ impl Proof {
         }
     }
 
-    /// Whether every frame is where it should be.
+    /// Returns whether every frame is accounted for.
     #[must_use]
     pub fn holds(&self) -> bool {
         self.complaints().next().is_none()
     }
 
-    /// Everything that is wrong.
+    /// Returns everything that is wrong.
     pub fn complaints(&self) -> impl Iterator<Item = String> + '_ {
         let of_queues = self.queues.iter().flat_map(|q| {
             q.complaints
@@ -205,14 +204,15 @@ impl fmt::Display for Proof {
     }
 }
 
-/// Proves the RAW files in `raw` against the record in the file `record`, and prints what it found.
-/// Returns the exit code: 0 proven, 1 not, 2 wrong usage.
+/// Proves the RAW files in `raw` against the record in the file `record`, and prints the result.
+/// Returns the exit code: 0 if the proof succeeds, 1 if it fails, 2 for wrong usage.
 #[must_use]
 pub fn run(record: &Path, raw: &[PathBuf]) -> u8 {
     let proof = Record::read(record).and_then(|record| prove(&record, raw));
     match proof {
         Ok(proof) => {
-            // Who closed standard output does not want to read it; the exit code says it, too.
+            // If standard output is closed, nobody wants to read the result. The exit code has it,
+            // too.
             let _ = writeln!(std::io::stdout(), "{proof}");
             u8::from(!proof.holds())
         }

@@ -1,4 +1,4 @@
-//! One queue: every frame that the NIC put into it, against the files.
+//! The proof of one queue: compares every frame that the NIC delivered to the queue with the files.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -14,42 +14,43 @@ use crate::traffic::record::{Amount, Record};
 /// The result of the proof of one queue.
 #[derive(Debug)]
 pub struct QueueProof {
-    /// The queue, as the files call it.
+    /// Name of the queue in the files.
     pub queue: QueueName,
-    /// Frames that the NIC delivered to it.
+    /// Frames that the NIC delivered to the queue.
     pub delivered: Amount,
-    /// Of them, those that are in the files: every byte as it was sent, in order, once.
+    /// Delivered frames that are in the files once, in order, with every byte as it was sent.
     pub stored: Count,
-    /// Frames that a fault spoiled and that are in the files, as they came.
+    /// Frames that a fault spoiled and that are in the files, as the driver received them.
     pub spoiled: Count,
     /// Frames that a fault spoiled and that are not in the files.
     pub refused: u64,
-    /// Of them, those that are missing where a gap record says so.
+    /// Delivered frames that are missing where a gap record says so.
     pub in_gaps: u64,
-    /// Of them, those that are missing elsewhere: removed, or before the recording began.
+    /// Delivered frames that are missing elsewhere: removed, or captured before the recording
+    /// began.
     pub elsewhere: u64,
-    /// The files' ledgers together.
+    /// Sum of the ledgers of the files.
     pub ledger: Ledger,
-    /// Captured before the recording began.
+    /// Frames captured before the recording began.
     pub before: Count,
     /// Number of files.
     pub files: u64,
-    /// Whether the files end with a ledger, so that nothing is missing from it.
+    /// Whether the files end with a complete ledger.
     pub is_final: bool,
-    /// The first difference; the comparison stops there.
+    /// The first difference. The comparison stops there.
     pub complaints: Vec<String>,
 }
 
-/// Follows one queue through its files.
+/// Compares one queue with its files, frame by frame.
 struct Walk<'r> {
     record: &'r Record,
     rx_queue: u16,
     files: Vec<PathBuf>,
     stream: Stream,
     expected: Expected<'r>,
-    /// Frames that may be missing without a gap record; found out when it matters.
+    /// Number of frames that may be missing without a gap record. It is computed when it is needed.
     free: Option<u64>,
-    /// Spoiled frames that were passed, any of which may be the next record.
+    /// Spoiled frames that were passed. Each of them may still be the next record.
     doubtful: VecDeque<Vec<u8>>,
     proof: QueueProof,
 }
@@ -117,7 +118,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Passes `frames` frames, or as many as there are; spoiled ones are not among them.
+    /// Passes `frames` frames, or fewer if there are not so many. Spoiled frames do not count.
     fn pass(&mut self, frames: u64) -> Result<u64> {
         let mut passed = 0;
         self.pass_spoiled()?;
@@ -129,7 +130,7 @@ impl Walk<'_> {
         Ok(passed)
     }
 
-    /// Passes frames that a fault spoiled: the driver may have refused them or not.
+    /// Passes spoiled frames, which the driver may have refused or stored.
     fn pass_spoiled(&mut self) -> Result<()> {
         while self.expected.is_spoiled()
             && let Some((frame, _)) = self.expected.current()
@@ -140,8 +141,8 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Which of the spoiled frames the record is: a wrong length cuts it, or goes on with
-    /// whatever was in the buffer; its bytes are there as far as both go.
+    /// Finds the spoiled frame that the record holds. A wrong length truncates a frame or extends
+    /// it with old bytes of the buffer, so only the common part is compared.
     fn spoiled(&self) -> Option<usize> {
         let data = self.stream.stored()?.data;
         self.doubtful
@@ -149,7 +150,7 @@ impl Walk<'_> {
             .position(|frame| frame.iter().zip(data).all(|(sent, found)| sent == found))
     }
 
-    /// Passes frames that a gap record says are lost.
+    /// Passes frames that are lost according to a gap record.
     fn skip(&mut self, frames: u64) -> Result<bool> {
         let skipped = self.pass(frames)?;
         self.proof.in_gaps += skipped;
@@ -162,7 +163,8 @@ impl Walk<'_> {
         Ok(skipped == frames)
     }
 
-    /// Takes the record as a spoiled frame, if it is one; those before that were refused.
+    /// Accepts the record if it is a spoiled frame. The driver has refused the spoiled frames
+    /// before it.
     fn take_spoiled(&mut self) -> bool {
         let Some(at) = self.spoiled() else {
             return false;
@@ -174,7 +176,7 @@ impl Walk<'_> {
         true
     }
 
-    /// The first `frames` spoiled frames are in no file.
+    /// Counts the first `frames` spoiled frames as refused.
     fn refuse(&mut self, frames: usize) {
         self.doubtful.drain(..frames);
         self.proof.refused += frames as u64;
@@ -196,7 +198,7 @@ impl Walk<'_> {
         Ok(free)
     }
 
-    /// The record that the stream stands at. `false` where it is wrong.
+    /// Compares the current record. Returns `false` if the record is wrong.
     fn frame(&mut self) -> Result<bool> {
         self.pass_spoiled()?;
         if !self.matches() {
@@ -207,7 +209,7 @@ impl Walk<'_> {
                 .expected
                 .current()
                 .map(|(frame, place)| (frame.to_vec(), place));
-            // Frames may be missing that were removed: their places are not written down.
+            // Frames that a stage removed may be missing, because no gap record locates them.
             let mut free = self.free()?;
             let from = free;
             while free > 0 && self.expected.current().is_some() && !self.matches() {
@@ -257,7 +259,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// The files are read: whatever the NIC delivered else is missing.
+    /// Counts the remaining delivered frames as missing after all files were read.
     fn end(&mut self) -> Result<()> {
         self.pass_spoiled()?;
         let Some((_, place)) = self.expected.current() else {

@@ -1,4 +1,4 @@
-//! RAW files as one stream a queue, and what their ledgers say together.
+//! RAW files as one stream per queue, and the sum of their ledgers.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -7,11 +7,12 @@ use std::path::PathBuf;
 use hpcap::raw::{DamageKind, Event, FileHeader, FileName, Gap, Reader, files};
 use hpcap::{Count, Error, Kind, Ledger, QueueName, Reason, Result};
 
-/// The RAW files in `paths` and in the folders among them, by queue, each in the order in which
-/// they were recorded.
+/// Finds the RAW files in `paths`, which may be folders. Returns the files of each queue in the
+/// order in which they were recorded.
 ///
 /// # Errors
-/// When a path cannot be read, or is a folder without RAW files, or a file's name names no queue.
+/// Fails if a path cannot be read, is a folder without RAW files, or has a file name without a
+/// queue.
 pub(super) fn find(paths: &[PathBuf]) -> Result<BTreeMap<QueueName, Vec<PathBuf>>> {
     let mut queues: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for path in files::named(paths)? {
@@ -27,7 +28,7 @@ pub(super) fn find(paths: &[PathBuf]) -> Result<BTreeMap<QueueName, Vec<PathBuf>
     Ok(queues)
 }
 
-/// A record as it stands in a file.
+/// A record in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stored<'a> {
     /// Length on the wire, as recorded.
@@ -38,9 +39,9 @@ pub(super) struct Stored<'a> {
 /// The next item of the stream.
 #[derive(Debug)]
 pub(super) enum Next {
-    /// [`Stream::stored`] has it.
+    /// A frame, which [`Stream::stored`] returns.
     Frame,
-    /// Frames were lost here.
+    /// Frames were lost at this position.
     Gap(Box<Gap>),
     /// There are no more files.
     End,
@@ -51,12 +52,12 @@ pub(super) enum Next {
 pub(super) struct Stream {
     files: std::vec::IntoIter<PathBuf>,
     reader: Option<(Reader<File>, PathBuf)>,
-    /// Frames so far.
+    /// Number of frames so far.
     pub(super) frames: u64,
     pub(super) files_read: u64,
     /// Offset of the current record in its file.
     offset: u64,
-    /// Capture length in force, by the last header; 0 = whole frames.
+    /// Current capture length according to the last header; 0 means complete frames.
     pub(super) caplen: u32,
     pub(super) ledger: Sum,
     pub(super) damage: Vec<String>,
@@ -76,7 +77,7 @@ impl Stream {
         }
     }
 
-    /// Moves on.
+    /// Moves to the next item.
     pub(super) fn advance(&mut self) -> Result<Next> {
         loop {
             if self.reader.is_none() {
@@ -112,7 +113,7 @@ impl Stream {
                 }
                 Event::Ledger(tag) => self.ledger.end(&tag.ledger),
                 Event::Damage(damage) => {
-                    // A file that nobody finished ends anywhere.
+                    // An unfinished file may end anywhere.
                     let unfinished = path.extension().is_some_and(|e| e == "part")
                         && matches!(
                             damage.kind,
@@ -130,7 +131,7 @@ impl Stream {
         }
     }
 
-    /// The record that [`advance`](Self::advance) moved to.
+    /// Returns the record that [`advance`](Self::advance) moved to.
     pub(super) fn stored(&self) -> Option<Stored<'_>> {
         let record = self.reader.as_ref()?.0.frame()?;
         Some(Stored {
@@ -139,7 +140,7 @@ impl Stream {
         })
     }
 
-    /// Where that record is: "FILE at byte N (record M)".
+    /// Describes the position of that record: "FILE at byte N (record M)".
     pub(super) fn place(&self) -> String {
         let file = self
             .reader
@@ -149,23 +150,23 @@ impl Stream {
     }
 }
 
-/// The ledgers of a queue's files, which may be those of several producers one after the other:
-/// a module that was loaded anew counts from zero.
+/// Sum of the ledgers of a queue's files. The files may be of several consecutive producers; for
+/// example, a module that was loaded again counts from zero.
 #[derive(Debug, Default)]
 pub(super) struct Sum {
-    /// Of producers that have gone.
+    /// Sum over the previous producers.
     past: Ledger,
-    /// Of the one under way, the last that is known.
+    /// The last known ledger of the current producer.
     last: Ledger,
-    /// Whether the last word was a ledger at a file's end.
+    /// Whether the last item was a ledger at the end of a file.
     ended: bool,
     /// Whether any file has a ledger.
     pub(super) known: bool,
-    /// Captured before the recording began: in other files, if in any.
+    /// Frames captured before the recording began, which may be in other files.
     pub(super) before: Count,
     /// Stream offset of the last header.
     stream_off: u64,
-    /// What a listener lost by itself, by its gap records.
+    /// Frames that the listener itself lost, according to its gap records.
     own: Ledger,
 }
 
@@ -195,7 +196,7 @@ impl Sum {
         }
     }
 
-    /// Everything together.
+    /// Returns the sum over all producers.
     pub(super) fn all(&self) -> Ledger {
         let mut all = self.past;
         all += &self.last;
@@ -203,7 +204,7 @@ impl Sum {
         all
     }
 
-    /// Whether the files end with a ledger, so that nothing is missing from it.
+    /// Returns whether the files end with a complete ledger.
     pub(super) fn is_final(&self) -> bool {
         self.ended
     }

@@ -1,4 +1,4 @@
-//! The sender's thread: waits for orders, and carries them out burst by burst.
+//! The sender's thread, which waits for orders and executes them burst by burst.
 
 use std::fs::File;
 use std::io::BufWriter;
@@ -17,34 +17,34 @@ use crate::traffic::content::{Chunk, refill};
 use crate::traffic::pace::{BURST, Due, Now, Pace};
 use crate::traffic::record::Record;
 
-/// How often a sender looks for room in a NIC that has none: a ring of 512 descriptors lasts
-/// 500 µs at a million frames a second.
+/// Interval at which a sender checks a full NIC for room. A ring of 512 descriptors lasts 500 µs at
+/// a million frames per second.
 const LOOK_FOR_ROOM: Duration = Duration::from_micros(20);
-/// How often it looks whether an interface is up that is not.
+/// Interval at which a sender checks an interface that is down.
 const LOOK_FOR_LINK: Duration = Duration::from_millis(1);
-/// A sleep on an idle wire lasts this long, at most, so that it can be interrupted.
+/// Longest sleep on an idle wire, so that the sender notices orders.
 const SLEEP_MAX: Duration = Duration::from_millis(10);
 
-/// What is to be sent.
+/// The frames to send.
 pub(super) struct Job {
     pub(super) source: Box<dyn Source>,
     pub(super) pace: Pace,
-    /// Frames are due for so long.
+    /// Time for which frames are due.
     pub(super) duration: Option<Duration>,
-    /// Frames, at most.
+    /// Largest number of frames.
     pub(super) count: u64,
-    /// Where frames go that cannot be had again.
+    /// File for frames that cannot be generated again.
     pub(super) keep: Option<PcapWriter<BufWriter<File>>>,
 }
 
 #[derive(Default)]
 pub(super) struct Orders {
     pub(super) job: Option<Job>,
-    /// A job is under way, or waits to be.
+    /// Whether a job is running or waiting to run.
     pub(super) busy: bool,
     pub(super) stop: bool,
     pub(super) quit: bool,
-    /// Frames that go out at once, whatever the pace.
+    /// Number of frames to send at once, whatever the pace.
     pub(super) storm: u64,
     /// Why the last job ended before its source did.
     pub(super) failed: Option<String>,
@@ -57,16 +57,16 @@ pub(super) struct Shared {
     pub(super) record: Mutex<Record>,
 }
 
-/// Nobody leaves what these locks protect half-done, so that a thread that panicked does not
-/// make it worthless.
+/// Locks a mutex even if a thread panicked with it: no code leaves the protected data in an
+/// inconsistent state.
 pub(super) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Shared {
-    /// The thread.
+    /// Runs the thread.
     pub(super) fn run(&self) {
-        // Sleeps of 20 us are to last that long, not 50 us more.
+        // The slack makes sleeps of 20 µs last that long, and not 50 µs longer.
         let _ = nix::sys::prctl::set_timerslack(1_000);
         loop {
             let orders = lock(&self.orders);
@@ -95,22 +95,22 @@ impl Shared {
         }
     }
 
-    /// Learns what the NIC has thrown away since it was last asked. Those are its youngest frames,
-    /// because frames are written down under the NIC's lock.
+    /// Records what the NIC has discarded since the last call. Discarded frames are the last ones
+    /// of their queue, because outcomes are recorded while the NIC is locked.
     pub(super) fn settle(record: &mut Record, nic: &mut dyn Receive) {
         for (queue, frames) in nic.take_discarded() {
             record.discard(queue, frames);
         }
     }
 
-    /// What was ordered meanwhile: whether to stop, and frames of a storm.
+    /// Returns the orders given in the meantime: whether to stop, and the frames of a storm.
     fn orders(&self) -> (bool, u64) {
         let orders = lock(&self.orders);
         (orders.stop, orders.storm)
     }
 
     fn send(&self, job: &mut Job) -> Result<()> {
-        // Nobody sends to an interface that is not up yet.
+        // Frames are only sent after the interface is up.
         while !self.nic.wire().is_up() {
             if self.orders().0 {
                 return Ok(());
@@ -170,11 +170,11 @@ impl Shared {
         }
     }
 
-    /// Offers frames `range` of `chunk` under one lock, as far as `pace` allows. Returns how
-    /// many it took, and how long to wait before the next ones where it takes none.
+    /// Offers frames `range` of `chunk` under one lock, as far as `pace` allows. Returns the number
+    /// of frames that were sent and, if that is none, the time to wait before the next try.
     fn burst(&self, chunk: &Chunk, range: Range<usize>, pace: Pace) -> (usize, Option<Duration>) {
         let (mut sent, mut pause) = (0, None);
-        // Always in this order.
+        // All threads take these two locks in this order.
         let mut record = lock(&self.record);
         let mut nic = self.nic.wire();
         Self::settle(&mut record, &mut *nic);
