@@ -111,7 +111,7 @@ static void no_features(struct net_device *netdev)
 	netdev->gso_partial_features = 0;
 }
 
-/* Under RTNL. */
+/* Registers the adapter with hpcap.ko. Under RTNL. */
 static int adapter_add(struct hpcap_port *port, u32 number, u32 queues)
 {
 	struct hpcap_adapter_info info = {
@@ -135,7 +135,7 @@ static int adapter_add(struct hpcap_port *port, u32 number, u32 queues)
 	return 0;
 }
 
-/* Under RTNL. */
+/* Unregisters the adapter, if there is one. Under RTNL. */
 static void adapter_del(struct hpcap_port *port)
 {
 	struct hpcap_adapter *adapter = port->adapter;

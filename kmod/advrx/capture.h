@@ -19,7 +19,7 @@
 
 /* Most queues of a port: RSS of the 82599 has 16. */
 #define HPCAP_PORT_QUEUES	16
-/* Descriptors of a queue, unless ethtool sets fewer: the most that the 82599 has. */
+/* Default number of descriptors of a queue, and the most that an 82599 supports. */
 #define HPCAP_PORT_DESCRIPTORS	4096
 /*
  * The longest frame that the MAC accepts, with its FCS: 15.5 KiB (82599 datasheet 8.2.3.22.13,
@@ -71,7 +71,7 @@ struct hpcap_port {
 	void *priv;
 	u32 wanted;			/* queues that the administrator has asked for */
 	u32 queues;			/* queues that the adapter was registered with */
-	struct hpcap_adapter *adapter;	/* NULL: there are no device nodes; under RTNL */
+	struct hpcap_adapter *adapter;	/* NULL: the queues have ended; under RTNL */
 	bool receives;			/* the NIC may write into the slots */
 	const struct ethtool_ops *driver_ethtool;
 	const struct ethtool_ops ethtool;	/* the interface's; container_of() gives the port */

@@ -79,7 +79,7 @@ static void get_channels(struct net_device *netdev, struct ethtool_channels *cha
 void hpcap_port_set_ethtool(struct hpcap_port *port)
 {
 	const struct ethtool_ops *driver = port->netdev->ethtool_ops;
-	/* The port is ours: this is the only place that writes to them. */
+	/* `ethtool` is const for all other code; only this function writes to it. */
 	struct ethtool_ops *const ops = (struct ethtool_ops *)&port->ethtool;
 
 	*ops = *driver;

@@ -499,7 +499,7 @@ static inline void hpcap_dedup_touch(struct hpcap_dedup_set *set, u32 way)
 {
 	u64 x = set->order ^ (way * HPCAP_DEDUP_NIBBLES);
 	u64 here = (x - HPCAP_DEDUP_NIBBLES) & ~x & (HPCAP_DEDUP_NIBBLES << 3);
-	/* All bits from the lowest up to the way's own four. */
+	/* All bits from the lowest up to the four bits of the way. */
 	u64 upto = here ^ (here - 1);
 
 	set->order = (set->order & ~upto) | (((set->order << 4) | way) & upto);

@@ -75,7 +75,7 @@ static inline u32 hpcap_walk_type(u32 type)
 	return type == 0x6558 ? HPCAP_HEADER_ETHERNET : type < 0x600 ? HPCAP_HEADER_UNKNOWN : type;
 }
 
-/* RFC 791 */
+/* Skips an IPv4 header (RFC 791), or ends the walk at a fragment. */
 static inline u32 hpcap_walk_ipv4(struct hpcap_walk *w)
 {
 	u32 header, total, protocol;
@@ -96,7 +96,7 @@ static inline u32 hpcap_walk_ipv4(struct hpcap_walk *w)
 	return hpcap_walk_pass(w, header, HPCAP_HEADER_PROTOCOL | protocol);
 }
 
-/* RFC 8200 */
+/* Skips an IPv6 header (RFC 8200). */
 static inline u32 hpcap_walk_ipv6(struct hpcap_walk *w)
 {
 	if (!hpcap_walk_has(w, 40) || w->data[w->at] >> 4 != 6)
@@ -148,7 +148,7 @@ static inline u32 hpcap_walk_mpls(struct hpcap_walk *w)
 	}
 }
 
-/* RFC 2784, RFC 2890; ERSPAN: draft-foschiano-erspan */
+/* Skips a GRE header (RFC 2784, RFC 2890) and one of ERSPAN (draft-foschiano-erspan). */
 static inline u32 hpcap_walk_gre(struct hpcap_walk *w)
 {
 	u32 flags, type, header, next;
@@ -259,7 +259,7 @@ static inline u32 hpcap_walk_protocol(struct hpcap_walk *w, u32 type)
 	case 60:
 	case 135:
 		return hpcap_walk_extension(w, 8, 1);
-	case 51:	/* AH */
+	case 51:	/* AH, RFC 4302 */
 		return hpcap_walk_extension(w, 4, 2);
 	case 44:
 		return hpcap_walk_fragment(w);

@@ -14,9 +14,9 @@ struct hpcap_frame {
 	const u8 *data;
 	u64 sec;	/* since 1970; a time that 32 bits cannot hold is adjusted and counted */
 	u32 nsec;
-	u32 caplen;	/* bytes at data */
+	u32 caplen;	/* captured bytes, at `data` */
 	u32 len;	/* bytes on the wire, without FCS */
-	u32 hash;	/* of the frame's flow, computed by the NIC; 0: none */
+	u32 hash;	/* hash of the frame's flow, computed by the NIC; 0: none */
 };
 
 /* The most frames of one harvest. */

@@ -113,7 +113,7 @@ static int hpcap_poll_main(void *arg)
 		u64 nap_ns;
 
 		WRITE_ONCE(rxq->kicked, false);
-		/* A kick from here on is for the next harvest. */
+		/* A kick from here on keeps the thread from sleeping after the next harvest. */
 		smp_mb();
 		look = hpcap_poll_look(rxq);
 		if (look.work_done)

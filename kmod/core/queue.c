@@ -18,7 +18,7 @@
 #include "rxq.h"
 #include "trace.h"
 
-/* A harvest fills at most an eighth of the ring, in frames of this size. */
+/* A harvest is limited to an eighth of the ring, computed with frames of this size. */
 #define HPCAP_BURST_FRAME	2048
 #define HPCAP_BURST_MIN		16
 
@@ -216,7 +216,7 @@ void hpcap_rxq_service(struct hpcap_rxq *rxq)
 
 void hpcap_rxq_new_file(struct hpcap_rxq *rxq)
 {
-	/* A file whose header is not written yet needs no successor. */
+	/* A header that is not written yet will have the new values, so the file can go on. */
 	if (rxq->adapter && !rxq->ring.plain && !rxq->ring.header_due)
 		hpcap_ring_want_file(&rxq->ring);
 }

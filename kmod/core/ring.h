@@ -48,7 +48,7 @@
 
 #define HPCAP_NS_PER_S		1000000000ull
 
-/* The producer's own knowledge of a listener. */
+/* The producer's private state of a listener. */
 struct hpcap_ring_slot {
 	struct hpcap_slot *shared;	/* NULL: the slot is free */
 	u64 read_off;		/* last acknowledged offset, clamped to what is published */
@@ -68,7 +68,7 @@ struct hpcap_ring {
 	u64 fast_end;		/* no record crosses it without hpcap_ring_prepare() */
 	u64 lap_off;		/* stream offset of base[0] in this lap */
 	u32 caplen;		/* capture length; never 0 here */
-	u32 listeners;		/* active ones */
+	u32 listeners;		/* number of active listeners */
 	struct hpcap_count ledger[HPCAP_LEDGER_REASONS];
 	u64 last_ns;		/* time of the last frame; 0: none */
 	u32 dirty;		/* the ledger changed since it was published */
@@ -95,7 +95,7 @@ struct hpcap_ring {
 	struct hpcap_queue *queue;
 	struct hpcap_block *index;
 	struct hpcap_block *unstamped;	/* entry without the time of its first frame yet */
-	u32 slot_mask;		/* slots in use */
+	u32 slot_mask;		/* a bit for each slot in use */
 	u32 tail;		/* bytes kept free before the end of a file */
 	u8 header_due;		/* the current file has no header yet */
 	u8 gap_due;
@@ -127,7 +127,7 @@ static inline u64 hpcap_round_up(u64 value, u64 step)
 	return (value + step - 1) / step * step;
 }
 
-/* The address of a stream offset that is not more than one ring behind the head's lap. */
+/* Returns the address of a stream offset, which is in [lap_off, lap_off + 2 * ring_bytes). */
 static inline u8 *hpcap_ring_at(struct hpcap_ring *r, u64 off)
 {
 	return r->base + (off - r->lap_off);
@@ -386,7 +386,7 @@ static inline void hpcap_ring_start_file(struct hpcap_ring *r)
 	r->file_ns = r->clock_ns;
 	r->file_frames = r->ledger[HPCAP_CAPTURED].frames;
 	r->fast_end = 0;
-	/* The first file of all starts at start_off and has number 0. */
+	/* The queue's first file starts at start_off and has number 0. */
 	if (r->file_off != r->queue->start_off)
 		WRITE_ONCE(r->queue->file_number, r->queue->file_number + 1);
 	WRITE_ONCE(r->queue->file_off, r->file_off);
@@ -588,7 +588,7 @@ static inline int hpcap_ring_time_is_odd(const struct hpcap_frame *f)
 	return f->sec >> 32 || !(f->sec | f->nsec) || f->nsec >= HPCAP_NS_PER_S;
 }
 
-/* The nearest time that a record can hold. */
+/* Sets the time of a record to the nearest one that it can hold. */
 static inline void hpcap_ring_adjust_time(struct hpcap_record *rec, const struct hpcap_frame *f)
 {
 	if (f->sec > 0xffffffffu) {
@@ -960,7 +960,7 @@ static inline void hpcap_ring_end(struct hpcap_ring *r, u32 state)
 	for (i = 0; i < HPCAP_SLOTS; i++)
 		if (r->slots[i].state == HPCAP_SLOT_ACTIVE)
 			hpcap_ring_fix_end(r, i, HPCAP_SLOT_FINISHED);
-	/* Everything is published before the end is. */
+	/* Everything is published before the state says that the queue has ended. */
 	smp_store_release(&r->queue->state, state);
 }
 

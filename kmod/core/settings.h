@@ -43,7 +43,7 @@ struct hpcap_settings {
 struct hpcap_setting {
 	/* Parses text, with or without a trailing newline. -EINVAL changes nothing. */
 	int (*parse)(const char *text, struct hpcap_settings *settings);
-	/* Writes a line into a page of sysfs, and returns its length. */
+	/* Prints the setting as a line into a page of sysfs. Returns the line's length. */
 	int (*show)(char *page, const struct hpcap_settings *settings);
 };
 

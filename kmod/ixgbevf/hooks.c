@@ -28,7 +28,7 @@ static int check_device(const struct ixgbevf_adapter *adapter)
 {
 	switch (adapter->hw.mac.type) {
 	case ixgbe_mac_82599_vf:
-	/* The same registers and descriptors, by their datasheets. */
+	/* By their datasheets, these have the registers and descriptors of the 82599. */
 	case ixgbe_mac_X540_vf:
 	case ixgbe_mac_X550_vf:
 	case ixgbe_mac_X550EM_x_vf:
@@ -40,7 +40,7 @@ static int check_device(const struct ixgbevf_adapter *adapter)
 	}
 }
 
-/* Runs after the driver has set its defaults, and before it allocates by them. */
+/* Called after the driver has set its defaults, and before it allocates memory by them. */
 int hpcap_ixgbevf_init(struct ixgbevf_adapter *adapter)
 {
 	struct hpcap_port *port;

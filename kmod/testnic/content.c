@@ -19,7 +19,7 @@ static void hpcap_test_put16(u8 *to, u32 value)
 	to[1] = (u8)value;
 }
 
-/* RFC 1071 */
+/* Computes the checksum of an IPv4 header (RFC 1071). */
 static u32 hpcap_test_checksum(const u8 *ip)
 {
 	u32 sum = 0;
@@ -42,7 +42,7 @@ void hpcap_test_header(u8 header[HPCAP_TEST_HEADER_BYTES], u32 flow, u32 len)
 
 	for (i = 0; i < 8; i++)
 		random[i] = (u8)(mixed >> (56 - 8 * i));
-	/* Locally administered addresses. */
+	/* Both addresses are locally administered. */
 	memcpy(header, ((u8[]){ 0x02, 0x68, 0x70, random[1], random[2], random[7] }), 6);
 	memcpy(header + 6, ((u8[]){ 0x06, 0x68, 0x70, id[0], id[1], id[2] }), 6);
 	hpcap_test_put16(header + 12, 0x0800);

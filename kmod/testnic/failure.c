@@ -20,7 +20,7 @@ static DEFINE_MUTEX(failure_lock);
 
 #if defined(CONFIG_X86_64) && defined(CONFIG_KPROBES)
 
-static char failing[64];	/* "": none */
+static char failing[64];	/* name of the function that fails; "": none */
 static struct kprobe probe;
 
 /* Runs in place of the function, and returns to the function's caller. */

@@ -144,7 +144,7 @@ static const struct hpcap_nic_ops hpcap_test_ops = {
 
 /* ---------------------------------------------------------------------- adapters */
 
-/* Under tests_lock. */
+/* Starts all queues of an adapter. Under tests_lock. */
 static void hpcap_test_start(struct hpcap_test_adapter *test)
 {
 	u32 i;

@@ -91,7 +91,7 @@ enum hpcap_reason {
 	HPCAP_NIC_ERROR		= 6,	/* received damaged */
 	HPCAP_LEDGER_REASONS	= 7,
 	HPCAP_OVERRUN		= 7,	/* a lossy listener was too slow */
-	HPCAP_STORAGE		= 8,	/* a recorder could not write it */
+	HPCAP_STORAGE		= 8,	/* a recorder could not write the frame */
 	HPCAP_REASONS		= 9,
 };
 
@@ -317,7 +317,7 @@ struct hpcap_queue {
 	__u32 state;		/* enum hpcap_queue_state */
 	__u32 caplen;		/* capture length in force; 0 = whole frames */
 	__u64 file_off;		/* stream offset of the current file */
-	__u64 heartbeat_ns;	/* CLOCK_MONOTONIC of the poll loop, at least every second */
+	__u64 heartbeat_ns;	/* last heartbeat (CLOCK_MONOTONIC); at least one every second */
 	__u64 file_number;	/* number of the current file; 0 = the first */
 	__u8 reserved3[32];
 
