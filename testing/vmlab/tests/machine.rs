@@ -1,5 +1,5 @@
-//! Virtual machines: commands and their output, and every way that a machine can go wrong. Each
-//! boots a kernel, which takes seconds.
+//! Virtual machines: commands and their output, and every way in which a machine can fail. Each
+//! test boots a kernel, which takes seconds.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -31,7 +31,7 @@ fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).unwrap()
 }
 
-/// What most users see: the program, its streams, its exit code, its folder.
+/// Runs the program as a user does. Returns its output and exit code.
 fn vmlab(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_vmlab"))
         .args(args)
@@ -48,12 +48,12 @@ fn command_output_comes_back_unchanged() {
         let out = run(&guest, "uname -r; echo wrong >&2; exit 7");
         assert_eq!((out.code, text(&out.stderr)), (7, "wrong\n"));
         assert_eq!(text(&out.stdout).trim_end(), release);
-        // Every byte, and more than any buffer on the way holds.
+        // The output is larger than any buffer on its way, and must arrive completely.
         let out = run(&guest, "seq 300000; kill -9 $$");
         assert_eq!(out.code, 128 + 9);
         let expected: String = (1..=300_000).map(|n| format!("{n}\n")).collect();
         assert!(text(&out.stdout) == expected, "{} bytes", out.stdout.len());
-        // What a command leaves behind does not hold it up.
+        // A command ends although a process that it left behind still runs.
         let out = run(&guest, "echo first; (sleep 1; echo late) & exit 3");
         assert_eq!((out.code, text(&out.stdout)), (3, "first\n"));
         let out = guest.run(&["/no/such/program"], LIMIT).unwrap();
@@ -112,7 +112,8 @@ fn guest_program_asks_the_host() {
             match request {
                 Request::Counts { nic: Some(n) } => Ok(json!({ "nic": n })),
                 Request::TrafficStop { .. } => Ok(Value::Null),
-                // Longer than the other questions of the test, which must not wait for it.
+                // This request takes longer than the others of the test, which must not wait for
+                // it.
                 Request::TrafficWait { .. } => {
                     std::thread::sleep(Duration::from_secs(1));
                     Ok(json!("waited"))
@@ -146,7 +147,8 @@ fn command_line_traffic_reaches_the_nics() {
     }
     let out = tempfile::tempdir().unwrap();
     let folder = out.path().to_str().unwrap();
-    // The distribution's drivers; the first interface that appears is the first NIC's.
+    // These are the distribution's drivers. The first interface that appears belongs to the first
+    // NIC.
     let script = "set -e
         modprobe ixgbe
         modprobe ixgbevf
@@ -217,7 +219,7 @@ fn kernel_panic_ends_the_machine() {
         if kernel(name).is_none() {
             return;
         }
-        // What was printed has to leave the machine first, on a busy host, too.
+        // The sleep gives the output time to leave the machine, even on a busy host.
         let script = "echo before; sleep 3; echo c > /proc/sysrq-trigger; sleep 100";
         let out = vmlab(&[
             "run",
@@ -261,7 +263,7 @@ fn kernel_warning_fails_the_run() {
         "{said}"
     );
 
-    // The same, where it is known.
+    // The same fault is accepted if it is tolerated.
     let known = machine(kernel)
         .tolerate("cut here")
         .tolerate("WARNING: ")
@@ -271,7 +273,7 @@ fn kernel_warning_fails_the_run() {
     guest.shutdown().unwrap();
 }
 
-/// A module that says WARN while it is loaded.
+/// Builds a module that triggers a WARN while it is loaded.
 fn build_module(kernel: &Kernel, folder: &Path) -> std::path::PathBuf {
     let source = "\
 #include <linux/module.h>
@@ -308,13 +310,13 @@ fn killed_runner_leaves_nothing_behind() {
     let marked = format!("path={folder},");
     wait_for(|| out.path().join("up").exists());
     assert_eq!(processes_with(&marked), 1);
-    // SIGKILL: it cannot clean up.
+    // After SIGKILL, the program cannot clean up.
     child.kill().unwrap();
     child.wait().unwrap();
     wait_for(|| processes_with(&marked) == 0);
 }
 
-/// How many QEMUs have this in their command lines.
+/// Returns the number of QEMU processes with `part` in their command lines.
 fn processes_with(part: &str) -> usize {
     let entries = fs::read_dir("/proc").unwrap().flatten();
     let lines = entries.filter_map(|entry| fs::read(entry.path().join("cmdline")).ok());

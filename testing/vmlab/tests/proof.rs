@@ -1,4 +1,4 @@
-//! The proof finds whatever is wrong with a recording, and nothing where nothing is.
+//! The proof detects every fault of a recording, and accepts a recording without faults.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -14,7 +14,7 @@ use vmlab::traffic::content::Frames;
 use vmlab::traffic::proof::{Proof, prove};
 use vmlab::traffic::{Record, Runs, Segment};
 
-/// What the producer made of a frame that the NIC delivered.
+/// What the producer did with a frame that the NIC delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fate {
     Stored,
@@ -23,21 +23,21 @@ enum Fate {
     Filtered,
 }
 
-/// A record in a queue's file.
+/// An item in the file of a queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Item {
     Frame { len: u16, data: Vec<u8> },
     Gap(u64),
 }
 
-/// A queue's file before it is written.
+/// The file of a queue before it is written.
 #[derive(Debug, Clone, Default)]
 struct Queue {
     items: Vec<Item>,
     ledger: Ledger,
 }
 
-/// A NIC's record and what a producer without faults makes of it.
+/// The record of a NIC, and the files that a producer without faults writes for it.
 struct Scene {
     record: Record,
     queues: BTreeMap<u16, Queue>,
@@ -47,7 +47,7 @@ fn scene(content: &str, frames: &[(Outcome, Fate)]) -> Scene {
     let mut record = Record::new("nic0", true);
     let mut queues = BTreeMap::<u16, Queue>::new();
     let mut refused = 0;
-    // Two segments, so that the seam is tested, too.
+    // Two segments test the transition between them, too.
     for (n, part) in frames.chunks(frames.len().div_ceil(2).max(1)).enumerate() {
         let content = &content.replace("start=1", &format!("start={}", n + 1));
         record.segments.push(Segment {
@@ -63,7 +63,7 @@ fn scene(content: &str, frames: &[(Outcome, Fate)]) -> Scene {
                 Outcome::Delivered { queue } => {
                     queues.entry(*queue).or_default().take(frame, *fate);
                 }
-                // The driver refuses it and counts it, or stores something of it.
+                // The driver either refuses and counts the frame, or stores a part of it.
                 Outcome::Spoiled { queue } if *fate == Fate::Stored => {
                     queues
                         .entry(*queue)
@@ -125,7 +125,7 @@ impl Queue {
                 Item::Gap(frames) => {
                     let mut lost = Ledger::default();
                     lost[Reason::RingFull] = Count::new(*frames, 0);
-                    // What the NIC lost may be said anywhere.
+                    // A gap record may report frames that the NIC lost at any position.
                     lost[Reason::NicMissed] = Count::new(7, 0);
                     writer.gap(&Gap {
                         from: None,
@@ -157,7 +157,7 @@ impl Scene {
         prove(&self.record, &[folder.path().to_owned()]).unwrap()
     }
 
-    /// What the proof complains of, in one text.
+    /// Returns the complaints of the proof as one text.
     fn complaints(&self) -> String {
         self.prove().complaints().collect::<Vec<_>>().join("\n")
     }
@@ -212,7 +212,7 @@ proptest! {
 
     #[test]
     fn gaps_prove_identical_frames(frames in frames(false, false)) {
-        // A file whose frames are the same again and again.
+        // The frames of this file are all the same.
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("same.pcap");
         let mut file = Vec::new();
@@ -298,7 +298,7 @@ proptest! {
         let mut scene = scene(CONTENT, &frames);
         let ledger = &mut scene.queues.get_mut(&0).unwrap().ledger;
         let reason = Reason::ALL[reason];
-        // How many bytes the NIC lost is not always known.
+        // The number of bytes that the NIC lost is not always known.
         let bytes = bytes && !matches!(reason, Reason::NicMissed | Reason::NicError);
         let field = if bytes { &mut ledger[reason].bytes } else { &mut ledger[reason].frames };
         prop_assume!(more || *field > 0);
@@ -364,11 +364,11 @@ fn spoiled_frame_must_be_counted_or_stored() {
     frames.insert(3, spoiled);
     let mut scene = scene(CONTENT, &frames);
     assert_eq!(scene.prove().queues[0].spoiled.frames, 1);
-    // Refused, and not counted.
+    // The frame was refused but not counted.
     scene.queues.get_mut(&0).unwrap().items.remove(3);
     let found = scene.complaints();
     assert!(found.contains("the ledger counts"), "{found}");
-    // Counted: as received damaged.
+    // The frame is counted as received damaged.
     let ledger = &mut scene.queues.get_mut(&0).unwrap().ledger;
     let bytes = scene.record.totals.spoiled[&0].bytes - 1;
     ledger[Reason::Captured] = ledger[Reason::Captured] - Count::new(1, bytes);
@@ -424,7 +424,7 @@ fn proof_reports_wrong_length() {
 
 #[test]
 fn proof_handles_a_million_frames() {
-    // What a person waits for at the end of a test of the driver.
+    // A user waits for this proof at the end of a test of the driver, so it must be fast.
     let scene = scene("gen:start=1,count=500000", &delivered(1_000_000));
     let from = std::time::Instant::now();
     let proof = scene.prove();

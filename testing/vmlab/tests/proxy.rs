@@ -1,4 +1,4 @@
-//! QEMU's device protocol, with the test in QEMU's place.
+//! QEMU's device protocol, with the test in the role of QEMU.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -14,7 +14,7 @@ use vmlab::pci::memory::GuestMemory;
 use vmlab::pci::shared::Shared;
 use vmlab::pci::{Function, proxy};
 
-/// A function that remembers: BAR 0 of 4 KiB, BAR 4 of 16 KiB.
+/// A function that records accesses. It has BAR 0 of 4 KiB and BAR 4 of 16 KiB.
 #[derive(Default)]
 struct Fake {
     bars: [u32; 6],
@@ -119,7 +119,7 @@ impl Qemu {
         let payload: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
         let files: Vec<RawFd> = sections.iter().map(|(file, ..)| file.as_raw_fd()).collect();
         self.send(0, &payload, &files);
-        // It has no answer; one to anything else says that it has been dealt with.
+        // The message has no answer. The answer to the next one shows that it was handled.
         self.config(3, 0, 0, 4);
     }
 
@@ -178,7 +178,7 @@ fn new_memory_map_replaces_the_old() {
         memory.write(0, b"x").is_ok(),
         "who still has the old map may use it"
     );
-    // A descriptor of its own for the same file is the same mapping.
+    // Another descriptor of the same file identifies the same mapping.
     let again = ram.try_clone().unwrap();
     qemu.map(&[(&again, 0x10_0000, 0x4000, 0x4000)]);
     let moved = Arc::clone(&qemu.fake.bus().memories[2]);

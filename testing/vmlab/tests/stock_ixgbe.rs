@@ -1,6 +1,6 @@
-//! The software 82599 under the distribution's own ixgbe, in a virtual machine of each kernel:
-//! that driver, which knows nothing of this NIC being software, is the judge of it. About 15 s
-//! a machine: boot, the driver's self-test, and its link changes.
+//! The software 82599 with the distribution's own ixgbe, in a virtual machine of each kernel. This
+//! driver does not know that the NIC is software, so it is an independent judge. Each machine takes
+//! about 15 s: boot, the driver's self-test, and its link changes.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -22,7 +22,7 @@ use common::kernel;
 const LIMIT: Duration = Duration::from_secs(120);
 const MAC: [u8; 6] = [0x02, 0, 0, 0, 0, 0x01];
 
-/// A guest with one software 82599, whose driver is loaded and whose link is up.
+/// A guest with one software 82599. The driver is loaded and the link is up.
 struct Lab {
     guest: Guest,
     nic: Arc<Shared<Pf>>,
@@ -63,9 +63,10 @@ impl Lab {
         );
     }
 
-    /// rx_packets, rx_bytes, rx_missed_errors, rx_crc_errors, rx_length_errors.
+    /// Returns rx_packets, rx_bytes, rx_missed_errors, rx_crc_errors, rx_length_errors.
     fn counters(&self) -> [u64; 5] {
-        // ethtool -S has the driver read the NIC's registers, rather than wait two seconds.
+        // ethtool -S makes the driver read the NIC's registers at once, instead of within two
+        // seconds.
         let text = self.run(
             "ethtool -S eth0 > /dev/null; cd /sys/class/net/eth0/statistics
              cat rx_packets rx_bytes rx_missed_errors rx_crc_errors rx_length_errors",
@@ -74,7 +75,7 @@ impl Lab {
         numbers.try_into().unwrap()
     }
 
-    /// What the counters have gained meanwhile.
+    /// Returns the growth of the counters during `meanwhile`.
     fn counted(&self, meanwhile: impl FnOnce(&Self)) -> [u64; 5] {
         let before = self.counters();
         meanwhile(self);
@@ -82,7 +83,7 @@ impl Lab {
         std::array::from_fn(|i| after[i] - before[i])
     }
 
-    /// Frames that wait for room, so that none is missed.
+    /// Sends frames that wait for room, so that none is missed.
     fn send(&self, frames: usize, len: usize) {
         let frame = frame(len);
         let limit = Instant::now() + LIMIT;
@@ -105,12 +106,12 @@ impl Lab {
                 thread::sleep(Duration::from_micros(100));
             }
         }
-        // Until the driver has taken the last one, and offers all but one descriptor again.
+        // By then, the driver has received the last frame and offers all descriptors but one again.
         thread::sleep(Duration::from_millis(200));
     }
 }
 
-/// A frame to the guest, of a protocol that it does not know.
+/// Returns a frame to the guest with a protocol that the guest does not know.
 fn frame(len: usize) -> Vec<u8> {
     let mut frame = vec![0x5A; len];
     frame[..6].copy_from_slice(&MAC);
@@ -135,7 +136,8 @@ fn ixgbe_self_test_passes() {
             "as fast as it can"
         );
 
-        // Far more than a ring, at once, and nowhere to wait.
+        // The frames are far more than the ring has descriptors, and no packet buffer can hold
+        // them.
         lab.nic.bus().limit_packet_buffer(Some(0));
         let mut delivered = 0;
         let [packets, _, missed, ..] = lab.counted(|lab| {
@@ -155,7 +157,7 @@ fn ixgbe_self_test_passes() {
         );
         lab.nic.bus().limit_packet_buffer(None);
 
-        // Several descriptors a frame.
+        // Each frame takes several descriptors.
         lab.run("ip link set eth0 mtu 9000");
         lab.wait_for_carrier();
         let [packets, bytes, ..] = lab.counted(|lab| lab.send(300, 9014));

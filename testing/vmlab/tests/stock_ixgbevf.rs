@@ -1,6 +1,6 @@
-//! The software virtual function under the distribution's own ixgbevf, in a virtual machine of
-//! each kernel, with the traffic and the faults of the lab. About 12 s a kernel, most of it boot and
-//! waiting for that driver's watchdog, which looks at the link every two seconds.
+//! The software virtual function with the distribution's own ixgbevf, in a virtual machine of each
+//! kernel, with the traffic and the faults of the lab. Each kernel takes about 12 s, most of it for
+//! booting and for that driver's watchdog, which checks the link every two seconds.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -17,7 +17,7 @@ use vmlab::traffic::{Fault, Lab};
 
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// A guest with one virtual function, whose driver is loaded and whose link is up.
+/// A guest with one virtual function. The driver is loaded and the link is up.
 struct Bench {
     guest: Guest,
     lab: Arc<Lab>,
@@ -39,7 +39,8 @@ impl Bench {
             _folder: folder,
         };
         bench.run("modprobe ixgbevf; echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6");
-        // Every frame of the generator is for somebody else.
+        // The generator's frames have destination addresses of other machines, so the interface is
+        // promiscuous.
         bench.run("ip link set eth0 up promisc on; ip address add 10.0.0.2/24 dev eth0");
         bench.wait_for_carrier(1);
         bench
@@ -62,14 +63,15 @@ impl Bench {
         ));
     }
 
-    /// Frames and bytes that the guest has received.
+    /// Returns the frames and bytes that the guest has received.
     fn received(&self) -> (u64, u64) {
         let text = self.run("cd /sys/class/net/eth0/statistics; cat rx_packets rx_bytes");
         let mut numbers = text.lines().map(|line| line.parse().unwrap());
         (numbers.next().unwrap(), numbers.next().unwrap())
     }
 
-    /// Sends, waits for the end, and says what the guest received meanwhile.
+    /// Sends traffic and waits for its end. Returns the frames and bytes that the guest received
+    /// meanwhile.
     fn send(&self, options: &str) -> (u64, u64) {
         let before = self.received();
         self.run(&format!(
@@ -97,7 +99,8 @@ fn ixgbevf_receives_every_frame() {
         assert_eq!(got, (frames, bytes), "{name}: at a rate");
         assert_eq!(frames + now.missed.frames, 5000, "{name}");
 
-        // Far more than the ring holds: what is missed, only the host knows.
+        // The frames are far more than the ring has descriptors. Only the host knows how many are
+        // missed.
         let before = bench.lab.record(0).unwrap().totals;
         let (frames, _) = bench.send("--flood gen:count=100000");
         let now = bench.lab.record(0).unwrap().totals;

@@ -1,4 +1,4 @@
-//! Traffic into a NIC that takes what it likes, and its record.
+//! Traffic into a simulated NIC that accepts some of the frames, and the record of the traffic.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -14,13 +14,13 @@ use vmlab::pci::shared::Shared;
 use vmlab::traffic::content::Frames;
 use vmlab::traffic::{Nic, Pace, Record, Sender};
 
-/// A NIC with `room` descriptors; a driver adds `refill` of them after every burst.
+/// A NIC with `room` descriptors, to which a driver adds `refill` descriptors after every burst.
 #[derive(Debug, Default)]
 struct Fake {
     down: bool,
     room: usize,
     refill: usize,
-    /// Some frames fare otherwise than by room: decided by their number.
+    /// Whether some frames, chosen by number, have another outcome than room decides.
     whims: bool,
     seen: u64,
     delivered: Vec<Vec<Vec<u8>>>,
@@ -95,7 +95,7 @@ impl Bench {
         }
     }
 
-    /// What the record says was delivered is what the NIC delivered, to the byte.
+    /// Verifies that the record's delivered frames are those that the NIC delivered, to the byte.
     fn check(&self) -> Record {
         let record = self.sender.record();
         let mut expected = vec![Vec::new(); 3];
@@ -198,7 +198,7 @@ fn second_traffic_waits_for_the_first() {
     let other = "gen:count=1".parse().unwrap();
     let refused = bench.sender.start(&other, Pace::Room).unwrap_err();
     assert_eq!(refused.kind(), Kind::Busy);
-    // There is no room after 100 frames: it waits, and can be stopped.
+    // There is no room after 100 frames. The sender waits, and can be stopped.
     bench.until_seen(100);
     bench.sender.stop().unwrap();
     assert!(!bench.sender.is_busy());
@@ -217,7 +217,7 @@ fn flood_does_not_wait_for_room() {
     assert_eq!(totals.all_delivered().frames, 10);
     assert_eq!(totals.missed.frames, 490);
 
-    // In the middle of traffic that waits it takes the next frames of that.
+    // A storm during traffic that waits consists of the next frames of this traffic.
     bench.start("gen:count=1000");
     bench.sender.storm(300).unwrap();
     bench.until_seen(800);
@@ -237,7 +237,8 @@ fn failing_source_is_named() {
     let error = bench.sender.start(&missing, Pace::Room).unwrap_err();
     assert!(error.to_string().contains("/nowhere/x.pcap"), "{error}");
 
-    // A file that breaks off in its second frame: the first one is sent, and the rest is said.
+    // The file is truncated in its second frame. The first frame is sent, and the error is
+    // reported.
     let path = bench.folder.path().join("cut.pcap");
     let mut file = Vec::new();
     for word in [0xa1b2_c3d4u32, 0x0004_0002, 0, 0, 65535, 1, 1, 0, 60, 60] {
@@ -252,8 +253,8 @@ fn failing_source_is_named() {
     assert_eq!(bench.sender.record().totals.offered.frames, 1);
 }
 
-/// A network namespace of this thread alone, with a pair of interfaces: what is sent to
-/// 10.9.0.2 leaves `near` and comes in at `far`. `None` where that is not allowed.
+/// Creates a network namespace for this thread with a pair of interfaces: frames to 10.9.0.2 leave
+/// `near` and arrive at `far`. Returns `None` where this is not allowed.
 fn two_interfaces() -> Option<()> {
     if let Err(e) = nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET) {
         println!("skipped: frames of an interface; a network namespace: {e}");
@@ -289,7 +290,7 @@ fn live_frames_are_kept_for_comparison() {
     bench.sender.stop().unwrap();
     let record = bench.check();
     assert_eq!(record.totals.offered.frames, 100);
-    // 42 bytes of headers; the shortest are padded.
+    // The headers have 42 bytes. Short frames are padded.
     let bytes: u64 = (0..100).map(|n| (52 + n).max(60)).sum();
     assert_eq!(record.totals.offered.bytes, bytes);
     assert!(record.segments[0].content.starts_with("pcap:/"));

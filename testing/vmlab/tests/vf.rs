@@ -1,4 +1,4 @@
-//! The software virtual function against a driver as small as can be, set up as ixgbevf does.
+//! The software virtual function with a minimal driver, which sets it up as ixgbevf does.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -46,7 +46,7 @@ const RX_RING: u64 = 0;
 const TX_RING: u64 = 0x1000;
 const BUFFERS: u64 = 0x2000;
 const TX_BUFFER: u64 = 0x1_0000;
-/// A place without memory.
+/// An address without memory.
 const NOWHERE: u64 = 1 << 40;
 
 #[derive(Debug)]
@@ -54,7 +54,7 @@ struct Sent(Sender<u32>);
 
 impl Messages for Sent {
     fn send(&mut self, _address: u64, data: u32) {
-        // A test that is over does not listen any more.
+        // A test that has ended does not receive any more.
         let _ = self.0.send(data);
     }
 }
@@ -81,7 +81,7 @@ impl Driver {
         }
     }
 
-    /// Up, promiscuous, with one descriptor less than the ring has.
+    /// Brings the function up in promiscuous mode, and offers all descriptors of the ring but one.
     fn new() -> Self {
         let mut this = Self::bare();
         this.nic.config_write(0x72, 2, 0x8000);
@@ -123,7 +123,7 @@ impl Driver {
         self.nic.bar_write(0, offset, 4, u64::from(value));
     }
 
-    /// A message to the physical function; its answer's words.
+    /// Sends a message to the physical function. Returns the words of the answer.
     fn ask(&mut self, words: &[u32]) -> Vec<u32> {
         self.write(VFMAILBOX, 1 << 2);
         assert_eq!(self.read(VFMAILBOX) & 1 << 2, 1 << 2);
@@ -142,7 +142,8 @@ impl Driver {
         self.memory.store(at + 8, 0).unwrap();
     }
 
-    /// The descriptors that are done, as their last words and their bytes; gives them back.
+    /// Returns the last word and the bytes of each received frame, and returns the descriptors to
+    /// the NIC.
     fn take(&mut self) -> Vec<(u64, Vec<u8>)> {
         let mut done = Vec::new();
         loop {
@@ -305,7 +306,7 @@ fn vf_transmits_to_the_wire() {
     let sent = frame(9, 42);
     driver.memory.write(TX_BUFFER, &sent).unwrap();
     driver.memory.store(TX_RING, TX_BUFFER).unwrap();
-    // A data descriptor: EOP, RS, DEXT, type 3.
+    // The descriptor is a data descriptor: EOP, RS, DEXT, type 3.
     let word = 42 | 3 << 20 | 1 << 24 | 1 << 27 | 1 << 29 | 42 << 46;
     driver.memory.store(TX_RING + 8, word).unwrap();
     driver.write(TX + TAIL, 1);

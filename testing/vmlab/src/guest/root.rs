@@ -29,7 +29,7 @@ pub(super) fn enter() -> io::Result<Setup> {
     mount_new("tmpfs", "ram", "/ram", MsFlags::empty(), "size=100%")?;
     fs::create_dir("/ram/upper")?;
     fs::create_dir("/ram/work")?;
-    // Without this, only the owner of the upper folder could write to the root.
+    // The root has the permissions of the upper folder, not those of the host's root.
     fs::set_permissions("/ram/upper", fs::Permissions::from_mode(0o755))?;
     let options = format!("lowerdir={HOST},upperdir=/ram/upper,workdir=/ram/work");
     mount_new("overlay", "root", BASE, MsFlags::empty(), &options)?;

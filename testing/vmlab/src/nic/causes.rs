@@ -1,34 +1,35 @@
 //! Interrupt causes: from queues and events to MSI-X vectors.
 //!
-//! Datasheet, sections 7.3 and 8.2.3.5. In MSI-X mode bit n of the queue causes is vector n. EITR
-//! is kept without effect: a vector is masked from its message until the driver has polled, which
-//! bounds the rate already.
+//! Datasheet, sections 7.3 and 8.2.3.5. In MSI-X mode, bit n of the queue causes is vector n. EITR
+//! can be written but has no effect: a vector is masked from its message until the driver has
+//! polled, which already bounds the rate.
 
 use super::registers::bits::{
     EICR_OTHER_CLEARABLE, EICR_RTXQ, GPIE_EIAME, GPIE_OCD, IVAR_ALLOC, IVAR_ALLOC_VAL,
 };
 use crate::pci::interrupts::Msix;
 
-/// Pending causes and their masks: queue causes (one for each vector) and all others.
+/// Pending causes and their masks: queue causes (one for each vector) and all other causes.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Causes {
     queues: u64,
     other: u32,
-    /// Causes that are new since their last message.
+    /// Causes that were raised since their last message.
     due_queues: u64,
     due_other: u32,
     queues_enabled: u64,
     other_enabled: u32,
     queues_auto_masked: u64,
     other_auto_masked: u32,
-    /// EIAC for the first 16 vectors. The others have no such bit: they always clear themselves.
+    /// EIAC for the first 16 vectors. The other vectors have no such bit and always clear
+    /// themselves.
     auto_cleared: u32,
     gpie: u32,
     misc: u32,
 }
 
 impl Causes {
-    /// EICS: causes by number, as the hardware or the driver raises them.
+    /// EICS: raises causes by number, for the hardware or the driver.
     pub(super) fn raise(&mut self, queues: u64, other: u32) {
         self.queues |= queues;
         self.due_queues |= queues;
@@ -36,19 +37,20 @@ impl Causes {
         self.due_other |= other & !EICR_RTXQ;
     }
 
-    /// A queue's cause, by the byte of IVAR that is its own.
+    /// Raises the cause of a queue, which the queue's byte of IVAR names.
     pub(super) fn raise_queue(&mut self, allocation: u8) {
         if allocation & IVAR_ALLOC_VAL != 0 {
             self.raise(1 << (allocation & IVAR_ALLOC), 0);
         }
     }
 
-    /// EICR, as it reads.
+    /// Returns the value of EICR.
     pub(super) fn eicr(&self) -> u32 {
         self.queues as u32 & EICR_RTXQ | self.other
     }
 
-    /// Reading EICR: clears it, or where GPIE.OCD is set only what no queue has caused.
+    /// Reads and clears EICR. Where GPIE.OCD is set, reading clears only the causes that are not of
+    /// queues.
     pub(super) fn read_eicr(&mut self) -> u32 {
         let value = self.eicr();
         match self.gpie & GPIE_OCD != 0 {
@@ -58,7 +60,7 @@ impl Causes {
         value
     }
 
-    /// Writing EICR clears the bits that are written.
+    /// Clears the bits that the driver writes to EICR.
     pub(super) fn clear(&mut self, bits: u32) {
         self.queues &= !u64::from(bits & EICR_RTXQ);
         self.due_queues &= self.queues;
@@ -66,17 +68,17 @@ impl Causes {
         self.due_other &= self.other;
     }
 
-    /// EIMS, as it reads.
+    /// Returns the value of EIMS.
     pub(super) fn eims(&self) -> u32 {
         self.queues_enabled as u32 & EICR_RTXQ | self.other_enabled
     }
 
-    /// EIMS_EX, as it reads.
+    /// Returns the value of EIMS_EX.
     pub(super) fn eims_ex(&self, n: usize) -> u32 {
         (self.queues_enabled >> (32 * n)) as u32
     }
 
-    /// Causes that pend are due again when they are enabled.
+    /// Enables causes. A cause that is pending sends a message again.
     pub(super) fn enable(&mut self, queues: u64, other: u32) {
         self.due_queues |= self.queues & queues;
         self.queues_enabled |= queues;
@@ -89,7 +91,7 @@ impl Causes {
         self.other_enabled &= !other;
     }
 
-    /// EIAM, whose low bits are those of `EIAM_EX[0]`.
+    /// Sets EIAM, whose low bits are those of `EIAM_EX[0]`.
     pub(super) fn set_eiam(&mut self, value: u32) {
         self.queues_auto_masked &= !u64::from(EICR_RTXQ);
         self.queues_auto_masked |= u64::from(value & EICR_RTXQ);
@@ -117,7 +119,7 @@ impl Causes {
         self.gpie = value;
     }
 
-    /// IVAR_MISC: its second byte is the vector of all other causes.
+    /// Sets IVAR_MISC, whose second byte is the vector of all other causes.
     pub(super) fn set_ivar_misc(&mut self, value: u32) {
         self.misc = value;
     }
@@ -156,7 +158,7 @@ mod tests {
     use super::*;
     use crate::pci::interrupts::sent;
 
-    /// As ixgbe sets it up: vector n has data n.
+    /// Returns causes set up as ixgbe does it: vector n has data n.
     fn ixgbe() -> (Causes, Msix, impl Fn() -> Vec<u32>) {
         let (msix, sent) = sent::enabled(64);
         let mut causes = Causes::default();

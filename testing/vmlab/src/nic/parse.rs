@@ -1,4 +1,4 @@
-//! What the NIC recognises in a frame: for RSS, and for the descriptor's packet type.
+//! Recognition of packets in a frame, for RSS and for the descriptor's packet type.
 //!
 //! Datasheet, section 7.1.6 (packet types) and 7.1.2.8 (RSS input).
 
@@ -12,7 +12,7 @@ mod packet_type {
     pub(super) const SCTP: u16 = 1 << 6;
 }
 
-/// Source and destination address, as RSS takes them.
+/// Source and destination address, in the form that RSS hashes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Addresses<'a> {
     None,
@@ -28,7 +28,7 @@ pub(super) enum Transport<'a> {
     Udp(&'a [u8]),
 }
 
-/// What was recognised.
+/// The result of the recognition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Packet<'a> {
     pub(super) packet_type: u16,
@@ -47,7 +47,7 @@ const PROTOCOL_UDP: u8 = 17;
 const PROTOCOL_SCTP: u8 = 132;
 
 impl<'a> Packet<'a> {
-    /// Looks at a frame. `vet` is the ethertype of a VLAN tag.
+    /// Recognises the packet in a frame. `vet` is the EtherType of a VLAN tag.
     pub(super) fn parse(frame: &'a [u8], vet: u16) -> Self {
         let mut packet = Self {
             packet_type: 0,
@@ -86,7 +86,8 @@ impl<'a> Packet<'a> {
         self.addresses = ip[12..]
             .first_chunk()
             .map_or(Addresses::None, Addresses::Ipv4);
-        // Of a fragment (offset, or more to come) the ports are not used, even where they are.
+        // The ports of a fragment (an offset, or more fragments to come) are not used, even where
+        // the fragment contains them.
         let fragment = be16(fixed, 6).is_some_and(|flags| flags & 0x3FFF != 0);
         if !fragment {
             self.transport(fixed[9], ip.get(header..).unwrap_or(&[]));

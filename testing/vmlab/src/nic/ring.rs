@@ -1,25 +1,25 @@
-//! A ring of descriptors in the guest's memory: what reception and transmission have in common.
+//! A ring of descriptors in the guest's memory: the common part of reception and transmission.
 //!
 //! Datasheet, sections 8.2.3.8 and 8.2.3.9. Head and tail are equal when the NIC has no descriptor.
 
-/// Bytes of a descriptor.
+/// Size of a descriptor in bytes.
 const DESCRIPTOR: u64 = 16;
 
-/// A ring, as its registers say.
+/// A ring with the settings of its registers.
 #[derive(Debug, Clone, Default)]
 pub(super) struct DescriptorRing {
     base: u64,
-    /// Descriptors.
+    /// Number of descriptors.
     size: u32,
     head: u32,
     tail: u32,
     enabled: bool,
-    /// Accesses to addresses where the guest has no memory. On a bus they vanish as well.
+    /// Number of accesses to addresses without memory. On a real bus they have no effect either.
     pub(super) dma_errors: u64,
 }
 
 impl DescriptorRing {
-    /// As after a reset: off, and without memory.
+    /// Returns the ring after a reset: off, and without memory.
     pub(super) fn fresh(&self) -> Self {
         Self {
             dma_errors: self.dma_errors,
@@ -27,27 +27,27 @@ impl DescriptorRing {
         }
     }
 
-    /// RDBAL and RDBAH, TDBAL and TDBAH.
+    /// Sets the base address: RDBAL and RDBAH, or TDBAL and TDBAH.
     pub(super) fn set_base(&mut self, low: u32, high: u32) {
         self.base = u64::from(high) << 32 | u64::from(low & !0x7F);
     }
 
-    /// RDLEN, TDLEN, in bytes.
+    /// Sets the length in bytes: RDLEN or TDLEN.
     pub(super) fn set_bytes(&mut self, bytes: u32) {
         self.size = (bytes & 0xF_FF80) / DESCRIPTOR as u32;
     }
 
-    /// RDH, TDH.
+    /// Sets RDH or TDH.
     pub(super) fn set_head(&mut self, head: u32) {
         self.head = head & 0xFFFF;
     }
 
-    /// RDH, TDH.
+    /// Returns RDH or TDH.
     pub(super) fn head(&self) -> u32 {
         self.head
     }
 
-    /// RDT, TDT.
+    /// Sets RDT or TDT.
     pub(super) fn set_tail(&mut self, tail: u32) {
         self.tail = tail & 0xFFFF;
     }
@@ -60,7 +60,7 @@ impl DescriptorRing {
         self.enabled
     }
 
-    /// How many descriptors the NIC has: none in a ring whose registers make no sense.
+    /// Returns the number of descriptors that the NIC may use; 0 if the registers are inconsistent.
     pub(super) fn available(&self) -> u32 {
         if self.head >= self.size || self.tail >= self.size {
             return 0;
@@ -68,12 +68,12 @@ impl DescriptorRing {
         (self.tail + self.size - self.head) % self.size
     }
 
-    /// Where the descriptor at the head is.
+    /// Returns the address of the descriptor at the head.
     pub(super) fn address(&self) -> u64 {
         self.base + u64::from(self.head) * DESCRIPTOR
     }
 
-    /// The descriptor at the head is done.
+    /// Moves the head to the next descriptor.
     pub(super) fn advance(&mut self) {
         self.head = if self.head + 1 == self.size {
             0

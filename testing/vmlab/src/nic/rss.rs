@@ -7,9 +7,9 @@ use super::registers::bits::{
     MRQC_IPV4, MRQC_IPV6, MRQC_MRQE, MRQC_TCP_IPV4, MRQC_TCP_IPV6, MRQC_UDP_IPV4, MRQC_UDP_IPV6,
 };
 
-/// The longest input: two IPv6 addresses and two ports.
+/// Longest input in bytes: two IPv6 addresses and two ports.
 pub(super) const INPUT: usize = 36;
-/// Bytes of the key: the input's and 4 more.
+/// Size of the key in bytes: the longest input and 4 more.
 pub(super) const KEY: usize = 40;
 
 /// RSS types of a descriptor, datasheet section 7.1.6.2.
@@ -23,7 +23,7 @@ mod rss_type {
     pub(super) const UDP_IPV6: u8 = 8;
 }
 
-/// What RSS says of a packet.
+/// The hash of a packet and the queue that it selects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Choice {
     pub(super) queue: u16,
@@ -31,14 +31,15 @@ pub(super) struct Choice {
     pub(super) rss_type: u8,
 }
 
-/// The Toeplitz hash under one key, by table: what each byte at each place contributes.
+/// The Toeplitz hash with one key. The table has the contribution of each byte value at each
+/// position.
 pub(super) struct Toeplitz {
     table: Vec<[u32; 256]>,
 }
 
 impl Toeplitz {
     pub(super) fn new(key: &[u8; KEY]) -> Self {
-        // The 32 bits of the key that start at this bit.
+        // Returns the 32 bits of the key that start at `bit`.
         let window = |bit: usize| {
             let word = u64::from_be_bytes([
                 0,
@@ -81,7 +82,8 @@ pub(super) struct Rss {
 }
 
 impl Rss {
-    /// From RSSRK and RETA: both have their first byte in the low bits.
+    /// Creates the settings from MRQC, RSSRK and RETA. The latter two have their first byte in the
+    /// low bits.
     pub(super) fn new(mrqc: u32, key: &[u32], table: &[u32]) -> Self {
         let bytes = |words: &[u32]| words.iter().flat_map(|word| word.to_le_bytes()).collect();
         let key: Vec<u8> = bytes(key);
@@ -89,13 +91,14 @@ impl Rss {
         Self {
             mrqc,
             toeplitz: Toeplitz::new(&std::array::from_fn(|i| key[i])),
-            // Four bits choose one of 16 queues.
+            // Four bits select one of 16 queues.
             queues: std::array::from_fn(|i| table[i] & 0xF),
         }
     }
 
     pub(super) fn choose(&self, packet: &Packet<'_>) -> Choice {
-        // 1: RSS alone. 4 and 5: with traffic classes, of which there is one. Pools are not here.
+        // Mode 1 is RSS alone. Modes 4 and 5 add traffic classes, of which there is only one. Modes
+        // with pools are not modelled.
         if !matches!(self.mrqc & MRQC_MRQE, 1 | 4 | 5) {
             return Choice::default();
         }
@@ -142,7 +145,7 @@ impl Rss {
 mod tests {
     use super::*;
 
-    /// The key and the vectors that Microsoft publishes to verify RSS hash calculations.
+    /// The key and the vectors that Microsoft publishes for verifying implementations of RSS.
     const MICROSOFT: [u8; KEY] = [
         0x6D, 0x5A, 0x56, 0xDA, 0x25, 0x5B, 0x0E, 0xC2, 0x41, 0x67, 0x25, 0x3D, 0x43, 0xA3, 0x8F,
         0xB0, 0xD0, 0xCA, 0x2B, 0xCB, 0xAE, 0x7B, 0x30, 0xB4, 0x77, 0xCB, 0x2D, 0xA3, 0x80, 0x30,

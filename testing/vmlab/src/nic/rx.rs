@@ -1,8 +1,8 @@
 //! A receive ring: descriptors in the guest's memory, filled one after the other.
 //!
 //! Datasheet, section 7.1.6 (advanced descriptors). Legacy descriptors and header split are not
-//! modelled: every descriptor is taken as an advanced one with one buffer, which is what ixgbe and
-//! ixgbevf use.
+//! modelled: every descriptor is treated as an advanced one with one buffer, which is what ixgbe
+//! and ixgbevf use.
 
 use super::faults::FrameFault;
 use super::registers::bits::{RXDCTL_ENABLE, RXDCTL_VME, SRRCTL_BSIZEPACKET, SRRCTL_DROP_EN};
@@ -17,11 +17,11 @@ const VLAN_SHIFT: u32 = 48;
 const PACKET_TYPE_SHIFT: u32 = 4;
 const HASH_SHIFT: u32 = 32;
 
-/// Where a VLAN tag is in a frame, and its bytes.
+/// Offset of the VLAN tag in a frame, and its size in bytes.
 const TAG_AT: usize = 12;
 const TAG: usize = 4;
 
-/// What a NIC has found out about a frame when it reaches a ring.
+/// What the NIC knows about a frame when the frame reaches a ring.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Arrival {
     pub(super) queue: u16,
@@ -33,22 +33,22 @@ pub(super) struct Arrival {
     pub(super) fault: Option<FrameFault>,
 }
 
-/// A ring with too few descriptors for a frame.
+/// The error that a ring has too few descriptors for a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct NoDescriptors;
 
-/// A receive ring, as its registers say.
+/// A receive ring with the settings of its registers.
 #[derive(Debug, Clone, Default)]
 pub(super) struct RxRing {
     pub(super) ring: DescriptorRing,
-    /// Bytes of each buffer.
+    /// Size of each buffer in bytes.
     buffer: usize,
     drops: bool,
     strips_vlan: bool,
 }
 
 impl RxRing {
-    /// As after a reset: off, and without memory.
+    /// Resets the ring: it is off, and without memory.
     pub(super) fn reset(&mut self) {
         *self = Self {
             ring: self.ring.fresh(),
@@ -56,30 +56,31 @@ impl RxRing {
         };
     }
 
-    /// RXDCTL.
+    /// Applies RXDCTL.
     pub(super) fn set_control(&mut self, rxdctl: u32) {
         self.ring.set_enabled(rxdctl & RXDCTL_ENABLE != 0);
         self.strips_vlan = rxdctl & RXDCTL_VME != 0;
     }
 
-    /// SRRCTL.
+    /// Applies SRRCTL.
     pub(super) fn set_buffers(&mut self, srrctl: u32) {
         self.buffer = (srrctl & SRRCTL_BSIZEPACKET) as usize * 1024;
         self.drops = srrctl & SRRCTL_DROP_EN != 0;
     }
 
-    /// Whether frames without a descriptor are dropped rather than kept in the packet buffer.
+    /// Returns whether frames without a descriptor are dropped rather than kept in the packet
+    /// buffer.
     pub(super) fn drops(&self) -> bool {
         self.drops
     }
 
-    /// Whether there are descriptors for a frame of `len` bytes.
+    /// Returns whether there are enough descriptors for a frame of `len` bytes.
     pub(super) fn has_room(&self, len: usize) -> bool {
         let free = self.ring.available() as usize;
         self.buffer != 0 && len.div_ceil(self.buffer).max(1) <= free
     }
 
-    /// Writes a frame to memory, and its descriptors back.
+    /// Writes a frame to memory, and writes its descriptors back.
     pub(super) fn deliver(
         &mut self,
         memory: &GuestMemory,
@@ -106,7 +107,7 @@ impl RxRing {
                 Err(_) => self.ring.dma_errors += 1,
             }
             let (low, high) = write_back(piece.len(), more.is_empty().then_some(arrival));
-            // The second word, with the status, after everything else: its store is a release.
+            // The second word, which has the status, is stored last with release order.
             if memory
                 .store(at, low)
                 .and_then(|()| memory.store(at + 8, high))
@@ -123,7 +124,8 @@ impl RxRing {
     }
 }
 
-/// The two words of a descriptor that is done. What the NIC knows of the frame is in its last.
+/// Returns the two words of a completed descriptor. Only the last descriptor of a frame has the
+/// information on the frame.
 fn write_back(len: usize, last: Option<&Arrival>) -> (u64, u64) {
     let mut high = STATUS_DD | (len as u64) << LENGTH_SHIFT;
     let Some(arrival) = last else {

@@ -1,18 +1,18 @@
-//! Statistics: registers that count, and are 0 once they have been read.
+//! Statistics: registers that count, and that reading resets to 0.
 //!
-//! Datasheet, section 8.2.3.23. Counters of frames stay at their largest value; those of bytes
-//! have 36 bits in two registers.
+//! Datasheet, section 8.2.3.23. Counters of frames saturate. Counters of bytes have 36 bits in two
+//! registers.
 
 use super::filter::FCS;
 use super::registers::{File, Register};
 
-/// Counts one in number `n` of a register.
+/// Adds one to element `n` of a register.
 pub(super) fn count(registers: &mut File, register: Register, n: usize) {
     let slot = registers.slot(register, n);
     *slot = slot.saturating_add(1);
 }
 
-/// Adds bytes to a counter of 36 bits.
+/// Adds bytes to a 36-bit counter.
 fn add(registers: &mut File, low: Register, high: Register, n: usize, bytes: usize) {
     let (sum, carry) = registers.at(low, n).overflowing_add(bytes as u32);
     registers.set(low, n, sum);
@@ -22,7 +22,7 @@ fn add(registers: &mut File, low: Register, high: Register, n: usize, bytes: usi
     }
 }
 
-/// The counters of frames by size, with FCS.
+/// Returns the counter for frames of this size, with FCS.
 fn by_size(bytes: usize, registers: [Register; 6]) -> Register {
     match bytes {
         ..=64 => registers[0],
@@ -42,7 +42,7 @@ fn is_multicast(frame: &[u8]) -> bool {
     frame.first().is_some_and(|first| first & 1 != 0)
 }
 
-/// Anything on the wire while reception is on.
+/// Counts a frame on the wire while reception is on.
 pub(super) fn on_the_wire(registers: &mut File, frame: &[u8]) {
     count(registers, Register::TPR, 0);
     add(
@@ -54,8 +54,8 @@ pub(super) fn on_the_wire(registers: &mut File, frame: &[u8]) {
     );
 }
 
-/// A good frame that passed the filters, before its ring is looked at. So GPRC has frames that
-/// are missed then as well; ixgbe subtracts them.
+/// Counts a good frame that passed the filters, before its ring is considered. So GPRC also
+/// includes frames that are missed afterwards; ixgbe subtracts them.
 pub(super) fn received(registers: &mut File, frame: &[u8]) {
     use Register::{PRC64, PRC127, PRC255, PRC511, PRC1023, PRC1522};
     let bytes = frame.len() + FCS;
@@ -70,13 +70,13 @@ pub(super) fn received(registers: &mut File, frame: &[u8]) {
     }
 }
 
-/// Which of the 16 counters of queues this queue counts in: there are fewer than queues, and
-/// RQSMR (four queues in a register) maps the one to the other.
+/// Returns which of the 16 queue counters this queue uses. There are fewer counters than queues,
+/// and RQSMR (four queues per register) assigns a counter to each queue.
 pub(super) fn counter_of(registers: &File, queue: usize) -> usize {
     (registers.at(Register::RQSMR, queue / 4) >> (8 * (queue % 4)) & 0xF) as usize
 }
 
-/// A frame that is in the guest's memory.
+/// Counts a frame that was delivered into the guest's memory.
 pub(super) fn delivered(registers: &mut File, queue: usize, frame: &[u8]) {
     let n = counter_of(registers, queue);
     count(registers, Register::QPRC, n);
@@ -97,7 +97,7 @@ pub(super) fn delivered(registers: &mut File, queue: usize, frame: &[u8]) {
     );
 }
 
-/// A frame that the guest sent.
+/// Counts a frame that the guest transmitted.
 pub(super) fn transmitted(registers: &mut File, queue: usize, frame: &[u8]) {
     use Register::{PTC64, PTC127, PTC255, PTC511, PTC1023, PTC1522};
     let bytes = frame.len() + FCS;

@@ -1,15 +1,15 @@
-//! A transmit ring: what the guest sends leaves at once.
+//! A transmit ring, whose frames are sent at once.
 //!
-//! Datasheet, section 7.2.3. Segmentation (TSO) and checksum insertion are not modelled: a frame
-//! leaves as it is in memory, padded, and with its VLAN tag inserted where the driver asks for it.
+//! Datasheet, section 7.2.3. Segmentation (TSO) and checksum insertion are not modelled: a frame is
+//! sent as it is in memory, padded, and with a VLAN tag if the driver requests one.
 
 use super::registers::bits::TXDCTL_ENABLE;
 use super::ring::DescriptorRing;
 use crate::pci::memory::GuestMemory;
 
-/// The shortest frame that leaves a MAC, without FCS.
+/// Shortest frame in bytes that a MAC sends, without FCS.
 pub(super) const SHORTEST: usize = 60;
-/// The longest chain of buffers that is taken for one frame: as much as TSO allows.
+/// Largest size in bytes of one frame's chain of buffers, which is what TSO allows.
 const LONGEST: usize = 256 << 10;
 
 // Bits of a descriptor's second word.
@@ -21,23 +21,23 @@ const DTYP_SHIFT: u32 = 20;
 const DTYP_CONTEXT: u64 = 2;
 const IDX_SHIFT: u32 = 36;
 const DD: u64 = 1 << 32;
-/// The tag in a legacy descriptor.
+/// Position of the tag in a legacy descriptor.
 const LEGACY_VLAN_SHIFT: u32 = 48;
-/// The tag in a context descriptor's first word.
+/// Position of the tag in the first word of a context descriptor.
 const CONTEXT_VLAN_SHIFT: u32 = 16;
 
-/// A transmit ring, as its registers say.
+/// A transmit ring with the settings of its registers.
 #[derive(Debug, Clone, Default)]
 pub(super) struct TxRing {
     pub(super) ring: DescriptorRing,
     /// The VLAN tags of the context descriptors.
     contexts: [u16; 8],
-    /// The frame so far.
+    /// The beginning of a frame that continues in the next descriptor.
     frame: Vec<u8>,
 }
 
 impl TxRing {
-    /// As after a reset: off, and without memory.
+    /// Resets the ring: it is off, and without memory.
     pub(super) fn reset(&mut self) {
         *self = Self {
             ring: self.ring.fresh(),
@@ -45,12 +45,12 @@ impl TxRing {
         };
     }
 
-    /// TXDCTL.
+    /// Applies TXDCTL.
     pub(super) fn set_control(&mut self, txdctl: u32) {
         self.ring.set_enabled(txdctl & TXDCTL_ENABLE != 0);
     }
 
-    /// Sends everything up to the tail. Says whether the driver wants to know.
+    /// Sends everything up to the tail. Returns whether the driver requested a report.
     pub(super) fn run(&mut self, memory: &GuestMemory, mut send: impl FnMut(&[u8])) -> bool {
         let mut report = false;
         if !self.ring.is_enabled() {

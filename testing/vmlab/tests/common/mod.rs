@@ -1,10 +1,10 @@
-//! What tests in virtual machines need.
+//! Support for tests in virtual machines.
 
 use std::process::Command;
 
 use vmlab::kernel::Kernel;
 
-/// The kernel, or None when this host cannot boot any and need not.
+/// Returns the kernel, or `None` if this host cannot boot it and the test may be skipped.
 pub(crate) fn kernel(name: &str) -> Option<Kernel> {
     let qemu = Command::new("qemu-system-x86_64").arg("--version").output();
     let found = match qemu {

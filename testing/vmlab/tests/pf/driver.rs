@@ -1,4 +1,4 @@
-//! A driver as small as can be: it sets the NIC up as ixgbe does, in memory of its own.
+//! A minimal driver, which sets the NIC up as ixgbe does, with memory of its own.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -11,12 +11,12 @@ use vmlab::pci::memory::GuestMemory;
 
 pub(crate) const MAC: [u8; 6] = [0x02, 0, 0, 0, 0xAA, 0x01];
 pub(crate) const OTHER: [u8; 6] = [0x02, 0, 0, 0, 0xBB, 0x02];
-/// Descriptors of each ring.
+/// Number of descriptors of each ring.
 pub(crate) const RING: u32 = 16;
-/// Bytes of each buffer.
+/// Size of each buffer in bytes.
 pub(crate) const BUFFER: u64 = 2048;
 
-/// Where rings and buffers are: each queue has 1 MiB of its own.
+/// Layout of the memory: each queue has 1 MiB for its ring and buffers.
 const QUEUE_BYTES: u64 = 1 << 20;
 const TX_RING: u64 = 0x8_0000;
 const TX_BUFFERS: u64 = 0x9_0000;
@@ -31,11 +31,11 @@ impl Messages for Sent {
     }
 }
 
-/// A frame as the driver finds it.
+/// A frame as the driver receives it.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Received {
     pub(crate) bytes: Vec<u8>,
-    /// Words of the last descriptor.
+    /// The two words of the last descriptor.
     pub(crate) low: u64,
     pub(crate) high: u64,
     pub(crate) descriptors: u32,
@@ -44,13 +44,13 @@ pub(crate) struct Received {
 pub(crate) struct Driver {
     pub(crate) nic: Pf,
     pub(crate) memory: Arc<GuestMemory>,
-    /// Vectors that were fired.
+    /// The vectors that were fired.
     pub(crate) fired: Receiver<u32>,
     next: Vec<u32>,
     tx_tail: u32,
 }
 
-/// The register's first offset, as the table says.
+/// Returns the offset of element `n` of a register, from the table.
 pub(crate) fn offset(register: Register, n: u32) -> u64 {
     for window in register.row().windows {
         if let Some(i) = n.checked_sub(u32::from(window.first))
@@ -63,7 +63,7 @@ pub(crate) fn offset(register: Register, n: u32) -> u64 {
 }
 
 impl Driver {
-    /// Only the bus is set up: memory, and the function enabled.
+    /// Sets up only memory and bus: the function is enabled.
     pub(crate) fn bare() -> Self {
         let (sender, fired) = channel();
         let mut nic = Pf::new(MAC, Box::new(Sent(sender)));
@@ -79,10 +79,10 @@ impl Driver {
         }
     }
 
-    /// Reception and transmission are on, with this many queues and all descriptors offered.
+    /// Enables reception and transmission with `queues` queues, and offers all descriptors.
     pub(crate) fn new(queues: u32) -> Self {
         let mut this = Self::bare();
-        // MSI-X: vector n sends n; the last is for everything that is not a queue.
+        // MSI-X vector n sends data n. The last vector is for all causes other than queues.
         this.nic.config_write(0x72, 2, 0x8000);
         for vector in 0..=u64::from(queues) {
             this.nic.bar_write(4, 16 * vector + 8, 4, vector);
@@ -149,7 +149,7 @@ impl Driver {
         self.memory.store(at + 8, 0).unwrap();
     }
 
-    /// The frames that are done, without giving their descriptors back.
+    /// Returns the received frames without returning their descriptors to the NIC.
     pub(crate) fn take(&mut self, queue: u32) -> Vec<Received> {
         let base = u64::from(queue) * QUEUE_BYTES;
         let mut frames = Vec::new();
@@ -188,13 +188,13 @@ impl Driver {
         }
     }
 
-    /// Gives all descriptors back that were taken.
+    /// Returns all used descriptors to the NIC.
     pub(crate) fn give_back(&mut self, queue: u32) {
         let tail = (self.next[queue as usize] + RING - 1) % RING;
         self.write(Register::RDT, queue, tail);
     }
 
-    /// The words of descriptor `i`.
+    /// Returns the words of descriptor `i`.
     pub(crate) fn descriptor(&self, queue: u32, i: u32) -> (u64, u64) {
         let at = u64::from(queue) * QUEUE_BYTES + 16 * u64::from(i);
         (
@@ -203,7 +203,7 @@ impl Driver {
         )
     }
 
-    /// Puts a transmit descriptor into queue 0, and its bytes; returns where the descriptor is.
+    /// Puts a transmit descriptor with `bytes` into queue 0. Returns the address of the descriptor.
     pub(crate) fn tx(&mut self, bytes: &[u8], command: u64) -> u64 {
         let at = TX_RING + 16 * u64::from(self.tx_tail);
         let buffer = TX_BUFFERS + BUFFER * u64::from(self.tx_tail);
@@ -216,7 +216,7 @@ impl Driver {
         at
     }
 
-    /// A transmit descriptor as these two words.
+    /// Puts a transmit descriptor with these two words into queue 0.
     pub(crate) fn tx_words(&mut self, low: u64, high: u64) {
         let at = TX_RING + 16 * u64::from(self.tx_tail);
         self.memory.store(at, low).unwrap();
@@ -229,13 +229,13 @@ impl Driver {
         self.write(Register::TDT, 0, tail);
     }
 
-    /// Vectors fired since the last look.
+    /// Returns the vectors fired since the last call.
     pub(crate) fn vectors(&self) -> Vec<u32> {
         self.fired.try_iter().collect()
     }
 }
 
-/// A frame to the NIC, of this many bytes, that says its number.
+/// Returns a frame of `len` bytes for the NIC that contains its number.
 pub(crate) fn frame(number: u16, len: usize) -> Vec<u8> {
     let mut frame: Vec<u8> = (0..len).map(|i| (i + usize::from(number)) as u8).collect();
     frame[..6].copy_from_slice(&MAC);

@@ -1,4 +1,4 @@
-//! The software 82599 against a small driver: what reaches memory, what is counted, what fires.
+//! Tests of the software 82599 with a minimal driver: data in memory, counters, and interrupts.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 

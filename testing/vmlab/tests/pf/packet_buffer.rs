@@ -1,4 +1,4 @@
-//! Frames that wait in the packet buffer, and what becomes of them.
+//! Frames that wait in the packet buffer, and their outcomes.
 
 use vmlab::nic::registers::{Register, bits};
 use vmlab::nic::{Outcome, Receive};
@@ -7,7 +7,7 @@ use super::driver::{Driver, RING, frame};
 
 const DELIVERED: Outcome = Outcome::Delivered { queue: 0 };
 
-/// An IPv4 frame, and RSS so that it goes to this queue.
+/// Sets RSS up to select `queue`, and returns an IPv4 frame.
 fn to_queue(driver: &mut Driver, queue: u32, number: u16) -> Vec<u8> {
     driver.write(Register::MRQC, 0, 1 | bits::MRQC_IPV4);
     for n in 0..32 {

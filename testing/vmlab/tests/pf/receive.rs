@@ -1,4 +1,4 @@
-//! Frames into the guest's memory.
+//! Reception of frames into the guest's memory.
 
 use vmlab::nic::registers::{Register, bits};
 use vmlab::nic::{Outcome, Receive};
@@ -59,7 +59,7 @@ fn long_frame_spans_descriptors() {
     );
     assert_eq!(received[0].bytes, long);
     assert_eq!(received[1].bytes, exact);
-    // 15 descriptors were offered, 8 are left: not enough for two of five.
+    // 15 descriptors were offered and 8 are left, which is not enough for two frames of five.
     assert_eq!(driver.nic.receive(&long), DELIVERED);
     assert!(!driver.nic.has_room(&long));
     assert!(driver.nic.has_room(&exact));
@@ -164,7 +164,7 @@ fn promiscuous_mode_accepts_foreign_frames() {
     assert_eq!(driver.nic.receive(&other), DELIVERED);
 }
 
-/// Toeplitz of Microsoft's published vectors, in frames.
+/// Frames with the Toeplitz vectors that Microsoft publishes.
 #[test]
 fn rss_hash_selects_the_queue() {
     const KEY: [u32; 10] = [
@@ -224,7 +224,7 @@ fn rss_hash_selects_the_queue() {
     }
     driver.nic.flush();
     assert_eq!(driver.vectors(), [0, 2], "the vectors of their queues");
-    // Not IP: no hash, queue 0.
+    // A frame that is not IP has no hash and goes to queue 0.
     assert_eq!(driver.nic.receive(&frame(0, 60)), DELIVERED);
     assert_eq!(driver.take(0).remove(0).low, 0);
     driver.write(Register::MRQC, 0, 0);

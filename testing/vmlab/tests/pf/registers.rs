@@ -1,4 +1,4 @@
-//! Reset, EEPROM, and what a driver looks at before anything else.
+//! Reset, EEPROM, and the registers that a driver reads first.
 
 use vmlab::nic::registers::{Register, bits};
 use vmlab::pci::Function;

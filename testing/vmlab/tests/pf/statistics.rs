@@ -1,4 +1,4 @@
-//! What the registers count.
+//! The statistics registers.
 
 use vmlab::nic::registers::Register::*;
 use vmlab::nic::{Outcome, Receive};

@@ -1,4 +1,4 @@
-//! Whatever a driver writes, the NIC neither panics nor touches what is not the guest's.
+//! Whatever a driver writes, the NIC neither panics nor accesses memory outside the guest's.
 
 use proptest::prelude::*;
 
@@ -67,7 +67,7 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     let bytes = || prop_oneof![Just(1_u8), Just(2), Just(4), Just(8)];
-    // Small numbers and addresses in memory are more interesting than noise.
+    // Small numbers and addresses in memory find more faults than random numbers.
     let value = || {
         prop_oneof![
             any::<u32>(),

@@ -1,4 +1,4 @@
-//! What the guest sends.
+//! Transmission of frames by the guest.
 
 use std::sync::mpsc::{Sender, channel};
 

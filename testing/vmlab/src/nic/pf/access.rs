@@ -1,4 +1,4 @@
-//! Registers as the driver reads and writes them.
+//! Accesses of the driver to registers.
 
 use super::Pf;
 use crate::nic::Receive;
@@ -23,7 +23,8 @@ impl Registers for Pf {
         };
         match register {
             Register::EICR => self.causes.read_eicr(),
-            // An erratum's workaround is to read EICS: the causes, without clearing them.
+            // The workaround for an erratum reads EICS, which returns the causes without clearing
+            // them.
             Register::EICS => self.causes.eicr(),
             Register::EIMS => self.causes.eims(),
             Register::EIMS_EX => self.causes.eims_ex(n),
@@ -55,7 +56,7 @@ impl Registers for Pf {
                 self.registers
                     .set(register, n, value & !(CTRL_RST | CTRL_LRST));
             }
-            // SMBI is taken by whoever reads it as 0; there is nobody to compete with.
+            // Reading SMBI as 0 takes the semaphore. No other agent competes for it.
             Register::SWSM => self.registers.set(register, n, value & !1),
             Register::EERD if value & EERD_START != 0 => {
                 let address = value >> EERD_ADDRESS_SHIFT & 0x3FFF;
@@ -188,7 +189,7 @@ impl Pf {
         }
     }
 
-    /// Sends what is in a ring. While the link is down it goes nowhere.
+    /// Sends the frames of a ring. While the link is down, they are discarded.
     fn transmit(&mut self, n: usize) {
         let on = self.registers.get(Register::DMATXCTL) & DMATXCTL_TE != 0;
         if !on || !self.writes() {
@@ -223,7 +224,7 @@ impl Pf {
             self.causes.raise_queue((ivar >> (16 * (n % 2) + 8)) as u8);
         }
         for mut answer in answers {
-            // The MAC that sends it pads it.
+            // The MAC of the sender would have padded the frame.
             answer.resize(answer.len().max(SHORTEST), 0);
             self.receive(&answer);
         }

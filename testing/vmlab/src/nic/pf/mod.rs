@@ -30,19 +30,19 @@ use crate::pci::memory::GuestMemory;
 mod access;
 mod receive;
 
-/// Rings in each direction.
+/// Number of rings in each direction.
 const QUEUES: usize = 128;
-/// Vectors of MSI-X.
+/// Number of MSI-X vectors.
 const VECTORS: u16 = 64;
-/// The BAR of the MSI-X table.
+/// Number of the BAR with the MSI-X table.
 const BAR_MSIX: u8 = 4;
-/// The packet buffer after a reset: 512 KB, all of it in the first of eight parts.
+/// Size in bytes of the packet buffer after a reset: 512 KB, all of it in the first of eight parts.
 const PACKET_BUFFER: u32 = 512 << 10;
 
 /// Counters of a NIC, for the host.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
-    /// Frames in the guest's memory.
+    /// Frames delivered into the guest's memory.
     pub delivered: u64,
     /// Frames without a descriptor or without room in the packet buffer.
     pub missed: u64,
@@ -50,26 +50,26 @@ pub struct Counts {
     pub filtered: u64,
     /// Frames that were damaged, too short or too long.
     pub errors: u64,
-    /// Frames that came while reception was off.
+    /// Frames that arrived while reception was off.
     pub down: u64,
-    /// Frames that had been accepted, and were in the packet buffer when the driver reset the
-    /// NIC or ended their ring.
+    /// Frames that had been accepted and were in the packet buffer when the driver reset the NIC or
+    /// stopped their ring.
     pub discarded: u64,
     /// Frames that the guest transmitted.
     pub transmitted: u64,
-    /// Their bytes, without FCS.
+    /// Bytes of the transmitted frames, without FCS.
     pub transmitted_bytes: u64,
     /// Accesses to addresses where the guest has no memory.
     pub dma_errors: u64,
 }
 
-/// An 82599 with backplane (KX4).
+/// Device id of an 82599 with backplane (KX4).
 const DEVICE: u16 = 0x10F7;
 
 /// A software 82599.
 ///
-/// It is used through [`Shared`](crate::pci::shared::Shared): by the thread that
-/// [`serve`](crate::pci::proxy::serve)s its machine, and by the one that brings frames.
+/// It is used through [`Shared`](crate::pci::shared::Shared) by two threads: the one that
+/// [`serve`](crate::pci::proxy::serve)s its machine, and the one that sends frames.
 pub struct Pf {
     bars: Bars,
     registers: File,
@@ -78,7 +78,7 @@ pub struct Pf {
     rx: Vec<RxRing>,
     tx: Vec<TxRing>,
     packet_buffer: PacketBuffer,
-    /// Of the registers, as reception uses them; empty since they were written.
+    /// Derived from the registers for reception. A write to one of these registers empties it.
     filter: OnceCell<Filter>,
     rss: OnceCell<Rss>,
     memory: Arc<GuestMemory>,
@@ -86,12 +86,12 @@ pub struct Pf {
     link: bool,
     faults: Faults,
     wire: Option<Box<dyn Wire>>,
-    /// Rings that have had frames since the last flush.
+    /// Rings that received frames since the last flush, as bits.
     touched: u128,
-    /// Rings that are enabled.
+    /// Number of enabled rings.
     enabled: u32,
     counts: Counts,
-    /// Frames by queue, as `take_discarded` tells them.
+    /// Frames by queue that the next `take_discarded` returns.
     discarded: BTreeMap<u16, u64>,
 }
 
@@ -106,13 +106,13 @@ impl fmt::Debug for Pf {
 }
 
 impl Pf {
-    /// A NIC with this address, whose interrupts go this way. Its link is up.
+    /// Creates a NIC with this MAC address, which sends its interrupts through `messages`. Its link
+    /// is up.
     pub fn new(mac: [u8; 6], messages: Box<dyn Messages>) -> Self {
         Self::named(DEVICE, mac, messages)
     }
 
-    /// The same under the number of another device: for what a driver does before it looks at
-    /// registers.
+    /// Creates a NIC with another device id, to test what a driver does before it reads registers.
     pub fn named(device: u16, mac: [u8; 6], messages: Box<dyn Messages>) -> Self {
         let config = ConfigSpace::new(0x8086, device, 1, 0x02_0000)
             .subsystem(0x8086, 0x000D)
@@ -148,7 +148,7 @@ impl Pf {
         self.wire = Some(wire);
     }
 
-    /// Plugs the cable in or out: LINKS changes, and the driver is interrupted.
+    /// Plugs the cable in or unplugs it: LINKS changes, and the driver gets an interrupt.
     pub fn set_link(&mut self, up: bool) {
         if self.link != up {
             self.link = up;
@@ -158,13 +158,13 @@ impl Pf {
         }
     }
 
-    /// Makes the packet buffer smaller than the driver sets it: 0 so that a frame without a
-    /// descriptor is missed at once. `None` takes that back.
+    /// Makes the packet buffer smaller than the driver sets it. With 0, a frame without a
+    /// descriptor is missed at once. `None` removes the limit.
     pub fn limit_packet_buffer(&mut self, bytes: Option<usize>) {
         self.packet_buffer.set_limit(bytes);
     }
 
-    /// The fault of the next frame that passes the filters and has none yet.
+    /// Sets a fault for the next frame that passes the filters and has none yet.
     pub fn add_frame_fault(&mut self, fault: FrameFault) {
         self.faults.add(fault);
     }
@@ -174,8 +174,8 @@ impl Pf {
         self.add_frame_fault(FrameFault::WithoutEop);
     }
 
-    /// The next frame's descriptor has these bits, as [`FrameFault::Status`]; 0: its check
-    /// sequence is wrong, as [`FrameFault::Crc`].
+    /// Sets these bits in the next frame's descriptor, as [`FrameFault::Status`] does. With 0, the
+    /// frame check sequence of the frame is wrong, as with [`FrameFault::Crc`].
     pub fn next_frame_error(&mut self, bits: u32) {
         self.add_frame_fault(match bits {
             0 => FrameFault::Crc,
@@ -183,13 +183,13 @@ impl Pf {
         });
     }
 
-    /// The next frame's descriptor says this length.
+    /// Sets this length in the next frame's descriptor.
     pub fn wrong_length(&mut self, len: u16) {
         self.add_frame_fault(FrameFault::Length(len));
     }
 
-    /// While stalled, nothing is written to the guest: frames fill the packet buffer, and are
-    /// missed when it is full. Afterwards those in it are delivered.
+    /// While stalled, the NIC writes nothing to the guest: frames fill the packet buffer, and are
+    /// missed when it is full. Afterwards the frames in the buffer are delivered.
     pub fn stall(&mut self, stalled: bool) {
         self.faults.stalled = stalled;
         if !stalled {
@@ -197,14 +197,14 @@ impl Pf {
         }
     }
 
-    /// Pulls the device out of its slot: from now on all reads are all-ones.
+    /// Removes the device from its slot: from now on all reads return all-ones.
     pub fn remove(&mut self) {
         self.bars.remove();
         self.discard_waiting();
     }
 
-    /// The device answers again, as after a reset of its slot: its registers have been reset, its
-    /// place on the bus is as it was.
+    /// Makes the device answer again, as after a reset of its slot: its registers have been reset,
+    /// and its addresses on the bus are unchanged.
     pub fn restore(&mut self) {
         self.bars.restore();
         self.reset_registers();
@@ -220,7 +220,7 @@ impl Pf {
         }
     }
 
-    /// Device reset (CTRL.RST), which keeps configuration space and the MSI-X table.
+    /// Resets the device (CTRL.RST), but keeps configuration space and the MSI-X table.
     fn reset_registers(&mut self) {
         self.discard_waiting();
         self.registers = File::new();

@@ -1,4 +1,4 @@
-//! Frames off the wire.
+//! Reception of frames from the wire.
 
 use super::Pf;
 use crate::nic::faults::FrameFault;
@@ -11,7 +11,7 @@ use crate::nic::rx::Arrival;
 use crate::nic::statistics::{self, count, counter_of};
 use crate::nic::{Outcome, Receive};
 
-/// What the NIC decides before it touches a ring.
+/// The NIC's decision about a frame before it uses a ring.
 enum Decision {
     Size(Register),
     Filtered,
@@ -19,7 +19,7 @@ enum Decision {
 }
 
 impl Pf {
-    /// Looks at a frame, without counting anything.
+    /// Decides about a frame, without counting it.
     fn decide(&self, frame: &[u8]) -> Decision {
         let filter = self.filter.get_or_init(|| Filter::new(&self.registers));
         match filter.size(frame) {
@@ -47,12 +47,13 @@ impl Pf {
         })
     }
 
-    /// Whether anything can be written to the guest.
+    /// Returns whether the NIC can write to the guest's memory.
     pub(super) fn writes(&self) -> bool {
         !self.faults.stalled && self.bars.is_master()
     }
 
-    /// A frame that passed, into its ring or the packet buffer. False: missed.
+    /// Puts an accepted frame into its ring or the packet buffer. Returns `false` if the frame is
+    /// missed.
     fn store(&mut self, frame: &[u8], arrival: Arrival) -> bool {
         let queue = usize::from(arrival.queue);
         if self.packet_buffer.is_empty() && self.writes() {
@@ -75,7 +76,7 @@ impl Pf {
         kept
     }
 
-    /// Delivers what waits in the packet buffer, as far as there are descriptors.
+    /// Delivers the frames in the packet buffer, as long as there are descriptors.
     pub(super) fn drain(&mut self) {
         if self.packet_buffer.is_empty() || !self.writes() {
             return;

@@ -1,4 +1,4 @@
-//! Bits and fields, by register, where a test or the NIC's own code uses them.
+//! Bits and fields of the registers that a test or the NIC's own code uses.
 
 #![allow(missing_docs, reason = "the names are the datasheet's")]
 
@@ -10,10 +10,10 @@ pub const EERD_DONE: u32 = 1 << 1;
 pub const EERD_ADDRESS_SHIFT: u32 = 2;
 pub const EERD_DATA_SHIFT: u32 = 16;
 
-/// Interrupt causes of EICR, EIMS and their neighbours: the low 16 are vectors.
+/// Interrupt causes of EICR, EIMS and similar registers. The low 16 bits are vectors.
 pub const EICR_RTXQ: u32 = 0xFFFF;
 pub const EICR_LSC: u32 = 1 << 20;
-/// What reading EICR clears where GPIE.OCD is set.
+/// Bits that reading EICR clears where GPIE.OCD is set.
 pub const EICR_OTHER_CLEARABLE: u32 = 0x3FFF_0000;
 pub const GPIE_OCD: u32 = 1 << 5;
 pub const GPIE_EIAME: u32 = 1 << 30;
@@ -44,7 +44,7 @@ pub const RXCTRL_RXEN: u32 = 1 << 0;
 pub const RXDCTL_ENABLE: u32 = 1 << 25;
 pub const RXDCTL_SWFLSH: u32 = 1 << 26;
 pub const RXDCTL_VME: u32 = 1 << 30;
-/// In units of 1 KB.
+/// Size of buffers in units of 1 KB.
 pub const SRRCTL_BSIZEPACKET: u32 = 0x1F;
 pub const SRRCTL_DROP_EN: u32 = 1 << 28;
 pub const RDRXCTL_DMAIDONE: u32 = 1 << 3;
@@ -55,10 +55,10 @@ pub const TXDCTL_ENABLE: u32 = 1 << 25;
 pub const TXDCTL_SWFLSH: u32 = 1 << 26;
 
 pub const HLREG0_JUMBOEN: u32 = 1 << 2;
-/// What is sent comes back in, and nothing reaches the wire.
+/// Loopback: transmitted frames are received again, and none reaches the wire.
 pub const HLREG0_LPBK: u32 = 1 << 15;
 pub const MAXFRS_MFS_SHIFT: u32 = 16;
 pub const AUTOC_RESTART_AN: u32 = 1 << 12;
 pub const MSCA_MDICMD: u32 = 1 << 30;
-/// Link up, at 10 Gb/s.
+/// The link is up, at 10 Gb/s.
 pub const LINKS_UP_10G: u32 = 1 << 30 | 3 << 28;

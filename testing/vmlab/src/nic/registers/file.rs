@@ -1,13 +1,13 @@
-//! The values of the registers, and the way from an offset to one of them.
+//! The values of the registers, and the register of each offset.
 
 use std::sync::LazyLock;
 
 use super::{BAR0_BYTES, Register, TABLE};
 
-/// Where each word of BAR 0 leads, and where each register is kept in a [`File`].
+/// The register of each word of BAR 0, and the position of each register in a [`File`].
 struct Layout {
     words: Vec<Option<(Register, u16)>>,
-    /// First slot of each register, and the number of slots in all.
+    /// The first slot of each register, followed by the number of all slots.
     slots: Vec<usize>,
 }
 
@@ -34,7 +34,7 @@ static LAYOUT: LazyLock<Layout> = LazyLock::new(|| {
     Layout { words, slots }
 });
 
-/// The register at an offset of BAR 0, and its number where it is one of several.
+/// Returns the register at an offset of BAR 0, and its index if it is an array.
 pub fn decode(offset: u64) -> Option<(Register, usize)> {
     let word = LAYOUT.words.get(usize::try_from(offset / 4).ok()?)?;
     word.map(|(register, number)| (register, usize::from(number)))
@@ -48,7 +48,7 @@ pub struct File {
 }
 
 impl File {
-    /// All as after a reset.
+    /// Creates the registers with their values after a reset.
     pub fn new() -> Self {
         let layout = &*LAYOUT;
         let slots = &layout.slots;
@@ -62,28 +62,28 @@ impl File {
         }
     }
 
-    /// A register.
+    /// Returns the value of a register.
     pub fn get(&self, register: Register) -> u32 {
         self.at(register, 0)
     }
 
-    /// Number `n` of several; 0 past the last.
+    /// Returns element `n` of an array of registers; 0 after the last one.
     pub fn at(&self, register: Register, n: usize) -> u32 {
         self.all(register).get(n).copied().unwrap_or(0)
     }
 
-    /// All of several.
+    /// Returns all elements of an array of registers.
     pub fn all(&self, register: Register) -> &[u32] {
         let index = register as usize;
         &self.values[self.layout[index]..self.layout[index + 1]]
     }
 
-    /// Sets a register, whoever may write it.
+    /// Sets a register, even if the driver may not write it.
     pub fn set(&mut self, register: Register, n: usize, value: u32) {
         *self.slot(register, n) = value;
     }
 
-    /// Where number `n` of several is kept. Panics past the last.
+    /// Returns the slot of element `n` of an array of registers. Panics after the last one.
     pub fn slot(&mut self, register: Register, n: usize) -> &mut u32 {
         let index = register as usize;
         &mut self.values[self.layout[index]..self.layout[index + 1]][n]

@@ -1,8 +1,9 @@
 //! The registers of the 82599, in one table: names and sections as in Intel's "82599 10 GbE
 //! Controller Datasheet", and their bits in [`bits`].
 //!
-//! A register that is not here reads 0 and ignores writes, as an offset without a register does.
-//! One array may be reached through several windows (RAL at 0x5400 for old drivers and at
+//! A register that is not in the table reads 0 and ignores writes, as an offset without a register
+//! does. An array may be accessible through several windows (RAL at 0x5400 for old drivers and at
+//! 0xA200), which show the same registers.
 //! 0xA200); they are the same register.
 
 pub mod bits;
@@ -17,20 +18,20 @@ pub enum Access {
     ReadWrite,
     /// Ignores writes.
     ReadOnly,
-    /// A statistic: reading takes it to 0, writes are ignored.
+    /// A statistics register: reading resets it to 0, and writes are ignored.
     ReadClear,
 }
 
-/// Where a register, or part of an array of them, is.
+/// Position of a register, or of a part of an array of registers.
 #[derive(Debug, Clone, Copy)]
 pub struct Window {
-    /// Offset in BAR 0 of its first register.
+    /// Offset in BAR 0 of the first register in the window.
     pub offset: u32,
-    /// How many there are, and how many bytes apart.
+    /// Number of registers in the window.
     pub count: u16,
-    /// Bytes from one to the next.
+    /// Bytes between the offsets of consecutive registers.
     pub stride: u32,
-    /// The number of the first.
+    /// Index in the array of the first register.
     pub first: u16,
 }
 
@@ -47,7 +48,7 @@ pub struct Row {
     pub access: Access,
     /// Its value after a reset.
     pub reset: u32,
-    /// Its offset.
+    /// The offsets of the register.
     pub windows: &'static [Window],
 }
 
@@ -88,7 +89,8 @@ macro_rules! registers {
     };
 }
 
-// Name, section, access, value after reset: offset [count, stride, number of the first], ...
+// The columns are name, section, access, value after reset: offset [count, stride, index of the
+// first], ...
 registers! {
     // General control.
     CTRL        "8.2.3.1.1"  ReadWrite 0: 0x00000, 0x00004;
@@ -118,7 +120,7 @@ registers! {
     FCRTV       "8.2.3.3.5"  ReadWrite 0: 0x032A0;
     FCCFG       "8.2.3.3.7"  ReadWrite 0: 0x03D00;
 
-    // Interrupts. EIMS and its neighbours are the state of `interrupts`, not storage.
+    // Interrupts. The state of EIMS and similar registers is in `Causes`, not here.
     EICR        "8.2.3.5.1"  ReadWrite 0: 0x00800;
     EICS        "8.2.3.5.2"  ReadWrite 0: 0x00808;
     EIMS        "8.2.3.5.3"  ReadWrite 0: 0x00880;
@@ -198,7 +200,7 @@ registers! {
     RTTDQSEL    "8.2.3.10.13" ReadWrite 0: 0x04904;
     RTTBCNRC    "8.2.3.10.16" ReadWrite 0: 0x04984;
 
-    // Security: both paths are off and ready, as on a NIC without it.
+    // Security. Both paths are off and ready, as on a NIC without it.
     SECTXCTRL   "8.2.3.12"   ReadWrite 0: 0x08800;
     SECTXSTAT   "8.2.3.12"   ReadOnly  0x0000_0003: 0x08804;
     SECTXBUFFAF "8.2.3.12"   ReadWrite 0: 0x08808;
@@ -206,7 +208,7 @@ registers! {
     SECRXCTRL   "8.2.3.12.5" ReadWrite 0: 0x08D00;
     SECRXSTAT   "8.2.3.12.6" ReadOnly  0x0000_0003: 0x08D04;
 
-    // Virtual functions' pools: kept, without effect.
+    // Pools of virtual functions. These registers can be written but have no effect.
     PFVTCTL     "8.2.3.27"   ReadWrite 0: 0x051B0;
     PFDTXGSWC   "8.2.3.27"   ReadWrite 0: 0x08220;
     PFVLVF      "8.2.3.27.15" ReadWrite 0: 0x0F100 [64, 4];
@@ -278,13 +280,13 @@ registers! {
 }
 
 impl Register {
-    /// Its row of the table.
+    /// Returns the register's row of the table.
     pub fn row(self) -> &'static Row {
         &TABLE[self as usize]
     }
 
-    /// The bits that keep what is written; the others are 0. (A ring starts at 128 bytes and is
-    /// a multiple of 128 bytes long.)
+    /// Returns the bits that a write changes; the others stay 0. A ring starts at a multiple of 128
+    /// bytes, and its length is a multiple of 128 bytes.
     pub fn writable(self) -> u32 {
         match self {
             Self::RDBAL | Self::TDBAL => !0x7F,
@@ -296,5 +298,5 @@ impl Register {
     }
 }
 
-/// Bytes of BAR 0.
+/// Size of BAR 0 in bytes.
 pub const BAR0_BYTES: u32 = 0x2_0000;

@@ -1,19 +1,19 @@
-//! Interrupt causes of a virtual function: three vectors, one bit each.
+//! Interrupt causes of a virtual function: three vectors with one bit each.
 //!
-//! Datasheet, section 8.3. A vector masks itself when it fires, where VTEIAM says so, and clears
-//! its cause where VTEIAC does. Enabling a cause that pends fires it again.
+//! Datasheet, section 8.3. When a vector fires, it is masked if VTEIAM has its bit, and its cause
+//! is cleared if VTEIAC has its bit. Enabling a pending cause fires its vector again.
 
 use crate::nic::registers::bits::{IVAR_ALLOC, IVAR_ALLOC_VAL};
 use crate::pci::interrupts::Msix;
 
-/// Vectors.
+/// Number of vectors.
 pub(super) const VECTORS: u16 = 3;
 const ALL: u32 = (1 << VECTORS) - 1;
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct Causes {
     pending: u32,
-    /// Causes that are new since their last message.
+    /// Causes that were raised since their last message.
     due: u32,
     pub(super) enabled: u32,
     pub(super) auto_masked: u32,
@@ -21,38 +21,38 @@ pub(super) struct Causes {
 }
 
 impl Causes {
-    /// VTEICS.
+    /// VTEICS: raises causes.
     pub(super) fn raise(&mut self, causes: u32) {
         self.pending |= causes & ALL;
         self.due |= causes & ALL;
     }
 
-    /// A queue's cause or the mailbox's, by the byte of VTIVAR that is its own.
+    /// Raises the cause of a queue or of the mailbox, which its byte of VTIVAR names.
     pub(super) fn raise_by(&mut self, allocation: u8) {
         if allocation & IVAR_ALLOC_VAL != 0 {
             self.raise(1 << (allocation & IVAR_ALLOC & 3));
         }
     }
 
-    /// VTEICR: reading clears it.
+    /// Reads VTEICR, which clears it.
     pub(super) fn take(&mut self) -> u32 {
         self.due = 0;
         std::mem::take(&mut self.pending)
     }
 
-    /// VTEICR: writing clears what is written.
+    /// Clears the bits that the driver writes to VTEICR.
     pub(super) fn clear(&mut self, causes: u32) {
         self.pending &= !causes;
         self.due &= self.pending;
     }
 
-    /// VTEIMS.
+    /// VTEIMS: enables causes.
     pub(super) fn enable(&mut self, causes: u32) {
         self.due |= self.pending & causes;
         self.enabled |= causes & ALL;
     }
 
-    /// VTEIMC.
+    /// VTEIMC: disables causes.
     pub(super) fn disable(&mut self, causes: u32) {
         self.enabled &= !causes;
     }
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
     use crate::pci::interrupts::sent;
 
-    /// As ixgbevf sets it up.
+    /// Returns causes set up as ixgbevf does it.
     fn ixgbevf() -> (Causes, Msix, impl Fn() -> Vec<u32>) {
         let (msix, sent) = sent::enabled(VECTORS);
         let mut causes = Causes {

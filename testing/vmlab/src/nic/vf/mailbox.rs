@@ -1,14 +1,14 @@
-//! The mailbox between a virtual function and the physical function that it belongs to, and
-//! what that answers.
+//! The mailbox between a virtual function and its physical function, and the answers of the
+//! physical function.
 //!
-//! Datasheet, sections 7.10 and 8.3; the messages are the interface between the drivers of
-//! both, versions 1.0 to 1.4. This physical function trusts its guest: it grants everything.
+//! Datasheet, sections 7.10 and 8.3. The messages are the interface between the two drivers,
+//! versions 1.0 to 1.4. This physical function trusts its guest and grants every request.
 
 use std::collections::BTreeSet;
 
 use crate::nic::tx::SHORTEST;
 
-/// Words of VFMBMEM.
+/// Number of words of VFMBMEM.
 pub(super) const WORDS: usize = 16;
 
 /// Bits of VFMAILBOX.
@@ -21,15 +21,16 @@ mod bits {
     pub(super) const PFSTS: u32 = 1 << 4;
     /// The guest's message was read.
     pub(super) const PFACK: u32 = 1 << 5;
-    /// All that reading clears: PFSTS, PFACK, RSTD.
+    /// The bits that reading clears: PFSTS, PFACK, RSTD.
     pub(super) const READ_CLEAR: u32 = 0xB0;
 }
 
 const SUCCESS: u32 = 1 << 31;
 const FAILURE: u32 = 1 << 30;
-/// Clear to send: the physical function knows the guest. Without it the link never comes up.
+/// Clear to send: the physical function accepts messages of the guest. Without this bit the link
+/// never comes up.
 const CTS: u32 = 1 << 29;
-/// Where a message's number has more to say.
+/// Position of the additional information in a message's first word.
 const INFO_SHIFT: u32 = 16;
 const INFO: u32 = 0xFF;
 
@@ -47,20 +48,20 @@ mod ask {
     pub(super) const GET_LINK_STATE: u32 = 0x10;
 }
 
-/// "Something has changed", from the physical function to its guests.
+/// A message of the physical function to its guests that something has changed.
 const PF_CONTROL_MSG: u32 = 0x0100;
-/// The newest version that is accepted, 1.4, as the drivers number it.
+/// Newest accepted version, which is 1.4, as the drivers number it.
 const API_NEWEST: u32 = 5;
 const XCAST_MODE_ALLMULTI: u32 = 2;
 const XCAST_MODE_PROMISC: u32 = 3;
-/// The longest frame before the guest asks for longer ones, with FCS.
+/// Longest frame in bytes with FCS, until the guest requests longer ones.
 const FRAME_MAX: usize = 1518;
-/// The longest that it can ask for (MAXFRS has 16 bits, the 82599 takes 15.5 KB).
+/// Longest frame that the guest can request (MAXFRS has 16 bits, the 82599 accepts 15.5 KB).
 const FRAME_LIMIT: u32 = 15_872;
 const FCS: usize = 4;
 const TAG: usize = 4;
 
-/// The physical function, as far as this guest knows it.
+/// The physical function, as far as this guest can see it.
 #[derive(Debug, Clone)]
 pub(super) struct Mailbox {
     words: [u32; WORDS],
@@ -68,7 +69,7 @@ pub(super) struct Mailbox {
     permanent: [u8; 6],
     mac: [u8; 6],
     more_macs: Vec<[u8; 6]>,
-    /// Parts of the addresses that the guest wants, 12 bits of each.
+    /// 12 bits of each multicast address that the guest wants.
     multicast: BTreeSet<u16>,
     vlans: BTreeSet<u16>,
     xcast_mode: u32,
@@ -76,7 +77,7 @@ pub(super) struct Mailbox {
 }
 
 impl Mailbox {
-    /// A guest whose address is `mac`.
+    /// Creates the mailbox of a guest with the MAC address `mac`.
     pub(super) fn new(mac: [u8; 6]) -> Self {
         Self {
             words: [0; WORDS],
@@ -91,26 +92,26 @@ impl Mailbox {
         }
     }
 
-    /// VFMBMEM.
+    /// Reads a word of VFMBMEM.
     pub(super) fn word(&self, index: usize) -> u32 {
         self.words.get(index).copied().unwrap_or(0)
     }
 
-    /// VFMBMEM.
+    /// Writes a word of VFMBMEM.
     pub(super) fn set_word(&mut self, index: usize, value: u32) {
         if let Some(word) = self.words.get_mut(index) {
             *word = value;
         }
     }
 
-    /// VFMAILBOX.
+    /// Reads VFMAILBOX.
     pub(super) fn read_control(&mut self) -> u32 {
         let value = self.control;
         self.control &= !bits::READ_CLEAR;
         value
     }
 
-    /// VFMAILBOX.
+    /// Writes VFMAILBOX.
     pub(super) fn write_control(&mut self, value: u32) {
         self.control = self.control & !bits::VFU | value & bits::VFU;
         if value & bits::REQ != 0 {
@@ -125,7 +126,7 @@ impl Mailbox {
         self.control |= bits::PFSTS;
     }
 
-    /// Answers the message in the words, in its place.
+    /// Answers the message in the words, and replaces it with the answer.
     fn answer(&mut self) {
         let message = self.words[0];
         let (number, info) = (message & 0xFFFF, message >> INFO_SHIFT & INFO);
@@ -137,7 +138,7 @@ impl Mailbox {
                     ..Self::new(self.permanent)
                 };
                 let [a, b, c, d, e, f] = self.mac;
-                // This one answer has no CTS: the guest compares it as a whole.
+                // This is the only answer without CTS, because the guest compares the whole word.
                 self.words[0] = ask::RESET | SUCCESS;
                 self.words[1] = u32::from_le_bytes([a, b, c, d]);
                 self.words[2] = u32::from_le_bytes([e, f, 0, 0]);
@@ -170,7 +171,7 @@ impl Mailbox {
                 granted
             }
             ask::SET_MACVLAN => {
-                // Address number 1 starts a new list, 0 is an empty one.
+                // Address number 1 starts a new list, and number 0 means an empty list.
                 if info <= 1 {
                     self.more_macs.clear();
                 }
@@ -181,7 +182,7 @@ impl Mailbox {
             }
             ask::API_NEGOTIATE => self.words[1] <= API_NEWEST,
             ask::GET_QUEUES => {
-                // One Tx queue, one Rx queue, no VLAN of the port, no default queue.
+                // The guest has one Tx queue, one Rx queue, no port VLAN, and no default queue.
                 self.words[1..5].copy_from_slice(&[1, 1, 0, 0]);
                 true
             }
@@ -199,13 +200,13 @@ impl Mailbox {
         self.words[0] = message | CTS | if granted { SUCCESS } else { FAILURE };
     }
 
-    /// The address in words 1 and 2.
+    /// Returns the MAC address in words 1 and 2.
     fn address(&self) -> [u8; 6] {
         let ([a, b, c, d], [e, f, ..]) = (self.words[1].to_le_bytes(), self.words[2].to_le_bytes());
         [a, b, c, d, e, f]
     }
 
-    /// Whether the physical function hands a frame on to this guest.
+    /// Returns whether the physical function passes a frame on to this guest.
     pub(super) fn passes(&self, frame: &[u8]) -> bool {
         let Some((to, rest)) = frame.split_first_chunk::<6>() else {
             return false;
@@ -221,7 +222,7 @@ impl Mailbox {
         if self.xcast_mode >= XCAST_MODE_PROMISC {
             return true;
         }
-        // Frames of VLAN 0 carry a priority only.
+        // The tag of VLAN 0 only carries a priority.
         if tag.is_some_and(|vlan| vlan != 0 && !self.vlans.contains(&vlan)) {
             return false;
         }
@@ -242,7 +243,7 @@ mod tests {
 
     const MAC: [u8; 6] = [2, 0, 0, 0, 0, 7];
 
-    /// Sends a message as ixgbevf does; returns the answer's words.
+    /// Sends a message as ixgbevf does. Returns the words of the answer.
     fn ask(mailbox: &mut Mailbox, words: &[u32]) -> Vec<u32> {
         mailbox.write_control(bits::VFU);
         assert_eq!(mailbox.read_control() & bits::VFU, bits::VFU, "granted");
@@ -294,7 +295,7 @@ mod tests {
         assert!(mailbox.passes(&frame([0xFF; 6], 60)));
         assert!(!mailbox.passes(&frame(other, 60)));
         assert!(!mailbox.passes(&frame(group, 60)));
-        // 12 bits of the last two bytes, as ixgbevf takes them.
+        // The filter uses 12 bits of the last two bytes, as ixgbevf does.
         let part = 0x12 >> 4 | 0x34 << 4;
         ask(&mut mailbox, &[ask::SET_MULTICAST | 1 << INFO_SHIFT, part]);
         assert!(mailbox.passes(&frame(group, 60)));

@@ -1,8 +1,8 @@
 //! A virtual function of the 82599: 8086:10ed.
 //!
-//! Datasheet, section 8.3. It has one queue in each direction and no packet buffer of its own. It
-//! does not see frames that are missed, nor those that its physical function refuses: no register
-//! tells a driver of them.
+//! Datasheet, section 8.3. The function has one queue in each direction and no packet buffer of its
+//! own. It does not know of frames that are missed, nor of those that its physical function
+//! refuses: no register counts them for the driver.
 
 use std::fmt;
 use std::sync::Arc;
@@ -27,13 +27,13 @@ use interrupts::{Causes, VECTORS};
 use mailbox::Mailbox;
 use registers::Plain;
 
-/// Bytes of the BAR of registers, and which BAR the MSI-X table has.
+/// Size in bytes of the BAR with the registers, and number of the BAR with the MSI-X table.
 const BAR_BYTES: u32 = 16 << 10;
 const BAR_MSIX: u8 = 3;
-/// Bytes that the statistics count and a frame here has not.
+/// Bytes of the FCS, which the statistics count but frames here do not have.
 const FCS: u64 = 4;
 
-/// Counters that run on for ever: whoever reads them takes differences. Bytes have 36 bits.
+/// Counters that are never reset: drivers use differences. Counters of bytes have 36 bits.
 #[derive(Debug, Clone, Copy, Default)]
 struct Statistics {
     received: u32,
@@ -57,7 +57,7 @@ pub struct Vf {
     link: bool,
     faults: Faults,
     wire: Option<Box<dyn Wire>>,
-    /// Frames have been delivered since the last flush.
+    /// Whether frames have been delivered since the last flush.
     touched: bool,
     counts: Counts,
 }
@@ -73,7 +73,8 @@ impl fmt::Debug for Vf {
 }
 
 impl Vf {
-    /// A NIC with this address, whose interrupts go this way. Its link is up.
+    /// Creates a NIC with this MAC address, which sends its interrupts through `messages`. Its link
+    /// is up.
     pub fn new(mac: [u8; 6], messages: Box<dyn Messages>) -> Self {
         let config = ConfigSpace::new(0x8086, 0x10ED, 1, 0x02_0000)
             .subsystem(0x8086, 0x000D)
@@ -101,7 +102,8 @@ impl Vf {
         self.wire = Some(wire);
     }
 
-    /// Plugs the physical function's cable in or out: VFLINKS changes, and the guest is told.
+    /// Plugs the physical function's cable in or unplugs it: VFLINKS changes, and the guest gets a
+    /// message.
     pub fn set_link(&mut self, up: bool) {
         if self.link != up {
             self.link = up;
@@ -111,22 +113,22 @@ impl Vf {
         }
     }
 
-    /// The fault of the next frame that passes the filters and has none yet.
+    /// Sets a fault for the next frame that passes the filters and has none yet.
     pub fn add_frame_fault(&mut self, fault: FrameFault) {
         self.faults.add(fault);
     }
 
-    /// While stalled, nothing is written to the guest: all frames are missed.
+    /// While stalled, the NIC writes nothing to the guest, and all frames are missed.
     pub fn stall(&mut self, stalled: bool) {
         self.faults.stalled = stalled;
     }
 
-    /// Pulls the device out of its slot: from now on all reads are all-ones.
+    /// Removes the device from its slot: from now on all reads return all-ones.
     pub fn remove(&mut self) {
         self.bars.remove();
     }
 
-    /// The device answers again, as after a reset of its slot.
+    /// Makes the device answer again, as after a reset of its slot.
     pub fn restore(&mut self) {
         self.bars.restore();
         self.reset_registers();
@@ -141,7 +143,7 @@ impl Vf {
         }
     }
 
-    /// VFCTRL.RST: queues and interrupts start anew. Statistics run on.
+    /// Handles VFCTRL.RST: queues and interrupts are reset, and statistics are kept.
     fn reset_registers(&mut self) {
         self.causes = Causes::default();
         self.plain = Plain::default();
@@ -160,12 +162,12 @@ impl Vf {
         }
     }
 
-    /// Whether anything can be written to the guest.
+    /// Returns whether the NIC can write to the guest's memory.
     fn writes(&self) -> bool {
         !self.faults.stalled && self.bars.is_master()
     }
 
-    /// Sends what is in the ring. While the link is down it goes nowhere.
+    /// Sends the frames of the ring. While the link is down, they are discarded.
     fn transmit(&mut self) {
         if !self.writes() {
             return;

@@ -1,5 +1,5 @@
-//! The registers of a virtual function, named as in the datasheet, section 8.3. What is not here
-//! reads 0 and ignores writes.
+//! The registers of a virtual function, named as in the datasheet, section 8.3. Other registers
+//! read 0 and ignore writes.
 
 use super::Vf;
 use super::mailbox::WORDS;
@@ -41,12 +41,12 @@ const VFGOTC_MSB: u64 = 0x2024;
 const VFTXDCTL: u64 = 0x2028;
 
 const VFCTRL_RST: u32 = 1 << 26;
-/// SWFLSH clears itself (RXDCTL and TXDCTL).
+/// The bit SWFLSH of RXDCTL and TXDCTL, which clears itself.
 const DCTL_SWFLSH: u32 = 1 << 26;
-/// Bits of a counter's upper half: 36 in all.
+/// Bits in the upper half of a 36-bit counter.
 const COUNTER_HIGH: u64 = 0xF;
 
-/// Registers that are no more than what was written.
+/// Registers that only store what was written.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Plain {
     rdba: [u32; 2],
