@@ -146,8 +146,8 @@ impl Process {
         self.child.try_wait().unwrap().is_none()
     }
 
-    /// Returns whether the program, and whoever shares its standard output, has closed it: all that was
-    /// written is then in [`Process::out`].
+    /// Returns whether standard output was closed by the program and by all processes that share
+    /// it. Everything that was written is then in [`Process::out`].
     #[must_use]
     pub fn has_closed_output(&self) -> bool {
         self.out.is_closed()

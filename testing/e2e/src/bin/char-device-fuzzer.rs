@@ -1,6 +1,6 @@
-//! Makes any number of random system calls on the kernel module's device nodes, and on nothing
-//! else; prints, as JSON, how often each call gave which answer. Ends with exit code 0 unless it
-//! could not do its work: what to look for is in the kernel's log.
+//! Makes random system calls on the kernel module's device nodes, and on no other file. Prints, as
+//! JSON, how often each call gave which answer. The exit code is 0 unless the program itself
+//! failed, because the faults that it provokes appear in the kernel's log.
 
 #![allow(clippy::unwrap_used, reason = "test support: a panic is a failed test")]
 

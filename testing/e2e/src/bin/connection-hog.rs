@@ -1,5 +1,5 @@
-//! Takes as many slots and connections of a queue as it gets, says how many, and keeps them until it
-//! is killed.
+//! Takes as many slots and connections of a queue as possible, prints their numbers, and keeps them
+//! until it is killed.
 
 #![allow(clippy::unwrap_used, reason = "test support: a panic is a failed test")]
 

@@ -1,4 +1,5 @@
-//! A listener in a process of its own: checks every generated frame of a queue, slowly if told.
+//! A listener as a separate process, which verifies every generated frame of a queue, slowly if
+//! requested.
 
 #![allow(clippy::unwrap_used, reason = "test support: a panic is a failed test")]
 

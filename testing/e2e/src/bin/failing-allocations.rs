@@ -1,6 +1,6 @@
-//! Does something again and again, and each time another one of the kernel's allocations fails on
-//! the way: the first, the second, ... until there is none left. Whatever then is refused must
-//! leave nothing behind: it must be possible at the end.
+//! Repeats an operation, and lets another one of the kernel's allocations fail each time: the
+//! first, the second, and so on, until the operation has no further allocation. A refused operation
+//! must leave nothing behind, so the operation must succeed at the end.
 //!
 //! Needs a kernel with fault injection (Documentation/fault-injection/fault-injection.rst, "fail-nth").
 

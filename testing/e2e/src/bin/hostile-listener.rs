@@ -1,9 +1,9 @@
-//! Attaches to a queue of the kernel module or of hpcapd and writes random bytes into its own slot, again and
-//! again, for some time: offsets that are nowhere, requests for a new file with every breath, a
-//! destroyed header. Whoever else is attached must not notice more than files that end early.
+//! Attaches to a queue of the kernel module or of hpcapd and writes random bytes into its own slot
+//! for some time: invalid offsets, continuous requests for a new file, a destroyed header. Other
+//! listeners must notice at most that their files end early.
 //!
-//! Of hpcapd's memory it also tries to write, to shorten and to punch what it may only read, and
-//! fails where that is possible.
+//! With hpcapd, the program also tries to write to memory that it may only read, to shorten it and
+//! to punch holes into it. The program fails if one of these is possible.
 
 #![allow(clippy::unwrap_used, reason = "test support: a panic is a failed test")]
 

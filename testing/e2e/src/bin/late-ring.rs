@@ -1,4 +1,5 @@
-//! Opens a queue's device, says so, and gives it another ring when a file appears: too late.
+//! Opens a queue's device, reports this, and tries to give it another ring when a file appears. By
+//! then it is too late, because the test has removed the adapter.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

@@ -1,5 +1,5 @@
-//! Runs a command many times and says whether the kernel has less memory afterwards, or uses
-//! more objects: exit code 0 when it has not, 1 when something leaks or the command fails.
+//! Runs a command many times and reports whether the kernel has less memory afterwards or uses more
+//! objects. The exit code is 0 if it does not, and 1 if something leaks or the command fails.
 
 use std::collections::BTreeMap;
 use std::process::{Command, ExitCode, Stdio};

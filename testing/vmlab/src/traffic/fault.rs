@@ -88,7 +88,7 @@ pub trait Device: Receive {
     /// Whether the NIC tells its driver how many frames it missed.
     const COUNTS_MISSED: bool;
 
-    /// Plugs the cable in or out.
+    /// Plugs the cable in, or unplugs it.
     fn set_link(&mut self, up: bool);
     /// Sets a fault for the next frame that has none yet.
     fn add_frame_fault(&mut self, fault: FrameFault);
