@@ -8,7 +8,7 @@ use hpcap::{Count, Kind, Ledger, Reason, Result, Timestamp};
 
 use crate::report::event::Notice;
 use crate::sink::record::duplicate_mark::DuplicateMark;
-use crate::sink::record::{OutputFailure, RecordLimits, RecordOutput};
+use crate::sink::record::{OutputFailure, RecordLimits, RecordOutput, prepare};
 use crate::sink::{Ending, FLUSH_AFTER, Sink, Step, Tally};
 
 /// Frames taken in one step, before the session looks at signals and the clock again.
@@ -287,24 +287,18 @@ impl<O: RecordOutput> Sink for MergeSink<O> {
         let mut after = Step::Done;
         let files_before = self.output.written().files;
         for _ in 0..BATCH {
-            let queue = &*listener;
+            let (queue, stored) = (&*listener, self.tally.stored);
             let ledger = || Moment::from(&queue.ledger());
-            if let Err(failure) = self.output.turn(&ledger) {
-                return Ok(self.failed(failure));
-            }
-            if let Some(limit) = self
-                .limits
-                .reached(self.tally.stored, self.output.written())
-            {
-                return Ok(Step::Limit(limit));
-            }
-            if self.output.written().files > files_before {
-                // The session must hand the file to the finisher, and pauses if too many files
-                // wait.
-                return Ok(Step::Done);
-            }
-            if let Err(failure) = self.output.ready(&ledger) {
-                return Ok(self.failed(failure));
+            match prepare(
+                &mut self.output,
+                &self.limits,
+                stored,
+                files_before,
+                &ledger,
+            ) {
+                Ok(None) => {}
+                Ok(Some(step)) => return Ok(step),
+                Err(failure) => return Ok(self.failed(failure)),
             }
             match self.choose(listener, ending)? {
                 Some(number) => self.take(number),

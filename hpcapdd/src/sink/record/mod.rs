@@ -155,6 +155,32 @@ impl RecordLimits {
     }
 }
 
+/// Prepares `output` for the next record: ends the file under way if that is due, and makes room.
+/// Returns the step with which the sink must end instead, if a limit is reached or if the output has
+/// ended a file since it had `files_before`.
+///
+/// # Errors
+/// [`OutputFailure`]; the call can be repeated.
+fn prepare(
+    output: &mut impl RecordOutput,
+    limits: &RecordLimits,
+    stored: Count,
+    files_before: u64,
+    ledger: &dyn Fn() -> Moment,
+) -> std::result::Result<Option<Step>, OutputFailure> {
+    output.turn(ledger)?;
+    let written = output.written();
+    if let Some(limit) = limits.reached(stored, written) {
+        return Ok(Some(Step::Limit(limit)));
+    }
+    if written.files > files_before {
+        // The session must hand the file to the finisher, and pauses if too many files wait.
+        return Ok(Some(Step::Done));
+    }
+    output.ready(ledger)?;
+    Ok(None)
+}
+
 /// Passes records one by one to an output.
 #[derive(Debug)]
 pub struct RecordSink<O> {
@@ -347,24 +373,18 @@ impl<O: RecordOutput> Sink for RecordSink<O> {
         let mut after = Step::Done;
         let files_before = self.output.written().files;
         for _ in 0..BATCH {
-            let filtered = self.tally.filtered;
+            let (stored, filtered) = (self.tally.stored, self.tally.filtered);
             let ledger = || own_moment(Moment::from(&listener.ledger()), filtered);
-            if let Err(failure) = self.output.turn(&ledger) {
-                return Ok(self.failed(failure));
-            }
-            if let Some(limit) = self
-                .limits
-                .reached(self.tally.stored, self.output.written())
-            {
-                return Ok(Step::Limit(limit));
-            }
-            if self.output.written().files > files_before {
-                // The session must hand the file to the finisher, and pauses if too many files
-                // wait.
-                return Ok(Step::Done);
-            }
-            if let Err(failure) = self.output.ready(&ledger) {
-                return Ok(self.failed(failure));
+            match prepare(
+                &mut self.output,
+                &self.limits,
+                stored,
+                files_before,
+                &ledger,
+            ) {
+                Ok(None) => {}
+                Ok(Some(step)) => return Ok(step),
+                Err(failure) => return Ok(self.failed(failure)),
             }
             if self.overtaken {
                 after = self.resync(listener)?;
