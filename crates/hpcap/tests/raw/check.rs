@@ -23,15 +23,7 @@ fn problems(bytes: &[u8]) -> Vec<(u64, Problem)> {
 /// Returns a file with ten frames of 100 bytes (records of 112 bytes), and the offsets of its
 /// records.
 fn ten() -> (Vec<u8>, Vec<u64>) {
-    let frames: Vec<Frame> = (0..10_u64)
-        .map(|i| {
-            Frame::new(
-                made::EPOCH_NS + i * 1000,
-                100,
-                made::contents(100, i, false),
-            )
-        })
-        .collect();
+    let frames = made::equal_frames(10, 100);
     file(&frames, 0)
 }
 

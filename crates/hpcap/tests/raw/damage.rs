@@ -201,15 +201,7 @@ fn every_single_bit() {
 /// The reader finds the frames after damage that is longer than its buffer.
 #[test]
 fn damage_longer_than_the_buffer() {
-    let frames: Vec<Frame> = (0..20_u64)
-        .map(|i| {
-            Frame::new(
-                crate::made::EPOCH_NS + i * 1000,
-                60,
-                crate::made::contents(60, i, false),
-            )
-        })
-        .collect();
+    let frames = crate::made::equal_frames(20, 60);
     let (head, _) = file(&frames[..10], 0);
     let mut writer = hpcap::raw::Writer::new(Vec::new());
     for f in &frames[10..] {

@@ -21,6 +21,16 @@ impl Frame {
 
 pub(crate) const EPOCH_NS: u64 = 1_391_723_988_000_000_000;
 
+/// Returns `count` frames of `len` bytes, one a microsecond.
+pub(crate) fn equal_frames(count: u64, len: u16) -> Vec<Frame> {
+    (0..count)
+        .map(|i| {
+            let data = contents(usize::from(len), i, false);
+            Frame::new(EPOCH_NS + i * 1000, len, data)
+        })
+        .collect()
+}
+
 /// Frames with contents as on a network, which do not look like records.
 pub(crate) fn frames(count: std::ops::Range<usize>) -> impl Strategy<Value = Vec<Frame>> {
     let one = (

@@ -80,15 +80,7 @@ proptest! {
 }
 
 fn three() -> (Vec<Frame>, Vec<u8>, Vec<u64>) {
-    let frames: Vec<Frame> = (0..3_u64)
-        .map(|i| {
-            Frame::new(
-                made::EPOCH_NS + i * 1000,
-                100,
-                made::contents(100, i, false),
-            )
-        })
-        .collect();
+    let frames = made::equal_frames(3, 100);
     let (bytes, offsets) = file(&frames, 0);
     (frames, bytes, offsets)
 }
@@ -132,15 +124,7 @@ fn nothing_is_overwritten() {
 fn a_covered_stretch_says_that_frames_may_be_missing() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("1_hpcap0_0.raw");
-    let frames: Vec<Frame> = (0..20_u64)
-        .map(|i| {
-            Frame::new(
-                made::EPOCH_NS + i * 1000,
-                100,
-                made::contents(100, i, false),
-            )
-        })
-        .collect();
+    let frames = made::equal_frames(20, 100);
     let (mut bytes, offsets) = file(&frames, 0);
     let at = |i: usize| usize::try_from(offsets[i]).unwrap();
     bytes[at(5)..at(9)].copy_from_slice(&made::contents(at(9) - at(5), 3, false));
@@ -158,15 +142,7 @@ fn a_covered_stretch_says_that_frames_may_be_missing() {
 fn stray_bytes_are_left_out() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("1_hpcap0_0.raw");
-    let frames: Vec<Frame> = (0..20_u64)
-        .map(|i| {
-            Frame::new(
-                made::EPOCH_NS + i * 1000,
-                100,
-                made::contents(100, i, false),
-            )
-        })
-        .collect();
+    let frames = made::equal_frames(20, 100);
     let (mut bytes, offsets) = file(&frames, 0);
     // The scan accepts the frame before the stray bytes, because these are zeros.
     let at = usize::try_from(offsets[7]).unwrap();
