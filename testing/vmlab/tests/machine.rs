@@ -105,6 +105,26 @@ fn guest_has_everything_it_was_given() {
 }
 
 #[test]
+fn guest_output_is_on_the_host_at_once() {
+    for name in ["6.1", "6.12"] {
+        let Some(kernel) = kernel(name) else { return };
+        let dir = tempfile::tempdir().unwrap();
+        let guest = machine(kernel).out(dir.path()).boot().unwrap();
+        // The program keeps its file open, and nobody asks for the file's size: closing and asking would
+        // both move what a cache of the guest holds.
+        let script = "mkfifo /tmp/written
+            (echo line; echo >/tmp/written; exec sleep 1000) >/out/log &
+            read line </tmp/written";
+        assert_eq!(run(&guest, script).code, 0);
+        assert_eq!(
+            fs::read(dir.path().join("log")).unwrap(),
+            b"line\n",
+            "{name}"
+        );
+    }
+}
+
+#[test]
 fn guest_program_asks_the_host() {
     struct Counting;
     impl Handler for Counting {
