@@ -1,10 +1,15 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
 #
-# Runs every fuzz target for SECONDS, from the committed seeds and what earlier runs found, and
-# fails when one of them does.
+# Runs fuzz targets, and fails when one of them does.
 #
-#   fuzz/run.sh SECONDS [TARGET...]
+#   fuzz/run.sh SECONDS [TARGET...]      runs each target for SECONDS with new random inputs, made from
+#                                        the committed inputs and from what earlier runs found
+#   fuzz/run.sh repeatable [TARGET...]   runs each target with the same inputs every time, made from the
+#                                        committed inputs alone
+#
+# Tests that decide about a change use `repeatable`: they must not fail for a fault that the change did
+# not make, and that the next run would not find.
 #
 # It needs neither a nightly compiler nor cargo-fuzz: the flags are those that cargo-fuzz gives
 # for `--sanitizer none`, all of them stable. With cargo-fuzz and a nightly compiler,
@@ -12,7 +17,10 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
-readonly SECONDS_EACH=${1:?usage: fuzz/run.sh SECONDS [TARGET...]}
+# How many inputs a repeatable run makes of each target: about 20 seconds on an idle processor.
+declare -rA REPEATABLE_RUNS=([pcap_reader]=1000000 [queue_page]=700000 [raw_reader]=35000)
+
+readonly SECONDS_EACH=${1:?usage: fuzz/run.sh SECONDS|repeatable [TARGET...]}
 shift
 readonly HOST=x86_64-unknown-linux-gnu
 readonly BUILD=${CARGO_TARGET_DIR:-$PWD/target}/fuzz
@@ -29,14 +37,20 @@ RUSTFLAGS="-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
 failed=0
 for target in "${targets[@]}"; do
 	found="$BUILD/corpus/$target"
+	limits=(-max_total_time="$SECONDS_EACH")
+	if [ "$SECONDS_EACH" = repeatable ]; then
+		found="$BUILD/repeatable/$target"
+		rm -rf "$found"
+		limits=(-seed=1 -runs="${REPEATABLE_RUNS[$target]:?add a number of runs for $target}")
+	fi
 	crashes="artifacts/$target"
 	mkdir -p "$found" "$crashes"
 	seeds=()
 	[ -d "corpus/$target" ] && seeds=("corpus/$target")
 	log="$BUILD/$target.log"
-	if "$BUILD/$HOST/release/$target" -max_total_time="$SECONDS_EACH" -max_len=65536 -timeout=20 \
-		-rss_limit_mb=1024 -artifact_prefix="$crashes/" "$found" "${seeds[@]}" >"$log" 2>&1; then
-		echo "fuzz: $target: $(grep -aoE 'Done [0-9]+ runs' "$log" | tail -n 1) in $SECONDS_EACH s, no crash"
+	if "$BUILD/$HOST/release/$target" "${limits[@]}" -max_len=65536 -timeout=60 -rss_limit_mb=1024 \
+		-artifact_prefix="$crashes/" "$found" "${seeds[@]}" >"$log" 2>&1; then
+		echo "fuzz: $target: $(grep -aoE 'Done [0-9]+ runs in [0-9]+ second' "$log" | tail -n 1)s, no crash"
 	else
 		echo "fuzz: $target failed; the input is in fuzz/$crashes, the log in $log:" >&2
 		tail -n 40 "$log" >&2

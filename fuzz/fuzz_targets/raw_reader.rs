@@ -1,7 +1,10 @@
 //! Reads, checks and indexes arbitrary bytes as a RAW file. The reader must not panic, must reach
-//! an end, and must account for every byte, either in a record or in a report of damage.
+//! an end, must account for every byte, either in a record or in a report of damage, and must
+//! refuse exactly the bytes that are certainly of another format.
 #![no_main]
 
+use hpcap::content::Content;
+use hpcap::error::{Kind, Result};
 use hpcap::raw::Reader;
 use hpcap::raw::check::Checker;
 use hpcap::raw::index::Index;
@@ -10,16 +13,34 @@ use libfuzzer_sys::fuzz_target;
 fuzz_target!(|bytes: &[u8]| {
     let mut reader = Reader::new(bytes);
     let mut last = 0;
-    while let Ok(Some(found)) = reader.next() {
-        assert!(found.offset >= last, "the reader goes back");
-        last = found.offset;
-    }
+    let read = loop {
+        match reader.next() {
+            Ok(Some(found)) => {
+                assert!(found.offset >= last, "the reader goes back");
+                last = found.offset;
+            }
+            Ok(None) => break Ok(()),
+            Err(e) => break Err(e),
+        }
+    };
     assert!(reader.offset() <= bytes.len() as u64);
+    must_refuse_only_other_formats(bytes, read);
     let checker = Checker::new().findings_max(usize::MAX).short_frames(true);
-    let report = checker.check(Reader::new(bytes), None, false, &mut |_| Ok(()));
-    assert!(report.is_ok(), "reading memory does not fail");
+    let checked = checker.check(Reader::new(bytes), None, false, &mut |_| Ok(()));
+    must_refuse_only_other_formats(bytes, checked);
     let _ = Index::from_bytes(bytes);
     if let Ok(index) = Index::build(bytes, 1 << 16) {
         assert_eq!(Index::from_bytes(&index.to_bytes()).as_ref(), Ok(&index));
     }
 });
+
+/// Memory can be read without errors, so the only error is that the bytes are of another format.
+fn must_refuse_only_other_formats<T>(bytes: &[u8], result: Result<T>) {
+    match result {
+        Ok(_) => assert!(!Content::of(bytes).is_foreign(), "another format was read"),
+        Err(e) => {
+            assert_eq!(e.kind(), Kind::Format, "{e}");
+            assert!(Content::of(bytes).is_foreign(), "RAW was refused: {e}");
+        }
+    }
+}
