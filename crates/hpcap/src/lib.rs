@@ -29,30 +29,25 @@
 compile_error!("hpcap's shared memory and files are defined for 64-bit little-endian machines");
 
 pub mod cgroup;
-pub mod compress;
-pub mod content;
 pub mod dedup;
-pub mod error;
 pub mod filter;
-pub mod ledger;
 pub mod listener;
 pub mod loss;
 pub mod memory;
 pub mod message;
-pub mod name;
 pub mod pages;
 pub mod patience;
-pub mod pcapfile;
 pub mod privilege;
 pub mod queue;
-pub mod raw;
 pub mod report;
 pub mod stream;
-pub mod time;
-pub mod units;
-pub mod visible;
-mod window;
 
+pub use hpcap_base::{compress, error, ledger, name, time, units, visible};
+#[doc(inline)]
+pub use hpcap_pcapfile as pcapfile;
+#[doc(inline)]
+pub use hpcap_raw as raw;
+pub use hpcap_raw::content;
 pub use hpcap_sys::abi;
 
 pub use error::{Error, Kind, Result};
@@ -62,4 +57,3 @@ pub use name::QueueName;
 pub use queue::{ListenerInfo, Queue};
 pub use stream::{Event, Missed, Stream};
 pub use time::Timestamp;
-pub use visible::visible;

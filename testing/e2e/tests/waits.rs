@@ -12,6 +12,7 @@ use hpcap_e2e::lab::Lab;
 use hpcap_e2e::recording::contents;
 use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
+use testkit::pcapng::LITTLE;
 use testkit::process::{Process, events, run};
 use testkit::wait::wait_until;
 
@@ -128,19 +129,11 @@ fn pcap(count: u32) -> Vec<u8> {
 
 /// Returns a pcapng file: a section, an interface, and `count` frames.
 fn pcapng(count: u32) -> Vec<u8> {
-    let block = |kind: u32, body: &[u8]| {
-        let length = u32::try_from(body.len() + 12).unwrap().to_le_bytes();
-        [&kind.to_le_bytes()[..], &length, body, &length].concat()
-    };
-    let words = |words: &[u32]| words.iter().flat_map(|w| w.to_le_bytes()).collect();
-    let section: Vec<u8> = words(&[0x1a2b_3c4d, 1, u32::MAX, u32::MAX]);
-    let interface: Vec<u8> = words(&[1, 0]);
-    let mut bytes = [block(0x0a0d_0d0a, &section), block(1, &interface)].concat();
+    let mut bytes = [LITTLE.section(), LITTLE.interface(1, &[])].concat();
     for _ in 0..count {
-        let head: Vec<u8> = words(&[0, 0x0006_0a00, 0, 60, 60]);
-        bytes.extend(block(6, &[head, vec![0x55; 60]].concat()));
+        bytes.extend(LITTLE.packet(0, 0x0006_0a00_0000_0000, 60, &[0x55; 60], &[]));
         // The reader must skip a block of an unknown type.
-        bytes.extend(block(0x0bad, &[0; 400]));
+        bytes.extend(LITTLE.block(0x0bad, &[0; 400]));
     }
     bytes
 }

@@ -9,6 +9,8 @@
 //! | [`frames`] | Ethernet frames that are special on their way through Linux |
 //! | [`captures`] | the folder of real captures that a developer may provide |
 //! | [`pcap`] | classic pcap files, read and written without the code under test |
+//! | [`pcapng`] | parts of pcap and pcapng files, in either byte order |
+//! | `raw` (feature of that name) | RAW files, made and read back |
 //! | `source` (feature of that name) | collecting the frames that a source of the engine lends |
 //!
 //! All functions panic where a test should fail. The crate has unit tests of its own, and no crate
@@ -25,7 +27,10 @@ pub mod disk;
 pub mod frames;
 pub mod network;
 pub mod pcap;
+pub mod pcapng;
 pub mod process;
+#[cfg(feature = "raw")]
+pub mod raw;
 #[cfg(feature = "source")]
 pub mod source;
 pub mod wait;

@@ -10,8 +10,10 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use hpcap::Timestamp;
-use hpcap::raw::{FileName, Identity, identity};
+use hpcap::compress::FileFormat;
+use hpcap::error::Context;
+use hpcap::raw::{FileName, Identity};
+use hpcap::{Timestamp, pcapfile, raw};
 use nix::dir::Dir;
 use nix::fcntl::{AtFlags, OFlag, openat};
 use nix::sys::stat::{Mode, fstatat};
@@ -169,7 +171,7 @@ impl Store {
         let identity = match known {
             Some(known) => known.clone(),
             // A file whose header cannot be read has no identity, so it is kept.
-            None => identity::read(&file, &path, parsed.format).unwrap_or(None),
+            None => identity_of(&file, &path, parsed.format).unwrap_or(None),
         };
         // A `.part` file has reserved room behind its end.
         let reserved = if parsed.part { meta.blocks() * 512 } else { 0 };
@@ -226,6 +228,16 @@ fn names(dir: &mut Dir) -> io::Result<Vec<CString>> {
         names.push(entry?.file_name().to_owned());
     }
     Ok(names)
+}
+
+/// Reads the identity of a file, whose position is its start; `None` for a file that has none.
+fn identity_of(file: &File, path: &Path, format: FileFormat) -> hpcap::Result<Option<Identity>> {
+    let name = path.display();
+    match format {
+        FileFormat::Raw => raw::identity::read(file, name.to_string()),
+        FileFormat::Pcapng => pcapfile::identity::read(file).context(|| format!("read {name}")),
+        FileFormat::Pcap => Ok(None),
+    }
 }
 
 /// Parses `name` if the recorder would have given exactly this name in this folder. A file that a

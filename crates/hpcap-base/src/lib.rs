@@ -1,0 +1,37 @@
+//! The words that all crates of hpcap share.
+//!
+//! The RAW format, the capture files and the client library name the same things: a time in
+//! nanoseconds, a queue, a number of bytes as people write it, what became of a frame, an error that
+//! says what to do. This crate defines each of them once, together with the two mechanisms that
+//! readers and writers of both kinds of files use: a window of bounded size on the bytes of a
+//! source, and a buffered writer that loses nothing when a write fails. It knows no format.
+//!
+//! Programs use this crate through [`hpcap`](../hpcap/index.html), which re-exports its modules.
+//!
+//! | module | content |
+//! |---|---|
+//! | [`error`] | errors: what was tried, on what, why it failed and what to do |
+//! | [`ledger`] | counts of frames by what became of them |
+//! | [`name`] | names of queues |
+//! | [`time`] | times with nanoseconds, and how people write them |
+//! | [`units`] | sizes, rates and durations as people write them |
+//! | [`visible`](mod@visible) | makes text from other sources safe to print |
+//! | [`compress`] | formats of files and their endings; gzip and Zstandard |
+//! | [`window`] | reads the bytes of a source in large pieces |
+//! | [`sink`] | writes bytes in large pieces, and can repeat a write that failed |
+
+pub mod compress;
+pub mod error;
+pub mod ledger;
+pub mod name;
+pub mod sink;
+pub mod time;
+pub mod units;
+pub mod visible;
+pub mod window;
+
+pub use error::{Error, Kind, Result};
+pub use ledger::{Count, Ledger, Reason};
+pub use name::QueueName;
+pub use time::Timestamp;
+pub use visible::visible;

@@ -1,0 +1,9 @@
+//! Tests of reading and writing pcap and pcapng.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod captures;
+mod read;
+mod reader;
+mod tools;
+mod writer;

@@ -1,0 +1,352 @@
+//! Unfinished capture files, which never overwrite another file.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use crate::name::{FileName, ending, private_file, rename_no_replace};
+use hpcap_base::compress::Compression;
+use hpcap_base::error::{Context, Error, Kind, Result};
+use hpcap_base::name::QueueName;
+use hpcap_base::time::Timestamp;
+
+/// Sequence numbers tried for one name before creating a file fails.
+const SEQUENCE_MAX: u32 = 100_000;
+
+/// How the names of a recorder's files are formed.
+#[derive(Debug, Clone)]
+enum Names {
+    /// Names with the start second, in the half-hour folders of `base`.
+    Dated { base: PathBuf, name: FileName },
+    /// The name that the user chose; further files get `-1`, `-2` and so on after the stem.
+    Asked {
+        folder: PathBuf,
+        stem: String,
+        name: FileName,
+    },
+}
+
+impl Names {
+    fn name(&self) -> FileName {
+        match self {
+            Self::Dated { name, .. } | Self::Asked { name, .. } => *name,
+        }
+    }
+
+    fn set_sequence(&mut self, number: u32) {
+        match self {
+            Self::Dated { name, .. } | Self::Asked { name, .. } => name.sequence = number,
+        }
+    }
+
+    /// The path of the file, with the endings for `compression` and `part`.
+    fn path(&self, compression: Compression, part: bool) -> PathBuf {
+        match self {
+            Self::Dated { base, name } => FileName {
+                compression,
+                part,
+                ..*name
+            }
+            .path(base),
+            Self::Asked { folder, stem, name } => {
+                let ending = ending(name.format, compression, part);
+                folder.join(match name.sequence {
+                    0 => format!("{stem}{ending}"),
+                    n => format!("{stem}-{n}{ending}"),
+                })
+            }
+        }
+    }
+
+    /// Whether a finished file has this name, with or without the ending of the compression.
+    fn is_taken(&self) -> bool {
+        [Compression::None, self.name().compression]
+            .into_iter()
+            .any(|compression| self.path(compression, false).exists())
+    }
+
+    fn full(&self, tried: String) -> Error {
+        Error::new(
+            Kind::Full,
+            tried,
+            format!(
+                "{SEQUENCE_MAX} files have that name already, or that second ({})",
+                self.name().start_sec
+            ),
+        )
+    }
+}
+
+/// An unfinished capture file (`.raw.part`). This process created the file, holds its lock (flock),
+/// and is the only one that writes to it.
+#[derive(Debug)]
+pub struct PartFile {
+    file: File,
+    names: Names,
+}
+
+impl PartFile {
+    /// Creates the RAW file of `queue` that starts at `start`, and its half-hour folder, below
+    /// `base`, which must exist. The file has mode 0640 and the folder 0755, both reduced by the
+    /// umask. The file never overwrites another: when its name is taken, it gets a sequence number.
+    ///
+    /// # Errors
+    /// Returns errors of the file system.
+    pub fn create(base: &Path, queue: QueueName, start: Timestamp) -> Result<Self> {
+        Self::create_from(base, FileName::new(start.sec(), queue))
+    }
+
+    /// Creates a file as [`PartFile::create`] does, with a sequence number of at least that of
+    /// `name`. Names then keep their order when older files of the same second have been deleted.
+    ///
+    /// # Errors
+    /// Returns errors of the file system.
+    pub fn create_from(base: &Path, name: FileName) -> Result<Self> {
+        let base = base.to_owned();
+        Self::create_with(Names::Dated { base, name })
+    }
+
+    /// Creates a file that will be called `path`, which must have the ending of `name`, in a folder
+    /// that must exist. The file gets a number after its stem when that name is taken or when the
+    /// sequence number of `name` is greater than 0.
+    ///
+    /// # Errors
+    /// Returns [`Kind::Usage`] for another ending, and errors of the file system.
+    pub fn create_at(path: &Path, name: FileName) -> Result<Self> {
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let expected = ending(name.format, name.compression, false);
+        let stem = path
+            .file_name()
+            .and_then(|n| n.to_str()?.strip_suffix(&expected));
+        let Some(stem) = stem else {
+            return Err(Error::usage(
+                format!("file name {}", path.display()),
+                format!("expected one that ends in {expected}"),
+            ));
+        };
+        Self::create_with(Names::Asked {
+            folder: folder.to_owned(),
+            stem: stem.to_owned(),
+            name,
+        })
+    }
+
+    fn create_with(mut names: Names) -> Result<Self> {
+        for sequence in names.name().sequence..SEQUENCE_MAX {
+            names.set_sequence(sequence);
+            if names.is_taken() {
+                continue;
+            }
+            let path = names.path(Compression::None, true);
+            let file = match create_in(&names, &path) {
+                Ok(file) => file,
+                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => continue,
+                Err(e) => return Err(Error::io(format!("create {}", path.display()), e)),
+            };
+            // Another recorder can finish a file of this name after the first check.
+            if names.is_taken() {
+                fs::remove_file(&path).context(|| format!("remove {}", path.display()))?;
+                continue;
+            }
+            // The result is ignored: recording must also work on a file system without locks.
+            let _ = file.try_lock();
+            return Ok(Self { file, names });
+        }
+        let path = names.path(Compression::None, true);
+        Err(names.full(format!("create {}", path.display())))
+    }
+
+    /// The file, open for reading and writing.
+    #[must_use]
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// The current path of the file: `....raw.part`.
+    #[must_use]
+    pub fn path(&self) -> PathBuf {
+        self.names.path(Compression::None, true)
+    }
+
+    /// The name of the file. When the user chose the name, only its sequence number and its ending
+    /// have a meaning.
+    #[must_use]
+    pub fn name(&self) -> FileName {
+        self.names.name()
+    }
+
+    /// Renames the file to its final name, `....raw`, and returns it with the new path. When
+    /// another file has taken that name, this one gets the next sequence number. The lock ends when
+    /// the returned file is closed.
+    ///
+    /// # Errors
+    /// Returns errors of the file system; the file is then still called `.raw.part`.
+    pub fn finish(self) -> Result<(File, PathBuf)> {
+        let from = self.path();
+        let to = self.take_name(&from, Compression::None)?;
+        Ok((self.file, to))
+    }
+
+    /// Renames `from` to the first of its names that is free, and returns the new path.
+    fn take_name(&self, from: &Path, compression: Compression) -> Result<PathBuf> {
+        let mut names = self.names.clone();
+        for sequence in names.name().sequence..SEQUENCE_MAX {
+            names.set_sequence(sequence);
+            let to = names.path(compression, false);
+            match rename_no_replace(from, &to) {
+                Ok(()) => return Ok(to),
+                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(e) => {
+                    return Err(Error::io(
+                        format!("rename {} to {}", from.display(), to.display()),
+                        e,
+                    ));
+                }
+            }
+        }
+        Err(self.names.full(format!("rename {}", from.display())))
+    }
+
+    /// Creates the compressed file that the name's ending asks for, lets `fill` write its content,
+    /// and removes the uncompressed file once the compressed one is on the disk under its final
+    /// name.
+    ///
+    /// # Errors
+    /// Returns errors of the file system and of `fill`. Then no part of the compressed file
+    /// remains, and the uncompressed one is unchanged.
+    pub fn replace(&self, fill: impl FnOnce(&File) -> io::Result<()>) -> Result<PathBuf> {
+        let compression = self.name().compression;
+        let from = self.path();
+        let path = self.names.path(compression, true);
+        let tried = || format!("compress {}", from.display());
+        let file = private_file(&path, false).context(tried)?;
+        let made = fill(&file)
+            .and_then(|()| file.sync_data())
+            .context(tried)
+            .and_then(|()| self.take_name(&path, compression));
+        match made {
+            // The result is ignored: when removal fails, an uncompressed copy remains and no data
+            // is lost.
+            Ok(_) => drop(fs::remove_file(&from)),
+            Err(_) => drop(fs::remove_file(&path)),
+        }
+        made
+    }
+
+    /// Removes the file; for a file into which nothing was stored.
+    ///
+    /// # Errors
+    /// Returns errors of the file system.
+    pub fn discard(self) -> Result<()> {
+        let path = self.path();
+        fs::remove_file(&path).context(|| format!("remove {}", path.display()))
+    }
+}
+
+/// Creates the file, and its half-hour folder when that does not exist. The loop repeats both
+/// because retention can remove an empty folder between the two calls.
+fn create_in(names: &Names, path: &Path) -> io::Result<File> {
+    if let (Names::Dated { .. }, Some(folder)) = (names, path.parent()) {
+        for _ in 0..16 {
+            match fs::DirBuilder::new().mode(0o755).create(folder) {
+                Err(e) if e.kind() != io::ErrorKind::AlreadyExists => return Err(e),
+                _ => {}
+            }
+            match private_file(path, false) {
+                Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+                other => return other,
+            }
+        }
+    }
+    private_file(path, false)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+    use crate::name::split_ending;
+
+    #[test]
+    fn files_of_one_second_do_not_collide() {
+        let dir = tempfile::tempdir().unwrap();
+        let (queue, start) = (QueueName::new(0, 1), Timestamp::new(3700, 5));
+        let mut a = PartFile::create(dir.path(), queue, start).unwrap();
+        let b = PartFile::create(dir.path(), queue, start).unwrap();
+        a.file.write_all(b"a").unwrap();
+        assert_eq!(a.path(), dir.path().join("3600/3700_hpcap0_1.raw.part"));
+        assert_eq!(b.path(), dir.path().join("3600/3700_hpcap0_1~01.raw.part"));
+        let mode = fs::metadata(a.path()).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777 & !0o640, 0, "{mode:o}");
+        // A file that has the final name is not overwritten.
+        fs::write(dir.path().join("3600/3700_hpcap0_1.raw"), "other").unwrap();
+        let (_, path) = a.finish().unwrap();
+        assert_eq!(path, dir.path().join("3600/3700_hpcap0_1~01.raw"));
+        assert_eq!(fs::read(&path).unwrap(), b"a");
+        let (_, path) = b.finish().unwrap();
+        assert_eq!(path, dir.path().join("3600/3700_hpcap0_1~02.raw"));
+        assert_eq!(
+            fs::read(dir.path().join("3600/3700_hpcap0_1.raw")).unwrap(),
+            b"other"
+        );
+        let c = PartFile::create(dir.path(), queue, start).unwrap();
+        assert_eq!(c.path(), dir.path().join("3600/3700_hpcap0_1~03.raw.part"));
+        c.discard().unwrap();
+        assert_eq!(fs::read_dir(dir.path().join("3600")).unwrap().count(), 3);
+    }
+    fn at(path: &Path) -> PartFile {
+        let (_, format, compression) = split_ending(path.to_str().unwrap()).unwrap();
+        let name = FileName {
+            format,
+            compression,
+            ..FileName::new(1, QueueName::new(0, 0))
+        };
+        PartFile::create_at(path, name).unwrap()
+    }
+
+    #[test]
+    fn asked_name_is_numbered_where_taken() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.pcapng");
+        for expected in ["x.pcapng", "x-1.pcapng", "x-2.pcapng"] {
+            let file = at(&path);
+            let part = dir.path().join(format!("{expected}.part"));
+            assert_eq!(file.path(), part);
+            assert_eq!(file.finish().unwrap().1, dir.path().join(expected));
+        }
+        let other = dir.path().join("x.cap");
+        let error = PartFile::create_at(&other, FileName::new(1, QueueName::new(0, 0)));
+        assert_eq!(error.unwrap_err().kind(), Kind::Usage);
+    }
+
+    #[test]
+    fn compressed_file_replaces_the_first() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.pcap.gz");
+        let file = at(&path);
+        assert_eq!(file.path(), dir.path().join("x.pcap.part"));
+        let made = file.replace(|mut to| to.write_all(b"compressed")).unwrap();
+        assert_eq!(made, path);
+        assert_eq!(fs::read(&path).unwrap(), b"compressed");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn failed_compression_leaves_the_first() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut file = at(&dir.path().join("x.pcap.zst"));
+        file.file.write_all(b"frames").unwrap();
+        let full = |mut to: &File| {
+            to.write_all(b"some")?;
+            Err(io::ErrorKind::StorageFull.into())
+        };
+        assert_eq!(file.replace(full).unwrap_err().kind(), Kind::Full);
+        let (_, path) = file.finish().unwrap();
+        assert_eq!(path, dir.path().join("x.pcap"));
+        assert_eq!(fs::read(&path).unwrap(), b"frames");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+}

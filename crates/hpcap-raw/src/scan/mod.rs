@@ -1,0 +1,418 @@
+//! Finds the records in bytes that may be damaged.
+//!
+//! A RAW file has no separators between its records: the length of each record leads to the next.
+//! The scan therefore accepts a record only if a plausible record follows. After damage, the scan
+//! searches for a *chain*: a position from which several consecutive headers are plausible and have
+//! times near those of the frames before. Records of a chain that is proven by its end (module
+//! `whole`) are accepted without a check of plausibility. A range without such a chain is reported
+//! as damage, with its position and its size; the scan accepts no record within it.
+
+mod damage;
+mod plausible;
+mod search;
+mod whole;
+
+use crate::record::{header, is_padding};
+use crate::tag::Tag;
+use hpcap_sys::abi::{HPCAP_RECORD_BYTES, HPCAP_RECORD_BYTES_MAX, hpcap_record};
+
+pub use damage::{Damage, DamageKind};
+use plausible::{HEADER, chain, end_of, is_empty_padding, lengths_lead_on, near, possible, sound};
+use whole::Whole;
+
+/// Bytes that the quick check needs: the largest record, and the header after it.
+const SHORT_LOOK: usize = HPCAP_RECORD_BYTES_MAX + HPCAP_RECORD_BYTES;
+/// Bytes that the thorough check needs.
+const LOOKAHEAD: usize = 10 * HPCAP_RECORD_BYTES_MAX;
+/// Bytes that must follow a position before the chain that starts there is examined.
+const CHAIN_ROOM: usize = 7 * HPCAP_RECORD_BYTES_MAX;
+/// Consecutive records that prove a position when the time of an earlier frame is known.
+const CHAIN_NEAR: u32 = 3;
+/// Consecutive records that prove a position when no such time is known or the time has jumped.
+const CHAIN_ALONE: u32 = 5;
+/// Limit of the excess length of padding at the start of a file of the original. The original
+/// counts the bytes before the padding twice; these bytes are fewer than a header has.
+const TOO_LONG_MAX: usize = HPCAP_RECORD_BYTES - 1;
+/// A run of this many zero bytes within damage counts as a range that was never written.
+const ZEROS: usize = 512;
+
+/// The content at the start of a scan's window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// A complete record.
+    Record {
+        /// Length of header and body in bytes.
+        bytes: usize,
+    },
+    /// Padding whose header gives a wrong length.
+    Padding {
+        /// The true length in bytes.
+        bytes: usize,
+    },
+    /// A run of at least 12 zero bytes (fewer at the end of the file): empty padding, or a range
+    /// that was never written.
+    Zeros {
+        /// Length of the run in bytes.
+        bytes: usize,
+    },
+    /// Damage that ends in this window.
+    Damage {
+        /// The whole damaged range.
+        damage: Damage,
+        /// Bytes of the window that belong to the range; its earlier bytes were skipped before.
+        skip: usize,
+    },
+    /// No result yet: the window must advance by this many bytes.
+    Skip(usize),
+    /// The scan needs a window of this many bytes, or one that reaches the end of the file.
+    More(usize),
+    /// The end of the file.
+    End,
+}
+
+/// The state of a scan through a file.
+#[derive(Debug, Default)]
+pub(crate) struct Scan {
+    /// Seconds of the time of the last frame.
+    last: Option<u32>,
+    /// Whether times prove nothing, because the frames come from a capture file with arbitrary
+    /// times.
+    any_time: bool,
+    /// Whether the file has the older variant of records, where `len` is the high half of a
+    /// 32-bit length and so zero. `None` before the first frame.
+    old: Option<bool>,
+    /// Capture length of the last frame that was cut to its capture length.
+    snap: Option<u16>,
+    /// Offset at which the current damage starts; `None` outside damage.
+    damaged: Option<u64>,
+    /// True length of the padding at the window's start, when its header gives a wrong one.
+    padding: Option<usize>,
+    /// Whether the quick check suffices: `old` is known and no damage is being skipped.
+    steady: bool,
+    /// How far the records are known to form a chain that is proven by its end.
+    whole: Whole,
+    /// Whether the header at the window's start was already found sound, as the successor of the
+    /// last record.
+    judged: bool,
+}
+
+impl Scan {
+    /// Whether the file has the older variant of records.
+    #[inline]
+    pub(crate) fn is_old(&self) -> bool {
+        self.old == Some(true)
+    }
+
+    /// Whether a chain of records starts at `at`, with times near the last frame or long enough
+    /// without.
+    fn chain(&self, window: &[u8], at: usize, eof: bool) -> bool {
+        let old = self.is_old();
+        chain(window, at, eof, self.last, old, CHAIN_NEAR)
+            || (self.last.is_some() && chain(window, at, eof, None, old, CHAIN_ALONE))
+    }
+
+    /// Accepts a record, remembers what helps to judge the next one, and returns the record's
+    /// length.
+    #[inline]
+    fn accept(&mut self, h: &hpcap_record, window: &[u8]) -> usize {
+        if is_padding(h) {
+            self.accept_padding(h, window);
+        } else {
+            self.last = Some(h.sec);
+            if h.caplen < h.len {
+                self.snap = Some(h.caplen);
+            }
+        }
+        end_of(h)
+    }
+
+    #[cold]
+    fn accept_padding(&mut self, h: &hpcap_record, window: &[u8]) {
+        let body = window.get(HEADER..end_of(h)).unwrap_or_default();
+        if let Some(Tag::FileHeader(tag)) = Tag::parse(body) {
+            self.any_time = tag.clock_source == "file";
+            self.last = self.last.or_else(|| u32::try_from(tag.start.sec()).ok());
+            self.snap = u16::try_from(tag.caplen).ok().filter(|caplen| *caplen != 0);
+        }
+    }
+
+    /// Returns the length of the record at the start of `window` if a quick check suffices to
+    /// accept it; otherwise the caller must call [`Scan::step`].
+    #[inline]
+    pub(crate) fn quick(&mut self, window: &[u8], eof: bool) -> Option<usize> {
+        let h = header(window)?;
+        let end = end_of(&h);
+        if !self.steady || (window.len() < end + HEADER && !eof) {
+            return None;
+        }
+        let old = self.is_old();
+        let judged = std::mem::replace(&mut self.judged, false);
+        if !judged && (!sound(&h, self.last, old) || is_empty_padding(&h)) {
+            return None;
+        }
+        let last = if is_padding(&h) {
+            self.last
+        } else {
+            Some(h.sec)
+        };
+        let believed = match window.get(end..).and_then(header) {
+            Some(next) => {
+                self.judged = sound(&next, last, old) && !is_empty_padding(&next);
+                self.judged
+            }
+            None => eof && end <= window.len(),
+        };
+        believed.then(|| self.accept(&h, window))
+    }
+
+    /// Examines the start of `window`, which is at `offset` in the file, after [`Scan::quick`]
+    /// returned `None`. `eof` says that the window reaches the end of the file.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn step(&mut self, window: &[u8], offset: u64, eof: bool) -> Step {
+        if window.len() < SHORT_LOOK && !eof {
+            return Step::More(SHORT_LOOK);
+        }
+        self.slow(window, offset, eof)
+    }
+
+    fn slow(&mut self, window: &[u8], offset: u64, eof: bool) -> Step {
+        if window.len() < LOOKAHEAD && !eof {
+            return Step::More(LOOKAHEAD);
+        }
+        self.judged = false;
+        let step = self.look(window, offset, eof);
+        self.steady = self.old.is_some() && self.damaged.is_none() && self.padding.is_none();
+        step
+    }
+
+    fn look(&mut self, window: &[u8], offset: u64, eof: bool) -> Step {
+        if let Some(bytes) = self.padding.take() {
+            return Step::Padding { bytes };
+        }
+        if self.damaged.is_some() {
+            return self.search(window, offset, eof, 0);
+        }
+        let Some(h) = header(window) else {
+            return self.tail(window, offset);
+        };
+        if is_empty_padding(&h) {
+            return self.zeros(window, eof);
+        }
+        if self.old.is_none() && !is_padding(&h) {
+            let is_old = h.len == 0 && h.caplen != 0;
+            self.old = Some(is_old && chain(window, 0, eof, Some(h.sec), true, CHAIN_ALONE));
+        }
+        if end_of(&h) <= window.len() && self.is_whole(window, offset, eof) {
+            let bytes = self.accept(&h, window);
+            return Step::Record { bytes };
+        }
+        self.judge(&h, window, offset, eof)
+    }
+
+    /// Handles the end of the file, with fewer bytes left than a header has.
+    fn tail(&self, window: &[u8], offset: u64) -> Step {
+        let skip = window.len();
+        if skip == 0 {
+            return Step::End;
+        }
+        if window.iter().all(|b| *b == 0) {
+            return Step::Zeros { bytes: skip };
+        }
+        let damage = Damage {
+            offset,
+            bytes: skip as u64,
+            kind: DamageKind::CutHeader,
+        };
+        Step::Damage { damage, skip }
+    }
+
+    /// Measures a run of zeros: empty padding, or bytes that were never written. The record after
+    /// the run need not start at a multiple of 12 bytes, because its own first bytes can be zero.
+    fn zeros(&mut self, window: &[u8], eof: bool) -> Step {
+        let zeros = window.iter().position(|b| *b != 0).unwrap_or(window.len());
+        let whole = zeros / HEADER * HEADER;
+        if zeros == window.len() {
+            if eof {
+                return Step::Zeros { bytes: zeros };
+            }
+            // A record can start within the last zeros of the window.
+            return Step::Zeros {
+                bytes: whole - HEADER,
+            };
+        }
+        if !eof && window.len() - whole < CHAIN_ROOM && whole > HEADER {
+            return Step::Zeros {
+                bytes: whole - HEADER,
+            };
+        }
+        let first = (whole + 1).saturating_sub(HEADER).max(1);
+        let candidates = std::iter::once(whole).chain(first..=zeros);
+        let end = candidates
+            .into_iter()
+            .find(|at| self.chain(window, *at, eof));
+        Step::Zeros {
+            bytes: end.unwrap_or(whole),
+        }
+    }
+
+    /// Judges a header that the quick check did not accept.
+    fn judge(&mut self, h: &hpcap_record, window: &[u8], offset: u64, eof: bool) -> Step {
+        let end = end_of(h);
+        let old = self.is_old();
+        let is_sound = sound(h, self.last, old);
+        // Trusted lengths: damage would have to change both lengths in the same way, or change
+        // `caplen` to the capture length of earlier frames.
+        let trusted = !old && h.caplen != 0 && (h.caplen == h.len || Some(h.caplen) == self.snap);
+        let in_time = is_padding(h) || (h.nsec < 1_000_000_000 && near(h.sec, self.last));
+
+        if end > window.len() {
+            if !(is_sound && trusted) {
+                let from = if in_time { HEADER } else { 1 };
+                if let Some(at) = self.find(window, from, eof).ok().flatten() {
+                    return self.damage(offset, at);
+                }
+            }
+            // Before the first frame there is no time to compare with.
+            if !in_time || (!is_sound && self.last.is_none()) {
+                return self.damage(offset, window.len());
+            }
+            let damage = Damage {
+                offset,
+                bytes: window.len() as u64,
+                kind: if is_padding(h) {
+                    DamageKind::CutPadding
+                } else {
+                    DamageKind::CutRecord { caplen: h.caplen }
+                },
+            };
+            return Step::Damage {
+                damage,
+                skip: window.len(),
+            };
+        }
+
+        let before = self.last;
+        if !is_padding(h) && in_time {
+            self.last = Some(h.sec);
+        }
+        let left = window.len() - end;
+        let goes_on = (eof && left < HEADER)
+            || self.chain(window, end, eof)
+            || lengths_lead_on(window, end, eof, old, self.any_time)
+            || ((trusted || is_padding(h)) && self.zeros_lead_on(window, end, eof));
+        self.last = before;
+
+        let contradicts = !old
+            && if is_padding(h) {
+                h.caplen != h.len && (left == 0 || left >= HEADER)
+            } else {
+                h.caplen > h.len && left >= HEADER
+            };
+        let harmless = is_sound
+            || (in_time && contradicts && !self.has_records_inside(h, window, eof))
+            || (trusted && h.caplen == h.len);
+        if goes_on && harmless && !self.lost_in_zeros(h, trusted, window, eof) {
+            // The record is accepted, although its lengths may contradict each other or its time
+            // may be wrong.
+            let bytes = self.accept(h, window);
+            if !in_time {
+                self.last = before;
+            }
+            return Step::Record { bytes };
+        }
+        if is_padding(h) && is_sound {
+            let by = (1..=TOO_LONG_MAX.min(usize::from(h.caplen)))
+                .find(|by| self.chain(window, end - by, eof));
+            if let Some(by) = by {
+                self.padding = Some(end - by);
+                let damage = Damage {
+                    offset,
+                    bytes: 0,
+                    kind: DamageKind::PaddingTooLong {
+                        by: u8::try_from(by).unwrap_or(u8::MAX),
+                    },
+                };
+                return Step::Damage { damage, skip: 0 };
+            }
+        }
+        let jumps = !is_sound && !is_padding(h) && possible(h, old);
+        if jumps
+            && (chain(window, 0, eof, None, old, CHAIN_ALONE)
+                || lengths_lead_on(window, 0, eof, old, self.any_time))
+        {
+            // The time has jumped, for example because the clock was set.
+            let bytes = self.accept(h, window);
+            return Step::Record { bytes };
+        }
+        if is_sound && is_padding(h) {
+            // The body of padding is not searched, because it can hold stale records.
+            let bytes = self.accept(h, window);
+            return Step::Record { bytes };
+        }
+        if is_sound && !goes_on && self.next_is_only_doubtful(window, end, eof, h) {
+            let bytes = self.accept(h, window);
+            return Step::Record { bytes };
+        }
+        // No record follows, so this record may hold a part of the next one: it belongs to the
+        // damage.
+        self.search(window, offset, eof, if is_sound { HEADER } else { 1 })
+    }
+
+    /// Whether the next 512 bytes from `at` on are all zero, or at least 12 up to the window's end.
+    fn only_zeros(&self, window: &[u8], at: usize) -> bool {
+        let stretch = &window[at..window.len().min(at + ZEROS)];
+        stretch.len() >= HEADER && stretch.iter().all(|b| *b == 0)
+    }
+
+    /// Whether a run of zeros starts at `at` that is long, or that a record or the end of the file
+    /// follows.
+    fn zeros_lead_on(&self, window: &[u8], at: usize, eof: bool) -> bool {
+        let rest = &window[at..];
+        let zeros = rest.iter().position(|b| *b != 0).unwrap_or(rest.len());
+        if zeros < HEADER {
+            return false;
+        }
+        let end = at + zeros;
+        zeros >= ZEROS
+            || end == window.len()
+            || (end + 1 - HEADER..=end).any(|at| self.chain(window, at, eof))
+    }
+
+    /// Whether damage explains a frame with zeros after it better: its lengths are zero themselves,
+    /// or its length on the wire leads to a record and its captured length does not.
+    fn lost_in_zeros(&self, h: &hpcap_record, trusted: bool, window: &[u8], eof: bool) -> bool {
+        let next = window.get(end_of(h)..).and_then(header);
+        if is_padding(h) || !next.is_some_and(|next| is_empty_padding(&next)) {
+            return false;
+        }
+        if h.len == 0 {
+            // A frame without bytes is accepted only directly before the shortest closing padding.
+            return !eof || window.len() != 2 * HEADER;
+        }
+        let end = end_of(h);
+        let closes = |at: usize| eof && window.len() == at + HEADER;
+        if !trusted && !closes(end) {
+            return true;
+        }
+        let full = HEADER + usize::from(h.len);
+        let longer = Some(h.caplen) != self.snap && closes(full);
+        (h.caplen < h.len && full < window.len() && (longer || self.chain(window, full, eof)))
+            || self.has_records_inside(h, window, eof)
+    }
+
+    /// Whether only a few bits of the header at `at` are wrong: its time is near, or its two
+    /// lengths agree. Then the record before that header is whole.
+    fn next_is_only_doubtful(&self, window: &[u8], at: usize, eof: bool, h: &hpcap_record) -> bool {
+        window.get(at..).and_then(header).is_some_and(|next| {
+            if is_padding(&next) {
+                let end = at + end_of(&next);
+                return end == window.len() || self.chain(window, end, eof);
+            }
+            let agree = next.caplen == next.len && next.caplen != 0 && !self.is_old();
+            let in_time = near(next.sec, Some(h.sec));
+            let possible = next.nsec < 1_000_000_000;
+            (in_time && possible) || (agree && (in_time || possible))
+        })
+    }
+}
