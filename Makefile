@@ -14,6 +14,10 @@ INCLUDEDIR = $(DESTDIR)$(PREFIX)/include
 DOCDIR = $(DESTDIR)$(PREFIX)/share/doc/hpcap
 UNITDIR = $(DESTDIR)$(PREFIX)/lib/systemd/system
 SYSUSERSDIR = $(DESTDIR)$(PREFIX)/lib/sysusers.d
+MANDIR = $(DESTDIR)$(PREFIX)/share/man/man1
+BASHDIR = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+ZSHDIR = $(DESTDIR)$(PREFIX)/share/zsh/site-functions
+FISHDIR = $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 BINARIES := hpcapd hpcapdd hpcapctl raw2pcap checkraw hpcap-bench
 DOCUMENTS := README.md ARCHITECTURE.md CHANGELOG.md
 
@@ -108,10 +112,10 @@ test-sanitized: ## test the modules in a kernel with KASAN, lockdep and more (ta
 	scripts/test-sanitized.sh
 
 # Root often has no cargo, so `sudo make install` builds only what is missing.
-$(BINARIES:%=$(TARGET)/release/%):
+$(BINARIES:%=$(TARGET)/release/%) $(TARGET)/release/xtask:
 	$(MAKE) build
 
-install: $(BINARIES:%=$(TARGET)/release/%) ## install tools, header, service, documents and licences into DESTDIR/PREFIX
+install: $(BINARIES:%=$(TARGET)/release/%) $(TARGET)/release/xtask ## install tools, man pages, completions, header, service, documents into DESTDIR/PREFIX
 	install -d '$(BINDIR)' '$(INCLUDEDIR)' '$(DOCDIR)/docs' '$(DOCDIR)/LICENSES'
 	install -m 755 $(BINARIES:%='$(TARGET)/release/%') '$(BINDIR)'
 	install -m 644 kmod/include/uapi/hpcap.h '$(INCLUDEDIR)'
@@ -123,6 +127,13 @@ install: $(BINARIES:%=$(TARGET)/release/%) ## install tools, header, service, do
 	install -m 644 $(DOCUMENTS) '$(DOCDIR)'
 	install -m 644 docs/*.md '$(DOCDIR)/docs'
 	install -m 644 LICENSES/* '$(DOCDIR)/LICENSES'
+	$(TARGET)/release/xtask man '$(MANDIR)'
+	@rm -rf '$(TARGET)/completions'
+	$(TARGET)/release/xtask completions '$(TARGET)/completions'
+	install -d '$(BASHDIR)' '$(ZSHDIR)' '$(FISHDIR)'
+	install -m 644 '$(TARGET)'/completions/bash/* '$(BASHDIR)'
+	install -m 644 '$(TARGET)'/completions/zsh/* '$(ZSHDIR)'
+	install -m 644 '$(TARGET)'/completions/fish/* '$(FISHDIR)'
 
 # The running system learns the user of the services, and the services.
 ifeq ($(DESTDIR),)
@@ -133,6 +144,8 @@ endif
 uninstall: ## remove what `make install` installed with the same DESTDIR and PREFIX
 	rm -f $(BINARIES:%='$(BINDIR)/%') '$(INCLUDEDIR)/hpcap.h' '$(DESTDIR)/etc/udev/rules.d/70-hpcap.rules'
 	rm -f '$(UNITDIR)/hpcapdd@.service' '$(SYSUSERSDIR)/hpcap.conf'
+	rm -f $(BINARIES:%='$(MANDIR)/%.1') '$(MANDIR)'/hpcapctl-*.1 '$(MANDIR)'/hpcap-bench-*.1
+	rm -f $(BINARIES:%='$(BASHDIR)/%') $(BINARIES:%='$(ZSHDIR)/_%') $(BINARIES:%='$(FISHDIR)/%.fish')
 	rm -rf '$(DOCDIR)'
 
 clean: ## remove everything that was built

@@ -31,6 +31,8 @@ test   zstd             cmd:zstd
 test   spin             cmd:spin
 test   ethtool          cmd:ethtool
 test   faketime         cmd:faketime
+test   man-db           cmd:man
+test   groff-base       cmd:groff
 lint   sparse           cmd:sparse
 lint   shellcheck       cmd:shellcheck
 lint   perl             perl:Term::ANSIColor

@@ -2,6 +2,7 @@
 //!
 //! | module | contents |
 //! |---|---|
+//! | [`cli`] | the command line |
 //! | [`send`] | `hpcap-bench send`, which sends the frames of a source on an interface |
 //! | [`verify`] | `hpcap-bench verify`, which checks that no generated frame is lost or damaged |
 //! | [`ring`] | the cost of a frame and of a listener for the producer |
@@ -13,6 +14,7 @@
 //! | [`process`], [`workspace`] | measured programs, and a folder for the files that they write |
 
 pub mod capture;
+pub mod cli;
 pub mod disk;
 pub mod files;
 pub mod memory;

@@ -29,7 +29,7 @@ Examples:
 
 Exit codes: 0 done, 1 failed, 2 usage."
 )]
-pub(super) struct Cli {
+pub struct Cli {
     /// What to serve: [QUEUE=]SOURCE, such as af_packet:eth0 or hpcap1=gen:rate=1G
     #[arg(value_name = "[QUEUE=]SOURCE", required_unless_present_any = ["interfaces", "list_interfaces"])]
     pub(super) sources: Vec<Served>,
@@ -107,7 +107,7 @@ pub(super) struct Cli {
 }
 
 /// Advice for options of other programs that hpcapd does not have.
-pub(super) const HINTS: &[Hint] = &[
+pub const HINTS: &[Hint] = &[
     Hint {
         options: &[
             "-w",

@@ -3,15 +3,15 @@
 use std::io::Write;
 use std::path::PathBuf;
 
+use crate::report::{Report, Row};
+use crate::{capture, disk, files, memory, process, ring};
 use clap::Args;
 use hpcap::error::Context;
 use hpcap::units::parse_size;
 use hpcap::{Error, Kind, Result};
-use hpcap_bench::report::{Report, Row};
-use hpcap_bench::{capture, disk, files, memory, process, ring};
 
 /// How the results are shown.
-#[derive(Args, Clone, Copy)]
+#[derive(Debug, Args, Clone, Copy)]
 pub(crate) struct Output {
     /// Print one JSON object in place of a table.
     #[arg(long)]
@@ -19,7 +19,7 @@ pub(crate) struct Output {
 }
 
 /// Measure what a frame costs the producer of a ring, beside a bare loop.
-#[derive(Args)]
+#[derive(Debug, Args)]
 pub(crate) struct RingArgs {
     /// Size of the ring.
     #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = parse_size)]
@@ -38,7 +38,7 @@ pub(crate) struct RingArgs {
 }
 
 /// Measure hpcapdd to a disk, beside dd with direct writes.
-#[derive(Args)]
+#[derive(Debug, Args)]
 pub(crate) struct DiskArgs {
     /// A folder on the disk.
     dir: PathBuf,
@@ -53,7 +53,7 @@ pub(crate) struct DiskArgs {
 }
 
 /// Measure raw2pcap beside cp, and checkraw, on files in the page cache.
-#[derive(Args)]
+#[derive(Debug, Args)]
 pub(crate) struct FilesArgs {
     /// Folders to work in, such as one on a disk and one in memory.
     #[arg(default_value = "/dev/shm")]
@@ -69,7 +69,7 @@ pub(crate) struct FilesArgs {
 }
 
 /// Measure the memory that hpcapdd, raw2pcap and checkraw take.
-#[derive(Args)]
+#[derive(Debug, Args)]
 pub(crate) struct MemoryArgs {
     /// Folder to work in.
     #[arg(long, default_value = ".")]
@@ -79,7 +79,7 @@ pub(crate) struct MemoryArgs {
 }
 
 /// Capture on veth, beside tcpdump, dumpcap and netsniff-ng. Takes root.
-#[derive(Args)]
+#[derive(Debug, Args)]
 pub(crate) struct CaptureArgs {
     /// Folder to work in, on a disk.
     #[arg(long, default_value = ".")]
@@ -97,7 +97,7 @@ pub(crate) struct CaptureArgs {
 /// Run all benchmarks. Takes some minutes and some GiB of disk and memory; as root, it also
 /// captures beside other programs. What cannot be measured is said; a target that is missed is
 /// shown and is no failure.
-#[derive(Args)]
+#[derive(Debug, Args)]
 pub(crate) struct AllArgs {
     /// Folder on the disk that is measured.
     #[arg(long, default_value = ".")]

@@ -4,10 +4,10 @@ use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use crate::send::{Outcome, send};
 use clap::Args;
 use hpcap::error::Context;
 use hpcap::{Error, Result};
-use hpcap_bench::send::{Outcome, send};
 use hpcap_source::SourceSpec;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
@@ -17,7 +17,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 /// does not see them, one at the other end does. What the interface has no room for is sent again; a
 /// source with a rate that is too high is sent more slowly, unless it says late=miss. Ends with
 /// the source or with SIGINT or SIGTERM, and prints what was sent in either case.
-#[derive(Args)]
+#[derive(Debug, Args)]
 pub(crate) struct SendArgs {
     /// What to send: gen:size=imix,rate=1G,count=1000000 or pcap:FILE,speed=real,loop=3.
     source: String,

@@ -6,20 +6,18 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use crate::verify::{Findings, Listening, parse_contract, parse_start, verify_files, verify_queue};
 use clap::Args;
 use hpcap::error::Context;
 use hpcap::units::parse_duration;
 use hpcap::{Contract, Error, Kind, Queue, QueueName, Result, Start};
-use hpcap_bench::verify::{
-    Findings, Listening, parse_contract, parse_start, verify_files, verify_queue,
-};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 /// Check every generated frame of a queue, or of RAW files: number, content, gaps.
 ///
 /// Exits 1 when a frame is corrupt or there twice, or when one is missing that no gap and no
 /// ledger explains. A queue is read until it ends, or to a limit.
-#[derive(Args)]
+#[derive(Debug, Args)]
 pub(crate) struct VerifyArgs {
     /// A queue such as hpcap0, or RAW files and folders of them.
     #[arg(value_name = "QUEUE|PATH", required = true)]

@@ -1,0 +1,300 @@
+//! The daemon: opens the sources, serves their queues, and ends them.
+
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hpcap::error::Context;
+use hpcap::loss::LossWatch;
+use hpcap::message::kind_of;
+use hpcap::queue::QueueEnd;
+use hpcap::queue::folder::Folder;
+use hpcap::visible::visible_json;
+use hpcap::{Error, Kind, QueueName, Result, message, patience};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::unistd::Gid;
+
+use hpcap_engine::{Engine, EngineConfig, Events};
+use hpcap_source::interface::Interface;
+
+use crate::cli::Cli;
+use crate::reporter::{LimitedReporter, Reporter, notice};
+use crate::signals::Signals;
+use crate::socket::{self, SocketListener};
+
+/// Longest wait for clients and signals, in ms. After it, the daemon checks whether its sources
+/// have ended.
+const POLL_MS: u16 = 100;
+
+/// Time between two checks of the ledgers for losses.
+const LOSS_CHECK_PERIOD: Duration = Duration::from_secs(1);
+
+/// Time that the listeners of a failed queue have to read the rest of the ring.
+const LINGER_FAILED: Duration = Duration::from_secs(2);
+
+/// Time after which the daemon reports that a source has not begun.
+const WAITING_NOTICE: Duration = Duration::from_secs(2);
+
+/// A queue with its engine and its socket.
+struct Server {
+    name: QueueName,
+    engine: Engine,
+    events: Events,
+    listener: SocketListener,
+    /// Time at which the daemon noticed that the queue has ended.
+    ended_since: Option<Instant>,
+    losses: LossWatch,
+    looked: Instant,
+}
+
+/// Does what the command line `cli` asks for, and returns the exit code.
+#[must_use]
+pub fn run(mut cli: Cli) -> ExitCode {
+    cli.sources.append(&mut cli.interfaces);
+    if cli.list_interfaces {
+        return list();
+    }
+    message::run("hpcapd", notice(cli.json), |messages| {
+        capture(&cli, &Reporter::new(messages, cli.json, cli.quiet))
+    })
+}
+
+/// Prints the network interfaces.
+fn list() -> ExitCode {
+    match Interface::list().and_then(|text| print(&text)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            let _ = writeln!(io::stderr(), "hpcapd: {e}");
+            ExitCode::from(e.exit_code())
+        }
+    }
+}
+
+fn capture(cli: &Cli, reporter: &Reporter) -> Result<()> {
+    // Signals come first, so that a signal during the start stops the daemon cleanly, too.
+    let signals = Signals::install()?;
+    let Some(mut servers) = start(cli, reporter, &signals)? else {
+        return Ok(());
+    };
+    for server in &servers {
+        let socket = server.listener.path().display().to_string();
+        reporter.serving(server.engine.queue(), &socket);
+    }
+    let served = serve(&mut servers, &signals, cli, reporter);
+    // All queues are stopped before the first failure is returned.
+    let stopped: Vec<Result<()>> = servers.into_iter().map(|s| finish(s, reporter)).collect();
+    served?;
+    stopped.into_iter().collect()
+}
+
+/// Opens all sources and sockets. Returns `None` if a signal arrives first.
+fn start(cli: &Cli, reporter: &Reporter, signals: &Signals) -> Result<Option<Vec<Server>>> {
+    let group = socket::group(cli.group.as_deref())?;
+    if cli.cpu.len() > cli.sources.len() {
+        return Err(Error::usage(
+            format!("--cpu with {} CPUs", cli.cpu.len()),
+            format!("there are {} sources", cli.sources.len()),
+        ));
+    }
+    let given: Vec<QueueName> = cli.sources.iter().filter_map(|s| s.name).collect();
+    if let Some((_, twice)) = given
+        .iter()
+        .enumerate()
+        .find(|(i, n)| given[..*i].contains(n))
+    {
+        return Err(Error::usage(
+            format!("queue {twice}"),
+            "it is named twice; give each source a name of its own",
+        ));
+    }
+    // `run_dir` may create the folder, so the checks of the command line come first.
+    let dir = Arc::new(socket::run_dir(cli.run_dir.as_deref())?);
+    let mut servers = Vec::new();
+    for (i, served) in cli.sources.iter().enumerate() {
+        // The socket is opened first, so that a daemon that may not serve the name opens no
+        // interface.
+        let (name, listener) = open_listener(&dir, group, served.name, &given)?;
+        let config = EngineConfig {
+            ring_bytes: cli.ring,
+            pages: cli.pages,
+            caplen: cli.caplen,
+            filter: cli.filter.clone(),
+            dedup: cli.dedup,
+            plain: cli.plain,
+            look_back: cli.look_back,
+            cpu: cli.cpu.get(i).copied(),
+            ..EngineConfig::new(name, served.source.clone())
+        };
+        let Some((engine, events)) = start_engine(config, name, reporter, signals)? else {
+            return Ok(None);
+        };
+        let losses = LossWatch::new(engine.queue().ledger().ledger, Instant::now());
+        servers.push(Server {
+            name,
+            engine,
+            events,
+            listener,
+            ended_since: None,
+            losses,
+            looked: Instant::now(),
+        });
+    }
+    Ok(Some(servers))
+}
+
+/// Starts an engine, whose source may wait for the writer of a pipe. Returns `None` if a signal
+/// arrives first.
+fn start_engine(
+    config: EngineConfig,
+    name: QueueName,
+    reporter: &Reporter,
+    signals: &Signals,
+) -> Result<Option<(Engine, Events)>> {
+    let source = config.source.to_string();
+    let mut told = false;
+    patience::unless(
+        |waited| {
+            if waited >= WAITING_NOTICE && !std::mem::replace(&mut told, true) {
+                reporter.print_message(name, &format!("waiting for {source} to begin"));
+            }
+            signals.stop()
+        },
+        move || Engine::start(&config),
+    )
+}
+
+/// Opens the socket of the given name, or of the first `hpcapN` that is neither given to another
+/// source nor served by another daemon.
+fn open_listener(
+    dir: &Arc<Folder>,
+    group: Option<Gid>,
+    name: Option<QueueName>,
+    given: &[QueueName],
+) -> Result<(QueueName, SocketListener)> {
+    if let Some(name) = name {
+        return Ok((name, SocketListener::open(dir, name, group)?));
+    }
+    let mut busy = None;
+    for name in (0..=u32::from(u16::MAX)).map(|n| QueueName::new(n, 0)) {
+        if given.contains(&name) {
+            continue;
+        }
+        match SocketListener::open(dir, name, group) {
+            Ok(listener) => return Ok((name, listener)),
+            Err(e) if e.kind() == Kind::Busy => busy = Some(e),
+            Err(e) => return Err(e),
+        }
+    }
+    Err(busy.unwrap_or_else(|| Error::usage("queue name", "all of them are taken")))
+}
+
+/// Accepts clients until a signal arrives, or until all sources have ended and no listener is left.
+fn serve(servers: &mut [Server], signals: &Signals, cli: &Cli, reporter: &Reporter) -> Result<()> {
+    let mut limited = LimitedReporter::new(reporter);
+    loop {
+        let mut fds = vec![PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
+        fds.extend(
+            servers
+                .iter()
+                .map(|s| PollFd::new(s.listener.as_fd(), s.listener.events())),
+        );
+        match poll(&mut fds, PollTimeout::from(POLL_MS)) {
+            Ok(_) | Err(nix::errno::Errno::EINTR) => {}
+            Err(e) => return Err(Error::io("wait for clients", e.into())),
+        }
+        if signals.stop() {
+            limited.tell_rest();
+            return Ok(());
+        }
+        if signals.take_statistics() {
+            for server in servers.iter() {
+                reporter.statistics(server.name, &server.engine.queue().ledger());
+            }
+        }
+        for server in servers.iter() {
+            // The limit keeps an endless stream of clients from delaying signals.
+            for client in std::iter::from_fn(|| server.listener.accept()).take(socket::BACKLOG) {
+                if let Err(e) = server.engine.serve(client) {
+                    limited.print_message(server.name, "client", &e.to_string());
+                }
+            }
+        }
+        limited.tell_due();
+        let mut running = false;
+        for server in servers.iter_mut() {
+            for event in server.events.take() {
+                let text = event.to_string();
+                limited.print_message(server.name, &kind_of(&text), &text);
+            }
+            server.tell(reporter);
+            running |= server.is_wanted(cli.no_linger);
+        }
+        if !running {
+            limited.tell_rest();
+            return Ok(());
+        }
+    }
+}
+
+impl Server {
+    /// Reports the end of the queue, and losses of frames.
+    fn tell(&mut self, reporter: &Reporter) {
+        let queue = self.engine.queue();
+        if let (Some(end), None) = (queue.page().end(), self.ended_since) {
+            self.ended_since = Some(Instant::now());
+            let text = match end {
+                QueueEnd::Failed => "capturing has failed: this queue gets no more frames",
+                QueueEnd::Ended | QueueEnd::Stopped => "the source has ended",
+            };
+            reporter.print_message(self.name, text);
+        }
+        if self.looked.elapsed() >= LOSS_CHECK_PERIOD {
+            self.looked = Instant::now();
+            let ledger = queue.ledger().ledger;
+            for loss in self.losses.look(&ledger, self.looked, || queue.listeners()) {
+                reporter.loss(self.name, &loss);
+            }
+        }
+    }
+
+    /// Returns whether the daemon must go on for this queue. A failed queue gets only a short time:
+    /// its listeners can read the ring without the daemon, and the exit code must show the failure.
+    fn is_wanted(&self, no_linger: bool) -> bool {
+        let Some(since) = self.ended_since else {
+            return true;
+        };
+        let lingers = !self.engine.has_failed() || since.elapsed() < LINGER_FAILED;
+        lingers && !no_linger && !self.engine.queue().listeners().is_empty()
+    }
+}
+
+/// Ends a queue and prints its ledger.
+fn finish(mut server: Server, reporter: &Reporter) -> Result<()> {
+    let queue = std::sync::Arc::clone(server.engine.queue());
+    let listeners = queue.listeners();
+    let outcome = server.engine.stop();
+    for event in server.events.take() {
+        reporter.print_message(server.name, &event.to_string());
+    }
+    // No new listener finds the queue now; attached listeners can still read the ring.
+    drop(server.listener);
+    let ledger = queue.ledger();
+    let listeners = || listeners.clone();
+    for loss in server.losses.end(&ledger.ledger, Instant::now(), listeners) {
+        reporter.loss(server.name, &loss);
+    }
+    reporter.ended(server.name, &ledger);
+    outcome
+}
+
+fn print(text: &str) -> Result<()> {
+    let mut out = io::stdout().lock();
+    let text = visible_json(text);
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        // The reader of the pipe has exited, which is no failure of this program.
+        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other.context(|| "write to standard output"),
+    }
+}

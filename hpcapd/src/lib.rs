@@ -1,0 +1,13 @@
+//! The daemon `hpcapd` serves the frames of network interfaces, files and generators to other
+//! programs.
+//!
+//! The library exists so that the generator of man pages and completions can read the command line;
+//! [`run`] is the whole program.
+
+pub mod cli;
+mod daemon;
+mod reporter;
+mod signals;
+mod socket;
+
+pub use daemon::run;

@@ -1,0 +1,25 @@
+//! Generates man pages and shell completions from the command lines of the programs, so that they
+//! name exactly the options that the programs have.
+
+pub mod completions;
+pub mod page;
+
+use clap::{Command, CommandFactory};
+
+/// The command lines of all programs that `make install` installs.
+#[must_use]
+pub fn programs() -> Vec<Command> {
+    let mut programs = vec![
+        raw2pcap::checkraw::Cli::command(),
+        hpcap_bench::cli::Cli::command(),
+        hpcapctl::cli::Cli::command(),
+        hpcapd::cli::Cli::command(),
+        hpcapdd::cli::Cli::command(),
+        raw2pcap::convert::Cli::command(),
+    ];
+    for program in &mut programs {
+        // A command knows its full name, --help and --version only after it was built.
+        program.build();
+    }
+    programs
+}
