@@ -16,6 +16,7 @@ use nix::time::{ClockId, clock_gettime};
 
 use crate::event::EventSender;
 use crate::ring::Producer;
+use crate::server::WakeupSocket;
 use crate::stages::filter::Program;
 use crate::stages::{Dedup, start_batch};
 use hpcap_source::{Source, State};
@@ -49,6 +50,15 @@ pub(crate) enum Command {
     Kill {
         /// The listener's id.
         id: u64,
+        /// Receives the outcome: an error if there is no such listener.
+        reply: Sender<Result<()>>,
+    },
+    /// Wake the listener with this id over a socket, too.
+    Wakeup {
+        /// The listener's id.
+        id: u64,
+        /// The producer's end of the socket.
+        socket: WakeupSocket,
         /// Receives the outcome: an error if there is no such listener.
         reply: Sender<Result<()>>,
     },
@@ -269,6 +279,12 @@ impl Poll {
             Command::Kill { id, reply } => {
                 let _ = reply.send(self.kill(id));
             }
+            Command::Wakeup { id, socket, reply } => {
+                let set = self.slot_of(id).map(|slot| {
+                    self.producer.set_wakeup(slot, socket);
+                });
+                let _ = reply.send(set.ok_or_else(|| no_listener("wake", id)));
+            }
             Command::Caplen(caplen) => self.producer.set_caplen(caplen),
             Command::Dedup(dedup) => self.set_dedup(dedup),
             Command::Stop => self.stop = true,
@@ -285,10 +301,7 @@ impl Poll {
     }
 
     fn kill(&mut self, id: u64) -> Result<()> {
-        let tried = || format!("kill listener {id}");
-        let slot = self
-            .slot_of(id)
-            .ok_or_else(|| Error::new(Kind::NotFound, tried(), "there is no such listener"))?;
+        let slot = self.slot_of(id).ok_or_else(|| no_listener("kill", id))?;
         self.producer.kill(slot);
         self.detach(slot);
         self.starting.retain(|waiting| {
@@ -347,6 +360,11 @@ pub(crate) fn panicked(panic: &(dyn std::any::Any + Send)) -> Error {
         ),
     )
     .advise("what was published is safe; please report this error")
+}
+
+fn no_listener(verb: &str, id: u64) -> Error {
+    let tried = format!("{verb} listener {id}");
+    Error::new(Kind::NotFound, tried, "there is no such listener")
 }
 
 fn stopping() -> Error {

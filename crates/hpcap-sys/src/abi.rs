@@ -76,6 +76,7 @@ pub const HPCAP_OP_OBSERVE: u32 = 1;
 pub const HPCAP_OP_ATTACH: u32 = 2;
 pub const HPCAP_OP_KILL: u32 = 3;
 pub const HPCAP_OP_DEDUP: u32 = 0x8000_0000;
+pub const HPCAP_OP_WAKEUP: u32 = 0x8000_0001;
 
 /// Defines a structure of the ABI with C layout. It consists of integers only, so zero is a valid
 /// value.

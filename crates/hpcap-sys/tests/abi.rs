@@ -134,6 +134,7 @@ fn constants() -> Vec<(&'static str, u64)> {
         HPCAP_OP_ATTACH,
         HPCAP_OP_KILL,
         HPCAP_OP_DEDUP,
+        HPCAP_OP_WAKEUP,
         HPCAP_MMAP_QUEUE,
         HPCAP_MMAP_SLOT,
         HPCAP_MMAP_RING,

@@ -389,6 +389,15 @@ enum hpcap_op {
  */
 #define HPCAP_OP_DEDUP		0x80000000U
 
+/*
+ * Another operation of hpcapd only: asks for a wake-up socket, for a listener that waits with
+ * poll(2). The connection must be that of a listener, and asks at most once. The answer comes with
+ * one file descriptor, a stream socket. Whenever hpcapd wakes the listener's slot, it also sends a
+ * byte over this socket, unless unread bytes fill the socket. The socket is closed when the listener
+ * is killed or the producer ends. The device of the kernel module needs no such socket.
+ */
+#define HPCAP_OP_WAKEUP		0x80000001U
+
 #define HPCAP_ATTACH_MAGIC	0x5454415041435048ULL	/* "HPCAPATT" in memory */
 
 struct hpcap_attach {

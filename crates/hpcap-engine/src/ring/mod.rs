@@ -12,6 +12,7 @@ use hpcap::queue::QueueEnd;
 use hpcap::{Count, Error, Kind, Reason, Result, Start};
 use hpcap_sys::ring::Ring;
 
+use crate::server::WakeupSocket;
 use hpcap_source::Frame;
 use memory::QueueMemory;
 
@@ -24,6 +25,8 @@ pub struct Producer {
     ring: Ring,
     memory: QueueMemory,
     slots: [Option<Mapping>; abi::HPCAP_SLOTS],
+    /// The sockets of the listeners that asked for wake-ups over a socket.
+    wakeups: [Option<WakeupSocket>; abi::HPCAP_SLOTS],
     ended: bool,
 }
 
@@ -51,6 +54,7 @@ impl Producer {
                 ring,
                 memory,
                 slots: [const { None }; abi::HPCAP_SLOTS],
+                wakeups: [const { None }; abi::HPCAP_SLOTS],
                 ended: false,
             }),
             None => Err(Error::new(
@@ -114,6 +118,14 @@ impl Producer {
             let word: *mut u32 = map.as_ptr().add(offset_of!(hpcap_slot, waiting)).cast();
             libc::syscall(libc::SYS_futex, word, libc::FUTEX_WAKE, i32::MAX);
         }
+        if let Some(socket) = &self.wakeups[slot] {
+            socket.wake();
+        }
+    }
+
+    /// Wakes the listener in `slot` over `socket`, too, until it is detached.
+    pub(crate) fn set_wakeup(&mut self, slot: usize, socket: WakeupSocket) {
+        self.wakeups[slot] = Some(socket);
     }
 
     /// Attaches a listener whose slot page is `map`. Returns its slot. The listener may still have
@@ -162,6 +174,7 @@ impl Producer {
         // The ring reads the page until `detach` returns, so the page is unmapped only afterwards.
         self.ring.detach(slot);
         self.slots[slot] = None;
+        self.wakeups[slot] = None;
     }
 
     /// Gives no more frames to the listener in `slot`, and wakes it so that it notices.

@@ -5,6 +5,7 @@
 //! whether or not its process notices.
 
 mod share;
+mod wakeup;
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,6 +25,8 @@ use crate::poll::Command;
 use crate::ring::memory::{QueueMemory, new_slot};
 use crate::stages::Dedup;
 use hpcap::dedup::DedupSettings;
+pub(crate) use wakeup::WakeupSocket;
+use wakeup::wakeup_pair;
 
 /// Longest wait for the poll thread's reply. The thread replies earlier than this, even to a
 /// listener whose start fails, so only a thread that hangs exceeds it.
@@ -218,6 +221,7 @@ impl Clients {
     /// if it has attached one.
     fn answer_all(&self, connection: &Socket, peer: Peer) -> Option<u64> {
         let mut attached = None;
+        let mut has_wakeup = false;
         loop {
             let message = match connection.receive_request() {
                 Ok(Asked::Message(message)) => message,
@@ -245,6 +249,19 @@ impl Clients {
                     abi::HPCAP_OP_KILL => self.kill(message.id, peer).map(|()| {
                         let _ = connection.send(&answered(&message), &[]);
                     }),
+                    abi::HPCAP_OP_WAKEUP => match (attached, has_wakeup) {
+                        (Some(id), false) => self
+                            .give_wakeup(id, connection, &message)
+                            .map(|()| has_wakeup = true),
+                        (Some(_), true) => Err((
+                            Error::new(Kind::Busy, "wake", "this listener has a wake-up socket"),
+                            libc::EBUSY,
+                        )),
+                        (None, _) => Err((
+                            Error::new(Kind::Usage, "wake", "this connection has no listener"),
+                            libc::EINVAL,
+                        )),
+                    },
                     abi::HPCAP_OP_DEDUP => {
                         let answer = hpcap_attach {
                             message: abi::field(&self.dedup()),
@@ -374,6 +391,28 @@ impl Clients {
         // The next `receive_request` notices a client that is gone already, so this error is
         // ignored.
         let _ = connection.send(&answer, &fds);
+        Ok(())
+    }
+
+    /// Sends listener `id` the end of a new wake-up socket. The poll thread gets the other end.
+    fn give_wakeup(
+        &self,
+        id: u64,
+        connection: &Socket,
+        message: &hpcap_attach,
+    ) -> std::result::Result<(), Refused> {
+        let (ours, theirs) = wakeup_pair().map_err(|e| match e.os_error() {
+            Some(libc::EMFILE | libc::ENFILE) => (no_descriptors(), libc::EUSERS),
+            _ => (e, libc::EIO),
+        })?;
+        let (reply, replied) = channel();
+        self.send(Command::Wakeup {
+            id,
+            socket: ours,
+            reply,
+        });
+        answer(&replied, ANSWER_LIMIT).map_err(|e| (e, libc::ESRCH))?;
+        let _ = connection.send(&answered(message), &[theirs.as_raw_fd()]);
         Ok(())
     }
 

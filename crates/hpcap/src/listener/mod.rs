@@ -5,6 +5,7 @@
 //! number of frames that it missed. Reading and acknowledging need no system call; waiting sleeps.
 
 mod end;
+mod poll;
 mod read;
 mod ring;
 mod wait;
@@ -18,8 +19,10 @@ use crate::ledger::{Count, Ledger};
 use crate::memory::Mapping;
 use crate::queue::connection::Connection;
 use crate::queue::page::{QueuePage, validate_slot};
+use crate::queue::wakeup::Wakeup;
 use crate::queue::{LedgerSnapshot, QueueEnd, QueueInfo, no_memory, request};
 pub use end::{End, Moment, TOLD_LOSSES};
+pub(crate) use read::Fetched;
 use ring::Ring;
 
 /// What happens when the ring is full and a listener has not read all of it.
@@ -121,6 +124,10 @@ pub struct Listener {
     slot_index: usize,
     id: u64,
     connection: Connection,
+    /// What the program waits for with poll(2), if it asked for it.
+    wakeup: Option<Wakeup>,
+    /// Whether the producer has closed the wake-up socket.
+    wakeup_closed: bool,
     position: u64,
     acked: u64,
     start: Moment,
@@ -173,6 +180,8 @@ impl Listener {
             slot_index,
             id: answer.id,
             connection,
+            wakeup: None,
+            wakeup_closed: false,
             position: start,
             acked: start,
             mark: Mark {
@@ -236,7 +245,7 @@ impl Listener {
     /// source ended, or the producer is gone.
     #[must_use]
     pub fn ended(&self) -> bool {
-        self.end_state().is_some() || self.page.ended() || self.connection.is_gone()
+        self.end_state().is_some() || self.page.ended() || self.is_abandoned()
     }
 
     /// How the queue ended; `None` while it runs, and when its producer died before declaring the
@@ -250,7 +259,13 @@ impl Listener {
     #[must_use]
     pub fn producer_died(&self) -> bool {
         let ended = || self.end_state().is_some() || self.page.ended();
-        !ended() && self.connection.is_gone() && !ended()
+        !ended() && self.is_abandoned() && !ended()
+    }
+
+    /// Whether the producer has closed the connection or the wake-up socket, as the kernel does for a
+    /// process that has ended. It closes one after the other.
+    fn is_abandoned(&self) -> bool {
+        self.wakeup_closed || self.connection.is_gone()
     }
 
     /// Reads the queue's ledger.

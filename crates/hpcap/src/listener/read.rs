@@ -4,11 +4,12 @@
 use std::mem::offset_of;
 use std::sync::atomic::{Ordering, fence};
 
-use super::{Block, Listener, Mark, Moment, Start, TOLD_LOSSES};
+use super::{Block, Listener, Mark, Moment, Ring, Start, TOLD_LOSSES};
 use crate::abi::{self, hpcap_block, hpcap_slot};
 use crate::error::{Error, Kind, Result};
 use crate::ledger::{Count, Ledger, Reason};
-use crate::raw::record::{self, Item, Parsed};
+use crate::raw::record::{self, Item, Parsed, Record};
+use crate::time::Timestamp;
 
 /// A whole record that was found but not yet consumed.
 #[derive(Debug, Clone, Copy)]
@@ -19,6 +20,27 @@ pub(crate) struct Fetched {
     copied: bool,
     /// Whether the record is padding.
     pub(crate) padding: bool,
+}
+
+/// Returns the bytes of `record`, in the listener's own copy or in the ring.
+#[inline]
+fn bytes_of<'a>(scratch: &'a [u8], ring: &'a Ring, record: Fetched) -> &'a [u8] {
+    if record.copied {
+        &scratch[..record.bytes]
+    } else {
+        ring.bytes(record.off, record.bytes)
+    }
+}
+
+/// Decodes the frame in the whole record `bytes`; `None` for padding.
+#[inline]
+fn frame_of(bytes: &[u8]) -> Option<Record<'_>> {
+    let header = record::header(bytes).filter(|header| !record::is_padding(header))?;
+    Some(Record {
+        time: Timestamp::new(header.sec, header.nsec),
+        len: header.len,
+        data: bytes.get(abi::HPCAP_RECORD_BYTES..)?,
+    })
 }
 
 impl Listener {
@@ -89,12 +111,8 @@ impl Listener {
     /// Consumes the record that the last [`Listener::fetch`] found.
     pub(crate) fn take(&mut self, record: Fetched) -> Option<Item<'_>> {
         self.position = record.off + record.bytes as u64;
-        let bytes = if record.copied {
-            &self.scratch[..record.bytes]
-        } else {
-            self.ring.bytes(record.off, record.bytes)
-        };
-        let Parsed::Whole { item, .. } = record::parse(bytes) else {
+        let Parsed::Whole { item, .. } = record::parse(bytes_of(&self.scratch, &self.ring, record))
+        else {
             return None;
         };
         self.mark.off = self.position;
@@ -110,6 +128,22 @@ impl Listener {
             _ => {}
         }
         Some(item)
+    }
+
+    /// The frame that the last [`Listener::fetch`] found, without consuming it; `None` for padding.
+    #[inline]
+    pub(crate) fn frame(&self, record: Fetched) -> Option<Record<'_>> {
+        frame_of(bytes_of(&self.scratch, &self.ring, record))
+    }
+
+    /// Consumes the frame that the last [`Listener::fetch`] found; `None` for padding.
+    #[inline]
+    pub(crate) fn take_frame(&mut self, record: Fetched) -> Option<Record<'_>> {
+        let frame = frame_of(bytes_of(&self.scratch, &self.ring, record))?;
+        self.position = record.off + record.bytes as u64;
+        self.mark.off = self.position;
+        self.mark.told[Reason::Captured] += Count::new(1, u64::from(frame.len));
+        Some(frame)
     }
 
     /// Acknowledges everything consumed without checking for an overrun; for a reader that has

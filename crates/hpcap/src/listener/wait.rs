@@ -22,23 +22,9 @@ impl Listener {
         let goal = self.position.saturating_add(bytes);
         let deadline = Instant::now().checked_add(timeout);
         loop {
-            self.check_killed("wait for frames")?;
-            if self.published() >= goal {
-                return Ok(Waited::Ready);
-            }
-            // The order matters: `published`, read after `ended`, includes everything published
-            // before the end.
-            let ended = self.ended();
-            let published = self.published();
-            if ended {
-                // The producer closes the connection of a listener that it has killed.
-                self.check_killed("wait for frames")?;
-            }
-            if published >= goal || (ended && published > self.position) {
-                return Ok(Waited::Ready);
-            }
-            if ended {
-                return Ok(Waited::Ended);
+            match self.find_ready(goal)? {
+                Waited::TimedOut => {}
+                ready_or_ended => return Ok(ready_or_ended),
             }
             let left = deadline.map_or(LIFE_CHECK, |deadline| {
                 deadline.saturating_duration_since(Instant::now())
@@ -48,6 +34,30 @@ impl Listener {
             }
             self.sleep(goal, left.min(LIFE_CHECK));
         }
+    }
+
+    /// Finds out without sleeping whether the stream has been published up to `goal` or has ended;
+    /// [`Waited::TimedOut`] if neither.
+    pub(super) fn find_ready(&self, goal: u64) -> Result<Waited> {
+        const TRIED: &str = "wait for frames";
+        self.check_killed(TRIED)?;
+        if self.published() >= goal {
+            return Ok(Waited::Ready);
+        }
+        // The order matters: `published`, read after `ended`, includes everything published before
+        // the end.
+        let ended = self.ended();
+        let published = self.published();
+        if ended {
+            // The producer closes the connection of a listener that it has killed.
+            self.check_killed(TRIED)?;
+        }
+        Ok(match ended {
+            _ if published >= goal => Waited::Ready,
+            true if published > self.position => Waited::Ready,
+            true => Waited::Ended,
+            false => Waited::TimedOut,
+        })
     }
 
     /// Sleeps until the producer wakes this slot, `timeout` expires, or a signal arrives. The

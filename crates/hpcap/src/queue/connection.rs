@@ -13,10 +13,12 @@ use super::device::{self, Device};
 use super::folder::{Folder, is_socket};
 use super::shared::Shared;
 use super::socket::{Socket, futex_wait};
+use super::wakeup::Wakeup;
 use crate::abi::{self, hpcap_attach};
 use crate::error::{Context, Error, Kind, Result};
 use crate::name::QueueName;
 use crate::queue::page::version_error;
+use crate::queue::request;
 
 /// The folder of the system's producers, which only root can create.
 pub(super) const SYSTEM_DIR: &str = "/run/hpcap";
@@ -112,6 +114,31 @@ impl Connection {
             _ => return Ok((answer, None)),
         };
         Ok((answer, Some(shared)))
+    }
+
+    /// Returns a file descriptor that becomes readable when the producer wakes the listener of this
+    /// connection: the device itself, or a socket that `hpcapd` makes.
+    ///
+    /// # Errors
+    /// Returns [`Kind::Version`] when the producer is too old to have such sockets; [`Kind::Full`]
+    /// when the producer or this process has no file descriptor left.
+    pub(crate) fn wakeup(&self) -> Result<Wakeup> {
+        const TRIED: &str = "make the listener wait with poll(2)";
+        let socket = match &self.0 {
+            Way::Device(_) => return Ok(Wakeup::Device),
+            Way::Socket(socket) => socket,
+        };
+        let (answer, files) = socket.ask(TRIED, &request(abi::HPCAP_OP_WAKEUP))?;
+        judge(TRIED, &answer).map_err(|e| match e.kind() {
+            Kind::Usage => Error::new(
+                Kind::Version,
+                TRIED,
+                "the producer does not know the request",
+            )
+            .advise("install hpcapd and this program from the same release"),
+            _ => e,
+        })?;
+        Ok(Wakeup::Socket(files.wakeup(TRIED)?))
     }
 
     /// Sleeps while `waiting`, the word in this listener's slot, is 1, but at most for `timeout`.

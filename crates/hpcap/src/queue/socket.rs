@@ -205,6 +205,12 @@ impl Files {
         Ok(Shared::file(queue).of_listener((ring, 0), (slot, 0)))
     }
 
+    /// Returns the listener's end of a wake-up socket.
+    pub(super) fn wakeup(self, tried: &str) -> Result<OwnedFd> {
+        let [socket] = self.exactly(tried)?;
+        Ok(socket)
+    }
+
     fn exactly<const N: usize>(self, tried: &str) -> Result<[OwnedFd; N]> {
         self.0.try_into().map_err(|fds: Vec<_>| {
             let why = format!("the producer sent {} file descriptors, not {N}", fds.len());
