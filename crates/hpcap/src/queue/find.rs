@@ -9,7 +9,7 @@ use nix::unistd::{Gid, Group};
 use super::connection::{Connection, run_dirs, socket_path};
 use super::device::{self, dev_dir, device_path};
 use super::folder::Folder;
-use super::{Connect, Queue};
+use super::{Connect, Queue, QueueAddress};
 use crate::error::{Error, Kind, Result};
 use crate::name::QueueName;
 
@@ -24,20 +24,37 @@ impl Connect for At {
 }
 
 impl Queue {
-    /// Opens the queue `name` of a running producer: of `hpcapd`, or of the kernel module. The name
-    /// is a [`QueueName`] or text such as `hpcap0`.
+    /// Opens a queue of a running producer: of `hpcapd`, or of the kernel module. `address` is
+    /// anything that names a queue: text such as `hpcap0`, a [`QueueName`], or the path of a socket
+    /// or device. Text with a slash is a path.
+    ///
+    /// A socket is trusted only if root, the user of this process or the owner of its folder serves
+    /// it, and only the owner may write to the folder. A device must belong to the kernel module.
     ///
     /// # Errors
     /// Returns [`Kind::Usage`] when the text names no queue, [`Kind::NotFound`] when no producer
-    /// serves the queue, [`Kind::Permission`] when this user may not open it, [`Kind::Version`]
-    /// when the producer has another version, [`Kind::Gone`] when the producer ended and left its
-    /// socket behind.
-    pub fn open<N>(name: N) -> Result<Self>
+    /// serves the queue, [`Kind::Permission`] when this user may not open it or the socket cannot be
+    /// trusted, [`Kind::Version`] when the producer has another version, [`Kind::Gone`] when the
+    /// producer ended and left its socket behind.
+    pub fn open<A>(address: A) -> Result<Self>
     where
-        N: TryInto<QueueName>,
-        Error: From<N::Error>,
+        A: TryInto<QueueAddress>,
+        Error: From<A::Error>,
     {
-        let name = name.try_into()?;
+        match address.try_into()? {
+            QueueAddress::Name(name) => Self::find(name),
+            QueueAddress::Path(path) => {
+                let tried = format!("open queue {}", path.display());
+                match Connection::to(&path) {
+                    Ok(connection) => Self::with(Arc::new(At(path)), connection),
+                    Err(e) => Err(explain(e, &path, &tried)?),
+                }
+            }
+        }
+    }
+
+    /// Searches the queue `name` in the folders of sockets and devices.
+    fn find(name: QueueName) -> Result<Self> {
         let tried = format!("open queue {name}");
         let mut refused = None;
         let sockets = run_dirs().into_iter().map(|dir| socket_path(&dir, name));
@@ -51,18 +68,9 @@ impl Queue {
                     refused.get_or_insert(e);
                 }
                 Err(e) if e.os_error() == Some(libc::ECONNREFUSED) => {
-                    let why = format!("its producer is gone and left {} behind", path.display());
-                    refused = Some(
-                        Error::new(Kind::Gone, &tried, why)
-                            .advise("start hpcapd again: it takes the socket over"),
-                    );
+                    refused = Some(explain(e, &path, &tried)?);
                 }
-                Err(e) if e.kind() == Kind::Permission => {
-                    let why = format!("permission denied on {}", path.display());
-                    return Err(Error::new(Kind::Permission, &tried, why)
-                        .advise(who_may(&path, device::is_device(&path)?)));
-                }
-                Err(e) => return Err(e),
+                Err(e) => return Err(explain(e, &path, &tried)?),
             }
         }
         Err(refused.unwrap_or_else(|| nobody(name, &tried)))
@@ -102,6 +110,25 @@ impl Queue {
         names.dedup();
         (names, unseen)
     }
+}
+
+/// Returns the error of a connection to `path` with what to do about it.
+///
+/// # Errors
+/// Returns the errors of [`device::is_device`].
+fn explain(error: Error, path: &Path, tried: &str) -> Result<Error> {
+    Ok(match error.os_error() {
+        Some(libc::ECONNREFUSED) => {
+            let why = format!("its producer is gone and left {} behind", path.display());
+            Error::new(Kind::Gone, tried, why)
+                .advise("start hpcapd again: it takes the socket over")
+        }
+        Some(_) if error.kind() == Kind::Permission => {
+            let why = format!("permission denied on {}", path.display());
+            Error::new(Kind::Permission, tried, why).advise(who_may(path, device::is_device(path)?))
+        }
+        _ => error,
+    })
 }
 
 /// Returns the names of the files in `dir`; none when the folder does not exist.

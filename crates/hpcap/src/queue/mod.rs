@@ -1,5 +1,6 @@
 //! Queues: their properties, their ledgers and their listeners.
 
+mod address;
 pub mod connection;
 mod descriptors;
 pub mod device;
@@ -8,6 +9,7 @@ pub mod folder;
 pub mod page;
 mod shared;
 pub mod socket;
+pub(crate) mod wakeup;
 
 use std::sync::Arc;
 
@@ -16,6 +18,7 @@ use crate::error::{Error, Kind, Result};
 use crate::listener::{Contract, Listener, Request};
 use crate::time::Timestamp;
 
+pub use address::QueueAddress;
 use connection::Connection;
 pub use page::{LedgerSnapshot, QueueEnd, QueueInfo, QueuePage};
 pub use shared::Shared;
