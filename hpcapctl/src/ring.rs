@@ -8,11 +8,11 @@ use std::fs;
 use std::os::fd::AsFd;
 
 use hpcap::error::Context;
+use hpcap::pages::{ORDINARY, anonymous, choose_pages, seal};
 use hpcap::queue::connection::{run_dirs, socket_path};
 use hpcap::queue::device::{Device, dev_dir, device_path};
 use hpcap::units::Bytes;
 use hpcap::{Error, Kind, QueueName, Result};
-use hpcap_host::pages::{ORDINARY, anonymous, choose_pages, seal};
 use nix::sys::stat::{Mode, fchmod};
 
 use crate::cli::Ring;

@@ -80,8 +80,8 @@ enum State {
 pub struct Reader<R> {
     input: Input<R>,
     state: State,
-    /// Bytes of the window that the last frame occupies.
-    taken: usize,
+    /// The frame that [`Reader::advance`] moved to.
+    place: Option<Place>,
     ended: bool,
 }
 
@@ -136,7 +136,7 @@ impl<R: Read> Reader<R> {
         let mut reader = Self {
             input,
             state,
-            taken: 0,
+            place: None,
             ended: false,
         };
         // The descriptions of the interfaces usually precede the first frame.
@@ -188,11 +188,21 @@ impl<R: Read> Reader<R> {
         reason = "it lends, an iterator cannot"
     )]
     pub fn next(&mut self) -> Result<Option<Frame<'_>>> {
-        if self.ended {
-            return Ok(None);
+        self.advance()?;
+        Ok(self.frame())
+    }
+
+    /// Advances to the next frame; returns `false` at the end of the file.
+    ///
+    /// # Errors
+    /// Returns the errors of [`Reader::next`].
+    pub fn advance(&mut self) -> Result<bool> {
+        if let Some(place) = self.place.take() {
+            self.input.consume(place.bytes);
         }
-        self.input.consume(self.taken);
-        self.taken = 0;
+        if self.ended {
+            return Ok(false);
+        }
         let place = match &mut self.state {
             State::Pcap(layout) => layout.next(&mut self.input),
             State::Pcapng(section) => section.next(&mut self.input),
@@ -201,24 +211,27 @@ impl<R: Read> Reader<R> {
             Ok(place) => place.is_none(),
             Err(e) => !e.would_block(),
         };
-        let Some(place) = place? else {
-            return Ok(None);
-        };
-        self.taken = place.bytes;
+        self.place = place?;
+        Ok(self.place.is_some())
+    }
+
+    /// The frame that [`Reader::advance`] moved to; `None` before the first frame and at the end.
+    #[must_use]
+    pub fn frame(&self) -> Option<Frame<'_>> {
+        let place = self.place.as_ref()?;
         let window = self.input.window();
-        Ok(Some(Frame {
+        let comment = place.comment.clone();
+        Some(Frame {
             sec: place.sec,
             nsec: place.nsec,
-            data: &window[place.data],
+            data: &window[place.data.clone()],
             len: place.len,
             interface: place.interface,
             link_type: place.link_type,
             dropped: place.dropped,
             queue: place.queue,
-            comment: place
-                .comment
-                .and_then(|at| std::str::from_utf8(&window[at]).ok()),
-        }))
+            comment: comment.and_then(|at| std::str::from_utf8(&window[at]).ok()),
+        })
     }
 }
 

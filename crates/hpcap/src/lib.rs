@@ -18,6 +18,7 @@
 //! | [`ledger`] | counts of frames by what became of them |
 //! | [`loss`] | reports when frames begin to be lost, while that continues, and when it ends |
 //! | [`message`] | messages of long-running programs, which never wait for their reader |
+//! | [`pages`] | hugepages and ordinary pages for a ring |
 //! | [`content`] | detects the format of a file from its first bytes |
 //! | [`patience`] | waits that can be given up |
 //! | [`report`] | the state of queues as data, which text and JSON render |
@@ -27,12 +28,14 @@
 #[cfg(not(all(target_endian = "little", target_pointer_width = "64")))]
 compile_error!("hpcap's shared memory and files are defined for 64-bit little-endian machines");
 
+pub mod cgroup;
 pub mod dedup;
 pub mod filter;
 pub mod listener;
 pub mod loss;
 pub mod memory;
 pub mod message;
+pub mod pages;
 pub mod patience;
 pub mod privilege;
 pub mod queue;
@@ -52,5 +55,5 @@ pub use ledger::{Count, Ledger, Reason};
 pub use listener::{Contract, Listener, Request, Start, Waited};
 pub use name::QueueName;
 pub use queue::{ListenerInfo, Queue};
-pub use stream::{Event, Missed, Stream};
+pub use stream::{Event, Frame, Missed, Stream};
 pub use time::Timestamp;

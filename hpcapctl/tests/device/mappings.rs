@@ -7,8 +7,8 @@ use std::path::PathBuf;
 
 use hpcap::abi;
 use hpcap::memory::{Access, Mapping, Place};
+use hpcap::pages::Pages;
 use hpcap::{Contract, Start};
-use hpcap_host::pages::Pages;
 use hpcapctl::cli::Ring;
 use nix::errno::Errno;
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use hpcap::{Count, Reason};
 
-use hpcap_host::Interface;
+use super::super::interface::Interface;
 
 /// Losses that were noticed but not reported yet.
 #[derive(Debug)]

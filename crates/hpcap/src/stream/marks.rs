@@ -1,0 +1,48 @@
+//! What the records before a frame say about it.
+
+use super::event::Frame;
+use crate::raw::{Altered, Record};
+use crate::time::Timestamp;
+
+/// The marks of the next frame: that it is a duplicate, and the length and time with which it was
+/// received if a record cannot hold them.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Marks {
+    is_duplicate: bool,
+    altered: Option<Altered>,
+}
+
+impl Marks {
+    pub(super) fn duplicate(&mut self) {
+        self.is_duplicate = true;
+    }
+
+    pub(super) fn altered(&mut self, altered: Altered) {
+        self.altered = Some(altered);
+    }
+
+    /// Returns the frame of `record`, with the marks applied.
+    #[inline]
+    pub(super) fn frame<'a>(&self, record: &Record<'a>, link_type: u32) -> Frame<'a> {
+        let mut frame = Frame {
+            time: record.time,
+            len: record.len.into(),
+            data: record.data,
+            link_type,
+            is_duplicate: self.is_duplicate,
+        };
+        if let Some(altered) = self.altered {
+            frame.len = altered.len;
+            frame.time = timestamp(altered.sec, altered.nsec);
+        }
+        frame
+    }
+}
+
+/// Returns a time, at most the latest one that a [`Timestamp`] can hold, in the year 2554.
+pub(super) fn timestamp(sec: u64, nsec: u32) -> Timestamp {
+    Timestamp::from_ns(
+        sec.saturating_mul(1_000_000_000)
+            .saturating_add(nsec.into()),
+    )
+}

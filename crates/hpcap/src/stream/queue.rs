@@ -1,0 +1,311 @@
+//! The events of a queue.
+
+use std::os::fd::OwnedFd;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use super::builder::Batch;
+use super::event::{Event, Missed};
+use super::filter::FrameFilter;
+use super::marks::Marks;
+use crate::error::{Context, Error, Kind, Result};
+use crate::ledger::{Ledger, Reason};
+use crate::listener::{Contract, Fetched, Listener, Start, TOLD_LOSSES, Waited};
+use crate::queue::QueueEnd;
+use crate::raw::Item;
+
+/// Longest sleep in one wait for frames. A wait without limit repeats it.
+const WAIT: Duration = Duration::from_secs(3600);
+
+/// Time that an overrun stream sleeps before it searches again for a whole block.
+const RESYNC_PAUSE: Duration = Duration::from_millis(1);
+
+/// Part of the ring that a stream reads before it acknowledges.
+const RING_PARTS: u64 = 16;
+
+/// Reads a queue, acknowledges what was read, and continues after an overrun.
+#[derive(Debug)]
+pub(super) struct QueueStream {
+    listener: Listener,
+    /// Whether each record is copied out of the ring, because the contract can end during the read.
+    copy: bool,
+    /// Number of read bytes after which the stream acknowledges.
+    ack_bytes: u64,
+    link_type: u32,
+    marks: Marks,
+    batch: Option<Batch>,
+    idle: Option<Duration>,
+    /// Whether the losses after the last record were reported.
+    end_reported: bool,
+}
+
+/// What a stream finds without waiting.
+enum Found {
+    /// A frame, which is not consumed yet.
+    Frame(Fetched),
+    /// Any other event.
+    Event(Event<'static>),
+    /// Everything published is read and acknowledged.
+    Nothing,
+    /// The stream was overtaken, and the producer has not finished a block since.
+    Overtaken,
+}
+
+impl QueueStream {
+    pub(super) fn new(listener: Listener, contract: Contract) -> Self {
+        Self {
+            copy: !matches!(contract, Contract::Lossless),
+            ack_bytes: listener.info().ring_bytes / RING_PARTS,
+            link_type: listener.info().link_type,
+            listener,
+            marks: Marks::default(),
+            batch: None,
+            idle: None,
+            end_reported: false,
+        }
+    }
+
+    pub(super) fn set_waits(&mut self, batch: Option<Batch>, idle: Option<Duration>) {
+        self.batch = batch;
+        self.idle = idle;
+    }
+
+    pub(super) fn listener(&self) -> &Listener {
+        &self.listener
+    }
+
+    /// Returns a file descriptor that becomes readable when the producer wakes the listener.
+    pub(super) fn wakeup_fd(&mut self) -> Result<OwnedFd> {
+        const TRIED: &str = "make a file descriptor to wait for";
+        self.listener.enable_wakeup_fd()?;
+        let fd = self.listener.wakeup_fd();
+        let fd = fd.ok_or_else(|| Error::new(Kind::Io, TRIED, "the listener has none"))?;
+        fd.try_clone_to_owned().context(|| TRIED)
+    }
+
+    /// Waits for the next event, of the frames only those that pass `filter`; `None` at the end of the source.
+    #[inline]
+    pub(super) fn next(
+        &mut self,
+        mut filter: Option<&mut FrameFilter>,
+    ) -> Result<Option<Event<'_>>> {
+        let deadline = self.idle.map(|idle| Instant::now() + idle);
+        loop {
+            match self.find()? {
+                Found::Frame(record) => {
+                    if self.passes(record, filter.as_deref_mut())? {
+                        return self.take(record).map(Some);
+                    }
+                }
+                Found::Event(event) => return Ok(Some(event)),
+                Found::Nothing => match self.wait(deadline)? {
+                    Waited::Ready => self.check_whole()?,
+                    Waited::TimedOut => {
+                        if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                            return Ok(Some(Event::Idle));
+                        }
+                    }
+                    Waited::Ended => return self.finish(),
+                },
+                Found::Overtaken if self.listener.ended() => return self.finish(),
+                Found::Overtaken => std::thread::sleep(RESYNC_PAUSE),
+            }
+        }
+    }
+
+    /// Returns the next event, of the frames only those that pass `filter`, without waiting for it.
+    pub(super) fn try_next(
+        &mut self,
+        mut filter: Option<&mut FrameFilter>,
+    ) -> Result<Poll<Option<Event<'_>>>> {
+        loop {
+            let overtaken = match self.find()? {
+                Found::Frame(record) => {
+                    if self.passes(record, filter.as_deref_mut())? {
+                        return self.take(record).map(|event| Poll::Ready(Some(event)));
+                    }
+                    continue;
+                }
+                Found::Event(event) => return Ok(Poll::Ready(Some(event))),
+                Found::Nothing => false,
+                Found::Overtaken if self.listener.ended() => {
+                    return self.finish().map(Poll::Ready);
+                }
+                Found::Overtaken => true,
+            };
+            let found = match self.listener.wakeup_fd() {
+                Some(_) => self.listener.request_wakeup(1)?,
+                None => self.listener.wait(1, Duration::ZERO)?,
+            };
+            match found {
+                // The producer soon wakes this listener again, because unread bytes are published.
+                Waited::Ready if overtaken => return Ok(Poll::Pending),
+                Waited::Ready => self.check_whole()?,
+                Waited::TimedOut => return Ok(Poll::Pending),
+                Waited::Ended => return self.finish().map(Poll::Ready),
+            }
+        }
+    }
+
+    /// Finds the next event without waiting.
+    #[inline]
+    fn find(&mut self) -> Result<Found> {
+        loop {
+            if self.listener.unacknowledged() >= self.ack_bytes {
+                self.acknowledge()?;
+            }
+            match self.listener.fetch(self.copy) {
+                Ok(Some(record)) if !record.padding => return Ok(Found::Frame(record)),
+                Ok(Some(record)) => {
+                    if let Some(event) = self.take_padding(record) {
+                        return Ok(Found::Event(event));
+                    }
+                }
+                Ok(None) => {
+                    self.acknowledge()?;
+                    return Ok(Found::Nothing);
+                }
+                Err(e) if e.kind() == Kind::Overrun => {
+                    self.marks = Marks::default();
+                    match self.listener.resync(Start::Newest) {
+                        Ok(lost) if lost.lost().is_zero() => {}
+                        Ok(lost) => return Ok(Found::Event(Event::Missed(Missed::new(lost)))),
+                        Err(e) if e.kind() == Kind::NotFound => return Ok(Found::Overtaken),
+                        Err(e) => return Err(e),
+                    }
+                }
+                Err(e) => return Err(e),
+            }
+        }
+    }
+
+    /// Whether the frame `record` passes `filter`; otherwise consumes it.
+    #[inline]
+    fn passes(&mut self, record: Fetched, filter: Option<&mut FrameFilter>) -> Result<bool> {
+        let Some(filter) = filter else {
+            return Ok(true);
+        };
+        let frame = self.listener.frame(record);
+        let frame = frame.map(|frame| self.marks.frame(&frame, self.link_type));
+        let passes = frame.map_or(Ok(true), |frame| filter.accepts(&frame))?;
+        if !passes {
+            let _ = self.take(record)?;
+        }
+        Ok(passes)
+    }
+
+    /// Consumes the frame `record`.
+    #[inline]
+    fn take(&mut self, record: Fetched) -> Result<Event<'_>> {
+        let marks = std::mem::take(&mut self.marks);
+        match self.listener.take_frame(record) {
+            Some(frame) => Ok(Event::Frame(marks.frame(&frame, self.link_type))),
+            None => Err(Error::new(
+                Kind::Format,
+                "read the next record",
+                "the producer changed the record although the ring waits for this listener",
+            )),
+        }
+    }
+
+    /// Consumes padding; returns the event that its tag means, if it is one.
+    fn take_padding(&mut self, record: Fetched) -> Option<Event<'static>> {
+        match self.listener.take(record)? {
+            Item::FileHeader(header) => Some(Event::FileStart(header)),
+            Item::Gap(gap) => Some(Event::Missed(Missed::new(gap.lost))),
+            Item::Ledger(ledger) => Some(Event::FileEnd(ledger)),
+            Item::Duplicate => {
+                self.marks.duplicate();
+                None
+            }
+            Item::Altered(altered) => {
+                self.marks.altered(altered);
+                None
+            }
+            Item::Padding(_) | Item::Frame(_) => None,
+        }
+    }
+
+    /// Sleeps until something is published or the source has ended, at most until `deadline`.
+    fn wait(&mut self, deadline: Option<Instant>) -> Result<Waited> {
+        let left = deadline.map_or(WAIT, |deadline| {
+            deadline.saturating_duration_since(Instant::now())
+        });
+        let Some(batch) = self.batch else {
+            return self.listener.wait(1, left);
+        };
+        match self.listener.wait(batch.bytes, left.min(batch.at_most))? {
+            Waited::TimedOut if self.listener.available() > 0 => Ok(Waited::Ready),
+            waited => Ok(waited),
+        }
+    }
+
+    /// Acknowledges everything read so far.
+    fn acknowledge(&mut self) -> Result<()> {
+        if self.copy {
+            self.listener.release();
+            return Ok(());
+        }
+        self.listener.ack().map_err(|e| match e.kind() {
+            // The ring waits for a lossless listener until another process kills it.
+            Kind::Overrun => self.killed(),
+            _ => e,
+        })
+    }
+
+    fn killed(&self) -> Error {
+        let (id, name) = (self.listener.id(), self.listener.info().name);
+        let why = format!("listener {id} of {name} was killed");
+        Error::new(Kind::Killed, "read the next frame", why)
+    }
+
+    /// Returns an error when fewer bytes are published than the header of a record has: a producer
+    /// publishes only whole records.
+    fn check_whole(&self) -> Result<()> {
+        let available = self.listener.available();
+        if available == 0 || available >= crate::abi::HPCAP_RECORD_BYTES as u64 {
+            return Ok(());
+        }
+        let why = format!(
+            "only {available} bytes are published at stream offset {}, fewer than the header of a record",
+            self.listener.position()
+        );
+        Err(Error::new(Kind::Format, "read the next record", why))
+    }
+
+    /// Reports the losses after the last record, and in the next call how the stream ended.
+    fn finish(&mut self) -> Result<Option<Event<'_>>> {
+        if !std::mem::replace(&mut self.end_reported, true)
+            && let Some(lost) = self.losses_at_the_end()
+        {
+            return Ok(Some(Event::Missed(Missed::new(lost))));
+        }
+        let info = self.listener.info();
+        let gone = |why: &str| {
+            let tried = format!("read the next frame of {}", info.name);
+            Err(Error::new(Kind::Gone, tried, why))
+        };
+        match self.listener.queue_end() {
+            _ if self.listener.end().is_some_and(|end| end.killed) => Err(self.killed()),
+            Some(QueueEnd::Failed) => gone("the source or the producer failed"),
+            Some(QueueEnd::Stopped) => gone("the producer was stopped"),
+            Some(QueueEnd::Ended) => Ok(None),
+            None if self.listener.producer_died() => gone("the producer died"),
+            None => Ok(None),
+        }
+    }
+
+    /// Returns the losses that the final ledger counts and that no record reported.
+    fn losses_at_the_end(&self) -> Option<Ledger> {
+        let end = self.listener.end()?;
+        let (counted, told) = (end.at.ledger, self.listener.told());
+        let mut lost = Ledger::default();
+        if self.listener.available() > 0 {
+            lost[Reason::Overrun] = counted[Reason::Captured] - told[Reason::Captured];
+        }
+        for reason in TOLD_LOSSES {
+            lost[reason] = end.untold[reason];
+        }
+        (!lost.lost().is_zero()).then_some(lost)
+    }
+}
