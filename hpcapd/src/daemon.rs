@@ -10,9 +10,9 @@ use hpcap::error::Context;
 use hpcap::loss::LossWatch;
 use hpcap::message::kind_of;
 use hpcap::queue::QueueEnd;
-use hpcap::queue::folder::Folder;
 use hpcap::visible::visible_json;
 use hpcap::{Error, Kind, QueueName, Result, message, patience};
+use hpcap_ipc::folder::Folder;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::Gid;
 

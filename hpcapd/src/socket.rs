@@ -11,10 +11,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hpcap::error::Context;
-use hpcap::queue::connection::{run_dirs, socket_path};
-use hpcap::queue::device::{dev_dir, device_path, is_device};
-use hpcap::queue::folder::{Folder, is_socket};
 use hpcap::{Error, Kind, QueueName, Result};
+use hpcap_ipc::connection::{run_dirs, socket_path};
+use hpcap_ipc::device::{dev_dir, device_path, is_device};
+use hpcap_ipc::folder::{Folder, is_socket};
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, Flock, FlockArg, OFlag, openat};
 use nix::poll::PollFlags;

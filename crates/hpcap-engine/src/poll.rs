@@ -9,9 +9,9 @@ use std::sync::mpsc::{Receiver, Sender, TryRecvError};
 use std::time::{Duration, Instant};
 
 use hpcap::abi::{self, hpcap_listener};
-use hpcap::memory::Mapping;
 use hpcap::queue::QueueEnd;
 use hpcap::{Error, Kind, Result, Start, Timestamp};
+use hpcap_ipc::memory::Mapping;
 use nix::time::{ClockId, clock_gettime};
 
 use crate::event::EventSender;

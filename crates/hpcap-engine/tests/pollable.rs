@@ -7,10 +7,10 @@ use std::task::Poll;
 
 use hpcap::abi::{self, hpcap_attach};
 use hpcap::pcapfile::{PcapWriter, Precision};
-use hpcap::queue::socket::Socket;
 use hpcap::stream::Pollable;
 use hpcap::{Contract, Error, Event, Kind, QueueName, Reason, Request, Start, Timestamp};
 use hpcap_engine::{Engine, EngineConfig};
+use hpcap_ipc::socket::Socket;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};

@@ -14,7 +14,7 @@
 //! | [`raw`] | the RAW format: reader, writer, checker, repairer, block index, file names |
 //! | [`pcapfile`] | reads and writes pcap and pcapng files |
 //! | [`compress`] | formats of files and their endings; gzip and Zstandard |
-//! | [`filter`] | filters in tcpdump's syntax |
+//! | `filter` | filters in tcpdump's syntax (feature `filter`, which needs libpcap) |
 //! | [`ledger`] | counts of frames by what became of them |
 //! | [`loss`] | reports when frames begin to be lost, while that continues, and when it ends |
 //! | [`message`] | messages of long-running programs, which never wait for their reader |
@@ -30,10 +30,10 @@ compile_error!("hpcap's shared memory and files are defined for 64-bit little-en
 
 pub mod cgroup;
 pub mod dedup;
+#[cfg(feature = "filter")]
 pub mod filter;
 pub mod listener;
 pub mod loss;
-pub mod memory;
 pub mod message;
 pub mod pages;
 pub mod patience;

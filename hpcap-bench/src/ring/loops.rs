@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use hpcap::abi::{HPCAP_LOSSLESS, HPCAP_SLOT_BYTES, hpcap_listener, hpcap_slot};
-use hpcap::memory::{Access, Mapping};
 use hpcap::{Error, Kind, Result, Start, Timestamp};
 use hpcap_engine::ring::Producer;
 use hpcap_engine::ring::memory::{Pages, QueueMemory, new_slot};
+use hpcap_ipc::memory::{Access, Mapping};
 use hpcap_source::Frame;
 use hpcap_sys::abi::HPCAP_START_NEWEST;
 use hpcap_sys::ring::{RawRing, Ring};

@@ -1,8 +1,8 @@
 //! Tests of requests and replies, and of who may send which request.
 
 use hpcap::abi::{self, hpcap_attach};
-use hpcap::queue::connection::Connection;
 use hpcap::{Contract, Kind, Result, Start};
+use hpcap_ipc::connection::Connection;
 use nix::unistd::{Uid, chown};
 
 use crate::module::{Module, lossless, request};

@@ -6,9 +6,9 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::PathBuf;
 
 use hpcap::abi;
-use hpcap::memory::{Access, Mapping, Place};
 use hpcap::pages::Pages;
 use hpcap::{Contract, Start};
+use hpcap_ipc::memory::{Access, Mapping, Place};
 use hpcapctl::cli::Ring;
 use nix::errno::Errno;
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use hpcap::queue::connection::Connection;
-use hpcap::queue::device::{Device, dev_dir, device_path};
 use hpcap::raw::record::Item;
 use hpcap::{Contract, Listener, Queue, QueueName, Request, Start};
+use hpcap_ipc::connection::Connection;
+use hpcap_ipc::device::{Device, dev_dir, device_path};
 
 const PARAMETERS: &str = "/sys/module/hpcap_testnic/parameters";
 const ARGUMENTS: [&str; 5] = [

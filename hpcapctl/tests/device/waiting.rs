@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use hpcap::abi::{self, hpcap_attach, hpcap_slot};
-use hpcap::memory::{Access, Mapping, Place};
 use hpcap::raw::record::Item;
 use hpcap::{Contract, Kind, Queue, QueueName, Reason, Start, Waited};
+use hpcap_ipc::memory::{Access, Mapping, Place};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::module::{Module, lossless, read_frames, request};

@@ -5,8 +5,8 @@ use std::process::Command;
 use std::sync::Arc;
 
 use hpcap::QueueName;
-use hpcap::queue::connection::socket_path;
 use hpcap_engine::{Engine, EngineConfig};
+use hpcap_ipc::connection::socket_path;
 use nix::sys::socket::{
     AddressFamily, Backlog, SockFlag, SockType, UnixAddr, accept4, bind, listen, socket,
 };

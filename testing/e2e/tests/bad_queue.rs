@@ -7,11 +7,11 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::path::Path;
 
 use hpcap::abi::{self, hpcap_attach};
-use hpcap::queue::connection::Connection;
-use hpcap::queue::socket::Socket;
 use hpcap::{Error, Kind, Reason};
 use hpcap_e2e::daemon::{Daemon, frames};
 use hpcap_e2e::lab::Lab;
+use hpcap_ipc::connection::Connection;
+use hpcap_ipc::socket::Socket;
 use nix::sys::socket::{
     AddressFamily, Backlog, MsgFlags, SockFlag, SockType, UnixAddr, accept, bind, listen, send,
     socket,

@@ -9,9 +9,9 @@ use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::os::unix::process::CommandExt;
 
 use hpcap::abi::{self, hpcap_attach};
-use hpcap::queue::socket::Socket;
 use hpcap_e2e::daemon::Daemon;
 use hpcap_e2e::lab::{Lab, binary};
+use hpcap_ipc::socket::Socket;
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::socket::{
     AddressFamily, Backlog, SockFlag, SockType, UnixAddr, accept, bind, listen, socket,

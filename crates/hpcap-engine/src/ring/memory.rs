@@ -4,11 +4,11 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use hpcap::abi::{self, hpcap_block, hpcap_queue, hpcap_slot};
-use hpcap::memory::{Access, Mapping};
 pub use hpcap::pages::Pages;
 use hpcap::pages::{ORDINARY, anonymous, available_memory, choose_pages, seal};
 use hpcap::units::Bytes;
 use hpcap::{Error, Kind, Result};
+use hpcap_ipc::memory::{Access, Mapping};
 
 /// Ring and queue page of one queue. The producer maps them writable, everybody else read-only.
 #[derive(Debug)]

@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use hpcap::abi::{self, hpcap_listener, hpcap_queue, hpcap_slot};
-use hpcap::memory::Mapping;
 use hpcap::queue::QueueEnd;
 use hpcap::{Count, Error, Kind, Reason, Result, Start};
+use hpcap_ipc::memory::Mapping;
 use hpcap_sys::ring::Ring;
 
 use crate::server::WakeupSocket;

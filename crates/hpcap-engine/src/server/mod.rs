@@ -16,8 +16,8 @@ use std::time::Duration;
 
 use hpcap::abi::{self, hpcap_attach, hpcap_listener};
 use hpcap::error::Context;
-use hpcap::queue::socket::{Request as Asked, Socket};
 use hpcap::{Error, Kind, Result, Start, Timestamp};
+use hpcap_ipc::socket::{Request as Asked, Socket};
 use nix::sys::socket::{getsockopt, sockopt};
 
 use crate::engine::{answer, lock};

@@ -13,14 +13,14 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::{Arc, Mutex};
 
 use hpcap::abi::{self, hpcap_attach, hpcap_listener};
-use hpcap::memory::{Access, Mapping};
 use hpcap::queue::Connect;
-use hpcap::queue::connection::Connection;
-use hpcap::queue::socket::Socket;
 use hpcap::raw::{Altered, Gap, Item};
 use hpcap::{Contract, Kind, Listener, Queue, Reason, Request, Result, Start};
 use hpcap_engine::ring::Producer;
 use hpcap_engine::ring::memory::{Pages, QueueMemory, new_slot};
+use hpcap_ipc::connection::Connection;
+use hpcap_ipc::memory::{Access, Mapping};
+use hpcap_ipc::socket::Socket;
 use hpcap_source::Frame;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 

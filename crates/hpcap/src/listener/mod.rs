@@ -16,12 +16,12 @@ use std::time::Duration;
 use crate::abi::{self, hpcap_attach, hpcap_block, hpcap_slot};
 use crate::error::{Error, Kind, Result};
 use crate::ledger::{Count, Ledger};
-use crate::memory::Mapping;
-use crate::queue::connection::Connection;
 use crate::queue::page::{QueuePage, validate_slot};
-use crate::queue::wakeup::Wakeup;
-use crate::queue::{LedgerSnapshot, QueueEnd, QueueInfo, no_memory, request};
+use crate::queue::{LedgerSnapshot, QueueEnd, QueueInfo, no_memory};
 pub use end::{End, Moment, TOLD_LOSSES};
+use hpcap_ipc::connection::{Connection, request};
+use hpcap_ipc::memory::Mapping;
+use hpcap_ipc::wakeup::Wakeup;
 pub(crate) use read::Fetched;
 use ring::Ring;
 
@@ -160,9 +160,9 @@ impl Listener {
             let why = format!("the producer gave slot {slot_index}, and there is none");
             return Err(Error::new(Kind::Format, TRIED, why));
         }
-        let page = shared.map_queue()?;
+        let page = QueuePage::map(shared.queue_page())?;
         let info = page.info();
-        let (ring, slot) = shared.map_listener(info)?;
+        let (ring, slot) = shared.map_listener(info.ring_bytes, info.page_bytes)?;
         let ring = Ring {
             map: ring,
             bytes: info.ring_bytes,

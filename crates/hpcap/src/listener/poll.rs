@@ -7,7 +7,7 @@ use std::sync::atomic::{Ordering, fence};
 use super::{Listener, Waited};
 use crate::abi::hpcap_slot;
 use crate::error::Result;
-use crate::queue::wakeup::Wakeup;
+use hpcap_ipc::wakeup::Wakeup;
 
 impl Listener {
     /// Makes [`Listener::wakeup_fd`] return a file descriptor. A queue of `hpcapd` then spends one

@@ -1,6 +1,6 @@
 //! The ring in the memory of a listener.
 
-use crate::memory::Mapping;
+use hpcap_ipc::memory::Mapping;
 
 /// The ring, mapped twice in a row, so that no range of it wraps around.
 #[derive(Debug)]

@@ -4,11 +4,11 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use hpcap_ipc::connection::{Connection, run_dirs, socket_path};
+use hpcap_ipc::device::{self, dev_dir, device_path};
+use hpcap_ipc::folder::Folder;
 use nix::unistd::{Gid, Group};
 
-use super::connection::{Connection, run_dirs, socket_path};
-use super::device::{self, dev_dir, device_path};
-use super::folder::Folder;
 use super::{Connect, Queue, QueueAddress};
 use crate::error::{Error, Kind, Result};
 use crate::name::QueueName;

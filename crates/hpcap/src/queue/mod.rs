@@ -1,17 +1,12 @@
 //! Queues: their properties, their ledgers and their listeners.
 
 mod address;
-pub mod connection;
-mod descriptors;
-pub mod device;
 mod find;
-pub mod folder;
 pub mod page;
-mod shared;
-pub mod socket;
-pub(crate) mod wakeup;
 
 use std::sync::Arc;
+
+use hpcap_ipc::connection::{Connection, request};
 
 use crate::abi::{self, hpcap_attach};
 use crate::error::{Error, Kind, Result};
@@ -19,9 +14,7 @@ use crate::listener::{Contract, Listener, Request};
 use crate::time::Timestamp;
 
 pub use address::QueueAddress;
-use connection::Connection;
 pub use page::{LedgerSnapshot, QueueEnd, QueueInfo, QueuePage};
-pub use shared::Shared;
 
 /// Connects to one producer: over the path of a socket or device, or to an engine in this process.
 pub trait Connect: Send + Sync + std::fmt::Debug {
@@ -86,7 +79,7 @@ impl Queue {
         let (_, shared) = connection.ask(TRIED, &request(abi::HPCAP_OP_OBSERVE))?;
         let shared = shared.ok_or_else(|| no_memory(TRIED))?;
         Ok(Self {
-            page: shared.map_queue()?,
+            page: QueuePage::map(shared.queue_page())?,
             producer,
             connection,
         })
@@ -162,14 +155,4 @@ impl Queue {
 /// Returns the error for an answer without the memory that belongs to it.
 pub(crate) fn no_memory(tried: &str) -> Error {
     Error::new(Kind::Format, tried, "the producer gave no access to memory")
-}
-
-/// Returns a request for operation `op` whose other fields are zero.
-pub(crate) fn request(op: u32) -> hpcap_attach {
-    hpcap_attach {
-        magic: abi::HPCAP_ATTACH_MAGIC,
-        abi_version: abi::HPCAP_ABI_VERSION,
-        op,
-        ..hpcap_attach::zeroed()
-    }
 }

@@ -3,11 +3,13 @@
 use std::mem::{offset_of, size_of};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 
+use hpcap_ipc::connection::version_error;
+use hpcap_ipc::memory::{Access, Mapping, Place};
+
 use crate::abi::{self, hpcap_block, hpcap_listener, hpcap_queue};
 use crate::error::{Context, Error, Kind, Result};
 use crate::ledger::{Count, Ledger};
 use crate::listener::Contract;
-use crate::memory::{Access, Mapping, Place};
 use crate::name::QueueName;
 use crate::queue::ListenerInfo;
 use crate::raw::{Origin, RecordingId};
@@ -213,17 +215,6 @@ pub fn validate_slot(slot: &abi::hpcap_slot) -> Result<()> {
         return Err(version_error(TRIED, slot.abi_version));
     }
     Ok(())
-}
-
-/// Returns the error for two ABI versions that do not match; it names both.
-pub(crate) fn version_error(tried: &str, theirs: u32) -> Error {
-    let ours = abi::HPCAP_ABI_VERSION;
-    Error::new(
-        Kind::Version,
-        tried,
-        format!("the producer speaks ABI version {theirs}, this program version {ours}"),
-    )
-    .advise("install the producer and the tools from the same release, and restart both")
 }
 
 /// Bytes of the page's first part, which does not change after the start and holds the page's

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::dedup::{Action, DedupSettings};
-use crate::queue::device::device_path;
 use crate::{Queue, QueueName};
+use hpcap_ipc::device::device_path;
 
 /// Settings of the duplicate filter. The names of the fields are the names in JSON and in sysfs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

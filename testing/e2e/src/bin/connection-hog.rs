@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use hpcap::abi::{self, hpcap_attach};
-use hpcap::queue::connection::Connection;
+use hpcap_ipc::connection::Connection;
 
 fn main() {
     let socket = std::env::args().nth(1).unwrap();

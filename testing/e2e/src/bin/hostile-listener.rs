@@ -16,8 +16,8 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 use hpcap::abi::{self, hpcap_attach, hpcap_slot};
-use hpcap::queue::socket::Socket;
 use hpcap_e2e::random::Random;
+use hpcap_ipc::socket::Socket;
 use nix::errno::Errno;
 use nix::fcntl::{FallocateFlags, fallocate};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};

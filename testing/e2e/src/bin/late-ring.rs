@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use hpcap::Result;
-use hpcap::queue::device::Device;
+use hpcap_ipc::device::Device;
 
 #[derive(Debug, Parser)]
 struct Cli {

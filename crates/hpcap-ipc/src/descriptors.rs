@@ -20,7 +20,7 @@ struct Control([u8; 64]);
 /// # Errors
 /// Returns errors of the system, and `EBADMSG` when the message came with more descriptors than an
 /// answer has, or when some could not be opened. Then the opened ones are closed.
-pub(super) fn receive(
+pub(crate) fn receive(
     socket: BorrowedFd<'_>,
     bytes: &mut [u8],
 ) -> nix::Result<(usize, Vec<OwnedFd>)> {

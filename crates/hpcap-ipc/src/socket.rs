@@ -17,10 +17,10 @@ use nix::sys::socket::{
 };
 use nix::sys::time::TimeVal;
 
-use super::descriptors;
-use super::shared::Shared;
-use crate::abi::hpcap_attach;
-use crate::error::{Context, Error, Kind, Result};
+use crate::descriptors;
+use crate::shared::Shared;
+use hpcap_base::error::{Context, Error, Kind, Result};
+use hpcap_sys::abi::hpcap_attach;
 
 /// A message from a client, as the producer receives it.
 #[derive(Debug)]
@@ -76,7 +76,7 @@ impl Socket {
     }
 
     /// Sends `request`, waits for the answer, and returns it unchecked.
-    pub(super) fn ask(&self, tried: &str, request: &hpcap_attach) -> Result<(hpcap_attach, Files)> {
+    pub(crate) fn ask(&self, tried: &str, request: &hpcap_attach) -> Result<(hpcap_attach, Files)> {
         let sent = match self.send(request, &[]) {
             Err(e @ (Errno::EPIPE | Errno::ECONNRESET)) => Err(e),
             Err(e) => return Err(unanswered(tried, Some(e))),
@@ -97,7 +97,7 @@ impl Socket {
     }
 
     /// Returns the user of the process at the other end.
-    pub(super) fn peer_uid(&self) -> nix::Result<u32> {
+    pub(crate) fn peer_uid(&self) -> nix::Result<u32> {
         getsockopt(&self.socket, sockopt::PeerCredentials).map(|peer| peer.uid())
     }
 
@@ -186,18 +186,18 @@ impl AsFd for Socket {
 
 /// The file descriptors that came with an answer.
 #[derive(Debug)]
-pub(super) struct Files(Vec<OwnedFd>);
+pub(crate) struct Files(Vec<OwnedFd>);
 
 impl Files {
     /// Returns the memory of an observer: the queue page.
-    pub(super) fn observed(self, tried: &str) -> Result<Shared> {
+    pub(crate) fn observed(self, tried: &str) -> Result<Shared> {
         let [queue] = self.exactly(tried)?;
         check_seals(&queue, tried)?;
         Ok(Shared::file(queue))
     }
 
     /// Returns the memory of a listener.
-    pub(super) fn attached(self, tried: &str) -> Result<Shared> {
+    pub(crate) fn attached(self, tried: &str) -> Result<Shared> {
         let [ring, queue, slot] = self.exactly(tried)?;
         for file in [&ring, &queue, &slot] {
             check_seals(file, tried)?;
@@ -206,7 +206,7 @@ impl Files {
     }
 
     /// Returns the listener's end of a wake-up socket.
-    pub(super) fn wakeup(self, tried: &str) -> Result<OwnedFd> {
+    pub(crate) fn wakeup(self, tried: &str) -> Result<OwnedFd> {
         let [socket] = self.exactly(tried)?;
         Ok(socket)
     }
@@ -267,7 +267,7 @@ fn silent(tried: &str, pid: Option<i32>) -> Error {
 }
 
 /// Sleeps while `*word == value`, but at most for `timeout`. May return early for any reason.
-pub(super) fn futex_wait(word: &AtomicU32, value: u32, timeout: Duration) {
+pub(crate) fn futex_wait(word: &AtomicU32, value: u32, timeout: Duration) {
     let timeout = libc::timespec {
         tv_sec: libc::time_t::try_from(timeout.as_secs()).unwrap_or(libc::time_t::MAX),
         tv_nsec: i64::from(timeout.subsec_nanos()),

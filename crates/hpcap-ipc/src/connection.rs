@@ -9,19 +9,17 @@ use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use super::device::{self, Device};
-use super::folder::{Folder, is_socket};
-use super::shared::Shared;
-use super::socket::{Socket, futex_wait};
-use super::wakeup::Wakeup;
-use crate::abi::{self, hpcap_attach};
-use crate::error::{Context, Error, Kind, Result};
-use crate::name::QueueName;
-use crate::queue::page::version_error;
-use crate::queue::request;
+use crate::device::{self, Device};
+use crate::folder::{Folder, is_socket};
+use crate::shared::Shared;
+use crate::socket::{Socket, futex_wait};
+use crate::wakeup::Wakeup;
+use hpcap_base::error::{Context, Error, Kind, Result};
+use hpcap_base::name::QueueName;
+use hpcap_sys::abi::{self, hpcap_attach};
 
 /// The folder of the system's producers, which only root can create.
-pub(super) const SYSTEM_DIR: &str = "/run/hpcap";
+pub(crate) const SYSTEM_DIR: &str = "/run/hpcap";
 
 /// Returns the folders in which sockets of producers are searched, in this order. If
 /// `$HPCAP_RUN_DIR` is set, it is the only one. Otherwise `/run/hpcap` comes first, and for users
@@ -122,7 +120,7 @@ impl Connection {
     /// # Errors
     /// Returns [`Kind::Version`] when the producer is too old to have such sockets; [`Kind::Full`]
     /// when the producer or this process has no file descriptor left.
-    pub(crate) fn wakeup(&self) -> Result<Wakeup> {
+    pub fn wakeup(&self) -> Result<Wakeup> {
         const TRIED: &str = "make the listener wait with poll(2)";
         let socket = match &self.0 {
             Way::Device(_) => return Ok(Wakeup::Device),
@@ -143,7 +141,7 @@ impl Connection {
 
     /// Sleeps while `waiting`, the word in this listener's slot, is 1, but at most for `timeout`.
     /// May return early for any reason.
-    pub(crate) fn sleep(&self, waiting: &AtomicU32, timeout: Duration) {
+    pub fn sleep(&self, waiting: &AtomicU32, timeout: Duration) {
         match &self.0 {
             Way::Socket(_) => futex_wait(waiting, 1, timeout),
             Way::Device(device) => device.wait(timeout),
@@ -223,6 +221,29 @@ fn judge(tried: &str, answer: &hpcap_attach) -> Result<()> {
     } else {
         error.advise(advice)
     })
+}
+
+/// Returns the error for two ABI versions that do not match; it names both.
+#[must_use]
+pub fn version_error(tried: &str, theirs: u32) -> Error {
+    let ours = abi::HPCAP_ABI_VERSION;
+    Error::new(
+        Kind::Version,
+        tried,
+        format!("the producer speaks ABI version {theirs}, this program version {ours}"),
+    )
+    .advise("install the producer and the tools from the same release, and restart both")
+}
+
+/// Returns a request for operation `op` whose other fields are zero.
+#[must_use]
+pub fn request(op: u32) -> hpcap_attach {
+    hpcap_attach {
+        magic: abi::HPCAP_ATTACH_MAGIC,
+        abi_version: abi::HPCAP_ABI_VERSION,
+        op,
+        ..hpcap_attach::zeroed()
+    }
 }
 
 /// Converts the errno in a producer's answer to a kind of error.

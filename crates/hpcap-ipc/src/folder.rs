@@ -9,8 +9,8 @@ use nix::fcntl::{AtFlags, OFlag, open};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat};
 use nix::unistd::{geteuid, getgroups};
 
-use super::connection::SYSTEM_DIR;
-use crate::error::{Context, Error, Kind, Result};
+use crate::connection::SYSTEM_DIR;
+use hpcap_base::error::{Context, Error, Kind, Result};
 
 /// A trusted folder of sockets: only its owner may write to it. The owner is root, the user of this
 /// process, the user to whom root gave `/run/hpcap`, or, for users other than root, the owner of a

@@ -7,7 +7,7 @@ use nix::sys::socket::{MsgFlags, recv};
 
 /// What becomes readable when the producer wakes a listener.
 #[derive(Debug)]
-pub(crate) enum Wakeup {
+pub enum Wakeup {
     /// The device of the kernel module, which is also the listener's connection.
     Device,
     /// The listener's end of a wake-up socket of `hpcapd`.
@@ -18,7 +18,7 @@ impl Wakeup {
     /// Receives the wake-ups that have arrived, so that the descriptor is no longer readable. Returns
     /// `false` when there will be no further ones, because the listener was killed or the producer is
     /// gone; the descriptor then stays readable.
-    pub(crate) fn receive(&self) -> bool {
+    pub fn receive(&self) -> bool {
         let Self::Socket(socket) = self else {
             // poll(2) on the device compares the listener's offsets; there is nothing to receive.
             return true;

@@ -2,10 +2,9 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 
-use super::page::{QueueInfo, QueuePage};
-use crate::abi;
-use crate::error::{Error, Kind, Result};
 use crate::memory::{Access, Mapping, Place};
+use hpcap_base::error::{Error, Kind, Result};
+use hpcap_sys::abi;
 
 /// A file or device, and the offset of a memory area in it.
 type Located = (OwnedFd, u64);
@@ -27,7 +26,7 @@ fn size(bytes: u64) -> usize {
 
 impl Shared {
     /// The queue page is a separate file.
-    pub(super) fn file(queue: OwnedFd) -> Self {
+    pub(crate) fn file(queue: OwnedFd) -> Self {
         Self {
             queue: (queue, 0),
             listener: None,
@@ -35,7 +34,7 @@ impl Shared {
     }
 
     /// The queue page is part of a device.
-    pub(super) fn device(device: OwnedFd) -> Self {
+    pub(crate) fn device(device: OwnedFd) -> Self {
         Self {
             queue: (device, abi::HPCAP_MMAP_QUEUE),
             listener: None,
@@ -43,28 +42,34 @@ impl Shared {
     }
 
     /// Adds ring and slot of a listener.
-    pub(super) fn of_listener(self, ring: Located, slot: Located) -> Self {
+    pub(crate) fn of_listener(self, ring: Located, slot: Located) -> Self {
         Self {
             listener: Some((ring, slot)),
             ..self
         }
     }
 
-    /// Maps and validates the queue page.
-    pub(crate) fn map_queue(&self) -> Result<QueuePage> {
-        QueuePage::map(place(&self.queue))
+    /// The location of the queue page.
+    #[must_use]
+    pub fn queue_page(&self) -> Place<'_> {
+        place(&self.queue)
     }
 
-    /// Maps the ring, twice in a row, and the slot.
-    pub(crate) fn map_listener(&self, info: &QueueInfo) -> Result<(Mapping, Mapping)> {
+    /// Maps the ring, which has `ring_bytes` bytes in pages of `page_bytes` bytes, twice in a row;
+    /// and the slot.
+    ///
+    /// # Errors
+    /// Returns [`Kind::Format`] when this is the memory of an observer, which has no ring, and the
+    /// errors of [`Mapping::twice`].
+    pub fn map_listener(&self, ring_bytes: u64, page_bytes: u64) -> Result<(Mapping, Mapping)> {
         let Some((ring, slot)) = &self.listener else {
             let why = "the producer gave no access to ring and slot";
             return Err(Error::new(Kind::Format, "attach to the queue", why));
         };
         let ring = Mapping::twice(
             place(ring),
-            size(info.ring_bytes),
-            size(info.page_bytes),
+            size(ring_bytes),
+            size(page_bytes),
             Access::Read,
             "the ring",
         )?;

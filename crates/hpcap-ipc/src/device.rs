@@ -11,12 +11,12 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 
-use super::shared::Shared;
+use crate::shared::Shared;
 use hpcap_sys::ioctl;
 
-use crate::abi::{self, hpcap_attach, hpcap_set_ring};
-use crate::error::{Context, Error, Kind, Result};
-use crate::name::QueueName;
+use hpcap_base::error::{Context, Error, Kind, Result};
+use hpcap_base::name::QueueName;
+use hpcap_sys::abi::{self, hpcap_attach, hpcap_set_ring};
 
 /// Returns the errno of a failed call.
 #[allow(clippy::needless_pass_by_value, reason = "for map_err")]
@@ -37,7 +37,7 @@ pub fn device_path(dir: &Path, name: QueueName) -> PathBuf {
 }
 
 /// Parses the name of a device; `None` when it is not one of the module's.
-pub(super) fn queue_of(file: &str) -> Option<QueueName> {
+pub fn queue_of(file: &str) -> Option<QueueName> {
     let (adapter, queue) = file.strip_prefix("hpcap_")?.split_once('_')?;
     let name: QueueName = format!("hpcap{adapter}:{queue}").parse().ok()?;
     // Only the form that the module writes is accepted: hpcap_0_0, but not hpcap_00_0.
@@ -45,7 +45,7 @@ pub(super) fn queue_of(file: &str) -> Option<QueueName> {
 }
 
 /// Whether `path` is the path of a queue's device, whether or not the device exists.
-pub(super) fn is_named(path: &Path) -> bool {
+pub fn is_named(path: &Path) -> bool {
     let file = path.file_name().and_then(|name| name.to_str());
     path.parent() == Some(dev_dir().as_path()) && file.and_then(queue_of).is_some()
 }
@@ -129,7 +129,7 @@ impl Device {
     }
 
     /// Sends `request` and returns the answer unchecked.
-    pub(super) fn ask(&self, tried: &str, request: &hpcap_attach) -> Result<hpcap_attach> {
+    pub(crate) fn ask(&self, tried: &str, request: &hpcap_attach) -> Result<hpcap_attach> {
         let mut message = *request;
         loop {
             match ioctl::request(self.file.as_fd(), &mut message).map_err(errno) {
@@ -148,12 +148,12 @@ impl Device {
     }
 
     /// Returns the memory of an observer: the queue page.
-    pub(super) fn observed(&self, tried: &str) -> Result<Shared> {
+    pub(crate) fn observed(&self, tried: &str) -> Result<Shared> {
         Ok(Shared::device(self.again(tried)?))
     }
 
     /// Returns the memory of a listener. A ring in hugepages is mapped from their file.
-    pub(super) fn attached(&self, tried: &str) -> Result<Shared> {
+    pub(crate) fn attached(&self, tried: &str) -> Result<Shared> {
         let ring = match self.ring_fd() {
             Ok(file) => (file, 0),
             Err(Errno::ENODATA) => (self.again(tried)?, abi::HPCAP_MMAP_RING),
@@ -172,7 +172,7 @@ impl Device {
     }
 
     /// Sleeps while the slot's `waiting` is 1, but at most for `timeout`. May return early.
-    pub(super) fn wait(&self, timeout: Duration) {
+    pub(crate) fn wait(&self, timeout: Duration) {
         let ns = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX);
         // The result is ignored, because the caller examines the ring again in any case.
         let _ = ioctl::wait(self.file.as_fd(), ns);

@@ -8,7 +8,7 @@ use memmap2::{MmapOptions, MmapRaw};
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap};
 use nix::sys::stat::{FileStat, SFlag, fstat};
 
-use crate::error::{Context, Error, Kind, Result};
+use hpcap_base::error::{Context, Error, Kind, Result};
 
 /// Permitted use of a mapping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
