@@ -16,6 +16,8 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::socket::{AddressFamily, Shutdown, SockFlag, SockType, shutdown, socketpair};
 use testkit::wait::{time_limit, wait_until};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 
 /// A source that is slow enough for a listener to wait for it again and again.
 const SLOW: &str = "gen:size=60,rate=5000pps,count=1000";
@@ -125,6 +127,28 @@ fn edge_triggered_epoll_misses_no_wakeup() {
             Poll::Pending => {
                 let mut events = [EpollEvent::empty()];
                 assert_eq!(epoll.wait(&mut events, limit).unwrap(), 1);
+            }
+        }
+    }
+    assert_eq!(frames, SLOW_FRAMES);
+    engine.stop().unwrap();
+}
+
+#[tokio::test]
+async fn tokio_misses_no_wakeup() {
+    let engine = start(SLOW);
+    let stream = record(&engine);
+    // SAFETY: the stream owns its descriptor and returns the same one until it is dropped.
+    let mut stream =
+        unsafe { AsyncFd::register_with_interest(stream, Interest::READABLE) }.unwrap();
+    let mut frames = 0;
+    loop {
+        match stream.get_mut().try_next().unwrap() {
+            Poll::Ready(Some(event)) => frames += u64::from(matches!(event, Event::Frame(_))),
+            Poll::Ready(None) => break,
+            Poll::Pending => {
+                let ready = tokio::time::timeout(time_limit(), stream.readable()).await;
+                ready.expect("a wake-up").unwrap().clear_ready();
             }
         }
     }
