@@ -15,6 +15,7 @@ use crate::plan::{self, Destination, Origin, Selection};
 use crate::report::event::{self, Event};
 use crate::report::reporter::{Reporter, Style};
 use crate::session::attach::Attaching;
+use crate::session::completion::Completion;
 use crate::session::input::Input;
 use crate::session::rotation::Rotation;
 use crate::session::signals::Signals;
@@ -28,11 +29,11 @@ use crate::sink::record::raw_output::{Kept, RawOutput};
 use crate::sink::record::{RecordLimits, RecordOutput, RecordSink, Selector};
 use crate::sink::several;
 use crate::storage::access::Access;
-use crate::storage::file::OutputFolder;
 use crate::storage::finish::Finisher;
 use crate::storage::finish::on_complete::{CommandLine, Commands};
+use crate::storage::folder::OutputFolder;
 use crate::storage::pipe::Pipe;
-use crate::storage::retention::{Limits, Recording, Retention};
+use crate::storage::retention::{Limits, Recording, Retention, RetentionThread};
 
 /// Name of the queue of the first source inside this process.
 const OWN_QUEUE: QueueName = QueueName::new(0, 0);
@@ -119,23 +120,28 @@ fn record_once(
         mode: cli.file_mode,
         group: cli.file_group,
     };
-    let made = |folder: OutputFolder| {
-        let folder = folder.named(source).accessible(access);
-        let folder = folder.writing(form.format, form.compression);
-        Box::new(folder.leaving(cli.keep_free.unwrap_or(0)))
-    };
-    let outlet = Outlet::open(destination, name, !cli.buffered, made)?;
     let limits = Limits {
         age: cli.keep_age,
         size: cli.keep_size,
         free: cli.keep_free,
         files: cli.keep_files,
     };
+    let made = |folder: OutputFolder| {
+        let folder = folder.named(source).accessible(access);
+        let folder = folder.writing(form.format, form.compression);
+        let room = limits.room(folder.base());
+        Box::new(folder.leaving(cli.keep_free.unwrap_or(0)).within(room))
+    };
+    let outlet = Outlet::open(destination, name, !cli.buffered, made)?;
+    let mut rotate_bytes = rotate_bytes;
     if let Outlet::Folder(folder) = &outlet {
         limits.check(folder.base(), rotate_bytes)?;
+        let files = match form.format {
+            FileFormat::Raw => cli.source.len() as u64,
+            FileFormat::Pcapng | FileFormat::Pcap => 1,
+        };
+        rotate_bytes = rotate_bytes.or_else(|| limits.file_bytes(folder.base(), files));
     }
-    // A single file, with the room reserved for it, must not take all that `--keep-size` allows.
-    let rotate_bytes = rotate_bytes.or(limits.size.map(|all| all / 4));
     // A source inside this process applies the filter and the capture length itself.
     let (input, selection) = match origin {
         Origin::Queue(name) => {
@@ -169,7 +175,7 @@ fn record_once(
     } else {
         input.listener.info().recording
     };
-    let finisher = match &outlet {
+    let completion = match &outlet {
         Outlet::Folder(folder) => {
             let recording = Recording {
                 origin: several::origin(&input),
@@ -177,7 +183,15 @@ fn record_once(
                 files: folder.own_files(),
             };
             let base = folder.base().to_owned();
-            Some(Finisher::start(Retention::new(limits, base, recording))?)
+            let room = folder.room().clone();
+            let retention = match limits.is_set() {
+                true => Some(RetentionThread::start(Retention::new(
+                    limits, base, recording, room,
+                ))?),
+                false => None,
+            };
+            let commands = on_complete.map(Commands::start).transpose()?;
+            Some(Completion::new(Finisher::start()?, retention, commands))
         }
         Outlet::Null | Outlet::Pipe(_) => None,
     };
@@ -199,9 +213,7 @@ fn record_once(
             aligned: cli.aligned,
         }),
     };
-    let commands = on_complete.map(Commands::start).transpose()?;
-    let session = Session::new(input, sink, finisher, reporter, signals.clone(), timing)
-        .with_commands(commands);
+    let session = Session::new(input, sink, completion, reporter, signals.clone(), timing);
     Ok(Some(session.run()))
 }
 

@@ -7,7 +7,7 @@ use hpcap::message::Level;
 use hpcap::{Count, Error, Ledger};
 use serde::Serialize;
 
-use crate::storage::file::Sealed;
+use crate::storage::sealed::Sealed;
 
 /// An event of a recording, as the recorder reports it to the user.
 #[derive(Debug, Clone, Serialize)]

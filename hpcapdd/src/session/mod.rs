@@ -1,6 +1,7 @@
 //! The loop of a recording: takes steps, waits, retries after storage failures, and ends.
 
 pub mod attach;
+pub mod completion;
 pub mod heartbeat;
 pub mod input;
 pub mod rotation;
@@ -12,20 +13,18 @@ use hpcap::error::Error;
 use hpcap::listener::{Moment, TOLD_LOSSES};
 use hpcap::loss::LossWatch;
 use hpcap::queue::QueueEnd;
-use hpcap::{Count, Ledger, Reason, Result};
+use hpcap::{Ledger, Reason, Result};
 
 use crate::report::event::{EndedBy, Event, Frames, Notice, SourceLoss, Summary};
 use crate::report::meter::{Meter, recording_ledger};
 use crate::report::reporter::Reporter;
+use crate::session::completion::{Completion, Report};
 use crate::session::heartbeat::{Change, HeartbeatMonitor};
 use crate::session::input::{Heartbeat, Input, is_end_of_listening};
 use crate::session::rotation::{Rotation, RotationClock};
 use crate::session::signals::{Signals, Stop};
 use crate::sink::{Ending, Sink, Step, TICK, Tally};
 use crate::storage::error::StorageError;
-use crate::storage::finish::Finisher;
-use crate::storage::finish::backlog::Backlog;
-use crate::storage::finish::on_complete::Commands;
 
 /// Shortest and longest time between two attempts to store.
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
@@ -35,17 +34,6 @@ const PAUSE: Duration = Duration::from_millis(10);
 
 /// Time between two checks that the open file still exists.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-
-/// Contents of files that somebody removed before they were finished.
-#[derive(Debug, Default)]
-struct Removed {
-    frames: Count,
-    bytes: u64,
-    files: u64,
-}
-
-/// Time between two applications of the retention limits.
-const ENFORCE_EVERY: Duration = Duration::from_secs(5);
 
 /// Actions of a session that depend on time.
 #[derive(Debug, Clone, Copy, Default)]
@@ -95,7 +83,7 @@ pub struct Recorded {
 pub struct Session<'a> {
     input: Input,
     sink: Box<dyn Sink + 'a>,
-    finisher: Option<Finisher>,
+    completion: Option<Completion>,
     reporter: &'a mut Reporter,
     signals: Signals,
     timing: Timing,
@@ -106,11 +94,7 @@ pub struct Session<'a> {
     losses: Vec<LossWatch>,
     hold: Option<Hold>,
     rotation: Option<RotationClock>,
-    commands: Option<Commands>,
-    enforced: Instant,
     looked: Instant,
-    removed: Removed,
-    backlog: Backlog,
     failures: Vec<Error>,
 }
 
@@ -123,12 +107,12 @@ impl std::fmt::Debug for Session<'_> {
 }
 
 impl<'a> Session<'a> {
-    /// Records `input` into `sink`; `finisher` finishes its files.
+    /// Records `input` into `sink`; `completion` finishes its files.
     #[must_use]
     pub fn new(
         input: Input,
         sink: Box<dyn Sink + 'a>,
-        finisher: Option<Finisher>,
+        completion: Option<Completion>,
         reporter: &'a mut Reporter,
         signals: Signals,
         timing: Timing,
@@ -146,7 +130,7 @@ impl<'a> Session<'a> {
         Self {
             input,
             sink,
-            finisher,
+            completion,
             reporter,
             signals,
             timing,
@@ -157,20 +141,9 @@ impl<'a> Session<'a> {
                 .collect(),
             hold: None,
             rotation: timing.rotate.map(RotationClock::new),
-            commands: None,
-            enforced: now,
             looked: now,
-            removed: Removed::default(),
-            backlog: Backlog::default(),
             failures: Vec::new(),
         }
-    }
-
-    /// Runs `commands` for finished files.
-    #[must_use]
-    pub fn with_commands(mut self, commands: Option<Commands>) -> Self {
-        self.commands = commands;
-        self
     }
 
     /// Records until something ends the recording. In every case, the session stores what it can
@@ -191,7 +164,7 @@ impl<'a> Session<'a> {
             if self.signals.stop() == Stop::Now && !done(&self) {
                 break false;
             }
-            if self.backlog.is_full() {
+            if self.completion.as_ref().is_some_and(Completion::is_behind) {
                 // The ring holds the frames that arrive meanwhile; the ledger counts those that it
                 // cannot hold.
                 std::thread::sleep(PAUSE);
@@ -323,12 +296,6 @@ impl<'a> Session<'a> {
             self.looked = Instant::now();
             self.sink.look(&mut self.input.listener);
         }
-        if self.enforced.elapsed() >= ENFORCE_EVERY {
-            self.enforced = Instant::now();
-            if let Some(finisher) = &self.finisher {
-                finisher.enforce();
-            }
-        }
     }
 
     /// Waits a little after a storage failure that can pass. Returns false if the recording is to
@@ -336,14 +303,14 @@ impl<'a> Session<'a> {
     fn hold_on(&mut self, error: &StorageError, target: Option<&Target>) -> bool {
         let lost = |this: &Self| this.input.listener.ledger().ledger[Reason::RingFull].frames;
         let Some(hold) = &mut self.hold else {
-            let mut text = error.cause().to_string();
+            let mut text = error.to_string();
             text.push_str("\n  holding the ring and trying again; what it cannot hold is counted as ring_full");
             if error.is_full() {
                 text.push_str("\n  make room, or stop: what is stored is safe");
             }
             self.reporter.tell(&Event::warning(text));
-            if let Some(finisher) = &self.finisher {
-                finisher.enforce();
+            if let Some(completion) = &self.completion {
+                completion.make_room();
             }
             self.hold = Some(Hold {
                 since: Instant::now(),
@@ -356,7 +323,7 @@ impl<'a> Session<'a> {
         if stopping || self.signals.stop() != Stop::No {
             let text = format!(
                 "{}\n  giving up: what is not stored is counted as storage",
-                error.cause()
+                error
             );
             self.failures.push(Error::new(
                 hpcap::Kind::Full,
@@ -444,83 +411,32 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Handles the notices of the sources, the sink, the finisher and the commands.
+    /// Handles the notices of the sources and of the sink, and what became of finished files.
     fn handle_notices(&mut self) {
         let mut notices: Vec<Notice> = self.input.take_notices().collect();
         notices.extend(self.sink.take_notices());
-        notices.extend(self.finisher.iter().flat_map(Finisher::take_notices));
-        let failed = self.commands.as_mut().map(Commands::messages);
-        notices.extend(failed.unwrap_or_default().into_iter().map(Notice::warning));
         for notice in notices {
-            self.handle_notice(notice);
+            match (notice, &self.completion) {
+                (Notice::FileSealed(sealed), Some(completion)) => completion.finish(*sealed),
+                (Notice::Tell(event), _) => self.reporter.tell(&event),
+                // Only the completion of files has other notices.
+                _ => {}
+            }
         }
-        if let Some(finisher) = &self.finisher
-            && let Some(event) = self.backlog.look(finisher.waiting(), Instant::now())
-        {
-            self.reporter.tell(&event);
-        }
+        let reports = self.completion.as_mut().map(Completion::take_reports);
+        self.report(reports.unwrap_or_default());
     }
 
-    /// Finishes the files that still wait, and waits for the commands for them.
-    fn finish_files(&mut self) {
-        if let Some(finisher) = self.finisher.take() {
-            for notice in finisher.stop() {
-                self.handle_notice(notice);
-            }
-            if let Some(event) = self.backlog.look(0, Instant::now()) {
-                self.reporter.tell(&event);
-            }
-        }
-        if let Some(commands) = self.commands.take() {
-            let signals = self.signals.clone();
-            for text in commands.finish(|| signals.stop() == Stop::Now) {
-                self.reporter.tell(&Event::warning(text));
-            }
-        }
-    }
-
-    fn handle_notice(&mut self, notice: Notice) {
-        match notice {
-            Notice::FileSealed(sealed) => {
-                if let Some(finisher) = &self.finisher {
-                    finisher.finish(*sealed);
+    fn report(&mut self, reports: Vec<Report>) {
+        for report in reports {
+            match report {
+                Report::Event(event) => self.reporter.tell(&event),
+                Report::Failure(e) => {
+                    self.reporter.tell(&Event::warning(e.to_string()));
+                    self.failures.push(e);
                 }
             }
-            Notice::Tell(event) => {
-                if let (Event::FileComplete(file), Some(commands)) = (&event, &mut self.commands) {
-                    commands.file(&file.path);
-                }
-                self.reporter.tell(&event);
-            }
-            Notice::FileFailed(e) => {
-                self.reporter.tell(&Event::warning(e.to_string()));
-                self.failures.push(e);
-            }
-            Notice::FileRemoved {
-                error,
-                frames,
-                bytes,
-            } => {
-                self.reporter.tell(&Event::warning(error.to_string()));
-                self.removed.frames += frames;
-                self.removed.bytes += bytes;
-                self.removed.files += 1;
-            }
         }
-    }
-
-    /// Returns `tally` with the frames of removed files counted as lost instead of stored.
-    fn without_removed(&self, mut tally: Tally) -> Tally {
-        let Removed {
-            frames,
-            bytes,
-            files,
-        } = self.removed;
-        tally.stored = tally.stored - frames;
-        tally.lost[Reason::Storage] += frames;
-        tally.stored_bytes = tally.stored_bytes.saturating_sub(bytes);
-        tally.files = tally.files.saturating_sub(files);
-        tally
     }
 
     fn end(mut self, target: &Target, complete: bool) -> Recorded {
@@ -533,8 +449,13 @@ impl<'a> Session<'a> {
         };
         self.sink.finish(&mut self.input.listener, &ending);
         self.handle_notices();
-        self.finish_files();
-        let tally = self.without_removed(self.sink.tally());
+        let mut tally = self.sink.tally();
+        if let Some(mut completion) = self.completion.take() {
+            let signals = self.signals.clone();
+            let reports = completion.end(|| signals.stop() == Stop::Now);
+            self.report(reports);
+            tally = completion.without_removed(tally);
+        }
         let (start, mut at) = (*self.input.listener.start(), target.at);
         if target.limited {
             // The ledger ends at the limit, not where the producer is by now.

@@ -65,6 +65,17 @@ pub enum Step {
     ReaderGone,
 }
 
+impl Step {
+    /// The step after a failure that the session can wait for.
+    #[must_use]
+    pub fn after(error: StorageError) -> Self {
+        match error {
+            StorageError::NoRoomYet => Self::Pause,
+            error => Self::Hold(error),
+        }
+    }
+}
+
 /// How a recording ends.
 #[derive(Debug, Clone, Copy)]
 pub struct Ending {

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
 
@@ -70,21 +71,25 @@ impl DirectFile {
         Ok(())
     }
 
-    /// Reserves room for `bytes` bytes, or for half of the free space beyond `leave` bytes if that
-    /// is less, without changing the file's length. Ignores failures, because the writes will
+    /// Reserves room for the bytes of `range`, or for half of the free space beyond `leave` bytes if
+    /// that is less, without changing the file's length. Ignores failures, because the writes will
     /// report what is wrong. On tmpfs it reserves nothing: the pages would be allocated at once,
     /// and their place in memory does not matter. On an overlay it reserves nothing either: an
     /// overlay does not say whether it lies in memory, and if it does, reserving stalls the
     /// recorder for seconds.
-    pub fn reserve(&self, bytes: u64, leave: u64) {
+    pub fn reserve(&self, range: Range<u64>, leave: u64) {
         let in_memory = |kind| [TMPFS_MAGIC, OVERLAYFS_SUPER_MAGIC].contains(&kind);
         if fstatfs(&self.file).is_ok_and(|s| in_memory(s.filesystem_type())) {
             return;
         }
         let free = fstatvfs(&self.file).map_or(0, |s| s.blocks_available() * s.fragment_size());
         let most = free.saturating_sub(leave) / 2;
-        if let Ok(bytes @ 1..) = libc::off_t::try_from(bytes.min(most)) {
-            let _ = fallocate(&self.file, FallocateFlags::FALLOC_FL_KEEP_SIZE, 0, bytes);
+        let bytes = (range.end - range.start).min(most);
+        if let (Ok(at), Ok(bytes @ 1..)) = (
+            libc::off_t::try_from(range.start),
+            libc::off_t::try_from(bytes),
+        ) {
+            let _ = fallocate(&self.file, FallocateFlags::FALLOC_FL_KEEP_SIZE, at, bytes);
         }
     }
 
@@ -188,7 +193,7 @@ mod tests {
     #[test]
     fn reservation_keeps_the_file_length() {
         let file = temporary(true);
-        file.reserve(1 << 20, 0);
+        file.reserve(0..1 << 20, 0);
         let meta = file.file().metadata().unwrap();
         assert_eq!(meta.len(), 0);
         file.file().set_len(0).unwrap();
@@ -199,7 +204,7 @@ mod tests {
     fn reservation_leaves_room_for_keep_free() {
         let file = temporary(true);
         let free = fstatvfs(file.file()).map_or(0, |s| s.blocks_available() * s.fragment_size());
-        file.reserve(1 << 20, free + (1 << 30));
+        file.reserve(0..1 << 20, free + (1 << 30));
         assert_eq!(file.file().metadata().unwrap().blocks(), 0);
     }
 
@@ -210,7 +215,7 @@ mod tests {
             return;
         };
         let file = DirectFile::new(file, false);
-        file.reserve(1 << 20, 0);
+        file.reserve(0..1 << 20, 0);
         assert_eq!(file.file().metadata().unwrap().blocks(), 0);
     }
 

@@ -1,6 +1,6 @@
 //! Storage errors, and whether the recording can retry after them.
 
-use std::io;
+use std::{fmt, io};
 
 use hpcap::{Error, Kind};
 
@@ -10,6 +10,9 @@ pub enum StorageError {
     /// A failure that can pass, such as a full disk or a missing folder. The session holds the
     /// ring and tries again from the same place.
     Passing(Error),
+    /// The room for these bytes is not granted yet, because old files must be deleted first. The
+    /// session tries again in a moment.
+    NoRoomYet,
     /// This file takes no more bytes (a bad sector, a limit of its size). The recording goes on in
     /// another file.
     File(Error),
@@ -35,18 +38,21 @@ impl StorageError {
         Self::Passing(error)
     }
 
-    /// The error that caused the failure.
-    #[must_use]
-    pub fn cause(&self) -> &Error {
-        match self {
-            Self::Passing(e) | Self::File(e) => e,
-        }
-    }
-
     /// Whether there was no room left.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        self.cause().kind() == Kind::Full
+        matches!(self, Self::Passing(e) | Self::File(e) if e.kind() == Kind::Full)
+    }
+}
+
+impl fmt::Display for StorageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Passing(e) | Self::File(e) => e.fmt(f),
+            Self::NoRoomYet => {
+                f.write_str("files that --keep-size or --keep-free says to delete are still there")
+            }
+        }
     }
 }
 
@@ -81,6 +87,6 @@ mod tests {
         for errno in [libc::EIO, libc::EFBIG, libc::EBADF] {
             assert!(matches!(of(errno), StorageError::File(_)), "{errno}");
         }
-        assert!(of(libc::EIO).cause().to_string().contains("/d/f"));
+        assert!(of(libc::EIO).to_string().contains("/d/f"));
     }
 }

@@ -22,7 +22,7 @@ use crate::sink::block::writer::{BlockWriter, Geometry, ValidEnd};
 use crate::sink::file_header::{Place, header_of, ledger_tag};
 use crate::sink::{Ending, FLUSH_AFTER, Sink, Step, Tally};
 use crate::storage::error::StorageError;
-use crate::storage::file::OutputFolder;
+use crate::storage::folder::OutputFolder;
 
 /// Limits at which a recording of blocks ends, or begins a new file.
 #[derive(Debug, Clone, Copy, Default)]
@@ -118,9 +118,9 @@ impl BlockSink {
         }
     }
 
-    fn note_sealed(&mut self, sealed: crate::storage::file::Sealed) {
+    fn note_sealed(&mut self, sealed: crate::storage::sealed::Sealed) {
         self.tally.files += 1;
-        self.tally.stored += sealed.frames;
+        self.tally.stored += sealed.frames();
         self.notices.push(Notice::FileSealed(Box::new(sealed)));
     }
 
@@ -230,7 +230,7 @@ impl BlockSink {
             if let Some(error) = error {
                 self.notices.push(Notice::warning(format!(
                     "{}\n  the file ends without padding; it is whole otherwise",
-                    error.cause()
+                    error
                 )));
             }
             self.note_sealed(sealed);
@@ -279,7 +279,7 @@ impl Sink for BlockSink {
             Err(StorageError::File(e)) => {
                 return Ok(self.file_failed(listener, until, StorageError::File(e)));
             }
-            Err(passing) => return Ok(Step::Hold(passing)),
+            Err(error) => return Ok(Step::after(error)),
         }
         self.flushed = Instant::now();
         let (complete, len) = (view.complete, view.bytes.len() as u64);

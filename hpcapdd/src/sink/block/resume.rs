@@ -184,7 +184,7 @@ impl BlockSink {
         let salvage = self.writer.salvage(view.as_ref());
         self.notices.push(Notice::warning(format!(
             "{}\n  going on with a new file; what is between is counted as storage",
-            error.cause()
+            error
         )));
         self.interrupt(Reason::Storage, salvage);
         Step::Done

@@ -13,7 +13,9 @@ use crate::sink::block::walk::{walk, walk_while};
 use crate::storage::closing::closing;
 use crate::storage::direct::align_down;
 use crate::storage::error::StorageError;
-use crate::storage::file::{CaptureFile, OutputFolder, Sealed};
+use crate::storage::file::CaptureFile;
+use crate::storage::folder::OutputFolder;
+use crate::storage::sealed::Sealed;
 
 /// Sizes of a queue's blocks and files.
 #[derive(Debug, Clone, Copy)]
@@ -123,6 +125,7 @@ impl BlockWriter {
         };
         let before = open.stored;
         let in_file = view.off - open.start;
+        open.file.claim(in_file + self.geometry.block_bytes)?;
         let len = view.bytes.len() as u64;
         let from = align_down(before.max(view.off) - view.off);
         let pages_end = if view.complete { len } else { align_down(len) };
@@ -167,12 +170,9 @@ impl BlockWriter {
     /// ended its file. `captured` counts the frames captured before `end`.
     pub fn complete(&mut self, end: u64, captured: Count) -> Option<Sealed> {
         let open = self.open.take()?;
-        Some(Sealed {
-            len: end - open.start,
-            frames: captured - open.before,
-            index: Some(open.index),
-            file: open.file,
-        })
+        let frames = captured - open.before;
+        let index = Some(open.index);
+        Some(Sealed::new(open.file, end - open.start, frames, index))
     }
 
     /// Finds where the file under way can end: behind its last whole record. `view` is the block
@@ -249,12 +249,8 @@ impl BlockWriter {
         for (off, _) in closing.writes.iter().filter(|(off, _)| *off < len) {
             open.index.note(*off, None);
         }
-        let sealed = Sealed {
-            len,
-            frames: captured - open.before,
-            index: Some(open.index),
-            file: open.file,
-        };
+        let frames = captured - open.before;
+        let sealed = Sealed::new(open.file, len, frames, Some(open.index));
         Some((sealed, error))
     }
 

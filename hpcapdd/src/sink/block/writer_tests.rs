@@ -194,8 +194,8 @@ proptest! {
         let tag = Tag::Ledger(Box::<LedgerTag>::default()).to_body();
         let (sealed, error) = writer.seal(end, salvage.told[Reason::Captured], &[tag]).unwrap();
         prop_assert!(error.is_none());
-        prop_assert_eq!(sealed.frames, stream.captured(end));
-        let (complete, _) = sealed.finish(&mut || {}).unwrap();
+        prop_assert_eq!(sealed.frames(), stream.captured(end));
+        let (complete, _) = sealed.finish().unwrap();
         let file = std::fs::read(&complete.path).unwrap();
         prop_assert_eq!(slice(&file, 0, end), slice(&stream.bytes, 0, end));
         prop_assert!((file.len() as u64).is_multiple_of(BLOCK));

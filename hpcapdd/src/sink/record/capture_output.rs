@@ -18,12 +18,17 @@ use crate::sink::record::capture_writer::{CaptureWriter, closing, statistics_bet
 use crate::sink::record::file_log::{FileLog, last_flush};
 use crate::sink::record::{OutputFailure, RecordOutput, Written};
 use crate::storage::error::StorageError;
-use crate::storage::file::{CaptureFile, OutputFolder, Sealed};
+use crate::storage::file::CaptureFile;
+use crate::storage::folder::OutputFolder;
 use crate::storage::reserved_room::{ROOM_BYTES, ReservingFile};
+use crate::storage::sealed::Sealed;
 
 /// Bytes that the output collects before it writes them. The writer's own buffer is larger, so a
 /// frame never waits for the disk once it is taken.
 const FLUSH_BYTES: u64 = 512 << 10;
+
+/// Bytes of the longest frame in a file, with its block header, its comments and its padding.
+const FRAME_BYTES_MAX: u64 = HPCAP_CAPLEN_MAX as u64 + 4096;
 
 /// Time between two checks that the open file still exists.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -242,19 +247,14 @@ impl CaptureOutput {
             Err(error) => {
                 self.log.warn(format!(
                     "{}\n  the file ends without its statistics; it is whole otherwise",
-                    error.cause()
+                    error
                 ));
                 open.flushed
             }
         };
         self.file_number += 1;
         let frames = self.flushed();
-        let sealed = Sealed {
-            file: open.file,
-            len,
-            frames,
-            index: None,
-        };
+        let sealed = Sealed::new(open.file, len, frames, None);
         self.log.add(sealed, len);
     }
 
@@ -344,11 +344,15 @@ impl RecordOutput for CaptureOutput {
             let open = self.begin(&ledger().ledger);
             self.open = Some(open.map_err(|error| failure(error, Count::default()))?);
         }
+        let Some(open) = &mut self.open else {
+            return Ok(());
+        };
+        let len = open.writer.bytes() + FRAME_BYTES_MAX + ROOM_BYTES;
+        if let Err(error) = open.file.claim(len) {
+            return Err(failure(error, Count::default()));
+        }
         // The head is written at once, so that a file is valid from its first moment.
-        let full = self
-            .open
-            .as_ref()
-            .is_some_and(|o| o.flushed == 0 || o.writer.bytes() - o.flushed >= FLUSH_BYTES);
+        let full = open.flushed == 0 || open.writer.bytes() - open.flushed >= FLUSH_BYTES;
         if full { self.flush() } else { Ok(()) }
     }
 

@@ -4,7 +4,7 @@ use hpcap::Count;
 
 use crate::report::event::Notice;
 use crate::sink::record::{OutputFailure, Written};
-use crate::storage::file::Sealed;
+use crate::storage::sealed::Sealed;
 
 /// Counts ended files and their bytes, and collects notices for the session.
 #[derive(Debug, Default)]

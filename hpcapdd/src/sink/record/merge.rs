@@ -232,7 +232,7 @@ impl<O: RecordOutput> MergeSink<O> {
                         ..Default::default()
                     });
                 }
-                Step::Hold(error)
+                Step::after(error)
             }
         }
     }
@@ -335,8 +335,7 @@ impl<O: RecordOutput> Sink for MergeSink<O> {
         let result = self.output.finish(&ending.target, ending.complete);
         if let Err(OutputFailure::Storage { error, lost }) = result {
             self.tally.lose_stored(lost);
-            self.notices
-                .push(Notice::warning(error.cause().to_string()));
+            self.notices.push(Notice::warning(error.to_string()));
         }
     }
 

@@ -228,12 +228,11 @@ impl<O: RecordOutput> RecordSink<O> {
             OutputFailure::ReaderGone => Step::ReaderGone,
             OutputFailure::ReaderSlow => Step::Pause,
             OutputFailure::Storage { error, lost } => {
-                if lost.is_zero() {
-                    return Step::Hold(error);
+                if !lost.is_zero() {
+                    self.tally.stored = self.tally.stored - lost;
+                    self.own_gap(Reason::Storage, lost);
                 }
-                self.tally.stored = self.tally.stored - lost;
-                self.own_gap(Reason::Storage, lost);
-                Step::Hold(error)
+                Step::after(error)
             }
         }
     }
@@ -422,8 +421,7 @@ impl<O: RecordOutput> Sink for RecordSink<O> {
         if let Err(failure) = self.output.look()
             && let Step::Hold(error) = self.failed(failure)
         {
-            self.notices
-                .push(Notice::warning(error.cause().to_string()));
+            self.notices.push(Notice::warning(error.to_string()));
         }
     }
 
@@ -452,8 +450,7 @@ impl<O: RecordOutput> Sink for RecordSink<O> {
             self.output.finish(&end, ending.complete)
         {
             self.tally.lose_stored(lost);
-            self.notices
-                .push(Notice::warning(error.cause().to_string()));
+            self.notices.push(Notice::warning(error.to_string()));
         }
     }
 

@@ -16,7 +16,9 @@ use crate::sink::record::file_log::{FileLog, last_flush};
 use crate::sink::record::{OutputFailure, RecordOutput, Written};
 use crate::storage::closing::closing;
 use crate::storage::error::StorageError;
-use crate::storage::file::{CaptureFile, OutputFolder, Sealed, gone};
+use crate::storage::file::{CaptureFile, gone};
+use crate::storage::folder::OutputFolder;
+use crate::storage::sealed::Sealed;
 
 /// Bytes that the output collects before it writes them. The writer's own buffer is larger, so a
 /// record never waits for the disk once it is taken.
@@ -168,7 +170,7 @@ impl RawOutput {
             Err(error) => {
                 self.log.warn(format!(
                     "{}\n  the file ends without padding; it is whole otherwise",
-                    error.cause()
+                    error
                 ));
                 open.flushed
             }
@@ -179,12 +181,7 @@ impl RawOutput {
         }
         self.next.stream_off += len;
         self.next.file_number += 1;
-        let sealed = Sealed {
-            file: open.file,
-            len,
-            frames: open.frames_flushed,
-            index: Some(open.index),
-        };
+        let sealed = Sealed::new(open.file, len, open.frames_flushed, Some(open.index));
         self.log.add(sealed, open.flushed);
     }
 }
@@ -207,10 +204,15 @@ impl RecordOutput for RawOutput {
                 self.gap(&gap);
             }
         }
-        let full = self
-            .open
-            .as_ref()
-            .is_some_and(|o| o.writer.offset() - o.flushed >= FLUSH_BYTES);
+        let Some(open) = &mut self.open else {
+            return Ok(());
+        };
+        // The file ends with padding up to the end of a block.
+        let len = (open.writer.offset() + RESERVE as u64).next_multiple_of(self.info.block_bytes);
+        if let Err(error) = open.file.claim(len) {
+            return Err(failure(error, Count::default()));
+        }
+        let full = open.writer.offset() - open.flushed >= FLUSH_BYTES;
         if full { self.flush() } else { Ok(()) }
     }
 

@@ -10,13 +10,14 @@ use hpcap::compress::Compressor;
 use hpcap::raw::PartFile;
 
 use crate::storage::retention::OwnFiles;
+use crate::storage::room::Claim;
 
-/// Bytes that are compressed at a time, before the thread looks after its other work.
+/// Bytes that are compressed at a time.
 const PIECE_BYTES: usize = 1 << 20;
 
 /// Compresses the first `len` bytes of `part` into the file that its name asks for, adds that file
-/// to `own`, and removes `part`. Returns the path of that file and its length in bytes. Calls
-/// `meanwhile` after each piece.
+/// to `own` and to the room of `part`, and removes `part`. Returns the path of that file and its
+/// length in bytes.
 ///
 /// # Errors
 /// Errors of the file system. `part` is then as it was.
@@ -24,13 +25,14 @@ pub fn compress(
     part: &PartFile,
     len: u64,
     own: &OwnFiles,
-    meanwhile: &mut dyn FnMut(),
+    claim: &Claim,
 ) -> Result<(PathBuf, u64)> {
     let mut bytes = 0;
     let path = part.replace(|to| {
         own.add(to);
+        claim.add(to);
         let mut compressor = Compressor::new(to, part.name().compression)?;
-        copy(part.file(), len, &mut compressor, meanwhile)?;
+        copy(part.file(), len, &mut compressor)?;
         compressor.finish()?;
         bytes = to.metadata()?.len();
         Ok(())
@@ -38,7 +40,7 @@ pub fn compress(
     Ok((path, bytes))
 }
 
-fn copy(from: &File, len: u64, to: &mut impl Write, meanwhile: &mut dyn FnMut()) -> io::Result<()> {
+fn copy(from: &File, len: u64, to: &mut impl Write) -> io::Result<()> {
     let mut view = vec![0; PIECE_BYTES];
     let mut at = 0;
     while at < len {
@@ -46,7 +48,6 @@ fn copy(from: &File, len: u64, to: &mut impl Write, meanwhile: &mut dyn FnMut())
         from.read_exact_at(&mut view[..wanted], at)?;
         to.write_all(&view[..wanted])?;
         at += wanted as u64;
-        meanwhile();
     }
     Ok(())
 }

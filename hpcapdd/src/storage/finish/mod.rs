@@ -1,78 +1,47 @@
-//! A thread that finishes files and deletes old ones, so that the storing thread does not wait.
+//! A thread that finishes files, so that the storing thread does not wait.
 
 pub mod backlog;
 pub mod compress;
 pub mod on_complete;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
 
 use hpcap::Result;
 use hpcap::error::Context;
 
 use crate::report::event::{Event, Notice};
-use crate::storage::file::{Sealed, Unfinished};
-use crate::storage::retention::Retention;
+use crate::storage::sealed::{Sealed, Unfinished};
 
-/// Time between two deletions of old files while a file is compressed.
-const ENFORCE_EVERY: Duration = Duration::from_secs(5);
-
-enum Job {
-    Finish(Box<Sealed>),
-    Enforce,
-}
-
-/// A thread that finishes files in order, and enforces the retention after each.
+/// A thread that finishes files in order.
 ///
-/// Flushing a file, or unlinking one of 2 GiB, takes longer than a ring can wait at line rate.
+/// Flushing a file takes longer than a ring can wait at line rate.
 #[derive(Debug)]
 pub struct Finisher {
-    jobs: Sender<Job>,
+    jobs: Sender<Box<Sealed>>,
     notices: Receiver<Notice>,
     thread: JoinHandle<()>,
     waiting: Arc<AtomicUsize>,
-    enforcing: Arc<AtomicBool>,
 }
 
 impl Finisher {
-    /// Starts the thread, which deletes old files as `retention` says.
+    /// Starts the thread.
     ///
     /// # Errors
     /// An error if the thread cannot be started.
-    pub fn start(mut retention: Retention) -> Result<Self> {
-        let (jobs, todo) = channel::<Job>();
+    pub fn start() -> Result<Self> {
+        let (jobs, todo) = channel::<Box<Sealed>>();
         let (tell, notices) = channel();
         let waiting = Arc::new(AtomicUsize::new(0));
-        let enforcing = Arc::new(AtomicBool::new(false));
-        let (finished, enforced_again) = (Arc::clone(&waiting), Arc::clone(&enforcing));
+        let finished = Arc::clone(&waiting);
         let work = move || {
-            let mut enforce = || {
-                enforced_again.store(false, Ordering::Relaxed);
-                if !retention.is_set() {
-                    return;
+            for sealed in todo {
+                for outcome in finish(*sealed) {
+                    let _ = tell.send(outcome);
                 }
-                for event in events_of(&mut retention) {
-                    let _ = tell.send(Notice::Tell(event));
-                }
-            };
-            for job in todo {
-                if let Job::Finish(sealed) = job {
-                    let mut enforced = Instant::now();
-                    let mut meanwhile = || {
-                        if enforced.elapsed() >= ENFORCE_EVERY {
-                            enforce();
-                            enforced = Instant::now();
-                        }
-                    };
-                    for outcome in finish(*sealed, &mut meanwhile) {
-                        let _ = tell.send(outcome);
-                    }
-                    finished.fetch_sub(1, Ordering::Relaxed);
-                }
-                enforce();
+                finished.fetch_sub(1, Ordering::Relaxed);
             }
         };
         let thread = std::thread::Builder::new()
@@ -84,28 +53,19 @@ impl Finisher {
             notices,
             thread,
             waiting,
-            enforcing,
         })
     }
 
     /// Hands a file to the thread.
     pub fn finish(&self, sealed: Sealed) {
         self.waiting.fetch_add(1, Ordering::Relaxed);
-        let _ = self.jobs.send(Job::Finish(Box::new(sealed)));
+        let _ = self.jobs.send(Box::new(sealed));
     }
 
     /// Files that wait to be finished, the one being finished included.
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.waiting.load(Ordering::Relaxed)
-    }
-
-    /// Asks the thread to apply the retention limits.
-    pub fn enforce(&self) {
-        // One waiting job is enough: it looks at all files.
-        if !self.enforcing.swap(true, Ordering::Relaxed) {
-            let _ = self.jobs.send(Job::Enforce);
-        }
     }
 
     /// Takes the notices since the last call.
@@ -123,19 +83,9 @@ impl Finisher {
     }
 }
 
-fn events_of(retention: &mut Retention) -> Vec<Event> {
-    let outcome = retention.enforce();
-    let error = outcome
-        .error
-        .map(|e| format!("cannot delete old files: {e}"));
-    let warnings = outcome.warnings.into_iter().chain(error);
-    let deleted = outcome.deleted.into_iter().map(Event::FileDeleted);
-    deleted.chain(warnings.map(Event::warning)).collect()
-}
-
-fn finish(sealed: Sealed, meanwhile: &mut dyn FnMut()) -> Vec<Notice> {
-    let (frames, bytes) = (sealed.frames, sealed.len);
-    match sealed.finish(meanwhile) {
+fn finish(sealed: Sealed) -> Vec<Notice> {
+    let (frames, bytes) = (sealed.frames(), sealed.bytes());
+    match sealed.finish() {
         Ok((complete, index_error)) => {
             let warning = index_error.map(|e| Notice::Tell(Event::warning(e.to_string())));
             std::iter::once(Notice::Tell(Event::FileComplete(complete)))

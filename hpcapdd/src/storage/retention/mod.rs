@@ -5,108 +5,33 @@
 //! while this one ran are kept, and so is everything behind a symbolic link. The oldest file is
 //! deleted first: files of other recordings before those of the running one, and within each
 //! recording in its order.
+//!
+//! The files under way count with the room that they have claimed ([`Room`]), which is deleted
+//! before they grow. So the limits hold at every moment.
 
 mod clock;
+mod limits;
 mod order;
+mod own_files;
 mod scan;
+mod thread;
 
 use std::collections::{HashMap, HashSet};
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
-use hpcap::error::Context;
+use hpcap::Timestamp;
 use hpcap::raw::{Origin, RecordingId};
-use hpcap::units::Bytes;
-use hpcap::{Error, Result, Timestamp};
 
 use crate::report::event::FileDeleted;
+use crate::storage::inode::Inode;
+use crate::storage::room::{Claims, Room};
 use clock::Clock;
-use scan::{Found, Inode, Store};
+use scan::{Found, Store};
 
-/// The limits of what is kept; `None` = no limit of that kind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Limits {
-    /// Keeps files that started at most this long ago.
-    pub age: Option<Duration>,
-    /// Keeps files of this many bytes together, the one under way included.
-    pub size: Option<u64>,
-    /// Keeps this many bytes of the disk free.
-    pub free: Option<u64>,
-    /// Keeps this many finished files.
-    pub files: Option<u64>,
-}
-
-impl Limits {
-    /// Whether any limit is set.
-    #[must_use]
-    pub fn is_set(&self) -> bool {
-        *self != Self::default()
-    }
-
-    /// Refuses limits that no deletion could meet on the disk of `base`, with files of
-    /// `rotate_bytes` bytes.
-    ///
-    /// # Errors
-    /// [`Kind::Usage`](hpcap::Kind::Usage), naming the size of the disk.
-    pub fn check(&self, base: &Path, rotate_bytes: Option<u64>) -> Result<()> {
-        if let (Some(all), Some(one)) = (self.size, rotate_bytes)
-            && one > all
-        {
-            return Err(Error::usage(
-                format!("--keep-size {} --rotate-size {}", Bytes(all), Bytes(one)),
-                "one file may become longer than all files together may be",
-            )
-            .advise("rotate at a quarter of it or less: without --rotate-size, that is done"));
-        }
-        let Some(wanted) = self.free else {
-            return Ok(());
-        };
-        let tried = || format!("--keep-free {}", Bytes(wanted));
-        let stat = nix::sys::statvfs::statvfs(base).context(tried)?;
-        let all = stat.blocks() * stat.fragment_size();
-        if wanted < all {
-            return Ok(());
-        }
-        Err(Error::usage(
-            tried(),
-            format!(
-                "the disk of {} has {} in all: every file would be deleted",
-                base.display(),
-                Bytes(all)
-            ),
-        ))
-    }
-}
-
-/// The files that this process made, each with its number in the order of creation.
-#[derive(Debug, Clone, Default)]
-pub struct OwnFiles(Arc<Mutex<HashMap<Inode, u64>>>);
-
-impl OwnFiles {
-    /// Remembers a file that was just created.
-    pub fn add(&self, file: &File) {
-        if let Ok(meta) = file.metadata() {
-            let mut files = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            let number = files.values().max().map_or(0, |last| last + 1);
-            files.insert(Inode::of(&meta), number);
-        }
-    }
-
-    /// Forgets a deleted file, because the file system gives its inode number to another one.
-    fn remove(&self, inode: Inode) {
-        let mut files = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        files.remove(&inode);
-    }
-
-    /// Number of the file in the order of creation, if this process made it.
-    fn number(&self, inode: Inode) -> Option<u64> {
-        let files = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        files.get(&inode).copied()
-    }
-}
+pub use limits::Limits;
+pub use own_files::OwnFiles;
+pub use thread::RetentionThread;
 
 /// The recording whose files are kept within limits.
 #[derive(Debug, Clone)]
@@ -153,12 +78,15 @@ pub struct Retention {
     /// Whether another recorder in this folder writes the same recording as this one.
     shared: bool,
     future_files: usize,
+    room: Room,
+    /// Whether the user was told that the limits cannot be kept.
+    warned_of_room: bool,
 }
 
 impl Retention {
-    /// Keeps the files of `recording` below `base` within `limits`.
+    /// Keeps the files of `recording` below `base` within `limits`, and grants `room` for them.
     #[must_use]
-    pub fn new(limits: Limits, base: PathBuf, recording: Recording) -> Self {
+    pub fn new(limits: Limits, base: PathBuf, recording: Recording, room: Room) -> Self {
         Self {
             limits,
             store: Store::new(base),
@@ -167,6 +95,8 @@ impl Retention {
             others: HashSet::new(),
             shared: false,
             future_files: 0,
+            room,
+            warned_of_room: false,
         }
     }
 
@@ -177,7 +107,7 @@ impl Retention {
     }
 
     /// Deletes the oldest finished files until the rest is within the limits, with their indexes,
-    /// and folders that become empty.
+    /// and folders that become empty. Then grants the room that was asked for.
     pub fn enforce(&mut self) -> Outcome {
         let base = self.store.base().to_owned();
         let now = Timestamp::now();
@@ -189,30 +119,34 @@ impl Retention {
 
     fn enforce_at(&mut self, now: Timestamp, free: &mut dyn FnMut() -> io::Result<u64>) -> Outcome {
         let mut outcome = Outcome::default();
+        // A file that is finished during the scan counts with its claim.
+        let claims = self.room.claims();
         let found = match self.store.scan() {
             Ok(found) => found,
             Err(e) => {
+                // Where nothing can be deleted, waiting for room would not help.
+                self.room.grant(claims.wanted, false);
                 outcome.error = Some(e);
                 return outcome;
             }
         };
         self.clock.see(&found);
         self.note_other_recorders(&found);
-        let under_way: u64 = found
-            .iter()
-            .filter(|file| file.part && self.recording.made(file).is_some())
-            .map(|file| file.bytes)
-            .sum();
-        let (mine, _): (Vec<Found>, Vec<Found>) =
-            found.into_iter().partition(|file| self.may_delete(file));
+        let (under_way, promised) = self.under_way(&found, &claims);
+        let claimed = inodes(&claims);
+        let (mine, _): (Vec<Found>, Vec<Found>) = found
+            .into_iter()
+            .partition(|file| self.may_delete(file) && !claimed.contains_key(&file.inode));
         let sorted = order::oldest_first(mine, &self.recording, now);
         outcome.warnings.extend(self.warn_of_future(&sorted));
         let mut left = Left {
-            bytes: sorted.files.iter().map(|f| f.bytes).sum::<u64>() + under_way,
+            bytes: sorted.files.iter().map(|f| f.room).sum::<u64>() + under_way,
             files: sorted.files.len() as u64,
         };
+        // What is promised is as good as taken.
+        let mut free = || Ok(free()?.saturating_sub(promised));
         for file in sorted.files {
-            let because_of = match self.reason_to_delete(&file, left, now, free) {
+            let because_of = match self.reason_to_delete(&file, left, now, &mut free) {
                 Ok(Some(option)) => option,
                 Ok(None) => continue,
                 Err(e) => {
@@ -227,7 +161,7 @@ impl Retention {
                     self.recording.files.remove(file.inode);
                     outcome.deleted.push(FileDeleted {
                         path: file.path,
-                        bytes: file.bytes,
+                        bytes: file.len,
                         because_of,
                     });
                 }
@@ -236,10 +170,71 @@ impl Retention {
                     break;
                 }
             }
-            left.bytes -= file.bytes;
+            left.bytes -= file.room;
             left.files -= 1;
         }
+        if claims.wanted == 0 {
+            return outcome;
+        }
+        let fits = self.limits.size.is_none_or(|size| left.bytes <= size)
+            && self
+                .limits
+                .free
+                .is_none_or(|wanted| free().is_ok_and(|free| free >= wanted));
+        // A file that is being finished can be deleted soon. Without one, waiting would not help.
+        if fits || !claims.files.iter().any(|claimed| claimed.sealed) {
+            self.room.grant(claims.wanted, fits);
+            outcome.warnings.extend(self.warn_of_room(fits));
+        }
         outcome
+    }
+
+    /// Returns the bytes that count for files which are not finished, and how many of these bytes
+    /// the disk has not given them yet.
+    fn under_way(&self, found: &[Found], claims: &Claims) -> (u64, u64) {
+        let claimed = inodes(claims);
+        let mut taken: Vec<(u64, u64)> = vec![(0, 0); claims.files.len()];
+        let mut unclaimed = 0;
+        for file in found {
+            match claimed.get(&file.inode) {
+                Some(number) => {
+                    taken[*number].0 += file.room;
+                    taken[*number].1 += file.allocated;
+                }
+                // A file that could not be finished, or one that a crash left behind.
+                None if file.part && !file.locked && self.is_of_origin(file) => {
+                    unclaimed += file.room;
+                }
+                None => {}
+            }
+        }
+        let open = claims.spare + claims.wanted;
+        let (mut under_way, mut promised) = (unclaimed + open, open);
+        for (claim, (room, allocated)) in claims.files.iter().zip(taken) {
+            under_way += claim.bytes.max(room);
+            promised += claim.bytes.saturating_sub(allocated);
+        }
+        (under_way, promised)
+    }
+
+    /// Whether this recorder made `file`, or the header of `file` names the origin of the recording.
+    fn is_of_origin(&self, file: &Found) -> bool {
+        self.recording.made(file).is_some()
+            || file
+                .identity
+                .as_ref()
+                .is_some_and(|identity| identity.origin == self.recording.origin)
+    }
+
+    /// The warning that the limits cannot be kept, each time that this begins.
+    fn warn_of_room(&mut self, fits: bool) -> Option<String> {
+        let warned = std::mem::replace(&mut self.warned_of_room, !fits);
+        (!fits && !warned).then(|| {
+            "nothing is left to delete, but the limit of --keep-size or --keep-free is not kept\n  \
+             the file that is being written, files that are not finished (.part), and for \
+             --keep-free what others wrote on the disk take too much; recording goes on"
+                .to_owned()
+        })
     }
 
     /// Notes the recordings of other recorders. A `.part` file that another process has locked
@@ -325,6 +320,15 @@ impl Retention {
 struct Left {
     bytes: u64,
     files: u64,
+}
+
+/// The files of `claims`, each with the number of its claim.
+fn inodes(claims: &Claims) -> HashMap<Inode, usize> {
+    let of = |(number, claim): (usize, &crate::storage::room::Claimed)| {
+        let inodes = claim.inodes.clone();
+        inodes.into_iter().map(move |inode| (inode, number))
+    };
+    claims.files.iter().enumerate().flat_map(of).collect()
 }
 
 /// Free bytes that this process may use on the file system of `path`.

@@ -19,21 +19,7 @@ use nix::fcntl::{AtFlags, OFlag, openat};
 use nix::sys::stat::{Mode, fstatat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
-/// Identity of a file, whatever its name is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Inode {
-    device: u64,
-    number: u64,
-}
-
-impl Inode {
-    pub(super) fn of(meta: &Metadata) -> Self {
-        Self {
-            device: meta.dev(),
-            number: meta.ino(),
-        }
-    }
-}
+use crate::storage::inode::{Inode, allocated, room_of};
 
 /// Identity of a file in one state. File systems reuse the inode numbers of removed files, so the
 /// time of the last change is part of it.
@@ -61,9 +47,12 @@ pub(super) struct Found {
     pub(super) path: PathBuf,
     pub(super) inode: Inode,
     pub(super) version: Version,
-    /// Length of the file in bytes or, for a `.part` file, the room that is reserved for it if that
-    /// is more.
-    pub(super) bytes: u64,
+    /// Length of the file in bytes.
+    pub(super) len: u64,
+    /// Bytes that the file and its index take: the length or the allocated room, whichever is more.
+    pub(super) room: u64,
+    /// Bytes of the disk that belong to the file and its index.
+    pub(super) allocated: u64,
     /// Whether it is a `.part` file, which is under way or was left unfinished.
     pub(super) part: bool,
     /// Whether it is a `.part` file that a recorder has locked.
@@ -173,15 +162,16 @@ impl Store {
             // A file whose header cannot be read has no identity, so it is kept.
             None => identity_of(&file, &path, parsed.format).unwrap_or(None),
         };
-        // A `.part` file has reserved room behind its end.
-        let reserved = if parsed.part { meta.blocks() * 512 } else { 0 };
+        let (index_room, index_allocated) = index_of(dir, name);
         Ok(Some(Found {
             folder: folder.to_owned(),
             name: name.to_owned(),
             path,
             inode: version.inode,
             version,
-            bytes: meta.len().max(reserved),
+            len: meta.len(),
+            room: room_of(&meta) + index_room,
+            allocated: allocated(&meta) + index_allocated,
             part: parsed.part,
             locked,
             identity,
@@ -220,6 +210,17 @@ impl Store {
         let _ = unlinkat(&base, file.folder.as_c_str(), UnlinkatFlags::RemoveDir);
         Ok(true)
     }
+}
+
+/// Bytes that the index beside the file `name` takes, and bytes of the disk that belong to the
+/// index.
+fn index_of(dir: BorrowedFd<'_>, name: &CStr) -> (u64, u64) {
+    let index = CString::new([name.to_bytes(), b".idx"].concat());
+    let stat = index.map(|index| fstatat(dir, index.as_c_str(), AtFlags::AT_SYMLINK_NOFOLLOW));
+    let Ok(Ok(stat)) = stat else { return (0, 0) };
+    let bytes = |n: i64| u64::try_from(n).unwrap_or(0);
+    let allocated = bytes(stat.st_blocks) * 512;
+    (bytes(stat.st_size).max(allocated), allocated)
 }
 
 fn names(dir: &mut Dir) -> io::Result<Vec<CString>> {
@@ -265,7 +266,9 @@ impl Found {
                 inode,
                 changed: (0, 0),
             },
-            bytes: 0,
+            len: 0,
+            room: 0,
+            allocated: 0,
             part: false,
             locked: false,
             identity: None,

@@ -1,5 +1,7 @@
 use std::fs;
+use std::fs::File;
 use std::os::unix::fs::symlink;
+use std::time::Duration;
 
 use hpcap::QueueName;
 use hpcap::raw::index::path_for;
@@ -26,6 +28,7 @@ struct Folder {
     dir: tempfile::TempDir,
     own: OwnFiles,
     origin: Origin,
+    room: Room,
 }
 
 impl Folder {
@@ -34,6 +37,7 @@ impl Folder {
             dir: tempfile::tempdir().unwrap(),
             own: OwnFiles::default(),
             origin: origin(),
+            room: Room::default(),
         }
     }
 
@@ -85,7 +89,8 @@ impl Folder {
             id: id(9),
             files: self.own.clone(),
         };
-        Retention::new(limits, self.dir.path().to_owned(), recording)
+        let base = self.dir.path().to_owned();
+        Retention::new(limits, base, recording, self.room.clone())
     }
 
     /// Returns the files that are deleted `now` seconds after the start.
@@ -135,8 +140,12 @@ fn old_files_go_with_their_folder() {
 fn oldest_go_until_the_size_fits() {
     let folder = Folder::new();
     let all: Vec<_> = (0..4).map(|i| folder.file(id(9), i, i)).collect();
+    for file in &all {
+        fs::write(path_for(file), [1; 4096]).unwrap();
+    }
+    // An index may take a block of the disk.
     let limits = Limits {
-        size: Some(2 * 4096 + 100),
+        size: Some(2 * 8192 + 100),
         ..Limits::default()
     };
     assert_eq!(folder.deleted(limits, 10), all[..2]);
@@ -324,10 +333,15 @@ fn keep_free_beyond_the_disk_is_refused() {
 }
 
 #[test]
-fn file_longer_than_keep_size_is_refused() {
+fn file_longer_than_half_of_keep_size_is_refused() {
     let dir = tempfile::tempdir().unwrap();
-    assert!(ALL.check(dir.path(), None).is_ok());
-    let error = ALL.check(dir.path(), Some(1)).unwrap_err();
+    let limits = Limits {
+        size: Some(100),
+        ..Limits::default()
+    };
+    assert!(limits.check(dir.path(), None).is_ok());
+    assert!(limits.check(dir.path(), Some(50)).is_ok());
+    let error = limits.check(dir.path(), Some(51)).unwrap_err();
     assert_eq!(error.kind(), hpcap::Kind::Usage);
 }
 
@@ -349,4 +363,88 @@ fn removed_file_frees_its_number() {
         .collect();
     assert!(paths(retention.enforce_at(at(10), &mut || Ok(0))).is_empty());
     assert!(theirs.iter().all(|path| path.exists()));
+}
+
+/// A folder of four files, whose recorder wants `wanted` bytes of a limit of 40,000.
+fn folder_that_wants(wanted: u64) -> (Folder, Vec<PathBuf>, Limits) {
+    let mut folder = Folder::new();
+    folder.room = Room::limited(1);
+    let all: Vec<_> = (0..4).map(|i| folder.file(id(9), i, i)).collect();
+    for file in &all {
+        fs::write(path_for(file), [1; 4096]).unwrap();
+    }
+    assert!(!folder.room.claim().cover(wanted));
+    let limits = Limits {
+        size: Some(40_000),
+        ..Limits::default()
+    };
+    (folder, all, limits)
+}
+
+#[test]
+fn room_is_made_before_it_is_granted() {
+    let (folder, all, limits) = folder_that_wants(20_000);
+    assert_eq!(folder.deleted(limits, 10), all[..2]);
+    let claims = folder.room.claims();
+    assert_eq!((claims.spare, claims.wanted), (20_000, 0));
+    // What is granted counts, although no file has it yet.
+    assert!(folder.deleted(limits, 10).is_empty());
+    assert!(!folder.room.claim().cover(20_001));
+    assert_eq!(folder.deleted(limits, 10).len(), 0);
+    assert!(!folder.room.claim().cover(28_000));
+    assert_eq!(folder.deleted(limits, 10), all[2..3]);
+}
+
+#[test]
+fn room_waits_for_a_file_that_is_being_finished() {
+    let (folder, all, limits) = folder_that_wants(30_000);
+    let part = folder.path(9, true);
+    let file = File::create(&part).unwrap();
+    let mut claim = folder.room.claim();
+    claim.add(&file);
+    claim.seal(20_000);
+    let mut retention = folder.retention(limits);
+    assert_eq!(paths(retention.enforce_at(at(10), &mut || Ok(0))), all);
+    assert_eq!(folder.room.claims().wanted, 30_000);
+    drop(claim);
+    let outcome = retention.enforce_at(at(10), &mut || Ok(0));
+    assert!(outcome.warnings.is_empty(), "{:?}", outcome.warnings);
+    assert_eq!(folder.room.claims().wanted, 0);
+}
+
+#[test]
+fn single_file_may_be_longer_than_the_limit() {
+    let (folder, all, limits) = folder_that_wants(50_000);
+    let mut retention = folder.retention(limits);
+    let outcome = retention.enforce_at(at(10), &mut || Ok(0));
+    assert_eq!(outcome.warnings.len(), 1);
+    assert_eq!(paths(outcome), all);
+    assert_eq!(folder.room.claims().spare, 50_000);
+}
+
+#[test]
+fn unfinished_files_of_a_crash_count() {
+    let folder = Folder::new();
+    let all: Vec<_> = (0..2).map(|i| folder.file(id(9), i, i)).collect();
+    let crashed = folder.file_at(&folder.path(5, true), id(1), 0, 5);
+    let limits = Limits {
+        size: Some(8192 + 4096 + 4096),
+        ..Limits::default()
+    };
+    fs::write(path_for(&all[1]), [1; 4096]).unwrap();
+    assert_eq!(folder.deleted(limits, 10), all[..1]);
+    assert!(crashed.exists());
+}
+
+#[test]
+fn promised_room_is_not_free() {
+    let (folder, all, _) = folder_that_wants(20_000);
+    let limits = Limits {
+        free: Some(10_000),
+        ..Limits::default()
+    };
+    let mut free = [25_000, 28_000, 31_000, 31_000, 31_000].into_iter();
+    let mut retention = folder.retention(limits);
+    let outcome = retention.enforce_at(at(10), &mut || Ok(free.next().unwrap()));
+    assert_eq!(paths(outcome), all[..2]);
 }

@@ -1,0 +1,93 @@
+//! The limits of what is kept.
+
+use std::path::Path;
+use std::time::Duration;
+
+use hpcap::error::Context;
+use hpcap::units::Bytes;
+use hpcap::{Error, Result};
+
+use crate::storage::room::Room;
+
+/// The fewest and the most bytes that a recorder claims at a time.
+const STEP_BYTES: (u64, u64) = (64 << 10, 2 << 30);
+
+/// The limits of what is kept; `None` = no limit of that kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Limits {
+    /// Keeps files that started at most this long ago.
+    pub age: Option<Duration>,
+    /// Keeps files of this many bytes together, the one under way included.
+    pub size: Option<u64>,
+    /// Keeps this many bytes of the disk free.
+    pub free: Option<u64>,
+    /// Keeps this many finished files.
+    pub files: Option<u64>,
+}
+
+impl Limits {
+    /// Whether any limit is set.
+    #[must_use]
+    pub fn is_set(&self) -> bool {
+        *self != Self::default()
+    }
+
+    /// Refuses limits that no deletion could meet on the disk of `base`, with files of
+    /// `rotate_bytes` bytes.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`](hpcap::Kind::Usage), naming the size of the disk.
+    pub fn check(&self, base: &Path, rotate_bytes: Option<u64>) -> Result<()> {
+        if let (Some(all), Some(one)) = (self.size, rotate_bytes)
+            && one > all / 2
+        {
+            return Err(Error::usage(
+                format!("--keep-size {} --rotate-size {}", Bytes(all), Bytes(one)),
+                "there is no room for a finished file beside the one that is being written",
+            )
+            .advise("rotate at a quarter of it or less: without --rotate-size, that is done"));
+        }
+        let Some(wanted) = self.free else {
+            return Ok(());
+        };
+        let tried = || format!("--keep-free {}", Bytes(wanted));
+        let stat = nix::sys::statvfs::statvfs(base).context(tried)?;
+        let all = stat.blocks() * stat.fragment_size();
+        if wanted < all {
+            return Ok(());
+        }
+        Err(Error::usage(
+            tried(),
+            format!(
+                "the disk of {} has {} in all: every file would be deleted",
+                base.display(),
+                Bytes(all)
+            ),
+        ))
+    }
+
+    /// The bytes that all files together may take on the disk of `base`, as far as the limits say.
+    fn all_bytes(&self, base: &Path) -> Option<u64> {
+        let on_disk = self.free.and_then(|free| {
+            let stat = nix::sys::statvfs::statvfs(base).ok()?;
+            Some((stat.blocks() * stat.fragment_size()).saturating_sub(free))
+        });
+        self.size.into_iter().chain(on_disk).min()
+    }
+
+    /// Longest file, in bytes, if `--rotate-size` does not say it and `files` files are written at
+    /// the same time. A single file must not take all that the limits allow.
+    #[must_use]
+    pub fn file_bytes(&self, base: &Path, files: u64) -> Option<u64> {
+        Some(self.all_bytes(base)? / 4 / files.max(1))
+    }
+
+    /// The room of the files that are written below `base`.
+    #[must_use]
+    pub fn room(&self, base: &Path) -> Room {
+        match self.all_bytes(base) {
+            Some(all) => Room::limited((all / 16).clamp(STEP_BYTES.0, STEP_BYTES.1)),
+            None => Room::default(),
+        }
+    }
+}
