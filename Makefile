@@ -81,6 +81,7 @@ lint: ## check formatting, warnings of compiler and clippy, documentation, the C
 	cargo fmt --all --check
 	cargo fmt --manifest-path fuzz/Cargo.toml --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo clippy --package hpcap --lib --locked -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --locked --document-private-items
 	scripts/lint-c.sh
 	scripts/kmod.sh 6.1 --check

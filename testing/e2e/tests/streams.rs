@@ -22,7 +22,7 @@ const RATE: &str = "gen:size=60,rate=1000pps,late=delay";
 fn sigkill_of_the_daemon_wakes_a_program_in_poll() {
     let lab = Lab::new();
     let daemon = Daemon::start(&lab, &["--ring", "4M", RATE]);
-    let queue = Queue::open(&lab.socket("hpcap0")).unwrap();
+    let queue = Queue::open(lab.socket("hpcap0")).unwrap();
     let mut stream = queue.record("test").unwrap().pollable().unwrap();
     let limit = PollTimeout::try_from(time_limit()).unwrap();
     let mut frames = 0;
@@ -63,7 +63,7 @@ fn untrusted_socket_is_refused_by_its_path() {
     let through = linked.join("hpcap0.sock");
     assert_eq!(Queue::open(&through).unwrap_err().kind(), Kind::Permission);
 
-    let none = Queue::open(&lab.socket("hpcap7")).unwrap_err();
+    let none = Queue::open(lab.socket("hpcap7")).unwrap_err();
     assert_eq!(none.kind(), Kind::NotFound);
 
     fs::set_permissions(lab.run_dir(), Permissions::from_mode(0o777)).unwrap();

@@ -71,6 +71,7 @@ impl FileStream {
     }
 
     /// The link type of the first frames, if the open file says it.
+    #[cfg(feature = "filter")]
     pub(super) fn link_type(&self) -> Option<u32> {
         match self.open.as_ref()? {
             OpenFile::Raw(_) => None,

@@ -76,8 +76,9 @@
 //!
 //! # Filters
 //!
-//! [`Stream::filter`] takes an expression in tcpdump's syntax. The program then gets only the frames
-//! that match; all other events come as before, and frames that do not match are not missed.
+//! `Stream::filter` takes an expression in tcpdump's syntax. It is there with the feature `filter` of
+//! this crate, which needs libpcap. The program then gets only the frames that match; all other
+//! events come as before, and frames that do not match are not missed.
 //!
 //! # Waiting
 //!
@@ -93,6 +94,10 @@
 mod builder;
 mod event;
 mod files;
+#[cfg(feature = "filter")]
+mod filter;
+#[cfg(not(feature = "filter"))]
+#[path = "unfiltered.rs"]
 mod filter;
 mod marks;
 mod pollable;
@@ -159,6 +164,7 @@ impl Stream {
     ///
     /// # Errors
     /// Returns [`Kind::Usage`](crate::Kind::Usage) when the expression is invalid.
+    #[cfg(feature = "filter")]
     pub fn filter(mut self, expression: &str) -> Result<Self> {
         let link_type = match &self.source {
             Source::Queue(queue) => Some(queue.listener().info().link_type),
