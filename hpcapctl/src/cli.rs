@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use hpcap::pages::Pages;
 use hpcap::units::{parse_duration, parse_size};
 use hpcap::{Error, QueueName, Result};
 use hpcap_cli::Hint;
+use hpcap_host::pages::Pages;
 
 /// Shows queues and ends their listeners; looks after the rings of the kernel module.
 #[derive(Debug, Parser)]

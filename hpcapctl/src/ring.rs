@@ -8,9 +8,9 @@ use std::fs;
 use std::os::fd::AsFd;
 
 use hpcap::error::Context;
-use hpcap::pages::{ORDINARY, anonymous, choose_pages, seal};
 use hpcap::units::Bytes;
 use hpcap::{Error, Kind, QueueName, Result};
+use hpcap_host::pages::{ORDINARY, anonymous, choose_pages, seal};
 use hpcap_ipc::connection::{run_dirs, socket_path};
 use hpcap_ipc::device::{Device, dev_dir, device_path};
 use nix::sys::stat::{Mode, fchmod};

@@ -17,7 +17,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::Gid;
 
 use hpcap_engine::{Engine, EngineConfig, Events};
-use hpcap_source::interface::Interface;
+use hpcap_host::Interface;
 
 use crate::cli::Cli;
 use crate::reporter::{LimitedReporter, Reporter, notice};

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use clap::{ArgAction, ArgGroup, Parser};
 use hpcap::compress::{Compression, FileFormat};
-use hpcap::pages::Pages;
 use hpcap::units::{parse_caplen, parse_duration, parse_size};
 use hpcap_cli::Hint;
+use hpcap_host::pages::Pages;
 
 use crate::form::{parse_compression, parse_format};
 use crate::storage::access::{parse_group, parse_mode};

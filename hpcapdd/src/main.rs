@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use hpcap::error::Context;
 use hpcap::message;
-use hpcap_source::interface::Interface;
+use hpcap_host::Interface;
 use hpcapdd::aliases::resolve_aliases;
 use hpcapdd::cli::{Cli, HINTS};
 use hpcapdd::recorder::{record, style_of};

@@ -6,8 +6,8 @@ use hpcap::raw::SourceName;
 use hpcap::raw::name::split_ending;
 use hpcap::units::parse_duration;
 use hpcap::{Contract, Error, QueueName, Result, Start};
+use hpcap_host::Interface;
 use hpcap_source::SourceSpec;
-use hpcap_source::interface::Interface;
 
 use crate::cli::Cli;
 use crate::form;

@@ -30,6 +30,9 @@ pub mod units;
 pub mod visible;
 pub mod window;
 
+/// LINKTYPE_ value of Ethernet frames, which is what a recording without another statement contains.
+pub const LINK_TYPE_ETHERNET: u32 = 1;
+
 pub use error::{Error, Kind, Result};
 pub use ledger::{Count, Ledger, Reason};
 pub use name::QueueName;

@@ -18,6 +18,8 @@ mod pcapng;
 mod pcapng_writer;
 mod reader;
 
+pub use hpcap_base::LINK_TYPE_ETHERNET;
+
 pub use describe::{Interface, Section, Statistics};
 pub use pcap_writer::{PcapWriter, Precision};
 pub use pcapng_writer::{InterfaceId, PcapngWriter};
@@ -26,6 +28,3 @@ pub use reader::{FileReader, Format, Frame, Reader};
 /// Largest captured length of a frame in bytes; a larger one is damage. libpcap and Wireshark have
 /// the same limit for frames of a network.
 pub const FRAME_BYTES_MAX: u32 = 262_144;
-
-/// LINKTYPE_ value of Ethernet.
-pub const LINK_TYPE_ETHERNET: u32 = 1;

@@ -7,7 +7,6 @@ pub mod af_packet;
 mod batch;
 mod event;
 pub mod generator;
-pub mod interface;
 mod options;
 pub mod pcap;
 pub mod spec;

@@ -11,8 +11,8 @@ use hpcap::{Error, Result};
 use super::Source;
 use super::af_packet::{AfPacket, AfPacketSpec};
 use super::generator::{Generator, GeneratorSpec};
-use super::interface::Interface;
 use super::pcap::{PcapSource, PcapSpec};
+use hpcap_host::Interface;
 
 const FORMS: &str = "expected af_packet:INTERFACE, pcap:FILE or gen:, each with options after it, \
                      such as af_packet:eth0, pcap:trace.pcap,speed=real or gen:size=60,rate=10G";

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use hpcap_source::interface::Interface;
+use hpcap_host::Interface;
 use hpcap_source::{Source, SourceSpec};
 use testkit::network::{FrameSender, create_veth_pair, in_namespace, ip};
 use testkit::source::{Harvested, harvest_until};

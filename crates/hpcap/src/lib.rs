@@ -18,7 +18,6 @@
 //! | [`ledger`] | counts of frames by what became of them |
 //! | [`loss`] | reports when frames begin to be lost, while that continues, and when it ends |
 //! | [`message`] | messages of long-running programs, which never wait for their reader |
-//! | [`pages`] | hugepages and ordinary pages for a ring |
 //! | [`content`] | detects the format of a file from its first bytes |
 //! | [`patience`] | waits that can be given up |
 //! | [`report`] | the state of queues as data, which text and JSON render |
@@ -28,14 +27,12 @@
 #[cfg(not(all(target_endian = "little", target_pointer_width = "64")))]
 compile_error!("hpcap's shared memory and files are defined for 64-bit little-endian machines");
 
-pub mod cgroup;
 pub mod dedup;
 #[cfg(feature = "filter")]
 pub mod filter;
 pub mod listener;
 pub mod loss;
 pub mod message;
-pub mod pages;
 pub mod patience;
 pub mod privilege;
 pub mod queue;

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use hpcap::{Count, Error, Kind, Result};
+use hpcap_host::Interface;
 use hpcap_source::generator::Late;
-use hpcap_source::interface::Interface;
 use hpcap_source::{Frame, Source, SourceSpec, State};
 
 pub use outcome::{NotSent, Outcome};

@@ -8,7 +8,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use hpcap::error::Context;
 use hpcap::privilege::packet_socket_advice;
 use hpcap::{Error, Kind, Result};
-use hpcap_source::interface::Interface;
+use hpcap_host::Interface;
 use hpcap_source::{BATCH, Frame};
 
 /// Size in bytes of the send buffer, which the system grants only to privileged users.

@@ -6,8 +6,8 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::PathBuf;
 
 use hpcap::abi;
-use hpcap::pages::Pages;
 use hpcap::{Contract, Start};
+use hpcap_host::pages::Pages;
 use hpcap_ipc::memory::{Access, Mapping, Place};
 use hpcapctl::cli::Ring;
 use nix::errno::Errno;

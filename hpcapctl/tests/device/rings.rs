@@ -2,8 +2,8 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 
-use hpcap::pages::{ORDINARY, Pages, anonymous};
 use hpcap::{Kind, QueueName};
+use hpcap_host::pages::{ORDINARY, Pages, anonymous};
 use hpcapctl::cli::Ring;
 use nix::sys::stat::{Mode, fchmod};
 

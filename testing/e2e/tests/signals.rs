@@ -6,6 +6,7 @@ use std::fs::File;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::Command;
 
 use hpcap_e2e::daemon::Daemon;
@@ -126,16 +127,13 @@ fn sighup_rotates_in_a_terminal() {
 #[test]
 fn ignored_sighup_stays_ignored() {
     let lab = Lab::new();
-    let mut command = lab.tool("hpcapd");
-    command.args(["--json", "--ring", "4M", RATE]);
-    // SAFETY: between fork and exec only signal(2) is called, which is async-signal-safe.
-    unsafe {
-        command.pre_exec(|| {
-            libc::signal(libc::SIGHUP, libc::SIG_IGN);
-            Ok(())
-        });
-    }
-    let mut daemon = Process::spawn(&mut command);
+    let daemon = lab.tool("hpcapd");
+    let mut daemon = Process::spawn(
+        lab.here(Path::new("sh"))
+            .args(["-c", "trap '' HUP; exec \"$@\"", "sh"])
+            .arg(daemon.get_program())
+            .args(["--json", "--ring", "4M", RATE]),
+    );
     daemon.wait_for("serving");
     daemon.signal(Signal::SIGHUP);
     daemon.signal(Signal::SIGUSR1);

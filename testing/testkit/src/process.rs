@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{SigHandler, Signal, kill, signal};
 use nix::unistd::Pid;
 
 use crate::wait::time_limit;
@@ -85,7 +85,8 @@ pub struct Finished {
 
 impl Process {
     /// Starts `command` with an empty standard input. The kernel kills the program when the thread that
-    /// started it ends.
+    /// started it ends. The program does not ignore SIGHUP, as it would when it inherited that from
+    /// tests that run under nohup.
     pub fn spawn(command: &mut Command) -> Self {
         Self::spawn_to(command, Stdio::piped(), Stdio::piped())
     }
@@ -94,11 +95,13 @@ impl Process {
     /// Only outputs that are [`Stdio::piped`] are collected.
     pub fn spawn_to(command: &mut Command, out: Stdio, err: Stdio) -> Self {
         let name = command.get_program().to_string_lossy().into_owned();
-        // SAFETY: between fork and exec only prctl(2) is called: a plain system call, which takes no lock
-        // and allocates nothing.
+        // SAFETY: between fork and exec only prctl(2) and sigaction(2) are called: plain system calls, which
+        // take no lock and allocate nothing.
         unsafe {
             command.pre_exec(|| {
-                nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).map_err(std::io::Error::from)
+                signal(Signal::SIGHUP, SigHandler::SigDfl)?;
+                nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
+                Ok(())
             });
         }
         let mut child = command

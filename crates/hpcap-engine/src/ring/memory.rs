@@ -4,10 +4,11 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use hpcap::abi::{self, hpcap_block, hpcap_queue, hpcap_slot};
-pub use hpcap::pages::Pages;
-use hpcap::pages::{ORDINARY, anonymous, available_memory, choose_pages, seal};
 use hpcap::units::Bytes;
 use hpcap::{Error, Kind, Result};
+use hpcap_host::available_memory;
+pub use hpcap_host::pages::Pages;
+use hpcap_host::pages::{ORDINARY, anonymous, choose_pages, seal};
 use hpcap_ipc::memory::{Access, Mapping};
 
 /// Ring and queue page of one queue. The producer maps them writable, everybody else read-only.
@@ -47,7 +48,7 @@ impl QueueMemory {
             .advise("ask for a smaller ring (--ring), or free memory"));
         }
         if page_bytes == ORDINARY
-            && let Some(room) = hpcap::cgroup::room()
+            && let Some(room) = hpcap_host::cgroup::room()
             && ring_bytes > room / 10 * 9
         {
             let why = format!(

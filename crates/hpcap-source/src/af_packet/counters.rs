@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use hpcap::{Count, Reason};
 
-use super::super::interface::Interface;
+use hpcap_host::Interface;
 
 /// Losses that were noticed but not reported yet.
 #[derive(Debug)]

@@ -19,9 +19,9 @@ use hpcap::{Error, Kind, Result};
 
 use super::batch::Batch;
 use super::event::PendingEvents;
-use super::interface::{Interface, Link};
 use super::{Description, Harvest, InterfaceName, Source, SourceEvent, State};
 use counters::Losses;
+use hpcap_host::interface::{Interface, Link};
 use socket::{RETIRE, Socket};
 pub use spec::{AfPacketSpec, Direction, Time};
 
@@ -91,7 +91,7 @@ impl AfPacket {
             interface,
             link,
         };
-        if let Some(event) = source.interface.merges_frames() {
+        if let Some(event) = frames_merged(&source.interface) {
             source.events.push(event);
         }
         source.look()?;
@@ -264,6 +264,19 @@ impl AfPacket {
 /// Returns whether the error means that the interface is down or gone.
 fn is_about_interface(errno: Option<i32>) -> bool {
     matches!(errno, Some(libc::ENETDOWN | libc::ENODEV | libc::ENXIO))
+}
+
+/// Returns a warning if the interface merges received frames of a connection into larger ones,
+/// because a capture sees only the larger frames.
+fn frames_merged(interface: &Interface) -> Option<SourceEvent> {
+    let offloads = interface.offloads();
+    // The loopback interface is exempt: it has no traffic of other hosts.
+    let merges = interface.hardware == libc::ARPHRD_ETHER && (offloads.gro || offloads.lro);
+    merges.then(|| SourceEvent::FramesMerged {
+        interface: InterfaceName::new(&interface.name),
+        gro: offloads.gro,
+        lro: offloads.lro,
+    })
 }
 
 impl Source for AfPacket {

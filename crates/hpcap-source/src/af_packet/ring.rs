@@ -10,9 +10,9 @@ use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::super::batch::Batch;
-use super::super::interface::Link;
 use super::cooked::{self, From};
 use super::vlan;
+use hpcap_host::interface::Link;
 
 /// Offset of the status in a block.
 const STATUS_OFFSET: usize = offset_of!(libc::tpacket_block_desc, hdr);

@@ -10,11 +10,11 @@ use hpcap::error::Context;
 use hpcap::privilege::packet_socket_advice;
 use hpcap::{Error, Kind, Result};
 
-use super::super::interface::timestamps::RAW_HARDWARE;
-use super::super::interface::{Interface, Link};
 use super::cooked;
 use super::ring::Ring;
 use super::spec::{AfPacketSpec, Direction, Time};
+use hpcap_host::interface::timestamps::RAW_HARDWARE;
+use hpcap_host::interface::{Interface, Link};
 
 /// Time after which the kernel hands over a block that is not full.
 pub(super) const RETIRE: Duration = Duration::from_millis(10);

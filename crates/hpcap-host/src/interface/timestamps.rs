@@ -1,10 +1,10 @@
 //! Hardware timestamps: which ones a NIC offers, and how to enable them.
 
-use hpcap::{Error, Kind, Result};
+use hpcap_base::{Error, Kind, Result};
 
 use super::Interface;
+use super::ethtool::EthtoolCommand;
 
-const ETHTOOL_GET_TS_INFO: u32 = 0x41;
 const SIOCSHWTSTAMP: libc::c_ulong = 0x89b0;
 /// `HWTSTAMP_TX_OFF`.
 const TRANSMIT_OFF: i32 = 0;
@@ -13,7 +13,7 @@ const FILTER_ALL: i32 = 1;
 /// `SOF_TIMESTAMPING_RX_HARDWARE`: the NIC stamps received frames.
 const RECEIVE_HARDWARE: u32 = 1 << 2;
 /// `SOF_TIMESTAMPING_RAW_HARDWARE`: makes a packet socket report the NIC's own time.
-pub(crate) const RAW_HARDWARE: u32 = 1 << 6;
+pub const RAW_HARDWARE: u32 = 1 << 6;
 
 /// `struct ethtool_ts_info` of `linux/ethtool.h`.
 #[repr(C)]
@@ -35,6 +35,11 @@ struct TimestampConfig {
     flags: i32,
     tx_type: i32,
     rx_filter: i32,
+}
+
+// SAFETY: the structure is that of ETHTOOL_GET_TS_INFO, and its first field is the command.
+unsafe impl EthtoolCommand for TimestampInfo {
+    const COMMAND: u32 = 0x41;
 }
 
 impl TimestampInfo {
@@ -70,13 +75,10 @@ const FILTERS: [(u32, &str); 5] = [
 
 impl Interface {
     fn timestamp_info(&self) -> std::io::Result<TimestampInfo> {
-        let mut info = TimestampInfo {
-            command: ETHTOOL_GET_TS_INFO,
+        self.ethtool(TimestampInfo {
+            command: TimestampInfo::COMMAND,
             ..TimestampInfo::default()
-        };
-        // SAFETY: the structure is the one that belongs to the command in its first field.
-        unsafe { self.ioctl(libc::SIOCETHTOOL, &mut info) }?;
-        Ok(info)
+        })
     }
 
     /// Makes the NIC stamp every frame that it receives. The setting persists, and affects all
@@ -85,7 +87,7 @@ impl Interface {
     /// # Errors
     /// [`Kind::Usage`] if the NIC cannot stamp every frame, with what it offers;
     /// [`Kind::Permission`] without CAP_NET_ADMIN; other errors of the driver.
-    pub(crate) fn stamp_in_hardware(&self) -> Result<()> {
+    pub fn stamp_in_hardware(&self) -> Result<()> {
         let tried = || format!("have the NIC of {} stamp frames (time=hardware)", self.name);
         let offer = if self.is_any() {
             "interfaces have different clocks: name one of them".to_owned()

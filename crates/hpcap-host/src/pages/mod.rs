@@ -1,14 +1,21 @@
 //! The memory pages under a ring: the choice of their size, and files made of them.
 
-use std::fs;
-use std::os::fd::{BorrowedFd, OwnedFd};
+mod file;
 
-use nix::fcntl::{FallocateFlags, FcntlArg, SealFlag, fallocate, fcntl};
-use nix::sys::memfd::{MFdFlags, memfd_create};
-use nix::unistd::ftruncate;
+use hpcap_base::units::Bytes;
+use hpcap_base::{Error, Kind, Result};
 
-use crate::error::{Context, Error, Kind, Result};
-use crate::units::Bytes;
+use crate::Tree;
+use crate::hugepages::HugePool;
+
+pub use file::{anonymous, seal};
+
+/// Size of an ordinary page in bytes.
+pub const ORDINARY: u64 = 4 << 10;
+/// Size of the smaller hugepages in bytes.
+pub const HUGE_2M: u64 = 2 << 20;
+/// Size of the larger hugepages in bytes.
+pub const HUGE_1G: u64 = 1 << 30;
 
 /// The choice of memory pages for a ring.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -41,51 +48,23 @@ impl std::str::FromStr for Pages {
     }
 }
 
-/// Size of an ordinary page in bytes.
-pub const ORDINARY: u64 = 4 << 10;
-const HUGE_2M: u64 = 2 << 20;
-const HUGE_1G: u64 = 1 << 30;
-
-/// Returns the path of the file `name` about hugepages of `page_bytes` in sysfs.
-fn hugepages_file(page_bytes: u64, name: &str) -> String {
-    let kib = page_bytes / 1024;
-    format!("/sys/kernel/mm/hugepages/hugepages-{kib}kB/{name}")
-}
-
-fn hugepages(page_bytes: u64, name: &str) -> u64 {
-    fs::read_to_string(hugepages_file(page_bytes, name))
-        .ok()
-        .and_then(|text| text.trim().parse().ok())
-        .unwrap_or(0)
-}
-
 /// Returns the number of free hugepages of `page_bytes`.
 fn free_hugepages(page_bytes: u64) -> u64 {
-    hugepages(page_bytes, "free_hugepages")
+    HugePool::read(&Tree::machine(), page_bytes, None).map_or(0, |pool| pool.free)
 }
 
 /// Returns the command that makes `needed` hugepages available.
 fn reserving(page_bytes: u64, needed: u64) -> String {
-    let file = hugepages_file(page_bytes, "nr_hugepages");
-    let all = hugepages(page_bytes, "nr_hugepages");
-    let wanted = pool_with_free(all, free_hugepages(page_bytes), needed);
-    format!("echo {wanted} > {file}")
+    let (total, free) = HugePool::read(&Tree::machine(), page_bytes, None)
+        .map_or((0, 0), |pool| (pool.total, pool.free));
+    let wanted = pool_with_free(total, free, needed);
+    let folder = HugePool::folder(page_bytes, None);
+    format!("echo {wanted} > {folder}/nr_hugepages")
 }
 
 /// Returns how many hugepages the pool needs so that `needed` are free besides those in use.
 fn pool_with_free(all: u64, free: u64, needed: u64) -> u64 {
     all.saturating_sub(free).saturating_add(needed)
-}
-
-/// Bytes of memory from which new pages can be taken (`MemAvailable`); `None` when unknown.
-#[must_use]
-pub fn available_memory() -> Option<u64> {
-    let meminfo = fs::read_to_string("/proc/meminfo").ok()?;
-    let line = meminfo
-        .lines()
-        .find_map(|l| l.strip_prefix("MemAvailable:"))?;
-    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    kib.checked_mul(1024)
 }
 
 /// Chooses the page size for a ring in bytes; the text tells the user about the choice, if
@@ -143,45 +122,6 @@ pub fn choose_pages(pages: Pages, ring_bytes: u64) -> Result<(u64, Option<String
             Ok((ORDINARY, Some(note)))
         }
     }
-}
-
-/// Creates an anonymous file of `bytes` bytes with allocated pages.
-///
-/// # Errors
-/// Fails when the system denies the memory.
-pub fn anonymous(name: &str, bytes: u64, page_bytes: u64) -> Result<OwnedFd> {
-    let tried = || format!("allocate {} for {name}", Bytes(bytes));
-    let mut flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
-    match page_bytes {
-        HUGE_1G => flags |= MFdFlags::MFD_HUGETLB | MFdFlags::MFD_HUGE_1GB,
-        HUGE_2M => flags |= MFdFlags::MFD_HUGETLB | MFdFlags::MFD_HUGE_2MB,
-        _ => {}
-    }
-    let fd = memfd_create(name, flags).context(tried)?;
-    let length = i64::try_from(bytes)
-        .map_err(|_| Error::new(Kind::Full, tried(), "more than a file can hold"))?;
-    ftruncate(&fd, length).context(tried)?;
-    // Allocating now avoids page faults during the capture, and reports missing memory as an error
-    // instead of a SIGBUS in the poll thread.
-    fallocate(&fd, FallocateFlags::empty(), 0, length).context(tried)?;
-    Ok(fd)
-}
-
-/// Seals `fd` so that no process can change its size. Unless `others_may_write`, no process can
-/// write to it either, except through a writable mapping that already exists.
-///
-/// # Errors
-/// Returns errors of the system.
-pub fn seal(fd: BorrowedFd<'_>, what: &str, others_may_write: bool) -> Result<()> {
-    let mut seals = SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW;
-    if !others_may_write {
-        // Existing mappings stay writable; new mappings and write(2) are refused (Linux 5.1).
-        seals |= SealFlag::from_bits_retain(libc::F_SEAL_FUTURE_WRITE);
-    }
-    seals |= SealFlag::F_SEAL_SEAL;
-    fcntl(fd, FcntlArg::F_ADD_SEALS(seals))
-        .context(|| format!("seal {what}"))
-        .map(drop)
 }
 
 #[cfg(test)]

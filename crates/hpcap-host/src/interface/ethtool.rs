@@ -1,0 +1,353 @@
+//! Questions to the driver of an interface: ethtool's ioctl.
+
+use std::io;
+use std::os::fd::AsRawFd;
+
+use hpcap_base::units::Rate;
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
+
+use super::Interface;
+
+/// A structure that the kernel fills in for one command of ethtool.
+///
+/// # Safety
+/// The type must have the layout that the kernel reads and writes for `COMMAND`, and its first
+/// field must be the command.
+pub(super) unsafe trait EthtoolCommand {
+    /// The command, an `ETHTOOL_*` constant of `linux/ethtool.h`.
+    const COMMAND: u32;
+}
+
+/// The driver of an interface.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Driver {
+    /// Name of the driver, such as `ixgbe`.
+    pub name: String,
+    /// Version of the driver; drivers inside the kernel's sources have the kernel's version.
+    pub version: String,
+    /// Version of the NIC's firmware; empty if the driver does not report it.
+    pub firmware: String,
+    /// Address on a bus, such as `0000:01:00.0`; empty if there is no device.
+    pub bus: String,
+}
+
+/// Whether received frames are merged, and whether their VLAN tags are removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Offloads {
+    /// Generic receive offload: the kernel merges received frames of a connection.
+    pub gro: bool,
+    /// Large receive offload: the NIC merges received frames of a connection.
+    pub lro: bool,
+    /// The NIC moves VLAN tags from the frame into its descriptor.
+    pub strips_vlan: bool,
+}
+
+/// Use of Ethernet pause frames.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pause {
+    /// Both ends of the link negotiate the use of pause frames.
+    pub negotiates: bool,
+    /// The NIC stops sending when it receives a pause frame.
+    pub obeys: bool,
+    /// The NIC sends pause frames when it has no room for received ones.
+    pub sends: bool,
+}
+
+/// Number of descriptors in the rings between driver and NIC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RingLengths {
+    /// Descriptors of a receive ring.
+    pub receive: u32,
+    /// Most descriptors that a receive ring can have.
+    pub receive_limit: u32,
+    /// Descriptors of a transmit ring.
+    pub transmit: u32,
+    /// Most descriptors that a transmit ring can have.
+    pub transmit_limit: u32,
+}
+
+/// Number of queues of a NIC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Channels {
+    /// Queues that receive, whether or not they also transmit.
+    pub receive: u32,
+    /// Most queues that can receive.
+    pub receive_limit: u32,
+}
+
+impl Interface {
+    /// Returns the speed of its link; `None` if it has no link or its driver does not report the
+    /// speed.
+    #[must_use]
+    pub fn link_speed(&self) -> Option<Rate> {
+        let settings = self
+            .ethtool(Settings {
+                command: Settings::COMMAND,
+                ..Settings::default()
+            })
+            .ok()?;
+        let megabits = u64::from(settings.speed_high) << 16 | u64::from(settings.speed_low);
+        // The kernel reports 2^32-1, or 2^16-1 in old drivers, for an unknown speed.
+        let known = ![0, u64::from(u16::MAX), u64::from(u32::MAX)].contains(&megabits);
+        known.then_some(Rate::BitsPerSecond(megabits * 1_000_000))
+    }
+
+    /// Returns whether a device on a bus is behind it, rather than a program or another interface.
+    #[must_use]
+    pub fn is_hardware(&self) -> bool {
+        // An address on a bus has a colon or a dash: 0000:01:00.0, usb-0000:00:14.0-1.
+        self.driver().is_some_and(|d| d.bus.contains([':', '-']))
+    }
+
+    /// Returns its driver; `None` if the interface does not report one.
+    ///
+    /// The driver itself answers, because sysfs may show another network namespace, with another
+    /// interface of this name.
+    #[must_use]
+    pub fn driver(&self) -> Option<Driver> {
+        let info = self
+            .ethtool(DriverInfo {
+                command: DriverInfo::COMMAND,
+                names: [[0; 32]; 5],
+                numbers: [0; 8],
+            })
+            .ok()?;
+        let [name, version, firmware, bus, _] = info.names.map(|name| {
+            let text = name.split(|byte| *byte == 0).next().unwrap_or_default();
+            String::from_utf8_lossy(text).into_owned()
+        });
+        Some(Driver {
+            name,
+            version,
+            firmware,
+            bus,
+        })
+    }
+
+    /// Returns which offloads change received frames; offloads that the driver does not know are
+    /// off.
+    #[must_use]
+    pub fn offloads(&self) -> Offloads {
+        const RX_VLAN: u32 = 1 << 8;
+        const LRO: u32 = 1 << 15;
+        let gro = self.ethtool(Value::<{ Value::GET_GRO }>::new());
+        let flags = self
+            .ethtool(Value::<{ Value::GET_FLAGS }>::new())
+            .map_or(0, |value| value.data);
+        Offloads {
+            gro: gro.is_ok_and(|value| value.data & 1 != 0),
+            lro: flags & LRO != 0,
+            strips_vlan: flags & RX_VLAN != 0,
+        }
+    }
+
+    /// Returns its use of pause frames; `None` if the driver knows none.
+    #[must_use]
+    pub fn pause(&self) -> Option<Pause> {
+        let pause = self
+            .ethtool(PauseSettings {
+                command: PauseSettings::COMMAND,
+                ..PauseSettings::default()
+            })
+            .ok()?;
+        Some(Pause {
+            negotiates: pause.negotiates != 0,
+            obeys: pause.receive != 0,
+            sends: pause.transmit != 0,
+        })
+    }
+
+    /// Returns the lengths of its rings; `None` if the driver has no rings of descriptors.
+    #[must_use]
+    pub fn ring_lengths(&self) -> Option<RingLengths> {
+        let rings = self
+            .ethtool(RingSettings {
+                command: RingSettings::COMMAND,
+                ..RingSettings::default()
+            })
+            .ok()?;
+        (rings.receive_limit > 0).then_some(RingLengths {
+            receive: rings.receive,
+            receive_limit: rings.receive_limit,
+            transmit: rings.transmit,
+            transmit_limit: rings.transmit_limit,
+        })
+    }
+
+    /// Returns the number of its queues; `None` if the driver does not report it.
+    #[must_use]
+    pub fn channels(&self) -> Option<Channels> {
+        let channels = self
+            .ethtool(ChannelSettings {
+                command: ChannelSettings::COMMAND,
+                ..ChannelSettings::default()
+            })
+            .ok()?;
+        Some(Channels {
+            receive: channels.receive.saturating_add(channels.combined),
+            receive_limit: channels.receive_limit.max(channels.combined_limit),
+        })
+    }
+
+    /// Sends the command of `data`, and returns the structure that the kernel has filled in.
+    pub(super) fn ethtool<T: EthtoolCommand>(&self, mut data: T) -> io::Result<T> {
+        // SAFETY: `T` is the structure of its command, which the trait promises.
+        unsafe { self.ioctl(libc::SIOCETHTOOL, &mut data) }?;
+        Ok(data)
+    }
+
+    /// Queries or changes this interface with an ioctl whose data is `data`.
+    ///
+    /// # Safety
+    /// `T` must be the structure that the kernel reads and writes for `number`, and for the command
+    /// in `data` if `number` has several commands.
+    pub(super) unsafe fn ioctl<T>(&self, number: libc::c_ulong, data: &mut T) -> io::Result<()> {
+        // SAFETY: zero is a valid value of every field of an `ifreq`.
+        let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+        // The last byte stays zero, because the kernel's names are shorter than the field.
+        for (to, from) in request.ifr_name[..libc::IFNAMSIZ - 1]
+            .iter_mut()
+            .zip(self.name.bytes())
+        {
+            *to = from.cast_signed();
+        }
+        request.ifr_ifru.ifru_data = std::ptr::from_mut(data).cast();
+        let socket = socket(
+            AddressFamily::Inet,
+            SockType::Datagram,
+            SockFlag::SOCK_CLOEXEC,
+            None,
+        )?;
+        // SAFETY: the request points to `data`, which has the structure that the kernel expects for
+        // `number`, as the caller promises; both outlive the call.
+        match unsafe { libc::ioctl(socket.as_raw_fd(), number as _, &raw mut request) } {
+            0 => Ok(()),
+            _ => Err(io::Error::last_os_error()),
+        }
+    }
+}
+
+/// `struct ethtool_value` of `linux/ethtool.h`, for the command `COMMAND`.
+#[repr(C)]
+struct Value<const COMMAND: u32> {
+    command: u32,
+    data: u32,
+}
+
+impl Value<0> {
+    /// `ETHTOOL_GFLAGS`.
+    const GET_FLAGS: u32 = 0x25;
+    /// `ETHTOOL_GGRO`.
+    const GET_GRO: u32 = 0x2b;
+}
+
+impl<const COMMAND: u32> Value<COMMAND> {
+    fn new() -> Self {
+        Self {
+            command: COMMAND,
+            data: 0,
+        }
+    }
+}
+
+// SAFETY: the structure is that of commands with a single number, and `command` is first.
+unsafe impl<const NUMBER: u32> EthtoolCommand for Value<NUMBER> {
+    const COMMAND: u32 = NUMBER;
+}
+
+/// `struct ethtool_cmd` of `linux/ethtool.h`.
+#[derive(Default)]
+#[repr(C)]
+struct Settings {
+    command: u32,
+    supported: u32,
+    advertised: u32,
+    speed_low: u16,
+    duplex: u8,
+    port: u8,
+    rest_of_link: [u32; 3],
+    speed_high: u16,
+    crossover: [u8; 2],
+    partner: u32,
+    reserved: [u32; 2],
+}
+
+const _: () = assert!(size_of::<Settings>() == 44);
+
+// SAFETY: the structure is that of ETHTOOL_GSET, and `command` is first.
+unsafe impl EthtoolCommand for Settings {
+    const COMMAND: u32 = 0x01;
+}
+
+/// `struct ethtool_drvinfo` of `linux/ethtool.h`.
+#[repr(C)]
+struct DriverInfo {
+    command: u32,
+    /// Names of the driver, its version, the firmware, the bus address, and the expansion ROM.
+    names: [[u8; 32]; 5],
+    numbers: [u32; 8],
+}
+
+const _: () = assert!(size_of::<DriverInfo>() == 196);
+
+// SAFETY: the structure is that of ETHTOOL_GDRVINFO, and `command` is first.
+unsafe impl EthtoolCommand for DriverInfo {
+    const COMMAND: u32 = 0x03;
+}
+
+/// `struct ethtool_ringparam` of `linux/ethtool.h`.
+#[derive(Default)]
+#[repr(C)]
+struct RingSettings {
+    command: u32,
+    receive_limit: u32,
+    mini_and_jumbo_limits: [u32; 2],
+    transmit_limit: u32,
+    receive: u32,
+    mini_and_jumbo: [u32; 2],
+    transmit: u32,
+}
+
+const _: () = assert!(size_of::<RingSettings>() == 36);
+
+// SAFETY: the structure is that of ETHTOOL_GRINGPARAM, and `command` is first.
+unsafe impl EthtoolCommand for RingSettings {
+    const COMMAND: u32 = 0x10;
+}
+
+/// `struct ethtool_pauseparam` of `linux/ethtool.h`.
+#[derive(Default)]
+#[repr(C)]
+struct PauseSettings {
+    command: u32,
+    negotiates: u32,
+    receive: u32,
+    transmit: u32,
+}
+
+const _: () = assert!(size_of::<PauseSettings>() == 16);
+
+// SAFETY: the structure is that of ETHTOOL_GPAUSEPARAM, and `command` is first.
+unsafe impl EthtoolCommand for PauseSettings {
+    const COMMAND: u32 = 0x12;
+}
+
+/// `struct ethtool_channels` of `linux/ethtool.h`.
+#[derive(Default)]
+#[repr(C)]
+struct ChannelSettings {
+    command: u32,
+    receive_limit: u32,
+    transmit_and_other_limits: [u32; 2],
+    combined_limit: u32,
+    receive: u32,
+    transmit_and_other: [u32; 2],
+    combined: u32,
+}
+
+const _: () = assert!(size_of::<ChannelSettings>() == 36);
+
+// SAFETY: the structure is that of ETHTOOL_GCHANNELS, and `command` is first.
+unsafe impl EthtoolCommand for ChannelSettings {
+    const COMMAND: u32 = 0x3c;
+}
