@@ -1,0 +1,72 @@
+//! The table of all keys: what each means, what it allows, and how it is read and written.
+//!
+//! Everything that handles keys uses this table: the parser, the printer, the comparison of two
+//! configurations, and docs/configuration.md.
+
+mod dedup;
+mod interface;
+mod monitor;
+mod page;
+mod recorder;
+
+pub use interface::INTERFACE;
+pub use monitor::MONITOR;
+pub use page::page;
+pub use recorder::RECORDER;
+
+use crate::value::{Refusal, Value};
+
+/// A key of a section `T`.
+#[derive(Debug)]
+pub struct Key<T: 'static> {
+    /// The name; a dot leads into a table of the section.
+    pub name: &'static str,
+    /// What the key means.
+    pub meaning: &'static str,
+    /// The values that it allows, with their unit.
+    pub allowed: &'static str,
+    /// What applies when the key is absent and has no default.
+    pub unset: &'static str,
+    /// Reads a value into a section.
+    pub(crate) read: fn(Value<'_>, &mut T) -> Result<(), Refusal>,
+    /// The value as TOML; `None` when it is not set.
+    pub(crate) write: fn(&T) -> Option<String>,
+}
+
+impl<T: Default> Key<T> {
+    /// The value in `section` as TOML; `None` when it is not set.
+    #[must_use]
+    pub fn literal(&self, section: &T) -> Option<String> {
+        (self.write)(section)
+    }
+
+    /// The default as TOML; `None` when there is none.
+    #[must_use]
+    pub fn default(&self) -> Option<String> {
+        (self.write)(&T::default())
+    }
+}
+
+/// Returns the key called `name`.
+#[must_use]
+pub fn find<T>(keys: &'static [Key<T>], name: &str) -> Option<&'static Key<T>> {
+    keys.iter().find(|key| key.name == name)
+}
+
+/// Returns the name in `known` that is most like `name`, if one is like it.
+pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    // A name from a file may be as long as the file, and the comparison takes the product of the
+    // lengths.
+    if name.len() > 100 {
+        return None;
+    }
+    let alike = |known: &str| {
+        let last = known.rsplit('.').next().unwrap_or(known);
+        strsim::jaro_winkler(name, known).max(strsim::jaro_winkler(name, last))
+    };
+    known
+        .map(|known| (alike(known), known))
+        .filter(|(likeness, _)| *likeness > 0.75)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, known)| known)
+}

@@ -1,0 +1,25 @@
+//! The configuration of hpcap, `/etc/hpcap/hpcap.toml`.
+//!
+//! [`load`] reads a file and returns a [`Document`]: the typed [`Config`] and the place of each value
+//! in the file. Every error names file, line, column, key, the value that was found, and what is
+//! allowed; all errors of a file are reported at once. [`keys`] is the one table of all keys. The
+//! canonical text of a configuration is its `Display`, and reading it gives the same configuration.
+//!
+//! [`check`] compares a configuration with a [`machine`].
+
+pub mod check;
+mod document;
+mod file;
+pub mod keys;
+pub mod machine;
+pub mod model;
+mod print;
+mod problem;
+mod value;
+
+pub use document::{Document, Finding, Section};
+pub use file::{DEFAULT_PATH, load, read_bytes, save};
+pub use machine::Machine;
+pub use model::Config;
+pub use problem::{Level, Place, Problem, Problems};
+pub use value::Refusal;
