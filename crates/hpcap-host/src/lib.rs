@@ -1,16 +1,33 @@
-//! Facts of the machine: network interfaces, control groups, memory pages.
+//! Facts of the machine: network interfaces, PCI devices, CPUs, memory, the kernel and its clock.
 //!
 //! Everything here reads: from the kernel by netlink and ethtool, and from `/proc` and `/sys`. No
-//! function starts another program.
+//! function starts another program, and none changes a setting, except for the time stamps of
+//! [`interface::timestamps`]. Facts from files are read below the root of a [`Tree`], which is this
+//! machine or a copy of another machine's files. A fact that the kernel does not report is `None`
+//! or empty, and never an error.
 
 pub mod cgroup;
-pub mod hugepages;
+mod clock;
+mod cpu;
+mod cpu_set;
+mod hugepages;
 pub mod interface;
+mod interrupts;
+pub mod kernel;
 mod memory;
+mod mounts;
 pub mod pages;
+mod pci;
+pub mod process;
 mod tree;
 
+pub use clock::Clock;
+pub use cpu::{Cpu, Cpus, IdleState, NumaNode};
+pub use cpu_set::{CpuSet, NotCpus};
 pub use hugepages::HugePool;
 pub use interface::Interface;
+pub use interrupts::Interrupt;
 pub use memory::{MemoryFacts, available_memory};
+pub use mounts::HugeMount;
+pub use pci::{NotAnAddress, PciAddress, PciDevice, PcieLink};
 pub use tree::Tree;

@@ -5,6 +5,7 @@
 //! | [`wait`] | waiting for a condition, with a time limit |
 //! | [`process`] | starting a program, reading its output, ending it |
 //! | [`network`] | network namespaces, veth pairs, sockets that send raw frames |
+//! | [`machine`] | files of `/proc` and `/sys` of other machines |
 //! | [`disk`] | a small file system that a test can fill |
 //! | [`frames`] | Ethernet frames that are special on their way through Linux |
 //! | [`captures`] | the folder of real captures that a developer may provide |
@@ -25,6 +26,7 @@
 pub mod captures;
 pub mod disk;
 pub mod frames;
+pub mod machine;
 pub mod network;
 pub mod pcap;
 pub mod pcapng;
