@@ -11,6 +11,8 @@ pub struct Closing {
     /// Offsets in the file, each the start of a record, and the bytes to write there. The bytes
     /// between them stay zero.
     pub writes: Vec<(u64, Vec<u8>)>,
+    /// Number of `writes` that are tags. The others are headers of padding.
+    pub tags: usize,
     /// Length of the file afterwards, in bytes.
     pub len: u64,
 }
@@ -32,6 +34,7 @@ pub fn closing(end: u64, block_bytes: u64, max_bytes: u64, tags: &[Vec<u8>]) -> 
         if len <= max_bytes {
             return Closing {
                 writes: writes(end, tags_end, len, tags),
+                tags: tags.len(),
                 len,
             };
         }
@@ -40,6 +43,7 @@ pub fn closing(end: u64, block_bytes: u64, max_bytes: u64, tags: &[Vec<u8>]) -> 
     // complete as it is.
     Closing {
         writes: Vec::new(),
+        tags: 0,
         len: end,
     }
 }

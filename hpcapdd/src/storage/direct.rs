@@ -93,6 +93,22 @@ impl DirectFile {
         }
     }
 
+    /// Reserves room for `bytes` bytes at offset `at`, without changing the file's length.
+    ///
+    /// # Errors
+    /// Errors of the operating system.
+    pub fn reserve_exactly(&self, at: u64, bytes: u64) -> nix::Result<()> {
+        let (Ok(at), Ok(bytes)) = (libc::off_t::try_from(at), libc::off_t::try_from(bytes)) else {
+            return Ok(());
+        };
+        loop {
+            match fallocate(&self.file, FallocateFlags::FALLOC_FL_KEEP_SIZE, at, bytes) {
+                Err(nix::Error::EINTR) => {}
+                other => return other,
+            }
+        }
+    }
+
     /// Writes all of `bytes` at offset `off`. `done` grows with what is written, so that a caller
     /// can go on behind it after a failure. If the kernel cannot do a direct write from this memory
     /// or at this alignment, the write is repeated through the page cache.

@@ -170,17 +170,19 @@ impl CaptureFile {
             .map_err(|e| StorageError::of_write(&self.path, e))
     }
 
-    /// Returns a handle for writing the file from its start through the page cache.
+    /// Reserves room for `bytes` bytes at offset `at`, without changing the length of the file. Does
+    /// nothing where the file system cannot reserve room.
     ///
     /// # Errors
-    /// When the operating system refuses.
-    pub fn appender(&mut self) -> std::result::Result<std::fs::File, StorageError> {
-        // The clone shares the flags of the file, so O_DIRECT must be off.
-        self.make_buffered()?;
-        self.io
-            .file()
-            .try_clone()
-            .map_err(|e| StorageError::of_write(&self.path, e))
+    /// [`StorageError::Passing`] if the disk has no such room.
+    pub fn reserve_room(&self, at: u64, bytes: u64) -> std::result::Result<(), StorageError> {
+        match self.io.reserve_exactly(at, bytes) {
+            Err(e @ (nix::Error::ENOSPC | nix::Error::EDQUOT)) => {
+                Err(StorageError::of_write(&self.path, e.into()))
+            }
+            // The write reports every other failure.
+            _ => Ok(()),
+        }
     }
 
     /// Fills `bytes` from offset `off`. Call [`CaptureFile::make_buffered`] first.

@@ -9,7 +9,7 @@ pub mod finish;
 pub mod folder;
 pub mod inode;
 pub mod pipe;
-pub mod reserved_room;
 pub mod retention;
 pub mod room;
 pub mod sealed;
+pub mod tail;

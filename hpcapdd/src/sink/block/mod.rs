@@ -54,6 +54,8 @@ pub struct BlockSink {
     /// Number of the producer's current file, as of the last step.
     file_number: u64,
     interruption: Option<Interruption>,
+    /// Start of the file that is known to have another name by now.
+    renamed: Option<u64>,
     /// The ledger as the finished files tell it.
     told: Ledger,
 }
@@ -84,6 +86,7 @@ impl BlockSink {
             rotated: None,
             file_number: listener.page().file_number(),
             interruption: None,
+            renamed: None,
             told: Ledger::default(),
         }
     }

@@ -3,6 +3,8 @@
 use std::time::{Duration, Instant};
 
 use hpcap::listener::Moment;
+use hpcap::raw::Gap;
+use hpcap::raw::tag::Tag;
 use hpcap::{Kind, Ledger, Listener, Reason, Result, Start, Timestamp};
 
 use super::{BlockSink, missing, tail_is_whole};
@@ -10,6 +12,7 @@ use crate::report::event::Notice;
 use crate::sink::Step;
 use crate::sink::block::block_view::BlockView;
 use crate::sink::block::writer::ValidEnd;
+use crate::sink::file_header::{Place, header_of};
 use crate::storage::error::StorageError;
 use crate::storage::file::gone;
 
@@ -126,45 +129,89 @@ impl BlockSink {
         )));
     }
 
-    /// Interrupts the recording if the file under way is not at its path any more, so that the
-    /// recording resumes in a new file. The frames of a removed file are lost. A file that has
-    /// another name now is ended where it is.
-    pub(super) fn look_for_file(&mut self, listener: &Listener) {
+    /// Goes on in a new file if the file under way is not at its path any more. A file that has
+    /// another name now gets the rest of the producer's file first, so nothing is lost. The frames
+    /// of a removed file are lost, except those that the ring still has.
+    pub(super) fn look_for_file(&mut self, listener: &mut Listener) {
         let Some(file) = self.writer.gone() else {
             return;
         };
         let (error, removed) = (gone(file.path()), file.is_removed());
-        let advice = if removed {
-            "going on with a new file; the frames in it, and until the new file begins, are \
-             counted as storage"
-        } else {
-            "going on with a new file; the frames until it begins are counted as storage"
-        };
-        let error = error.advise(advice);
-        self.notices.push(Notice::warning(error.to_string()));
         if !removed {
-            if self.interruption.is_none() {
-                let view = BlockView::of(listener, u64::MAX).filter(|_| tail_is_whole(listener));
-                let salvage = self.writer.salvage(view.as_ref());
-                self.interrupt(Reason::Storage, salvage);
+            if self.renamed != self.writer.file_start() {
+                self.renamed = self.writer.file_start();
+                let error = error.advise("going on with a new file as soon as one can begin");
+                self.notices.push(Notice::warning(error.to_string()));
             }
+            listener.request_file();
             return;
         }
+        let advice = "going on with a new file; the frames in it are counted as storage";
+        self.notices
+            .push(Notice::warning(error.advise(advice).to_string()));
         if let (Some(start), Some(stored)) = (self.writer.file_start(), self.writer.stored()) {
             self.tally.stored_bytes = self.tally.stored_bytes.saturating_sub(stored - start);
         }
-        self.writer.abandon();
         if self.interruption.is_some() {
+            self.writer.abandon();
             // The gap of the interruption is written into a new file.
             let _ = self.writer.begin(self.done, self.reached);
             return;
         }
-        let salvage = ValidEnd {
-            end: self.done,
-            told: self.reached,
-            last: None,
+        if !self.writer.holds_blocks() {
+            // The ring still has all of the file.
+            self.writer.abandon();
+            self.done = listener.position();
+            return;
+        }
+        if !self.go_on_in_the_middle(listener) {
+            self.writer.abandon();
+            let salvage = ValidEnd {
+                end: self.done,
+                told: self.reached,
+                last: None,
+            };
+            self.interrupt(Reason::Storage, Some(salvage));
+        }
+    }
+
+    /// Begins a new file with the block that the ring still has. Returns whether this worked.
+    fn go_on_in_the_middle(&mut self, listener: &mut Listener) -> bool {
+        if self.info.plain || !tail_is_whole(listener) {
+            return false;
+        }
+        let Some(at) = self.writer.salvage(None) else {
+            return false;
         };
-        self.interrupt(Reason::Storage, Some(salvage));
+        let now = Moment::from(&listener.ledger());
+        let Some(view) = BlockView::of(listener, u64::MAX) else {
+            return false;
+        };
+        let clock = Timestamp::now();
+        let lost = missing(&at.told, &self.reached, Reason::Storage);
+        let place = Place {
+            recording: self.info.recording,
+            stream_off: view.off - self.info.block_bytes,
+            file_number: self.file_number,
+        };
+        let tags = [
+            Tag::FileHeader(Box::new(header_of(&self.info, place, 0, "", &now.ledger))),
+            Tag::Gap(Box::new(Gap {
+                from: None,
+                until: at.last.unwrap_or(clock),
+                open: false,
+                lost,
+            })),
+        ];
+        let tags = tags.map(|tag| tag.to_body());
+        if self.writer.go_on(&at, &view, &tags).is_err() {
+            return false;
+        }
+        self.tally.lost[Reason::Storage] += lost[Reason::Storage];
+        self.reached = at.told;
+        // The next file of the producer has the usual beginning.
+        listener.request_file();
+        true
     }
 
     /// Handles a file that takes no more bytes. If the file holds no whole block yet, a new one

@@ -3,8 +3,10 @@
 //! The stream is laid out so that storing needs no parsing: a file is whole blocks, and the block
 //! index says where each file starts. The writer looks at records only where a file ends early.
 
+use hpcap::abi::{HPCAP_CAPLEN_MAX, HPCAP_RECORD_BYTES};
 use hpcap::raw::index::{Entry, Index};
-use hpcap::raw::padding::padding_header;
+use hpcap::raw::padding::{padding_header, padding_to};
+use hpcap::raw::record::is_padding;
 use hpcap::{Count, Ledger, Reason, Timestamp};
 
 use crate::sink::block::block_view::{BlockView, StoredBlock};
@@ -322,6 +324,40 @@ impl BlockWriter {
             .filter(|file| file.is_gone())
     }
 
+    /// Goes on in a new file in the middle of the producer's file, because somebody has removed the
+    /// open file, which ends at `at`. The new file begins with a block of `tags`, padding, and the
+    /// start of the record that reaches into the next block, from the old file. `next` is the
+    /// block in the ring that was not stored whole.
+    ///
+    /// # Errors
+    /// [`StorageError`]. The open file is then as it was.
+    pub fn go_on(
+        &mut self,
+        at: &ValidEnd,
+        next: &BlockView<'_>,
+        tags: &[Vec<u8>],
+    ) -> Result<(), StorageError> {
+        let block_bytes = self.geometry.block_bytes;
+        let Some(open) = &mut self.open else {
+            return Ok(());
+        };
+        let mut head = vec![0; usize::try_from(next.off - at.end).unwrap_or(0)];
+        open.file.make_buffered()?;
+        let from = at.end - open.start;
+        let read = open.file.read(&mut head, from);
+        read.map_err(|e| StorageError::of_write(open.file.path(), e))?;
+        let start = next.off - block_bytes;
+        let mut new = Open::begin(&self.folder, self.geometry, start, at.told)?;
+        if let Err(error) = new.write_first_block(block_bytes, &head, next.bytes, tags) {
+            new.file.discard();
+            return Err(error);
+        }
+        new.anchor = (at.end, at.told);
+        (new.stored, new.trusted) = (next.off, next.off);
+        self.open = Some(new);
+        Ok(())
+    }
+
     /// Closes the open file, which somebody has removed.
     pub fn abandon(&mut self) {
         self.open = None;
@@ -351,6 +387,44 @@ impl Open {
             anchor: (start, told),
             index: Index::new(geometry.block_bytes),
         })
+    }
+
+    /// Writes a block of `tags`, padding and `head`, the start of a record that goes on with `next`.
+    fn write_first_block(
+        &mut self,
+        block_bytes: u64,
+        head: &[u8],
+        next: &[u8],
+        tags: &[Vec<u8>],
+    ) -> Result<(), StorageError> {
+        self.file.claim(block_bytes)?;
+        self.file.make_buffered()?;
+        let mut off = 0;
+        for tag in tags {
+            let record = tag_record(tag);
+            self.file.write(&record, off, &mut 0)?;
+            self.index.note(off, None);
+            off += record.len() as u64;
+        }
+        let head_off = block_bytes - head.len() as u64;
+        for padding in padding_to(off, head_off).into_iter().flatten() {
+            self.file.write(padding.as_bytes(), off, &mut 0)?;
+            off += (HPCAP_RECORD_BYTES + usize::from(padding.caplen)) as u64;
+        }
+        self.file.write(head, head_off, &mut 0)?;
+        // The record is at most as long as its header says, so these bytes hold all of it.
+        let rest = &next[..next.len().min(HPCAP_RECORD_BYTES + HPCAP_CAPLEN_MAX)];
+        let joined = [head, rest].concat();
+        let index = &mut self.index;
+        let _ = walk_while(&joined, |before, head, _| {
+            let starts_here = head_off + before.bytes < block_bytes;
+            if starts_here {
+                let time = (!is_padding(head)).then(|| Timestamp::new(head.sec, head.nsec));
+                index.note(head_off + before.bytes, time);
+            }
+            starts_here
+        });
+        Ok(())
     }
 
     /// Reads what the file holds from stream offset `from` up to `trusted`. Returns nothing if it

@@ -10,7 +10,7 @@ use hpcap::listener::Moment;
 use hpcap::pcapfile::{self, Statistics};
 use hpcap::queue::{Queue, QueueInfo};
 use hpcap::raw::{Altered, FileHeader, Gap, Identity, Record, RecordingId};
-use hpcap::{Count, Error, Kind, Ledger, Reason, Timestamp};
+use hpcap::{Count, Ledger, Reason, Timestamp};
 
 use crate::report::event::Notice;
 use crate::sink::file_header::{Place, header_of};
@@ -18,10 +18,10 @@ use crate::sink::record::capture_writer::{CaptureWriter, closing, statistics_bet
 use crate::sink::record::file_log::{FileLog, last_flush};
 use crate::sink::record::{OutputFailure, RecordOutput, Written};
 use crate::storage::error::StorageError;
-use crate::storage::file::CaptureFile;
+use crate::storage::file::{CaptureFile, gone};
 use crate::storage::folder::OutputFolder;
-use crate::storage::reserved_room::{ROOM_BYTES, ReservingFile};
 use crate::storage::sealed::Sealed;
+use crate::storage::tail::{ROOM_BYTES, Tail, Unwritten};
 
 /// Bytes that the output collects before it writes them. The writer's own buffer is larger, so a
 /// frame never waits for the disk once it is taken.
@@ -76,6 +76,8 @@ pub struct CaptureOutput {
     recording: RecordingId,
     file_number: u64,
     open: Option<Open>,
+    /// Blocks of frames that the last file did not take.
+    carried: Vec<u8>,
     rotate: bool,
     /// Original length and time of the next frame, if its record cannot hold them.
     altered: Option<Altered>,
@@ -87,11 +89,26 @@ pub struct CaptureOutput {
 #[derive(Debug)]
 struct Open {
     file: CaptureFile,
-    writer: CaptureWriter<ReservingFile>,
+    writer: CaptureWriter<Unwritten>,
+    tail: Tail,
+    /// Bytes in the file that `writer` did not make.
+    carried: u64,
     headers: Vec<FileHeader>,
     start: Timestamp,
-    /// Offset in bytes up to which the file is written, which is the end of a block.
-    flushed: u64,
+}
+
+impl Open {
+    /// Bytes of the file so far, those that are not written yet included.
+    fn bytes(&self) -> u64 {
+        self.writer.bytes() + self.carried
+    }
+
+    /// Takes the blocks that are not in the file.
+    fn take_unwritten(&mut self) -> Vec<u8> {
+        // This does not fail: the bytes go into memory.
+        let _ = self.writer.flush();
+        self.tail.take()
+    }
 }
 
 impl CaptureOutput {
@@ -128,6 +145,7 @@ impl CaptureOutput {
             recording,
             file_number: 0,
             open: None,
+            carried: Vec::new(),
             rotate: false,
             altered: None,
             frames_seen: 0,
@@ -172,7 +190,7 @@ impl CaptureOutput {
     }
 
     fn is_due(&self, open: &Open) -> bool {
-        let bytes = open.writer.bytes();
+        let bytes = open.bytes();
         self.rotate && !self.folder.is_one_file()
             || self.taken().frames > 0
                 && (self.rotate_bytes.is_some_and(|limit| bytes >= limit)
@@ -182,13 +200,7 @@ impl CaptureOutput {
 
     fn begin(&mut self, ledger: &Ledger) -> Result<Open, StorageError> {
         let mut file = self.folder.create()?;
-        let appender = match file.appender() {
-            Ok(appender) => appender,
-            Err(error) => {
-                file.discard();
-                return Err(error);
-            }
-        };
+        file.make_buffered()?;
         let place = Place {
             recording: Some(self.recording),
             stream_off: self.log.bytes(),
@@ -196,14 +208,15 @@ impl CaptureOutput {
         };
         let mut headers = Vec::new();
         for source in &mut self.sources {
-            source.taken = Count::default();
+            // What the last file did not take is in this one.
+            source.taken = source.taken - source.flushed;
             source.flushed = Count::default();
             let (caplen, filter) = (source.caplen, source.filter.as_str());
             headers.push(header_of(&source.info, place, caplen, filter, ledger));
         }
         let comment = pcapfile::identity::comment(&identity_of(&headers));
-        let appender = ReservingFile::new(appender);
-        let writer = match CaptureWriter::new(appender, self.format, &headers, &comment) {
+        let tail = Tail::default();
+        let mut writer = match CaptureWriter::new(tail.writer(), self.format, &headers, &comment) {
             Ok(writer) => writer,
             Err(e) => {
                 let error = StorageError::of_write(file.path(), e);
@@ -211,12 +224,17 @@ impl CaptureOutput {
                 return Err(error);
             }
         };
+        // Neither call fails: the bytes go into memory.
+        let _ = writer.flush();
+        let _ = io::Write::write_all(&mut tail.writer(), &self.carried);
+        let carried = std::mem::take(&mut self.carried).len() as u64;
         Ok(Open {
             file,
             writer,
+            tail,
+            carried,
             headers,
             start: Timestamp::now(),
-            flushed: 0,
         })
     }
 
@@ -225,7 +243,8 @@ impl CaptureOutput {
         let Some(mut open) = self.open.take() else {
             return;
         };
-        if open.flushed == 0 {
+        let end_of_frames = open.tail.written();
+        if end_of_frames == 0 {
             // Not even the file's header was written.
             open.file.discard();
             return;
@@ -237,10 +256,10 @@ impl CaptureOutput {
             .map(|source| source.statistics((open.start, now), end))
             .collect();
         let closing = closing(self.format, &open.headers, &statistics);
+        // The statistics use the reserved room. The file is cut behind them when it is finished.
         let mut write = || -> Result<u64, StorageError> {
-            open.file.cut(open.flushed)?;
-            open.file.write(&closing, open.flushed, &mut 0)?;
-            Ok(open.flushed + closing.len() as u64)
+            open.file.write(&closing, end_of_frames, &mut 0)?;
+            Ok(end_of_frames + closing.len() as u64)
         };
         let len = match write() {
             Ok(len) => len,
@@ -249,7 +268,7 @@ impl CaptureOutput {
                     "{}\n  the file ends without its statistics; it is whole otherwise",
                     error
                 ));
-                open.flushed
+                end_of_frames
             }
         };
         self.file_number += 1;
@@ -258,20 +277,38 @@ impl CaptureOutput {
         self.log.add(sealed, len);
     }
 
+    /// Writes everything that was taken, into another file if the one under way does not take it.
+    fn flush_rest(&mut self, end: &Moment) -> Result<(), OutputFailure> {
+        let flushed = self.flush();
+        if self.carried.is_empty() {
+            return flushed;
+        }
+        self.ready(&|| *end)?;
+        self.flush()
+    }
+
     /// Gives up the open file, with the frames in it, if it is not at its path any more.
     fn look_for_file(&mut self) -> Result<(), OutputFailure> {
         self.looked = Instant::now();
-        let Some(open) = self.open.take_if(|open| open.file.is_gone()) else {
+        let Some(open) = self.open.as_ref().filter(|open| open.file.is_gone()) else {
             return Ok(());
         };
-        let error = Error::new(
-            Kind::NotFound,
-            format!("go on writing {}", open.file.path().display()),
-            "it is not there any more: somebody has removed or replaced it",
-        )
-        .advise("going on with a new file; the frames in it are counted as storage");
-        // The next file says that these frames are missing.
-        Err(failure(StorageError::File(error), self.taken()))
+        let error = gone(open.file.path());
+        if !open.file.is_removed() {
+            // The renamed file still gets its remaining frames and its end.
+            self.rotate = true;
+            let error = error.advise("going on with a new file");
+            self.log.warn(error.to_string());
+            return Ok(());
+        }
+        // What is in the file is lost. The rest goes into the next file.
+        let lost = self.flushed();
+        if let Some(mut open) = self.open.take() {
+            self.carried = open.take_unwritten();
+        }
+        let error =
+            error.advise("going on with a new file; the frames in it are counted as storage");
+        Err(failure(StorageError::File(error), lost))
     }
 }
 
@@ -347,12 +384,13 @@ impl RecordOutput for CaptureOutput {
         let Some(open) = &mut self.open else {
             return Ok(());
         };
-        let len = open.writer.bytes() + FRAME_BYTES_MAX + ROOM_BYTES;
+        let len = open.bytes() + FRAME_BYTES_MAX + ROOM_BYTES;
         if let Err(error) = open.file.claim(len) {
             return Err(failure(error, Count::default()));
         }
         // The head is written at once, so that a file is valid from its first moment.
-        let full = open.flushed == 0 || open.writer.bytes() - open.flushed >= FLUSH_BYTES;
+        let flushed = open.tail.written();
+        let full = flushed == 0 || open.bytes() - flushed >= FLUSH_BYTES;
         if full { self.flush() } else { Ok(()) }
     }
 
@@ -402,22 +440,22 @@ impl RecordOutput for CaptureOutput {
         let Some(open) = &mut self.open else {
             return Ok(());
         };
-        match open.writer.flush() {
+        // This does not fail: the bytes go into memory.
+        let _ = open.writer.flush();
+        match open.tail.write_to(&mut open.file) {
             Ok(()) => {
-                open.flushed = open.writer.bytes();
                 for source in &mut self.sources {
                     source.flushed = source.taken;
                 }
                 Ok(())
             }
-            Err(e) => {
-                let error = storage_error_of(&open.file, e);
-                let mut lost = Count::default();
+            Err(error) => {
                 if matches!(error, StorageError::File(_)) {
-                    lost = self.taken() - self.flushed();
+                    // The next file takes what this one does not.
+                    self.carried = open.take_unwritten();
                     self.seal(End::Interruption);
                 }
-                Err(failure(error, lost))
+                Err(failure(error, Count::default()))
             }
         }
     }
@@ -427,9 +465,9 @@ impl RecordOutput for CaptureOutput {
     }
 
     fn finish(&mut self, end: &Moment, _complete: bool) -> Result<(), OutputFailure> {
-        let flushed = self.flush();
+        let flushed = self.flush_rest(end);
         let unflushed = self.taken() - self.flushed();
-        if matches!(&flushed, Err(OutputFailure::Storage { lost, .. }) if lost.is_zero()) {
+        if flushed.is_err() {
             self.count_unstored();
         }
         let result = last_flush(flushed, unflushed);
@@ -438,7 +476,7 @@ impl RecordOutput for CaptureOutput {
     }
 
     fn written(&self) -> Written {
-        let under_way = self.open.as_ref().map_or(0, |open| open.writer.bytes());
+        let under_way = self.open.as_ref().map_or(0, Open::bytes);
         self.log.written(under_way)
     }
 
@@ -466,10 +504,6 @@ fn identity_of(headers: &[FileHeader]) -> Identity {
         queue: first.queue.filter(|_| headers.len() == 1),
         ..first
     })
-}
-
-fn storage_error_of(file: &CaptureFile, error: io::Error) -> StorageError {
-    StorageError::of_write(file.path(), error)
 }
 
 fn failure(error: StorageError, lost: Count) -> OutputFailure {
