@@ -14,11 +14,13 @@ INCLUDEDIR = $(DESTDIR)$(PREFIX)/include
 DOCDIR = $(DESTDIR)$(PREFIX)/share/doc/hpcap
 UNITDIR = $(DESTDIR)$(PREFIX)/lib/systemd/system
 SYSUSERSDIR = $(DESTDIR)$(PREFIX)/lib/sysusers.d
+TMPFILESDIR = $(DESTDIR)$(PREFIX)/lib/tmpfiles.d
 MANDIR = $(DESTDIR)$(PREFIX)/share/man/man1
 BASHDIR = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 ZSHDIR = $(DESTDIR)$(PREFIX)/share/zsh/site-functions
 FISHDIR = $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 BINARIES := hpcapd hpcapdd hpcapctl raw2pcap checkraw hpcap-bench
+UNITS := hpcap.target hpcapd@.service hpcapdd@.service hpcapdd-queue@.service
 DOCUMENTS := README.md ARCHITECTURE.md CHANGELOG.md
 
 # For `make run`.
@@ -122,9 +124,11 @@ install: $(BINARIES:%=$(TARGET)/release/%) $(TARGET)/release/xtask ## install to
 	install -m 644 kmod/include/uapi/hpcap.h '$(INCLUDEDIR)'
 	install -d '$(DESTDIR)/etc/udev/rules.d'
 	install -m 644 kmod/udev/70-hpcap.rules '$(DESTDIR)/etc/udev/rules.d'
-	install -d '$(UNITDIR)' '$(SYSUSERSDIR)'
-	sed 's|/usr/local/|$(PREFIX)/|' 'packaging/systemd/hpcapdd@.service' >'$(UNITDIR)/hpcapdd@.service'
+	install -d '$(UNITDIR)' '$(SYSUSERSDIR)' '$(TMPFILESDIR)'
+	install -m 644 $(UNITS:%='packaging/systemd/%') '$(UNITDIR)'
+	sed -i 's|/usr/local/|$(PREFIX)/|g' $(UNITS:%='$(UNITDIR)/%')
 	install -m 644 packaging/systemd/hpcap.sysusers '$(SYSUSERSDIR)/hpcap.conf'
+	install -m 644 packaging/systemd/hpcap.tmpfiles '$(TMPFILESDIR)/hpcap.conf'
 	install -m 644 $(DOCUMENTS) '$(DOCDIR)'
 	install -m 644 docs/*.md '$(DOCDIR)/docs'
 	install -m 644 LICENSES/* '$(DOCDIR)/LICENSES'
@@ -136,15 +140,16 @@ install: $(BINARIES:%=$(TARGET)/release/%) $(TARGET)/release/xtask ## install to
 	install -m 644 '$(TARGET)'/completions/zsh/* '$(ZSHDIR)'
 	install -m 644 '$(TARGET)'/completions/fish/* '$(FISHDIR)'
 
-# The running system learns the user of the services, and the services.
+# The running system learns the user of the services, their folders, and the services.
 ifeq ($(DESTDIR),)
 	@! command -v systemd-sysusers >/dev/null || systemd-sysusers '$(SYSUSERSDIR)/hpcap.conf'
+	@! [ -d /run/systemd/system ] || systemd-tmpfiles --create '$(TMPFILESDIR)/hpcap.conf'
 	@! [ -d /run/systemd/system ] || systemctl daemon-reload
 endif
 
 uninstall: ## remove what `make install` installed with the same DESTDIR and PREFIX
 	rm -f $(BINARIES:%='$(BINDIR)/%') '$(INCLUDEDIR)/hpcap.h' '$(DESTDIR)/etc/udev/rules.d/70-hpcap.rules'
-	rm -f '$(UNITDIR)/hpcapdd@.service' '$(SYSUSERSDIR)/hpcap.conf'
+	rm -f $(UNITS:%='$(UNITDIR)/%') '$(SYSUSERSDIR)/hpcap.conf' '$(TMPFILESDIR)/hpcap.conf'
 	rm -f $(BINARIES:%='$(MANDIR)/%.1') '$(MANDIR)'/hpcapctl-*.1 '$(MANDIR)'/hpcap-bench-*.1
 	rm -f $(BINARIES:%='$(BASHDIR)/%') $(BINARIES:%='$(ZSHDIR)/_%') $(BINARIES:%='$(FISHDIR)/%.fish')
 	rm -rf '$(DOCDIR)'

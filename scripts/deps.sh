@@ -32,6 +32,7 @@ test   spin             cmd:spin
 test   ethtool          cmd:ethtool
 test   faketime         cmd:faketime
 test   man-db           cmd:man
+test   systemd          cmd:systemd-analyze
 test   groff-base       cmd:groff
 lint   sparse           cmd:sparse
 lint   shellcheck       cmd:shellcheck

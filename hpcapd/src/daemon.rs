@@ -10,7 +10,7 @@ use hpcap::error::Context;
 use hpcap::loss::LossWatch;
 use hpcap::message::kind_of;
 use hpcap::queue::QueueEnd;
-use hpcap::visible::visible_json;
+use hpcap::visible::{visible, visible_json};
 use hpcap::{Error, Kind, QueueName, Result, message, patience};
 use hpcap_ipc::folder::Folder;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -18,6 +18,7 @@ use nix::unistd::Gid;
 
 use hpcap_engine::{Engine, EngineConfig, Events};
 use hpcap_host::Interface;
+use hpcap_service::Service;
 
 use crate::cli::Cli;
 use crate::reporter::{LimitedReporter, Reporter, notice};
@@ -82,11 +83,26 @@ fn capture(cli: &Cli, reporter: &Reporter) -> Result<()> {
         let socket = server.listener.path().display().to_string();
         reporter.serving(server.engine.queue(), &socket);
     }
-    let served = serve(&mut servers, &signals, cli, reporter);
+    let mut service = Service::from_environment();
+    service.set_ready(&status_of(&servers));
+    let served = serve(&mut servers, &signals, cli, reporter, &mut service);
+    service.set_stopping("ending the queues");
     // All queues are stopped before the first failure is returned.
     let stopped: Vec<Result<()>> = servers.into_iter().map(|s| finish(s, reporter)).collect();
     served?;
     stopped.into_iter().collect()
+}
+
+/// Describes the queues for the service manager, in one line.
+fn status_of(servers: &[Server]) -> String {
+    let queues: Vec<String> = servers
+        .iter()
+        .map(|server| {
+            let info = server.engine.queue().info();
+            format!("{} from {}", info.name, visible(&info.source))
+        })
+        .collect();
+    format!("serving {}", queues.join(", "))
 }
 
 /// Opens all sources and sockets. Returns `None` if a signal arrives first.
@@ -191,7 +207,13 @@ fn open_listener(
 }
 
 /// Accepts clients until a signal arrives, or until all sources have ended and no listener is left.
-fn serve(servers: &mut [Server], signals: &Signals, cli: &Cli, reporter: &Reporter) -> Result<()> {
+fn serve(
+    servers: &mut [Server],
+    signals: &Signals,
+    cli: &Cli,
+    reporter: &Reporter,
+    service: &mut Service,
+) -> Result<()> {
     let mut limited = LimitedReporter::new(reporter);
     loop {
         let mut fds = vec![PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
@@ -208,6 +230,8 @@ fn serve(servers: &mut [Server], signals: &Signals, cli: &Cli, reporter: &Report
             limited.tell_rest();
             return Ok(());
         }
+        let beats: Vec<_> = servers.iter().map(Server::heartbeat).collect();
+        service.watch(&beats);
         if signals.take_statistics() {
             for server in servers.iter() {
                 reporter.statistics(server.name, &server.engine.queue().ledger());
@@ -239,6 +263,12 @@ fn serve(servers: &mut [Server], signals: &Signals, cli: &Cli, reporter: &Report
 }
 
 impl Server {
+    /// Returns the last heartbeat of the poll thread, or `None` if the queue has ended.
+    fn heartbeat(&self) -> Option<u64> {
+        let page = self.engine.queue().page();
+        page.end().is_none().then(|| page.heartbeat_ns())
+    }
+
     /// Reports the end of the queue, and losses of frames.
     fn tell(&mut self, reporter: &Reporter) {
         let queue = self.engine.queue();

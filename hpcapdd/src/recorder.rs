@@ -5,6 +5,7 @@ use hpcap::filter::Filter;
 use hpcap::message::Messages;
 use hpcap::queue::QueueInfo;
 use hpcap::raw::RecordingId;
+use hpcap::visible::visible;
 use hpcap::{Listener, QueueName, Result, Start};
 use hpcap_engine::EngineConfig;
 use hpcap_source::spec::SourceSpec;
@@ -200,12 +201,11 @@ fn record_once(
         true => make_sink(cli, outlet, &input, &selection, rotate_bytes, own_stream)?,
         false => several::make_sink(cli, outlet, &input, further, rotate_bytes, own_stream)?,
     };
-    reporter.tell(&Event::Start(start_event(
-        origin,
-        destination,
-        &input,
-        mode,
-    )));
+    let start = start_event(origin, destination, &input, mode);
+    let what = start.queue.as_ref().unwrap_or(&start.source);
+    let status = format!("recording {what} to {}", start.destination);
+    reporter.tell(&Event::Start(start));
+    reporter.service().set_ready(&visible(&status));
     let timing = Timing {
         duration: cli.duration,
         rotate: cli.rotate_time.map(|every| Rotation {

@@ -6,6 +6,7 @@ use std::time::Instant;
 use hpcap::message::{Level, Limiter, Messages, Stream, kind_of};
 
 use hpcap::visible::visible_json;
+use hpcap_service::Service;
 
 use crate::report::event::Event;
 use crate::report::text::text;
@@ -34,6 +35,7 @@ pub struct Reporter {
     /// Whether stdout carries the frames.
     stdout_taken: bool,
     terminal: bool,
+    service: Service,
 }
 
 /// Returns a function that makes the line about dropped messages, for [`hpcap::message::run`].
@@ -62,7 +64,13 @@ impl Reporter {
             style,
             stdout_taken,
             terminal: std::io::stderr().is_terminal(),
+            service: Service::from_environment(),
         }
+    }
+
+    /// The service manager, which is told the state of the recorder beside people and programs.
+    pub fn service(&mut self) -> &mut Service {
+        &mut self.service
     }
 
     /// Reports an event, unless it is a warning and too many of its kind were reported just now.

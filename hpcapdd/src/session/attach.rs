@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use hpcap::visible::visible;
 use hpcap::{Error, Kind, Result, patience};
 
 use crate::cli::Cli;
@@ -81,6 +82,11 @@ impl Attaching {
                 Err(e) if self.wait && is_absence(&e) => {
                     if !std::mem::replace(&mut said, true) {
                         reporter.tell(&Event::warning(format!("waiting: {e}")));
+                        // A recorder that waits works as it should: the boot goes on meanwhile.
+                        let why = e.to_string();
+                        let why = why.lines().next().unwrap_or_default();
+                        let status = format!("waiting: {}", visible(why));
+                        reporter.service().set_ready(&status);
                     }
                 }
                 Err(e) => return Err(e),
@@ -90,6 +96,7 @@ impl Attaching {
                 if self.stop() {
                     return Ok(None);
                 }
+                reporter.service().watch(&[]);
                 std::thread::sleep(TICK);
             }
         }
@@ -108,6 +115,7 @@ impl Attaching {
                 if waited >= SAY_WAITING && !std::mem::replace(&mut said, true) {
                     reporter.tell(&Event::warning("still waiting for the source to begin"));
                 }
+                reporter.service().watch(&[]);
                 self.stop()
             },
             open,

@@ -189,6 +189,12 @@ impl Input {
         beats
     }
 
+    /// Whether the frames come from sources in this process.
+    #[must_use]
+    pub fn captures_itself(&self) -> bool {
+        self.engine.is_some()
+    }
+
     /// Whether there is more than one source.
     #[must_use]
     pub fn is_several(&self) -> bool {

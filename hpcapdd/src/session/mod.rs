@@ -375,6 +375,19 @@ impl<'a> Session<'a> {
                 self.reporter.tell(&Event::warning(text));
             }
         }
+        self.feed_watchdog();
+    }
+
+    /// Feeds the service manager's watchdog while the poll threads of this process work. The producer
+    /// of a queue is another service with a watchdog of its own, so only this loop counts then.
+    fn feed_watchdog(&mut self) {
+        let beats: Vec<Option<u64>> = match self.input.captures_itself() {
+            true => (self.input.heartbeats().iter())
+                .map(|beat| (!beat.ended).then_some(beat.time_ns))
+                .collect(),
+            false => Vec::new(),
+        };
+        self.reporter.service().watch(&beats);
     }
 
     /// Reports the losses in the ledger of each source, and the recorder's own losses. `all` is the
@@ -441,6 +454,10 @@ impl<'a> Session<'a> {
 
     fn end(mut self, target: &Target, complete: bool) -> Recorded {
         self.check_heartbeat_at_end();
+        if !target.why.is_end_of_queue() {
+            let status = "storing what is in the ring";
+            self.reporter.service().set_stopping(status);
+        }
         self.meter.look(&self.input.listener);
         let ending = Ending {
             target: target.at,

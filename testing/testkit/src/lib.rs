@@ -2,6 +2,7 @@
 //!
 //! | module | provides |
 //! |---|---|
+//! | [`thread`] | stopping one thread of another process |
 //! | [`wait`] | waiting for a condition, with a time limit |
 //! | [`process`] | starting a program, reading its output, ending it |
 //! | [`network`] | network namespaces, veth pairs, sockets that send raw frames |
@@ -35,6 +36,7 @@ pub mod process;
 pub mod raw;
 #[cfg(feature = "source")]
 pub mod source;
+pub mod thread;
 pub mod wait;
 
 /// Prints that part of a test was skipped, and why. `make test` collects these lines.

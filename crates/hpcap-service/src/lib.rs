@@ -1,0 +1,12 @@
+//! Running as a service of systemd.
+//!
+//! The service manager passes the address of a socket in `NOTIFY_SOCKET`, and the program sends what
+//! it has to say as datagrams: that it is ready, what it does, that it stops, and, while its poll
+//! threads work, that the watchdog may wait on (sd_notify(3)). Without these variables, all functions
+//! do nothing, so a program need not know who started it.
+
+mod notify;
+mod service;
+mod watchdog;
+
+pub use service::Service;
