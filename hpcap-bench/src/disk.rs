@@ -26,7 +26,6 @@ const RATIO: f64 = 0.9;
 const DD_BLOCK: u64 = 4 << 20;
 
 /// Returns the bytes per second from the start of the program to its end.
-#[allow(clippy::cast_precision_loss, reason = "three digits are shown")]
 pub(crate) fn speed(bytes: u64, usage: &Usage) -> f64 {
     bytes as f64 / usage.wall.as_secs_f64()
 }

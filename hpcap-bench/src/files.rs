@@ -122,7 +122,6 @@ fn check(
     let mut runs = Vec::new();
     for _ in 0..settings.runs {
         let usage = run(Command::new(own("checkraw")).arg(file), workspace.path())?;
-        #[allow(clippy::cast_precision_loss, reason = "three digits are shown")]
         runs.push(bytes as f64 / (usage.user + usage.system).as_secs_f64());
     }
     report.add(

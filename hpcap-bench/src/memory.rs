@@ -75,7 +75,6 @@ fn recorder(workspace: &Workspace, report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-#[allow(clippy::cast_precision_loss, reason = "three digits are shown")]
 fn figure(bytes: u64) -> Figure {
     Figure::of(Unit::Bytes, &[bytes as f64])
 }

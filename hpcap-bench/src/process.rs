@@ -262,7 +262,6 @@ impl Times {
     /// Returns the time since `earlier` in the process's own code, and in the kernel. The sum is
     /// exact. The split comes from samples, of which a short time has few.
     #[must_use]
-    #[allow(clippy::cast_precision_loss, reason = "three digits are shown")]
     pub fn since(&self, earlier: &Self) -> (Duration, Duration) {
         let total = Duration::from_nanos(self.total_ns.saturating_sub(earlier.total_ns));
         let user = self.user.saturating_sub(earlier.user) as f64;

@@ -1,6 +1,6 @@
 //! Tests that the benchmarks' output can be parsed. The figures themselves are not tested.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::process::{Command, Output};
 

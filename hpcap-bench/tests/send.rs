@@ -1,6 +1,6 @@
 //! Tests of `hpcap-bench send` over a veth pair: its counts agree with the frames that arrive.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};

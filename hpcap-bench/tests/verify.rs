@@ -1,6 +1,6 @@
 //! Tests of `hpcap-bench verify`: it reports each problem, and none in a good stream.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

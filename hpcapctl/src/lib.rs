@@ -1,6 +1,8 @@
 //! Control of queues from the command line: their state, whether the kernel module or a daemon
 //! serves them; the end of a listener; and the memory of a ring of the kernel module.
 
+#![warn(clippy::cast_possible_truncation)]
+
 pub mod cli;
 pub mod ring;
 pub mod status;

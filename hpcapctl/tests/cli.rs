@@ -1,7 +1,7 @@
 //! Tests of exit codes and messages. The tests that need the kernel module run in a virtual
 //! machine.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::process::{Command, Output};
 

@@ -1,6 +1,6 @@
 //! Tests of reports about a queue that an engine in this process serves.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use hpcap::QueueName;
 use hpcap::dedup::DedupSettings;

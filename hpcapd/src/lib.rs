@@ -4,6 +4,8 @@
 //! The library exists so that the generator of man pages and completions can read the command line;
 //! [`run`] is the whole program.
 
+#![warn(clippy::cast_possible_truncation)]
+
 pub mod cli;
 mod daemon;
 mod reporter;

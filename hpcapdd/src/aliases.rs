@@ -70,7 +70,6 @@ fn take_filter(cli: &mut Cli, words: &[String]) -> Result<()> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use clap::Parser;
 

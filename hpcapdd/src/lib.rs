@@ -11,6 +11,8 @@
 //! | [`storage`] | the files: direct I/O, reserved room, finishing, compression, retention |
 //! | [`report`] | what the recorder tells people and programs |
 
+#![warn(clippy::cast_possible_truncation)]
+
 pub mod aliases;
 pub mod cli;
 pub mod form;

@@ -1,6 +1,6 @@
 //! Tests of captures as a source: a RAW file holds the frames of a pcap file, byte for byte.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 mod common;
 

@@ -1,7 +1,5 @@
 //! Tests of the command line: exit codes, help, and refused options.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
-
 mod common;
 
 use common::{events, hpcapdd, run, summary};

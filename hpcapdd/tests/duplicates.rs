@@ -1,6 +1,6 @@
 //! Tests of frame-by-frame recordings of a queue that marks duplicates.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 mod common;
 

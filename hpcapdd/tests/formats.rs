@@ -1,6 +1,6 @@
 //! Tests of pcapng and pcap files that the recorder writes.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 mod common;
 

@@ -1,8 +1,6 @@
 //! Tests of what the original lost or damaged and this recorder must not, with one test for each
 //! item.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
-
 mod common;
 
 use common::daemon::{Daemon, config};

@@ -1,6 +1,6 @@
 //! Tests that the limits of what is kept hold at every moment.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 mod common;
 

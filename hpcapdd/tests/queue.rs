@@ -1,6 +1,6 @@
 //! Tests of recorders of another process's queue: contracts, deaths and kills.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 mod common;
 

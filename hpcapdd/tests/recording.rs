@@ -1,6 +1,6 @@
 //! Tests of the recorder with an engine of its own: the files hold every captured frame.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 mod common;
 

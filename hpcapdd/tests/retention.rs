@@ -1,6 +1,6 @@
 //! Tests of the `--keep-...` options with wrong clocks and other recorders.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 mod common;
 

@@ -1,6 +1,6 @@
 //! Tests of recordings of several sources.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 mod common;
 

@@ -1,6 +1,6 @@
 //! Tests of full disks, files that take no more bytes, and destinations that cannot be written to.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 mod common;
 

@@ -1,6 +1,6 @@
 //! Tests of files that somebody removes or renames while they are written.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 mod common;
 

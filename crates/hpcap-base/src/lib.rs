@@ -20,6 +20,8 @@
 //! | [`window`] | reads the bytes of a source in large pieces |
 //! | [`sink`] | writes bytes in large pieces, and can repeat a write that failed |
 
+#![warn(clippy::cast_possible_truncation)]
+
 pub mod compress;
 pub mod error;
 pub mod ledger;

@@ -50,7 +50,6 @@ impl Timestamp {
 
     /// Nanoseconds past the whole second.
     #[must_use]
-    #[allow(clippy::cast_possible_truncation, reason = "below 10^9")]
     pub const fn nsec(self) -> u32 {
         (self.0 % 1_000_000_000) as u32
     }

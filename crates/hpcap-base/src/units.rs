@@ -24,10 +24,9 @@ fn split_number(text: &str) -> Option<(f64, &str)> {
 }
 
 /// Returns `number * factor` as an integer if it fits into 64 bits; exact for integers in `text`.
-#[allow(
+#[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    clippy::cast_precision_loss,
     reason = "the range is checked"
 )]
 fn scaled(text: &str, number: f64, factor: u64) -> Option<u64> {
@@ -188,7 +187,6 @@ impl fmt::Display for Si {
 pub struct Bytes(pub u64);
 
 impl fmt::Display for Bytes {
-    #[allow(clippy::cast_precision_loss, reason = "three digits are shown")]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const PREFIXES: [&str; 6] = ["", "Ki", "Mi", "Gi", "Ti", "Pi"];
         // Sizes of pages, blocks and rings are multiples of a unit and print without fraction,

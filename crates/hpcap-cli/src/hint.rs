@@ -39,7 +39,6 @@ pub fn explain(mut error: Error, hints: &[Hint]) -> Error {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
 

@@ -1,6 +1,6 @@
 //! Tests which commit `--version` shows, with and without a repository.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 #[path = "../src/commit.rs"]
 mod commit;

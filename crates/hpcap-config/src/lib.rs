@@ -7,6 +7,8 @@
 //!
 //! [`check`] compares a configuration with a [`machine`].
 
+#![warn(clippy::cast_possible_truncation)]
+
 pub mod check;
 mod document;
 mod file;

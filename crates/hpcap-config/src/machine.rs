@@ -197,7 +197,6 @@ fn read_ports(tree: &Tree) -> Vec<Port> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use std::fs;
     use std::path::Path;

@@ -214,7 +214,6 @@ pub struct Dedup {
 
 /// A network interface and the queues on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(clippy::struct_excessive_bools, reason = "independent settings")]
 pub struct Interface {
     /// The name of the interface; the interface is named by this, by `pci` or by `mac`.
     pub name: Option<String>,

@@ -1,6 +1,6 @@
 //! Whole configurations: their canonical form, their checks, and hostile files.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod any;
 

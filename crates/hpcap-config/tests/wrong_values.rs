@@ -1,6 +1,6 @@
 //! Every wrong value of every key is refused with its place, what was found and what is allowed.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use hpcap_config::keys::{INTERFACE, MONITOR, RECORDER};
 use hpcap_config::{Document, Problem};

@@ -9,6 +9,8 @@
 //! The frames come from a source of the crate `hpcap-source`. The daemon `hpcapd` puts engines behind
 //! sockets, for listeners in other processes; a program may also hold an engine itself.
 
+#![warn(clippy::cast_possible_truncation)]
+
 pub mod engine;
 mod event;
 mod poll;

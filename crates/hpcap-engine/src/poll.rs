@@ -376,7 +376,6 @@ fn stopping() -> Error {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use std::sync::mpsc::channel;
 

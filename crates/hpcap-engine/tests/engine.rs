@@ -1,7 +1,7 @@
 //! Tests of engines as programs use them: with a source, listeners of all contracts, and the
 //! ledger.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::time::Duration;
 

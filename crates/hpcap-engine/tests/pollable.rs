@@ -1,6 +1,6 @@
 //! Tests of streams that a program waits for with poll(2) and epoll, on running engines.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::task::Poll;

@@ -1,6 +1,6 @@
 //! Tests of the ends of listeners and of the contents of gaps, both of which the producer decides.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod harness;
 

@@ -2,7 +2,7 @@
 //! start. The tests named `dg_*` cover the bugs in the developer guide, and `integrity_*` the list
 //! of data-integrity defects of the original.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod harness;
 

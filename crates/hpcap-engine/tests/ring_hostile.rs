@@ -1,7 +1,7 @@
 //! A listener that writes anything into its slot harms only itself: the producer goes on, the other
 //! listeners get every frame, and the bytes that they hold are never overwritten.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod harness;
 

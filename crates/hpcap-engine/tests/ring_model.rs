@@ -3,7 +3,7 @@
 //! listeners read what was pushed, in order, and the frames that they do not read are accounted
 //! for.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod harness;
 

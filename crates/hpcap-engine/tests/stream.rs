@@ -1,6 +1,6 @@
 //! Tests of streams of events over a real ring.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod harness;
 

@@ -6,6 +6,8 @@
 //! machine or a copy of another machine's files. A fact that the kernel does not report is `None`
 //! or empty, and never an error.
 
+#![warn(clippy::cast_possible_truncation)]
+
 pub mod cgroup;
 mod clock;
 mod cpu;

@@ -19,7 +19,6 @@ use hpcap_base::name::QueueName;
 use hpcap_sys::abi::{self, hpcap_attach, hpcap_set_ring};
 
 /// Returns the errno of a failed call.
-#[allow(clippy::needless_pass_by_value, reason = "for map_err")]
 fn errno(error: std::io::Error) -> Errno {
     Errno::from_raw(error.raw_os_error().unwrap_or(0))
 }

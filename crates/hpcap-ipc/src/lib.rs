@@ -20,6 +20,8 @@
 //! | [`wakeup`] | what becomes readable when the producer wakes a listener |
 //! | [`memory`] | maps shared memory, and a ring twice in a row |
 
+#![warn(clippy::cast_possible_truncation)]
+
 pub mod connection;
 mod descriptors;
 pub mod device;

@@ -8,6 +8,8 @@
 //!
 //! Programs use this crate as `hpcap::pcapfile`.
 
+#![warn(clippy::cast_possible_truncation)]
+
 mod clock;
 mod describe;
 pub mod identity;

@@ -183,7 +183,7 @@ impl<R: Read> Reader<R> {
     /// Returns [`Kind::Format`] when the file is cut or malformed, and errors of reading. The calls
     /// before have returned all frames up to that position. Later calls return `None`, unless the
     /// error says that a stream [has nothing to read now](Error::would_block).
-    #[allow(
+    #[expect(
         clippy::should_implement_trait,
         reason = "it lends, an iterator cannot"
     )]

@@ -293,7 +293,7 @@ impl Index {
     /// must be added in the order of the file.
     pub fn note(&mut self, offset: u64, time: Option<Timestamp>) {
         let block = usize::try_from(offset / self.block_bytes).unwrap_or(usize::MAX);
-        if block >= ENTRIES_MAX as usize {
+        if block as u64 >= ENTRIES_MAX {
             return;
         }
         while self.entries.len() <= block {

@@ -19,6 +19,8 @@
 //!
 //! Programs use this crate as `hpcap::raw`.
 
+#![warn(clippy::cast_possible_truncation)]
+
 pub mod check;
 pub mod content;
 pub mod files;

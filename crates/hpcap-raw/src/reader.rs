@@ -138,7 +138,7 @@ impl<R: Read> Reader<R> {
     /// # Errors
     /// Returns errors of reading from the source, and [`Kind::Format`] for a source in another
     /// format.
-    #[allow(
+    #[expect(
         clippy::should_implement_trait,
         reason = "it lends, an iterator cannot"
     )]

@@ -276,10 +276,6 @@ impl<W: Write> Writer<W> {
 }
 
 #[cfg(test)]
-#[allow(
-    clippy::unwrap_used,
-    reason = "a test that cannot go on should say where"
-)]
 mod tests {
     use super::*;
     use crate::record::{Item, Parsed, parse};

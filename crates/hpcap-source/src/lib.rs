@@ -3,6 +3,8 @@
 //! A source lends frames to its caller (the poll thread of an engine, or a traffic sender), which
 //! copies or sends them. Lent frames live until the next call to the source.
 
+#![warn(clippy::cast_possible_truncation)]
+
 pub mod af_packet;
 mod batch;
 mod event;

@@ -1,7 +1,7 @@
 //! Tests of frames that are sent on one end of a veth pair and captured on the other, byte for
 //! byte.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
 //! Tests of interfaces that do not exist, go down, vanish and come back.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use hpcap::Kind;
 use hpcap_source::SourceSpec;

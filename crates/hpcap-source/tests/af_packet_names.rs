@@ -1,6 +1,6 @@
 //! Tests of alternative names of interfaces, of `any`, and of hardware timestamps.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use hpcap_host::Interface;
 use hpcap_source::{Source, SourceSpec};

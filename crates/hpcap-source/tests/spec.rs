@@ -1,8 +1,6 @@
 //! Tests of the specification of a source: which texts are valid, how it is printed, and the
 //! errors.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
 use std::time::Duration;
 
 use hpcap::Kind;

@@ -3,7 +3,7 @@
 //! They mirror `kmod/include/uapi/hpcap.h`, which defines and documents them. `tests/abi.rs`
 //! compares every size, offset and constant with those that the C compiler uses.
 
-#![allow(
+#![expect(
     missing_docs,
     reason = "documented where it is defined, in kmod/include/uapi/hpcap.h"
 )]
@@ -85,7 +85,6 @@ macro_rules! abi_struct {
         $(#[$meta])*
         #[derive(Debug, Clone, Copy)]
         #[repr(C)]
-        #[allow(non_camel_case_types, reason = "the name in C")]
         pub struct $name { $(pub $field: $ty,)* }
 
         impl $name {

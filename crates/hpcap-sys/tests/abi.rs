@@ -1,6 +1,7 @@
 //! Compares every structure, field and constant of the Rust mirror with the C headers.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::cast_lossless, reason = "the constants have different types")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::collections::BTreeMap;
 use std::fmt::Write;

@@ -20,7 +20,6 @@ pub enum Action {
 /// Fields of Ethernet frames in which duplicates may differ. Frames of other links have no such
 /// fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[allow(clippy::struct_excessive_bools, reason = "four independent fields")]
 pub struct Ignore {
     /// TTL of IPv4 and hop limit of IPv6.
     pub ttl: bool,

@@ -24,6 +24,8 @@
 //! | [`units`] | sizes, rates and durations as people write them |
 //! | [`visible`](mod@visible) | makes text from other sources safe to print |
 
+#![warn(clippy::cast_possible_truncation)]
+
 #[cfg(not(all(target_endian = "little", target_pointer_width = "64")))]
 compile_error!("hpcap's shared memory and files are defined for 64-bit little-endian machines");
 

@@ -66,18 +66,10 @@ pub struct Loss {
     pub listener: Option<Holder>,
 }
 
-#[allow(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "the signature that serde asks for"
-)]
 fn reason_name<S: serde::Serializer>(reason: &Reason, s: S) -> Result<S::Ok, S::Error> {
     s.serialize_str(reason.name())
 }
 
-#[allow(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "the signature that serde asks for"
-)]
 fn time_text<S: serde::Serializer>(time: &Timestamp, s: S) -> Result<S::Ok, S::Error> {
     s.serialize_str(&time.to_string())
 }
@@ -262,7 +254,6 @@ impl Running {
     }
 }
 
-#[allow(clippy::cast_precision_loss, reason = "for a share")]
 fn to_f64(n: u64) -> f64 {
     n as f64
 }

@@ -7,7 +7,7 @@
 //! can fail. The exception is acknowledging: loom runs the loads of a thread in order, so it cannot
 //! show a read that happens after the acknowledgement that follows it.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 

@@ -1,6 +1,6 @@
 //! Streams of recordings and capture files: every format gives the same events.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::fs::{self, File};
 use std::io::Write;

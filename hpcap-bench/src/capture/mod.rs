@@ -172,7 +172,6 @@ fn send(spec: &str, folder: &Path) -> Result<u64> {
         })
 }
 
-#[allow(clippy::cast_precision_loss, reason = "three digits are shown")]
 fn summary(load: &str, tool: Tool, outcomes: &[Outcome]) -> Capture {
     let figure = |unit, value: &dyn Fn(&Outcome) -> f64| {
         Figure::of(unit, &outcomes.iter().map(value).collect::<Vec<_>>())

@@ -49,7 +49,6 @@ impl Stopwatch {
         Self(thread_ns())
     }
 
-    #[allow(clippy::cast_precision_loss, reason = "nanoseconds of seconds")]
     pub(super) fn ns_per_frame(&self, frames: u64) -> f64 {
         (thread_ns() - self.0) as f64 / frames as f64
     }
@@ -62,7 +61,7 @@ fn thread_ns() -> u64 {
     };
     // SAFETY: `now` is valid for writing.
     unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut now) };
-    #[allow(clippy::cast_sign_loss, reason = "never negative")]
+    #[expect(clippy::cast_sign_loss, reason = "never negative")]
     let ns = now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64;
     ns
 }

@@ -169,7 +169,6 @@ pub fn listener_cost(settings: &Settings, report: &mut Report) -> Result<()> {
                 pairs.add(with_more, with_one);
             }
         }
-        #[allow(clippy::cast_precision_loss, reason = "16 at most")]
         let others = (listeners - 1) as f64;
         report.add(
             Row::new(

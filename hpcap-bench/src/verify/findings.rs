@@ -118,7 +118,6 @@ impl Findings {
         wrong
     }
 
-    #[allow(clippy::cast_precision_loss, reason = "three digits are shown")]
     fn rate(&self) -> f64 {
         self.verified as f64 / self.seconds.max(1e-9)
     }

@@ -4,7 +4,7 @@
 //! The tests need root and the modules `hpcap` and `hpcap_testnic`, so they run in a virtual
 //! machine, with `HPCAP_TEST_PRODUCER=module`. Elsewhere they report that they were skipped.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod conversations;
 mod mappings;

@@ -122,7 +122,6 @@ pub fn recording_ledger(now: &Ledger, before: &Ledger, tally: &Tally) -> Ledger 
     ledger
 }
 
-#[allow(clippy::cast_precision_loss, reason = "for rates")]
 fn to_f64(n: u64) -> f64 {
     n as f64
 }

@@ -174,7 +174,6 @@ pub fn wire_bits(count: Count) -> f64 {
     8.0 * (to_f64(count.bytes) + 24.0 * to_f64(count.frames))
 }
 
-#[allow(clippy::cast_precision_loss, reason = "three digits are shown")]
 fn to_f64(n: u64) -> f64 {
     n as f64
 }

@@ -1,7 +1,7 @@
 //! Runs the recorder, and reads what it wrote.
 
-#![allow(dead_code, reason = "each test binary uses its part")]
-#![allow(
+#![expect(dead_code, reason = "each test binary uses its part")]
+#![expect(
     clippy::unwrap_used,
     reason = "a test that cannot go on should say where"
 )]

@@ -26,7 +26,6 @@ pub(super) struct Total {
     pub(super) missing: Vec<Missing>,
 }
 
-#[allow(clippy::ref_option, reason = "what serde calls it with")]
 fn optional_time<S: Serializer>(time: &Option<Timestamp>, s: S) -> Result<S::Ok, S::Error> {
     match time {
         Some(time) => s.collect_str(time),

@@ -1,6 +1,6 @@
 //! Tests that run the two tools as users do.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod checkraw;
 mod content;

@@ -17,11 +17,7 @@
 //!
 //! Every function here panics where a test should fail.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::missing_panics_doc,
-    reason = "test support: a panic is a failed test"
-)]
+#![expect(clippy::unwrap_used, reason = "test support: a panic is a failed test")]
 
 pub mod attack;
 pub mod captures;

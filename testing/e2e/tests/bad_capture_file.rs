@@ -1,7 +1,7 @@
 //! Capture files as a source that do not exist, are truncated, are not Ethernet, or have frames
 //! that are too long.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use hpcap::Reason;
 use hpcap_e2e::captures::all;

@@ -1,6 +1,6 @@
 //! Destinations that cannot be written to, are full, or are also used by another recorder.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,6 +1,6 @@
 //! Interfaces that do not exist, may not be used, or are removed; queues of another group.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;

@@ -1,7 +1,7 @@
 //! Producers and listeners with another version of the protocol, and peers that do not speak the
 //! protocol at all.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::path::Path;

@@ -1,7 +1,5 @@
 //! Filters that are invalid, and rings that cannot be allocated.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
 use hpcap_e2e::daemon::Daemon;
 use hpcap_e2e::lab::Lab;
 use hpcap_e2e::recording::{files, generated};

@@ -1,7 +1,5 @@
 //! `hpcapd` as a service: its sockets, several daemons at once, stopping and being killed.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 
 use hpcap::Reason;

@@ -2,7 +2,7 @@
 //! show between programs. The number in the name of a test is the section of the guide. With
 //! `HPCAP_TEST_PRODUCER=module` the queue is the kernel module's.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use hpcap::Reason;
 use hpcap::raw::reader::{Event, Reader};

@@ -1,7 +1,7 @@
 //! Hostile peers: what a member of the group can do to other clients, and what a user without any
 //! group can do with folders and names.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::io::IoSlice;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};

@@ -1,7 +1,7 @@
 //! Listeners with different contracts on one queue: no listener costs another one a frame. With
 //! `HPCAP_TEST_PRODUCER=module` the queue is the kernel module's.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use hpcap::Reason;
 use hpcap_e2e::daemon::{frames, on_the_wire};

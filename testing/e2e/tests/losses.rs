@@ -1,7 +1,5 @@
 //! Reports of lost frames by the daemon and the recorder, including which listener held the ring.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
 use hpcap_e2e::daemon::Daemon;
 use hpcap_e2e::lab::Lab;
 use serde_json::Value;

@@ -1,7 +1,7 @@
 //! Outputs of daemon and recorder that cannot be written: nobody reads them, the disk is full, or
 //! the stream is closed. The programs capture nevertheless, and obey signals.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::fs::File;
 use std::io::Write;

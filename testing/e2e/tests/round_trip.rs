@@ -1,7 +1,5 @@
 //! Conversion from RAW to pcap, to RAW and to pcap again: nothing is lost, not even a nanosecond.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
 use hpcap_e2e::captures::all;
 use hpcap_e2e::lab::Lab;
 use hpcap_e2e::peers;

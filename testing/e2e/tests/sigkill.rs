@@ -3,7 +3,7 @@
 //! queue is the kernel module's; the module cannot be killed, so the test removes its interface
 //! instead.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};

@@ -1,7 +1,7 @@
 //! Another user was there first: folders, sockets, locks and devices have the names of queues but
 //! belong to somebody else.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::fs::{self, Permissions};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};

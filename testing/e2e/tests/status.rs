@@ -1,6 +1,6 @@
 //! `hpcapctl status`: its output, and its messages about queues that it cannot read.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;

@@ -1,7 +1,5 @@
 //! Streams of a daemon's queue, opened by the path of its socket.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
 use std::fs::{self, Permissions};
 use std::os::fd::AsFd;
 use std::os::unix::fs::{PermissionsExt, symlink};

@@ -1,8 +1,6 @@
 //! Many records from one process to another. This test takes a minute and needs an optimised build:
 //! `cargo build --release --workspace --bins && cargo test --release -p hpcap-e2e -- --ignored`.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
 use hpcap::Reason;
 use hpcap_e2e::daemon::{Daemon, frames};
 use hpcap_e2e::lab::Lab;

@@ -1,7 +1,5 @@
 //! The command lines of every program: --help, --version, and invalid arguments.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
 use hpcap_e2e::lab::Lab;
 use testkit::process::run;
 

@@ -1,7 +1,7 @@
 //! Capture from one interface, sent to by another, into files: every frame of every capture
 //! arrives.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use hpcap::Reason;
 use hpcap_e2e::captures::{Capture, all};

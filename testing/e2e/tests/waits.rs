@@ -1,6 +1,6 @@
 //! Programs that wait for another process stop waiting in time, and react to signals.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::fs::File;
 use std::io::Write;

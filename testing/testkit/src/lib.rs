@@ -18,11 +18,7 @@
 //! All functions panic where a test should fail. The crate has unit tests of its own, and no crate
 //! uses it in its unit tests: those would see two copies of the crate that they test.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::missing_panics_doc,
-    reason = "test support: a panic is a failed test"
-)]
+#![expect(clippy::unwrap_used, reason = "test support: a panic is a failed test")]
 
 pub mod captures;
 pub mod disk;

@@ -91,8 +91,8 @@ impl FrameSender {
         // SAFETY: zero is a valid value of every field.
         let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
         address.sll_family = libc::AF_PACKET as u16;
-        // SAFETY: the name ends with a zero byte.
-        address.sll_ifindex = unsafe { libc::if_nametoindex(name.as_ptr()) } as c_int;
+        let index = nix::net::if_::if_nametoindex(name.as_c_str()).unwrap();
+        address.sll_ifindex = c_int::try_from(index).unwrap();
         let bytes = size_of::<libc::sockaddr_ll>() as u32;
         // SAFETY: the address is a `sockaddr_ll` of `bytes` bytes.
         let result = unsafe { libc::bind(fd.as_raw_fd(), (&raw const address).cast(), bytes) };
@@ -111,7 +111,7 @@ impl FrameSender {
         if sent < 0 {
             return Err(io::Error::last_os_error());
         }
-        assert_eq!(sent as usize, frame.len());
+        assert_eq!(usize::try_from(sent), Ok(frame.len()));
         Ok(())
     }
 

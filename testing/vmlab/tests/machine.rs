@@ -1,7 +1,7 @@
 //! Virtual machines: commands and their output, and every way in which a machine can fail. Each
 //! test boots a kernel, which takes seconds.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod common;
 

@@ -1,6 +1,6 @@
 //! The proof detects every fault of a recording, and accepts a recording without faults.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::collections::BTreeMap;
 use std::fs::File;

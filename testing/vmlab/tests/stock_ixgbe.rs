@@ -2,7 +2,7 @@
 //! driver does not know that the NIC is software, so it is an independent judge. Each machine takes
 //! about 15 s: boot, the driver's self-test, and its link changes.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod common;
 

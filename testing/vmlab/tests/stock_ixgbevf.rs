@@ -2,7 +2,7 @@
 //! kernel, with the traffic and the faults of the lab. Each kernel takes about 12 s, most of it for
 //! booting and for that driver's watchdog, which checks the link every two seconds.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod common;
 

@@ -1,6 +1,6 @@
 //! Traffic into a simulated NIC that accepts some of the frames, and the record of the traffic.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::net::UdpSocket;
 use std::process::Command;

@@ -1,6 +1,6 @@
 //! The software virtual function with a minimal driver, which sets it up as ixgbevf does.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};

@@ -60,7 +60,6 @@ impl WakeupSocket {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use std::os::fd::AsFd;
 

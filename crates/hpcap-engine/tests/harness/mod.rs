@@ -1,13 +1,8 @@
 //! A producer and its listeners in one thread, which tests run step by step, without a clock or a
 //! poll thread.
 
-#![allow(dead_code, reason = "each test file uses a part of it")]
-#![allow(
-    missing_docs,
-    missing_debug_implementations,
-    unreachable_pub,
-    reason = "not an API"
-)]
+#![expect(dead_code, reason = "each test file uses a part of it")]
+#![expect(unreachable_pub, reason = "not an API")]
 
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::{Arc, Mutex};

@@ -1,6 +1,6 @@
 //! Tests of the stages between a source and the ring: the capture filter and the duplicate filter.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod dedup_cases;
 mod dedup_engine;

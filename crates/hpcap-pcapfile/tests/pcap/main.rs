@@ -1,6 +1,6 @@
 //! Tests of reading and writing pcap and pcapng.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod captures;
 mod read;

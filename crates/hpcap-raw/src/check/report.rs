@@ -270,7 +270,6 @@ fn time<S: Serializer>(time: &Timestamp, s: S) -> Result<S::Ok, S::Error> {
     s.collect_str(time)
 }
 
-#[allow(clippy::ref_option, reason = "what serde calls it with")]
 fn optional_time<S: Serializer>(time: &Option<Timestamp>, s: S) -> Result<S::Ok, S::Error> {
     match time {
         Some(time) => s.collect_str(time),

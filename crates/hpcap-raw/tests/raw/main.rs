@@ -1,6 +1,6 @@
 //! Tests of the RAW format: reader, writer, and the damage that both must withstand.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod chains;
 mod check;

@@ -6,6 +6,11 @@ use super::vlan::TAG_BYTES;
 /// Length of the header in bytes.
 pub(super) const HEADER_BYTES: usize = 20;
 /// Room to reserve before each frame: for the header, and for a VLAN tag behind it.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    reason = "it is 24"
+)]
 pub(super) const HEADROOM_BYTES: libc::c_int = (HEADER_BYTES + TAG_BYTES) as libc::c_int;
 /// `ARPHRD_LOOPBACK`, in the type of the header's field.
 const LOOPBACK: u16 = libc::ARPHRD_LOOPBACK;

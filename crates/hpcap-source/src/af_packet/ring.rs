@@ -233,7 +233,7 @@ impl Ring {
         let tag = (header.tp_status & libc::TP_STATUS_VLAN_VALID != 0).then(|| {
             let known = header.tp_status & libc::TP_STATUS_VLAN_TPID_VALID != 0;
             let tpid = if known { header.hv1.tp_vlan_tpid } else { 0 };
-            #[allow(clippy::cast_possible_truncation, reason = "16 bits in a wider field")]
+            #[expect(clippy::cast_possible_truncation, reason = "16 bits in a wider field")]
             let tci = header.hv1.tp_vlan_tci as u16;
             vlan::tag(tpid, tci)
         });
@@ -260,7 +260,9 @@ impl Ring {
             if vlan::put_back(room, tag) {
                 start = room_start;
                 caplen += vlan::TAG_BYTES;
-                len = len.saturating_add(vlan::TAG_BYTES as u32);
+                #[expect(clippy::cast_possible_truncation, reason = "it is 4")]
+                let tag_bytes = vlan::TAG_BYTES as u32;
+                len = len.saturating_add(tag_bytes);
             }
         }
         // SAFETY: `place` checked that these bytes are inside the block, which belongs to this

@@ -21,6 +21,18 @@ pub(super) const RETIRE: Duration = Duration::from_millis(10);
 /// Room for a VLAN tag before each frame, in addition to what the kernel leaves anyway.
 const HEADROOM_BYTES: c_int = 4;
 
+/// `AF_PACKET`, in the type of the address's field.
+#[expect(clippy::cast_possible_truncation, reason = "it is 17")]
+const FAMILY: u16 = libc::AF_PACKET as u16;
+
+/// `ETH_P_ALL`, in the type of the address's field.
+#[expect(clippy::cast_possible_truncation, reason = "it is 3")]
+const ALL_PROTOCOLS: u16 = libc::ETH_P_ALL as u16;
+
+/// `PACKET_MR_PROMISC`, in the type of the request's field.
+#[expect(clippy::cast_possible_truncation, reason = "it is 1")]
+const PROMISCUOUS: u16 = libc::PACKET_MR_PROMISC as u16;
+
 /// A socket that receives the frames of one interface into a ring.
 #[derive(Debug)]
 pub(super) struct Socket {
@@ -72,7 +84,7 @@ impl Socket {
         if spec.promiscuous && !interface.is_any() {
             let membership = libc::packet_mreq {
                 mr_ifindex: index,
-                mr_type: libc::PACKET_MR_PROMISC as u16,
+                mr_type: PROMISCUOUS,
                 mr_alen: 0,
                 mr_address: [0; 8],
             };
@@ -145,7 +157,7 @@ impl Socket {
     /// removed.
     pub(super) fn is_bound(&self) -> Result<bool> {
         let mut address = no_address();
-        let mut bytes = size_of::<libc::sockaddr_ll>() as libc::socklen_t;
+        let mut bytes = socklen::<libc::sockaddr_ll>();
         // SAFETY: the kernel writes at most `bytes` bytes, which is a whole `sockaddr_ll`, and
         // their number; both variables outlive the call.
         let result = unsafe {
@@ -238,6 +250,15 @@ fn attach_outgoing_filter(fd: &OwnedFd) -> io::Result<()> {
     set_at(fd, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &filter)
 }
 
+/// Size of a `T` in the type that socket calls take.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "types that the kernel knows are small"
+)]
+const fn socklen<T>() -> libc::socklen_t {
+    size_of::<T>() as libc::socklen_t
+}
+
 fn no_address() -> libc::sockaddr_ll {
     // SAFETY: zero is a valid value of every field of a `sockaddr_ll`.
     unsafe { std::mem::zeroed() }
@@ -245,10 +266,10 @@ fn no_address() -> libc::sockaddr_ll {
 
 fn bind(fd: &OwnedFd, index: c_int) -> io::Result<()> {
     let mut address = no_address();
-    address.sll_family = libc::AF_PACKET as u16;
-    address.sll_protocol = (libc::ETH_P_ALL as u16).to_be();
+    address.sll_family = FAMILY;
+    address.sll_protocol = ALL_PROTOCOLS.to_be();
     address.sll_ifindex = index;
-    let bytes = size_of::<libc::sockaddr_ll>() as libc::socklen_t;
+    let bytes = socklen::<libc::sockaddr_ll>();
     // SAFETY: the address is a `sockaddr_ll` of `bytes` bytes and outlives the call.
     match unsafe { libc::bind(fd.as_raw_fd(), (&raw const address).cast(), bytes) } {
         0 => Ok(()),
@@ -261,7 +282,7 @@ fn set<T>(fd: &OwnedFd, option: c_int, value: &T) -> io::Result<()> {
 }
 
 fn set_at<T>(fd: &OwnedFd, level: c_int, option: c_int, value: &T) -> io::Result<()> {
-    let bytes = size_of::<T>() as libc::socklen_t;
+    let bytes = socklen::<T>();
     let value = std::ptr::from_ref(value).cast();
     // SAFETY: the kernel reads `bytes` bytes at `value`, which is a whole `T`.
     match unsafe { libc::setsockopt(fd.as_raw_fd(), level, option, value, bytes) } {
@@ -273,7 +294,7 @@ fn set_at<T>(fd: &OwnedFd, level: c_int, option: c_int, value: &T) -> io::Result
 /// Reads a socket option. `T` must consist of integers only, so that any bytes that the kernel
 /// writes are a valid value.
 fn get<T: Copy>(fd: &OwnedFd, level: c_int, option: c_int, value: &mut T) -> io::Result<()> {
-    let mut bytes = size_of::<T>() as libc::socklen_t;
+    let mut bytes = socklen::<T>();
     let value = std::ptr::from_mut(value).cast();
     // SAFETY: the kernel writes at most `bytes` bytes at `value`, which is a whole `T`.
     match unsafe { libc::getsockopt(fd.as_raw_fd(), level, option, value, &raw mut bytes) } {

@@ -124,7 +124,7 @@ impl Header {
         let mut sum = self.ip_sum + u32::from(ip_len);
         sum = (sum & 0xffff) + (sum >> 16);
         sum = (sum & 0xffff) + (sum >> 16);
-        #[allow(clippy::cast_possible_truncation, reason = "folded to 16 bits")]
+        #[expect(clippy::cast_possible_truncation, reason = "folded to 16 bits")]
         let checksum = !(sum as u16);
         octets[ip + 2..ip + 4].copy_from_slice(&ip_len.to_be_bytes());
         octets[ip + 10..ip + 12].copy_from_slice(&checksum.to_be_bytes());

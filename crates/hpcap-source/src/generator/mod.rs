@@ -73,7 +73,6 @@ impl Generator {
             // Multiplication by an odd factor maps the numbers below 2^24 one to one, so flows
             // differ.
             let id = u64::from(n).wrapping_mul(spin).wrapping_add(offset);
-            #[allow(clippy::cast_possible_truncation, reason = "24 bits are kept")]
             let id = (id & ((1 << FLOW_BITS) - 1)) as u32;
             Header::new(id, spec.vlan)
         };
@@ -131,7 +130,7 @@ impl Generator {
     fn make(&mut self, len: u32, ns: u64) {
         let start = self.batch.len() * self.slot_bytes;
         let frame = &mut self.slots[start..start + len as usize];
-        #[allow(clippy::cast_possible_truncation, reason = "the index of a flow")]
+        #[expect(clippy::cast_possible_truncation, reason = "the index of a flow")]
         let flow = (self.next_seq % self.flows.len() as u64) as usize;
         self.flows[flow].write(
             frame,

@@ -51,13 +51,12 @@ impl Sizes {
     pub(super) fn of(&self, seq: u64, seed: u64, tag_bytes: u32) -> u32 {
         match self {
             Self::Fixed(size) => *size,
-            #[allow(clippy::cast_possible_truncation, reason = "below 12")]
+            #[expect(clippy::cast_possible_truncation, reason = "below 12")]
             Self::Imix => IMIX[(seq % IMIX.len() as u64) as usize] + tag_bytes,
             Self::Range(range) => {
                 let width = u64::from(range.end() - range.start()) + 1;
                 // The high half of a product with 32 random bits is uniform, except for a bias
                 // below 2^-15.
-                #[allow(clippy::cast_possible_truncation, reason = "below width")]
                 let offset = (((mix(seed ^ mix(seq)) >> 32) * width) >> 32) as u32;
                 range.start() + offset
             }

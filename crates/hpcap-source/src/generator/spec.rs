@@ -130,6 +130,7 @@ impl GeneratorSpec {
     }
 
     /// Returns the length of the VLAN tag in bytes; 0 without one.
+    #[expect(clippy::cast_possible_truncation, reason = "it is 4")]
     pub(super) fn tag_bytes(&self) -> u32 {
         if self.vlan.is_some() {
             TAG_BYTES as u32
@@ -146,7 +147,7 @@ impl GeneratorSpec {
             Sizes::Imix => return true,
             Sizes::Range(range) => *range.start(),
         };
-        min >= HEADER_BYTES as u32 + self.tag_bytes() + 18
+        min as usize >= HEADER_BYTES + self.tag_bytes() as usize + 18
     }
 }
 

@@ -13,7 +13,7 @@ fn pcap(link_type: u32, frames: &[(u32, u32, &[u8], u32)]) -> Vec<u8> {
         word(n);
     }
     for (sec, usec, data, len) in frames {
-        for n in [*sec, *usec, data.len() as u32, *len] {
+        for n in [*sec, *usec, u32::try_from(data.len()).unwrap(), *len] {
             file.extend_from_slice(&n.to_le_bytes());
         }
         file.extend_from_slice(data);
@@ -93,10 +93,9 @@ fn frames_come_as_they_are_in_the_file() {
 fn more_frames_than_a_batch_and_more_bytes_than_the_arena() {
     let big = vec![7; 200_000];
     let small: Vec<[u8; 4]> = (0..1000u32).map(u32::to_le_bytes).collect();
-    let mut frames: Vec<(u32, u32, &[u8], u32)> = small
-        .iter()
-        .enumerate()
-        .map(|(n, data)| (n as u32, 0, &data[..], 4))
+    let mut frames: Vec<(u32, u32, &[u8], u32)> = (0..)
+        .zip(&small)
+        .map(|(n, data)| (n, 0, &data[..], 4))
         .collect();
     frames.extend((0..20).map(|n| (2000 + n, 0, &big[..], 200_000)));
     let place = place(&pcap(1, &frames));

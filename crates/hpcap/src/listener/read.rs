@@ -74,7 +74,7 @@ impl Listener {
         if available < abi::HPCAP_RECORD_BYTES as u64 {
             return Ok(None);
         }
-        #[allow(
+        #[expect(
             clippy::cast_possible_truncation,
             reason = "below HPCAP_RECORD_BYTES_MAX"
         )]
@@ -172,7 +172,7 @@ impl Listener {
             return None;
         }
         let entry = self.page.block(number);
-        #[allow(clippy::cast_possible_truncation, reason = "at most a block")]
+        #[expect(clippy::cast_possible_truncation, reason = "at most a block")]
         let bytes = (to - self.position) as usize;
         Some(Block {
             number,

@@ -17,7 +17,7 @@ impl Ring {
             "{bytes} bytes of {}",
             self.bytes
         );
-        #[allow(
+        #[expect(
             clippy::cast_possible_truncation,
             reason = "below the size of a mapping"
         )]

@@ -236,7 +236,7 @@ fn promised_bytes(start: &Mapping) -> Result<u64> {
         let why = format!("no queue page: magic {magic:#018x}");
         return Err(Error::new(Kind::Format, TRIED, why));
     }
-    #[allow(clippy::cast_possible_truncation, reason = "the field has 32 bits")]
+    #[expect(clippy::cast_possible_truncation, reason = "the field has 32 bits")]
     let version = at(offset_of!(hpcap_queue, abi_version)) as u32;
     if version != abi::HPCAP_ABI_VERSION {
         return Err(version_error(TRIED, version));

@@ -27,7 +27,6 @@ pub struct DedupReport {
 /// Settings of a duplicate filter that is on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
-#[allow(clippy::struct_excessive_bools, reason = "five independent fields")]
 pub struct DedupFields {
     /// `drop` or `mark`.
     pub action: &'static str,

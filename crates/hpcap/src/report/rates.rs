@@ -37,7 +37,6 @@ pub struct Rates {
     pub reasons: BTreeMap<&'static str, f64>,
 }
 
-#[allow(clippy::cast_precision_loss, reason = "three digits are shown")]
 fn to_f64(n: u64) -> f64 {
     n as f64
 }

@@ -123,7 +123,7 @@ pub struct Stream {
 }
 
 #[derive(Debug)]
-#[allow(
+#[expect(
     clippy::large_enum_variant,
     reason = "a stream is moved rarely and read for every frame"
 )]
@@ -191,7 +191,7 @@ impl Stream {
     /// [`Kind::Gone`]: crate::Kind::Gone
     /// [`Kind::Killed`]: crate::Kind::Killed
     /// [`Kind::Format`]: crate::Kind::Format
-    #[allow(
+    #[expect(
         clippy::should_implement_trait,
         reason = "an event borrows from the stream, which an Iterator cannot say"
     )]

@@ -4,6 +4,7 @@ use hpcap::raw::padding::padding_to;
 
 use crate::storage::direct::ALIGN;
 
+#[expect(clippy::cast_possible_truncation, reason = "it is 4096")]
 const PAGE: usize = ALIGN as usize;
 
 /// Two pages for the last bytes of a partial block and padding up to the end of a page.

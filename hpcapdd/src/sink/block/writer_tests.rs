@@ -4,10 +4,12 @@ use hpcap::QueueName;
 use hpcap::abi::{hpcap_block, hpcap_record};
 use hpcap::raw::{Item, LedgerTag, record, tag::Tag};
 use proptest::prelude::*;
+use proptest::sample;
 
 use super::*;
 
-const BLOCK: u64 = 128 << 10;
+const BLOCK: u64 = BLOCK_BYTES as u64;
+const BLOCK_BYTES: usize = 128 << 10;
 const GEOMETRY: Geometry = Geometry {
     block_bytes: BLOCK,
     file_bytes_max: 64 * BLOCK,
@@ -89,10 +91,10 @@ impl Stream {
 }
 
 #[repr(C, align(4096))]
-struct Memory([u8; BLOCK as usize]);
+struct Memory([u8; BLOCK_BYTES]);
 
 fn memory() -> Box<Memory> {
-    Box::new(Memory([0; BLOCK as usize]))
+    Box::new(Memory([0; BLOCK_BYTES]))
 }
 
 fn writer(dir: &std::path::Path, direct: bool) -> BlockWriter {
@@ -146,7 +148,7 @@ proptest! {
     /// end.
     #[test]
     fn parts_of_a_block_make_a_valid_file_at_any_moment(
-        seed: u64, direct: bool, cuts in proptest::collection::vec(0.0..1.0, 1..8)
+        seed: u64, direct: bool, cuts in proptest::collection::vec(any::<sample::Index>(), 1..8)
     ) {
         let dir = tempfile::tempdir_in(".").unwrap();
         let stream = Stream::new(3, seed);
@@ -155,7 +157,7 @@ proptest! {
         let mut ends: Vec<u64> = stream.ends.iter().copied()
             .filter(|e| (BLOCK + 1..2 * BLOCK).contains(e)).collect();
         let mut cuts: Vec<usize> = cuts.iter()
-            .map(|c: &f64| (c * ends.len() as f64) as usize).collect();
+            .map(|c| c.index(ends.len())).collect();
         cuts.sort_unstable();
         cuts.dedup();
         ends = cuts.into_iter().map(|c| ends[c]).collect();
@@ -173,13 +175,13 @@ proptest! {
 
     /// A file that ends early holds every whole record and is valid, wherever it ends.
     #[test]
-    fn a_file_that_ends_early_is_sound(seed: u64, direct: bool, part in 0.0..1.0, lost: bool) {
+    fn a_file_that_ends_early_is_sound(seed: u64, direct: bool, part: sample::Index, lost: bool) {
         let dir = tempfile::tempdir_in(".").unwrap();
         let stream = Stream::new(3, seed);
         let mut writer = writer(dir.path(), direct);
         whole(&mut writer, &stream, 0);
         whole(&mut writer, &stream, 1);
-        let at = 2 * BLOCK + (part * BLOCK as f64) as u64;
+        let at = 2 * BLOCK + part.index(BLOCK_BYTES) as u64;
         let mut memory = memory();
         let view = stream.view(2, at, &mut memory);
         if at > 2 * BLOCK {

@@ -2,7 +2,7 @@
 //! JSON, how often each call gave which answer. The exit code is 0 unless the program itself
 //! failed, because the faults that it provokes appear in the kernel's log.
 
-#![allow(clippy::unwrap_used, reason = "test support: a panic is a failed test")]
+#![expect(clippy::unwrap_used, reason = "test support: a panic is a failed test")]
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -1,7 +1,7 @@
 //! Takes as many slots and connections of a queue as possible, prints their numbers, and keeps them
 //! until it is killed.
 
-#![allow(clippy::unwrap_used, reason = "test support: a panic is a failed test")]
+#![expect(clippy::unwrap_used, reason = "test support: a panic is a failed test")]
 
 use std::path::Path;
 

@@ -1,7 +1,7 @@
 //! A listener as a separate process, which verifies every generated frame of a queue, slowly if
 //! requested.
 
-#![allow(clippy::unwrap_used, reason = "test support: a panic is a failed test")]
+#![expect(clippy::unwrap_used, reason = "test support: a panic is a failed test")]
 
 use std::path::PathBuf;
 use std::process::ExitCode;

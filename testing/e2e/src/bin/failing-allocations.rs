@@ -4,7 +4,7 @@
 //!
 //! Needs a kernel with fault injection (Documentation/fault-injection/fault-injection.rst, "fail-nth").
 
-#![allow(clippy::unwrap_used, reason = "test support: a panic is a failed test")]
+#![expect(clippy::unwrap_used, reason = "test support: a panic is a failed test")]
 
 use std::collections::BTreeMap;
 use std::ffi::CString;
@@ -60,7 +60,7 @@ enum Action {
 }
 
 /// The successful result of an action, with what is needed to undo it.
-#[allow(clippy::large_enum_variant, reason = "one at a time")]
+#[expect(clippy::large_enum_variant, reason = "one at a time")]
 enum Done {
     Loaded(CString),
     Written(PathBuf, String),

@@ -5,7 +5,7 @@
 //! With hpcapd, the program also tries to write to memory that it may only read, to shorten it and
 //! to punch holes into it. The program fails if one of these is possible.
 
-#![allow(clippy::unwrap_used, reason = "test support: a panic is a failed test")]
+#![expect(clippy::unwrap_used, reason = "test support: a panic is a failed test")]
 
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};

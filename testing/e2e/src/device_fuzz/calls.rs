@@ -53,7 +53,6 @@ impl Fuzzer {
         }; 3];
         for one in &mut asked {
             one.fd = self.file();
-            #[allow(clippy::cast_possible_truncation, reason = "any events will do")]
             let any = self.random.next_u64() as i16;
             one.events = any | libc::POLLIN;
         }
@@ -74,7 +73,7 @@ impl Fuzzer {
         let Ok(epoll) = epoll else {
             return self.count("epoll", epoll.map(drop));
         };
-        #[allow(clippy::cast_sign_loss, reason = "flags")]
+        #[expect(clippy::cast_sign_loss, reason = "flags")]
         let mut event = libc::epoll_event {
             events: (libc::EPOLLIN | libc::EPOLLET) as u32,
             u64: 1,
@@ -110,9 +109,12 @@ impl Fuzzer {
             // SAFETY: see above.
             3 => ("pwrite", unsafe { libc::pwrite(fd, at, bytes, offset) }),
             // SAFETY: see above.
-            4 => ("lseek", unsafe {
-                libc::lseek(fd, offset, self.random.index(6) as i32) as isize
-            }),
+            4 => {
+                let whence = libc::c_int::from(self.random.index(6) as u8);
+                // SAFETY: see above.
+                let at = unsafe { libc::lseek(fd, offset, whence) };
+                ("lseek", isize::try_from(at).unwrap_or(isize::MAX))
+            }
             // SAFETY: see above.
             5 => ("ftruncate", unsafe { libc::ftruncate(fd, offset) as isize }),
             // SAFETY: see above.

@@ -15,7 +15,6 @@ fn ioctl(fd: i32, command: u64, argument: usize) -> Result<i32, Errno> {
 /// Returns one of `valid` most of the time, and otherwise any number.
 fn one_of(random: &mut Random, valid: &[u32]) -> u32 {
     match random.below(16) {
-        #[allow(clippy::cast_possible_truncation, reason = "any number will do")]
         0 => random.next_u64() as u32,
         _ => valid[random.index(valid.len())],
     }
@@ -24,10 +23,6 @@ fn one_of(random: &mut Random, valid: &[u32]) -> u32 {
 fn question(random: &mut Random) -> hpcap_attach {
     let mut name = [0_u8; 32];
     for byte in &mut name {
-        #[allow(
-            clippy::cast_possible_truncation,
-            reason = "any byte will do, zero or not"
-        )]
         let any = random.next_u64() as u8;
         *byte = any;
     }

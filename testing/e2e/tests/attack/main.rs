@@ -2,7 +2,7 @@
 //! programs' outputs. Each attack takes some seconds here and longer in `make attack`
 //! ([`hpcap_e2e::attack`]).
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod clock_steps;
 mod mutated_files;

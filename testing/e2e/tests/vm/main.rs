@@ -23,7 +23,7 @@
 //! | `fuzz` | random system calls on the device nodes |
 //! | `dev_guide` | bugs that the original's developer guide lists |
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 /// Turns each function into one test for each kernel series.
 macro_rules! on_both_kernels {

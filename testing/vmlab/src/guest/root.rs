@@ -156,7 +156,6 @@ fn loopback_up() -> io::Result<()> {
         }
         let mut code = libc::ioctl(socket, libc::SIOCGIFFLAGS, &raw mut request);
         if code == 0 {
-            #[allow(clippy::cast_possible_truncation, reason = "the flag is 1")]
             let up = libc::IFF_UP as i16;
             request.ifr_ifru.ifru_flags |= up;
             code = libc::ioctl(socket, libc::SIOCSIFFLAGS, &raw mut request);

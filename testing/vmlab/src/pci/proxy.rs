@@ -86,7 +86,7 @@ impl Proxy<'_> {
                 Err(error) => return Err(error),
             }
         }
-        let command = le32(&header, 0) as i32;
+        let command = le32(&header, 0).cast_signed();
         let size = usize::try_from(le64(&header, 8)).unwrap_or(usize::MAX);
         if size > PAYLOAD {
             return Err(protocol(format!("command {command} with {size} bytes")));
@@ -185,7 +185,7 @@ impl Proxy<'_> {
         for (i, file) in files.iter().enumerate().take(DESCRIPTORS) {
             let address = le64(payload, 8 * i);
             let bytes = le64(payload, 64 + 8 * i);
-            let offset = le64(payload, 128 + 8 * i) as i64;
+            let offset = le64(payload, 128 + 8 * i).cast_signed();
             let stat = fstat(file)?;
             let source = (stat.st_dev, stat.st_ino, offset, bytes);
             let known = self.mapped.iter().find(|(_, known, _)| *known == source);

@@ -142,7 +142,7 @@ impl Frames {
     ///
     /// # Errors
     /// Fails as the source does.
-    #[allow(
+    #[expect(
         clippy::should_implement_trait,
         reason = "it lends, an iterator cannot"
     )]

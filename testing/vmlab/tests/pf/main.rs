@@ -1,6 +1,6 @@
 //! Tests of the software 82599 with a minimal driver: data in memory, counters, and interrupts.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 mod driver;
 mod faults;

@@ -1,6 +1,6 @@
 //! Bits and fields of the registers that a test or the NIC's own code uses.
 
-#![allow(missing_docs, reason = "the names are the datasheet's")]
+#![expect(missing_docs, reason = "the names are the datasheet's")]
 
 pub const CTRL_LRST: u32 = 1 << 3;
 pub const CTRL_RST: u32 = 1 << 26;

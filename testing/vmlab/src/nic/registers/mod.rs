@@ -74,7 +74,7 @@ macro_rules! registers {
         $($offset:literal $([$($array:literal),+])?),+;)*) => {
         /// A register, or an array of them.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-        #[allow(missing_docs, non_camel_case_types, clippy::upper_case_acronyms)]
+        #[expect(non_camel_case_types, missing_docs, reason = "the names in the data sheet, which describes them")]
         pub enum Register { $($name),* }
 
         /// Every register that is modelled.
