@@ -171,16 +171,15 @@ fn record_once(
         || start != Start::File
         || (cli.bytes.is_some() && *destination == Destination::Null);
     // A frame-by-frame recording is a stream of its own, so it gets an id of its own.
-    let recording = if by_records {
-        Some(RecordingId::random()?)
-    } else {
-        input.listener.info().recording
+    let streams = several::streams(&input, form, by_records)?;
+    let own_streams: Vec<RecordingId> = match by_records {
+        true => streams.iter().filter_map(|stream| stream.id).collect(),
+        false => Vec::new(),
     };
     let completion = match &outlet {
         Outlet::Folder(folder) => {
             let recording = Recording {
-                origin: several::origin(&input),
-                id: recording,
+                streams,
                 files: folder.own_files(),
             };
             let base = folder.base().to_owned();
@@ -196,10 +195,12 @@ fn record_once(
         }
         Outlet::Null | Outlet::Pipe(_) => None,
     };
-    let own_stream = by_records.then_some(recording).flatten();
     let (sink, mode) = match further.is_empty() {
-        true => make_sink(cli, outlet, &input, &selection, rotate_bytes, own_stream)?,
-        false => several::make_sink(cli, outlet, &input, further, rotate_bytes, own_stream)?,
+        true => {
+            let own = own_streams.first().copied();
+            make_sink(cli, outlet, &input, &selection, rotate_bytes, own)?
+        }
+        false => several::make_sink(cli, outlet, &input, further, rotate_bytes, &own_streams)?,
     };
     let start = start_event(origin, destination, &input, mode);
     let what = start.queue.as_ref().unwrap_or(&start.source);

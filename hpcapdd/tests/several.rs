@@ -4,7 +4,7 @@
 
 mod common;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use common::{Running, files, frames_of, hpcapdd, of_kind, read_sound, summary};
 use hpcap::Reason;
@@ -151,6 +151,91 @@ fn raw_of_live_sources_ends_with_all_frames() {
     assert_eq!(frames_of(summary, Reason::Captured), stored);
 }
 
+/// The RAW files of the source that is called `name`.
+fn files_of(dir: &Path, name: &str) -> Vec<PathBuf> {
+    let mut found = files(dir, ".raw");
+    found.retain(|path| path.to_str().unwrap().contains(name));
+    found
+}
+
+/// Records two endless sources as RAW with `more` until a limit is reached. Returns the summary and
+/// the frames of each source in the files.
+fn record_to_a_limit(dir: &Path, more: &[&str]) -> (Value, [u64; 2]) {
+    let sources = ["left=gen:size=1000", "right=gen:size=300"];
+    let more = [&["--ring", "1M"], more].concat();
+    let (code, events, stderr) = record(&sources, dir, &more);
+    assert_eq!(code, 0, "{stderr}");
+    let frames = ["_left", "_right"].map(|name| {
+        let of_source = files_of(dir, name);
+        let frames = of_source.iter().map(|p| read_sound(p).frames.frames);
+        frames.sum()
+    });
+    (summary(&events).clone(), frames)
+}
+
+#[test]
+fn limits_of_raw_count_over_all_sources() {
+    for (option, value, more) in [
+        ("--frames", "5000", &[][..]),
+        ("--bytes", "3M", &[]),
+        ("--files", "5", &["--rotate-size", "256K"]),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let more = [&[option, value], more].concat();
+        let (summary, frames) = record_to_a_limit(dir.path(), &more);
+        assert_eq!(summary["ended_by"], option.trim_start_matches("--"));
+        let stored = frames[0] + frames[1];
+        assert_eq!(summary["frames"], stored, "{summary:#}");
+        assert_eq!(frames_of(&summary, Reason::Captured), stored, "{summary:#}");
+        match option {
+            "--frames" => assert_eq!(stored, 5000),
+            "--bytes" => {
+                let bytes = summary["stored_bytes"].as_u64().unwrap();
+                // The last record of each source is kept whole.
+                assert!(bytes > 2 << 20 && bytes <= (3 << 20) + 2024, "{summary:#}");
+            }
+            // The file of the other source ends with the recording.
+            _ => assert!((5..=6).contains(&summary["files"].as_u64().unwrap())),
+        }
+    }
+}
+
+#[test]
+fn retention_of_raw_covers_all_sources() {
+    for more in [&["--keep-files", "3"][..], &["--keep-size", "8M"]] {
+        let dir = tempfile::tempdir().unwrap();
+        let limit = ["--bytes", "20M", "--rotate-size", "512K"];
+        let limit = [&limit[..], more].concat();
+        // A file takes a tenth of a second at least, so it does not become longer than it should.
+        let sources = [
+            "left=gen:size=1000,rate=8000pps,late=delay",
+            "right=gen:size=300,rate=8000pps,late=delay",
+        ];
+        let mut command = hpcapdd();
+        for source in sources {
+            command.args(["--source", source]);
+        }
+        command.arg(dir.path()).args(["--ring", "1M"]).args(&limit);
+        let (code, events, stderr) = Running::start(&mut command).finish();
+        assert_eq!(code, 0, "{stderr}");
+        let deleted = of_kind(&events, "file_deleted");
+        for name in ["_left", "_right"] {
+            let of = |file: &&&Value| file["path"].as_str().unwrap().contains(name);
+            let of_source = deleted.iter().filter(of).count();
+            let completed = of_kind(&events, "file_complete");
+            let made = completed.iter().filter(of).count();
+            assert_eq!(files_of(dir.path(), name).len(), made - of_source);
+        }
+        assert!(!deleted.is_empty());
+        let left = files(dir.path(), ".raw");
+        let bytes: u64 = left.iter().map(|f| f.metadata().unwrap().len()).sum();
+        match more[0] {
+            "--keep-files" => assert_eq!(left.len(), 3),
+            _ => assert!(bytes <= 8 << 20, "{bytes}"),
+        }
+    }
+}
+
 #[test]
 fn unsupported_options_of_sources_are_refused() {
     let dir = tempfile::tempdir().unwrap();
@@ -159,7 +244,12 @@ fn unsupported_options_of_sources_are_refused() {
         ("gen:count=1", "-", &[][..], "name a folder"),
         ("gen:count=1", "null", &[], "name a folder"),
         ("gen:count=1", "x.pcap", &[], "which interface"),
-        ("gen:count=1", folder, &["--frames", "5"], "side by side"),
+        (
+            "gen:count=1",
+            folder,
+            &["--start", "oldest"],
+            "begins with the recording",
+        ),
         ("gen:rate=5pps,count=1", folder, &[], "do not wait"),
     ] {
         let output = hpcapdd()

@@ -38,6 +38,15 @@ pub struct Tally {
 }
 
 impl Tally {
+    /// Adds the counts of another sink.
+    pub fn add(&mut self, other: &Self) {
+        self.stored += other.stored;
+        self.stored_bytes += other.stored_bytes;
+        self.files += other.files;
+        self.filtered += other.filtered;
+        self.lost += &other.lost;
+    }
+
     /// Counts `frames`, which were counted as stored, as lost to storage.
     pub fn lose_stored(&mut self, frames: Count) {
         self.stored = self.stored - frames;
@@ -98,6 +107,10 @@ pub trait Sink {
 
     /// Stream offset up to which the sink has nothing left to do.
     fn done_to(&self, listener: &Listener) -> u64;
+
+    /// Says what other sinks of the same recording have done, because the limits are those of the
+    /// whole recording.
+    fn set_others(&mut self, _others: &Tally) {}
 
     /// Checks that the open file still exists. The session calls this once a second.
     fn look(&mut self, _listener: &mut Listener) {}

@@ -1,6 +1,7 @@
 //! Recording of several sources: what is allowed, file names, and the sink.
 
 use hpcap::compress::FileFormat;
+use hpcap::queue::QueueInfo;
 use hpcap::raw::{Origin, RecordingId, SourceName};
 use hpcap::{Error, Listener, QueueName, Result};
 use hpcap_source::spec::SourceSpec;
@@ -12,10 +13,13 @@ use crate::recorder::Outlet;
 use crate::session::input::Input;
 use crate::sink::Sink;
 use crate::sink::block::{BlockLimits, BlockSink};
-use crate::sink::record::RecordLimits;
 use crate::sink::record::capture_output::CaptureOutput;
 use crate::sink::record::merge::MergeSink;
+use crate::sink::record::raw_output::{Kept, RawOutput};
+use crate::sink::record::{RecordLimits, RecordSink, Selector};
 use crate::sink::side_by_side::SideBySide;
+use crate::storage::folder::OutputFolder;
+use crate::storage::retention::StreamIdentity;
 
 /// Refuses options that several sources do not support.
 ///
@@ -50,22 +54,8 @@ pub fn check(cli: &Cli, destination: &Destination) -> Result<()> {
             "it cannot say which interface a frame came from: use --format pcapng",
         ),
         FileFormat::Raw => {
-            let options = [
-                ("--start", cli.start.is_some()),
-                ("--frames", cli.frames.is_some()),
-                ("--bytes", cli.bytes.is_some()),
-                ("--files", cli.files.is_some()),
-                ("--keep-age", cli.keep_age.is_some()),
-                ("--keep-size", cli.keep_size.is_some()),
-                ("--keep-free", cli.keep_free.is_some()),
-                ("--keep-files", cli.keep_files.is_some()),
-            ];
-            if let Some((option, _)) = options.iter().find(|(_, given)| *given) {
-                return refuse(
-                    option,
-                    "RAW files stand side by side, a set for each source: use --format pcapng, or a \
-                     recorder for each",
-                );
+            if cli.start.is_some() {
+                return refuse("--start", "each source begins with the recording");
             }
             match destination {
                 Destination::Folder(_) => Ok(()),
@@ -99,8 +89,38 @@ pub(crate) fn file_name(cli: &Cli, form: Form) -> Result<SourceName> {
     }
 }
 
+/// The streams of frames that go into files of their own. If `own`, the recorder makes a new stream
+/// of the frames, otherwise it copies the stream of the queue.
+///
+/// # Errors
+/// An error if the system gives no random numbers.
+pub(crate) fn streams(input: &Input, form: Form, own: bool) -> Result<Vec<StreamIdentity>> {
+    let id = |info: &QueueInfo| match own {
+        true => RecordingId::random().map(Some),
+        false => Ok(info.recording),
+    };
+    let first = input.listener.info();
+    if form.format != FileFormat::Raw {
+        let origin = origin(input);
+        return Ok(vec![StreamIdentity {
+            origin,
+            id: id(first)?,
+        }]);
+    }
+    let further = input.further_queues();
+    std::iter::once(first)
+        .chain(further.iter().map(|queue| queue.info()))
+        .map(|info| {
+            Ok(StreamIdentity {
+                origin: info.origin(),
+                id: id(info)?,
+            })
+        })
+        .collect()
+}
+
 /// The origin of the frames. With several sources, it names the interfaces of all of them.
-pub(crate) fn origin(input: &Input) -> Origin {
+fn origin(input: &Input) -> Origin {
     let further = input.further_queues();
     let mut origin = input.listener.info().origin();
     for queue in &further {
@@ -118,7 +138,7 @@ pub(crate) fn make_sink(
     input: &Input,
     further: Vec<Listener>,
     rotate_bytes: Option<u64>,
-    recording: Option<RecordingId>,
+    own_streams: &[RecordingId],
 ) -> Result<(Box<dyn Sink>, &'static str)> {
     let Outlet::Folder(folder) = outlet else {
         // `check` has refused every other destination.
@@ -128,16 +148,16 @@ pub(crate) fn make_sink(
         ));
     };
     let info = input.listener.info();
-    if let Some(recording) = recording {
+    let limits = RecordLimits {
+        frames: cli.frames,
+        bytes: cli.bytes,
+        files: cli.files,
+    };
+    if let [recording] = own_streams {
         let queues = vec![(info.clone(), input.listener.start().ledger)];
         let kept = ("", input.listener.page().caplen());
-        let output = CaptureOutput::new(*folder, queues, kept, rotate_bytes, recording)
+        let output = CaptureOutput::new(*folder, queues, kept, rotate_bytes, *recording)
             .with_further(input.further_queues());
-        let limits = RecordLimits {
-            frames: cli.frames,
-            bytes: cli.bytes,
-            files: cli.files,
-        };
         let patient = cli
             .source
             .iter()
@@ -145,21 +165,40 @@ pub(crate) fn make_sink(
         let sink = MergeSink::new(output, further, limits, patient);
         return Ok((Box::new(sink), "records"));
     }
-    let limits = BlockLimits {
-        files: None,
-        bytes: None,
-        rotate_bytes,
+    let sink = |listener: &Listener, folder: OutputFolder, own: Option<&RecordingId>| {
+        let Some(recording) = own else {
+            let limits = BlockLimits {
+                files: cli.files,
+                bytes: cli.bytes,
+                rotate_bytes,
+            };
+            let sink: Box<dyn Sink> = Box::new(BlockSink::new(listener, folder, limits));
+            return sink;
+        };
+        let info = listener.info();
+        let kept = Kept {
+            filter: String::new(),
+            caplen: listener.page().caplen(),
+            plain: info.plain,
+        };
+        let output = RawOutput::new(folder, info.clone(), kept, rotate_bytes, *recording);
+        Box::new(RecordSink::new(
+            listener,
+            output,
+            Selector::default(),
+            limits,
+        ))
     };
     let mut others: Vec<(Box<dyn Sink>, Listener)> = Vec::new();
+    let mut own = own_streams.iter();
+    let first = sink(&input.listener, (*folder).clone(), own.next());
     for (number, (listener, spec)) in (1..).zip(further.into_iter().zip(cli.source.iter().skip(1)))
     {
         let folder = folder
             .clone()
             .of(QueueName::new(0, number))
             .named(Some(plan::source_name(spec)?));
-        let sink = BlockSink::new(&listener, folder, limits);
-        others.push((Box::new(sink), listener));
+        others.push((sink(&listener, folder, own.next()), listener));
     }
-    let first = Box::new(BlockSink::new(&input.listener, *folder, limits));
     Ok((Box::new(SideBySide::new(first, others)), "blocks"))
 }

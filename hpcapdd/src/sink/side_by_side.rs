@@ -28,6 +28,17 @@ impl SideBySide {
     pub fn new(first: Box<dyn Sink>, others: Vec<(Box<dyn Sink>, Listener)>) -> Self {
         Self { first, others }
     }
+
+    /// The counts of all sinks but one: the first one, or that of the other source `number`.
+    fn tally_without(&self, number: Option<usize>) -> Tally {
+        let mut all = number.map_or(Tally::default(), |_| self.first.tally());
+        for (other, (sink, _)) in self.others.iter().enumerate() {
+            if Some(other) != number {
+                all.add(&sink.tally());
+            }
+        }
+        all
+    }
 }
 
 /// The end of `listener`, whose source has ended.
@@ -51,8 +62,16 @@ fn together(a: Step, b: Step) -> Step {
 
 impl Sink for SideBySide {
     fn step(&mut self, listener: &mut Listener, until: u64) -> Result<Step> {
+        self.first.set_others(&self.tally_without(None));
         let mut step = self.first.step(listener, until)?;
-        for (sink, listener) in &mut self.others {
+        for number in 0..self.others.len() {
+            if let Step::Limit(_) = step {
+                // The limit is that of all sources together.
+                break;
+            }
+            let others = self.tally_without(Some(number));
+            let (sink, listener) = &mut self.others[number];
+            sink.set_others(&others);
             // The session knows an end only after all sources have ended.
             let until = match until {
                 u64::MAX => u64::MAX,
@@ -72,6 +91,13 @@ impl Sink for SideBySide {
             self.first.done_to(listener)
         } else {
             0
+        }
+    }
+
+    fn look(&mut self, listener: &mut Listener) {
+        self.first.look(listener);
+        for (sink, listener) in &mut self.others {
+            sink.look(listener);
         }
     }
 
@@ -96,12 +122,7 @@ impl Sink for SideBySide {
     fn tally(&self) -> Tally {
         let mut all = self.first.tally();
         for (sink, _) in &self.others {
-            let one = sink.tally();
-            all.stored += one.stored;
-            all.stored_bytes += one.stored_bytes;
-            all.files += one.files;
-            all.filtered += one.filtered;
-            all.lost += &one.lost;
+            all.add(&sink.tally());
         }
         all
     }

@@ -42,6 +42,8 @@ pub struct BlockSink {
     limits: BlockLimits,
     info: QueueInfo,
     tally: Tally,
+    /// What other sinks of the same recording have done.
+    others: Tally,
     notices: Vec<Notice>,
     flushed: Instant,
     /// Stream offset up to which everything is stored or was given up.
@@ -79,6 +81,7 @@ impl BlockSink {
             limits,
             info,
             tally: Tally::default(),
+            others: Tally::default(),
             notices: Vec::new(),
             flushed: Instant::now(),
             done: listener.position(),
@@ -144,7 +147,8 @@ impl BlockSink {
     /// `None` if the whole view fits.
     fn byte_limit(&self, view: &BlockView<'_>) -> Option<u64> {
         let stored = self.writer.stored().unwrap_or(view.off).max(view.off);
-        let room = self.limits.bytes?.checked_sub(self.tally.stored_bytes)?;
+        let used = self.tally.stored_bytes + self.others.stored_bytes;
+        let room = self.limits.bytes?.saturating_sub(used);
         if view.end() - stored <= room {
             return None;
         }
@@ -253,7 +257,11 @@ impl Sink for BlockSink {
         self.file_number = listener.page().file_number();
         self.complete_file(listener);
         self.watch_length(listener);
-        if self.limits.files.is_some_and(|n| self.tally.files >= n) {
+        if self
+            .limits
+            .files
+            .is_some_and(|n| self.tally.files + self.others.files >= n)
+        {
             return Ok(Step::Limit(EndedBy::Files));
         }
         let idle = Step::Idle {
@@ -296,6 +304,10 @@ impl Sink for BlockSink {
         }
         self.writer.sync();
         Ok(Step::Done)
+    }
+
+    fn set_others(&mut self, others: &Tally) {
+        self.others = *others;
     }
 
     fn done_to(&self, _listener: &Listener) -> u64 {

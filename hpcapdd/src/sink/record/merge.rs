@@ -292,6 +292,7 @@ impl<O: RecordOutput> Sink for MergeSink<O> {
             match prepare(
                 &mut self.output,
                 &self.limits,
+                &Tally::default(),
                 stored,
                 files_before,
                 &ledger,

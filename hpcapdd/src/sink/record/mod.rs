@@ -156,6 +156,7 @@ impl RecordLimits {
 }
 
 /// Prepares `output` for the next record: ends the file under way if that is due, and makes room.
+/// `others` counts what other sinks of the recording have done, and `stored` the frames of this one.
 /// Returns the step with which the sink must end instead, if a limit is reached or if the output has
 /// ended a file since it had `files_before`.
 ///
@@ -164,13 +165,18 @@ impl RecordLimits {
 fn prepare(
     output: &mut impl RecordOutput,
     limits: &RecordLimits,
+    others: &Tally,
     stored: Count,
     files_before: u64,
     ledger: &dyn Fn() -> Moment,
 ) -> std::result::Result<Option<Step>, OutputFailure> {
     output.turn(ledger)?;
     let written = output.written();
-    if let Some(limit) = limits.reached(stored, written) {
+    let all = Written {
+        bytes: written.bytes + others.stored_bytes,
+        files: written.files + others.files,
+    };
+    if let Some(limit) = limits.reached(stored + others.stored, all) {
         return Ok(Some(Step::Limit(limit)));
     }
     if written.files > files_before {
@@ -188,6 +194,8 @@ pub struct RecordSink<O> {
     selector: Selector,
     limits: RecordLimits,
     tally: Tally,
+    /// What other sinks of the same recording have done.
+    others: Tally,
     flushed: Instant,
     /// Whether records were taken since the last flush.
     pending: bool,
@@ -210,6 +218,7 @@ impl<O: RecordOutput> RecordSink<O> {
             selector,
             limits,
             tally: Tally::default(),
+            others: Tally::default(),
             flushed: Instant::now(),
             pending: false,
             last: None,
@@ -377,6 +386,7 @@ impl<O: RecordOutput> Sink for RecordSink<O> {
             match prepare(
                 &mut self.output,
                 &self.limits,
+                &self.others,
                 stored,
                 files_before,
                 &ledger,
@@ -407,6 +417,10 @@ impl<O: RecordOutput> Sink for RecordSink<O> {
             self.ack(listener)?;
         }
         Ok(after)
+    }
+
+    fn set_others(&mut self, others: &Tally) {
+        self.others = *others;
     }
 
     fn done_to(&self, listener: &Listener) -> u64 {

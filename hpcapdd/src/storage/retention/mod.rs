@@ -33,25 +33,42 @@ pub use limits::Limits;
 pub use own_files::OwnFiles;
 pub use thread::RetentionThread;
 
+/// A stream of frames that a recorder writes into files of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StreamIdentity {
+    /// Origin of the frames.
+    pub origin: Origin,
+    /// Id that the headers of the files have.
+    pub id: Option<RecordingId>,
+}
+
 /// The recording whose files are kept within limits.
 #[derive(Debug, Clone)]
 pub struct Recording {
-    /// Origin of the recorded frames.
-    pub origin: Origin,
-    /// Id of the running recording.
-    pub id: Option<RecordingId>,
+    /// The streams of the running recording.
+    pub streams: Vec<StreamIdentity>,
     /// The files of this recorder.
     pub files: OwnFiles,
 }
 
 impl Recording {
+    /// Whether `id` is that of a stream of the running recording.
+    fn has_id(&self, id: Option<RecordingId>) -> bool {
+        id.is_some() && self.streams.iter().any(|stream| stream.id == id)
+    }
+
+    /// Whether a stream of the running recording has this origin.
+    fn has_origin(&self, origin: &Origin) -> bool {
+        self.streams.iter().any(|stream| stream.origin == *origin)
+    }
+
     /// Number of the file in the order of creation, if this recorder made it. File systems reuse
     /// inode numbers, so a file whose header names another recording does not count.
     fn made(&self, file: &Found) -> Option<u64> {
         let id = file.identity.as_ref().and_then(|i| i.recording);
         self.files
             .number(file.inode)
-            .filter(|_| id.is_none() || id == self.id)
+            .filter(|_| id.is_none() || self.has_id(id))
     }
 }
 
@@ -223,7 +240,7 @@ impl Retention {
             || file
                 .identity
                 .as_ref()
-                .is_some_and(|identity| identity.origin == self.recording.origin)
+                .is_some_and(|identity| self.recording.has_origin(&identity.origin))
     }
 
     /// The warning that the limits cannot be kept, each time that this begins.
@@ -248,7 +265,7 @@ impl Retention {
                 .identity
                 .as_ref()
                 .and_then(|identity| identity.recording);
-            if id.is_some() && id == self.recording.id {
+            if self.recording.has_id(id) {
                 self.shared = true;
             } else if let Some(id) = id {
                 self.others.insert(id);
@@ -267,11 +284,11 @@ impl Retention {
         let Some(identity) = &file.identity else {
             return false;
         };
-        if identity.origin != self.recording.origin {
+        if !self.recording.has_origin(&identity.origin) {
             return false;
         }
         match identity.recording {
-            id if id.is_some() && id == self.recording.id => !self.shared,
+            id if self.recording.has_id(id) => !self.shared,
             Some(id) => !self.others.contains(&id),
             None => true,
         }

@@ -31,17 +31,22 @@ pub(super) fn oldest_first(files: Vec<Found>, running: &Recording, now: Timestam
     for file in files {
         let number = running.made(&file);
         let id = file.identity.as_ref().and_then(|i| i.recording);
-        if number.is_some() || (id.is_some() && id == running.id) {
-            own.push((number, file));
+        if number.is_some() || running.has_id(id) {
+            own.push((number, id, file));
             continue;
         }
         // A file without an id is a group of its own.
         let alone = id.is_none().then(|| file.path.display().to_string());
         groups.entry((id, alone)).or_default().push(file);
     }
-    own.sort_by(|(a_number, a), (b_number, b)| {
-        // Files that an earlier recorder wrote of the same recording are older.
-        by_place(a, b).unwrap_or_else(|| a_number.cmp(b_number))
+    own.sort_by(|(a_number, a_id, a), (b_number, b_id, b)| {
+        // Files that an earlier recorder wrote of the same recording have no number and are older.
+        // Files of this recorder were made in the order of their numbers, whatever their source is.
+        let place = || by_place(a, b).unwrap_or(Ordering::Equal);
+        a_number
+            .cmp(b_number)
+            .then_with(|| a_id.cmp(b_id))
+            .then_with(place)
     });
     let limit = Timestamp::from_ns(now.as_ns().saturating_add(TOLERANCE_NS));
     let mut recordings: Vec<(bool, Timestamp, Vec<Found>)> = groups
@@ -63,7 +68,7 @@ pub(super) fn oldest_first(files: Vec<Found>, running: &Recording, now: Timestam
     let files = recordings
         .into_iter()
         .flat_map(|(_, _, files)| files)
-        .chain(own.into_iter().map(|(_, file)| file))
+        .chain(own.into_iter().map(|(_, _, file)| file))
         .collect();
     Sorted { files, future }
 }

@@ -85,8 +85,10 @@ impl Folder {
     /// Makes the retention of the running recorder, with recording 9.
     fn retention(&self, limits: Limits) -> Retention {
         let recording = Recording {
-            origin: origin(),
-            id: id(9),
+            streams: vec![StreamIdentity {
+                origin: origin(),
+                id: id(9),
+            }],
             files: self.own.clone(),
         };
         let base = self.dir.path().to_owned();
