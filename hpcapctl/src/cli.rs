@@ -19,6 +19,7 @@ Examples:
   hpcapctl ring hpcap0:1 --size 64M           queue 1 of adapter 0; hugepages where there are some
   hpcapctl status                             every queue, its ledger, its listeners
   hpcapctl status hpcap0 --watch              its rates, every second
+  hpcapctl doctor                             what costs frames, and the next command to type
   hpcapctl kill hpcap0 4                      end listener 4 of hpcap0
 
 Exit codes: 0 done, 1 failed, 2 usage."
@@ -34,6 +35,15 @@ pub struct Cli {
 pub enum Command {
     /// Give a queue another ring, in which it starts anew (root)
     Ring(Ring),
+    /// Say what on this machine costs frames, and what to do about it
+    Doctor {
+        /// Network interfaces to check; without a name, those that capture or have hardware
+        #[arg(value_name = "IF")]
+        interfaces: Vec<String>,
+        /// Print JSON, one finding a line
+        #[arg(long)]
+        json: bool,
+    },
     /// Show the queues of this machine, or one of them
     Status {
         /// Such as hpcap0 or hpcap0:1

@@ -4,22 +4,26 @@
 #![warn(clippy::cast_possible_truncation)]
 
 pub mod cli;
+pub mod doctor;
 pub mod ring;
 pub mod status;
 
 use std::io::{self, Write};
+use std::process::ExitCode;
 
 use hpcap::error::Context;
 use hpcap::{Queue, QueueName, Result};
 
 use cli::{Cli, Command};
+use doctor::Facts;
 
-/// Runs the command in `cli`.
+/// Runs the command in `cli`, and returns the exit code of a command that did its work.
 ///
 /// # Errors
 /// The error of the command, with advice for the user.
-pub fn run(cli: &Cli) -> Result<()> {
+pub fn run(cli: &Cli) -> Result<ExitCode> {
     match &cli.command {
+        Command::Doctor { interfaces, json } => return examine(interfaces, *json),
         Command::Ring(ring) => print(&ring::set(ring)?).map(drop),
         Command::Status {
             queue,
@@ -38,6 +42,14 @@ pub fn run(cli: &Cli) -> Result<()> {
             print(&format!("listener {id} of {queue} is killed\n")).map(drop)
         }
     }
+    .map(|()| ExitCode::SUCCESS)
+}
+
+/// Prints what the checks of this machine find. The exit code is 1 if there is a problem.
+fn examine(interfaces: &[String], json: bool) -> Result<ExitCode> {
+    let findings = doctor::examine(&Facts::gather(interfaces)?);
+    print(&doctor::render(&findings, json)?)?;
+    Ok(ExitCode::from(u8::from(doctor::has_problem(&findings))))
 }
 
 /// Prints the queues that can be opened, and fails if another queue cannot be opened.

@@ -6,7 +6,7 @@ use hpcapctl::cli::{Cli, HINTS};
 
 fn main() -> ExitCode {
     match hpcapctl::run(&hpcap_cli::parse::<Cli>(HINTS)) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(e) => {
             eprintln!("hpcapctl: {e}");
             ExitCode::from(e.exit_code())
