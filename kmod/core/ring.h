@@ -94,9 +94,12 @@ struct hpcap_ring {
 	u64 next_ns;		/* time of the frame that is being placed; 0: there is none */
 	struct hpcap_queue *queue;
 	struct hpcap_block *index;
-	struct hpcap_block *unstamped;	/* entry without the time of its first frame yet */
+	struct hpcap_block *entry;	/* entry of the block that contains the last record */
+	u64 earliest_ns;	/* earliest time of a frame that starts in this block */
+	u64 latest_ns;		/* latest time in this block before the clock last went back */
 	u32 slot_mask;		/* a bit for each slot in use */
 	u32 tail;		/* bytes kept free before the end of a file */
+	u8 unstamped;		/* the current block has no frame yet */
 	u8 header_due;		/* the current file has no header yet */
 	u8 gap_due;
 	u8 mark_due;		/* a tag must mark the next frame as a duplicate */
@@ -153,6 +156,37 @@ static inline struct hpcap_count hpcap_ring_told(const struct hpcap_ring *r, u32
 	return told;
 }
 
+/* Notes the time of the first frame that starts in the current block. */
+static inline void hpcap_ring_first_time(struct hpcap_ring *r, u64 ns)
+{
+	r->unstamped = 0;
+	r->earliest_ns = ns;
+	r->latest_ns = ns;
+	WRITE_ONCE(r->entry->earliest_ns, ns);
+	WRITE_ONCE(r->entry->latest_ns, ns);
+	WRITE_ONCE(r->entry->first_ns, ns);
+}
+
+/*
+ * Notes a time before the time of the previous frame. While times only rise, the last frame is the
+ * latest one, and nothing has to be noted. The previous frame can be in the block before; then
+ * hpcap_ring_first_time() follows and overwrites what is noted here.
+ */
+static inline void hpcap_ring_time_went_back(struct hpcap_ring *r, u64 ns)
+{
+	r->latest_ns = hpcap_max(r->latest_ns, r->last_ns);
+	r->earliest_ns = hpcap_min(r->earliest_ns, ns);
+}
+
+/* Writes the times of the frames placed so far to the current block's index entry. */
+static inline void hpcap_ring_write_times(struct hpcap_ring *r)
+{
+	if (r->unstamped)
+		return;
+	WRITE_ONCE(r->entry->earliest_ns, r->earliest_ns);
+	WRITE_ONCE(r->entry->latest_ns, hpcap_max(r->latest_ns, r->last_ns));
+}
+
 /* Opens the index entry of the block that the head has reached. */
 static inline void hpcap_ring_open_block(struct hpcap_ring *r)
 {
@@ -160,11 +194,15 @@ static inline void hpcap_ring_open_block(struct hpcap_ring *r)
 	struct hpcap_block *entry = hpcap_ring_entry(r, block);
 	u32 i;
 
+	/* The block that ends here gets its final times. */
+	hpcap_ring_write_times(r);
 	WRITE_ONCE(entry->block, HPCAP_NO_BLOCK);
 	/* Marks the entry as invalid before it changes. */
 	smp_wmb();
 	WRITE_ONCE(entry->first_off, r->head);
 	WRITE_ONCE(entry->first_ns, 0);
+	WRITE_ONCE(entry->earliest_ns, 0);
+	WRITE_ONCE(entry->latest_ns, 0);
 	WRITE_ONCE(entry->file_off, r->file_off);
 	for (i = 0; i < HPCAP_LEDGER_REASONS; i++) {
 		struct hpcap_count told = hpcap_ring_told(r, i);
@@ -176,7 +214,8 @@ static inline void hpcap_ring_open_block(struct hpcap_ring *r)
 	WRITE_ONCE(entry->times_adjusted, r->times_adjusted);
 	/* Marks the entry as valid after it has changed. */
 	smp_store_release(&entry->block, block);
-	r->unstamped = entry;
+	r->entry = entry;
+	r->unstamped = 1;
 	r->next_block = (block + 1) * r->block_bytes;
 }
 
@@ -646,18 +685,19 @@ static inline int hpcap_ring_push(struct hpcap_ring *r, const struct hpcap_frame
 		.caplen = (u16)caplen,
 		.len = (u16)f->len,
 	};
-	u64 n = HPCAP_RECORD_BYTES + caplen;
+	u64 n = HPCAP_RECORD_BYTES + caplen, ns;
 	int odd = f->len > HPCAP_CAPLEN_MAX || f->len < f->caplen || hpcap_ring_time_is_odd(f);
 	int slow;
 	u8 *to;
 
 	if (unlikely(odd))
 		hpcap_ring_alter(r, &rec, f);
+	ns = rec.sec * HPCAP_NS_PER_S + rec.nsec;
 	slow = r->head + n > r->fast_end;
 	if (unlikely(slow)) {
 		int err;
 
-		r->next_ns = rec.sec * HPCAP_NS_PER_S + rec.nsec;
+		r->next_ns = ns;
 		err = hpcap_ring_prepare(r, n);
 		r->next_ns = 0;
 		r->altered_due = 0;
@@ -667,7 +707,9 @@ static inline int hpcap_ring_push(struct hpcap_ring *r, const struct hpcap_frame
 	to = hpcap_ring_at(r, r->head);
 	memcpy(to, &rec, sizeof(rec));
 	hpcap_copy(to + sizeof(rec), f->data, caplen);
-	r->last_ns = rec.sec * HPCAP_NS_PER_S + rec.nsec;
+	if (unlikely(ns < r->last_ns))
+		hpcap_ring_time_went_back(r, ns);
+	r->last_ns = ns;
 	/* Counted before it is placed: a block that opens behind the frame counts it. */
 	r->ledger[HPCAP_CAPTURED].frames++;
 	r->ledger[HPCAP_CAPTURED].bytes += rec.len;
@@ -675,8 +717,7 @@ static inline int hpcap_ring_push(struct hpcap_ring *r, const struct hpcap_frame
 		hpcap_ring_count_altered(r, f);
 	if (unlikely(slow)) {
 		if (r->unstamped)
-			WRITE_ONCE(r->unstamped->first_ns, r->last_ns);
-		r->unstamped = NULL;
+			hpcap_ring_first_time(r, ns);
 		hpcap_ring_placed(r, n);
 	} else {
 		r->head += n;
@@ -777,6 +818,7 @@ static inline void hpcap_ring_publish_ledger(struct hpcap_ring *r)
 static inline void hpcap_ring_publish(struct hpcap_ring *r)
 {
 	if (r->head != r->published) {
+		hpcap_ring_write_times(r);
 		r->published = r->head;
 		/* All bytes are written before they are published. */
 		smp_store_release(&r->queue->published, r->head);
@@ -1132,6 +1174,7 @@ static inline int hpcap_ring_init(struct hpcap_ring *r, void *base, struct hpcap
 	r->limit = U64_MAX;
 	r->announced = r->head;
 	r->next_block = r->head;
+	r->unstamped = 1;
 
 	hpcap_ring_tag(&h->tag, HPCAP_TAG_FILE_HEADER, sizeof(*h));
 	h->link_type = queue->link_type;

@@ -10,7 +10,7 @@
 
 pub use crate::count::Count as hpcap_count;
 
-pub const HPCAP_ABI_VERSION: u32 = 2;
+pub const HPCAP_ABI_VERSION: u32 = 3;
 pub const HPCAP_QUEUE_MAGIC: u64 = u64::from_le_bytes(*b"HPCAPQUE");
 pub const HPCAP_SLOT_MAGIC: u64 = u64::from_le_bytes(*b"HPCAPSLT");
 pub const HPCAP_TAG_MAGIC: u64 = u64::from_le_bytes(*b"HPCAPTAG");
@@ -198,6 +198,8 @@ abi_struct!(hpcap_block {
     block: u64,
     first_off: u64,
     first_ns: u64,
+    earliest_ns: u64,
+    latest_ns: u64,
     file_off: u64,
     ledger: [hpcap_count; HPCAP_LEDGER_REASONS],
     frames_cut: u64,

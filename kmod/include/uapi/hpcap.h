@@ -30,7 +30,7 @@
  * The version of everything in this file. Versions have no order: two sides work together when
  * their versions are equal, and otherwise refuse each other with a message that names both.
  */
-#define HPCAP_ABI_VERSION	2
+#define HPCAP_ABI_VERSION	3
 
 #define HPCAP_QUEUE_MAGIC	0x4555515041435048ULL	/* "HPCAPQUE" in memory */
 #define HPCAP_SLOT_MAGIC	0x544c535041435048ULL	/* "HPCAPSLT" in memory */
@@ -243,11 +243,17 @@ struct hpcap_moment {
  * before it publishes any byte of the block. `block` is the number of the block, stream offset /
  * block_bytes, and is HPCAP_NO_BLOCK while the entry changes. A reader reads `block`, then the
  * other fields, then `block` again; the entry is valid when both values are the block's number.
+ *
+ * earliest_ns and latest_ns are those of all frames that start in the block and are published;
+ * frames that are not published yet can be included. They allow a search for a time to skip the
+ * block. first_ns alone does not, because a clock may be set back between any two frames.
  */
 struct hpcap_block {
 	__u64 block;
 	__u64 first_off;	/* stream offset of the first record that starts in the block */
 	__u64 first_ns;		/* time of the block's first frame; 0 = none yet */
+	__u64 earliest_ns;	/* earliest time of a frame of the block; 0 = none yet */
+	__u64 latest_ns;	/* latest time of a frame of the block; 0 = none yet */
 	__u64 file_off;		/* stream offset of the file that the block belongs to */
 	/* The following fields are those of struct hpcap_moment at first_off. */
 	struct hpcap_count ledger[HPCAP_LEDGER_REASONS];
@@ -393,8 +399,8 @@ enum hpcap_op {
  * Another operation of hpcapd only: asks for a wake-up socket, for a listener that waits with
  * poll(2). The connection must be that of a listener, and asks at most once. The answer comes with
  * one file descriptor, a stream socket. Whenever hpcapd wakes the listener's slot, it also sends a
- * byte over this socket, unless unread bytes fill the socket. The socket is closed when the listener
- * is killed or the producer ends. The device of the kernel module needs no such socket.
+ * byte over this socket, unless unread bytes fill the socket. The socket is closed when the
+ * listener is killed or the producer ends. The device of the kernel module needs no such socket.
  */
 #define HPCAP_OP_WAKEUP		0x80000001U
 

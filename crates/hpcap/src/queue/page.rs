@@ -399,6 +399,8 @@ impl QueuePage {
             block: number,
             first_off: field(offset_of!(hpcap_block, first_off)),
             first_ns: field(offset_of!(hpcap_block, first_ns)),
+            earliest_ns: field(offset_of!(hpcap_block, earliest_ns)),
+            latest_ns: field(offset_of!(hpcap_block, latest_ns)),
             file_off: field(offset_of!(hpcap_block, file_off)),
             ledger: std::array::from_fn(|i| {
                 let at = offset_of!(hpcap_block, ledger) + i * size_of::<Count>();

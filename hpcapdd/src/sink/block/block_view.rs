@@ -27,8 +27,10 @@ pub struct StoredBlock {
     pub off: u64,
     /// Stream offset of the first record that starts in the block.
     pub first_off: u64,
-    /// Time of that record, if the producer noted it.
+    /// Time of the block's first frame.
     pub first_time: Option<Timestamp>,
+    /// Earliest and latest time of a frame of the block.
+    pub span: Option<(Timestamp, Timestamp)>,
     /// The ledger before that record, as the stream tells it.
     pub told: Ledger,
 }
@@ -55,11 +57,12 @@ impl<'a> BlockView<'a> {
     /// The facts about the block that are still needed when it is stored.
     #[must_use]
     pub fn stored_block(&self) -> StoredBlock {
-        let first_ns = self.entry.first_ns;
+        let time = |ns: u64| (ns != 0).then(|| Timestamp::from_ns(ns));
         StoredBlock {
             off: self.off,
             first_off: self.entry.first_off,
-            first_time: (first_ns != 0).then(|| Timestamp::from_ns(first_ns)),
+            first_time: time(self.entry.first_ns),
+            span: time(self.entry.earliest_ns).zip(time(self.entry.latest_ns)),
             told: self.told_before(),
         }
     }

@@ -339,11 +339,6 @@ impl Sink for BlockSink {
         };
         let view = BlockView::of(listener, stored);
         let partial = view.filter(|_| tail_is_whole(listener));
-        if let Some(view) = &partial
-            && view.entry.first_off < stored
-        {
-            self.writer.note_partial(view);
-        }
         let Some(salvage) = self.writer.salvage(partial.as_ref()) else {
             return;
         };

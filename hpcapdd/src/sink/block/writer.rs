@@ -156,7 +156,7 @@ impl BlockWriter {
             open.index.entries.push(Entry {
                 offset: block.first_off - open.start,
                 time: block.first_time,
-                span: None,
+                span: block.span,
             });
         }
     }
@@ -246,13 +246,14 @@ impl BlockWriter {
                 (len, Some(error))
             }
         };
-        // The index keeps only entries that lie in the file.
-        open.index.entries.retain(|e| e.offset < at);
-        for (off, _) in closing.writes.iter().filter(|(off, _)| *off < len) {
-            open.index.note(*off, None);
-        }
+        let index = open.index_until(at).map(|mut index| {
+            for (off, _) in closing.writes.iter().filter(|(off, _)| *off < len) {
+                index.note(*off, None);
+            }
+            index
+        });
         let frames = captured - open.before;
-        let sealed = Sealed::new(open.file, len, frames, Some(open.index));
+        let sealed = Sealed::new(open.file, len, frames, index);
         Some((sealed, error))
     }
 
@@ -302,17 +303,6 @@ impl BlockWriter {
             told: gone.told_before(at.told),
             last: kept.last,
         })
-    }
-
-    /// Adds `view`, a block that is stored only in part, to the index. The file ends in this block.
-    pub fn note_partial(&mut self, view: &BlockView<'_>) {
-        if let Some(open) = &mut self.open {
-            open.index.entries.push(Entry {
-                offset: view.entry.first_off - open.start,
-                time: (view.entry.first_ns != 0).then(|| Timestamp::from_ns(view.entry.first_ns)),
-                span: None,
-            });
-        }
     }
 
     /// The open file, if its path does not lead to it any more.
@@ -425,6 +415,24 @@ impl Open {
             starts_here
         });
         Ok(())
+    }
+
+    /// Returns the index of the file, which ends early at byte `at`. Its last entries are made from
+    /// the records in the file, because those of the producer also count frames behind `at`.
+    /// Returns `None` if the file cannot be read.
+    fn index_until(&mut self, at: u64) -> Option<Index> {
+        let mut index = std::mem::replace(&mut self.index, Index::new(0));
+        index.entries.retain(|e| e.offset < at);
+        let from = index.entries.pop().map_or(0, |last| last.offset);
+        let mut bytes = vec![0; usize::try_from(at - from).ok()?];
+        self.file.read(&mut bytes, from).ok()?;
+        let _ = walk_while(&bytes, |before, head, _| {
+            let frame = !is_padding(head);
+            let time = frame.then(|| Timestamp::new(head.sec, head.nsec));
+            index.note(from + before.bytes, time);
+            true
+        });
+        Some(index)
     }
 
     /// Reads what the file holds from stream offset `from` up to `trusted`. Returns nothing if it

@@ -48,6 +48,8 @@ impl Stream {
                 block: at / BLOCK,
                 first_off: at,
                 first_ns: 1_000_000_000 + frames,
+                earliest_ns: 1_000_000_000,
+                latest_ns: 1_000_000_000 + frames,
                 file_off: 0,
                 ledger: {
                     let mut ledger = [Count::default(); hpcap::abi::HPCAP_LEDGER_REASONS];
