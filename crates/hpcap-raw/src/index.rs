@@ -330,20 +330,22 @@ impl Index {
         all
     }
 
-    /// Returns the range of the file (offsets of records, or the file's end) that holds every frame
-    /// with `from <= time <= to` and every gap record that touches these times, whatever the order
-    /// of the times is. Returns `None` when no block can hold such a record. A block whose earliest
-    /// and latest times are unknown can hold any time.
+    /// Returns the parts of the file that hold every frame with `from <= time <= to` and every gap
+    /// record that touches these times, whatever the order of the times is. A part is a range of
+    /// bytes that starts at a record, and ends at a record or at the end of the file; the parts are
+    /// in the order of the file, and between two parts is at least one block. There is none when no
+    /// block can hold such a record. A block whose earliest and latest times are unknown can hold
+    /// any time.
     ///
     /// `before` is the latest time before this file and `after` the earliest time after it; `None`
     /// = unknown.
     #[must_use]
-    pub fn stretch(
+    pub fn parts(
         &self,
         (from, to): (Option<Timestamp>, Option<Timestamp>),
         before: Option<Timestamp>,
         after: Option<Timestamp>,
-    ) -> Option<(u64, u64)> {
+    ) -> Vec<(u64, u64)> {
         let start = Timestamp::default();
         let end = Timestamp::from_ns(u64::MAX);
         let (from, to) = (from.unwrap_or(start), to.unwrap_or(end));
@@ -365,28 +367,34 @@ impl Index {
             }
         }
         let mut follows = after.unwrap_or(end);
-        let mut held = None::<(usize, usize)>;
-        for (i, e) in self.entries.iter().enumerate().rev() {
-            let high = match (e.time, e.span) {
-                (Some(_), None) => {
-                    follows = end;
-                    end
-                }
+        let mut highs = vec![end; self.entries.len()];
+        for (e, high) in self.entries.iter().zip(&mut highs).rev() {
+            match (e.time, e.span) {
+                (Some(_), None) => follows = end,
                 (_, Some((earliest, latest))) => {
-                    let high = latest.max(follows);
+                    *high = latest.max(follows);
                     follows = earliest;
-                    high
                 }
-                (None, None) => follows,
-            };
-            if lows[i].min(high) <= to && from <= high.max(lows[i]) {
-                held = Some((i, held.map_or(i, |(_, last)| last)));
+                (None, None) => *high = follows,
             }
         }
-        let (first, last) = held?;
-        // A duplicate mark can be at the end of the block before its frame, and a gap record at the
-        // start of the block after.
+        let mut parts: Vec<(usize, usize)> = Vec::new();
+        for (i, (low, high)) in lows.into_iter().zip(highs).enumerate() {
+            if low.min(high) > to || from > high.max(low) {
+                continue;
+            }
+            // A duplicate mark can be at the end of the block before its frame, and a gap record at
+            // the start of the block after.
+            let (first, until) = (i.saturating_sub(1), i + 2);
+            match parts.last_mut() {
+                Some(part) if part.1 >= first => part.1 = until,
+                _ => parts.push((first, until)),
+            }
+        }
         let offset = |i: usize| self.entries.get(i).map_or(self.file_bytes, |e| e.offset);
-        Some((offset(first.saturating_sub(1)), offset(last + 2)))
+        parts
+            .into_iter()
+            .map(|(first, until)| (offset(first), offset(until)))
+            .collect()
     }
 }

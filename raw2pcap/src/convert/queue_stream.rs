@@ -8,7 +8,7 @@ use std::sync::Arc;
 use hpcap::raw::{Altered, Damage, Event, Gap, Reader, Record};
 use hpcap::{Ledger, Result, Timestamp};
 
-use super::file_info::{FileInfo, OpenFile, OpenOutcome, Origin};
+use super::file_info::{FileInfo, FileParts, OpenFile, OpenOutcome, Origin};
 use super::file_range::FileRange;
 use super::interface_counts::Interfaces;
 use super::range::Range;
@@ -45,8 +45,10 @@ pub(super) struct QueueStream {
     under_way: Option<(Arc<File>, u64)>,
     /// Earliest and latest time of the previous file.
     before: Option<(Timestamp, Timestamp)>,
-    /// Offset in the open file before which reading ends.
+    /// Offset in the open file before which the reader ends.
     until: u64,
+    /// Parts of the open file behind `until` that are still to be read.
+    parts: FileParts,
     /// Bytes of the files that are finished.
     done: u64,
     interfaces: Interfaces,
@@ -85,6 +87,7 @@ impl QueueStream {
             under_way: None,
             before: None,
             until: u64::MAX,
+            parts: FileParts::default(),
             done: 0,
             interfaces,
             events: Vec::new(),
@@ -182,6 +185,8 @@ impl QueueStream {
                 .current()
                 .filter(|f| goes_on && f.offset < self.until)
             else {
+                // A tag at the end of a part belongs to a frame that is outside the range.
+                altered = None;
                 self.close();
                 continue;
             };
@@ -246,12 +251,14 @@ impl QueueStream {
             OpenOutcome::Open(open) => {
                 let OpenFile {
                     reader,
-                    part,
+                    until,
+                    parts,
                     bytes,
                     under_way,
                 } = *open;
                 self.file_bytes = bytes;
-                self.until = part.1;
+                self.until = until;
+                self.parts = parts;
                 self.under_way = under_way.map(|file| (file, 0));
                 if let Some(header) = &info.header {
                     self.interfaces.header(header);
@@ -262,7 +269,13 @@ impl QueueStream {
         Ok(true)
     }
 
+    /// Goes on with the next part of the file, or closes the file behind its last part.
     fn close(&mut self) {
+        if let Some((reader, until)) = self.parts.next() {
+            self.reader = Some(reader);
+            self.until = until;
+            return;
+        }
         let offset = self.reader.take().map_or(0, |reader| reader.offset());
         self.done += self.file_bytes.unwrap_or(offset);
         self.interfaces.settle();

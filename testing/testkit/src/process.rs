@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{SigHandler, Signal, kill, signal};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 
 use crate::wait::time_limit;
@@ -81,6 +82,9 @@ pub struct Finished {
     pub out: String,
     /// Standard error as text.
     pub err: String,
+    /// Bytes that the program read with read(2) and the like, from files, pipes and sockets; `None` if
+    /// it had been reaped before [`Process::wait`].
+    pub bytes_read: Option<u64>,
 }
 
 impl Process {
@@ -183,11 +187,27 @@ impl Process {
         let _ = kill(Pid::from_raw(self.pid().try_into().unwrap()), signal);
     }
 
+    /// Returns how many bytes the program read, if it has ended and was not reaped yet: the kernel
+    /// counts until then.
+    fn bytes_read_until_end(&self) -> Option<u64> {
+        let id = Id::Pid(Pid::from_raw(self.pid().try_into().unwrap()));
+        let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+        match waitid(id, flags) {
+            Ok(WaitStatus::StillAlive) | Err(_) => return None,
+            Ok(_) => {}
+        }
+        let counters = std::fs::read_to_string(format!("/proc/{}/io", self.pid())).ok()?;
+        let line = counters.lines().find_map(|l| l.strip_prefix("rchar: "))?;
+        line.parse().ok()
+    }
+
     /// Waits until the program has ended.
     #[must_use]
     pub fn wait(mut self) -> Finished {
         let start = Instant::now();
+        let mut bytes_read = None;
         let status = loop {
+            bytes_read = bytes_read.or_else(|| self.bytes_read_until_end());
             if let Some(status) = self.child.try_wait().unwrap() {
                 break status;
             }
@@ -207,6 +227,7 @@ impl Process {
             out: String::from_utf8_lossy(&out_bytes).into_owned(),
             err: String::from_utf8_lossy(&self.err.finish()).into_owned(),
             out_bytes,
+            bytes_read,
         }
     }
 

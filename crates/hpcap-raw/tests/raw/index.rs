@@ -69,16 +69,17 @@ proptest! {
         prop_assert_eq!(Index::from_bytes(&index.to_bytes()), Ok(index.clone()));
         let (low, high) = (a.min(b), a.max(b));
         let range = [low, high].map(|ns| Timestamp::from_ns(made::EPOCH_NS + ns));
-        let (start, end) = index
-            .stretch((Some(range[0]), Some(range[1])), None, None)
-            .unwrap_or_default();
-        let there = from(&bytes, start, end);
+        let parts = index.parts((Some(range[0]), Some(range[1])), None, None);
+        let there: Vec<_> = parts
+            .iter()
+            .flat_map(|(start, end)| from(&bytes, *start, *end))
+            .collect();
         for frame in &frames {
             let is_wanted = frame.time >= range[0] && frame.time <= range[1];
             prop_assert!(!is_wanted || there.contains(&frame.time));
         }
         let all = (index.entries[0].offset, bytes.len() as u64);
-        prop_assert_eq!(index.stretch((None, None), None, None), Some(all));
+        prop_assert_eq!(index.parts((None, None), None, None), vec![all]);
     }
 
     #[test]
@@ -115,10 +116,14 @@ fn it_is_saved_beside_the_file_and_belongs_to_it() {
 
 /// An index of frames a millisecond apart, about a hundred of which are in each block of 8 KiB.
 fn thousand(step: impl Fn(u64) -> u64) -> Index {
+    thousand_in_blocks(8192, step)
+}
+
+fn thousand_in_blocks(block: u64, step: impl Fn(u64) -> u64) -> Index {
     let frames: Vec<_> = (0..1000)
         .map(|i| made::Frame::new(made::EPOCH_NS + step(i) * 1_000_000, 60, vec![1; 60]))
         .collect();
-    Index::build(&file(&frames, 8192).0[..], 8192).unwrap()
+    Index::build(&file(&frames, block).0[..], block).unwrap()
 }
 
 fn at(ms: u64) -> Option<Timestamp> {
@@ -128,23 +133,38 @@ fn at(ms: u64) -> Option<Timestamp> {
 #[test]
 fn index_leads_past_other_blocks() {
     let index = thousand(|i| i);
-    let (start, end) = index.stretch((at(500), at(501)), None, None).unwrap();
+    let parts = index.parts((at(500), at(501)), None, None);
+    let [(start, end)] = parts[..] else {
+        panic!("one part: {parts:?}");
+    };
     assert!(end - start <= 4 * 8192, "{start} to {end}");
-    assert_eq!(index.stretch((at(5000), at(6000)), None, at(2000)), None);
-    assert_eq!(index.stretch((at(2), at(3)), at(0), None).unwrap().0, 0);
+    assert_eq!(index.parts((at(5000), at(6000)), None, at(2000)), []);
+    assert_eq!(index.parts((at(2), at(3)), at(0), None)[0].0, 0);
+}
+
+/// The clock is set back by 300 ms in the middle of the file.
+#[test]
+fn index_leads_past_blocks_between_parts() {
+    let index = thousand_in_blocks(2048, |i| if i < 500 { i } else { i - 300 });
+    let parts = index.parts((at(300), at(301)), None, None);
+    // Both passes over the time, and between them the step: a gap there would last over the range.
+    assert_eq!(parts.len(), 3, "{parts:?}");
+    for (start, end) in parts {
+        assert!(end - start <= 4 * 2048, "{start} to {end}");
+    }
 }
 
 #[test]
-fn stretch_includes_holes_around_the_file() {
+fn parts_include_holes_around_the_file() {
     let index = thousand(|i| i + 5000);
     let hole = (at(2000), at(3000));
-    assert_eq!(index.stretch(hole, at(4000), None), None);
-    assert_eq!(index.stretch(hole, at(1000), None).unwrap().0, 0);
-    assert_eq!(index.stretch(hole, None, None).unwrap().0, 0);
+    assert_eq!(index.parts(hole, at(4000), None), []);
+    assert_eq!(index.parts(hole, at(1000), None)[0].0, 0);
+    assert_eq!(index.parts(hole, None, None)[0].0, 0);
     let hole = (at(7000), at(8000));
     let end = Some(index.file_bytes);
-    assert_eq!(index.stretch(hole, None, at(6500)), None);
-    assert_eq!(index.stretch(hole, None, at(9000)).map(|s| s.1), end);
+    assert_eq!(index.parts(hole, None, at(6500)), []);
+    assert_eq!(index.parts(hole, None, at(9000)).last().map(|s| s.1), end);
 }
 
 #[test]
@@ -153,8 +173,8 @@ fn block_of_unknown_times_is_never_left_out() {
     for entry in &mut index.entries {
         entry.span = None;
     }
-    let all = Some((index.entries[0].offset, index.file_bytes));
-    assert_eq!(index.stretch((at(500), at(501)), None, None), all);
+    let all = (index.entries[0].offset, index.file_bytes);
+    assert_eq!(index.parts((at(500), at(501)), None, None), [all]);
     assert_eq!(index.span(), None);
 }
 
