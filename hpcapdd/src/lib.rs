@@ -16,6 +16,7 @@
 pub mod aliases;
 pub mod cli;
 pub mod form;
+pub mod internal_error;
 pub mod plan;
 pub mod recorder;
 pub mod report;

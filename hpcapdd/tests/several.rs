@@ -339,3 +339,74 @@ fn loss_names_its_source() {
         assert!(lost >= Some(at_least), "{source}: {lost:?}\n{stderr}");
     }
 }
+
+/// A thread of another process, held by ptrace(2) until it is let go.
+struct HeldThread(libc::pid_t);
+
+impl HeldThread {
+    /// Stops the thread `name` of `process`. Returns `None` where this is not allowed.
+    fn stop(process: u32, name: &str) -> Option<Self> {
+        let threads = std::fs::read_dir(format!("/proc/{process}/task")).unwrap();
+        let thread = threads
+            .map(|entry| entry.unwrap().path())
+            .find(|path| std::fs::read_to_string(path.join("comm")).unwrap().trim() == name)
+            .unwrap();
+        let id: libc::pid_t = thread
+            .file_name()
+            .unwrap()
+            .to_str()
+            .unwrap()
+            .parse()
+            .unwrap();
+        let none = std::ptr::null_mut::<libc::c_void>();
+        // SAFETY: both requests pass no memory of this process.
+        let held = unsafe {
+            libc::ptrace(libc::PTRACE_SEIZE, id, none, none) == 0
+                && libc::ptrace(libc::PTRACE_INTERRUPT, id, none, none) == 0
+        };
+        if !held {
+            println!("skipped: a thread cannot be stopped here");
+            return None;
+        }
+        let mut status = 0;
+        // SAFETY: `status` is a place for the status of the thread, which is waited for.
+        unsafe { libc::waitpid(id, &raw mut status, libc::__WALL) };
+        Some(Self(id))
+    }
+}
+
+impl Drop for HeldThread {
+    fn drop(&mut self) {
+        let none = std::ptr::null_mut::<libc::c_void>();
+        // SAFETY: the request passes no memory of this process.
+        unsafe { libc::ptrace(libc::PTRACE_DETACH, self.0, none, none) };
+    }
+}
+
+#[test]
+fn silent_second_source_is_noticed() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = hpcapdd();
+    for source in ["gen:size=60,rate=500pps", "gen:size=300,rate=100pps"] {
+        command.args(["--source", source]);
+    }
+    command.arg(dir.path()).args(["--format", "pcapng"]);
+    let mut recorder = Running::start(&mut command);
+    recorder.wait_for("progress");
+    let Some(held) = HeldThread::stop(recorder.pid(), "poll hpcap0:1") else {
+        return;
+    };
+    let says = |text: &'static str| {
+        move |e: &Value| {
+            let message = e["message"].as_str().unwrap_or_default();
+            e["event"] == "warning" && message.contains("rate=100pps") && message.contains(text)
+        }
+    };
+    recorder.wait_until(says("has captured nothing"));
+    drop(held);
+    recorder.wait_until(says("captures again"));
+    recorder.signal(Signal::SIGINT);
+    let (code, events, stderr) = recorder.finish();
+    assert_eq!(code, 0, "{stderr}");
+    assert!(summary(&events)["frames"].as_u64().unwrap() > 1000);
+}

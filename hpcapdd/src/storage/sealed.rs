@@ -1,6 +1,7 @@
 //! Files that hold all their frames, and how they are finished.
 
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
 use hpcap::compress::Compression;
 use hpcap::error::Context;
@@ -53,6 +54,12 @@ impl Sealed {
             frames,
             index,
         }
+    }
+
+    /// Path of the file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.file.path()
     }
 
     /// Frames in the file.

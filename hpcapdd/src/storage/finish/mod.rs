@@ -4,6 +4,7 @@ pub mod backlog;
 pub mod compress;
 pub mod on_complete;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -12,6 +13,7 @@ use std::thread::JoinHandle;
 use hpcap::Result;
 use hpcap::error::Context;
 
+use crate::internal_error::internal_error;
 use crate::report::event::{Event, Notice};
 use crate::storage::sealed::{Sealed, Unfinished};
 
@@ -38,8 +40,14 @@ impl Finisher {
         let finished = Arc::clone(&waiting);
         let work = move || {
             for sealed in todo {
-                for outcome in finish(*sealed) {
-                    let _ = tell.send(outcome);
+                let path = sealed.path().display().to_string();
+                let notices = catch_unwind(AssertUnwindSafe(|| finish(*sealed)));
+                let notices = notices.unwrap_or_else(|panic| {
+                    let tried = format!("finish {path}");
+                    vec![Notice::FileFailed(internal_error(tried, panic.as_ref()))]
+                });
+                for notice in notices {
+                    let _ = tell.send(notice);
                 }
                 finished.fetch_sub(1, Ordering::Relaxed);
             }

@@ -1,5 +1,6 @@
 //! A thread that deletes old files, so that neither storing nor finishing files waits for it.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -8,6 +9,7 @@ use hpcap::Result;
 use hpcap::error::Context;
 
 use super::Retention;
+use crate::internal_error::internal_error;
 use crate::report::event::Event;
 use crate::storage::room::Room;
 
@@ -43,7 +45,14 @@ impl RetentionThread {
                 };
                 let goes_on = asked.wait(limit);
                 // The last look comes after the last file was finished.
-                for event in events_of(&mut retention) {
+                let events = catch_unwind(AssertUnwindSafe(|| events_of(&mut retention)));
+                let events = events.unwrap_or_else(|panic| {
+                    // Nobody must wait for room that this thread does not make.
+                    asked.grant(asked.claims().wanted, false);
+                    let error = internal_error("delete old files", panic.as_ref());
+                    vec![Event::warning(error.to_string())]
+                });
+                for event in events {
                     let _ = tell.send(event);
                 }
                 if !goes_on {
