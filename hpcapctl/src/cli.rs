@@ -8,6 +8,8 @@ use hpcap::{Error, QueueName, Result};
 use hpcap_cli::Hint;
 use hpcap_host::pages::Pages;
 
+use crate::hugepages::Hugepages;
+
 /// Shows queues and ends their listeners; looks after the rings of the kernel module.
 #[derive(Debug, Parser)]
 #[command(
@@ -20,6 +22,7 @@ Examples:
   hpcapctl status                             every queue, its ledger, its listeners
   hpcapctl status hpcap0 --watch              its rates, every second
   hpcapctl doctor                             what costs frames, and the next command to type
+  hpcapctl hugepages reserve 1G --node 1      1 GiB of free hugepages on NUMA node 1
   hpcapctl kill hpcap0 4                      end listener 4 of hpcap0
 
 Exit codes: 0 done, 1 failed, 2 usage."
@@ -43,6 +46,12 @@ pub enum Command {
         /// Print JSON, one finding a line
         #[arg(long)]
         json: bool,
+    },
+    /// Show and reserve hugepages, in which rings and files are faster
+    Hugepages {
+        /// What to do with hugepages
+        #[command(subcommand)]
+        command: Hugepages,
     },
     /// Show the queues of this machine, or one of them
     Status {

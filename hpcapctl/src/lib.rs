@@ -5,6 +5,7 @@
 
 pub mod cli;
 pub mod doctor;
+pub mod hugepages;
 pub mod ring;
 pub mod status;
 
@@ -23,6 +24,7 @@ use doctor::Facts;
 /// The error of the command, with advice for the user.
 pub fn run(cli: &Cli) -> Result<ExitCode> {
     match &cli.command {
+        Command::Hugepages { command } => print(&hugepages::run(command)?).map(drop),
         Command::Doctor { interfaces, json } => return examine(interfaces, *json),
         Command::Ring(ring) => print(&ring::set(ring)?).map(drop),
         Command::Status {

@@ -14,10 +14,10 @@ pub struct HugeMount {
 }
 
 impl HugeMount {
-    /// Returns the mounted hugetlbfs of this process's namespace, in the order of mounting.
+    /// Returns the mounted hugetlbfs of this thread's namespace, in the order of mounting.
     #[must_use]
     pub fn all(tree: &Tree) -> Vec<Self> {
-        let text = tree.text("/proc/self/mounts").unwrap_or_default();
+        let text = tree.text("/proc/thread-self/mounts").unwrap_or_default();
         text.lines().filter_map(parse_line).collect()
     }
 }
