@@ -4,6 +4,7 @@
 //! frees the listener's slot. A listener that is killed loses its slot and its connection at once,
 //! whether or not its process notices.
 
+mod refusal;
 mod share;
 mod wakeup;
 
@@ -18,6 +19,7 @@ use hpcap::abi::{self, hpcap_attach, hpcap_listener};
 use hpcap::error::Context;
 use hpcap::{Error, Kind, Result, Start, Timestamp};
 use hpcap_ipc::socket::{Request as Asked, Socket};
+use nix::errno::Errno;
 use nix::sys::socket::{getsockopt, sockopt};
 
 use crate::engine::{answer, lock};
@@ -25,6 +27,7 @@ use crate::poll::Command;
 use crate::ring::memory::{QueueMemory, new_slot};
 use crate::stages::Dedup;
 use hpcap::dedup::DedupSettings;
+use refusal::{Refusal, Verdict, no_descriptors, refuse};
 pub(crate) use wakeup::WakeupSocket;
 use wakeup::wakeup_pair;
 
@@ -90,9 +93,6 @@ impl Peer {
     }
 }
 
-/// The reason why a request is refused, and the errno that the reply carries.
-type Refused = (Error, i32);
-
 /// All connections to one queue.
 #[derive(Debug)]
 pub(crate) struct Clients {
@@ -133,12 +133,12 @@ impl Clients {
         let served = copy
             .context(|| "serve another client")
             .and_then(|copy| Self::start(all, &connection, copy));
-        let served = served.map_err(|e| match e.os_error() {
-            Some(libc::EMFILE | libc::ENFILE) => no_descriptors(),
+        let served = served.map_err(|e| match e.os_error().map(Errno::from_raw) {
+            Some(Errno::EMFILE | Errno::ENFILE) => no_descriptors(),
             _ => e,
         });
         if let Err(e) = &served {
-            refuse(&connection, e, libc::EUSERS);
+            refuse(&connection, e, Errno::EUSERS);
         }
         served
     }
@@ -170,7 +170,7 @@ impl Clients {
 
     /// Tells a client that the process has no file descriptor left for it.
     pub(crate) fn turn_away(socket: OwnedFd) {
-        refuse(&Socket::from(socket), &no_descriptors(), libc::EUSERS);
+        refuse(&Socket::from(socket), &no_descriptors(), Errno::EUSERS);
     }
 
     /// Shuts down all connections and waits for their threads.
@@ -228,23 +228,25 @@ impl Clients {
                 Ok(Asked::WithDescriptors) => {
                     let why = "a request has no file descriptors";
                     let error = Error::new(Kind::Usage, "answer a client", why);
-                    refuse(connection, &error, libc::EINVAL);
+                    refuse(connection, &error, Errno::EINVAL);
                     continue;
                 }
                 Ok(Asked::End) | Err(_) => return attached,
             };
             let done = match self.check(&message) {
-                Err((error, errno)) => Err((error, errno)),
+                Err(refusal) => Err(refusal),
                 Ok(()) => match message.op {
                     abi::HPCAP_OP_OBSERVE => connection
                         .send(&answered(&message), &[self.fds.queue.as_raw_fd()])
-                        .map_err(|e| (Error::io("answer a client", e.into()), libc::EIO)),
+                        .map_err(|e| {
+                            Refusal::new(Error::io("answer a client", e.into()), Errno::EIO)
+                        }),
                     abi::HPCAP_OP_ATTACH if attached.is_none() => self
                         .attach(connection, &message, peer)
                         .map(|id| attached = Some(id)),
-                    abi::HPCAP_OP_ATTACH => Err((
+                    abi::HPCAP_OP_ATTACH => Err(Refusal::new(
                         Error::new(Kind::Busy, "attach", "this connection is attached already"),
-                        libc::EBUSY,
+                        Errno::EBUSY,
                     )),
                     abi::HPCAP_OP_KILL => self.kill(message.id, peer).map(|()| {
                         let _ = connection.send(&answered(&message), &[]);
@@ -253,13 +255,13 @@ impl Clients {
                         (Some(id), false) => self
                             .give_wakeup(id, connection, &message)
                             .map(|()| has_wakeup = true),
-                        (Some(_), true) => Err((
+                        (Some(_), true) => Err(Refusal::new(
                             Error::new(Kind::Busy, "wake", "this listener has a wake-up socket"),
-                            libc::EBUSY,
+                            Errno::EBUSY,
                         )),
-                        (None, _) => Err((
+                        (None, _) => Err(Refusal::new(
                             Error::new(Kind::Usage, "wake", "this connection has no listener"),
-                            libc::EINVAL,
+                            Errno::EINVAL,
                         )),
                     },
                     abi::HPCAP_OP_DEDUP => {
@@ -270,14 +272,14 @@ impl Clients {
                         let _ = connection.send(&answer, &[]);
                         Ok(())
                     }
-                    op => Err((
+                    op => Err(Refusal::new(
                         Error::new(Kind::Usage, "answer a client", format!("operation {op}")),
-                        libc::EINVAL,
+                        Errno::EINVAL,
                     )),
                 },
             };
-            if let Err((error, errno)) = done {
-                refuse(connection, &error, errno);
+            if let Err(refusal) = done {
+                refusal.send(connection);
             }
         }
     }
@@ -286,10 +288,10 @@ impl Clients {
         lock(&self.listeners).retain(|l| l.id != id);
     }
 
-    fn check(&self, message: &hpcap_attach) -> std::result::Result<(), Refused> {
+    fn check(&self, message: &hpcap_attach) -> Verdict<()> {
         if message.magic != abi::HPCAP_ATTACH_MAGIC {
             let error = Error::new(Kind::Format, "read a request", "it is not one");
-            return Err((error, libc::EINVAL));
+            return Err(Refusal::new(error, Errno::EINVAL));
         }
         if message.abi_version != abi::HPCAP_ABI_VERSION {
             let why = format!(
@@ -297,34 +299,35 @@ impl Clients {
                 message.abi_version,
                 abi::HPCAP_ABI_VERSION
             );
-            return Err((
+            return Err(Refusal::new(
                 Error::new(Kind::Version, "serve a client", why),
-                libc::EPROTO,
+                Errno::EPROTO,
             ));
         }
         Ok(())
     }
 
-    fn attach(
-        &self,
-        connection: &Socket,
-        message: &hpcap_attach,
-        peer: Peer,
-    ) -> std::result::Result<u64, Refused> {
+    fn attach(&self, connection: &Socket, message: &hpcap_attach, peer: Peer) -> Verdict<u64> {
         let start = match message.start {
             abi::HPCAP_START_FILE => Start::File,
             abi::HPCAP_START_NEWEST => Start::Newest,
             abi::HPCAP_START_OLDEST => Start::Oldest,
             other => {
                 let why = format!("start {other} is none of those that exist");
-                return Err((Error::new(Kind::Usage, "attach", why), libc::EINVAL));
+                return Err(Refusal::new(
+                    Error::new(Kind::Usage, "attach", why),
+                    Errno::EINVAL,
+                ));
             }
         };
         if ![abi::HPCAP_LOSSLESS, abi::HPCAP_LOSSY].contains(&message.contract) {
             let why = format!("contract {} is none of those that exist", message.contract);
-            return Err((Error::new(Kind::Usage, "attach", why), libc::EINVAL));
+            return Err(Refusal::new(
+                Error::new(Kind::Usage, "attach", why),
+                Errno::EINVAL,
+            ));
         }
-        let id = self.admit(peer).map_err(|e| (e, libc::EUSERS))?;
+        let id = self.admit(peer).map_err(Refusal::with(Errno::EUSERS))?;
         let attached = self.attach_as(id, connection, message, (peer, start));
         if attached.is_err() {
             self.forget(id);
@@ -351,8 +354,8 @@ impl Clients {
         connection: &Socket,
         message: &hpcap_attach,
         (peer, start): (Peer, Start),
-    ) -> std::result::Result<(), Refused> {
-        let (slot_fd, slot) = new_slot().map_err(|e| (e, libc::ENOMEM))?;
+    ) -> Verdict<()> {
+        let (slot_fd, slot) = new_slot().map_err(Refusal::with(Errno::ENOMEM))?;
         let listener = hpcap_listener {
             id,
             contract: message.contract,
@@ -372,11 +375,11 @@ impl Clients {
         });
         let slot = answer(&replied, ANSWER_LIMIT).map_err(|e| {
             let errno = match e.kind() {
-                Kind::Full => libc::EUSERS,
-                Kind::Timeout => libc::ETIMEDOUT,
-                _ => libc::EIO,
+                Kind::Full => Errno::EUSERS,
+                Kind::Timeout => Errno::ETIMEDOUT,
+                _ => Errno::EIO,
             };
-            (e, errno)
+            Refusal::new(e, errno)
         })?;
         let answer = hpcap_attach {
             slot: u32::try_from(slot).unwrap_or(u32::MAX),
@@ -395,47 +398,48 @@ impl Clients {
     }
 
     /// Sends listener `id` the end of a new wake-up socket. The poll thread gets the other end.
-    fn give_wakeup(
-        &self,
-        id: u64,
-        connection: &Socket,
-        message: &hpcap_attach,
-    ) -> std::result::Result<(), Refused> {
-        let (ours, theirs) = wakeup_pair().map_err(|e| match e.os_error() {
-            Some(libc::EMFILE | libc::ENFILE) => (no_descriptors(), libc::EUSERS),
-            _ => (e, libc::EIO),
-        })?;
+    fn give_wakeup(&self, id: u64, connection: &Socket, message: &hpcap_attach) -> Verdict<()> {
+        let (ours, theirs) =
+            wakeup_pair().map_err(|e| match e.os_error().map(Errno::from_raw) {
+                Some(Errno::EMFILE | Errno::ENFILE) => {
+                    Refusal::new(no_descriptors(), Errno::EUSERS)
+                }
+                _ => Refusal::new(e, Errno::EIO),
+            })?;
         let (reply, replied) = channel();
         self.send(Command::Wakeup {
             id,
             socket: ours,
             reply,
         });
-        answer(&replied, ANSWER_LIMIT).map_err(|e| (e, libc::ESRCH))?;
+        answer(&replied, ANSWER_LIMIT).map_err(Refusal::with(Errno::ESRCH))?;
         let _ = connection.send(&answered(message), &[theirs.as_raw_fd()]);
         Ok(())
     }
 
     /// Kills a listener. A user may kill its own listeners, and root all of them. When this
     /// returns, the slot is free and the connection is shut down.
-    fn kill(&self, id: u64, peer: Peer) -> std::result::Result<(), Refused> {
+    fn kill(&self, id: u64, peer: Peer) -> Verdict<()> {
         let tried = format!("kill listener {id}");
         let Some(victim) = lock(&self.listeners).iter().find(|l| l.id == id).copied() else {
             let error = Error::new(Kind::NotFound, tried, "there is no such listener");
-            return Err((error, libc::ESRCH));
+            return Err(Refusal::new(error, Errno::ESRCH));
         };
         if peer.uid != 0 && peer.uid != victim.uid {
             let why = format!("it belongs to user {}", victim.uid);
-            return Err((Error::new(Kind::Permission, tried, why), libc::EPERM));
+            return Err(Refusal::new(
+                Error::new(Kind::Permission, tried, why),
+                Errno::EPERM,
+            ));
         }
         let (reply, replied) = channel();
         self.send(Command::Kill { id, reply });
         answer(&replied, ANSWER_LIMIT).map_err(|e| {
             let errno = match e.kind() {
-                Kind::NotFound => libc::ESRCH,
-                _ => libc::EIO,
+                Kind::NotFound => Errno::ESRCH,
+                _ => Errno::EIO,
             };
-            (e, errno)
+            Refusal::new(e, errno)
         })?;
         self.forget(id);
         // The poll thread has marked the slot as killed, so the listener sees that before its
@@ -446,13 +450,6 @@ impl Clients {
         }
         Ok(())
     }
-}
-
-/// The error of a process that has reached its limit of open files.
-fn no_descriptors() -> Error {
-    let why = "the producer has no file descriptors left";
-    Error::new(Kind::Full, "serve another client", why)
-        .advise("raise its limit of open files (ulimit -n, LimitNOFILE=)")
 }
 
 /// Shuts down the connection `socket`, which wakes every thread that receives from it or sends to
@@ -471,16 +468,4 @@ fn answered(message: &hpcap_attach) -> hpcap_attach {
         message: [0; 168],
         ..*message
     }
-}
-
-/// Sends a negative reply with the text of `error`.
-fn refuse(connection: &Socket, error: &Error, errno: i32) {
-    let answer = hpcap_attach {
-        magic: abi::HPCAP_ATTACH_MAGIC,
-        abi_version: abi::HPCAP_ABI_VERSION,
-        error: errno,
-        message: abi::field(&error.why_and_advice()),
-        ..hpcap_attach::zeroed()
-    };
-    let _ = connection.send(&answer, &[]);
 }

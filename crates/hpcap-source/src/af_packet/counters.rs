@@ -10,15 +10,37 @@ use hpcap_host::Interface;
 /// Losses that were noticed but not reported yet.
 #[derive(Debug)]
 pub(super) struct Losses {
-    /// The interface's missed and damaged frames at the last look; `None` where they are not
-    /// counted.
-    seen: Option<(u64, u64)>,
+    /// The interface's counters as of the last reading; `None` where they are not counted.
+    seen: Option<NicCounters>,
     missed: u64,
-    /// Frames that the kernel had no room for, as pairs of a block's number and the frames missing
-    /// before that block.
-    before: VecDeque<(u64, u64)>,
+    /// Frames that the kernel had no room for, in the order of the blocks.
+    before: VecDeque<MissingBefore>,
     damaged: u64,
     report: [(Reason, Count); 2],
+}
+
+/// The interface's counters of lost frames.
+#[derive(Debug, Clone, Copy)]
+struct NicCounters {
+    missed: u64,
+    errors: u64,
+}
+
+impl NicCounters {
+    fn of(interface: &Interface) -> Self {
+        Self {
+            missed: interface.rx_missed,
+            errors: interface.rx_errors,
+        }
+    }
+}
+
+/// Frames that are missing right before a block of the receive ring.
+#[derive(Debug)]
+struct MissingBefore {
+    /// Number of the block.
+    block: u64,
+    frames: u64,
 }
 
 /// Returns by how much a counter has grown. A counter that was reset (a driver reloaded, a NIC
@@ -37,7 +59,7 @@ impl Losses {
     pub(super) fn new(interface: &Interface, nic: bool) -> Self {
         let none = Count::default();
         Self {
-            seen: nic.then_some((interface.rx_missed, interface.rx_errors)),
+            seen: nic.then(|| NicCounters::of(interface)),
             missed: 0,
             before: VecDeque::new(),
             damaged: 0,
@@ -45,21 +67,21 @@ impl Losses {
         }
     }
 
-    /// Notes frames for which the ring had no room, right before block number `seq`.
-    pub(super) fn missed_before(&mut self, seq: u64, frames: u64) {
+    /// Notes frames for which the ring had no room, right before block number `block`.
+    pub(super) fn missed_before(&mut self, block: u64, frames: u64) {
         if frames == 0 {
             return;
         }
         match self.before.back_mut() {
-            Some((last, sum)) if *last >= seq => *sum += frames,
-            _ => self.before.push_back((seq, frames)),
+            Some(last) if last.block >= block => last.frames += frames,
+            _ => self.before.push_back(MissingBefore { block, frames }),
         }
     }
 
-    /// Makes the losses before block number `seq` due: all frames in front of it were taken.
-    pub(super) fn reached(&mut self, seq: u64) {
-        while let Some((_, frames)) = self.before.pop_front_if(|(before, _)| *before <= seq) {
-            self.missed += frames;
+    /// Makes the losses before block number `block` due: all frames in front of it were taken.
+    pub(super) fn reached(&mut self, block: u64) {
+        while let Some(missing) = self.before.pop_front_if(|missing| missing.block <= block) {
+            self.missed += missing.frames;
         }
     }
 
@@ -70,17 +92,18 @@ impl Losses {
 
     /// Adds the growth of the interface's counters since the last look.
     pub(super) fn look(&mut self, interface: &Interface) {
-        if let Some((missed, errors)) = &mut self.seen {
-            self.missed += grown(*missed, interface.rx_missed);
-            self.damaged += grown(*errors, interface.rx_errors);
-            (*missed, *errors) = (interface.rx_missed, interface.rx_errors);
+        if let Some(seen) = &mut self.seen {
+            let now = NicCounters::of(interface);
+            self.missed += grown(seen.missed, now.missed);
+            self.damaged += grown(seen.errors, now.errors);
+            *seen = now;
         }
     }
 
     /// Starts anew with the counters of another interface that has taken over the name.
     pub(super) fn replaced(&mut self, interface: &Interface) {
         if let Some(seen) = &mut self.seen {
-            *seen = (interface.rx_missed, interface.rx_errors);
+            *seen = NicCounters::of(interface);
         }
     }
 
