@@ -11,7 +11,7 @@ use hpcap::loss::LossWatch;
 use hpcap::message::kind_of;
 use hpcap::queue::QueueEnd;
 use hpcap::visible::{visible, visible_json};
-use hpcap::{Error, Kind, QueueName, Result, message, patience};
+use hpcap::{Error, Kind, QueueName, Result, cancellable, message};
 use hpcap_ipc::folder::Folder;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::Gid;
@@ -170,7 +170,7 @@ fn start_engine(
 ) -> Result<Option<(Engine, Events)>> {
     let source = config.source.to_string();
     let mut told = false;
-    patience::unless(
+    cancellable::run(
         |waited| {
             if waited >= WAITING_NOTICE && !std::mem::replace(&mut told, true) {
                 reporter.print_message(name, &format!("waiting for {source} to begin"));

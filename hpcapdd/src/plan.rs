@@ -193,7 +193,7 @@ fn parse_contract(text: &str) -> Result<Contract> {
         Some(("lossless", time)) => match parse_duration(time)? {
             time if time.is_zero() => Err(Error::usage(
                 format!("contract {text:?}"),
-                "the time must be more than zero; for no patience at all use lossy",
+                "the time must be more than zero; a listener that the ring never waits for is lossy",
             )),
             time => Ok(Contract::LosslessFor(time)),
         },

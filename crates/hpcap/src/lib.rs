@@ -18,8 +18,8 @@
 //! | [`ledger`] | counts of frames by what became of them |
 //! | [`loss`] | reports when frames begin to be lost, while that continues, and when it ends |
 //! | [`message`] | messages of long-running programs, which never wait for their reader |
+//! | [`cancellable`] | waits that a program can cancel |
 //! | [`content`] | detects the format of a file from its first bytes |
-//! | [`patience`] | waits that can be given up |
 //! | [`report`] | the state of queues as data, which text and JSON render |
 //! | [`units`] | sizes, rates and durations as people write them |
 //! | [`visible`](mod@visible) | makes text from other sources safe to print |
@@ -29,13 +29,13 @@
 #[cfg(not(all(target_endian = "little", target_pointer_width = "64")))]
 compile_error!("hpcap's shared memory and files are defined for 64-bit little-endian machines");
 
+pub mod cancellable;
 pub mod dedup;
 #[cfg(feature = "filter")]
 pub mod filter;
 pub mod listener;
 pub mod loss;
 pub mod message;
-pub mod patience;
 pub mod privilege;
 pub mod queue;
 pub mod report;

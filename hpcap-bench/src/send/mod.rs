@@ -38,7 +38,7 @@ pub fn send(
     outcome: &mut Outcome,
     say: &mut dyn FnMut(&str),
 ) -> Result<()> {
-    let source = &patient(source.clone());
+    let source = &delay_late_frames(source.clone());
     outcome.source = source.to_string();
     outcome.interface = to.to_string();
     let mut frames = source.open()?;
@@ -76,7 +76,7 @@ pub fn send(
 }
 
 /// Makes a generator delay late frames instead of missing them, unless its specification decides.
-fn patient(mut source: SourceSpec) -> SourceSpec {
+fn delay_late_frames(mut source: SourceSpec) -> SourceSpec {
     if let SourceSpec::Generator(spec) = &mut source
         && spec.rate.is_some()
     {

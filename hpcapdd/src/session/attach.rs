@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use hpcap::visible::visible;
-use hpcap::{Error, Kind, Result, patience};
+use hpcap::{Error, Kind, Result, cancellable};
 
 use crate::cli::Cli;
 use crate::report::event::{EndedBy, Event};
@@ -110,7 +110,7 @@ impl Attaching {
         open: impl FnOnce() -> Result<Input> + Send + 'static,
     ) -> Result<Option<Input>> {
         let mut said = false;
-        patience::unless(
+        cancellable::run(
             |waited| {
                 if waited >= SAY_WAITING && !std::mem::replace(&mut said, true) {
                     reporter.tell(&Event::warning("still waiting for the source to begin"));

@@ -36,8 +36,8 @@ pub fn check(cli: &Cli, destination: &Destination) -> Result<()> {
         .iter()
         .map(|spec| plan::source_spec(spec))
         .collect::<Result<Vec<SourceSpec>>>()?;
-    let patient = specs.iter().filter(|spec| spec.waits()).count();
-    if patient != 0 && patient != specs.len() {
+    let waiting = specs.iter().filter(|spec| spec.waits()).count();
+    if waiting != 0 && waiting != specs.len() {
         return refuse(
             "a file or generator that waits",
             "the others do not wait: give it speed=real or a rate",
@@ -158,11 +158,11 @@ pub(crate) fn make_sink(
         let kept = ("", input.listener.page().caplen());
         let output = CaptureOutput::new(*folder, queues, kept, rotate_bytes, *recording)
             .with_further(input.further_queues());
-        let patient = cli
+        let sources_wait = cli
             .source
             .iter()
             .all(|spec| plan::source_spec(spec).is_ok_and(|spec| spec.waits()));
-        let sink = MergeSink::new(output, further, limits, patient);
+        let sink = MergeSink::new(output, further, limits, sources_wait);
         return Ok((Box::new(sink), "records"));
     }
     let sink = |listener: &Listener, folder: OutputFolder, own: Option<&RecordingId>| {

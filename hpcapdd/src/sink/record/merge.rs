@@ -23,7 +23,7 @@ const WAIT_MAX: Duration = Duration::from_millis(300);
 
 /// Longest time that a frame of a file or generator waits for an earlier one. Such sources wait for
 /// the recorder themselves; only a pipe that pauses takes this long.
-const WAIT_MAX_PATIENT: Duration = Duration::from_secs(10);
+const WAIT_MAX_OF_WAITING_SOURCES: Duration = Duration::from_secs(10);
 
 /// The next frame of a source.
 #[derive(Debug)]
@@ -63,16 +63,16 @@ pub struct MergeSink<O> {
     waiting: Option<Instant>,
     /// Whether the sources wait for this recorder, as files do. The merge then waits longer for
     /// each source.
-    patient: bool,
+    sources_wait: bool,
     done: bool,
     notices: Vec<Notice>,
 }
 
 impl<O: RecordOutput> MergeSink<O> {
-    /// Passes the frames of the session's listener and of `others` to `output`. `patient` says that
+    /// Passes the frames of the session's listener and of `others` to `output`. `sources_wait` says that
     /// all sources are files or generators that wait for their frames to be taken.
     #[must_use]
-    pub fn new(output: O, others: Vec<Listener>, limits: RecordLimits, patient: bool) -> Self {
+    pub fn new(output: O, others: Vec<Listener>, limits: RecordLimits, sources_wait: bool) -> Self {
         Self {
             output,
             streams: (0..=others.len()).map(|_| QueueStream::default()).collect(),
@@ -82,7 +82,7 @@ impl<O: RecordOutput> MergeSink<O> {
             flushed: Instant::now(),
             pending: false,
             waiting: None,
-            patient,
+            sources_wait,
             done: false,
             notices: Vec::new(),
         }
@@ -176,15 +176,15 @@ impl<O: RecordOutput> MergeSink<O> {
         self.done = false;
         let old = || {
             let age = Timestamp::now().as_ns().saturating_sub(time.as_ns());
-            !self.patient && u128::from(age) >= LATE_MAX.as_nanos()
+            !self.sources_wait && u128::from(age) >= LATE_MAX.as_nanos()
         };
         if all || old() {
             self.waiting = None;
             return Ok(Some(number));
         }
         let since = *self.waiting.get_or_insert_with(Instant::now);
-        let wait_max = if self.patient {
-            WAIT_MAX_PATIENT
+        let wait_max = if self.sources_wait {
+            WAIT_MAX_OF_WAITING_SOURCES
         } else {
             WAIT_MAX
         };
