@@ -56,6 +56,24 @@ pub fn contents(folder: &Path) -> Content {
     all
 }
 
+/// Whether a file under `folder` holds a frame. The recording may be under way: its files may be renamed
+/// or removed, and the folder may not be there.
+#[must_use]
+pub fn has_frames(folder: &Path) -> bool {
+    let files = hpcap::raw::files::below(folder).unwrap_or_default();
+    files.iter().any(|file| {
+        let Ok(mut reader) = Reader::open(file) else {
+            return false;
+        };
+        while let Ok(Some(found)) = reader.next() {
+            if matches!(found.event, Event::Frame(_)) {
+                return true;
+            }
+        }
+        false
+    })
+}
+
 fn scan(file: &Path, mut see: impl FnMut(Event<'_>, u64)) {
     let mut reader = Reader::open(file).unwrap();
     while let Some(found) = reader.next().unwrap() {

@@ -8,7 +8,7 @@ use hpcap_e2e::attack::attack;
 use hpcap_e2e::daemon::frames;
 use hpcap_e2e::lab::Lab;
 use hpcap_e2e::random::Random;
-use hpcap_e2e::recording::{files, generated};
+use hpcap_e2e::recording::{files, generated, has_frames};
 use testkit::process::{events, run};
 use testkit::wait::wait_until;
 
@@ -47,12 +47,7 @@ fn recorder_goes_on_when_files_vanish() {
             folder.exists() && !files(&folder).is_empty()
         });
         let what = take_away(&folder, random);
-        wait_until("a new file", || {
-            folder.exists()
-                && files(&folder)
-                    .iter()
-                    .any(|f| generated(std::slice::from_ref(f)).frames > 0)
-        });
+        wait_until("a new file with frames", || has_frames(&folder));
         let done = recorder.interrupt();
         let summary = done.event("summary");
         let there = files(&folder);
@@ -90,9 +85,7 @@ fn recorder_goes_on_when_its_folder_is_renamed() {
         folder.exists() && !files(&folder).is_empty()
     });
     fs::rename(&folder, &renamed).unwrap();
-    wait_until("a new file with frames", || {
-        folder.exists() && generated(&files(&folder)).frames > 0
-    });
+    wait_until("a new file with frames", || has_frames(&folder));
     let done = recorder.interrupt();
     let summary = done.event("summary");
     // The files in the renamed folder were stored and are still there. The rest of the block that
