@@ -7,15 +7,33 @@ use std::fmt::Write;
 use std::fs;
 use std::os::fd::AsFd;
 
+use clap::Args;
 use hpcap::error::Context;
-use hpcap::units::Bytes;
+use hpcap::units::{Bytes, parse_size};
 use hpcap::{Error, Kind, QueueName, Result};
-use hpcap_host::pages::{ORDINARY, anonymous, choose_pages, seal};
+use hpcap_host::pages::{ORDINARY, Pages, anonymous, choose_pages, seal};
 use hpcap_ipc::connection::{run_dirs, socket_path};
 use hpcap_ipc::device::{Device, dev_dir, device_path};
 use nix::sys::stat::{Mode, fchmod};
 
-use crate::cli::Ring;
+/// A ring.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  hpcapctl ring hpcap0 --size 3G --pages 2M   a ring of 3 GiB in hugepages of 2 MiB
+  hpcapctl ring hpcap0:1 --size 64M           queue 1 of adapter 0; hugepages where there are some")]
+pub struct Ring {
+    /// Such as hpcap0 or hpcap0:1
+    pub queue: QueueName,
+
+    /// Size of the ring: 64M, 3G
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pub size: u64,
+
+    /// Memory pages under it
+    #[arg(long, value_name = "ordinary|2M|1G|auto", default_value = "auto")]
+    pub pages: Pages,
+}
 
 /// Gives the queue another ring. Returns a text that describes the new ring.
 ///

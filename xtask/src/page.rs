@@ -38,16 +38,21 @@ pub fn write_all(dir: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Returns the names of the pages of a program, the program's own page first.
+/// Returns the names of the pages of a program, the program's own page first, then those of its
+/// commands and of their commands.
 fn pages(program: &Command) -> Vec<(String, Command)> {
-    let mut pages = vec![(program.get_name().to_owned(), program.clone())];
-    for command in program.get_subcommands() {
-        if command.get_name() != "help" && !command.is_hide_set() {
-            let name = format!("{}-{}", program.get_name(), command.get_name());
-            pages.push((name, command.clone()));
+    let mut pages = Vec::new();
+    add_pages(program.get_name(), program, &mut pages);
+    pages
+}
+
+fn add_pages(name: &str, command: &Command, pages: &mut Vec<(String, Command)>) {
+    pages.push((name.to_owned(), command.clone()));
+    for inner in command.get_subcommands() {
+        if inner.get_name() != "help" && !inner.is_hide_set() {
+            add_pages(&format!("{name}-{}", inner.get_name()), inner, pages);
         }
     }
-    pages
 }
 
 /// Writes one page. `others` are pages of the same program.

@@ -49,18 +49,26 @@ pub fn read_bytes(path: &Path) -> Result<Vec<u8>> {
     }
 }
 
-/// Reads the configuration at `path`.
+/// Reads the text in the file at `path`.
 ///
 /// # Errors
-/// Returns the errors of [`read_bytes`]; [`Kind::Format`] for text that is not UTF-8, with the line,
-/// and for a text that is no configuration, with all errors in it.
-pub fn load(path: &Path) -> Result<Document> {
-    let text = String::from_utf8(read_bytes(path)?).map_err(|e| {
+/// Returns the errors of [`read_bytes`]; [`Kind::Format`] for bytes that are not UTF-8, with the line.
+pub fn read_text(path: &Path) -> Result<String> {
+    String::from_utf8(read_bytes(path)?).map_err(|e| {
         let good = &e.as_bytes()[..e.utf8_error().valid_up_to()];
         let line = good.iter().filter(|b| **b == b'\n').count() + 1;
         let why = format!("line {line} has bytes that are not UTF-8");
         Error::new(Kind::Format, format!("read {}", path.display()), why)
-    })?;
+    })
+}
+
+/// Reads the configuration at `path`.
+///
+/// # Errors
+/// Returns the errors of [`read_text`]; [`Kind::Format`] for a text that is no configuration, with
+/// all errors in it.
+pub fn load(path: &Path) -> Result<Document> {
+    let text = read_text(path)?;
     Ok(Document::parse(&path.display().to_string(), &text)?)
 }
 

@@ -5,22 +5,28 @@
 //! allowed; all errors of a file are reported at once. [`keys`] is the one table of all keys. The
 //! canonical text of a configuration is its `Display`, and reading it gives the same configuration.
 //!
-//! [`check`] compares a configuration with a [`machine`].
+//! [`check`] compares a configuration with a [`machine`], [`propose`] makes one for a machine,
+//! [`params`] imports `params.cfg` of the original HPCAP, [`diff`] compares two of them, and [`hot`] is
+//! about the settings that a running queue of the kernel module shows in sysfs.
 
 #![warn(clippy::cast_possible_truncation)]
 
 pub mod check;
+pub mod diff;
 mod document;
 mod file;
+pub mod hot;
 pub mod keys;
 pub mod machine;
 pub mod model;
+pub mod params;
 mod print;
 mod problem;
+pub mod propose;
 mod value;
 
 pub use document::{Document, Finding, Section};
-pub use file::{DEFAULT_PATH, load, read_bytes, save};
+pub use file::{DEFAULT_PATH, load, read_bytes, read_text, save};
 pub use machine::Machine;
 pub use model::Config;
 pub use problem::{Level, Place, Problem, Problems};

@@ -185,7 +185,7 @@ fn machine() -> Machine {
 
 fn compare(text: &str) -> Vec<String> {
     let document = Document::parse("hpcap.toml", text).unwrap();
-    let problems = check(&document, &machine());
+    let problems = check(&document, Some(&machine()));
     problems.iter().map(ToString::to_string).collect()
 }
 
@@ -227,7 +227,7 @@ cpu = 77
 fn doubtful_name_is_a_warning() {
     let document =
         Document::parse("x", "[[interface]]\nname = \"eth4\"\nengine = \"ixgbe\"\n").unwrap();
-    let problems = check(&document, &machine());
+    let problems = check(&document, Some(&machine()));
     assert_eq!(problems.len(), 1);
     assert_eq!(problems[0].level, Level::Warning);
 }

@@ -2,10 +2,74 @@
 
 mod watch;
 
+use std::time::Duration;
+
+use clap::Args;
 use hpcap::report::{QueueReport, Survey, json_line};
+use hpcap::units::parse_duration;
 use hpcap::{Error, QueueName, Result};
 
+use crate::output::print;
+
 pub use watch::watch;
+
+/// Which queues are shown, and how.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  hpcapctl status                    every queue, its ledger, its listeners
+  hpcapctl status hpcap0 --watch     its rates, every second
+  hpcapctl status --json             one JSON object for each queue")]
+pub struct Status {
+    /// Such as hpcap0 or hpcap0:1
+    pub queue: Option<QueueName>,
+    /// Print JSON, one object a line
+    #[arg(long)]
+    pub json: bool,
+    /// Show rates, every second or so often, until it is stopped
+    #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true,
+          default_missing_value = "1s", value_parser = parse_interval)]
+    pub watch: Option<Duration>,
+}
+
+/// Parses the time between two lines of `status --watch`.
+fn parse_interval(text: &str) -> Result<Duration> {
+    let interval = parse_duration(text)?;
+    if interval < Duration::from_millis(100) {
+        return Err(Error::usage(
+            format!("time {text:?}"),
+            "expected at least 100ms between two looks",
+        ));
+    }
+    Ok(interval)
+}
+
+impl Status {
+    /// Prints the queues that can be opened, and fails if another queue cannot be opened; or prints
+    /// rates until it is stopped.
+    ///
+    /// # Errors
+    /// Returns the reason why a queue cannot be opened.
+    pub fn run(&self) -> Result<()> {
+        if let Some(interval) = self.watch {
+            return watch(self.queue, self.json, interval, print, |text| {
+                eprintln!("hpcapctl: {text}");
+            });
+        }
+        let report = report(self.queue, self.json)?;
+        print(&report.text)?;
+        all_seen(report.unseen)
+    }
+}
+
+/// Prints why queues could not be opened, and fails with the last reason if there is one.
+pub(crate) fn all_seen(mut unseen: Vec<Error>) -> Result<()> {
+    let last = unseen.pop();
+    for e in unseen {
+        eprintln!("hpcapctl: {e}");
+    }
+    last.map_or(Ok(()), Err)
+}
 
 /// The text to print, and the reasons why it is not complete.
 #[derive(Debug)]

@@ -7,13 +7,16 @@ use crate::document::Document;
 use crate::machine::Machine;
 use crate::problem::{Level, Problem};
 
-/// Returns what is doubtful in `document`, and what of it does not fit `machine`.
+/// Returns what is doubtful in `document`, and what of it does not fit `machine`, if one is
+/// given.
 #[must_use]
-pub fn check(document: &Document, machine: &Machine) -> Vec<Problem> {
+pub fn check(document: &Document, machine: Option<&Machine>) -> Vec<Problem> {
     let mut findings = consistency::check(&document.config);
     // Parsing has refused a document with errors, so only warnings are left of these.
     findings.retain(|finding| finding.level == Level::Warning);
-    findings.extend(machine::check(&document.config, machine));
+    if let Some(machine) = machine {
+        findings.extend(machine::check(&document.config, machine));
+    }
     let mut problems: Vec<Problem> = findings.iter().map(|f| document.problem(f)).collect();
     problems.sort_by(|a, b| a.place.cmp(&b.place));
     problems

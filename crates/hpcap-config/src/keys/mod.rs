@@ -70,3 +70,39 @@ pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> O
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, known)| known)
 }
+
+/// Reads `text` as the value of the key `name` into `section`. The text is a value as in a file, or
+/// the content of a string without its quotes.
+///
+/// # Errors
+/// Returns why the value is refused: an unknown key with the nearest known one, or a wrong value
+/// with those that are allowed.
+pub fn set<T: Default>(
+    keys: &'static [Key<T>],
+    section: &mut T,
+    name: &str,
+    text: &str,
+) -> hpcap::Result<()> {
+    let Some(key) = find(keys, name) else {
+        let known = keys.iter().map(|key| key.name);
+        let advice = match nearest(name, known.clone()) {
+            Some(near) => format!("did you mean {near}?"),
+            None => format!("known are {}", known.collect::<Vec<_>>().join(", ")),
+        };
+        return Err(hpcap::Error::usage(format!("key {name:?}"), "it is unknown").advise(advice));
+    };
+    if let Ok(value) = toml::de::DeValue::parse(text)
+        && (key.read)(Value(value.get_ref()), section).is_ok()
+    {
+        return Ok(());
+    }
+    let string = toml::de::DeValue::String(text.into());
+    (key.read)(Value(&string), section).map_err(|refusal| {
+        let why = match refusal {
+            Refusal::NotAllowed => "this value is not allowed".to_owned(),
+            Refusal::Because(why) => why,
+        };
+        hpcap::Error::usage(format!("{name}={text}"), why)
+            .advise(format!("allowed: {}", key.allowed))
+    })
+}

@@ -23,7 +23,10 @@ One file says which interfaces of a machine capture, what records their queues, 
     rotate_time = \"1h\"
     keep_free = \"20G\"
 
-The crate `hpcap-config` reads, checks and prints such a file; the programs take their options from the command line.
+`hpcapctl config new` writes such a file for this machine, `hpcapctl config import params.cfg` makes one of the original's
+configuration, `hpcapctl config check` finds what is wrong in a file, and `hpcapctl config show` prints it without comments
+and defaults. [hpcapctl.md](hpcapctl.md#the-configuration) describes these commands. The programs themselves take their options from
+the command line; what starts them can read the file.
 
 All errors of a file are reported at once. Each says where it is, what was found and what is allowed:
 
@@ -39,6 +42,7 @@ const INTERFACES: &str = "
 ## `[[interface]]`: a network interface
 
 Each interface is named by one of `name`, `pci` and `mac`. Interfaces that no section names are left alone.
+`hpcapctl set` changes the settings of a running queue of the kernel module under the same names.
 
 ";
 
@@ -65,7 +69,7 @@ Beyond single values, a file is wrong when
 - a standard interface has settings of captures, a capturing one has an address, or an engine lacks a setting,
 - a recorder names a queue that no interface of the file has, or settings that contradict each other.
 
-`check` of the crate also compares the file with the machine: whether the interfaces, CPUs and NUMA nodes exist, whether
+`hpcapctl config check` also compares the file with the machine: whether the interfaces, CPUs and NUMA nodes exist, whether
 the rings fit the memory and the hugepages of their node, and, as warnings, whether poll threads run on the node of their
 NIC and have a core of their own.
 ";
