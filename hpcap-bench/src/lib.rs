@@ -6,6 +6,7 @@
 //! | [`send`] | `hpcap-bench send`, which sends the frames of a source on an interface |
 //! | [`verify`] | `hpcap-bench verify`, which checks that no generated frame is lost or damaged |
 //! | [`ring`] | the cost of a frame and of a listener for the producer |
+//! | [`reader`] | the cost of a frame for a program that reads a queue |
 //! | [`disk`] | the speed of the recorder, compared with dd |
 //! | [`files`] | the speed of the converter, compared with cp, and of the checker |
 //! | [`memory`] | the resident memory of the recorder, the converter and the checker |
@@ -19,6 +20,7 @@ pub mod disk;
 pub mod files;
 pub mod memory;
 pub mod process;
+pub mod reader;
 pub mod report;
 pub mod ring;
 pub mod send;

@@ -46,6 +46,20 @@ fn the_producer_is_measured_and_reported() {
 }
 
 #[test]
+fn readers_are_measured_and_reported() {
+    let arguments = ["reader", "--ring", "4M", "--frames", "20000", "--runs", "1"];
+    let output = bench(&[&arguments[..], &["--json"]].concat());
+    assert!(output.status.success(), "{output:?}");
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let rows = report["rows"].as_array().unwrap();
+    assert_eq!(rows.len(), 4);
+    for row in rows {
+        assert!(row["ours"]["median"].as_f64().unwrap() > 0.0, "{row}");
+        assert!(row["peer"]["median"].as_f64().unwrap() > 0.0, "{row}");
+    }
+}
+
+#[test]
 fn a_folder_without_room_or_without_existence_is_an_error() {
     for arguments in [
         &["disk", "/nonexistent"][..],

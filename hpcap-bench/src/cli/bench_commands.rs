@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use crate::report::{Report, Row};
-use crate::{capture, disk, files, memory, process, ring};
+use crate::{capture, disk, files, memory, process, reader, ring};
 use clap::Args;
 use hpcap::error::Context;
 use hpcap::units::parse_size;
@@ -33,6 +33,23 @@ pub(crate) struct RingArgs {
     /// Stamp frames with the system's clock, not with the counter of the processor.
     #[arg(long)]
     system_clock: bool,
+    #[command(flatten)]
+    output: Output,
+}
+
+/// Measure what a frame costs a program that reads a queue: a stream of events, beside a loop over a
+/// listener.
+#[derive(Debug, Args)]
+pub(crate) struct ReaderArgs {
+    /// Size of each ring.
+    #[arg(long, value_name = "SIZE", default_value = "64M", value_parser = parse_size)]
+    ring: u64,
+    /// Frames in each run.
+    #[arg(long, value_name = "N", default_value_t = 10_000_000)]
+    frames: u64,
+    /// Runs of each reader.
+    #[arg(long, value_name = "N", default_value_t = 9)]
+    runs: usize,
     #[command(flatten)]
     output: Output,
 }
@@ -147,6 +164,17 @@ impl RingArgs {
     }
 }
 
+impl ReaderArgs {
+    pub(crate) fn run(&self) -> Result<()> {
+        let settings = reader::Settings {
+            ring_bytes: self.ring,
+            frames: self.frames,
+            runs: self.runs,
+        };
+        alone(self.output, |report| reader::reader_cost(&settings, report))
+    }
+}
+
 impl DiskArgs {
     pub(crate) fn run(&self) -> Result<()> {
         let settings = disk::Settings {
@@ -206,10 +234,14 @@ impl AllArgs {
             runs: 5,
         };
         let capture = capture::Settings::new(disk_dir.clone());
-        let benches: [Bench<'_>; 5] = [
+        let benches: [Bench<'_>; 6] = [
             (
                 "producer",
                 Box::new(|r| producer(&ring::Settings::default(), r)),
+            ),
+            (
+                "readers",
+                Box::new(|r| reader::reader_cost(&reader::Settings::default(), r)),
             ),
             ("recorder to disk", Box::new(move |r| disk::disk(&disk, r))),
             (

@@ -42,15 +42,20 @@ fn listener(id: u64) -> hpcap_listener {
 }
 
 /// Measures the processor time of this thread, so that the time of other threads does not count.
-pub(super) struct Stopwatch(u64);
+pub(crate) struct Stopwatch(u64);
 
 impl Stopwatch {
-    pub(super) fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self(thread_ns())
     }
 
+    /// Processor time in ns since the start.
+    pub(crate) fn elapsed_ns(&self) -> u64 {
+        thread_ns() - self.0
+    }
+
     pub(super) fn ns_per_frame(&self, frames: u64) -> f64 {
-        (thread_ns() - self.0) as f64 / frames as f64
+        self.elapsed_ns() as f64 / frames as f64
     }
 }
 

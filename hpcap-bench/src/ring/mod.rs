@@ -17,6 +17,7 @@ use hpcap::units::Bytes;
 use crate::process::check_interrupted;
 use crate::report::{Figure, Pairs, Report, Row, Target, Unit};
 pub use dedup::dedup_cost;
+pub(crate) use loops::Stopwatch;
 use loops::{InC, InEngine};
 use nic::{Buffers, Nic};
 

@@ -129,6 +129,8 @@ pub struct Listener {
     /// Whether the producer has closed the wake-up socket.
     wakeup_closed: bool,
     position: u64,
+    /// A stream offset up to which every byte is published, as it was found last.
+    readable: u64,
     acked: u64,
     start: Moment,
     mark: Mark,
@@ -183,6 +185,7 @@ impl Listener {
             wakeup: None,
             wakeup_closed: false,
             position: start,
+            readable: start,
             acked: start,
             mark: Mark {
                 off: start,

@@ -5,42 +5,54 @@ use std::mem::offset_of;
 use std::sync::atomic::{Ordering, fence};
 
 use super::{Block, Listener, Mark, Moment, Ring, Start, TOLD_LOSSES};
-use crate::abi::{self, hpcap_block, hpcap_slot};
+use crate::abi::{self, hpcap_block, hpcap_record, hpcap_slot};
 use crate::error::{Error, Kind, Result};
 use crate::ledger::{Count, Ledger, Reason};
 use crate::raw::record::{self, Item, Parsed, Record};
 use crate::time::Timestamp;
+
+/// What reading a record tries, for errors.
+const TRIED_RECORD: &str = "read the next record";
 
 /// A whole record that was found but not yet consumed.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Fetched {
     off: u64,
     bytes: usize,
+    /// Index of the record in the ring.
+    index: usize,
+    /// The header, read once, so that every user of the record sees the same lengths.
+    header: hpcap_record,
     /// Whether the record is in the listener's own copy instead of the ring.
     copied: bool,
+}
+
+impl Fetched {
     /// Whether the record is padding.
-    pub(crate) padding: bool,
+    #[inline]
+    pub(crate) fn is_padding(&self) -> bool {
+        record::is_padding(&self.header)
+    }
+
+    /// Returns the frame of this record, whose bytes are `bytes`.
+    #[inline]
+    fn frame<'a>(&self, bytes: &'a [u8]) -> Record<'a> {
+        Record {
+            time: Timestamp::new(self.header.sec, self.header.nsec),
+            len: self.header.len,
+            data: &bytes[abi::HPCAP_RECORD_BYTES..],
+        }
+    }
 }
 
 /// Returns the bytes of `record`, in the listener's own copy or in the ring.
 #[inline]
-fn bytes_of<'a>(scratch: &'a [u8], ring: &'a Ring, record: Fetched) -> &'a [u8] {
+fn bytes_of<'a>(scratch: &'a [u8], ring: &'a Ring, record: &Fetched) -> &'a [u8] {
     if record.copied {
         &scratch[..record.bytes]
     } else {
-        ring.bytes(record.off, record.bytes)
+        ring.bytes_at(record.index, record.bytes)
     }
-}
-
-/// Decodes the frame in the whole record `bytes`; `None` for padding.
-#[inline]
-fn frame_of(bytes: &[u8]) -> Option<Record<'_>> {
-    let header = record::header(bytes).filter(|header| !record::is_padding(header))?;
-    Some(Record {
-        time: Timestamp::new(header.sec, header.nsec),
-        len: header.len,
-        data: bytes.get(abi::HPCAP_RECORD_BYTES..)?,
-    })
 }
 
 impl Listener {
@@ -62,7 +74,7 @@ impl Listener {
     /// `copy`, the record is copied out of the ring even while the contract holds it there,
     /// because the contract may end while the caller still looks at the record.
     pub(crate) fn fetch(&mut self, copy: bool) -> Result<Option<Fetched>> {
-        const TRIED: &str = "read the next record";
+        const TRIED: &str = TRIED_RECORD;
         self.check_killed(TRIED)?;
         let published = self.published();
         let lossy = copy || self.is_lossy();
@@ -94,24 +106,69 @@ impl Listener {
                 return Err(self.overrun(TRIED));
             }
         }
-        if needed > look {
-            let why = format!(
-                "the record at stream offset {from} needs {needed} bytes, and {look} are published"
-            );
-            return Err(Error::new(Kind::Format, TRIED, why));
+        match header {
+            Some(header) if needed <= look => Ok(Some(Fetched {
+                off: from,
+                bytes: needed,
+                index: self.ring.index(from),
+                header,
+                copied: lossy,
+            })),
+            _ => Err(self.cut_record(needed, look)),
         }
-        Ok(Some(Fetched {
-            off: from,
-            bytes: needed,
-            copied: lossy,
-            padding: header.is_some_and(|header| record::is_padding(&header)),
-        }))
+    }
+
+    #[cold]
+    fn cut_record(&self, needed: usize, published: usize) -> Error {
+        let why = format!(
+            "the record at stream offset {} needs {needed} bytes, and {published} are published",
+            self.position
+        );
+        Error::new(Kind::Format, TRIED_RECORD, why)
+    }
+
+    /// Finds the next record if it is a whole frame, like [`Listener::fetch`]. `None` means that
+    /// `fetch` must find out what comes next.
+    #[inline(always)]
+    pub(crate) fn fetch_frame(&mut self, copy: bool) -> Option<Fetched> {
+        let off = self.position;
+        let mut available = self.readable.saturating_sub(off);
+        if available < abi::HPCAP_RECORD_BYTES as u64 {
+            self.readable = self.published();
+            available = self.readable.saturating_sub(off);
+        }
+        let copied = copy || self.is_lossy();
+        if available < abi::HPCAP_RECORD_BYTES as u64 || (copied && self.is_overtaken(off)) {
+            return None;
+        }
+        let index = self.ring.index(off);
+        let header = record::header(self.ring.bytes_at(index, abi::HPCAP_RECORD_BYTES))?;
+        let bytes = abi::HPCAP_RECORD_BYTES + usize::from(header.caplen);
+        if bytes as u64 > available || record::is_padding(&header) {
+            return None;
+        }
+        if copied {
+            self.scratch.clear();
+            self.scratch
+                .extend_from_slice(self.ring.bytes_at(index, bytes));
+            if self.is_overtaken(off) {
+                return None;
+            }
+        }
+        Some(Fetched {
+            off,
+            bytes,
+            index,
+            header,
+            copied,
+        })
     }
 
     /// Consumes the record that the last [`Listener::fetch`] found.
     pub(crate) fn take(&mut self, record: Fetched) -> Option<Item<'_>> {
         self.position = record.off + record.bytes as u64;
-        let Parsed::Whole { item, .. } = record::parse(bytes_of(&self.scratch, &self.ring, record))
+        let Parsed::Whole { item, .. } =
+            record::parse(bytes_of(&self.scratch, &self.ring, &record))
         else {
             return None;
         };
@@ -130,20 +187,19 @@ impl Listener {
         Some(item)
     }
 
-    /// The frame that the last [`Listener::fetch`] found, without consuming it; `None` for padding.
-    #[inline]
-    pub(crate) fn frame(&self, record: Fetched) -> Option<Record<'_>> {
-        frame_of(bytes_of(&self.scratch, &self.ring, record))
+    /// The frame that the last [`Listener::fetch`] found, without consuming it.
+    pub(crate) fn frame(&self, record: &Fetched) -> Record<'_> {
+        record.frame(bytes_of(&self.scratch, &self.ring, record))
     }
 
-    /// Consumes the frame that the last [`Listener::fetch`] found; `None` for padding.
-    #[inline]
-    pub(crate) fn take_frame(&mut self, record: Fetched) -> Option<Record<'_>> {
-        let frame = frame_of(bytes_of(&self.scratch, &self.ring, record))?;
+    /// Consumes the frame that the last [`Listener::fetch`] found, which is no padding.
+    #[inline(always)]
+    pub(crate) fn take_frame(&mut self, record: &Fetched) -> Record<'_> {
+        let frame = record.frame(bytes_of(&self.scratch, &self.ring, record));
         self.position = record.off + record.bytes as u64;
         self.mark.off = self.position;
         self.mark.told[Reason::Captured] += Count::new(1, u64::from(frame.len));
-        Some(frame)
+        frame
     }
 
     /// Acknowledges everything consumed without checking for an overrun; for a reader that has

@@ -285,6 +285,7 @@ impl QueuePage {
         &self.info
     }
 
+    #[inline]
     fn u64_at(&self, offset: usize, order: Ordering) -> u64 {
         debug_assert!(offset.is_multiple_of(8) && offset + 8 <= self.map.bytes());
         // SAFETY: the address is inside the mapping and aligned: offsets come from `offset_of!` on
@@ -293,6 +294,7 @@ impl QueuePage {
         unsafe { AtomicU64::from_ptr(self.map.as_ptr().add(offset).cast()) }.load(order)
     }
 
+    #[inline]
     fn u32_at(&self, offset: usize, order: Ordering) -> u32 {
         debug_assert!(offset.is_multiple_of(4) && offset + 4 <= self.map.bytes());
         // SAFETY: as in `u64_at`, with the alignment of 4 bytes.
@@ -302,6 +304,7 @@ impl QueuePage {
     /// Stream offset up to which every byte is written. Bytes before it may be read after this
     /// call.
     #[must_use]
+    #[inline]
     pub fn published(&self) -> u64 {
         self.u64_at(offset_of!(hpcap_queue, published), Ordering::Acquire)
     }
@@ -309,6 +312,7 @@ impl QueuePage {
     /// Stream offset before which bytes may have been overwritten. Bytes that were read before this
     /// call and lie at or after the offset were intact.
     #[must_use]
+    #[inline]
     pub fn oldest(&self) -> u64 {
         // Reads of the ring that precede this call in the program complete before the load.
         fence(Ordering::Acquire);
@@ -473,6 +477,7 @@ impl QueuePage {
 
     /// State and contract of the listener in `slot`, which the listener checks repeatedly.
     #[must_use]
+    #[inline]
     pub(crate) fn listener_state(&self, slot: usize) -> (u32, u32) {
         let at = offset_of!(hpcap_queue, listeners) + slot * size_of::<hpcap_listener>();
         (

@@ -1,7 +1,7 @@
 //! What a stream returns: frames, and reports of missing frames.
 
 use crate::ledger::{Count, Ledger, Reason};
-use crate::raw::{Damage, FileHeader, LedgerTag};
+use crate::raw::{Damage, FileHeader, LedgerTag, Record};
 use crate::time::Timestamp;
 
 /// An event in a stream. Each source has the same events, as far as it knows about them.
@@ -17,7 +17,7 @@ pub enum Event<'a> {
     /// A file of the RAW stream ends here, with this ledger.
     FileEnd(Box<LedgerTag>),
     /// A part of a RAW file holds no records. Reading continues after it.
-    Damaged(Damage),
+    Damaged(Box<Damage>),
     /// No event came for the time set with [`Builder::report_idle`](super::Builder::report_idle).
     Idle,
 }
@@ -39,15 +39,35 @@ pub struct Frame<'a> {
     pub is_duplicate: bool,
 }
 
+impl<'a> Frame<'a> {
+    /// Returns the frame of `record`, without the marks of the records before it.
+    #[inline]
+    pub(super) fn of(record: &Record<'a>, link_type: u32) -> Self {
+        Self {
+            time: record.time,
+            len: record.len.into(),
+            data: record.data,
+            link_type,
+            is_duplicate: false,
+        }
+    }
+}
+
+// A larger event would be copied for every frame.
+const _: () = assert!(size_of::<Event<'_>>() <= 48);
+
 /// Missing frames at one position of a stream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Missed {
-    lost: Ledger,
+    /// Boxed, so that an event is small: every frame is returned as one.
+    lost: Box<Ledger>,
 }
 
 impl Missed {
     pub(super) fn new(lost: Ledger) -> Self {
-        Self { lost }
+        Self {
+            lost: Box::new(lost),
+        }
     }
 
     /// Number of missing frames, for all reasons.

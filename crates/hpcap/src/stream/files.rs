@@ -203,7 +203,7 @@ impl RawFile {
             RawEvent::FileHeader(header) => Event::FileStart(header),
             RawEvent::Gap(gap) => Event::Missed(Missed::new(gap.lost)),
             RawEvent::Ledger(ledger) => Event::FileEnd(ledger),
-            RawEvent::Damage(damage) => Event::Damaged(damage),
+            RawEvent::Damage(damage) => Event::Damaged(Box::new(damage)),
             RawEvent::Frame(_) | RawEvent::Padding | RawEvent::Duplicate | RawEvent::Altered(_) => {
                 return None;
             }

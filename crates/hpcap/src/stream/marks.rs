@@ -24,13 +24,8 @@ impl Marks {
     /// Returns the frame of `record`, with the marks applied.
     #[inline]
     pub(super) fn frame<'a>(&self, record: &Record<'a>, link_type: u32) -> Frame<'a> {
-        let mut frame = Frame {
-            time: record.time,
-            len: record.len.into(),
-            data: record.data,
-            link_type,
-            is_duplicate: self.is_duplicate,
-        };
+        let mut frame = Frame::of(record, link_type);
+        frame.is_duplicate = self.is_duplicate;
         if let Some(altered) = self.altered {
             frame.len = altered.len;
             frame.time = timestamp(altered.sec, altered.nsec);

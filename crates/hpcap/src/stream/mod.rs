@@ -195,10 +195,16 @@ impl Stream {
         clippy::should_implement_trait,
         reason = "an event borrows from the stream, which an Iterator cannot say"
     )]
-    #[inline]
     pub fn next(&mut self) -> Result<Option<Event<'_>>> {
         match &mut self.source {
-            Source::Queue(queue) => queue.next(self.filter.as_mut()),
+            Source::Queue(queue) => {
+                if self.filter.is_none()
+                    && let Some(record) = queue.find_frame()
+                {
+                    return Ok(Some(Event::Frame(queue.take_unmarked(&record))));
+                }
+                queue.next(self.filter.as_mut())
+            }
             Source::Files(files) => files.next(self.filter.as_mut()),
         }
     }
@@ -210,7 +216,15 @@ impl Stream {
     /// Returns the errors of [`Stream::next`].
     pub fn try_next(&mut self) -> Result<Poll<Option<Event<'_>>>> {
         match &mut self.source {
-            Source::Queue(queue) => queue.try_next(self.filter.as_mut()),
+            Source::Queue(queue) => {
+                if self.filter.is_none()
+                    && let Some(record) = queue.find_frame()
+                {
+                    let frame = queue.take_unmarked(&record);
+                    return Ok(Poll::Ready(Some(Event::Frame(frame))));
+                }
+                queue.try_next(self.filter.as_mut())
+            }
             Source::Files(files) => files.next(self.filter.as_mut()).map(Poll::Ready),
         }
     }

@@ -5,7 +5,7 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use super::builder::Batch;
-use super::event::{Event, Missed};
+use super::event::{Event, Frame, Missed};
 use super::filter::FrameFilter;
 use super::marks::Marks;
 use crate::error::{Context, Error, Kind, Result};
@@ -32,7 +32,8 @@ pub(super) struct QueueStream {
     /// Number of read bytes after which the stream acknowledges.
     ack_bytes: u64,
     link_type: u32,
-    marks: Marks,
+    /// What the records before the next frame say about it, if there are any.
+    marks: Option<Marks>,
     batch: Option<Batch>,
     idle: Option<Duration>,
     /// Whether the losses after the last record were reported.
@@ -58,7 +59,7 @@ impl QueueStream {
             ack_bytes: listener.info().ring_bytes / RING_PARTS,
             link_type: listener.info().link_type,
             listener,
-            marks: Marks::default(),
+            marks: None,
             batch: None,
             idle: None,
             end_reported: false,
@@ -83,32 +84,41 @@ impl QueueStream {
         fd.try_clone_to_owned().context(|| TRIED)
     }
 
-    /// Waits for the next event, of the frames only those that pass `filter`; `None` at the end of the source.
-    #[inline]
+    /// Finds the next frame if nothing else is to be done before it, which is nearly always so.
+    #[inline(always)]
+    pub(super) fn find_frame(&mut self) -> Option<Fetched> {
+        if self.marks.is_some() || self.listener.unacknowledged() >= self.ack_bytes {
+            return None;
+        }
+        self.listener.fetch_frame(self.copy)
+    }
+
+    /// Consumes the frame that [`QueueStream::find_frame`] found.
+    #[inline(always)]
+    pub(super) fn take_unmarked(&mut self, record: &Fetched) -> Frame<'_> {
+        Frame::of(&self.listener.take_frame(record), self.link_type)
+    }
+
+    /// Waits for the next event, of the frames only those that pass `filter`; `None` at the end of the
+    /// source.
     pub(super) fn next(
         &mut self,
         mut filter: Option<&mut FrameFilter>,
     ) -> Result<Option<Event<'_>>> {
-        let deadline = self.idle.map(|idle| Instant::now() + idle);
+        let mut deadline = None;
         loop {
             match self.find()? {
                 Found::Frame(record) => {
-                    if self.passes(record, filter.as_deref_mut())? {
-                        return self.take(record).map(Some);
+                    if self.passes(&record, filter.as_deref_mut())? {
+                        return Ok(Some(Event::Frame(self.take(&record))));
                     }
                 }
                 Found::Event(event) => return Ok(Some(event)),
-                Found::Nothing => match self.wait(deadline)? {
-                    Waited::Ready => self.check_whole()?,
-                    Waited::TimedOut => {
-                        if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-                            return Ok(Some(Event::Idle));
-                        }
-                    }
+                found => match self.wait_after(&found, &mut deadline)? {
+                    Waited::Ready => {}
+                    Waited::TimedOut => return Ok(Some(Event::Idle)),
                     Waited::Ended => return self.finish(),
                 },
-                Found::Overtaken if self.listener.ended() => return self.finish(),
-                Found::Overtaken => std::thread::sleep(RESYNC_PAUSE),
             }
         }
     }
@@ -119,10 +129,10 @@ impl QueueStream {
         mut filter: Option<&mut FrameFilter>,
     ) -> Result<Poll<Option<Event<'_>>>> {
         loop {
-            let overtaken = match self.find()? {
+            let is_overtaken = match self.find()? {
                 Found::Frame(record) => {
-                    if self.passes(record, filter.as_deref_mut())? {
-                        return self.take(record).map(|event| Poll::Ready(Some(event)));
+                    if self.passes(&record, filter.as_deref_mut())? {
+                        return Ok(Poll::Ready(Some(Event::Frame(self.take(&record)))));
                     }
                     continue;
                 }
@@ -139,7 +149,7 @@ impl QueueStream {
             };
             match found {
                 // The producer soon wakes this listener again, because unread bytes are published.
-                Waited::Ready if overtaken => return Ok(Poll::Pending),
+                Waited::Ready if is_overtaken => return Ok(Poll::Pending),
                 Waited::Ready => self.check_whole()?,
                 Waited::TimedOut => return Ok(Poll::Pending),
                 Waited::Ended => return self.finish().map(Poll::Ready),
@@ -148,14 +158,13 @@ impl QueueStream {
     }
 
     /// Finds the next event without waiting.
-    #[inline]
     fn find(&mut self) -> Result<Found> {
         loop {
             if self.listener.unacknowledged() >= self.ack_bytes {
                 self.acknowledge()?;
             }
             match self.listener.fetch(self.copy) {
-                Ok(Some(record)) if !record.padding => return Ok(Found::Frame(record)),
+                Ok(Some(record)) if !record.is_padding() => return Ok(Found::Frame(record)),
                 Ok(Some(record)) => {
                     if let Some(event) = self.take_padding(record) {
                         return Ok(Found::Event(event));
@@ -165,72 +174,108 @@ impl QueueStream {
                     self.acknowledge()?;
                     return Ok(Found::Nothing);
                 }
-                Err(e) if e.kind() == Kind::Overrun => {
-                    self.marks = Marks::default();
-                    match self.listener.resync(Start::Newest) {
-                        Ok(lost) if lost.lost().is_zero() => {}
-                        Ok(lost) => return Ok(Found::Event(Event::Missed(Missed::new(lost)))),
-                        Err(e) if e.kind() == Kind::NotFound => return Ok(Found::Overtaken),
-                        Err(e) => return Err(e),
-                    }
-                }
-                Err(e) => return Err(e),
+                Err(e) => match self.resynchronise(e)? {
+                    Found::Nothing => {}
+                    found => return Ok(found),
+                },
             }
         }
     }
 
-    /// Whether the frame `record` passes `filter`; otherwise consumes it.
-    #[inline]
-    fn passes(&mut self, record: Fetched, filter: Option<&mut FrameFilter>) -> Result<bool> {
-        let Some(filter) = filter else {
-            return Ok(true);
-        };
-        let frame = self.listener.frame(record);
-        let frame = frame.map(|frame| self.marks.frame(&frame, self.link_type));
-        let passes = frame.map_or(Ok(true), |frame| filter.accepts(&frame))?;
-        if !passes {
-            let _ = self.take(record)?;
+    /// Continues after an overrun. Returns [`Found::Nothing`] when nothing is missing.
+    #[cold]
+    fn resynchronise(&mut self, error: Error) -> Result<Found> {
+        if error.kind() != Kind::Overrun {
+            return Err(error);
         }
-        Ok(passes)
+        self.marks = None;
+        match self.listener.resync(Start::Newest) {
+            Ok(lost) if lost.lost().is_zero() => Ok(Found::Nothing),
+            Ok(lost) => Ok(Found::Event(Event::Missed(Missed::new(lost)))),
+            Err(e) if e.kind() == Kind::NotFound => Ok(Found::Overtaken),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// Whether the frame `record` passes `filter`; otherwise consumes it.
+    fn passes(&mut self, record: &Fetched, filter: Option<&mut FrameFilter>) -> Result<bool> {
+        match filter {
+            None => Ok(true),
+            Some(filter) => {
+                let passes = self.accepts(record, filter)?;
+                if !passes {
+                    self.take(record);
+                }
+                Ok(passes)
+            }
+        }
+    }
+
+    fn accepts(&self, record: &Fetched, filter: &mut FrameFilter) -> Result<bool> {
+        let marks = self.marks.unwrap_or_default();
+        let frame = marks.frame(&self.listener.frame(record), self.link_type);
+        filter.accepts(&frame)
     }
 
     /// Consumes the frame `record`.
-    #[inline]
-    fn take(&mut self, record: Fetched) -> Result<Event<'_>> {
-        let marks = std::mem::take(&mut self.marks);
-        match self.listener.take_frame(record) {
-            Some(frame) => Ok(Event::Frame(marks.frame(&frame, self.link_type))),
-            None => Err(Error::new(
-                Kind::Format,
-                "read the next record",
-                "the producer changed the record although the ring waits for this listener",
-            )),
+    fn take(&mut self, record: &Fetched) -> Frame<'_> {
+        let record = self.listener.take_frame(record);
+        match self.marks.take() {
+            None => Frame::of(&record, self.link_type),
+            Some(marks) => marks.frame(&record, self.link_type),
         }
     }
 
     /// Consumes padding; returns the event that its tag means, if it is one.
+    #[cold]
     fn take_padding(&mut self, record: Fetched) -> Option<Event<'static>> {
         match self.listener.take(record)? {
             Item::FileHeader(header) => Some(Event::FileStart(header)),
             Item::Gap(gap) => Some(Event::Missed(Missed::new(gap.lost))),
             Item::Ledger(ledger) => Some(Event::FileEnd(ledger)),
             Item::Duplicate => {
-                self.marks.duplicate();
+                self.marks.get_or_insert_default().duplicate();
                 None
             }
             Item::Altered(altered) => {
-                self.marks.altered(altered);
+                self.marks.get_or_insert_default().altered(altered);
                 None
             }
             Item::Padding(_) | Item::Frame(_) => None,
         }
     }
 
+    /// Waits after `found`, which is no event. Returns [`Waited::Ready`] to search again, and
+    /// [`Waited::TimedOut`] when the time set with [`Builder::report_idle`] is over. `deadline` is the
+    /// end of that time; the first call sets it.
+    ///
+    /// [`Builder::report_idle`]: super::Builder::report_idle
+    #[cold]
+    fn wait_after(&mut self, found: &Found, deadline: &mut Option<Instant>) -> Result<Waited> {
+        if matches!(found, Found::Overtaken) {
+            if self.listener.ended() {
+                return Ok(Waited::Ended);
+            }
+            std::thread::sleep(RESYNC_PAUSE);
+            return Ok(Waited::Ready);
+        }
+        let deadline = match (*deadline, self.idle) {
+            (None, Some(idle)) => *deadline.insert(Instant::now() + idle),
+            (Some(deadline), _) => deadline,
+            (None, None) => Instant::now() + WAIT,
+        };
+        match self.wait(deadline)? {
+            Waited::Ready => self.check_whole().map(|()| Waited::Ready),
+            Waited::TimedOut if self.idle.is_none() || Instant::now() < deadline => {
+                Ok(Waited::Ready)
+            }
+            waited => Ok(waited),
+        }
+    }
+
     /// Sleeps until something is published or the source has ended, at most until `deadline`.
-    fn wait(&mut self, deadline: Option<Instant>) -> Result<Waited> {
-        let left = deadline.map_or(WAIT, |deadline| {
-            deadline.saturating_duration_since(Instant::now())
-        });
+    fn wait(&mut self, deadline: Instant) -> Result<Waited> {
+        let left = deadline.saturating_duration_since(Instant::now());
         let Some(batch) = self.batch else {
             return self.listener.wait(1, left);
         };
