@@ -79,13 +79,13 @@ fn missing_hugepages_are_named() {
         let args = ["--ring", "1G", "--pages", pages, "gen:"];
         let _ = run(lab.tool("hpcapd").args(args))
             .exits(1)
-            .says(&["hugepages", "nr_hugepages"]);
+            .says(&["hugepages", "hpcapctl hugepages reserve 1024M"]);
         let _ = run(lab
             .tool("hpcapdd")
             .args(&args[..4])
             .args(["--source", "gen:", "null"]))
         .exits(1)
-        .says(&["hugepages", "nr_hugepages"]);
+        .says(&["hugepages", "hpcapctl hugepages reserve 1024M"]);
     }
 }
 

@@ -50,21 +50,13 @@ impl std::str::FromStr for Pages {
 
 /// Returns the number of free hugepages of `page_bytes`.
 fn free_hugepages(page_bytes: u64) -> u64 {
-    HugePool::read(&Tree::machine(), page_bytes, None).map_or(0, |pool| pool.free)
+    HugePool::read(&Tree::machine(), page_bytes, None).map_or(0, |pool| pool.available())
 }
 
-/// Returns the command that makes `needed` hugepages available.
-fn reserving(page_bytes: u64, needed: u64) -> String {
-    let (total, free) = HugePool::read(&Tree::machine(), page_bytes, None)
-        .map_or((0, 0), |pool| (pool.total, pool.free));
-    let wanted = pool_with_free(total, free, needed);
-    let folder = HugePool::folder(page_bytes, None);
-    format!("echo {wanted} > {folder}/nr_hugepages")
-}
-
-/// Returns how many hugepages the pool needs so that `needed` are free besides those in use.
-fn pool_with_free(all: u64, free: u64, needed: u64) -> u64 {
-    all.saturating_sub(free).saturating_add(needed)
+/// Returns the command that makes `bytes` of memory free in hugepages called `name`.
+fn reserving(bytes: u64, name: &str) -> String {
+    let mib = bytes.div_ceil(1 << 20);
+    format!("hpcapctl hugepages reserve {mib}M --pages {name}")
 }
 
 /// Chooses the page size for a ring in bytes; the text tells the user about the choice, if
@@ -96,7 +88,7 @@ pub fn choose_pages(pages: Pages, ring_bytes: u64) -> Result<(u64, Option<String
             )
             .advise(format!(
                 "reserve them: {}, or use --pages auto",
-                reserving(page, needed)
+                reserving(ring_bytes, name)
             )));
         }
         Ok((page, None))
@@ -110,28 +102,15 @@ pub fn choose_pages(pages: Pages, ring_bytes: u64) -> Result<(u64, Option<String
         Pages::Auto => {
             // Each 2 MiB of a direct write then need one descriptor instead of 512, so storing is
             // faster.
-            let wanted = ring_bytes.div_ceil(HUGE_2M);
             let note = format!(
                 "the ring of {} is in ordinary pages: {} free hugepages of 2M, {} of 1G\n  \
                  hugepages make recording to disk faster: {}",
                 Bytes(ring_bytes),
                 free_hugepages(HUGE_2M),
                 free_hugepages(HUGE_1G),
-                reserving(HUGE_2M, wanted)
+                reserving(ring_bytes, "2M")
             );
             Ok((ORDINARY, Some(note)))
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::pool_with_free;
-
-    #[test]
-    fn hugepages_in_use_are_not_given_away() {
-        assert_eq!(pool_with_free(0, 0, 32), 32);
-        assert_eq!(pool_with_free(512, 0, 32), 544, "all in use");
-        assert_eq!(pool_with_free(512, 12, 32), 532, "some are free");
     }
 }
