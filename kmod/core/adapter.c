@@ -11,7 +11,12 @@
 #include <linux/slab.h>
 
 #include "adapter.h"
+#include "chardev.h"
+#include "harvest.h"
+#include "poll.h"
+#include "queue.h"
 #include "rxq.h"
+#include "wake.h"
 
 /* The number of Rx queues of an 82599 (datasheet 7.1.2). */
 #define HPCAP_ADAPTER_QUEUES	128

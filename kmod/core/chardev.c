@@ -6,8 +6,11 @@
 #include <linux/idr.h>
 #include <linux/slab.h>
 
+#include "chardev.h"
 #include "client.h"
 #include "compat.h"
+#include "queue.h"
+#include "sysfs.h"
 
 /* Most queues on one machine. */
 #define HPCAP_MINORS	4096
@@ -163,17 +166,6 @@ static int hpcap_mmap(struct file *file, struct vm_area_struct *vma)
 		return hpcap_map_slot(client, vma);
 	default:
 		return -EINVAL;
-	}
-}
-
-void hpcap_chardev_wake(struct hpcap_rxq *rxq, u32 slots)
-{
-	lockdep_assert_held(&rxq->lock);
-	for (; slots; slots &= slots - 1) {
-		struct hpcap_client *client = rxq->clients[__ffs(slots)];
-
-		if (client)
-			wake_up_interruptible(&client->wait);
 	}
 }
 

@@ -7,6 +7,8 @@
 #include <linux/uaccess.h>
 
 #include "client.h"
+#include "ring_listener.h"
+#include "wake.h"
 
 struct hpcap_memory *hpcap_client_memory(struct hpcap_client *client)
 {

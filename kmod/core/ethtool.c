@@ -7,6 +7,7 @@
 #include <linux/export.h>
 
 #include "ledger.h"
+#include "queue.h"
 #include "rxq.h"
 
 static const struct {

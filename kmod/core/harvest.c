@@ -14,7 +14,11 @@
 
 #include <linux/kernel.h>
 
+#include "harvest.h"
+#include "pipeline.h"
+#include "ring_frame.h"
 #include "rxq.h"
+#include "service.h"
 #include "trace.h"
 
 bool hpcap_rxq_holds(const struct hpcap_rxq *rxq)

@@ -100,15 +100,3 @@ struct hpcap_memory *hpcap_memory_pin(struct file *file, u64 ring_bytes)
 	}
 	return memory;
 }
-
-void hpcap_memory_unpin(struct hpcap_memory *memory)
-{
-	u64 done;
-
-	for (done = 0; done < memory->held; done += HPCAP_PIN_BATCH) {
-		unpin_user_pages(memory->pages + done,
-				 min_t(u64, memory->held - done, HPCAP_PIN_BATCH));
-		cond_resched();
-	}
-	fput(memory->hugepages);
-}

@@ -11,6 +11,7 @@
 #include <linux/uaccess.h>
 
 #include "client.h"
+#include "queue.h"
 
 /* Opens the hugepage file under the ring once more, for reading only. Returns the descriptor. */
 static long hpcap_ring_fd(struct hpcap_client *client)

@@ -4,6 +4,7 @@
  * the ring.
  */
 #include <linux/err.h>
+#include <linux/file.h>
 #include <linux/gfp.h>
 #include <linux/log2.h>
 #include <linux/overflow.h>
@@ -12,10 +13,13 @@
 #include <linux/vmalloc.h>
 
 #include "memory.h"
-#include "ring.h"
+#include "ring_types.h"
 
 /* Pages are allocated in chunks of 2 MiB, the size of an x86 huge page, while there are any. */
 #define HPCAP_CHUNK_ORDER	9
+
+/* Hugepages that are unpinned before others may run. */
+#define HPCAP_UNPIN_BATCH	1024
 
 static int hpcap_memory_make_queue(struct hpcap_memory *memory)
 {
@@ -136,6 +140,19 @@ struct hpcap_memory *hpcap_memory_alloc(u64 ring_bytes, int node)
 		return ERR_PTR(err);
 	}
 	return memory;
+}
+
+/* Unpins the hugepages, and puts their file. */
+static void hpcap_memory_unpin(struct hpcap_memory *memory)
+{
+	u64 done;
+
+	for (done = 0; done < memory->held; done += HPCAP_UNPIN_BATCH) {
+		unpin_user_pages(memory->pages + done,
+				 min_t(u64, memory->held - done, HPCAP_UNPIN_BATCH));
+		cond_resched();
+	}
+	fput(memory->hugepages);
 }
 
 static void hpcap_memory_release(struct kref *ref)

@@ -53,11 +53,9 @@ void hpcap_memory_put(struct hpcap_memory *memory);
 int hpcap_memory_map_queue(struct hpcap_memory *memory, struct vm_area_struct *vma);
 int hpcap_memory_map_ring(struct hpcap_memory *memory, struct vm_area_struct *vma);
 
-/* Shared by memory.c and hugepages.c: allocates everything but the pages under the ring. */
+/* For hugepages.c, too: allocates everything but the pages under the ring. */
 struct hpcap_memory *hpcap_memory_prepare(u64 ring_bytes, u64 page_bytes);
 /* Maps the pages twice, back to back, for the producer. */
 int hpcap_memory_complete(struct hpcap_memory *memory, int node);
-/* Unpins the hugepages, and puts their file. */
-void hpcap_memory_unpin(struct hpcap_memory *memory);
 
 #endif /* _HPCAP_MEMORY_H */

@@ -7,7 +7,9 @@
 
 #include <linux/module.h>
 
-#include "rxq.h"
+#include <hpcap.h>
+
+#include "chardev.h"
 
 static int __init hpcap_init(void)
 {

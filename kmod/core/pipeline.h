@@ -21,20 +21,8 @@
 
 #include "dedup.h"
 #include "filter.h"
-#include "ring.h"
-
-struct hpcap_pipeline {
-	/* The caller sets the stages between two batches, or while a batch is held. */
-	const struct hpcap_insn *program;	/* NULL: every frame passes the filter */
-	struct hpcap_dedup *dedup;		/* NULL: no frame is compared with others */
-	u8 *marks;				/* one byte for each frame of a batch */
-
-	/* The current batch. */
-	struct hpcap_frame *frames;
-	u32 n;			/* frames that passed the filters */
-	u32 done;		/* of these, the frames that are in the ring or accounted for */
-	u32 marked;		/* not 0: `marks` marks at least one duplicate */
-};
+#include "pipeline_types.h"
+#include "ring_frame.h"
 
 /*
  * Runs the filters on a batch of n frames, removes the frames that do not pass, and accounts for

@@ -30,7 +30,10 @@
 #include <linux/sched.h>
 #include <linux/topology.h>
 
+#include "harvest.h"
+#include "poll.h"
 #include "rxq.h"
+#include "service.h"
 
 #define HPCAP_SPIN_NS		(30ull * 1000)
 #define HPCAP_NAP_MIN_NS	(10ull * 1000)
@@ -126,14 +129,6 @@ static int hpcap_poll_main(void *arg)
 		cond_resched_tasks_rcu_qs();
 	}
 	return 0;
-}
-
-void hpcap_rxq_kick(struct hpcap_rxq *rxq)
-{
-	WRITE_ONCE(rxq->kicked, true);
-	/* Pairs with prepare_to_wait(): the thread sees the kick, or we see that it sleeps. */
-	if (wq_has_sleeper(&rxq->idle))
-		wake_up(&rxq->idle);
 }
 
 int hpcap_poll_bind(struct hpcap_rxq *rxq, int cpu)

@@ -14,9 +14,14 @@
 #include <linux/slab.h>
 #include <linux/utsname.h>
 
-#include "ring_check.h"
+#include "harvest.h"
+#include "poll.h"
+#include "queue.h"
+#include "ring_listener.h"
+#include "ring_start.h"
 #include "rxq.h"
-#include "trace.h"
+#include "service.h"
+#include "wake.h"
 
 /* A harvest is limited to an eighth of the ring, computed with frames of this size. */
 #define HPCAP_BURST_FRAME	2048
@@ -177,48 +182,11 @@ void hpcap_rxq_end(struct hpcap_rxq *rxq)
 	hpcap_ring_end(r, HPCAP_QUEUE_STOPPED);
 	for (mask = r->slot_mask; mask; mask &= mask - 1)
 		WRITE_ONCE(r->slots[__builtin_ctz(mask)].shared->waiting, 0);
-	hpcap_chardev_wake(rxq, r->slot_mask);
+	hpcap_wake_listeners(rxq, r->slot_mask);
 	rxq->adapter = NULL;
 	wake_up_all(&rxq->changed);
 	mutex_unlock(&rxq->lock);
 	pr_debug("hpcap_%u_%u: ended\n", rxq->number, rxq->index);
-}
-
-void hpcap_rxq_service_at(struct hpcap_rxq *rxq, ktime_t clock)
-{
-	struct hpcap_ring *r = &rxq->ring;
-	u64 published = r->published;
-	u32 wake;
-
-	/* Nothing is published after the end of the queue. */
-	if (!rxq->adapter)
-		return;
-	wake = hpcap_ring_service(r, ktime_to_ns(clock), ktime_to_ns(ktime_mono_to_real(clock)));
-	if (wake)
-		hpcap_chardev_wake(rxq, wake);
-	if (r->file_off != rxq->file_off) {
-		rxq->file_off = r->file_off;
-		wake_up_all(&rxq->changed);
-	}
-	if (r->published != published)
-		trace_hpcap_publish(rxq, r->published - published);
-	if (r->queue->gaps != rxq->gaps) {
-		rxq->gaps = r->queue->gaps;
-		trace_hpcap_gap(rxq);
-	}
-	hpcap_ring_check(r);
-}
-
-void hpcap_rxq_service(struct hpcap_rxq *rxq)
-{
-	hpcap_rxq_service_at(rxq, ktime_get());
-}
-
-void hpcap_rxq_new_file(struct hpcap_rxq *rxq)
-{
-	/* A header that is not written yet will have the new values, so the file can go on. */
-	if (rxq->adapter && !rxq->ring.plain && !rxq->ring.header_due)
-		hpcap_ring_want_file(&rxq->ring);
 }
 
 struct hpcap_memory *hpcap_rxq_memory(struct hpcap_rxq *rxq)

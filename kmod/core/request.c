@@ -11,7 +11,9 @@
 #include <linux/uaccess.h>
 
 #include "client.h"
+#include "ring_listener.h"
 #include "trace.h"
+#include "wake.h"
 
 /* Longest wait of a listener for its file to start; hpcapd has the same limit. */
 #define HPCAP_START_LIMIT_S	5
@@ -191,7 +193,7 @@ static void hpcap_kill(struct hpcap_client *client, struct hpcap_attach *message
 	trace_hpcap_kill(rxq, victim->index);
 	hpcap_ring_kill(&rxq->ring, victim->index);
 	WRITE_ONCE(victim->slot->waiting, 0);
-	hpcap_chardev_wake(rxq, 1u << victim->index);
+	hpcap_wake_listeners(rxq, 1u << victim->index);
 	/* The victim may still wait for its start, and others may have waited because of it. */
 	wake_up_all(&rxq->changed);
 	hpcap_rxq_kick(rxq);

@@ -14,7 +14,7 @@
 
 #include "memory.h"
 #include "nic.h"
-#include "ring.h"
+#include "ring_types.h"
 #include "settings.h"
 #include "stages.h"
 
@@ -73,83 +73,5 @@ struct hpcap_rxq {
 	wait_queue_head_t idle;	/* the poll thread sleeps here */
 	bool kicked;		/* set by hpcap_rxq_kick(): harvest once more before sleeping */
 };
-
-/* queue.c */
-
-/*
- * Creates a queue with a ring of settings.ring_bytes and a poll thread that does not run yet. The
- * caller calls hpcap_chardev_add() next; the last reference of the queue's device frees the queue.
- * Returns an ERR_PTR on failure.
- */
-struct hpcap_rxq *hpcap_rxq_create(struct hpcap_adapter *adapter, u32 index);
-/*
- * Gives the queue another ring, with which its stream starts anew. Takes over the reference on
- * success. Returns 0; -EBUSY while a listener is attached; -ENODEV once the adapter is gone;
- * -EINVAL when the sizes do not make a ring; -ENOMEM. The caller does not hold `lock`.
- */
-int hpcap_rxq_set_memory(struct hpcap_rxq *rxq, struct hpcap_memory *memory);
-/* Ends the queue, wakes everybody who sleeps, and clears `adapter`. Takes `lock`. */
-void hpcap_rxq_end(struct hpcap_rxq *rxq);
-/* Calls hpcap_ring_service() with the current time, and wakes the listeners. Under `lock`. */
-void hpcap_rxq_service(struct hpcap_rxq *rxq);
-/* As hpcap_rxq_service(), with a clock that the caller has just read. */
-void hpcap_rxq_service_at(struct hpcap_rxq *rxq, ktime_t clock);
-/*
- * Starts a new file after the capture length or the filter has changed, so that the header of every
- * file describes all of its frames. Under `lock`.
- */
-void hpcap_rxq_new_file(struct hpcap_rxq *rxq);
-/* Returns the current memory of the queue, with a reference. Takes no `lock`. */
-struct hpcap_memory *hpcap_rxq_memory(struct hpcap_rxq *rxq);
-/*
- * Copies the ledger as listeners see it: the poll thread updates it after each batch, and adds the
- * NIC's own losses every 100 ms. Takes no `lock`.
- */
-void hpcap_rxq_ledger(struct hpcap_rxq *rxq, struct hpcap_count ledger[HPCAP_LEDGER_REASONS]);
-
-/* harvest.c; all under `lock` */
-
-/*
- * Moves one batch from the NIC into the ring, or the rest of a batch that was held. Returns the
- * number of frames and errors; 0 when the NIC has nothing or the ring has no room.
- */
-u32 hpcap_rxq_harvest(struct hpcap_rxq *rxq, ktime_t clock);
-/* Whether frames of a batch wait for room in the ring (HPCAP_FULL_HOLD). */
-bool hpcap_rxq_holds(const struct hpcap_rxq *rxq);
-/* Adds the frames that the NIC has lost to the ledger. */
-void hpcap_rxq_count(struct hpcap_rxq *rxq);
-/* Moves all frames that wait in the NIC into the ring or the ledger, and counts its last losses. */
-void hpcap_rxq_drain(struct hpcap_rxq *rxq);
-
-/* poll.c */
-
-/* Creates the poll thread, which does nothing before it is woken for the first time. */
-int hpcap_poll_create(struct hpcap_rxq *rxq);
-/* Stops the poll thread, and waits until it has ended. */
-void hpcap_poll_stop(struct hpcap_rxq *rxq);
-/* Binds the poll thread to a CPU, or with -1 to the CPUs of the NIC's node. */
-int hpcap_poll_bind(struct hpcap_rxq *rxq, int cpu);
-/* Wakes an idle poll thread, which harvests at once. From any context. */
-void hpcap_rxq_kick(struct hpcap_rxq *rxq);
-
-/* sysfs.c: the attributes of a queue's device. */
-extern const struct attribute_group *hpcap_rxq_groups[];
-
-/* chardev.c */
-
-/* Registers the class and the device numbers, once for the module. */
-int hpcap_chardev_init(void);
-void hpcap_chardev_exit(void);
-/*
- * Creates the device node of a queue that is otherwise ready. Initialises rxq->dev first, so the
- * caller drops its reference with put_device() also after an error.
- */
-int hpcap_chardev_add(struct hpcap_rxq *rxq, struct device *parent);
-/* Removes the device node. Files that are open stay open, and hold a reference of rxq->dev. */
-void hpcap_chardev_del(struct hpcap_rxq *rxq);
-/* Wakes the listeners of the slots whose bits are set. Under `lock`. */
-void hpcap_chardev_wake(struct hpcap_rxq *rxq, u32 slots);
-/* The release function of rxq->dev; queue.c. */
-void hpcap_rxq_release(struct device *dev);
 
 #endif /* _HPCAP_RXQ_H */

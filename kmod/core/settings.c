@@ -215,16 +215,16 @@ static const struct kernel_param_ops param_ops = {
 };
 
 module_param_cb(ring_bytes, &param_ops, (void *)&hpcap_setting_ring_bytes, 0644);
-MODULE_PARM_DESC(ring_bytes, "bytes of a queue's ring, K, M or G behind it (64M)");
+MODULE_PARM_DESC(ring_bytes, "size of a queue's ring in bytes, or with a suffix K, M or G (64M)");
 module_param_cb(poll, &param_ops, (void *)&hpcap_setting_poll, 0644);
-MODULE_PARM_DESC(poll, "poll threads are `adaptive` or `busy` (adaptive)");
+MODULE_PARM_DESC(poll, "how poll threads wait for frames: `adaptive` or `busy` (adaptive)");
 module_param_cb(when_full, &param_ops, (void *)&hpcap_setting_when_full, 0644);
 MODULE_PARM_DESC(when_full, "`drop` frames that find no room, or `hold` them in the NIC (drop)");
 module_param_cb(caplen, &param_ops, (void *)&hpcap_setting_caplen, 0644);
 MODULE_PARM_DESC(caplen, "bytes kept of each frame; 0 keeps all (0)");
 module_param_cb(cpu, &param_ops, (void *)&hpcap_setting_cpu, 0644);
-MODULE_PARM_DESC(cpu, "CPU of poll threads; -1: one after the other near their NIC (-1)");
+MODULE_PARM_DESC(cpu, "CPU of the poll threads; -1 spreads them over the CPUs near their NIC (-1)");
 module_param_cb(plain, &param_ops, (void *)&hpcap_setting_plain, 0644);
-MODULE_PARM_DESC(plain, "rings without tags: no file headers, gaps, ledgers (0)");
+MODULE_PARM_DESC(plain, "whether rings have no tags: no file headers, gaps and ledgers (0)");
 module_param_cb(look_back, &param_ops, (void *)&hpcap_setting_look_back, 0644);
-MODULE_PARM_DESC(look_back, "capture while nobody listens, too (0)");
+MODULE_PARM_DESC(look_back, "whether queues also capture while nobody listens (0)");

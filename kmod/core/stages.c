@@ -12,8 +12,12 @@
 #include <linux/string.h>
 #include <linux/vmalloc.h>
 
+#include "dedup.h"
+#include "filter_text.h"
 #include "rxq.h"
+#include "service.h"
 #include "stages.h"
+#include "wake.h"
 
 void hpcap_stages_init(struct hpcap_stages *stages)
 {

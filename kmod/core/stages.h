@@ -7,8 +7,13 @@
 #ifndef _HPCAP_STAGES_H
 #define _HPCAP_STAGES_H
 
-#include "pipeline.h"
+#include <linux/types.h>
 
+#include "dedup_types.h"
+#include "frame.h"
+#include "pipeline_types.h"
+
+struct attribute_group;
 struct hpcap_rxq;
 
 /* Settings of the duplicate filter, as sysfs shows them. */

@@ -9,8 +9,13 @@
 #include <linux/string_helpers.h>
 #include <linux/sysfs.h>
 
+#include "poll.h"
+#include "queue.h"
+#include "ring_room.h"
+#include "service.h"
 #include "settings.h"
 #include "sysfs.h"
+#include "wake.h"
 
 /* -------------------------------------------------------------------- settings */
 

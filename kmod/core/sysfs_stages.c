@@ -6,7 +6,7 @@
 #include <linux/kernel.h>
 #include <linux/sysfs.h>
 
-#include "rxq.h"
+#include "stages.h"
 #include "sysfs.h"
 
 /*

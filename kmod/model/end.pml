@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT OR Apache-2.0 */
 /*
- * The end of a listener: a lossless one asks for it, the producer of kmod/core/ring.h fixes it
- * (hpcap_ring_fix_end), and the listener reads what is left (crates/hpcap/src/listener/).
+ * The end of a listener: a lossless listener requests its end, the producer of kmod/core/ring.h
+ * fixes it (hpcap_ring_fix_end), and the listener reads the records before it
+ * (crates/hpcap/src/listener/).
  *
- * Checked, for every order in which the two can act:
- *  - the listener reads every record before its end, once, whole, and none behind it;
- *  - its end is not before what it has read, and everything before it is published when it is said;
- *  - nobody waits for ever: neither the listener for its end, nor the producer for a listener
- *    that has read everything before its end.
+ * Spin checks for every order in which the two can act:
+ *  - The listener reads every record before its end whole and once, and no record behind its end.
+ *  - The end is not before what the listener has read, and every record before the end is published
+ *    when the listener sees the end.
+ *  - Neither party waits for ever: the listener gets its end, and the producer does not wait for a
+ *    listener that has read everything before its end.
  *
- * Spin knows no weak memory: the orderings are checked with loom (crates/hpcap/tests/protocol.rs).
+ * Spin does not model weak memory, so loom checks the orderings (crates/hpcap/tests/protocol.rs).
  *
  * verify:
  * refute: -DMUTANT_END_OF_WHAT_IS_WRITTEN
@@ -24,17 +26,17 @@
 byte ring[CELLS];
 byte published;		/* records before it are whole */
 byte read_off;
-bool finish;		/* the slot's word: fix my end, please */
-bool finished;		/* the slot's word `ended` */
+bool finish;		/* `finish` of the slot: the listener requests its end */
+bool finished;		/* `ended` of the slot */
 byte end_off;
-bool ended;		/* the queue has */
+bool ended;		/* the queue has ended */
 
-/* the producer's own */
+/* private state of the producer */
 byte head;
 byte believed;
 bool fixed;
 
-/* hpcap_ring_refresh: not back, and not beyond what the listener can have read */
+/* hpcap_ring_refresh: the offset never goes back, nor beyond what the listener can have read */
 inline refresh()
 {
 	d_step {
@@ -70,7 +72,7 @@ inline service()
 	fi
 }
 
-/* hpcap_ring_holds: whether the record at the head would overwrite what must stay */
+/* hpcap_ring_holds: whether the record at the head would overwrite a record that must stay */
 #ifdef MUTANT_FINISHED_HOLDS_NOTHING
 #define HELD	(!fixed && head + 1 > believed + CELLS)
 #else
@@ -88,7 +90,7 @@ active proctype producer()
 		refresh();
 		do
 		:: HELD ->
-			/* what is published is what makes a listener free room */
+			/* a listener frees room only when it sees what is published */
 			service();
 			(!HELD || read_off > believed || (finish && !fixed));
 			refresh()
@@ -106,13 +108,13 @@ active proctype producer()
 		fi;
 #endif
 		if
-		:: service()		/* after this record */
-		:: head < RECORDS	/* or after a later one of the batch */
+		:: service()		/* service runs after this record */
+		:: head < RECORDS	/* or after a later record of the batch */
 		fi
 	:: else -> break
 	od;
 	service();
-	/* hpcap_ring_end fixes the end of everybody */
+	/* hpcap_ring_end fixes the end of every listener */
 	if
 	:: !fixed -> fix_end()
 	:: else
@@ -132,7 +134,7 @@ active proctype listener()
 		position++;
 		if
 		:: read_off = position
-		:: true			/* acknowledges later */
+		:: true			/* the listener acknowledges later */
 		fi
 	:: !finish -> finish = true
 	:: finished && !told ->
@@ -140,7 +142,7 @@ active proctype listener()
 		assert(end_off <= published)
 	:: finished && end_off <= position -> break
 	:: published <= position && !finished ->
-		/* whoever sleeps has given back what it read */
+		/* a listener that sleeps has acknowledged what it read */
 		read_off = position;
 		(published > position || finished)
 	od;

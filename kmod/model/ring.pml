@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT OR Apache-2.0 */
 /*
- * The protocol between the producer of kmod/core/ring.h and its listeners, small enough to
- * look at every interleaving: a ring of CELLS records, RECORDS records in all.
+ * The protocol between the producer of kmod/core/ring.h and its listeners. The model is so small
+ * that spin can try every interleaving: the ring has CELLS records, and the producer writes RECORDS
+ * records.
  *
- * Checked, for every order in which the parties can act:
- *  - a lossless listener reads every record, once, in order, whole, unless it was told that
- *    it is lossless no more (demoted) before it acknowledged;
- *  - what a lossy listener accepts is whole and is the record it asked for;
- *  - a hostile listener, which writes anything into its slot, harms neither;
- *  - nobody sleeps for ever (no wake-up is lost): the model has no time-outs, so a lost one
- *    is an invalid end state.
+ * Spin checks for every order in which the parties can act:
+ *  - A lossless listener reads every record whole, once and in order, unless the producer demoted
+ *    the listener before the listener acknowledged.
+ *  - A record that a lossy listener accepts is whole, and is the record that it wanted.
+ *  - A hostile listener, which writes any value into its slot, harms neither of them.
+ *  - No party sleeps for ever. The model has no time-outs, so a lost wake-up is an invalid end
+ *    state.
  *
- * The actions are those of ring.h and crates/hpcap/src/listener/, in the same order. Spin knows
- * no weak memory: the orderings are checked with loom (crates/hpcap/tests/protocol.rs).
+ * The actions are those of ring.h and crates/hpcap/src/listener/, in the same order. Spin does not
+ * model weak memory, so loom checks the orderings (crates/hpcap/tests/protocol.rs).
  *
- * Each MUTANT leaves out one step and must be caught (scripts/model.sh): a model that
+ * Each MUTANT leaves out one step, and spin must refute it (scripts/model.sh), because a model that
  * cannot fail proves nothing.
  *
  * verify:
@@ -29,8 +30,8 @@
 
 byte ring[CELLS];
 byte published;		/* records before it are whole */
-byte announced;		/* records before it may be being written */
-byte oldest;		/* records before it cannot be relied on */
+byte announced;		/* the producer may be writing records before it */
+byte oldest;		/* records before it may be overwritten */
 bool ended;
 
 /* slots: 0 the lossless listener, 1 the lossy one, 2 the hostile one */
@@ -39,13 +40,14 @@ bool waiting[3];
 byte wait_off[3];
 bool asleep[3];
 
-/* the producer's own */
+/* private state of the producer */
 byte believed[3];
 bool demoted;
 
 /*
- * hpcap_ring_refresh: not before what was believed, not beyond what was published. One
- * step, because it looks at one word of others, once; `published` is the producer's own.
+ * hpcap_ring_refresh: the offset is clamped between the offset before it and what was published.
+ * This is one step, because the producer reads one word of another party once; `published` is the
+ * producer's own word.
  */
 inline refresh(i)
 {
@@ -59,7 +61,7 @@ inline refresh(i)
 	}
 }
 
-/* hpcap_ring_must_wake, and the futex behind it */
+/* hpcap_ring_must_wake, and the futex that it leads to */
 inline wake(i)
 {
 	if
@@ -76,13 +78,13 @@ active proctype producer()
 
 	do
 	:: head < RECORDS ->
-		/* room: lossless listeners hold the ring back */
+		/* waits for room while a lossless listener holds the ring back */
 		refresh(0);
 		refresh(2);
 		do
 		:: !demoted && head + 1 > believed[0] + CELLS ->
 			if
-			:: demoted = true	/* it stalled for too long */
+			:: demoted = true	/* the listener stalled for too long */
 			:: refresh(0)
 			fi;
 			wake(0); wake(1)
@@ -109,14 +111,14 @@ active proctype producer()
 			head++
 		}
 		if
-		:: published = head	/* service after this record */
-		:: head < RECORDS	/* or after a later one of the batch */
+		:: published = head	/* service runs after this record */
+		:: head < RECORDS	/* or after a later record of the batch */
 		fi;
 		wake(0); wake(1)
 	:: else -> break
 	od;
 	ended = true;
-	/* hpcap_ring_end, and one look at who sleeps: nobody comes back later */
+	/* hpcap_ring_end, and one last wake-up of those who sleep, because the producer ends here */
 	wake(0);
 	wake(1)
 }
@@ -138,7 +140,7 @@ inline sleep(i, goal)
 	waiting[i] = false
 }
 
-/* FUTEX_WAIT: compares and goes to sleep in one step */
+/* FUTEX_WAIT compares and goes to sleep in one step. */
 inline futex(i)
 {
 	atomic {
@@ -153,7 +155,7 @@ inline futex(i)
 active proctype lossless()
 {
 	byte position = 0, acked = 0, look;
-	bool whole = true;	/* of everything since the last acknowledgement */
+	bool whole = true;	/* every record since the last acknowledgement */
 
 	do
 	:: published > position ->
@@ -161,12 +163,12 @@ active proctype lossless()
 		whole = whole && look == position;
 		position++;
 		if
-		:: skip			/* reads on before it acknowledges */
+		:: skip			/* reads another record before it acknowledges */
 		:: true ->
 			/* Listener::ack */
 			if
 #ifndef MUTANT_ACK_WITHOUT_CHECK
-			:: demoted && oldest > acked -> break	/* told: Overrun */
+			:: demoted && oldest > acked -> break	/* returns Overrun */
 #endif
 			:: else
 			fi;
@@ -181,7 +183,7 @@ active proctype lossless()
 		fi;
 		break
 	:: published <= position && !ended ->
-		/* whoever sleeps has given back what it read, or holds the ring for ever */
+		/* a listener that sleeps has acknowledged what it read; otherwise it holds the ring for ever */
 		if
 #ifndef MUTANT_ACK_WITHOUT_CHECK
 		:: demoted && oldest > acked -> break
@@ -204,11 +206,11 @@ active proctype lossy()
 		look = ring[position % CELLS];
 		if
 		:: oldest <= position ->
-			/* accepted */
+			/* accepts the record */
 			assert(look == position);
 			position++
 		:: else ->
-			/* resync: the newest record */
+			/* resynchronises at the newest record */
 			position = published
 		fi
 	:: published <= position && ended && published <= position -> break
@@ -216,7 +218,7 @@ active proctype lossy()
 	od
 }
 
-/* Writes what it likes, and at the end gives the ring free: it may hold it, not more. */
+/* Writes any value, and releases the ring at the end: it may hold the ring back, but not more. */
 active proctype hostile()
 {
 	if

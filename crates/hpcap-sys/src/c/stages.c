@@ -3,6 +3,7 @@
  * The stages of kmod/core/filter.h, dedup.h and pipeline.h as functions that Rust can call. The
  * userspace engine and the kernel module run the same code.
  */
+#include <filter_text.h>
 #include <pipeline.h>
 
 int hpcap_sys_filter_check(const struct hpcap_insn *program, u32 n, u32 *bad)
