@@ -38,10 +38,10 @@ while read -r expected; do
 		failed=1
 	}
 done <<-'END'
-	ixgbe_main.c, ixgbe_down() has hpcap_ixgbe_down 0 times, not 1: kmod/ixgbe/stop-queues.cocci does not fit
-	ixgbe_main.c has no function ixgbe_watchdog_flush_tx(), where kmod/ixgbe/no-transmission.cocci puts hpcap_ixgbe_polls
+	ixgbe_main.c, ixgbe_down() has hpcap_port_down 0 times, not 1: kmod/ixgbe/stop-queues.cocci does not fit
+	ixgbe_main.c has no function ixgbe_watchdog_flush_tx(), where kmod/ixgbe/no-transmission.cocci puts hpcap_port_polls
 	ixgbe_main.c, ixgbe_update_stats() has hpcap_ixgbe_counter 7 times, not 8: kmod/ixgbe/lost-frames.cocci does not fit
-	ixgbe_main.c has hpcap_ixgbe_unregister 5 times, the manifest names 4 places: a patch in kmod/ixgbe fits in another one, too
+	ixgbe_main.c has hpcap_port_unregister 5 times, the manifest names 4 places: a patch in kmod/ixgbe fits in another one, too
 	ixgbe_sriov.c is missing, which no-virtual-functions.cocci is for
 END
 if grep -q 'ixgbevf of' "$work/said"; then
@@ -84,7 +84,7 @@ scripts/kmod.sh patch 6.1 --source "$work" --out "$work/out" >"$work/said" 2>&1 
 	cat "$work/said" >&2
 	exit 1
 }
-grep -A9 '^int ixgbe_ptp_hwtstamp_set' "$work/out/patched/ixgbe/ixgbe_ptp.c" | grep -q hpcap_ixgbe_polls || {
+grep -A9 '^int ixgbe_ptp_hwtstamp_set' "$work/out/patched/ixgbe/ixgbe_ptp.c" | grep -q hpcap_port_polls || {
 	echo "test-kmod: ixgbe_ptp_hwtstamp_set() has no hook" >&2
 	exit 1
 }

@@ -193,6 +193,8 @@ void hpcap_port_unregister(struct net_device *netdev, struct hpcap_port *port)
 
 void hpcap_port_removed(struct hpcap_port *port)
 {
+	if (!port)
+		return;
 	/* The PCI core has frozen the device and will reset it, so the queues stay. */
 	if (READ_ONCE(port->pdev->error_state) == pci_channel_io_frozen)
 		return;
@@ -211,6 +213,8 @@ void hpcap_port_recovered(struct hpcap_port *port)
 {
 	int err = 0;
 
+	if (!port)
+		return;
 	rtnl_lock();
 	if (!port->adapter) {
 		int number = hpcap_pci_index(port->pdev);
@@ -224,27 +228,34 @@ void hpcap_port_recovered(struct hpcap_port *port)
 
 /* ---------------------------------------------------------------- up and down */
 
-void hpcap_port_arm(struct hpcap_port_queue *q, void *descriptors, u32 count, u8 __iomem *tail,
-		    const struct hpcap_port_stats *stats)
+bool hpcap_port_arm(struct hpcap_port *port, const struct hpcap_port_ring *ring)
 {
+	struct hpcap_port_queue *q;
+
+	if (!port)
+		return false;
+	if (ring->index >= port->wanted)
+		return true;
+	q = port->queue[ring->index];
 	/* The slots are for another number of descriptors. The queue then receives nothing. */
-	if (WARN_ON_ONCE(count != q->slots))
-		return;
-	q->rx.ring = descriptors;
-	q->rx.count = count;
+	if (WARN_ON_ONCE(ring->count != q->slots))
+		return true;
+	q->rx.ring = ring->descriptors;
+	q->rx.count = ring->count;
 	q->rx.chunks = q->chunks;
 	q->rx.chunk_dma = q->chunk_dma;
-	q->tail = tail;
-	q->stats = *stats;
-	q->port->receives = true;
-	writel(hpcap_advrx_arm(&q->rx), tail);
+	q->tail = ring->tail;
+	q->stats = ring->stats;
+	port->receives = true;
+	writel(hpcap_advrx_arm(&q->rx), ring->tail);
+	return true;
 }
 
 void hpcap_port_up(struct hpcap_port *port, u32 queues)
 {
 	u32 i;
 
-	if (!port->adapter)
+	if (!port || !port->adapter)
 		return;
 	for (i = 0; i < port->queues && i < queues; i++)
 		if (port->queue[i]->slots)
@@ -255,6 +266,8 @@ void hpcap_port_down(struct hpcap_port *port)
 {
 	u32 i;
 
+	if (!port)
+		return;
 	port->receives = false;
 	if (!port->adapter)
 		return;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * A port in hpcap mode, for drivers of NICs with advanced receive descriptors (core/advrx.h):
- * its settings, its name, its slots, its queues, and its part of ethtool. The hooks in ixgbe and
- * ixgbevf translate the driver's types, and call these functions.
+ * its settings, its name, its slots, its queues, and its part of ethtool. hooks.h has the functions
+ * that the patched drivers call themselves; the hooks in ixgbe and ixgbevf call the others.
  *
  * A port in standard mode has no struct hpcap_port.
  */
@@ -17,6 +17,8 @@
 #include <advrx.h>
 #include <nic.h>
 
+#include "hooks.h"
+
 /* Most queues of a port: RSS of the 82599 has 16. */
 #define HPCAP_PORT_QUEUES	16
 /* Default number of descriptors of a queue, and the most that an 82599 supports. */
@@ -27,13 +29,20 @@
  */
 #define HPCAP_PORT_FRAME_MAX	15872u
 
-struct hpcap_port;
-
 /* The interface's own statistics of a queue, and their sequence counter. */
 struct hpcap_port_stats {
 	u64 *packets;
 	u64 *bytes;
 	struct u64_stats_sync *syncp;
+};
+
+/* A receive ring of the driver. */
+struct hpcap_port_ring {
+	u32 index;
+	void *descriptors;
+	u32 count;
+	u8 __iomem *tail;
+	struct hpcap_port_stats stats;
 };
 
 /* A queue of a port; the first argument of the functions in struct hpcap_nic_ops. */
@@ -93,44 +102,33 @@ int hpcap_port_create(struct pci_dev *pdev, struct net_device *netdev, void *nic
  * A build with --untested only warns, and returns 0.
  */
 int hpcap_port_untested(struct pci_dev *pdev, const char *kind);
-/*
- * Replaces register_netdev(). In hpcap mode, also registers an adapter with `queues` queues, or
- * with as many as the administrator wants, if that is less.
- */
-int hpcap_port_register(struct pci_dev *pdev, struct net_device *netdev, struct hpcap_port *port,
-			u32 queues);
-/* Replaces unregister_netdev(). */
-void hpcap_port_unregister(struct net_device *netdev, struct hpcap_port *port);
-/*
- * Ends the queues of a device that does not answer any more, unless the PCI core is about to reset
- * the device. The caller does not hold RTNL.
- */
-void hpcap_port_removed(struct hpcap_port *port);
-/*
- * Registers ended queues again after the PCI core has reset the device. The caller does not hold
- * RTNL.
- */
-void hpcap_port_recovered(struct hpcap_port *port);
 
 /*
- * slots.c: the buffers of a port. They are allocated when the interface goes up, and may be freed
- * only after the NIC has stopped receiving: after hpcap_port_down(), or after hpcap_port_quiet()
- * when "up" has failed.
+ * Gives a queue its slots: sets up its descriptors and gives them to the NIC, which receives from
+ * then on. Returns whether the port is in hpcap mode, and needs no pages. A ring that is no queue
+ * of ours (traffic classes can add some) stays without buffers.
  */
-int hpcap_port_alloc(struct hpcap_port *port, u32 queues, u32 descriptors);
-void hpcap_port_free(struct hpcap_port *port);
+bool hpcap_port_arm(struct hpcap_port *port, const struct hpcap_port_ring *ring);
+/* As hpcap_port_arm() of a struct ixgbe_ring or ixgbevf_ring, whose members have the same names. */
+#define hpcap_port_arm_driver_ring(port, driver_ring) ({		\
+	typeof(driver_ring) d_ = (driver_ring);				\
+	const struct hpcap_port_ring r_ = {				\
+		.index = d_->queue_index,				\
+		.descriptors = d_->desc,				\
+		.count = d_->count,					\
+		.tail = d_->tail,					\
+		.stats = {						\
+			.packets = &d_->stats.packets,			\
+			.bytes = &d_->stats.bytes,			\
+			.syncp = &d_->syncp,				\
+		},							\
+	};								\
+									\
+	hpcap_port_arm(port, &r_);					\
+})
 
-/* Sets up the descriptors of a queue and gives them to the NIC, which receives from then on. */
-void hpcap_port_arm(struct hpcap_port_queue *queue, void *descriptors, u32 count,
-		    u8 __iomem *tail, const struct hpcap_port_stats *stats);
-/* Starts the poll threads; stops them after they have taken what the NIC had delivered. */
-void hpcap_port_up(struct hpcap_port *port, u32 queues);
-void hpcap_port_down(struct hpcap_port *port);
 /* Notes that the NIC has stopped receiving, although the port was never up. */
 void hpcap_port_quiet(struct hpcap_port *port);
-
-/* Drops and counts a frame that the stack wants to send: a port in hpcap mode sends nothing. */
-netdev_tx_t hpcap_port_drop(struct sk_buff *skb, struct net_device *netdev);
 
 /* ethtool.c */
 void hpcap_port_set_ethtool(struct hpcap_port *port);

@@ -10,12 +10,12 @@
 static char *mode[PORTS];
 static unsigned int modes;
 module_param_array(mode, charp, &modes, 0444);
-MODULE_PARM_DESC(mode, "hpcap or standard, for each interface by its number (default standard)");
+MODULE_PARM_DESC(mode, "mode of each interface, in the order of their numbers: hpcap or standard (standard)");
 
 static unsigned int queues[PORTS];
 static unsigned int queue_counts;
 module_param_array(queues, uint, &queue_counts, 0444);
-MODULE_PARM_DESC(queues, "receive queues of a port in hpcap mode, 1 to 16, by number (default 1)");
+MODULE_PARM_DESC(queues, "receive queues of each interface in hpcap mode, in the order of their numbers: 1 to 16 (1)");
 
 int hpcap_param_mode(struct pci_dev *pdev, u32 number, bool *hpcap)
 {

@@ -86,6 +86,8 @@ int hpcap_port_alloc(struct hpcap_port *port, u32 queues, u32 descriptors)
 	u32 i;
 	int err;
 
+	if (!port)
+		return 0;
 	for (i = 0; i < queues && i < HPCAP_PORT_QUEUES && port->queue[i]; i++) {
 		err = queue_alloc(port->queue[i], descriptors);
 		if (err) {
@@ -102,6 +104,8 @@ void hpcap_port_free(struct hpcap_port *port)
 {
 	u32 i;
 
+	if (!port)
+		return;
 	/* A NIC that still receives would write into memory that has another owner. */
 	WARN_ON_ONCE(port->receives);
 	for (i = 0; i < HPCAP_PORT_QUEUES && port->queue[i]; i++)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What hpcap knows of an adapter; NULL: standard mode, where every hook does nothing. And the
-// declarations of the hooks, where every file of the driver sees them.
+// The adapter gets a pointer to its port, which is NULL in standard mode. There every hook does
+// nothing. The declarations of the hooks come with it, so that every file of the driver has them.
 @@
 @@
 +#include "hpcap/hooks.h"

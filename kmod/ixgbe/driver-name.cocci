@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The driver beside the distribution's own: another name on the PCI bus, no alias in the module
-// (nothing loads it but the administrator), no symbol that both would export.
+// Lets this driver be loaded beside the distribution's: it has another name on the PCI bus,
+// exports no symbol that the other one exports, and has no aliases, so that only the administrator
+// loads it.
 @@
 identifier name =~ "^ixgbe_driver_name$";
 @@

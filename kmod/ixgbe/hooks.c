@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The hooks in ixgbe, which call the functions of a port in hpcap mode. */
+/* The hooks that only ixgbe has. advrx/ has those of both drivers. */
 #include <linux/slab.h>
 
 #include "ixgbe.h"
@@ -82,36 +82,6 @@ int hpcap_ixgbe_init(struct ixgbe_adapter *adapter)
 	return 0;
 }
 
-int hpcap_ixgbe_register(struct ixgbe_adapter *adapter)
-{
-	return hpcap_port_register(adapter->pdev, adapter->netdev, adapter->hpcap,
-				   adapter->num_rx_queues);
-}
-
-void hpcap_ixgbe_unregister(struct ixgbe_adapter *adapter)
-{
-	hpcap_port_unregister(adapter->netdev, adapter->hpcap);
-}
-
-void hpcap_ixgbe_removed(struct ixgbe_adapter *adapter)
-{
-	if (adapter->hpcap)
-		hpcap_port_removed(adapter->hpcap);
-}
-
-void hpcap_ixgbe_recovered(struct ixgbe_adapter *adapter)
-{
-	if (adapter->hpcap)
-		hpcap_port_recovered(adapter->hpcap);
-}
-
-int hpcap_ixgbe_alloc(struct ixgbe_adapter *adapter)
-{
-	if (!adapter->hpcap)
-		return 0;
-	return hpcap_port_alloc(adapter->hpcap, adapter->num_rx_queues, adapter->rx_ring[0]->count);
-}
-
 void hpcap_ixgbe_quiet(struct ixgbe_adapter *adapter)
 {
 	struct hpcap_port *port = adapter->hpcap;
@@ -122,41 +92,12 @@ void hpcap_ixgbe_quiet(struct ixgbe_adapter *adapter)
 	hpcap_port_quiet(port);
 }
 
-void hpcap_ixgbe_free(struct ixgbe_adapter *adapter)
-{
-	if (adapter->hpcap)
-		hpcap_port_free(adapter->hpcap);
-}
-
 bool hpcap_ixgbe_arm(struct ixgbe_ring *ring)
 {
 	/* The ring of the driver's self test belongs to no vector. */
 	struct hpcap_port *port = ring->q_vector ? ring->q_vector->adapter->hpcap : NULL;
-	struct hpcap_port_stats stats = {
-		.packets = &ring->stats.packets,
-		.bytes = &ring->stats.bytes,
-		.syncp = &ring->syncp,
-	};
 
-	if (!port)
-		return false;
-	/* Defensive: the driver creates no other queues in this mode. */
-	if (ring->queue_index < port->wanted)
-		hpcap_port_arm(port->queue[ring->queue_index], ring->desc, ring->count,
-			       ring->tail, &stats);
-	return true;
-}
-
-void hpcap_ixgbe_up(struct ixgbe_adapter *adapter)
-{
-	if (adapter->hpcap)
-		hpcap_port_up(adapter->hpcap, adapter->num_rx_queues);
-}
-
-void hpcap_ixgbe_down(struct ixgbe_adapter *adapter)
-{
-	if (adapter->hpcap)
-		hpcap_port_down(adapter->hpcap);
+	return hpcap_port_arm_driver_ring(port, ring);
 }
 
 u32 hpcap_ixgbe_fctrl(const struct ixgbe_adapter *adapter, u32 fctrl)

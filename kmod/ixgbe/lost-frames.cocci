@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The registers that count lost and damaged frames are cleared by reading. The poll thread reads
-// them, too: both go through one function, which keeps what each has not seen yet.
+// A read of a register that counts lost or damaged frames clears it, and both the driver and the
+// poll thread read these registers. So both call one function, which gives each reader what is new
+// to it.
 @@
 expression hw, i;
 @@

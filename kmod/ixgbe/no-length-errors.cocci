@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The length in an Ethernet header that is not a length is no error (developer guide 3.8.15).
+// Sets up the receiver after the driver has done so. Among other things, the NIC must not take an
+// EtherType for a wrong length (developer guide 3.8.15).
 @@
 expression adapter;
 @@

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// An X550 that stamps all frames puts the stamps into their buffers, where they would be recorded.
-// Before 6.17, and since.
+// An X550 that stamps all frames writes the stamps into the buffers, where they would be recorded
+// as part of the frames. The first rule is for kernels before 6.17, the second for newer ones.
 @@
 identifier adapter, ifr;
 statement S, S1;
@@ -8,7 +8,7 @@ statement S, S1;
  ixgbe_ptp_set_ts_config(struct ixgbe_adapter *adapter, struct ifreq *ifr)
  {
  ... when != S
-+	if (hpcap_ixgbe_polls(adapter))
++	if (hpcap_port_polls(adapter))
 +		return -EOPNOTSUPP;
  S1
  ... when any
@@ -23,7 +23,7 @@ statement S, S1;
 			struct netlink_ext_ack *extack)
  {
  ... when != S
-+	if (hpcap_ixgbe_polls(adapter))
++	if (hpcap_port_polls(adapter))
 +		return -EOPNOTSUPP;
  S1
  ... when any

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// A port that captures sends nothing: frames are dropped before they reach a queue, so that none
-// can hang there, and neither a timeout nor a lost link is a reason for a reset, which would
+// A port that captures sends nothing: a frame is dropped before it reaches a queue, where it could
+// get stuck. Neither a transmit timeout nor a lost link may reset the port, because a reset would
 // interrupt the capture (developer guide 3.8.7).
 @@
 identifier skb, adapter, ring;
@@ -9,7 +9,7 @@ statement S, S1;
  ixgbe_xmit_frame_ring(struct sk_buff *skb, struct ixgbe_adapter *adapter, struct ixgbe_ring *ring)
  {
  ... when != S
-+	if (hpcap_ixgbe_polls(adapter))
++	if (hpcap_port_polls(adapter))
 +		return hpcap_port_drop(skb, ring->netdev);
  S1
  ... when any
@@ -22,7 +22,7 @@ expression adapter;
  ixgbe_tx_timeout(struct net_device *netdev, unsigned int queue)
  {
  ...
-+	if (hpcap_ixgbe_polls(adapter))
++	if (hpcap_port_polls(adapter))
 +		return;
  ixgbe_tx_timeout_reset(adapter);
  }
@@ -33,7 +33,7 @@ statement S;
 @@
  ixgbe_watchdog_flush_tx(struct ixgbe_adapter *adapter)
  {
-+	if (hpcap_ixgbe_polls(adapter))
++	if (hpcap_port_polls(adapter))
 +		return;
  S
  }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Virtual functions would take queues and counters away from the port that captures.
+// A port that captures has no virtual functions, which would take queues and counters from it.
 @@
 identifier adapter, max;
 statement S, S1;
@@ -7,7 +7,7 @@ statement S, S1;
  ixgbe_enable_sriov(struct ixgbe_adapter *adapter, unsigned int max)
  {
  ... when != S
-+	if (hpcap_ixgbe_polls(adapter))
++	if (hpcap_port_polls(adapter))
 +		return;
  S1
  ... when any
@@ -19,7 +19,7 @@ statement S;
 @@
  ixgbe_pci_sriov_configure(struct pci_dev *pdev, int n)
  {
-+	if (n && hpcap_ixgbe_polls((struct ixgbe_adapter *)pci_get_drvdata(pdev)))
++	if (n && hpcap_port_polls((struct ixgbe_adapter *)pci_get_drvdata(pdev)))
 +		return -EOPNOTSUPP;
  S
  }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The port's mode and number, as soon as the driver's own defaults stand: they change here
-// (queues, descriptors, flow control, offloads), before anything is allocated after them.
+// Creates the port after the driver has set its defaults for queues, descriptors, flow control and
+// offloads, which the port changes, and before the driver allocates memory by them.
 @@
 expression adapter, info;
 identifier err;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Everything on the wire is received, whatever the flags of the interface say.
+// The port receives every frame on the wire, whatever the flags of the interface are.
 @@
 expression hw, fctrl;
 @@

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What would change the rings under the poll threads, or share the port with others.
+// Refuses what would change the rings under the poll threads, or share the port with others.
 @@
 symbol adapter;
 identifier dev, xdp;
@@ -8,7 +8,7 @@ statement S, S1;
  ixgbe_xdp(struct net_device *dev, struct netdev_bpf *xdp)
  {
  ... when != S
-+	if (hpcap_ixgbe_polls(adapter))
++	if (hpcap_port_polls(adapter))
 +		return -EOPNOTSUPP;
  S1
  ... when any
@@ -23,7 +23,7 @@ statement S;
  ixgbe_setup_tc(struct net_device *dev, u8 tc)
  {
  ...
-+	if (hpcap_ixgbe_polls(adapter))
++	if (hpcap_port_polls(adapter))
 +		return -EOPNOTSUPP;
  if (tc > classes) S
  ... when any

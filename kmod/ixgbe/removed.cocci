@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// A device that is gone answers every read with ones. The queues end at once; the listeners see
-// it, although nobody has told the PCI core yet.
+// A device that was removed answers every read with ones. Its queues end at once, so that the
+// listeners see the removal even before the PCI core knows of it.
 @@
 expression adapter;
 @@
@@ -8,7 +8,7 @@ expression adapter;
  {
  <...
  if (ixgbe_removed(adapter->hw.hw_addr)) {
-+	hpcap_ixgbe_removed(adapter);
++	hpcap_port_removed(adapter->hpcap);
  ...
  }
  ...>

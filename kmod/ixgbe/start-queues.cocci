@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The interface is up: the poll threads look at the rings from now on.
+// The interface is up, so the poll threads start to harvest the rings.
 @@
 identifier adapter;
 @@
  ixgbe_up_complete(struct ixgbe_adapter *adapter)
  {
  ...
-+	hpcap_ixgbe_up(adapter);
++	hpcap_port_up(adapter->hpcap, adapter->num_rx_queues);
  }

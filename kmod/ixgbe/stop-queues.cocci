@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The NIC receives nothing any more, and its counters and rings still stand: the queues take
-// what waits in the rings, and stop. Anything later would lose frames without a trace.
+// The NIC has stopped receiving, and its counters and rings are still valid. The queues harvest
+// what waits in the rings, and stop. Any later, frames would be lost without being counted.
 @@
 identifier adapter;
 @@
@@ -8,6 +8,6 @@ identifier adapter;
  {
  ...
  ixgbe_disable_rx(adapter);
-+hpcap_ixgbe_down(adapter);
++hpcap_port_down(adapter->hpcap);
  ...
  }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What hpcap knows of an adapter; NULL: standard mode, where every hook does nothing. Not as its
-// first field: the driver wants another one to be that. And the declarations of the hooks, where
-// every file of the driver sees them.
+// The adapter gets a pointer to its port, which is NULL in standard mode. There every hook does
+// nothing. The pointer is not the first field, because the driver needs another field there. The
+// declarations of the hooks come with it, so that every file of the driver has them.
 @@
 type T;
 @@

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The driver beside the distribution's own: another name on the PCI bus, and no alias in the
-// module: nothing loads it but the administrator.
+// Lets this driver be loaded beside the distribution's: it has another name on the PCI bus, and no
+// aliases, so that only the administrator loads it.
 @@
 identifier name =~ "^ixgbevf_driver_name$";
 @@

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Buffers that never move, in place of the driver's pages.
+// The NIC writes frames into slots that never move, and not into pages of the driver.
 @@
 identifier ring, count;
 statement S, S1;
@@ -21,13 +21,13 @@ symbol err;
  {
  <...
 -	return 0;
-+	err = hpcap_ixgbevf_alloc(adapter);
++	err = hpcap_port_alloc(adapter->hpcap, adapter->num_rx_queues, adapter->rx_ring[0]->count);
 +	if (!err)
 +		return 0;
  ...>
  }
 
-// Also where "up" fails after reception was switched on.
+// The hook is also called when "up" fails after reception was switched on.
 @@
 identifier adapter, i;
 @@
@@ -38,5 +38,5 @@ identifier adapter, i;
 +		ixgbevf_disable_rx_queue(adapter, adapter->rx_ring[i]);
 +	hpcap_ixgbevf_quiet(adapter);
  ...
-+	hpcap_ixgbevf_free(adapter);
++	hpcap_port_free(adapter->hpcap);
  }

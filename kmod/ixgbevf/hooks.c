@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The hooks in ixgbevf, which call the functions of a port in hpcap mode. */
+/* The hooks that only ixgbevf has. advrx/ has those of both drivers. */
 #include "ixgbevf.h"
 #include "advrx/capture.h"
 
@@ -74,36 +74,6 @@ u32 hpcap_ixgbevf_queues(const struct ixgbevf_adapter *adapter)
 	return port->queues ?: port->wanted;
 }
 
-int hpcap_ixgbevf_register(struct ixgbevf_adapter *adapter)
-{
-	return hpcap_port_register(adapter->pdev, adapter->netdev, adapter->hpcap,
-				   adapter->num_rx_queues);
-}
-
-void hpcap_ixgbevf_unregister(struct ixgbevf_adapter *adapter)
-{
-	hpcap_port_unregister(adapter->netdev, adapter->hpcap);
-}
-
-void hpcap_ixgbevf_removed(struct ixgbevf_adapter *adapter)
-{
-	if (adapter->hpcap)
-		hpcap_port_removed(adapter->hpcap);
-}
-
-void hpcap_ixgbevf_recovered(struct ixgbevf_adapter *adapter)
-{
-	if (adapter->hpcap)
-		hpcap_port_recovered(adapter->hpcap);
-}
-
-int hpcap_ixgbevf_alloc(struct ixgbevf_adapter *adapter)
-{
-	if (!adapter->hpcap)
-		return 0;
-	return hpcap_port_alloc(adapter->hpcap, adapter->num_rx_queues, adapter->rx_ring[0]->count);
-}
-
 bool hpcap_ixgbevf_receives(const struct ixgbevf_adapter *adapter)
 {
 	return adapter->hpcap && adapter->hpcap->receives;
@@ -118,46 +88,17 @@ void hpcap_ixgbevf_quiet(struct ixgbevf_adapter *adapter)
 	hpcap_port_quiet(adapter->hpcap);
 }
 
-void hpcap_ixgbevf_free(struct ixgbevf_adapter *adapter)
-{
-	if (adapter->hpcap)
-		hpcap_port_free(adapter->hpcap);
-}
-
 bool hpcap_ixgbevf_arm(struct ixgbevf_ring *ring)
 {
 	struct hpcap_port *port = ring->q_vector ? ring->q_vector->adapter->hpcap : NULL;
-	struct hpcap_port_stats stats = {
-		.packets = &ring->stats.packets,
-		.bytes = &ring->stats.bytes,
-		.syncp = &ring->syncp,
-	};
 
-	if (!port)
-		return false;
-	/* Traffic classes of the physical function can add rings, which stay without buffers. */
-	if (ring->queue_index < port->wanted)
-		hpcap_port_arm(port->queue[ring->queue_index], ring->desc, ring->count,
-			       ring->tail, &stats);
-	return true;
+	return hpcap_port_arm_driver_ring(port, ring);
 }
 
 void hpcap_ixgbevf_interrupts(struct ixgbevf_adapter *adapter)
 {
 	if (adapter->hpcap)
 		adapter->eims_enable_mask = adapter->eims_other;
-}
-
-void hpcap_ixgbevf_up(struct ixgbevf_adapter *adapter)
-{
-	if (adapter->hpcap)
-		hpcap_port_up(adapter->hpcap, adapter->num_rx_queues);
-}
-
-void hpcap_ixgbevf_down(struct ixgbevf_adapter *adapter)
-{
-	if (adapter->hpcap)
-		hpcap_port_down(adapter->hpcap);
 }
 
 unsigned int hpcap_ixgbevf_flags(const struct ixgbevf_adapter *adapter, unsigned int flags)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// A tag belongs to the frame (developer guide 3.8.14).
+// The NIC must not remove VLAN tags, which belong to the frame (developer guide 3.8.14).
 @@
 expression rxdctl;
 @@

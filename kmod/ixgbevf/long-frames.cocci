@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The longest frame that the physical function allows, whatever the MTU.
+// Requests the longest frame that the physical function allows, whatever the MTU is.
 @@
 symbol adapter;
 expression hw, bytes;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The poll threads look by themselves. The interrupts of queues stay masked, and NAPI, should it
-// run, finds nothing. The interrupt of the mailbox stays.
+// The poll threads find frames without interrupts. So the interrupts of the queues stay masked,
+// and NAPI finds no frame if it runs. The interrupt of the mailbox stays.
 @@
 expression adapter;
 @@
@@ -19,7 +19,7 @@ statement S, S1;
  ixgbevf_irq_enable_queues(struct ixgbevf_adapter *adapter, u32 mask)
  {
  ... when != S
-+	if (hpcap_ixgbevf_polls(adapter))
++	if (hpcap_port_polls(adapter))
 +		return;
  S1
  ... when any
@@ -31,7 +31,7 @@ identifier vector, ring, budget;
  ixgbevf_clean_rx_irq(struct ixgbevf_q_vector *vector, struct ixgbevf_ring *ring, int budget)
  {
  ...
-+	if (hpcap_ixgbevf_polls(vector->adapter))
++	if (hpcap_port_polls(vector->adapter))
 +		return 0;
  xdp_init_buff(...);
  ... when any

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The port asks for all frames. Whether it gets them is up to the physical function: only a
-// trusted virtual function may, and of the 82599 none gets other hosts' unicast frames.
+// The port requests every frame. The physical function decides whether the port gets them: only a
+// trusted virtual function may, and an 82599 gives no virtual function the unicast frames of other
+// hosts.
 @@
 identifier flags, netdev;
 @@

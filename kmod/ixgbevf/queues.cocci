@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// As many queues as were asked for, not as many as there are processors; the physical function
-// and the hardware may give fewer.
+// The port has as many queues as the administrator wants, not as many as there are processors. The
+// physical function and the hardware may allow fewer.
 @@
 @@
  ixgbevf_set_num_queues(...)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The PCI core has reset the device after an error. The driver may have noticed before that it did
-// not answer, and ended the queues: they are there again before the interface is.
+// The PCI core has reset the device after an error. If the driver had noticed before that the
+// device did not answer, the queues have ended. They are registered again before the interface is
+// back.
 @@
 symbol adapter;
 @@
@@ -8,6 +9,6 @@ symbol adapter;
  {
  <...
  ixgbevf_reset(adapter);
-+hpcap_ixgbevf_recovered(adapter);
++hpcap_port_recovered(adapter->hpcap);
  ...>
  }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What would change the rings under the poll threads.
+// Refuses what would change the rings under the poll threads.
 @@
 identifier dev, prog;
 symbol adapter;
@@ -7,7 +7,7 @@ symbol adapter;
  ixgbevf_xdp_setup(struct net_device *dev, struct bpf_prog *prog)
  {
  ...
-+	if (hpcap_ixgbevf_polls(adapter))
++	if (hpcap_port_polls(adapter))
 +		return -EOPNOTSUPP;
  for (...;...;...) { ... }
  ... when any

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// A device that is gone answers every read with ones. The queues end at once; the listeners see
-// it, although nobody has told the PCI core yet.
+// A device that was removed answers every read with ones. Its queues end at once, so that the
+// listeners see the removal even before the PCI core knows of it.
 @@
 expression hw;
 symbol adapter;
@@ -9,7 +9,7 @@ symbol adapter;
  {
  <...
  if (IXGBE_REMOVED(hw->hw_addr)) {
-+	hpcap_ixgbevf_removed(adapter);
++	hpcap_port_removed(adapter->hpcap);
  ...
  }
  ...>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The queues of the NIC are disabled, the driver has waited for what was under way, and the rings
-// still stand: the poll threads take what waits in them, and stop.
+// The queues of the NIC are disabled, the driver has waited for frames under way, and the rings
+// are still valid. The poll threads harvest what waits in the rings, and stop.
 @@
 identifier adapter;
 @@
@@ -8,7 +8,7 @@ identifier adapter;
  {
  ...
  usleep_range(...);
-+hpcap_ixgbevf_down(adapter);
++hpcap_port_down(adapter->hpcap);
  ...
  netif_tx_stop_all_queues(...);
  ...

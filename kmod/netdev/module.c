@@ -18,15 +18,15 @@
 #include "tap.h"
 
 module_param_named(limit, hpcap_tap_limit, uint, 0644);
-MODULE_PARM_DESC(limit, "frames of an interface that wait for the poll thread, at most; more are nic_missed (16384)");
+MODULE_PARM_DESC(limit, "most frames of an interface that wait for the poll thread; further ones are nic_missed (16384)");
 
 static bool exclusive;
 module_param(exclusive, bool, 0644);
-MODULE_PARM_DESC(exclusive, "interfaces attached from now on give their frames to nobody else (0)");
+MODULE_PARM_DESC(exclusive, "whether interfaces attached from now on give their frames to hpcap alone (0)");
 
 static char *interfaces = "";
 module_param(interfaces, charp, 0444);
-MODULE_PARM_DESC(interfaces, "what to capture from the start, NAME:NUMBER,...");
+MODULE_PARM_DESC(interfaces, "interfaces to capture from the start: NAME:NUMBER,...");
 
 static int attach_set(const char *text, const struct kernel_param *kp)
 {
@@ -56,7 +56,7 @@ static const struct kernel_param_ops detach_ops = {
 };
 
 module_param_cb(detach, &detach_ops, NULL, 0200);
-MODULE_PARM_DESC(detach, "write NAME to capture it no longer");
+MODULE_PARM_DESC(detach, "write NAME to stop capturing interface NAME");
 
 static int __init hpcap_netdev_init(void)
 {

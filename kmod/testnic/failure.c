@@ -95,7 +95,7 @@ static const struct kernel_param_ops fail_ops = {
 };
 
 module_param_cb(fail, &fail_ops, NULL, 0200);
-MODULE_PARM_DESC(fail, "write a function of the kernel: it fails; nothing: it works again");
+MODULE_PARM_DESC(fail, "write the name of a kernel function to make it fail; write nothing to end that");
 
 void hpcap_test_failure_exit(void)
 {

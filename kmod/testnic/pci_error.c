@@ -76,6 +76,6 @@ static const struct kernel_param_ops pci_recovery_ops = {
 };
 
 module_param_cb(pci_error, &pci_error_ops, NULL, 0200);
-MODULE_PARM_DESC(pci_error, "write a device, DOMAIN:BUS:SLOT.FUNCTION: it is frozen by an error");
+MODULE_PARM_DESC(pci_error, "write DOMAIN:BUS:SLOT.FUNCTION to freeze the device with an error");
 module_param_cb(pci_recovery, &pci_recovery_ops, NULL, 0200);
-MODULE_PARM_DESC(pci_recovery, "write it again: it is reset, and goes on");
+MODULE_PARM_DESC(pci_recovery, "write DOMAIN:BUS:SLOT.FUNCTION to reset the frozen device, which then goes on");

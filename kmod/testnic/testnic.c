@@ -51,22 +51,22 @@ module_param(adapters, uint, 0444);
 MODULE_PARM_DESC(adapters, "number of adapters, 1 to 64 (1)");
 static u32 queues = 1;
 module_param(queues, uint, 0444);
-MODULE_PARM_DESC(queues, "queues of each (1)");
+MODULE_PARM_DESC(queues, "number of queues of each adapter (1)");
 static u32 first;
 module_param(first, uint, 0444);
 MODULE_PARM_DESC(first, "number of the first adapter (0)");
 static u64 count;
 module_param(count, ullong, 0444);
-MODULE_PARM_DESC(count, "frames of each queue; 0: without end (0)");
+MODULE_PARM_DESC(count, "number of frames of each queue; 0 has no end (0)");
 static u32 size = 60;
 module_param(size, uint, 0444);
 MODULE_PARM_DESC(size, "bytes of a frame without FCS, 60 to 65535 (60)");
 static u64 rate;
 module_param(rate, ullong, 0444);
-MODULE_PARM_DESC(rate, "frames a second of each queue; 0: as fast as they are taken (0)");
+MODULE_PARM_DESC(rate, "frames per second of each queue; 0 is as fast as they are harvested (0)");
 static u32 backlog = 4096;
 module_param(backlog, uint, 0444);
-MODULE_PARM_DESC(backlog, "frames that wait, at most, where there is a rate (4096)");
+MODULE_PARM_DESC(backlog, "most frames that wait while there is a rate (4096)");
 static bool is_up = true;
 
 static u32 slot_bytes;
@@ -244,7 +244,7 @@ static const struct kernel_param_ops up_ops = {
 };
 
 module_param_cb(up, &up_ops, &is_up, 0644);
-MODULE_PARM_DESC(up, "the interfaces are up, and frames come (1)");
+MODULE_PARM_DESC(up, "whether the interfaces are up and receive frames (1)");
 
 static int remove_set(const char *text, const struct kernel_param *kp)
 {
@@ -267,7 +267,7 @@ static const struct kernel_param_ops remove_ops = {
 };
 
 module_param_cb(remove, &remove_ops, NULL, 0200);
-MODULE_PARM_DESC(remove, "write the number of an adapter: it is pulled out");
+MODULE_PARM_DESC(remove, "write the number of an adapter to remove the adapter");
 
 /* ------------------------------------------------------------------------ module */
 
