@@ -40,7 +40,7 @@ FUZZ_SECONDS ?= 20
 ATTACK_SECONDS ?= 3600
 
 .DEFAULT_GOAL := build
-.PHONY: help deps build run check test attack lint bench fuzz model kmod try-driver test-sanitized install uninstall clean
+.PHONY: help deps build run check test attack lint bench fuzz model kmod try-driver test-sanitized install uninstall deb clean
 
 help: ## print this list
 	@echo "usage: make TARGET"
@@ -71,7 +71,7 @@ check: ## check quickly (two minutes): formatting, clippy, unit tests, one captu
 	cargo test --workspace --test veth --quiet
 
 test: ## run every test: unit, property, end to end, virtual machines, model, a short time of fuzzing
-	@scripts/deps.sh need build test kmod vm
+	@scripts/deps.sh need build test deb kmod vm
 	@scripts/test.sh
 
 attack: ## repeat the attacking tests with new random numbers for ATTACK_SECONDS (an hour)
@@ -153,6 +153,10 @@ uninstall: ## remove what `make install` installed with the same DESTDIR and PRE
 	rm -f $(BINARIES:%='$(MANDIR)/%.1') '$(MANDIR)'/hpcapctl-*.1 '$(MANDIR)'/hpcap-bench-*.1
 	rm -f $(BINARIES:%='$(BASHDIR)/%') $(BINARIES:%='$(ZSHDIR)/_%') $(BINARIES:%='$(FISHDIR)/%.fish')
 	rm -rf '$(DOCDIR)'
+
+deb: build ## make Debian packages in target/packages
+	@scripts/deps.sh need deb
+	@CARGO_TARGET_DIR='$(TARGET)' packaging/package.sh deb '$(TARGET)/packages'
 
 clean: ## remove everything that was built
 	rm -rf '$(TARGET)' fuzz/target

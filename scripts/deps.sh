@@ -39,6 +39,10 @@ lint   shellcheck       cmd:shellcheck
 lint   perl             perl:Term::ANSIColor
 lint   xz-utils         cmd:xz
 lint   linux-source-6.1 file:/usr/src/linux-source-6.1.tar.xz
+test   lintian          cmd:lintian
+deb    debhelper        cmd:dh
+deb    dh-dkms          cmd:dh_dkms
+deb    dpkg-dev         cmd:dpkg-buildpackage
 vm     qemu-system-x86  cmd:qemu-system-x86_64
 vm     busybox-static   cmd:busybox
 vm     e2fsprogs        cmd:mkfs.ext4

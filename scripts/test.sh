@@ -55,6 +55,7 @@ part_demo() {
 	local folder=$LOGS/demo code=0
 	build_tests || return
 	scripts/check-docs.sh "$TARGET/debug" || return
+	packaging/test-packages.sh "$TARGET/debug" || return
 	SECONDS_TO_RUN=3 DIR=$folder scripts/demo.sh "$TARGET/debug" || code=$?
 	[ $code != 0 ] || demo_names_what_it_cannot_compare "$folder" || code=$?
 	rm -rf "$folder"

@@ -1,0 +1,82 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT OR Apache-2.0
+#
+# Makes packages of the programs that `make build` has built.
+#
+#   packaging/package.sh deb DESTINATION    makes the Debian packages hpcap and hpcap-dkms
+#
+# CARGO_TARGET_DIR/release has the programs. The packages depend only on them and on this folder's files.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+readonly TARGET=${CARGO_TARGET_DIR:-target}
+
+die() {
+	echo "package: $1" >&2
+	exit "${2:-1}"
+}
+
+[ $# = 2 ] || die "usage: packaging/package.sh deb DESTINATION" 2
+kind=$1
+mkdir -p "$2"
+destination=$(realpath "$2")
+version=$(sed -n '/^\[workspace.package\]/,/^\[/s/^version *= *"\(.*\)"/\1/p' Cargo.toml)
+work=$(mktemp -d "${TMPDIR:-/tmp}/hpcap-package.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+
+# The time of the last change, so that the same sources make the same packages.
+stamp=$(git log -1 --format=%ct 2>/dev/null || stat -c %Y CHANGELOG.md)
+export SOURCE_DATE_EPOCH=$stamp
+
+# Installs everything below a folder, as in a distribution.
+install_tree() {
+	make --no-print-directory install "CARGO_TARGET_DIR=$TARGET" "DESTDIR=$1" PREFIX=/usr >/dev/null
+}
+
+# Copies what DKMS needs to build the modules into a folder.
+module_sources() {
+	local series
+	mkdir -p "$1/scripts"
+	cp -r kmod "$1/"
+	rm -rf "$1/kmod/model" "$1/kmod/testnic" "$1/kmod/udev"
+	cp scripts/kmod.sh "$1/scripts/"
+	series=$(grep -v '^#' kmod/tested-series | sed 's/\./\\\\./g' | paste -sd'|')
+	sed "s/#TESTED_KERNELS#/^($series)\\\\./" packaging/dkms/dkms.conf >"$1/dkms.conf"
+}
+
+make_deb() {
+	local tree=$work/hpcap-$version
+	mkdir -p "$tree"
+	cp -r packaging/debian "$tree/debian"
+	cat >"$tree/debian/changelog" <<-END
+		hpcap ($version-1) unstable; urgency=medium
+
+		  * Release $version, see /usr/share/doc/hpcap/changelog.gz.
+
+		 -- The hpcap authors <hpcap@packages.invalid>  $(LC_ALL=C date -u -R -d "@$stamp")
+	END
+	install_tree "$work/tree"
+	cp packaging/systemd/hpcap.sysusers "$tree/debian/hpcap.sysusers"
+	cp packaging/systemd/hpcap.tmpfiles "$tree/debian/hpcap.tmpfiles"
+	cp kmod/udev/70-hpcap.rules "$tree/debian/hpcap.udev"
+	# The rule has its number from dh_installudev, and Debian's zsh looks in a folder of its own.
+	rm -r "$work/tree/etc"
+	# debian/copyright has the licences.
+	rm -r "$work/tree/usr/share/doc/hpcap/LICENSES"
+	mv "$work/tree/usr/share/zsh/site-functions" "$work/tree/usr/share/zsh/vendor-completions"
+	mkdir -p "$work/tree/usr/src"
+	module_sources "$work/tree/usr/src/hpcap-$version"
+	echo "usr/src" >"$tree/debian/hpcap-dkms.install"
+	mv "$work/tree/usr/src/hpcap-$version/dkms.conf" "$tree/debian/hpcap-dkms.dkms"
+	(cd "$tree" && dpkg-buildpackage --build=binary --no-sign --no-pre-clean) >"$work/log" 2>&1 || {
+		cat "$work/log" >&2
+		die "dpkg-buildpackage failed: see above"
+	}
+	cp "$work"/*.deb "$destination/"
+	(cd "$destination" && ls "$PWD"/hpcap*_"$version-1"_*.deb)
+}
+
+case $kind in
+deb) make_deb ;;
+*) die "'$kind' is no kind of package: deb" 2 ;;
+esac
