@@ -18,14 +18,14 @@ complain() {
 letters() { grep -oE '^ +-[a-zA-Z]\b|alias(es)?: -[a-zA-Z]\b' | grep -oE -- '-[a-zA-Z]$' | sort -u; }
 options() { grep -oE -- '--[a-z]+(-[a-z]+)*' | sort -u; }
 
-# Prints the help of a tool and of its commands.
+# help_of TOOL [COMMAND...]: prints the help of a tool or of a command, and of all commands below.
 help_of() {
-	local command
-	"$tools/$1" --help
-	[ "$1" = hpcapctl ] || return 0
-	for command in ring status kill; do
-		"$tools/$1" "$command" --help
-	done
+	local help command
+	help=$("$tools/$1" "${@:2}" --help)
+	printf '%s\n' "$help"
+	while read -r command; do
+		help_of "$@" "$command"
+	done < <(awk '/^Commands:/ { inside = 1; next } /^$/ { inside = 0 } inside && /^  [a-z]/ && $1 != "help" { print $1 }' <<<"$help")
 }
 
 for tool in hpcapd hpcapdd raw2pcap checkraw hpcapctl; do

@@ -6,6 +6,7 @@ use hpcap_cli::Hint;
 use crate::config::ConfigCommand;
 use crate::doctor::Doctor;
 use crate::hugepages::Hugepages;
+use crate::install::{Install, Uninstall};
 use crate::kill::Kill;
 use crate::listeners::Listeners;
 pub use crate::ring::Ring;
@@ -27,6 +28,7 @@ Examples:
   hpcapctl kill hpcap0 4                      end listener 4 of hpcap0
   hpcapctl set hpcap0 caplen=128              change a setting while hpcap0 captures
   hpcapctl ring hpcap0 --size 3G --pages 2M   a ring of 3 GiB in hugepages of 2 MiB
+  hpcapctl install eth0                       capture eth0 as a service, now and at each boot
   hpcapctl config new                         write /etc/hpcap/hpcap.toml for this machine
 
 `hpcapctl COMMAND --help` has more examples.
@@ -54,6 +56,10 @@ pub enum Command {
     Set(Set),
     /// Give a queue another ring, in which it starts anew (root)
     Ring(Ring),
+    /// Capture network interfaces as services, now and at each boot (root)
+    Install(Install),
+    /// Undo everything that `hpcapctl install` has changed (root)
+    Uninstall(Uninstall),
     /// Make, check, show, import and compare configurations
     #[command(subcommand)]
     Config(ConfigCommand),

@@ -4,10 +4,12 @@
 
 #![warn(clippy::cast_possible_truncation)]
 
+pub mod change;
 pub mod cli;
 pub mod config;
 pub mod doctor;
 pub mod hugepages;
+pub mod install;
 pub mod kill;
 pub mod listeners;
 mod output;
@@ -36,6 +38,8 @@ pub fn run(cli: &Cli) -> Result<ExitCode> {
         Command::Set(set) => set.run(),
         Command::Hugepages(hugepages) => print(&hugepages::run(hugepages)?).map(drop),
         Command::Ring(ring) => print(&ring::set(ring)?).map(drop),
+        Command::Install(options) => print(&install::install(options)?).map(drop),
+        Command::Uninstall(options) => print(&install::uninstall(options)?).map(drop),
         Command::Doctor(doctor) => return doctor.run(),
         Command::Config(config) => return config.run(),
     };

@@ -38,19 +38,19 @@ pub fn write_all(dir: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Returns the names of the pages of a program, the program's own page first, then those of its
-/// commands and of their commands.
+/// Returns the names of the pages of a program, the program's own page first, and each command before
+/// its own commands.
 fn pages(program: &Command) -> Vec<(String, Command)> {
     let mut pages = Vec::new();
-    add_pages(program.get_name(), program, &mut pages);
+    add_pages(program.get_name().to_owned(), program, &mut pages);
     pages
 }
 
-fn add_pages(name: &str, command: &Command, pages: &mut Vec<(String, Command)>) {
-    pages.push((name.to_owned(), command.clone()));
+fn add_pages(name: String, command: &Command, pages: &mut Vec<(String, Command)>) {
+    pages.push((name.clone(), command.clone()));
     for inner in command.get_subcommands() {
         if inner.get_name() != "help" && !inner.is_hide_set() {
-            add_pages(&format!("{name}-{}", inner.get_name()), inner, pages);
+            add_pages(format!("{name}-{}", inner.get_name()), inner, pages);
         }
     }
 }

@@ -1,0 +1,287 @@
+//! One step of a change.
+
+use std::fmt;
+use std::fs;
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use hpcap::error::Context;
+use hpcap::{Error, Kind, Result};
+use serde::{Deserialize, Serialize};
+
+use super::file::{remove, sync_folder, temporary, write_atomically};
+
+/// The folder below which the system is: `/`, or an image.
+#[derive(Debug, Clone)]
+pub struct Root(PathBuf);
+
+impl Root {
+    /// The system below `path`.
+    #[must_use]
+    pub fn new(path: &Path) -> Self {
+        Self(path.to_owned())
+    }
+
+    /// Where the file with the absolute path `path` is.
+    #[must_use]
+    pub fn path(&self, path: &str) -> PathBuf {
+        self.0.join(path.trim_start_matches('/'))
+    }
+
+    /// Whether this is the running system.
+    #[must_use]
+    pub fn is_running_system(&self) -> bool {
+        self.0 == Path::new("/")
+    }
+}
+
+/// A step. Paths are absolute, below the root.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
+    /// Create a folder with mode 0755.
+    CreateFolder {
+        /// The folder, whose parent exists.
+        path: String,
+    },
+    /// Write a file, and replace one that is there.
+    WriteFile {
+        /// The file.
+        path: String,
+        /// Its content.
+        content: String,
+        /// Its mode.
+        mode: u32,
+    },
+    /// Create a symbolic link.
+    CreateLink {
+        /// The link.
+        path: String,
+        /// What the link contains.
+        target: String,
+    },
+    /// Start a unit of the running system; undoing stops it.
+    StartUnit {
+        /// The unit.
+        unit: String,
+    },
+}
+
+/// What was there before a step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Before {
+    /// Nothing.
+    Absent,
+    /// The result of the step: undoing leaves it.
+    Same,
+    /// Another file.
+    File {
+        /// Its content.
+        content: String,
+        /// Its mode.
+        mode: u32,
+    },
+}
+
+/// The result of undoing a step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Undone {
+    /// The step is undone.
+    Yes,
+    /// There was nothing to undo.
+    AlreadyGone,
+    /// Somebody else has changed the result of the step, so it stays; the text says what.
+    Foreign(String),
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::CreateFolder { path } => write!(f, "create folder {path}"),
+            Self::WriteFile { path, .. } => write!(f, "write {path}"),
+            Self::CreateLink { path, target } => write!(f, "link {path} to {target}"),
+            Self::StartUnit { unit } => write!(f, "start {unit}"),
+        }
+    }
+}
+
+impl Step {
+    /// Returns what is there before the step.
+    ///
+    /// # Errors
+    /// An error when something is in the way that the step must not replace.
+    pub fn prepare(&self, root: &Root) -> Result<Before> {
+        let in_the_way = |path: &Path, what: &str| {
+            let why = format!("{} is {what}", path.display());
+            Error::new(Kind::Busy, self.to_string(), why).advise("move it away, and try again")
+        };
+        match self {
+            Self::CreateFolder { path } => {
+                let path = root.path(path);
+                match fs::metadata(&path) {
+                    Err(_) => Ok(Before::Absent),
+                    Ok(found) if found.is_dir() => Ok(Before::Same),
+                    Ok(_) => Err(in_the_way(&path, "no folder")),
+                }
+            }
+            Self::WriteFile {
+                path,
+                content,
+                mode,
+            } => {
+                let path = root.path(path);
+                let Ok(found) = fs::symlink_metadata(&path) else {
+                    return Ok(Before::Absent);
+                };
+                if !found.is_file() {
+                    return Err(in_the_way(&path, "no file"));
+                }
+                let old = fs::read_to_string(&path).context(|| self.to_string())?;
+                let old_mode = found.permissions().mode() & 0o7777;
+                Ok(match old == *content && old_mode == *mode {
+                    true => Before::Same,
+                    false => Before::File {
+                        content: old,
+                        mode: old_mode,
+                    },
+                })
+            }
+            Self::CreateLink { path, target } => {
+                let path = root.path(path);
+                match fs::read_link(&path) {
+                    Ok(found) if found == Path::new(target) => Ok(Before::Same),
+                    Ok(_) => Err(in_the_way(&path, "another link")),
+                    Err(_) if fs::symlink_metadata(&path).is_ok() => {
+                        Err(in_the_way(&path, "no link"))
+                    }
+                    Err(_) => Ok(Before::Absent),
+                }
+            }
+            Self::StartUnit { unit } => Ok(match systemctl(&["is-active", "--quiet", unit]) {
+                Ok(()) => Before::Same,
+                Err(_) => Before::Absent,
+            }),
+        }
+    }
+
+    /// Applies the step. To apply it twice is the same as once.
+    ///
+    /// # Errors
+    /// Errors of the system.
+    pub fn apply(&self, root: &Root) -> Result<()> {
+        let tried = || self.to_string();
+        match self {
+            Self::CreateFolder { path } => {
+                let path = root.path(path);
+                match fs::DirBuilder::new().mode(0o755).create(&path) {
+                    Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+                    other => other.and_then(|()| sync_folder(&path)),
+                }
+                .context(tried)
+            }
+            Self::WriteFile {
+                path,
+                content,
+                mode,
+            } => write_atomically(&root.path(path), content.as_bytes(), *mode).context(tried),
+            Self::CreateLink { path, target } => {
+                let path = root.path(path);
+                match symlink(target, &path) {
+                    Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+                    other => other.and_then(|()| sync_folder(&path)),
+                }
+                .context(tried)
+            }
+            Self::StartUnit { unit } => {
+                systemctl(&["daemon-reload"])?;
+                systemctl(&["start", unit])
+            }
+        }
+    }
+
+    /// Undoes the step, whether it was applied or not, except where somebody else has changed the
+    /// result since.
+    ///
+    /// # Errors
+    /// Errors of the system.
+    pub fn undo(&self, root: &Root, before: &Before) -> Result<Undone> {
+        let tried = || format!("undo: {self}");
+        match self {
+            Self::WriteFile {
+                path,
+                content,
+                mode,
+            } => {
+                let path = root.path(path);
+                let _ = fs::remove_file(temporary(&path));
+                undo_file(&path, (content, *mode), before).context(tried)
+            }
+            _ if *before == Before::Same => Ok(Undone::AlreadyGone),
+            Self::CreateFolder { path } => {
+                let path = root.path(path);
+                match fs::remove_dir(&path) {
+                    Ok(()) => sync_folder(&path).context(tried).map(|()| Undone::Yes),
+                    Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Undone::AlreadyGone),
+                    Err(e) if e.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(Undone::Foreign(
+                        format!("{} has files of others", path.display()),
+                    )),
+                    Err(e) => Err(e).context(tried),
+                }
+            }
+            Self::CreateLink { path, target } => {
+                let path = root.path(path);
+                match fs::read_link(&path) {
+                    Ok(found) if found == Path::new(target) => {
+                        remove(&path).context(tried).map(|()| Undone::Yes)
+                    }
+                    Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Undone::AlreadyGone),
+                    _ => Ok(Undone::Foreign(format!("{} was replaced", path.display()))),
+                }
+            }
+            Self::StartUnit { unit } => {
+                systemctl(&["stop", unit])?;
+                Ok(Undone::Yes)
+            }
+        }
+    }
+}
+
+/// Puts back what was at `path` before, unless the file has neither the old nor the `new` content.
+fn undo_file(path: &Path, new: (&str, u32), before: &Before) -> io::Result<Undone> {
+    let now = match fs::read_to_string(path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => None,
+        other => Some(other?),
+    };
+    match (before, now) {
+        (Before::Absent, None) | (Before::Same, _) => Ok(Undone::AlreadyGone),
+        (Before::File { content, .. }, Some(now)) if now == *content && now != new.0 => {
+            Ok(Undone::AlreadyGone)
+        }
+        (_, Some(now)) if now != new.0 => Ok(Undone::Foreign(format!(
+            "{} was changed since",
+            path.display()
+        ))),
+        (Before::Absent, Some(_)) => remove(path).map(|()| Undone::Yes),
+        (Before::File { content, mode }, _) => {
+            write_atomically(path, content.as_bytes(), *mode).map(|()| Undone::Yes)
+        }
+    }
+}
+
+/// Runs systemctl.
+fn systemctl(arguments: &[&str]) -> Result<()> {
+    let tried = || format!("run systemctl {}", arguments.join(" "));
+    let done = Command::new("systemctl")
+        .args(arguments)
+        .output()
+        .context(tried)?;
+    if done.status.success() {
+        return Ok(());
+    }
+    let why = String::from_utf8_lossy(&done.stderr).trim().to_owned();
+    Err(Error::new(Kind::Io, tried(), why)
+        .advise("`systemctl status` and `journalctl -xe` say more"))
+}

@@ -1,0 +1,108 @@
+//! The steps that make services of interfaces.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::checks::Units;
+use crate::change::Changer;
+use crate::change::step::{Root, Step};
+
+/// The folders in which links enable the units of a target.
+const WANTED_BY_HPCAP: &str = "/etc/systemd/system/hpcap.target.wants";
+const WANTED_BY_SYSTEM: &str = "/etc/systemd/system/multi-user.target.wants";
+
+/// Returns the steps that capture `interfaces`, and record them with `record`. An interface that is
+/// installed keeps its queue, and another one gets the first queue that is free.
+pub(super) fn steps(
+    changer: &Changer,
+    root: &Path,
+    interfaces: &[String],
+    record: bool,
+    units: &Units,
+) -> Vec<Step> {
+    let mut steps: Vec<Step> = [WANTED_BY_HPCAP, WANTED_BY_SYSTEM, "/etc/default"]
+        .iter()
+        .flat_map(|folder| folders_of(folder))
+        .collect();
+    let mut taken: BTreeSet<u32> = installed(changer).map(|(_, number)| number).collect();
+    let mut started = vec!["hpcap.target".to_owned()];
+    steps.push(link(
+        WANTED_BY_SYSTEM,
+        "hpcap.target",
+        "hpcap.target",
+        units,
+    ));
+    for interface in interfaces {
+        let known = installed(changer).find(|(name, _)| name == interface);
+        let number = known.map_or_else(|| first_free(&mut taken), |(_, number)| number);
+        let content = settings(interface, number);
+        steps.push(Step::WriteFile {
+            path: settings_path(interface),
+            content,
+            mode: 0o644,
+        });
+        let mut enable = |unit: String, template: &str| {
+            steps.push(link(WANTED_BY_HPCAP, &unit, template, units));
+            started.push(unit);
+        };
+        enable(format!("hpcapd@{interface}.service"), "hpcapd@.service");
+        if record {
+            let recorder = format!("hpcapdd-queue@hpcap{number}.service");
+            enable(recorder, "hpcapdd-queue@.service");
+        }
+    }
+    let runs_systemd = Path::new("/run/systemd/system").exists();
+    if Root::new(root).is_running_system() && runs_systemd {
+        steps.extend(started.into_iter().map(|unit| Step::StartUnit { unit }));
+    }
+    steps
+}
+
+/// Steps that create a folder with its parents.
+fn folders_of(folder: &str) -> impl Iterator<Item = Step> + '_ {
+    let ends = folder.match_indices('/').skip(1).map(|(end, _)| end);
+    ends.chain([folder.len()]).map(|end| Step::CreateFolder {
+        path: folder[..end].to_owned(),
+    })
+}
+
+fn link(folder: &str, unit: &str, template: &str, units: &Units) -> Step {
+    Step::CreateLink {
+        path: format!("{folder}/{unit}"),
+        target: format!("{}/{template}", units.folder),
+    }
+}
+
+fn settings_path(interface: &str) -> String {
+    format!("/etc/default/hpcapd-{interface}")
+}
+
+fn settings(interface: &str, number: u32) -> String {
+    format!(
+        "# Written by `hpcapctl install`. OPTIONS=... sets options of hpcapd(1).\n\
+         SOURCE=hpcap{number}=af_packet:{interface}\n"
+    )
+}
+
+/// The interfaces that are installed, with the numbers of their queues.
+fn installed(changer: &Changer) -> impl Iterator<Item = (String, u32)> {
+    changer.steps().into_iter().filter_map(|step| {
+        let Step::WriteFile { content, .. } = step else {
+            return None;
+        };
+        let source = content
+            .lines()
+            .find_map(|line| line.strip_prefix("SOURCE=hpcap"))?;
+        let (number, interface) = source.split_once("=af_packet:")?;
+        Some((interface.to_owned(), number.parse().ok()?))
+    })
+}
+
+/// Returns the first number that is not taken, and takes it.
+fn first_free(taken: &mut BTreeSet<u32>) -> u32 {
+    let number = (0..=u32::MAX)
+        .find(|number| !taken.contains(number))
+        .unwrap_or(0);
+    taken.insert(number);
+    number
+}
