@@ -7,8 +7,8 @@ mod common;
 use std::path::{Path, PathBuf};
 
 use common::{Running, files, frames_of, hpcapdd, of_kind, read_sound, summary};
-use hpcap::Reason;
-use hpcap::pcapfile::Reader;
+use hpcap::pcapfile::{PcapWriter, Precision, Reader};
+use hpcap::{Reason, Timestamp};
 use hpcap_source::generator::verify;
 use nix::sys::signal::Signal;
 use serde_json::Value;
@@ -66,6 +66,46 @@ fn pcapng_of_several_sources_is_in_order_of_time() {
         .map(|source| frames_of(source, Reason::Captured))
         .collect();
     assert_eq!(each, [5000, 3000, 500]);
+}
+
+/// Makes a capture file of empty frames with these times in seconds. Returns the source that reads
+/// the file.
+fn capture_file(dir: &Path, name: &str, times: &[u32]) -> String {
+    let path = dir.join(name);
+    let file = std::fs::File::create(&path).unwrap();
+    let mut writer = PcapWriter::new(file, 1, 65_535, Precision::Nanoseconds);
+    for time in times {
+        let time = Timestamp::new(*time, 0);
+        writer.frame(time, 60, &[0; 60]).unwrap();
+    }
+    writer.flush().unwrap();
+    format!("pcap:{}", path.display())
+}
+
+#[test]
+fn merge_keeps_the_order_of_each_source() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("x.pcapng");
+    // The clock of the first source goes back twice.
+    let times = [vec![10, 20, 5, 6, 30, 1], vec![7, 8, 25, 40]];
+    let sources = [
+        capture_file(dir.path(), "a.pcap", &times[0]),
+        capture_file(dir.path(), "b.pcap", &times[1]),
+    ];
+    let (code, _, stderr) = record(&[&sources[0], &sources[1]], &path, &[]);
+    assert_eq!(code, 0, "{stderr}");
+    let mut reader = Reader::open(&path).unwrap();
+    let mut found = Vec::new();
+    while let Some(frame) = reader.next().unwrap() {
+        found.push((u32::try_from(frame.sec).unwrap(), frame.interface));
+    }
+    for (interface, times) in (0..).zip(&times) {
+        let of = found.iter().filter(|(_, i)| *i == interface);
+        let of: Vec<u32> = of.map(|(time, _)| *time).collect();
+        assert_eq!(of, *times);
+    }
+    let merged: Vec<u32> = found.iter().map(|(time, _)| *time).collect();
+    assert_eq!(merged, [7, 8, 10, 20, 5, 6, 25, 30, 1, 40]);
 }
 
 #[test]

@@ -118,6 +118,37 @@ fn stop_on_a_full_disk_counts_missing_frames() {
 }
 
 #[test]
+fn full_disk_leaves_no_empty_file() {
+    let Some(disk) = SmallDisk::new("64k") else {
+        return;
+    };
+    // This fails when the disk is full.
+    let _ = std::fs::write(disk.path().join("fill"), vec![1; 64 << 10]);
+    for more in [
+        &[][..],
+        &["--plain"],
+        &["--frames", "1000000"],
+        &["--format", "pcapng"],
+        &["--format", "pcap"],
+    ] {
+        let more = [more, &["--ring", "1M"]].concat();
+        let mut recorder = Running::source("gen:rate=1000pps", disk.path(), &more);
+        recorder.wait_until(is_warning("holding the ring"));
+        recorder.signal(Signal::SIGTERM);
+        let (code, events, stderr) = recorder.finish();
+        assert_eq!(code, 1, "{stderr}");
+        assert!(of_kind(&events, "file_complete").is_empty(), "{events:#?}");
+        let summary = summary(&events);
+        assert_eq!(summary["files"], 0, "{summary:#}");
+        assert_eq!(summary["frames"], 0, "{summary:#}");
+        let lost = frames_of(summary, Reason::Storage);
+        assert_eq!(lost, frames_of(summary, Reason::Captured), "{more:?}");
+        assert!(files(disk.path(), ".raw").is_empty());
+        assert!(files(disk.path(), ".part").is_empty(), "{more:?}");
+    }
+}
+
+#[test]
 fn file_at_its_length_limit_is_followed_by_another() {
     for more in [
         &["--ring", "4M"][..],

@@ -206,7 +206,7 @@ impl BlockWriter {
     /// Ends the file under way at stream offset `end`, behind its last whole record, with `tags`
     /// and padding. `captured` counts the frames captured before `end`. If the tags or the padding
     /// cannot be written, the file ends early, which every reader accepts, and the error is
-    /// returned beside it.
+    /// returned beside it. A file without a byte is removed.
     pub fn seal(
         &mut self,
         end: u64,
@@ -246,6 +246,11 @@ impl BlockWriter {
                 (len, Some(error))
             }
         };
+        if len == 0 {
+            // The disk took not even the header, so there is nothing to keep.
+            open.file.discard();
+            return None;
+        }
         let index = open.index_until(at).map(|mut index| {
             for (off, _) in closing.writes.iter().filter(|(off, _)| *off < len) {
                 index.note(*off, None);
