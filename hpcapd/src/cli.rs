@@ -34,7 +34,7 @@ pub struct Cli {
     #[arg(value_name = "[QUEUE=]SOURCE", required_unless_present_any = ["interfaces", "list_interfaces"])]
     pub(super) sources: Vec<Served>,
 
-    /// Serve this network interface, too: short for af_packet:IF
+    /// Serve this network interface; short for the source af_packet:IF. Can be given several times
     #[arg(short = 'i', long = "interface", value_name = "IF", value_parser = served_interface)]
     pub(super) interfaces: Vec<Served>,
 
@@ -42,19 +42,19 @@ pub struct Cli {
     #[arg(short = 'D', long, exclusive = true)]
     pub(super) list_interfaces: bool,
 
-    /// Size of each ring: 64M, 1G, 20G
+    /// Size of the ring of each queue, such as 64M, 1G or 20G
     #[arg(long, value_name = "SIZE", default_value = "256M", value_parser = parse_size)]
     pub(super) ring: u64,
 
-    /// Memory pages under the ring
+    /// Kind of memory pages that hold the ring
     #[arg(long, value_name = "ordinary|2M|1G|auto", default_value = "auto")]
     pub(super) pages: Pages,
 
-    /// Keep the first N bytes of each frame; 0 = whole frames
+    /// Keep only the first N bytes of each frame; 0 keeps whole frames
     #[arg(short = 's', long, visible_alias = "snaplen", value_name = "N", default_value = "0", value_parser = parse_caplen)]
     pub(super) caplen: u32,
 
-    /// Keep only frames that match, in tcpdump's syntax
+    /// Keep only the frames that match EXPR, in tcpdump's syntax
     #[arg(
         short = 'f',
         long,
@@ -64,20 +64,21 @@ pub struct Cli {
     )]
     pub(super) filter: String,
 
-    /// Remove copies of frames seen a moment ago: `on`, or some of
+    /// Remove copies of frames that were captured shortly before: `on`, or some of
     /// window=32768,bytes=auto|70,age=2s,renew=on|off,ignore=ttl+ipsum+vlan+mac,action=drop|mark
     ///
-    /// A copy has the same length and the same first BYTES bytes, but for ignored fields, as a
-    /// frame seen at most AGE before, among the last WINDOW or so. Copies are counted as
-    /// `duplicate`; with action=mark they stay, with a tag before each.
+    /// A frame is a copy when its length and its first BYTES bytes are those of a frame that was
+    /// captured at most AGE before and is among the last WINDOW frames. Ignored fields are not
+    /// compared. Copies are counted as `duplicate`; with action=mark they stay in the stream, each
+    /// with a tag before it.
     #[arg(long, value_name = "on|KEY=VALUE,...")]
     pub(super) dedup: Option<DedupSettings>,
 
-    /// Write neither file headers nor gaps into the stream, for readers made for HPCAP
+    /// Write neither file headers nor gaps into the stream, for programs that were made for HPCAP
     #[arg(long)]
     pub(super) plain: bool,
 
-    /// Capture without listeners, too, so that a later one can look back
+    /// Capture even while there are no listeners, so that a later one can read earlier frames
     #[arg(long)]
     pub(super) look_back: bool,
 
@@ -85,23 +86,23 @@ pub struct Cli {
     #[arg(long, value_name = "CPU,...", value_delimiter = ',')]
     pub(super) cpu: Vec<usize>,
 
-    /// Group that owns the sockets [default: hpcap, where that group exists]
+    /// Group that owns the sockets [default: hpcap, if that group exists]
     #[arg(long)]
     pub(super) group: Option<String>,
 
-    /// Folder for the sockets [default: $HPCAP_RUN_DIR, /run/hpcap, or the user's own]
+    /// Folder of the sockets [default: $HPCAP_RUN_DIR, /run/hpcap, or the user's own folder]
     #[arg(long, value_name = "DIR")]
     pub(super) run_dir: Option<PathBuf>,
 
-    /// Stop after the sources have ended even while listeners still read
+    /// Stop when the sources have ended, even while listeners still read
     #[arg(long)]
     pub(super) no_linger: bool,
 
-    /// Print JSON, one object a line
+    /// Print JSON, one object on each line
     #[arg(long)]
     pub(super) json: bool,
 
-    /// Print warnings and errors only
+    /// Print only warnings and errors
     #[arg(short, long, conflicts_with = "json")]
     pub(super) quiet: bool,
 }

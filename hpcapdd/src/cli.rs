@@ -35,7 +35,7 @@ when its terminal went away. SIGUSR1 prints statistics.
 
 Exit codes: 0 done, 1 failed (what was captured until then is safe), 2 usage.";
 
-/// What was typed.
+/// The command line of the recorder.
 #[derive(Debug, Clone, Parser)]
 #[command(group = ArgGroup::new("capture").multiple(true))]
 #[command(name = "hpcapdd", version = hpcap_cli::VERSION, arg_required_else_help = true, about = "Record a queue to RAW files, or to a pipe as pcapng", long_about = LONG, after_long_help = EXAMPLES, after_help = "More, with examples: --help")]
@@ -43,16 +43,18 @@ pub struct Cli {
     /// QUEUE DEST; DEST alone with -i or --source; or the original's IF QUEUE DEST.
     ///
     /// QUEUE is hpcapN or hpcapN:Q. DEST is a folder (made if its parent exists), a file that ends
-    /// in .raw, .pcapng or .pcap, `null` to receive and discard, or `-` for pcapng on stdout. With -w, further words are the filter.
+    /// in .raw, .pcapng or .pcap, `null` to receive and discard, or `-` for pcapng on stdout. With
+    /// -w, further words are the filter.
     #[arg(value_name = "QUEUE DEST", num_args = 0..)]
     pub operands: Vec<String>,
 
-    /// Capture from this network interface: short for --source af_packet:IF; more than once, too.
+    /// Capture from this network interface; short for --source af_packet:IF. Can be given several
+    /// times.
     #[arg(short, long, value_name = "IF", group = "capture")]
     pub interface: Vec<String>,
 
-    /// Capture from SPEC inside this process: af_packet:IF, pcap:FILE, gen:... More than once:
-    /// merged by time into pcapng, side by side in RAW.
+    /// Capture from SPEC inside this process: af_packet:IF, pcap:FILE or gen:... Several sources are
+    /// merged by time into one pcapng file, or recorded side by side as RAW files.
     #[arg(
         long,
         value_name = "SPEC",
@@ -61,7 +63,7 @@ pub struct Cli {
     )]
     pub source: Vec<String>,
 
-    /// Where the frames go: the same as DEST.
+    /// Record to DEST; an option for users of tcpdump and dumpcap.
     #[arg(short, long, value_name = "DEST")]
     pub write: Option<String>,
 
@@ -77,13 +79,14 @@ pub struct Cli {
     #[arg(long, value_name = "HOW")]
     pub contract: Option<String>,
 
-    /// Where to start: a `file` of the stream, the `newest` or the `oldest` record.
+    /// Record from the start of a `file` of the stream, or from its `newest` or `oldest` record.
     ///
-    /// Other than `file` means to record frame by frame. Default: file; newest for DEST `-`.
+    /// The recorder stores whole blocks after `file`, and frame by frame otherwise. Default: file;
+    /// newest for DEST `-`.
     #[arg(long, value_name = "WHERE")]
     pub start: Option<String>,
 
-    /// Wait for the queue where it is not there, and again after its producer has stopped or died.
+    /// Wait for the queue if it does not exist, and again after its producer has stopped or died.
     #[arg(long, conflicts_with = "capture")]
     pub wait: bool,
 
@@ -91,11 +94,11 @@ pub struct Cli {
     #[arg(long, value_name = "TIME", value_parser = parse_duration, help_heading = "Limits")]
     pub duration: Option<Duration>,
 
-    /// Stop after this many frames (records frame by frame).
+    /// Stop after this many frames. The recorder then stores frame by frame.
     #[arg(short = 'c', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Limits")]
     pub frames: Option<u64>,
 
-    /// Stop when the output holds this much (the last record is kept whole).
+    /// Stop when the output has this size. The last record is stored whole.
     #[arg(long, value_name = "SIZE", value_parser = parse_size, help_heading = "Limits")]
     pub bytes: Option<u64>,
 
@@ -103,23 +106,23 @@ pub struct Cli {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Limits")]
     pub files: Option<u64>,
 
-    /// Start a new file when one reaches this size (RAW: 2G at most, whole blocks).
+    /// Start a new file when a file reaches this size. RAW files have whole blocks, and 2G at most.
     #[arg(long, value_name = "SIZE", value_parser = parse_size, help_heading = "Files")]
     pub rotate_size: Option<u64>,
 
-    /// Start a new file every so often.
+    /// Start a new file when a file spans this time, such as 60s, 5m or 1h.
     #[arg(long, value_name = "TIME", value_parser = parse_duration, help_heading = "Files")]
     pub rotate_time: Option<Duration>,
 
-    /// Rotate at whole multiples of --rotate-time in local time: on the hour for 1h.
+    /// Start new files at whole multiples of --rotate-time in local time: 1h means on the hour.
     #[arg(long, requires = "rotate_time", help_heading = "Files")]
     pub aligned: bool,
 
-    /// Format of the files: raw, pcapng or pcap. A DEST with such an ending says it, too.
+    /// Format of the files: raw, pcapng or pcap. A DEST with one of these endings has that format.
     #[arg(long, value_name = "FORMAT", value_parser = parse_format, help_heading = "Files")]
     pub format: Option<FileFormat>,
 
-    /// Compress each file when it is finished: gz or zst (pcapng and pcap).
+    /// Compress each pcapng or pcap file when it is finished, with gz or zst.
     #[arg(long, value_name = "METHOD", value_parser = parse_compression, help_heading = "Files")]
     pub compress: Option<Compression>,
 
@@ -127,23 +130,23 @@ pub struct Cli {
     #[arg(long, value_name = "CMD", help_heading = "Files")]
     pub on_complete: Option<String>,
 
-    /// Delete finished files of what is recorded that are older.
+    /// Delete finished files of the recorded source that are older than this.
     #[arg(long, value_name = "TIME", value_parser = parse_duration, help_heading = "Files")]
     pub keep_age: Option<Duration>,
 
-    /// Delete the oldest finished files of what is recorded until the rest takes at most SIZE.
+    /// Delete the oldest finished files of the recorded source until the others take at most SIZE.
     #[arg(long, value_name = "SIZE", value_parser = parse_size, help_heading = "Files")]
     pub keep_size: Option<u64>,
 
-    /// Delete the oldest finished files of what is recorded while the disk has less room.
+    /// Delete the oldest finished files of the recorded source while the disk has less free space.
     #[arg(long, value_name = "SIZE", value_parser = parse_size, help_heading = "Files")]
     pub keep_free: Option<u64>,
 
-    /// Keep at most N finished files of what is recorded; delete the oldest.
+    /// Keep at most N finished files of the recorded source, and delete the oldest.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Files")]
     pub keep_files: Option<u64>,
 
-    /// Mode of the files, such as 0640; folders can be entered where files can be read.
+    /// Permissions of the files, such as 0640. Whoever can read the files can enter their folders.
     #[arg(long, value_name = "MODE", value_parser = parse_mode, help_heading = "Files")]
     pub file_mode: Option<u32>,
 
@@ -151,27 +154,27 @@ pub struct Cli {
     #[arg(long, value_name = "GROUP", value_parser = parse_group, help_heading = "Files")]
     pub file_group: Option<u32>,
 
-    /// Write through the page cache, not with O_DIRECT.
+    /// Write through the page cache instead of with O_DIRECT.
     #[arg(long, help_heading = "Files")]
     pub buffered: bool,
 
-    /// Keep only frames that match, in tcpdump's syntax.
+    /// Keep only the frames that match EXPR, in tcpdump's syntax.
     #[arg(short, long, value_name = "EXPR", help_heading = "Frames")]
     pub filter: Option<String>,
 
-    /// Keep the first N bytes of each frame; 0 = whole frames.
+    /// Keep only the first N bytes of each frame; 0 keeps whole frames.
     #[arg(short = 's', long, visible_alias = "snaplen", value_name = "N", value_parser = parse_caplen, help_heading = "Frames")]
     pub caplen: Option<u32>,
 
-    /// Write no tags, for readers made for the original's files.
+    /// Write no tags into RAW files, for programs that were made for the original's files.
     #[arg(long, help_heading = "Frames")]
     pub plain: bool,
 
-    /// Size of the ring (with -i or --source): 256M, or 16M where the source waits, by default.
+    /// Size of the ring, with -i or --source. Default: 256M, or 16M if the source waits.
     #[arg(long, value_name = "SIZE", value_parser = parse_size, requires = "capture", help_heading = "Machine")]
     pub ring: Option<u64>,
 
-    /// Memory pages under the ring (with -i or --source).
+    /// Kind of memory pages that hold the ring, with -i or --source.
     #[arg(
         long,
         value_name = "ordinary|2M|1G|auto",
@@ -180,7 +183,7 @@ pub struct Cli {
     )]
     pub pages: Option<Pages>,
 
-    /// Run the poll thread on this CPU (with -i or --source).
+    /// Run the poll thread on this CPU, with -i or --source.
     #[arg(
         long,
         value_name = "CPU",
@@ -189,15 +192,15 @@ pub struct Cli {
     )]
     pub cpu: Option<usize>,
 
-    /// Run the thread that stores on this CPU.
+    /// Run the thread that stores the frames on this CPU.
     #[arg(long, value_name = "CPU", help_heading = "Machine")]
     pub recorder_cpu: Option<usize>,
 
-    /// One JSON object a line on stdout (stderr with DEST `-`) in place of text.
+    /// Print JSON instead of text, one object on each line: on stdout, or on stderr with DEST `-`.
     #[arg(long, help_heading = "Output")]
     pub json: bool,
 
-    /// A progress line once a second even when stderr is not a terminal.
+    /// Print a progress line every second even if stderr is not a terminal.
     #[arg(
         short = 'v',
         long,
@@ -206,7 +209,7 @@ pub struct Cli {
     )]
     pub progress: bool,
 
-    /// Print warnings and errors only.
+    /// Print only warnings and errors.
     #[arg(long, short, action = ArgAction::SetTrue, conflicts_with_all = ["progress", "json"], help_heading = "Output")]
     pub quiet: bool,
 }
