@@ -60,16 +60,16 @@ proptest! {
         let mut bench = Bench::new(Shape { plain, ..Shape::small() });
         let mut attached = bench.attach(Contract::Lossless, Start::File).unwrap();
         let mut times = (attached.listener.position() / bench.block_bytes, (0, 0, 0));
-        let mut second = 1000_i64;
+        let mut second = 1000_u64;
         for (i, (bytes, step, nsec, read)) in frames.into_iter().enumerate() {
             // The clock goes forward, stands still, or is set back.
-            second = (second + step).max(0);
+            second = second.saturating_add_signed(step);
             let data = content(i as u64, bytes);
             // The times of 0 and of 0xffffffff seconds and a second of ns are altered by the ring.
             let (sec, nsec) = match i % 50 {
                 48 => (0, 0),
                 49 => (1 << 33, nsec),
-                _ => (second as u64, nsec),
+                _ => (second, nsec),
             };
             while !bench.push(&data, sec, nsec) {
                 compare(&mut bench, &mut attached, &mut times);
