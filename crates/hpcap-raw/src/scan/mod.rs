@@ -91,6 +91,9 @@ pub(crate) struct Scan {
     steady: bool,
     /// How far the records are known to form a chain that is proven by its end.
     whole: Whole,
+    /// Offset at which a run of zeros ended that was longer than the shortest padding. Such zeros can
+    /// have overwritten anything, so a record need not start there, and lengths prove nothing.
+    zeros_end: Option<u64>,
     /// Whether the header at the window's start was already found sound, as the successor of the
     /// last record.
     judged: bool,
@@ -182,6 +185,11 @@ impl Scan {
         }
         self.judged = false;
         let step = self.look(window, offset, eof);
+        if let Step::Zeros { bytes } = step
+            && (bytes > HEADER || self.zeros_end == Some(offset))
+        {
+            self.zeros_end = Some(offset + bytes as u64);
+        }
         self.steady = self.old.is_some() && self.damaged.is_none() && self.padding.is_none();
         step
     }
@@ -203,7 +211,10 @@ impl Scan {
             let is_old = h.len == 0 && h.caplen != 0;
             self.old = Some(is_old && chain(window, 0, eof, Some(h.sec), true, CHAIN_ALONE));
         }
-        if end_of(&h) <= window.len() && self.is_whole(window, offset, eof) {
+        if end_of(&h) <= window.len()
+            && self.zeros_end != Some(offset)
+            && self.is_whole(window, offset, eof)
+        {
             let bytes = self.accept(&h, window);
             return Step::Record { bytes };
         }
@@ -339,7 +350,8 @@ impl Scan {
         let jumps = !is_sound && !is_padding(h) && possible(h, old);
         if jumps
             && (chain(window, 0, eof, None, old, CHAIN_ALONE)
-                || lengths_lead_on(window, 0, eof, old, self.any_time))
+                || (self.zeros_end != Some(offset)
+                    && lengths_lead_on(window, 0, eof, old, self.any_time)))
         {
             // The time has jumped, for example because the clock was set.
             let bytes = self.accept(h, window);

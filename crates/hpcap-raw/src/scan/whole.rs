@@ -9,8 +9,8 @@ use crate::tag::Tag;
 
 /// Non-empty records that prove a chain by themselves when times prove nothing.
 const RECORDS: u32 = 8;
-/// Limit of consecutive empty records: zero bytes of any origin look like empty records.
-const EMPTY: u32 = 64;
+/// Limit of consecutive frames without bytes: bytes with zeros after them look like such frames.
+const EMPTY_FRAMES: u32 = 64;
 
 /// How far a chain was followed.
 #[derive(Debug, Default)]
@@ -107,6 +107,12 @@ impl Scan {
             if bytes.is_empty() && h.len == 0 {
                 if is_padding(&h) {
                     empty += 1;
+                    if empty > 1 && at < window.len() {
+                        // Zero bytes of any origin look like empty padding, so that a record need not
+                        // start behind them.
+                        self.whole.broken = offset + last as u64;
+                        return false;
+                    }
                 } else if any_time {
                     frames += 1;
                     empty = 0;
@@ -114,10 +120,7 @@ impl Scan {
                     // No network has frames without bytes, so this is damaged closing padding.
                     return false;
                 }
-                if empty > EMPTY {
-                    return false;
-                }
-                if frames > EMPTY {
+                if frames > EMPTY_FRAMES {
                     return self.prove(true, offset + at as u64);
                 }
                 continue;

@@ -198,6 +198,31 @@ fn every_single_bit() {
     }
 }
 
+/// Zeros can overwrite the start of any record. What comes behind them is not a record because its
+/// lengths lead on to one: here the bytes behind the zeros look like a header whose length leads to the
+/// next frame.
+#[test]
+fn lengths_behind_zeros_prove_no_frame() {
+    let frames = made::equal_frames(20, 200);
+    let (mut bytes, offsets) = file(&frames, 0);
+    let at = |i: usize| usize::try_from(offsets[i]).unwrap();
+    for zeros in [24, 36, 60, 120] {
+        let behind = at(3) + zeros;
+        bytes[at(3)..behind].fill(0);
+        let caplen = u16::try_from(at(4) - behind - 12).unwrap();
+        // A time that is far from those of the frames.
+        bytes[behind..behind + 4].copy_from_slice(&2_314_018_522_u32.to_le_bytes());
+        bytes[behind + 4..behind + 8].copy_from_slice(&500_u32.to_le_bytes());
+        bytes[behind + 8..behind + 10].copy_from_slice(&caplen.to_le_bytes());
+        bytes[behind + 10..behind + 12].copy_from_slice(&14_840_u16.to_le_bytes());
+        let found = read(&bytes).frames_only();
+        let unwritten = found.iter().find(|frame| !frames.contains(frame));
+        assert_eq!(unwritten, None, "{zeros} bytes of zeros");
+        // Nothing confirms the length of the frame before the zeros, so that it may be lost, too.
+        assert!(found.len() >= frames.len() - 2, "{zeros} bytes of zeros");
+    }
+}
+
 /// The reader finds the frames after damage that is longer than its buffer.
 #[test]
 fn damage_longer_than_the_buffer() {
