@@ -1,4 +1,24 @@
 //! Errors that say what was tried, on what, why it failed and what to do.
+//!
+//! The text is for people; a program decides by the [`Kind`]. The tools exit with 2 for
+//! [`Kind::Usage`] and with 1 for every other kind ([`Error::exit_code`]). Text that comes from a peer
+//! or a file is made safe to print.
+//!
+//! ```
+//! use hpcap_base::error::{Context, Error, Kind, Result};
+//!
+//! fn length(path: &str) -> Result<u64> {
+//!     let meta = std::fs::metadata(path).context(|| format!("read the length of {path}"))?;
+//!     Ok(meta.len())
+//! }
+//!
+//! let e = length("/nonexistent/file").unwrap_err();
+//! assert_eq!((e.kind(), e.exit_code()), (Kind::NotFound, 1));
+//! assert!(e.to_string().starts_with("cannot read the length of /nonexistent/file: No such file"));
+//!
+//! let e = Error::usage("--ring 1", "a ring has at least 512 KiB").advise("say --ring 64M");
+//! assert_eq!(e.exit_code(), 2);
+//! ```
 
 use std::fmt;
 

@@ -2,6 +2,27 @@
 //!
 //! `on the wire = captured + duplicate + filtered + no_listener + ring_full + nic_missed +
 //! nic_error`. The names are the same in files, JSON, sysfs, Prometheus and documentation.
+//!
+//! A [`Ledger`] has a [`Count`] for each [`Reason`]: a number of frames, and their bytes on the wire
+//! without FCS. Where the length of a lost frame is not known, it counts as 0 bytes. Counts only grow
+//! while a queue runs, so that the difference of two ledgers ([`Ledger::since`]) is what happened
+//! between them. Two reasons belong to one listener and not to the queue: `overrun`, for what a lossy
+//! listener was too slow for, and `storage`, for what a recorder could not write.
+//!
+//! ```
+//! use hpcap_base::ledger::{Count, Ledger, Reason};
+//!
+//! let earlier = Ledger::default();
+//! let mut now = earlier;
+//! now[Reason::Captured] += Count::new(990, 990 * 60); // frames, bytes
+//! now[Reason::RingFull] += Count::new(10, 10 * 60);
+//!
+//! let second = now.since(&earlier);
+//! assert_eq!(second.on_the_wire().frames, 1000);
+//! assert_eq!(second.lost(), Count::new(10, 600));
+//! // What a filter rejects is not lost: the user wanted that.
+//! assert!(Reason::RingFull.is_loss() && !Reason::Filtered.is_loss());
+//! ```
 
 use std::fmt;
 use std::ops::{AddAssign, Index, IndexMut};

@@ -1,4 +1,13 @@
 //! Names of queues: `hpcap0` is adapter 0, queue 0; `hpcap0:1` is adapter 0, queue 1.
+//!
+//! ```
+//! use hpcap_base::QueueName;
+//!
+//! assert_eq!("hpcap0:1".parse::<QueueName>()?, QueueName::new(0, 1));
+//! assert_eq!(QueueName::new(3, 0).to_string(), "hpcap3");
+//! assert!("eth0".parse::<QueueName>().is_err());
+//! # Ok::<(), hpcap_base::Error>(())
+//! ```
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,4 +1,21 @@
 //! Times as the RAW format stores them: seconds and nanoseconds since 1970, UTC.
+//!
+//! A [`Timestamp`] is printed for programs in UTC (RFC 3339, always nine digits of nanoseconds), and
+//! for people in the local zone with its offset ([`Timestamp::local`]). [`parse_time`] reads both, and
+//! takes a time without a zone for a local one, as tcpdump and editcap do. RAW records hold 32 bits of
+//! seconds, which end in 2106; pcapng files can hold later times.
+//!
+//! ```
+//! use hpcap_base::Timestamp;
+//! use hpcap_base::time::parse_time;
+//!
+//! let time = parse_time("2026-11-20T07:17:42.5+01:00")?;
+//! assert_eq!(time, Timestamp::new(1_795_155_462, 500_000_000));
+//! assert_eq!(time.to_string(), "2026-11-20T06:17:42.500000000Z");
+//! // A day that its month does not have is refused.
+//! assert!(parse_time("2026-02-31T00:00Z").is_err());
+//! # Ok::<(), hpcap_base::Error>(())
+//! ```
 
 use std::fmt;
 

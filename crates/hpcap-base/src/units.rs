@@ -1,4 +1,24 @@
 //! Sizes, rates and durations as people write and read them.
+//!
+//! Sizes in memory and on disk have 1024-based units (`64M`, `64MiB`), unless the unit says otherwise
+//! (`64MB`). Rates are 1000-based, as network equipment counts: bits a second, or frames a second.
+//! Bits on a link are counted as in the data sheets of networks, with preamble, FCS and the gap between
+//! frames. What a program prints with these types, people can type back, but it is rounded.
+//!
+//! ```
+//! use hpcap_base::units::{Bytes, Rate, Si, parse_duration, parse_rate, parse_size};
+//! use std::time::Duration;
+//!
+//! assert_eq!(parse_size("1.5G")?, 3 << 29);
+//! assert_eq!(parse_size("2GB")?, 2_000_000_000);
+//! assert_eq!(parse_duration("1h30m")?, Duration::from_secs(5400));
+//! assert_eq!(parse_rate("10G")?, Rate::BitsPerSecond(10_000_000_000));
+//! assert_eq!(Bytes(3 << 29).to_string(), "1.50 GiB");
+//! assert_eq!(format!("{}pps", Si(14_880_952.0)), "14.9 Mpps");
+//! // In 1h30, the 30 could mean minutes or seconds.
+//! assert!(parse_duration("1h30").is_err());
+//! # Ok::<(), hpcap_base::Error>(())
+//! ```
 
 use std::fmt;
 use std::time::Duration;

@@ -7,6 +7,28 @@
 //! statistics.
 //!
 //! Programs use this crate as `hpcap::pcapfile`.
+//!
+//! Lengths are in bytes, times in nanoseconds since 1970. A frame of more than [`FRAME_BYTES_MAX`]
+//! captured bytes is damage.
+//!
+//! ```
+//! use hpcap_pcapfile::{LINK_TYPE_ETHERNET, PcapWriter, Precision, Reader};
+//! use hpcap_base::Timestamp;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let snaplen = 65_535;
+//! let mut writer =
+//!     PcapWriter::new(Vec::new(), LINK_TYPE_ETHERNET, snaplen, Precision::Nanoseconds);
+//! writer.frame(Timestamp::new(1_700_000_000, 1), 1514, &[0xab; 60])?;
+//! let file = writer.into_inner()?;
+//!
+//! let mut reader = Reader::new(&file[..], "example.pcap")?;
+//! let frame = reader.next()?.expect("one frame");
+//! assert_eq!((frame.len, frame.data.len()), (1514, 60));
+//! assert!(reader.next()?.is_none());
+//! # Ok(())
+//! # }
+//! ```
 
 #![warn(clippy::cast_possible_truncation)]
 

@@ -17,7 +17,65 @@
 //! | [`files`] | the files of a recording, in order |
 //! | [`content`] | detects the format of a file from its first bytes |
 //!
-//! Programs use this crate as `hpcap::raw`.
+//! Programs use this crate as `hpcap::raw`. A program that only wants the frames of a recording takes
+//! `hpcap::Stream`, which reads RAW, pcap and pcapng alike; this crate is for programs that write RAW,
+//! or that need the position of each record.
+//!
+//! # Writing and reading
+//!
+//! ```
+//! use hpcap_raw::{Event, Reader, Writer};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut writer = Writer::new(Vec::new());
+//! // Seconds and nanoseconds since 1970, length on the wire in bytes, captured bytes.
+//! writer.frame(1_700_000_000, 0, 1514, &[0xab; 60])?;
+//! // Padding closes the file at a multiple of 4096 bytes.
+//! let (bytes, _) = writer.close(4096)?;
+//! assert_eq!(bytes.len(), 4096);
+//!
+//! let mut reader = Reader::new(&bytes[..]);
+//! let mut frames = Vec::new();
+//! while let Some(found) = reader.next()? {
+//!     if let Event::Frame(frame) = found.event {
+//!         frames.push((found.offset, frame.len, frame.data.len()));
+//!     }
+//! }
+//! assert_eq!(frames, [(0, 1514, 60)]);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Damage
+//!
+//! A disk that is full, a power cut or a flipped bit damages a file at one place. The reader reports the
+//! damaged range as an event and goes on at the next record that is certain: one whose time is near
+//! those before it, or from which the lengths of many records lead on. What comes after damage is
+//! returned only if it is certain, because a frame that nobody captured is worse than one that is
+//! missing.
+//!
+//! ```
+//! # use hpcap_raw::{Event, Reader, Writer};
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let mut writer = Writer::new(Vec::new());
+//! # for second in 0..20 { writer.frame(1_700_000_000 + second, 0, 60, &[0xab; 60])?; }
+//! # let (mut bytes, _) = writer.close(4096)?;
+//! // Twenty frames of 60 bytes, each with a header of 12 bytes. The header of the sixth is destroyed.
+//! bytes[5 * 72..5 * 72 + 12].fill(0xff);
+//! let mut reader = Reader::new(&bytes[..]);
+//! let (mut frames, mut damaged) = (0, 0);
+//! while let Some(found) = reader.next()? {
+//!     match found.event {
+//!         Event::Frame(_) => frames += 1,
+//!         Event::Damage(damage) => damaged += damage.bytes,
+//!         _ => {}
+//!     }
+//! }
+//! // The frame before the damage is lost, too, because nothing confirms its length.
+//! assert!(frames >= 18 && damaged <= 2 * 72);
+//! # Ok(())
+//! # }
+//! ```
 
 #![warn(clippy::cast_possible_truncation)]
 

@@ -3,6 +3,57 @@
 //! A *lossless* listener holds the ring back: the producer does not overwrite what the listener has
 //! not acknowledged. The producer can overtake a *lossy* listener, which then gets an error and the
 //! number of frames that it missed. Reading and acknowledging need no system call; waiting sleeps.
+//!
+//! Most programs read a [`Stream`](crate::Stream), which acknowledges and goes on after an overrun by
+//! itself. A program uses a listener when it needs more control:
+//!
+//! - A recorder takes whole [blocks](Listener::block) and writes them to a disk without looking at a
+//!   single record. It acknowledges a block only when the block is on the disk.
+//! - A program with work of its own asks what is [available](Listener::available) and never waits.
+//!
+//! Three rules follow from the ring:
+//!
+//! 1. What was read is valid until it is acknowledged, if the listener is lossless. What a lossy
+//!    listener read is valid only if the acknowledgement after it succeeds.
+//! 2. A lossless listener must acknowledge while it reads, not only when it has caught up: a producer
+//!    that is faster would wait for ever for room, and lose frames for all listeners.
+//! 3. The end of the queue comes after everything that was published before it. Then
+//!    [`Listener::wait`] returns [`Waited::Ended`], and [`Listener::queue_end`] says why.
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use hpcap::{Contract, Request, Start, Waited};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # use hpcap_engine::{Engine, EngineConfig};
+//! # let config = EngineConfig {
+//! #     ring_bytes: 4 << 20,
+//! #     start_on_attach: true,
+//! #     ..EngineConfig::new("hpcap0".parse()?, "gen:size=100,count=10000".parse()?)
+//! # };
+//! # let (engine, _) = Engine::start(&config)?;
+//! # let queue = engine.queue();
+//! let request = Request {
+//!     contract: Contract::Lossless,
+//!     start: Start::File,
+//!     program: "example".into(),
+//! };
+//! let mut listener = queue.attach(&request)?;
+//! let mut stored = 0;
+//! while listener.wait(1 << 16, Duration::from_secs(1))? != Waited::Ended {
+//!     while let Some(block) = listener.block() {
+//!         let bytes = block.bytes.len() as u64;
+//!         stored += bytes; // write(2) would be here
+//!         listener.advance(bytes);
+//!         listener.ack()?;
+//!     }
+//! }
+//! // Each frame takes a header of 12 bytes and its 100 bytes.
+//! assert!(stored > 10_000 * 112);
+//! # Ok(())
+//! # }
+//! ```
 
 mod end;
 mod poll;

@@ -5,6 +5,23 @@
 //! never blocks, and one thread prints them ([`Printer`]). Messages for which the queue has no room
 //! are dropped and counted, and the count is printed as soon as there is room. Messages that
 //! another program can cause as often as it likes go through a [`Limiter`].
+//!
+//! A program starts one [`Printer`] and hands its [`Messages`] to all threads. At its end,
+//! [`Printer::finish`] waits a limited time for what is still to be printed.
+//!
+//! ```
+//! use hpcap::message::{Level, Printer, Stream};
+//!
+//! let printer = Printer::start(|_, dropped| format!("{dropped} messages were dropped"))?;
+//! let messages = printer.messages().clone();
+//! let thread = std::thread::spawn(move || {
+//!     // Never waits, whatever becomes of standard error.
+//!     messages.tell(Level::Info, Stream::Errors, "the capture has started");
+//! });
+//! thread.join().unwrap();
+//! printer.finish();
+//! # Ok::<(), hpcap::Error>(())
+//! ```
 
 mod limit;
 mod output;

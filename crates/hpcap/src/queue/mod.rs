@@ -1,4 +1,45 @@
 //! Queues: their properties, their ledgers and their listeners.
+//!
+//! A queue is a ring of RAW records that one producer writes: the kernel module (through the device
+//! `/dev/hpcap_N_Q`) or `hpcapd` (over a socket in `/run/hpcap`, or in the user's own folder). Both look
+//! the same from here. [`Queue::open`] takes the name of a queue, or the path of a socket or device, and
+//! [`Queue::list`] finds all queues of the machine. Owner and mode of sockets and folders, the
+//! credentials of the peer and the seals of the memory are checked before anything of it is used.
+//!
+//! An open queue can be watched without costing its producer anything: the [ledger](Queue::ledger), the
+//! properties and the [listeners](Queue::listeners) are read from shared memory. A frame is seen only by
+//! a listener: a [`Stream`](crate::Stream) for most programs, or a [`Listener`] for those that need
+//! whole blocks.
+//!
+//! Offsets count bytes of the stream since the queue started, in 64 bits that never wrap. Sizes are in
+//! bytes, times in nanoseconds since 1970.
+//!
+//! ```
+//! use hpcap::{Event, Reason};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # use hpcap_engine::{Engine, EngineConfig};
+//! # let config = EngineConfig {
+//! #     ring_bytes: 4 << 20,
+//! #     start_on_attach: true,
+//! #     ..EngineConfig::new("hpcap0".parse()?, "gen:size=100,count=10000".parse()?)
+//! # };
+//! # let (engine, _) = Engine::start(&config)?;
+//! # let queue = engine.queue();
+//! // A program that is not the producer itself says Queue::open("hpcap0")? here.
+//! let mut stream = queue.record("example")?;
+//! let mut frames = 0;
+//! while let Some(event) = stream.next()? {
+//!     if let Event::Frame(_) = event {
+//!         frames += 1;
+//!     }
+//! }
+//! let ledger = queue.ledger().ledger;
+//! assert_eq!(ledger[Reason::Captured].frames, frames);
+//! assert_eq!(ledger.on_the_wire().frames, 10_000);
+//! # Ok(())
+//! # }
+//! ```
 
 mod address;
 mod find;
