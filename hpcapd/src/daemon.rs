@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use hpcap::error::Context;
 use hpcap::loss::LossWatch;
-use hpcap::message::kind_of;
 use hpcap::queue::QueueEnd;
 use hpcap::visible::{visible, visible_json};
 use hpcap::{Error, Kind, QueueName, Result, cancellable, message};
@@ -16,12 +15,12 @@ use hpcap_ipc::folder::Folder;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::Gid;
 
-use hpcap_engine::{Engine, EngineConfig, Events};
+use hpcap_engine::{Engine, EngineConfig, Event, Events};
 use hpcap_host::Interface;
 use hpcap_service::Service;
 
 use crate::cli::Cli;
-use crate::reporter::{LimitedReporter, Reporter, notice};
+use crate::reporter::{LimitedReporter, QueueMessage, Reporter, notice};
 use crate::signals::Signals;
 use crate::socket::{self, SocketListener};
 
@@ -173,7 +172,8 @@ fn start_engine(
     cancellable::run(
         |waited| {
             if waited >= WAITING_NOTICE && !std::mem::replace(&mut told, true) {
-                reporter.print_message(name, &format!("waiting for {source} to begin"));
+                let text = format!("waiting for {source} to begin");
+                reporter.print_message(&QueueMessage::info(name, text));
             }
             signals.stop()
         },
@@ -241,7 +241,8 @@ fn serve(
             // The limit keeps an endless stream of clients from delaying signals.
             for client in std::iter::from_fn(|| server.listener.accept()).take(socket::BACKLOG) {
                 if let Err(e) = server.engine.serve(client) {
-                    limited.print_message(server.name, "client", &e.to_string());
+                    let message = QueueMessage::warning(server.name, e.to_string());
+                    limited.print_kind("client", message);
                 }
             }
         }
@@ -249,8 +250,7 @@ fn serve(
         let mut running = false;
         for server in servers.iter_mut() {
             for event in server.events.take() {
-                let text = event.to_string();
-                limited.print_message(server.name, &kind_of(&text), &text);
+                limited.print_message(message_of(server.name, &event));
             }
             server.tell(reporter);
             running |= server.is_wanted(cli.no_linger);
@@ -274,11 +274,15 @@ impl Server {
         let queue = self.engine.queue();
         if let (Some(end), None) = (queue.page().end(), self.ended_since) {
             self.ended_since = Some(Instant::now());
-            let text = match end {
-                QueueEnd::Failed => "capturing has failed: this queue gets no more frames",
-                QueueEnd::Ended | QueueEnd::Stopped => "the source has ended",
-            };
-            reporter.print_message(self.name, text);
+            reporter.print_message(&match end {
+                QueueEnd::Failed => {
+                    let text = "capturing has failed: this queue gets no more frames";
+                    QueueMessage::new(self.name, message::Level::Error, text)
+                }
+                QueueEnd::Ended | QueueEnd::Stopped => {
+                    QueueMessage::info(self.name, "the source has ended")
+                }
+            });
         }
         if self.looked.elapsed() >= LOSS_CHECK_PERIOD {
             self.looked = Instant::now();
@@ -300,13 +304,18 @@ impl Server {
     }
 }
 
+/// The message about an event of queue `name`.
+fn message_of(name: QueueName, event: &Event) -> QueueMessage {
+    QueueMessage::new(name, event.level(), event.to_string())
+}
+
 /// Ends a queue and prints its ledger.
 fn finish(mut server: Server, reporter: &Reporter) -> Result<()> {
     let queue = std::sync::Arc::clone(server.engine.queue());
     let listeners = queue.listeners();
     let outcome = server.engine.stop();
     for event in server.events.take() {
-        reporter.print_message(server.name, &event.to_string());
+        reporter.print_message(&message_of(server.name, &event));
     }
     // No new listener finds the queue now; attached listeners can still read the ring.
     drop(server.listener);

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use hpcap::loss::Loss;
-use hpcap::message::{Level, Limiter, Messages, Stream};
+use hpcap::message::{Level, Limited, Limiter, Messages, Stream, kind_of};
 use hpcap::queue::LedgerSnapshot;
 use hpcap::report::write_ledger;
 use hpcap::units::Bytes;
@@ -47,21 +47,30 @@ impl Reporter {
             .tell(Level::Info, Stream::Output, visible_json(text));
     }
 
-    /// Prints a message about queue `name`.
-    pub(super) fn print_message(&self, name: QueueName, text: &str) {
+    /// Prints a message about a queue.
+    pub(super) fn print_message(&self, message: &QueueMessage) {
+        let QueueMessage { queue, level, text } = message;
+        if self.quiet && *level < Level::Warning {
+            return;
+        }
         if self.json {
-            let line = json!({"event": "message", "queue": name.to_string(), "message": text});
+            let line = json!({
+                "event": "message",
+                "level": name_of(*level),
+                "queue": queue.to_string(),
+                "message": text,
+            });
             self.print(&line.to_string());
         } else {
-            self.messages
-                .warn(format!("hpcapd: {name}: {}", visible_lines(text)));
+            let text = format!("hpcapd: {queue}: {}", visible_lines(text));
+            self.messages.tell(*level, Stream::Errors, text);
         }
     }
 
     /// Reports that queue `name` loses frames, or that the loss is over.
     pub(super) fn loss(&self, name: QueueName, loss: &Loss) {
         if !self.json {
-            return self.print_message(name, &loss.to_string());
+            return self.print_message(&QueueMessage::warning(name, loss.to_string()));
         }
         let mut event = serde_json::to_value(loss).unwrap_or_default();
         event["event"] = "loss".into();
@@ -127,11 +136,49 @@ impl Reporter {
     }
 }
 
+/// A message about a queue.
+#[derive(Debug)]
+pub(super) struct QueueMessage {
+    queue: QueueName,
+    level: Level,
+    text: String,
+}
+
+impl QueueMessage {
+    pub(super) fn new(queue: QueueName, level: Level, text: impl Into<String>) -> Self {
+        let text = text.into();
+        Self { queue, level, text }
+    }
+
+    pub(super) fn info(queue: QueueName, text: impl Into<String>) -> Self {
+        Self::new(queue, Level::Info, text)
+    }
+
+    pub(super) fn warning(queue: QueueName, text: impl Into<String>) -> Self {
+        Self::new(queue, Level::Warning, text)
+    }
+}
+
+impl Limited for QueueMessage {
+    fn append(&mut self, note: &str) {
+        self.text.push_str(note);
+    }
+}
+
+/// The name of a level in JSON.
+fn name_of(level: Level) -> &'static str {
+    match level {
+        Level::Progress | Level::Info => "info",
+        Level::Warning => "warning",
+        Level::Error => "error",
+    }
+}
+
 /// Limits the rate of messages, because clients and interfaces can cause any number of them.
 #[derive(Debug)]
 pub(super) struct LimitedReporter {
     reporter: Reporter,
-    limiter: Limiter,
+    limiter: Limiter<QueueMessage>,
 }
 
 impl LimitedReporter {
@@ -142,38 +189,34 @@ impl LimitedReporter {
         }
     }
 
-    /// Prints a message of `kind` about queue `name`, unless too many of that kind came before.
-    pub(super) fn print_message(&mut self, name: QueueName, kind: &str, text: &str) {
-        let kind = format!("{name}: {kind}");
-        // The limiter keeps only text, so the text begins with the name of the queue.
-        let text = format!("{name}: {text}");
-        if let Some(text) = self.limiter.pass(&kind, text, Instant::now()) {
-            self.tell(&text);
+    /// Prints a message, unless too many messages about its queue that differ only in numbers came
+    /// before.
+    pub(super) fn print_message(&mut self, message: QueueMessage) {
+        let kind = kind_of(&message.text);
+        self.print_kind(&kind, message);
+    }
+
+    /// Prints a message, unless too many of `kind` about its queue came before.
+    pub(super) fn print_kind(&mut self, kind: &str, message: QueueMessage) {
+        let kind = format!("{}: {kind}", message.queue);
+        if let Some(message) = self.limiter.pass(&kind, message, Instant::now()) {
+            self.reporter.print_message(&message);
         }
     }
 
     /// Prints a summary of held-back messages, at most once per period and kind.
     pub(super) fn tell_due(&mut self) {
         if self.limiter.holds_back() {
-            for text in self.limiter.due(Instant::now()) {
-                self.tell(&text);
+            for message in self.limiter.due(Instant::now()) {
+                self.reporter.print_message(&message);
             }
         }
     }
 
     /// Prints what is still held back. The daemon calls this before it ends.
     pub(super) fn tell_rest(&mut self) {
-        for text in self.limiter.rest(Instant::now()) {
-            self.tell(&text);
-        }
-    }
-
-    fn tell(&self, text: &str) {
-        let Some((name, rest)) = text.split_once(": ") else {
-            return;
-        };
-        if let Ok(name) = name.parse() {
-            self.reporter.print_message(name, rest);
+        for message in self.limiter.rest(Instant::now()) {
+            self.reporter.print_message(&message);
         }
     }
 }

@@ -30,7 +30,7 @@ pub enum Style {
 #[derive(Debug)]
 pub struct Reporter {
     messages: Messages,
-    limiter: Limiter,
+    limiter: Limiter<String>,
     style: Style,
     /// Whether stdout carries the frames.
     stdout_taken: bool,

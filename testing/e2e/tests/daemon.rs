@@ -257,3 +257,23 @@ fn ring_falls_back_to_ordinary_pages() {
     let ended = daemon.stop().exits(0);
     assert!(!ended.out.contains("hugepages"), "{}", ended.out);
 }
+
+#[test]
+fn messages_have_levels() {
+    let lab = Lab::new();
+    // A generator with a rate does not wait for a listener.
+    let source = "gen:rate=1000pps,count=100";
+    let ended = "the source has ended";
+    // The regular end of a source is information, which --quiet leaves out.
+    let quiet = run(lab.tool("hpcapd").args(["--quiet", "--ring", "4M", source])).exits(0);
+    assert!(!quiet.err.contains(ended), "{}", quiet.err);
+    let _ = run(lab.tool("hpcapd").args(["--ring", "4M", source]))
+        .exits(0)
+        .says(&[ended]);
+    let json = run(lab.tool("hpcapd").args(["--json", "--ring", "4M", source])).exits(0);
+    let message = json.event("message");
+    assert_eq!(
+        (&message["level"], &message["message"]),
+        (&"info".into(), &ended.into())
+    );
+}

@@ -11,21 +11,42 @@ const BURST: u32 = 5;
 /// Length of a period.
 const PERIOD: Duration = Duration::from_secs(10);
 
+/// A message that can stand for others of its kind.
+pub trait Limited {
+    /// Adds to the text how many other messages of its kind this message stands for.
+    fn append(&mut self, note: &str);
+}
+
+impl Limited for String {
+    fn append(&mut self, note: &str) {
+        self.push_str(note);
+    }
+}
+
 /// State of a kind of message in its current period.
 #[derive(Debug)]
-struct Window {
+struct Window<M> {
     kind: String,
     since: Instant,
     told: u32,
     held_back: u64,
-    last: String,
+    /// The last message that was held back.
+    last: Option<M>,
 }
 
 /// Passes the first messages of a kind, and sums up those that follow within ten seconds in one
-/// line.
-#[derive(Debug, Default)]
-pub struct Limiter {
-    windows: Vec<Window>,
+/// message.
+#[derive(Debug)]
+pub struct Limiter<M> {
+    windows: Vec<Window<M>>,
+}
+
+impl<M> Default for Limiter<M> {
+    fn default() -> Self {
+        Self {
+            windows: Vec::new(),
+        }
+    }
 }
 
 /// Returns the kind of a free text: its first line without the digits.
@@ -35,15 +56,15 @@ pub fn kind_of(text: &str) -> String {
     line.chars().filter(|c| !c.is_ascii_digit()).collect()
 }
 
-impl Limiter {
+impl<M: Limited> Limiter<M> {
     /// Creates a limiter without held-back messages.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Returns `text`, of kind `kind`, if it may be printed now; otherwise holds it back.
-    pub fn pass(&mut self, kind: &str, text: String, now: Instant) -> Option<String> {
+    /// Returns `message`, of kind `kind`, if it may be printed now; otherwise holds it back.
+    pub fn pass(&mut self, kind: &str, message: M, now: Instant) -> Option<M> {
         let full = self.windows.len() >= KINDS;
         let known = self.windows.iter_mut().position(|w| w.kind == kind);
         // Kinds beyond the limit share the last window.
@@ -53,9 +74,9 @@ impl Limiter {
                 since: now,
                 told: 1,
                 held_back: 0,
-                last: String::new(),
+                last: None,
             });
-            return Some(text);
+            return Some(message);
         };
         let window = &mut self.windows[index];
         if now.duration_since(window.since) >= PERIOD && window.held_back == 0 {
@@ -64,49 +85,45 @@ impl Limiter {
         }
         if window.told < BURST {
             window.told += 1;
-            return Some(text);
+            return Some(message);
         }
         window.held_back += 1;
-        window.last = text;
+        window.last = Some(message);
         None
     }
 
-    /// Whether messages are held back, so that [`Limiter::due`] will return a line.
+    /// Whether messages are held back, so that [`Limiter::due`] will return a message.
     #[must_use]
     pub fn holds_back(&self) -> bool {
         self.windows.iter().any(|w| w.held_back > 0)
     }
 
-    /// Returns a line for each kind whose period is over: its last message, and the number of held
+    /// Returns a message for each kind whose period is over: its last one, with the number of held
     /// back messages.
-    pub fn due(&mut self, now: Instant) -> Vec<String> {
+    pub fn due(&mut self, now: Instant) -> Vec<M> {
         self.take(now, PERIOD)
     }
 
-    /// Returns the lines of all held-back messages; for a program that ends.
-    pub fn rest(&mut self, now: Instant) -> Vec<String> {
+    /// Returns a message for each kind of which messages are held back; for a program that ends.
+    pub fn rest(&mut self, now: Instant) -> Vec<M> {
         self.take(now, Duration::ZERO)
     }
 
-    fn take(&mut self, now: Instant, after: Duration) -> Vec<String> {
-        let mut lines = Vec::new();
+    fn take(&mut self, now: Instant, after: Duration) -> Vec<M> {
+        let mut due = Vec::new();
         self.windows.retain_mut(|window| {
             let age = now.duration_since(window.since);
             if age < after {
                 return true;
             }
-            if window.held_back == 0 {
+            let Some(mut message) = window.last.take() else {
                 return false;
+            };
+            if window.held_back > 1 {
+                let (more, seconds) = (window.held_back - 1, age.as_secs().max(1));
+                message.append(&format!(" ({more} more of this kind in {seconds} s)"));
             }
-            lines.push(match window.held_back {
-                1 => std::mem::take(&mut window.last),
-                n => format!(
-                    "{} ({} more of this kind in {} s)",
-                    window.last,
-                    n - 1,
-                    age.as_secs().max(1)
-                ),
-            });
+            due.push(message);
             // A kind that continues at this rate gets one line in each period, and not a burst
             // again.
             window.since = now;
@@ -114,7 +131,7 @@ impl Limiter {
             window.held_back = 0;
             true
         });
-        lines
+        due
     }
 }
 
@@ -144,7 +161,7 @@ mod tests {
         let mut now = Instant::now();
         let mut lines = 0;
         for _ in 0..10_000 {
-            lines += usize::from(limiter.pass("k", "x".into(), now).is_some());
+            lines += usize::from(limiter.pass("k", "x".to_owned(), now).is_some());
             lines += limiter.due(now).len();
             now += Duration::from_millis(10);
         }
@@ -159,7 +176,11 @@ mod tests {
             assert!(limiter.pass("k", n.to_string(), start).is_some());
         }
         assert!(limiter.due(start + PERIOD).is_empty());
-        assert!(limiter.pass("k", "again".into(), start + PERIOD).is_some());
+        assert!(
+            limiter
+                .pass("k", "again".to_owned(), start + PERIOD)
+                .is_some()
+        );
     }
 
     #[test]
@@ -167,7 +188,7 @@ mod tests {
         let mut limiter = Limiter::new();
         let now = Instant::now();
         let passed = (0..10_000)
-            .filter_map(|n| limiter.pass(&format!("kind {n}"), "x".into(), now))
+            .filter_map(|n| limiter.pass(&format!("kind {n}"), "x".to_owned(), now))
             .count();
         assert!(passed < KINDS + 5, "{passed}");
     }

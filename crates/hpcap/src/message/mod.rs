@@ -32,7 +32,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::SyncSender;
 
-pub use limit::{Limiter, kind_of};
+pub use limit::{Limited, Limiter, kind_of};
 pub use printer::Printer;
 pub use program::{is_ignored, run};
 
