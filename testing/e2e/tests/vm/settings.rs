@@ -10,6 +10,7 @@ use hpcap_e2e::vm::{Ledger, Vm, Wanted};
 on_both_kernels!(
     a_wrong_value_is_refused_and_changes_nothing,
     what_is_set_holds_for_the_next_frames,
+    hpcapctl_sets_and_gets_settings,
     busy_poll_threads_let_others_in,
 );
 
@@ -168,6 +169,51 @@ fn what_is_set_holds_for_the_next_frames(series: &str) {
     // Removal of duplicates is switched on and off again, so no frames are compared.
     let ledger = record("off", &format!("{all_alike}; echo 0 >enabled"));
     assert_eq!((ledger["captured"], ledger["duplicate"]), (FRAMES, 0));
+
+    vm.sh("modprobe -r hpcap");
+    vm.end();
+}
+
+fn hpcapctl_sets_and_gets_settings(series: &str) {
+    let Some(vm) = Vm::boot(series, &Wanted::default()) else {
+        return;
+    };
+    vm.sh("modprobe hpcap ring_bytes=16M when_full=hold && modprobe hpcap_testnic up=0");
+    let read = |file: &str| vm.sh(&format!("cat {QUEUE}/{file}"));
+    vm.sh("hpcapctl set hpcap0 caplen=128 poll=busy cpu=0 dedup=on dedup.window=1024 dedup.action=mark");
+    for (file, value) in [
+        ("caplen", "128\n"),
+        ("poll", "busy\n"),
+        ("cpu", "0\n"),
+        ("dedup/enabled", "1\n"),
+        ("dedup/window", "1024\n"),
+        ("dedup/action", "mark\n"),
+    ] {
+        assert_eq!(read(file), value, "{file}");
+    }
+    // Everything that the module has is understood.
+    let all = vm.sh("hpcapctl get hpcap0");
+    for key in ["caplen", "filter", "ring", "dedup.window", "when_full"] {
+        assert!(all.contains(key), "no {key} in\n{all}");
+    }
+    assert_eq!(vm.sh("hpcapctl get hpcap0 caplen").trim(), "128");
+    // A wrong value is found before anything is written, and the kernel's refusal takes back what was.
+    for wrong in ["'filter=no filter'", "dedup.window=x", "cpu=63"] {
+        vm.refused(&format!("hpcapctl set hpcap0 caplen=64 {wrong}"));
+        assert_eq!(read("caplen"), "128\n", "after {wrong}");
+    }
+    vm.sh("modprobe -r hpcap_testnic");
+
+    // A filter in tcpdump's syntax holds for the next frames.
+    let ledger = record(&vm, "long", "hpcapctl set hpcap0 'filter=greater 700'");
+    assert_eq!((ledger["captured"], ledger["filtered"]), (0, FRAMES));
+    let ledger = record(
+        &vm,
+        "short",
+        "hpcapctl set hpcap0 caplen=100 'filter=less 700'",
+    );
+    assert_eq!((ledger["captured"], ledger["filtered"]), (FRAMES, 0));
+    assert_eq!(vm.generated("short").cut, FRAMES);
 
     vm.sh("modprobe -r hpcap");
     vm.end();
