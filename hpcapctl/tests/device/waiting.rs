@@ -2,11 +2,13 @@
 
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use hpcap::abi::{self, hpcap_attach, hpcap_slot};
 use hpcap::raw::record::Item;
-use hpcap::{Contract, Kind, Queue, QueueName, Reason, Start, Waited};
+use hpcap::stream::Pollable;
+use hpcap::{Contract, Event, Kind, Queue, QueueName, Reason, Start, Waited};
 use hpcap_ipc::memory::{Access, Mapping, Place};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
@@ -31,6 +33,50 @@ fn a_wait_takes_its_time_and_no_longer() {
             "{took:?} for {wanted:?}"
         );
     }
+}
+
+#[test]
+fn pollable_stream_wakes_for_frames_and_for_its_end() {
+    let Some(module) = Module::take() else { return };
+    let queue = module.queue();
+    let mut stream = queue.record("pollable").unwrap().pollable().unwrap();
+    let readable = |stream: &Pollable, wait: Duration| {
+        let wait = PollTimeout::try_from(wait).unwrap();
+        let mut fds = [PollFd::new(stream.as_fd(), PollFlags::POLLIN)];
+        poll(&mut fds, wait).unwrap() == 1
+    };
+    let frames = |stream: &mut Pollable| {
+        let mut frames = 0;
+        while let Poll::Ready(event) = stream.try_next().unwrap() {
+            frames += u32::from(matches!(event.unwrap(), Event::Frame(_)));
+        }
+        frames
+    };
+    // Without frames, there is only the header of the file.
+    assert_eq!(frames(&mut stream), 0);
+    assert!(!readable(&stream, Duration::from_millis(50)));
+    assert_eq!(frames(&mut stream), 0);
+
+    module.up(true);
+    let mut read = 0;
+    while read < 1000 {
+        assert!(readable(&stream, LONG), "after {read} frames");
+        read += frames(&mut stream);
+    }
+    module.up(false);
+
+    // A killed stream wakes, too, and returns what was published before.
+    let id = stream.stream().listener().unwrap().id();
+    queue.kill(id).unwrap();
+    let killed = loop {
+        assert!(readable(&stream, LONG));
+        match stream.try_next() {
+            Ok(Poll::Ready(None)) => panic!("the queue has not ended"),
+            Ok(_) => {}
+            Err(e) => break e,
+        }
+    };
+    assert_eq!(killed.kind(), Kind::Killed);
 }
 
 #[test]
