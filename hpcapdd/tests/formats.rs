@@ -99,7 +99,7 @@ fn other_tools_read_what_is_written() {
 }
 
 #[test]
-fn gap_between_files_is_told_in_the_next() {
+fn gap_between_files_is_in_the_next() {
     let dir = tempfile::tempdir().unwrap();
     // The ring is far too small for the rate, so frames are lost all the time.
     let source = "gen:size=1500,rate=4G,count=60000";

@@ -115,7 +115,7 @@ fn assert_holes(contents: &[Content], overrun: u64, summary: &serde_json::Value)
     );
 }
 
-fn assert_overrun_is_told(folder: &Path, events: &[serde_json::Value]) {
+fn assert_overrun_is_reported(folder: &Path, events: &[serde_json::Value]) {
     let contents = contents(folder);
     let sequence = sequence(&contents);
     let lost = frames_of(summary(events), Reason::Overrun);
@@ -160,7 +160,7 @@ fn overtaken_recorder_stores_a_gap() {
         let daemon = Daemon::start(&config("gen:size=300,rate=20000pps,late=delay"));
         let dir = tempfile::tempdir().unwrap();
         let events = overrun(&daemon, daemon.recorder(dir.path(), more));
-        assert_overrun_is_told(dir.path(), &events);
+        assert_overrun_is_reported(dir.path(), &events);
         // The stuck view caused no loss to other listeners.
         assert_eq!(frames_of(summary(&events), Reason::RingFull), 0, "{more:?}");
     }

@@ -140,7 +140,7 @@ fn keep_free_beyond_the_disk_is_usage() {
 }
 
 #[test]
-fn rotate_size_too_small_is_told_the_least() {
+fn too_small_rotate_size_names_the_least() {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().to_str().unwrap();
     let refused = run(&["--source", "gen:count=1", "--rotate-size", "100", out]);

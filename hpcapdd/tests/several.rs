@@ -332,7 +332,7 @@ fn source_that_fails_ends_the_recording() {
 }
 
 #[test]
-fn interfaces_are_told_apart_by_other_tools() {
+fn other_tools_distinguish_interfaces() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("x.pcapng");
     let sources = ["gen:size=60,count=10", "gen:size=300,count=20"];

@@ -142,12 +142,12 @@ static long hpcap_attach(struct hpcap_client *client, struct hpcap_attach *messa
 	long left;
 
 	if (message->start < HPCAP_START_FILE || message->start > HPCAP_START_OLDEST) {
-		hpcap_refuse(message, EINVAL, "start %u is none of those that exist",
+		hpcap_refuse(message, EINVAL, "there is no start %u",
 			     message->start);
 		return 0;
 	}
 	if (message->contract != HPCAP_LOSSLESS && message->contract != HPCAP_LOSSY) {
-		hpcap_refuse(message, EINVAL, "contract %u is none of those that exist",
+		hpcap_refuse(message, EINVAL, "there is no contract %u",
 			     message->contract);
 		return 0;
 	}

@@ -42,7 +42,7 @@ fn version_has_the_commit_of_the_repository() {
 }
 
 #[test]
-fn version_tells_of_changed_sources() {
+fn version_shows_changed_sources() {
     let folder = repository();
     std::fs::write(folder.path().join("main.rs"), "fn main() { }\n").unwrap();
     let text = commit::find("", NOT_SUBSTITUTED, folder.path()).unwrap();

@@ -97,7 +97,7 @@ fn a_listener_that_does_not_read_makes_a_paced_source_lose_and_the_stream_says_s
 }
 
 #[test]
-fn a_lossy_listener_is_told_exactly_what_it_missed() {
+fn lossy_listener_learns_exactly_what_it_missed() {
     let engine = start(&config("gen:size=60-1514,count=300000"));
     let mut slow = engine
         .attach(&request(Contract::Lossy, Start::File))
@@ -141,7 +141,7 @@ fn a_lossy_listener_is_told_exactly_what_it_missed() {
 }
 
 #[test]
-fn a_stalled_listener_with_a_cap_becomes_lossy_and_is_told() {
+fn stalled_listener_with_a_limit_becomes_lossy() {
     let engine = start(&config("gen:size=1514,count=50000"));
     let cap = Duration::from_millis(50);
     let mut stuck = engine
@@ -163,7 +163,7 @@ fn a_stalled_listener_with_a_cap_becomes_lossy_and_is_told() {
 }
 
 #[test]
-fn a_killed_listener_holds_nothing_and_is_told() {
+fn killed_listener_gets_an_error_and_holds_nothing() {
     let engine = start(&config("gen:size=1514,count=50000"));
     let mut stuck = engine
         .attach(&request(Contract::Lossless, Start::File))

@@ -153,7 +153,7 @@ fn end_of_the_queue_is_the_listeners_end() {
 
 /// The ring has no room for a gap record, so the listener's end reports the loss.
 #[test]
-fn loss_that_no_gap_tells_is_in_the_end() {
+fn loss_without_a_gap_is_in_the_end() {
     let mut bench = Bench::new(Shape::small());
     let mut listener = attach(&mut bench);
     let mut lost = 0;
@@ -209,7 +209,7 @@ fn gap_before_an_idle_link_is_open() {
 }
 
 #[test]
-fn gap_is_told_before_a_finish() {
+fn gap_is_written_before_a_finish() {
     let mut bench = Bench::new(Shape::small());
     let mut listener = attach(&mut bench);
     push(&mut bench, 1..2);

@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn watchdog_without_threads_is_fed_by_each_look() {
+    fn watchdog_without_threads_is_fed_each_time() {
         assert_eq!(feedings(8, |_| Vec::new()), 4);
     }
 }

@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn loss_is_told_when_it_begins() {
+    fn loss_is_reported_when_it_begins() {
         let told = phases(2);
         assert_eq!(told[0].phase, Phase::Begins);
         assert_eq!((told[0].frames, told[0].frame_bytes), (10, 600));
@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn loss_is_told_every_ten_seconds() {
+    fn loss_is_reported_every_ten_seconds() {
         let told = phases(35);
         let count = told.iter().filter(|l| l.phase == Phase::GoesOn).count();
         assert_eq!(count, 3);
@@ -326,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn loss_is_told_when_it_ends() {
+    fn loss_is_reported_when_it_ends() {
         let last = phases(20).pop().unwrap();
         assert_eq!((last.phase, last.frames), (Phase::Ended, 200));
         assert!((last.seconds - 20.0).abs() < 1e-6);
@@ -344,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn earlier_losses_are_not_told() {
+    fn earlier_losses_are_not_reported() {
         let mut ledger = Ledger::default();
         add(&mut ledger, Reason::NicMissed, 5);
         let now = Instant::now();

@@ -38,7 +38,7 @@ fn as_user<T: Send>(what: impl FnOnce() -> T + Send) -> T {
 }
 
 #[test]
-fn a_program_of_another_version_is_told_both() {
+fn version_error_names_both_versions() {
     let Some(module) = Module::take() else { return };
     let other = hpcap_attach {
         abi_version: 4711,

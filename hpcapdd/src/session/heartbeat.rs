@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn silence_is_told_once() {
+    fn silence_is_reported_once() {
         let mut now = Instant::now();
         let mut heartbeat = HeartbeatMonitor::new(7, now);
         let told = looks(&mut heartbeat, &mut now, 7, 100);
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn return_of_the_producer_is_told() {
+    fn return_of_the_producer_is_reported() {
         let mut now = Instant::now();
         let mut heartbeat = HeartbeatMonitor::new(7, now);
         looks(&mut heartbeat, &mut now, 7, 24);

@@ -44,7 +44,7 @@ fn status_fails_without_permission() {
 }
 
 #[test]
-fn status_fails_where_it_may_not_look() {
+fn status_fails_on_a_folder_without_permission() {
     if !is_root_or_skips("being another user") {
         return;
     }

@@ -313,7 +313,7 @@ impl Clients {
             abi::HPCAP_START_NEWEST => Start::Newest,
             abi::HPCAP_START_OLDEST => Start::Oldest,
             other => {
-                let why = format!("start {other} is none of those that exist");
+                let why = format!("there is no start {other}");
                 return Err(Refusal::new(
                     Error::new(Kind::Usage, "attach", why),
                     Errno::EINVAL,
@@ -321,7 +321,7 @@ impl Clients {
             }
         };
         if ![abi::HPCAP_LOSSLESS, abi::HPCAP_LOSSY].contains(&message.contract) {
-            let why = format!("contract {} is none of those that exist", message.contract);
+            let why = format!("there is no contract {}", message.contract);
             return Err(Refusal::new(
                 Error::new(Kind::Usage, "attach", why),
                 Errno::EINVAL,

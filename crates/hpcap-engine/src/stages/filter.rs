@@ -71,7 +71,9 @@ impl Program {
 
 fn refused(refusal: Refusal, what: &str) -> Error {
     let why = match refusal.errno {
-        libc::EOPNOTSUPP => "it asks for what is not in the frame",
+        libc::EOPNOTSUPP => {
+            "it reads data that is not part of the frame, such as the direction or a random number"
+        }
         libc::E2BIG => "it is too long",
         _ => "it is not a program that may run",
     };

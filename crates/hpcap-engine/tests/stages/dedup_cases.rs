@@ -84,7 +84,7 @@ fn a_copy_of_a_copy_is_one_as_long_as_the_sightings_are_close() {
 }
 
 #[test]
-fn a_copy_does_not_renew_the_age_when_told() {
+fn copy_does_not_renew_the_age_if_so_set() {
     let mut dedup = dedup("age=10ms,renew=off");
     let frame = of_one_flow(1);
     let times = [0, 9, 11, 20, 22].map(|ms| (frame.as_slice(), 1_000_000_000 + ms * MS));
@@ -122,7 +122,7 @@ fn only_the_compared_bytes_and_the_length_count() {
 }
 
 #[test]
-fn a_routed_copy_is_found_when_told_what_a_router_changes() {
+fn routed_copy_is_found_if_ttl_is_ignored() {
     let frame = of_one_flow(1);
     let mut routed = frame.clone();
     routed[..12].fill(6);
@@ -141,7 +141,7 @@ fn a_routed_copy_is_found_when_told_what_a_router_changes() {
 }
 
 #[test]
-fn a_copy_with_other_vlan_tags_or_none_is_found_when_told() {
+fn copy_with_other_vlan_tags_is_found_if_ignored() {
     let frame = of_one_flow(1);
     let tagged = |tags: &[u8]| [&frame[..12], tags, &frame[12..]].concat();
     let one = tagged(&[0x81, 0, 0, 5]);

@@ -187,7 +187,7 @@ proptest! {
 
     /// Different segments of a connection are no duplicates, whatever the layers around them are.
     #[test]
-    fn segments_in_tunnels_are_told_apart(
+    fn segments_in_tunnels_stay_distinct(
         layers in prop::collection::vec(layer(), 0..5),
         v6 in any::<bool>(),
         payload in prop_oneof![Just(0_usize), Just(50), Just(400)],

@@ -84,7 +84,7 @@ fn gap(reason: Reason, frames: u64) -> Gap {
 }
 
 #[test]
-fn a_gap_is_told_at_the_next_frame_of_its_queue() {
+fn gap_is_at_the_next_frame_of_its_queue() {
     let mut writer = PcapngWriter::new(Vec::new(), &Section::default());
     let a = writer.interface(&Interface::default()).unwrap();
     let b = writer

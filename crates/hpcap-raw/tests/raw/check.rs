@@ -255,7 +255,7 @@ fn start_padding_that_is_too_long() {
 }
 
 #[test]
-fn missing_frames_are_told_by_place_time_and_reason() {
+fn missing_frames_have_place_time_and_reason() {
     let mut lost = Ledger::default();
     lost[Reason::RingFull] = Count::new(12, 720);
     lost[Reason::NicMissed] = Count::new(3, 0);

@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn printer_tells_what_it_dropped() {
+    fn printer_reports_what_it_dropped() {
         let (printer, out, err) = printer();
         for _ in 0..20_000 {
             printer

@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn backlog_is_told_once_until_it_is_empty() {
+    fn backlog_is_reported_once_until_empty() {
         let mut backlog = Backlog::default();
         let start = Instant::now();
         let told: Vec<Event> = [3, 16, 15, 16, 17, 1, 0, 5, 0]

@@ -10,7 +10,7 @@ on_both_kernels!(
     dg_3_8_6_a_standard_port_pings_beside_a_loaded_hpcap_port,
     dg_3_8_7_transmission_on_an_hpcap_port,
     interfaces_are_numbered_by_their_place_on_the_bus,
-    ethtool_tells_the_ledger_and_changes_no_queues,
+    ethtool_shows_the_ledger_and_sets_no_queues,
 );
 
 /// Bug 3.8.6: a port in standard mode crashed because its ring had been filled in another way.
@@ -108,7 +108,7 @@ fn interfaces_are_numbered_by_their_place_on_the_bus(series: &str) {
 
 /// ethtool shows the ledger of each queue, and the sums under the names that scripts for the
 /// original expect.
-fn ethtool_tells_the_ledger_and_changes_no_queues(series: &str) {
+fn ethtool_shows_the_ledger_and_sets_no_queues(series: &str) {
     let Some(vm) = Vm::boot(series, &Wanted::PF) else {
         return;
     };
