@@ -13,6 +13,10 @@ use common::{frames_of, of_kind, record, summary};
 use hpcap::Reason;
 use testkit::disk::SmallDisk;
 
+/// The producer starts a new file at most every 100 ms. At this rate, a file does not become longer in
+/// that time than it should.
+const SOURCE: &str = "gen:size=1000,count=40000,rate=20000pps,late=delay";
+
 /// Bytes that each file below `folder` takes on the disk, by inode number and name. File systems
 /// reuse the numbers of removed files.
 fn sizes(folder: &Path) -> Option<HashMap<(u64, String), u64>> {
@@ -54,8 +58,6 @@ fn largest(folder: &Path, ended: &AtomicBool) -> u64 {
 /// Records into a folder that may hold `LIMIT` bytes, and watches the folder.
 fn check_keep_size(more: &[&str]) {
     const LIMIT: u64 = 8 << 20;
-    // A file takes a tenth of a second at least, so it does not become longer than it should.
-    const SOURCE: &str = "gen:size=1000,count=40000,rate=20000pps,late=delay";
     let dir = tempfile::tempdir().unwrap();
     let (ended, limit) = (AtomicBool::new(false), LIMIT.to_string());
     let more = [more, &["--keep-size", &limit]].concat();
@@ -116,7 +118,7 @@ fn disk_never_has_less_than_keep_free() {
         let (least, events) = std::thread::scope(|scope| {
             let watcher = scope.spawn(watch);
             let more = [more, &["--ring", "1M", "--keep-free", "8M"]].concat();
-            let events = record("gen:size=1000,count=40000", disk.path(), &more);
+            let events = record(SOURCE, disk.path(), &more);
             ended.store(true, Ordering::Relaxed);
             (watcher.join().unwrap(), events)
         });
