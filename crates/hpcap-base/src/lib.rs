@@ -13,6 +13,7 @@
 //! | [`error`] | errors: what was tried, on what, why it failed and what to do |
 //! | [`ledger`] | counts of frames by what became of them |
 //! | [`name`] | names of queues |
+//! | [`nic`] | the counters of network interfaces |
 //! | [`time`] | times with nanoseconds, and how people write them |
 //! | [`units`] | sizes, rates and durations as people write them |
 //! | [`visible`](mod@visible) | makes text from other sources safe to print |
@@ -26,6 +27,7 @@ pub mod compress;
 pub mod error;
 pub mod ledger;
 pub mod name;
+pub mod nic;
 pub mod sink;
 pub mod time;
 pub mod units;

@@ -16,6 +16,7 @@
 //! | [`compress`] | formats of files and their endings; gzip and Zstandard |
 //! | `filter` | filters in tcpdump's syntax (feature `filter`, which needs libpcap) |
 //! | [`ledger`] | counts of frames by what became of them |
+//! | [`counters`] | the table of all counters: names, units, meanings; differences and rates |
 //! | [`loss`] | reports when frames begin to be lost, while that continues, and when it ends |
 //! | [`message`] | messages of long-running programs, which never wait for their reader |
 //! | [`cancellable`] | waits that a program can cancel |
@@ -30,6 +31,7 @@
 compile_error!("hpcap's shared memory and files are defined for 64-bit little-endian machines");
 
 pub mod cancellable;
+pub mod counters;
 pub mod dedup;
 #[cfg(feature = "filter")]
 pub mod filter;
@@ -41,7 +43,7 @@ pub mod queue;
 pub mod report;
 pub mod stream;
 
-pub use hpcap_base::{compress, error, ledger, name, time, units, visible};
+pub use hpcap_base::{compress, error, ledger, name, nic, time, units, visible};
 #[doc(inline)]
 pub use hpcap_pcapfile as pcapfile;
 #[doc(inline)]

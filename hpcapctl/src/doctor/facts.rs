@@ -208,7 +208,7 @@ impl InterfaceFacts {
                 _ => None,
             }),
             mtu: interface.mtu,
-            rx_errors: interface.rx_errors,
+            rx_errors: interface.counters.rx_errors,
             offloads: interface.offloads(),
             pause: interface.pause(),
             rings: interface.ring_lengths(),

@@ -8,6 +8,7 @@ pub mod timestamps;
 use std::fmt::Write;
 
 use hpcap_base::error::Context;
+use hpcap_base::nic::InterfaceCounters;
 use hpcap_base::{Error, Kind, Result, visible};
 use netlink::Which;
 
@@ -27,10 +28,8 @@ pub struct Interface {
     flags: u32,
     /// Longest payload in bytes, which is a frame without its Ethernet header.
     pub mtu: u32,
-    /// Number of frames that arrived damaged.
-    pub rx_errors: u64,
-    /// Number of frames for which the NIC had no room.
-    pub rx_missed: u64,
+    /// Its counters of frames and bytes.
+    pub counters: InterfaceCounters,
     /// Its alternative names (`ip link property add dev IF altname NAME`).
     pub other_names: Vec<String>,
 }
@@ -81,8 +80,7 @@ impl Interface {
             hardware: libc::ARPHRD_VOID,
             flags: (libc::IFF_UP | libc::IFF_RUNNING) as u32,
             mtu: 0,
-            rx_errors: 0,
-            rx_missed: 0,
+            counters: InterfaceCounters::default(),
             other_names: Vec::new(),
         }
     }

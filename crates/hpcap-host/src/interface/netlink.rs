@@ -2,6 +2,7 @@
 
 use std::io;
 
+use hpcap_base::nic::InterfaceCounters;
 use netlink_packet_core::{
     DecodeError, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkBuffer, NetlinkDeserializable,
     NetlinkHeader, NetlinkMessage, NetlinkPayload, NlasIterator, ParseableParametrized,
@@ -135,8 +136,7 @@ fn read_link(body: &[u8]) -> Result<Interface, DecodeError> {
         hardware: u16::from_ne_bytes([body[2], body[3]]),
         mtu: 0,
         flags: header.flags.bits(),
-        rx_errors: 0,
-        rx_missed: 0,
+        counters: InterfaceCounters::default(),
         other_names: Vec::new(),
     };
     for attribute in NlasIterator::new(&body[HEADER_BYTES..]) {
@@ -163,8 +163,24 @@ fn set(interface: &mut Interface, attribute: LinkAttribute) {
     match attribute {
         LinkAttribute::Mtu(mtu) => interface.mtu = mtu,
         LinkAttribute::Stats64(counters) => {
-            interface.rx_errors = counters.rx_errors;
-            interface.rx_missed = counters.rx_missed_errors;
+            interface.counters = InterfaceCounters {
+                rx_packets: counters.rx_packets,
+                rx_bytes: counters.rx_bytes,
+                rx_errors: counters.rx_errors,
+                rx_dropped: counters.rx_dropped,
+                multicast: counters.multicast,
+                rx_length_errors: counters.rx_length_errors,
+                rx_over_errors: counters.rx_over_errors,
+                rx_crc_errors: counters.rx_crc_errors,
+                rx_frame_errors: counters.rx_frame_errors,
+                rx_fifo_errors: counters.rx_fifo_errors,
+                rx_missed_errors: counters.rx_missed_errors,
+                rx_nohandler: counters.rx_nohandler,
+                tx_packets: counters.tx_packets,
+                tx_bytes: counters.tx_bytes,
+                tx_errors: counters.tx_errors,
+                tx_dropped: counters.tx_dropped,
+            };
         }
         LinkAttribute::PropList(properties) => {
             interface.other_names = properties

@@ -29,8 +29,8 @@ struct NicCounters {
 impl NicCounters {
     fn of(interface: &Interface) -> Self {
         Self {
-            missed: interface.rx_missed,
-            errors: interface.rx_errors,
+            missed: interface.counters.rx_missed_errors,
+            errors: interface.counters.rx_errors,
         }
     }
 }
@@ -159,8 +159,8 @@ mod tests {
     fn losses_are_reported_once_and_only_those_there_are() {
         let interface = Interface::all().unwrap().remove(0);
         let mut later = interface.clone();
-        later.rx_missed = interface.rx_missed.saturating_add(3);
-        later.rx_errors = interface.rx_errors.saturating_add(4);
+        later.counters.rx_missed_errors = interface.counters.rx_missed_errors.saturating_add(3);
+        later.counters.rx_errors = interface.counters.rx_errors.saturating_add(4);
         let mut losses = Losses::new(&interface, true);
         assert!(losses.report().is_empty());
         losses.look(&later);

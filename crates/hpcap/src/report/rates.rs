@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::counters::Delta;
 use crate::units::{Bytes, Si};
 use crate::{Count, Ledger, QueueName, Reason};
 
@@ -37,16 +38,13 @@ pub struct Rates {
     pub reasons: BTreeMap<&'static str, f64>,
 }
 
-fn to_f64(n: u64) -> f64 {
-    n as f64
-}
-
 impl Rate {
-    fn of(count: Count, seconds: f64) -> Self {
-        let (frames, bytes) = (to_f64(count.frames), to_f64(count.bytes));
+    fn of(count: Count, time: Duration) -> Self {
+        let frames = Delta::Grew(count.frames).per_second(time);
+        let bytes = Delta::Grew(count.bytes).per_second(time);
         Self {
-            frames_per_second: frames / seconds,
-            bits_per_second: 8.0 * (bytes + 24.0 * frames) / seconds,
+            frames_per_second: frames,
+            bits_per_second: 8.0 * (bytes + 24.0 * frames),
         }
     }
 }
@@ -55,7 +53,6 @@ impl Rates {
     /// Computes the rates between the ledgers `before` and `now`, read `time` apart.
     #[must_use]
     pub fn between(before: &Ledger, now: &Ledger, time: Duration) -> Self {
-        let seconds = time.as_secs_f64().max(1e-3);
         let (mut wire, mut lost) = (Count::default(), Count::default());
         let mut reasons = BTreeMap::new();
         for reason in Reason::ledger() {
@@ -65,14 +62,14 @@ impl Rates {
                 lost += new;
             }
             if *reason != Reason::Captured && !new.is_zero() {
-                reasons.insert(reason.name(), to_f64(new.frames) / seconds);
+                reasons.insert(reason.name(), Delta::Grew(new.frames).per_second(time));
             }
         }
         Self {
-            seconds,
-            on_the_wire: Rate::of(wire, seconds),
-            captured: Rate::of(now[Reason::Captured] - before[Reason::Captured], seconds),
-            lost: Rate::of(lost, seconds),
+            seconds: time.as_secs_f64(),
+            on_the_wire: Rate::of(wire, time),
+            captured: Rate::of(now[Reason::Captured] - before[Reason::Captured], time),
+            lost: Rate::of(lost, time),
             reasons,
         }
     }

@@ -4,7 +4,7 @@ use std::fmt::{self, Write};
 
 use serde::Serialize;
 
-use crate::ledger::Ledger;
+use crate::ledger::{Count, Ledger};
 use crate::listener::Contract;
 use crate::queue::{ListenerInfo, Queue};
 use crate::units::Bytes;
@@ -36,6 +36,8 @@ pub struct QueueStatus {
     pub caplen: u32,
     /// Bytes that the producer has published since the queue started.
     pub published_bytes: u64,
+    /// All frames on the wire: the sum of the ledger.
+    pub on_the_wire: Count,
     /// Frames and bytes by what became of them.
     pub ledger: Ledger,
     /// Frames longer than 65,535 bytes, of which the first 65,535 are stored.
@@ -125,6 +127,7 @@ impl QueueStatus {
             block_bytes: info.block_bytes,
             caplen: queue.page().caplen(),
             published_bytes: ledger.published,
+            on_the_wire: ledger.ledger.on_the_wire(),
             ledger: ledger.ledger,
             frames_cut: ledger.frames_cut,
             times_adjusted: ledger.times_adjusted,
