@@ -60,7 +60,7 @@ build: ## build the tools, optimised, into target/release
 
 run: build ## demonstrate: capture ten seconds of traffic, check and convert the files, compare the ledger
 	@scripts/deps.sh want run
-	@IFACE='$(IFACE)' SECONDS_TO_RUN='$(SECONDS)' DIR='$(DIR)' scripts/demo.sh '$(TARGET)/release'
+	@'$(TARGET)/release/xtask' demo --seconds='$(SECONDS)' $(if $(IFACE),--interface='$(IFACE)') $(if $(DIR),--dir='$(DIR)')
 
 check: ## check quickly (two minutes): formatting, clippy, unit tests, one capture over a virtual cable
 	@scripts/deps.sh need build test

@@ -20,17 +20,13 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 readonly TARGET=${CARGO_TARGET_DIR:-target}
 readonly LOGS=$TARGET/test-logs
 export PROPTEST_RNG_SEED=${PROPTEST_RNG_SEED:-1}
-readonly PARTS=(scripts kmod model fuzz demo cargo stress vm)
+readonly PARTS=(kmod model fuzz packages cargo stress vm)
 
 # Builds every test and, because tests run them, every program: `cargo test --no-run` leaves out the program
 # of a package without tests of its own. All parts build with these words: another choice of packages gives
 # the dependencies other features, and cargo would build them a second time.
 build_tests() {
 	cargo build --workspace --all-targets --quiet
-}
-
-part_scripts() {
-	scripts/test-scripts.sh
 }
 
 part_model() {
@@ -50,30 +46,11 @@ part_kmod() {
 	scripts/test-kmod.sh
 }
 
-# Compares the documents with the programs, and runs what the README and `make run` promise.
-part_demo() {
-	local folder=$LOGS/demo code=0
+# Makes the packages, and runs what the README promises.
+part_packages() {
 	build_tests || return
-	scripts/check-docs.sh "$TARGET/debug" || return
 	packaging/test-packages.sh "$TARGET/debug" || return
-	SECONDS_TO_RUN=3 DIR=$folder scripts/demo.sh "$TARGET/debug" || code=$?
-	[ $code != 0 ] || demo_names_what_it_cannot_compare "$folder" || code=$?
-	rm -rf "$folder"
-	[ $code = 0 ] || return $code
 	scripts/test-readme.sh "$TARGET/debug"
-}
-
-# On an interface whose sender is another program, the demonstration has no number to compare with.
-demo_names_what_it_cannot_compare() {
-	[ "$(id -u)" = 0 ] || return 0
-	local output text
-	output=$(SECONDS_TO_RUN=1 IFACE=lo DIR=$1 scripts/demo.sh "$TARGET/debug" </dev/null) || return
-	for text in "on the wire  *not compared" "Remove them: *rm -r $1/"; do
-		grep -q "$text" <<<"$output" || {
-			echo "demo: the output does not contain '$text': $output" >&2
-			return 1
-		}
-	done
 }
 
 # Sends a hundred million records from one process to another. The profile `stress` is optimised, but
@@ -152,7 +129,7 @@ part_build() {
 # `stress` and `vm` keep two processors busy, so nothing runs beside them.
 run_all() {
 	beside kmod build
-	beside "scripts model fuzz demo" cargo
+	beside "model fuzz packages" cargo
 	in_sequence stress vm
 }
 
@@ -162,7 +139,7 @@ list_skipped() {
 		/^---- .* stdout ----$/ { name = $2 }
 		/^skipped: / { sub(/^skipped: /, ""); print name ": " $0 }
 	' "$LOGS/cargo-full.log" 2>/dev/null | sort -u
-	grep -hE '^[a-z-]+: skipped' "$LOGS"/{scripts,model,fuzz,demo}.log 2>/dev/null || true
+	grep -hE '^[a-z-]+: skipped' "$LOGS"/{model,fuzz,packages}.log 2>/dev/null || true
 }
 
 for part in "$@"; do

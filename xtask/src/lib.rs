@@ -1,7 +1,16 @@
-//! Generates man pages and shell completions from the command lines of the programs, so that they
-//! name exactly the options that the programs have.
+//! What a developer runs with `cargo xtask`, and what the Makefile calls.
+//!
+//! | module | contents |
+//! |---|---|
+//! | [`page`], [`completions`] | man pages and shell completions, made from the command lines of the programs, so that they name exactly the options that the programs have |
+//! | [`demo`] | the demonstration of `make run` |
+//! | [`documents`] | comparison of the documents with the command lines of the programs |
+//! | [`lint`] | checks of what no compiler checks |
 
 pub mod completions;
+pub mod demo;
+pub mod documents;
+pub mod lint;
 pub mod page;
 
 use clap::{Command, CommandFactory};

@@ -1,11 +1,13 @@
-//! `cargo xtask man DIR` writes the man pages, `cargo xtask completions DIR` the shell completions.
+//! `cargo xtask TASK`: what a developer runs, and what the Makefile calls.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
+use xtask::demo::{self, Verdict};
+use xtask::{completions, documents, lint, page};
 
-/// Generates files for packages from the command lines of the programs.
+/// Tasks of the developers of hpcap.
 #[derive(Debug, Parser)]
 #[command(name = "xtask")]
 struct Cli {
@@ -25,18 +27,109 @@ enum Task {
         /// Folder for one folder for each shell; it is created
         dir: PathBuf,
     },
+    /// Capture some traffic, check and convert the files, and compare the ledger (make run)
+    Demo(DemoArgs),
+    /// Compare the documents of the programs with their command lines
+    CheckDocs,
+    /// Check shell scripts, white space, paths, and what the documents name
+    LintText,
+}
+
+#[derive(Debug, Args)]
+struct DemoArgs {
+    /// Folder with hpcap's programs [default: the folder of this program]
+    #[arg(long, value_name = "DIR")]
+    tools: Option<PathBuf>,
+    /// Interface to capture, instead of generated traffic
+    #[arg(long, value_name = "IF")]
+    interface: Option<String>,
+    /// How long to capture
+    #[arg(long, value_name = "N", default_value = "10", value_parser = parse_seconds)]
+    seconds: u32,
+    /// Folder for the files [default: demo in the build folder, emptied first]
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+}
+
+fn parse_seconds(text: &str) -> Result<u32, String> {
+    text.parse()
+        .ok()
+        .filter(|seconds| (1..100_000).contains(seconds))
+        .ok_or_else(|| "expected a number of seconds, such as 10".to_owned())
 }
 
 fn main() -> ExitCode {
-    let (written, dir) = match Cli::parse().task {
-        Task::Man { dir } => (xtask::page::write_all(&dir), dir),
-        Task::Completions { dir } => (xtask::completions::write_all(&dir), dir),
-    };
+    match Cli::parse().task {
+        Task::Man { dir } => report_written(page::write_all(&dir), &dir),
+        Task::Completions { dir } => report_written(completions::write_all(&dir), &dir),
+        Task::Demo(arguments) => run_demo(arguments),
+        Task::CheckDocs => report_complaints(
+            "check-docs",
+            documents::compare_all(Path::new(".")),
+            "the documents name the options that the programs have",
+        ),
+        Task::LintText => report_complaints(
+            "lint-text",
+            lint::check(Path::new(".")),
+            "scripts and documents are clean",
+        ),
+    }
+}
+
+fn report_written(written: std::io::Result<()>, dir: &Path) -> ExitCode {
     match written {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
             eprintln!("xtask: cannot write files into {}: {e}", dir.display());
             ExitCode::FAILURE
+        }
+    }
+}
+
+fn report_complaints<T: std::fmt::Display>(
+    task: &str,
+    complaints: std::io::Result<Vec<T>>,
+    clean: &str,
+) -> ExitCode {
+    match complaints {
+        Ok(complaints) if complaints.is_empty() => {
+            println!("{task}: {clean}");
+            ExitCode::SUCCESS
+        }
+        Ok(complaints) => {
+            for complaint in complaints {
+                eprintln!("{task}: {complaint}");
+            }
+            ExitCode::FAILURE
+        }
+        Err(e) => {
+            eprintln!("{task}: {e}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run_demo(arguments: DemoArgs) -> ExitCode {
+    let own_folder = || Some(std::env::current_exe().ok()?.parent()?.to_owned());
+    let Some(tools) = arguments.tools.or_else(own_folder) else {
+        eprintln!("demo: cannot find the folder of this program: name one with --tools");
+        return ExitCode::FAILURE;
+    };
+    let settings = demo::Settings {
+        tools: std::path::absolute(&tools).unwrap_or(tools),
+        interface: arguments.interface,
+        seconds: arguments.seconds,
+        dir: arguments.dir,
+    };
+    match demo::run(&settings) {
+        Ok(Verdict::Agrees) => ExitCode::SUCCESS,
+        Ok(Verdict::Differs) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("demo: {error}");
+            match error {
+                demo::Error::Usage(_) => ExitCode::from(2),
+                demo::Error::Failed(_) | demo::Error::Interrupted => ExitCode::FAILURE,
+            }
         }
     }
 }

@@ -7,7 +7,7 @@
 //! and end. The kernel hands frames over on the sender's side of a veth pair, so the table leaves
 //! out that part of the kernel's work, and what the kernel writes to the disk later.
 
-mod namespace;
+pub mod namespace;
 mod tool;
 
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ use hpcap::{Error, Kind, Result};
 use crate::process::{Running, Times, own};
 use crate::report::{Capture, Figure, Report, Row, Unit};
 use crate::workspace::Workspace;
-use namespace::{RECEIVER, SENDER, packet_sockets, within};
+use namespace::{packet_sockets, within};
 use tool::Tool;
 
 /// The offered loads, and the number of captures.
@@ -56,6 +56,10 @@ impl Settings {
 
 /// Bytes that the captures of an unlimited sender may need.
 const ROOM: u64 = 4 << 30;
+/// The interface that frames are sent on.
+const SENDER: &str = "snd";
+/// The interface that the frames arrive at.
+const RECEIVER: &str = "rcv";
 /// Longest time until a program captures.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Time for a program to settle after it has begun to capture.
@@ -83,7 +87,9 @@ pub fn capture(settings: &Settings, report: &mut Report) -> Result<()> {
         return Ok(());
     }
     let workspace = Workspace::new(&settings.dir, ROOM)?;
-    match within(workspace.path(), || measure(settings, &workspace)) {
+    match within(workspace.path(), [SENDER, RECEIVER], || {
+        measure(settings, &workspace)
+    }) {
         Ok(captures) => {
             for tool in Tool::ALL.iter().filter(|tool| !tool.is_there()) {
                 report.add(Row::skipped(

@@ -9,17 +9,17 @@ use hpcap::{Error, Kind, Result};
 
 use crate::process::run;
 
-/// The interface that frames are sent on.
-pub(super) const SENDER: &str = "snd";
-/// The interface that the frames arrive at.
-pub(super) const RECEIVER: &str = "rcv";
-
-/// Runs `work` on a thread in a new network namespace with a pair of interfaces. The programs that
-/// `work` starts are in the namespace, too.
+/// Runs `work` on a thread in a new network namespace with a pair of interfaces of these names. The
+/// programs that `work` starts are in the namespace, too. `folder` gets the output of the programs that
+/// make the pair.
 ///
 /// # Errors
 /// [`Kind::Permission`] without the right to create a namespace, and the errors of `work`.
-pub(super) fn within<T: Send>(folder: &Path, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+pub fn within<T: Send>(
+    folder: &Path,
+    pair: [&str; 2],
+    work: impl FnOnce() -> Result<T> + Send,
+) -> Result<T> {
     thread::scope(|scope| {
         let inside = scope.spawn(|| {
             // SAFETY: unshare(2) accesses no memory; only this thread enters the new namespace.
@@ -28,7 +28,7 @@ pub(super) fn within<T: Send>(folder: &Path, work: impl FnOnce() -> Result<T> + 
                 return Err(Error::io("make a network namespace", error)
                     .advise("run as root, or with CAP_SYS_ADMIN"));
             }
-            set_up(folder)?;
+            set_up(folder, pair)?;
             work()
         });
         inside.join().unwrap_or_else(|_| {
@@ -38,7 +38,7 @@ pub(super) fn within<T: Send>(folder: &Path, work: impl FnOnce() -> Result<T> + 
     })
 }
 
-fn set_up(folder: &Path) -> Result<()> {
+fn set_up(folder: &Path, pair: [&str; 2]) -> Result<()> {
     // Without IPv6, the kernel sends no frames of its own (neighbour discovery, multicast reports).
     for scope in ["all", "default"] {
         let path = format!("/proc/sys/net/ipv6/conf/{scope}/disable_ipv6");
@@ -46,9 +46,9 @@ fn set_up(folder: &Path) -> Result<()> {
             std::fs::write(&path, "1").context(|| format!("write {path}"))?;
         }
     }
-    let add = format!("link add name {SENDER} type veth peer name {RECEIVER}");
-    let mut lines = vec![add];
-    for name in [SENDER, RECEIVER] {
+    let [one, other] = pair;
+    let mut lines = vec![format!("link add name {one} type veth peer name {other}")];
+    for name in pair {
         lines.push(format!("link set {name} arp off multicast off"));
         lines.push(format!("link set {name} up"));
     }
