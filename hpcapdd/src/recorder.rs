@@ -24,9 +24,9 @@ use crate::session::{Recorded, Session, Timing};
 use crate::sink::Sink;
 use crate::sink::block::{BlockLimits, BlockSink};
 use crate::sink::null::{NullOutput, NullSink};
-use crate::sink::record::capture_output::CaptureOutput;
+use crate::sink::record::capture_format::{CaptureFormat, CaptureOutput};
 use crate::sink::record::pipe_output::PipeOutput;
-use crate::sink::record::raw_output::{Kept, RawOutput};
+use crate::sink::record::raw_format::{Kept, RawFormat, RawOutput};
 use crate::sink::record::{RecordLimits, RecordOutput, RecordSink, Selector};
 use crate::sink::several;
 use crate::storage::access::Access;
@@ -277,9 +277,10 @@ fn make_sink(
     if let Some(recording) = recording
         && folder.format() != FileFormat::Raw
     {
-        let kept = (filter, caplen);
-        let queues = vec![(info.clone(), input.listener.start().ledger)];
-        let output = CaptureOutput::new(folder, queues, kept, rotate_bytes, recording);
+        let before = listener.start().ledger;
+        let form = folder.format();
+        let format = CaptureFormat::new(form, info.clone(), before, filter, caplen, rotate_bytes);
+        let output = CaptureOutput::new(folder, format, recording);
         return Ok((by_record(listener, output, selection, limits)?, "records"));
     }
     if let Some(recording) = recording {
@@ -288,7 +289,8 @@ fn make_sink(
             caplen,
             plain: selection.plain || info.plain,
         };
-        let output = RawOutput::new(folder, info.clone(), kept, rotate_bytes, recording);
+        let format = RawFormat::new(info.clone(), kept, rotate_bytes);
+        let output = RawOutput::new(folder, format, recording);
         return Ok((by_record(listener, output, selection, limits)?, "records"));
     }
     let limits = BlockLimits {

@@ -8,6 +8,7 @@ use std::fs::{self, File};
 use std::path::Path;
 use std::process::Command;
 
+use common::statistics::Statistics;
 use common::{Running, events, files, frames_of, hpcapdd, of_kind, record, run, summary};
 use hpcap::Reason;
 use hpcap::compress::Decompressor;
@@ -128,36 +129,6 @@ fn gap_between_files_is_in_the_next() {
     assert_eq!(told + no_listener, holes);
 }
 
-/// The statistics at the end of a file.
-struct Statistics {
-    received: u64,
-    os_dropped: u64,
-    delivered: u64,
-}
-
-impl Statistics {
-    /// Reads the last block of the file, which must be a statistics block.
-    fn last_of(path: &Path) -> Self {
-        let bytes = fs::read(path).unwrap();
-        let length = u32::from_le_bytes(bytes[bytes.len() - 4..].try_into().unwrap());
-        let block = &bytes[bytes.len() - usize::try_from(length).unwrap()..];
-        assert_eq!(block[..4], 5_u32.to_le_bytes(), "{}", path.display());
-        let number = |code: u8| {
-            let mut options = &block[20..block.len() - 4];
-            while options[..2] != [code, 0] {
-                let bytes = usize::from(u16::from_le_bytes([options[2], options[3]]));
-                options = &options[4 + bytes.next_multiple_of(4)..];
-            }
-            u64::from_le_bytes(options[4..12].try_into().unwrap())
-        };
-        Self {
-            received: number(4),
-            os_dropped: number(7),
-            delivered: number(8),
-        }
-    }
-}
-
 #[test]
 fn statistics_of_all_files_add_up() {
     let dir = tempfile::tempdir().unwrap();
@@ -165,7 +136,7 @@ fn statistics_of_all_files_add_up() {
     record("gen:size=300,count=5000", dir.path(), &arguments);
     let all: Vec<_> = files(dir.path(), ".pcapng")
         .iter()
-        .map(|path| Statistics::last_of(path))
+        .flat_map(|path| Statistics::of(path))
         .collect();
     assert!(all.len() > 5);
     let sum = |of: fn(&Statistics) -> u64| all.iter().map(of).sum::<u64>();
@@ -417,7 +388,7 @@ fn stop_on_a_full_disk_leaves_a_file_with_its_end() {
         verify_all(disk.path(), ".pcapng"),
         summary(&events)["frames"]
     );
-    let statistics = Statistics::last_of(&paths[0]);
+    let statistics = &Statistics::of(&paths[0])[0];
     let storage = frames_of(summary(&events), Reason::Storage);
     assert!(storage > 0);
     // The source may have lost a part of a batch when it was stopped.

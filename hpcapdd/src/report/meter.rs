@@ -117,7 +117,7 @@ impl Meter {
 /// the recorder itself filtered or lost.
 #[must_use]
 pub fn recording_ledger(now: &Ledger, before: &Ledger, tally: &Tally) -> Ledger {
-    let mut ledger = crate::sink::record::own_ledger(now.since(before), tally.filtered);
+    let mut ledger = crate::sink::record::selection::own_ledger(now.since(before), tally.filtered);
     ledger += &tally.lost;
     ledger
 }

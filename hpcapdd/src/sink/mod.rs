@@ -97,6 +97,13 @@ pub struct Ending {
     pub limited: bool,
 }
 
+/// The end of `listener`, whose source has ended.
+fn end_of(listener: &Listener) -> Moment {
+    let mut end = Moment::from(&listener.ledger());
+    end.off = listener.published();
+    end
+}
+
 /// A destination of a recording.
 pub trait Sink {
     /// Takes some of the unread stream before stream offset `until`.

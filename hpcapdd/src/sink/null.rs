@@ -1,10 +1,10 @@
 //! The destination `null`, which counts frames and stores nothing.
 
 use hpcap::listener::{Listener, Moment, Start};
-use hpcap::raw::{Gap, Record};
+use hpcap::raw::Gap;
 use hpcap::{Count, Kind, Reason, Result};
 
-use crate::sink::record::{OutputFailure, RecordOutput, Written};
+use crate::sink::record::{OutputFailure, OutputFrame, RecordOutput, Written};
 use crate::sink::{Ending, Sink, Step, Tally};
 
 /// Discards whole blocks without looking at them.
@@ -84,17 +84,17 @@ impl RecordOutput for NullOutput {
         Ok(())
     }
 
-    fn frame(&mut self, record: &Record<'_>, _duplicate: bool) {
-        self.bytes += (hpcap::abi::HPCAP_RECORD_BYTES + record.data.len()) as u64;
+    fn frame(&mut self, frame: &OutputFrame<'_>) {
+        self.bytes += (hpcap::abi::HPCAP_RECORD_BYTES + frame.record.data.len()) as u64;
     }
 
-    fn gap(&mut self, _gap: &Gap) {}
+    fn gap(&mut self, _source: usize, _gap: &Gap) {}
 
     fn flush(&mut self) -> std::result::Result<(), OutputFailure> {
         Ok(())
     }
 
-    fn finish(&mut self, _: &Moment, _: bool) -> std::result::Result<(), OutputFailure> {
+    fn finish(&mut self, _end: &Moment) -> std::result::Result<(), OutputFailure> {
         Ok(())
     }
 

@@ -13,9 +13,9 @@ use crate::recorder::Outlet;
 use crate::session::input::Input;
 use crate::sink::Sink;
 use crate::sink::block::{BlockLimits, BlockSink};
-use crate::sink::record::capture_output::CaptureOutput;
+use crate::sink::record::capture_format::{CaptureFormat, CaptureOutput};
 use crate::sink::record::merge::MergeSink;
-use crate::sink::record::raw_output::{Kept, RawOutput};
+use crate::sink::record::raw_format::{Kept, RawFormat, RawOutput};
 use crate::sink::record::{RecordLimits, RecordSink, Selector};
 use crate::sink::side_by_side::SideBySide;
 use crate::storage::folder::OutputFolder;
@@ -154,15 +154,17 @@ pub(crate) fn make_sink(
         files: cli.files,
     };
     if let [recording] = own_streams {
-        let queues = vec![(info.clone(), input.listener.start().ledger)];
-        let kept = ("", input.listener.page().caplen());
-        let output = CaptureOutput::new(*folder, queues, kept, rotate_bytes, *recording)
+        let before = input.listener.start().ledger;
+        let caplen = input.listener.page().caplen();
+        let form = folder.format();
+        let format = CaptureFormat::new(form, info.clone(), before, "", caplen, rotate_bytes)
             .with_further(input.further_queues());
+        let output = CaptureOutput::new(*folder, format, *recording);
         let sources_wait = cli
             .source
             .iter()
             .all(|spec| plan::source_spec(spec).is_ok_and(|spec| spec.waits()));
-        let sink = MergeSink::new(output, further, limits, sources_wait);
+        let sink = MergeSink::new(output, &input.listener, further, limits, sources_wait);
         return Ok((Box::new(sink), "records"));
     }
     let sink = |listener: &Listener, folder: OutputFolder, own: Option<&RecordingId>| {
@@ -181,7 +183,8 @@ pub(crate) fn make_sink(
             caplen: listener.page().caplen(),
             plain: info.plain,
         };
-        let output = RawOutput::new(folder, info.clone(), kept, rotate_bytes, *recording);
+        let format = RawFormat::new(info.clone(), kept, rotate_bytes);
+        let output = RawOutput::new(folder, format, *recording);
         Box::new(RecordSink::new(
             listener,
             output,

@@ -1,10 +1,10 @@
 //! Records several sources, each into files of its own.
 
 use hpcap::Result;
-use hpcap::listener::{Listener, Moment};
+use hpcap::listener::Listener;
 
 use crate::report::event::Notice;
-use crate::sink::{Ending, Sink, Step, Tally};
+use crate::sink::{Ending, Sink, Step, Tally, end_of};
 
 /// The sinks of several sources. The session owns the listener of the first source; this sink owns
 /// the others.
@@ -39,13 +39,6 @@ impl SideBySide {
         }
         all
     }
-}
-
-/// The end of `listener`, whose source has ended.
-fn end_of(listener: &Listener) -> Moment {
-    let mut end = Moment::from(&listener.ledger());
-    end.off = listener.published();
-    end
 }
 
 /// Combines the steps of two sinks. An end goes before a failure, a failure before progress, and

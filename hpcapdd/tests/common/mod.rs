@@ -7,6 +7,7 @@
 )]
 
 pub(crate) mod daemon;
+pub(crate) mod statistics;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

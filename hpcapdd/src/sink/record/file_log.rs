@@ -1,9 +1,7 @@
 //! Counts the files that a frame-by-frame output has ended, and collects the notices about them.
 
-use hpcap::Count;
-
 use crate::report::event::Notice;
-use crate::sink::record::{OutputFailure, Written};
+use crate::sink::record::Written;
 use crate::storage::sealed::Sealed;
 
 /// Counts ended files and their bytes, and collects notices for the session.
@@ -19,12 +17,6 @@ impl FileLog {
         self.ended.bytes += bytes;
         self.ended.files += 1;
         self.notices.push(Notice::FileSealed(Box::new(sealed)));
-    }
-
-    /// Bytes in all ended files.
-    #[must_use]
-    pub fn bytes(&self) -> u64 {
-        self.ended.bytes
     }
 
     /// Bytes and files so far, with `under_way` bytes in the open file.
@@ -44,22 +36,5 @@ impl FileLog {
     /// Takes the notices since the last call.
     pub fn take_notices(&mut self) -> Vec<Notice> {
         std::mem::take(&mut self.notices)
-    }
-}
-
-/// The result of the last flush of an output: after a failure that could pass, the `unflushed`
-/// frames are lost, because nobody will try again.
-pub fn last_flush(
-    result: Result<(), OutputFailure>,
-    unflushed: Count,
-) -> Result<(), OutputFailure> {
-    match result {
-        Err(OutputFailure::Storage { error, lost }) if lost.is_zero() => {
-            Err(OutputFailure::Storage {
-                error,
-                lost: unflushed,
-            })
-        }
-        other => other,
     }
 }

@@ -2,17 +2,16 @@
 
 use std::time::{Duration, Instant};
 
-use hpcap::listener::{Listener, Moment, Start};
-use hpcap::raw::{Altered, Item, Record};
-use hpcap::{Count, Kind, Ledger, Reason, Result, Timestamp};
+use hpcap::listener::{Listener, Moment};
+use hpcap::raw::{Altered, Record};
+use hpcap::{Count, Reason, Result, Timestamp};
 
 use crate::report::event::Notice;
-use crate::sink::record::duplicate_mark::DuplicateMark;
-use crate::sink::record::{OutputFailure, RecordLimits, RecordOutput, prepare};
-use crate::sink::{Ending, FLUSH_AFTER, Sink, Step, Tally};
-
-/// Frames taken in one step, before the session looks at signals and the clock again.
-const BATCH: usize = 4096;
+use crate::sink::record::delivery::Delivery;
+use crate::sink::record::record_stream::{Next, RecordStream};
+use crate::sink::record::selection::{RecordLimits, Selector};
+use crate::sink::record::{BATCH, OutputFrame, RecordOutput};
+use crate::sink::{Ending, Sink, Step, Tally, end_of};
 
 /// A frame is published at most this long after its timestamp. An older frame does not wait for
 /// earlier ones of other sources.
@@ -34,249 +33,180 @@ struct NextFrame {
     altered: Option<Altered>,
 }
 
-/// The reading state of one source.
-#[derive(Debug, Default)]
-struct QueueStream {
+/// A source with its next frame, which was copied from the ring.
+#[derive(Debug)]
+struct MergedSource {
+    stream: RecordStream,
     next: Option<NextFrame>,
     /// The bytes of `next`.
     data: Vec<u8>,
-    mark: DuplicateMark,
-    /// Original length and time of the source's next frame, if its record cannot hold them.
-    altered: Option<Altered>,
-    last: Option<Timestamp>,
-    overtaken: bool,
-    acked: u64,
+}
+
+impl MergedSource {
+    fn new(listener: &Listener) -> Self {
+        Self {
+            stream: RecordStream::new(listener),
+            next: None,
+            data: Vec::new(),
+        }
+    }
+
+    /// Reads the next frame, and passes the gaps before it to `delivery` as those of source
+    /// `number`. Returns whether there is a frame.
+    fn fill(
+        &mut self,
+        number: usize,
+        listener: &mut Listener,
+        delivery: &mut Delivery<impl RecordOutput>,
+    ) -> Result<bool> {
+        while self.next.is_none() {
+            if self.stream.is_overtaken() {
+                match self.stream.resync(listener)? {
+                    Some(missed) => delivery.missing(number, &missed),
+                    None => return Ok(false),
+                }
+            }
+            match self.stream.next(listener)? {
+                Next::Frame {
+                    record,
+                    altered,
+                    duplicate,
+                } => {
+                    self.data.clear();
+                    self.data.extend_from_slice(record.data);
+                    self.next = Some(NextFrame {
+                        time: record.time,
+                        len: record.len,
+                        duplicate,
+                        altered,
+                    });
+                }
+                Next::Gap(gap) => delivery.gap(number, &gap),
+                Next::Other | Next::Overtaken => {}
+                Next::Nothing => return Ok(false),
+            }
+        }
+        Ok(true)
+    }
 }
 
 /// Merges the frames of several listeners by their times. The session owns the first listener; this
 /// sink owns the others.
 #[derive(Debug)]
 pub struct MergeSink<O> {
-    output: O,
+    delivery: Delivery<O>,
     others: Vec<Listener>,
-    streams: Vec<QueueStream>,
-    limits: RecordLimits,
-    tally: Tally,
-    flushed: Instant,
-    pending: bool,
+    sources: Vec<MergedSource>,
     /// When the earliest frame began to wait for another source.
     waiting: Option<Instant>,
     /// Whether the sources wait for this recorder, as files do. The merge then waits longer for
     /// each source.
     sources_wait: bool,
     done: bool,
-    notices: Vec<Notice>,
 }
 
 impl<O: RecordOutput> MergeSink<O> {
-    /// Passes the frames of the session's listener and of `others` to `output`. `sources_wait` says that
-    /// all sources are files or generators that wait for their frames to be taken.
+    /// Passes the frames of the session's listener, `first`, and of `others` to `output`.
+    /// `sources_wait` says that all sources are files or generators that wait for their frames to be
+    /// taken.
     #[must_use]
-    pub fn new(output: O, others: Vec<Listener>, limits: RecordLimits, sources_wait: bool) -> Self {
+    pub fn new(
+        output: O,
+        first: &Listener,
+        others: Vec<Listener>,
+        limits: RecordLimits,
+        sources_wait: bool,
+    ) -> Self {
+        let sources: Vec<MergedSource> = std::iter::once(first)
+            .chain(&others)
+            .map(MergedSource::new)
+            .collect();
         Self {
-            output,
-            streams: (0..=others.len()).map(|_| QueueStream::default()).collect(),
+            delivery: Delivery::new(output, limits, sources.len()),
+            sources,
             others,
-            limits,
-            tally: Tally::default(),
-            flushed: Instant::now(),
-            pending: false,
             waiting: None,
             sources_wait,
             done: false,
-            notices: Vec::new(),
         }
-    }
-
-    /// Reads the next frame of source `number`, and passes the gaps before it to the output.
-    /// Returns whether there is a frame.
-    fn fill(&mut self, number: usize, listener: &mut Listener) -> Result<bool> {
-        let stream = &mut self.streams[number];
-        while stream.next.is_none() {
-            if stream.overtaken {
-                match listener.resync(Start::Oldest) {
-                    Ok(missed) => {
-                        stream.overtaken = false;
-                        stream.acked = listener.position();
-                        let mut lost = Ledger::default();
-                        lost += &missed;
-                        self.tally.lost[Reason::Overrun] += missed[Reason::Overrun];
-                        self.output.source(number);
-                        self.output.gap(&hpcap::raw::Gap {
-                            from: stream.last,
-                            until: Timestamp::now(),
-                            lost,
-                            ..Default::default()
-                        });
-                    }
-                    Err(e) if e.kind() == Kind::NotFound => return Ok(false),
-                    Err(e) => return Err(e),
-                }
-            }
-            let item = match listener.next_record() {
-                Ok(Some(item)) => item,
-                Ok(None) => return Ok(false),
-                Err(e) if e.kind() == Kind::Overrun => {
-                    stream.overtaken = true;
-                    stream.mark.void();
-                    stream.altered = None;
-                    continue;
-                }
-                Err(e) => return Err(e),
-            };
-            let duplicate = stream.mark.of(&item);
-            match item {
-                Item::Frame(record) => {
-                    stream.data.clear();
-                    stream.data.extend_from_slice(record.data);
-                    stream.next = Some(NextFrame {
-                        time: record.time,
-                        len: record.len,
-                        duplicate,
-                        altered: stream.altered.take(),
-                    });
-                }
-                Item::Gap(gap) => {
-                    self.output.source(number);
-                    self.output.gap(&gap);
-                }
-                Item::Altered(had) => stream.altered = Some(had),
-                _ => {}
-            }
-        }
-        Ok(true)
     }
 
     /// Chooses the source whose frame is next. Returns `None` if there is no frame, or if an
     /// earlier one may still come.
-    fn choose(&mut self, listener: &mut Listener, ending: bool) -> Result<Option<usize>> {
-        let mut first: Option<(Timestamp, usize)> = None;
+    fn choose(&mut self, first: &mut Listener, ending: bool) -> Result<Option<usize>> {
+        let mut earliest: Option<(Timestamp, usize)> = None;
         let mut all = true;
-        let mut others = std::mem::take(&mut self.others);
-        let listeners = std::iter::once(listener).chain(others.iter_mut());
-        let mut outcome = Ok(());
-        for (number, listener) in listeners.enumerate() {
+        let listeners = std::iter::once(first).chain(&mut self.others);
+        for (number, (source, listener)) in self.sources.iter_mut().zip(listeners).enumerate() {
             // This is checked before the last read, so that the read sees all that was published.
             let ended = ending || listener.ended();
-            match self.fill(number, listener) {
-                Ok(true) => {
-                    let time = self.streams[number].next.as_ref().map(|next| next.time);
-                    first = first.into_iter().chain(time.map(|t| (t, number))).min();
-                }
-                Ok(false) => all &= ended,
-                Err(e) => outcome = Err(e),
+            if source.fill(number, listener, &mut self.delivery)? {
+                let time = source.next.as_ref().map(|next| (next.time, number));
+                earliest = earliest.into_iter().chain(time).min();
+            } else {
+                all &= ended;
             }
         }
-        self.others = others;
-        outcome?;
-        let Some((time, number)) = first else {
+        let Some((time, number)) = earliest else {
             self.done = all;
             return Ok(None);
         };
         self.done = false;
-        let old = || {
-            let age = Timestamp::now().as_ns().saturating_sub(time.as_ns());
-            !self.sources_wait && u128::from(age) >= LATE_MAX.as_nanos()
-        };
-        if all || old() {
-            self.waiting = None;
-            return Ok(Some(number));
-        }
-        let since = *self.waiting.get_or_insert_with(Instant::now);
-        let wait_max = if self.sources_wait {
-            WAIT_MAX_OF_WAITING_SOURCES
-        } else {
-            WAIT_MAX
-        };
-        if since.elapsed() >= wait_max {
+        if all || self.has_waited(time) {
             self.waiting = None;
             return Ok(Some(number));
         }
         Ok(None)
     }
 
-    fn take(&mut self, number: usize) {
-        let stream = &mut self.streams[number];
-        let Some(next) = stream.next.take() else {
-            return;
-        };
-        let record = Record {
-            time: next.time,
-            len: next.len,
-            data: &stream.data,
-        };
-        self.output.source(number);
-        if let Some(had) = next.altered {
-            self.output.altered(had);
+    /// Whether a frame of `time`, the earliest one, has waited long enough for the other sources.
+    fn has_waited(&mut self, time: Timestamp) -> bool {
+        let age = Timestamp::now().as_ns().saturating_sub(time.as_ns());
+        if !self.sources_wait && u128::from(age) >= LATE_MAX.as_nanos() {
+            return true;
         }
-        self.output.frame(&record, next.duplicate);
-        stream.last = Some(next.time);
-        self.tally.stored += Count::new(1, u64::from(next.len));
-        self.pending = true;
+        let since = *self.waiting.get_or_insert_with(Instant::now);
+        let wait_max = match self.sources_wait {
+            true => WAIT_MAX_OF_WAITING_SOURCES,
+            false => WAIT_MAX,
+        };
+        since.elapsed() >= wait_max
     }
 
-    fn failed(&mut self, failure: OutputFailure) -> Step {
-        match failure {
-            OutputFailure::ReaderGone => Step::ReaderGone,
-            OutputFailure::ReaderSlow => Step::Pause,
-            OutputFailure::Storage { error, lost } => {
-                if !lost.is_zero() {
-                    self.tally.lose_stored(lost);
-                    let mut ledger = Ledger::default();
-                    ledger[Reason::Storage] = lost;
-                    // The failure does not name sources, so the gap goes to the first interface.
-                    self.output.source(0);
-                    self.output.gap(&hpcap::raw::Gap {
-                        until: Timestamp::now(),
-                        lost: ledger,
-                        ..Default::default()
-                    });
-                }
-                Step::after(error)
-            }
-        }
+    /// Stores the next frame of source `number`.
+    fn take(&mut self, number: usize) {
+        let source = &mut self.sources[number];
+        let Some(next) = source.next.take() else {
+            return;
+        };
+        self.delivery.frame(&OutputFrame {
+            source: number,
+            record: Record {
+                time: next.time,
+                len: next.len,
+                data: &source.data,
+            },
+            altered: next.altered,
+            duplicate: next.duplicate,
+        });
     }
 
     /// Gives what was read back to the rings. Frames that are not written yet were copied.
-    fn ack(&mut self, listener: &mut Listener) -> Result<()> {
-        let listeners = std::iter::once(listener).chain(self.others.iter_mut());
-        for (stream, listener) in self.streams.iter_mut().zip(listeners) {
-            stream.acked = listener.position();
-            match listener.ack() {
-                Err(e) if e.kind() == Kind::Overrun => {}
-                other => other?,
-            }
+    fn ack(&mut self, first: &mut Listener) -> Result<()> {
+        let listeners = std::iter::once(first).chain(&mut self.others);
+        for (source, listener) in self.sources.iter_mut().zip(listeners) {
+            source.stream.ack(listener)?;
         }
         Ok(())
     }
 
-    /// Whether frames that are not given back yet take an eighth of a ring.
-    fn holds_much(&self, listener: &Listener) -> bool {
-        let listeners = std::iter::once(listener).chain(&self.others);
-        self.streams
+    /// Whether `what` holds for one of the listeners.
+    fn any(&self, first: &Listener, what: fn(&RecordStream, &Listener) -> bool) -> bool {
+        let listeners = std::iter::once(first).chain(&self.others);
+        self.sources
             .iter()
             .zip(listeners)
-            .any(|(stream, listener)| {
-                listener.position() - stream.acked >= listener.info().ring_bytes / 8
-            })
-    }
-
-    /// Counts the published frames that cannot be stored any more.
-    fn count_rest(&mut self, listener: &mut Listener) -> Count {
-        let mut rest = Count::default();
-        for stream in &mut self.streams {
-            if let Some(next) = stream.next.take() {
-                rest += Count::new(1, u64::from(next.len));
-            }
-        }
-        for listener in std::iter::once(listener).chain(self.others.iter_mut()) {
-            while let Ok(Some(item)) = listener.next_record() {
-                if let Item::Frame(record) = item {
-                    rest += Count::new(1, u64::from(record.len));
-                }
-            }
-        }
-        rest
+            .any(|(source, listener)| what(&source.stream, listener))
     }
 }
 
@@ -285,21 +215,12 @@ impl<O: RecordOutput> Sink for MergeSink<O> {
         // An end is known only after the sources have ended, so nothing more is published.
         let ending = until != u64::MAX;
         let mut after = Step::Done;
-        let files_before = self.output.written().files;
+        let files_before = self.delivery.files();
         for _ in 0..BATCH {
-            let (queue, stored) = (&*listener, self.tally.stored);
+            let queue = &*listener;
             let ledger = || Moment::from(&queue.ledger());
-            match prepare(
-                &mut self.output,
-                &self.limits,
-                &Tally::default(),
-                stored,
-                files_before,
-                &ledger,
-            ) {
-                Ok(None) => {}
-                Ok(Some(step)) => return Ok(step),
-                Err(failure) => return Ok(self.failed(failure)),
+            if let Some(step) = self.delivery.prepare(files_before, &ledger) {
+                return Ok(step);
             }
             match self.choose(listener, ending)? {
                 Some(number) => self.take(number),
@@ -309,12 +230,13 @@ impl<O: RecordOutput> Sink for MergeSink<O> {
                 }
             }
         }
-        if self.pending && (self.holds_much(listener) || self.flushed.elapsed() >= FLUSH_AFTER) {
-            if let Err(failure) = self.output.flush() {
-                return Ok(self.failed(failure));
+        let much = self.any(listener, RecordStream::holds_much);
+        if self.delivery.is_flush_due(much) {
+            if let Some(step) = self.delivery.flush() {
+                return Ok(step);
             }
-            self.pending = false;
-            self.flushed = Instant::now();
+            self.ack(listener)?;
+        } else if !self.delivery.is_pending() && self.any(listener, RecordStream::holds_records) {
             self.ack(listener)?;
         }
         Ok(after)
@@ -324,33 +246,39 @@ impl<O: RecordOutput> Sink for MergeSink<O> {
         if self.done { u64::MAX } else { 0 }
     }
 
+    fn look(&mut self, _listener: &mut Listener) {
+        self.delivery.look();
+    }
+
     fn rotate(&mut self, _listener: &mut Listener) {
-        self.output.rotate();
+        self.delivery.rotate();
     }
 
     fn finish(&mut self, listener: &mut Listener, ending: &Ending) {
-        if !ending.complete {
-            let rest = self.count_rest(listener);
-            self.tally.lost[Reason::Storage] += rest;
+        let everything = Selector::default();
+        let mut ends = vec![ending.target];
+        ends.extend(self.others.iter().map(end_of));
+        let listeners = std::iter::once(listener).chain(&mut self.others);
+        let sources = self.sources.iter_mut().zip(listeners).zip(ends);
+        for (number, ((source, listener), end)) in sources.enumerate() {
+            let mut lost = source
+                .stream
+                .missing_at_end(listener, &everything, &end, ending);
+            if let Some(next) = source.next.take()
+                && !ending.limited
+            {
+                lost[Reason::Storage] += Count::new(1, u64::from(next.len));
+            }
+            self.delivery.missing(number, &lost);
         }
-        let result = self.output.finish(&ending.target, ending.complete);
-        if let Err(OutputFailure::Storage { error, lost }) = result {
-            self.tally.lose_stored(lost);
-            self.notices.push(Notice::warning(error.to_string()));
-        }
+        self.delivery.finish(&ending.target);
     }
 
     fn tally(&self) -> Tally {
-        let written = self.output.written();
-        Tally {
-            stored_bytes: written.bytes,
-            files: written.files,
-            ..self.tally
-        }
+        self.delivery.tally()
     }
 
     fn take_notices(&mut self) -> Vec<Notice> {
-        self.notices.extend(self.output.take_notices());
-        std::mem::take(&mut self.notices)
+        self.delivery.take_notices()
     }
 }

@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 use hpcap::listener::Moment;
 use hpcap::pcapfile::{Interface, InterfaceId, PcapngWriter, Section};
 use hpcap::queue::QueueInfo;
-use hpcap::raw::{Altered, Gap, Record};
+use hpcap::raw::Gap;
 use hpcap::{Count, Error, Kind, Ledger, Reason, Result, Timestamp};
 
 use crate::sink::file_header::{Place, header_of};
 use crate::sink::record::capture_writer::statistics_between;
-use crate::sink::record::{OutputFailure, RecordOutput, Written};
+use crate::sink::record::{OutputFailure, OutputFrame, RecordOutput, Written};
 use crate::storage::error::StorageError;
 use crate::storage::pipe::Pipe;
 
@@ -36,7 +36,6 @@ pub struct PipeOutput {
     delivered: Count,
     frames_seen: u64,
     statistics: Instant,
-    altered: Option<Altered>,
 }
 
 impl PipeOutput {
@@ -70,7 +69,6 @@ impl PipeOutput {
             delivered: Count::default(),
             frames_seen: 0,
             statistics: Instant::now(),
-            altered: None,
         })
     }
 
@@ -108,26 +106,21 @@ impl RecordOutput for PipeOutput {
         }
     }
 
-    fn frame(&mut self, record: &Record<'_>, duplicate: bool) {
-        if duplicate {
+    fn frame(&mut self, frame: &OutputFrame<'_>) {
+        if frame.duplicate {
             // This fails only for an interface of another file.
             let _ = self.writer.duplicate(self.interface);
         }
-        let had = self.altered.take().map_or(0, |had| had.len);
-        let len = u32::from(record.len).max(had);
+        let (record, len) = (&frame.record, frame.wire_len());
         let written = self
             .writer
             .frame(self.interface, record.time, len, record.data);
         if written.is_ok() {
-            self.taken += Count::new(1, u64::from(record.len));
+            self.taken += frame.count();
         }
     }
 
-    fn altered(&mut self, had: Altered) {
-        self.altered = Some(had);
-    }
-
-    fn gap(&mut self, gap: &Gap) {
+    fn gap(&mut self, _source: usize, gap: &Gap) {
         for own in [Reason::Overrun, Reason::Storage] {
             self.own[own] += gap.lost[own];
         }
@@ -144,15 +137,12 @@ impl RecordOutput for PipeOutput {
             }
             Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Err(OutputFailure::ReaderGone),
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => Err(OutputFailure::ReaderSlow),
-            Err(e) => Err(OutputFailure::Storage {
-                // There is no other pipe to go on with.
-                error: StorageError::Passing(Error::io("write to stdout", e)),
-                lost: Count::default(),
-            }),
+            // There is no other pipe to go on with.
+            Err(e) => Err(StorageError::Passing(Error::io("write to stdout", e)).into()),
         }
     }
 
-    fn finish(&mut self, end: &Moment, _complete: bool) -> std::result::Result<(), OutputFailure> {
+    fn finish(&mut self, end: &Moment) -> std::result::Result<(), OutputFailure> {
         self.write_statistics(&end.ledger, Some(Timestamp::now()));
         match self.flush() {
             Err(OutputFailure::ReaderSlow) => {
@@ -161,7 +151,7 @@ impl RecordOutput for PipeOutput {
                 let error = StorageError::Passing(error);
                 Err(OutputFailure::Storage {
                     error,
-                    lost: self.taken - self.delivered,
+                    lost: vec![self.taken - self.delivered],
                 })
             }
             other => other,
