@@ -6,31 +6,27 @@ use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use hpcap::abi::{self, hpcap_queue};
 use hpcap::error::Context;
 use hpcap::filter::Filter;
 use hpcap::pcapfile::LINK_TYPE_ETHERNET;
 use hpcap::queue::{Connect, QueueEnd};
-use hpcap::raw::RecordingId;
-use hpcap::{Error, Kind, Listener, Queue, QueueName, Request, Result, Timestamp};
+use hpcap::{Error, Kind, Listener, Queue, Request, Result};
 use hpcap_ipc::connection::Connection;
 use nix::sched::{CpuSet, sched_setaffinity};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use nix::unistd::Pid;
 
+use crate::config::EngineConfig;
+use crate::description::describe;
 use crate::event::{Event, Events, event_queue};
 use crate::poll::{Command, Poll, Stages, panicked};
 use crate::ring::Producer;
-use crate::ring::memory::{Pages, QueueMemory};
+use crate::ring::memory::QueueMemory;
 use crate::server::{Clients, QueueFds};
 use crate::stages::Dedup;
 use crate::stages::filter::Program;
 use hpcap::dedup::{Action, DedupSettings};
 use hpcap_source::Source;
-use hpcap_source::spec::SourceSpec;
-
-/// Name and version of this software, as the queue page and the file headers state them.
-pub const SOFTWARE: &str = concat!("hpcap-engine ", env!("CARGO_PKG_VERSION"));
 
 /// Limits the advice on hugepages to one event per process: it is the same for all queues.
 static ADVICE_ON_HUGEPAGES: Once = Once::new();
@@ -38,62 +34,6 @@ static ADVICE_ON_HUGEPAGES: Once = Once::new();
 /// Longest time that [`Engine::stop`] waits for the poll thread. The thread looks for commands at
 /// least every ten milliseconds, unless its source hangs.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
-
-/// Settings of a queue. `..EngineConfig::new(name, source)` fills in the defaults.
-#[derive(Debug, Clone)]
-pub struct EngineConfig {
-    /// Name of the queue.
-    pub name: QueueName,
-    /// The source of the frames.
-    pub source: SourceSpec,
-    /// Size of the ring in bytes: at least 512 KiB, and a multiple of the page size in use.
-    pub ring_bytes: u64,
-    /// Kind of pages for the ring's memory.
-    pub pages: Pages,
-    /// Number of bytes kept of each frame; 0 keeps whole frames.
-    pub caplen: u32,
-    /// Filter in tcpdump's syntax; an empty string accepts all frames.
-    pub filter: String,
-    /// Settings of the duplicate filter; `None` turns it off. [`Engine::set_dedup`] changes them.
-    pub dedup: Option<DedupSettings>,
-    /// Writes no tags into the stream, so that readers of the original hpcap format understand it.
-    pub plain: bool,
-    /// Captures without listeners, too, so that a later listener can start at older frames.
-    pub look_back: bool,
-    /// Takes no frame from the source before the first listener is attached: for a program that
-    /// listens to its own engine and wants the first frame.
-    pub start_on_attach: bool,
-    /// The CPU that the poll thread runs on; `None` leaves the choice to the scheduler.
-    pub cpu: Option<usize>,
-    /// Longest file in bytes, rounded down to whole blocks; at most 2 GiB.
-    pub file_bytes_max: u64,
-    /// Stream offset of the first byte, rounded down to a block. It is 0 except in tests of large
-    /// offsets.
-    pub start_off: u64,
-}
-
-impl EngineConfig {
-    /// Returns the defaults: a ring of 256 MiB, whole frames, no filter, a poll thread that is not
-    /// pinned.
-    #[must_use]
-    pub fn new(name: QueueName, source: SourceSpec) -> Self {
-        Self {
-            name,
-            source,
-            ring_bytes: 256 << 20,
-            pages: Pages::Auto,
-            caplen: 0,
-            filter: String::new(),
-            dedup: None,
-            plain: false,
-            look_back: false,
-            start_on_attach: false,
-            cpu: None,
-            file_bytes_max: abi::HPCAP_FILE_BYTES_MAX,
-            start_off: 0,
-        }
-    }
-}
 
 /// A running queue, which stops when this value is dropped.
 #[derive(Debug)]
@@ -331,53 +271,6 @@ fn window(settings: DedupSettings, link_type: u32, plain: bool) -> Result<Dedup>
         return wrong("only Ethernet frames have fields that can be ignored");
     }
     Dedup::new(settings, link_type)
-}
-
-fn describe(memory: &mut QueueMemory, config: &EngineConfig, source: &dyn Source) -> Result<()> {
-    let description = source.description();
-    let recording = RecordingId::random()?;
-    let mut ok = true;
-    memory.describe(|page: &mut hpcap_queue| {
-        let mut flags = 0;
-        if config.plain {
-            flags |= abi::HPCAP_QUEUE_PLAIN;
-        }
-        if config.look_back {
-            flags |= abi::HPCAP_QUEUE_LOOK_BACK;
-        }
-        page.flags = flags;
-        page.caplen = config.caplen;
-        page.adapter = config.name.adapter;
-        page.queue = config.name.queue;
-        page.producer_pid = std::process::id();
-        page.link_type = description.link_type;
-        page.start_ns = Timestamp::now().as_ns();
-        page.start_off = config.start_off / page.block_bytes * page.block_bytes;
-        page.file_bytes_max = config.file_bytes_max.min(abi::HPCAP_FILE_BYTES_MAX)
-            / page.block_bytes
-            * page.block_bytes;
-        ok = page.file_bytes_max > 0;
-        page.interface = abi::field(&description.interface);
-        page.host = abi::field(&host_name());
-        page.clock_source = abi::field(description.clock_source);
-        page.software = abi::field(SOFTWARE);
-        page.source = abi::field(&config.source.to_string());
-        page.filter = abi::marked_field(&config.filter);
-        page.recording_id = *recording.as_bytes();
-    });
-    if ok {
-        return Ok(());
-    }
-    Err(Error::usage(
-        format!("file size {}", config.file_bytes_max),
-        "expected at least a block: 4 MiB, or a quarter of a smaller ring",
-    ))
-}
-
-fn host_name() -> String {
-    nix::unistd::gethostname()
-        .map(|name| name.to_string_lossy().into_owned())
-        .unwrap_or_default()
 }
 
 /// Locks `mutex` even if a holder has panicked: no holder leaves its data half changed.

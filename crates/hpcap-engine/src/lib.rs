@@ -11,6 +11,8 @@
 
 #![warn(clippy::cast_possible_truncation)]
 
+mod config;
+mod description;
 pub mod engine;
 mod event;
 mod poll;
@@ -18,5 +20,7 @@ pub mod ring;
 mod server;
 pub mod stages;
 
-pub use engine::{Engine, EngineConfig};
+pub use config::EngineConfig;
+pub use description::SOFTWARE;
+pub use engine::Engine;
 pub use event::{Event, Events};

@@ -4,78 +4,31 @@
 //! listener, change settings) arrive as a [`Command`], which the poll thread carries out between two
 //! batches.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{Receiver, Sender, TryRecvError};
-use std::time::{Duration, Instant};
+mod command;
+mod listeners;
 
-use hpcap::abi::{self, hpcap_listener};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Receiver, TryRecvError};
+use std::time::Duration;
+
 use hpcap::queue::QueueEnd;
-use hpcap::{Error, Kind, Result, Start, Timestamp};
-use hpcap_ipc::memory::Mapping;
+use hpcap::{Error, Kind, Result, Timestamp};
 use nix::time::{ClockId, clock_gettime};
 
 use crate::event::EventSender;
 use crate::ring::Producer;
-use crate::server::WakeupSocket;
 use crate::stages::filter::Program;
 use crate::stages::{Dedup, start_batch};
 use hpcap_source::{Source, State};
+use listeners::Listeners;
+
+pub(crate) use command::Command;
 
 /// Longest sleep of an idle poll thread, and so the longest wait of a listener that attaches.
 const IDLE: Duration = Duration::from_millis(10);
 
 /// Longest sleep between two attempts to put frames into a full ring, for a source that can wait.
 const FULL: Duration = Duration::from_micros(50);
-
-/// Longest time that a listener waits for its first file to start.
-const START_LIMIT: Duration = Duration::from_secs(5);
-
-/// A request to the poll thread.
-pub(crate) enum Command {
-    /// Attach a new listener.
-    Attach {
-        /// The producer's mapping of the listener's slot.
-        slot: Mapping,
-        /// The listener's name, process and contract.
-        listener: Box<hpcap_listener>,
-        /// Where the listener starts to read.
-        start: Start,
-        /// Receives the index of the slot once the listener is active.
-        reply: Sender<Result<usize>>,
-    },
-    /// Detach the listener with this id. The id of a listener that was killed is unknown by then.
-    Detach(u64),
-    /// Kill the listener with this id: it gets no more frames but an error, and its slot becomes
-    /// free.
-    Kill {
-        /// The listener's id.
-        id: u64,
-        /// Receives the outcome: an error if there is no such listener.
-        reply: Sender<Result<()>>,
-    },
-    /// Wake the listener with this id over a socket, too.
-    Wakeup {
-        /// The listener's id.
-        id: u64,
-        /// The producer's end of the socket.
-        socket: WakeupSocket,
-        /// Receives the outcome: an error if there is no such listener.
-        reply: Sender<Result<()>>,
-    },
-    /// Keep at most this many bytes of each frame; 0 keeps whole frames.
-    Caplen(u32),
-    /// Find duplicates with this window; `None` turns the duplicate filter off.
-    Dedup(Option<Box<Dedup>>),
-    /// End the queue and the thread.
-    Stop,
-}
-
-/// A listener that waits for its first file to start.
-struct Starting {
-    slot: usize,
-    since: Instant,
-    reply: Sender<Result<usize>>,
-}
 
 /// The filters that frames pass before they reach the ring.
 #[derive(Default)]
@@ -88,9 +41,7 @@ pub(crate) struct Stages {
 pub(crate) struct Poll {
     producer: Producer,
     commands: Receiver<Command>,
-    starting: Vec<Starting>,
-    /// The ids of the listeners, by slot; 0 is a free slot.
-    ids: [u64; abi::HPCAP_SLOTS],
+    listeners: Listeners,
     stop: bool,
     look_back: bool,
     /// Takes nothing from the source before the first listener has attached.
@@ -119,8 +70,7 @@ impl Poll {
         Self {
             producer,
             commands,
-            starting: Vec::new(),
-            ids: [0; abi::HPCAP_SLOTS],
+            listeners: Listeners::default(),
             stop: false,
             look_back,
             start_on_attach,
@@ -154,9 +104,7 @@ impl Poll {
         while !self.stop {
             self.idle();
         }
-        for waiting in self.starting.drain(..) {
-            let _ = waiting.reply.send(Err(stopping()));
-        }
+        self.listeners.refuse_starting();
         self.service();
         outcome
     }
@@ -246,102 +194,29 @@ impl Poll {
             }
         }
         self.producer.service(clock_ns(), Timestamp::now().as_ns());
-        if !self.starting.is_empty() {
-            self.answer_started();
-        }
+        self.listeners.answer_started(&mut self.producer);
     }
 
     fn handle_command(&mut self, command: Command) {
+        let (listeners, producer) = (&mut self.listeners, &mut self.producer);
         match command {
             Command::Attach {
                 slot,
                 listener,
                 start,
                 reply,
-            } => match self.producer.attach(slot, &listener, start) {
-                Ok(slot) => {
-                    self.ids[slot] = listener.id;
-                    self.starting.push(Starting {
-                        slot,
-                        since: Instant::now(),
-                        reply,
-                    });
-                }
-                Err(e) => {
-                    let _ = reply.send(Err(e));
-                }
-            },
-            Command::Detach(id) => {
-                if let Some(slot) = self.slot_of(id) {
-                    self.detach(slot);
-                }
-            }
+            } => listeners.attach(producer, slot, &listener, start, reply),
+            Command::Detach(id) => listeners.detach(producer, id),
             Command::Kill { id, reply } => {
-                let _ = reply.send(self.kill(id));
+                let _ = reply.send(listeners.kill(producer, id));
             }
             Command::Wakeup { id, socket, reply } => {
-                let set = self.slot_of(id).map(|slot| {
-                    self.producer.set_wakeup(slot, socket);
-                });
-                let _ = reply.send(set.ok_or_else(|| no_listener("wake", id)));
+                let _ = reply.send(listeners.set_wakeup(producer, id, socket));
             }
             Command::Caplen(caplen) => self.producer.set_caplen(caplen),
             Command::Dedup(dedup) => self.set_dedup(dedup),
             Command::Stop => self.stop = true,
         }
-    }
-
-    fn slot_of(&self, id: u64) -> Option<usize> {
-        self.ids.iter().position(|other| id != 0 && *other == id)
-    }
-
-    fn detach(&mut self, slot: usize) {
-        self.ids[slot] = 0;
-        self.producer.detach(slot);
-    }
-
-    fn kill(&mut self, id: u64) -> Result<()> {
-        let slot = self.slot_of(id).ok_or_else(|| no_listener("kill", id))?;
-        self.producer.kill(slot);
-        self.detach(slot);
-        self.starting.retain(|waiting| {
-            if waiting.slot == slot {
-                let killed = Error::new(Kind::Killed, "attach", "the listener was killed");
-                let _ = waiting.reply.send(Err(killed));
-            }
-            waiting.slot != slot
-        });
-        Ok(())
-    }
-
-    /// Replies to the waiting listeners that have become active or have waited too long.
-    fn answer_started(&mut self) {
-        let (producer, ids) = (&mut self.producer, &mut self.ids);
-        self.starting.retain(|waiting| {
-            if producer.is_active(waiting.slot) {
-                // The client has closed its connection meanwhile, so its slot is freed.
-                if waiting.reply.send(Ok(waiting.slot)).is_err() {
-                    ids[waiting.slot] = 0;
-                    producer.detach(waiting.slot);
-                }
-                return false;
-            }
-            if waiting.since.elapsed() < START_LIMIT {
-                return true;
-            }
-            ids[waiting.slot] = 0;
-            producer.detach(waiting.slot);
-            let _ = waiting.reply.send(Err(Error::new(
-                Kind::Timeout,
-                "start a file",
-                format!(
-                    "the ring stayed full for {} s: a lossless listener does not read",
-                    START_LIMIT.as_secs()
-                ),
-            )
-            .advise("`hpcapctl status` shows its pid and lag; `hpcapctl kill QUEUE ID` ends it")));
-            false
-        });
     }
 }
 
@@ -362,110 +237,5 @@ pub(crate) fn panicked(panic: &(dyn std::any::Any + Send)) -> Error {
     .advise("what was published is safe; please report this error")
 }
 
-fn no_listener(verb: &str, id: u64) -> Error {
-    let tried = format!("{verb} listener {id}");
-    Error::new(Kind::NotFound, tried, "there is no such listener")
-}
-
-fn stopping() -> Error {
-    Error::new(
-        Kind::Gone,
-        "attach to the queue",
-        "the producer is stopping",
-    )
-}
-
 #[cfg(test)]
-mod tests {
-    use std::sync::mpsc::channel;
-
-    use hpcap::abi::hpcap_queue;
-    use hpcap::queue::page::QueuePage;
-
-    use super::*;
-    use crate::event::event_queue;
-    use crate::ring::memory::{Pages, QueueMemory};
-    use hpcap_source::{Description, Harvest};
-
-    /// How the test's source behaves when it is harvested.
-    #[derive(Clone, Copy)]
-    enum Act {
-        Panic,
-        Fail,
-        End,
-    }
-
-    struct Acting(Act);
-
-    impl Source for Acting {
-        fn description(&self) -> Description {
-            Description {
-                interface: "test".into(),
-                link_type: 1,
-                clock_source: "engine",
-                waits: false,
-            }
-        }
-
-        fn harvest(&mut self) -> Result<Harvest<'_>> {
-            match self.0 {
-                Act::Panic => panic!("this source panics"),
-                Act::Fail => Err(Error::new(Kind::Io, "harvest", "this source fails")),
-                Act::End => Ok(Harvest {
-                    frames: &mut [],
-                    lost: &[],
-                    state: State::Ended,
-                }),
-            }
-        }
-
-        fn wait(&mut self, _: Duration) -> Result<()> {
-            Ok(())
-        }
-    }
-
-    /// Runs a poll thread with a source that behaves as `act`. Returns how the queue ended, and the
-    /// thread's result.
-    fn end_of(act: Act) -> (QueueEnd, Result<()>) {
-        let (mut memory, _) = QueueMemory::allocate(1 << 20, Pages::Ordinary).unwrap();
-        memory.describe(|page: &mut hpcap_queue| page.file_bytes_max = page.block_bytes);
-        let (commands, receiver) = channel();
-        let producer = Producer::new(memory).unwrap();
-        let page = QueuePage::map(producer.memory().queue_fd()).unwrap();
-        let stages = Stages::default();
-        let (events, _) = event_queue("test", None);
-        let poll = Poll::new(producer, receiver, stages, true, false, events);
-        let thread = std::thread::spawn(move || poll.run(Box::new(Acting(act))));
-        let start = Instant::now();
-        let end = loop {
-            if let Some(end) = page.end() {
-                break end;
-            }
-            assert!(start.elapsed() < Duration::from_secs(60), "it does not end");
-            std::thread::sleep(Duration::from_millis(1));
-        };
-        commands.send(Command::Stop).unwrap();
-        (end, thread.join().unwrap())
-    }
-
-    #[test]
-    fn panic_of_the_poll_thread_fails_the_queue() {
-        let (end, outcome) = end_of(Act::Panic);
-        assert_eq!(end, QueueEnd::Failed);
-        assert!(outcome.unwrap_err().to_string().contains("source panics"));
-    }
-
-    #[test]
-    fn failure_of_a_source_fails_the_queue() {
-        let (end, outcome) = end_of(Act::Fail);
-        assert_eq!(end, QueueEnd::Failed);
-        assert!(outcome.is_err());
-    }
-
-    #[test]
-    fn end_of_a_source_ends_the_queue() {
-        let (end, outcome) = end_of(Act::End);
-        assert_eq!(end, QueueEnd::Ended);
-        outcome.unwrap();
-    }
-}
+mod tests;
