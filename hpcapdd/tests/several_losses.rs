@@ -1,7 +1,5 @@
 //! Tests of losses of a recording of several sources: each loss is counted for its interface.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 mod common;
 
 use std::fs;
