@@ -14,12 +14,12 @@ fuzz_target!(|bytes: &[u8]| {
     let mut reader = Reader::new(bytes);
     let mut last = 0;
     let read = loop {
-        match reader.next() {
-            Ok(Some(found)) => {
-                assert!(found.offset >= last, "the reader goes back");
-                last = found.offset;
+        match reader.advance() {
+            Ok(true) => {
+                assert!(reader.range().start >= last, "the reader goes back");
+                last = reader.range().start;
             }
-            Ok(None) => break Ok(()),
+            Ok(false) => break Ok(()),
             Err(e) => break Err(e),
         }
     };

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use common::{files, run};
 use hpcap::Timestamp;
 use hpcap::pcapfile::{PcapWriter, Precision, Reader as PcapReader};
-use hpcap::raw::record::{Item, Parsed, parse};
+use hpcap::raw::{Event, split_record};
 
 /// Time, length on the wire, data.
 type Frame = (Timestamp, u16, Vec<u8>);
@@ -35,13 +35,13 @@ fn of_recording(folder: &Path) -> Vec<Frame> {
         let bytes = std::fs::read(&path).unwrap();
         let mut rest = bytes.as_slice();
         while !rest.is_empty() {
-            let Parsed::Whole { item, bytes: size } = parse(rest) else {
+            let Some((event, after)) = split_record(rest) else {
                 panic!("a cut record, {} bytes before the end", rest.len());
             };
-            if let Item::Frame(f) = item {
+            if let Event::Frame(f) = event {
                 frames.push((f.time, f.len, f.data.to_vec()));
             }
-            rest = &rest[size..];
+            rest = after;
         }
     }
     frames

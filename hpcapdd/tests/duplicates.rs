@@ -12,7 +12,7 @@ use common::{assert_sound, files, of_kind, summary};
 use hpcap::Timestamp;
 use hpcap::dedup::{Action, DedupSettings};
 use hpcap::pcapfile::{PcapWriter, Precision, Reader as PcapReader};
-use hpcap::raw::reader::{Event, Reader};
+use hpcap::raw::{Event, Reader};
 
 /// A frame, and whether it is a copy of an earlier one.
 type Frame = (Vec<u8>, bool);
@@ -74,9 +74,9 @@ fn of_file(path: &Path) -> Vec<Frame> {
     let mut reader = Reader::open(path).unwrap();
     let mut frames = Vec::new();
     let mut marked = false;
-    while let Some(found) = reader.next().unwrap() {
+    while let Some(event) = reader.next().unwrap() {
         let was_marked = std::mem::take(&mut marked);
-        match found.event {
+        match event {
             Event::Frame(record) => frames.push((record.data.to_vec(), was_marked)),
             other => {
                 assert!(!was_marked, "between a mark and its frame: {other:?}");

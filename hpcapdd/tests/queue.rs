@@ -305,22 +305,22 @@ fn file_header_names_filter_with_caplen() {
     let (code, events, stderr) = recorder.finish();
     assert_eq!(code, 0, "{stderr}");
     let path = &files(dir.path(), ".raw")[0];
-    let mut reader = hpcap::raw::reader::Reader::open(path).unwrap();
+    let mut reader = hpcap::raw::Reader::open(path).unwrap();
     let mut frames = 0;
     let mut ledger = None;
-    while let Some(found) = reader.next().unwrap() {
-        match found.event {
-            hpcap::raw::reader::Event::FileHeader(header) => {
+    while let Some(event) = reader.next().unwrap() {
+        match event {
+            hpcap::raw::Event::FileStart(header) => {
                 assert_eq!(header.filter, "udp[0:2] & 1 = 0");
                 assert_eq!(header.caplen, 80);
             }
-            hpcap::raw::reader::Event::Frame(record) => {
+            hpcap::raw::Event::Frame(record) => {
                 assert_eq!((record.data.len(), record.len), (80, 300));
                 assert_eq!(record.data[35] & 1, 0);
                 frames += 1;
             }
-            hpcap::raw::reader::Event::Ledger(tag) => ledger = Some(tag.ledger),
-            hpcap::raw::reader::Event::Padding => {}
+            hpcap::raw::Event::FileEnd(tag) => ledger = Some(tag.ledger),
+            hpcap::raw::Event::Padding(_) => {}
             other => panic!("{other:?}"),
         }
     }

@@ -11,7 +11,7 @@ use common::{
     run, summary, told_before_us, verify_all,
 };
 use hpcap::Reason;
-use hpcap::raw::record::{Item, Parsed, parse};
+use hpcap::raw::{Event, split_record};
 use hpcap_source::generator::verify;
 use nix::sys::signal::Signal;
 use testkit::wait::wait_until;
@@ -308,11 +308,11 @@ fn frames_left(path: &std::path::Path) -> Vec<u64> {
     let bytes = std::fs::read(path).unwrap();
     let mut rest = bytes.as_slice();
     let mut sequence = Vec::new();
-    while let Parsed::Whole { item, bytes } = parse(rest) {
-        if let Item::Frame(record) = item {
+    while let Some((event, after)) = split_record(rest) {
+        if let Event::Frame(record) = event {
             sequence.push(verify(record.data).expect("a frame as it was sent").seq);
         }
-        rest = &rest[bytes..];
+        rest = after;
     }
     // Only a record that reaches behind the end is left.
     assert!(rest.len() <= 12 + 65_535, "{} bytes", rest.len());

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use hpcap::queue::LedgerSnapshot;
-use hpcap::raw::Item;
+use hpcap::raw::Event;
 use hpcap::{Contract, Count, Kind, Listener, QueueName, Reason, Request, Start, Waited};
 use hpcap_engine::{Engine, EngineConfig};
 
@@ -35,10 +35,10 @@ fn drain(listener: &mut Listener) -> (Count, Count) {
     let mut frames = Count::default();
     let mut lost = Count::default();
     loop {
-        while let Some(item) = listener.next_record().unwrap() {
-            match item {
-                Item::Frame(frame) => frames += Count::new(1, u64::from(frame.len)),
-                Item::Gap(gap) => lost += gap.lost.lost(),
+        while let Some(event) = listener.next_record().unwrap() {
+            match event {
+                Event::Frame(frame) => frames += Count::new(1, u64::from(frame.len)),
+                Event::Missed(gap) => lost += gap.lost.lost(),
                 _ => {}
             }
         }
@@ -113,7 +113,7 @@ fn lossy_listener_learns_exactly_what_it_missed() {
     let mut seen = Count::default();
     loop {
         match slow.next_record() {
-            Ok(Some(Item::Frame(frame))) => {
+            Ok(Some(Event::Frame(frame))) => {
                 seen += Count::new(1, u64::from(frame.len));
                 if seen.frames.is_multiple_of(1000) {
                     std::thread::sleep(Duration::from_millis(1));

@@ -8,10 +8,10 @@ mod harness;
 
 use harness::{Bench, Seen, Shape, content, frames, read_all};
 use hpcap::abi;
-use hpcap::raw::Item;
+use hpcap::raw::Event;
 use hpcap::{Contract, Count, Reason, Start};
 
-/// Reads everything with a lossless listener. Returns the items of each file. Asserts that every
+/// Reads everything with a lossless listener. Returns the events of each file. Asserts that every
 /// file consists of whole blocks, begins and ends as the format demands, and that no record crosses
 /// its end.
 fn files(bench: &mut Bench, attached: &mut harness::Attached, shape: Shape) -> Vec<Vec<Seen>> {
@@ -26,10 +26,10 @@ fn files(bench: &mut Bench, attached: &mut harness::Attached, shape: Shape) -> V
                 .listener
                 .block_entry(at / block_bytes)
                 .is_some_and(|e| e.file_off == at && e.first_off == at);
-        let Some(item) = attached.listener.next_record().unwrap() else {
+        let Some(event) = attached.listener.next_record().unwrap() else {
             break;
         };
-        let item = Seen::from(item);
+        let event = Seen::from(event);
         if starts || files.is_empty() {
             if let Some(last) = files.last() {
                 let end = last.last().unwrap();
@@ -41,12 +41,12 @@ fn files(bench: &mut Bench, attached: &mut harness::Attached, shape: Shape) -> V
                 assert_eq!((at - file_start) % block_bytes, 0, "whole blocks");
             }
             if !shape.plain {
-                assert_eq!(item, Seen::FileHeader, "at {at}");
+                assert_eq!(event, Seen::FileHeader, "at {at}");
             }
             files.push(Vec::new());
             file_start = at;
         } else if !shape.plain {
-            assert_ne!(item, Seen::FileHeader, "in the middle of a file, at {at}");
+            assert_ne!(event, Seen::FileHeader, "in the middle of a file, at {at}");
         }
         let end = attached.listener.position();
         let file_end = file_start + shape.file_blocks * block_bytes;
@@ -54,7 +54,7 @@ fn files(bench: &mut Bench, attached: &mut harness::Attached, shape: Shape) -> V
             end <= file_end,
             "a record from {at} to {end} crosses {file_end}"
         );
-        files.last_mut().unwrap().push(item);
+        files.last_mut().unwrap().push(event);
     }
     attached.listener.ack().unwrap();
     files
@@ -474,10 +474,10 @@ fn integrity_16_a_gap_marks_where_frames_are_missing() {
     assert!(bench.push(&content(2, 60), 11, 6));
     bench.service();
     let mut order = Vec::new();
-    while let Some(item) = listener.listener.next_record().unwrap() {
-        match item {
-            Item::Frame(f) => order.push(format!("frame {}", f.time.sec())),
-            Item::Gap(gap) => {
+    while let Some(event) = listener.listener.next_record().unwrap() {
+        match event {
+            Event::Frame(f) => order.push(format!("frame {}", f.time.sec())),
+            Event::Missed(gap) => {
                 assert_eq!(gap.lost[Reason::NicMissed].frames, 3);
                 assert_eq!(gap.lost[Reason::NicError], Count::new(2, 100));
                 assert_eq!(gap.from.unwrap().as_ns(), 10_000_000_005);
@@ -503,8 +503,8 @@ fn what_a_record_cannot_say_is_adjusted_and_counted() {
     assert!(bench.push(&long, 1, 1));
     assert!(bench.push_long(&[4], 100_000, 1, 1));
     bench.service();
-    let items = read_all(&mut listener.listener);
-    let seen: Vec<_> = items
+    let events = read_all(&mut listener.listener);
+    let seen: Vec<_> = events
         .iter()
         .filter_map(|s| match s {
             Seen::Frame { ns, len, data } => Some((*ns, *len, data.len())),
@@ -530,7 +530,7 @@ fn what_a_record_cannot_say_is_adjusted_and_counted() {
         Seen::Altered(had) => Some((had.sec, had.nsec, had.len)),
         _ => None,
     };
-    let altered: Vec<_> = items.iter().filter_map(altered).collect();
+    let altered: Vec<_> = events.iter().filter_map(altered).collect();
     assert_eq!(
         altered,
         [
@@ -560,10 +560,10 @@ fn integrity_02_records_across_the_rings_edge() {
             bench.service();
             loop {
                 let from = attached.listener.position();
-                let Some(item) = attached.listener.next_record().unwrap() else {
+                let Some(event) = attached.listener.next_record().unwrap() else {
                     break;
                 };
-                let Item::Frame(frame) = item else { continue };
+                let Event::Frame(frame) = event else { continue };
                 assert!(frame.data == content(next, 1_111), "{contract:?} {next}");
                 next += 1;
                 let in_ring = from % shape.ring_bytes;

@@ -1,7 +1,7 @@
 //! Detects the format of a file from its first bytes, because files named `.raw` can have other
 //! formats and RAW files can have other names.
 
-use crate::record::{Item, Parsed, parse};
+use crate::record::{Event, split_record};
 use hpcap_sys::abi::HPCAP_RECORD_BYTES;
 
 /// The format of a file, as far as its first bytes show it.
@@ -79,11 +79,7 @@ impl Content {
         if head.get(257..262) == Some(b"ustar") {
             return Self::Tar;
         }
-        if let Parsed::Whole {
-            item: Item::FileHeader(_),
-            ..
-        } = parse(head)
-        {
+        if let Some((Event::FileStart(_), _)) = split_record(head) {
             return Self::Raw;
         }
         if is_text(head) {

@@ -172,8 +172,8 @@ const HEAD_BYTES: u64 = 4096;
 /// Returns errors of reading `source`.
 pub fn read(source: impl Read, name: impl Into<String>) -> Result<Option<Identity>> {
     let mut reader = Reader::new(source.take(HEAD_BYTES)).named(name);
-    Ok(match reader.next()?.map(|found| found.event) {
-        Some(Event::FileHeader(header)) => Some(Identity::of(&header)),
+    Ok(match reader.next()? {
+        Some(Event::FileStart(header)) => Some(Identity::of(&header)),
         _ => None,
     })
 }

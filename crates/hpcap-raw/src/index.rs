@@ -25,7 +25,8 @@ use std::fs;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
-use crate::reader::{Event, Reader};
+use crate::reader::Reader;
+use crate::record::Event;
 use hpcap_base::error::{Context, Error, Kind, Result};
 use hpcap_base::time::Timestamp;
 use hpcap_sys::abi::HPCAP_BLOCK_BYTES;
@@ -271,19 +272,22 @@ impl Index {
     pub fn build<R: Read>(source: R, block_bytes: u64) -> Result<Self> {
         let mut reader = Reader::new(source);
         let mut index = Self::new(block_bytes);
-        while let Some(found) = reader.next()? {
+        while reader.advance()? {
+            let Some(event) = reader.event() else {
+                continue;
+            };
             if index.block_bytes == 0 {
-                index.block_bytes = match &found.event {
-                    Event::FileHeader(h) if h.block_bytes != 0 => h.block_bytes,
+                index.block_bytes = match &event {
+                    Event::FileStart(h) if h.block_bytes != 0 => h.block_bytes,
                     _ => HPCAP_BLOCK_BYTES,
                 };
             }
-            let time = match &found.event {
+            let time = match &event {
                 Event::Frame(frame) => Some(frame.time),
-                Event::Damage(_) => continue,
+                Event::Damaged(_) => continue,
                 _ => None,
             };
-            index.note(found.offset, time);
+            index.note(reader.range().start, time);
         }
         index.file_bytes = reader.offset();
         Ok(index)

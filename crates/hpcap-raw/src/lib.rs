@@ -7,8 +7,8 @@
 //!
 //! | module | content |
 //! |---|---|
-//! | [`record`], [`tag`] | one record, and what hpcap puts into padding |
-//! | [`reader`] | reads a file in any state and reports where it is damaged |
+//! | [`Reader`], [`Event`], [`Record`] | read a file in any state, and report where it is damaged |
+//! | [`tag`] | what hpcap puts into padding |
 //! | [`writer`], [`padding`] | write a file |
 //! | [`check`], [`repair`] | check a file, and repair it |
 //! | [`index`] | finds a time in a file |
@@ -36,15 +36,21 @@
 //!
 //! let mut reader = Reader::new(&bytes[..]);
 //! let mut frames = Vec::new();
-//! while let Some(found) = reader.next()? {
-//!     if let Event::Frame(frame) = found.event {
-//!         frames.push((found.offset, frame.len, frame.data.len()));
+//! while let Some(event) = reader.next()? {
+//!     if let Event::Frame(frame) = event {
+//!         frames.push((frame.len, frame.data.len()));
 //!     }
 //! }
-//! assert_eq!(frames, [(0, 1514, 60)]);
+//! assert_eq!(frames, [(1514, 60)]);
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! [`Reader::range`] says where in the file an event is. A program that has the bytes of records in
+//! memory takes them apart with [`split_record`], which judges nothing.
+//!
+//! The stream of the crate `hpcap` has the events of the same names, for programs that do not care
+//! how the format stores them: padding is left out, and the marks before a frame are part of the frame.
 //!
 //! # Damage
 //!
@@ -64,10 +70,10 @@
 //! bytes[5 * 72..5 * 72 + 12].fill(0xff);
 //! let mut reader = Reader::new(&bytes[..]);
 //! let (mut frames, mut damaged) = (0, 0);
-//! while let Some(found) = reader.next()? {
-//!     match found.event {
+//! while let Some(event) = reader.next()? {
+//!     match event {
 //!         Event::Frame(_) => frames += 1,
-//!         Event::Damage(damage) => damaged += damage.bytes,
+//!         Event::Damaged(damage) => damaged += damage.bytes,
 //!         _ => {}
 //!     }
 //! }
@@ -87,8 +93,8 @@ pub mod index;
 pub mod name;
 pub mod padding;
 pub mod part_file;
-pub mod reader;
-pub mod record;
+mod reader;
+mod record;
 pub mod repair;
 mod scan;
 pub mod tag;
@@ -101,8 +107,8 @@ pub use identity::{Identity, Origin, RecordingId};
 pub use index::Index;
 pub use name::{FileName, SourceName};
 pub use part_file::PartFile;
-pub use reader::{Event, Found, Reader};
-pub use record::{Item, Record, parse};
+pub use reader::Reader;
+pub use record::{Event, Record, split_record};
 pub use scan::{Damage, DamageKind};
 pub use tag::{Altered, FileHeader, Gap, LedgerTag};
 pub use writer::{Placed, Writer, Written};

@@ -2,12 +2,12 @@
 
 use std::fs::File;
 use std::io::Read;
+use std::ops::Range;
 use std::path::Path;
 
 use crate::content::Content;
-use crate::record::{Item, Parsed, Record, header, is_padding, parse};
+use crate::record::{Event, Record, header, split_record};
 use crate::scan::{Damage, DamageKind, Scan, Step};
-use crate::tag::{Altered, FileHeader, Gap, LedgerTag};
 use hpcap_base::error::{Context, Error, Kind, Result};
 use hpcap_base::time::Timestamp;
 use hpcap_base::window::{READ_BYTES, Window};
@@ -16,38 +16,6 @@ use hpcap_sys::abi::{HPCAP_RECORD_BYTES, hpcap_record};
 /// The most bytes that the scan looks ahead.
 const WINDOW_BYTES_MAX: usize = (1 << 20) - READ_BYTES;
 const HEADER: u64 = HPCAP_RECORD_BYTES as u64;
-
-/// One event of a file and its position.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found<'a> {
-    /// Offset of the event's first byte from the start of the file.
-    pub offset: u64,
-    /// Length of the event in bytes, header included.
-    pub bytes: u64,
-    /// The event.
-    pub event: Event<'a>,
-}
-
-/// What a reader can find at a position of a file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event<'a> {
-    /// A frame.
-    Frame(Record<'a>),
-    /// Padding without a tag. Consecutive empty padding records are one event.
-    Padding,
-    /// The header of a file.
-    FileHeader(Box<FileHeader>),
-    /// Frames are missing here.
-    Gap(Box<Gap>),
-    /// The ledger at the end of a file.
-    Ledger(Box<LedgerTag>),
-    /// The next record is a frame that is a copy of an earlier one.
-    Duplicate,
-    /// The next frame is not stored as it was received; this is what was changed.
-    Altered(Altered),
-    /// A range that holds no records. Reading continues after it.
-    Damage(Damage),
-}
 
 /// Reads the records of a file one after the other and reports ranges without records as damage.
 ///
@@ -143,9 +111,9 @@ impl<R: Read> Reader<R> {
         reason = "it lends, an iterator cannot"
     )]
     #[inline]
-    pub fn next(&mut self) -> Result<Option<Found<'_>>> {
+    pub fn next(&mut self) -> Result<Option<Event<'_>>> {
         self.advance()?;
-        Ok(self.current())
+        Ok(self.event())
     }
 
     /// Advances to the next event; returns `false` at the end of the file.
@@ -239,61 +207,52 @@ impl<R: Read> Reader<R> {
         }
     }
 
-    /// The event that [`Reader::advance`] moved to.
+    /// The event that [`Reader::advance`] moved to; `None` before the first event, and at the end.
     #[must_use]
     #[inline]
-    pub fn current(&self) -> Option<Found<'_>> {
-        let offset = self.offset();
+    pub fn event(&self) -> Option<Event<'_>> {
         if self.record != 0 {
-            let event = match self.frame() {
+            return Some(match self.frame() {
                 Some(frame) => Event::Frame(frame),
-                None => Self::record(self.bytes()),
-            };
-            let bytes = self.record as u64;
-            return Some(Found {
-                offset,
-                bytes,
-                event,
+                None => split_record(self.bytes()).map_or(Event::Padding(&[]), |(event, _)| event),
             });
         }
-        let (offset, bytes, event) = match self.current {
-            Current::Step(Step::Padding { bytes }) => (offset, bytes as u64, Event::Padding),
-            Current::Step(Step::Damage { damage, .. }) => {
-                (damage.offset, damage.bytes, Event::Damage(damage))
-            }
+        match self.current {
+            Current::Step(Step::Padding { .. }) => Some(Event::Padding(&[])),
+            Current::Step(Step::Damage { damage, .. }) => Some(Event::Damaged(damage)),
             // Zeros of the length of one header are an empty padding record.
-            Current::Zeros {
+            Current::Zeros { bytes: HEADER, .. } => Some(Event::Padding(&[])),
+            Current::Zeros { offset, bytes } => Some(Event::Damaged(Damage {
                 offset,
-                bytes: HEADER,
-            } => (offset, HEADER, Event::Padding),
-            Current::Zeros { offset, bytes } => {
-                let kind = DamageKind::Unwritten;
-                (
-                    offset,
-                    bytes,
-                    Event::Damage(Damage {
-                        offset,
-                        bytes,
-                        kind,
-                    }),
-                )
-            }
-            Current::Nothing | Current::Step(_) => return None,
+                bytes,
+                kind: DamageKind::Unwritten,
+            })),
+            Current::Nothing | Current::Step(_) => None,
+        }
+    }
+
+    /// The bytes of the file that the current event occupies, header included; empty before the
+    /// first event, and at the end.
+    #[must_use]
+    #[inline]
+    pub fn range(&self) -> Range<u64> {
+        let (start, bytes) = match self.current {
+            _ if self.record != 0 => (self.offset(), self.record as u64),
+            Current::Step(Step::Padding { bytes }) => (self.offset(), bytes as u64),
+            Current::Step(Step::Damage { damage, .. }) => (damage.offset, damage.bytes),
+            Current::Zeros { offset, bytes } => (offset, bytes),
+            Current::Nothing | Current::Step(_) => (self.offset(), 0),
         };
-        Some(Found {
-            offset,
-            bytes,
-            event,
-        })
+        start..start + bytes
     }
 
     /// The frame that [`Reader::advance`] moved to; `None` when the event is not a frame. Faster
-    /// than [`Reader::current`], with the same result.
+    /// than [`Reader::event`], with the same result.
     #[must_use]
     #[inline]
     pub fn frame(&self) -> Option<Record<'_>> {
         let record = self.bytes();
-        let h = header(record).filter(|h| !is_padding(h))?;
+        let h = header(record).filter(|h| !h.is_padding())?;
         let data = record.get(HPCAP_RECORD_BYTES..)?;
         let old = h.len == 0 && self.scan.is_old();
         Some(Record {
@@ -307,7 +266,7 @@ impl<R: Read> Reader<R> {
     /// record.
     #[must_use]
     #[inline]
-    pub fn current_header(&self) -> Option<hpcap_record> {
+    pub fn header(&self) -> Option<hpcap_record> {
         match self.current {
             Current::Step(Step::Padding { .. }) => header(self.window.bytes()),
             _ => header(self.bytes()),
@@ -325,20 +284,5 @@ impl<R: Read> Reader<R> {
     #[must_use]
     pub fn is_old_variant(&self) -> bool {
         self.scan.is_old()
-    }
-
-    fn record<'a>(bytes: &'a [u8]) -> Event<'a> {
-        let Parsed::Whole { item, .. } = parse(bytes) else {
-            return Event::Padding;
-        };
-        match item {
-            Item::Frame(frame) => Event::Frame(frame),
-            Item::Padding(_) => Event::Padding,
-            Item::FileHeader(tag) => Event::FileHeader(tag),
-            Item::Gap(tag) => Event::Gap(tag),
-            Item::Ledger(tag) => Event::Ledger(tag),
-            Item::Duplicate => Event::Duplicate,
-            Item::Altered(altered) => Event::Altered(altered),
-        }
     }
 }

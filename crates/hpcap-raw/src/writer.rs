@@ -278,7 +278,7 @@ impl<W: Write> Writer<W> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Item, Parsed, parse};
+    use crate::record::{Event, split_record};
 
     /// Whatever the size limit is, a duplicate mark is directly before its frame, or neither is
     /// stored.
@@ -299,12 +299,12 @@ mod tests {
             let mut rest = bytes.as_slice();
             let mut marked = false;
             let mut frames = 0;
-            while let Parsed::Whole { item, bytes } = parse(rest) {
-                rest = &rest[bytes..];
-                let frame = matches!(item, Item::Frame(_));
+            while let Some((event, after)) = split_record(rest) {
+                rest = after;
+                let frame = matches!(event, Event::Frame(_));
                 assert_eq!(
                     frame,
-                    std::mem::replace(&mut marked, item == Item::Duplicate)
+                    std::mem::replace(&mut marked, event == Event::Duplicate)
                 );
                 frames += u64::from(frame);
             }

@@ -135,6 +135,15 @@ abi_struct!(hpcap_record {
     len: u16,
 });
 
+impl hpcap_record {
+    /// Whether the record is padding: its time is zero.
+    #[inline]
+    #[must_use]
+    pub const fn is_padding(&self) -> bool {
+        self.sec == 0 && self.nsec == 0
+    }
+}
+
 abi_struct!(hpcap_tag {
     magic: u64,
     r#type: u16,

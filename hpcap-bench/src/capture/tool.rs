@@ -91,8 +91,8 @@ impl Tool {
         if self == Self::Hpcapdd {
             for path in files_below(out, ".raw")? {
                 let mut reader = raw::Reader::open(&path)?;
-                while let Some(found) = reader.next()? {
-                    if let Event::Frame(frame) = found.event {
+                while let Some(event) = reader.next()? {
+                    if let Event::Frame(frame) = event {
                         frames += u64::from(is_good(frame.data, usize::from(frame.len)));
                     }
                 }

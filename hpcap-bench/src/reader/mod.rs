@@ -9,7 +9,7 @@ mod queue;
 
 use std::hint::black_box;
 
-use hpcap::raw::Item;
+use hpcap::raw;
 use hpcap::units::Bytes;
 use hpcap::{Contract, Error, Event, Kind, Listener, Result, Stream};
 
@@ -113,11 +113,11 @@ fn read_listener(listener: &mut Listener, frames: u64) -> Result<()> {
     let mut acked = listener.position();
     while read < frames {
         match listener.next_record()? {
-            Some(Item::Frame(frame)) => {
+            Some(raw::Event::Frame(frame)) => {
                 read += 1;
                 sum += u64::from(frame.len) + u64::from(frame.data[0]);
             }
-            Some(Item::Gap(gap)) => return Err(missed(gap.lost.lost().frames)),
+            Some(raw::Event::Missed(gap)) => return Err(missed(gap.lost.lost().frames)),
             Some(_) => {}
             None => return Err(missed(frames - read)),
         }

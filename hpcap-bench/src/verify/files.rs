@@ -95,8 +95,8 @@ fn read(
     let mut start_off = None;
     let mut frames = 0u64;
     stream.judge.found().files += 1;
-    while let Some(found) = reader.next()? {
-        match found.event {
+    while let Some(event) = reader.next()? {
+        match event {
             Event::Frame(frame) => {
                 let missing = stream.judge.missing();
                 stream.judge.frame(&frame);
@@ -109,7 +109,7 @@ fn read(
                     break;
                 }
             }
-            Event::FileHeader(header) => {
+            Event::FileStart(header) => {
                 let origin = Origin {
                     queue: header.queue,
                     recording: header.recording,
@@ -128,19 +128,19 @@ fn read(
                 start_off = Some(header.stream_off);
                 stream.header(&header);
             }
-            Event::Gap(gap) => stream.judge.gap(&gap),
-            Event::Ledger(tag) => {
+            Event::Missed(gap) => stream.judge.gap(&gap),
+            Event::FileEnd(tag) => {
                 if let Some((_, last)) = &mut stream.ledgers {
                     *last = tag.ledger;
                 }
             }
-            Event::Damage(damage) => match damage.kind {
+            Event::Damaged(damage) => match damage.kind {
                 // A file that was never finished may end anywhere.
                 DamageKind::CutHeader | DamageKind::CutRecord { .. } | DamageKind::Unwritten
                     if part => {}
                 _ => stream.judge.found().damaged += 1,
             },
-            Event::Padding | Event::Duplicate | Event::Altered(_) => {}
+            Event::Padding(_) | Event::Duplicate | Event::Altered(_) => {}
         }
     }
     stream.end_off = start_off.map(|off| off + reader.offset());

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use hpcap::raw::Item;
+use hpcap::raw::Event;
 use hpcap::{
     Contract, Count, Error, Kind, Listener, Queue, Reason, Request, Result, Start, Waited,
 };
@@ -119,19 +119,20 @@ fn read(listener: &mut Listener, how: &Listening, judge: &mut Judge) -> Result<b
     while listener.position() < until {
         match listener.next_record()? {
             None => return Ok(false),
-            Some(Item::Frame(frame)) => {
+            Some(Event::Frame(frame)) => {
                 judge.frame(&frame);
                 if judge.frames() >= enough {
                     return Ok(true);
                 }
             }
-            Some(Item::Gap(gap)) => judge.gap(&gap),
+            Some(Event::Missed(gap)) => judge.gap(&gap),
             Some(
-                Item::Padding(_)
-                | Item::FileHeader(_)
-                | Item::Ledger(_)
-                | Item::Duplicate
-                | Item::Altered(_),
+                Event::Padding(_)
+                | Event::FileStart(_)
+                | Event::FileEnd(_)
+                | Event::Duplicate
+                | Event::Altered(_)
+                | Event::Damaged(_),
             ) => {}
         }
     }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use hpcap::raw::record::Item;
+use hpcap::raw::Event;
 use hpcap::{Contract, Listener, Queue, QueueName, Request, Start};
 use hpcap_ipc::connection::Connection;
 use hpcap_ipc::device::{Device, dev_dir, device_path};
@@ -110,8 +110,8 @@ pub(crate) fn read_frames(listener: &mut Listener, count: u64) -> std::ops::Rang
             .wait(1, std::time::Duration::from_secs(30))
             .unwrap();
         assert_eq!(waited, hpcap::Waited::Ready);
-        while let Some(item) = listener.next_record().unwrap() {
-            let Item::Frame(frame) = item else { continue };
+        while let Some(event) = listener.next_record().unwrap() {
+            let Event::Frame(frame) = event else { continue };
             assert_eq!((frame.len, frame.data.len()), (1000, 1000));
             let number = u64::from_be_bytes(frame.data[NUMBER].try_into().unwrap());
             assert_eq!(

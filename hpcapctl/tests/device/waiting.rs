@@ -6,7 +6,7 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use hpcap::abi::{self, hpcap_attach, hpcap_slot};
-use hpcap::raw::record::Item;
+use hpcap::raw;
 use hpcap::stream::Pollable;
 use hpcap::{Contract, Event, Kind, Queue, QueueName, Reason, Start, Waited};
 use hpcap_ipc::memory::{Access, Mapping, Place};
@@ -182,8 +182,8 @@ fn listeners_of_an_adapter_that_goes_read_to_the_end() {
     module.remove_adapter_1();
     assert!(!queue.is_running());
     while listener.wait(1, LONG).unwrap() != Waited::Ended {
-        while let Some(item) = listener.next_record().unwrap() {
-            read += u64::from(matches!(item, Item::Frame(_)));
+        while let Some(event) = listener.next_record().unwrap() {
+            read += u64::from(matches!(event, raw::Event::Frame(_)));
         }
         listener.ack().unwrap();
     }

@@ -66,7 +66,7 @@ fn writes(end: u64, tags_end: u64, len: u64, tags: &[Vec<u8>]) -> Vec<(u64, Vec<
 
 #[cfg(test)]
 mod tests {
-    use hpcap::raw::{Item, LedgerTag, record, tag::Tag};
+    use hpcap::raw::{Event, LedgerTag, split_record, tag::Tag};
     use proptest::prelude::*;
 
     use super::*;
@@ -76,7 +76,7 @@ mod tests {
     const LEDGER: u64 = HEADER + size_of::<hpcap::abi::hpcap_ledger_tag>() as u64;
 
     /// Applies a closing to a file of zeros and reads the records behind `end`.
-    fn items(end: u64, closing: &Closing) -> Vec<(u64, bool)> {
+    fn events(end: u64, closing: &Closing) -> Vec<(u64, bool)> {
         let mut file = vec![0xAA_u8; usize::try_from(end).unwrap()];
         file.resize(usize::try_from(closing.len).unwrap(), 0);
         for (at, bytes) in &closing.writes {
@@ -87,12 +87,12 @@ mod tests {
         let mut at = usize::try_from(end).unwrap();
         let mut found = Vec::new();
         while at < file.len() {
-            let record::Parsed::Whole { item, bytes } = record::parse(&file[at..]) else {
+            let Some((event, rest)) = split_record(&file[at..]) else {
                 panic!("cut record at {at}");
             };
-            assert!(!matches!(item, Item::Frame(_)));
-            at += bytes;
-            found.push((at as u64, matches!(item, Item::Ledger(_))));
+            assert!(!matches!(event, Event::Frame(_)));
+            at = file.len() - rest.len();
+            found.push((at as u64, matches!(event, Event::FileEnd(_))));
         }
         found
     }
@@ -107,7 +107,7 @@ mod tests {
             let tags = if tagged { vec![ledger()] } else { vec![] };
             let closing = closing(end, BLOCK, 1 << 31, &tags);
             prop_assert!(closing.len.is_multiple_of(BLOCK));
-            let found = items(end, &closing);
+            let found = events(end, &closing);
             prop_assert_eq!(found.last().map(|(at, _)| *at), Some(closing.len));
             prop_assert_eq!(found.iter().filter(|(_, l)| *l).count(), usize::from(tagged));
         }
@@ -119,7 +119,7 @@ mod tests {
             for tags in [vec![], vec![ledger()]] {
                 let end = BLOCK - before - if tags.is_empty() { 0 } else { LEDGER };
                 let closing = closing(end, BLOCK, 1 << 31, &tags);
-                let found = items(end, &closing);
+                let found = events(end, &closing);
                 assert_eq!(found.last().unwrap().0, closing.len, "{before}");
             }
         }
@@ -130,13 +130,13 @@ mod tests {
         let max = BLOCK * 2;
         let tags = [ledger()];
         assert_eq!(
-            items(max - 12, &closing(max - 12, BLOCK, max, &tags)),
+            events(max - 12, &closing(max - 12, BLOCK, max, &tags)),
             [(max, false)]
         );
         let full = closing(max, BLOCK, max, &tags);
         assert_eq!((full.len, full.writes.len()), (max, 0));
         assert_eq!(
-            items(max - LEDGER, &closing(max - LEDGER, BLOCK, max, &tags)),
+            events(max - LEDGER, &closing(max - LEDGER, BLOCK, max, &tags)),
             [(max, true)]
         );
     }

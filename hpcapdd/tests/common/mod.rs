@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use hpcap::raw::check::Checker;
 use hpcap::raw::index::Index;
-use hpcap::raw::reader::{Event, Reader};
+use hpcap::raw::{Event, Reader};
 use hpcap::{Count, Ledger, Reason};
 use hpcap_source::generator::verify;
 use nix::sys::signal::Signal;
@@ -203,11 +203,12 @@ pub(crate) fn read(path: &Path) -> Content {
         ..Content::default()
     };
     let mut reader = Reader::open(path).unwrap();
-    while let Some(found) = reader.next().unwrap() {
-        content.last_event = match found.event {
+    while reader.advance().unwrap() {
+        content.last_event = match reader.event().unwrap() {
             Event::Frame(record) => {
                 let stamp = verify(record.data);
-                let stamp = stamp.unwrap_or_else(|| panic!("not as sent, at {}", found.offset));
+                let at = reader.range().start;
+                let stamp = stamp.unwrap_or_else(|| panic!("not as sent, at {at}"));
                 if content.sequence.is_empty() {
                     content.lost_at_start = content.lost_at_end;
                 }
@@ -216,24 +217,24 @@ pub(crate) fn read(path: &Path) -> Content {
                 content.frames += Count::new(1, u64::from(record.len));
                 "frame"
             }
-            Event::Padding => "padding",
+            Event::Padding(_) => "padding",
             Event::Duplicate => "duplicate",
             Event::Altered(_) => "altered",
-            Event::FileHeader(_) => {
+            Event::FileStart(_) => {
                 content.headers += 1;
                 "header"
             }
-            Event::Gap(gap) => {
+            Event::Missed(gap) => {
                 content.gaps += 1;
                 content.lost += &gap.lost;
                 content.lost_at_end += &gap.lost;
                 "gap"
             }
-            Event::Ledger(tag) => {
+            Event::FileEnd(tag) => {
                 content.ledger = Some(tag.ledger);
                 "ledger"
             }
-            Event::Damage(damage) => panic!("damage in {}: {damage:?}", path.display()),
+            Event::Damaged(damage) => panic!("damage in {}: {damage:?}", path.display()),
         };
     }
     content

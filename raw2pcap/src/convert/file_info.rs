@@ -16,7 +16,7 @@ use super::warnings::Warnings;
 use crate::inputs::{Input, Listed, Opened};
 
 /// Items at the start of a file that are read to find its first frame.
-const FIRST_ITEMS_MAX: usize = 1000;
+const FIRST_EVENTS_MAX: usize = 1000;
 
 /// The origin of the frames of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -129,10 +129,10 @@ impl FileInfo {
         let (source, packed) = opened.unpacked()?;
         let mut reader = Reader::new(source).named(path.display().to_string());
         let (mut header, mut first) = (None, None);
-        for _ in 0..FIRST_ITEMS_MAX {
-            match reader.next()?.map(|found| found.event) {
+        for _ in 0..FIRST_EVENTS_MAX {
+            match reader.next()? {
                 None => break,
-                Some(Event::FileHeader(tag)) => header = header.or(Some(*tag)),
+                Some(Event::FileStart(tag)) => header = header.or(Some(*tag)),
                 Some(Event::Frame(frame)) => {
                     first = Some(frame.time);
                     break;
@@ -326,13 +326,13 @@ impl FileInfo {
         let mut reader = Reader::new(FileRange::new(file, offset, opened.bytes))
             .named(opened.path.display().to_string())
             .at(offset);
-        for _ in 0..FIRST_ITEMS_MAX {
-            match reader.next()?.map(|found| found.event) {
+        for _ in 0..FIRST_EVENTS_MAX {
+            match reader.next()? {
                 None => return Ok(entry.time.is_none()),
                 Some(Event::Frame(frame)) => {
                     return Ok(entry.time.is_none_or(|t| t == frame.time));
                 }
-                Some(Event::Damage(_)) => return Ok(false),
+                Some(Event::Damaged(_)) => return Ok(false),
                 Some(_) => {}
             }
         }

@@ -181,22 +181,20 @@ impl QueueStream {
                 self.seen = Some(self.seen.map_or(time, |seen| union(seen, time)));
                 continue;
             }
-            let Some(found) = reader
-                .current()
-                .filter(|f| goes_on && f.offset < self.until)
-            else {
+            let is_wanted = goes_on && reader.range().start < self.until;
+            let Some(event) = reader.event().filter(|_| is_wanted) else {
                 // A tag at the end of a part belongs to a frame that is outside the range.
                 altered = None;
                 self.close();
                 continue;
             };
-            match found.event {
-                Event::Frame(_) | Event::Padding => {}
+            match event {
+                Event::Frame(_) | Event::Padding(_) => {}
                 // A duplicate mark may stand between this tag and its frame.
                 Event::Altered(had) => altered = Some(had),
                 Event::Duplicate => marked = true,
-                Event::FileHeader(tag) => self.interfaces.header(&tag),
-                Event::Gap(gap) => {
+                Event::FileStart(tag) => self.interfaces.header(&tag),
+                Event::Missed(gap) => {
                     self.interfaces.gap(&gap.lost);
                     let before = self.range.from.is_some_and(|from| gap.until < from);
                     let after = match (self.range.to, gap.from) {
@@ -207,8 +205,8 @@ impl QueueStream {
                         self.events.push(StreamEvent::Gap(gap));
                     }
                 }
-                Event::Ledger(tag) => self.interfaces.ledger(&tag),
-                Event::Damage(damage) => {
+                Event::FileEnd(tag) => self.interfaces.ledger(&tag),
+                Event::Damaged(damage) => {
                     altered = None;
                     if let Some(again) = file_to_reread(&mut self.under_way, &damage) {
                         let end = self.file_bytes.unwrap_or(u64::MAX);

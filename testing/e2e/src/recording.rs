@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use hpcap::raw::reader::{Event, Reader};
+use hpcap::raw::{Event, Reader};
 use hpcap_source::generator::{verify, verify_cut};
 
 use testkit::pcap::Frame;
@@ -36,8 +36,8 @@ pub fn content(file: &Path) -> Content {
             len: record.len.into(),
             data: record.data.to_vec(),
         }),
-        Event::Gap(gap) => content.lost += gap.lost.lost().frames,
-        Event::Damage(damage) => content.damage.push(format!("{offset}: {damage:?}")),
+        Event::Missed(gap) => content.lost += gap.lost.lost().frames,
+        Event::Damaged(damage) => content.damage.push(format!("{offset}: {damage:?}")),
         _ => {}
     });
     content
@@ -65,8 +65,8 @@ pub fn has_frames(folder: &Path) -> bool {
         let Ok(mut reader) = Reader::open(file) else {
             return false;
         };
-        while let Ok(Some(found)) = reader.next() {
-            if matches!(found.event, Event::Frame(_)) {
+        while let Ok(Some(event)) = reader.next() {
+            if matches!(event, Event::Frame(_)) {
                 return true;
             }
         }
@@ -76,8 +76,8 @@ pub fn has_frames(folder: &Path) -> bool {
 
 fn scan(file: &Path, mut see: impl FnMut(Event<'_>, u64)) {
     let mut reader = Reader::open(file).unwrap();
-    while let Some(found) = reader.next().unwrap() {
-        see(found.event, found.offset);
+    while reader.advance().unwrap() {
+        see(reader.event().unwrap(), reader.range().start);
     }
 }
 
@@ -128,8 +128,8 @@ impl Generated {
                 self.last = Some(stamp.seq);
                 self.frames += 1;
             }
-            Event::Gap(gap) => self.lost += gap.lost.lost().frames,
-            Event::Damage(_) => self.damaged += 1,
+            Event::Missed(gap) => self.lost += gap.lost.lost().frames,
+            Event::Damaged(_) => self.damaged += 1,
             _ => {}
         }
     }

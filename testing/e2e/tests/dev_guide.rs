@@ -5,7 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use hpcap::Reason;
-use hpcap::raw::reader::{Event, Reader};
+use hpcap::raw::{Event, Reader};
 use hpcap_e2e::daemon::frames;
 use hpcap_e2e::lab::Lab;
 use hpcap_e2e::producer::Producer;
@@ -153,14 +153,15 @@ fn dg_3_8_12_recorder_restarts() {
         let mut reader = Reader::open(&left[0]).unwrap();
         let mut padded = false;
         let mut first = true;
-        while let Some(found) = reader.next().unwrap() {
-            match found.event {
-                Event::FileHeader(_) => assert!(first, "a header at {}", found.offset),
-                Event::Frame(_) => assert!(!padded, "a frame behind padding at {}", found.offset),
-                Event::Padding => padded = true,
+        while reader.advance().unwrap() {
+            let offset = reader.range().start;
+            match reader.event().unwrap() {
+                Event::FileStart(_) => assert!(first, "a header at {offset}"),
+                Event::Frame(_) => assert!(!padded, "a frame behind padding at {offset}"),
+                Event::Padding(_) => padded = true,
                 _ => {}
             }
-            assert!(!first || found.offset == 0);
+            assert!(!first || offset == 0);
             first = false;
         }
         assert_eq!(left.len(), 1);
@@ -207,7 +208,7 @@ fn dg_3_8_13_ring_exceeds_2_gib() {
     assert_eq!(stored.last, Some(count - 1));
     // The recording continues across the end of the ring.
     let mut reader = Reader::open(&left[0]).unwrap();
-    let Some(Event::FileHeader(header)) = reader.next().unwrap().map(|f| f.event) else {
+    let Some(Event::FileStart(header)) = reader.next().unwrap() else {
         panic!("no file header in {}", left[0].display());
     };
     assert!(header.stream_off < 3 * GIB, "{}", header.stream_off);

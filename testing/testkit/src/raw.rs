@@ -148,25 +148,27 @@ pub fn read_from(source: impl std::io::Read, size: u64) -> Seen {
     let mut reader = Reader::new(source);
     let mut seen = Seen::default();
     let mut at = 0;
-    while let Some(found) = reader.next().unwrap() {
-        if found.bytes > 0 {
-            assert_eq!(found.offset, at, "{found:?}");
+    while reader.advance().unwrap() {
+        let range = reader.range();
+        let event = reader.event().unwrap();
+        if !range.is_empty() {
+            assert_eq!(range.start, at, "{event:?}");
         }
-        at = at.max(found.offset + found.bytes);
-        match found.event {
+        at = at.max(range.end);
+        match event {
             Event::Frame(r) => {
                 let frame = Frame {
                     time: r.time,
                     len: r.len,
                     data: r.data.to_vec(),
                 };
-                seen.frames.push((found.offset, frame));
+                seen.frames.push((range.start, frame));
             }
-            Event::FileHeader(_) => seen.headers += 1,
-            Event::Gap(gap) => seen.gaps.push(*gap),
-            Event::Ledger(_) => seen.ledgers += 1,
-            Event::Damage(damage) => seen.damage.push(damage),
-            Event::Padding | Event::Duplicate | Event::Altered(_) => {}
+            Event::FileStart(_) => seen.headers += 1,
+            Event::Missed(gap) => seen.gaps.push(*gap),
+            Event::FileEnd(_) => seen.ledgers += 1,
+            Event::Damaged(damage) => seen.damage.push(damage),
+            Event::Padding(_) | Event::Duplicate | Event::Altered(_) => {}
         }
     }
     assert_eq!(at, size);

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 
 use hpcap::abi::{self, hpcap_attach, hpcap_listener};
 use hpcap::queue::Connect;
-use hpcap::raw::{Altered, Gap, Item};
+use hpcap::raw::{Altered, Event, Gap};
 use hpcap::{Contract, Kind, Listener, Queue, Reason, Request, Result, Start};
 use hpcap_engine::ring::Producer;
 use hpcap_engine::ring::memory::{Pages, QueueMemory, new_slot};
@@ -260,7 +260,7 @@ pub fn content(number: u64, bytes: usize) -> Vec<u8> {
         .collect()
 }
 
-/// An owned copy of an item of the stream.
+/// An owned copy of an event of the stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Seen {
     Frame { ns: u64, len: u16, data: Vec<u8> },
@@ -272,23 +272,24 @@ pub enum Seen {
     Altered(Altered),
 }
 
-impl From<Item<'_>> for Seen {
-    fn from(item: Item<'_>) -> Self {
-        match item {
-            Item::Frame(f) => Self::Frame {
+impl From<Event<'_>> for Seen {
+    fn from(event: Event<'_>) -> Self {
+        match event {
+            Event::Frame(f) => Self::Frame {
                 ns: f.time.as_ns(),
                 len: f.len,
                 data: f.data.to_vec(),
             },
-            Item::Padding(body) => {
+            Event::Padding(body) => {
                 assert!(body.iter().all(|b| *b == 0), "padding leaks");
                 Self::Padding(body.len())
             }
-            Item::FileHeader(_) => Self::FileHeader,
-            Item::Gap(gap) => Self::Gap(gap),
-            Item::Ledger(_) => Self::Ledger,
-            Item::Duplicate => Self::Duplicate,
-            Item::Altered(had) => Self::Altered(had),
+            Event::FileStart(_) => Self::FileHeader,
+            Event::Missed(gap) => Self::Gap(gap),
+            Event::FileEnd(_) => Self::Ledger,
+            Event::Duplicate => Self::Duplicate,
+            Event::Altered(had) => Self::Altered(had),
+            Event::Damaged(damage) => panic!("a listener finds no damage: {damage:?}"),
         }
     }
 }
@@ -296,8 +297,8 @@ impl From<Item<'_>> for Seen {
 /// Reads everything that is published, and acknowledges it.
 pub fn read_all(listener: &mut Listener) -> Vec<Seen> {
     let mut seen = Vec::new();
-    while let Some(item) = listener.next_record().unwrap() {
-        seen.push(Seen::from(item));
+    while let Some(event) = listener.next_record().unwrap() {
+        seen.push(Seen::from(event));
     }
     listener.ack().unwrap();
     seen

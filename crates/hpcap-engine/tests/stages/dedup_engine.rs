@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use hpcap::dedup::{Action, DedupSettings};
-use hpcap::raw::Item;
+use hpcap::raw::Event;
 use hpcap::{Contract, QueueName, Reason, Request, Start, Waited};
 use hpcap_engine::{Engine, EngineConfig};
 
@@ -46,10 +46,10 @@ fn read(engine: &Engine) -> (u64, u64) {
     let (mut frames, mut marks) = (0, 0);
     loop {
         let mut marked = false;
-        while let Some(item) = listener.next_record().unwrap() {
-            match item {
-                Item::Duplicate => marked = true,
-                Item::Frame(frame) => {
+        while let Some(event) = listener.next_record().unwrap() {
+            match event {
+                Event::Duplicate => marked = true,
+                Event::Frame(frame) => {
                     // The second frame of each pair is the copy, and it has an odd number of
                     // microseconds.
                     assert!(!marked || frame.time.nsec() / 1000 % 2 == 1, "{frame:?}");

@@ -72,8 +72,8 @@ fn every_capture_is_read_and_comes_back() {
         let raw = raw.close(0).unwrap().0;
         let mut reader = hpcap_raw::Reader::new(&raw[..]);
         let mut pcap = PcapWriter::new(Vec::new(), 1, 65_535, Precision::Nanoseconds);
-        while let Some(found) = reader.next().unwrap() {
-            if let hpcap_raw::Event::Frame(f) = found.event {
+        while let Some(event) = reader.next().unwrap() {
+            if let hpcap_raw::Event::Frame(f) = event {
                 pcap.frame(f.time, f.len.into(), f.data).unwrap();
             }
         }

@@ -4,13 +4,14 @@ mod report;
 
 use std::fs::{File, TryLockError};
 use std::io::Read;
+use std::ops::Range;
 use std::path::Path;
 
 pub use report::{Finding, HeaderFacts, Kinds, Missing, Problem, Reasons, Report, Severity};
 
 use crate::name::start_of;
-use crate::reader::{Event, Found, Reader};
-use crate::record::Record;
+use crate::reader::Reader;
+use crate::record::{Event, Record};
 use crate::scan::{Damage, DamageKind};
 use hpcap_base::error::{Context, Result};
 use hpcap_base::ledger::{Count, Ledger};
@@ -118,20 +119,21 @@ impl Checker {
         };
         progress.report.under_way = under_way;
         while reader.advance()? {
-            let Some(found) = reader.current() else {
+            let Some(event) = reader.event() else {
                 continue;
             };
-            if let Event::Frame(frame) = &found.event {
-                if let Some(header) = reader.current_header() {
-                    self.frame(&mut progress, found.offset, frame, &header);
-                    let body_offset = found.offset + size_of::<hpcap_record>() as u64;
+            if let Event::Frame(frame) = &event {
+                if let Some(header) = reader.header() {
+                    let offset = reader.range().start;
+                    self.frame(&mut progress, offset, frame, &header);
+                    let body_offset = offset + size_of::<hpcap_record>() as u64;
                     each(Passing {
                         body_offset,
                         header: &header,
                     })?;
                 }
             } else {
-                self.other(&mut progress, &found, reader.current_header());
+                self.other(&mut progress, &event, reader.range(), reader.header());
             }
         }
         progress.report.file_bytes = reader.offset();
@@ -232,29 +234,35 @@ impl Checker {
         }
     }
 
-    fn other(&self, progress: &mut Progress, found: &Found<'_>, header: Option<hpcap_record>) {
-        let is_damage = matches!(found.event, Event::Damage(_));
+    fn other(
+        &self,
+        progress: &mut Progress,
+        event: &Event<'_>,
+        range: Range<u64>,
+        header: Option<hpcap_record>,
+    ) {
+        let is_damage = matches!(event, Event::Damaged(_));
         if !is_damage {
-            progress.report.padding_bytes += found.bytes;
+            progress.report.padding_bytes += range.end - range.start;
             progress.closed = true;
             // In the older variant the field `len` is the upper half of a 32-bit length.
             if let Some(h) = header.filter(|h| h.caplen != h.len && h.len != 0) {
                 let (caplen, len) = (h.caplen, h.len);
                 self.find(
                     progress,
-                    found.offset,
+                    range.start,
                     0,
                     Problem::PaddingLengths { caplen, len },
                 );
             }
         }
-        match &found.event {
-            Event::Padding => {
+        match event {
+            Event::Padding(_) => {
                 if progress.report.frames.frames > 0 {
-                    progress.padded.get_or_insert(found.offset);
+                    progress.padded.get_or_insert(range.start);
                 }
             }
-            Event::FileHeader(tag) => {
+            Event::FileStart(tag) => {
                 // The records after a header belong to another file: this one is a concatenation.
                 progress.padded = None;
                 progress.ledger_before.get_or_insert(tag.ledger);
@@ -263,17 +271,14 @@ impl Checker {
                     .header
                     .get_or_insert_with(|| (&**tag).into());
             }
-            Event::Gap(gap) => {
+            Event::Missed(gap) => {
                 progress.report.gaps += 1;
                 progress.report.lost += &gap.lost;
                 if progress.report.missing.len() < self.findings_max {
-                    progress
-                        .report
-                        .missing
-                        .push(Missing::new(found.offset, gap));
+                    progress.report.missing.push(Missing::new(range.start, gap));
                 }
             }
-            Event::Ledger(tag) => {
+            Event::FileEnd(tag) => {
                 progress.report.ledger = progress.ledger_before.map(|b| tag.ledger.since(&b));
             }
             Event::Duplicate => progress.report.duplicates += 1,
@@ -281,7 +286,7 @@ impl Checker {
                 progress.report.frames_cut += u64::from(had.is_cut());
                 progress.report.times_adjusted += u64::from(had.time_is_adjusted());
             }
-            Event::Damage(damage) => self.damage(progress, damage),
+            Event::Damaged(damage) => self.damage(progress, damage),
             Event::Frame(_) => {}
         }
     }

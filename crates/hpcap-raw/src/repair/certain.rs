@@ -3,7 +3,9 @@
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use crate::reader::{Event, Found};
+use std::ops::Range;
+
+use crate::record::Event;
 use crate::scan::DamageKind;
 use hpcap_base::error::{Error, Kind, Result};
 
@@ -25,24 +27,25 @@ pub(super) struct Certainty {
 }
 
 impl Certainty {
-    pub(super) fn see(&mut self, found: &Found<'_>) {
+    pub(super) fn see(&mut self, event: &Event<'_>, range: &Range<u64>) {
+        let bytes = range.end - range.start;
         let mut is_record = true;
-        match &found.event {
+        match event {
             Event::Frame(_) => self.frames += 1,
-            Event::FileHeader(_) => self.has_header |= found.offset == 0,
-            Event::Gap(_) | Event::Ledger(_) | Event::Duplicate | Event::Altered(_) => {}
+            Event::FileStart(_) => self.has_header |= range.start == 0,
+            Event::Missed(_) | Event::FileEnd(_) | Event::Duplicate | Event::Altered(_) => {}
             // Zero bytes of any origin look like padding.
-            Event::Padding => is_record = false,
-            Event::Damage(damage) => {
+            Event::Padding(_) => is_record = false,
+            Event::Damaged(damage) => {
                 is_record = false;
                 if damage.kind == DamageKind::Unreadable {
-                    self.unreadable += found.bytes;
+                    self.unreadable += bytes;
                 }
             }
         }
         if is_record {
-            self.readable += found.bytes;
-            self.begins |= found.offset == 0;
+            self.readable += bytes;
+            self.begins |= range.start == 0;
         }
     }
 

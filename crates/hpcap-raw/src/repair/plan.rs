@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 
 use super::certain::Certainty;
 use crate::padding::{padding_header, padding_to};
-use crate::reader::{Event, Found, Reader};
+use crate::reader::Reader;
+use crate::record::Event;
 use crate::scan::{Damage, DamageKind};
 use crate::tag::{Gap, Tag};
 use hpcap_base::error::{Context, Result};
@@ -118,10 +119,11 @@ pub fn plan(path: &Path) -> Result<Plan> {
     let mut pass = Pass::default();
     let mut certainty = Certainty::default();
     while reader.advance()? {
-        let header = reader.current_header();
-        if let Some(found) = reader.current() {
-            certainty.see(&found);
-            pass.see(&mut plan, &found, header, reader.is_old_variant());
+        if let Some(event) = reader.event() {
+            let range = reader.range();
+            certainty.see(&event, &range);
+            let (header, old) = (reader.header(), reader.is_old_variant());
+            pass.see(&mut plan, &event, range.start, header, old);
         }
         if plan.changes.len() >= CHANGES_MAX {
             certainty.check(path, reader.offset())?;
@@ -144,13 +146,19 @@ pub fn plan(path: &Path) -> Result<Plan> {
 }
 
 impl Pass {
-    fn see(&mut self, plan: &mut Plan, found: &Found<'_>, header: Option<hpcap_record>, old: bool) {
-        let offset = found.offset;
-        if let Event::Damage(damage) = &found.event {
+    fn see(
+        &mut self,
+        plan: &mut Plan,
+        event: &Event<'_>,
+        offset: u64,
+        header: Option<hpcap_record>,
+        old: bool,
+    ) {
+        if let Event::Damaged(damage) = event {
             self.damage(plan, damage);
             return;
         }
-        if let Event::Frame(frame) = &found.event {
+        if let Event::Frame(frame) = event {
             self.cover(plan, Some(frame.time));
             self.last = Some(frame.time);
             self.closed = false;
@@ -162,7 +170,7 @@ impl Pass {
             return;
         };
         let before = h;
-        match found.event {
+        match event {
             Event::Frame(frame) => {
                 if h.nsec >= 1_000_000_000 {
                     plan.say(

@@ -12,7 +12,7 @@ mod plausible;
 mod search;
 mod whole;
 
-use crate::record::{header, is_padding};
+use crate::record::header;
 use crate::tag::Tag;
 use hpcap_sys::abi::{HPCAP_RECORD_BYTES, HPCAP_RECORD_BYTES_MAX, hpcap_record};
 
@@ -118,7 +118,7 @@ impl Scan {
     /// length.
     #[inline]
     fn accept(&mut self, h: &hpcap_record, window: &[u8]) -> usize {
-        if is_padding(h) {
+        if h.is_padding() {
             self.accept_padding(h, window);
         } else {
             self.last = Some(h.sec);
@@ -153,7 +153,7 @@ impl Scan {
         if !judged && (!sound(&h, self.last, old) || is_empty_padding(&h)) {
             return None;
         }
-        let last = if is_padding(&h) {
+        let last = if h.is_padding() {
             self.last
         } else {
             Some(h.sec)
@@ -207,7 +207,7 @@ impl Scan {
         if is_empty_padding(&h) {
             return self.zeros(window, eof);
         }
-        if self.old.is_none() && !is_padding(&h) {
+        if self.old.is_none() && !h.is_padding() {
             let is_old = h.len == 0 && h.caplen != 0;
             self.old = Some(is_old && chain(window, 0, eof, Some(h.sec), true, CHAIN_ALONE));
         }
@@ -275,7 +275,7 @@ impl Scan {
         // Trusted lengths: damage would have to change both lengths in the same way, or change
         // `caplen` to the capture length of earlier frames.
         let trusted = !old && h.caplen != 0 && (h.caplen == h.len || Some(h.caplen) == self.snap);
-        let in_time = is_padding(h) || (h.nsec < 1_000_000_000 && near(h.sec, self.last));
+        let in_time = h.is_padding() || (h.nsec < 1_000_000_000 && near(h.sec, self.last));
 
         if end > window.len() {
             if !(is_sound && trusted) {
@@ -291,7 +291,7 @@ impl Scan {
             let damage = Damage {
                 offset,
                 bytes: window.len() as u64,
-                kind: if is_padding(h) {
+                kind: if h.is_padding() {
                     DamageKind::CutPadding
                 } else {
                     DamageKind::CutRecord { caplen: h.caplen }
@@ -304,18 +304,18 @@ impl Scan {
         }
 
         let before = self.last;
-        if !is_padding(h) && in_time {
+        if !h.is_padding() && in_time {
             self.last = Some(h.sec);
         }
         let left = window.len() - end;
         let goes_on = (eof && left < HEADER)
             || self.chain(window, end, eof)
             || lengths_lead_on(window, end, eof, old, self.any_time)
-            || ((trusted || is_padding(h)) && self.zeros_lead_on(window, end, eof));
+            || ((trusted || h.is_padding()) && self.zeros_lead_on(window, end, eof));
         self.last = before;
 
         let contradicts = !old
-            && if is_padding(h) {
+            && if h.is_padding() {
                 h.caplen != h.len && (left == 0 || left >= HEADER)
             } else {
                 h.caplen > h.len && left >= HEADER
@@ -332,7 +332,7 @@ impl Scan {
             }
             return Step::Record { bytes };
         }
-        if is_padding(h) && is_sound {
+        if h.is_padding() && is_sound {
             let by = (1..=TOO_LONG_MAX.min(usize::from(h.caplen)))
                 .find(|by| self.chain(window, end - by, eof));
             if let Some(by) = by {
@@ -347,7 +347,7 @@ impl Scan {
                 return Step::Damage { damage, skip: 0 };
             }
         }
-        let jumps = !is_sound && !is_padding(h) && possible(h, old);
+        let jumps = !is_sound && !h.is_padding() && possible(h, old);
         if jumps
             && (chain(window, 0, eof, None, old, CHAIN_ALONE)
                 || (self.zeros_end != Some(offset)
@@ -357,7 +357,7 @@ impl Scan {
             let bytes = self.accept(h, window);
             return Step::Record { bytes };
         }
-        if is_sound && is_padding(h) {
+        if is_sound && h.is_padding() {
             // The body of padding is not searched, because it can hold stale records.
             let bytes = self.accept(h, window);
             return Step::Record { bytes };
@@ -395,7 +395,7 @@ impl Scan {
     /// or its length on the wire leads to a record and its captured length does not.
     fn lost_in_zeros(&self, h: &hpcap_record, trusted: bool, window: &[u8], eof: bool) -> bool {
         let next = window.get(end_of(h)..).and_then(header);
-        if is_padding(h) || !next.is_some_and(|next| is_empty_padding(&next)) {
+        if h.is_padding() || !next.is_some_and(|next| is_empty_padding(&next)) {
             return false;
         }
         if h.len == 0 {
@@ -417,7 +417,7 @@ impl Scan {
     /// lengths agree. Then the record before that header is whole.
     fn next_is_only_doubtful(&self, window: &[u8], at: usize, eof: bool, h: &hpcap_record) -> bool {
         window.get(at..).and_then(header).is_some_and(|next| {
-            if is_padding(&next) {
+            if next.is_padding() {
                 let end = at + end_of(&next);
                 return end == window.len() || self.chain(window, end, eof);
             }

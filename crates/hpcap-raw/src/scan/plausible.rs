@@ -1,7 +1,7 @@
 //! Decides whether bytes can be a record's header, and whether consecutive headers prove each
 //! other.
 
-use crate::record::{header, is_padding};
+use crate::record::header;
 use crate::tag::Tag;
 use hpcap_sys::abi::{HPCAP_RECORD_BYTES, hpcap_record};
 
@@ -21,7 +21,7 @@ pub(super) fn near(sec: u32, last: Option<u32>) -> bool {
 /// Whether a header is plausible after a frame at second `last`.
 #[inline]
 pub(super) fn sound(h: &hpcap_record, last: Option<u32>, old: bool) -> bool {
-    if is_padding(h) {
+    if h.is_padding() {
         return h.caplen == h.len || (old && h.len == 0);
     }
     let lengths = if old { h.len == 0 } else { h.caplen <= h.len };
@@ -35,7 +35,7 @@ pub(super) fn end_of(h: &hpcap_record) -> usize {
 
 /// Whether a header is plausible without regard to its time.
 pub(super) fn possible(h: &hpcap_record, old: bool) -> bool {
-    if is_padding(h) {
+    if h.is_padding() {
         h.caplen == h.len
     } else if old {
         h.len == 0 && h.nsec < 1_000_000_000
@@ -45,7 +45,7 @@ pub(super) fn possible(h: &hpcap_record, old: bool) -> bool {
 }
 
 pub(super) fn is_empty_padding(h: &hpcap_record) -> bool {
-    is_padding(h) && h.caplen == 0 && h.len == 0
+    h.is_padding() && h.caplen == 0 && h.len == 0
 }
 
 /// Whether `need` consecutive records start at `at`, or only records up to the end of the file.
@@ -89,7 +89,7 @@ pub(super) fn chain(
             // The header is plausible, but the window does not hold all of its body.
             return found >= if eof { least } else { least.max(2) };
         }
-        if !is_padding(&h) {
+        if !h.is_padding() {
             before = Some(h.sec);
             // A frame without bytes does not count: any four bytes with zeros after them look like
             // one.
@@ -135,7 +135,7 @@ pub(super) fn lengths_lead_on(
         if !possible(&h, old) || empty > 64 || (is_nothing && found == 0) {
             return false;
         }
-        if !any_time && !is_padding(&h) && h.caplen != h.len {
+        if !any_time && !h.is_padding() && h.caplen != h.len {
             return false;
         }
         at += end_of(&h);
@@ -143,10 +143,10 @@ pub(super) fn lengths_lead_on(
             // The last record of a file that was cut.
             return any_time && eof && found > 1;
         }
-        if is_padding(&h) && any_time {
+        if h.is_padding() && any_time {
             return found > 0;
         }
-        found += u32::from(!is_nothing && !is_padding(&h));
+        found += u32::from(!is_nothing && !h.is_padding());
     }
     true
 }

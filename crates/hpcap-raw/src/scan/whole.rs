@@ -4,7 +4,7 @@
 
 use super::Scan;
 use super::plausible::{HEADER, end_of, possible};
-use crate::record::{header, is_padding};
+use crate::record::header;
 use crate::tag::Tag;
 
 /// Non-empty records that prove a chain by themselves when times prove nothing.
@@ -105,7 +105,7 @@ impl Scan {
                 return self.prove(eof && any_time && records > 1, offset + last as u64);
             };
             if bytes.is_empty() && h.len == 0 {
-                if is_padding(&h) {
+                if h.is_padding() {
                     empty += 1;
                     if empty > 1 && at < window.len() {
                         // Zero bytes of any origin look like empty padding, so that a record need not
@@ -126,7 +126,7 @@ impl Scan {
                 continue;
             }
             (empty, frames) = (0, 0);
-            if is_padding(&h) && Tag::parse(bytes).is_some() {
+            if h.is_padding() && Tag::parse(bytes).is_some() {
                 return self.prove(true, offset + at as u64);
             }
             records += 1;

@@ -12,15 +12,13 @@ fn from(bytes: &[u8], start: u64, end: u64) -> Vec<Timestamp> {
     let from = usize::try_from(start).unwrap();
     let mut reader = Reader::new(&bytes[from..]).at(start);
     let mut times = Vec::new();
-    while let Some(found) = reader.next().unwrap() {
-        if found.offset >= end {
+    while reader.advance().unwrap() {
+        if reader.range().start >= end {
             break;
         }
-        assert!(
-            !matches!(found.event, hpcap_raw::Event::Damage(_)),
-            "{found:?}"
-        );
-        if let hpcap_raw::Event::Frame(frame) = found.event {
+        let event = reader.event().unwrap();
+        assert!(!matches!(event, hpcap_raw::Event::Damaged(_)), "{event:?}");
+        if let hpcap_raw::Event::Frame(frame) = event {
             times.push(frame.time);
         }
     }

@@ -126,9 +126,9 @@ fn integrity_09_offsets_do_not_stop_at_32_bits() {
     });
     let mut last = 0;
     let mut seen = 0;
-    while let Some(found) = reader.next().unwrap() {
-        assert!(matches!(found.event, hpcap_raw::Event::Frame(_)));
-        last = found.offset;
+    while reader.advance().unwrap() {
+        assert!(reader.frame().is_some());
+        last = reader.range().start;
         seen += 1;
     }
     assert_eq!(seen, count);
@@ -179,9 +179,9 @@ fn integrity_11_long_frames_both_lengths_and_nanoseconds() {
 fn integrity_12_files_say_where_they_are_from() {
     let (bytes, _) = file(&[], 4096);
     let mut reader = hpcap_raw::Reader::new(&bytes[..]);
-    let found = reader.next().unwrap().unwrap();
-    let hpcap_raw::Event::FileHeader(header) = found.event else {
-        panic!("{found:?}");
+    let event = reader.next().unwrap().unwrap();
+    let hpcap_raw::Event::FileStart(header) = event else {
+        panic!("{event:?}");
     };
     assert_eq!(*header, made::header());
 }

@@ -265,8 +265,8 @@ fn writer_says_what_a_record_cannot_hold() {
     assert_eq!((written.frames_cut, written.times_adjusted), (1, 1));
     let mut reader = Reader::new(bytes.as_slice());
     let mut seen = Vec::new();
-    while let Some(found) = reader.next().unwrap() {
-        match found.event {
+    while let Some(event) = reader.next().unwrap() {
+        match event {
             Event::Altered(had) => seen.push((had.sec, had.nsec, had.len)),
             Event::Frame(frame) => seen.push((0, 0, frame.len.into())),
             Event::Duplicate => seen.push((0, 0, 0)),

@@ -8,7 +8,7 @@ use super::{Block, Listener, Mark, Moment, Ring, Start, TOLD_LOSSES};
 use crate::abi::{self, hpcap_block, hpcap_record, hpcap_slot};
 use crate::error::{Error, Kind, Result};
 use crate::ledger::{Count, Ledger, Reason};
-use crate::raw::record::{self, Item, Parsed, Record};
+use crate::raw::{Event, Record, split_record};
 use crate::time::Timestamp;
 
 /// What reading a record tries, for errors.
@@ -31,7 +31,7 @@ impl Fetched {
     /// Whether the record is padding.
     #[inline]
     pub(crate) fn is_padding(&self) -> bool {
-        record::is_padding(&self.header)
+        self.header.is_padding()
     }
 
     /// Returns the frame of this record, whose bytes are `bytes`.
@@ -65,7 +65,7 @@ impl Listener {
     /// # Errors
     /// Returns [`Kind::Killed`] when the listener was killed, and [`Kind::Overrun`] when it was
     /// overtaken; then continue with [`Listener::resync`].
-    pub fn next_record(&mut self) -> Result<Option<Item<'_>>> {
+    pub fn next_record(&mut self) -> Result<Option<Event<'_>>> {
         let fetched = self.fetch(false)?;
         Ok(fetched.and_then(|record| self.take(record)))
     }
@@ -92,7 +92,7 @@ impl Listener {
         )]
         let look = available.min(abi::HPCAP_RECORD_BYTES_MAX as u64) as usize;
         let from = self.position;
-        let header = record::header(self.ring.bytes(from, look));
+        let header = hpcap_record::from_bytes(self.ring.bytes(from, look));
         let needed = match &header {
             Some(header) => abi::HPCAP_RECORD_BYTES + usize::from(header.caplen),
             None => look + 1,
@@ -142,9 +142,9 @@ impl Listener {
             return None;
         }
         let index = self.ring.index(off);
-        let header = record::header(self.ring.bytes_at(index, abi::HPCAP_RECORD_BYTES))?;
+        let header = hpcap_record::from_bytes(self.ring.bytes_at(index, abi::HPCAP_RECORD_BYTES))?;
         let bytes = abi::HPCAP_RECORD_BYTES + usize::from(header.caplen);
-        if bytes as u64 > available || record::is_padding(&header) {
+        if bytes as u64 > available || header.is_padding() {
             return None;
         }
         if copied {
@@ -165,26 +165,22 @@ impl Listener {
     }
 
     /// Consumes the record that the last [`Listener::fetch`] found.
-    pub(crate) fn take(&mut self, record: Fetched) -> Option<Item<'_>> {
+    pub(crate) fn take(&mut self, record: Fetched) -> Option<Event<'_>> {
         self.position = record.off + record.bytes as u64;
-        let Parsed::Whole { item, .. } =
-            record::parse(bytes_of(&self.scratch, &self.ring, &record))
-        else {
-            return None;
-        };
+        let (event, _) = split_record(bytes_of(&self.scratch, &self.ring, &record))?;
         self.mark.off = self.position;
-        match &item {
-            Item::Frame(frame) => {
+        match &event {
+            Event::Frame(frame) => {
                 self.mark.told[Reason::Captured] += Count::new(1, u64::from(frame.len));
             }
-            Item::Gap(gap) => {
+            Event::Missed(gap) => {
                 for reason in TOLD_LOSSES {
                     self.mark.told[reason] += gap.lost[reason];
                 }
             }
             _ => {}
         }
-        Some(item)
+        Some(event)
     }
 
     /// The frame that the last [`Listener::fetch`] found, without consuming it.

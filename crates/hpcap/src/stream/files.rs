@@ -14,7 +14,7 @@ use crate::error::{Context, Error, Kind, Result};
 use crate::ledger::{Count, Ledger, Reason};
 use crate::pcapfile::{LINK_TYPE_ETHERNET, Reader as CaptureReader};
 use crate::raw::name::{FileName, split_ending};
-use crate::raw::reader::{Event as RawEvent, Reader as RawReader};
+use crate::raw::{Event as RawEvent, Reader as RawReader};
 
 /// The comment with which hpcap marks a duplicate in pcapng.
 const DUPLICATE: &str = "duplicate";
@@ -175,14 +175,14 @@ impl RawFile {
             if self.reader.frame().is_some() {
                 return Ok(true);
             }
-            match self.reader.current().map(|found| found.event) {
+            match self.reader.event() {
                 Some(RawEvent::Duplicate) => self.marks.duplicate(),
                 Some(RawEvent::Altered(altered)) => self.marks.altered(altered),
-                Some(RawEvent::FileHeader(header)) => {
+                Some(RawEvent::FileStart(header)) => {
                     self.link_type = header.link_type;
                     return Ok(true);
                 }
-                Some(RawEvent::Padding) | None => {}
+                Some(RawEvent::Padding(_)) | None => {}
                 Some(_) => return Ok(true),
             }
         }
@@ -199,12 +199,15 @@ impl RawFile {
         if let Some(frame) = self.frame() {
             return Some(Event::Frame(frame));
         }
-        Some(match self.reader.current()?.event {
-            RawEvent::FileHeader(header) => Event::FileStart(header),
-            RawEvent::Gap(gap) => Event::Missed(Missed::new(gap.lost)),
-            RawEvent::Ledger(ledger) => Event::FileEnd(ledger),
-            RawEvent::Damage(damage) => Event::Damaged(Box::new(damage)),
-            RawEvent::Frame(_) | RawEvent::Padding | RawEvent::Duplicate | RawEvent::Altered(_) => {
+        Some(match self.reader.event()? {
+            RawEvent::FileStart(header) => Event::FileStart(header),
+            RawEvent::Missed(gap) => Event::Missed(Missed::new(gap.lost)),
+            RawEvent::FileEnd(ledger) => Event::FileEnd(ledger),
+            RawEvent::Damaged(damage) => Event::Damaged(Box::new(damage)),
+            RawEvent::Frame(_)
+            | RawEvent::Padding(_)
+            | RawEvent::Duplicate
+            | RawEvent::Altered(_) => {
                 return None;
             }
         })

@@ -12,7 +12,7 @@ use crate::error::{Context, Error, Kind, Result};
 use crate::ledger::{Ledger, Reason};
 use crate::listener::{Contract, Fetched, Listener, Start, TOLD_LOSSES, Waited};
 use crate::queue::QueueEnd;
-use crate::raw::Item;
+use crate::raw::Event as RawEvent;
 
 /// Longest sleep in one wait for frames. A wait without limit repeats it.
 const WAIT: Duration = Duration::from_secs(3600);
@@ -230,18 +230,18 @@ impl QueueStream {
     #[cold]
     fn take_padding(&mut self, record: Fetched) -> Option<Event<'static>> {
         match self.listener.take(record)? {
-            Item::FileHeader(header) => Some(Event::FileStart(header)),
-            Item::Gap(gap) => Some(Event::Missed(Missed::new(gap.lost))),
-            Item::Ledger(ledger) => Some(Event::FileEnd(ledger)),
-            Item::Duplicate => {
+            RawEvent::FileStart(header) => Some(Event::FileStart(header)),
+            RawEvent::Missed(gap) => Some(Event::Missed(Missed::new(gap.lost))),
+            RawEvent::FileEnd(ledger) => Some(Event::FileEnd(ledger)),
+            RawEvent::Duplicate => {
                 self.marks.get_or_insert_default().duplicate();
                 None
             }
-            Item::Altered(altered) => {
+            RawEvent::Altered(altered) => {
                 self.marks.get_or_insert_default().altered(altered);
                 None
             }
-            Item::Padding(_) | Item::Frame(_) => None,
+            RawEvent::Padding(_) | RawEvent::Frame(_) | RawEvent::Damaged(_) => None,
         }
     }
 

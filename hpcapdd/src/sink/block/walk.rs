@@ -2,7 +2,6 @@
 
 use hpcap::abi::{HPCAP_RECORD_BYTES, hpcap_record};
 use hpcap::listener::TOLD_LOSSES;
-use hpcap::raw::record::{header, is_padding};
 use hpcap::raw::tag::Tag;
 use hpcap::{Count, Ledger, Reason, Timestamp};
 
@@ -49,14 +48,14 @@ impl Walk {
 pub fn walk_while(bytes: &[u8], mut go_on: impl FnMut(&Walk, &hpcap_record, u64) -> bool) -> Walk {
     let mut walk = Walk::default();
     let mut rest = bytes;
-    while let Some(head) = header(rest) {
+    while let Some(head) = hpcap_record::from_bytes(rest) {
         let size = HPCAP_RECORD_BYTES + usize::from(head.caplen);
         let Some(next) = rest.get(size..) else { break };
         if !go_on(&walk, &head, size as u64) {
             break;
         }
         walk.bytes += size as u64;
-        if is_padding(&head) {
+        if head.is_padding() {
             if let Some(Tag::Gap(gap)) = Tag::parse(&rest[HPCAP_RECORD_BYTES..size]) {
                 walk.lost += &gap.lost;
             }

@@ -6,7 +6,6 @@
 use hpcap::abi::{HPCAP_CAPLEN_MAX, HPCAP_RECORD_BYTES};
 use hpcap::raw::index::{Entry, Index};
 use hpcap::raw::padding::{padding_header, padding_to};
-use hpcap::raw::record::is_padding;
 use hpcap::{Count, Ledger, Reason, Timestamp};
 
 use crate::sink::block::block_view::{BlockView, StoredBlock};
@@ -414,7 +413,7 @@ impl Open {
         let _ = walk_while(&joined, |before, head, _| {
             let starts_here = head_off + before.bytes < block_bytes;
             if starts_here {
-                let time = (!is_padding(head)).then(|| Timestamp::new(head.sec, head.nsec));
+                let time = (!head.is_padding()).then(|| Timestamp::new(head.sec, head.nsec));
                 index.note(head_off + before.bytes, time);
             }
             starts_here
@@ -432,7 +431,7 @@ impl Open {
         let mut bytes = vec![0; usize::try_from(at - from).ok()?];
         self.file.read(&mut bytes, from).ok()?;
         let _ = walk_while(&bytes, |before, head, _| {
-            let frame = !is_padding(head);
+            let frame = !head.is_padding();
             let time = frame.then(|| Timestamp::new(head.sec, head.nsec));
             index.note(from + before.bytes, time);
             true

@@ -2,7 +2,7 @@
 
 use hpcap::QueueName;
 use hpcap::abi::{hpcap_block, hpcap_record};
-use hpcap::raw::{Item, LedgerTag, record, tag::Tag};
+use hpcap::raw::{Event, LedgerTag, split_record, tag::Tag};
 use proptest::prelude::*;
 use proptest::sample;
 
@@ -133,12 +133,12 @@ fn only_file(dir: &std::path::Path) -> Vec<u8> {
 fn parse_all(mut bytes: &[u8]) -> (u64, u64) {
     let (mut frames, mut ledgers) = (0, 0);
     while !bytes.is_empty() {
-        let record::Parsed::Whole { item, bytes: size } = record::parse(bytes) else {
+        let Some((event, rest)) = split_record(bytes) else {
             panic!("a cut record, {} bytes before the end", bytes.len());
         };
-        frames += u64::from(matches!(item, Item::Frame(_)));
-        ledgers += u64::from(matches!(item, Item::Ledger(_)));
-        bytes = &bytes[size..];
+        frames += u64::from(matches!(event, Event::Frame(_)));
+        ledgers += u64::from(matches!(event, Event::FileEnd(_)));
+        bytes = rest;
     }
     (frames, ledgers)
 }

@@ -6,7 +6,6 @@ use hpcap::abi::{HPCAP_CAPLEN_MAX, HPCAP_RECORD_BYTES};
 use hpcap::listener::Moment;
 use hpcap::queue::QueueInfo;
 use hpcap::raw::index::Index;
-use hpcap::raw::record::is_padding;
 use hpcap::raw::writer::{Placed, Writer};
 use hpcap::raw::{Gap, tag::Tag};
 use hpcap::{Ledger, Reason, Timestamp};
@@ -136,7 +135,7 @@ impl RecordFormat for RawFormat {
     fn note_carried(&mut self, at: u64, records: &[u8]) {
         let index = &mut self.index;
         let _ = walk_while(records, |before, head, _| {
-            let time = (!is_padding(head)).then(|| Timestamp::new(head.sec, head.nsec));
+            let time = (!head.is_padding()).then(|| Timestamp::new(head.sec, head.nsec));
             index.note(at + before.bytes, time);
             true
         });

@@ -2,7 +2,7 @@
 //! is a gap.
 
 use hpcap::listener::{Listener, Moment, Start, TOLD_LOSSES};
-use hpcap::raw::{Altered, Gap, Item, Record};
+use hpcap::raw::{Altered, Event, Gap, Record};
 use hpcap::{Count, Kind, Ledger, Reason, Result};
 
 use crate::sink::Ending;
@@ -66,8 +66,8 @@ impl RecordStream {
     /// # Errors
     /// Errors of the listener that end the recording.
     pub fn next<'a>(&mut self, listener: &'a mut Listener) -> Result<Next<'a>> {
-        let item = match listener.next_record() {
-            Ok(Some(item)) => item,
+        let event = match listener.next_record() {
+            Ok(Some(event)) => event,
             Ok(None) => return Ok(Next::Nothing),
             Err(e) if e.kind() == Kind::Overrun => {
                 self.overtaken = true;
@@ -77,21 +77,23 @@ impl RecordStream {
             }
             Err(e) => return Err(e),
         };
-        let duplicate = self.mark.of(&item);
-        Ok(match item {
-            Item::Frame(record) => Next::Frame {
+        let duplicate = self.mark.of(&event);
+        Ok(match event {
+            Event::Frame(record) => Next::Frame {
                 record,
                 altered: self.altered.take(),
                 duplicate,
             },
-            Item::Gap(gap) => Next::Gap(gap),
-            Item::Altered(had) => {
+            Event::Missed(gap) => Next::Gap(gap),
+            Event::Altered(had) => {
                 self.altered = Some(had);
                 Next::Other
             }
-            Item::FileHeader(_) | Item::Ledger(_) | Item::Padding(_) | Item::Duplicate => {
-                Next::Other
-            }
+            Event::FileStart(_)
+            | Event::FileEnd(_)
+            | Event::Padding(_)
+            | Event::Duplicate
+            | Event::Damaged(_) => Next::Other,
         })
     }
 
@@ -168,9 +170,9 @@ impl RecordStream {
 fn count_rest(listener: &mut Listener, selector: &Selector, until: u64) -> Count {
     let mut rest = Count::default();
     while listener.position() < until
-        && let Ok(Some(item)) = listener.next_record()
+        && let Ok(Some(event)) = listener.next_record()
     {
-        if let Item::Frame(record) = item
+        if let Event::Frame(record) = event
             && selector.keeps(&record)
         {
             rest += Count::new(1, u64::from(record.len));

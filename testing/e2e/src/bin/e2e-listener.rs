@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use hpcap::raw::Item;
+use hpcap::raw::Event;
 use hpcap::{Contract, Kind, Listener, Queue, QueueName, Reason, Request, Result, Start, Waited};
 use hpcap_source::generator::verify;
 use serde_json::json;
@@ -51,9 +51,9 @@ struct Seen {
 }
 
 impl Seen {
-    fn see(&mut self, item: &Item<'_>) {
-        match item {
-            Item::Frame(frame) => {
+    fn see(&mut self, event: &Event<'_>) {
+        match event {
+            Event::Frame(frame) => {
                 self.frames += 1;
                 let Some(stamp) = verify(frame.data) else {
                     self.corrupt += 1;
@@ -66,7 +66,7 @@ impl Seen {
                 }
                 self.last = Some(stamp.seq);
             }
-            Item::Gap(gap) => self.lost += gap.lost.lost().frames,
+            Event::Missed(gap) => self.lost += gap.lost.lost().frames,
             _ => {}
         }
     }
@@ -138,8 +138,8 @@ fn read_to_end(listener: &mut Listener, cli: &Cli, seen: &mut Seen) -> Result<()
     let mut acked = listener.position();
     loop {
         match listener.next_record() {
-            Ok(Some(item)) => {
-                seen.see(&item);
+            Ok(Some(event)) => {
+                seen.see(&event);
                 if cli.sleep_ms > 0 && seen.frames.is_multiple_of(cli.every) {
                     std::thread::sleep(Duration::from_millis(cli.sleep_ms));
                 }

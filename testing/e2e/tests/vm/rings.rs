@@ -1,7 +1,7 @@
 //! Small and large rings, and recordings across the ends of the ring, of a file and of 32-bit
 //! offsets.
 
-use hpcap::raw::reader::{Event, Reader};
+use hpcap::raw::{Event, Reader};
 use hpcap_e2e::recording::{files, generated};
 use hpcap_e2e::vm::{Vm, Wanted, scaled, slowness};
 use testkit::skip;
@@ -117,7 +117,7 @@ fn edges_of_a_large_ring(series: &str, wanted: &Wanted, ring: u64, edges: &[u64]
             "{folder}"
         );
         let mut reader = Reader::open(&left[0]).unwrap();
-        let Some(Event::FileHeader(header)) = reader.next().unwrap().map(|f| f.event) else {
+        let Some(Event::FileStart(header)) = reader.next().unwrap() else {
             panic!("no file header in {}", left[0].display());
         };
         let start = header.stream_off;

@@ -94,25 +94,25 @@ impl Stream {
                 self.reader = None;
                 continue;
             }
-            let Some(found) = reader.current() else {
+            let Some(event) = reader.event() else {
                 continue;
             };
-            self.offset = found.offset;
-            match found.event {
+            self.offset = reader.range().start;
+            match event {
                 Event::Frame(_) => {
                     self.frames += 1;
                     return Ok(Next::Frame);
                 }
-                Event::Gap(gap) => {
+                Event::Missed(gap) => {
                     self.ledger.gap(&gap);
                     return Ok(Next::Gap(gap));
                 }
-                Event::FileHeader(header) => {
+                Event::FileStart(header) => {
                     self.caplen = header.caplen;
                     self.ledger.header(&header);
                 }
-                Event::Ledger(tag) => self.ledger.end(&tag.ledger),
-                Event::Damage(damage) => {
+                Event::FileEnd(tag) => self.ledger.end(&tag.ledger),
+                Event::Damaged(damage) => {
                     // An unfinished file may end anywhere.
                     let unfinished = path.extension().is_some_and(|e| e == "part")
                         && matches!(
