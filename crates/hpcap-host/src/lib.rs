@@ -1,8 +1,8 @@
 //! Facts of the machine: network interfaces, PCI devices, CPUs, memory, the kernel and its clock.
 //!
-//! Everything here reads: from the kernel by netlink and ethtool, and from `/proc` and `/sys`. No
-//! function starts another program, and none changes a setting, except for the time stamps of
-//! [`interface::timestamps`]. Facts from files are read below the root of a [`Tree`], which is this
+//! Almost everything here reads: from the kernel by netlink and ethtool, and from `/proc` and `/sys`. No
+//! function starts another program. Only methods of [`Interface`] whose names begin with `set_`, `add_` or
+//! `remove_`, and the time stamps of [`interface::timestamps`], change a setting. Facts from files are read below the root of a [`Tree`], which is this
 //! machine or a copy of another machine's files. A fact that the kernel does not report is `None`
 //! or empty, and never an error.
 

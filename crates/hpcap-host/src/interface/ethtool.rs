@@ -189,6 +189,20 @@ impl Interface {
         })
     }
 
+    /// Sets the number of queues that receive: combined ones, if the NIC has such.
+    pub(super) fn change_channels(&self, count: u32) -> io::Result<()> {
+        let mut channels = self.ethtool(ChannelSettings {
+            command: ChannelSettings::COMMAND,
+            ..ChannelSettings::default()
+        })?;
+        channels.command = ChannelSettings::SET;
+        match channels.combined_limit > 0 {
+            true => (channels.combined, channels.receive) = (count, 0),
+            false => channels.receive = count,
+        }
+        self.ethtool(SetChannels(channels)).map(drop)
+    }
+
     /// Sends the command of `data`, and returns the structure that the kernel has filled in.
     pub(super) fn ethtool<T: EthtoolCommand>(&self, mut data: T) -> io::Result<T> {
         // SAFETY: `T` is the structure of its command, which the trait promises.
@@ -229,23 +243,31 @@ impl Interface {
 
 /// `struct ethtool_value` of `linux/ethtool.h`, for the command `COMMAND`.
 #[repr(C)]
-struct Value<const COMMAND: u32> {
+pub(super) struct Value<const COMMAND: u32> {
     command: u32,
-    data: u32,
+    pub(super) data: u32,
 }
 
 impl Value<0> {
     /// `ETHTOOL_GFLAGS`.
-    const GET_FLAGS: u32 = 0x25;
+    pub(super) const GET_FLAGS: u32 = 0x25;
+    /// `ETHTOOL_SFLAGS`.
+    pub(super) const SET_FLAGS: u32 = 0x26;
     /// `ETHTOOL_GGRO`.
     const GET_GRO: u32 = 0x2b;
+    /// `ETHTOOL_SGRO`.
+    pub(super) const SET_GRO: u32 = 0x2c;
 }
 
 impl<const COMMAND: u32> Value<COMMAND> {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
+        Self::with(0)
+    }
+
+    pub(super) fn with(data: u32) -> Self {
         Self {
             command: COMMAND,
-            data: 0,
+            data,
         }
     }
 }
@@ -318,11 +340,16 @@ unsafe impl EthtoolCommand for RingSettings {
 /// `struct ethtool_pauseparam` of `linux/ethtool.h`.
 #[derive(Default)]
 #[repr(C)]
-struct PauseSettings {
-    command: u32,
-    negotiates: u32,
-    receive: u32,
-    transmit: u32,
+pub(super) struct PauseSettings {
+    pub(super) command: u32,
+    pub(super) negotiates: u32,
+    pub(super) receive: u32,
+    pub(super) transmit: u32,
+}
+
+impl PauseSettings {
+    /// `ETHTOOL_SPAUSEPARAM`.
+    pub(super) const SET: u32 = 0x13;
 }
 
 const _: () = assert!(size_of::<PauseSettings>() == 16);
@@ -350,4 +377,18 @@ const _: () = assert!(size_of::<ChannelSettings>() == 36);
 // SAFETY: the structure is that of ETHTOOL_GCHANNELS, and `command` is first.
 unsafe impl EthtoolCommand for ChannelSettings {
     const COMMAND: u32 = 0x3c;
+}
+
+impl ChannelSettings {
+    /// `ETHTOOL_SCHANNELS`.
+    const SET: u32 = 0x3d;
+}
+
+/// [`ChannelSettings`] to be set.
+#[repr(transparent)]
+struct SetChannels(ChannelSettings);
+
+// SAFETY: the structure is that of ETHTOOL_SCHANNELS, and its first field is the command.
+unsafe impl EthtoolCommand for SetChannels {
+    const COMMAND: u32 = ChannelSettings::SET;
 }

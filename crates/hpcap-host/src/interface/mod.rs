@@ -1,8 +1,12 @@
 //! Network interfaces: which exist, their state, their losses, and the settings of their drivers.
 
+mod change;
+mod driver_settings;
 mod ethtool;
 mod link;
+mod link_modes;
 mod netlink;
+mod request;
 pub mod timestamps;
 
 use std::fmt::Write;
@@ -12,6 +16,8 @@ use hpcap_base::nic::InterfaceCounters;
 use hpcap_base::{Error, Kind, Result, visible};
 use netlink::Which;
 
+pub use change::IpAddress;
+pub use driver_settings::{Feature, SpeedSetting};
 pub use ethtool::{Channels, Driver, Offloads, Pause, RingLengths};
 pub use link::Link;
 
