@@ -12,6 +12,7 @@ use crate::listeners::Listeners;
 pub use crate::ring::Ring;
 use crate::settings::{Get, Set};
 use crate::status::Status;
+use crate::up::{Down, Restart, Up};
 
 /// Shows queues and their listeners, changes settings, and looks after the configuration.
 #[derive(Debug, Parser)]
@@ -22,6 +23,7 @@ use crate::status::Status;
 Examples:
   hpcapctl status                             every queue, its ledger, its listeners
   hpcapctl status hpcap0 --watch              its rates, every second
+  hpcapctl up                                 capture as /etc/hpcap/hpcap.toml says
   hpcapctl doctor                             what costs frames, and the next command to type
   hpcapctl hugepages reserve 1G --node 1      1 GiB of free hugepages on NUMA node 1
   hpcapctl listeners                          who is attached, and what killing each one does
@@ -63,6 +65,12 @@ pub enum Command {
     /// Make, check, show, import and compare configurations
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Bring interfaces up as the configuration says, and start capturing (root)
+    Up(Up),
+    /// Stop capturing, and put back what `up` changed (root)
+    Down(Down),
+    /// Take interfaces down and bring them up again (root)
+    Restart(Restart),
     /// Say what on this machine costs frames, and what to do about it
     Doctor(Doctor),
     /// Show and reserve hugepages, in which rings and files are faster

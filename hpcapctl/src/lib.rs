@@ -16,6 +16,7 @@ mod output;
 pub mod ring;
 pub mod settings;
 pub mod status;
+pub mod up;
 
 use std::process::ExitCode;
 
@@ -41,6 +42,9 @@ pub fn run(cli: &Cli) -> Result<ExitCode> {
         Command::Install(options) => print(&install::install(options)?).map(drop),
         Command::Uninstall(options) => print(&install::uninstall(options)?).map(drop),
         Command::Doctor(doctor) => return doctor.run(),
+        Command::Up(up) => return up.run(),
+        Command::Down(down) => return down.run(),
+        Command::Restart(restart) => return restart.run(),
         Command::Config(config) => return config.run(),
     };
     done.map(|()| ExitCode::SUCCESS)

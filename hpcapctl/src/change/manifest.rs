@@ -76,6 +76,26 @@ impl Manifest {
         })
     }
 
+    /// Returns its file.
+    #[must_use]
+    pub fn path(&self) -> &std::path::Path {
+        &self.path
+    }
+
+    /// Forgets that units which the manifest starts were stopped and started again meanwhile, because undoing
+    /// that would start them once more before they are stopped.
+    pub fn forget_restarts(&mut self) {
+        let mut started: Vec<String> = Vec::new();
+        self.records.retain(|record| match &record.step {
+            Step::StartUnit { unit } | Step::StopUnit { unit } if started.contains(unit) => false,
+            Step::StartUnit { unit } => {
+                started.push(unit.clone());
+                true
+            }
+            _ => true,
+        });
+    }
+
     /// Adds a step that is about to be applied, and returns when the manifest is on disk.
     ///
     /// # Errors

@@ -6,6 +6,7 @@
 
 pub mod file;
 pub mod manifest;
+pub mod setting;
 pub mod step;
 
 use std::path::{Path, PathBuf};
@@ -23,6 +24,9 @@ const MANIFEST: &str = "/var/lib/hpcapctl/manifest.json";
 pub struct Changer {
     root: Root,
     manifest: Manifest,
+    /// Whether each step is looked at anew. Otherwise, what an administrator has changed since a step was
+    /// applied stays.
+    always: bool,
 }
 
 /// What a run did, in lines for people.
@@ -34,9 +38,25 @@ impl Changer {
     /// # Errors
     /// An error if the manifest cannot be read, or is not one.
     pub fn open(root: &Path) -> Result<Self> {
+        Ok(Self {
+            always: false,
+            ..Self::open_manifest(root, MANIFEST)?
+        })
+    }
+
+    /// Opens another manifest below `root`, for changes of the running system: they are made again whenever
+    /// something else is in force, and a restart of the machine undoes them, so the manifest is in `/run`.
+    ///
+    /// # Errors
+    /// As [`Changer::open`].
+    pub fn open_manifest(root: &Path, path: &str) -> Result<Self> {
         let root = Root::new(root);
-        let manifest = Manifest::read(root.path(MANIFEST))?;
-        Ok(Self { root, manifest })
+        let manifest = Manifest::read(root.path(path))?;
+        Ok(Self {
+            root,
+            manifest,
+            always: true,
+        })
     }
 
     /// The steps that are applied.
@@ -90,6 +110,7 @@ impl Changer {
         match self.apply_each(steps, &mut lines, observe) {
             Ok(()) => {
                 self.manifest.unfinished_from = None;
+                self.manifest.forget_restarts();
                 self.manifest.write()?;
                 Ok(lines)
             }
@@ -97,7 +118,7 @@ impl Changer {
                 Ok(_) => Err(e.advise("everything that was changed before has been undone")),
                 Err(undo) => Err(e.advise(format!(
                     "undoing what was changed before has failed, too: {undo}; \
-                     `hpcapctl uninstall` tries again"
+                     the next run tries again"
                 ))),
             },
         }
@@ -111,7 +132,7 @@ impl Changer {
     ) -> Result<()> {
         let first = self.manifest.records.len();
         for step in steps {
-            if self.steps().contains(&step) {
+            if !self.always && self.steps().contains(&step) {
                 continue;
             }
             let before = step.prepare(&self.root)?;
@@ -157,6 +178,6 @@ impl Changer {
     /// Returns the path of the manifest.
     #[must_use]
     pub fn manifest_path(&self) -> PathBuf {
-        self.root.path(MANIFEST)
+        self.manifest.path().to_owned()
     }
 }

@@ -12,6 +12,7 @@ use hpcap::{Error, Kind, Result};
 use serde::{Deserialize, Serialize};
 
 use super::file::{remove, sync_folder, temporary, write_atomically};
+use super::setting::{InForce, Setting};
 
 /// The folder below which the system is: `/`, or an image.
 #[derive(Debug, Clone)]
@@ -67,6 +68,13 @@ pub enum Step {
         /// The unit.
         unit: String,
     },
+    /// Stop a unit of the running system; undoing starts it.
+    StopUnit {
+        /// The unit.
+        unit: String,
+    },
+    /// Change a setting of the running system.
+    Setting(Setting),
 }
 
 /// What was there before a step.
@@ -84,6 +92,8 @@ pub enum Before {
         /// Its mode.
         mode: u32,
     },
+    /// The setting with another value.
+    Setting(Setting),
 }
 
 /// The result of undoing a step.
@@ -104,6 +114,8 @@ impl fmt::Display for Step {
             Self::WriteFile { path, .. } => write!(f, "write {path}"),
             Self::CreateLink { path, target } => write!(f, "link {path} to {target}"),
             Self::StartUnit { unit } => write!(f, "start {unit}"),
+            Self::StopUnit { unit } => write!(f, "stop {unit}"),
+            Self::Setting(setting) => setting.fmt(f),
         }
     }
 }
@@ -160,9 +172,18 @@ impl Step {
                     Err(_) => Ok(Before::Absent),
                 }
             }
-            Self::StartUnit { unit } => Ok(match systemctl(&["is-active", "--quiet", unit]) {
-                Ok(()) => Before::Same,
-                Err(_) => Before::Absent,
+            Self::StartUnit { unit } => Ok(match is_active(unit) {
+                true => Before::Same,
+                false => Before::Absent,
+            }),
+            Self::StopUnit { unit } => Ok(match is_active(unit) {
+                true => Before::Absent,
+                false => Before::Same,
+            }),
+            Self::Setting(setting) => Ok(match setting.in_force(root)? {
+                InForce::Itself => Before::Same,
+                InForce::Other(before) => Before::Setting(before),
+                InForce::Unknown => Before::Absent,
             }),
         }
     }
@@ -199,6 +220,8 @@ impl Step {
                 systemctl(&["daemon-reload"])?;
                 systemctl(&["start", unit])
             }
+            Self::StopUnit { unit } => systemctl(&["stop", unit]),
+            Self::Setting(setting) => setting.apply(root),
         }
     }
 
@@ -245,6 +268,17 @@ impl Step {
                 systemctl(&["stop", unit])?;
                 Ok(Undone::Yes)
             }
+            Self::StopUnit { unit } => {
+                systemctl(&["daemon-reload"])?;
+                systemctl(&["start", unit])?;
+                Ok(Undone::Yes)
+            }
+            Self::Setting(setting) => match before {
+                Before::Setting(before) => setting.undo(root, before),
+                _ => Ok(Undone::Foreign(format!(
+                    "nobody knows what was there before: {setting}"
+                ))),
+            },
         }
     }
 }
@@ -256,7 +290,7 @@ fn undo_file(path: &Path, new: (&str, u32), before: &Before) -> io::Result<Undon
         other => Some(other?),
     };
     match (before, now) {
-        (Before::Absent, None) | (Before::Same, _) => Ok(Undone::AlreadyGone),
+        (Before::Absent, None) | (Before::Same | Before::Setting(_), _) => Ok(Undone::AlreadyGone),
         (Before::File { content, .. }, Some(now)) if now == *content && now != new.0 => {
             Ok(Undone::AlreadyGone)
         }
@@ -269,6 +303,11 @@ fn undo_file(path: &Path, new: (&str, u32), before: &Before) -> io::Result<Undon
             write_atomically(path, content.as_bytes(), *mode).map(|()| Undone::Yes)
         }
     }
+}
+
+/// Whether a unit runs, or is starting.
+fn is_active(unit: &str) -> bool {
+    systemctl(&["is-active", "--quiet", unit]).is_ok()
 }
 
 /// Runs systemctl.

@@ -30,7 +30,9 @@ impl Feature {
     /// Finds a feature by its name.
     #[must_use]
     pub fn by_name(name: &str) -> Option<Self> {
-        [Self::Gro, Self::Lro].into_iter().find(|f| f.name() == name)
+        [Self::Gro, Self::Lro]
+            .into_iter()
+            .find(|f| f.name() == name)
     }
 }
 

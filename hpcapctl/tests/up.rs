@@ -1,0 +1,556 @@
+//! `hpcapctl up` and `down`: plans for a stored machine, and real interfaces in a network namespace.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use hpcap::{Error, Kind};
+use hpcapctl::change::Changer;
+use hpcapctl::change::setting::Setting;
+use hpcapctl::change::step::Step;
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
+use tempfile::TempDir;
+use testkit::machine::{TWO_NODES, unpack};
+use testkit::network::{create_veth_pair, in_namespace, ip};
+
+/// Runs `hpcapctl`, and returns its exit code and everything that it printed.
+fn run(arguments: &[&str]) -> (i32, String) {
+    run_with_path(arguments, &std::env::var("PATH").unwrap())
+}
+
+fn run_with_path(arguments: &[&str], path: &str) -> (i32, String) {
+    let done = Command::new(env!("CARGO_BIN_EXE_hpcapctl"))
+        .args(arguments)
+        .env("PATH", path)
+        .output()
+        .unwrap();
+    let text = String::from_utf8([done.stdout, done.stderr].concat()).unwrap();
+    (done.status.code().unwrap(), text)
+}
+
+/// Runs `test` in a network namespace of its own, with a `/run` of its own, so that no service manager is there
+/// and no list of changes is left behind.
+fn on_a_machine(test: impl FnOnce(&Path) + Send + 'static) {
+    in_namespace(|| {
+        unshare(CloneFlags::CLONE_NEWNS).unwrap();
+        let none = None::<&str>;
+        let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
+        mount(none, "/", none, private, none).unwrap();
+        mount(Some("run"), "/run", Some("tmpfs"), MsFlags::empty(), none).unwrap();
+        create_veth_pair("tap-a", "far-a", 1500);
+        ip("link set tap-a down");
+        let dir = tempfile::tempdir().unwrap();
+        test(dir.path());
+    });
+}
+
+fn write_config(dir: &Path, text: &str) -> String {
+    let path = dir.join("hpcap.toml");
+    fs::write(&path, text).unwrap();
+    path.display().to_string()
+}
+
+const CAPTURE: &str = "\
+[[interface]]
+name = \"tap-a\"
+mtu = 9000
+ring = \"64M\"
+filter = \"udp port 53\"
+";
+
+/// What the kernel and ethtool say about an interface.
+fn state(name: &str) -> String {
+    let mut text = String::new();
+    for option in ["-k", "-l", "-a"] {
+        let done = Command::new("ethtool")
+            .args([option, name])
+            .output()
+            .unwrap();
+        text += &String::from_utf8(done.stdout).unwrap();
+    }
+    // The state of the link settles some time after the change, and counters change by themselves.
+    let link = ip(&format!("link show {name}"));
+    let flags: Vec<&str> = link
+        .split(['<', '>'])
+        .nth(1)
+        .unwrap_or("")
+        .split(',')
+        .collect();
+    let kept: Vec<&str> = ["UP", "PROMISC"]
+        .into_iter()
+        .filter(|f| flags.contains(f))
+        .collect();
+    let mtu = link
+        .split(" mtu ")
+        .nth(1)
+        .unwrap_or("")
+        .split(' ')
+        .next()
+        .unwrap_or("");
+    format!(
+        "{text}{kept:?} {mtu} {}",
+        ip(&format!("-o -4 address show {name}"))
+    )
+}
+
+#[test]
+fn interface_is_as_it_was_after_down() {
+    on_a_machine(|dir| {
+        let config = write_config(dir, CAPTURE);
+        let before = state("tap-a");
+        let (code, text) = run(&["up", "--config", &config]);
+        assert_eq!(code, 0, "{text}");
+        for line in [
+            "set the MTU of tap-a to 9000",
+            "set gro of tap-a off",
+            "set tap-a up",
+            "start by yourself: hpcapd --ring 67108864 --pages auto --filter 'udp port 53' hpcap0=af_packet:tap-a",
+        ] {
+            // A veth may come with gro off.
+            assert!(
+                text.contains(line) || line.contains("gro"),
+                "{line}: {text}"
+            );
+        }
+        assert!(ip("link show tap-a").contains("mtu 9000"));
+        let (code, again) = run(&["up", "--config", &config]);
+        assert_eq!(code, 0, "{again}");
+        assert!(again.contains("nothing to do"), "{again}");
+        let (code, text) = run(&["down"]);
+        assert_eq!(code, 0, "{text}");
+        assert!(
+            text.contains("undone: set the MTU of tap-a to 9000"),
+            "{text}"
+        );
+        assert_eq!(state("tap-a"), before);
+        assert!(!Path::new("/run/hpcapctl/up-tap-a.json").exists());
+        assert!(run(&["down"]).1.contains("nothing to do"));
+    });
+}
+
+#[test]
+fn dry_run_changes_nothing() {
+    on_a_machine(|dir| {
+        let config = write_config(dir, CAPTURE);
+        let before = state("tap-a");
+        let (code, text) = run(&["up", "--dry-run", "--config", &config]);
+        assert_eq!(code, 0, "{text}");
+        assert!(
+            text.contains("would set the MTU of tap-a to 9000"),
+            "{text}"
+        );
+        assert_eq!(state("tap-a"), before);
+        assert!(!Path::new("/run/hpcapctl").exists());
+    });
+}
+
+#[test]
+fn standard_port_gets_its_address() {
+    on_a_machine(|dir| {
+        let text =
+            "[[interface]]\nname = \"tap-a\"\nmode = \"standard\"\naddress = \"192.0.2.1/24\"\n";
+        let config = write_config(dir, text);
+        let before = state("tap-a");
+        for _ in 0..2 {
+            let (code, text) = run(&["up", "--config", &config]);
+            assert_eq!(code, 0, "{text}");
+        }
+        assert!(ip("address show tap-a").contains("192.0.2.1/24"));
+        assert_eq!(run(&["down", "tap-a"]).0, 0);
+        assert_eq!(state("tap-a"), before);
+    });
+}
+
+#[test]
+fn refused_setting_rolls_back() {
+    on_a_machine(|dir| {
+        // A veth knows no pause frames, and its address comes before.
+        let config = write_config(dir, &format!("{CAPTURE}pause = true\n"));
+        let before = state("tap-a");
+        let (code, text) = run(&["up", "--config", &config]);
+        assert_eq!(code, 1, "{text}");
+        assert!(text.contains("set pause frames of tap-a"), "{text}");
+        assert!(text.contains("has been undone"), "{text}");
+        assert_eq!(state("tap-a"), before);
+    });
+}
+
+#[test]
+fn speed_that_cannot_be_set_is_named() {
+    on_a_machine(|dir| {
+        let config = write_config(dir, &format!("{CAPTURE}speed = \"1G\"\n"));
+        let (code, text) = run(&["up", "--config", &config]);
+        assert_eq!(code, 1, "{text}");
+        assert!(
+            text.contains("set the speed of tap-a to 1000 Mb/s"),
+            "{text}"
+        );
+    });
+}
+
+#[test]
+fn link_that_does_not_come_has_a_reason() {
+    on_a_machine(|dir| {
+        ip("link set far-a down");
+        let config = write_config(dir, CAPTURE);
+        let (code, text) = run(&["up", "--wait", "100ms", "--config", &config]);
+        assert_eq!(code, 1, "{text}");
+        assert!(text.contains("tap-a has no carrier"), "{text}");
+        assert!(
+            ip("link show tap-a").contains("mtu 9000"),
+            "it stays set up"
+        );
+    });
+}
+
+#[test]
+fn missing_interface_lists_those_that_exist() {
+    on_a_machine(|dir| {
+        let config = write_config(dir, "[[interface]]\nname = \"eth77\"\n");
+        let (code, text) = run(&["up", "--config", &config]);
+        assert_eq!(code, 1, "{text}");
+        assert!(
+            text.contains("eth77") && text.contains("there are"),
+            "{text}"
+        );
+        let (code, text) = run(&["up", "other", "--config", &config]);
+        assert_eq!(code, 1);
+        assert!(text.contains("it has eth77"), "{text}");
+    });
+}
+
+#[test]
+fn setting_that_somebody_changed_is_left() {
+    on_a_machine(|dir| {
+        let config = write_config(dir, CAPTURE);
+        assert_eq!(run(&["up", "--config", &config]).0, 0);
+        ip("link set tap-a mtu 1280");
+        let (code, text) = run(&["down"]);
+        assert_eq!(code, 0, "{text}");
+        assert!(
+            text.contains("left alone: another program has changed"),
+            "{text}"
+        );
+        assert!(ip("link show tap-a").contains("mtu 1280"));
+    });
+}
+
+#[test]
+fn channels_of_an_interface_grow() {
+    on_a_machine(|dir| {
+        ip(
+            "link add four numrxqueues 4 numtxqueues 4 type veth peer name far-four numrxqueues 4 numtxqueues 4",
+        );
+        let count = |n: &str| {
+            Command::new("ethtool")
+                .args(["-L", "four", "rx", n, "tx", "1"])
+                .status()
+        };
+        assert!(count("1").unwrap().success());
+        ip("link set far-four up");
+        let config = write_config(
+            dir,
+            "[[interface]]\nname = \"four\"\nqueues = 2\nnumber = 5\n",
+        );
+        let before = state("four");
+        let (code, text) = run(&["up", "--config", &config]);
+        assert_eq!(code, 0, "{text}");
+        assert!(
+            text.contains("set the receive queues of four to 2"),
+            "{text}"
+        );
+        assert!(text.contains("hpcap5:1=af_packet:four,fanout=5"), "{text}");
+        assert_eq!(run(&["down"]).0, 0);
+        assert_eq!(state("four"), before);
+    });
+}
+
+/// Every kind of setting that a veth has.
+fn settings() -> Vec<Step> {
+    let interface = || "tap-a".to_owned();
+    vec![
+        Setting::Mtu {
+            interface: interface(),
+            mtu: 9000,
+        },
+        Setting::Promiscuous {
+            interface: interface(),
+            on: true,
+        },
+        Setting::Address {
+            interface: interface(),
+            address: "192.0.2.9/24".into(),
+            present: true,
+        },
+        Setting::Up {
+            interface: interface(),
+            up: true,
+        },
+        Setting::Feature {
+            interface: interface(),
+            feature: "gro".into(),
+            on: true,
+        },
+        Setting::File {
+            path: "/run/kernel-file".into(),
+            text: "new".into(),
+        },
+    ]
+    .into_iter()
+    .map(Step::Setting)
+    .collect()
+}
+
+#[test]
+fn failure_of_any_setting_rolls_back() {
+    on_a_machine(|_| {
+        fs::write("/run/kernel-file", "old\n").unwrap();
+        let all = || {
+            (
+                state("tap-a"),
+                fs::read_to_string("/run/kernel-file").unwrap(),
+            )
+        };
+        let before = all();
+        for failing in 0..settings().len() {
+            let mut changer = Changer::open_manifest(Path::new("/"), "/run/test/up.json").unwrap();
+            let mut number = 0;
+            let failed = changer.apply_observed(&settings(), &mut |_| {
+                number += 1;
+                match number > failing {
+                    true => Err(Error::new(Kind::Io, "set", "injected")),
+                    false => Ok(()),
+                }
+            });
+            if number > failing {
+                assert!(failed.unwrap_err().to_string().contains("has been undone"));
+            } else {
+                changer.undo_all().unwrap();
+            }
+            assert_eq!(all(), before, "step {failing}");
+        }
+    });
+}
+
+/// Makes programs that print how they are called into `/run/calls`.
+fn fake(dir: &Path, name: &str, body: &str) -> String {
+    let folder = dir.join("bin");
+    fs::create_dir_all(&folder).unwrap();
+    let path = folder.join(name);
+    fs::write(&path, format!("#!/bin/sh\n{body}\n")).unwrap();
+    fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
+    format!("{}:{}", folder.display(), std::env::var("PATH").unwrap())
+}
+
+const SYSTEMCTL: &str = "\
+echo \"$@\" >> /run/calls
+case $1 in
+is-active) test -e \"/run/active-$3\" ;;
+start) test \"$2\" != \"$(cat /run/failing 2>/dev/null)\" && touch \"/run/active-$2\" ;;
+stop) rm -f \"/run/active-$2\" ;;
+esac";
+
+/// Makes a system with a service manager and hpcap's units.
+fn with_services(dir: &Path) -> String {
+    let none = None::<&str>;
+    fs::create_dir_all("/run/systemd/system").unwrap();
+    let units = Path::new("/usr/local/lib");
+    mount(Some("units"), units, Some("tmpfs"), MsFlags::empty(), none).unwrap();
+    let units = units.join("systemd/system");
+    fs::create_dir_all(&units).unwrap();
+    fs::write(units.join("hpcapd@.service"), "").unwrap();
+    let recorder = "ExecStart=/usr/local/bin/hpcapdd --wait %I /var/lib/hpcap/%i $OPTIONS\n";
+    fs::write(units.join("hpcapdd-queue@.service"), recorder).unwrap();
+    fake(dir, "systemctl", SYSTEMCTL)
+}
+
+const RECORDED: &str = "\
+[[interface]]
+name = \"lo\"
+
+[[recorder]]
+queue = \"hpcap0\"
+destination = \"/data\"
+rotate_time = \"1h\"
+";
+
+fn drop_ins() -> Vec<PathBuf> {
+    let folders = fs::read_dir("/run/systemd/system")
+        .into_iter()
+        .flatten()
+        .flatten();
+    let mut found: Vec<PathBuf> = folders.map(|entry| entry.path()).collect();
+    found.sort();
+    found
+}
+
+#[test]
+fn services_run_with_the_configuration() {
+    on_a_machine(|dir| {
+        let path = with_services(dir);
+        ip("link set lo up");
+        let config = write_config(dir, RECORDED);
+        let (code, text) = run_with_path(&["up", "--config", &config], &path);
+        assert_eq!(code, 0, "{text}");
+        let daemon = "/run/systemd/system/hpcapd@lo.service.d/50-hpcapctl-up.conf";
+        let text = fs::read_to_string(daemon).unwrap();
+        assert!(text.contains("SOURCE=hpcap0=af_packet:lo"), "{text}");
+        let recorder = "/run/systemd/system/hpcapdd-queue@hpcap0.service.d/50-hpcapctl-up.conf";
+        let text = fs::read_to_string(recorder).unwrap();
+        let line = "ExecStart=/usr/local/bin/hpcapdd --wait hpcap0 /data --rotate-time 1h\n";
+        assert!(text.contains(line), "{text}");
+        for unit in ["hpcapd@lo.service", "hpcapdd-queue@hpcap0.service"] {
+            assert!(Path::new(&format!("/run/active-{unit}")).exists(), "{unit}");
+        }
+        // A changed configuration restarts what it concerns, and nothing else.
+        fs::write("/run/calls", "").unwrap();
+        write_config(dir, &RECORDED.replace("1h", "10m"));
+        let (code, text) = run_with_path(&["up", "--config", &config], &path);
+        assert_eq!(code, 0, "{text}");
+        let calls = fs::read_to_string("/run/calls").unwrap();
+        assert!(
+            calls.contains("start hpcapdd-queue@hpcap0.service"),
+            "{calls}"
+        );
+        assert!(!calls.contains("start hpcapd@lo"), "{calls}");
+        let (code, text) = run_with_path(&["down"], &path);
+        assert_eq!(code, 0, "{text}");
+        assert!(!Path::new("/run/active-hpcapd@lo.service").exists());
+        assert!(drop_ins().is_empty(), "{:?}", drop_ins());
+    });
+}
+
+#[test]
+fn service_that_does_not_start_rolls_back() {
+    on_a_machine(|dir| {
+        let path = with_services(dir);
+        ip("link set lo up");
+        fs::write("/run/failing", "hpcapdd-queue@hpcap0.service").unwrap();
+        let config = write_config(
+            dir,
+            &RECORDED.replace("name = \"lo\"", "name = \"lo\"\nmtu = 1400"),
+        );
+        let (code, text) = run_with_path(&["up", "--config", &config], &path);
+        assert_eq!(code, 1, "{text}");
+        assert!(
+            text.contains("systemctl start hpcapdd-queue@hpcap0.service"),
+            "{text}"
+        );
+        assert!(drop_ins().is_empty(), "{:?}", drop_ins());
+        assert!(!Path::new("/run/active-hpcapd@lo.service").exists());
+        assert!(ip("link show lo").contains("mtu 65536"));
+    });
+}
+
+/// A stored machine with two 82599, one of which the distribution's driver has.
+fn stored() -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    unpack(TWO_NODES, dir.path());
+    let second = "\
+/sys/bus/pci/devices/0000:81:00.1 -> ../../../devices/pci0000:80/0000:80:02.0/0000:81:00.1
+/sys/devices/pci0000:80/0000:80:02.0/0000:81:00.1/vendor = 0x8086
+/sys/devices/pci0000:80/0000:80:02.0/0000:81:00.1/device = 0x10fb
+/sys/devices/pci0000:80/0000:80:02.0/0000:81:00.1/class = 0x020000
+/sys/devices/pci0000:80/0000:80:02.0/0000:81:00.1/numa_node = 1
+/sys/devices/pci0000:80/0000:80:02.0/0000:81:00.1/net/eth2/ifindex = 4
+/sys/devices/pci0000:80/0000:80:02.0/0000:81:00.1/net/eth2/device -> ../../../0000:81:00.1
+/sys/devices/pci0000:80/0000:80:02.0/0000:81:00.1/driver -> ../../../../bus/pci/drivers/ixgbe
+/sys/class/net/eth2 -> ../../devices/pci0000:80/0000:80:02.0/0000:81:00.1/net/eth2
+/sys/module/hpcap_ixgbe/parameters/mode = hpcap,standard
+/sys/module/hpcap_ixgbe/parameters/queues = 1,1
+/sys/class/hpcap/hpcap_0_0/ring_bytes = 268435456
+/sys/class/hpcap/hpcap_0_0/page_bytes = 4096
+/sys/class/hpcap/hpcap_0_0/caplen = 0
+/sys/class/hpcap/hpcap_0_0/poll = adaptive
+/proc/irq/60/smp_affinity_list = 0-7
+/proc/irq/61/smp_affinity_list = 0-1
+/run/systemd/system/.keep = x
+/lib/systemd/system/hpcapd@.service = x
+";
+    unpack(second, dir.path());
+    dir
+}
+
+const MODULE: &str = "\
+[[interface]]
+pci = \"0000:81:00.0\"
+engine = \"ixgbe\"
+number = 0
+ring = \"1G\"
+pages = \"2M\"
+cpus = [3]
+caplen = 128
+poll = \"busy\"
+pause = true
+
+[[interface]]
+pci = \"0000:81:00.1\"
+engine = \"ixgbe\"
+number = 1
+mode = \"standard\"
+mtu = 9000
+speed = \"10G\"
+address = \"192.0.2.1/24\"
+
+[[recorder]]
+queue = \"hpcap0\"
+destination = \"/data/hpcap0\"
+";
+
+fn plan_of(dir: &Path, config: &str) -> (i32, String) {
+    fs::create_dir_all(dir.join("etc/hpcap")).unwrap();
+    fs::write(dir.join("etc/hpcap/hpcap.toml"), config).unwrap();
+    run(&["up", "--dry-run", "--root", &dir.display().to_string()])
+}
+
+#[test]
+fn plan_for_the_module_is_complete() {
+    let dir = stored();
+    let (code, text) = plan_of(dir.path(), MODULE);
+    assert_eq!(code, 0, "{text}");
+    insta::assert_snapshot!("plan_for_module", text);
+}
+
+#[test]
+fn plan_loads_modules_that_are_missing() {
+    let dir = stored();
+    fs::remove_dir_all(dir.path().join("sys/module")).unwrap();
+    fs::remove_dir_all(dir.path().join("sys/class/hpcap")).unwrap();
+    let (code, text) = plan_of(dir.path(), MODULE);
+    assert_eq!(code, 0, "{text}");
+    assert!(
+        text.contains("would load the module hpcap_ixgbe mode=hpcap,standard queues=1,1"),
+        "{text}"
+    );
+}
+
+#[test]
+fn plan_names_what_contradicts_the_machine() {
+    let dir = stored();
+    for (from, to, expected) in [
+        ("number = 0", "number = 4", "the driver numbers this port 0"),
+        ("cpus = [3]", "queues = 2", "loaded with queues=1"),
+        (
+            "mode = \"standard\"\nmtu = 9000\nspeed = \"10G\"\naddress = \"192.0.2.1/24\"",
+            "",
+            "loaded with mode=standard",
+        ),
+    ] {
+        assert!(MODULE.contains(from), "{from}");
+        let queue = if to.contains('4') { "hpcap4" } else { "hpcap0" };
+        let changed = MODULE
+            .replace(from, to)
+            .replace("queue = \"hpcap0\"", &format!("queue = {queue:?}"));
+        let (code, text) = plan_of(dir.path(), &changed);
+        assert_eq!(code, 1, "{text}");
+        assert!(text.contains(expected), "{text}");
+    }
+    fs::write(dir.path().join("sys/module/hpcap_ixgbe/version"), "0.0.9\n").unwrap();
+    let (code, text) = plan_of(dir.path(), MODULE);
+    assert_eq!(code, 1);
+    assert!(text.contains("hpcap_ixgbe has version 0.0.9"), "{text}");
+}
