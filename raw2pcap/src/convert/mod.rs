@@ -10,6 +10,7 @@ mod file_range;
 mod interface_counts;
 mod merge;
 mod new_file;
+mod open_file;
 mod pcapng_file;
 mod queue_stream;
 mod range;

@@ -8,9 +8,10 @@ use std::sync::Arc;
 use hpcap::raw::{Altered, Damage, Event, Gap, Reader, Record};
 use hpcap::{Ledger, Result, Timestamp};
 
-use super::file_info::{FileInfo, FileParts, OpenFile, OpenOutcome, Origin};
+use super::file_info::{FileInfo, Origin};
 use super::file_range::FileRange;
 use super::interface_counts::Interfaces;
+use super::open_file::{FileParts, OpenFile, OpenOutcome};
 use super::range::Range;
 use super::warnings::Warnings;
 

@@ -11,6 +11,7 @@ mod damage;
 mod plausible;
 mod search;
 mod whole;
+mod zeros;
 
 use crate::record::header;
 use crate::tag::Tag;
@@ -33,8 +34,6 @@ const CHAIN_ALONE: u32 = 5;
 /// Limit of the excess length of padding at the start of a file of the original. The original
 /// counts the bytes before the padding twice; these bytes are fewer than a header has.
 const TOO_LONG_MAX: usize = HPCAP_RECORD_BYTES - 1;
-/// A run of this many zero bytes within damage counts as a range that was never written.
-const ZEROS: usize = 512;
 
 /// The content at the start of a scan's window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -238,35 +237,6 @@ impl Scan {
         Step::Damage { damage, skip }
     }
 
-    /// Measures a run of zeros: empty padding, or bytes that were never written. The record after
-    /// the run need not start at a multiple of 12 bytes, because its own first bytes can be zero.
-    fn zeros(&mut self, window: &[u8], eof: bool) -> Step {
-        let zeros = window.iter().position(|b| *b != 0).unwrap_or(window.len());
-        let whole = zeros / HEADER * HEADER;
-        if zeros == window.len() {
-            if eof {
-                return Step::Zeros { bytes: zeros };
-            }
-            // A record can start within the last zeros of the window.
-            return Step::Zeros {
-                bytes: whole - HEADER,
-            };
-        }
-        if !eof && window.len() - whole < CHAIN_ROOM && whole > HEADER {
-            return Step::Zeros {
-                bytes: whole - HEADER,
-            };
-        }
-        let first = (whole + 1).saturating_sub(HEADER).max(1);
-        let candidates = std::iter::once(whole).chain(first..=zeros);
-        let end = candidates
-            .into_iter()
-            .find(|at| self.chain(window, *at, eof));
-        Step::Zeros {
-            bytes: end.unwrap_or(whole),
-        }
-    }
-
     /// Judges a header that the quick check did not accept.
     fn judge(&mut self, h: &hpcap_record, window: &[u8], offset: u64, eof: bool) -> Step {
         let end = end_of(h);
@@ -369,48 +339,6 @@ impl Scan {
         // No record follows, so this record may hold a part of the next one: it belongs to the
         // damage.
         self.search(window, offset, eof, if is_sound { HEADER } else { 1 })
-    }
-
-    /// Whether the next 512 bytes from `at` on are all zero, or at least 12 up to the window's end.
-    fn only_zeros(&self, window: &[u8], at: usize) -> bool {
-        let stretch = &window[at..window.len().min(at + ZEROS)];
-        stretch.len() >= HEADER && stretch.iter().all(|b| *b == 0)
-    }
-
-    /// Whether a run of zeros starts at `at` that is long, or that a record or the end of the file
-    /// follows.
-    fn zeros_lead_on(&self, window: &[u8], at: usize, eof: bool) -> bool {
-        let rest = &window[at..];
-        let zeros = rest.iter().position(|b| *b != 0).unwrap_or(rest.len());
-        if zeros < HEADER {
-            return false;
-        }
-        let end = at + zeros;
-        zeros >= ZEROS
-            || end == window.len()
-            || (end + 1 - HEADER..=end).any(|at| self.chain(window, at, eof))
-    }
-
-    /// Whether damage explains a frame with zeros after it better: its lengths are zero themselves,
-    /// or its length on the wire leads to a record and its captured length does not.
-    fn lost_in_zeros(&self, h: &hpcap_record, trusted: bool, window: &[u8], eof: bool) -> bool {
-        let next = window.get(end_of(h)..).and_then(header);
-        if h.is_padding() || !next.is_some_and(|next| is_empty_padding(&next)) {
-            return false;
-        }
-        if h.len == 0 {
-            // A frame without bytes is accepted only directly before the shortest closing padding.
-            return !eof || window.len() != 2 * HEADER;
-        }
-        let end = end_of(h);
-        let closes = |at: usize| eof && window.len() == at + HEADER;
-        if !trusted && !closes(end) {
-            return true;
-        }
-        let full = HEADER + usize::from(h.len);
-        let longer = Some(h.caplen) != self.snap && closes(full);
-        (h.caplen < h.len && full < window.len() && (longer || self.chain(window, full, eof)))
-            || self.has_records_inside(h, window, eof)
     }
 
     /// Whether only a few bits of the header at `at` are wrong: its time is near, or its two
