@@ -1,34 +1,9 @@
 //! Snapshots of what the command lines print.
 
-use std::path::Path;
-use std::process::Output;
-
 use hpcap::Reason;
 
-use crate::samples::{File, START, checkraw, many, ns, raw2pcap, stderr, stdout};
-
-/// Replaces what differs between machines: the folder, times in the local zone, and the size of the
-/// output, in which pcapng names the operating system.
-fn filters(dir: &Path) -> insta::Settings {
-    let mut settings = insta::Settings::clone_current();
-    settings.add_filter(&dir.display().to_string(), "[DIR]");
-    settings.add_filter(r"\(\d[\d.]* \w+\)", "([SIZE])");
-    settings.add_filter(
-        r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?([+-]\d\d:\d\d|Z)",
-        "[TIME]",
-    );
-    settings
-}
-
-/// The exit code and both outputs.
-fn transcript(run: &Output) -> String {
-    let code = run.status.code().unwrap();
-    format!(
-        "exit code {code}\n--- stdout\n{}--- stderr\n{}",
-        stdout(run),
-        stderr(run)
-    )
-}
+use crate::samples::{File, START, checkraw, many, ns, raw2pcap, stdout};
+use crate::transcript::{filters, transcript};
 
 #[test]
 fn help_of_both_tools() {

@@ -155,3 +155,66 @@ fn time_without_zone_is_local() {
         "{text}"
     );
 }
+
+#[test]
+fn range_is_the_same_with_an_index() {
+    let dir = tempfile::tempdir().unwrap();
+    let raw = many(0, 0, 1000).store(dir.path());
+    let raw = raw.to_str().unwrap();
+    let cases = [
+        (
+            vec![
+                "--from",
+                "2014-02-06T21:59:48.25Z",
+                "--to",
+                "2014-02-06T21:59:48.75Z",
+            ],
+            250..751,
+        ),
+        (vec!["--from", "+250ms", "--to", "+500ms"], 250..751),
+        (vec!["--from", "1391723988.9"], 900..1000),
+        (vec!["--to", "1391723988.1"], 0..101),
+        (vec!["--from", "2030-01-01T00:00:00Z"], 0..0),
+    ];
+    for round in ["scan", "index", "broken index"] {
+        match round {
+            "index" => index(Path::new(raw)),
+            "broken index" => fs::write(format!("{raw}.idx"), "HPCAPIDX and nothing").unwrap(),
+            _ => {}
+        }
+        for (args, expected) in &cases {
+            let args: Vec<&str> = [raw, "-o", "x.pcap", "--force"]
+                .into_iter()
+                .chain(args.iter().copied())
+                .collect();
+            let run = raw2pcap(&args, dir.path());
+            exits(&run, 0);
+            assert_eq!(stderr(&run).contains("without it"), round == "broken index");
+            let frames = converted_file(&dir.path().join("x.pcap"));
+            let times: Vec<u64> = frames
+                .iter()
+                .map(|f| (f.0 - ns(0, 0)) / 1_000_000)
+                .collect();
+            assert_eq!(
+                times,
+                expected.clone().collect::<Vec<_>>(),
+                "{round} {args:?}"
+            );
+        }
+    }
+}
+
+/// The index of another file, which happens to have the same size, is not used.
+#[test]
+fn index_of_another_file_is_ignored() {
+    let dir = tempfile::tempdir().unwrap();
+    let a = many(0, 0, 1000).store(&dir.path().join("a"));
+    let b = many(0, 50, 1000).store(&dir.path().join("b"));
+    index(&a);
+    fs::copy(a.with_extension("raw.idx"), b.with_extension("raw.idx")).unwrap();
+    exits(
+        &raw2pcap(&["b", "-o", "x.pcap", "--from", "+900ms"], dir.path()),
+        0,
+    );
+    assert_eq!(converted_file(&dir.path().join("x.pcap")).len(), 100);
+}

@@ -5,16 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use crate::samples::{checkraw, converted_file, exits, many, raw2pcap, stderr};
-
-fn names(dir: &Path) -> Vec<String> {
-    let mut names: Vec<String> = fs::read_dir(dir)
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
-        .collect();
-    names.sort();
-    names
-}
+use crate::samples::{checkraw, converted_file, exits, many, names, raw2pcap, stderr};
 
 /// An input is safe under every name that leads to it.
 #[test]
