@@ -15,24 +15,30 @@ on_both_kernels!(
     every_user_may_kill_its_own_listeners_only,
 );
 
-/// Returns the path of the newest build of the test program `name`.
-fn test_program(name: &str) -> PathBuf {
+/// Returns the path of the newest build of the test program whose source is `source`, such as
+/// `testing/e2e/tests/listeners.rs`. The name of a test program is not enough, because two packages may have one of
+/// the same name; cargo writes the sources of a program into a file beside it.
+fn test_program(source: &str) -> PathBuf {
     let here = std::env::current_exe().unwrap();
     let programs = std::fs::read_dir(here.parent().unwrap()).unwrap();
     let built = |entry: std::fs::DirEntry| -> Option<(SystemTime, PathBuf)> {
-        let path = entry.path();
-        let (stem, hash) = path.file_name()?.to_str()?.rsplit_once('-')?;
-        let is_it = stem == name && !hash.contains('.');
-        Some((entry.metadata().ok()?.modified().ok()?, path.clone())).filter(|_| is_it)
+        let listing = entry.path();
+        let is_listing = listing.extension().is_some_and(|ending| ending == "d");
+        let program = listing.with_extension("");
+        let modified = program.metadata().ok()?.modified().ok()?;
+        let sources = std::fs::read_to_string(&listing).ok()?;
+        let has_source = |path: &str| path == source || path.ends_with(&format!("/{source}"));
+        let is_it = is_listing && sources.split_whitespace().any(has_source);
+        Some((modified, program)).filter(|_| is_it)
     };
     let newest = programs.filter_map(|entry| built(entry.ok()?)).max();
-    let newest = newest.unwrap_or_else(|| panic!("cargo test --test {name} has not been built"));
+    let newest = newest.unwrap_or_else(|| panic!("cargo has not built the test {source}"));
     newest.1
 }
 
 /// Runs the tests of a program in a guest, with the module as producer.
-fn run_tests(vm: &Vm, program: &str, variables: &str, arguments: &str) {
-    let program = test_program(program);
+fn run_tests(vm: &Vm, source: &str, variables: &str, arguments: &str) {
+    let program = test_program(source);
     vm.sh_for(
         &format!(
             "export HPCAP_TEST_PRODUCER=module HPCAP_TEST_PATIENCE={} HPCAP_TEST_SLOWNESS={} {variables}
@@ -46,7 +52,7 @@ fn run_tests(vm: &Vm, program: &str, variables: &str, arguments: &str) {
 }
 
 /// Boots a guest and runs the tests of a program that loads and unloads the module by itself.
-fn tests_pass(series: &str, program: &str, variables: &str, arguments: &str) {
+fn tests_pass(series: &str, source: &str, variables: &str, arguments: &str) {
     let wanted = Wanted {
         memory: 2 << 30,
         ..Wanted::default()
@@ -54,7 +60,7 @@ fn tests_pass(series: &str, program: &str, variables: &str, arguments: &str) {
     let Some(vm) = Vm::boot(series, &wanted) else {
         return;
     };
-    run_tests(&vm, program, variables, arguments);
+    run_tests(&vm, source, variables, arguments);
     vm.nothing_is_loaded();
     vm.end();
 }
@@ -70,23 +76,33 @@ fn the_char_device_keeps_its_contract(series: &str) {
     let Some(vm) = Vm::boot(series, &wanted) else {
         return;
     };
-    run_tests(&vm, "device", "", "");
+    run_tests(&vm, "hpcapctl/tests/device/main.rs", "", "");
     vm.sh("modprobe -r hpcap_testnic hpcap");
     vm.end();
 }
 
 fn the_tests_of_listeners_pass_on_the_module(series: &str) {
-    tests_pass(series, "listeners", "", "");
+    tests_pass(series, "testing/e2e/tests/listeners.rs", "", "");
 }
 
 fn killed_at_random_nobody_else_is_harmed(series: &str) {
     // With hpcapd there are a hundred kills, but in the guest each of them takes longer.
-    tests_pass(series, "sigkill", "HPCAP_TEST_KILLS=30", "");
+    tests_pass(
+        series,
+        "testing/e2e/tests/sigkill.rs",
+        "HPCAP_TEST_KILLS=30",
+        "",
+    );
 }
 
 fn dg_3_8_2_3_8_5_3_8_10_3_8_12_listeners_that_come_and_go(series: &str) {
     // The ring of 3 GiB is tested in `rings`.
-    tests_pass(series, "dev_guide", "", "--skip dg_3_8_13");
+    tests_pass(
+        series,
+        "testing/e2e/tests/dev_guide.rs",
+        "",
+        "--skip dg_3_8_13",
+    );
 }
 
 /// The guest has two processors, so that a slot can be written at the same time as the module reads
