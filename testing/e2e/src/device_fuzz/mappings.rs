@@ -248,7 +248,7 @@ impl Fuzzer {
         let Some(at) = self.somewhere(bytes.len()) else {
             return self.map();
         };
-        let answer = copy(libc::SYS_process_vm_readv, at, &mut bytes);
+        let answer = copy(libc::process_vm_readv, at, &mut bytes);
         self.count("read a mapping", answer);
     }
 
@@ -264,7 +264,7 @@ impl Fuzzer {
         let Some(at) = self.somewhere(bytes.len()) else {
             return self.map();
         };
-        let answer = copy(libc::SYS_process_vm_writev, at, &mut bytes);
+        let answer = copy(libc::process_vm_writev, at, &mut bytes);
         self.count("write a mapping", answer);
     }
 
@@ -328,9 +328,19 @@ fn unmap(address: usize, bytes: usize) -> Result<(), Errno> {
     Errno::result(unsafe { libc::munmap(address as *mut libc::c_void, bytes) }).map(drop)
 }
 
+/// The type of `process_vm_readv` and `process_vm_writev`.
+type CopyCall = unsafe extern "C" fn(
+    libc::pid_t,
+    *const libc::iovec,
+    libc::c_ulong,
+    *const libc::iovec,
+    libc::c_ulong,
+    libc::c_ulong,
+) -> libc::ssize_t;
+
 /// Copies between `bytes` and the memory of this process at `at`, with process_vm_readv(2) or
 /// process_vm_writev(2).
-fn copy(call: libc::c_long, at: usize, bytes: &mut [u8]) -> Result<(), Errno> {
+fn copy(call: CopyCall, at: usize, bytes: &mut [u8]) -> Result<(), Errno> {
     let local = libc::iovec {
         iov_base: bytes.as_mut_ptr().cast(),
         iov_len: bytes.len(),
@@ -341,6 +351,6 @@ fn copy(call: libc::c_long, at: usize, bytes: &mut [u8]) -> Result<(), Errno> {
     };
     // SAFETY: `local` covers exactly `bytes`. The kernel checks `remote`, which is always an
     // address in a mapping of the device, so the call changes no memory that Rust knows of.
-    let done = unsafe { libc::syscall(call, libc::getpid(), &local, 1, &remote, 1, 0) };
+    let done = unsafe { call(libc::getpid(), &raw const local, 1, &raw const remote, 1, 0) };
     Errno::result(done).map(drop)
 }
