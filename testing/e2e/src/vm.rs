@@ -28,6 +28,11 @@ use crate::recording;
 const TIME_LIMIT: Duration = Duration::from_secs(300);
 /// Longest time between two reads of the NIC's counters by the poll thread.
 const COUNTED: Duration = Duration::from_millis(300);
+/// Beyond this many programs for each processor, limits do not grow any more.
+const MOST_BUSY: u32 = 20;
+/// The limit of a machine is this many times what the test says: each command has a limit of its own, and other programs
+/// may begin to run beside the machine after it was started.
+const MACHINE_LIMIT: u32 = 3;
 /// After this time without a change, a ledger is complete. Frames that a test loses on purpose are in no
 /// ledger, so the sum may stay below the number of frames sent.
 const SETTLED: Duration = Duration::from_secs(10);
@@ -88,6 +93,30 @@ impl Default for Wanted {
 pub fn slowness() -> u32 {
     let text = std::env::var("HPCAP_TEST_SLOWNESS");
     text.map_or(1, |text| text.parse().unwrap())
+}
+
+/// Returns how many programs want to run on each processor of this machine, at least 1.
+fn busyness() -> u32 {
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load = load
+        .split_once(' ')
+        .and_then(|(one_minute, _)| one_minute.parse::<f64>().ok());
+    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    per_processor(load.unwrap_or(0.0), processors)
+}
+
+fn per_processor(load: f64, processors: usize) -> u32 {
+    (1..MOST_BUSY)
+        .take_while(|times| f64::from(*times) * processors as f64 <= load)
+        .last()
+        .unwrap_or(1)
+}
+
+/// Returns the longest time to wait for something that takes less than `limit` in Debian's kernel on an idle machine.
+/// Such limits only end what hangs, so they grow with everything that slows a guest down.
+#[must_use]
+pub fn patience(limit: Duration) -> Duration {
+    limit * slowness() * busyness()
 }
 
 /// Returns `number` frames, rounds or calls, or fewer of them in a slow guest.
@@ -171,7 +200,7 @@ impl Vm {
             .memory(wanted.memory)
             .cpus(wanted.cpus)
             .out(out.path())
-            .limit(Some(wanted.limit * slowness()))
+            .limit(Some(patience(wanted.limit) * MACHINE_LIMIT))
             // Slab caches are not merged, so that a leaking cache can be named.
             .argument("slab_nomerge");
         for argument in wanted.arguments {
@@ -213,7 +242,7 @@ impl Vm {
     #[must_use]
     pub fn attempt(&self, line: &str, limit: Duration) -> Output {
         let args = ["/bin/sh", "-e", "-u", "-c", line];
-        match self.guest.run(&args, limit * slowness()) {
+        match self.guest.run(&args, patience(limit)) {
             Ok(output) => output,
             Err(error) => panic!("{line}: {error}"),
         }
@@ -319,7 +348,7 @@ impl Vm {
             let (mut before, mut since) = (u64::MAX, std::time::Instant::now());
             loop {
                 let counted: u64 = self.sh(&line).trim().parse().unwrap();
-                if counted >= expected || since.elapsed() > SETTLED * slowness() {
+                if counted >= expected || since.elapsed() > patience(SETTLED) {
                     break;
                 }
                 if counted != before {
@@ -335,7 +364,7 @@ impl Vm {
         self.settle();
         if self.nics.is_empty() {
             // Without a NIC in the lab, the number of frames to wait for is unknown.
-            std::thread::sleep(COUNTED * slowness());
+            std::thread::sleep(patience(COUNTED));
         }
         self.sh(&format!("kill -INT $(cat /out/{folder}.pid)"));
         recorder.finish();
@@ -449,7 +478,7 @@ impl Background {
     #[must_use]
     pub fn ended(self) -> (i32, String, String) {
         let mut output = Output::default();
-        let limit = Some(TIME_LIMIT * slowness());
+        let limit = Some(patience(TIME_LIMIT));
         let Output { stdout, stderr, .. } = &mut output;
         let ended = self.running.finish(limit, stdout, stderr);
         output.code = ended.unwrap_or_else(|error| panic!("{}: {error}", self.line));
@@ -471,4 +500,19 @@ fn spec(source: &str) -> SourceSpec {
 #[must_use]
 pub fn on_the_wire(ledger: &Ledger) -> u64 {
     Reason::ledger().iter().map(|r| ledger[r.name()]).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn busy_machine_stretches_limits() {
+        assert_eq!(per_processor(0.0, 2), 1);
+        assert_eq!(per_processor(3.9, 2), 1);
+        assert_eq!(per_processor(4.0, 2), 2);
+        assert_eq!(per_processor(31.0, 2), 15);
+        assert_eq!(per_processor(1e9, 2), MOST_BUSY - 1);
+        assert!(patience(TIME_LIMIT) >= TIME_LIMIT);
+    }
 }

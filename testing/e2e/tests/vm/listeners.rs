@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use hpcap_e2e::vm::{Vm, Wanted, on_the_wire, scaled, slowness};
+use hpcap_e2e::vm::{Vm, Wanted, on_the_wire, patience, scaled, slowness};
 use testkit::process::events;
 
 on_both_kernels!(
@@ -43,7 +43,7 @@ fn run_tests(vm: &Vm, source: &str, variables: &str, arguments: &str) {
         &format!(
             "export HPCAP_TEST_PRODUCER=module HPCAP_TEST_PATIENCE={} HPCAP_TEST_SLOWNESS={} {variables}
             {} --test-threads=1 {arguments} 2>&1 || {{ dmesg | tail -n 30; exit 1; }}",
-            120 * slowness(),
+            patience(Duration::from_secs(120)).as_secs(),
             slowness(),
             program.display()
         ),
