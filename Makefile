@@ -40,13 +40,13 @@ FUZZ_SECONDS ?= 20
 ATTACK_SECONDS ?= 3600
 
 .DEFAULT_GOAL := build
-.PHONY: help deps build run check test attack lint bench fuzz model kmod try-driver test-sanitized install uninstall deb clean
+.PHONY: help deps build run check test attack lint bench fuzz model kmod try-driver test-kernels test-sanitized install uninstall deb clean
 
 help: ## print this list
 	@echo "usage: make TARGET"
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
 	@echo "make run: IFACE=eth0 captures that interface; SECONDS=10 is how long; DIR=FOLDER is where the files go"
-	@echo "make kmod: KVER is a kernel's release (uname -r), or 6.1 or 6.12 for Debian's in the virtual machine;"
+	@echo "make kmod: KVER is a kernel's release (uname -r), or 6.1, 6.12 or newest for Debian's in the virtual machine;"
 	@echo "  UNTESTED=1 also builds for kernels and devices that no test has run on"
 	@echo "make try-driver: KERNEL is 6.1 or 6.12"
 	@echo "make install: PREFIX=/usr/local; DESTDIR=FOLDER installs below that folder"
@@ -109,6 +109,10 @@ kmod: ## build the kernel modules for kernel KVER into target/kmod
 try-driver: ## send a million frames through the modules in a virtual machine, and compare every byte
 	@scripts/deps.sh need build kmod vm
 	@KERNEL='$(KERNEL)' scripts/try-driver.sh
+
+test-kernels: ## test the modules on the newest kernel that Debian packages, and their patches on all series (an hour)
+	@scripts/deps.sh need build test kmod vm
+	scripts/test-kernels.sh
 
 test-sanitized: ## test the modules in a kernel with KASAN, lockdep and more (takes hours)
 	@scripts/deps.sh need build kmod vm sanitizer

@@ -59,6 +59,7 @@ kmod   rsync            cmd:rsync
 kmod   sparse           cmd:sparse
 kmod   pahole           cmd:pahole
 kmod   xz-utils         cmd:xz
+kmod   debian-archive-keyring file:/usr/share/keyrings/debian-archive-keyring.gpg
 kmod   linux-source-6.1 file:/usr/src/linux-source-6.1.tar.xz
 kmod   linux-source-6.12 file:/usr/src/linux-source-6.12.tar.xz
 sanitizer flex          cmd:flex

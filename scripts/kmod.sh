@@ -8,9 +8,10 @@
 #   scripts/kmod.sh [build] KERNEL [OPTION...]   all modules, into target/kmod/RELEASE/
 #   scripts/kmod.sh patch KERNEL [OPTION...]     only the patched drivers: do the patches fit?
 #
-# KERNEL is 6.1 or 6.12 (Debian's newest of the series, which scripts/kernels.sh fetches), the
+# KERNEL is a series of Debian's kernels or `newest` (which scripts/kernels.sh fetches), the
 # release of a kernel whose headers are installed (uname -r), or a folder like those of
-# scripts/kernels.sh: release, headers/, and source/ when its drivers are other ones.
+# scripts/kernels.sh: release, headers/, toolchain/ when its compiler is another one, and source/
+# when its drivers are other ones. `patch` needs no headers.
 #
 #   --debug          assertions and all debug messages; into target/kmod/RELEASE-debug/
 #   --check          with W=1 and sparse: a word about our own files is a failure
@@ -18,6 +19,8 @@
 #   --source PLACE   the drivers' source: a kernel's tree, or a tarball of one
 #   --untested       for a kernel that no test has run on, a source that is not the kernel's own,
 #                    devices that no test has seen: all of them are refused otherwise
+#   --for-tests      for the first tests on a kernel: a series that no test has run on is accepted, but
+#                    nothing else that is refused otherwise
 #
 # Nothing to do: less than a second. Two may run at once. What the kernel's build says is in
 # build.log beside the modules, and shown when it fails.
@@ -40,7 +43,7 @@ usage() {
 	exit 2
 }
 
-action=build kernel='' variant='' out='' source='' untested=false
+action=build kernel='' variant='' out='' source='' untested=false for_tests=false
 case ${1:-} in build | patch) action=$1 && shift ;; esac
 while [ $# -gt 0 ]; do
 	case $1 in
@@ -49,6 +52,7 @@ while [ $# -gt 0 ]; do
 	--out) out=${2:?} && shift ;;
 	--source) source=${2:?} && shift ;;
 	--untested) untested=true ;;
+	--for-tests) for_tests=true ;;
 	-*) usage ;;
 	*) [ -z "$kernel" ] || usage && kernel=$1 ;;
 	esac
@@ -61,17 +65,17 @@ done
 # Sets release, headers, source and series; source_version where what the source was made from says it.
 find_kernel() {
 	local folder=''
-	case $kernel in
-	6.1 | 6.12)
+	if [[ $kernel == newest || $kernel =~ ^[0-9]+\.[0-9]+$ ]]; then
 		scripts/kernels.sh fetch "$kernel" >/dev/null
 		folder=$(scripts/kernels.sh path "$kernel")
-		;;
-	*/*) folder=$kernel ;;
-	esac
+	elif [[ $kernel == */* ]]; then
+		folder=$kernel
+	fi
 	if [ -n "$folder" ]; then
 		[ -r "$folder/release" ] || die "$folder: not a kernel's folder, there is no 'release'"
 		release=$(<"$folder/release")
 		headers=$folder/headers
+		[ ! -d "$folder/toolchain" ] || PATH=$(realpath -s "$folder")/toolchain:$PATH
 		if [ -z "$source" ] && [ -d "$folder/source" ]; then
 			source=$folder/source
 			source_version=$(sed -n 's/^linux-source-[^ ]* \([0-9.]*\).*/\1/p' "$folder/versions" 2>/dev/null) || true
@@ -80,10 +84,10 @@ find_kernel() {
 		release=$kernel
 		headers=/lib/modules/$release/build
 	fi
-	[ -e "$headers/Makefile" ] ||
+	[ -e "$headers/Makefile" ] || [ "$action" = patch ] ||
 		die "$headers: no headers of kernel $release (package linux-headers-$release)
   For a virtual machine: KVER=6.1 or KVER=6.12, Debian's, which are fetched" 3
-	headers=$(realpath "$headers")
+	headers=$(realpath -m "$headers")
 	series=$(sed -E 's/^([0-9]+\.[0-9]+).*/\1/' <<<"$release")
 	[ -n "$source" ] || source=/usr/src/linux-source-$series.tar.xz
 	[ -e "$source" ] ||
@@ -123,12 +127,24 @@ headers_version() {
 	done
 }
 
+# What was checked of a series that no test has run on.
+what_was_checked() {
+	awk -v series="$1" '
+		BEGIN { said = "Nothing was checked of Linux " series "." }
+		$1 != series { next }
+		$4 == "patches" { said = "Of Linux " $2 ", this was checked (" $3 "): the patches fit. Nothing was booted." }
+		$4 == "part" { said = "Of Linux " $2 ", this was checked (" $3 "): the patches fit, and some tests of the modules passed." }
+		$4 == "no-patches" { said = "Of Linux " $2 ", this was checked (" $3 "): the patches do not fit." }
+		END { print said }' kmod/checked-series
+}
+
 # The series of the kernel is one that the tests run on, and the drivers are of its own source.
 check_known() {
 	local place=$1 tested version
 	tested=$(grep -v '^#' kmod/tested-series | paste -sd' ')
-	[[ " $tested " == *" $series "* ]] ||
-		refuse "Linux $series ($release): no test of hpcap has run on this series; they run on: $tested"
+	$for_tests || [[ " $tested " == *" $series "* ]] ||
+		refuse "Linux $series ($release): no test of hpcap has run on this series; they run on: $tested" \
+			"$(what_was_checked "$series")"
 	version=$(headers_version)
 	[ -n "$source_version" ] || source_version=$(makefile_version "$place/Makefile")
 	[ "$source_version" != "$version" ] || return 0
@@ -189,10 +205,34 @@ count_text() {
 		END { print found ? total + 0 : -1 }' "$1"
 }
 
+# Prints the functions of a driver that use another one, one a line for each use: calls and pointers.
+callers() {
+	# shellcheck disable=SC2016 # awk expands it
+	find "$1" -name '*.c' ! -path '*/hpcap/*' ! -path '*/advrx/*' -print0 | sort -z | xargs -0 awk -v name="$2" '
+		# The last name before a parenthesis at the margin is that of the function whose body follows.
+		/^[A-Za-z_].*\(/ && match($0, /[A-Za-z_0-9]+\(/) { inside = substr($0, RSTART, RLENGTH - 1) }
+		/^[ \t]/ && !/^[ \t]*(\*|\/\*|\/\/)/ {
+			line = " " $0
+			while (match(line, "[^A-Za-z0-9_]" name "[^A-Za-z0-9_]")) {
+				print inside
+				line = substr(line, RSTART + RLENGTH - 1)
+			}
+		}'
+}
+
 # A patched copy of a driver is compared with the manifest. Says everything that is wrong.
 verify_hooks() {
 	local driver=$1 place=$2 patch file functions function text count found wrong=0 where
 	while read -r patch file functions text count; do
+		if [ "$patch" = callers ]; then
+			found=$(callers "$place" "$text" | wc -l)
+			[[ "|$count|" != *"|$found|"* ]] || continue
+			echo "kmod: $driver of $release: $text() is used $found times, by" \
+				"$(callers "$place" "$text" | sort -u | paste -sd' '); the manifest knows ${count//|/ or } uses: does the" \
+				"new one need a hook?"
+			wrong=1
+			continue
+		fi
 		if [ ! -e "$place/$file" ]; then
 			echo "kmod: $driver of $release: $file is missing, which $patch.cocci is for"
 			wrong=1
@@ -345,7 +385,7 @@ main() {
 			echo "$release $headers $variant $untested $source" "$(stat -c '%s %Y' "$source")"
 			find kmod scripts/kmod.sh -type f ! -path '*/model/*' -print0 | sort -z | xargs -0 sha256sum
 			[ ! -d "$source" ] || cat "$source/$INTEL"/{ixgbe,ixgbevf}/*.[ch]
-			stat -c '%s %Y' "$headers/Module.symvers" "$headers/.config"
+			stat -c '%s %Y' "$headers/Module.symvers" "$headers/.config" || [ "$action" = patch ]
 		} 2>/dev/null | sha256sum
 	)
 	if [ "$action" = patch ] || [ "$(cat "$out/.stamp" 2>/dev/null)" != "$inputs" ]; then

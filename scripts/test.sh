@@ -38,12 +38,13 @@ part_fuzz() {
 }
 
 # Builds the modules for the kernels of the virtual machine, and checks that kmod.sh refuses drivers that
-# it does not know.
+# it does not know, and that the patches fit the drivers of all series whose sources are kept.
 part_kmod() {
 	scripts/kernels.sh fetch all || return
 	scripts/kmod.sh 6.1 || return
 	scripts/kmod.sh 6.12 || return
-	scripts/test-kmod.sh
+	scripts/test-kmod.sh || return
+	scripts/test-kernels.sh patches --kept
 }
 
 # Makes the packages, and runs what the README promises.

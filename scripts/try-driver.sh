@@ -7,8 +7,9 @@
 #
 #   scripts/try-driver.sh
 #
-# It needs no root, no KVM and no NIC. KERNEL is 6.1 or 6.12, FRAMES the number of frames, SIZE the `size=` of the
-# generator (docs/sources.md), and DIR a folder in which the files stay (otherwise they are removed).
+# It needs no root, no KVM and no NIC. KERNEL is 6.1 or 6.12, FRAMES the number of frames,
+# SIZE the `size=` of the generator (docs/sources.md), and DIR a folder in which the files stay (otherwise they are
+# removed).
 set -euo pipefail
 
 readonly KERNEL=${KERNEL:-6.1} FRAMES=${FRAMES:-1000000} SIZE=${SIZE:-imix}

@@ -18,8 +18,15 @@ impl Repository {
     fn new() -> Self {
         let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         let root = tempfile::tempdir().unwrap();
-        fs::create_dir(root.path().join("scripts")).unwrap();
-        for script in ["Cargo.toml", "scripts/deps.sh", "scripts/model.sh"] {
+        fs::create_dir_all(root.path().join("scripts/kernels")).unwrap();
+        for script in [
+            "Cargo.toml",
+            "scripts/deps.sh",
+            "scripts/kernels.sh",
+            "scripts/kernels/suites.sh",
+            "scripts/kernels/unpack.sh",
+            "scripts/model.sh",
+        ] {
             fs::copy(here.join(script), root.path().join(script)).unwrap();
         }
         let repository = Self(root);
@@ -176,4 +183,50 @@ fn model_checks_the_expected_result() {
 fn model_fails_without_models() {
     let said = Repository::new().exits(1, "scripts/model.sh", &[]);
     assert_says(&said, "has no model");
+}
+
+#[test]
+fn kernels_refuses_unknown_names() {
+    let repository = Repository::new();
+    for (arguments, code, text) in [
+        (["fetch", "6"], 2, "'6' is not a series of Linux"),
+        (["fetsch", "6.1"], 2, "'fetsch' is not an action"),
+        (["path", "6.1"], 1, "scripts/kernels.sh fetch 6.1"),
+    ] {
+        let said = repository.exits(code, "scripts/kernels.sh", &arguments);
+        assert_says(&said, text);
+    }
+}
+
+/// A program of another release of Debian runs with the loader and the libraries that were unpacked beside it,
+/// wherever its folder is.
+#[test]
+fn toolchain_runs_with_its_own_libc() {
+    const LOADER: &str = "/lib64/ld-linux-x86-64.so.2";
+    const LIBC: &str = "/lib/x86_64-linux-gnu/libc.so.6";
+    if !Path::new(LOADER).exists() || !Path::new(LIBC).exists() {
+        return skip("the libraries of the system are not where Debian has them");
+    }
+    let repository = Repository::new();
+    let first = repository.path().join("first");
+    for (from, to) in [
+        ("/bin/true", "usr/bin/tool"),
+        (LOADER, "usr/lib64/ld-linux-x86-64.so.2"),
+        (LIBC, "usr/lib/x86_64-linux-gnu/libc.so.6"),
+    ] {
+        let to = first.join(to);
+        fs::create_dir_all(to.parent().unwrap()).unwrap();
+        fs::copy(from, to).unwrap();
+    }
+    symlink("tool", first.join("usr/bin/alias")).unwrap();
+    let wrap = ". scripts/kernels/unpack.sh && wrap_programs first";
+    let _ = repository.exits(0, "bash", &["-c", wrap]);
+    let second = repository.path().join("second");
+    fs::rename(first, &second).unwrap();
+    let alias = second.join("usr/bin/alias");
+    let _ = repository.exits(0, alias.to_str().unwrap(), &[]);
+    let libc = second.join("usr/lib/x86_64-linux-gnu/libc.so.6");
+    fs::write(libc, "damaged").unwrap();
+    let said = repository.exits(127, alias.to_str().unwrap(), &[]);
+    assert_says(&said, "libc.so.6");
 }

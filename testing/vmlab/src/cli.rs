@@ -52,7 +52,7 @@ enum Action {
 
 #[derive(Debug, Args)]
 struct Run {
-    /// The kernel: a series such as 6.1 or 6.12 (scripts/kernels.sh fetch), or a folder.
+    /// The kernel: a series such as 6.1, `newest` (scripts/kernels.sh fetch), or a folder.
     #[arg(long, default_value = "6.1")]
     kernel: String,
     /// A NIC: 82599, 82599vf, or none; repeatable. An address may follow:
