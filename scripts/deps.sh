@@ -50,6 +50,9 @@ vm     kmod             cmd:depmod
 vm     iproute2         cmd:ip
 vm     ethtool          cmd:ethtool
 vm     xz-utils         cmd:xz
+rpm    rpm              cmd:rpmbuild
+image  debootstrap      cmd:debootstrap
+image  e2fsprogs        cmd:mkfs.ext4
 kmod   gcc-12           cmd:gcc-12
 kmod   make             cmd:make
 kmod   libc6-dev        file:/usr/include/stdio.h

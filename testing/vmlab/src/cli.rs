@@ -13,7 +13,7 @@ use hpcap::units::{parse_duration, parse_size};
 use hpcap_source::SourceSpec;
 
 use crate::kernel::{Kernel, build_folder};
-use crate::machine::{Hugepages, Machine, MachineError, NicSpec, command};
+use crate::machine::{Hugepages, Machine, MachineError, NicSpec, System, command};
 use crate::traffic::{Lab, proof};
 use debugger::Debugger;
 
@@ -86,6 +86,14 @@ struct Run {
     /// How long the machine may live.
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = parse_duration)]
     timeout: Duration,
+    /// A system that is installed on a disk, instead of the host's root folder: the folder of an image of
+    /// scripts/debian-image.sh, whose kernel is booted. The host's file system is at /host. What the guest writes
+    /// stays in the file of --system-disk.
+    #[arg(long, value_name = "IMAGE", conflicts_with_all = ["disk", "modules", "kernel"], requires = "system_disk")]
+    system: Option<PathBuf>,
+    /// The disk of --system; copied from the image when it is missing.
+    #[arg(long, value_name = "FILE", requires = "system")]
+    system_disk: Option<PathBuf>,
     /// More arguments for the kernel.
     #[arg(long, value_name = "ARGUMENTS")]
     append: Vec<String>,
@@ -214,10 +222,22 @@ impl Run {
 
     fn machine(&self) -> Result<Machine, MachineError> {
         let endless = self.keep || self.gdb.is_some();
-        let mut machine = Machine::new(Kernel::find(&self.kernel)?)?
+        let system = match (&self.system, &self.system_disk) {
+            (Some(image), Some(disk)) if disk.exists() => Some(System::open(image, disk)?),
+            (Some(image), Some(disk)) => Some(System::copy(image, disk)?),
+            _ => None,
+        };
+        let kernel = match &system {
+            Some(system) => system.kernel().clone(),
+            None => Kernel::find(&self.kernel)?,
+        };
+        let mut machine = Machine::new(kernel)?
             .memory(self.mem)
             .cpus(self.smp)
             .limit((!endless).then_some(self.timeout));
+        if let Some(system) = system {
+            machine = machine.system(system);
+        }
         for pages in &self.hugepages {
             machine = machine.hugepages(*pages);
         }

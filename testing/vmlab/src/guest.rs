@@ -18,6 +18,7 @@ use std::convert::Infallible;
 use std::fs;
 use std::io;
 use std::path::PathBuf;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -87,10 +88,31 @@ pub fn first_program() -> io::Result<Infallible> {
     }
 }
 
+/// Runs as a service of an installed system. Serves the host's commands, and then switches the system off as an
+/// administrator does.
+///
+/// # Errors
+/// Returns what could not be set up.
+pub fn serve_system() -> io::Result<()> {
+    let port = Arc::new(Port::open()?);
+    fs::create_dir_all(HOME)?;
+    match disks::mount_out().and_then(|()| obey(&port)) {
+        Ok(()) => {}
+        Err(e) => port.send(Kind::Failed, 0, e.to_string().as_bytes())?,
+    }
+    disks::leave();
+    Command::new("systemctl").arg("poweroff").status()?;
+    Ok(())
+}
+
 /// Handles the host's messages until the host sends a stop.
 fn serve(setup: &Setup, port: &Arc<Port>) -> io::Result<()> {
     root::furnish(setup)?;
     disks::mount(setup)?;
+    obey(port)
+}
+
+fn obey(port: &Arc<Port>) -> io::Result<()> {
     let children = Arc::new(Children::start()?);
     let commands = Commands::new(Arc::clone(port), children);
     let questions = ask::listen(Arc::clone(port))?;

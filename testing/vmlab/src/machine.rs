@@ -13,6 +13,7 @@ mod nics;
 mod qemu;
 mod running;
 mod session;
+mod system;
 mod terminal;
 mod watch;
 
@@ -27,6 +28,7 @@ pub use error::MachineError;
 pub use nics::{Model, NicSpec};
 pub use running::{Guest, Output};
 pub use session::{Running, command};
+pub use system::System;
 
 use crate::control::{Handler, NoHandler};
 use crate::kernel::{Kernel, build_folder, modules::Tree, programs_folder};
@@ -54,6 +56,7 @@ pub struct Machine {
     out: Option<PathBuf>,
     modules: Option<PathBuf>,
     programs: Option<PathBuf>,
+    system: Option<System>,
     nics: Vec<Arc<Shared<dyn Function>>>,
     handler: Arc<dyn Handler>,
     interrupts: (Qtest, UnixStream),
@@ -95,6 +98,7 @@ impl Machine {
             out: None,
             modules: None,
             programs: None,
+            system: None,
             nics: Vec::new(),
             handler: Arc::new(NoHandler),
             interrupts: pair().map_err(|e| MachineError::host(format!("sockets: {e}")))?,
@@ -161,6 +165,14 @@ impl Machine {
     #[must_use]
     pub fn programs(mut self, folder: impl Into<PathBuf>) -> Self {
         self.programs = Some(folder.into());
+        self
+    }
+
+    /// Starts a system that is installed on a disk, with its own first file system, instead of a guest whose root
+    /// folder is that of the host. The host's file system is at `/host`. What the guest writes stays on the disk.
+    #[must_use]
+    pub fn system(mut self, system: System) -> Self {
+        self.system = Some(system);
         self
     }
 

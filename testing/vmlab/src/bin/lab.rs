@@ -22,6 +22,8 @@ struct Cli {
 enum Action {
     #[command(flatten)]
     Ask(Ask),
+    /// Serves the commands of the host, as the service of an installed system.
+    Serve,
     /// Prints where the modules of hpcap are in memory, as commands for gdb, as they are loaded.
     Symbols,
 }
@@ -108,6 +110,15 @@ fn main() -> ExitCode {
     }
     let question = match Cli::parse().action {
         Action::Ask(question) => question.into(),
+        Action::Serve => {
+            return match vmlab::guest::serve_system() {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(e) => {
+                    eprintln!("lab: serve: {e}");
+                    ExitCode::FAILURE
+                }
+            };
+        }
         Action::Symbols => {
             return match vmlab::guest::symbols::follow() {
                 Ok(()) => ExitCode::SUCCESS,

@@ -20,10 +20,7 @@ const OUT: &str = "/out";
 /// Mounts all folders that `setup` asks for.
 pub(super) fn mount(setup: &Setup) -> io::Result<()> {
     if setup.out {
-        // Without a cache, data that the guest writes is in the host's file at once, even when the
-        // guest panics next. With cache=mmap, Linux 6.12 writes it half a minute later.
-        let options = "trans=virtio,version=9p2000.L,msize=524288,cache=none";
-        mount_new("9p", OUT_TAG, OUT, MsFlags::empty(), options)?;
+        show_out()?;
     }
     if setup.disk {
         // Some kernels have these modules built in, and modprobe then fails.
@@ -43,6 +40,26 @@ pub(super) fn mount(setup: &Setup) -> io::Result<()> {
         )?;
     }
     Ok(())
+}
+
+fn show_out() -> io::Result<()> {
+    // Without a cache, data that the guest writes is in the host's file at once, even when the
+    // guest panics next. With cache=mmap, Linux 6.12 writes it half a minute later.
+    let options = "trans=virtio,version=9p2000.L,msize=524288,cache=none";
+    mount_new("9p", OUT_TAG, OUT, MsFlags::empty(), options)
+}
+
+/// Mounts the host's folder in an installed system, if the machine has one.
+pub(super) fn mount_out() -> io::Result<()> {
+    let devices = fs::read_dir("/sys/bus/virtio/drivers/9pnet_virtio");
+    let has_tag = |entry: fs::DirEntry| {
+        let tag = fs::read_to_string(entry.path().join("mount_tag")).unwrap_or_default();
+        tag.trim_end_matches(['\0', '\n']) == OUT_TAG
+    };
+    match devices.into_iter().flatten().flatten().any(has_tag) {
+        true => show_out(),
+        false => Ok(()),
+    }
 }
 
 /// Returns `/dev/hugepages`, the usual folder, for 2 MiB, and the same path with a suffix for other

@@ -15,7 +15,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::Pid;
 
-use super::{Machine, MachineError};
+use super::{Machine, MachineError, System};
 use crate::channel::PORT;
 use crate::guest::{HOST_TAG, OUT_TAG};
 use crate::kernel::host_command;
@@ -189,7 +189,7 @@ fn command(machine: &Machine, files: Files) -> io::Result<(Command, Vec<OwnedFd>
         "-initrd",
         &format!("/proc/self/fd/{}", keep(in_memory(&files.initramfs)?)),
     ]);
-    qemu.args(["-append", &arguments(machine)]);
+    qemu.args(["-append", &arguments(machine)?]);
     // QEMU's standard output is the guest's console.
     qemu.args([
         "-chardev",
@@ -273,7 +273,7 @@ fn socket(qemu: &mut Command, id: &str, fd: RawFd) {
 }
 
 /// Builds the kernel's command line.
-fn arguments(machine: &Machine) -> String {
+fn arguments(machine: &Machine) -> io::Result<String> {
     // While the kernel starts, only errors are printed, because a serial port is slow. An oops ends
     // the machine at once. Mitigations against other programs on the processor are expensive, and
     // the guest has no secrets.
@@ -289,8 +289,11 @@ fn arguments(machine: &Machine) -> String {
         // Without KASLR, symbols have the addresses that the debugger expects.
         all.push("nokaslr".to_owned());
     }
+    if machine.system.is_some() {
+        all.extend(System::arguments().map_err(|e| io::Error::other(e.to_string()))?);
+    }
     all.extend(machine.arguments.iter().cloned());
-    all.join(" ")
+    Ok(all.join(" "))
 }
 
 /// Creates an anonymous file in memory.

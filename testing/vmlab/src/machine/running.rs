@@ -1,6 +1,8 @@
 //! A running machine: commands, their output, and its end.
 
+use std::fs::File;
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::thread::{self, JoinHandle};
@@ -18,6 +20,9 @@ use crate::pci::proxy;
 /// Longest time that a machine may take to switch itself off.
 const END: Duration = Duration::from_secs(20);
 
+/// The same for an installed system, which stops its services first.
+const END_OF_SYSTEM: Duration = Duration::from_secs(120);
+
 /// A running machine that takes commands. Dropping this value ends the machine.
 #[derive(Debug)]
 pub struct Guest {
@@ -25,6 +30,7 @@ pub struct Guest {
     watch: Arc<Watch>,
     host: Arc<Host>,
     threads: Vec<JoinHandle<()>>,
+    end: Duration,
 }
 
 /// The output and exit code of a command.
@@ -42,7 +48,6 @@ pub struct Output {
 pub(super) fn boot(machine: Machine) -> Result<Guest, MachineError> {
     let os = |e: std::io::Error| MachineError::host(format!("starting a machine: {e}"));
     check(&machine)?;
-    let tree = machine.module_tree()?;
     let first = programs_folder()?.join("lab");
     if !first.exists() {
         let message = format!(
@@ -51,19 +56,10 @@ pub(super) fn boot(machine: Machine) -> Result<Guest, MachineError> {
         );
         return Err(MachineError::Missing(message));
     }
-    let setup = Setup {
-        modules: Vec::new(),
-        module_tree: Some(tree.folder.clone()),
-        programs: Some(machine.programs_folder()?),
-        out: machine.out.is_some(),
-        disk: machine.disk.is_some(),
-        hugepages: machine.hugepages.iter().map(|pages| pages.size).collect(),
+    let (initramfs, disk) = match &machine.system {
+        Some(system) => (system.initrd()?, Some(system.disk()?)),
+        None => first_files(&machine, &first)?,
     };
-    let disks = || build_folder().map(|target| target.join("vmlab"));
-    let disk = machine
-        .disk
-        .map(|bytes| disk::make(bytes, &disks()?))
-        .transpose()?;
     let (ours, theirs) = UnixStream::pair().map_err(os)?;
     let mut proxies = Vec::new();
     let mut nics = Vec::new();
@@ -73,11 +69,15 @@ pub(super) fn boot(machine: Machine) -> Result<Guest, MachineError> {
         nics.push(theirs.into());
     }
     let files = Files {
-        initramfs: initramfs::make(&first, &tree, setup)?,
+        initramfs,
         disk,
         channel: theirs.into(),
         interrupts: machine.interrupts.1.try_clone().map_err(os)?.into(),
         nics,
+    };
+    let end = match machine.system {
+        Some(_) => END_OF_SYSTEM,
+        None => END,
     };
     let watch = Arc::new(Watch::new(&machine)?);
     let (qemu, console, errors) = Qemu::start(&machine, files)?;
@@ -111,11 +111,31 @@ pub(super) fn boot(machine: Machine) -> Result<Guest, MachineError> {
         watch,
         host,
         threads,
+        end,
     };
     match is_ready.recv() {
         Ok(()) => Ok(guest),
         Err(_) => Err(guest.explain()),
     }
+}
+
+/// Makes the first file system and the disk of a guest that has the host's root folder.
+fn first_files(machine: &Machine, first: &Path) -> Result<(Vec<u8>, Option<File>), MachineError> {
+    let tree = machine.module_tree()?;
+    let setup = Setup {
+        modules: Vec::new(),
+        module_tree: Some(tree.folder.clone()),
+        programs: Some(machine.programs_folder()?),
+        out: machine.out.is_some(),
+        disk: machine.disk.is_some(),
+        hugepages: machine.hugepages.iter().map(|pages| pages.size).collect(),
+    };
+    let disks = || build_folder().map(|target| target.join("vmlab"));
+    let disk = machine
+        .disk
+        .map(|bytes| disk::make(bytes, &disks()?))
+        .transpose()?;
+    Ok((initramfs::make(first, &tree, setup)?, disk))
 }
 
 fn check(machine: &Machine) -> Result<(), MachineError> {
@@ -183,8 +203,8 @@ impl Guest {
         let asked = Instant::now();
         let _ = self.host.send(Kind::Stop, 0, &[]);
         while !self.qemu.has_ended() {
-            if asked.elapsed() > END {
-                return Err(self.watch.took_too_long("switching off", END));
+            if asked.elapsed() > self.end {
+                return Err(self.watch.took_too_long("switching off", self.end));
             }
             thread::sleep(Duration::from_millis(5));
         }
