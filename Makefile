@@ -15,6 +15,7 @@ DOCDIR = $(DESTDIR)$(PREFIX)/share/doc/hpcap
 UNITDIR = $(DESTDIR)$(PREFIX)/lib/systemd/system
 SYSUSERSDIR = $(DESTDIR)$(PREFIX)/lib/sysusers.d
 TMPFILESDIR = $(DESTDIR)$(PREFIX)/lib/tmpfiles.d
+TUNEDDIR = $(DESTDIR)$(PREFIX)/lib/tuned/hpcap
 MANDIR = $(DESTDIR)$(PREFIX)/share/man/man1
 BASHDIR = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 ZSHDIR = $(DESTDIR)$(PREFIX)/share/zsh/site-functions
@@ -40,7 +41,7 @@ FUZZ_SECONDS ?= 20
 ATTACK_SECONDS ?= 3600
 
 .DEFAULT_GOAL := build
-.PHONY: help deps build run check test attack lint bench fuzz model kmod try-driver test-kernels test-sanitized install uninstall deb clean
+.PHONY: help deps build run check test attack lint bench fuzz model kmod try-driver test-kernels test-sanitized install uninstall deb rpm clean
 
 help: ## print this list
 	@echo "usage: make TARGET"
@@ -133,6 +134,8 @@ install: $(BINARIES:%=$(TARGET)/release/%) $(TARGET)/release/xtask ## install to
 	sed -i 's|/usr/local/|$(PREFIX)/|g' $(UNITS:%='$(UNITDIR)/%')
 	install -m 644 packaging/systemd/hpcap.sysusers '$(SYSUSERSDIR)/hpcap.conf'
 	install -m 644 packaging/systemd/hpcap.tmpfiles '$(TMPFILESDIR)/hpcap.conf'
+	install -d '$(TUNEDDIR)'
+	install -m 644 packaging/tuned/tuned.conf '$(TUNEDDIR)'
 	install -m 644 $(DOCUMENTS) '$(DOCDIR)'
 	install -m 644 docs/*.md '$(DOCDIR)/docs'
 	install -m 644 LICENSES/* '$(DOCDIR)/LICENSES'
@@ -154,13 +157,18 @@ endif
 uninstall: ## remove what `make install` installed with the same DESTDIR and PREFIX
 	rm -f $(BINARIES:%='$(BINDIR)/%') '$(INCLUDEDIR)/hpcap.h' '$(DESTDIR)/etc/udev/rules.d/70-hpcap.rules'
 	rm -f $(UNITS:%='$(UNITDIR)/%') '$(SYSUSERSDIR)/hpcap.conf' '$(TMPFILESDIR)/hpcap.conf'
+	rm -rf '$(TUNEDDIR)'
 	rm -f $(BINARIES:%='$(MANDIR)/%.1') '$(MANDIR)'/hpcapctl-*.1 '$(MANDIR)'/hpcap-bench-*.1
 	rm -f $(BINARIES:%='$(BASHDIR)/%') $(BINARIES:%='$(ZSHDIR)/_%') $(BINARIES:%='$(FISHDIR)/%.fish')
 	rm -rf '$(DOCDIR)'
 
 deb: build ## make Debian packages in target/packages
-	@scripts/deps.sh need deb
+	@scripts/deps.sh need deb kmod
 	@CARGO_TARGET_DIR='$(TARGET)' packaging/package.sh deb '$(TARGET)/packages'
+
+rpm: build ## make RPM packages in target/packages
+	@scripts/deps.sh need rpm kmod
+	@CARGO_TARGET_DIR='$(TARGET)' packaging/package.sh rpm '$(TARGET)/packages'
 
 clean: ## remove everything that was built
 	rm -rf '$(TARGET)' fuzz/target

@@ -4,6 +4,7 @@
 # Makes packages of the programs that `make build` has built.
 #
 #   packaging/package.sh deb DESTINATION    makes the Debian packages hpcap and hpcap-dkms
+#   packaging/package.sh rpm DESTINATION    makes the RPM packages of the same names
 #
 # CARGO_TARGET_DIR/release has the programs. The packages depend only on them and on this folder's files.
 set -euo pipefail
@@ -16,7 +17,7 @@ die() {
 	exit "${2:-1}"
 }
 
-[ $# = 2 ] || die "usage: packaging/package.sh deb DESTINATION" 2
+[ $# = 2 ] || die "usage: packaging/package.sh deb|rpm DESTINATION" 2
 kind=$1
 mkdir -p "$2"
 destination=$(realpath "$2")
@@ -33,12 +34,29 @@ install_tree() {
 	make --no-print-directory install "CARGO_TARGET_DIR=$TARGET" "DESTDIR=$1" PREFIX=/usr >/dev/null
 }
 
+# Patches the drivers of the kernels that scripts/kernels.sh has, so that these kernels take neither Coccinelle nor the
+# source package where the modules are built.
+prepared_drivers() {
+	local kernel version driver into
+	while read -r kernel; do
+		scripts/kernels.sh fetch "$kernel" >&2
+		version=$(sed -n "s/^linux-source-$kernel \\([0-9.]*\\).*/\\1/p" "$(scripts/kernels.sh path "$kernel")/versions")
+		into=$1/$version
+		mkdir -p "$into"
+		while read -r driver; do
+			cp -r "$driver" "$into/"
+		done < <(scripts/kmod.sh patch "$kernel" 2>/dev/null | grep '^/')
+		[ -e "$into/ixgbe/ixgbe_main.c" ] || die "the drivers of Linux $version are not patched: scripts/kmod.sh patch $kernel"
+	done < <(grep -v '^#' kmod/tested-series)
+}
+
 # Copies what DKMS needs to build the modules into a folder.
 module_sources() {
 	local series
 	mkdir -p "$1/scripts"
 	cp -r kmod "$1/"
 	rm -rf "$1/kmod/model" "$1/kmod/testnic" "$1/kmod/udev"
+	prepared_drivers "$1/kmod/prepared"
 	cp scripts/kmod.sh "$1/scripts/"
 	series=$(grep -v '^#' kmod/tested-series | sed 's/\./\\\\./g' | paste -sd'|')
 	sed "s/#TESTED_KERNELS#/^($series)\\\\./" packaging/dkms/dkms.conf >"$1/dkms.conf"
@@ -76,7 +94,27 @@ make_deb() {
 	(cd "$destination" && ls "$PWD"/hpcap*_"$version-1"_*.deb)
 }
 
+make_rpm() {
+	local tree=$work/tree folder=$work/tree/usr/src/hpcap-$version
+	install_tree "$tree"
+	# A package's rules are not an administrator's, so they are not in /etc.
+	mkdir -p "$tree/usr/lib/udev/rules.d"
+	mv "$tree/etc/udev/rules.d/70-hpcap.rules" "$tree/usr/lib/udev/rules.d/"
+	rm -r "${tree:?}/etc"
+	module_sources "$folder"
+	sed -i "s/#MODULE_VERSION#/$version/" "$folder/dkms.conf"
+	rpmbuild -bb --quiet --define "_topdir $work/rpm" --define "hpcap_version $version" --define "tree $tree" \
+		--define "use_source_date_epoch_as_buildtime 1" --define "_buildhost localhost" \
+		packaging/rpm/hpcap.spec >"$work/log" 2>&1 || {
+		cat "$work/log" >&2
+		die "rpmbuild failed: see above"
+	}
+	find "$work/rpm/RPMS" -name '*.rpm' -exec cp {} "$destination/" \;
+	(cd "$destination" && ls "$PWD"/hpcap*-"$version-1".*.rpm)
+}
+
 case $kind in
 deb) make_deb ;;
-*) die "'$kind' is no kind of package: deb" 2 ;;
+rpm) make_rpm ;;
+*) die "'$kind' is no kind of package: deb, rpm" 2 ;;
 esac

@@ -62,6 +62,14 @@ check_modules() {
 	folder=$(echo "$work"/modules/usr/src/hpcap-*)
 	[ -x "$folder/scripts/kmod.sh" ] || die "$1 has no kmod.sh"
 	! grep -q '#' <(grep -v '^#' "$folder/dkms.conf") || die "$1: dkms.conf has a placeholder left"
+	# Each tested kernel builds with the driver of the package, without a source package.
+	while read -r part; do
+		mkdir -p "$work/kernel-$part"
+		cp "$(scripts/kernels.sh path "$part")/release" "$work/kernel-$part/"
+		ln -s "$(scripts/kernels.sh path "$part")/headers" "$work/kernel-$part/headers"
+		[[ $("$folder/scripts/kmod.sh" patch "$work/kernel-$part" --out "$work/out-$part") == */ixgbevf ]] ||
+			die "$1 has no patched drivers for Linux $part"
+	done < <(grep -v '^#' kmod/tested-series)
 	for part in core netdev ixgbe ixgbevf; do
 		local module
 		module=$(sed -n 's/^obj-m := \(.*\)\.o/\1/p' "kmod/$part/Kbuild")
@@ -83,6 +91,11 @@ check_modules() {
 }
 
 ln -s "$tools" "$work/release"
+# The kernels, whose drivers are patched for the package, and what of that was done before.
+for folder in kernels kmod; do
+	mkdir -p "${CARGO_TARGET_DIR:-target}/$folder"
+	ln -s "$(realpath "${CARGO_TARGET_DIR:-target}/$folder")" "$work/$folder"
+done
 CARGO_TARGET_DIR=$work packaging/package.sh deb "$work/packages" >/dev/null
 packages=("$work"/packages/*.deb)
 listed "${packages[@]}" >"$work/files"

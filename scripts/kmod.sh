@@ -7,6 +7,7 @@
 #
 #   scripts/kmod.sh [build] KERNEL [OPTION...]   all modules, into target/kmod/RELEASE/
 #   scripts/kmod.sh patch KERNEL [OPTION...]     only the patched drivers: do the patches fit?
+#   scripts/kmod.sh known KERNEL                 builds nothing; fails, with the reason, when `build` would refuse
 #
 # KERNEL is a series of Debian's kernels or `newest` (which scripts/kernels.sh fetches), the
 # release of a kernel whose headers are installed (uname -r), or a folder like those of
@@ -44,7 +45,7 @@ usage() {
 }
 
 action=build kernel='' variant='' out='' source='' untested=false for_tests=false
-case ${1:-} in build | patch) action=$1 && shift ;; esac
+case ${1:-} in build | patch | known) action=$1 && shift ;; esac
 while [ $# -gt 0 ]; do
 	case $1 in
 	--debug) variant=-debug ;;
@@ -62,7 +63,7 @@ done
 
 # ------------------------------------------------------------ headers and source
 
-# Sets release, headers, source and series; source_version where what the source was made from says it.
+# Sets release, headers, source, prepared and series; source_version where what the source was made from says it.
 find_kernel() {
 	local folder=''
 	if [[ $kernel == newest || $kernel =~ ^[0-9]+\.[0-9]+$ ]]; then
@@ -89,6 +90,15 @@ find_kernel() {
   For a virtual machine: KVER=6.1 or KVER=6.12, Debian's, which are fetched" 3
 	headers=$(realpath -m "$headers")
 	series=$(sed -E 's/^([0-9]+\.[0-9]+).*/\1/' <<<"$release")
+	# The packages of hpcap have drivers that were patched when the package was made, for some versions of Linux. They
+	# take neither the source package nor spatch.
+	prepared=kmod/prepared/$(headers_version)
+	if [ -z "$source" ] && [ "$prepared" != kmod/prepared/ ] && [ -d "$prepared" ]; then
+		source=$prepared
+		source_version=${prepared##*/}
+	else
+		prepared=''
+	fi
 	[ -n "$source" ] || source=/usr/src/linux-source-$series.tar.xz
 	[ -e "$source" ] ||
 		die "$source: no source of kernel $series (package linux-source-$series, or --source)" 3
@@ -150,6 +160,16 @@ check_known() {
 	[ "$source_version" != "$version" ] || return 0
 	refuse "$source is Linux ${source_version:-of a version that it does not say}, the kernel $release is $version: its driver may be another one" \
 		"Install linux-source-$series of the same version as the kernel, or name its source with --source"
+}
+
+# Fails when no driver of the kernel's version can be patched here, as far as that is known without unpacking its source.
+check_patchable() {
+	local package=linux-source-$series
+	[ -z "$prepared" ] || return 0
+	command -v spatch >/dev/null ||
+		die "spatch is missing, which patches the driver of Linux $(headers_version) (package coccinelle)" 3
+	[ -n "$source_version" ] || [ "$source" != "/usr/src/$package.tar.xz" ] ||
+		source_version=$(dpkg-query -W -f '${source:Upstream-Version}' "$package" 2>/dev/null) || true
 }
 
 # The place of the pristine source, with the drivers; a tarball is unpacked once.
@@ -370,9 +390,14 @@ build() {
 
 # One function: the shell has read all of it before anything runs.
 main() {
-	local inputs driver pid from modules=() source_version=''
+	local inputs driver pid from modules=() source_version='' prepared=''
 	check_glue
 	find_kernel
+	if [ "$action" = known ]; then
+		check_patchable
+		[ -z "$source_version" ] || check_known "$source"
+		exit 0
+	fi
 	out=$(realpath -m "${out:-$TARGET/kmod/$release$variant}")
 	mkdir -p "$out" "$TARGET/kmod"
 	# Who comes second waits, and then finds nothing to do.
@@ -396,7 +421,9 @@ main() {
 		exec 8>&-
 		[ "$action" = patch ] || check_known "$from"
 		mkdir -p "$out/patched"
+		[ -z "$prepared" ] || rsync -rc --delete "$prepared/" "$out/patched/"
 		for driver in "${DRIVERS[@]}"; do
+			[ -z "$prepared" ] || continue
 			patch_driver "$driver" "$from/$INTEL" "$out/patched/$driver" &
 			modules+=($!)
 		done

@@ -121,6 +121,9 @@ refused "Of Linux $checked, this was checked ($date): the patches fit. Nothing w
 echo "$release" >"$work/kernel/release"
 sed -i 's/^linux-source-6.1 .*/linux-source-6.1 6.1.7-1/' "$work/kernel/versions"
 refused "is Linux 6.1.7, the kernel $release is $version" "$work/kernel"
+# DKMS asks `known` before it builds.
+refused "is Linux 6.1.7, the kernel $release is $version" known "$work/kernel"
+scripts/kmod.sh known 6.1
 rm "$work/kernel/versions"
 refused "is Linux of a version that it does not say, the kernel $release is $version" "$work/kernel"
 printf 'VERSION = 6\nPATCHLEVEL = 1\nSUBLEVEL = 8\n' >"$work/Makefile"
