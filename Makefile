@@ -16,12 +16,13 @@ UNITDIR = $(DESTDIR)$(PREFIX)/lib/systemd/system
 SYSUSERSDIR = $(DESTDIR)$(PREFIX)/lib/sysusers.d
 TMPFILESDIR = $(DESTDIR)$(PREFIX)/lib/tmpfiles.d
 TUNEDDIR = $(DESTDIR)$(PREFIX)/lib/tuned/hpcap
+SHAREDIR = $(DESTDIR)$(PREFIX)/share/hpcap
 MANDIR = $(DESTDIR)$(PREFIX)/share/man/man1
 BASHDIR = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 ZSHDIR = $(DESTDIR)$(PREFIX)/share/zsh/site-functions
 FISHDIR = $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
-BINARIES := hpcapd hpcapdd hpcapctl raw2pcap checkraw hpcap-bench
-UNITS := hpcap.target hpcapd@.service hpcapdd@.service hpcapdd-queue@.service
+BINARIES := hpcapd hpcapdd hpcapctl raw2pcap checkraw hpcap-bench hpcap-monitor
+UNITS := hpcap.target hpcapd@.service hpcapdd@.service hpcapdd-queue@.service hpcap-monitor.service
 DOCUMENTS := README.md ARCHITECTURE.md CHANGELOG.md
 
 # For `make run`.
@@ -136,6 +137,9 @@ install: $(BINARIES:%=$(TARGET)/release/%) $(TARGET)/release/xtask ## install to
 	install -m 644 packaging/systemd/hpcap.tmpfiles '$(TMPFILESDIR)/hpcap.conf'
 	install -d '$(TUNEDDIR)'
 	install -m 644 packaging/tuned/tuned.conf '$(TUNEDDIR)'
+	install -d '$(SHAREDIR)/prometheus' '$(SHAREDIR)/grafana'
+	install -m 644 packaging/prometheus/hpcap.rules.yml '$(SHAREDIR)/prometheus'
+	install -m 644 packaging/grafana/hpcap.json '$(SHAREDIR)/grafana'
 	install -m 644 $(DOCUMENTS) '$(DOCDIR)'
 	install -m 644 docs/*.md '$(DOCDIR)/docs'
 	install -m 644 LICENSES/* '$(DOCDIR)/LICENSES'

@@ -30,6 +30,7 @@ test   tshark           cmd:tshark
 test   zstd             cmd:zstd
 test   spin             cmd:spin
 test   ethtool          cmd:ethtool
+test   prometheus       cmd:promtool
 test   faketime         cmd:faketime
 test   man-db           cmd:man
 test   systemd          cmd:systemd-analyze

@@ -172,6 +172,9 @@ const WRONG: &[(&str, &[&str])] = &[
     ("cpu", &["-1", "8192", "\"3\""]),
     ("enabled", &["\"yes\"", "0"]),
     ("basedir", &["\"log\"", "1"]),
+    ("listen", &["\"localhost\"", "9742", "\"127.0.0.1\""]),
+    ("textfile", &["\"hpcap.prom\"", "1"]),
+    ("event_command", &["\"\"", "1"]),
     ("interval", &["\"99ms\"", "\"2d\"", "0", "true"]),
 ];
 

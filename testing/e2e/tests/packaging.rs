@@ -12,7 +12,8 @@ use testkit::process::run;
 use testkit::{is_root_or_skips, skip};
 
 /// Exposure that `systemd-analyze security` may find, in tenths: 0 is locked up, 100 is open.
-const EXPOSURE_LIMITS: [(&str, u32); 3] = [
+const EXPOSURE_LIMITS: [(&str, u32); 4] = [
+    ("hpcap-monitor.service", 22),
     ("hpcapd@.service", 22),
     ("hpcapdd@.service", 22),
     ("hpcapdd-queue@.service", 12),
@@ -72,7 +73,7 @@ fn instances(lab: &Lab) -> Vec<PathBuf> {
 fn units_pass_systemd_verification() {
     let lab = Lab::new();
     let units = instances(&lab);
-    assert_eq!(units.len(), 4, "{units:?}");
+    assert_eq!(units.len(), 5, "{units:?}");
     for unit in units {
         let path = unit.to_str().unwrap();
         let Some(checked) = systemd("systemd-analyze", &["verify", "--man=no", path]) else {

@@ -11,7 +11,7 @@ use crate::value::{put, put_some, quote, time_text};
 pub static MONITOR: &[Key<Monitor>] = &[
     Key {
         name: "enabled",
-        meaning: "whether the counters of all queues are logged",
+        meaning: "whether [hpcap-monitor](hpcap-monitor.md) runs",
         allowed: "true or false",
         unset: "",
         read: |v, m| put(&mut m.enabled, v.boolean()),
@@ -43,5 +43,49 @@ pub static MONITOR: &[Key<Monitor>] = &[
         unset: "not pinned",
         read: |v, m| put_some(&mut m.cpu, v.integer(0..=8191)),
         write: |m| m.cpu.map(|n| n.to_string()),
+    },
+    Key {
+        name: "listen",
+        meaning: "where the metrics for Prometheus are served over HTTP",
+        allowed: "an address and a port, such as \"127.0.0.1:9742\", or \"none\"",
+        unset: "",
+        read: |v, m| put(&mut m.listen, v.parsed()),
+        write: |m| Some(quote(&m.listen.to_string())),
+    },
+    Key {
+        name: "textfile",
+        meaning: "file that also gets the metrics, for the textfile collector of node_exporter",
+        allowed: "a path from the root, such as \"/var/lib/node_exporter/hpcap.prom\"",
+        unset: "none",
+        read: |v, m| put_some(&mut m.textfile, absolute_path(v)),
+        write: |m| {
+            m.textfile
+                .as_ref()
+                .map(|path| quote(&path.to_string_lossy()))
+        },
+    },
+    Key {
+        name: "keep_age",
+        meaning: "age at which logs are deleted",
+        allowed: "a time from \"1d\" on, such as \"90d\"",
+        unset: "",
+        read: |v, m| {
+            let range = Duration::from_secs(86_400)..=Duration::from_nanos(u64::MAX);
+            put(&mut m.keep_age, v.time(range))
+        },
+        write: |m| Some(quote(&time_text(m.keep_age))),
+    },
+    Key {
+        name: "event_command",
+        meaning: "command of the shell that runs at each event, which it gets as JSON in $HPCAP_EVENT",
+        allowed: "a command, such as \"/usr/local/bin/page-me\"",
+        unset: "none",
+        read: |v, m| {
+            let command = v
+                .text()
+                .filter(|text| !text.is_empty() && !text.contains('\0'));
+            put_some(&mut m.event_command, command.map(str::to_owned))
+        },
+        write: |m| m.event_command.as_deref().map(quote),
     },
 ];

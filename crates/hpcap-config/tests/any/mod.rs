@@ -7,8 +7,8 @@ use hpcap::QueueName;
 use hpcap::compress::{Compression, FileFormat};
 use hpcap::dedup::{Action, DedupSettings, Ignore};
 use hpcap_config::model::{
-    Address, Config, Contract, Dedup, Engine, Interface, MacAddress, Mode, Monitor, PciAddress,
-    Poll, Recorder, WhenFull,
+    Address, Config, Contract, Dedup, Engine, Interface, Listen, MacAddress, Mode, Monitor,
+    PciAddress, Poll, Recorder, WhenFull,
 };
 use hpcap_host::pages::Pages;
 use proptest::collection::vec;
@@ -166,12 +166,24 @@ prop_compose! {
         enabled in any::<bool>(),
         basedir in "/[ -~]{0,20}",
         interval in 100_u64..=86_400_000,
+        listen in option::of(any::<std::net::SocketAddr>()),
+        textfile in option::of("/[ -~]{0,20}"),
+        keep_days in 1_u64..=10_000,
+        event_command in option::of("[ -~é]{1,20}"),
     ) -> Monitor {
         Monitor {
             enabled,
             basedir: basedir.into(),
             interval: Duration::from_millis(interval),
             cpu: None,
+            listen: match listen {
+                // The scope and the flow label of an address are not part of its text.
+                Some(address) => Listen::At((address.ip(), address.port()).into()),
+                None => Listen::Nowhere,
+            },
+            textfile: textfile.map(Into::into),
+            keep_age: Duration::from_secs(keep_days * 86_400),
+            event_command,
         }
     }
 }

@@ -177,14 +177,14 @@ pub static INTERFACE: &[Counter<InterfaceReading>] = &[
         "hpcap_interface_up",
         Unit::Flag,
         "Whether an administrator has set the interface up",
-        |i| i.up as u64,
+        |i| u64::from(i.up),
     ),
     gauge(
         "link",
         "hpcap_interface_link",
         Unit::Flag,
         "Whether the interface can carry frames: it is up, and its cable is connected",
-        |i| i.link as u64,
+        |i| u64::from(i.link),
     ),
     gauge(
         "speed_bytes_per_second",

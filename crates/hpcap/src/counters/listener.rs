@@ -61,6 +61,6 @@ pub static LISTENER: &[Counter<ListenerReading>] = &[
         Unit::Flag,
         "Whether the listener holds the ring back until it has read everything",
         "",
-        |l| l.lossless as u64,
+        |l| u64::from(l.lossless),
     ),
 ];

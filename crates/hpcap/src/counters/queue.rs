@@ -246,7 +246,7 @@ const MORE: [Counter<QueueReading>; 7] = [
             Unit::Flag,
             "Whether the producer of the queue runs",
             "",
-            |q| q.running as u64,
+            |q| u64::from(q.running),
         )
     },
 ];

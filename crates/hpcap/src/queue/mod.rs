@@ -156,7 +156,14 @@ impl Queue {
     /// Whether the producer still runs.
     #[must_use]
     pub fn is_running(&self) -> bool {
-        !self.page.ended() && !self.connection.is_gone()
+        !self.page.ended() && self.is_served()
+    }
+
+    /// Whether the producer still serves the queue: also one that has ended, while its listeners read
+    /// the rest.
+    #[must_use]
+    pub fn is_served(&self) -> bool {
+        !self.connection.is_gone()
     }
 
     /// Reads the states of the attached listeners.

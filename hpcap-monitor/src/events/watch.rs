@@ -1,0 +1,590 @@
+//! Notices events in samples.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use hpcap::queue::QueueEnd;
+use hpcap::units::Bytes;
+use hpcap::{QueueName, Reason};
+
+use super::condition::{Change, Condition};
+use super::{Event, Phase, Topic};
+use crate::sample::{ListenerSample, QueueSample, Sample, traffic};
+
+/// Time without losses after which a loss has ended.
+const LOSS_END: Duration = Duration::from_secs(10);
+/// How long other conditions must hold, or not hold.
+const SETTLED: Duration = Duration::from_secs(5);
+/// How long a queue may be without its recorder: a restart takes some seconds.
+const RECORDER_ABSENT: Duration = Duration::from_secs(15);
+/// Use of a disk, in percent, above which it is nearly full.
+const DISK_FULL: f64 = 95.0;
+/// Use of a disk, in percent, below which it is no longer nearly full.
+const DISK_FREE: f64 = 93.0;
+/// Name of the recorder.
+const RECORDER: &str = "hpcapdd";
+
+/// What is observed beside a sample.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Observed<'a> {
+    /// The disks, each with its use in percent.
+    pub disks: &'a [(PathBuf, f64)],
+    /// Why the logs cannot be written.
+    pub log_failure: Option<&'a str>,
+}
+
+/// A condition of one subject.
+#[derive(Debug)]
+struct State {
+    condition: Condition,
+    /// Frames lost while the condition lasts.
+    frames: u64,
+    /// Whether this sample has observed the condition.
+    seen: bool,
+}
+
+/// Notices events in consecutive samples.
+#[derive(Debug, Default)]
+pub struct Watch {
+    states: BTreeMap<(Topic, String), State>,
+    /// Queues that a recorder should record.
+    expected: BTreeSet<QueueName>,
+    /// Offsets up to which lossless listeners have read, by queue and listener.
+    read: BTreeMap<(QueueName, u64), u64>,
+}
+
+impl Watch {
+    /// Watches, and expects a recorder at each queue of `expected`.
+    #[must_use]
+    pub fn new(expected: BTreeSet<QueueName>) -> Self {
+        Self {
+            expected,
+            ..Self::default()
+        }
+    }
+
+    /// Returns the topic and subject of each condition that has begun and not ended.
+    pub fn active(&self) -> impl Iterator<Item = (Topic, &str)> {
+        self.states
+            .iter()
+            .filter(|(_, state)| state.condition.is_active())
+            .map(|((topic, subject), _)| (*topic, subject.as_str()))
+    }
+
+    /// Compares two consecutive samples, and returns what has begun, ended or happened.
+    pub fn observe(&mut self, before: &Sample, now: &Sample, other: &Observed<'_>) -> Vec<Event> {
+        let mut events = Vec::new();
+        self.observe_clock(before, now, &mut events);
+        self.observe_losses(before, now, &mut events);
+        for queue in &now.queues {
+            self.observe_queue(before, queue, now, &mut events);
+            for listener in &queue.listeners {
+                self.observe_listener(queue, listener, now, &mut events);
+            }
+            self.observe_recorder(queue, now, &mut events);
+        }
+        self.read
+            .retain(|(name, _), _| now.queues.iter().any(|queue| queue.name == *name));
+        for interface in now.interfaces.iter().filter(|i| i.reading.up) {
+            let text = format!("{} has no link", interface.name);
+            let subject = interface.name.clone();
+            self.note(
+                Topic::LinkDown,
+                subject,
+                !interface.reading.link,
+                now,
+                text,
+                &mut events,
+            );
+        }
+        for (disk, percent) in other.disks {
+            let subject = disk.display().to_string();
+            let active = self.is_active(Topic::DiskNearlyFull, &subject);
+            let limit = if active { DISK_FREE } else { DISK_FULL };
+            let text = format!("the disk of {subject} is {percent:.0} % full");
+            self.note(
+                Topic::DiskNearlyFull,
+                subject,
+                *percent > limit,
+                now,
+                text,
+                &mut events,
+            );
+        }
+        let text = other.log_failure.unwrap_or_default();
+        let text = format!("the logs are not written: {text}");
+        let failed = other.log_failure.is_some();
+        self.note(
+            Topic::LogFailed,
+            "logs".into(),
+            failed,
+            now,
+            text,
+            &mut events,
+        );
+        self.end_unseen(now, &mut events);
+        events
+    }
+
+    fn is_active(&self, topic: Topic, subject: &str) -> bool {
+        let state = self.states.get(&(topic, subject.to_owned()));
+        state.is_some_and(|state| state.condition.is_active())
+    }
+
+    fn observe_clock(&self, before: &Sample, now: &Sample, events: &mut Vec<Event>) {
+        let Some(step_ns) = now.moment.step_since(&before.moment) else {
+            return;
+        };
+        let direction = if step_ns < 0 { "back" } else { "forward" };
+        let seconds = Duration::from_nanos(step_ns.unsigned_abs()).as_secs_f64();
+        events.push(Event {
+            time: now.moment.time,
+            topic: Topic::ClockStepped,
+            phase: Phase::Once,
+            subject: "clock".into(),
+            frames: None,
+            seconds: None,
+            message: format!("the clock was set {direction} by {seconds:.3} s"),
+        });
+    }
+
+    fn observe_losses(&mut self, before: &Sample, now: &Sample, events: &mut Vec<Event>) {
+        for (name, traffic) in traffic(before, now).1 {
+            let lost = traffic.lost.frames;
+            let text = match lost {
+                0 => format!("{name} loses no more frames"),
+                lost => format!("{name} loses frames, {lost} so far{}", blame(now, &name)),
+            };
+            if let Some(state) = self.states.get_mut(&(Topic::Loss, name.clone())) {
+                state.frames = state.frames.saturating_add(lost);
+            }
+            self.note(Topic::Loss, name.clone(), lost > 0, now, text, events);
+            if let Some(event) = events.last_mut()
+                && event.topic == Topic::Loss
+                && event.subject == name
+                && event.phase == Phase::Begin
+                && let Some(state) = self.states.get_mut(&(Topic::Loss, name))
+            {
+                state.frames = lost;
+            }
+        }
+    }
+
+    fn observe_queue(
+        &mut self,
+        before: &Sample,
+        queue: &QueueSample,
+        now: &Sample,
+        events: &mut Vec<Event>,
+    ) {
+        let failure = |queue: &QueueSample| match queue.end {
+            Some(QueueEnd::Failed) => Some("its source failed"),
+            None if !queue.served => Some("its producer died"),
+            _ => None,
+        };
+        let Some(why) = failure(queue) else {
+            return;
+        };
+        // A queue that failed is served until its listeners have read the rest.
+        if before.same_queue(queue).and_then(failure).is_none() {
+            events.push(Event {
+                time: now.moment.time,
+                topic: Topic::QueueFailed,
+                phase: Phase::Once,
+                subject: queue.name.to_string(),
+                frames: None,
+                seconds: None,
+                message: format!("queue {} has failed: {why}", queue.name),
+            });
+        }
+    }
+
+    fn observe_listener(
+        &mut self,
+        queue: &QueueSample,
+        listener: &ListenerSample,
+        now: &Sample,
+        events: &mut Vec<Event>,
+    ) {
+        if !listener.reading.lossless {
+            return;
+        }
+        let lag = listener.reading.lag_bytes;
+        let read = queue.reading.counts.published.saturating_sub(lag);
+        let before = self.read.insert((queue.name, listener.id), read);
+        let ring = queue.reading.ring_bytes;
+        let stands = before == Some(read) && lag > ring / 4 * 3;
+        let subject = format!("{} listener {}", queue.name, listener.id);
+        let text = format!(
+            "listener {} ({}, pid {}) of {} does not read, and is {} behind in a ring of {}",
+            listener.id,
+            hpcap::visible(&listener.program),
+            listener.pid,
+            queue.name,
+            Bytes(lag),
+            Bytes(ring)
+        );
+        self.note(Topic::ListenerStuck, subject, stands, now, text, events);
+    }
+
+    fn observe_recorder(&mut self, queue: &QueueSample, now: &Sample, events: &mut Vec<Event>) {
+        let recorded = queue
+            .listeners
+            .iter()
+            .any(|listener| listener.program == RECORDER);
+        if recorded {
+            // From now on, this queue should be recorded.
+            self.expected.insert(queue.name);
+        }
+        if self.expected.contains(&queue.name) && queue.reading.running {
+            let text = format!("no recorder reads queue {}", queue.name);
+            let subject = queue.name.to_string();
+            self.note(Topic::RecorderGone, subject, !recorded, now, text, events);
+        }
+    }
+
+    fn note(
+        &mut self,
+        topic: Topic,
+        subject: String,
+        holds: bool,
+        now: &Sample,
+        text: String,
+        events: &mut Vec<Event>,
+    ) {
+        let key = (topic, subject);
+        if !holds && !self.states.contains_key(&key) {
+            return;
+        }
+        let (begin, end) = match topic {
+            Topic::Loss => (Duration::ZERO, LOSS_END),
+            Topic::RecorderGone => (RECORDER_ABSENT, Duration::ZERO),
+            Topic::LogFailed => (Duration::ZERO, SETTLED),
+            _ => (SETTLED, SETTLED),
+        };
+        let state = self.states.entry(key.clone()).or_insert_with(|| State {
+            condition: Condition::new(begin, end),
+            frames: 0,
+            seen: true,
+        });
+        state.seen = true;
+        if let Some(change) = state.condition.observe(holds, now.moment.monotonic) {
+            events.push(event_of(&key, change, state.frames, now, text));
+            state.frames = 0;
+        }
+    }
+
+    /// Ends the conditions of subjects that are gone, such as the link of a removed interface.
+    fn end_unseen(&mut self, now: &Sample, events: &mut Vec<Event>) {
+        let gone: Vec<(Topic, String)> = self
+            .states
+            .iter_mut()
+            .filter_map(|(key, state)| (!std::mem::take(&mut state.seen)).then(|| key.clone()))
+            .collect();
+        for key in gone {
+            let Some(state) = self.states.get_mut(&key) else {
+                continue;
+            };
+            if let Some(change) = state.condition.observe(false, now.moment.monotonic) {
+                let text = format!("{} is gone", key.1);
+                events.push(event_of(&key, change, state.frames, now, text));
+            }
+            if !state.condition.is_active() {
+                self.states.remove(&key);
+            }
+        }
+    }
+}
+
+fn event_of(
+    (topic, subject): &(Topic, String),
+    change: Change,
+    frames: u64,
+    now: &Sample,
+    text: String,
+) -> Event {
+    let (phase, seconds) = match change {
+        Change::Began => (Phase::Begin, None),
+        Change::Ended(lasted) => (Phase::End, Some(lasted.as_secs_f64())),
+    };
+    let frames = (phase == Phase::End && *topic == Topic::Loss).then_some(frames);
+    let message = match (phase, frames, seconds) {
+        (Phase::End, Some(frames), Some(seconds)) => {
+            format!("{subject} loses no more frames: {frames} were lost in {seconds:.0} s")
+        }
+        (Phase::End, _, Some(seconds)) => {
+            format!("{}, {subject}: over after {seconds:.0} s", topic.name())
+        }
+        _ => text,
+    };
+    Event {
+        time: now.moment.time,
+        topic: *topic,
+        phase,
+        subject: subject.clone(),
+        frames,
+        seconds,
+        message,
+    }
+}
+
+/// Returns why an adapter loses frames: the reasons, and the listener that is furthest behind.
+fn blame(now: &Sample, adapter: &str) -> String {
+    let queues = || {
+        now.queues
+            .iter()
+            .filter(|queue| format!("hpcap{}", queue.name.adapter) == adapter)
+    };
+    let reasons: Vec<&str> = Reason::ledger()
+        .iter()
+        .filter(|reason| reason.is_loss())
+        .filter(|reason| queues().any(|q| q.reading.counts.ledger[**reason].frames > 0))
+        .map(|reason| reason.name())
+        .collect();
+    if reasons.is_empty() {
+        return String::new();
+    }
+    let slowest = queues()
+        .flat_map(|queue| {
+            queue
+                .listeners
+                .iter()
+                .map(move |listener| (queue, listener))
+        })
+        .filter(|(_, listener)| listener.reading.lossless)
+        .max_by_key(|(_, listener)| listener.reading.lag_bytes);
+    let who = slowest.map_or_else(String::new, |(queue, listener)| {
+        format!(
+            "; listener {} ({}, pid {}) of {} is {} behind",
+            listener.id,
+            hpcap::visible(&listener.program),
+            listener.pid,
+            queue.name,
+            Bytes(listener.reading.lag_bytes)
+        )
+    });
+    format!(" ({}{who})", reasons.join(", "))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+    use crate::sample::tests::{interface, listener, queue, sample};
+
+    /// Observes the samples that `at` returns for the seconds 0 to `seconds`. Returns the second, the
+    /// topic and the phase of each event.
+    fn observe(
+        watch: &mut Watch,
+        seconds: u32,
+        at: impl Fn(u32) -> Sample,
+    ) -> Vec<(u32, Topic, Phase)> {
+        (1..=seconds)
+            .flat_map(|second| {
+                let events = watch.observe(&at(second - 1), &at(second), &Observed::default());
+                events
+                    .into_iter()
+                    .map(move |event| (second, event.topic, event.phase))
+            })
+            .collect()
+    }
+
+    #[test]
+    fn loss_ends_after_ten_seconds_without() {
+        let mut watch = Watch::default();
+        // Frames are lost in the seconds 3, 4 and 8.
+        let lost =
+            |second| u64::from(second >= 3) + u64::from(second >= 4) + u64::from(second >= 8);
+        let at = |second| sample(second, vec![queue("hpcap0", 0, 9, lost(second))]);
+        let events = observe(&mut watch, 30, at);
+        assert_eq!(
+            events,
+            [
+                (3, Topic::Loss, Phase::Begin),
+                (19, Topic::Loss, Phase::End)
+            ]
+        );
+    }
+
+    #[test]
+    fn end_of_a_loss_has_all_its_frames() {
+        let mut watch = Watch::default();
+        let at = |second: u32| {
+            let lost = 7 * u64::from(second.clamp(2, 6) - 2);
+            sample(second, vec![queue("hpcap0", 0, 9, lost)])
+        };
+        let end = (1..30)
+            .flat_map(|s| watch.observe(&at(s - 1), &at(s), &Observed::default()))
+            .last()
+            .unwrap();
+        assert_eq!((end.phase, end.frames), (Phase::End, Some(28)));
+        assert_eq!(end.seconds, Some(4.0));
+        assert!(end.message.contains("28 were lost"), "{end}");
+    }
+
+    #[test]
+    fn loss_names_the_listener_that_is_behind() {
+        let at = |second: u32| {
+            let mut one = queue("hpcap0", 0, 9, second.into());
+            one.listeners = vec![listener(3, "tap", 10), listener(4, "slow", 1 << 20)];
+            sample(second, vec![one])
+        };
+        let events = Watch::default().observe(&at(1), &at(2), &Observed::default());
+        let text = events[0].to_string();
+        assert!(
+            text.contains("ring_full") && text.contains("listener 4 (slow"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn link_that_flaps_is_no_event() {
+        let mut watch = Watch::default();
+        let at = |second: u32| {
+            let mut one = interface("eth0", 2, 0, 0);
+            // Every other second is without link until 20, and from 40 on there is none.
+            one.reading.link = match second {
+                0..20 => second.is_multiple_of(2),
+                20..40 => true,
+                _ => false,
+            };
+            Sample {
+                interfaces: vec![one],
+                ..sample(second, vec![])
+            }
+        };
+        assert_eq!(
+            observe(&mut watch, 60, at),
+            [(45, Topic::LinkDown, Phase::Begin)]
+        );
+        assert_eq!(
+            watch.active().collect::<Vec<_>>(),
+            [(Topic::LinkDown, "eth0")]
+        );
+    }
+
+    #[test]
+    fn removed_interface_ends_its_condition() {
+        let mut watch = Watch::default();
+        let at = |second: u32| {
+            let mut one = interface("eth0", 2, 0, 0);
+            one.reading.link = false;
+            let interfaces = if second < 10 { vec![one] } else { vec![] };
+            Sample {
+                interfaces,
+                ..sample(second, vec![])
+            }
+        };
+        let events = observe(&mut watch, 20, at);
+        assert_eq!(
+            events,
+            [
+                (6, Topic::LinkDown, Phase::Begin),
+                (15, Topic::LinkDown, Phase::End)
+            ]
+        );
+        assert_eq!(watch.active().count(), 0);
+    }
+
+    #[test]
+    fn listener_that_reads_is_not_stuck() {
+        let stuck = |stands: bool| {
+            let at = move |second: u32| {
+                let mut one = queue("hpcap0", 0, 9, 0);
+                // The ring is full. A slow listener reads as much as is published.
+                one.reading.counts.published = if stands {
+                    1 << 20
+                } else {
+                    (1 << 20) + u64::from(second)
+                };
+                one.listeners = vec![listener(4, "slow", 1 << 20)];
+                sample(second, vec![one])
+            };
+            observe(&mut Watch::default(), 20, at)
+        };
+        assert_eq!(stuck(true), [(7, Topic::ListenerStuck, Phase::Begin)]);
+        assert_eq!(stuck(false), []);
+    }
+
+    #[test]
+    fn recorder_that_was_seen_is_missed() {
+        let at = |second: u32| {
+            let mut one = queue("hpcap0", 0, 9, 0);
+            if !(10..40).contains(&second) {
+                one.listeners = vec![listener(u64::from(second), "hpcapdd", 0)];
+            }
+            sample(second, vec![one])
+        };
+        assert_eq!(
+            observe(&mut Watch::default(), 50, at),
+            [
+                (25, Topic::RecorderGone, Phase::Begin),
+                (40, Topic::RecorderGone, Phase::End)
+            ]
+        );
+    }
+
+    #[test]
+    fn queue_without_recorder_is_no_event() {
+        let at = |second: u32| sample(second, vec![queue("hpcap0", 0, 9, 0)]);
+        assert_eq!(observe(&mut Watch::default(), 40, at), []);
+        let mut expecting = Watch::new(["hpcap0".parse().unwrap()].into());
+        assert_eq!(
+            observe(&mut expecting, 40, at),
+            [(16, Topic::RecorderGone, Phase::Begin)]
+        );
+    }
+
+    #[test]
+    fn queue_that_failed_is_an_error() {
+        let at = |end: Option<QueueEnd>| {
+            let mut one = queue("hpcap0", 0, 9, 0);
+            one.served = end.is_some();
+            one.end = end;
+            sample(2, vec![one])
+        };
+        let events =
+            |end| Watch::default().observe(&sample(1, vec![]), &at(end), &Observed::default());
+        assert_eq!(events(Some(QueueEnd::Stopped)), []);
+        assert_eq!(events(Some(QueueEnd::Ended)), []);
+        for end in [Some(QueueEnd::Failed), None] {
+            assert_eq!(events(end)[0].topic, Topic::QueueFailed, "{end:?}");
+        }
+    }
+
+    #[test]
+    fn disk_is_nearly_full_until_it_has_room() {
+        let mut watch = Watch::default();
+        let phases: Vec<Phase> = (1..=60)
+            .flat_map(|second| {
+                let percent = match second {
+                    0..10 => 90.0,
+                    10..20 => 95.5,
+                    20..40 => 94.0,
+                    _ => 92.0,
+                };
+                let disks = [(PathBuf::from("/data"), percent)];
+                let observed = Observed {
+                    disks: &disks,
+                    log_failure: None,
+                };
+                watch.observe(
+                    &sample(second - 1, vec![]),
+                    &sample(second, vec![]),
+                    &observed,
+                )
+            })
+            .map(|event| event.phase)
+            .collect();
+        assert_eq!(phases, [Phase::Begin, Phase::End]);
+    }
+
+    #[test]
+    fn stepped_clock_is_an_event() {
+        let mut now = sample(11, vec![]);
+        now.moment.time = hpcap::Timestamp::new(8, 500_000_000);
+        let events = Watch::default().observe(&sample(10, vec![]), &now, &Observed::default());
+        assert_eq!(events[0].message, "the clock was set back by 2.500 s");
+    }
+}

@@ -1,0 +1,244 @@
+//! `hpcap-monitor run`: samples, logs, publishes and tells events until it is stopped.
+
+use std::collections::BTreeSet;
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hpcap::Result;
+use hpcap::error::Context;
+use hpcap::message::{Level, Messages};
+use hpcap_config::model::Listen;
+use hpcap_host::Tree;
+use hpcap_service::Service;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sched::{CpuSet, sched_setaffinity};
+use nix::unistd::Pid;
+
+use crate::events::{Event, Observed, Outlet, Watch};
+use crate::log::writer::{Job, Writer};
+use crate::sample::{Discovery, Machine, Sample, Sampler, disk_percent};
+use crate::serve::http::{self, Shared};
+use crate::serve::{Format, Published, textfile};
+use crate::settings::Settings;
+use crate::signals::Signals;
+use crate::ticker::Ticker;
+
+/// Time between two writes of the file for node_exporter. Prometheus scrapes it no more often.
+const TEXTFILE_PERIOD: Duration = Duration::from_secs(10);
+
+/// Runs the monitor until a signal stops it.
+///
+/// # Errors
+/// Errors of the start: of an address in use, or of the operating system.
+pub fn run(settings: &Settings, messages: &Messages) -> Result<()> {
+    if !settings.enabled {
+        let text = "the configuration switches the monitor off ([monitor] enabled = false)";
+        Outlet::new(messages, None)?.print(Level::Info, text);
+        return Ok(());
+    }
+    let signals = Signals::install()?;
+    let shared = Shared::default();
+    let mut service = Service::from_environment();
+    if let Listen::At(address) = settings.listen {
+        let served = http::start(address, shared.clone())?;
+        let text = format!("serving http://{served}/metrics");
+        Outlet::new(messages, None)?.print(Level::Info, &text);
+    }
+    let mut settings = settings.clone();
+    loop {
+        let mut monitor = Monitor::start(&settings, messages, shared.clone())?;
+        service.set_ready(&format!("logging into {}", settings.basedir.display()));
+        let ended = monitor.run(&signals, &mut service);
+        let outlet = monitor.finish();
+        ended?;
+        if signals.stop() {
+            service.set_stopping("the logs are written");
+            return Ok(());
+        }
+        match settings.reload() {
+            Ok(mut new) if new.listen != settings.listen => {
+                outlet.print(
+                    Level::Warning,
+                    "another address takes effect with a restart",
+                );
+                new.listen = settings.listen;
+                settings = new;
+            }
+            Ok(new) => {
+                outlet.print(Level::Info, "the configuration was read anew");
+                settings = new;
+            }
+            Err(e) => outlet.print(Level::Error, &format!("the old configuration stays: {e}")),
+        }
+    }
+}
+
+/// A monitor with one set of settings.
+struct Monitor {
+    basedir: PathBuf,
+    disks: BTreeSet<PathBuf>,
+    textfile: Option<PathBuf>,
+    textfile_failed: bool,
+    ticker: Ticker,
+    sampler: Sampler,
+    machine: Machine,
+    writer: Writer,
+    watch: Watch,
+    outlet: Outlet,
+    shared: Shared,
+    before: Option<Arc<Sample>>,
+    samples: u64,
+    missed: u64,
+    unseen: Vec<String>,
+    wrote_textfile: Option<Instant>,
+}
+
+impl Monitor {
+    fn start(settings: &Settings, messages: &Messages, shared: Shared) -> Result<Self> {
+        if let Some(cpu) = settings.cpu {
+            pin(cpu)?;
+        }
+        let mut disks = settings.destinations.clone();
+        disks.insert(settings.basedir.clone());
+        Ok(Self {
+            writer: Writer::start(settings.basedir.clone(), settings.keep_age)?,
+            sampler: Sampler::new(Discovery::start(settings.interval)?),
+            ticker: Ticker::start(settings.interval)?,
+            machine: Machine::new(Tree::machine()),
+            watch: Watch::new(settings.recorded.clone()),
+            outlet: Outlet::new(messages, settings.event_command.clone())?,
+            basedir: settings.basedir.clone(),
+            textfile: settings.textfile.clone(),
+            textfile_failed: false,
+            disks,
+            samples: shared.get().samples,
+            missed: shared.get().missed,
+            shared,
+            before: None,
+            unseen: Vec::new(),
+            wrote_textfile: None,
+        })
+    }
+
+    /// Samples until a signal arrives.
+    fn run(&mut self, signals: &Signals, service: &mut Service) -> Result<()> {
+        loop {
+            let mut ready = [
+                PollFd::new(self.ticker.as_fd(), PollFlags::POLLIN),
+                PollFd::new(signals.as_fd(), PollFlags::POLLIN),
+            ];
+            match poll(&mut ready, PollTimeout::NONE) {
+                Err(nix::Error::EINTR) => {}
+                other => drop(other.context(|| "wait for the next sample")?),
+            }
+            if signals.stop() || signals.take_reload() {
+                return Ok(());
+            }
+            let due = self.ticker.expirations();
+            if due > 0 {
+                self.missed += due - 1;
+                self.sample()?;
+                service.watch(&[]);
+            }
+        }
+    }
+
+    fn sample(&mut self) -> Result<()> {
+        let now = Arc::new(self.sampler.sample()?);
+        self.samples += 1;
+        for why in now.unseen.iter().filter(|why| !self.unseen.contains(why)) {
+            self.outlet.print(Level::Warning, why);
+        }
+        self.unseen.clone_from(&now.unseen);
+        let processes: BTreeSet<u32> = now
+            .queues
+            .iter()
+            .flat_map(|queue| queue.listeners.iter().map(|listener| listener.pid))
+            .collect();
+        let processes: Vec<u32> = processes.into_iter().collect();
+        let machine = self.machine.sample(&self.basedir, &processes);
+        for event in self.events(&now)? {
+            self.outlet.tell(&event);
+            self.writer.write(Job::Event(event));
+        }
+        self.writer.write(Job::Sample {
+            before: self.before.replace(Arc::clone(&now)),
+            now: Arc::clone(&now),
+            machine,
+        });
+        self.publish(now);
+        Ok(())
+    }
+
+    /// Returns what has begun, ended or happened since the sample before.
+    fn events(&mut self, now: &Sample) -> Result<Vec<Event>> {
+        let Some(before) = self.before.clone() else {
+            return Ok(Vec::new());
+        };
+        let disks: Vec<(PathBuf, f64)> = self
+            .disks
+            .iter()
+            .filter_map(|disk| Some((disk.clone(), disk_percent(disk)?)))
+            .collect();
+        let failure = self.writer.health().failure();
+        let observed = Observed {
+            disks: &disks,
+            log_failure: failure.as_deref(),
+        };
+        if now.moment.step_since(&before.moment).is_some() {
+            self.ticker.align()?;
+        }
+        Ok(self.watch.observe(&before, now, &observed))
+    }
+
+    fn publish(&mut self, now: Arc<Sample>) {
+        let published = Published {
+            sample: Some(now),
+            active: self
+                .watch
+                .active()
+                .map(|(topic, subject)| (topic, subject.to_owned()))
+                .collect(),
+            samples: self.samples,
+            missed: self.missed,
+            unwritten: self.writer.health().dropped(),
+        };
+        let is_due = |at: Instant| at.elapsed() >= TEXTFILE_PERIOD;
+        if let Some(path) = self.textfile.clone()
+            && self.wrote_textfile.is_none_or(is_due)
+        {
+            self.write_textfile(&path, &published);
+        }
+        self.shared.set(published);
+    }
+
+    fn write_textfile(&mut self, path: &Path, published: &Published) {
+        self.wrote_textfile = Some(Instant::now());
+        let written = textfile::write(path, &published.text(Format::Prometheus));
+        if let Err(e) = &written
+            && !self.textfile_failed
+        {
+            self.outlet.print(Level::Error, &e.to_string());
+        }
+        self.textfile_failed = written.is_err();
+    }
+
+    /// Writes what is still to be written.
+    fn finish(self) -> Outlet {
+        if !self.writer.finish() {
+            let text = "the disk of the logs does not answer; the last samples are not written";
+            self.outlet.print(Level::Error, text);
+        }
+        self.outlet
+    }
+}
+
+/// Runs this thread, and those that it starts, on one CPU.
+fn pin(cpu: u32) -> Result<()> {
+    let tried = || format!("run on CPU {cpu}");
+    let mut set = CpuSet::new();
+    set.set(cpu as usize).context(tried)?;
+    sched_setaffinity(Pid::from_raw(0), &set).context(tried)
+}
