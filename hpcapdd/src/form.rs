@@ -149,8 +149,8 @@ impl Form {
     ///
     /// # Errors
     /// [`Kind::Usage`](hpcap::Kind::Usage) if the size is not allowed.
-    pub fn rotate_size(self, bytes: Option<u64>) -> Result<Option<u64>> {
-        let Some(wanted) = bytes else { return Ok(None) };
+    pub fn check_rotate_size(self, bytes: Option<u64>) -> Result<()> {
+        let Some(wanted) = bytes else { return Ok(()) };
         let (allowed, expected) = match self.format {
             FileFormat::Raw => (
                 abi::HPCAP_RING_BYTES_MIN / 4..=abi::HPCAP_FILE_BYTES_MAX,
@@ -166,7 +166,7 @@ impl Form {
             }
         };
         if allowed.contains(&wanted) {
-            return Ok(bytes);
+            return Ok(());
         }
         Err(Error::usage(format!("--rotate-size {wanted}"), expected))
     }
@@ -232,12 +232,12 @@ mod tests {
     fn rotate_size_depends_on_the_format() {
         let (_, raw) = form("/d").unwrap();
         let (_, pcapng) = form("/d --format pcapng").unwrap();
-        assert!(raw.rotate_size(None).unwrap().is_none());
-        assert!(raw.rotate_size(Some(1 << 31)).is_ok());
-        assert!(raw.rotate_size(Some((1 << 31) + 1)).is_err());
-        assert!(raw.rotate_size(Some(4096)).is_err());
-        assert!(pcapng.rotate_size(Some(4096)).is_ok());
-        assert!(pcapng.rotate_size(Some(1 << 40)).is_ok());
-        assert!(pcapng.rotate_size(Some(100)).is_err());
+        assert!(raw.check_rotate_size(None).is_ok());
+        assert!(raw.check_rotate_size(Some(1 << 31)).is_ok());
+        assert!(raw.check_rotate_size(Some((1 << 31) + 1)).is_err());
+        assert!(raw.check_rotate_size(Some(4096)).is_err());
+        assert!(pcapng.check_rotate_size(Some(4096)).is_ok());
+        assert!(pcapng.check_rotate_size(Some(1 << 40)).is_ok());
+        assert!(pcapng.check_rotate_size(Some(100)).is_err());
     }
 }

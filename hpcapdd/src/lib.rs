@@ -16,7 +16,9 @@
 pub mod aliases;
 pub mod cli;
 pub mod form;
+mod inputs;
 pub mod internal_error;
+mod outlet;
 pub mod plan;
 pub mod recorder;
 pub mod report;

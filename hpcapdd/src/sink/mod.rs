@@ -1,10 +1,10 @@
 //! The destinations of a recording, and what they have in common.
 
 pub mod block;
+pub(crate) mod choose;
 pub mod file_header;
 pub mod null;
 pub mod record;
-pub mod several;
 pub mod side_by_side;
 
 use std::time::Duration;

@@ -16,6 +16,7 @@ pub mod merge;
 pub mod open_file;
 pub mod pipe_output;
 pub mod raw_format;
+pub mod record_format;
 pub mod record_sink;
 pub mod record_stream;
 pub mod selection;

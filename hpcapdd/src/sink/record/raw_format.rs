@@ -13,8 +13,9 @@ use hpcap::{Ledger, Reason, Timestamp};
 use crate::sink::block::walk::walk_while;
 use crate::sink::file_header::{Place, header_of, ledger_tag};
 use crate::sink::record::OutputFrame;
-use crate::sink::record::file_output::{FileEnd, FileOutput, FrameCounts, RecordFormat};
+use crate::sink::record::file_output::FileOutput;
 use crate::sink::record::open_file::OpenFile;
+use crate::sink::record::record_format::{FileEnd, FrameCounts, RecordFormat};
 use crate::storage::closing::{Closing, closing};
 use crate::storage::tail::Unwritten;
 

@@ -8,7 +8,7 @@ use hpcap::raw::Gap;
 use hpcap::{Count, Ledger, Reason, Timestamp};
 
 use crate::sink::record::capture_writer::statistics_between;
-use crate::sink::record::file_output::FileEnd;
+use crate::sink::record::record_format::FileEnd;
 
 /// Reasons that the stream itself tells where they happened, by its records and its gaps.
 const TOLD: [Reason; 4] = [
