@@ -81,7 +81,7 @@ mod tests {
 
     #[test]
     fn name_of_a_queue_is_refused() {
-        for text in ["hpcap0=gen:", "a/b=gen:", "=gen:"] {
+        for text in ["hpcap0_0=gen:", "a/b=gen:", "=gen:"] {
             let error = text.parse::<Source>().unwrap_err();
             assert_eq!(error.kind(), hpcap::Kind::Usage, "{text}");
         }
