@@ -4,26 +4,12 @@ use hpcap::dedup::DedupSettings;
 use hpcap::{Queue, QueueName};
 use hpcap_config::Machine;
 use hpcap_config::diff::Difference;
-use hpcap_config::keys::{INTERFACE, find};
+use hpcap_config::keys::{DEDUP, INTERFACE, below, find};
 use hpcap_config::model::{Config, Interface};
 use hpcap_host::Tree;
 use hpcap_host::pages::Pages;
 
 use crate::settings::Folder;
-
-/// Keys of the duplicate filter.
-const DEDUP: [&str; 10] = [
-    "dedup.enabled",
-    "dedup.action",
-    "dedup.window",
-    "dedup.compare_bytes",
-    "dedup.age",
-    "dedup.renew",
-    "dedup.ignore_ttl",
-    "dedup.ignore_ip_checksum",
-    "dedup.ignore_vlan",
-    "dedup.ignore_mac",
-];
 
 /// Settings that were read from the running system: only those under `keys` are known.
 struct Observed {
@@ -120,7 +106,7 @@ fn observe_queue(name: QueueName, wanted: &Interface, label: &str) -> Option<Obs
             keys.push("cpus");
         }
         if !wanted.dedup.enabled && !values.dedup.enabled {
-            keys.retain(|key| !DEDUP.contains(key));
+            keys.retain(|key| !below(INTERFACE, DEDUP).any(|dedup| dedup.name == *key));
         }
         values.pages = wanted.pages;
         return Some(Observed {
@@ -151,7 +137,7 @@ fn observe_queue(name: QueueName, wanted: &Interface, label: &str) -> Option<Obs
         values.dedup.enabled = settings.is_ok();
         values.dedup.settings = settings.unwrap_or(wanted.dedup.settings);
         match wanted.dedup.enabled && values.dedup.enabled {
-            true => keys.extend(DEDUP),
+            true => keys.extend(below(INTERFACE, DEDUP).map(|key| key.name)),
             false => keys.push("dedup.enabled"),
         }
     }

@@ -8,11 +8,11 @@ use hpcap::raw::name::split_ending;
 use hpcap_host::pages::Pages;
 
 use crate::document::{Finding, Section};
-use crate::keys::{INTERFACE, Key, find};
+use crate::keys::{DEDUP, INTERFACE, Key, below, find};
 use crate::model::{Config, Engine, Interface, Mode, Recorder};
 
-/// Keys that mean something only while hpcap captures.
-const OF_CAPTURES: [&str; 21] = [
+/// Keys, and tables of keys, that mean something only while hpcap captures.
+const OF_CAPTURES: [&str; 12] = [
     "options",
     "queues",
     "ring",
@@ -21,16 +21,7 @@ const OF_CAPTURES: [&str; 21] = [
     "cpus",
     "caplen",
     "filter",
-    "dedup.enabled",
-    "dedup.action",
-    "dedup.window",
-    "dedup.compare_bytes",
-    "dedup.age",
-    "dedup.renew",
-    "dedup.ignore_ttl",
-    "dedup.ignore_ip_checksum",
-    "dedup.ignore_vlan",
-    "dedup.ignore_mac",
+    DEDUP,
     "poll",
     "plain",
     "look_back",
@@ -90,7 +81,8 @@ fn check_interface(section: Section, interface: &Interface, findings: &mut Vec<F
 }
 
 fn check_standard(section: Section, interface: &Interface, findings: &mut Vec<Finding>) {
-    for key in OF_CAPTURES.iter().filter_map(|name| find(INTERFACE, name)) {
+    let of_captures = OF_CAPTURES.iter().flat_map(|name| below(INTERFACE, name));
+    for key in of_captures {
         if is_set(interface, key) {
             let why = "a standard interface has no queues, so this has no effect";
             findings.push(

@@ -9,6 +9,9 @@ use super::Key;
 use crate::model::Interface;
 use crate::value::{put, quote, time_text, word_literal};
 
+/// The table of an interface that has the keys of the duplicate filter.
+pub const DEDUP: &str = "dedup";
+
 const ACTIONS: &[(&str, Action)] = &[("drop", Action::Drop), ("mark", Action::Mark)];
 const TRUE_OR_FALSE: &str = "true or false";
 

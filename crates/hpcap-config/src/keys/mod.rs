@@ -9,6 +9,7 @@ mod monitor;
 mod page;
 mod recorder;
 
+pub use dedup::DEDUP;
 pub use interface::INTERFACE;
 pub use monitor::MONITOR;
 pub use page::page;
@@ -51,6 +52,14 @@ impl<T: Default> Key<T> {
 #[must_use]
 pub fn find<T>(keys: &'static [Key<T>], name: &str) -> Option<&'static Key<T>> {
     keys.iter().find(|key| key.name == name)
+}
+
+/// Returns the keys called `name` and those in the table `name`.
+pub fn below<T>(keys: &'static [Key<T>], name: &str) -> impl Iterator<Item = &'static Key<T>> {
+    keys.iter().filter(move |key| {
+        let rest = key.name.strip_prefix(name);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    })
 }
 
 /// Returns the name in `known` that is most like `name`, if one is like it.

@@ -6,7 +6,10 @@
 //! configuration of what the original would have done, and reports each doubtful line.
 
 mod convert;
+mod interface;
 mod lines;
+mod reader;
+mod ring;
 
 use std::fmt;
 

@@ -43,7 +43,9 @@
 
 mod address;
 mod find;
+mod info;
 pub mod page;
+mod validate;
 
 use std::sync::Arc;
 
@@ -55,7 +57,8 @@ use crate::listener::{Contract, Listener, Request};
 use crate::time::Timestamp;
 
 pub use address::QueueAddress;
-pub use page::{LedgerSnapshot, QueueEnd, QueueInfo, QueuePage};
+pub use info::{LedgerSnapshot, QueueEnd, QueueInfo};
+pub use page::QueuePage;
 
 /// Connects to one producer: over the path of a socket or device, or to an engine in this process.
 pub trait Connect: Send + Sync + std::fmt::Debug {

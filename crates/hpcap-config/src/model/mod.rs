@@ -1,7 +1,9 @@
 //! What a configuration says.
 
+mod address;
+
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -10,6 +12,8 @@ use hpcap::compress::{Compression, FileFormat};
 use hpcap::dedup::DedupSettings;
 use hpcap::{Error, QueueName};
 use hpcap_host::pages::Pages;
+
+pub use address::{Address, MacAddress, NotAnAddress, PciAddress};
 
 /// A whole configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -83,124 +87,6 @@ pub enum WhenFull {
     Drop,
     /// They stay in the NIC, which then drops them itself.
     Hold,
-}
-
-/// The address of a device on the PCI bus: domain, bus, device and function.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PciAddress {
-    /// The domain.
-    pub domain: u32,
-    /// The bus in the domain.
-    pub bus: u8,
-    /// The device on the bus, 0 to 31.
-    pub device: u8,
-    /// The function of the device, 0 to 7.
-    pub function: u8,
-}
-
-impl fmt::Display for PciAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            domain,
-            bus,
-            device,
-            function,
-        } = self;
-        write!(f, "{domain:04x}:{bus:02x}:{device:02x}.{function}")
-    }
-}
-
-/// The text is not an address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NotAnAddress;
-
-/// Parses `digits` as a hexadecimal number of at most `most` digits, without a sign.
-fn hexadecimal(digits: &str, most: usize) -> Result<u32, NotAnAddress> {
-    let fits = (1..=most).contains(&digits.len());
-    if !fits || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
-        return Err(NotAnAddress);
-    }
-    u32::from_str_radix(digits, 16).map_err(|_| NotAnAddress)
-}
-
-fn byte(digits: &str) -> Result<u8, NotAnAddress> {
-    u8::try_from(hexadecimal(digits, 2)?).map_err(|_| NotAnAddress)
-}
-
-/// Parses `0000:03:00.0`, or `03:00.0` of domain 0.
-impl FromStr for PciAddress {
-    type Err = NotAnAddress;
-
-    fn from_str(text: &str) -> Result<Self, NotAnAddress> {
-        let (place, function) = text.rsplit_once('.').ok_or(NotAnAddress)?;
-        let (rest, device) = place.rsplit_once(':').ok_or(NotAnAddress)?;
-        let (domain, bus) = match rest.split_once(':') {
-            Some((domain, bus)) => (hexadecimal(domain, 8)?, bus),
-            None => (0, rest),
-        };
-        let address = Self {
-            domain,
-            bus: byte(bus)?,
-            device: byte(device)?,
-            function: byte(function)?,
-        };
-        match address.device < 32 && address.function < 8 {
-            true => Ok(address),
-            false => Err(NotAnAddress),
-        }
-    }
-}
-
-/// The permanent MAC address of an interface.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct MacAddress(pub [u8; 6]);
-
-impl fmt::Display for MacAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let pairs: Vec<String> = self.0.iter().map(|b| format!("{b:02x}")).collect();
-        f.write_str(&pairs.join(":"))
-    }
-}
-
-impl FromStr for MacAddress {
-    type Err = NotAnAddress;
-
-    fn from_str(text: &str) -> Result<Self, NotAnAddress> {
-        let bytes: Result<Vec<u8>, _> = text.split(':').map(byte).collect();
-        let bytes: [u8; 6] = bytes?.try_into().map_err(|_| NotAnAddress)?;
-        Ok(Self(bytes))
-    }
-}
-
-/// An IP address and the length of its network's prefix: `192.0.2.1/24`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Address {
-    /// The address.
-    pub ip: IpAddr,
-    /// The number of bits that the addresses of the network share.
-    pub prefix: u8,
-}
-
-impl fmt::Display for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.ip, self.prefix)
-    }
-}
-
-impl FromStr for Address {
-    type Err = NotAnAddress;
-
-    fn from_str(text: &str) -> Result<Self, NotAnAddress> {
-        let (ip, prefix) = text.split_once('/').ok_or(NotAnAddress)?;
-        let ip: IpAddr = ip.parse().map_err(|_| NotAnAddress)?;
-        let digits = !prefix.is_empty() && prefix.bytes().all(|b| b.is_ascii_digit());
-        let prefix: u8 = prefix.parse().map_err(|_| NotAnAddress)?;
-        let most = if ip.is_ipv4() { 32 } else { 128 };
-        match digits && prefix <= most {
-            true => Ok(Self { ip, prefix }),
-            false => Err(NotAnAddress),
-        }
-    }
 }
 
 /// The duplicate filter of an interface.
