@@ -1,6 +1,6 @@
 //! Checks what another process has written, before anything of it is used.
 
-use std::mem::{offset_of, size_of};
+use std::mem::size_of;
 
 use hpcap_ipc::connection::version_error;
 
