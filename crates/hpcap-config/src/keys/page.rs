@@ -25,8 +25,9 @@ One file says which interfaces of a machine capture, what records their queues, 
 
 `hpcapctl config new` writes such a file for this machine, `hpcapctl config import params.cfg` makes one of the original's
 configuration, `hpcapctl config check` finds what is wrong in a file, and `hpcapctl config show` prints it without comments
-and defaults. [hpcapctl.md](hpcapctl.md#the-configuration) describes these commands. The programs themselves take their options from
-the command line; what starts them can read the file.
+and defaults. [hpcapctl.md](hpcapctl.md#the-configuration) describes these commands. `hpcapctl up` applies the file: it sets the interfaces,
+loads the modules, and starts the services ([hpcapctl.md](hpcapctl.md#bringing-interfaces-up)). The programs themselves take their
+options from the command line.
 
 All errors of a file are reported at once. Each says where it is, what was found and what is allowed:
 
@@ -59,6 +60,18 @@ const MONITORS: &str = "
 ";
 
 const END: &str = "
+## What is applied
+
+`hpcapctl up` applies every key of `[[interface]]` and `[[recorder]]`, except for these, which it names:
+
+| key | where it has no effect |
+|---|---|
+| `pause = true`, `promiscuous = false` | with the engines `ixgbe` and `ixgbevf`: a port that captures sends no pause frames and receives every frame |
+| `node` | with the kernel engines: the module takes memory of the node of the NIC |
+| `plain`, `look_back` | with the kernel engines, until the queue gets another ring |
+
+`[monitor]` is not applied by `hpcapctl up`.
+
 ## What is checked
 
 Beyond single values, a file is wrong when
