@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Waking those who sleep (wake.c). */
+/* Wakes sleeping listeners (wake.c). */
 #ifndef _HPCAP_WAKE_H
 #define _HPCAP_WAKE_H
 

@@ -76,7 +76,7 @@ fn every_frame_of_a_source_that_waits_is_read() {
 }
 
 #[test]
-fn a_listener_that_does_not_read_makes_a_paced_source_lose_and_the_stream_says_so() {
+fn stuck_listener_costs_a_paced_source_frames() {
     let engine = start(&config("gen:size=1500,rate=20G,late=delay,count=20000"));
     let mut listener = engine
         .attach(&request(Contract::Lossless, Start::File))
@@ -198,7 +198,7 @@ fn killed_listener_gets_an_error_and_holds_nothing() {
 }
 
 #[test]
-fn the_33rd_listener_is_refused_and_ids_are_never_used_again() {
+fn listener_beyond_the_slots_is_refused() {
     let engine = start(&config("gen:size=60,rate=1000pps,count=100000"));
     let ask = request(Contract::Lossy, Start::Newest);
     let mut all: Vec<_> = (0..32).map(|_| engine.attach(&ask).unwrap()).collect();
@@ -220,7 +220,7 @@ fn the_33rd_listener_is_refused_and_ids_are_never_used_again() {
 /// Like a network, a generator with a rate does not wait. Frames that it sends before the first
 /// listener attaches are lost for that listener, unless the engine holds the source back.
 #[test]
-fn a_held_source_starts_with_its_first_listener() {
+fn held_source_starts_with_its_first_listener() {
     let mut config = config("gen:size=60,rate=100kpps,count=2000");
     config.start_on_attach = true;
     let engine = start(&config);

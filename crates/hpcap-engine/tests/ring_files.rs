@@ -303,7 +303,7 @@ fn integrity_09_offsets_of_64_bits() {
 
 /// A requested file begins at the next block, and no frame is lost before it.
 #[test]
-fn a_file_on_request() {
+fn file_begins_on_request() {
     let shape = Shape {
         file_blocks: 4,
         ring_bytes: 2 << 20,

@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_reaches_to_the_first_option() {
+    fn name_ends_at_the_first_option() {
         let (name, options) = Options::split("pcap:FILE", "a,b.pcap,speed=max,loop=2").unwrap();
         assert_eq!(name, "a,b.pcap");
         assert_eq!(options.left, [("speed", "max"), ("loop", "2")]);

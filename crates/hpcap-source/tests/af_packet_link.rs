@@ -30,7 +30,7 @@ fn seqs(got: &Harvested) -> Vec<u64> {
 }
 
 #[test]
-fn an_unknown_interface_lists_those_there_are() {
+fn unknown_interface_lists_the_others() {
     in_namespace(|| {
         create_veth_pair("snd", "rx", 9000);
         let error = spec("af_packet:eth7").open().err().unwrap();
@@ -43,7 +43,7 @@ fn an_unknown_interface_lists_those_there_are() {
 }
 
 #[test]
-fn an_interface_that_is_down_is_waited_for() {
+fn source_waits_for_an_interface_that_is_down() {
     in_namespace(|| {
         create_veth_pair("snd", "rx", 9000);
         ip("link set rx down");
@@ -61,7 +61,7 @@ fn an_interface_that_is_down_is_waited_for() {
 }
 
 #[test]
-fn an_interface_that_goes_down_and_up_goes_on() {
+fn capture_goes_on_after_a_link_flap() {
     in_namespace(|| {
         create_veth_pair("snd", "rx", 9000);
         let sender = FrameSender::new("snd");
@@ -84,7 +84,7 @@ fn an_interface_that_goes_down_and_up_goes_on() {
 }
 
 #[test]
-fn a_moment_without_the_interface_is_said() {
+fn short_absence_of_the_interface_is_reported() {
     in_namespace(|| {
         create_veth_pair("snd", "rx", 9000);
         let mut source = spec("af_packet:rx").open().unwrap();
@@ -97,7 +97,7 @@ fn a_moment_without_the_interface_is_said() {
 }
 
 #[test]
-fn an_interface_that_is_deleted_and_made_again_goes_on() {
+fn capture_goes_on_on_a_new_interface() {
     in_namespace(|| {
         create_veth_pair("snd", "rx", 9000);
         let mut source = spec("af_packet:rx").open().unwrap();
@@ -130,7 +130,7 @@ fn an_interface_that_is_deleted_and_made_again_goes_on() {
 }
 
 #[test]
-fn a_renamed_interface_goes_on() {
+fn capture_goes_on_after_a_rename() {
     in_namespace(|| {
         create_veth_pair("snd", "rx", 9000);
         let mut source = spec("af_packet:rx").open().unwrap();
@@ -150,7 +150,7 @@ fn a_renamed_interface_goes_on() {
 }
 
 #[test]
-fn an_interface_without_addresses_gives_ip() {
+fn interface_without_addresses_has_link_type_ip() {
     in_namespace(|| {
         ip("tuntap add tun9 mode tun");
         let source = spec("af_packet:tun9").open().unwrap();
@@ -159,7 +159,7 @@ fn an_interface_without_addresses_gives_ip() {
 }
 
 #[test]
-fn an_interface_of_another_kind_is_refused_by_name() {
+fn unsupported_interface_is_refused_by_name() {
     in_namespace(|| {
         let kinds = [
             ("vcan", "CAN"),
@@ -183,7 +183,7 @@ fn an_interface_of_another_kind_is_refused_by_name() {
 }
 
 #[test]
-fn a_member_of_a_fanout_group_outlives_its_interface() {
+fn fanout_member_outlives_its_interface() {
     in_namespace(|| {
         create_veth_pair("snd", "rx", 9000);
         let mut source = spec("af_packet:rx,fanout=9").open().unwrap();
@@ -204,7 +204,7 @@ fn a_member_of_a_fanout_group_outlives_its_interface() {
 }
 
 #[test]
-fn an_interface_that_joins_frames_is_warned_of() {
+fn interface_that_joins_frames_causes_a_warning() {
     in_namespace(|| {
         create_veth_pair("snd", "rx", 9000);
         let mut ethtool = std::process::Command::new("ethtool");

@@ -77,7 +77,7 @@ fn what_a_specification_means() {
 }
 
 #[test]
-fn a_big_block_leaves_room_for_fewer() {
+fn large_block_leaves_room_for_fewer_blocks() {
     let SourceSpec::AfPacket(spec) = parse("af_packet:eth0,block=64M") else {
         panic!()
     };

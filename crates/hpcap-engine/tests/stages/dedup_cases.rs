@@ -75,7 +75,7 @@ fn frames_without_a_hash_of_the_nic_are_spread_over_the_window() {
 }
 
 #[test]
-fn a_copy_of_a_copy_is_one_as_long_as_the_sightings_are_close() {
+fn copy_of_a_copy_counts_while_sightings_are_close() {
     let mut dedup = dedup("age=10ms");
     let frame = of_one_flow(1);
     let times = [0, 9, 18, 28, 39, 39].map(|ms| (frame.as_slice(), 1_000_000_000 + ms * MS));
@@ -99,7 +99,7 @@ fn copy_does_not_renew_the_age_if_so_set() {
 }
 
 #[test]
-fn a_clock_that_goes_back_makes_nothing_young_for_ever() {
+fn clock_that_goes_back_keeps_no_entry_young() {
     let mut dedup = dedup("age=10ms");
     let frame = of_one_flow(1);
     // The clock goes back by an hour. The sighting in the future no longer counts, the new one

@@ -103,7 +103,7 @@ fn copies_are_marked_and_stay() {
 
 /// In the original the switch had no effect: the table was used whenever it had been compiled in.
 #[test]
-fn the_switch_has_an_effect_while_frames_arrive() {
+fn switch_takes_effect_while_frames_arrive() {
     let folder = tempfile::tempdir().unwrap();
     let path = twice(folder.path(), 20);
     let source = format!("pcap:{},loop=forever", path.display());

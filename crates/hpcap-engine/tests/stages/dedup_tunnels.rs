@@ -251,7 +251,7 @@ fn segments_in_vxlan_stay() {
 /// A frame that is longer than the compared bytes has duplicates only if it is a datagram with an
 /// identification number or a checksum. Shorter frames are compared as a whole.
 #[test]
-fn a_frame_without_a_mark_of_its_own_is_none() {
+fn frame_without_identifying_field_is_no_copy() {
     let datagram = |id: u16, sum: u8, bytes: usize| {
         let mut body = udp(9999, &vec![7; bytes]);
         body[7] = sum;

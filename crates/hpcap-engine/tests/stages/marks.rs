@@ -88,7 +88,7 @@ proptest! {
 /// The ring has room for the mark but not for the frame. It takes neither, and the next frame is
 /// not marked as a duplicate.
 #[test]
-fn a_full_ring_takes_no_mark_alone() {
+fn full_ring_takes_no_mark_alone() {
     let mut bench = Bench::new(Shape::small());
     let Attached { mut listener, .. } = bench.attach(Contract::Lossless, Start::File).unwrap();
     let mut expected = Expected::default();
@@ -107,7 +107,7 @@ fn a_full_ring_takes_no_mark_alone() {
 }
 
 #[test]
-fn a_plain_stream_has_no_marks() {
+fn plain_stream_has_no_marks() {
     let shape = Shape {
         plain: true,
         ..Shape::small()

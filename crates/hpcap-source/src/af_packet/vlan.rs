@@ -31,7 +31,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_tag_goes_between_the_addresses_and_the_type() {
+    fn tag_goes_between_addresses_and_type() {
         let mut room = *b"....ddddddssssssTTpayload";
         assert!(put_back(&mut room, *b"QQtt"));
         assert_eq!(&room, b"ddddddssssssQQttTTpayload");
@@ -42,7 +42,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_without_a_tpid_is_802_1q() {
+    fn tag_without_a_tpid_is_802_1q() {
         assert_eq!(tag(0, 0x2064), [0x81, 0x00, 0x20, 0x64]);
         assert_eq!(tag(0x88a8, 5), [0x88, 0xa8, 0, 5]);
     }

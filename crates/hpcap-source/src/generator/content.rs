@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn the_shortest_whole_frame_is_60_bytes() {
+    fn shortest_whole_frame_has_60_bytes() {
         let stamp = Stamp { seq: 1, sent_ns: 2 };
         let header = Header::new(3, None);
         for size in 14..60 {
@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_frame_verifies_as_far_as_it_goes() {
+    fn cut_frame_verifies_up_to_its_end() {
         let stamp = Stamp {
             seq: 77,
             sent_ns: 2,
@@ -314,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_longer_than_ip_allows_says_zero() {
+    fn frame_too_long_for_ip_has_length_zero() {
         let stamp = Stamp {
             seq: 77,
             sent_ns: 2,

@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_range_is_covered_evenly_and_never_left() {
+    fn range_is_covered_evenly() {
         let sizes = Sizes::parse("60-69").unwrap();
         let mut counts = [0u32; 10];
         for seq in 0..100_000 {
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn the_seed_decides() {
+    fn seed_decides_the_sizes() {
         let sizes = Sizes::parse("60-1514").unwrap();
         let run = |seed| {
             (0..50)

@@ -53,7 +53,7 @@ fn count_frames_in_order_then_the_end() {
 }
 
 #[test]
-fn a_paced_generator_gives_what_is_due_and_stamps_when_it_was_due() {
+fn paced_frames_have_the_time_they_were_due() {
     let mut g = generator("rate=1Mpps");
     let (frames, _, state) = take(&mut g, 0);
     assert_eq!((frames.len(), state), (1, State::Idle));
@@ -155,7 +155,7 @@ fn duration_counts_the_clock_where_there_is_none() {
 }
 
 #[test]
-fn the_same_seed_gives_the_same_bytes_and_another_does_not() {
+fn seed_decides_the_bytes() {
     let bytes = |spec: &str| {
         let mut g = generator(spec);
         g.fill(0, NOW_NS);
@@ -196,7 +196,7 @@ fn flows_are_different_and_come_in_turn() {
 }
 
 #[test]
-fn a_vlan_tag_is_in_the_frame() {
+fn frame_holds_its_vlan_tag() {
     let mut g = generator("vlan=100,size=imix,count=12");
     let (frames, _, _) = take(&mut g, 0);
     assert_eq!(frames.iter().map(|(_, len)| len).max(), Some(&1518));

@@ -130,14 +130,14 @@ fn loops_go_on_in_time() {
 }
 
 #[test]
-fn a_file_without_frames_ends_even_for_ever() {
+fn file_without_frames_ends_even_in_a_loop() {
     let place = place(&pcap(1, &[]));
     let (got, error) = all(&mut source(&place, ",loop=forever"), usize::MAX);
     assert!(got.is_empty() && error.is_none());
 }
 
 #[test]
-fn a_cut_file_gives_its_frames_then_the_error_then_the_end() {
+fn cut_file_gives_frames_before_the_error() {
     let mut bytes = pcap(1, &THREE);
     bytes.pop();
     let place = place(&bytes);
@@ -178,7 +178,7 @@ fn real_speed_stamps_anew_at_the_pace_of_the_file() {
 }
 
 #[test]
-fn a_long_pause_is_said_once() {
+fn long_pause_is_reported_once() {
     let frames: [(u32, u32, &[u8], u32); 2] = [(100, 0, b"a", 1), (4000, 0, b"b", 1)];
     let place = place(&pcap(1, &frames));
     let mut source = source(&place, ",speed=real");
@@ -195,7 +195,7 @@ fn a_long_pause_is_said_once() {
 }
 
 #[test]
-fn the_link_type_is_the_file_s() {
+fn link_type_is_that_of_the_file() {
     let place = place(&pcap(113, &THREE));
     assert_eq!(source(&place, "").description().link_type, 113);
 }

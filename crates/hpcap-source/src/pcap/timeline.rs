@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn the_pace_of_the_file_is_kept() {
+    fn timeline_keeps_the_pace_of_the_file() {
         let mut timeline = Timeline::default();
         let due: Vec<_> = [5_000, 15_000, 12_000, 25_000]
             .iter()
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pass_without_frames_is_noticed() {
+    fn pass_without_frames_is_noticed() {
         let mut timeline = Timeline::default();
         assert!(!timeline.next_pass());
         timeline.shifted(0);

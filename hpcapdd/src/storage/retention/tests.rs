@@ -165,7 +165,7 @@ fn keep_files_counts_finished_ones() {
 }
 
 #[test]
-fn oldest_go_until_there_is_room() {
+fn oldest_files_go_until_there_is_room() {
     let folder = Folder::new();
     let all: Vec<_> = (0..4).map(|i| folder.file(id(9), i, i)).collect();
     let limits = Limits {
