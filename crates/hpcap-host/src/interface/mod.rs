@@ -5,9 +5,11 @@ mod driver_settings;
 mod ethtool;
 mod link;
 mod link_modes;
+mod mirror;
 mod netlink;
 mod request;
 pub mod timestamps;
+mod virtual_functions;
 
 use std::fmt::Write;
 
@@ -20,6 +22,8 @@ pub use change::IpAddress;
 pub use driver_settings::{Feature, SpeedSetting};
 pub use ethtool::{Channels, Driver, Offloads, Pause, RingLengths};
 pub use link::Link;
+pub use mirror::{Direction, Mirror};
+pub use virtual_functions::VirtualFunction;
 
 /// A network interface, in the state in which the kernel reported it.
 #[derive(Debug, Clone, PartialEq, Eq)]
