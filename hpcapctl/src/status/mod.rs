@@ -1,16 +1,20 @@
 //! `hpcapctl status`: the queues of this machine, whether the kernel module or a daemon serves them.
 
+mod overview;
 mod watch;
 
 use std::time::Duration;
 
 use clap::Args;
-use hpcap::report::{QueueReport, Survey, json_line};
+use hpcap::report::{Survey, json_line};
 use hpcap::units::parse_duration;
 use hpcap::{Error, QueueName, Result};
+use hpcap_host::Tree;
 
 use crate::output::print;
+use crate::up::check_versions;
 
+pub use overview::{LinkState, Overview, describe_modules};
 pub use watch::watch;
 
 /// Which queues are shown, and how.
@@ -87,20 +91,22 @@ pub struct StatusText {
 pub fn report(only: Option<QueueName>, json: bool) -> Result<StatusText> {
     let survey = Survey::take(only);
     let mut text = String::new();
-    for queue in &survey.queues {
-        let report = QueueReport::of(queue);
+    let tree = Tree::machine();
+    for queue in Overview::of_all(&tree, &survey.queues) {
         text += &match json {
-            true => json_line(&report)?,
-            false => report.to_string(),
+            true => json_line(&queue)?,
+            false => queue.to_string(),
         };
     }
-    if survey.queues.is_empty() && survey.unseen.is_empty() && !json {
+    if !json {
+        text += &describe_modules(&tree);
+    }
+    let mut unseen = survey.unseen;
+    unseen.extend(check_versions(&tree).err());
+    if survey.queues.is_empty() && unseen.is_empty() && !json {
         text.push_str(
             "no queue is served on this machine (hpcapd af_packet:INTERFACE starts one)\n",
         );
     }
-    Ok(StatusText {
-        text,
-        unseen: survey.unseen,
-    })
+    Ok(StatusText { text, unseen })
 }

@@ -26,6 +26,7 @@ use plan::{Facts, Plan};
 use record::{MODULES, Records};
 
 pub use down::Down;
+pub(crate) use modules::check_versions;
 
 /// Which interfaces are brought up, and how.
 #[derive(Debug, Args)]

@@ -119,7 +119,7 @@ pub(super) fn check_parameters(tree: &Tree, interface: &Interface, number: u16) 
 ///
 /// # Errors
 /// [`Kind::Version`] with both versions.
-pub(super) fn check_versions(tree: &Tree) -> Result<()> {
+pub(crate) fn check_versions(tree: &Tree) -> Result<()> {
     let Some(core) = Module::loaded(tree, "hpcap") else {
         return Ok(());
     };
