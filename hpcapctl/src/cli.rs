@@ -9,10 +9,13 @@ use crate::hugepages::Hugepages;
 use crate::install::{Install, Uninstall};
 use crate::kill::Kill;
 use crate::listeners::Listeners;
+use crate::mirror::MirrorCommand;
 pub use crate::ring::Ring;
+use crate::selftest::Selftest;
 use crate::settings::{Get, Set};
 use crate::status::Status;
 use crate::up::{Down, Restart, Up};
+use crate::vf::VfCommand;
 
 /// Shows queues and their listeners, changes settings, and looks after the configuration.
 #[derive(Debug, Parser)]
@@ -24,6 +27,7 @@ Examples:
   hpcapctl status                             every queue, its ledger, its listeners
   hpcapctl status hpcap0 --watch              its rates, every second
   hpcapctl up                                 capture as /etc/hpcap/hpcap.toml says
+  hpcapctl selftest                           whether what is installed works together
   hpcapctl doctor                             what costs frames, and the next command to type
   hpcapctl hugepages reserve 1G --node 1      1 GiB of free hugepages on NUMA node 1
   hpcapctl listeners                          who is attached, and what killing each one does
@@ -73,6 +77,14 @@ pub enum Command {
     Restart(Restart),
     /// Say what on this machine costs frames, and what to do about it
     Doctor(Doctor),
+    /// Try with generated traffic whether what is installed works together
+    Selftest(Selftest),
+    /// Show, create and trust virtual functions of a port
+    #[command(subcommand)]
+    Vf(VfCommand),
+    /// Send copies of an interface's frames out of another one
+    #[command(subcommand)]
+    Mirror(MirrorCommand),
     /// Show and reserve hugepages, in which rings and files are faster
     #[command(subcommand)]
     Hugepages(Hugepages),

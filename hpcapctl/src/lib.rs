@@ -12,11 +12,14 @@ pub mod hugepages;
 pub mod install;
 pub mod kill;
 pub mod listeners;
+pub mod mirror;
 mod output;
 pub mod ring;
+pub mod selftest;
 pub mod settings;
 pub mod status;
 pub mod up;
+pub mod vf;
 
 use std::process::ExitCode;
 
@@ -38,10 +41,13 @@ pub fn run(cli: &Cli) -> Result<ExitCode> {
         Command::Get(get) => get.run(),
         Command::Set(set) => set.run(),
         Command::Hugepages(hugepages) => print(&hugepages::run(hugepages)?).map(drop),
+        Command::Mirror(command) => print(&mirror::run(command)?).map(drop),
+        Command::Vf(command) => print(&vf::run(command)?).map(drop),
         Command::Ring(ring) => print(&ring::set(ring)?).map(drop),
         Command::Install(options) => print(&install::install(options)?).map(drop),
         Command::Uninstall(options) => print(&install::uninstall(options)?).map(drop),
         Command::Doctor(doctor) => return doctor.run(),
+        Command::Selftest(selftest) => return selftest.run(),
         Command::Up(up) => return up.run(),
         Command::Down(down) => return down.run(),
         Command::Restart(restart) => return restart.run(),

@@ -1,0 +1,151 @@
+//! `hpcapctl selftest`: whether what is installed here works together, tried with generated traffic.
+//!
+//! The traffic tests run hpcapd, hpcapdd and checkraw in a folder of their own, so that they neither see nor
+//! disturb the queues of the machine.
+
+mod run;
+mod still;
+mod traffic;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use hpcap::Result;
+use hpcap::report::json_line;
+use hpcap_config::DEFAULT_PATH;
+use serde::Serialize;
+
+use crate::output::print;
+use run::Lab;
+
+/// What is tested, and how it is told.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  hpcapctl selftest                    every test: about half a minute
+  hpcapctl selftest --json             one JSON object for each test
+  hpcapctl selftest --dir /data        store the test files there; they are removed afterwards
+  hpcapctl selftest --programs DIR     test the programs in DIR, such as target/release
+
+The exit code is 1 if a test fails. A test that does not concern this machine is skipped.")]
+pub struct Selftest {
+    /// Print JSON, one object a line
+    #[arg(long)]
+    json: bool,
+
+    /// Folder for the files of the tests [default: the one for temporary files]
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+
+    /// Folder of hpcapd, hpcapdd and checkraw [default: that of hpcapctl, then PATH]
+    #[arg(long, value_name = "DIR")]
+    programs: Option<PathBuf>,
+
+    /// The configuration that is checked
+    #[arg(long, value_name = "FILE", default_value = DEFAULT_PATH)]
+    config: PathBuf,
+}
+
+/// What became of a test.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// It is as it should be.
+    Pass,
+    /// It is not.
+    Fail,
+    /// It does not concern this machine.
+    Skipped,
+}
+
+/// The result of a test.
+#[derive(Debug, Clone, Serialize)]
+pub struct Outcome {
+    /// The test.
+    pub test: &'static str,
+    /// What became of it.
+    pub state: State,
+    /// What was found.
+    pub found: String,
+    /// What to do about it.
+    pub next: Option<String>,
+}
+
+impl Outcome {
+    fn pass(test: &'static str, found: impl Into<String>) -> Self {
+        Self {
+            test,
+            state: State::Pass,
+            found: found.into(),
+            next: None,
+        }
+    }
+
+    fn skipped(test: &'static str, found: impl Into<String>) -> Self {
+        Self {
+            state: State::Skipped,
+            ..Self::pass(test, found)
+        }
+    }
+
+    fn fail(test: &'static str, found: impl Into<String>, next: impl Into<String>) -> Self {
+        Self {
+            state: State::Fail,
+            next: Some(next.into()),
+            ..Self::pass(test, found)
+        }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = match self.state {
+            State::Pass => "pass",
+            State::Fail => "FAIL",
+            State::Skipped => "skipped",
+        };
+        let indent = " ".repeat(26);
+        let found = self.found.replace('\n', &format!("\n{indent}"));
+        write!(f, "{state:<8} {:<16} {found}", self.test)?;
+        match &self.next {
+            Some(next) => write!(
+                f,
+                "\n{indent}next: {}",
+                next.replace('\n', &format!("\n{indent}"))
+            ),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Selftest {
+    /// Runs the tests and prints each result when it is there. Returns 1 if one failed.
+    ///
+    /// # Errors
+    /// Errors of the folder for the files of the tests.
+    pub fn run(&self) -> Result<ExitCode> {
+        let mut failed = false;
+        let mut tell = |outcome: &Outcome| -> Result<()> {
+            failed |= outcome.state == State::Fail;
+            print(&match self.json {
+                true => json_line(outcome)?,
+                false => format!("{}\n", hpcap::visible::visible_lines(&outcome.to_string())),
+            })
+            .map(drop)
+        };
+        tell(&still::check_configuration(&self.config))?;
+        tell(&still::check_modules())?;
+        tell(&still::check_queues())?;
+        let lab = Lab::new(self.dir.as_deref(), self.programs.clone())?;
+        let programs = still::check_programs(&lab);
+        tell(&programs)?;
+        if programs.state == State::Pass {
+            for test in traffic::TESTS {
+                tell(&test(&lab))?;
+            }
+        }
+        Ok(ExitCode::from(u8::from(failed)))
+    }
+}
