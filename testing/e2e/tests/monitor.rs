@@ -234,6 +234,7 @@ fn every_output_has_the_known_losses() {
 }
 
 /// Compares the original's log with the differences of the full log.
+#[expect(clippy::cast_sign_loss, reason = "rates are not negative")]
 fn check_rows(samples: &[Full], rows: &[Vec<u64>]) {
     let mut expected = Vec::new();
     for pair in samples.windows(2) {
