@@ -154,7 +154,10 @@ impl Watch {
             let lost = traffic.lost.frames;
             let text = match lost {
                 0 => format!("{name} loses no more frames"),
-                lost => format!("{name} loses frames, {lost} so far{}", blame(now, &name)),
+                lost => format!(
+                    "{name} loses frames, {lost} so far{}",
+                    blame(before, now, &name)
+                ),
             };
             if let Some(state) = self.states.get_mut(&(Topic::Loss, name.clone())) {
                 state.frames = state.frames.saturating_add(lost);
@@ -329,8 +332,15 @@ fn event_of(
     }
 }
 
-/// Returns why an adapter loses frames: the reasons, and the listener that is furthest behind.
-fn blame(now: &Sample, adapter: &str) -> String {
+/// Returns whether a queue counts more frames of `reason` than before.
+fn has_grown(before: &Sample, queue: &QueueSample, reason: Reason) -> bool {
+    let frames = |queue: &QueueSample| queue.reading.counts.ledger[reason].frames;
+    frames(queue) > before.same_queue(queue).map_or(0, frames)
+}
+
+/// Returns why an adapter has lost frames since `before`: the reasons, and the listener that is furthest
+/// behind.
+fn blame(before: &Sample, now: &Sample, adapter: &str) -> String {
     let queues = || {
         now.queues
             .iter()
@@ -339,7 +349,7 @@ fn blame(now: &Sample, adapter: &str) -> String {
     let reasons: Vec<&str> = Reason::ledger()
         .iter()
         .filter(|reason| reason.is_loss())
-        .filter(|reason| queues().any(|q| q.reading.counts.ledger[**reason].frames > 0))
+        .filter(|reason| queues().any(|queue| has_grown(before, queue, **reason)))
         .map(|reason| reason.name())
         .collect();
     if reasons.is_empty() {

@@ -66,6 +66,21 @@ fn loss_names_the_listener_that_is_behind() {
 }
 
 #[test]
+fn loss_names_only_reasons_of_now() {
+    let at = |second: u32| {
+        let mut one = queue("hpcap0", 0, 9, 50);
+        one.reading.counts.ledger[Reason::NicMissed].frames = second.into();
+        sample(second, vec![one])
+    };
+    let events = Watch::default().observe(&at(1), &at(2), &Observed::default());
+    let text = events[0].to_string();
+    assert!(
+        text.contains("nic_missed") && !text.contains("ring_full"),
+        "{text}"
+    );
+}
+
+#[test]
 fn link_that_flaps_is_no_event() {
     let mut watch = Watch::default();
     let at = |second: u32| {
