@@ -88,18 +88,31 @@ fn of_file(path: &Path) -> Vec<Frame> {
     frames
 }
 
-/// Records `frames` with more `arguments`. Returns the frames of each file.
+/// Records `frames` frame by frame with more `arguments`. Returns the frames of each file.
 fn record(frames: &[Frame], arguments: &[&str]) -> Vec<Vec<Frame>> {
+    record_in("records", frames, arguments)
+}
+
+fn record_in(mode: &str, frames: &[Frame], arguments: &[&str]) -> Vec<Vec<Frame>> {
     let dir = tempfile::tempdir().unwrap();
     let daemon = serve(frames, dir.path());
     let folder = dir.path().join("out");
     let (code, events, stderr) = daemon.recorder(&folder, arguments).finish();
     assert_eq!(code, 0, "{stderr}");
-    assert_eq!(of_kind(&events, "start")[0]["mode"], "records");
+    assert_eq!(of_kind(&events, "start")[0]["mode"], mode);
     let recorded: Vec<_> = files(&folder, ".raw").iter().map(|p| of_file(p)).collect();
     let count: usize = recorded.iter().map(Vec::len).sum();
     assert_eq!(summary(&events)["frames"], count);
     recorded
+}
+
+/// The recorder ends files of whole blocks earlier than the producer does.
+#[test]
+fn split_file_keeps_marks_with_frames() {
+    let frames = frames();
+    let recorded = record_in("blocks", &frames, &["--rotate-size", "512K"]);
+    assert!(recorded.concat() == frames);
+    assert!(recorded.len() > 10, "{}", recorded.len());
 }
 
 #[test]

@@ -5,17 +5,26 @@
 mod common;
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use common::{frames_of, of_kind, record, summary};
+use common::{files, frames_of, of_kind, record, summary, verify_all};
 use hpcap::Reason;
+use hpcap::raw::identity;
+use serde_json::Value;
 use testkit::disk::SmallDisk;
 
-/// The producer starts a new file at most every 100 ms. At this rate, a file does not become longer in
-/// that time than it should.
-const SOURCE: &str = "gen:size=1000,count=40000,rate=20000pps,late=delay";
+/// Frames as fast as this machine can. The producer starts a new file at most every 100 ms, so the
+/// limits hold only if the recorder ends its files itself.
+const SOURCE: &str = "gen:size=1000,count=40000";
+
+/// Lengths of the finished files, in bytes.
+fn lengths(events: &[Value]) -> Vec<u64> {
+    let complete = of_kind(events, "file_complete").into_iter();
+    complete.map(|e| e["bytes"].as_u64().unwrap()).collect()
+}
 
 /// Bytes that each file below `folder` takes on the disk, by inode number and name. File systems
 /// reuse the numbers of removed files.
@@ -74,6 +83,7 @@ fn check_keep_size(more: &[&str]) {
         "{more:?}"
     );
     assert!(largest <= LIMIT, "{largest} of {LIMIT}: {more:?}");
+    assert!(of_kind(&events, "warning").is_empty(), "{events:#?}");
     // The limit is used.
     let left: u64 = sizes(dir.path()).unwrap().values().sum();
     let compressed = more.contains(&"zst");
@@ -127,5 +137,51 @@ fn disk_never_has_less_than_keep_free() {
         // The folders, too, take a page each.
         assert!(least + (64 << 10) >= FREE, "{least}: {more:?}");
         assert!(least < 2 * FREE - (1 << 20), "{least}: {more:?}");
+        // A file takes at most a quarter of what the limit allows, and its statistics a little more.
+        let longest = lengths(&events).into_iter().max().unwrap();
+        assert!(longest <= (2 << 20) + (4 << 10), "{longest}: {more:?}");
+        assert!(of_kind(&events, "warning").is_empty(), "{events:#?}");
+    }
+}
+
+/// The producer cannot start files as fast as these become full.
+#[test]
+fn raw_file_never_exceeds_rotate_size() {
+    let dir = tempfile::tempdir().unwrap();
+    for (ring, size) in [
+        ("1M", 1 << 20),
+        ("1M", (2 << 20) + 4096),
+        ("512K", 256 << 10),
+    ] {
+        let folder = dir.path().join(size.to_string());
+        let asked = size.to_string();
+        let more = ["--ring", ring, "--rotate-size", &asked];
+        let events = record(SOURCE, &folder, &more);
+        let lengths = lengths(&events);
+        assert!(lengths.len() as u64 > (40 << 20) / size, "{lengths:?}");
+        assert!(lengths.iter().all(|bytes| *bytes <= size), "{lengths:?}");
+        assert_eq!(summary(&events)["frames"], 40_000);
+        assert_eq!(verify_all(&folder), 40_000);
+        check_places(&files(&folder, ".raw"));
+    }
+}
+
+/// Checks that consecutive files of a recording have their places in it, so that they are sorted
+/// and no two count as the same part.
+fn check_places(paths: &[PathBuf]) {
+    let identities: Vec<_> = paths
+        .iter()
+        .map(|path| {
+            let file = File::open(path).unwrap();
+            let bytes = file.metadata().unwrap().len();
+            (identity::read(file, "").unwrap().unwrap(), bytes)
+        })
+        .collect();
+    for pair in identities.windows(2) {
+        let [(before, bytes), (after, after_bytes)] = pair else {
+            unreachable!();
+        };
+        assert!(before.order_in_recording(after).is_lt(), "{pair:#?}");
+        assert!(!before.overlaps(*bytes, after, *after_bytes), "{pair:#?}");
     }
 }

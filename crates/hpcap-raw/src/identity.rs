@@ -107,6 +107,8 @@ pub struct Identity {
     pub start: Timestamp,
     /// Process id of the producer; it replaces the id in files without one.
     producer_pid: u32,
+    /// Size of the queue's blocks in bytes; 0 = unknown.
+    block_bytes: u64,
 }
 
 impl Identity {
@@ -124,6 +126,7 @@ impl Identity {
             stream_off: header.stream_off,
             start: header.start,
             producer_pid: header.producer_pid,
+            block_bytes: header.block_bytes,
         }
     }
 
@@ -140,12 +143,22 @@ impl Identity {
 
     /// Whether this file, of `bytes` bytes, and the file `other`, of `other_bytes` bytes, hold a
     /// common range of the stream of one recording. Then two recorders wrote the same frames.
+    ///
+    /// Less than two blocks at the edge of two files are not a common range: a recorder that ends a
+    /// file in the middle of the producer's file fills the rest of its last block, and most of the
+    /// first block of the next file, with padding.
     #[must_use]
     pub fn overlaps(&self, bytes: u64, other: &Self, other_bytes: u64) -> bool {
-        if !self.is_of_the_recording_of(other)
-            || self.stream_off >= other.stream_off.saturating_add(other_bytes)
-            || other.stream_off >= self.stream_off.saturating_add(bytes)
-        {
+        if !self.is_of_the_recording_of(other) {
+            return false;
+        }
+        let (from, to) = (self.stream_off, self.stream_off.saturating_add(bytes));
+        let (other_from, other_to) = (
+            other.stream_off,
+            other.stream_off.saturating_add(other_bytes),
+        );
+        let common = to.min(other_to).saturating_sub(from.max(other_from));
+        if common == 0 || (from != other_from && common / 2 < self.block_bytes) {
             return false;
         }
         // Without an id, files of different runs can have the same process id and offset. Within
@@ -216,6 +229,20 @@ mod tests {
         let (a, b) = (identity(1, 0, 100), identity(2, 0, 100));
         assert!(!a.overlaps(1000, &b, 1000));
         assert!(a.overlaps(1000, &a, 1000));
+    }
+
+    #[test]
+    fn padded_blocks_at_an_edge_do_not_overlap() {
+        let [mut first, mut second] = [identity(1, 0, 100), identity(1, 9_500, 100)];
+        (first.block_bytes, second.block_bytes) = (1000, 1000);
+        // The first file ends at the edge of a block, with 500 bytes of padding.
+        assert!(!first.overlaps(10_000, &second, 5000));
+        assert!(!second.overlaps(5000, &first, 10_000));
+        second.stream_off = 8000;
+        assert!(first.overlaps(10_000, &second, 5000));
+        // Two recorders wrote the same block.
+        let block = identity(1, 8000, 100);
+        assert!(second.overlaps(1000, &block, 1000));
     }
 
     #[test]

@@ -24,6 +24,8 @@ pub fn align_down(n: u64) -> u64 {
 pub struct DirectFile {
     file: File,
     direct: bool,
+    /// Whether the file system supports O_DIRECT, as far as this file has asked for it.
+    can_be_direct: bool,
 }
 
 impl DirectFile {
@@ -33,10 +35,9 @@ impl DirectFile {
         let mut this = Self {
             file,
             direct: false,
+            can_be_direct: direct,
         };
-        if direct {
-            this.direct = this.set_direct(true).is_ok();
-        }
+        this.make_direct();
         this
     }
 
@@ -69,6 +70,12 @@ impl DirectFile {
             self.direct = false;
         }
         Ok(())
+    }
+
+    /// Turns O_DIRECT on again, if it was asked for and the file system supports it.
+    pub fn make_direct(&mut self) {
+        self.can_be_direct = self.can_be_direct && self.set_direct(true).is_ok();
+        self.direct = self.can_be_direct;
     }
 
     /// Reserves room for the bytes of `range`, or for half of the free space beyond `leave` bytes if
@@ -129,7 +136,10 @@ impl DirectFile {
                 },
                 Ok(n) => *done += n as u64,
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) if self.direct && direct_is_impossible(&e) => self.make_buffered()?,
+                Err(e) if self.direct && direct_is_impossible(&e) => {
+                    self.can_be_direct = false;
+                    self.make_buffered()?;
+                }
                 Err(e) => return Err(e),
             }
         }

@@ -170,6 +170,11 @@ impl CaptureFile {
             .map_err(|e| StorageError::of_write(&self.path, e))
     }
 
+    /// Sends later writes past the page cache again, if the file was opened so.
+    pub fn make_direct(&mut self) {
+        self.io.make_direct();
+    }
+
     /// Reserves room for `bytes` bytes at offset `at`, without changing the length of the file. Does
     /// nothing where the file system cannot reserve room.
     ///

@@ -1,7 +1,9 @@
 //! Stores the stream in whole blocks, without looking at records.
 
 pub mod block_view;
+pub mod open_file;
 mod resume;
+mod split;
 pub mod tail_buffer;
 pub mod walk;
 pub mod writer;
@@ -234,12 +236,7 @@ impl BlockSink {
         }
         self.told = at.told;
         if let Some((sealed, error)) = self.writer.seal(at.end, at.told[Reason::Captured], &tags) {
-            if let Some(error) = error {
-                self.notices.push(Notice::warning(format!(
-                    "{}\n  the file ends without padding; it is whole otherwise",
-                    error
-                )));
-            }
+            self.warn_of_end(error);
             self.note_sealed(sealed);
         }
     }
@@ -285,8 +282,20 @@ impl Sink for BlockSink {
                 idle
             });
         }
-        match self.writer.store(&view) {
-            Ok(bytes) => self.tally.stored_bytes += bytes,
+        if self.writer.is_at(self.file_bytes_max()) {
+            match self.split(&view, listener.page().caplen()) {
+                Ok(true) => return Ok(Step::Done),
+                Ok(false) => {}
+                Err(error) => return Ok(Step::after(error)),
+            }
+        }
+        let before = self.writer.stored().unwrap_or(view.off);
+        let result = self.writer.store(&view);
+        // A write that fails may have stored a part of the block.
+        let stored = self.writer.stored().unwrap_or(before);
+        self.tally.stored_bytes += stored.saturating_sub(before);
+        match result {
+            Ok(()) => {}
             Err(StorageError::File(e)) => {
                 return Ok(self.file_failed(listener, until, StorageError::File(e)));
             }

@@ -183,7 +183,6 @@ impl BlockSink {
         let Some(at) = self.writer.salvage(None) else {
             return false;
         };
-        let now = Moment::from(&listener.ledger());
         let Some(view) = BlockView::of(listener, u64::MAX) else {
             return false;
         };
@@ -191,11 +190,13 @@ impl BlockSink {
         let lost = missing(&at.told, &self.reached, Reason::Storage);
         let place = Place {
             recording: self.info.recording,
-            stream_off: view.off - self.info.block_bytes,
+            stream_off: at.end,
             file_number: self.file_number,
         };
+        let caplen = listener.page().caplen();
+        let header = header_of(&self.info, place, caplen, "", &at.told);
         let tags = [
-            Tag::FileHeader(Box::new(header_of(&self.info, place, 0, "", &now.ledger))),
+            Tag::FileHeader(Box::new(header)),
             Tag::Gap(Box::new(Gap {
                 from: None,
                 until: at.last.unwrap_or(clock),
@@ -214,24 +215,39 @@ impl BlockSink {
         true
     }
 
-    /// Handles a file that takes no more bytes. If the file holds no whole block yet, a new one
-    /// would probably fail in the same way, so the session waits and tries again. Otherwise the
-    /// recording resumes in a new file, and the frames between the two files are counted as lost.
+    /// Handles a file that takes no more bytes: the recording goes on in a new file with the block
+    /// that failed. If the file holds no whole block yet, a new one would probably fail in the same
+    /// way, so the session waits and tries again. If the old file cannot be read, or no file takes
+    /// two blocks, the recording resumes at the next start of a file, and the frames between the two
+    /// files are counted as lost.
     pub(super) fn file_failed(
         &mut self,
         listener: &mut Listener,
         until: u64,
         error: StorageError,
     ) -> Step {
-        if !self.writer.holds_blocks() {
+        let holds_blocks = self.writer.holds_blocks();
+        if !holds_blocks && !self.writer.began_in_the_middle() {
             self.writer.discard();
             return Step::Hold(error);
         }
         let view = BlockView::of(listener, until).filter(|_| tail_is_whole(listener));
+        if holds_blocks && let Some(view) = &view {
+            match self.split(view, listener.page().caplen()) {
+                Ok(true) => {
+                    self.notices.push(Notice::warning(format!(
+                        "{error}\n  going on with a new file; nothing is lost"
+                    )));
+                    return Step::Done;
+                }
+                Ok(false) => {}
+                // The old file stays as it is until a new one can be made.
+                Err(error) => return Step::after(error),
+            }
+        }
         let salvage = self.writer.salvage(view.as_ref());
         self.notices.push(Notice::warning(format!(
-            "{}\n  going on with a new file; what is between is counted as storage",
-            error
+            "{error}\n  going on with a new file; what is between is counted as storage"
         )));
         self.interrupt(Reason::Storage, salvage);
         Step::Done

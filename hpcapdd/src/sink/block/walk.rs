@@ -74,9 +74,63 @@ pub fn walk(bytes: &[u8]) -> Walk {
     walk_while(bytes, |_, _, _| true)
 }
 
+/// Counts the records of `bytes`, which begin with a record, up to the last place within the first
+/// `limit` bytes at which a file may end: behind a whole record, and not between a frame and its
+/// marks.
+#[must_use]
+pub fn walk_to_end_of_file(bytes: &[u8], limit: u64) -> Walk {
+    let mut end = Walk::default();
+    let mut after_mark = false;
+    let all = walk_while(bytes, |before, head, size| {
+        if !after_mark {
+            end = *before;
+        }
+        if before.bytes + size > limit {
+            return false;
+        }
+        let body = usize::try_from(before.bytes)
+            .ok()
+            .and_then(|at| bytes.get(at + HPCAP_RECORD_BYTES..));
+        after_mark = head.is_padding() && body.is_some_and(is_mark);
+        true
+    });
+    if after_mark { end } else { all }
+}
+
+/// Whether the body of a padding record, which `bytes` begin with, is a mark of the next frame.
+fn is_mark(bytes: &[u8]) -> bool {
+    matches!(Tag::parse(bytes), Some(Tag::Duplicate | Tag::Altered(_)))
+}
+
 #[cfg(test)]
 mod tests {
+    use hpcap::raw::padding::padding_header;
+
     use super::*;
+
+    fn mark() -> Vec<u8> {
+        let body = Tag::Duplicate.to_body();
+        [padding_header(16).as_bytes(), &body].concat()
+    }
+
+    #[test]
+    fn file_does_not_end_behind_a_mark() {
+        assert_eq!(mark().len(), 28);
+        let bytes = [record(1, 60), mark(), record(2, 60), record(3, 60)].concat();
+        for (limit, end) in [
+            (0, 0),
+            (71, 0),
+            (72, 72),
+            (100, 72),
+            (171, 72),
+            (172, 172),
+            (244, 244),
+            (1000, 244),
+        ] {
+            assert_eq!(walk_to_end_of_file(&bytes, limit).bytes, end, "{limit}");
+        }
+        assert_eq!(walk_to_end_of_file(&bytes[..100], 1000).bytes, 72);
+    }
 
     fn record(sec: u32, len: u16) -> Vec<u8> {
         let head = hpcap_record {

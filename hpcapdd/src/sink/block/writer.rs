@@ -3,15 +3,13 @@
 //! The stream is laid out so that storing needs no parsing: a file is whole blocks, and the block
 //! index says where each file starts. The writer looks at records only where a file ends early.
 
-use hpcap::abi::{HPCAP_CAPLEN_MAX, HPCAP_RECORD_BYTES};
-use hpcap::raw::index::{Entry, Index};
-use hpcap::raw::padding::{padding_header, padding_to};
-use hpcap::{Count, Ledger, Reason, Timestamp};
+use hpcap::raw::index::Entry;
+use hpcap::{Count, Ledger, Timestamp};
 
 use crate::sink::block::block_view::{BlockView, StoredBlock};
+use crate::sink::block::open_file::{OpenFile, tag_record};
 use crate::sink::block::tail_buffer::TailBuffer;
-use crate::sink::block::walk::{walk, walk_while};
-use crate::storage::closing::closing;
+use crate::sink::block::walk::{walk, walk_to_end_of_file, walk_while};
 use crate::storage::direct::align_down;
 use crate::storage::error::StorageError;
 use crate::storage::file::CaptureFile;
@@ -33,26 +31,7 @@ pub struct BlockWriter {
     folder: OutputFolder,
     geometry: Geometry,
     tail_buffer: TailBuffer,
-    open: Option<Open>,
-}
-
-/// The open file. Its offset 0 is the start of a block of the stream.
-#[derive(Debug)]
-struct Open {
-    file: CaptureFile,
-    /// Stream offset of the file's start.
-    start: u64,
-    /// Frames captured before the file.
-    before: Count,
-    /// Stream offset up to which the file holds the stream.
-    stored: u64,
-    /// Stream offset up to which the file holds whole blocks that the producer did not overwrite
-    /// while they were being written.
-    trusted: u64,
-    /// Stream offset of the first record that starts in the last trusted block, and the ledger
-    /// before that record.
-    anchor: (u64, Ledger),
-    index: Index,
+    open: Option<OpenFile>,
 }
 
 /// The end of a file that was cut short.
@@ -78,6 +57,12 @@ impl BlockWriter {
         }
     }
 
+    /// Sizes of the queue's blocks and files.
+    #[must_use]
+    pub fn geometry(&self) -> Geometry {
+        self.geometry
+    }
+
     /// Stream offset of the start of the file under way.
     #[must_use]
     pub fn file_start(&self) -> Option<u64> {
@@ -90,10 +75,16 @@ impl BlockWriter {
         self.open.as_ref().map(|o| o.stored)
     }
 
-    /// Whether the file under way holds at least one trusted block.
+    /// Whether the file under way holds at least one trusted block of the ring.
     #[must_use]
     pub fn holds_blocks(&self) -> bool {
-        self.open.as_ref().is_some_and(|o| o.trusted > o.start)
+        self.open.as_ref().is_some_and(|o| o.trusted > o.own_from)
+    }
+
+    /// Whether the file under way began in the middle of the producer's file.
+    #[must_use]
+    pub fn began_in_the_middle(&self) -> bool {
+        self.open.as_ref().is_some_and(|o| o.own_from > o.start)
     }
 
     /// Creates an empty file that starts at stream offset `start`. `told` is the ledger as the
@@ -102,7 +93,7 @@ impl BlockWriter {
     /// # Errors
     /// [`StorageError`].
     pub fn begin(&mut self, start: u64, told: Ledger) -> Result<(), StorageError> {
-        let open = Open::begin(&self.folder, self.geometry, start, told)?;
+        let open = OpenFile::begin(&self.folder, self.geometry, start, told)?;
         self.open = Some(open);
         Ok(())
     }
@@ -110,14 +101,14 @@ impl BlockWriter {
     /// Writes the part of `view` that is not stored yet to the file under way. If there is no file,
     /// begins one; `view` must then be the start of a file. The last page of a partial block is
     /// written with padding behind the data ([`TailBuffer`]), and written again with the rest of
-    /// the block. Returns the number of bytes of the stream that were newly stored.
+    /// the block.
     ///
     /// # Errors
     /// [`StorageError`]. The call can be repeated; it then goes on where it failed.
-    pub fn store(&mut self, view: &BlockView<'_>) -> Result<u64, StorageError> {
+    pub fn store(&mut self, view: &BlockView<'_>) -> Result<(), StorageError> {
         let open = match &mut self.open {
             Some(open) => open,
-            None => self.open.insert(Open::begin(
+            None => self.open.insert(OpenFile::begin(
                 &self.folder,
                 self.geometry,
                 view.off,
@@ -143,7 +134,7 @@ impl BlockWriter {
             open.file.write(tail_buffer, in_file + pages_end, &mut 0)?;
             open.stored = view.end();
         }
-        Ok(open.stored - before)
+        Ok(())
     }
 
     /// Marks `block` as trusted, because the ring still held the whole block after it was written.
@@ -212,53 +203,8 @@ impl BlockWriter {
         captured: Count,
         tags: &[Vec<u8>],
     ) -> Option<(Sealed, Option<StorageError>)> {
-        let Geometry {
-            block_bytes,
-            file_bytes_max,
-        } = self.geometry;
-        let mut open = self.open.take()?;
-        let at = end - open.start;
-        let closing = closing(at, block_bytes, file_bytes_max, tags);
-        let mut write = || -> Result<u64, StorageError> {
-            open.file.make_buffered()?;
-            // Only the headers of the padding are written, so old bytes behind the end would show
-            // between them.
-            open.file.cut(at)?;
-            for (off, bytes) in &closing.writes {
-                open.file.write(bytes, *off, &mut 0)?;
-            }
-            Ok(closing.len)
-        };
-        let (len, error) = match write() {
-            Ok(len) => (len, None),
-            Err(error) => {
-                // The disk has no room for the padding. The tags alone still fit if the caller made
-                // room for them.
-                let mut len = at;
-                for tag in tags {
-                    let record = tag_record(tag);
-                    if open.file.write(&record, len, &mut 0).is_err() {
-                        break;
-                    }
-                    len += record.len() as u64;
-                }
-                (len, Some(error))
-            }
-        };
-        if len == 0 {
-            // The disk took not even the header, so there is nothing to keep.
-            open.file.discard();
-            return None;
-        }
-        let index = open.index_until(at).map(|mut index| {
-            for (off, _) in closing.writes.iter().filter(|(off, _)| *off < len) {
-                index.note(*off, None);
-            }
-            index
-        });
-        let frames = captured - open.before;
-        let sealed = Sealed::new(open.file, len, frames, index);
-        Some((sealed, error))
+        let open = self.open.take()?;
+        open.seal(self.geometry, end, captured, tags)
     }
 
     /// Whether the disk has room for `tags` behind stream offset `end` of the file under way. This
@@ -318,22 +264,42 @@ impl BlockWriter {
             .filter(|file| file.is_gone())
     }
 
-    /// Goes on in a new file in the middle of the producer's file, because somebody has removed the
-    /// open file, which ends at `at`. The new file begins with a block of `tags`, padding, and the
-    /// start of the record that reaches into the next block, from the old file. `next` is the
-    /// block in the ring that was not stored whole.
+    /// Finds the last place in the trusted blocks at which the file under way can end so that `room`
+    /// bytes remain before the edge of the last one. Returns `None` if there is no such place, or if
+    /// the file cannot be read.
+    #[must_use]
+    pub fn end_with_room(&mut self, room: u64) -> Option<ValidEnd> {
+        let open = self.open.as_mut()?;
+        let (first_off, told) = open.anchor;
+        let limit = open.trusted.checked_sub(first_off)?.checked_sub(room)?;
+        let rest = open.read_back(first_off);
+        if rest.is_empty() {
+            return None;
+        }
+        let records = walk_to_end_of_file(&rest, limit);
+        Some(ValidEnd {
+            end: first_off + records.bytes,
+            told: records.told_after(told),
+            last: records.last,
+        })
+    }
+
+    /// Goes on in a new file in the middle of the producer's file. The old file ends at `at`, in its
+    /// last trusted block. The new one begins with a block of `tags`, padding, and the bytes from
+    /// `at` to the end of that block, from the old file. `next` is the block in the ring behind
+    /// them. Returns the old file.
     ///
     /// # Errors
-    /// [`StorageError`]. The open file is then as it was.
+    /// [`StorageError`]. The file under way is then as it was.
     pub fn go_on(
         &mut self,
         at: &ValidEnd,
         next: &BlockView<'_>,
         tags: &[Vec<u8>],
-    ) -> Result<(), StorageError> {
+    ) -> Result<Option<OpenFile>, StorageError> {
         let block_bytes = self.geometry.block_bytes;
         let Some(open) = &mut self.open else {
-            return Ok(());
+            return Ok(None);
         };
         let mut head = vec![0; usize::try_from(next.off - at.end).unwrap_or(0)];
         open.file.make_buffered()?;
@@ -341,15 +307,32 @@ impl BlockWriter {
         let read = open.file.read(&mut head, from);
         read.map_err(|e| StorageError::of_write(open.file.path(), e))?;
         let start = next.off - block_bytes;
-        let mut new = Open::begin(&self.folder, self.geometry, start, at.told)?;
+        let mut new = OpenFile::begin(&self.folder, self.geometry, start, at.told)?;
         if let Err(error) = new.write_first_block(block_bytes, &head, next.bytes, tags) {
             new.file.discard();
             return Err(error);
         }
         new.anchor = (at.end, at.told);
-        (new.stored, new.trusted) = (next.off, next.off);
-        self.open = Some(new);
-        Ok(())
+        (new.stored, new.trusted, new.own_from) = (next.off, next.off, next.off);
+        Ok(self.open.replace(new))
+    }
+
+    /// Whether the next block would make the file under way longer than `limit` bytes, and another
+    /// file can take it: the file under way has two blocks or more, because a file in the middle of
+    /// the producer's begins with a block of its own.
+    #[must_use]
+    pub fn is_at(&self, limit: u64) -> bool {
+        let block_bytes = self.geometry.block_bytes;
+        self.open.as_ref().is_some_and(|open| {
+            let len = open.trusted - open.start;
+            len >= 2 * block_bytes && len + block_bytes > limit
+        })
+    }
+
+    /// Longest file, in bytes, that this process may write.
+    #[must_use]
+    pub fn file_bytes_max(&self) -> u64 {
+        self.folder.file_bytes_max()
     }
 
     /// Closes the open file, which somebody has removed.
@@ -363,99 +346,6 @@ impl BlockWriter {
             open.file.discard();
         }
     }
-}
-
-impl Open {
-    fn begin(
-        folder: &OutputFolder,
-        geometry: Geometry,
-        start: u64,
-        told: Ledger,
-    ) -> Result<Self, StorageError> {
-        Ok(Self {
-            file: folder.create()?,
-            start,
-            before: told[Reason::Captured],
-            stored: start,
-            trusted: start,
-            anchor: (start, told),
-            index: Index::new(geometry.block_bytes),
-        })
-    }
-
-    /// Writes a block of `tags`, padding and `head`, the start of a record that goes on with `next`.
-    fn write_first_block(
-        &mut self,
-        block_bytes: u64,
-        head: &[u8],
-        next: &[u8],
-        tags: &[Vec<u8>],
-    ) -> Result<(), StorageError> {
-        self.file.claim(block_bytes)?;
-        self.file.make_buffered()?;
-        let mut off = 0;
-        for tag in tags {
-            let record = tag_record(tag);
-            self.file.write(&record, off, &mut 0)?;
-            self.index.note(off, None);
-            off += record.len() as u64;
-        }
-        let head_off = block_bytes - head.len() as u64;
-        for padding in padding_to(off, head_off).into_iter().flatten() {
-            self.file.write(padding.as_bytes(), off, &mut 0)?;
-            off += (HPCAP_RECORD_BYTES + usize::from(padding.caplen)) as u64;
-        }
-        self.file.write(head, head_off, &mut 0)?;
-        // The record is at most as long as its header says, so these bytes hold all of it.
-        let rest = &next[..next.len().min(HPCAP_RECORD_BYTES + HPCAP_CAPLEN_MAX)];
-        let joined = [head, rest].concat();
-        let index = &mut self.index;
-        let _ = walk_while(&joined, |before, head, _| {
-            let starts_here = head_off + before.bytes < block_bytes;
-            if starts_here {
-                let time = (!head.is_padding()).then(|| Timestamp::new(head.sec, head.nsec));
-                index.note(head_off + before.bytes, time);
-            }
-            starts_here
-        });
-        Ok(())
-    }
-
-    /// Returns the index of the file, which ends early at byte `at`. Its last entries are made from
-    /// the records in the file, because those of the producer also count frames behind `at`.
-    /// Returns `None` if the file cannot be read.
-    fn index_until(&mut self, at: u64) -> Option<Index> {
-        let mut index = std::mem::replace(&mut self.index, Index::new(0));
-        index.entries.retain(|e| e.offset < at);
-        let from = index.entries.pop().map_or(0, |last| last.offset);
-        let mut bytes = vec![0; usize::try_from(at - from).ok()?];
-        self.file.read(&mut bytes, from).ok()?;
-        let _ = walk_while(&bytes, |before, head, _| {
-            let frame = !head.is_padding();
-            let time = frame.then(|| Timestamp::new(head.sec, head.nsec));
-            index.note(from + before.bytes, time);
-            true
-        });
-        Some(index)
-    }
-
-    /// Reads what the file holds from stream offset `from` up to `trusted`. Returns nothing if it
-    /// cannot be read, so that at most one block is given up.
-    fn read_back(&mut self, from: u64) -> Vec<u8> {
-        let mut bytes = vec![0; usize::try_from(self.trusted.saturating_sub(from)).unwrap_or(0)];
-        if self.file.make_buffered().is_err()
-            || self.file.read(&mut bytes, from - self.start).is_err()
-        {
-            bytes.clear();
-        }
-        bytes
-    }
-}
-
-/// Makes a padding record whose body is `tag`.
-fn tag_record(tag: &[u8]) -> Vec<u8> {
-    let body = u16::try_from(tag.len()).unwrap_or(u16::MAX);
-    [padding_header(body).as_bytes(), tag].concat()
 }
 
 fn slice(bytes: &[u8], from: u64, to: u64) -> &[u8] {

@@ -1,7 +1,9 @@
 //! Tests of the block writer with a generated stream.
 
 use hpcap::QueueName;
+use hpcap::Reason;
 use hpcap::abi::{hpcap_block, hpcap_record};
+use hpcap::raw::index::Index;
 use hpcap::raw::{Event, LedgerTag, split_record, tag::Tag};
 use proptest::prelude::*;
 use proptest::sample;
