@@ -92,13 +92,18 @@ pub struct Generated {
     pub last: Option<u64>,
     /// Sequence numbers that are missing in between.
     pub missing: u64,
-    /// Number of frames missing between the first and the last one according to the gap records.
+    /// Number of missing frames according to the gap records.
     pub lost: u64,
+    /// Number of those that are missing between the first and the last frame. A gap before the first
+    /// or behind the last frame does not show in the sequence numbers.
+    pub lost_between: u64,
     /// Number of truncated frames whose bytes are as they were sent. A repair makes such frames out of
     /// a record that was being written. They are not included in `frames`.
     pub cut: u64,
     /// Number of byte ranges that are no records.
     pub damaged: u64,
+    /// Number of frames missing before the first one according to the gap records.
+    lost_before: u64,
 }
 
 /// Length of the shortest prefix of a generated frame that identifies the frame.
@@ -124,6 +129,11 @@ impl Generated {
                     self.last
                 );
                 self.missing += self.last.map_or(0, |last| stamp.seq - last - 1);
+                if self.first.is_some() {
+                    self.lost_between = self.lost - self.lost_before;
+                } else {
+                    self.lost_before = self.lost;
+                }
                 self.first.get_or_insert(stamp.seq);
                 self.last = Some(stamp.seq);
                 self.frames += 1;

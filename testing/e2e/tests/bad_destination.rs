@@ -105,7 +105,7 @@ fn recording_resumes_when_disk_has_room() {
     // The gap records count what the ring could not hold. Other frames are missing only at the end,
     // when the disk was full again.
     assert!(stored.lost > 0);
-    assert_eq!(stored.missing, stored.lost);
+    assert_eq!(stored.missing, stored.lost_between);
     let ledger = &summary["ledger"];
     assert_eq!(
         stored.frames + frames(ledger, Reason::Storage),

@@ -151,7 +151,7 @@ fn hostile_slots_harm_nobody_else() {
     assert_eq!(summary["frames"], stored.frames);
     // A hostile lossless listener may hold the ring back for a moment. The frames lost by that are
     // counted in gap records.
-    assert_eq!(stored.missing, stored.lost);
+    assert_eq!(stored.missing, stored.lost_between);
 }
 
 /// User and group id of a user who is neither root nor the daemon's user.

@@ -79,7 +79,7 @@ fn is_left_alone(producer: &mut Producer<'_>) {
 fn is_complete(recorder: &Finished, files: &[PathBuf]) {
     let stored = generated(files);
     assert!(files.iter().all(|f| f.extension().unwrap() == "raw"));
-    assert_eq!((stored.damaged, stored.missing), (0, stored.lost));
+    assert_eq!((stored.damaged, stored.missing), (0, stored.lost_between));
     assert_eq!(recorder.event("summary")["frames"], stored.frames);
     let ledger = &recorder.event("summary")["ledger"];
     assert_eq!(frames(ledger, Reason::Storage), 0);
@@ -162,7 +162,7 @@ fn is_sound_after_repair(lab: &Lab, folder: &str, sum: &mut Left) {
     let before = generated(&left);
     assert_eq!(
         (before.missing, before.cut),
-        (before.lost, 0),
+        (before.lost_between, 0),
         "{folder}: {before:?}"
     );
     let checked = run(lab.tool("checkraw").args(["--quiet", folder]));

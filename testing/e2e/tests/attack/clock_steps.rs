@@ -95,7 +95,7 @@ fn clock_steps_lose_no_frame() {
         );
         assert_eq!(
             (stored.damaged, stored.missing),
-            (0, stored.lost),
+            (0, stored.lost_between),
             "{steps:?}"
         );
         assert_eq!(summary["frames"], stored.frames, "{steps:?}");
