@@ -106,7 +106,8 @@ pub struct Cli {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Limits")]
     pub files: Option<u64>,
 
-    /// Start a new file when a file reaches this size. RAW files have whole blocks, and 2G at most.
+    /// Start a new file before a file exceeds this size. RAW files have whole blocks: two at least,
+    /// and 2G at most.
     #[arg(long, value_name = "SIZE", value_parser = parse_size, help_heading = "Files")]
     pub rotate_size: Option<u64>,
 

@@ -102,6 +102,15 @@ impl FileOutlet {
         })
     }
 
+    /// Refuses limits that leave no room for the files of `sources` sources in whole blocks.
+    ///
+    /// # Errors
+    /// The errors of [`Limits::check_blocks`].
+    pub(crate) fn check_blocks(&self, block_bytes: u64, sources: u64) -> Result<()> {
+        let base = self.folder.base();
+        self.limits.check_blocks(base, block_bytes, sources)
+    }
+
     /// Starts what finishes and deletes the files of the recording of `streams`. `on_complete` runs
     /// for each finished file.
     ///

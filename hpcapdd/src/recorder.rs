@@ -104,6 +104,10 @@ fn record_once(
         || (cli.bytes.is_some() && *destination == Destination::Null);
     // A frame-by-frame recording is a stream of its own, so it gets an id of its own.
     let streams = streams(&input, form, by_records)?;
+    if let (Outlet::Files(files), false) = (&outlet, by_records) {
+        let block_bytes = input.listener.info().block_bytes;
+        files.check_blocks(block_bytes, streams.len() as u64)?;
+    }
     let own_streams: Vec<RecordingId> = match by_records {
         true => streams.iter().filter_map(|stream| stream.id).collect(),
         false => Vec::new(),

@@ -10,7 +10,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use common::{files, frames_of, of_kind, record, summary, verify_all};
+use common::{files, frames_of, of_kind, record, run, summary, verify_all};
 use hpcap::Reason;
 use hpcap::raw::identity;
 use serde_json::Value;
@@ -64,12 +64,15 @@ fn largest(folder: &Path, ended: &AtomicBool) -> u64 {
     largest
 }
 
-/// Records into a folder that may hold `LIMIT` bytes, and watches the folder.
 fn check_keep_size(more: &[&str]) {
-    const LIMIT: u64 = 8 << 20;
+    check_keep_size_of(8 << 20, more);
+}
+
+/// Records into a folder that may hold `limit` bytes, and watches the folder.
+fn check_keep_size_of(limit: u64, more: &[&str]) {
     let dir = tempfile::tempdir().unwrap();
-    let (ended, limit) = (AtomicBool::new(false), LIMIT.to_string());
-    let more = [more, &["--keep-size", &limit]].concat();
+    let (ended, size) = (AtomicBool::new(false), limit.to_string());
+    let more = [more, &["--keep-size", &size]].concat();
     let (largest, events) = std::thread::scope(|scope| {
         let watcher = scope.spawn(|| largest(dir.path(), &ended));
         let events = record(SOURCE, dir.path(), &more);
@@ -82,14 +85,14 @@ fn check_keep_size(more: &[&str]) {
         frames_of(summary(&events), Reason::Captured),
         "{more:?}"
     );
-    assert!(largest <= LIMIT, "{largest} of {LIMIT}: {more:?}");
+    assert!(largest <= limit, "{largest} of {limit}: {more:?}");
     assert!(of_kind(&events, "warning").is_empty(), "{events:#?}");
     // The limit is used.
     let left: u64 = sizes(dir.path()).unwrap().values().sum();
     let compressed = more.contains(&"zst");
     assert!(
-        left > LIMIT / 3 || compressed,
-        "{left} of {LIMIT}: {more:?}"
+        left > limit / 3 || compressed,
+        "{left} of {limit}: {more:?}"
     );
 }
 
@@ -142,6 +145,22 @@ fn disk_never_has_less_than_keep_free() {
         assert!(longest <= (2 << 20) + (4 << 10), "{longest}: {more:?}");
         assert!(of_kind(&events, "warning").is_empty(), "{events:#?}");
     }
+}
+
+/// A file has two blocks of 256 KiB, so the file under way, the finished one and the beginning of the
+/// next one just fit.
+#[test]
+fn smallest_keep_size_holds() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().to_str().unwrap();
+    let ring = ["--source", SOURCE, "--ring", "1M", out];
+    let refused = run(&[&ring[..], &["--keep-size", "1535K"]].concat());
+    assert_eq!(refused.status.code(), Some(2));
+    let stderr = String::from_utf8_lossy(&refused.stderr);
+    assert!(stderr.contains("leave 1.50 MiB to them"), "{stderr}");
+    let more = ["--ring", "1M", "--rotate-size", "768K"];
+    check_keep_size_of(1536 << 10, &more);
+    check_keep_size_of(1536 << 10, &more[..2]);
 }
 
 /// The producer cannot start files as fast as these become full.

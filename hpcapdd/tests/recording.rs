@@ -274,7 +274,7 @@ fn pipe_carries_pcapng() {
 fn deleted_file_is_reported() {
     let dir = tempfile::tempdir().unwrap();
     let recorder = Running::source(
-        "gen:size=1000,rate=4000pps,late=delay,count=4000",
+        "gen:size=1000,count=4000",
         dir.path(),
         &[
             "--ring",

@@ -48,7 +48,8 @@ impl Stream {
     }
 
     fn header(&mut self, header: &FileHeader) {
-        self.interrupted = self.end_off.is_some_and(|end| end != header.stream_off);
+        // A file may begin before the end of the one before, which a recorder has padded.
+        self.interrupted = self.end_off.is_some_and(|end| end < header.stream_off);
         let first = self.ledgers.map_or(header.ledger, |(first, _)| first);
         self.ledgers = Some((first, header.ledger));
     }

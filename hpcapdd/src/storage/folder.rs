@@ -205,11 +205,21 @@ impl OutputFolder {
     /// Creates the next file.
     ///
     /// # Errors
+    /// The errors of [`OutputFolder::create_with_room`].
+    pub fn create(&self) -> std::result::Result<CaptureFile, StorageError> {
+        self.create_with_room(FIRST_BYTES)
+    }
+
+    /// Creates the next file, with room for `bytes` bytes. A caller that needs this room at once must
+    /// ask for all of it here: if it gave the file up for want of room, it would give up the room
+    /// that it got, too, and never get enough.
+    ///
+    /// # Errors
     /// [`StorageError::NoRoomYet`] if the limits of the folder leave no room for the file, otherwise
     /// [`StorageError::Passing`]: a folder can come back, and permissions can change.
-    pub fn create(&self) -> std::result::Result<CaptureFile, StorageError> {
+    pub fn create_with_room(&self, bytes: u64) -> std::result::Result<CaptureFile, StorageError> {
         let mut claim = self.room.claim();
-        if !claim.cover(FIRST_BYTES) {
+        if !claim.cover(bytes.max(FIRST_BYTES)) {
             return Err(StorageError::NoRoomYet);
         }
         let made = move || -> Result<CaptureFile> {

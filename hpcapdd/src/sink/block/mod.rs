@@ -16,6 +16,7 @@ use hpcap::raw::{Gap, tag::Tag};
 use hpcap::{Kind, Ledger, Reason, Result, Timestamp};
 
 use resume::Interruption;
+use split::END_BYTES;
 
 use crate::report::event::{EndedBy, Notice};
 use crate::sink::block::block_view::{BlockView, StoredBlock};
@@ -145,6 +146,12 @@ impl BlockSink {
         }
     }
 
+    /// Whether `files` finished files of this sink are all that `--files` allows.
+    fn has_files(&self, files: u64) -> bool {
+        let all = files + self.others.files;
+        self.limits.files.is_some_and(|limit| all >= limit)
+    }
+
     /// Applies `--bytes` to a view. Returns the stream offset behind the last record that fits, or
     /// `None` if the whole view fits.
     fn byte_limit(&self, view: &BlockView<'_>) -> Option<u64> {
@@ -254,11 +261,7 @@ impl Sink for BlockSink {
         self.file_number = listener.page().file_number();
         self.complete_file(listener);
         self.watch_length(listener);
-        if self
-            .limits
-            .files
-            .is_some_and(|n| self.tally.files + self.others.files >= n)
-        {
+        if self.has_files(self.tally.files) {
             return Ok(Step::Limit(EndedBy::Files));
         }
         let idle = Step::Idle {
@@ -283,6 +286,10 @@ impl Sink for BlockSink {
             });
         }
         if self.writer.is_at(self.file_bytes_max()) {
+            // A split makes two files of one.
+            if self.has_files(self.tally.files + 1) {
+                return Ok(Step::Limit(EndedBy::Files));
+            }
             match self.split(&view, listener.page().caplen()) {
                 Ok(true) => return Ok(Step::Done),
                 Ok(false) => {}
@@ -348,7 +355,11 @@ impl Sink for BlockSink {
         };
         let view = BlockView::of(listener, stored);
         let partial = view.filter(|_| tail_is_whole(listener));
-        let Some(salvage) = self.writer.salvage(partial.as_ref()) else {
+        // A file that a limit ends needs no more room than it has.
+        let full = ending.limited && self.writer.is_at(self.file_bytes_max());
+        let end_in_file = full.then(|| self.writer.end_with_room(END_BYTES)).flatten();
+        let salvage = end_in_file.or_else(|| self.writer.salvage(partial.as_ref()));
+        let Some(salvage) = salvage else {
             return;
         };
         let lost = if ending.limited {

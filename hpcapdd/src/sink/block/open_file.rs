@@ -48,8 +48,18 @@ impl OpenFile {
         start: u64,
         told: Ledger,
     ) -> Result<Self, StorageError> {
-        Ok(Self {
-            file: folder.create()?,
+        Ok(Self::begin_in(folder.create()?, geometry, start, told))
+    }
+
+    /// Begins `file`, which starts at stream offset `start`.
+    pub(super) fn begin_in(
+        file: CaptureFile,
+        geometry: Geometry,
+        start: u64,
+        told: Ledger,
+    ) -> Self {
+        Self {
+            file,
             start,
             before: told[Reason::Captured],
             stored: start,
@@ -57,7 +67,7 @@ impl OpenFile {
             own_from: start,
             anchor: (start, told),
             index: Index::new(geometry.block_bytes),
-        })
+        }
     }
 
     /// Writes a block of `tags`, padding and `head`, the start of a record that goes on with `next`.

@@ -16,7 +16,7 @@ use crate::sink::file_header::{Place, header_of, ledger_tag};
 use crate::storage::error::StorageError;
 
 /// Bytes that the end of a file needs: a ledger, and the header of the padding behind it.
-const END_BYTES: u64 = 1 << 10;
+pub(super) const END_BYTES: u64 = 1 << 10;
 
 impl BlockSink {
     /// Longest file, in bytes, that this recorder may write.

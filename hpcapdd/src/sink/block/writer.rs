@@ -307,7 +307,11 @@ impl BlockWriter {
         let read = open.file.read(&mut head, from);
         read.map_err(|e| StorageError::of_write(open.file.path(), e))?;
         let start = next.off - block_bytes;
-        let mut new = OpenFile::begin(&self.folder, self.geometry, start, at.told)?;
+        // Room for the first two blocks, and more than enough for their index.
+        let file = self
+            .folder
+            .create_with_room(2 * block_bytes + block_bytes / 8)?;
+        let mut new = OpenFile::begin_in(file, self.geometry, start, at.told);
         if let Err(error) = new.write_first_block(block_bytes, &head, next.bytes, tags) {
             new.file.discard();
             return Err(error);

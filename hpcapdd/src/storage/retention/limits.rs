@@ -12,6 +12,10 @@ use crate::storage::room::Room;
 /// The fewest and the most bytes that a recorder claims at a time.
 const STEP_BYTES: (u64, u64) = (64 << 10, 2 << 30);
 
+/// Fewest blocks that the limits must leave to the files of a source: a finished file of two blocks
+/// that is to be deleted, the file under way, and the first two blocks of the next one.
+const BLOCKS_MIN: u64 = 6;
+
 /// The limits of what is kept; `None` = no limit of that kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Limits {
@@ -64,6 +68,30 @@ impl Limits {
                 Bytes(all)
             ),
         ))
+    }
+
+    /// Refuses limits that leave no room for `files` files of whole blocks of `block_bytes` bytes.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`](hpcap::Kind::Usage), naming the least size.
+    pub fn check_blocks(&self, base: &Path, block_bytes: u64, files: u64) -> Result<()> {
+        let least = BLOCKS_MIN * block_bytes * files.max(1);
+        match self.all_bytes(base) {
+            Some(all) if all < least => Err(Error::usage(
+                format!("keep RAW files of {} on the disk", Bytes(all)),
+                format!(
+                    "RAW files have whole blocks, here of {}, and {BLOCKS_MIN} of them for each source \
+                     are the least that --keep-size or --keep-free can leave to the files",
+                    Bytes(block_bytes)
+                ),
+            )
+            .advise(format!(
+                "leave {} to them, or give the ring less than 16M: its blocks are then a quarter of \
+                 it",
+                Bytes(least)
+            ))),
+            _ => Ok(()),
+        }
     }
 
     /// The bytes that all files together may take on the disk of `base`, as far as the limits say.
