@@ -112,7 +112,7 @@ impl Clients {
     /// Serves the client at the other end of `socket` in a thread of its own.
     ///
     /// # Errors
-    /// [`Kind::Full`] when there are too many clients; the system's error when there are not enough
+    /// [`Kind::Full`](hpcap::Kind::Full) when there are too many clients; the system's error when there are not enough
     /// threads or descriptors for one more. The client receives the error, too.
     pub(crate) fn serve(all: &Arc<Self>, socket: OwnedFd) -> Result<()> {
         let copy = socket.as_fd().try_clone_to_owned();
@@ -181,7 +181,7 @@ impl Clients {
         self.send(Command::Dedup(dedup.map(Box::new)));
     }
 
-    /// Returns the reply to [`abi::HPCAP_OP_DEDUP`].
+    /// Returns the reply to [`HPCAP_OP_DEDUP`](hpcap::abi::HPCAP_OP_DEDUP).
     fn dedup(&self) -> String {
         let told = *lock(&self.dedup);
         told.map_or_else(|| "off".to_owned(), |settings| settings.to_string())
