@@ -6,6 +6,7 @@ use hpcap::compress::Decompressor;
 use hpcap::error::Context;
 use hpcap::raw::Reader;
 use hpcap::raw::check::{Checker, Report};
+use hpcap::raw::index::Index;
 use hpcap::raw::name::start_of;
 use hpcap::raw::repair::{apply, plan};
 use hpcap::{Error, Kind, Result};
@@ -142,9 +143,15 @@ impl FileChecker {
             .unwrap_or_default()
             .to_string_lossy();
         let start = start_of(&start);
+        let index = match under_way {
+            true => None,
+            // Readers ignore an index that cannot be loaded.
+            false => Index::load(&opened.path).unwrap_or_default(),
+        };
         let (source, _) = opened.unpacked()?;
         let reader = Reader::new(source).named(name);
-        self.checker.check(reader, start, under_way, &mut each)
+        self.checker
+            .check_with_index(reader, start, under_way, index.as_ref(), &mut each)
     }
 
     /// Repairs a file, or prints the steps of the repair.

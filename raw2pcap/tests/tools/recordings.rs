@@ -2,9 +2,13 @@
 
 use std::path::Path;
 
+use hpcap::Timestamp;
 use hpcap::raw::RecordingId;
+use hpcap::raw::index::Index;
 
-use crate::samples::{File, START, converted_file, exits, ns, raw2pcap, stderr};
+use crate::samples::{
+    File, START, checkraw, converted_file, exits, index, many, ns, raw2pcap, stderr,
+};
 
 /// Stores a file of a recording with two frames at `seconds`.
 fn store(dir: &Path, recording: Option<RecordingId>, stream_off: u64, seconds: [u64; 2]) {
@@ -67,4 +71,43 @@ fn files_are_sorted_by_stream_offset() {
         .collect();
     let expected: Vec<_> = [5000, 5001, 100, 101].map(|s| ns(s, 0)).into();
     assert_eq!(times, expected);
+}
+
+/// Only the times in the middle of a block are wrong, so that a search finds no contradiction.
+#[test]
+fn index_that_hides_frames_is_a_defect() {
+    let dir = tempfile::tempdir().unwrap();
+    let raw = many(0, 0, 1000).store(dir.path());
+    index(&raw);
+    let path = raw.to_str().unwrap();
+    exits(&checkraw(&["-q", path], dir.path()), 0);
+    let sound = Index::load(&raw).unwrap().unwrap();
+    let last = sound
+        .entries
+        .iter()
+        .rposition(|e| e.span.is_some())
+        .unwrap();
+    for entry in [0, last / 2, last] {
+        let mut wrong = sound.clone();
+        let time = wrong.entries[entry].time.unwrap();
+        wrong.entries[entry].span = Some((time, time));
+        wrong.save(&raw).unwrap();
+        let run = checkraw(&["-q", path], dir.path());
+        exits(&run, 1);
+        let out = String::from_utf8_lossy(&run.stdout).into_owned();
+        let block = format!("byte {}: the index", sound.entries[entry].offset);
+        assert!(out.contains(&block), "{out}");
+    }
+    // Wider times only make a search slower.
+    let mut wide = sound.clone();
+    for entry in &mut wide.entries {
+        entry.span = entry.span.map(|(from, to)| {
+            (
+                Timestamp::from_ns(from.as_ns() - 1),
+                Timestamp::from_ns(to.as_ns() + 1),
+            )
+        });
+    }
+    wide.save(&raw).unwrap();
+    exits(&checkraw(&["-q", path], dir.path()), 0);
 }

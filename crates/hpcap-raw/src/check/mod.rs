@@ -9,6 +9,7 @@ use std::path::Path;
 
 pub use report::{Finding, HeaderFacts, Kinds, Missing, Problem, Reasons, Report, Severity};
 
+use crate::index::{Entry, Index};
 use crate::name::start_of;
 use crate::reader::Reader;
 use crate::record::{Event, Record};
@@ -60,6 +61,24 @@ struct Progress {
     closed: bool,
 }
 
+/// Offset of the first block in which a reader that trusts `entries` would miss a frame of the file,
+/// whose index is `built`.
+fn first_hidden(entries: &[Entry], built: &[Entry]) -> Option<u64> {
+    let hides = |of: &Entry, is: &Entry| {
+        let times = match (of.span, is.span) {
+            (Some(of), Some(is)) => of.0 > is.0 || of.1 < is.1,
+            (Some(_), None) => true,
+            (None, _) => of.time.is_none() && is.time.is_some(),
+        };
+        times || of.offset != is.offset || of.time != is.time
+    };
+    let mut pairs = entries.iter().zip(built);
+    match pairs.find(|(of, is)| hides(of, is)) {
+        Some((_, is)) => Some(is.offset),
+        None => built.get(entries.len()).map(|is| is.offset),
+    }
+}
+
 impl Checker {
     /// Creates a checker that keeps the first 20 findings and gaps of a file, and that warns of
     /// frames shorter than 60 bytes.
@@ -82,7 +101,8 @@ impl Checker {
         self
     }
 
-    /// Checks the file at `path` and calls `each` with the header of every frame.
+    /// Checks the file at `path`, with the index beside it, and calls `each` with the header of every
+    /// frame.
     ///
     /// # Errors
     /// Returns errors of the file system, and those that `each` returns.
@@ -98,7 +118,13 @@ impl Checker {
         let under_way = matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock));
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let reader = Reader::new(file).named(path.display().to_string());
-        self.check(reader, start_of(&name), under_way, each)
+        // The index of a file under way is not there yet, or belongs to another file of that name.
+        // Readers ignore an index that cannot be loaded.
+        let index = match under_way {
+            true => None,
+            false => Index::load(path).unwrap_or_default(),
+        };
+        self.check_with_index(reader, start_of(&name), under_way, index.as_ref(), each)
     }
 
     /// Checks the source of `reader`. `start_sec` is the start time in the file's name. `under_way`
@@ -108,11 +134,27 @@ impl Checker {
     /// Returns errors of reading the source, and those that `each` returns.
     pub fn check<R: Read>(
         &self,
-        mut reader: Reader<R>,
+        reader: Reader<R>,
         start_sec: Option<u64>,
         under_way: bool,
         each: &mut dyn FnMut(Passing<'_>) -> Result<()>,
     ) -> Result<Report> {
+        self.check_with_index(reader, start_sec, under_way, None, each)
+    }
+
+    /// Checks the source of `reader` like [`Checker::check`], and that `index` hides none of its frames.
+    ///
+    /// # Errors
+    /// The errors of [`Checker::check`].
+    pub fn check_with_index<R: Read>(
+        &self,
+        mut reader: Reader<R>,
+        start_sec: Option<u64>,
+        under_way: bool,
+        index: Option<&Index>,
+        each: &mut dyn FnMut(Passing<'_>) -> Result<()>,
+    ) -> Result<Report> {
+        let mut index = index.map(|index| (index, Index::new(index.block_bytes)));
         let mut progress = Progress {
             start_sec,
             ..Progress::default()
@@ -122,6 +164,14 @@ impl Checker {
             let Some(event) = reader.event() else {
                 continue;
             };
+            if let Some((_, built)) = &mut index {
+                let offset = reader.range().start;
+                match &event {
+                    Event::Frame(frame) => built.note(offset, Some(frame.time)),
+                    Event::Damaged(_) => {}
+                    _ => built.note(offset, None),
+                }
+            }
             if let Event::Frame(frame) = &event {
                 if let Some(header) = reader.header() {
                     let offset = reader.range().start;
@@ -138,6 +188,13 @@ impl Checker {
         }
         progress.report.file_bytes = reader.offset();
         progress.report.old_variant = reader.is_old_variant();
+        // The index of a damaged file describes the file as it was.
+        if let Some((index, built)) = &index
+            && progress.report.defects == 0
+            && let Some(offset) = first_hidden(&index.entries, &built.entries)
+        {
+            self.find(&mut progress, offset, 0, Problem::WrongIndex);
+        }
         if !progress.closed && !under_way {
             self.find(&mut progress, reader.offset(), 0, Problem::NotClosed);
         }

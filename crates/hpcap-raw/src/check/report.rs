@@ -64,6 +64,8 @@ pub enum Problem {
     },
     /// The last record is not padding: the file was not closed.
     NotClosed,
+    /// The index beside the file hides frames of a block from readers that search for a time.
+    WrongIndex,
     /// A frame longer than 1518 bytes.
     LongFrame {
         /// Captured bytes of the frame.
@@ -125,6 +127,10 @@ impl fmt::Display for Problem {
                 write!(f, "{caplen} bytes captured of a frame of {len}")
             }
             Self::NotClosed => write!(f, "the file has no closing padding"),
+            Self::WrongIndex => write!(
+                f,
+                "the index (.idx) hides frames of this block from raw2pcap --from and --to; delete it"
+            ),
             Self::LongFrame { caplen } => write!(f, "a long frame: {caplen} bytes"),
             Self::ShortFrame { caplen } => write!(f, "a short frame: {caplen} bytes"),
             Self::BeforeName { start_sec } => {
