@@ -15,6 +15,8 @@ DOCDIR = $(DESTDIR)$(PREFIX)/share/doc/hpcap
 UNITDIR = $(DESTDIR)$(PREFIX)/lib/systemd/system
 SYSUSERSDIR = $(DESTDIR)$(PREFIX)/lib/sysusers.d
 TMPFILESDIR = $(DESTDIR)$(PREFIX)/lib/tmpfiles.d
+MODPROBEDIR = $(DESTDIR)$(PREFIX)/lib/modprobe.d
+NETWORKDIR = $(DESTDIR)$(PREFIX)/lib/systemd/network
 TUNEDDIR = $(DESTDIR)$(PREFIX)/lib/tuned/hpcap
 SHAREDIR = $(DESTDIR)$(PREFIX)/share/hpcap
 MANDIR = $(DESTDIR)$(PREFIX)/share/man/man1
@@ -22,7 +24,7 @@ BASHDIR = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 ZSHDIR = $(DESTDIR)$(PREFIX)/share/zsh/site-functions
 FISHDIR = $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 BINARIES := hpcapd hpcapdd hpcapctl raw2pcap checkraw hpcap-bench hpcap-monitor
-UNITS := hpcap.target hpcapd@.service hpcapdd@.service hpcapdd-queue@.service hpcap-monitor.service
+UNITS := hpcap.target hpcapd@.service hpcapdd@.service hpcapdd-queue@.service hpcap-monitor.service hpcap-port@.service
 DOCUMENTS := README.md ARCHITECTURE.md CHANGELOG.md
 
 # For `make run`.
@@ -135,7 +137,9 @@ install: $(BINARIES:%=$(TARGET)/release/%) $(TARGET)/release/xtask ## install to
 	sed -i 's|/usr/local/|$(PREFIX)/|g' $(UNITS:%='$(UNITDIR)/%')
 	install -m 644 packaging/systemd/hpcap.sysusers '$(SYSUSERSDIR)/hpcap.conf'
 	install -m 644 packaging/systemd/hpcap.tmpfiles '$(TMPFILESDIR)/hpcap.conf'
-	install -d '$(TUNEDDIR)'
+	install -d '$(MODPROBEDIR)' '$(NETWORKDIR)' '$(TUNEDDIR)'
+	install -m 644 packaging/modprobe/hpcap.conf '$(MODPROBEDIR)'
+	install -m 644 packaging/network/10-hpcap.link '$(NETWORKDIR)'
 	install -m 644 packaging/tuned/tuned.conf '$(TUNEDDIR)'
 	install -d '$(SHAREDIR)/prometheus' '$(SHAREDIR)/grafana'
 	install -m 644 packaging/prometheus/hpcap.rules.yml '$(SHAREDIR)/prometheus'
@@ -162,6 +166,7 @@ uninstall: ## remove what `make install` installed with the same DESTDIR and PRE
 	rm -f $(BINARIES:%='$(BINDIR)/%') '$(INCLUDEDIR)/hpcap.h' '$(DESTDIR)/etc/udev/rules.d/70-hpcap.rules'
 	rm -f $(UNITS:%='$(UNITDIR)/%') '$(SYSUSERSDIR)/hpcap.conf' '$(TMPFILESDIR)/hpcap.conf'
 	rm -rf '$(TUNEDDIR)' '$(SHAREDIR)'
+	rm -f '$(MODPROBEDIR)/hpcap.conf' '$(NETWORKDIR)/10-hpcap.link'
 	rm -f $(BINARIES:%='$(MANDIR)/%.1') '$(MANDIR)'/hpcapctl-*.1 '$(MANDIR)'/hpcap-bench-*.1 \
 		'$(MANDIR)'/hpcap-monitor-*.1
 	rm -f $(BINARIES:%='$(BASHDIR)/%') $(BINARIES:%='$(ZSHDIR)/_%') $(BINARIES:%='$(FISHDIR)/%.fish')

@@ -6,10 +6,11 @@ use hpcap_cli::Hint;
 use crate::config::ConfigCommand;
 use crate::doctor::Doctor;
 use crate::hugepages::Hugepages;
-use crate::install::{Install, Uninstall};
+use crate::install::{Install, Uninstall, Upgrade};
 use crate::kill::Kill;
 use crate::listeners::Listeners;
 use crate::mirror::MirrorCommand;
+use crate::port::PortCommand;
 pub use crate::ring::Ring;
 use crate::selftest::Selftest;
 use crate::settings::{Get, Set};
@@ -64,8 +65,13 @@ pub enum Command {
     Ring(Ring),
     /// Capture network interfaces as services, now and at each boot (root)
     Install(Install),
+    /// Bring what was installed to the state of the installed packages (root)
+    Upgrade(Upgrade),
     /// Undo everything that `hpcapctl install` has changed (root)
     Uninstall(Uninstall),
+    /// Give a port of a NIC to the kernel module, or back to its plain driver (root)
+    #[command(subcommand)]
+    Port(PortCommand),
     /// Make, check, show, import and compare configurations
     #[command(subcommand)]
     Config(ConfigCommand),

@@ -14,6 +14,7 @@ pub mod kill;
 pub mod listeners;
 pub mod mirror;
 mod output;
+pub mod port;
 pub mod ring;
 pub mod selftest;
 pub mod settings;
@@ -45,7 +46,9 @@ pub fn run(cli: &Cli) -> Result<ExitCode> {
         Command::Vf(command) => print(&vf::run(command)?).map(drop),
         Command::Ring(ring) => print(&ring::set(ring)?).map(drop),
         Command::Install(options) => print(&install::install(options)?).map(drop),
+        Command::Upgrade(options) => print(&install::upgrade(options)?).map(drop),
         Command::Uninstall(options) => print(&install::uninstall(options)?).map(drop),
+        Command::Port(port) => print(&port::run(port)?).map(drop),
         Command::Doctor(doctor) => return doctor.run(),
         Command::Selftest(selftest) => return selftest.run(),
         Command::Up(up) => return up.run(),

@@ -28,7 +28,12 @@ impl System {
             fs::create_dir_all(system.path(folder)).unwrap();
         }
         fs::write(system.path("etc/passwd"), "hpcap:x:997:997::/:/nologin\n").unwrap();
-        for unit in ["hpcap.target", "hpcapd@.service", "hpcapdd-queue@.service"] {
+        for unit in [
+            "hpcap.target",
+            "hpcapd@.service",
+            "hpcap-port@.service",
+            "hpcapdd-queue@.service",
+        ] {
             fs::write(system.path("lib/systemd/system").join(unit), "").unwrap();
         }
         system

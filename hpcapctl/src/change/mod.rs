@@ -6,6 +6,7 @@
 
 pub mod file;
 pub mod manifest;
+pub mod modules;
 pub mod setting;
 pub mod step;
 
@@ -67,6 +68,12 @@ impl Changer {
             .iter()
             .map(|record| &record.step)
             .collect()
+    }
+
+    /// Whether a step would change something, or fail because something is in its way.
+    #[must_use]
+    pub fn would_change(&self, step: &Step) -> bool {
+        !matches!(step.prepare(&self.root), Ok(Before::Same))
     }
 
     /// Whether an earlier run was cut off.

@@ -9,9 +9,11 @@ use std::process::Command;
 
 use hpcap::error::Context;
 use hpcap::{Error, Kind, Result};
+use hpcap_host::Tree;
 use serde::{Deserialize, Serialize};
 
 use super::file::{remove, sync_folder, temporary, write_atomically};
+use super::modules;
 use super::setting::{InForce, Setting};
 
 /// The folder below which the system is: `/`, or an image.
@@ -63,6 +65,13 @@ pub enum Step {
         /// What the link contains.
         target: String,
     },
+    /// Build the kernel modules with DKMS, and install them.
+    BuildModules {
+        /// Version of the modules.
+        version: String,
+        /// The kernel.
+        release: String,
+    },
     /// Start a unit of the running system; undoing stops it.
     StartUnit {
         /// The unit.
@@ -113,6 +122,12 @@ impl fmt::Display for Step {
             Self::CreateFolder { path } => write!(f, "create folder {path}"),
             Self::WriteFile { path, .. } => write!(f, "write {path}"),
             Self::CreateLink { path, target } => write!(f, "link {path} to {target}"),
+            Self::BuildModules { version, release } => {
+                write!(
+                    f,
+                    "build the modules of hpcap {version} for Linux {release}"
+                )
+            }
             Self::StartUnit { unit } => write!(f, "start {unit}"),
             Self::StopUnit { unit } => write!(f, "stop {unit}"),
             Self::Setting(setting) => setting.fmt(f),
@@ -172,6 +187,13 @@ impl Step {
                     Err(_) => Ok(Before::Absent),
                 }
             }
+            Self::BuildModules { release, .. } => {
+                let tree = Tree::at(root.path("/"));
+                Ok(match modules::are_installed(&tree, release) {
+                    true => Before::Same,
+                    false => Before::Absent,
+                })
+            }
             Self::StartUnit { unit } => Ok(match is_active(unit) {
                 true => Before::Same,
                 false => Before::Absent,
@@ -216,6 +238,7 @@ impl Step {
                 }
                 .context(tried)
             }
+            Self::BuildModules { version, release } => modules::build(version, release),
             Self::StartUnit { unit } => {
                 systemctl(&["daemon-reload"])?;
                 systemctl(&["start", unit])
@@ -262,6 +285,12 @@ impl Step {
                     }
                     Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Undone::AlreadyGone),
                     _ => Ok(Undone::Foreign(format!("{} was replaced", path.display()))),
+                }
+            }
+            Self::BuildModules { version, release } => {
+                match modules::are_installed(&Tree::at(root.path("/")), release) {
+                    true => modules::remove(version, release).map(|()| Undone::Yes),
+                    false => Ok(Undone::AlreadyGone),
                 }
             }
             Self::StartUnit { unit } => {

@@ -22,21 +22,32 @@ pub(super) struct Units {
     pub(super) folder: &'static str,
 }
 
-/// Checks the system below `root`.
+/// Checks the system below `root`. `installed` are interfaces that are captured already, and `problems` what was found
+/// before.
 ///
 /// # Errors
 /// One error that has every problem, each with what to do.
-pub(super) fn check(root: &Path, interfaces: &[String], record: bool) -> Result<Units> {
+pub(super) fn check(
+    root: &Path,
+    interfaces: &[String],
+    installed: &[String],
+    record: bool,
+    mut problems: Vec<String>,
+) -> Result<Units> {
     let at = Root::new(root);
-    let mut problems = Vec::new();
     let mut kind = Kind::NotFound;
     if let Err(e) = check_privileges(root) {
         kind = e.kind();
         problems.push(e.to_string());
     }
     let needed: &[&str] = match record {
-        true => &["hpcap.target", "hpcapd@.service", "hpcapdd-queue@.service"],
-        false => &["hpcap.target", "hpcapd@.service"],
+        true => &[
+            "hpcap.target",
+            "hpcapd@.service",
+            "hpcap-port@.service",
+            "hpcapdd-queue@.service",
+        ],
+        false => &["hpcap.target", "hpcapd@.service", "hpcap-port@.service"],
     };
     let has_all = |folder: &&&str| {
         needed
@@ -63,6 +74,7 @@ pub(super) fn check(root: &Path, interfaces: &[String], record: bool) -> Result<
         } else if !is_interface_name(name) {
             problems.push(format!("{name:?} is not the name of an interface"));
         } else if at.is_running_system()
+            && !installed.contains(name)
             && let Err(e) = Interface::required(name)
         {
             problems.push(e.to_string());

@@ -1,16 +1,19 @@
-//! `hpcapctl install` and `uninstall`: capture in userspace as services.
+//! `hpcapctl install`, `uninstall` and `upgrade`: capture as services, with the kernel module or in userspace.
 
 mod checks;
 mod plan;
+pub mod ports;
 
 use std::fmt::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use hpcap::Result;
 use hpcap_host::{PciDevice, Tree};
 
+use crate::change::step::{Root, Step};
 use crate::change::{Changer, Lines};
+use ports::Port;
 
 /// The options of `hpcapctl install`.
 #[derive(Debug, Args)]
@@ -19,6 +22,7 @@ Examples:
   hpcapctl install eth0                capture eth0 into queue hpcap0, now and at each boot
   hpcapctl install eth0 eth1           eth0 as hpcap0, eth1 as hpcap1
   hpcapctl install eth0 --record       also record the queue into /var/lib/hpcap/hpcap0
+  hpcapctl install eth0 --engine userspace   leave the port to its plain driver, and the network as it is
   hpcapctl install eth0 --dry-run      only print what would be done
 
 Everything that is changed is listed in /var/lib/hpcapctl/manifest.json; `hpcapctl uninstall` takes it
@@ -32,6 +36,38 @@ pub struct Install {
     #[arg(long)]
     record: bool,
 
+    /// What captures the interfaces
+    #[arg(long, value_enum, default_value_t = Engine::Auto)]
+    engine: Engine,
+
+    /// Capture also an interface through which the network of this machine goes
+    #[arg(long)]
+    yes: bool,
+
+    #[command(flatten)]
+    how: How,
+}
+
+/// What captures an interface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Engine {
+    /// The kernel module where it drives the NIC, and hpcapd for others
+    Auto,
+    /// The kernel module; an interface that it cannot drive is an error
+    Module,
+    /// hpcapd, through the kernel's sockets; the network goes on
+    Userspace,
+}
+
+/// The options of `hpcapctl upgrade`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  hpcapctl upgrade             after an update of the packages: the same interfaces, the new services
+  hpcapctl upgrade --dry-run   only print what would be done
+
+The interfaces, their queues and files that somebody has changed stay as they are.")]
+pub struct Upgrade {
     #[command(flatten)]
     how: How,
 }
@@ -61,9 +97,87 @@ struct How {
 /// All problems that the checks find, in one error; or the error of the step that failed, after the
 /// steps before it were undone.
 pub fn install(options: &Install) -> Result<String> {
-    let How { dry_run, root } = &options.how;
-    let units = checks::check(root, &options.interfaces, options.record)?;
-    let mut changer = Changer::open(root)?;
+    let How { root, .. } = &options.how;
+    let changer = Changer::open(root)?;
+    let (captured, problems) = choose(options, &changer);
+    let known: Vec<String> = plan::installed(&changer).map(|(name, _)| name).collect();
+    let record = options.record;
+    let units = checks::check(root, &options.interfaces, &known, record, problems)?;
+    let plan = |changer: &Changer| {
+        plan::steps(
+            changer,
+            root,
+            &options.interfaces,
+            &captured,
+            record,
+            &units,
+        )
+    };
+    let mut text = carry_out(&options.how, changer, &plan)?;
+    if !options.how.dry_run {
+        let _ = writeln!(text, "{}", describe_hardware(&captured));
+        let _ = writeln!(
+            text,
+            "`hpcapctl status` shows the queues; `hpcapctl uninstall` takes all of this back"
+        );
+    }
+    Ok(text)
+}
+
+/// Returns the ports that the module is to capture, and what is wrong with them.
+fn choose(options: &Install, changer: &Changer) -> (Vec<Port>, Vec<String>) {
+    let tree = Tree::machine();
+    let installed = ports::installed(changer);
+    let mut captured = Vec::new();
+    let mut problems = Vec::new();
+    if options.engine == Engine::Userspace {
+        return (captured, problems);
+    }
+    let is_machine = Root::new(&options.how.root).is_running_system();
+    let mut fresh = Vec::new();
+    for interface in &options.interfaces {
+        if let Some(port) = installed.iter().find(|port| port.interface == *interface) {
+            captured.push(port.clone());
+            continue;
+        }
+        // An interface that hpcapd captures keeps its engine.
+        if options.engine == Engine::Auto
+            && plan::installed(changer).any(|(name, _)| name == *interface)
+        {
+            continue;
+        }
+        match Port::of_interface(&tree, interface).filter(|_| is_machine) {
+            Some(port) => fresh.push(port),
+            None if options.engine == Engine::Module => problems.push(format!(
+                "the kernel module cannot drive {interface}, which is no Intel 82599, X540 or X550 of this machine: \
+                 --engine userspace captures it"
+            )),
+            None => {}
+        }
+    }
+    if !fresh.is_empty() {
+        problems.extend(ports::problems(&tree, &fresh, options.yes));
+        for port in &fresh {
+            let taken = plan::installed(changer).find(|(_, number)| *number == port.number);
+            if let Some((other, number)) = taken {
+                problems.push(format!(
+                    "{} is hpcap{number} in the kernel module, and this queue is that of {other}: hpcapctl uninstall",
+                    port.interface
+                ));
+            }
+        }
+    }
+    captured.extend(fresh);
+    (captured, problems)
+}
+
+/// Applies a plan, after what is left of an earlier run was undone, or prints it. Returns what to print.
+fn carry_out(
+    how: &How,
+    mut changer: Changer,
+    plan: &dyn Fn(&Changer) -> Vec<Step>,
+) -> Result<String> {
+    let dry_run = how.dry_run;
     let mut text = String::new();
     let mut done = Lines::new();
     if changer.is_unfinished() {
@@ -72,10 +186,10 @@ pub fn install(options: &Install) -> Result<String> {
             done = changer.recover()?;
         }
     }
-    let steps = plan::steps(&changer, root, &options.interfaces, options.record, &units);
-    if *dry_run {
+    let steps = plan(&changer);
+    if dry_run {
         for step in &steps {
-            if !changer.steps().contains(&step) {
+            if !changer.steps().contains(&step) && changer.would_change(step) {
                 let _ = writeln!(text, "would {step}");
             }
         }
@@ -88,23 +202,47 @@ pub fn install(options: &Install) -> Result<String> {
     for line in done {
         let _ = writeln!(text, "{line}");
     }
-    let _ = writeln!(text, "{}", describe_hardware());
-    let _ = writeln!(
-        text,
-        "`hpcapctl status` shows the queues; `hpcapctl uninstall` takes all of this back"
+    Ok(text)
+}
+
+/// Brings what is installed to the state of the installed packages. Returns what to print.
+///
+/// # Errors
+/// As [`install`].
+pub fn upgrade(options: &Upgrade) -> Result<String> {
+    let root: &Path = &options.how.root;
+    let changer = Changer::open(root)?;
+    let interfaces: Vec<String> = plan::installed(&changer).map(|(name, _)| name).collect();
+    if interfaces.is_empty() {
+        return Ok("nothing to do: `hpcapctl install` has changed nothing\n".to_owned());
+    }
+    let captured = ports::installed(&changer);
+    let record = changer.steps().iter().any(
+        |step| matches!(step, Step::CreateLink { path, .. } if path.contains("/hpcapdd-queue@")),
     );
+    let units = checks::check(root, &interfaces, &interfaces, record, Vec::new())?;
+    let plan =
+        |changer: &Changer| plan::steps(changer, root, &interfaces, &captured, record, &units);
+    let mut text = carry_out(&options.how, changer, &plan)?;
+    text.push_str("services that run go on with the programs that they were started from; `systemctl restart hpcap.target` starts the new ones\n");
     Ok(text)
 }
 
 /// Says which engine captures, and why.
-fn describe_hardware() -> String {
+fn describe_hardware(captured: &[Port]) -> String {
+    if let [port, ..] = captured {
+        return format!(
+            "the kernel module captures {}, whose interface is hpcap{}",
+            port.interface, port.number
+        );
+    }
     let supported = PciDevice::all(&Tree::machine())
         .into_iter()
         .find(PciDevice::is_supported);
     match supported {
         Some(device) => format!(
             "hpcapd captures through the kernel's sockets. The NIC {} can capture with the kernel module, \
-             which this command does not install: see docs/driver.md",
+             unlike hpcapd: hpcapctl uninstall, and install without --engine userspace",
             device.address
         ),
         None => "this machine has no NIC that hpcap's kernel module drives (Intel 82599 or a relative), \

@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use hpcap_host::Tree;
+
 use super::checks::Units;
+use super::ports::{self, Port};
 use crate::change::Changer;
 use crate::change::step::{Root, Step};
 
@@ -17,6 +20,7 @@ pub(super) fn steps(
     changer: &Changer,
     root: &Path,
     interfaces: &[String],
+    captured: &[Port],
     record: bool,
     units: &Units,
 ) -> Vec<Step> {
@@ -24,8 +28,10 @@ pub(super) fn steps(
         .iter()
         .flat_map(|folder| folders_of(folder))
         .collect();
+    steps.extend(module_steps(changer, root, captured));
     let mut taken: BTreeSet<u32> = installed(changer).map(|(_, number)| number).collect();
-    let mut started = vec!["hpcap.target".to_owned()];
+    taken.extend(captured.iter().map(|port| port.number));
+    let mut started = Vec::new();
     steps.push(link(
         WANTED_BY_SYSTEM,
         "hpcap.target",
@@ -33,8 +39,12 @@ pub(super) fn steps(
         units,
     ));
     for interface in interfaces {
+        let port = captured.iter().find(|port| port.interface == *interface);
         let known = installed(changer).find(|(name, _)| name == interface);
-        let number = known.map_or_else(|| first_free(&mut taken), |(_, number)| number);
+        let known = port
+            .map(|port| port.number)
+            .or(known.map(|(_, number)| number));
+        let number = known.unwrap_or_else(|| first_free(&mut taken));
         let content = settings(interface, number);
         steps.push(Step::WriteFile {
             path: settings_path(interface),
@@ -45,15 +55,42 @@ pub(super) fn steps(
             steps.push(link(WANTED_BY_HPCAP, &unit, template, units));
             started.push(unit);
         };
-        enable(format!("hpcapd@{interface}.service"), "hpcapd@.service");
+        match port {
+            Some(port) => enable(port.unit(), "hpcap-port@.service"),
+            None => enable(format!("hpcapd@{interface}.service"), "hpcapd@.service"),
+        }
         if record {
             let recorder = format!("hpcapdd-queue@hpcap{number}.service");
             enable(recorder, "hpcapdd-queue@.service");
         }
     }
+    // The target comes last, because it would start the units before it without a step that undoing waits for.
+    started.push("hpcap.target".to_owned());
     let runs_systemd = Path::new("/run/systemd/system").exists();
     if Root::new(root).is_running_system() && runs_systemd {
         steps.extend(started.into_iter().map(|unit| Step::StartUnit { unit }));
+    }
+    steps
+}
+
+/// Steps that let the module capture ports. Nothing is built in an image, whose package was built with the kernel.
+fn module_steps(changer: &Changer, root: &Path, captured: &[Port]) -> Vec<Step> {
+    if captured.is_empty() {
+        return Vec::new();
+    }
+    let mut all = ports::installed(changer);
+    all.retain(|known| captured.iter().all(|port| port.address != known.address));
+    all.extend_from_slice(captured);
+    all.sort_by_key(|port| port.number);
+    let mut steps = Vec::new();
+    if Root::new(root).is_running_system() {
+        steps.extend(ports::build(&Tree::machine()));
+    }
+    steps.extend(folders_of("/etc/modprobe.d"));
+    steps.push(ports::options(&all));
+    for port in captured {
+        steps.extend(folders_of(&port.unit_folder()));
+        steps.push(port.fallback());
     }
     steps
 }
@@ -85,7 +122,7 @@ fn settings(interface: &str, number: u32) -> String {
 }
 
 /// The interfaces that are installed, with the numbers of their queues.
-fn installed(changer: &Changer) -> impl Iterator<Item = (String, u32)> {
+pub(super) fn installed(changer: &Changer) -> impl Iterator<Item = (String, u32)> {
     changer.steps().into_iter().filter_map(|step| {
         let Step::WriteFile { content, .. } = step else {
             return None;
