@@ -5,19 +5,25 @@
 //! | [`cli`] | the command line |
 //! | [`send`] | `hpcap-bench send`, which sends the frames of a source on an interface |
 //! | [`verify`] | `hpcap-bench verify`, which checks that no generated frame is lost or damaged |
+//! | [`benchmark`] | the benchmarks, which all run and report in the same way |
 //! | [`ring`] | the cost of a frame and of a listener for the producer |
 //! | [`reader`] | the cost of a frame for a program that reads a queue |
 //! | [`disk`] | the speed of the recorder, compared with dd |
 //! | [`files`] | the speed of the converter, compared with cp, and of the checker |
 //! | [`memory`] | the resident memory of the recorder, the converter and the checker |
 //! | [`capture`] | captures of an interface, compared with tcpdump, dumpcap and netsniff-ng |
+//! | [`instructions`] | instructions per frame of the loops that every frame passes, and their growth |
+//! | [`limits`] | the theory for a link: the time, the cycles and the disk that its rate leaves for a frame |
 //! | [`report`] | the table of results |
 //! | [`process`], [`workspace`] | measured programs, and a folder for the files that they write |
 
+pub mod benchmark;
 pub mod capture;
 pub mod cli;
 pub mod disk;
 pub mod files;
+pub mod instructions;
+pub mod limits;
 pub mod memory;
 pub mod process;
 pub mod reader;

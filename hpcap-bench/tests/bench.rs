@@ -1,4 +1,4 @@
-//! Tests that the benchmarks' output can be parsed. The figures themselves are not tested.
+//! Tests of what the commands print. The figures of measurements are not tested.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -9,8 +9,22 @@ use serde_json::Value;
 fn bench(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_hpcap-bench"))
         .args(arguments)
+        // clap wraps the help at this width.
+        .env("COLUMNS", "100")
         .output()
         .unwrap()
+}
+
+/// The exit code and both outputs.
+fn printed(arguments: &[&str]) -> String {
+    let output = bench(arguments);
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    format!(
+        "exit code {}\n--- stdout\n{}--- stderr\n{}",
+        output.status.code().unwrap(),
+        text(&output.stdout),
+        text(&output.stderr)
+    )
 }
 
 #[test]
@@ -59,15 +73,55 @@ fn readers_are_measured_and_reported() {
     }
 }
 
+/// The help of hpcap-bench and of each of its commands.
 #[test]
-fn a_folder_without_room_or_without_existence_is_an_error() {
-    for arguments in [
-        &["disk", "/nonexistent"][..],
-        &["disk", "/tmp", "--size", "1000T"],
-        &["memory", "--dir", "/nonexistent"],
+fn help_of_all_commands() {
+    insta::assert_snapshot!("help", printed(&["--help"]));
+    for command in [
+        "send",
+        "verify",
+        "limits",
+        "instructions",
+        "all",
+        "ring",
+        "reader",
+        "disk",
+        "files",
+        "memory",
+        "capture",
     ] {
-        let output = bench(arguments);
-        assert_eq!(output.status.code(), Some(1), "{output:?}");
-        assert!(!output.stderr.is_empty());
+        insta::assert_snapshot!(format!("help_{command}"), printed(&[command, "--help"]));
     }
+}
+
+#[test]
+fn errors_name_what_was_tried() {
+    for (name, arguments) in [
+        ("disk_nowhere", &["disk", "/nonexistent"][..]),
+        ("memory_nowhere", &["memory", "--dir", "/nonexistent"]),
+        ("limits_of_frames", &["limits", "10Mpps"]),
+        ("limits_of_no_frame", &["limits", "--size", "12"]),
+        ("limits_of_no_clock", &["limits", "--clock", "fast"]),
+        ("instructions_unknown", &["instructions", "pull"]),
+        (
+            "instructions_not_stored",
+            &["instructions", "--compare", "/nonexistent"],
+        ),
+    ] {
+        insta::assert_snapshot!(format!("error_{name}"), printed(arguments));
+    }
+}
+
+#[test]
+fn a_disk_without_room_is_an_error() {
+    let output = bench(&["disk", "/tmp", "--size", "1000T"]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+}
+
+#[test]
+fn limits_of_a_link() {
+    let arguments = ["limits", "40G", "--clock", "3G", "--size", "60,1514,imix"];
+    insta::assert_snapshot!("limits", printed(&arguments));
+    let cut = [&arguments[..], &["--caplen", "96", "--json"]].concat();
+    insta::assert_snapshot!("limits_json", printed(&cut));
 }

@@ -1,15 +1,31 @@
 //! The command line of `hpcap-bench`.
 
 mod bench_commands;
+mod instructions_command;
+mod limits_command;
 mod send_command;
 mod verify_command;
 
-use clap::{Parser, Subcommand};
-use hpcap::Result;
+use std::fmt::Display;
+use std::io::Write;
 
-/// Traffic for hpcap, and how well it copes.
+use clap::{Args, Parser, Subcommand};
+use hpcap::error::Context;
+use hpcap::{Error, Result};
+use serde::Serialize;
+
+const AFTER: &str = "\
+Examples:
+  hpcap-bench all --dir /data                            measure hpcap on this machine
+  hpcap-bench limits 40G --size 60,imix                  what a link of 40 Gb/s leaves for a frame
+  hpcap-bench send gen:size=imix,rate=1G --to eth1       send traffic
+  hpcap-bench verify hpcap0 --frames 1000000             check every frame that arrives
+
+Exit codes: 0 done, 1 failed (verify: something is wrong with the frames), 2 usage.";
+
+/// Measures hpcap, sends traffic to it, and verifies what it captured.
 #[derive(Debug, Parser)]
-#[command(name = "hpcap-bench", version = hpcap_cli::VERSION, max_term_width = 100)]
+#[command(name = "hpcap-bench", version = hpcap_cli::VERSION, max_term_width = 100, after_help = AFTER)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -19,13 +35,10 @@ pub struct Cli {
 enum Command {
     Send(send_command::SendArgs),
     Verify(verify_command::VerifyArgs),
-    All(bench_commands::AllArgs),
-    Ring(bench_commands::RingArgs),
-    Reader(bench_commands::ReaderArgs),
-    Disk(bench_commands::DiskArgs),
-    Files(bench_commands::FilesArgs),
-    Memory(bench_commands::MemoryArgs),
-    Capture(bench_commands::CaptureArgs),
+    Limits(limits_command::LimitsArgs),
+    Instructions(instructions_command::InstructionsArgs),
+    #[command(flatten)]
+    Bench(bench_commands::BenchCommand),
 }
 
 impl Cli {
@@ -37,13 +50,30 @@ impl Cli {
         match &self.command {
             Command::Send(args) => send_command::run(args),
             Command::Verify(args) => verify_command::run(args),
-            Command::All(args) => args.run(),
-            Command::Ring(args) => args.run(),
-            Command::Reader(args) => args.run(),
-            Command::Disk(args) => args.run(),
-            Command::Files(args) => args.run(),
-            Command::Memory(args) => args.run(),
-            Command::Capture(args) => args.run(),
+            Command::Limits(args) => limits_command::run(args),
+            Command::Instructions(args) => instructions_command::run(args),
+            Command::Bench(command) => command.run(),
         }
+    }
+}
+
+/// How results are printed.
+#[derive(Debug, Args, Clone, Copy)]
+struct Output {
+    /// Print JSON instead of text
+    #[arg(long)]
+    json: bool,
+}
+
+impl Output {
+    /// Prints a result as text, or as one JSON object.
+    fn print(self, result: &(impl Display + Serialize)) -> Result<()> {
+        let tried = || "print the result";
+        let text = if self.json {
+            serde_json::to_string(result).map_err(|e| Error::io(tried(), e.into()))?
+        } else {
+            result.to_string()
+        };
+        writeln!(std::io::stdout().lock(), "{text}").context(tried)
     }
 }

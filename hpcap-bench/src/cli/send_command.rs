@@ -1,32 +1,31 @@
 //! `hpcap-bench send` as a command.
 
-use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use super::Output;
 use crate::send::{Outcome, send};
 use clap::Args;
+use hpcap::Result;
 use hpcap::error::Context;
-use hpcap::{Error, Result};
 use hpcap_source::SourceSpec;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
-/// Send the frames of a source out of an interface, and say exactly how many were sent.
+/// Send the frames of a source on an interface, and report exactly how many were sent
 ///
-/// Frames go byte for byte as they are, straight to the driver: a capture on the same interface
-/// does not see them, one at the other end does. What the interface has no room for is sent again; a
-/// source with a rate that is too high is sent more slowly, unless it says late=miss. Ends with
-/// the source or with SIGINT or SIGTERM, and prints what was sent in either case.
+/// The frames go to the driver byte for byte. A capture at the other end of the link sees them, a
+/// capture on the same interface does not. A frame for which the interface has no room is sent again.
+/// A source whose rate is too high is sent more slowly, unless it has late=miss. The command ends with
+/// the source or at SIGINT or SIGTERM, and reports in each case what was sent.
 #[derive(Debug, Args)]
 pub(crate) struct SendArgs {
-    /// What to send: gen:size=imix,rate=1G,count=1000000 or pcap:FILE,speed=real,loop=3.
+    /// Source of the frames, such as gen:size=imix,rate=1G,count=1000000 or pcap:FILE,speed=real
     source: String,
-    /// The interface that it goes out of. Takes root, or CAP_NET_RAW.
+    /// Interface to send on (needs root, or CAP_NET_RAW)
     #[arg(long, value_name = "IF")]
     to: String,
-    /// Print the outcome as one JSON object.
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    output: Output,
 }
 
 pub(crate) fn run(args: &SendArgs) -> Result<()> {
@@ -42,17 +41,7 @@ pub(crate) fn run(args: &SendArgs) -> Result<()> {
     });
     // The counts are useful even after an error, unless no frame was sent.
     if result.is_ok() || outcome.sent.frames > 0 {
-        print(&outcome, args.json)?;
+        args.output.print(&outcome)?;
     }
     result
-}
-
-fn print(outcome: &Outcome, json: bool) -> Result<()> {
-    let tried = || "print what was sent";
-    let text = if json {
-        serde_json::to_string(outcome).map_err(|e| Error::io(tried(), e.into()))?
-    } else {
-        outcome.to_string()
-    };
-    writeln!(std::io::stdout().lock(), "{text}").context(tried)
 }

@@ -13,31 +13,31 @@ use hpcap::units::parse_duration;
 use hpcap::{Contract, Error, Kind, Queue, QueueName, Result, Start};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
-/// Check every generated frame of a queue, or of RAW files: number, content, gaps.
+/// Check every generated frame of a queue, or of RAW files
 ///
-/// Exits 1 when a frame is corrupt or there twice, or when one is missing that no gap and no
-/// ledger explains. A queue is read until it ends, or to a limit.
+/// The command fails if a frame is damaged or there twice, or if a frame is missing and neither a gap
+/// nor the ledger explains it. It reads a queue until the queue ends, or until a limit.
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArgs {
-    /// A queue such as hpcap0, or RAW files and folders of them.
+    /// A queue such as hpcap0, or RAW files and folders
     #[arg(value_name = "QUEUE|PATH", required = true)]
     targets: Vec<String>,
-    /// Stop after this many frames, and complain when there are fewer.
+    /// Stop after N frames; fewer frames are a failure
     #[arg(long, value_name = "N")]
     frames: Option<u64>,
-    /// Stop after this time.
+    /// Stop after this time
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     duration: Option<Duration>,
-    /// `lossless` holds the ring back, `lossless:5s` does so for 5 s at most, `lossy` never.
+    /// Hold the ring back (lossless), do so for at most 5 s (lossless:5s), or never (lossy)
     #[arg(long, value_name = "HOW", default_value = "lossless", value_parser = parse_contract)]
     contract: Contract,
-    /// Where to start: file, newest or oldest.
+    /// Start at the next file, or at the newest or oldest frame: file, newest, oldest
     #[arg(long, value_name = "WHERE", default_value = "file", value_parser = parse_start)]
     start: Start,
-    /// Sleep for this time after every 256 KiB, as a listener that is too slow.
+    /// Sleep for this time after every 256 KiB, like a listener that is too slow
     #[arg(long, value_name = "TIME", default_value = "0", value_parser = parse_duration)]
     pause: Duration,
-    /// Print one JSON object a stream.
+    /// Print one JSON object for each stream
     #[arg(long)]
     json: bool,
 }

@@ -5,6 +5,7 @@
 //! reader, whose time alone is measured, reads all of it, looks at the first byte of each frame, and
 //! acknowledges. Both readers are measured in each round, each with a ring of its own.
 
+pub(crate) mod counted;
 mod queue;
 
 use std::hint::black_box;
@@ -137,18 +138,30 @@ fn missed(frames: u64) -> Error {
 }
 
 impl TestQueue {
-    /// Pushes `frames` frames in portions, has `read` read each portion, and returns the nanoseconds
-    /// that `read` takes for a frame.
-    fn measure(&mut self, frames: u64, mut read: impl FnMut(u64) -> Result<()>) -> Result<f64> {
+    /// Pushes `frames` frames in portions, and has `read` read each portion.
+    fn read_in_portions(
+        &mut self,
+        frames: u64,
+        mut read: impl FnMut(u64) -> Result<()>,
+    ) -> Result<()> {
         let mut left = frames;
-        let mut spent_ns = 0;
         while left > 0 {
             let portion = self.fill(left)?;
+            read(portion)?;
+            left -= portion;
+        }
+        Ok(())
+    }
+
+    /// Returns the nanoseconds that `read` takes for each of `frames` frames.
+    fn measure(&mut self, frames: u64, mut read: impl FnMut(u64) -> Result<()>) -> Result<f64> {
+        let mut spent_ns = 0;
+        self.read_in_portions(frames, |portion| {
             let watch = Stopwatch::start();
             read(portion)?;
             spent_ns += watch.elapsed_ns();
-            left -= portion;
-        }
+            Ok(())
+        })?;
         let ns_per_frame = spent_ns as f64 / frames as f64;
         Ok(ns_per_frame)
     }

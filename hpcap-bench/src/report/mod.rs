@@ -239,7 +239,7 @@ impl fmt::Display for Report {
 }
 
 /// Writes a Markdown table with aligned columns, which can also be read as plain text.
-fn table<const N: usize>(
+pub(crate) fn table<const N: usize>(
     f: &mut fmt::Formatter<'_>,
     head: [&str; N],
     rows: impl Iterator<Item = [String; N]>,

@@ -15,8 +15,9 @@ use crate::process::check_interrupted;
 use crate::report::{Pairs, Report, Row, Target, Unit};
 
 /// Length of the frames in bytes.
-const LEN: u16 = 60;
-const WINDOW: DedupSettings = DedupSettings {
+pub(super) const LEN: u16 = 60;
+/// The filter that the modules and the engine have, unless they are told otherwise.
+pub(super) const WINDOW: DedupSettings = DedupSettings {
     window: 32_768,
     compare_bytes: 70,
     age_ns: 2_000_000_000,
@@ -32,15 +33,16 @@ const MORE_NS: f64 = 16.8;
 /// A loop in which half of the frames are removed should not be slower, but measurements vary.
 const NOISE_NS: f64 = 1.0;
 
-/// One variant of the loop.
-struct Loop {
+/// The loop with a filter, or without one.
+pub(super) struct FilterLoop {
     window: Option<Window>,
     traffic: ffi::Traffic,
     is_copy: Vec<u8>,
 }
 
-impl Loop {
-    fn new(settings: Option<DedupSettings>, half: bool) -> Result<Self> {
+impl FilterLoop {
+    /// Creates a loop. With `half`, a random half of its frames are duplicates.
+    pub(super) fn new(settings: Option<DedupSettings>, half: bool) -> Result<Self> {
         Ok(Self {
             window: settings
                 .as_ref()
@@ -61,8 +63,13 @@ impl Loop {
     }
 
     /// Runs the loop. Returns nanoseconds per frame, removed frames included.
-    fn run(&mut self, ring: &mut InC, nic: &mut Nic<'_>, settings: &Settings) -> Result<f64> {
-        let frames = frames(settings, LEN);
+    pub(super) fn run(
+        &mut self,
+        ring: &mut InC,
+        nic: &mut Nic<'_>,
+        frames: u64,
+        batch: u32,
+    ) -> Result<f64> {
         self.traffic.is_copy = self.is_copy.as_mut_ptr();
         let (ring, traffic) = (ring.as_ptr(), &raw mut self.traffic);
         let window = self.window.as_mut();
@@ -80,7 +87,7 @@ impl Loop {
                 clock,
                 traffic,
                 frames,
-                settings.batch,
+                batch,
                 &raw mut removed,
             )
         });
@@ -111,17 +118,18 @@ pub fn dedup_cost(settings: &Settings, report: &mut Report) -> Result<()> {
         ignore: 0xf,
         ..WINDOW
     };
-    let mut off = Loop::new(None, false)?;
-    let mut on = Loop::new(Some(WINDOW), false)?;
-    let mut half = Loop::new(Some(WINDOW), true)?;
-    let mut ignoring = Loop::new(Some(blind), false)?;
+    let mut off = FilterLoop::new(None, false)?;
+    let mut on = FilterLoop::new(Some(WINDOW), false)?;
+    let mut half = FilterLoop::new(Some(WINDOW), true)?;
+    let mut ignoring = FilterLoop::new(Some(blind), false)?;
     let mut pairs = [(); 3].map(|()| Pairs::new(Unit::NsPerFrame));
+    let (frames, batch) = (frames(settings, LEN), settings.batch);
     for round in 0..=settings.runs {
         check_interrupted()?;
-        let without = off.run(&mut ring, &mut nic, settings)?;
-        let with = on.run(&mut ring, &mut nic, settings)?;
-        let copies = half.run(&mut ring, &mut nic, settings)?;
-        let blindly = ignoring.run(&mut ring, &mut nic, settings)?;
+        let without = off.run(&mut ring, &mut nic, frames, batch)?;
+        let with = on.run(&mut ring, &mut nic, frames, batch)?;
+        let copies = half.run(&mut ring, &mut nic, frames, batch)?;
+        let blindly = ignoring.run(&mut ring, &mut nic, frames, batch)?;
         if round > 0 {
             pairs[0].add(with, without);
             pairs[1].add(copies, with);

@@ -6,6 +6,7 @@
 //! size. The ring has one lossless listener that keeps up.
 
 pub mod advrx;
+pub(crate) mod counted;
 mod dedup;
 mod ffi;
 mod loops;

@@ -14,9 +14,22 @@ use crate::report::{Pairs, Report, Row, Target, Unit};
 const DESCRIPTORS: usize = 4096;
 const CHUNK_SHIFT: u32 = 10;
 
+/// Returns a ring like that of a driver, whose slots hold bytes that vary.
+pub(in crate::ring) fn full_ring() -> Ring {
+    let mut ring = Ring::new(DESCRIPTORS, CHUNK_SHIFT);
+    ring.fill();
+    ring
+}
+
 impl Ring {
     /// Runs harvest, push, release and service. Returns nanoseconds per frame.
-    fn run(&mut self, ring: &mut InC, frames: u64, batch: u32, len: u16) -> Result<f64> {
+    pub(in crate::ring) fn run(
+        &mut self,
+        ring: &mut InC,
+        frames: u64,
+        batch: u32,
+        len: u16,
+    ) -> Result<f64> {
         let (rx, ring) = (self.rx.as_mut_ptr(), ring.as_ptr());
         let watch = Stopwatch::start();
         // SAFETY: both were initialised; the slots have room for `len` bytes, and nothing else uses
@@ -49,8 +62,7 @@ impl Ring {
 /// # Errors
 /// When there is not enough memory.
 pub fn harvest_cost(settings: &Settings, report: &mut Report) -> Result<()> {
-    let mut nic = Ring::new(DESCRIPTORS, CHUNK_SHIFT);
-    nic.fill();
+    let mut nic = full_ring();
     let mut ring = InC::new(settings.ring_bytes, 1, 0)?;
     for len in LENGTHS {
         let frames = frames(settings, len);

@@ -4,6 +4,7 @@
 mod cost;
 mod ffi;
 
+pub(super) use cost::full_ring;
 pub use cost::harvest_cost;
 pub use hpcap_sys::advrx::Descriptor;
 
