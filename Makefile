@@ -44,7 +44,7 @@ FUZZ_SECONDS ?= 20
 ATTACK_SECONDS ?= 3600
 
 .DEFAULT_GOAL := build
-.PHONY: help deps build run check test attack lint bench fuzz model kmod try-driver test-kernels test-sanitized install uninstall deb rpm clean
+.PHONY: help deps build run check test attack lint bench bench-instructions fuzz model kmod try-driver test-kernels test-sanitized install uninstall deb rpm clean
 
 help: ## print this list
 	@echo "usage: make TARGET"
@@ -97,6 +97,10 @@ bench: build ## measure hpcap beside the tools that it is compared with
 	@scripts/deps.sh need bench kmod vm
 	$(TARGET)/release/hpcap-bench all --dir '$(TARGET)'
 	scripts/bench-driver.sh
+
+bench-instructions: build ## compare the instructions per frame with the stored ones
+	@scripts/deps.sh need bench
+	$(TARGET)/release/hpcap-bench instructions --compare hpcap-bench/instructions.json
 
 fuzz: ## run each fuzz target for FUZZ_SECONDS
 	@scripts/deps.sh need build test

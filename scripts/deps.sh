@@ -35,6 +35,7 @@ test   faketime         cmd:faketime
 test   man-db           cmd:man
 test   systemd          cmd:systemd-analyze
 test   groff-base       cmd:groff
+test   valgrind         cmd:valgrind
 lint   sparse           cmd:sparse
 lint   shellcheck       cmd:shellcheck
 lint   perl             perl:Term::ANSIColor
@@ -76,6 +77,7 @@ bench  tcpdump          cmd:tcpdump
 bench  tshark           cmd:dumpcap
 bench  netsniff-ng      cmd:netsniff-ng
 bench  ethtool          cmd:ethtool
+bench  valgrind         cmd:valgrind
 '
 
 die() {
