@@ -17,17 +17,23 @@ use crate::convert::{protected, survive_file_size_limit};
 use crate::inputs::{Input, expand};
 
 const AFTER: &str = "\
-A defect is where a file is not as the format says; readers skip or guess there. A warning is
-allowed but worth knowing. Frames that are missing because the capture lost them are neither:
-the file itself says where, and so does this report.
+A defect is a place where a file breaks the format, so that readers skip or guess there. A warning is \
+about something that the format allows but that is often a mistake. Frames that the capture lost are \
+neither: the file itself says where they are missing, and so does this report.
 
---repair loses nothing: a record that the file's end cuts keeps the bytes that are there, what
-is no record is covered with padding (only headers are written), closing padding is appended and
-FILE.raw.part becomes FILE.raw. It touches only what is RAW beyond doubt. What it changes is
-written to FILE.repair first; --undo takes it back.
+A repair loses no byte of a file. A record that the file's end cuts keeps the bytes that are there, \
+bytes that are no records are covered with padding (only headers are written), closing padding is \
+appended, and FILE.raw.part becomes FILE.raw. checkraw repairs only files that are RAW beyond doubt. \
+It writes each change to FILE.repair first, and --undo undoes the changes.
 
-Exit codes: 0 all files are sound (after --repair: now), 1 defects or a failure, 2 wrong usage, 3
-frames are missing and --fail-on-loss was given.";
+Examples:
+  checkraw /data                                check all files of a recording
+  checkraw --quiet --fail-on-loss /data         exit with 3 if frames are missing
+  checkraw --repair /data/*/*.raw.part          close files after a crash
+  checkraw --undo 1763619462_hpcap0_0.raw       make a file what it was before its repair
+
+Exit codes: 0 all files are sound (with --repair: after it), 1 defects or a failure, 2 usage, 3 frames are \
+missing and --fail-on-loss was given.";
 
 /// Default number of defects, and of gaps, that are printed for each file.
 const FINDINGS: usize = 20;
@@ -47,39 +53,39 @@ pub const HINTS: &[Hint] = &[
     },
 ];
 
-/// Checks RAW capture files: defects, and where frames are missing.
+/// Checks RAW files, says where frames are missing, and repairs files that are damaged.
 #[derive(Debug, Parser)]
 #[command(name = "checkraw", version = hpcap_cli::VERSION, after_help = AFTER)]
 pub struct Cli {
-    /// RAW files, folders (everything below that is *.raw or *.raw.part), - for standard input
+    /// RAW files, folders (every *.raw and *.raw.part below them), or - for standard input
     #[arg(value_name = "PATH", required = true)]
     paths: Vec<PathBuf>,
     /// Skip files whose name has an earlier start time, in seconds since 1970
     #[arg(short = 't', long, value_name = "SECONDS")]
     started_from: Option<u64>,
-    /// Print no warnings of frames shorter than 60 bytes
+    /// Do not warn of frames shorter than 60 bytes
     #[arg(short = 'c', long)]
     allow_short: bool,
-    /// Defects, and warnings, each with a line, printed for a file at most; 0 = all. Without it,
-    /// 20 defects and a line for each kind of warning
+    /// Print at most N defects and N warnings for each file, a line each; 0 prints all
+    /// [default: 20 defects, and one line for each kind of warning]
     #[arg(short = 'e', long, value_name = "N")]
     max_findings: Option<usize>,
-    /// Write a line for each frame: its number, offset of its first byte, caplen, len, time
+    /// Write a line for each frame into FILE: its number, offset of its first byte, caplen, len, time
     #[arg(short = 'x', long, value_name = "FILE")]
     sizes: Option<PathBuf>,
-    /// Make damaged files sound and print each change
+    /// Make damaged files sound, and print each change
     #[arg(long, short_alias = 'f', visible_short_alias = 'f')]
     repair: bool,
-    /// Undo the repairs of these files: restore their bytes, sizes and names
+    /// Undo the repairs of these files: their bytes, sizes and names become what they were
     #[arg(long, conflicts_with_all = ["repair", "dry_run"])]
     undo: bool,
-    /// Only print what --repair would do
+    /// Print what --repair would do, and change nothing
     #[arg(long)]
     dry_run: bool,
-    /// Exit with code 3 where frames are missing
+    /// Exit with code 3 if frames are missing
     #[arg(long)]
     fail_on_loss: bool,
-    /// Print one JSON object a line for each file, and one for the total
+    /// Print JSON: one object on each line for each file, and one for the total
     #[arg(long)]
     json: bool,
     /// Print no progress bar, and only files with defects

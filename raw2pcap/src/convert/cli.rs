@@ -18,22 +18,22 @@ use super::{Bound, Conversion, Format, Split, Target};
 use crate::inputs::expand;
 
 const AFTER: &str = "\
-Files of one queue are read in sequence, several queues are merged by time. A file that is
-damaged is converted as far as it has records; raw2pcap prints what it skipped. Frames that were lost
-during the capture are counted in the summary; pcapng also has them where they are missing
-(epb_dropcount and a comment) and in the statistics of each interface. Frames that the capture
-marked as duplicates have the comment 'duplicate' in pcapng.
+The files of one recording are read in sequence, and recordings are merged by time. raw2pcap converts \
+every record of a damaged file, and prints where and how much it skipped. The summary counts the frames \
+that the capture lost. pcapng also has them where they are missing (epb_dropcount and a comment), and in \
+the statistics of each interface. Frames that the capture marked as duplicates have the comment \
+'duplicate' in pcapng.
 
-Two paths and no -o are the original's form: raw2pcap IN PREFIX writes PREFIX_0.pcap.
-
-Exit codes: 0 done (a last record that its file's end cuts is only a note), 1 failed or damage
-skipped, 2 wrong usage.
+Two paths without -o are the form of the original HPCAP: raw2pcap IN PREFIX writes PREFIX_0.pcap.
 
 Examples:
   raw2pcap capture/ -o all.pcapng
   raw2pcap 1763619462_hpcap0_0.raw -o - | tcpdump -nr -
   raw2pcap capture/ -o dns.pcap --from 2026-11-20T06:17Z --to +90s --filter 'udp port 53'
-  raw2pcap capture/ -o part.pcap --split-size 1G";
+  raw2pcap capture/ -o part.pcap --split-size 1G
+
+Exit codes: 0 done (a last record that the end of its file cuts is only a note), 1 failed, or damage was \
+skipped, 2 usage.";
 
 /// Options of other tools, with their names in raw2pcap.
 pub const HINTS: &[Hint] = &[
@@ -82,24 +82,24 @@ enum FormatName {
 #[derive(Debug, Parser)]
 #[command(name = "raw2pcap", version = hpcap_cli::VERSION, after_help = AFTER)]
 pub struct Cli {
-    /// RAW files, folders (everything below that is *.raw or *.raw.part), - for standard input
+    /// RAW files, folders (every *.raw and *.raw.part below them), or - for standard input
     #[arg(value_name = "IN", required = true)]
     inputs: Vec<PathBuf>,
-    /// Where the result goes: a file, or - for standard output
+    /// Write the result to this file, or to standard output if OUT is -
     #[arg(short, long, visible_short_alias = 'w', value_name = "OUT")]
     output: Option<PathBuf>,
-    /// Format of the output where the ending of OUT is none of these: .pcap, .pcapng, each with .gz or
-    /// .zst behind it for a compressed file
+    /// Format of the output [default: by the ending of OUT, .pcap or .pcapng, alone or followed by .gz
+    /// or .zst; pcap for -]
     #[arg(long, value_name = "FORMAT")]
     format: Option<FormatName>,
-    /// Write microseconds instead of nanoseconds, for programs that read nothing else (pcap only)
+    /// Write times in microseconds, for programs that read no others (pcap only)
     #[arg(long)]
     micro: bool,
-    /// Convert only frames from this time on: 2026-11-20T06:17 (local, Z behind it for UTC), seconds
-    /// since 1970, or +10s after the first frame
+    /// Convert only frames from this time on: 2026-11-20T06:17 (local time; UTC with Z at its end),
+    /// seconds since 1970, or +10s after the first frame
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     from: Option<String>,
-    /// Convert only frames up to this time, or +90s after that of --from
+    /// Convert only frames up to this time, or up to +90s after that of --from
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     to: Option<String>,
     /// Convert only frames that match EXPR, in tcpdump's syntax
@@ -123,7 +123,7 @@ pub struct Cli {
     /// Start a new file after N frames
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     split_frames: Option<u64>,
-    /// Replace files that exist
+    /// Replace existing files
     #[arg(long)]
     force: bool,
     /// Print no progress bar and no summary
