@@ -13,7 +13,7 @@ use hpcapctl::doctor::{
     render,
 };
 use tempfile::TempDir;
-use testkit::machine::{TWO_NODES, unpack};
+use testkit::machine::{two_nodes, unpack};
 
 /// An 82599 with every setting that costs frames.
 fn bad_interface(tree: &Tree) -> InterfaceFacts {
@@ -70,10 +70,8 @@ fn bad_queue(tree: &Tree) -> QueueFacts {
 
 /// The stored machine with one interface and one queue; the folder lives as long as it is used.
 fn bad_machine(changes: &str) -> (TempDir, Facts) {
-    let dir = tempfile::tempdir().unwrap();
-    unpack(TWO_NODES, dir.path());
+    let (dir, tree) = two_nodes();
     unpack(changes, dir.path());
-    let tree = Tree::at(dir.path());
     let (interface, queue) = (bad_interface(&tree), bad_queue(&tree));
     let facts = Facts::of(tree, vec![interface], vec![queue], Vec::new());
     (dir, facts)

@@ -11,17 +11,9 @@ use hpcap::Kind;
 use hpcap_host::{HugePool, Tree};
 use hpcapctl::hugepages::{Reservation, mount, show, unmount};
 use nix::sched::{CloneFlags, unshare};
-use tempfile::TempDir;
-use testkit::machine::{TWO_NODES, unpack};
+use testkit::machine::{two_nodes, unpack};
 
 const MIB: u64 = 1 << 20;
-
-fn two_nodes() -> (TempDir, Tree) {
-    let dir = tempfile::tempdir().unwrap();
-    unpack(TWO_NODES, dir.path());
-    let tree = Tree::at(dir.path());
-    (dir, tree)
-}
 
 #[test]
 fn pools_are_shown_for_each_node() {

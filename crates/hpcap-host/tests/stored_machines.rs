@@ -10,15 +10,7 @@ use hpcap_host::process::{self, Thread};
 use hpcap_host::{
     Clock, Cpus, HugeMount, HugePool, Interrupt, MemoryFacts, NumaNode, PciDevice, PcieLink, Tree,
 };
-use tempfile::TempDir;
-use testkit::machine::{TWO_NODES, unpack};
-
-fn two_nodes() -> (TempDir, Tree) {
-    let dir = tempfile::tempdir().unwrap();
-    unpack(TWO_NODES, dir.path());
-    let tree = Tree::at(dir.path());
-    (dir, tree)
-}
+use testkit::machine::two_nodes;
 
 #[test]
 fn cpus_have_their_nodes_and_cores() {

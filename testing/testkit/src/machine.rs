@@ -5,7 +5,18 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 /// A machine with two NUMA nodes and an 82599 that captures.
-pub const TWO_NODES: &str = include_str!("../trees/two-nodes.tree");
+#[cfg(feature = "host")]
+const TWO_NODES: &str = include_str!("../trees/two-nodes.tree");
+
+/// Makes the files of a machine with two NUMA nodes and an 82599 that captures. They live as long as the folder.
+#[cfg(feature = "host")]
+#[must_use]
+pub fn two_nodes() -> (tempfile::TempDir, hpcap_host::Tree) {
+    let dir = tempfile::tempdir().unwrap();
+    unpack(TWO_NODES, dir.path());
+    let tree = hpcap_host::Tree::at(dir.path());
+    (dir, tree)
+}
 
 /// Writes the files that `text` describes below `root`: `PATH = TEXT` is a file, in whose text `\n`,
 /// `\t` and `\xNN` stand for bytes, and `PATH -> TARGET` a symbolic link. A later line replaces an
