@@ -24,6 +24,10 @@ use testkit::skip;
 
 use crate::recording;
 
+mod wanted;
+
+pub use wanted::Wanted;
+
 /// Longest time that a command may take.
 const TIME_LIMIT: Duration = Duration::from_secs(300);
 /// Longest time between two reads of the NIC's counters by the poll thread.
@@ -36,57 +40,6 @@ const MACHINE_LIMIT: u32 = 3;
 /// After this time without a change, a ledger is complete. Frames that a test loses on purpose are in no
 /// ledger, so the sum may stay below the number of frames sent.
 const SETTLED: Duration = Duration::from_secs(10);
-
-/// The machine that a test asks for.
-#[derive(Debug, Clone)]
-pub struct Wanted {
-    /// Memory in bytes.
-    pub memory: u64,
-    /// Number of processors.
-    pub cpus: usize,
-    /// Models of the NICs: `82599`, `82599vf`.
-    pub nics: &'static [&'static str],
-    /// Number of hugepages of 2 MiB.
-    pub hugepages: u64,
-    /// Size in bytes of a disk at `/data`.
-    pub disk: Option<u64>,
-    /// Longest time from the start of the machine to its end.
-    pub limit: Duration,
-    /// Further arguments of the kernel.
-    pub arguments: &'static [&'static str],
-    /// Parts of console lines that look like a fault and are accepted.
-    pub tolerated: &'static [&'static str],
-}
-
-impl Wanted {
-    const PLAIN: Self = Self {
-        memory: 1 << 30,
-        cpus: 1,
-        nics: &[],
-        hugepages: 0,
-        disk: None,
-        limit: Duration::from_secs(1200),
-        arguments: &[],
-        tolerated: &[],
-    };
-    /// A machine with one NIC, a physical function.
-    pub const PF: Self = Self::with_nics(&["82599"]);
-
-    /// A machine with these NICs, and everything else by default.
-    #[must_use]
-    pub const fn with_nics(nics: &'static [&'static str]) -> Self {
-        Self {
-            nics,
-            ..Self::PLAIN
-        }
-    }
-}
-
-impl Default for Wanted {
-    fn default() -> Self {
-        Self::PLAIN
-    }
-}
 
 /// Returns the factor by which the guest is slower than Debian's kernel.
 #[must_use]
@@ -146,9 +99,25 @@ pub struct Background {
 pub type Ledger = BTreeMap<String, u64>;
 
 impl Vm {
+    /// Boots the kernel of a series in a machine as it is `wanted`, passes it to `test`, and switches it off.
+    /// Reports the skip where that is not possible.
+    pub fn test(series: &str, wanted: &Wanted, test: impl FnOnce(&Self)) {
+        if let Some(why) = wanted.unless.and_then(|condition| condition()) {
+            return skip(why);
+        }
+        let Some(vm) = Self::boot(series, wanted) else {
+            return;
+        };
+        if let Some(capturing) = wanted.capturing {
+            vm.load(capturing.driver, capturing.parameters, "mode=hpcap");
+            vm.up("hpcap0");
+        }
+        test(&vm);
+        vm.end();
+    }
+
     /// Boots the kernel of a series. Reports the skip and returns `None` where that is not possible.
-    #[must_use]
-    pub fn boot(series: &str, wanted: &Wanted) -> Option<Self> {
+    fn boot(series: &str, wanted: &Wanted) -> Option<Self> {
         let kernel = match std::env::var("HPCAP_TEST_KERNEL") {
             Ok(folder) if series == "6.1" => folder,
             Ok(_) => {
@@ -165,21 +134,6 @@ impl Vm {
             }
             Err(error) => panic!("{error}"),
         }
-    }
-
-    /// Boots the kernel of a series, loads the module with `parameters` and the driver of the NICs in
-    /// hpcap mode, and brings `hpcap0` up. Returns `None` where [`Vm::boot`] does.
-    #[must_use]
-    pub fn boot_capturing(
-        series: &str,
-        wanted: &Wanted,
-        driver: &str,
-        parameters: &str,
-    ) -> Option<Self> {
-        let vm = Self::boot(series, wanted)?;
-        vm.load(driver, parameters, "mode=hpcap");
-        vm.up("hpcap0");
-        Some(vm)
     }
 
     fn start(kernel: &str, wanted: &Wanted) -> Result<Self, MachineError> {
@@ -444,8 +398,7 @@ impl Vm {
 
     /// Switches the machine off. Fails the test if the machine does not end, if memory of hpcap leaked, or
     /// if the kernel reported a fault at any time.
-    #[track_caller]
-    pub fn end(self) {
+    fn end(self) {
         let leaks = self.attempt("cat /sys/kernel/debug/kmemleak 2>/dev/null", TIME_LIMIT);
         if leaks.code == 0 {
             let scan = "echo scan >/sys/kernel/debug/kmemleak";

@@ -8,12 +8,11 @@ use std::time::Duration;
 
 use hpcap_e2e::vm::{Vm, Wanted};
 use testkit::process::events;
-use testkit::skip;
 
-on_both_kernels!(
-    loading_survives_every_allocation_that_fails,
-    a_queue_survives_every_allocation_that_fails,
-    a_port_survives_every_allocation_that_fails,
+vm_tests!(
+    loading_survives_every_allocation_that_fails: PLAIN,
+    a_queue_survives_every_allocation_that_fails: PLAIN,
+    a_port_survives_every_allocation_that_fails: PF,
 );
 
 /// Functions of the kernel that leak by themselves when they fail: this one leaks the name of a
@@ -21,32 +20,25 @@ on_both_kernels!(
 const NOT_OURS: &[&str] = &["__class_register"];
 const TIME_LIMIT: Duration = Duration::from_secs(600);
 
-/// Whether the kernel of this run fails allocations on demand.
-fn fails_allocations_on_demand() -> bool {
-    let Some(folder) = std::env::var_os("HPCAP_TEST_KERNEL") else {
-        return false;
-    };
-    let config = std::fs::read_to_string(Path::new(&folder).join("config")).unwrap();
-    config.lines().any(|line| line == "CONFIG_FAILSLAB=y")
-}
+const PLAIN: Wanted = Wanted::PLAIN
+    // To find interrupts that are not message-signalled, the kernel runs programs in ACPI
+    // tables, and the interpreter uses freed memory after a failed allocation. The NIC needs no
+    // such interrupts.
+    .arguments(&["acpi=noirq"])
+    // vmalloc() prints a call trace when it fails; a real fault has a headline as well. If
+    // ixgbe itself fails early, it takes vfs_lock before it has initialized this lock.
+    .tolerated(&["Call Trace:", "INFO: trying to register non-static key"])
+    .unless(no_allocation_fails);
+const PF: Wanted = PLAIN.nics(&["82599"]);
 
-fn boot(series: &str, nics: &'static [&'static str]) -> Option<Vm> {
-    if !fails_allocations_on_demand() {
-        skip("Debian's kernels fail no allocations on demand; make test-sanitized");
-        return None;
-    }
-    let wanted = Wanted {
-        nics,
-        // To find interrupts that are not message-signalled, the kernel runs programs in ACPI
-        // tables, and the interpreter uses freed memory after a failed allocation. The NIC needs no
-        // such interrupts.
-        arguments: &["acpi=noirq"],
-        // vmalloc() prints a call trace when it fails; a real fault has a headline as well. If
-        // ixgbe itself fails early, it takes vfs_lock before it has initialized this lock.
-        tolerated: &["Call Trace:", "INFO: trying to register non-static key"],
-        ..Wanted::default()
-    };
-    Vm::boot(series, &wanted)
+/// Returns why the test cannot run on the kernel of this run, if that kernel fails no allocations on demand.
+fn no_allocation_fails() -> Option<&'static str> {
+    let fails_on_demand = std::env::var_os("HPCAP_TEST_KERNEL").is_some_and(|folder| {
+        let config = std::fs::read_to_string(Path::new(&folder).join("config")).unwrap();
+        config.lines().any(|line| line == "CONFIG_FAILSLAB=y")
+    });
+    let why = "Debian's kernels fail no allocations on demand; make test-sanitized";
+    (!fails_on_demand).then_some(why)
 }
 
 /// Runs `failing-allocations`, which repeats an operation with each allocation failing in turn. At
@@ -62,7 +54,7 @@ fn each_fails(vm: &Vm, arguments: &str) {
 
 /// Fails the test if kmemleak finds memory that the attempts allocated and lost.
 #[track_caller]
-fn nothing_is_lost(vm: Vm) {
+fn nothing_is_lost(vm: &Vm) {
     let file = "/sys/kernel/debug/kmemleak";
     let scan = format!("echo scan >{file}; sleep 1");
     let look = format!("{scan}; {scan}; cat {file}; echo clear >{file}");
@@ -73,26 +65,19 @@ fn nothing_is_lost(vm: Vm) {
         .filter(|object| !NOT_OURS.iter().any(|function| object.contains(function)))
         .collect();
     assert!(lost.is_empty(), "{}", lost.join("\n"));
-    vm.end();
 }
 
-fn loading_survives_every_allocation_that_fails(series: &str) {
-    let Some(vm) = boot(series, &[]) else {
-        return;
-    };
-    each_fails(&vm, "load hpcap ring_bytes=1M");
+fn loading_survives_every_allocation_that_fails(vm: &Vm) {
+    each_fails(vm, "load hpcap ring_bytes=1M");
     vm.sh("modprobe hpcap ring_bytes=1M");
-    each_fails(&vm, "load hpcap_testnic 'size=200 rate=200'");
+    each_fails(vm, "load hpcap_testnic 'size=200 rate=200'");
     vm.sh("modprobe -r hpcap");
     nothing_is_lost(vm);
 }
 
-fn a_queue_survives_every_allocation_that_fails(series: &str) {
-    let Some(vm) = boot(series, &[]) else {
-        return;
-    };
+fn a_queue_survives_every_allocation_that_fails(vm: &Vm) {
     vm.sh("modprobe hpcap ring_bytes=1M; modprobe hpcap_testnic size=200 rate=200");
-    each_fails(&vm, "attach hpcap0");
+    each_fails(vm, "attach hpcap0");
     let queue = "/sys/class/hpcap/hpcap_0_0";
     for (file, value, before) in [
         ("ring_bytes", "2M", "1M"),
@@ -100,34 +85,31 @@ fn a_queue_survives_every_allocation_that_fails(series: &str) {
         ("dedup/enabled", "1", "0"),
     ] {
         let file = format!("{queue}/{file}");
-        each_fails(&vm, &format!("write {file} '{value}' {file} '{before}'"));
+        each_fails(vm, &format!("write {file} '{value}' {file} '{before}'"));
     }
     vm.sh("modprobe veth; ip link add send type veth peer name wire; ip link set wire up");
     vm.sh("modprobe hpcap_netdev");
     let parameters = "/sys/module/hpcap_netdev/parameters";
     each_fails(
-        &vm,
+        vm,
         &format!("write {parameters}/attach wire:7 {parameters}/detach wire"),
     );
     vm.sh("modprobe -r hpcap_netdev hpcap_testnic hpcap");
     nothing_is_lost(vm);
 }
 
-fn a_port_survives_every_allocation_that_fails(series: &str) {
-    let Some(vm) = boot(series, &["82599"]) else {
-        return;
-    };
+fn a_port_survives_every_allocation_that_fails(vm: &Vm) {
     vm.load("hpcap_ixgbe", "ring_bytes=1M", "mode=hpcap");
     let driver = "/sys/bus/pci/drivers/hpcap_ixgbe";
     vm.sh(&format!("echo 0000:00:08.0 >{driver}/unbind"));
     // A probe takes long and makes many allocations that are not hpcap's.
     each_fails(
-        &vm,
+        vm,
         &format!("--step 7 write {driver}/bind 0000:00:08.0 {driver}/unbind 0000:00:08.0"),
     );
     vm.sh(&format!("echo 0000:00:08.0 >{driver}/bind"));
     each_fails(
-        &vm,
+        vm,
         "--step 3 write /sys/class/net/hpcap0/flags 0x1003 /sys/class/net/hpcap0/flags 0x1002",
     );
     vm.sh("modprobe -r hpcap_ixgbe hpcap");

@@ -7,30 +7,26 @@ use hpcap_e2e::vm::{Vm, Wanted, scaled};
 use testkit::pcap::ETHERNET;
 use vmlab::control::{Handler, Request};
 
-on_both_kernels!(
-    every_frame_through_the_82599,
-    every_frame_through_the_virtual_function,
-    every_frame_through_any_network_device,
+vm_tests!(
+    every_frame_through_the_82599: Wanted::PF,
+    every_frame_through_the_virtual_function: Wanted::VF,
+    every_frame_through_any_network_device: Wanted::PLAIN,
 );
 
 const FRAMES: u64 = 1_000_000;
 const MTU: usize = 9000;
 
-fn every_frame_through_the_82599(series: &str) {
-    through_a_nic(series, &["82599"], "hpcap_ixgbe");
+fn every_frame_through_the_82599(vm: &Vm) {
+    through_a_nic(vm, "hpcap_ixgbe");
 }
 
-fn every_frame_through_the_virtual_function(series: &str) {
-    through_a_nic(series, &["82599vf"], "hpcap_ixgbevf");
+fn every_frame_through_the_virtual_function(vm: &Vm) {
+    through_a_nic(vm, "hpcap_ixgbevf");
 }
 
 /// Compares frames through a NIC that waits while the driver is slower, so that no frame may be
 /// missing.
-fn through_a_nic(series: &str, nics: &'static [&'static str], driver: &str) {
-    let wanted = Wanted::with_nics(nics);
-    let Some(vm) = Vm::boot(series, &wanted) else {
-        return;
-    };
+fn through_a_nic(vm: &Vm, driver: &str) {
     vm.load(driver, "ring_bytes=64M when_full=hold", "mode=hpcap");
     vm.sh(&format!("ip link set hpcap0 mtu {MTU}"));
     vm.up("hpcap0");
@@ -64,13 +60,9 @@ fn through_a_nic(series: &str, nics: &'static [&'static str], driver: &str) {
     assert_eq!(ledger["captured"], totals.all_delivered().frames);
     assert_eq!((ledger["ring_full"], ledger["nic_missed"]), (0, 0));
     vm.proves(0, "raw");
-    vm.end();
 }
 
-fn every_frame_through_any_network_device(series: &str) {
-    let Some(vm) = Vm::boot(series, &Wanted::default()) else {
-        return;
-    };
+fn every_frame_through_any_network_device(vm: &Vm) {
     vm.sh("modprobe veth; ip link add send type veth peer name wire");
     vm.sh("for i in all default send wire; do echo 1 >/proc/sys/net/ipv6/conf/$i/disable_ipv6; done 2>/dev/null || true");
     vm.sh(&format!(
@@ -135,5 +127,4 @@ fn every_frame_through_any_network_device(series: &str) {
     vm.sh("bash -c 'echo hello >/dev/udp/224.0.0.1/9'; sleep 0.2");
     assert_eq!(vm.ledger("hpcap_0_0"), before);
     vm.sh("modprobe -r hpcap_netdev hpcap");
-    vm.end();
 }

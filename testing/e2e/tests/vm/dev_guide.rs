@@ -5,20 +5,17 @@
 
 use hpcap_e2e::vm::{Vm, Wanted};
 
-on_both_kernels!(
-    dg_3_8_1_the_distributions_driver_stays_the_default,
-    dg_3_8_3_memory_that_cannot_be_had,
-    dg_3_8_4_an_interface_that_is_renamed,
-    dg_3_8_8_and_3_8_14_and_3_8_15_frames_of_every_length_with_tags_and_odd_types,
+vm_tests!(
+    dg_3_8_1_the_distributions_driver_stays_the_default: Wanted::PF,
+    dg_3_8_3_memory_that_cannot_be_had: Wanted::PF,
+    dg_3_8_4_an_interface_that_is_renamed: Wanted::PF,
+    dg_3_8_8_and_3_8_14_and_3_8_15_frames_of_every_length_with_tags_and_odd_types: Wanted::PF,
 );
 
 /// Bug 3.8.1: after a crash, the machine booted with the capture driver and crashed again. The
 /// driver of hpcap is never loaded automatically, neither when a NIC is found nor in place of
 /// ixgbe.
-fn dg_3_8_1_the_distributions_driver_stays_the_default(series: &str) {
-    let Some(vm) = Vm::boot(series, &Wanted::PF) else {
-        return;
-    };
+fn dg_3_8_1_the_distributions_driver_stays_the_default(vm: &Vm) {
     let alias = vm.sh("cat /sys/bus/pci/devices/0000:00:08.0/modalias");
     let found = vm.sh(&format!("modprobe --resolve-alias {}", alias.trim()));
     assert_eq!(found.trim(), "ixgbe");
@@ -30,14 +27,10 @@ fn dg_3_8_1_the_distributions_driver_stays_the_default(series: &str) {
     vm.sh("[ ! -e /dev/hpcap_0_0 ]; modprobe -r ixgbe");
     vm.sh("[ -e /dev/hpcap_0_0 ] || echo 0000:00:08.0 >/sys/bus/pci/drivers/hpcap_ixgbe/bind");
     vm.up("hpcap0");
-    vm.end();
 }
 
 /// Bug 3.8.3: buffers were allocated from a pool inside the module, which was too small for them.
-fn dg_3_8_3_memory_that_cannot_be_had(series: &str) {
-    let Some(vm) = Vm::boot(series, &Wanted::PF) else {
-        return;
-    };
+fn dg_3_8_3_memory_that_cannot_be_had(vm: &Vm) {
     // The ring takes half of the memory of the machine.
     vm.load(
         "hpcap_ixgbe",
@@ -70,14 +63,10 @@ fn dg_3_8_3_memory_that_cannot_be_had(series: &str) {
     // The module itself is small, because no ring is part of it.
     let bytes = vm.sh("awk '$1 == \"hpcap\" { print $2 }' /proc/modules");
     assert!(bytes.trim().parse::<u64>().unwrap() < 1 << 20, "{bytes}");
-    vm.end();
 }
 
 /// Bug 3.8.4: udev renamed interfaces, and scripts that read the log did not find them again.
-fn dg_3_8_4_an_interface_that_is_renamed(series: &str) {
-    let Some(vm) = Vm::boot(series, &Wanted::PF) else {
-        return;
-    };
+fn dg_3_8_4_an_interface_that_is_renamed(vm: &Vm) {
     vm.load("hpcap_ixgbe", "ring_bytes=16M when_full=hold", "mode=hpcap");
     vm.sh("ip link set hpcap0 name enp0s8");
     vm.up("enp0s8");
@@ -86,16 +75,12 @@ fn dg_3_8_4_an_interface_that_is_renamed(series: &str) {
     vm.traffic(0, "gen:size=imix,count=5000");
     vm.end_recorder(recorder, "raw");
     vm.proves(0, "raw");
-    vm.end();
 }
 
 /// Bug 3.8.8: all frames were lost after padding had fitted exactly. Bug 3.8.14: VLAN tags were
 /// lost. Bug 3.8.15: frames were counted as errors because a field in them was taken for their
 /// length.
-fn dg_3_8_8_and_3_8_14_and_3_8_15_frames_of_every_length_with_tags_and_odd_types(series: &str) {
-    let Some(vm) = Vm::boot(series, &Wanted::PF) else {
-        return;
-    };
+fn dg_3_8_8_and_3_8_14_and_3_8_15_frames_of_every_length_with_tags_and_odd_types(vm: &Vm) {
     vm.load(
         "hpcap_ixgbe",
         "ring_bytes=512K when_full=hold",
@@ -125,5 +110,4 @@ fn dg_3_8_8_and_3_8_14_and_3_8_15_frames_of_every_length_with_tags_and_odd_types
         let line = format!("cat /sys/class/net/hpcap0/statistics/{counter}");
         assert_eq!(vm.sh(&line).trim(), "0", "{counter}");
     }
-    vm.end();
 }

@@ -3,47 +3,35 @@
 
 use hpcap_e2e::vm::{Vm, Wanted, on_the_wire, scaled};
 
-on_both_kernels!(
-    long_frames_arrive_whatever_the_mtu,
-    long_frames_arrive_at_a_virtual_function,
-    capture_goes_on_after_a_pci_error,
-    capture_goes_on_after_a_pci_error_of_a_vf,
-    an_up_that_fails_late_frees_no_live_slots,
-    an_unknown_device_is_refused,
-    a_ring_for_a_queue_without_device,
-    a_long_ring_is_counted_at_down,
-    readers_of_sysfs_leave_the_queue_alone,
+vm_tests!(
+    long_frames_arrive_whatever_the_mtu: Wanted::PF.capturing("hpcap_ixgbe", LOSSLESS),
+    long_frames_arrive_at_a_virtual_function: Wanted::VF.capturing("hpcap_ixgbevf", LOSSLESS),
+    capture_goes_on_after_a_pci_error: Wanted::PF,
+    capture_goes_on_after_a_pci_error_of_a_vf: Wanted::VF,
+    an_up_that_fails_late_frees_no_live_slots: Wanted::PF,
+    an_up_of_a_vf_that_fails_late_frees_no_live_slots: Wanted::VF,
+    an_unknown_device_is_refused: Wanted::PLAIN.nics(&["82598", "82599"]),
+    a_ring_for_a_queue_without_device: Wanted::PF.arguments(&["slub_debug=P"]),
+    a_long_ring_is_counted_at_down: Wanted::PLAIN,
+    readers_of_sysfs_leave_the_queue_alone: Wanted::PF.capturing("hpcap_ixgbe", "ring_bytes=1M"),
 );
 
+/// Parameters of the module for a NIC that waits while the recorder is slower.
+const LOSSLESS: &str = "ring_bytes=16M when_full=hold";
 const DEVICE: &str = "0000:00:08.0";
 const TEST: &str = "/sys/module/hpcap_testnic/parameters";
 
 /// The frames are QinQ, baby jumbo, jumbo, and the longest that the MAC accepts, without FCS.
-fn long_frames_arrive_whatever_the_mtu(series: &str) {
-    long_frames_arrive(
-        series,
-        &["82599"],
-        "hpcap_ixgbe",
-        &[1515, 1522, 2048, 4097, 9700, 15_868],
-    );
+fn long_frames_arrive_whatever_the_mtu(vm: &Vm) {
+    long_frames_arrive(vm, &[1515, 1522, 2048, 4097, 9700, 15_868]);
 }
 
 /// A physical function allows 9728 bytes with FCS.
-fn long_frames_arrive_at_a_virtual_function(series: &str) {
-    long_frames_arrive(
-        series,
-        &["82599vf"],
-        "hpcap_ixgbevf",
-        &[1515, 1522, 2048, 4097, 9724],
-    );
+fn long_frames_arrive_at_a_virtual_function(vm: &Vm) {
+    long_frames_arrive(vm, &[1515, 1522, 2048, 4097, 9724]);
 }
 
-fn long_frames_arrive(series: &str, nics: &'static [&'static str], driver: &str, sizes: &[u32]) {
-    let wanted = Wanted::with_nics(nics);
-    let Some(vm) = Vm::boot_capturing(series, &wanted, driver, "ring_bytes=16M when_full=hold")
-    else {
-        return;
-    };
+fn long_frames_arrive(vm: &Vm, sizes: &[u32]) {
     assert_eq!(vm.sh("cat /sys/class/net/hpcap0/mtu").trim(), "1500");
     let recorder = vm.recorder("hpcap0", "raw");
     for size in sizes {
@@ -60,24 +48,19 @@ fn long_frames_arrive(series: &str, nics: &'static [&'static str], driver: &str,
     let ledger = vm.ledger("hpcap_0_0");
     assert_eq!(ledger["captured"], totals.offered.frames, "{ledger:?}");
     vm.proves(0, "raw");
-    vm.end();
 }
 
-fn capture_goes_on_after_a_pci_error(series: &str) {
-    pci_errors(series, &["82599"], "hpcap_ixgbe");
+fn capture_goes_on_after_a_pci_error(vm: &Vm) {
+    pci_errors(vm, "hpcap_ixgbe");
 }
 
-fn capture_goes_on_after_a_pci_error_of_a_vf(series: &str) {
-    pci_errors(series, &["82599vf"], "hpcap_ixgbevf");
+fn capture_goes_on_after_a_pci_error_of_a_vf(vm: &Vm) {
+    pci_errors(vm, "hpcap_ixgbevf");
 }
 
 /// A PCI error may be noticed first by the PCI core or by the driver. In the first case the
 /// listener waits; in the second case the queue ends and is created again.
-fn pci_errors(series: &str, nics: &'static [&'static str], driver: &str) {
-    let wanted = Wanted::with_nics(nics);
-    let Some(vm) = Vm::boot(series, &wanted) else {
-        return;
-    };
+fn pci_errors(vm: &Vm, driver: &str) {
     vm.load(driver, "ring_bytes=16M", "mode=hpcap");
     vm.sh("modprobe hpcap_testnic first=8");
     vm.up("hpcap0");
@@ -114,46 +97,39 @@ fn pci_errors(series: &str, nics: &'static [&'static str], driver: &str) {
         assert!(stored.frames > 500 && stored.damaged == 0, "{stored:?}");
     }
     vm.sh(&format!("modprobe -r hpcap_testnic {driver} hpcap"));
-    vm.end();
 }
 
 /// The NIC receives as soon as its rings are set up, before interrupts and queues are. The module
 /// itself warns if slots are freed while the NIC may still write to them.
-fn an_up_that_fails_late_frees_no_live_slots(series: &str) {
-    for (nics, driver) in [
-        (&["82599"][..], "hpcap_ixgbe"),
-        (&["82599vf"][..], "hpcap_ixgbevf"),
-    ] {
-        let wanted = Wanted::with_nics(nics);
-        let Some(vm) = Vm::boot(series, &wanted) else {
-            return;
-        };
-        vm.load(driver, "ring_bytes=16M", "mode=hpcap");
-        vm.sh(&format!(
-            "modprobe hpcap_testnic first=8; echo netif_set_real_num_rx_queues >{TEST}/fail"
-        ));
-        vm.start_traffic(0, "gen:size=imix,rate=5kpps");
-        for _ in 0..3 {
-            let said = vm.refused("ip link set hpcap0 up");
-            assert!(said.contains("Cannot allocate memory"), "{said}");
-        }
-        vm.stop_traffic(0);
-        vm.sh(&format!("echo >{TEST}/fail"));
-        vm.up("hpcap0");
-        let recorder = vm.recorder("hpcap0", "raw");
-        vm.traffic(0, "gen:size=imix,count=5000");
-        vm.end_recorder(recorder, "raw");
-        assert_eq!(vm.generated("raw").frames, 5000, "{driver}");
-        vm.end();
+fn an_up_that_fails_late_frees_no_live_slots(vm: &Vm) {
+    up_fails_late(vm, "hpcap_ixgbe");
+}
+
+fn an_up_of_a_vf_that_fails_late_frees_no_live_slots(vm: &Vm) {
+    up_fails_late(vm, "hpcap_ixgbevf");
+}
+
+fn up_fails_late(vm: &Vm, driver: &str) {
+    vm.load(driver, "ring_bytes=16M", "mode=hpcap");
+    vm.sh(&format!(
+        "modprobe hpcap_testnic first=8; echo netif_set_real_num_rx_queues >{TEST}/fail"
+    ));
+    vm.start_traffic(0, "gen:size=imix,rate=5kpps");
+    for _ in 0..3 {
+        let said = vm.refused("ip link set hpcap0 up");
+        assert!(said.contains("Cannot allocate memory"), "{said}");
     }
+    vm.stop_traffic(0);
+    vm.sh(&format!("echo >{TEST}/fail"));
+    vm.up("hpcap0");
+    let recorder = vm.recorder("hpcap0", "raw");
+    vm.traffic(0, "gen:size=imix,count=5000");
+    vm.end_recorder(recorder, "raw");
+    assert_eq!(vm.generated("raw").frames, 5000, "{driver}");
 }
 
 /// The 82598 has no software model. The other device is supported.
-fn an_unknown_device_is_refused(series: &str) {
-    let wanted = Wanted::with_nics(&["82598", "82599"]);
-    let Some(vm) = Vm::boot(series, &wanted) else {
-        return;
-    };
+fn an_unknown_device_is_refused(vm: &Vm) {
     vm.load("hpcap_ixgbe", "ring_bytes=1M", "mode=hpcap,hpcap");
     // Unsupported devices are numbered after the supported ones.
     vm.sh("[ -e /dev/hpcap_0_0 ]; [ ! -e /dev/hpcap_1_0 ]");
@@ -162,18 +138,10 @@ fn an_unknown_device_is_refused(series: &str) {
         assert!(said.contains(part), "{said}");
     }
     vm.sh("modprobe -r hpcap_ixgbe hpcap");
-    vm.end();
 }
 
 /// This kernel overwrites freed memory, so a use of the freed device shows.
-fn a_ring_for_a_queue_without_device(series: &str) {
-    let wanted = Wanted {
-        arguments: &["slub_debug=P"],
-        ..Wanted::PF
-    };
-    let Some(vm) = Vm::boot(series, &wanted) else {
-        return;
-    };
+fn a_ring_for_a_queue_without_device(vm: &Vm) {
     vm.load("hpcap_ixgbe", "ring_bytes=1M", "mode=hpcap");
     let late = vm.background("exec late-ring /dev/hpcap_0_0 2097152 --after /out/gone");
     vm.until("[ -e /out/gone.open ]");
@@ -181,14 +149,10 @@ fn a_ring_for_a_queue_without_device(series: &str) {
     vm.sh("touch /out/gone");
     let said = late.finish();
     assert!(said.contains("its adapter is gone"), "{said}");
-    vm.end();
 }
 
 /// When the adapter is taken down, 40,000 frames wait in it because the ring is full.
-fn a_long_ring_is_counted_at_down(series: &str) {
-    let Some(vm) = Vm::boot(series, &Wanted::default()) else {
-        return;
-    };
+fn a_long_ring_is_counted_at_down(vm: &Vm) {
     let frames = 60_000;
     vm.sh(&format!(
         "modprobe hpcap ring_bytes=1M when_full=hold
@@ -205,15 +169,11 @@ fn a_long_ring_is_counted_at_down(series: &str) {
     assert_eq!(on_the_wire(&ledger), frames, "{ledger:?}");
     vm.sh("echo 0 >/sys/module/hpcap_testnic/parameters/remove");
     drop(listener);
-    vm.end();
 }
 
 /// Any user may read these files. A reader must neither take the poll thread's lock nor access the
 /// NIC.
-fn readers_of_sysfs_leave_the_queue_alone(series: &str) {
-    let Some(vm) = Vm::boot_capturing(series, &Wanted::PF, "hpcap_ixgbe", "ring_bytes=1M") else {
-        return;
-    };
+fn readers_of_sysfs_leave_the_queue_alone(vm: &Vm) {
     let trace = "/sys/kernel/tracing";
     vm.sh(&format!(
         "mount -t tracefs tracefs {trace} 2>/dev/null || true
@@ -238,5 +198,4 @@ fn readers_of_sysfs_leave_the_queue_alone(series: &str) {
     assert!(hits().count() > 0, "{seen}");
     let others: Vec<_> = hits().filter(|line| !line.contains("hpcap_0_0-")).collect();
     assert!(others.is_empty(), "{others:?}");
-    vm.end();
 }

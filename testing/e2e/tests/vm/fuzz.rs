@@ -5,44 +5,38 @@ use std::time::Duration;
 use hpcap_e2e::vm::{Vm, Wanted, scaled};
 use testkit::process::events;
 
-on_both_kernels!(
-    a_million_random_calls_harm_nothing,
-    random_calls_leak_nothing,
+vm_tests!(
+    a_million_random_calls_harm_nothing: BESIDE_A_RECORDER,
+    random_calls_leak_nothing: BESIDE_A_RECORDER,
 );
 
 /// Number of calls per process. Half of the processes run as root.
 const CALLS: u64 = 10_000;
 const ROUNDS: u64 = 50;
+const BESIDE_A_RECORDER: Wanted = Wanted::PLAIN
+    .memory(2 << 30)
+    .limit(Duration::from_secs(3000));
 
 /// Runs random calls on all queues but the last, as root and as a user, while a recorder records
 /// the last queue. The recording must not be affected.
-fn beside_a_recorder(series: &str, calls: impl Fn(&Vm, &str, &str)) {
-    let wanted = Wanted {
-        memory: 2 << 30,
-        limit: Duration::from_secs(3000),
-        ..Wanted::default()
-    };
-    let Some(vm) = Vm::boot(series, &wanted) else {
-        return;
-    };
+fn beside_a_recorder(vm: &Vm, calls: impl Fn(&Vm, &str, &str)) {
     vm.sh("modprobe hpcap ring_bytes=1M; modprobe hpcap_testnic adapters=5 size=200 rate=200");
     vm.sh("chgrp 4242 /dev/hpcap_*");
     let recorder = vm.recorder("hpcap4", "raw");
     let devices = "$(ls /dev/hpcap_* | grep -v hpcap_4_ | xargs)";
     for user in ["", "--as-uid 1001"] {
-        calls(&vm, devices, user);
+        calls(vm, devices, user);
     }
     vm.end_recorder(recorder, "raw");
     let stored = vm.generated("raw");
     assert!(stored.frames > 0 && stored.damaged == 0);
     assert_eq!((stored.missing, stored.lost), (0, 0));
     vm.sh("modprobe -r hpcap_testnic hpcap");
-    vm.end();
 }
 
 /// This test also covers bug 3.8.11: invalid pointers are refused, whereas the original used them.
-fn a_million_random_calls_harm_nothing(series: &str) {
-    beside_a_recorder(series, |vm, devices, user| {
+fn a_million_random_calls_harm_nothing(vm: &Vm) {
+    beside_a_recorder(vm, |vm, devices, user| {
         // The answers to the first run show how deep the calls go.
         let said = vm.sh(&format!(
             "char-device-fuzzer {devices} --calls {CALLS} --seed 7 {user}"
@@ -75,8 +69,8 @@ fn a_million_random_calls_harm_nothing(series: &str) {
 }
 
 /// Slab objects, vmalloc areas and free memory are the same before and after the calls.
-fn random_calls_leak_nothing(series: &str) {
-    beside_a_recorder(series, |vm, devices, user| {
+fn random_calls_leak_nothing(vm: &Vm) {
+    beside_a_recorder(vm, |vm, devices, user| {
         let rounds = scaled(ROUNDS);
         vm.sh_for(
             &format!(

@@ -2,16 +2,13 @@
 
 use hpcap_e2e::vm::{Vm, Wanted, on_the_wire, scaled};
 
-on_both_kernels!(
-    the_ledger_is_exact_whatever_the_rate,
-    the_ledger_of_every_queue_is_exact,
-    damaged_frames_are_counted_and_not_stored,
+vm_tests!(
+    the_ledger_is_exact_whatever_the_rate: Wanted::PF.capturing("hpcap_ixgbe", "ring_bytes=16M"),
+    the_ledger_of_every_queue_is_exact: Wanted::PF,
+    damaged_frames_are_counted_and_not_stored: Wanted::PF.capturing("hpcap_ixgbe", "ring_bytes=16M when_full=hold"),
 );
 
-fn the_ledger_is_exact_whatever_the_rate(series: &str) {
-    let Some(vm) = Vm::boot_capturing(series, &Wanted::PF, "hpcap_ixgbe", "ring_bytes=16M") else {
-        return;
-    };
+fn the_ledger_is_exact_whatever_the_rate(vm: &Vm) {
     let counts = || (vm.record(0).totals, vm.ledger("hpcap_0_0"));
 
     // Without a listener, frames are only counted.
@@ -62,14 +59,10 @@ fn the_ledger_is_exact_whatever_the_rate(series: &str) {
         let (first, last) = (stored.first.unwrap(), stored.last.unwrap());
         assert_eq!(last + 1 - first, stored.frames + stored.missing);
     }
-    vm.end();
 }
 
 /// The NIC distributes flows over four rings by their hash; each ring has its own ledger.
-fn the_ledger_of_every_queue_is_exact(series: &str) {
-    let Some(vm) = Vm::boot(series, &Wanted::PF) else {
-        return;
-    };
+fn the_ledger_of_every_queue_is_exact(vm: &Vm) {
     vm.load(
         "hpcap_ixgbe",
         "ring_bytes=16M when_full=hold",
@@ -104,18 +97,9 @@ fn the_ledger_of_every_queue_is_exact(series: &str) {
         std::fs::rename(vm.out(&raw), all.join(raw)).unwrap();
     }
     vm.proves(0, "all");
-    vm.end();
 }
 
-fn damaged_frames_are_counted_and_not_stored(series: &str) {
-    let Some(vm) = Vm::boot_capturing(
-        series,
-        &Wanted::PF,
-        "hpcap_ixgbe",
-        "ring_bytes=16M when_full=hold",
-    ) else {
-        return;
-    };
+fn damaged_frames_are_counted_and_not_stored(vm: &Vm) {
     let recorder = vm.recorder("hpcap0", "raw");
     for fault in [
         "crc",
@@ -139,5 +123,4 @@ fn damaged_frames_are_counted_and_not_stored(series: &str) {
     assert_eq!(ledger["nic_error"], 6, "{ledger:?}");
     assert_eq!(ledger["captured"], totals.all_delivered().frames + 1);
     vm.proves(0, "raw");
-    vm.end();
 }

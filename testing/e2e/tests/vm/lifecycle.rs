@@ -5,18 +5,15 @@ use std::time::Duration;
 
 use hpcap_e2e::vm::{Vm, Wanted, on_the_wire, scaled};
 
-on_both_kernels!(
-    up_and_down_a_hundred_times_under_traffic,
-    loaded_and_unloaded_fifty_times,
-    unloading_is_refused_while_somebody_listens,
-    a_link_that_flaps,
-    a_nic_that_is_pulled_out,
+vm_tests!(
+    up_and_down_a_hundred_times_under_traffic: Wanted::PF.capturing("hpcap_ixgbe", "ring_bytes=16M"),
+    loaded_and_unloaded_fifty_times: Wanted::PF,
+    unloading_is_refused_while_somebody_listens: Wanted::PF.capturing("hpcap_ixgbe", "ring_bytes=16M when_full=hold"),
+    a_link_that_flaps: Wanted::PF.capturing("hpcap_ixgbe", "ring_bytes=16M"),
+    a_nic_that_is_pulled_out: Wanted::PF.capturing("hpcap_ixgbe", "ring_bytes=16M"),
 );
 
-fn up_and_down_a_hundred_times_under_traffic(series: &str) {
-    let Some(vm) = Vm::boot_capturing(series, &Wanted::PF, "hpcap_ixgbe", "ring_bytes=16M") else {
-        return;
-    };
+fn up_and_down_a_hundred_times_under_traffic(vm: &Vm) {
     let recorder = vm.recorder("hpcap0", "raw");
     vm.start_traffic(0, "gen:size=imix,rate=5kpps");
     let times = scaled(100);
@@ -44,15 +41,11 @@ fn up_and_down_a_hundred_times_under_traffic(series: &str) {
     let taken = totals.all_delivered().frames + totals.missed.frames + totals.errors.frames;
     assert_eq!(on_the_wire(&ledger), taken, "{ledger:?}, {totals:?}");
     vm.proves(0, "raw");
-    vm.end();
 }
 
 /// This is also the test for leaks of slab objects, vmalloc areas, free pages and references to
 /// modules.
-fn loaded_and_unloaded_fifty_times(series: &str) {
-    let Some(vm) = Vm::boot(series, &Wanted::PF) else {
-        return;
-    };
+fn loaded_and_unloaded_fifty_times(vm: &Vm) {
     let rounds = scaled(50).max(10);
     // Each round brings an interface up, records frames, and replaces a ring.
     vm.sh_for(
@@ -76,18 +69,9 @@ fn loaded_and_unloaded_fifty_times(series: &str) {
             .lines()
             .all(|line| !line.starts_with("hpcap"))
     );
-    vm.end();
 }
 
-fn unloading_is_refused_while_somebody_listens(series: &str) {
-    let Some(vm) = Vm::boot_capturing(
-        series,
-        &Wanted::PF,
-        "hpcap_ixgbe",
-        "ring_bytes=16M when_full=hold",
-    ) else {
-        return;
-    };
+fn unloading_is_refused_while_somebody_listens(vm: &Vm) {
     let recorder = vm.recorder("hpcap0", "raw");
     vm.start_traffic(0, "gen:size=imix,rate=5kpps");
     for module in ["hpcap_ixgbe", "hpcap"] {
@@ -103,13 +87,9 @@ fn unloading_is_refused_while_somebody_listens(series: &str) {
     assert_eq!(stored.missing, stored.lost);
     vm.stop_traffic(0);
     vm.sh("modprobe -r hpcap_ixgbe hpcap");
-    vm.end();
 }
 
-fn a_link_that_flaps(series: &str) {
-    let Some(vm) = Vm::boot_capturing(series, &Wanted::PF, "hpcap_ixgbe", "ring_bytes=16M") else {
-        return;
-    };
+fn a_link_that_flaps(vm: &Vm) {
     let recorder = vm.recorder("hpcap0", "raw");
     vm.start_traffic(0, "gen:size=imix,rate=5kpps");
     for ms in [1, 20, 200, 1000, 50] {
@@ -126,13 +106,9 @@ fn a_link_that_flaps(series: &str) {
     vm.end_recorder(recorder, "raw");
     assert!(vm.record(0).totals.down.frames > 0);
     vm.proves(0, "raw");
-    vm.end();
 }
 
-fn a_nic_that_is_pulled_out(series: &str) {
-    let Some(vm) = Vm::boot_capturing(series, &Wanted::PF, "hpcap_ixgbe", "ring_bytes=16M") else {
-        return;
-    };
+fn a_nic_that_is_pulled_out(vm: &Vm) {
     let recorder = vm.recorder("hpcap0", "raw");
     vm.start_traffic(0, "gen:size=imix,rate=5kpps");
     vm.until("[ $(cut -d' ' -f1 /sys/class/hpcap/hpcap_0_0/ledger/captured) -gt 1000 ]");
@@ -146,5 +122,4 @@ fn a_nic_that_is_pulled_out(series: &str) {
     assert!(stored.frames > 1000 && stored.damaged == 0, "{stored:?}");
     assert_eq!(stored.missing, stored.lost);
     vm.sh("modprobe -r hpcap_ixgbe hpcap");
-    vm.end();
 }

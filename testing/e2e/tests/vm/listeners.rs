@@ -6,13 +6,13 @@ use std::time::{Duration, SystemTime};
 use hpcap_e2e::vm::{Vm, Wanted, on_the_wire, patience, scaled, slowness};
 use testkit::process::events;
 
-on_both_kernels!(
-    the_char_device_keeps_its_contract,
-    the_tests_of_listeners_pass_on_the_module,
-    killed_at_random_nobody_else_is_harmed,
-    dg_3_8_2_3_8_5_3_8_10_3_8_12_listeners_that_come_and_go,
-    hostile_slots_disturb_nobody,
-    every_user_may_kill_its_own_listeners_only,
+vm_tests!(
+    the_char_device_keeps_its_contract: Wanted::PLAIN.memory(2 << 30).hugepages(32).disk(1 << 30),
+    the_tests_of_listeners_pass_on_the_module: Wanted::PLAIN.memory(2 << 30),
+    killed_at_random_nobody_else_is_harmed: Wanted::PLAIN.memory(2 << 30),
+    dg_3_8_2_3_8_5_3_8_10_3_8_12_listeners_that_come_and_go: Wanted::PLAIN.memory(2 << 30),
+    hostile_slots_disturb_nobody: Wanted::PLAIN.cpus(2),
+    every_user_may_kill_its_own_listeners_only: Wanted::PLAIN,
 );
 
 /// Returns the path of the newest build of the test program whose source is `source`, such as
@@ -51,70 +51,40 @@ fn run_tests(vm: &Vm, source: &str, variables: &str, arguments: &str) {
     );
 }
 
-/// Boots a guest and runs the tests of a program that loads and unloads the module by itself.
-fn tests_pass(series: &str, source: &str, variables: &str, arguments: &str) {
-    let wanted = Wanted {
-        memory: 2 << 30,
-        ..Wanted::default()
-    };
-    let Some(vm) = Vm::boot(series, &wanted) else {
-        return;
-    };
-    run_tests(&vm, source, variables, arguments);
+/// Runs the tests of a program that loads and unloads the module by itself.
+fn tests_pass(vm: &Vm, source: &str, variables: &str, arguments: &str) {
+    run_tests(vm, source, variables, arguments);
     vm.nothing_is_loaded();
-    vm.end();
 }
 
 /// Runs the tests of each call on the device: `hpcapctl/tests/device`.
-fn the_char_device_keeps_its_contract(series: &str) {
-    let wanted = Wanted {
-        memory: 2 << 30,
-        hugepages: 32,
-        disk: Some(1 << 30),
-        ..Wanted::default()
-    };
-    let Some(vm) = Vm::boot(series, &wanted) else {
-        return;
-    };
-    run_tests(&vm, "hpcapctl/tests/device/main.rs", "", "");
+fn the_char_device_keeps_its_contract(vm: &Vm) {
+    run_tests(vm, "hpcapctl/tests/device/main.rs", "", "");
     vm.sh("modprobe -r hpcap_testnic hpcap");
-    vm.end();
 }
 
-fn the_tests_of_listeners_pass_on_the_module(series: &str) {
-    tests_pass(series, "testing/e2e/tests/listeners.rs", "", "");
+fn the_tests_of_listeners_pass_on_the_module(vm: &Vm) {
+    tests_pass(vm, "testing/e2e/tests/listeners.rs", "", "");
 }
 
-fn killed_at_random_nobody_else_is_harmed(series: &str) {
+fn killed_at_random_nobody_else_is_harmed(vm: &Vm) {
     // With hpcapd there are a hundred kills, but in the guest each of them takes longer.
     tests_pass(
-        series,
+        vm,
         "testing/e2e/tests/sigkill.rs",
         "HPCAP_TEST_KILLS=30",
         "",
     );
 }
 
-fn dg_3_8_2_3_8_5_3_8_10_3_8_12_listeners_that_come_and_go(series: &str) {
+fn dg_3_8_2_3_8_5_3_8_10_3_8_12_listeners_that_come_and_go(vm: &Vm) {
     // The ring of 3 GiB is tested in `rings`.
-    tests_pass(
-        series,
-        "testing/e2e/tests/dev_guide.rs",
-        "",
-        "--skip dg_3_8_13",
-    );
+    tests_pass(vm, "testing/e2e/tests/dev_guide.rs", "", "--skip dg_3_8_13");
 }
 
 /// The guest has two processors, so that a slot can be written at the same time as the module reads
 /// it.
-fn hostile_slots_disturb_nobody(series: &str) {
-    let wanted = Wanted {
-        cpus: 2,
-        ..Wanted::default()
-    };
-    let Some(vm) = Vm::boot(series, &wanted) else {
-        return;
-    };
+fn hostile_slots_disturb_nobody(vm: &Vm) {
     vm.sh("modprobe hpcap ring_bytes=4M; modprobe hpcap_testnic size=200 rate=5000");
     let recorder = vm.recorder("hpcap0", "raw");
     let tap = vm.background("exec e2e-listener hpcap0 --contract=lossy");
@@ -154,13 +124,9 @@ fn hostile_slots_disturb_nobody(series: &str) {
         (&0.into(), &0.into())
     );
     vm.sh("modprobe -r hpcap_testnic hpcap");
-    vm.end();
 }
 
-fn every_user_may_kill_its_own_listeners_only(series: &str) {
-    let Some(vm) = Vm::boot(series, &Wanted::default()) else {
-        return;
-    };
+fn every_user_may_kill_its_own_listeners_only(vm: &Vm) {
     vm.sh("modprobe hpcap ring_bytes=1M; modprobe hpcap_testnic size=200 rate=1000");
     // On an installed system, udev gives the nodes to a group.
     vm.sh("chgrp 4242 /dev/hpcap_0_0; chmod 660 /dev/hpcap_0_0");
@@ -178,5 +144,4 @@ fn every_user_may_kill_its_own_listeners_only(series: &str) {
     vm.sh(&format!("{} hpcapctl kill hpcap0 {id}", user(1001)));
     vm.sh("hpcapdd hpcap0 null --frames 100");
     drop(victim);
-    vm.end();
 }

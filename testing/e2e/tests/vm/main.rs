@@ -25,14 +25,17 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-/// Turns each function into one test for each kernel series.
-macro_rules! on_both_kernels {
-    ($($test:ident),* $(,)?) => {
+/// Makes one test of each `FUNCTION: MACHINE` for each kernel series. The test boots the machine, passes it to the
+/// function, and switches it off ([`Vm::test`](hpcap_e2e::vm::Vm::test)).
+macro_rules! vm_tests {
+    ($($test:ident: $machine:expr),* $(,)?) => {
         mod on_6_1 {
-            $(#[test] #[ignore = "boots a virtual machine"] fn $test() { super::$test("6.1"); })*
+            use super::*;
+            $(#[test] #[ignore = "boots a virtual machine"] fn $test() { Vm::test("6.1", &$machine, super::$test); })*
         }
         mod on_6_12 {
-            $(#[test] #[ignore = "boots a virtual machine"] fn $test() { super::$test("6.12"); })*
+            use super::*;
+            $(#[test] #[ignore = "boots a virtual machine"] fn $test() { Vm::test("6.12", &$machine, super::$test); })*
         }
     };
 }

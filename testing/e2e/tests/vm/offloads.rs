@@ -7,9 +7,9 @@ use hpcap_e2e::recording::contents;
 use hpcap_e2e::vm::{Vm, Wanted, scaled};
 use testkit::pcap::Frame;
 
-on_both_kernels!(
-    a_stream_is_captured_in_segments_that_add_up_to_it,
-    a_check_sum_behind_a_vlan_tag_is_completed,
+vm_tests!(
+    a_stream_is_captured_in_segments_that_add_up_to_it: Wanted::PLAIN,
+    a_check_sum_behind_a_vlan_tag_is_completed: Wanted::PLAIN,
 );
 
 const BYTES: u64 = 4_000_000;
@@ -19,24 +19,20 @@ const UDP: u8 = 17;
 /// EtherType and tag of VLAN 5.
 const TAG: [u8; 4] = [0x81, 0, 0, 5];
 
-/// Boots a machine with a veth pair: `wire` is captured, and receives what is sent on `send` in the
+/// Makes a veth pair: `wire` is captured, and receives what is sent on `send` in the
 /// namespace `peer`.
-fn veth(series: &str) -> Option<Vm> {
-    let vm = Vm::boot(series, &Wanted::default())?;
+fn capture_veth(vm: &Vm) {
     vm.sh("modprobe veth
         ip netns add peer
         ip link add wire type veth peer name send netns peer
         ip link set wire up; ip -n peer link set send up
         ip addr add 10.9.0.1/24 dev wire; ip -n peer addr add 10.9.0.2/24 dev send");
     vm.sh("modprobe hpcap ring_bytes=16M; modprobe hpcap_netdev interfaces=wire:0");
-    Some(vm)
 }
 
 /// The network stack passes up to 64 KiB at once, with an incomplete checksum.
-fn a_stream_is_captured_in_segments_that_add_up_to_it(series: &str) {
-    let Some(vm) = veth(series) else {
-        return;
-    };
+fn a_stream_is_captured_in_segments_that_add_up_to_it(vm: &Vm) {
+    capture_veth(vm);
     let bytes = scaled(BYTES);
     vm.sh(&format!("head -c {bytes} /dev/urandom >/out/sent"));
     let recorder = vm.recorder("hpcap0", "raw");
@@ -79,13 +75,10 @@ fn a_stream_is_captured_in_segments_that_add_up_to_it(series: &str) {
     assert!(found == sent, "{} of {} bytes", found.len(), sent.len());
     assert!(found == std::fs::read(vm.out("received")).unwrap());
     vm.sh("modprobe -r hpcap_netdev hpcap");
-    vm.end();
 }
 
-fn a_check_sum_behind_a_vlan_tag_is_completed(series: &str) {
-    let Some(vm) = veth(series) else {
-        return;
-    };
+fn a_check_sum_behind_a_vlan_tag_is_completed(vm: &Vm) {
+    capture_veth(vm);
     vm.sh("modprobe 8021q
         ip -n peer link add link send name tagged type vlan id 5
         ip -n peer link set tagged up; ip -n peer addr add 10.9.5.2/24 dev tagged
@@ -99,7 +92,6 @@ fn a_check_sum_behind_a_vlan_tag_is_completed(series: &str) {
     assert_eq!(datagrams.len(), 1, "{content:?}");
     assert_eq!(&datagrams[0][8..], b"hello\n");
     vm.sh("modprobe -r hpcap_netdev hpcap");
-    vm.end();
 }
 
 /// Returns the payload of the IPv4 packet at `offset` if the packet has this protocol. The

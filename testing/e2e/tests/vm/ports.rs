@@ -6,19 +6,15 @@ use std::time::Duration;
 use hpcap::Reason;
 use hpcap_e2e::vm::{Vm, Wanted, on_the_wire, scaled};
 
-on_both_kernels!(
-    dg_3_8_6_a_standard_port_pings_beside_a_loaded_hpcap_port,
-    dg_3_8_7_transmission_on_an_hpcap_port,
-    interfaces_are_numbered_by_their_place_on_the_bus,
-    ethtool_shows_the_ledger_and_sets_no_queues,
+vm_tests!(
+    dg_3_8_6_a_standard_port_pings_beside_a_loaded_hpcap_port: Wanted::PLAIN.nics(&["82599", "82599"]),
+    dg_3_8_7_transmission_on_an_hpcap_port: Wanted::PF.capturing("hpcap_ixgbe", "ring_bytes=16M"),
+    interfaces_are_numbered_by_their_place_on_the_bus: Wanted::PLAIN.nics(&["82599", "82599vf", "82599", "82599vf"]),
+    ethtool_shows_the_ledger_and_sets_no_queues: Wanted::PF,
 );
 
 /// Bug 3.8.6: a port in standard mode crashed because its ring had been filled in another way.
-fn dg_3_8_6_a_standard_port_pings_beside_a_loaded_hpcap_port(series: &str) {
-    let wanted = Wanted::with_nics(&["82599", "82599"]);
-    let Some(vm) = Vm::boot(series, &wanted) else {
-        return;
-    };
+fn dg_3_8_6_a_standard_port_pings_beside_a_loaded_hpcap_port(vm: &Vm) {
     vm.load("hpcap_ixgbe", "ring_bytes=16M", "mode=hpcap,standard");
     vm.up("hpcap0");
     let recorder = vm.recorder("hpcap0", "raw");
@@ -36,14 +32,10 @@ fn dg_3_8_6_a_standard_port_pings_beside_a_loaded_hpcap_port(series: &str) {
     vm.proves(0, "raw");
     assert!(vm.ledger("hpcap_0_0")["captured"] > 0);
     vm.sh("[ ! -e /dev/hpcap_1_0 ]");
-    vm.end();
 }
 
 /// Bug 3.8.7: transmission on a capturing port hung, and the port was reset.
-fn dg_3_8_7_transmission_on_an_hpcap_port(series: &str) {
-    let Some(vm) = Vm::boot_capturing(series, &Wanted::PF, "hpcap_ixgbe", "ring_bytes=16M") else {
-        return;
-    };
+fn dg_3_8_7_transmission_on_an_hpcap_port(vm: &Vm) {
     let recorder = vm.recorder("hpcap0", "raw");
     vm.start_traffic(0, "gen:size=imix,rate=5kpps");
     vm.sh("ip addr add 10.0.0.2/24 dev hpcap0");
@@ -69,15 +61,10 @@ fn dg_3_8_7_transmission_on_an_hpcap_port(series: &str) {
     assert_eq!(counts["transmitted"]["frames"], 0, "{counts}");
     assert!(vm.ledger("hpcap_0_0")["captured"] > scaled(20_000));
     vm.proves(0, "raw");
-    vm.end();
 }
 
 /// Physical and virtual functions are numbered in the order of the bus, whichever is probed first.
-fn interfaces_are_numbered_by_their_place_on_the_bus(series: &str) {
-    let wanted = Wanted::with_nics(&["82599", "82599vf", "82599", "82599vf"]);
-    let Some(vm) = Vm::boot(series, &wanted) else {
-        return;
-    };
+fn interfaces_are_numbered_by_their_place_on_the_bus(vm: &Vm) {
     vm.load(
         "hpcap_ixgbevf",
         "ring_bytes=1M",
@@ -103,15 +90,11 @@ fn interfaces_are_numbered_by_their_place_on_the_bus(series: &str) {
     vm.sh("echo 0000:00:09.0 >/sys/bus/pci/drivers/hpcap_ixgbevf/unbind");
     vm.sh("echo 0000:00:09.0 >/sys/bus/pci/drivers/hpcap_ixgbevf/bind");
     assert_eq!(device("hpcap1"), "0000:00:09.0");
-    vm.end();
 }
 
 /// ethtool shows the ledger of each queue, and the sums under the names that scripts for the
 /// original expect.
-fn ethtool_shows_the_ledger_and_sets_no_queues(series: &str) {
-    let Some(vm) = Vm::boot(series, &Wanted::PF) else {
-        return;
-    };
+fn ethtool_shows_the_ledger_and_sets_no_queues(vm: &Vm) {
     vm.load("hpcap_ixgbe", "ring_bytes=1M", "mode=hpcap queues=2");
     vm.up("hpcap0");
     vm.sh("echo 1 >/sys/class/hpcap/hpcap_0_1/dedup/enabled");
@@ -164,5 +147,4 @@ fn ethtool_shows_the_ledger_and_sets_no_queues(series: &str) {
     let said = vm.refused("ethtool -G hpcap0 rx 1024");
     assert!(said.contains("set the interface down first"), "{said}");
     vm.sh("modprobe -r hpcap_ixgbe hpcap");
-    vm.end();
 }

@@ -4,13 +4,12 @@
 use hpcap::raw::{Event, Reader};
 use hpcap_e2e::recording::{files, generated};
 use hpcap_e2e::vm::{Vm, Wanted, scaled, slowness};
-use testkit::skip;
 
-on_both_kernels!(
-    a_ring_of_1_mib_and_files_of_1_mib,
-    dg_3_8_13_a_ring_of_3_gib,
-    a_ring_of_5_gib_and_offsets_beyond_32_bits,
-    records_are_written_to_disk_straight_from_the_ring,
+vm_tests!(
+    a_ring_of_1_mib_and_files_of_1_mib: Wanted::PF.capturing("hpcap_ixgbe", "ring_bytes=1M when_full=hold"),
+    dg_3_8_13_a_ring_of_3_gib: RING_OF_3_GIB,
+    a_ring_of_5_gib_and_offsets_beyond_32_bits: RING_OF_5_GIB,
+    records_are_written_to_disk_straight_from_the_ring: Wanted::PLAIN.hugepages(40).disk(2 * GIB),
 );
 
 const MIB: u64 = 1 << 20;
@@ -23,15 +22,25 @@ const BACKLOG: u64 = 1024;
 /// Size in bytes of a frame's record in the stream.
 const RECORD: u64 = FRAME + 12;
 
-fn a_ring_of_1_mib_and_files_of_1_mib(series: &str) {
-    let Some(vm) = Vm::boot_capturing(
-        series,
-        &Wanted::PF,
-        "hpcap_ixgbe",
-        "ring_bytes=1M when_full=hold",
-    ) else {
-        return;
-    };
+/// Hugepages of 2 MiB for a ring of 3 GiB.
+const PAGES_FOR_3_GIB: u64 = 1600;
+/// Hugepages of 2 MiB for a ring of 5 GiB.
+const PAGES_FOR_5_GIB: u64 = 2600;
+const RING_OF_3_GIB: Wanted = Wanted::PLAIN
+    .memory(5 * GIB)
+    .hugepages(PAGES_FOR_3_GIB)
+    .unless(kernel_checks_itself);
+const RING_OF_5_GIB: Wanted = Wanted::PLAIN
+    .memory(7 * GIB)
+    .hugepages(PAGES_FOR_5_GIB)
+    .unless(kernel_checks_itself);
+
+fn kernel_checks_itself() -> Option<&'static str> {
+    let why = "a checking kernel needs an eighth of the memory for itself, and minutes";
+    (slowness() > 1).then_some(why)
+}
+
+fn a_ring_of_1_mib_and_files_of_1_mib(vm: &Vm) {
     let recorder = vm.background(
         "echo $$ >/out/small.pid; exec hpcapdd --json hpcap0 /out/small --rotate-size 1M >/out/small.json",
     );
@@ -42,37 +51,20 @@ fn a_ring_of_1_mib_and_files_of_1_mib(series: &str) {
     let number = files(&vm.out("small")).len();
     assert!(number > 3, "{number} files");
     vm.proves(0, "small");
-    vm.end();
 }
 
 /// Bug 3.8.13: buffers of more than 2 GiB did not work.
-fn dg_3_8_13_a_ring_of_3_gib(series: &str) {
-    let wanted = Wanted {
-        memory: 5 * GIB,
-        hugepages: 1600,
-        ..Wanted::default()
-    };
-    edges_of_a_large_ring(series, &wanted, 3 * GIB, &[2 * GIB, 3 * GIB]);
+fn dg_3_8_13_a_ring_of_3_gib(vm: &Vm) {
+    edges_of_a_large_ring(vm, PAGES_FOR_3_GIB, 3 * GIB, &[2 * GIB, 3 * GIB]);
 }
 
-fn a_ring_of_5_gib_and_offsets_beyond_32_bits(series: &str) {
-    let wanted = Wanted {
-        memory: 7 * GIB,
-        hugepages: 2600,
-        ..Wanted::default()
-    };
-    edges_of_a_large_ring(series, &wanted, 5 * GIB, &[4 * GIB, 5 * GIB]);
+fn a_ring_of_5_gib_and_offsets_beyond_32_bits(vm: &Vm) {
+    edges_of_a_large_ring(vm, PAGES_FOR_5_GIB, 5 * GIB, &[4 * GIB, 5 * GIB]);
 }
 
 /// Fills a ring in hugepages up to shortly before each of `edges`, then records across the edge. The
 /// host compares every byte.
-fn edges_of_a_large_ring(series: &str, wanted: &Wanted, ring: u64, edges: &[u64]) {
-    if slowness() > 1 {
-        return skip("a checking kernel needs an eighth of the memory for itself, and minutes");
-    }
-    let Some(vm) = Vm::boot(series, wanted) else {
-        return;
-    };
+fn edges_of_a_large_ring(vm: &Vm, hugepages: u64, ring: u64, edges: &[u64]) {
     vm.sh("modprobe hpcap when_full=hold ring_bytes=1M");
     vm.sh(&format!(
         "modprobe hpcap_testnic size={FRAME} rate=24000 backlog={BACKLOG}"
@@ -128,24 +120,11 @@ fn edges_of_a_large_ring(series: &str, wanted: &Wanted, ring: u64, edges: &[u64]
     }
     vm.sh("modprobe -r hpcap_testnic hpcap");
     let free = vm.sh("awk '/HugePages_Free/ { print $2 }' /proc/meminfo");
-    assert_eq!(
-        free.trim(),
-        wanted.hugepages.to_string(),
-        "hugepages came back"
-    );
-    vm.end();
+    assert_eq!(free.trim(), hugepages.to_string(), "hugepages came back");
 }
 
 /// O_DIRECT writes the ring's pages without a copy, whether they are ordinary pages or hugepages.
-fn records_are_written_to_disk_straight_from_the_ring(series: &str) {
-    let wanted = Wanted {
-        hugepages: 40,
-        disk: Some(2 * GIB),
-        ..Wanted::default()
-    };
-    let Some(vm) = Vm::boot(series, &wanted) else {
-        return;
-    };
+fn records_are_written_to_disk_straight_from_the_ring(vm: &Vm) {
     vm.sh("modprobe hpcap when_full=hold ring_bytes=32M");
     vm.sh("modprobe hpcap_testnic size=1514");
     let frames = scaled(100_000);
@@ -158,5 +137,4 @@ fn records_are_written_to_disk_straight_from_the_ring(series: &str) {
         assert_eq!((stored.missing, stored.damaged), (0, 0));
         assert_eq!(stored.frames, frames);
     }
-    vm.end();
 }

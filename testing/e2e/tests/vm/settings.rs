@@ -7,11 +7,11 @@
 use hpcap_e2e::recording::contents;
 use hpcap_e2e::vm::{Ledger, Vm, Wanted};
 
-on_both_kernels!(
-    a_wrong_value_is_refused_and_changes_nothing,
-    what_is_set_holds_for_the_next_frames,
-    hpcapctl_sets_and_gets_settings,
-    busy_poll_threads_let_others_in,
+vm_tests!(
+    a_wrong_value_is_refused_and_changes_nothing: Wanted::PLAIN,
+    what_is_set_holds_for_the_next_frames: Wanted::PLAIN,
+    hpcapctl_sets_and_gets_settings: Wanted::PLAIN,
+    busy_poll_threads_let_others_in: Wanted::PLAIN,
 );
 
 const QUEUE: &str = "/sys/class/hpcap/hpcap_0_0";
@@ -62,10 +62,7 @@ const VALUES: &[(&str, &str, &[&str])] = &[
 /// Files of a queue that are read-only.
 const READ_ONLY: &[&str] = &["state", "page_bytes", "listeners", "ledger/captured"];
 
-fn a_wrong_value_is_refused_and_changes_nothing(series: &str) {
-    let Some(vm) = Vm::boot(series, &Wanted::default()) else {
-        return;
-    };
+fn a_wrong_value_is_refused_and_changes_nothing(vm: &Vm) {
     for parameter in [
         "ring_bytes=3x",
         "poll=lazy",
@@ -108,7 +105,6 @@ fn a_wrong_value_is_refused_and_changes_nothing(series: &str) {
     vm.sh("modprobe -r hpcap_testnic");
     vm.refused("modprobe hpcap_testnic size=59");
     vm.sh("modprobe -r hpcap");
-    vm.end();
 }
 
 /// Records `FRAMES` frames of 600 bytes after `settings` (shell commands) were applied. Returns the
@@ -128,12 +124,9 @@ fn record(vm: &Vm, folder: &str, settings: &str) -> Ledger {
     ledger
 }
 
-fn what_is_set_holds_for_the_next_frames(series: &str) {
-    let Some(vm) = Vm::boot(series, &Wanted::default()) else {
-        return;
-    };
+fn what_is_set_holds_for_the_next_frames(vm: &Vm) {
     vm.sh("modprobe hpcap ring_bytes=16M when_full=hold");
-    let record = |folder: &str, settings: &str| record(&vm, folder, settings);
+    let record = |folder: &str, settings: &str| record(vm, folder, settings);
 
     // The capture length is 100 bytes.
     let ledger = record("caplen", "echo 100 >caplen");
@@ -171,13 +164,9 @@ fn what_is_set_holds_for_the_next_frames(series: &str) {
     assert_eq!((ledger["captured"], ledger["duplicate"]), (FRAMES, 0));
 
     vm.sh("modprobe -r hpcap");
-    vm.end();
 }
 
-fn hpcapctl_sets_and_gets_settings(series: &str) {
-    let Some(vm) = Vm::boot(series, &Wanted::default()) else {
-        return;
-    };
+fn hpcapctl_sets_and_gets_settings(vm: &Vm) {
     vm.sh("modprobe hpcap ring_bytes=16M when_full=hold && modprobe hpcap_testnic up=0");
     let read = |file: &str| vm.sh(&format!("cat {QUEUE}/{file}"));
     vm.sh("hpcapctl set hpcap0 caplen=128 poll=busy cpu=0 dedup=on dedup.window=1024 dedup.action=mark");
@@ -205,10 +194,10 @@ fn hpcapctl_sets_and_gets_settings(series: &str) {
     vm.sh("modprobe -r hpcap_testnic");
 
     // A filter in tcpdump's syntax holds for the next frames.
-    let ledger = record(&vm, "long", "hpcapctl set hpcap0 'filter=greater 700'");
+    let ledger = record(vm, "long", "hpcapctl set hpcap0 'filter=greater 700'");
     assert_eq!((ledger["captured"], ledger["filtered"]), (0, FRAMES));
     let ledger = record(
-        &vm,
+        vm,
         "short",
         "hpcapctl set hpcap0 caplen=100 'filter=less 700'",
     );
@@ -216,14 +205,10 @@ fn hpcapctl_sets_and_gets_settings(series: &str) {
     assert_eq!(vm.generated("short").cut, FRAMES);
 
     vm.sh("modprobe -r hpcap");
-    vm.end();
 }
 
 /// Clients need the lock that the poll thread takes again and again, on the only processor.
-fn busy_poll_threads_let_others_in(series: &str) {
-    let Some(vm) = Vm::boot(series, &Wanted::default()) else {
-        return;
-    };
+fn busy_poll_threads_let_others_in(vm: &Vm) {
     vm.sh("mountpoint -q /sys/kernel/tracing || mount -t tracefs none /sys/kernel/tracing");
     vm.sh("modprobe hpcap ring_bytes=1M poll=busy look_back=1 && modprobe hpcap_testnic");
     vm.sh("cd /sys/kernel/tracing/events/hpcap; ls; echo 1 >hpcap_attach/enable; echo 1 >hpcap_gap/enable");
@@ -251,5 +236,4 @@ fn busy_poll_threads_let_others_in(series: &str) {
         "{ledger:?}"
     );
     vm.sh("modprobe -r hpcap_testnic && modprobe -r hpcap");
-    vm.end();
 }
