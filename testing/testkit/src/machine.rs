@@ -6,7 +6,7 @@ use std::path::Path;
 
 /// A machine with two NUMA nodes and an 82599 that captures.
 #[cfg(feature = "host")]
-const TWO_NODES: &str = include_str!("../trees/two-nodes.tree");
+pub const TWO_NODES: &str = include_str!("../trees/two-nodes.tree");
 
 /// Makes the files of a machine with two NUMA nodes and an 82599 that captures. They live as long as the folder.
 #[cfg(feature = "host")]
