@@ -22,7 +22,7 @@ Examples:
   hpcapctl install eth0                capture eth0 into queue hpcap0, now and at each boot
   hpcapctl install eth0 eth1           eth0 as hpcap0, eth1 as hpcap1
   hpcapctl install eth0 --record       also record the queue into /var/lib/hpcap/hpcap0
-  hpcapctl install eth0 --engine userspace   leave the port to its plain driver, and the network as it is
+  hpcapctl install eth0 --engine module   the kernel module takes the port: no IP traffic goes through it then
   hpcapctl install eth0 --dry-run      only print what would be done
 
 Everything that is changed is listed in /var/lib/hpcapctl/manifest.json; `hpcapctl uninstall` takes it
@@ -36,9 +36,9 @@ pub struct Install {
     #[arg(long)]
     record: bool,
 
-    /// What captures the interfaces
-    #[arg(long, value_enum, default_value_t = Engine::Auto)]
-    engine: Engine,
+    /// What captures the interfaces; without the option, what captures them already, and hpcapd others
+    #[arg(long, value_enum)]
+    engine: Option<Engine>,
 
     /// Capture also an interface through which the network of this machine goes
     #[arg(long)]
@@ -130,7 +130,7 @@ fn choose(options: &Install, changer: &Changer) -> (Vec<Port>, Vec<String>) {
     let installed = ports::installed(changer);
     let mut captured = Vec::new();
     let mut problems = Vec::new();
-    if options.engine == Engine::Userspace {
+    if options.engine == Some(Engine::Userspace) {
         return (captured, problems);
     }
     let is_machine = Root::new(&options.how.root).is_running_system();
@@ -140,15 +140,17 @@ fn choose(options: &Install, changer: &Changer) -> (Vec<Port>, Vec<String>) {
             captured.push(port.clone());
             continue;
         }
+        // The module takes the port away from the network of the machine, so it does that only when asked.
+        let Some(engine) = options.engine else {
+            continue;
+        };
         // An interface that hpcapd captures keeps its engine.
-        if options.engine == Engine::Auto
-            && plan::installed(changer).any(|(name, _)| name == *interface)
-        {
+        if engine == Engine::Auto && plan::installed(changer).any(|(name, _)| name == *interface) {
             continue;
         }
         match Port::of_interface(&tree, interface).filter(|_| is_machine) {
             Some(port) => fresh.push(port),
-            None if options.engine == Engine::Module => problems.push(format!(
+            None if engine == Engine::Module => problems.push(format!(
                 "the kernel module cannot drive {interface}, which is no Intel 82599, X540 or X550 of this machine: \
                  --engine userspace captures it"
             )),
@@ -241,8 +243,8 @@ fn describe_hardware(captured: &[Port]) -> String {
         .find(PciDevice::is_supported);
     match supported {
         Some(device) => format!(
-            "hpcapd captures through the kernel's sockets. The NIC {} can capture with the kernel module, \
-             unlike hpcapd: hpcapctl uninstall, and install without --engine userspace",
+            "hpcapd captures through the kernel's sockets. The kernel module can drive the NIC {}: hpcapctl uninstall, \
+             then hpcapctl install IF --engine module",
             device.address
         ),
         None => "this machine has no NIC that hpcap's kernel module drives (Intel 82599 or a relative), \
