@@ -32,7 +32,11 @@ fn check_page(dir: &Path, name: &str, command: &clap::Command) {
     let page = read_page(dir, name);
     // The synopsis does not count: the page must explain the option.
     let options = page.split_once(".SH OPTIONS").unwrap().1;
-    for argument in command.get_arguments() {
+    // Hidden options are for tests and for other programs of hpcap.
+    for argument in command
+        .get_arguments()
+        .filter(|argument| !argument.is_hide_set())
+    {
         for alias in argument.get_long_and_visible_aliases().unwrap_or_default() {
             assert!(
                 options.contains(&format!("--{alias}")),
