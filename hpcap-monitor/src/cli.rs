@@ -48,7 +48,7 @@ Examples:
 
 Signals: SIGINT and SIGTERM stop the monitor, SIGHUP reads the configuration anew.")]
 pub struct RunOptions {
-    /// Configuration with a section [monitor] [default: /etc/hpcap/hpcap.toml, if it exists]
+    /// Configuration, of which the section `monitor` counts [default: /etc/hpcap/hpcap.toml, if it exists]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 

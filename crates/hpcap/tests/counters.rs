@@ -1,7 +1,5 @@
 //! The table of counters: its document, its names, and its agreement with `hpcapctl status --json`.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;

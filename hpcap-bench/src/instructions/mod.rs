@@ -5,7 +5,7 @@
 //! noise. It does not show caches and branch predictions, which `hpcap-bench ring` does.
 //!
 //! callgrind (of valgrind) executes this program once for each loop, and counts the instructions
-//! within [`counted_region`]. Instructions of libraries are left out (module `callgrind`).
+//! within `counted_region`. Instructions of libraries are left out (module `callgrind`).
 
 mod callgrind;
 mod loops;

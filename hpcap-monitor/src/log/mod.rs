@@ -1,9 +1,11 @@
 //! The files of the monitor.
 //!
-//!     BASEDIR/2026-48/hpcap0                 the original's log: a line of rates for each sample
-//!     BASEDIR/2026-48/cpus                   CPUs, memory and the disk of the logs
-//!     BASEDIR/full/2026-11-29T15Z.jsonl.zst  every counter of every sample
-//!     BASEDIR/events.jsonl                   what began and ended
+//! ```text
+//! BASEDIR/2026-48/hpcap0                 the original's log: a line of rates for each sample
+//! BASEDIR/2026-48/cpus                   CPUs, memory and the disk of the logs
+//! BASEDIR/full/2026-11-29T15Z.jsonl.zst  every counter of every sample
+//! BASEDIR/events.jsonl                   what began and ended
+//! ```
 //!
 //! A process that is killed, a full disk and a power cut leave at most one cut line, which is removed
 //! before the next line is written and which readers skip.

@@ -30,7 +30,7 @@ impl Down {
     /// Takes the interfaces down, and prints what was done.
     ///
     /// # Errors
-    /// As [`take_down`].
+    /// Errors of the list of changes; those of interfaces are printed, and the exit code is 1.
     pub fn run(&self) -> Result<ExitCode> {
         take_down(&self.which)
     }

@@ -43,8 +43,9 @@ fn recorder_goes_on_when_files_vanish() {
             "gen:size=1000,rate=50M,late=delay",
             &name,
         ]);
-        wait_until("a file under way", || {
-            folder.exists() && !files(&folder).is_empty()
+        // What is taken away must hold frames, or nothing would be lost.
+        wait_until("a file with frames", || {
+            folder.exists() && has_frames(&folder)
         });
         let what = take_away(&folder, random);
         wait_until("a new file with frames", || has_frames(&folder));
