@@ -58,6 +58,7 @@ impl<O: RecordOutput> Delivery<O> {
     /// Prepares the output for the next record: ends the file under way if that is due, and makes
     /// room. Returns the step with which the sink must end instead after a failure, if a limit is
     /// reached, or if the output has ended a file since it had `files_before`.
+    #[inline(always)]
     pub fn prepare(&mut self, files_before: u64, ledger: &dyn Fn() -> Moment) -> Option<Step> {
         if let Err(failure) = self.output.turn(ledger) {
             return Some(self.handle_failure(failure));
@@ -80,6 +81,7 @@ impl<O: RecordOutput> Delivery<O> {
     }
 
     /// Stores a frame.
+    #[inline(always)]
     pub fn frame(&mut self, frame: &OutputFrame<'_>) {
         self.output.frame(frame);
         if let Some(last) = self.last.get_mut(frame.source) {
@@ -189,6 +191,7 @@ impl<O: RecordOutput> Delivery<O> {
 
     /// Counts the frames that a failure has lost, with a gap for each source. Returns the step with
     /// which the sink must end.
+    #[cold]
     fn handle_failure(&mut self, failure: OutputFailure) -> Step {
         match failure {
             OutputFailure::ReaderGone => Step::ReaderGone,

@@ -63,7 +63,7 @@ impl<F: RecordFormat> FileOutput<F> {
 
     /// Whether the next file has to begin.
     fn is_due(&self, open: &OpenFile<F::Writer>) -> bool {
-        let is_empty = sum(&self.frames.taken).frames == 0;
+        let is_empty = self.frames.taken.iter().all(|n| n.frames == 0);
         let rotate = self.rotate && (F::ROTATES_EMPTY_FILES || !is_empty);
         open.renamed || rotate || self.format.is_full(open, is_empty)
     }
@@ -160,6 +160,7 @@ fn write_closing<W>(
 }
 
 impl<F: RecordFormat> RecordOutput for FileOutput<F> {
+    #[inline]
     fn turn(&mut self, ledger: &dyn Fn() -> Moment) -> Result<(), OutputFailure> {
         if self.open.as_ref().is_some_and(|open| self.is_due(open)) {
             self.flush()?;
@@ -169,6 +170,7 @@ impl<F: RecordFormat> RecordOutput for FileOutput<F> {
         Ok(())
     }
 
+    #[inline]
     fn ready(&mut self, ledger: &dyn Fn() -> Moment) -> Result<(), OutputFailure> {
         if self.open.is_none() {
             self.open = Some(self.begin(&ledger())?);
@@ -176,13 +178,18 @@ impl<F: RecordFormat> RecordOutput for FileOutput<F> {
         let Some(open) = &mut self.open else {
             return Ok(());
         };
-        open.file.claim(self.format.bytes_with_next(open))?;
+        let len = self.format.bytes_with_next(open);
+        if len > open.claimed {
+            open.file.claim(len)?;
+            open.claimed = len;
+        }
         // The head is written at once, so that a file is valid from its first moment.
         let stored = open.stored();
         let full = stored == 0 || open.bytes() - stored >= FLUSH_BYTES;
         if full { self.flush() } else { Ok(()) }
     }
 
+    #[inline]
     fn frame(&mut self, frame: &OutputFrame<'_>) {
         let Some(open) = &mut self.open else { return };
         if self.format.frame(open, frame)

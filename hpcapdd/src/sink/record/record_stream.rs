@@ -57,6 +57,7 @@ impl RecordStream {
 
     /// Whether the ring overwrote records that were not read.
     #[must_use]
+    #[inline]
     pub fn is_overtaken(&self) -> bool {
         self.overtaken
     }
@@ -65,6 +66,7 @@ impl RecordStream {
     ///
     /// # Errors
     /// Errors of the listener that end the recording.
+    #[inline(always)]
     pub fn next<'a>(&mut self, listener: &'a mut Listener) -> Result<Next<'a>> {
         let event = match listener.next_record() {
             Ok(Some(event)) => event,
