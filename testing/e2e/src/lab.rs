@@ -60,6 +60,18 @@ impl Lab {
         self.dir.path().join(name)
     }
 
+    /// Copies a program of the project into the folder, where users without rights on the project can run it.
+    ///
+    /// `cp` makes the copy, because this process starts children all the time. A child inherits the
+    /// descriptors that are open at that moment, and Linux runs no program that anybody has open for writing.
+    #[must_use]
+    pub fn copy_of_program(&self, name: &str) -> PathBuf {
+        let copy = self.path(name);
+        let done = Command::new("cp").arg(binary(name)).arg(&copy).status();
+        assert!(done.unwrap().success(), "cp of {name}");
+        copy
+    }
+
     /// Creates a subfolder.
     #[must_use]
     pub fn folder(&self, name: &str) -> PathBuf {

@@ -176,9 +176,7 @@ fn open_to_all(lab: &Lab) {
 /// Starts a process of another user that takes as many slots and connections as it gets, and keeps
 /// them until it ends.
 fn exhausting(lab: &Lab) -> Process {
-    let hog = hpcap_e2e::lab::binary("connection-hog");
-    let copy = lab.path("connection-hog");
-    std::fs::copy(hog, &copy).unwrap();
+    let copy = lab.copy_of_program("connection-hog");
     let command = format!("exec {} {}", copy.display(), lab.socket("hpcap0").display());
     let mut hog = Process::spawn(&mut stranger(lab, &command));
     hog.wait_for("refused");

@@ -10,7 +10,7 @@ use std::os::unix::process::CommandExt;
 
 use hpcap::abi::{self, hpcap_attach};
 use hpcap_e2e::daemon::Daemon;
-use hpcap_e2e::lab::{Lab, binary};
+use hpcap_e2e::lab::Lab;
 use hpcap_ipc::socket::Socket;
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::socket::{
@@ -29,9 +29,7 @@ fn daemon_of_a_stranger(lab: &Lab) -> Process {
     fs::set_permissions(lab.dir(), Permissions::from_mode(0o755)).unwrap();
     let run_dir = lab.folder("strange");
     chown(&run_dir, Some(STRANGER), Some(STRANGER)).unwrap();
-    let copy = lab.path("hpcapd");
-    fs::copy(binary("hpcapd"), &copy).unwrap();
-    let mut hpcapd = lab.here(&copy);
+    let mut hpcapd = lab.here(&lab.copy_of_program("hpcapd"));
     hpcapd
         .uid(STRANGER)
         .gid(STRANGER)

@@ -18,10 +18,7 @@ const RATE: &str = "gen:rate=1000pps,late=delay";
 
 /// Returns `hpcapctl`, run by a user who is in no group of the daemon's.
 fn of_a_stranger(lab: &Lab) -> Command {
-    let copy = lab.path("hpcapctl");
-    if !copy.exists() {
-        fs::copy(binary("hpcapctl"), &copy).unwrap();
-    }
+    let copy = lab.copy_of_program("hpcapctl");
     fs::set_permissions(lab.dir(), Permissions::from_mode(0o755)).unwrap();
     let mut command = lab.here(&copy);
     command.uid(65_534).gid(65_534).arg("status");
