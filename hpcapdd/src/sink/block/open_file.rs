@@ -70,14 +70,14 @@ impl OpenFile {
         }
     }
 
-    /// Writes a block of `tags`, padding and `head`, the start of a record that goes on with `next`.
-    pub(super) fn write_first_block(
+    /// Begins a block of `tags`, padding and `head_bytes` bytes of records, for which the disk has room
+    /// then. Returns the offset of the records, which are not written yet.
+    pub(super) fn begin_first_block(
         &mut self,
         block_bytes: u64,
-        head: &[u8],
-        next: &[u8],
+        head_bytes: u64,
         tags: &[Vec<u8>],
-    ) -> Result<(), StorageError> {
+    ) -> Result<u64, StorageError> {
         self.file.claim(block_bytes)?;
         self.file.make_buffered()?;
         let mut off = 0;
@@ -87,11 +87,23 @@ impl OpenFile {
             self.index.note(off, None);
             off += record.len() as u64;
         }
-        let head_off = block_bytes - head.len() as u64;
+        let head_off = block_bytes - head_bytes;
         for padding in padding_to(off, head_off).into_iter().flatten() {
             self.file.write(padding.as_bytes(), off, &mut 0)?;
             off += (HPCAP_RECORD_BYTES + usize::from(padding.caplen)) as u64;
         }
+        self.file.reserve_room(head_off, head_bytes)?;
+        Ok(head_off)
+    }
+
+    /// Ends the first block with `head` at `head_off`: records, of which the last one goes on with `next`.
+    pub(super) fn end_first_block(
+        &mut self,
+        head_off: u64,
+        head: &[u8],
+        next: &[u8],
+    ) -> Result<(), StorageError> {
+        let block_bytes = head_off + head.len() as u64;
         self.file.write(head, head_off, &mut 0)?;
         self.file.make_direct();
         // The record is at most as long as its header says, so these bytes hold all of it.

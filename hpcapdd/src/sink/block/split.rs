@@ -31,7 +31,7 @@ impl BlockSink {
     /// readable.
     ///
     /// # Errors
-    /// [`StorageError`] if the new file cannot be made. The file under way is then as it was.
+    /// [`StorageError`] if the new file cannot be made. The recording then goes on in the file under way.
     pub(super) fn split(
         &mut self,
         view: &BlockView<'_>,
@@ -55,14 +55,15 @@ impl BlockSink {
         };
         let header = header_of(&self.info, place, caplen, "", &at.told);
         let header = Tag::FileHeader(Box::new(header)).to_body();
-        let Some(old) = self.writer.go_on(&at, view, &[header])? else {
+        // The part of the block that is in the old file is stored again, in the new one or, after an
+        // error, in the old one.
+        let again = self.writer.untrusted_bytes();
+        let gone_on = self.writer.go_on(&at, view, &[header]);
+        let left = self.writer.untrusted_bytes();
+        self.tally.stored_bytes -= again.saturating_sub(left).min(self.tally.stored_bytes);
+        let Some(old) = gone_on? else {
             return Ok(false);
         };
-        // The part of the block that is in the old file is stored again in the new one.
-        self.tally.stored_bytes = self
-            .tally
-            .stored_bytes
-            .saturating_sub(old.untrusted_bytes());
         let ledger = Tag::Ledger(Box::new(ledger_tag(Timestamp::now(), &now))).to_body();
         let captured = at.told[Reason::Captured];
         if let Some((sealed, error)) = old.seal(self.writer.geometry(), at.end, captured, &[ledger])

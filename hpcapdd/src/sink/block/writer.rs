@@ -75,6 +75,12 @@ impl BlockWriter {
         self.open.as_ref().map(|o| o.stored)
     }
 
+    /// Bytes of the file under way that are behind its last trusted block.
+    #[must_use]
+    pub fn untrusted_bytes(&self) -> u64 {
+        self.open.as_ref().map_or(0, OpenFile::untrusted_bytes)
+    }
+
     /// Whether the file under way holds at least one trusted block of the ring.
     #[must_use]
     pub fn holds_blocks(&self) -> bool {
@@ -290,7 +296,8 @@ impl BlockWriter {
     /// them. Returns the old file.
     ///
     /// # Errors
-    /// [`StorageError`]. The file under way is then as it was.
+    /// [`StorageError`]. The file under way then holds its trusted blocks, as far as they can be written
+    /// back.
     pub fn go_on(
         &mut self,
         at: &ValidEnd,
@@ -312,7 +319,20 @@ impl BlockWriter {
             .folder
             .create_with_room(2 * block_bytes + block_bytes / 8)?;
         let mut new = OpenFile::begin_in(file, self.geometry, start, at.told);
-        if let Err(error) = new.write_first_block(block_bytes, &head, next.bytes, tags) {
+        let moved = new
+            .begin_first_block(block_bytes, head.len() as u64, tags)
+            .and_then(|head_off| {
+                // The old file ends first. If the recorder is killed now, no frame is in both files.
+                open.file.cut(from)?;
+                open.stored = open.stored.min(open.trusted);
+                let moved = new.end_first_block(head_off, &head, next.bytes);
+                if moved.is_err() {
+                    // If this fails, too, the old file ends where it can be read.
+                    let _ = open.file.write(&head, from, &mut 0);
+                }
+                moved
+            });
+        if let Err(error) = moved {
             new.file.discard();
             return Err(error);
         }
