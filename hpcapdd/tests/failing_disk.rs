@@ -136,3 +136,27 @@ fn unreadable_file_loses_what_the_gap_tells() {
 fn second_failure_loses_what_the_gap_tells() {
     check_loss(2, &format!("FAIL_AT={}", BLOCK_BYTES + 8192));
 }
+
+/// The recorder ends its files early, because the generator is faster than the producer may start files.
+#[test]
+fn recorder_killed_at_any_write_stores_no_frame_twice() {
+    let mut killed = 0;
+    for call in 1..=80 {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("out");
+        let kill_at = format!("KILL_AT={call}");
+        let (code, _, stderr) = record(&folder, 0, 0, &["--rotate-size", "2M", &kill_at]);
+        let mut left = files(&folder, ".raw.part");
+        left.extend(files(&folder, ".raw"));
+        // `file.raw.part` comes before `file~01.raw`.
+        left.sort();
+        let contents = left.iter().map(|path| read(path));
+        let sequence: Vec<u64> = contents.flat_map(|c| c.sequence).collect();
+        assert_eq!(holes(&sequence), 0, "{kill_at}: {stderr}");
+        if code == 0 {
+            break;
+        }
+        killed = call;
+    }
+    assert!(killed > 10, "{killed}");
+}
