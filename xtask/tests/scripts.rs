@@ -9,6 +9,7 @@ use std::path::Path;
 use std::process::Command;
 
 use tempfile::TempDir;
+use testkit::process::copy_program;
 use testkit::skip;
 
 /// A repository with nothing but the scripts in it.
@@ -27,7 +28,7 @@ impl Repository {
             "scripts/kernels/unpack.sh",
             "scripts/model.sh",
         ] {
-            fs::copy(here.join(script), root.path().join(script)).unwrap();
+            copy_program(&here.join(script), &root.path().join(script));
         }
         let repository = Self(root);
         let _ = repository.exits(0, "git", &["init", "-q", "."]);
@@ -216,7 +217,7 @@ fn toolchain_runs_with_its_own_libc() {
     ] {
         let to = first.join(to);
         fs::create_dir_all(to.parent().unwrap()).unwrap();
-        fs::copy(from, to).unwrap();
+        copy_program(Path::new(from), &to);
     }
     symlink("tool", first.join("usr/bin/alias")).unwrap();
     let wrap = ". scripts/kernels/unpack.sh && wrap_programs first";

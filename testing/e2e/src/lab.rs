@@ -5,7 +5,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use testkit::process::Process;
+use testkit::process::{Process, copy_program};
 
 /// Returns the path of a program that was built with the same profile as this test.
 ///
@@ -61,14 +61,10 @@ impl Lab {
     }
 
     /// Copies a program of the project into the folder, where users without rights on the project can run it.
-    ///
-    /// `cp` makes the copy, because this process starts children all the time. A child inherits the
-    /// descriptors that are open at that moment, and Linux runs no program that anybody has open for writing.
     #[must_use]
     pub fn copy_of_program(&self, name: &str) -> PathBuf {
         let copy = self.path(name);
-        let done = Command::new("cp").arg(binary(name)).arg(&copy).status();
-        assert!(done.unwrap().success(), "cp of {name}");
+        copy_program(&binary(name), &copy);
         copy
     }
 

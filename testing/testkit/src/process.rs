@@ -2,6 +2,7 @@
 
 use std::io::Read;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -12,6 +13,16 @@ use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 
 use crate::wait::time_limit;
+
+/// Copies a program, which can be started at once.
+///
+/// `cp` makes the copy, because other threads of this process may start children meanwhile. A child inherits
+/// the descriptors that are open at that moment, and Linux starts no program that anybody has open for writing
+/// (ETXTBSY, "Text file busy").
+pub fn copy_program(from: &Path, to: &Path) {
+    let done = Command::new("cp").arg(from).arg(to).status();
+    assert!(done.unwrap().success(), "cp of {}", from.display());
+}
 
 /// Standard output or standard error of a program. A thread reads it all the time, so that the program
 /// never blocks on a full pipe.
