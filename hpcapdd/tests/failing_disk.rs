@@ -35,9 +35,9 @@ fn library(folder: &Path) -> PathBuf {
     library
 }
 
-/// Records into `folder` while `times` writes fail with `errno`. An argument `NAME=VALUE` is a
-/// variable of the library.
-fn record(folder: &Path, errno: i32, times: u32, more: &[&str]) -> (i32, Vec<Value>, String) {
+/// Returns the command that records into `folder` while `times` writes fail with `errno`. An argument
+/// `NAME=VALUE` is a variable of the library.
+fn recorder(folder: &Path, errno: i32, times: u32, more: &[&str]) -> Command {
     let source = format!("gen:size=1514,count={FRAMES}");
     let mut command = hpcapdd();
     command
@@ -53,7 +53,12 @@ fn record(folder: &Path, errno: i32, times: u32, more: &[&str]) -> (i32, Vec<Val
             None => command.arg(option),
         };
     }
-    Running::start(&mut command).finish()
+    command
+}
+
+/// Records as `recorder` says.
+fn record(folder: &Path, errno: i32, times: u32, more: &[&str]) -> (i32, Vec<Value>, String) {
+    Running::start(&mut recorder(folder, errno, times, more)).finish()
 }
 
 fn has_warning(events: &[Value], text: &str) -> bool {
@@ -159,14 +164,16 @@ fn recorder_killed_at_any_write_stores_no_frame_twice() {
         let dir = tempfile::tempdir().unwrap();
         let folder = dir.path().join("out");
         let kill_at = format!("KILL_AT={call}");
-        let (code, _, stderr) = record(&folder, 0, 0, &["--rotate-size", "2M", &kill_at]);
+        let done = recorder(&folder, 0, 0, &["--rotate-size", "2M", &kill_at])
+            .output()
+            .unwrap();
         let mut left = files(&folder, ".raw.part");
         left.extend(files(&folder, ".raw"));
         // `file.raw.part` comes before `file~01.raw`.
         left.sort();
         let sequence: Vec<u64> = left.iter().flat_map(|path| frames_left(path)).collect();
-        assert_eq!(holes(&sequence), 0, "{kill_at}: {stderr}");
-        if code == 0 {
+        assert_eq!(holes(&sequence), 0, "{kill_at}: {done:?}");
+        if done.status.success() {
             break;
         }
         killed = call;
