@@ -4,7 +4,7 @@
 use std::fs::File;
 use std::os::unix::fs::OpenOptionsExt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use hpcap::Result;
@@ -35,10 +35,10 @@ const HANGUP: Duration = Duration::from_secs(2);
 /// The signals that arrived so far. Clones share one state.
 #[derive(Debug, Clone, Default)]
 pub struct Signals {
-    /// Number of requests to stop.
-    stops: Arc<AtomicUsize>,
-    /// Time of the last request to stop, in ns of the monotonic clock.
-    stopped_ns: Arc<AtomicU64>,
+    /// Time of the first request to stop, in ns of the monotonic clock; 0 = there was none.
+    first_stop_ns: Arc<AtomicU64>,
+    /// Whether a second request came.
+    stop_now: Arc<AtomicBool>,
     hangup: Arc<AtomicBool>,
     /// Time at which SIGHUP was last handled, in ns of the monotonic clock; 0 = long ago, or never.
     hung_up_ns: Arc<AtomicU64>,
@@ -95,33 +95,33 @@ impl Signals {
         Ok(signals)
     }
 
-    /// Counts a request to stop at `now_ns`, unless it belongs to the request before it.
+    /// Counts a request to stop at `now_ns`, unless it belongs to the first one. Handlers of two signals
+    /// may run at the same time in two threads, so one atomic operation decides which request is the first.
     fn count(&self, now_ns: u64) {
-        let before = self.stopped_ns.load(Ordering::Relaxed);
-        let is_first = self.stops.load(Ordering::Relaxed) == 0;
-        if is_first || u128::from(now_ns.saturating_sub(before)) > ONE_REQUEST.as_nanos() {
-            self.stopped_ns.store(now_ns, Ordering::Relaxed);
-            self.stops.fetch_add(1, Ordering::Relaxed);
+        let now_ns = now_ns.max(1);
+        match self
+            .first_stop_ns
+            .compare_exchange(0, now_ns, Ordering::Relaxed, Ordering::Relaxed)
+        {
+            Ok(_) => {}
+            Err(first) if u128::from(now_ns.saturating_sub(first)) <= ONE_REQUEST.as_nanos() => {}
+            Err(_) => self.stop_now.store(true, Ordering::Relaxed),
         }
     }
 
     /// Whether to stop, and how urgently.
     #[must_use]
     pub fn stop(&self) -> Stop {
-        match self.stops.load(Ordering::Relaxed) {
-            0 if self.terminal_is_gone() => {
-                self.ask_to_stop();
-                Stop::Drain
-            }
-            0 => Stop::No,
-            1 => Stop::Drain,
-            _ => Stop::Now,
+        if self.stop_now.load(Ordering::Relaxed) {
+            return Stop::Now;
         }
-    }
-
-    /// Asks to stop, as a signal would.
-    pub fn ask_to_stop(&self) {
-        self.stops.fetch_add(1, Ordering::Relaxed);
+        if self.first_stop_ns.load(Ordering::Relaxed) == 0 {
+            if !self.terminal_is_gone() {
+                return Stop::No;
+            }
+            self.count(clock_ns());
+        }
+        Stop::Drain
     }
 
     /// Whether SIGHUP came because the terminal from which the recorder was started is gone.
@@ -162,29 +162,48 @@ impl Signals {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Barrier;
+    use std::thread;
+
     use super::*;
+
+    const SECOND: u64 = 1_000_000_000;
 
     #[test]
     fn second_signal_stops_at_once() {
         let signals = Signals::default();
         assert_eq!(signals.stop(), Stop::No);
-        signals.ask_to_stop();
+        signals.count(SECOND);
         assert_eq!(signals.clone().stop(), Stop::Drain);
-        signals.ask_to_stop();
-        signals.ask_to_stop();
+        signals.count(3 * SECOND);
         assert_eq!(signals.stop(), Stop::Now);
     }
 
     #[test]
     fn signals_within_half_a_second_count_once() {
         let signals = Signals::default();
-        let second = 1_000_000_000;
         for ns in [0, 1000, 300_000_000] {
-            signals.count(second + ns);
+            signals.count(SECOND + ns);
         }
         assert_eq!(signals.stop(), Stop::Drain);
-        signals.count(3 * second);
-        assert_eq!(signals.stop(), Stop::Now);
+    }
+
+    #[test]
+    fn signals_handled_by_two_threads_count_once() {
+        for _ in 0..2000 {
+            let signals = Signals::default();
+            let barrier = Barrier::new(2);
+            thread::scope(|scope| {
+                for ns in [0, 1000] {
+                    let (signals, barrier) = (&signals, &barrier);
+                    scope.spawn(move || {
+                        barrier.wait();
+                        signals.count(SECOND + ns);
+                    });
+                }
+            });
+            assert_eq!(signals.stop(), Stop::Drain);
+        }
     }
 
     #[test]
