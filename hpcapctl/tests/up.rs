@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -16,6 +15,7 @@ use nix::sched::{CloneFlags, unshare};
 use tempfile::TempDir;
 use testkit::machine::{TWO_NODES, unpack};
 use testkit::network::{create_veth_pair, in_namespace, ip};
+use testkit::process::write_program;
 
 /// Runs `hpcapctl`, and returns its exit code and everything that it printed.
 fn run(arguments: &[&str]) -> (i32, String) {
@@ -341,8 +341,7 @@ fn fake(dir: &Path, name: &str, body: &str) -> String {
     let folder = dir.join("bin");
     fs::create_dir_all(&folder).unwrap();
     let path = folder.join(name);
-    fs::write(&path, format!("#!/bin/sh\n{body}\n")).unwrap();
-    fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
+    write_program(&path, format!("#!/bin/sh\n{body}\n"));
     format!("{}:{}", folder.display(), std::env::var("PATH").unwrap())
 }
 

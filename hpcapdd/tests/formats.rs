@@ -16,6 +16,7 @@ use hpcap::pcapfile::{Reader, identity};
 use hpcap_source::generator::verify;
 use nix::sys::signal::Signal;
 use testkit::disk::SmallDisk;
+use testkit::process::write_program;
 use testkit::wait::wait_until;
 
 /// Reads the sequence numbers and the drop count of a file of generated frames, compressed or not.
@@ -291,9 +292,7 @@ fn command_runs_for_each_finished_file() {
     let (data, list) = (dir.path().join("data"), dir.path().join("list"));
     let script = dir.path().join("script");
     let text = format!("#!/bin/sh\necho \"$1\" >> {}\nexit 3\n", list.display());
-    fs::write(&script, text).unwrap();
-    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-    fs::set_permissions(&script, mode).unwrap();
+    write_program(&script, text);
     let arguments = [
         "--format",
         "pcap",

@@ -11,7 +11,7 @@ use hpcap_e2e::lab::{Lab, binary};
 use hpcap_e2e::network::{CAPTURE, SEND, veth_pair};
 use hpcap_e2e::recording::contents;
 use testkit::network::{in_namespace, ip};
-use testkit::process::run;
+use testkit::process::{copy_program, run};
 use testkit::wait::wait_until;
 use testkit::{is_root_or_skips, skip};
 
@@ -38,11 +38,7 @@ fn public_tools(lab: &Lab, names: &[&str]) {
     open(lab.dir()).unwrap();
     for name in names {
         let copy = lab.path(name);
-        // Another process makes the copy. If this process did, a child that another test is just
-        // starting could still hold the file open for writing, and executing the file would fail
-        // with ETXTBSY.
-        let copied = Command::new("cp").arg(binary(name)).arg(&copy).status();
-        assert!(copied.unwrap().success());
+        copy_program(&binary(name), &copy);
         open(&copy).unwrap();
     }
 }

@@ -3,12 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 
 use hpcap_e2e::lab::Lab;
 use serde_json::Value;
-use testkit::process::run;
+use testkit::process::{run, write_program};
 
 /// A folder with the programs, one of which `broken` replaces with a script.
 fn programs(lab: &Lab, broken: Option<(&str, &str)>) -> PathBuf {
@@ -24,8 +24,7 @@ fn programs(lab: &Lab, broken: Option<(&str, &str)>) -> PathBuf {
                     "#!/bin/sh\n[ \"$1\" = --version ] && exec {real} --version\n{}\n",
                     script.replace("REAL", real)
                 );
-                fs::write(&path, text).unwrap();
-                fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
+                write_program(&path, text);
             }
             _ => symlink(lab.tool(name).get_program(), &path).unwrap(),
         }
@@ -95,8 +94,7 @@ fn program_of_another_version_fails() {
     let programs = programs(&lab, None);
     let path = programs.join("checkraw");
     fs::remove_file(&path).unwrap();
-    fs::write(&path, "#!/bin/sh\necho checkraw 0.0.1\n").unwrap();
-    fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
+    write_program(&path, "#!/bin/sh\necho checkraw 0.0.1\n");
     let (code, results) = selftest(&lab, &programs);
     assert_eq!(code, Some(1));
     let last = results.last().unwrap();

@@ -1,6 +1,6 @@
 //! Starting a program, reading its output, ending it.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -22,6 +22,25 @@ use crate::wait::time_limit;
 pub fn copy_program(from: &Path, to: &Path) {
     let done = Command::new("cp").arg(from).arg(to).status();
     assert!(done.unwrap().success(), "cp of {}", from.display());
+}
+
+/// Makes a program or script with these `contents`, which can be started at once. As in [`copy_program`],
+/// another process writes the file.
+pub fn write_program(path: &Path, contents: impl AsRef<[u8]>) {
+    let mut install = Command::new("install")
+        .args(["-m", "755", "/dev/stdin"])
+        .arg(path)
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = install.stdin.take().unwrap();
+    input.write_all(contents.as_ref()).unwrap();
+    drop(input);
+    assert!(
+        install.wait().unwrap().success(),
+        "install {}",
+        path.display()
+    );
 }
 
 /// Standard output or standard error of a program. A thread reads it all the time, so that the program

@@ -59,8 +59,9 @@ pub(super) fn without_sections(mut program: Vec<u8>) -> io::Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::os::unix::fs::PermissionsExt;
     use std::process::Command;
+
+    use testkit::process::write_program;
 
     use super::*;
 
@@ -71,8 +72,7 @@ mod tests {
         assert!(small.len() < program.len());
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("program");
-        fs::write(&path, small).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        write_program(&path, small);
         assert!(Command::new(&path).status().unwrap().success());
     }
 
