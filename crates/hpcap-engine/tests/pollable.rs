@@ -45,7 +45,14 @@ fn readable(stream: &Pollable, timeout: PollTimeout) -> bool {
 /// Waits until the descriptor is readable.
 fn wait(stream: &Pollable) {
     let limit = PollTimeout::try_from(time_limit()).unwrap();
-    assert!(readable(stream, limit), "the descriptor stays silent");
+    let listener = stream.stream().listener().unwrap();
+    assert!(
+        readable(stream, limit),
+        "the descriptor stays silent at {}, with {} unread bytes, ended: {}",
+        listener.position(),
+        listener.available(),
+        listener.ended()
+    );
 }
 
 /// Reads until nothing more has come yet.

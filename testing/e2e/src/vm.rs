@@ -280,7 +280,18 @@ impl Vm {
         let recorder = self.background(&format!(
             "echo $$ >/out/{folder}.pid; exec hpcapdd --json {queue} /out/{folder} >{log}"
         ));
-        self.until(&format!("grep -q '\"event\":\"start\"' {log}"));
+        let (pid, start) = (format!("/out/{folder}.pid"), "'\"event\":\"start\"'");
+        let started = self.sh(&format!(
+            "until grep -q {start} {log}; do \
+             if [ -s {pid} ] && ! kill -0 $(cat {pid}); then grep -q {start} {log} || echo ended; break; fi; \
+             sleep 0.02; done"
+        ));
+        if started.contains("ended") {
+            let (code, out, err) = recorder.ended();
+            panic!(
+                "the recorder of {queue} ended with {code} before it attached\nstdout: {out}\nstderr: {err}"
+            );
+        }
         recorder
     }
 

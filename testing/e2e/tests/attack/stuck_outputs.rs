@@ -118,7 +118,7 @@ fn blocked_outputs_stop_no_capture() {
         let mut daemon = Unheard::start(
             lab.tool("hpcapd").args(json).args([
                 "--ring",
-                "8M",
+                "4M",
                 "gen:size=imix,rate=100M,late=delay",
             ]),
             random,
@@ -136,8 +136,8 @@ fn blocked_outputs_stop_no_capture() {
         );
         // Both programs also report losses. A listener that holds the ring causes some.
         let holder = lab.listener(&["hpcap0", "--contract=lossless:1s", "--after=never"]);
-        wait_until("frames in the ledger", || {
-            frames(&status(&lab, "hpcap0")["ledger"], Reason::Captured) > 20_000
+        wait_until("losses in the ledger", || {
+            frames(&status(&lab, "hpcap0")["ledger"], Reason::RingFull) > 0
         });
         drop(holder);
         let what = format!("{json:?} {:?} {:?}", daemon.outputs, recorder.outputs);
