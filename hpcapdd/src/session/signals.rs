@@ -162,7 +162,7 @@ impl Signals {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Barrier;
+    use std::sync::atomic::AtomicUsize;
     use std::thread;
 
     use super::*;
@@ -190,20 +190,29 @@ mod tests {
 
     #[test]
     fn signals_handled_by_two_threads_count_once() {
-        for _ in 0..2000 {
-            let signals = Signals::default();
-            let barrier = Barrier::new(2);
-            thread::scope(|scope| {
-                for ns in [0, 1000] {
-                    let (signals, barrier) = (&signals, &barrier);
-                    scope.spawn(move || {
-                        barrier.wait();
+        let requests: Vec<_> = (0..20_000)
+            .map(|_| (Signals::default(), AtomicUsize::new(0)))
+            .collect();
+        thread::scope(|scope| {
+            for ns in [0, 1000] {
+                let requests = &requests;
+                scope.spawn(move || {
+                    for (signals, arrived) in requests {
+                        // A barrier of the operating system would let the threads go one after the other.
+                        arrived.fetch_add(1, Ordering::Relaxed);
+                        while arrived.load(Ordering::Relaxed) < 2 {
+                            thread::yield_now();
+                        }
                         signals.count(SECOND + ns);
-                    });
-                }
-            });
-            assert_eq!(signals.stop(), Stop::Drain);
-        }
+                    }
+                });
+            }
+        });
+        assert!(
+            requests
+                .iter()
+                .all(|(signals, _)| signals.stop() == Stop::Drain)
+        );
     }
 
     #[test]
