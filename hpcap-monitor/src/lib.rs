@@ -26,7 +26,6 @@ pub mod sample;
 pub mod serve;
 pub mod service;
 pub mod settings;
-mod signals;
 pub mod ticker;
 
 use std::io::Write;

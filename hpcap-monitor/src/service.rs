@@ -11,9 +11,10 @@ use hpcap::error::Context;
 use hpcap::message::{Level, Messages};
 use hpcap_config::model::Listen;
 use hpcap_host::Tree;
-use hpcap_service::Service;
+use hpcap_service::{Service, Signals};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sched::{CpuSet, sched_setaffinity};
+use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
 use crate::events::{Event, Observed, Outlet, Watch};
@@ -22,11 +23,18 @@ use crate::sample::{Discovery, Machine, Sample, Sampler, disk_percent};
 use crate::serve::http::{self, Shared};
 use crate::serve::{Format, Published, textfile};
 use crate::settings::Settings;
-use crate::signals::Signals;
 use crate::ticker::Ticker;
 
 /// Time between two writes of the file for node_exporter. Prometheus scrapes it no more often.
 const TEXTFILE_PERIOD: Duration = Duration::from_secs(10);
+
+/// What signals ask the monitor for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Request {
+    Stop,
+    /// Read the configuration anew.
+    Reload,
+}
 
 /// Runs the monitor until a signal stops it.
 ///
@@ -38,7 +46,12 @@ pub fn run(settings: &Settings, messages: &Messages) -> Result<()> {
         Outlet::new(messages, None)?.print(Level::Info, text);
         return Ok(());
     }
-    let signals = Signals::install()?;
+    let signals = Signals::install(&[
+        (Signal::SIGINT as i32, Request::Stop),
+        (Signal::SIGTERM as i32, Request::Stop),
+        (Signal::SIGHUP as i32, Request::Reload),
+    ])
+    .context(|| "prepare for signals")?;
     let shared = Shared::default();
     let mut service = Service::from_environment();
     if let Listen::At(address) = settings.listen {
@@ -53,7 +66,7 @@ pub fn run(settings: &Settings, messages: &Messages) -> Result<()> {
         let ended = monitor.run(&signals, &mut service);
         let outlet = monitor.finish();
         ended?;
-        if signals.stop() {
+        if signals.is_requested(Request::Stop) {
             service.set_stopping("the logs are written");
             return Ok(());
         }
@@ -123,7 +136,7 @@ impl Monitor {
     }
 
     /// Samples until a signal arrives.
-    fn run(&mut self, signals: &Signals, service: &mut Service) -> Result<()> {
+    fn run(&mut self, signals: &Signals<Request>, service: &mut Service) -> Result<()> {
         loop {
             let mut ready = [
                 PollFd::new(self.ticker.as_fd(), PollFlags::POLLIN),
@@ -133,7 +146,7 @@ impl Monitor {
                 Err(nix::Error::EINTR) => {}
                 other => drop(other.context(|| "wait for the next sample")?),
             }
-            if signals.stop() || signals.take_reload() {
+            if signals.is_requested(Request::Stop) || signals.take(Request::Reload) {
                 return Ok(());
             }
             let due = self.ticker.expirations();

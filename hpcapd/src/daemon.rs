@@ -13,15 +13,15 @@ use hpcap::visible::{visible, visible_json};
 use hpcap::{Error, Kind, QueueName, Result, cancellable, message};
 use hpcap_ipc::folder::Folder;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::Signal;
 use nix::unistd::Gid;
 
 use hpcap_engine::{Engine, EngineConfig, Event, Events};
 use hpcap_host::Interface;
-use hpcap_service::Service;
+use hpcap_service::{Service, Signals};
 
 use crate::cli::Cli;
 use crate::reporter::{LimitedReporter, QueueMessage, Reporter, notice};
-use crate::signals::Signals;
 use crate::socket::{self, SocketListener};
 
 /// Longest wait for clients and signals, in ms. After it, the daemon checks whether its sources
@@ -36,6 +36,13 @@ const LINGER_FAILED: Duration = Duration::from_secs(2);
 
 /// Time after which the daemon reports that a source has not begun.
 const WAITING_NOTICE: Duration = Duration::from_secs(2);
+
+/// What signals ask the daemon for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Request {
+    Stop,
+    Statistics,
+}
 
 /// A queue with its engine and its socket.
 struct Server {
@@ -74,7 +81,14 @@ fn list() -> ExitCode {
 
 fn capture(cli: &Cli, reporter: &Reporter) -> Result<()> {
     // Signals come first, so that a signal during the start stops the daemon cleanly, too.
-    let signals = Signals::install()?;
+    let signals = Signals::install(&[
+        (Signal::SIGINT as i32, Request::Stop),
+        (Signal::SIGTERM as i32, Request::Stop),
+        // A daemon whose terminal closes leaves no socket behind.
+        (Signal::SIGHUP as i32, Request::Stop),
+        (Signal::SIGUSR1 as i32, Request::Statistics),
+    ])
+    .context(|| "prepare for signals")?;
     let Some(mut servers) = start(cli, reporter, &signals)? else {
         return Ok(());
     };
@@ -105,7 +119,11 @@ fn status_of(servers: &[Server]) -> String {
 }
 
 /// Opens all sources and sockets. Returns `None` if a signal arrives first.
-fn start(cli: &Cli, reporter: &Reporter, signals: &Signals) -> Result<Option<Vec<Server>>> {
+fn start(
+    cli: &Cli,
+    reporter: &Reporter,
+    signals: &Signals<Request>,
+) -> Result<Option<Vec<Server>>> {
     let group = socket::group(cli.group.as_deref())?;
     if cli.cpu.len() > cli.sources.len() {
         return Err(Error::usage(
@@ -165,7 +183,7 @@ fn start_engine(
     config: EngineConfig,
     name: QueueName,
     reporter: &Reporter,
-    signals: &Signals,
+    signals: &Signals<Request>,
 ) -> Result<Option<(Engine, Events)>> {
     let source = config.source.to_string();
     let mut told = false;
@@ -175,7 +193,7 @@ fn start_engine(
                 let text = format!("waiting for {source} to begin");
                 reporter.print_message(&QueueMessage::info(name, text));
             }
-            signals.stop()
+            signals.is_requested(Request::Stop)
         },
         move || Engine::start(&config),
     )
@@ -209,7 +227,7 @@ fn open_listener(
 /// Accepts clients until a signal arrives, or until all sources have ended and no listener is left.
 fn serve(
     servers: &mut [Server],
-    signals: &Signals,
+    signals: &Signals<Request>,
     cli: &Cli,
     reporter: &Reporter,
     service: &mut Service,
@@ -226,13 +244,13 @@ fn serve(
             Ok(_) | Err(nix::errno::Errno::EINTR) => {}
             Err(e) => return Err(Error::io("wait for clients", e.into())),
         }
-        if signals.stop() {
+        if signals.is_requested(Request::Stop) {
             limited.tell_rest();
             return Ok(());
         }
         let beats: Vec<_> = servers.iter().map(Server::heartbeat).collect();
         service.watch(&beats);
-        if signals.take_statistics() {
+        if signals.take(Request::Statistics) {
             for server in servers.iter() {
                 reporter.statistics(server.name, &server.engine.queue().ledger());
             }

@@ -9,7 +9,6 @@
 pub mod cli;
 mod daemon;
 mod reporter;
-mod signals;
 mod socket;
 
 pub use daemon::run;

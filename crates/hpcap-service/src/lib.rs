@@ -4,9 +4,13 @@
 //! it has to say as datagrams: that it is ready, what it does, that it stops, and, while its poll
 //! threads work, that the watchdog may wait on (sd_notify(3)). Without these variables, all functions
 //! do nothing, so a program need not know who started it.
+//!
+//! [`Signals`] are the requests that anybody makes with kill(1): to stop, to read the configuration anew.
 
 mod notify;
 mod service;
+mod signals;
 mod watchdog;
 
 pub use service::Service;
+pub use signals::{Signals, is_ignored};

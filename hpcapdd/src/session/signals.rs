@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use hpcap::Result;
 use hpcap::error::Context;
-use hpcap::message::is_ignored;
+use hpcap_service::is_ignored;
 use nix::time::{ClockId, clock_gettime};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGXFSZ};
 

@@ -34,7 +34,7 @@ use std::sync::mpsc::SyncSender;
 
 pub use limit::{Limited, Limiter, kind_of};
 pub use printer::Printer;
-pub use program::{is_ignored, run};
+pub use program::run;
 
 /// Importance of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

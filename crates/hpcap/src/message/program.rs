@@ -68,15 +68,3 @@ fn ignore(signal: Signal) {
     // SAFETY: SIG_IGN installs no handler that could run in a signal context.
     let _ = unsafe { sigaction(signal, &action) };
 }
-
-/// Whether `signal` was ignored when the program started, as nohup(1) does with SIGHUP. A program
-/// should then keep ignoring it.
-#[must_use]
-pub fn is_ignored(signal: i32) -> bool {
-    // SAFETY: all zero bytes are a valid value of this plain structure, which sigaction(2) fills
-    // in.
-    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
-    // SAFETY: the call passes no new action, so it only reads the present one into `action`.
-    let asked = unsafe { libc::sigaction(signal, std::ptr::null(), &raw mut action) };
-    asked == 0 && action.sa_sigaction == libc::SIG_IGN
-}
