@@ -6,6 +6,7 @@
 //! |---|---|
 //! | [`sample`] | all counters at one moment, and the traffic between two moments |
 //! | [`ticker`] | the moments: a timer that does not drift |
+//! | [`span`] | what happened to an adapter or interface in a span of time |
 //! | [`log`] | the files: the original's log, the full log, their retention |
 //! | [`events`] | what begins and ends: losses, links without signal, stuck listeners |
 //! | [`serve`] | the text for Prometheus, over HTTP and in a file |
@@ -26,6 +27,7 @@ pub mod sample;
 pub mod serve;
 pub mod service;
 pub mod settings;
+pub mod span;
 pub mod ticker;
 
 use std::io::Write;

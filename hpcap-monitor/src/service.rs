@@ -116,7 +116,11 @@ impl Monitor {
         let mut disks = settings.destinations.clone();
         disks.insert(settings.basedir.clone());
         Ok(Self {
-            writer: Writer::start(settings.basedir.clone(), settings.keep_age)?,
+            writer: Writer::start(
+                settings.basedir.clone(),
+                settings.interval,
+                settings.keep_age,
+            )?,
             sampler: Sampler::new(Discovery::start(settings.interval)?),
             ticker: Ticker::start(settings.interval)?,
             machine: Machine::new(Tree::machine()),

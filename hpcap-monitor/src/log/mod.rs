@@ -4,6 +4,7 @@
 //! BASEDIR/2026-48/hpcap0                 the original's log: a line of rates for each sample
 //! BASEDIR/2026-48/cpus                   CPUs, memory and the disk of the logs
 //! BASEDIR/full/2026-11-29T15Z.jsonl.zst  every counter of every sample
+//! BASEDIR/full/2026-11-29T15Z.index      the traffic of that hour by the minute, for reports
 //! BASEDIR/events.jsonl                   what began and ended
 //! ```
 //!
@@ -12,7 +13,9 @@
 
 pub mod append;
 pub mod full;
+pub mod index;
 pub mod original;
+pub mod reader;
 pub mod retention;
 pub mod week;
 pub mod writer;

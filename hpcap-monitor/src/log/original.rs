@@ -105,6 +105,7 @@ mod tests {
         let traffic = Traffic {
             received: Count::new(3_000, 300_000),
             lost: Count::new(2, 200),
+            ..Traffic::default()
         };
         let row = Row::of(1_795_155_462, Duration::from_secs(2), &traffic);
         assert_eq!(row.to_string(), "1795155462 1200000 1500 800 1");

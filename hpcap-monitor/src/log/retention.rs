@@ -11,14 +11,45 @@ use hpcap::{Result, Timestamp};
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 
-use super::FULL;
 use super::week::Week;
+use super::{FULL, index};
 
 const ENDING: &str = ".jsonl";
 const COMPRESSED: &str = ".jsonl.zst";
+const INDEX: &str = ".index";
 
-/// Compresses each file of the full log in `folder` except for `current`. A file is removed only after
-/// its compressed form is complete, so that this can be interrupted and repeated.
+/// A file of the full log.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct HourFile {
+    /// Seconds since 1970 at the start of its hour.
+    pub start: u64,
+    /// Its path.
+    pub path: PathBuf,
+}
+
+/// Returns the files of the full log in `folder`, from the oldest on. Of an hour that is being compressed,
+/// it returns the file that is whole.
+#[must_use]
+pub fn hours(folder: &Path) -> Vec<HourFile> {
+    let mut hours: Vec<HourFile> = names(folder)
+        .into_iter()
+        .filter(|name| !name.ends_with(INDEX))
+        .filter_map(|name| {
+            let hour = hour_of(&name)?.to_zoned(TimeZone::UTC).ok()?;
+            Some(HourFile {
+                start: u64::try_from(hour.timestamp().as_second()).ok()?,
+                path: folder.join(name),
+            })
+        })
+        .collect();
+    hours.sort_unstable();
+    // The plain file stands first.
+    hours.dedup_by_key(|hour| hour.start);
+    hours
+}
+
+/// Compresses each file of the full log in `folder` except for `current`, and makes its index. A file is
+/// removed only after its compressed form is complete, so that this can be interrupted and repeated.
 ///
 /// # Errors
 /// Errors of the file system.
@@ -26,6 +57,7 @@ pub fn compress_finished(folder: &Path, current: &str) -> Result<()> {
     for name in names(folder) {
         if name.ends_with(ENDING) && name != current && hour_of(&name).is_some() {
             let path = folder.join(&name);
+            index::write(&path)?;
             compress(&path).context(|| format!("compress the log {}", path.display()))?;
         }
     }
@@ -101,7 +133,8 @@ fn names(folder: &Path) -> Vec<String> {
 fn hour_of(name: &str) -> Option<DateTime> {
     let stem = name
         .strip_suffix(COMPRESSED)
-        .or(name.strip_suffix(ENDING))?;
+        .or(name.strip_suffix(ENDING))
+        .or(name.strip_suffix(INDEX))?;
     let (date, hour) = stem.strip_suffix('Z')?.split_once('T')?;
     let date: Date = date.parse().ok()?;
     let hour: i8 = hour.parse().ok().filter(|hour| (0..24).contains(hour))?;
@@ -115,6 +148,7 @@ mod tests {
 
     use super::*;
     use crate::log::full;
+    use crate::log::reader::Reader;
     use crate::sample::tests::sample;
 
     const DAY: Duration = Duration::from_secs(86_400);
@@ -123,7 +157,7 @@ mod tests {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(
             path,
-            [full::header(), full::line(&sample(1, vec![]))].concat(),
+            [full::header(DAY, "boot"), full::line(&sample(1, vec![]))].concat(),
         )
         .unwrap();
     }
@@ -148,13 +182,22 @@ mod tests {
         assert_eq!(
             found,
             [
+                "2026-11-29T14Z.index",
                 "2026-11-29T14Z.jsonl.zst",
                 "2026-11-29T15Z.jsonl",
                 "other.jsonl"
             ]
         );
-        let log = full::read(&dir.path().join(&found[0])).unwrap();
-        assert_eq!((log.samples.len(), log.damaged), (1, 0));
+        let hours: Vec<PathBuf> = hours(dir.path())
+            .into_iter()
+            .map(|hour| hour.path)
+            .collect();
+        assert_eq!(
+            hours,
+            [dir.path().join(&found[1]), dir.path().join(&found[2])]
+        );
+        let mut log = Reader::open(&hours[0]).unwrap();
+        assert!(log.read().unwrap().is_some() && log.read().unwrap().is_none());
     }
 
     #[test]
@@ -164,6 +207,7 @@ mod tests {
             "2026-45/hpcap0",
             "2026-45/cpus",
             "full/2026-11-20T14Z.jsonl.zst",
+            "full/2026-11-20T14Z.index",
         ];
         let kept = [
             "2026-48/hpcap0",

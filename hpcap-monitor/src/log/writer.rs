@@ -1,7 +1,7 @@
 //! Writes the logs, in a thread of its own: a disk that is slow, hangs or is full delays no sample.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,12 +10,13 @@ use std::time::{Duration, Instant};
 
 use hpcap::error::Context;
 use hpcap::{Result, Timestamp};
+use hpcap_host::Tree;
 use jiff::tz::TimeZone;
 
 use super::append::LineFile;
 use super::original::{self, Row};
 use super::week::Week;
-use super::{CPUS, EVENTS, FULL, full, retention};
+use super::{CPUS, EVENTS, FULL, full, reader, retention};
 use crate::events::Event;
 use crate::sample::{MachineSample, Sample, traffic};
 
@@ -85,17 +86,18 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Starts the thread, which writes below `basedir` and deletes what is older than `keep_age`.
+    /// Starts the thread, which writes samples that are `interval` apart below `basedir`, and deletes
+    /// what is older than `keep_age`.
     ///
     /// # Errors
     /// An error of the operating system.
-    pub fn start(basedir: PathBuf, keep_age: Duration) -> Result<Self> {
+    pub fn start(basedir: PathBuf, interval: Duration, keep_age: Duration) -> Result<Self> {
         let (jobs, queue) = sync_channel(WAITING);
         let health: Arc<Health> = Arc::default();
         let shared = Arc::clone(&health);
         let thread = std::thread::Builder::new()
             .name("log".into())
-            .spawn(move || Logs::new(basedir, keep_age).write_all(&queue, &shared))
+            .spawn(move || Logs::new(basedir, interval, keep_age).write_all(&queue, &shared))
             .context(|| "start the thread that writes the logs")?;
         Ok(Self {
             jobs: Some(jobs),
@@ -148,13 +150,17 @@ struct Logs {
     cpus: LineFile,
     full: LineFile,
     full_name: String,
+    /// The header of the full log.
+    header: Vec<u8>,
     events: LineFile,
     cleaned: Option<Instant>,
 }
 
 impl Logs {
-    fn new(basedir: PathBuf, keep_age: Duration) -> Self {
+    fn new(basedir: PathBuf, interval: Duration, keep_age: Duration) -> Self {
+        let boot = Tree::machine().text("/proc/sys/kernel/random/boot_id");
         Self {
+            header: full::header(interval, boot.unwrap_or_default().trim()),
             keep_age,
             week: None,
             rows: BTreeMap::new(),
@@ -190,7 +196,7 @@ impl Logs {
             } => {
                 // One log that cannot be written must not keep the others from being written.
                 let rows = self.write_rows(before.as_deref(), now, machine);
-                let full = self.write_full(now);
+                let full = self.write_full(before.as_deref(), now);
                 self.clean(now.moment.time);
                 rows.and(full)
             }
@@ -240,19 +246,33 @@ impl Logs {
         result
     }
 
-    fn write_full(&mut self, now: &Sample) -> Result<()> {
+    fn write_full(&mut self, before: Option<&Sample>, now: &Sample) -> Result<()> {
         let name = full::file_name(now.moment.time);
         if self.full_name != name {
             let folder = self.basedir.join(FULL);
             self.full = LineFile::at(folder.join(&name));
             self.full_name = name;
             self.full.open()?;
+            let is_new = self
+                .full
+                .path()
+                .metadata()
+                .is_ok_and(|file| file.len() == 0);
+            let earlier = match before {
+                _ if !is_new => Vec::new(),
+                Some(before) => full::line(before),
+                None => last_sample(&folder, &self.full_name),
+            };
             // Compressing what is finished can fail without harm: the next hour tries again.
             let compressed = retention::compress_finished(&folder, &self.full_name);
-            self.full.append(&full::header())?;
+            match before {
+                Some(_) => self.full.append(&[self.header.clone(), earlier].concat())?,
+                // The sample before is one of another process, and has its own header.
+                None => self.full.append(&[earlier, self.header.clone()].concat())?,
+            }
             compressed?;
         } else if self.full.open()? {
-            self.full.append(&full::header())?;
+            self.full.append(&self.header)?;
         }
         self.full.append(&full::line(now))
     }
@@ -263,6 +283,20 @@ impl Logs {
             retention::delete_old(&self.basedir, now, self.keep_age);
         }
     }
+}
+
+/// Returns the last sample, with its header, of the newest log in `folder` that another process has
+/// written; nothing if there is none.
+fn last_sample(folder: &Path, current: &str) -> Vec<u8> {
+    let newest = retention::hours(folder)
+        .into_iter()
+        .map(|hour| hour.path)
+        .rfind(|path| path.file_name().is_some_and(|name| name != current));
+    let is_plain = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "jsonl");
+    let lines = newest
+        .filter(is_plain)
+        .map(|path| reader::last_lines(&path));
+    lines.and_then(Result::ok).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -276,7 +310,12 @@ mod tests {
     /// Writes samples at the given seconds, in each of which a queue gets 10 frames and an interface
     /// 20.
     fn write(folder: &std::path::Path, seconds: &[u32]) {
-        let writer = Writer::start(folder.to_owned(), Duration::from_secs(1 << 30)).unwrap();
+        let writer = Writer::start(
+            folder.to_owned(),
+            Duration::from_secs(1),
+            Duration::from_secs(1 << 30),
+        )
+        .unwrap();
         let mut before: Option<Arc<Sample>> = None;
         for (count, second) in (0..).zip(seconds) {
             let mut now = sample(*second, vec![queue("hpcap0", 1, 10 * count, 0)]);
@@ -289,6 +328,15 @@ mod tests {
             });
         }
         assert!(writer.finish());
+    }
+
+    /// The seconds of the samples of a full log.
+    fn times(log: &Path) -> Vec<u64> {
+        let mut reader = reader::Reader::open(log).unwrap();
+        let samples = std::iter::from_fn(|| reader.read().unwrap());
+        let times = samples.map(|one| one.sample.moment.time.sec()).collect();
+        assert_eq!(reader.damaged(), 0);
+        times
     }
 
     #[test]
@@ -306,8 +354,10 @@ mod tests {
         );
         let cpus = fs::read_to_string(week.join(CPUS)).unwrap();
         assert_eq!(cpus.lines().count(), 2);
-        let full = full::read(&dir.path().join("full/2026-11-20T06Z.jsonl")).unwrap();
-        assert_eq!((full.samples.len(), full.damaged), (3, 0));
+        assert_eq!(
+            times(&dir.path().join("full/2026-11-20T06Z.jsonl")).len(),
+            3
+        );
     }
 
     #[test]
@@ -337,8 +387,26 @@ mod tests {
         write(dir.path(), &[1_795_155_462, 1_795_155_463]);
         let text = fs::read_to_string(dir.path().join("2026-47/hpcap0")).unwrap();
         assert_eq!(text.lines().count(), 2, "{text}");
-        let full = full::read(&dir.path().join("full/2026-11-20T06Z.jsonl")).unwrap();
-        assert_eq!((full.samples.len(), full.damaged), (4, 0));
+        assert_eq!(
+            times(&dir.path().join("full/2026-11-20T06Z.jsonl")).len(),
+            4
+        );
+    }
+
+    #[test]
+    fn new_hour_begins_with_the_last_sample() {
+        let dir = tempfile::tempdir().unwrap();
+        let hour = 3600;
+        let start = 1_795_155_460;
+        write(dir.path(), &[start, start + hour]);
+        let second = dir.path().join("full/2026-11-20T07Z.jsonl");
+        let start = u64::from(start);
+        assert_eq!(times(&second), [start, start + 3600]);
+        // Another process takes over.
+        write(dir.path(), &[1_795_155_460 + 2 * hour]);
+        let third = dir.path().join("full/2026-11-20T08Z.jsonl");
+        assert_eq!(times(&third), [start + 3600, start + 7200]);
+        assert!(dir.path().join("full/2026-11-20T07Z.index").exists());
     }
 
     #[test]
@@ -346,7 +414,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("file");
         fs::write(&file, "").unwrap();
-        let writer = Writer::start(file, Duration::MAX).unwrap();
+        let writer = Writer::start(file, Duration::from_secs(1), Duration::MAX).unwrap();
         writer.write(Job::Sample {
             before: None,
             now: Arc::new(sample(10, vec![])),

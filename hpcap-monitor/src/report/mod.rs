@@ -1,26 +1,29 @@
 //! `hpcap-monitor report`: what a log says of speed and losses.
 
+mod buckets;
+mod full;
+mod rounded;
 mod summary;
-mod text;
+pub(crate) mod text;
 mod timeline;
 
-use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use hpcap::error::Context;
 use hpcap::report::json_line;
 use hpcap::{Error, Kind, Result, Timestamp};
+use jiff::tz::TimeZone;
 
 use crate::cli::ReportOptions;
-use crate::log::original::{Row, file_name};
+use crate::log::original::file_name;
 use crate::log::week::Week;
+use crate::span::Span;
 
-pub use summary::{Report, Summary};
-pub use timeline::{Span, State};
-
-/// Longest line that is read. A file that is no log must not exhaust memory.
-const LINE_BYTES: u64 = 4096;
+pub use buckets::{Bucket, Buckets};
+pub use full::{FullLog, Range};
+pub use rounded::Rows;
+pub use summary::{Facts, Report, Summary};
+pub use timeline::Timeline;
 
 impl ReportOptions {
     /// Reads the log and returns the text of its report.
@@ -29,33 +32,105 @@ impl ReportOptions {
     /// Errors of the file system; [`Kind::NotFound`] if there is no such log, [`Kind::Format`] if no
     /// line of it can be read or none is in the given time.
     pub fn run(&self) -> Result<String> {
-        let files = self.files()?;
-        let mut damaged = 0;
-        let mut rows = Vec::new();
-        for file in &files {
-            damaged += self.read(file, &mut rows)?;
-        }
-        let tried = format!("report {}", self.log.display());
-        let report = Report::of(&rows, damaged).ok_or_else(|| {
-            let why = match (damaged, self.from.or(self.to)) {
-                (0, Some(_)) => "its logs have nothing of that time".to_owned(),
-                (0, None) => "the log is empty".to_owned(),
-                (lines, _) => format!("none of its {lines} lines is a line of a log"),
-            };
-            Error::new(Kind::Format, tried, why)
-        })?;
+        let report = self.report()?;
         match self.json {
             true => json_line(&report),
             false => Ok(report.to_string()),
         }
     }
 
-    /// Returns the files to read, in the order of their weeks.
-    fn files(&self) -> Result<Vec<PathBuf>> {
-        let is_path = self.log.components().count() > 1;
-        if is_path || self.log.is_file() {
-            return Ok(vec![self.log.clone()]);
+    /// Reads the log.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub fn report(&self) -> Result<Report> {
+        let mut timeline = Timeline::default();
+        let facts = match self.is_file() {
+            true => self.read_rounded(std::slice::from_ref(&self.log), None, &mut timeline)?,
+            false => self.read_logs(&mut timeline)?,
+        };
+        let subject = hpcap::visible(&self.log.to_string_lossy()).into_owned();
+        Report::of(&subject, timeline, &facts).ok_or_else(|| {
+            let why = match (facts.damaged_lines, self.from.or(self.to)) {
+                (0, Some(_)) => "its logs have nothing of that time".to_owned(),
+                (0, None) => "the log is empty".to_owned(),
+                (lines, _) => format!("none of its {lines} lines is a line of a log"),
+            };
+            Error::new(Kind::Format, format!("report {subject}"), why)
+        })
+    }
+
+    fn is_file(&self) -> bool {
+        self.log.components().count() > 1 || self.log.is_file()
+    }
+
+    fn range(&self) -> Range {
+        Range {
+            from: self.from,
+            to: self.to,
         }
+    }
+
+    /// Reads the full log, and for the time before it the original's.
+    fn read_logs(&self, timeline: &mut Timeline) -> Result<Facts> {
+        let name = self.log.to_string_lossy();
+        let mut rounded: Option<Option<Timestamp>> = None;
+        let mut facts = FullLog::find(&self.basedir, self.range()).read(&name, |span, interval| {
+            // Without the original's log, the full log says all that there is to say.
+            rounded.get_or_insert_with(|| {
+                let files = self.week_files().unwrap_or_default();
+                let earlier = self.read_rounded(&files, Some(span.start), timeline);
+                earlier.ok().and_then(|facts| facts.rounded_until)
+            });
+            timeline.add(span, interval);
+        });
+        match rounded {
+            Some(until) => facts.rounded_until = until,
+            None => {
+                let damaged_files = facts.damaged_files;
+                facts = self.read_rounded(&self.week_files()?, None, timeline)?;
+                facts.damaged_files = damaged_files;
+            }
+        }
+        Ok(facts)
+    }
+
+    /// Reads rows of the original's log that end before `until`.
+    fn read_rounded(
+        &self,
+        files: &[PathBuf],
+        until: Option<Timestamp>,
+        timeline: &mut Timeline,
+    ) -> Result<Facts> {
+        let mut rows = Rows::default();
+        let mut facts = Facts::default();
+        let range = self.range();
+        let mut add = |spans: Vec<Span>, interval| {
+            for span in spans.into_iter().filter(|span| range.has(span)) {
+                facts.rounded_until = Some(span.end);
+                timeline.add(span, interval);
+            }
+        };
+        let mut damaged = 0;
+        for file in files {
+            damaged += rounded::read(file, self.bytes, |row| {
+                let wanted = until.is_none_or(|until| row.second < until.sec());
+                if wanted {
+                    let spans = rows.add(row);
+                    add(spans, rows.interval());
+                }
+                wanted
+            })?;
+        }
+        let spans = rows.finish();
+        add(spans, rows.interval());
+        facts.damaged_lines = damaged;
+        facts.interval = rows.interval();
+        Ok(facts)
+    }
+
+    /// Returns the files of the original's log, in the order of their weeks.
+    fn week_files(&self) -> Result<Vec<PathBuf>> {
         let name = file_name(&self.log.to_string_lossy());
         let tried = || format!("find the logs of {name} in {}", self.basedir.display());
         let entries = std::fs::read_dir(&self.basedir).context(tried)?;
@@ -64,7 +139,7 @@ impl ReportOptions {
             .collect();
         weeks.sort_unstable();
         let file = |week: &Week| self.basedir.join(week.to_string()).join(&name);
-        let files: Vec<PathBuf> = weeks
+        let mut files: Vec<PathBuf> = weeks
             .iter()
             .map(file)
             .filter(|path| path.is_file())
@@ -74,40 +149,28 @@ impl ReportOptions {
             return Err(Error::new(Kind::NotFound, tried(), why)
                 .advise("name a file, another folder with --basedir, or an interface or adapter"));
         }
+        weeks.retain(|week| self.may_have(*week));
+        files.retain(|path| weeks.iter().any(|week| *path == file(week)));
         Ok(files)
     }
 
-    /// Adds the rows of a file that are in the given time, and returns the number of damaged lines.
-    fn read(&self, path: &Path, rows: &mut Vec<Row>) -> Result<u64> {
-        let tried = || format!("read the log {}", path.display());
-        let mut input = BufReader::with_capacity(256 << 10, File::open(path).context(tried)?);
-        let (from, to) = (self.from.map(Timestamp::sec), self.to.map(Timestamp::sec));
-        let mut damaged = 0;
-        let mut line = Vec::new();
-        loop {
-            line.clear();
-            let read = (&mut input).take(LINE_BYTES).read_until(b'\n', &mut line);
-            if read.context(tried)? == 0 {
-                return Ok(damaged);
-            }
-            // A line without an end was cut short, and its last number may be, too.
-            let whole = line.ends_with(b"\n");
-            let row = std::str::from_utf8(&line)
-                .ok()
-                .filter(|_| whole)
-                .and_then(Row::parse);
-            match row {
-                None => damaged += 1,
-                Some(row) if from.is_some_and(|from| row.second < from) => {}
-                Some(row) if to.is_some_and(|to| row.second >= to) => {}
-                Some(mut row) => {
-                    if self.bytes {
-                        row.received_bps = row.received_bps.saturating_mul(8);
-                        row.lost_bps = row.lost_bps.saturating_mul(8);
-                    }
-                    rows.push(row);
-                }
-            }
-        }
+    /// Whether a week, of whatever zone, has something of the time that is asked for.
+    fn may_have(&self, week: Week) -> bool {
+        const DAY: i64 = 86_400;
+        let Some(sunday) = week
+            .sunday()
+            .and_then(|day| day.to_zoned(TimeZone::UTC).ok())
+        else {
+            return true;
+        };
+        let second = |time: Timestamp| i64::try_from(time.sec()).unwrap_or(i64::MAX);
+        let sunday = sunday.timestamp().as_second();
+        self.from
+            .is_none_or(|from| second(from) <= sunday + 2 * DAY)
+            && self.to.is_none_or(|to| second(to) >= sunday - 7 * DAY)
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests;

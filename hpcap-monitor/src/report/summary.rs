@@ -1,32 +1,66 @@
 //! The sums of a log.
 
+use std::time::Duration;
+
+use hpcap::Timestamp;
 use serde::Serialize;
 
-use super::timeline::{Span, State, spans, with_times};
-use crate::log::original::Row;
+use super::Timeline;
+use super::buckets::Buckets;
+use crate::sample::{Causes, Traffic};
+use crate::span::{Span, State, as_length, as_seconds};
 
 /// What a log says, from the first frame to the last.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Report {
+    /// The adapter, the interface or the file.
+    pub subject: String,
     /// The sums.
     pub summary: Summary,
     /// What happened one after another.
     pub timeline: Vec<Span>,
+    /// The traffic by equal parts of the time.
+    #[serde(skip)]
+    pub buckets: Buckets,
+}
+
+/// The log from which a report is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Facts {
+    /// Usual time between two samples.
+    pub interval: Duration,
+    /// Lines that are no lines of a log, such as one that was cut short.
+    pub damaged_lines: u64,
+    /// Files that could not be read to their end.
+    pub damaged_files: u64,
+    /// Up to when numbers come from the rounded rates of the original's log; `None` if none do.
+    pub rounded_until: Option<Timestamp>,
 }
 
 /// The sums of a log.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Summary {
-    /// Seconds since 1970 at the start.
-    pub from: u64,
-    /// Seconds since 1970 at the end.
-    pub to: u64,
-    /// Seconds that the rows describe.
-    pub observed_seconds: u64,
-    /// Seconds between start and end that no row describes.
-    pub missing_seconds: u64,
-    /// Usual time between two rows, in seconds.
-    pub interval_seconds: u64,
+    /// Start, in seconds since 1970.
+    #[serde(serialize_with = "as_seconds")]
+    pub from: Timestamp,
+    /// End, in seconds since 1970.
+    #[serde(serialize_with = "as_seconds")]
+    pub to: Timestamp,
+    /// Time that samples describe.
+    #[serde(rename = "observed_seconds", serialize_with = "as_length")]
+    pub observed: Duration,
+    /// Time between start and end that no sample describes.
+    #[serde(rename = "missing_seconds", serialize_with = "as_length")]
+    pub missing: Duration,
+    /// Usual time between two samples.
+    #[serde(rename = "interval_seconds", serialize_with = "as_length")]
+    pub interval: Duration,
+    /// Whether all numbers are exact; otherwise, some come from the rounded rates of the original's log.
+    pub exact: bool,
+    /// Up to when numbers come from rounded rates.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(serialize_with = "as_optional_seconds")]
+    pub rounded_until: Option<Timestamp>,
     /// Received frames.
     pub received_frames: u64,
     /// Received bytes.
@@ -37,85 +71,113 @@ pub struct Summary {
     pub lost_bytes: u64,
     /// Lost frames among all, in percent.
     pub lost_percent: f64,
-    /// Seconds of rows with losses.
-    pub seconds_with_losses: u64,
+    /// The lost frames by their cause.
+    pub lost_by_cause: Causes,
+    /// Lost frames of which the log does not tell when, because it has no samples of that time.
+    pub lost_without_time: u64,
+    /// Start of the first loss.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(serialize_with = "as_optional_seconds")]
+    pub first_loss: Option<Timestamp>,
+    /// End of the last loss.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(serialize_with = "as_optional_seconds")]
+    pub last_loss: Option<Timestamp>,
+    /// Who held the ring back in the worst loss.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub holder: Option<String>,
+    /// Time of samples with losses.
+    #[serde(rename = "seconds_with_losses", serialize_with = "as_length")]
+    pub with_losses: Duration,
     /// Received bits a second, on average of the observed time.
     pub mean_bps: f64,
-    /// Most received bits a second in a row.
+    /// Most received bits a second between two samples.
     pub highest_bps: u64,
-    /// Least received bits a second in a row.
+    /// Least received bits a second between two samples.
     pub lowest_bps: u64,
-    /// Most lost frames a second in a row.
+    /// Most lost frames a second between two samples.
     pub highest_lost_pps: u64,
     /// Lines that are no lines of a log, such as one that was cut short.
     pub damaged_lines: u64,
+    /// Files that could not be read to their end.
+    pub damaged_files: u64,
 }
 
-impl Report {
-    /// Reports `rows`, without those before the first frame and after the last. Returns `None` if there
-    /// are no rows. A log without a frame is reported whole.
-    #[must_use]
-    pub fn of(rows: &[Row], damaged_lines: u64) -> Option<Self> {
-        let has_frames = |row: &Row| row.received_pps + row.lost_pps + row.received_bps > 0;
-        let first = rows.iter().position(has_frames).unwrap_or(0);
-        let last = rows
-            .iter()
-            .rposition(has_frames)
-            .map_or(rows.len(), |at| at + 1);
-        let (interval_seconds, mut timed) = with_times(rows);
-        timed.truncate(last);
-        timed.drain(..first);
-        // What is missing before the first row is before the report.
-        let start = timed.first_mut()?;
-        start.missing = 0;
-        let from = start.row.second.saturating_sub(start.seconds);
-        let timeline = spans(&timed);
-        let sum = |part: fn(&Span) -> u64| timeline.iter().map(part).fold(0, u64::saturating_add);
-        let seconds_in = |states: &[State]| {
-            timeline
-                .iter()
-                .filter(|span| states.contains(&span.state))
-                .map(|span| span.seconds)
-                .sum::<u64>()
-        };
-        let missing_seconds = seconds_in(&[State::NoData]);
-        let observed_seconds = sum(|span| span.seconds) - missing_seconds;
-        let received_frames = sum(|span| span.received_frames);
-        let received_bits = sum(|span| span.received_bits);
-        let lost_frames = sum(|span| span.lost_frames);
-        let lost_bits = timed.iter().fold(0_u64, |sum, timed| {
-            sum.saturating_add(timed.row.lost_bps.saturating_mul(timed.seconds))
-        });
-        let all = received_frames.saturating_add(lost_frames);
-        let of_rows = |value: fn(&Row) -> u64| timed.iter().map(move |timed| value(&timed.row));
-        Some(Self {
-            summary: Summary {
-                from,
-                to: timed.last()?.row.second,
-                observed_seconds,
-                missing_seconds,
-                interval_seconds,
-                received_frames,
-                received_bytes: received_bits / 8,
-                lost_frames,
-                lost_bytes: lost_bits / 8,
-                lost_percent: ratio(lost_frames, all) * 100.0,
-                seconds_with_losses: seconds_in(&[State::Losses, State::LossesOnly]),
-                mean_bps: ratio(received_bits, observed_seconds),
-                highest_bps: of_rows(|row| row.received_bps).max()?,
-                lowest_bps: of_rows(|row| row.received_bps).min()?,
-                highest_lost_pps: of_rows(|row| row.lost_pps).max()?,
-                damaged_lines,
-            },
-            timeline,
-        })
+fn as_optional_seconds<S: serde::Serializer>(
+    time: &Option<Timestamp>,
+    to: S,
+) -> Result<S::Ok, S::Error> {
+    match time {
+        Some(time) => as_seconds(time, to),
+        None => to.serialize_none(),
     }
 }
 
-fn ratio(part: u64, all: u64) -> f64 {
-    match all {
-        0 => 0.0,
-        all => part as f64 / all as f64,
+impl Report {
+    /// Reports a timeline of `subject`, without what was before the first frame and after the last.
+    /// Returns `None` if the timeline is empty. A log without a frame is reported whole.
+    #[must_use]
+    pub fn of(subject: &str, timeline: Timeline, facts: &Facts) -> Option<Self> {
+        let (timeline, buckets) = timeline.finish();
+        let (first, last) = (timeline.first()?, timeline.last()?);
+        let all = || timeline.iter();
+        let observed = || all().filter(|span| span.state != State::NoData);
+        let losses = || all().filter(|span| span.state.has_losses());
+        let time = |spans: &mut dyn Iterator<Item = &Span>| -> Duration {
+            spans
+                .map(|span| span.elapsed)
+                .fold(Duration::ZERO, Duration::saturating_add)
+        };
+        let missing = time(&mut all().filter(|span| span.state == State::NoData));
+        let observed_time = time(&mut observed());
+        let mut sum = Traffic::default();
+        all().for_each(|span| sum.add(span.traffic));
+        let observed_bits =
+            observed().fold(0, |sum: u64, span| sum.saturating_add(span.received_bits()));
+        let worst = losses().filter(|span| span.holder.is_some());
+        let worst = worst.max_by_key(|span| span.traffic.causes.ring_full);
+        let on_the_wire = sum.received.frames.saturating_add(sum.lost.frames);
+        let unseen = all().filter(|span| span.state == State::NoData);
+        Some(Self {
+            subject: subject.to_owned(),
+            summary: Summary {
+                from: first.start,
+                to: last.end,
+                observed: observed_time,
+                missing,
+                interval: facts.interval,
+                exact: facts.rounded_until.is_none(),
+                rounded_until: facts.rounded_until,
+                received_frames: sum.received.frames,
+                received_bytes: sum.received.bytes,
+                lost_frames: sum.lost.frames,
+                lost_bytes: sum.lost.bytes,
+                lost_percent: match on_the_wire {
+                    0 => 0.0,
+                    all => 100.0 * sum.lost.frames as f64 / all as f64,
+                },
+                lost_by_cause: sum.causes,
+                lost_without_time: unseen.fold(0, |sum, span| sum + span.traffic.lost.frames),
+                first_loss: losses().next().map(|span| span.start),
+                last_loss: losses().next_back().map(|span| span.end),
+                holder: worst.and_then(|span| span.holder.clone()),
+                with_losses: time(&mut losses()),
+                mean_bps: match observed_time.as_secs_f64() {
+                    seconds if seconds > 0.0 => observed_bits as f64 / seconds,
+                    _ => 0.0,
+                },
+                highest_bps: observed().map(|span| span.highest_bps).max().unwrap_or(0),
+                lowest_bps: observed().map(|span| span.lowest_bps).min().unwrap_or(0),
+                highest_lost_pps: observed()
+                    .map(|span| span.highest_lost_pps)
+                    .max()
+                    .unwrap_or(0),
+                damaged_lines: facts.damaged_lines,
+                damaged_files: facts.damaged_files,
+            },
+            timeline,
+            buckets,
+        })
     }
 }
 
@@ -125,9 +187,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::log::original::Row;
+    use crate::report::rounded::Rows;
 
-    /// Rows of received and lost frames a second, each frame of 100 bytes.
-    fn rows(rates: &[(u64, u64, u64)]) -> Vec<Row> {
+    /// Reports rows of received and lost frames a second, each frame of 100 bytes.
+    fn report(rates: &[(u64, u64, u64)]) -> Report {
         let row = |(second, received, lost): &(u64, u64, u64)| Row {
             second: *second,
             received_bps: 800 * received,
@@ -135,17 +199,39 @@ mod tests {
             lost_bps: 800 * lost,
             lost_pps: *lost,
         };
-        rates.iter().map(row).collect()
+        of_rows(&rates.iter().map(row).collect::<Vec<_>>()).unwrap()
     }
 
-    fn report(rates: &[(u64, u64, u64)]) -> Report {
-        Report::of(&rows(rates), 0).unwrap()
+    fn of_rows(rows: &[Row]) -> Option<Report> {
+        let mut timeline = Timeline::default();
+        let mut times = Rows::default();
+        let mut spans: Vec<Span> = rows.iter().flat_map(|row| times.add(*row)).collect();
+        spans.extend(times.finish());
+        let interval = times.interval();
+        spans
+            .into_iter()
+            .for_each(|span| timeline.add(span, interval));
+        let facts = Facts {
+            interval,
+            ..Facts::default()
+        };
+        Report::of("hpcap0", timeline, &facts)
+    }
+
+    fn states(report: &Report) -> Vec<(State, u64)> {
+        let spans = report.timeline.iter();
+        spans
+            .map(|span| (span.state, span.traffic.lost.frames))
+            .collect()
     }
 
     #[test]
     fn idle_rows_at_both_ends_are_left_out() {
         let report = report(&[(10, 0, 0), (11, 0, 0), (12, 5, 0), (13, 7, 0), (14, 0, 0)]);
-        assert_eq!((report.summary.from, report.summary.to), (11, 13));
+        assert_eq!(
+            (report.summary.from.sec(), report.summary.to.sec()),
+            (11, 13)
+        );
         assert_eq!(report.summary.received_frames, 12);
     }
 
@@ -153,7 +239,7 @@ mod tests {
     fn interval_counts_in_the_sums() {
         // The original added rates up, whatever the time between them.
         let summary = report(&[(10, 5, 1), (20, 5, 1), (30, 5, 0)]).summary;
-        assert_eq!(summary.interval_seconds, 10);
+        assert_eq!(summary.interval, Duration::from_secs(10));
         assert_eq!((summary.received_frames, summary.lost_frames), (150, 20));
         assert_eq!(
             (summary.received_bytes, summary.lost_bytes),
@@ -166,54 +252,51 @@ mod tests {
     fn losses_are_those_of_each_span() {
         // The original's losses of a span were those of all spans before it, too.
         let report = report(&[(1, 9, 1), (2, 9, 1), (3, 9, 0), (4, 9, 3)]);
-        let spans: Vec<(State, u64)> = report
-            .timeline
-            .iter()
-            .map(|span| (span.state, span.lost_frames))
-            .collect();
         assert_eq!(
-            spans,
+            states(&report),
             [(State::Losses, 2), (State::Received, 0), (State::Losses, 3)]
         );
-        assert_eq!(report.summary.seconds_with_losses, 3);
-        assert_eq!(report.summary.lost_percent, 100.0 * 5.0 / 41.0);
+        let summary = report.summary;
+        assert_eq!(summary.with_losses, Duration::from_secs(3));
+        assert_eq!(summary.lost_percent, 100.0 * 5.0 / 41.0);
+        assert_eq!(summary.lost_by_cause.unknown, 5);
+        assert_eq!(summary.first_loss.unwrap().sec(), 0);
+        assert_eq!(summary.last_loss.unwrap().sec(), 4);
     }
 
     #[test]
     fn missing_rows_are_a_span_without_data() {
-        let report = report(&[(1, 9, 0), (2, 9, 0), (3, 9, 0), (13, 9, 0), (14, 9, 0)]);
+        let report = report(&[(1, 9, 0), (2, 9, 0), (3, 9, 0), (43, 9, 0), (44, 9, 0)]);
         let spans: Vec<(State, u64, u64)> = report
             .timeline
             .iter()
-            .map(|span| (span.state, span.from, span.seconds))
+            .map(|span| (span.state, span.start.sec(), span.elapsed.as_secs()))
             .collect();
         assert_eq!(
             spans,
             [
                 (State::Received, 0, 3),
-                (State::NoData, 3, 9),
-                (State::Received, 12, 2)
+                (State::NoData, 3, 39),
+                (State::Received, 42, 2)
             ]
         );
-        assert_eq!(report.summary.missing_seconds, 9);
+        assert_eq!(report.summary.missing, Duration::from_secs(39));
         assert_eq!(report.summary.received_frames, 45);
     }
 
     #[test]
     fn clock_that_was_set_back_makes_no_negative_time() {
         let summary = report(&[(100, 9, 0), (101, 9, 0), (51, 9, 0), (52, 9, 0)]).summary;
-        assert_eq!(summary.observed_seconds, 4);
+        assert_eq!(summary.observed, Duration::from_secs(4));
         assert_eq!(summary.received_frames, 36);
     }
 
     #[test]
     fn log_without_frames_is_reported_whole() {
         let summary = report(&[(10, 0, 0), (11, 0, 0)]).summary;
-        assert_eq!(
-            (summary.from, summary.to, summary.lost_percent),
-            (9, 11, 0.0)
-        );
-        assert_eq!(Report::of(&[], 7), None);
+        assert_eq!((summary.from.sec(), summary.to.sec()), (9, 11));
+        assert_eq!(summary.lost_percent, 0.0);
+        assert_eq!(of_rows(&[]), None);
     }
 
     proptest! {
@@ -226,7 +309,7 @@ mod tests {
                 lost_bps: n[3] >> 1,
                 lost_pps: n[4] >> 2,
             }).collect();
-            let report = Report::of(&rows, 0).unwrap();
+            let report = of_rows(&rows).unwrap();
             prop_assert!((0.0..=100.0).contains(&report.summary.lost_percent));
             prop_assert!(!report.to_string().is_empty());
         }

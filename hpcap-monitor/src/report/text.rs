@@ -6,15 +6,16 @@ use std::time::Duration;
 use hpcap::Timestamp;
 use hpcap::units::{Bytes, Si};
 
-use super::{Report, Span};
+use super::{Report, Summary};
+use crate::span::Span;
 
 /// A time with its offset, to the second.
-struct At(u64);
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct At(pub(crate) Timestamp);
 
 impl fmt::Display for At {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let time = Timestamp::from_ns(self.0.saturating_mul(1_000_000_000));
-        let text = time.local().to_string();
+        let text = self.0.local().to_string();
         // 2026-11-20T07:17:42.000000000+01:00
         let (second, rest) = text.split_at_checked(19).unwrap_or((&text, ""));
         let zone = rest.find(['+', '-', 'Z']).map_or("", |at| &rest[at..]);
@@ -23,11 +24,17 @@ impl fmt::Display for At {
 }
 
 /// A duration such as `1h02m03s`.
-struct Lasting(u64);
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Lasting(pub(crate) Duration);
 
 impl fmt::Display for Lasting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (days, rest) = (self.0 / 86_400, self.0 % 86_400);
+        let (whole, milliseconds) = (self.0.as_secs(), self.0.subsec_millis());
+        if whole == 0 && milliseconds > 0 {
+            return write!(f, "{milliseconds}ms");
+        }
+        let whole = whole + u64::from(milliseconds >= 500);
+        let (days, rest) = (whole / 86_400, whole % 86_400);
         let (hours, minutes, seconds) = (rest / 3600, rest / 60 % 60, rest % 60);
         if days > 0 {
             write!(f, "{days}d")?;
@@ -40,54 +47,107 @@ impl fmt::Display for Lasting {
     }
 }
 
+impl Summary {
+    /// Whether frames were lost, in a sentence without its end.
+    #[must_use]
+    pub fn verdict(&self) -> String {
+        match self.lost_frames {
+            0 => "no frame was lost".to_owned(),
+            lost => format!(
+                "{lost} frames were lost ({:.4} %), in {} with losses",
+                self.lost_percent,
+                Lasting(self.with_losses)
+            ),
+        }
+    }
+
+    /// The causes of the losses with their numbers, such as `ring_full 12, nic_missed 3`.
+    #[must_use]
+    pub fn causes(&self) -> String {
+        let causes = self.lost_by_cause.iter();
+        let texts: Vec<String> = causes
+            .map(|(cause, n)| format!("{} {n}", cause.name()))
+            .collect();
+        texts.join(", ")
+    }
+
+    /// What the summary says, as names and values.
+    #[must_use]
+    pub fn facts(&self) -> Vec<(&'static str, String)> {
+        let mut facts = Vec::new();
+        if self.lost_frames > 0 {
+            facts.push(("why", self.causes()));
+        }
+        if let (Some(first), Some(last)) = (self.first_loss, self.last_loss) {
+            facts.push(("when", format!("first {}, last {}", At(first), At(last))));
+        }
+        if let Some(holder) = &self.holder {
+            facts.push(("who", format!("{holder} held the ring back")));
+        }
+        facts.push(("from", At(self.from).to_string()));
+        facts.push(("to", At(self.to).to_string()));
+        let every = self.interval;
+        facts.push((
+            "observed",
+            format!("{}, a sample each {every:?}", Lasting(self.observed)),
+        ));
+        if !self.missing.is_zero() {
+            let mut text = Lasting(self.missing).to_string();
+            if self.lost_without_time > 0 {
+                text += &format!(", in which {} frames were lost", self.lost_without_time);
+            }
+            facts.push(("no data", text));
+        }
+        if let Some(until) = self.rounded_until {
+            let text = format!("up to {}, computed from rates of whole frames", At(until));
+            facts.push(("rounded", text));
+        }
+        if self.damaged_lines + self.damaged_files > 0 {
+            let text = match self.damaged_files {
+                0 => format!("{} lines were skipped", self.damaged_lines),
+                files => format!(
+                    "{} lines and the rest of {files} files were skipped",
+                    self.damaged_lines
+                ),
+            };
+            facts.push(("damaged", text));
+        }
+        let received = Bytes(self.received_bytes);
+        facts.push((
+            "received",
+            format!("{} frames, {received}", self.received_frames),
+        ));
+        facts.push((
+            "lost",
+            format!(
+                "{} frames, {}, at most {}pps",
+                self.lost_frames,
+                Bytes(self.lost_bytes),
+                Si(self.highest_lost_pps as f64)
+            ),
+        ));
+        facts.push((
+            "speed",
+            format!(
+                "mean {}b/s, highest {}b/s, lowest {}b/s",
+                Si(self.mean_bps),
+                Si(self.highest_bps as f64),
+                Si(self.lowest_bps as f64)
+            ),
+        ));
+        facts
+    }
+}
+
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let s = &self.summary;
-        let verdict = match (s.lost_frames, s.lost_percent) {
-            (0, _) => "no frame was lost".to_owned(),
-            (lost, percent) => format!(
-                "{lost} frames were lost ({percent:.4} %), in {} with losses",
-                Lasting(s.seconds_with_losses)
-            ),
-        };
-        writeln!(f, "{verdict}")?;
-        writeln!(f, "  from       {}", At(s.from))?;
-        writeln!(f, "  to         {}", At(s.to))?;
-        let every = Duration::from_secs(s.interval_seconds);
-        writeln!(
-            f,
-            "  observed   {}, a row each {every:?}",
-            Lasting(s.observed_seconds)
-        )?;
-        if s.missing_seconds > 0 {
-            writeln!(f, "  no data    {}", Lasting(s.missing_seconds))?;
-        }
-        if s.damaged_lines > 0 {
-            writeln!(f, "  damaged    {} lines were skipped", s.damaged_lines)?;
+        writeln!(f, "{}", self.summary.verdict())?;
+        for (name, value) in self.summary.facts() {
+            writeln!(f, "  {name:<10} {value}")?;
         }
         writeln!(
             f,
-            "  received   {} frames, {}",
-            s.received_frames,
-            Bytes(s.received_bytes)
-        )?;
-        writeln!(
-            f,
-            "  lost       {} frames, {}, at most {}pps",
-            s.lost_frames,
-            Bytes(s.lost_bytes),
-            Si(s.highest_lost_pps as f64)
-        )?;
-        writeln!(
-            f,
-            "  speed      mean {}b/s, highest {}b/s, lowest {}b/s",
-            Si(s.mean_bps),
-            Si(s.highest_bps as f64),
-            Si(s.lowest_bps as f64)
-        )?;
-        writeln!(
-            f,
-            "\n{:<25} {:>12} {:<11} {:>15} {:>13} {:>13}",
+            "\n{:<25} {:>12} {:<11} {:>15} {:>13} {:>13} why",
             "from", "lasting", "state", "frames", "speed", "lost frames"
         )?;
         self.timeline
@@ -97,17 +157,35 @@ impl fmt::Display for Report {
 }
 
 fn write_span(f: &mut fmt::Formatter<'_>, span: &Span) -> fmt::Result {
-    let speed = span.received_bits as f64 / span.seconds.max(1) as f64;
-    writeln!(
-        f,
-        "{:<25} {:>12} {:<11} {:>15} {:>13} {:>13}",
-        At(span.from).to_string(),
-        Lasting(span.seconds).to_string(),
-        span.state.name(),
-        span.received_frames,
+    let [from, lasting, state, frames, speed, lost, why] = columns(span);
+    let line =
+        format!("{from:<25} {lasting:>12} {state:<11} {frames:>15} {speed:>13} {lost:>13} {why}");
+    writeln!(f, "{}", line.trim_end())
+}
+
+/// What the timeline says of a span: start, length, state, frames, speed, lost frames and why.
+#[must_use]
+pub(crate) fn columns(span: &Span) -> [String; 7] {
+    let speed = match span.elapsed.as_secs_f64() {
+        seconds if seconds > 0.0 => span.received_bits() as f64 / seconds,
+        _ => 0.0,
+    };
+    let mut why: Vec<&str> = span
+        .traffic
+        .causes
+        .iter()
+        .map(|(cause, _)| cause.name())
+        .collect();
+    why.extend(span.holder.as_deref());
+    [
+        At(span.start).to_string(),
+        Lasting(span.elapsed).to_string(),
+        span.state.name().to_owned(),
+        span.traffic.received.frames.to_string(),
         format!("{}b/s", Si(speed)),
-        span.lost_frames
-    )
+        span.traffic.lost.frames.to_string(),
+        why.join(", "),
+    ]
 }
 
 #[cfg(test)]
@@ -116,10 +194,12 @@ mod tests {
 
     #[test]
     fn durations_are_short() {
-        let text = |seconds| Lasting(seconds).to_string();
+        let text = |seconds| Lasting(Duration::from_secs(seconds)).to_string();
         assert_eq!(text(0), "0s");
         assert_eq!(text(61), "1m01s");
         assert_eq!(text(3_600), "1h00m00s");
         assert_eq!(text(86_400), "1d0h00m00s");
+        assert_eq!(Lasting(Duration::from_millis(2999)).to_string(), "3s");
+        assert_eq!(Lasting(Duration::from_millis(300)).to_string(), "300ms");
     }
 }

@@ -15,7 +15,7 @@ use crate::ticker::Moment;
 pub use discovery::Discovery;
 pub use machine::{Machine, MachineSample, disk_percent};
 pub use sampler::Sampler;
-pub use traffic::{Traffic, traffic};
+pub use traffic::{Cause, Causes, Traffic, ring_holder, traffic};
 
 /// All counters at one moment.
 #[derive(Debug, Clone, PartialEq)]

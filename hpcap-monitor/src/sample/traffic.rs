@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use hpcap::counters::{Delta, InterfaceReading};
 use hpcap::{Count, Ledger, Reason};
+use serde::Serialize;
 
 use super::{InterfaceSample, QueueSample, Sample};
 
@@ -15,12 +16,109 @@ pub struct Traffic {
     pub received: Count,
     /// Frames that were lost.
     pub lost: Count,
+    /// The lost frames by what lost them.
+    pub causes: Causes,
+}
+
+/// What loses frames.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// A lossless listener held the ring back.
+    RingFull,
+    /// The NIC or the kernel had no room.
+    NicMissed,
+    /// They arrived damaged.
+    NicError,
+    /// The kernel dropped them, such as for lack of memory.
+    KernelDropped,
+    /// The log does not say it.
+    Unknown,
+}
+
+impl Cause {
+    /// All causes.
+    pub const ALL: [Self; 5] = [
+        Self::RingFull,
+        Self::NicMissed,
+        Self::NicError,
+        Self::KernelDropped,
+        Self::Unknown,
+    ];
+
+    /// The name of the cause, which is that of the reason in the ledger if the ledger has one.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::RingFull => "ring_full",
+            Self::NicMissed => "nic_missed",
+            Self::NicError => "nic_error",
+            Self::KernelDropped => "kernel_dropped",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// Numbers of lost frames by their cause.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Causes {
+    /// Frames lost because a lossless listener held the ring back.
+    pub ring_full: u64,
+    /// Frames for which the NIC or the kernel had no room.
+    pub nic_missed: u64,
+    /// Frames that arrived damaged.
+    pub nic_error: u64,
+    /// Frames that the kernel dropped.
+    pub kernel_dropped: u64,
+    /// Frames of which the log does not say why they were lost.
+    pub unknown: u64,
+}
+
+impl Causes {
+    /// Returns the frames that `cause` lost.
+    #[must_use]
+    pub const fn of(&self, cause: Cause) -> u64 {
+        match cause {
+            Cause::RingFull => self.ring_full,
+            Cause::NicMissed => self.nic_missed,
+            Cause::NicError => self.nic_error,
+            Cause::KernelDropped => self.kernel_dropped,
+            Cause::Unknown => self.unknown,
+        }
+    }
+
+    /// Adds `frames` that `cause` lost.
+    pub fn add(&mut self, cause: Cause, frames: u64) {
+        let count = match cause {
+            Cause::RingFull => &mut self.ring_full,
+            Cause::NicMissed => &mut self.nic_missed,
+            Cause::NicError => &mut self.nic_error,
+            Cause::KernelDropped => &mut self.kernel_dropped,
+            Cause::Unknown => &mut self.unknown,
+        };
+        *count = count.saturating_add(frames);
+    }
+
+    /// Adds the frames of `other`.
+    pub fn add_all(&mut self, other: &Self) {
+        for cause in Cause::ALL {
+            self.add(cause, other.of(cause));
+        }
+    }
+
+    /// Returns the causes that lost frames, with their numbers.
+    pub fn iter(&self) -> impl Iterator<Item = (Cause, u64)> + '_ {
+        let all = Cause::ALL.into_iter();
+        all.map(|cause| (cause, self.of(cause)))
+            .filter(|(_, frames)| *frames > 0)
+    }
 }
 
 impl Traffic {
-    fn add(&mut self, other: Self) {
+    /// Adds the frames of `other`.
+    pub fn add(&mut self, other: Self) {
         self.received += other.received;
         self.lost += other.lost;
+        self.causes.add_all(&other.causes);
     }
 
     /// Returns the traffic with an estimate of the bytes of lost frames whose length nobody knows:
@@ -32,6 +130,28 @@ impl Traffic {
         }
         self
     }
+}
+
+/// Returns who holds the ring of `adapter` back: its lossless listener that is furthest behind, in words;
+/// `None` if no lossless listener is behind by a quarter of its ring.
+#[must_use]
+pub fn ring_holder(sample: &Sample, adapter: &str) -> Option<String> {
+    let listeners = sample
+        .queues
+        .iter()
+        .filter(|queue| format!("hpcap{}", queue.name.adapter) == adapter)
+        .flat_map(|queue| queue.listeners.iter().map(move |one| (queue, one)))
+        .filter(|(queue, one)| {
+            one.reading.lossless && one.reading.lag_bytes > queue.reading.ring_bytes / 4
+        });
+    let (queue, slowest) = listeners.max_by_key(|(_, one)| one.reading.lag_bytes)?;
+    Some(format!(
+        "listener {} ({}, pid {}) of {}",
+        slowest.id,
+        hpcap::visible(&slowest.program),
+        slowest.pid,
+        queue.name
+    ))
 }
 
 /// Returns the traffic between `before` and `now` of each adapter (the sum of its queues) and of each
@@ -75,6 +195,13 @@ fn of_queue(before: &Ledger, now: &QueueSample) -> Traffic {
             continue;
         }
         traffic.lost += new;
+        let cause = match reason {
+            Reason::RingFull => Cause::RingFull,
+            Reason::NicMissed => Cause::NicMissed,
+            Reason::NicError => Cause::NicError,
+            _ => Cause::Unknown,
+        };
+        traffic.causes.add(cause, new.frames);
         if new.bytes == 0 {
             without_length += new.frames;
         }
@@ -88,12 +215,18 @@ fn of_interface(before: &InterfaceSample, now: &InterfaceSample) -> Traffic {
     };
     let frames = growth(|i| i.counters.rx_packets);
     let bytes = growth(|i| i.counters.rx_bytes);
-    let lost = growth(|i| i.counters.rx_missed_errors)
-        + growth(|i| i.counters.rx_errors)
-        + growth(|i| i.counters.rx_dropped);
+    let causes = Causes {
+        nic_missed: growth(|i| i.counters.rx_missed_errors),
+        nic_error: growth(|i| i.counters.rx_errors),
+        kernel_dropped: growth(|i| i.counters.rx_dropped),
+        ..Causes::default()
+    };
+    let sum = |sum: u64, (_, frames): (Cause, u64)| sum.saturating_add(frames);
+    let lost = causes.iter().fold(0, sum);
     Traffic {
         received: Count::new(frames, bytes),
         lost: Count::new(lost, 0),
+        causes,
     }
     .with_unknown(lost)
 }

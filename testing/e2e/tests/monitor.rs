@@ -99,6 +99,7 @@ fn full(log: &Path) -> Vec<Full> {
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .collect();
+    files.retain(|file| file.extension().is_some_and(|ending| ending != "index"));
     files.sort();
     for file in files {
         let plain = file.extension().is_some_and(|ending| ending == "jsonl");
@@ -125,8 +126,16 @@ fn full(log: &Path) -> Vec<Full> {
                 let values = values.iter().map(|v| v.as_u64().unwrap());
                 (name.clone(), keys.iter().cloned().zip(values).collect())
             };
+            let monotonic_ns = line["monotonic_ns"].as_u64().unwrap();
+            // The last sample of an hour also begins the file of the next one.
+            if samples
+                .last()
+                .is_some_and(|last: &Full| last.monotonic_ns == monotonic_ns)
+            {
+                continue;
+            }
             samples.push(Full {
-                monotonic_ns: line["monotonic_ns"].as_u64().unwrap(),
+                monotonic_ns,
                 queues: line["queues"]
                     .as_object()
                     .unwrap()
@@ -219,6 +228,27 @@ fn every_output_has_the_known_losses() {
         }
     }
     check_rows(&samples, &rows(&log, "hpcap0"));
+    let mut report = lab.tool("hpcap-monitor");
+    report
+        .args(["report", "hpcap0", "--json", "--basedir"])
+        .arg(&log);
+    let report: serde_json::Value = serde_json::from_str(&run(&mut report).exits(0).out).unwrap();
+    let summary = &report["summary"];
+    assert_eq!(summary["exact"], true, "{summary}");
+    for key in ["/lost_frames", "/lost_by_cause/ring_full"] {
+        let lost = summary.pointer(key).and_then(serde_json::Value::as_u64);
+        assert_eq!(
+            lost,
+            Some(number("ring_full", "frames")),
+            "{key}: {summary}"
+        );
+    }
+    assert!(
+        summary["holder"]
+            .as_str()
+            .is_some_and(|who| who.contains("hpcapdd")),
+        "{summary}"
+    );
     let events: Vec<_> = events(&fs::read_to_string(log.join("events.jsonl")).unwrap()).collect();
     let loss = events
         .iter()
