@@ -24,6 +24,9 @@ pub struct CaptureFile {
     pub(super) path: PathBuf,
     pub(super) io: DirectFile,
     pub(super) claim: Claim,
+    /// Length in bytes up to which `claim` covers the file. The recorder asks once for each record, so
+    /// the answer must cost only a comparison.
+    covered: u64,
     /// Files that take room at the same time: a compressed copy stands beside the file for a while.
     copies: u64,
     reservation: Reservation,
@@ -62,6 +65,7 @@ impl CaptureFile {
             part,
             io,
             claim,
+            covered: 0,
             copies,
             reservation,
             own,
@@ -109,14 +113,25 @@ impl CaptureFile {
     /// # Errors
     /// [`StorageError::NoRoomYet`].
     pub fn claim(&mut self, len: u64) -> std::result::Result<(), StorageError> {
+        if len <= self.covered {
+            return Ok(());
+        }
         let before = self.claim.bytes();
         if !self.claim.cover(self.room_for(len)) {
             return Err(StorageError::NoRoomYet);
         }
+        self.covered = self.covered_by(self.claim.bytes()).max(len);
         if self.claim.bytes() > before {
             self.reserve();
         }
         Ok(())
+    }
+
+    /// Returns a length in bytes for which `room` bytes suffice: the inverse of [`CaptureFile::room_for`],
+    /// rounded down.
+    fn covered_by(&self, room: u64) -> u64 {
+        let data = room.saturating_sub(2 * BLOCK_OF_DISK);
+        data / (2048 * self.copies + 1) * 2048
     }
 
     /// Bytes that the file takes with its index, and with its compressed copy, if it has `len` bytes.

@@ -179,10 +179,7 @@ impl<F: RecordFormat> RecordOutput for FileOutput<F> {
             return Ok(());
         };
         let len = self.format.bytes_with_next(open);
-        if len > open.claimed {
-            open.file.claim(len)?;
-            open.claimed = len;
-        }
+        open.file.claim(len)?;
         // The head is written at once, so that a file is valid from its first moment.
         let stored = open.stored();
         let full = stored == 0 || open.bytes() - stored >= FLUSH_BYTES;

@@ -50,8 +50,6 @@ pub struct OpenFile<W> {
     pub writer: W,
     /// Whether somebody has renamed the file. The next file follows at once.
     pub renamed: bool,
-    /// Length in bytes up to which the file may grow.
-    pub claimed: u64,
     tail: Tail,
     /// Bytes in the file that `writer` did not make.
     carried: u64,
@@ -65,7 +63,6 @@ impl<W: RecordWriter> OpenFile<W> {
             file,
             writer,
             renamed: false,
-            claimed: 0,
             tail,
             carried: 0,
         }
