@@ -19,12 +19,12 @@ const ACK_EVERY: u64 = 256 << 10;
 #[derive(Debug, Parser)]
 struct Cli {
     queue: QueueName,
-    /// lossless or lossy
+    /// lossless, lossless:TIME or lossy
     #[arg(long, default_value = "lossless")]
-    contract: String,
+    contract: Contract,
     /// file, newest or oldest
     #[arg(long, default_value = "newest")]
-    start: String,
+    start: Start,
     /// Sleep so many milliseconds ...
     #[arg(long, default_value_t = 0)]
     sleep_ms: u64,
@@ -84,15 +84,8 @@ fn main() -> ExitCode {
 
 fn listen(cli: &Cli) -> Result<()> {
     let request = Request {
-        contract: match cli.contract.as_str() {
-            "lossless" => Contract::Lossless,
-            _ => Contract::Lossy,
-        },
-        start: match cli.start.as_str() {
-            "file" => Start::File,
-            "oldest" => Start::Oldest,
-            _ => Start::Newest,
-        },
+        contract: cli.contract,
+        start: cli.start,
         program: "e2e-listener".into(),
     };
     let mut listener = Queue::open(cli.queue)?.attach(&request)?;

@@ -79,8 +79,9 @@ fn question(contract: &str) -> hpcap_attach {
         abi_version: abi::HPCAP_ABI_VERSION,
         op: abi::HPCAP_OP_ATTACH,
         contract: match contract {
+            "lossless" => abi::HPCAP_LOSSLESS,
             "lossy" => abi::HPCAP_LOSSY,
-            _ => abi::HPCAP_LOSSLESS,
+            other => panic!("{other:?} is no contract"),
         },
         start: abi::HPCAP_START_NEWEST,
         name: abi::field("hostile"),
