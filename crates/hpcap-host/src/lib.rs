@@ -21,6 +21,7 @@ mod mounts;
 pub mod pages;
 mod pci;
 pub mod process;
+mod stored;
 mod tree;
 
 pub use clock::Clock;
@@ -32,4 +33,5 @@ pub use interrupts::Interrupt;
 pub use memory::{MemoryFacts, available_memory};
 pub use mounts::HugeMount;
 pub use pci::{NotAnAddress, PciAddress, PciDevice, PcieLink};
+pub use stored::StoredFiles;
 pub use tree::Tree;

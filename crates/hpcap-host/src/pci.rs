@@ -127,7 +127,7 @@ impl PciDevice {
     pub fn of_interface(tree: &Tree, name: &str) -> Option<Self> {
         let device = format!("/sys/class/net/{name}/device");
         // The device of a virtio interface is below its PCI function.
-        let path = tree.path(&device).canonicalize().ok()?;
+        let path = tree.real_path(&device)?;
         let address = path
             .ancestors()
             .take(3)

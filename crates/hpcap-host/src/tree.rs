@@ -1,23 +1,28 @@
-//! The files of `/proc`, `/sys`, `/boot` and `/lib` below one folder: the root of this machine, or a
-//! copy of them that a test or a support tarball has.
+//! The files of `/proc`, `/sys`, `/boot` and `/lib` of one machine: below a folder, which is the root of this
+//! machine or a copy that a test has, or in memory, where the content of a support tarball is.
 
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
+
+use crate::stored::StoredFiles;
 
 /// Most bytes of a file that are read, so that a wrong file cannot exhaust memory.
 const FILE_BYTES: u64 = 1 << 20;
 /// Most names of a folder that are read.
 const NAMES: usize = 1 << 16;
 
-/// A folder that contains the files of a machine.
+/// The files of a machine.
 ///
 /// A file that is missing, unreadable or malformed is an unknown fact, and not an error: kernels and
 /// machines differ in what they report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tree {
     root: PathBuf,
+    /// The files, if they are in memory; `root` is then `/`.
+    stored: Option<Arc<StoredFiles>>,
 }
 
 impl Tree {
@@ -30,16 +35,29 @@ impl Tree {
     /// The files below `root`.
     #[must_use]
     pub fn at(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into() }
+        Self {
+            root: root.into(),
+            stored: None,
+        }
+    }
+
+    /// The files in memory.
+    #[must_use]
+    pub fn stored(files: StoredFiles) -> Self {
+        Self {
+            root: PathBuf::from("/"),
+            stored: Some(Arc::new(files)),
+        }
     }
 
     /// Whether the files are those of this machine, so that the kernel may also be asked directly.
     #[must_use]
     pub fn is_machine(&self) -> bool {
-        self.root == Path::new("/")
+        self.stored.is_none() && self.root == Path::new("/")
     }
 
-    /// The place of `path` in this tree: `/sys/module` is `ROOT/sys/module`.
+    /// The place of `path` in this tree: `/sys/module` is `ROOT/sys/module`. Files in memory have no place
+    /// on a disk.
     #[must_use]
     pub fn path(&self, path: impl AsRef<Path>) -> PathBuf {
         let path = path.as_ref();
@@ -49,7 +67,10 @@ impl Tree {
     /// Returns whether there is something at `path`.
     #[must_use]
     pub fn has(&self, path: impl AsRef<Path>) -> bool {
-        self.path(path).exists()
+        match &self.stored {
+            Some(stored) => stored.has(path.as_ref()),
+            None => self.path(path).exists(),
+        }
     }
 
     /// Returns the text of a file without white space at its ends; `None` if it cannot be read.
@@ -63,6 +84,9 @@ impl Tree {
     /// Returns the first MiB of a file; `None` if it cannot be read.
     #[must_use]
     pub fn bytes(&self, path: impl AsRef<Path>) -> Option<Vec<u8>> {
+        if let Some(stored) = &self.stored {
+            return stored.bytes(path.as_ref()).map(<[u8]>::to_vec);
+        }
         let mut bytes = Vec::new();
         let path = self.path(path);
         // Opening a pipe could wait for ever; the files of sysfs are ordinary ones.
@@ -83,14 +107,19 @@ impl Tree {
     /// Returns the names in a folder, in order; empty if the folder cannot be read.
     #[must_use]
     pub fn names(&self, path: impl AsRef<Path>) -> Vec<String> {
-        let Ok(folder) = fs::read_dir(self.path(path)) else {
-            return Vec::new();
+        let mut names: Vec<String> = match &self.stored {
+            Some(stored) => stored.names(path.as_ref()),
+            None => {
+                let Ok(folder) = fs::read_dir(self.path(path)) else {
+                    return Vec::new();
+                };
+                folder
+                    .flatten()
+                    .take(NAMES)
+                    .map(|entry| entry.file_name().to_string_lossy().into_owned())
+                    .collect()
+            }
         };
-        let mut names: Vec<String> = folder
-            .flatten()
-            .take(NAMES)
-            .map(|entry| entry.file_name().to_string_lossy().into_owned())
-            .collect();
         names.sort_by(|a, b| natural_key(a).cmp(&natural_key(b)));
         names
     }
@@ -112,8 +141,20 @@ impl Tree {
     /// drivers and devices.
     #[must_use]
     pub fn link_name(&self, path: impl AsRef<Path>) -> Option<String> {
-        let target = fs::read_link(self.path(path)).ok()?;
+        let target = match &self.stored {
+            Some(stored) => stored.target(path.as_ref())?.to_owned(),
+            None => fs::read_link(self.path(path)).ok()?,
+        };
         Some(target.file_name()?.to_string_lossy().into_owned())
+    }
+
+    /// Returns the path behind all symbolic links of `path`; `None` if there is nothing.
+    #[must_use]
+    pub fn real_path(&self, path: impl AsRef<Path>) -> Option<PathBuf> {
+        match &self.stored {
+            Some(stored) => stored.target(path.as_ref()).map(Path::to_owned),
+            None => self.path(path).canonicalize().ok(),
+        }
     }
 }
 

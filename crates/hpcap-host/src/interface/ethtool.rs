@@ -216,6 +216,24 @@ impl Interface {
     /// `T` must be the structure that the kernel reads and writes for `number`, and for the command
     /// in `data` if `number` has several commands.
     pub(super) unsafe fn ioctl<T>(&self, number: libc::c_ulong, data: &mut T) -> io::Result<()> {
+        // SAFETY: as the caller promises; the pointer is valid for the whole structure.
+        unsafe { self.ioctl_at(number, std::ptr::from_mut(data).cast()) }
+    }
+
+    /// Sends the command of ethtool in the first four bytes of `words`, for structures that end with an array.
+    ///
+    /// # Safety
+    /// `words` must be as long as all that the kernel reads and writes for the command.
+    pub(super) unsafe fn ioctl_words(&self, words: &mut [u64]) -> io::Result<()> {
+        // SAFETY: as the caller promises; the pointer is valid for all words.
+        unsafe { self.ioctl_at(libc::SIOCETHTOOL, words.as_mut_ptr().cast()) }
+    }
+
+    /// As [`ioctl`](Self::ioctl).
+    ///
+    /// # Safety
+    /// `data` must point to the structure that the kernel reads and writes for `number`.
+    unsafe fn ioctl_at(&self, number: libc::c_ulong, data: *mut libc::c_char) -> io::Result<()> {
         // SAFETY: zero is a valid value of every field of an `ifreq`.
         let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
         // The last byte stays zero, because the kernel's names are shorter than the field.
@@ -225,7 +243,7 @@ impl Interface {
         {
             *to = from.cast_signed();
         }
-        request.ifr_ifru.ifru_data = std::ptr::from_mut(data).cast();
+        request.ifr_ifru.ifru_data = data;
         let socket = socket(
             AddressFamily::Inet,
             SockType::Datagram,

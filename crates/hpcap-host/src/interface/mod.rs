@@ -1,13 +1,17 @@
 //! Network interfaces: which exist, their state, their losses, and the settings of their drivers.
 
 mod change;
+mod coalescing;
 mod driver_settings;
 mod ethtool;
 mod link;
 mod link_modes;
 mod mirror;
+mod neighbours;
 mod netlink;
+mod queueing;
 mod request;
+mod statistics;
 pub mod timestamps;
 mod virtual_functions;
 
@@ -19,10 +23,14 @@ use hpcap_base::{Error, Kind, Result, visible};
 use netlink::Which;
 
 pub use change::IpAddress;
+pub use coalescing::Coalescing;
 pub use driver_settings::{Feature, SpeedSetting};
 pub use ethtool::{Channels, Driver, Offloads, Pause, RingLengths};
 pub use link::Link;
 pub use mirror::{Direction, Mirror};
+pub use neighbours::Neighbour;
+pub use queueing::QueueingDiscipline;
+pub use statistics::{FeatureState, Statistic};
 pub use virtual_functions::VirtualFunction;
 
 /// A network interface, in the state in which the kernel reported it.
