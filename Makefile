@@ -23,7 +23,7 @@ MANDIR = $(DESTDIR)$(PREFIX)/share/man/man1
 BASHDIR = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 ZSHDIR = $(DESTDIR)$(PREFIX)/share/zsh/site-functions
 FISHDIR = $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
-BINARIES := hpcapd hpcapdd hpcapctl raw2pcap checkraw hpcap-bench hpcap-monitor
+BINARIES := hpcapd hpcapdd hpcapctl raw2pcap checkraw hpcap-bench hpcap-diag hpcap-monitor
 UNITS := hpcap.target hpcapd@.service hpcapdd@.service hpcapdd-queue@.service hpcap-monitor.service hpcap-port@.service
 DOCUMENTS := README.md ARCHITECTURE.md CHANGELOG.md
 
@@ -172,7 +172,7 @@ uninstall: ## remove what `make install` installed with the same DESTDIR and PRE
 	rm -rf '$(TUNEDDIR)' '$(SHAREDIR)'
 	rm -f '$(MODPROBEDIR)/hpcap.conf' '$(NETWORKDIR)/10-hpcap.link'
 	rm -f $(BINARIES:%='$(MANDIR)/%.1') '$(MANDIR)'/hpcapctl-*.1 '$(MANDIR)'/hpcap-bench-*.1 \
-		'$(MANDIR)'/hpcap-monitor-*.1
+		'$(MANDIR)'/hpcap-diag-*.1 '$(MANDIR)'/hpcap-monitor-*.1
 	rm -f $(BINARIES:%='$(BASHDIR)/%') $(BINARIES:%='$(ZSHDIR)/_%') $(BINARIES:%='$(FISHDIR)/%.fish')
 	rm -rf '$(DOCDIR)'
 

@@ -21,6 +21,7 @@ pub fn programs() -> Vec<Command> {
     let mut programs = vec![
         raw2pcap::checkraw::Cli::command(),
         hpcap_bench::cli::Cli::command(),
+        hpcap_diag::cli::Cli::command(),
         hpcap_monitor::cli::Cli::command(),
         hpcapctl::cli::Cli::command(),
         hpcapd::cli::Cli::command(),

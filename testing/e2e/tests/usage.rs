@@ -3,13 +3,14 @@
 use hpcap_e2e::lab::Lab;
 use testkit::process::run;
 
-const TOOLS: [&str; 6] = [
+const TOOLS: [&str; 7] = [
     "hpcapd",
     "hpcapdd",
     "hpcapctl",
     "raw2pcap",
     "checkraw",
     "hpcap-bench",
+    "hpcap-diag",
 ];
 
 #[test]

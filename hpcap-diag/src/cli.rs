@@ -1,0 +1,106 @@
+//! The command line of `hpcap-diag`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use hpcap::units::parse_duration;
+use hpcap::{Error, Result};
+use hpcap_cli::Hint;
+
+/// Collects what explains a failure into one file, and says what is wrong.
+#[derive(Debug, Parser)]
+#[command(
+    name = "hpcap-diag",
+    version = hpcap_cli::VERSION,
+    after_help = "\
+Examples:
+  hpcap-diag collect                     write hpcap-diag-TIME.tar.gz into this folder
+
+Exit codes: 0 done, 1 failed, 2 usage."
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What `hpcap-diag` does.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Collect versions, settings, counters and logs of this machine into one file
+    Collect(Collect),
+}
+
+/// Options of `hpcap-diag collect`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  hpcap-diag collect
+  hpcap-diag collect -o /tmp/probe.tar.gz --captures /data
+  hpcap-diag collect --interval 60s      to see losses that are rare
+
+Addresses, names of hosts and users, and secrets are replaced, the same thing by the same name. Data of frames is
+never collected. A file or a folder that cannot be read is listed in manifest.json of the tarball, with the reason;
+root can read more.")]
+pub struct Collect {
+    /// The tarball to write [default: hpcap-diag-TIME.tar.gz]
+    #[arg(short, long, value_name = "FILE.tar.gz")]
+    pub output: Option<PathBuf>,
+
+    /// Time between the two readings of counters
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_interval)]
+    pub interval: Duration,
+
+    /// Replace addresses, names and secrets
+    #[arg(long, value_name = "on|off", default_value = "on", value_parser = parse_switch, action = clap::ArgAction::Set)]
+    pub redact: bool,
+
+    /// Configuration of hpcap
+    #[arg(long, value_name = "FILE", default_value = hpcap_config::DEFAULT_PATH)]
+    pub config: PathBuf,
+
+    /// List capture files in this folder, too; may be given several times
+    #[arg(long, value_name = "DIR")]
+    pub captures: Vec<PathBuf>,
+
+    /// Longest time that all of it may take, without the interval
+    #[arg(long, value_name = "TIME", default_value = "20s", value_parser = parse_duration)]
+    pub time_limit: Duration,
+
+    /// Print nothing but errors
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+/// Advice for options of other programs that hpcap-diag does not have.
+pub const HINTS: &[Hint] = &[
+    Hint {
+        options: &["--batch", "--all-logs", "--tmp-dir"],
+        advice: "hpcap-diag collect asks nothing, and writes to the file after -o",
+    },
+    Hint {
+        options: &["--no-redact", "--clean", "--mask"],
+        advice: "--redact on|off says whether addresses, names and secrets are replaced",
+    },
+];
+
+/// Parses the time between two readings.
+fn parse_interval(text: &str) -> Result<Duration> {
+    let interval = parse_duration(text)?;
+    match interval <= Duration::from_secs(3600) {
+        true => Ok(interval),
+        false => Err(Error::usage(
+            format!("interval {text:?}"),
+            "expected a time of at most 1h",
+        )),
+    }
+}
+
+fn parse_switch(text: &str) -> Result<bool> {
+    match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err(Error::usage(format!("{text:?}"), "expected on or off")),
+    }
+}

@@ -1,0 +1,125 @@
+//! `hpcap-diag collect`.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+
+use hpcap::error::Context;
+use hpcap::message::{Level, Messages, Stream};
+use hpcap::units::Bytes;
+use hpcap::{Result, Timestamp};
+use hpcap_host::Tree;
+
+use super::{Archive, Options, collect};
+use crate::cli::Collect;
+use crate::manifest::Missing;
+
+/// Most reasons that are printed; the manifest has all.
+const REASONS_SHOWN: usize = 5;
+
+/// Collects into a tarball, and says what is in it.
+///
+/// # Errors
+/// Errors of writing the tarball, or that a signal ended the collection.
+pub fn run(options: &Collect, messages: &Messages) -> Result<()> {
+    let stop = stop_flag()?;
+    let folder = default_name();
+    let path = match &options.output {
+        Some(path) => path.clone(),
+        None => PathBuf::from(format!("{folder}.tar.gz")),
+    };
+    let mut archive = Archive::create(&path, &folder)?;
+    let mut tell = |what: &str| {
+        if !options.quiet {
+            messages.tell(
+                Level::Progress,
+                Stream::Errors,
+                format!("collecting {what}"),
+            );
+        }
+    };
+    let began = Instant::now();
+    let manifest = collect(
+        &Options {
+            tree: Tree::machine(),
+            interval: options.interval,
+            time_limit: options.time_limit,
+            redact: options.redact,
+            config: options.config.clone(),
+            captures: options.captures.clone(),
+            thorough: true,
+            stop,
+        },
+        &mut archive,
+        &mut tell,
+    )?;
+    let bytes = archive.finish()?;
+    if options.quiet {
+        return Ok(());
+    }
+    let mut text = format!(
+        "{}: {} files, {}, {:.1} s\n",
+        path.display(),
+        manifest.files.len(),
+        Bytes(bytes),
+        began.elapsed().as_secs_f64()
+    );
+    if options.redact {
+        let kinds: Vec<String> = manifest
+            .replaced
+            .iter()
+            .map(|(kind, count)| format!("{count} {kind}"))
+            .collect();
+        text += &match kinds.is_empty() {
+            true => "  nothing had to be replaced\n".to_owned(),
+            false => format!("  replaced: {}\n", kinds.join(", ")),
+        };
+    } else {
+        text += "  addresses, names and secrets were NOT replaced\n";
+    }
+    // What this machine does not have is no reason to worry.
+    let unread: Vec<&Missing> = manifest
+        .missing
+        .iter()
+        .filter(|missing| !missing.why.contains("No such file"))
+        .collect();
+    if !unread.is_empty() {
+        text += &format!(
+            "  could not be read: {} sources, all in manifest.json\n",
+            unread.len()
+        );
+        for missing in unread.iter().take(REASONS_SHOWN) {
+            text += &format!("    {}: {}\n", missing.path, missing.why);
+        }
+    }
+    if !manifest.about.root {
+        text += "  root can read more: sudo hpcap-diag collect\n";
+    }
+    text += &format!(
+        "look at it yourself before you send it: tar -tzf {}",
+        path.display()
+    );
+    messages.tell(
+        Level::Info,
+        Stream::Output,
+        hpcap::visible::visible_lines(&text).into_owned(),
+    );
+    Ok(())
+}
+
+/// A flag that SIGINT, SIGTERM and SIGHUP set.
+pub(crate) fn stop_flag() -> Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
+        signal_hook::flag::register(signal, Arc::clone(&stop)).context(|| "prepare for signals")?;
+    }
+    Ok(stop)
+}
+
+/// The name of a tarball of now, without its ending. It does not say which machine it is of.
+fn default_name() -> String {
+    let time = Timestamp::now().to_string();
+    let second: String = time.chars().take(19).collect();
+    format!("hpcap-diag-{}", second.replace([':', 'T'], "-"))
+}

@@ -1,0 +1,37 @@
+//! `hpcap-diag` collects everything that explains a failure of a capture into one file, reads such files, and says
+//! what an expert would say.
+//!
+//! | module | content |
+//! |---|---|
+//! | [`collect`] | reading the sources, each within limits of time and size, and writing the tarball |
+//! | [`redact`] | replacing addresses, names and secrets |
+//! | [`manifest`] | what is in a collection, and what could not be read |
+//! | [`record`] | interfaces, queues and sockets as they stand in a collection |
+//!
+//! A collection is a tree: `proc/` and `sys/` have the files of the kernel under their own names, other files have
+//! what the kernel says in no file. `later/` has the second reading of what changes.
+
+#![warn(clippy::cast_possible_truncation)]
+
+pub mod cli;
+pub mod collect;
+pub mod manifest;
+pub mod record;
+pub mod redact;
+
+use std::process::ExitCode;
+
+use hpcap::message::{self, Stream};
+
+use cli::{Cli, Command};
+
+/// Does what the command line `cli` asks for, and returns the exit code.
+#[must_use]
+pub fn run(cli: &Cli) -> ExitCode {
+    let notice = |_: Stream, dropped: u64| {
+        format!("hpcap-diag: {dropped} messages before this one were dropped: nobody read them")
+    };
+    message::run("hpcap-diag", notice, |messages| match &cli.command {
+        Command::Collect(options) => collect::command::run(options, messages),
+    })
+}
