@@ -44,7 +44,7 @@ FUZZ_SECONDS ?= 20
 ATTACK_SECONDS ?= 3600
 
 .DEFAULT_GOAL := build
-.PHONY: help deps build run check test attack lint bench bench-instructions fuzz model kmod try-driver test-kernels test-sanitized install uninstall deb rpm clean
+.PHONY: help deps build run check test attack lint bench bench-instructions fuzz model kmod try-driver test-kernels test-sanitized test-install install uninstall deb rpm clean
 
 help: ## print this list
 	@echo "usage: make TARGET"
@@ -125,6 +125,17 @@ test-kernels: ## test the modules on the newest kernel that Debian packages, and
 test-sanitized: ## test the modules in a kernel with KASAN, lockdep and more (takes hours)
 	@scripts/deps.sh need build kmod vm sanitizer
 	scripts/test-sanitized.sh
+
+test-install: ## test the packages on an installed Debian in a virtual machine (takes half an hour)
+	@scripts/deps.sh need build deb kmod vm image
+	scripts/debian-image.sh
+	cargo build --workspace --bins
+	@rm -rf '$(TARGET)/test-install'
+	@mkdir -p '$(TARGET)/test-install'
+	@ln -s ../debug '$(TARGET)/test-install/release'
+	@ln -s ../kernels ../kmod '$(TARGET)/test-install/'
+	CARGO_TARGET_DIR='$(TARGET)/test-install' packaging/package.sh deb '$(TARGET)/test-install/packages'
+	HPCAP_PACKAGES='$(abspath $(TARGET))/test-install/packages' cargo test -p vmlab --test install -- --ignored --nocapture
 
 # Root often has no cargo, so `sudo make install` builds only what is missing.
 $(BINARIES:%=$(TARGET)/release/%) $(TARGET)/release/xtask:
