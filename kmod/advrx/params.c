@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The module parameters that set the mode and the number of queues of each port. */
+/* The module parameters that set the mode and the number of queues of each port, and the version. */
 #include <linux/module.h>
 
 #include "capture.h"
+
+/* hpcapctl refuses modules whose version is not that of hpcap.ko. */
+MODULE_VERSION(HPCAP_VERSION);
 
 /* Length of a parameter array; ports with higher numbers are in standard mode. */
 #define PORTS	64
