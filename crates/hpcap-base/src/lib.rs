@@ -10,6 +10,7 @@
 //!
 //! | module | content |
 //! |---|---|
+//! | [`address`] | addresses of PCI devices, interfaces and hosts |
 //! | [`error`] | errors: what was tried, on what, why it failed and what to do |
 //! | [`ledger`] | counts of frames by what became of them |
 //! | [`name`] | names of queues |
@@ -23,6 +24,7 @@
 
 #![warn(clippy::cast_possible_truncation)]
 
+pub mod address;
 pub mod compress;
 pub mod error;
 pub mod ledger;

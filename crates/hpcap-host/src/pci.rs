@@ -2,55 +2,11 @@
 
 use std::fmt;
 
+use hpcap_base::address::PciAddress;
+
 use crate::Tree;
 
 const DEVICES: &str = "/sys/bus/pci/devices";
-
-/// Address of a PCI function: domain, bus, device and function.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PciAddress {
-    domain: u32,
-    bus: u8,
-    device: u8,
-    function: u8,
-}
-
-impl std::str::FromStr for PciAddress {
-    type Err = NotAnAddress;
-
-    fn from_str(text: &str) -> Result<Self, NotAnAddress> {
-        let parse = || {
-            let (domain, rest) = text.split_once(':')?;
-            let (bus, rest) = rest.split_once(':')?;
-            let (device, function) = rest.split_once('.')?;
-            let hex = |text: &str| u32::from_str_radix(text, 16).ok();
-            let byte = |text: &str| u8::try_from(hex(text)?).ok();
-            Some(Self {
-                domain: hex(domain)?,
-                bus: byte(bus)?,
-                device: byte(device).filter(|d| *d < 32)?,
-                function: byte(function).filter(|f| *f < 8)?,
-            })
-        };
-        parse().ok_or(NotAnAddress)
-    }
-}
-
-/// A text that is not the address of a PCI function.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NotAnAddress;
-
-impl fmt::Display for PciAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            domain,
-            bus,
-            device,
-            function,
-        } = self;
-        write!(f, "{domain:04x}:{bus:02x}:{device:02x}.{function:x}")
-    }
-}
 
 /// Speed and width of a PCI Express link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -216,16 +172,6 @@ const VIRTUAL: [u16; 5] = [0x10ed, 0x1515, 0x1565, 0x15a8, 0x15c5];
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn addresses_are_read_as_they_are_written() {
-        for text in ["0000:01:00.1", "10000:e1:1f.7"] {
-            assert_eq!(text.parse::<PciAddress>().unwrap().to_string(), text);
-        }
-        for text in ["", "01:00.0", "0000:01:20.0", "0000:01:00.8", "virtio2"] {
-            assert_eq!(text.parse::<PciAddress>(), Err(NotAnAddress), "{text}");
-        }
-    }
 
     #[test]
     fn link_speeds_are_read() {

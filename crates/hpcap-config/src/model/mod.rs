@@ -1,7 +1,5 @@
 //! What a configuration says.
 
-mod address;
-
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -13,7 +11,7 @@ use hpcap::dedup::DedupSettings;
 use hpcap::{Error, QueueName};
 use hpcap_host::pages::Pages;
 
-pub use address::{Address, MacAddress, NotAnAddress, PciAddress};
+pub use hpcap::address::{Address, MacAddress, NotAnAddress, PciAddress};
 
 /// A whole configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

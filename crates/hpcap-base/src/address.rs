@@ -121,3 +121,29 @@ impl FromStr for Address {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pci_addresses_are_read_as_written() {
+        for text in ["0000:01:00.1", "10000:e1:1f.7"] {
+            assert_eq!(text.parse::<PciAddress>().unwrap().to_string(), text);
+        }
+        assert_eq!(
+            "03:00.0".parse::<PciAddress>().unwrap().to_string(),
+            "0000:03:00.0"
+        );
+        for text in [
+            "",
+            "0000:01:20.0",
+            "0000:01:00.8",
+            "+0:01:00.0",
+            "virtio2",
+            "1-1:1.0",
+        ] {
+            assert_eq!(text.parse::<PciAddress>(), Err(NotAnAddress), "{text}");
+        }
+    }
+}
