@@ -134,6 +134,17 @@ impl Error {
         self
     }
 
+    /// Adds a line to the advice.
+    #[must_use]
+    pub fn also_advise(self, advice: impl Into<String>) -> Self {
+        let advice = advice.into();
+        let all = match &self.advice {
+            Some(first) => format!("{first}\n{advice}"),
+            None => advice,
+        };
+        self.advise(all)
+    }
+
     /// Sets the advice if the error has none yet.
     #[must_use]
     pub fn or_advise(mut self, advice: &str) -> Self {

@@ -7,8 +7,10 @@
 pub mod file;
 pub mod manifest;
 pub mod modules;
+pub(crate) mod service;
 pub mod setting;
 pub mod step;
+pub(crate) mod tool;
 
 use std::path::{Path, PathBuf};
 
@@ -122,8 +124,8 @@ impl Changer {
                 Ok(lines)
             }
             Err(e) => match self.undo_from(first) {
-                Ok(_) => Err(e.advise("everything that was changed before has been undone")),
-                Err(undo) => Err(e.advise(format!(
+                Ok(_) => Err(e.also_advise("everything that was changed before has been undone")),
+                Err(undo) => Err(e.also_advise(format!(
                     "undoing what was changed before has failed, too: {undo}; \
                      the next run tries again"
                 ))),

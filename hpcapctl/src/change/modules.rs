@@ -1,10 +1,9 @@
-//! Modules of the kernel that DKMS builds.
+//! Modules of the kernel: building them with DKMS, and loading them.
 
-use std::process::Command;
-
-use hpcap::error::Context;
 use hpcap::{Error, Kind, Result};
 use hpcap_host::Tree;
+
+use super::tool::run_tool;
 
 /// The folder below which DKMS looks for sources.
 const SOURCES: &str = "/usr/src";
@@ -58,22 +57,52 @@ pub(super) fn remove(version: &str, release: &str) -> Result<()> {
 }
 
 fn dkms(action: &str, version: &str, release: &str) -> Result<()> {
-    let arguments = [action, &format!("hpcap/{version}"), "-k", release];
-    let tried = || format!("run dkms {}", arguments.join(" "));
-    let done = Command::new("dkms")
-        .args(arguments)
-        .output()
-        .context(tried)?;
-    if done.status.success() {
+    let module = format!("hpcap/{version}");
+    run_tool("dkms", &[action, &module, "-k", release])
+        .map(drop)
+        .map_err(|e| {
+            e.advise(format!(
+                "/var/lib/dkms/hpcap/{version}/build/make.log says more"
+            ))
+        })
+}
+
+/// Loads a module with what it needs.
+///
+/// # Errors
+/// [`Kind::NotFound`] without the module for this kernel; [`Kind::Permission`] if Secure Boot refuses it.
+pub(crate) fn load(name: &str, parameters: &[String]) -> Result<()> {
+    let mut arguments = vec!["--", name];
+    arguments.extend(parameters.iter().map(String::as_str));
+    modprobe(&arguments)
+}
+
+/// Unloads a module, and those that only it needs.
+///
+/// # Errors
+/// [`Kind::Busy`] while something uses the module.
+pub(crate) fn unload(name: &str) -> Result<()> {
+    modprobe(&["-r", name])
+}
+
+fn modprobe(arguments: &[&str]) -> Result<()> {
+    let Err(e) = run_tool("modprobe", arguments) else {
         return Ok(());
-    }
-    let text = [done.stdout, done.stderr].concat();
-    let text = String::from_utf8_lossy(&text);
-    let last: Vec<&str> = text.trim().lines().rev().take(5).collect();
-    let why: Vec<&str> = last.into_iter().rev().collect();
-    Err(
-        Error::new(Kind::Io, tried(), why.join("\n  ")).advise(format!(
-            "/var/lib/dkms/hpcap/{version}/build/make.log says more"
-        )),
-    )
+    };
+    let why = e.why_and_advice();
+    let (kind, advice) = match why {
+        _ if why.contains("not found") => (
+            Kind::NotFound,
+            "there is no module for this kernel (`dkms status hpcap` shows for which there is one; docs/driver.md says \
+             how to build it); the userspace engine captures without it",
+        ),
+        _ if why.contains("in use") => (Kind::Busy, "`lsmod` shows what uses it"),
+        _ if why.contains("Key was rejected") => (
+            Kind::Permission,
+            "Secure Boot is on: sign the modules (docs/driver.md#secure-boot)",
+        ),
+        _ => (e.kind(), "`journalctl -k` says more"),
+    };
+    let tried = format!("run modprobe {}", arguments.join(" "));
+    Err(Error::new(kind, tried, why).advise(advice))
 }

@@ -5,7 +5,6 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use hpcap::error::Context;
 use hpcap::{Error, Kind, Result};
@@ -14,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::file::{remove, sync_folder, temporary, write_atomically};
 use super::modules;
+use super::service;
 use super::setting::{InForce, Setting};
 
 /// The folder below which the system is: `/`, or an image.
@@ -194,11 +194,11 @@ impl Step {
                     false => Before::Absent,
                 })
             }
-            Self::StartUnit { unit } => Ok(match is_active(unit) {
+            Self::StartUnit { unit } => Ok(match service::is_active(unit) {
                 true => Before::Same,
                 false => Before::Absent,
             }),
-            Self::StopUnit { unit } => Ok(match is_active(unit) {
+            Self::StopUnit { unit } => Ok(match service::is_active(unit) {
                 true => Before::Absent,
                 false => Before::Same,
             }),
@@ -239,11 +239,8 @@ impl Step {
                 .context(tried)
             }
             Self::BuildModules { version, release } => modules::build(version, release),
-            Self::StartUnit { unit } => {
-                systemctl(&["daemon-reload"])?;
-                systemctl(&["start", unit])
-            }
-            Self::StopUnit { unit } => systemctl(&["stop", unit]),
+            Self::StartUnit { unit } => service::start(unit),
+            Self::StopUnit { unit } => service::stop(unit),
             Self::Setting(setting) => setting.apply(root),
         }
     }
@@ -293,15 +290,8 @@ impl Step {
                     false => Ok(Undone::AlreadyGone),
                 }
             }
-            Self::StartUnit { unit } => {
-                systemctl(&["stop", unit])?;
-                Ok(Undone::Yes)
-            }
-            Self::StopUnit { unit } => {
-                systemctl(&["daemon-reload"])?;
-                systemctl(&["start", unit])?;
-                Ok(Undone::Yes)
-            }
+            Self::StartUnit { unit } => service::stop(unit).map(|()| Undone::Yes),
+            Self::StopUnit { unit } => service::start(unit).map(|()| Undone::Yes),
             Self::Setting(setting) => match before {
                 Before::Setting(before) => setting.undo(root, before),
                 _ => Ok(Undone::Foreign(format!(
@@ -332,24 +322,4 @@ fn undo_file(path: &Path, new: (&str, u32), before: &Before) -> io::Result<Undon
             write_atomically(path, content.as_bytes(), *mode).map(|()| Undone::Yes)
         }
     }
-}
-
-/// Whether a unit runs, or is starting.
-fn is_active(unit: &str) -> bool {
-    systemctl(&["is-active", "--quiet", unit]).is_ok()
-}
-
-/// Runs systemctl.
-fn systemctl(arguments: &[&str]) -> Result<()> {
-    let tried = || format!("run systemctl {}", arguments.join(" "));
-    let done = Command::new("systemctl")
-        .args(arguments)
-        .output()
-        .context(tried)?;
-    if done.status.success() {
-        return Ok(());
-    }
-    let why = String::from_utf8_lossy(&done.stderr).trim().to_owned();
-    Err(Error::new(Kind::Io, tried(), why)
-        .advise("`systemctl status` and `journalctl -xe` say more"))
 }

@@ -29,7 +29,7 @@ pub(super) fn steps(
         .flat_map(|folder| folders_of(folder))
         .collect();
     steps.extend(module_steps(changer, root, captured));
-    let mut taken: BTreeSet<u32> = installed(changer).map(|(_, number)| number).collect();
+    let mut taken: BTreeSet<u16> = installed(changer).map(|(_, number)| number).collect();
     taken.extend(captured.iter().map(|port| port.number));
     let mut started = Vec::new();
     steps.push(link(
@@ -114,7 +114,7 @@ fn settings_path(interface: &str) -> String {
     format!("/etc/default/hpcapd-{interface}")
 }
 
-fn settings(interface: &str, number: u32) -> String {
+fn settings(interface: &str, number: u16) -> String {
     format!(
         "# Written by `hpcapctl install`. OPTIONS=... sets options of hpcapd(1).\n\
          SOURCE=hpcap{number}=af_packet:{interface}\n"
@@ -122,7 +122,7 @@ fn settings(interface: &str, number: u32) -> String {
 }
 
 /// The interfaces that are installed, with the numbers of their queues.
-pub(super) fn installed(changer: &Changer) -> impl Iterator<Item = (String, u32)> {
+pub(super) fn installed(changer: &Changer) -> impl Iterator<Item = (String, u16)> {
     changer.steps().into_iter().filter_map(|step| {
         let Step::WriteFile { content, .. } = step else {
             return None;
@@ -136,8 +136,8 @@ pub(super) fn installed(changer: &Changer) -> impl Iterator<Item = (String, u32)
 }
 
 /// Returns the first number that is not taken, and takes it.
-fn first_free(taken: &mut BTreeSet<u32>) -> u32 {
-    let number = (0..=u32::MAX)
+fn first_free(taken: &mut BTreeSet<u16>) -> u16 {
+    let number = (0..=u16::MAX)
         .find(|number| !taken.contains(number))
         .unwrap_or(0);
     taken.insert(number);

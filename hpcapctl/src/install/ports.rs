@@ -9,6 +9,7 @@ use crate::change::step::Step;
 use crate::change::{Changer, modules};
 use crate::doctor::{CHECKS, Facts, Finding, State, Theme};
 use crate::port::driver_of;
+use crate::port::parameters::{PortMode, parameters, rank};
 
 /// Options of the modules, for modprobe.
 const OPTIONS: &str = "/etc/modprobe.d/hpcap-ports.conf";
@@ -24,7 +25,7 @@ pub struct Port {
     /// Its PCI address.
     pub address: String,
     /// The number of its queue.
-    pub number: u32,
+    pub number: u16,
     /// The driver of hpcap for it.
     pub driver: String,
 }
@@ -34,7 +35,7 @@ impl Port {
     #[must_use]
     pub fn of_interface(tree: &Tree, interface: &str) -> Option<Self> {
         let device = PciDevice::of_interface(tree, interface)?;
-        let number = rank(tree, &device)?;
+        let number = rank(tree, device.address)?;
         Some(Self {
             interface: interface.to_owned(),
             address: device.address.to_string(),
@@ -111,33 +112,20 @@ pub(super) fn installed(changer: &Changer) -> Vec<Port> {
     ports
 }
 
-/// The number that the module gives a device: its rank among those that hpcap drives, by address. `None` for other
-/// devices, and for virtual functions of a NIC in this machine, whose number depends on when they appear.
-fn rank(tree: &Tree, device: &PciDevice) -> Option<u32> {
-    let is_ranked = |device: &PciDevice| {
-        let physical = format!("/sys/bus/pci/devices/{}/physfn", device.address);
-        device.is_supported() && !tree.has(physical)
-    };
-    let rank = PciDevice::all(tree)
-        .into_iter()
-        .filter(is_ranked)
-        .position(|other| other.address == device.address)?;
-    u32::try_from(rank).ok()
-}
-
-/// Returns the step that tells the modules which ports capture. The lists of the modules begin with number 0.
+/// Returns the step that tells the modules which ports capture.
 #[must_use]
 pub fn options(ports: &[Port]) -> Step {
-    let mut modes: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    let mut modes: BTreeMap<&str, Vec<PortMode>> = BTreeMap::new();
     for port in ports {
-        let modes = modes.entry(&port.driver).or_default();
-        let number = port.number as usize;
-        modes.resize(modes.len().max(number + 1), "standard");
-        modes[number] = "hpcap";
+        modes.entry(&port.driver).or_default().push(PortMode {
+            number: port.number,
+            captures: true,
+            queues: 1,
+        });
     }
     let lines: String = modes
         .iter()
-        .map(|(driver, modes)| format!("options {driver} mode={}\n", modes.join(",")))
+        .map(|(driver, modes)| format!("options {driver} {}\n", parameters(modes).join(" ")))
         .collect();
     Step::WriteFile {
         path: OPTIONS.to_owned(),

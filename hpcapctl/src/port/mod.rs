@@ -1,18 +1,19 @@
 //! `hpcapctl port`: gives one port of a NIC to hpcap's kernel module, and back. Other ports keep their driver.
-//!
-//! The kernel's `driver_override` names the only driver that may take the device, so that neither the plain driver
-//! takes a captured port, nor hpcap's driver another one.
 
-use std::fs;
-use std::path::PathBuf;
-use std::process::Command;
+pub(crate) mod binding;
+pub(crate) mod parameters;
+
+use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use clap::{Args, Subcommand};
-use hpcap::error::Context;
 use hpcap::{Error, Kind, Result};
 use hpcap_host::{PciAddress, PciDevice, Tree};
+
+use crate::change::modules;
+use crate::change::step::Root;
+use crate::change::tool::run_tool;
 
 /// Longest time that a driver may take to make the interface of a port.
 const INTERFACE: Duration = Duration::from_secs(30);
@@ -88,65 +89,35 @@ impl Port {
     }
 
     fn bind(&self) -> Result<String> {
+        let root = Root::new(Path::new("/"));
+        let driver = driver_of(&self.device()?);
+        // Before the module is loaded, because loading it also loads the plain driver, which would take the port.
+        binding::reserve(&root, self.address, Some(driver))?;
+        modules::load(driver, &[])?;
         let device = self.device()?;
-        let driver = driver_of(&device);
-        self.override_driver(driver)?;
         if device.driver.as_deref() != Some(driver) {
-            load(driver)?;
-            self.unbind(&device)?;
-            self.probe()?;
-        }
-        let bound = self.device()?.driver;
-        if bound.as_deref() != Some(driver) {
-            let why = format!("{driver} did not take it");
-            let tried = format!("give the port {} to {driver}", self.address);
-            return Err(Error::new(Kind::Io, tried, why).advise("`journalctl -k` says why"));
+            binding::bind(&root, &device, Some(driver))?;
         }
         let interface = self.interface()?;
-        set_up(&interface)?;
+        run_tool("ip", &["link", "set", "dev", &interface, "up"])?;
         Ok(format!("{} is {interface}, of {driver}\n", self.address))
     }
 
     fn release(&self) -> Result<String> {
+        let root = Root::new(Path::new("/"));
         let device = self.device()?;
-        // A line without a name ends the override.
-        self.override_driver("")?;
+        binding::reserve(&root, self.address, None)?;
         if device.driver.as_deref() == Some(driver_of(&device)) {
-            self.unbind(&device)?;
+            binding::unbind(&root, &device)?;
         }
         unload(driver_of(&device));
-        let alias = Tree::machine().text(self.file("modalias"));
+        let alias = Tree::machine().text(format!("/sys/bus/pci/devices/{}/modalias", self.address));
         // Without the plain driver, the port has none, as before hpcap was installed.
-        let _ = load(&alias.unwrap_or_default());
-        self.probe()?;
+        let _ = modules::load(&alias.unwrap_or_default(), &[]);
+        binding::probe(&root, self.address)?;
         let driver = self.device()?.driver;
         let driver = driver.as_deref().unwrap_or("no driver");
         Ok(format!("{} has {driver} again\n", self.address))
-    }
-
-    fn file(&self, name: &str) -> PathBuf {
-        PathBuf::from(format!("/sys/bus/pci/devices/{}", self.address)).join(name)
-    }
-
-    fn override_driver(&self, driver: &str) -> Result<()> {
-        let file = self.file("driver_override");
-        fs::write(&file, format!("{driver}\n"))
-            .context(|| format!("name the driver of {}", self.address))
-    }
-
-    /// Takes the port from the driver that has it.
-    fn unbind(&self, device: &PciDevice) -> Result<()> {
-        let Some(driver) = &device.driver else {
-            return Ok(());
-        };
-        fs::write(self.file("driver/unbind"), self.address.to_string())
-            .context(|| format!("take {} from {driver}", self.address))
-    }
-
-    /// Lets the kernel find a driver for the port.
-    fn probe(&self) -> Result<()> {
-        fs::write("/sys/bus/pci/drivers_probe", self.address.to_string())
-            .context(|| format!("find a driver for {}", self.address))
     }
 
     /// Waits for the interface of the port.
@@ -168,38 +139,14 @@ impl Port {
     }
 }
 
-/// Loads a module with what it needs.
-fn load(module: &str) -> Result<()> {
-    run_program("modprobe", &["--", module]).map_err(|e| {
-        e.advise(
-            "`dkms status hpcap` shows for which kernels there are modules; the userspace engine captures without them",
-        )
-    })
-}
-
-/// Unloads a driver that no port has. Queues that somebody still reads keep it loaded. `modprobe -r` would also unload the
-/// plain driver, which is a soft dependency, and take other ports from it.
+/// Unloads a driver that no port has, and the core that no other driver needs. Queues that somebody still reads keep
+/// them loaded. `modprobe -r` would also unload the plain driver, which is a soft dependency, and take other ports from
+/// it.
 fn unload(driver: &str) {
     let tree = Tree::machine();
     let names = tree.names(format!("/sys/bus/pci/drivers/{driver}"));
     if !names.iter().any(|name| name.parse::<PciAddress>().is_ok()) {
-        let _ = run_program("rmmod", &[driver]);
+        let _ = run_tool("rmmod", &[driver]);
+        let _ = run_tool("rmmod", &["hpcap"]);
     }
-}
-
-fn set_up(interface: &str) -> Result<()> {
-    run_program("ip", &["link", "set", "dev", interface, "up"])
-}
-
-fn run_program(program: &str, arguments: &[&str]) -> Result<()> {
-    let tried = || format!("run {program} {}", arguments.join(" "));
-    let done = Command::new(program)
-        .args(arguments)
-        .output()
-        .context(tried)?;
-    if done.status.success() {
-        return Ok(());
-    }
-    let why = String::from_utf8_lossy(&done.stderr).trim().to_owned();
-    Err(Error::new(Kind::Io, tried(), why))
 }

@@ -1,14 +1,13 @@
 //! The kernel modules that a configuration needs, and their parameters.
 
-use std::collections::BTreeMap;
-
 use hpcap::{Error, Kind, Result};
 use hpcap_config::model::{Config, Engine, Interface, Mode};
+use hpcap_host::Tree;
 use hpcap_host::kernel::Module;
-use hpcap_host::{PciDevice, Tree};
 
 use crate::change::setting::Setting;
 use crate::change::step::Step;
+use crate::port::parameters::{PortMode, parameters};
 
 /// The module of an engine, whose name is that of its driver, too.
 pub(super) fn driver(engine: Engine) -> &'static str {
@@ -20,42 +19,20 @@ pub(super) fn driver(engine: Engine) -> &'static str {
     }
 }
 
-/// The number that the modules give to a port: its rank on the PCI buses. Virtual functions of a port of the
-/// same machine have no rank.
-pub(super) fn rank(tree: &Tree, device: &str) -> Option<u32> {
-    let ranked = PciDevice::all(tree)
-        .into_iter()
-        .filter(PciDevice::is_supported)
-        .map(|found| found.address.to_string())
-        .filter(|address| !tree.has(format!("/sys/bus/pci/devices/{address}/physfn")));
-    let place = ranked.enumerate().find(|(_, address)| address == device)?;
-    u32::try_from(place.0).ok()
+/// What the driver does with the ports of `engine`.
+fn modes(config: &Config, engine: Engine) -> Vec<PortMode> {
+    let interfaces = config.interfaces.iter().enumerate();
+    interfaces
+        .filter(|(_, interface)| interface.engine == engine)
+        .map(|(position, interface)| mode(interface, config.number_of(position)))
+        .collect()
 }
 
-/// The parameters of a module for all of its ports in `config`, as `mode=...` and `queues=...`.
-fn parameters(config: &Config, engine: Engine) -> Vec<String> {
-    let mut ports: BTreeMap<u16, &Interface> = BTreeMap::new();
-    for (position, interface) in config.interfaces.iter().enumerate() {
-        if interface.engine == engine {
-            ports.insert(config.number_of(position), interface);
-        }
-    }
-    let Some((last, _)) = ports.last_key_value() else {
-        return Vec::new();
-    };
-    let list = |of: &dyn Fn(Option<&&Interface>) -> String| {
-        let all: Vec<String> = (0..=*last).map(|number| of(ports.get(&number))).collect();
-        all.join(",")
-    };
-    let modes = list(&|port| mode(port.copied()).to_owned());
-    let queues = list(&|port| port.map_or(1, |i| i.queues).to_string());
-    vec![format!("mode={modes}"), format!("queues={queues}")]
-}
-
-fn mode(interface: Option<&Interface>) -> &'static str {
-    match interface {
-        Some(interface) if interface.mode == Mode::Capture => "hpcap",
-        _ => "standard",
+fn mode(interface: &Interface, number: u16) -> PortMode {
+    PortMode {
+        number,
+        captures: interface.mode == Mode::Capture,
+        queues: interface.queues,
     }
 }
 
@@ -66,7 +43,7 @@ pub(super) fn steps(config: &Config) -> Vec<Step> {
         if config.interfaces.iter().any(|i| i.engine == engine) {
             let parameters = match engine {
                 Engine::Netdev => Vec::new(),
-                _ => parameters(config, engine),
+                _ => parameters(&modes(config, engine)),
             };
             steps.push(Step::Setting(Setting::Module {
                 name: driver(engine).to_owned(),
@@ -95,7 +72,11 @@ pub(super) fn check_parameters(tree: &Tree, interface: &Interface, number: u16) 
     let tried = || format!("bring up interface {}", interface.label());
     let captures = interface.mode == Mode::Capture;
     let wanted = [
-        ("mode", mode(Some(interface)).to_owned(), "standard"),
+        (
+            "mode",
+            mode(interface, number).word().to_owned(),
+            "standard",
+        ),
         ("queues", interface.queues.to_string(), "1"),
     ];
     for (parameter, wanted, default) in wanted {
@@ -140,33 +121,4 @@ pub(crate) fn check_versions(tree: &Tree) -> Result<()> {
         }
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn parameters_have_a_place_for_each_port() {
-        let port = |number, mode, queues| Interface {
-            number: Some(number),
-            engine: Engine::Ixgbe,
-            mode,
-            queues,
-            ..Interface::default()
-        };
-        let config = Config {
-            interfaces: vec![
-                port(3, Mode::Capture, 4),
-                port(0, Mode::Standard, 1),
-                port(1, Mode::Capture, 2),
-            ],
-            ..Config::default()
-        };
-        assert_eq!(
-            parameters(&config, Engine::Ixgbe),
-            ["mode=standard,hpcap,standard,hpcap", "queues=1,2,1,4"]
-        );
-        assert!(parameters(&config, Engine::Netdev).is_empty());
-    }
 }

@@ -13,6 +13,7 @@ use super::modules;
 use super::unit::{self, Unit};
 use crate::change::setting::Setting;
 use crate::change::step::Step;
+use crate::port::parameters::rank;
 
 /// The plan for an interface.
 #[derive(Debug)]
@@ -152,8 +153,8 @@ impl Plan {
             Error::new(Kind::Usage, tried(), why).advise("set engine = \"netdev\" or \"userspace\"")
         })?;
         let device = pci.to_string();
-        let rank = modules::rank(tree, &device);
-        if rank != Some(u32::from(number)) {
+        let rank = rank(tree, pci);
+        if rank != Some(number) {
             let why = match rank {
                 Some(rank) => {
                     format!("the driver numbers this port {rank}, and the configuration {number}")

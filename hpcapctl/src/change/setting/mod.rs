@@ -5,6 +5,8 @@ mod link;
 mod module;
 mod queue;
 
+pub(crate) use queue::write;
+
 use std::fmt;
 use std::fs;
 

@@ -25,7 +25,7 @@ pub(super) fn means_the_same(found: &str, wanted: &str) -> bool {
 }
 
 /// Writes a file of the kernel with one call, because each call is a change of its own.
-pub(super) fn write(path: &Path, text: &str) -> Result<()> {
+pub(crate) fn write(path: &Path, text: &str) -> Result<()> {
     let tried = || format!("write {:?} to {}", text.trim(), path.display());
     let line = format!("{text}\n");
     let done = OpenOptions::new()
