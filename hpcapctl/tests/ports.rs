@@ -83,7 +83,11 @@ fn fallback_serves_the_queue_of_the_module() {
     let (_dir, tree) = machine("");
     let port = port(&tree, "eth2");
     let step = port.fallback();
-    assert!(content(&step).ends_with("[Unit]\nOnFailure=hpcapd@eth2.service\n"));
+    assert!(
+        content(&step).ends_with(
+            "[Unit]\nBefore=hpcapdd-queue@hpcap1.service\nOnFailure=hpcapd@eth2.service\n"
+        )
+    );
     // The next run finds the port in the list of changes.
     assert_eq!(Port::of_step(&step), Some(port));
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::{ArgAction, ArgGroup, Parser};
 use hpcap::compress::{Compression, FileFormat};
+use hpcap::free_space::FreeSpace;
 use hpcap::units::{parse_caplen, parse_duration, parse_size};
 use hpcap_cli::Hint;
 use hpcap_host::pages::Pages;
@@ -139,9 +140,9 @@ pub struct Cli {
     #[arg(long, value_name = "SIZE", value_parser = parse_size, help_heading = "Files")]
     pub keep_size: Option<u64>,
 
-    /// Delete the oldest finished files of the recorded source while the disk has less free space.
-    #[arg(long, value_name = "SIZE", value_parser = parse_size, help_heading = "Files")]
-    pub keep_free: Option<u64>,
+    /// Delete the oldest finished files of the recorded source while the disk has less free space; 5% is a part of it.
+    #[arg(long, value_name = "SIZE|N%", help_heading = "Files")]
+    pub keep_free: Option<FreeSpace>,
 
     /// Keep at most N finished files of the recorded source, and delete the oldest.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Files")]

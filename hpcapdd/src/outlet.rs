@@ -13,7 +13,9 @@ use crate::storage::finish::Finisher;
 use crate::storage::finish::on_complete::{CommandLine, Commands};
 use crate::storage::folder::OutputFolder;
 use crate::storage::pipe::Pipe;
-use crate::storage::retention::{Limits, Recording, Retention, RetentionThread, StreamIdentity};
+use crate::storage::retention::{
+    Limits, Recording, Retention, RetentionThread, StreamIdentity, disk_bytes,
+};
 
 /// Name of the queue of the first source inside this process.
 pub(crate) const OWN_QUEUE: QueueName = QueueName::new(0, 0);
@@ -65,10 +67,14 @@ impl Outlet {
 
 impl FileOutlet {
     fn new(cli: &Cli, origin: &Origin, folder: OutputFolder, form: Form) -> Result<Self> {
+        let free = match cli.keep_free {
+            Some(wanted) => Some(wanted.bytes_of(disk_bytes(folder.base())?)),
+            None => None,
+        };
         let limits = Limits {
             age: cli.keep_age,
             size: cli.keep_size,
-            free: cli.keep_free,
+            free,
             files: cli.keep_files,
         };
         let access = Access {
@@ -89,7 +95,7 @@ impl FileOutlet {
             .named(source)
             .accessible(access)
             .writing(form.format, form.compression)
-            .leaving(cli.keep_free.unwrap_or(0))
+            .leaving(free.unwrap_or(0))
             .within(room);
         limits.check(folder.base(), cli.rotate_size)?;
         let rotate_bytes = cli

@@ -12,6 +12,7 @@
 //! |---|---|
 //! | [`address`] | addresses of PCI devices, interfaces and hosts |
 //! | [`error`] | errors: what was tried, on what, why it failed and what to do |
+//! | [`free_space`] | how much of a disk stays free |
 //! | [`ledger`] | counts of frames by what became of them |
 //! | [`name`] | names of queues |
 //! | [`nic`] | the counters of network interfaces |
@@ -27,6 +28,7 @@
 pub mod address;
 pub mod compress;
 pub mod error;
+pub mod free_space;
 pub mod ledger;
 pub mod name;
 pub mod nic;

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use hpcap::free_space::FreeSpace;
 use hpcap::units::Bytes;
 use hpcap::{Error, Kind, Result};
 use hpcap_host::pages::Pages;
@@ -81,7 +82,7 @@ pub fn propose(machine: &Machine, wishes: &Wishes) -> Result<Proposal> {
                     queue: Some(queue),
                     destination: Some(folder.join(queue.to_string().replace(':', "_"))),
                     rotate_time: Some(std::time::Duration::from_secs(3600)),
-                    keep_free: Some(20 << 30),
+                    keep_free: Some(FreeSpace::Percent(5)),
                     ..Recorder::default()
                 });
             }

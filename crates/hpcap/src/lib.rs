@@ -43,7 +43,9 @@ pub mod queue;
 pub mod report;
 pub mod stream;
 
-pub use hpcap_base::{address, compress, error, ledger, name, nic, time, units, visible};
+pub use hpcap_base::{
+    address, compress, error, free_space, ledger, name, nic, time, units, visible,
+};
 #[doc(inline)]
 pub use hpcap_pcapfile as pcapfile;
 #[doc(inline)]

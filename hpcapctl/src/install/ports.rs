@@ -71,6 +71,7 @@ impl Port {
                 "# Written by `hpcapctl install`. Without the module, hpcapd serves the same queue.\n\
                  # port {interface} {number} {driver}\n\
                  [Unit]\n\
+                 Before=hpcapdd-queue@hpcap{number}.service\n\
                  OnFailure=hpcapd@{interface}.service\n"
             ),
             mode: 0o644,

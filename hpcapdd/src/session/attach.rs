@@ -23,6 +23,10 @@ const TICK: Duration = Duration::from_millis(20);
 /// begin.
 const SAY_WAITING: Duration = Duration::from_secs(2);
 
+/// Time after which a refused queue is an error, although the recorder waits for it. A device belongs to root until udev
+/// has given it to the group of hpcap, shortly after its driver has made it.
+const REFUSED: Duration = Duration::from_secs(5);
+
 /// Opens inputs, and stops waiting for one when a signal comes.
 #[derive(Debug)]
 pub struct Attaching {
@@ -64,6 +68,7 @@ impl Attaching {
         open: impl Fn() -> Result<Input> + Clone + Send + 'static,
     ) -> Result<Option<Input>> {
         let mut said = false;
+        let mut refused: Option<Instant> = None;
         loop {
             match self.try_once(reporter, open.clone()) {
                 // The queue ended before it could be recorded, because its daemon is about to exit.
@@ -79,7 +84,7 @@ impl Attaching {
                     let why = "a signal came before the first frame could";
                     return Err(Error::new(Kind::Io, "begin to record", why));
                 }
-                Err(e) if self.wait && is_absence(&e) => {
+                Err(e) if self.wait && goes_on_waiting(&e, &mut refused) => {
                     if !std::mem::replace(&mut said, true) {
                         reporter.tell(&Event::warning(format!("waiting: {e}")));
                         // A recorder that waits works as it should: the boot goes on meanwhile.
@@ -145,7 +150,29 @@ impl Attaching {
     }
 }
 
-/// Whether `error` says that there is no producer, so that one may still come.
-fn is_absence(error: &Error) -> bool {
-    matches!(error.kind(), Kind::NotFound | Kind::Gone | Kind::Timeout)
+/// Whether `error` says that there is no producer, so that one may still come, or that it has only just appeared.
+/// `refused` is when the queue was first refused.
+fn goes_on_waiting(error: &Error, refused: &mut Option<Instant>) -> bool {
+    match error.kind() {
+        Kind::NotFound | Kind::Gone | Kind::Timeout => true,
+        Kind::Permission => refused.get_or_insert_with(Instant::now).elapsed() < REFUSED,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refused_queue_is_an_error_after_a_while() {
+        let of = |kind| Error::new(kind, "open queue hpcap0", "injected");
+        let mut refused = None;
+        assert!(goes_on_waiting(&of(Kind::NotFound), &mut refused));
+        assert!(refused.is_none());
+        assert!(goes_on_waiting(&of(Kind::Permission), &mut refused));
+        refused = refused.and_then(|since| since.checked_sub(REFUSED));
+        assert!(!goes_on_waiting(&of(Kind::Permission), &mut refused));
+        assert!(!goes_on_waiting(&of(Kind::Version), &mut refused));
+    }
 }

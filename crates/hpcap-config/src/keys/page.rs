@@ -21,7 +21,7 @@ One file says which interfaces of a machine capture, what records their queues, 
     queue = \"hpcap0\"
     destination = \"/data/hpcap0\"
     rotate_time = \"1h\"
-    keep_free = \"20G\"
+    keep_free = \"5%\"
 
 `hpcapctl config new` writes such a file for this machine, `hpcapctl config import params.cfg` makes one of the original's
 configuration, `hpcapctl config check` finds what is wrong in a file, and `hpcapctl config show` prints it without comments

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use hpcap::compress::{Compression, FileFormat};
+use hpcap::free_space::FreeSpace;
 use hpcap::units::parse_duration;
 
 use super::Key;
@@ -45,6 +46,20 @@ fn time(value: Value<'_>) -> Option<Duration> {
 
 fn size(value: Value<'_>) -> Option<u64> {
     value.size(1..=u64::MAX)
+}
+
+fn free_space(value: Value<'_>) -> Option<FreeSpace> {
+    match value.text() {
+        Some(text) if text.ends_with('%') => text.parse().ok(),
+        _ => size(value).map(FreeSpace::Bytes),
+    }
+}
+
+fn free_space_literal(free: FreeSpace) -> String {
+    match free {
+        FreeSpace::Bytes(bytes) => size_literal(bytes),
+        FreeSpace::Percent(_) => quote(&free.to_string()),
+    }
 }
 
 fn contract(value: Value<'_>) -> Option<Contract> {
@@ -158,10 +173,10 @@ pub static RECORDER: &[Key<Recorder>] = &[
     Key {
         name: "keep_free",
         meaning: "room that stays free on the disk; the oldest files are deleted",
-        allowed: A_SIZE,
+        allowed: "a size, such as \"500G\", or a part of the disk from \"1%\" to \"99%\"",
         unset: "no limit",
-        read: |v, r| put_some(&mut r.keep_free, size(v)),
-        write: |r| r.keep_free.map(size_literal),
+        read: |v, r| put_some(&mut r.keep_free, free_space(v)),
+        write: |r| r.keep_free.map(free_space_literal),
     },
     Key {
         name: "keep_files",

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use hpcap::compress::{Compression, FileFormat};
 use hpcap::dedup::DedupSettings;
+use hpcap::free_space::FreeSpace;
 use hpcap::{Error, QueueName};
 use hpcap_host::pages::Pages;
 
@@ -260,7 +261,7 @@ pub struct Recorder {
     /// Bytes that finished files take at most.
     pub keep_size: Option<u64>,
     /// Bytes that stay free on the disk.
-    pub keep_free: Option<u64>,
+    pub keep_free: Option<FreeSpace>,
     /// Number of finished files that are kept at most.
     pub keep_files: Option<u64>,
     /// What happens when the recorder is too slow.

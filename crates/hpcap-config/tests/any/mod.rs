@@ -6,6 +6,7 @@ use std::time::Duration;
 use hpcap::QueueName;
 use hpcap::compress::{Compression, FileFormat};
 use hpcap::dedup::{Action, DedupSettings, Ignore};
+use hpcap::free_space::FreeSpace;
 use hpcap_config::model::{
     Address, Config, Contract, Dedup, Engine, Interface, Listen, MacAddress, Mode, Monitor,
     PciAddress, Poll, Recorder, WhenFull,
@@ -131,7 +132,7 @@ prop_compose! {
         rotate_size in option::of(4096_u64..=2 << 30),
         rotate_time in option::of(1_000_000_000_u64..),
         aligned in any::<bool>(),
-        keep in (option::of(1_000_000_000_u64..), option::of(1_u64..), option::of(1_u64..), option::of(1_u64..=i64::MAX as u64)),
+        keep in (option::of(1_000_000_000_u64..), option::of(1_u64..), option::of(prop_oneof![1_u64..200, 1_u64..]), option::of(1_u64..=i64::MAX as u64)),
         contract in prop_oneof![
             Just(Contract::Lossless),
             Just(Contract::Lossy),
@@ -150,7 +151,10 @@ prop_compose! {
             aligned: aligned && rotate_time.is_some(),
             keep_age: keep.0.map(Duration::from_nanos),
             keep_size: keep.1,
-            keep_free: keep.2,
+            keep_free: keep.2.map(|bytes| match u8::try_from(bytes) {
+                Ok(percent @ 1..=99) => FreeSpace::Percent(percent),
+                _ => FreeSpace::Bytes(bytes),
+            }),
             keep_files: keep.3,
             contract,
             owner,

@@ -16,6 +16,16 @@ const STEP_BYTES: (u64, u64) = (64 << 10, 2 << 30);
 /// that is to be deleted, the file under way, and the first two blocks of the next one.
 const BLOCKS_MIN: u64 = 6;
 
+/// Returns the bytes of the disk that has `base`.
+///
+/// # Errors
+/// Errors of the file system.
+pub fn disk_bytes(base: &Path) -> Result<u64> {
+    let tried = || format!("ask for the size of the disk of {}", base.display());
+    let stat = nix::sys::statvfs::statvfs(base).context(tried)?;
+    Ok(stat.blocks() * stat.fragment_size())
+}
+
 /// The limits of what is kept; `None` = no limit of that kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Limits {
@@ -55,8 +65,7 @@ impl Limits {
             return Ok(());
         };
         let tried = || format!("--keep-free {}", Bytes(wanted));
-        let stat = nix::sys::statvfs::statvfs(base).context(tried)?;
-        let all = stat.blocks() * stat.fragment_size();
+        let all = disk_bytes(base)?;
         if wanted < all {
             return Ok(());
         }
@@ -97,8 +106,8 @@ impl Limits {
     /// The bytes that all files together may take on the disk of `base`, as far as the limits say.
     fn all_bytes(&self, base: &Path) -> Option<u64> {
         let on_disk = self.free.and_then(|free| {
-            let stat = nix::sys::statvfs::statvfs(base).ok()?;
-            Some((stat.blocks() * stat.fragment_size()).saturating_sub(free))
+            let all = disk_bytes(base).ok()?;
+            Some(all.saturating_sub(free))
         });
         self.size.into_iter().chain(on_disk).min()
     }

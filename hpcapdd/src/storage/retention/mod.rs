@@ -29,7 +29,7 @@ use crate::storage::room::{Claims, Room};
 use clock::Clock;
 use scan::{Found, Store};
 
-pub use limits::Limits;
+pub use limits::{Limits, disk_bytes};
 pub use own_files::OwnFiles;
 pub use thread::RetentionThread;
 

@@ -139,7 +139,7 @@ pub(crate) fn runs_as_a_service(mut job: Job) {
     );
     let data = job.data().display().to_string();
     job.require_and_replace("/var/lib/hpcap/eth0", &data);
-    job.require_and_replace("20G", "1M");
+    job.require_and_replace("5%%", "1M");
     let_nobody_write(&job);
     let recorder = job.start();
     job.wait_for_stored_frames();
