@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The module parameters that set the mode and the number of queues of each port, and the version. */
+/* Parameters for the mode and the number of queues of each port, and the version of the module. */
 #include <linux/module.h>
 
 #include "capture.h"
