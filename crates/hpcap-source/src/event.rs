@@ -8,6 +8,9 @@ use std::fmt;
 
 use hpcap::message::Level;
 
+use super::af_xdp::AfXdpStart;
+use super::auto::Declined;
+
 /// Something that happened to a source and that a person should read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -42,6 +45,24 @@ pub enum SourceEvent {
     KernelTimestamps,
     /// The kernel handed over a block that contradicts itself; its remaining frames are lost.
     InvalidBlock,
+    /// `auto` has chosen AF_XDP, or AF_PACKET for the reason given.
+    Chosen {
+        /// The name of the interface.
+        interface: InterfaceName,
+        /// Why not AF_XDP.
+        declined: Option<Declined>,
+    },
+    /// A capture by AF_XDP has started.
+    AfXdp(AfXdpStart),
+    /// The driver leaves no room for the kernel's time, so frames have that of the poll thread.
+    PollTimestamps,
+    /// The NIC takes VLAN tags out of frames, and this source cannot put them back.
+    TagsStripped {
+        /// The name of the interface.
+        interface: InterfaceName,
+    },
+    /// Frames arrive on a receive queue that was added to the interface after the start.
+    QueueAdded,
     /// The next frame of a capture file that is replayed at its own speed is due only much later.
     LongPause {
         /// Time until the next frame, in seconds.
@@ -57,12 +78,17 @@ impl SourceEvent {
             Self::InterfaceUp
             | Self::InterfaceBack
             | Self::InterfaceRenamed { .. }
+            | Self::AfXdp(_)
+            | Self::Chosen { .. }
             | Self::LongPause { .. } => Level::Info,
             Self::InterfaceDown
             | Self::InterfaceRestarted
             | Self::InterfaceGone
             | Self::FramesMerged { .. }
             | Self::KernelTimestamps
+            | Self::PollTimestamps
+            | Self::TagsStripped { .. }
+            | Self::QueueAdded
             | Self::InvalidBlock => Level::Warning,
         }
     }
@@ -104,6 +130,30 @@ impl SourceEvent {
             Self::InvalidBlock => write!(
                 f,
                 "{source} handed over a block that makes no sense; the rest of it is lost"
+            ),
+            Self::Chosen {
+                interface,
+                declined: None,
+            } => write!(f, "auto:{interface} is af_xdp, which costs least"),
+            Self::Chosen {
+                interface,
+                declined: Some(why),
+            } => write!(f, "auto:{interface} is af_packet: {why}"),
+            Self::AfXdp(start) => write!(f, "{start}"),
+            Self::PollTimestamps => write!(
+                f,
+                "{source} has no room for the kernel's time before its frames: they have the time \
+                 at which they were taken"
+            ),
+            Self::TagsStripped { interface } => write!(
+                f,
+                "{interface} may take VLAN tags out of frames, and AF_XDP cannot put them back: \
+                 ethtool -K {interface} rxvlan off stops that"
+            ),
+            Self::QueueAdded => write!(
+                f,
+                "{source} has more receive queues than at the start: their frames are lost, and \
+                 counted as nic_missed, until the capture is started anew"
             ),
             Self::LongPause { seconds } => {
                 write!(f, "{source}: the next frame is due in {seconds} s")

@@ -1,4 +1,4 @@
-//! Sources of frames: `af_packet:IF`, `pcap:FILE`, `gen:`.
+//! Sources of frames: `af_packet:IF`, `af_xdp:IF`, `auto:IF`, `pcap:FILE`, `gen:`.
 //!
 //! A source lends frames to its caller (the poll thread of an engine, or a traffic sender), which
 //! copies or sends them. Lent frames live until the next call to the source.
@@ -6,11 +6,15 @@
 #![warn(clippy::cast_possible_truncation)]
 
 pub mod af_packet;
+pub mod af_xdp;
+pub mod auto;
 mod batch;
 mod event;
 pub mod generator;
+mod losses;
 mod options;
 pub mod pcap;
+mod socket_option;
 pub mod spec;
 
 use std::time::Duration;

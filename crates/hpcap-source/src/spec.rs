@@ -10,12 +10,14 @@ use hpcap::{Error, Result};
 
 use super::Source;
 use super::af_packet::{AfPacket, AfPacketSpec};
+use super::af_xdp::{AfXdp, AfXdpSpec};
+use super::auto::{self, AutoSpec};
 use super::generator::{Generator, GeneratorSpec};
 use super::pcap::{PcapSource, PcapSpec};
 use hpcap_host::Interface;
 
-const FORMS: &str = "expected af_packet:INTERFACE, pcap:FILE or gen:, each with options after it, \
-                     such as af_packet:eth0, pcap:trace.pcap,speed=real or gen:size=60,rate=10G";
+const FORMS: &str = "expected af_packet:INTERFACE, af_xdp:INTERFACE, auto:INTERFACE, pcap:FILE or gen:, \
+                     each with options after it, such as af_packet:eth0, pcap:trace.pcap,speed=real or gen:size=60,rate=10G";
 
 /// The specification of a source, which is written as `kind:name,key=value,...`.
 ///
@@ -29,6 +31,10 @@ const FORMS: &str = "expected af_packet:INTERFACE, pcap:FILE or gen:, each with 
 pub enum SourceSpec {
     /// `af_packet:IF`: the frames of a network interface, through the kernel.
     AfPacket(AfPacketSpec),
+    /// `af_xdp:IF`: the frames that a network interface receives, before the network stack.
+    AfXdp(AfXdpSpec),
+    /// `auto:IF`: the frames that a network interface receives, in the best way that works.
+    Auto(AutoSpec),
     /// `pcap:FILE`: the frames of a pcap or pcapng file.
     Pcap(PcapSpec),
     /// `gen:`: generated frames.
@@ -44,6 +50,8 @@ impl SourceSpec {
     pub fn open(&self) -> Result<Box<dyn Source>> {
         Ok(match self {
             Self::AfPacket(spec) => Box::new(AfPacket::open(spec)?),
+            Self::AfXdp(spec) => Box::new(AfXdp::open(spec)?),
+            Self::Auto(spec) => auto::open(spec)?,
             Self::Pcap(spec) => Box::new(PcapSource::open(spec)?),
             Self::Generator(spec) => Box::new(Generator::new(spec)?),
         })
@@ -51,12 +59,23 @@ impl SourceSpec {
 }
 
 impl SourceSpec {
+    /// Returns the name of the interface that is captured; `None` for a file or generated frames.
+    #[must_use]
+    pub fn interface(&self) -> Option<&str> {
+        match self {
+            Self::AfPacket(spec) => Some(&spec.interface),
+            Self::AfXdp(spec) => Some(&spec.interface),
+            Self::Auto(spec) => Some(&spec.interface),
+            Self::Pcap(_) | Self::Generator(_) => None,
+        }
+    }
+
     /// Returns whether the source waits while the ring is full (a file at full speed, a generator
     /// without a rate), instead of losing frames as a network does.
     #[must_use]
     pub fn waits(&self) -> bool {
         match self {
-            Self::AfPacket(_) => false,
+            Self::AfPacket(_) | Self::AfXdp(_) | Self::Auto(_) => false,
             Self::Pcap(spec) => spec.waits(),
             Self::Generator(spec) => spec.waits(),
         }
@@ -71,10 +90,10 @@ impl SourceSpec {
     /// Returns whether hugepages under the ring help, which is so on fast links of real hardware.
     #[must_use]
     pub fn gains_from_hugepages(&self) -> bool {
-        let Self::AfPacket(spec) = self else {
+        let Some(interface) = self.interface() else {
             return false;
         };
-        let Ok(Some(interface)) = Interface::by_name(&spec.interface) else {
+        let Ok(Some(interface)) = Interface::by_name(interface) else {
             return false;
         };
         let speed = interface.link_speed();
@@ -92,6 +111,8 @@ impl FromStr for SourceSpec {
     fn from_str(text: &str) -> Result<Self> {
         match text.split_once(':') {
             Some(("af_packet", rest)) => Ok(Self::AfPacket(AfPacketSpec::parse(rest)?)),
+            Some(("af_xdp", rest)) => Ok(Self::AfXdp(AfXdpSpec::parse(rest)?)),
+            Some(("auto", rest)) => Ok(Self::Auto(AutoSpec::parse(rest)?)),
             Some(("pcap", rest)) => Ok(Self::Pcap(PcapSpec::parse(rest)?)),
             Some(("gen", rest)) => Ok(Self::Generator(GeneratorSpec::parse(rest)?)),
             _ => {
@@ -121,6 +142,8 @@ impl fmt::Display for SourceSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::AfPacket(spec) => spec.fmt(f),
+            Self::AfXdp(spec) => spec.fmt(f),
+            Self::Auto(spec) => spec.fmt(f),
             Self::Pcap(spec) => spec.fmt(f),
             Self::Generator(spec) => spec.fmt(f),
         }

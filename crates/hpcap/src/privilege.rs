@@ -15,6 +15,17 @@ pub fn packet_socket_advice(program: &str) -> String {
     )
 }
 
+/// Returns advice for a user whose `program` lacks the capabilities for AF_XDP.
+#[must_use]
+pub fn af_xdp_advice(program: &str) -> String {
+    format!(
+        "it takes the capabilities CAP_NET_RAW, CAP_NET_ADMIN and CAP_BPF. Run it as root;\n  \
+         or as a service of its own user, with AmbientCapabilities=CAP_NET_RAW CAP_NET_ADMIN \
+         CAP_BPF in its unit;\n  \
+         or capture with af_packet:, for which {program} needs CAP_NET_RAW only"
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

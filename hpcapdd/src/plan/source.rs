@@ -53,6 +53,8 @@ fn file_name(text: &str, name: &str) -> Result<SourceName> {
 fn name_of(spec: &SourceSpec) -> SourceName {
     match spec {
         SourceSpec::AfPacket(spec) => SourceName::like(&spec.interface),
+        SourceSpec::AfXdp(spec) => SourceName::like(&spec.interface),
+        SourceSpec::Auto(spec) => SourceName::like(&spec.interface),
         SourceSpec::Pcap(spec) => {
             let name = spec.path.file_name().unwrap_or_default().to_string_lossy();
             let stem = split_ending(&name).map_or(&*name, |(stem, _, _)| stem);
@@ -71,6 +73,8 @@ mod tests {
         for (text, name) in [
             ("uplink=af_packet:eth0", "uplink"),
             ("af_packet:eth0", "eth0"),
+            ("af_xdp:eth0:0-3", "eth0"),
+            ("auto:eth0", "eth0"),
             ("gen:size=60", "gen"),
             ("pcap:/data/web.pcapng.gz", "web"),
         ] {

@@ -50,6 +50,13 @@ pub struct Interface {
     pub counters: InterfaceCounters,
     /// Its alternative names (`ip link property add dev IF altname NAME`).
     pub other_names: Vec<String>,
+    /// Index of the bridge, bond or similar that it is a port of.
+    pub controller: Option<u32>,
+    /// Index of the interface that it stands on, such as that below a VLAN, or of the other end of
+    /// a veth pair.
+    pub lower: Option<u32>,
+    /// Kernel-wide number of the XDP program that is attached to it.
+    pub xdp_program: Option<u32>,
 }
 
 /// The name of all interfaces together, as in tcpdump.
@@ -100,6 +107,9 @@ impl Interface {
             mtu: 0,
             counters: InterfaceCounters::default(),
             other_names: Vec::new(),
+            controller: None,
+            lower: None,
+            xdp_program: None,
         }
     }
 

@@ -138,11 +138,17 @@ fn read_link(body: &[u8]) -> Result<Interface, DecodeError> {
         flags: header.flags.bits(),
         counters: InterfaceCounters::default(),
         other_names: Vec::new(),
+        controller: None,
+        lower: None,
+        xdp_program: None,
     };
     for attribute in NlasIterator::new(&body[HEADER_BYTES..]) {
         let attribute = attribute?;
         match attribute.kind() {
             libc::IFLA_IFNAME => interface.name = text(attribute.value()),
+            libc::IFLA_MASTER => interface.controller = number(attribute.value()),
+            libc::IFLA_LINK => interface.lower = number(attribute.value()),
+            libc::IFLA_XDP => interface.xdp_program = xdp_program(attribute.value()),
             libc::IFLA_MTU | libc::IFLA_STATS64 | libc::IFLA_PROP_LIST => {
                 let parsed = LinkAttribute::parse_with_param(&attribute, AddressFamily::Unspec);
                 if let Ok(attribute) = parsed {
@@ -193,6 +199,23 @@ fn set(interface: &mut Interface, attribute: LinkAttribute) {
         }
         _ => {}
     }
+}
+
+/// Reads a number of 32 bits; `None` for 0, which stands for no interface and no program.
+fn number(value: &[u8]) -> Option<u32> {
+    let number = u32::from_ne_bytes(value.get(..4)?.try_into().ok()?);
+    (number != 0).then_some(number)
+}
+
+/// Reads the number of the program from the attributes inside `IFLA_XDP`. Where a driver has one
+/// program in the driver and another in its NIC, the kernel reports them under other attributes.
+fn xdp_program(nested: &[u8]) -> Option<u32> {
+    const IFLA_XDP_PROG_ID: u16 = 4;
+    const IFLA_XDP_HW_PROG_ID: u16 = 7;
+    NlasIterator::new(nested)
+        .filter_map(Result::ok)
+        .filter(|attribute| (IFLA_XDP_PROG_ID..=IFLA_XDP_HW_PROG_ID).contains(&attribute.kind()))
+        .find_map(|attribute| number(attribute.value()))
 }
 
 /// Returns the text up to the first zero byte. The name of an interface need not be UTF-8.

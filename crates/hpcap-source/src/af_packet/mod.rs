@@ -6,7 +6,6 @@
 //! kernel and of the NIC.
 
 mod cooked;
-mod counters;
 mod ring;
 mod socket;
 mod spec;
@@ -19,10 +18,11 @@ use hpcap::{Error, Kind, Result};
 
 use super::batch::Batch;
 use super::event::PendingEvents;
+use super::losses::Losses;
 use super::{Description, Harvest, InterfaceName, Source, SourceEvent, State};
-use counters::Losses;
 use hpcap_host::interface::{Interface, Link};
 use socket::{RETIRE, Socket};
+pub(crate) use socket::{no_socket, program_name};
 pub use spec::{AfPacketSpec, Direction, Time};
 
 /// Time between two looks at an interface that is down or gone.
@@ -262,13 +262,13 @@ impl AfPacket {
 }
 
 /// Returns whether the error means that the interface is down or gone.
-fn is_about_interface(errno: Option<i32>) -> bool {
+pub(crate) fn is_about_interface(errno: Option<i32>) -> bool {
     matches!(errno, Some(libc::ENETDOWN | libc::ENODEV | libc::ENXIO))
 }
 
 /// Returns a warning if the interface merges received frames of a connection into larger ones,
 /// because a capture sees only the larger frames.
-fn frames_merged(interface: &Interface) -> Option<SourceEvent> {
+pub(crate) fn frames_merged(interface: &Interface) -> Option<SourceEvent> {
     let offloads = interface.offloads();
     // The loopback interface is exempt: it has no traffic of other hosts.
     let merges = interface.hardware == libc::ARPHRD_ETHER && (offloads.gro || offloads.lro);

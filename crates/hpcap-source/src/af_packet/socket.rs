@@ -2,7 +2,6 @@
 
 use std::ffi::c_int;
 use std::io;
-use std::mem::size_of;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::time::Duration;
 
@@ -10,6 +9,7 @@ use hpcap::error::Context;
 use hpcap::privilege::packet_socket_advice;
 use hpcap::{Error, Kind, Result};
 
+use super::super::socket_option::{get, set_at, socklen};
 use super::cooked;
 use super::ring::Ring;
 use super::spec::{AfPacketSpec, Direction, Time};
@@ -201,16 +201,16 @@ impl Socket {
     }
 }
 
-fn no_socket(name: &str, error: io::Error) -> Error {
+pub(crate) fn no_socket(name: &str, error: io::Error) -> Error {
     let error = Error::io(format!("open a packet socket to capture {name}"), error);
     match error.kind() {
-        Kind::Permission => error.advise(packet_socket_advice(&program())),
+        Kind::Permission => error.advise(packet_socket_advice(&program_name())),
         _ => error,
     }
 }
 
 /// Returns the file name of this program.
-fn program() -> String {
+pub(crate) fn program_name() -> String {
     std::env::current_exe()
         .ok()
         .and_then(|path| Some(path.file_name()?.to_str()?.to_owned()))
@@ -250,15 +250,6 @@ fn attach_outgoing_filter(fd: &OwnedFd) -> io::Result<()> {
     set_at(fd, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &filter)
 }
 
-/// Size of a `T` in the type that socket calls take.
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "types that the kernel knows are small"
-)]
-const fn socklen<T>() -> libc::socklen_t {
-    size_of::<T>() as libc::socklen_t
-}
-
 fn no_address() -> libc::sockaddr_ll {
     // SAFETY: zero is a valid value of every field of a `sockaddr_ll`.
     unsafe { std::mem::zeroed() }
@@ -279,28 +270,6 @@ fn bind(fd: &OwnedFd, index: c_int) -> io::Result<()> {
 
 fn set<T>(fd: &OwnedFd, option: c_int, value: &T) -> io::Result<()> {
     set_at(fd, libc::SOL_PACKET, option, value)
-}
-
-fn set_at<T>(fd: &OwnedFd, level: c_int, option: c_int, value: &T) -> io::Result<()> {
-    let bytes = socklen::<T>();
-    let value = std::ptr::from_ref(value).cast();
-    // SAFETY: the kernel reads `bytes` bytes at `value`, which is a whole `T`.
-    match unsafe { libc::setsockopt(fd.as_raw_fd(), level, option, value, bytes) } {
-        0 => Ok(()),
-        _ => Err(io::Error::last_os_error()),
-    }
-}
-
-/// Reads a socket option. `T` must consist of integers only, so that any bytes that the kernel
-/// writes are a valid value.
-fn get<T: Copy>(fd: &OwnedFd, level: c_int, option: c_int, value: &mut T) -> io::Result<()> {
-    let mut bytes = socklen::<T>();
-    let value = std::ptr::from_mut(value).cast();
-    // SAFETY: the kernel writes at most `bytes` bytes at `value`, which is a whole `T`.
-    match unsafe { libc::getsockopt(fd.as_raw_fd(), level, option, value, &raw mut bytes) } {
-        0 => Ok(()),
-        _ => Err(io::Error::last_os_error()),
-    }
 }
 
 #[cfg(test)]

@@ -40,7 +40,7 @@ pub fn content_of(source: &SourceSpec, now: Timestamp) -> Result<Option<SourceSp
             spec.speed = Speed::Max;
             Some(SourceSpec::Pcap(spec))
         }
-        SourceSpec::AfPacket(_) => None,
+        SourceSpec::AfPacket(_) | SourceSpec::AfXdp(_) | SourceSpec::Auto(_) => None,
     })
 }
 

@@ -33,7 +33,7 @@ impl Pace {
         match source {
             SourceSpec::Generator(spec) => spec.rate.map_or(Self::Room, Self::Rate),
             SourceSpec::Pcap(spec) if spec.speed == Speed::Max => Self::Room,
-            SourceSpec::Pcap(_) | SourceSpec::AfPacket(_) => Self::Source,
+            _ => Self::Source,
         }
     }
 }

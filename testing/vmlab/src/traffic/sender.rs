@@ -101,7 +101,7 @@ impl Sender {
         }
         let duration = match source {
             SourceSpec::Generator(spec) => spec.duration,
-            SourceSpec::Pcap(_) | SourceSpec::AfPacket(_) => None,
+            _ => None,
         };
         let (content, job) = match content_of(source, Timestamp::now())? {
             Some(content) => {

@@ -1,5 +1,5 @@
-//! Losses of the interface and of the kernel, computed as differences between two
-//! readings of their counters.
+//! Losses of an interface and of the kernel, computed as differences between two readings of their
+//! counters.
 
 use std::collections::VecDeque;
 
@@ -9,12 +9,12 @@ use hpcap_host::Interface;
 
 /// Losses that were noticed but not reported yet.
 #[derive(Debug)]
-pub(super) struct Losses {
+pub(crate) struct Losses {
     /// The interface's counters as of the last reading; `None` where they are not counted.
     seen: Option<NicCounters>,
     missed: u64,
-    /// Frames that the kernel had no room for, in the order of the blocks.
-    before: VecDeque<MissingBefore>,
+    /// Frames that the kernel had no room for.
+    gaps: Gaps,
     damaged: u64,
     report: [(Reason, Count); 2],
 }
@@ -35,12 +35,44 @@ impl NicCounters {
     }
 }
 
-/// Frames that are missing right before a block of the receive ring.
+/// Frames that are missing right before an entry of the receive ring.
 #[derive(Debug)]
 struct MissingBefore {
-    /// Number of the block.
-    block: u64,
+    /// Number of the entry.
+    entry: u64,
     frames: u64,
+}
+
+/// Frames that the kernel had no room for, in the order of the entries that follow them. An entry
+/// is what the kernel hands over in turn: a block of frames, or one frame.
+#[derive(Debug, Default)]
+pub(crate) struct Gaps(VecDeque<MissingBefore>);
+
+impl Gaps {
+    /// Notes frames that are missing right before entry number `entry`.
+    pub(crate) fn missed_before(&mut self, entry: u64, frames: u64) {
+        if frames == 0 {
+            return;
+        }
+        match self.0.back_mut() {
+            Some(last) if last.entry >= entry => last.frames += frames,
+            _ => self.0.push_back(MissingBefore { entry, frames }),
+        }
+    }
+
+    /// Returns the number of the first entry that frames are missing before.
+    pub(crate) fn next(&self) -> Option<u64> {
+        self.0.front().map(|missing| missing.entry)
+    }
+
+    /// Takes the losses before entry number `entry`: all frames in front of it were taken.
+    pub(crate) fn reached(&mut self, entry: u64) -> u64 {
+        let mut frames = 0;
+        while let Some(missing) = self.0.pop_front_if(|missing| missing.entry <= entry) {
+            frames += missing.frames;
+        }
+        frames
+    }
 }
 
 /// Returns by how much a counter has grown. A counter that was reset (a driver reloaded, a NIC
@@ -56,42 +88,39 @@ fn grown(from: u64, to: u64) -> u64 {
 
 impl Losses {
     /// Starts to count. The interface's own counters are included only if `nic` is set.
-    pub(super) fn new(interface: &Interface, nic: bool) -> Self {
+    pub(crate) fn new(interface: &Interface, nic: bool) -> Self {
         let none = Count::default();
         Self {
             seen: nic.then(|| NicCounters::of(interface)),
             missed: 0,
-            before: VecDeque::new(),
+            gaps: Gaps::default(),
             damaged: 0,
             report: [(Reason::NicMissed, none), (Reason::NicError, none)],
         }
     }
 
     /// Notes frames for which the ring had no room, right before block number `block`.
-    pub(super) fn missed_before(&mut self, block: u64, frames: u64) {
-        if frames == 0 {
-            return;
-        }
-        match self.before.back_mut() {
-            Some(last) if last.block >= block => last.frames += frames,
-            _ => self.before.push_back(MissingBefore { block, frames }),
-        }
+    pub(crate) fn missed_before(&mut self, block: u64, frames: u64) {
+        self.gaps.missed_before(block, frames);
     }
 
     /// Makes the losses before block number `block` due: all frames in front of it were taken.
-    pub(super) fn reached(&mut self, block: u64) {
-        while let Some(missing) = self.before.pop_front_if(|missing| missing.block <= block) {
-            self.missed += missing.frames;
-        }
+    pub(crate) fn reached(&mut self, block: u64) {
+        self.missed += self.gaps.reached(block);
+    }
+
+    /// Counts frames that are missing here.
+    pub(crate) fn missed(&mut self, frames: u64) {
+        self.missed += frames;
     }
 
     /// Counts frames that arrived but could not be read.
-    pub(super) fn damaged(&mut self, frames: u64) {
+    pub(crate) fn damaged(&mut self, frames: u64) {
         self.damaged += frames;
     }
 
     /// Adds the growth of the interface's counters since the last look.
-    pub(super) fn look(&mut self, interface: &Interface) {
+    pub(crate) fn look(&mut self, interface: &Interface) {
         if let Some(seen) = &mut self.seen {
             let now = NicCounters::of(interface);
             self.missed += grown(seen.missed, now.missed);
@@ -101,14 +130,14 @@ impl Losses {
     }
 
     /// Starts anew with the counters of another interface that has taken over the name.
-    pub(super) fn replaced(&mut self, interface: &Interface) {
+    pub(crate) fn replaced(&mut self, interface: &Interface) {
         if let Some(seen) = &mut self.seen {
             *seen = NicCounters::of(interface);
         }
     }
 
     /// Returns the losses that were not reported yet, and marks them as reported.
-    pub(super) fn report(&mut self) -> &[(Reason, Count)] {
+    pub(crate) fn report(&mut self) -> &[(Reason, Count)] {
         self.report = [
             (
                 Reason::NicMissed,

@@ -1,0 +1,111 @@
+//! Mapped memory: the chunks that the kernel writes frames to, and the rings of a socket.
+
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::ptr::NonNull;
+
+use hpcap::error::Context;
+use hpcap::{Kind, Result};
+use hpcap_host::pages::{HUGE_1G, HUGE_2M, ORDINARY, Pages, anonymous, choose_pages};
+
+/// A shared, writable mapping, which is removed with the value.
+#[derive(Debug)]
+pub(super) struct Mapped {
+    start: NonNull<u8>,
+    bytes: usize,
+}
+
+// SAFETY: the mapping does not depend on threads, and this value alone owns it in this process.
+unsafe impl Send for Mapped {}
+
+impl Mapped {
+    /// Maps `bytes` bytes of `fd` from `offset` on, with all of its pages present.
+    pub(super) fn new(fd: BorrowedFd<'_>, offset: libc::off_t, bytes: usize) -> io::Result<Self> {
+        let access = libc::PROT_READ | libc::PROT_WRITE;
+        let flags = libc::MAP_SHARED | libc::MAP_POPULATE;
+        let fd = fd.as_raw_fd();
+        // SAFETY: a new mapping at an address that the kernel chooses; the result is checked.
+        let start = unsafe { libc::mmap(std::ptr::null_mut(), bytes, access, flags, fd, offset) };
+        if start == libc::MAP_FAILED {
+            return Err(io::Error::last_os_error());
+        }
+        let start = NonNull::new(start.cast()).ok_or_else(io::Error::last_os_error)?;
+        Ok(Self { start, bytes })
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Returns the first byte. The kernel may change the memory at any time.
+    pub(super) fn start(&self) -> *mut u8 {
+        self.start.as_ptr()
+    }
+}
+
+impl Drop for Mapped {
+    fn drop(&mut self) {
+        // SAFETY: the mapping has this length, and nothing refers to it any more.
+        unsafe { libc::munmap(self.start.as_ptr().cast(), self.bytes) };
+    }
+}
+
+/// The memory that the kernel writes the frames of one queue to (UMEM), in chunks of equal length.
+#[derive(Debug)]
+pub(super) struct FrameMemory {
+    pub(super) mapped: Mapped,
+    pub(super) chunk_bytes: u32,
+    pub(super) chunks: u32,
+    /// Size of the pages under it.
+    pub(super) page_bytes: u64,
+}
+
+impl FrameMemory {
+    /// Allocates `chunks` chunks. With [`Pages::Auto`], hugepages are used where enough are free.
+    ///
+    /// # Errors
+    /// [`Kind::Full`] when there is not enough memory, or not enough of the pages that are demanded.
+    pub(super) fn allocate(chunks: u32, chunk_bytes: u32, pages: Pages) -> Result<Self> {
+        let bytes = u64::from(chunks) * u64::from(chunk_bytes);
+        let page_bytes = match pages {
+            Pages::Auto => [HUGE_1G, HUGE_2M]
+                .into_iter()
+                .find(|page| bytes.is_multiple_of(*page) && is_free(pages_of(*page), bytes))
+                .unwrap_or(ORDINARY),
+            demanded => choose_pages(demanded, bytes)?.0,
+        };
+        match Self::in_pages(chunks, chunk_bytes, bytes, page_bytes) {
+            // Another process was faster.
+            Err(_) if pages == Pages::Auto && page_bytes != ORDINARY => {
+                Self::in_pages(chunks, chunk_bytes, bytes, ORDINARY)
+            }
+            other => other,
+        }
+    }
+
+    fn in_pages(chunks: u32, chunk_bytes: u32, bytes: u64, page_bytes: u64) -> Result<Self> {
+        let file: OwnedFd = anonymous("af_xdp frames", bytes, page_bytes)?;
+        let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+        let mapped = Mapped::new(std::os::fd::AsFd::as_fd(&file), 0, bytes)
+            .context(|| format!("map {bytes} bytes for the frames of af_xdp"))?;
+        Ok(Self {
+            mapped,
+            chunk_bytes,
+            chunks,
+            page_bytes,
+        })
+    }
+}
+
+fn pages_of(page_bytes: u64) -> Pages {
+    if page_bytes == HUGE_1G {
+        Pages::Huge1G
+    } else {
+        Pages::Huge2M
+    }
+}
+
+/// Returns whether enough of these hugepages are free.
+fn is_free(pages: Pages, bytes: u64) -> bool {
+    !choose_pages(pages, bytes).is_err_and(|e| matches!(e.kind(), Kind::Full | Kind::Usage))
+}
