@@ -17,11 +17,12 @@ use hpcap_source::spec::SourceSpec;
     name = "hpcapd",
     version = hpcap_cli::VERSION,
     after_help = "\
-Sources: af_packet:IF, pcap:FILE, gen:KEY=VALUE,... (docs/sources.md). A source without a name
-becomes hpcap0, hpcap1, ... in the order given.
+Sources: af_packet:IF, af_xdp:IF, auto:IF, pcap:FILE, gen:KEY=VALUE,... (docs/sources.md). A source
+without a name becomes hpcap0, hpcap1, ... in the order given.
 
 Examples:
   hpcapd -i eth0                              serve eth0 as hpcap0
+  hpcapd af_xdp:eth1                          serve eth1, of which this machine makes no other use
   hpcapd hpcap3:1=gen:size=60,rate=1G         serve generated frames as hpcap3:1
   hpcapd af_packet:eth0 --dedup ignore=vlan   without the copies of a mirror port
 

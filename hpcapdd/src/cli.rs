@@ -54,8 +54,8 @@ pub struct Cli {
     #[arg(short, long, value_name = "IF", group = "capture")]
     pub interface: Vec<String>,
 
-    /// Capture from SPEC inside this process: af_packet:IF, pcap:FILE or gen:... Several sources are
-    /// merged by time into one pcapng file, or recorded side by side as RAW files.
+    /// Capture from SPEC inside this process: af_packet:IF, af_xdp:IF, auto:IF, pcap:FILE or gen:...
+    /// Several sources are merged by time into one pcapng file, or recorded side by side as RAW files.
     #[arg(
         long,
         value_name = "SPEC",

@@ -98,8 +98,9 @@ impl fmt::Display for Declined {
                 f.write_str("this machine uses it, or it has an XDP program (af_xdp:IF says which)")
             }
             Self::Permission => f.write_str("AF_XDP takes CAP_NET_RAW, CAP_NET_ADMIN and CAP_BPF"),
-            Self::Unable(0) => f.write_str("AF_XDP does not work on it (af_xdp:IF says why)"),
-            Self::Unable(libc::EOPNOTSUPP) => f.write_str("its driver has no XDP"),
+            Self::Unable(0) => {
+                f.write_str("AF_XDP does not work in its driver (af_xdp:IF,mode=native says why)")
+            }
             Self::Unable(errno) => {
                 write!(
                     f,

@@ -5,8 +5,11 @@ use std::time::Duration;
 
 use hpcap::Kind;
 use hpcap::units::Rate;
+use hpcap_host::pages::Pages;
 use hpcap_source::SourceSpec;
 use hpcap_source::af_packet::{AfPacketSpec, Direction, Time};
+use hpcap_source::af_xdp::{self, AfXdpSpec, Mode, Queues, ZeroCopy};
+use hpcap_source::auto::AutoSpec;
 use hpcap_source::generator::{GeneratorSpec, Late, Sizes};
 use hpcap_source::pcap::{PcapSpec, Speed};
 use proptest::prelude::*;
@@ -33,6 +36,36 @@ fn what_a_specification_means() {
             block_bytes: 256 << 10,
             blocks: 16,
             fanout: Some(3),
+        })
+    );
+    assert_eq!(
+        parse("af_xdp:eth0"),
+        SourceSpec::AfXdp(AfXdpSpec::new("eth0"))
+    );
+    assert_eq!(
+        parse(
+            "af_xdp:eth0:2-5,promisc=off,mode=native,zerocopy=off,time=poll,pass=off,takeover=on,\
+             frames=1024,pages=2M,busy_poll=on"
+        ),
+        SourceSpec::AfXdp(AfXdpSpec {
+            interface: "eth0".into(),
+            queues: Some(Queues { first: 2, last: 5 }),
+            promiscuous: false,
+            mode: Mode::Native,
+            zero_copy: ZeroCopy::Off,
+            time: af_xdp::Time::Poll,
+            pass: false,
+            takeover: true,
+            frames: Some(1024),
+            pages: Pages::Huge2M,
+            busy_poll: true,
+        })
+    );
+    assert_eq!(
+        parse("auto:eth0,promisc=off"),
+        SourceSpec::Auto(AutoSpec {
+            interface: "eth0".into(),
+            promiscuous: false,
         })
     );
     assert_eq!(
@@ -95,6 +128,11 @@ fn what_it_prints_is_canonical() {
             "af_packet:eth0,fanout=1,blocks=8",
             "af_packet:eth0,blocks=8,fanout=1",
         ),
+        (
+            "af_xdp:eth0:3-3,busy_poll=off,pass=on,frames=512,mode=generic",
+            "af_xdp:eth0:3,mode=generic,frames=512",
+        ),
+        ("auto:eth0,promisc=on", "auto:eth0"),
         ("pcap:a,b.pcap,speed=max,loop=1", r"pcap:a\,b.pcap"),
         ("gen:count=5,size=60", "gen:count=5"),
         ("gen:rate=1000Mbps,size=64,vlan=3", "gen:rate=1G,vlan=3"),
@@ -109,7 +147,7 @@ fn what_it_prints_is_canonical() {
 
 #[test]
 fn mistakes_are_named() {
-    let forms = "expected af_packet:INTERFACE, pcap:FILE or gen:";
+    let forms = "expected af_packet:INTERFACE, af_xdp:INTERFACE, auto:INTERFACE, pcap:FILE or gen:";
     for (text, words) in [
         ("eth0", ["source \"eth0\"", forms]),
         ("", ["source \"\"", forms]),
@@ -158,6 +196,41 @@ fn mistakes_are_named() {
             "af_packet:eth0,promisc=on,promisc=on",
             ["promisc", "given twice"],
         ),
+        (
+            "af_xdp:",
+            ["af_xdp:IF", "the name of the interface is missing"],
+        ),
+        (
+            "af_xdp::3",
+            ["af_xdp:IF", "the name of the interface is missing"],
+        ),
+        ("af_xdp:eth0:", ["queues \"\"", "a range such as 0-3"]),
+        ("af_xdp:eth0:a", ["queues \"a\"", "a range such as 0-3"]),
+        ("af_xdp:eth0:3-1", ["queues \"3-1\"", "a range such as 0-3"]),
+        ("af_xdp:eth0:0-1024", ["queues \"0-1024\"", "up to 1023"]),
+        (
+            "af_xdp:eth0,mode=skb",
+            ["mode=skb", "expected auto, native or generic"],
+        ),
+        (
+            "af_xdp:eth0,mode=generic,zerocopy=on",
+            ["zerocopy=on", "auto or off with mode=generic"],
+        ),
+        ("af_xdp:eth0,frames=1000", ["frames=1000", "a power of two"]),
+        (
+            "af_xdp:eth0,pages=1G",
+            ["pages=1G", "expected auto, ordinary or 2M"],
+        ),
+        (
+            "af_xdp:eth0,time=hardware",
+            ["time=hardware", "kernel or poll"],
+        ),
+        (
+            "af_xdp:eth0,direction=in",
+            ["direction", "there are promisc, mode, zerocopy, time, pass"],
+        ),
+        ("auto:", ["auto:IF", "the name of the interface is missing"]),
+        ("auto:eth0,mode=native", ["mode", "there are promisc"]),
         ("pcap:", ["pcap:FILE", "the name of the file is missing"]),
         ("pcap:a,speed=fast", ["speed=fast", "expected max or real"]),
         (
@@ -279,6 +352,27 @@ prop_compose! {
     }
 }
 
+prop_compose! {
+    fn af_xdp()(
+        interface in "[^:]+",
+        first in 0u32..1024,
+        more in proptest::option::of(0u32..10),
+        flags: [bool; 4],
+        mode in prop_oneof![Just(Mode::Auto), Just(Mode::Native), Just(Mode::Generic)],
+        zero_copy in prop_oneof![Just(ZeroCopy::Auto), Just(ZeroCopy::Off)],
+        time in prop_oneof![Just(af_xdp::Time::Kernel), Just(af_xdp::Time::Poll)],
+        frames in proptest::option::of((8u32..=20).prop_map(|n| 1 << n)),
+        pages in prop_oneof![Just(Pages::Auto), Just(Pages::Ordinary), Just(Pages::Huge2M)],
+    ) -> AfXdpSpec {
+        let [promiscuous, pass, takeover, busy_poll] = flags;
+        let queues = more.map(|more| Queues { first, last: (first + more).min(1023) });
+        AfXdpSpec {
+            interface, queues, promiscuous, mode, zero_copy, time, pass, takeover, frames, pages,
+            busy_poll,
+        }
+    }
+}
+
 proptest! {
     #[test]
     fn what_it_prints_reads_back(
@@ -286,13 +380,17 @@ proptest! {
             generator().prop_map(SourceSpec::Generator),
             pcap().prop_map(SourceSpec::Pcap),
             af_packet().prop_map(SourceSpec::AfPacket),
+            af_xdp().prop_map(SourceSpec::AfXdp),
+            (".+", any::<bool>()).prop_map(|(interface, promiscuous)| {
+                SourceSpec::Auto(AutoSpec { interface, promiscuous })
+            }),
         ]
     ) {
         prop_assert_eq!(&spec.to_string().parse::<SourceSpec>().unwrap(), &spec);
     }
 
     #[test]
-    fn any_text_is_read_or_refused(text in "(af_packet|pcap|gen)?:?.*") {
+    fn any_text_is_read_or_refused(text in "(af_packet|af_xdp|auto|pcap|gen)?:?.*") {
         if let Ok(spec) = text.parse::<SourceSpec>() {
             prop_assert_eq!(spec.to_string().parse::<SourceSpec>().unwrap(), spec);
         }

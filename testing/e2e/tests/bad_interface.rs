@@ -80,6 +80,14 @@ fn missing_capability_is_named() {
         let refused = run(as_nobody(&lab, tool).args(args)).exits(1);
         let _ = refused.says(&["CAP_NET_RAW", "root", "-m 0750", "setcap"]);
     }
+    for tool in ["hpcapd", "hpcapdd"] {
+        let source: &[&str] = match tool {
+            "hpcapd" => &["af_xdp:lo,takeover=on"],
+            _ => &["--source", "af_xdp:lo,takeover=on", "null"],
+        };
+        let refused = run(as_nobody(&lab, tool).args(source)).exits(1);
+        let _ = refused.says(&["CAP_NET_RAW", "CAP_NET_ADMIN", "CAP_BPF", "af_packet:"]);
+    }
     assert_eq!(std::fs::read_dir(&run_dir).unwrap().count(), 0);
 }
 

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
 
 use hpcap::{Error, Kind, Result};
 use hpcap_host::Interface;
@@ -24,6 +25,8 @@ const FRAMES_OF_ALL: u32 = 131_072;
 const FRAMES_LEAST: u32 = 2048;
 /// Bytes of a chunk that the kernel keeps free before the frame (`XDP_PACKET_HEADROOM`).
 const HEADROOM_BYTES: u32 = 256;
+/// Time within which the kernel frees the queue of a closed socket, even on a busy machine.
+const FREED_WITHIN: Duration = Duration::from_secs(2);
 /// An Ethernet header with two VLAN tags.
 const HEADER_BYTES: u32 = 22;
 
@@ -127,11 +130,8 @@ impl Capture {
             }
             // The kernel reads the fill ring while it binds, and gives the chunks to the NIC.
             let queue = Queue::new(socket);
-            let bind = |several| {
-                queue
-                    .socket
-                    .bind(interface.index, number, delivery, several)
-            };
+            let bind =
+                |several| bind_when_free(&queue.socket, interface.index, number, delivery, several);
             match bind(several_buffers) {
                 Ok(()) => {}
                 Err(_) if several_buffers && longest <= chunk_bytes - HEADROOM_BYTES => {
@@ -152,6 +152,26 @@ impl Capture {
             .attach(interface.index, place)
             .map_err(failed(Step::Attach))?;
         Ok((link, queues, several_buffers))
+    }
+}
+
+/// Binds a socket. The kernel frees the queue of a socket that was closed only a moment later, so a
+/// queue that is taken is tried again for a while.
+fn bind_when_free(
+    socket: &Socket,
+    interface: u32,
+    queue: u32,
+    delivery: Delivery,
+    several_buffers: bool,
+) -> io::Result<()> {
+    let start = Instant::now();
+    loop {
+        match socket.bind(interface, queue, delivery, several_buffers) {
+            Err(e) if e.raw_os_error() == Some(libc::EBUSY) && start.elapsed() < FREED_WITHIN => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            other => return other,
+        }
     }
 }
 

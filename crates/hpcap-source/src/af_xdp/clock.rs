@@ -83,7 +83,6 @@ impl Clock {
     }
 
     fn at(ns: u64, by_kernel: bool) -> Stamp {
-        #[expect(clippy::cast_possible_truncation, reason = "less than a second")]
         let nsec = (ns % NS) as u32;
         Stamp {
             sec: ns / NS,

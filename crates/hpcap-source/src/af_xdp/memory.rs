@@ -1,12 +1,14 @@
 //! Mapped memory: the chunks that the kernel writes frames to, and the rings of a socket.
 
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::ptr::NonNull;
 
 use hpcap::error::Context;
-use hpcap::{Kind, Result};
-use hpcap_host::pages::{HUGE_1G, HUGE_2M, ORDINARY, Pages, anonymous, choose_pages};
+use hpcap::units::Bytes;
+use hpcap::{Error, Kind, Result};
+use hpcap_host::pages::{HUGE_2M, ORDINARY, Pages, anonymous};
+use hpcap_host::{HugePool, Tree};
 
 /// A shared, writable mapping, which is removed with the value.
 #[derive(Debug)]
@@ -68,11 +70,13 @@ impl FrameMemory {
     pub(super) fn allocate(chunks: u32, chunk_bytes: u32, pages: Pages) -> Result<Self> {
         let bytes = u64::from(chunks) * u64::from(chunk_bytes);
         let page_bytes = match pages {
-            Pages::Auto => [HUGE_1G, HUGE_2M]
-                .into_iter()
-                .find(|page| bytes.is_multiple_of(*page) && is_free(pages_of(*page), bytes))
-                .unwrap_or(ORDINARY),
-            demanded => choose_pages(demanded, bytes)?.0,
+            Pages::Ordinary => ORDINARY,
+            Pages::Auto if bytes.is_multiple_of(HUGE_2M) && free() >= bytes / HUGE_2M => HUGE_2M,
+            Pages::Auto => ORDINARY,
+            Pages::Huge2M | Pages::Huge1G => {
+                Self::demand_hugepages(bytes)?;
+                HUGE_2M
+            }
         };
         match Self::in_pages(chunks, chunk_bytes, bytes, page_bytes) {
             // Another process was faster.
@@ -83,10 +87,33 @@ impl FrameMemory {
         }
     }
 
+    /// Fails if `bytes` do not fit the free hugepages.
+    fn demand_hugepages(bytes: u64) -> Result<()> {
+        let tried = || {
+            let size = Bytes(bytes);
+            format!("keep frames in {size} of hugepages (pages=2M)")
+        };
+        let (needed, free) = (bytes / HUGE_2M, free());
+        if !bytes.is_multiple_of(HUGE_2M) {
+            return Err(
+                Error::new(Kind::Usage, tried(), "it is not a multiple of 2 MiB")
+                    .advise("ask for more memory, such as frames=16384, or leave out pages=2M"),
+            );
+        }
+        if free < needed {
+            let why = format!("{needed} are needed and {free} are free");
+            return Err(Error::new(Kind::Full, tried(), why).advise(format!(
+                "reserve them: hpcapctl hugepages reserve {}M --pages 2M; or leave out pages=2M",
+                bytes >> 20
+            )));
+        }
+        Ok(())
+    }
+
     fn in_pages(chunks: u32, chunk_bytes: u32, bytes: u64, page_bytes: u64) -> Result<Self> {
         let file: OwnedFd = anonymous("af_xdp frames", bytes, page_bytes)?;
         let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
-        let mapped = Mapped::new(std::os::fd::AsFd::as_fd(&file), 0, bytes)
+        let mapped = Mapped::new(file.as_fd(), 0, bytes)
             .context(|| format!("map {bytes} bytes for the frames of af_xdp"))?;
         Ok(Self {
             mapped,
@@ -97,15 +124,7 @@ impl FrameMemory {
     }
 }
 
-fn pages_of(page_bytes: u64) -> Pages {
-    if page_bytes == HUGE_1G {
-        Pages::Huge1G
-    } else {
-        Pages::Huge2M
-    }
-}
-
-/// Returns whether enough of these hugepages are free.
-fn is_free(pages: Pages, bytes: u64) -> bool {
-    !choose_pages(pages, bytes).is_err_and(|e| matches!(e.kind(), Kind::Full | Kind::Usage))
+/// Returns the number of free hugepages of 2 MiB.
+fn free() -> u64 {
+    HugePool::read(&Tree::machine(), HUGE_2M, None).map_or(0, |pool| pool.available())
 }

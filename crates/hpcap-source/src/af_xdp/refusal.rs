@@ -140,9 +140,10 @@ impl Failure {
     /// The error for an interface that has the XDP program number `id` already.
     pub(super) fn program_is_there(interface: &Interface, id: u32) -> Error {
         let name = &interface.name;
-        let called = bpf::program_name(id).unwrap_or_default();
+        // Asking for the name takes more privileges than capturing.
+        let called = bpf::program_name(id).ok();
         let tried = format!("capture {name} through AF_XDP");
-        if called == program::NAME {
+        if called.as_deref() == Some(program::NAME) {
             return Error::new(
                 Kind::Busy,
                 tried,
@@ -152,18 +153,100 @@ impl Failure {
                 "share one capture instead: hpcapd af_xdp:{name}, and read its queue with hpcapdd"
             ));
         }
-        let called = match called.as_str() {
-            "" => "without a name".to_owned(),
-            called => format!("called {called:?}"),
+        let called = match called.as_deref() {
+            None => String::new(),
+            Some("") => " without a name".to_owned(),
+            Some(called) => format!(" called {called:?}"),
         };
         Error::new(
             Kind::Busy,
             tried,
-            format!("XDP program {id} {called} is attached to it already"),
+            format!("XDP program {id}{called} is attached to it already"),
         )
         .advise(format!(
             "bpftool prog show id {id} says whose it is; end its owner, or detach it with \
              ip link set dev {name} xdp off; -i {name} captures with AF_PACKET what it passes on"
         ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::af_xdp::program::{Program, Unserved};
+    use crate::af_xdp::{AfXdp, AfXdpSpec};
+    use std::os::fd::AsFd;
+    use testkit::network::{create_veth_pair, in_namespace};
+
+    fn refused(step: Step, errno: i32) -> String {
+        let failure = Failure {
+            step,
+            error: io::Error::from_raw_os_error(errno),
+        };
+        let mut interface = Interface::any();
+        interface.name = "eth0".into();
+        failure.explain(&interface, Place::Driver).to_string()
+    }
+
+    #[test]
+    fn refusals_say_what_to_do() {
+        for (step, errno, words) in [
+            (Step::Load, libc::EPERM, ["CAP_BPF", "AmbientCapabilities"]),
+            (Step::Load, libc::ENOSYS, ["CONFIG_BPF_SYSCALL", "-i eth0"]),
+            (Step::Open, libc::ENOBUFS, ["ulimit -l", "frames=2048"]),
+            (Step::Open, libc::ENOMEM, ["memory", "frames=2048"]),
+            (
+                Step::Bind(3),
+                libc::EBUSY,
+                ["queue 3 of eth0", "another AF_XDP socket"],
+            ),
+            (
+                Step::LongFrames(9018),
+                libc::EINVAL,
+                ["9018 bytes", "lower the MTU"],
+            ),
+            (Step::Attach, libc::EOPNOTSUPP, ["no XDP", "mode=native"]),
+            (Step::Attach, libc::ERANGE, ["MTU", "AF_PACKET"]),
+        ] {
+            let text = refused(step, errno);
+            for word in words {
+                assert!(text.contains(word), "{step:?}: {text}");
+            }
+        }
+    }
+
+    #[test]
+    fn foreign_program_is_named() {
+        in_namespace(|| {
+            create_veth_pair("snd", "rx", 1500);
+            let interface = Interface::required("rx").unwrap();
+            // A program that passes everything.
+            let code = [0x2_0000_00b7, 0x95];
+            let Ok(foreign) = bpf::load("firewall", &code) else {
+                testkit::skip("this kernel loads no XDP programs");
+                return;
+            };
+            let _link = bpf::attach(foreign.as_fd(), interface.index, Place::Driver).unwrap();
+            let error = AfXdp::open(&AfXdpSpec::new("rx")).err().unwrap();
+            assert_eq!(error.kind(), Kind::Busy);
+            let text = error.to_string();
+            for word in [
+                "\"firewall\" is attached",
+                "bpftool",
+                "ip link set dev rx xdp off",
+            ] {
+                assert!(text.contains(word), "{text}");
+            }
+            // A program that is attached in the same moment is named by the kernel's refusal.
+            let ours = Program::load(1, None, Unserved::Pass).unwrap();
+            let error = ours.attach(interface.index, Place::Driver).unwrap_err();
+            let failure = Failure {
+                step: Step::Attach,
+                error,
+            };
+            assert!(!failure.is_about_mode(Delivery::Copy));
+            let text = failure.explain(&interface, Place::Driver).to_string();
+            assert!(text.contains("firewall"), "{text}");
+        });
     }
 }

@@ -89,7 +89,7 @@ pub struct AfXdpSpec {
     /// `frames=N`: number of frames that the memory of each queue holds, a power of two from 256 to
     /// 2^20.
     pub frames: Option<u32>,
-    /// `pages=auto|ordinary|2M|1G`: the pages under that memory.
+    /// `pages=auto|ordinary|2M`: the pages under that memory.
     pub pages: Pages,
     /// `busy_poll=on|off`: whether the poll thread itself runs the driver's poll function; off by
     /// default.
@@ -205,7 +205,9 @@ impl AfXdpSpec {
         spec.frames = o.take("frames", "a power of two from 256 to 1048576", |v| {
             number(v).filter(|n: &u32| (FRAMES_MIN..=FRAMES_MAX).contains(n) && n.is_power_of_two())
         })?;
-        if let Some(pages) = o.take("pages", "auto, ordinary, 2M or 1G", |v| v.parse().ok())? {
+        if let Some(pages) = o.take("pages", "auto, ordinary or 2M", |v| {
+            v.parse().ok().filter(|pages| *pages != Pages::Huge1G)
+        })? {
             spec.pages = pages;
         }
         if let Some(on) = o.take("busy_poll", "on or off", on_or_off)? {
@@ -260,8 +262,7 @@ impl fmt::Display for AfXdpSpec {
         match self.pages {
             Pages::Auto => {}
             Pages::Ordinary => f.write_str(",pages=ordinary")?,
-            Pages::Huge2M => f.write_str(",pages=2M")?,
-            Pages::Huge1G => f.write_str(",pages=1G")?,
+            Pages::Huge2M | Pages::Huge1G => f.write_str(",pages=2M")?,
         }
         if self.busy_poll {
             f.write_str(",busy_poll=on")?;

@@ -108,7 +108,7 @@ impl fmt::Display for AfXdpStart {
             (Delivery::ZeroCopy, _) => write!(f, ", zero-copy")?,
             (Delivery::Copy, 0) => write!(f, ", the kernel copies")?,
             (Delivery::Copy, errno) => {
-                write!(f, ", the kernel copies (no zero-copy: {})", reason(errno))?
+                write!(f, ", the kernel copies (no zero-copy: {})", reason(errno))?;
             }
         }
         write!(
@@ -122,7 +122,7 @@ impl fmt::Display for AfXdpStart {
         }
         write!(
             f,
-            "; the network stack of this machine gets none of its frames"
+            "; the network stack of this machine gets none of these frames"
         )
     }
 }
