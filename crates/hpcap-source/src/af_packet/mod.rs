@@ -21,8 +21,8 @@ use super::event::PendingEvents;
 use super::losses::Losses;
 use super::{Description, Harvest, InterfaceName, Source, SourceEvent, State};
 use hpcap_host::interface::{Interface, Link};
+pub(crate) use socket::program_name;
 use socket::{RETIRE, Socket};
-pub(crate) use socket::{no_socket, program_name};
 pub use spec::{AfPacketSpec, Direction, Time};
 
 /// Time between two looks at an interface that is down or gone.

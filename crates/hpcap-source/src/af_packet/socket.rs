@@ -201,7 +201,7 @@ impl Socket {
     }
 }
 
-pub(crate) fn no_socket(name: &str, error: io::Error) -> Error {
+fn no_socket(name: &str, error: io::Error) -> Error {
     let error = Error::io(format!("open a packet socket to capture {name}"), error);
     match error.kind() {
         Kind::Permission => error.advise(packet_socket_advice(&program_name())),

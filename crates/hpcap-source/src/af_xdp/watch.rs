@@ -5,11 +5,12 @@ use std::ffi::c_int;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
-use hpcap::Result;
 use hpcap::error::Context;
+use hpcap::privilege::af_xdp_advice;
+use hpcap::{Error, Kind, Result};
 use hpcap_host::Interface;
 
-use super::super::af_packet::no_socket;
+use super::super::af_packet::program_name;
 use super::super::socket_option::{get, set_at, socklen};
 
 /// A protocol that no frame has: the kernel only notifies a socket that is bound to some protocol.
@@ -27,7 +28,12 @@ impl Watch {
         // SAFETY: `socket` accesses no memory of this process; the result is checked.
         let fd = unsafe { libc::socket(libc::AF_PACKET, kind, 0) };
         if fd < 0 {
-            return Err(no_socket(name, io::Error::last_os_error()));
+            let tried = format!("capture {name} through AF_XDP");
+            let error = Error::io(tried, io::Error::last_os_error());
+            return Err(match error.kind() {
+                Kind::Permission => error.advise(af_xdp_advice(&program_name())),
+                _ => error,
+            });
         }
         // SAFETY: the descriptor was just opened, and nothing else owns it.
         let watch = Self(unsafe { OwnedFd::from_raw_fd(fd) });
