@@ -11,11 +11,10 @@ use hpcap::error::Context;
 use hpcap::message::{Level, Messages};
 use hpcap_config::model::Listen;
 use hpcap_host::Tree;
+use hpcap_host::process::run_on_cpu;
 use hpcap_service::{Service, Signals};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sched::{CpuSet, sched_setaffinity};
 use nix::sys::signal::Signal;
-use nix::unistd::Pid;
 
 use crate::events::{Event, Observed, Outlet, Watch};
 use crate::log::writer::{Job, Writer};
@@ -111,7 +110,7 @@ struct Monitor {
 impl Monitor {
     fn start(settings: &Settings, messages: &Messages, shared: Shared) -> Result<Self> {
         if let Some(cpu) = settings.cpu {
-            pin(cpu)?;
+            run_on_cpu(cpu as usize)?;
         }
         let mut disks = settings.destinations.clone();
         disks.insert(settings.basedir.clone());
@@ -250,12 +249,4 @@ impl Monitor {
         }
         self.outlet
     }
-}
-
-/// Runs this thread, and those that it starts, on one CPU.
-fn pin(cpu: u32) -> Result<()> {
-    let tried = || format!("run on CPU {cpu}");
-    let mut set = CpuSet::new();
-    set.set(cpu as usize).context(tried)?;
-    sched_setaffinity(Pid::from_raw(0), &set).context(tried)
 }

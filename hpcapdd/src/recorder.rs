@@ -35,7 +35,7 @@ pub fn record(cli: &Cli, messages: &Messages, signals: Signals) -> Result<()> {
         plan::check_several(cli, sources, &destination)?;
     }
     if let Some(cpu) = cli.recorder_cpu {
-        hpcap_engine::engine::pin(cpu)?;
+        hpcap_host::process::run_on_cpu(cpu)?;
     }
     let stdout_taken = destination == Destination::Stdout;
     let mut reporter = Reporter::new(messages, style_of(cli), stdout_taken);

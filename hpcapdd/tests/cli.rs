@@ -2,114 +2,111 @@
 
 mod common;
 
+use std::path::Path;
+
 use common::{events, hpcapdd, run, summary};
+use testkit::process::transcript;
 
-#[test]
-fn usage_error_exits_with_2() {
-    for (arguments, text) in [
-        (&[][..], "Usage"),
-        (&["/data"], "QUEUE DEST are expected"),
-        (&["eth0", "/data"], "expected hpcapN"),
-        (&["0", "x", "/data"], "numbers of adapter and queue"),
-        (&["--source", "eth0", "null"], "af_packet:"),
-        (&["--source", "gen:colour=red", "null"], "colour"),
-        (
-            &["--source", "gen:count=1", "--contract", "firm", "null"],
-            "lossless:TIME",
-        ),
-        (
-            &["--source", "gen:count=1", "--start", "now", "null"],
-            "file, newest or oldest",
-        ),
-        (
-            &["--source", "gen:count=1", "--rotate-size", "3G", "out"],
-            "at most 2 GiB",
-        ),
-        (
-            &["--source", "gen:count=1", "--rotate-time", "1m", "null"],
-            "needs a folder",
-        ),
-        (
-            &["--source", "gen:count=1", "--bytes", "10X", "null"],
-            "1024-based",
-        ),
-        (
-            &["--source", "gen:count=1", "--filter", "no such", "null"],
-            "filter",
-        ),
-        (
-            &[
-                "--source",
-                "gen:count=1",
-                "--frames",
-                "1",
-                "--quiet",
-                "--json",
-                "null",
-            ],
-            "--json",
-        ),
-    ] {
-        let output = run(arguments);
-        let stderr = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {stderr}");
-        assert!(stderr.contains(text), "{arguments:?}: {stderr}");
-        assert!(output.stdout.is_empty());
-    }
+/// Replaces what differs from run to run: the folder, the second in the name of a file, its folder, and
+/// everything that depends on the time a recording took.
+fn filters(dir: &Path) -> insta::Settings {
+    let mut settings = insta::Settings::clone_current();
+    settings.add_filter(&dir.display().to_string(), "[DIR]");
+    settings.add_filter(r"\d{10}/\d{10}_", "[HOUR]/[SECOND]_");
+    settings.add_filter(r"\d+\.\d s\b", "[TIME] s");
+    settings.add_filter(r"[\d.]+ (k|M|G)?(pps|b/s|B/s)", "[RATE] $2");
+    settings.add_filter(r"at most \d+ % full", "at most [LAG] % full");
+    settings
+}
+
+/// Compares what the recorder prints in `dir` with the snapshot `name`.
+#[track_caller]
+fn assert_printed(name: &str, arguments: &[&str], dir: &Path) {
+    let ended = hpcapdd().args(arguments).current_dir(dir).output().unwrap();
+    let _filters = filters(dir).bind_to_scope();
+    insta::assert_snapshot!(name, transcript(&ended));
 }
 
 #[test]
-fn failure_exits_with_1() {
-    for arguments in [
-        &["--source", "pcap:/no/such.pcap", "null"][..],
-        &["--source", "af_packet:no-such-if", "null"],
-        &["--source", "gen:count=1", "--cpu", "100000", "null"],
-    ] {
-        let output = run(arguments);
-        let stderr = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {stderr}");
-        assert!(stderr.starts_with("hpcapdd: cannot "), "{stderr}");
-    }
-    let help = run(&["--help"]);
-    assert!(help.status.success());
-    let text = String::from_utf8_lossy(&help.stdout).into_owned();
-    for word in ["SIGHUP", "--keep-free", "tcpdump -r -", "Exit codes"] {
-        assert!(text.contains(word), "{word}");
-    }
-    assert!(run(&["--version"]).status.success());
+fn help_explains_every_option() {
+    insta::assert_snapshot!("help", transcript(&run(&["--help"])));
+    insta::assert_snapshot!("short_help", transcript(&run(&["-h"])));
 }
 
 #[test]
-fn text_output_names_finished_files() {
+fn refused_options_say_what_is_expected() {
     let dir = tempfile::tempdir().unwrap();
-    let output = hpcapdd()
-        .args(["--source", "gen:count=100"])
-        .arg(dir.path())
-        .output()
-        .unwrap();
-    let stdout = String::from_utf8_lossy(&output.stdout);
-    let mut lines = stdout.lines();
-    let line = lines.next().unwrap();
-    assert!(
-        line.starts_with("file complete: ") && line.contains("100 frames"),
-        "{line}"
-    );
-    assert_eq!(lines.next(), None);
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        stderr.contains("ended (source ended): 100 frames"),
-        "{stderr}"
-    );
-    // There is no progress line if stderr is not a terminal.
-    assert!(!stderr.contains("pps  0 b/s  disk"), "{stderr}");
+    for (name, arguments) in [
+        ("no_arguments", &[][..]),
+        ("no_queue", &["/data"]),
+        ("interface_for_queue", &["eth0", "/data"]),
+        ("number_for_queue", &["0", "x", "/data"]),
+        ("unknown_source", &["--source", "eth0", "null"]),
+        ("unknown_setting", &["--source", "gen:colour=red", "null"]),
+        (
+            "contract",
+            &["--source", "gen:count=1", "--contract", "firm", "null"],
+        ),
+        (
+            "start",
+            &["--source", "gen:count=1", "--start", "now", "null"],
+        ),
+        (
+            "rotate_size",
+            &["--source", "gen:count=1", "--rotate-size", "3G", "out"],
+        ),
+        (
+            "rotate_time",
+            &["--source", "gen:count=1", "--rotate-time", "1m", "null"],
+        ),
+        (
+            "bytes",
+            &["--source", "gen:count=1", "--bytes", "10X", "null"],
+        ),
+        (
+            "filter",
+            &["--source", "gen:count=1", "--filter", "no such", "null"],
+        ),
+        (
+            "quiet_json",
+            &["--source", "gen:count=1", "--quiet", "--json", "null"],
+        ),
+        ("misspelt", &["--rotate-sise", "3G", "hpcap0", "out"]),
+    ] {
+        assert_printed(&format!("refused_{name}"), arguments, dir.path());
+    }
+}
 
-    let quiet = hpcapdd()
-        .args(["--quiet", "--source", "gen:count=100"])
-        .arg(dir.path())
-        .output()
-        .unwrap();
-    assert!(quiet.status.success());
-    assert!(quiet.stdout.is_empty());
+#[test]
+fn failures_say_what_to_do() {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, arguments) in [
+        ("no_file", &["--source", "pcap:/no/such.pcap", "null"][..]),
+        (
+            "no_interface",
+            &["--source", "af_packet:no-such-if", "null"],
+        ),
+        (
+            "no_cpu",
+            &["--source", "gen:count=1", "--cpu", "100000", "null"],
+        ),
+    ] {
+        assert_printed(&format!("failed_{name}"), arguments, dir.path());
+    }
+}
+
+#[test]
+fn recording_names_its_files() {
+    const OWN: [&str; 4] = ["--pages", "ordinary", "--source", "gen:count=100"];
+    let dir = tempfile::tempdir().unwrap();
+    for (name, more) in [
+        ("to_a_folder", &["raw"][..]),
+        ("to_one_file", &["x.pcapng"]),
+        ("quietly", &["--quiet", "raw2"]),
+    ] {
+        let arguments = [&OWN[..], more].concat();
+        assert_printed(&format!("recorded_{name}"), &arguments, dir.path());
+    }
 }
 
 #[test]

@@ -11,10 +11,9 @@ use hpcap::filter::Filter;
 use hpcap::pcapfile::LINK_TYPE_ETHERNET;
 use hpcap::queue::{Connect, QueueEnd};
 use hpcap::{Error, Kind, Listener, Queue, Request, Result};
+use hpcap_host::process::run_on_cpu;
 use hpcap_ipc::connection::Connection;
-use nix::sched::{CpuSet, sched_setaffinity};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
-use nix::unistd::Pid;
 
 use crate::config::EngineConfig;
 use crate::description::describe;
@@ -242,23 +241,10 @@ fn run(
     cpu: Option<usize>,
     started: &Sender<Result<()>>,
 ) -> Result<()> {
-    let pinned = cpu.map_or(Ok(()), pin);
+    let pinned = cpu.map_or(Ok(()), run_on_cpu);
     let failed = pinned.is_err();
     let _ = started.send(pinned);
     if failed { Ok(()) } else { poll.run(source) }
-}
-
-/// Runs the calling thread on `cpu` only.
-///
-/// # Errors
-/// When there is no such CPU, or this process may not use it.
-pub fn pin(cpu: usize) -> Result<()> {
-    let tried = || format!("run on CPU {cpu}");
-    let mut set = CpuSet::new();
-    set.set(cpu).context(tried)?;
-    sched_setaffinity(Pid::from_raw(0), &set)
-        .context(tried)
-        .map_err(|e| e.advise("`nproc` and `taskset -p $$` show which CPUs this process may use"))
 }
 
 /// Creates the window of the duplicate filter for a queue of `link_type` that is `plain` or not.

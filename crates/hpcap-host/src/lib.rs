@@ -2,7 +2,7 @@
 //!
 //! Almost everything here reads: from the kernel by netlink and ethtool, and from `/proc` and `/sys`. No
 //! function starts another program. Only methods of [`Interface`] whose names begin with `set_`, `add_` or
-//! `remove_`, and the time stamps of [`interface::timestamps`], change a setting. Facts from files are read below the root of a [`Tree`], which is this
+//! `remove_`, the time stamps of [`interface::timestamps`], and [`process::run_on_cpu`] change a setting. Facts from files are read below the root of a [`Tree`], which is this
 //! machine or a copy of another machine's files. A fact that the kernel does not report is `None`
 //! or empty, and never an error.
 

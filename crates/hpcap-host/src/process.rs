@@ -1,6 +1,26 @@
 //! Processes and threads that run: their names, and the CPUs that they may run on.
 
+use hpcap_base::error::{Context, Result};
+use nix::sched::sched_setaffinity;
+use nix::unistd::Pid;
+
 use crate::{CpuSet, Tree};
+
+/// Makes the calling thread, and those that it starts from now on, run on `cpu` only.
+///
+/// # Errors
+/// Returns an error when there is no such CPU, or when this process may not use it.
+pub fn run_on_cpu(cpu: usize) -> Result<()> {
+    let mut set = nix::sched::CpuSet::new();
+    let done = set
+        .set(cpu)
+        .and_then(|()| sched_setaffinity(Pid::from_raw(0), &set));
+    done.context(|| format!("run on CPU {cpu}")).map_err(|e| {
+        e.advise(
+            "`taskset -p $$` shows which CPUs this process may use, `lscpu -e` which there are",
+        )
+    })
+}
 
 /// Returns the names of the processes that run, as in `ps -o comm`.
 #[must_use]

@@ -1,9 +1,10 @@
 //! Snapshots of what the command lines print.
 
 use hpcap::Reason;
+use testkit::process::transcript;
 
 use crate::samples::{File, START, checkraw, many, ns, raw2pcap, stdout};
-use crate::transcript::{filters, transcript};
+use crate::transcript::filters;
 
 #[test]
 fn help_of_both_tools() {

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Output;
 
-use crate::samples::{stderr, stdout};
+use testkit::process::transcript;
 
 /// Replaces what differs between machines: the folder, times in the local zone, and the size of the
 /// output, in which pcapng names the operating system.
@@ -16,16 +16,6 @@ pub(crate) fn filters(dir: &Path) -> insta::Settings {
         "[TIME]",
     );
     settings
-}
-
-/// The exit code and both outputs.
-pub(crate) fn transcript(run: &Output) -> String {
-    let code = run.status.code().unwrap();
-    format!(
-        "exit code {code}\n--- stdout\n{}--- stderr\n{}",
-        stdout(run),
-        stderr(run)
-    )
 }
 
 /// Compares exit code and outputs of a run in `dir` with the snapshot `name`.

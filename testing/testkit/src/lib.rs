@@ -15,8 +15,8 @@
 //! | `raw` (feature of that name) | RAW files, made and read back |
 //! | `source` (feature of that name) | collecting the frames that a source of the engine lends |
 //!
-//! All functions panic where a test should fail. The crate has unit tests of its own, and no crate
-//! uses it in its unit tests: those would see two copies of the crate that they test.
+//! All functions panic where a test should fail. A crate that this crate depends on does not use it in
+//! its unit tests: those would see two copies of the crate that they test.
 
 #![expect(clippy::unwrap_used, reason = "test support: a panic is a failed test")]
 

@@ -43,6 +43,18 @@ pub fn write_program(path: &Path, contents: impl AsRef<[u8]>) {
     );
 }
 
+/// Exit code and outputs of a program that has ended, to compare them with a snapshot.
+#[must_use]
+pub fn transcript(ended: &std::process::Output) -> String {
+    let text = |bytes| String::from_utf8_lossy(bytes);
+    format!(
+        "exit code {}\n--- stdout\n{}--- stderr\n{}",
+        ended.status.code().unwrap(),
+        text(&ended.stdout),
+        text(&ended.stderr)
+    )
+}
+
 /// Standard output or standard error of a program. A thread reads it all the time, so that the program
 /// never blocks on a full pipe.
 #[derive(Debug)]

@@ -2,8 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-/// Pause between two checks of a condition.
-const POLL_INTERVAL: Duration = Duration::from_millis(5);
+/// First pause between two checks of a condition. Each further pause is longer by half.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(2);
+
+/// Longest pause between two checks. Many conditions start a program, and on a busy machine the programs
+/// of a test that checks without pause would slow down what the test waits for.
+const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 
 /// Longest time that one step of a test may take before the test fails: 60 s, or the number of
 /// seconds in `HPCAP_TEST_PATIENCE` (an emulated processor needs more). It is generous, because no
@@ -24,13 +28,15 @@ pub fn wait_until(what: &str, condition: impl FnMut() -> bool) {
 #[track_caller]
 pub fn wait_until_within(what: &str, limit: Duration, mut condition: impl FnMut() -> bool) {
     let start = Instant::now();
+    let mut pause = SHORTEST_PAUSE;
     while !condition() {
         assert!(
             start.elapsed() < limit,
             "waited {} s in vain: {what}",
             limit.as_secs()
         );
-        std::thread::sleep(POLL_INTERVAL);
+        std::thread::sleep(pause);
+        pause = (pause * 3 / 2).min(LONGEST_PAUSE);
     }
 }
 
