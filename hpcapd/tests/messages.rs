@@ -16,6 +16,9 @@ fn assert_printed(name: &str, arguments: &[&str]) {
         .env("HPCAP_RUN_DIR", dir.path())
         .output()
         .unwrap();
+    let mut settings = insta::Settings::clone_current();
+    settings.add_filter("there are lo.*", "there are [INTERFACES]");
+    let _filters = settings.bind_to_scope();
     insta::assert_snapshot!(name, transcript(&run));
 }
 

@@ -35,11 +35,11 @@ pub fn check_options(cli: &Cli, destination: &Destination) -> Result<()> {
     match refused.into_iter().find(|(_, given)| *given) {
         Some((option, _)) if matches!(destination, Destination::File(_)) => Err(Error::usage(
             option,
-            "is about many files; it needs a folder as DEST (and --format pcapng for pcapng)",
+            "this option is for many files, so DEST must be a folder (with --format pcapng for pcapng)",
         )),
         Some((option, _)) => Err(Error::usage(
             option,
-            "is about files; it needs a folder as DEST",
+            "this option is for files, so DEST must be a folder",
         )),
         None => Ok(()),
     }
