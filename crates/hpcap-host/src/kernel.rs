@@ -103,7 +103,25 @@ pub struct Module {
     pub version: Option<String>,
 }
 
+/// The modules of hpcap.
+const OF_HPCAP: [&str; 5] = [
+    "hpcap",
+    "hpcap_ixgbe",
+    "hpcap_ixgbevf",
+    "hpcap_igb",
+    "hpcap_netdev",
+];
+
 impl Module {
+    /// Returns the modules of hpcap that are loaded.
+    #[must_use]
+    pub fn of_hpcap(tree: &Tree) -> Vec<Self> {
+        OF_HPCAP
+            .iter()
+            .filter_map(|name| Self::loaded(tree, name))
+            .collect()
+    }
+
     /// Returns the module called `name` if it is loaded.
     #[must_use]
     pub fn loaded(tree: &Tree, name: &str) -> Option<Self> {

@@ -1,10 +1,15 @@
 //! Processes and threads that run: their names, and the CPUs that they may run on.
 
+use std::time::Duration;
+
 use hpcap_base::error::{Context, Result};
 use nix::sched::sched_setaffinity;
 use nix::unistd::Pid;
 
 use crate::{CpuSet, Tree};
+
+/// Ticks of a second in the files of `/proc` on every machine that hpcap runs on.
+const TICKS: u32 = 100;
 
 /// Makes the calling thread, and those that it starts from now on, run on `cpu` only.
 ///
@@ -59,6 +64,33 @@ impl Thread {
             .collect()
     }
 
+    /// Returns the poll thread of a queue that process `pid` produces. The module's thread is a process
+    /// of its own, and that of `hpcapd` is called after its queue.
+    #[must_use]
+    pub fn polling(tree: &Tree, pid: u32, queue: &str) -> Option<Self> {
+        let mut threads = Self::of_process(tree, pid);
+        let name = format!("poll {queue}");
+        if let Some(found) = threads.iter().position(|thread| thread.name == name) {
+            return Some(threads.swap_remove(found));
+        }
+        let is_single = threads.len() == 1;
+        threads.pop().filter(|only| is_single && only.number == pid)
+    }
+
+    /// Returns how long thread `number` of process `pid` has run on CPUs; `None` if there is no such
+    /// thread.
+    #[must_use]
+    pub fn cpu_time(tree: &Tree, pid: u32, number: u32) -> Option<Duration> {
+        let folder = format!("/proc/{pid}/task/{number}");
+        // The file `schedstat` is exact, but some kernels do not have it, or leave it at 0.
+        let exact = tree.text(format!("{folder}/schedstat"));
+        let exact = exact.and_then(|text| text.split_whitespace().next()?.parse().ok());
+        if let Some(nanoseconds) = exact.filter(|nanoseconds| *nanoseconds > 0) {
+            return Some(Duration::from_nanos(nanoseconds));
+        }
+        cpu_time(&tree.text(format!("{folder}/stat"))?)
+    }
+
     fn read(tree: &Tree, folder: &str, number: u32) -> Option<Self> {
         let status = tree.text(format!("{folder}/status"))?;
         let field = |name: &str| {
@@ -82,9 +114,26 @@ fn last_cpu(stat: &str) -> Option<u32> {
     after_name.split_whitespace().nth(39 - 3)?.parse().ok()
 }
 
+/// Returns the sum of fields 14 and 15 of a `stat` file: the time on CPUs.
+fn cpu_time(stat: &str) -> Option<Duration> {
+    let (_, after_name) = stat.rsplit_once(')')?;
+    let mut fields = after_name.split_whitespace().skip(14 - 3);
+    let mut field = || fields.next()?.parse::<u64>().ok();
+    let ticks = field()?.checked_add(field()?)?;
+    Some(Duration::from_secs(ticks) / TICKS)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn time_on_cpus_is_that_of_user_and_kernel() {
+        let rest: Vec<String> = (3..=52).map(|n| n.to_string()).collect();
+        let stat = format!("7 (a) {}", rest.join(" "));
+        assert_eq!(cpu_time(&stat), Some(Duration::from_millis(290)));
+        assert_eq!(cpu_time("7 (a) S 1"), None);
+    }
 
     #[test]
     fn this_test_is_a_process_with_threads() {

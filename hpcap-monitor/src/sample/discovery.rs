@@ -2,6 +2,7 @@
 //! delay the next sample.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -29,6 +30,8 @@ pub struct Discovery {
     found: Receiver<Found>,
     /// The queues that are open already.
     open: Arc<Mutex<BTreeSet<QueueName>>>,
+    /// Whether the first search has come to its end.
+    searched: Arc<AtomicBool>,
 }
 
 impl Discovery {
@@ -40,11 +43,23 @@ impl Discovery {
         let (sender, found) = sync_channel(WAITING);
         let open: Arc<Mutex<BTreeSet<QueueName>>> = Arc::default();
         let shared = Arc::clone(&open);
+        let searched: Arc<AtomicBool> = Arc::default();
+        let done = Arc::clone(&searched);
         std::thread::Builder::new()
             .name("discovery".into())
-            .spawn(move || search(&shared, &sender, interval))
+            .spawn(move || search(&shared, &sender, interval, &done))
             .context(|| "start the thread that finds queues")?;
-        Ok(Self { found, open })
+        Ok(Self {
+            found,
+            open,
+            searched,
+        })
+    }
+
+    /// Whether the first search has come to its end, so that the next [`take`](Self::take) returns
+    /// the last of what was there at the start.
+    pub(super) fn has_searched(&self) -> bool {
+        self.searched.load(Ordering::Acquire)
     }
 
     /// Returns what was found since the last call. A returned queue is not opened again until
@@ -64,7 +79,12 @@ fn lock(open: &Mutex<BTreeSet<QueueName>>) -> std::sync::MutexGuard<'_, BTreeSet
     open.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn search(open: &Mutex<BTreeSet<QueueName>>, sender: &SyncSender<Found>, interval: Duration) {
+fn search(
+    open: &Mutex<BTreeSet<QueueName>>,
+    sender: &SyncSender<Found>,
+    interval: Duration,
+    searched: &AtomicBool,
+) {
     let mut refused: BTreeMap<QueueName, (Instant, String)> = BTreeMap::new();
     let mut complaints: Vec<String> = Vec::new();
     loop {
@@ -103,6 +123,7 @@ fn search(open: &Mutex<BTreeSet<QueueName>>, sender: &SyncSender<Found>, interva
                 return;
             }
         }
+        searched.store(true, Ordering::Release);
         std::thread::sleep(interval);
     }
 }

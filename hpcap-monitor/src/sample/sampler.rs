@@ -44,6 +44,19 @@ impl Sampler {
         }
     }
 
+    /// Whether every queue that was served at the start is in the next sample, or is among what cannot
+    /// be seen.
+    #[must_use]
+    pub fn has_searched(&self) -> bool {
+        self.discovery.has_searched()
+    }
+
+    /// Returns the queue called `name`, if it is open.
+    #[must_use]
+    pub fn queue(&self, name: QueueName) -> Option<&Queue> {
+        self.queues.get(&name)
+    }
+
     /// Reads all counters. A queue whose producer is gone is in one more sample, with its final
     /// counters.
     ///

@@ -83,7 +83,8 @@ impl Overview {
         let interface = Interface::by_name(&status.interface).ok().flatten();
         Self {
             producer: if of_module { "module" } else { "hpcapd" },
-            poll_cpus: poll_cpus(tree, status.pid, &status.queue),
+            poll_cpus: Thread::polling(tree, status.pid, &status.queue)
+                .map(|thread| thread.allowed.to_string()),
             link: interface.as_ref().map(LinkState::of),
             rates: status
                 .running
@@ -91,23 +92,6 @@ impl Overview {
             report,
         }
     }
-}
-
-/// The CPUs of the poll thread of a queue. The module's thread is a process of its own, and that of hpcapd is
-/// called after its queue.
-fn poll_cpus(tree: &Tree, pid: u32, queue: &str) -> Option<String> {
-    let threads = Thread::of_process(tree, pid);
-    let name = format!("poll {queue}");
-    let only = || {
-        threads
-            .first()
-            .filter(|thread| threads.len() == 1 && thread.number == pid)
-    };
-    let thread = threads
-        .iter()
-        .find(|thread| thread.name == name)
-        .or_else(only)?;
-    Some(thread.allowed.to_string())
 }
 
 impl fmt::Display for Overview {
@@ -152,13 +136,11 @@ impl fmt::Display for Overview {
 /// The kernel modules of hpcap that are loaded, with their versions, for people; empty if there are none.
 #[must_use]
 pub fn describe_modules(tree: &Tree) -> String {
-    let names = ["hpcap", "hpcap_ixgbe", "hpcap_ixgbevf", "hpcap_netdev"];
-    let loaded: Vec<String> = names
+    let loaded: Vec<String> = Module::of_hpcap(tree)
         .iter()
-        .filter_map(|name| {
-            let module = Module::loaded(tree, name)?;
+        .map(|module| {
             let version = module.version.as_deref().unwrap_or("without a version");
-            Some(format!("{} {}", module.name, visible(version)))
+            format!("{} {}", module.name, visible(version))
         })
         .collect();
     match loaded.is_empty() {
@@ -186,7 +168,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         unpack(TWO_NODES, dir.path());
         let tree = Tree::at(dir.path());
-        assert_eq!(poll_cpus(&tree, 900, "hpcap0").as_deref(), Some("2"));
-        assert_eq!(poll_cpus(&tree, 901, "hpcap0"), None);
+        let cpus = |pid| Some(Thread::polling(&tree, pid, "hpcap0")?.allowed.to_string());
+        assert_eq!(cpus(900).as_deref(), Some("2"));
+        assert_eq!(cpus(901), None);
     }
 }

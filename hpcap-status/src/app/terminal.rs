@@ -1,0 +1,79 @@
+//! The terminal: taken at the start, and given back in the state in which it was, whatever ends the
+//! program.
+
+use std::io::{self, Stdout, stdout};
+
+use crossterm::cursor::{Hide, Show};
+use crossterm::execute;
+use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
+use hpcap::Result;
+use hpcap::error::Context;
+use nix::sys::signal::{Signal, raise};
+use ratatui::Terminal;
+use ratatui::backend::CrosstermBackend;
+
+/// A terminal in the state that the dashboard needs. Dropping it restores the terminal.
+#[derive(Debug)]
+pub(super) struct Screen {
+    pub(super) terminal: Terminal<CrosstermBackend<Stdout>>,
+}
+
+impl Screen {
+    /// Takes the terminal: its second screen, without echo.
+    ///
+    /// # Errors
+    /// Errors of the terminal.
+    pub(super) fn take() -> Result<Self> {
+        let tried = || "prepare the terminal";
+        restore_at_panic();
+        let terminal = Terminal::new(CrosstermBackend::new(stdout())).context(tried)?;
+        take().inspect_err(|_| restore()).context(tried)?;
+        Ok(Self { terminal })
+    }
+
+    /// Gives the terminal to the shell until the shell resumes the program.
+    ///
+    /// # Errors
+    /// Errors of the terminal.
+    pub(super) fn suspend(&mut self) -> Result<()> {
+        restore();
+        // The program stands here until SIGCONT.
+        raise(Signal::SIGTSTP).context(|| "suspend")?;
+        take().context(|| "prepare the terminal")?;
+        self.redraw()
+    }
+
+    /// Forgets what the terminal shows, so that the next drawing is a whole one.
+    ///
+    /// # Errors
+    /// Errors of the terminal.
+    pub(super) fn redraw(&mut self) -> Result<()> {
+        self.terminal.clear().context(|| "clear the terminal")
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        restore();
+    }
+}
+
+fn take() -> io::Result<()> {
+    enable_raw_mode()?;
+    execute!(stdout(), EnterAlternateScreen, Hide)
+}
+
+/// Restores the terminal as far as it is still there.
+fn restore() {
+    let _ = execute!(stdout(), LeaveAlternateScreen, Show);
+    let _ = disable_raw_mode();
+}
+
+/// Restores the terminal before a panic is told, whose text would otherwise vanish with the screen.
+fn restore_at_panic() {
+    let tell = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        restore();
+        tell(panic);
+    }));
+}
