@@ -142,7 +142,11 @@ pub fn lines(report: &Report, clock: &Clock) -> String {
     let time = clock.time(report.time_ns);
     let mut text = String::new();
     for why in &report.unseen {
-        let _ = writeln!(text, "{time}  {}", visible(why.lines().next().unwrap_or_default()));
+        let _ = writeln!(
+            text,
+            "{time}  {}",
+            visible(why.lines().next().unwrap_or_default())
+        );
     }
     if report.queues.is_empty() {
         let _ = writeln!(text, "{time}  {}", report.verdict.headline);
@@ -163,20 +167,34 @@ pub fn lines(report: &Report, clock: &Clock) -> String {
         );
         if rates.lost.frames_per_second > 0.0 {
             let reasons: Vec<&str> = queue.loss_reasons().iter().map(|r| r.name()).collect();
-            let _ = write!(text, " ({}: {})", percent(queue.losses.share_now), reasons.join(", "));
+            let _ = write!(
+                text,
+                " ({}: {})",
+                percent(queue.losses.share_now),
+                reasons.join(", ")
+            );
         }
         let _ = write!(
             text,
             "; {} lost in all, {}none for {}; ring {}",
             count(queue.losses.total.frames),
-            if queue.losses.quiet_at_least { "at least " } else { "" },
+            if queue.losses.quiet_at_least {
+                "at least "
+            } else {
+                ""
+            },
             duration(queue.losses.quiet_seconds),
             percent(queue.ring_fill),
         );
         match queue.holder() {
             Some(l) => {
                 let lag = bytes(l.lag_bytes as f64);
-                let _ = writeln!(text, ", {} (pid {}) is {lag} behind", visible(&l.program), l.pid);
+                let _ = writeln!(
+                    text,
+                    ", {} (pid {}) is {lag} behind",
+                    visible(&l.program),
+                    l.pid
+                );
             }
             None => text.push_str(", no lossless listener\n"),
         }

@@ -168,19 +168,27 @@ pub fn interval(time: Duration) -> String {
     }
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn rates_have_three_digits() {
-        let written = [0.0, 0.25, 7.0, 999.0, 1000.0, 12_340.0, 999_600.0, 9.41e9, 1e21];
+        let written = [
+            0.0, 0.25, 7.0, 999.0, 1000.0, 12_340.0, 999_600.0, 9.41e9, 1e21,
+        ];
         assert_eq!(
             written.map(|value| rate(value, "pps")),
             [
-                "0 pps", "0.25 pps", "7 pps", "999 pps", "1.00 kpps", "12.3 kpps", "1.00 Mpps",
-                "9.41 Gpps", "1000 Epps"
+                "0 pps",
+                "0.25 pps",
+                "7 pps",
+                "999 pps",
+                "1.00 kpps",
+                "12.3 kpps",
+                "1.00 Mpps",
+                "9.41 Gpps",
+                "1000 Epps"
             ]
         );
     }
@@ -198,13 +206,24 @@ mod tests {
         let written = [0.0, 1e-9, 0.0003, 0.041, 0.5, 0.99999, 1.0, f64::NAN];
         assert_eq!(
             written.map(percent),
-            ["0 %", "<0.01 %", "0.03 %", "4.1 %", "50 %", "99 %", "100 %", "0 %"]
+            [
+                "0 %", "<0.01 %", "0.03 %", "4.1 %", "50 %", "99 %", "100 %", "0 %"
+            ]
         );
     }
 
     #[test]
     fn times_have_two_units() {
-        let written = [0.0, 0.44, 12.0, 192.0, 7500.0, 1_047_600.0, 1e9, f64::INFINITY];
+        let written = [
+            0.0,
+            0.44,
+            12.0,
+            192.0,
+            7500.0,
+            1_047_600.0,
+            1e9,
+            f64::INFINITY,
+        ];
         let texts = written.map(duration);
         assert_eq!(
             texts[..7],

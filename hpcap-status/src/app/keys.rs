@@ -9,14 +9,23 @@ use crate::collect::report::Report;
 pub const KEYS: &[(&str, &str)] = &[
     ("q, Ctrl-C", "quit"),
     ("?, h", "this help; again, or Esc, goes back"),
-    ("Up, Down, k, j", "select another queue or listener; scroll the help"),
+    (
+        "Up, Down, k, j",
+        "select another queue or listener; scroll the help",
+    ),
     ("Home, End", "select the first or the last"),
     ("Enter", "everything of the selected queue; Esc goes back"),
     ("Tab", "go from the queues to the listeners and back"),
-    ("s", "sort the queues by name, rate, losses now, all losses, or ring"),
+    (
+        "s",
+        "sort the queues by name, rate, losses now, all losses, or ring",
+    ),
     ("r", "reverse the order"),
     ("u", "units of traffic: bits, bytes or frames a second"),
-    ("t", "time that graphs show: an hour, a minute or ten minutes"),
+    (
+        "t",
+        "time that graphs show: an hour, a minute or ten minutes",
+    ),
     ("p, Space", "pause the screen; counters go on being read"),
     ("K", "kill the selected listener, after a question"),
     ("Ctrl-Z", "suspend; fg in the shell resumes"),
@@ -150,7 +159,10 @@ impl App {
                 let rows = self.listeners(report);
                 let selected = self.selected_listener.as_ref();
                 let is_it = |(queue, l): &(&_, &_)| {
-                    let (queue, l): (&crate::collect::report::QueueReport, &crate::collect::report::ListenerReport) = (queue, l);
+                    let (queue, l): (
+                        &crate::collect::report::QueueReport,
+                        &crate::collect::report::ListenerReport,
+                    ) = (queue, l);
                     selected.is_some_and(|(name, id)| *name == queue.queue && *id == l.id)
                 };
                 let at = rows.iter().position(is_it);

@@ -204,7 +204,12 @@ impl App {
             .queues
             .iter()
             .filter(is_shown)
-            .flat_map(|queue| queue.listeners.iter().map(move |listener| (queue, listener)))
+            .flat_map(|queue| {
+                queue
+                    .listeners
+                    .iter()
+                    .map(move |listener| (queue, listener))
+            })
             .collect();
         let key = |l: &ListenerReport| (l.holds_ring, l.ring_share);
         all.sort_by(|(_, a), (_, b)| {
@@ -235,7 +240,9 @@ impl App {
         }
         let listeners = self.listeners(report);
         let is_there = |(name, id): &(String, u64)| {
-            listeners.iter().any(|(queue, l)| queue.queue == *name && l.id == *id)
+            listeners
+                .iter()
+                .any(|(queue, l)| queue.queue == *name && l.id == *id)
         };
         if !self.selected_listener.as_ref().is_some_and(is_there) {
             self.selected_listener = listeners

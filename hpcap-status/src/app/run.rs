@@ -122,7 +122,8 @@ impl Dashboard {
                 Action::Redraw => self.screen.redraw()?,
                 Action::Suspend => self.screen.suspend()?,
                 Action::Kill(victim) => {
-                    let killing = Killing::start(victim).context(|| "start the thread that kills")?;
+                    let killing =
+                        Killing::start(victim).context(|| "start the thread that kills")?;
                     self.killing = Some(killing);
                     self.app.message = Some("asking the producer to kill the listener".into());
                 }

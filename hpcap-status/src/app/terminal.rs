@@ -5,7 +5,9 @@ use std::io::{self, Stdout, stdout};
 
 use crossterm::cursor::{Hide, Show};
 use crossterm::execute;
-use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
+use crossterm::terminal::{
+    EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
+};
 use hpcap::Result;
 use hpcap::error::Context;
 use nix::sys::signal::{Signal, raise};

@@ -153,7 +153,9 @@ mod tests {
 
     fn frames(series: &Series, now: u64, span: u64, columns: usize) -> Vec<Option<f64>> {
         let slices = series.slices(now, span, columns).into_iter();
-        slices.map(|slice| slice.map(|s| s.frames_per_second)).collect()
+        slices
+            .map(|slice| slice.map(|s| s.frames_per_second))
+            .collect()
     }
 
     #[test]
@@ -162,7 +164,10 @@ mod tests {
         (1..=6).for_each(|second| series.push(point(second, second as f64, 0.0)));
         assert_eq!(frames(&series, 6, 6, 3), [Some(1.5), Some(3.5), Some(5.5)]);
         assert_eq!(frames(&series, 8, 4, 2), [Some(5.5), None]);
-        assert_eq!(frames(&series, 6, 2, 4), [Some(5.0), Some(5.0), Some(6.0), Some(6.0)]);
+        assert_eq!(
+            frames(&series, 6, 2, 4),
+            [Some(5.0), Some(5.0), Some(6.0), Some(6.0)]
+        );
     }
 
     #[test]

@@ -52,10 +52,13 @@ impl Listeners {
         status: &ListenerStatus,
     ) -> ListenerReport {
         let tree = &self.tree;
-        let known = self.known.entry((queue, status.id)).or_insert_with(|| Known {
-            command: command_line(tree, status.pid),
-            ..Known::default()
-        });
+        let known = self
+            .known
+            .entry((queue, status.id))
+            .or_insert_with(|| Known {
+                command: command_line(tree, status.pid),
+                ..Known::default()
+            });
         known.seen = true;
         let read = published_bytes.saturating_sub(status.lag_bytes);
         let user = self.users.entry(status.uid).or_insert_with(|| {
@@ -82,7 +85,8 @@ impl Listeners {
 
     /// Forgets the listeners that were not described since the last call.
     pub(super) fn forget_gone(&mut self) {
-        self.known.retain(|_, known| std::mem::take(&mut known.seen));
+        self.known
+            .retain(|_, known| std::mem::take(&mut known.seen));
     }
 }
 
@@ -112,7 +116,10 @@ mod tests {
     fn process_is_described_by_its_files() {
         let dir = tempfile::tempdir().unwrap();
         let tree = Tree::at(dir.path());
-        assert_eq!((written_bytes(&tree, 7), command_line(&tree, 7)), (None, None));
+        assert_eq!(
+            (written_bytes(&tree, 7), command_line(&tree, 7)),
+            (None, None)
+        );
         let folder = dir.path().join("proc/7");
         fs::create_dir_all(&folder).unwrap();
         fs::write(folder.join("io"), "rchar: 9\nwrite_bytes: 4096\n").unwrap();

@@ -120,7 +120,12 @@ mod tests {
     const SECOND: u64 = 1_000_000_000;
 
     fn losses(tracker: &LossTracker, second: u64) -> Losses {
-        tracker.describe(second * SECOND, Total::default(), Total::default(), (0.0, 0.0))
+        tracker.describe(
+            second * SECOND,
+            Total::default(),
+            Total::default(),
+            (0.0, 0.0),
+        )
     }
 
     #[test]
@@ -171,7 +176,10 @@ mod tests {
         let mut tracker = LossTracker::default();
         tracker.observe(100 * SECOND, 0, 50);
         tracker.observe(101 * SECOND, 0, 60);
-        tracker.remember(40 * SECOND, &[(50 * SECOND, 5), (92 * SECOND, 20), (95 * SECOND, 25)]);
+        tracker.remember(
+            40 * SECOND,
+            &[(50 * SECOND, 5), (92 * SECOND, 20), (95 * SECOND, 25)],
+        );
         let found = losses(&tracker, 101);
         assert_eq!(found.since_ns, Some(92 * SECOND));
         assert_eq!(found.in_run, 55);

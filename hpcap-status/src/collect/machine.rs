@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use hpcap_host::{HugePool, NumaNode, Tree};
 use hpcap_host::kernel::Module;
 use hpcap_host::process::Thread;
+use hpcap_host::{HugePool, NumaNode, Tree};
 
 use super::meter::Meter;
 use super::report::{Engine, ModuleReport, PollThread, Pool};
@@ -124,7 +124,11 @@ mod tests {
         unpack(TWO_NODES, dir.path());
         let pools = hugepages(&Tree::at(dir.path()));
         assert!(!pools.is_empty());
-        assert!(pools.iter().all(|pool| pool.node.is_some() && pool.total > 0));
+        assert!(
+            pools
+                .iter()
+                .all(|pool| pool.node.is_some() && pool.total > 0)
+        );
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The growth of a counter a second, read about once a second however often the screen is drawn.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use hpcap::counters::Delta;
@@ -7,10 +8,14 @@ use hpcap::counters::Delta;
 /// Time between two readings of files of `/proc`, which cost more than those of shared memory.
 pub(super) const PERIOD: Duration = Duration::from_millis(950);
 
-/// Computes the rate of one counter.
+/// Readings over which a rate is taken. A recorder that acknowledges and writes once a second would seem
+/// to stand still in one second and to hurry in the next.
+const READINGS: usize = 4;
+
+/// Computes the rate of one counter over about three seconds.
 #[derive(Debug, Default)]
 pub(super) struct Meter {
-    last: Option<(Duration, u64)>,
+    readings: VecDeque<(Duration, u64)>,
     rate: Option<f64>,
 }
 
@@ -22,18 +27,27 @@ impl Meter {
         now: Duration,
         counter: impl FnOnce() -> Option<u64>,
     ) -> Option<f64> {
-        let is_due = |(at, _): (Duration, u64)| now.saturating_sub(at) >= PERIOD;
-        if self.last.is_some_and(|last| !is_due(last)) {
+        let is_due = |(at, _): &(Duration, u64)| now.saturating_sub(*at) >= PERIOD;
+        if self.readings.back().is_some_and(|last| !is_due(last)) {
             return self.rate;
         }
         let Some(value) = counter() else {
             *self = Self::default();
             return None;
         };
-        if let Some((at, before)) = self.last.replace((now, value)) {
-            let time = now.saturating_sub(at);
-            self.rate = Some(Delta::between(before, value).per_second(time));
+        if self.readings.back().is_some_and(|(_, last)| value < *last) {
+            self.readings.clear();
         }
+        self.readings.push_back((now, value));
+        if self.readings.len() > READINGS {
+            self.readings.pop_front();
+        }
+        let (start, before) = *self.readings.front()?;
+        let time = now.saturating_sub(start);
+        self.rate = match time.is_zero() {
+            true => self.rate.map(|_| 0.0),
+            false => Some(Delta::between(before, value).per_second(time)),
+        };
         self.rate
     }
 }

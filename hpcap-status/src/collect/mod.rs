@@ -133,7 +133,11 @@ impl Collector {
         self.sampler.has_searched()
     }
 
-    fn describe_queues(&mut self, sample: &Sample, interfaces: &[InterfaceReport]) -> Vec<report::QueueReport> {
+    fn describe_queues(
+        &mut self,
+        sample: &Sample,
+        interfaces: &[InterfaceReport],
+    ) -> Vec<report::QueueReport> {
         let monotonic = sample.moment.monotonic;
         let now = (monotonic, sample.moment.time.as_ns());
         for one in &sample.queues {
@@ -163,12 +167,16 @@ impl Collector {
         self.queues
             .retain(|name, _| !ended.get(name).is_some_and(is_over));
         ended.retain(|_, at| !is_over(at));
-        self.queues.values().map(|queue| queue.last.clone()).collect()
+        self.queues
+            .values()
+            .map(|queue| queue.last.clone())
+            .collect()
     }
 
     fn describe_interfaces(&mut self, sample: &Sample) -> Vec<InterfaceReport> {
         let now = sample.moment.monotonic;
-        self.interfaces.retain(|index, _| sample.interfaces.iter().any(|i| i.index == *index));
+        self.interfaces
+            .retain(|index, _| sample.interfaces.iter().any(|i| i.index == *index));
         sample
             .interfaces
             .iter()
@@ -206,12 +214,19 @@ impl Collector {
         };
         self.past = None;
         for (name, past) in found.queues {
-            if let Some(tracked) = name.parse().ok().and_then(|name: QueueName| self.queues.get_mut(&name))
+            if let Some(tracked) = name
+                .parse()
+                .ok()
+                .and_then(|name: QueueName| self.queues.get_mut(&name))
                 && tracked.last.start_ns == past.start_ns
             {
                 tracked.losses.remember(past.from_ns, &past.losses);
             }
-            self.history.queues.entry(name).or_default().prepend(past.points);
+            self.history
+                .queues
+                .entry(name)
+                .or_default()
+                .prepend(past.points);
         }
         self.history.origin = found.origin;
         let first = self.events.front().map_or(u64::MAX, |event| event.time_ns);

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 /// Everything that is known of the machine's captures at one moment.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Report {
     /// The moment, in nanoseconds since 1970.
     pub time_ns: u64,
@@ -32,9 +33,7 @@ pub struct Report {
 }
 
 /// How the captures of the machine are, from bad to good.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Level {
     /// Frames are lost at this moment, or were some seconds ago.
@@ -56,6 +55,7 @@ pub enum Level {
 
 /// The answer to the first question, in words.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Verdict {
     /// How it is.
     pub level: Level,
@@ -67,6 +67,7 @@ pub struct Verdict {
 
 /// What produces the queues.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Engine {
     /// The version of this program.
     pub version: String,
@@ -102,6 +103,7 @@ pub struct Pool {
 
 /// Frames and their bytes, without FCS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Total {
     /// Frames.
     pub frames: u64,
@@ -128,6 +130,7 @@ impl Total {
 
 /// The flags of a queue. The first four are those of the original's status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Flags {
     /// `L`: the interface has a link, or the source runs.
     pub link: bool,
@@ -143,6 +146,7 @@ pub struct Flags {
 
 /// Frames and bits a second.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Rate {
     /// Frames a second.
     pub frames_per_second: f64,
@@ -152,6 +156,7 @@ pub struct Rate {
 
 /// The rates of a queue over about the last second.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Rates {
     /// Seconds over which the rates are taken.
     pub seconds: f64,
@@ -172,6 +177,7 @@ pub struct Rates {
 
 /// What is known of the losses of a queue.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Losses {
     /// All frames that were lost since the queue started.
     pub total: Total,
@@ -206,6 +212,7 @@ pub struct PollThread {
 
 /// A queue.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct QueueReport {
     /// Name of the queue, such as `hpcap0` or `hpcap0:1`.
     pub queue: String,
@@ -307,6 +314,7 @@ impl QueueReport {
 
 /// A listener of a queue.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct ListenerReport {
     /// Number by which `hpcapctl kill` ends the listener.
     pub id: u64,
@@ -338,6 +346,7 @@ pub struct ListenerReport {
 
 /// A network interface.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct InterfaceReport {
     /// Name of the interface.
     pub name: String,

@@ -10,9 +10,11 @@ use crate::text::{Clock, bytes, count, duration, percent, rate};
 #[must_use]
 pub fn judge(report: &Report, clock: &Clock) -> Verdict {
     let failed = || report.queues.iter().find(|q| is_failed(q));
-    let losing = most(report, |q| q.losses.losing && q.running, |q| {
-        q.rates.as_ref().map_or(0.0, |r| r.lost.frames_per_second)
-    });
+    let losing = most(
+        report,
+        |q| q.losses.losing && q.running,
+        |q| q.rates.as_ref().map_or(0.0, |r| r.lost.frames_per_second),
+    );
     if let Some(queue) = losing {
         return of_losing(report, queue, clock);
     }
@@ -22,12 +24,16 @@ pub fn judge(report: &Report, clock: &Clock) -> Verdict {
     if report.queues.is_empty() {
         return without_queues(report);
     }
-    let unheard = most(report, |q| q.flags.discarding && q.running, |q| {
-        q.rate(Reason::NoListener)
-    });
-    let lost = most(report, |q| q.losses.total.frames > 0, |q| {
-        q.losses.last_ns.map_or(0.0, |ns| ns as f64)
-    });
+    let unheard = most(
+        report,
+        |q| q.flags.discarding && q.running,
+        |q| q.rate(Reason::NoListener),
+    );
+    let lost = most(
+        report,
+        |q| q.losses.total.frames > 0,
+        |q| q.losses.last_ns.map_or(0.0, |ns| ns as f64),
+    );
     let mut verdict = match (lost, unheard) {
         (Some(queue), _) => of_lost(report, queue, clock),
         (None, Some(queue)) => of_unheard(queue),
@@ -66,14 +72,21 @@ fn others(report: &Report, is_one: impl Fn(&QueueReport) -> bool) -> String {
 fn of_losing(report: &Report, queue: &QueueReport, clock: &Clock) -> Verdict {
     let more = others(report, |q| q.losses.losing && q.running);
     let losses = &queue.losses;
-    let now = queue.rates.as_ref().map_or(0.0, |r| r.lost.frames_per_second);
+    let now = queue
+        .rates
+        .as_ref()
+        .map_or(0.0, |r| r.lost.frames_per_second);
     let speed = match now > 0.0 {
         true => format!("{} ({})", rate(now, "pps"), percent(losses.share_now)),
         false => format!("{} frames", count(losses.in_run)),
     };
     let since = losses.since_ns.map_or_else(String::new, |since| {
         let time = report.time_ns.saturating_sub(since);
-        format!(" since {} ({})", clock.time(since), duration(time as f64 / 1e9))
+        format!(
+            " since {} ({})",
+            clock.time(since),
+            duration(time as f64 / 1e9)
+        )
     });
     Verdict {
         level: Level::Losing,
@@ -106,7 +119,11 @@ fn blame(queue: &QueueReport) -> String {
     };
     let key = format!("ledger.{}.frames", reason.name());
     let row = QUEUE.iter().find(|row| row.key == key);
-    let what = row.map_or("", |row| row.advice);
+    let what = match (reason, &who) {
+        // The advice is to find the listener, and it is found.
+        (Reason::RingFull, Some(_)) => "its disk or its program is too slow",
+        _ => row.map_or("", |row| row.advice),
+    };
     match who {
         Some(who) => format!("{reason}: {who}; {what}"),
         None => format!("{reason}: {what}"),
@@ -139,8 +156,12 @@ fn without_queues(report: &Report) -> Verdict {
         };
     }
     let reason = match report.engine.modules.is_empty() {
-        true => "hpcapd -i INTERFACE serves one, hpcapdd -i INTERFACE -w FOLDER records without one",
-        false => "the module is loaded, and no port of it captures: hpcapctl up, or hpcapctl doctor",
+        true => {
+            "hpcapd -i INTERFACE serves one, hpcapdd -i INTERFACE -w FOLDER records without one"
+        }
+        false => {
+            "the module is loaded, and no port of it captures: hpcapctl up, or hpcapctl doctor"
+        }
     };
     Verdict {
         level: Level::Idle,
@@ -203,7 +224,10 @@ fn of_fine(report: &Report, clock: &Clock) -> Verdict {
     let ended = report.queues.iter().filter(|queue| !queue.running).count();
     Verdict {
         level: Level::Fine,
-        headline: format!("no frame lost  {queues}, {} frames captured{since}", count(frames)),
+        headline: format!(
+            "no frame lost  {queues}, {} frames captured{since}",
+            count(frames)
+        ),
         reason: match ended {
             0 => String::new(),
             1 => "1 queue has ended".into(),

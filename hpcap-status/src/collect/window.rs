@@ -12,8 +12,8 @@ use hpcap::{Count, Reason};
 
 use super::report::{Rate, Rates, Total};
 
-/// The time over which rates are taken, unless readings are further apart.
-const LENGTH: Duration = Duration::from_secs(1);
+/// The time over which rates are taken, unless readings are further apart: a second, less what a reading may be early.
+const LENGTH: Duration = Duration::from_millis(950);
 /// Bytes that preamble, FCS and gap add to each frame on an Ethernet link.
 const OVERHEAD_BYTES: f64 = 24.0;
 
@@ -127,7 +127,7 @@ mod tests {
             window.push(tenth * Duration::from_millis(100), reading(frames, 0));
         }
         let (before, now, time) = window.ends().unwrap();
-        assert_eq!(time, LENGTH);
+        assert_eq!(time, Duration::from_secs(1));
         let rates = rates(before, now, time);
         assert_eq!(rates.on_the_wire.frames_per_second, 1000.0);
         assert_eq!(rates.on_the_wire.bits_per_second, 8.0 * 124.0 * 1000.0);

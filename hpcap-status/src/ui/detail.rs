@@ -30,9 +30,15 @@ const fn columns() -> [Column<Row>; 6] {
         Column::right("frames", 16, 0, |_, (_, total, _, _), _| {
             Cell::plain(total.frames.to_string())
         }),
-        Column::right("bytes", 9, 0, |_, (_, total, _, _), _| Cell::plain(bytes(total.bytes as f64))),
-        Column::right("of wire", 7, 0, |_, (_, _, _, share), _| Cell::plain(percent(*share))),
-        Column::right("now", 10, 0, |_, (_, _, now, _), _| Cell::plain(rate(*now, "pps"))),
+        Column::right("bytes", 9, 0, |_, (_, total, _, _), _| {
+            Cell::plain(bytes(total.bytes as f64))
+        }),
+        Column::right("of wire", 7, 0, |_, (_, _, _, share), _| {
+            Cell::plain(percent(*share))
+        }),
+        Column::right("now", 10, 0, |_, (_, _, now, _), _| {
+            Cell::plain(rate(*now, "pps"))
+        }),
         Column {
             grows_to: 200,
             ..Column::left("meaning", 12, 1, |view, (reason, _, _, _), _| {
@@ -64,7 +70,15 @@ pub(super) fn draw(view: &View<'_>, mut area: Rect, buf: &mut Buffer) {
     for (name, text) in facts(view, queue) {
         let lines = wrap(&text, usize::from(area.width.saturating_sub(NAME + 1)));
         let mut part = take_top(&mut area, u16::try_from(lines.len()).unwrap_or(1));
-        put(buf, part.x + 1, part.y, NAME - 1, name, view.theme.heading(), false);
+        put(
+            buf,
+            part.x + 1,
+            part.y,
+            NAME - 1,
+            name,
+            view.theme.heading(),
+            false,
+        );
         part.x += NAME + 1;
         part.width -= NAME + 1;
         put_lines(&lines, Style::new(), part, buf);
@@ -100,7 +114,7 @@ pub(super) fn draw(view: &View<'_>, mut area: Rect, buf: &mut Buffer) {
     let height = height.min(area.height.saturating_sub(5).max(2));
     listeners::draw(view, &attached, take_top(&mut area, height), buf);
     if area.height >= 3 {
-        let graph_height = area.height.min(16);
+        let graph_height = area.height.min(24);
         graph::draw(view, &queue.queue, take_top(&mut area, graph_height), buf);
     }
 }
@@ -136,17 +150,27 @@ fn facts(view: &View<'_>, queue: &QueueReport) -> Vec<(&'static str, String)> {
         percent(queue.ring_fill),
         bytes(queue.published_bytes as f64)
     );
-    let mut facts = vec![("source", source), ("ring", ring), ("traffic", traffic(queue))];
+    let mut facts = vec![
+        ("source", source),
+        ("ring", ring),
+        ("traffic", traffic(queue)),
+    ];
     if let Some(poll) = &queue.poll {
         let load = poll.load.map_or_else(|| "unknown".to_owned(), percent);
         let text = format!("thread {} on CPU {}, load {load}", poll.thread, poll.cpus);
         facts.push(("poll", text));
     }
-    if let Some(interface) = view.report.interfaces.iter().find(|i| i.name == queue.interface) {
+    if let Some(interface) = view
+        .report
+        .interfaces
+        .iter()
+        .find(|i| i.name == queue.interface)
+    {
         let counter = |key: &str| interface.counters.get(key).copied().unwrap_or(0);
-        let speed = interface
-            .bits_per_second
-            .map_or_else(|| "speed unknown".to_owned(), |bits| rate(bits as f64, "b/s"));
+        let speed = interface.bits_per_second.map_or_else(
+            || "speed unknown".to_owned(),
+            |bits| rate(bits as f64, "b/s"),
+        );
         let link = if interface.link { "link" } else { "NO LINK" };
         facts.push((
             "interface",
@@ -161,7 +185,11 @@ fn facts(view: &View<'_>, queue: &QueueReport) -> Vec<(&'static str, String)> {
             ),
         ));
     }
-    facts.push(("losses", losses(view, queue)));
+    facts.insert(0, ("losses", losses(view, queue)));
+    let odd = queue.duplicates_marked + queue.frames_cut + queue.times_adjusted + queue.gaps;
+    if odd == 0 {
+        return facts;
+    }
     facts.push((
         "odd frames",
         format!(
@@ -176,14 +204,16 @@ fn traffic(queue: &QueueReport) -> String {
     let all = queue
         .on_the_wire
         .mean_bytes()
-        .map_or_else(String::new, |mean| format!(" ({mean:.0} B since the start)"));
+        .map_or_else(String::new, |mean| {
+            format!(" ({mean:.0} B since the start)")
+        });
     let Some(rates) = &queue.rates else {
         return format!("none now{all}");
     };
     let wire = rates.on_the_wire;
-    let used = queue
-        .utilisation
-        .map_or_else(String::new, |used| format!(", {} of the link", percent(used)));
+    let used = queue.utilisation.map_or_else(String::new, |used| {
+        format!(", {} of the link", percent(used))
+    });
     let mean = rates
         .mean_frame_bytes
         .map_or_else(String::new, |mean| format!(", mean frame {mean:.0} B"));
@@ -197,7 +227,11 @@ fn traffic(queue: &QueueReport) -> String {
 fn losses(view: &View<'_>, queue: &QueueReport) -> String {
     let losses = &queue.losses;
     let quiet = duration(losses.quiet_seconds);
-    let at_least = if losses.quiet_at_least { " or longer" } else { "" };
+    let at_least = if losses.quiet_at_least {
+        " or longer"
+    } else {
+        ""
+    };
     let run = match (losses.since_ns, losses.last_ns) {
         (Some(since), Some(last)) => format!(
             "; last run: {} frames from {} to {}",

@@ -4,14 +4,22 @@ use hpcap::visible;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::{View, put_lines, take_top, wrap};
 use super::table::put;
+use super::{View, put_lines, take_top, wrap};
 
 /// Draws one event a line.
 pub(super) fn draw(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     if area.height > 0 && view.report.events.is_empty() {
         let text = " none since the start of this program";
-        put(buf, area.x, area.y, area.width, text, view.theme.quiet(), false);
+        put(
+            buf,
+            area.x,
+            area.y,
+            area.width,
+            text,
+            view.theme.quiet(),
+            false,
+        );
     }
     let events = view.report.events.iter().rev();
     let mut area = area;

@@ -12,7 +12,7 @@ use crate::collect::report::Rate;
 use crate::text::{rate, whole};
 
 /// Width of the numbers at the left.
-const AXIS: u16 = 10;
+const AXIS: u16 = 15;
 
 /// What a part of the graph shows.
 struct Curve {
@@ -89,23 +89,21 @@ fn draw_curve(
     let largest = slices.iter().flatten().map(value).fold(0.0, f64::max);
     let is_known = slices.iter().any(Option::is_some);
     let (top, label) = match curve.name {
-        "ring" => (1.0, crate::text::percent(largest)),
+        "ring" => (1.0, format!("{:.0} %", 100.0 * largest)),
         "lost" => (largest, rate(largest, "pps")),
         _ => (largest, label(view, largest)),
     };
     let label = if is_known { label } else { String::new() };
-    let width = AXIS - 1;
-    if area.height > 1 {
-        put(buf, area.x, area.y, width, &label, Style::new(), true);
-        let bottom = area.bottom() - 1;
-        put(buf, area.x, bottom, width, curve.name, view.theme.quiet(), true);
-    } else {
-        let style = view.theme.quiet();
-        put(buf, area.x, area.y, width, &label, style, true);
-        if label.len() < 5 {
-            put(buf, area.x, area.y, 5, curve.name, style, false);
-        }
-    }
+    put(buf, area.x, area.y, AXIS - 1, &label, Style::new(), true);
+    put(
+        buf,
+        area.x,
+        area.y,
+        4,
+        curve.name,
+        view.theme.quiet(),
+        false,
+    );
     let steps = f64::from(area.height) * 8.0;
     let bars = view.theme.bars();
     for (x, slice) in (area.x + AXIS..area.right()).zip(slices) {
@@ -121,7 +119,13 @@ fn draw_curve(
             let is_base = up == 0 && level == 0;
             let text = match is_base {
                 // A line of dots says that the value is known, and is 0.
-                true => if view.theme.unicode { "·" } else { "_" },
+                true => {
+                    if view.theme.unicode {
+                        "·"
+                    } else {
+                        "_"
+                    }
+                }
                 false => bars[level],
             };
             let style = if is_base { view.theme.quiet() } else { style };
@@ -151,7 +155,10 @@ fn label(view: &View<'_>, value: f64) -> String {
 /// Writes the times of the start, the middle and the end.
 fn draw_times(view: &View<'_>, span: u64, area: Rect, buf: &mut Buffer) {
     let now = view.report.time_ns;
-    let at = |part: u64| view.clock.time(now.saturating_sub(span * 1_000_000_000 / 4 * part));
+    let at = |part: u64| {
+        view.clock
+            .time(now.saturating_sub(span * 1_000_000_000 / 4 * part))
+    };
     let style = view.theme.quiet();
     let width = area.width - AXIS;
     let x = area.x + AXIS;
@@ -159,7 +166,15 @@ fn draw_times(view: &View<'_>, span: u64, area: Rect, buf: &mut Buffer) {
     for part in 1..4 {
         let text = at(4 - part);
         let from_start = width / 4 * u16::try_from(part).unwrap_or(1);
-        put(buf, x + from_start, area.y, width - from_start, &text, style, false);
+        put(
+            buf,
+            x + from_start,
+            area.y,
+            width - from_start,
+            &text,
+            style,
+            false,
+        );
     }
     put(buf, x, area.y, width, "now", style, true);
 }

@@ -18,7 +18,15 @@ pub(super) fn draw(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     let report = view.report;
     let engine = &report.engine;
     let left = format!("hpcap {}  {}", engine.version, visible(&report.host));
-    put(buf, area.x, area.y, area.width, &left, view.theme.title(), false);
+    put(
+        buf,
+        area.x,
+        area.y,
+        area.width,
+        &left,
+        view.theme.title(),
+        false,
+    );
     let mut right = view.clock.date_and_time(report.time_ns);
     if view.app.paused {
         right = format!("PAUSED  {right}");
@@ -47,7 +55,9 @@ pub(super) fn draw_verdict(view: &View<'_>, area: &mut Rect, buf: &mut Buffer) {
         _ => format!("{} | {}", text[1..].join(" "), verdict.reason),
     };
     let rest = wrap(&rest, usize::from(width));
-    let height = u16::try_from(rest.len()).unwrap_or(VERDICT).min(VERDICT - 1);
+    let height = u16::try_from(rest.len())
+        .unwrap_or(VERDICT)
+        .min(VERDICT - 1);
     let area = take_top(area, 1 + height);
     if area.height == 0 {
         return;
@@ -65,8 +75,15 @@ pub(super) fn draw_verdict(view: &View<'_>, area: &mut Rect, buf: &mut Buffer) {
     put_lines(&rest, Style::new(), below, buf);
 }
 
-/// Draws what serves the queues, and the hugepages.
-pub(super) fn draw_engine(view: &View<'_>, area: Rect, buf: &mut Buffer) {
+/// Draws what serves the queues, and the hugepages, at the top of `area`, and cuts the lines off.
+pub(super) fn draw_engine(view: &View<'_>, area: &mut Rect, buf: &mut Buffer) {
+    let (text, style) = describe_engine(view);
+    let lines = wrap(&text, usize::from(area.width));
+    let height = if lines.len() > 1 { 2 } else { 1 };
+    put_lines(&lines, style, take_top(area, height), buf);
+}
+
+fn describe_engine(view: &View<'_>) -> (String, Style) {
     let engine = &view.report.engine;
     if let Some(mismatch) = engine.mismatches.first() {
         let more = match engine.mismatches.len() {
@@ -74,34 +91,25 @@ pub(super) fn draw_engine(view: &View<'_>, area: Rect, buf: &mut Buffer) {
             n => format!(" (and {} more)", n - 1),
         };
         let text = format!("mixed versions: {}{more}", visible(mismatch));
-        put(buf, area.x, area.y, area.width, &text, view.theme.warning(), false);
-        return;
+        return (text, view.theme.warning());
     }
-    let name = |m: &crate::collect::report::ModuleReport| match m.version.as_deref() {
-        Some(version) => format!("{} {version}", m.name),
-        None => m.name.clone(),
-    };
-    let modules: Vec<String> = engine.modules.iter().map(name).collect();
+    // All versions are that of the first line.
+    let modules: Vec<&str> = engine.modules.iter().map(|m| m.name.as_str()).collect();
     let modules = match modules.is_empty() {
         true => "no module".to_owned(),
         false => format!("modules {}", modules.join(", ")),
     };
-    let engines: Vec<&String> = engine
-        .producers
-        .iter()
-        .filter(|software| !software.starts_with("hpcap.ko"))
-        .collect();
-    let engines = match engines.as_slice() {
-        [] => "no engine".to_owned(),
-        some => some.iter().map(|s| s.as_str()).collect::<Vec<_>>().join(", "),
+    let is_module = |software: &&String| software.starts_with("hpcap.ko");
+    let engines = match engine.producers.iter().any(|p| !is_module(&p)) {
+        true => "userspace engine",
+        false => "no userspace engine",
     };
     let text = format!(
-        "{}, {}; hugepages {}",
+        "{}; {engines}; hugepages {}",
         visible(&modules),
-        visible(&engines),
         hugepages(&view.report.hugepages)
     );
-    put(buf, area.x, area.y, area.width, &text, Style::new(), false);
+    (text, Style::new())
 }
 
 /// Writes the free and all hugepages of each node.
@@ -124,8 +132,10 @@ fn hugepages(pools: &[Pool]) -> String {
         } else {
             text += ", ";
         }
-        let size = bytes(pool.page_bytes as f64).replace(".00", "");
-        text += &format!("{}/{} of {size} free", pool.free, pool.total);
+        let size = bytes(pool.page_bytes as f64)
+            .replace(".00 ", "")
+            .replace("iB", "");
+        text += &format!("{}/{} {size} free", pool.free, pool.total);
     }
     text
 }
@@ -137,22 +147,46 @@ pub(super) fn draw_keys(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     }
     if let Some(victim) = &view.app.victim {
         let question = format!(
-            "kill listener {} of {} ({}, pid {})? It misses all that it has not read. y kills, any other key does not",
+            "kill listener {} of {} ({}, pid {})? y kills it, any other key does not",
             victim.id,
             visible(&victim.queue),
             visible(&victim.program),
             victim.pid
         );
         buf.set_style(area, view.theme.selected());
-        put(buf, area.x, area.y, area.width, &question, view.theme.selected(), false);
+        put(
+            buf,
+            area.x,
+            area.y,
+            area.width,
+            &question,
+            view.theme.selected(),
+            false,
+        );
         return;
     }
     if let Some(message) = &view.app.message {
         let text = visible(message);
-        put(buf, area.x, area.y, area.width, &text, view.theme.warning(), false);
+        put(
+            buf,
+            area.x,
+            area.y,
+            area.width,
+            &text,
+            view.theme.warning(),
+            false,
+        );
         return;
     }
-    put(buf, area.x, area.y, area.width, &keys(view, area.width), view.theme.quiet(), false);
+    put(
+        buf,
+        area.x,
+        area.y,
+        area.width,
+        &keys(view, area.width),
+        view.theme.quiet(),
+        false,
+    );
 }
 
 /// Names as many keys as fit into `width`, the most useful here first.

@@ -15,8 +15,10 @@ pub(super) type Row<'a> = (&'a QueueReport, &'a ListenerReport);
 
 const fn columns<'a>() -> [Column<Row<'a>>; 11] {
     [
-        Column::left("queue", 9, 0, |_, (queue, _), _| Cell::plain(visible(&queue.queue))),
-        Column::right("id", 4, 0, |_, (_, l), _| Cell::plain(l.id.to_string())),
+        Column::left("queue", 9, 0, |_, (queue, _), _| {
+            Cell::plain(visible(&queue.queue))
+        }),
+        Column::right("id", 3, 0, |_, (_, l), _| Cell::plain(l.id.to_string())),
         Column {
             grows_to: 16,
             ..Column::left("listener", 10, 0, |view, (_, l), _| {
@@ -24,7 +26,7 @@ const fn columns<'a>() -> [Column<Row<'a>>; 11] {
             })
         },
         Column::right("pid", 7, 0, |_, (_, l), _| Cell::plain(l.pid.to_string())),
-        Column::left("contract", 8, 1, contract),
+        Column::left("contract", 9, 1, contract),
         Column::left("state", 8, 2, |view, (_, l), _| {
             let style = match l.state.as_str() {
                 "active" => view.theme.good(),
@@ -43,9 +45,11 @@ const fn columns<'a>() -> [Column<Row<'a>>; 11] {
             let speed = l.read_bytes_per_second;
             Cell::plain(speed.map_or_else(String::new, |speed| rate(speed, "B/s")))
         }),
-        Column::right("disk", 9, 3, |view, (_, l), _| match l.disk_bytes_per_second {
-            Some(speed) => Cell::plain(rate(speed, "B/s")),
-            None => Cell::styled("?", view.theme.quiet()),
+        Column::right("disk", 9, 3, |view, (_, l), _| {
+            match l.disk_bytes_per_second {
+                Some(speed) => Cell::plain(rate(speed, "B/s")),
+                None => Cell::styled("?", view.theme.quiet()),
+            }
         }),
         Column {
             grows_to: 200,
@@ -79,7 +83,8 @@ pub(super) fn draw(view: &View<'_>, rows: &[Row<'_>], area: Rect, buf: &mut Buff
     let rows = Rows {
         rows,
         selected: rows.iter().position(|(queue, listener)| {
-            is_focus && selected.is_some_and(|(name, id)| *name == queue.queue && *id == listener.id)
+            is_focus
+                && selected.is_some_and(|(name, id)| *name == queue.queue && *id == listener.id)
         }),
         sorted: None,
     };

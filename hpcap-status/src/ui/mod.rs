@@ -86,9 +86,25 @@ fn title(view: &View<'_>, text: &str, area: Rect, buf: &mut Buffer) {
         return;
     }
     let rule = view.theme.rule().repeat(usize::from(area.width));
-    table::put(buf, area.x, area.y, area.width, &rule, view.theme.quiet(), false);
+    table::put(
+        buf,
+        area.x,
+        area.y,
+        area.width,
+        &rule,
+        view.theme.quiet(),
+        false,
+    );
     let text = format!("{} {text} ", view.theme.rule());
-    table::put(buf, area.x, area.y, area.width, &text, view.theme.title(), false);
+    table::put(
+        buf,
+        area.x,
+        area.y,
+        area.width,
+        &text,
+        view.theme.title(),
+        false,
+    );
 }
 
 /// Writes `text` into lines of `width` characters, cut at spaces.

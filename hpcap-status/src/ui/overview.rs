@@ -4,7 +4,10 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use super::{View, events, graph, header, listeners, put_lines, queues, table, take_bottom, take_top, title, wrap};
+use super::{
+    View, events, graph, header, listeners, put_lines, queues, table, take_bottom, take_top, title,
+    wrap,
+};
 use crate::collect::report::InterfaceReport;
 use crate::text::{bytes, rate};
 
@@ -42,7 +45,9 @@ fn heights(rows: u16, queues: usize, listeners: usize) -> Heights {
     heights.graph += take(6);
     heights.events += take(4);
     heights.listeners += take(listeners - heights.listeners);
-    heights.graph += take(6);
+    let half = left / 2;
+    heights.graph += half;
+    left -= half;
     heights.events += left;
     heights
 }
@@ -67,7 +72,7 @@ pub(super) fn draw(view: &View<'_>, mut area: Rect, buf: &mut Buffer) {
     let report = view.report;
     header::draw(view, take_top(&mut area, 1), buf);
     header::draw_verdict(view, &mut area, buf);
-    header::draw_engine(view, take_top(&mut area, 1), buf);
+    header::draw_engine(view, &mut area, buf);
     header::draw_keys(view, take_bottom(&mut area, 1), buf);
     if report.queues.is_empty() {
         draw_without_queues(view, area, buf);
@@ -91,14 +96,25 @@ pub(super) fn draw(view: &View<'_>, mut area: Rect, buf: &mut Buffer) {
     title(view, &text, take_top(&mut area, 1), buf);
     queues::draw(view, &rows, take_top(&mut area, heights.queues + 1), buf);
 
-    let hidden = attached.len().saturating_sub(usize::from(heights.listeners));
+    let hidden = attached
+        .len()
+        .saturating_sub(usize::from(heights.listeners));
     let more = match hidden {
         0 => String::new(),
         n => format!(", {n} of them not shown"),
     };
-    let text = format!("{} {}{more}", attached.len(), plural("listener", attached.len()));
+    let text = format!(
+        "{} {}{more}",
+        attached.len(),
+        plural("listener", attached.len())
+    );
     title(view, &text, take_top(&mut area, 1), buf);
-    listeners::draw(view, &attached, take_top(&mut area, heights.listeners + 1), buf);
+    listeners::draw(
+        view,
+        &attached,
+        take_top(&mut area, heights.listeners + 1),
+        buf,
+    );
 
     if let Some(name) = view.app.selected_queue.as_deref().filter(|_| with_graph) {
         graph::draw(view, name, take_top(&mut area, heights.graph + 1), buf);
@@ -121,7 +137,10 @@ fn draw_without_queues(view: &View<'_>, mut area: Rect, buf: &mut Buffer) {
         title(view, "what cannot be seen", take_top(&mut area, 1), buf);
         for why in &report.unseen {
             for line in why.lines() {
-                let lines = wrap(&hpcap::visible(line), usize::from(area.width.saturating_sub(1)));
+                let lines = wrap(
+                    &hpcap::visible(line),
+                    usize::from(area.width.saturating_sub(1)),
+                );
                 let height = u16::try_from(lines.len()).unwrap_or(1);
                 let mut part = take_top(&mut area, height);
                 part.x += 1;
@@ -130,12 +149,24 @@ fn draw_without_queues(view: &View<'_>, mut area: Rect, buf: &mut Buffer) {
         }
         let _ = take_top(&mut area, 1);
     }
-    let text = format!("{} {}", report.interfaces.len(), plural("interface", report.interfaces.len()));
+    let text = format!(
+        "{} {}",
+        report.interfaces.len(),
+        plural("interface", report.interfaces.len())
+    );
     title(view, &text, take_top(&mut area, 1), buf);
     for interface in &report.interfaces {
         let line = take_top(&mut area, 1);
         if line.height > 0 {
-            table::put(buf, line.x, line.y, line.width, &describe(interface), Style::new(), false);
+            table::put(
+                buf,
+                line.x,
+                line.y,
+                line.width,
+                &describe(interface),
+                Style::new(),
+                false,
+            );
         }
     }
     if !report.events.is_empty() {
@@ -153,11 +184,11 @@ fn describe(interface: &InterfaceReport) -> String {
     let speed = interface
         .bits_per_second
         .map_or_else(String::new, |bits| rate(bits as f64, "b/s"));
-    let now = interface
-        .rate
-        .map_or_else(String::new, |now| rate(now.bits_per_second, "b/s"));
+    let now = interface.rate.map_or_else(String::new, |now| {
+        format!("{}, ", rate(now.bits_per_second, "b/s"))
+    });
     format!(
-        " {:<15} {state:<8} {speed:>9}  receives {now:>9}, {} so far",
+        " {:<15} {state:<8} {speed:>9}  received: {now}{} in all",
         hpcap::visible(&interface.name),
         bytes(interface.received.bytes as f64)
     )

@@ -32,22 +32,38 @@ const fn columns<'a>() -> [Column<Row<'a>>; 20] {
             let wire = q.rates.as_ref().map(|rates| rates.on_the_wire);
             Cell::plain(wire.map_or_else(String::new, |wire| traffic(view, wire)))
         }),
-        Column::right("use", 4, 2, |_, q, _| {
+        Column::right("use", 6, 2, |_, q, _| {
             Cell::plain(q.utilisation.map_or_else(String::new, percent))
         }),
         Column::right("lost now", 9, 0, lost_now),
         Column::right("%", 7, 3, |view, q, _| {
             let share = q.losses.share_now;
-            let style = if share > 0.0 { view.theme.bad() } else { view.theme.quiet() };
-            Cell::styled(if share > 0.0 { percent(share) } else { String::new() }, style)
+            let style = if share > 0.0 {
+                view.theme.bad()
+            } else {
+                view.theme.quiet()
+            };
+            Cell::styled(
+                if share > 0.0 {
+                    percent(share)
+                } else {
+                    String::new()
+                },
+                style,
+            )
         }),
         Column::right("lost all", 8, 0, |view, q, _| match q.losses.total.frames {
             0 => Cell::styled("0", view.theme.good()),
             lost => Cell::styled(count(lost), view.theme.warning()),
         }),
-        Column::right("% all", 7, 4, |_, q, _| Cell::plain(percent(q.losses.share))),
+        Column::right("% all", 7, 4, |_, q, _| {
+            Cell::plain(percent(q.losses.share))
+        }),
         Column::right("no loss", 8, 1, no_loss),
-        Column::left("ring", 11, 0, ring),
+        Column {
+            grows_to: 16,
+            ..Column::left("ring", 11, 0, ring)
+        },
         Column::right("slack", 6, 1, |view, q, _| {
             let style = match q.slack_seconds {
                 Some(slack) if slack < 0.1 => view.theme.bad(),
@@ -66,7 +82,7 @@ const fn columns<'a>() -> [Column<Row<'a>>; 20] {
         Column::right("received", 9, 6, |_, q, _| {
             Cell::plain(bytes(q.on_the_wire.bytes as f64))
         }),
-        Column::right("poll", 5, 5, |view, q, _| {
+        Column::right("poll", 6, 5, |view, q, _| {
             let load = q.poll.as_ref().and_then(|poll| poll.load);
             let style = match load {
                 Some(load) if load > 0.95 => view.theme.warning(),
@@ -89,7 +105,9 @@ const fn columns<'a>() -> [Column<Row<'a>>; 20] {
                 all => percent(all as f64 / wire),
             })
         }),
-        Column::left("interface", 12, 7, |_, q, _| Cell::plain(visible(&q.interface))),
+        Column::left("interface", 12, 7, |_, q, _| {
+            Cell::plain(visible(&q.interface))
+        }),
         Column::left("trend", 12, 6, trend).growing(40),
         Column::left("why", 20, 8, why).growing(60),
     ]
@@ -200,7 +218,9 @@ fn trend(view: &View<'_>, queue: &Row<'_>, width: usize) -> Cell {
     let text: String = slices
         .iter()
         .map(|slice| {
-            let level = slice.as_ref().map_or(0.0, |s| value(s) / top.max(1.0) * 8.0);
+            let level = slice
+                .as_ref()
+                .map_or(0.0, |s| value(s) / top.max(1.0) * 8.0);
             let level = usize::try_from(whole(level.ceil())).unwrap_or(8);
             bars[level.min(8)]
         })

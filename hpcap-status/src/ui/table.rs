@@ -87,7 +87,10 @@ impl<T> Column<T> {
 pub(super) fn fit<T>(columns: &[Column<T>], width: u16) -> Vec<(&Column<T>, u16)> {
     let mut kept: Vec<&Column<T>> = columns.iter().collect();
     let needed = |kept: &[&Column<T>]| -> u16 {
-        kept.iter().map(|c| c.width.saturating_add(1)).sum::<u16>().saturating_sub(1)
+        kept.iter()
+            .map(|c| c.width.saturating_add(1))
+            .sum::<u16>()
+            .saturating_sub(1)
     };
     while needed(&kept) > width {
         let Some(worst) = kept.iter().map(|c| c.rank).max().filter(|rank| *rank > 0) else {
@@ -122,7 +125,9 @@ pub(super) struct Rows<'a, T> {
 pub(super) fn first_row(selected: Option<usize>, count: usize, height: usize) -> usize {
     let last_start = count.saturating_sub(height);
     let selected = selected.unwrap_or(0);
-    selected.saturating_sub(height.saturating_sub(1)).min(last_start)
+    selected
+        .saturating_sub(height.saturating_sub(1))
+        .min(last_start)
 }
 
 /// Draws headings in the first line of `area`, and rows below it.
@@ -146,7 +151,15 @@ pub(super) fn draw<T>(
         {
             title.push_str(view.theme.sorted(reverse));
         }
-        put(buf, x, area.y, *width, &title, view.theme.heading(), column.right);
+        put(
+            buf,
+            x,
+            area.y,
+            *width,
+            &title,
+            view.theme.heading(),
+            column.right,
+        );
         x += width + 1;
     }
     let height = usize::from(area.height - 1);
@@ -183,7 +196,11 @@ pub(super) fn put(
     }
     let width = width.min(area.right() - x);
     let needed = u16::try_from(Span::raw(text).width()).unwrap_or(u16::MAX);
-    let shift = if right { width.saturating_sub(needed) } else { 0 };
+    let shift = if right {
+        width.saturating_sub(needed)
+    } else {
+        0
+    };
     buf.set_stringn(x + shift, y, text, usize::from(width - shift), style);
 }
 
@@ -203,7 +220,9 @@ mod tests {
     fn fitted(width: u16) -> Vec<(&'static str, u16)> {
         let columns = columns();
         let fitted = fit(&columns, width).into_iter();
-        fitted.map(|(column, width)| (column.title, width)).collect()
+        fitted
+            .map(|(column, width)| (column.title, width))
+            .collect()
     }
 
     #[test]
