@@ -2,11 +2,12 @@
 //! program.
 
 use std::io::{self, Stdout, stdout};
+use std::mem::ManuallyDrop;
 
 use crossterm::cursor::{Hide, Show};
 use crossterm::execute;
 use crossterm::terminal::{
-    EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
+    Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
 };
 use hpcap::Result;
 use hpcap::error::Context;
@@ -17,7 +18,9 @@ use ratatui::backend::CrosstermBackend;
 /// A terminal in the state that the dashboard needs. Dropping it restores the terminal.
 #[derive(Debug)]
 pub(super) struct Screen {
-    pub(super) terminal: Terminal<CrosstermBackend<Stdout>>,
+    /// It is never dropped, because its drop prints an error to standard error, and panics when that is
+    /// gone together with the terminal.
+    pub(super) terminal: ManuallyDrop<Terminal<CrosstermBackend<Stdout>>>,
 }
 
 impl Screen {
@@ -28,8 +31,8 @@ impl Screen {
     pub(super) fn take() -> Result<Self> {
         let tried = || "prepare the terminal";
         restore_at_panic();
-        let terminal = Terminal::new(CrosstermBackend::new(stdout())).context(tried)?;
         take().inspect_err(|_| restore()).context(tried)?;
+        let terminal = new_terminal().inspect_err(|_| restore()).context(tried)?;
         Ok(Self { terminal })
     }
 
@@ -50,7 +53,9 @@ impl Screen {
     /// # Errors
     /// Errors of the terminal.
     pub(super) fn redraw(&mut self) -> Result<()> {
-        self.terminal.clear().context(|| "clear the terminal")
+        // The method of ratatui asks the terminal where its cursor is, and some terminals do not answer.
+        self.terminal = new_terminal().context(|| "draw the screen anew")?;
+        execute!(stdout(), Clear(ClearType::All)).context(|| "clear the terminal")
     }
 }
 
@@ -58,6 +63,10 @@ impl Drop for Screen {
     fn drop(&mut self) {
         restore();
     }
+}
+
+fn new_terminal() -> io::Result<ManuallyDrop<Terminal<CrosstermBackend<Stdout>>>> {
+    Terminal::new(CrosstermBackend::new(stdout())).map(ManuallyDrop::new)
 }
 
 fn take() -> io::Result<()> {

@@ -31,4 +31,5 @@ pub mod peers;
 pub mod producer;
 pub mod random;
 pub mod recording;
+pub mod screen;
 pub mod vm;

@@ -3,7 +3,7 @@
 use hpcap_e2e::lab::Lab;
 use testkit::process::run;
 
-const TOOLS: [&str; 7] = [
+const TOOLS: [&str; 9] = [
     "hpcapd",
     "hpcapdd",
     "hpcapctl",
@@ -11,7 +11,12 @@ const TOOLS: [&str; 7] = [
     "checkraw",
     "hpcap-bench",
     "hpcap-diag",
+    "hpcap-monitor",
+    "hpcap-status",
 ];
+
+/// Programs that need no arguments.
+const WITHOUT_ARGUMENTS: [&str; 1] = ["hpcap-status"];
 
 #[test]
 fn every_program_has_help() {
@@ -40,6 +45,9 @@ fn invalid_arguments_are_usage_errors() {
     let lab = Lab::new();
     for tool in TOOLS {
         for args in [&[][..], &["--no-such-option"]] {
+            if args.is_empty() && WITHOUT_ARGUMENTS.contains(&tool) {
+                continue;
+            }
             let refused = run(lab.tool(tool).args(args)).exits(2);
             assert!(refused.out.is_empty(), "{tool} {args:?}: {}", refused.out);
             assert!(
@@ -153,6 +161,13 @@ const REFUSED: &[(&str, &[&str])] = &[
     ("raw2pcap --repair x", &["checkraw --repair"]),
     ("checkraw -o y x", &["raw2pcap converts"]),
     ("checkraw --dry-run", &["Usage: checkraw"]),
+    ("hpcap-status --interval 10ms", &["10ms", "100ms"]),
+    ("hpcap-status --once --watch", &["--once", "--watch"]),
+    ("hpcap-status -d 1", &["--interval TIME"]),
+    (
+        "hpcap-status --config missing.toml --once",
+        &["missing.toml"],
+    ),
     ("hpcap-bench send gen:", &["--to"]),
     ("hpcap-bench send nonsense --to lo", &["nonsense", "gen:"]),
 ];

@@ -1,0 +1,334 @@
+//! `hpcap-status` beside a daemon: its numbers, its screen and keys on a real terminal, and what it
+//! survives.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use hpcap_e2e::daemon::{Daemon, on_the_wire};
+use hpcap_e2e::lab::Lab;
+use hpcap_e2e::screen::Screen;
+use nix::sys::signal::Signal;
+use serde_json::Value;
+use testkit::process::{Process, events, run};
+use testkit::wait::wait_until;
+use testkit::{is_root_or_skips, skip};
+
+/// A queue that goes on, and has frames whether or not somebody listens.
+const SOURCE: [&str; 4] = [
+    "--ring",
+    "1M",
+    "--look-back",
+    "gen:size=100,rate=1000pps,late=delay",
+];
+
+/// Prepares the program, which reads no log of this machine.
+fn status(lab: &Lab) -> Command {
+    let mut command = lab.tool("hpcap-status");
+    command.args(["--logs", "none"]).env("LC_ALL", "C.UTF-8");
+    command
+}
+
+fn report(lab: &Lab) -> Value {
+    let shown = run(status(lab).arg("--json")).exits(0);
+    serde_json::from_str(&shown.out).unwrap()
+}
+
+fn dashboard(lab: &Lab, size: (u16, u16)) -> Screen {
+    let mut command = status(lab);
+    command.args(["--interval", "100ms"]);
+    Screen::start(&command, size, true)
+}
+
+#[test]
+fn json_has_the_known_losses() {
+    let lab = Lab::new();
+    let count = 20_000;
+    let source = format!("gen:size=100,rate=10000pps,count={count}");
+    let daemon = Daemon::start(&lab, &["--ring", "1M", &source]);
+    let recorder = lab.recorder(&["hpcap0", "out"]);
+    recorder.signal(Signal::SIGSTOP);
+    // The recorder holds the queue open after the end of its source, so that the counters stand.
+    wait_until("the end of the source", || {
+        on_the_wire(&daemon.status("hpcap0")["ledger"]) == count
+    });
+    let ledger = &daemon.status("hpcap0")["ledger"];
+    let queue = &report(&lab)["queues"][0];
+    assert_eq!(&queue["ledger"]["captured"], &ledger["captured"]);
+    assert_eq!(&queue["ledger"]["ring_full"], &ledger["ring_full"]);
+    assert_eq!(queue["on_the_wire"]["frames"], count);
+    assert_eq!(queue["on_the_wire"]["bytes"], 100 * count);
+    let lost: u64 = ["ring_full", "nic_missed", "nic_error"]
+        .iter()
+        .map(|reason| ledger[reason]["frames"].as_u64().unwrap())
+        .sum();
+    assert!(lost > 0, "{ledger}");
+    assert_eq!(queue["losses"]["total"]["frames"], lost);
+    assert_eq!(queue["losses"]["total"]["bytes"], 100 * lost);
+    let share = queue["losses"]["share"].as_f64().unwrap();
+    assert!((share - lost as f64 / count as f64).abs() < 1e-9);
+    let listener = &queue["listeners"][0];
+    assert_eq!(listener["program"], "hpcapdd");
+    assert_eq!(listener["pid"], recorder.pid());
+    assert!(listener["command"].as_str().unwrap().contains("hpcap0 out"));
+    recorder.signal(Signal::SIGCONT);
+    let _ = recorder.wait().exits(0);
+    let _ = daemon.stop();
+}
+
+#[test]
+fn rates_are_differences_of_counters() {
+    let lab = Lab::new();
+    let daemon = Daemon::start(&lab, &SOURCE);
+    let mut watch = Process::spawn(status(&lab).args(["--watch", "--json", "--interval", "100ms"]));
+    let lines = |watch: &Process| {
+        let out = watch.out();
+        let whole = out
+            .rsplit_once('\n')
+            .map_or("", |(whole, _)| whole)
+            .to_owned();
+        events(&whole).collect::<Vec<_>>()
+    };
+    wait_until("some lines", || lines(&watch).len() >= 15);
+    assert!(watch.is_running());
+    let lines = lines(&watch);
+    let (last, earlier) = lines.split_last().unwrap();
+    let (rates, frames) = (&last["queues"][0]["rates"], |line: &Value| {
+        line["queues"][0]["on_the_wire"]["frames"].as_u64().unwrap()
+    });
+    let seconds = rates["seconds"].as_f64().unwrap();
+    let rate = rates["on_the_wire"]["frames_per_second"].as_f64().unwrap();
+    // The rate is the difference to one of the lines before, divided by the time between both.
+    let fits = |line: &Value| {
+        let grown = (frames(last) - frames(line)) as f64;
+        (grown / seconds - rate).abs() < 1e-6 * rate.max(1.0)
+    };
+    assert!(earlier.iter().any(fits), "{rates}");
+    let bits = rates["on_the_wire"]["bits_per_second"].as_f64().unwrap();
+    assert!((bits - 8.0 * 124.0 * rate).abs() < 1e-6 * bits);
+    assert_eq!(rates["mean_frame_bytes"], 100.0);
+    let _ = watch.kill();
+    let _ = daemon.stop();
+}
+
+#[test]
+fn picture_needs_no_terminal() {
+    let lab = Lab::new();
+    let empty = run(&mut status(&lab)).exits(0);
+    assert!(empty.out.contains("NOTHING IS CAPTURED"), "{}", empty.out);
+    let daemon = Daemon::start(&lab, &SOURCE);
+    let once = run(status(&lab).arg("--once").env("COLUMNS", "100")).exits(0);
+    assert!(once.out.contains("no frame lost"), "{}", once.out);
+    assert!(once.out.lines().all(|line| line.chars().count() <= 100));
+    assert!(!once.out.contains('\x1b'), "{:?}", once.out);
+    // A reader that has read enough ends the lines.
+    let mut shell = lab.here(Path::new("sh"));
+    let program = status(&lab).get_program().to_owned();
+    shell.arg("-c").arg(format!(
+        "{} --logs none --watch --interval 100ms | head -n 1",
+        program.display()
+    ));
+    let line = run(&mut shell).exits(0);
+    assert!(line.out.contains("hpcap0"), "{}", line.out);
+    let _ = daemon.stop();
+}
+
+#[test]
+fn keys_drive_the_dashboard() {
+    let lab = Lab::new();
+    let daemon = Daemon::start(&lab, &SOURCE);
+    let mut listener = lab.listener(&["hpcap0", "--stuck"]);
+    let mut screen = dashboard(&lab, (100, 30));
+    screen.wait_for("LOSING FRAMES  hpcap0");
+    screen.wait_for("e2e-listener (pid");
+    screen.press("?");
+    screen.wait_for("select another queue or listener");
+    screen.press("\x1b[6~");
+    screen.wait_for("columns, flags and words");
+    screen.press("?");
+    screen.wait_for("1 queue");
+    screen.press("\r");
+    screen.wait_for("Esc back");
+    screen.wait_for("ledger:");
+    screen.press("u");
+    screen.press("t");
+    screen.wait_for("the last minute");
+    screen.press("\x1b");
+    screen.wait_for("Enter detail");
+    screen.press("p");
+    screen.wait_for("PAUSED");
+    screen.press("p");
+    screen.press("\t");
+    screen.wait_for("K kill");
+    screen.press("K");
+    screen.wait_for("y kills it");
+    screen.press("n");
+    screen.wait_for("not killed");
+    assert!(listener.is_running());
+    screen.press("Ky");
+    screen.wait_for("is killed");
+    wait_until("the death of the listener", || {
+        daemon.listeners("hpcap0").is_empty()
+    });
+    screen.press("q");
+    assert!(screen.wait().success());
+    assert!(!screen.is_alternate() && screen.echoes());
+    let _ = listener.kill();
+    let _ = daemon.stop();
+}
+
+#[test]
+fn dashboard_follows_the_size() {
+    let lab = Lab::new();
+    let daemon = Daemon::start(&lab, &SOURCE);
+    let mut screen = dashboard(&lab, (80, 24));
+    screen.wait_for("no loss");
+    assert!(!screen.text().contains("received"), "{}", screen.text());
+    screen.resize((200, 50));
+    screen.wait_for("received");
+    screen.resize((40, 10));
+    screen.wait_for("80 x 24 shows the tables");
+    screen.press("q");
+    assert!(screen.wait().success());
+    let _ = daemon.stop();
+}
+
+#[test]
+fn signals_restore_the_terminal() {
+    let lab = Lab::new();
+    for signal in [
+        Signal::SIGTERM,
+        Signal::SIGHUP,
+        Signal::SIGINT,
+        Signal::SIGQUIT,
+    ] {
+        let mut screen = dashboard(&lab, (80, 24));
+        screen.wait_for("NOTHING IS CAPTURED");
+        assert!(screen.is_alternate() && screen.is_cursor_hidden() && !screen.echoes());
+        screen.signal(signal);
+        assert!(screen.wait().success(), "{signal}");
+        wait_until("the first screen", || !screen.is_alternate());
+        assert!(screen.echoes() && !screen.is_cursor_hidden(), "{signal}");
+    }
+}
+
+#[test]
+fn suspended_dashboard_returns() {
+    let lab = Lab::new();
+    let mut screen = dashboard(&lab, (80, 24));
+    screen.wait_for("NOTHING IS CAPTURED");
+    screen.press("?");
+    screen.wait_for("quit");
+    // A session without a shell has an orphaned process group, in which SIGTSTP stops nobody: the
+    // program gives the terminal back, goes on at once, and takes it again.
+    screen.press("\x1a");
+    screen.press("?");
+    screen.wait_for("NOTHING IS CAPTURED");
+    screen.press("q");
+    assert!(screen.wait().success());
+    assert!(screen.echoes());
+}
+
+#[test]
+fn terminal_that_goes_away_ends_the_dashboard() {
+    let lab = Lab::new();
+    let daemon = Daemon::start(&lab, &SOURCE);
+    for controls in [true, false] {
+        let mut command = status(&lab);
+        command.args(["--interval", "1h"]);
+        let mut screen = Screen::start(&command, (80, 24), controls);
+        screen.wait_for("hpcap0");
+        screen.hang_up();
+        let _ = screen.wait();
+    }
+    let _ = daemon.stop();
+}
+
+#[test]
+fn terminal_that_stands_does_not_keep_the_program() {
+    let lab = Lab::new();
+    let daemon = Daemon::start(&lab, &SOURCE);
+    let mut screen = dashboard(&lab, (300, 100));
+    screen.wait_for("hpcap0");
+    screen.stop_reading();
+    // A program whose output is stuck wakes up no more, although ten screens a second are due.
+    let wakes = || {
+        let text = std::fs::read_to_string(format!("/proc/{}/status", screen.pid())).unwrap();
+        let line = text
+            .lines()
+            .find(|l| l.starts_with("voluntary_ctxt"))
+            .unwrap();
+        line.to_owned()
+    };
+    wait_until("a program that waits for its terminal", || {
+        let before = wakes();
+        std::thread::sleep(Duration::from_millis(600));
+        wakes() == before
+    });
+    screen.signal(Signal::SIGTERM);
+    let _ = screen.wait();
+    assert!(screen.echoes());
+    let _ = daemon.stop();
+}
+
+#[test]
+fn queues_that_come_and_go_are_followed() {
+    let lab = Lab::new();
+    let mut screen = dashboard(&lab, (100, 30));
+    screen.wait_for("NOTHING IS CAPTURED");
+    for _ in 0..2 {
+        let daemon = Daemon::start(&lab, &SOURCE);
+        screen.wait_for("no frame lost  1 queue");
+        let _ = daemon.process.kill();
+        screen.wait_for("FAILED  hpcap0: its producer died");
+    }
+    screen.press("q");
+    assert!(screen.wait().success());
+}
+
+#[test]
+fn member_of_the_group_sees_everything() {
+    if !is_root_or_skips("becoming another user") {
+        return;
+    }
+    if Command::new("setpriv").arg("--version").output().is_err() {
+        skip("becoming another user takes setpriv");
+        return;
+    }
+    let lab = Lab::new();
+    std::fs::set_permissions(
+        lab.dir(),
+        std::os::unix::fs::PermissionsExt::from_mode(0o755),
+    )
+    .unwrap();
+    let program = lab.copy_of_program("hpcap-status");
+    let (member_of, other_group) = (65_534, 65_533);
+    let daemon = Daemon::start(
+        &lab,
+        &[
+            "--ring",
+            "1M",
+            "--group",
+            "nogroup",
+            "--look-back",
+            "gen:rate=1000pps,late=delay",
+        ],
+    );
+    let as_user = |gid: u32| {
+        let mut command = lab.here(Path::new("setpriv"));
+        command
+            .args(["--reuid=65534", &format!("--regid={gid}"), "--clear-groups"])
+            .arg("--")
+            .arg(&program)
+            .args(["--logs", "none", "--once"]);
+        run(&mut command).exits(0).out
+    };
+    let member = as_user(member_of);
+    assert!(member.contains("no frame lost  1 queue"), "{member}");
+    let other = as_user(other_group);
+    assert!(other.contains("CANNOT SEE"), "{other}");
+    assert!(other.contains("member of group"), "{other}");
+    let _ = daemon.stop();
+}
