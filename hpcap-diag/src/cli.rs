@@ -15,7 +15,10 @@ use hpcap_cli::Hint;
     version = hpcap_cli::VERSION,
     after_help = "\
 Examples:
+  hpcap-diag now                         what is wrong with this machine, and what to do
   hpcap-diag collect                     write hpcap-diag-TIME.tar.gz into this folder
+  hpcap-diag read FILE.tar.gz            what is wrong with the machine that the file is of
+  hpcap-diag diff A.tar.gz B.tar.gz      what changed between two files
 
 Exit codes: 0 done, 1 failed, 2 usage."
 )]
@@ -30,6 +33,77 @@ pub struct Cli {
 pub enum Command {
     /// Collect versions, settings, counters and logs of this machine into one file
     Collect(Collect),
+    /// Say what is wrong with the machine that a file is of: findings with evidence, meaning and remedy
+    Read(Read),
+    /// Say what is wrong with this machine now
+    Now(Now),
+    /// Say what changed between two files
+    Diff(Diff),
+}
+
+/// Options of `hpcap-diag read`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  hpcap-diag read probe.tar.gz
+  hpcap-diag read probe.tar.gz --json    one JSON object for each finding
+
+The file is never unpacked to a disk. One that is cut or was changed is read as far as it is sound.")]
+pub struct Read {
+    /// A file that `hpcap-diag collect` has written
+    #[arg(value_name = "FILE.tar.gz")]
+    pub file: PathBuf,
+
+    /// Print JSON, one finding a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `hpcap-diag now`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  hpcap-diag now
+  hpcap-diag now --interval 1m           to see losses that are rare
+
+hpcapctl doctor examines the settings of the machine one by one; hpcap-diag now starts from what goes wrong.")]
+pub struct Now {
+    /// Time between the two readings of counters
+    #[arg(long, value_name = "TIME", default_value = "3s", value_parser = parse_interval)]
+    pub interval: Duration,
+
+    /// Configuration of hpcap
+    #[arg(long, value_name = "FILE", default_value = hpcap_config::DEFAULT_PATH)]
+    pub config: PathBuf,
+
+    /// Longest time that all of it may take, without the interval
+    #[arg(long, value_name = "TIME", default_value = "20s", value_parser = parse_duration)]
+    pub time_limit: Duration,
+
+    /// Print JSON, one finding a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `hpcap-diag diff`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  hpcap-diag diff before.tar.gz after.tar.gz
+
+Counters and logs differ between any two moments, and are not compared.")]
+pub struct Diff {
+    /// The earlier file
+    #[arg(value_name = "A.tar.gz")]
+    pub first: PathBuf,
+
+    /// The later file
+    #[arg(value_name = "B.tar.gz")]
+    pub second: PathBuf,
+
+    /// Print JSON, one object
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Options of `hpcap-diag collect`.

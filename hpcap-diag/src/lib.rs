@@ -7,17 +7,25 @@
 //! | [`redact`] | replacing addresses, names and secrets |
 //! | [`manifest`] | what is in a collection, and what could not be read |
 //! | [`record`] | interfaces, queues and sockets as they stand in a collection |
+//! | [`bundle`] | a collection in memory, from a tarball or from the running system |
+//! | [`facts`] | numbers, words and flags in a collection |
+//! | [`rules`] | what an expert would say of which facts; each rule is a file in `rules/` |
+//! | [`report`] | the findings and the difference of two collections, as text and JSON |
 //!
 //! A collection is a tree: `proc/` and `sys/` have the files of the kernel under their own names, other files have
 //! what the kernel says in no file. `later/` has the second reading of what changes.
 
 #![warn(clippy::cast_possible_truncation)]
 
+pub mod bundle;
 pub mod cli;
 pub mod collect;
+pub mod facts;
 pub mod manifest;
 pub mod record;
 pub mod redact;
+pub mod report;
+pub mod rules;
 
 use std::process::ExitCode;
 
@@ -33,5 +41,8 @@ pub fn run(cli: &Cli) -> ExitCode {
     };
     message::run("hpcap-diag", notice, |messages| match &cli.command {
         Command::Collect(options) => collect::command::run(options, messages),
+        Command::Read(options) => report::read(options),
+        Command::Now(options) => report::now(options, messages),
+        Command::Diff(options) => report::compare(options),
     })
 }

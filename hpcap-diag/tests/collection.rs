@@ -169,7 +169,7 @@ fn names_of_the_machine_are_nowhere() {
     write("etc/hosts", "192.0.2.9 collector9\n");
     write(
         "etc/passwd",
-        "root:x:0:0::/root:\nmallory:x:1000:1000::/HOME/mallory:\n",
+        "root:x:0:0::/:\nmallory:x:1000:1000::/HOME/mallory:\n",
     );
     write("etc/resolv.conf", "search example.lan branch.test\n");
     write(
