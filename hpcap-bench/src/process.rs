@@ -259,6 +259,12 @@ impl Times {
         })
     }
 
+    /// Returns the time since `earlier`.
+    #[must_use]
+    pub fn total_since(&self, earlier: &Self) -> Duration {
+        Duration::from_nanos(self.total_ns.saturating_sub(earlier.total_ns))
+    }
+
     /// Returns the time since `earlier` in the process's own code, and in the kernel. The sum is
     /// exact. The split comes from samples, of which a short time has few.
     #[must_use]

@@ -4,8 +4,10 @@
 //! The sender reports how many frames the kernel has taken from it. The captured frames are counted
 //! in the files, and a frame counts only if every byte of it is right. The processor time is that
 //! of the capturing process from when it listens until all frames have arrived, without its start
-//! and end. The kernel hands frames over on the sender's side of a veth pair, so the table leaves
-//! out that part of the kernel's work, and what the kernel writes to the disk later.
+//! and end. The kernel hands frames over on the sender's side of a veth pair, in the sender's own
+//! time or in that of the kernel's threads called ksoftirqd. This time is a figure of its own; the
+//! sender's part of it is the same for all programs. What the kernel writes to the disk later is in
+//! no figure.
 
 pub mod namespace;
 mod tool;
@@ -74,6 +76,8 @@ struct Outcome {
     captured: u64,
     user: Duration,
     system: Duration,
+    /// Time of the sender, and of the kernel's threads that hand frames over.
+    outside: Duration,
 }
 
 /// Measures captures. If that is not possible, a row of the report states the reason.
@@ -91,11 +95,10 @@ pub fn capture(settings: &Settings, report: &mut Report) -> Result<()> {
         measure(settings, &workspace)
     }) {
         Ok(captures) => {
-            for tool in Tool::ALL.iter().filter(|tool| !tool.is_there()) {
-                report.add(Row::skipped(
-                    format!("{WHAT}: {}", tool.name()),
-                    "not installed",
-                ));
+            let is_missing = |tool: &&Tool| !captures.iter().any(|c| c.tool == tool.name());
+            for tool in Tool::ALL.iter().filter(is_missing) {
+                let what = format!("{WHAT}: {}", tool.name());
+                report.add(Row::skipped(what, tool.why_missing()));
             }
             report.captures.extend(captures);
             Ok(())
@@ -109,7 +112,10 @@ pub fn capture(settings: &Settings, report: &mut Report) -> Result<()> {
 }
 
 fn measure(settings: &Settings, workspace: &Workspace) -> Result<Vec<Capture>> {
-    let tools: Vec<Tool> = Tool::ALL.into_iter().filter(|t| t.is_there()).collect();
+    let tools: Vec<Tool> = Tool::ALL
+        .into_iter()
+        .filter(|tool| tool.can_capture(RECEIVER))
+        .collect();
     let mut captures = Vec::new();
     for (load, spec) in &settings.loads {
         let mut outcomes = vec![Vec::new(); tools.len()];
@@ -146,8 +152,13 @@ fn once(tool: Tool, spec: &str, workspace: &Workspace) -> Result<Outcome> {
     std::thread::sleep(SETTLE);
     let before = Times::of(running.pid()).unwrap_or_default();
 
-    let offered = send(spec, workspace.path())?;
+    let delivery = delivery_threads();
+    let (offered, sender) = send(spec, workspace.path())?;
     std::thread::sleep(ARRIVE);
+    let since = |(pid, earlier): &(u32, Times)| {
+        Times::of(*pid).map_or(Duration::ZERO, |now| now.total_since(earlier))
+    };
+    let outside = sender + delivery.iter().map(since).sum::<Duration>();
     let after = Times::of(running.pid()).unwrap_or_default();
     let (user, system) = after.since(&before);
     running.interrupt();
@@ -159,30 +170,64 @@ fn once(tool: Tool, spec: &str, workspace: &Workspace) -> Result<Outcome> {
         captured,
         user,
         system,
+        outside,
     })
 }
 
-/// Sends the frames of `spec`. Returns how many the kernel has taken.
-fn send(spec: &str, folder: &Path) -> Result<u64> {
+/// Returns the kernel's threads that hand frames over when a processor has many, with their times.
+fn delivery_threads() -> Vec<(u32, Times)> {
+    let Ok(processes) = std::fs::read_dir("/proc") else {
+        return Vec::new();
+    };
+    processes
+        .filter_map(|process| {
+            let process = process.ok()?;
+            let pid = process.file_name().to_str()?.parse().ok()?;
+            let name = std::fs::read_to_string(process.path().join("comm")).ok()?;
+            name.starts_with("ksoftirqd/")
+                .then(|| Some((pid, Times::of(pid)?)))?
+        })
+        .collect()
+}
+
+/// Returns the processor time of the children of this process that have ended.
+fn time_of_children() -> Duration {
+    // SAFETY: zero is a valid value of a structure of integers.
+    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    // SAFETY: the kernel writes one `rusage`, which outlives the call.
+    unsafe { libc::getrusage(libc::RUSAGE_CHILDREN, &raw mut usage) };
+    let time = |t: libc::timeval| {
+        Duration::from_secs(t.tv_sec.unsigned_abs())
+            + Duration::from_micros(t.tv_usec.unsigned_abs())
+    };
+    time(usage.ru_utime) + time(usage.ru_stime)
+}
+
+/// Sends the frames of `spec`. Returns how many the kernel has taken, and the sender's processor
+/// time.
+fn send(spec: &str, folder: &Path) -> Result<(u64, Duration)> {
+    let before = time_of_children();
     let mut command = Command::new(own("hpcap-bench"));
     command.args(["send", spec, "--to", SENDER, "--json"]);
     let mut running = Running::start(&mut command, folder)?;
     running.wait()?;
+    let time = time_of_children().saturating_sub(before);
     let said = running.stdout();
-    serde_json::from_str::<serde_json::Value>(&said)
+    let frames = serde_json::from_str::<serde_json::Value>(&said)
         .ok()
         .and_then(|value| value["sent"]["frames"].as_u64())
         .ok_or_else(|| {
             let why = format!("it does not say how many: {said:?}");
             Error::new(Kind::Format, "send frames", why)
-        })
+        })?;
+    Ok((frames, time))
 }
 
 fn summary(load: &str, tool: Tool, outcomes: &[Outcome]) -> Capture {
     let figure = |unit, value: &dyn Fn(&Outcome) -> f64| {
         Figure::of(unit, &outcomes.iter().map(value).collect::<Vec<_>>())
     };
-    let per_frame = |time: Duration, o: &Outcome| time.as_nanos() as f64 / o.captured.max(1) as f64;
+    let per = |time: Duration, frames: u64| time.as_nanos() as f64 / frames.max(1) as f64;
     Capture {
         load: load.into(),
         tool: tool.name().into(),
@@ -191,7 +236,8 @@ fn summary(load: &str, tool: Tool, outcomes: &[Outcome]) -> Capture {
         lost: figure(Unit::Part, &|o| {
             o.offered.saturating_sub(o.captured) as f64 / o.offered.max(1) as f64
         }),
-        user: figure(Unit::NsPerFrame, &|o| per_frame(o.user, o)),
-        kernel: figure(Unit::NsPerFrame, &|o| per_frame(o.system, o)),
+        user: figure(Unit::NsPerFrame, &|o| per(o.user, o.captured)),
+        kernel: figure(Unit::NsPerFrame, &|o| per(o.system, o.captured)),
+        outside: figure(Unit::NsPerFrame, &|o| per(o.outside, o.offered)),
     }
 }

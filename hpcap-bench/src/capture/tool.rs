@@ -6,6 +6,7 @@ use std::process::Command;
 use hpcap::Result;
 use hpcap::pcapfile;
 use hpcap::raw::{self, Event};
+use hpcap_source::SourceSpec;
 use hpcap_source::generator::verify_cut;
 
 use crate::process::{exists, own};
@@ -15,45 +16,72 @@ use crate::workspace::files_below;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tool {
     Hpcapdd,
+    HpcapddAfXdp,
     Tcpdump,
     Dumpcap,
     NetsniffNg,
 }
 
 impl Tool {
-    pub(super) const ALL: [Self; 4] = [
+    pub(super) const ALL: [Self; 5] = [
         Self::Hpcapdd,
+        Self::HpcapddAfXdp,
         Self::Tcpdump,
         Self::Dumpcap,
         Self::NetsniffNg,
     ];
 
-    /// Returns the program's name, as a user types it.
+    /// Returns what the report calls it: the program's name, as a user types it, and for hpcapdd
+    /// the source if it is not af_packet.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Hpcapdd => "hpcapdd",
+            Self::HpcapddAfXdp => "hpcapdd, af_xdp",
             Self::Tcpdump => "tcpdump",
             Self::Dumpcap => "dumpcap",
             Self::NetsniffNg => "netsniff-ng",
         }
     }
 
-    /// Returns whether the program is installed.
-    pub(super) fn is_there(self) -> bool {
-        self == Self::Hpcapdd || exists(self.name())
+    /// Returns whether the program is installed, and can capture `interface` in its way.
+    pub(super) fn can_capture(self, interface: &str) -> bool {
+        match self {
+            Self::Hpcapdd => true,
+            Self::HpcapddAfXdp => {
+                let source = format!("af_xdp:{interface}").parse::<SourceSpec>();
+                source.and_then(|source| source.open()).is_ok()
+            }
+            _ => exists(self.name()),
+        }
+    }
+
+    /// Returns why a program cannot capture.
+    pub(super) fn why_missing(self) -> &'static str {
+        match self {
+            Self::HpcapddAfXdp => "AF_XDP does not work here",
+            _ => "not installed",
+        }
+    }
+
+    fn is_ours(self) -> bool {
+        matches!(self, Self::Hpcapdd | Self::HpcapddAfXdp)
     }
 
     /// Returns the command that captures `interface` to `out`. Each program gets 64 MiB for the
-    /// frames that wait in the kernel, which is hpcapdd's default.
+    /// frames that wait in the kernel, which is the default of hpcapdd with af_packet.
     pub(super) fn command(self, interface: &str, out: &Path) -> Command {
         let mut command = match self {
-            Self::Hpcapdd => Command::new(own("hpcapdd")),
+            Self::Hpcapdd | Self::HpcapddAfXdp => Command::new(own("hpcapdd")),
             _ => Command::new(self.name()),
         };
         match self {
             Self::Hpcapdd => {
                 command.args(["--quiet", "--source"]);
                 command.arg(format!("af_packet:{interface}"));
+            }
+            Self::HpcapddAfXdp => {
+                command.args(["--quiet", "--source"]);
+                command.arg(format!("af_xdp:{interface},frames=32768"));
             }
             // As root, tcpdump would change to a user who must not write to this folder.
             Self::Tcpdump => {
@@ -80,7 +108,9 @@ impl Tool {
     /// Returns whether the program has created its output at `out`.
     pub(super) fn has_begun(self, out: &Path) -> bool {
         match self {
-            Self::Hpcapdd => files_below(out, ".raw.part").is_ok_and(|files| !files.is_empty()),
+            Self::Hpcapdd | Self::HpcapddAfXdp => {
+                files_below(out, ".raw.part").is_ok_and(|files| !files.is_empty())
+            }
             _ => out.exists(),
         }
     }
@@ -88,7 +118,7 @@ impl Tool {
     /// Counts the generated frames that the program has stored whole and correct.
     pub(super) fn stored(self, out: &Path) -> Result<u64> {
         let mut frames = 0;
-        if self == Self::Hpcapdd {
+        if self.is_ours() {
             for path in files_below(out, ".raw")? {
                 let mut reader = raw::Reader::open(&path)?;
                 while let Some(event) = reader.next()? {

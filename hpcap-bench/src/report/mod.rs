@@ -163,6 +163,9 @@ pub struct Capture {
     pub user: Figure,
     /// Processor time in the kernel per captured frame.
     pub kernel: Figure,
+    /// Processor time outside the program per offered frame: of the sender and of the kernel's
+    /// threads that hand frames over.
+    pub outside: Figure,
 }
 
 /// All results, and the machine on which they were measured.
@@ -200,7 +203,7 @@ impl Default for Report {
 }
 
 impl Capture {
-    fn cells(&self) -> [String; 7] {
+    fn cells(&self) -> [String; 8] {
         [
             self.load.clone(),
             self.tool.clone(),
@@ -209,6 +212,7 @@ impl Capture {
             self.lost.to_string(),
             self.user.to_string(),
             self.kernel.to_string(),
+            self.outside.to_string(),
         ]
     }
 }
@@ -230,6 +234,7 @@ impl fmt::Display for Report {
                 "lost",
                 "user, a frame",
                 "kernel, a frame",
+                "sender and delivery",
             ];
             f.write_str("\n")?;
             table(f, head, self.captures.iter().map(Capture::cells))?;

@@ -49,9 +49,9 @@ use super::event::PendingEvents;
 use super::losses::Losses;
 use super::{Description, Harvest, InterfaceName, Source, SourceEvent, State};
 use capture::Capture;
-use clock::Clock;
+use clock::{Clock, Stamp};
 use pace::Pace;
-use queue::{Joined, Taken};
+use queue::{Joined, Next, Taken};
 
 pub use spec::{AfXdpSpec, Mode, Queues, Time, ZeroCopy};
 pub use start::AfXdpStart;
@@ -207,31 +207,28 @@ impl AfXdp {
             queue.refresh();
         }
         while !ended && !self.batch.is_full() {
-            let mut first = None;
-            let mut until = None;
+            let mut first: Option<(Next, usize)> = None;
+            let mut until: Option<Stamp> = None;
             for (number, queue) in capture.queues.iter().enumerate() {
-                let Some(stamp) = queue.next_stamp(&self.clock) else {
+                let Some(next) = queue.next(&self.clock) else {
                     continue;
                 };
-                match first {
-                    None => first = Some((stamp, number)),
-                    Some((earliest, _)) if stamp < earliest => {
-                        until = first.map(|(earliest, _)| earliest);
-                        first = Some((stamp, number));
-                    }
-                    Some(_) => {
-                        until = Some(until.map_or(stamp, |other| stamp.min(other)));
-                    }
-                }
+                let later = match first {
+                    Some((earliest, _)) if next.stamp >= earliest.stamp => Some(next.stamp),
+                    _ => first
+                        .replace((next, number))
+                        .map(|(earliest, _)| earliest.stamp),
+                };
+                until = [until, later].into_iter().flatten().min();
             }
-            let Some((mut stamp, number)) = first else {
+            let Some((mut next, number)) = first else {
                 break;
             };
             // The frames of this queue up to the next one of another queue.
             let queue = &mut capture.queues[number];
             loop {
-                unstamped |= !stamp.by_kernel;
-                match queue.take(stamp, &mut self.batch, &mut self.joined) {
+                unstamped |= !next.stamp.by_kernel;
+                match queue.take(&next, &mut self.batch, &mut self.joined) {
                     Taken::Frame => {}
                     Taken::Damaged => {
                         self.losses.damaged(1);
@@ -243,8 +240,8 @@ impl AfXdp {
                 if ended {
                     break;
                 }
-                match queue.next_stamp(&self.clock) {
-                    Some(next) if until.is_none_or(|until| next <= until) => stamp = next,
+                match queue.next(&self.clock) {
+                    Some(later) if until.is_none_or(|until| later.stamp <= until) => next = later,
                     _ => break,
                 }
             }

@@ -64,8 +64,34 @@ pub(super) struct Queue {
     filled: u32,
     /// The chunks of taken frames, which go back to the kernel when the batch is released.
     lent: Vec<u64>,
+    /// The bits of an address that are its place in a chunk.
+    in_chunk: u64,
     gaps: Gaps,
     drops: u64,
+}
+
+/// The next frame of a queue.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Next {
+    descriptor: libc::xdp_desc,
+    /// The first byte; `None` if the descriptor leads out of the memory.
+    start: Option<*mut u8>,
+    pub(super) stamp: Stamp,
+}
+
+/// Number of frames between one that is taken and one whose memory is loaded into the cache.
+const AHEAD: u32 = 6;
+
+/// Loads the line at `address` into the cache.
+fn prefetch_line(address: *const u8) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a prefetch has no effect on the program, whatever the address is.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = address;
 }
 
 impl Queue {
@@ -81,6 +107,8 @@ impl Queue {
             ready: 0,
             filled: chunks,
             lent: Vec::with_capacity(BATCH * FRAME_BYTES_MAX / bytes as usize),
+            // The length of a chunk is a power of two.
+            in_chunk: u64::from(bytes) - 1,
             gaps: Gaps::default(),
             drops: 0,
             socket,
@@ -183,10 +211,9 @@ impl Queue {
     /// Returns the bytes of a chunk, or `None` if the descriptor leads out of the memory.
     fn bytes(&self, descriptor: &libc::xdp_desc) -> Option<*mut u8> {
         let memory = &self.socket.memory;
-        let chunk_bytes = u64::from(memory.chunk_bytes);
-        let in_chunk = descriptor.addr % chunk_bytes;
+        let in_chunk = descriptor.addr & self.in_chunk;
         let inside = in_chunk >= STAMP_BYTES as u64
-            && in_chunk + u64::from(descriptor.len) <= chunk_bytes
+            && in_chunk + u64::from(descriptor.len) <= self.in_chunk + 1
             && descriptor.addr < memory.mapped.bytes() as u64;
         // SAFETY: the address is inside the mapping, whose length is a multiple of that of a chunk.
         inside.then(|| unsafe {
@@ -195,38 +222,59 @@ impl Queue {
         })
     }
 
-    /// Returns the stamp that the program wrote before the next frame; `None` if no frame is ready.
-    pub(super) fn next_stamp(&self, clock: &Clock) -> Option<Stamp> {
+    /// Loads the chunk of a frame that is taken soon into the cache. Chunks do not follow each other
+    /// in memory, so the processor does not do so by itself.
+    fn prefetch(&self) {
+        if self.ready > AHEAD
+            && let Some(start) = self.bytes(&self.descriptor_after(AHEAD))
+        {
+            prefetch_line(start.wrapping_sub(STAMP_BYTES));
+            prefetch_line(start);
+        }
+    }
+
+    /// Returns the next frame, which stays where it is; `None` if none is ready.
+    pub(super) fn next(&self, clock: &Clock) -> Option<Next> {
         if self.ready == 0 {
             return None;
         }
-        let descriptor = self.socket.receive.descriptor(self.position());
-        let Some(start) = self.bytes(&descriptor) else {
-            return Some(clock.without_stamp());
-        };
-        // SAFETY: `bytes` checked that the chunk has room for a stamp before the frame; the kernel
-        // does not write to the chunk before it gets it back.
-        let stamp = unsafe { start.sub(STAMP_BYTES).cast::<[u64; 2]>().read_unaligned() };
-        Some(clock.stamp(stamp))
+        self.prefetch();
+        let descriptor = self.descriptor_after(0);
+        let start = self.bytes(&descriptor);
+        let stamp = start.map_or_else(
+            || clock.without_stamp(),
+            |start| {
+                // SAFETY: `bytes` checked that the chunk has room for a stamp before the frame; the
+                // kernel does not write to the chunk before it gets it back.
+                clock.stamp(unsafe { start.sub(STAMP_BYTES).cast::<[u64; 2]>().read_unaligned() })
+            },
+        );
+        Some(Next {
+            descriptor,
+            start,
+            stamp,
+        })
     }
 
-    /// Takes the next frame, which is ready, with its time.
-    pub(super) fn take(&mut self, stamp: Stamp, batch: &mut Batch, joined: &mut Joined) -> Taken {
-        let first = self.socket.receive.descriptor(self.position());
-        if first.options & libc::XDP_PKT_CONTD != 0 {
-            return self.take_joined(stamp, batch, joined);
+    /// Takes the frame that [`next`](Self::next) has returned.
+    pub(super) fn take(&mut self, next: &Next, batch: &mut Batch, joined: &mut Joined) -> Taken {
+        let Next {
+            descriptor, stamp, ..
+        } = next;
+        if descriptor.options & libc::XDP_PKT_CONTD != 0 {
+            return self.take_joined(*stamp, batch, joined);
         }
         self.advance(1);
-        self.lend(&first);
-        let Some(start) = self.bytes(&first) else {
+        self.lend(descriptor);
+        let Some(start) = next.start else {
             return Taken::Damaged;
         };
         // SAFETY: `bytes` checked that the frame is inside its chunk. The kernel does not write to
         // the chunk before it gets it back.
-        let data = unsafe { std::slice::from_raw_parts(start, first.len as usize) };
+        let data = unsafe { std::slice::from_raw_parts(start, descriptor.len as usize) };
         // SAFETY: the chunk goes back to the kernel, and the memory away, only after the batch was
         // cleared.
-        unsafe { batch.push(data, first.len, stamp.sec, stamp.nsec) };
+        unsafe { batch.push(data, descriptor.len, stamp.sec, stamp.nsec) };
         Taken::Frame
     }
 
@@ -287,8 +335,7 @@ impl Queue {
 
     /// Notes the chunk of a taken descriptor, to give it back later.
     fn lend(&mut self, descriptor: &libc::xdp_desc) {
-        let chunk_bytes = u64::from(self.socket.memory.chunk_bytes);
-        self.lent.push(descriptor.addr / chunk_bytes * chunk_bytes);
+        self.lent.push(descriptor.addr & !self.in_chunk);
     }
 
     /// Tells the kernel which descriptors were taken.
