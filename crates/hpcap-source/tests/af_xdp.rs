@@ -314,6 +314,52 @@ fn queues_arrive_together() {
 }
 
 #[test]
+fn sources_share_the_queues_of_an_interface() {
+    in_namespace(|| {
+        let queues = "numtxqueues 4 numrxqueues 4";
+        ip(&format!(
+            "link add name snd {queues} type veth peer name rx {queues}"
+        ));
+        for name in ["snd", "rx"] {
+            ip(&format!("link set {name} arp off multicast off up"));
+        }
+        let Ok(mut low) = "af_xdp:rx:0-1".parse::<SourceSpec>().unwrap().open() else {
+            testkit::skip("AF_XDP does not work here");
+            return;
+        };
+        let mut high = open("af_xdp:rx:2-3");
+        let refused = |text: &str, word: &str| {
+            let error = text.parse::<SourceSpec>().unwrap().open().err().unwrap();
+            assert!(error.to_string().contains(word), "{text}: {error}");
+        };
+        refused("af_xdp:rx:2,pass=off", "the same pass= and time=");
+        refused("af_xdp:rx:2", "another AF_XDP socket has this queue");
+        refused("af_xdp:rx", "another capture of hpcap");
+        let sender = FrameSender::visible("snd");
+        let mut sequence = Sequence::new("gen:size=60,flows=256");
+        sequence.send(&sender, 4);
+        let (mut from_low, mut from_high) = (Harvested::default(), Harvested::default());
+        harvest_until(low.as_mut(), &mut from_low, |low| {
+            for frame in high.harvest().unwrap().frames.iter() {
+                from_high.frames.push((frame.data().to_vec(), frame.len));
+            }
+            low.frames.len() + from_high.frames.len() >= 1024
+        });
+        let mut all = [seqs(&from_low), seqs(&from_high)].concat();
+        all.sort_unstable();
+        assert!(all.into_iter().eq(0..1024));
+        assert!(!from_low.frames.is_empty() && !from_high.frames.is_empty());
+        // The program stays until the last source ends.
+        drop(low);
+        sequence.send(&sender, 1);
+        let before = from_high.frames.len();
+        harvest_until(high.as_mut(), &mut from_high, |g| g.frames.len() > before);
+        drop(high);
+        assert!(!ip("link show rx").contains("xdp"));
+    });
+}
+
+#[test]
 fn frames_of_a_new_queue_are_counted() {
     in_namespace(|| {
         let queues = "numtxqueues 2 numrxqueues 2";

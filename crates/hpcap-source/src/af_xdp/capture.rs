@@ -1,7 +1,8 @@
 //! Opening a capture: the mode and the delivery of frames are chosen by trying.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hpcap::{Error, Kind, Result};
@@ -12,8 +13,9 @@ use super::memory::FrameMemory;
 use super::program::{Program, Unserved};
 use super::queue::Queue;
 use super::refusal::{Failure, Step};
+use super::shared::{Attached, Opening};
 use super::socket::{Delivery, Socket};
-use super::spec::{AfXdpSpec, Mode, Queues, ZeroCopy};
+use super::spec::{AfXdpSpec, Mode, Queues, Time, ZeroCopy};
 use super::start::{AfXdpStart, Refused};
 use super::watch::Watch;
 
@@ -30,86 +32,151 @@ const FREED_WITHIN: Duration = Duration::from_secs(2);
 /// An Ethernet header with two VLAN tags.
 const HEADER_BYTES: u32 = 22;
 
-/// A running capture. Closing it detaches the program first, so that the network stack gets the
-/// frames again at once.
+/// A running capture.
 #[derive(Debug)]
 pub(super) struct Capture {
-    /// The kernel detaches the program when this descriptor closes.
-    _link: OwnedFd,
+    // Dropped first: without a program, the network stack gets the frames again at once.
+    pub(super) attached: Arc<Attached>,
     pub(super) queues: Vec<Queue>,
-    pub(super) program: Program,
     pub(super) watch: Watch,
     pub(super) start: AfXdpStart,
 }
 
+/// What is known of the interface before the first attempt.
+struct Plan<'a> {
+    spec: &'a AfXdpSpec,
+    interface: &'a Interface,
+    numbers: Queues,
+}
+
 impl Capture {
     /// Starts to capture `interface` in the best way that `spec` allows and that works.
-    pub(super) fn open(
-        spec: &AfXdpSpec,
-        interface: &Interface,
-        cookie: Option<u64>,
-    ) -> Result<Self> {
-        if let Some(program) = interface.xdp_program {
+    pub(super) fn open(spec: &AfXdpSpec, interface: &Interface) -> Result<Self> {
+        let opening = Opening::begin(interface)?;
+        let joined = opening.joined(spec)?;
+        if let (None, Some(program)) = (&joined, interface.xdp_program) {
             return Err(Failure::program_is_there(interface, program));
         }
         let there = interface.channels().map_or(1, |c| c.receive.max(1));
-        let queues = chosen(spec, interface, there)?;
-        let failed = |step| move |error| Failure { step, error };
+        let plan = Plan {
+            spec,
+            interface,
+            numbers: chosen(spec, interface, there)?,
+        };
         let watch = Watch::open(interface, spec.promiscuous)?;
+        let mut refused = Refused::default();
+        if let Some(attached) = joined {
+            let place = attached.place;
+            let ways = attempts(spec).into_iter().filter(|way| way.0 == place);
+            let (way, opened) = plan.first_of(ways, &attached.program, &mut refused, |_| Ok(()))?;
+            return Ok(Self::started(&plan, attached, watch, way, opened, refused));
+        }
+        let cookie = match spec.time {
+            Time::Kernel => Some(random()?),
+            Time::Poll => None,
+        };
         let unserved = if spec.pass {
             Unserved::Pass
         } else {
             Unserved::Drop
         };
-        let program = Program::load(queues.last + 1, cookie, unserved)
-            .map_err(failed(Step::Load))
+        let program = Program::load(there, cookie, unserved)
+            .map_err(|error| Failure::new(Step::Load, error))
             .map_err(|failure| failure.explain(interface, Place::Driver))?;
-        let mut refused = Refused::default();
+        let ways = attempts(spec).into_iter();
+        let mut link = None;
+        let (way, opened) = plan.first_of(ways, &program, &mut refused, |place| {
+            let attached = program.attach(interface.index, place);
+            link = Some(attached.map_err(|error| Failure::new(Step::Attach, error))?);
+            Ok(())
+        })?;
+        let Some(link) = link else {
+            return Err(nothing_left(interface));
+        };
+        let attached = opening.share(link, program, way.0, cookie, spec);
+        Ok(Self::started(&plan, attached, watch, way, opened, refused))
+    }
+
+    fn started(
+        plan: &Plan<'_>,
+        attached: Arc<Attached>,
+        watch: Watch,
+        (place, delivery): (Place, Delivery),
+        opened: Opened,
+        refused: Refused,
+    ) -> Self {
+        let several = opened.several_buffers;
+        let start = AfXdpStart::new(
+            plan.interface,
+            &opened.queues,
+            place,
+            delivery,
+            several,
+            refused,
+        );
+        Self {
+            attached,
+            queues: opened.queues,
+            watch,
+            start,
+        }
+    }
+}
+
+/// The bound sockets of all queues.
+struct Opened {
+    queues: Vec<Queue>,
+    /// Whether frames may be in several chunks.
+    several_buffers: bool,
+}
+
+fn nothing_left(interface: &Interface) -> Error {
+    let tried = format!("capture {} through AF_XDP", interface.name);
+    Error::new(Kind::Io, tried, "there is no way left")
+}
+
+impl Plan<'_> {
+    /// Opens the queues in the first of `ways` that works. `attach` attaches the program to a place.
+    fn first_of(
+        &self,
+        ways: impl Iterator<Item = (Place, Delivery)>,
+        program: &Program,
+        refused: &mut Refused,
+        mut attach: impl FnMut(Place) -> std::result::Result<(), Failure>,
+    ) -> Result<((Place, Delivery), Opened)> {
         let mut last = None;
-        for (place, delivery) in attempts(spec) {
-            match Self::attempt(spec, interface, queues, &program, place, delivery) {
-                Ok((link, queues, several_buffers)) => {
-                    return Ok(Self {
-                        start: AfXdpStart::new(
-                            interface,
-                            &queues,
-                            place,
-                            delivery,
-                            several_buffers,
-                            refused,
-                        ),
-                        _link: link,
-                        queues,
-                        program,
-                        watch,
-                    });
-                }
+        for (place, delivery) in ways {
+            let opened = self.attempt(program, delivery).and_then(|opened| {
+                attach(place)?;
+                Ok(opened)
+            });
+            match opened {
+                Ok(opened) => return Ok(((place, delivery), opened)),
                 Err(Stopped::Memory(error)) => return Err(error),
                 Err(Stopped::Failure(failure)) => {
                     if !failure.is_about_mode(delivery) {
-                        return Err(failure.explain(interface, place));
+                        return Err(failure.explain(self.interface, place));
                     }
                     refused.note(&failure, place, delivery);
-                    last = Some(failure.explain(interface, place));
+                    last = Some(failure.explain(self.interface, place));
                 }
             }
         }
-        Err(last.unwrap_or_else(|| {
-            let tried = format!("capture {} through AF_XDP", interface.name);
-            Error::new(Kind::Io, tried, "there is no way left")
-        }))
+        Err(last.unwrap_or_else(|| nothing_left(self.interface)))
     }
 
-    /// Tries one way. Returns the link, the queues, and whether frames may be in several chunks.
+    /// Opens the sockets of all queues, and hands them to the program.
     fn attempt(
-        spec: &AfXdpSpec,
-        interface: &Interface,
-        numbers: Queues,
+        &self,
         program: &Program,
-        place: Place,
         delivery: Delivery,
-    ) -> std::result::Result<(OwnedFd, Vec<Queue>, bool), Stopped> {
-        let failed = |step| move |error| Stopped::Failure(Failure { step, error });
+    ) -> std::result::Result<Opened, Stopped> {
+        let Plan {
+            spec,
+            interface,
+            numbers,
+        } = *self;
+        let failed = |step| move |error| Stopped::Failure(Failure::new(step, error));
         let longest = interface.mtu.saturating_add(HEADER_BYTES);
         let chunk_bytes = if longest <= 2048 - HEADROOM_BYTES {
             2048
@@ -148,10 +215,10 @@ impl Capture {
                 .map_err(failed(Step::Serve(number)))?;
             queues.push(queue);
         }
-        let link = program
-            .attach(interface.index, place)
-            .map_err(failed(Step::Attach))?;
-        Ok((link, queues, several_buffers))
+        Ok(Opened {
+            queues,
+            several_buffers,
+        })
     }
 }
 
@@ -186,6 +253,24 @@ enum Stopped {
     /// There is no memory, which is the same for every attempt.
     Memory(Error),
     Failure(Failure),
+}
+
+impl From<Failure> for Stopped {
+    fn from(failure: Failure) -> Self {
+        Self::Failure(failure)
+    }
+}
+
+/// Returns a number that no memory has by chance.
+fn random() -> Result<u64> {
+    let mut number = 0_u64;
+    let bytes = size_of::<u64>();
+    // SAFETY: the kernel writes eight bytes, any of which are a valid number.
+    let got = unsafe { libc::getrandom((&raw mut number).cast(), bytes, 0) };
+    match usize::try_from(got) {
+        Ok(got) if got == bytes => Ok(number),
+        _ => Err(Error::io("get a random number", io::Error::last_os_error())),
+    }
 }
 
 /// Returns the queues to capture, of `there` queues.

@@ -48,6 +48,11 @@ impl Clock {
         clock
     }
 
+    /// Returns whether the program stamps frames.
+    pub(super) fn stamps(&self) -> bool {
+        self.cookie.is_some()
+    }
+
     /// Reads the clocks.
     ///
     /// The difference between them changes only when somebody sets the wall clock. Smaller

@@ -8,7 +8,7 @@ use hpcap::error::Context;
 use hpcap::units::Bytes;
 use hpcap::{Error, Kind, Result};
 use hpcap_host::pages::{HUGE_2M, ORDINARY, Pages, anonymous};
-use hpcap_host::{HugePool, Tree};
+use hpcap_host::{HugePool, Tree, available_memory};
 
 /// A shared, writable mapping, which is removed with the value.
 #[derive(Debug)]
@@ -69,6 +69,17 @@ impl FrameMemory {
     /// [`Kind::Full`] when there is not enough memory, or not enough of the pages that are demanded.
     pub(super) fn allocate(chunks: u32, chunk_bytes: u32, pages: Pages) -> Result<Self> {
         let bytes = u64::from(chunks) * u64::from(chunk_bytes);
+        if let Some(available) = available_memory()
+            && pages != Pages::Huge2M
+            && bytes > available / 10 * 9
+        {
+            let size = Bytes(bytes);
+            let why = format!("only {} of memory are available", Bytes(available));
+            return Err(
+                Error::new(Kind::Full, format!("keep frames in {size} of memory"), why)
+                    .advise("ask for less: frames=2048, for example"),
+            );
+        }
         let page_bytes = match pages {
             Pages::Ordinary => ORDINARY,
             Pages::Auto if bytes.is_multiple_of(HUGE_2M) && free() >= bytes / HUGE_2M => HUGE_2M,

@@ -38,6 +38,10 @@ pub(super) struct Failure {
 }
 
 impl Failure {
+    pub(super) fn new(step: Step, error: io::Error) -> Self {
+        Self { step, error }
+    }
+
     /// Returns whether another mode or delivery can succeed.
     pub(super) fn is_about_mode(&self, delivery: Delivery) -> bool {
         let errno = self.error.raw_os_error().unwrap_or(0);
