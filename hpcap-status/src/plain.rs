@@ -21,6 +21,8 @@ use crate::ui::{self, View};
 const BETWEEN_READINGS: Duration = Duration::from_millis(500);
 /// How long the first picture waits for queues that do not answer.
 const SEARCH: Duration = Duration::from_secs(10);
+/// How long one picture waits for the logs of the monitor, which may be long or on a slow disk.
+const LOGS: Duration = Duration::from_secs(3);
 /// Width of a picture where nobody says how wide it may be.
 const WIDTH: u16 = 120;
 
@@ -38,9 +40,13 @@ fn search(collector: &Collector) {
 /// Errors of the system.
 pub fn once(mut collector: Collector, json: bool) -> Result<()> {
     search(&collector);
+    let start = Instant::now();
     let mut report = collector.collect()?;
     if !report.queues.is_empty() {
         std::thread::sleep(BETWEEN_READINGS);
+        while !collector.has_remembered() && start.elapsed() < LOGS {
+            std::thread::sleep(Duration::from_millis(5));
+        }
         report = collector.collect()?;
     }
     let text = match json {

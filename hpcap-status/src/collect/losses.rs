@@ -13,6 +13,8 @@ const RUN_END_NS: u64 = 10_000_000_000;
 pub(super) struct LossTracker {
     /// Frames that were lost by the last observation; `None` before the first.
     seen: Option<u64>,
+    /// Time of the first observation, and the frames that were lost by then.
+    first: (u64, u64),
     /// Since when it is known that nothing was lost, unless a loss was seen.
     watched_from_ns: u64,
     /// Whether nothing is known of the time before.
@@ -27,6 +29,7 @@ impl LossTracker {
     pub(super) fn observe(&mut self, now_ns: u64, start_ns: u64, frames: u64) {
         let Some(before) = self.seen.replace(frames) else {
             self.lost_before = frames > 0;
+            self.first = (now_ns, frames);
             self.watched_from_ns = match frames {
                 0 => start_ns,
                 _ => now_ns,
@@ -53,11 +56,16 @@ impl LossTracker {
     }
 
     /// Takes over what somebody saw before: losses of some frames at some times, oldest first, in a
-    /// time that began at `from_ns`.
-    pub(super) fn remember(&mut self, from_ns: u64, seen: &[(u64, u64)]) {
+    /// time that began at `from_ns` and at whose end `lost` frames were lost in all.
+    pub(super) fn remember(&mut self, from_ns: u64, lost: u64, seen: &[(u64, u64)]) {
         let mut earlier = Self::default();
         for (time_ns, frames) in seen {
             earlier.note(*time_ns, *frames);
+        }
+        // Between the end of that time and the first observation, nobody saw when.
+        let (first_ns, first) = self.first;
+        if first > lost {
+            earlier.note(first_ns, first - lost);
         }
         self.watched_from_ns = self.watched_from_ns.min(from_ns);
         let Some(last) = earlier.last_ns else {
@@ -178,6 +186,7 @@ mod tests {
         tracker.observe(101 * SECOND, 0, 60);
         tracker.remember(
             40 * SECOND,
+            50,
             &[(50 * SECOND, 5), (92 * SECOND, 20), (95 * SECOND, 25)],
         );
         let found = losses(&tracker, 101);
@@ -186,10 +195,19 @@ mod tests {
     }
 
     #[test]
+    fn loss_between_two_watchers_is_noticed() {
+        let mut tracker = LossTracker::default();
+        tracker.observe(100 * SECOND, 0, 50);
+        tracker.remember(40 * SECOND, 20, &[]);
+        let found = losses(&tracker, 130);
+        assert_eq!((found.last_ns, found.in_run), (Some(100 * SECOND), 30));
+    }
+
+    #[test]
     fn remembered_silence_is_time_without_loss() {
         let mut tracker = LossTracker::default();
         tracker.observe(100 * SECOND, 0, 50);
-        tracker.remember(40 * SECOND, &[]);
+        tracker.remember(40 * SECOND, 50, &[]);
         let found = losses(&tracker, 100);
         assert_eq!((found.quiet_seconds, found.quiet_at_least), (60.0, true));
     }

@@ -29,7 +29,7 @@ use hpcap_monitor::sample::{Discovery, InterfaceSample, Sample, Sampler};
 use crate::text::Clock;
 use history::{History, Point};
 use listener::Listeners;
-use past::Past;
+use past::{Past, PastQueue};
 use queue::Tracked;
 use report::{EventReport, InterfaceReport, Report};
 use window::{Window, growth, rate_of};
@@ -57,6 +57,8 @@ pub struct Collector {
     events: VecDeque<EventReport>,
     history: History,
     past: Option<Past>,
+    /// What the logs say of the losses of queues that have not been described since.
+    remembered: BTreeMap<String, PastQueue>,
     /// What is read seldom, and when it was read.
     machine: Option<(Duration, report::Engine, Vec<report::Pool>)>,
 }
@@ -81,6 +83,7 @@ impl Collector {
             events: VecDeque::new(),
             history: History::default(),
             past: logs.map(Past::start).transpose()?,
+            remembered: BTreeMap::new(),
             machine: None,
             tree,
         })
@@ -133,6 +136,11 @@ impl Collector {
         self.sampler.has_searched()
     }
 
+    /// Whether the logs of the monitor have been read, or there are none.
+    pub fn has_remembered(&mut self) -> bool {
+        self.past.as_mut().is_none_or(Past::is_ready)
+    }
+
     fn describe_queues(
         &mut self,
         sample: &Sample,
@@ -145,6 +153,15 @@ impl Collector {
             let tracked = tracked.or_insert_with(|| Tracked::new(one));
             if !tracked.is_of(one) {
                 *tracked = Tracked::new(one);
+            }
+            // What the logs say is compared with the first reading, so that one must be there.
+            let name = one.name.to_string();
+            if tracked.last.queue == name
+                && let Some(past) = self.remembered.remove(&name)
+                && past.start_ns == one.start.as_ns()
+            {
+                let losses = &mut tracked.losses;
+                losses.remember(past.from_ns, past.lost, &past.losses);
             }
             let queue = self.sampler.queue(one.name);
             let interface = interfaces.iter().find(|i| i.name == one.interface);
@@ -209,24 +226,15 @@ impl Collector {
 
     /// Takes over what the thread has read that reads the logs.
     fn remember(&mut self) {
-        let Some(found) = self.past.as_ref().and_then(Past::take) else {
+        let Some(found) = self.past.as_mut().and_then(Past::take) else {
             return;
         };
         self.past = None;
-        for (name, past) in found.queues {
-            if let Some(tracked) = name
-                .parse()
-                .ok()
-                .and_then(|name: QueueName| self.queues.get_mut(&name))
-                && tracked.last.start_ns == past.start_ns
-            {
-                tracked.losses.remember(past.from_ns, &past.losses);
-            }
-            self.history
-                .queues
-                .entry(name)
-                .or_default()
-                .prepend(past.points);
+        for (name, mut past) in found.queues {
+            let points = std::mem::take(&mut past.points);
+            let series = self.history.queues.entry(name.clone());
+            series.or_default().prepend(points);
+            self.remembered.insert(name, past);
         }
         self.history.origin = found.origin;
         let first = self.events.front().map_or(u64::MAX, |event| event.time_ns);

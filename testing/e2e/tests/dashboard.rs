@@ -79,6 +79,60 @@ fn json_has_the_known_losses() {
 }
 
 #[test]
+fn history_comes_from_the_logs_of_the_monitor() {
+    let lab = Lab::new();
+    let source = "gen:size=100,rate=10000pps,count=20000";
+    let daemon = Daemon::start(&lab, &["--ring", "1M", source]);
+    let log = lab.path("log");
+    let mut monitor = lab.tool("hpcap-monitor");
+    monitor
+        .args(["run", "--interval", "100ms", "--listen", "none"])
+        .arg("--basedir")
+        .arg(&log);
+    let monitor = Process::spawn(&mut monitor);
+    // The monitor must have seen the queue before its first loss, so as to know all of them.
+    let full = || {
+        let files = std::fs::read_dir(log.join("full")).into_iter().flatten();
+        let text = |file: std::fs::DirEntry| std::fs::read_to_string(file.path()).ok();
+        files.flatten().filter_map(text).collect::<String>()
+    };
+    wait_until("a sample of the queue", || full().contains("\"hpcap0\":"));
+    let recorder = lab.recorder(&["hpcap0", "out"]);
+    recorder.signal(Signal::SIGSTOP);
+    wait_until("the end of the source", || {
+        on_the_wire(&daemon.status("hpcap0")["ledger"]) == 20_000
+    });
+    let seen = || {
+        let mut command = lab.tool("hpcap-status");
+        command.arg("--json").arg("--logs").arg(&log);
+        let report: Value = serde_json::from_str(&run(&mut command).exits(0).out).unwrap();
+        report
+    };
+    wait_until("all losses in the log", || {
+        let losses = &seen()["queues"][0]["losses"];
+        losses["total"]["frames"].as_u64() > Some(0)
+            && losses["in_run"] == losses["total"]["frames"]
+    });
+    let report = seen();
+    let losses = &report["queues"][0]["losses"];
+    assert!(
+        losses["since_ns"].is_u64() && losses["last_ns"].is_u64(),
+        "{losses}"
+    );
+    assert_eq!(losses["quiet_at_least"], false);
+    let began = |event: &Value| {
+        let message = event["message"].as_str().unwrap();
+        event["phase"] == "begin" && message.contains("hpcap0 loses frames")
+    };
+    let all = report["events"].as_array().unwrap();
+    assert!(all.iter().any(began), "{all:?}");
+    recorder.signal(Signal::SIGCONT);
+    let _ = recorder.wait().exits(0);
+    let _ = monitor.interrupt().exits(0);
+    let _ = daemon.stop();
+}
+
+#[test]
 fn rates_are_differences_of_counters() {
     let lab = Lab::new();
     let daemon = Daemon::start(&lab, &SOURCE);
