@@ -45,7 +45,8 @@ fn dashboard(lab: &Lab, size: (u16, u16)) -> Screen {
 #[test]
 fn json_has_the_known_losses() {
     let lab = Lab::new();
-    let count = 20_000;
+    // Six seconds, in which the recorder attaches.
+    let count = 60_000;
     let source = format!("gen:size=100,rate=10000pps,count={count}");
     let daemon = Daemon::start(&lab, &["--ring", "1M", &source]);
     let recorder = lab.recorder(&["hpcap0", "out"]);
@@ -81,7 +82,7 @@ fn json_has_the_known_losses() {
 #[test]
 fn history_comes_from_the_logs_of_the_monitor() {
     let lab = Lab::new();
-    let source = "gen:size=100,rate=10000pps,count=20000";
+    let source = "gen:size=100,rate=10000pps,count=60000";
     let daemon = Daemon::start(&lab, &["--ring", "1M", source]);
     let log = lab.path("log");
     let mut monitor = lab.tool("hpcap-monitor");
@@ -100,7 +101,7 @@ fn history_comes_from_the_logs_of_the_monitor() {
     let recorder = lab.recorder(&["hpcap0", "out"]);
     recorder.signal(Signal::SIGSTOP);
     wait_until("the end of the source", || {
-        on_the_wire(&daemon.status("hpcap0")["ledger"]) == 20_000
+        on_the_wire(&daemon.status("hpcap0")["ledger"]) == 60_000
     });
     let seen = || {
         let mut command = lab.tool("hpcap-status");
