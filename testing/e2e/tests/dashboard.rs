@@ -309,8 +309,9 @@ fn terminal_that_stands_does_not_keep_the_program() {
     screen.wait_for("hpcap0");
     screen.stop_reading();
     // A program whose output is stuck wakes up no more, although ten screens a second are due.
+    let status = format!("/proc/{}/status", screen.pid());
     let wakes = || {
-        let text = std::fs::read_to_string(format!("/proc/{}/status", screen.pid())).unwrap();
+        let text = std::fs::read_to_string(&status).unwrap();
         let line = text
             .lines()
             .find(|l| l.starts_with("voluntary_ctxt"))
@@ -318,8 +319,9 @@ fn terminal_that_stands_does_not_keep_the_program() {
         line.to_owned()
     };
     wait_until("a program that waits for its terminal", || {
+        screen.press("\x0c");
         let before = wakes();
-        std::thread::sleep(Duration::from_millis(600));
+        std::thread::sleep(Duration::from_millis(300));
         wakes() == before
     });
     screen.signal(Signal::SIGTERM);
