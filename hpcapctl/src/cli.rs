@@ -10,6 +10,7 @@ use crate::install::{Install, Uninstall, Upgrade};
 use crate::kill::Kill;
 use crate::listeners::Listeners;
 use crate::mirror::MirrorCommand;
+use crate::monitors::MonitorsCommand;
 use crate::port::PortCommand;
 pub use crate::ring::Ring;
 use crate::selftest::Selftest;
@@ -81,6 +82,9 @@ pub enum Command {
     Down(Down),
     /// Take interfaces down and bring them up again (root)
     Restart(Restart),
+    /// Start and stop the service that logs the counters, or say whether it works
+    #[command(subcommand)]
+    Monitors(MonitorsCommand),
     /// Say what on this machine costs frames, and what to do about it
     Doctor(Doctor),
     /// Try with generated traffic whether what is installed works together

@@ -13,6 +13,7 @@ pub mod install;
 pub mod kill;
 pub mod listeners;
 pub mod mirror;
+pub mod monitors;
 mod output;
 pub mod port;
 pub mod ring;
@@ -51,6 +52,7 @@ pub fn run(cli: &Cli) -> Result<ExitCode> {
         Command::Port(port) => print(&port::run(port)?).map(drop),
         Command::Doctor(doctor) => return doctor.run(),
         Command::Selftest(selftest) => return selftest.run(),
+        Command::Monitors(command) => return command.run(),
         Command::Up(up) => return up.run(),
         Command::Down(down) => return down.run(),
         Command::Restart(restart) => return restart.run(),

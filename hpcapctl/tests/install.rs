@@ -33,6 +33,7 @@ impl System {
             "hpcapd@.service",
             "hpcap-port@.service",
             "hpcapdd-queue@.service",
+            "hpcap-monitor.service",
         ] {
             fs::write(system.path("lib/systemd/system").join(unit), "").unwrap();
         }

@@ -424,6 +424,37 @@ fn services_run_with_the_configuration() {
 }
 
 #[test]
+fn monitor_runs_with_its_settings() {
+    on_a_machine(|dir| {
+        let path = with_services(dir);
+        ip("link set lo up");
+        let running = Path::new("/run/active-hpcap-monitor.service");
+        let calls = |monitor: &str| {
+            fs::write("/run/calls", "").unwrap();
+            let config = write_config(dir, &format!("{RECORDED}[monitor]\n{monitor}\n"));
+            let (code, text) = run_with_path(&["up", "--config", &config], &path);
+            assert_eq!(code, 0, "{text}");
+            fs::read_to_string("/run/calls").unwrap()
+        };
+        assert!(calls("interval = \"1s\"").contains("start hpcap-monitor.service"));
+        assert!(running.exists());
+        assert!(!calls("interval = \"1s\"").contains("start hpcap-monitor.service"));
+        // Another setting starts it anew, and leaves the capture alone.
+        let changed = calls("interval = \"2s\"");
+        assert!(changed.contains("stop hpcap-monitor.service"), "{changed}");
+        assert!(changed.contains("start hpcap-monitor.service"), "{changed}");
+        assert!(!changed.contains("start hpcapd@lo"), "{changed}");
+        calls("enabled = false");
+        assert!(!running.exists());
+        calls("");
+        assert!(running.exists());
+        assert_eq!(run_with_path(&["down"], &path).0, 0);
+        assert!(!running.exists());
+        assert!(drop_ins().is_empty(), "{:?}", drop_ins());
+    });
+}
+
+#[test]
 fn service_that_does_not_start_rolls_back() {
     on_a_machine(|dir| {
         let path = with_services(dir);
@@ -439,7 +470,9 @@ fn service_that_does_not_start_rolls_back() {
             text.contains("systemctl start hpcapdd-queue@hpcap0.service"),
             "{text}"
         );
-        assert!(drop_ins().is_empty(), "{:?}", drop_ins());
+        // The monitor belongs to no interface.
+        let monitor = Path::new("/run/systemd/system/hpcap-monitor.service.d");
+        assert_eq!(drop_ins(), [monitor]);
         assert!(!Path::new("/run/active-hpcapd@lo.service").exists());
         assert!(ip("link show lo").contains("mtu 65536"));
     });

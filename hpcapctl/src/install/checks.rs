@@ -7,7 +7,9 @@ use hpcap::{Error, Kind, Result};
 use hpcap_host::Interface;
 use nix::unistd::geteuid;
 
+use super::plan::Wishes;
 use crate::change::step::Root;
+use crate::monitors;
 
 /// Folders of units, by rising precedence for an administrator.
 const UNIT_FOLDERS: [&str; 3] = [
@@ -31,7 +33,7 @@ pub(super) fn check(
     root: &Path,
     interfaces: &[String],
     installed: &[String],
-    record: bool,
+    wishes: Wishes,
     mut problems: Vec<String>,
 ) -> Result<Units> {
     let at = Root::new(root);
@@ -40,15 +42,9 @@ pub(super) fn check(
         kind = e.kind();
         problems.push(e.to_string());
     }
-    let needed: &[&str] = match record {
-        true => &[
-            "hpcap.target",
-            "hpcapd@.service",
-            "hpcap-port@.service",
-            "hpcapdd-queue@.service",
-        ],
-        false => &["hpcap.target", "hpcapd@.service", "hpcap-port@.service"],
-    };
+    let mut needed = vec!["hpcap.target", "hpcapd@.service", "hpcap-port@.service"];
+    needed.extend(wishes.record.then_some("hpcapdd-queue@.service"));
+    needed.extend(wishes.monitor.then_some(monitors::UNIT));
     let has_all = |folder: &&&str| {
         needed
             .iter()

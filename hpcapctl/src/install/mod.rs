@@ -13,6 +13,8 @@ use hpcap_host::{PciDevice, Tree};
 
 use crate::change::step::{Root, Step};
 use crate::change::{Changer, Lines};
+use crate::monitors;
+use plan::Wishes;
 use ports::Port;
 
 /// The options of `hpcapctl install`.
@@ -25,6 +27,7 @@ Examples:
   hpcapctl install eth0 --engine module   the kernel module takes the port: no IP traffic goes through it then
   hpcapctl install eth0 --dry-run      only print what would be done
 
+The counters of all queues and interfaces are logged to /var/log/hpcap (`hpcapctl monitors status`).
 Everything that is changed is listed in /var/lib/hpcapctl/manifest.json; `hpcapctl uninstall` takes it
 back. A run that fails undoes itself, and a run that was cut off is undone by the next one.")]
 pub struct Install {
@@ -35,6 +38,10 @@ pub struct Install {
     /// Also record each queue
     #[arg(long)]
     record: bool,
+
+    /// Do not log and publish the counters
+    #[arg(long)]
+    no_monitor: bool,
 
     /// What captures the interfaces; without the option, what captures them already, and hpcapd others
     #[arg(long, value_enum)]
@@ -101,15 +108,18 @@ pub fn install(options: &Install) -> Result<String> {
     let changer = Changer::open(root)?;
     let (captured, problems) = choose(options, &changer);
     let known: Vec<String> = plan::installed(&changer).map(|(name, _)| name).collect();
-    let record = options.record;
-    let units = checks::check(root, &options.interfaces, &known, record, problems)?;
+    let wishes = Wishes {
+        record: options.record,
+        monitor: !options.no_monitor,
+    };
+    let units = checks::check(root, &options.interfaces, &known, wishes, problems)?;
     let plan = |changer: &Changer| {
         plan::steps(
             changer,
             root,
             &options.interfaces,
             &captured,
-            record,
+            wishes,
             &units,
         )
     };
@@ -219,12 +229,18 @@ pub fn upgrade(options: &Upgrade) -> Result<String> {
         return Ok("nothing to do: `hpcapctl install` has changed nothing\n".to_owned());
     }
     let captured = ports::installed(&changer);
-    let record = changer.steps().iter().any(
-        |step| matches!(step, Step::CreateLink { path, .. } if path.contains("/hpcapdd-queue@")),
-    );
-    let units = checks::check(root, &interfaces, &interfaces, record, Vec::new())?;
+    let has_link = |part: &str| {
+        let is_link =
+            |step: &&Step| matches!(step, Step::CreateLink { path, .. } if path.contains(part));
+        changer.steps().iter().any(is_link)
+    };
+    let wishes = Wishes {
+        record: has_link("/hpcapdd-queue@"),
+        monitor: has_link(monitors::UNIT),
+    };
+    let units = checks::check(root, &interfaces, &interfaces, wishes, Vec::new())?;
     let plan =
-        |changer: &Changer| plan::steps(changer, root, &interfaces, &captured, record, &units);
+        |changer: &Changer| plan::steps(changer, root, &interfaces, &captured, wishes, &units);
     let mut text = carry_out(&options.how, changer, &plan)?;
     text.push_str("services that run go on with the programs that they were started from; `systemctl restart hpcap.target` starts the new ones\n");
     Ok(text)

@@ -9,19 +9,29 @@ use super::checks::Units;
 use super::ports::{self, Port};
 use crate::change::Changer;
 use crate::change::step::{Root, Step};
+use crate::monitors;
+
+/// What runs beside the capture.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wishes {
+    /// A recorder for each queue.
+    pub(super) record: bool,
+    /// The monitor of all queues and interfaces.
+    pub(super) monitor: bool,
+}
 
 /// The folders in which links enable the units of a target.
 const WANTED_BY_HPCAP: &str = "/etc/systemd/system/hpcap.target.wants";
 const WANTED_BY_SYSTEM: &str = "/etc/systemd/system/multi-user.target.wants";
 
-/// Returns the steps that capture `interfaces`, and record them with `record`. An interface that is
+/// Returns the steps that capture `interfaces`, and record and monitor them with `wishes`. An interface that is
 /// installed keeps its queue, and another one gets the first queue that is free.
 pub(super) fn steps(
     changer: &Changer,
     root: &Path,
     interfaces: &[String],
     captured: &[Port],
-    record: bool,
+    wishes: Wishes,
     units: &Units,
 ) -> Vec<Step> {
     let mut steps: Vec<Step> = [WANTED_BY_HPCAP, WANTED_BY_SYSTEM, "/etc/default"]
@@ -59,10 +69,14 @@ pub(super) fn steps(
             Some(port) => enable(port.unit(), "hpcap-port@.service"),
             None => enable(format!("hpcapd@{interface}.service"), "hpcapd@.service"),
         }
-        if record {
+        if wishes.record {
             let recorder = format!("hpcapdd-queue@hpcap{number}.service");
             enable(recorder, "hpcapdd-queue@.service");
         }
+    }
+    if wishes.monitor {
+        steps.push(link(WANTED_BY_HPCAP, monitors::UNIT, monitors::UNIT, units));
+        started.push(monitors::UNIT.to_owned());
     }
     // The target comes last, because it would start the units before it without a step that undoing waits for.
     started.push("hpcap.target".to_owned());

@@ -8,7 +8,7 @@ use hpcap::Result;
 use hpcap_config::Machine;
 
 use super::Which;
-use super::record::{MODULES, Records};
+use super::record::{MODULES, MONITOR, Records};
 use crate::output::print;
 
 /// Which interfaces are taken down.
@@ -53,8 +53,13 @@ pub(super) fn take_down(which: &Which) -> Result<ExitCode> {
     let mut text = String::new();
     let mut failed = false;
     let all = labels.iter().map(String::as_str);
-    let modules = which.interfaces.is_empty().then_some(MODULES);
-    for label in all.chain(modules) {
+    // The monitor reads the queues, and the modules serve them.
+    let shared = |label| which.interfaces.is_empty().then_some(label);
+    for label in shared(MONITOR)
+        .into_iter()
+        .chain(all)
+        .chain(shared(MODULES))
+    {
         let mut changer = records.open(label)?;
         let lines = if which.dry_run {
             let steps = changer.steps().into_iter().rev();

@@ -2,31 +2,36 @@
 
 mod down;
 mod modules;
+mod monitor;
 mod plan;
+mod quote;
 mod record;
+mod services;
 mod unit;
 mod wait;
+mod which;
 
 use std::fmt::Write;
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
 use hpcap::units::parse_duration;
 use hpcap::{Error, Kind, Result};
-use hpcap_config::{Config, DEFAULT_PATH, Machine, load};
+use hpcap_config::{Config, Machine};
 use hpcap_host::{Interface, Tree};
-use nix::unistd::geteuid;
 
 use crate::change::Changer;
 use crate::change::step::{Before, Root, Step};
 use crate::output::print;
 use plan::{Facts, Plan};
-use record::{MODULES, Records};
+use record::{MODULES, MONITOR, Records};
+use services::Services;
+use unit::Unit;
 
 pub use down::Down;
 pub(crate) use modules::check_versions;
+pub use which::Which;
 
 /// Which interfaces are brought up, and how.
 #[derive(Debug, Args)]
@@ -49,35 +54,9 @@ pub struct Up {
     #[arg(long)]
     yes: bool,
 
-    /// How long to wait for each link
+    /// How long to wait for each link; 0 does not look at the links
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_duration)]
     wait: Duration,
-}
-
-/// The interfaces of a command.
-#[derive(Debug, Args)]
-pub struct Which {
-    /// Interfaces of the configuration: name, PCI or MAC address, or queue [default: all]
-    #[arg(value_name = "IF")]
-    pub interfaces: Vec<String>,
-
-    /// The configuration
-    #[arg(long, value_name = "FILE", default_value = DEFAULT_PATH)]
-    pub config: PathBuf,
-
-    /// Only print what would be done
-    #[arg(long)]
-    pub dry_run: bool,
-
-    /// With --dry-run: plan for the copy of a machine below this folder
-    #[arg(
-        long,
-        value_name = "DIR",
-        default_value = "/",
-        requires = "dry_run",
-        hide = true
-    )]
-    pub root: PathBuf,
 }
 
 /// Stops and starts interfaces.
@@ -92,70 +71,6 @@ the kernel modules are unloaded and loaded with new parameters.")]
 pub struct Restart {
     #[command(flatten)]
     up: Up,
-}
-
-impl Which {
-    fn tree(&self) -> Tree {
-        Tree::at(&self.root)
-    }
-
-    fn load(&self) -> Result<Config> {
-        let path = match self.root == Path::new("/") {
-            true => self.config.clone(),
-            false => Root::new(&self.root).path(&self.config.display().to_string()),
-        };
-        load(&path)
-            .map(|document| document.config)
-            .map_err(|e| match e.kind() {
-                Kind::NotFound => e.advise("make one: hpcapctl config new"),
-                _ => e,
-            })
-    }
-
-    /// The places in `config` of the interfaces that are named; all, if none is named.
-    fn select(&self, config: &Config, machine: &Machine) -> Result<Vec<usize>> {
-        let all = 0..config.interfaces.len();
-        if self.interfaces.is_empty() {
-            return Ok(all.collect());
-        }
-        let mut selected = Vec::new();
-        for name in &self.interfaces {
-            let is_called = |position: &usize| {
-                let interface = &config.interfaces[*position];
-                let port = machine.port_of(interface);
-                interface.label() == *name
-                    || port.is_some_and(|port| port.name.as_deref() == Some(name))
-                    || port.is_some_and(|port| port.pci.is_some_and(|pci| pci.to_string() == *name))
-                    || config
-                        .queues_of(*position)
-                        .iter()
-                        .any(|queue| queue.to_string() == *name)
-            };
-            match all.clone().find(is_called) {
-                Some(position) if selected.contains(&position) => {}
-                Some(position) => selected.push(position),
-                None => {
-                    let labels: Vec<String> = config.interfaces.iter().map(|i| i.label()).collect();
-                    return Err(Error::new(
-                        Kind::NotFound,
-                        format!("find interface {name:?} in {}", self.config.display()),
-                        "the configuration does not have it",
-                    )
-                    .advise(format!("it has {}", labels.join(", "))));
-                }
-            }
-        }
-        Ok(selected)
-    }
-
-    fn check_privileges(&self) -> Result<()> {
-        if geteuid().is_root() || self.dry_run {
-            return Ok(());
-        }
-        let why = "only root may change interfaces and services";
-        Err(Error::new(Kind::Permission, "change the system", why)
-            .advise("use sudo, or --dry-run first"))
-    }
 }
 
 impl Up {
@@ -189,9 +104,9 @@ impl Up {
                 }
             }
         }
-        let units = Units::of(&tree);
+        let services = Services::of(&tree);
         if self.which.dry_run {
-            print(&self.describe(&config, &plans, &units)?)?;
+            print(&self.describe(&config, &plans, services)?)?;
             return Ok(ExitCode::from(u8::from(failed)));
         }
         let records = Records::lock(&self.which.root)?;
@@ -205,7 +120,7 @@ impl Up {
             )?;
         }
         for plan in &plans {
-            match self.carry_out(plan, &records, &tree, &units) {
+            match self.carry_out(plan, &records, &tree, services) {
                 Ok(text) => drop(print(&text)?),
                 Err(e) => {
                     eprintln!("hpcapctl: {}: {e}", plan.label);
@@ -213,7 +128,11 @@ impl Up {
                 }
             }
         }
-        for plan in &plans {
+        if let Err(e) = self.carry_out_monitor(&config, &records, &tree, services) {
+            eprintln!("hpcapctl: the monitor: {e}");
+            failed = true;
+        }
+        for plan in plans.iter().filter(|_| !self.wait.is_zero()) {
             if let Err(why) = wait::wait_for_link(&tree, &plan.name, self.wait) {
                 eprintln!(
                     "hpcapctl: {}: no link after {:?}: {why}",
@@ -223,6 +142,37 @@ impl Up {
             }
         }
         Ok(ExitCode::from(u8::from(failed)))
+    }
+
+    /// The unit of the monitor; `None` when single interfaces are named, or the configuration wants none.
+    fn monitor(&self, config: &Config, tree: &Tree) -> Option<Unit> {
+        let wanted = self.which.interfaces.is_empty() && config.monitor.enabled;
+        wanted.then(|| monitor::unit(&config.monitor, &self.which.config, tree))
+    }
+
+    /// Starts the monitor, or stops the one that an earlier run has started.
+    fn carry_out_monitor(
+        &self,
+        config: &Config,
+        records: &Records<'_>,
+        tree: &Tree,
+        services: Services,
+    ) -> Result<()> {
+        if !self.which.interfaces.is_empty() {
+            return Ok(());
+        }
+        let mut changer = records.open(MONITOR)?;
+        let unit = self.monitor(config, tree);
+        let lines = match &unit {
+            Some(unit) => changer.apply(&services.steps(std::slice::from_ref(unit), tree))?,
+            None => changer.undo_all()?,
+        };
+        let mut text: String = lines.iter().map(|line| format!("  {line}\n")).collect();
+        text += &services.notes(unit.as_slice());
+        if !text.is_empty() {
+            print(&format!("monitor:\n{text}"))?;
+        }
+        Ok(())
     }
 
     /// Refuses to cut off whoever works over the interface.
@@ -254,7 +204,7 @@ impl Up {
     }
 
     /// Says what would be done.
-    fn describe(&self, config: &Config, plans: &[Plan], units: &Units) -> Result<String> {
+    fn describe(&self, config: &Config, plans: &[Plan], services: Services) -> Result<String> {
         let root = Root::new(&self.which.root);
         let mut text = String::new();
         let mut loads = false;
@@ -268,7 +218,7 @@ impl Up {
         }
         for plan in plans {
             let mut lines = String::new();
-            let unit_steps = units.steps(plan, &self.which.tree());
+            let unit_steps = services.steps(&plan.units, &self.which.tree());
             for step in plan.steps.iter().chain(&plan.attempts).chain(&unit_steps) {
                 if would(step, &root)? {
                     let _ = writeln!(lines, "  would {step}");
@@ -277,7 +227,19 @@ impl Up {
             if lines.is_empty() && !loads {
                 lines.push_str("  nothing to do\n");
             }
-            let _ = write!(text, "{}:\n{lines}{}", plan.label, units.notes(plan));
+            let _ = write!(text, "{}:\n{lines}{}", plan.label, notes(plan, services));
+        }
+        let tree = self.which.tree();
+        let monitor = self.monitor(config, &tree);
+        let mut lines = String::new();
+        for step in services.steps(monitor.as_slice(), &tree) {
+            if would(&step, &root)? {
+                let _ = writeln!(lines, "  would {step}");
+            }
+        }
+        lines += &services.notes(monitor.as_slice());
+        if !lines.is_empty() {
+            let _ = write!(text, "monitor:\n{lines}");
         }
         Ok(text)
     }
@@ -288,11 +250,11 @@ impl Up {
         plan: &Plan,
         records: &Records<'_>,
         tree: &Tree,
-        units: &Units,
+        services: Services,
     ) -> Result<String> {
         let mut changer = records.open(&plan.label)?;
         let mut steps = plan.steps.clone();
-        steps.extend(units.steps(plan, tree));
+        steps.extend(services.steps(&plan.units, tree));
         let mut lines = changer.apply(&steps)?;
         lines.extend(attempt(&mut changer, &plan.attempts));
         let mut text = format!("{}:\n", plan.label);
@@ -302,9 +264,19 @@ impl Up {
         for line in lines {
             let _ = writeln!(text, "  {line}");
         }
-        text += &units.notes(plan);
+        text += &notes(plan, services);
         Ok(text)
     }
+}
+
+/// What is not done for an interface, and what the user must do.
+fn notes(plan: &Plan, services: Services) -> String {
+    let own: String = plan
+        .notes
+        .iter()
+        .map(|note| format!("  note: {note}\n"))
+        .collect();
+    own + &services.notes(&plan.units)
 }
 
 /// Whether a step would change anything. What will only be there after the steps before it cannot be looked at
@@ -330,58 +302,6 @@ fn attempt(changer: &mut Changer, steps: &[Step]) -> Vec<String> {
         }
     }
     lines
-}
-
-/// Whether services can be started.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Units {
-    /// systemd runs, and hpcap's units are installed.
-    Ready,
-    /// systemd does not run.
-    NoSystemd,
-    /// The units are not installed.
-    NotInstalled,
-}
-
-impl Units {
-    fn of(tree: &Tree) -> Self {
-        match (tree.has("/run/systemd/system"), unit::are_installed(tree)) {
-            (false, _) => Self::NoSystemd,
-            (true, false) => Self::NotInstalled,
-            (true, true) => Self::Ready,
-        }
-    }
-
-    /// The steps that start the services of a plan.
-    fn steps(self, plan: &Plan, tree: &Tree) -> Vec<Step> {
-        match self {
-            Self::Ready => plan
-                .units
-                .iter()
-                .flat_map(|unit| unit.steps(tree))
-                .collect(),
-            _ => Vec::new(),
-        }
-    }
-
-    /// What the user must do.
-    fn notes(self, plan: &Plan) -> String {
-        let mut text = String::new();
-        for note in &plan.notes {
-            let _ = writeln!(text, "  note: {note}");
-        }
-        let why = match self {
-            Self::Ready => return text,
-            Self::NoSystemd => "systemd does not run here, so start by yourself",
-            Self::NotInstalled => {
-                "the units of hpcap are not installed (package hpcap, or `make install`), so start by yourself"
-            }
-        };
-        for unit in &plan.units {
-            let _ = writeln!(text, "  note: {why}: {}", unit.command);
-        }
-        text
-    }
 }
 
 impl Restart {

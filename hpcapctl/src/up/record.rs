@@ -15,6 +15,8 @@ use crate::change::step::Root;
 const FOLDER: &str = "/run/hpcapctl";
 /// The record of what all interfaces share.
 pub(super) const MODULES: &str = "modules";
+/// The record of the monitor.
+pub(super) const MONITOR: &str = "monitor";
 
 /// The records below a root. While this value exists, no other `up` or `down` runs.
 #[derive(Debug)]
@@ -81,7 +83,7 @@ impl<'a> Records<'a> {
             .filter_map(|entry| {
                 let name = entry.file_name().into_string().ok()?;
                 let label = name.strip_prefix("up-")?.strip_suffix(".json")?;
-                (label != MODULES).then(|| label.to_owned())
+                (![MODULES, MONITOR].contains(&label)).then(|| label.to_owned())
             })
             .collect();
         labels.sort();

@@ -11,6 +11,7 @@ use hpcap_config::keys::{INTERFACE, RECORDER, find};
 use hpcap_config::model::{Interface, Recorder};
 use hpcap_host::Tree;
 
+use super::quote::{escape_instance, quote_assignment, quote_command, quote_word, shell_word};
 use crate::change::step::Step;
 
 /// Folder of units of the running system.
@@ -31,7 +32,7 @@ pub(super) struct Unit {
     /// Its name.
     pub(super) name: String,
     /// The settings that the configuration makes.
-    text: String,
+    pub(super) text: String,
     /// The same as a command, for systems without systemd.
     pub(super) command: String,
 }
@@ -106,7 +107,8 @@ pub(super) fn daemon(interface: &Interface, name: &str, queues: &[QueueName]) ->
     }
 }
 
-const HEAD: &str = "\
+/// The first lines of each text.
+pub(super) const HEAD: &str = "\
 # Written by `hpcapctl up` from the configuration; `hpcapctl down` removes it.
 [Service]
 ";
@@ -165,7 +167,7 @@ pub(super) fn recorder(recorder: &Recorder, number: usize, tree: &Tree) -> Optio
     let queue = recorder.queue?;
     let destination = recorder.destination.as_ref()?.display().to_string();
     let mut words = vec![
-        program(tree),
+        program(tree, "hpcapdd-queue@.service", "hpcapdd"),
         "--wait".to_owned(),
         queue.to_string(),
         destination.clone(),
@@ -207,13 +209,8 @@ pub(super) fn recorder(recorder: &Recorder, number: usize, tree: &Tree) -> Optio
         Some(parent) if is_file => parent.display().to_string(),
         _ => destination,
     };
-    let quoted_folder = quote_command(&folder);
     if !is_file {
-        // Before the sandbox: the recorder itself may not create a folder that belongs to root's folder.
-        let _ = writeln!(
-            text,
-            "ExecStartPre=+/bin/sh -c 'test -e \"$$0\" || install -d -o \"$$1\" -m 0750 \"$$0\"' {quoted_folder} {owner}"
-        );
+        text += &make_folder(&folder, owner);
     }
     let _ = writeln!(
         text,
@@ -229,73 +226,30 @@ pub(super) fn recorder(recorder: &Recorder, number: usize, tree: &Tree) -> Optio
     })
 }
 
-/// The program that the installed unit starts.
-fn program(tree: &Tree) -> String {
+/// The setting that makes a missing folder, before the sandbox: the service itself may not create a folder in one of root.
+pub(super) fn make_folder(folder: &str, owner: &str) -> String {
+    let folder = quote_command(folder);
+    format!(
+        "ExecStartPre=+/bin/sh -c 'test -e \"$$0\" || install -d -o \"$$1\" -m 0750 \"$$0\"' {folder} {owner}\n"
+    )
+}
+
+/// The program called `name` that the installed `unit` starts.
+pub(super) fn program(tree: &Tree, unit: &str, name: &str) -> String {
     let found = INSTALLED.iter().find_map(|folder| {
-        let text = tree.text(format!("{folder}/hpcapdd-queue@.service"))?;
+        let text = tree.text(format!("{folder}/{unit}"))?;
         let line = text
             .lines()
             .find_map(|line| line.strip_prefix("ExecStart="))?;
         line.split_whitespace().next().map(str::to_owned)
     });
-    found.unwrap_or_else(|| "/usr/bin/hpcapdd".to_owned())
+    found.unwrap_or_else(|| format!("/usr/bin/{name}"))
 }
 
 /// Whether the units of hpcap are installed.
 pub(super) fn are_installed(tree: &Tree) -> bool {
     let has = |folder: &&str| tree.has(format!("{folder}/hpcapd@.service"));
     INSTALLED.iter().any(has)
-}
-
-/// Escapes a name for the part of a unit's name behind the `@` (systemd-escape).
-fn escape_instance(name: &str) -> String {
-    let mut escaped = String::new();
-    for byte in name.bytes() {
-        match byte {
-            b'/' => escaped.push('-'),
-            b if b.is_ascii_alphanumeric() || b":_.".contains(&b) => escaped.push(char::from(b)),
-            b => {
-                let _ = write!(escaped, "\\x{b:02x}");
-            }
-        }
-    }
-    escaped
-}
-
-/// Quotes a word of a variable that a unit splits into words.
-fn quote_word(word: &str) -> String {
-    if !word.is_empty() && !word.contains(|c: char| c.is_whitespace() || "'\"\\".contains(c)) {
-        return word.to_owned();
-    }
-    let escaped = word.replace('\\', "\\\\").replace('\'', "\\'");
-    format!("'{escaped}'")
-}
-
-/// Quotes a text for a setting whose value is a list of words, such as `NAME=VALUE` of `Environment=`.
-fn quote_assignment(text: &str) -> String {
-    let escaped = text
-        .replace('\\', "\\\\")
-        .replace('"', "\\\"")
-        .replace('%', "%%");
-    format!("\"{escaped}\"")
-}
-
-/// Quotes a word of `ExecStart=`.
-fn quote_command(word: &str) -> String {
-    let safe = |c: char| c.is_ascii_alphanumeric() || "-_./:=,+@".contains(c);
-    if !word.is_empty() && word.chars().all(safe) {
-        return word.to_owned();
-    }
-    quote_assignment(word).replace('$', "$$")
-}
-
-/// Quotes a word for a shell.
-fn shell_word(word: &str) -> String {
-    let safe = |c: char| c.is_ascii_alphanumeric() || "-_./:=,+@".contains(c);
-    match !word.is_empty() && word.chars().all(safe) {
-        true => word.to_owned(),
-        false => format!("'{}'", word.replace('\'', "'\\''")),
-    }
 }
 
 #[cfg(test)]
@@ -364,15 +318,5 @@ mod tests {
         let unit = recorder(&wanted, 1, &Tree::at(dir.path())).unwrap();
         assert_eq!(unit.name, "hpcapdd-queue@hpcap0.1.service");
         insta::assert_snapshot!("recorder", unit.text);
-    }
-
-    #[test]
-    fn quoted_words_survive_both_readers() {
-        // systemd takes the assignment apart first, then the words in the value.
-        assert_eq!(quote_word("port 53"), "'port 53'");
-        assert_eq!(quote_word("a'b\\c"), "'a\\'b\\\\c'");
-        assert_eq!(quote_assignment("X='a\\'b'"), "\"X='a\\\\'b'\"");
-        assert_eq!(quote_command("100%$"), "\"100%%$$\"");
-        assert_eq!(shell_word("it's"), "'it'\\''s'");
     }
 }
