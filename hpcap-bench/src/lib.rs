@@ -17,6 +17,8 @@
 //! | [`report`] | the table of results |
 //! | [`process`], [`workspace`] | measured programs, and a folder for the files that they write |
 
+#![warn(clippy::cast_possible_truncation)]
+
 pub mod benchmark;
 pub mod capture;
 pub mod cli;

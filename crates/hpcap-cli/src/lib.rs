@@ -3,6 +3,8 @@
 //! [`VERSION`] is the text that `--version` prints. [`parse`] parses a command line; for an option
 //! that belongs to another tool or has another name here, it prints a hint.
 
+#![warn(clippy::cast_possible_truncation)]
+
 mod hint;
 
 pub use hint::{Hint, explain, parse};

@@ -7,6 +7,8 @@
 //!
 //! [`Signals`] are the requests that anybody makes with kill(1): to stop, to read the configuration anew.
 
+#![warn(clippy::cast_possible_truncation)]
+
 mod notify;
 mod service;
 mod signals;

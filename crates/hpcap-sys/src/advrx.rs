@@ -114,6 +114,8 @@ impl Receiver {
     /// and `nsec`. Returns them with the number of damaged frames.
     pub fn harvest(&mut self, n: usize, sec: u64, nsec: u32) -> (Vec<Frame<'_>>, u64) {
         let mut frames = Vec::with_capacity(n.min(BATCH));
+        #[expect(clippy::cast_possible_truncation, reason = "at most a batch")]
+        let most = n.min(BATCH) as u32;
         let mut errors = 0;
         // SAFETY: `start` initialised the receiver, and `frames` has capacity for the requested
         // number.
@@ -121,7 +123,7 @@ impl Receiver {
             hpcap_sys_advrx_harvest(
                 self.as_mut_ptr(),
                 frames.as_mut_ptr(),
-                n.min(BATCH) as u32,
+                most,
                 sec,
                 nsec,
                 &raw mut errors,

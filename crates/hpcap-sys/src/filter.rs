@@ -94,6 +94,8 @@ mod program {
         /// # Errors
         /// Fails when `text` is not such output, or the module would refuse the program.
         pub fn parse(text: &[u8]) -> Result<Self, Refusal> {
+            #[expect(clippy::cast_possible_truncation, reason = "it is 4096")]
+            const MOST: u32 = INSTRUCTIONS_MAX as u32;
             let mut program = vec![Instruction::default(); INSTRUCTIONS_MAX];
             // SAFETY: `text` has `text.len()` bytes, and `program` has INSTRUCTIONS_MAX
             // instructions.
@@ -102,7 +104,7 @@ mod program {
                     text.as_ptr().cast(),
                     text.len() as u64,
                     program.as_mut_ptr(),
-                    INSTRUCTIONS_MAX as u32,
+                    MOST,
                 )
             };
             let n = usize::try_from(n).map_err(|_| Refusal {

@@ -14,6 +14,8 @@
 //! caller needs `unsafe` only for memory that Rust cannot check. `tests/abi.rs` compares the layout
 //! of every structure that both languages use.
 
+#![warn(clippy::cast_possible_truncation)]
+
 #[cfg(not(all(target_endian = "little", target_pointer_width = "64")))]
 compile_error!("hpcap's shared memory and files are defined for 64-bit little-endian machines");
 

@@ -80,9 +80,11 @@ impl<'a> Nic<'a> {
     /// Calls `run` with the structures of the C loops, and keeps the position that the loop
     /// reaches.
     pub(super) fn with<T>(&mut self, run: impl FnOnce(*mut ffi::Nic, *mut ffi::Clock) -> T) -> T {
+        #[expect(clippy::cast_possible_truncation, reason = "it is 4096")]
+        let count = DESCRIPTORS as u32;
         let mut nic = ffi::Nic {
             descriptors: self.descriptors.as_ptr(),
-            count: DESCRIPTORS as u32,
+            count,
             next: self.next,
         };
         let result = run(&raw mut nic, &raw mut self.clock);

@@ -14,6 +14,14 @@ use hpcap_source::{BATCH, Frame};
 /// Size in bytes of the send buffer, which the system grants only to privileged users.
 const BUFFER_BYTES: c_int = 4 << 20;
 
+// The kernel's integer types for sizes and families hold these small constants.
+#[expect(clippy::cast_possible_truncation, reason = "it is 17")]
+const FAMILY: u16 = libc::AF_PACKET as u16;
+#[expect(clippy::cast_possible_truncation, reason = "it is 20")]
+const ADDRESS_BYTES: libc::socklen_t = size_of::<libc::sockaddr_ll>() as libc::socklen_t;
+#[expect(clippy::cast_possible_truncation, reason = "it is 4")]
+const INTEGER_BYTES: libc::socklen_t = size_of::<c_int>() as libc::socklen_t;
+
 /// The reason why the first of some frames was not sent.
 #[derive(Debug)]
 pub(super) enum Refusal {
@@ -60,9 +68,9 @@ impl Socket {
 
         // SAFETY: zero is a valid value of every field of a `sockaddr_ll`.
         let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
-        address.sll_family = libc::AF_PACKET as u16;
+        address.sll_family = FAMILY;
         address.sll_ifindex = c_int::try_from(interface.index).unwrap_or(c_int::MAX);
-        let bytes = size_of::<libc::sockaddr_ll>() as libc::socklen_t;
+        let bytes = ADDRESS_BYTES;
         // SAFETY: the address is a `sockaddr_ll` of `bytes` bytes and outlives the call.
         if unsafe { libc::bind(fd.as_raw_fd(), (&raw const address).cast(), bytes) } != 0 {
             return Err(Error::io(
@@ -76,7 +84,8 @@ impl Socket {
     /// Sends `frames`, which must not be empty, up to the first that is refused and at most
     /// [`BATCH`]. Returns how many were sent, or the reason if the first one was refused.
     pub(super) fn send(&self, frames: &[Frame<'_>]) -> std::result::Result<usize, Refusal> {
-        let count = frames.len().min(BATCH);
+        #[expect(clippy::cast_possible_truncation, reason = "at most a batch")]
+        let count = frames.len().min(BATCH) as u32;
         let mut parts = [const {
             libc::iovec {
                 iov_base: std::ptr::null_mut(),
@@ -93,8 +102,7 @@ impl Socket {
         }
         // SAFETY: the first `count` messages each point to one part, which points to the bytes of a
         // frame; all outlive the call, which only reads the frames.
-        let sent =
-            unsafe { libc::sendmmsg(self.fd.as_raw_fd(), messages.as_mut_ptr(), count as u32, 0) };
+        let sent = unsafe { libc::sendmmsg(self.fd.as_raw_fd(), messages.as_mut_ptr(), count, 0) };
         usize::try_from(sent).map_err(|_| {
             let error = io::Error::last_os_error();
             match error.raw_os_error() {
@@ -108,7 +116,7 @@ impl Socket {
 }
 
 fn set(fd: &OwnedFd, level: c_int, option: c_int, value: c_int) -> io::Result<()> {
-    let bytes = size_of::<c_int>() as libc::socklen_t;
+    let bytes = INTEGER_BYTES;
     let value = (&raw const value).cast();
     // SAFETY: the kernel reads `bytes` bytes at `value`, which is a whole integer.
     match unsafe { libc::setsockopt(fd.as_raw_fd(), level, option, value, bytes) } {
