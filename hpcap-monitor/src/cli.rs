@@ -87,6 +87,7 @@ pub struct RunOptions {
 Examples:
   hpcap-monitor report hpcap0                          all of its log
   hpcap-monitor report hpcap0 --from 2026-11-29T03:00  of last night
+  hpcap-monitor report hpcap0 --html night.html        with charts, for a browser
   hpcap-monitor report /var/log/hpcap/2026-48/hpcap0   of one file
   hpcap-monitor report old/2017-06/hpcap0 --bytes      of a log of the original HPCAP")]
 pub struct ReportOptions {
@@ -113,6 +114,18 @@ pub struct ReportOptions {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+
+    /// Also write a chart of speed and losses into this file, as SVG
+    #[arg(long, value_name = "FILE")]
+    pub svg: Option<PathBuf>,
+
+    /// Also write the chart into this file, as PNG
+    #[arg(long, value_name = "FILE")]
+    pub png: Option<PathBuf>,
+
+    /// Also write a page with the whole report into this file, as HTML
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
 }
 
 /// Advice for options of other programs that hpcap-monitor does not have.

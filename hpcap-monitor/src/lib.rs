@@ -11,6 +11,8 @@
 //! | [`events`] | what begins and ends: losses, links without signal, stuck listeners |
 //! | [`serve`] | the text for Prometheus, over HTTP and in a file |
 //! | [`report`] | the summary of a log |
+//! | [`chart`] | pictures of speed and losses |
+//! | [`markup`] | text in pages |
 //! | [`service`] | the program that does all of it at each moment |
 //!
 //! Sampling reads shared memory, and asks no producer anything, so that it costs a capture nothing.
@@ -19,9 +21,11 @@
 
 #![warn(clippy::cast_possible_truncation)]
 
+pub mod chart;
 pub mod cli;
 pub mod events;
 pub mod log;
+pub mod markup;
 pub mod report;
 pub mod sample;
 pub mod serve;

@@ -123,6 +123,23 @@ impl Joined {
     }
 }
 
+/// Returns the adapters and interfaces of which the index at `path` has spans.
+///
+/// # Errors
+/// Errors of the file system; [`Kind::Format`] for a file that is no index.
+pub fn names(path: &Path) -> Result<Vec<String>> {
+    let tried = || format!("read the index {}", path.display());
+    let mut line = Vec::new();
+    let input = BufReader::new(File::open(path).context(tried)?);
+    input
+        .take(HEAD_BYTES)
+        .read_until(b'\n', &mut line)
+        .context(tried)?;
+    let head: Head = serde_json::from_slice(&line)
+        .map_err(|_| Error::new(Kind::Format, tried(), "it is damaged"))?;
+    Ok(head.spans.into_keys().collect())
+}
+
 /// Reads the spans of `name` from the index at `path`. They are empty if the log has nothing of it.
 ///
 /// # Errors

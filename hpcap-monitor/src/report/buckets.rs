@@ -1,5 +1,7 @@
 //! The traffic by equal parts of the time, for charts.
 
+use std::time::Duration;
+
 use hpcap::Timestamp;
 
 use crate::sample::Causes;
@@ -48,49 +50,81 @@ impl Bucket {
     }
 }
 
+/// Widths of parts in seconds. Each is a multiple of the one before, and people can read them.
+const WIDTHS: [u64; 14] = [
+    1, 5, 15, 30, 60, 300, 900, 1800, 3600, 10_800, 21_600, 43_200, 86_400, 604_800,
+];
+
 /// The traffic by equal parts of the time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Buckets {
-    /// Nanoseconds since 1970 at the start of the first part.
-    pub start_ns: u64,
+    /// Number of the first part: its start divided by the width.
+    first: u64,
     /// Length of a part in nanoseconds.
     pub width_ns: u64,
     /// The parts.
     pub parts: Vec<Bucket>,
+    /// Most parts of which the oldest are forgotten; `None` if parts become wider instead.
+    newest: Option<usize>,
 }
 
 impl Default for Buckets {
     fn default() -> Self {
         Self {
-            start_ns: 0,
+            first: 0,
             width_ns: SECOND,
             parts: Vec::new(),
+            newest: None,
         }
     }
 }
 
+/// Returns the number by which the width of parts grows next.
+fn next_factor(width_ns: u64) -> u64 {
+    let wider = WIDTHS
+        .iter()
+        .map(|seconds| seconds * SECOND)
+        .find(|width| *width > width_ns);
+    wider.map_or(2, |width| width / width_ns)
+}
+
 impl Buckets {
-    /// Adds the traffic of a span. Frames of a long span are spread evenly, except for lost ones, which
-    /// are at its start.
+    /// Parts of `width`, of which the `newest` are kept.
+    #[must_use]
+    pub fn of_newest(width: Duration, newest: usize) -> Self {
+        Self {
+            width_ns: u64::try_from(width.as_nanos()).unwrap_or(u64::MAX).max(1),
+            newest: Some(newest.max(1)),
+            ..Self::default()
+        }
+    }
+
+    /// Nanoseconds since 1970 at the start of the first part.
+    #[must_use]
+    pub const fn start_ns(&self) -> u64 {
+        self.first.saturating_mul(self.width_ns)
+    }
+
+    /// Adds the traffic of a span. Received frames of a long span are spread evenly, lost ones are at its
+    /// start. What is before the first part, after a clock was set back, counts in the first.
     pub fn add(&mut self, span: &Span) {
-        let (start, end) = (
-            span.start.as_ns(),
-            span.end.as_ns().max(span.start.as_ns().saturating_add(1)),
-        );
+        let start = span.start.as_ns();
+        let last_ns = span.end.as_ns().max(start.saturating_add(1)) - 1;
         if self.parts.is_empty() {
-            self.start_ns = start - start % self.width_ns;
+            self.first = start / self.width_ns;
         }
-        // A clock that was set back leads before the first part: what is there counts in the first.
-        let last = self.place(end - 1);
-        self.grow(last);
-        let (first, last) = (self.place(start), self.place(end - 1));
-        let (first, last) = (
-            first.min(self.parts.len() - 1),
-            last.min(self.parts.len() - 1),
-        );
-        if let Some(part) = self.parts.get_mut(first) {
-            part.lost.add_all(&span.traffic.causes);
+        if let Some(newest) = self.newest {
+            self.forget(last_ns, newest);
         }
+        while self.number(last_ns) - self.first >= MOST as u64 {
+            self.widen(next_factor(self.width_ns));
+        }
+        let first = self.place(start);
+        let last = self.place(last_ns).max(first);
+        if self.parts.len() <= last {
+            self.parts.resize(last + 1, Bucket::default());
+        }
+        self.parts[first].lost.add_all(&span.traffic.causes);
         if span.state == State::NoData {
             return;
         }
@@ -108,28 +142,45 @@ impl Buckets {
         }
     }
 
-    fn place(&self, ns: u64) -> usize {
-        let place = ns.saturating_sub(self.start_ns) / self.width_ns;
-        usize::try_from(place).unwrap_or(usize::MAX)
+    /// The number of the part with a time, at least that of the first.
+    const fn number(&self, ns: u64) -> u64 {
+        let number = ns / self.width_ns;
+        if number < self.first {
+            self.first
+        } else {
+            number
+        }
     }
 
-    /// Makes room for a part whose place is `last` by now.
-    fn grow(&mut self, mut last: usize) {
-        while last >= MOST {
-            // Times far apart must not need many rounds of halving empty memory.
-            let halves = self.parts.chunks(2).map(|pair| {
-                let mut sum = pair[0];
-                pair.iter().skip(1).for_each(|other| sum.add(other));
-                sum
-            });
-            self.parts = halves.collect();
-            self.width_ns = self.width_ns.saturating_mul(2);
-            last /= 2;
+    /// The place of the part with a time.
+    fn place(&self, ns: u64) -> usize {
+        usize::try_from(self.number(ns) - self.first).unwrap_or(usize::MAX)
+    }
+
+    /// Forgets the oldest parts, so that `newest` with the one of `last_ns` are left.
+    fn forget(&mut self, last_ns: u64, newest: usize) {
+        let kept = self.number(last_ns).saturating_sub(newest as u64 - 1);
+        let gone = usize::try_from(kept.saturating_sub(self.first)).unwrap_or(usize::MAX);
+        if gone > 0 {
+            self.parts.drain(..gone.min(self.parts.len()));
+            self.first = kept;
         }
-        // The start may no longer be a multiple of the width; it stands for the first part all the same.
-        if self.parts.len() <= last {
-            self.parts.resize(last + 1, Bucket::default());
+    }
+
+    /// Makes each `factor` parts one.
+    fn widen(&mut self, factor: u64) {
+        let mut parts: Vec<Bucket> = Vec::new();
+        let first = self.first / factor;
+        for (number, part) in (self.first..).zip(&self.parts) {
+            let place = usize::try_from(number / factor - first).unwrap_or(usize::MAX);
+            if parts.len() <= place {
+                parts.resize(place + 1, Bucket::default());
+            }
+            parts[place].add(part);
         }
+        self.parts = parts;
+        self.first = first;
+        self.width_ns = self.width_ns.saturating_mul(factor);
     }
 
     /// Returns the parts from `start` to `end` as at most `most` parts.
@@ -137,28 +188,22 @@ impl Buckets {
     pub fn cut(&self, start: Timestamp, end: Timestamp, most: usize) -> Self {
         let first = self.place(start.as_ns()).min(self.parts.len());
         let last = self.place(end.as_ns().saturating_sub(1)).saturating_add(1);
-        let parts = &self.parts[first..last.clamp(first, self.parts.len())];
-        let joined = parts.len().div_ceil(most.max(1)).max(1);
-        Self {
-            start_ns: self.start_ns + first as u64 * self.width_ns,
-            width_ns: self.width_ns.saturating_mul(joined as u64),
-            parts: parts
-                .chunks(joined)
-                .map(|some| {
-                    let mut sum = Bucket::default();
-                    some.iter().for_each(|one| sum.add(one));
-                    sum
-                })
-                .collect(),
+        let mut cut = Self {
+            first: self.first + first as u64,
+            width_ns: self.width_ns,
+            parts: self.parts[first..last.clamp(first, self.parts.len())].to_vec(),
+            newest: None,
+        };
+        while cut.parts.len() > most.max(2) {
+            cut.widen(next_factor(cut.width_ns));
         }
+        cut
     }
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
-    use std::time::Duration;
-
     use hpcap::Count;
     use proptest::prelude::*;
 
@@ -182,17 +227,39 @@ mod tests {
     }
 
     #[test]
+    fn oldest_parts_are_forgotten() {
+        let mut buckets = Buckets::of_newest(Duration::from_secs(10), 6);
+        for second in 1001..=1100 {
+            buckets.add(&span(second, 1, 100, 1));
+        }
+        assert_eq!(
+            (buckets.parts.len(), buckets.start_ns()),
+            (6, 1040 * SECOND)
+        );
+        assert!(buckets.parts.iter().all(|part| part.lost_frames() == 10));
+        // Long after, nothing is left.
+        buckets.add(&span(9000, 1, 100, 1));
+        assert_eq!(
+            buckets.parts.iter().map(Bucket::lost_frames).sum::<u64>(),
+            1
+        );
+        assert!(buckets.parts.len() <= 6);
+    }
+
+    #[test]
     fn parts_are_joined_when_the_time_is_long() {
         let mut buckets = Buckets::default();
         for second in 1..=10_000 {
             buckets.add(&span(second, 1, 100, 1));
         }
-        assert_eq!(buckets.width_ns, 4 * SECOND);
-        assert_eq!(buckets.parts.len(), 2500);
-        assert!(buckets.parts.iter().all(|part| part.lost_frames() == 4));
-        let cut = buckets.cut(Timestamp::new(4000, 0), Timestamp::new(8000, 0), 100);
-        assert_eq!((cut.parts.len(), cut.width_ns), (100, 40 * SECOND));
-        assert_eq!(cut.parts[0].mean_bps(), 800.0);
+        assert_eq!((buckets.width_ns, buckets.parts.len()), (5 * SECOND, 2000));
+        assert!(buckets.parts.iter().all(|part| part.lost_frames() == 5));
+        let cut = buckets.cut(Timestamp::new(3600, 0), Timestamp::new(7200, 0), 100);
+        assert_eq!((cut.parts.len(), cut.width_ns), (60, 60 * SECOND));
+        assert_eq!(
+            (cut.start_ns(), cut.parts[0].mean_bps()),
+            (3600 * SECOND, 800.0)
+        );
     }
 
     proptest! {

@@ -1,6 +1,7 @@
 //! `hpcap-monitor report`: what a log says of speed and losses.
 
 mod buckets;
+mod files;
 mod full;
 mod rounded;
 mod summary;
@@ -26,13 +27,22 @@ pub use summary::{Facts, Report, Summary};
 pub use timeline::Timeline;
 
 impl ReportOptions {
-    /// Reads the log and returns the text of its report.
+    /// Reads the log, writes the files that were asked for, and returns the text of its report.
     ///
     /// # Errors
     /// Errors of the file system; [`Kind::NotFound`] if there is no such log, [`Kind::Format`] if no
     /// line of it can be read or none is in the given time.
     pub fn run(&self) -> Result<String> {
         let report = self.report()?;
+        if let Some(path) = &self.svg {
+            report.write_svg(path)?;
+        }
+        if let Some(path) = &self.png {
+            report.write_png(path)?;
+        }
+        if let Some(path) = &self.html {
+            report.write_html(path)?;
+        }
         match self.json {
             true => json_line(&report),
             false => Ok(report.to_string()),

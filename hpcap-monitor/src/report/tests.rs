@@ -50,6 +50,9 @@ fn options(folder: &Path) -> ReportOptions {
         to: None,
         bytes: false,
         json: false,
+        svg: None,
+        png: None,
+        html: None,
     }
 }
 
@@ -214,4 +217,56 @@ fn unknown_interface_is_refused() {
     };
     let error = unknown.report().unwrap_err();
     assert_eq!(error.kind(), Kind::NotFound, "{error}");
+}
+
+#[test]
+fn page_has_the_numbers_of_the_report() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), an_hour());
+    let file = |name: &str| Some(dir.path().join(name));
+    let options = ReportOptions {
+        svg: file("a.svg"),
+        png: file("a.png"),
+        html: file("a.html"),
+        ..options(dir.path())
+    };
+    let text = options.run().unwrap();
+    assert!(text.starts_with("245 frames were lost"), "{text}");
+    let html = std::fs::read_to_string(dir.path().join("a.html")).unwrap();
+    for part in [
+        "hpcap0: 245 frames were lost",
+        "ring_full 245",
+        "listener 4 (hpcapdd, pid 4711)",
+    ] {
+        assert!(html.contains(part), "{part}");
+    }
+    // Nothing is loaded from elsewhere, and nothing runs.
+    for part in ["<script", "src=", "href=", "@import", "url("] {
+        assert!(!html.contains(part), "{part}");
+    }
+    let svg = std::fs::read_to_string(dir.path().join("a.svg")).unwrap();
+    assert!(
+        svg.contains(">ring_full 245<") && svg.contains(">245 in all<"),
+        "{svg}"
+    );
+    assert!(
+        std::fs::read(dir.path().join("a.png"))
+            .unwrap()
+            .starts_with(b"\x89PNG")
+    );
+}
+
+#[test]
+fn file_that_cannot_be_written_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    write(
+        dir.path(),
+        vec![at(START, START, 0, 0), at(START + 1, START, 1, 0)],
+    );
+    let options = ReportOptions {
+        png: Some(dir.path().join("missing/a.png")),
+        ..options(dir.path())
+    };
+    let error = options.run().unwrap_err().to_string();
+    assert!(error.contains("missing/a.png"), "{error}");
 }

@@ -23,6 +23,17 @@ impl fmt::Display for At {
     }
 }
 
+/// A time to the second, for titles that say the zone elsewhere.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Short(pub(crate) Timestamp);
+
+impl fmt::Display for Short {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = At(self.0).to_string();
+        f.write_str(&text.get(..19).unwrap_or(&text).replace('T', " "))
+    }
+}
+
 /// A duration such as `1h02m03s`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Lasting(pub(crate) Duration);
@@ -54,10 +65,19 @@ impl Summary {
         match self.lost_frames {
             0 => "no frame was lost".to_owned(),
             lost => format!(
-                "{lost} frames were lost ({:.4} %), in {} with losses",
-                self.lost_percent,
+                "{lost} frames were lost ({}), in {} with losses",
+                self.percent(),
                 Lasting(self.with_losses)
             ),
+        }
+    }
+
+    /// The part of the frames that were lost, such as `0.0111 %`.
+    #[must_use]
+    pub fn percent(&self) -> String {
+        match self.lost_percent {
+            percent if percent > 0.0 && percent < 0.0001 => "less than 0.0001 %".to_owned(),
+            percent => format!("{percent:.4} %"),
         }
     }
 

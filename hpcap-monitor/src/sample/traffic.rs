@@ -56,6 +56,18 @@ impl Cause {
             Self::Unknown => "unknown",
         }
     }
+
+    /// Who lost the frames, in words.
+    #[must_use]
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::RingFull => "a listener held the ring back",
+            Self::NicMissed => "the NIC or the kernel had no room",
+            Self::NicError => "frames arrived damaged",
+            Self::KernelDropped => "the kernel dropped frames",
+            Self::Unknown => "the log does not say why",
+        }
+    }
 }
 
 /// Numbers of lost frames by their cause.

@@ -10,33 +10,47 @@ use crate::ticker::Moment;
 /// Time between two samples up to which the rates between them count. A busy machine may delay samples.
 const LONGEST: Duration = Duration::from_secs(10);
 
-/// Returns what happened to each adapter and interface between two samples. If the log has a gap between
-/// them, the frames are known, but not when they were.
+/// Returns what happened to each adapter and interface between two samples of the log. If the log has a
+/// gap between them, the frames are known, but not when they were.
 #[must_use]
 pub fn spans_between(before: &Logged, now: &Logged) -> Vec<(String, Span)> {
     let (earlier, later) = (&before.sample, &now.sample);
-    let (elapsed, all) = match now.rebooted {
-        // All counters started anew. Only those of queues say since when they count.
-        true => {
-            let passed = later
-                .moment
-                .time
-                .as_ns()
-                .saturating_sub(earlier.moment.time.as_ns());
-            let nothing = Sample {
-                moment: Moment {
-                    time: earlier.moment.time,
-                    monotonic: Duration::ZERO,
-                },
-                queues: Vec::new(),
-                interfaces: Vec::new(),
-                unseen: Vec::new(),
-            };
-            (Duration::from_nanos(passed), traffic(&nothing, later).1)
-        }
-        false => traffic(earlier, later),
+    if !now.rebooted {
+        return spans_of_samples(earlier, later, now.interval);
+    }
+    // All counters started anew. Only those of queues say since when they count.
+    let passed = later
+        .moment
+        .time
+        .as_ns()
+        .saturating_sub(earlier.moment.time.as_ns());
+    let nothing = Sample {
+        moment: Moment {
+            time: earlier.moment.time,
+            monotonic: Duration::ZERO,
+        },
+        queues: Vec::new(),
+        interfaces: Vec::new(),
+        unseen: Vec::new(),
     };
-    let is_gap = now.rebooted || elapsed > LONGEST.max(2 * now.interval);
+    let (_, all) = traffic(&nothing, later);
+    let passed = Duration::from_nanos(passed);
+    let span = |frames| Span::of(later.moment.time, passed, frames).as_gap();
+    all.into_iter()
+        .map(|(name, frames)| (name, span(frames)))
+        .collect()
+}
+
+/// Returns what happened to each adapter and interface between two samples since the start of the machine,
+/// usually `interval` apart.
+#[must_use]
+pub fn spans_of_samples(
+    earlier: &Sample,
+    later: &Sample,
+    interval: Duration,
+) -> Vec<(String, Span)> {
+    let (elapsed, all) = traffic(earlier, later);
+    let is_gap = elapsed > LONGEST.max(2 * interval);
     all.into_iter()
         .map(|(name, frames)| {
             let mut span = Span::of(later.moment.time, elapsed, frames);

@@ -11,7 +11,7 @@ use serde::{Serialize, Serializer};
 use crate::log::original::Row;
 use crate::sample::Traffic;
 
-pub use between::spans_between;
+pub use between::{spans_between, spans_of_samples};
 
 /// What happened in a span of time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -1,0 +1,154 @@
+//! The shapes of a drawing, which SVG and PNG show alike.
+
+/// What a shape stands for. Themes give each role a colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// The background.
+    Page,
+    /// Text.
+    Text,
+    /// Text beside the point, such as numbers of an axis.
+    Label,
+    /// Lines that lead the eye from an axis.
+    Grid,
+    /// Time without data.
+    NoData,
+    /// Nothing is wrong.
+    Good,
+    /// Frames were lost.
+    Bad,
+    /// The mean speed.
+    Speed,
+    /// The area below the mean speed.
+    SpeedArea,
+    /// The highest speed.
+    Peak,
+    /// Frames that a full ring lost.
+    RingFull,
+    /// Frames that the NIC missed.
+    NicMissed,
+    /// Damaged frames.
+    NicError,
+    /// Frames that the kernel dropped.
+    KernelDropped,
+    /// Frames that were lost for a reason that nobody recorded.
+    Unknown,
+}
+
+/// Where a text stands at its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Anchor {
+    /// The text starts there.
+    Start,
+    /// The middle of the text is there.
+    Middle,
+    /// The text ends there.
+    End,
+}
+
+/// A place in a drawing, in pixels from its upper left corner.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Point {
+    /// Pixels from the left.
+    pub x: f32,
+    /// Pixels from the top.
+    pub y: f32,
+}
+
+/// A shape.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Shape {
+    /// A filled rectangle.
+    Rect {
+        /// Its upper left corner.
+        at: Point,
+        /// Its width.
+        width: f32,
+        /// Its height.
+        height: f32,
+        /// What it stands for.
+        role: Role,
+    },
+    /// A line through points.
+    Line {
+        /// The points.
+        points: Vec<Point>,
+        /// Its width.
+        width: f32,
+        /// What it stands for.
+        role: Role,
+    },
+    /// A filled area between points.
+    Area {
+        /// The corners.
+        points: Vec<Point>,
+        /// What it stands for.
+        role: Role,
+    },
+    /// A line of text.
+    Text {
+        /// Its anchor, on the base line.
+        at: Point,
+        /// Height of the font.
+        size: f32,
+        /// Whether the font is bold.
+        bold: bool,
+        /// Where the text stands at its place.
+        anchor: Anchor,
+        /// What it stands for.
+        role: Role,
+        /// The text.
+        text: String,
+    },
+}
+
+/// Shapes, of which later ones cover earlier ones.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Drawing {
+    /// Its width in pixels.
+    pub width: f32,
+    /// Its height in pixels.
+    pub height: f32,
+    /// What it shows, in a sentence, for people who cannot see it.
+    pub description: String,
+    /// The shapes.
+    pub shapes: Vec<Shape>,
+}
+
+impl Drawing {
+    /// Adds a rectangle from the corner `from` to the corner `to`.
+    pub(super) fn rect(&mut self, from: Point, to: Point, role: Role) {
+        self.shapes.push(Shape::Rect {
+            at: from,
+            width: to.x - from.x,
+            height: to.y - from.y,
+            role,
+        });
+    }
+
+    /// Adds a line.
+    pub(super) fn line(&mut self, points: Vec<Point>, width: f32, role: Role) {
+        self.shapes.push(Shape::Line {
+            points,
+            width,
+            role,
+        });
+    }
+
+    /// Adds a text of ordinary weight.
+    pub(super) fn text(&mut self, at: Point, size: f32, anchor: Anchor, role: Role, text: &str) {
+        self.shapes.push(Shape::Text {
+            at,
+            size,
+            bold: false,
+            anchor,
+            role,
+            text: text.to_owned(),
+        });
+    }
+}
+
+/// A point.
+pub(super) const fn point(x: f32, y: f32) -> Point {
+    Point { x, y }
+}
