@@ -3,7 +3,7 @@
 #
 # Installs the packages of the distribution (Debian 12 and its relatives) that hpcap needs.
 #
-#   scripts/deps.sh install [GROUP...]  installs missing packages (of all groups when none is named)
+#   scripts/deps.sh install [GROUP...]  installs missing packages (of all groups but `browser` when none is named)
 #   scripts/deps.sh need GROUP...       does the same, and prints nothing when no package is missing
 #   scripts/deps.sh want GROUP...       does the same, but only warns when it cannot install them
 #   scripts/deps.sh check GROUP...      prints missing packages and exits with 1; installs nothing
@@ -78,7 +78,10 @@ bench  tshark           cmd:dumpcap
 bench  netsniff-ng      cmd:netsniff-ng
 bench  ethtool          cmd:ethtool
 bench  valgrind         cmd:valgrind
+browser chromium        cmd:chromium
 '
+# A browser is large, and one test alone uses it: it is installed only if its group is named.
+readonly OPTIONAL=browser
 
 die() {
 	echo "deps: $1" >&2
@@ -187,7 +190,7 @@ main() {
 	case $action in
 	install)
 		local all=("$@")
-		[ $# -gt 0 ] || mapfile -t all < <(group_names)
+		[ $# -gt 0 ] || mapfile -t all < <(group_names | grep -vxF "$OPTIONAL")
 		provide "${all[@]}"
 		check_rust
 		echo "deps: nothing is missing for: ${all[*]}"

@@ -17,7 +17,7 @@ use hpcap_config::model::Listen;
     version = hpcap_cli::VERSION,
     after_help = "\
 Examples:
-  hpcap-monitor run                        log to /var/log/hpcap, serve http://127.0.0.1:9742/metrics
+  hpcap-monitor run                        log to /var/log/hpcap, serve http://127.0.0.1:9742/
   hpcap-monitor run --basedir /tmp/log     log to another folder
   hpcap-monitor report hpcap0              what the log says of hpcap0
   hpcap-monitor report hpcap0 --from 2026-11-29 --json
@@ -60,9 +60,13 @@ pub struct RunOptions {
     #[arg(long, value_name = "TIME", value_parser = parse_interval)]
     pub interval: Option<Duration>,
 
-    /// Address at which /metrics is served, or `none` [default: 127.0.0.1:9742]
+    /// Address at which the page and /metrics are served, or `none` [default: 127.0.0.1:9742]
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub listen: Option<Listen>,
+
+    /// Also serve them at this socket, for a proxy on this machine
+    #[arg(long, value_name = "PATH")]
+    pub socket: Option<PathBuf>,
 
     /// Also write the metrics into this file, for node_exporter's textfile collector
     #[arg(long, value_name = "FILE")]

@@ -9,7 +9,8 @@
 //! | [`span`] | what happened to an adapter or interface in a span of time |
 //! | [`log`] | the files: the original's log, the full log, their retention |
 //! | [`events`] | what begins and ends: losses, links without signal, stuck listeners |
-//! | [`serve`] | the text for Prometheus, over HTTP and in a file |
+//! | [`history`] | the last hour and the last day |
+//! | [`serve`] | the page and the text for Prometheus over HTTP, and that text in a file |
 //! | [`report`] | the summary of a log |
 //! | [`chart`] | pictures of speed and losses |
 //! | [`markup`] | text in pages |
@@ -24,6 +25,7 @@
 pub mod chart;
 pub mod cli;
 pub mod events;
+pub mod history;
 pub mod log;
 pub mod markup;
 pub mod report;

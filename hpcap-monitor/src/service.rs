@@ -1,14 +1,14 @@
 //! `hpcap-monitor run`: samples, logs, publishes and tells events until it is stopped.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use hpcap::Result;
 use hpcap::error::Context;
 use hpcap::message::{Level, Messages};
+use hpcap::{Result, Timestamp};
 use hpcap_config::model::Listen;
 use hpcap_host::Tree;
 use hpcap_host::process::run_on_cpu;
@@ -16,12 +16,15 @@ use hpcap_service::{Service, Signals};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 
-use crate::events::{Event, Observed, Outlet, Watch};
+use crate::events::{Event, Observed, Outlet, Phase, Told, Topic, Watch};
+use crate::history::History;
+use crate::log::EVENTS;
 use crate::log::writer::{Job, Writer};
 use crate::sample::{Discovery, Machine, Sample, Sampler, disk_percent};
 use crate::serve::http::{self, Shared};
 use crate::serve::{Format, Published, textfile};
 use crate::settings::Settings;
+use crate::span::{Span, spans_of_samples};
 use crate::ticker::Ticker;
 
 /// Time between two writes of the file for node_exporter. Prometheus scrapes it no more often.
@@ -34,6 +37,9 @@ enum Request {
     /// Read the configuration anew.
     Reload,
 }
+
+/// Events that the page shows.
+const RECENT: usize = 30;
 
 /// Runs the monitor until a signal stops it.
 ///
@@ -53,11 +59,7 @@ pub fn run(settings: &Settings, messages: &Messages) -> Result<()> {
     .context(|| "prepare for signals")?;
     let shared = Shared::default();
     let mut service = Service::from_environment();
-    if let Listen::At(address) = settings.listen {
-        let served = http::start(address, shared.clone())?;
-        let text = format!("serving http://{served}/metrics");
-        Outlet::new(messages, None)?.print(Level::Info, &text);
-    }
+    serve(settings, messages, &shared)?;
     let mut settings = settings.clone();
     loop {
         let mut monitor = Monitor::start(&settings, messages, shared.clone())?;
@@ -70,12 +72,13 @@ pub fn run(settings: &Settings, messages: &Messages) -> Result<()> {
             return Ok(());
         }
         match settings.reload() {
-            Ok(mut new) if new.listen != settings.listen => {
+            Ok(mut new) if (new.listen, &new.socket) != (settings.listen, &settings.socket) => {
                 outlet.print(
                     Level::Warning,
-                    "another address takes effect with a restart",
+                    "another address or socket takes effect with a restart",
                 );
                 new.listen = settings.listen;
+                new.socket = settings.socket;
                 settings = new;
             }
             Ok(new) => {
@@ -87,8 +90,37 @@ pub fn run(settings: &Settings, messages: &Messages) -> Result<()> {
     }
 }
 
+/// Starts to serve what the settings say, and tells where.
+fn serve(settings: &Settings, messages: &Messages, shared: &Shared) -> Result<()> {
+    let address = match settings.listen {
+        Listen::At(address) => Some(address),
+        Listen::Nowhere => None,
+    };
+    let socket = settings.socket.as_deref();
+    if address.is_none() && socket.is_none() {
+        return Ok(());
+    }
+    let outlet = Outlet::new(messages, None)?;
+    if let Some(served) = http::start(address, socket, shared.clone())? {
+        let text = format!("serving http://{served}/metrics, and a page at http://{served}/");
+        outlet.print(Level::Info, &text);
+    }
+    if let Some(socket) = socket {
+        outlet.print(
+            Level::Info,
+            &format!("serving the socket {}", socket.display()),
+        );
+    }
+    Ok(())
+}
+
 /// A monitor with one set of settings.
 struct Monitor {
+    interval: Duration,
+    history: Arc<Mutex<History>>,
+    conditions: BTreeMap<(Topic, String), Event>,
+    recent: VecDeque<Told>,
+    disk_use: Vec<(PathBuf, f64)>,
     basedir: PathBuf,
     disks: BTreeSet<PathBuf>,
     textfile: Option<PathBuf>,
@@ -114,7 +146,16 @@ impl Monitor {
         }
         let mut disks = settings.destinations.clone();
         disks.insert(settings.basedir.clone());
+        let history = shared.get().history;
+        if lock(&history).iter().next().is_none() {
+            *lock(&history) = History::read(&settings.basedir, Timestamp::now());
+        }
         Ok(Self {
+            interval: settings.interval,
+            history,
+            conditions: BTreeMap::new(),
+            recent: Told::read_last(&settings.basedir.join(EVENTS), RECENT).into(),
+            disk_use: Vec::new(),
             writer: Writer::start(
                 settings.basedir.clone(),
                 settings.interval,
@@ -177,15 +218,38 @@ impl Monitor {
         let machine = self.machine.sample(&self.basedir, &processes);
         for event in self.events(&now)? {
             self.outlet.tell(&event);
+            self.remember(&event);
             self.writer.write(Job::Event(event));
         }
+        let before = self.before.replace(Arc::clone(&now));
+        let spans = before
+            .as_ref()
+            .map(|before| spans_of_samples(before, &now, self.interval));
+        let spans = spans.unwrap_or_default();
+        for (name, span) in &spans {
+            lock(&self.history).add(name, span);
+        }
         self.writer.write(Job::Sample {
-            before: self.before.replace(Arc::clone(&now)),
+            before,
             now: Arc::clone(&now),
             machine,
         });
-        self.publish(now);
+        self.publish(now, spans.into_iter().collect());
         Ok(())
+    }
+
+    /// Keeps an event for the page.
+    fn remember(&mut self, event: &Event) {
+        let key = (event.topic, event.subject.clone());
+        match event.phase {
+            Phase::Begin => drop(self.conditions.insert(key, event.clone())),
+            Phase::End => drop(self.conditions.remove(&key)),
+            Phase::Once => {}
+        }
+        if self.recent.len() >= RECENT {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(Told::from(event));
     }
 
     /// Returns what has begun, ended or happened since the sample before.
@@ -193,14 +257,14 @@ impl Monitor {
         let Some(before) = self.before.clone() else {
             return Ok(Vec::new());
         };
-        let disks: Vec<(PathBuf, f64)> = self
+        self.disk_use = self
             .disks
             .iter()
             .filter_map(|disk| Some((disk.clone(), disk_percent(disk)?)))
             .collect();
         let failure = self.writer.health().failure();
         let observed = Observed {
-            disks: &disks,
+            disks: &self.disk_use,
             log_failure: failure.as_deref(),
         };
         if now.moment.step_since(&before.moment).is_some() {
@@ -209,9 +273,14 @@ impl Monitor {
         Ok(self.watch.observe(&before, now, &observed))
     }
 
-    fn publish(&mut self, now: Arc<Sample>) {
+    fn publish(&mut self, now: Arc<Sample>, spans: BTreeMap<String, Span>) {
         let published = Published {
             sample: Some(now),
+            spans,
+            history: Arc::clone(&self.history),
+            conditions: self.conditions.values().cloned().collect(),
+            recent: self.recent.iter().cloned().collect(),
+            disks: self.disk_use.clone(),
             active: self
                 .watch
                 .active()
@@ -249,4 +318,9 @@ impl Monitor {
         }
         self.outlet
     }
+}
+
+fn lock(history: &Mutex<History>) -> std::sync::MutexGuard<'_, History> {
+    // The history is whole after each addition, whatever thread panicked.
+    history.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -19,8 +19,10 @@ pub struct Settings {
     pub basedir: PathBuf,
     /// Time between two samples.
     pub interval: Duration,
-    /// Where the metrics are served.
+    /// Where the page and the metrics are served.
     pub listen: Listen,
+    /// Socket in the file system at which the same is served.
+    pub socket: Option<PathBuf>,
     /// File for node_exporter's textfile collector.
     pub textfile: Option<PathBuf>,
     /// Age beyond which logs are deleted.
@@ -50,6 +52,7 @@ struct Given {
     basedir: Option<PathBuf>,
     interval: Option<Duration>,
     listen: Option<Listen>,
+    socket: Option<PathBuf>,
     textfile: Option<PathBuf>,
     keep_age: Option<Duration>,
     event_command: Option<String>,
@@ -68,6 +71,7 @@ impl RunOptions {
                 basedir: self.basedir.clone(),
                 interval: self.interval,
                 listen: self.listen,
+                socket: self.socket.clone(),
                 textfile: self.textfile.clone(),
                 keep_age: self.keep_age,
                 event_command: self.event_command.clone(),
@@ -105,6 +109,7 @@ impl Settings {
             basedir: given.basedir.unwrap_or_else(|| monitor.basedir.clone()),
             interval: given.interval.unwrap_or(monitor.interval),
             listen: given.listen.unwrap_or(monitor.listen),
+            socket: given.socket.or_else(|| monitor.socket.clone()),
             textfile: given.textfile.or_else(|| monitor.textfile.clone()),
             keep_age: given.keep_age.unwrap_or(monitor.keep_age),
             event_command: given

@@ -173,6 +173,7 @@ const WRONG: &[(&str, &[&str])] = &[
     ("enabled", &["\"yes\"", "0"]),
     ("basedir", &["\"log\"", "1"]),
     ("listen", &["\"localhost\"", "9742", "\"127.0.0.1\""]),
+    ("socket", &["\"http\"", "1"]),
     ("textfile", &["\"hpcap.prom\"", "1"]),
     ("event_command", &["\"\"", "1"]),
     ("interval", &["\"99ms\"", "\"2d\"", "0", "true"]),

@@ -488,7 +488,7 @@ fn draw_accumulated(
     let end = draw_heading(
         drawing,
         frame,
-        &format!("Lost since the start, {}", unit_text(&scale)),
+        &format!("Lost so far, {}", unit_text(&scale)),
     );
     let text = format!("{} in all", Grouped(total));
     if end + 14.0 + text_width(&text, SMALL, false) < drawing.width {

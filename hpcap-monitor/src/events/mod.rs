@@ -6,6 +6,7 @@
 
 mod condition;
 mod outlet;
+mod told;
 mod watch;
 
 use std::fmt;
@@ -17,6 +18,7 @@ use serde::Serialize;
 
 pub use condition::{Change, Condition};
 pub use outlet::Outlet;
+pub use told::Told;
 pub use watch::{Observed, Watch};
 
 /// What an event is about.

@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::sync::Arc;
 
 use hpcap::counters::{Counter, INTERFACE, Kind, LISTENER, QUEUE};
 
+use super::Published;
 use crate::events::Topic;
-use crate::sample::Sample;
 
 /// The format of the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,21 +35,6 @@ impl Format {
             Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
         }
     }
-}
-
-/// What the monitor publishes.
-#[derive(Debug, Clone, Default)]
-pub struct Published {
-    /// The last sample; `None` before the first.
-    pub sample: Option<Arc<Sample>>,
-    /// The conditions that have begun and not ended.
-    pub active: Vec<(Topic, String)>,
-    /// Number of samples since the monitor started.
-    pub samples: u64,
-    /// Number of samples that were due while the monitor could not run.
-    pub missed: u64,
-    /// Number of samples and events that could not be written.
-    pub unwritten: u64,
 }
 
 type Labels = Vec<(&'static str, String)>;
@@ -222,6 +206,8 @@ impl std::fmt::Display for Escaped<'_> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::sample::tests::{interface, listener, queue, sample};
 

@@ -205,6 +205,19 @@ fn every_output_has_the_known_losses() {
             );
         }
     }
+    wait_until("the page", || monitor.get("/").contains(&grouped(count)));
+    let page = monitor.get("/");
+    for reason in ["captured", "ring_full"] {
+        let frames = grouped(number(reason, "frames"));
+        assert!(
+            page.contains(&format!(">{frames}<")),
+            "{reason} {frames}: {page}"
+        );
+    }
+    assert!(
+        page.contains(&format!("hpcapdd (pid {})", recorder.pid())),
+        "{page}"
+    );
     recorder.signal(Signal::SIGCONT);
     let _ = recorder.wait().exits(0);
     let log = monitor.log.clone();
@@ -260,6 +273,73 @@ fn every_output_has_the_known_losses() {
     );
     let text = loss["message"].as_str().unwrap();
     assert!(text.contains("hpcap0 loses frames"), "{loss}");
+    let _ = daemon.stop();
+}
+
+/// A number as the page shows it: 1 234 567.
+fn grouped(number: u64) -> String {
+    let digits: Vec<char> = number.to_string().chars().rev().collect();
+    let groups: Vec<String> = digits
+        .chunks(3)
+        .map(|group| group.iter().collect())
+        .collect();
+    groups.join(" ").chars().rev().collect()
+}
+
+#[test]
+fn browser_shows_the_page() {
+    let Ok(found) = Command::new("chromium").arg("--version").output() else {
+        skip("chromium is not installed");
+        return;
+    };
+    assert!(found.status.success(), "{found:?}");
+    let lab = Lab::new();
+    let daemon = Daemon::start(
+        &lab,
+        &["--ring", "1M", "--look-back", "gen:rate=1000pps,late=delay"],
+    );
+    let monitor = Monitor::start(&lab, &[]);
+    wait_until("the queue", || monitor.get("/").contains(">hpcap0<"));
+    let url = format!("http://{}/", monitor.address());
+    let browse = |args: &[&str]| {
+        let mut browser = Command::new("chromium");
+        browser.current_dir(lab.dir()).env("HOME", lab.dir());
+        browser.args([
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--enable-logging=stderr",
+        ]);
+        browser
+            .args(["--user-data-dir=browser", "--v=0"])
+            .args(args)
+            .arg(&url);
+        run(&mut browser).exits(0)
+    };
+    let shown = browse(&["--dump-dom"]);
+    assert!(
+        shown.out.contains("No frame was lost in the last day"),
+        "{}",
+        shown.out
+    );
+    // The browser tells what the policy of the page forbids.
+    assert!(
+        !shown.err.contains("Refused to") && !shown.err.contains("violates"),
+        "{}",
+        shown.err
+    );
+    for size in ["--window-size=400,900", "--window-size=1600,900"] {
+        let _ = browse(&[size, "--screenshot=page.png"]);
+        let picture = fs::read(lab.path("page.png")).unwrap();
+        // A blank picture is smaller.
+        assert!(
+            picture.starts_with(b"\x89PNG") && picture.len() > 10_000,
+            "{size}: {}",
+            picture.len()
+        );
+        fs::remove_file(lab.path("page.png")).unwrap();
+    }
+    let _ = monitor.process.interrupt().exits(0);
     let _ = daemon.stop();
 }
 

@@ -46,11 +46,19 @@ pub static MONITOR: &[Key<Monitor>] = &[
     },
     Key {
         name: "listen",
-        meaning: "where the metrics for Prometheus are served over HTTP",
+        meaning: "where the page, and the metrics for Prometheus, are served over HTTP",
         allowed: "an address and a port, such as \"127.0.0.1:9742\", or \"none\"",
         unset: "",
         read: |v, m| put(&mut m.listen, v.parsed()),
         write: |m| Some(quote(&m.listen.to_string())),
+    },
+    Key {
+        name: "socket",
+        meaning: "socket in the file system at which the same is served, for a proxy",
+        allowed: "a path from the root, such as \"/run/hpcap-monitor/http\"",
+        unset: "none",
+        read: |v, m| put_some(&mut m.socket, absolute_path(v)),
+        write: |m| m.socket.as_ref().map(|path| quote(&path.to_string_lossy())),
     },
     Key {
         name: "textfile",

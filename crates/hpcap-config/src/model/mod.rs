@@ -344,8 +344,10 @@ pub struct Monitor {
     pub interval: Duration,
     /// CPU of the logger; `None` leaves it unpinned.
     pub cpu: Option<u32>,
-    /// Where the metrics are served.
+    /// Where the page and the metrics are served.
     pub listen: Listen,
+    /// Socket in the file system at which the same is served.
+    pub socket: Option<PathBuf>,
     /// File for the textfile collector of node_exporter.
     pub textfile: Option<PathBuf>,
     /// Age at which logs are deleted.
@@ -362,6 +364,7 @@ impl Default for Monitor {
             interval: Duration::from_secs(1),
             cpu: None,
             listen: Listen::At(SocketAddr::from(([127, 0, 0, 1], 9742))),
+            socket: None,
             textfile: None,
             keep_age: Duration::from_secs(90 * 86_400),
             event_command: None,
