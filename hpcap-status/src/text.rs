@@ -142,9 +142,12 @@ pub fn percent(part: f64) -> String {
     }
 }
 
-/// Writes a time span in at most two units: `0 s`, `0.4 s`, `59 s`, `3m12s`, `2h05m`, `12d03h`.
+/// Writes a time span in at most two units: `0 s`, `12 ms`, `0.4 s`, `59 s`, `3m12s`, `2h05m`, `12d03h`.
 #[must_use]
 pub fn duration(seconds: f64) -> String {
+    if seconds > 0.0 && seconds < 0.0995 {
+        return format!("{:.0} ms", (seconds * 1000.0).max(1.0));
+    }
     if seconds > 0.0 && seconds < 9.95 {
         return format!("{seconds:.1} s");
     }
@@ -159,10 +162,11 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
-/// Writes the time between two samples or screens: `100ms`, `1s`.
+/// Writes the time between two samples or screens: `100ms`, `1s`, `1h00m`.
 #[must_use]
 pub fn interval(time: Duration) -> String {
     match time.subsec_millis() {
+        0 if time.as_secs() >= 60 => duration(time.as_secs_f64()),
         0 => format!("{}s", time.as_secs()),
         _ => format!("{}ms", time.as_millis()),
     }
@@ -216,6 +220,7 @@ mod tests {
     fn times_have_two_units() {
         let written = [
             0.0,
+            0.012,
             0.44,
             12.0,
             192.0,
@@ -226,8 +231,10 @@ mod tests {
         ];
         let texts = written.map(duration);
         assert_eq!(
-            texts[..7],
-            ["0 s", "0.4 s", "12 s", "3m12s", "2h05m", "12d03h", "11574d"]
+            texts[..8],
+            [
+                "0 s", "12 ms", "0.4 s", "12 s", "3m12s", "2h05m", "12d03h", "11574d"
+            ]
         );
     }
 

@@ -89,6 +89,9 @@ impl Dashboard {
             if signals.stop() || woken == Woken::Gone {
                 return Ok(());
             }
+            if signals.take_resumed() {
+                self.screen.take_again()?;
+            }
             if woken == Woken::Due {
                 let report = self.collector.collect()?;
                 if !self.app.paused {

@@ -11,7 +11,7 @@ use hpcap::Result;
 use hpcap::error::Context;
 use nix::libc;
 use nix::sys::termios::{SetArg, Termios, tcsetattr};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGWINCH};
+use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGWINCH};
 
 /// Time that the dashboard has to end by itself after a signal.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -20,6 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(super) struct Signals {
     stop: Arc<AtomicBool>,
+    resumed: Arc<AtomicBool>,
     /// Becomes readable with each signal, so that poll(2) returns.
     arrived: UnixStream,
 }
@@ -44,18 +45,33 @@ impl Signals {
                 signal_hook::low_level::pipe::register(signal, end).context(tried)?;
             }
         }
-        signal_hook::low_level::pipe::register(SIGWINCH, signalled).context(tried)?;
+        let resumed: Arc<AtomicBool> = Arc::default();
+        signal_hook::flag::register(SIGCONT, Arc::clone(&resumed)).context(tried)?;
+        for signal in [SIGCONT, SIGWINCH] {
+            let end = signalled.try_clone().context(tried)?;
+            signal_hook::low_level::pipe::register(signal, end).context(tried)?;
+        }
         let settings = libc::termios::from(settings);
         std::thread::Builder::new()
             .name("signals".into())
             .spawn(move || end_at_last(ends, settings))
             .context(tried)?;
-        Ok(Self { stop, arrived })
+        Ok(Self {
+            stop,
+            resumed,
+            arrived,
+        })
     }
 
     /// Returns whether a signal has requested the end.
     pub(super) fn stop(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
+    }
+
+    /// Returns whether the program was stopped and resumed since the last call. A shell may have changed
+    /// the terminal meanwhile.
+    pub(super) fn take_resumed(&self) -> bool {
+        self.resumed.swap(false, Ordering::Relaxed)
     }
 
     /// Reads what woke poll(2).

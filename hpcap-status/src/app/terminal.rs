@@ -44,6 +44,16 @@ impl Screen {
         restore();
         // The program stands here until SIGCONT.
         raise(Signal::SIGTSTP).context(|| "suspend")?;
+        self.take_again()
+    }
+
+    /// Takes the terminal again, which a shell has had.
+    ///
+    /// # Errors
+    /// Errors of the terminal.
+    pub(super) fn take_again(&mut self) -> Result<()> {
+        // Raw mode is set only by a program that believes that it is not set.
+        let _ = disable_raw_mode();
         take().context(|| "prepare the terminal")?;
         self.redraw()
     }

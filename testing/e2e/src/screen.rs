@@ -125,6 +125,11 @@ impl Screen {
             .contains(LocalFlags::ECHO | LocalFlags::ICANON)
     }
 
+    /// Sets the terminal up as a shell does that takes it back.
+    pub fn reset(&self) {
+        stty(self.program.as_ref().unwrap(), &["sane"]);
+    }
+
     /// Waits until the terminal shows `text`.
     #[track_caller]
     pub fn wait_for(&self, text: &str) {
@@ -204,13 +209,13 @@ fn open_terminal() -> (File, OwnedFd) {
 }
 
 fn set_size(program: &OwnedFd, (columns, rows): (u16, u16)) {
+    let (columns, rows) = (columns.to_string(), rows.to_string());
+    stty(program, &["rows", &rows, "columns", &columns]);
+}
+
+fn stty(program: &OwnedFd, settings: &[&str]) {
     let name = ttyname(program).unwrap();
-    let _ = run(Command::new("stty")
-        .arg("-F")
-        .arg(name)
-        .args(["rows", &rows.to_string()])
-        .args(["columns", &columns.to_string()]))
-    .exits(0);
+    let _ = run(Command::new("stty").arg("-F").arg(name).args(settings)).exits(0);
 }
 
 /// Lines or columns of a terminal, which has some.

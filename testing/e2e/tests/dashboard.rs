@@ -287,6 +287,21 @@ fn suspended_dashboard_returns() {
 }
 
 #[test]
+fn stopped_dashboard_takes_the_terminal_again() {
+    let lab = Lab::new();
+    let mut screen = dashboard(&lab, (80, 24));
+    screen.wait_for("NOTHING IS CAPTURED");
+    screen.signal(Signal::SIGSTOP);
+    screen.reset();
+    assert!(screen.echoes());
+    screen.signal(Signal::SIGCONT);
+    wait_until("a terminal without echo", || !screen.echoes());
+    screen.press("q");
+    assert!(screen.wait().success());
+    assert!(screen.echoes());
+}
+
+#[test]
 fn terminal_that_goes_away_ends_the_dashboard() {
     let lab = Lab::new();
     let daemon = Daemon::start(&lab, &SOURCE);
