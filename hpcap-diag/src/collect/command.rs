@@ -11,7 +11,7 @@ use hpcap::units::Bytes;
 use hpcap::{Result, Timestamp};
 use hpcap_host::Tree;
 
-use super::{Archive, Options, collect};
+use super::{Archive, Options, collect, to_the_second};
 use crate::cli::Collect;
 use crate::manifest::Missing;
 
@@ -119,7 +119,7 @@ pub(crate) fn stop_flag() -> Result<Arc<AtomicBool>> {
 
 /// The name of a tarball of now, without its ending. It does not say which machine it is of.
 fn default_name() -> String {
-    let time = Timestamp::now().to_string();
-    let second: String = time.chars().take(19).collect();
-    format!("hpcap-diag-{}", second.replace([':', 'T'], "-"))
+    let time = to_the_second(&Timestamp::now().to_string());
+    let time = time.trim_end_matches('Z').replace([':', 'T'], "-");
+    format!("hpcap-diag-{time}")
 }

@@ -92,7 +92,7 @@ pub fn collect(
     let about = About {
         format: FORMAT,
         program: format!("hpcap-diag {}", hpcap_cli::VERSION),
-        started: Timestamp::now().to_string(),
+        started: to_the_second(&Timestamp::now().to_string()),
         interval_seconds: options.interval.as_secs_f64(),
         redacted: options.redact,
         root: nix::unistd::Uid::effective().is_root(),
@@ -117,6 +117,14 @@ pub fn collect(
     source::first(&mut collection)?;
     source::second(&mut collection)?;
     collection.finish(about)
+}
+
+/// Cuts the fraction of a second from a time.
+pub(crate) fn to_the_second(time: &str) -> String {
+    match time.split_once('.') {
+        Some((second, _)) => format!("{second}Z"),
+        None => time.to_owned(),
+    }
 }
 
 /// Creates a redactor that knows the names of the machine, and the hardware addresses of its interfaces.

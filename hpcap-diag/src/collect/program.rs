@@ -55,7 +55,8 @@ pub(super) fn output(
     }
     match child.0.wait() {
         Ok(status) if !status.success() && content.bytes.is_empty() => {
-            Err(format!("it failed: {status}"))
+            let name = command.get_program().to_string_lossy();
+            Err(format!("{name} says nothing and fails ({status})"))
         }
         _ => Ok(content),
     }

@@ -58,12 +58,16 @@ fn with_names<'a>(mut parts: Vec<String>, names: impl Iterator<Item = &'a str>) 
     parts.join("|")
 }
 
+/// Whether a match of the pattern of addresses is a replacement.
+pub(super) fn is_own(text: &str) -> bool {
+    // An address has no letter beyond f, and every replacement has one.
+    text.bytes()
+        .any(|byte| byte.is_ascii_alphabetic() && !byte.is_ascii_hexdigit())
+}
+
 /// The pattern of anything in which an address can be: hexadecimal digits and what separates them.
 pub(super) fn addresses() -> String {
-    format!(
-        "{OWN}|{}",
-        r"(?i-u:(?P<run>(?:[0-9a-f]+[.:-]|::)[0-9a-f.:-]*))"
-    )
+    format!("{OWN}|{}", r"(?i-u:(?:(?:[0-9a-f]+[.:-]|::)[0-9a-f.:-]*))")
 }
 
 /// Whether `key` is the name of a secret.

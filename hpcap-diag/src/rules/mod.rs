@@ -138,28 +138,28 @@ impl Rule {
     }
 
     fn findings_of_check(&self, check: &str, facts: &Facts) -> Vec<Finding> {
-        let Some(machine) = facts.subjects.first() else {
-            return Vec::new();
-        };
-        if self
-            .when
-            .as_deref()
-            .is_some_and(|when| !holds(when, facts, machine))
-        {
-            return Vec::new();
-        }
         let checks = doctor::CHECKS.iter().filter(|found| found.name == check);
         checks
             .flat_map(|check| check.findings(&facts.doctor))
             .filter(|found| matches!(found.state, doctor::State::Problem | doctor::State::Advice))
-            .map(|found| {
+            .filter_map(|found| {
+                let name = found.subject.unwrap_or_default();
+                // The condition of the rule is about what the check is about: an interface, a queue, the machine.
+                let subject = facts.subjects.iter().find(|subject| subject.name == name);
+                let subject = subject.or_else(|| facts.subjects.first())?;
+                if self
+                    .when
+                    .as_deref()
+                    .is_some_and(|when| !holds(when, facts, subject))
+                {
+                    return None;
+                }
                 let fix = match found.next {
                     Some(next) if !self.fix.is_empty() => format!("{}: {next}", self.fix),
                     Some(next) => next,
                     None => self.fix.clone(),
                 };
-                let subject = found.subject.unwrap_or_default();
-                self.finding(facts, machine, subject, found.found, fix)
+                Some(self.finding(facts, subject, name, found.found, fix))
             })
             .collect()
     }
