@@ -164,10 +164,6 @@ const REFUSED: &[(&str, &[&str])] = &[
     ("hpcap-status --interval 10ms", &["10ms", "100ms"]),
     ("hpcap-status --once --watch", &["--once", "--watch"]),
     ("hpcap-status -d 1", &["--interval TIME"]),
-    (
-        "hpcap-status --config missing.toml --once",
-        &["missing.toml"],
-    ),
     ("hpcap-bench send gen:", &["--to"]),
     ("hpcap-bench send nonsense --to lo", &["nonsense", "gen:"]),
 ];
