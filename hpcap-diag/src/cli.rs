@@ -76,8 +76,8 @@ pub struct Now {
     #[arg(long, value_name = "FILE", default_value = hpcap_config::DEFAULT_PATH)]
     pub config: PathBuf,
 
-    /// Longest time that all of it may take, without the interval
-    #[arg(long, value_name = "TIME", default_value = "20s", value_parser = parse_duration)]
+    /// Longest time that all of it may take, without the interval; a file gets a tenth of it
+    #[arg(long, value_name = "TIME", default_value = "20s", value_parser = parse_interval)]
     pub time_limit: Duration,
 
     /// Print JSON, one finding a line
@@ -138,8 +138,8 @@ pub struct Collect {
     #[arg(long, value_name = "DIR")]
     pub captures: Vec<PathBuf>,
 
-    /// Longest time that all of it may take, without the interval
-    #[arg(long, value_name = "TIME", default_value = "20s", value_parser = parse_duration)]
+    /// Longest time that all of it may take, without the interval; a file gets a tenth of it
+    #[arg(long, value_name = "TIME", default_value = "20s", value_parser = parse_interval)]
     pub time_limit: Duration,
 
     /// Print nothing but errors
@@ -159,13 +159,13 @@ pub const HINTS: &[Hint] = &[
     },
 ];
 
-/// Parses the time between two readings.
+/// Parses the time between two readings, or a limit of time.
 fn parse_interval(text: &str) -> Result<Duration> {
     let interval = parse_duration(text)?;
     match interval <= Duration::from_secs(3600) {
         true => Ok(interval),
         false => Err(Error::usage(
-            format!("interval {text:?}"),
+            format!("time {text:?}"),
             "expected a time of at most 1h",
         )),
     }

@@ -23,6 +23,8 @@ use reader::{Reader, Unreadable};
 
 pub use archive::Archive;
 
+/// The time limit for which the limits of single sources are written; with another one, they are longer or shorter.
+const USUAL_TIME: Duration = Duration::from_secs(20);
 /// Most files in a collection.
 const MOST_FILES: usize = 50_000;
 /// Most bytes of all files together.
@@ -105,7 +107,10 @@ pub fn collect(
         options,
         sink,
         tell,
-        reader: Reader::new(started + options.time_limit + options.interval),
+        reader: Reader::new(
+            started + options.time_limit + options.interval,
+            options.time_limit.as_secs_f64() / USUAL_TIME.as_secs_f64(),
+        ),
         redactor,
         started,
         counted: started,

@@ -22,16 +22,18 @@ pub struct Reader {
     jobs: Option<Sender<Job>>,
     stuck: usize,
     end: Instant,
+    scale: f64,
 }
 
 impl Reader {
-    /// Creates a reader that waits for no source after `end`.
+    /// Creates a reader that waits for no source after `end`, and for each `scale` times as long as its limit says.
     #[must_use]
-    pub fn new(end: Instant) -> Self {
+    pub fn new(end: Instant, scale: f64) -> Self {
         Self {
             jobs: None,
             stuck: 0,
             end,
+            scale,
         }
     }
 
@@ -61,7 +63,7 @@ impl Reader {
         T: Send + 'static,
         F: FnOnce() -> T + Send + 'static,
     {
-        let wait = limit.min(self.left());
+        let wait = limit.mul_f64(self.scale).min(self.left());
         if wait.is_zero() {
             return Err("the time for the whole collection was over".to_owned());
         }
@@ -125,7 +127,7 @@ mod tests {
 
     #[test]
     fn reader_goes_on_after_a_stuck_source() {
-        let mut reader = Reader::new(hour());
+        let mut reader = Reader::new(hour(), 1.0);
         let (release, held) = channel::<()>();
         let stuck = reader.ask(Duration::from_millis(20), move || {
             let _ = held.recv();
@@ -138,7 +140,7 @@ mod tests {
 
     #[test]
     fn reader_gives_up_after_many_stuck_sources() {
-        let mut reader = Reader::new(hour());
+        let mut reader = Reader::new(hour(), 1.0);
         let mut held = Vec::new();
         for _ in 0..MOST_STUCK {
             let (release, wait) = channel::<()>();
@@ -153,14 +155,14 @@ mod tests {
 
     #[test]
     fn reader_has_no_time_after_its_end() {
-        let mut reader = Reader::new(Instant::now());
+        let mut reader = Reader::new(Instant::now(), 1.0);
         let error = reader.ask(Duration::from_secs(9), || 7).unwrap_err();
         assert!(error.contains("whole collection"), "{error}");
     }
 
     #[test]
     fn panicking_source_is_unreadable() {
-        let mut reader = Reader::new(hour());
+        let mut reader = Reader::new(hour(), 1.0);
         let wait = Duration::from_secs(3600);
         let failed = reader.ask(wait, || -> u8 { panic!("a test") });
         assert!(failed.is_err());

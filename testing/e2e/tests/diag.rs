@@ -104,7 +104,14 @@ fn traffic_is_in_no_redacted_tarball() {
         let collect = |name: &str, redact: &str| {
             let mut command = lab.tool("hpcap-diag");
             command
-                .args(["collect", "--interval", "0s", "--captures"])
+                .args([
+                    "collect",
+                    "--interval",
+                    "0s",
+                    "--time-limit",
+                    "10m",
+                    "--captures",
+                ])
                 .arg(lab.dir());
             command.args(["--redact", redact, "-o"]).arg(lab.path(name));
             run(&mut command).exits(0)
