@@ -131,7 +131,7 @@ test-install: ## test the packages on an installed Debian in a virtual machine (
 	scripts/debian-image.sh
 	cargo build --workspace --bins
 	@rm -rf '$(TARGET)/test-install'
-	@mkdir -p '$(TARGET)/test-install'
+	@mkdir -p '$(TARGET)/test-install' '$(TARGET)/kernels' '$(TARGET)/kmod'
 	@ln -s ../debug '$(TARGET)/test-install/release'
 	@ln -s ../kernels ../kmod '$(TARGET)/test-install/'
 	CARGO_TARGET_DIR='$(TARGET)/test-install' packaging/package.sh deb '$(TARGET)/test-install/packages'
