@@ -82,6 +82,8 @@ pub enum Declined {
     InUse,
     /// This process has not all the capabilities that it takes.
     Permission,
+    /// This process may not have the memory that it takes.
+    Memory,
     /// The driver or the kernel cannot; the error number, or 0.
     Unable(i32),
 }
@@ -98,6 +100,9 @@ impl fmt::Display for Declined {
                 f.write_str("this machine uses it, or it has an XDP program (af_xdp:IF says which)")
             }
             Self::Permission => f.write_str("AF_XDP takes CAP_NET_RAW, CAP_NET_ADMIN and CAP_BPF"),
+            Self::Memory => {
+                f.write_str("AF_XDP takes more memory than is there or may be locked (ulimit -l)")
+            }
             Self::Unable(0) => {
                 f.write_str("AF_XDP does not work in its driver (af_xdp:IF,mode=native says why)")
             }
@@ -159,6 +164,7 @@ fn open_af_xdp(spec: &AutoSpec, interface: &Interface) -> std::result::Result<Af
         Kind::Permission => Declined::Permission,
         Kind::Busy => Declined::InUse,
         Kind::Format => Declined::NotEthernet,
+        Kind::Full => Declined::Memory,
         _ => Declined::Unable(e.os_error().unwrap_or(0)),
     })
 }

@@ -134,7 +134,7 @@ impl SourceEvent {
             Self::Chosen {
                 interface,
                 declined: None,
-            } => write!(f, "auto:{interface} is af_xdp, which costs least"),
+            } => write!(f, "auto:{interface} is af_xdp"),
             Self::Chosen {
                 interface,
                 declined: Some(why),

@@ -4,8 +4,9 @@
 //! An XDP program of some thirty instructions runs for each received frame, in the driver if the
 //! driver can. It writes the time before the frame and hands the frame to the AF_XDP socket of its
 //! queue. The kernel puts the frame into memory that this process shares with it (or the NIC does,
-//! with zero-copy), and the source lends it from there. There is no socket buffer, no protocol
-//! handler and no system call per frame, which is why this way costs less than AF_PACKET.
+//! with zero-copy), and the source lends it from there. In a driver with XDP, a frame needs no socket
+//! buffer and no protocol handler. On veth it does, and there this way costs more than AF_PACKET
+//! (docs/performance.md).
 //!
 //! What this costs the user: the frames are taken *away* from the network stack. So the source
 //! refuses an interface that this machine uses itself (`in_use`), unless it is told to take it over.
