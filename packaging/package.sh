@@ -6,11 +6,13 @@
 #   packaging/package.sh deb DESTINATION    makes the Debian packages hpcap and hpcap-dkms
 #   packaging/package.sh rpm DESTINATION    makes the RPM packages of the same names
 #
+# DEBFULLNAME and DEBEMAIL name the maintainer of a Debian package, as for other tools of Debian.
 # CARGO_TARGET_DIR/release has the programs. The packages depend only on them and on this folder's files.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 readonly TARGET=${CARGO_TARGET_DIR:-target}
+readonly MAINTAINER="${DEBFULLNAME:-The hpcap authors} <${DEBEMAIL:-hpcap@packages.invalid}>"
 
 die() {
 	echo "package: $1" >&2
@@ -66,12 +68,13 @@ make_deb() {
 	local tree=$work/hpcap-$version
 	mkdir -p "$tree"
 	cp -r packaging/debian "$tree/debian"
+	sed -i "s/^Maintainer: .*/Maintainer: ${MAINTAINER//\//\\/}/" "$tree/debian/control"
 	cat >"$tree/debian/changelog" <<-END
 		hpcap ($version-1) unstable; urgency=medium
 
 		  * Release $version, see /usr/share/doc/hpcap/changelog.gz.
 
-		 -- The hpcap authors <hpcap@packages.invalid>  $(LC_ALL=C date -u -R -d "@$stamp")
+		 -- $MAINTAINER  $(LC_ALL=C date -u -R -d "@$stamp")
 	END
 	install_tree "$work/tree"
 	cp packaging/systemd/hpcap.sysusers "$tree/debian/hpcap.sysusers"
@@ -82,6 +85,10 @@ make_deb() {
 	# debian/copyright has the licences.
 	rm -r "$work/tree/usr/share/doc/hpcap/LICENSES"
 	mv "$work/tree/usr/share/zsh/site-functions" "$work/tree/usr/share/zsh/vendor-completions"
+	# The folder in which Debian's sos looks for plugins.
+	mkdir -p "$work/tree/usr/lib/python3/dist-packages/sos/report/plugins"
+	mv "$work/tree/usr/share/hpcap/sos/hpcap.py" "$work/tree/usr/lib/python3/dist-packages/sos/report/plugins/"
+	rmdir "$work/tree/usr/share/hpcap/sos"
 	mkdir -p "$work/tree/usr/src"
 	module_sources "$work/tree/usr/src/hpcap-$version"
 	echo "usr/src" >"$tree/debian/hpcap-dkms.install"

@@ -55,6 +55,18 @@ check_programs() {
 	done
 }
 
+# The plugin fits the sos that is installed.
+check_sos() {
+	local plugin
+	dpkg-deb -x "$1" "$work/unpacked"
+	plugin=$work/unpacked/usr/lib/python3/dist-packages/sos/report/plugins/hpcap.py
+	if command -v sos >/dev/null; then
+		/usr/bin/python3 -B -c 'import runpy, sys; assert runpy.run_path(sys.argv[1])["Hpcap"].plugin_name' "$plugin"
+	else
+		echo "test-packages: skipped the plugin of sos: sos is not installed"
+	fi
+}
+
 # The folder of DKMS has what kmod.sh reads, and its configuration names each module that is built.
 check_modules() {
 	local folder part
@@ -106,6 +118,7 @@ fi
 diff -u "$LIST" "$work/files" || die "the packages have other files than $LIST (packaging/test-packages.sh $1 --update)"
 check_modes "${packages[@]}"
 check_programs "$work"/packages/hpcap_*.deb
+check_sos "$work"/packages/hpcap_*.deb
 check_modules "$work"/packages/hpcap-dkms_*.deb
 if command -v lintian >/dev/null; then
 	lintian --allow-root --fail-on error,warning "${packages[@]}" || die "lintian found the above"

@@ -42,6 +42,7 @@ lint   perl             perl:Term::ANSIColor
 lint   xz-utils         cmd:xz
 lint   linux-source-6.1 file:/usr/src/linux-source-6.1.tar.xz
 test   lintian          cmd:lintian
+test   sosreport        cmd:sos
 deb    debhelper        cmd:dh
 deb    dh-dkms          cmd:dh_dkms
 deb    dpkg-dev         cmd:dpkg-buildpackage
