@@ -70,7 +70,7 @@ const END: &str = "
 | `node` | with the kernel engines: the module takes memory of the node of the NIC |
 | `plain`, `look_back` | with the kernel engines, until the queue gets another ring |
 
-`[monitor]` is not applied by `hpcapctl up`.
+`[monitor]` is applied by `hpcapctl up` without names of interfaces: `hpcap-monitor` runs with these settings, or not at all.
 
 ## What is checked
 
