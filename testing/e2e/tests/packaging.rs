@@ -73,7 +73,7 @@ fn instances(lab: &Lab) -> Vec<PathBuf> {
 fn units_pass_systemd_verification() {
     let lab = Lab::new();
     let units = instances(&lab);
-    assert_eq!(units.len(), 6, "{units:?}");
+    assert_eq!(units.len(), 7, "{units:?}");
     for unit in units {
         let path = unit.to_str().unwrap();
         let Some(checked) = systemd("systemd-analyze", &["verify", "--man=no", path]) else {
