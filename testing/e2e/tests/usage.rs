@@ -143,7 +143,7 @@ const REFUSED: &[(&str, &[&str])] = &[
     ),
     (
         "hpcapdd --files 3 hpcap0 null",
-        &["--files", "needs a folder"],
+        &["--files", "must be a folder"],
     ),
     ("hpcapdd --ring 4M hpcap0 null", &["--source"]),
     (
