@@ -190,9 +190,12 @@ fn dg_3_8_13_ring_exceeds_2_gib() {
     let producer = Producer::start(&lab, &["--ring", "3G", &spec]);
     assert_eq!(producer.status()["ring_bytes"], 3 * GIB);
     let listener = lab.listener(&["hpcap0", "--start=file"]);
-    wait_until("the edge is near", || {
-        producer.status()["published_bytes"].as_u64().unwrap() > 2_400 << 20
-    });
+    // A busy machine is slow at making 2.4 GiB, so the time limit holds for each part of them.
+    for part in 1..=6 {
+        wait_until("the edge comes nearer", || {
+            producer.status()["published_bytes"].as_u64().unwrap() > part * (400 << 20)
+        });
+    }
     let recorder = lab.recorder(&["hpcap0", "raw"]);
     let seen = listener.wait().exits(0).event("end");
     assert_eq!(
