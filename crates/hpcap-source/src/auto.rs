@@ -47,11 +47,7 @@ impl AutoSpec {
             ));
         }
         let mut spec = Self::new(interface);
-        if let Some(on) = o.take("promisc", "on or off", |v| match v {
-            "on" => Some(true),
-            "off" => Some(false),
-            _ => None,
-        })? {
+        if let Some(on) = o.take_switch("promisc")? {
             spec.promiscuous = on;
         }
         o.finish(&["promisc"])?;

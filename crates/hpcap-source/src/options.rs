@@ -119,6 +119,15 @@ impl<'t> Options<'t> {
         }
     }
 
+    /// Takes the value of `key`, which is `on` or `off`.
+    pub(crate) fn take_switch(&mut self, key: &str) -> Result<Option<bool>> {
+        self.take(key, "on or off", |value| match value {
+            "on" => Some(true),
+            "off" => Some(false),
+            _ => None,
+        })
+    }
+
     /// Builds the error for `key=value`.
     pub(crate) fn bad(&self, key: &str, value: &str, allowed: &str) -> Error {
         Error::usage(

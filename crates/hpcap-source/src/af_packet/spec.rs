@@ -87,11 +87,7 @@ impl AfPacketSpec {
             ));
         }
         let mut spec = Self::new(interface);
-        if let Some(on) = o.take("promisc", "on or off", |v| match v {
-            "on" => Some(true),
-            "off" => Some(false),
-            _ => None,
-        })? {
+        if let Some(on) = o.take_switch("promisc")? {
             spec.promiscuous = on;
         }
         if let Some(direction) = o.take("direction", "in, out or both", |v| match v {

@@ -96,15 +96,6 @@ pub struct AfXdpSpec {
     pub busy_poll: bool,
 }
 
-/// Parses `on` and `off`.
-fn on_or_off(text: &str) -> Option<bool> {
-    match text {
-        "on" => Some(true),
-        "off" => Some(false),
-        _ => None,
-    }
-}
-
 /// Parses `3` or `0-3`.
 fn queues(text: &str) -> Option<Queues> {
     let (first, last) = text.split_once('-').unwrap_or((text, text));
@@ -163,7 +154,7 @@ impl AfXdpSpec {
                 )
             })?);
         }
-        if let Some(on) = o.take("promisc", "on or off", on_or_off)? {
+        if let Some(on) = o.take_switch("promisc")? {
             spec.promiscuous = on;
         }
         if let Some(mode) = o.take("mode", "auto, native or generic", |v| match v {
@@ -196,10 +187,10 @@ impl AfXdpSpec {
         })? {
             spec.time = time;
         }
-        if let Some(on) = o.take("pass", "on or off", on_or_off)? {
+        if let Some(on) = o.take_switch("pass")? {
             spec.pass = on;
         }
-        if let Some(on) = o.take("takeover", "on or off", on_or_off)? {
+        if let Some(on) = o.take_switch("takeover")? {
             spec.takeover = on;
         }
         spec.frames = o.take("frames", "a power of two from 256 to 1048576", |v| {
@@ -210,7 +201,7 @@ impl AfXdpSpec {
         })? {
             spec.pages = pages;
         }
-        if let Some(on) = o.take("busy_poll", "on or off", on_or_off)? {
+        if let Some(on) = o.take_switch("busy_poll")? {
             spec.busy_poll = on;
         }
         o.finish(&KEYS)?;
