@@ -46,7 +46,7 @@ pub use hpcap_base::LINK_TYPE_ETHERNET;
 
 pub use describe::{Interface, Section, Statistics};
 pub use pcap_writer::{PcapWriter, Precision};
-pub use pcapng_writer::{InterfaceId, PcapngWriter};
+pub use pcapng_writer::{Direction, InterfaceId, PcapngWriter};
 pub use reader::{FileReader, Format, Frame, Reader};
 
 /// Largest captured length of a frame in bytes; a larger one is damage. libpcap and Wireshark have

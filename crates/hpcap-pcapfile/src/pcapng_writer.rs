@@ -15,6 +15,7 @@ const PACKET: u32 = 6;
 
 const END_OF_OPTIONS: u16 = 0;
 const COMMENT: u16 = 1;
+const EPB_FLAGS: u16 = 2;
 const EPB_DROPCOUNT: u16 = 4;
 const EPB_QUEUE: u16 = 6;
 
@@ -22,9 +23,29 @@ const EPB_QUEUE: u16 = 6;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct InterfaceId(u32);
 
+/// Which way a frame passed the interface, for `epb_flags`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// The interface received the frame.
+    Inbound,
+    /// The interface sent the frame.
+    Outbound,
+}
+
+impl Direction {
+    fn flags(self) -> u32 {
+        match self {
+            Self::Inbound => 1,
+            Self::Outbound => 2,
+        }
+    }
+}
+
 #[derive(Debug)]
 struct State {
     queue: Option<u32>,
+    /// Direction of the next frame; `None` = unknown.
+    direction: Option<Direction>,
     /// Losses since the last frame, which the next frame's comment reports.
     lost: Option<Ledger>,
     /// Whether the next frame is a copy of an earlier one.
@@ -163,6 +184,7 @@ impl<W: Write> PcapngWriter<W> {
         let id = u32::try_from(self.interfaces.len()).map_err(io::Error::other)?;
         self.interfaces.push(State {
             queue: interface.queue,
+            direction: None,
             lost: None,
             duplicate: false,
             note: None,
@@ -197,6 +219,16 @@ impl<W: Write> PcapngWriter<W> {
         Ok(())
     }
 
+    /// Says which way the next frame of an interface passed.
+    ///
+    /// # Errors
+    /// Returns `InvalidInput` when the interface belongs to another file.
+    #[inline]
+    pub fn direction(&mut self, id: InterfaceId, direction: Direction) -> io::Result<()> {
+        self.state(id)?.direction = Some(direction);
+        Ok(())
+    }
+
     /// Adds a comment to the next frame of an interface.
     ///
     /// # Errors
@@ -222,6 +254,7 @@ impl<W: Write> PcapngWriter<W> {
         self.sink.ready()?;
         let state = self.state(id)?;
         let queue = state.queue;
+        let direction = state.direction.take();
         let lost = state.lost.take();
         let duplicate = std::mem::take(&mut state.duplicate);
         let note = state.note.take();
@@ -237,19 +270,34 @@ impl<W: Write> PcapngWriter<W> {
             if let Some(note) = note {
                 text_option(&mut options, COMMENT, &note);
             }
+            if let Some(direction) = direction {
+                option(&mut options, EPB_FLAGS, &direction.flags().to_le_bytes());
+            }
             if let Some(queue) = queue {
                 option(&mut options, EPB_QUEUE, &queue.to_le_bytes());
             }
             option(&mut options, END_OF_OPTIONS, &[]);
             self.packet(id, time, len, data, &options);
-        } else if let Some(queue) = queue {
-            let mut options = [0; 12];
-            options[0] = EPB_QUEUE.to_le_bytes()[0];
-            options[2] = 4;
-            options[4..8].copy_from_slice(&queue.to_le_bytes());
-            self.packet(id, time, len, data, &options);
         } else {
-            self.packet(id, time, len, data, &[]);
+            // Almost every frame has at most these two, which need no memory of the heap.
+            let mut options = [0; 20];
+            let mut end = 0;
+            let numbers = [
+                (EPB_FLAGS, direction.map(Direction::flags)),
+                (EPB_QUEUE, queue),
+            ];
+            for (code, number) in numbers {
+                if let Some(number) = number {
+                    options[end..end + 2].copy_from_slice(&code.to_le_bytes());
+                    options[end + 2] = 4;
+                    options[end + 4..end + 8].copy_from_slice(&number.to_le_bytes());
+                    end += 8;
+                }
+            }
+            if end != 0 {
+                end += 4;
+            }
+            self.packet(id, time, len, data, &options[..end]);
         }
         Ok(())
     }

@@ -1,7 +1,9 @@
 //! Tests that what the writers write can be read back.
 
 use hpcap_base::{Count, Ledger, Reason, Timestamp};
-use hpcap_pcapfile::{Interface, PcapWriter, PcapngWriter, Precision, Section, Statistics};
+use hpcap_pcapfile::{
+    Direction, Interface, PcapWriter, PcapngWriter, Precision, Section, Statistics,
+};
 use hpcap_raw::Gap;
 use proptest::prelude::*;
 
@@ -182,4 +184,37 @@ fn an_interface_of_another_file_is_refused() {
             })
             .is_err()
     );
+}
+
+#[test]
+fn direction_is_in_the_flags_of_its_frame() {
+    let mut writer = PcapngWriter::new(Vec::new(), &Section::default());
+    let queue = Some(3);
+    let interface = Interface {
+        queue,
+        ..Interface::default()
+    };
+    let id = writer.interface(&interface).unwrap();
+    let mut frame = |direction, note: Option<&str>| {
+        let start = writer.bytes();
+        if let Some(direction) = direction {
+            writer.direction(id, direction).unwrap();
+        }
+        if let Some(note) = note {
+            writer.note(id, note).unwrap();
+        }
+        writer.frame(id, Timestamp::default(), 4, b"data").unwrap();
+        usize::try_from(start).unwrap()..usize::try_from(writer.bytes()).unwrap()
+    };
+    let inbound = frame(Some(Direction::Inbound), None);
+    let outbound = frame(Some(Direction::Outbound), Some("x"));
+    let unknown = frame(None, None);
+    let file = writer.into_inner().unwrap();
+    let flags = |n: u32| LITTLE.option(2, &n.to_le_bytes());
+    let queue = [LITTLE.option(6, &3_u32.to_le_bytes()), vec![0; 4]].concat();
+    let packet = |options: &[u8]| LITTLE.packet(0, 0, 4, b"data", options);
+    assert_eq!(file[inbound], packet(&[flags(1), queue.clone()].concat()));
+    let noted = [LITTLE.option(1, b"x"), flags(2), queue.clone()].concat();
+    assert_eq!(file[outbound], packet(&noted));
+    assert_eq!(file[unknown], packet(&queue));
 }
