@@ -6,6 +6,7 @@
 //! | [`wait`] | waiting for a condition, with a time limit |
 //! | [`process`] | starting a program, reading its output, ending it |
 //! | [`network`] | network namespaces, veth pairs, sockets that send raw frames |
+//! | [`tap`] | tap devices, whose other end is the test |
 //! | [`machine`] | files of `/proc` and `/sys` of other machines |
 //! | [`disk`] | a small file system that a test can fill |
 //! | [`frames`] | Ethernet frames that are special on their way through Linux |
@@ -32,6 +33,7 @@ pub mod process;
 pub mod raw;
 #[cfg(feature = "source")]
 pub mod source;
+pub mod tap;
 pub mod thread;
 pub mod wait;
 

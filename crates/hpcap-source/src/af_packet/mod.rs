@@ -5,10 +5,12 @@
 //! event, waits, and continues when the interface comes back. The source counts the losses of the
 //! kernel and of the NIC.
 
+mod classic;
 mod cooked;
 mod ring;
 mod socket;
 mod spec;
+pub mod streams;
 mod vlan;
 
 use std::io;
@@ -302,7 +304,7 @@ impl Source for AfPacket {
             }
         }
         if let Some(socket) = &mut self.socket {
-            let unreadable = socket.ring.take(&mut self.batch, self.link);
+            let unreadable = socket.ring.take(&mut self.batch, self.link, None);
             let by_kernel = socket.ring.take_stamped_by_kernel();
             if self.spec.time == Time::Hardware && by_kernel > 0 && !self.kernel_time_told {
                 self.kernel_time_told = true;

@@ -57,6 +57,15 @@ struct Place {
     next: usize,
 }
 
+/// What the kernel knows of a frame besides its bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Traits {
+    /// Whether this host sent the frame.
+    pub(super) outgoing: bool,
+    /// Whether the kernel had taken a VLAN tag out of the frame.
+    pub(super) tagged: bool,
+}
+
 /// Computes a frame's place from its header at offset `at`. `None` if the header contradicts itself
 /// or leads out of the block.
 fn place(header: &libc::tpacket3_hdr, at: usize, block_bytes: usize) -> Option<Place> {
@@ -185,14 +194,21 @@ impl Ring {
     }
 
     /// Adds the next frames of one block to `batch`, with their VLAN tags, and with headers where
-    /// `link` is cooked. Returns how many frames are lost because the block contradicts itself.
-    pub(super) fn take(&mut self, batch: &mut Batch, link: Link) -> u64 {
+    /// `link` is cooked, and what is known of each frame to `traits`. Without `traits`, a frame that
+    /// the loopback interface both sends and receives is added only once. Returns how many frames
+    /// are lost because the block contradicts itself.
+    pub(super) fn take(
+        &mut self,
+        batch: &mut Batch,
+        link: Link,
+        mut traits: Option<&mut Vec<Traits>>,
+    ) -> u64 {
         let Some(mut reading) = self.open_block() else {
             return 0;
         };
         let mut unreadable = 0;
         while reading.frames_left > 0 && !batch.is_full() {
-            match self.take_frame(reading.next, batch, link) {
+            match self.take_frame(reading.next, batch, link, traits.as_deref_mut()) {
                 Some(next) => {
                     reading.frames_left -= 1;
                     reading.next = next;
@@ -209,7 +225,13 @@ impl Ring {
 
     /// Adds the frame whose header is at offset `at` of the block. Returns the offset of the next
     /// header, or `None` if an offset leads out of the block.
-    fn take_frame(&mut self, at: usize, batch: &mut Batch, link: Link) -> Option<usize> {
+    fn take_frame(
+        &mut self,
+        at: usize,
+        batch: &mut Batch,
+        link: Link,
+        traits: Option<&mut Vec<Traits>>,
+    ) -> Option<usize> {
         if at.checked_add(FRAME_HEADER_BYTES)? > self.block_bytes {
             return None;
         }
@@ -239,7 +261,7 @@ impl Ring {
         });
         if link.is_cooked() {
             let from = self.from(at)?;
-            if from.is_seen_again() {
+            if traits.is_none() && from.is_seen_again() {
                 return Some(next);
             }
             let added = self.put_header(&from, start, tag)?;
@@ -264,6 +286,12 @@ impl Ring {
                 let tag_bytes = vlan::TAG_BYTES as u32;
                 len = len.saturating_add(tag_bytes);
             }
+        }
+        if let Some(traits) = traits {
+            traits.push(Traits {
+                outgoing: self.from(at)?.kind == libc::PACKET_OUTGOING,
+                tagged: tag.is_some(),
+            });
         }
         // SAFETY: `place` checked that these bytes are inside the block, which belongs to this
         // process.

@@ -10,6 +10,7 @@ use hpcap::privilege::packet_socket_advice;
 use hpcap::{Error, Kind, Result};
 
 use super::super::socket_option::{get, set_at, socklen};
+use super::classic::{attach_filter, keep_outgoing};
 use super::cooked;
 use super::ring::Ring;
 use super::spec::{AfPacketSpec, Direction, Time};
@@ -45,22 +46,45 @@ impl Socket {
     /// Opens a socket and starts to receive the frames of `interface`.
     pub(super) fn open(spec: &AfPacketSpec, interface: &Interface, link: Link) -> Result<Self> {
         let name = &interface.name;
-        // The protocol 0 receives nothing until `bind` sets another. SOCK_DGRAM leaves out the
-        // headers of the links, because they differ between interfaces.
+        let socket = Self::with_ring(spec, interface, link)?;
+        let fd = &socket.fd;
+        match spec.direction {
+            // A looped frame would be captured twice: when it is sent and when it is received.
+            Direction::Both if !link.loops => {}
+            Direction::Both | Direction::In => set(fd, libc::PACKET_IGNORE_OUTGOING, &1)
+                .context(|| format!("leave out the frames that {name} sends"))?,
+            Direction::Out => attach_filter(fd, &keep_outgoing())
+                .context(|| format!("leave out the frames that {name} receives"))?,
+        }
+        if spec.promiscuous {
+            socket.make_promiscuous(interface)?;
+        }
+        bind(fd, interface)?;
+        if let Some(group) = spec.fanout {
+            let fanout = u32::from(group) | libc::PACKET_FANOUT_HASH << 16;
+            set(fd, libc::PACKET_FANOUT, &fanout).map_err(|e| {
+                Error::io(format!("join fanout group {group} of {name}"), e).advise(
+                    "members of a group capture the same interface in the same way, and it has to be up",
+                )
+            })?;
+        }
+        Ok(socket)
+    }
+
+    /// Opens a socket with its ring, which receives nothing yet.
+    pub(super) fn with_ring(
+        spec: &AfPacketSpec,
+        interface: &Interface,
+        link: Link,
+    ) -> Result<Self> {
+        let name = &interface.name;
+        // SOCK_DGRAM leaves out the headers of the links, because they differ between interfaces.
         let (kind, headroom) = if link.is_cooked() {
             (libc::SOCK_DGRAM, cooked::HEADROOM_BYTES)
         } else {
             (libc::SOCK_RAW, HEADROOM_BYTES)
         };
-        let kind = kind | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
-        // SAFETY: `socket` accesses no memory of this process; the result is checked.
-        let fd = unsafe { libc::socket(libc::AF_PACKET, kind, 0) };
-        if fd < 0 {
-            return Err(no_socket(name, io::Error::last_os_error()));
-        }
-        // SAFETY: the descriptor was just opened, and nothing else owns it.
-        let fd = unsafe { OwnedFd::from_raw_fd(fd) };
-
+        let fd = open_unbound(kind).map_err(|e| no_socket(name, e))?;
         let version = libc::tpacket_versions::TPACKET_V3 as c_int;
         set(&fd, libc::PACKET_VERSION, &version)
             .context(|| format!("set up TPACKET_V3 for {name}"))?;
@@ -72,35 +96,27 @@ impl Socket {
                 .context(|| format!("take the time of frames from the NIC of {name}"))?;
         }
         let ring = Self::map_ring(&fd, spec)?;
-        match spec.direction {
-            // A looped frame would be captured twice: when it is sent and when it is received.
-            Direction::Both if !link.loops => {}
-            Direction::Both | Direction::In => set(&fd, libc::PACKET_IGNORE_OUTGOING, &1)
-                .context(|| format!("leave out the frames that {name} sends"))?,
-            Direction::Out => attach_outgoing_filter(&fd)
-                .context(|| format!("leave out the frames that {name} receives"))?,
-        }
-        let index = c_int::try_from(interface.index).unwrap_or(c_int::MAX);
-        if spec.promiscuous && !interface.is_any() {
-            let membership = libc::packet_mreq {
-                mr_ifindex: index,
-                mr_type: PROMISCUOUS,
-                mr_alen: 0,
-                mr_address: [0; 8],
-            };
-            set(&fd, libc::PACKET_ADD_MEMBERSHIP, &membership)
-                .context(|| format!("make {name} promiscuous"))?;
-        }
-        bind(&fd, index).context(|| format!("receive from {name}"))?;
-        if let Some(group) = spec.fanout {
-            let fanout = u32::from(group) | libc::PACKET_FANOUT_HASH << 16;
-            set(&fd, libc::PACKET_FANOUT, &fanout).map_err(|e| {
-                Error::io(format!("join fanout group {group} of {name}"), e).advise(
-                    "members of a group capture the same interface in the same way, and it has to be up",
-                )
-            })?;
-        }
         Ok(Self { ring, fd })
+    }
+
+    /// Makes the interface promiscuous for as long as the socket is open.
+    pub(super) fn make_promiscuous(&self, interface: &Interface) -> Result<()> {
+        if interface.is_any() {
+            return Ok(());
+        }
+        let membership = libc::packet_mreq {
+            mr_ifindex: index(interface),
+            mr_type: PROMISCUOUS,
+            mr_alen: 0,
+            mr_address: [0; 8],
+        };
+        set(&self.fd, libc::PACKET_ADD_MEMBERSHIP, &membership)
+            .context(|| format!("make {} promiscuous", interface.name))
+    }
+
+    /// The descriptor of the socket.
+    pub(super) fn fd(&self) -> &OwnedFd {
+        &self.fd
     }
 
     fn map_ring(fd: &OwnedFd, spec: &AfPacketSpec) -> Result<Ring> {
@@ -130,6 +146,11 @@ impl Socket {
 
     /// Returns the number of frames that found no room in the ring since the last call.
     pub(super) fn drops(&self) -> Result<u64> {
+        Ok(self.statistics()?.tp_drops.into())
+    }
+
+    /// Returns the kernel's counters since the last call; `tp_packets` includes `tp_drops`.
+    pub(super) fn statistics(&self) -> Result<libc::tpacket_stats_v3> {
         let mut stats = libc::tpacket_stats_v3 {
             tp_packets: 0,
             tp_drops: 0,
@@ -142,7 +163,7 @@ impl Socket {
             &mut stats,
         )
         .context(|| "read the statistics of a packet socket")?;
-        Ok(stats.tp_drops.into())
+        Ok(stats)
     }
 
     /// Takes the socket's pending error (`SO_ERROR`), if there is one.
@@ -201,7 +222,20 @@ impl Socket {
     }
 }
 
-fn no_socket(name: &str, error: io::Error) -> Error {
+/// Opens a packet socket of type `kind`. It receives nothing until [`bind`] sets a protocol.
+pub(super) fn open_unbound(kind: c_int) -> io::Result<OwnedFd> {
+    let kind = kind | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
+    // SAFETY: `socket` accesses no memory of this process; the result is checked.
+    let fd = unsafe { libc::socket(libc::AF_PACKET, kind, 0) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the descriptor was just opened, and nothing else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Returns the error of a packet socket that could not be opened, with the capability that is missing.
+pub(super) fn no_socket(name: &str, error: io::Error) -> Error {
     let error = Error::io(format!("open a packet socket to capture {name}"), error);
     match error.kind() {
         Kind::Permission => error.advise(packet_socket_advice(&program_name())),
@@ -217,58 +251,34 @@ pub(crate) fn program_name() -> String {
         .unwrap_or_else(|| "hpcapd".into())
 }
 
-/// Attaches a filter that accepts only frames that this host sends. The filter runs in the kernel,
-/// so that other frames take no room in the ring and do not count as lost.
-fn attach_outgoing_filter(fd: &OwnedFd) -> io::Result<()> {
-    let statement = |code: u32, k: u32, jt, jf| libc::sock_filter {
-        code: u16::try_from(code).unwrap_or(0),
-        jt,
-        jf,
-        k,
-    };
-    let packet_type = (libc::SKF_AD_OFF + libc::SKF_AD_PKTTYPE).cast_unsigned();
-    let mut program = [
-        statement(
-            libc::BPF_LD | libc::BPF_W | libc::BPF_ABS,
-            packet_type,
-            0,
-            0,
-        ),
-        statement(
-            libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K,
-            libc::PACKET_OUTGOING.into(),
-            0,
-            1,
-        ),
-        statement(libc::BPF_RET | libc::BPF_K, u32::MAX, 0, 0),
-        statement(libc::BPF_RET | libc::BPF_K, 0, 0, 0),
-    ];
-    let filter = libc::sock_fprog {
-        len: 4,
-        filter: program.as_mut_ptr(),
-    };
-    set_at(fd, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &filter)
-}
-
 fn no_address() -> libc::sockaddr_ll {
     // SAFETY: zero is a valid value of every field of a `sockaddr_ll`.
     unsafe { std::mem::zeroed() }
 }
 
-fn bind(fd: &OwnedFd, index: c_int) -> io::Result<()> {
+fn index(interface: &Interface) -> c_int {
+    c_int::try_from(interface.index).unwrap_or(c_int::MAX)
+}
+
+/// Starts to receive the frames of `interface`.
+pub(super) fn bind(fd: &OwnedFd, interface: &Interface) -> Result<()> {
     let mut address = no_address();
     address.sll_family = FAMILY;
     address.sll_protocol = ALL_PROTOCOLS.to_be();
-    address.sll_ifindex = index;
+    address.sll_ifindex = index(interface);
     let bytes = socklen::<libc::sockaddr_ll>();
     // SAFETY: the address is a `sockaddr_ll` of `bytes` bytes and outlives the call.
     match unsafe { libc::bind(fd.as_raw_fd(), (&raw const address).cast(), bytes) } {
         0 => Ok(()),
-        _ => Err(io::Error::last_os_error()),
+        _ => Err(Error::io(
+            format!("receive from {}", interface.name),
+            io::Error::last_os_error(),
+        )),
     }
 }
 
-fn set<T>(fd: &OwnedFd, option: c_int, value: &T) -> io::Result<()> {
+/// Sets an option of a packet socket.
+pub(super) fn set<T>(fd: &OwnedFd, option: c_int, value: &T) -> io::Result<()> {
     set_at(fd, libc::SOL_PACKET, option, value)
 }
 
