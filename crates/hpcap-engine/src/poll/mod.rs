@@ -24,8 +24,9 @@ use listeners::Listeners;
 
 pub(crate) use command::Command;
 
-/// Longest sleep of an idle poll thread, and so the longest wait of a listener that attaches.
-const IDLE: Duration = Duration::from_millis(10);
+/// Longest sleep of an idle poll thread, and so the longest wait of a listener that attaches. Frames
+/// end the sleep; a shorter one would only wake the thread in vain.
+const IDLE: Duration = Duration::from_millis(50);
 
 /// Longest sleep between two attempts to put frames into a full ring, for a source that can wait.
 const FULL: Duration = Duration::from_micros(50);

@@ -29,7 +29,7 @@ pub use spec::{AfPacketSpec, Direction, Time};
 
 /// Time between two looks at an interface that is down or gone.
 const LOOK_FOR: Duration = Duration::from_millis(100);
-/// Time between two readings of the socket's drop counter while frames keep coming.
+/// Time between two readings of the socket's drop counter.
 const COUNT_EVERY: Duration = Duration::from_millis(100);
 /// Time between two readings of the interface's counters.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -109,6 +109,23 @@ impl AfPacket {
             // until a block was released, after which the kernel filled block `resumed`.
             let before = socket.ring.seq_after_full().unwrap_or(self.resumed);
             self.losses.missed_before(before, drops);
+        }
+        Ok(())
+    }
+
+    /// Reads the counter of drops, and looks at the interface, if the last time is long enough ago.
+    /// Where drops are likely, `release` reads the counter at once, for their place.
+    fn count_if_due(&mut self) -> Result<()> {
+        if self.counted.elapsed() < COUNT_EVERY {
+            return Ok(());
+        }
+        self.count()?;
+        let every = match self.presence {
+            Presence::Up => LOOK_EVERY,
+            Presence::Down | Presence::Gone { .. } => LOOK_FOR,
+        };
+        if self.looked.elapsed() >= every {
+            self.look()?;
         }
         Ok(())
     }
@@ -297,12 +314,7 @@ impl Source for AfPacket {
     fn harvest(&mut self) -> Result<Harvest<'_>> {
         self.release()?;
         // On a link that is never idle nobody calls `wait`, so the counters are read here, too.
-        if self.counted.elapsed() >= COUNT_EVERY {
-            self.count()?;
-            if self.looked.elapsed() >= LOOK_EVERY {
-                self.look()?;
-            }
-        }
+        self.count_if_due()?;
         if let Some(socket) = &mut self.socket {
             let unreadable = socket.ring.take(&mut self.batch, self.link, None);
             let by_kernel = socket.ring.take_stamped_by_kernel();
@@ -343,12 +355,7 @@ impl Source for AfPacket {
             }
             _ => std::thread::sleep(timeout),
         }
-        self.count()?;
-        let every = if up { LOOK_EVERY } else { LOOK_FOR };
-        if self.looked.elapsed() >= every {
-            self.look()?;
-        }
-        Ok(())
+        self.count_if_due()
     }
 
     fn next_event(&mut self) -> Option<SourceEvent> {

@@ -20,7 +20,7 @@ use super::start::{AfXdpStart, Refused};
 use super::watch::Watch;
 
 /// Frames that the memory of a queue holds, unless there are many queues.
-const FRAMES: u32 = 16_384;
+const FRAMES: u32 = 32_768;
 /// Frames that the memory of all queues together holds by default.
 const FRAMES_OF_ALL: u32 = 131_072;
 /// Least frames of a queue by default.
@@ -339,8 +339,8 @@ mod tests {
             frames_of_queue(&interface, queues, Delivery::Copy)
         };
         assert_eq!(
-            [0, 7, 8, 15, 200].map(frames),
-            [16_384, 16_384, 8192, 8192, 2048]
+            [0, 3, 7, 8, 15, 200].map(frames),
+            [32_768, 32_768, 16_384, 8192, 8192, 2048]
         );
     }
 

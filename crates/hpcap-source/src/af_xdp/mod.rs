@@ -53,7 +53,7 @@ use super::losses::Losses;
 use super::{Description, Harvest, InterfaceName, Source, SourceEvent, State};
 use capture::Capture;
 use clock::Clock;
-use pace::Pace;
+use pace::{Pace, fastest};
 use presence::check;
 use queue::Joined;
 
@@ -62,7 +62,7 @@ pub use start::AfXdpStart;
 
 /// Time between two looks at an interface that is down or gone.
 const LOOK_FOR: Duration = Duration::from_millis(100);
-/// Time between two readings of the sockets' drop counters while frames keep coming.
+/// Time between two readings of the sockets' drop counters.
 const COUNT_EVERY: Duration = Duration::from_millis(100);
 /// Time between two readings of the interface's counters.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -124,7 +124,7 @@ impl AfXdp {
             batch: Batch::new(),
             joined: Joined::new(),
             clock: Clock::new(capture.attached.cookie),
-            pace: pace(spec, &capture),
+            pace: pace(spec, &capture, &interface),
             taken: vec![0; capture.queues.len()],
             polled: Vec::with_capacity(capture.queues.len() + 1),
             capture: None,
@@ -179,6 +179,25 @@ impl AfXdp {
         Ok(())
     }
 
+    /// Reads the counters of drops, and looks at the interface, if the last time is long enough ago.
+    ///
+    /// Reading them after each sleep would cost as much as taking a hundred frames. Where drops are
+    /// likely, [`Queue::release`](queue::Queue::release) reads them at once, for their place.
+    fn count_if_due(&mut self) -> Result<()> {
+        if self.counted.elapsed() < COUNT_EVERY {
+            return Ok(());
+        }
+        self.count()?;
+        let every = match self.presence {
+            Presence::Up => LOOK_EVERY,
+            _ => LOOK_FOR,
+        };
+        if self.looked.elapsed() >= every {
+            self.look()?;
+        }
+        Ok(())
+    }
+
     /// Gives the memory of taken frames back to the kernel.
     fn release(&mut self) -> Result<()> {
         self.batch.clear();
@@ -192,9 +211,10 @@ impl AfXdp {
     }
 }
 
-fn pace(spec: &AfXdpSpec, capture: &Capture) -> Pace {
+fn pace(spec: &AfXdpSpec, capture: &Capture, interface: &Interface) -> Pace {
     let room = capture.queues.iter().map(|q| q.socket.memory.chunks).min();
-    Pace::new(room.unwrap_or(0).into(), spec.time == Time::Kernel)
+    let sleeps = spec.time == Time::Kernel;
+    Pace::new(room.unwrap_or(0).into(), fastest(interface), sleeps)
 }
 
 impl Source for AfXdp {
@@ -213,12 +233,7 @@ impl Source for AfXdp {
     fn harvest(&mut self) -> Result<Harvest<'_>> {
         self.release()?;
         // On a link that is never idle nobody calls `wait`, so the counters are read here, too.
-        if self.counted.elapsed() >= COUNT_EVERY {
-            self.count()?;
-            if self.looked.elapsed() >= LOOK_EVERY {
-                self.look()?;
-            }
-        }
+        self.count_if_due()?;
         self.poll_driver();
         self.take();
         let state = if self.batch.is_empty() {
@@ -237,12 +252,7 @@ impl Source for AfXdp {
         self.release()?;
         let up = self.presence == Presence::Up;
         self.sleep(if up { timeout } else { timeout.min(LOOK_FOR) })?;
-        self.count()?;
-        let every = if up { LOOK_EVERY } else { LOOK_FOR };
-        if self.looked.elapsed() >= every {
-            self.look()?;
-        }
-        Ok(())
+        self.count_if_due()
     }
 
     fn next_event(&mut self) -> Option<SourceEvent> {

@@ -7,6 +7,7 @@ use hpcap_host::Interface;
 
 use super::capture::Capture;
 use super::clock::Clock;
+use super::pace::fastest;
 use super::spec::AfXdpSpec;
 use super::{AfXdp, Presence, in_use, pace};
 use crate::af_packet::is_about_interface;
@@ -42,6 +43,8 @@ impl AfXdp {
             }
             (Presence::Down | Presence::Gone, true) => {
                 self.presence = Presence::Up;
+                // The link may have another speed now.
+                self.pace.link_changed(fastest(&interface));
                 self.events.push(SourceEvent::InterfaceUp);
             }
             _ => {}
@@ -92,7 +95,7 @@ impl AfXdp {
         self.losses.replaced(&interface);
         self.unserved = 0;
         self.clock = Clock::new(capture.attached.cookie);
-        self.pace = pace(&self.spec, &capture);
+        self.pace = pace(&self.spec, &capture, &interface);
         self.taken = vec![0; capture.queues.len()];
         self.events.push(SourceEvent::InterfaceBack);
         self.presence = if interface.is_up() {
