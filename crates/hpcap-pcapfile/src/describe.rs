@@ -150,4 +150,21 @@ impl Statistics {
             delivered: Some(delivered),
         }
     }
+    /// Derives the statistics of the time from `start` to `end` from the ledgers at both. `own` counts
+    /// the frames that the program itself lost, and `delivered` those in its output.
+    #[must_use]
+    pub fn between(
+        start: (Timestamp, &Ledger),
+        end: (Timestamp, &Ledger),
+        own: &Ledger,
+        delivered: u64,
+    ) -> Self {
+        let mut ledger = end.1.since(start.1);
+        ledger += own;
+        Self {
+            start: Some(start.0),
+            end: Some(end.0),
+            ..Self::of(&ledger, delivered, end.0)
+        }
+    }
 }

@@ -32,6 +32,7 @@
 
 #![warn(clippy::cast_possible_truncation)]
 
+mod capture_writer;
 mod clock;
 mod describe;
 pub mod identity;
@@ -44,6 +45,7 @@ mod reader;
 
 pub use hpcap_base::LINK_TYPE_ETHERNET;
 
+pub use capture_writer::{CaptureWriter, closing};
 pub use describe::{Interface, Section, Statistics};
 pub use pcap_writer::{PcapWriter, Precision};
 pub use pcapng_writer::{Direction, InterfaceId, PcapngWriter};

@@ -28,28 +28,12 @@ pub fn header_of(
     filter: &str,
     ledger: &Ledger,
 ) -> FileHeader {
-    let filter = match (info.filter.as_str(), filter) {
-        (queue, "") => queue.to_owned(),
-        ("", own) => own.to_owned(),
-        (queue, own) => format!("({queue}) and ({own})"),
-    };
     FileHeader {
         stream_off: place.stream_off,
-        start: Timestamp::now(),
-        link_type: info.link_type,
-        caplen,
-        queue: Some(info.name),
-        producer_pid: info.producer_pid,
-        file_bytes_max: info.file_bytes_max,
-        block_bytes: info.block_bytes,
         ledger: *ledger,
-        interface: info.interface.clone(),
-        host: info.host.clone(),
-        clock_source: info.clock_source.clone(),
-        software: info.software.clone(),
-        filter,
         recording: place.recording,
         file_number: place.file_number,
+        ..info.file_header(caplen, filter)
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::abi;
 use crate::ledger::Ledger;
 use crate::name::QueueName;
-use crate::raw::{Origin, RecordingId};
+use crate::raw::{FileHeader, Origin, RecordingId};
 use crate::time::Timestamp;
 
 /// Properties of a queue that do not change while it runs.
@@ -56,6 +56,33 @@ impl QueueInfo {
             host: self.host.clone(),
             interface: self.interface.clone(),
             queue: Some(self.name),
+        }
+    }
+
+    /// Describes the frames of this queue as the header of a file does. `caplen` and `filter` are those
+    /// of the program that writes the file; 0 keeps whole frames, and an empty filter all frames. The
+    /// header combines the filter with the queue's own.
+    #[must_use]
+    pub fn file_header(&self, caplen: u32, filter: &str) -> FileHeader {
+        let filter = match (self.filter.as_str(), filter) {
+            (queue, "") => queue.to_owned(),
+            ("", own) => own.to_owned(),
+            (queue, own) => format!("({queue}) and ({own})"),
+        };
+        FileHeader {
+            start: Timestamp::now(),
+            link_type: self.link_type,
+            caplen,
+            queue: Some(self.name),
+            producer_pid: self.producer_pid,
+            file_bytes_max: self.file_bytes_max,
+            block_bytes: self.block_bytes,
+            interface: self.interface.clone(),
+            host: self.host.clone(),
+            clock_source: self.clock_source.clone(),
+            software: self.software.clone(),
+            filter,
+            ..FileHeader::default()
         }
     }
 }

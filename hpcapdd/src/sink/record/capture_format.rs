@@ -6,20 +6,22 @@ use std::sync::Arc;
 use hpcap::abi::HPCAP_CAPLEN_MAX;
 use hpcap::compress::FileFormat;
 use hpcap::listener::Moment;
-use hpcap::pcapfile;
+use hpcap::pcapfile::{self, CaptureWriter, Section, closing};
 use hpcap::queue::{Queue, QueueInfo};
 use hpcap::raw::{FileHeader, Gap, Identity};
 use hpcap::{Ledger, Timestamp};
 
 use crate::sink::file_header::{Place, header_of};
 use crate::sink::record::OutputFrame;
-use crate::sink::record::capture_writer::{CaptureWriter, closing};
 use crate::sink::record::file_output::FileOutput;
 use crate::sink::record::open_file::OpenFile;
 use crate::sink::record::record_format::{FileEnd, FrameCounts, RecordFormat};
 use crate::sink::record::source_counts::SourceCounts;
 use crate::storage::closing::Closing;
 use crate::storage::tail::{ROOM_BYTES, Unwritten};
+
+/// Name and version of this program, for the section header of a pcapng file.
+const APPLICATION: &str = concat!("hpcapdd ", env!("CARGO_PKG_VERSION"));
 
 /// Bytes of the longest frame in a file, with its block header, its comments and its padding.
 const FRAME_BYTES_MAX: u64 = HPCAP_CAPLEN_MAX as u64 + 4096;
@@ -113,8 +115,11 @@ impl RecordFormat for CaptureFormat {
             header_of(&source.info, place, self.caplen, &self.filter, &now.ledger)
         };
         self.headers = self.sources.iter().map(header).collect();
-        let comment = pcapfile::identity::comment(&identity_of(&self.headers));
-        CaptureWriter::new(tail, self.format, &self.headers, &comment)
+        let section = Section {
+            comment: pcapfile::identity::comment(&identity_of(&self.headers)),
+            ..Section::here(APPLICATION)
+        };
+        CaptureWriter::new(tail, self.format, &section, &self.headers)
     }
 
     fn is_full(&self, open: &OpenFile<Self::Writer>, is_empty: bool) -> bool {

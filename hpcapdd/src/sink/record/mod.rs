@@ -7,7 +7,6 @@
 //! into a [`RecordOutput`]: files, a pipe, or nothing.
 
 pub mod capture_format;
-pub mod capture_writer;
 pub mod delivery;
 pub mod duplicate_mark;
 pub mod file_log;

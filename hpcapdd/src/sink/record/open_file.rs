@@ -2,9 +2,9 @@
 
 use std::io::{self, Write};
 
+use hpcap::pcapfile::CaptureWriter;
 use hpcap::raw::writer::Writer;
 
-use crate::sink::record::capture_writer::CaptureWriter;
 use crate::storage::error::StorageError;
 use crate::storage::file::CaptureFile;
 use crate::storage::tail::{Tail, Unwritten};

@@ -4,13 +4,12 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use hpcap::listener::Moment;
-use hpcap::pcapfile::{Interface, InterfaceId, PcapngWriter, Section};
+use hpcap::pcapfile::{Interface, InterfaceId, PcapngWriter, Section, Statistics};
 use hpcap::queue::QueueInfo;
 use hpcap::raw::Gap;
 use hpcap::{Count, Error, Kind, Ledger, Reason, Result, Timestamp};
 
 use crate::sink::file_header::{Place, header_of};
-use crate::sink::record::capture_writer::statistics_between;
 use crate::sink::record::{OutputFailure, OutputFrame, RecordOutput, Written};
 use crate::storage::error::StorageError;
 use crate::storage::pipe::Pipe;
@@ -75,7 +74,7 @@ impl PipeOutput {
     fn write_statistics(&mut self, ledger: &Ledger, end: Option<Timestamp>) {
         let now = Timestamp::now();
         let (start, end_of_counts) = ((self.start, &self.before), (now, ledger));
-        let mut statistics = statistics_between(start, end_of_counts, &self.own, self.taken.frames);
+        let mut statistics = Statistics::between(start, end_of_counts, &self.own, self.taken.frames);
         statistics.end = end;
         // This cannot fail: it writes into the buffer, which has room.
         let _ = self.writer.statistics(self.interface, &statistics);

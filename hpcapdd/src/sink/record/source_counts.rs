@@ -7,7 +7,6 @@ use hpcap::queue::Queue;
 use hpcap::raw::Gap;
 use hpcap::{Count, Ledger, Reason, Timestamp};
 
-use crate::sink::record::capture_writer::statistics_between;
 use crate::sink::record::record_format::FileEnd;
 
 /// Reasons that the stream itself tells where they happened, by its records and its gaps.
@@ -103,7 +102,7 @@ impl SourceCounts {
         }
         let (start, now) = span;
         let before = (start, &self.before);
-        let statistics = statistics_between(before, (now, &ledger), &self.own, stored.frames);
+        let statistics = Statistics::between(before, (now, &ledger), &self.own, stored.frames);
         self.before = ledger;
         self.told = Ledger::default();
         self.told[Reason::Captured] = carried;

@@ -2,15 +2,14 @@
 
 use std::io::{self, Write};
 
-use hpcap::compress::FileFormat;
-use hpcap::pcapfile::{
-    Interface, InterfaceId, PcapWriter, PcapngWriter, Precision, Section, Statistics,
-};
-use hpcap::raw::{FileHeader, Gap, Record};
-use hpcap::{Ledger, Timestamp};
+use hpcap_base::compress::FileFormat;
+use hpcap_base::ledger::Ledger;
+use hpcap_raw::Record;
+use hpcap_raw::tag::{FileHeader, Gap};
 
-/// Name and version of this program, for the section header of a pcapng file.
-const APPLICATION: &str = concat!("hpcapdd ", env!("CARGO_PKG_VERSION"));
+use super::describe::{Interface, Section, Statistics};
+use super::pcap_writer::{PcapWriter, Precision};
+use super::pcapng_writer::{InterfaceId, PcapngWriter};
 
 /// Longest frame, in bytes, that the header of a pcap file with whole frames announces. libpcap
 /// uses the same value for whole frames.
@@ -26,16 +25,16 @@ pub enum CaptureWriter<W> {
 }
 
 impl<W: Write> CaptureWriter<W> {
-    /// Starts a file of `sources`. In a pcap file, all of them must have one link type. `comment`
+    /// Starts a file of `sources`. In a pcap file, all of them must have one link type. `section`
     /// describes the whole file; pcap has no place for it.
     ///
     /// # Errors
-    /// Errors of the sink, and a link type that pcapng does not have.
+    /// Returns errors of the sink, and an error for a link type that pcapng does not have.
     pub fn new(
         sink: W,
         format: FileFormat,
+        section: &Section,
         sources: &[FileHeader],
-        comment: &str,
     ) -> io::Result<Self> {
         if format == FileFormat::Pcap {
             let link_type = sources.first().map_or(1, |s| s.link_type);
@@ -50,11 +49,7 @@ impl<W: Write> CaptureWriter<W> {
             let writer = PcapWriter::new(sink, link_type, snaplen, Precision::Nanoseconds);
             return Ok(Self::Pcap(writer));
         }
-        let section = Section {
-            comment: comment.to_owned(),
-            ..Section::here(APPLICATION)
-        };
-        let mut writer = PcapngWriter::new(sink, &section);
+        let mut writer = PcapngWriter::new(sink, section);
         let ids = describe(&mut writer, sources)?;
         Ok(Self::Pcapng(writer, ids))
     }
@@ -62,7 +57,7 @@ impl<W: Write> CaptureWriter<W> {
     /// Takes a frame of `source` that has `len` bytes on the wire into the buffer.
     ///
     /// # Errors
-    /// Errors of the sink; the frame was then not taken.
+    /// Returns errors of the sink; the frame was then not taken.
     pub fn frame(
         &mut self,
         source: usize,
@@ -85,7 +80,7 @@ impl<W: Write> CaptureWriter<W> {
     /// Notes that `lost` frames of `source` are missing here. The next frame of the source says so.
     ///
     /// # Errors
-    /// An error if the source is not in the file.
+    /// Returns an error if the source is not in the file.
     pub fn gap(&mut self, source: usize, lost: &Ledger) -> io::Result<()> {
         match self {
             Self::Pcap(_) => Ok(()),
@@ -102,7 +97,7 @@ impl<W: Write> CaptureWriter<W> {
     /// Takes the statistics of `source` into the buffer.
     ///
     /// # Errors
-    /// Errors of the sink.
+    /// Returns errors of the sink.
     pub fn statistics(&mut self, source: usize, statistics: &Statistics) -> io::Result<()> {
         match self {
             Self::Pcap(_) => Ok(()),
@@ -122,7 +117,7 @@ impl<W: Write> CaptureWriter<W> {
     /// Writes everything that is buffered.
     ///
     /// # Errors
-    /// Errors of the sink; the call can be repeated.
+    /// Returns errors of the sink; the call can be repeated.
     pub fn flush(&mut self) -> io::Result<()> {
         match self {
             Self::Pcap(writer) => writer.flush(),
@@ -165,22 +160,4 @@ pub fn closing(format: FileFormat, sources: &[FileHeader], statistics: &[Statist
     };
     // This cannot fail: it writes into memory, and the same interfaces were described before.
     bytes().unwrap_or_default()
-}
-
-/// The statistics of a source between two ledgers. `own` counts the frames that the recorder itself
-/// lost, and `delivered` the frames in the output.
-#[must_use]
-pub fn statistics_between(
-    start: (Timestamp, &Ledger),
-    end: (Timestamp, &Ledger),
-    own: &Ledger,
-    delivered: u64,
-) -> Statistics {
-    let mut ledger = end.1.since(start.1);
-    ledger += own;
-    Statistics {
-        start: Some(start.0),
-        end: Some(end.0),
-        ..Statistics::of(&ledger, delivered, end.0)
-    }
 }
