@@ -24,6 +24,7 @@ pub fn programs() -> Vec<Command> {
         hpcap_diag::cli::Cli::command(),
         hpcap_monitor::cli::Cli::command(),
         hpcap_status::cli::Cli::command(),
+        hpcap_tap::cli::Cli::command(),
         hpcapctl::cli::Cli::command(),
         hpcapd::cli::Cli::command(),
         hpcapdd::cli::Cli::command(),

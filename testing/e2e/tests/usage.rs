@@ -3,7 +3,7 @@
 use hpcap_e2e::lab::Lab;
 use testkit::process::run;
 
-const TOOLS: [&str; 9] = [
+const TOOLS: [&str; 10] = [
     "hpcapd",
     "hpcapdd",
     "hpcapctl",
@@ -13,6 +13,7 @@ const TOOLS: [&str; 9] = [
     "hpcap-diag",
     "hpcap-monitor",
     "hpcap-status",
+    "hpcap-tap",
 ];
 
 /// Programs that need no arguments.
@@ -164,6 +165,13 @@ const REFUSED: &[(&str, &[&str])] = &[
     ("hpcap-status --interval 10ms", &["10ms", "100ms"]),
     ("hpcap-status --once --watch", &["--once", "--watch"]),
     ("hpcap-status -d 1", &["--interval TIME"]),
+    ("hpcap-tap eth0 -w x", &["queue name \"eth0\"", "-D lists"]),
+    ("hpcap-tap -w x", &["no queue", "hpcap-tap hpcap0"]),
+    ("hpcap-tap hpcap0 -w x -w x", &["named twice"]),
+    ("hpcap-tap hpcap0 --listen x", &["address \"x\"", "19000"]),
+    ("hpcap-tap hpcap0 --format raw", &["pcapng or pcap"]),
+    ("hpcap-tap -r x.pcap", &["raw2pcap"]),
+    ("hpcap-tap --pdump port=0", &["queue is missing"]),
     ("hpcap-bench send gen:", &["--to"]),
     ("hpcap-bench send nonsense --to lo", &["nonsense", "gen:"]),
 ];

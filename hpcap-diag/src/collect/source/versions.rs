@@ -14,12 +14,13 @@ use super::Collection;
 use crate::record::VERSIONS;
 
 /// The programs of hpcap.
-const PROGRAMS: [&str; 9] = [
+const PROGRAMS: [&str; 10] = [
     "checkraw",
     "hpcap-bench",
     "hpcap-diag",
     "hpcap-monitor",
     "hpcap-status",
+    "hpcap-tap",
     "hpcapctl",
     "hpcapd",
     "hpcapdd",

@@ -74,7 +74,8 @@ impl PipeOutput {
     fn write_statistics(&mut self, ledger: &Ledger, end: Option<Timestamp>) {
         let now = Timestamp::now();
         let (start, end_of_counts) = ((self.start, &self.before), (now, ledger));
-        let mut statistics = Statistics::between(start, end_of_counts, &self.own, self.taken.frames);
+        let mut statistics =
+            Statistics::between(start, end_of_counts, &self.own, self.taken.frames);
         statistics.end = end;
         // This cannot fail: it writes into the buffer, which has room.
         let _ = self.writer.statistics(self.interface, &statistics);

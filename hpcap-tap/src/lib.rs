@@ -1,0 +1,67 @@
+//! `hpcap-tap` looks into a running capture: it shows the frames of queues to viewers such as
+//! Wireshark and writes them into files, without disturbing anybody else.
+//!
+//! | module | content |
+//! |---|---|
+//! | [`cli`] | the command line |
+//! | [`pdump`] | the specification of a capture in the syntax of dpdk-pdump |
+//! | [`select`] | which queues are meant |
+//! | [`side`] | whether frames were received or sent |
+//! | [`plan`] | what the command line asks for: queues, outputs, limits |
+//! | [`tap`] | one queue: its frames, and what is missing between them |
+//! | [`viewer`] | an output: a file, a pipe, a FIFO, a TCP connection |
+//! | [`session`] | the loop that passes frames from queues to viewers |
+//! | [`report`] | what the program tells on standard error |
+//!
+//! A tap is a lossy listener: the producer never waits for it, and tells it how many frames it missed.
+//! The same holds between the tap and each of its viewers: a viewer that does not read misses frames,
+//! its own output says how many, and no other viewer notices.
+
+#![warn(clippy::cast_possible_truncation)]
+
+pub mod cli;
+pub mod pdump;
+pub mod plan;
+pub mod report;
+pub mod select;
+pub mod session;
+pub mod side;
+pub mod tap;
+pub mod viewer;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use hpcap::Result;
+use hpcap::error::Context;
+use hpcap::message::{self, Messages};
+
+use cli::Cli;
+use plan::Plan;
+use report::Reporter;
+use session::Session;
+
+/// Does what the command line `cli` asks for, and returns the exit code.
+#[must_use]
+pub fn run(cli: &Cli) -> ExitCode {
+    message::run("hpcap-tap", report::notice, |messages| {
+        try_run(cli, messages)
+    })
+}
+
+fn try_run(cli: &Cli, messages: &Messages) -> Result<()> {
+    if cli.list {
+        return print(&select::list()?);
+    }
+    let plan = Plan::new(cli)?;
+    Session::open(plan, Reporter::new(messages, cli.quiet))?.run()
+}
+
+fn print(text: &str) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        // The reader closed the pipe because it has read enough, as `head` does.
+        Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        other => other.context(|| "write to standard output"),
+    }
+}

@@ -1,0 +1,106 @@
+//! What the program tells on standard error.
+
+use std::time::Instant;
+
+use hpcap::message::{Level, Limiter, Messages, Stream, kind_of};
+use hpcap::visible::visible_lines;
+use hpcap::{Error, Reason};
+
+use crate::tap::{Counts, lost_by_queue};
+
+/// Returns the line about messages that nobody read, for [`hpcap::message::run`].
+#[must_use]
+pub fn notice(_: Stream, dropped: u64) -> String {
+    format!("hpcap-tap: {dropped} messages before this one were dropped: nobody read them")
+}
+
+/// Passes messages to the printing thread, so that reporting never delays a viewer. Repeated warnings
+/// of one kind become one line.
+#[derive(Debug)]
+pub struct Reporter {
+    messages: Messages,
+    limiter: Limiter<String>,
+    is_quiet: bool,
+}
+
+impl Reporter {
+    /// Creates a reporter. A quiet one reports warnings and errors only.
+    #[must_use]
+    pub fn new(messages: &Messages, is_quiet: bool) -> Self {
+        Self {
+            messages: messages.clone(),
+            limiter: Limiter::new(),
+            is_quiet,
+        }
+    }
+
+    fn tell(&self, level: Level, text: &str) {
+        let text = visible_lines(&format!("hpcap-tap: {text}")).into_owned();
+        self.messages.tell(level, Stream::Errors, text);
+    }
+
+    /// Reports something that went as it should.
+    pub fn info(&self, text: &str) {
+        if !self.is_quiet {
+            self.tell(Level::Info, text);
+        }
+    }
+
+    /// Reports something that the user should know. Warnings of one kind are limited in rate.
+    pub fn warn(&mut self, text: String) {
+        let now = Instant::now();
+        if let Some(text) = self.limiter.pass(&kind_of(&text), text, now) {
+            self.tell(Level::Warning, &text);
+        }
+        self.release();
+    }
+
+    /// Reports the warnings that were held back and are due.
+    pub fn release(&mut self) {
+        for text in self.limiter.due(Instant::now()) {
+            self.tell(Level::Warning, &text);
+        }
+    }
+
+    /// Reports what ended a part of the program, which continues.
+    pub fn error(&self, error: &Error) {
+        self.tell(Level::Error, &error.to_string());
+    }
+}
+
+/// Describes the counts of a queue: `hpcap0: 12 frames read, 10 match the filter, 2 missed by this tap`.
+#[must_use]
+pub fn describe_counts(name: &str, counts: &Counts, is_filtered: bool) -> String {
+    let mut text = format!("{name}: {} frames read", counts.seen);
+    if is_filtered {
+        text += &format!(", {} match the filter", counts.matched);
+    }
+    let missed = counts.lost[Reason::Overrun].frames;
+    let before = lost_by_queue(&counts.lost).frames;
+    text += &format!(", {missed} missed by this tap, {before} lost before the ring");
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use hpcap::{Count, Ledger};
+
+    use super::*;
+
+    #[test]
+    fn counts_name_who_lost_frames() {
+        let mut lost = Ledger::default();
+        lost[Reason::Overrun] = Count::new(3, 300);
+        lost[Reason::RingFull] = Count::new(1, 100);
+        lost[Reason::NicMissed] = Count::new(4, 0);
+        let counts = Counts {
+            seen: 12,
+            matched: 10,
+            lost,
+        };
+        assert_eq!(
+            describe_counts("hpcap0", &counts, true),
+            "hpcap0: 12 frames read, 10 match the filter, 3 missed by this tap, 5 lost before the ring"
+        );
+    }
+}

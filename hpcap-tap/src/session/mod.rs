@@ -1,0 +1,302 @@
+//! The loop that passes frames from queues to viewers. It waits for nothing but events: a viewer that
+//! does not read delays nobody.
+
+mod open;
+mod wait;
+
+use std::time::{Duration, Instant};
+
+use hpcap::{Error, Result};
+use hpcap_service::Signals;
+
+use crate::plan::Output;
+use crate::report::{Reporter, describe_counts};
+use crate::tap::{Found, Tap};
+use crate::viewer::door::Door;
+use crate::viewer::{Ending, Viewer};
+
+/// Events of a queue that are handled before the next queue has its turn.
+const BATCH: usize = 4096;
+
+/// Time between two statistics blocks, and between two reports of losses.
+const TICK: Duration = Duration::from_secs(1);
+
+/// Longest time that bytes stay in the buffer of a viewer while frames keep coming.
+const FLUSH_EVERY: Duration = Duration::from_millis(50);
+
+/// How long the end of the program waits for viewers that still read.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What a signal asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// End.
+    Stop,
+    /// Print the counts.
+    Counts,
+}
+
+/// An output, with the queues whose frames it takes.
+#[derive(Debug)]
+struct Route {
+    output: Output,
+    taps: Vec<usize>,
+}
+
+/// An entrance of viewers, and the number of its route.
+#[derive(Debug)]
+struct Entrance {
+    door: Door,
+    route: usize,
+}
+
+/// A viewer, and the number of its route.
+#[derive(Debug)]
+struct Guest {
+    viewer: Viewer,
+    route: usize,
+}
+
+/// Queues and the viewers of their frames.
+#[derive(Debug)]
+pub struct Session {
+    taps: Vec<Tap>,
+    routes: Vec<Route>,
+    entrances: Vec<Entrance>,
+    guests: Vec<Guest>,
+    filter: String,
+    caplen: u32,
+    /// Frames that may still come before the end.
+    frames_left: Option<u64>,
+    deadline: Option<Instant>,
+    signals: Signals<Asked>,
+    reporter: Reporter,
+    /// The first failure, which the program returns.
+    failure: Option<Error>,
+    ticked: Instant,
+    flushed: Instant,
+    /// Frames missed by each tap that were reported.
+    reported: Vec<u64>,
+}
+
+/// What the queues had in one turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    /// Something, and perhaps there is more.
+    Busy,
+    /// Nothing.
+    Idle,
+    /// The end: a limit was reached.
+    Done,
+}
+
+impl Session {
+    /// Passes frames on until a limit, a signal, the end of the queues or the end of the viewers.
+    ///
+    /// # Errors
+    /// Returns the first failure: of a queue that ended with an error, or of an output that could not
+    /// be written. All other outputs were served until the end.
+    pub fn run(mut self) -> Result<()> {
+        let mut before = Turn::Busy;
+        loop {
+            self.admit()?;
+            self.dismiss();
+            if self.guests.is_empty() && self.entrances.is_empty() {
+                break;
+            }
+            self.attach_if_viewed();
+            let turn = self.read();
+            if turn == Turn::Done || self.is_over() {
+                break;
+            }
+            self.tick_if_due();
+            if turn == Turn::Idle || self.flushed.elapsed() >= FLUSH_EVERY {
+                self.flush();
+            }
+            self.wait(before, turn);
+            before = turn;
+        }
+        self.finish();
+        self.failure.map_or(Ok(()), Err)
+    }
+
+    /// Whether a signal, the clock or the last queue has ended the session.
+    fn is_over(&mut self) -> bool {
+        if self.signals.take(Asked::Counts) {
+            self.print_counts();
+        }
+        self.signals.is_requested(Asked::Stop)
+            || self.deadline.is_some_and(|end| Instant::now() >= end)
+            || self.taps.iter().all(Tap::has_ended)
+    }
+
+    /// Attaches to the queues when somebody views, and leaves them when nobody does.
+    fn attach_if_viewed(&mut self) {
+        let is_viewed = !self.guests.is_empty();
+        for number in 0..self.taps.len() {
+            let tap = &mut self.taps[number];
+            if !is_viewed {
+                tap.detach();
+            } else if !tap.is_attached() && !tap.has_ended() {
+                match tap.attach() {
+                    Ok(()) => {
+                        let info = tap.info();
+                        let text = format!("attached to {} ({})", info.name, info.interface);
+                        self.reporter.info(&text);
+                    }
+                    Err(e) => {
+                        tap.end();
+                        self.fail(e);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Reads a batch of each queue, and passes it on.
+    fn read(&mut self) -> Turn {
+        let mut turn = Turn::Idle;
+        for number in 0..self.taps.len() {
+            for _ in 0..BATCH {
+                match self.taps[number].read() {
+                    Ok(Found::Frame(frame)) => {
+                        for guest in &mut self.guests {
+                            guest.viewer.frame(number, &frame);
+                        }
+                        if let Some(left) = &mut self.frames_left {
+                            *left -= 1;
+                            if *left == 0 {
+                                return Turn::Done;
+                            }
+                        }
+                    }
+                    Ok(Found::Lost(lost)) => {
+                        for guest in &mut self.guests {
+                            guest.viewer.lost(number, &lost);
+                        }
+                    }
+                    Ok(Found::Other) => {}
+                    Ok(Found::Nothing | Found::End) => break,
+                    Err(e) => {
+                        self.fail(e);
+                        break;
+                    }
+                }
+                turn = Turn::Busy;
+            }
+        }
+        turn
+    }
+
+    /// Keeps the first failure for the exit code, and reports it at once if the session continues.
+    fn fail(&mut self, error: Error) {
+        let goes_on = !self.taps.iter().all(Tap::has_ended);
+        if self.failure.is_some() || goes_on {
+            self.reporter.error(&error);
+        }
+        self.failure.get_or_insert(error);
+    }
+
+    /// Removes the viewers that get nothing more.
+    fn dismiss(&mut self) {
+        for guest in self
+            .guests
+            .extract_if(.., |guest| guest.viewer.ending().is_some())
+        {
+            let viewer = guest.viewer;
+            self.reporter.info(&farewell(&viewer));
+            if let Some(Ending::Failed(error)) = viewer.into_ending() {
+                self.reporter.error(&error);
+                self.failure.get_or_insert(error);
+            }
+        }
+    }
+
+    fn flush(&mut self) {
+        for guest in &mut self.guests {
+            guest.viewer.flush_if_possible();
+        }
+        self.flushed = Instant::now();
+    }
+
+    /// Once a second: statistics for the viewers, and what was missed since for the user.
+    fn tick_if_due(&mut self) {
+        if self.ticked.elapsed() < TICK {
+            return;
+        }
+        self.ticked = Instant::now();
+        self.write_statistics();
+        for (tap, reported) in self.taps.iter().zip(&mut self.reported) {
+            let missed = tap.counts().lost.lost().frames;
+            if missed > *reported {
+                let name = tap.info().name;
+                let (new, why) = (missed - *reported, tap.main_reason());
+                self.reporter
+                    .warn(format!("{name}: {new} frames are missing: {why}"));
+                *reported = missed;
+            }
+        }
+        for guest in &mut self.guests {
+            if guest.viewer.begins_to_miss() {
+                let name = guest.viewer.name();
+                let text = format!("{name} does not read fast enough, and misses frames");
+                self.reporter.warn(text);
+            }
+        }
+        self.reporter.release();
+    }
+
+    fn write_statistics(&mut self) {
+        for (number, tap) in self.taps.iter().enumerate() {
+            let ledger = tap.ledger();
+            for guest in &mut self.guests {
+                guest.viewer.statistics(number, &ledger);
+            }
+        }
+    }
+
+    fn print_counts(&self) {
+        for tap in &self.taps {
+            let name = tap.info().name.to_string();
+            let text = describe_counts(&name, tap.counts(), !self.filter.is_empty());
+            self.reporter.info(&text);
+        }
+        for guest in &self.guests {
+            self.reporter.info(&farewell(&guest.viewer));
+        }
+    }
+
+    /// Ends all outputs with their statistics, and tells what became of the frames.
+    fn finish(&mut self) {
+        self.write_statistics();
+        let end = Instant::now() + PATIENCE;
+        loop {
+            for guest in &mut self.guests {
+                guest.viewer.flush();
+            }
+            let is_empty = self.guests.iter().all(|guest| !guest.viewer.has_buffered());
+            if is_empty || Instant::now() >= end {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        for guest in &mut self.guests {
+            guest.viewer.close();
+        }
+        for tap in &self.taps {
+            let name = tap.info().name.to_string();
+            let text = describe_counts(&name, tap.counts(), !self.filter.is_empty());
+            self.reporter.info(&text);
+        }
+        self.dismiss();
+    }
+}
+
+/// Describes what a viewer got.
+fn farewell(viewer: &Viewer) -> String {
+    let mut text = format!("{}: {} frames written", viewer.name(), viewer.taken());
+    if viewer.missed() > 0 {
+        text += &format!(", {} missed because they were not read", viewer.missed());
+    }
+    text
+}

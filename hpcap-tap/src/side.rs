@@ -1,0 +1,48 @@
+//! Whether the frames of a queue were received or sent by this machine.
+
+use hpcap::queue::QueueInfo;
+use hpcap_source::SourceSpec;
+use hpcap_source::af_packet::Direction;
+
+/// The frames that an output wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Side {
+    /// All frames.
+    #[default]
+    Both,
+    /// The frames that the interface received.
+    Received,
+    /// The frames that this machine sent.
+    Sent,
+}
+
+/// The frames that a queue has, as far as its source says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QueueSide {
+    /// The source sees received frames only.
+    Received,
+    /// The source sees sent frames only.
+    Sent,
+    /// The source may see both, and does not say which is which.
+    Unknown,
+}
+
+impl QueueSide {
+    /// Returns the side of the queue that `info` describes.
+    #[must_use]
+    pub fn of(info: &QueueInfo) -> Self {
+        // The module takes frames out of receive rings, or from the receive handler of an interface.
+        if info.producer_pid == 0 {
+            return Self::Received;
+        }
+        match info.source.parse() {
+            Ok(SourceSpec::AfXdp(_)) => Self::Received,
+            Ok(SourceSpec::AfPacket(spec)) => match spec.direction {
+                Direction::In => Self::Received,
+                Direction::Out => Self::Sent,
+                Direction::Both => Self::Unknown,
+            },
+            _ => Self::Unknown,
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! One queue of a running capture: its frames, and what is missing between them.
+
+use std::os::fd::{AsFd, BorrowedFd};
+use std::task::Poll;
+
+use hpcap::filter::Filter;
+use hpcap::queue::{QueueAddress, QueueInfo};
+use hpcap::raw::FileHeader;
+use hpcap::stream::Pollable;
+use hpcap::{Contract, Count, Event, Frame, Kind, Ledger, Queue, Reason, Result, Start};
+
+/// Name of the listener in the lists of the queue.
+const PROGRAM: &str = "hpcap-tap";
+
+/// What became of the frames of a queue, in this tap.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Counts {
+    /// Frames that the tap has read.
+    pub seen: u64,
+    /// Frames that matched the filter.
+    pub matched: u64,
+    /// Frames that are missing, by reason: `overrun` are those that this tap was too slow for.
+    pub lost: Ledger,
+}
+
+/// A queue, to which the tap is attached while anybody views.
+#[derive(Debug)]
+pub struct Tap {
+    address: QueueAddress,
+    queue: Queue,
+    stream: Option<Pollable>,
+    filter: Filter,
+    counts: Counts,
+    has_ended: bool,
+}
+
+/// What a tap finds in its queue.
+#[derive(Debug)]
+pub enum Found<'a> {
+    /// A frame that matches the filter.
+    Frame(Frame<'a>),
+    /// Frames are missing here.
+    Lost(Ledger),
+    /// Something that viewers need not know, such as a frame that does not match.
+    Other,
+    /// Nothing has come since.
+    Nothing,
+    /// The queue has ended, and everything was read.
+    End,
+}
+
+impl Tap {
+    /// Prepares the tap of `queue`, which was found at `address`. `filter` is in tcpdump's syntax.
+    ///
+    /// # Errors
+    /// Returns [`Kind::Usage`] when the filter is invalid for the link type of the queue.
+    pub fn new(address: QueueAddress, queue: Queue, filter: &str) -> Result<Self> {
+        Ok(Self {
+            filter: Filter::new(filter, queue.info().link_type)?,
+            address,
+            queue,
+            stream: None,
+            counts: Counts::default(),
+            has_ended: false,
+        })
+    }
+
+    /// Properties of the queue.
+    #[must_use]
+    pub fn info(&self) -> &QueueInfo {
+        self.queue.info()
+    }
+
+    /// Describes the queue as files do. `caplen` and `filter` are those of this tap.
+    #[must_use]
+    pub fn header(&self, caplen: u32) -> FileHeader {
+        self.info().file_header(caplen, self.filter.expression())
+    }
+
+    /// What became of the frames so far.
+    #[must_use]
+    pub fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// Whether the tap receives frames.
+    #[must_use]
+    pub fn is_attached(&self) -> bool {
+        self.stream.is_some()
+    }
+
+    /// Whether the queue has ended.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.has_ended
+    }
+
+    /// Attaches to the queue, at its next record. A queue whose producer was started again in the
+    /// meantime is found again.
+    ///
+    /// # Errors
+    /// Returns the errors of [`Queue::open`] and of attaching.
+    pub fn attach(&mut self) -> Result<()> {
+        if self.stream.is_some() || self.has_ended {
+            return Ok(());
+        }
+        let stream = match self.open_stream() {
+            Err(e) if e.kind() == Kind::Gone => {
+                let queue = Queue::open(self.address.clone())?;
+                self.filter = Filter::new(self.filter.expression(), queue.info().link_type)?;
+                self.queue = queue;
+                self.open_stream()?
+            }
+            stream => stream?,
+        };
+        self.stream = Some(stream);
+        Ok(())
+    }
+
+    fn open_stream(&self) -> Result<Pollable> {
+        let stream = self
+            .queue
+            .stream(PROGRAM)
+            .contract(Contract::Lossy)
+            .start(Start::Newest);
+        stream.open()?.pollable()
+    }
+
+    /// Notes that the queue gives nothing more.
+    pub fn end(&mut self) {
+        self.has_ended = true;
+    }
+
+    /// The reason for which most of the missing frames are missing.
+    #[must_use]
+    pub fn main_reason(&self) -> Reason {
+        let lost = &self.counts.lost;
+        let losses = Reason::ALL.into_iter().filter(|reason| reason.is_loss());
+        let most = losses.max_by_key(|reason| lost[*reason].frames);
+        most.unwrap_or(Reason::Overrun)
+    }
+
+    /// Leaves the queue, which then spends nothing on this tap.
+    pub fn detach(&mut self) {
+        self.stream = None;
+    }
+
+    /// The descriptor that becomes readable when there is something to read.
+    #[must_use]
+    pub fn wakeup(&self) -> Option<BorrowedFd<'_>> {
+        self.stream.as_ref().map(AsFd::as_fd)
+    }
+
+    /// The ledger of the queue, with the frames that the tap itself missed.
+    #[must_use]
+    pub fn ledger(&self) -> Ledger {
+        let mut ledger = self.queue.ledger().ledger;
+        ledger[Reason::Overrun] += self.counts.lost[Reason::Overrun];
+        ledger
+    }
+
+    /// Reads what comes next, without waiting for it.
+    ///
+    /// # Errors
+    /// Returns [`Kind::Gone`] when the producer failed, was stopped or died, and [`Kind::Killed`] when
+    /// somebody killed this listener. The tap is then detached.
+    pub fn read(&mut self) -> Result<Found<'_>> {
+        let Some(stream) = &mut self.stream else {
+            return Ok(Found::Nothing);
+        };
+        match stream.try_next() {
+            Ok(Poll::Ready(Some(Event::Frame(frame)))) => {
+                self.counts.seen += 1;
+                if !self.filter.matches(frame.data, frame.len) {
+                    return Ok(Found::Other);
+                }
+                self.counts.matched += 1;
+                Ok(Found::Frame(frame))
+            }
+            Ok(Poll::Ready(Some(Event::Missed(missed)))) => {
+                self.counts.lost += missed.by_reason();
+                Ok(Found::Lost(*missed.by_reason()))
+            }
+            Ok(Poll::Ready(Some(_))) => Ok(Found::Other),
+            Ok(Poll::Pending) => Ok(Found::Nothing),
+            Ok(Poll::Ready(None)) => {
+                self.has_ended = true;
+                Ok(Found::End)
+            }
+            Err(e) => {
+                self.has_ended = true;
+                Err(e)
+            }
+        }
+    }
+}
+
+/// Returns the number of frames in `lost` that were lost before the ring, for all listeners alike.
+#[must_use]
+pub fn lost_by_queue(lost: &Ledger) -> Count {
+    let all = lost.lost();
+    let own = lost[Reason::Overrun];
+    Count::new(all.frames - own.frames, all.bytes - own.bytes)
+}
