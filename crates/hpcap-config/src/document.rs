@@ -200,10 +200,7 @@ impl Document {
         name: &str,
         known: impl Iterator<Item = &'k str> + Clone,
     ) {
-        let advice = match keys::nearest(name, known.clone()) {
-            Some(near) => format!("did you mean {near}?"),
-            None => format!("known are {}", known.collect::<Vec<_>>().join(", ")),
-        };
+        let advice = keys::advise_known(name, known);
         self.add(at, excerpt(name), false, &format!("this {what} is unknown"))
             .advice = Some(advice);
     }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use hpcap::filter::Filter;
 use hpcap::{Error, Result};
 
-use crate::keys::{INTERFACE, find, set};
+use crate::keys::{INTERFACE, advise_known, find, set};
 use crate::model::Interface;
 
 /// A setting in the folder of a queue in sysfs.
@@ -64,9 +64,14 @@ const fn hot(key: &'static str, file: &'static str) -> Hot {
 
 impl Hot {
     /// Returns the setting of `key`.
-    #[must_use]
-    pub fn of(key: &str) -> Option<&'static Self> {
-        HOT.iter().find(|hot| hot.key == key)
+    ///
+    /// # Errors
+    /// Returns an error with the setting that is meant, or with all, if a queue has no such setting.
+    pub fn of(key: &str) -> Result<&'static Self> {
+        HOT.iter().find(|hot| hot.key == key).ok_or_else(|| {
+            Error::usage(format!("setting {key:?}"), "a queue has no such setting")
+                .advise(advise_known(key, HOT.iter().map(|hot| hot.key)))
+        })
     }
 
     /// The text to write into the file, so that the queue has the value of `interface`.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 use hpcap::units::parse_duration;
-use hpcap::{Queue, QueueName, Result};
+use hpcap::{Error, Queue, QueueName, Result};
 
 use crate::output::print;
 
@@ -27,7 +27,7 @@ pub struct Kill {
     /// Such as hpcap0 or hpcap0:1
     pub queue: QueueName,
     /// The number in column id of `hpcapctl listeners`
-    #[arg(required_unless_present = "blocked", conflicts_with = "blocked")]
+    #[arg(required_unless_present = "blocked", conflicts_with = "blocked", value_parser = parse_id)]
     pub id: Option<u64>,
     /// End the lossless listeners that hold the ring back and do not read
     #[arg(long)]
@@ -38,6 +38,15 @@ pub struct Kill {
     /// Say what would be done, and do nothing
     #[arg(long)]
     pub dry_run: bool,
+}
+
+fn parse_id(text: &str) -> Result<u64> {
+    text.parse().map_err(|_| {
+        Error::usage(
+            format!("listener {text:?}"),
+            "expected a number, as column id of `hpcapctl listeners` shows it, or --blocked",
+        )
+    })
 }
 
 impl Kill {

@@ -2,8 +2,8 @@
 
 use clap::Args;
 use hpcap::report::json_line;
-use hpcap::{Error, QueueName, Result};
-use hpcap_config::hot::{HOT, Hot};
+use hpcap::{QueueName, Result};
+use hpcap_config::hot::Hot;
 use serde_json::json;
 
 use super::Folder;
@@ -26,22 +26,13 @@ pub struct Get {
     pub json: bool,
 }
 
-/// Returns the setting of `key`, or the error for a key that is none.
-pub(super) fn setting(key: &str) -> Result<&'static Hot> {
-    Hot::of(key).ok_or_else(|| {
-        let keys: Vec<&str> = HOT.iter().map(|hot| hot.key).collect();
-        Error::usage(format!("setting {key:?}"), "a queue has no such setting")
-            .advise(format!("settings are {}", keys.join(", ")))
-    })
-}
-
 impl Get {
     /// Prints the settings.
     ///
     /// # Errors
     /// Returns the errors of [`Folder::of`] and [`Folder::settings`].
     pub fn run(&self) -> Result<()> {
-        let only = self.key.as_deref().map(setting).transpose()?;
+        let only = self.key.as_deref().map(Hot::of).transpose()?;
         let (interface, known) = Folder::of(self.queue)?.settings()?;
         let shown: Vec<(&str, String)> = known
             .iter()

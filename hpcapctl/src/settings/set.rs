@@ -7,7 +7,6 @@ use hpcap_config::keys::{INTERFACE, set};
 use hpcap_config::model::Interface;
 
 use super::Folder;
-use super::get::setting;
 use crate::output::print;
 
 /// What is set.
@@ -52,7 +51,7 @@ fn parse(text: &str, interface: &mut Interface) -> Result<&'static Hot> {
         }
         other => other,
     };
-    let hot = setting(key)?;
+    let hot = Hot::of(key)?;
     match (key, value) {
         ("cpu", "-1") => interface.cpus.clear(),
         ("cpu", number) => {

@@ -63,7 +63,7 @@ pub fn below<T>(keys: &'static [Key<T>], name: &str) -> impl Iterator<Item = &'s
 }
 
 /// Returns the name in `known` that is most like `name`, if one is like it.
-pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     // A name from a file may be as long as the file, and the comparison takes the product of the
     // lengths.
     if name.len() > 100 {
@@ -80,6 +80,14 @@ pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> O
         .map(|(_, known)| known)
 }
 
+/// Advice for a name that is none of `known`: the one that is most like it, or all of them.
+pub(crate) fn advise_known<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
+    match nearest(name, known.clone()) {
+        Some(near) => format!("did you mean {near}?"),
+        None => format!("known are {}", known.collect::<Vec<_>>().join(", ")),
+    }
+}
+
 /// Reads `text` as the value of the key `name` into `section`. The text is a value as in a file, or
 /// the content of a string without its quotes.
 ///
@@ -93,11 +101,7 @@ pub fn set<T: Default>(
     text: &str,
 ) -> hpcap::Result<()> {
     let Some(key) = find(keys, name) else {
-        let known = keys.iter().map(|key| key.name);
-        let advice = match nearest(name, known.clone()) {
-            Some(near) => format!("did you mean {near}?"),
-            None => format!("known are {}", known.collect::<Vec<_>>().join(", ")),
-        };
+        let advice = advise_known(name, keys.iter().map(|key| key.name));
         return Err(hpcap::Error::usage(format!("key {name:?}"), "it is unknown").advise(advice));
     };
     if let Ok(value) = toml::de::DeValue::parse(text)
