@@ -5,6 +5,7 @@ use std::ffi::c_uint;
 use pcap::{Capture, Linktype};
 
 use crate::error::{Error, Kind, Result};
+use crate::listener::RingBytes;
 
 pub use hpcap_sys::filter::Instruction;
 
@@ -108,13 +109,21 @@ impl Filter {
     #[must_use]
     #[inline]
     pub fn matches(&self, data: &[u8], len: u32) -> bool {
+        self.matches_in_ring(&RingBytes::from(data), len)
+    }
+
+    /// Whether the filter accepts a frame in the ring, of `len` bytes on the wire. The answer is about the
+    /// frame only if the frame was whole until the filter returned.
+    #[must_use]
+    #[inline]
+    pub fn matches_in_ring(&self, data: &RingBytes<'_>, len: u32) -> bool {
         if self.program.is_empty() {
             return true;
         }
         let captured = c_uint::try_from(data.len()).unwrap_or(c_uint::MAX);
         // SAFETY: libpcap's compiler made the program, so it ends with a return on every path and
         // jumps only forward within itself. The interpreter reads at most `captured` bytes of
-        // `data`, which has at least that many.
+        // `data`, which has at least that many, and depends on none of their values.
         unsafe {
             bpf_filter(
                 self.program.as_ptr(),

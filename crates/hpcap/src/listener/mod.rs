@@ -56,6 +56,7 @@
 //! ```
 
 mod end;
+mod in_place;
 mod poll;
 mod read;
 mod request;
@@ -73,6 +74,7 @@ pub use end::{End, Moment, TOLD_LOSSES};
 use hpcap_ipc::connection::{Connection, request};
 use hpcap_ipc::memory::Mapping;
 use hpcap_ipc::wakeup::Wakeup;
+pub use in_place::RingBytes;
 pub(crate) use read::Fetched;
 pub use request::{Contract, Request, Start};
 use ring::Ring;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::in_place::RingStream;
 use super::queue::QueueStream;
 use super::{Source, Stream};
 use crate::error::Result;
@@ -62,10 +63,22 @@ impl Builder<'_> {
     /// [`Kind::Timeout`](crate::Kind::Timeout) when the stream starts with a file and another
     /// listener holds the ring back; [`Kind::Gone`](crate::Kind::Gone) when the producer is gone.
     pub fn open(self) -> Result<Stream> {
+        self.attach().map(|queue| Stream::of(Source::Queue(queue)))
+    }
+
+    /// Attaches to the queue as a listener that looks at frames where they are in the ring.
+    ///
+    /// # Errors
+    /// Returns the errors of [`Builder::open`].
+    pub fn open_in_place(self) -> Result<RingStream> {
+        self.attach().map(RingStream::of)
+    }
+
+    fn attach(self) -> Result<QueueStream> {
         let listener = self.queue.attach(&self.request)?;
         let mut stream = QueueStream::new(listener, self.request.contract);
         stream.set_waits(self.batch, self.idle);
-        Ok(Stream::of(Source::Queue(stream)))
+        Ok(stream)
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the records before a frame say about it.
 
 use super::event::Frame;
+use super::in_place::RingFrame;
 use crate::raw::{Altered, Record};
 use crate::time::Timestamp;
 
@@ -31,6 +32,15 @@ impl Marks {
             frame.time = timestamp(altered.sec, altered.nsec);
         }
         frame
+    }
+
+    /// Applies the marks to `frame`.
+    pub(super) fn apply(&self, frame: &mut RingFrame<'_>) {
+        frame.is_duplicate = self.is_duplicate;
+        if let Some(altered) = self.altered {
+            frame.len = altered.len;
+            frame.time = timestamp(altered.sec, altered.nsec);
+        }
     }
 }
 

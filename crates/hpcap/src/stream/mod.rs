@@ -89,7 +89,8 @@
 //!
 //! An event borrows its bytes until the next call. They are in the ring of a lossless stream, and in
 //! the read buffer of a file. A record of a lossy stream is copied once, because the producer may
-//! overwrite it at any time.
+//! overwrite it at any time. A [`RingStream`] copies no record: it shows each frame in the ring to a
+//! function of the program.
 
 mod builder;
 mod event;
@@ -99,6 +100,7 @@ mod filter;
 #[cfg(not(feature = "filter"))]
 #[path = "unfiltered.rs"]
 mod filter;
+mod in_place;
 mod marks;
 mod pollable;
 mod queue;
@@ -112,6 +114,7 @@ pub use builder::Builder;
 pub use event::{Event, Frame, Missed};
 use files::FileStream;
 use filter::FrameFilter;
+pub use in_place::{Looked, RingFrame, RingStream};
 pub use pollable::Pollable;
 use queue::QueueStream;
 

@@ -1,5 +1,7 @@
 //! The events of a queue.
 
+mod look;
+
 use std::os::fd::OwnedFd;
 use std::task::Poll;
 use std::time::{Duration, Instant};
