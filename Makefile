@@ -23,7 +23,7 @@ MANDIR = $(DESTDIR)$(PREFIX)/share/man/man1
 BASHDIR = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 ZSHDIR = $(DESTDIR)$(PREFIX)/share/zsh/site-functions
 FISHDIR = $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
-BINARIES := hpcapd hpcapdd hpcapctl raw2pcap checkraw hpcap-bench hpcap-diag hpcap-monitor hpcap-status hpcap-tap
+BINARIES := hpcapd hpcapdd hpcapctl raw2pcap checkraw hpcap-bench hpcap-diag hpcap-monitor hpcap-sniff hpcap-status hpcap-tap
 UNITS := hpcap.target hpcap.service hpcapd@.service hpcapdd@.service hpcapdd-queue@.service hpcap-monitor.service hpcap-port@.service
 DOCUMENTS := README.md ARCHITECTURE.md CHANGELOG.md
 

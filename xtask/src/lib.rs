@@ -23,6 +23,7 @@ pub fn programs() -> Vec<Command> {
         hpcap_bench::cli::Cli::command(),
         hpcap_diag::cli::Cli::command(),
         hpcap_monitor::cli::Cli::command(),
+        hpcap_sniff::cli::Cli::command(),
         hpcap_status::cli::Cli::command(),
         hpcap_tap::cli::Cli::command(),
         hpcapctl::cli::Cli::command(),

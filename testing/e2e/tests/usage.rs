@@ -3,7 +3,7 @@
 use hpcap_e2e::lab::Lab;
 use testkit::process::run;
 
-const TOOLS: [&str; 10] = [
+const TOOLS: [&str; 11] = [
     "hpcapd",
     "hpcapdd",
     "hpcapctl",
@@ -12,6 +12,7 @@ const TOOLS: [&str; 10] = [
     "hpcap-bench",
     "hpcap-diag",
     "hpcap-monitor",
+    "hpcap-sniff",
     "hpcap-status",
     "hpcap-tap",
 ];
@@ -162,6 +163,12 @@ const REFUSED: &[(&str, &[&str])] = &[
     ("raw2pcap --repair x", &["checkraw --repair"]),
     ("checkraw -o y x", &["raw2pcap converts"]),
     ("checkraw --dry-run", &["Usage: checkraw"]),
+    ("hpcap-sniff eth0", &["queue name \"eth0\"", "hpcapN"]),
+    ("hpcap-sniff -i hpcap0", &["hpcap-sniff QUEUE [FILTER]"]),
+    ("hpcap-sniff -w x hpcap0", &["hpcapdd QUEUE FILE"]),
+    ("hpcap-sniff hpcap0 -f tcp udp", &["--filter", "FILTER"]),
+    ("hpcap-sniff hpcap0 --log --json", &["--log", "--json"]),
+    ("hpcap-sniff hpcap0 -c 0", &["--count", "0"]),
     ("hpcap-status --interval 10ms", &["10ms", "100ms"]),
     ("hpcap-status --once --watch", &["--once", "--watch"]),
     ("hpcap-status -d 1", &["--interval TIME"]),

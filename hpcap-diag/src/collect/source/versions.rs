@@ -14,11 +14,12 @@ use super::Collection;
 use crate::record::VERSIONS;
 
 /// The programs of hpcap.
-const PROGRAMS: [&str; 10] = [
+const PROGRAMS: [&str; 11] = [
     "checkraw",
     "hpcap-bench",
     "hpcap-diag",
     "hpcap-monitor",
+    "hpcap-sniff",
     "hpcap-status",
     "hpcap-tap",
     "hpcapctl",

@@ -1,0 +1,123 @@
+//! `hpcap-sniff` prints the frames of a queue straight from its ring: no byte of a frame is copied between
+//! the producer and the line of text.
+//!
+//! | module | content |
+//! |---|---|
+//! | [`packet`] | the headers of a frame, as values |
+//! | [`print`](mod@print) | frames and losses as lines, as the log of 2006, and as JSON |
+//! | [`sniff`] | the loop over the stream of the queue |
+//! | [`output`] | the buffer in front of standard output |
+//! | [`totals`] | what was printed, and what is missing |
+//! | [`poll_cpu`] | the CPU that copied the frames into the ring |
+//!
+//! The producer may overwrite a frame while it is printed. The text of a frame is therefore kept only if
+//! the frame was still whole afterwards ([`hpcap::stream::RingStream`]).
+
+pub mod cli;
+pub mod output;
+pub mod packet;
+pub mod poll_cpu;
+pub mod print;
+pub mod sniff;
+pub mod totals;
+
+use std::io;
+use std::os::fd::AsFd;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use hpcap::error::Context;
+use hpcap::filter::Filter;
+use hpcap::message::{self, Level, Messages, Stream};
+use hpcap::stream::RingStream;
+use hpcap::{Contract, Queue, Result};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+
+use cli::Cli;
+use output::{DELAY, Output, Reader};
+use poll_cpu::PollCpu;
+use print::{Printer, RingLayout};
+use sniff::Sniffer;
+use totals::Totals;
+
+/// Does what the command line `cli` asks for, and returns the exit code.
+#[must_use]
+pub fn run(cli: &Cli) -> ExitCode {
+    let notice = |_: Stream, dropped: u64| format!("hpcap-sniff: {dropped} messages were dropped");
+    message::run("hpcap-sniff", notice, |messages| try_run(cli, messages))
+}
+
+fn try_run(cli: &Cli, messages: &Messages) -> Result<()> {
+    let stop = stop_on_signals()?;
+    let queue = Queue::open(cli.queue.clone())?;
+    let filter = Filter::new(&cli.expression(), queue.info().link_type)?;
+    let stdout = io::stdout().as_fd().try_clone_to_owned();
+    let mut output = Output::new(stdout.context(|| "open standard output")?)?;
+    let mut stream = attach(&queue, cli)?;
+    let layout = RingLayout {
+        ring_bytes: queue.info().ring_bytes,
+        block_bytes: queue.info().block_bytes,
+    };
+    let mut sniffer = Sniffer {
+        printer: cli.style().map(|style| Printer::new(style, layout)),
+        filter,
+        count: cli.count,
+        end: cli.no_follow.then(|| stream.listener().published()),
+        cpu: PollCpu::of(queue.info()),
+        totals: Totals::default(),
+    };
+    let ran = sniffer.run(&mut stream, &mut output, &stop);
+    if matches!(ran, Ok(Reader::Gone)) {
+        return Ok(());
+    }
+    let told = tell(&sniffer.totals, cli, &mut output, messages, &stop);
+    ran.and(told)
+}
+
+fn attach(queue: &Queue, cli: &Cli) -> Result<RingStream> {
+    let contract = match cli.lossless {
+        true => Contract::Lossless,
+        false => Contract::Lossy,
+    };
+    queue
+        .stream("hpcap-sniff")
+        .contract(contract)
+        .start(cli.start.start())
+        .report_idle(DELAY)
+        .open_in_place()
+}
+
+/// Prints the totals, for programs to standard output and for people to standard error.
+fn tell(
+    totals: &Totals,
+    cli: &Cli,
+    output: &mut Output,
+    messages: &Messages,
+    stop: &AtomicBool,
+) -> Result<()> {
+    let text = match (cli.json, cli.count_only) {
+        (true, _) => totals.json(),
+        (false, true) => format!("{totals}\n"),
+        (false, false) => {
+            messages.tell(Level::Info, Stream::Errors, totals.to_string());
+            return Ok(());
+        }
+    };
+    output.begin().extend_from_slice(text.as_bytes());
+    output.keep();
+    output.write(stop).map(drop)
+}
+
+/// Returns a flag that signals set. A second signal ends the program at once.
+fn stop_on_signals() -> Result<Arc<AtomicBool>> {
+    const TRIED: &str = "prepare for signals";
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
+        // The flag is still clear at the first signal.
+        signal_hook::flag::register_conditional_shutdown(signal, 1, Arc::clone(&stop))
+            .context(|| TRIED)?;
+        signal_hook::flag::register(signal, Arc::clone(&stop)).context(|| TRIED)?;
+    }
+    Ok(stop)
+}
