@@ -269,6 +269,36 @@ fn channels_of_an_interface_grow() {
     });
 }
 
+#[test]
+fn af_xdp_shares_out_the_receive_queues() {
+    on_a_machine(|dir| {
+        ip(
+            "link add four numrxqueues 4 numtxqueues 4 type veth peer name far-four numrxqueues 4 numtxqueues 4",
+        );
+        ip("link set far-four up");
+        let captured = |queues: u16, options: &str| {
+            let text = format!(
+                "[[interface]]\nname = \"four\"\nengine = \"af_xdp\"\nqueues = {queues}\noptions = {options:?}\n"
+            );
+            run(&["up", "--dry-run", "--config", &write_config(dir, &text)])
+        };
+        let (code, text) = captured(2, "mode=generic");
+        assert_eq!(code, 0, "{text}");
+        assert!(
+            text.contains(
+                "hpcap0=af_xdp:four:0-1,mode=generic hpcap0:1=af_xdp:four:2-3,mode=generic"
+            ),
+            "{text}"
+        );
+        let (code, text) = captured(5, "");
+        assert_eq!(code, 1, "{text}");
+        assert!(text.contains("set queues = 4"), "{text}");
+        let (code, text) = captured(1, "direction=in");
+        assert_eq!(code, 1, "{text}");
+        assert!(text.contains("direction"), "{text}");
+    });
+}
+
 /// Every kind of setting that a veth has.
 fn settings() -> Vec<Step> {
     let interface = || "tap-a".to_owned();

@@ -30,7 +30,7 @@ pub struct New {
     /// the PCI bus]
     #[arg(long, value_name = "IF")]
     pub interface: Vec<String>,
-    /// What captures: userspace, ixgbe, ixgbevf or netdev [default: by the driver of the port]
+    /// What captures: userspace, af_xdp, ixgbe, ixgbevf or netdev [default: by the driver of the port]
     #[arg(long, value_parser = parse_engine)]
     pub engine: Option<Engine>,
     /// Queues of each interface
@@ -69,18 +69,10 @@ pub struct New {
 }
 
 fn parse_engine(text: &str) -> Result<Engine> {
-    let engines = [
-        Engine::Userspace,
-        Engine::Ixgbe,
-        Engine::Ixgbevf,
-        Engine::Netdev,
-    ];
-    let found = engines.into_iter().find(|engine| engine.name() == text);
-    found.ok_or_else(|| {
-        Error::usage(
-            format!("engine {text:?}"),
-            "expected userspace, ixgbe, ixgbevf or netdev",
-        )
+    let mut engines = Engine::ALL.into_iter();
+    engines.find(|engine| engine.name() == text).ok_or_else(|| {
+        let known = Engine::ALL.map(Engine::name).join(", ");
+        Error::usage(format!("engine {text:?}"), format!("known are {known}"))
     })
 }
 

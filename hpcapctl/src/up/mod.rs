@@ -7,6 +7,7 @@ mod plan;
 mod quote;
 mod record;
 mod services;
+mod source;
 mod unit;
 mod wait;
 mod which;

@@ -15,7 +15,7 @@ pub(super) fn driver(engine: Engine) -> &'static str {
         Engine::Ixgbe => "hpcap_ixgbe",
         Engine::Ixgbevf => "hpcap_ixgbevf",
         Engine::Netdev => "hpcap_netdev",
-        Engine::Userspace => "hpcap",
+        Engine::Userspace | Engine::AfXdp => "hpcap",
     }
 }
 

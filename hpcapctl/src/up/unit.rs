@@ -5,13 +5,13 @@
 
 use std::fmt::Write;
 
-use hpcap::QueueName;
 use hpcap::compress::FileFormat;
 use hpcap_config::keys::{INTERFACE, RECORDER, find};
 use hpcap_config::model::{Interface, Recorder};
 use hpcap_host::Tree;
 
 use super::quote::{escape_instance, quote_assignment, quote_command, quote_word, shell_word};
+use super::source::rights;
 use crate::change::step::Step;
 
 /// Folder of units of the running system.
@@ -67,21 +67,8 @@ impl Unit {
     }
 }
 
-/// The unit of hpcapd that captures `interface`, called `name`, into `queues`.
-pub(super) fn daemon(interface: &Interface, name: &str, queues: &[QueueName]) -> Unit {
-    let mut source = format!("af_packet:{name}");
-    if !interface.promiscuous {
-        source.push_str(",promisc=off");
-    }
-    if !interface.options.is_empty() {
-        let _ = write!(source, ",{}", interface.options);
-    }
-    // The sources of one interface share its flows as a group, whose number is that of the adapter.
-    let group = queues.first().filter(|_| queues.len() > 1);
-    if let Some(queue) = group {
-        let _ = write!(source, ",fanout={}", queue.adapter);
-    }
-    let sources: Vec<String> = queues.iter().map(|q| format!("{q}={source}")).collect();
+/// The unit of hpcapd that captures `interface`, called `name`, from `sources`.
+pub(super) fn daemon(interface: &Interface, name: &str, sources: &[String]) -> Unit {
     let options = options_of(interface);
     let mut text = String::from(HEAD);
     // The files of the installed unit would overrule what follows.
@@ -90,14 +77,15 @@ pub(super) fn daemon(interface: &Interface, name: &str, queues: &[QueueName]) ->
         let words: Vec<String> = words.iter().map(|word| quote_word(word)).collect();
         quote_assignment(&format!("{name}={}", words.join(" ")))
     };
-    let (sources_text, options_text) = (assign("SOURCE", &sources), assign("OPTIONS", &options));
+    let (sources_text, options_text) = (assign("SOURCE", sources), assign("OPTIONS", &options));
     let _ = writeln!(text, "Environment={sources_text} {options_text}");
+    text.push_str(rights(interface.engine));
     if let Some(node) = interface.node {
         let _ = writeln!(text, "NUMAPolicy=bind\nNUMAMask={node}");
     }
     let words: Vec<String> = options
         .iter()
-        .chain(&sources)
+        .chain(sources)
         .map(|w| shell_word(w))
         .collect();
     Unit {
@@ -255,6 +243,8 @@ pub(super) fn are_installed(tree: &Tree) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::up::source::sources;
+    use hpcap::QueueName;
     use hpcap_config::keys::set;
 
     fn interface(keys: &[(&str, &str)]) -> Interface {
@@ -283,10 +273,21 @@ mod tests {
             ("node", "1"),
         ]);
         let queues = [QueueName::new(3, 0), QueueName::new(3, 1)];
-        insta::assert_snapshot!("daemon", daemon(&interface, "eth-0", &queues).text);
-        let unit = daemon(&interface, "eth-0", &queues);
+        let unit = daemon(
+            &interface,
+            "eth-0",
+            &sources(&interface, "eth-0", &queues, 2),
+        );
+        insta::assert_snapshot!("daemon", unit.text);
         assert_eq!(unit.name, "hpcapd@eth\\x2d0.service");
         insta::assert_snapshot!("daemon_command", unit.command);
+    }
+
+    #[test]
+    fn af_xdp_gets_the_rights_that_it_needs() {
+        let interface = interface(&[("engine", "af_xdp"), ("options", "mode=native")]);
+        let sources = sources(&interface, "eth0", &[QueueName::new(0, 0)], 1);
+        insta::assert_snapshot!("daemon_af_xdp", daemon(&interface, "eth0", &sources).text);
     }
 
     #[test]

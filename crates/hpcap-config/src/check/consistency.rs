@@ -8,7 +8,7 @@ use hpcap::raw::name::split_ending;
 use hpcap_host::pages::Pages;
 
 use crate::document::{Finding, Section};
-use crate::keys::{DEDUP, INTERFACE, Key, below, find};
+use crate::keys::{DEDUP, INTERFACE, Key, below, check_options, find};
 use crate::model::{Config, Engine, Interface, Mode, Recorder};
 
 /// Keys, and tables of keys, that mean something only while hpcap captures.
@@ -129,16 +129,18 @@ fn check_capture(section: Section, interface: &Interface, findings: &mut Vec<Fin
         let why = "an interface whose frames hpcap takes has no IP address";
         error("address", why.into());
     }
-    if interface.engine == Engine::Userspace {
+    if !interface.engine.is_kernel() {
         for name in ["poll", "when_full"] {
             if find(INTERFACE, name).is_some_and(|key| is_set(interface, key)) {
                 let why = "only the kernel engines have this setting; hpcapd waits in the kernel";
                 error(name, why.into());
             }
         }
-    } else if !interface.options.is_empty() {
-        let why = "these are options of the engine userspace";
-        error("options", why.into());
+    }
+    if !interface.options.is_empty()
+        && let Err(why) = check_options(interface.engine, &interface.options)
+    {
+        error("options", why);
     }
     let drives_ports = matches!(interface.engine, Engine::Ixgbe | Engine::Ixgbevf);
     if drives_ports && interface.name.is_some() && interface.number_in_name().is_none() {

@@ -4,6 +4,7 @@ use hpcap::filter::Filter;
 use hpcap::units::{Rate, parse_rate};
 use hpcap_host::pages::Pages;
 use hpcap_source::af_packet::AfPacketSpec;
+use hpcap_source::af_xdp::AfXdpSpec;
 
 use super::{Key, dedup};
 use crate::model::{Engine, Interface, Mode, Poll, WhenFull};
@@ -12,6 +13,7 @@ use crate::value::{Refusal, Value, put, put_some, quote, size_literal, word_lite
 const MODES: &[(&str, Mode)] = &[("capture", Mode::Capture), ("standard", Mode::Standard)];
 const ENGINES: &[(&str, Engine)] = &[
     ("userspace", Engine::Userspace),
+    ("af_xdp", Engine::AfXdp),
     ("ixgbe", Engine::Ixgbe),
     ("ixgbevf", Engine::Ixgbevf),
     ("netdev", Engine::Netdev),
@@ -68,7 +70,8 @@ fn filter(value: Value<'_>) -> Result<String, Refusal> {
     }
 }
 
-/// Options of the source `af_packet`; those that are keys themselves are refused.
+/// Options of a source of `hpcapd`; those that are keys themselves are refused. The engine, which
+/// may follow in the file, decides later whose options they must be.
 fn options(value: Value<'_>) -> Result<String, Refusal> {
     let text = value.text().ok_or(Refusal::NotAllowed)?;
     if text
@@ -88,11 +91,27 @@ fn options(value: Value<'_>) -> Result<String, Refusal> {
     if text.is_empty() {
         return Ok(String::new());
     }
-    match AfPacketSpec::parse(&format!("any0,{text}")) {
-        Ok(spec) if spec.interface == "any0" => Ok(text.to_owned()),
-        Ok(_) => Err(Refusal::NotAllowed),
-        Err(e) => Err(Refusal::Because(e.to_string())),
+    let refused = |engine| check_options(engine, text).err();
+    match (refused(Engine::Userspace), refused(Engine::AfXdp)) {
+        (Some(why), Some(_)) => Err(Refusal::Because(why)),
+        _ => Ok(text.to_owned()),
     }
+}
+
+/// Checks that the source of `engine` has the options in `text`.
+///
+/// # Errors
+/// Returns why not.
+pub(crate) fn check_options(engine: Engine, text: &str) -> Result<(), String> {
+    let source = format!("any0,{text}");
+    let checked = match engine {
+        Engine::Userspace => AfPacketSpec::parse(&source).map(drop),
+        Engine::AfXdp => AfXdpSpec::parse(&source).map(drop),
+        Engine::Ixgbe | Engine::Ixgbevf | Engine::Netdev => {
+            return Err("these are options of the engines userspace and af_xdp".into());
+        }
+    };
+    checked.map_err(|e| e.to_string())
 }
 
 /// The keys of `[[interface]]`.
@@ -142,18 +161,19 @@ pub static INTERFACE: &[Key<Interface>] = &[
     },
     Key {
         name: "engine",
-        meaning: "what captures: \"userspace\" is hpcapd, for every interface; the others are \
+        meaning: "what captures: \"userspace\" is hpcapd, for every interface; \"af_xdp\" is \
+                  hpcapd, which takes the frames away from the network stack; the others are \
                   kernel modules: \"ixgbe\" for 82599, X540 and X550, \"ixgbevf\" for their virtual \
                   functions, \"netdev\" for every interface",
-        allowed: "\"userspace\", \"ixgbe\", \"ixgbevf\" or \"netdev\"",
+        allowed: "\"userspace\", \"af_xdp\", \"ixgbe\", \"ixgbevf\" or \"netdev\"",
         unset: "",
         read: |v, i| put(&mut i.engine, v.word(ENGINES)),
         write: |i| word_literal(ENGINES, &i.engine),
     },
     Key {
         name: "options",
-        meaning: "further options of the source af_packet (docs/sources.md), for the engine \
-                  userspace",
+        meaning: "further options of the source af_packet or af_xdp (docs/sources.md), for the \
+                  engines userspace and af_xdp",
         allowed: "text such as \"direction=in,time=hardware\"",
         unset: "",
         read: |v, i| options(v).map(|text| i.options = text),

@@ -11,6 +11,7 @@ mod recorder;
 
 pub use dedup::DEDUP;
 pub use interface::INTERFACE;
+pub(crate) use interface::check_options;
 pub use monitor::MONITOR;
 pub use page::page;
 pub use recorder::RECORDER;

@@ -38,9 +38,11 @@ pub enum Mode {
 /// The part of hpcap that takes the frames of an interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Engine {
-    /// `hpcapd`, through the Linux kernel.
+    /// `hpcapd`, through the packet sockets of the Linux kernel.
     #[default]
     Userspace,
+    /// `hpcapd`, through AF_XDP sockets.
+    AfXdp,
     /// The kernel module for the NICs of the driver ixgbe.
     Ixgbe,
     /// The kernel module for virtual functions of these NICs.
@@ -50,10 +52,22 @@ pub enum Engine {
 }
 
 impl Engine {
+    /// All engines.
+    pub const ALL: [Self; 5] = [
+        Self::Userspace,
+        Self::AfXdp,
+        Self::Ixgbe,
+        Self::Ixgbevf,
+        Self::Netdev,
+    ];
+
     /// Whether a kernel module captures.
     #[must_use]
     pub fn is_kernel(self) -> bool {
-        self != Self::Userspace
+        match self {
+            Self::Userspace | Self::AfXdp => false,
+            Self::Ixgbe | Self::Ixgbevf | Self::Netdev => true,
+        }
     }
 
     /// The name of the engine in a configuration.
@@ -61,6 +75,7 @@ impl Engine {
     pub fn name(self) -> &'static str {
         match self {
             Self::Userspace => "userspace",
+            Self::AfXdp => "af_xdp",
             Self::Ixgbe => "ixgbe",
             Self::Ixgbevf => "ixgbevf",
             Self::Netdev => "netdev",
@@ -112,7 +127,7 @@ pub struct Interface {
     pub mode: Mode,
     /// What captures.
     pub engine: Engine,
-    /// Further options of the source `af_packet`, for the userspace engine.
+    /// Further options of the source `af_packet` or `af_xdp`, as the engine is.
     pub options: String,
     /// Number of queues.
     pub queues: u16,

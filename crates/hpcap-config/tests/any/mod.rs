@@ -53,9 +53,14 @@ fn address() -> impl Strategy<Value = Address> {
 
 prop_compose! {
     fn capture()(
-        userspace in any::<bool>(),
-        engine in select(vec![Engine::Ixgbe, Engine::Netdev]),
-        options in select(vec!["", "direction=in", "time=hardware,blocks=8"]),
+        (engine, options) in select(vec![
+            (Engine::Userspace, ""),
+            (Engine::Userspace, "direction=in"),
+            (Engine::Userspace, "time=hardware,blocks=8"),
+            (Engine::AfXdp, "mode=native,zerocopy=off"),
+            (Engine::Ixgbe, ""),
+            (Engine::Netdev, ""),
+        ]),
         queues in 1_u16..=16,
         pinned in any::<bool>(),
         pages in select(vec![Pages::Auto, Pages::Ordinary, Pages::Huge2M, Pages::Huge1G]),
@@ -67,10 +72,10 @@ prop_compose! {
         kernel in (select(vec![Poll::Adaptive, Poll::Busy]), select(vec![WhenFull::Drop, WhenFull::Hold])),
         flags in any::<[bool; 2]>(),
     ) -> Interface {
-        let (poll, when_full) = if userspace { Default::default() } else { kernel };
+        let (poll, when_full) = if engine.is_kernel() { kernel } else { Default::default() };
         Interface {
-            engine: if userspace { Engine::Userspace } else { engine },
-            options: if userspace { options.into() } else { String::new() },
+            engine,
+            options: options.into(),
             queues,
             // The numbers of the CPUs are set when all interfaces are there.
             cpus: if pinned { vec![0; queues.into()] } else { Vec::new() },

@@ -1,5 +1,6 @@
 //! Settings of the link, and of what serves its interrupts.
 
+use hpcap::{Error, Result};
 use hpcap_config::model::{Engine, Interface, Mode};
 use hpcap_host::{CpuSet, Cpus, Interrupt, PciDevice};
 
@@ -19,7 +20,7 @@ impl Plan {
             });
         }
         // The kernel modules switch offloads off themselves.
-        if captures && interface.engine == Engine::Userspace {
+        if captures && !interface.engine.is_kernel() {
             for feature in ["gro", "lro"] {
                 self.push(Setting::Feature {
                     interface: name.clone(),
@@ -75,20 +76,33 @@ impl Plan {
     }
 
     /// Has the NIC spread the flows over at least as many receive queues as there are poll threads.
-    pub(super) fn spread(&mut self, interface: &Interface) {
+    /// Returns the number of receive queues that the NIC uses then.
+    ///
+    /// # Errors
+    /// [`hpcap::Kind::Usage`] if AF_XDP, where each poll thread takes receive queues of its own, is to have
+    /// more poll threads than the NIC has receive queues.
+    pub(super) fn spread(&mut self, interface: &Interface) -> Result<u32> {
         let count = u32::from(interface.queues);
         let nic = hpcap_host::Interface::by_name(&self.name).ok().flatten();
-        let limit = nic
-            .and_then(|nic| nic.channels())
-            .map_or(0, |c| c.receive_limit);
-        if count > 1 && limit >= count {
+        let Some(channels) = nic.and_then(|nic| nic.channels()) else {
+            return Ok(count);
+        };
+        if count > 1 && channels.receive_limit >= count {
             let up = self.steps.pop();
             self.push(Setting::ReceiveQueues {
                 interface: self.name.clone(),
                 count,
             });
             self.steps.extend(up);
+        } else if interface.engine == Engine::AfXdp && channels.receive_limit < count {
+            let most = channels.receive_limit.max(1);
+            return Err(Error::usage(
+                format!("queues = {count} of {}", self.name),
+                format!("its NIC has at most {most} receive queues, and AF_XDP takes one for each"),
+            )
+            .advise(format!("set queues = {most}, or engine = \"userspace\"")));
         }
+        Ok(channels.receive.max(count))
     }
 
     /// Moves the interrupts of the interface to CPUs of its node on which no poll thread runs.

@@ -10,6 +10,7 @@ use hpcap_config::model::{Config, Engine, Interface, Mode};
 use hpcap_host::Tree;
 
 use super::modules;
+use super::source::sources;
 use super::unit::{self, Unit};
 use crate::change::setting::Setting;
 use crate::change::step::Step;
@@ -81,11 +82,12 @@ impl Facts<'_> {
         plan.set_link(interface);
         match interface.mode {
             Mode::Standard => {}
-            Mode::Capture if interface.engine == Engine::Userspace => {
-                plan.spread(interface);
+            Mode::Capture if !interface.engine.is_kernel() => {
+                let receive_queues = plan.spread(interface)?;
                 let queues = self.config.queues_of(position);
+                let sources = sources(interface, &plan.name, &queues, receive_queues);
                 plan.units
-                    .push(unit::daemon(interface, &plan.name, &queues));
+                    .push(unit::daemon(interface, &plan.name, &sources));
             }
             Mode::Capture => plan.capture_in_kernel(
                 interface,
