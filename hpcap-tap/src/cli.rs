@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{ArgAction, Parser};
+use clap::{ArgAction, Parser, Subcommand};
 use hpcap::compress::FileFormat;
 use hpcap::units::{parse_caplen, parse_duration};
-use hpcap::{Error, Result};
+use hpcap::{Error, Result, Start};
 use hpcap_cli::Hint;
 
+use crate::extcap::install::InstallOptions;
 use crate::pdump::Pdump;
 use crate::select::Pattern;
 
@@ -19,7 +20,11 @@ use crate::select::Pattern;
 #[command(
     name = "hpcap-tap",
     version = hpcap_cli::VERSION,
-    override_usage = "hpcap-tap [OPTIONS] QUEUE...\n       hpcap-tap [OPTIONS] --pdump SPEC...",
+    override_usage = "hpcap-tap [OPTIONS] QUEUE...\n       hpcap-tap [OPTIONS] --pdump SPEC...\n       \
+                      hpcap-tap install-extcap [--dir DIR] [--remove]",
+    arg_required_else_help = true,
+    args_conflicts_with_subcommands = true,
+    disable_help_subcommand = true,
     after_help = "\
 Examples:
   hpcap-tap hpcap0 -w - | tcpdump -nn -r -      watch a queue
@@ -33,6 +38,10 @@ SIGINT and SIGTERM end the tap, SIGUSR1 prints its counts.
 Exit codes: 0 done, 1 failed, 2 usage."
 )]
 pub struct Cli {
+    /// What to do besides capturing
+    #[command(subcommand)]
+    pub command: Option<Command>,
+
     /// Queues: hpcap0, hpcap0:1, the path of a socket or device, `hpcap0:*` for all queues of an
     /// adapter, `*` for all queues
     #[arg(value_name = "QUEUE")]
@@ -56,7 +65,7 @@ pub struct Cli {
     )]
     pub write: Vec<PathBuf>,
 
-    /// Serve viewers at [HOST:]PORT, as `wireshark -i TCP@HOST:PORT` reads them. Without HOST, only
+    /// Serve viewers at `[HOST:]PORT`, as `wireshark -i TCP@HOST:PORT` reads them. Without HOST, only
     /// this machine reaches the port. The tap is attached only while somebody views
     #[arg(long, value_name = "[HOST:]PORT", help_heading = "Outputs")]
     pub listen: Vec<String>,
@@ -85,6 +94,11 @@ pub struct Cli {
     #[arg(short = 's', long, visible_alias = "snaplen", value_name = "N", value_parser = parse_caplen, default_value = "0", hide_default_value = true, help_heading = "Frames")]
     pub caplen: u32,
 
+    /// Begin with the `newest` frame, which is the next one, or with the `oldest` one that is still in
+    /// the ring
+    #[arg(long, value_name = "WHERE", value_parser = parse_start, default_value = "newest", help_heading = "Frames")]
+    pub start: Start,
+
     /// End after this many frames that match
     #[arg(short = 'c', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Limits")]
     pub frames: Option<u64>,
@@ -96,6 +110,13 @@ pub struct Cli {
     /// Print only warnings and errors
     #[arg(short = 'q', long, action = ArgAction::SetTrue)]
     pub quiet: bool,
+}
+
+/// What the program does besides capturing.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Command {
+    /// Show the queues of this machine in Wireshark's list of interfaces
+    InstallExtcap(InstallOptions),
 }
 
 /// Hints for options that users know from other tools.
@@ -125,6 +146,16 @@ pub const HINTS: &[Hint] = &[
         advice: "that needs no option: frames are passed on within some milliseconds",
     },
 ];
+
+fn parse_start(text: &str) -> Result<Start> {
+    match text.parse() {
+        Ok(start @ (Start::Newest | Start::Oldest)) => Ok(start),
+        _ => Err(Error::usage(
+            format!("start {text:?}"),
+            "expected newest or oldest",
+        )),
+    }
+}
 
 fn parse_format(text: &str) -> Result<FileFormat> {
     match text {

@@ -12,6 +12,7 @@
 //! | [`viewer`] | an output: a file, a pipe, a FIFO, a TCP connection |
 //! | [`session`] | the loop that passes frames from queues to viewers |
 //! | [`report`] | what the program tells on standard error |
+//! | [`extcap`] | Wireshark's list of interfaces, and captures that it starts |
 //!
 //! A tap is a lossy listener: the producer never waits for it, and tells it how many frames it missed.
 //! The same holds between the tap and each of its viewers: a viewer that does not read misses frames,
@@ -20,6 +21,7 @@
 #![warn(clippy::cast_possible_truncation)]
 
 pub mod cli;
+pub mod extcap;
 pub mod pdump;
 pub mod plan;
 pub mod report;
@@ -29,32 +31,50 @@ pub mod side;
 pub mod tap;
 pub mod viewer;
 
+use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
 use hpcap::Result;
 use hpcap::error::Context;
-use hpcap::message::{self, Messages};
+use hpcap::message::{self, Level, Messages};
 
-use cli::Cli;
+use clap::Parser;
+use cli::{Cli, Command, HINTS};
+use extcap::ExtcapCli;
 use plan::Plan;
 use report::Reporter;
 use session::Session;
 
-/// Does what the command line `cli` asks for, and returns the exit code.
+/// Does what the command line `arguments` asks for, and returns the exit code.
 #[must_use]
-pub fn run(cli: &Cli) -> ExitCode {
+pub fn main(arguments: &[OsString]) -> ExitCode {
+    if extcap::is_called_by_wireshark(arguments) {
+        let cli = ExtcapCli::parse_from(arguments);
+        return message::run("hpcap-tap", report::notice, |messages| {
+            extcap::run(&cli, messages)
+        });
+    }
+    let cli: Cli = hpcap_cli::parse(HINTS);
     message::run("hpcap-tap", report::notice, |messages| {
-        try_run(cli, messages)
+        try_run(&cli, messages)
     })
 }
 
 fn try_run(cli: &Cli, messages: &Messages) -> Result<()> {
+    if let Some(Command::InstallExtcap(options)) = &cli.command {
+        return print(&extcap::install::run(options)?);
+    }
     if cli.list {
         return print(&select::list()?);
     }
     let plan = Plan::new(cli)?;
-    Session::open(plan, Reporter::new(messages, cli.quiet))?.run()
+    let least = if cli.quiet {
+        Level::Warning
+    } else {
+        Level::Info
+    };
+    Session::open(plan, Reporter::new(messages, least))?.run()
 }
 
 fn print(text: &str) -> Result<()> {

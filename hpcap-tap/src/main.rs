@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    hpcap_tap::run(&hpcap_cli::parse(hpcap_tap::cli::HINTS))
+    hpcap_tap::main(&std::env::args_os().collect::<Vec<_>>())
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use hpcap::compress::FileFormat;
-use hpcap::{Error, Result};
+use hpcap::{Error, Result, Start};
 
 use crate::cli::Cli;
 use crate::pdump::Pdump;
@@ -46,6 +46,8 @@ pub struct Plan {
     pub filter: String,
     /// Bytes kept of each frame; 0 = whole frames.
     pub caplen: u32,
+    /// Where a tap begins: [`Start::Newest`] or [`Start::Oldest`].
+    pub start: Start,
     /// Number of frames after which the tap ends.
     pub frames: Option<u64>,
     /// Time after which the tap ends.
@@ -94,6 +96,7 @@ impl Plan {
             outputs,
             filter: cli.filter.clone(),
             caplen: cli.caplen,
+            start: cli.start,
             frames: cli.frames,
             duration: cli.duration,
             remarks,
@@ -257,7 +260,7 @@ mod tests {
     fn contradiction_is_a_usage_error() {
         for (line, word) in [
             ("-w x", "no queue"),
-            ("", "none is named"),
+            ("-q", "none is named"),
             ("hpcap0 -w x -w x", "named twice"),
             ("hpcap0 --listen here", "address \"here\""),
             ("hpcap0 --listen 70000", "address \"70000\""),

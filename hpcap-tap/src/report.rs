@@ -6,7 +6,7 @@ use hpcap::message::{Level, Limiter, Messages, Stream, kind_of};
 use hpcap::visible::visible_lines;
 use hpcap::{Error, Reason};
 
-use crate::tap::{Counts, lost_by_queue};
+use crate::tap::{Counts, Tap, lost_by_queue};
 
 /// Returns the line about messages that nobody read, for [`hpcap::message::run`].
 #[must_use]
@@ -20,30 +20,30 @@ pub fn notice(_: Stream, dropped: u64) -> String {
 pub struct Reporter {
     messages: Messages,
     limiter: Limiter<String>,
-    is_quiet: bool,
+    least: Level,
 }
 
 impl Reporter {
-    /// Creates a reporter. A quiet one reports warnings and errors only.
+    /// Creates a reporter of messages that are at least as important as `least`.
     #[must_use]
-    pub fn new(messages: &Messages, is_quiet: bool) -> Self {
+    pub fn new(messages: &Messages, least: Level) -> Self {
         Self {
             messages: messages.clone(),
             limiter: Limiter::new(),
-            is_quiet,
+            least,
         }
     }
 
     fn tell(&self, level: Level, text: &str) {
-        let text = visible_lines(&format!("hpcap-tap: {text}")).into_owned();
-        self.messages.tell(level, Stream::Errors, text);
+        if level >= self.least {
+            let text = visible_lines(&format!("hpcap-tap: {text}")).into_owned();
+            self.messages.tell(level, Stream::Errors, text);
+        }
     }
 
     /// Reports something that went as it should.
     pub fn info(&self, text: &str) {
-        if !self.is_quiet {
-            self.tell(Level::Info, text);
-        }
+        self.tell(Level::Info, text);
     }
 
     /// Reports something that the user should know. Warnings of one kind are limited in rate.
@@ -79,6 +79,18 @@ pub fn describe_counts(name: &str, counts: &Counts, is_filtered: bool) -> String
     let before = lost_by_queue(&counts.lost).frames;
     text += &format!(", {missed} missed by this tap, {before} lost before the ring");
     text
+}
+
+/// Describes what is missing of the frames of `taps`, of which viewers missed `viewers` more.
+#[must_use]
+pub fn describe_losses(taps: &[Tap], viewers: u64) -> String {
+    let (mut missed, mut before) = (viewers, 0);
+    for tap in taps {
+        let lost = &tap.counts().lost;
+        missed += lost[Reason::Overrun].frames;
+        before += lost_by_queue(lost).frames;
+    }
+    format!("{missed} missed by this capture, {before} lost before the ring")
 }
 
 #[cfg(test)]

@@ -30,6 +30,7 @@ pub struct Tap {
     queue: Queue,
     stream: Option<Pollable>,
     filter: Filter,
+    start: Start,
     counts: Counts,
     has_ended: bool,
 }
@@ -60,9 +61,17 @@ impl Tap {
             address,
             queue,
             stream: None,
+            start: Start::Newest,
             counts: Counts::default(),
             has_ended: false,
         })
+    }
+
+    /// Sets where the tap begins when it attaches: at the next record by default.
+    #[must_use]
+    pub fn starting_at(mut self, start: Start) -> Self {
+        self.start = start;
+        self
     }
 
     /// Properties of the queue.
@@ -95,7 +104,7 @@ impl Tap {
         self.has_ended
     }
 
-    /// Attaches to the queue, at its next record. A queue whose producer was started again in the
+    /// Attaches to the queue. A queue whose producer was started again in the
     /// meantime is found again.
     ///
     /// # Errors
@@ -122,7 +131,7 @@ impl Tap {
             .queue
             .stream(PROGRAM)
             .contract(Contract::Lossy)
-            .start(Start::Newest);
+            .start(self.start);
         stream.open()?.pollable()
     }
 

@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 use hpcap::{Error, Result};
 use hpcap_service::Signals;
 
+use crate::extcap::Control;
 use crate::plan::Output;
-use crate::report::{Reporter, describe_counts};
+use crate::report::{Reporter, describe_counts, describe_losses};
 use crate::tap::{Found, Tap};
 use crate::viewer::door::Door;
 use crate::viewer::{Ending, Viewer};
@@ -71,6 +72,8 @@ pub struct Session {
     deadline: Option<Instant>,
     signals: Signals<Asked>,
     reporter: Reporter,
+    /// The toolbar of Wireshark, if it started the session.
+    control: Option<Control>,
     /// The first failure, which the program returns.
     failure: Option<Error>,
     ticked: Instant,
@@ -118,6 +121,11 @@ impl Session {
         }
         self.finish();
         self.failure.map_or(Ok(()), Err)
+    }
+
+    /// Makes the session tell `control` once a second what is missing.
+    pub fn report_to(&mut self, control: Control) {
+        self.control = Some(control);
     }
 
     /// Whether a signal, the clock or the last queue has ended the session.
@@ -199,6 +207,7 @@ impl Session {
 
     /// Removes the viewers that get nothing more.
     fn dismiss(&mut self) {
+        let mut failures = Vec::new();
         for guest in self
             .guests
             .extract_if(.., |guest| guest.viewer.ending().is_some())
@@ -206,9 +215,15 @@ impl Session {
             let viewer = guest.viewer;
             self.reporter.info(&farewell(&viewer));
             if let Some(Ending::Failed(error)) = viewer.into_ending() {
-                self.reporter.error(&error);
-                self.failure.get_or_insert(error);
+                failures.push(error);
             }
+        }
+        for error in failures {
+            let is_over = self.guests.is_empty() && self.entrances.is_empty();
+            if self.failure.is_some() || !is_over {
+                self.reporter.error(&error);
+            }
+            self.failure.get_or_insert(error);
         }
     }
 
@@ -244,6 +259,10 @@ impl Session {
             }
         }
         self.reporter.release();
+        if let Some(control) = &mut self.control {
+            let viewers: u64 = self.guests.iter().map(|guest| guest.viewer.missed()).sum();
+            control.show(&describe_losses(&self.taps, viewers));
+        }
     }
 
     fn write_statistics(&mut self) {

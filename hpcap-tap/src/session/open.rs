@@ -26,11 +26,11 @@ impl Session {
         }
         let mut taps = Vec::new();
         let mut routes = Vec::new();
-        for output in plan.outputs {
+        for output in plan.outputs.iter().cloned() {
             let mut numbers = Vec::new();
             for pattern in &output.queues {
                 for (address, queue) in pattern.open()? {
-                    let number = number_of(&mut taps, address, queue, &plan.filter)?;
+                    let number = number_of(&mut taps, address, queue, &plan)?;
                     if !numbers.contains(&number) {
                         numbers.push(number);
                     }
@@ -62,6 +62,7 @@ impl Session {
             deadline: plan.duration.and_then(|duration| now.checked_add(duration)),
             signals,
             reporter,
+            control: None,
             failure: None,
             ticked: now,
             flushed: now,
@@ -159,7 +160,7 @@ fn number_of(
     taps: &mut Vec<Tap>,
     address: QueueAddress,
     queue: Queue,
-    filter: &str,
+    plan: &Plan,
 ) -> Result<usize> {
     let is_same = |tap: &Tap| {
         let (one, other) = (tap.info(), queue.info());
@@ -168,7 +169,7 @@ fn number_of(
     if let Some(number) = taps.iter().position(is_same) {
         return Ok(number);
     }
-    taps.push(Tap::new(address, queue, filter)?);
+    taps.push(Tap::new(address, queue, &plan.filter)?.starting_at(plan.start));
     Ok(taps.len() - 1)
 }
 
