@@ -3,6 +3,7 @@
 //! | module | contents |
 //! |---|---|
 //! | [`cli`] | the command line |
+//! | [`run`] | `hpcap-bench run`, which accounts for each frame of a whole capture path |
 //! | [`send`] | `hpcap-bench send`, which sends the frames of a source on an interface |
 //! | [`verify`] | `hpcap-bench verify`, which checks that no generated frame is lost or damaged |
 //! | [`benchmark`] | the benchmarks, which all run and report in the same way |
@@ -31,6 +32,7 @@ pub mod process;
 pub mod reader;
 pub mod report;
 pub mod ring;
+pub mod run;
 pub mod send;
 pub mod verify;
 pub mod workspace;

@@ -1,5 +1,6 @@
 //! The program `hpcap-bench`: see the library.
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -9,7 +10,8 @@ fn main() -> ExitCode {
     match Cli::parse().run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("hpcap-bench: {error}");
+            // The exit code tells of the failure where nobody reads the message.
+            let _ = writeln!(std::io::stderr(), "hpcap-bench: {error}");
             ExitCode::from(error.exit_code())
         }
     }

@@ -119,6 +119,13 @@ impl Running {
         std::fs::read_to_string(self.log.with_extension("stdout")).unwrap_or_default()
     }
 
+    /// Returns what the program has written to stdout and stderr.
+    #[must_use]
+    pub fn printed(&self) -> String {
+        let errors = std::fs::read(&self.log).unwrap_or_default();
+        format!("{}\n{}", self.stdout(), String::from_utf8_lossy(&errors))
+    }
+
     /// Sends SIGINT to the program.
     pub fn interrupt(&self) {
         // SAFETY: kill(2) accesses no memory; the child is not reaped yet, so its id is still

@@ -214,6 +214,7 @@ fn listening(contract: Contract) -> Listening {
         frames: None,
         duration: None,
         pause: Duration::ZERO,
+        wait_bytes: hpcap_bench::verify::ACK_BYTES,
     }
 }
 

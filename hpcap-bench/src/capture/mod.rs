@@ -10,19 +10,20 @@
 //! no figure.
 
 pub mod namespace;
+mod sending;
 mod tool;
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use hpcap::{Error, Kind, Result};
 
-use crate::process::{Running, Times, own};
+use crate::process::{Running, Times};
 use crate::report::{Capture, Figure, Report, Row, Unit};
 use crate::workspace::Workspace;
 use namespace::{packet_sockets, within};
-use tool::Tool;
+pub(crate) use sending::{Sent, delivery_threads, send};
+pub use tool::Tool;
 
 /// The offered loads, and the number of captures.
 #[derive(Debug, Clone)]
@@ -59,15 +60,15 @@ impl Settings {
 /// Bytes that the captures of an unlimited sender may need.
 const ROOM: u64 = 4 << 30;
 /// The interface that frames are sent on.
-const SENDER: &str = "snd";
+pub(crate) const SENDER: &str = "snd";
 /// The interface that the frames arrive at.
-const RECEIVER: &str = "rcv";
+pub(crate) const RECEIVER: &str = "rcv";
 /// Longest time until a program captures.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 /// Time for a program to settle after it has begun to capture.
-const SETTLE: Duration = Duration::from_millis(400);
+pub(crate) const SETTLE: Duration = Duration::from_millis(400);
 /// Time until all sent frames have arrived: libpcap lets frames wait in the kernel for a second.
-const ARRIVE: Duration = Duration::from_millis(1500);
+pub(crate) const ARRIVE: Duration = Duration::from_millis(1500);
 
 /// The result of one capture.
 #[derive(Debug, Clone, Copy)]
@@ -132,13 +133,15 @@ fn measure(settings: &Settings, workspace: &Workspace) -> Result<Vec<Capture>> {
     Ok(captures)
 }
 
-/// Captures the frames of `spec` with one program.
-fn once(tool: Tool, spec: &str, workspace: &Workspace) -> Result<Outcome> {
-    let out = workspace.file("capture");
+/// Starts a program that captures to `out`, and waits until it captures.
+///
+/// # Errors
+/// When the program cannot be started, or does not capture in time.
+pub(crate) fn start(tool: Tool, out: &Path, folder: &Path) -> Result<Running> {
     let sockets = packet_sockets();
-    let mut running = Running::start(&mut tool.command(RECEIVER, &out), workspace.path())?;
+    let running = Running::start(&mut tool.command(RECEIVER, out), folder)?;
     let from = Instant::now();
-    while packet_sockets() == sockets || !tool.has_begun(&out) {
+    while packet_sockets() == sockets || !tool.has_begun(out) {
         if from.elapsed() > PATIENCE {
             let why = format!("it does not listen after {} s", PATIENCE.as_secs());
             return Err(Error::new(
@@ -149,16 +152,23 @@ fn once(tool: Tool, spec: &str, workspace: &Workspace) -> Result<Outcome> {
         }
         std::thread::sleep(Duration::from_millis(10));
     }
+    Ok(running)
+}
+
+/// Captures the frames of `spec` with one program.
+fn once(tool: Tool, spec: &str, workspace: &Workspace) -> Result<Outcome> {
+    let out = workspace.file("capture");
+    let mut running = start(tool, &out, workspace.path())?;
     std::thread::sleep(SETTLE);
     let before = Times::of(running.pid()).unwrap_or_default();
 
     let delivery = delivery_threads();
-    let (offered, sender) = send(spec, workspace.path())?;
+    let sent = send(spec, 0.0, workspace.path())?;
     std::thread::sleep(ARRIVE);
     let since = |(pid, earlier): &(u32, Times)| {
         Times::of(*pid).map_or(Duration::ZERO, |now| now.total_since(earlier))
     };
-    let outside = sender + delivery.iter().map(since).sum::<Duration>();
+    let outside = sent.time + delivery.iter().map(since).sum::<Duration>();
     let after = Times::of(running.pid()).unwrap_or_default();
     let (user, system) = after.since(&before);
     running.interrupt();
@@ -166,61 +176,12 @@ fn once(tool: Tool, spec: &str, workspace: &Workspace) -> Result<Outcome> {
     let captured = tool.stored(&out)?;
     workspace.remove("capture");
     Ok(Outcome {
-        offered,
+        offered: sent.offered.frames,
         captured,
         user,
         system,
         outside,
     })
-}
-
-/// Returns the kernel's threads that hand frames over when a processor has many, with their times.
-fn delivery_threads() -> Vec<(u32, Times)> {
-    let Ok(processes) = std::fs::read_dir("/proc") else {
-        return Vec::new();
-    };
-    processes
-        .filter_map(|process| {
-            let process = process.ok()?;
-            let pid = process.file_name().to_str()?.parse().ok()?;
-            let name = std::fs::read_to_string(process.path().join("comm")).ok()?;
-            name.starts_with("ksoftirqd/")
-                .then(|| Some((pid, Times::of(pid)?)))?
-        })
-        .collect()
-}
-
-/// Returns the processor time of the children of this process that have ended.
-fn time_of_children() -> Duration {
-    // SAFETY: zero is a valid value of a structure of integers.
-    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
-    // SAFETY: the kernel writes one `rusage`, which outlives the call.
-    unsafe { libc::getrusage(libc::RUSAGE_CHILDREN, &raw mut usage) };
-    let time = |t: libc::timeval| {
-        Duration::from_secs(t.tv_sec.unsigned_abs())
-            + Duration::from_micros(t.tv_usec.unsigned_abs())
-    };
-    time(usage.ru_utime) + time(usage.ru_stime)
-}
-
-/// Sends the frames of `spec`. Returns how many the kernel has taken, and the sender's processor
-/// time.
-fn send(spec: &str, folder: &Path) -> Result<(u64, Duration)> {
-    let before = time_of_children();
-    let mut command = Command::new(own("hpcap-bench"));
-    command.args(["send", spec, "--to", SENDER, "--json"]);
-    let mut running = Running::start(&mut command, folder)?;
-    running.wait()?;
-    let time = time_of_children().saturating_sub(before);
-    let said = running.stdout();
-    let frames = serde_json::from_str::<serde_json::Value>(&said)
-        .ok()
-        .and_then(|value| value["sent"]["frames"].as_u64())
-        .ok_or_else(|| {
-            let why = format!("it does not say how many: {said:?}");
-            Error::new(Kind::Format, "send frames", why)
-        })?;
-    Ok((frames, time))
 }
 
 fn summary(load: &str, tool: Tool, outcomes: &[Outcome]) -> Capture {

@@ -2,28 +2,33 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::sync::atomic::AtomicBool;
 
-use hpcap::Result;
-use hpcap::pcapfile;
-use hpcap::raw::{self, Event};
+use hpcap::{Error, Kind, Result};
 use hpcap_source::SourceSpec;
-use hpcap_source::generator::verify_cut;
 
 use crate::process::{exists, own};
+use crate::run::Said;
+use crate::verify::{Findings, verify_capture, verify_files};
 use crate::workspace::files_below;
 
 /// A program that captures an interface to a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Tool {
+pub enum Tool {
+    /// hpcapdd, through AF_PACKET.
     Hpcapdd,
+    /// hpcapdd, through AF_XDP.
     HpcapddAfXdp,
+    /// tcpdump.
     Tcpdump,
+    /// dumpcap, of Wireshark.
     Dumpcap,
+    /// netsniff-ng.
     NetsniffNg,
 }
 
 impl Tool {
-    pub(super) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 5] = [
         Self::Hpcapdd,
         Self::HpcapddAfXdp,
         Self::Tcpdump,
@@ -33,7 +38,7 @@ impl Tool {
 
     /// Returns what the report calls it: the program's name, as a user types it, and for hpcapdd
     /// the source if it is not af_packet.
-    pub(super) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Hpcapdd => "hpcapdd",
             Self::HpcapddAfXdp => "hpcapdd, af_xdp",
@@ -44,7 +49,7 @@ impl Tool {
     }
 
     /// Returns whether the program is installed, and can capture `interface` in its way.
-    pub(super) fn can_capture(self, interface: &str) -> bool {
+    pub(crate) fn can_capture(self, interface: &str) -> bool {
         match self {
             Self::Hpcapdd => true,
             Self::HpcapddAfXdp => {
@@ -56,7 +61,7 @@ impl Tool {
     }
 
     /// Returns why a program cannot capture.
-    pub(super) fn why_missing(self) -> &'static str {
+    pub(crate) fn why_missing(self) -> &'static str {
         match self {
             Self::HpcapddAfXdp => "AF_XDP does not work here",
             _ => "not installed",
@@ -69,7 +74,7 @@ impl Tool {
 
     /// Returns the command that captures `interface` to `out`. Each program gets 64 MiB for the
     /// frames that wait in the kernel, which is the default of hpcapdd with af_packet.
-    pub(super) fn command(self, interface: &str, out: &Path) -> Command {
+    pub(crate) fn command(self, interface: &str, out: &Path) -> Command {
         let mut command = match self {
             Self::Hpcapdd | Self::HpcapddAfXdp => Command::new(own("hpcapdd")),
             _ => Command::new(self.name()),
@@ -106,7 +111,7 @@ impl Tool {
     }
 
     /// Returns whether the program has created its output at `out`.
-    pub(super) fn has_begun(self, out: &Path) -> bool {
+    pub(crate) fn has_begun(self, out: &Path) -> bool {
         match self {
             Self::Hpcapdd | Self::HpcapddAfXdp => {
                 files_below(out, ".raw.part").is_ok_and(|files| !files.is_empty())
@@ -116,27 +121,90 @@ impl Tool {
     }
 
     /// Counts the generated frames that the program has stored whole and correct.
-    pub(super) fn stored(self, out: &Path) -> Result<u64> {
-        let mut frames = 0;
-        if self.is_ours() {
-            for path in files_below(out, ".raw")? {
-                let mut reader = raw::Reader::open(&path)?;
-                while let Some(event) = reader.next()? {
-                    if let Event::Frame(frame) = event {
-                        frames += u64::from(is_good(frame.data, usize::from(frame.len)));
-                    }
-                }
-            }
-        } else {
-            let mut reader = pcapfile::Reader::open(out)?;
-            while let Some(frame) = reader.next()? {
-                frames += u64::from(is_good(frame.data, frame.len as usize));
-            }
+    pub(crate) fn stored(self, out: &Path) -> Result<u64> {
+        self.verify(out).map(|found| found.verified)
+    }
+
+    /// Verifies the frames that the program has stored.
+    ///
+    /// # Errors
+    /// When its files cannot be read, or are those of several recordings.
+    pub(crate) fn verify(self, out: &Path) -> Result<Findings> {
+        if !self.is_ours() {
+            return verify_capture(out);
         }
-        Ok(frames)
+        let mut streams = verify_files(&[out.to_path_buf()], &AtomicBool::new(false))?;
+        match (streams.pop(), streams.is_empty()) {
+            (Some(found), true) => Ok(found),
+            _ => Err(Error::new(
+                Kind::Format,
+                format!("verify {}", out.display()),
+                "the files are not those of one recording",
+            )),
+        }
+    }
+
+    /// Returns the losses that the program tells of, by reason; `None` if it says nothing. `found` is
+    /// what is in its files, and `printed` what it has printed.
+    pub(crate) fn said_lost(self, found: &Findings, printed: &str) -> Said {
+        if self.is_ours() {
+            let lost = found.gap_lost.iter().filter(|(_, count)| count.frames > 0);
+            return Some(
+                lost.map(|(reason, count)| (reason.to_string(), count.frames))
+                    .collect(),
+            );
+        }
+        let kernel = printed_losses(self, printed)?;
+        Some([("kernel".to_owned(), kernel)].into())
     }
 }
 
-fn is_good(data: &[u8], len: usize) -> bool {
-    verify_cut(data, len).is_some()
+/// Finds the number of frames that a program has printed as dropped by the kernel.
+fn printed_losses(tool: Tool, printed: &str) -> Option<u64> {
+    let before = |line: &str, words: &str| -> Option<u64> {
+        let (number, _) = line.split_once(words)?;
+        number.split_whitespace().last()?.parse().ok()
+    };
+    printed.lines().find_map(|line| match tool {
+        Tool::Tcpdump => before(line, " packets dropped by kernel")
+            .or_else(|| before(line, " packet dropped by kernel")),
+        // Packets received/dropped on interface 'eth0': 9/1 (pcap:1/dumpcap:0/flushed:0/ps_ifdrop:0)
+        Tool::Dumpcap => {
+            let (_, counts) = line.split_once("Packets received/dropped on interface")?;
+            let (_, counts) = counts.rsplit_once("': ")?;
+            let (_, dropped) = counts.split(' ').next()?.split_once('/')?;
+            dropped.parse().ok()
+        }
+        Tool::NetsniffNg => before(line, " packets failed filter (out of space)"),
+        Tool::Hpcapdd | Tool::HpcapddAfXdp => None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn printed_losses_are_found() {
+        for (tool, printed, losses) in [
+            (
+                Tool::Tcpdump,
+                "150000 packets captured\n150001 packets received by filter\n12 packets dropped by kernel\n",
+                Some(12),
+            ),
+            (
+                Tool::Dumpcap,
+                "Packets captured: 9\nPackets received/dropped on interface 'rcv': 9/3 (pcap:3/dumpcap:0/flushed:0/ps_ifdrop:0) (75.0%)\n",
+                Some(3),
+            ),
+            (
+                Tool::NetsniffNg,
+                "\r           8  packets incoming (1 unread on exit)\n\r           8  packets passed filter\n\r           4  packets failed filter (out of space)\n",
+                Some(4),
+            ),
+            (Tool::Tcpdump, "tcpdump: listening on rcv", None),
+        ] {
+            assert_eq!(printed_losses(tool, printed), losses, "{printed}");
+        }
+    }
 }

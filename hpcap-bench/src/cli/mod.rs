@@ -3,6 +3,7 @@
 mod bench_commands;
 mod instructions_command;
 mod limits_command;
+mod run_command;
 mod send_command;
 mod verify_command;
 
@@ -17,6 +18,7 @@ use serde::Serialize;
 const AFTER: &str = "\
 Examples:
   hpcap-bench all --dir /data                            measure hpcap on this machine
+  hpcap-bench run --quick                                captures beside other programs, frame by frame
   hpcap-bench limits 40G --size 60,imix                  what a link of 40 Gb/s leaves for a frame
   hpcap-bench send gen:size=imix,rate=1G --to eth1       send traffic
   hpcap-bench verify hpcap0 --frames 1000000             check every frame that arrives
@@ -33,6 +35,7 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Run(run_command::RunArgs),
     Send(send_command::SendArgs),
     Verify(verify_command::VerifyArgs),
     Limits(limits_command::LimitsArgs),
@@ -48,6 +51,7 @@ impl Cli {
     /// Returns the error of the command.
     pub fn run(&self) -> Result<()> {
         match &self.command {
+            Command::Run(args) => run_command::run(args),
             Command::Send(args) => send_command::run(args),
             Command::Verify(args) => verify_command::run(args),
             Command::Limits(args) => limits_command::run(args),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use super::Output;
-use crate::send::{Outcome, send};
+use crate::send::{COPY_DISTANCE, CopySettings, Outcome, send};
 use clap::Args;
 use hpcap::Result;
 use hpcap::error::Context;
@@ -24,21 +24,38 @@ pub(crate) struct SendArgs {
     /// Interface to send on (needs root, or CAP_NET_RAW)
     #[arg(long, value_name = "IF")]
     to: String,
+    /// Send copies of earlier frames, too, at random: this part of all sent frames, such as 0.1
+    #[arg(long, value_name = "PART")]
+    copies: Option<f64>,
+    /// Mean number of frames between a frame and its copy, 1 to 1000
+    #[arg(long, value_name = "N", default_value_t = COPY_DISTANCE, requires = "copies")]
+    distance: u32,
     #[command(flatten)]
     output: Output,
 }
 
 pub(crate) fn run(args: &SendArgs) -> Result<()> {
     let source: SourceSpec = args.source.parse()?;
+    let copies = args
+        .copies
+        .map(|part| CopySettings::new(part, args.distance));
+    let copies = copies.transpose()?;
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
         signal_hook::flag::register(signal, Arc::clone(&stop))
             .context(|| "prepare for SIGINT and SIGTERM")?;
     }
     let mut outcome = Outcome::default();
-    let result = send(&source, &args.to, &stop, &mut outcome, &mut |event| {
-        eprintln!("hpcap-bench: {event}");
-    });
+    let result = send(
+        &source,
+        &args.to,
+        copies,
+        &stop,
+        &mut outcome,
+        &mut |event| {
+            eprintln!("hpcap-bench: {event}");
+        },
+    );
     // The counts are useful even after an error, unless no frame was sent.
     if result.is_ok() || outcome.sent.frames > 0 {
         args.output.print(&outcome)?;

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use crate::verify::{Findings, Listening, parse_contract, parse_start, verify_files, verify_queue};
+use crate::verify::{
+    ACK_BYTES, Findings, Listening, parse_contract, parse_start, verify_files, verify_queue,
+};
 use clap::Args;
 use hpcap::error::Context;
 use hpcap::units::parse_duration;
@@ -56,6 +58,7 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<()> {
                 frames: args.frames,
                 duration: args.duration,
                 pause: args.pause,
+                wait_bytes: ACK_BYTES,
             };
             vec![verify_queue(&Queue::open(name)?, &how, &stop)?]
         }

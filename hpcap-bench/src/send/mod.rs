@@ -1,6 +1,7 @@
 //! Sends the frames of a source out of an interface and counts them exactly: a frame counts as
 //! sent when the interface's driver has taken it.
 
+mod copies;
 mod outcome;
 mod socket;
 
@@ -12,6 +13,8 @@ use hpcap_host::Interface;
 use hpcap_source::generator::Late;
 use hpcap_source::{Frame, Source, SourceSpec, State};
 
+use copies::Copies;
+pub use copies::{COPY_DISTANCE, CopySettings};
 pub use outcome::{NotSent, Outcome};
 use socket::{Refusal, Socket};
 
@@ -24,7 +27,8 @@ const STUCK: Duration = Duration::from_secs(1);
 /// Time without a sent frame after which sending fails.
 const GIVE_UP: Duration = Duration::from_secs(10);
 
-/// Sends the frames of `source` on the interface `to` until the source ends or `stop` is set.
+/// Sends the frames of `source` on the interface `to` until the source ends or `stop` is set, with
+/// copies among them if asked.
 /// `outcome` always has the counts so far, also after an error; `say` gets messages for the user.
 ///
 /// # Errors
@@ -34,6 +38,7 @@ const GIVE_UP: Duration = Duration::from_secs(10);
 pub fn send(
     source: &SourceSpec,
     to: &str,
+    copies: Option<CopySettings>,
     stop: &AtomicBool,
     outcome: &mut Outcome,
     say: &mut dyn FnMut(&str),
@@ -64,6 +69,7 @@ pub fn send(
     let mut transmitter = Transmitter {
         socket: Socket::open(&interface)?,
         interface,
+        copies: copies.map(Copies::new),
         stop,
         outcome,
         say,
@@ -88,6 +94,7 @@ fn delay_late_frames(mut source: SourceSpec) -> SourceSpec {
 struct Transmitter<'a> {
     socket: Socket,
     interface: Interface,
+    copies: Option<Copies>,
     stop: &'a AtomicBool,
     outcome: &'a mut Outcome,
     say: &'a mut dyn FnMut(&str),
@@ -105,7 +112,7 @@ impl Transmitter<'_> {
                 self.outcome.not_sent.late += *count;
             }
             let state = harvest.state;
-            self.send_batch(harvest.frames)?;
+            self.send_with_copies(harvest.frames)?;
             while let Some(event) = source.next_event() {
                 let interface = source.description().interface;
                 (self.say)(&event.display(&interface).to_string());
@@ -119,8 +126,20 @@ impl Transmitter<'_> {
         Ok(())
     }
 
-    /// Sends all of `frames`, or as many as possible before a stop.
-    fn send_batch(&mut self, frames: &[Frame<'_>]) -> Result<()> {
+    /// Sends `frames`, with copies among them if asked.
+    fn send_with_copies(&mut self, frames: &[Frame<'_>]) -> Result<()> {
+        let Some(mut copies) = self.copies.take() else {
+            return self.send_batch(frames, &[]);
+        };
+        let outgoing = copies.add(frames);
+        let result = self.send_batch(&outgoing.frames, &outgoing.is_copy);
+        self.copies = Some(copies);
+        result
+    }
+
+    /// Sends all of `frames`, or as many as possible before a stop. `is_copy` says which of them are
+    /// copies; it is empty if none is.
+    fn send_batch(&mut self, frames: &[Frame<'_>], is_copy: &[bool]) -> Result<()> {
         let mut next = 0;
         let mut stuck: Option<Stuck> = None;
         while next < frames.len() && !self.is_stopped() {
@@ -137,8 +156,11 @@ impl Transmitter<'_> {
                 .unwrap_or(rest.len());
             match self.socket.send(&rest[..run]) {
                 Ok(sent) => {
-                    for frame in &rest[..sent] {
+                    for (n, frame) in rest[..sent].iter().enumerate() {
                         self.outcome.sent += one(frame);
+                        if is_copy.get(next + n) == Some(&true) {
+                            self.outcome.copies += one(frame);
+                        }
                         if frame.data().len() < frame.len as usize {
                             self.outcome.cut += one(frame);
                         }

@@ -31,6 +31,8 @@ pub struct Outcome {
     pub sent: Count,
     /// Sent frames of which the source has only the start, which is the part that was sent.
     pub cut: Count,
+    /// Sent frames that are copies of frames sent before.
+    pub copies: Count,
     /// Frames that were not sent.
     pub not_sent: NotSent,
     /// Number of attempts that found no room and were repeated.
@@ -60,6 +62,9 @@ impl fmt::Display for Outcome {
                 "\n  of these {} frames only as far as the file has them ({} bytes)",
                 self.cut.frames, self.cut.bytes
             )?;
+        }
+        if !self.copies.is_zero() {
+            write!(f, "\n  of these {} frames are copies", self.copies.frames)?;
         }
         let too_long = format!("too long for an MTU of {} bytes", self.mtu);
         for (count, why) in [

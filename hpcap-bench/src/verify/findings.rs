@@ -5,6 +5,8 @@ use std::fmt;
 use hpcap::{Ledger, Reason};
 use serde::Serialize;
 
+use super::spread::Spread;
+
 /// Findings about one stream. The numbers count frames, unless stated otherwise.
 #[derive(Debug, Clone, PartialEq, Serialize, Default)]
 pub struct Findings {
@@ -59,6 +61,13 @@ pub struct Findings {
     pub producer_died: bool,
     /// Duration of reading in seconds.
     pub seconds: f64,
+    /// From the time of sending that a frame carries to its time in the record: the error of the
+    /// time, if both clocks are the same.
+    #[serde(skip)]
+    pub stamped_after: Spread,
+    /// From the time of sending to when the frame was read, of a stream that is read live.
+    #[serde(skip)]
+    pub seen_after: Spread,
 }
 
 /// Reasons for which a frame is missing from the stream without a gap record.

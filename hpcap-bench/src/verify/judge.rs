@@ -1,5 +1,6 @@
 //! Judgement of one frame after the other of one stream.
 
+use hpcap::Timestamp;
 use hpcap::raw::{Gap, Record};
 use hpcap_source::generator::{Stamp, verify_cut};
 
@@ -19,16 +20,26 @@ const SHORTEST_TAGGED: usize = 64;
 pub(super) struct Judge {
     found: Findings,
     sequence: Sequence,
+    /// Whether frames are judged as they come, so that their latency can be measured.
+    live: bool,
 }
 
 impl Judge {
+    /// Judges frames as they come.
+    pub(super) fn live(of: String) -> Self {
+        Self {
+            live: true,
+            ..Self::new(of)
+        }
+    }
+
     pub(super) fn new(of: String) -> Self {
         Self {
             found: Findings {
                 of,
                 ..Findings::default()
             },
-            sequence: Sequence::default(),
+            ..Self::default()
         }
     }
 
@@ -46,6 +57,12 @@ impl Judge {
         self.found.verified += 1;
         self.found.bytes += frame.data.len() as u64;
         self.sequence.see(stamp.seq);
+        let stamped = frame.time.as_ns().wrapping_sub(stamp.sent_ns);
+        self.found.stamped_after.add(stamped.cast_signed());
+        if self.live {
+            let seen = Timestamp::now().as_ns().wrapping_sub(stamp.sent_ns);
+            self.found.seen_after.add(seen.cast_signed());
+        }
     }
 
     #[cold]

@@ -12,7 +12,7 @@ use super::findings::Findings;
 use super::judge::Judge;
 
 /// Most bytes that are read before they are acknowledged.
-const ACK_BYTES: u64 = 256 << 10;
+pub const ACK_BYTES: u64 = 256 << 10;
 /// Longest wait before signals and limits are checked again.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -29,6 +29,9 @@ pub struct Listening {
     pub duration: Option<Duration>,
     /// Sleep for this time after every 256 KiB, to act as a listener that is too slow.
     pub pause: Duration,
+    /// Bytes that the listener waits for, at most 100 ms: many make waking up cheap, few show the
+    /// latency of the queue.
+    pub wait_bytes: u64,
 }
 
 /// Listens to `queue` until it ends, a limit is reached or `stop` is set.
@@ -43,7 +46,7 @@ pub fn verify_queue(queue: &Queue, how: &Listening, stop: &AtomicBool) -> Result
         program: "hpcap-bench verify".into(),
     })?;
     let captured_before = captured_before(&listener);
-    let mut judge = Judge::new(queue.info().name.to_string());
+    let mut judge = Judge::live(queue.info().name.to_string());
     judge.found().plain = queue.info().plain;
 
     let from = Instant::now();
@@ -97,7 +100,7 @@ fn listen(
                     std::thread::sleep(how.pause);
                 }
             }
-            Ok(false) => match listener.wait(ACK_BYTES, LOOK)? {
+            Ok(false) => match listener.wait(how.wait_bytes, LOOK)? {
                 Waited::Ended => return Ok(true),
                 Waited::Ready | Waited::TimedOut => {}
             },
