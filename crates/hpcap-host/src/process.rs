@@ -1,5 +1,6 @@
 //! Processes and threads that run: their names, and the CPUs that they may run on.
 
+use std::iter::once;
 use std::time::Duration;
 
 use hpcap_base::error::{Context, Result};
@@ -16,15 +17,30 @@ const TICKS: u32 = 100;
 /// # Errors
 /// Returns an error when there is no such CPU, or when this process may not use it.
 pub fn run_on_cpu(cpu: usize) -> Result<()> {
+    let set = u32::try_from(cpu).map_or_else(|_| CpuSet::default(), |cpu| once(cpu).collect());
+    run_on(&set)
+        .context(|| format!("run on CPU {cpu}"))
+        .map_err(|e| {
+            e.advise(
+                "`taskset -p $$` shows which CPUs this process may use, `lscpu -e` which there are",
+            )
+        })
+}
+
+/// Makes the calling thread, and those that it starts from now on, run on `cpus` only.
+///
+/// # Errors
+/// Returns an error when none of the CPUs is there, or when this process may use none of them.
+pub fn run_on_cpus(cpus: &CpuSet) -> Result<()> {
+    run_on(cpus).context(|| format!("run on the CPUs {cpus}"))
+}
+
+fn run_on(cpus: &CpuSet) -> nix::Result<()> {
     let mut set = nix::sched::CpuSet::new();
-    let done = set
-        .set(cpu)
-        .and_then(|()| sched_setaffinity(Pid::from_raw(0), &set));
-    done.context(|| format!("run on CPU {cpu}")).map_err(|e| {
-        e.advise(
-            "`taskset -p $$` shows which CPUs this process may use, `lscpu -e` which there are",
-        )
-    })
+    for cpu in cpus.iter() {
+        set.set(cpu as usize)?;
+    }
+    sched_setaffinity(Pid::from_raw(0), &set)
 }
 
 /// Returns the names of the processes that run, as in `ps -o comm`.

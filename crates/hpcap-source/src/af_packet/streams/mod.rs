@@ -70,7 +70,23 @@ pub struct Group {
     pub id: u16,
     /// LINKTYPE_ value of the frames.
     pub link_type: u32,
+    /// Another descriptor of a member.
+    member: OwnedFd,
     _unwanted: Vec<OwnedFd>,
+}
+
+impl Group {
+    /// Replaces the rule by another one of the same kind, such as one for other CPUs.
+    ///
+    /// # Errors
+    /// An error of the kernel.
+    pub fn spread_by(&self, rule: &Rule) -> Result<()> {
+        let Some(program) = rule.program() else {
+            return Ok(());
+        };
+        let (level, option) = (libc::SOL_PACKET, libc::PACKET_FANOUT_DATA);
+        set_program(&self.member, level, option, &program).context(|| "spread frames by a program")
+    }
 }
 
 /// A place for a program in a group: the sizes and the flags of linux/if_packet.h.
@@ -109,15 +125,18 @@ impl Streams {
                 Member::Unwanted(fd) => unwanted.push(fd),
             }
         }
-        if let (Some(program), Some(member)) = (spec.rule.program(), streams.first()) {
-            set_program(
-                member.fd(),
-                libc::SOL_PACKET,
-                libc::PACKET_FANOUT_DATA,
-                &program,
-            )
-            .context(|| format!("spread the frames of {} by a program", interface.name))?;
-        }
+        let member = match (streams.first(), unwanted.first()) {
+            (Some(stream), _) => stream.fd().try_clone(),
+            (None, Some(fd)) => fd.try_clone(),
+            (None, None) => return Err(Error::usage("streams", "there must be one at least")),
+        };
+        let group = Group {
+            id: id.unwrap_or_default(),
+            link_type: link.link_type,
+            member: member.context(|| "duplicate a descriptor")?,
+            _unwanted: unwanted,
+        };
+        group.spread_by(&spec.rule)?;
         // libpcap's programs look at headers of the link, which a cooked socket does not have.
         let filter = if link.is_cooked() {
             &[][..]
@@ -134,14 +153,7 @@ impl Streams {
             attach_filter(stream.fd(), &selection)
                 .context(|| format!("set the filter of {}", interface.name))?;
         }
-        Ok(Self {
-            streams,
-            group: Group {
-                id: id.unwrap_or_default(),
-                link_type: link.link_type,
-                _unwanted: unwanted,
-            },
-        })
+        Ok(Self { streams, group })
     }
 }
 
