@@ -23,7 +23,9 @@ MANDIR = $(DESTDIR)$(PREFIX)/share/man/man1
 BASHDIR = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 ZSHDIR = $(DESTDIR)$(PREFIX)/share/zsh/site-functions
 FISHDIR = $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
-BINARIES := hpcapd hpcapdd hpcapctl raw2pcap checkraw hpcap-bench hpcap-diag hpcap-monitor hpcap-sniff hpcap-status hpcap-tap
+BINARIES := hpcapd hpcapdd hpcapctl raw2pcap checkraw hpcap-bench hpcap-diag hpcap-monitor hpcap-sniff hpcap-status hpcap-tap rxtxcpu
+# Other names of rxtxcpu, which decide what it captures.
+NAMES := rxcpu txcpu rxtxnuma rxnuma txnuma rxtxqueue rxqueue txqueue
 UNITS := hpcap.target hpcap.service hpcapd@.service hpcapdd@.service hpcapdd-queue@.service hpcap-monitor.service hpcap-port@.service
 DOCUMENTS := README.md ARCHITECTURE.md CHANGELOG.md
 
@@ -144,6 +146,7 @@ $(BINARIES:%=$(TARGET)/release/%) $(TARGET)/release/xtask:
 install: $(BINARIES:%=$(TARGET)/release/%) $(TARGET)/release/xtask ## install tools, man pages, completions, header, service, documents into DESTDIR/PREFIX
 	install -d '$(BINDIR)' '$(INCLUDEDIR)' '$(DOCDIR)/docs' '$(DOCDIR)/LICENSES'
 	install -m 755 $(BINARIES:%='$(TARGET)/release/%') '$(BINDIR)'
+	for name in $(NAMES); do ln -sf rxtxcpu '$(BINDIR)'/$$name; done
 	install -m 644 kmod/include/uapi/hpcap.h '$(INCLUDEDIR)'
 	install -d '$(DESTDIR)/etc/udev/rules.d'
 	install -m 644 kmod/udev/70-hpcap.rules '$(DESTDIR)/etc/udev/rules.d'
@@ -179,13 +182,14 @@ ifeq ($(DESTDIR),)
 endif
 
 uninstall: ## remove what `make install` installed with the same DESTDIR and PREFIX
-	rm -f $(BINARIES:%='$(BINDIR)/%') '$(INCLUDEDIR)/hpcap.h' '$(DESTDIR)/etc/udev/rules.d/70-hpcap.rules'
+	rm -f $(BINARIES:%='$(BINDIR)/%') $(NAMES:%='$(BINDIR)/%') '$(INCLUDEDIR)/hpcap.h' '$(DESTDIR)/etc/udev/rules.d/70-hpcap.rules'
 	rm -f $(UNITS:%='$(UNITDIR)/%') '$(SYSUSERSDIR)/hpcap.conf' '$(TMPFILESDIR)/hpcap.conf'
 	rm -rf '$(TUNEDDIR)' '$(SHAREDIR)'
 	rm -f '$(MODPROBEDIR)/hpcap.conf' '$(NETWORKDIR)/10-hpcap.link'
-	rm -f $(BINARIES:%='$(MANDIR)/%.1') '$(MANDIR)'/hpcapctl-*.1 '$(MANDIR)'/hpcap-bench-*.1 \
+	rm -f $(BINARIES:%='$(MANDIR)/%.1') $(NAMES:%='$(MANDIR)/%.1') '$(MANDIR)'/hpcapctl-*.1 '$(MANDIR)'/hpcap-bench-*.1 \
 		'$(MANDIR)'/hpcap-diag-*.1 '$(MANDIR)'/hpcap-monitor-*.1
 	rm -f $(BINARIES:%='$(BASHDIR)/%') $(BINARIES:%='$(ZSHDIR)/_%') $(BINARIES:%='$(FISHDIR)/%.fish')
+	rm -f $(NAMES:%='$(BASHDIR)/%') $(NAMES:%='$(ZSHDIR)/_%') $(NAMES:%='$(FISHDIR)/%.fish')
 	rm -rf '$(DOCDIR)'
 
 deb: build ## make Debian packages in target/packages

@@ -11,12 +11,24 @@ use std::path::Path;
 use clap::{Arg, Command};
 use regex::Regex;
 
-/// Programs without a document of their own.
-const UNDOCUMENTED: [&str; 1] = ["hpcap-bench"];
+/// Programs without a document of their own. Those from the second on are other names of rxtxcpu, and in
+/// its document.
+const UNDOCUMENTED: [&str; 9] = [
+    "hpcap-bench",
+    "rxcpu",
+    "txcpu",
+    "rxtxnuma",
+    "rxnuma",
+    "txnuma",
+    "rxtxqueue",
+    "rxqueue",
+    "txqueue",
+];
 /// Every program has these options, and no document repeats them. People write `-o` for `--output`.
 const NOT_REPEATED: [&str; 5] = ["--help", "--version", "--output", "-h", "-V"];
 /// A line that shows one of these programs may have the options of that program.
-const SHOWN: &str = r"\b(hpcapd|hpcapdd|raw2pcap|checkraw|hpcapctl|setcap|systemctl) .*--";
+const SHOWN: &str =
+    r"\b(hpcapd|hpcapdd|raw2pcap|checkraw|hpcapctl|setcap|systemctl|rxtxnuma|rxtxqueue) .*--";
 
 /// A difference between a document and its program.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -31,6 +31,7 @@ pub fn programs() -> Vec<Command> {
         hpcapdd::cli::Cli::command(),
         raw2pcap::convert::Cli::command(),
     ];
+    programs.extend(rxtxcpu::invocation::NAMES.iter().map(rxtxcpu::cli::command));
     for program in &mut programs {
         // A command knows its full name, --help and --version only after it was built.
         program.build();

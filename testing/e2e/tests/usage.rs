@@ -3,7 +3,7 @@
 use hpcap_e2e::lab::Lab;
 use testkit::process::run;
 
-const TOOLS: [&str; 11] = [
+const TOOLS: [&str; 12] = [
     "hpcapd",
     "hpcapdd",
     "hpcapctl",
@@ -15,10 +15,14 @@ const TOOLS: [&str; 11] = [
     "hpcap-sniff",
     "hpcap-status",
     "hpcap-tap",
+    "rxtxcpu",
 ];
 
 /// Programs that need no arguments.
-const WITHOUT_ARGUMENTS: [&str; 1] = ["hpcap-status"];
+const WITHOUT_ARGUMENTS: [&str; 2] = ["hpcap-status", "rxtxcpu"];
+
+/// The program that prints its version as the original of its name does.
+const WITH_THE_WORD_VERSION: &str = "rxtxcpu";
 
 #[test]
 fn every_program_has_help() {
@@ -33,7 +37,12 @@ fn every_program_has_help() {
         );
         assert!(help.err.is_empty(), "{tool}: {}", help.err);
         let version = run(lab.tool(tool).arg("--version")).exits(0);
-        let expected = format!("{tool} {}", env!("CARGO_PKG_VERSION"));
+        let word = if tool == WITH_THE_WORD_VERSION {
+            " version"
+        } else {
+            ""
+        };
+        let expected = format!("{tool}{word} {}", env!("CARGO_PKG_VERSION"));
         assert!(
             version.out.starts_with(&expected),
             "{tool}: {}",
@@ -180,6 +189,11 @@ const REFUSED: &[(&str, &[&str])] = &[
     ("hpcap-tap -r x.pcap", &["raw2pcap"]),
     ("hpcap-tap --pdump port=0", &["queue is missing"]),
     ("hpcap-bench send gen:", &["--to"]),
+    (
+        "rxtxcpu -f nonsense lo",
+        &["filter \"nonsense\"", "pcap-filter(7)"],
+    ),
+    ("rxtxcpu --rotate-size 1G lo", &["--write"]),
     ("hpcap-bench send nonsense --to lo", &["nonsense", "gen:"]),
 ];
 

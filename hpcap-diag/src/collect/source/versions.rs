@@ -14,7 +14,7 @@ use super::Collection;
 use crate::record::VERSIONS;
 
 /// The programs of hpcap.
-const PROGRAMS: [&str; 11] = [
+const PROGRAMS: [&str; 12] = [
     "checkraw",
     "hpcap-bench",
     "hpcap-diag",
@@ -26,6 +26,7 @@ const PROGRAMS: [&str; 11] = [
     "hpcapd",
     "hpcapdd",
     "raw2pcap",
+    "rxtxcpu",
 ];
 /// Where programs are installed, beside the folder of this one.
 const FOLDERS: [&str; 2] = ["/usr/local/bin", "/usr/bin"];

@@ -1,0 +1,190 @@
+//! The capture: a worker thread for each stream, and the calling thread, which watches them.
+
+mod budget;
+mod counters;
+mod stop;
+mod supervisor;
+mod watch;
+mod worker;
+
+use std::sync::atomic::AtomicU32;
+
+use hpcap::filter::Filter;
+use hpcap::privilege::packet_socket_advice;
+use hpcap::{Error, Kind};
+use hpcap_service::Signals;
+use hpcap_source::af_packet::streams::{Group, Stream, Streams, StreamsSpec};
+
+use crate::failure::Failure;
+use crate::output::{StreamFacts, StreamFile};
+use crate::plan::Plan;
+use crate::verbose;
+use budget::Budget;
+use counters::Counters;
+pub use counters::StreamCounts;
+use stop::Stop;
+use supervisor::Supervisor;
+use worker::Worker;
+
+/// What a signal asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Request {
+    Stop,
+}
+
+/// What all workers share.
+#[derive(Debug)]
+struct Shared {
+    stop: Stop,
+    budget: Budget,
+    /// How often the set of CPUs that are online has changed. A worker whose CPU went offline runs
+    /// elsewhere, and returns when the CPU does.
+    cpu_changes: AtomicU32,
+}
+
+/// A capture whose streams receive frames.
+#[derive(Debug)]
+pub struct Capture<'p> {
+    plan: &'p Plan,
+    filter: Filter,
+    streams: Vec<(Stream, Option<StreamFile>)>,
+    group: Group,
+    shared: Shared,
+    signals: Signals<Request>,
+}
+
+/// What a capture has done.
+#[derive(Debug)]
+pub struct CaptureResult {
+    /// The streams, in the order of their numbers.
+    pub streams: Vec<StreamCounts>,
+    /// Why the capture ended early.
+    pub failure: Option<Failure>,
+}
+
+impl<'p> Capture<'p> {
+    /// Opens the streams and their files.
+    ///
+    /// # Errors
+    /// A filter that is none, a missing permission, no memory, or a file that cannot be created.
+    pub fn start(plan: &'p Plan) -> Result<Self, Failure> {
+        let signals = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP].map(|n| (n, Request::Stop));
+        let signals =
+            Signals::install(&signals).map_err(|e| Error::io("install handlers of signals", e))?;
+        let link_type = plan.interface.link()?.link_type;
+        let filter = Filter::new(&plan.filter, link_type)?;
+        let Streams { streams, group } = Streams::open(&StreamsSpec {
+            capture: plan.spec(),
+            rule: plan.roster.rule.clone(),
+            streams: plan.roster.count,
+            wanted: plan.wanted.clone(),
+            filter: filter.program().to_vec(),
+            caplen: plan.caplen,
+        })
+        .map_err(of_opening)?;
+        verbose::capture(plan, group.id);
+        let with_file = |stream: Stream| -> Result<_, Failure> {
+            let file = match &plan.output {
+                Some(output) => Some(StreamFile::create(output, facts(plan, &stream, link_type))?),
+                None => None,
+            };
+            Ok((stream, file))
+        };
+        Ok(Self {
+            plan,
+            streams: streams
+                .into_iter()
+                .map(with_file)
+                .collect::<Result<_, _>>()?,
+            filter,
+            group,
+            shared: Shared {
+                stop: Stop::new().map_err(|e| Error::io("create a pair of sockets", e))?,
+                budget: Budget::new(plan.count),
+                cpu_changes: AtomicU32::new(0),
+            },
+            signals,
+        })
+    }
+
+    /// Captures until there is a reason to stop.
+    #[must_use]
+    pub fn run(self) -> CaptureResult {
+        let Self {
+            plan,
+            filter,
+            streams,
+            group,
+            shared,
+            signals,
+        } = self;
+        let numbers: Vec<u32> = streams.iter().map(|(stream, _)| stream.number()).collect();
+        let counters: Vec<Counters> = numbers.iter().map(|_| Counters::default()).collect();
+        let mut failure = None;
+        std::thread::scope(|scope| {
+            let workers: Vec<_> = streams
+                .into_iter()
+                .zip(&counters)
+                .map(|((stream, file), counters)| {
+                    let worker = Worker::new(plan, &filter, &shared, stream, file, counters);
+                    std::thread::Builder::new()
+                        .name(plan.subject.label(worker.number()))
+                        .spawn_scoped(scope, || worker.run())
+                })
+                .collect();
+            if let Some(Err(e)) = workers.iter().find(|worker| worker.is_err()) {
+                let error = std::io::Error::from(e.kind());
+                failure = Some(Error::io("start a thread", error).into());
+                shared.stop.request();
+            }
+            if let Err(e) = Supervisor::new(plan, &shared, &group).run(&signals) {
+                failure.get_or_insert(e);
+            }
+            shared.stop.request();
+            for worker in workers.into_iter().flatten() {
+                match worker.join() {
+                    Ok(Ok(())) => {}
+                    Ok(Err(e)) => {
+                        failure.get_or_insert(e);
+                    }
+                    Err(panic) => std::panic::resume_unwind(panic),
+                }
+            }
+        });
+        let streams = numbers.iter().zip(&counters);
+        CaptureResult {
+            streams: streams
+                .map(|(number, counters)| counters.read(*number))
+                .collect(),
+            failure,
+        }
+    }
+}
+
+fn facts(plan: &Plan, stream: &Stream, link_type: u32) -> StreamFacts {
+    use crate::subject::Subject;
+    StreamFacts {
+        number: stream.number(),
+        label: plan.subject.label(stream.number()),
+        is_queue: plan.subject == Subject::Queue,
+        interface: plan.interface.name.clone(),
+        link_type,
+        caplen: plan.caplen,
+        filter: plan.filter.clone(),
+        application: concat!("rxtxcpu ", env!("CARGO_PKG_VERSION")).to_owned(),
+    }
+}
+
+/// The original's words for a socket that cannot be opened.
+fn of_opening(error: Error) -> Failure {
+    match error.kind() {
+        Kind::Permission => Failure::Known {
+            text: "error creating socket: Operation not permitted".to_owned(),
+            advice: Some(packet_socket_advice("rxtxcpu")),
+        },
+        Kind::Full => error
+            .or_advise("give the rings less memory: --ring 2M")
+            .into(),
+        _ => error.into(),
+    }
+}

@@ -1,0 +1,194 @@
+//! A worker: takes the frames of one stream, counts them, writes them.
+
+use std::os::fd::AsFd;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use hpcap::filter::Filter;
+use hpcap_host::CpuSet;
+use hpcap_host::process::run_on_cpus;
+use hpcap_source::af_packet::streams::Stream;
+
+use super::Shared;
+use super::counters::{Batch, Counters};
+use crate::failure::Failure;
+use crate::output::{StreamFile, WriteFailure};
+use crate::plan::Plan;
+use crate::say::say;
+
+/// Longest sleep of a worker.
+const SLEEP: Duration = Duration::from_secs(1);
+/// Longest time for taking what is in the ring at the end.
+const DRAIN: Duration = Duration::from_secs(1);
+
+/// A worker.
+#[derive(Debug)]
+pub(super) struct Worker<'a> {
+    plan: &'a Plan,
+    filter: &'a Filter,
+    shared: &'a Shared,
+    stream: Stream,
+    file: Option<StreamFile>,
+    counters: &'a Counters,
+    /// Lost frames that the file knows of.
+    lost_told: u64,
+    cpu_changes: u32,
+}
+
+impl<'a> Worker<'a> {
+    pub(super) fn new(
+        plan: &'a Plan,
+        filter: &'a Filter,
+        shared: &'a Shared,
+        stream: Stream,
+        file: Option<StreamFile>,
+        counters: &'a Counters,
+    ) -> Self {
+        Self {
+            plan,
+            filter,
+            shared,
+            stream,
+            file,
+            counters,
+            lost_told: 0,
+            cpu_changes: 0,
+        }
+    }
+
+    /// Number of the stream.
+    pub(super) fn number(&self) -> u32 {
+        self.stream.number()
+    }
+
+    /// Works until somebody requests to stop. A worker that fails makes the request itself.
+    pub(super) fn run(mut self) -> Result<(), Failure> {
+        self.pin();
+        if self.plan.verbose {
+            let (number, cpu) = (self.number(), nix::sched::sched_getcpu().unwrap_or(0));
+            say(format_args!(
+                "Worker handling ring '{number}' running on cpu '{cpu}'."
+            ));
+        }
+        let result = match self.work() {
+            Err(WriteFailure::ReaderGone) => Ok(()),
+            Err(WriteFailure::Failed(failure)) => Err(failure),
+            Ok(()) => Ok(()),
+        };
+        self.counters.set_lost(self.stream.lost());
+        self.shared.stop.request();
+        result
+    }
+
+    fn work(&mut self) -> Result<(), WriteFailure> {
+        while !self.shared.stop.is_requested() {
+            if self.turn()? {
+                continue;
+            }
+            if let Some(file) = &mut self.file {
+                file.flush_if_due()?;
+            }
+            let stop = self.shared.stop.as_fd();
+            self.stream.wait(SLEEP, stop).map_err(Failure::from)?;
+            self.pin_again();
+        }
+        self.drain()?;
+        match &mut self.file {
+            Some(file) => file.finish(),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes what the ring had when the capture ended.
+    fn drain(&mut self) -> Result<(), WriteFailure> {
+        self.stream.close_intake().map_err(Failure::from)?;
+        let start = Instant::now();
+        while start.elapsed() < DRAIN && !self.shared.budget.is_spent() {
+            if self.turn()? {
+                continue;
+            }
+            if self.stream.is_drained() {
+                break;
+            }
+            // The kernel hands over the block that it was filling within milliseconds.
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Ok(())
+    }
+
+    /// Takes a batch. Returns whether there were frames.
+    fn turn(&mut self) -> Result<bool, WriteFailure> {
+        let Self {
+            plan,
+            filter,
+            shared,
+            stream,
+            file,
+            counters,
+            lost_told,
+            ..
+        } = self;
+        let lost = stream.lost();
+        counters.set_lost(lost);
+        if let Some(file) = file
+            && lost > *lost_told
+        {
+            file.lost(lost - *lost_told);
+            *lost_told = lost;
+        }
+        let caplen = match plan.caplen {
+            0 => usize::MAX,
+            caplen => caplen as usize,
+        };
+        let harvest = stream.harvest().map_err(Failure::from)?;
+        let mut batch = Batch::default();
+        let mut result = Ok(());
+        for frame in harvest.frames() {
+            if !frame.filtered && !filter.matches(frame.data, frame.len) {
+                continue;
+            }
+            if !shared.budget.spend() {
+                break;
+            }
+            match frame.outgoing {
+                true => batch.sent += 1,
+                false => batch.received += 1,
+            }
+            batch.bytes += u64::from(frame.len);
+            if let Some(file) = file {
+                let data = &frame.data[..frame.data.len().min(caplen)];
+                result = file.frame(&frame, data);
+                if result.is_ok() && plan.packet_buffered {
+                    result = file.flush();
+                }
+                if result.is_err() {
+                    break;
+                }
+            }
+        }
+        counters.add(batch);
+        if shared.budget.is_spent() {
+            shared.stop.request();
+        }
+        result.map(|()| !harvest.is_empty())
+    }
+
+    /// Runs on the CPUs whose frames the stream has, so that a frame is read where it was handled.
+    fn pin(&self) {
+        let cpus = self.plan.subject.cpus_of(self.number());
+        if let Some(cpus) = cpus.filter(|cpus: &CpuSet| !cpus.is_empty())
+            && let Err(error) = run_on_cpus(&cpus)
+            && self.plan.verbose
+        {
+            say(format_args!("{error}"));
+        }
+    }
+
+    fn pin_again(&mut self) {
+        let changes = self.shared.cpu_changes.load(Ordering::Relaxed);
+        if changes != self.cpu_changes {
+            self.cpu_changes = changes;
+            self.pin();
+        }
+    }
+}

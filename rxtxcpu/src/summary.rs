@@ -1,0 +1,53 @@
+//! What is printed at the end: how many frames each stream has captured.
+
+use std::fmt::Write as _;
+use std::io::{ErrorKind, Write as _};
+
+use crate::capture::CaptureResult;
+use crate::failure::{Failure, plain};
+use crate::output::Output;
+use crate::plan::Plan;
+use crate::say::{say, say_text};
+
+/// Prints the summary to standard output, or to standard error if frames go to standard output. Lost
+/// frames go to standard error, because programs read the summary.
+///
+/// # Errors
+/// Standard output cannot be written.
+pub fn print(plan: &Plan, result: &CaptureResult) -> Result<(), Failure> {
+    for counts in result.streams.iter().filter(|counts| counts.lost != 0) {
+        say(format_args!(
+            "{} packets dropped on {}: a larger --ring holds more of them",
+            counts.lost,
+            plan.subject.label(counts.number)
+        ));
+    }
+    let text = text(plan, result);
+    if matches!(plan.output, Some(Output::Stdout(_))) {
+        say_text(&text);
+        return Ok(());
+    }
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        // The reader has read enough.
+        Err(e) if e.kind() == ErrorKind::BrokenPipe => Ok(()),
+        Err(e) => {
+            let why = plain(&e);
+            Err(Failure::known(format!(
+                "cannot write the summary to standard output: {why}"
+            )))
+        }
+        Ok(()) => Ok(()),
+    }
+}
+
+fn text(plan: &Plan, result: &CaptureResult) -> String {
+    let mut text = String::new();
+    for counts in &result.streams {
+        let label = plan.subject.label(counts.number);
+        let _ = writeln!(text, "{} packets captured on {label}.", counts.captured());
+    }
+    let total: u64 = result.streams.iter().map(|counts| counts.captured()).sum();
+    let _ = writeln!(text, "{total} packets captured total.");
+    text
+}
