@@ -1,6 +1,7 @@
 //! The command line of `hpcap-bench`.
 
 mod bench_commands;
+mod compare_command;
 mod instructions_command;
 mod limits_command;
 mod run_command;
@@ -36,6 +37,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run_command::RunArgs),
+    Compare(compare_command::CompareArgs),
     Send(send_command::SendArgs),
     Verify(verify_command::VerifyArgs),
     Limits(limits_command::LimitsArgs),
@@ -52,6 +54,7 @@ impl Cli {
     pub fn run(&self) -> Result<()> {
         match &self.command {
             Command::Run(args) => run_command::run(args),
+            Command::Compare(args) => compare_command::run(args),
             Command::Send(args) => send_command::run(args),
             Command::Verify(args) => verify_command::run(args),
             Command::Limits(args) => limits_command::run(args),
