@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use hpcap::Result;
 
 use crate::report::Report;
-use crate::{capture, disk, files, memory, reader, ring};
+use crate::{capture, disk, files, memory, reader, ring, sniff};
 
 /// A benchmark with its settings.
 #[derive(Debug, Clone)]
@@ -23,6 +23,8 @@ pub enum Benchmark {
     Memory(PathBuf),
     /// Captures of an interface, compared with other programs.
     Capture(capture::Settings),
+    /// Printing the frames of an interface, compared with other programs.
+    Sniff(sniff::Settings),
 }
 
 impl Benchmark {
@@ -36,6 +38,7 @@ impl Benchmark {
             Self::Files(_) => "raw2pcap and checkraw",
             Self::Memory(_) => "memory",
             Self::Capture(_) => "capture",
+            Self::Sniff(_) => "sniffers",
         }
     }
 
@@ -57,6 +60,7 @@ impl Benchmark {
             Self::Files(settings) => files::files(settings, report),
             Self::Memory(dir) => memory::memory(dir, report),
             Self::Capture(settings) => capture::capture(settings, report),
+            Self::Sniff(settings) => sniff::sniff(settings, report),
         }
     }
 }

@@ -89,6 +89,7 @@ fn help_of_all_commands() {
         "files",
         "memory",
         "capture",
+        "sniff",
     ] {
         insta::assert_snapshot!(format!("help_{command}"), printed(&[command, "--help"]));
     }

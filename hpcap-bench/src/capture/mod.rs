@@ -21,8 +21,9 @@ use hpcap::{Error, Kind, Result};
 use crate::process::{Running, Times};
 use crate::report::{Capture, Figure, Report, Row, Unit};
 use crate::workspace::Workspace;
-use namespace::{packet_sockets, within};
-pub(crate) use sending::{Sent, delivery_threads, send};
+pub(crate) use namespace::packet_sockets;
+use namespace::within;
+pub(crate) use sending::{Sent, delivery_threads, send, times_since};
 pub use tool::Tool;
 
 /// The offered loads, and the number of captures.
@@ -72,13 +73,13 @@ pub(crate) const ARRIVE: Duration = Duration::from_millis(1500);
 
 /// The result of one capture.
 #[derive(Debug, Clone, Copy)]
-struct Outcome {
-    offered: u64,
-    captured: u64,
-    user: Duration,
-    system: Duration,
+pub(crate) struct Outcome {
+    pub(crate) offered: u64,
+    pub(crate) captured: u64,
+    pub(crate) user: Duration,
+    pub(crate) system: Duration,
     /// Time of the sender, and of the kernel's threads that hand frames over.
-    outside: Duration,
+    pub(crate) outside: Duration,
 }
 
 /// Measures captures. If that is not possible, a row of the report states the reason.
@@ -127,7 +128,7 @@ fn measure(settings: &Settings, workspace: &Workspace) -> Result<Vec<Capture>> {
             }
         }
         for (tool, outcomes) in tools.iter().zip(&outcomes) {
-            captures.push(summary(load, *tool, outcomes));
+            captures.push(summary(load, tool.name(), outcomes));
         }
     }
     Ok(captures)
@@ -165,10 +166,7 @@ fn once(tool: Tool, spec: &str, workspace: &Workspace) -> Result<Outcome> {
     let delivery = delivery_threads();
     let sent = send(spec, 0.0, workspace.path())?;
     std::thread::sleep(ARRIVE);
-    let since = |(pid, earlier): &(u32, Times)| {
-        Times::of(*pid).map_or(Duration::ZERO, |now| now.total_since(earlier))
-    };
-    let outside = sent.time + delivery.iter().map(since).sum::<Duration>();
+    let outside = sent.time + times_since(&delivery);
     let after = Times::of(running.pid()).unwrap_or_default();
     let (user, system) = after.since(&before);
     running.interrupt();
@@ -184,14 +182,15 @@ fn once(tool: Tool, spec: &str, workspace: &Workspace) -> Result<Outcome> {
     })
 }
 
-fn summary(load: &str, tool: Tool, outcomes: &[Outcome]) -> Capture {
+/// Returns the row of a report for runs of the program `tool`.
+pub(crate) fn summary(load: &str, tool: &str, outcomes: &[Outcome]) -> Capture {
     let figure = |unit, value: &dyn Fn(&Outcome) -> f64| {
         Figure::of(unit, &outcomes.iter().map(value).collect::<Vec<_>>())
     };
     let per = |time: Duration, frames: u64| time.as_nanos() as f64 / frames.max(1) as f64;
     Capture {
         load: load.into(),
-        tool: tool.name().into(),
+        tool: tool.into(),
         offered: outcomes.iter().map(|o| o.offered).sum(),
         captured: outcomes.iter().map(|o| o.captured).sum(),
         lost: figure(Unit::Part, &|o| {

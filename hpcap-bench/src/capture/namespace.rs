@@ -59,7 +59,7 @@ fn set_up(folder: &Path, pair: [&str; 2]) -> Result<()> {
 }
 
 /// Counts the packet sockets in this thread's namespace, one or more for each capturing program.
-pub(super) fn packet_sockets() -> usize {
+pub(crate) fn packet_sockets() -> usize {
     std::fs::read_to_string("/proc/thread-self/net/packet")
         .map_or(0, |text| text.lines().count().saturating_sub(1))
 }

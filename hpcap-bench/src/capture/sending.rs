@@ -26,6 +26,14 @@ pub(crate) fn delivery_threads() -> Vec<(u32, Times)> {
         .collect()
 }
 
+/// Returns how long the processes `earlier` have run since their times were read.
+pub(crate) fn times_since(earlier: &[(u32, Times)]) -> Duration {
+    let since = |(pid, earlier): &(u32, Times)| {
+        Times::of(*pid).map_or(Duration::ZERO, |now| now.total_since(earlier))
+    };
+    earlier.iter().map(since).sum()
+}
+
 /// Returns the processor time of the children of this process that have ended.
 fn time_of_children() -> Duration {
     // SAFETY: zero is a valid value of a structure of integers.

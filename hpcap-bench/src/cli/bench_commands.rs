@@ -1,5 +1,5 @@
-//! The benchmarks as commands: `ring`, `reader`, `disk`, `files`, `memory`, `capture`, and `all` of
-//! them.
+//! The benchmarks as commands: `ring`, `reader`, `disk`, `files`, `memory`, `capture` and
+//! `sniff`, and `all` of them but the last.
 
 use std::path::PathBuf;
 
@@ -10,7 +10,7 @@ use hpcap::{Kind, Result};
 use super::Output;
 use crate::benchmark::Benchmark;
 use crate::report::{Report, Row};
-use crate::{capture, disk, files, process, reader, ring};
+use crate::{capture, disk, files, process, reader, ring, sniff};
 
 /// A command that measures.
 #[derive(Debug, Subcommand)]
@@ -35,6 +35,10 @@ pub(crate) enum BenchCommand {
     Memory(Measured<MemoryArgs>),
     /// Capture on a veth pair, beside tcpdump, dumpcap and netsniff-ng (needs root)
     Capture(Measured<CaptureArgs>),
+    /// Print frames on a veth pair with hpcap-sniff, a copying sniffer and tcpdump (needs root)
+    ///
+    /// The report says how many of the sent frames each program has printed, for each size and rate.
+    Sniff(Measured<SniffArgs>),
 }
 
 /// The settings of a benchmark, and how its results are printed.
@@ -121,6 +125,25 @@ pub(crate) struct CaptureArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct SniffArgs {
+    /// Folder for the printed lines
+    #[arg(long, default_value = "/dev/shm")]
+    dir: PathBuf,
+    /// Sizes of the frames in bytes
+    #[arg(long, value_name = "BYTES", value_delimiter = ',', default_values_t = [60, 512, 1514], value_parser = clap::value_parser!(u32).range(60..=1514))]
+    sizes: Vec<u32>,
+    /// Rates, to which one without a limit is added
+    #[arg(long, value_name = "RATE", value_delimiter = ',', default_values = ["50kpps", "200kpps"])]
+    rates: Vec<String>,
+    /// Seconds for which frames are offered to each program
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    seconds: u32,
+    /// Number of runs of each program at each load
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    runs: usize,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct AllArgs {
     /// Folder on the disk that is measured
     #[arg(long, default_value = ".")]
@@ -181,6 +204,20 @@ impl CaptureArgs {
     }
 }
 
+impl SniffArgs {
+    fn benchmark(&self) -> Benchmark {
+        let mut rates = self.rates.clone();
+        rates.push(String::new());
+        Benchmark::Sniff(sniff::Settings {
+            dir: self.dir.clone(),
+            sizes: self.sizes.clone(),
+            rates,
+            seconds: self.seconds,
+            runs: self.runs,
+        })
+    }
+}
+
 impl AllArgs {
     fn benchmarks(&self) -> Vec<Benchmark> {
         vec![
@@ -217,6 +254,7 @@ impl BenchCommand {
             Self::Files(one) => (vec![one.args.benchmark()], one.output),
             Self::Memory(one) => (vec![Benchmark::Memory(one.args.dir.clone())], one.output),
             Self::Capture(one) => (vec![one.args.benchmark()], one.output),
+            Self::Sniff(one) => (vec![one.args.benchmark()], one.output),
         };
         process::catch_interrupts();
         let mut report = Report::new();
