@@ -10,6 +10,7 @@ use hpcap::{Error, Result, Start};
 use hpcap_cli::Hint;
 
 use crate::extcap::install::InstallOptions;
+use crate::lookback::Trigger;
 use crate::pdump::Pdump;
 use crate::select::Pattern;
 
@@ -31,9 +32,10 @@ Examples:
   hpcap-tap hpcap0 --listen 19000               serve it: wireshark -k -i TCP@127.0.0.1:19000
   hpcap-tap 'hpcap0:*' -w all.pcapng -c 1000    1000 frames of all queues of adapter 0
   hpcap-tap hpcap0 -f 'udp port 53' -s 128 -w dns.pcap
+  hpcap-tap hpcap0 --before 5s --after 2s --on loss -w loss.pcapng
   hpcap-tap --pdump 'port=0,queue=*,rx-dev=/tmp/rx.pcap'
 
-SIGINT and SIGTERM end the tap, SIGUSR1 prints its counts.
+SIGINT and SIGTERM end the tap, SIGUSR1 prints its counts or is the event of --on signal.
 
 Exit codes: 0 done, 1 failed, 2 usage."
 )]
@@ -106,6 +108,23 @@ pub struct Cli {
     /// End after this time
     #[arg(long, value_name = "TIME", value_parser = parse_duration, help_heading = "Limits")]
     pub duration: Option<Duration>,
+
+    /// Write nothing before EVENT: a filter that a frame matches, `loss`, `signal` for SIGUSR1, or
+    /// `command:CMD` for the end of a shell command. Then write the frames around it, and end
+    #[arg(long, value_name = "EVENT", help_heading = "Time machine")]
+    pub on: Vec<Trigger>,
+
+    /// With --on: write the frames of this time before the event [default: 5s]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, requires = "on", help_heading = "Time machine")]
+    pub before: Option<Duration>,
+
+    /// With --on: write the frames of this time after the event [default: 2s]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, requires = "on", help_heading = "Time machine")]
+    pub after: Option<Duration>,
+
+    /// With --on: end after N events. The files get numbers: x-1.pcapng, x-2.pcapng
+    #[arg(long, value_name = "N", requires = "on", default_value = "1", hide_default_value = true, value_parser = clap::value_parser!(u64).range(1..), help_heading = "Time machine")]
+    pub times: u64,
 
     /// Print only warnings and errors
     #[arg(short = 'q', long, action = ArgAction::SetTrue)]

@@ -12,6 +12,8 @@
 //! | [`viewer`] | an output: a file, a pipe, a FIFO, a TCP connection |
 //! | [`session`] | the loop that passes frames from queues to viewers |
 //! | [`report`] | what the program tells on standard error |
+//! | [`window`] | a span of time of a queue, which may be in the ring already |
+//! | [`lookback`] | the time machine: waits for an event, and writes what was before it |
 //! | [`extcap`] | Wireshark's list of interfaces, and captures that it starts |
 //!
 //! A tap is a lossy listener: the producer never waits for it, and tells it how many frames it missed.
@@ -22,6 +24,7 @@
 
 pub mod cli;
 pub mod extcap;
+pub mod lookback;
 pub mod pdump;
 pub mod plan;
 pub mod report;
@@ -30,10 +33,12 @@ pub mod session;
 pub mod side;
 pub mod tap;
 pub mod viewer;
+pub mod window;
 
 use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use hpcap::Result;
 use hpcap::error::Context;
@@ -44,7 +49,7 @@ use cli::{Cli, Command, HINTS};
 use extcap::ExtcapCli;
 use plan::Plan;
 use report::Reporter;
-use session::Session;
+use session::{Session, install_signals};
 
 /// Does what the command line `arguments` asks for, and returns the exit code.
 #[must_use]
@@ -74,7 +79,11 @@ fn try_run(cli: &Cli, messages: &Messages) -> Result<()> {
     } else {
         Level::Info
     };
-    Session::open(plan, Reporter::new(messages, least))?.run()
+    if !cli.on.is_empty() {
+        return lookback::run(cli, &plan, messages, least);
+    }
+    let signals = Arc::new(install_signals()?);
+    Session::open(plan, Reporter::new(messages, least), signals)?.run()
 }
 
 fn print(text: &str) -> Result<()> {

@@ -12,6 +12,7 @@ use crate::cli::Cli;
 use crate::pdump::Pdump;
 use crate::select::Pattern;
 use crate::side::Side;
+use crate::window::Window;
 
 /// Where frames go.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +49,10 @@ pub struct Plan {
     pub caplen: u32,
     /// Where a tap begins: [`Start::Newest`] or [`Start::Oldest`].
     pub start: Start,
+    /// The time of the frames that are wanted; `None` = all.
+    pub window: Option<Window>,
+    /// A comment on the outputs, where the format has a place for it.
+    pub comment: String,
     /// Number of frames after which the tap ends.
     pub frames: Option<u64>,
     /// Time after which the tap ends.
@@ -97,6 +102,8 @@ impl Plan {
             filter: cli.filter.clone(),
             caplen: cli.caplen,
             start: cli.start,
+            window: None,
+            comment: String::new(),
             frames: cli.frames,
             duration: cli.duration,
             remarks,

@@ -1,10 +1,10 @@
 //! What the program tells on standard error.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use hpcap::message::{Level, Limiter, Messages, Stream, kind_of};
 use hpcap::visible::visible_lines;
-use hpcap::{Error, Reason};
+use hpcap::{Error, Reason, Timestamp};
 
 use crate::tap::{Counts, Tap, lost_by_queue};
 
@@ -79,6 +79,17 @@ pub fn describe_counts(name: &str, counts: &Counts, is_filtered: bool) -> String
     let before = lost_by_queue(&counts.lost).frames;
     text += &format!(", {missed} missed by this tap, {before} lost before the ring");
     text
+}
+
+/// Describes that the ring of the queue `name` begins with a frame of the time `oldest`, later than
+/// was asked for.
+#[must_use]
+pub fn describe_late_start(name: &str, event: Timestamp, oldest: Timestamp) -> String {
+    let had = Duration::from_nanos(event.as_ns().saturating_sub(oldest.as_ns()));
+    format!(
+        "{name}: the ring had only the {:.3} s before the event; a larger ring holds more",
+        had.as_secs_f64()
+    )
 }
 
 /// Describes what is missing of the frames of `taps`, of which viewers missed `viewers` more.

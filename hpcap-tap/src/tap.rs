@@ -2,12 +2,15 @@
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::task::Poll;
+use std::time::Instant;
 
 use hpcap::filter::Filter;
 use hpcap::queue::{QueueAddress, QueueInfo};
 use hpcap::raw::FileHeader;
 use hpcap::stream::Pollable;
-use hpcap::{Contract, Count, Event, Frame, Kind, Ledger, Queue, Reason, Result, Start};
+use hpcap::{Contract, Count, Event, Frame, Kind, Ledger, Queue, Reason, Result, Start, Timestamp};
+
+use crate::window::{self, Window};
 
 /// Name of the listener in the lists of the queue.
 const PROGRAM: &str = "hpcap-tap";
@@ -31,6 +34,13 @@ pub struct Tap {
     stream: Option<Pollable>,
     filter: Filter,
     start: Start,
+    /// The time of the frames that are wanted; `None` = all.
+    window: Option<Window>,
+    /// Whether a frame of the window was read.
+    in_window: bool,
+    /// Time of the oldest frame, if the ring no longer had the start of the window.
+    oldest: Option<Timestamp>,
+    attached: Instant,
     counts: Counts,
     has_ended: bool,
 }
@@ -62,6 +72,10 @@ impl Tap {
             queue,
             stream: None,
             start: Start::Newest,
+            window: None,
+            in_window: false,
+            oldest: None,
+            attached: Instant::now(),
             counts: Counts::default(),
             has_ended: false,
         })
@@ -72,6 +86,19 @@ impl Tap {
     pub fn starting_at(mut self, start: Start) -> Self {
         self.start = start;
         self
+    }
+
+    /// Makes the tap read the frames of `window` only, which may be in the ring already.
+    #[must_use]
+    pub fn within(mut self, window: Option<Window>) -> Self {
+        self.window = window;
+        self
+    }
+
+    /// Time of the oldest frame in the ring, if the ring no longer had the start of the window.
+    #[must_use]
+    pub fn oldest(&self) -> Option<Timestamp> {
+        self.oldest
     }
 
     /// Properties of the queue.
@@ -123,10 +150,16 @@ impl Tap {
             stream => stream?,
         };
         self.stream = Some(stream);
+        self.attached = Instant::now();
         Ok(())
     }
 
-    fn open_stream(&self) -> Result<Pollable> {
+    fn open_stream(&mut self) -> Result<Pollable> {
+        if let Some(window) = &self.window {
+            let reader = window::attach(&self.queue, window, PROGRAM)?;
+            self.oldest = reader.oldest;
+            return Ok(reader.stream);
+        }
         let stream = self
             .queue
             .stream(PROGRAM)
@@ -179,6 +212,16 @@ impl Tap {
         };
         match stream.try_next() {
             Ok(Poll::Ready(Some(Event::Frame(frame)))) => {
+                if let Some(window) = &self.window {
+                    if frame.time > window.until {
+                        self.has_ended = true;
+                        return Ok(Found::End);
+                    }
+                    if frame.time < window.from {
+                        return Ok(Found::Other);
+                    }
+                    self.in_window = true;
+                }
                 self.counts.seen += 1;
                 if !self.filter.matches(frame.data, frame.len) {
                     return Ok(Found::Other);
@@ -187,11 +230,23 @@ impl Tap {
                 Ok(Found::Frame(frame))
             }
             Ok(Poll::Ready(Some(Event::Missed(missed)))) => {
+                let is_own = missed.by_reason()[Reason::Overrun].frames > 0;
+                if self.window.is_some() && !self.in_window && !is_own {
+                    return Ok(Found::Other);
+                }
                 self.counts.lost += missed.by_reason();
                 Ok(Found::Lost(*missed.by_reason()))
             }
             Ok(Poll::Ready(Some(_))) => Ok(Found::Other),
-            Ok(Poll::Pending) => Ok(Found::Nothing),
+            Ok(Poll::Pending) => {
+                let info = self.queue.info();
+                let is_over = |window: &Window| window.is_over(info, self.attached);
+                if self.window.as_ref().is_some_and(is_over) {
+                    self.has_ended = true;
+                    return Ok(Found::End);
+                }
+                Ok(Found::Nothing)
+            }
             Ok(Poll::Ready(None)) => {
                 self.has_ended = true;
                 Ok(Found::End)

@@ -10,6 +10,7 @@ pub mod install;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::Parser;
 use hpcap::compress::FileFormat;
@@ -23,7 +24,7 @@ use nix::sys::signal::Signal;
 use crate::plan::{Output, Plan, Target};
 use crate::report::Reporter;
 use crate::select::Pattern;
-use crate::session::Session;
+use crate::session::{Session, install_signals};
 use crate::side::Side;
 
 pub use control::Control;
@@ -137,12 +138,15 @@ pub fn run(cli: &ExtcapCli, messages: &Messages) -> Result<()> {
         filter,
         caplen: cli.snaplen,
         start: cli.start,
+        window: None,
+        comment: String::new(),
         frames: None,
         duration: None,
         remarks: Vec::new(),
     };
     // Wireshark takes every line on standard error for a failure; its toolbar hears of losses.
-    let mut session = Session::open(plan, Reporter::new(messages, Level::Error))?;
+    let reporter = Reporter::new(messages, Level::Error);
+    let mut session = Session::open(plan, reporter, Arc::new(install_signals()?))?;
     if let (Some(incoming), Some(outgoing)) = (&cli.extcap_control_in, &cli.extcap_control_out) {
         session.report_to(Control::open(incoming, outgoing.clone())?);
     }

@@ -4,6 +4,7 @@
 mod open;
 mod wait;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hpcap::{Error, Result};
@@ -11,10 +12,13 @@ use hpcap_service::Signals;
 
 use crate::extcap::Control;
 use crate::plan::Output;
-use crate::report::{Reporter, describe_counts, describe_losses};
+use crate::report::{Reporter, describe_counts, describe_late_start, describe_losses};
 use crate::tap::{Found, Tap};
 use crate::viewer::door::Door;
 use crate::viewer::{Ending, Viewer};
+use crate::window::Window;
+
+pub use open::{install_signals, open_taps};
 
 /// Events of a queue that are handled before the next queue has its turn.
 const BATCH: usize = 4096;
@@ -67,10 +71,14 @@ pub struct Session {
     guests: Vec<Guest>,
     filter: String,
     caplen: u32,
+    /// The time of the frames that are wanted; `None` = all.
+    window: Option<Window>,
+    /// A comment on the outputs.
+    comment: String,
     /// Frames that may still come before the end.
     frames_left: Option<u64>,
     deadline: Option<Instant>,
-    signals: Signals<Asked>,
+    signals: Arc<Signals<Asked>>,
     reporter: Reporter,
     /// The toolbar of Wireshark, if it started the session.
     control: Option<Control>,
@@ -149,8 +157,13 @@ impl Session {
                 match tap.attach() {
                     Ok(()) => {
                         let info = tap.info();
+                        let name = info.name.to_string();
                         let text = format!("attached to {} ({})", info.name, info.interface);
                         self.reporter.info(&text);
+                        if let (Some(window), Some(oldest)) = (&self.window, tap.oldest()) {
+                            let text = describe_late_start(&name, window.event, oldest);
+                            self.reporter.warn(text);
+                        }
                     }
                     Err(e) => {
                         tap.end();
@@ -266,6 +279,10 @@ impl Session {
     }
 
     fn write_statistics(&mut self) {
+        if self.window.is_some() {
+            // The counters are those of now, and not of the time of the frames.
+            return;
+        }
         for (number, tap) in self.taps.iter().enumerate() {
             let ledger = tap.ledger();
             for guest in &mut self.guests {

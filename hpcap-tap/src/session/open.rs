@@ -1,5 +1,6 @@
 //! Opens the queues and the outputs of a session, and lets viewers in.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use hpcap::queue::QueueAddress;
@@ -20,7 +21,7 @@ impl Session {
     /// # Errors
     /// Returns an error for a queue that cannot be opened, an invalid filter, a side that a queue does
     /// not tell apart, and an output that cannot be written.
-    pub fn open(plan: Plan, reporter: Reporter) -> Result<Self> {
+    pub fn open(plan: Plan, reporter: Reporter, signals: Arc<Signals<Asked>>) -> Result<Self> {
         for remark in &plan.remarks {
             reporter.info(remark);
         }
@@ -41,14 +42,6 @@ impl Session {
             let taps = numbers;
             routes.push(Route { output, taps });
         }
-        let stop = Asked::Stop;
-        let signals = Signals::install(&[
-            (libc::SIGINT, stop),
-            (libc::SIGTERM, stop),
-            (libc::SIGHUP, stop),
-            (libc::SIGUSR1, Asked::Counts),
-        ])
-        .map_err(|e| Error::io("handle signals", e))?;
         let now = Instant::now();
         let mut session = Self {
             reported: vec![0; taps.len()],
@@ -58,6 +51,8 @@ impl Session {
             guests: Vec::new(),
             filter: plan.filter,
             caplen: plan.caplen,
+            window: plan.window,
+            comment: plan.comment,
             frames_left: plan.frames,
             deadline: plan.duration.and_then(|duration| now.checked_add(duration)),
             signals,
@@ -115,6 +110,7 @@ impl Session {
             name,
             format: output.format,
             caplen: self.caplen,
+            comment: self.comment.clone(),
         };
         let mut viewer = Viewer::new(profile, outlet, sources)?;
         // The head of the output is written at once, because readers wait for it.
@@ -155,6 +151,39 @@ impl Session {
     }
 }
 
+/// Handles the signals that end the program or ask it for something.
+///
+/// # Errors
+/// Returns an error of the operating system.
+pub fn install_signals() -> Result<Signals<Asked>> {
+    let stop = Asked::Stop;
+    Signals::install(&[
+        (libc::SIGINT, stop),
+        (libc::SIGTERM, stop),
+        (libc::SIGHUP, stop),
+        (libc::SIGUSR1, Asked::Counts),
+    ])
+    .map_err(|e| Error::io("handle signals", e))
+}
+
+/// Opens the queues of all outputs of `plan`, for all their frames.
+///
+/// # Errors
+/// Returns an error for a queue that cannot be opened.
+pub fn open_taps(plan: &Plan) -> Result<Vec<Tap>> {
+    let all = Plan {
+        filter: String::new(),
+        ..plan.clone()
+    };
+    let mut taps = Vec::new();
+    for pattern in plan.outputs.iter().flat_map(|output| &output.queues) {
+        for (address, queue) in pattern.open()? {
+            number_of(&mut taps, address, queue, &all)?;
+        }
+    }
+    Ok(taps)
+}
+
 /// Returns the number of the tap of `queue`, which is new unless the queue was named before.
 fn number_of(
     taps: &mut Vec<Tap>,
@@ -169,7 +198,11 @@ fn number_of(
     if let Some(number) = taps.iter().position(is_same) {
         return Ok(number);
     }
-    taps.push(Tap::new(address, queue, &plan.filter)?.starting_at(plan.start));
+    taps.push(
+        Tap::new(address, queue, &plan.filter)?
+            .starting_at(plan.start)
+            .within(plan.window),
+    );
     Ok(taps.len() - 1)
 }
 

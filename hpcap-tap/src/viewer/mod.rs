@@ -43,6 +43,8 @@ pub struct Profile {
     pub format: FileFormat,
     /// Bytes kept of each frame; 0 = whole frames.
     pub caplen: u32,
+    /// A comment on the output, where the format has a place for it.
+    pub comment: String,
 }
 
 /// A queue of a new viewer.
@@ -103,7 +105,10 @@ impl Viewer {
             );
         }
         let room = outlet.room();
-        let section = Section::here(APPLICATION);
+        let section = Section {
+            comment: profile.comment.clone(),
+            ..Section::here(APPLICATION)
+        };
         let writer = CaptureWriter::new(outlet, profile.format, &section, &headers)
             .map_err(|e| Error::io(tried(), e))?;
         let source = |source: NewSource| Source {
