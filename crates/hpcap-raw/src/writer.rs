@@ -165,17 +165,16 @@ impl<W: Write> Writer<W> {
             })
             .to_body()
         });
-        let tags = [altered.as_deref(), mark];
-        let before: usize = tags
-            .iter()
-            .flatten()
-            .map(|tag| HPCAP_RECORD_BYTES + tag.len())
-            .sum();
-        if !self.fits(before + kept.len()) {
+        let altered = altered.as_deref();
+        let bytes_of = |tag: Option<&[u8]>| tag.map_or(0, |tag| HPCAP_RECORD_BYTES + tag.len());
+        if !self.fits(bytes_of(altered) + bytes_of(mark) + kept.len()) {
             return Ok(Placed::Full);
         }
         self.sink.ready()?;
-        for tag in tags.into_iter().flatten() {
+        if let Some(tag) = altered {
+            self.append_padding(tag)?;
+        }
+        if let Some(tag) = mark {
             self.append_padding(tag)?;
         }
         let header = hpcap_record {

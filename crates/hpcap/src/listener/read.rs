@@ -65,7 +65,11 @@ impl Listener {
     /// # Errors
     /// Returns [`Kind::Killed`] when the listener was killed, and [`Kind::Overrun`] when it was
     /// overtaken; then continue with [`Listener::resync`].
+    #[inline]
     pub fn next_record(&mut self) -> Result<Option<Event<'_>>> {
+        if let Some(frame) = self.fetch_frame(false) {
+            return Ok(Some(Event::Frame(self.take_frame(&frame))));
+        }
         let fetched = self.fetch(false)?;
         Ok(fetched.and_then(|record| self.take(record)))
     }
