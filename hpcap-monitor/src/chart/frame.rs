@@ -2,10 +2,8 @@
 
 use hpcap::Timestamp;
 
-use super::axis::{Scale, Tick};
-use super::font::text_width;
-use super::shape::{Anchor, Drawing, Role, Shape, point};
 use crate::report::{Bucket, Buckets};
+use hpcap_chart::{Anchor, Drawing, Role, Scale, Shape, Tick, point, text_width};
 
 /// Height of texts beside the points.
 pub(super) const SMALL: f32 = 12.5;

@@ -1,12 +1,10 @@
 //! The panels of the losses: in each part of the time, and summed up.
 
-use super::axis::{Scale, Tick};
-use super::font::text_width;
 use super::frame::{Frame, SMALL, draw_grid, draw_heading, places, width_text};
-use super::shape::{Anchor, Drawing, Role, Shape, point};
 use crate::markup::Grouped;
 use crate::report::{Bucket, Buckets};
 use crate::sample::{Cause, Causes};
+use hpcap_chart::{Anchor, Drawing, Role, Scale, Shape, Tick, point, text_width};
 
 const fn role_of(cause: Cause) -> Role {
     match cause {

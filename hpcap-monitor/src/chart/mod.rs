@@ -4,28 +4,20 @@
 //! were lost, then why, when and because of whom, and shows speed and losses above one another.
 
 mod axis;
-mod font;
 mod frame;
 mod losses;
-mod png;
-mod shape;
 mod speed;
-mod svg;
-mod theme;
 
 use hpcap::Timestamp;
+use hpcap_chart::{Anchor, Point, Shape, point, wrap};
 
 use crate::report::Buckets;
 use crate::sample::Causes;
-use font::wrap;
 use frame::{Frame, SMALL, draw_times};
 use losses::{draw_accumulated, draw_losses};
-use shape::{Anchor, Point, point};
 use speed::draw_speed;
 
-pub use shape::{Drawing, Role};
-pub use svg::Paint;
-pub use theme::Theme;
+pub use hpcap_chart::{Drawing, Paint, Role, Theme};
 
 /// What a chart shows.
 #[derive(Debug, Clone, PartialEq)]
@@ -122,7 +114,7 @@ impl Chart {
         }
         draw_times(&mut drawing, &frame, &ticks, self.end);
         drawing.height = (frame.bottom + 42.0).ceil();
-        let page = shape::Shape::Rect {
+        let page = Shape::Rect {
             at: Point::default(),
             width,
             height: drawing.height,
@@ -144,7 +136,7 @@ impl Chart {
         };
         for line in wrap(&self.title, size * 1.06, room) {
             y += size + 3.0;
-            drawing.shapes.push(shape::Shape::Text {
+            drawing.shapes.push(Shape::Text {
                 at: point(24.0, y),
                 size,
                 bold: true,

@@ -1,10 +1,8 @@
 //! The panel of the speed, with marks where frames were lost.
 
-use super::axis::{Scale, Tick};
-use super::font::text_width;
 use super::frame::{Frame, SMALL, draw_grid, draw_heading, draw_unknown_times, places, width_text};
-use super::shape::{Anchor, Drawing, Point, Role, Shape, point};
 use crate::report::Buckets;
+use hpcap_chart::{Anchor, Drawing, Point, Role, Scale, Shape, Tick, point, text_width};
 
 /// Draws mean and peak speed.
 pub(super) fn draw_speed(drawing: &mut Drawing, frame: &Frame, buckets: &Buckets, ticks: &[Tick]) {

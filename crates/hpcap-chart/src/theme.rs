@@ -1,6 +1,6 @@
 //! The colours of charts and pages.
 
-use super::shape::Role;
+use crate::shape::Role;
 
 /// A colour: red, green and blue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub enum Theme {
 
 impl Role {
     /// All roles.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 23] = [
         Self::Page,
         Self::Text,
         Self::Label,
@@ -39,6 +39,14 @@ impl Role {
         Self::NicError,
         Self::KernelDropped,
         Self::Unknown,
+        Self::Series1,
+        Self::Series2,
+        Self::Series3,
+        Self::Series4,
+        Self::Series5,
+        Self::Series6,
+        Self::Series7,
+        Self::Series8,
     ];
 
     /// The name of the role in style sheets.
@@ -60,6 +68,14 @@ impl Role {
             Self::NicError => "nicerror",
             Self::KernelDropped => "dropped",
             Self::Unknown => "unknown",
+            Self::Series1 => "series1",
+            Self::Series2 => "series2",
+            Self::Series3 => "series3",
+            Self::Series4 => "series4",
+            Self::Series5 => "series5",
+            Self::Series6 => "series6",
+            Self::Series7 => "series7",
+            Self::Series8 => "series8",
         }
     }
 }
@@ -87,6 +103,14 @@ impl Theme {
             (Self::Light, Role::NicError) => Colour(240, 178, 40),
             (Self::Light, Role::KernelDropped) => Colour(86, 180, 233),
             (Self::Light, Role::Unknown) => Colour(120, 120, 120),
+            (Self::Light, Role::Series1) => Colour(0, 114, 178),
+            (Self::Light, Role::Series2) => Colour(213, 94, 0),
+            (Self::Light, Role::Series3) => Colour(0, 140, 100),
+            (Self::Light, Role::Series4) => Colour(170, 80, 140),
+            (Self::Light, Role::Series5) => Colour(60, 150, 210),
+            (Self::Light, Role::Series6) => Colour(200, 140, 0),
+            (Self::Light, Role::Series7) => Colour(90, 90, 90),
+            (Self::Light, Role::Series8) => Colour(20, 20, 20),
             (Self::Dark, Role::Page) => Colour(20, 23, 27),
             (Self::Dark, Role::Text) => Colour(232, 234, 237),
             (Self::Dark, Role::Label) => Colour(160, 168, 178),
@@ -102,6 +126,14 @@ impl Theme {
             (Self::Dark, Role::NicError) => Colour(240, 200, 80),
             (Self::Dark, Role::KernelDropped) => Colour(110, 160, 240),
             (Self::Dark, Role::Unknown) => Colour(150, 150, 150),
+            (Self::Dark, Role::Series1) => Colour(86, 180, 233),
+            (Self::Dark, Role::Series2) => Colour(240, 130, 50),
+            (Self::Dark, Role::Series3) => Colour(60, 200, 150),
+            (Self::Dark, Role::Series4) => Colour(220, 140, 190),
+            (Self::Dark, Role::Series5) => Colour(130, 200, 250),
+            (Self::Dark, Role::Series6) => Colour(240, 200, 80),
+            (Self::Dark, Role::Series7) => Colour(170, 170, 170),
+            (Self::Dark, Role::Series8) => Colour(235, 235, 235),
         }
     }
 

@@ -2,9 +2,9 @@
 
 use std::fmt::Write;
 
-use super::shape::{Anchor, Drawing, Point, Role, Shape};
-use super::theme::Theme;
-use crate::markup::Escaped;
+use crate::escaped::Escaped;
+use crate::shape::{Anchor, Drawing, Point, Role, Shape};
+use crate::theme::Theme;
 
 /// How SVG names colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

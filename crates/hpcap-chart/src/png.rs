@@ -1,12 +1,12 @@
 //! A drawing as PNG.
 
 use ab_glyph::{Font, OutlineCurve, ScaleFont};
-use hpcap::{Error, Kind, Result};
+use hpcap_base::{Error, Kind, Result};
 use tiny_skia::{FillRule, LineJoin, Paint, PathBuilder, Pixmap, Stroke, Transform};
 
-use super::font::{font, scale, text_width};
-use super::shape::{Anchor, Drawing, Point, Role, Shape};
-use super::theme::Theme;
+use crate::font::{font, scale, text_width};
+use crate::shape::{Anchor, Drawing, Point, Role, Shape};
+use crate::theme::Theme;
 
 /// Pixels of the picture for each pixel of the drawing: sharp on paper and on fine screens.
 const SCALE: f32 = 2.0;

@@ -5,22 +5,23 @@
 
 use ab_glyph::{Font, FontRef, PxScale, ScaleFont};
 
-static REGULAR: &[u8] = include_bytes!("../../font/label-regular.ttf");
-static BOLD: &[u8] = include_bytes!("../../font/label-bold.ttf");
+static REGULAR: &[u8] = include_bytes!("../font/label-regular.ttf");
+static BOLD: &[u8] = include_bytes!("../font/label-bold.ttf");
 
 /// Returns the font; `None` never happens, because its bytes are part of the program.
-pub(super) fn font(bold: bool) -> Option<FontRef<'static>> {
+pub(crate) fn font(bold: bool) -> Option<FontRef<'static>> {
     FontRef::try_from_slice(if bold { BOLD } else { REGULAR }).ok()
 }
 
 /// The scale of a font whose em square is `size` pixels high, as SVG defines it.
-pub(super) fn scale(font: &impl Font, size: f32) -> PxScale {
+pub(crate) fn scale(font: &impl Font, size: f32) -> PxScale {
     let em = font.units_per_em().unwrap_or(1000.0);
     PxScale::from(size * font.height_unscaled() / em)
 }
 
 /// Returns the width of a text in pixels.
-pub(super) fn text_width(text: &str, size: f32, bold: bool) -> f32 {
+#[must_use]
+pub fn text_width(text: &str, size: f32, bold: bool) -> f32 {
     let Some(font) = font(bold) else {
         return 0.0;
     };
@@ -31,7 +32,8 @@ pub(super) fn text_width(text: &str, size: f32, bold: bool) -> f32 {
 }
 
 /// Divides a text into lines of at most `width` pixels, between words.
-pub(super) fn wrap(text: &str, size: f32, width: f32) -> Vec<String> {
+#[must_use]
+pub fn wrap(text: &str, size: f32, width: f32) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split(' ') {
         match lines.last_mut() {

@@ -33,6 +33,40 @@ pub enum Role {
     KernelDropped,
     /// Frames that were lost for a reason that nobody recorded.
     Unknown,
+    /// One of several things that are compared, the first. Eight have colours of their own.
+    Series1,
+    /// The second.
+    Series2,
+    /// The third.
+    Series3,
+    /// The fourth.
+    Series4,
+    /// The fifth.
+    Series5,
+    /// The sixth.
+    Series6,
+    /// The seventh.
+    Series7,
+    /// The eighth.
+    Series8,
+}
+
+impl Role {
+    /// The role of the thing number `n` of several that are compared, from 0. After eight, they start
+    /// anew.
+    #[must_use]
+    pub const fn series(n: usize) -> Self {
+        [
+            Self::Series1,
+            Self::Series2,
+            Self::Series3,
+            Self::Series4,
+            Self::Series5,
+            Self::Series6,
+            Self::Series7,
+            Self::Series8,
+        ][n % 8]
+    }
 }
 
 /// Where a text stands at its place.
@@ -117,7 +151,7 @@ pub struct Drawing {
 
 impl Drawing {
     /// Adds a rectangle from the corner `from` to the corner `to`.
-    pub(super) fn rect(&mut self, from: Point, to: Point, role: Role) {
+    pub fn rect(&mut self, from: Point, to: Point, role: Role) {
         self.shapes.push(Shape::Rect {
             at: from,
             width: to.x - from.x,
@@ -127,7 +161,7 @@ impl Drawing {
     }
 
     /// Adds a line.
-    pub(super) fn line(&mut self, points: Vec<Point>, width: f32, role: Role) {
+    pub fn line(&mut self, points: Vec<Point>, width: f32, role: Role) {
         self.shapes.push(Shape::Line {
             points,
             width,
@@ -136,7 +170,7 @@ impl Drawing {
     }
 
     /// Adds a text of ordinary weight.
-    pub(super) fn text(&mut self, at: Point, size: f32, anchor: Anchor, role: Role, text: &str) {
+    pub fn text(&mut self, at: Point, size: f32, anchor: Anchor, role: Role, text: &str) {
         self.shapes.push(Shape::Text {
             at,
             size,
@@ -149,6 +183,7 @@ impl Drawing {
 }
 
 /// A point.
-pub(super) const fn point(x: f32, y: f32) -> Point {
+#[must_use]
+pub const fn point(x: f32, y: f32) -> Point {
     Point { x, y }
 }
