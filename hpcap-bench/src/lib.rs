@@ -5,6 +5,7 @@
 //! | [`cli`] | the command line |
 //! | [`run`] | `hpcap-bench run`, which accounts for each frame of a whole capture path |
 //! | [`compare`] | `hpcap-bench compare`, which compares two results of `run` |
+//! | [`chart`] | the charts and the page of a run |
 //! | [`send`] | `hpcap-bench send`, which sends the frames of a source on an interface |
 //! | [`verify`] | `hpcap-bench verify`, which checks that no generated frame is lost or damaged |
 //! | [`benchmark`] | the benchmarks, which all run and report in the same way |
@@ -24,6 +25,7 @@
 
 pub mod benchmark;
 pub mod capture;
+pub mod chart;
 pub mod cli;
 pub mod compare;
 pub mod disk;

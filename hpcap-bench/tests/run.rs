@@ -184,8 +184,29 @@ fn each_frame_of_a_run_is_accounted_for() {
                 "{dat}"
             );
         }
-        // Nothing else is left.
-        assert_eq!(std::fs::read_dir(&out).unwrap().count(), 4);
+        // The page needs no other file, and no temporary folder is left.
+        let page = std::fs::read_to_string(out.join("report.html")).unwrap();
+        assert!(
+            page.contains("Every frame of 4 measurements is accounted for"),
+            "{page}"
+        );
+        assert_eq!(
+            page.matches("<svg").count(),
+            std::fs::read_dir(&out)
+                .unwrap()
+                .filter(|entry| {
+                    entry
+                        .as_ref()
+                        .unwrap()
+                        .path()
+                        .extension()
+                        .is_some_and(|end| end == "png")
+                })
+                .count()
+        );
+        assert!(!page.contains("src=") && !page.contains("href="), "{page}");
+        let mut entries = std::fs::read_dir(&out).unwrap();
+        assert!(entries.all(|entry| entry.unwrap().path().is_file()));
         let again = run(&arguments, &out);
         assert_eq!(again.status.code(), Some(1), "the folder exists");
     });

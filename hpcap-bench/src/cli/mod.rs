@@ -4,6 +4,7 @@ mod bench_commands;
 mod compare_command;
 mod instructions_command;
 mod limits_command;
+mod report_command;
 mod run_command;
 mod send_command;
 mod verify_command;
@@ -38,6 +39,7 @@ pub struct Cli {
 enum Command {
     Run(run_command::RunArgs),
     Compare(compare_command::CompareArgs),
+    Report(report_command::ReportArgs),
     Send(send_command::SendArgs),
     Verify(verify_command::VerifyArgs),
     Limits(limits_command::LimitsArgs),
@@ -55,6 +57,7 @@ impl Cli {
         match &self.command {
             Command::Run(args) => run_command::run(args),
             Command::Compare(args) => compare_command::run(args),
+            Command::Report(args) => report_command::run(args),
             Command::Send(args) => send_command::run(args),
             Command::Verify(args) => verify_command::run(args),
             Command::Limits(args) => limits_command::run(args),

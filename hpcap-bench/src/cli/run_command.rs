@@ -8,6 +8,7 @@ use clap::Args;
 use hpcap::units::{Rate, parse_duration};
 use hpcap::{Error, Kind, Result, Timestamp};
 
+use crate::chart::report;
 use crate::limits::{FrameSize, USUAL_SIZES};
 use crate::process::catch_interrupts;
 use crate::run::{
@@ -18,8 +19,9 @@ use crate::run::{
 ///
 /// Frames of each size are sent at each rate over a veth pair in a namespace of its own, and each
 /// target captures them. Every frame that was sent is accounted for. The command fails if one is
-/// missing that the target does not tell of. Results are in results.json, results.csv and one .dat
-/// file a target with the columns of the original HPCAP; an interrupted run keeps what it has.
+/// missing that the target does not tell of. The folder of the results has a page with charts
+/// (report.html), results.json, results.csv, and one .dat file a target with the columns of the
+/// original HPCAP; an interrupted run keeps what it has.
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
     /// Sizes in bytes without FCS, imix, or edges (60, 61, 63, 64, 65, 72, 127 ... 1514)
@@ -117,6 +119,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<()> {
     ));
     let command: Vec<String> = std::env::args().collect();
     let results = run_plan(&plan, &folder, command.join(" "), &mut { say })?;
+    report::write(&results, &folder)?;
     let mut problems = results.problems();
     if !args.target.is_empty() {
         // A target that was asked for must be there.
