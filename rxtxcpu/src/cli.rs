@@ -95,6 +95,19 @@ pub struct Cli {
     #[arg(short, long, visible_alias = "caplen", value_name = "N", value_parser = parse_caplen, help_heading = "Packets")]
     pub snaplen: Option<u32>,
 
+    /// At the end, name the frames that were sent at least N times, byte for byte; 100 by default.
+    /// A driver or queueing discipline that is stuck hands over the same frame again and again.
+    #[arg(
+        long,
+        value_name = "N",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "100",
+        value_parser = clap::value_parser!(u64).range(2..),
+        help_heading = "Packets"
+    )]
+    pub repeats: Option<u64>,
+
     /// Format of the files: pcap or pcapng. The ending of FILE says it otherwise.
     #[arg(long, value_name = "FORMAT", help_heading = "Files")]
     pub format: Option<Format>,

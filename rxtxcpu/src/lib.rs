@@ -17,6 +17,7 @@
 //! | [`plan`] | what to capture, decided from the command line and the machine |
 //! | [`capture`] | the workers, and the thread that watches them |
 //! | [`output`] | files, and when a new one starts |
+//! | [`repeats`] | frames that are sent again and again |
 //! | [`summary`] | what is printed at the end |
 
 #![warn(clippy::cast_possible_truncation)]
@@ -28,6 +29,7 @@ pub mod invocation;
 pub mod members;
 pub mod output;
 pub mod plan;
+pub mod repeats;
 mod say;
 pub mod subject;
 pub mod summary;

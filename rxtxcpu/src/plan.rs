@@ -49,6 +49,8 @@ pub struct Plan {
     pub caplen: u32,
     /// Length of the ring of a stream in bytes.
     pub ring_bytes: u64,
+    /// How often a frame must be sent to be named at the end.
+    pub repeats: Option<u64>,
     /// Where the frames go; `None` if they are only counted.
     pub output: Option<Output>,
     /// Whether every frame is written at once.
@@ -114,6 +116,11 @@ impl Plan {
         if wanted.is_empty() {
             return Err(none("online"));
         }
+        if cli.repeats.is_some() && direction == Direction::In {
+            return Err(Failure::Usage(
+                "--repeats looks at sent packets, and only received ones are captured.".to_owned(),
+            ));
+        }
         let output = Output::of(cli)?;
         if matches!(output, Some(Output::Stdout(_))) && wanted.len() != 1 {
             return Err(Failure::Usage(format!(
@@ -140,6 +147,7 @@ impl Plan {
             filter: cli.filter.clone().unwrap_or_default(),
             caplen: cli.snaplen.unwrap_or(0),
             ring_bytes: ring_bytes.max(RING_BYTES_MIN),
+            repeats: cli.repeats,
             output,
             packet_buffered: cli.packet_buffered,
             verbose: cli.verbose,

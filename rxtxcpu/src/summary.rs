@@ -7,6 +7,7 @@ use crate::capture::CaptureResult;
 use crate::failure::{Failure, plain};
 use crate::output::Output;
 use crate::plan::Plan;
+use crate::repeats::report;
 use crate::say::{say, say_text};
 
 /// Prints the summary to standard output, or to standard error if frames go to standard output. Lost
@@ -49,5 +50,8 @@ fn text(plan: &Plan, result: &CaptureResult) -> String {
     }
     let total: u64 = result.streams.iter().map(|counts| counts.captured()).sum();
     let _ = writeln!(text, "{total} packets captured total.");
+    for (counts, repeats) in result.streams.iter().zip(&result.repeats) {
+        report(&mut text, plan.subject, counts.number, repeats);
+    }
     text
 }

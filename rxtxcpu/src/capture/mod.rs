@@ -18,6 +18,7 @@ use hpcap_source::af_packet::streams::{Group, Stream, Streams, StreamsSpec};
 use crate::failure::Failure;
 use crate::output::{StreamFacts, StreamFile};
 use crate::plan::Plan;
+use crate::repeats::Repeat;
 use crate::verbose;
 use budget::Budget;
 use counters::Counters;
@@ -58,6 +59,8 @@ pub struct Capture<'p> {
 pub struct CaptureResult {
     /// The streams, in the order of their numbers.
     pub streams: Vec<StreamCounts>,
+    /// The frames of each of these streams that were sent repeatedly.
+    pub repeats: Vec<Vec<Repeat>>,
     /// Why the capture ended early.
     pub failure: Option<Failure>,
 }
@@ -121,12 +124,21 @@ impl<'p> Capture<'p> {
         let numbers: Vec<u32> = streams.iter().map(|(stream, _)| stream.number()).collect();
         let counters: Vec<Counters> = numbers.iter().map(|_| Counters::default()).collect();
         let mut failure = None;
+        let mut repeats = Vec::new();
         std::thread::scope(|scope| {
             let workers: Vec<_> = streams
                 .into_iter()
                 .zip(&counters)
                 .map(|((stream, file), counters)| {
-                    let worker = Worker::new(plan, &filter, &shared, stream, file, counters);
+                    let worker = Worker::new(
+                        plan,
+                        &filter,
+                        &shared,
+                        stream,
+                        file,
+                        counters,
+                        group.link_type,
+                    );
                     std::thread::Builder::new()
                         .name(plan.subject.label(worker.number()))
                         .spawn_scoped(scope, || worker.run())
@@ -143,9 +155,11 @@ impl<'p> Capture<'p> {
             shared.stop.request();
             for worker in workers.into_iter().flatten() {
                 match worker.join() {
-                    Ok(Ok(())) => {}
-                    Ok(Err(e)) => {
-                        failure.get_or_insert(e);
+                    Ok((repeated, ended)) => {
+                        repeats.push(repeated);
+                        if let Err(e) = ended {
+                            failure.get_or_insert(e);
+                        }
                     }
                     Err(panic) => std::panic::resume_unwind(panic),
                 }
@@ -156,6 +170,7 @@ impl<'p> Capture<'p> {
             streams: streams
                 .map(|(number, counters)| counters.read(*number))
                 .collect(),
+            repeats,
             failure,
         }
     }

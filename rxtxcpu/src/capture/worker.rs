@@ -14,6 +14,7 @@ use super::counters::{Batch, Counters};
 use crate::failure::Failure;
 use crate::output::{StreamFile, WriteFailure};
 use crate::plan::Plan;
+use crate::repeats::{Repeat, RepeatTable};
 use crate::say::say;
 
 /// Longest sleep of a worker.
@@ -30,6 +31,8 @@ pub(super) struct Worker<'a> {
     stream: Stream,
     file: Option<StreamFile>,
     counters: &'a Counters,
+    /// The sent frames, if repeated ones are to be named.
+    sent: Option<RepeatTable>,
     /// Lost frames that the file knows of.
     lost_told: u64,
     cpu_changes: u32,
@@ -43,6 +46,7 @@ impl<'a> Worker<'a> {
         stream: Stream,
         file: Option<StreamFile>,
         counters: &'a Counters,
+        link_type: u32,
     ) -> Self {
         Self {
             plan,
@@ -51,6 +55,7 @@ impl<'a> Worker<'a> {
             stream,
             file,
             counters,
+            sent: plan.repeats.map(|_| RepeatTable::new(link_type)),
             lost_told: 0,
             cpu_changes: 0,
         }
@@ -61,8 +66,9 @@ impl<'a> Worker<'a> {
         self.stream.number()
     }
 
-    /// Works until somebody requests to stop. A worker that fails makes the request itself.
-    pub(super) fn run(mut self) -> Result<(), Failure> {
+    /// Works until somebody requests to stop. A worker that fails makes the request itself. Returns
+    /// the frames that were sent repeatedly, and why the worker failed, if it did.
+    pub(super) fn run(mut self) -> (Vec<Repeat>, Result<(), Failure>) {
         self.pin();
         if self.plan.verbose {
             let (number, cpu) = (self.number(), nix::sched::sched_getcpu().unwrap_or(0));
@@ -77,7 +83,9 @@ impl<'a> Worker<'a> {
         };
         self.counters.set_lost(self.stream.lost());
         self.shared.stop.request();
-        result
+        let times = self.plan.repeats.unwrap_or(u64::MAX);
+        let repeats = self.sent.map(|sent| sent.into_repeats(times));
+        (repeats.unwrap_or_default(), result)
     }
 
     fn work(&mut self) -> Result<(), WriteFailure> {
@@ -125,6 +133,7 @@ impl<'a> Worker<'a> {
             stream,
             file,
             counters,
+            sent,
             lost_told,
             ..
         } = self;
@@ -155,6 +164,11 @@ impl<'a> Worker<'a> {
                 false => batch.received += 1,
             }
             batch.bytes += u64::from(frame.len);
+            if let Some(sent) = sent
+                && frame.outgoing
+            {
+                sent.add(frame.time, frame.len, frame.data);
+            }
             if let Some(file) = file {
                 let data = &frame.data[..frame.data.len().min(caplen)];
                 result = file.frame(&frame, data);

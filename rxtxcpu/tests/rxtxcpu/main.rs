@@ -7,4 +7,5 @@ mod faults;
 mod files;
 mod lab;
 mod queues;
+mod repeats;
 mod usage;
