@@ -10,6 +10,7 @@ mod mirror;
 mod neighbours;
 mod netlink;
 mod queueing;
+mod receive_hash;
 mod request;
 mod statistics;
 pub mod timestamps;
@@ -30,6 +31,7 @@ pub use link::Link;
 pub use mirror::{Direction, Mirror};
 pub use neighbours::Neighbour;
 pub use queueing::QueueingDiscipline;
+pub use receive_hash::{FlowKind, HashFields, ReceiveHash};
 pub use statistics::{FeatureState, Statistic};
 pub use virtual_functions::VirtualFunction;
 
