@@ -187,7 +187,7 @@ uninstall: ## remove what `make install` installed with the same DESTDIR and PRE
 	rm -rf '$(TUNEDDIR)' '$(SHAREDIR)'
 	rm -f '$(MODPROBEDIR)/hpcap.conf' '$(NETWORKDIR)/10-hpcap.link'
 	rm -f $(BINARIES:%='$(MANDIR)/%.1') $(NAMES:%='$(MANDIR)/%.1') '$(MANDIR)'/hpcapctl-*.1 '$(MANDIR)'/hpcap-bench-*.1 \
-		'$(MANDIR)'/hpcap-diag-*.1 '$(MANDIR)'/hpcap-monitor-*.1
+		'$(MANDIR)'/hpcap-diag-*.1 '$(MANDIR)'/hpcap-monitor-*.1 '$(MANDIR)'/rxtxcpu-*.1
 	rm -f $(BINARIES:%='$(BASHDIR)/%') $(BINARIES:%='$(ZSHDIR)/_%') $(BINARIES:%='$(FISHDIR)/%.fish')
 	rm -f $(NAMES:%='$(BASHDIR)/%') $(NAMES:%='$(ZSHDIR)/_%') $(NAMES:%='$(FISHDIR)/%.fish')
 	rm -rf '$(DOCDIR)'

@@ -1,11 +1,13 @@
 //! The command line.
 
+use std::ffi::OsString;
 use std::time::Duration;
 
 use clap::{Command, CommandFactory, FromArgMatches, Parser};
 use hpcap::units::{parse_caplen, parse_duration, parse_size};
 
-use crate::invocation::Invocation;
+use crate::invocation::{Invocation, NAMES};
+use crate::steer::Steer;
 use crate::subject::Subject;
 
 const LONG: &str = "\
@@ -131,6 +133,9 @@ pub struct Cli {
     pub ring: Option<u64>,
 }
 
+/// The command that predicts; only the first name has it.
+const STEER: &str = "steer";
+
 /// Format of the files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
@@ -144,7 +149,12 @@ pub enum Format {
 /// The command line of one name, whose list and mask are called after its subject.
 #[must_use]
 pub fn command(invocation: &Invocation) -> Command {
-    let command = Cli::command().name(invocation.program);
+    let mut command = Cli::command().name(invocation.program);
+    if invocation.program == NAMES[0].program {
+        command = command
+            .subcommand(Steer::command().name(STEER))
+            .disable_help_subcommand(true);
+    }
     let (list, mask, whose) = match invocation.subject {
         Subject::Cpu => return command,
         Subject::Node => (
@@ -171,13 +181,25 @@ pub fn command(invocation: &Invocation) -> Command {
         })
 }
 
-impl Cli {
+/// What a command line asks for.
+#[derive(Debug, Clone)]
+pub enum Request {
+    /// A capture.
+    Capture(Box<Cli>),
+    /// A prediction.
+    Steer(Box<Steer>),
+}
+
+impl Request {
     /// Parses the words of a command line, whose first word is the name.
     ///
     /// # Errors
     /// What clap finds wrong; help and version count as errors.
-    pub fn of(invocation: &Invocation, words: &[std::ffi::OsString]) -> Result<Self, clap::Error> {
+    pub fn of(invocation: &Invocation, words: &[OsString]) -> Result<Self, clap::Error> {
         let matches = command(invocation).try_get_matches_from(words)?;
-        Self::from_arg_matches(&matches)
+        Ok(match matches.subcommand() {
+            Some((_, steer)) => Self::Steer(Box::new(Steer::from_arg_matches(steer)?)),
+            None => Self::Capture(Box::new(Cli::from_arg_matches(&matches)?)),
+        })
     }
 }

@@ -18,6 +18,7 @@
 //! | [`capture`] | the workers, and the thread that watches them |
 //! | [`output`] | files, and when a new one starts |
 //! | [`repeats`] | frames that are sent again and again |
+//! | [`steer`] | which queue and CPU a flow will reach |
 //! | [`summary`] | what is printed at the end |
 
 #![warn(clippy::cast_possible_truncation)]
@@ -31,6 +32,7 @@ pub mod output;
 pub mod plan;
 pub mod repeats;
 mod say;
+pub mod steer;
 pub mod subject;
 pub mod summary;
 pub mod usage;
@@ -39,6 +41,7 @@ mod verbose;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use cli::Request;
 use failure::Failure;
 use invocation::Invocation;
 use plan::Plan;
@@ -50,7 +53,8 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
     let words: Vec<OsString> = words.into_iter().collect();
     let invocation = Invocation::of(words.first());
     let cli = match usage::parse(&invocation, &words) {
-        Ok(cli) => cli,
+        Ok(Request::Capture(cli)) => cli,
+        Ok(Request::Steer(steer)) => return steer::run(invocation.program, &steer),
         Err(code) => return code,
     };
     match capture(&invocation, &cli) {

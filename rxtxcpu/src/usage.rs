@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use crate::cli::{Cli, command};
+use crate::cli::{Request, command};
 use crate::failure::Failure;
 use crate::invocation::Invocation;
 use crate::say::{say, say_text};
@@ -20,9 +20,9 @@ const WIDTH: usize = 79;
 ///
 /// # Errors
 /// The exit code of the program, which has done what it was asked for.
-pub fn parse(invocation: &Invocation, words: &[OsString]) -> Result<Cli, ExitCode> {
-    let error = match Cli::of(invocation, words) {
-        Ok(cli) => return Ok(cli),
+pub fn parse(invocation: &Invocation, words: &[OsString]) -> Result<Request, ExitCode> {
+    let error = match Request::of(invocation, words) {
+        Ok(request) => return Ok(request),
         Err(error) => error,
     };
     let name = invocation.program;
@@ -173,7 +173,7 @@ mod tests {
                 .chain(line.split(' '))
                 .map(OsString::from)
                 .collect();
-            let error = Cli::of(&NAMES[0], &words).unwrap_err();
+            let error = Request::of(&NAMES[0], &words).unwrap_err();
             assert_eq!(wrong(&error, &words), expected, "{line}");
         }
     }

@@ -8,4 +8,5 @@ mod files;
 mod lab;
 mod queues;
 mod repeats;
+mod steer;
 mod usage;
