@@ -9,7 +9,7 @@ use hpcap_raw::tag::{FileHeader, Gap};
 
 use super::describe::{Interface, Section, Statistics};
 use super::pcap_writer::{PcapWriter, Precision};
-use super::pcapng_writer::{InterfaceId, PcapngWriter};
+use super::pcapng_writer::{Direction, InterfaceId, PcapngWriter};
 
 /// Longest frame, in bytes, that the header of a pcap file with whole frames announces. libpcap
 /// uses the same value for whole frames.
@@ -74,6 +74,17 @@ impl<W: Write> CaptureWriter<W> {
                 }
                 writer.frame(id, record.time, len, record.data)
             }
+        }
+    }
+
+    /// Notes the direction of the next frame of `source`; pcap has no place for it.
+    ///
+    /// # Errors
+    /// Returns an error if the source is not in the file.
+    pub fn direction(&mut self, source: usize, direction: Direction) -> io::Result<()> {
+        match self {
+            Self::Pcap(_) => Ok(()),
+            Self::Pcapng(writer, ids) => writer.direction(of(ids, source)?, direction),
         }
     }
 
