@@ -1,5 +1,6 @@
 //! Whether the frames of a queue were received or sent by this machine.
 
+use hpcap::pcapfile;
 use hpcap::queue::QueueInfo;
 use hpcap_source::SourceSpec;
 use hpcap_source::af_packet::Direction;
@@ -43,6 +44,15 @@ impl QueueSide {
                 Direction::Both => Self::Unknown,
             },
             _ => Self::Unknown,
+        }
+    }
+    /// The direction of every frame, if there is only one.
+    #[must_use]
+    pub fn direction(self) -> Option<pcapfile::Direction> {
+        match self {
+            Self::Received => Some(pcapfile::Direction::Inbound),
+            Self::Sent => Some(pcapfile::Direction::Outbound),
+            Self::Unknown => None,
         }
     }
 }

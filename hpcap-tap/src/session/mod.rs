@@ -330,7 +330,10 @@ impl Session {
 
 /// Describes what a viewer got.
 fn farewell(viewer: &Viewer) -> String {
-    let mut text = format!("{}: {} frames written", viewer.name(), viewer.taken());
+    let mut text = format!("{}: {} frames written", viewer.name(), viewer.written());
+    if viewer.unwritten() > 0 {
+        text += &format!(", {} not written", viewer.unwritten());
+    }
     if viewer.missed() > 0 {
         text += &format!(", {} missed because they were not read", viewer.missed());
     }

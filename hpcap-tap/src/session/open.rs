@@ -104,6 +104,7 @@ impl Session {
             tap,
             header: self.taps[tap].header(self.caplen),
             ledger: self.taps[tap].ledger(),
+            direction: QueueSide::of(self.taps[tap].info()).direction(),
         };
         let sources = taps.iter().copied().map(source).collect();
         let profile = Profile {

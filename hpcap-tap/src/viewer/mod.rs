@@ -9,7 +9,7 @@ mod outlet;
 use std::io;
 
 use hpcap::compress::FileFormat;
-use hpcap::pcapfile::{CaptureWriter, Section, Statistics};
+use hpcap::pcapfile::{CaptureWriter, Direction, Section, Statistics};
 use hpcap::raw::{FileHeader, Record};
 use hpcap::{Count, Error, Frame, Ledger, Reason, Result, Timestamp};
 
@@ -28,9 +28,13 @@ struct Source {
     tap: usize,
     /// The ledger when the viewer came.
     before: Ledger,
-    /// Frames that the output has taken.
+    /// Direction of all frames, if the source of the queue sees one direction only.
+    direction: Option<Direction>,
+    /// Frames that the buffer has taken.
     taken: u64,
-    /// Frames that the output did not take, because the viewer did not read.
+    /// Frames that are written.
+    written: u64,
+    /// Frames that the buffer did not take, because the viewer did not read.
     missed: Count,
 }
 
@@ -56,6 +60,8 @@ pub struct NewSource {
     pub header: FileHeader,
     /// The present ledger.
     pub ledger: Ledger,
+    /// Direction of all frames, if the source of the queue sees one direction only.
+    pub direction: Option<Direction>,
 }
 
 /// Why a viewer gets nothing more.
@@ -114,7 +120,9 @@ impl Viewer {
         let source = |source: NewSource| Source {
             tap: source.tap,
             before: source.ledger,
+            direction: source.direction,
             taken: 0,
+            written: 0,
             missed: Count::default(),
         };
         Ok(Self {
@@ -149,13 +157,19 @@ impl Viewer {
         self.ending.as_ref()
     }
 
-    /// Frames that the output has taken.
+    /// Frames that are written.
     #[must_use]
-    pub fn taken(&self) -> u64 {
-        self.sources.iter().map(|source| source.taken).sum()
+    pub fn written(&self) -> u64 {
+        self.sources.iter().map(|source| source.written).sum()
     }
 
-    /// Frames that the output did not take, because the viewer did not read.
+    /// Frames in the buffer that are not written, or not known to be.
+    #[must_use]
+    pub fn unwritten(&self) -> u64 {
+        self.sources.iter().map(|source| source.taken).sum::<u64>() - self.written()
+    }
+
+    /// Frames that the buffer did not take, because the viewer did not read.
     #[must_use]
     pub fn missed(&self) -> u64 {
         self.sources.iter().map(|source| source.missed.frames).sum()
@@ -214,6 +228,10 @@ impl Viewer {
                 len: u16::try_from(frame.len).unwrap_or(u16::MAX),
                 data: kept,
             };
+            if let Some(direction) = self.sources[number].direction {
+                // This fails only for a queue of another file.
+                let _ = self.writer.direction(number, direction);
+            }
             match self
                 .writer
                 .frame(number, &record, frame.len, frame.is_duplicate)
@@ -277,7 +295,12 @@ impl Viewer {
         self.is_full = false;
         self.is_blocked = false;
         match self.writer.flush() {
-            Ok(()) => self.flushed = self.writer.bytes(),
+            Ok(()) => {
+                self.flushed = self.writer.bytes();
+                for source in &mut self.sources {
+                    source.written = source.taken;
+                }
+            }
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.is_blocked = true,
             Err(e) => self.end(e),
         }

@@ -10,11 +10,13 @@ use std::process::Command;
 use hpcap::{Event, Reason, Stream};
 use hpcap_e2e::daemon::{Daemon, frames};
 use hpcap_e2e::lab::Lab;
+use hpcap_e2e::network::{SEND, veth_pair};
 use hpcap_e2e::producer::Producer;
 use hpcap_e2e::recording::{files, generated};
 use hpcap_source::generator::verify;
 use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
+use testkit::network::{FrameSender, in_namespace};
 use testkit::process::{Process, run};
 use testkit::wait::wait_until;
 
@@ -325,4 +327,37 @@ fn taken_port_is_an_error() {
     let _ = second.says(&[&address, "another port"]);
     tap.signal(Signal::SIGTERM);
     let _ = tap.wait().exits(0);
+}
+
+#[test]
+fn direction_of_a_queue_is_known() {
+    in_namespace(|| {
+        veth_pair(1500);
+        let lab = Lab::new();
+        let _daemon = Daemon::start(&lab, &["--ring", "4M", "af_packet:veth1,direction=in"]);
+        let spec = "port=0,queue=*,rx-dev=r.pcapng,tx-dev=t.pcap";
+        let mut tap = Process::spawn(lab.tool("hpcap-tap").args(["--pdump", spec, "-c", "5"]));
+        tap.wait_for("sees no sent frames");
+        tap.wait_for("attached");
+        let sender = FrameSender::new(SEND);
+        for _ in 0..5 {
+            sender.send(&[0x88; 60]);
+        }
+        let _ = tap.wait().exits(0);
+        assert!(testkit::pcap::read(&lab.path("t.pcap")).frames.is_empty());
+        let fields = [
+            "-r",
+            "r.pcapng",
+            "-T",
+            "fields",
+            "-e",
+            "frame.packet_flags_direction",
+        ];
+        if count_with_tshark(&lab, &["-r", "r.pcapng"]).is_some() {
+            let directions = run(lab.here(Path::new("tshark")).args(fields)).exits(0).out;
+            let inbound =
+                |line: &str| u32::from_str_radix(line.trim_start_matches("0x"), 16) == Ok(1);
+            assert!(directions.lines().count() == 5 && directions.lines().all(inbound));
+        }
+    });
 }
