@@ -19,6 +19,7 @@ Examples:
   hpcap-diag collect                     write hpcap-diag-TIME.tar.gz into this folder
   hpcap-diag read FILE.tar.gz            what is wrong with the machine that the file is of
   hpcap-diag diff A.tar.gz B.tar.gz      what changed between two files
+  dmesg | hpcap-diag decode              files and lines of an oops of hpcap's modules
 
 Exit codes: 0 done, 1 failed, 2 usage."
 )]
@@ -39,6 +40,29 @@ pub enum Command {
     Now(Now),
     /// Say what changed between two files
     Diff(Diff),
+    /// Turn an oops or a warning of hpcap's modules into files, lines and functions
+    Decode(Decode),
+}
+
+/// Options of `hpcap-diag decode`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  dmesg | hpcap-diag decode
+  hpcap-diag decode probe.tar.gz
+  hpcap-diag decode dmesg.202611292359 --symbols target/kmod
+
+A module is used only if it is the build that the kernel ran: its build id, or the size of the function, is that of
+the log. Of the other files, hpcap-diag says why they do not fit.")]
+pub struct Decode {
+    /// A log, a file that `hpcap-diag collect` has written, or - for standard input
+    #[arg(value_name = "LOG")]
+    pub log: Option<PathBuf>,
+
+    /// Search the modules with debug information in this folder; may be given several times
+    /// [default: the folders of the kernel that wrote the log, in /usr/lib/debug/lib/modules and /lib/modules]
+    #[arg(long, value_name = "DIR")]
+    pub symbols: Vec<PathBuf>,
 }
 
 /// Options of `hpcap-diag read`.

@@ -10,6 +10,7 @@
 //! | [`bundle`] | a collection in memory, from a tarball or from the running system |
 //! | [`facts`] | numbers, words and flags in a collection |
 //! | [`rules`] | what an expert would say of which facts; each rule is a file in `rules/` |
+//! | [`decode`] | files and lines of an oops of the modules |
 //! | [`report`] | the findings and the difference of two collections, as text and JSON |
 //!
 //! A collection is a tree: `proc/` and `sys/` have the files of the kernel under their own names, other files have
@@ -20,6 +21,7 @@
 pub mod bundle;
 pub mod cli;
 pub mod collect;
+pub mod decode;
 pub mod facts;
 pub mod manifest;
 pub mod record;
@@ -44,5 +46,6 @@ pub fn run(cli: &Cli) -> ExitCode {
         Command::Read(options) => report::read(options),
         Command::Now(options) => report::now(options, messages),
         Command::Diff(options) => report::compare(options),
+        Command::Decode(options) => decode::run(options),
     })
 }

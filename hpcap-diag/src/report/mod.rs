@@ -96,11 +96,12 @@ fn all_rules() -> Result<Vec<Rule>> {
     rules::all().map_err(|why| Error::new(Kind::Format, "read the rules", why))
 }
 
-fn print(text: &str) -> Result<()> {
+/// Prints `text` to standard output.
+pub(crate) fn print(text: &str) -> Result<()> {
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         // The reader closed the pipe because it has read enough, as `head` does.
         Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        other => other.context(|| "print the findings"),
+        other => other.context(|| "print the result"),
     }
 }
