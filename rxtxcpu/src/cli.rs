@@ -127,6 +127,18 @@ pub struct Cli {
     #[arg(long, value_name = "TIME", value_parser = parse_duration, help_heading = "Limits")]
     pub duration: Option<Duration>,
 
+    /// Print the rates of each stream on stderr every TIME; every second by default.
+    #[arg(
+        long,
+        value_name = "TIME",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "1s",
+        value_parser = parse_duration,
+        help_heading = "Output"
+    )]
+    pub live: Option<Duration>,
+
     /// Size of the ring of each stream. Default: 16M, and less where that would be more than 256M in
     /// all.
     #[arg(long, value_name = "SIZE", value_parser = parse_size, help_heading = "Machine")]

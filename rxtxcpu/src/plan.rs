@@ -21,6 +21,8 @@ const RINGS_BYTES: u64 = 256 << 20;
 const RING_BYTES_MIN: u64 = 1 << 20;
 /// Largest ring that a packet socket can have.
 const RING_BYTES_MAX: u64 = 2 << 30;
+/// Shortest time between two tables of rates.
+const LIVE_MIN: Duration = Duration::from_millis(100);
 /// Length of a block of a ring.
 const BLOCK_BYTES: u32 = 256 << 10;
 
@@ -55,6 +57,8 @@ pub struct Plan {
     pub output: Option<Output>,
     /// Whether every frame is written at once.
     pub packet_buffered: bool,
+    /// Time between two tables of rates; `None` for no tables.
+    pub live: Option<Duration>,
     /// Whether to say on stderr what is done.
     pub verbose: bool,
 }
@@ -127,6 +131,9 @@ impl Plan {
                 "Write file '-' (stdout) is only permitted when capturing on a single {one}."
             )));
         }
+        if cli.live.is_some_and(|every| every < LIVE_MIN) {
+            return Err(Failure::Usage("--live is at least 100ms.".to_owned()));
+        }
         let share = RINGS_BYTES / wanted.len() as u64;
         let ring_bytes = cli.ring.unwrap_or(RING_BYTES.min(share));
         if cli
@@ -150,6 +157,7 @@ impl Plan {
             repeats: cli.repeats,
             output,
             packet_buffered: cli.packet_buffered,
+            live: cli.live,
             verbose: cli.verbose,
         })
     }

@@ -2,6 +2,7 @@
 
 mod budget;
 mod counters;
+mod live;
 mod stop;
 mod supervisor;
 mod watch;
@@ -23,6 +24,7 @@ use crate::verbose;
 use budget::Budget;
 use counters::Counters;
 pub use counters::StreamCounts;
+use live::Live;
 use stop::Stop;
 use supervisor::Supervisor;
 use worker::Worker;
@@ -149,7 +151,11 @@ impl<'p> Capture<'p> {
                 failure = Some(Error::io("start a thread", error).into());
                 shared.stop.request();
             }
-            if let Err(e) = Supervisor::new(plan, &shared, &group).run(&signals) {
+            let live = plan
+                .live
+                .map(|every| Live::new(plan, &counters, &numbers, every));
+            let supervisor = Supervisor::new(plan, &shared, &group, live);
+            if let Err(e) = supervisor.run(&signals) {
                 failure.get_or_insert(e);
             }
             shared.stop.request();

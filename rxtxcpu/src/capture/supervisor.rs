@@ -8,6 +8,7 @@ use hpcap::Error;
 use hpcap_service::Signals;
 use hpcap_source::af_packet::streams::Group;
 
+use super::live::Live;
 use super::watch::{CpuWatch, InterfaceWatch};
 use super::{Request, Shared};
 use crate::failure::Failure;
@@ -22,15 +23,22 @@ pub(super) struct Supervisor<'a> {
     shared: &'a Shared,
     interface: InterfaceWatch<'a>,
     cpus: CpuWatch<'a>,
+    live: Option<Live<'a>>,
 }
 
 impl<'a> Supervisor<'a> {
-    pub(super) fn new(plan: &'a Plan, shared: &'a Shared, group: &'a Group) -> Self {
+    pub(super) fn new(
+        plan: &'a Plan,
+        shared: &'a Shared,
+        group: &'a Group,
+        live: Option<Live<'a>>,
+    ) -> Self {
         Self {
             plan,
             shared,
             interface: InterfaceWatch::new(&plan.interface),
             cpus: CpuWatch::new(plan, group),
+            live,
         }
     }
 
@@ -45,7 +53,11 @@ impl<'a> Supervisor<'a> {
             if left.is_zero() {
                 break;
             }
-            self.sleep(signals, LOOK_EVERY.min(left))?;
+            let table = self.live.as_ref().map_or(LOOK_EVERY, Live::due_in);
+            self.sleep(signals, LOOK_EVERY.min(left).min(table))?;
+            if let Some(live) = &mut self.live {
+                live.print_if_due();
+            }
             self.interface.look()?;
             if self.cpus.look()? {
                 self.shared.cpu_changes.fetch_add(1, Ordering::Relaxed);

@@ -187,3 +187,26 @@ fn verbose_says_what_is_captured() {
         ]);
     });
 }
+
+#[test]
+fn live_table_has_every_stream() {
+    on_loopback(|| {
+        let mut capture = Lab::new().start("rxtxcpu", "--live=100ms lo");
+        ping(0, 3);
+        capture.wait_for(" 12          0\n");
+        let ended = capture.interrupt().exits(0);
+        for cpu in cpus() {
+            assert!(
+                ended.err.contains(&format!("\ncpu{cpu}  ")),
+                "{}",
+                ended.err
+            );
+        }
+        for word in ["rx/s", "tx/s", "captured", "dropped"] {
+            assert!(ended.err.contains(word), "{word}: {}", ended.err);
+        }
+        // Nobody moves the cursor of what is no terminal.
+        assert!(!ended.err.contains('\x1b'), "{}", ended.err);
+        assert_eq!(lines(&ended), summary_of(0, 12));
+    });
+}
