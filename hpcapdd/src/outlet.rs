@@ -37,6 +37,8 @@ pub(crate) struct FileOutlet {
     /// Length in bytes at which the next file begins.
     pub(crate) rotate_bytes: Option<u64>,
     limits: Limits,
+    /// The sources that the names of the files have; `None` in the names of files of a queue.
+    names: Vec<Option<SourceName>>,
 }
 
 impl Outlet {
@@ -85,6 +87,12 @@ impl FileOutlet {
             Origin::Queue(_) => (None, 1),
             Origin::Sources(sources) => (Some(file_name(sources, form)), sources.len()),
         };
+        let names = match origin {
+            Origin::Sources(all) if form.format == FileFormat::Raw => {
+                all.iter().map(|source| Some(source.name)).collect()
+            }
+            Origin::Queue(_) | Origin::Sources(_) => vec![source],
+        };
         // pcapng has the frames of all sources in one file.
         let open_files = match form.format {
             FileFormat::Raw => open_files as u64,
@@ -103,6 +111,7 @@ impl FileOutlet {
             .or_else(|| limits.file_bytes(folder.base(), open_files));
         Ok(Self {
             folder,
+            names,
             rotate_bytes,
             limits,
         })
@@ -129,6 +138,7 @@ impl FileOutlet {
     ) -> Result<Completion> {
         let recording = Recording {
             streams,
+            names: self.names.clone(),
             files: self.folder.own_files(),
         };
         let retention = match self.limits.is_set() {

@@ -1,9 +1,10 @@
 //! Decides which finished files are deleted to keep within the limits.
 //!
-//! A file is deleted only if this process made it, or if its own header says that it has the origin
-//! that is being recorded: the same host, interface and queue. Files that another recorder wrote
-//! while this one ran are kept, and so is everything behind a symbolic link. The oldest file is
-//! deleted first: files of other recordings before those of the running one, and within each
+//! A file is deleted only if this process made it, or if it is of an earlier recording of the same
+//! kind: its own header says that it has the origin that is being recorded (the same host, interface
+//! and queue), and it has the name that this recorder gives its files. Files that another recorder
+//! wrote while this one ran are kept, and so is everything behind a symbolic link. The oldest file
+//! is deleted first: files of other recordings before those of the running one, and within each
 //! recording in its order.
 //!
 //! The files under way count with the room that they have claimed ([`Room`]), which is deleted
@@ -11,22 +12,24 @@
 
 mod clock;
 mod limits;
+mod neighbours;
 mod order;
 mod own_files;
 mod scan;
 mod thread;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use hpcap::Timestamp;
-use hpcap::raw::{Origin, RecordingId};
+use hpcap::raw::{Origin, RecordingId, SourceName};
 
 use crate::report::event::FileDeleted;
 use crate::storage::inode::Inode;
 use crate::storage::room::{Claims, Room};
 use clock::Clock;
+use neighbours::Neighbours;
 use scan::{Found, Store};
 
 pub use limits::{Limits, disk_bytes};
@@ -47,6 +50,8 @@ pub struct StreamIdentity {
 pub struct Recording {
     /// The streams of the running recording.
     pub streams: Vec<StreamIdentity>,
+    /// The sources that the names of its files have; `None` in the names of files of a queue.
+    pub names: Vec<Option<SourceName>>,
     /// The files of this recorder.
     pub files: OwnFiles,
 }
@@ -57,15 +62,21 @@ impl Recording {
         id.is_some() && self.streams.iter().any(|stream| stream.id == id)
     }
 
-    /// Whether a stream of the running recording has this origin.
-    fn has_origin(&self, origin: &Origin) -> bool {
-        self.streams.iter().any(|stream| stream.origin == *origin)
+    /// Whether `file` has a name that this recorder gives, and the header of `file` names the origin
+    /// of a stream of the running recording.
+    fn is_like(&self, file: &Found) -> bool {
+        let has_origin = |origin: &Origin| self.streams.iter().any(|s| s.origin == *origin);
+        self.names.contains(&file.source)
+            && file
+                .identity
+                .as_ref()
+                .is_some_and(|i| has_origin(&i.origin))
     }
 
     /// Number of the file in the order of creation, if this recorder made it. File systems reuse
     /// inode numbers, so a file whose header names another recording does not count.
     fn made(&self, file: &Found) -> Option<u64> {
-        let id = file.identity.as_ref().and_then(|i| i.recording);
+        let id = file.recording();
         self.files
             .number(file.inode)
             .filter(|_| id.is_none() || self.has_id(id))
@@ -90,10 +101,7 @@ pub struct Retention {
     store: Store,
     recording: Recording,
     clock: Clock,
-    /// Recordings that other recorders ran at the same time as this one; their files are kept.
-    others: HashSet<RecordingId>,
-    /// Whether another recorder in this folder writes the same recording as this one.
-    shared: bool,
+    neighbours: Neighbours,
     future_files: usize,
     room: Room,
     /// Whether the user was told that the limits cannot be kept.
@@ -109,8 +117,7 @@ impl Retention {
             store: Store::new(base),
             recording,
             clock: Clock::start(),
-            others: HashSet::new(),
-            shared: false,
+            neighbours: Neighbours::default(),
             future_files: 0,
             room,
             warned_of_room: false,
@@ -148,7 +155,7 @@ impl Retention {
             }
         };
         self.clock.see(&found);
-        self.note_other_recorders(&found);
+        self.neighbours.look(&found, &self.recording);
         let (under_way, promised) = self.under_way(&found, &claims);
         let claimed = inodes(&claims);
         let (mine, _): (Vec<Found>, Vec<Found>) = found
@@ -234,13 +241,9 @@ impl Retention {
         (under_way, promised)
     }
 
-    /// Whether this recorder made `file`, or the header of `file` names the origin of the recording.
+    /// Whether this recorder made `file`, or an earlier one of the same kind.
     fn is_of_origin(&self, file: &Found) -> bool {
-        self.recording.made(file).is_some()
-            || file
-                .identity
-                .as_ref()
-                .is_some_and(|identity| self.recording.has_origin(&identity.origin))
+        self.recording.made(file).is_some() || self.recording.is_like(file)
     }
 
     /// The warning that the limits cannot be kept, each time that this begins.
@@ -254,25 +257,6 @@ impl Retention {
         })
     }
 
-    /// Notes the recordings of other recorders. A `.part` file that another process has locked
-    /// belongs to a recording that is running.
-    fn note_other_recorders(&mut self, found: &[Found]) {
-        for file in found.iter().filter(|file| file.part && file.locked) {
-            if self.recording.made(file).is_some() {
-                continue;
-            }
-            let id = file
-                .identity
-                .as_ref()
-                .and_then(|identity| identity.recording);
-            if self.recording.has_id(id) {
-                self.shared = true;
-            } else if let Some(id) = id {
-                self.others.insert(id);
-            }
-        }
-    }
-
     /// Whether `file` is a finished file that this retention may delete.
     fn may_delete(&self, file: &Found) -> bool {
         if file.part {
@@ -281,17 +265,7 @@ impl Retention {
         if self.recording.made(file).is_some() {
             return true;
         }
-        let Some(identity) = &file.identity else {
-            return false;
-        };
-        if !self.recording.has_origin(&identity.origin) {
-            return false;
-        }
-        match identity.recording {
-            id if self.recording.has_id(id) => !self.shared,
-            Some(id) => !self.others.contains(&id),
-            None => true,
-        }
+        self.recording.is_like(file) && !self.neighbours.wrote(file, &self.recording)
     }
 
     fn warn_of_future(&mut self, sorted: &order::Sorted) -> Option<String> {

@@ -30,7 +30,7 @@ pub(super) fn oldest_first(files: Vec<Found>, running: &Recording, now: Timestam
     let mut own = Vec::new();
     for file in files {
         let number = running.made(&file);
-        let id = file.identity.as_ref().and_then(|i| i.recording);
+        let id = file.recording();
         if number.is_some() || running.has_id(id) {
             own.push((number, id, file));
             continue;

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use hpcap::compress::FileFormat;
 use hpcap::error::Context;
-use hpcap::raw::{FileName, Identity};
+use hpcap::raw::{FileName, Identity, RecordingId, SourceName};
 use hpcap::{Timestamp, pcapfile, raw};
 use nix::dir::Dir;
 use nix::fcntl::{AtFlags, OFlag, openat};
@@ -59,8 +59,19 @@ pub(super) struct Found {
     pub(super) locked: bool,
     /// Identity in the file's header; `None` if it has none or cannot be read.
     pub(super) identity: Option<Identity>,
+    /// The source in its name; `None` in the name of a file of a queue.
+    pub(super) source: Option<SourceName>,
     /// Time at which the file was started, according to its name.
     pub(super) named: Timestamp,
+}
+
+impl Found {
+    /// The recording that the header of the file names.
+    pub(super) fn recording(&self) -> Option<RecordingId> {
+        self.identity
+            .as_ref()
+            .and_then(|identity| identity.recording)
+    }
 }
 
 /// A folder of recordings.
@@ -175,6 +186,7 @@ impl Store {
             part: parsed.part,
             locked,
             identity,
+            source: parsed.source,
             named: Timestamp::from_ns(parsed.start_sec.saturating_mul(1_000_000_000)),
         }))
     }
@@ -272,6 +284,7 @@ impl Found {
             part: false,
             locked: false,
             identity: None,
+            source: None,
             named: start,
         }
     }

@@ -89,6 +89,7 @@ impl Folder {
                 origin: origin(),
                 id: id(9),
             }],
+            names: vec![SourceName::new("eth0")],
             files: self.own.clone(),
         };
         let base = self.dir.path().to_owned();
@@ -197,6 +198,59 @@ fn files_of_another_origin_stay() {
     }
     assert_eq!(folder.deleted(ALL, 10).len(), 1);
     assert!(others.iter().all(|path| path.exists()));
+}
+
+#[test]
+fn files_with_another_name_stay() {
+    let folder = Folder::new();
+    folder.file(id(9), 0, 0);
+    let dns = FileName {
+        source: SourceName::new("dns"),
+        ..FileName::new(START + 1, QueueName::new(0, 0))
+    };
+    let of_queue = FileName::new(START + 2, QueueName::new(0, 0));
+    let others = [dns, of_queue].map(|name| name.path(folder.dir.path()));
+    for path in &others {
+        folder.file_at(path, id(2), 0, 1);
+    }
+    assert_eq!(folder.deleted(ALL, 10).len(), 1);
+    assert!(others.iter().all(|path| path.exists()));
+}
+
+#[test]
+fn files_that_appear_meanwhile_stay() {
+    let folder = Folder::new();
+    let earlier = folder.file(id(1), 0, 0);
+    let mut retention = folder.retention(Limits {
+        size: Some(1 << 30),
+        ..Limits::default()
+    });
+    let mut deleted = |limits, now| {
+        retention.limits = limits;
+        paths(retention.enforce_at(at(now), &mut || Ok(0)))
+    };
+    assert!(deleted(files(100), 10).is_empty());
+    // Another recorder has begun and ended since.
+    let others = [folder.file(id(2), 0, 11), folder.file(id(2), 1, 12)];
+    assert_eq!(deleted(ALL, 13), [earlier]);
+    assert!(others.iter().all(|path| path.exists()));
+}
+
+#[test]
+fn files_beside_an_unwritten_header_stay() {
+    let folder = Folder::new();
+    let earlier = folder.file(id(1), 0, 0);
+    let part = folder.path(1, true);
+    fs::write(&part, "").unwrap();
+    let held = File::open(&part).unwrap();
+    held.try_lock().unwrap();
+    let mut retention = folder.retention(ALL);
+    assert!(paths(retention.enforce_at(at(10), &mut || Ok(0))).is_empty());
+    folder.file_at(&part, id(2), 0, 1);
+    assert_eq!(
+        paths(retention.enforce_at(at(11), &mut || Ok(0))),
+        [earlier]
+    );
 }
 
 #[test]
