@@ -95,14 +95,15 @@ impl Meter {
         now += &self.further;
         let ledger = recording_ledger(&now, &listener.start().ledger, tally);
         let new = ledger.since(&self.ledger);
-        let stored = tally.stored - self.stored;
+        // What is stored becomes less when a disk loses a part of a file.
+        let stored = tally.stored.frames.saturating_sub(self.stored.frames);
         let stored_bytes = tally.stored_bytes.saturating_sub(self.stored_bytes);
         let wire = new.on_the_wire();
         Progress {
             seconds: self.elapsed().as_secs_f64(),
             frames_per_second: to_f64(wire.frames) / seconds,
             bits_per_second: wire_bits(wire) / seconds,
-            stored_frames_per_second: to_f64(stored.frames) / seconds,
+            stored_frames_per_second: to_f64(stored) / seconds,
             stored_bytes_per_second: to_f64(stored_bytes) / seconds,
             lost_frames_per_second: to_f64(new.lost().frames) / seconds,
             lag,

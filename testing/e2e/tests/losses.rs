@@ -68,6 +68,23 @@ fn progress_shows_the_wire_when_all_is_lost() {
 }
 
 #[test]
+fn progress_counts_frames_before_a_file_ends() {
+    let lab = Lab::new();
+    // A block of this ring holds the frames of many seconds.
+    let store = lab.path("store");
+    let recorder = lab.recorder(&[
+        "--source",
+        "gen:size=300,rate=500pps,late=delay",
+        &store.display().to_string(),
+    ]);
+    wait_until("progress shows that frames are stored", || {
+        events(&recorder.out()).any(|e| e["stored_frames_per_second"].as_f64() > Some(100.0))
+    });
+    assert!(!events(&recorder.out()).any(|e| e["event"] == "file_complete"));
+    let _ = recorder.interrupt().exits(0);
+}
+
+#[test]
 fn clients_do_not_flood_the_log() {
     let lab = Lab::new();
     let daemon = Daemon::start(&lab, &["--ring", "1M", RATE]);

@@ -13,7 +13,7 @@ use std::time::Instant;
 use hpcap::listener::{Listener, Moment, TOLD_LOSSES};
 use hpcap::queue::QueueInfo;
 use hpcap::raw::{Gap, tag::Tag};
-use hpcap::{Kind, Ledger, Reason, Result, Timestamp};
+use hpcap::{Count, Kind, Ledger, Reason, Result, Timestamp};
 
 use resume::Interruption;
 use split::END_BYTES;
@@ -63,6 +63,8 @@ pub struct BlockSink {
     renamed: Option<u64>,
     /// The ledger as the finished files tell it.
     told: Ledger,
+    /// Whether the recording has ended, so that a file that is still open is none.
+    finished: bool,
 }
 
 impl BlockSink {
@@ -94,6 +96,7 @@ impl BlockSink {
             interruption: None,
             renamed: None,
             told: Ledger::default(),
+            finished: false,
         }
     }
 
@@ -340,6 +343,7 @@ impl Sink for BlockSink {
 
     fn finish(&mut self, listener: &mut Listener, ending: &Ending) {
         let end = ending.target;
+        self.finished = true;
         if self.interruption.is_some() {
             self.end_interruption(&end.ledger, &end, None);
             return;
@@ -380,7 +384,14 @@ impl Sink for BlockSink {
     }
 
     fn tally(&self) -> Tally {
-        self.tally
+        let under_way = match self.finished {
+            true => Count::default(),
+            false => self.writer.frames(),
+        };
+        Tally {
+            stored: self.tally.stored + under_way,
+            ..self.tally
+        }
     }
 
     fn take_notices(&mut self) -> Vec<Notice> {

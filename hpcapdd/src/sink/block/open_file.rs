@@ -21,6 +21,9 @@ pub struct OpenFile {
     pub(super) start: u64,
     /// Frames captured before the file.
     pub(super) before: Count,
+    /// Frames of the file that are stored, as far as they are counted: those before its last whole
+    /// block, or all of them when that block was stored in parts.
+    pub(super) frames: Count,
     /// Stream offset up to which the file holds the stream.
     pub(super) stored: u64,
     /// Stream offset up to which the file holds whole blocks that the producer did not overwrite
@@ -62,11 +65,20 @@ impl OpenFile {
             file,
             start,
             before: told[Reason::Captured],
+            frames: Count::default(),
             stored: start,
             trusted: start,
             own_from: start,
             anchor: (start, told),
             index: Index::new(geometry.block_bytes),
+        }
+    }
+
+    /// Notes that the file holds the frames before a record for which the stream tells `captured`.
+    pub(super) fn note_frames(&mut self, captured: Count) {
+        let frames = captured - self.before;
+        if frames.frames > self.frames.frames {
+            self.frames = frames;
         }
     }
 

@@ -4,7 +4,7 @@
 //! index says where each file starts. The writer looks at records only where a file ends early.
 
 use hpcap::raw::index::Entry;
-use hpcap::{Count, Ledger, Timestamp};
+use hpcap::{Count, Ledger, Reason, Timestamp};
 
 use crate::sink::block::block_view::{BlockView, StoredBlock};
 use crate::sink::block::open_file::{OpenFile, tag_record};
@@ -75,6 +75,12 @@ impl BlockWriter {
         self.open.as_ref().map(|o| o.stored)
     }
 
+    /// Frames of the file under way that are stored, as far as they are counted.
+    #[must_use]
+    pub fn frames(&self) -> Count {
+        self.open.as_ref().map_or(Count::default(), |o| o.frames)
+    }
+
     /// Bytes of the file under way that are behind its last trusted block.
     #[must_use]
     pub fn untrusted_bytes(&self) -> u64 {
@@ -139,6 +145,10 @@ impl BlockWriter {
             let tail_buffer = self.tail_buffer.fill(tail);
             open.file.write(tail_buffer, in_file + pages_end, &mut 0)?;
             open.stored = view.end();
+            // This block may be under way for long, and is looked at once in a while only.
+            if let Some(records) = view.records(view.end()) {
+                open.note_frames(view.told_before()[Reason::Captured] + records.frames);
+            }
         }
         Ok(())
     }
@@ -149,6 +159,7 @@ impl BlockWriter {
         if let Some(open) = &mut self.open {
             open.trusted = block.off + block_bytes;
             open.anchor = (block.first_off, block.told);
+            open.note_frames(block.told[Reason::Captured]);
             open.index.entries.push(Entry {
                 offset: block.first_off - open.start,
                 time: block.first_time,
