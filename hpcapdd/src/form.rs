@@ -158,7 +158,8 @@ impl Form {
                     "expected at most 2G: a RAW file is at most 2 GiB"
                 } else {
                     "expected at least 128K: a RAW file is whole blocks of the ring, which have \
-                     128 KiB in the smallest ring and 4 MiB in rings from 16 MiB on"
+                     128 KiB in the smallest ring and 4 MiB in rings from 16 MiB on; files get two \
+                     blocks at least"
                 },
             ),
             FileFormat::Pcap | FileFormat::Pcapng => {

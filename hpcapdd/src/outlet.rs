@@ -2,6 +2,7 @@
 
 use hpcap::compress::FileFormat;
 use hpcap::raw::SourceName;
+use hpcap::units::Bytes;
 use hpcap::{QueueName, Result};
 
 use crate::cli::Cli;
@@ -37,6 +38,8 @@ pub(crate) struct FileOutlet {
     /// Length in bytes at which the next file begins.
     pub(crate) rotate_bytes: Option<u64>,
     limits: Limits,
+    /// Length of a file in bytes that the user asked for.
+    asked_bytes: Option<u64>,
     /// The sources that the names of the files have; `None` in the names of files of a queue.
     names: Vec<Option<SourceName>>,
 }
@@ -112,6 +115,7 @@ impl FileOutlet {
         Ok(Self {
             folder,
             names,
+            asked_bytes: cli.rotate_size,
             rotate_bytes,
             limits,
         })
@@ -124,6 +128,22 @@ impl FileOutlet {
     pub(crate) fn check_blocks(&self, block_bytes: u64, sources: u64) -> Result<()> {
         let base = self.folder.base();
         self.limits.check_blocks(base, block_bytes, sources)
+    }
+
+    /// The warning that RAW files in whole blocks of `block_bytes` bytes get longer than the user
+    /// asked for.
+    pub(crate) fn longer_than_asked(&self, block_bytes: u64) -> Option<String> {
+        // The producer begins a new file at the start of a block, after the limit is in sight.
+        let least = 2 * block_bytes;
+        let asked = self.asked_bytes.filter(|asked| *asked < least)?;
+        Some(format!(
+            "files get longer than --rotate-size {}: at least {}, because RAW files are whole blocks of the \
+             ring, here of {}\n  a smaller ring has smaller blocks (--ring 512K: of 128 KiB); \
+             --format pcapng keeps any limit",
+            Bytes(asked),
+            Bytes(least),
+            Bytes(block_bytes)
+        ))
     }
 
     /// Starts what finishes and deletes the files of the recording of `streams`. `on_complete` runs

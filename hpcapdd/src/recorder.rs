@@ -107,6 +107,9 @@ fn record_once(
     if let (Outlet::Files(files), false) = (&outlet, by_records) {
         let block_bytes = input.listener.info().block_bytes;
         files.check_blocks(block_bytes, streams.len() as u64)?;
+        if let Some(warning) = files.longer_than_asked(block_bytes) {
+            reporter.tell(&Event::warning(warning));
+        }
     }
     let own_streams: Vec<RecordingId> = match by_records {
         true => streams.iter().filter_map(|stream| stream.id).collect(),

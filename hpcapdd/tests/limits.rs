@@ -97,6 +97,19 @@ fn check_keep_size_of(limit: u64, more: &[&str]) {
 }
 
 #[test]
+fn files_longer_than_asked_are_announced() {
+    let warnings = |rotate_size: &str| {
+        let dir = tempfile::tempdir().unwrap();
+        let more = ["--ring", "1M", "--rotate-size", rotate_size];
+        let events = record("gen:count=1000", dir.path(), &more);
+        of_kind(&events, "warning").len()
+    };
+    // A block of this ring has 256 KiB.
+    assert_eq!(warnings("511K"), 1);
+    assert_eq!(warnings("512K"), 0);
+}
+
+#[test]
 fn folder_never_holds_more_than_keep_size() {
     std::thread::scope(|scope| {
         for more in [
