@@ -135,12 +135,14 @@ pub fn plan(path: &Path) -> Result<Plan> {
     plan.file_bytes = reader.offset();
     plan.new_bytes = plan.new_bytes.max(plan.file_bytes);
     pass.finish(&mut plan);
-    certainty.check(path, plan.file_bytes)?;
     if let Some(finished) = path.as_os_str().as_bytes().strip_suffix(b".part") {
         let finished = PathBuf::from(OsStr::from_bytes(finished));
         plan.steps
             .push(format!("rename it to {}", finished.display()));
         plan.rename = Some(finished);
+    }
+    if !plan.is_empty() {
+        certainty.check(path, plan.file_bytes)?;
     }
     Ok(plan)
 }

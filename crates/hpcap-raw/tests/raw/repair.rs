@@ -240,3 +240,76 @@ fn undo_needs_a_journal() {
     fs::write(dir.path().join("1_hpcap0_0.raw.repair"), "no journal").unwrap();
     assert_eq!(undo(&path).unwrap_err().kind(), Kind::NotFound);
 }
+
+/// Returns a file of plain mode, which has no tags, and the offset at which each record ends.
+fn plain(count: u64) -> (Vec<u8>, Vec<usize>) {
+    let mut writer = hpcap_raw::Writer::new(Vec::new());
+    let mut ends = Vec::new();
+    for f in made::equal_frames(count, 100) {
+        let (sec, nsec) = (f.time.sec(), f.time.nsec());
+        let _ = writer.frame(sec, nsec, f.len.into(), &f.data).unwrap();
+        ends.push(usize::try_from(writer.offset()).unwrap());
+    }
+    (writer.close(0).unwrap().0, ends)
+}
+
+#[test]
+fn plain_file_is_repaired_wherever_it_ends() {
+    let (bytes, ends) = plain(6);
+    for cut in ends[0]..=bytes.len() {
+        for reserved in [0, 5000] {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("1391723988_hpcap0_0.raw.part");
+            let left = [&bytes[..cut], &vec![0; reserved]].concat();
+            fs::write(&path, &left).unwrap();
+            let whole = ends.iter().filter(|end| **end <= cut).count();
+            let outcomes = repair_all(&path);
+            let repaired = &outcomes.last().unwrap().path;
+            assert!(is_sound(repaired));
+            let seen = read(&fs::read(repaired).unwrap()).frames.len();
+            assert!(seen >= whole, "{seen} of {whole} frames up to byte {cut}");
+        }
+    }
+}
+
+#[test]
+fn recording_without_a_byte_is_repaired() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("1391723988_eth0.raw.part");
+    fs::write(&path, "").unwrap();
+    let repaired = repair_all(&path).last().unwrap().path.clone();
+    assert!(is_sound(&repaired));
+    assert!(plan(&repaired).unwrap().is_empty());
+}
+
+/// The ending `.raw` is that of disk images and photographs, too.
+#[test]
+fn file_that_is_raw_by_name_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let records = file(&made::equal_frames(50, 100), 0).0;
+    // An image of a file system: zeros, then a superblock, then much that was never written.
+    let mut image = vec![0; 1 << 20];
+    image[1024..2048].copy_from_slice(&made::contents(1024, 5, false));
+    // Records in the image make no RAW file of it, even if they outweigh everything but zeros.
+    let mut with_records = image.clone();
+    with_records[65_536..65_536 + records.len()].copy_from_slice(&records);
+    for (name, bytes) in [
+        ("img.raw", image.clone()),
+        ("img.raw.part", image),
+        ("1391723988_hpcap0_0.raw", with_records.clone()),
+        ("records.raw", with_records),
+        ("boot.raw", [vec![0x55; 512], records].concat()),
+        ("zeros.raw", vec![0; 5000]),
+        ("1391723988_hpcap0_1.raw.part", vec![0; 4096]),
+        ("empty.raw", Vec::new()),
+        ("one.raw", vec![7]),
+        ("two.raw", vec![7, 8]),
+        ("1391723988_hpcap0_2.raw", vec![7; 11]),
+        ("zero.raw", vec![0]),
+    ] {
+        let path = dir.path().join(name);
+        fs::write(&path, &bytes).unwrap();
+        let error = plan(&path).expect_err(name);
+        assert_eq!(error.kind(), Kind::Format, "{name}");
+    }
+}
