@@ -29,9 +29,10 @@ pub enum Value {
 /// What facts are about.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Subject {
-    /// `machine`, `interface`, `cpu`, `queue`, `listener`, `socket`, `disk` or `capture`.
+    /// `machine`, `interface`, `cpu`, `queue`, `unseen` (a queue that could not be
+    /// opened), `listener`, `socket`, `disk` or `capture`.
     pub kind: &'static str,
-    /// Its name; empty for the machine.
+    /// Its name; empty for the machine and for an unseen queue.
     pub name: String,
     facts: BTreeMap<String, Value>,
 }

@@ -102,7 +102,7 @@ pub(super) fn subjects(
     later: &QueuesRecord,
     seconds: f64,
 ) -> Vec<Subject> {
-    let mut subjects = Vec::new();
+    let mut subjects: Vec<Subject> = later.unseen.iter().map(|why| unseen(why)).collect();
     for queue in &later.queues {
         let earlier = before(first, queue);
         let (now, then) = (ledger(&queue.report), ledger(&earlier.report));
@@ -132,6 +132,15 @@ pub(super) fn subjects(
         subjects.push(subject);
     }
     subjects
+}
+
+/// The subject of a queue that could not be opened.
+fn unseen(why: &str) -> Subject {
+    let mut subject = Subject::new("unseen", "");
+    let lines: Vec<&str> = why.lines().map(str::trim).collect();
+    subject.flag("unseen", true);
+    subject.text("why", lines.join("; "));
+    subject
 }
 
 fn listener_subject(queue: &QueueRecord, earlier: &QueueRecord, now: &Json, ring: u64) -> Subject {

@@ -94,6 +94,10 @@ pub const RULES: &[(&str, &str)] = &[
         include_str!("../../rules/producer-silent.toml"),
     ),
     (
+        "queue-unseen",
+        include_str!("../../rules/queue-unseen.toml"),
+    ),
+    (
         "queues-unbalanced",
         include_str!("../../rules/queues-unbalanced.toml"),
     ),

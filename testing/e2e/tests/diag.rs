@@ -6,6 +6,7 @@ use std::process::Command;
 
 use hpcap_e2e::daemon::{Daemon, on_the_wire};
 use hpcap_e2e::lab::Lab;
+use nix::sys::signal::Signal;
 use serde_json::Value;
 use testkit::is_root_or_skips;
 use testkit::network::{FrameSender, create_veth_pair, in_namespace, ip};
@@ -142,4 +143,21 @@ fn traffic_is_in_no_redacted_tarball() {
         drop(recorder);
         drop(daemon);
     });
+}
+
+#[test]
+fn stopped_daemon_is_a_finding() {
+    let lab = Lab::new();
+    let daemon = Daemon::start(&lab, &["--ring", "1M", "gen:rate=1000pps,late=delay"]);
+    daemon.process.signal(Signal::SIGSTOP);
+    let now = ["now", "--interval", "100ms", "--json"];
+    let found = run(lab.tool("hpcap-diag").args(now)).out;
+    let findings = found.lines().map(serde_json::from_str::<Value>);
+    let mut unseen = findings
+        .map(Result::unwrap)
+        .filter(|finding| finding["rule"] == "queue-unseen");
+    let evidence = unseen.next().expect(&found)["evidence"].to_string();
+    assert!(evidence.contains("hpcap0"), "{evidence}");
+    daemon.process.signal(Signal::SIGCONT);
+    let _ = daemon.stop().exits(0);
 }
