@@ -25,7 +25,7 @@ Examples:
 
 Without a terminal, hpcap-status does what --once does. NO_COLOR=1 switches colours off.
 
-Exit codes: 0 done, 1 failed, 2 usage."
+Exit codes: 0 done, 1 failed or (with --once or --json) a queue could not be seen, 2 usage."
 )]
 pub struct Cli {
     /// Print one picture as text, and end

@@ -34,26 +34,35 @@ use collect::Collector;
 #[must_use]
 pub fn run(cli: &Cli) -> ExitCode {
     match try_run(cli) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(unseen) if unseen.is_empty() => ExitCode::SUCCESS,
+        Ok(unseen) => {
+            unseen.iter().for_each(|why| complain(why));
+            ExitCode::FAILURE
+        }
         Err(e) => {
-            use std::io::Write;
-            // Standard error may be gone together with the terminal.
-            let text = visible_lines(&format!("hpcap-status: {e}")).into_owned();
-            let _ = writeln!(std::io::stderr(), "{text}");
+            complain(&e.to_string());
             ExitCode::from(e.exit_code())
         }
     }
 }
 
-fn try_run(cli: &Cli) -> Result<()> {
+fn complain(why: &str) {
+    use std::io::Write;
+    let text = visible_lines(&format!("hpcap-status: {why}")).into_owned();
+    // Standard error may be gone together with the terminal.
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+/// Returns why queues are missing in what was printed.
+fn try_run(cli: &Cli) -> Result<Vec<String>> {
     let collector = Collector::start(logs(cli)?)?;
     let has_terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
     if cli.watch {
-        plain::watch(collector, cli.interval, cli.json)
+        plain::watch(collector, cli.interval, cli.json).map(|()| Vec::new())
     } else if cli.once || cli.json || !has_terminal {
         plain::once(collector, cli.json)
     } else {
-        app::run(collector, cli.interval)
+        app::run(collector, cli.interval).map(|()| Vec::new())
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use hpcap::error::Context;
 use hpcap::report::json_line;
-use hpcap::{Result, visible};
+use hpcap::{Error, Kind, Result, visible};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
@@ -19,27 +19,37 @@ use crate::ui::{self, View};
 
 /// Time between the two readings from which the rates of one picture come.
 const BETWEEN_READINGS: Duration = Duration::from_millis(500);
-/// How long the first picture waits for queues that do not answer.
-const SEARCH: Duration = Duration::from_secs(10);
+/// How long the first picture waits for queues. It is much longer than a queue that does not answer is
+/// waited for when it is opened, because the picture must name that queue.
+const SEARCH: Duration = Duration::from_secs(60);
 /// How long one picture waits for the logs of the monitor, which may be long or on a slow disk.
 const LOGS: Duration = Duration::from_secs(3);
 /// Width of a picture where nobody says how wide it may be.
 const WIDTH: u16 = 120;
 
-/// Waits until the queues that are there have been found. A queue that does not answer is left out.
-fn search(collector: &Collector) {
+/// Waits until each queue that is there has been opened, or it is known why it cannot be.
+fn search(collector: &Collector) -> Result<()> {
     let start = Instant::now();
-    while !collector.has_searched() && start.elapsed() < SEARCH {
+    while !collector.has_searched() {
+        if start.elapsed() >= SEARCH {
+            let why = format!("the search has not ended within {} s", SEARCH.as_secs());
+            return Err(Error::new(
+                Kind::Timeout,
+                "find the queues of this machine",
+                why,
+            ));
+        }
         std::thread::sleep(Duration::from_millis(2));
     }
+    Ok(())
 }
 
-/// Prints one picture, or with `json` one object.
+/// Prints one picture, or with `json` one object. Returns why it does not show all queues.
 ///
 /// # Errors
 /// Errors of the system.
-pub fn once(mut collector: Collector, json: bool) -> Result<()> {
-    search(&collector);
+pub fn once(mut collector: Collector, json: bool) -> Result<Vec<String>> {
+    search(&collector)?;
     let start = Instant::now();
     let mut report = collector.collect()?;
     if !report.queues.is_empty() {
@@ -53,7 +63,8 @@ pub fn once(mut collector: Collector, json: bool) -> Result<()> {
         true => json_line(&report)?,
         false => picture(&report, width()),
     };
-    print(&text).map(drop)
+    print(&text)?;
+    Ok(report.unseen)
 }
 
 /// Prints lines, or with `json` one object, at each interval until nobody reads them.
@@ -61,7 +72,7 @@ pub fn once(mut collector: Collector, json: bool) -> Result<()> {
 /// # Errors
 /// Errors of the system.
 pub fn watch(mut collector: Collector, interval: Duration, json: bool) -> Result<()> {
-    search(&collector);
+    search(&collector)?;
     // The first rates need a reading to compare with.
     collector.collect()?;
     let mut due = Instant::now();

@@ -1,14 +1,14 @@
-//! Finds queues and opens them, in a thread of its own: a producer that does not answer must not
-//! delay the next sample.
+//! Finds queues and opens them, in threads of its own: a producer that does not answer must not delay
+//! the next sample, nor hide another queue.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use hpcap::error::Context;
-use hpcap::{Queue, QueueName, Result};
+use hpcap::{Error, Queue, QueueName, Result};
 
 /// Time after which a queue that could not be opened is tried again.
 const RETRY: Duration = Duration::from_secs(5);
@@ -85,45 +85,129 @@ fn search(
     interval: Duration,
     searched: &AtomicBool,
 ) {
-    let mut refused: BTreeMap<QueueName, (Instant, String)> = BTreeMap::new();
-    let mut complaints: Vec<String> = Vec::new();
+    let mut search = Search::new(open, sender);
     loop {
-        let (names, unseen) = Queue::list();
-        let mut now: Vec<String> = unseen.iter().map(ToString::to_string).collect();
-        refused.retain(|name, _| names.contains(name));
+        let next = Instant::now() + interval;
+        search.begin();
+        loop {
+            if search.publish().is_err() {
+                return;
+            }
+            if search.opening.is_empty() {
+                searched.store(true, Ordering::Release);
+            }
+            let left = next.saturating_duration_since(Instant::now());
+            match search.answers.recv_timeout(left) {
+                Ok((name, answer)) => search.note(name, answer),
+                Err(_) => break,
+            }
+        }
+    }
+}
+
+/// Nobody takes any more what is found.
+#[derive(Debug)]
+struct Dropped;
+
+/// The queues that are being opened, and what is known of the others.
+///
+/// Each queue is opened in a thread of its own, so that a producer that stands still hides no other queue.
+#[derive(Debug)]
+struct Search<'a> {
+    open: &'a Mutex<BTreeSet<QueueName>>,
+    sender: &'a SyncSender<Found>,
+    opening: BTreeSet<QueueName>,
+    answer: Sender<(QueueName, Result<Queue>)>,
+    answers: Receiver<(QueueName, Result<Queue>)>,
+    /// Queues that could not be opened: when, and why.
+    refused: BTreeMap<QueueName, (Instant, String)>,
+    opened: Vec<Box<Queue>>,
+    /// Why it is unknown whether there are other queues.
+    unlisted: Vec<String>,
+    /// What was published last.
+    complaints: Vec<String>,
+}
+
+impl<'a> Search<'a> {
+    fn new(open: &'a Mutex<BTreeSet<QueueName>>, sender: &'a SyncSender<Found>) -> Self {
+        let (answer, answers) = channel();
+        Self {
+            open,
+            sender,
+            opening: BTreeSet::new(),
+            answer,
+            answers,
+            refused: BTreeMap::new(),
+            opened: Vec::new(),
+            unlisted: Vec::new(),
+            complaints: Vec::new(),
+        }
+    }
+
+    /// Starts to open the queues that are not open.
+    fn begin(&mut self) {
+        let (names, unlisted) = Queue::list();
+        self.unlisted = unlisted.iter().map(ToString::to_string).collect();
+        self.refused.retain(|name, _| names.contains(name));
         for name in names {
-            if lock(open).contains(&name)
-                || refused
-                    .get(&name)
-                    .is_some_and(|(at, _)| at.elapsed() < RETRY)
+            let is_recent = |(at, _): &(Instant, String)| at.elapsed() < RETRY;
+            if lock(self.open).contains(&name)
+                || self.opening.contains(&name)
+                || self.refused.get(&name).is_some_and(is_recent)
             {
                 continue;
             }
-            match Queue::open(name) {
+            let answer = self.answer.clone();
+            let started = std::thread::Builder::new()
+                .name("opening".into())
+                .spawn(move || drop(answer.send((name, Queue::open(name)))))
+                .context(|| format!("start the thread that opens queue {name}"));
+            match started {
+                Ok(_) => drop(self.opening.insert(name)),
+                Err(e) => self.refuse(name, &e),
+            }
+        }
+    }
+
+    /// Notes whether a queue could be opened.
+    fn note(&mut self, name: QueueName, answer: Result<Queue>) {
+        self.opening.remove(&name);
+        match answer {
+            Ok(queue) => {
+                self.refused.remove(&name);
                 // A daemon that ended may have left its socket behind for a moment.
-                Ok(queue) if !queue.is_served() => {}
-                Ok(queue) => {
-                    refused.remove(&name);
-                    lock(open).insert(name);
-                    if let Err(TrySendError::Disconnected(_)) =
-                        sender.try_send(Found::Queue(Box::new(queue)))
-                    {
-                        return;
-                    }
-                }
-                Err(e) => {
-                    refused.insert(name, (Instant::now(), e.to_string()));
+                if queue.is_served() {
+                    lock(self.open).insert(name);
+                    self.opened.push(Box::new(queue));
                 }
             }
+            Err(e) => self.refuse(name, &e),
         }
-        now.extend(refused.values().map(|(_, why)| why.clone()));
-        if now != complaints {
-            complaints.clone_from(&now);
-            if let Err(TrySendError::Disconnected(_)) = sender.try_send(Found::Unseen(now)) {
-                return;
-            }
+    }
+
+    fn refuse(&mut self, name: QueueName, why: &Error) {
+        self.refused.insert(name, (Instant::now(), why.to_string()));
+    }
+
+    /// Passes on what is new.
+    fn publish(&mut self) -> std::result::Result<(), Dropped> {
+        for queue in self.opened.drain(..) {
+            send(self.sender, Found::Queue(queue))?;
         }
-        searched.store(true, Ordering::Release);
-        std::thread::sleep(interval);
+        let mut now = self.unlisted.clone();
+        now.extend(self.refused.values().map(|(_, why)| why.clone()));
+        if now != self.complaints {
+            self.complaints.clone_from(&now);
+            send(self.sender, Found::Unseen(now))?;
+        }
+        Ok(())
+    }
+}
+
+/// Passes on `found`. It is lost if nobody has taken anything for long.
+fn send(sender: &SyncSender<Found>, found: Found) -> std::result::Result<(), Dropped> {
+    match sender.try_send(found) {
+        Err(TrySendError::Disconnected(_)) => Err(Dropped),
+        Ok(()) | Err(TrySendError::Full(_)) => Ok(()),
     }
 }

@@ -388,19 +388,46 @@ fn member_of_the_group_sees_everything() {
             "gen:rate=1000pps,late=delay",
         ],
     );
-    let as_user = |gid: u32| {
+    let as_user = |gid: u32, code: i32| {
         let mut command = lab.here(Path::new("setpriv"));
         command
             .args(["--reuid=65534", &format!("--regid={gid}"), "--clear-groups"])
             .arg("--")
             .arg(&program)
             .args(["--logs", "none", "--once"]);
-        run(&mut command).exits(0).out
+        run(&mut command).exits(code).out
     };
-    let member = as_user(member_of);
+    let member = as_user(member_of, 0);
     assert!(member.contains("no frame lost  1 queue"), "{member}");
-    let other = as_user(other_group);
+    let other = as_user(other_group, 1);
     assert!(other.contains("CANNOT SEE"), "{other}");
     assert!(other.contains("member of group"), "{other}");
     let _ = daemon.stop();
+}
+
+#[test]
+fn stopped_daemon_hides_no_other_queue() {
+    let lab = Lab::new();
+    let stopped = Daemon::start(&lab, &SOURCE);
+    let healthy = Daemon::start(
+        &lab,
+        &["--ring", "1M", "hpcap1=gen:rate=1000pps,late=delay"],
+    );
+    stopped.process.signal(Signal::SIGSTOP);
+    let picture = run(status(&lab).arg("--once")).exits(1).says(&["hpcap0"]);
+    assert!(picture.out.contains("hpcap1"), "{}", picture.out);
+    assert!(
+        picture.out.contains("not all can be seen"),
+        "{}",
+        picture.out
+    );
+    let json = run(status(&lab).arg("--json")).exits(1);
+    let report: Value = serde_json::from_str(&json.out).unwrap();
+    assert_eq!(report["queues"][0]["queue"], "hpcap1");
+    assert!(report["unseen"][0].as_str().unwrap().contains("hpcap0"));
+    let _ = healthy.stop().exits(0);
+    let alone = run(status(&lab).arg("--once")).exits(1);
+    assert!(alone.out.contains("CANNOT SEE"), "{}", alone.out);
+    stopped.process.signal(Signal::SIGCONT);
+    let _ = stopped.stop().exits(0);
 }

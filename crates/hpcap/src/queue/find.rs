@@ -46,7 +46,7 @@ impl Queue {
             QueueAddress::Path(path) => {
                 let tried = format!("open queue {}", path.display());
                 match Connection::to(&path) {
-                    Ok(connection) => Self::with(Arc::new(At(path)), connection),
+                    Ok(connection) => Self::with(Arc::new(At(path)), connection, &tried),
                     Err(e) => Err(explain(e, &path, &tried)?),
                 }
             }
@@ -60,7 +60,7 @@ impl Queue {
         let sockets = run_dirs().into_iter().map(|dir| socket_path(&dir, name));
         for path in sockets.chain([device_path(&dev_dir(), name)]) {
             match Connection::to(&path) {
-                Ok(connection) => return Self::with(Arc::new(At(path)), connection),
+                Ok(connection) => return Self::with(Arc::new(At(path)), connection, &tried),
                 Err(e) if e.kind() == Kind::NotFound => {}
                 // Another user's folder, or a file of another kind with a queue's name, must not
                 // hide a queue that is served elsewhere.

@@ -115,13 +115,13 @@ impl Queue {
     /// Returns the errors of [`Queue::open`].
     pub fn of(producer: Arc<dyn Connect>) -> Result<Self> {
         let connection = producer.connect()?;
-        Self::with(producer, connection)
+        Self::with(producer, connection, "observe the queue")
     }
 
-    fn with(producer: Arc<dyn Connect>, connection: Connection) -> Result<Self> {
-        const TRIED: &str = "observe the queue";
-        let (_, shared) = connection.ask(TRIED, &request(abi::HPCAP_OP_OBSERVE))?;
-        let shared = shared.ok_or_else(|| no_memory(TRIED))?;
+    /// Errors say `tried`, which names the queue where its name is known.
+    fn with(producer: Arc<dyn Connect>, connection: Connection, tried: &str) -> Result<Self> {
+        let (_, shared) = connection.ask(tried, &request(abi::HPCAP_OP_OBSERVE))?;
+        let shared = shared.ok_or_else(|| no_memory(tried))?;
         Ok(Self {
             page: QueuePage::map(shared.queue_page())?,
             producer,
