@@ -164,7 +164,8 @@ impl Listeners {
             for line in &lines {
                 out += &json_line(line)?;
             }
-        } else {
+        } else if !lines.is_empty() || survey.unseen.is_empty() {
+            // A queue that cannot be seen may have listeners.
             out = text(&lines);
         }
         print(&out)?;

@@ -43,7 +43,9 @@ impl Inputs {
             Origin::Queue(name) => {
                 let name = *name;
                 let open = move || Input::queue(name, contract, start);
-                (attaching.open(reporter, open)?, selection_of(cli), &[][..])
+                let event = format!("the producer of {name} to answer");
+                let input = attaching.open(reporter, &event, open)?;
+                (input, selection_of(cli), &[][..])
             }
             Origin::Sources(sources) => {
                 let Some((first, further)) = sources.split_first() else {
@@ -52,7 +54,7 @@ impl Inputs {
                 let config = engine_config(cli, OWN_QUEUE, first.spec.clone());
                 let open = move || Input::source(&config, contract, start);
                 // The sources apply the filter and the capture length themselves.
-                let input = attaching.open(reporter, open)?;
+                let input = attaching.open(reporter, "the source to begin", open)?;
                 (input, Selection::default(), further)
             }
         };

@@ -144,3 +144,19 @@ fn list_that_cannot_be_written_is_a_failure() {
     let output = hpcapdd().arg("-D").stdout(full).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
 }
+
+#[test]
+fn full_device_ends_the_recording() {
+    let full = std::fs::OpenOptions::new()
+        .write(true)
+        .open("/dev/full")
+        .unwrap();
+    let mut command = hpcapdd();
+    command.args(["--source", "gen:count=100000", "-"]);
+    let output = command.stdout(full).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("No space left on device"), "{said}");
+    assert!(said.contains("ended (failed): 0 frames"), "{said}");
+    assert!(said.contains("(storage)"), "{said}");
+}

@@ -56,7 +56,7 @@ impl Attaching {
         self.signals.stop() != Stop::No || self.deadline.is_some_and(|end| Instant::now() >= end)
     }
 
-    /// Opens an input with `open`. Returns `None` if a signal came, or `--duration` was over, while
+    /// Opens an input with `open`, which waits for `event`. Returns `None` if a signal came, or `--duration` was over, while
     /// waiting for a queue.
     ///
     /// # Errors
@@ -65,12 +65,13 @@ impl Attaching {
     pub fn open(
         &mut self,
         reporter: &mut Reporter,
+        event: &str,
         open: impl Fn() -> Result<Input> + Clone + Send + 'static,
     ) -> Result<Option<Input>> {
         let mut said = false;
         let mut refused: Option<Instant> = None;
         loop {
-            match self.try_once(reporter, open.clone()) {
+            match self.try_once(reporter, event, open.clone()) {
                 // The queue ended before it could be recorded, because its daemon is about to exit.
                 Ok(Some(input)) if self.again && input.listener.ended() => {}
                 Ok(Some(input)) => {
@@ -112,13 +113,14 @@ impl Attaching {
     fn try_once(
         &self,
         reporter: &mut Reporter,
+        event: &str,
         open: impl FnOnce() -> Result<Input> + Send + 'static,
     ) -> Result<Option<Input>> {
         let mut said = false;
         cancellable::run(
             |waited| {
                 if waited >= SAY_WAITING && !std::mem::replace(&mut said, true) {
-                    reporter.tell(&Event::warning("still waiting for the source to begin"));
+                    reporter.tell(&Event::warning(format!("still waiting for {event}")));
                 }
                 reporter.service().watch(&[]);
                 self.stop()

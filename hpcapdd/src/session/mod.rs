@@ -183,6 +183,11 @@ impl<'a> Session<'a> {
                     }
                 }
                 Ok(Step::Pause) => std::thread::sleep(PAUSE),
+                Ok(Step::Hold(StorageError::Final(error))) => {
+                    self.failures.push(error);
+                    *target = Some(self.decide_end(EndedBy::Failed));
+                    break false;
+                }
                 Ok(Step::Hold(error)) => {
                     if !self.hold_on(&error, target.as_ref()) {
                         break false;

@@ -16,6 +16,8 @@ pub enum StorageError {
     /// This file takes no more bytes (a bad sector, a limit of its size). The recording goes on in
     /// another file.
     File(Error),
+    /// The destination will never take these bytes, and there is no other one. The recording ends.
+    Final(Error),
 }
 
 impl StorageError {
@@ -41,14 +43,14 @@ impl StorageError {
     /// Whether there was no room left.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        matches!(self, Self::Passing(e) | Self::File(e) if e.kind() == Kind::Full)
+        matches!(self, Self::Passing(e) | Self::File(e) | Self::Final(e) if e.kind() == Kind::Full)
     }
 }
 
 impl fmt::Display for StorageError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Passing(e) | Self::File(e) => e.fmt(f),
+            Self::Passing(e) | Self::File(e) | Self::Final(e) => e.fmt(f),
             Self::NoRoomYet => {
                 f.write_str("files that --keep-size or --keep-free says to delete are still there")
             }

@@ -25,6 +25,7 @@ const PIPE_BYTES: i32 = 1 << 20;
 pub struct Pipe {
     file: File,
     chunk: usize,
+    is_device: bool,
 }
 
 impl Pipe {
@@ -57,7 +58,17 @@ impl Pipe {
         } else {
             usize::MAX
         };
-        Ok(Self { file, chunk })
+        Ok(Self {
+            file,
+            chunk,
+            is_device: kind.is_char_device(),
+        })
+    }
+
+    /// Whether this is a character device. Nobody can make room on a full one, as on a disk.
+    #[must_use]
+    pub fn is_device(&self) -> bool {
+        self.is_device
     }
 }
 

@@ -55,12 +55,23 @@ fn attaching_to_a_stopped_daemon_ends() {
 }
 
 #[test]
+fn unseen_queue_is_not_without_listeners() {
+    let lab = Lab::new();
+    let daemon = Daemon::start(&lab, &["--ring", "4M", RATE]);
+    let stopped = Stopped::new(&daemon.process);
+    let listeners = run(lab.tool("hpcapctl").args(["listeners", "hpcap0"])).exits(1);
+    assert!(listeners.out.is_empty(), "{}", listeners.out);
+    drop(stopped);
+    let _ = daemon.stop().exits(0);
+}
+
+#[test]
 fn signal_interrupts_attaching() {
     let lab = Lab::new();
     let daemon = Daemon::start(&lab, &["--ring", "4M", RATE]);
     let stopped = Stopped::new(&daemon.process);
     let mut recorder = Process::spawn(lab.tool("hpcapdd").args(["hpcap0", "null"]));
-    recorder.wait_for("still waiting");
+    recorder.wait_for("still waiting for the producer of hpcap0 to answer");
     let _ = recorder.interrupt().exits(1).says(&["a signal came"]);
     drop(stopped);
     let _ = daemon.stop().exits(0);

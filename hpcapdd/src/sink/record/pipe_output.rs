@@ -24,6 +24,7 @@ const STATISTICS_EVERY: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct PipeOutput {
     writer: PcapngWriter<Pipe>,
+    is_device: bool,
     interface: InterfaceId,
     start: Timestamp,
     /// The queue's ledger at `start`.
@@ -53,12 +54,14 @@ impl PipeOutput {
     ) -> Result<Self> {
         let header = header_of(info, Place::default(), caplen, filter, &Ledger::default());
         let section = Section::here(concat!("hpcapdd ", env!("CARGO_PKG_VERSION")));
+        let is_device = pipe.is_device();
         let mut writer = PcapngWriter::new(pipe, &section);
         let interface = writer
             .interface(&Interface::of(&header))
             .map_err(|e| Error::io("write pcapng", e))?;
         Ok(Self {
             writer,
+            is_device,
             interface,
             start: Timestamp::now(),
             before,
@@ -138,24 +141,30 @@ impl RecordOutput for PipeOutput {
             Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Err(OutputFailure::ReaderGone),
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => Err(OutputFailure::ReaderSlow),
             // There is no other pipe to go on with.
-            Err(e) => Err(StorageError::Passing(Error::io("write to stdout", e)).into()),
+            Err(e) => {
+                let error = Error::io("write to stdout", e);
+                Err(match self.is_device {
+                    true => StorageError::Final(error).into(),
+                    false => StorageError::Passing(error).into(),
+                })
+            }
         }
     }
 
     fn finish(&mut self, end: &Moment) -> std::result::Result<(), OutputFailure> {
         self.write_statistics(&end.ledger, Some(Timestamp::now()));
-        match self.flush() {
+        let error = match self.flush() {
             Err(OutputFailure::ReaderSlow) => {
                 let why = "its reader takes nothing; some of the last frames are not delivered";
-                let error = Error::new(Kind::Timeout, "write to stdout", why);
-                let error = StorageError::Passing(error);
-                Err(OutputFailure::Storage {
-                    error,
-                    lost: vec![self.taken - self.delivered],
-                })
+                StorageError::Passing(Error::new(Kind::Timeout, "write to stdout", why))
             }
-            other => other,
-        }
+            Err(OutputFailure::Storage { error, .. }) => error,
+            other => return other,
+        };
+        Err(OutputFailure::Storage {
+            error,
+            lost: vec![self.taken - self.delivered],
+        })
     }
 
     fn written(&self) -> Written {
