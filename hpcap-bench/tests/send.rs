@@ -7,11 +7,16 @@ use std::process::{Command, Output, Stdio};
 
 use hpcap_source::generator::verify;
 use hpcap_source::{Source, SourceSpec};
+use nix::sys::signal::Signal;
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
 use serde_json::Value;
 use testkit::captures::real_captures;
 use testkit::frames::special_frames;
 use testkit::network::{create_veth_pair, in_namespace, ip};
+use testkit::process::Process;
 use testkit::source::{Harvested, harvest_until, read_frames};
+use testkit::wait::wait_until;
 
 fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hpcap-bench"));
@@ -73,6 +78,43 @@ fn every_generated_frame_arrives_or_is_counted() {
         if got.missed == 0 {
             let bytes: usize = got.frames.iter().map(|(data, _)| data.len()).sum();
             assert_eq!(said["sent"]["bytes"], bytes);
+        }
+    });
+}
+
+#[test]
+fn sigusr1_tells_what_was_sent_so_far() {
+    in_namespace(|| {
+        create_veth_pair("snd", "rx", 1500);
+        let spec = "gen:size=60,rate=1M,late=delay";
+        let mut sending = Process::spawn(&mut command(&["send", spec, "--to", "snd", "--json"]));
+        wait_until("it has sent frames", || {
+            let sent = std::fs::read_to_string("/proc/thread-self/net/dev").unwrap();
+            let line = sent
+                .lines()
+                .find_map(|line| line.trim().strip_prefix("snd:"));
+            line.unwrap().split_whitespace().nth(9) != Some("0")
+        });
+        sending.signal(Signal::SIGUSR1);
+        sending.wait_for("sent ");
+        let told: Value = serde_json::from_str(&sending.interrupt().exits(0).out).unwrap();
+        assert_eq!(told["stopped"], true);
+    });
+}
+
+#[test]
+fn signal_ends_the_wait_for_a_writer() {
+    in_namespace(|| {
+        create_veth_pair("snd", "rx", 1500);
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        mkfifo(&pipe, Mode::S_IRWXU).unwrap();
+        let source = format!("pcap:{}", pipe.display());
+        for end in [Signal::SIGINT, Signal::SIGTERM] {
+            let sending = Process::spawn(&mut command(&["send", &source, "--to", "snd"]));
+            wait_until("it handles the signal", || sending.catches(end));
+            sending.signal(end);
+            assert!(sending.wait().exits(0).out.contains("stopped by a signal"));
         }
     });
 }

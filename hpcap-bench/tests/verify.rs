@@ -12,7 +12,12 @@ use hpcap::{Contract, Count, Ledger, QueueName, Reason, Start, Timestamp};
 use hpcap_bench::verify::{Listening, parse_contract, parse_start, verify_queue};
 use hpcap_engine::{Engine, EngineConfig};
 use hpcap_source::SourceSpec;
+use nix::sys::signal::Signal;
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
 use serde_json::Value;
+use testkit::process::Process;
+use testkit::wait::wait_until;
 
 /// Returns the first `count` generated frames.
 fn frames(count: usize) -> Vec<Vec<u8>> {
@@ -253,4 +258,18 @@ fn a_limit_ends_it() {
     let found = verify_queue(engine.queue(), &how, &AtomicBool::new(false)).unwrap();
     assert_eq!(found.verified, 10_000);
     assert!(found.complaints(how.frames).is_empty());
+}
+
+#[test]
+fn signal_ends_the_wait_for_a_writer() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe");
+    mkfifo(&pipe, Mode::S_IRWXU).unwrap();
+    for end in [Signal::SIGINT, Signal::SIGTERM] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_hpcap-bench"));
+        let verifying = Process::spawn(command.arg("verify").arg(&pipe));
+        wait_until("it handles the signal", || verifying.catches(end));
+        verifying.signal(end);
+        let _ = verifying.wait().exits(1).says(&["still waiting"]);
+    }
 }

@@ -1,22 +1,18 @@
 //! `hpcap-bench send` as a command.
 
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-
 use super::Output;
-use crate::send::{COPY_DISTANCE, CopySettings, Outcome, send};
+use crate::send::{COPY_DISTANCE, CopySettings, Outcome, Requests, send};
 use clap::Args;
 use hpcap::Result;
 use hpcap::error::Context;
 use hpcap_source::SourceSpec;
-use signal_hook::consts::{SIGINT, SIGTERM};
 
 /// Send the frames of a source on an interface, and report exactly how many were sent
 ///
 /// The frames go to the driver byte for byte. A capture at the other end of the link sees them, a
 /// capture on the same interface does not. A frame for which the interface has no room is sent again.
 /// A source whose rate is too high is sent more slowly, unless it has late=miss. The command ends with
-/// the source or at SIGINT or SIGTERM, and reports in each case what was sent.
+/// the source or at SIGINT or SIGTERM, and reports in each case what was sent. SIGUSR1 reports it, too.
 #[derive(Debug, Args)]
 pub(crate) struct SendArgs {
     /// Source of the frames, such as gen:size=imix,rate=1G,count=1000000 or pcap:FILE,speed=real
@@ -40,17 +36,13 @@ pub(crate) fn run(args: &SendArgs) -> Result<()> {
         .copies
         .map(|part| CopySettings::new(part, args.distance));
     let copies = copies.transpose()?;
-    let stop = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
-        signal_hook::flag::register(signal, Arc::clone(&stop))
-            .context(|| "prepare for SIGINT and SIGTERM")?;
-    }
+    let requests = Requests::by_signals().context(|| "prepare for signals")?;
     let mut outcome = Outcome::default();
     let result = send(
         &source,
         &args.to,
         copies,
-        &stop,
+        &requests,
         &mut outcome,
         &mut |event| {
             eprintln!("hpcap-bench: {event}");

@@ -3,8 +3,8 @@
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use crate::verify::{
     ACK_BYTES, Findings, Listening, parse_contract, parse_start, verify_files, verify_queue,
@@ -12,8 +12,11 @@ use crate::verify::{
 use clap::Args;
 use hpcap::error::Context;
 use hpcap::units::parse_duration;
-use hpcap::{Contract, Error, Kind, Queue, QueueName, Result, Start};
+use hpcap::{Contract, Error, Kind, Queue, QueueName, Result, Start, cancellable};
 use signal_hook::consts::{SIGINT, SIGTERM};
+
+/// Time after a signal in which what was found so far must be there.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Check every generated frame of a queue, or of RAW files
 ///
@@ -50,23 +53,7 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<()> {
         signal_hook::flag::register(signal, Arc::clone(&stop))
             .context(|| "prepare for SIGINT and SIGTERM")?;
     }
-    let found = match queue_of(&args.targets)? {
-        Some(name) => {
-            let how = Listening {
-                contract: args.contract,
-                start: args.start,
-                frames: args.frames,
-                duration: args.duration,
-                pause: args.pause,
-                wait_bytes: ACK_BYTES,
-            };
-            vec![verify_queue(&Queue::open(name)?, &how, &stop)?]
-        }
-        None => {
-            let paths: Vec<PathBuf> = args.targets.iter().map(PathBuf::from).collect();
-            verify_files(&paths, &stop)?
-        }
-    };
+    let found = find(args, &stop)?;
     let mut wrong = Vec::new();
     for one in &found {
         let complaints = one.complaints(args.frames);
@@ -78,6 +65,39 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<()> {
     }
     let tried = format!("verify {}", args.targets.join(" "));
     Err(Error::new(Kind::Format, tried, wrong.join("; ")))
+}
+
+/// Verifies the queue or the files that `args` name.
+///
+/// A thread does it, because a FIFO that nobody writes and a daemon that stands still answer nothing: a
+/// signal must end the command even so.
+fn find(args: &VerifyArgs, stop: &Arc<AtomicBool>) -> Result<Vec<Findings>> {
+    let queue = queue_of(&args.targets)?;
+    let how = Listening {
+        contract: args.contract,
+        start: args.start,
+        frames: args.frames,
+        duration: args.duration,
+        pause: args.pause,
+        wait_bytes: ACK_BYTES,
+    };
+    let paths: Vec<PathBuf> = args.targets.iter().map(PathBuf::from).collect();
+    let must_stop = Arc::clone(stop);
+    let verify = move || match queue {
+        Some(name) => Ok(vec![verify_queue(&Queue::open(name)?, &how, &must_stop)?]),
+        None => verify_files(&paths, &must_stop),
+    };
+    let patience = PATIENCE + args.pause;
+    let mut stopped: Option<Instant> = None;
+    let is_overdue = |_| {
+        stop.load(Ordering::Relaxed)
+            && stopped.get_or_insert_with(Instant::now).elapsed() >= patience
+    };
+    cancellable::run(is_overdue, verify)?.ok_or_else(|| {
+        let tried = format!("verify {}", args.targets.join(" "));
+        let why = "it was still waiting for the other side when a signal ended it";
+        Error::new(Kind::Timeout, tried, why)
+    })
 }
 
 /// Returns the queue if `targets` names one; `None` for paths.

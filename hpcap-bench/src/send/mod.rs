@@ -3,12 +3,12 @@
 
 mod copies;
 mod outcome;
+mod requests;
 mod socket;
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use hpcap::{Count, Error, Kind, Result};
+use hpcap::{Count, Error, Kind, Result, cancellable};
 use hpcap_host::Interface;
 use hpcap_source::generator::Late;
 use hpcap_source::{Frame, Source, SourceSpec, State};
@@ -16,6 +16,7 @@ use hpcap_source::{Frame, Source, SourceSpec, State};
 use copies::Copies;
 pub use copies::{COPY_DISTANCE, CopySettings};
 pub use outcome::{NotSent, Outcome};
+pub use requests::Requests;
 use socket::{Refusal, Socket};
 
 /// Length of an Ethernet header, and so of the shortest frame that can be sent.
@@ -27,8 +28,8 @@ const STUCK: Duration = Duration::from_secs(1);
 /// Time without a sent frame after which sending fails.
 const GIVE_UP: Duration = Duration::from_secs(10);
 
-/// Sends the frames of `source` on the interface `to` until the source ends or `stop` is set, with
-/// copies among them if asked.
+/// Sends the frames of `source` on the interface `to` until the source ends or `requests` ask for
+/// a stop, with copies among them if asked.
 /// `outcome` always has the counts so far, also after an error; `say` gets messages for the user.
 ///
 /// # Errors
@@ -39,14 +40,20 @@ pub fn send(
     source: &SourceSpec,
     to: &str,
     copies: Option<CopySettings>,
-    stop: &AtomicBool,
+    requests: &Requests,
     outcome: &mut Outcome,
     say: &mut dyn FnMut(&str),
 ) -> Result<()> {
     let source = &delay_late_frames(source.clone());
     outcome.source = source.to_string();
     outcome.interface = to.to_string();
-    let mut frames = source.open()?;
+    // Opening a FIFO waits until somebody writes it.
+    let spec = source.clone();
+    let opened = cancellable::run(|_| requests.has_stop(), move || spec.open())?;
+    let Some(mut frames) = opened else {
+        outcome.stopped = true;
+        return Ok(());
+    };
     let interface = Interface::required(to)?;
     if interface.is_any() {
         return Err(Error::usage(
@@ -70,14 +77,14 @@ pub fn send(
         socket: Socket::open(&interface)?,
         interface,
         copies: copies.map(Copies::new),
-        stop,
+        requests,
+        start: Instant::now(),
         outcome,
         say,
     };
-    let start = Instant::now();
     let result = transmitter.send_all(frames.as_mut());
-    outcome.seconds = start.elapsed().as_secs_f64();
-    outcome.stopped = stop.load(Ordering::Relaxed);
+    transmitter.note_time();
+    outcome.stopped = requests.has_stop();
     result
 }
 
@@ -95,14 +102,26 @@ struct Transmitter<'a> {
     socket: Socket,
     interface: Interface,
     copies: Option<Copies>,
-    stop: &'a AtomicBool,
+    requests: &'a Requests,
+    start: Instant,
     outcome: &'a mut Outcome,
     say: &'a mut dyn FnMut(&str),
 }
 
 impl Transmitter<'_> {
     fn is_stopped(&self) -> bool {
-        self.stop.load(Ordering::Relaxed)
+        self.requests.has_stop()
+    }
+
+    fn note_time(&mut self) {
+        self.outcome.seconds = self.start.elapsed().as_secs_f64();
+    }
+
+    fn tell_if_asked(&mut self) {
+        if self.requests.take_statistics() {
+            self.note_time();
+            (self.say)(&self.outcome.to_string());
+        }
     }
 
     fn send_all(&mut self, source: &mut dyn Source) -> Result<()> {
@@ -117,6 +136,7 @@ impl Transmitter<'_> {
                 let interface = source.description().interface;
                 (self.say)(&event.display(&interface).to_string());
             }
+            self.tell_if_asked();
             match state {
                 State::Busy => {}
                 State::Idle => source.wait(NOTICE)?,
@@ -173,6 +193,7 @@ impl Transmitter<'_> {
                     next += 1;
                 }
                 Err(Refusal::NoRoom) => {
+                    self.tell_if_asked();
                     self.outcome.retries += 1;
                     let since = stuck.get_or_insert_with(Stuck::new);
                     since.back_off(&self.interface, self.say)?;

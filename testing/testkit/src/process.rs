@@ -224,6 +224,28 @@ impl Process {
         }
     }
 
+    /// Returns whether the program has a handler for `signal`.
+    #[must_use]
+    pub fn catches(&self, signal: Signal) -> bool {
+        self.has_in_set("SigCgt", signal)
+    }
+
+    /// Returns whether `signal` was sent to the program and has not arrived yet.
+    #[must_use]
+    pub fn has_pending(&self, signal: Signal) -> bool {
+        self.has_in_set("ShdPnd", signal)
+    }
+
+    /// Returns whether `signal` is in the set `name` of `/proc/PID/status`. The sets of a program that has
+    /// ended are empty.
+    fn has_in_set(&self, name: &str, signal: Signal) -> bool {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()));
+        let status = status.unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        let set = line.map(|set| u64::from_str_radix(set.trim_matches([':', '\t']), 16).unwrap());
+        (set.unwrap_or(0) >> (signal as u32 - 1)) & 1 == 1
+    }
+
     /// Sends a signal to the program. It is no error if the program has just ended.
     pub fn signal(&self, signal: Signal) {
         let _ = kill(Pid::from_raw(self.pid().try_into().unwrap()), signal);
@@ -306,6 +328,12 @@ impl Finished {
     #[must_use]
     pub fn code(&self) -> Option<i32> {
         self.status.code()
+    }
+
+    /// Returns the signal that ended the program; `None` if it exited.
+    #[must_use]
+    pub fn signal(&self) -> Option<Signal> {
+        Signal::try_from(self.status.signal()?).ok()
     }
 
     /// Fails the test unless the program ended with exit code `code`.
