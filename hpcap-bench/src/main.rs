@@ -3,11 +3,10 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use clap::Parser;
 use hpcap_bench::cli::Cli;
 
 fn main() -> ExitCode {
-    match Cli::parse().run() {
+    match hpcap_cli::parse::<Cli>(&[]).run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // The exit code tells of the failure where nobody reads the message.

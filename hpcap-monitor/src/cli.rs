@@ -46,7 +46,8 @@ Examples:
   hpcap-monitor run
   hpcap-monitor run --interval 10s --listen none --textfile /var/lib/node_exporter/hpcap.prom
 
-Signals: SIGINT and SIGTERM stop the monitor, SIGHUP reads the configuration anew.")]
+Signals: SIGINT and SIGTERM stop the monitor, SIGHUP reads the configuration anew, SIGUSR1
+prints how much was sampled and logged.")]
 pub struct RunOptions {
     /// Configuration, of which the section `monitor` counts [default: /etc/hpcap/hpcap.toml, if it exists]
     #[arg(long, value_name = "FILE")]

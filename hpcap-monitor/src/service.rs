@@ -36,6 +36,8 @@ enum Request {
     Stop,
     /// Read the configuration anew.
     Reload,
+    /// Print what was sampled and logged so far.
+    Statistics,
 }
 
 /// Events that the page shows.
@@ -55,6 +57,7 @@ pub fn run(settings: &Settings, messages: &Messages) -> Result<()> {
         (Signal::SIGINT as i32, Request::Stop),
         (Signal::SIGTERM as i32, Request::Stop),
         (Signal::SIGHUP as i32, Request::Reload),
+        (Signal::SIGUSR1 as i32, Request::Statistics),
     ])
     .context(|| "prepare for signals")?;
     let shared = Shared::default();
@@ -193,6 +196,9 @@ impl Monitor {
             if signals.is_requested(Request::Stop) || signals.take(Request::Reload) {
                 return Ok(());
             }
+            if signals.take(Request::Statistics) {
+                self.outlet.print(Level::Info, &self.statistics());
+            }
             let due = self.ticker.expirations();
             if due > 0 {
                 self.missed += due - 1;
@@ -200,6 +206,18 @@ impl Monitor {
                 service.watch(&[]);
             }
         }
+    }
+
+    /// Says what was sampled and logged so far.
+    fn statistics(&self) -> String {
+        let queues = self.before.as_ref().map_or(0, |now| now.queues.len());
+        format!(
+            "{} samples, {} missed, {} not written; {queues} queues, {} conditions",
+            self.samples,
+            self.missed,
+            self.writer.health().dropped(),
+            self.conditions.len()
+        )
     }
 
     fn sample(&mut self) -> Result<()> {

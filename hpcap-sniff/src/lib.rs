@@ -7,6 +7,7 @@
 //! | [`print`](mod@print) | frames and losses as lines, as the log of 2006, and as JSON |
 //! | [`sniff`] | the loop over the stream of the queue |
 //! | [`output`] | the buffer in front of standard output |
+//! | [`statistics`] | the counts so far, at SIGUSR1 |
 //! | [`totals`] | what was printed, and what is missing |
 //! | [`poll_cpu`] | the CPU that copied the frames into the ring |
 //!
@@ -19,6 +20,7 @@ pub mod packet;
 pub mod poll_cpu;
 pub mod print;
 pub mod sniff;
+pub mod statistics;
 pub mod totals;
 
 use std::io;
@@ -39,6 +41,7 @@ use output::{DELAY, Output, Reader};
 use poll_cpu::PollCpu;
 use print::{Printer, RingLayout};
 use sniff::Sniffer;
+use statistics::Statistics;
 use totals::Totals;
 
 /// Does what the command line `cli` asks for, and returns the exit code.
@@ -66,6 +69,7 @@ fn try_run(cli: &Cli, messages: &Messages) -> Result<()> {
         end: cli.no_follow.then(|| stream.listener().published()),
         cpu: PollCpu::of(queue.info()),
         totals: Totals::default(),
+        statistics: Some(Statistics::on_signal(messages)?),
     };
     let ran = sniffer.run(&mut stream, &mut output, &stop);
     if matches!(ran, Ok(Reader::Gone)) {

@@ -9,6 +9,7 @@ use hpcap::{Event, Result};
 use crate::output::{Output, Reader};
 use crate::poll_cpu::PollCpu;
 use crate::print::{Place, Printer};
+use crate::statistics::Statistics;
 use crate::totals::Totals;
 
 /// What to do with frames, and when to end.
@@ -26,6 +27,8 @@ pub struct Sniffer {
     pub cpu: PollCpu,
     /// The counts so far.
     pub totals: Totals,
+    /// Tells the counts to whoever asks; `None` if nobody can.
+    pub statistics: Option<Statistics>,
 }
 
 impl Sniffer {
@@ -77,6 +80,9 @@ impl Sniffer {
             };
             if is_idle || output.is_due() {
                 self.cpu.refresh();
+                if let Some(statistics) = &self.statistics {
+                    statistics.tell_if_asked(&self.totals);
+                }
                 if output.write(stop)? == Reader::Gone {
                     return Ok(Reader::Gone);
                 }

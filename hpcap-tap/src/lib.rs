@@ -55,6 +55,7 @@ use session::{Session, install_signals};
 #[must_use]
 pub fn main(arguments: &[OsString]) -> ExitCode {
     if extcap::is_called_by_wireshark(arguments) {
+        hpcap_cli::survive_sigusr1();
         let cli = ExtcapCli::parse_from(arguments);
         return message::run("hpcap-tap", report::notice, |messages| {
             extcap::run(&cli, messages)

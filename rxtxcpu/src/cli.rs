@@ -32,7 +32,7 @@ Examples:
   rxtxcpu --repeats -d tx eth0      find a frame that is sent again and again
 
 Signals: SIGINT and SIGTERM end the capture; the frames of the rings are still written, and the \
-summary is printed.
+summary is printed. SIGUSR1 prints how many frames were captured so far.
 
 Exit codes: 0 done, 1 failed (the summary says what was captured until then), 2 usage.";
 

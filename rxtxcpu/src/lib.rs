@@ -50,6 +50,7 @@ use say::{say, say_text};
 /// Runs the program with the words of a command line. The first word is the name of the program.
 #[must_use]
 pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
+    hpcap_cli::survive_sigusr1();
     let words: Vec<OsString> = words.into_iter().collect();
     let invocation = Invocation::of(words.first());
     let cli = match usage::parse(&invocation, &words) {

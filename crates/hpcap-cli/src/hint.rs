@@ -13,9 +13,11 @@ pub struct Hint {
 }
 
 /// Parses the command line of this process. Ends the process after `--help`, after `--version`, and
-/// when the command line is invalid; then the matching hint of `hints` is shown.
+/// when the command line is invalid; then the matching hint of `hints` is shown. From this call on,
+/// SIGUSR1 does not end the process ([`survive_sigusr1`](crate::survive_sigusr1)).
 #[must_use]
 pub fn parse<C: Parser>(hints: &[Hint]) -> C {
+    crate::survive_sigusr1();
     C::try_parse().unwrap_or_else(|error| explain(error, hints).exit())
 }
 

@@ -1,13 +1,16 @@
 //! Common parts of the command lines of all tools.
 //!
 //! [`VERSION`] is the text that `--version` prints. [`parse`] parses a command line; for an option
-//! that belongs to another tool or has another name here, it prints a hint.
+//! that belongs to another tool or has another name here, it prints a hint. A program that asks
+//! [`parse`] survives SIGUSR1 ([`survive_sigusr1`]).
 
 #![warn(clippy::cast_possible_truncation)]
 
 mod hint;
+mod signal;
 
 pub use hint::{Hint, explain, parse};
+pub use signal::survive_sigusr1;
 
 /// Version and commit: `0.1.0 (commit 0123456789ab)`.
 pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("HPCAP_BUILD"), ")");

@@ -60,6 +60,7 @@ pub fn sniffed(
         end: None,
         cpu: PollCpu::of(info),
         totals: Totals::default(),
+        statistics: None,
     };
     let ran = sniffer.run(&mut stream, &mut output, &AtomicBool::new(false));
     assert_eq!(ran.unwrap(), Reader::Present);

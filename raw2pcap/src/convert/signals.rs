@@ -8,14 +8,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use nix::sys::signal::Signal;
 use signal_hook::iterator::Signals;
 
-/// Signals whose default action ends the process and which a process can catch.
-const FATAL_SIGNALS: [Signal; 8] = [
+/// Signals that end the process and that a process can catch. SIGUSR1 is none of them, because it
+/// asks for the progress.
+const FATAL_SIGNALS: [Signal; 7] = [
     Signal::SIGHUP,
     Signal::SIGINT,
     Signal::SIGQUIT,
     Signal::SIGTERM,
     Signal::SIGALRM,
-    Signal::SIGUSR1,
     Signal::SIGUSR2,
     Signal::SIGXCPU,
 ];

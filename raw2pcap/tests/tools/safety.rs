@@ -92,7 +92,6 @@ fn signal_removes_the_unfinished_file() {
         Signal::SIGHUP,
         Signal::SIGINT,
         Signal::SIGQUIT,
-        Signal::SIGUSR1,
         Signal::SIGTERM,
         Signal::SIGKILL,
     ] {

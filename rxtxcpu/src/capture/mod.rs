@@ -33,6 +33,8 @@ use worker::Worker;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Request {
     Stop,
+    /// Print how many frames were captured so far.
+    Statistics,
 }
 
 /// What all workers share.
@@ -73,9 +75,13 @@ impl<'p> Capture<'p> {
     /// # Errors
     /// A filter that is none, a missing permission, no memory, or a file that cannot be created.
     pub fn start(plan: &'p Plan) -> Result<Self, Failure> {
-        let signals = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP].map(|n| (n, Request::Stop));
-        let signals =
-            Signals::install(&signals).map_err(|e| Error::io("install handlers of signals", e))?;
+        let signals = Signals::install(&[
+            (libc::SIGINT, Request::Stop),
+            (libc::SIGTERM, Request::Stop),
+            (libc::SIGHUP, Request::Stop),
+            (libc::SIGUSR1, Request::Statistics),
+        ])
+        .map_err(|e| Error::io("install handlers of signals", e))?;
         let link_type = plan.interface.link()?.link_type;
         let filter = Filter::new(&plan.filter, link_type)?;
         let Streams { streams, group } = Streams::open(&StreamsSpec {
@@ -154,7 +160,7 @@ impl<'p> Capture<'p> {
             let live = plan
                 .live
                 .map(|every| Live::new(plan, &counters, &numbers, every));
-            let supervisor = Supervisor::new(plan, &shared, &group, live);
+            let supervisor = Supervisor::new(plan, &shared, &group, &counters, live);
             if let Err(e) = supervisor.run(&signals) {
                 failure.get_or_insert(e);
             }

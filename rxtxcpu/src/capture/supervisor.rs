@@ -8,11 +8,13 @@ use hpcap::Error;
 use hpcap_service::Signals;
 use hpcap_source::af_packet::streams::Group;
 
+use super::counters::Counters;
 use super::live::Live;
 use super::watch::{CpuWatch, InterfaceWatch};
 use super::{Request, Shared};
 use crate::failure::Failure;
 use crate::plan::Plan;
+use crate::say::say;
 
 /// Time between two looks at the interface and the CPUs.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -23,6 +25,7 @@ pub(super) struct Supervisor<'a> {
     shared: &'a Shared,
     interface: InterfaceWatch<'a>,
     cpus: CpuWatch<'a>,
+    counters: &'a [Counters],
     live: Option<Live<'a>>,
 }
 
@@ -31,6 +34,7 @@ impl<'a> Supervisor<'a> {
         plan: &'a Plan,
         shared: &'a Shared,
         group: &'a Group,
+        counters: &'a [Counters],
         live: Option<Live<'a>>,
     ) -> Self {
         Self {
@@ -38,6 +42,7 @@ impl<'a> Supervisor<'a> {
             shared,
             interface: InterfaceWatch::new(&plan.interface),
             cpus: CpuWatch::new(plan, group),
+            counters,
             live,
         }
     }
@@ -46,6 +51,9 @@ impl<'a> Supervisor<'a> {
     pub(super) fn run(mut self, signals: &Signals<Request>) -> Result<(), Failure> {
         let start = Instant::now();
         while !self.shared.stop.is_requested() && !signals.take(Request::Stop) {
+            if signals.take(Request::Statistics) {
+                self.tell();
+            }
             let left = match self.plan.duration {
                 Some(limit) => limit.saturating_sub(start.elapsed()),
                 None => Duration::MAX,
@@ -64,6 +72,13 @@ impl<'a> Supervisor<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Says how many frames were captured so far.
+    fn tell(&self) {
+        let streams = self.counters.iter().map(|counters| counters.read(0));
+        let captured: u64 = streams.map(|counts| counts.captured()).sum();
+        say(format_args!("{captured} packets captured so far."));
     }
 
     fn sleep(&self, signals: &Signals<Request>, time: Duration) -> Result<(), Failure> {

@@ -1,22 +1,7 @@
 //! The command lines of every program: --help, --version, and invalid arguments.
 
-use hpcap_e2e::lab::Lab;
+use hpcap_e2e::lab::{Lab, PROGRAMS};
 use testkit::process::run;
-
-const TOOLS: [&str; 12] = [
-    "hpcapd",
-    "hpcapdd",
-    "hpcapctl",
-    "raw2pcap",
-    "checkraw",
-    "hpcap-bench",
-    "hpcap-diag",
-    "hpcap-monitor",
-    "hpcap-sniff",
-    "hpcap-status",
-    "hpcap-tap",
-    "rxtxcpu",
-];
 
 /// Programs that need no arguments.
 const WITHOUT_ARGUMENTS: [&str; 2] = ["hpcap-status", "rxtxcpu"];
@@ -27,7 +12,7 @@ const WITH_THE_WORD_VERSION: &str = "rxtxcpu";
 #[test]
 fn every_program_has_help() {
     let lab = Lab::new();
-    for tool in TOOLS {
+    for tool in PROGRAMS {
         let help = run(lab.tool(tool).arg("--help")).exits(0);
         assert!(help.out.contains("Usage: "), "{tool}: {}", help.out);
         assert!(
@@ -54,7 +39,7 @@ fn every_program_has_help() {
 #[test]
 fn invalid_arguments_are_usage_errors() {
     let lab = Lab::new();
-    for tool in TOOLS {
+    for tool in PROGRAMS {
         for args in [&[][..], &["--no-such-option"]] {
             if args.is_empty() && WITHOUT_ARGUMENTS.contains(&tool) {
                 continue;
