@@ -13,8 +13,10 @@ use testkit::raw::{self as made, Frame, file, frames, read};
 
 /// Applies plans until a plan is empty.
 fn repair_all(path: &Path) -> Vec<Outcome> {
-    let mut outcomes = Vec::new();
+    let mut outcomes: Vec<Outcome> = Vec::new();
     for _ in 0..10 {
+        // A repair can rename the file.
+        let path = outcomes.last().map_or(path, |outcome| &outcome.path);
         let plan = plan(path).unwrap();
         if plan.is_empty() {
             return outcomes;
@@ -256,8 +258,13 @@ fn plain(count: u64) -> (Vec<u8>, Vec<usize>) {
 #[test]
 fn plain_file_is_repaired_wherever_it_ends() {
     let (bytes, ends) = plain(6);
-    for cut in ends[0]..=bytes.len() {
-        for reserved in [0, 5000] {
+    let cuts = (ends[0]..=bytes.len()).filter(|cut| cut % 9 == 0 || ends.contains(cut));
+    for cut in cuts {
+        // Space that was reserved and never written follows whole records only.
+        let reserved = [0, 5000]
+            .into_iter()
+            .filter(|n| *n == 0 || ends.contains(&cut));
+        for reserved in reserved {
             let dir = tempfile::tempdir().unwrap();
             let path = dir.path().join("1391723988_hpcap0_0.raw.part");
             let left = [&bytes[..cut], &vec![0; reserved]].concat();
