@@ -121,7 +121,7 @@ struct Search<'a> {
     answers: Receiver<(QueueName, Result<Queue>)>,
     /// Queues that could not be opened: when, and why.
     refused: BTreeMap<QueueName, (Instant, String)>,
-    opened: Vec<Box<Queue>>,
+    opened: Vec<Queue>,
     /// Why it is unknown whether there are other queues.
     unlisted: Vec<String>,
     /// What was published last.
@@ -178,7 +178,7 @@ impl<'a> Search<'a> {
                 // A daemon that ended may have left its socket behind for a moment.
                 if queue.is_served() {
                     lock(self.open).insert(name);
-                    self.opened.push(Box::new(queue));
+                    self.opened.push(queue);
                 }
             }
             Err(e) => self.refuse(name, &e),
@@ -192,7 +192,7 @@ impl<'a> Search<'a> {
     /// Passes on what is new.
     fn publish(&mut self) -> std::result::Result<(), Dropped> {
         for queue in self.opened.drain(..) {
-            send(self.sender, Found::Queue(queue))?;
+            send(self.sender, Found::Queue(Box::new(queue)))?;
         }
         let mut now = self.unlisted.clone();
         now.extend(self.refused.values().map(|(_, why)| why.clone()));
