@@ -1,7 +1,5 @@
 //! hpcap-sniff on a daemon's queue: what it prints, what it misses, and how it ends.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
-
 use std::io::{BufRead, BufReader, Read};
 use std::process::Stdio;
 
