@@ -15,7 +15,7 @@
 //! | [`cli`], [`usage`] | the command line, and what is said about a wrong one |
 //! | [`members`] | lists and masks |
 //! | [`plan`] | what to capture, decided from the command line and the machine |
-//! | [`capture`] | the workers, and the thread that watches them |
+//! | [`mod@capture`] | the workers, and the thread that watches them |
 //! | [`output`] | files, and when a new one starts |
 //! | [`repeats`] | frames that are sent again and again |
 //! | [`steer`] | which queue and CPU a flow will reach |

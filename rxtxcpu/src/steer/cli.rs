@@ -21,7 +21,7 @@ pub struct Steer {
     #[arg(value_name = "PROTOCOL")]
     pub protocol: Protocol,
 
-    /// Address and port that the flow comes from, such as 10.0.0.1:1234 or [2001:db8::1]:1234.
+    /// Address and port that the flow comes from, such as `10.0.0.1:1234` or `[2001:db8::1]:1234`.
     #[arg(value_name = "SOURCE")]
     pub source: SocketAddr,
 
