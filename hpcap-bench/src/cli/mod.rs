@@ -20,7 +20,7 @@ use serde::Serialize;
 const AFTER: &str = "\
 Examples:
   hpcap-bench all --dir /data                            measure hpcap on this machine
-  hpcap-bench run --quick                                captures beside other programs, frame by frame
+  hpcap-bench run --quick                                captures beside other programs
   hpcap-bench limits 40G --size 60,imix                  what a link of 40 Gb/s leaves for a frame
   hpcap-bench send gen:size=imix,rate=1G --to eth1       send traffic
   hpcap-bench verify hpcap0 --frames 1000000             check every frame that arrives
