@@ -78,11 +78,11 @@ impl Sniffer {
                 }
                 Some(Looked::Event(event)) => matches!(event, Event::Idle),
             };
+            if let Some(statistics) = &self.statistics {
+                statistics.tell_if_asked(&self.totals);
+            }
             if is_idle || output.is_due() {
                 self.cpu.refresh();
-                if let Some(statistics) = &self.statistics {
-                    statistics.tell_if_asked(&self.totals);
-                }
                 if output.write(stop)? == Reader::Gone {
                     return Ok(Reader::Gone);
                 }

@@ -34,7 +34,8 @@ impl Statistics {
 
     /// Tells `totals` if somebody has asked since the last call.
     pub(crate) fn tell_if_asked(&self, totals: &Totals) {
-        if self.asked.swap(false, Ordering::Relaxed) {
+        // This is called for each frame, and a load costs less than a swap.
+        if self.asked.load(Ordering::Relaxed) && self.asked.swap(false, Ordering::Relaxed) {
             let text = format!("so far: {totals}");
             self.messages.tell(Level::Info, Stream::Errors, text);
         }

@@ -95,7 +95,7 @@ const REFUSED: &[(&str, &[&str])] = &[
     ("hpcapd --cpu 0,1 gen:", &["--cpu with 2 CPUs", "1 source"]),
     ("hpcapd --kill hpcap0 4", &["hpcapctl kill QUEUE ID"]),
     ("hpcapd --status", &["only serves", "hpcapctl status"]),
-    ("hpcapctl kill hpcap0 x", &["'x'", "invalid digit"]),
+    ("hpcapctl kill hpcap0 x", &["'x'", "expected a number"]),
     ("hpcapctl kill eth0 1", &["queue name \"eth0\""]),
     ("hpcapctl status eth0", &["eth0", "hpcapN"]),
     ("hpcapctl status --watch=1ms", &["at least 100ms"]),
