@@ -348,7 +348,7 @@ impl Source for AfPacket {
         let timeout = if up { timeout } else { timeout.min(LOOK_FOR) };
         match &self.socket {
             Some(socket) if !matches!(self.presence, Presence::Gone { .. }) => {
-                if socket.poll(timeout)? {
+                if socket.poll(timeout, None)? {
                     let error = socket.take_error()?;
                     self.handle_socket_error(error)?;
                 }

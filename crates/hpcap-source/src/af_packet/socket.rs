@@ -2,7 +2,7 @@
 
 use std::ffi::c_int;
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::time::Duration;
 
 use hpcap::error::Context;
@@ -198,20 +198,25 @@ impl Socket {
         Ok(address.sll_ifindex > 0)
     }
 
-    /// Sleeps until a block is ready or the socket has an error, at most for `timeout`. Returns
-    /// whether the socket has an error.
-    pub(super) fn poll(&self, timeout: Duration) -> Result<bool> {
-        let mut poll = libc::pollfd {
-            fd: self.fd.as_raw_fd(),
+    /// Sleeps until a block is ready, the socket has an error, or `stop` is readable, at most for
+    /// `timeout`. Returns whether the socket has an error.
+    pub(super) fn poll(&self, timeout: Duration, stop: Option<BorrowedFd<'_>>) -> Result<bool> {
+        let poll = |fd: c_int| libc::pollfd {
+            fd,
             events: libc::POLLIN,
             revents: 0,
         };
+        // The kernel ignores a negative descriptor.
+        let stop = stop.map_or(-1, |stop| stop.as_raw_fd());
+        let mut polled = [poll(self.fd.as_raw_fd()), poll(stop)];
         let timeout = libc::timespec {
             tv_sec: libc::time_t::try_from(timeout.as_secs()).unwrap_or(libc::time_t::MAX),
             tv_nsec: timeout.subsec_nanos().into(),
         };
-        // SAFETY: the call gets one pollfd, a timespec and no signal mask, all of which outlive it.
-        let n = unsafe { libc::ppoll(&raw mut poll, 1, &raw const timeout, std::ptr::null()) };
+        // SAFETY: the call gets an array of two structures, a timespec and no signal mask, all of
+        // which outlive it.
+        let n =
+            unsafe { libc::ppoll(polled.as_mut_ptr(), 2, &raw const timeout, std::ptr::null()) };
         if n < 0 {
             let error = io::Error::last_os_error();
             if error.kind() == io::ErrorKind::Interrupted {
@@ -219,7 +224,7 @@ impl Socket {
             }
             return Err(Error::io("wait for a packet socket", error));
         }
-        Ok(poll.revents & (libc::POLLERR | libc::POLLHUP | libc::POLLNVAL) != 0)
+        Ok(polled[0].revents & (libc::POLLERR | libc::POLLHUP | libc::POLLNVAL) != 0)
     }
 }
 

@@ -1,7 +1,6 @@
 //! One stream: a socket, its ring, and its counters.
 
-use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use hpcap::error::Context;
@@ -167,21 +166,7 @@ impl Stream {
     /// receives again when the interface is up.
     pub fn wait(&mut self, timeout: Duration, stop: BorrowedFd<'_>) -> Result<()> {
         self.release();
-        let poll = |fd: i32| libc::pollfd {
-            fd,
-            events: libc::POLLIN,
-            revents: 0,
-        };
-        let mut polled = [poll(self.fd().as_raw_fd()), poll(stop.as_raw_fd())];
-        let timeout = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
-        // SAFETY: the call gets an array of two structures, which outlives it.
-        let n = unsafe { libc::poll(polled.as_mut_ptr(), 2, timeout) };
-        if n < 0 {
-            let error = io::Error::last_os_error();
-            if error.kind() != io::ErrorKind::Interrupted {
-                return Err(Error::io("wait for a packet socket", error));
-            }
-        } else if polled[0].revents & (libc::POLLERR | libc::POLLHUP | libc::POLLNVAL) != 0
+        if self.socket.poll(timeout, Some(stop))?
             && let Some(error) = self.socket.take_error()?
             && !is_about_interface(error.raw_os_error())
         {
