@@ -21,18 +21,12 @@ use hpcap::{Error, Kind, Result};
 use super::batch::Batch;
 use super::event::PendingEvents;
 use super::losses::Losses;
+use super::schedule::{Schedule, sleep_time};
 use super::{Description, Harvest, InterfaceName, Source, SourceEvent, State};
 use hpcap_host::interface::{Interface, Link};
 pub(crate) use socket::program_name;
 use socket::{RETIRE, Socket};
 pub use spec::{AfPacketSpec, Direction, Time};
-
-/// Time between two looks at an interface that is down or gone.
-const LOOK_FOR: Duration = Duration::from_millis(100);
-/// Time between two readings of the socket's drop counter.
-const COUNT_EVERY: Duration = Duration::from_millis(100);
-/// Time between two readings of the interface's counters.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// State of the interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,10 +51,9 @@ pub struct AfPacket {
     link: Link,
     presence: Presence,
     losses: Losses,
-    counted: Instant,
+    schedule: Schedule,
     /// Number of the first block that the kernel filled after its ring was last full.
     resumed: u64,
-    looked: Instant,
     /// Whether [`SourceEvent::KernelTimestamps`] was reported.
     kernel_time_told: bool,
     events: PendingEvents,
@@ -78,16 +71,14 @@ impl AfPacket {
         let interface = Interface::required(&spec.interface)?;
         let link = interface.link()?;
         let nic = spec.fanout.is_none() && spec.direction != Direction::Out && !interface.is_any();
-        let now = Instant::now();
         let mut source = Self {
             socket: Some(Socket::open(spec, &interface, link)?),
             spec: spec.clone(),
             batch: Batch::new(),
             presence: Presence::Up,
             losses: Losses::new(&interface, nic),
-            counted: now,
+            schedule: Schedule::start(),
             resumed: 0,
-            looked: now,
             kernel_time_told: false,
             events: PendingEvents::new(),
             interface,
@@ -102,7 +93,7 @@ impl AfPacket {
 
     /// Reads how many frames the kernel has dropped since the last call.
     fn count(&mut self) -> Result<()> {
-        self.counted = Instant::now();
+        self.schedule.note_count();
         if let Some(socket) = &self.socket {
             let drops = socket.drops()?;
             // The kernel drops frames while the ring is full. It is full still, or it was full
@@ -116,15 +107,11 @@ impl AfPacket {
     /// Reads the counter of drops, and looks at the interface, if the last time is long enough ago.
     /// Where drops are likely, `release` reads the counter at once, for their place.
     fn count_if_due(&mut self) -> Result<()> {
-        if self.counted.elapsed() < COUNT_EVERY {
+        if !self.schedule.is_count_due() {
             return Ok(());
         }
         self.count()?;
-        let every = match self.presence {
-            Presence::Up => LOOK_EVERY,
-            Presence::Down | Presence::Gone { .. } => LOOK_FOR,
-        };
-        if self.looked.elapsed() >= every {
+        if self.schedule.is_look_due(self.presence == Presence::Up) {
             self.look()?;
         }
         Ok(())
@@ -154,7 +141,7 @@ impl AfPacket {
 
     /// Checks whether the interface exists and is up, and reads its counters.
     fn look(&mut self) -> Result<()> {
-        self.looked = Instant::now();
+        self.schedule.note_look();
         if self.interface.is_any() {
             // A capture of all interfaces is not bound to one, so nothing can go down or vanish.
             return Ok(());
@@ -344,8 +331,7 @@ impl Source for AfPacket {
 
     fn wait(&mut self, timeout: Duration) -> Result<()> {
         self.release()?;
-        let up = self.presence == Presence::Up;
-        let timeout = if up { timeout } else { timeout.min(LOOK_FOR) };
+        let timeout = sleep_time(timeout, self.presence == Presence::Up);
         match &self.socket {
             Some(socket) if !matches!(self.presence, Presence::Gone { .. }) => {
                 if socket.poll(timeout, None)? {

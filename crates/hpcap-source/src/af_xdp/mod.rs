@@ -41,7 +41,7 @@ mod start;
 mod wait;
 mod watch;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use hpcap::Result;
 use hpcap::error::Context;
@@ -50,6 +50,7 @@ use hpcap_host::Interface;
 use super::batch::Batch;
 use super::event::PendingEvents;
 use super::losses::Losses;
+use super::schedule::{Schedule, sleep_time};
 use super::{Description, Harvest, InterfaceName, Source, SourceEvent, State};
 use capture::Capture;
 use clock::Clock;
@@ -59,13 +60,6 @@ use queue::Joined;
 
 pub use spec::{AfXdpSpec, Mode, Queues, Time, ZeroCopy};
 pub use start::AfXdpStart;
-
-/// Time between two looks at an interface that is down or gone.
-const LOOK_FOR: Duration = Duration::from_millis(100);
-/// Time between two readings of the sockets' drop counters.
-const COUNT_EVERY: Duration = Duration::from_millis(100);
-/// Time between two readings of the interface's counters.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// State of the interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,8 +92,7 @@ pub struct AfXdp {
     taken: Vec<u64>,
     /// What [`AfXdp::wait`] waits for, kept so that waiting allocates nothing.
     polled: Vec<libc::pollfd>,
-    counted: Instant,
-    looked: Instant,
+    schedule: Schedule,
     /// Whether [`SourceEvent::PollTimestamps`] was reported.
     poll_time_told: bool,
     events: PendingEvents,
@@ -118,7 +111,6 @@ impl AfXdp {
         let interface = Interface::required(&spec.interface)?;
         check(spec, &interface)?;
         let capture = Capture::open(spec, &interface)?;
-        let now = Instant::now();
         let mut source = Self {
             spec: spec.clone(),
             batch: Batch::new(),
@@ -131,8 +123,7 @@ impl AfXdp {
             presence: Presence::Up,
             losses: Losses::new(&interface, spec.queues.is_none()),
             unserved: 0,
-            counted: now,
-            looked: now,
+            schedule: Schedule::start(),
             poll_time_told: false,
             events: PendingEvents::new(),
             link_type: interface.link_type()?,
@@ -156,7 +147,7 @@ impl AfXdp {
 
     /// Reads how many frames the kernel has dropped since the last call.
     fn count(&mut self) -> Result<()> {
-        self.counted = Instant::now();
+        self.schedule.note_count();
         let Some(capture) = &mut self.capture else {
             return Ok(());
         };
@@ -181,18 +172,14 @@ impl AfXdp {
 
     /// Reads the counters of drops, and looks at the interface, if the last time is long enough ago.
     ///
-    /// Reading them after each sleep would cost as much as taking a hundred frames. Where drops are
-    /// likely, [`Queue::release`](queue::Queue::release) reads them at once, for their place.
+    /// Where drops are likely, [`Queue::release`](queue::Queue::release) reads them at once, for their
+    /// place.
     fn count_if_due(&mut self) -> Result<()> {
-        if self.counted.elapsed() < COUNT_EVERY {
+        if !self.schedule.is_count_due() {
             return Ok(());
         }
         self.count()?;
-        let every = match self.presence {
-            Presence::Up => LOOK_EVERY,
-            _ => LOOK_FOR,
-        };
-        if self.looked.elapsed() >= every {
+        if self.schedule.is_look_due(self.presence == Presence::Up) {
             self.look()?;
         }
         Ok(())
@@ -250,8 +237,7 @@ impl Source for AfXdp {
 
     fn wait(&mut self, timeout: Duration) -> Result<()> {
         self.release()?;
-        let up = self.presence == Presence::Up;
-        self.sleep(if up { timeout } else { timeout.min(LOOK_FOR) })?;
+        self.sleep(sleep_time(timeout, self.presence == Presence::Up))?;
         self.count_if_due()
     }
 

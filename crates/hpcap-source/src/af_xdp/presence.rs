@@ -1,7 +1,5 @@
 //! Interfaces that go down, vanish and come back, and those that must not be captured.
 
-use std::time::Instant;
-
 use hpcap::{Error, Kind, Result};
 use hpcap_host::Interface;
 
@@ -16,7 +14,7 @@ use crate::{InterfaceName, SourceEvent};
 impl AfXdp {
     /// Checks whether the interface exists and is up, and reads its counters.
     pub(super) fn look(&mut self) -> Result<()> {
-        self.looked = Instant::now();
+        self.schedule.note_look();
         let found = match &self.capture {
             Some(capture) if capture.watch.is_bound()? => {
                 Interface::by_index(self.interface.index)?

@@ -8,14 +8,12 @@ use hpcap::{Error, Result, Timestamp};
 use hpcap_host::interface::Link;
 
 use super::super::super::batch::Batch;
+use super::super::super::schedule::COUNT_EVERY;
 use super::super::classic::{attach_filter, keep_none};
 use super::super::is_about_interface;
 use super::super::ring::Traits;
 use super::super::socket::Socket;
 use crate::{BATCH, Frame};
-
-/// Time between two readings of the drop counter while frames keep coming.
-const COUNT_EVERY: Duration = Duration::from_millis(100);
 
 /// The frames of one CPU, queue or node.
 #[derive(Debug)]
