@@ -12,17 +12,10 @@ use hpcap::{Contract, Event, Kind, Reason, Start};
 /// Number of frames that fill the small ring several times.
 const MANY: u64 = 20_000;
 
-fn push(bench: &mut Bench, frames: std::ops::Range<u64>) {
-    for n in frames {
-        assert!(bench.push(&content(n, 100), n, 0), "frame {n}");
-    }
-    bench.service();
-}
-
 /// Attaches a lossy stream, and fixes its end after `frames`, which are pushed.
 fn lossy(bench: &mut Bench, frames: std::ops::Range<u64>) -> RingStream {
     let attached = bench.attach(Contract::Lossy, Start::Newest).unwrap();
-    push(bench, frames);
+    bench.push_numbered(frames);
     attached.listener.request_end();
     bench.service();
     RingStream::from(attached.listener)
@@ -76,14 +69,14 @@ fn look_counts_every_missed_frame() {
 fn look_drops_a_frame_overwritten_meanwhile() {
     let mut bench = Bench::new(Shape::small());
     let attached = bench.attach(Contract::Lossy, Start::Newest).unwrap();
-    push(&mut bench, 1..11);
+    bench.push_numbered(1..11);
     let mut stream = RingStream::from(attached.listener);
     let mut shown = 0;
     let looked = loop {
         let looked = stream.look(|frame| {
             shown += 1;
             if shown == 4 {
-                push(&mut bench, 11..MANY + 1);
+                bench.push_numbered(11..MANY + 1);
             }
             frame.time.sec()
         });
@@ -111,7 +104,7 @@ fn look_acknowledges_for_a_lossless_listener() {
     let mut next = 1;
     while next < MANY {
         // `push` asserts that the ring has room.
-        push(&mut bench, next..next + 64);
+        bench.push_numbered(next..next + 64);
         let until = next + 64;
         while next < until {
             if let Looked::Frame(number) = stream.look(|f| f.time.sec()).unwrap().unwrap() {
@@ -126,7 +119,7 @@ fn look_acknowledges_for_a_lossless_listener() {
 fn look_ends_when_the_listener_is_killed() {
     let mut bench = Bench::new(Shape::small());
     let attached = bench.attach(Contract::Lossless, Start::File).unwrap();
-    push(&mut bench, 1..4);
+    bench.push_numbered(1..4);
     bench.producer.kill(attached.slot);
     bench.service();
     let mut stream = RingStream::from(attached.listener);

@@ -10,13 +10,6 @@ use hpcap::{Contract, Event, Kind, Reason, Start, Stream};
 /// Number of frames that fill the small ring several times.
 const MANY: u64 = 20_000;
 
-fn push(bench: &mut Bench, frames: std::ops::Range<u64>) {
-    for n in frames {
-        assert!(bench.push(&content(n, 100), n, 0), "frame {n}");
-    }
-    bench.service();
-}
-
 fn finish(bench: &mut Bench, attached: Attached) -> Stream {
     attached.listener.request_end();
     bench.service();
@@ -27,7 +20,7 @@ fn finish(bench: &mut Bench, attached: Attached) -> Stream {
 fn lossy_stream_counts_every_missed_frame() {
     let mut bench = Bench::new(Shape::small());
     let attached = bench.attach(Contract::Lossy, Start::Newest).unwrap();
-    push(&mut bench, 1..MANY + 1);
+    bench.push_numbered(1..MANY + 1);
     let mut stream = finish(&mut bench, attached);
     let (mut seen, mut missed) = (0, 0);
     while let Some(event) = stream.next().unwrap() {
@@ -57,7 +50,7 @@ fn lossless_stream_acknowledges_while_it_reads() {
     let mut next = 1;
     while next < MANY {
         // `push` asserts that the ring has room.
-        push(&mut bench, next..next + 64);
+        bench.push_numbered(next..next + 64);
         let until = next + 64;
         while next < until {
             match stream.next().unwrap().unwrap() {
@@ -76,7 +69,7 @@ fn lossless_stream_acknowledges_while_it_reads() {
 fn killed_stream_ends_with_an_error() {
     let mut bench = Bench::new(Shape::small());
     let attached = bench.attach(Contract::Lossless, Start::File).unwrap();
-    push(&mut bench, 1..4);
+    bench.push_numbered(1..4);
     bench.producer.kill(attached.slot);
     bench.service();
     let mut stream = Stream::from(attached.listener);

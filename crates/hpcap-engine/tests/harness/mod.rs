@@ -226,6 +226,15 @@ impl Bench {
         self.push_long(data, data.len() as u32, sec, nsec)
     }
 
+    /// Pushes and publishes frames of 100 bytes, whose numbers are their times in seconds and decide
+    /// their [`content`].
+    pub fn push_numbered(&mut self, frames: std::ops::Range<u64>) {
+        for n in frames {
+            assert!(self.push(&content(n, 100), n, 0), "frame {n}");
+        }
+        self.service();
+    }
+
     pub fn push_long(&mut self, data: &[u8], len: u32, sec: u64, nsec: u32) -> bool {
         self.producer.push(&[Frame::new(data, len, sec, nsec)]) == 1
     }
