@@ -6,4 +6,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-exec cargo xtask lint-text
+# Built as part of the workspace and with a test, the program has the features that building all tests gives it, so
+# that cargo does not build its dependencies a second time.
+cargo build --workspace --bin xtask --test lint --locked --quiet
+exec "${CARGO_TARGET_DIR:-target}/debug/xtask" lint-text
