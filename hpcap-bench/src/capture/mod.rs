@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use hpcap::{Error, Kind, Result};
 
-use crate::process::{Running, Times};
+use crate::process::{Running, Times, check_interrupted};
 use crate::report::{Capture, Figure, Report, Row, Unit};
 use crate::workspace::Workspace;
 pub(crate) use namespace::packet_sockets;
@@ -141,19 +141,27 @@ fn measure(settings: &Settings, workspace: &Workspace) -> Result<Vec<Capture>> {
 pub(crate) fn start(tool: Tool, out: &Path, folder: &Path) -> Result<Running> {
     let sockets = packet_sockets();
     let running = Running::start(&mut tool.command(RECEIVER, out), folder)?;
+    wait_for(&format!("{} captures", tool.name()), || {
+        packet_sockets() != sockets && tool.has_begun(out)
+    })?;
+    Ok(running)
+}
+
+/// Waits until `is_so`, which `what` says in words.
+///
+/// # Errors
+/// [`Kind::Timeout`] if it takes longer than [`PATIENCE`], and the error of [`check_interrupted`].
+pub(crate) fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) -> Result<()> {
     let from = Instant::now();
-    while packet_sockets() == sockets || !tool.has_begun(out) {
+    while !is_so() {
+        check_interrupted()?;
         if from.elapsed() > PATIENCE {
-            let why = format!("it does not listen after {} s", PATIENCE.as_secs());
-            return Err(Error::new(
-                Kind::Timeout,
-                format!("run {}", tool.name()),
-                why,
-            ));
+            let why = format!("that has not happened within {} s", PATIENCE.as_secs());
+            return Err(Error::new(Kind::Timeout, format!("wait until {what}"), why));
         }
         std::thread::sleep(Duration::from_millis(10));
     }
-    Ok(running)
+    Ok(())
 }
 
 /// Captures the frames of `spec` with one program.

@@ -13,7 +13,7 @@ use super::account::{Account, Said};
 use super::plan::{Cell, name_of_rate};
 use super::target::{Engine, Target};
 use crate::capture::{
-    ARRIVE, PATIENCE, RECEIVER, SETTLE, Sent, Tool, delivery_threads, send, start,
+    ARRIVE, PATIENCE, RECEIVER, SETTLE, Sent, Tool, delivery_threads, send, start, wait_for,
 };
 use crate::process::{Running, Times, check_interrupted};
 use crate::verify::{Findings, Listening, verify_queue};
@@ -176,10 +176,9 @@ fn queue(engine: Engine, cell: &Cell, source: &str, workspace: &Workspace) -> Re
         let consumers: Vec<_> = (0..cell.consumers)
             .map(|_| scope.spawn(|| verify_queue(&queue, &LISTENING, &stop)))
             .collect();
-        let measured = wait_for(
-            || queue.listeners().len() >= cell.consumers,
-            "the consumers",
-        )
+        let measured = wait_for("the consumers are attached", || {
+            queue.listeners().len() >= cell.consumers
+        })
         .and_then(|()| {
             load(running.pid(), cell, source, workspace.path(), |sent| {
                 let arrived = || queue.ledger().ledger.on_the_wire().frames - before;
@@ -237,19 +236,6 @@ fn open(socket: &Path) -> Result<Queue> {
             Ok(queue) => return Ok(queue),
         }
     }
-}
-
-fn wait_for(is_there: impl Fn() -> bool, what: &str) -> Result<()> {
-    let from = Instant::now();
-    while !is_there() {
-        check_interrupted()?;
-        if from.elapsed() > PATIENCE {
-            let why = format!("it did not happen within {} s", PATIENCE.as_secs());
-            return Err(Error::new(Kind::Timeout, format!("wait for {what}"), why));
-        }
-        thread::sleep(Duration::from_millis(5));
-    }
-    Ok(())
 }
 
 /// Waits until `arrived` has reached `sent`, or does not grow any more.

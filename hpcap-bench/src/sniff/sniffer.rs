@@ -2,14 +2,14 @@
 
 use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use hpcap::error::Context;
-use hpcap::{Error, Kind, Queue, Result};
+use hpcap::{Queue, Result};
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 
-use crate::capture::{PATIENCE, SETTLE, packet_sockets};
+use crate::capture::{SETTLE, packet_sockets, wait_for};
 use crate::process::{Running, Times, own};
 use crate::workspace::Workspace;
 
@@ -101,18 +101,6 @@ fn copier(pipe: &Path) -> Command {
     command.args(["-c", "exec \"$0\" \"$1\" - > \"$2\""]);
     command.arg(own("hpcapdd")).arg(QUEUE).arg(pipe);
     command
-}
-
-fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) -> Result<()> {
-    let start = Instant::now();
-    while !is_so() {
-        if start.elapsed() > PATIENCE {
-            let why = format!("that has not happened within {} s", PATIENCE.as_secs());
-            return Err(Error::new(Kind::Timeout, format!("wait until {what}"), why));
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    Ok(())
 }
 
 impl Sniffing {
