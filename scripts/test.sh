@@ -53,11 +53,10 @@ part_packages() {
 	packaging/test-packages.sh "$TARGET/debug"
 }
 
-# Sends a hundred million records from one process to another. The profile `stress` is optimised, but
-# built in a fraction of the time of a release.
+# Sends a hundred million records from one process to another.
 part_stress() {
-	cargo build --workspace --profile stress --bin hpcapd --bin e2e-listener --quiet || return
-	cargo test --profile stress -p hpcap-e2e --test stress -- --ignored --nocapture
+	build_tests || return
+	cargo test --workspace --test stress -- --ignored --nocapture
 }
 
 # A test that cannot do its work passes and prints "skipped: why", which the test runner shows only with

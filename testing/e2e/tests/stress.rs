@@ -1,5 +1,4 @@
-//! Many records from one process to another. This test takes a minute and needs an optimised build:
-//! `cargo build --release --workspace --bins && cargo test --release -p hpcap-e2e -- --ignored`.
+//! Many records from one process to another.
 
 use hpcap::Reason;
 use hpcap_e2e::daemon::{Daemon, frames};
@@ -12,7 +11,7 @@ const RECORDS: u64 = 100_000_000;
 const TIME_LIMIT: Duration = Duration::from_secs(600);
 
 #[test]
-#[ignore = "takes a minute, and an optimised build"]
+#[ignore = "takes half a minute of two processors"]
 fn stress_hundred_million_records() {
     let lab = Lab::new();
     let spec = format!("gen:size=60,count={RECORDS}");
