@@ -5,12 +5,13 @@
 //!
 //! Environment variables: with `HPCAP_REQUIRE_VM`, a test that cannot boot a machine fails instead of
 //! being skipped. `HPCAP_TEST_KERNEL` is the folder of a kernel to use instead of Debian's 6.1, and
-//! `HPCAP_TEST_SLOWNESS` is the factor by which that kernel is slower.
+//! `HPCAP_TEST_SLOWNESS` is the factor by which that kernel is slower. After the time `HPCAP_TEST_UNTIL`, in seconds since
+//! 1970, no machine boots any more: the tests that are left are skipped.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use hpcap::Reason;
 use hpcap_source::SourceSpec;
@@ -46,6 +47,12 @@ const SETTLED: Duration = Duration::from_secs(10);
 pub fn slowness() -> u32 {
     let text = std::env::var("HPCAP_TEST_SLOWNESS");
     text.map_or(1, |text| text.parse().unwrap())
+}
+
+/// Returns the time from which on no machine boots.
+fn until() -> Option<SystemTime> {
+    let seconds = std::env::var("HPCAP_TEST_UNTIL").ok()?;
+    Some(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds.parse().unwrap()))
 }
 
 /// Returns how many programs want to run on each processor of this machine, at least 1.
@@ -104,6 +111,9 @@ impl Vm {
     pub fn test(series: &str, wanted: &Wanted, test: impl FnOnce(&Self)) {
         if let Some(why) = wanted.unless.and_then(|condition| condition()) {
             return skip(why);
+        }
+        if until().is_some_and(|until| SystemTime::now() >= until) {
+            return skip("the time for tests had ended before (HPCAP_TEST_UNTIL)");
         }
         let Some(vm) = Self::boot(series, wanted) else {
             return;
