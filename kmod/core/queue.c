@@ -222,3 +222,20 @@ void hpcap_rxq_ledger(struct hpcap_rxq *rxq, struct hpcap_count ledger[HPCAP_LED
 	} while (before != after || before % 2);
 	hpcap_memory_put(memory);
 }
+
+bool hpcap_queue_listener(const struct hpcap_queue *queue, u32 slot, struct hpcap_listener *copy)
+{
+	const struct hpcap_listener *l = &queue->listeners[slot];
+	u64 id = READ_ONCE(l->id);
+
+	/* Pairs with smp_wmb() of hpcap_ring_attach(): a new id comes with a new state. */
+	smp_rmb();
+	/* Acquire: the other fields are written before the state. */
+	if (smp_load_acquire(&l->state) == HPCAP_SLOT_FREE)
+		return false;
+	/* The fields may change meanwhile; then the id changes, too. */
+	*copy = data_race(*l);
+	/* Copies the fields before it reads the id again: no id is ever used for two listeners. */
+	smp_rmb();
+	return copy->state != HPCAP_SLOT_FREE && READ_ONCE(l->id) == id;
+}

@@ -33,6 +33,11 @@ struct hpcap_memory *hpcap_rxq_memory(struct hpcap_rxq *rxq);
  * NIC's own losses every 100 ms. Takes no `lock`.
  */
 void hpcap_rxq_ledger(struct hpcap_rxq *rxq, struct hpcap_count ledger[HPCAP_LEDGER_REASONS]);
+/*
+ * Copies the producer's record of the listener in `slot`. Returns false when the slot is free, or
+ * changes hands at the moment. Takes no `lock`.
+ */
+bool hpcap_queue_listener(const struct hpcap_queue *queue, u32 slot, struct hpcap_listener *copy);
 
 /* The release function of rxq->dev. */
 void hpcap_rxq_release(struct device *dev);

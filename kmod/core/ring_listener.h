@@ -50,6 +50,8 @@ static inline int hpcap_ring_attach(struct hpcap_ring *r, struct hpcap_slot *sha
 	s->file_seq = READ_ONCE(shared->file_seq);
 	s->state = HPCAP_SLOT_STARTING;
 	s->contract = l->contract;
+	/* Whoever sees a field of the new listener sees that the id of the former one is gone. */
+	smp_wmb();
 	r->queue->listeners[i] = *l;
 	/* Whoever sees that the slot is taken sees the other fields of the listener. */
 	smp_store_release(&r->queue->listeners[i].state, HPCAP_SLOT_STARTING);

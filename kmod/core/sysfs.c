@@ -11,7 +11,7 @@
 
 #include "poll.h"
 #include "queue.h"
-#include "ring_room.h"
+#include "ring_types.h"
 #include "service.h"
 #include "settings.h"
 #include "sysfs.h"
@@ -154,9 +154,9 @@ static ssize_t state_show(struct device *dev, struct device_attribute *attr, cha
 
 static DEVICE_ATTR_RO(state);
 
-static const char *hpcap_listener_contract(const struct hpcap_ring_slot *slot)
+static const char *hpcap_listener_contract(const struct hpcap_listener *l)
 {
-	switch (slot->state) {
+	switch (l->state) {
 	case HPCAP_SLOT_STARTING:
 		return "starting";
 	case HPCAP_SLOT_KILLED:
@@ -164,7 +164,7 @@ static const char *hpcap_listener_contract(const struct hpcap_ring_slot *slot)
 	case HPCAP_SLOT_FINISHED:
 		return "finished";
 	default:
-		return slot->contract == HPCAP_LOSSY ? "lossy" : "lossless";
+		return l->contract == HPCAP_LOSSY ? "lossy" : "lossless";
 	}
 }
 
@@ -184,34 +184,38 @@ static void hpcap_escape_name(const struct hpcap_listener *l, char *text, size_t
 	text[min_t(size_t, n, bytes - 1)] = '\0';
 }
 
+/* Returns the published bytes that an active listener has not acknowledged, else 0. */
+static u64 hpcap_listener_lag(const struct hpcap_queue *queue, const struct hpcap_listener *l)
+{
+	u64 published = READ_ONCE(queue->published);
+
+	return l->state == HPCAP_SLOT_ACTIVE && published > l->read_off ?
+	       published - l->read_off : 0;
+}
+
 /*
  * Prints a line for each listener: id, pid, uid, contract, lag in bytes, name. The file says who
- * captures, and reading takes the poll thread's lock: only root may read it, and by udev
- * (70-hpcap.rules) the group that may open the queue.
+ * captures: only root may read it, and by udev (70-hpcap.rules) the group that may open the queue.
  */
 static ssize_t listeners_show(struct device *dev, struct device_attribute *attr, char *page)
 {
-	struct hpcap_rxq *rxq = hpcap_to_rxq(dev);
-	struct hpcap_ring *r = &rxq->ring;
+	struct hpcap_memory *memory = hpcap_rxq_memory(hpcap_to_rxq(dev));
+	const struct hpcap_queue *queue = memory->queue;
 	int n = 0;
-	u32 mask;
+	u32 i;
 
-	mutex_lock(&rxq->lock);
-	hpcap_ring_refresh(r);
-	for (mask = r->slot_mask; mask; mask &= mask - 1) {
-		u32 i = __builtin_ctz(mask);
-		const struct hpcap_listener *l = &r->queue->listeners[i];
-		const struct hpcap_ring_slot *s = &r->slots[i];
-
+	for (i = 0; i < HPCAP_SLOTS; i++) {
 		char name[HPCAP_SHOWN_NAME_BYTES];
+		struct hpcap_listener l;
 
-		hpcap_escape_name(l, name, sizeof(name));
-		n += sysfs_emit_at(page, n, "%llu %u %u %s %llu %s\n", l->id, l->pid, l->uid,
-				   hpcap_listener_contract(s),
-				   s->state == HPCAP_SLOT_ACTIVE ? r->head - s->read_off : 0,
+		if (!hpcap_queue_listener(queue, i, &l))
+			continue;
+		hpcap_escape_name(&l, name, sizeof(name));
+		n += sysfs_emit_at(page, n, "%llu %u %u %s %llu %s\n", l.id, l.pid, l.uid,
+				   hpcap_listener_contract(&l), hpcap_listener_lag(queue, &l),
 				   name);
 	}
-	mutex_unlock(&rxq->lock);
+	hpcap_memory_put(memory);
 	return n ?: sysfs_emit(page, "\n");
 }
 

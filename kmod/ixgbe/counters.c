@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Lets the driver and the poll threads share registers that a read clears: those that count lost
- * and damaged frames (82599 datasheet 8.2.3.23). The driver's watchdog, ethtool and the poll
- * threads read them. Each read is added to a sum here, and each reader gets the part of the sum
- * that is new to it.
+ * and damaged frames (82599 datasheet 8.2.3.23). Only a poll thread reads these registers, and adds
+ * what it has read to a sum here. The driver's watchdog and ethtool get the part of the sum that is
+ * new to the driver. So no user of ethtool makes a poll thread wait, and the driver's statistics
+ * are at most as old as the ledger's (100 ms).
  *
  * The 82599 counts frames that found no descriptor (QPRDC) for each queue that drops. It counts
  * frames that found no room in the packet buffer (RXMPC), and damaged frames, only for the port as
  * a whole; they are accounted for in queue 0.
  */
+#include <linux/atomic.h>
 #include <linux/mutex.h>
 
 #include "ixgbe.h"
@@ -22,12 +24,12 @@ static const u32 error_regs[] = {
 };
 
 struct counter {
-	u64 sum;
+	atomic64_t sum;	/* the poll thread of one queue writes it */
 	u64 reported;	/* part of `sum` that the driver has got */
 };
 
 struct hpcap_ixgbe_counters {
-	struct mutex lock;	/* makes the read of a register and its addition atomic */
+	struct mutex lock;	/* protects `reported`; no poll thread takes it */
 	struct counter missed;	/* packet buffer 0; only traffic classes use the other ones */
 	struct counter dropped[HPCAP_PORT_QUEUES];
 	struct counter errors[ARRAY_SIZE(error_regs)];
@@ -43,14 +45,15 @@ void *hpcap_ixgbe_counters_create(struct ixgbe_adapter *adapter)
 	return c;
 }
 
-/* Returns the counter of a register, or NULL for a register that only the driver reads. */
-static struct counter *counter_of(struct hpcap_ixgbe_counters *c, u32 reg)
+/* Returns the counter of a register that poll threads read, or NULL for all others. */
+static struct counter *counter_of(const struct hpcap_port *port, u32 reg)
 {
+	struct hpcap_ixgbe_counters *c = port->priv;
 	u32 i;
 
 	if (reg == IXGBE_MPC(0))
 		return &c->missed;
-	for (i = 0; i < HPCAP_PORT_QUEUES; i++)
+	for (i = 0; i < port->queues; i++)
 		if (reg == IXGBE_QPRDC(i))
 			return &c->dropped[i];
 	for (i = 0; i < ARRAY_SIZE(error_regs); i++)
@@ -59,31 +62,34 @@ static struct counter *counter_of(struct hpcap_ixgbe_counters *c, u32 reg)
 	return NULL;
 }
 
-/* Adds the value of a register, which the read clears, to its sum. Under `lock`. */
-static void update(struct ixgbe_hw *hw, struct counter *counter, u32 reg)
+u32 hpcap_ixgbe_counter(struct ixgbe_adapter *adapter, u32 reg)
+{
+	struct hpcap_port *port = adapter->hpcap;
+	struct counter *counter = port ? counter_of(port, reg) : NULL;
+	struct hpcap_ixgbe_counters *c;
+	u64 sum;
+	u32 news;
+
+	if (!counter)
+		return IXGBE_READ_REG(&adapter->hw, reg);
+	c = port->priv;
+	mutex_lock(&c->lock);
+	sum = atomic64_read(&counter->sum);
+	news = sum - counter->reported;
+	counter->reported = sum;
+	mutex_unlock(&c->lock);
+	return news;
+}
+
+/* Adds the value of a register, which the read clears, to its sum. Returns the sum. */
+static u64 update(struct ixgbe_hw *hw, struct counter *counter, u32 reg)
 {
 	u32 value = IXGBE_READ_REG(hw, reg);
 
 	/* A read from a removed device returns all ones. */
 	if (!ixgbe_removed(hw->hw_addr))
-		counter->sum += value;
-}
-
-u32 hpcap_ixgbe_counter(struct ixgbe_adapter *adapter, u32 reg)
-{
-	struct hpcap_ixgbe_counters *c = adapter->hpcap ? adapter->hpcap->priv : NULL;
-	struct counter *counter = c ? counter_of(c, reg) : NULL;
-	struct ixgbe_hw *hw = &adapter->hw;
-	u32 news;
-
-	if (!counter)
-		return IXGBE_READ_REG(hw, reg);
-	mutex_lock(&c->lock);
-	update(hw, counter, reg);
-	news = counter->sum - counter->reported;
-	counter->reported = counter->sum;
-	mutex_unlock(&c->lock);
-	return news;
+		return atomic64_add_return(value, &counter->sum);
+	return atomic64_read(&counter->sum);
 }
 
 void hpcap_ixgbe_lost(struct ixgbe_adapter *adapter, u32 queue,
@@ -93,17 +99,11 @@ void hpcap_ixgbe_lost(struct ixgbe_adapter *adapter, u32 queue,
 	struct ixgbe_hw *hw = &adapter->hw;
 	u32 i;
 
-	mutex_lock(&c->lock);
-	update(hw, &c->dropped[queue], IXGBE_QPRDC(queue));
-	counters->missed = c->dropped[queue].sum;
+	counters->missed = update(hw, &c->dropped[queue], IXGBE_QPRDC(queue));
 	counters->errors = 0;
 	if (queue == 0) {
-		update(hw, &c->missed, IXGBE_MPC(0));
-		counters->missed += c->missed.sum;
-		for (i = 0; i < ARRAY_SIZE(error_regs); i++) {
-			update(hw, &c->errors[i], error_regs[i]);
-			counters->errors += c->errors[i].sum;
-		}
+		counters->missed += update(hw, &c->missed, IXGBE_MPC(0));
+		for (i = 0; i < ARRAY_SIZE(error_regs); i++)
+			counters->errors += update(hw, &c->errors[i], error_regs[i]);
 	}
-	mutex_unlock(&c->lock);
 }

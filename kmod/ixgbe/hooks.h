@@ -25,7 +25,10 @@ bool hpcap_ixgbe_arm(struct ixgbe_ring *ring);
 /* registers */
 u32 hpcap_ixgbe_fctrl(const struct ixgbe_adapter *adapter, u32 fctrl);
 void hpcap_ixgbe_receiver(struct ixgbe_adapter *adapter);
-/* Reads a register that a read clears: returns what it counted since the driver last asked. */
+/*
+ * Returns what a register that a read clears has counted since the driver last asked. Poll threads
+ * read the registers of lost and damaged frames, and this function reads the other ones.
+ */
 u32 hpcap_ixgbe_counter(struct ixgbe_adapter *adapter, u32 reg);
 
 #endif /* _HPCAP_IXGBE_HOOKS_H */

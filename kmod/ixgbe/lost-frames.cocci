@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // A read of a register that counts lost or damaged frames clears it, and both the driver and the
-// poll thread read these registers. So both call one function, which gives each reader what is new
-// to it.
+// ledger need its values. So only poll threads read these registers, and the driver gets what they
+// have read.
 @@
 expression hw, i;
 @@
