@@ -11,9 +11,9 @@
 #include <linux/slab.h>
 
 #include "adapter.h"
+#include "change.h"
 #include "chardev.h"
 #include "harvest.h"
-#include "poll.h"
 #include "queue.h"
 #include "rxq.h"
 #include "wake.h"
@@ -55,12 +55,10 @@ static int hpcap_adapter_add_queue(struct hpcap_adapter *adapter)
 	if (err) {
 		/* A process that knows the number may have opened the node already. */
 		hpcap_rxq_end(rxq);
-		hpcap_poll_stop(rxq);
 		put_device(&rxq->dev);
 		return err;
 	}
 	adapter->queues[adapter->count++] = rxq;
-	wake_up_process(rxq->thread);
 	return 0;
 }
 
@@ -71,7 +69,6 @@ static void hpcap_adapter_remove_queue(struct hpcap_adapter *adapter)
 	/* From here on there are no further opens, and no files in sysfs. */
 	hpcap_chardev_del(rxq);
 	hpcap_rxq_end(rxq);
-	hpcap_poll_stop(rxq);
 	put_device(&rxq->dev);
 }
 
@@ -128,23 +125,41 @@ void hpcap_adapter_unregister(struct hpcap_adapter *adapter)
 }
 EXPORT_SYMBOL_GPL(hpcap_adapter_unregister);
 
+/* What hpcap_rxq_start() gives to the poll thread. */
+struct hpcap_source {
+	void *rx;
+	u32 depth;
+};
+
+static void hpcap_source_begin(struct hpcap_rxq *rxq, void *data)
+{
+	const struct hpcap_source *source = data;
+
+	/* hpcap_rxq_stop() has released the last harvest of the former `rx`. */
+	WARN_ON_ONCE(rxq->rx);
+	rxq->depth = source->depth;
+	WRITE_ONCE(rxq->rx, source->rx);
+}
+
 void hpcap_rxq_start(struct hpcap_adapter *adapter, u32 queue, void *rx, u32 depth)
 {
+	struct hpcap_source source = { .rx = rx, .depth = depth };
 	struct hpcap_rxq *rxq;
 
 	if (WARN_ON_ONCE(queue >= adapter->count || !rx))
 		return;
 	rxq = adapter->queues[queue];
 	mutex_lock(&rxq->lock);
-	/* hpcap_rxq_stop() has released the last harvest of the former `rx`. */
-	WARN_ON_ONCE(rxq->rx);
-	rxq->rx = rx;
-	rxq->depth = depth;
+	hpcap_rxq_change(rxq, hpcap_source_begin, &source);
 	mutex_unlock(&rxq->lock);
-	hpcap_rxq_kick(rxq);
 	pr_debug("hpcap_%u_%u: started\n", rxq->number, rxq->index);
 }
 EXPORT_SYMBOL_GPL(hpcap_rxq_start);
+
+static void hpcap_source_end(struct hpcap_rxq *rxq, void *data)
+{
+	hpcap_rxq_drain(rxq);
+}
 
 void hpcap_rxq_stop(struct hpcap_adapter *adapter, u32 queue)
 {
@@ -153,9 +168,8 @@ void hpcap_rxq_stop(struct hpcap_adapter *adapter, u32 queue)
 	if (WARN_ON_ONCE(queue >= adapter->count))
 		return;
 	rxq = adapter->queues[queue];
-	/* A harvest needs this lock, so none is under way while we hold it. */
 	mutex_lock(&rxq->lock);
-	hpcap_rxq_drain(rxq);
+	hpcap_rxq_change(rxq, hpcap_source_end, NULL);
 	mutex_unlock(&rxq->lock);
 	pr_debug("hpcap_%u_%u: stopped\n", rxq->number, rxq->index);
 }

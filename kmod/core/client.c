@@ -6,9 +6,9 @@
 #include <linux/poll.h>
 #include <linux/uaccess.h>
 
+#include "change.h"
 #include "client.h"
 #include "ring_listener.h"
-#include "wake.h"
 
 struct hpcap_memory *hpcap_client_memory(struct hpcap_client *client)
 {
@@ -35,6 +35,14 @@ struct hpcap_memory *hpcap_client_learn(struct hpcap_client *client)
 	return old;
 }
 
+static void hpcap_detach_now(struct hpcap_rxq *rxq, void *data)
+{
+	const struct hpcap_client *client = data;
+
+	hpcap_ring_detach(&rxq->ring, client->index);
+	rxq->clients[client->index] = NULL;
+}
+
 void hpcap_client_detach(struct hpcap_client *client)
 {
 	struct hpcap_rxq *rxq = client->rxq;
@@ -42,11 +50,37 @@ void hpcap_client_detach(struct hpcap_client *client)
 	lockdep_assert_held(&rxq->lock);
 	if (!client->attached)
 		return;
-	hpcap_ring_detach(&rxq->ring, client->index);
-	rxq->clients[client->index] = NULL;
+	hpcap_rxq_change(rxq, hpcap_detach_now, client);
 	WRITE_ONCE(client->attached, false);
-	/* The ring may have room now. */
-	hpcap_rxq_kick(rxq);
+}
+
+/* A client whose listener waits for its start, and whether the listener has started by now. */
+struct hpcap_start_check {
+	struct hpcap_client *client;
+	bool started;
+};
+
+static void hpcap_detach_unless_started_now(struct hpcap_rxq *rxq, void *data)
+{
+	struct hpcap_start_check *check = data;
+
+	check->started = rxq->ring.slots[check->client->index].state != HPCAP_SLOT_STARTING;
+	if (!check->started)
+		hpcap_detach_now(rxq, check->client);
+}
+
+bool hpcap_client_detach_unless_started(struct hpcap_client *client)
+{
+	struct hpcap_rxq *rxq = client->rxq;
+	struct hpcap_start_check check = { .client = client };
+
+	lockdep_assert_held(&rxq->lock);
+	if (hpcap_client_state(client, client->memory) != HPCAP_SLOT_STARTING)
+		return true;
+	hpcap_rxq_change(rxq, hpcap_detach_unless_started_now, &check);
+	if (!check.started)
+		WRITE_ONCE(client->attached, false);
+	return check.started;
 }
 
 u32 hpcap_client_state(const struct hpcap_client *client, const struct hpcap_memory *memory)

@@ -44,6 +44,11 @@ struct hpcap_memory *hpcap_client_memory(struct hpcap_client *client);
 struct hpcap_memory *hpcap_client_learn(struct hpcap_client *client);
 /* Ends the client's listener. Under rxq->lock. */
 void hpcap_client_detach(struct hpcap_client *client);
+/*
+ * Ends the client's listener if it still waits for its start. Under rxq->lock. Returns whether the
+ * listener had started, and so is attached.
+ */
+bool hpcap_client_detach_unless_started(struct hpcap_client *client);
 /* Returns the state of the client's listener in the queue page (enum hpcap_slot_state). */
 u32 hpcap_client_state(const struct hpcap_client *client, const struct hpcap_memory *memory);
 /* Whether the queue in this memory has ended: nothing more will be published. */

@@ -41,7 +41,7 @@ static void hpcap_rxq_push(struct hpcap_rxq *rxq)
 	struct hpcap_pipeline *pipeline = &rxq->stages.pipeline;
 
 	if (hpcap_pipeline_push(pipeline, &rxq->ring)) {
-		if (rxq->settings.when_full == HPCAP_FULL_HOLD)
+		if (rxq->when_full == HPCAP_FULL_HOLD)
 			return;
 		hpcap_pipeline_drop(pipeline, &rxq->ring);
 	}
@@ -123,6 +123,6 @@ void hpcap_rxq_drain(struct hpcap_rxq *rxq)
 		frames += max(n, 1u);
 	}
 	hpcap_rxq_count(rxq);
-	rxq->rx = NULL;
+	WRITE_ONCE(rxq->rx, NULL);
 	hpcap_rxq_service(rxq);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Taking frames and counters from the NIC (harvest.c). All under the lock of the queue. */
+/* Taking frames and counters from the NIC (harvest.c). Only the poll thread does that. */
 #ifndef _HPCAP_HARVEST_H
 #define _HPCAP_HARVEST_H
 

@@ -42,12 +42,11 @@ struct hpcap_nic_counters {
  *	after each harvest that found frames or errors, before the next harvest; n is the number
  *	that @harvest returned.
  * @counters: reads the NIC's counters of lost frames. Called every 100 ms, and before the ledger
- *	is final. May sleep.
+ *	is final.
  *
  * The first argument of each function is what the driver gave to hpcap_rxq_start(). The functions
- * are called between start and stop, one at a time, in process context, under the lock of the
- * queue: by its poll thread, and by whoever stops the queue or gives it another ring. They must
- * not take rtnl.
+ * are called between start and stop, by the poll thread of the queue alone. They must not take
+ * rtnl, nor wait for anybody who can be delayed: frames are lost meanwhile.
  */
 struct hpcap_nic_ops {
 	struct module *owner;
@@ -102,6 +101,8 @@ void hpcap_adapter_unregister(struct hpcap_adapter *adapter);
  * @rx: first argument of the functions in struct hpcap_nic_ops
  * @depth: most frames that can wait in the NIC when it has stopped receiving; hpcap_rxq_stop()
  *	harvests no more than these
+ *
+ * Context: process; waits for the poll thread.
  */
 void hpcap_rxq_start(struct hpcap_adapter *adapter, u32 queue, void *rx, u32 depth);
 
@@ -110,9 +111,11 @@ void hpcap_rxq_start(struct hpcap_adapter *adapter, u32 queue, void *rx, u32 dep
  * @adapter: the adapter
  * @queue: index of the queue
  *
- * Harvests the frames that still wait in the NIC. When this function has returned, the poll thread
- * does not harvest, nor is it about to. If the NIC had stopped receiving before the call, every
- * frame is accounted for.
+ * Lets the poll thread harvest the frames that still wait in the NIC. When this function has
+ * returned, the poll thread does not harvest, nor is it about to. If the NIC had stopped receiving
+ * before the call, every frame is accounted for.
+ *
+ * Context: process; waits for the poll thread.
  */
 void hpcap_rxq_stop(struct hpcap_adapter *adapter, u32 queue);
 

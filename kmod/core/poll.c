@@ -2,10 +2,10 @@
 /*
  * The poll thread of a queue takes frames from the NIC and puts them into the ring, for ever.
  *
- * The thread holds the queue's lock for one batch at a time. Between two batches it yields to
- * threads that wait for the lock (a mutex hands itself over to a waiter that has waited too long),
- * to the scheduler, and to RCU and tasks' RCU, which would otherwise wait for a thread that never
- * sleeps. So no watchdog needs an exception for it.
+ * The thread takes no lock that can sleep, so no process delays it that the scheduler delays.
+ * Between two batches it makes the change that waits, if there is one (change.c), and yields to the
+ * scheduler, and to RCU and tasks' RCU, which would otherwise wait for a thread that never sleeps.
+ * So no watchdog needs an exception for it.
  *
  * The setting `poll` says what the thread does while the NIC has no frame:
  *
@@ -30,6 +30,7 @@
 #include <linux/sched.h>
 #include <linux/topology.h>
 
+#include "change.h"
 #include "harvest.h"
 #include "poll.h"
 #include "rxq.h"
@@ -56,21 +57,18 @@ struct hpcap_look {
 static struct hpcap_look hpcap_poll_look(struct hpcap_rxq *rxq)
 {
 	struct hpcap_look look = {};
-	ktime_t clock;
+	ktime_t clock = ktime_get();
 
-	mutex_lock(&rxq->lock);
-	clock = ktime_get();
 	look.clock_ns = ktime_to_ns(clock);
 	look.up = rxq->rx;
 	look.work_done = hpcap_rxq_harvest(rxq, clock);
 	if (look.up && look.clock_ns - rxq->counted_ns >= HPCAP_COUNT_NS)
 		hpcap_rxq_count(rxq);
 	hpcap_rxq_service_at(rxq, clock);
-	look.busy = rxq->settings.poll == HPCAP_POLL_BUSY;
+	look.busy = rxq->poll == HPCAP_POLL_BUSY;
 	look.full = rxq->ring.full;
 	look.more = rxq->ring.file_wanted && !rxq->ring.full;
 	look.soon = rxq->ring.wake_late;
-	mutex_unlock(&rxq->lock);
 	return look;
 }
 
@@ -92,14 +90,14 @@ static u64 hpcap_poll_nap_ns(const struct hpcap_look *look, u64 idle_ns)
 	return look->soon ? min_t(u64, nap_ns, HPCAP_RING_WAKE_NS) : nap_ns;
 }
 
-/* Sleeps, unless hpcap_rxq_kick() was called since the last harvest began. */
+/* Sleeps, unless hpcap_rxq_kick() was called since the last harvest began, or a change waits. */
 static void hpcap_poll_nap(struct hpcap_rxq *rxq, u64 nap_ns)
 {
 	ktime_t timeout = ns_to_ktime(nap_ns);
 	DEFINE_WAIT(wait);
 
 	prepare_to_wait(&rxq->idle, &wait, TASK_IDLE);
-	if (!READ_ONCE(rxq->kicked) && !kthread_should_stop())
+	if (!READ_ONCE(rxq->kicked) && !READ_ONCE(rxq->change) && !kthread_should_stop())
 		schedule_hrtimeout_range(&timeout, nap_ns / 8, HRTIMER_MODE_REL);
 	finish_wait(&rxq->idle, &wait);
 }
@@ -109,8 +107,6 @@ static int hpcap_poll_main(void *arg)
 	struct hpcap_rxq *rxq = arg;
 	u64 frames_ns = 0;
 
-	if (hpcap_poll_bind(rxq, READ_ONCE(rxq->settings.cpu)))
-		pr_warn("hpcap_%u_%u: cannot run on its CPU\n", rxq->number, rxq->index);
 	while (!kthread_should_stop()) {
 		struct hpcap_look look;
 		u64 nap_ns;
@@ -118,6 +114,7 @@ static int hpcap_poll_main(void *arg)
 		WRITE_ONCE(rxq->kicked, false);
 		/* A kick from here on keeps the thread from sleeping after the next harvest. */
 		smp_mb();
+		hpcap_rxq_make_change(rxq);
 		look = hpcap_poll_look(rxq);
 		if (look.work_done)
 			frames_ns = look.clock_ns;
@@ -131,7 +128,8 @@ static int hpcap_poll_main(void *arg)
 	return 0;
 }
 
-int hpcap_poll_bind(struct hpcap_rxq *rxq, int cpu)
+/* Lets the poll thread run on a CPU, or with -1 on the CPUs of the NIC's node. */
+static int hpcap_poll_set_cpu(struct hpcap_rxq *rxq, int cpu)
 {
 	const struct cpumask *mask = cpu_online_mask;
 	int err;
@@ -141,9 +139,24 @@ int hpcap_poll_bind(struct hpcap_rxq *rxq, int cpu)
 	else if (rxq->node != NUMA_NO_NODE && cpumask_intersects(cpumask_of_node(rxq->node), mask))
 		mask = cpumask_of_node(rxq->node);
 	err = set_cpus_allowed_ptr(rxq->thread, mask);
-	if (!err)
-		WRITE_ONCE(rxq->settings.cpu, cpu);
 	pr_debug("hpcap_%u_%u: on CPU %d: %d\n", rxq->number, rxq->index, cpu, err);
+	return err;
+}
+
+/* Not as a change: a thread that cannot run on its CPU must be able to leave that CPU. */
+int hpcap_poll_bind(struct hpcap_rxq *rxq, int cpu)
+{
+	int err = -ENODEV;
+
+	mutex_lock(&rxq->lock);
+	if (rxq->thread)
+		err = hpcap_poll_set_cpu(rxq, cpu);
+	if (!err) {
+		spin_lock(&rxq->view);
+		rxq->settings.cpu = cpu;
+		spin_unlock(&rxq->view);
+	}
+	mutex_unlock(&rxq->lock);
 	return err;
 }
 
@@ -163,6 +176,21 @@ int hpcap_poll_create(struct hpcap_rxq *rxq)
 	/* The task structure stays valid until kthread_stop(), even if the thread ends before. */
 	rxq->thread = thread;
 	return 0;
+}
+
+static void hpcap_poll_begin(struct hpcap_rxq *rxq, void *data)
+{
+	if (hpcap_poll_set_cpu(rxq, rxq->settings.cpu))
+		pr_warn("hpcap_%u_%u: cannot run on its CPU\n", rxq->number, rxq->index);
+}
+
+void hpcap_poll_start(struct hpcap_rxq *rxq)
+{
+	wake_up_process(rxq->thread);
+	/* By the thread itself: when a kthread starts, the kernel sets its CPUs anew. */
+	mutex_lock(&rxq->lock);
+	hpcap_rxq_change(rxq, hpcap_poll_begin, NULL);
+	mutex_unlock(&rxq->lock);
 }
 
 void hpcap_poll_stop(struct hpcap_rxq *rxq)

@@ -14,6 +14,7 @@
 #include <linux/slab.h>
 #include <linux/utsname.h>
 
+#include "change.h"
 #include "harvest.h"
 #include "poll.h"
 #include "queue.h"
@@ -54,34 +55,71 @@ static void hpcap_rxq_describe(struct hpcap_rxq *rxq, struct hpcap_queue *queue)
 		 queue->interface, rxq->index);
 }
 
-/* Starts a new ring in `memory`. After -EINVAL the queue is unchanged. Under `lock`. */
-static int hpcap_rxq_begin(struct hpcap_rxq *rxq, struct hpcap_memory *memory)
+/*
+ * Makes a new ring in `memory`, which nobody uses yet. Under `lock`.
+ * ERR_PTR: -EINVAL when the sizes do not make a ring; -ENOMEM.
+ */
+static struct hpcap_ring *hpcap_rxq_make_ring(struct hpcap_rxq *rxq, struct hpcap_memory *memory)
 {
 	struct hpcap_ring *ring = kzalloc(sizeof(*ring), GFP_KERNEL);
-	u64 burst = memory->ring_bytes / 8 / HPCAP_BURST_FRAME;
 	int err;
 
 	if (!ring)
-		return -ENOMEM;
+		return ERR_PTR(-ENOMEM);
 	hpcap_rxq_describe(rxq, memory->queue);
 	err = hpcap_ring_init(ring, memory->ring, memory->queue);
-	if (!err) {
-		rxq->ring = *ring;
-		spin_lock(&rxq->view);
-		rxq->memory = memory;
-		rxq->settings.ring_bytes = memory->ring_bytes;
-		spin_unlock(&rxq->view);
-		rxq->burst = clamp_t(u64, burst, HPCAP_BURST_MIN, HPCAP_BATCH);
-		rxq->file_off = ring->file_off;
-		rxq->gaps = 0;
+	if (err) {
+		kfree(ring);
+		return ERR_PTR(err);
 	}
+	return ring;
+}
+
+/* Goes on with another ring. */
+static void hpcap_rxq_use_ring(struct hpcap_rxq *rxq, const struct hpcap_ring *ring)
+{
+	u64 burst = ring->ring_bytes / 8 / HPCAP_BURST_FRAME;
+
+	rxq->ring = *ring;
+	rxq->burst = clamp_t(u64, burst, HPCAP_BURST_MIN, HPCAP_BATCH);
+	rxq->file_off = ring->file_off;
+	rxq->gaps = 0;
+}
+
+/* Shows others the memory of the ring that is in use. Under `lock`. */
+static void hpcap_rxq_show_memory(struct hpcap_rxq *rxq, struct hpcap_memory *memory)
+{
+	spin_lock(&rxq->view);
+	rxq->memory = memory;
+	rxq->settings.ring_bytes = memory->ring_bytes;
+	spin_unlock(&rxq->view);
+}
+
+/* Makes the first ring, before the poll thread runs. */
+static int hpcap_rxq_begin(struct hpcap_rxq *rxq)
+{
+	struct hpcap_memory *memory;
+	struct hpcap_ring *ring;
+
+	memory = hpcap_memory_alloc(rxq->settings.ring_bytes, rxq->node);
+	if (IS_ERR(memory)) {
+		pr_err("hpcap_%u_%u: no ring of %llu bytes (%ld)\n", rxq->number, rxq->index,
+		       rxq->settings.ring_bytes, PTR_ERR(memory));
+		return PTR_ERR(memory);
+	}
+	ring = hpcap_rxq_make_ring(rxq, memory);
+	if (IS_ERR(ring)) {
+		hpcap_memory_put(memory);
+		return PTR_ERR(ring);
+	}
+	hpcap_rxq_use_ring(rxq, ring);
+	hpcap_rxq_show_memory(rxq, memory);
 	kfree(ring);
-	return err;
+	return 0;
 }
 
 struct hpcap_rxq *hpcap_rxq_create(struct hpcap_adapter *adapter, u32 index)
 {
-	struct hpcap_memory *memory;
 	struct hpcap_rxq *rxq;
 	int err = -ENOMEM;
 
@@ -94,6 +132,8 @@ struct hpcap_rxq *hpcap_rxq_create(struct hpcap_adapter *adapter, u32 index)
 	rxq->node = adapter->info.parent ? dev_to_node(adapter->info.parent) : NUMA_NO_NODE;
 	rxq->next_id = 1;
 	rxq->settings = hpcap_default_settings();
+	rxq->poll = rxq->settings.poll;
+	rxq->when_full = rxq->settings.when_full;
 	hpcap_stages_init(&rxq->stages);
 	mutex_init(&rxq->lock);
 	spin_lock_init(&rxq->view);
@@ -105,20 +145,13 @@ struct hpcap_rxq *hpcap_rxq_create(struct hpcap_adapter *adapter, u32 index)
 	err = hpcap_poll_create(rxq);
 	if (err)
 		goto free_batch;
-	memory = hpcap_memory_alloc(rxq->settings.ring_bytes, rxq->node);
-	if (IS_ERR(memory)) {
-		err = PTR_ERR(memory);
-		pr_err("hpcap_%u_%u: no ring of %llu bytes (%d)\n", rxq->number, index,
-		       rxq->settings.ring_bytes, err);
-		goto stop_poll;
-	}
-	err = hpcap_rxq_begin(rxq, memory);
+	err = hpcap_rxq_begin(rxq);
 	if (err)
-		goto put_memory;
+		goto stop_poll;
+	/* Changes need the poll thread, so it runs before anybody can open the device. */
+	hpcap_poll_start(rxq);
 	return rxq;
 
-put_memory:
-	hpcap_memory_put(memory);
 stop_poll:
 	hpcap_poll_stop(rxq);
 free_batch:
@@ -139,31 +172,43 @@ void hpcap_rxq_release(struct device *dev)
 	kfree(rxq);
 }
 
+static void hpcap_rxq_change_ring(struct hpcap_rxq *rxq, void *data)
+{
+	struct hpcap_queue *old = rxq->ring.queue;
+
+	/* Losses until now belong to the old ring. */
+	hpcap_rxq_count(rxq);
+	hpcap_rxq_service(rxq);
+	hpcap_rxq_use_ring(rxq, data);
+	/* Observers of the old ring see its end. */
+	smp_store_release(&old->state, HPCAP_QUEUE_STOPPED);
+}
+
 int hpcap_rxq_set_memory(struct hpcap_rxq *rxq, struct hpcap_memory *memory)
 {
 	u64 ring_bytes = memory->ring_bytes;
 	struct hpcap_memory *old = NULL;
-	int err;
+	struct hpcap_ring *ring = NULL;
+	int err = 0;
 
 	mutex_lock(&rxq->lock);
-	if (!rxq->adapter) {
+	if (!rxq->adapter)
 		err = -ENODEV;
-	} else if (rxq->ring.slot_mask) {
+	else if (rxq->ring.slot_mask)
 		err = -EBUSY;
-	} else {
-		/* Losses until now belong to the old ring. */
-		hpcap_rxq_count(rxq);
-		hpcap_rxq_service(rxq);
-		old = rxq->memory;
-		err = hpcap_rxq_begin(rxq, memory);
-	}
+	else
+		ring = hpcap_rxq_make_ring(rxq, memory);
+	if (IS_ERR(ring))
+		err = PTR_ERR(ring);
 	if (!err) {
-		/* Observers of the old ring see its end. */
-		smp_store_release(&old->queue->state, HPCAP_QUEUE_STOPPED);
+		hpcap_rxq_change(rxq, hpcap_rxq_change_ring, ring);
+		old = rxq->memory;
+		hpcap_rxq_show_memory(rxq, memory);
 		wake_up_all(&rxq->changed);
+		kfree(ring);
 	}
 	mutex_unlock(&rxq->lock);
-	if (!err)
+	if (old)
 		hpcap_memory_put(old);
 	/* `memory` may be freed already, when another thread has set the next ring. */
 	pr_debug("hpcap_%u_%u: ring of %llu bytes: %d\n", rxq->number, rxq->index, ring_bytes,
@@ -171,12 +216,11 @@ int hpcap_rxq_set_memory(struct hpcap_rxq *rxq, struct hpcap_memory *memory)
 	return err;
 }
 
-void hpcap_rxq_end(struct hpcap_rxq *rxq)
+static void hpcap_rxq_finish(struct hpcap_rxq *rxq, void *data)
 {
 	struct hpcap_ring *r = &rxq->ring;
 	u32 mask;
 
-	mutex_lock(&rxq->lock);
 	hpcap_rxq_drain(rxq);
 	hpcap_rxq_service(rxq);
 	hpcap_ring_end(r, HPCAP_QUEUE_STOPPED);
@@ -184,7 +228,14 @@ void hpcap_rxq_end(struct hpcap_rxq *rxq)
 		WRITE_ONCE(r->slots[__builtin_ctz(mask)].shared->waiting, 0);
 	hpcap_wake_listeners(rxq, r->slot_mask);
 	rxq->adapter = NULL;
+}
+
+void hpcap_rxq_end(struct hpcap_rxq *rxq)
+{
+	mutex_lock(&rxq->lock);
+	hpcap_rxq_change(rxq, hpcap_rxq_finish, NULL);
 	wake_up_all(&rxq->changed);
+	hpcap_poll_stop(rxq);
 	mutex_unlock(&rxq->lock);
 	pr_debug("hpcap_%u_%u: ended\n", rxq->number, rxq->index);
 }

@@ -13,8 +13,8 @@ struct hpcap_memory;
 struct hpcap_rxq;
 
 /*
- * Creates a queue with a ring of settings.ring_bytes and a poll thread that does not run yet. The
- * caller calls hpcap_chardev_add() next; the last reference of the queue's device frees the queue.
+ * Creates a queue with a ring of settings.ring_bytes and a poll thread that runs. The caller calls
+ * hpcap_chardev_add() next; the last reference of the queue's device frees the queue.
  * Returns an ERR_PTR on failure.
  */
 struct hpcap_rxq *hpcap_rxq_create(struct hpcap_adapter *adapter, u32 index);
@@ -24,7 +24,10 @@ struct hpcap_rxq *hpcap_rxq_create(struct hpcap_adapter *adapter, u32 index);
  * -EINVAL when the sizes do not make a ring; -ENOMEM. The caller does not hold `lock`.
  */
 int hpcap_rxq_set_memory(struct hpcap_rxq *rxq, struct hpcap_memory *memory);
-/* Ends the queue, wakes everybody who sleeps, and clears `adapter`. Takes `lock`. */
+/*
+ * Ends the queue, wakes everybody who sleeps, clears `adapter`, and stops the poll thread. Takes
+ * `lock`.
+ */
 void hpcap_rxq_end(struct hpcap_rxq *rxq);
 /* Returns the current memory of the queue, with a reference. Takes no `lock`. */
 struct hpcap_memory *hpcap_rxq_memory(struct hpcap_rxq *rxq);

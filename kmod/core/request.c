@@ -10,6 +10,7 @@
 #include <linux/timekeeping.h>
 #include <linux/uaccess.h>
 
+#include "change.h"
 #include "client.h"
 #include "ring_listener.h"
 #include "trace.h"
@@ -59,6 +60,25 @@ static bool hpcap_is_starting(const struct hpcap_client *client)
 	       !hpcap_memory_ended(client->memory);
 }
 
+/* What a client asks the poll thread for, and the answer. */
+struct hpcap_attachment {
+	struct hpcap_client *client;
+	const struct hpcap_listener *listener;
+	u32 start;	/* enum hpcap_start */
+	int slot;	/* return value of hpcap_ring_attach() */
+};
+
+static void hpcap_attach_listener(struct hpcap_rxq *rxq, void *data)
+{
+	struct hpcap_attachment *a = data;
+
+	a->slot = hpcap_ring_attach(&rxq->ring, a->client->slot, a->listener, a->start);
+	if (a->slot < 0)
+		return;
+	rxq->clients[a->slot] = a->client;
+	trace_hpcap_attach(rxq, a->slot);
+}
+
 /*
  * Makes the client a listener, which may still wait for its start. Returns false, with the reason
  * in the answer, where it cannot. `old` gets the return value of hpcap_client_learn().
@@ -74,7 +94,11 @@ static bool hpcap_attach_now(struct hpcap_client *client, struct hpcap_attach *m
 		.pid = client->pid,
 		.uid = from_kuid_munged(&init_user_ns, client->uid),
 	};
-	int slot;
+	struct hpcap_attachment attachment = {
+		.client = client,
+		.listener = &listener,
+		.start = message->start,
+	};
 
 	lockdep_assert_held(&rxq->lock);
 	if (!rxq->adapter) {
@@ -92,19 +116,17 @@ static bool hpcap_attach_now(struct hpcap_client *client, struct hpcap_attach *m
 	memset(client->slot, 0, sizeof(*client->slot));
 	client->slot->magic = HPCAP_SLOT_MAGIC;
 	client->slot->abi_version = HPCAP_ABI_VERSION;
-	slot = hpcap_ring_attach(&rxq->ring, client->slot, &listener, message->start);
-	if (slot < 0) {
+	hpcap_rxq_change(rxq, hpcap_attach_listener, &attachment);
+	if (attachment.slot < 0) {
 		hpcap_refuse(message, EUSERS, "all %u slots of the queue are taken\n"
 			     "`hpcapctl status` lists them; `hpcapctl kill QUEUE ID` ends one",
 			     HPCAP_SLOTS);
 		return false;
 	}
-	client->index = slot;
+	client->index = attachment.slot;
 	client->id = listener.id;
-	rxq->clients[slot] = client;
 	/* Readers that see `attached` see the slot and the id, too. */
 	smp_store_release(&client->attached, true);
-	trace_hpcap_attach(rxq, slot);
 	return true;
 }
 
@@ -115,7 +137,10 @@ static long hpcap_attach_end(struct hpcap_client *client, struct hpcap_attach *m
 	long err = 0;
 
 	mutex_lock(&rxq->lock);
-	if (hpcap_client_state(client, client->memory) == HPCAP_SLOT_STARTING) {
+	if (hpcap_client_detach_unless_started(client)) {
+		message->slot = client->index;
+		message->id = client->id;
+	} else {
 		if (!rxq->adapter || hpcap_memory_ended(client->memory))
 			hpcap_refuse_gone(message);
 		else if (left < 0)
@@ -125,10 +150,6 @@ static long hpcap_attach_end(struct hpcap_client *client, struct hpcap_attach *m
 				     "the ring stayed full for %u s: a lossless listener does not read\n"
 				     "`hpcapctl status` shows its pid and lag; `hpcapctl kill QUEUE ID` ends it",
 				     HPCAP_START_LIMIT_S);
-		hpcap_client_detach(client);
-	} else {
-		message->slot = client->index;
-		message->id = client->id;
 	}
 	mutex_unlock(&rxq->lock);
 	return err;
@@ -159,10 +180,19 @@ static long hpcap_attach(struct hpcap_client *client, struct hpcap_attach *messa
 		hpcap_memory_put(old);
 	if (!attached)
 		return 0;
-	hpcap_rxq_kick(rxq);
 	left = wait_event_interruptible_timeout(rxq->changed, !hpcap_is_starting(client),
 						HPCAP_START_LIMIT_S * HZ);
 	return hpcap_attach_end(client, message, left);
+}
+
+static void hpcap_kill_listener(struct hpcap_rxq *rxq, void *data)
+{
+	struct hpcap_client *victim = data;
+
+	trace_hpcap_kill(rxq, victim->index);
+	hpcap_ring_kill(&rxq->ring, victim->index);
+	WRITE_ONCE(victim->slot->waiting, 0);
+	hpcap_wake_listeners(rxq, 1u << victim->index);
 }
 
 /* Users may kill their own listeners, an administrator every listener. Under rxq->lock. */
@@ -190,13 +220,9 @@ static void hpcap_kill(struct hpcap_client *client, struct hpcap_attach *message
 			     from_kuid_munged(current_user_ns(), victim->uid));
 		return;
 	}
-	trace_hpcap_kill(rxq, victim->index);
-	hpcap_ring_kill(&rxq->ring, victim->index);
-	WRITE_ONCE(victim->slot->waiting, 0);
-	hpcap_wake_listeners(rxq, 1u << victim->index);
+	hpcap_rxq_change(rxq, hpcap_kill_listener, victim);
 	/* The victim may still wait for its start, and others may have waited because of it. */
 	wake_up_all(&rxq->changed);
-	hpcap_rxq_kick(rxq);
 }
 
 /* Replaces the request in `message` by the answer. */

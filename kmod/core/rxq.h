@@ -18,6 +18,7 @@
 #include "settings.h"
 #include "stages.h"
 
+struct hpcap_change;	/* change.c */
 struct hpcap_client;	/* an open file; chardev.c */
 
 struct hpcap_adapter {
@@ -32,31 +33,39 @@ struct hpcap_adapter {
 struct hpcap_rxq {
 	struct device dev;	/* one reference for the adapter and for each open file */
 	struct cdev cdev;
-	struct hpcap_adapter *adapter;	/* NULL once the adapter is gone; under `lock` */
+	/* NULL once the adapter is gone. The poll thread clears it as a change (change.c). */
+	struct hpcap_adapter *adapter;
 	u32 number;		/* number of the adapter */
 	u32 index;
 	int node;		/* NUMA node of the NIC */
 
 	/*
-	 * Protects the ring. The poll thread holds it for each batch, a client while it attaches
-	 * or detaches. A thread may take it while it holds rtnl, but never takes rtnl under it.
+	 * Orders those who change the queue among themselves: clients that attach or detach,
+	 * drivers that start or stop it, writers of settings. The poll thread never takes it, so
+	 * nobody who holds it delays a frame. A thread may take it while it holds rtnl, but never
+	 * takes rtnl under it.
 	 */
 	struct mutex lock;
 	/*
-	 * Lets any user read sysfs at any rate without delaying the poll thread. The state that
-	 * sysfs shows and the queue page does not have (memory, settings, stages) is written under
-	 * both locks, and read under either. The poll thread only reads it.
+	 * Protects what sysfs shows and the queue page does not have: memory, settings, and the
+	 * shown part of the stages. They are written under both locks, and read under either, so
+	 * readers do not wait for changes. The poll thread never takes this lock, either.
 	 */
 	spinlock_t view;
-	struct hpcap_ring ring;
 	struct hpcap_memory *memory;
-	struct hpcap_client *clients[HPCAP_SLOTS];	/* indexed by slot */
-	u64 next_id;		/* id of the next listener; the first one gets 1 */
-	wait_queue_head_t changed;	/* woken when a file starts, and when the queue ends */
 	struct hpcap_settings settings;
-	struct hpcap_stages stages;
+	u64 next_id;		/* id of the next listener, under `lock`; the first one gets 1 */
+	wait_queue_head_t changed;	/* woken when a file starts, and when the queue ends */
 
-	/* State of the harvest (harvest.c), under `lock`. */
+	/*
+	 * These fields belong to the poll thread. Others change them as change.c says; a holder of
+	 * `lock` may read `clients` and ring.slot_mask, which only such changes write.
+	 */
+	struct hpcap_ring ring;
+	struct hpcap_client *clients[HPCAP_SLOTS];	/* indexed by slot */
+	struct hpcap_stages stages;	/* except the part that is shown */
+	enum hpcap_poll poll;		/* settings.poll in force */
+	enum hpcap_full when_full;	/* settings.when_full in force */
 	void *rx;		/* argument of the driver's functions; NULL while stopped */
 	u32 depth;		/* most frames that can wait in the NIC */
 	struct hpcap_batch *batch;
@@ -69,7 +78,8 @@ struct hpcap_rxq {
 	u64 gaps;		/* gaps that the tracepoint has reported */
 
 	/* The poll thread (poll.c). */
-	struct task_struct *thread;
+	struct task_struct *thread;	/* NULL once it has ended; under `lock` */
+	struct hpcap_change *change;	/* the change that waits, or NULL (change.c) */
 	wait_queue_head_t idle;	/* the poll thread sleeps here */
 	bool kicked;		/* set by hpcap_rxq_kick(): harvest once more before sleeping */
 };

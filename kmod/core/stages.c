@@ -12,12 +12,12 @@
 #include <linux/string.h>
 #include <linux/vmalloc.h>
 
+#include "change.h"
 #include "dedup.h"
 #include "filter_text.h"
 #include "rxq.h"
 #include "service.h"
 #include "stages.h"
-#include "wake.h"
 
 void hpcap_stages_init(struct hpcap_stages *stages)
 {
@@ -35,14 +35,14 @@ void hpcap_stages_init(struct hpcap_stages *stages)
 
 void hpcap_stages_free(struct hpcap_stages *stages)
 {
-	kvfree(stages->pipeline.program);
+	kvfree(stages->program);
 	kvfree(stages->window);
 }
 
 void hpcap_stages_describe(const struct hpcap_stages *stages, char *text, size_t bytes)
 {
 	memset(text, 0, bytes);
-	if (stages->pipeline.program && !stages->expression[0])
+	if (stages->program && !stages->expression[0])
 		snprintf(text, bytes, "classic BPF, %u instructions", stages->instructions);
 	else
 		strscpy(text, stages->expression, bytes);
@@ -87,6 +87,15 @@ static struct hpcap_insn *hpcap_stages_parse(const char *text, size_t len, u32 *
 	return program;
 }
 
+static void hpcap_stages_use_program(struct hpcap_rxq *rxq, void *data)
+{
+	struct hpcap_stages *stages = &rxq->stages;
+
+	stages->pipeline.program = stages->program;
+	hpcap_stages_describe(stages, rxq->ring.header.filter, sizeof(rxq->ring.header.filter));
+	hpcap_rxq_new_file(rxq);
+}
+
 int hpcap_stages_set_filter(struct hpcap_rxq *rxq, const char *text, size_t len)
 {
 	struct hpcap_stages *stages = &rxq->stages;
@@ -106,14 +115,13 @@ int hpcap_stages_set_filter(struct hpcap_rxq *rxq, const char *text, size_t len)
 
 	mutex_lock(&rxq->lock);
 	spin_lock(&rxq->view);
-	swap(stages->pipeline.program, program);
+	swap(stages->program, program);
 	stages->instructions = instructions;
 	memcpy(stages->expression, expression, sizeof(expression));
 	spin_unlock(&rxq->view);
-	hpcap_stages_describe(stages, rxq->ring.header.filter, sizeof(rxq->ring.header.filter));
-	hpcap_rxq_new_file(rxq);
+	hpcap_rxq_change(rxq, hpcap_stages_use_program, NULL);
 	mutex_unlock(&rxq->lock);
-	hpcap_rxq_kick(rxq);
+	/* Neither the poll thread nor a reader of sysfs has the old program any more. */
 	kvfree(program);
 	pr_debug("hpcap_%u_%u: filter of %u instructions\n", rxq->number, rxq->index,
 		 instructions);
@@ -129,13 +137,47 @@ static bool hpcap_stages_same_window(const struct hpcap_dedup_wish *a,
 	       a->settings.ignore == b->settings.ignore;
 }
 
+/* Puts settings into force that the window does not depend on. */
+static void hpcap_stages_adjust_dedup(struct hpcap_rxq *rxq, void *data)
+{
+	const struct hpcap_dedup_settings *settings = data;
+	struct hpcap_dedup *dedup = &rxq->stages.dedup;
+
+	dedup->age_ns = settings->age_ns;
+	dedup->action = settings->action;
+	dedup->renew = settings->renew;
+}
+
+/* A duplicate filter and its memory; the change puts the former memory here. */
+struct hpcap_dedup_part {
+	struct hpcap_dedup dedup;
+	void *window;
+};
+
+static void hpcap_stages_use_dedup(struct hpcap_rxq *rxq, void *data)
+{
+	struct hpcap_stages *stages = &rxq->stages;
+	struct hpcap_dedup_part *part = data;
+
+	swap(stages->window, part->window);
+	stages->dedup = part->dedup;
+	stages->pipeline.dedup = stages->window ? &stages->dedup : NULL;
+}
+
+/* Shows the settings in sysfs. Under `lock`. */
+static void hpcap_stages_show_dedup(struct hpcap_rxq *rxq, const struct hpcap_dedup_wish *wish)
+{
+	spin_lock(&rxq->view);
+	rxq->stages.wish = *wish;
+	spin_unlock(&rxq->view);
+}
+
 int hpcap_stages_set_dedup(struct hpcap_rxq *rxq, const struct hpcap_dedup_wish *wish)
 {
 	struct hpcap_stages *stages = &rxq->stages;
 	struct hpcap_dedup_settings settings = wish->settings;
 	u64 bytes = hpcap_dedup_memory(&settings);
-	struct hpcap_dedup dedup = {};
-	void *window = NULL;
+	struct hpcap_dedup_part part = {};
 	bool renew;
 
 	if (!bytes)
@@ -143,12 +185,8 @@ int hpcap_stages_set_dedup(struct hpcap_rxq *rxq, const struct hpcap_dedup_wish 
 	mutex_lock(&rxq->lock);
 	renew = !hpcap_stages_same_window(&stages->wish, wish);
 	if (!renew) {
-		spin_lock(&rxq->view);
-		stages->wish = *wish;
-		spin_unlock(&rxq->view);
-		stages->dedup.age_ns = settings.age_ns;
-		stages->dedup.action = settings.action;
-		stages->dedup.renew = settings.renew;
+		hpcap_rxq_change(rxq, hpcap_stages_adjust_dedup, &settings);
+		hpcap_stages_show_dedup(rxq, wish);
 	}
 	mutex_unlock(&rxq->lock);
 	if (!renew)
@@ -156,22 +194,18 @@ int hpcap_stages_set_dedup(struct hpcap_rxq *rxq, const struct hpcap_dedup_wish 
 
 	if (wish->enabled) {
 		/* Lookups hit random addresses, so large pages save TLB misses. */
-		window = bytes <= INT_MAX ? kvmalloc_node(bytes, GFP_KERNEL, rxq->node) :
-					    vmalloc_node(bytes, rxq->node);
-		if (!window)
+		part.window = bytes <= INT_MAX ? kvmalloc_node(bytes, GFP_KERNEL, rxq->node) :
+						 vmalloc_node(bytes, rxq->node);
+		if (!part.window)
 			return -ENOMEM;
 		settings.seed = get_random_u64();
-		hpcap_dedup_init(&dedup, &settings, window);
+		hpcap_dedup_init(&part.dedup, &settings, part.window);
 	}
 	mutex_lock(&rxq->lock);
-	swap(stages->window, window);
-	stages->dedup = dedup;
-	stages->pipeline.dedup = stages->window ? &stages->dedup : NULL;
-	spin_lock(&rxq->view);
-	stages->wish = *wish;
-	spin_unlock(&rxq->view);
+	hpcap_rxq_change(rxq, hpcap_stages_use_dedup, &part);
+	hpcap_stages_show_dedup(rxq, wish);
 	mutex_unlock(&rxq->lock);
-	kvfree(window);
+	kvfree(part.window);
 	pr_debug("hpcap_%u_%u: window of %llu bytes\n", rxq->number, rxq->index,
 		 wish->enabled ? bytes : 0);
 	return 0;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The filters of a queue: its pipeline (pipeline.h), and the settings of the pipeline. They change
- * while frames flow, so new filters are allocated before they replace the old ones under the
- * queue's lock.
+ * while frames flow, so new filters are allocated before the poll thread takes them instead of the
+ * old ones (change.c).
  */
 #ifndef _HPCAP_STAGES_H
 #define _HPCAP_STAGES_H
@@ -23,11 +23,14 @@ struct hpcap_dedup_wish {
 };
 
 struct hpcap_stages {
-	struct hpcap_pipeline pipeline;	/* under the queue's lock */
+	/* The part that sysfs shows (`view` of the queue). */
+	const struct hpcap_insn *program;	/* that of the pipeline */
 	u32 instructions;
 	char expression[256];		/* source of the program, if the user gave it */
-
 	struct hpcap_dedup_wish wish;
+
+	/* The part of the poll thread. */
+	struct hpcap_pipeline pipeline;
 	struct hpcap_dedup dedup;
 	void *window;			/* the memory of `dedup`; NULL: no frame is compared */
 	u8 marks[HPCAP_BATCH];		/* pipeline.marks */

@@ -9,13 +9,13 @@
 #include <linux/string_helpers.h>
 #include <linux/sysfs.h>
 
+#include "change.h"
 #include "poll.h"
 #include "queue.h"
 #include "ring_types.h"
 #include "service.h"
 #include "settings.h"
 #include "sysfs.h"
-#include "wake.h"
 
 /* -------------------------------------------------------------------- settings */
 
@@ -46,22 +46,36 @@ static ssize_t setting_show(struct device *dev, struct device_attribute *attr, c
 	return hpcap_attr_setting(attr)->show(page, &settings);
 }
 
+/* Puts the settings into force that concern the poll thread. */
+static void hpcap_settings_apply(struct hpcap_rxq *rxq, void *data)
+{
+	const struct hpcap_settings *settings = data;
+
+	rxq->poll = settings->poll;
+	rxq->when_full = settings->when_full;
+	if (settings->caplen != rxq->ring.queue->caplen) {
+		hpcap_ring_set_caplen(&rxq->ring, settings->caplen);
+		hpcap_rxq_new_file(rxq);
+	}
+}
+
 static ssize_t setting_store(struct device *dev, struct device_attribute *attr, const char *text,
 			     size_t len)
 {
 	struct hpcap_rxq *rxq = hpcap_to_rxq(dev);
+	struct hpcap_settings settings;
 	int err;
 
 	mutex_lock(&rxq->lock);
-	spin_lock(&rxq->view);
-	err = hpcap_attr_setting(attr)->parse(text, &rxq->settings);
-	spin_unlock(&rxq->view);
-	if (!err && rxq->settings.caplen != rxq->ring.queue->caplen) {
-		hpcap_ring_set_caplen(&rxq->ring, rxq->settings.caplen);
-		hpcap_rxq_new_file(rxq);
+	settings = rxq->settings;
+	err = hpcap_attr_setting(attr)->parse(text, &settings);
+	if (!err) {
+		hpcap_rxq_change(rxq, hpcap_settings_apply, &settings);
+		spin_lock(&rxq->view);
+		rxq->settings = settings;
+		spin_unlock(&rxq->view);
 	}
 	mutex_unlock(&rxq->lock);
-	hpcap_rxq_kick(rxq);
 	return err ?: len;
 }
 

@@ -23,11 +23,11 @@ static ssize_t filter_show(struct device *dev, struct device_attribute *attr, ch
 	spin_lock(&rxq->view);
 	if (stages->expression[0])
 		n += sysfs_emit_at(page, n, "# %s\n", stages->expression);
-	if (stages->pipeline.program)
+	if (stages->program)
 		n += sysfs_emit_at(page, n, "%u", stages->instructions);
 	n += sysfs_emit_at(page, n, "\n");
 	for (i = 0; i < stages->instructions; i++) {
-		const struct hpcap_insn *insn = &stages->pipeline.program[i];
+		const struct hpcap_insn *insn = &stages->program[i];
 
 		n += sysfs_emit_at(page, n, "%u %u %u %u\n", insn->code, insn->jt, insn->jf,
 				   insn->k);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Waking those who sleep: the poll thread of a queue, and its listeners. */
 #include <linux/bitops.h>
-#include <linux/lockdep.h>
 #include <linux/wait.h>
 
 #include "client.h"
@@ -18,7 +17,6 @@ void hpcap_rxq_kick(struct hpcap_rxq *rxq)
 
 void hpcap_wake_listeners(struct hpcap_rxq *rxq, u32 slots)
 {
-	lockdep_assert_held(&rxq->lock);
 	for (; slots; slots &= slots - 1) {
 		struct hpcap_client *client = rxq->clients[__ffs(slots)];
 

@@ -207,7 +207,7 @@ fn hpcapctl_sets_and_gets_settings(vm: &Vm) {
     vm.sh("modprobe -r hpcap");
 }
 
-/// Clients need the lock that the poll thread takes again and again, on the only processor.
+/// Clients need a poll thread that never sleeps, on the only processor, to make their changes.
 fn busy_poll_threads_let_others_in(vm: &Vm) {
     vm.sh("mountpoint -q /sys/kernel/tracing || mount -t tracefs none /sys/kernel/tracing");
     vm.sh("modprobe hpcap ring_bytes=1M poll=busy look_back=1 && modprobe hpcap_testnic");
