@@ -1,9 +1,12 @@
 //! The open destination of a recording: its folder with the properties of new files, and their limits.
 
+use std::io::IsTerminal;
+
 use hpcap::compress::FileFormat;
+use hpcap::pipe::Pipe;
 use hpcap::raw::SourceName;
 use hpcap::units::Bytes;
-use hpcap::{QueueName, Result};
+use hpcap::{Error, QueueName, Result};
 
 use crate::cli::Cli;
 use crate::form::Form;
@@ -13,7 +16,6 @@ use crate::storage::access::Access;
 use crate::storage::finish::Finisher;
 use crate::storage::finish::on_complete::{CommandLine, Commands};
 use crate::storage::folder::OutputFolder;
-use crate::storage::pipe::Pipe;
 use crate::storage::retention::{
     Limits, Recording, Retention, RetentionThread, StreamIdentity, disk_bytes,
 };
@@ -64,10 +66,21 @@ impl Outlet {
             Destination::Folder(base) => OutputFolder::open(base, name, !cli.buffered)?,
             Destination::File(path) => OutputFolder::open_file(path, name, !cli.buffered)?,
             Destination::Null => return Ok(Self::Null),
-            Destination::Stdout => return Ok(Self::Pipe(Pipe::stdout()?)),
+            Destination::Stdout => return open_stdout().map(Self::Pipe),
         };
         FileOutlet::new(cli, origin, folder, form).map(|files| Self::Files(Box::new(files)))
     }
+}
+
+/// Opens stdout for frames, which are no text for a terminal.
+fn open_stdout() -> Result<Pipe> {
+    if std::io::stdout().is_terminal() {
+        return Err(Error::usage(
+            "destination -",
+            "stdout is a terminal; pipe it into tcpdump -r - or wireshark -k -i -",
+        ));
+    }
+    Pipe::stdout()
 }
 
 impl FileOutlet {

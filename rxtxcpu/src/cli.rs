@@ -87,7 +87,7 @@ pub struct Cli {
     /// Write packets to a file for each stream: out.pcap stands for out-0.pcap, out-1.pcap and so
     /// on. A name that ends in .pcapng gives pcapng. `-` is stdout, for a single stream.
     #[arg(short, long, value_name = "FILE", allow_hyphen_values = true)]
-    pub write: Option<String>,
+    pub write: Option<OsString>,
 
     /// Capture only packets that match EXPR, in tcpdump's syntax.
     #[arg(short, long, value_name = "EXPR", help_heading = "Packets")]

@@ -45,7 +45,7 @@ use cli::Request;
 use failure::Failure;
 use invocation::Invocation;
 use plan::Plan;
-use say::{say, say_text};
+use say::{say, say_text, with_messages};
 
 /// Runs the program with the words of a command line. The first word is the name of the program.
 #[must_use]
@@ -53,18 +53,22 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
     hpcap_cli::survive_sigusr1();
     let words: Vec<OsString> = words.into_iter().collect();
     let invocation = Invocation::of(words.first());
-    let cli = match usage::parse(&invocation, &words) {
+    with_messages(invocation.program, || run_as(&invocation, &words))
+}
+
+fn run_as(invocation: &Invocation, words: &[OsString]) -> ExitCode {
+    let cli = match usage::parse(invocation, words) {
         Ok(Request::Capture(cli)) => cli,
         Ok(Request::Steer(steer)) => return steer::run(invocation.program, &steer),
         Err(code) => return code,
     };
-    match capture(&invocation, &cli) {
+    match capture(invocation, &cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             let name = invocation.program;
             say(format_args!("{name}: {failure}"));
             if failure.is_usage() {
-                say_text(&usage::short(&invocation));
+                say_text(&usage::short(invocation));
             }
             failure.exit_code()
         }

@@ -1,14 +1,34 @@
-//! Saying something on stderr. Nobody may be there to read it, which is no reason to end.
+//! Saying something on stderr. That nobody reads it is no reason to wait, and none to end.
 
 use std::fmt::Arguments;
-use std::io::Write;
+use std::process::ExitCode;
+use std::sync::OnceLock;
 
-/// Writes a line.
-pub(crate) fn say(line: Arguments<'_>) {
-    let _ = writeln!(std::io::stderr().lock(), "{line}");
+use hpcap::message::{self, Level, Messages, Stream};
+use hpcap::visible::visible_lines;
+
+/// The queue of the thread that prints.
+static MESSAGES: OnceLock<Messages> = OnceLock::new();
+
+/// Runs `main`, whose messages a thread prints, and returns its exit code.
+pub(crate) fn with_messages(program: &'static str, main: impl FnOnce() -> ExitCode) -> ExitCode {
+    let notice =
+        move |_, dropped| format!("{program}: {dropped} messages were dropped: nobody read them");
+    message::run_to_code(program, notice, |messages| {
+        let _ = MESSAGES.set(messages.clone());
+        main()
+    })
 }
 
-/// Writes text as it is.
+/// Says a line. Names in it can have control characters, which become visible.
+pub(crate) fn say(line: Arguments<'_>) {
+    say_text(&visible_lines(&line.to_string()));
+}
+
+/// Says text as it is.
 pub(crate) fn say_text(text: &str) {
-    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+    let text = text.strip_suffix('\n').unwrap_or(text);
+    if let Some(messages) = MESSAGES.get() {
+        messages.tell(Level::Info, Stream::Errors, text);
+    }
 }

@@ -1,11 +1,11 @@
 //! What is printed at the end: how many frames each stream has captured.
 
 use std::fmt::Write as _;
-use std::io::{ErrorKind, Write as _};
+use std::io::ErrorKind;
 
 use crate::capture::CaptureResult;
 use crate::failure::{Failure, plain};
-use crate::output::Output;
+use crate::output::{self, Output};
 use crate::plan::Plan;
 use crate::repeats::report;
 use crate::say::{say, say_text};
@@ -23,15 +23,24 @@ pub fn print(plan: &Plan, result: &CaptureResult) -> Result<(), Failure> {
             plan.subject.label(counts.number)
         ));
     }
+    for counts in result.streams.iter().filter(|counts| counts.unwritten != 0) {
+        say(format_args!(
+            "{} packets captured on {} were not written, or are not known to be",
+            counts.unwritten,
+            plan.subject.label(counts.number)
+        ));
+    }
     let text = text(plan, result);
     if matches!(plan.output, Some(Output::Stdout(_))) {
         say_text(&text);
         return Ok(());
     }
-    let mut out = std::io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    match output::print(&text) {
         // The reader has read enough.
         Err(e) if e.kind() == ErrorKind::BrokenPipe => Ok(()),
+        Err(e) if e.kind() == ErrorKind::WouldBlock => Err(Failure::known(
+            "cannot write the summary to standard output: its reader reads nothing",
+        )),
         Err(e) => {
             let why = plain(&e);
             Err(Failure::known(format!(

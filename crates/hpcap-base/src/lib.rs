@@ -18,6 +18,7 @@
 //! | [`nic`] | the counters of network interfaces |
 //! | [`time`] | times with nanoseconds, and how people write them |
 //! | [`units`] | sizes, rates and durations as people write them |
+//! | [`pipe`] | writes to a pipe whose reader may pause, without blocking |
 //! | [`visible`](mod@visible) | makes text from other sources safe to print |
 //! | [`compress`] | formats of files and their endings; gzip and Zstandard |
 //! | [`window`] | reads the bytes of a source in large pieces |
@@ -32,6 +33,7 @@ pub mod free_space;
 pub mod ledger;
 pub mod name;
 pub mod nic;
+pub mod pipe;
 pub mod sink;
 pub mod time;
 pub mod units;

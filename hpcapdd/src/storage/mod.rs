@@ -8,7 +8,6 @@ pub mod file;
 pub mod finish;
 pub mod folder;
 pub mod inode;
-pub mod pipe;
 pub mod retention;
 pub mod room;
 pub mod sealed;

@@ -10,6 +10,7 @@ pub(super) struct Counters {
     sent: AtomicU64,
     bytes: AtomicU64,
     lost: AtomicU64,
+    unwritten: AtomicU64,
 }
 
 /// What a stream has captured.
@@ -25,6 +26,9 @@ pub struct StreamCounts {
     pub bytes: u64,
     /// Frames that are missing.
     pub lost: u64,
+    /// Frames that are not known to be in the file of the stream, because writing failed; known at the
+    /// end.
+    pub unwritten: u64,
 }
 
 impl StreamCounts {
@@ -56,6 +60,13 @@ impl Counters {
         self.lost.store(frames, Ordering::Relaxed);
     }
 
+    /// Sets the number of frames that are not known to be written, of all that were captured.
+    pub(super) fn set_delivered(&self, frames: u64) {
+        let captured = self.received.load(Ordering::Relaxed) + self.sent.load(Ordering::Relaxed);
+        let unwritten = captured.saturating_sub(frames);
+        self.unwritten.store(unwritten, Ordering::Relaxed);
+    }
+
     /// Reads the counters of stream `number`.
     pub(super) fn read(&self, number: u32) -> StreamCounts {
         StreamCounts {
@@ -64,6 +75,7 @@ impl Counters {
             sent: self.sent.load(Ordering::Relaxed),
             bytes: self.bytes.load(Ordering::Relaxed),
             lost: self.lost.load(Ordering::Relaxed),
+            unwritten: self.unwritten.load(Ordering::Relaxed),
         }
     }
 }

@@ -8,6 +8,7 @@ mod supervisor;
 mod watch;
 mod worker;
 
+use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
 use hpcap::filter::Filter;
@@ -17,7 +18,7 @@ use hpcap_service::Signals;
 use hpcap_source::af_packet::streams::{Group, Stream, Streams, StreamsSpec};
 
 use crate::failure::Failure;
-use crate::output::{StreamFacts, StreamFile};
+use crate::output::{StreamFacts, StreamFile, Waiting};
 use crate::plan::Plan;
 use crate::repeats::Repeat;
 use crate::verbose;
@@ -40,7 +41,7 @@ enum Request {
 /// What all workers share.
 #[derive(Debug)]
 struct Shared {
-    stop: Stop,
+    stop: Arc<Stop>,
     budget: Budget,
     /// How often the set of CPUs that are online has changed. A worker whose CPU went offline runs
     /// elsewhere, and returns when the CPU does.
@@ -94,9 +95,14 @@ impl<'p> Capture<'p> {
         })
         .map_err(of_opening)?;
         verbose::capture(plan, group.id);
+        let stop = Arc::new(Stop::new().map_err(|e| Error::io("create a pair of sockets", e))?);
         let with_file = |stream: Stream| -> Result<_, Failure> {
             let file = match &plan.output {
-                Some(output) => Some(StreamFile::create(output, facts(plan, &stream, link_type))?),
+                Some(output) => {
+                    let facts = facts(plan, &stream, link_type);
+                    let waiting = Arc::clone(&stop) as Arc<dyn Waiting>;
+                    Some(StreamFile::create(output, facts, waiting)?)
+                }
                 None => None,
             };
             Ok((stream, file))
@@ -110,7 +116,7 @@ impl<'p> Capture<'p> {
             filter,
             group,
             shared: Shared {
-                stop: Stop::new().map_err(|e| Error::io("create a pair of sockets", e))?,
+                stop: Arc::clone(&stop),
                 budget: Budget::new(plan.count),
                 cpu_changes: AtomicU32::new(0),
             },
@@ -160,6 +166,7 @@ impl<'p> Capture<'p> {
             let live = plan
                 .live
                 .map(|every| Live::new(plan, &counters, &numbers, every));
+            shared.stop.watch();
             let supervisor = Supervisor::new(plan, &shared, &group, &counters, live);
             if let Err(e) = supervisor.run(&signals) {
                 failure.get_or_insert(e);

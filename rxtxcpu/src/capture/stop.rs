@@ -5,10 +5,14 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::output::Waiting;
+
 /// A request that can be made once. The descriptor is readable from then on.
 #[derive(Debug)]
 pub(super) struct Stop {
     requested: AtomicBool,
+    /// Whether a thread watches for reasons to stop.
+    watched: AtomicBool,
     readable: UnixStream,
     writable: UnixStream,
 }
@@ -18,6 +22,7 @@ impl Stop {
         let (readable, writable) = UnixStream::pair()?;
         Ok(Self {
             requested: AtomicBool::new(false),
+            watched: AtomicBool::new(false),
             readable,
             writable,
         })
@@ -31,8 +36,19 @@ impl Stop {
         }
     }
 
+    /// Notes that a thread watches for signals from now on.
+    pub(super) fn watch(&self) {
+        self.watched.store(true, Ordering::Relaxed);
+    }
+
     pub(super) fn is_requested(&self) -> bool {
         self.requested.load(Ordering::Relaxed)
+    }
+}
+
+impl Waiting for Stop {
+    fn may_wait(&self) -> bool {
+        self.watched.load(Ordering::Relaxed) && !self.is_requested()
     }
 }
 

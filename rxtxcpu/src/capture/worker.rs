@@ -76,10 +76,20 @@ impl<'a> Worker<'a> {
                 "Worker handling ring '{number}' running on cpu '{cpu}'."
             ));
         }
-        let result = match self.work() {
-            Err(WriteFailure::ReaderGone) => Ok(()),
-            Err(WriteFailure::Failed(failure)) => Err(failure),
-            Ok(()) => Ok(()),
+        let done = self.work();
+        self.shared.stop.request();
+        let result = match done {
+            Err(WriteFailure::ReaderGone) | Ok(()) => Ok(()),
+            Err(WriteFailure::ReaderSlow) => {
+                self.count_the_rest();
+                Err(Failure::known(
+                    "error writing to savefile '-': its reader reads nothing",
+                ))
+            }
+            Err(WriteFailure::Failed(failure)) => {
+                self.count_the_rest();
+                Err(failure)
+            }
         };
         self.counters.set_lost(self.stream.lost());
         self.shared.stop.request();
@@ -104,6 +114,16 @@ impl<'a> Worker<'a> {
         match &mut self.file {
             Some(file) => file.finish(),
             None => Ok(()),
+        }
+    }
+
+    /// Counts what the ring has after writing has failed, and what was not written.
+    fn count_the_rest(&mut self) {
+        let delivered = self.file.take().map(|file| file.delivered());
+        // The first failure is the one that is reported.
+        let _ = self.drain();
+        if let Some(delivered) = delivered {
+            self.counters.set_delivered(delivered);
         }
     }
 
@@ -169,14 +189,14 @@ impl<'a> Worker<'a> {
             {
                 sent.add(frame.time, frame.len, frame.data);
             }
-            if let Some(file) = file {
+            // The rest of the batch is counted after a failure, too.
+            if let Some(file) = file
+                && result.is_ok()
+            {
                 let data = &frame.data[..frame.data.len().min(caplen)];
                 result = file.frame(&frame, data);
                 if result.is_ok() && plan.packet_buffered {
                     result = file.flush();
-                }
-                if result.is_err() {
-                    break;
                 }
             }
         }

@@ -1,18 +1,21 @@
 //! The file of a stream, or the first of its files.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::fd::AsFd;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hpcap::pcapfile::{
     Direction, Interface, InterfaceId, PcapWriter, PcapngWriter, Precision, Section, Statistics,
 };
+use hpcap::pipe::Pipe;
 use hpcap::raw::Gap;
 use hpcap::{Count, Ledger, Reason, Timestamp};
 use hpcap_source::af_packet::streams::StreamFrame;
 
-use super::{Output, Rotation};
+use super::{Output, Patient, Rotation, Waiting};
 use crate::cli::Format;
 use crate::failure::{Failure, plain};
 
@@ -44,8 +47,8 @@ pub struct StreamFacts {
 
 #[derive(Debug)]
 enum Writer {
-    Pcap(PcapWriter<File>),
-    Pcapng(PcapngWriter<File>, InterfaceId),
+    Pcap(PcapWriter<Patient>),
+    Pcapng(PcapngWriter<Patient>, InterfaceId),
 }
 
 /// The file of a stream.
@@ -66,18 +69,26 @@ pub struct StreamFile {
     /// Frames in this file, and frames that the stream has lost since the file began.
     frames: u64,
     lost: u64,
+    /// Frames that were taken, and those of them that are known to be written, in all files.
+    taken: u64,
+    delivered: u64,
+    waiting: Arc<dyn Waiting>,
 }
 
 /// Most bytes that pcapng adds to a frame: its header and options, and the statistics at the end.
 const PCAPNG_BYTES: u64 = 320;
 
 impl StreamFile {
-    /// Creates the file, or takes standard output.
+    /// Creates the file, or takes standard output. A write waits for its reader as `waiting` allows.
     ///
     /// # Errors
     /// The file cannot be created.
-    pub fn create(output: &Output, facts: StreamFacts) -> Result<Self, Failure> {
-        let (writer, name) = open(output, &facts, 1)?;
+    pub fn create(
+        output: &Output,
+        facts: StreamFacts,
+        waiting: Arc<dyn Waiting>,
+    ) -> Result<Self, Failure> {
+        let (writer, name) = open(output, &facts, 1, &waiting)?;
         let mut file = Self {
             output: output.clone(),
             facts,
@@ -90,12 +101,15 @@ impl StreamFile {
             start: Timestamp::now(),
             frames: 0,
             lost: 0,
+            taken: 0,
+            delivered: 0,
+            waiting,
         };
         // Readers of a pipe wait for the header.
         match file.flush() {
             Err(WriteFailure::Failed(failure)) => Err(failure),
             // The first frame finds out again.
-            Err(WriteFailure::ReaderGone) | Ok(()) => Ok(file),
+            Err(WriteFailure::ReaderGone | WriteFailure::ReaderSlow) | Ok(()) => Ok(file),
         }
     }
 
@@ -120,7 +134,6 @@ impl StreamFile {
     pub fn frame(&mut self, frame: &StreamFrame<'_>, data: &[u8]) -> Result<(), WriteFailure> {
         self.rotate_if_due(frame.time, data.len() as u64)?;
         self.first.get_or_insert(frame.time);
-        self.frames += 1;
         self.is_flushed = false;
         let done = match &mut self.writer {
             Writer::Pcap(writer) => writer.frame(frame.time, frame.len, data),
@@ -134,7 +147,10 @@ impl StreamFile {
                     .and_then(|()| writer.frame(*id, frame.time, frame.len, data))
             }
         };
-        done.map_err(|e| self.failure(&e))
+        done.map_err(|e| self.failure(&e))?;
+        self.frames += 1;
+        self.taken += 1;
+        Ok(())
     }
 
     fn rotate_if_due(&mut self, time: Timestamp, bytes: u64) -> Result<(), WriteFailure> {
@@ -152,7 +168,7 @@ impl StreamFile {
             return Ok(());
         }
         self.finish()?;
-        let (writer, name) = open(&self.output, &self.facts, self.file + 1)?;
+        let (writer, name) = open(&self.output, &self.facts, self.file + 1, &self.waiting)?;
         (self.writer, self.name) = (writer, name);
         self.file += 1;
         (self.first, self.start) = (None, Timestamp::now());
@@ -200,7 +216,14 @@ impl StreamFile {
         };
         done.map_err(|e| self.failure(&e))?;
         self.is_flushed = true;
+        self.delivered = self.taken;
         Ok(())
+    }
+
+    /// Frames that are known to be written, in all files of the stream.
+    #[must_use]
+    pub fn delivered(&self) -> u64 {
+        self.delivered
     }
 
     /// Writes the rest, with statistics where the format has a place for them.
@@ -229,6 +252,7 @@ impl StreamFile {
         let is_stdout = matches!(self.output, Output::Stdout(_));
         match error.kind() {
             io::ErrorKind::BrokenPipe if is_stdout => WriteFailure::ReaderGone,
+            io::ErrorKind::WouldBlock => WriteFailure::ReaderSlow,
             _ => WriteFailure::Failed(Failure::of_writing(&self.name, error)),
         }
     }
@@ -239,6 +263,8 @@ impl StreamFile {
 pub enum WriteFailure {
     /// The reader of standard output has read enough.
     ReaderGone,
+    /// The reader reads nothing, and the capture is to end.
+    ReaderSlow,
     /// Anything else.
     Failed(Failure),
 }
@@ -249,12 +275,33 @@ impl From<Failure> for WriteFailure {
     }
 }
 
+/// Creates or replaces the file `path`.
+fn create(path: &Path) -> io::Result<Pipe> {
+    let opened = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        // To open a FIFO that nobody reads would wait, and no signal would end the wait.
+        .custom_flags(libc::O_NONBLOCK)
+        .open(path);
+    let file: File = opened.map_err(|e| match e.raw_os_error() {
+        Some(libc::ENXIO) => io::Error::other("nobody reads this FIFO"),
+        _ => e,
+    })?;
+    Pipe::of(file).map_err(io::Error::other)
+}
+
 /// Opens file number `file` of a stream. Returns it with its name.
-fn open(output: &Output, facts: &StreamFacts, file: u32) -> Result<(Writer, String), Failure> {
+fn open(
+    output: &Output,
+    facts: &StreamFacts,
+    file: u32,
+    waiting: &Arc<dyn Waiting>,
+) -> Result<(Writer, String), Failure> {
     let (opened, format, name) = match output {
         Output::Stdout(format) => {
-            let stdout = io::stdout().as_fd().try_clone_to_owned();
-            (stdout.map(File::from), *format, "-".to_owned())
+            let stdout = Pipe::stdout().map_err(io::Error::other);
+            (stdout, *format, "-".to_owned())
         }
         Output::Files {
             template,
@@ -262,14 +309,14 @@ fn open(output: &Output, facts: &StreamFacts, file: u32) -> Result<(Writer, Stri
             rotation,
         } => {
             let path = template.name(facts.number, rotation.happens().then_some(file));
-            (File::create(&path), *format, path.display().to_string())
+            (create(&path), *format, path.display().to_string())
         }
     };
     let failed = |e: io::Error| {
         let why = plain(&e);
         Failure::known(format!("error opening savefile '{name}': {why}"))
     };
-    let opened = opened.map_err(failed)?;
+    let opened = Patient::new(opened.map_err(failed)?, Arc::clone(waiting));
     let writer = match format {
         Format::Pcap => {
             let snaplen = match facts.caplen {

@@ -2,6 +2,7 @@
 
 mod file;
 mod name;
+mod patient;
 
 use std::time::Duration;
 
@@ -10,9 +11,13 @@ use crate::failure::Failure;
 
 pub use file::{StreamFacts, StreamFile, WriteFailure};
 pub use name::Template;
+pub use patient::{Patient, Waiting, print};
 
 /// Smallest size of a file at which a new one may start, in bytes.
 const ROTATE_BYTES_MIN: u64 = 4096;
+
+/// Endings of files that are not written.
+const FOREIGN: [&str; 6] = ["gz", "zst", "xz", "bz2", "lz4", "raw"];
 
 /// Where frames go.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,10 +80,19 @@ impl Output {
             return Err(Failure::Usage("--rotate-time must not be zero.".to_owned()));
         }
         let template = Template::new(write);
-        let format = cli.format.unwrap_or(match template.extension() {
-            "pcapng" => Format::Pcapng,
+        let format = cli.format.unwrap_or(match template.extension().to_str() {
+            Some("pcapng") => Format::Pcapng,
             _ => Format::Pcap,
         });
+        if let Some(ending) = FOREIGN
+            .iter()
+            .find(|ending| **ending == template.extension())
+        {
+            return Err(Failure::Usage(format!(
+                "A file that ends in .{ending} would not be what its name says: pipe it into a program, \
+                 such as '-w - | gzip'."
+            )));
+        }
         if write != "-" {
             return Ok(Some(Self::Files {
                 template,

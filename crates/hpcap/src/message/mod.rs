@@ -34,7 +34,7 @@ use std::sync::mpsc::SyncSender;
 
 pub use limit::{Limited, Limiter, kind_of};
 pub use printer::Printer;
-pub use program::run;
+pub use program::{run, run_to_code};
 
 /// Importance of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

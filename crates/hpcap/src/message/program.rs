@@ -18,6 +18,25 @@ pub fn run(
     notice: impl Fn(Stream, u64) -> String + Send + 'static,
     main: impl FnOnce(&Messages) -> Result<()>,
 ) -> ExitCode {
+    run_to_code(program, notice, |messages| match main(messages) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            messages.tell(
+                Level::Error,
+                Stream::Errors,
+                visible_lines(&format!("{program}: {e}")),
+            );
+            ExitCode::from(e.exit_code())
+        }
+    })
+}
+
+/// Runs `main` as [`run`] does. `main` tells its errors itself, and returns the exit code.
+pub fn run_to_code(
+    program: &'static str,
+    notice: impl Fn(Stream, u64) -> String + Send + 'static,
+    main: impl FnOnce(&Messages) -> ExitCode,
+) -> ExitCode {
     // Both signals would end or stop a program because of a write: SIGXFSZ beyond the limit of file
     // sizes, SIGTTOU to a terminal from the background.
     ignore(Signal::SIGXFSZ);
@@ -31,21 +50,10 @@ pub fn run(
     };
     let messages = printer.messages().clone();
     tell_panics(program, messages.clone());
-    let code = match catch_unwind(AssertUnwindSafe(|| main(&messages))) {
-        Ok(Ok(())) => 0,
-        Ok(Err(e)) => {
-            messages.tell(
-                Level::Error,
-                Stream::Errors,
-                visible_lines(&format!("{program}: {e}")),
-            );
-            e.exit_code()
-        }
-        // The panic hook has already queued the message.
-        Err(_) => 1,
-    };
+    // The panic hook has already queued the message of a panic.
+    let code = catch_unwind(AssertUnwindSafe(|| main(&messages))).unwrap_or(ExitCode::FAILURE);
     printer.finish();
-    ExitCode::from(code)
+    code
 }
 
 /// Sends the messages of panics through the queue. The hook of the standard library writes to

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use hpcap::listener::Moment;
 use hpcap::pcapfile::{Interface, InterfaceId, PcapngWriter, Section, Statistics};
+use hpcap::pipe::Pipe;
 use hpcap::queue::QueueInfo;
 use hpcap::raw::Gap;
 use hpcap::{Count, Error, Kind, Ledger, Reason, Result, Timestamp};
@@ -12,7 +13,6 @@ use hpcap::{Count, Error, Kind, Ledger, Reason, Result, Timestamp};
 use crate::sink::file_header::{Place, header_of};
 use crate::sink::record::{OutputFailure, OutputFrame, RecordOutput, Written};
 use crate::storage::error::StorageError;
-use crate::storage::pipe::Pipe;
 
 /// Bytes that the output collects before it writes them. The writer's own buffer is larger.
 const FLUSH_BYTES: u64 = 256 << 10;

@@ -5,8 +5,7 @@ use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::FileTypeExt;
 
-use hpcap::Result;
-use hpcap::error::Context;
+use crate::error::{Context, Result};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 /// Bytes that a writable pipe takes without blocking (PIPE_BUF).
@@ -15,11 +14,11 @@ const PIPE_CHUNK: usize = 4096;
 /// Longest time that a write waits for the reader, in milliseconds.
 const WRITE_TIMEOUT_MS: u16 = 100;
 
-/// Size in bytes of the pipe that the recorder requests, so that a reader may pause for a moment.
+/// Size in bytes of the pipe that a program requests, so that a reader may pause for a moment.
 const PIPE_BYTES: i32 = 1 << 20;
 
 /// A file or a pipe. If the reader of a pipe takes nothing, a write fails with `WouldBlock` after
-/// `WRITE_TIMEOUT_MS`, so that the recorder can handle signals. The pipe is not made
+/// `WRITE_TIMEOUT_MS`, so that the program can handle signals. The pipe is not made
 /// non-blocking, because other processes share its open file description.
 #[derive(Debug)]
 pub struct Pipe {
@@ -32,14 +31,8 @@ impl Pipe {
     /// This process's stdout.
     ///
     /// # Errors
-    /// An error if stdout is closed, or is a terminal, because frames are not text.
+    /// An error if stdout is closed.
     pub fn stdout() -> Result<Self> {
-        if std::io::IsTerminal::is_terminal(&io::stdout()) {
-            return Err(hpcap::Error::usage(
-                "destination -",
-                "stdout is a terminal; pipe it into tcpdump -r - or wireshark -k -i -",
-            ));
-        }
         let fd = io::stdout().as_fd().try_clone_to_owned();
         Self::of(File::from(fd.context(|| "write to stdout")?))
     }
@@ -49,7 +42,10 @@ impl Pipe {
     /// # Errors
     /// An error if the operating system cannot say what kind of file it is.
     pub fn of(file: File) -> Result<Self> {
-        let kind = file.metadata().context(|| "look at stdout")?.file_type();
+        let kind = file
+            .metadata()
+            .context(|| "examine the output")?
+            .file_type();
         let chunk = if kind.is_fifo() {
             let _ = nix::fcntl::fcntl(&file, nix::fcntl::FcntlArg::F_SETPIPE_SZ(PIPE_BYTES));
             PIPE_CHUNK
