@@ -10,9 +10,9 @@ use std::process::Command;
 
 use common::statistics::Statistics;
 use common::{Running, events, files, frames_of, hpcapdd, of_kind, record, run, summary};
-use hpcap::Reason;
 use hpcap::compress::Decompressor;
-use hpcap::pcapfile::{Reader, identity};
+use hpcap::pcapfile::{Interface, PcapngWriter, Reader, Section, identity};
+use hpcap::{Reason, Timestamp};
 use hpcap_source::generator::verify;
 use nix::sys::signal::Signal;
 use testkit::disk::SmallDisk;
@@ -80,6 +80,50 @@ fn every_format_holds_every_frame() {
         assert_eq!(summary(&events)["frames"], 10_000);
         assert_eq!(summary(&events)["files"], paths.len());
         assert!(files(dir.path(), ".part").is_empty());
+    }
+}
+
+/// A record has 16 bits for the length and 32 for the seconds; a capture file has more.
+#[test]
+fn altered_frames_have_comments() {
+    let dir = tempfile::tempdir().unwrap();
+    let capture = dir.path().join("in.pcapng");
+    let mut writer = PcapngWriter::new(File::create(&capture).unwrap(), &Section::here("test"));
+    let id = writer.interface(&Interface::default()).unwrap();
+    let late = Timestamp::from_ns((1 << 33) * 1_000_000_000 + 7);
+    for (time, len) in [
+        (Timestamp::new(5, 0), 70_000),
+        (Timestamp::new(6, 0), 60),
+        (late, 60),
+    ] {
+        let data = vec![7; usize::try_from(len).unwrap()];
+        writer.frame(id, time, len, &data).unwrap();
+    }
+    writer.flush().unwrap();
+    let source = format!("pcap:{}", capture.display());
+    let file = dir.path().join("out.pcapng");
+    record(&source, &file, &[]);
+    let piped = hpcapdd().args(["-q", "--source", &source, "-"]).output();
+    for bytes in [fs::read(&file).unwrap(), piped.unwrap().stdout] {
+        let mut reader = Reader::new(&bytes[..], "out").unwrap();
+        let mut found = Vec::new();
+        while let Some(frame) = reader.next().unwrap() {
+            let comment = frame.comment.unwrap_or_default().to_owned();
+            found.push((frame.len, frame.data.len(), comment));
+        }
+        let expected = [
+            (70_000, 65_535, "frame of 70000 bytes, cut to 65535"),
+            (60, 60, ""),
+            (
+                60,
+                60,
+                "its time, 8589934592.000000007 s since 1970, was adjusted",
+            ),
+        ];
+        assert_eq!(
+            found,
+            expected.map(|(len, kept, text)| (len, kept, text.to_owned()))
+        );
     }
 }
 

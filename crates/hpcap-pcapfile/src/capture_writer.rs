@@ -8,6 +8,7 @@ use hpcap_raw::Record;
 use hpcap_raw::tag::{FileHeader, Gap};
 
 use super::describe::{Interface, Section, Statistics};
+use super::marks::Marks;
 use super::pcap_writer::{PcapWriter, Precision};
 use super::pcapng_writer::{Direction, InterfaceId, PcapngWriter};
 
@@ -54,7 +55,8 @@ impl<W: Write> CaptureWriter<W> {
         Ok(Self::Pcapng(writer, ids))
     }
 
-    /// Takes a frame of `source` that has `len` bytes on the wire into the buffer.
+    /// Takes a frame of `source` that has `len` bytes on the wire into the buffer. pcap has no place
+    /// for `marks`.
     ///
     /// # Errors
     /// Returns errors of the sink; the frame was then not taken.
@@ -63,15 +65,13 @@ impl<W: Write> CaptureWriter<W> {
         source: usize,
         record: &Record<'_>,
         len: u32,
-        duplicate: bool,
+        marks: &Marks,
     ) -> io::Result<()> {
         match self {
             Self::Pcap(writer) => writer.frame(record.time, len, record.data),
             Self::Pcapng(writer, ids) => {
                 let id = of(ids, source)?;
-                if duplicate {
-                    writer.duplicate(id)?;
-                }
+                writer.mark(id, marks, len, record.data.len())?;
                 writer.frame(id, record.time, len, record.data)
             }
         }

@@ -37,6 +37,7 @@ mod clock;
 mod describe;
 pub mod identity;
 mod input;
+mod marks;
 mod pcap;
 mod pcap_writer;
 mod pcapng;
@@ -47,6 +48,7 @@ pub use hpcap_base::LINK_TYPE_ETHERNET;
 
 pub use capture_writer::{CaptureWriter, closing};
 pub use describe::{Interface, Section, Statistics};
+pub use marks::Marks;
 pub use pcap_writer::{PcapWriter, Precision};
 pub use pcapng_writer::{Direction, InterfaceId, PcapngWriter};
 pub use reader::{FileReader, Format, Frame, Reader};

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use super::describe::{Interface, Section, Statistics};
+use super::marks::Marks;
 use hpcap_base::ledger::{Ledger, Reason};
 use hpcap_base::sink::Sink;
 use hpcap_base::time::Timestamp;
@@ -229,12 +230,22 @@ impl<W: Write> PcapngWriter<W> {
         Ok(())
     }
 
-    /// Adds a comment to the next frame of an interface.
+    /// Sets the marks of the next frame of an interface, which has `len` bytes on the wire and of which
+    /// `kept` were captured.
     ///
     /// # Errors
     /// Returns `InvalidInput` when the interface belongs to another file.
-    pub fn note(&mut self, id: InterfaceId, text: impl Into<String>) -> io::Result<()> {
-        self.state(id)?.note = Some(text.into());
+    #[inline]
+    pub fn mark(
+        &mut self,
+        id: InterfaceId,
+        marks: &Marks,
+        len: u32,
+        kept: usize,
+    ) -> io::Result<()> {
+        let state = self.state(id)?;
+        state.duplicate = marks.duplicate;
+        state.note = marks.comment(len, kept);
         Ok(())
     }
 

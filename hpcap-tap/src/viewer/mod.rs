@@ -9,7 +9,7 @@ mod outlet;
 use std::io;
 
 use hpcap::compress::FileFormat;
-use hpcap::pcapfile::{CaptureWriter, Direction, Section, Statistics};
+use hpcap::pcapfile::{CaptureWriter, Direction, Marks, Section, Statistics};
 use hpcap::raw::{FileHeader, Record};
 use hpcap::{Count, Error, Frame, Ledger, Reason, Result, Timestamp};
 
@@ -232,10 +232,12 @@ impl Viewer {
                 // This fails only for a queue of another file.
                 let _ = self.writer.direction(number, direction);
             }
-            match self
-                .writer
-                .frame(number, &record, frame.len, frame.is_duplicate)
-            {
+            let marks = Marks {
+                duplicate: frame.is_duplicate,
+                // The frame has the time with which it was received.
+                altered: None,
+            };
+            match self.writer.frame(number, &record, frame.len, &marks) {
                 Ok(()) => {
                     self.sources[number].taken += 1;
                     if !self.is_blocked && self.writer.bytes() - self.flushed >= FLUSH_BYTES {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::io;
 
-use hpcap::pcapfile::{Interface, InterfaceId, PcapngWriter, Section, Statistics};
-use hpcap::raw::{Altered, Gap, Record};
+use hpcap::pcapfile::{Interface, InterfaceId, Marks, PcapngWriter, Section, Statistics};
+use hpcap::raw::{Gap, Record};
 use hpcap::{Count, Ledger, Reason, Timestamp};
 
 use super::interface_counts::InterfaceCounts;
@@ -16,27 +16,6 @@ type Key = (usize, usize);
 
 /// Gaps of each stream that wait for the next frame of the stream.
 pub(super) type Gaps = BTreeMap<usize, Gap>;
-
-/// Marks that the capture put before a frame.
-pub(super) struct Marks {
-    pub(super) duplicate: bool,
-    pub(super) altered: Option<Altered>,
-}
-
-/// Describes what a record could not hold of a frame of which it has `kept` bytes.
-fn comment(had: &Altered, kept: usize) -> String {
-    let mut parts = Vec::new();
-    if had.is_cut() {
-        parts.push(format!("frame of {} bytes, cut to {kept}", had.len));
-    }
-    if had.time_is_adjusted() {
-        parts.push(format!(
-            "its time, {}.{:09} s since 1970, was adjusted",
-            had.sec, had.nsec
-        ));
-    }
-    parts.join("; ")
-}
 
 /// Writes a pcapng file.
 pub(super) struct PcapngFile {
@@ -142,13 +121,8 @@ impl PcapngFile {
             self.writer.gap(described.id, &gap)?;
             described.add_gap(&gap);
         }
-        if marks.duplicate {
-            self.writer.duplicate(described.id)?;
-        }
-        if let Some(had) = &marks.altered {
-            self.writer
-                .note(described.id, comment(had, frame.data.len()))?;
-        }
+        self.writer
+            .mark(described.id, marks, len, frame.data.len())?;
         described.written += 1;
         described.seen += Count::new(1, u64::from(frame.len));
         described.extend_to(frame.time, frame.time);

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use hpcap::compress::Compression;
 use hpcap::error::Context;
-use hpcap::pcapfile::{PcapWriter, Precision, Section};
+use hpcap::pcapfile::{Marks, PcapWriter, Precision, Section};
 use hpcap::raw::{Gap, Record};
 use hpcap::{Error, Kind, Ledger, Result, Timestamp};
 
 use super::interface_counts::InterfaceCounts;
 use super::new_file::Protected;
-use super::pcapng_file::{Gaps, Marks, PcapngFile};
+use super::pcapng_file::{Gaps, PcapngFile};
 use super::queue_stream::QueueStream;
 use super::target::{Output, Target};
 

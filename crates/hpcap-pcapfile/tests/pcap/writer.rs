@@ -195,26 +195,26 @@ fn direction_is_in_the_flags_of_its_frame() {
         ..Interface::default()
     };
     let id = writer.interface(&interface).unwrap();
-    let mut frame = |direction, note: Option<&str>| {
+    let mut frame = |direction, duplicate| {
         let start = writer.bytes();
         if let Some(direction) = direction {
             writer.direction(id, direction).unwrap();
         }
-        if let Some(note) = note {
-            writer.note(id, note).unwrap();
+        if duplicate {
+            writer.duplicate(id).unwrap();
         }
         writer.frame(id, Timestamp::default(), 4, b"data").unwrap();
         usize::try_from(start).unwrap()..usize::try_from(writer.bytes()).unwrap()
     };
-    let inbound = frame(Some(Direction::Inbound), None);
-    let outbound = frame(Some(Direction::Outbound), Some("x"));
-    let unknown = frame(None, None);
+    let inbound = frame(Some(Direction::Inbound), false);
+    let outbound = frame(Some(Direction::Outbound), true);
+    let unknown = frame(None, false);
     let file = writer.into_inner().unwrap();
     let flags = |n: u32| LITTLE.option(2, &n.to_le_bytes());
     let queue = [LITTLE.option(6, &3_u32.to_le_bytes()), vec![0; 4]].concat();
     let packet = |options: &[u8]| LITTLE.packet(0, 0, 4, b"data", options);
     assert_eq!(file[inbound], packet(&[flags(1), queue.clone()].concat()));
-    let noted = [LITTLE.option(1, b"x"), flags(2), queue.clone()].concat();
+    let noted = [LITTLE.option(1, b"duplicate"), flags(2), queue.clone()].concat();
     assert_eq!(file[outbound], packet(&noted));
     assert_eq!(file[unknown], packet(&queue));
 }

@@ -23,6 +23,7 @@ pub mod source_counts;
 
 use hpcap::Count;
 use hpcap::listener::Moment;
+use hpcap::pcapfile::Marks;
 use hpcap::raw::{Altered, Gap, Record};
 
 use crate::report::event::Notice;
@@ -75,6 +76,15 @@ pub struct OutputFrame<'a> {
 }
 
 impl OutputFrame<'_> {
+    /// The marks of the frame in a capture file.
+    #[must_use]
+    pub fn marks(&self) -> Marks {
+        Marks {
+            duplicate: self.duplicate,
+            altered: self.altered,
+        }
+    }
+
     /// Length of the frame on the wire in bytes.
     #[must_use]
     pub fn wire_len(&self) -> u32 {

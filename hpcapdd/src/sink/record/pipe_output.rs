@@ -110,11 +110,11 @@ impl RecordOutput for PipeOutput {
     }
 
     fn frame(&mut self, frame: &OutputFrame<'_>) {
-        if frame.duplicate {
-            // This fails only for an interface of another file.
-            let _ = self.writer.duplicate(self.interface);
-        }
         let (record, len) = (&frame.record, frame.wire_len());
+        // This fails only for an interface of another file.
+        let _ = self
+            .writer
+            .mark(self.interface, &frame.marks(), len, record.data.len());
         let written = self
             .writer
             .frame(self.interface, record.time, len, record.data);
