@@ -159,4 +159,6 @@ fn full_device_ends_the_recording() {
     assert!(said.contains("No space left on device"), "{said}");
     assert!(said.contains("ended (failed): 0 frames"), "{said}");
     assert!(said.contains("(storage)"), "{said}");
+    let told = said.matches("cannot write to stdout").count();
+    assert_eq!(told, 1, "{said}");
 }

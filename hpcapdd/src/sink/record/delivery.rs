@@ -10,6 +10,7 @@ use crate::report::event::Notice;
 use crate::sink::record::selection::RecordLimits;
 use crate::sink::record::{OutputFailure, OutputFrame, RecordOutput, Written};
 use crate::sink::{FLUSH_AFTER, Step, Tally};
+use crate::storage::error::StorageError;
 
 /// An output, with the limits of the recording and the counts of what went into the output.
 #[derive(Debug)]
@@ -25,6 +26,8 @@ pub struct Delivery<O> {
     /// Whether frames or gaps were taken since the last flush.
     pending: bool,
     notices: Vec<Notice>,
+    /// Whether a failure of the output ends the recording, which reports the failure.
+    is_broken: bool,
 }
 
 impl<O: RecordOutput> Delivery<O> {
@@ -40,6 +43,7 @@ impl<O: RecordOutput> Delivery<O> {
             flushed: Instant::now(),
             pending: false,
             notices: Vec::new(),
+            is_broken: false,
         }
     }
 
@@ -168,7 +172,10 @@ impl<O: RecordOutput> Delivery<O> {
             for lost in lost {
                 self.tally.lose_stored(lost);
             }
-            self.notices.push(Notice::warning(error.to_string()));
+            let is_known = self.is_broken && matches!(error, StorageError::Final(_));
+            if !is_known {
+                self.notices.push(Notice::warning(error.to_string()));
+            }
         }
     }
 
@@ -197,6 +204,7 @@ impl<O: RecordOutput> Delivery<O> {
             OutputFailure::ReaderGone => Step::ReaderGone,
             OutputFailure::ReaderSlow => Step::Pause,
             OutputFailure::Storage { error, lost } => {
+                self.is_broken |= matches!(error, StorageError::Final(_));
                 for (source, frames) in lost.into_iter().enumerate() {
                     self.tally.stored = self.tally.stored - frames;
                     let mut lost = Ledger::default();
