@@ -8,7 +8,7 @@ fn main() -> ExitCode {
     match hpcapctl::run(&hpcap_cli::parse::<Cli>(HINTS)) {
         Ok(code) => code,
         Err(e) => {
-            eprintln!("hpcapctl: {e}");
+            hpcap_cli::say(format_args!("hpcapctl: {e}"));
             ExitCode::from(e.exit_code())
         }
     }

@@ -186,7 +186,8 @@ fn describe(state: &State) -> String {
         Some(seconds) => format!("the newest line is {seconds} s old"),
         None => "there is no log that you may read".to_owned(),
     };
-    let _ = writeln!(text, "  logs     {}: {age}", state.logs.display());
+    let logs = state.logs.display().to_string();
+    let _ = writeln!(text, "  logs     {}: {age}", hpcap::visible(&logs));
     let metrics = state.metrics.as_deref().unwrap_or("not served");
     let _ = writeln!(text, "  metrics  {metrics}");
     if !state.running {

@@ -66,7 +66,7 @@ impl Progress {
     /// Prints a line to standard error, above the bar.
     pub(crate) fn print_line(&self, line: &str) {
         let line = visible_lines(line);
-        self.bar.suspend(|| eprintln!("{line}"));
+        self.bar.suspend(|| hpcap_cli::say(line));
     }
 
     /// Runs `work` while the bar is hidden.

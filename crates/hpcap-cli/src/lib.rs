@@ -2,14 +2,16 @@
 //!
 //! [`VERSION`] is the text that `--version` prints. [`parse`] parses a command line; for an option
 //! that belongs to another tool or has another name here, it prints a hint. A program that asks
-//! [`parse`] survives SIGUSR1 ([`survive_sigusr1`]).
+//! [`parse`] survives SIGUSR1 ([`survive_sigusr1`]). [`say`] prints a line to standard error.
 
 #![warn(clippy::cast_possible_truncation)]
 
 mod hint;
+mod say;
 mod signal;
 
 pub use hint::{Hint, explain, parse};
+pub use say::say;
 pub use signal::survive_sigusr1;
 
 /// Version and commit: `0.1.0 (commit 0123456789ab)`.

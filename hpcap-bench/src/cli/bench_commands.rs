@@ -262,7 +262,7 @@ impl BenchCommand {
         for benchmark in benchmarks {
             let name = benchmark.name();
             if are_several {
-                eprintln!("measuring: {name}");
+                hpcap_cli::say(format_args!("measuring: {name}"));
             }
             match benchmark.run(&mut report) {
                 Err(e) if are_several && matches!(e.kind(), Kind::Full | Kind::NotFound) => {

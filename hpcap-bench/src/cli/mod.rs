@@ -14,6 +14,7 @@ use std::io::Write;
 
 use clap::{Args, Parser, Subcommand};
 use hpcap::error::Context;
+use hpcap::visible::visible_json;
 use hpcap::{Error, Result};
 use serde::Serialize;
 
@@ -80,7 +81,8 @@ impl Output {
     fn print(self, result: &(impl Display + Serialize)) -> Result<()> {
         let tried = || "print the result";
         let text = if self.json {
-            serde_json::to_string(result).map_err(|e| Error::io(tried(), e.into()))?
+            let json = serde_json::to_string(result).map_err(|e| Error::io(tried(), e.into()))?;
+            visible_json(&json).into_owned()
         } else {
             result.to_string()
         };

@@ -1,11 +1,11 @@
 //! `hpcap-bench run` as a command.
 
-use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 use hpcap::units::{Rate, parse_duration};
+use hpcap::visible::visible_lines;
 use hpcap::{Error, Kind, Result, Timestamp};
 
 use crate::chart::report;
@@ -108,7 +108,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<()> {
     let say = |text: &str| {
         if !args.quiet {
             // The run goes on, and its results are kept, when nobody reads the messages any more.
-            let _ = writeln!(std::io::stderr(), "hpcap-bench: {text}");
+            hpcap_cli::say(format_args!("hpcap-bench: {}", visible_lines(text)));
         }
     };
     let minutes = expected(&plan).as_secs().div_ceil(60);
@@ -117,7 +117,9 @@ pub(crate) fn run(args: &RunArgs) -> Result<()> {
         plan.cells().len(),
         folder.display()
     ));
-    let command: Vec<String> = std::env::args().collect();
+    let command: Vec<String> = std::env::args_os()
+        .map(|word| word.display().to_string())
+        .collect();
     let results = run_plan(&plan, &folder, command.join(" "), &mut { say })?;
     report::write(&results, &folder)?;
     let mut problems = results.problems();

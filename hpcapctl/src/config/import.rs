@@ -37,17 +37,18 @@ impl Import {
     pub fn run(&self) -> Result<()> {
         let imported = import(&read_bytes(&self.params)?);
         for remark in &imported.remarks {
-            eprintln!(
+            hpcap_cli::say(format_args!(
                 "{}: {remark}",
                 hpcap::visible::visible(&self.params.to_string_lossy())
-            );
+            ));
         }
         let text = imported.config.to_string();
         match &self.output {
             None => print(&text).map(drop),
             Some(path) => {
                 save(path, &text, self.force)?;
-                print(&format!("{} is written\n", path.display())).map(drop)
+                let path = path.display().to_string();
+                print(&format!("{} is written\n", hpcap::visible(&path))).map(drop)
             }
         }
     }

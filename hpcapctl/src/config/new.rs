@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use hpcap::error::Context;
 use hpcap::units::{parse_caplen, parse_size};
-use hpcap::{Error, Kind, Result};
+use hpcap::{Error, Kind, Result, visible};
 use hpcap_config::model::Engine;
 use hpcap_config::propose::{Wishes, propose};
 use hpcap_config::{DEFAULT_PATH, Document, Level, Machine, Problems, check, save};
@@ -118,11 +118,11 @@ impl New {
         // What was given may contradict itself, such as a ring that is no multiple of its pages.
         let document = Document::parse("the proposal", &text)?;
         for note in &proposal.notes {
-            eprintln!("{note}");
+            hpcap_cli::say(note);
         }
         let problems = check::check(&document, Some(&machine));
         for problem in problems.iter().filter(|p| p.level == Level::Warning) {
-            eprintln!("{problem}");
+            hpcap_cli::say(problem);
         }
         let errors: Vec<_> = problems
             .into_iter()
@@ -138,6 +138,7 @@ impl New {
             std::fs::create_dir_all(folder).context(|| format!("make {}", folder.display()))?;
         }
         save(&self.output, &text, self.force)?;
-        print(&format!("{} is written\n", self.output.display())).map(drop)
+        let output = self.output.display().to_string();
+        print(&format!("{} is written\n", visible(&output))).map(drop)
     }
 }

@@ -1,5 +1,6 @@
 //! `hpcapctl status`: the queues of this machine, whether the kernel module or a daemon serves them.
 
+mod opener;
 mod overview;
 mod watch;
 
@@ -57,7 +58,7 @@ impl Status {
     pub fn run(&self) -> Result<()> {
         if let Some(interval) = self.watch {
             return watch(self.queue, self.json, interval, print, |text| {
-                eprintln!("hpcapctl: {text}");
+                hpcap_cli::say(format_args!("hpcapctl: {text}"));
             });
         }
         let report = report(self.queue, self.json)?;
@@ -70,7 +71,7 @@ impl Status {
 pub(crate) fn all_seen(mut unseen: Vec<Error>) -> Result<()> {
     let last = unseen.pop();
     for e in unseen {
-        eprintln!("hpcapctl: {e}");
+        hpcap_cli::say(format_args!("hpcapctl: {e}"));
     }
     last.map_or(Ok(()), Err)
 }

@@ -68,7 +68,7 @@ pub(super) fn take_down(which: &Which) -> Result<ExitCode> {
             match changer.undo_all() {
                 Ok(lines) => lines,
                 Err(e) => {
-                    eprintln!("hpcapctl: {label}: {e}");
+                    hpcap_cli::say(format_args!("hpcapctl: {label}: {e}"));
                     failed = true;
                     continue;
                 }

@@ -100,7 +100,7 @@ impl Up {
             {
                 Ok(plan) => plans.push(plan),
                 Err(e) => {
-                    eprintln!("hpcapctl: {e}");
+                    hpcap_cli::say(format_args!("hpcapctl: {e}"));
                     failed = true;
                 }
             }
@@ -124,21 +124,21 @@ impl Up {
             match self.carry_out(plan, &records, &tree, services) {
                 Ok(text) => drop(print(&text)?),
                 Err(e) => {
-                    eprintln!("hpcapctl: {}: {e}", plan.label);
+                    hpcap_cli::say(format_args!("hpcapctl: {}: {e}", plan.label));
                     failed = true;
                 }
             }
         }
         if let Err(e) = self.carry_out_monitor(&config, &records, &tree, services) {
-            eprintln!("hpcapctl: the monitor: {e}");
+            hpcap_cli::say(format_args!("hpcapctl: the monitor: {e}"));
             failed = true;
         }
         for plan in plans.iter().filter(|_| !self.wait.is_zero()) {
             if let Err(why) = wait::wait_for_link(&tree, &plan.name, self.wait) {
-                eprintln!(
+                hpcap_cli::say(format_args!(
                     "hpcapctl: {}: no link after {:?}: {why}",
                     plan.label, self.wait
-                );
+                ));
                 failed = true;
             }
         }

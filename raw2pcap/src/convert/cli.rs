@@ -143,12 +143,12 @@ impl Cli {
         {
             Ok(summary) => {
                 if !quiet {
-                    eprintln!("raw2pcap: {}", visible(&summary.to_string()));
+                    hpcap_cli::say(format_args!("raw2pcap: {}", visible(&summary.to_string())));
                 }
                 ExitCode::from(summary.exit_code())
             }
             Err(e) => {
-                eprintln!("raw2pcap: {e}");
+                hpcap_cli::say(format_args!("raw2pcap: {e}"));
                 ExitCode::from(e.exit_code())
             }
         }

@@ -89,7 +89,7 @@ impl Conversion {
                 Ok(None) => deleted += 1,
                 // A file of another format does not keep the others from being converted.
                 Err(e) if e.kind() == Kind::Format && self.inputs.len() > 1 => {
-                    eprintln!("raw2pcap: {e}");
+                    hpcap_cli::say(format_args!("raw2pcap: {e}"));
                     foreign += 1;
                 }
                 Err(e) => return Err(e),

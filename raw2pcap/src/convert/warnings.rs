@@ -60,7 +60,7 @@ impl Warnings {
     /// Prints the line to standard error.
     pub(super) fn print(&self) {
         if let Some(line) = self.line() {
-            eprintln!("raw2pcap: warning: {}", visible_lines(&line));
+            hpcap_cli::say(format_args!("raw2pcap: warning: {}", visible_lines(&line)));
         }
     }
 }
