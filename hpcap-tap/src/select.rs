@@ -1,5 +1,6 @@
 //! Which queues a command line means.
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::fmt::Write;
 use std::str::FromStr;
@@ -24,6 +25,19 @@ pub enum Pattern {
     },
     /// One queue.
     One(QueueAddress),
+}
+
+impl Pattern {
+    /// Parses a word of a command line.
+    ///
+    /// # Errors
+    /// Returns [`Kind::Usage`] when the word means no queue.
+    pub fn of(word: &OsStr) -> Result<Self> {
+        match word.to_str() {
+            Some(text) => text.parse(),
+            None => QueueAddress::try_from(word).map(Self::One),
+        }
+    }
 }
 
 impl FromStr for Pattern {
@@ -87,8 +101,9 @@ impl Pattern {
             _ => true,
         };
         let mut queues = Vec::new();
-        for name in names.iter().copied().filter(in_pattern) {
-            match Queue::open(name) {
+        let meant: Vec<QueueName> = names.iter().copied().filter(in_pattern).collect();
+        for (name, opened) in meant.iter().copied().zip(Queue::open_all(&meant)) {
+            match opened {
                 Ok(queue) if wanted(&queue) => queues.push((QueueAddress::Name(name), queue)),
                 Ok(_) => {}
                 // A socket that a dead producer has left behind is no queue.
@@ -129,8 +144,8 @@ impl Pattern {
 pub fn list() -> Result<String> {
     let (names, unseen) = Queue::list();
     let mut text = String::new();
-    for name in names {
-        match Queue::open(name) {
+    for (name, opened) in names.iter().zip(Queue::open_all(&names)) {
+        match opened {
             Ok(queue) => {
                 let info = queue.info();
                 let from = visible(&info.interface);

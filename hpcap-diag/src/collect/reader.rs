@@ -92,6 +92,43 @@ impl Reader {
         }
     }
 
+    /// As [`ask`](Self::ask), for several answers at the same time and with one limit for all of them:
+    /// one that does not come delays no other. The answers are in the order of `asks`.
+    pub fn ask_side_by_side<T, F>(
+        &mut self,
+        limit: Duration,
+        asks: Vec<F>,
+    ) -> Vec<Result<T, Unreadable>>
+    where
+        T: Send + 'static,
+        F: FnOnce() -> T + Send + 'static,
+    {
+        let wait = limit.mul_f64(self.scale).min(self.left());
+        let end = Instant::now() + wait;
+        let silent = format!("it did not answer within {:.1} s", wait.as_secs_f64());
+        let (answer, answers) = channel();
+        let mut results: Vec<Result<T, Unreadable>> = Vec::new();
+        for (number, ask) in asks.into_iter().enumerate() {
+            let answer = answer.clone();
+            let started = std::thread::Builder::new()
+                .name("reader".to_owned())
+                // After the end, nobody waits for the answer.
+                .spawn(move || drop(answer.send((number, ask()))));
+            results.push(Err(match started {
+                Ok(_) => silent.clone(),
+                Err(e) => format!("no thread could be started: {e}"),
+            }));
+        }
+        // The last thread that ends closes the channel.
+        drop(answer);
+        while let Ok((number, answer)) =
+            answers.recv_timeout(end.saturating_duration_since(Instant::now()))
+        {
+            results[number] = Ok(answer);
+        }
+        results
+    }
+
     fn send(&mut self, job: Job) -> Result<(), Unreadable> {
         let job = match &self.jobs {
             Some(jobs) => match jobs.send(job) {
@@ -151,6 +188,30 @@ mod tests {
             assert!(stuck.is_err());
         }
         assert!(reader.ask(Duration::from_secs(3600), || 7).is_err());
+    }
+
+    #[test]
+    fn answers_come_side_by_side_in_order() {
+        let mut reader = Reader::new(hour(), 1.0);
+        let (release, held) = channel::<()>();
+        let mut held = Some(held);
+        let asks = (0..2 * MOST_STUCK).map(|number| {
+            // The first one waits for the end of the test.
+            let held = held.take();
+            move || {
+                let _ = held.map(|held| held.recv());
+                number
+            }
+        });
+        let asks = asks.collect();
+        let answers = reader.ask_side_by_side(Duration::from_secs(2), asks);
+        assert!(answers[0].as_ref().unwrap_err().contains("did not answer"));
+        for (number, answer) in answers.iter().enumerate().skip(1) {
+            assert_eq!(*answer, Ok(number));
+        }
+        // What stands still takes nothing from other sources.
+        assert_eq!(reader.ask(Duration::from_secs(3600), || 7), Ok(7));
+        drop(release);
     }
 
     #[test]

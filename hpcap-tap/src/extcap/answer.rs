@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use hpcap::visible::visible;
-use hpcap::{Queue, QueueName};
+use hpcap::{Kind, Queue, QueueName, Result};
 
 use super::ALL_QUEUES;
 
@@ -25,8 +25,8 @@ pub(super) fn interfaces() -> String {
         env!("CARGO_PKG_VERSION")
     );
     let (names, _) = Queue::list();
-    for name in &names {
-        interface(&mut text, &name.to_string(), &describe(*name));
+    for (name, opened) in names.iter().zip(Queue::open_all(&names)) {
+        interface(&mut text, &name.to_string(), &describe(*name, opened));
     }
     if names.len() > 1 {
         interface(&mut text, ALL_QUEUES, "hpcap: all queues");
@@ -50,10 +50,13 @@ fn interface(text: &mut String, value: &str, display: &str) {
 }
 
 /// Describes a queue for people.
-fn describe(name: QueueName) -> String {
-    match Queue::open(name) {
+fn describe(name: QueueName, opened: Result<Queue>) -> String {
+    match opened {
         Ok(queue) => format!("hpcap: queue {name}, {}", queue.info().interface),
         // The capture itself says why and what to do.
+        Err(e) if e.kind() == Kind::Timeout => {
+            format!("hpcap: queue {name}, whose producer does not answer")
+        }
         Err(_) => format!("hpcap: queue {name}, which this user may not open"),
     }
 }

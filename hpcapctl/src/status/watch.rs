@@ -1,12 +1,13 @@
 //! `hpcapctl status --watch`: the rates of queues, a line at each interval.
 
 use std::collections::BTreeMap;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use hpcap::report::{QueueStatus, Rates, json_line};
 use hpcap::{Ledger, Queue, QueueName, Result, Timestamp};
 use serde::Serialize;
+
+use super::opener::Opener;
 
 /// A queue, and its ledger at the last reading.
 #[derive(Debug)]
@@ -72,30 +73,35 @@ pub fn watch(
     if let Some(name) = only {
         watched.insert(name, Watched::new(Queue::open(name)?));
     }
+    let mut opener = Opener::new();
     let mut complaints: Vec<String> = Vec::new();
     loop {
+        let next = Instant::now() + interval;
         let (names, unseen) = only.map_or_else(Queue::list, |name| (vec![name], Vec::new()));
-        let mut now: Vec<String> = unseen.iter().map(ToString::to_string).collect();
-        for name in names {
+        let unseen: Vec<String> = unseen.iter().map(ToString::to_string).collect();
+        for name in &names {
             // A queue that ended may have started again under the same name.
-            if watched.get(&name).is_some_and(|w| w.queue.is_running()) {
-                continue;
-            }
-            match Queue::open(name) {
-                Ok(queue) => {
-                    watched.insert(name, Watched::new(queue));
-                }
-                Err(e) => now.push(e.to_string()),
+            if !watched.get(name).is_some_and(|w| w.queue.is_running()) {
+                opener.begin(*name);
             }
         }
-        if watched.is_empty() && now.is_empty() {
-            now.push("no queue is served on this machine yet".into());
+        loop {
+            let mut now = [unseen.clone(), opener.refusals(&names)].concat();
+            if watched.is_empty() && now.is_empty() && opener.is_idle() {
+                now.push("no queue is served on this machine yet".into());
+            }
+            now.iter()
+                .filter(|text| !complaints.contains(text))
+                .for_each(|text| complain(text));
+            complaints = now;
+            let left = next.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            if let Some((name, queue)) = opener.wait(left) {
+                watched.insert(name, Watched::new(queue));
+            }
         }
-        now.iter()
-            .filter(|text| !complaints.contains(text))
-            .for_each(|text| complain(text));
-        complaints = now;
-        thread::sleep(interval);
         let mut text = String::new();
         for one in watched.values_mut() {
             text += &one.report_rates(json)?;

@@ -1,5 +1,7 @@
 //! What names a queue: its name, or the path of its socket or device.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
@@ -58,15 +60,24 @@ impl From<&PathBuf> for QueueAddress {
     }
 }
 
+impl TryFrom<&OsStr> for QueueAddress {
+    type Error = Error;
+
+    /// Text with a slash is a path, which need not be UTF-8; other text is the name of a queue.
+    fn try_from(text: &OsStr) -> Result<Self> {
+        if text.as_bytes().contains(&b'/') {
+            return Ok(Self::from(Path::new(text)));
+        }
+        text.to_string_lossy().parse().map(Self::Name)
+    }
+}
+
 impl TryFrom<&str> for QueueAddress {
     type Error = Error;
 
     /// Text with a slash is a path; other text is the name of a queue.
     fn try_from(text: &str) -> Result<Self> {
-        if text.contains('/') {
-            return Ok(Self::from(Path::new(text)));
-        }
-        text.parse().map(Self::Name)
+        Self::try_from(OsStr::new(text))
     }
 }
 

@@ -10,7 +10,7 @@ use hpcap_ipc::folder::Folder;
 use nix::unistd::{Gid, Group};
 
 use super::{Connect, Queue, QueueAddress};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Context, Error, Kind, Result};
 use crate::name::QueueName;
 
 /// The path of a producer's socket or device.
@@ -51,6 +51,26 @@ impl Queue {
                 }
             }
         }
+    }
+
+    /// Opens the queues `names` side by side, so that a producer that does not answer delays no other
+    /// one. The results are in the order of `names`. All of them together take no longer than the
+    /// slowest.
+    #[must_use]
+    pub fn open_all(names: &[QueueName]) -> Vec<Result<Self>> {
+        std::thread::scope(|scope| {
+            let open = |name: QueueName| {
+                let thread = std::thread::Builder::new().name("opening".into());
+                let started = thread.spawn_scoped(scope, move || Self::open(name));
+                started.context(|| format!("start the thread that opens queue {name}"))
+            };
+            let threads: Vec<_> = names.iter().map(|name| open(*name)).collect();
+            let opened = threads.into_iter().map(|thread| match thread?.join() {
+                Ok(opened) => opened,
+                Err(panic) => std::panic::resume_unwind(panic),
+            });
+            opened.collect()
+        })
     }
 
     /// Searches the queue `name` in the folders of sockets and devices.

@@ -16,7 +16,8 @@ pub struct Survey {
 
 impl Survey {
     /// Opens the queue `only`, or every queue of this machine. A queue that cannot be opened does
-    /// not keep the others from being opened.
+    /// not keep the others from being opened, and a producer that does not answer does not delay
+    /// them.
     #[must_use]
     pub fn take(only: Option<QueueName>) -> Self {
         let (names, unseen) = only.map_or_else(Queue::list, |name| (vec![name], Vec::new()));
@@ -24,8 +25,8 @@ impl Survey {
             queues: Vec::new(),
             unseen,
         };
-        for name in names {
-            match Queue::open(name) {
+        for opened in Queue::open_all(&names) {
+            match opened {
                 Ok(queue) => survey.queues.push(queue),
                 Err(e) => survey.unseen.push(e),
             }

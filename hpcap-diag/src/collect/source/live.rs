@@ -110,10 +110,13 @@ fn read_queues(collection: &mut Collection<'_>, folder: &str) -> Result<()> {
         queues: Vec::new(),
         unseen: unseen.iter().map(ToString::to_string).collect(),
     };
-    for name in names {
-        let asked = collection.reader.ask(ANSWER_TIME, move || {
-            Queue::open(name).map(|queue| QueueRecord::of(&queue))
-        });
+    let asks = names.iter().map(|name| {
+        let name = *name;
+        move || Queue::open(name).map(|queue| QueueRecord::of(&queue))
+    });
+    let asks = asks.collect();
+    let asked = collection.reader.ask_side_by_side(ANSWER_TIME, asks);
+    for (name, asked) in names.iter().zip(asked) {
         match asked {
             Ok(Ok(queue)) => record.queues.push(queue),
             Ok(Err(e)) => record.unseen.push(e.to_string()),
