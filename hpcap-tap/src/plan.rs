@@ -97,6 +97,7 @@ impl Plan {
             }));
         }
         refuse_repeated(&outputs)?;
+        refuse_other_endings(&outputs)?;
         Ok(Self {
             outputs,
             filter: cli.filter.clone(),
@@ -192,6 +193,28 @@ fn parse_address(text: &str) -> Result<SocketAddr> {
     found.ok_or_else(|| refused("the host has no address".into()))
 }
 
+/// Refuses files whose name says that they are something else: nothing here is compressed, and RAW is
+/// what a recorder writes.
+fn refuse_other_endings(outputs: &[Output]) -> Result<()> {
+    const OTHER: [&str; 7] = ["gz", "zst", "xz", "bz2", "lz4", "raw", "part"];
+    for output in outputs {
+        let Target::Path(path) = &output.target else {
+            continue;
+        };
+        let ending = path.extension().and_then(|ending| ending.to_str());
+        if let Some(ending) = ending.filter(|ending| OTHER.contains(ending)) {
+            return Err(Error::usage(
+                format!("output {}", path.display()),
+                format!("a tap writes no files that end in .{ending}"),
+            )
+            .advise(
+                "end it in .pcapng or .pcap; hpcapdd QUEUE FILE.pcapng.zst records a compressed file",
+            ));
+        }
+    }
+    Ok(())
+}
+
 /// Refuses two outputs into one file: each would overwrite the other.
 fn refuse_repeated(outputs: &[Output]) -> Result<()> {
     for (i, output) in outputs.iter().enumerate() {
@@ -269,6 +292,7 @@ mod tests {
             ("-w x", "no queue"),
             ("-q", "none is named"),
             ("hpcap0 -w x -w x", "named twice"),
+            ("hpcap0 -w x.pcap.gz", "end in .gz"),
             ("hpcap0 --listen here", "address \"here\""),
             ("hpcap0 --listen 70000", "address \"70000\""),
         ] {
