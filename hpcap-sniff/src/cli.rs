@@ -1,8 +1,9 @@
 //! The command line of `hpcap-sniff`.
 
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Parser, ValueEnum};
+use hpcap::Start;
 use hpcap::queue::QueueAddress;
-use hpcap::{Result, Start};
 use hpcap_cli::Hint;
 
 use crate::print::Style;
@@ -51,7 +52,7 @@ Exit codes: 0 done, 1 failed, 2 usage."
 )]
 pub struct Cli {
     /// A queue such as hpcap0, or the path of its socket or device
-    #[arg(value_name = "QUEUE", value_parser = parse_queue)]
+    #[arg(value_name = "QUEUE", value_parser = queue())]
     pub queue: QueueAddress,
 
     /// Print only frames that this filter matches, in tcpdump's syntax (pcap-filter(7))
@@ -114,8 +115,8 @@ impl Cli {
 }
 
 /// Parses the name of a queue, or the path of its socket or device.
-fn parse_queue(text: &str) -> Result<QueueAddress> {
-    QueueAddress::try_from(text)
+fn queue() -> impl TypedValueParser<Value = QueueAddress> {
+    OsStringValueParser::new().try_map(|word| QueueAddress::try_from(word.as_os_str()))
 }
 
 /// Advice for options of other programs that hpcap-sniff does not have.

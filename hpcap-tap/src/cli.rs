@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{ArgAction, Parser, Subcommand};
 use hpcap::compress::FileFormat;
 use hpcap::units::{parse_caplen, parse_duration};
@@ -46,11 +47,11 @@ pub struct Cli {
 
     /// Queues: hpcap0, hpcap0:1, the path of a socket or device, `hpcap0:*` for all queues of an
     /// adapter, `*` for all queues
-    #[arg(value_name = "QUEUE")]
+    #[arg(value_name = "QUEUE", value_parser = pattern())]
     pub queues: Vec<Pattern>,
 
     /// A queue, as an option; can be given several times
-    #[arg(short = 'i', long = "queue", value_name = "QUEUE")]
+    #[arg(short = 'i', long = "queue", value_name = "QUEUE", value_parser = pattern())]
     pub more_queues: Vec<Pattern>,
 
     /// List the queues of this machine with their interface and source, and end
@@ -73,7 +74,7 @@ pub struct Cli {
     pub listen: Vec<String>,
 
     /// Capture as dpdk-pdump does: (port=N|device_id=INTERFACE),queue=(N|*),rx-dev=FILE,tx-dev=FILE
-    #[arg(long, value_name = "SPEC", help_heading = "Outputs")]
+    #[arg(long, value_name = "SPEC", value_parser = pdump(), help_heading = "Outputs")]
     pub pdump: Vec<Pdump>,
 
     /// Format of the outputs, pcapng or pcap. A FILE with one of these endings has that format
@@ -165,6 +166,16 @@ pub const HINTS: &[Hint] = &[
         advice: "that needs no option: frames are passed on within some milliseconds",
     },
 ];
+
+/// Parses a queue, whose path need not be UTF-8.
+fn pattern() -> impl TypedValueParser<Value = Pattern> {
+    OsStringValueParser::new().try_map(|word| Pattern::of(&word))
+}
+
+/// Parses a specification of dpdk-pdump, whose files need not have names in UTF-8.
+fn pdump() -> impl TypedValueParser<Value = Pdump> {
+    OsStringValueParser::new().try_map(|word| Pdump::of(&word))
+}
 
 fn parse_start(text: &str) -> Result<Start> {
     match text.parse() {

@@ -1,6 +1,8 @@
 //! The specification of a capture in the syntax of dpdk-pdump:
 //! `port=0,queue=*,rx-dev=/tmp/rx.pcap,tx-dev=/tmp/tx.pcap`.
 
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -31,8 +33,8 @@ struct Values {
     port: Option<String>,
     device: Option<String>,
     queue: Option<String>,
-    received: Option<String>,
-    sent: Option<String>,
+    received: Option<OsString>,
+    sent: Option<OsString>,
     unused: Vec<&'static str>,
 }
 
@@ -44,22 +46,37 @@ fn refused(text: &str, why: impl Into<String>) -> Error {
 }
 
 impl Values {
-    fn parse(text: &str) -> Result<Self> {
+    /// `text` is `word` for people.
+    fn parse(word: &OsStr, text: &str) -> Result<Self> {
         let mut values = Self::default();
-        for pair in text.split(',') {
-            let Some((key, value)) = pair.split_once('=') else {
+        for pair in word.as_bytes().split(|byte| *byte == b',') {
+            let Some(equals) = pair.iter().position(|byte| *byte == b'=') else {
+                let pair = String::from_utf8_lossy(pair);
                 return Err(refused(text, format!("{pair:?} is not KEY=VALUE")));
             };
-            let (key, value) = (key.trim(), value.trim());
+            let (key, bytes) = (&pair[..equals], pair[equals + 1..].trim_ascii());
+            let key = String::from_utf8_lossy(key.trim_ascii());
+            let key = key.as_ref();
+            let value = &*String::from_utf8_lossy(bytes);
             if value.is_empty() {
                 return Err(refused(text, format!("{key} has no value")));
+            }
+            let twice = || refused(text, format!("{key} is given twice"));
+            let path = match key {
+                "rx-dev" => Some(&mut values.received),
+                "tx-dev" => Some(&mut values.sent),
+                _ => None,
+            };
+            if let Some(path) = path {
+                if path.replace(OsStr::from_bytes(bytes).to_owned()).is_some() {
+                    return Err(twice());
+                }
+                continue;
             }
             let place = match key {
                 "port" => &mut values.port,
                 "device_id" => &mut values.device,
                 "queue" => &mut values.queue,
-                "rx-dev" => &mut values.received,
-                "tx-dev" => &mut values.sent,
                 _ => match UNUSED.into_iter().find(|unused| *unused == key) {
                     Some(unused) => {
                         if value.parse::<u32>().is_err() {
@@ -78,7 +95,7 @@ impl Values {
                 },
             };
             if place.replace(value.to_owned()).is_some() {
-                return Err(refused(text, format!("{key} is given twice")));
+                return Err(twice());
             }
         }
         Ok(values)
@@ -99,7 +116,18 @@ impl FromStr for Pdump {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let values = Values::parse(text)?;
+        Self::of(OsStr::new(text))
+    }
+}
+
+impl Pdump {
+    /// Parses a word of a command line.
+    ///
+    /// # Errors
+    /// Returns [`Kind::Usage`](hpcap::Kind::Usage) with what is wrong.
+    pub fn of(word: &OsStr) -> Result<Self> {
+        let text = &*word.to_string_lossy();
+        let values = Values::parse(word, text)?;
         let queue = match values.queue.as_deref() {
             None => {
                 return Err(refused(
@@ -162,6 +190,13 @@ mod tests {
         let name = "eth1".to_owned();
         let queue = Some(0);
         assert_eq!(pdump.queues, Pattern::Interface { name, queue });
+    }
+
+    #[test]
+    fn files_need_no_names_in_utf_8() {
+        let word = OsStr::from_bytes(b"port=0,queue=0,rx-dev=/d/\xff.pcap");
+        let received = Pdump::of(word).unwrap().received.unwrap();
+        assert_eq!(received.as_os_str().as_bytes(), b"/d/\xff.pcap");
     }
 
     #[test]

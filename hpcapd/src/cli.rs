@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Parser;
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use hpcap::units::{parse_caplen, parse_size};
 use hpcap::{Error, QueueName, Result};
 use hpcap_cli::Hint;
@@ -32,7 +33,7 @@ Exit codes: 0 done, 1 failed, 2 usage."
 )]
 pub struct Cli {
     /// What to serve: [QUEUE=]SOURCE, such as af_packet:eth0 or hpcap1=gen:rate=1G
-    #[arg(value_name = "[QUEUE=]SOURCE", required_unless_present_any = ["interfaces", "list_interfaces"])]
+    #[arg(value_name = "[QUEUE=]SOURCE", value_parser = served(), required_unless_present_any = ["interfaces", "list_interfaces"])]
     pub(super) sources: Vec<Served>,
 
     /// Serve this network interface; short for the source af_packet:IF. Can be given several times
@@ -162,6 +163,11 @@ pub const HINTS: &[Hint] = &[
                  hpcapctl kill QUEUE ID ends a listener",
     },
 ];
+
+/// Parses a source that is served, whose file need not have a name in UTF-8.
+fn served() -> impl TypedValueParser<Value = Served> {
+    OsStringValueParser::new().try_map(|word| SourceSpec::text_of(&word).parse::<Served>())
+}
 
 /// Parses the interface after `-i`.
 fn served_interface(name: &str) -> Result<Served> {

@@ -1,6 +1,8 @@
 //! Translates options of tcpdump and dumpcap (`-i`, `-w`, a filter as last words) into hpcapdd's
 //! own.
 
+use std::ffi::OsString;
+
 use hpcap::{Error, QueueName, Result};
 
 use crate::cli::Cli;
@@ -26,9 +28,9 @@ pub fn resolve_aliases(mut cli: Cli) -> Result<Cli> {
                     "its daemon decides about its ring: they are options of hpcapd, too",
                 ));
             }
-            queue = Some(interface);
+            queue = Some(OsString::from(interface));
         } else {
-            cli.source.push(format!("af_packet:{interface}"));
+            cli.source.push(format!("af_packet:{interface}").into());
         }
     }
     if let Some(destination) = cli.write.take() {
@@ -41,7 +43,7 @@ pub fn resolve_aliases(mut cli: Cli) -> Result<Cli> {
                 )
             })?);
         }
-        take_filter(&mut cli, &words.collect::<Vec<_>>())?;
+        take_filter(&mut cli, words.collect())?;
         cli.operands.push(destination);
     } else if cli.operands.is_empty() {
         return Err(Error::usage(
@@ -55,10 +57,19 @@ pub fn resolve_aliases(mut cli: Cli) -> Result<Cli> {
     Ok(cli)
 }
 
-fn take_filter(cli: &mut Cli, words: &[String]) -> Result<()> {
+fn take_filter(cli: &mut Cli, words: Vec<OsString>) -> Result<()> {
     if words.is_empty() {
         return Ok(());
     }
+    let words = words.into_iter().map(|word| {
+        word.into_string().map_err(|word| {
+            Error::usage(
+                format!("filter {word:?}"),
+                "a filter has only characters of UTF-8",
+            )
+        })
+    });
+    let words = words.collect::<Result<Vec<String>>>()?;
     if cli.filter.is_some() {
         return Err(Error::usage(
             format!("\"{}\"", words.join(" ")),

@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::ffi::OsString;
 use std::time::Duration;
 
 use clap::{ArgAction, ArgGroup, Parser};
@@ -47,7 +48,7 @@ pub struct Cli {
     /// in .raw, .pcapng or .pcap, `null` to receive and discard, or `-` for pcapng on stdout. With
     /// -w, further words are the filter.
     #[arg(value_name = "QUEUE DEST", num_args = 0..)]
-    pub operands: Vec<String>,
+    pub operands: Vec<OsString>,
 
     /// Capture from this network interface; short for --source af_packet:IF. Can be given several
     /// times.
@@ -62,11 +63,11 @@ pub struct Cli {
         group = "capture",
         conflicts_with = "interface"
     )]
-    pub source: Vec<String>,
+    pub source: Vec<OsString>,
 
     /// Record to DEST; an option for users of tcpdump and dumpcap.
     #[arg(short, long, value_name = "DEST")]
-    pub write: Option<String>,
+    pub write: Option<OsString>,
 
     /// List the network interfaces of this machine.
     #[arg(short = 'D', long, exclusive = true)]
@@ -130,7 +131,7 @@ pub struct Cli {
 
     /// Run CMD for each finished file, with its path as the last argument and in HPCAP_FILE.
     #[arg(long, value_name = "CMD", help_heading = "Files")]
-    pub on_complete: Option<String>,
+    pub on_complete: Option<OsString>,
 
     /// Delete finished files of the recorded source that are older than this.
     #[arg(long, value_name = "TIME", value_parser = parse_duration, help_heading = "Files")]

@@ -53,22 +53,24 @@ pub fn parse_compression(text: &str) -> std::result::Result<Compression, String>
 ///
 /// # Errors
 /// [`Kind::Usage`](hpcap::Kind::Usage) for an ending of files that the recorder does not write.
-pub fn place(path: &str) -> Result<Destination> {
-    let name = path.rsplit('/').next().unwrap_or_default();
+pub fn place(path: &Path) -> Result<Destination> {
+    // Endings are ASCII, so it does not matter that other bytes are replaced.
+    let shown = path.to_string_lossy();
+    let name = shown.rsplit('/').next().unwrap_or_default();
     if split_ending(name).is_some() {
         return Ok(Destination::File(PathBuf::from(path)));
     }
     match OTHER_ENDINGS.iter().find(|end| name.ends_with(**end)) {
         // A folder may have such a name.
-        Some(_) if Path::new(path).is_dir() => {}
+        Some(_) if path.is_dir() => {}
         Some(end) => {
             return Err(Error::usage(
-                format!("destination {path}"),
+                format!("destination {shown}"),
                 format!("files that end in {end} are not written here"),
             )
             .advise(format!(
                 "end it in .raw, .pcapng or .pcap, the last two alone or with .gz or .zst \
-                 behind; a folder of that name is written {path}/"
+                 behind; a folder of that name is written {shown}/"
             )));
         }
         None => {}
@@ -181,7 +183,7 @@ mod tests {
 
     fn form(line: &str) -> Result<(Destination, Form)> {
         let cli = Cli::try_parse_from(format!("hpcapdd hpcap0 {line}").split(' ')).unwrap();
-        let destination = place(&cli.operands[1])?;
+        let destination = place(Path::new(&cli.operands[1]))?;
         let form = Form::of(&cli, &destination)?;
         Ok((destination, form))
     }

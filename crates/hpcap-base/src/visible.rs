@@ -7,6 +7,9 @@
 
 use std::borrow::Cow;
 use std::fmt::Write;
+use std::path::Path;
+
+use serde::Serializer;
 
 /// Replaces each character that a terminal would interpret instead of displaying by an escape:
 /// `\n`, `\x1b`, `\u{202e}`.
@@ -62,6 +65,18 @@ pub fn visible_json(json: &str) -> Cow<'_, str> {
             }
         },
     )
+}
+
+/// Serializes a path as text, for fields with `#[serde(serialize_with)]`. U+FFFD stands for bytes that
+/// are not UTF-8, as in messages. The default of serde fails for such a path.
+///
+/// # Errors
+/// Returns the error of the serializer.
+pub fn serialize_path<S: Serializer>(
+    path: impl AsRef<Path>,
+    serializer: S,
+) -> std::result::Result<S::Ok, S::Error> {
+    serializer.collect_str(&path.as_ref().display())
 }
 
 /// Whether a terminal interprets `c` instead of displaying it: control characters, characters that

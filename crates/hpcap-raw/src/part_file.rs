@@ -1,11 +1,12 @@
 //! Unfinished capture files, which never overwrite another file.
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use crate::name::{FileName, ending, private_file, rename_no_replace};
+use crate::name::{FileName, ending, private_file, rename_no_replace, stem_of};
 use hpcap_base::compress::Compression;
 use hpcap_base::error::{Context, Error, Kind, Result};
 use hpcap_base::name::QueueName;
@@ -22,7 +23,7 @@ enum Names {
     /// The name that the user chose; further files get `-1`, `-2` and so on after the stem.
     Asked {
         folder: PathBuf,
-        stem: String,
+        stem: OsString,
         name: FileName,
     },
 }
@@ -51,10 +52,12 @@ impl Names {
             .path(base),
             Self::Asked { folder, stem, name } => {
                 let ending = ending(name.format, compression, part);
-                folder.join(match name.sequence {
-                    0 => format!("{stem}{ending}"),
-                    n => format!("{stem}-{n}{ending}"),
-                })
+                let mut file = stem.clone();
+                match name.sequence {
+                    0 => file.push(ending),
+                    n => file.push(format!("-{n}{ending}")),
+                }
+                folder.join(file)
             }
         }
     }
@@ -116,9 +119,7 @@ impl PartFile {
     pub fn create_at(path: &Path, name: FileName) -> Result<Self> {
         let folder = path.parent().unwrap_or(Path::new(""));
         let expected = ending(name.format, name.compression, false);
-        let stem = path
-            .file_name()
-            .and_then(|n| n.to_str()?.strip_suffix(&expected));
+        let stem = path.file_name().and_then(|name| stem_of(name, &expected));
         let Some(stem) = stem else {
             return Err(Error::usage(
                 format!("file name {}", path.display()),

@@ -1,5 +1,10 @@
 //! Parser of `NAME,key=value,...`, which is a source's specification without its kind.
 
+use std::borrow::Cow;
+use std::ffi::{OsStr, OsString};
+use std::fmt::Write as _;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use hpcap::units::{self, Rate};
@@ -60,17 +65,97 @@ pub(crate) fn escaped(name: &str) -> String {
     name.replace('\\', r"\\").replace(',', r"\,")
 }
 
+/// Writes the path of a file for a specification, so that [`Options::split_path`] returns the same
+/// path. A byte that is not UTF-8 becomes `\xff`.
+pub(crate) fn escaped_path(path: &Path) -> String {
+    let mut text = String::new();
+    for chunk in path.as_os_str().as_bytes().utf8_chunks() {
+        text.push_str(&escaped(chunk.valid()));
+        push_bytes(&mut text, chunk.invalid());
+    }
+    text
+}
+
+/// Returns a specification that came from a command line as text. A byte that is not UTF-8 becomes
+/// `\xff`, which [`Options::split_path`] reads back.
+pub(crate) fn specification_text(text: &OsStr) -> Cow<'_, str> {
+    if let Some(text) = text.to_str() {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::new();
+    for chunk in text.as_bytes().utf8_chunks() {
+        out.push_str(chunk.valid());
+        if !chunk.invalid().is_empty() {
+            // A single backslash would escape the one that is added.
+            let backslashes = out.bytes().rev().take_while(|b| *b == b'\\').count();
+            if backslashes % 2 == 1 {
+                out.push('\\');
+            }
+            push_bytes(&mut out, chunk.invalid());
+        }
+    }
+    Cow::Owned(out)
+}
+
+fn push_bytes(text: &mut String, bytes: &[u8]) {
+    for byte in bytes {
+        let _ = write!(text, r"\x{byte:02x}");
+    }
+}
+
+/// Replaces `\,` by `,`, `\\` by `\`, and `\xff` by the byte, from `\x80` on; any other backslash
+/// stays.
+fn unescaped_path(text: &str) -> PathBuf {
+    let mut path = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        rest = after;
+        match (first, after) {
+            (b'\\', [next @ (b',' | b'\\'), after @ ..]) => {
+                path.push(*next);
+                rest = after;
+            }
+            (b'\\', [b'x', digits @ ..]) if byte_of(digits).is_some() => {
+                path.extend(byte_of(digits));
+                rest = &digits[2..];
+            }
+            _ => path.push(*first),
+        }
+    }
+    OsString::from_vec(path).into()
+}
+
+/// Parses two hexadecimal digits at the start of `text`. ASCII characters are written as they are.
+fn byte_of(text: &[u8]) -> Option<u8> {
+    let digits = text
+        .get(..2)
+        .filter(|two| two.iter().all(u8::is_ascii_hexdigit))?;
+    let byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
+    (byte >= 0x80).then_some(byte)
+}
+
 impl<'t> Options<'t> {
     /// Splits `text` into the name at its start and the options after it. The name ends before the
     /// first comma that `key=` follows, so a comma in a name needs a backslash (`\,`) only if the
     /// text after it looks like an option.
     pub(crate) fn split(form: &'static str, text: &'t str) -> Result<(String, Self)> {
+        let (name, options) = Self::split_escaped(form, text)?;
+        Ok((unescaped(&name), options))
+    }
+
+    /// Splits as [`Options::split`] does; the name is the path of a file, which need not be UTF-8.
+    pub(crate) fn split_path(form: &'static str, text: &'t str) -> Result<(PathBuf, Self)> {
+        let (name, options) = Self::split_escaped(form, text)?;
+        Ok((unescaped_path(&name), options))
+    }
+
+    fn split_escaped(form: &'static str, text: &'t str) -> Result<(String, Self)> {
         let all = pieces(text);
         let first = (1..all.len())
             .find(|i| is_option(all[*i]))
             .unwrap_or(all.len());
         let options = Self::read(form, &all[first..])?;
-        Ok((unescaped(&all[..first].join(",")), options))
+        Ok((all[..first].join(","), options))
     }
 
     /// Parses `text`, which consists of options without a name and may be empty.
@@ -219,6 +304,32 @@ mod tests {
             assert_eq!(back, name);
             assert!(options.left.is_empty());
         }
+    }
+
+    #[test]
+    fn path_that_is_not_utf_8_reads_back() {
+        for name in [
+            &b"a\xffb.pcap"[..],
+            b"\xff\xfe,speed=max",
+            b"\\\xff\\\\\xff",
+            b"\\xff",
+            b"a,b\xe4",
+            "\u{e4}".as_bytes(),
+        ] {
+            let path = Path::new(OsStr::from_bytes(name));
+            let (back, _) = Options::split_path("pcap:FILE", &escaped_path(path)).unwrap();
+            assert_eq!(back, path);
+        }
+        for name in [&b"a\xffb.pcap"[..], b"\\\xff", b"\xff\\", b"\xff\xfe"] {
+            let path = OsStr::from_bytes(name);
+            let text = specification_text(path);
+            let (back, options) = Options::split_path("pcap:FILE", &text).unwrap();
+            assert_eq!(back, Path::new(path), "{text}");
+            assert!(options.left.is_empty());
+        }
+        // Only bytes that ASCII does not have are written in this way.
+        let (path, _) = Options::split_path("pcap:FILE", r"a\x41\xf").unwrap();
+        assert_eq!(path, Path::new(r"a\x41\xf"));
     }
 
     #[test]

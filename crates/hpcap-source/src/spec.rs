@@ -2,6 +2,8 @@
 //! `gen:size=60,rate=10G`, as it is written on command lines, in configurations and in the headers
 //! of files.
 
+use std::borrow::Cow;
+use std::ffi::OsStr;
 use std::fmt;
 use std::str::FromStr;
 
@@ -13,6 +15,7 @@ use super::af_packet::{AfPacket, AfPacketSpec};
 use super::af_xdp::{AfXdp, AfXdpSpec};
 use super::auto::{self, AutoSpec};
 use super::generator::{Generator, GeneratorSpec};
+use super::options;
 use super::pcap::{PcapSource, PcapSpec};
 use hpcap_host::Interface;
 
@@ -26,7 +29,8 @@ const FORMS: &str = "expected af_packet:INTERFACE, af_xdp:INTERFACE, auto:INTERF
 ///
 /// Commas separate the options from the name and from each other. A comma in the name of a file or
 /// of an interface stands for itself, unless lower-case letters and an equals sign follow it; then
-/// it is written `\,`. A backslash before a comma or a backslash is written `\\`.
+/// it is written `\,`. A backslash before a comma or a backslash is written `\\`. A byte of the name
+/// of a file that is not UTF-8 is written `\xff`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SourceSpec {
     /// `af_packet:IF`: the frames of a network interface, through the kernel.
@@ -42,6 +46,13 @@ pub enum SourceSpec {
 }
 
 impl SourceSpec {
+    /// Returns a word of a command line as the text of a specification: a byte that is not UTF-8
+    /// becomes `\xff`.
+    #[must_use]
+    pub fn text_of(word: &OsStr) -> Cow<'_, str> {
+        options::specification_text(word)
+    }
+
     /// Opens the source.
     ///
     /// # Errors

@@ -1,10 +1,13 @@
 //! `hpcap-bench send` as a command.
 
+use std::ffi::OsString;
+
 use super::Output;
 use crate::send::{COPY_DISTANCE, CopySettings, Outcome, Requests, send};
 use clap::Args;
 use hpcap::Result;
 use hpcap::error::Context;
+use hpcap::visible::visible_lines;
 use hpcap_source::SourceSpec;
 
 /// Send the frames of a source on an interface, and report exactly how many were sent
@@ -16,7 +19,7 @@ use hpcap_source::SourceSpec;
 #[derive(Debug, Args)]
 pub(crate) struct SendArgs {
     /// Source of the frames, such as gen:size=imix,rate=1G,count=1000000 or pcap:FILE,speed=real
-    source: String,
+    source: OsString,
     /// Interface to send on (needs root, or CAP_NET_RAW)
     #[arg(long, value_name = "IF")]
     to: String,
@@ -31,7 +34,7 @@ pub(crate) struct SendArgs {
 }
 
 pub(crate) fn run(args: &SendArgs) -> Result<()> {
-    let source: SourceSpec = args.source.parse()?;
+    let source: SourceSpec = SourceSpec::text_of(&args.source).parse()?;
     let copies = args
         .copies
         .map(|part| CopySettings::new(part, args.distance));
@@ -45,7 +48,8 @@ pub(crate) fn run(args: &SendArgs) -> Result<()> {
         &requests,
         &mut outcome,
         &mut |event| {
-            eprintln!("hpcap-bench: {event}");
+            let event = event.to_string();
+            hpcap_cli::say(format_args!("hpcap-bench: {}", visible_lines(&event)));
         },
     );
     // The counts are useful even after an error, unless no frame was sent.

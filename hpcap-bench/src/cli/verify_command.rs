@@ -1,7 +1,8 @@
 //! `hpcap-bench verify` as a command.
 
+use std::ffi::OsString;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -12,6 +13,7 @@ use crate::verify::{
 use clap::Args;
 use hpcap::error::Context;
 use hpcap::units::parse_duration;
+use hpcap::visible::visible_json;
 use hpcap::{Contract, Error, Kind, Queue, QueueName, Result, Start, cancellable};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
@@ -26,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub(crate) struct VerifyArgs {
     /// A queue such as hpcap0, or RAW files and folders
     #[arg(value_name = "QUEUE|PATH", required = true)]
-    targets: Vec<String>,
+    targets: Vec<OsString>,
     /// Stop after N frames; fewer frames are a failure
     #[arg(long, value_name = "N")]
     frames: Option<u64>,
@@ -63,7 +65,7 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<()> {
     if wrong.is_empty() {
         return Ok(());
     }
-    let tried = format!("verify {}", args.targets.join(" "));
+    let tried = format!("verify {}", shown(&args.targets));
     Err(Error::new(Kind::Format, tried, wrong.join("; ")))
 }
 
@@ -94,26 +96,30 @@ fn find(args: &VerifyArgs, stop: &Arc<AtomicBool>) -> Result<Vec<Findings>> {
             && stopped.get_or_insert_with(Instant::now).elapsed() >= patience
     };
     cancellable::run(is_overdue, verify)?.ok_or_else(|| {
-        let tried = format!("verify {}", args.targets.join(" "));
+        let tried = format!("verify {}", shown(&args.targets));
         let why = "it was still waiting for the other side when a signal ended it";
         Error::new(Kind::Timeout, tried, why)
     })
 }
 
 /// Returns the queue if `targets` names one; `None` for paths.
-fn queue_of(targets: &[String]) -> Result<Option<QueueName>> {
-    let name = targets.iter().find_map(|t| {
-        t.parse::<QueueName>()
-            .ok()
-            .filter(|_| !PathBuf::from(t).exists())
+fn queue_of(targets: &[OsString]) -> Result<Option<QueueName>> {
+    let name = targets.iter().find_map(|target| {
+        let name = target.to_str()?.parse::<QueueName>().ok();
+        name.filter(|_| !Path::new(target).exists())
     });
     match name {
         Some(_) if targets.len() > 1 => Err(Error::usage(
-            targets.join(" "),
+            shown(targets),
             "expected one queue, or files and folders",
         )),
         name => Ok(name),
     }
+}
+
+/// The targets for people.
+fn shown(targets: &[OsString]) -> String {
+    targets.join(" ".as_ref()).display().to_string()
 }
 
 fn print(found: &Findings, complaints: &[String], json: bool) -> Result<()> {
@@ -122,7 +128,7 @@ fn print(found: &Findings, complaints: &[String], json: bool) -> Result<()> {
         let mut value = serde_json::to_value(found).map_err(|e| Error::io(tried(), e.into()))?;
         value["unexplained"] = found.unexplained().into();
         value["complaints"] = complaints.into();
-        value.to_string()
+        visible_json(&value.to_string()).into_owned()
     } else {
         found.to_string()
     };

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use hpcap::{Ledger, Reason};
+use hpcap::{Ledger, Reason, visible};
 use serde::Serialize;
 
 use super::spread::Spread;
@@ -137,7 +137,7 @@ impl fmt::Display for Findings {
         write!(
             f,
             "{}: {} frames verified, {} bytes, in {:.1} s ({:.2} Mpps)",
-            self.of,
+            visible(&self.of),
             self.verified,
             self.bytes,
             self.seconds,

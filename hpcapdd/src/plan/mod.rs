@@ -5,6 +5,7 @@ mod options;
 mod several;
 mod source;
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use hpcap::{Error, QueueName, Result};
@@ -65,13 +66,13 @@ impl Selection {
 /// # Errors
 /// [`Kind::Usage`](hpcap::Kind::Usage) if the operands have none of the three forms.
 pub fn endpoints(cli: &Cli) -> Result<(Origin, Destination)> {
-    let words: Vec<&str> = cli.operands.iter().map(String::as_str).collect();
+    let words: Vec<&OsStr> = cli.operands.iter().map(AsRef::as_ref).collect();
     match (cli.source.as_slice(), words.as_slice()) {
         ([_, ..], [dest]) => {
             let sources = cli
                 .source
                 .iter()
-                .map(|text| text.parse())
+                .map(|text| SourceSpec::text_of(text).parse())
                 .collect::<Result<_>>()?;
             Ok((Origin::Sources(sources), destination(dest)?))
         }
@@ -94,15 +95,16 @@ pub fn endpoints(cli: &Cli) -> Result<(Origin, Destination)> {
 
 /// Parses the name of a queue. If `text` is something else that can be captured, the error says how
 /// to capture it.
-fn queue_name(text: &str, dest: &str) -> Result<QueueName> {
+fn queue_name(word: &OsStr, dest: &OsStr) -> Result<QueueName> {
+    let (text, dest) = (SourceSpec::text_of(word), dest.display());
     text.parse().map_err(|error: Error| {
         if text.parse::<SourceSpec>().is_ok() {
             error.advise(format!("it is a source: hpcapdd --source {text} {dest}"))
-        } else if matches!(Interface::by_name(text), Ok(Some(_))) {
+        } else if matches!(Interface::by_name(&text), Ok(Some(_))) {
             error.advise(format!(
                 "{text} is a network interface: hpcapdd -i {text} -w {dest}"
             ))
-        } else if Path::new(text).is_file() {
+        } else if Path::new(word).is_file() {
             error.advise(format!(
                 "{text} is a file: hpcapdd --source pcap:{text} {dest}"
             ))
@@ -113,8 +115,9 @@ fn queue_name(text: &str, dest: &str) -> Result<QueueName> {
 }
 
 /// Parses `<if> <queue>`, the form of the original hpcapdd: numbers, or `hpcapN` for the first.
-fn original_name(interface: &str, queue: &str) -> Result<QueueName> {
-    let number = interface.strip_prefix("hpcap").unwrap_or(interface);
+fn original_name(interface: &OsStr, queue: &OsStr) -> Result<QueueName> {
+    let (interface, queue) = (interface.to_string_lossy(), queue.to_string_lossy());
+    let number = interface.strip_prefix("hpcap").unwrap_or(&interface);
     format!("hpcap{number}:{queue}").parse().map_err(|_| {
         Error::usage(
             format!("queue \"{interface} {queue}\""),
@@ -123,15 +126,15 @@ fn original_name(interface: &str, queue: &str) -> Result<QueueName> {
     })
 }
 
-fn destination(text: &str) -> Result<Destination> {
-    match text {
-        "" => Err(Error::usage(
+fn destination(word: &OsStr) -> Result<Destination> {
+    match word.to_str() {
+        Some("") => Err(Error::usage(
             "destination \"\"",
             "expected a folder, a file, null or -",
         )),
-        "null" => Ok(Destination::Null),
-        "-" => Ok(Destination::Stdout),
-        path => form::place(path),
+        Some("null") => Ok(Destination::Null),
+        Some("-") => Ok(Destination::Stdout),
+        _ => form::place(Path::new(word)),
     }
 }
 

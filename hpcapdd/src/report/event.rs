@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use hpcap::loss::Loss;
 use hpcap::message::Level;
+use hpcap::visible::serialize_path;
 use hpcap::{Count, Error, Ledger};
 use serde::Serialize;
 
@@ -164,6 +165,7 @@ pub struct Progress {
 #[derive(Debug, Clone, Serialize)]
 pub struct FileComplete {
     /// Path of the file.
+    #[serde(serialize_with = "serialize_path")]
     pub path: PathBuf,
     /// Length of the file in bytes.
     pub bytes: u64,
@@ -196,6 +198,7 @@ impl From<Count> for Frames {
 #[derive(Debug, Clone, Serialize)]
 pub struct FileDeleted {
     /// Path that the file had.
+    #[serde(serialize_with = "serialize_path")]
     pub path: PathBuf,
     /// Length that the file had, in bytes.
     pub bytes: u64,

@@ -7,7 +7,7 @@ use clap::Parser;
 use hpcap::raw::check::Checker;
 use hpcap::raw::name::start_of;
 use hpcap::raw::repair::undo;
-use hpcap::{Error, Kind, Result};
+use hpcap::{Error, Kind, Result, visible};
 use hpcap_cli::Hint;
 
 use super::file_checker::{FileChecker, Repair};
@@ -103,7 +103,7 @@ impl Cli {
             // EPIPE: the program that reads the report has ended.
             Err(e) if e.os_error() == Some(32) => ExitCode::from(1),
             Err(e) => {
-                eprintln!("checkraw: {e}");
+                hpcap_cli::say(format_args!("checkraw: {e}"));
                 ExitCode::from(e.exit_code())
             }
         }
@@ -169,13 +169,13 @@ impl Cli {
             match undo(path) {
                 Ok(undone) => print(&format!(
                     "{}: {} repair{} taken back, it is as before\n",
-                    undone.path.display(),
+                    visible(&undone.path.display().to_string()),
                     undone.journals.len(),
                     if undone.journals.len() == 1 { "" } else { "s" }
                 ))?,
                 Err(e) if self.paths.len() == 1 => return Err(e),
                 Err(e) => {
-                    eprintln!("checkraw: {e}");
+                    hpcap_cli::say(format_args!("checkraw: {e}"));
                     all = false;
                 }
             }

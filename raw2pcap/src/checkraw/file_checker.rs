@@ -171,11 +171,13 @@ impl FileChecker {
                 return Ok(repaired);
             }
             let outcome = apply(&path, &plan)?;
-            repaired.saved.extend(outcome.saved);
-            repaired.saved.extend(outcome.kept);
+            let saved = outcome.saved.iter().chain(&outcome.kept);
+            repaired
+                .saved
+                .extend(saved.map(|path| path.display().to_string()));
             if outcome.path != path {
                 path.clone_from(&outcome.path);
-                repaired.renamed = Some(outcome.path);
+                repaired.renamed = Some(outcome.path.display().to_string());
             }
         }
         Err(Error::new(

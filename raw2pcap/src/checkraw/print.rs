@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::io::{self, Write};
-use std::path::PathBuf;
 
 use hpcap::error::Context;
 use hpcap::raw::check::{Finding, Reasons, Report, Severity};
@@ -25,9 +24,9 @@ pub(super) struct Repaired {
     #[serde(rename = "dry_run")]
     pub(super) shown: bool,
     /// Files that hold the replaced bytes.
-    pub(super) saved: Vec<PathBuf>,
+    pub(super) saved: Vec<String>,
     /// New path of the file, if it was renamed.
-    pub(super) renamed: Option<PathBuf>,
+    pub(super) renamed: Option<String>,
     /// Whether the file is sound after the repair; `None` after a dry run.
     pub(super) sound: Option<bool>,
 }
@@ -327,10 +326,10 @@ impl Repaired {
             "steps",
         );
         for path in &self.saved {
-            lines.push(format!("  what it was before is in {}", path.display()));
+            lines.push(format!("  what it was before is in {path}"));
         }
         if let Some(path) = &self.renamed {
-            lines.push(format!("  it is {} now", path.display()));
+            lines.push(format!("  it is {path} now"));
         }
         match self.sound {
             Some(true) => lines.push("  sound now".into()),

@@ -10,9 +10,11 @@
 
 mod source;
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -190,13 +192,24 @@ pub fn split_ending(name: &str) -> Option<(&str, FileFormat, Compression)> {
 /// Returns the path under which a recorder writes the file that will be called `path`.
 #[must_use]
 pub fn part_of(path: &Path) -> PathBuf {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    match split_ending(&name) {
-        Some((stem, format, _)) => {
-            path.with_file_name(format!("{stem}{}", ending(format, Compression::None, true)))
+    let name = path.file_name().unwrap_or_default();
+    // An ending is ASCII, so it has the same length in a name that is not UTF-8.
+    let (stem, ending) = match split_ending(&name.to_string_lossy()) {
+        Some((_, format, compression)) => {
+            let stem = stem_of(name, &ending(format, compression, false));
+            (stem, ending(format, Compression::None, true))
         }
-        None => path.with_file_name(format!("{name}.part")),
-    }
+        None => (Some(name), ".part".to_owned()),
+    };
+    let mut part = stem.unwrap_or(name).to_owned();
+    part.push(ending);
+    path.with_file_name(part)
+}
+
+/// Returns the name of a file without `ending`; `None` if it ends otherwise.
+pub(crate) fn stem_of<'n>(name: &'n OsStr, ending: &str) -> Option<&'n OsStr> {
+    let stem = name.as_bytes().strip_suffix(ending.as_bytes())?;
+    Some(OsStr::from_bytes(stem))
 }
 
 /// Parses the seconds since 1970 at the start of a file name as the original's tools do, which
@@ -288,6 +301,18 @@ mod tests {
         }
         assert_eq!(start_of("17.raw"), Some(17));
         assert_eq!(start_of("x17.raw"), None);
+    }
+
+    #[test]
+    fn part_keeps_every_byte_of_the_name() {
+        for (name, part) in [
+            (&b"d/x.raw"[..], &b"d/x.raw.part"[..]),
+            (b"d/x\xff.pcapng.gz", b"d/x\xff.pcapng.part"),
+            (b"\xff", b"\xff.part"),
+        ] {
+            let [name, part] = [name, part].map(|bytes| Path::new(OsStr::from_bytes(bytes)));
+            assert_eq!(part_of(name), part);
+        }
     }
 
     #[test]

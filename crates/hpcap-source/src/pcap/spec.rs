@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use hpcap::{Error, Result};
 
-use super::super::options::{Options, escaped, number};
+use super::super::options::{Options, escaped_path, number};
 
 const FORM: &str = "pcap:FILE";
 const KEYS: [&str; 2] = ["speed", "loop"];
@@ -56,8 +56,8 @@ impl PcapSpec {
     /// [`Kind::Usage`](hpcap::Kind::Usage), with the key, its value and the values that are
     /// allowed.
     pub fn parse(text: &str) -> Result<Self> {
-        let (path, mut o) = Options::split(FORM, text)?;
-        if path.is_empty() {
+        let (path, mut o) = Options::split_path(FORM, text)?;
+        if path.as_os_str().is_empty() {
             return Err(Error::usage(
                 format!("source {FORM}"),
                 "the name of the file is missing, as in pcap:trace.pcap",
@@ -88,7 +88,7 @@ impl PcapSpec {
 
 impl fmt::Display for PcapSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "pcap:{}", escaped(&self.path.to_string_lossy()))?;
+        write!(f, "pcap:{}", escaped_path(&self.path))?;
         if self.speed == Speed::Real {
             f.write_str(",speed=real")?;
         }

@@ -1,7 +1,8 @@
 //! `--on-complete`: runs a command for each finished file.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::os::fd::AsFd;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -41,11 +42,12 @@ impl CommandLine {
     /// # Errors
     /// [`Kind::Usage`](hpcap::Kind::Usage) for a quote that is not closed, an empty line, and a
     /// program that does not exist.
-    pub fn parse(line: &str) -> Result<Self> {
+    pub fn parse(line: impl AsRef<OsStr>) -> Result<Self> {
+        let line = line.as_ref();
         let tried = || format!("--on-complete {line:?}");
-        let words = shlex::split(line)
+        let words = shlex::bytes::split(line.as_bytes())
             .ok_or_else(|| Error::usage(tried(), "a quote in it is not closed"))?;
-        let mut words = words.into_iter().map(OsString::from);
+        let mut words = words.into_iter().map(OsString::from_vec);
         let Some(program) = words.next() else {
             return Err(Error::usage(tried(), "expected a command"));
         };
