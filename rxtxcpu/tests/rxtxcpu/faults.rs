@@ -1,7 +1,9 @@
 //! What goes wrong around a capture: interfaces, files, disks, readers.
 
+use std::io::{Read, Write};
 use std::process::Stdio;
 
+use nix::sys::signal::Signal;
 use testkit::disk::SmallDisk;
 use testkit::network::{create_veth_pair, in_namespace, ip};
 use testkit::process::{Process, run};
@@ -148,4 +150,99 @@ fn killed_capture_leaves_whole_frames() {
         let _ = capture.kill();
         assert!(testkit::pcap::read(&lab.path("out-0.pcap")).whole);
     });
+}
+
+/// A pipe that is full, with its reader, who does not read. It has the size that the program asks for.
+fn full_pipe() -> (std::io::PipeReader, Stdio) {
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    let size = nix::fcntl::FcntlArg::F_SETPIPE_SZ(1 << 20);
+    let bytes = usize::try_from(nix::fcntl::fcntl(&writer, size).unwrap()).unwrap();
+    writer.write_all(&vec![b'.'; bytes]).unwrap();
+    (reader, writer.into())
+}
+
+/// The number before `what` in the lines of `text`; 0 if it is not there.
+fn number(text: &str, what: &str) -> usize {
+    let line = text.lines().find_map(|line| line.split_once(what));
+    line.map_or(0, |(number, _)| number.trim().parse().unwrap())
+}
+
+#[test]
+fn unread_output_is_accounted_for() {
+    on_loopback(|| {
+        let lab = Lab::new();
+        let mut command = lab.tool("rxtxcpu", "-l 0 -U -w - -v lo");
+        let (mut reader, writer) = std::io::pipe().unwrap();
+        let mut capture = Process::spawn_to(&mut command, writer.into(), Stdio::piped());
+        drop(command);
+        capture.wait_for("running on cpu");
+        // More frames than a pipe of 1 MiB holds, and as many as the ring has room for.
+        ping(0, 6000);
+        let ended = capture.interrupt().exits(1);
+        let captured = number(&ended.err, " packets captured on cpu0.");
+        let dropped = number(&ended.err, " packets dropped on cpu0");
+        let unwritten = number(&ended.err, " packets captured on cpu0 were not written");
+        assert_eq!(captured + dropped, 24_000, "{}", ended.err);
+        assert!(unwritten > 0, "{}", ended.err);
+        let file = lab.path("read.pcap");
+        let mut bytes = Vec::new();
+        reader.read_to_end(&mut bytes).unwrap();
+        std::fs::write(&file, bytes).unwrap();
+        let read = testkit::pcap::read(&file).frames.len();
+        assert!(
+            captured - unwritten <= read && read < captured,
+            "{read}: {}",
+            ended.err
+        );
+        let _ = ended.says(&["error writing to savefile '-': its reader reads nothing"]);
+    });
+}
+
+#[test]
+fn unread_messages_keep_nobody_from_ending() {
+    on_loopback(|| {
+        let lab = Lab::new();
+        let (reader, err) = full_pipe();
+        let mut command = lab.tool("rxtxcpu", "-v --live=100ms lo");
+        let capture = Process::spawn_to(&mut command, Stdio::piped(), err);
+        drop(command);
+        wait_until("it captures", || capture.catches(Signal::SIGINT));
+        ping(0, 10);
+        let ended = capture.interrupt().exits(0);
+        assert!(ended.out.contains("packets captured total."));
+        drop(reader);
+    });
+}
+
+#[test]
+fn unread_summary_is_a_failure() {
+    on_loopback(|| {
+        let lab = Lab::new();
+        let (reader, out) = full_pipe();
+        let mut command = lab.tool("rxtxcpu", "--duration 10ms lo");
+        let capture = Process::spawn_to(&mut command, out, Stdio::piped());
+        drop(command);
+        let _ = capture
+            .wait()
+            .exits(1)
+            .says(&["summary", "its reader reads nothing"]);
+        drop(reader);
+    });
+}
+
+#[test]
+fn fifo_without_reader_is_refused() {
+    on_loopback(|| {
+        let lab = Lab::new();
+        nix::unistd::mkfifo(&lab.path("out-0.pcap"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let refused = run(&mut lab.tool("rxtxcpu", "-l0 -w out.pcap lo")).exits(1);
+        let _ = refused.says(&["'out-0.pcap': nobody reads this FIFO"]);
+    });
+}
+
+#[test]
+fn name_of_a_compressed_file_is_refused() {
+    let lab = Lab::new();
+    let refused = run(&mut lab.tool("rxtxcpu", "-w out.pcap.gz lo")).exits(2);
+    let _ = refused.says(&["ends in .gz", "gzip"]);
 }
