@@ -38,7 +38,7 @@ pub fn run(options: &InstallOptions) -> Result<String> {
     refuse_others(&link)?;
     remove_file(&link)?;
     if options.remove {
-        return Ok(format!("{} is removed\n", link.display()));
+        return Ok(format!("{} is removed\n", shown(&link)));
     }
     std::fs::create_dir_all(&folder)
         .context(|| format!("create {}", folder.display()))
@@ -48,9 +48,14 @@ pub fn run(options: &InstallOptions) -> Result<String> {
         .map_err(advise_rights)?;
     Ok(format!(
         "{} is a link to {}\nWireshark lists the queues of this machine after its next start; `tshark -D` lists them, too\n",
-        link.display(),
-        program.display()
+        shown(&link),
+        shown(&program)
     ))
+}
+
+/// A path for people.
+fn shown(path: &Path) -> String {
+    hpcap::visible(&path.display().to_string()).into_owned()
 }
 
 /// Refuses to replace anything but a symbolic link.
