@@ -1,0 +1,113 @@
+//! Nothing that anybody does with a queue makes its poll thread wait: the poll threads take no lock
+//! that a process could hold while the scheduler lets that process wait.
+//!
+//! The tests count the locks that poll threads take, not the time that the threads wait, because a
+//! busy machine changes the times.
+
+use hpcap_e2e::vm::{Vm, Wanted, scaled};
+
+vm_tests!(
+    poll_threads_take_no_lock_that_can_sleep: Wanted::PF.capturing("hpcap_ixgbe", "ring_bytes=4M"),
+);
+
+const TRACE: &str = "/sys/kernel/tracing";
+const QUEUE: &str = "/sys/class/hpcap/hpcap_0_0";
+
+/// The functions that take a lock that can sleep. A kernel has some of them.
+const LOCKS: &str = "mutex_lock mutex_lock_nested mutex_lock_interruptible mutex_lock_interruptible_nested \
+                     mutex_lock_killable mutex_lock_killable_nested down down_interruptible down_read down_write";
+
+/// Lets all tasks whose name fits `names` report each lock that they take.
+fn report_locks_of(vm: &Vm, names: &str) {
+    vm.sh(&format!(
+        "cd {TRACE}
+        echo 0 >events/enable
+        echo 'comm ~ \"{names}\"' >events/kprobes/filter
+        echo >trace
+        echo 1 >events/kprobes/enable"
+    ));
+}
+
+/// Ends the reports, and returns those since [`report_locks_of`].
+fn reported_locks(vm: &Vm) -> Vec<String> {
+    vm.sh(&format!("echo 0 >{TRACE}/events/kprobes/enable"));
+    let trace = vm.sh(&format!("cat {TRACE}/trace"));
+    let reports = trace.lines().filter(|line| line.contains("takes_"));
+    reports.map(str::to_owned).collect()
+}
+
+fn poll_threads_take_no_lock_that_can_sleep(vm: &Vm) {
+    vm.sh("modprobe hpcap_testnic first=8 rate=1000 size=200");
+    vm.sh(&format!(
+        "mount -t tracefs tracefs {TRACE} 2>/dev/null || true
+        for lock in {LOCKS}; do
+            if grep -q \" [tT] $lock$\" /proc/kallsyms; then
+                echo \"p:takes_$lock $lock\" >>{TRACE}/kprobe_events
+            fi
+        done"
+    ));
+
+    // The reports work: `cat` takes locks.
+    report_locks_of(vm, "cat");
+    vm.sh(&format!("cat {QUEUE}/caplen {QUEUE}/listeners >/dev/null"));
+    assert!(!reported_locks(vm).is_empty());
+
+    report_locks_of(vm, "hpcap_*");
+    let recorder = vm.recorder("hpcap0", "raw");
+    vm.start_traffic(0, "gen:size=imix,rate=2kpps");
+    let readers: Vec<_> = (0..4).map(|_| vm.background(&read(scaled(20)))).collect();
+    for round in 0..scaled(10).max(2) {
+        vm.sh(&change(round));
+    }
+    for reader in readers {
+        reader.finish();
+    }
+    vm.sh("ip link set hpcap0 down; ip link set hpcap0 up");
+    vm.stop_traffic(0);
+    vm.end_recorder(recorder, "raw");
+    // Before the queues go: a thread that ends takes locks of the kernel.
+    let locks = reported_locks(vm);
+    let first = &locks[..locks.len().min(10)];
+    assert!(locks.is_empty(), "{} locks: {first:#?}", locks.len());
+    vm.sh("modprobe -r hpcap_testnic hpcap_ixgbe hpcap");
+}
+
+/// Reads everything that a queue and its interface show, `rounds` times.
+fn read(rounds: u64) -> String {
+    format!(
+        "for i in $(seq {rounds}); do
+            cat {QUEUE}/* {QUEUE}/ledger/* {QUEUE}/dedup/* >/dev/null 2>&1 || true
+            ethtool -S hpcap0 >/dev/null
+            ip -s link show hpcap0 >/dev/null
+            hpcapctl status >/dev/null
+        done"
+    )
+}
+
+/// Does everything once that changes a queue.
+fn change(round: u64) -> String {
+    let on = round % 2;
+    let size = 1 + on;
+    format!(
+        "cd {QUEUE}
+        echo {size}00 >caplen
+        echo {on} >look_back
+        echo hold >when_full
+        echo 0 >cpu
+        printf '# all\\n1\\n6 0 0 65535\\n' >filter
+        echo 1 >dedup/enabled
+        echo {size}000000 >dedup/age_ns
+        echo drop >when_full
+        echo 0 >dedup/enabled
+        hpcapdd --quiet hpcap0 null --frames 10
+        rm -f /out/victim.json
+        e2e-listener hpcap0 --contract=lossy --stuck >/out/victim.json &
+        until grep -q attached /out/victim.json; do sleep 0.02; done
+        hpcapctl kill hpcap0 $(sed 's/.*\"id\":\\([0-9]*\\).*/\\1/;q' /out/victim.json)
+        kill $! 2>/dev/null || true
+        wait $! || true
+        echo {size}M >/sys/class/hpcap/hpcap_8_0/ring_bytes
+        echo 0 >/sys/module/hpcap_testnic/parameters/up
+        echo 1 >/sys/module/hpcap_testnic/parameters/up"
+    )
+}
