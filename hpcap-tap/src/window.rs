@@ -112,14 +112,11 @@ fn seek(listener: &mut Listener, from: Timestamp) -> Option<Timestamp> {
     }
 }
 
-/// Passes over the present block. Returns false if it is still being written.
+/// Passes over the records that begin in the present block. Returns false if the block is still being written.
 fn skip_block(listener: &mut Listener) -> bool {
-    let Some(block) = listener.block() else {
-        return false;
+    let next = match listener.block() {
+        Some(block) if block.complete => block.number + 1,
+        _ => return false,
     };
-    let (bytes, is_complete) = (block.bytes.len() as u64, block.complete);
-    if is_complete {
-        listener.advance(bytes);
-    }
-    is_complete
+    listener.skip_to_block(next)
 }

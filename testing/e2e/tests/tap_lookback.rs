@@ -140,6 +140,31 @@ fn loss_is_an_event() {
     drop(listener);
 }
 
+/// A record can begin in one block and end in the next, so a window that begins some blocks behind the oldest frame
+/// does not begin at the start of a block.
+#[test]
+fn window_begins_with_a_whole_record() {
+    let lab = Lab::new();
+    let args = [
+        "--ring",
+        "4M",
+        "--look-back",
+        "gen:size=1500,rate=1000pps,late=delay",
+    ];
+    let daemon = Daemon::start(&lab, &args);
+    wait_for_frames(&daemon, 2000);
+    let args = ["--on", "command:true", "--before", "400ms"];
+    let args = [&args[..], &["--after", "0s", "-w", "x.pcapng"]].concat();
+    let _ = watch(&lab, &args).wait().exits(0);
+    let numbers = numbers(&lab.path("x.pcapng"));
+    let seqs: Vec<_> = numbers.iter().map(|(seq, _)| *seq).collect();
+    assert!(seqs.first().is_some_and(|first| *first > 1000), "{seqs:?}");
+    assert!(
+        seqs.windows(2).all(|pair| pair[1] == pair[0] + 1),
+        "{seqs:?}"
+    );
+}
+
 #[test]
 fn small_ring_is_told() {
     let lab = Lab::new();

@@ -254,6 +254,27 @@ impl Listener {
         }
     }
 
+    /// Passes over all records before the first one that begins in block `number`, which may lie in the middle of the
+    /// block's bytes of the ring: a record can begin in one block and end in the next. Returns `false`, and changes
+    /// nothing, if no such record is published yet, or if it is overwritten.
+    ///
+    /// The records passed over count as read: neither the next gap nor the listener's ledger contains them.
+    pub fn skip_to_block(&mut self, number: u64) -> bool {
+        let Some(entry) = self.page.block(number) else {
+            return false;
+        };
+        let ahead = self.position..=self.published();
+        if !ahead.contains(&entry.first_off) || self.is_overtaken(entry.first_off) {
+            return false;
+        }
+        self.position = entry.first_off;
+        self.mark = Mark {
+            off: entry.first_off,
+            told: Ledger::from_counts(&entry.ledger),
+        };
+        true
+    }
+
     /// Acknowledges everything consumed, so that the producer may overwrite it.
     ///
     /// # Errors
