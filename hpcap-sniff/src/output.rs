@@ -4,22 +4,19 @@
 //! latest [`DELAY`] after the first frame in it. A reader that stands still never keeps this program from
 //! ending.
 
-use std::fs::File;
 use std::io::{self, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use hpcap::error::{Context, Result};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use hpcap::prompt_writer::PromptWriter;
 use nix::time::{ClockId, clock_gettime};
 
 /// Longest time that text waits for more of it.
 pub const DELAY: Duration = Duration::from_millis(100);
 /// Number of waiting bytes from which text is written.
 const PIECE: usize = 64 << 10;
-/// Bytes that a pipe takes without blocking when poll(2) reports it as writable.
-const CHUNK: usize = 4096;
 /// Longest wait for the reader before a request to stop is noticed, in milliseconds.
 const NOTICE_MS: u16 = 50;
 /// Longest time that a reader can keep a program from ending.
@@ -37,9 +34,7 @@ pub enum Reader {
 /// A buffer in front of standard output.
 #[derive(Debug)]
 pub struct Output {
-    file: File,
-    /// Whether a write can wait for a reader.
-    can_block: bool,
+    writer: PromptWriter,
     text: Vec<u8>,
     /// Bytes of `text` that are certain: those of frames that were whole.
     certain: usize,
@@ -53,14 +48,8 @@ impl Output {
     /// # Errors
     /// Errors of fstat(2).
     pub fn new(fd: OwnedFd) -> Result<Self> {
-        let file = File::from(fd);
-        let kind = file
-            .metadata()
-            .context(|| "examine the output")?
-            .file_type();
         Ok(Self {
-            file,
-            can_block: !kind.is_file(),
+            writer: PromptWriter::new(fd).context(|| "examine the output")?,
             text: Vec::with_capacity(2 * PIECE),
             certain: 0,
             waiting_since: None,
@@ -105,15 +94,10 @@ impl Output {
                 break Ok(Reader::Present);
             }
             let rest = &self.text[written..];
-            if self.can_block && !wait_for_reader(&self.file, stop) {
+            if !wait_for_reader(&self.writer, stop) {
                 break Ok(Reader::Gone);
             }
-            let piece = if self.can_block {
-                rest.len().min(CHUNK)
-            } else {
-                rest.len()
-            };
-            match self.file.write(&rest[..piece]) {
+            match self.writer.write(rest) {
                 Ok(n) => written += n,
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
@@ -129,12 +113,11 @@ impl Output {
 }
 
 /// Waits until a write does not block. Returns `false` if that takes too long after `stop` was set.
-fn wait_for_reader(file: &File, stop: &AtomicBool) -> bool {
+fn wait_for_reader(writer: &PromptWriter, stop: &AtomicBool) -> bool {
     let mut stopped: Option<Instant> = None;
     loop {
-        let mut fds = [PollFd::new(file.as_fd(), PollFlags::POLLOUT)];
-        // Other results than "not writable" are left to write(2), which reports the error.
-        if !matches!(poll(&mut fds, PollTimeout::from(NOTICE_MS)), Ok(0)) {
+        // Other results than "no room" are left to write(2), which reports the error.
+        if !matches!(writer.wait(NOTICE_MS), Ok(false)) {
             return true;
         }
         if stop.load(Ordering::Relaxed)
@@ -153,6 +136,7 @@ fn coarse_time() -> Duration {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
+    use std::fs::File;
     use std::io::Read;
 
     use super::*;

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 
 use hpcap::Result;
 use hpcap::error::Context;
+use hpcap::prompt_writer::PromptWriter;
 use nix::fcntl::OFlag;
 
 use super::answer::LOSSES_FIELD;
-use crate::viewer::Outlet;
 
 /// Sets the value of a field of the toolbar.
 const SET: u8 = 1;
@@ -22,7 +22,7 @@ const STATUS_BAR: u8 = 6;
 pub struct Control {
     incoming: File,
     path: PathBuf,
-    outgoing: Option<Outlet>,
+    outgoing: Option<PromptWriter>,
     told: String,
 }
 
@@ -53,7 +53,7 @@ impl Control {
         let mut unread = [0; 256];
         while matches!((&self.incoming).read(&mut unread), Ok(1..)) {}
         if self.outgoing.is_none() {
-            self.outgoing = Outlet::open_fifo(&self.path).ok().flatten();
+            self.outgoing = PromptWriter::open_fifo(&self.path).ok().flatten();
         }
         let Some(outgoing) = &mut self.outgoing else {
             return;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use hpcap::prompt_writer::PromptWriter;
 use hpcap::queue::QueueAddress;
 use hpcap::{Error, Queue, Result};
 use hpcap_service::Signals;
@@ -13,7 +14,7 @@ use crate::report::Reporter;
 use crate::side::{QueueSide, Side};
 use crate::tap::Tap;
 use crate::viewer::door::{CONNECTIONS_MAX, Door, Place};
-use crate::viewer::{NewSource, Outlet, Profile, Viewer};
+use crate::viewer::{NewSource, Profile, Viewer, standard_output};
 
 impl Session {
     /// Opens the queues and outputs of `plan`. Nothing is written if any of the queues is not there.
@@ -72,7 +73,7 @@ impl Session {
             let target = self.routes[route].output.target.clone();
             let door = match target {
                 Target::Stdout => {
-                    self.welcome(route, "standard output".into(), Outlet::stdout()?)?;
+                    self.welcome(route, "standard output".into(), standard_output()?)?;
                     continue;
                 }
                 Target::Path(path) => match Place::open(&path)? {
@@ -98,7 +99,7 @@ impl Session {
     }
 
     /// Adds a viewer of `route`.
-    fn welcome(&mut self, route: usize, name: String, outlet: Outlet) -> Result<()> {
+    fn welcome(&mut self, route: usize, name: String, outlet: PromptWriter) -> Result<()> {
         let Route { output, taps } = &self.routes[route];
         let source = |tap: usize| NewSource {
             tap,

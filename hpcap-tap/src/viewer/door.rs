@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 
 use hpcap::Result;
 use hpcap::error::Context;
+use hpcap::prompt_writer::PromptWriter;
 
-use super::Outlet;
+use super::outlet::{create_file, open_fifo};
 
 /// Largest number of connections through one door at a time.
 pub const CONNECTIONS_MAX: usize = 64;
@@ -27,7 +28,7 @@ pub enum Door {
 #[derive(Debug)]
 pub enum Place {
     /// A file, which is open.
-    File(Outlet),
+    File(PromptWriter),
     /// A FIFO, whose reader may come later.
     Fifo(Door),
 }
@@ -44,7 +45,7 @@ impl Place {
         if is_fifo {
             return Ok(Self::Fifo(Door::Fifo(path.to_owned())));
         }
-        Outlet::create(path).map(Self::File)
+        create_file(path).map(Self::File)
     }
 }
 
@@ -93,17 +94,17 @@ impl Door {
     ///
     /// # Errors
     /// Returns errors that close the door.
-    pub fn admit(&self) -> Result<Option<(String, Outlet)>> {
+    pub fn admit(&self) -> Result<Option<(String, PromptWriter)>> {
         match self {
             Self::Fifo(path) => {
-                let opened = Outlet::open_fifo(path)?;
+                let opened = open_fifo(path)?;
                 Ok(opened.map(|outlet| (path.display().to_string(), outlet)))
             }
             Self::Tcp(listener) => match listener.accept() {
                 Ok((connection, from)) => {
                     let name = format!("viewer {from}");
                     // A connection that broke at once is nobody.
-                    Ok(Outlet::connection(connection)
+                    Ok(PromptWriter::connection(connection)
                         .ok()
                         .map(|outlet| (name, outlet)))
                 }

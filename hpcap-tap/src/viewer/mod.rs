@@ -10,10 +10,11 @@ use std::io;
 
 use hpcap::compress::FileFormat;
 use hpcap::pcapfile::{CaptureWriter, Direction, Marks, Section, Statistics};
+use hpcap::prompt_writer::{PromptWriter, Room};
 use hpcap::raw::{FileHeader, Record};
 use hpcap::{Count, Error, Frame, Ledger, Reason, Result, Timestamp};
 
-pub use outlet::{Outlet, Room};
+pub use outlet::standard_output;
 
 /// Name and version of this program, for the section header of pcapng.
 const APPLICATION: &str = concat!("hpcap-tap ", env!("CARGO_PKG_VERSION"));
@@ -79,7 +80,7 @@ pub enum Ending {
 #[derive(Debug)]
 pub struct Viewer {
     profile: Profile,
-    writer: CaptureWriter<Outlet>,
+    writer: CaptureWriter<PromptWriter>,
     room: Option<Room>,
     sources: Vec<Source>,
     start: Timestamp,
@@ -97,7 +98,7 @@ impl Viewer {
     ///
     /// # Errors
     /// Returns an error when the format does not have the link types of the queues.
-    pub fn new(profile: Profile, outlet: Outlet, sources: Vec<NewSource>) -> Result<Self> {
+    pub fn new(profile: Profile, outlet: PromptWriter, sources: Vec<NewSource>) -> Result<Self> {
         let headers: Vec<FileHeader> = sources.iter().map(|s| s.header.clone()).collect();
         let tried = || format!("write {}", profile.name);
         if profile.format == FileFormat::Pcap
