@@ -3,7 +3,6 @@
 //!
 //! | module | content |
 //! |---|---|
-//! | [`packet`] | the headers of a frame, as values |
 //! | [`print`](mod@print) | frames and losses as lines, as the log of 2006, and as JSON |
 //! | [`sniff`] | the loop over the stream of the queue |
 //! | [`output`] | the buffer in front of standard output |
@@ -16,7 +15,6 @@
 
 pub mod cli;
 pub mod output;
-pub mod packet;
 pub mod poll_cpu;
 pub mod print;
 pub mod sniff;

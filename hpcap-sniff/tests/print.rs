@@ -2,18 +2,17 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-mod frames;
 mod lab;
 
 use std::fs::File;
 
-use frames::{all, ethernet, ipv4, tcp};
 use hpcap::Timestamp;
 use hpcap::pcapfile::{PcapWriter, Precision};
 use hpcap_sniff::print::Style;
 use lab::{engine, sniffed};
 use proptest::prelude::*;
 use serde_json::Value;
+use testkit::packets::{ethernet, ipv4, one_of_each_kind, tcp};
 
 /// Captures `frames` and returns the text of them.
 fn printed(frames: &[Vec<u8>], style: Style) -> String {
@@ -38,7 +37,7 @@ fn printed(frames: &[Vec<u8>], style: Style) -> String {
 
 #[test]
 fn lines_are_those_of_tcpdump() {
-    let text = printed(&all(), Style::Line);
+    let text = printed(&one_of_each_kind(), Style::Line);
     let lines: Vec<&str> = text
         .lines()
         .map(|line| line.split_once(' ').unwrap().1)
@@ -85,7 +84,7 @@ fn log_is_that_of_2006() {
 
 #[test]
 fn json_has_every_header() {
-    let text = printed(&all(), Style::Json);
+    let text = printed(&one_of_each_kind(), Style::Json);
     let objects: Vec<Value> = text
         .lines()
         .map(|l| serde_json::from_str(l).unwrap())

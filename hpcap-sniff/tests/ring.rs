@@ -7,7 +7,7 @@ mod lab;
 
 use hpcap::stream::Looked;
 use hpcap::{Contract, Event};
-use hpcap_sniff::packet::Packet;
+use hpcap_packet::Packet;
 use hpcap_sniff::print::Style;
 use hpcap_source::generator::verify_cut;
 use lab::{RING_BYTES, engine, sniffed, stream};

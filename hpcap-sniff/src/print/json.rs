@@ -7,7 +7,7 @@ use hpcap::stream::{Missed, RingFrame};
 use super::Place;
 use super::line::flags;
 use super::text::{Clock, Zone, decimal, hex, ip, mac};
-use crate::packet::{Arp, Ethernet, Icmp, Ip, Network, Packet, Transport};
+use hpcap_packet::{Arp, Ethernet, Icmp, Ip, Network, Packet, Transport};
 
 /// Prints objects.
 #[derive(Debug)]
@@ -118,7 +118,7 @@ fn packet(out: &mut Vec<u8>, packet: &Ip) {
     text(out, "destination", |out| ip(out, packet.destination));
     number(out, "protocol", packet.protocol);
     number(out, "hop_limit", packet.hop_limit);
-    if let Some((source, destination)) = packet.transport.ports() {
+    if let Some((source, destination)) = packet.ports() {
         number(out, "source_port", source);
         number(out, "destination_port", destination);
     }

@@ -3,7 +3,7 @@
 use hpcap::stream::RingFrame;
 
 use super::text::{Clock, Zone, decimal, hex, ip, mac};
-use crate::packet::{Arp, Icmp, Ip, Network, Packet, TcpFlags, Transport};
+use hpcap_packet::{Arp, Icmp, Ip, Network, Packet, TcpFlags, Transport};
 
 /// Prints lines.
 #[derive(Debug)]
@@ -98,7 +98,7 @@ fn arp(out: &mut Vec<u8>, message: &Arp) {
 fn packet(out: &mut Vec<u8>, packet: &Ip) {
     let is_v4 = packet.source.is_ipv4();
     out.extend_from_slice(if is_v4 { b"IP " } else { b"IP6 " });
-    let ports = packet.transport.ports();
+    let ports = packet.ports();
     let port = |out: &mut Vec<u8>, port: Option<u16>| {
         if let Some(port) = port {
             out.push(b'.');

@@ -6,7 +6,7 @@ use hpcap::stream::RingFrame;
 
 use super::text::{decimal, hex, ip, mac};
 use super::{Place, RingLayout};
-use crate::packet::{Network, Packet};
+use hpcap_packet::{Network, Packet};
 
 /// Prints two lines for each frame.
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use hpcap::Timestamp;
 
-use crate::packet::Mac;
+use hpcap_packet::Mac;
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
 

@@ -1,13 +1,8 @@
 //! A frame in a few words: its addresses and what it carries.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use hpcap::pcapfile::LINK_TYPE_ETHERNET;
-
-const IPV4: u16 = 0x0800;
-const IPV6: u16 = 0x86dd;
-const TAGS: [u16; 2] = [0x8100, 0x88a8];
+use hpcap_packet::{Ethernet, Ip, Network, Packet};
 
 /// The first bytes of a frame.
 #[derive(Debug)]
@@ -22,110 +17,59 @@ impl<'a> Described<'a> {
     }
 }
 
-fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
-    Some(u16::from_be_bytes([*bytes.get(at)?, *bytes.get(at + 1)?]))
-}
-
-/// Returns the type of an Ethernet frame, and what is behind its tags.
-fn payload(bytes: &[u8]) -> Option<(u16, &[u8])> {
-    let mut at = 12;
-    while TAGS.contains(&u16_at(bytes, at)?) {
-        at += 4;
-    }
-    Some((u16_at(bytes, at)?, bytes.get(at + 2..)?))
-}
-
-/// What an IP packet says of its way.
-struct Ends {
-    from: IpAddr,
-    to: IpAddr,
-    protocol: u8,
-    ports: Option<(u16, u16)>,
-}
-
-fn ends(kind: u16, packet: &[u8]) -> Option<Ends> {
-    let (from, to, protocol, rest): (IpAddr, IpAddr, u8, &[u8]) = match kind {
-        IPV4 => {
-            let address = |at: usize| {
-                let bytes: [u8; 4] = packet.get(at..at + 4)?.try_into().ok()?;
-                Some(Ipv4Addr::from(bytes).into())
-            };
-            let header = usize::from(packet.first()? & 15) * 4;
-            (
-                address(12)?,
-                address(16)?,
-                *packet.get(9)?,
-                packet.get(header..)?,
-            )
-        }
-        IPV6 => {
-            let address = |at: usize| {
-                let bytes: [u8; 16] = packet.get(at..at + 16)?.try_into().ok()?;
-                Some(Ipv6Addr::from(bytes).into())
-            };
-            (
-                address(8)?,
-                address(24)?,
-                *packet.get(6)?,
-                packet.get(40..)?,
-            )
-        }
-        _ => return None,
-    };
-    let has_ports = matches!(protocol, 6 | 17 | 132);
-    let ports = has_ports
-        .then(|| u16_at(rest, 0).zip(u16_at(rest, 2)))
-        .flatten();
-    Some(Ends {
-        from,
-        to,
-        protocol,
-        ports,
-    })
-}
-
-/// Writes six bytes as a MAC address.
-fn mac(bytes: &[u8]) -> String {
+/// Writes bytes as hexadecimal numbers with colons between them, as in a MAC address.
+fn hexadecimal(bytes: &[u8]) -> String {
     let hex: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     hex.join(":")
 }
 
+/// The name of a protocol after the headers of IP.
+fn protocol_name(number: u8) -> Option<&'static str> {
+    Some(match number {
+        1 => "icmp",
+        6 => "tcp",
+        17 => "udp",
+        58 => "icmp6",
+        132 => "sctp",
+        _ => return None,
+    })
+}
+
+fn write_flow(ip: &Ip, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let (from, to) = (ip.source, ip.destination);
+    match ip.ports() {
+        Some((source, destination)) => {
+            write!(f, "{from} port {source} > {to} port {destination}, ")?;
+        }
+        None => write!(f, "{from} > {to}, ")?,
+    }
+    match protocol_name(ip.protocol) {
+        Some(name) => f.write_str(name),
+        None => write!(f, "protocol {}", ip.protocol),
+    }
+}
+
 impl fmt::Display for Described<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let found = match self.link_type {
-            LINK_TYPE_ETHERNET => payload(self.bytes),
-            _ => None,
-        };
-        let Some((kind, packet)) = found else {
-            let start = &self.bytes[..self.bytes.len().min(16)];
-            return write!(f, "starts with {}", mac(start));
-        };
-        let Some(Ends {
-            from,
-            to,
-            protocol,
-            ports,
-        }) = ends(kind, packet)
-        else {
-            let (to, from) = (mac(&self.bytes[..6]), mac(&self.bytes[6..12]));
-            return write!(f, "{from} > {to}, type 0x{kind:04x}");
-        };
-        let protocol = match protocol {
-            1 => "icmp".to_owned(),
-            6 => "tcp".to_owned(),
-            17 => "udp".to_owned(),
-            58 => "icmp6".to_owned(),
-            132 => "sctp".to_owned(),
-            other => format!("protocol {other}"),
-        };
-        match ports {
-            Some((source, destination)) => {
-                write!(
-                    f,
-                    "{from} port {source} > {to} port {destination}, {protocol}"
-                )
+        let packet = Packet::parse(&self.bytes.into(), self.link_type);
+        match (packet.network, packet.ethernet, packet.ether_type) {
+            (Network::Ip(ip), ..) => write_flow(&ip, f),
+            (
+                _,
+                Some(Ethernet {
+                    source,
+                    destination,
+                    ..
+                }),
+                Some(kind),
+            ) => {
+                let (from, to) = (hexadecimal(&source.0), hexadecimal(&destination.0));
+                write!(f, "{from} > {to}, type 0x{kind:04x}")
             }
-            None => write!(f, "{from} > {to}, {protocol}"),
+            _ => {
+                let start = &self.bytes[..self.bytes.len().min(16)];
+                write!(f, "starts with {}", hexadecimal(start))
+            }
         }
     }
 }
@@ -134,6 +78,9 @@ impl fmt::Display for Described<'_> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    const IPV4: u16 = 0x0800;
+    const IPV6: u16 = 0x86dd;
 
     fn frame(kind: u16, packet: &[u8]) -> Vec<u8> {
         let addresses = [2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2];

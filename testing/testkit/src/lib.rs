@@ -10,11 +10,12 @@
 //! | [`machine`] | files of `/proc` and `/sys` of other machines |
 //! | [`disk`] | a small file system that a test can fill |
 //! | [`frames`] | Ethernet frames that are special on their way through Linux |
+//! | [`packets`] | frames of the usual protocols, made header by header |
 //! | [`captures`] | the folder of real captures that a developer may provide |
 //! | [`pcap`] | classic pcap files, read and written without the code under test |
 //! | [`pcapng`] | parts of pcap and pcapng files, in either byte order |
 //! | `raw` (feature of that name) | RAW files, made and read back |
-//! | `source` (feature of that name) | collecting the frames that a source of the engine lends |
+//! | `source` (feature of that name) | opening sources, sending frames to them, collecting the frames that they lend |
 //!
 //! All functions panic where a test should fail. A crate that this crate depends on does not use it in
 //! its unit tests: those would see two copies of the crate that they test.
@@ -26,6 +27,7 @@ pub mod disk;
 pub mod frames;
 pub mod machine;
 pub mod network;
+pub mod packets;
 pub mod pcap;
 pub mod pcapng;
 pub mod process;

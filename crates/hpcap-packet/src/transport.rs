@@ -126,7 +126,15 @@ impl Transport {
         })
     }
 
-    /// Ports of the source and of the destination.
+    /// Reads the ports with which the header `next` starts; `None` if it has none.
+    pub(super) fn ports_at(bytes: &RingBytes<'_>, next: Next<u8>) -> Option<(u16, u16)> {
+        let has_ports = matches!(next.kind, 6 | 17 | 132 | 136);
+        has_ports
+            .then(|| bytes.u16(next.at).zip(bytes.u16(next.at + 2)))
+            .flatten()
+    }
+
+    /// Ports of the source and of the destination of a header that is whole.
     #[must_use]
     pub fn ports(&self) -> Option<(u16, u16)> {
         match self {

@@ -1,14 +1,13 @@
-//! Frames for tests, made header by header.
-
-#![allow(dead_code, reason = "each test file uses a part of it")]
-#![allow(unreachable_pub, reason = "not an API")]
+//! Frames of the usual protocols, made header by header.
 
 /// Returns `parts` one after the other.
+#[must_use]
 pub fn join(parts: &[&[u8]]) -> Vec<u8> {
     parts.concat()
 }
 
 /// Returns an Ethernet frame of type `kind`.
+#[must_use]
 pub fn ethernet(kind: u16, body: &[u8]) -> Vec<u8> {
     join(&[
         &[0, 0x10, 0x22, 0xfd, 0xc4, 0xd6],
@@ -19,11 +18,13 @@ pub fn ethernet(kind: u16, body: &[u8]) -> Vec<u8> {
 }
 
 /// Returns the body of a frame of type 0x8100 or 0x88a8.
+#[must_use]
 pub fn tag(control: u16, kind: u16, body: &[u8]) -> Vec<u8> {
     join(&[&control.to_be_bytes(), &kind.to_be_bytes(), body])
 }
 
 /// Returns an IPv4 packet, with `place` in its field of flags and fragment offset.
+#[must_use]
 pub fn ipv4_part(protocol: u8, place: u16, body: &[u8]) -> Vec<u8> {
     let length = u16::try_from(20 + body.len()).unwrap();
     join(&[
@@ -38,11 +39,14 @@ pub fn ipv4_part(protocol: u8, place: u16, body: &[u8]) -> Vec<u8> {
     ])
 }
 
+/// Returns an IPv4 packet that is not a fragment.
+#[must_use]
 pub fn ipv4(protocol: u8, body: &[u8]) -> Vec<u8> {
     ipv4_part(protocol, 0, body)
 }
 
 /// Returns an IPv6 packet from 2001:db8::1 to 2001:db8::2.
+#[must_use]
 pub fn ipv6(next: u8, body: &[u8]) -> Vec<u8> {
     let mut source = [0; 16];
     source[..4].copy_from_slice(&[0x20, 1, 0x0d, 0xb8]);
@@ -59,11 +63,14 @@ pub fn ipv6(next: u8, body: &[u8]) -> Vec<u8> {
     ])
 }
 
-/// Returns an extension header of IPv6 of 8 bytes and `more` units of 8, and what follows it.
+/// Returns an extension header of IPv6 of 8 bytes and `more` units of 8, and `body` after it.
+#[must_use]
 pub fn extension(next: u8, more: u8, body: &[u8]) -> Vec<u8> {
     join(&[&[next, more], &vec![0; 6 + 8 * usize::from(more)], body])
 }
 
+/// Returns a datagram of UDP.
+#[must_use]
 pub fn udp(source: u16, destination: u16, body: &[u8]) -> Vec<u8> {
     let length = u16::try_from(8 + body.len()).unwrap();
     join(&[
@@ -75,6 +82,8 @@ pub fn udp(source: u16, destination: u16, body: &[u8]) -> Vec<u8> {
     ])
 }
 
+/// Returns a segment of TCP with the sequence number 1000, the acknowledgement 2000 and the window 500.
+#[must_use]
 pub fn tcp(source: u16, destination: u16, flags: u8, body: &[u8]) -> Vec<u8> {
     join(&[
         &source.to_be_bytes(),
@@ -88,8 +97,9 @@ pub fn tcp(source: u16, destination: u16, flags: u8, body: &[u8]) -> Vec<u8> {
     ])
 }
 
-/// One frame of each kind that the parser knows.
-pub fn all() -> Vec<Vec<u8>> {
+/// Returns one frame of each kind that the parser of packets (`hpcap-packet`) knows.
+#[must_use]
+pub fn one_of_each_kind() -> Vec<Vec<u8>> {
     let udp = udp(53, 40_000, &[9; 12]);
     let fragment = extension(17, 0, &udp);
     let gre = join(&[&[0x20, 0, 0x08, 0x00, 0, 0, 0, 5], &ipv4(17, &udp)]);

@@ -30,6 +30,8 @@ pub struct Ip {
     pub fragment: Option<Fragment>,
     /// The header after those of IP.
     pub transport: Transport,
+    /// The ports, if the captured bytes end behind them in the header after those of IP.
+    cut_ports: Option<(u16, u16)>,
 }
 
 /// The place of a fragment in its packet.
@@ -44,6 +46,13 @@ pub struct Fragment {
 }
 
 impl Ip {
+    /// Ports of the source and of the destination. They are known even if the rest of their header is cut.
+    #[must_use]
+    #[inline]
+    pub fn ports(&self) -> Option<(u16, u16)> {
+        self.transport.ports().or(self.cut_ports)
+    }
+
     /// Reads the packet at `at`; `None` if its header is cut or invalid.
     #[inline]
     pub(super) fn parse_v4(bytes: &RingBytes<'_>, at: usize) -> Option<(Self, Option<Cut>)> {
@@ -72,6 +81,7 @@ impl Ip {
             payload: u32::from(total).saturating_sub(u32::from(header[0] & 0xf) * 4),
             fragment,
             transport: Transport::None,
+            cut_ports: None,
         };
         let next = Next {
             kind: header[9],
@@ -96,6 +106,7 @@ impl Ip {
             payload: u16::from_be_bytes([header[4], header[5]]).into(),
             fragment: None,
             transport: Transport::None,
+            cut_ports: None,
         };
         let first = Next {
             kind: header[6],
@@ -154,7 +165,10 @@ impl Ip {
                 self.transport = transport;
                 (self, None)
             }
-            None => (self, Some(Cut::Transport)),
+            None => {
+                self.cut_ports = Transport::ports_at(bytes, next);
+                (self, Some(Cut::Transport))
+            }
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The headers of a frame, as values.
+//! The headers of a frame, as values. How they are printed is left to the program.
 //!
 //! [`Packet::parse`] reads every field once, because a frame in the ring may be overwritten meanwhile. It
 //! allocates nothing and accepts any bytes: what it does not know, or what the capture has cut, is
@@ -127,6 +127,15 @@ pub struct Packet {
 
 impl Packet {
     /// Reads the headers of a frame of `link_type` (LINKTYPE_ value).
+    ///
+    /// ```
+    /// use hpcap_packet::Packet;
+    ///
+    /// let mut frame = vec![2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 0x81, 0, 0, 42, 0x88, 0xb5];
+    /// let packet = Packet::parse(&frame[..].into(), 1);
+    /// assert_eq!(packet.ether_type, Some(0x88b5));
+    /// assert_eq!(packet.ethernet.unwrap().vlans()[0].id(), 42);
+    /// ```
     #[must_use]
     #[inline]
     pub fn parse(bytes: &RingBytes<'_>, link_type: u32) -> Self {
@@ -142,7 +151,7 @@ impl Packet {
         Some(Ends {
             source: ip.source,
             destination: ip.destination,
-            ports: ip.transport.ports(),
+            ports: ip.ports(),
         })
     }
 }

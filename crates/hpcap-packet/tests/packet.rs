@@ -2,13 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-mod frames;
-
 use std::net::IpAddr;
 
-use frames::{all, ethernet, extension, ipv4, ipv4_part, ipv6, join, tag, tcp, udp};
-use hpcap_sniff::packet::{Cut, Ends, Fragment, Gre, Ip, Network, Packet, Transport};
+use hpcap_packet::{Cut, Ends, Fragment, Gre, Ip, Network, Packet, Transport};
 use proptest::prelude::*;
+use testkit::packets::{
+    ethernet, extension, ipv4, ipv4_part, ipv6, join, one_of_each_kind, tag, tcp, udp,
+};
 
 const ETHERNET: u32 = 1;
 
@@ -153,6 +153,13 @@ fn cut_frames_name_the_header() {
     assert_eq!(cut(42), None);
 }
 
+#[test]
+fn ports_outlive_a_cut_header() {
+    let frame = ethernet(0x0800, &ipv4(6, &tcp(1, 2, 0, &[])));
+    let ports = |bytes: usize| parse(&frame[..bytes]).ends().unwrap().ports;
+    assert_eq!((ports(37), ports(38)), (None, Some((1, 2))));
+}
+
 /// What the parser may find in a frame does not change when bytes are appended, except that less is cut.
 fn agrees(short: &Packet, long: &Packet) -> bool {
     let is_kept = |found: Option<Ends>| {
@@ -179,11 +186,11 @@ proptest! {
     /// Random bytes hardly ever reach the deeper headers, so real frames are damaged.
     #[test]
     fn damaged_frames_are_parsed(
-        number in 0..all().len(),
+        number in 0..one_of_each_kind().len(),
         damage in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..6),
         cut in any::<prop::sample::Index>(),
     ) {
-        let mut frame = all().swap_remove(number);
+        let mut frame = one_of_each_kind().swap_remove(number);
         for (at, byte) in damage {
             let at = at.index(frame.len());
             frame[at] = byte;
