@@ -4,7 +4,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use hpcap::{Error, Kind, Result};
+use hpcap::{Kind, Result};
 use hpcap_host::Interface;
 use nix::errno::Errno;
 
@@ -40,12 +40,7 @@ impl AutoSpec {
     /// [`Kind::Usage`], with the key, its value and the values that are allowed.
     pub fn parse(text: &str) -> Result<Self> {
         let (interface, mut o) = Options::split(FORM, text)?;
-        if interface.is_empty() {
-            return Err(Error::usage(
-                format!("source {FORM}"),
-                "the name of the interface is missing, as in auto:eth0",
-            ));
-        }
+        o.require_interface(&interface)?;
         let mut spec = Self::new(interface);
         if let Some(on) = o.take_switch("promisc")? {
             spec.promiscuous = on;

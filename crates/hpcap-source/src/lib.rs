@@ -14,6 +14,7 @@ pub mod generator;
 mod losses;
 mod options;
 pub mod pcap;
+mod presence;
 mod schedule;
 mod socket_option;
 pub mod spec;

@@ -169,6 +169,18 @@ impl<'t> Options<'t> {
         Self::read(form, &pieces(text))
     }
 
+    /// Fails if `interface`, the name at the start, is empty.
+    pub(crate) fn require_interface(&self, interface: &str) -> Result<()> {
+        if !interface.is_empty() {
+            return Ok(());
+        }
+        let kind = self.form.split(':').next().unwrap_or_default();
+        Err(Error::usage(
+            format!("source {}", self.form),
+            format!("the name of the interface is missing, as in {kind}:eth0"),
+        ))
+    }
+
     fn read(form: &'static str, all: &[&'t str]) -> Result<Self> {
         let mut left: Vec<(&str, &str)> = Vec::new();
         for piece in all {

@@ -7,6 +7,7 @@
 
 mod classic;
 mod cooked;
+mod look;
 mod ring;
 mod socket;
 mod spec;
@@ -14,31 +15,21 @@ pub mod streams;
 mod vlan;
 
 use std::io;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use hpcap::{Error, Kind, Result};
+use hpcap::{Error, Result};
 
 use super::batch::Batch;
 use super::event::PendingEvents;
 use super::losses::Losses;
+use super::presence::Presence;
 use super::schedule::{Schedule, sleep_time};
 use super::{Description, Harvest, InterfaceName, Source, SourceEvent, State};
 use hpcap_host::interface::{Interface, Link};
+pub(crate) use look::is_about_interface;
+use socket::Socket;
 pub(crate) use socket::program_name;
-use socket::{RETIRE, Socket};
 pub use spec::{AfPacketSpec, Direction, Time};
-
-/// State of the interface.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Presence {
-    Up,
-    Down,
-    /// The interface was removed. The socket, if it is still open, may have frames left in its
-    /// ring.
-    Gone {
-        since: Instant,
-    },
-}
 
 /// A source of the frames of a network interface, configured by [`AfPacketSpec`].
 #[derive(Debug)]
@@ -139,114 +130,6 @@ impl AfPacket {
         Ok(())
     }
 
-    /// Checks whether the interface exists and is up, and reads its counters.
-    fn look(&mut self) -> Result<()> {
-        self.schedule.note_look();
-        if self.interface.is_any() {
-            // A capture of all interfaces is not bound to one, so nothing can go down or vanish.
-            return Ok(());
-        }
-        let found = match &self.socket {
-            Some(socket) if socket.is_bound()? => Interface::by_index(self.interface.index)?,
-            _ => None,
-        };
-        match found {
-            Some(interface) => {
-                self.losses.look(&interface);
-                match (self.presence, interface.is_up()) {
-                    (Presence::Up, false) => {
-                        self.presence = Presence::Down;
-                        self.events.push(SourceEvent::InterfaceDown);
-                    }
-                    (Presence::Down | Presence::Gone { .. }, true) => {
-                        self.presence = Presence::Up;
-                        self.events.push(SourceEvent::InterfaceUp);
-                    }
-                    _ => {}
-                }
-                if interface.name != self.interface.name {
-                    self.events.push(SourceEvent::InterfaceRenamed {
-                        from: InterfaceName::new(&self.interface.name),
-                        to: InterfaceName::new(&interface.name),
-                    });
-                }
-                self.interface = interface;
-                Ok(())
-            }
-            None => match self.presence {
-                Presence::Gone { since } => {
-                    // By then, the kernel has handed over the last block that it was filling.
-                    if since.elapsed() > RETIRE * 5 {
-                        self.close_drained()?;
-                    }
-                    match self.socket {
-                        Some(_) => Ok(()),
-                        None => self.look_for_another(),
-                    }
-                }
-                Presence::Up | Presence::Down => {
-                    let since = Instant::now();
-                    self.presence = Presence::Gone { since };
-                    self.events.push(SourceEvent::InterfaceGone);
-                    Ok(())
-                }
-            },
-        }
-    }
-
-    /// Closes the socket if its ring has no frames left. No frame may be lent during the call.
-    fn close_drained(&mut self) -> Result<()> {
-        self.release()?;
-        if self.socket.as_ref().is_some_and(|s| s.ring.is_drained()) {
-            self.count()?;
-            self.losses.reached(u64::MAX);
-            self.resumed = 0;
-            self.socket = None;
-        }
-        Ok(())
-    }
-
-    /// Continues with another interface of the same name, if there is one by now.
-    fn look_for_another(&mut self) -> Result<()> {
-        let Some(interface) = Interface::by_name(&self.spec.interface)? else {
-            return Ok(());
-        };
-        if self.spec.fanout.is_some() && !interface.is_up() {
-            // An interface can join a fanout group only while it is up.
-            return Ok(());
-        }
-        let link = interface.link()?;
-        if link != self.link {
-            return Err(Error::new(
-                Kind::Format,
-                format!("go on with {}", self.spec.interface),
-                "it came back as an interface of another kind, whose frames are different",
-            )
-            .advise("start the capture anew"));
-        }
-        let socket = match Socket::open(&self.spec, &interface, link) {
-            Ok(socket) => socket,
-            // The interface was removed again or is not ready yet; the next look tries again.
-            Err(e) if is_about_interface(e.os_error()) => return Ok(()),
-            // Other members of the fanout group still have sockets on the old interface.
-            Err(e) if self.spec.fanout.is_some() && e.os_error() == Some(libc::EINVAL) => {
-                return Ok(());
-            }
-            Err(e) => return Err(e),
-        };
-        self.losses.replaced(&interface);
-        self.socket = Some(socket);
-        self.events.push(SourceEvent::InterfaceBack);
-        self.presence = if interface.is_up() {
-            Presence::Up
-        } else {
-            self.events.push(SourceEvent::InterfaceDown);
-            Presence::Down
-        };
-        self.interface = interface;
-        Ok(())
-    }
-
     /// Handles `error`, which the socket reported, if there is one.
     fn handle_socket_error(&mut self, error: Option<io::Error>) -> Result<()> {
         let Some(error) = error else {
@@ -265,11 +148,6 @@ impl AfPacket {
         }
         Ok(())
     }
-}
-
-/// Returns whether the error means that the interface is down or gone.
-pub(crate) fn is_about_interface(errno: Option<i32>) -> bool {
-    matches!(errno, Some(libc::ENETDOWN | libc::ENODEV | libc::ENXIO))
 }
 
 /// Returns a warning if the interface merges received frames of a connection into larger ones,
@@ -333,7 +211,7 @@ impl Source for AfPacket {
         self.release()?;
         let timeout = sleep_time(timeout, self.presence == Presence::Up);
         match &self.socket {
-            Some(socket) if !matches!(self.presence, Presence::Gone { .. }) => {
+            Some(socket) if !self.presence.is_gone() => {
                 if socket.poll(timeout, None)? {
                     let error = socket.take_error()?;
                     self.handle_socket_error(error)?;

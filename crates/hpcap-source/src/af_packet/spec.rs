@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use hpcap::{Error, Result};
+use hpcap::Result;
 
 use super::super::options::{self, Options, escaped, number};
 
@@ -80,12 +80,7 @@ impl AfPacketSpec {
     /// allowed.
     pub fn parse(text: &str) -> Result<Self> {
         let (interface, mut o) = Options::split(FORM, text)?;
-        if interface.is_empty() {
-            return Err(Error::usage(
-                format!("source {FORM}"),
-                "the name of the interface is missing, as in af_packet:eth0",
-            ));
-        }
+        o.require_interface(&interface)?;
         let mut spec = Self::new(interface);
         if let Some(on) = o.take_switch("promisc")? {
             spec.promiscuous = on;

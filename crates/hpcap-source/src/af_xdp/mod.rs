@@ -27,10 +27,10 @@ mod bpf;
 mod capture;
 mod clock;
 mod in_use;
+mod look;
 mod memory;
 mod merge;
 mod pace;
-mod presence;
 mod program;
 mod queue;
 mod refusal;
@@ -50,25 +50,17 @@ use hpcap_host::Interface;
 use super::batch::Batch;
 use super::event::PendingEvents;
 use super::losses::Losses;
+use super::presence::Presence;
 use super::schedule::{Schedule, sleep_time};
 use super::{Description, Harvest, InterfaceName, Source, SourceEvent, State};
 use capture::Capture;
 use clock::Clock;
+use look::check;
 use pace::{Pace, fastest};
-use presence::check;
 use queue::Joined;
 
 pub use spec::{AfXdpSpec, Mode, Queues, Time, ZeroCopy};
 pub use start::AfXdpStart;
-
-/// State of the interface.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Presence {
-    Up,
-    Down,
-    /// The interface was removed. The rings, if there are any, may have frames left.
-    Gone,
-}
 
 /// A source of the frames of a network interface, configured by [`AfXdpSpec`].
 #[derive(Debug)]

@@ -137,12 +137,7 @@ impl AfXdpSpec {
             Some((interface, wanted)) => (interface.to_owned(), Some(wanted)),
             None => (name.clone(), None),
         };
-        if interface.is_empty() {
-            return Err(Error::usage(
-                format!("source {FORM}"),
-                "the name of the interface is missing, as in af_xdp:eth0",
-            ));
-        }
+        o.require_interface(&interface)?;
         let mut spec = Self::new(interface);
         if let Some(wanted) = wanted {
             spec.queues = Some(queues(wanted).ok_or_else(|| {

@@ -23,7 +23,7 @@ impl AfXdp {
 
     /// Sleeps until frames may be ready, at most for `timeout`.
     pub(super) fn sleep(&mut self, timeout: Duration) -> Result<()> {
-        if self.presence == Presence::Gone || self.capture.is_none() {
+        if self.presence.is_gone() || self.capture.is_none() {
             std::thread::sleep(timeout);
             return Ok(());
         }

@@ -7,9 +7,8 @@ use super::capture::Capture;
 use super::clock::Clock;
 use super::pace::fastest;
 use super::spec::AfXdpSpec;
-use super::{AfXdp, Presence, in_use, pace};
+use super::{AfXdp, in_use, pace};
 use crate::af_packet::is_about_interface;
-use crate::{InterfaceName, SourceEvent};
 
 impl AfXdp {
     /// Checks whether the interface exists and is up, and reads its counters.
@@ -22,36 +21,22 @@ impl AfXdp {
             _ => None,
         };
         let Some(interface) = found else {
-            if self.presence == Presence::Gone {
-                self.close_drained()?;
-                return match self.capture {
-                    Some(_) => Ok(()),
-                    None => self.look_for_another(),
-                };
+            if self.presence.missing(&mut self.events).is_none() {
+                return Ok(());
             }
-            self.presence = Presence::Gone;
-            self.events.push(SourceEvent::InterfaceGone);
-            return Ok(());
+            self.close_drained()?;
+            return match self.capture {
+                Some(_) => Ok(()),
+                None => self.look_for_another(),
+            };
         };
         self.losses.look(&interface);
-        match (self.presence, interface.is_up()) {
-            (Presence::Up, false) => {
-                self.presence = Presence::Down;
-                self.events.push(SourceEvent::InterfaceDown);
-            }
-            (Presence::Down | Presence::Gone, true) => {
-                self.presence = Presence::Up;
-                // The link may have another speed now.
-                self.pace.link_changed(fastest(&interface));
-                self.events.push(SourceEvent::InterfaceUp);
-            }
-            _ => {}
-        }
-        if interface.name != self.interface.name {
-            self.events.push(SourceEvent::InterfaceRenamed {
-                from: InterfaceName::new(&self.interface.name),
-                to: InterfaceName::new(&interface.name),
-            });
+        let has_come_up = self
+            .presence
+            .found(&self.interface, &interface, &mut self.events);
+        if has_come_up {
+            // The link may have another speed now.
+            self.pace.link_changed(fastest(&interface));
         }
         self.interface = interface;
         Ok(())
@@ -95,13 +80,7 @@ impl AfXdp {
         self.clock = Clock::new(capture.attached.cookie);
         self.pace = pace(&self.spec, &capture, &interface);
         self.taken = vec![0; capture.queues.len()];
-        self.events.push(SourceEvent::InterfaceBack);
-        self.presence = if interface.is_up() {
-            Presence::Up
-        } else {
-            self.events.push(SourceEvent::InterfaceDown);
-            Presence::Down
-        };
+        self.presence.replaced(&interface, &mut self.events);
         self.capture = Some(capture);
         self.interface = interface;
         Ok(())
