@@ -1,45 +1,13 @@
 //! Tests of frames that are sent on one end of a veth pair and captured on the other, byte for
 //! byte.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
-
 use std::time::Duration;
 
 use hpcap_source::generator::verify;
-use hpcap_source::{Source, SourceSpec};
 use testkit::captures::real_captures;
 use testkit::frames::special_frames;
 use testkit::network::{FrameSender, create_veth_pair, in_namespace, ip};
-use testkit::source::{Harvested, harvest_until, read_frames};
-
-fn open(spec: &str) -> Box<dyn Source> {
-    spec.parse::<SourceSpec>().unwrap().open().unwrap()
-}
-
-/// Sends `frames` and checks that `source` captures these frames and no others.
-fn round_trip(sender: &FrameSender, source: &mut dyn Source, frames: &[Vec<u8>], what: &str) {
-    let mut got = Harvested::default();
-    for chunk in frames.chunks(64) {
-        for frame in chunk {
-            sender.send(frame);
-        }
-        let before = got.frames.len();
-        harvest_until(source, &mut got, |g| g.frames.len() >= before + chunk.len());
-    }
-    assert_eq!((got.missed, got.damaged), (0, 0), "{what}");
-    assert_eq!(got.frames.len(), frames.len(), "{what}");
-    for (n, ((data, len), sent)) in got.frames.iter().zip(frames).enumerate() {
-        assert_eq!(data, sent, "{what}, frame {n}");
-        assert_eq!(*len as usize, sent.len(), "{what}, frame {n}");
-    }
-    let now = hpcap::Timestamp::now().sec();
-    for (sec, nsec) in got.times {
-        assert!(
-            sec.abs_diff(now) < 60 && nsec < 1_000_000_000,
-            "{what}: {sec}.{nsec}"
-        );
-    }
-}
+use testkit::source::{Harvested, harvest_until, open, read_frames, round_trip};
 
 #[test]
 fn special_frames_arrive_byte_for_byte() {
@@ -217,12 +185,7 @@ fn fanout_spreads_flows_over_its_members() {
                     got.frames.push((frame.data().to_vec(), frame.len));
                 }
             }
-            seqs.extend(
-                got.frames
-                    .iter()
-                    .filter_map(|(data, _)| verify(data))
-                    .map(|s| s.seq),
-            );
+            seqs.extend(got.generated_numbers());
         }
         seqs.sort_unstable();
         assert!(seqs.into_iter().eq(0..256));

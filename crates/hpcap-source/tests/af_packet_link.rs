@@ -3,37 +3,14 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use hpcap::Kind;
-use hpcap_source::SourceSpec;
-use hpcap_source::generator::verify;
 use testkit::network::{FrameSender, create_veth_pair, in_namespace, ip};
-use testkit::source::{Harvested, harvest_until};
-
-fn spec(text: &str) -> SourceSpec {
-    text.parse().unwrap()
-}
-
-/// Sends the generator's frames number `from` to `to - 1`.
-fn send(sender: &FrameSender, from: u64, to: u64) {
-    let mut source = spec(&format!("gen:count={to}")).open().unwrap();
-    let harvest = source.harvest().unwrap();
-    for frame in harvest.frames[from as usize..].iter() {
-        sender.send(frame.data());
-    }
-}
-
-fn seqs(got: &Harvested) -> Vec<u64> {
-    got.frames
-        .iter()
-        .filter_map(|(data, _)| verify(data))
-        .map(|stamp| stamp.seq)
-        .collect()
-}
+use testkit::source::{Harvested, harvest_until, open, send_generated, try_open};
 
 #[test]
 fn unknown_interface_lists_the_others() {
     in_namespace(|| {
         create_veth_pair("snd", "rx", 9000);
-        let error = spec("af_packet:eth7").open().err().unwrap();
+        let error = try_open("af_packet:eth7").err().unwrap();
         assert_eq!(error.kind(), Kind::NotFound);
         let text = error.to_string();
         for word in ["\"eth7\"", "lo", "snd", "rx"] {
@@ -47,16 +24,16 @@ fn source_waits_for_an_interface_that_is_down() {
     in_namespace(|| {
         create_veth_pair("snd", "rx", 9000);
         ip("link set rx down");
-        let mut source = spec("af_packet:rx").open().unwrap();
+        let mut source = open("af_packet:rx");
         let mut got = Harvested::default();
         harvest_until(source.as_mut(), &mut got, |g| !g.events.is_empty());
         assert_eq!(got.events, ["rx is down: waiting for it"]);
         ip("link set rx up");
         harvest_until(source.as_mut(), &mut got, |g| g.events.len() > 1);
         assert_eq!(got.events[1], "rx is up again");
-        send(&FrameSender::new("snd"), 0, 10);
+        send_generated(&FrameSender::new("snd"), 0, 10);
         harvest_until(source.as_mut(), &mut got, |g| g.frames.len() >= 10);
-        assert!(seqs(&got).into_iter().eq(0..10));
+        assert!(got.generated_numbers().into_iter().eq(0..10));
     });
 }
 
@@ -65,9 +42,9 @@ fn capture_goes_on_after_a_link_flap() {
     in_namespace(|| {
         create_veth_pair("snd", "rx", 9000);
         let sender = FrameSender::new("snd");
-        let mut source = spec("af_packet:rx").open().unwrap();
+        let mut source = open("af_packet:rx");
         let mut got = Harvested::default();
-        send(&sender, 0, 10);
+        send_generated(&sender, 0, 10);
         // The ring keeps the frames that were captured before the interface went down.
         ip("link set rx down");
         harvest_until(source.as_mut(), &mut got, |g| {
@@ -77,9 +54,9 @@ fn capture_goes_on_after_a_link_flap() {
         ip("link set rx up");
         harvest_until(source.as_mut(), &mut got, |g| g.events.len() > 1);
         assert_eq!(got.events[1], "rx is up again");
-        send(&sender, 10, 20);
+        send_generated(&sender, 10, 20);
         harvest_until(source.as_mut(), &mut got, |g| g.frames.len() >= 20);
-        assert!(seqs(&got).into_iter().eq(0..20));
+        assert!(got.generated_numbers().into_iter().eq(0..20));
     });
 }
 
@@ -87,7 +64,7 @@ fn capture_goes_on_after_a_link_flap() {
 fn short_absence_of_the_interface_is_reported() {
     in_namespace(|| {
         create_veth_pair("snd", "rx", 9000);
-        let mut source = spec("af_packet:rx").open().unwrap();
+        let mut source = open("af_packet:rx");
         ip("link set rx down");
         ip("link set rx up");
         let mut got = Harvested::default();
@@ -100,12 +77,12 @@ fn short_absence_of_the_interface_is_reported() {
 fn capture_goes_on_on_a_new_interface() {
     in_namespace(|| {
         create_veth_pair("snd", "rx", 9000);
-        let mut source = spec("af_packet:rx").open().unwrap();
+        let mut source = open("af_packet:rx");
         let mut got = Harvested::default();
         for round in 0..3 {
             let first = round * 10;
             let events = got.events.len();
-            send(&FrameSender::new("snd"), first, first + 10);
+            send_generated(&FrameSender::new("snd"), first, first + 10);
             ip("link del snd");
             harvest_until(source.as_mut(), &mut got, |g| {
                 g.events.len() > events && g.frames.len() as u64 >= first + 10
@@ -124,7 +101,7 @@ fn capture_goes_on_on_a_new_interface() {
                 "{back:?}"
             );
         }
-        assert!(seqs(&got).into_iter().eq(0..30));
+        assert!(got.generated_numbers().into_iter().eq(0..30));
         assert_eq!((got.missed, got.damaged), (0, 0));
     });
 }
@@ -133,7 +110,7 @@ fn capture_goes_on_on_a_new_interface() {
 fn capture_goes_on_after_a_rename() {
     in_namespace(|| {
         create_veth_pair("snd", "rx", 9000);
-        let mut source = spec("af_packet:rx").open().unwrap();
+        let mut source = open("af_packet:rx");
         ip("link set rx down");
         ip("link set rx name other");
         ip("link set other up");
@@ -144,7 +121,7 @@ fn capture_goes_on_after_a_rename() {
             "{:?}",
             got.events
         );
-        send(&FrameSender::new("snd"), 0, 10);
+        send_generated(&FrameSender::new("snd"), 0, 10);
         harvest_until(source.as_mut(), &mut got, |g| g.frames.len() >= 10);
     });
 }
@@ -153,7 +130,7 @@ fn capture_goes_on_after_a_rename() {
 fn interface_without_addresses_has_link_type_ip() {
     in_namespace(|| {
         ip("tuntap add tun9 mode tun");
-        let source = spec("af_packet:tun9").open().unwrap();
+        let source = open("af_packet:tun9");
         assert_eq!(source.description().link_type, 101);
     });
 }
@@ -176,7 +153,7 @@ fn unsupported_interface_is_refused_by_name() {
             println!("skipped: this kernel makes no interface that is neither Ethernet nor IP");
             return;
         };
-        let error = spec("af_packet:odd9").open().err().unwrap();
+        let error = try_open("af_packet:odd9").err().unwrap();
         assert_eq!(error.kind(), Kind::Format);
         assert!(error.to_string().contains(what), "{error}");
     });
@@ -186,7 +163,7 @@ fn unsupported_interface_is_refused_by_name() {
 fn fanout_member_outlives_its_interface() {
     in_namespace(|| {
         create_veth_pair("snd", "rx", 9000);
-        let mut source = spec("af_packet:rx,fanout=9").open().unwrap();
+        let mut source = open("af_packet:rx,fanout=9");
         let mut got = Harvested::default();
         ip("link set rx down");
         harvest_until(source.as_mut(), &mut got, |g| !g.events.is_empty());
@@ -197,9 +174,9 @@ fn fanout_member_outlives_its_interface() {
             let last = g.events.last().unwrap();
             last == "rx is back" || last == "rx is up again"
         });
-        send(&FrameSender::new("snd"), 0, 10);
+        send_generated(&FrameSender::new("snd"), 0, 10);
         harvest_until(source.as_mut(), &mut got, |g| g.frames.len() >= 10);
-        assert!(seqs(&got).into_iter().eq(0..10));
+        assert!(got.generated_numbers().into_iter().eq(0..10));
     });
 }
 
@@ -213,7 +190,7 @@ fn interface_that_joins_frames_causes_a_warning() {
             println!("skipped: there is no ethtool here that could switch GRO on");
             return;
         }
-        let mut source = spec("af_packet:rx").open().unwrap();
+        let mut source = open("af_packet:rx");
         let event = source.next_event().unwrap();
         assert_eq!(source.next_event(), None);
         let text = event.display("rx").to_string();

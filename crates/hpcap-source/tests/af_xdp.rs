@@ -2,24 +2,19 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-use hpcap_source::generator::verify;
-use hpcap_source::{Source, SourceSpec};
+use hpcap_source::Source;
 use testkit::frames::special_frames;
-use testkit::network::{FrameSender, create_veth_pair, in_namespace, ip};
-use testkit::source::{Harvested, harvest_until};
-
-fn open(spec: &str) -> Box<dyn Source> {
-    spec.parse::<SourceSpec>().unwrap().open().unwrap()
-}
+use testkit::network::{
+    FrameSender, create_veth_pair, create_veth_pair_with_queues, in_namespace, ip,
+};
+use testkit::source::{Harvested, harvest_until, open, open_af_xdp_or_skip, try_open};
 
 /// Runs `test` in a namespace with a veth pair, where the kernel has AF_XDP.
 fn with_veth(test: impl FnOnce() + Send + 'static) {
     in_namespace(|| {
         create_veth_pair("snd", "rx", 9000);
-        let spec: SourceSpec = "af_xdp:rx,mode=native".parse().unwrap();
-        match spec.open().map(drop) {
-            Ok(()) => test(),
-            Err(e) => testkit::skip(&format!("AF_XDP does not work here: {e}")),
+        if open_af_xdp_or_skip("af_xdp:rx,mode=native").is_some() {
+            test();
         }
     });
 }
@@ -31,30 +26,10 @@ fn frame(bytes: usize) -> Vec<u8> {
     frame
 }
 
-/// Sends `frames` and checks that `source` captures these frames and no others.
+/// Sends `frames` and checks that `source` captures these frames and no others, in the order of their times.
 fn round_trip(sender: &FrameSender, source: &mut dyn Source, frames: &[Vec<u8>], what: &str) {
-    let mut got = Harvested::default();
-    for chunk in frames.chunks(64) {
-        for frame in chunk {
-            sender.send(frame);
-        }
-        let before = got.frames.len();
-        harvest_until(source, &mut got, |g| g.frames.len() >= before + chunk.len());
-    }
-    assert_eq!((got.missed, got.damaged), (0, 0), "{what}");
-    assert_eq!(got.frames.len(), frames.len(), "{what}");
-    for (n, ((data, len), sent)) in got.frames.iter().zip(frames).enumerate() {
-        assert_eq!(data, sent, "{what}, frame {n}");
-        assert_eq!(*len as usize, sent.len(), "{what}, frame {n}");
-    }
-    let now = hpcap::Timestamp::now().sec();
+    let got = testkit::source::round_trip(sender, source, frames, what);
     assert!(got.times.is_sorted(), "{what}: times go back");
-    for (sec, nsec) in got.times {
-        assert!(
-            sec.abs_diff(now) < 60 && nsec < 1_000_000_000,
-            "{what}: {sec}.{nsec}"
-        );
-    }
 }
 
 /// Generates frames of a sequence, and sends them.
@@ -80,11 +55,6 @@ impl Sequence {
             }
         }
     }
-}
-
-fn seqs(got: &Harvested) -> Vec<u64> {
-    let stamps = got.frames.iter().map(|(data, _)| verify(data).unwrap());
-    stamps.map(|stamp| stamp.seq).collect()
 }
 
 #[test]
@@ -168,7 +138,10 @@ fn dropped_frames_are_counted_to_the_last_one() {
             });
             assert_eq!(got.frames.len() as u64 + got.missed, sequence.sent);
             assert_eq!(got.frames.len(), 1024);
-            assert!(seqs(&got).into_iter().eq(0..1024), "the first ones, whole");
+            assert!(
+                got.all_numbers().into_iter().eq(0..1024),
+                "the first ones, whole"
+            );
             // The capture continues after the losses.
             round_trip(&sender, source.as_mut(), &special_frames(), "afterwards");
         }
@@ -203,7 +176,7 @@ fn loss_stands_where_frames_are_missing() {
             g.frames.len() as u64 + g.missed >= sequence.sent
         });
         let mut next = 0;
-        for (n, seq) in seqs(&got).into_iter().enumerate() {
+        for (n, seq) in got.all_numbers().into_iter().enumerate() {
             let told: u64 = got.gaps.iter().filter(|p| p.0 == n).map(|p| p.1).sum();
             assert_eq!(seq - next, told, "before frame {n}");
             next = seq + 1;
@@ -250,7 +223,7 @@ fn ledger_is_exact_at_every_rate() {
             sending.join().unwrap();
             assert_eq!(got.frames.len() as u64 + got.missed, 20_000, "{rate}");
             assert_eq!(got.damaged, 0);
-            let seqs = seqs(&got);
+            let seqs = got.all_numbers();
             assert!(
                 seqs.is_sorted_by(|a, b| a < b),
                 "{rate}: in order, none twice"
@@ -264,19 +237,8 @@ fn ledger_is_exact_at_every_rate() {
 #[test]
 fn queues_arrive_together() {
     in_namespace(|| {
-        let queues = "numtxqueues 4 numrxqueues 4";
-        ip(&format!(
-            "link add name snd {queues} type veth peer name rx {queues}"
-        ));
-        for name in ["snd", "rx"] {
-            ip(&format!("link set {name} arp off multicast off up"));
-        }
-        let Ok(mut source) = "af_xdp:rx,mode=native"
-            .parse::<SourceSpec>()
-            .unwrap()
-            .open()
-        else {
-            testkit::skip("AF_XDP does not work here");
+        create_veth_pair_with_queues(4);
+        let Some(mut source) = open_af_xdp_or_skip("af_xdp:rx,mode=native") else {
             return;
         };
         let start = source.next_event().unwrap().display("rx").to_string();
@@ -292,7 +254,7 @@ fn queues_arrive_together() {
             });
         }
         assert_eq!(got.missed, 0);
-        let mut all = seqs(&got);
+        let mut all = got.all_numbers();
         all.sort_unstable();
         assert!(all.into_iter().eq(0..sequence.sent));
         // Frames on a queue that is not captured go on to the network stack.
@@ -316,20 +278,13 @@ fn queues_arrive_together() {
 #[test]
 fn sources_share_the_queues_of_an_interface() {
     in_namespace(|| {
-        let queues = "numtxqueues 4 numrxqueues 4";
-        ip(&format!(
-            "link add name snd {queues} type veth peer name rx {queues}"
-        ));
-        for name in ["snd", "rx"] {
-            ip(&format!("link set {name} arp off multicast off up"));
-        }
-        let Ok(mut low) = "af_xdp:rx:0-1".parse::<SourceSpec>().unwrap().open() else {
-            testkit::skip("AF_XDP does not work here");
+        create_veth_pair_with_queues(4);
+        let Some(mut low) = open_af_xdp_or_skip("af_xdp:rx:0-1") else {
             return;
         };
         let mut high = open("af_xdp:rx:2-3");
         let refused = |text: &str, word: &str| {
-            let error = text.parse::<SourceSpec>().unwrap().open().err().unwrap();
+            let error = try_open(text).err().unwrap();
             assert!(error.to_string().contains(word), "{text}: {error}");
         };
         refused("af_xdp:rx:2,pass=off", "the same pass= and time=");
@@ -345,7 +300,7 @@ fn sources_share_the_queues_of_an_interface() {
             }
             low.frames.len() + from_high.frames.len() >= 1024
         });
-        let mut all = [seqs(&from_low), seqs(&from_high)].concat();
+        let mut all = [from_low.all_numbers(), from_high.all_numbers()].concat();
         all.sort_unstable();
         assert!(all.into_iter().eq(0..1024));
         assert!(!from_low.frames.is_empty() && !from_high.frames.is_empty());
@@ -362,13 +317,7 @@ fn sources_share_the_queues_of_an_interface() {
 #[test]
 fn frames_of_a_new_queue_are_counted() {
     in_namespace(|| {
-        let queues = "numtxqueues 2 numrxqueues 2";
-        ip(&format!(
-            "link add name snd {queues} type veth peer name rx {queues}"
-        ));
-        for name in ["snd", "rx"] {
-            ip(&format!("link set {name} arp off multicast off up"));
-        }
+        create_veth_pair_with_queues(2);
         let set = |count: &str| {
             let mut ethtool = std::process::Command::new("ethtool");
             let done = ethtool.args(["-L", "rx", "rx", count]).output();
@@ -378,12 +327,7 @@ fn frames_of_a_new_queue_are_counted() {
             testkit::skip("there is no ethtool here that changes the queues of a veth");
             return;
         }
-        let Ok(mut source) = "af_xdp:rx,mode=native"
-            .parse::<SourceSpec>()
-            .unwrap()
-            .open()
-        else {
-            testkit::skip("AF_XDP does not work here");
+        let Some(mut source) = open_af_xdp_or_skip("af_xdp:rx,mode=native") else {
             return;
         };
         assert!(set("2"));

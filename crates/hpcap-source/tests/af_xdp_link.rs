@@ -3,18 +3,15 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use hpcap::{Error, Kind};
-use hpcap_source::generator::verify;
-use hpcap_source::{Source, SourceSpec};
+use hpcap_source::Source;
 use testkit::network::{FrameSender, create_veth_pair, in_namespace, ip};
-use testkit::source::{Harvested, harvest_until};
-
-fn spec(text: &str) -> SourceSpec {
-    text.parse().unwrap()
-}
+use testkit::source::{
+    Harvested, harvest_until, open, open_af_xdp_or_skip, send_generated, try_open,
+};
 
 /// Opens a capture without its first events, which say how it started.
-fn open(text: &str) -> Box<dyn Source> {
-    let mut source = spec(text).open().unwrap();
+fn open_started(text: &str) -> Box<dyn Source> {
+    let mut source = open(text);
     let is_about_start = |text: &str| text.contains("AF_XDP");
     for _ in 0..2 {
         let event = source.next_event().unwrap();
@@ -27,29 +24,14 @@ fn open(text: &str) -> Box<dyn Source> {
 fn with_veth(test: impl FnOnce() + Send + 'static) {
     in_namespace(|| {
         create_veth_pair("snd", "rx", 9000);
-        match spec("af_xdp:rx,mode=native").open().map(drop) {
-            Ok(()) => test(),
-            Err(e) => testkit::skip(&format!("AF_XDP does not work here: {e}")),
+        if open_af_xdp_or_skip("af_xdp:rx,mode=native").is_some() {
+            test();
         }
     });
 }
 
-/// Sends the generator's frames number `from` to `to - 1`.
-fn send(sender: &FrameSender, from: u64, to: u64) {
-    let mut source = spec(&format!("gen:count={to}")).open().unwrap();
-    let harvest = source.harvest().unwrap();
-    for frame in harvest.frames[from as usize..].iter() {
-        sender.send(frame.data());
-    }
-}
-
-fn seqs(got: &Harvested) -> Vec<u64> {
-    let stamps = got.frames.iter().filter_map(|(data, _)| verify(data));
-    stamps.map(|stamp| stamp.seq).collect()
-}
-
 fn refusal(text: &str) -> Error {
-    spec(text).open().err().unwrap()
+    try_open(text).err().unwrap()
 }
 
 /// Returns whether a program is attached to `rx`.
@@ -61,7 +43,7 @@ fn has_program() -> bool {
 fn capture_goes_on_after_a_link_flap() {
     with_veth(|| {
         ip("link set rx down");
-        let mut source = open("af_xdp:rx");
+        let mut source = open_started("af_xdp:rx");
         let mut got = Harvested::default();
         harvest_until(source.as_mut(), &mut got, |g| !g.events.is_empty());
         assert_eq!(got.events, ["rx is down: waiting for it"]);
@@ -69,22 +51,22 @@ fn capture_goes_on_after_a_link_flap() {
         harvest_until(source.as_mut(), &mut got, |g| g.events.len() > 1);
         assert_eq!(got.events[1], "rx is up again");
         let sender = FrameSender::new("snd");
-        send(&sender, 0, 10);
+        send_generated(&sender, 0, 10);
         harvest_until(source.as_mut(), &mut got, |g| g.frames.len() >= 10);
         ip("link set rx down");
         harvest_until(source.as_mut(), &mut got, |g| g.events.len() > 2);
         ip("link set rx up");
         harvest_until(source.as_mut(), &mut got, |g| g.events.len() > 3);
-        send(&sender, 10, 20);
+        send_generated(&sender, 10, 20);
         harvest_until(source.as_mut(), &mut got, |g| g.frames.len() >= 20);
-        assert!(seqs(&got).into_iter().eq(0..20));
+        assert!(got.generated_numbers().into_iter().eq(0..20));
     });
 }
 
 #[test]
 fn short_absence_of_the_interface_is_reported() {
     with_veth(|| {
-        let mut source = open("af_xdp:rx");
+        let mut source = open_started("af_xdp:rx");
         ip("link set rx down");
         ip("link set rx up");
         let mut got = Harvested::default();
@@ -96,12 +78,12 @@ fn short_absence_of_the_interface_is_reported() {
 #[test]
 fn capture_goes_on_on_a_new_interface() {
     with_veth(|| {
-        let mut source = open("af_xdp:rx");
+        let mut source = open_started("af_xdp:rx");
         let mut got = Harvested::default();
         for round in 0..3 {
             let first = round * 10;
             let events = got.events.len();
-            send(&FrameSender::new("snd"), first, first + 10);
+            send_generated(&FrameSender::new("snd"), first, first + 10);
             ip("link del snd");
             harvest_until(source.as_mut(), &mut got, |g| {
                 g.events.len() > events && g.frames.len() as u64 >= first + 10
@@ -113,7 +95,7 @@ fn capture_goes_on_on_a_new_interface() {
                 g.events.len() > events + 1 && !g.events.last().unwrap().contains("down")
             });
         }
-        assert!(seqs(&got).into_iter().eq(0..30));
+        assert!(got.generated_numbers().into_iter().eq(0..30));
         assert_eq!((got.missed, got.damaged), (0, 0));
     });
 }
@@ -121,7 +103,7 @@ fn capture_goes_on_on_a_new_interface() {
 #[test]
 fn capture_goes_on_after_a_rename() {
     with_veth(|| {
-        let mut source = open("af_xdp:rx");
+        let mut source = open_started("af_xdp:rx");
         ip("link set rx down");
         ip("link set rx name other");
         ip("link set other up");
@@ -129,7 +111,7 @@ fn capture_goes_on_after_a_rename() {
         harvest_until(source.as_mut(), &mut got, |g| {
             g.events.concat().contains("rx is called other now")
         });
-        send(&FrameSender::new("snd"), 0, 10);
+        send_generated(&FrameSender::new("snd"), 0, 10);
         harvest_until(source.as_mut(), &mut got, |g| g.frames.len() >= 10);
     });
 }
@@ -138,7 +120,7 @@ fn capture_goes_on_after_a_rename() {
 #[test]
 fn interface_that_moves_away_is_gone() {
     with_veth(|| {
-        let mut source = open("af_xdp:rx");
+        let mut source = open_started("af_xdp:rx");
         let mut sleeper = std::process::Command::new("unshare");
         let Ok(mut sleeper) = sleeper.args(["--net", "sleep", "600"]).spawn() else {
             testkit::skip("there is no unshare here");
@@ -160,7 +142,7 @@ fn interface_that_moves_away_is_gone() {
 #[test]
 fn program_goes_with_the_source() {
     with_veth(|| {
-        let source = open("af_xdp:rx");
+        let source = open_started("af_xdp:rx");
         assert!(has_program());
         drop(source);
         assert!(!has_program());
@@ -170,7 +152,7 @@ fn program_goes_with_the_source() {
 #[test]
 fn second_capture_of_an_interface_is_refused() {
     with_veth(|| {
-        let _first = open("af_xdp:rx");
+        let _first = open_started("af_xdp:rx");
         let error = refusal("af_xdp:rx");
         assert_eq!(error.kind(), Kind::Busy);
         let text = error.to_string();
@@ -184,10 +166,10 @@ fn second_capture_of_an_interface_is_refused() {
 fn promiscuous_mode_ends_with_the_capture() {
     with_veth(|| {
         let promiscuity = |n: u32| ip("-d link show rx").contains(&format!("promiscuity {n} "));
-        let on = open("af_xdp:rx");
+        let on = open_started("af_xdp:rx");
         assert!(promiscuity(1));
         drop(on);
-        let _off = open("af_xdp:rx,promisc=off");
+        let _off = open_started("af_xdp:rx,promisc=off");
         assert!(promiscuity(0));
     });
 }
@@ -206,9 +188,9 @@ fn interface_in_use_is_not_taken() {
         };
         ip("addr add 192.0.2.7/24 dev rx");
         refused("it has the address 192.0.2.7");
-        drop(open("af_xdp:rx,takeover=on"));
+        drop(open_started("af_xdp:rx,takeover=on"));
         ip("addr flush dev rx");
-        drop(open("af_xdp:rx"));
+        drop(open_started("af_xdp:rx"));
         ip("route add default dev rx");
         refused("the default route leads over it");
         ip("route del default");
@@ -216,7 +198,7 @@ fn interface_in_use_is_not_taken() {
             .args("link add link rx name rx.7 type vlan id 7".split(' '))
             .output();
         if vlan.unwrap().status.success() {
-            drop(open("af_xdp:rx"));
+            drop(open_started("af_xdp:rx"));
             ip("addr add 192.0.2.9/24 dev rx.7");
             refused("rx.7, which stands on it, has the address 192.0.2.9");
         }
@@ -277,7 +259,7 @@ fn interface_that_cannot_is_refused_with_advice() {
 fn auto_takes_the_best_that_works() {
     with_veth(|| {
         let chosen = |text: &str| {
-            let mut source = spec(text).open().unwrap();
+            let mut source = open(text);
             source.next_event().unwrap().display("rx").to_string()
         };
         let mut ethtool = std::process::Command::new("ethtool");

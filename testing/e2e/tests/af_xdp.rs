@@ -1,16 +1,14 @@
 //! Captures by AF_XDP as a user starts them: stopped, killed, without rights.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
-
 use hpcap::Reason;
 use hpcap_e2e::daemon::{Daemon, frames, on_the_wire};
 use hpcap_e2e::lab::Lab;
 use hpcap_e2e::network::{CAPTURE, SEND, veth_pair};
 use hpcap_e2e::recording::{contents, files, generated};
-use hpcap_source::SourceSpec;
 use nix::sys::signal::Signal;
 use testkit::network::{in_namespace, ip};
 use testkit::process::run;
+use testkit::source::open_af_xdp_or_skip;
 use testkit::wait::wait_until;
 
 const SOURCE: &str = "af_xdp:veth1";
@@ -19,10 +17,8 @@ const SOURCE: &str = "af_xdp:veth1";
 fn with_veth(test: impl FnOnce() + Send + 'static) {
     in_namespace(|| {
         veth_pair(1500);
-        let spec: SourceSpec = format!("{SOURCE},mode=native").parse().unwrap();
-        match spec.open().map(drop) {
-            Ok(()) => test(),
-            Err(e) => testkit::skip(&format!("AF_XDP does not work here: {e}")),
+        if open_af_xdp_or_skip(&format!("{SOURCE},mode=native")).is_some() {
+            test();
         }
     });
 }

@@ -52,6 +52,17 @@ pub fn create_veth_pair(sender: &str, receiver: &str, mtu: u32) {
     }
 }
 
+/// Creates the veth pair `snd` and `rx`, as [`create_veth_pair`] does, with `queues` queues in each direction.
+pub fn create_veth_pair_with_queues(queues: u32) {
+    let queues = format!("numtxqueues {queues} numrxqueues {queues}");
+    ip(&format!(
+        "link add name snd {queues} type veth peer name rx {queues}"
+    ));
+    for name in ["snd", "rx"] {
+        ip(&format!("link set {name} arp off multicast off up"));
+    }
+}
+
 /// A packet socket that sends frames unchanged.
 #[derive(Debug)]
 pub struct FrameSender(OwnedFd);

@@ -1,12 +1,81 @@
-//! Collecting the frames that a source lends.
+//! Opening sources, sending frames to them, and collecting the frames that they lend.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use hpcap::Reason;
-use hpcap_source::{Source, State};
+use hpcap::{Reason, Result, Timestamp};
+use hpcap_source::generator::verify;
+use hpcap_source::{Source, SourceSpec, State};
 
+use crate::network::FrameSender;
+use crate::skip;
 use crate::wait::time_limit;
+
+/// Opens the source with the specification `text`.
+///
+/// # Errors
+/// The error with which the source refuses to open. A specification that cannot be parsed is a
+/// mistake of the test.
+pub fn try_open(text: &str) -> Result<Box<dyn Source>> {
+    text.parse::<SourceSpec>().unwrap().open()
+}
+
+/// Opens the source with the specification `text`.
+#[must_use]
+pub fn open(text: &str) -> Box<dyn Source> {
+    try_open(text).unwrap()
+}
+
+/// Opens an AF_XDP source, or reports that a test is skipped because this kernel has no AF_XDP.
+#[must_use]
+pub fn open_af_xdp_or_skip(text: &str) -> Option<Box<dyn Source>> {
+    let opened = try_open(text);
+    if let Err(e) = &opened {
+        skip(&format!("AF_XDP does not work here: {e}"));
+    }
+    opened.ok()
+}
+
+/// Sends the generator's frames number `from` to `to - 1`.
+pub fn send_generated(sender: &FrameSender, from: u64, to: u64) {
+    let mut source = open(&format!("gen:count={to}"));
+    let harvest = source.harvest().unwrap();
+    let from = usize::try_from(from).unwrap();
+    for frame in harvest.frames[from..].iter() {
+        sender.send(frame.data());
+    }
+}
+
+/// Sends `frames` and checks that `source` captures these frames and no others. Returns what it captured.
+pub fn round_trip(
+    sender: &FrameSender,
+    source: &mut dyn Source,
+    frames: &[Vec<u8>],
+    what: &str,
+) -> Harvested {
+    let mut got = Harvested::default();
+    for chunk in frames.chunks(64) {
+        for frame in chunk {
+            sender.send(frame);
+        }
+        let before = got.frames.len();
+        harvest_until(source, &mut got, |g| g.frames.len() >= before + chunk.len());
+    }
+    assert_eq!((got.missed, got.damaged), (0, 0), "{what}");
+    assert_eq!(got.frames.len(), frames.len(), "{what}");
+    for (n, ((data, len), sent)) in got.frames.iter().zip(frames).enumerate() {
+        assert_eq!(data, sent, "{what}, frame {n}");
+        assert_eq!(*len as usize, sent.len(), "{what}, frame {n}");
+    }
+    let now = Timestamp::now().sec();
+    for (sec, nsec) in &got.times {
+        assert!(
+            sec.abs_diff(now) < 60 && *nsec < 1_000_000_000,
+            "{what}: {sec}.{nsec}"
+        );
+    }
+    got
+}
 
 /// The frames and reports that a source delivered.
 #[derive(Debug, Default)]
@@ -23,6 +92,22 @@ pub struct Harvested {
     pub damaged: u64,
     /// Messages of the source.
     pub events: Vec<String>,
+}
+
+impl Harvested {
+    /// Returns the numbers of the generator's frames. Other frames are passed over.
+    #[must_use]
+    pub fn generated_numbers(&self) -> Vec<u64> {
+        let stamps = self.frames.iter().filter_map(|(data, _)| verify(data));
+        stamps.map(|stamp| stamp.seq).collect()
+    }
+
+    /// Returns the number of each frame. Every frame must be one of the generator's.
+    #[must_use]
+    pub fn all_numbers(&self) -> Vec<u64> {
+        let stamps = self.frames.iter().map(|(data, _)| verify(data).unwrap());
+        stamps.map(|stamp| stamp.seq).collect()
+    }
 }
 
 /// Harvests from `source` into `harvested` until `done` returns true. The test fails when the source
