@@ -23,16 +23,16 @@ const KERNEL: &str = "the driver of the interface";
 macro_rules! counter {
     ($field:ident, $family:literal, $unit:ident, $meaning:literal, $advice:literal) => {
         Counter {
-            key: stringify!($field),
-            family: concat!("hpcap_interface_", $family),
-            family_meaning: None,
-            reason: None,
-            kind: Kind::Counter,
-            unit: Unit::$unit,
-            meaning: $meaning,
             place: KERNEL,
             advice: $advice,
-            read: |i: &InterfaceReading| i.counters.$field,
+            ..Counter::alone(
+                Kind::Counter,
+                stringify!($field),
+                concat!("hpcap_interface_", $family),
+                Unit::$unit,
+                $meaning,
+                |i: &InterfaceReading| i.counters.$field,
+            )
         }
     };
 }
@@ -45,16 +45,8 @@ const fn gauge(
     read: fn(&InterfaceReading) -> u64,
 ) -> Counter<InterfaceReading> {
     Counter {
-        key,
-        family,
-        family_meaning: None,
-        reason: None,
-        kind: Kind::Gauge,
-        unit,
-        meaning,
         place: KERNEL,
-        advice: "",
-        read,
+        ..Counter::alone(Kind::Gauge, key, family, unit, meaning, read)
     }
 }
 

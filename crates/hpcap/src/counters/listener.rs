@@ -32,16 +32,9 @@ const fn gauge(
     read: fn(&ListenerReading) -> u64,
 ) -> Counter<ListenerReading> {
     Counter {
-        key,
-        family,
-        family_meaning: None,
-        reason: None,
-        kind: Kind::Gauge,
-        unit,
-        meaning,
         place: "the listener's slot, compared with the queue page",
         advice,
-        read,
+        ..Counter::alone(Kind::Gauge, key, family, unit, meaning, read)
     }
 }
 

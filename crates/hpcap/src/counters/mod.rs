@@ -95,6 +95,30 @@ pub struct Counter<S: 'static> {
 }
 
 impl<S> Counter<S> {
+    /// Returns the row of a value that stands alone in its family. A table adds who counts it, and what
+    /// to do when it grows.
+    const fn alone(
+        kind: Kind,
+        key: &'static str,
+        family: &'static str,
+        unit: Unit,
+        meaning: &'static str,
+        read: fn(&S) -> u64,
+    ) -> Self {
+        Self {
+            key,
+            family,
+            family_meaning: None,
+            reason: None,
+            kind,
+            unit,
+            meaning,
+            place: "",
+            advice: "",
+            read,
+        }
+    }
+
     /// Reads the value from `reading`.
     #[must_use]
     pub fn value(&self, reading: &S) -> u64 {

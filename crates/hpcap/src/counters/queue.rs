@@ -78,16 +78,9 @@ const fn plain(
     read: fn(&QueueReading) -> u64,
 ) -> Counter<QueueReading> {
     Counter {
-        key,
-        family,
-        family_meaning: None,
-        reason: None,
-        kind: Kind::Counter,
-        unit,
-        meaning,
         place: PRODUCER,
         advice,
-        read,
+        ..Counter::alone(Kind::Counter, key, family, unit, meaning, read)
     }
 }
 
