@@ -10,6 +10,7 @@
 //! no figure.
 
 pub mod namespace;
+mod outcome;
 mod sending;
 mod tool;
 
@@ -18,11 +19,12 @@ use std::time::{Duration, Instant};
 
 use hpcap::{Error, Kind, Result};
 
-use crate::process::{Running, Times, check_interrupted};
-use crate::report::{Capture, Figure, Report, Row, Unit};
+use crate::process::{Running, check_interrupted};
+use crate::report::{Capture, Report, Row};
 use crate::workspace::Workspace;
 pub(crate) use namespace::packet_sockets;
-use namespace::within;
+use namespace::within_or_skip;
+pub(crate) use outcome::{Outcome, offer, take_turns};
 pub(crate) use sending::{Sent, delivery_threads, send, times_since};
 pub use tool::Tool;
 
@@ -71,17 +73,6 @@ pub(crate) const SETTLE: Duration = Duration::from_millis(400);
 /// Time until all sent frames have arrived: libpcap lets frames wait in the kernel for a second.
 pub(crate) const ARRIVE: Duration = Duration::from_millis(1500);
 
-/// The result of one capture.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Outcome {
-    pub(crate) offered: u64,
-    pub(crate) captured: u64,
-    pub(crate) user: Duration,
-    pub(crate) system: Duration,
-    /// Time of the sender, and of the kernel's threads that hand frames over.
-    pub(crate) outside: Duration,
-}
-
 /// Measures captures. If that is not possible, a row of the report states the reason.
 ///
 /// # Errors
@@ -93,24 +84,17 @@ pub fn capture(settings: &Settings, report: &mut Report) -> Result<()> {
         return Ok(());
     }
     let workspace = Workspace::new(&settings.dir, ROOM)?;
-    match within(workspace.path(), [SENDER, RECEIVER], || {
-        measure(settings, &workspace)
-    }) {
-        Ok(captures) => {
-            let is_missing = |tool: &&Tool| !captures.iter().any(|c| c.tool == tool.name());
-            for tool in Tool::ALL.iter().filter(is_missing) {
-                let what = format!("{WHAT}: {}", tool.name());
-                report.add(Row::skipped(what, tool.why_missing()));
-            }
-            report.captures.extend(captures);
-            Ok(())
-        }
-        Err(e) if e.kind() == Kind::Permission || e.os_error() == Some(libc::EPERM) => {
-            report.add(Row::skipped(WHAT, "takes root"));
-            Ok(())
-        }
-        Err(e) => Err(e),
+    let captures = within_or_skip(WHAT, &workspace, report, |_| measure(settings, &workspace))?;
+    let Some(captures) = captures else {
+        return Ok(());
+    };
+    let is_missing = |tool: &&Tool| !captures.iter().any(|c| c.tool == tool.name());
+    for tool in Tool::ALL.iter().filter(is_missing) {
+        let what = format!("{WHAT}: {}", tool.name());
+        report.add(Row::skipped(what, tool.why_missing()));
     }
+    report.captures.extend(captures);
+    Ok(())
 }
 
 fn measure(settings: &Settings, workspace: &Workspace) -> Result<Vec<Capture>> {
@@ -120,16 +104,14 @@ fn measure(settings: &Settings, workspace: &Workspace) -> Result<Vec<Capture>> {
         .collect();
     let mut captures = Vec::new();
     for (load, spec) in &settings.loads {
-        let mut outcomes = vec![Vec::new(); tools.len()];
-        for _ in 0..settings.runs {
-            for (tool, outcomes) in tools.iter().zip(&mut outcomes) {
-                let spec = format!("{spec},duration={}s", settings.seconds);
-                outcomes.push(once(*tool, &spec, workspace)?);
-            }
-        }
-        for (tool, outcomes) in tools.iter().zip(&outcomes) {
-            captures.push(summary(load, tool.name(), outcomes));
-        }
+        let spec = format!("{spec},duration={}s", settings.seconds);
+        captures.extend(take_turns(
+            load,
+            settings.runs,
+            &tools,
+            Tool::name,
+            |tool| once(tool, &spec, workspace),
+        )?);
     }
     Ok(captures)
 }
@@ -169,43 +151,10 @@ fn once(tool: Tool, spec: &str, workspace: &Workspace) -> Result<Outcome> {
     let out = workspace.file("capture");
     let mut running = start(tool, &out, workspace.path())?;
     std::thread::sleep(SETTLE);
-    let before = Times::of(running.pid()).unwrap_or_default();
-
-    let delivery = delivery_threads();
-    let sent = send(spec, 0.0, workspace.path())?;
-    std::thread::sleep(ARRIVE);
-    let outside = sent.time + times_since(&delivery);
-    let after = Times::of(running.pid()).unwrap_or_default();
-    let (user, system) = after.since(&before);
+    let offer = offer(spec, std::slice::from_ref(&running), workspace)?;
     running.interrupt();
     running.wait()?;
     let captured = tool.stored(&out)?;
     workspace.remove("capture");
-    Ok(Outcome {
-        offered: sent.offered.frames,
-        captured,
-        user,
-        system,
-        outside,
-    })
-}
-
-/// Returns the row of a report for runs of the program `tool`.
-pub(crate) fn summary(load: &str, tool: &str, outcomes: &[Outcome]) -> Capture {
-    let figure = |unit, value: &dyn Fn(&Outcome) -> f64| {
-        Figure::of(unit, &outcomes.iter().map(value).collect::<Vec<_>>())
-    };
-    let per = |time: Duration, frames: u64| time.as_nanos() as f64 / frames.max(1) as f64;
-    Capture {
-        load: load.into(),
-        tool: tool.into(),
-        offered: outcomes.iter().map(|o| o.offered).sum(),
-        captured: outcomes.iter().map(|o| o.captured).sum(),
-        lost: figure(Unit::Part, &|o| {
-            o.offered.saturating_sub(o.captured) as f64 / o.offered.max(1) as f64
-        }),
-        user: figure(Unit::NsPerFrame, &|o| per(o.user, o.captured)),
-        kernel: figure(Unit::NsPerFrame, &|o| per(o.system, o.captured)),
-        outside: figure(Unit::NsPerFrame, &|o| per(o.outside, o.offered)),
-    }
+    Ok(offer.outcome(captured))
 }

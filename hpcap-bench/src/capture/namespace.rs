@@ -7,7 +7,10 @@ use std::thread;
 use hpcap::error::Context;
 use hpcap::{Error, Kind, Result};
 
+use super::{RECEIVER, SENDER};
 use crate::process::run;
+use crate::report::{Report, Row};
+use crate::workspace::Workspace;
 
 /// Runs `work` on a thread in a new network namespace with a pair of interfaces of these names. The
 /// programs that `work` starts are in the namespace, too. `folder` gets the output of the programs that
@@ -36,6 +39,27 @@ pub fn within<T: Send>(
             Err(Error::new(Kind::Gone, "measure", why))
         })
     })
+}
+
+/// Runs `work` as [`within`] does, between the sender and the receiver of the measurements. Without the
+/// rights for it, adds a row to the report that says that `what` was skipped, and returns `None`.
+///
+/// # Errors
+/// The errors of `work`, and others of [`within`].
+pub(crate) fn within_or_skip<T: Send>(
+    what: &str,
+    workspace: &Workspace,
+    report: &mut Report,
+    work: impl FnOnce(&mut Report) -> Result<T> + Send,
+) -> Result<Option<T>> {
+    match within(workspace.path(), [SENDER, RECEIVER], || work(report)) {
+        Ok(measured) => Ok(Some(measured)),
+        Err(e) if e.kind() == Kind::Permission || e.os_error() == Some(libc::EPERM) => {
+            report.add(Row::skipped(what, "takes root"));
+            Ok(None)
+        }
+        Err(e) => Err(e),
+    }
 }
 
 fn set_up(folder: &Path, pair: [&str; 2]) -> Result<()> {

@@ -8,12 +8,10 @@ mod sniffer;
 
 use std::path::PathBuf;
 
-use hpcap::{Kind, Result};
+use hpcap::Result;
 
-use crate::capture::namespace::within;
-use crate::capture::{
-    ARRIVE, Outcome, RECEIVER, SENDER, delivery_threads, send, summary, times_since,
-};
+use crate::capture::namespace::within_or_skip;
+use crate::capture::{Outcome, RECEIVER, offer, take_turns};
 use crate::report::{Report, Row};
 use crate::workspace::Workspace;
 use sniffer::Sniffer;
@@ -49,16 +47,10 @@ pub fn sniff(settings: &Settings, report: &mut Report) -> Result<()> {
         }
     }
     let workspace = Workspace::new(&settings.dir, ROOM)?;
-    let measured = within(workspace.path(), [SENDER, RECEIVER], || {
+    within_or_skip(WHAT, &workspace, report, |report| {
         measure(settings, &workspace, report)
-    });
-    match measured {
-        Err(e) if e.kind() == Kind::Permission || e.os_error() == Some(libc::EPERM) => {
-            report.add(Row::skipped(WHAT, "takes root"));
-            Ok(())
-        }
-        measured => measured,
-    }
+    })?;
+    Ok(())
 }
 
 fn measure(settings: &Settings, workspace: &Workspace, report: &mut Report) -> Result<()> {
@@ -72,17 +64,13 @@ fn measure(settings: &Settings, workspace: &Workspace, report: &mut Report) -> R
                 ),
             };
             let spec = format!("{spec},duration={}s", settings.seconds);
-            let mut outcomes = [const { Vec::new() }; Sniffer::ALL.len()];
-            for _ in 0..settings.runs {
-                for (sniffer, outcomes) in Sniffer::ALL.into_iter().zip(&mut outcomes) {
-                    outcomes.push(once(sniffer, &spec, workspace)?);
-                }
-            }
-            for (sniffer, outcomes) in Sniffer::ALL.into_iter().zip(&outcomes) {
-                report
-                    .captures
-                    .push(summary(&load, sniffer.name(), outcomes));
-            }
+            report.captures.extend(take_turns(
+                &load,
+                settings.runs,
+                &Sniffer::ALL,
+                Sniffer::name,
+                |sniffer| once(sniffer, &spec, workspace),
+            )?);
         }
     }
     Ok(())
@@ -91,18 +79,6 @@ fn measure(settings: &Settings, workspace: &Workspace, report: &mut Report) -> R
 /// Offers the frames of `spec` to one sniffer.
 fn once(sniffer: Sniffer, spec: &str, workspace: &Workspace) -> Result<Outcome> {
     let mut running = sniffer.start(RECEIVER, workspace)?;
-    let before = running.times();
-    let delivery = delivery_threads();
-    let sent = send(spec, 0.0, workspace.path())?;
-    std::thread::sleep(ARRIVE);
-    let outside = sent.time + times_since(&delivery);
-    let (user, system) = running.times_since(&before);
-    let captured = running.stop()?;
-    Ok(Outcome {
-        offered: sent.offered.frames,
-        captured,
-        user,
-        system,
-        outside,
-    })
+    let offer = offer(spec, running.programs(), workspace)?;
+    Ok(offer.outcome(running.stop()?))
 }

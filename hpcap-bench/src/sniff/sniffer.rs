@@ -10,7 +10,7 @@ use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 
 use crate::capture::{SETTLE, packet_sockets, wait_for};
-use crate::process::{Running, Times, own};
+use crate::process::{Running, own};
 use crate::workspace::Workspace;
 
 /// The queue of hpcapd.
@@ -104,22 +104,9 @@ fn copier(pipe: &Path) -> Command {
 }
 
 impl Sniffing {
-    /// Returns the processor times of the programs so far.
-    pub(super) fn times(&self) -> Vec<Times> {
-        let of = |program: &Running| Times::of(program.pid()).unwrap_or_default();
-        self.programs.iter().map(of).collect()
-    }
-
-    /// Returns the time of all programs in their own code and in the kernel since `before`.
-    pub(super) fn times_since(&self, before: &[Times]) -> (Duration, Duration) {
-        let now = self.times();
-        let each = now
-            .iter()
-            .zip(before)
-            .map(|(now, before)| now.since(before));
-        each.fold(Default::default(), |sum, time| {
-            (sum.0 + time.0, sum.1 + time.1)
-        })
+    /// The programs, in the order in which they were started.
+    pub(super) fn programs(&self) -> &[Running] {
+        &self.programs
     }
 
     /// Ends the programs, the last one first, and returns the number of printed lines.
