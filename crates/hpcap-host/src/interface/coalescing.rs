@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::Interface;
-use super::ethtool::EthtoolCommand;
+use super::ethtool_command::EthtoolCommand;
 
 /// When an interface interrupts the processor for received frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -5,7 +5,8 @@ use std::io;
 use hpcap_base::{Error, Result};
 
 use super::Interface;
-use super::ethtool::{EthtoolCommand, Pause, PauseSettings, Value};
+use super::ethtool::{Pause, PauseSettings};
+use super::ethtool_command::{EthtoolCommand, Value};
 use super::link_modes::LinkSettings;
 
 /// A feature of an interface that changes frames.

@@ -1,22 +1,9 @@
-//! Questions to the driver of an interface: ethtool's ioctl.
-
-use std::io;
-use std::os::fd::AsRawFd;
+//! What the driver of an interface says of itself, its link and its NIC.
 
 use hpcap_base::units::Rate;
-use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 
 use super::Interface;
-
-/// A structure that the kernel fills in for one command of ethtool.
-///
-/// # Safety
-/// The type must have the layout that the kernel reads and writes for `COMMAND`, and its first
-/// field must be the command.
-pub(super) unsafe trait EthtoolCommand {
-    /// The command, an `ETHTOOL_*` constant of `linux/ethtool.h`.
-    const COMMAND: u32;
-}
+use super::ethtool_command::{EthtoolCommand, Value};
 
 /// The driver of an interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,15 +51,6 @@ pub struct RingLengths {
     pub transmit: u32,
     /// Most descriptors that a transmit ring can have.
     pub transmit_limit: u32,
-}
-
-/// Number of queues of a NIC.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Channels {
-    /// Queues that receive, whether or not they also transmit.
-    pub receive: u32,
-    /// Most queues that can receive.
-    pub receive_limit: u32,
 }
 
 impl Interface {
@@ -173,126 +151,6 @@ impl Interface {
             transmit_limit: rings.transmit_limit,
         })
     }
-
-    /// Returns the number of its queues; `None` if the driver does not report it.
-    #[must_use]
-    pub fn channels(&self) -> Option<Channels> {
-        let channels = self
-            .ethtool(ChannelSettings {
-                command: ChannelSettings::COMMAND,
-                ..ChannelSettings::default()
-            })
-            .ok()?;
-        Some(Channels {
-            receive: channels.receive.saturating_add(channels.combined),
-            receive_limit: channels.receive_limit.max(channels.combined_limit),
-        })
-    }
-
-    /// Sets the number of queues that receive: combined ones, if the NIC has such.
-    pub(super) fn change_channels(&self, count: u32) -> io::Result<()> {
-        let mut channels = self.ethtool(ChannelSettings {
-            command: ChannelSettings::COMMAND,
-            ..ChannelSettings::default()
-        })?;
-        channels.command = ChannelSettings::SET;
-        match channels.combined_limit > 0 {
-            true => (channels.combined, channels.receive) = (count, 0),
-            false => channels.receive = count,
-        }
-        self.ethtool(SetChannels(channels)).map(drop)
-    }
-
-    /// Sends the command of `data`, and returns the structure that the kernel has filled in.
-    pub(super) fn ethtool<T: EthtoolCommand>(&self, mut data: T) -> io::Result<T> {
-        // SAFETY: `T` is the structure of its command, which the trait promises.
-        unsafe { self.ioctl(libc::SIOCETHTOOL, &mut data) }?;
-        Ok(data)
-    }
-
-    /// Queries or changes this interface with an ioctl whose data is `data`.
-    ///
-    /// # Safety
-    /// `T` must be the structure that the kernel reads and writes for `number`, and for the command
-    /// in `data` if `number` has several commands.
-    pub(super) unsafe fn ioctl<T>(&self, number: libc::c_ulong, data: &mut T) -> io::Result<()> {
-        // SAFETY: as the caller promises; the pointer is valid for the whole structure.
-        unsafe { self.ioctl_at(number, std::ptr::from_mut(data).cast()) }
-    }
-
-    /// Sends the command of ethtool in the first four bytes of `words`, for structures that end with an array.
-    ///
-    /// # Safety
-    /// `words` must be as long as all that the kernel reads and writes for the command.
-    pub(super) unsafe fn ioctl_words(&self, words: &mut [u64]) -> io::Result<()> {
-        // SAFETY: as the caller promises; the pointer is valid for all words.
-        unsafe { self.ioctl_at(libc::SIOCETHTOOL, words.as_mut_ptr().cast()) }
-    }
-
-    /// As [`ioctl`](Self::ioctl).
-    ///
-    /// # Safety
-    /// `data` must point to the structure that the kernel reads and writes for `number`.
-    unsafe fn ioctl_at(&self, number: libc::c_ulong, data: *mut libc::c_char) -> io::Result<()> {
-        // SAFETY: zero is a valid value of every field of an `ifreq`.
-        let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
-        // The last byte stays zero, because the kernel's names are shorter than the field.
-        for (to, from) in request.ifr_name[..libc::IFNAMSIZ - 1]
-            .iter_mut()
-            .zip(self.name.bytes())
-        {
-            *to = from.cast_signed();
-        }
-        request.ifr_ifru.ifru_data = data;
-        let socket = socket(
-            AddressFamily::Inet,
-            SockType::Datagram,
-            SockFlag::SOCK_CLOEXEC,
-            None,
-        )?;
-        // SAFETY: the request points to `data`, which has the structure that the kernel expects for
-        // `number`, as the caller promises; both outlive the call.
-        match unsafe { libc::ioctl(socket.as_raw_fd(), number as _, &raw mut request) } {
-            0 => Ok(()),
-            _ => Err(io::Error::last_os_error()),
-        }
-    }
-}
-
-/// `struct ethtool_value` of `linux/ethtool.h`, for the command `COMMAND`.
-#[repr(C)]
-pub(super) struct Value<const COMMAND: u32> {
-    command: u32,
-    pub(super) data: u32,
-}
-
-impl Value<0> {
-    /// `ETHTOOL_GFLAGS`.
-    pub(super) const GET_FLAGS: u32 = 0x25;
-    /// `ETHTOOL_SFLAGS`.
-    pub(super) const SET_FLAGS: u32 = 0x26;
-    /// `ETHTOOL_GGRO`.
-    const GET_GRO: u32 = 0x2b;
-    /// `ETHTOOL_SGRO`.
-    pub(super) const SET_GRO: u32 = 0x2c;
-}
-
-impl<const COMMAND: u32> Value<COMMAND> {
-    pub(super) fn new() -> Self {
-        Self::with(0)
-    }
-
-    pub(super) fn with(data: u32) -> Self {
-        Self {
-            command: COMMAND,
-            data,
-        }
-    }
-}
-
-// SAFETY: the structure is that of commands with a single number, and `command` is first.
-unsafe impl<const NUMBER: u32> EthtoolCommand for Value<NUMBER> {
-    const COMMAND: u32 = NUMBER;
 }
 
 /// `struct ethtool_cmd` of `linux/ethtool.h`.
@@ -375,38 +233,4 @@ const _: () = assert!(size_of::<PauseSettings>() == 16);
 // SAFETY: the structure is that of ETHTOOL_GPAUSEPARAM, and `command` is first.
 unsafe impl EthtoolCommand for PauseSettings {
     const COMMAND: u32 = 0x12;
-}
-
-/// `struct ethtool_channels` of `linux/ethtool.h`.
-#[derive(Default)]
-#[repr(C)]
-struct ChannelSettings {
-    command: u32,
-    receive_limit: u32,
-    transmit_and_other_limits: [u32; 2],
-    combined_limit: u32,
-    receive: u32,
-    transmit_and_other: [u32; 2],
-    combined: u32,
-}
-
-const _: () = assert!(size_of::<ChannelSettings>() == 36);
-
-// SAFETY: the structure is that of ETHTOOL_GCHANNELS, and `command` is first.
-unsafe impl EthtoolCommand for ChannelSettings {
-    const COMMAND: u32 = 0x3c;
-}
-
-impl ChannelSettings {
-    /// `ETHTOOL_SCHANNELS`.
-    const SET: u32 = 0x3d;
-}
-
-/// [`ChannelSettings`] to be set.
-#[repr(transparent)]
-struct SetChannels(ChannelSettings);
-
-// SAFETY: the structure is that of ETHTOOL_SCHANNELS, and its first field is the command.
-unsafe impl EthtoolCommand for SetChannels {
-    const COMMAND: u32 = ChannelSettings::SET;
 }

@@ -7,7 +7,7 @@ use hpcap_base::{Error, Kind, Result};
 
 use super::Interface;
 use super::driver_settings::SpeedSetting;
-use super::ethtool::EthtoolCommand;
+use super::ethtool_command::EthtoolCommand;
 
 /// Most words of each of the three sets of link modes that the kernel's interface has room for.
 const MOST_WORDS: usize = 127;

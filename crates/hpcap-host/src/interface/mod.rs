@@ -1,9 +1,11 @@
 //! Network interfaces: which exist, their state, their losses, and the settings of their drivers.
 
 mod change;
+mod channels;
 mod coalescing;
 mod driver_settings;
 mod ethtool;
+mod ethtool_command;
 mod link;
 mod link_modes;
 mod mirror;
@@ -24,9 +26,10 @@ use hpcap_base::{Error, Kind, Result, visible};
 use netlink::Which;
 
 pub use change::IpAddress;
+pub use channels::Channels;
 pub use coalescing::Coalescing;
 pub use driver_settings::{Feature, SpeedSetting};
-pub use ethtool::{Channels, Driver, Offloads, Pause, RingLengths};
+pub use ethtool::{Driver, Offloads, Pause, RingLengths};
 pub use link::Link;
 pub use mirror::{Direction, Mirror};
 pub use neighbours::Neighbour;

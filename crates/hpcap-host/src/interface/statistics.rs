@@ -5,7 +5,7 @@ use std::io;
 use serde::Serialize;
 
 use super::Interface;
-use super::ethtool::EthtoolCommand;
+use super::ethtool_command::EthtoolCommand;
 
 /// Most statistics or features of an interface that are read.
 const MOST: usize = 8192;

@@ -3,7 +3,7 @@
 use hpcap_base::{Error, Kind, Result};
 
 use super::Interface;
-use super::ethtool::EthtoolCommand;
+use super::ethtool_command::EthtoolCommand;
 
 const SIOCSHWTSTAMP: libc::c_ulong = 0x89b0;
 /// `HWTSTAMP_TX_OFF`.
