@@ -14,7 +14,9 @@
 pub mod append;
 pub mod full;
 pub mod index;
+mod logs;
 pub mod original;
+mod places;
 pub mod reader;
 pub mod retention;
 pub mod week;

@@ -4,6 +4,7 @@ pub mod http;
 mod listeners;
 pub mod metrics;
 mod page;
+mod shared;
 pub mod textfile;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ use crate::sample::Sample;
 use crate::span::Span;
 
 pub use metrics::Format;
+pub use shared::Shared;
 
 /// What the monitor publishes.
 #[derive(Debug, Clone, Default)]
