@@ -1,3 +1,5 @@
+use hpcap::Reason;
+
 use super::*;
 use crate::sample::tests::{interface, listener, queue, sample};
 
