@@ -1,10 +1,10 @@
 //! Checks whether a RAW file conforms to the format, and lists where frames are missing.
 
+mod events;
 mod report;
 
 use std::fs::{File, TryLockError};
 use std::io::Read;
-use std::ops::Range;
 use std::path::Path;
 
 pub use report::{Finding, HeaderFacts, Kinds, Missing, Problem, Reasons, Report, Severity};
@@ -12,16 +12,11 @@ pub use report::{Finding, HeaderFacts, Kinds, Missing, Problem, Reasons, Report,
 use crate::index::{Entry, Index};
 use crate::name::start_of;
 use crate::reader::Reader;
-use crate::record::{Event, Record};
-use crate::scan::{Damage, DamageKind};
+use crate::record::Event;
 use hpcap_base::error::{Context, Result};
-use hpcap_base::ledger::{Count, Ledger};
-use hpcap_base::time::Timestamp;
 use hpcap_sys::abi::hpcap_record;
 
-/// Length of the shortest Ethernet frame without FCS; `LONG_FRAME` is the longest, with a VLAN tag.
-const SHORT_FRAME: u16 = 60;
-const LONG_FRAME: u16 = 1518;
+use events::Progress;
 
 /// The header of a frame's record, as [`Checker::check`] passes it to its caller.
 #[derive(Debug, Clone, Copy)]
@@ -46,19 +41,6 @@ impl Default for Checker {
             short_frames: true,
         }
     }
-}
-
-/// State of the check of one file.
-#[derive(Debug, Default)]
-struct Progress {
-    report: Report,
-    start_sec: Option<u64>,
-    before: Option<Timestamp>,
-    ledger_before: Option<Ledger>,
-    /// Offset of the first padding without a tag that follows a frame; `None` when there is none.
-    padded: Option<u64>,
-    /// Whether the last event was padding.
-    closed: bool,
 }
 
 /// Offset of the first block in which a reader that trusts `entries` would miss a frame of the file,
@@ -199,180 +181,5 @@ impl Checker {
             self.find(&mut progress, reader.offset(), 0, Problem::NotClosed);
         }
         Ok(progress.report)
-    }
-
-    fn find(&self, progress: &mut Progress, offset: u64, skipped: u64, problem: Problem) {
-        let report = &mut progress.report;
-        let count = match problem.severity() {
-            Severity::Defect => &mut report.defects,
-            Severity::Warning => &mut report.warnings,
-        };
-        *count += 1;
-        let count = *count;
-        report.skipped_bytes += skipped;
-        let finding = Finding {
-            offset,
-            skipped,
-            problem,
-        };
-        if count <= self.findings_max as u64 {
-            report.findings.push(finding);
-        }
-        let kind = std::mem::discriminant(&problem);
-        let same = |kinds: &&mut Kinds| std::mem::discriminant(&kinds.first.problem) == kind;
-        match report.kinds.iter_mut().find(same) {
-            Some(kinds) => kinds.count += 1,
-            None => report.kinds.push(Kinds {
-                first: finding,
-                count: 1,
-            }),
-        }
-    }
-
-    #[inline]
-    fn frame(&self, progress: &mut Progress, offset: u64, frame: &Record<'_>, h: &hpcap_record) {
-        let report = &mut progress.report;
-        report.frames += Count::new(1, u64::from(frame.len));
-        report.captured_bytes += frame.data.len() as u64;
-        let time = frame.time;
-        report.first = Some(report.first.map_or(time, |first| first.min(time)));
-        report.last = Some(report.last.map_or(time, |last| last.max(time)));
-        let before = progress.before.replace(time);
-        progress.closed = false;
-
-        let backwards = before.is_some_and(|before| time < before);
-        let early = progress
-            .start_sec
-            .is_some_and(|start| time.sec() + 1 < start);
-        let odd = h.nsec >= 1_000_000_000 || h.caplen > frame.len || h.caplen > LONG_FRAME;
-        let short = self.short_frames && h.caplen < SHORT_FRAME;
-        if backwards || early || odd || short || progress.padded.is_some() {
-            self.frame_problems(progress, offset, frame, h, before);
-        }
-    }
-
-    #[cold]
-    fn frame_problems(
-        &self,
-        progress: &mut Progress,
-        offset: u64,
-        frame: &Record<'_>,
-        h: &hpcap_record,
-        before: Option<Timestamp>,
-    ) {
-        let (caplen, len, time) = (h.caplen, frame.len, frame.time);
-        if let Some(padded) = progress.padded.take() {
-            self.find(progress, padded, 0, Problem::AfterPadding);
-        }
-        if h.nsec >= 1_000_000_000 {
-            self.find(progress, offset, 0, Problem::Nanoseconds { nsec: h.nsec });
-        }
-        if caplen > len {
-            self.find(
-                progress,
-                offset,
-                0,
-                Problem::CaplenBeyondLen { caplen, len },
-            );
-        }
-        if caplen > LONG_FRAME {
-            self.find(progress, offset, 0, Problem::LongFrame { caplen });
-        } else if caplen < SHORT_FRAME && self.short_frames {
-            self.find(progress, offset, 0, Problem::ShortFrame { caplen });
-        }
-        if let Some(start_sec) = progress.start_sec.filter(|start| time.sec() + 1 < *start) {
-            self.find(progress, offset, 0, Problem::BeforeName { start_sec });
-        }
-        if let Some(before) = before.filter(|before| time < *before) {
-            let by_ns = before.as_ns() - time.as_ns();
-            progress.report.times_backwards += 1;
-            progress.report.worst_backwards_ns = progress.report.worst_backwards_ns.max(by_ns);
-            self.find(progress, offset, 0, Problem::TimeBackwards { by_ns });
-        }
-    }
-
-    fn other(
-        &self,
-        progress: &mut Progress,
-        event: &Event<'_>,
-        range: Range<u64>,
-        header: Option<hpcap_record>,
-    ) {
-        let is_damage = matches!(event, Event::Damaged(_));
-        if !is_damage {
-            progress.report.padding_bytes += range.end - range.start;
-            progress.closed = true;
-            // In the older variant the field `len` is the upper half of a 32-bit length.
-            if let Some(h) = header.filter(|h| h.caplen != h.len && h.len != 0) {
-                let (caplen, len) = (h.caplen, h.len);
-                self.find(
-                    progress,
-                    range.start,
-                    0,
-                    Problem::PaddingLengths { caplen, len },
-                );
-            }
-        }
-        match event {
-            Event::Padding(_) => {
-                if progress.report.frames.frames > 0 {
-                    progress.padded.get_or_insert(range.start);
-                }
-            }
-            Event::FileStart(tag) => {
-                // The records after a header belong to another file: this one is a concatenation.
-                progress.padded = None;
-                progress.ledger_before.get_or_insert(tag.ledger);
-                progress
-                    .report
-                    .header
-                    .get_or_insert_with(|| (&**tag).into());
-            }
-            Event::Missed(gap) => {
-                progress.report.gaps += 1;
-                progress.report.lost += &gap.lost;
-                if progress.report.missing.len() < self.findings_max {
-                    progress.report.missing.push(Missing::new(range.start, gap));
-                }
-            }
-            Event::FileEnd(tag) => {
-                progress.report.ledger = progress.ledger_before.map(|b| tag.ledger.since(&b));
-            }
-            Event::Duplicate => progress.report.duplicates += 1,
-            Event::Altered(had) => {
-                progress.report.frames_cut += u64::from(had.is_cut());
-                progress.report.times_adjusted += u64::from(had.time_is_adjusted());
-            }
-            Event::Damaged(damage) => self.damage(progress, damage),
-            Event::Frame(_) => {}
-        }
-    }
-
-    fn damage(&self, progress: &mut Progress, damage: &Damage) {
-        let problem = match damage.kind {
-            DamageKind::Unreadable => Problem::Unreadable,
-            DamageKind::Unwritten => Problem::Unwritten,
-            DamageKind::CutHeader => Problem::CutHeader,
-            DamageKind::CutRecord { caplen } => Problem::CutRecord {
-                caplen,
-                there: damage
-                    .bytes
-                    .saturating_sub(size_of::<hpcap_record>() as u64),
-            },
-            DamageKind::CutPadding => Problem::CutPadding,
-            DamageKind::PaddingTooLong { by } => Problem::PaddingTooLong { by },
-        };
-        progress.closed = false;
-        // The recorder may be writing the tail of an unfinished file at this moment.
-        let tail = matches!(
-            problem,
-            Problem::CutHeader
-                | Problem::CutRecord { .. }
-                | Problem::CutPadding
-                | Problem::Unwritten
-        );
-        if !(progress.report.under_way && tail) {
-            self.find(progress, damage.offset, damage.bytes, problem);
-        }
     }
 }
