@@ -41,6 +41,7 @@ mod marks;
 mod pcap;
 mod pcap_writer;
 mod pcapng;
+mod pcapng_block;
 mod pcapng_writer;
 mod reader;
 
