@@ -3,8 +3,10 @@
 pub mod block_view;
 pub mod open_file;
 mod resume;
+mod seal;
 mod split;
 pub mod tail_buffer;
+pub mod valid_end;
 pub mod walk;
 pub mod writer;
 
@@ -12,8 +14,7 @@ use std::time::Instant;
 
 use hpcap::listener::{Listener, Moment, TOLD_LOSSES};
 use hpcap::queue::QueueInfo;
-use hpcap::raw::{Gap, tag::Tag};
-use hpcap::{Count, Kind, Ledger, Reason, Result, Timestamp};
+use hpcap::{Count, Kind, Ledger, Reason, Result};
 
 use resume::Interruption;
 use split::END_BYTES;
@@ -21,8 +22,7 @@ use split::END_BYTES;
 use crate::report::event::{EndedBy, Notice};
 use crate::sink::block::block_view::{BlockView, StoredBlock};
 use crate::sink::block::walk::walk_while;
-use crate::sink::block::writer::{BlockWriter, Geometry, ValidEnd};
-use crate::sink::file_header::{Place, header_of, ledger_tag};
+use crate::sink::block::writer::{BlockWriter, Geometry};
 use crate::sink::{Ending, FLUSH_AFTER, Sink, Step, Tally};
 use crate::storage::error::StorageError;
 use crate::storage::folder::OutputFolder;
@@ -100,42 +100,6 @@ impl BlockSink {
         }
     }
 
-    /// Ends the file under way where the producer ended it, once everything of it is stored.
-    fn complete_file(&mut self, listener: &Listener) {
-        let at = listener.position();
-        let Some(start) = self.writer.file_start() else {
-            return;
-        };
-        if start == at || self.writer.stored() != Some(at) {
-            return;
-        }
-        let next = listener.block_entry(at / self.info.block_bytes);
-        let ended = at - start == self.info.file_bytes_max
-            || listener.page().file_off() == at
-            || next.is_some_and(|e| e.file_off == at);
-        if !ended {
-            return;
-        }
-        let told = match next {
-            Some(entry) => Moment::from(&entry).ledger,
-            // Nothing was captured behind the file yet.
-            None => self
-                .writer
-                .salvage(None)
-                .map_or(Ledger::default(), |s| s.told),
-        };
-        self.reached = told;
-        if let Some(sealed) = self.writer.complete(at, told[Reason::Captured]) {
-            self.note_sealed(sealed);
-        }
-    }
-
-    fn note_sealed(&mut self, sealed: crate::storage::sealed::Sealed) {
-        self.tally.files += 1;
-        self.tally.stored += sealed.frames();
-        self.notices.push(Notice::FileSealed(Box::new(sealed)));
-    }
-
     /// Requests a new file when the producer's file exceeds the limit with its next block.
     fn watch_length(&mut self, listener: &mut Listener) {
         let Some(limit) = self.limits.rotate_bytes else {
@@ -189,65 +153,6 @@ impl BlockSink {
                 Ok(Step::Done)
             }
             Err(e) => Err(e),
-        }
-    }
-
-    /// Makes the tags at the end of a file that ends at `at`.
-    fn tags(
-        &self,
-        at: &ValidEnd,
-        now: &Moment,
-        lost: &Ledger,
-        until: Option<Timestamp>,
-    ) -> Vec<Vec<u8>> {
-        let clock = Timestamp::now();
-        let mut tags = Vec::new();
-        if self.info.plain {
-            return tags;
-        }
-        if self.writer.file_start() == Some(at.end) {
-            // The file lacks even the header that the stream would have brought.
-            let place = Place {
-                recording: self.info.recording,
-                stream_off: at.end,
-                file_number: self.file_number,
-            };
-            let header = header_of(&self.info, place, 0, "", &now.ledger);
-            tags.push(Tag::FileHeader(Box::new(header)).to_body());
-        }
-        if *lost != Ledger::default() {
-            let gap = Tag::Gap(Box::new(Gap {
-                from: at.last,
-                until: until.unwrap_or(clock),
-                open: until.is_none(),
-                lost: *lost,
-            }));
-            tags.push(gap.to_body());
-        }
-        tags.push(Tag::Ledger(Box::new(ledger_tag(clock, now))).to_body());
-        tags
-    }
-
-    /// Ends the file under way at `at` with a tag for the ledger and, if `lost` counts anything,
-    /// one for the gap. `until` is the time of the first frame behind the gap, if there is one.
-    fn seal(&mut self, at: &ValidEnd, now: &Moment, lost: &Ledger, until: Option<Timestamp>) {
-        let (mut at, mut lost) = (*at, *lost);
-        let mut tags = self.tags(&at, now, &lost, until);
-        if !self.info.plain && !self.writer.has_room(at.end, &tags) {
-            // The disk is full, so the gap and the ledger are written over the last records.
-            let room: usize = 4 * tags.iter().map(Vec::len).sum::<usize>();
-            if let Some(shorter) = self.writer.shorten(&at, room as u64) {
-                let more = missing(&at.told, &shorter.told, Reason::Storage);
-                lost += &more;
-                self.tally.lost[Reason::Storage] += more[Reason::Storage];
-                at = shorter;
-                tags = self.tags(&at, now, &lost, until);
-            }
-        }
-        self.told = at.told;
-        if let Some((sealed, error)) = self.writer.seal(at.end, at.told[Reason::Captured], &tags) {
-            self.warn_of_end(error);
-            self.note_sealed(sealed);
         }
     }
 }

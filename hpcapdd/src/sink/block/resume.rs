@@ -11,7 +11,7 @@ use super::{BlockSink, missing, tail_is_whole};
 use crate::report::event::Notice;
 use crate::sink::Step;
 use crate::sink::block::block_view::BlockView;
-use crate::sink::block::writer::ValidEnd;
+use crate::sink::block::valid_end::ValidEnd;
 use crate::sink::file_header::{Place, header_of};
 use crate::storage::error::StorageError;
 use crate::storage::file::gone;
