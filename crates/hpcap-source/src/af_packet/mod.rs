@@ -7,6 +7,7 @@
 
 mod classic;
 mod cooked;
+mod frame;
 mod look;
 mod ring;
 mod socket;

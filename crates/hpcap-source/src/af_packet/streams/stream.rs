@@ -10,8 +10,8 @@ use hpcap_host::interface::Link;
 use super::super::super::batch::Batch;
 use super::super::super::schedule::COUNT_EVERY;
 use super::super::classic::{attach_filter, keep_none};
+use super::super::frame::Traits;
 use super::super::is_about_interface;
-use super::super::ring::Traits;
 use super::super::socket::Socket;
 use crate::{BATCH, Frame};
 
