@@ -199,7 +199,7 @@ mod tests {
     #[test]
     fn output_does_not_wait_for_ever_at_the_end() {
         let (_reader, mut output) = pipe();
-        output.begin().resize(1 << 20, b'x');
+        output.begin().resize(2 << 20, b'x');
         output.keep();
         assert_eq!(output.write(&STOP).unwrap(), Reader::Gone);
     }

@@ -1,7 +1,5 @@
 //! Tests of interfaces that do not exist, go down, vanish and come back.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
-
 use hpcap::Kind;
 use testkit::network::{FrameSender, create_veth_pair, in_namespace, ip};
 use testkit::source::{Harvested, harvest_until, open, send_generated, try_open};
