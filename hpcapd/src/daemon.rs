@@ -4,11 +4,9 @@ use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use hpcap::error::Context;
-use hpcap::loss::LossWatch;
-use hpcap::queue::QueueEnd;
 use hpcap::visible::{visible, visible_json};
 use hpcap::{Error, Kind, QueueName, Result, cancellable, message};
 use hpcap_ipc::folder::Folder;
@@ -16,23 +14,18 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 use nix::unistd::Gid;
 
-use hpcap_engine::{Engine, EngineConfig, Event, Events};
+use hpcap_engine::{Engine, EngineConfig, Events};
 use hpcap_host::Interface;
 use hpcap_service::{Service, Signals};
 
 use crate::cli::Cli;
 use crate::reporter::{LimitedReporter, QueueMessage, Reporter, notice};
+use crate::server::{Server, message_of};
 use crate::socket::{self, SocketListener};
 
 /// Longest wait for clients and signals, in ms. After it, the daemon checks whether its sources
 /// have ended.
 const POLL_MS: u16 = 100;
-
-/// Time between two checks of the ledgers for losses.
-const LOSS_CHECK_PERIOD: Duration = Duration::from_secs(1);
-
-/// Time that the listeners of a failed queue have to read the rest of the ring.
-const LINGER_FAILED: Duration = Duration::from_secs(2);
 
 /// Time after which the daemon reports that a source has not begun.
 const WAITING_NOTICE: Duration = Duration::from_secs(2);
@@ -42,18 +35,6 @@ const WAITING_NOTICE: Duration = Duration::from_secs(2);
 enum Request {
     Stop,
     Statistics,
-}
-
-/// A queue with its engine and its socket.
-struct Server {
-    name: QueueName,
-    engine: Engine,
-    events: Events,
-    listener: SocketListener,
-    /// Time at which the daemon noticed that the queue has ended.
-    ended_since: Option<Instant>,
-    losses: LossWatch,
-    looked: Instant,
 }
 
 /// Does what the command line `cli` asks for, and returns the exit code.
@@ -101,7 +82,7 @@ fn capture(cli: &Cli, reporter: &Reporter) -> Result<()> {
     let served = serve(&mut servers, &signals, cli, reporter, &mut service);
     service.set_stopping("ending the queues");
     // All queues are stopped before the first failure is returned.
-    let stopped: Vec<Result<()>> = servers.into_iter().map(|s| finish(s, reporter)).collect();
+    let stopped: Vec<Result<()>> = servers.into_iter().map(|s| s.finish(reporter)).collect();
     served?;
     stopped.into_iter().collect()
 }
@@ -163,16 +144,7 @@ fn start(
         let Some((engine, events)) = start_engine(config, name, reporter, signals)? else {
             return Ok(None);
         };
-        let losses = LossWatch::new(engine.queue().ledger().ledger, Instant::now());
-        servers.push(Server {
-            name,
-            engine,
-            events,
-            listener,
-            ended_since: None,
-            losses,
-            looked: Instant::now(),
-        });
+        servers.push(Server::new(name, engine, events, listener));
     }
     Ok(Some(servers))
 }
@@ -278,72 +250,6 @@ fn serve(
             return Ok(());
         }
     }
-}
-
-impl Server {
-    /// Returns the last heartbeat of the poll thread, or `None` if the queue has ended.
-    fn heartbeat(&self) -> Option<u64> {
-        let page = self.engine.queue().page();
-        page.end().is_none().then(|| page.heartbeat_ns())
-    }
-
-    /// Reports the end of the queue, and losses of frames.
-    fn tell(&mut self, reporter: &Reporter) {
-        let queue = self.engine.queue();
-        if let (Some(end), None) = (queue.page().end(), self.ended_since) {
-            self.ended_since = Some(Instant::now());
-            reporter.print_message(&match end {
-                QueueEnd::Failed => {
-                    let text = "capturing has failed: this queue gets no more frames";
-                    QueueMessage::new(self.name, message::Level::Error, text)
-                }
-                QueueEnd::Ended | QueueEnd::Stopped => {
-                    QueueMessage::info(self.name, "the source has ended")
-                }
-            });
-        }
-        if self.looked.elapsed() >= LOSS_CHECK_PERIOD {
-            self.looked = Instant::now();
-            let ledger = queue.ledger().ledger;
-            for loss in self.losses.look(&ledger, self.looked, || queue.listeners()) {
-                reporter.loss(self.name, &loss);
-            }
-        }
-    }
-
-    /// Returns whether the daemon must go on for this queue. A failed queue gets only a short time:
-    /// its listeners can read the ring without the daemon, and the exit code must show the failure.
-    fn is_wanted(&self, no_linger: bool) -> bool {
-        let Some(since) = self.ended_since else {
-            return true;
-        };
-        let lingers = !self.engine.has_failed() || since.elapsed() < LINGER_FAILED;
-        lingers && !no_linger && !self.engine.queue().listeners().is_empty()
-    }
-}
-
-/// The message about an event of queue `name`.
-fn message_of(name: QueueName, event: &Event) -> QueueMessage {
-    QueueMessage::new(name, event.level(), event.to_string())
-}
-
-/// Ends a queue and prints its ledger.
-fn finish(mut server: Server, reporter: &Reporter) -> Result<()> {
-    let queue = std::sync::Arc::clone(server.engine.queue());
-    let listeners = queue.listeners();
-    let outcome = server.engine.stop();
-    for event in server.events.take() {
-        reporter.print_message(&message_of(server.name, &event));
-    }
-    // No new listener finds the queue now; attached listeners can still read the ring.
-    drop(server.listener);
-    let ledger = queue.ledger();
-    let listeners = || listeners.clone();
-    for loss in server.losses.end(&ledger.ledger, Instant::now(), listeners) {
-        reporter.loss(server.name, &loss);
-    }
-    reporter.ended(server.name, &ledger);
-    outcome
 }
 
 fn print(text: &str) -> Result<()> {

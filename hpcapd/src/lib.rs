@@ -9,6 +9,7 @@
 pub mod cli;
 mod daemon;
 mod reporter;
+mod server;
 mod socket;
 
 pub use daemon::run;

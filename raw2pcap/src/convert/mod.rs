@@ -5,8 +5,10 @@
 
 mod background_writer;
 mod cli;
+mod damage;
 mod file_info;
 mod file_range;
+mod filters;
 mod interface_counts;
 mod merge;
 mod new_file;
@@ -16,6 +18,7 @@ mod queue_stream;
 mod range;
 mod signals;
 mod sink;
+mod sort;
 mod summary;
 mod target;
 mod warnings;
@@ -23,9 +26,7 @@ mod warnings;
 use std::collections::{BTreeSet, HashMap};
 
 use hpcap::compress::Compression;
-use hpcap::filter::Filter;
 use hpcap::pcapfile::Section;
-use hpcap::raw::{Damage, DamageKind};
 use hpcap::{Count, Error, Kind, Ledger, Reason, Result};
 
 pub use cli::{Cli, HINTS};
@@ -38,7 +39,9 @@ pub use target::Target;
 
 use crate::inputs::Input;
 use crate::progress::Progress;
+use damage::print_damage;
 use file_info::FileInfo;
+use filters::Filters;
 use merge::Merge;
 use queue_stream::{QueueStream, StreamEvent, union};
 use sink::Sink;
@@ -68,9 +71,6 @@ pub struct Conversion {
     /// Whether existing files are replaced.
     pub force: bool,
 }
-
-/// Largest number of lines about damage that are printed for each file.
-const DAMAGE_LINES: u64 = 20;
 
 impl Conversion {
     /// Runs the conversion. Prints warnings and damage to standard error, and a progress bar if
@@ -278,81 +278,12 @@ pub(crate) fn protected(inputs: &[Input]) -> Protected {
     }))
 }
 
-/// A filter, compiled once for each link type of the frames.
-struct Filters {
-    expression: String,
-    compiled: Vec<(u32, Filter)>,
-}
-
-impl Filters {
-    fn new(expression: &str, link_type: u32) -> Result<Self> {
-        let filter = Filter::new(expression, link_type)?;
-        Ok(Self {
-            expression: expression.to_owned(),
-            compiled: vec![(link_type, filter)],
-        })
-    }
-
-    #[inline]
-    fn matches(&mut self, link_type: u32, data: &[u8], len: u32) -> Result<bool> {
-        for (of, filter) in &self.compiled {
-            if *of == link_type {
-                return Ok(filter.matches(data, len));
-            }
-        }
-        let filter = Filter::new(&self.expression, link_type)?;
-        let matches = filter.matches(data, len);
-        self.compiled.push((link_type, filter));
-        Ok(matches)
-    }
-}
-
 fn is_closed_pipe(e: &Error, target: &Target) -> bool {
     *target == Target::Stdout && e.os_error() == Some(BROKEN_PIPE)
 }
 
 /// EPIPE: the program that reads standard output has ended.
 const BROKEN_PIPE: i32 = 32;
-
-/// Whether the damage is only the end of a file that was not closed.
-fn is_tail(damage: &Damage, file_bytes: Option<u64>) -> bool {
-    match damage.kind {
-        DamageKind::CutHeader
-        | DamageKind::CutRecord { .. }
-        | DamageKind::CutPadding
-        | DamageKind::PaddingTooLong { .. } => true,
-        DamageKind::Unwritten => file_bytes == Some(damage.offset + damage.bytes),
-        DamageKind::Unreadable => false,
-    }
-}
-
-fn print_damage(progress: &Progress, file: &str, damage: &Damage, line: u64) {
-    let Damage {
-        offset,
-        bytes,
-        kind,
-    } = damage;
-    let text = match kind {
-        // 1.7 % of the original's files end in this way, without any loss.
-        DamageKind::PaddingTooLong { .. } | DamageKind::CutPadding => return,
-        DamageKind::Unreadable => {
-            format!("{bytes} bytes from byte {offset} on are no records, skipped")
-        }
-        DamageKind::Unwritten => {
-            format!("{bytes} bytes from byte {offset} on were never written, skipped")
-        }
-        DamageKind::CutHeader | DamageKind::CutRecord { .. } => {
-            format!("it ends within its last record, at byte {offset}; {bytes} bytes skipped")
-        }
-    };
-    match line.cmp(&DAMAGE_LINES) {
-        std::cmp::Ordering::Less => progress.print_line(&format!("raw2pcap: {file}: {text}")),
-        std::cmp::Ordering::Equal => progress.print_line(&format!(
-            "raw2pcap: {file}: {text}; more such are not printed, see checkraw {file}"
-        )),
-        std::cmp::Ordering::Greater => {}
-    }
-}
 
 /// Returns the counts of `ledger` whose reasons are losses.
 fn losses(ledger: &Ledger) -> Vec<(Reason, Count)> {

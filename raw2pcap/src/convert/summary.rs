@@ -6,7 +6,8 @@ use hpcap::raw::{Damage, DamageKind};
 use hpcap::units::Bytes;
 use hpcap::{Count, Ledger, Timestamp};
 
-use super::{is_tail, losses};
+use super::damage::is_tail;
+use super::losses;
 
 /// Counts of a conversion.
 #[derive(Debug, Clone, Default)]

@@ -25,6 +25,7 @@
 
 mod bpf;
 mod capture;
+mod choice;
 mod clock;
 mod in_use;
 mod look;

@@ -1,5 +1,6 @@
 //! The events of a queue.
 
+mod end;
 mod look;
 
 use std::os::fd::OwnedFd;
@@ -11,9 +12,7 @@ use super::event::{Event, Frame, Missed};
 use super::filter::FrameFilter;
 use super::marks::Marks;
 use crate::error::{Context, Error, Kind, Result};
-use crate::ledger::{Ledger, Reason};
-use crate::listener::{Contract, Fetched, Listener, Start, TOLD_LOSSES, Waited};
-use crate::queue::QueueEnd;
+use crate::listener::{Contract, Fetched, Listener, Start, Waited};
 use crate::raw::Event as RawEvent;
 
 /// Longest sleep in one wait for frames. A wait without limit repeats it.
@@ -300,12 +299,6 @@ impl QueueStream {
         })
     }
 
-    fn killed(&self) -> Error {
-        let (id, name) = (self.listener.id(), self.listener.info().name);
-        let why = format!("listener {id} of {name} was killed");
-        Error::new(Kind::Killed, "read the next frame", why)
-    }
-
     /// Returns an error when fewer bytes are published than the header of a record has: a producer
     /// publishes only whole records.
     fn check_whole(&self) -> Result<()> {
@@ -318,41 +311,5 @@ impl QueueStream {
             self.listener.position()
         );
         Err(Error::new(Kind::Format, "read the next record", why))
-    }
-
-    /// Reports the losses after the last record, and in the next call how the stream ended.
-    fn finish(&mut self) -> Result<Option<Event<'_>>> {
-        if !std::mem::replace(&mut self.end_reported, true)
-            && let Some(lost) = self.losses_at_the_end()
-        {
-            return Ok(Some(Event::Missed(Missed::new(lost))));
-        }
-        let info = self.listener.info();
-        let gone = |why: &str| {
-            let tried = format!("read the next frame of {}", info.name);
-            Err(Error::new(Kind::Gone, tried, why))
-        };
-        match self.listener.queue_end() {
-            _ if self.listener.end().is_some_and(|end| end.killed) => Err(self.killed()),
-            Some(QueueEnd::Failed) => gone("the source or the producer failed"),
-            Some(QueueEnd::Stopped) => gone("the producer was stopped"),
-            Some(QueueEnd::Ended) => Ok(None),
-            None if self.listener.producer_died() => gone("the producer died"),
-            None => Ok(None),
-        }
-    }
-
-    /// Returns the losses that the final ledger counts and that no record reported.
-    fn losses_at_the_end(&self) -> Option<Ledger> {
-        let end = self.listener.end()?;
-        let (counted, told) = (end.at.ledger, self.listener.told());
-        let mut lost = Ledger::default();
-        if self.listener.available() > 0 {
-            lost[Reason::Overrun] = counted[Reason::Captured] - told[Reason::Captured];
-        }
-        for reason in TOLD_LOSSES {
-            lost[reason] = end.untold[reason];
-        }
-        (!lost.lost().is_zero()).then_some(lost)
     }
 }
