@@ -2,7 +2,6 @@
 
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
 
 use hpcap::error::Context;
 use hpcap::{Queue, Result};

@@ -1,8 +1,6 @@
 //! Paths that are not UTF-8. Linux allows every byte but `/` and 0 in a name, and no program may use
 //! another name than the one that it was given.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
-
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
