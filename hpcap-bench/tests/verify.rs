@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::atomic::AtomicBool;
@@ -258,6 +260,37 @@ fn a_limit_ends_it() {
     let found = verify_queue(engine.queue(), &how, &AtomicBool::new(false)).unwrap();
     assert_eq!(found.verified, 10_000);
     assert!(found.complaints(how.frames).is_empty());
+}
+
+#[test]
+fn names_of_files_are_safe_to_print() {
+    let folder = Folder::new();
+    for (name, shown) in [
+        (&b"a\x1b[2Jb\n.raw"[..], r"a\x1b[2Jb\n.raw"),
+        (b"a\xff.raw", "a\u{fffd}.raw"),
+    ] {
+        let path = folder.path("").join(OsStr::from_bytes(name));
+        write_file(&path, 0, &frames(10), None);
+        for arguments in [&[][..], &["--frames", "100"], &["--json"]] {
+            let output = verify(&[&path], arguments);
+            for bytes in [&output.stdout, &output.stderr] {
+                let text = std::str::from_utf8(bytes).unwrap();
+                assert!(!text.contains('\x1b'), "{text:?}");
+                assert!(
+                    text.is_empty() || text.contains(shown) || arguments == ["--json"],
+                    "{text:?}"
+                );
+            }
+        }
+        let path = path.to_string_lossy().into_owned();
+        assert_eq!(
+            json(&verify(
+                &[&folder.path("").join(OsStr::from_bytes(name))],
+                &["--json"]
+            ))["of"],
+            path
+        );
+    }
 }
 
 #[test]

@@ -116,9 +116,12 @@ impl Output {
 fn wait_for_reader(writer: &PromptWriter, stop: &AtomicBool) -> bool {
     let mut stopped: Option<Instant> = None;
     loop {
-        // Other results than "no room" are left to write(2), which reports the error.
-        if !matches!(writer.wait(NOTICE_MS), Ok(false)) {
-            return true;
+        // A signal ends the wait, and says nothing about the reader. Other failures are left to write(2), which
+        // reports them.
+        match writer.wait(NOTICE_MS) {
+            Ok(false) => {}
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            _ => return true,
         }
         if stop.load(Ordering::Relaxed)
             && stopped.get_or_insert_with(Instant::now).elapsed() >= PATIENCE

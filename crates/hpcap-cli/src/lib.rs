@@ -2,7 +2,7 @@
 //!
 //! [`VERSION`] is the text that `--version` prints. [`parse`] parses a command line; for an option
 //! that belongs to another tool or has another name here, it prints a hint. A program that asks
-//! [`parse`] survives SIGUSR1 ([`survive_sigusr1`]). [`say`] prints a line to standard error.
+//! [`parse`] survives SIGUSR1 ([`survive_sigusr1`]). [`say()`] prints a line to standard error.
 
 #![warn(clippy::cast_possible_truncation)]
 
@@ -12,7 +12,7 @@ mod signal;
 
 pub use hint::{Hint, explain, parse};
 pub use say::say;
-pub use signal::survive_sigusr1;
+pub use signal::{let_signals_end, survive_sigusr1};
 
 /// Version and commit: `0.1.0 (commit 0123456789ab)`.
 pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("HPCAP_BUILD"), ")");

@@ -132,5 +132,6 @@ fn print(found: &Findings, complaints: &[String], json: bool) -> Result<()> {
     } else {
         found.to_string()
     };
+    hpcap_cli::let_signals_end();
     writeln!(std::io::stdout().lock(), "{text}").context(tried)
 }

@@ -3,9 +3,10 @@
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::Path;
 
 use hpcap_e2e::lab::Lab;
-use testkit::process::{Finished, Process, run};
+use testkit::process::{Finished, Process, events, run};
 
 /// A name with a byte that is not UTF-8, and an ending.
 fn odd(ending: &str) -> OsString {
@@ -82,6 +83,60 @@ fn capture_is_read_by_every_program() {
     let mut daemon = Process::spawn(lab.tool("hpcapd").arg("--json").arg(&source));
     daemon.wait_for("\"event\":\"serving\"");
     let _ = run(lab.tool("hpcapdd").args(["-q", "hpcap0", "null"])).exits(0);
+    let _ = daemon.interrupt();
+}
+
+#[test]
+fn recording_is_read_by_every_program() {
+    let lab = Lab::new();
+    let _ = record(&lab, &odd(".raw"));
+    let verified = run(lab.tool("hpcap-bench").arg("verify").arg(odd(".raw"))).exits(0);
+    let _ = verified.out.find(&shown(".raw")).unwrap();
+    let checked = run(lab.tool("checkraw").arg("--json").arg(odd(".raw"))).exits(0);
+    let line = events(&checked.out).next().unwrap();
+    assert_eq!(line["path"], shown(".raw"));
+    let mut command = lab.tool("raw2pcap");
+    let _ = run(command.arg(odd(".raw")).arg("-o").arg(odd(".pcapng"))).exits(0);
+    assert!(lab.dir().join(odd(".pcapng")).exists());
+}
+
+#[test]
+fn repair_of_a_recording_is_told() {
+    let lab = Lab::new();
+    let _ = record(&lab, &odd(".raw"));
+    let (whole, part) = (odd(".raw"), odd(".raw.part"));
+    let bytes = std::fs::read(lab.dir().join(&whole)).unwrap();
+    std::fs::remove_file(lab.dir().join(&whole)).unwrap();
+    std::fs::write(lab.dir().join(&part), &bytes[..bytes.len() / 2 + 7]).unwrap();
+    let mut command = lab.tool("checkraw");
+    let repaired = run(command.args(["--json", "--repair"]).arg(&part));
+    let line = events(&repaired.out).next().unwrap();
+    assert_eq!(line["repair"]["sound"], true, "{line}");
+    assert!(lab.dir().join(&whole).exists(), "{line}");
+}
+
+#[test]
+fn queue_has_a_socket_in_any_folder() {
+    let lab = Lab::new();
+    let folder = lab.dir().join(odd(""));
+    std::fs::create_dir(&folder).unwrap();
+    let mut command = lab.tool("hpcapd");
+    command.arg("--json").arg("--run-dir").arg(&folder);
+    command.args(["--look-back", "gen:rate=1000pps"]);
+    let mut daemon = Process::spawn(&mut command);
+    daemon.wait_for("\"event\":\"serving\"");
+    let socket = Path::new(&odd("")).join("hpcap0.sock");
+    let mut command = lab.tool("hpcap-sniff");
+    command
+        .arg(&socket)
+        .args(["--count-only", "--start", "oldest", "--no-follow"]);
+    let _ = run(&mut command).exits(0);
+    let mut command = lab.tool("hpcap-tap");
+    command
+        .arg(&socket)
+        .args(["--start", "oldest", "--duration", "300ms", "-w"]);
+    let _ = run(command.arg(odd(".pcapng"))).exits(0);
+    assert!(lab.dir().join(odd(".pcapng")).exists());
     let _ = daemon.interrupt();
 }
 

@@ -1,6 +1,6 @@
 //! hpcap-sniff on a daemon's queue: what it prints, what it misses, and how it ends.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::Stdio;
 
 use hpcap_e2e::daemon::{Daemon, frames};
@@ -132,6 +132,24 @@ fn sniffer_ends_quietly_with_its_reader() {
     drop(reader);
     let ended = sniffer.wait().exits(0);
     assert_eq!(ended.err, "");
+}
+
+/// A signal that comes while the sniffer waits for its reader ends the wait, and is no room.
+#[test]
+fn signal_ends_a_sniffer_that_nobody_reads() {
+    let lab = Lab::new();
+    let _daemon = Daemon::start(&lab, &["--ring", "4M", SLOW]);
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    let bytes = nix::fcntl::fcntl(&writer, nix::fcntl::FcntlArg::F_GETPIPE_SZ);
+    let bytes = usize::try_from(bytes.unwrap()).unwrap();
+    writer.write_all(&vec![b'.'; bytes]).unwrap();
+    let mut command = lab.tool("hpcap-sniff");
+    let sniffer = Process::spawn_to(command.arg("hpcap0"), writer.into(), Stdio::piped());
+    wait_until("it handles the signal", || sniffer.catches(Signal::SIGINT));
+    // It waits for its reader as soon as it has a line.
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    let _ = sniffer.interrupt();
+    drop(reader);
 }
 
 #[test]

@@ -4,6 +4,8 @@
 
 use std::fs::File;
 use std::io::Write;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 use hpcap::Reason;
@@ -11,6 +13,9 @@ use hpcap_e2e::daemon::{Daemon, frames};
 use hpcap_e2e::lab::Lab;
 use hpcap_e2e::recording::contents;
 use nix::sys::signal::Signal;
+use nix::sys::socket::{
+    AddressFamily, Backlog, SockFlag, SockType, UnixAddr, accept, bind, listen, socket,
+};
 use nix::sys::stat::Mode;
 use testkit::pcapng::LITTLE;
 use testkit::process::{Process, events, run};
@@ -52,6 +57,64 @@ fn attaching_to_a_stopped_daemon_ends() {
     }
     drop(stopped);
     let _ = daemon.stop().exits(0);
+}
+
+/// Serves `queues` sockets. None of them answers before all of them have a client; then all
+/// connections are closed, again and again.
+fn serve_together(lab: &Lab, queues: usize) {
+    std::fs::DirBuilder::new()
+        .mode(0o755)
+        .create(lab.run_dir())
+        .unwrap();
+    let sockets: Vec<OwnedFd> = (0..queues)
+        .map(|number| {
+            let flags = SockFlag::SOCK_CLOEXEC;
+            let kind = SockType::SeqPacket;
+            let socket = socket(AddressFamily::Unix, kind, flags, None).unwrap();
+            let path = lab.socket(&format!("hpcap{number}"));
+            bind(socket.as_raw_fd(), &UnixAddr::new(&path).unwrap()).unwrap();
+            listen(&socket, Backlog::new(8).unwrap()).unwrap();
+            socket
+        })
+        .collect();
+    std::thread::spawn(move || {
+        loop {
+            let clients: Vec<_> = sockets
+                .iter()
+                .map(|socket| accept(socket.as_raw_fd()).unwrap())
+                .collect();
+            for client in clients {
+                nix::unistd::close(client).unwrap();
+            }
+        }
+    });
+}
+
+/// A program that opens one queue after the other waits for the limit of each.
+#[test]
+fn queues_are_opened_side_by_side() {
+    let lab = Lab::new();
+    serve_together(&lab, 4);
+    for line in [
+        "hpcapctl status",
+        "hpcapctl listeners",
+        "hpcap-tap -D",
+        "hpcap-tap * -w x.pcapng",
+        "hpcap-status --once",
+        "hpcap-diag now --interval 100ms",
+    ] {
+        let mut words = line.split(' ');
+        let program = words.next().unwrap();
+        let ended = run(lab.tool(program).args(words));
+        let said = format!("{}{}", ended.out, ended.err);
+        assert!(!said.contains("does not answer"), "{line}: {said}");
+        assert!(!said.contains("did not answer"), "{line}: {said}");
+    }
+    let ended = run(lab.tool("hpcapctl").arg("status")).exits(1);
+    let places: Vec<_> = (0..4)
+        .map(|number| ended.err.find(&format!("queue hpcap{number}")).unwrap())
+        .collect();
+    assert!(places.is_sorted(), "{}", ended.err);
 }
 
 #[test]

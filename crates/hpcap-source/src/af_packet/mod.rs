@@ -56,9 +56,9 @@ impl AfPacket {
     /// it.
     ///
     /// # Errors
-    /// [`Kind::NotFound`] for an unknown interface, [`Kind::Permission`] without CAP_NET_RAW,
-    /// [`Kind::Format`] when the interface's frames are neither Ethernet nor IP, [`Kind::Full`]
-    /// when there is no memory for the ring.
+    /// [`NotFound`](hpcap::Kind::NotFound) for an unknown interface, [`Permission`](hpcap::Kind::Permission) without
+    /// CAP_NET_RAW, [`Format`](hpcap::Kind::Format) when the interface's frames are neither Ethernet nor IP,
+    /// [`Full`](hpcap::Kind::Full) when there is no memory for the ring.
     pub fn open(spec: &AfPacketSpec) -> Result<Self> {
         let interface = Interface::required(&spec.interface)?;
         let link = interface.link()?;

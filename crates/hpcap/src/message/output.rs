@@ -73,7 +73,8 @@ impl Output {
     fn is_writable(&self) -> bool {
         let mut fds = [PollFd::new(self.fd.as_fd(), PollFlags::POLLOUT)];
         // Other states than "not writable" are left to write(2), which reports the error.
-        !matches!(poll(&mut fds, PollTimeout::ZERO), Ok(0))
+        // A signal says nothing about the stream.
+        !matches!(poll(&mut fds, PollTimeout::ZERO), Ok(0) | Err(Errno::EINTR))
     }
 
     /// Writes as much as the stream takes without blocking. Returns whether it took bytes or
