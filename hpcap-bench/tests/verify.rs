@@ -266,7 +266,7 @@ fn a_limit_ends_it() {
 fn names_of_files_are_safe_to_print() {
     let folder = Folder::new();
     for (name, shown) in [
-        (&b"a\x1b[2Jb\n.raw"[..], r"a\x1b[2Jb\n.raw"),
+        (&b"a\x1b[2Jb.raw"[..], r"a\x1b[2Jb.raw"),
         (b"a\xff.raw", "a\u{fffd}.raw"),
     ] {
         let path = folder.path("").join(OsStr::from_bytes(name));
