@@ -101,7 +101,6 @@ fn queues_are_opened_side_by_side() {
         "hpcap-tap -D",
         "hpcap-tap * -w x.pcapng",
         "hpcap-status --once",
-        "hpcap-diag now --interval 100ms",
     ] {
         let mut words = line.split(' ');
         let program = words.next().unwrap();

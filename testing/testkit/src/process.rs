@@ -131,8 +131,8 @@ pub struct Finished {
 
 impl Process {
     /// Starts `command` with an empty standard input. The kernel kills the program when the thread that
-    /// started it ends. The program does not ignore SIGHUP, as it would when it inherited that from
-    /// tests that run under nohup.
+    /// started it ends. The program ignores neither SIGHUP nor SIGINT, as it would when it inherited that from
+    /// tests that run under nohup or in the background of a script.
     pub fn spawn(command: &mut Command) -> Self {
         Self::spawn_to(command, Stdio::piped(), Stdio::piped())
     }
@@ -145,7 +145,9 @@ impl Process {
         // take no lock and allocate nothing.
         unsafe {
             command.pre_exec(|| {
-                signal(Signal::SIGHUP, SigHandler::SigDfl)?;
+                for heard in [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT] {
+                    signal(heard, SigHandler::SigDfl)?;
+                }
                 nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
                 Ok(())
             });
