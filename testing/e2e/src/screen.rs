@@ -17,7 +17,7 @@ use nix::sys::stat::Mode;
 use nix::sys::termios::{LocalFlags, tcgetattr};
 use nix::unistd::{Pid, ttyname};
 use testkit::process::run;
-use testkit::wait::wait_until;
+use testkit::wait::{wait_until, wait_until_ok};
 
 /// A program that runs on a terminal of its own.
 pub struct Screen {
@@ -133,9 +133,26 @@ impl Screen {
     /// Waits until the terminal shows `text`.
     #[track_caller]
     pub fn wait_for(&self, text: &str) {
-        wait_until(&format!("{text:?} on\n{}", self.text()), || {
-            self.text().contains(text)
+        wait_until_ok(|| {
+            let shown = self.text();
+            let found = shown.contains(text).then_some(());
+            found.ok_or_else(|| format!("{text:?} on\n{shown}"))
         });
+    }
+
+    /// Types `keys`, and waits until the terminal shows `text` because of them.
+    ///
+    /// # Panics
+    /// Panics if the terminal shows `text` already: then a test would look at a screen that may change at any moment.
+    #[track_caller]
+    pub fn press_for(&mut self, keys: &str, text: &str) {
+        let before = self.text();
+        assert!(
+            !before.contains(text),
+            "{text:?} is there before {keys:?}:\n{before}"
+        );
+        self.press(keys);
+        self.wait_for(text);
     }
 
     /// Types `keys`.

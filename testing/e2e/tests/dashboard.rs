@@ -198,32 +198,21 @@ fn keys_drive_the_dashboard() {
     let mut screen = dashboard(&lab, (100, 30));
     screen.wait_for("LOSING FRAMES  hpcap0");
     screen.wait_for("e2e-listener (pid");
-    screen.press("?");
-    screen.wait_for("select another queue or listener");
-    screen.press("\x1b[6~");
-    screen.wait_for("columns, flags and words");
-    screen.press("?");
-    screen.wait_for("1 queue");
-    screen.press("\r");
+    screen.press_for("?", "columns, flags and words");
+    screen.press_for("\x1b[6~", "reasons of all losses since");
+    screen.press_for("?", "LOSING FRAMES  hpcap0");
+    screen.press_for("\r", "ledger:");
     screen.wait_for("Esc back");
-    screen.wait_for("ledger:");
     screen.press("u");
-    screen.press("t");
-    screen.wait_for("the last minute");
-    screen.press("\x1b");
-    screen.wait_for("Enter detail");
+    screen.press_for("t", "the last minute");
+    screen.press_for("\x1b", "Enter detail");
+    screen.press_for("p", "PAUSED");
     screen.press("p");
-    screen.wait_for("PAUSED");
-    screen.press("p");
-    screen.press("\t");
-    screen.wait_for("K kill");
-    screen.press("K");
-    screen.wait_for("y kills it");
-    screen.press("n");
-    screen.wait_for("not killed");
+    screen.press_for("\t", "K kill");
+    screen.press_for("K", "y kills it");
+    screen.press_for("n", "not killed");
     assert!(listener.is_running());
-    screen.press("Ky");
-    screen.wait_for("is killed");
+    screen.press_for("Ky", "is killed");
     wait_until("the death of the listener", || {
         daemon.listeners("hpcap0").is_empty()
     });
@@ -274,8 +263,7 @@ fn suspended_dashboard_returns() {
     let lab = Lab::new();
     let mut screen = dashboard(&lab, (80, 24));
     screen.wait_for("NOTHING IS CAPTURED");
-    screen.press("?");
-    screen.wait_for("quit");
+    screen.press_for("?", "columns, flags and words");
     // A session without a shell has an orphaned process group, in which SIGTSTP stops nobody: the
     // program gives the terminal back, goes on at once, and takes it again.
     screen.press("\x1a");

@@ -27,16 +27,51 @@ pub fn wait_until(what: &str, condition: impl FnMut() -> bool) {
 /// Polls `condition` until it holds. The test fails, naming `what`, after `limit`.
 #[track_caller]
 pub fn wait_until_within(what: &str, limit: Duration, mut condition: impl FnMut() -> bool) {
-    let start = Instant::now();
-    let mut pause = SHORTEST_PAUSE;
+    let mut looks = Looks::new(limit);
     while !condition() {
+        looks.pause_or_fail(|| what.to_owned());
+    }
+}
+
+/// Polls `look` until it returns `Ok`. The test fails after [`time_limit`] with what the last look returned.
+#[track_caller]
+pub fn wait_until_ok<T>(mut look: impl FnMut() -> Result<T, String>) -> T {
+    let mut looks = Looks::new(time_limit());
+    loop {
+        match look() {
+            Ok(found) => return found,
+            Err(why) => looks.pause_or_fail(|| why),
+        }
+    }
+}
+
+/// The pauses between the looks at a condition, and their limit.
+struct Looks {
+    start: Instant,
+    limit: Duration,
+    pause: Duration,
+}
+
+impl Looks {
+    fn new(limit: Duration) -> Self {
+        Self {
+            start: Instant::now(),
+            limit,
+            pause: SHORTEST_PAUSE,
+        }
+    }
+
+    /// Sleeps until the next look. The test fails, naming `what`, when the time is over.
+    #[track_caller]
+    fn pause_or_fail(&mut self, what: impl FnOnce() -> String) {
         assert!(
-            start.elapsed() < limit,
-            "waited {} s in vain: {what}",
-            limit.as_secs()
+            self.start.elapsed() < self.limit,
+            "waited {} s in vain: {}",
+            self.limit.as_secs(),
+            what()
         );
-        std::thread::sleep(pause);
-        pause = (pause * 3 / 2).min(LONGEST_PAUSE);
+        std::thread::sleep(self.pause);
+        self.pause = (self.pause * 3 / 2).min(LONGEST_PAUSE);
     }
 }
 
