@@ -80,7 +80,7 @@ pub(crate) fn attach(queue: &Queue, window: &Window, program: &str) -> Result<Re
     loop {
         attempt += 1;
         let mut listener = queue.attach(&request)?;
-        let oldest = seek(&mut listener, window.from);
+        let oldest = seek(&mut listener, window.from)?;
         let is_whole = listener.page().oldest() <= listener.position();
         if is_whole || attempt == ATTEMPTS {
             let stream = Stream::from(listener).pollable()?;
@@ -91,32 +91,34 @@ pub(crate) fn attach(queue: &Queue, window: &Window, program: &str) -> Result<Re
 
 /// Moves `listener` to the last block that begins before `from`. Returns the time of the oldest frame
 /// in the ring if it is later than `from` and earlier frames were overwritten.
-fn seek(listener: &mut Listener, from: Timestamp) -> Option<Timestamp> {
+fn seek(listener: &mut Listener, from: Timestamp) -> Result<Option<Timestamp>> {
     let first_ns = listener.block().map_or(0, |block| block.first_ns);
     let is_overwritten = listener.page().oldest() > listener.info().start_off;
     if is_overwritten && first_ns > from.as_ns() {
         // The producer is about to overwrite the oldest block.
         let lead = listener.info().ring_bytes / LEAD_PARTS;
         let goal = listener.page().oldest() + lead;
-        while listener.position() < goal && skip_block(listener) {}
+        while listener.position() < goal && skip_block(listener)? {}
         let first_ns = listener.block().map_or(first_ns, |block| block.first_ns);
-        return Some(Timestamp::from_ns(first_ns));
+        return Ok(Some(Timestamp::from_ns(first_ns)));
     }
     loop {
-        let block = listener.block()?;
+        let Some(block) = listener.block() else {
+            return Ok(None);
+        };
         let next = listener.block_entry(block.number + 1);
         let is_needed = next.is_none_or(|n| n.first_ns == 0 || n.first_ns >= from.as_ns());
-        if is_needed || !skip_block(listener) {
-            return None;
+        if is_needed || !skip_block(listener)? {
+            return Ok(None);
         }
     }
 }
 
 /// Passes over the records that begin in the present block. Returns false if the block is still being written.
-fn skip_block(listener: &mut Listener) -> bool {
+fn skip_block(listener: &mut Listener) -> Result<bool> {
     let next = match listener.block() {
         Some(block) if block.complete => block.number + 1,
-        _ => return false,
+        _ => return Ok(false),
     };
     listener.skip_to_block(next)
 }

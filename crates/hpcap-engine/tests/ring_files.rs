@@ -387,6 +387,41 @@ fn overrun_listener_gets_a_file() {
     assert!(slow.listener.resync(Start::File).is_ok());
 }
 
+/// Who passes over old blocks has not read them: that the producer overwrites them is no overrun.
+#[test]
+fn blocks_passed_over_are_acknowledged() {
+    let mut bench = Bench::new(Shape::small());
+    let mut reader = bench.attach(Contract::Lossy, Start::Oldest).unwrap();
+    let goal = reader.listener.position() / bench.block_bytes + 2;
+    let mut number = 0;
+    let mut push_until = |bench: &mut Bench, off: u64| {
+        while bench.head() < off {
+            assert!(bench.push(&content(number, 1500), 1, 1));
+            number += 1;
+        }
+        bench.service();
+    };
+    let published = (goal + 1) * bench.block_bytes;
+    push_until(&mut bench, published);
+    assert!(reader.listener.skip_to_block(goal).unwrap());
+    let passed = reader.listener.position();
+    // The ring is one block short of overwriting the first block that the listener has not passed over.
+    let end = reader.listener.info().ring_bytes + (goal - 1) * bench.block_bytes;
+    push_until(&mut bench, end);
+    let oldest = bench.queue.page().oldest();
+    assert!(oldest > 0 && oldest <= passed, "{oldest} {passed}");
+    let event = reader.listener.next_record().unwrap();
+    assert!(event.is_some());
+    reader.listener.ack().unwrap();
+    assert_eq!(reader.listener.missed(), Count::default());
+    // What the listener has read and not acknowledged is an overrun, as ever.
+    assert!(reader.listener.next_record().unwrap().is_some());
+    let end = end + 3 * bench.block_bytes;
+    push_until(&mut bench, end);
+    let goal = end / bench.block_bytes - 1;
+    assert!(reader.listener.skip_to_block(goal).is_err());
+}
+
 #[test]
 fn file_without_frames_is_not_ended() {
     let mut bench = Bench::new(Shape::small());

@@ -114,6 +114,16 @@ struct Mark {
     told: Ledger,
 }
 
+impl Mark {
+    /// The mark before the first record that begins in the block of `entry`.
+    fn at(entry: &hpcap_block) -> Self {
+        Self {
+            off: entry.first_off,
+            told: Ledger::from_counts(&entry.ledger),
+        }
+    }
+}
+
 /// An attached listener. Dropping it detaches it.
 #[derive(Debug)]
 pub struct Listener {

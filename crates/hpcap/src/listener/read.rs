@@ -4,7 +4,7 @@
 use std::mem::offset_of;
 use std::sync::atomic::{Ordering, fence};
 
-use super::{Block, Listener, Mark, Moment, Ring, Start, TOLD_LOSSES};
+use super::{Block, Listener, Mark, Ring, Start, TOLD_LOSSES};
 use crate::abi::{self, hpcap_block, hpcap_record, hpcap_slot};
 use crate::error::{Error, Kind, Result};
 use crate::ledger::{Count, Ledger, Reason};
@@ -247,32 +247,33 @@ impl Listener {
         if self.position.is_multiple_of(block_bytes)
             && let Some(entry) = self.page.block(self.position / block_bytes)
         {
-            self.mark = Mark {
-                off: entry.first_off,
-                told: Ledger::from_counts(&entry.ledger),
-            };
+            self.mark = Mark::at(&entry);
         }
     }
 
     /// Passes over all records before the first one that begins in block `number`, which may lie in the middle of the
-    /// block's bytes of the ring: a record can begin in one block and end in the next. Returns `false`, and changes
+    /// block's bytes of the ring: a record can begin in one block and end in the next. Returns `false`, and passes over
     /// nothing, if no such record is published yet, or if it is overwritten.
     ///
-    /// The records passed over count as read: neither the next gap nor the listener's ledger contains them.
-    pub fn skip_to_block(&mut self, number: u64) -> bool {
+    /// The records passed over count as read and are acknowledged: neither the next gap nor the listener's ledger
+    /// contains them, and it is no overrun when the producer overwrites them. So everything read before is
+    /// acknowledged first.
+    ///
+    /// # Errors
+    /// Returns [`Kind::Overrun`] as [`Listener::ack`] does, for what was read before this call.
+    pub fn skip_to_block(&mut self, number: u64) -> Result<bool> {
+        self.ack()?;
         let Some(entry) = self.page.block(number) else {
-            return false;
+            return Ok(false);
         };
         let ahead = self.position..=self.published();
         if !ahead.contains(&entry.first_off) || self.is_overtaken(entry.first_off) {
-            return false;
+            return Ok(false);
         }
         self.position = entry.first_off;
-        self.mark = Mark {
-            off: entry.first_off,
-            told: Ledger::from_counts(&entry.ledger),
-        };
-        true
+        self.mark = Mark::at(&entry);
+        self.release();
+        Ok(true)
     }
 
     /// Acknowledges everything consumed, so that the producer may overwrite it.
@@ -287,9 +288,7 @@ impl Listener {
         if self.is_lossy() && self.is_overtaken(self.acked) && self.acked != self.position {
             return Err(self.overrun(TRIED));
         }
-        self.acked = self.position;
-        self.slot_u64(offset_of!(hpcap_slot, read_off))
-            .store(self.position, Ordering::Release);
+        self.release();
         Ok(())
     }
 
@@ -328,21 +327,16 @@ impl Listener {
             let why = "no block to go on with is in the ring yet";
             return Err(Error::new(Kind::NotFound, TRIED, why));
         };
-        let now = Moment::from(&entry).ledger;
+        let now = Mark::at(&entry).told;
         let mut missed = Ledger::default();
         missed[Reason::Overrun] = now[Reason::Captured] - self.mark.told[Reason::Captured];
         for reason in TOLD_LOSSES {
             missed[reason] = now[reason] - self.mark.told[reason];
         }
         self.missed += missed[Reason::Overrun];
-        self.mark = Mark {
-            off: entry.first_off,
-            told: now,
-        };
+        self.mark = Mark::at(&entry);
         self.position = entry.first_off;
-        self.acked = entry.first_off;
-        self.slot_u64(offset_of!(hpcap_slot, read_off))
-            .store(self.position, Ordering::Release);
+        self.release();
         Ok(missed)
     }
 
