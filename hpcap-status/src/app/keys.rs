@@ -108,7 +108,7 @@ impl App {
                 self.screen = Screen::Overview;
             }
             KeyCode::Up | KeyCode::Char('k') => self.scroll = self.scroll.saturating_sub(1),
-            // Drawing limits it to the end of the help.
+            // Drawing limits the line to the end of the help.
             KeyCode::Down | KeyCode::Char('j') => self.scroll = self.scroll.saturating_add(1),
             KeyCode::PageUp => self.scroll = self.scroll.saturating_sub(20),
             KeyCode::PageDown | KeyCode::Char(' ') => self.scroll = self.scroll.saturating_add(20),
@@ -120,7 +120,7 @@ impl App {
     }
 
     fn enter(&mut self) {
-        // The queue of a listener is what Enter on the listener shows.
+        // Enter on a listener shows the queue of that listener.
         if self.focus == Focus::Listeners
             && self.screen == Screen::Overview
             && let Some((queue, _)) = &self.selected_listener
@@ -157,15 +157,7 @@ impl App {
             }
             Focus::Listeners => {
                 let rows = self.listeners(report);
-                let selected = self.selected_listener.as_ref();
-                let is_it = |(queue, l): &(&_, &_)| {
-                    let (queue, l): (
-                        &crate::collect::report::QueueReport,
-                        &crate::collect::report::ListenerReport,
-                    ) = (queue, l);
-                    selected.is_some_and(|(name, id)| *name == queue.queue && *id == l.id)
-                };
-                let at = rows.iter().position(is_it);
+                let at = rows.iter().position(|row| self.is_selected(row));
                 let last = rows.len().saturating_sub(1);
                 let chosen = rows.get(choose(at.unwrap_or(0), last).min(last));
                 self.selected_listener = chosen.map(|(queue, l)| (queue.queue.clone(), l.id));
@@ -179,10 +171,7 @@ impl App {
             return;
         }
         let rows = self.listeners(report);
-        let selected = self.selected_listener.as_ref();
-        let found = rows.iter().find(|(queue, listener)| {
-            selected.is_some_and(|(name, id)| *name == queue.queue && *id == listener.id)
-        });
+        let found = rows.iter().find(|row| self.is_selected(row));
         self.victim = found.map(|(queue, listener)| Victim {
             queue: queue.queue.clone(),
             id: listener.id,

@@ -122,6 +122,9 @@ impl Span {
     }
 }
 
+/// A row of the list of listeners: a queue and one of its listeners.
+pub type ListenerRow<'a> = (&'a QueueReport, &'a ListenerReport);
+
 /// A listener that the user may be about to kill.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Victim {
@@ -138,7 +141,7 @@ pub struct Victim {
 /// The state of the dashboard.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct App {
-    /// What is shown.
+    /// The screen.
     pub screen: Screen,
     /// The list that keys act on.
     pub focus: Focus,
@@ -158,9 +161,9 @@ pub struct App {
     pub paused: bool,
     /// First line of the help that is shown.
     pub scroll: u16,
-    /// The listener that dies if the user says so.
+    /// The listener that is killed if the user confirms it.
     pub victim: Option<Victim>,
-    /// What the user is told at the bottom of the screen.
+    /// The message at the bottom of the screen.
     pub message: Option<String>,
 }
 
@@ -194,13 +197,13 @@ impl App {
     /// Returns the listeners, those that fill most of their ring first; on the screen of one queue, only
     /// its listeners.
     #[must_use]
-    pub fn listeners<'a>(&self, report: &'a Report) -> Vec<(&'a QueueReport, &'a ListenerReport)> {
+    pub fn listeners<'a>(&self, report: &'a Report) -> Vec<ListenerRow<'a>> {
         let only = (self.screen == Screen::Detail).then_some(self.selected_queue.as_deref());
         let is_shown = |queue: &&QueueReport| match only {
             Some(name) => Some(queue.queue.as_str()) == name,
             None => true,
         };
-        let mut all: Vec<(&QueueReport, &ListenerReport)> = report
+        let mut all: Vec<ListenerRow<'_>> = report
             .queues
             .iter()
             .filter(is_shown)
@@ -217,6 +220,14 @@ impl App {
             b_holds.cmp(&a_holds).then(b_share.total_cmp(&a_share))
         });
         all
+    }
+
+    /// Returns whether keys act on the listener.
+    #[must_use]
+    pub fn is_selected(&self, (queue, listener): &ListenerRow<'_>) -> bool {
+        self.selected_listener
+            .as_ref()
+            .is_some_and(|(name, id)| *name == queue.queue && *id == listener.id)
     }
 
     /// Returns the queue that keys act on.
@@ -239,12 +250,7 @@ impl App {
             }
         }
         let listeners = self.listeners(report);
-        let is_there = |(name, id): &(String, u64)| {
-            listeners
-                .iter()
-                .any(|(queue, l)| queue.queue == *name && l.id == *id)
-        };
-        if !self.selected_listener.as_ref().is_some_and(is_there) {
+        if !listeners.iter().any(|row| self.is_selected(row)) {
             self.selected_listener = listeners
                 .first()
                 .map(|(queue, listener)| (queue.queue.clone(), listener.id));

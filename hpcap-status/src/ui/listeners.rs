@@ -6,14 +6,11 @@ use ratatui::layout::Rect;
 
 use super::View;
 use super::table::{self, Cell, Column, Rows};
-use crate::app::Focus;
-use crate::collect::report::{ListenerReport, QueueReport};
+use crate::app::{Focus, ListenerRow};
+use crate::collect::report::ListenerReport;
 use crate::text::{bytes, percent, rate};
 
-/// A row: a queue and one of its listeners.
-pub(super) type Row<'a> = (&'a QueueReport, &'a ListenerReport);
-
-const fn columns<'a>() -> [Column<Row<'a>>; 11] {
+const fn columns<'a>() -> [Column<ListenerRow<'a>>; 11] {
     [
         Column::left("queue", 9, 0, |_, (queue, _), _| {
             Cell::plain(visible(&queue.queue))
@@ -61,7 +58,7 @@ const fn columns<'a>() -> [Column<Row<'a>>; 11] {
     ]
 }
 
-fn contract(_: &View<'_>, (_, listener): &Row<'_>, _: usize) -> Cell {
+fn contract(_: &View<'_>, (_, listener): &ListenerRow<'_>, _: usize) -> Cell {
     Cell::plain(match listener.max_stall_seconds {
         Some(seconds) => format!("max {}", crate::text::duration(seconds)),
         None => visible(&listener.contract).into_owned(),
@@ -77,15 +74,13 @@ fn lag_style(view: &View<'_>, listener: &ListenerReport) -> ratatui::style::Styl
 }
 
 /// Draws the headings and the rows.
-pub(super) fn draw(view: &View<'_>, rows: &[Row<'_>], area: Rect, buf: &mut Buffer) {
+pub(super) fn draw(view: &View<'_>, rows: &[ListenerRow<'_>], area: Rect, buf: &mut Buffer) {
     let is_focus = view.app.focus == Focus::Listeners;
-    let selected = view.app.selected_listener.as_ref();
     let rows = Rows {
         rows,
-        selected: rows.iter().position(|(queue, listener)| {
-            is_focus
-                && selected.is_some_and(|(name, id)| *name == queue.queue && *id == listener.id)
-        }),
+        selected: rows
+            .iter()
+            .position(|row| is_focus && view.app.is_selected(row)),
         sorted: None,
     };
     table::draw(view, &columns(), &rows, area, buf);
