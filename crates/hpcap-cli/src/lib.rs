@@ -16,3 +16,19 @@ pub use signal::{let_signals_end, survive_sigusr1};
 
 /// Version and commit: `0.1.0 (commit 0123456789ab)`.
 pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("HPCAP_BUILD"), ")");
+
+/// The programs that the packages install.
+pub const PROGRAMS: [&str; 12] = [
+    "checkraw",
+    "hpcap-bench",
+    "hpcap-diag",
+    "hpcap-monitor",
+    "hpcap-sniff",
+    "hpcap-status",
+    "hpcap-tap",
+    "hpcapctl",
+    "hpcapd",
+    "hpcapdd",
+    "raw2pcap",
+    "rxtxcpu",
+];

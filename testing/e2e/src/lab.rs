@@ -5,23 +5,8 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
+pub use hpcap_cli::PROGRAMS;
 use testkit::process::{Process, copy_program};
-
-/// Every program that the packages install.
-pub const PROGRAMS: [&str; 12] = [
-    "hpcapd",
-    "hpcapdd",
-    "hpcapctl",
-    "raw2pcap",
-    "checkraw",
-    "hpcap-bench",
-    "hpcap-diag",
-    "hpcap-monitor",
-    "hpcap-sniff",
-    "hpcap-status",
-    "hpcap-tap",
-    "rxtxcpu",
-];
 
 /// Returns the path of a program that was built with the same profile as this test.
 ///
