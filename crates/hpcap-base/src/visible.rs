@@ -30,6 +30,12 @@ pub fn visible(text: &str) -> Cow<'_, str> {
     })
 }
 
+/// Writes a path the way [`visible`] writes text.
+#[must_use]
+pub fn visible_path(path: &Path) -> String {
+    visible(&path.to_string_lossy()).into_owned()
+}
+
 /// Applies [`visible`] to text of several lines, such as an error with its advice. Line breaks
 /// stay, and the lines after the first are indented, so that none of them looks like a separate
 /// message.
@@ -116,14 +122,14 @@ mod tests {
     use crate::error::{Error, Kind};
 
     #[test]
-    fn visible_keeps_what_can_be_seen() {
+    fn visible_keeps_printable_text() {
         for text in ["", "eth0", "a b\\c", "Größe, 文件, 🦀", "/tmp/x=1;y"] {
             assert!(matches!(visible(text), Cow::Borrowed(same) if same == text));
         }
     }
 
     #[test]
-    fn visible_escapes_what_terminals_obey() {
+    fn visible_escapes_terminal_controls() {
         let cases = [
             ("\x1b]0;owned\x07", "\\x1b]0;owned\\x07"),
             ("a\nhpcapd: all is well", "a\\nhpcapd: all is well"),
@@ -149,7 +155,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn visible_text_has_nothing_to_obey(text in any::<String>()) {
+        fn visible_text_has_no_terminal_controls(text in any::<String>()) {
             prop_assert!(!visible(&text).chars().any(is_obeyed));
             prop_assert!(!visible_lines(&text).chars().any(|c| c != '\n' && is_obeyed(c)));
         }

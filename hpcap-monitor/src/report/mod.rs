@@ -59,7 +59,7 @@ impl ReportOptions {
             true => self.read_rounded(std::slice::from_ref(&self.log), None, &mut timeline)?,
             false => self.read_logs(&mut timeline)?,
         };
-        let subject = hpcap::visible(&self.log.to_string_lossy()).into_owned();
+        let subject = hpcap::visible::visible_path(&self.log);
         Report::of(&subject, timeline, &facts).ok_or_else(|| {
             let why = match (facts.damaged_lines, self.from.or(self.to)) {
                 (0, Some(_)) => "its logs have nothing of that time".to_owned(),

@@ -6,6 +6,7 @@ use std::process::Command;
 
 use clap::Args;
 use hpcap::error::Context;
+use hpcap::visible::visible_path;
 use hpcap::{Error, Kind, Result};
 
 /// Name of the link in the folder.
@@ -38,7 +39,7 @@ pub fn run(options: &InstallOptions) -> Result<String> {
     refuse_others(&link)?;
     remove_file(&link)?;
     if options.remove {
-        return Ok(format!("{} is removed\n", shown(&link)));
+        return Ok(format!("{} is removed\n", visible_path(&link)));
     }
     std::fs::create_dir_all(&folder)
         .context(|| format!("create {}", folder.display()))
@@ -48,14 +49,9 @@ pub fn run(options: &InstallOptions) -> Result<String> {
         .map_err(advise_rights)?;
     Ok(format!(
         "{} is a link to {}\nWireshark lists the queues of this machine after its next start; `tshark -D` lists them, too\n",
-        shown(&link),
-        shown(&program)
+        visible_path(&link),
+        visible_path(&program)
     ))
-}
-
-/// A path for people.
-fn shown(path: &Path) -> String {
-    hpcap::visible(&path.display().to_string()).into_owned()
 }
 
 /// Refuses to replace anything but a symbolic link.

@@ -39,7 +39,7 @@ impl Import {
         for remark in &imported.remarks {
             hpcap_cli::say(format_args!(
                 "{}: {remark}",
-                hpcap::visible::visible(&self.params.to_string_lossy())
+                hpcap::visible::visible_path(&self.params)
             ));
         }
         let text = imported.config.to_string();

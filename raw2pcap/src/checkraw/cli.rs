@@ -7,7 +7,8 @@ use clap::Parser;
 use hpcap::raw::check::Checker;
 use hpcap::raw::name::start_of;
 use hpcap::raw::repair::undo;
-use hpcap::{Error, Kind, Result, visible};
+use hpcap::visible::visible_path;
+use hpcap::{Error, Kind, Result};
 use hpcap_cli::Hint;
 
 use super::file_checker::{FileChecker, Repair};
@@ -169,7 +170,7 @@ impl Cli {
             match undo(path) {
                 Ok(undone) => print(&format!(
                     "{}: {} repair{} taken back, it is as before\n",
-                    visible(&undone.path.display().to_string()),
+                    visible_path(&undone.path),
                     undone.journals.len(),
                     if undone.journals.len() == 1 { "" } else { "s" }
                 ))?,
