@@ -1,13 +1,13 @@
-//! The ledger counts every frame that was on the wire under what became of it.
+//! The ledger counts every frame that was on the wire by what became of it.
 //!
 //! `on the wire = captured + duplicate + filtered + no_listener + ring_full + nic_missed +
 //! nic_error`. The names are the same in files, JSON, sysfs, Prometheus and documentation.
 //!
-//! A [`Ledger`] has a [`Count`] for each [`Reason`]: a number of frames, and their bytes on the wire
-//! without FCS. Where the length of a lost frame is not known, it counts as 0 bytes. Counts only grow
-//! while a queue runs, so that the difference of two ledgers ([`Ledger::since`]) is what happened
-//! between them. Two reasons belong to one listener and not to the queue: `overrun`, for what a lossy
-//! listener was too slow for, and `storage`, for what a recorder could not write.
+//! A [`Ledger`] has a [`Count`] for each [`Reason`]: a number of frames, and their bytes on the wire without FCS. Where
+//! the length of a lost frame is not known, it counts as 0 bytes. Counts only grow while a queue runs, so that the
+//! difference of two ledgers ([`Ledger::since`]) counts the frames between them. Two reasons belong to one listener and
+//! not to the queue: `overrun`, for what a lossy listener was too slow for, and `storage`, for what a recorder could
+//! not write.
 //!
 //! ```
 //! use hpcap_base::ledger::{Count, Ledger, Reason};
@@ -34,7 +34,7 @@ use hpcap_sys::abi;
 
 pub use hpcap_sys::Count;
 
-/// What became of a frame (`enum hpcap_reason`).
+/// The fate of a frame (`enum hpcap_reason`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u32)]
 pub enum Reason {

@@ -42,7 +42,7 @@ pub mod units;
 pub mod visible;
 pub mod window;
 
-/// LINKTYPE_ value of Ethernet frames, which is what a recording without another statement contains.
+/// LINKTYPE_ value of Ethernet frames, which a recording contains unless it names another type.
 pub const LINK_TYPE_ETHERNET: u32 = 1;
 
 pub use error::{Error, Kind, Result};

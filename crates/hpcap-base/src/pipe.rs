@@ -42,7 +42,7 @@ impl Pipe {
         })
     }
 
-    /// Whether this is a character device. Nobody can make room on a full one, as on a disk.
+    /// Whether this is a character device. A full device gets no room, unlike a full disk.
     #[must_use]
     pub fn is_device(&self) -> bool {
         self.is_device

@@ -28,14 +28,15 @@ const PIPE_BYTES: i32 = 1 << 20;
 /// How bytes are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
-    /// At once. A file on a disk and a device have no reader.
+    /// Directly: a file on a disk or a device has no reader that could block the write.
     File,
-    /// Through a description of the pipe that no other process has, and that is non-blocking.
+    /// Through a file description that this process has opened for itself. It is non-blocking, which other processes
+    /// with the same pipe do not notice.
     OwnPipe,
     /// In chunks for which poll(2) has reported room. Other processes share the description of the pipe
     /// or terminal, so it is not made non-blocking.
     Shared,
-    /// With calls that say that they do not wait, because other processes may share the socket.
+    /// With the flag MSG_DONTWAIT in each call, because other processes may share the socket.
     Socket,
 }
 
@@ -77,8 +78,8 @@ impl PromptWriter {
             return Ok(Self::of(file, Way::Socket));
         }
         if kind.is_fifo() {
-            // The path makes another description of the same pipe. It cannot be opened if nobody reads
-            // the pipe any more, which the first write says, or if the pipe belongs to another user.
+            // Opening this path makes another description of the same pipe. It fails if nobody reads the pipe any more,
+            // which the first write reports, or if the pipe belongs to another user.
             let path = format!("/proc/self/fd/{}", file.as_raw_fd());
             return Ok(match Self::open_fifo(Path::new(&path)) {
                 Ok(Some(writer)) => writer,
@@ -181,7 +182,7 @@ mod tests {
         }
     }
 
-    /// A pipe, and a writer that reaches it in this way.
+    /// Returns the reading end of a pipe, and a writer that works in the way `way`.
     fn pipe(way: Way) -> (io::PipeReader, PromptWriter) {
         let (reader, writer) = io::pipe().unwrap();
         let writer = match way {

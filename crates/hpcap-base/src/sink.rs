@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_write_can_be_repeated_and_writes_nothing_twice() {
+    fn failed_write_can_be_repeated() {
         let mut sink = Sink::new(Narrow {
             taken: Vec::new(),
             room: 7,

@@ -201,7 +201,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dates_are_those_of_the_calendar() {
+    fn dates_agree_with_the_calendar() {
         for (sec, text) in [
             (0, "1970-01-01T00:00:00.000000000Z"),
             (951_782_400, "2000-02-29T00:00:00.000000000Z"),
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_time_is_refused() {
+    fn invalid_times_are_refused() {
         for text in [
             "",
             "x",

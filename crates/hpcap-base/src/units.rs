@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn sizes() {
+    fn sizes_are_parsed() {
         for (text, bytes) in [
             ("1048576", 1 << 20),
             ("64K", 64 << 10),
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn rates() {
+    fn rates_are_parsed() {
         assert_eq!(
             parse_rate("10G").unwrap(),
             Rate::BitsPerSecond(10_000_000_000)
@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn durations() {
+    fn durations_are_parsed() {
         assert_eq!(parse_duration("10").unwrap(), Duration::from_secs(10));
         assert_eq!(parse_duration("500ms").unwrap(), Duration::from_millis(500));
         assert_eq!(parse_duration("1.5h").unwrap(), Duration::from_secs(5400));

@@ -1,6 +1,6 @@
 //! The shapes of a drawing, which SVG and PNG show alike.
 
-/// What a shape stands for. Themes give each role a colour.
+/// The meaning of a shape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
     /// The background.
@@ -31,7 +31,7 @@ pub enum Role {
     NicError,
     /// Frames that the kernel dropped.
     KernelDropped,
-    /// Frames that were lost for a reason that nobody recorded.
+    /// Frames that were lost for an unknown reason.
     Unknown,
     /// One of several things that are compared, the first. Eight have colours of their own.
     Series1,
@@ -52,8 +52,8 @@ pub enum Role {
 }
 
 impl Role {
-    /// The role of the thing number `n` of several that are compared, from 0. After eight, they start
-    /// anew.
+    /// The role of the thing number `n` of several that are compared, from 0. After eight roles, the first one follows
+    /// again.
     #[must_use]
     pub const fn series(n: usize) -> Self {
         [
@@ -100,7 +100,7 @@ pub enum Shape {
         width: f32,
         /// Its height.
         height: f32,
-        /// What it stands for.
+        /// The role of the rectangle.
         role: Role,
     },
     /// A line through points.
@@ -109,14 +109,14 @@ pub enum Shape {
         points: Vec<Point>,
         /// Its width.
         width: f32,
-        /// What it stands for.
+        /// The role of the line.
         role: Role,
     },
     /// A filled area between points.
     Area {
         /// The corners.
         points: Vec<Point>,
-        /// What it stands for.
+        /// The role of the area.
         role: Role,
     },
     /// A line of text.
@@ -127,23 +127,23 @@ pub enum Shape {
         size: f32,
         /// Whether the font is bold.
         bold: bool,
-        /// Where the text stands at its place.
+        /// How the text is aligned with its anchor.
         anchor: Anchor,
-        /// What it stands for.
+        /// The role of the text.
         role: Role,
         /// The text.
         text: String,
     },
 }
 
-/// Shapes, of which later ones cover earlier ones.
+/// Shapes; later ones cover earlier ones.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Drawing {
     /// Its width in pixels.
     pub width: f32,
     /// Its height in pixels.
     pub height: f32,
-    /// What it shows, in a sentence, for people who cannot see it.
+    /// Description of the drawing, in a sentence, for people who cannot see it.
     pub description: String,
     /// The shapes.
     pub shapes: Vec<Shape>,

@@ -9,7 +9,7 @@ use crate::theme::Theme;
 /// How SVG names colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Paint {
-    /// With the colours themselves, for a file that stands by itself.
+    /// Colours are written into the file, for a file without a style sheet.
     Fixed(Theme),
     /// With classes of [`Theme::style_sheet`], for a part of a page.
     Classes,

@@ -137,7 +137,7 @@ impl Theme {
         }
     }
 
-    /// Returns a style sheet with the colours of both themes, of which the browser chooses.
+    /// Returns a style sheet with the colours of both themes, between which the browser chooses.
     #[must_use]
     pub fn style_sheet() -> String {
         use std::fmt::Write;

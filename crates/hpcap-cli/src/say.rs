@@ -1,10 +1,10 @@
-//! Lines on standard error that nobody need read.
+//! Lines on standard error, for users who may not be there to read them.
 
 use std::fmt::Display;
 use std::io::Write;
 
-/// Prints `line` to standard error. That it cannot be written, because a disk is full or a reader has
-/// gone, is no reason to stop what the program does; `eprintln!` would panic.
+/// Prints `line` to standard error. A line that cannot be written, because a disk is full or a reader has gone, must
+/// not end the program; `eprintln!` would panic.
 pub fn say(line: impl Display) {
     // One write, so that lines of several processes do not mix.
     let line = format!("{line}\n");

@@ -1,4 +1,4 @@
-//! What differs between two configurations.
+//! The differences between two configurations.
 
 use serde::Serialize;
 

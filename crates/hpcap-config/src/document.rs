@@ -29,15 +29,15 @@ const SECTIONS: [&str; 3] = ["interface", "recorder", "monitor"];
 /// A finding about a configuration, without its place in the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// How bad it is.
+    /// Severity of the finding.
     pub level: Level,
     /// The section that it is about.
     pub section: Section,
     /// The key that it is about.
     pub key: &'static str,
-    /// What is wrong.
+    /// The problem.
     pub why: String,
-    /// What to do.
+    /// The advice.
     pub advice: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! Files as they are read and written here: plain files of a sensible size, in UTF-8.
+//! Reads and writes configuration files: plain files of a sensible size, in UTF-8.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
@@ -13,7 +13,7 @@ use crate::document::Document;
 /// Where hpcap's configuration is.
 pub const DEFAULT_PATH: &str = "/etc/hpcap/hpcap.toml";
 
-/// Most bytes of a configuration: a thousand times what a machine with 16 ports needs.
+/// Largest size of a configuration in bytes: a thousand times what a machine with 16 ports needs.
 const MOST_BYTES: u64 = 1 << 20;
 
 /// Returns the bytes of the plain file at `path`.

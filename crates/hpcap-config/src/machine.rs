@@ -22,7 +22,7 @@ pub struct Cpu {
 pub struct HugePages {
     /// All of them.
     pub all: u64,
-    /// Those that nothing uses.
+    /// Number of pages that nothing uses.
     pub free: u64,
 }
 

@@ -17,9 +17,9 @@ impl fmt::Display for Config {
 /// Which keys are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Keys {
-    /// Those that differ from their default.
+    /// Keys whose values differ from their defaults.
     Changed,
-    /// Those that have a value.
+    /// Keys that have a value.
     All,
 }
 

@@ -1,4 +1,4 @@
-//! What is wrong in a configuration, and where.
+//! The problems of a configuration, and their places.
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ pub struct Place {
     pub column: usize,
 }
 
-/// How bad a problem is.
+/// Severity of a problem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
@@ -29,7 +29,7 @@ pub enum Level {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Problem {
-    /// How bad the problem is.
+    /// Severity of the problem.
     pub level: Level,
     /// Path of the file.
     pub file: String,
@@ -40,11 +40,11 @@ pub struct Problem {
     pub key: String,
     /// The value as it is written in the file.
     pub found: Option<String>,
-    /// What is wrong.
+    /// The problem.
     pub why: String,
     /// What the key allows; `None` for problems of another kind.
     pub allowed: Option<String>,
-    /// What to do.
+    /// The advice.
     pub advice: Option<String>,
 }
 
@@ -85,7 +85,7 @@ impl fmt::Display for Problems {
 
 impl std::error::Error for Problems {}
 
-/// One error of which every problem is a line.
+/// Returns one error for the whole file, with a line for each problem.
 impl From<Problems> for Error {
     fn from(problems: Problems) -> Self {
         let file = problems.0.first().map_or("", |p| p.file.as_str());

@@ -17,7 +17,7 @@ use crate::model::{Config, Engine, Interface, Monitor, PciAddress, Recorder};
 pub struct Wishes {
     /// Names, PCI or MAC addresses of the interfaces; empty stands for every port on the PCI bus.
     pub interfaces: Vec<String>,
-    /// What captures; `None` decides by the driver of each port.
+    /// The engine that captures; `None` decides by the driver of each port.
     pub engine: Option<Engine>,
     /// Queues of each interface.
     pub queues: u16,

@@ -101,7 +101,7 @@ monitor_basedir=log
 }
 
 #[test]
-fn sizes_are_what_their_writer_meant() {
+fn sizes_have_the_unit_of_the_original() {
     for (size, ring, doubt) in [
         ("2G", "ring = \"2G\"", ""),
         ("2g", "ring = \"2G\"", ""),

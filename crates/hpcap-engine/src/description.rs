@@ -1,4 +1,4 @@
-//! What the queue page says of a queue and of its source.
+//! The description of a queue and of its source, as the queue page has it.
 
 use hpcap::abi::{self, hpcap_queue};
 use hpcap::raw::RecordingId;

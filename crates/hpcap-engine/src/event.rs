@@ -25,7 +25,7 @@ pub enum Event {
     Source {
         /// The name of the interface or of the file.
         interface: Arc<str>,
-        /// What happened.
+        /// The event that the source reported.
         event: SourceEvent,
     },
     /// The queue of events was full, so some events are missing.
@@ -125,7 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn events_count_what_found_no_room() {
+    fn dropped_events_are_counted() {
         let (sender, events) = event_queue("eth0", None);
         for _ in 0..QUEUE + 3 {
             sender.send(SourceEvent::InterfaceUp);

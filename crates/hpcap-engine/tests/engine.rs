@@ -97,7 +97,7 @@ fn stuck_listener_costs_a_paced_source_frames() {
 }
 
 #[test]
-fn lossy_listener_learns_exactly_what_it_missed() {
+fn lossy_listener_learns_its_exact_losses() {
     let engine = start(&config("gen:size=60-1514,count=300000"));
     let mut slow = engine
         .attach(&request(Contract::Lossy, Start::File))

@@ -246,7 +246,7 @@ impl Client {
 }
 
 #[test]
-fn only_a_listener_gets_one_wakeup_socket() {
+fn listener_gets_one_wakeup_socket() {
     let engine = start(SILENT);
     let client = Client::new(&engine);
     assert_eq!(client.ask(abi::HPCAP_OP_WAKEUP).0, libc::EINVAL);

@@ -68,7 +68,7 @@ fn frames_after_the_last_finish_have_no_listener() {
 }
 
 #[test]
-fn start_does_not_count_what_came_before() {
+fn start_ignores_earlier_frames() {
     let mut bench = Bench::new(Shape::small());
     push(&mut bench, 1..8);
     bench.producer.account(Reason::NicMissed, Count::new(3, 0));
@@ -102,7 +102,7 @@ fn finished_listener_frees_the_ring_once_read() {
 }
 
 #[test]
-fn killed_listener_keeps_what_was_published() {
+fn killed_listener_keeps_published_frames() {
     let mut bench = Bench::new(Shape::small());
     let mut victim = attach(&mut bench);
     let _other = attach(&mut bench);

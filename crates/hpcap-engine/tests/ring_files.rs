@@ -126,10 +126,10 @@ fn dg_3_8_8_loss_of_all_frames_at_exact_padding_fit() {
     }
 }
 
-/// The same for every distance up to a header and one byte, for records of all usual sizes, and
-/// with stream offsets near and beyond 2^32 and 2^40.
+/// The same test for every distance up to a header and one byte, for records of all usual sizes, and with stream
+/// offsets near and beyond 2^32 and 2^40.
 #[test]
-fn records_that_end_around_a_files_end() {
+fn records_near_a_file_end_are_whole() {
     for start_off in [0, (1 << 32) - (128 << 10), 1 << 40, u64::MAX / 2] {
         for (caplen, distance) in [0, 1, 48, 60, 1514, 9000, 65_535]
             .into_iter()
@@ -527,7 +527,7 @@ fn integrity_16_a_gap_marks_where_frames_are_missing() {
 /// The frames have times that would read as padding or do not fit into 32 bits, or lengths that do
 /// not fit into 16 bits.
 #[test]
-fn what_a_record_cannot_say_is_adjusted_and_counted() {
+fn unstorable_times_and_lengths_are_altered() {
     let mut bench = Bench::new(Shape::small());
     let mut listener = bench.attach(Contract::Lossless, Start::File).unwrap();
     let long = content(1, 70_000);

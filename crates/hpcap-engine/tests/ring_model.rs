@@ -314,7 +314,7 @@ impl Run {
         self.fix_end(who);
     }
 
-    /// Notes the end of a reader, which gets none of the later frames.
+    /// Notes the end of a reader, which gets no later frame.
     fn fix_end(&mut self, who: usize) {
         let now = (self.taken.len(), self.ledger);
         let reader = &mut self.readers[who];
@@ -377,7 +377,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
 
     #[test]
-    fn whatever_is_read_is_what_was_pushed(
+    fn listeners_read_the_pushed_frames(
         shape in shape(),
         steps in prop::collection::vec(step(), 1..120),
     ) {
@@ -391,7 +391,7 @@ proptest! {
     /// With one lossless listener from the first frame on, the frames and gaps that it reads are
     /// all frames that were offered.
     #[test]
-    fn frames_and_gaps_of_a_lossless_listener_are_all_there_is(
+    fn frames_and_gaps_add_up_to_all_frames(
         shape in shape().prop_map(|s| Shape { plain: false, ..s }),
         steps in prop::collection::vec(
             prop_oneof![

@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn group_is_found_where_it_is_mounted() {
+    fn group_is_found_below_its_mount() {
         let v2 = "25 30 0:23 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n";
         let found = folders("0::/system.slice/hpcapd.service\n", v2);
         let expected = [
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn room_is_the_limit_without_what_is_used() {
+    fn room_is_the_limit_minus_the_use() {
         let dir = tempfile::tempdir().unwrap();
         let write = |name: &str, text: &str| fs::write(dir.path().join(name), text).unwrap();
         assert_eq!(room_in(dir.path()), None);

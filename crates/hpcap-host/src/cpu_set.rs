@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
-/// The largest number of a CPU that is believed; the kernel allows 8,192 CPUs at most.
+/// Largest accepted number of a CPU; the kernel allows 8,192 CPUs at most.
 const CPU_MAX: u32 = 65_535;
 
 /// A set of CPUs.

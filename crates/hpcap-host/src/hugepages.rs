@@ -13,7 +13,7 @@ pub struct HugePool {
     pub node: Option<u32>,
     /// Number of pages in the pool.
     pub total: u64,
-    /// Number of pages that nobody uses.
+    /// Number of free pages.
     pub free: u64,
     /// Number of pages that exist beyond the pool's size, and go back to the kernel when they are
     /// free.

@@ -49,7 +49,7 @@ impl CommandLine {
 /// What the IOMMU does with memory accesses of devices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Iommu {
-    /// There is none, or it is off: devices access memory directly.
+    /// There is no IOMMU, or it is off: devices access memory directly.
     Off,
     /// Devices access memory directly, unless they belong to a virtual machine.
     PassThrough,

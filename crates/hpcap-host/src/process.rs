@@ -144,7 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn time_on_cpus_is_that_of_user_and_kernel() {
+    fn cpu_time_adds_user_and_kernel() {
         let rest: Vec<String> = (3..=52).map(|n| n.to_string()).collect();
         let stat = format!("7 (a) {}", rest.join(" "));
         assert_eq!(cpu_time(&stat), Some(Duration::from_millis(290)));

@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 use crate::stored::StoredFiles;
 
-/// Most bytes of a file that are read, so that a wrong file cannot exhaust memory.
+/// Limit of the bytes that are read from a file, so that a wrong file cannot exhaust memory.
 const FILE_BYTES: u64 = 1 << 20;
-/// Most names of a folder that are read.
+/// Limit of the names that are read from a folder.
 const NAMES: usize = 1 << 16;
 
 /// The files of a machine.

@@ -78,7 +78,7 @@ fn memory_is_known_for_each_node() {
 }
 
 #[test]
-fn kernel_says_what_protects_it() {
+fn mitigations_are_read_from_the_kernel() {
     let (_dir, tree) = two_nodes();
     let release = kernel::release(&tree).unwrap();
     assert_eq!(kernel::series(&release), Some("6.1"));
@@ -92,7 +92,7 @@ fn kernel_says_what_protects_it() {
 }
 
 #[test]
-fn clock_and_processes_are_those_of_the_files() {
+fn clock_and_processes_are_read_from_files() {
     let (_dir, tree) = two_nodes();
     let clock = Clock::read(&tree);
     assert_eq!(clock.source.as_deref(), Some("hpet"));

@@ -5,7 +5,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, recv};
 
-/// What becomes readable when the producer wakes a listener.
+/// A descriptor that becomes readable when the producer wakes a listener.
 #[derive(Debug)]
 pub enum Wakeup {
     /// The device of the kernel module, which is also the listener's connection.

@@ -10,7 +10,7 @@ use super::{Cut, Next, Transport};
 const IPV4_BYTES: usize = 20;
 /// Bytes of the IPv6 header.
 const IPV6_BYTES: usize = 40;
-/// Most extension headers that are skipped. Real packets have two or three.
+/// Limit of the extension headers that are skipped. Real packets have two or three.
 const EXTENSIONS_MAX: usize = 64;
 
 /// A packet of IPv4 or IPv6.
@@ -26,7 +26,7 @@ pub struct Ip {
     pub protocol: u8,
     /// Bytes after the headers of IP, as these say; 0 of a jumbogram.
     pub payload: u32,
-    /// The place in a larger packet, if this is a part of one.
+    /// Where this packet is in a larger one, if it is a fragment.
     pub fragment: Option<Fragment>,
     /// The header after those of IP.
     pub transport: Transport,

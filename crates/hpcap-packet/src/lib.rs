@@ -37,7 +37,7 @@ impl Vlan {
     }
 }
 
-/// Most VLAN tags that are read of a frame.
+/// Limit of the VLAN tags that are read from a frame.
 pub const VLANS_MAX: usize = 4;
 
 /// The header of Ethernet, with the VLAN tags behind it.
@@ -64,9 +64,9 @@ impl Ethernet {
 pub struct Arp {
     /// 1 = request, 2 = reply.
     pub operation: u16,
-    /// Who sends it.
+    /// Address of the host that sends the message.
     pub sender: (Mac, Ipv4Addr),
-    /// Whom it is about.
+    /// Address that the message asks for or answers to.
     pub target: (Mac, Ipv4Addr),
 }
 

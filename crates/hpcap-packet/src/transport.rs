@@ -19,7 +19,7 @@ pub enum Transport {
     Icmp6(Icmp),
     /// A tunnel of GRE.
     Gre(Gre),
-    /// None that is known, or one that is cut or in an earlier fragment.
+    /// A header that is unknown, cut, or in an earlier fragment.
     None,
 }
 
@@ -40,7 +40,7 @@ impl TcpFlags {
         (0x80, b'W'),
     ];
 
-    /// Whether `ack` counts.
+    /// Whether the field `ack` is valid.
     #[must_use]
     pub fn has_ack(self) -> bool {
         self.0 & 0x10 != 0
@@ -54,9 +54,9 @@ pub struct Tcp {
     pub source: u16,
     /// Port of the destination.
     pub destination: u16,
-    /// Number of the first byte.
+    /// Sequence number of the first byte.
     pub seq: u32,
-    /// Number of the byte that is expected next.
+    /// Sequence number of the byte that is expected next.
     pub ack: u32,
     /// The flags.
     pub flags: TcpFlags,

@@ -160,7 +160,7 @@ fn ports_outlive_a_cut_header() {
     assert_eq!((ports(37), ports(38)), (None, Some((1, 2))));
 }
 
-/// What the parser may find in a frame does not change when bytes are appended, except that less is cut.
+/// Appending bytes to a frame changes nothing that the parser found in it, except that fewer headers are cut.
 fn agrees(short: &Packet, long: &Packet) -> bool {
     let is_kept = |found: Option<Ends>| {
         found.is_none_or(|ends| {

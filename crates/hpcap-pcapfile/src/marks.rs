@@ -1,4 +1,4 @@
-//! What a capture says of a frame beside its bytes.
+//! The marks of a frame: what a capture knows of it besides its bytes.
 
 use hpcap_raw::Altered;
 
@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn comment_names_only_what_was_altered() {
+    fn comment_names_only_altered_fields() {
         let had = |sec, len| Marks {
             duplicate: true,
             altered: Some(Altered { sec, nsec: 5, len }),

@@ -235,7 +235,7 @@ impl<W: Write> PcapngWriter<W> {
             option(&mut options, END_OF_OPTIONS, &[]);
             self.packet(id, time, len, data, &options);
         } else {
-            // Almost every frame has at most these two, which need no memory of the heap.
+            // Nearly all frames have no more than these two options, which fit an array on the stack.
             let mut options = [0; 20];
             let mut end = 0;
             let numbers = [

@@ -103,14 +103,14 @@ mod tests {
         std::os::unix::fs::symlink(at("gone"), at("0/9_hpcap0_0.raw")).unwrap();
         assert_eq!(below(dir.path()).unwrap(), expected);
         assert_eq!(named(&[at("3600"), at("0")]).unwrap(), expected);
-        // A file that is named is taken whatever its name is.
+        // A file whose path is given is taken, whatever its name is.
         let some = [at("x.pcap"), at("0/4_hpcap0_1.raw")];
         assert_eq!(named(&[&some[1], &some[0]]).unwrap(), some);
         assert_eq!(named(&[at(".hidden")]).unwrap().len(), 1);
     }
 
     #[test]
-    fn a_folder_without_files_is_an_error_where_it_is_named() {
+    fn folder_without_files_is_an_error() {
         let dir = tempfile::tempdir().unwrap();
         assert_eq!(below(dir.path()).unwrap(), [""; 0].map(PathBuf::from));
         let gone = dir.path().join("gone");

@@ -81,7 +81,7 @@ impl FromStr for RecordingId {
     }
 }
 
-/// What was recorded. Retention for one origin never deletes the files of another.
+/// The source of recorded frames. Retention for one origin never deletes the files of another.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Origin {
     /// Name of the machine.

@@ -54,11 +54,10 @@
 //!
 //! # Damage
 //!
-//! A disk that is full, a power cut or a flipped bit damages a file at one place. The reader reports the
-//! damaged range as an event and goes on at the next record that is certain: one whose time is near
-//! those before it, or from which the lengths of many records lead on. What comes after damage is
-//! returned only if it is certain, because a frame that nobody captured is worse than one that is
-//! missing.
+//! A disk that is full, a power cut or a flipped bit damages a file at one place. The reader reports the damaged range
+//! as an event and goes on at the next record that is certain: one whose time is near those before it, or from which
+//! the lengths of many records lead on. Records after damage are returned only if they are certain, because an invented
+//! frame is worse than a missing one.
 //!
 //! ```
 //! # use hpcap_raw::{Event, Reader, Writer};

@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_room_for_a_header_cannot_be_covered() {
+    fn stretch_shorter_than_a_header_is_refused() {
         for n in 1..12 {
             assert!(padding_to(0, n).is_none());
         }

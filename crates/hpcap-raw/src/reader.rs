@@ -33,7 +33,7 @@ pub struct Reader<R> {
     current: Current,
     /// A step that was already found and that the next call returns.
     stash: Option<Step>,
-    /// Whether the format of the first bytes was checked, or need not be.
+    /// Whether the format was found by the first bytes, or is known without them.
     recognised: bool,
 }
 

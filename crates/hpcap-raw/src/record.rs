@@ -16,8 +16,8 @@ pub struct Record<'a> {
     pub data: &'a [u8],
 }
 
-/// What stands at a position of a RAW stream. [`Reader`](crate::Reader) returns events of a file, and
-/// a listener of `hpcap` those of a ring.
+/// The content of a RAW stream at one position. [`Reader`](crate::Reader) returns events of a file, and a listener of
+/// `hpcap` those of a ring.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event<'a> {
     /// A frame.

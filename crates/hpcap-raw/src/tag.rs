@@ -56,7 +56,7 @@ pub struct Gap {
     pub until: Timestamp,
     /// No record followed the gap yet; `until` is the time at which the gap was written.
     pub open: bool,
-    /// What was lost, by reason.
+    /// The losses, by reason.
     pub lost: Ledger,
 }
 

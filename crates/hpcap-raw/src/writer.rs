@@ -282,7 +282,7 @@ mod tests {
     /// Whatever the size limit is, a duplicate mark is directly before its frame, or neither is
     /// stored.
     #[test]
-    fn a_file_never_ends_between_a_mark_and_its_frame() {
+    fn duplicate_mark_stays_with_its_frame() {
         const MARK: u64 = 12 + 16;
         const FRAME: u64 = 12 + 60;
         for max in MARK..=4 * (MARK + FRAME) {

@@ -1,4 +1,4 @@
-//! What a program tells its service manager.
+//! The messages of a program to its service manager.
 
 use std::ffi::OsString;
 use std::time::{Duration, Instant};
@@ -36,7 +36,7 @@ impl Service {
     fn from_variables(variable: impl Fn(&str) -> Option<OsString>, pid: u32) -> Self {
         let number = |name| variable(name)?.to_str()?.parse::<u64>().ok();
         let notifier = variable("NOTIFY_SOCKET").and_then(|address| Notifier::to(&address).ok());
-        // The variables of a parent process are inherited, and its watchdog is not ours.
+        // The process may have inherited the variables from its parent, whose watchdog it must not feed.
         let is_ours = number("WATCHDOG_PID").is_none_or(|of| of == u64::from(pid));
         let limit = number("WATCHDOG_USEC").filter(|limit| is_ours && *limit > 0);
         Self {

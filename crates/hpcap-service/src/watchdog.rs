@@ -32,7 +32,7 @@ impl Watchdog {
     /// ended, from which no heartbeat is expected.
     pub(crate) fn is_due(&mut self, beats: &[Option<u64>], now: Instant) -> bool {
         if beats.len() != self.beats.len() {
-            // The threads of another recording: a change from now on counts.
+            // These are the threads of another recording, so only changes from now on count.
             self.beats = beats.to_vec();
             self.moved = vec![false; beats.len()];
         }

@@ -63,7 +63,7 @@ pub struct Harvest<'a> {
     pub state: State,
 }
 
-/// Most frames of one harvest.
+/// Largest number of frames in one harvest.
 pub const BATCH: usize = 256;
 
 /// A supplier of frames.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 /// Time between two readings of a socket's drop counter.
 pub(crate) const COUNT_EVERY: Duration = Duration::from_millis(100);
-/// Time between two looks at an interface that is up, which also read the interface's counters.
+/// Time between two checks of an interface that is up. Each check also reads the counters of the interface.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Time between two looks at an interface that is down or gone.
 const LOOK_FOR: Duration = Duration::from_millis(100);

@@ -58,7 +58,7 @@ fn every_test_capture_arrives_byte_for_byte() {
 }
 
 #[test]
-fn direction_says_which_frames_count() {
+fn direction_selects_frames() {
     in_namespace(|| {
         create_veth_pair("snd", "rx", 9000);
         let (tx, rx) = (FrameSender::visible("snd"), FrameSender::visible("rx"));
@@ -106,7 +106,7 @@ fn loopback_gives_every_frame_once() {
 }
 
 #[test]
-fn frames_that_found_no_room_are_counted_to_the_last_one() {
+fn every_frame_without_room_is_counted() {
     in_namespace(|| {
         create_veth_pair("snd", "rx", 9000);
         let sender = FrameSender::new("snd");
@@ -148,7 +148,7 @@ fn frames_that_found_no_room_are_counted_to_the_last_one() {
 }
 
 #[test]
-fn without_promiscuous_mode_frames_for_others_stay_out() {
+fn frames_for_others_need_promiscuous_mode() {
     in_namespace(|| {
         create_veth_pair("snd", "rx", 9000);
         let flags = || {

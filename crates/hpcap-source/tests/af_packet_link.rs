@@ -72,7 +72,7 @@ fn short_absence_of_the_interface_is_reported() {
 }
 
 #[test]
-fn capture_goes_on_on_a_new_interface() {
+fn capture_continues_on_a_new_interface() {
     in_namespace(|| {
         create_veth_pair("snd", "rx", 9000);
         let mut source = open("af_packet:rx");

@@ -125,7 +125,7 @@ fn start_says_how_frames_arrive() {
 }
 
 #[test]
-fn dropped_frames_are_counted_to_the_last_one() {
+fn every_dropped_frame_is_counted() {
     with_veth(|| {
         let sender = FrameSender::new("snd");
         for options in ["", ",mode=generic"] {

@@ -76,7 +76,7 @@ fn short_absence_of_the_interface_is_reported() {
 }
 
 #[test]
-fn capture_goes_on_on_a_new_interface() {
+fn capture_continues_on_a_new_interface() {
     with_veth(|| {
         let mut source = open_started("af_xdp:rx");
         let mut got = Harvested::default();
@@ -218,7 +218,7 @@ fn unknown_queue_is_refused() {
 }
 
 #[test]
-fn interface_that_cannot_is_refused_with_advice() {
+fn incapable_interface_is_refused_with_advice() {
     with_veth(|| {
         for (source, kind, words) in [
             ("af_xdp:eth7", Kind::NotFound, ["\"eth7\"", "lo, "]),
@@ -256,7 +256,7 @@ fn interface_that_cannot_is_refused_with_advice() {
 }
 
 #[test]
-fn auto_takes_the_best_that_works() {
+fn auto_takes_the_best_working_mode() {
     with_veth(|| {
         let chosen = |text: &str| {
             let mut source = open(text);

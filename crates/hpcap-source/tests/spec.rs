@@ -19,7 +19,7 @@ fn parse(text: &str) -> SourceSpec {
 }
 
 #[test]
-fn what_a_specification_means() {
+fn specification_is_parsed() {
     assert_eq!(
         parse("af_packet:eth0"),
         SourceSpec::AfPacket(AfPacketSpec::new("eth0"))
@@ -118,7 +118,7 @@ fn large_block_leaves_room_for_fewer_blocks() {
 }
 
 #[test]
-fn what_it_prints_is_canonical() {
+fn printed_specification_is_canonical() {
     for (text, canonical) in [
         (
             "af_packet:eth0,promisc=on,direction=both,block=1M,blocks=64",
@@ -146,7 +146,7 @@ fn what_it_prints_is_canonical() {
 }
 
 #[test]
-fn mistakes_are_named() {
+fn error_names_the_mistake() {
     let forms = "expected af_packet:INTERFACE, af_xdp:INTERFACE, auto:INTERFACE, pcap:FILE or gen:";
     for (text, words) in [
         ("eth0", ["source \"eth0\"", forms]),
@@ -375,7 +375,7 @@ prop_compose! {
 
 proptest! {
     #[test]
-    fn what_it_prints_reads_back(
+    fn printed_specification_reads_back(
         spec in prop_oneof![
             generator().prop_map(SourceSpec::Generator),
             pcap().prop_map(SourceSpec::Pcap),

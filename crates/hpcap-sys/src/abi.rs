@@ -52,7 +52,7 @@ pub const HPCAP_FILE_HEADER_BYTES_MIN: usize = 632;
 pub const HPCAP_QUEUE_RUNNING: u32 = 1;
 pub const HPCAP_QUEUE_ENDED: u32 = 2;
 pub const HPCAP_QUEUE_FAILED: u32 = 3;
-/// The producer was stopped, and the source had more.
+/// The producer was stopped before its source came to an end.
 pub const HPCAP_QUEUE_STOPPED: u32 = 4;
 pub const HPCAP_QUEUE_PLAIN: u32 = 1 << 0;
 pub const HPCAP_QUEUE_LOOK_BACK: u32 = 1 << 1;
@@ -371,7 +371,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cut_filter_says_so() {
+    fn cut_filter_text_ends_in_dots() {
         let whole = "port 53 or ".repeat(23) + "ip";
         assert_eq!(whole.len(), 255);
         assert_eq!(text(&marked_field::<256>(&whole)), whole);

@@ -19,7 +19,7 @@ use tokio::task::{LocalSet, yield_now};
 /// Events that a task reads before it lets the others run.
 const EVENTS: usize = 1000;
 
-/// What became of the frames of one queue.
+/// The counts of frames of one queue.
 #[derive(Default)]
 struct Counts {
     frames: Cell<u64>,

@@ -190,7 +190,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_is_read() {
+    fn printed_settings_are_parsed() {
         let all = DedupSettings {
             window: 1024,
             bytes: Some(128),
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named() {
+    fn error_names_the_wrong_setting() {
         for (text, why) in [
             ("", "expected"),
             ("window", "expected"),

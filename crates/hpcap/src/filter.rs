@@ -112,8 +112,8 @@ impl Filter {
         self.matches_in_ring(&RingBytes::from(data), len)
     }
 
-    /// Whether the filter accepts a frame in the ring, of `len` bytes on the wire. The answer is about the
-    /// frame only if the frame was whole until the filter returned.
+    /// Whether the filter accepts a frame in the ring, of `len` bytes on the wire. The answer is valid only if the
+    /// producer has not overwritten the frame before the filter returns.
     #[must_use]
     #[inline]
     pub fn matches_in_ring(&self, data: &RingBytes<'_>, len: u32) -> bool {
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn expressions_of_tcpdump() {
+    fn expressions_of_tcpdump_match() {
         let frame = dns();
         for (expression, passes) in [
             ("", true),
@@ -172,14 +172,14 @@ mod tests {
     }
 
     #[test]
-    fn the_length_on_the_wire_counts_not_what_was_captured() {
+    fn filter_sees_the_length_on_the_wire() {
         let filter = Filter::new("greater 1000", 1).unwrap();
         assert!(filter.matches(&dns(), 1500));
         assert!(!filter.matches(&dns(), 60));
     }
 
     #[test]
-    fn a_frame_that_is_too_short_is_refused() {
+    fn frame_that_is_too_short_is_refused() {
         assert!(
             !Filter::new("udp port 53", 1)
                 .unwrap()
@@ -189,13 +189,13 @@ mod tests {
     }
 
     #[test]
-    fn other_link_types() {
+    fn other_link_types_are_filtered() {
         let ip = &dns()[14..];
         assert!(Filter::new("udp", LINKTYPE_RAW).unwrap().matches(ip, 46));
     }
 
     #[test]
-    fn libpcap_says_what_is_wrong() {
+    fn error_has_the_reason_of_libpcap() {
         let error = Filter::new("nonsense and", 1).unwrap_err();
         assert_eq!(error.kind(), Kind::Usage);
         let text = error.to_string();

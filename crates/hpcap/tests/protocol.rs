@@ -35,7 +35,7 @@ fn publish(store: Ordering, load: Ordering) {
 }
 
 #[test]
-fn what_is_published_is_written() {
+fn published_bytes_are_written() {
     publish(Release, Acquire);
 }
 
@@ -67,7 +67,7 @@ fn acknowledge(store: Ordering, load: Ordering) {
 }
 
 #[test]
-fn what_is_acknowledged_was_read() {
+fn acknowledged_bytes_were_read() {
     acknowledge(Release, Acquire);
 }
 
@@ -99,7 +99,7 @@ fn overtake(producer_fence: bool, listener_fence: bool) {
 }
 
 #[test]
-fn what_a_lossy_listener_accepts_is_whole() {
+fn lossy_listener_accepts_only_whole_bytes() {
     overtake(true, true);
 }
 
@@ -182,12 +182,12 @@ fn ledger(fences: bool) {
 }
 
 #[test]
-fn a_ledger_is_of_one_moment() {
+fn ledger_is_of_one_moment() {
     ledger(true);
 }
 
 #[test]
 #[should_panic(expected = "of two moments")]
-fn a_ledger_without_barriers_is_caught() {
+fn ledger_without_barriers_is_caught() {
     ledger(false);
 }

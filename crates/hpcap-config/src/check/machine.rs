@@ -245,7 +245,7 @@ mod tests {
     use super::ranges;
 
     #[test]
-    fn ranges_are_those_of_the_kernel() {
+    fn ranges_have_the_form_of_the_kernel() {
         assert_eq!(ranges(&[]), "");
         assert_eq!(ranges(&[0, 1, 2, 7, 9, 10]), "0-2,7,9-10");
         assert_eq!(ranges(&[u32::MAX]), "4294967295");

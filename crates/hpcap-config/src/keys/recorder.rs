@@ -164,7 +164,7 @@ pub static RECORDER: &[Key<Recorder>] = &[
     },
     Key {
         name: "keep_size",
-        meaning: "most that finished files take; the oldest are deleted",
+        meaning: "size up to which finished files are kept; the oldest are deleted",
         allowed: A_SIZE,
         unset: "no limit",
         read: |v, r| put_some(&mut r.keep_size, size(v)),
@@ -180,7 +180,7 @@ pub static RECORDER: &[Key<Recorder>] = &[
     },
     Key {
         name: "keep_files",
-        meaning: "most finished files that are kept; the oldest are deleted",
+        meaning: "number of finished files that are kept; the oldest are deleted",
         allowed: "a number of files from 1 on",
         unset: "no limit",
         read: |v, r| put_some(&mut r.keep_files, v.integer(1..=i64::MAX as u64)),

@@ -104,7 +104,7 @@ pub struct Interface {
     pub number: Option<u16>,
     /// Who uses the interface.
     pub mode: Mode,
-    /// What captures.
+    /// The engine that captures.
     pub engine: Engine,
     /// Further options of the source `af_packet` or `af_xdp`, as the engine is.
     pub options: String,

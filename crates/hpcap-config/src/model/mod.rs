@@ -1,4 +1,4 @@
-//! What a configuration says.
+//! The content of a configuration, as typed values.
 
 mod interface;
 mod monitor;

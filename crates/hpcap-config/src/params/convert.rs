@@ -9,7 +9,7 @@ use super::reader::Reader;
 use crate::model::{Config, Engine};
 use crate::problem::excerpt;
 
-/// Most interfaces of the original.
+/// Largest number of interfaces in the original.
 const MOST_INTERFACES: usize = 16;
 
 pub(super) fn convert(settings: &Settings, remarks: &mut Vec<Remark>) -> Config {

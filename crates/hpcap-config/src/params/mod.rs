@@ -25,7 +25,7 @@ pub struct Remark {
     pub line: usize,
     /// The key; empty for a line without one.
     pub key: String,
-    /// What is doubtful, and what was made of it.
+    /// The doubt, and how the line was understood.
     pub text: String,
 }
 
@@ -46,7 +46,7 @@ impl fmt::Display for Remark {
 pub struct Import {
     /// The configuration.
     pub config: Config,
-    /// What is doubtful, in the order of the lines.
+    /// The doubts, in the order of the lines.
     pub remarks: Vec<Remark>,
 }
 

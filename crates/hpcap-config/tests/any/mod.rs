@@ -205,7 +205,7 @@ pub(crate) fn config() -> impl Strategy<Value = Config> {
     parts.prop_map(|(mut interfaces, mut recorders, monitor)| {
         let mut cpu = 0..;
         for (i, interface) in interfaces.iter_mut().enumerate() {
-            // What names an interface is different for each.
+            // Each interface gets a name, a PCI address or a MAC address of its own.
             if let Some(name) = &mut interface.name {
                 name.push_str(&i.to_string());
             }

@@ -107,7 +107,7 @@ impl Clients {
     }
 }
 
-/// Refuses what is no request, or one of another version.
+/// Refuses a message that is no request, and a request of another version.
 fn check(message: &hpcap_attach) -> Verdict<()> {
     if message.magic != abi::HPCAP_ATTACH_MAGIC {
         let error = Error::new(Kind::Format, "read a request", "it is not one");

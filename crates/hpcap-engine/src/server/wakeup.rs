@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn wake_never_blocks_whatever_the_listener_does() {
+    fn wake_never_blocks() {
         let (ours, theirs) = wakeup_pair().unwrap();
         assert_eq!(events(&theirs), PollFlags::empty());
         // The listener makes its end blocking, and reads nothing.

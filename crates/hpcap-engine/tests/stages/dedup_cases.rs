@@ -84,7 +84,7 @@ fn copy_of_a_copy_counts_while_sightings_are_close() {
 }
 
 #[test]
-fn copy_does_not_renew_the_age_if_so_set() {
+fn copy_keeps_the_age_without_renew() {
     let mut dedup = dedup("age=10ms,renew=off");
     let frame = of_one_flow(1);
     let times = [0, 9, 11, 20, 22].map(|ms| (frame.as_slice(), 1_000_000_000 + ms * MS));
@@ -99,7 +99,7 @@ fn copy_does_not_renew_the_age_if_so_set() {
 }
 
 #[test]
-fn clock_that_goes_back_keeps_no_entry_young() {
+fn clock_set_back_keeps_no_old_entry() {
     let mut dedup = dedup("age=10ms");
     let frame = of_one_flow(1);
     // The clock goes back by an hour. The sighting in the future no longer counts, the new one

@@ -132,7 +132,7 @@ fn switch_takes_effect_while_frames_arrive() {
 }
 
 #[test]
-fn what_does_not_suit_the_queue_is_refused() {
+fn unsuitable_settings_are_refused() {
     let marks = DedupSettings {
         action: Action::Mark,
         ..DedupSettings::default()

@@ -133,7 +133,7 @@ proptest! {
     /// Every frame that is called a duplicate is one. A duplicate is found if fewer than 16 others
     /// were seen since, whichever set they fell into, and always if the window is large.
     #[test]
-    fn as_the_model(
+    fn window_agrees_with_the_model(
         settings in settings(),
         frames in prop::collection::vec((frame(), 0..60_u64, any::<bool>()), 1..400),
         batch in 1..100_usize,
@@ -191,7 +191,7 @@ proptest! {
 
     /// A window of one set forgets a frame exactly after 16 others were seen.
     #[test]
-    fn the_least_recently_seen_is_forgotten(numbers in prop::collection::vec(0..40_u8, 1..600)) {
+    fn window_forgets_the_oldest_sighting(numbers in prop::collection::vec(0..40_u8, 1..600)) {
         let settings = DedupSettings { window: 16, ..DedupSettings::default() };
         let mut dedup = Dedup::new(settings, 1).unwrap();
         let mut recent: Vec<u8> = Vec::new();

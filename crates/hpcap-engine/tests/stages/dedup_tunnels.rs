@@ -211,7 +211,7 @@ proptest! {
     /// For any bytes, whole or cut, of any link type, the filter reads no byte that is not there,
     /// and frames that differ in a compared byte are no duplicates.
     #[test]
-    fn any_bytes_are_survived(
+    fn filter_survives_any_bytes(
         data in prop::collection::vec(any::<u8>(), 1..300),
         head in prop::sample::select(vec![
             vec![], vec![2; 12], [vec![2; 12], vec![8, 0, 0x45]].concat(),

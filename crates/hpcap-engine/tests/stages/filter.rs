@@ -103,7 +103,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(4000))]
 
     #[test]
-    fn random_programs_say_what_libpcap_says(
+    fn random_programs_agree_with_libpcap(
         program in program(),
         data in prop::collection::vec(any::<u8>(), 0..100),
         more in prop_oneof![Just(0_u32), 0..2000_u32],
@@ -168,7 +168,7 @@ proptest! {
 }
 
 #[test]
-fn what_may_not_run_is_refused() {
+fn unsafe_programs_are_refused() {
     let accept = insn(RET, 0, 0, 1);
     for (program, why) in [
         (vec![], "empty"),
@@ -177,10 +177,13 @@ fn what_may_not_run_is_refused() {
         (vec![insn(0x05, 0, 0, u32::MAX), accept], "a jump back"),
         (vec![insn(0x15, 1, 0, 0), accept], "a branch behind the end"),
         (vec![insn(0x15, 0, 255, 0), accept], "another"),
-        (vec![insn(0x60, 0, 0, 16), accept], "a word that is none"),
-        (vec![insn(0x02, 0, 0, 16), accept], "a store to one"),
+        (
+            vec![insn(0x60, 0, 0, 16), accept],
+            "a load from a word that does not exist",
+        ),
+        (vec![insn(0x02, 0, 0, 16), accept], "a store to such a word"),
         (vec![insn(0x34, 0, 0, 0), accept], "a division by zero"),
-        (vec![insn(0x94, 0, 0, 0), accept], "a rest by zero"),
+        (vec![insn(0x94, 0, 0, 0), accept], "a remainder by zero"),
         (vec![insn(0xffff, 0, 0, 0), accept], "no instruction"),
         (vec![insn(0xb4, 0, 0, 1), accept], "no operation"),
         (
@@ -229,7 +232,7 @@ const EXPRESSIONS: [&str; 16] = [
 
 /// tcpdump's expressions are run on the frames of real captures.
 #[test]
-fn expressions_of_tcpdump_on_real_frames() {
+fn expressions_agree_on_real_frames() {
     let programs: Vec<_> = EXPRESSIONS
         .iter()
         .map(|expression| {

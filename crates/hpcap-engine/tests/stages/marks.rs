@@ -50,7 +50,7 @@ proptest! {
     /// The files have one block, so that many end. The ring is full now and then, and frames are
     /// lost.
     #[test]
-    fn a_mark_and_its_frame_belong_together(
+    fn mark_stays_with_its_frame(
         frames in prop::collection::vec(
             (prop_oneof![8 => 0..200_usize, 4 => 1000..1600_usize, 1 => 30_000..=65_535_usize], any::<bool>()),
             1..1500,

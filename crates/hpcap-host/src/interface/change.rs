@@ -97,7 +97,7 @@ impl Interface {
         change(RouteNetlinkMessage::SetLink(link), 0).map_err(|refusal| refusal.because(tried()))
     }
 
-    /// Returns its IP addresses.
+    /// Returns the IP addresses of the interface.
     ///
     /// # Errors
     /// [`Kind::Io`] when the kernel does not answer.

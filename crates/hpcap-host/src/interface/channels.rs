@@ -10,12 +10,12 @@ use super::ethtool_command::EthtoolCommand;
 pub struct Channels {
     /// Queues that receive, whether or not they also transmit.
     pub receive: u32,
-    /// Most queues that can receive.
+    /// Largest number of queues that can receive.
     pub receive_limit: u32,
 }
 
 impl Interface {
-    /// Returns the number of its queues; `None` if the driver does not report it.
+    /// Returns the number of queues of the interface; `None` if the driver does not report it.
     #[must_use]
     pub fn channels(&self) -> Option<Channels> {
         let channels = self

@@ -10,7 +10,7 @@ use super::ethtool_command::EthtoolCommand;
 pub struct Coalescing {
     /// Longest time from a frame to its interrupt, in microseconds.
     pub rx_microseconds: u32,
-    /// Most frames for which one interrupt is raised; 0 sets no limit.
+    /// Largest number of frames for one interrupt; 0 sets no limit.
     pub rx_frames: u32,
     /// As `rx_microseconds`, for transmitted frames.
     pub tx_microseconds: u32,
@@ -47,7 +47,7 @@ unsafe impl EthtoolCommand for Settings {
 }
 
 impl Interface {
-    /// Returns how it gathers frames into interrupts; `None` if its driver does not say.
+    /// Returns how the interface gathers frames into interrupts; `None` if its driver does not report it.
     #[must_use]
     pub fn coalescing(&self) -> Option<Coalescing> {
         let settings = self

@@ -109,7 +109,7 @@ impl Interface {
         sent.map(drop).map_err(|e| self.refused("pause frames", e))
     }
 
-    /// Returns the speed that the interface is set to; `None` if its driver does not say.
+    /// Returns the speed that the interface is set to; `None` if its driver does not report it.
     #[must_use]
     pub fn speed_setting(&self) -> Option<SpeedSetting> {
         LinkSettings::read(self).ok()?.speed_setting()

@@ -1,4 +1,4 @@
-//! What the driver of an interface says of itself, its link and its NIC.
+//! The driver, the link and the NIC of an interface, as the driver reports them.
 
 use hpcap_base::units::Rate;
 
@@ -45,17 +45,16 @@ pub struct Pause {
 pub struct RingLengths {
     /// Descriptors of a receive ring.
     pub receive: u32,
-    /// Most descriptors that a receive ring can have.
+    /// Largest number of descriptors of a receive ring.
     pub receive_limit: u32,
     /// Descriptors of a transmit ring.
     pub transmit: u32,
-    /// Most descriptors that a transmit ring can have.
+    /// Largest number of descriptors of a transmit ring.
     pub transmit_limit: u32,
 }
 
 impl Interface {
-    /// Returns the speed of its link; `None` if it has no link or its driver does not report the
-    /// speed.
+    /// Returns the speed of the interface's link; `None` if it has no link or its driver does not report the speed.
     #[must_use]
     pub fn link_speed(&self) -> Option<Rate> {
         let settings = self
@@ -70,14 +69,14 @@ impl Interface {
         known.then_some(Rate::BitsPerSecond(megabits * 1_000_000))
     }
 
-    /// Returns whether a device on a bus is behind it, rather than a program or another interface.
+    /// Returns whether the interface belongs to a device on a bus, rather than to a program or to another interface.
     #[must_use]
     pub fn is_hardware(&self) -> bool {
         // An address on a bus has a colon or a dash: 0000:01:00.0, usb-0000:00:14.0-1.
         self.driver().is_some_and(|d| d.bus.contains([':', '-']))
     }
 
-    /// Returns its driver; `None` if the interface does not report one.
+    /// Returns the driver of the interface; `None` if the interface does not report one.
     ///
     /// The driver itself answers, because sysfs may show another network namespace, with another
     /// interface of this name.
@@ -102,8 +101,7 @@ impl Interface {
         })
     }
 
-    /// Returns which offloads change received frames; offloads that the driver does not know are
-    /// off.
+    /// Returns which offloads of the interface change received frames; offloads that the driver does not know are off.
     #[must_use]
     pub fn offloads(&self) -> Offloads {
         const RX_VLAN: u32 = 1 << 8;
@@ -119,7 +117,7 @@ impl Interface {
         }
     }
 
-    /// Returns its use of pause frames; `None` if the driver knows none.
+    /// Returns how the interface uses pause frames; `None` if its driver does not know pause frames.
     #[must_use]
     pub fn pause(&self) -> Option<Pause> {
         let pause = self
@@ -135,7 +133,7 @@ impl Interface {
         })
     }
 
-    /// Returns the lengths of its rings; `None` if the driver has no rings of descriptors.
+    /// Returns the lengths of the interface's rings; `None` if the driver has no rings of descriptors.
     #[must_use]
     pub fn ring_lengths(&self) -> Option<RingLengths> {
         let rings = self

@@ -33,7 +33,7 @@ const LINKTYPE_RAW: u32 = 101;
 const LINKTYPE_LINUX_SLL2: u32 = 276;
 
 impl Interface {
-    /// Returns the link type of its frames, as a LINKTYPE_ value: 1 for Ethernet, 101 for IP.
+    /// Returns the link type of the interface's frames, as a LINKTYPE_ value: 1 for Ethernet, 101 for IP.
     ///
     /// # Errors
     /// [`Kind::Format`] for any other hardware, with its name.
@@ -41,7 +41,7 @@ impl Interface {
         Ok(self.link()?.link_type)
     }
 
-    /// Returns the properties of its frames.
+    /// Returns the properties of the interface's frames.
     ///
     /// # Errors
     /// As [`link_type`](Self::link_type).

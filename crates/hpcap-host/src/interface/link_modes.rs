@@ -9,7 +9,7 @@ use super::Interface;
 use super::driver_settings::SpeedSetting;
 use super::ethtool_command::EthtoolCommand;
 
-/// Most words of each of the three sets of link modes that the kernel's interface has room for.
+/// Largest number of words of each of the three sets of link modes that the kernel's interface has room for.
 const MOST_WORDS: usize = 127;
 /// `SPEED_UNKNOWN`.
 const UNKNOWN: u32 = u32::MAX;
@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn speed_is_what_is_offered() {
+    fn speed_follows_the_offer() {
         let both = [6, 5, 12];
         assert_eq!(
             nic(&both, &both, true).speed_setting(),

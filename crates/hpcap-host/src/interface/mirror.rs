@@ -24,9 +24,9 @@ const ALL_PROTOCOLS: u16 = 3;
 /// Which frames of an interface are copied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Direction {
-    /// Those that it receives.
+    /// Frames that the interface receives.
     In,
-    /// Those that it sends.
+    /// Frames that the interface sends.
     Out,
 }
 
@@ -84,7 +84,7 @@ impl Interface {
         message
     }
 
-    /// Returns its mirrors.
+    /// Returns the mirrors of the interface.
     ///
     /// # Errors
     /// [`Kind::Io`] when the kernel does not answer.
@@ -116,7 +116,7 @@ impl Interface {
         Ok(filters.collect())
     }
 
-    /// Sends copies of its frames out of `to`.
+    /// Sends copies of the interface's frames out of `to`.
     ///
     /// # Errors
     /// [`Kind::Busy`] if there are too many mirrors; [`Kind::Permission`] without CAP_NET_ADMIN; errors of
@@ -187,7 +187,7 @@ impl Interface {
     /// As [`add_mirror`](Self::add_mirror).
     pub fn remove_mirror(&self, mirror: &Mirror) -> Result<()> {
         let tried = || format!("delete a mirror of {}", self.name);
-        // Without a kind and a handle, everything of the priority goes.
+        // Without a kind and a handle, the kernel deletes every filter of this priority.
         let message = self.filter_message(mirror.direction, mirror.priority);
         change(RouteNetlinkMessage::DelTrafficFilter(message), 0)
             .map_err(|refusal| refusal.because(tried()))?;
@@ -202,7 +202,7 @@ fn match_all(action: TcAction) -> (&'static str, Vec<TcOption>) {
     ("matchall", vec![all])
 }
 
-/// The same by a comparison of no bits.
+/// The same filter for kernels without `matchall`: a comparison of no bits, which every frame passes.
 fn match_nothing_particular(action: TcAction) -> (&'static str, Vec<TcOption>) {
     let mut selector = TcU32Selector::default();
     selector.flags = TcU32SelectorFlags::Terminal;

@@ -95,7 +95,7 @@ impl Interface {
         }
     }
 
-    /// Returns whether `name` is its name or one of its alternative names.
+    /// Returns whether `name` is the interface's name or one of its alternative names.
     #[must_use]
     pub fn is_called(&self, name: &str) -> bool {
         self.name == name || self.other_names.iter().any(|other| other == name)
@@ -186,13 +186,13 @@ impl Interface {
         Ok(out)
     }
 
-    /// Returns whether an administrator has set it up (`ip link set IF up`).
+    /// Returns whether an administrator has set the interface up (`ip link set IF up`).
     #[must_use]
     pub fn is_up(&self) -> bool {
         self.flags & libc::IFF_UP as u32 != 0
     }
 
-    /// Returns whether it can carry frames, such as over a cable that is connected at both ends.
+    /// Returns whether the interface can carry frames, such as over a cable that is connected at both ends.
     #[must_use]
     pub fn is_running(&self) -> bool {
         self.flags & libc::IFF_RUNNING as u32 != 0
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_name_lists_those_that_exist() {
+    fn unknown_name_lists_the_existing_interfaces() {
         let error = Interface::required("no-such-if").unwrap_err();
         assert_eq!(error.kind(), Kind::NotFound);
         for interface in Interface::all().unwrap() {

@@ -19,7 +19,7 @@ pub struct Neighbour {
     pub address: String,
     /// Its hardware address, in hexadecimal with colons; `None` if the kernel does not know it.
     pub hardware: Option<String>,
-    /// What the kernel knows of it, such as `Reachable`, `Stale` or `Failed`.
+    /// State of the entry, such as `Reachable`, `Stale` or `Failed`.
     pub state: String,
 }
 

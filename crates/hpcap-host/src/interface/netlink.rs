@@ -33,8 +33,8 @@ enum Progress {
 /// Sends the query and collects the answers. Returns an empty list if no interface matches.
 pub(super) fn query(which: Which<'_>) -> io::Result<Vec<Interface>> {
     loop {
-        // A query that is repeated has a socket of its own, because answers to the one before may
-        // still wait in the old socket.
+        // A query that is repeated has a socket of its own, because answers to the previous query may still wait in the
+        // old socket.
         if let Some(found) = query_once(&Socket::new(NETLINK_ROUTE)?, which)? {
             return Ok(found);
         }
@@ -238,7 +238,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn answers_may_be_anything(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+        fn any_answer_is_parsed_without_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
             let _ = read_answers(&bytes, &mut Vec::new());
             let _ = read_link(&bytes);
         }
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn one_by_name_or_number_is_the_same_as_in_the_list() {
+    fn query_for_one_equals_the_list() {
         let identity = |i: &Interface| (i.name.clone(), i.index, i.hardware, i.mtu);
         for interface in query(Which::All).unwrap() {
             for which in [Which::Index(interface.index), Which::Name(&interface.name)] {

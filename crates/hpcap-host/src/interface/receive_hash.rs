@@ -11,7 +11,7 @@ const GET_HASH: u32 = 0x46;
 const GET_FIELDS: u32 = 0x29;
 /// Bytes of `struct ethtool_rxfh` before the table.
 const HEADER_BYTES: usize = 24;
-/// Most bytes of table and key together that are believed.
+/// Largest accepted size of table and key together, in bytes.
 const CONFIG_BYTES_MAX: usize = 1 << 16;
 /// `ETH_RSS_HASH_TOP`.
 const TOEPLITZ: u8 = 1;

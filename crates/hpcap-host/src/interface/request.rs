@@ -75,7 +75,7 @@ pub(super) fn change(message: RouteNetlinkMessage, flags: u16) -> Result<(), Ref
 /// newer kernel knows.
 pub(super) fn list(message: &RouteNetlinkMessage) -> io::Result<Vec<RouteNetlinkMessage>> {
     loop {
-        // A new socket for each attempt, because answers to the one before may still wait in the old one.
+        // Each attempt has a new socket, because answers to the previous attempt may still wait in the old socket.
         let socket = Socket::new(NETLINK_ROUTE)?;
         socket.send(&bytes_of(message.clone(), NLM_F_REQUEST | NLM_F_DUMP), 0)?;
         if let Some(found) = read_list(&socket)? {

@@ -7,9 +7,9 @@ use serde::Serialize;
 use super::Interface;
 use super::ethtool_command::EthtoolCommand;
 
-/// Most statistics or features of an interface that are read.
+/// Limit of the statistics or features that are read from an interface.
 const MOST: usize = 8192;
-/// Room for names that appear between two questions: the kernel does not ask how much room there is.
+/// Room for names that appear after the kernel was asked for their number: it does not check how much room there is.
 const SLACK: usize = 1024;
 /// `ETH_GSTRING_LEN`.
 const NAME_BYTES: usize = 32;
@@ -57,7 +57,7 @@ unsafe impl EthtoolCommand for SetInfo {
 }
 
 impl Interface {
-    /// Returns the counters of its driver, with the driver's names; empty if it has none.
+    /// Returns the counters of the interface's driver, with the driver's names; empty if it has none.
     #[must_use]
     pub fn statistics(&self) -> Vec<Statistic> {
         let values = || -> io::Result<Vec<Statistic>> {
@@ -79,7 +79,7 @@ impl Interface {
         values().unwrap_or_default()
     }
 
-    /// Returns its features; empty if the kernel does not say.
+    /// Returns the features of the interface; empty if the kernel does not report them.
     #[must_use]
     pub fn features(&self) -> Vec<FeatureState> {
         let states = || -> io::Result<Vec<FeatureState>> {
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_interface_has_no_statistics() {
+    fn unknown_interface_has_no_statistics() {
         let mut none = Interface::any();
         none.name = "no-such-if".into();
         assert!(none.statistics().is_empty() && none.features().is_empty());

@@ -134,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn offer_says_what_a_nic_can_stamp() {
+    fn offer_lists_the_timestamps_of_a_nic() {
         let mut info = TimestampInfo::default();
         assert!(!info.stamps_every_frame());
         assert!(info.offer().contains("no clock"), "{}", info.offer());

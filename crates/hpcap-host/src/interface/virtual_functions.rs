@@ -20,7 +20,7 @@ pub struct VirtualFunction {
 }
 
 impl Interface {
-    /// Returns its virtual functions; empty for an interface that has none.
+    /// Returns the virtual functions of the interface; empty for an interface that has none.
     ///
     /// # Errors
     /// [`hpcap_base::Kind::Io`] when the kernel does not answer.

@@ -20,7 +20,7 @@ pub const HUGE_1G: u64 = 1 << 30;
 /// The choice of memory pages for a ring.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Pages {
-    /// The largest hugepages of which enough are free, or else ordinary pages.
+    /// The largest hugepages of which enough are free; ordinary pages if there are not enough of any.
     #[default]
     Auto,
     /// Ordinary pages.

@@ -14,7 +14,7 @@ fn times(bytes: &[u8]) -> Vec<(u64, u32)> {
 }
 
 #[test]
-fn pcap_in_both_orders_and_resolutions() {
+fn pcap_is_read_in_every_variant() {
     for order in [LITTLE, BIG] {
         for (magic, fraction) in [(0xa1b2_c3d4, 5), (0xa1b2_3c4d, 5000)] {
             let mut file = order.pcap(magic, 1);
@@ -39,7 +39,7 @@ fn pcap_in_both_orders_and_resolutions() {
 }
 
 #[test]
-fn the_modified_pcap_of_old_linux() {
+fn modified_pcap_of_old_linux_is_read() {
     let mut file = LITTLE.pcap(0xa1b2_cd34, 1);
     let mut record = LITTLE.record(9, 1, 60, &[]);
     record[8..12].copy_from_slice(&3_u32.to_le_bytes());
@@ -53,7 +53,7 @@ fn the_modified_pcap_of_old_linux() {
 }
 
 #[test]
-fn the_fcs_bits_are_no_part_of_the_link_type() {
+fn link_type_excludes_the_fcs_bits() {
     let mut file = LITTLE.pcap(0xa1b2_c3d4, 1 | 1 << 26 | 2 << 28);
     file.extend(LITTLE.record(1, 0, 4, &[0; 4]));
     assert_eq!(read(&file).0[0].link_type, 1);
@@ -104,7 +104,7 @@ fn compressed_capture_is_read() {
 }
 
 #[test]
-fn a_fraction_past_the_second_carries_over() {
+fn fraction_above_a_second_carries_over() {
     let mut file = LITTLE.pcap(0xa1b2_c3d4, 1);
     file.extend(LITTLE.record(1, 2_500_000, 0, &[]));
     file.extend(LITTLE.record(1, u32::MAX, 0, &[]));
@@ -112,7 +112,7 @@ fn a_fraction_past_the_second_carries_over() {
 }
 
 #[test]
-fn a_length_below_what_was_captured_is_raised() {
+fn length_below_caplen_is_raised() {
     let mut file = LITTLE.pcap(0xa1b2_c3d4, 1);
     file.extend(LITTLE.record(1, 0, 10, &[0; 20]));
     assert_eq!(read(&file).0[0].len, 20);
@@ -152,7 +152,7 @@ fn everything(order: Order) -> Vec<u8> {
 }
 
 #[test]
-fn pcapng_with_everything_in_it() {
+fn every_block_of_pcapng_is_read() {
     for order in [LITTLE, BIG] {
         let (got, error) = read(&everything(order));
         assert!(error.is_none(), "{error:?}");
@@ -232,7 +232,7 @@ fn cut_files_give_the_frames_before_the_cut() {
 }
 
 #[test]
-fn lengths_that_cannot_be_are_refused_and_cost_no_memory() {
+fn impossible_lengths_are_refused() {
     let mut pcap = LITTLE.pcap(0xa1b2_c3d4, 1);
     pcap.extend(LITTLE.record(1, 0, 60, &[5; 60]));
     for caplen in [262_145_u32, 1 << 31, u32::MAX] {
@@ -266,7 +266,7 @@ fn lengths_that_cannot_be_are_refused_and_cost_no_memory() {
 }
 
 #[test]
-fn what_is_neither_is_named() {
+fn other_formats_are_named() {
     for (bytes, word) in [
         (&b""[..], "empty"),
         (&[0x1f, 0x8b, 8, 0][..], "gzip"),
@@ -284,7 +284,7 @@ fn what_is_neither_is_named() {
 
 /// The buffer must move: there are more frames than fit into it, and frames longer than one read.
 #[test]
-fn files_longer_than_the_buffer() {
+fn file_longer_than_the_buffer_is_read() {
     let mut file = LITTLE.pcap(0xa1b2_3c4d, 1);
     let mut ng = LITTLE.section();
     ng.extend(LITTLE.interface(1, &[]));

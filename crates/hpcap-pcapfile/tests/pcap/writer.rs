@@ -26,7 +26,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(100))]
 
     #[test]
-    fn pcap_comes_back(frames in frames(), micro in any::<bool>()) {
+    fn pcap_reads_back(frames in frames(), micro in any::<bool>()) {
         let precision = if micro { Precision::Microseconds } else { Precision::Nanoseconds };
         let mut writer = PcapWriter::new(Vec::new(), 1, 65_535, precision);
         for (ns, more, data) in &frames {
@@ -48,7 +48,7 @@ proptest! {
     }
 
     #[test]
-    fn pcapng_comes_back(frames in frames(), queues in 1..4_u32) {
+    fn pcapng_reads_back(frames in frames(), queues in 1..4_u32) {
         let mut writer = PcapngWriter::new(Vec::new(), &Section::here("test"));
         let ids: Vec<_> = (0..queues)
             .map(|queue| writer.interface(&Interface { queue: Some(queue), ..Interface::default() }).unwrap())
@@ -120,7 +120,7 @@ fn gap_is_at_the_next_frame_of_its_queue() {
 }
 
 #[test]
-fn a_duplicate_has_a_comment_and_the_frames_beside_it_have_none() {
+fn only_the_duplicate_has_a_comment() {
     let mut writer = PcapngWriter::new(Vec::new(), &Section::default());
     let a = writer.interface(&Interface::default()).unwrap();
     let b = writer.interface(&Interface::default()).unwrap();
@@ -136,7 +136,7 @@ fn a_duplicate_has_a_comment_and_the_frames_beside_it_have_none() {
 }
 
 #[test]
-fn statistics_are_those_of_the_ledger() {
+fn statistics_equal_the_ledger() {
     let mut ledger = Ledger::default();
     for (reason, frames) in [
         (Reason::Captured, 100),
@@ -170,7 +170,7 @@ fn statistics_are_those_of_the_ledger() {
 }
 
 #[test]
-fn an_interface_of_another_file_is_refused() {
+fn interface_of_another_file_is_refused() {
     let mut one = PcapngWriter::new(Vec::new(), &Section::default());
     let id = one.interface(&Interface::default()).unwrap();
     let mut other = PcapngWriter::new(Vec::new(), &Section::default());
@@ -187,7 +187,7 @@ fn an_interface_of_another_file_is_refused() {
 }
 
 #[test]
-fn direction_is_in_the_flags_of_its_frame() {
+fn frame_has_its_direction() {
     let mut writer = PcapngWriter::new(Vec::new(), &Section::default());
     let queue = Some(3);
     let interface = Interface {

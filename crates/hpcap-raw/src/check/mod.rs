@@ -43,8 +43,8 @@ impl Default for Checker {
     }
 }
 
-/// Offset of the first block in which a reader that trusts `entries` would miss a frame of the file,
-/// whose index is `built`.
+/// Compares the stored `entries` of an index with those of `built`, which was made from the file. Returns the offset of
+/// the first block in which a reader that trusts `entries` would miss a frame.
 fn first_hidden(entries: &[Entry], built: &[Entry]) -> Option<u64> {
     let hides = |of: &Entry, is: &Entry| {
         let times = match (of.span, is.span) {

@@ -44,7 +44,7 @@ fn at(path: &Path) -> PartFile {
 }
 
 #[test]
-fn asked_name_is_numbered_where_taken() {
+fn taken_name_gets_a_number() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("x.pcapng");
     for expected in ["x.pcapng", "x-1.pcapng", "x-2.pcapng"] {

@@ -15,10 +15,9 @@ const FRAMES: u64 = 3;
 
 /// Evidence that a file is RAW.
 ///
-/// The evidence is in the content, because files of every format can be called `.raw`: disk images
-/// and photographs are. A recording begins at its first byte with a record that is not empty, and
-/// what is no record in it is the exception. Its end may be zeros, which were reserved and never
-/// written; zeros elsewhere may be anything.
+/// The evidence is in the content, because files of every format can be called `.raw`: disk images and photographs are.
+/// A recording begins at its first byte with a record that is not empty, and nearly all of its bytes belong to records.
+/// It may end in zeros, because a recorder reserves space that it may never write; zeros elsewhere prove nothing.
 #[derive(Debug, Default)]
 pub(super) struct Certainty {
     /// Whether the file begins with a file header of hpcap.

@@ -24,7 +24,7 @@ const CLOSING: u64 = HEADER + 4;
 /// Limit of the changes in one plan. A longer repair takes several plans.
 const CHANGES_MAX: usize = 100_000;
 
-/// One change.
+/// A change of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
     /// Offset from the start of the file, in bytes.

@@ -48,9 +48,8 @@ pub(super) fn is_empty_padding(h: &hpcap_record) -> bool {
     h.is_padding() && h.caplen == 0 && h.len == 0
 }
 
-/// Whether `need` consecutive records start at `at`, or only records up to the end of the file.
-/// With `last`, their times must be near that second; without it, only frames count, and their
-/// times must be near each other.
+/// Whether `need` consecutive records start at `at`, or only records up to the end of the file. With `last`, their
+/// times must be near that second; without that file, only frames count, and their times must be near each other.
 pub(super) fn chain(
     window: &[u8],
     mut at: usize,
@@ -107,9 +106,9 @@ pub(super) fn chain(
 /// equal lengths exactly to the end of the file, or, when `any_time` says that times prove nothing,
 /// through many frames of any length or to padding.
 ///
-/// This suffices for the position at which the record before ended. It does not suffice for finding
-/// a position, nor where times can be compared: two bytes after a header there often is what looks
-/// like another header, and so on after that one.
+/// This suffices for the position at which the record before ended. It does not suffice for finding a position, nor
+/// where times can be compared: two bytes after a header there is often something that looks like another header, and
+/// so on.
 pub(super) fn lengths_lead_on(
     window: &[u8],
     at: usize,

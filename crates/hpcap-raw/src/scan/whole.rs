@@ -41,9 +41,8 @@ impl Scan {
     /// Whether the record at the start of `window` belongs to a whole chain: records lead exactly
     /// to the end of the file, or to a tag, or, when times prove nothing, through several records.
     ///
-    /// This is a proof only at the position at which the record before ended. It proves nothing
-    /// after damage: two bytes after a header there often is what looks like another header, and so
-    /// on after that one.
+    /// This is a proof only at the position at which the record before ended. It proves nothing after damage: two bytes
+    /// after a header there is often something that looks like another header, and so on.
     pub(super) fn is_whole(&mut self, window: &[u8], offset: u64, eof: bool) -> bool {
         if offset < self.whole.proven {
             return true;

@@ -44,8 +44,8 @@ impl Scan {
         stretch.len() >= HEADER && stretch.iter().all(|b| *b == 0)
     }
 
-    /// Whether a run of zeros starts at `at` that is long, or that a record or the end of the file
-    /// follows.
+    /// Whether zeros start at `at`, and either many of them follow each other, or a record or the end of the file comes
+    /// after them.
     pub(super) fn zeros_lead_on(&self, window: &[u8], at: usize, eof: bool) -> bool {
         let rest = &window[at..];
         let zeros = rest.iter().position(|b| *b != 0).unwrap_or(rest.len());
@@ -58,8 +58,8 @@ impl Scan {
             || (end + 1 - HEADER..=end).any(|at| self.chain(window, at, eof))
     }
 
-    /// Whether damage explains a frame with zeros after it better: its lengths are zero themselves,
-    /// or its length on the wire leads to a record and its captured length does not.
+    /// Whether a frame that zeros follow is more likely to be damaged: both of its lengths are zero, or its length on
+    /// the wire leads to a record and its captured length does not.
     pub(super) fn lost_in_zeros(
         &self,
         h: &hpcap_record,

@@ -28,7 +28,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
-    fn whole_chain_of_a_capture_file_is_read_whole(frames in any_frames(), unit in 0..2_u64) {
+    fn chain_with_odd_times_is_read_whole(frames in any_frames(), unit in 0..2_u64) {
         let mut writer = Writer::new(Vec::new());
         let mut header = header();
         header.clock_source = "file".into();
@@ -66,7 +66,7 @@ fn long_chain_is_read_whole() {
 
 /// A damaged capture file can have such frames.
 #[test]
-fn frames_without_a_byte_are_read_whole() {
+fn empty_frames_are_read() {
     let mut writer = Writer::new(Vec::new());
     let mut header = header();
     header.clock_source = "file".into();

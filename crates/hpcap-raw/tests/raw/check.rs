@@ -32,7 +32,7 @@ fn at(offset: u64) -> usize {
 }
 
 #[test]
-fn a_sound_file_has_nothing_to_find() {
+fn sound_file_has_no_findings() {
     let (bytes, _) = ten();
     let report = report(&bytes);
     assert!(report.is_sound());
@@ -49,7 +49,7 @@ fn a_sound_file_has_nothing_to_find() {
 }
 
 #[test]
-fn a_header_that_is_cut() {
+fn cut_header_is_a_defect() {
     let (bytes, offsets) = ten();
     let cut = &bytes[..at(offsets[9]) + 5];
     let found = problems(cut);
@@ -61,7 +61,7 @@ fn a_header_that_is_cut() {
 }
 
 #[test]
-fn a_record_that_is_cut() {
+fn cut_record_is_a_defect() {
     let (bytes, offsets) = ten();
     let cut = &bytes[..at(offsets[9]) + 12 + 33];
     let expected = Problem::CutRecord {
@@ -73,7 +73,7 @@ fn a_record_that_is_cut() {
 }
 
 #[test]
-fn no_closing_padding() {
+fn missing_closing_padding_is_a_warning() {
     let (bytes, _) = ten();
     let open = &bytes[..bytes.len() - 12];
     assert_eq!(problems(open), [(open.len() as u64, Problem::NotClosed)]);
@@ -86,7 +86,7 @@ fn no_closing_padding() {
 }
 
 #[test]
-fn lengths_and_times_that_cannot_be() {
+fn impossible_lengths_and_times_are_defects() {
     let (mut bytes, offsets) = ten();
     // One frame gets 100 captured bytes of 99, another one 10^9 nanoseconds.
     bytes[at(offsets[2]) + 10] = 99;
@@ -121,7 +121,7 @@ fn lengths_and_times_that_cannot_be() {
 }
 
 #[test]
-fn padding_with_two_lengths() {
+fn padding_with_two_lengths_is_a_defect() {
     let (bytes, _) = ten();
     let mut padded = bytes[..bytes.len() - 12].to_vec();
     let end = padded.len() as u64;
@@ -141,7 +141,7 @@ fn padding_with_two_lengths() {
 }
 
 #[test]
-fn stretches_that_are_no_records() {
+fn bytes_without_records_are_defects() {
     let (mut bytes, offsets) = ten();
     let (from, to) = (at(offsets[4]), at(offsets[6]));
     bytes[from..to].copy_from_slice(&made::contents(to - from, 99, false));
@@ -155,7 +155,7 @@ fn stretches_that_are_no_records() {
 }
 
 #[test]
-fn zeros_that_were_never_written() {
+fn unwritten_zeros_are_a_defect() {
     let (mut bytes, offsets) = ten();
     bytes[at(offsets[4])..at(offsets[6])].fill(0);
     let found = report(&bytes);
@@ -166,7 +166,7 @@ fn zeros_that_were_never_written() {
 }
 
 #[test]
-fn frame_sizes_and_times_that_are_unusual() {
+fn unusual_sizes_and_times_are_warnings() {
     let sizes = [1519_u16, 59, 60, 1518];
     let frames: Vec<Frame> = sizes
         .iter()
@@ -214,7 +214,7 @@ fn frame_sizes_and_times_that_are_unusual() {
 }
 
 #[test]
-fn frames_behind_padding() {
+fn frames_behind_padding_are_reported() {
     let (bytes, _) = ten();
     let mut twice = bytes.clone();
     let (more, _) = ten();
@@ -237,7 +237,7 @@ fn frames_behind_padding() {
 
 /// About one in sixty files of the original has such padding.
 #[test]
-fn start_padding_that_is_too_long() {
+fn too_long_start_padding_is_reported() {
     let sizes: Vec<usize> = (0..4000_usize).map(|i| 60 + i * 7919 % 1454).collect();
     let mut seen = 0;
     for (bytes, frames) in original::files(&sizes, 400) {
@@ -255,7 +255,7 @@ fn start_padding_that_is_too_long() {
 }
 
 #[test]
-fn missing_frames_have_place_time_and_reason() {
+fn gap_has_place_time_and_reason() {
     let mut lost = Ledger::default();
     lost[Reason::RingFull] = Count::new(12, 720);
     lost[Reason::NicMissed] = Count::new(3, 0);
@@ -317,7 +317,7 @@ pub(crate) fn old_variant(frames: &[Frame]) -> Vec<u8> {
 }
 
 #[test]
-fn the_older_variant() {
+fn older_variant_is_checked() {
     let frames: Vec<Frame> = (0..30_u64)
         .map(|i| {
             let size = u16::try_from(60 + i * 31 % 900).unwrap();
@@ -347,7 +347,7 @@ fn the_older_variant() {
 }
 
 #[test]
-fn frames_marked_as_duplicates_are_counted_without_complaint() {
+fn marked_duplicates_are_counted() {
     let (bytes, offsets) = ten();
     let mut body = vec![0; 16];
     body[..8].copy_from_slice(b"HPCAPTAG");

@@ -166,7 +166,7 @@ fn check(frames: &[Frame], harm: &Harm) -> Result<(), TestCaseError> {
 
 proptest! {
     #[test]
-    fn only_the_records_around_it_are_lost(frames in frames(8..120), harm in harm()) {
+    fn damage_costs_only_the_records_around_it(frames in frames(8..120), harm in harm()) {
         check(&frames, &harm)?;
     }
 
@@ -178,7 +178,7 @@ proptest! {
 
 /// Flips each bit of each byte of a small file.
 #[test]
-fn every_single_bit() {
+fn single_flipped_bits_cost_few_frames() {
     let frames: Vec<Frame> = (0..12_u64)
         .map(|i| {
             let bytes = [60, 0, 1, 300, 12, 64][usize::try_from(i % 6).unwrap()];
@@ -225,7 +225,7 @@ fn lengths_behind_zeros_prove_no_frame() {
 
 /// The reader finds the frames after damage that is longer than its buffer.
 #[test]
-fn damage_longer_than_the_buffer() {
+fn frames_are_found_after_long_damage() {
     let frames = made::equal_frames(20, 60);
     let (head, _) = file(&frames[..10], 0);
     let mut writer = hpcap_raw::Writer::new(Vec::new());

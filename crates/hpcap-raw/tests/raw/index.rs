@@ -45,7 +45,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
-    fn it_misses_no_frame(
+    fn index_misses_no_frame(
         frames in frames_of_any_time(),
         block in 2000_u64..20_000,
         a in 0..310_000_000_u64,
@@ -81,7 +81,7 @@ proptest! {
     }
 
     #[test]
-    fn damage_is_noticed(at in any::<prop::sample::Index>(), mask in 1..=255_u8) {
+    fn damaged_index_is_refused(at in any::<prop::sample::Index>(), mask in 1..=255_u8) {
         let frames: Vec<_> = (0..200_u64)
             .map(|i| made::Frame::new(made::EPOCH_NS + i, 60, vec![1; 60]))
             .collect();
@@ -95,7 +95,7 @@ proptest! {
 }
 
 #[test]
-fn it_is_saved_beside_the_file_and_belongs_to_it() {
+fn index_belongs_to_one_file() {
     let dir = tempfile::tempdir().unwrap();
     let raw = dir.path().join("1_hpcap0_0.raw");
     let (bytes, _) = file(&[made::Frame::new(made::EPOCH_NS, 60, vec![1; 60])], 4096);
@@ -145,7 +145,7 @@ fn index_leads_past_other_blocks() {
 fn index_leads_past_blocks_between_parts() {
     let index = thousand_in_blocks(2048, |i| if i < 500 { i } else { i - 300 });
     let parts = index.parts((at(300), at(301)), None, None);
-    // Both passes over the time, and between them the step: a gap there would last over the range.
+    // Three parts: both times that the clock passes over the range, and the step between them.
     assert_eq!(parts.len(), 3, "{parts:?}");
     for (start, end) in parts {
         assert!(end - start <= 4 * 2048, "{start} to {end}");

@@ -87,7 +87,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
 
     #[test]
-    fn every_file_gives_its_frames(sizes in proptest::collection::vec(60..1514_usize, 200..600)) {
+    fn files_of_the_original_give_every_frame(sizes in proptest::collection::vec(60..1514_usize, 200..600)) {
         for (bytes, frames) in files(&sizes, 64) {
             let seen = read(&bytes);
             prop_assert_eq!(seen.frames_only(), frames);

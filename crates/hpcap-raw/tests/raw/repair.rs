@@ -52,7 +52,7 @@ fn undone(path: &Path) -> Vec<u8> {
 
 proptest! {
     #[test]
-    fn whatever_the_damage(frames in frames(8..60), harms in proptest::collection::vec(harm(), 1..4)) {
+    fn repaired_file_is_sound(frames in frames(8..60), harms in proptest::collection::vec(harm(), 1..4)) {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("1_hpcap0_0.raw");
         let (mut bytes, offsets) = file(&frames, 0);
@@ -88,7 +88,7 @@ fn three() -> (Vec<Frame>, Vec<u8>, Vec<u64>) {
 }
 
 #[test]
-fn a_cut_record_keeps_what_is_there() {
+fn cut_record_keeps_its_bytes() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("1_hpcap0_0.raw.part");
     let (frames, bytes, offsets) = three();
@@ -107,7 +107,7 @@ fn a_cut_record_keeps_what_is_there() {
 }
 
 #[test]
-fn nothing_is_overwritten() {
+fn repair_overwrites_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("1_hpcap0_0.raw.part");
     let (_, bytes, _) = three();
@@ -123,7 +123,7 @@ fn nothing_is_overwritten() {
 }
 
 #[test]
-fn a_covered_stretch_says_that_frames_may_be_missing() {
+fn covered_bytes_get_a_gap() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("1_hpcap0_0.raw");
     let frames = made::equal_frames(20, 100);
@@ -158,7 +158,7 @@ fn stray_bytes_are_left_out() {
 }
 
 #[test]
-fn a_sound_file_is_not_touched() {
+fn sound_file_is_not_touched() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("1_hpcap0_0.raw");
     let (_, bytes, _) = three();
@@ -171,7 +171,7 @@ fn a_sound_file_is_not_touched() {
 }
 
 #[test]
-fn a_file_under_way_is_left_alone() {
+fn unfinished_file_is_left_alone() {
     let dir = tempfile::tempdir().unwrap();
     let queue = hpcap_base::QueueName::new(0, 0);
     let part = hpcap_raw::PartFile::create(dir.path(), queue, made::header().start).unwrap();
@@ -189,7 +189,7 @@ fn a_file_under_way_is_left_alone() {
 }
 
 #[test]
-fn undo_refuses_a_file_that_changed_since() {
+fn undo_refuses_a_changed_file() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("1_hpcap0_0.raw.part");
     let (_, bytes, _) = three();
@@ -203,7 +203,7 @@ fn undo_refuses_a_file_that_changed_since() {
 }
 
 #[test]
-fn undo_takes_an_interrupted_repair_back() {
+fn undo_reverts_an_interrupted_repair() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("1_hpcap0_0.raw.part");
     let (_, bytes, offsets) = three();
@@ -217,7 +217,7 @@ fn undo_takes_an_interrupted_repair_back() {
 }
 
 #[test]
-fn undo_brings_back_a_file_that_was_written_anew() {
+fn undo_restores_a_rewritten_file() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("1_hpcap0_0.raw");
     let (_, bytes, offsets) = three();
@@ -291,7 +291,7 @@ fn recording_without_a_byte_is_repaired() {
 
 /// The ending `.raw` is that of disk images and photographs, too.
 #[test]
-fn file_that_is_raw_by_name_is_refused() {
+fn file_of_another_format_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let records = file(&made::equal_frames(50, 100), 0).0;
     // An image of a file system: zeros, then a superblock, then much that was never written.

@@ -11,7 +11,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn frames_come_back(frames in frames(0..200), unit in prop_oneof![Just(0_u64), 1..100_000_u64]) {
+    fn written_frames_are_read(frames in frames(0..200), unit in prop_oneof![Just(0_u64), 1..100_000_u64]) {
         let (bytes, _) = file(&frames, unit);
         let seen = read(&bytes);
         prop_assert_eq!(seen.frames_only(), frames);
@@ -23,7 +23,7 @@ proptest! {
     /// The files are small, so that records end exactly at the end and 1 to 24 bytes before or
     /// after it.
     #[test]
-    fn files_that_are_full_are_closed_exactly(
+    fn full_files_are_closed_exactly(
         sizes in proptest::collection::vec(0..90_usize, 1..400),
         max in 200_u64..700,
     ) {
@@ -60,7 +60,7 @@ proptest! {
 
 /// Tests each distance from the end of the file.
 #[test]
-fn a_frame_is_placed_only_where_a_header_fits_after_it() {
+fn frame_leaves_room_for_a_header() {
     const MAX: u64 = 1000;
     for spare in 0..30 {
         let mut writer = Writer::with_max(Vec::new(), MAX);
@@ -76,7 +76,7 @@ fn a_frame_is_placed_only_where_a_header_fits_after_it() {
 }
 
 #[test]
-fn more_padding_than_one_record_holds() {
+fn long_padding_takes_several_records() {
     let mut writer = Writer::new(Vec::new());
     assert_eq!(writer.frame(5, 6, 60, &[1; 60]).unwrap(), Placed::Stored);
     let (bytes, _) = writer.close(4 << 20).unwrap();
@@ -85,7 +85,7 @@ fn more_padding_than_one_record_holds() {
 }
 
 #[test]
-fn what_a_record_cannot_hold_is_adjusted_and_counted() {
+fn altered_frames_are_counted() {
     let mut writer = Writer::new(Vec::new());
     let long = vec![9; 70_000];
     for (sec, nsec, len, data) in [
@@ -121,7 +121,7 @@ fn what_a_record_cannot_hold_is_adjusted_and_counted() {
 }
 
 #[test]
-fn gaps_and_ledgers_come_back_in_their_places() {
+fn gaps_and_ledgers_keep_their_places() {
     let mut lost = Ledger::default();
     lost[Reason::RingFull] = Count::new(12, 720);
     let gap = Gap {
@@ -156,7 +156,7 @@ fn gaps_and_ledgers_come_back_in_their_places() {
 
 /// The reader's buffer ends at any position of a record, and each read returns only a few bytes.
 #[test]
-fn a_source_that_gives_little_at_a_time() {
+fn short_reads_lose_nothing() {
     struct Drops<'a>(&'a [u8], usize);
     impl std::io::Read for Drops<'_> {
         fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
@@ -184,7 +184,7 @@ proptest! {
     /// A capture file can hold frames of any time that are cut to any length. The reader must not
     /// report them as damage.
     #[test]
-    fn frames_out_of_a_capture_file_come_back_whatever_their_times(
+    fn frames_of_a_capture_file_are_no_damage(
         frames in proptest::collection::vec((any::<u32>(), 0..1_000_000_000_u32, 1..2000_u16, 0..3_u16), 0..60),
         unit in prop_oneof![Just(0_u64), Just(4096)],
     ) {
@@ -207,7 +207,7 @@ proptest! {
 
 /// A machine without a real-time clock can learn the time shortly before the end of a capture.
 #[test]
-fn a_jump_of_time_just_before_the_end() {
+fn jump_of_time_near_the_end_is_read() {
     for after in 1..8_u64 {
         let frames: Vec<Frame> = (0..10_u64)
             .map(|i| (i, i * 1000 + 5_000_000_000))
@@ -250,7 +250,7 @@ fn reader_takes_shorter_tags() {
 }
 
 #[test]
-fn writer_says_what_a_record_cannot_hold() {
+fn writer_tags_altered_frames() {
     let mut writer = Writer::new(Vec::new());
     let long = vec![7; 70_000];
     for step in [

@@ -20,7 +20,7 @@ struct Place {
     next: usize,
 }
 
-/// What the kernel knows of a frame besides its bytes.
+/// The facts that the kernel knows of a frame besides its bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::af_packet) struct Traits {
     /// Whether this host sent the frame.

@@ -64,7 +64,7 @@ impl AfPacket {
             return Err(Error::new(
                 Kind::Format,
                 format!("go on with {}", self.spec.interface),
-                "it came back as an interface of another kind, whose frames are different",
+                "an interface of another kind has taken its name, with frames of another link type",
             )
             .advise("start the capture anew"));
         }

@@ -96,8 +96,8 @@ impl AfPacket {
         Ok(())
     }
 
-    /// Reads the counter of drops, and looks at the interface, if the last time is long enough ago.
-    /// Where drops are likely, `release` reads the counter at once, for their place.
+    /// Reads the counter of drops and checks the interface, unless both were done a short time ago. Where drops are
+    /// likely, `release` reads the counter at once, so that the report of the drops gets the right place.
     fn count_if_due(&mut self) -> Result<()> {
         if !self.schedule.is_count_due() {
             return Ok(());

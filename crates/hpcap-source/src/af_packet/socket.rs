@@ -293,7 +293,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn without_permission_the_capability_is_named() {
+    fn missing_capability_is_named() {
         let error = no_socket("eth0", io::Error::from_raw_os_error(libc::EPERM));
         assert_eq!(error.kind(), Kind::Permission);
         let text = error.to_string();

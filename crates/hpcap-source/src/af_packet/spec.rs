@@ -52,9 +52,9 @@ pub struct AfPacketSpec {
     pub block_bytes: u32,
     /// `blocks=N`: number of blocks, 2 to 65536, less than 4 GiB in all; 64 by default.
     pub blocks: u32,
-    /// `fanout=GROUP`: spreads the flows of the interface over all sources with the same group, 0
-    /// to 65535. Each source counts the frames that it lost itself. None counts those that the NIC
-    /// lost, because nobody knows which source would have got them.
+    /// `fanout=GROUP`: spreads the flows of the interface over all sources with the same group, 0 to 65535. Each source
+    /// counts the frames that it lost itself. No source counts the frames that the NIC lost, because it is unknown
+    /// which source would have got them.
     pub fanout: Option<u16>,
 }
 

@@ -37,7 +37,7 @@ const HAS_FRAGS: u32 = 1 << 5;
 /// Longest name of a program or a map, with its final zero.
 const NAME_BYTES: usize = 16;
 
-/// Padding of the structures below would be passed to the kernel, so none of them has any.
+/// The kernel would get the padding of the structures below, so they have none.
 #[repr(C)]
 struct MapCreate {
     kind: u32,

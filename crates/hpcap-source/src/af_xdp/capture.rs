@@ -37,7 +37,7 @@ pub(super) struct Capture {
     pub(super) start: AfXdpStart,
 }
 
-/// What is known of the interface before the first attempt.
+/// Facts of the interface, gathered before the first attempt.
 struct Plan<'a> {
     spec: &'a AfXdpSpec,
     interface: &'a Interface,

@@ -1,4 +1,4 @@
-//! What a capture chooses for itself: its queues, the ways to try, and the size of its memory.
+//! The settings that a capture chooses for itself: its queues, the ways to try, and the size of its memory.
 
 use hpcap::{Error, Kind, Result};
 use hpcap_host::Interface;
@@ -11,7 +11,7 @@ use super::spec::{AfXdpSpec, Mode, Queues, ZeroCopy};
 const FRAMES: u32 = 32_768;
 /// Frames that the memory of all queues together holds by default.
 const FRAMES_OF_ALL: u32 = 131_072;
-/// Least frames of a queue by default.
+/// Smallest default number of frames of a queue.
 const FRAMES_LEAST: u32 = 2048;
 /// Returns the queues to capture, of `there` queues.
 pub(super) fn chosen(spec: &AfXdpSpec, interface: &Interface, there: u32) -> Result<Queues> {

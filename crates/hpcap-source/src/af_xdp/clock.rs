@@ -5,8 +5,8 @@ use nix::time::{ClockId, clock_gettime};
 
 const NS: u64 = 1_000_000_000;
 
-/// Longest time between two readings of a clock that means nothing, in nanoseconds: a thread may be
-/// interrupted between them.
+/// Difference of the clocks, in nanoseconds, up to which a change of it is ignored: a thread may be interrupted between
+/// reading one clock and the other.
 const JITTER_NS: u64 = 1_000_000;
 
 /// A wall-clock time.

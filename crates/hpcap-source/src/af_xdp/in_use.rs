@@ -40,7 +40,7 @@ fn stands_on(upper: &Interface, lower: &Interface) -> bool {
         && lower.lower != Some(upper.index)
 }
 
-/// Returns which address it has, if others can reach this machine by it.
+/// Returns the address of `interface` by which other machines can reach this one, if there is one.
 fn address_of(interface: &Interface) -> Result<Option<String>> {
     let addresses = interface.addresses()?;
     // Every interface has a link-local address of IPv6, whether or not it is used.

@@ -90,7 +90,7 @@ impl FrameMemory {
             }
         };
         match Self::in_pages(chunks, chunk_bytes, bytes, page_bytes) {
-            // Another process was faster.
+            // Another process took the hugepages first.
             Err(_) if pages == Pages::Auto && page_bytes != ORDINARY => {
                 Self::in_pages(chunks, chunk_bytes, bytes, ORDINARY)
             }

@@ -163,10 +163,10 @@ impl AfXdp {
         Ok(())
     }
 
-    /// Reads the counters of drops, and looks at the interface, if the last time is long enough ago.
+    /// Reads the counters of drops and checks the interface, unless both were done a short time ago.
     ///
-    /// Where drops are likely, [`Queue::release`](queue::Queue::release) reads them at once, for their
-    /// place.
+    /// Where drops are likely, [`Queue::release`](queue::Queue::release) reads the counters at once, so that the report
+    /// of the drops gets the right place.
     fn count_if_due(&mut self) -> Result<()> {
         if !self.schedule.is_count_due() {
             return Ok(());

@@ -16,12 +16,12 @@ use crate::generator::WIRE_OVERHEAD_BYTES;
 
 /// Longest sleep, however much room there is: listeners get their frames after this time.
 const LONGEST: Duration = Duration::from_millis(8);
-/// Longest sleep where the memory has too little room for the speed of the link. Shorter ones would
-/// cost every quiet link much, for a jump to full speed within them.
+/// Longest sleep where the memory has too little room for the speed of the link. Shorter sleeps would cost much on
+/// every quiet link, only to prepare for a jump to full speed during a sleep.
 const LONGEST_ON_FAST_LINKS: Duration = Duration::from_millis(1);
 /// Shortest sleep; a shorter one costs more than it saves.
 const SHORTEST: Duration = Duration::from_micros(50);
-/// Most frames a second on an interface without hardware: a processor hands over each of them.
+/// Largest number of frames per second on an interface without hardware, where a processor hands over each frame.
 const VIRTUAL_FRAMES_PER_SECOND: u64 = 4_000_000;
 /// Length of the shortest frame in bytes, without FCS.
 const SHORTEST_FRAME_BYTES: u64 = 60;
@@ -47,8 +47,8 @@ pub(super) fn fastest(interface: &Interface) -> u64 {
     }
 }
 
-/// Returns the longest sleep for a queue with room for `room` frames, which the link brings at most
-/// `fastest` a second of.
+/// Returns the longest sleep for a queue with room for `room` frames, on a link that brings at most `fastest` frames a
+/// second.
 fn longest(room: u64, fastest: u64) -> Duration {
     let fills_in = Duration::from_nanos(room.saturating_mul(1_000_000_000) / fastest.max(1));
     fills_in.clamp(LONGEST_ON_FAST_LINKS, LONGEST)

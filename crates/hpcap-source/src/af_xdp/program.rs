@@ -15,7 +15,7 @@ pub(super) const NAME: &str = "hpcap_af_xdp";
 /// each.
 pub(super) const STAMP_BYTES: usize = 16;
 
-/// What becomes of frames that no socket waits for.
+/// The fate of frames that no socket waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unserved {
     /// They are dropped (`XDP_DROP`).

@@ -41,7 +41,7 @@ impl Joined {
     }
 }
 
-/// What [`Queue::take`] did.
+/// The result of [`Queue::take`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Taken {
     /// The next frame is in the batch.

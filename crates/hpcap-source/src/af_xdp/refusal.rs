@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn refusals_say_what_to_do() {
+    fn refusals_advise_the_user() {
         for (step, errno, words) in [
             (Step::Load, libc::EPERM, ["CAP_BPF", "AmbientCapabilities"]),
             (Step::Load, libc::ENOSYS, ["CONFIG_BPF_SYSCALL", "-i eth0"]),

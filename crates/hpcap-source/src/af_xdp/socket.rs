@@ -128,7 +128,7 @@ impl ReceiveRing {
 pub(super) struct FillRing(pub(super) SharedRing);
 
 impl FillRing {
-    /// Writes entry `number`, which the kernel must not have been told of yet.
+    /// Writes entry `number`, which must not have been handed to the kernel yet.
     pub(super) fn put(&self, number: u32, chunk: u64) {
         // SAFETY: the entry is inside the mapping and aligned, and the kernel reads it only after
         // the producer's counter has passed it.

@@ -48,9 +48,9 @@ pub enum Mode {
 /// Whether the NIC writes frames straight to the memory of the capture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ZeroCopy {
-    /// If the driver can; otherwise the kernel copies.
+    /// If the driver supports it; otherwise the kernel copies.
     Auto,
-    /// It must; otherwise opening the source fails.
+    /// Required; otherwise opening the source fails.
     On,
     /// Never.
     Off,

@@ -1,11 +1,9 @@
 //! The content of a generated frame, and the check of a received one.
 //!
-//! A frame consists of Ethernet, an optional VLAN tag, IPv4 and UDP headers, then the stamp: 2
-//! bytes of magic, the sequence number and the time of sending, 8 bytes each, most significant byte
-//! first. The rest is a fill that depends only on the sequence number. Addresses and ports follow
-//! from the flow's 24-bit number, which is also the low part of the source address. A receiver can
-//! therefore compute every byte of the frame.
-//! receiver can tell what every single byte should be.
+//! A frame consists of Ethernet, an optional VLAN tag, IPv4 and UDP headers, then the stamp: 2 bytes of magic, the
+//! sequence number and the time of sending, 8 bytes each, most significant byte first. The rest is a fill that depends
+//! only on the sequence number. Addresses and ports follow from the flow's 24-bit number, which is also the low part of
+//! the source address. A receiver can therefore compute every byte of the frame.
 
 use super::sizes::mix;
 
@@ -165,7 +163,7 @@ fn length(bytes: usize) -> u16 {
     }
 }
 
-/// Writes the fill of frame `seq`: 64-bit words, each of which is the one before plus a constant.
+/// Writes the fill of frame `seq`: 64-bit words, each of which is the previous word plus a constant.
 #[inline]
 fn write_fill(fill: &mut [u8], seq: u64) {
     let mut word = mix(seq);
@@ -245,7 +243,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_frame_verifies_and_no_changed_byte_is_missed(
+        fn verify_notices_every_changed_byte(
             size in 64usize..2000,
             flow in 0u32..1 << FLOW_BITS,
             vlan in proptest::option::of(0u16..4096),
@@ -277,7 +275,7 @@ mod tests {
         }
 
         #[test]
-        fn verify_takes_anything(frame in proptest::collection::vec(any::<u8>(), 0..200), len in 0usize..300) {
+        fn verify_survives_any_bytes(frame in proptest::collection::vec(any::<u8>(), 0..200), len in 0usize..300) {
             prop_assert_eq!(verify_cut(&frame, len), None);
         }
     }

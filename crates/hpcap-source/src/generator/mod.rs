@@ -26,9 +26,9 @@ pub use spec::{GeneratorSpec, Late};
 /// How long frames of a generator with a rate wait for their reader. This also bounds the burst
 /// after a stall.
 pub const BACKLOG: Duration = Duration::from_millis(100);
-/// Most frames that one harvest skips, so that it returns soon after any stall.
+/// Limit of the frames that one harvest skips, so that it returns soon after any stall.
 const SKIP_MAX: u64 = 1 << 20;
-/// Worst delay of a wake-up after a sleep on a machine that is not overloaded.
+/// Longest delay of a wake-up after a sleep on a machine that is not overloaded.
 const SLEEP_SLACK: Duration = Duration::from_micros(100);
 /// Rate of the timestamps of a generator that has a start time but no rate.
 const NOMINAL_RATE: Rate = Rate::BitsPerSecond(10_000_000_000);

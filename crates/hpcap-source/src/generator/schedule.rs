@@ -73,7 +73,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn ten_gigabit_of_minimum_frames_is_14_88_million_a_second() {
+    fn ten_gigabit_is_14_88_million_frames() {
         let mut schedule = Schedule::new(Rate::BitsPerSecond(10_000_000_000));
         let mut frames = 0;
         while schedule.due_ns() < 1_000_000_000 {
@@ -85,7 +85,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn never_off_by_a_nanosecond(
+        fn schedule_is_exact_to_the_nanosecond(
             rate in 1u64..200_000_000_000,
             frames: bool,
             lens in proptest::collection::vec(14u32..=131_072, 0..500),

@@ -31,7 +31,7 @@ fn take(generator: &mut Generator, elapsed_ns: u64) -> (Vec<(Stamp, usize)>, Cou
 }
 
 #[test]
-fn count_frames_in_order_then_the_end() {
+fn generator_ends_after_its_count() {
     let mut g = generator("size=imix,count=1000");
     let mut all = Vec::new();
     loop {
@@ -75,7 +75,7 @@ fn paced_frames_have_the_time_they_were_due() {
 }
 
 #[test]
-fn after_a_stall_old_frames_are_missed_and_counted_and_the_burst_is_bounded() {
+fn stall_costs_old_frames_only() {
     let mut g = generator("rate=1Mpps,size=imix");
     take(&mut g, 0);
     let (mut got, mut lost) = (1, Count::default());
@@ -131,7 +131,7 @@ fn late_delay_misses_nothing() {
 }
 
 #[test]
-fn duration_counts_due_times_where_there_is_a_rate() {
+fn duration_with_rate_counts_due_times() {
     let mut g = generator("rate=1000pps,duration=50ms,late=delay");
     let (mut frames, mut elapsed_ns) = (0, 0);
     loop {
@@ -146,7 +146,7 @@ fn duration_counts_due_times_where_there_is_a_rate() {
 }
 
 #[test]
-fn duration_counts_the_clock_where_there_is_none() {
+fn duration_without_rate_counts_the_clock() {
     let mut g = generator("duration=1s");
     assert_eq!(take(&mut g, 999_999_999).2, State::Busy);
     let (frames, _, state) = take(&mut g, 1_000_000_000);

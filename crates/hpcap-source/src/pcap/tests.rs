@@ -75,7 +75,7 @@ const THREE: [(u32, u32, &[u8], u32); 3] = [
 ];
 
 #[test]
-fn frames_come_as_they_are_in_the_file() {
+fn frames_equal_those_of_the_file() {
     let place = place(&pcap(1, &THREE));
     let (got, error) = all(&mut source(&place, ""), usize::MAX);
     assert!(error.is_none());
@@ -90,7 +90,7 @@ fn frames_come_as_they_are_in_the_file() {
 }
 
 #[test]
-fn more_frames_than_a_batch_and_more_bytes_than_the_arena() {
+fn file_takes_several_batches() {
     let big = vec![7; 200_000];
     let small: Vec<[u8; 4]> = (0..1000u32).map(u32::to_le_bytes).collect();
     let mut frames: Vec<(u32, u32, &[u8], u32)> = (0..)
@@ -108,7 +108,7 @@ fn more_frames_than_a_batch_and_more_bytes_than_the_arena() {
 }
 
 #[test]
-fn loops_go_on_in_time() {
+fn loop_continues_the_times() {
     let place = place(&pcap(1, &THREE));
     let (got, error) = all(&mut source(&place, ",loop=3"), usize::MAX);
     assert!(error.is_none());
@@ -151,7 +151,7 @@ fn cut_file_gives_frames_before_the_error() {
 }
 
 #[test]
-fn real_speed_stamps_anew_at_the_pace_of_the_file() {
+fn real_speed_follows_the_pace_of_the_file() {
     let frames: [(u32, u32, &[u8], u32); 3] = [
         (100, 0, b"a", 1),
         (100, 20_000, b"b", 1),
@@ -195,13 +195,13 @@ fn long_pause_is_reported_once() {
 }
 
 #[test]
-fn link_type_is_that_of_the_file() {
+fn link_type_comes_from_the_file() {
     let place = place(&pcap(113, &THREE));
     assert_eq!(source(&place, "").description().link_type, 113);
 }
 
 #[test]
-fn what_cannot_be_read_is_said() {
+fn unreadable_file_has_a_reason() {
     let open = |text: &str| PcapSource::open(&PcapSpec::parse(text).unwrap()).unwrap_err();
     let missing = open("/no/such/file.pcap");
     assert_eq!(missing.kind(), Kind::NotFound);

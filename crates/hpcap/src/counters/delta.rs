@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-/// Shortest time by which a rate is divided. Two readings at the same moment must not give a rate
-/// without bound.
+/// Shortest time by which a growth is divided: two readings at almost the same moment must not give an unbounded rate.
 const SHORTEST: Duration = Duration::from_millis(1);
 
 /// What happened to a counter between two readings.
@@ -63,7 +62,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn rate_is_never_negative_nor_absurd(before: u64, now: u64, nanos: u64) {
+        fn rate_is_never_negative_nor_unbounded(before: u64, now: u64, nanos: u64) {
             let time = Duration::from_nanos(nanos);
             let delta = Delta::between(before, now);
             let rate = delta.per_second(time);

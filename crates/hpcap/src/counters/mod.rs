@@ -1,5 +1,5 @@
-//! Every counter of hpcap, once: its names, its unit, what it means, where it is counted, and what to
-//! do when it grows.
+//! The table of all counters of hpcap. It says of each counter how it is called, in which unit it counts, what it
+//! means, who counts it, and what to do when it grows.
 //!
 //! [`QUEUE`], [`LISTENER`] and [`INTERFACE`] are the tables. Each row reads its value from a reading of
 //! one queue, one listener or one network interface. The keys of JSON, the names in Prometheus and
@@ -34,7 +34,7 @@ pub use queue::{QUEUE, QueueReading};
 /// How a value changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// The value only grows, until whoever counts starts anew.
+    /// The value only grows, until its counter is reset.
     Counter,
     /// The value goes up and down.
     Gauge,
@@ -72,7 +72,7 @@ impl Unit {
 /// A counter or another value of an `S`: of a queue, a listener or an interface.
 #[derive(Debug)]
 pub struct Counter<S: 'static> {
-    /// Key in JSON; a dot stands before the key of an inner object.
+    /// Key in JSON; a dot separates the key of an object from a key within it.
     pub key: &'static str,
     /// Name of the family in Prometheus and OpenMetrics, without `_total`. Rows of the same family
     /// stand together and differ in `reason`.

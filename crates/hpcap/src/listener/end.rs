@@ -8,7 +8,7 @@ use crate::abi::{self, hpcap_block, hpcap_moment, hpcap_slot};
 use crate::ledger::{Ledger, Reason};
 use crate::queue::LedgerSnapshot;
 
-/// The ledger at a position of the stream. The difference of two moments is what lies between them:
+/// The ledger at a position of the stream. The difference of two moments is the time and the losses between them:
 /// captured frames as records, and losses as gaps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Moment {

@@ -148,8 +148,8 @@ impl Listener {
         RingBytes::from(&record[abi::HPCAP_RECORD_BYTES..])
     }
 
-    /// Consumes the frame that was looked at. Returns `false`, and consumes nothing, if the producer
-    /// may have overwritten it meanwhile: then what was seen is not certain.
+    /// Consumes the frame that was looked at. Returns `false`, and consumes nothing, if the producer may have
+    /// overwritten the frame meanwhile: then what the program saw may be wrong.
     #[inline(always)]
     pub(crate) fn take_in_place(&mut self, found: &FoundInPlace) -> bool {
         if self.is_overtaken(found.off) {

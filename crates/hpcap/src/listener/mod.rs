@@ -133,12 +133,12 @@ pub struct Listener {
     slot_index: usize,
     id: u64,
     connection: Connection,
-    /// What the program waits for with poll(2), if it asked for it.
+    /// The descriptor for poll(2), if the program has asked for one.
     wakeup: Option<Wakeup>,
     /// Whether the producer has closed the wake-up socket.
     wakeup_closed: bool,
     position: u64,
-    /// A stream offset up to which every byte is published, as it was found last.
+    /// Stream offset up to which every byte was published when the listener last looked.
     readable: u64,
     acked: u64,
     start: Moment,

@@ -11,7 +11,7 @@ use crate::ledger::{Count, Ledger, Reason};
 use crate::raw::{Event, Record, split_record};
 use crate::time::Timestamp;
 
-/// What reading a record tries, for errors.
+/// Names the operation in errors of reading a record.
 const TRIED_RECORD: &str = "read the next record";
 
 /// A whole record that was found but not yet consumed.

@@ -1,4 +1,4 @@
-//! What a program asks for when it attaches.
+//! The request of a program that attaches.
 
 use std::str::FromStr;
 use std::time::Duration;

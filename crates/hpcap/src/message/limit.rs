@@ -104,7 +104,7 @@ impl<M: Limited> Limiter<M> {
         self.take(now, PERIOD)
     }
 
-    /// Returns a message for each kind of which messages are held back; for a program that ends.
+    /// Returns a summary for each kind that has held-back messages; for a program that ends.
     pub fn rest(&mut self, now: Instant) -> Vec<M> {
         self.take(now, Duration::ZERO)
     }
@@ -140,7 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn limiter_counts_what_it_holds_back() {
+    fn limiter_counts_suppressed_messages() {
         let mut limiter = Limiter::new();
         let start = Instant::now();
         let passed = (0..1000)

@@ -125,7 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn output_keeps_what_an_unread_pipe_refuses() {
+    fn output_keeps_text_for_a_full_pipe() {
         let (mut reader, writer) = std::io::pipe().unwrap();
         let mut output = Output::of(writer.into());
         let line = [vec![b'x'; 9999], vec![b'\n']].concat();

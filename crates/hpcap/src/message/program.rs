@@ -1,4 +1,4 @@
-//! The frame of a long-running program: its printer, its panics and its exit code.
+//! Runs the main function of a long-running program, with a printer for its messages, and derives its exit code.
 
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -31,7 +31,7 @@ pub fn run(
     })
 }
 
-/// Runs `main` as [`run`] does. `main` tells its errors itself, and returns the exit code.
+/// Runs `main` as [`run`] does. `main` prints its errors itself, and returns the exit code.
 pub fn run_to_code(
     program: &'static str,
     notice: impl Fn(Stream, u64) -> String + Send + 'static,

@@ -1,4 +1,4 @@
-//! What names a queue: its name, or the path of its socket or device.
+//! The address of a queue: its name, or the path of its socket or device.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;

@@ -1,4 +1,4 @@
-//! What a queue page says of its queue, as values.
+//! The values that a queue page has for its queue.
 
 use crate::abi;
 use crate::ledger::Ledger;

@@ -1,4 +1,4 @@
-//! What a stream returns: frames, and reports of missing frames.
+//! The events that a stream returns: frames, and reports of missing frames.
 
 use crate::ledger::{Count, Ledger, Reason};
 use crate::raw::{Damage, FileHeader, LedgerTag, Record};

@@ -24,7 +24,7 @@ pub struct RingFrame<'a> {
     pub offset: u64,
 }
 
-/// What a [`RingStream`] found.
+/// The result of looking into the ring with a [`RingStream`].
 #[derive(Debug)]
 pub enum Looked<R> {
     /// A frame, and what the program made of it.

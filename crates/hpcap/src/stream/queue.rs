@@ -33,7 +33,7 @@ pub(super) struct QueueStream {
     /// Number of read bytes after which the stream acknowledges.
     ack_bytes: u64,
     link_type: u32,
-    /// What the records before the next frame say about it, if there are any.
+    /// Marks of the next frame, from the records before it; `None` without marks.
     marks: Option<Marks>,
     batch: Option<Batch>,
     idle: Option<Duration>,
@@ -41,7 +41,7 @@ pub(super) struct QueueStream {
     end_reported: bool,
 }
 
-/// What a stream finds without waiting.
+/// The result of a search for events that does not wait.
 enum Found {
     /// A frame, which is not consumed yet.
     Frame(Fetched),

@@ -3,7 +3,7 @@
 use super::event::Frame;
 use crate::error::Result;
 
-/// A filter of which there is none: no code can make a value of this type.
+/// A filter that cannot exist: no code can make a value of this type.
 #[derive(Debug)]
 pub(super) enum FrameFilter {}
 

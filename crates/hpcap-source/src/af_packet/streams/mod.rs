@@ -34,7 +34,7 @@ pub use stream::{Stream, StreamFrame, StreamHarvest};
 
 /// `PACKET_FANOUT_FLAG_UNIQUEID` of linux/if_packet.h: the kernel chooses a group that is free.
 const UNIQUE_ID: u16 = 0x2000;
-/// Most members of a group whose size is not given.
+/// Largest number of members of a group whose size is not given.
 const MEMBERS_BY_DEFAULT: u32 = 256;
 
 /// What to capture, and how to spread it.
@@ -63,14 +63,14 @@ pub struct Streams {
     pub group: Group,
 }
 
-/// The sockets of the streams that nobody wants, which keep the numbers of the others right.
+/// The sockets of unwanted streams, which keep the numbers of the others right.
 #[derive(Debug)]
 pub struct Group {
-    /// The number that the kernel has chosen.
+    /// The number of the group, which the kernel has chosen.
     pub id: u16,
     /// LINKTYPE_ value of the frames.
     pub link_type: u32,
-    /// Another descriptor of a member.
+    /// Duplicate of the descriptor of a member.
     member: OwnedFd,
     _unwanted: Vec<OwnedFd>,
 }

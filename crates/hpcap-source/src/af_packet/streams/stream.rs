@@ -160,8 +160,8 @@ impl Stream {
     /// Sleeps until frames may be ready or `stop` is readable, at most for `timeout`.
     ///
     /// # Errors
-    /// An error of the socket. That its interface went down or vanished is none, because the socket
-    /// receives again when the interface is up.
+    /// An error of the socket. An interface that went down or vanished is no error, because the socket receives again
+    /// when the interface is up.
     pub fn wait(&mut self, timeout: Duration, stop: BorrowedFd<'_>) -> Result<()> {
         self.release();
         if self.socket.poll(timeout, Some(stop))?
@@ -173,7 +173,7 @@ impl Stream {
         self.count()
     }
 
-    /// Stops to receive. The frames in the ring can still be taken.
+    /// Stops receiving. The frames in the ring can still be taken.
     ///
     /// # Errors
     /// An error of the socket.

@@ -22,8 +22,8 @@ impl QueueStream {
             {
                 return Ok(Some(Looked::Frame(seen)));
             }
-            // `find` acknowledges, consumes padding, and notices an overrun. A frame that was published
-            // since is left for the next turn.
+            // `find` acknowledges, consumes padding, and notices an overrun. The next turn takes a frame that was
+            // published in the meantime.
             match self.find()? {
                 Found::Frame(_) => {}
                 Found::Event(event) => return Ok(Some(Looked::Event(event))),
