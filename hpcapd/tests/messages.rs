@@ -28,7 +28,7 @@ fn help_explains_every_option() {
 }
 
 #[test]
-fn refused_sources_say_what_is_expected() {
+fn refused_sources_name_the_expected_form() {
     for (name, arguments) in [
         ("no_source", &[][..]),
         ("no_kind", &["nosuch"]),
@@ -45,7 +45,7 @@ fn refused_sources_say_what_is_expected() {
 }
 
 #[test]
-fn failures_say_what_to_do() {
+fn failures_advise_the_user() {
     for (name, arguments) in [
         ("no_file", &["pcap:/no/such.pcap"][..]),
         ("no_interface", &["af_packet:no-such-if"]),

@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn line_that_means_nothing_is_refused() {
+    fn meaningless_line_is_refused() {
         for (line, missing) in [
             ("hpcapdd -i eth0", "-w FOLDER"),
             ("hpcapdd -w /data", "-i INTERFACE"),

@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn ending_says_what_a_destination_is() {
+    fn ending_decides_the_kind_of_a_destination() {
         use Compression::{Gzip, None as Plain, Zstd};
         use FileFormat::{Pcap, Pcapng, Raw};
         let file = |path: &str| Destination::File(path.into());

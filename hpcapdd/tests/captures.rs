@@ -27,8 +27,8 @@ fn of_capture(path: &Path) -> Option<Vec<Frame>> {
     Some(frames)
 }
 
-/// Reads the frames of the files strictly: each record must follow the one before, up to the end. A
-/// reader that tolerates damage could take the odd times of an invented capture for damage.
+/// Reads the frames of the files strictly: each record must follow its predecessor, up to the end. A reader that
+/// tolerates damage could take the odd times of an invented capture for damage.
 fn of_recording(folder: &Path) -> Vec<Frame> {
     let mut frames = Vec::new();
     for path in files(folder, ".raw") {

@@ -40,7 +40,7 @@ fn help_explains_every_option() {
 }
 
 #[test]
-fn refused_options_say_what_is_expected() {
+fn refused_options_name_the_expected_form() {
     let dir = tempfile::tempdir().unwrap();
     for (name, arguments) in [
         ("no_arguments", &[][..]),
@@ -84,7 +84,7 @@ fn refused_options_say_what_is_expected() {
 }
 
 #[test]
-fn failures_say_what_to_do() {
+fn failures_advise_the_user() {
     let dir = tempfile::tempdir().unwrap();
     for (name, arguments) in [
         ("no_file", &["--source", "pcap:/no/such.pcap", "null"][..]),

@@ -129,13 +129,13 @@ fn check_loss(times: u32, variable: &str) {
 /// The disk does not give back what is in the failed file, so the start of the record that reaches
 /// into the next block is lost.
 #[test]
-fn unreadable_file_loses_what_the_gap_tells() {
+fn unreadable_file_loses_the_frames_of_its_gap() {
     check_loss(1, "FAIL_READS=1");
 }
 
 /// The new file, too, takes only its first block.
 #[test]
-fn second_failure_loses_what_the_gap_tells() {
+fn second_failure_loses_the_frames_of_its_gap() {
     check_loss(2, &format!("FAIL_AT={}", BLOCK_BYTES + 8192));
 }
 

@@ -128,7 +128,7 @@ fn altered_frames_have_comments() {
 }
 
 #[test]
-fn other_tools_read_what_is_written() {
+fn other_tools_read_the_files() {
     let dir = tempfile::tempdir().unwrap();
     for name in ["x.pcapng", "x.pcap"] {
         let path = dir.path().join(name);
@@ -216,7 +216,7 @@ fn files_carry_the_identity_of_their_recording() {
 }
 
 #[test]
-fn one_file_is_written_where_it_was_asked_for() {
+fn one_file_has_the_requested_path() {
     for name in ["x.pcapng", "x.pcap", "x.pcap.gz", "x.pcapng.zst"] {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join(name);
@@ -232,7 +232,7 @@ fn one_file_is_written_where_it_was_asked_for() {
 }
 
 #[test]
-fn one_raw_file_is_written_where_it_was_asked_for() {
+fn one_raw_file_has_the_requested_path() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("x.raw");
     record("gen:size=60,count=100", &path, &[]);

@@ -16,8 +16,8 @@ use hpcap::raw::identity;
 use serde_json::Value;
 use testkit::disk::SmallDisk;
 
-/// Frames as fast as this machine can. The producer starts a new file at most every 100 ms, so the
-/// limits hold only if the recorder ends its files itself.
+/// A source that generates frames as fast as this machine can. The producer starts a new file at most every 100 ms, so
+/// the limits hold only if the recorder ends its files itself.
 const SOURCE: &str = "gen:size=1000,count=40000";
 
 /// Lengths of the finished files, in bytes.

@@ -143,7 +143,7 @@ fn stuck_view(daemon: &Daemon, more: &[&str]) -> std::process::Child {
 }
 
 #[test]
-fn live_view_that_pauses_holds_nobody_back() {
+fn paused_live_view_holds_no_ring_back() {
     let daemon = Daemon::start(&config("gen:size=300,rate=20000pps,late=delay"));
     let mut view = stuck_view(&daemon, &[]);
     // The pipe holds 1 MiB, and the ring another.
@@ -233,7 +233,7 @@ fn killed_recorder_closes_its_file() {
     }
 }
 
-/// Not a test, but the process that `dead_daemon_leaves_published_frames_in_file` kills.
+/// This is not a test, but the process that `dead_daemon_leaves_published_frames_in_file` kills.
 #[test]
 fn helper_serve_until_killed() {
     let Some(dir) = std::env::var_os("HPCAPDD_TEST_SERVE") else {

@@ -89,7 +89,7 @@ fn recordings_of_two_sources_keep_their_own() {
 }
 
 #[test]
-fn source_has_the_name_that_was_asked_for() {
+fn source_has_the_requested_name() {
     let dir = tempfile::tempdir().unwrap();
     record("uplink=gen:count=10", dir.path(), &[]);
     assert!(stored(dir.path())[0].ends_with("_uplink.raw"));

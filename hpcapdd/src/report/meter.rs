@@ -95,7 +95,7 @@ impl Meter {
         now += &self.further;
         let ledger = recording_ledger(&now, &listener.start().ledger, tally);
         let new = ledger.since(&self.ledger);
-        // What is stored becomes less when a disk loses a part of a file.
+        // The stored bytes decrease when a disk loses a part of a file.
         let stored = tally.stored.frames.saturating_sub(self.stored.frames);
         let stored_bytes = tally.stored_bytes.saturating_sub(self.stored_bytes);
         let wire = new.on_the_wire();

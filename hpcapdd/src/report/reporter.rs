@@ -68,7 +68,7 @@ impl Reporter {
         }
     }
 
-    /// The service manager, which is told the state of the recorder beside people and programs.
+    /// The service manager, which gets the state of the recorder, too.
     pub fn service(&mut self) -> &mut Service {
         &mut self.service
     }

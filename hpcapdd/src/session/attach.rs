@@ -19,8 +19,7 @@ const LOOK: Duration = Duration::from_millis(500);
 /// Time between two looks at the clock and the signals while waiting for a queue.
 const TICK: Duration = Duration::from_millis(20);
 
-/// Time after which the user is told that a producer does not answer, or that a source does not
-/// begin.
+/// Time after which a message reports that a producer does not answer, or that a source does not begin.
 const SAY_WAITING: Duration = Duration::from_secs(2);
 
 /// Time after which a refused queue is an error, although the recorder waits for it. A device belongs to root until udev

@@ -1,5 +1,4 @@
-//! What happens to files behind their last frame: they are finished, commands run for them, and old
-//! ones are deleted.
+//! What happens to a file after its last frame: it is finished, commands run for it, and old files are deleted.
 
 use std::time::Instant;
 
@@ -99,8 +98,8 @@ impl Completion {
         reports
     }
 
-    /// Finishes the files that still wait, deletes old ones, and waits for the commands until
-    /// `stop` says that nobody wants to wait. Returns the remaining reports.
+    /// Finishes the files that still wait, deletes old ones, and waits for the commands until `stop` returns true.
+    /// Returns the remaining reports.
     pub fn end(&mut self, stop: impl Fn() -> bool) -> Vec<Report> {
         let mut reports = Vec::new();
         if let Some(finisher) = self.finisher.take() {

@@ -1,4 +1,4 @@
-//! Where and why a recording ends, and what is said about it then.
+//! Decides where and why a recording ends, and reports it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

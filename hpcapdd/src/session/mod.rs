@@ -34,7 +34,7 @@ use crate::storage::error::StorageError;
 /// Shortest and longest time between two attempts to store.
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 
-/// Time between two looks at a state whose change wakes nobody.
+/// Time between two looks at a state whose change does not wake this thread.
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// Time between two checks that the open file still exists.

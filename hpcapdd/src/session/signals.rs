@@ -16,7 +16,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGXFSZ};
 /// How urgently the recorder was asked to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stop {
-    /// Nobody has asked the recorder to stop.
+    /// No signal has asked the recorder to stop.
     No,
     /// Store what is in the ring, then stop.
     Drain,

@@ -31,7 +31,7 @@ pub(crate) enum Mode {
     Blocks,
     /// Frame by frame.
     Records,
-    /// Not at all.
+    /// Frames are not stored.
     Null,
 }
 
@@ -63,7 +63,7 @@ impl Chosen {
     }
 }
 
-/// What a sink needs to know of the recording.
+/// Facts of the recording that a sink needs.
 pub(crate) struct Wanted<'a> {
     /// The command line.
     pub(crate) cli: &'a Cli,

@@ -39,8 +39,8 @@ pub fn closing(end: u64, block_bytes: u64, max_bytes: u64, tags: &[Vec<u8>]) -> 
             };
         }
     }
-    // The producer leaves room for a padding header in every file, so a file without that room is
-    // complete as it is.
+    // The producer leaves room for a padding header in every file, so a file without that room is complete without
+    // further padding.
     Closing {
         writes: Vec::new(),
         tags: 0,
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn ends_near_a_block_s_end() {
+    fn closing_near_a_block_end_is_exact() {
         for before in 0..=13 {
             for tags in [vec![], vec![ledger()]] {
                 let end = BLOCK - before - if tags.is_empty() { 0 } else { LEDGER };
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_a_full_file_is_left_out() {
+    fn full_file_leaves_out_tags() {
         let max = BLOCK * 2;
         let tags = [ledger()];
         assert_eq!(

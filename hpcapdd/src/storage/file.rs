@@ -227,7 +227,7 @@ impl CaptureFile {
         let _ = self.io.file().sync_data();
     }
 
-    /// Removes the file, of which nothing is needed.
+    /// Removes the file, whose content is not needed.
     pub fn discard(self) {
         // If this fails, an empty .part remains.
         let _ = self.part.discard();

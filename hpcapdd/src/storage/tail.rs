@@ -39,7 +39,7 @@ pub struct Tail {
 }
 
 impl Tail {
-    /// Where a writer of records puts its bytes.
+    /// The sink of the bytes that a writer of records makes.
     #[must_use]
     pub fn writer(&self) -> Unwritten {
         self.unwritten.clone()

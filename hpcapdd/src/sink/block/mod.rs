@@ -63,7 +63,7 @@ pub struct BlockSink {
     renamed: Option<u64>,
     /// The ledger as the finished files tell it.
     told: Ledger,
-    /// Whether the recording has ended, so that a file that is still open is none.
+    /// Whether the recording has ended. A file that is still open then does not count.
     finished: bool,
 }
 
@@ -113,7 +113,7 @@ impl BlockSink {
         }
     }
 
-    /// Whether `files` finished files of this sink are all that `--files` allows.
+    /// Whether this sink with its `files` finished files has reached the limit of `--files`.
     fn has_files(&self, files: u64) -> bool {
         let all = files + self.others.files;
         self.limits.files.is_some_and(|limit| all >= limit)
@@ -134,7 +134,7 @@ impl BlockSink {
         let records = walk_while(view.bytes.get(skip..)?, |before, _, size| {
             start + before.bytes + size <= until
         });
-        // The record that reaches into this block from the one before is always kept whole.
+        // The record that reaches into this block from the previous block is always kept whole.
         Some(start + records.bytes)
     }
 

@@ -247,7 +247,7 @@ impl BlockSink {
         }
         let salvage = self.writer.salvage(view.as_ref());
         self.notices.push(Notice::warning(format!(
-            "{error}\n  going on with a new file; what is between is counted as storage"
+            "{error}\n  going on with a new file; the frames between are counted as storage"
         )));
         self.interrupt(Reason::Storage, salvage);
         Step::Done

@@ -62,7 +62,7 @@ impl BlockSink {
             return tags;
         }
         if self.writer.file_start() == Some(at.end) {
-            // The file lacks even the header that the stream would have brought.
+            // The file has no record at all, not even the header with which the stream begins each file.
             let place = Place {
                 recording: self.info.recording,
                 stream_off: at.end,

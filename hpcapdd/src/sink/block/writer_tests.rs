@@ -151,7 +151,7 @@ proptest! {
     /// A block that is stored in parts makes a valid file after each part, and the same file at the
     /// end.
     #[test]
-    fn parts_of_a_block_make_a_valid_file_at_any_moment(
+    fn partial_block_makes_a_valid_file(
         seed: u64, direct: bool, cuts in proptest::collection::vec(any::<sample::Index>(), 1..8)
     ) {
         let dir = tempfile::tempdir_in(".").unwrap();
@@ -179,7 +179,7 @@ proptest! {
 
     /// A file that ends early holds every whole record and is valid, wherever it ends.
     #[test]
-    fn a_file_that_ends_early_is_sound(seed: u64, direct: bool, part: sample::Index, lost: bool) {
+    fn file_cut_short_is_sound(seed: u64, direct: bool, part: sample::Index, lost: bool) {
         let dir = tempfile::tempdir_in(".").unwrap();
         let stream = Stream::new(3, seed);
         let mut writer = writer(dir.path(), direct);

@@ -101,7 +101,7 @@ impl<F: RecordFormat> FileOutput<F> {
         };
         let records_end = open.stored();
         if records_end == 0 {
-            // Not even the head was written.
+            // Even the head of the file was not written.
             open.file.discard();
             return;
         }
@@ -232,7 +232,7 @@ impl<F: RecordFormat> RecordOutput for FileOutput<F> {
             self.log.warn(error.to_string());
             return Ok(());
         }
-        // What is in the file is lost. The rest goes into the next file.
+        // The frames in the file are lost. The rest goes into the next file.
         self.carried = open.take_unwritten();
         self.open = None;
         let error =
@@ -251,7 +251,7 @@ impl<F: RecordFormat> RecordOutput for FileOutput<F> {
         let flushed = self.flush_rest(end);
         let mut unstored = Vec::new();
         if flushed.is_err() {
-            // Nobody will try again. The room that is kept for the end of the file says what is
+            // The write is not repeated. The room that is kept for the end of the file takes a record of what is
             // missing.
             unstored = match &mut self.open {
                 Some(open) => open.take_unwritten(),

@@ -143,7 +143,7 @@ pub trait RecordOutput {
     /// Ends the output. `end` has the ledger at the end of the recording.
     ///
     /// # Errors
-    /// [`OutputFailure`]; nobody repeats the call.
+    /// [`OutputFailure`]; the call is not repeated.
     fn finish(&mut self, end: &Moment) -> Result<(), OutputFailure>;
 
     /// The amount that the output wrote so far.

@@ -40,7 +40,7 @@ pub struct FrameCounts {
 }
 
 impl FrameCounts {
-    /// No frames of `sources` sources.
+    /// Creates counts of `sources` sources, all of them zero.
     #[must_use]
     pub fn new(sources: usize) -> Self {
         Self {
@@ -98,7 +98,7 @@ pub trait RecordFormat {
     /// begins. `is_empty` says that it has no frames.
     fn is_full(&self, open: &OpenFile<Self::Writer>, is_empty: bool) -> bool;
 
-    /// Length of the file in bytes after the largest frame and the end of the file.
+    /// Length that the file will have, in bytes, if the largest possible frame is added and the file is then ended.
     fn bytes_with_next(&self, open: &OpenFile<Self::Writer>) -> u64;
 
     /// Writes a frame. Returns whether the writer took it.

@@ -33,7 +33,7 @@ pub enum Next<'a> {
         /// Whether the frame is marked as a copy of an earlier one.
         duplicate: bool,
     },
-    /// A gap, of which the producer tells.
+    /// A gap that the producer reports.
     Gap(Box<Gap>),
     /// A record that holds nothing to store.
     Other,
@@ -168,7 +168,7 @@ impl RecordStream {
     }
 }
 
-/// Counts the frames before stream offset `until` that `selector` keeps and nobody stores.
+/// Counts the frames before stream offset `until` that `selector` keeps and that will not be stored.
 fn count_rest(listener: &mut Listener, selector: &Selector, until: u64) -> Count {
     let mut rest = Count::default();
     while listener.position() < until

@@ -1,4 +1,4 @@
-//! Counts the files that wait to be finished, and decides when the user is told.
+//! Counts the files that wait to be finished, and decides when a message reports them.
 
 use std::time::Instant;
 

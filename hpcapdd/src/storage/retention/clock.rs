@@ -152,7 +152,7 @@ mod tests {
         assert!(!clock.is_older(&old, hour, at(172_810)));
         // The warning comes only once.
         assert!(clock.look_at(at(172_820), 20 * S, false).is_none());
-        // The file has been here for an hour by a clock that nobody can set.
+        // The file has been here for an hour by a clock that cannot be set.
         assert!(clock.look_at(at(176_411), 3611 * S, false).is_none());
         assert!(clock.is_older(&old, hour, at(176_411)));
     }

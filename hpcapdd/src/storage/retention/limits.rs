@@ -9,7 +9,7 @@ use hpcap::{Error, Result};
 
 use crate::storage::room::Room;
 
-/// The fewest and the most bytes that a recorder claims at a time.
+/// Smallest and largest number of bytes that a recorder claims at a time.
 const STEP_BYTES: (u64, u64) = (64 << 10, 2 << 30);
 
 /// Fewest blocks that the limits must leave to the files of a source: a finished file of two blocks

@@ -167,7 +167,7 @@ impl Retention {
             bytes: sorted.files.iter().map(|f| f.room).sum::<u64>() + under_way,
             files: sorted.files.len() as u64,
         };
-        // What is promised is as good as taken.
+        // Promised room counts as taken.
         let mut free = || Ok(free()?.saturating_sub(promised));
         for file in sorted.files {
             let because_of = match self.reason_to_delete(&file, left, now, &mut free) {

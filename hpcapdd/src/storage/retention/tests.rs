@@ -259,7 +259,7 @@ fn retention_keeps_foreign_files() {
     let half_hour = folder.path(0, false).parent().unwrap().to_owned();
     folder.file(id(9), 0, 0);
     let others = [
-        // Somebody wants to keep this one.
+        // A user has renamed this file to keep it.
         half_hour.join("attack.raw"),
         half_hour.join(format!("{}_eth0.raw.saved", START + 1)),
         // The user moved this one to another folder.
@@ -443,7 +443,7 @@ fn room_is_made_before_it_is_granted() {
     assert_eq!(folder.deleted(limits, 10), all[..2]);
     let claims = folder.room.claims();
     assert_eq!((claims.spare, claims.wanted), (20_000, 0));
-    // What is granted counts, although no file has it yet.
+    // Granted room counts, although no file has taken it yet.
     assert!(folder.deleted(limits, 10).is_empty());
     assert!(!folder.room.claim().cover(20_001));
     assert_eq!(folder.deleted(limits, 10).len(), 0);

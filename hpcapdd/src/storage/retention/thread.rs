@@ -47,7 +47,7 @@ impl RetentionThread {
                 // The last look comes after the last file was finished.
                 let events = catch_unwind(AssertUnwindSafe(|| events_of(&mut retention)));
                 let events = events.unwrap_or_else(|panic| {
-                    // Nobody must wait for room that this thread does not make.
+                    // After the thread has ended, no writer may wait for room that it would have made.
                     asked.grant(asked.claims().wanted, false);
                     let error = internal_error("delete old files", panic.as_ref());
                     vec![Event::warning(error.to_string())]
