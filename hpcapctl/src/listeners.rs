@@ -36,12 +36,12 @@ pub struct Listeners {
     pub json: bool,
 }
 
-/// A listener as it is shown. The names of the fields are the names in JSON.
+/// A listener for display.
 #[derive(Debug, Clone, Serialize)]
 pub struct ListenerLine {
     /// Name of the queue.
     pub queue: String,
-    /// What the queue says of the listener.
+    /// State of the listener in the queue page.
     #[serde(flatten)]
     pub status: ListenerStatus,
     /// Name of the user; `None` when the user has no name.
@@ -52,7 +52,7 @@ pub struct ListenerLine {
     pub ring_share: f64,
     /// Whether the ring keeps frames for the listener.
     pub holds_ring: bool,
-    /// What ends when the listener is killed.
+    /// Effect of killing the listener.
     pub kill_effect: String,
 }
 

@@ -9,7 +9,7 @@ use hpcap_host::Interface;
 use hpcap_host::interface::{Direction, Mirror};
 use serde::Serialize;
 
-/// What is done with mirrors.
+/// The commands for mirrors.
 #[derive(Debug, Subcommand)]
 #[command(after_help = "\
 Examples:
@@ -75,7 +75,7 @@ impl Which {
     }
 }
 
-/// A mirror as it is shown.
+/// A mirror for display.
 #[derive(Debug, Serialize)]
 struct Shown {
     from: String,

@@ -51,7 +51,7 @@ pub struct Status {
 struct State {
     /// Whether the service runs.
     running: bool,
-    /// What systemd says of the service: active, inactive, failed.
+    /// State of the service according to systemd: active, inactive, failed.
     state: String,
     /// Whether it starts at each boot.
     at_boot: bool,
@@ -130,7 +130,7 @@ impl State {
         Self::of(&shown, monitor, newest(&monitor.basedir))
     }
 
-    /// The state of which systemd says `shown`.
+    /// Returns the state for `shown`, the properties that systemd prints.
     fn of(shown: &str, monitor: &Monitor, newest: Option<SystemTime>) -> Self {
         let values: BTreeMap<&str, &str> = shown
             .lines()
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn age_is_that_of_the_newest_log() {
+    fn age_follows_the_newest_log() {
         let dir = tempfile::tempdir().unwrap();
         assert_eq!(newest(dir.path()), None);
         let week = dir.path().join("2026-48");

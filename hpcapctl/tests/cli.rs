@@ -29,7 +29,7 @@ fn compare(name: &str, folder: &Path, commands: &[&[&str]]) {
 }
 
 #[test]
-fn usage_errors_say_what_is_allowed() {
+fn usage_errors_list_the_allowed_values() {
     let empty = tempfile::tempdir().unwrap();
     compare(
         "usage",

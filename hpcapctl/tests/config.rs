@@ -49,7 +49,7 @@ destination = \"/data\"
 ";
 
 #[test]
-fn check_says_what_is_wrong() {
+fn check_names_each_problem() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("hpcap.toml");
     fs::write(&file, GOOD).unwrap();
@@ -205,7 +205,7 @@ fn new_without_a_terminal_asks_for_yes() {
 }
 
 #[test]
-fn questions_are_those_of_the_original() {
+fn questions_agree_with_the_original() {
     let mut machine = Machine::default();
     machine.cpus.insert(0, Cpu::default());
     machine.nodes.insert(0, Node::default());

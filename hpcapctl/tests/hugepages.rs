@@ -25,7 +25,7 @@ fn pools_are_shown_for_each_node() {
 }
 
 #[test]
-fn plan_names_the_file_and_what_makes_it_permanent() {
+fn plan_names_the_file_and_the_permanent_setting() {
     let (_dir, tree) = two_nodes();
     let plan = |node| Reservation::plan(&tree, 1025 * MIB, 2 * MIB, node).unwrap();
     insta::assert_snapshot!("plan_for_machine", plan(None).describe(&tree));

@@ -195,7 +195,7 @@ fn killed_install_is_finished_by_the_next_run() {
 }
 
 #[test]
-fn uninstall_leaves_what_was_there_before() {
+fn uninstall_restores_the_earlier_files() {
     let system = System::new();
     let before = system.files();
     let said = system.run(&["install", "eth0", "--record"], 0);

@@ -80,7 +80,7 @@ fn get_shows_all_settings() {
 }
 
 #[test]
-fn set_writes_what_get_shows() {
+fn set_writes_each_setting() {
     let dir = sysfs();
     let args = [
         "set",

@@ -98,7 +98,7 @@ fn state(name: &str) -> String {
 }
 
 #[test]
-fn interface_is_as_it_was_after_down() {
+fn down_restores_the_interface() {
     on_a_machine(|dir| {
         let config = write_config(dir, CAPTURE);
         let before = state("tap-a");
@@ -208,7 +208,7 @@ fn link_that_does_not_come_has_a_reason() {
 }
 
 #[test]
-fn missing_interface_lists_those_that_exist() {
+fn missing_interface_lists_the_existing() {
     on_a_machine(|dir| {
         let config = write_config(dir, "[[interface]]\nname = \"eth77\"\n");
         let (code, text) = run(&["up", "--config", &config]);
@@ -224,7 +224,7 @@ fn missing_interface_lists_those_that_exist() {
 }
 
 #[test]
-fn setting_that_somebody_changed_is_left() {
+fn setting_changed_by_others_stays() {
     on_a_machine(|dir| {
         let config = write_config(dir, CAPTURE);
         assert_eq!(run(&["up", "--config", &config]).0, 0);
@@ -591,7 +591,7 @@ fn plan_loads_modules_that_are_missing() {
 }
 
 #[test]
-fn plan_names_what_contradicts_the_machine() {
+fn plan_names_contradictions_with_the_machine() {
     let dir = stored();
     for (from, to, expected) in [
         ("number = 0", "number = 4", "the driver numbers this port 0"),

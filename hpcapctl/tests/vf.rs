@@ -76,7 +76,7 @@ fn functions_are_listed_with_their_drivers() {
 }
 
 #[test]
-fn port_without_functions_says_why() {
+fn port_without_functions_has_a_reason() {
     let (_dir, tree) = machine();
     for (name, why) in [
         ("eth2", "has no SR-IOV"),

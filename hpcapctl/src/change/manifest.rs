@@ -20,7 +20,7 @@ const VERSION: u32 = 1;
 pub struct Record {
     /// The step. It may not be applied yet if it is the last one.
     pub step: Step,
-    /// What was there before.
+    /// The state before the step.
     pub before: Before,
 }
 

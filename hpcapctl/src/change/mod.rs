@@ -27,12 +27,12 @@ const MANIFEST: &str = "/var/lib/hpcapctl/manifest.json";
 pub struct Changer {
     root: Root,
     manifest: Manifest,
-    /// Whether each step is looked at anew. Otherwise, what an administrator has changed since a step was
-    /// applied stays.
+    /// Whether each step is compared with the system again. Otherwise, what an administrator has changed after a step
+    /// was applied stays.
     always: bool,
 }
 
-/// What a run did, in lines for people.
+/// Lines for people about the changes that a run made.
 pub type Lines = Vec<String>;
 
 impl Changer {

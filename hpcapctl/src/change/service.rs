@@ -39,7 +39,7 @@ pub(crate) fn stop(unit: &str) -> Result<()> {
         .map_err(|e| e.advise(format!("`journalctl -u {unit}` says more")))
 }
 
-/// What a unit said last.
+/// Returns the last messages of a unit.
 fn messages(unit: &str) -> Option<String> {
     let number = MESSAGES.to_string();
     // Only of the program, not of systemd about it.

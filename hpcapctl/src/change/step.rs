@@ -62,7 +62,7 @@ pub enum Step {
     CreateLink {
         /// The link.
         path: String,
-        /// What the link contains.
+        /// The target of the link.
         target: String,
     },
     /// Build the kernel modules with DKMS, and install them.
@@ -86,15 +86,15 @@ pub enum Step {
     Setting(Setting),
 }
 
-/// What was there before a step.
+/// The state before a step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Before {
-    /// Nothing.
+    /// There was nothing.
     Absent,
     /// The result of the step: undoing leaves it.
     Same,
-    /// Another file.
+    /// There was another file.
     File {
         /// Its content.
         content: String,
@@ -112,7 +112,7 @@ pub enum Undone {
     Yes,
     /// There was nothing to undo.
     AlreadyGone,
-    /// Somebody else has changed the result of the step, so it stays; the text says what.
+    /// Another program or user has changed the result of the step, so it stays; the text describes the change.
     Foreign(String),
 }
 
@@ -245,8 +245,7 @@ impl Step {
         }
     }
 
-    /// Undoes the step, whether it was applied or not, except where somebody else has changed the
-    /// result since.
+    /// Undoes the step, whether it was applied or not, unless another program or user has changed the result since.
     ///
     /// # Errors
     /// Errors of the system.

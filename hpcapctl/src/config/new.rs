@@ -83,7 +83,7 @@ impl New {
     /// Returns [`Kind::Busy`] when the file exists, [`Kind::NotFound`] for an interface that does
     /// not exist, and errors of the system.
     pub fn run(&self) -> Result<()> {
-        // Nobody should answer questions in vain.
+        // The user should not answer questions in vain.
         if !self.dry_run && !self.force && self.output.symlink_metadata().is_ok() {
             return Err(Error::new(
                 Kind::Busy,
@@ -115,7 +115,7 @@ impl New {
         }
         let proposal = propose(&machine, &wishes)?;
         let text = proposal.config.to_string();
-        // What was given may contradict itself, such as a ring that is no multiple of its pages.
+        // The given options may contradict each other, such as a ring that is not a multiple of its pages.
         let document = Document::parse("the proposal", &text)?;
         for note in &proposal.notes {
             hpcap_cli::say(note);

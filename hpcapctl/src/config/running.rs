@@ -59,8 +59,8 @@ fn compare(wanted: &Interface, observed: &Observed, found: &mut Vec<Difference>)
     }
 }
 
-/// Reads MTU, speed and promiscuous mode of the interface, if it exists. What the configuration
-/// leaves as it is, is not compared.
+/// Reads MTU, speed and promiscuous mode of the interface, if it exists. Settings that the configuration does not name
+/// are not compared.
 fn observe_link(wanted: &Interface, label: &str, machine: &Machine) -> Option<Observed> {
     let name = machine.port_of(wanted)?.name.clone()?;
     let tree = Tree::machine();

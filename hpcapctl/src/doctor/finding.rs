@@ -5,7 +5,7 @@ use std::fmt::Write;
 use hpcap::visible;
 use serde::Serialize;
 
-/// How serious a finding is, most serious first.
+/// Severity of a finding, most serious first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
@@ -15,7 +15,7 @@ pub enum State {
     Advice,
     /// The machine does not say.
     Unknown,
-    /// Nothing to do.
+    /// There is nothing to do.
     Ok,
 }
 
@@ -42,7 +42,7 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// A result that needs nobody's attention.
+    /// A good result.
     #[must_use]
     pub fn ok(found: impl Into<String>) -> Self {
         Self::new(State::Ok, found)
@@ -54,7 +54,7 @@ impl Outcome {
         Self::new(State::Advice, found)
     }
 
-    /// A result because of which frames are lost.
+    /// A problem: frames are lost because of it.
     #[must_use]
     pub fn problem(found: impl Into<String>) -> Self {
         Self::new(State::Problem, found)
@@ -96,7 +96,7 @@ impl Outcome {
 pub struct Finding {
     /// Name of the check, such as `pcie-link`.
     pub check: &'static str,
-    /// How serious it is.
+    /// Severity of the finding.
     pub state: State,
     /// The interface or the queue that it is about; `None` for the whole machine.
     pub subject: Option<String>,

@@ -188,7 +188,7 @@ impl Reservation {
         }
     }
 
-    /// How to have the pages after a restart, too.
+    /// Describes how to keep the pages after a restart.
     fn permanent(&self, tree: &Tree) -> String {
         let mut text =
             String::from("after a restart they are gone; to make them permanent, one of:\n");

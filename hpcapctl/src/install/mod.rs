@@ -217,7 +217,7 @@ fn carry_out(
     Ok(text)
 }
 
-/// Brings what is installed to the state of the installed packages. Returns what to print.
+/// Updates the installed files to those of the installed packages. Returns what to print.
 ///
 /// # Errors
 /// As [`install`].
@@ -283,7 +283,7 @@ pub fn uninstall(options: &Uninstall) -> Result<String> {
         }
     } else {
         checks::check_privileges(root)?;
-        // Also without a step: an install that was killed at once may have left an unfinished list.
+        // The list is removed even without a step: an install that was killed at once may have left an unfinished list.
         for line in changer.undo_all()? {
             let _ = writeln!(text, "{line}");
         }

@@ -11,7 +11,7 @@ use crate::change::Changer;
 use crate::change::step::{Root, Step};
 use crate::monitors;
 
-/// What runs beside the capture.
+/// Services beside the capture.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Wishes {
     /// A recorder for each queue.

@@ -186,7 +186,7 @@ pub fn problems(tree: &Tree, ports: &[Port], takes_networks: bool) -> Vec<String
     problems
 }
 
-/// What `hpcapctl doctor` says of the kernel and its modules.
+/// Returns the findings of `hpcapctl doctor` about the kernel and its modules.
 fn findings(tree: &Tree) -> Vec<Finding> {
     let facts = Facts::of(tree.clone(), Vec::new(), Vec::new(), Vec::new());
     let of_kernel = CHECKS.iter().filter(|check| check.theme == Theme::Kernel);

@@ -10,7 +10,7 @@ use hpcap::{Contract, Error, Queue, Result};
 
 use crate::output::print;
 
-/// What two observations say of a listener.
+/// State of a listener according to two observations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// The ring has room for new frames, or does not wait for the listener.

@@ -2,7 +2,7 @@
 
 use hpcap_host::{PciAddress, PciDevice, Tree};
 
-/// What a driver of hpcap does with a port.
+/// The mode of a port, as a driver of hpcap sets it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct PortMode {
     /// The number of the port.
@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parameters_have_a_place_for_each_port() {
+    fn each_port_has_its_parameters() {
         let port = |number, captures, queues| PortMode {
             number,
             captures,

@@ -20,7 +20,7 @@ use serde::Serialize;
 use crate::output::print;
 use run::Lab;
 
-/// What is tested, and how it is told.
+/// The tests, and the form of their results.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -48,15 +48,15 @@ pub struct Selftest {
     config: PathBuf,
 }
 
-/// What became of a test.
+/// The outcome of a test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
-    /// It is as it should be.
+    /// The test has passed.
     Pass,
-    /// It is not.
+    /// The test has failed.
     Fail,
-    /// It does not concern this machine.
+    /// The test does not concern this machine.
     Skipped,
 }
 
@@ -65,7 +65,7 @@ pub enum State {
 pub struct Outcome {
     /// The test.
     pub test: &'static str,
-    /// What became of it.
+    /// The outcome.
     pub state: State,
     /// What was found.
     pub found: String,

@@ -41,7 +41,7 @@ pub(super) struct Ended {
     pub(super) status: ExitStatus,
     /// The lines of its output that are JSON.
     pub(super) events: Vec<Value>,
-    /// What it complained about.
+    /// Its error output.
     pub(super) messages: String,
 }
 

@@ -1,5 +1,5 @@
-//! Tests with generated traffic. None depends on how fast the machine is: the generator sends late rather than
-//! never, and a ring either holds all of the traffic, or what it could not take is counted.
+//! Tests with generated traffic. No result depends on the speed of the machine: a slow generator sends its frames
+//! later, and a ring either holds all of the traffic or counts the frames that it has no room for.
 
 use std::fs;
 
@@ -18,7 +18,7 @@ struct Traffic {
     frames: u64,
 }
 
-/// What became of the traffic.
+/// The outcome of the traffic.
 struct Delivered {
     captured: u64,
     /// Frames for which the ring had no room.
@@ -26,7 +26,7 @@ struct Delivered {
     before_recorder: u64,
 }
 
-/// What files have.
+/// Counts of the content of files.
 struct Files {
     files: u64,
     frames: u64,
@@ -219,7 +219,7 @@ fn exchange(lab: &Lab, traffic: &Traffic, destination: &str) -> Result<Delivered
     }
 }
 
-/// As [`exchange`], into files that must have every captured frame, and a gap for every other one.
+/// As [`exchange`], but into files, which must have every captured frame, and a gap for every frame that is missing.
 fn exchange_files(lab: &Lab, traffic: &Traffic, name: &str) -> Result<String> {
     let destination = lab.path(name).display().to_string();
     let sent = exchange(lab, traffic, &destination)?;

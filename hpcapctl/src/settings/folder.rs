@@ -11,7 +11,7 @@ use hpcap_config::model::Interface;
 use hpcap_ipc::connection::{run_dirs, socket_path};
 use hpcap_ipc::device::{device_path, queue_of};
 
-/// Most bytes that are read of a file. A file in sysfs has at most a page.
+/// Limit of the bytes that are read from a file. A file in sysfs has at most a page.
 const FILE_BYTES: u64 = 64 << 10;
 
 /// The folder of all queues of the kernel module.

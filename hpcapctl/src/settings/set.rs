@@ -87,7 +87,7 @@ impl Set {
             true => Folder::of_adapter(self.queue)?,
             false => vec![Folder::of(self.queue)?],
         };
-        // In the order of the table, in which a new ring comes last: it cannot be taken back.
+        // The settings are written in the order of the table. A new ring is the last one, because it cannot be undone.
         let mut writes = Vec::new();
         for hot in HOT
             .iter()

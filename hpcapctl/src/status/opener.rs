@@ -37,7 +37,7 @@ impl Opener {
         let answer = self.answer.clone();
         let started = std::thread::Builder::new()
             .name("opening".into())
-            // Nobody waits for the answer after the end of the program.
+            // The answer is not waited for after the end of the program.
             .spawn(move || drop(answer.send((name, Queue::open(name)))))
             .context(|| format!("start the thread that opens queue {name}"));
         if let Err(e) = started {
@@ -46,8 +46,7 @@ impl Opener {
         }
     }
 
-    /// Waits for at most `time` until a queue could be opened or not. Returns the queue in the first
-    /// case.
+    /// Waits for at most `time` until an attempt to open a queue ends. Returns the queue if it could be opened.
     pub(super) fn wait(&mut self, time: Duration) -> Option<(QueueName, Queue)> {
         let (name, answer) = self.answers.recv_timeout(time).ok()?;
         self.under_way.remove(&name);

@@ -35,7 +35,7 @@ impl Watched {
         }
     }
 
-    /// Formats the rates of the queue since the last reading, and reads its ledger anew.
+    /// Formats the rates of the queue since the last reading, and keeps the new ledger for the next call.
     fn report_rates(&mut self, json: bool) -> Result<String> {
         let status = QueueStatus::of(&self.queue);
         let rates = Rates::between(&self.ledger, &status.ledger, self.read_at.elapsed());

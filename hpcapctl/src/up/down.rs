@@ -88,8 +88,8 @@ pub(super) fn take_down(which: &Which) -> Result<ExitCode> {
     Ok(ExitCode::from(u8::from(failed)))
 }
 
-/// The labels of the interfaces that are named. A record may be older than the configuration, so that it is
-/// found without it, too.
+/// The labels of the interfaces that are named. A record may be older than the configuration, so it is found without
+/// the configuration, too.
 fn labels_of(which: &Which, records: &Records<'_>) -> Result<Vec<String>> {
     let known = records.labels();
     if which.interfaces.iter().all(|name| known.contains(name)) {

@@ -176,7 +176,7 @@ impl Up {
         Ok(())
     }
 
-    /// Refuses to cut off whoever works over the interface.
+    /// Refuses to take the interface through which the user reaches this machine.
     fn check_use(&self, plan: &Plan) -> Result<()> {
         let Some(found) = plan.found.as_ref().filter(|found| **found != plan.name) else {
             return Ok(());
@@ -270,7 +270,7 @@ impl Up {
     }
 }
 
-/// What is not done for an interface, and what the user must do.
+/// Describes what was left out for an interface, and what the user must do.
 fn notes(plan: &Plan, services: Services) -> String {
     let own: String = plan
         .notes

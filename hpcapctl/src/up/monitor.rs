@@ -15,8 +15,8 @@ use crate::monitors::UNIT;
 /// Folder into which the installed unit lets the monitor write.
 const LOGS: &str = "/var/log/hpcap";
 
-/// The unit that logs as `monitor` in the configuration at `config` says. Its text has the settings, so that another
-/// setting makes it start anew.
+/// The unit that logs as `monitor` in the configuration at `config` says. Its text contains the settings, so a changed
+/// setting restarts it.
 pub(super) fn unit(monitor: &Monitor, config: &Path, tree: &Tree) -> Unit {
     let mut text = String::new();
     for key in MONITOR {

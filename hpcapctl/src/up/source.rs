@@ -14,7 +14,7 @@ RestrictAddressFamilies=AF_XDP
 SystemCallFilter=bpf
 ";
 
-/// The settings of the unit that the engine needs beside those that the unit has.
+/// The settings that the engine needs in the unit, in addition to those of the packaged unit.
 pub(super) fn rights(engine: Engine) -> &'static str {
     match engine {
         Engine::AfXdp => AF_XDP_RIGHTS,

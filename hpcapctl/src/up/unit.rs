@@ -33,7 +33,7 @@ pub(super) struct Unit {
     pub(super) name: String,
     /// The settings that the configuration makes.
     pub(super) text: String,
-    /// The same as a command, for systems without systemd.
+    /// The same service as a command, for systems without systemd.
     pub(super) command: String,
 }
 

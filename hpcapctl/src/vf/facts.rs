@@ -13,7 +13,7 @@ pub(super) struct Port {
     pub(super) name: String,
     /// The number of virtual functions that it has.
     pub(super) count: u32,
-    /// The most that it can have.
+    /// The largest number of virtual functions that it can have.
     pub(super) limit: u32,
     /// Its driver.
     pub(super) driver: Option<String>,

@@ -74,12 +74,12 @@ pub struct Trust {
     dry_run: bool,
 }
 
-/// On or off.
+/// Whether a virtual function is trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Switch {
-    /// It is.
+    /// The virtual function is trusted
     On,
-    /// It is not.
+    /// The virtual function is not trusted
     Off,
 }
 

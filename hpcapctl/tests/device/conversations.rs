@@ -55,7 +55,7 @@ fn version_error_names_both_versions() {
 }
 
 #[test]
-fn what_makes_no_sense_is_refused() {
+fn senseless_requests_are_refused() {
     let Some(module) = Module::take() else { return };
     let attach = question(abi::HPCAP_OP_ATTACH);
     for wrong in [
@@ -86,7 +86,7 @@ fn what_makes_no_sense_is_refused() {
 }
 
 #[test]
-fn a_file_is_one_listener() {
+fn open_file_is_one_listener() {
     let Some(module) = Module::take() else { return };
     let connection = module.connection();
     connection
@@ -100,7 +100,7 @@ fn a_file_is_one_listener() {
 }
 
 #[test]
-fn the_33rd_listener_is_refused_and_a_slot_is_free_again() {
+fn listener_33_is_refused() {
     let Some(module) = Module::take() else { return };
     let queue = module.queue();
     let wanted = request(Contract::Lossy, Start::Newest);
@@ -117,7 +117,7 @@ fn the_33rd_listener_is_refused_and_a_slot_is_free_again() {
 }
 
 #[test]
-fn a_name_is_one_line_of_a_list() {
+fn listener_name_is_one_line() {
     let Some(module) = Module::take() else { return };
     let connection = module.connection();
     let named = hpcap_attach {
@@ -157,7 +157,7 @@ fn sysfs_escapes_names_of_listeners() {
 }
 
 #[test]
-fn a_listener_is_killed_by_its_own_user_and_by_root_alone() {
+fn only_its_user_and_root_kill_a_listener() {
     let Some(module) = Module::take() else { return };
     chown(&module.path(), Some(Uid::from_raw(USER)), None).unwrap();
     let queue = module.queue();

@@ -44,7 +44,7 @@ fn try_map(
 }
 
 #[test]
-fn only_what_is_there_is_mapped_and_only_for_reading() {
+fn mappings_are_bounded_and_read_only() {
     let Some(module) = Module::take() else { return };
     let (queue, ring) = (abi::HPCAP_MMAP_QUEUE, abi::HPCAP_MMAP_RING);
     let (read, write) = (
@@ -82,7 +82,7 @@ fn only_what_is_there_is_mapped_and_only_for_reading() {
 }
 
 #[test]
-fn a_mapped_ring_does_not_become_writable_and_does_not_grow() {
+fn ring_mapping_stays_read_only() {
     let Some(module) = Module::take() else { return };
     let device = module.device();
     let place = Place::new(device.as_fd(), abi::HPCAP_MMAP_RING);
@@ -102,7 +102,7 @@ fn a_mapped_ring_does_not_become_writable_and_does_not_grow() {
 }
 
 #[test]
-fn pages_that_were_given_back_come_again() {
+fn released_pages_are_mapped_again() {
     let Some(module) = Module::take() else { return };
     module.up(true);
     read_frames(&mut lossless(&module.queue()), 1000);
@@ -125,7 +125,7 @@ fn pages_that_were_given_back_come_again() {
 }
 
 #[test]
-fn a_child_inherits_the_listener_which_leaves_with_the_last_of_them() {
+fn child_inherits_the_listener() {
     let Some(module) = Module::take() else { return };
     let queue = module.queue();
     let mut listener = lossless(&queue);
@@ -164,7 +164,7 @@ fn disk() -> Option<PathBuf> {
 }
 
 #[test]
-fn direct_writes_from_the_ring_to_a_disk() {
+fn ring_is_written_directly_to_a_disk() {
     let Some(module) = Module::take() else { return };
     let Some(disk) = disk() else { return };
     for pages in [Pages::Ordinary, Pages::Huge2M] {

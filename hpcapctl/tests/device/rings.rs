@@ -29,7 +29,7 @@ fn laps(module: &Module, ring_bytes: u64) {
 }
 
 #[test]
-fn rings_that_divide_nothing() {
+fn ring_of_any_size_wraps() {
     let Some(module) = Module::take() else { return };
     for ring_bytes in [512 << 10, 1 << 20, 1237 * 4096] {
         module.device().set_ring(ring_bytes, None).unwrap();
@@ -39,7 +39,7 @@ fn rings_that_divide_nothing() {
 }
 
 #[test]
-fn a_ring_in_hugepages() {
+fn ring_in_hugepages_wraps() {
     let Some(module) = Module::take() else { return };
     let queue = QueueName::new(0, 0);
     let (size, pages) = (3 * HUGE, Pages::Huge2M);
@@ -50,7 +50,7 @@ fn a_ring_in_hugepages() {
 }
 
 #[test]
-fn a_listener_cannot_write_the_file_under_its_ring() {
+fn listener_cannot_write_its_ring() {
     let Some(module) = Module::take() else { return };
     let device = module.device();
     for mode in [0o777, 0o660, 0o602] {
@@ -63,7 +63,7 @@ fn a_listener_cannot_write_the_file_under_its_ring() {
 }
 
 #[test]
-fn what_makes_no_ring_is_refused_and_changes_nothing() {
+fn impossible_ring_changes_nothing() {
     let Some(module) = Module::take() else { return };
     let device = module.device();
     let before = module.queue().info().clone();
@@ -89,7 +89,7 @@ fn what_makes_no_ring_is_refused_and_changes_nothing() {
 }
 
 #[test]
-fn a_queue_gets_no_other_ring_under_a_listener() {
+fn ring_with_a_listener_is_not_replaced() {
     let Some(module) = Module::take() else { return };
     let device = module.device();
     let observer = module.queue();

@@ -18,7 +18,7 @@ use crate::module::{Module, lossless, read_frames, request};
 const LONG: Duration = Duration::from_secs(30);
 
 #[test]
-fn a_wait_takes_its_time_and_no_longer() {
+fn wait_ends_at_its_timeout() {
     let Some(module) = Module::take() else { return };
     let mut listener = lossless(&module.queue());
     // This skips the file header, which is already there.
@@ -80,7 +80,7 @@ fn pollable_stream_wakes_for_frames_and_for_its_end() {
 }
 
 #[test]
-fn a_killed_listener_wakes() {
+fn killed_listener_wakes() {
     let Some(module) = Module::take() else { return };
     let queue = module.queue();
     let mut listener = lossless(&queue);
@@ -96,7 +96,7 @@ fn a_killed_listener_wakes() {
 
 /// This test takes the five seconds that a listener waits for its file.
 #[test]
-fn a_start_that_does_not_come_is_an_error_that_says_why() {
+fn missing_start_is_an_error_with_a_reason() {
     let Some(module) = Module::take() else { return };
     let queue = module.queue();
     let stuck = lossless(&queue);
@@ -127,7 +127,7 @@ fn a_start_that_does_not_come_is_an_error_that_says_why() {
 }
 
 #[test]
-fn poll_sleeps_until_the_slot_has_what_it_waits_for() {
+fn poll_sleeps_until_enough_is_published() {
     let Some(module) = Module::take() else { return };
     let connection = module.connection();
     let attach = hpcap_attach {
@@ -170,10 +170,10 @@ fn poll_sleeps_until_the_slot_has_what_it_waits_for() {
 }
 
 #[test]
-fn listeners_of_an_adapter_that_goes_read_to_the_end() {
+fn listeners_outlive_a_removed_adapter() {
     let Some(module) = Module::take() else { return };
     let Ok(queue) = Queue::open(QueueName::new(1, 0)) else {
-        panic!("adapter 1 is pulled out once: load the module anew to repeat this test");
+        panic!("adapter 1 can be removed only once: load the module again to repeat this test");
     };
     let mut listener = lossless(&queue);
     module.up(true);

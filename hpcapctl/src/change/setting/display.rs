@@ -1,4 +1,4 @@
-//! What a setting does, in words.
+//! The description of a setting in words.
 
 use std::fmt;
 

@@ -41,7 +41,7 @@ pub(super) fn has_speed(setting: &Setting) -> bool {
     }
 }
 
-/// Returns the setting as it is now; `None` if the driver does not say.
+/// Returns the present setting; `None` if the driver does not say.
 pub(super) fn in_force(setting: &Setting) -> Result<Option<Setting>> {
     let mut now = setting.clone();
     match &mut now {
@@ -97,7 +97,7 @@ pub(super) fn in_force(setting: &Setting) -> Result<Option<Setting>> {
     Ok(Some(now))
 }
 
-/// Sets it.
+/// Makes the setting.
 pub(super) fn apply(setting: &Setting) -> Result<()> {
     match setting {
         Setting::Up { interface, up } => Interface::to_change(interface)?.set_up(*up),

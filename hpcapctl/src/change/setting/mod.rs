@@ -31,7 +31,7 @@ pub enum Setting {
     Up {
         /// The interface.
         interface: String,
-        /// Up, not down.
+        /// Whether the interface is up.
         up: bool,
     },
     /// The MTU of an interface.
@@ -45,7 +45,7 @@ pub enum Setting {
     Promiscuous {
         /// The interface.
         interface: String,
-        /// On, not off.
+        /// Whether promiscuous mode is on.
         on: bool,
     },
     /// An IP address of an interface.
@@ -54,7 +54,7 @@ pub enum Setting {
         interface: String,
         /// The address with the length of its prefix.
         address: String,
-        /// There, not absent.
+        /// Whether the interface has the address.
         present: bool,
     },
     /// A feature that merges received frames.
@@ -63,32 +63,32 @@ pub enum Setting {
         interface: String,
         /// The name in `ethtool -k`.
         feature: String,
-        /// On, not off.
+        /// Whether the feature is on.
         on: bool,
     },
     /// Pause frames of an interface.
     Pause {
         /// The interface.
         interface: String,
-        /// Both ends negotiate them.
+        /// Whether both ends negotiate pause frames.
         negotiates: bool,
-        /// Received ones are obeyed.
+        /// Whether received pause frames are obeyed.
         obeys: bool,
-        /// They are sent.
+        /// Whether pause frames are sent.
         sends: bool,
     },
     /// The speed of an interface.
     Speed {
         /// The interface.
         interface: String,
-        /// In Mb/s; `None` is negotiated.
+        /// The speed in Mb/s; `None` lets both ends negotiate it.
         megabits: Option<u32>,
     },
     /// The number of receive queues of an interface.
     ReceiveQueues {
         /// The interface.
         interface: String,
-        /// Their number.
+        /// The number of receive queues.
         count: u32,
     },
     /// Whether a kernel module is loaded.
@@ -97,7 +97,7 @@ pub enum Setting {
         name: String,
         /// Its parameters.
         parameters: Vec<String>,
-        /// Loaded, not absent.
+        /// Whether the module is loaded.
         loaded: bool,
     },
     /// The driver of a PCI device.
@@ -120,7 +120,7 @@ pub enum Setting {
         interface: String,
         /// The number of its queue.
         number: u32,
-        /// Attached, not detached.
+        /// Whether hpcap_netdev captures the interface.
         attached: bool,
     },
     /// The ring of a queue of the kernel module.
@@ -134,14 +134,14 @@ pub enum Setting {
     },
 }
 
-/// What is in force in place of a setting.
+/// The present value of a setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum InForce {
     /// The setting itself.
     Itself,
     /// The same setting with another value.
     Other(Setting),
-    /// It cannot be known, as on a stored copy of a machine.
+    /// The value cannot be known, as on a stored copy of a machine.
     Unknown,
 }
 
@@ -224,7 +224,7 @@ impl Setting {
         }
     }
 
-    /// Sets it.
+    /// Makes the setting.
     ///
     /// # Errors
     /// Errors of the system.
@@ -249,7 +249,7 @@ impl Setting {
     /// Errors of the system.
     pub fn undo(&self, root: &Root, before: &Self) -> Result<Undone> {
         match self.in_force(root) {
-            // What is gone has no settings.
+            // An interface or a device that is gone has no settings.
             Err(e) if e.kind() == Kind::NotFound => Ok(Undone::AlreadyGone),
             Err(e) => Err(e),
             Ok(InForce::Other(now)) if now == *before => Ok(Undone::AlreadyGone),

@@ -27,7 +27,7 @@ fn device_at(root: &Root, address: &str) -> Result<PciDevice> {
         })
 }
 
-/// Returns the setting as it is now.
+/// Returns the present setting.
 pub(super) fn in_force(setting: &Setting, root: &Root) -> Result<Option<Setting>> {
     let mut now = setting.clone();
     match &mut now {
@@ -60,7 +60,7 @@ pub(super) fn in_force(setting: &Setting, root: &Root) -> Result<Option<Setting>
     Ok(Some(now))
 }
 
-/// Sets it.
+/// Makes the setting.
 pub(super) fn apply(setting: &Setting, root: &Root) -> Result<()> {
     match setting {
         Setting::Module {

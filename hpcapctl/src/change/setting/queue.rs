@@ -49,7 +49,7 @@ pub(crate) fn write(path: &Path, text: &str) -> Result<()> {
     })
 }
 
-/// Returns the ring of a queue as it is; `None` if it has none.
+/// Returns the present ring of a queue; `None` if it has none.
 pub(super) fn ring_in_force(queue: &str, root: &Root) -> Result<Option<Setting>> {
     let folder = device_path(Path::new(QUEUES), queue_name(queue)?);
     let tree = Tree::at(root.path("/"));

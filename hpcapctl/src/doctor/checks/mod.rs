@@ -9,7 +9,7 @@ mod queues;
 
 use super::{Facts, Finding, Outcome};
 
-/// What a check is about.
+/// The subject of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Theme {
     /// CPUs and interrupts.
@@ -31,7 +31,7 @@ pub enum Theme {
 pub struct Check {
     /// Its name, which is also the heading of its entry in `docs/tuning.md`.
     pub name: &'static str,
-    /// What it is about.
+    /// Its subject.
     pub theme: Theme,
     /// Why it matters for a capture.
     pub why: &'static str,

@@ -1,4 +1,4 @@
-//! Settings of the link, and of what serves its interrupts.
+//! Settings of the link, and of the CPUs that serve its interrupts.
 
 use hpcap::{Error, Result};
 use hpcap_config::model::{Engine, Interface, Mode};

@@ -19,7 +19,7 @@ use crate::port::parameters::rank;
 /// The plan for an interface.
 #[derive(Debug)]
 pub(super) struct Plan {
-    /// What the configuration calls the interface.
+    /// Name of the interface in the configuration.
     pub(super) label: String,
     /// The name that the interface has in the end.
     pub(super) name: String,
@@ -27,13 +27,13 @@ pub(super) struct Plan {
     pub(super) found: Option<String>,
     /// Whether hpcap takes the interface away from the network stack.
     pub(super) takes_away: bool,
-    /// What must be done, in this order.
+    /// Required steps, in this order.
     pub(super) steps: Vec<Step>,
-    /// What is better done; a failure is only reported.
+    /// Recommended steps, whose failure is only reported.
     pub(super) attempts: Vec<Step>,
     /// The services, the producer of the queues first.
     pub(super) units: Vec<Unit>,
-    /// What is not done, and why.
+    /// Settings that are not applied, and why.
     pub(super) notes: Vec<String>,
 }
 
