@@ -14,7 +14,7 @@ use crate::span::{Span, spans_between};
 
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(86_400);
-/// Most adapters and interfaces with a history. Each takes some 40 KiB of memory.
+/// Largest number of adapters and interfaces with a history. Each takes some 40 KiB of memory.
 const MOST: usize = 96;
 
 /// The past of an adapter or interface.
@@ -152,7 +152,7 @@ mod tests {
     const START: u32 = 1_795_154_400;
 
     #[test]
-    fn history_is_that_of_the_log() {
+    fn history_comes_from_the_log() {
         let dir = tempfile::tempdir().unwrap();
         let folder = dir.path().join(FULL);
         std::fs::create_dir(&folder).unwrap();

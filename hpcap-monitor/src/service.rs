@@ -93,7 +93,7 @@ pub fn run(settings: &Settings, messages: &Messages) -> Result<()> {
     }
 }
 
-/// Starts to serve what the settings say, and tells where.
+/// Starts the servers that the settings name, and prints their addresses.
 fn serve(settings: &Settings, messages: &Messages, shared: &Shared) -> Result<()> {
     let address = match settings.listen {
         Listen::At(address) => Some(address),

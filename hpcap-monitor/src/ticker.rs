@@ -20,7 +20,7 @@ const STEP: Duration = Duration::from_millis(250);
 pub struct Moment {
     /// Wall-clock time.
     pub time: Timestamp,
-    /// CLOCK_BOOTTIME, which nobody sets, and which goes on while the machine sleeps.
+    /// CLOCK_BOOTTIME, which cannot be set, and which goes on while the machine sleeps.
     pub monotonic: Duration,
 }
 

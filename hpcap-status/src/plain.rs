@@ -19,12 +19,12 @@ use crate::ui::{self, View};
 
 /// Time between the two readings from which the rates of one picture come.
 const BETWEEN_READINGS: Duration = Duration::from_millis(500);
-/// How long the first picture waits for queues. It is much longer than a queue that does not answer is
-/// waited for when it is opened, because the picture must name that queue.
+/// How long the first picture waits for queues. This is much longer than the limit for opening a queue, because the
+/// picture must also name a queue whose producer does not answer.
 const SEARCH: Duration = Duration::from_secs(60);
 /// How long one picture waits for the logs of the monitor, which may be long or on a slow disk.
 const LOGS: Duration = Duration::from_secs(3);
-/// Width of a picture where nobody says how wide it may be.
+/// Width of a picture if neither the terminal nor the environment says it.
 const WIDTH: u16 = 120;
 
 /// Waits until each queue that is there has been opened, or it is known why it cannot be.
@@ -67,7 +67,7 @@ pub fn once(mut collector: Collector, json: bool) -> Result<Vec<String>> {
     Ok(report.unseen)
 }
 
-/// Prints lines, or with `json` one object, at each interval until nobody reads them.
+/// Prints lines, or with `json` one object, at each interval until their reader has gone.
 ///
 /// # Errors
 /// Errors of the system.

@@ -58,7 +58,7 @@ impl Clock {
     }
 }
 
-/// Returns a number without its sign and its fraction, as the columns and heights of a screen are.
+/// Returns a number without its sign and its fraction, for columns and heights of a screen.
 #[must_use]
 #[expect(
     clippy::cast_possible_truncation,
@@ -127,8 +127,8 @@ pub fn bytes(value: f64) -> String {
     }
 }
 
-/// Writes a part as percent: `0 %`, `0.03 %`, `4.1 %`, `100 %`. Something is never written as nothing,
-/// and a part never as all.
+/// Writes a part as percent: `0 %`, `0.03 %`, `4.1 %`, `100 %`. Only nothing is written as `0 %`, and only the whole as
+/// `100 %`.
 #[must_use]
 pub fn percent(part: f64) -> String {
     let percent = part * 100.0;
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn little_is_not_nothing() {
+    fn small_part_is_not_shown_as_zero() {
         let written = [0.0, 1e-9, 0.0003, 0.041, 0.5, 0.99999, 1.0, f64::NAN];
         assert_eq!(
             written.map(percent),

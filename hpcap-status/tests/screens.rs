@@ -276,7 +276,7 @@ fn press(app: &mut App, report: &Report, code: KeyCode) {
 }
 
 #[test]
-fn keys_change_what_is_shown() {
+fn keys_change_the_screen() {
     let report = losing();
     let mut app = App::default();
     app.follow(&report);
@@ -333,7 +333,7 @@ fn listener_dies_only_after_a_yes() {
 }
 
 #[test]
-fn selection_follows_what_is_there() {
+fn selection_follows_the_rows() {
     let mut report = losing();
     let mut app = App::default();
     app.follow(&report);

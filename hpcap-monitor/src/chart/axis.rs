@@ -54,13 +54,13 @@ pub(super) fn times(start: Timestamp, end: Timestamp, most: u64) -> Vec<Tick> {
     let mut day_before = None;
     let step_signed = i64::try_from(step).unwrap_or(i64::MAX);
     let mut second = first;
-    // A change of the clocks moves round times, so that each is found from the one before.
+    // Round times shift when the clocks are changed, so each is computed from the previous one.
     while second <= last && ticks.len() < 100 {
         let offset = i64::from(local(second).offset().seconds());
         let shift = (second + offset).rem_euclid(step_signed);
         if shift != 0 {
             second += step_signed - shift;
-            // The offset may be another there.
+            // The zone may have another offset at that time.
             let there = i64::from(local(second).offset().seconds());
             if step >= HOUR {
                 second += offset - there;

@@ -86,7 +86,7 @@ pub(super) fn draw_accumulated(
         .fold(0_u64, |sum, (_, frames)| sum.saturating_add(frames));
     let scale = Scale::up_to(total as f64, 3);
     draw_grid(drawing, frame, &scale, ticks);
-    // The lowest cause is drawn last, over the sums with the others.
+    // The area of a cause includes those of the causes below it, so the lowest one is drawn last.
     let causes: Vec<Cause> = lost.iter().map(|(cause, _)| cause).collect();
     for count in (1..=causes.len()).rev() {
         let shown = &causes[..count];

@@ -19,12 +19,12 @@ use speed::draw_speed;
 
 pub use hpcap_chart::{Drawing, Paint, Role, Theme};
 
-/// What a chart shows.
+/// The content of a chart.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Chart {
-    /// What it is of, and whether frames were lost; empty if the page around it says so.
+    /// The subject, and whether frames were lost; empty if the page around the chart says so.
     pub title: String,
-    /// Why, when and because of whom.
+    /// The reasons and times of losses, and who is to blame.
     pub details: Vec<String>,
     /// The traffic.
     pub buckets: Buckets,

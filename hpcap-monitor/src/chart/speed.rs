@@ -59,7 +59,7 @@ pub(super) fn draw_speed(drawing: &mut Drawing, frame: &Frame, buckets: &Buckets
     }
 }
 
-/// Draws the area below an uninterrupted curve, of which each part has its middle, its mean and its peak.
+/// Draws the area below an uninterrupted curve, given as the middle, the mean and the peak of each part.
 fn draw_area(drawing: &mut Drawing, frame: &Frame, run: &[(f32, f32, f32)]) {
     let (Some(first), Some(last)) = (run.first(), run.last()) else {
         return;

@@ -43,7 +43,7 @@ impl Condition {
         self.began.is_some()
     }
 
-    /// Notes whether the condition holds at `now`, by a clock that nobody sets.
+    /// Notes whether the condition holds at `now`, by a monotonic clock.
     pub fn observe(&mut self, holds: bool, now: Duration) -> Option<Change> {
         if holds == self.is_active() {
             self.contradicted = None;

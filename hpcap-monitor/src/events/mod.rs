@@ -1,5 +1,5 @@
-//! What begins and ends: losses, links without signal, stuck listeners, disks that fill up, recorders
-//! that are gone, logs that cannot be written; and steps of the clock.
+//! Conditions that begin and end: losses, links without signal, stuck listeners, disks that fill up, recorders that are
+//! gone, logs that cannot be written; and steps of the clock.
 //!
 //! A condition begins only after it has held for a while, and ends only after it has not held for a
 //! while, so that one that comes and goes is one event and not hundreds.
@@ -21,7 +21,7 @@ pub use outlet::Outlet;
 pub use told::Told;
 pub use watch::{Observed, Watch};
 
-/// What an event is about.
+/// The topic of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Topic {
@@ -78,7 +78,7 @@ pub struct Event {
     /// When it began, ended or happened.
     #[serde(serialize_with = "as_text")]
     pub time: Timestamp,
-    /// What it is about.
+    /// The topic of the event.
     #[serde(rename = "event")]
     pub topic: Topic,
     /// Whether it begins or ends.
@@ -103,7 +103,7 @@ fn as_text<S: serde::Serializer>(
 }
 
 impl Event {
-    /// How important the event is: the end of a condition is information.
+    /// The importance of the event: the end of a condition is information.
     #[must_use]
     pub fn level(&self) -> Level {
         match (self.phase, self.topic) {

@@ -66,7 +66,7 @@ fn line(journal: bool, level: Level, text: &str) -> String {
         Level::Warning => "<4>",
         Level::Info | Level::Progress => "<6>",
     };
-    // The advice of an error stands on lines of its own, and a line of the journal is one.
+    // The advice of an error stands on lines of its own, and the journal reads a level at the start of each line.
     let text = text.replace("\n  ", "; ");
     let text = hpcap::visible(&text);
     match journal {

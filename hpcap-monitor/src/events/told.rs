@@ -72,7 +72,7 @@ mod tests {
     use crate::events::{Phase, Topic};
 
     #[test]
-    fn last_events_are_those_of_the_file() {
+    fn last_events_come_from_the_file() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("events.jsonl");
         let event = |second| Event {

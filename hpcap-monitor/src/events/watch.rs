@@ -28,7 +28,7 @@ const DISK_FREE: f64 = 93.0;
 /// Name of the recorder.
 const RECORDER: &str = "hpcapdd";
 
-/// What is observed beside a sample.
+/// The observations that come beside a sample.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Observed<'a> {
     /// The disks, each with its use in percent.

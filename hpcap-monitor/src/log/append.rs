@@ -17,8 +17,8 @@ const CHUNK: u64 = 4096;
 
 /// A file to which whole lines are appended.
 ///
-/// A file that was deleted or whose folder has vanished is made anew. A write that fails in the middle
-/// of a line is taken back.
+/// A file that was deleted, or whose folder has vanished, is created again. A write that fails in the middle of a line
+/// is taken back.
 #[derive(Debug)]
 pub struct LineFile {
     path: PathBuf,
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn vanished_folder_is_made_anew() {
+    fn vanished_folder_is_created_again() {
         let dir = tempfile::tempdir().unwrap();
         let mut log = LineFile::at(dir.path().join("week/log"));
         log.append(b"1\n").unwrap();

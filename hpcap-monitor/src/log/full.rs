@@ -25,7 +25,7 @@ pub(super) struct Header {
     /// Nanoseconds between two samples; 0 if the log does not say it.
     #[serde(default)]
     pub(super) interval_ns: u64,
-    /// What is another after each start of the machine; empty if the log does not say it.
+    /// Identifies the boot of the machine: each boot has another value. It is empty if the log does not have it.
     #[serde(default)]
     pub(super) boot: String,
     pub(super) queue: Vec<String>,

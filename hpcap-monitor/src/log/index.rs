@@ -23,7 +23,7 @@ use crate::span::{Span, State, spans_between};
 const VERSION: u32 = 1;
 /// Longest first line that is read.
 const HEAD_BYTES: u64 = 16 << 20;
-/// Most bytes of the spans of one adapter or interface.
+/// Limit of the bytes of the spans of one adapter or interface.
 const SPANS_BYTES: u64 = 64 << 20;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -103,7 +103,7 @@ pub fn write(log: &Path) -> Result<()> {
     std::fs::rename(&part, &path).context(tried)
 }
 
-/// Spans of which those that belong together are one.
+/// Spans, of which consecutive ones in the same state are joined.
 #[derive(Debug, Default)]
 struct Joined(Vec<Span>);
 
@@ -222,7 +222,7 @@ mod tests {
             .collect();
         assert_eq!(frames, [600, 600, 590]);
         assert_eq!((hour.interval, hour.damaged), (SECOND, 0));
-        // Nothing happens on the interface, which costs a line.
+        // The interface is idle all the time, which takes one line.
         assert_eq!(read(&path_of(&log), "eth0").unwrap().spans.len(), 1);
         assert_eq!(read(&path_of(&log), "eth1").unwrap().spans, []);
     }

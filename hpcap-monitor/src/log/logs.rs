@@ -80,7 +80,7 @@ impl Logs {
             .metadata()
             .is_ok_and(|found| found.len() > EVENTS_BYTES)
         {
-            // The file is opened anew only when its name is gone, so the old one must lose its name.
+            // The file is opened again only when its old name is gone, so the full file gets another name.
             let old = path.with_extension("jsonl.1");
             let _ = std::fs::copy(path, old).and_then(|_| std::fs::remove_file(path));
         }

@@ -156,7 +156,7 @@ mod tests {
         }
 
         #[test]
-        fn any_line_is_survived(line in ".{0,60}") {
+        fn any_line_is_parsed_without_panic(line in ".{0,60}") {
             let _ = Row::parse(&line);
         }
     }

@@ -1,4 +1,4 @@
-//! What each value of a line of the full log is, as the header before it says.
+//! The meaning of each value in a line of the full log, as given by the header before it.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::full::{Header, Line, QueueLine, Values};
 use crate::sample::{InterfaceSample, ListenerSample, QueueSample, Sample};
 use crate::ticker::Moment;
 
-/// What each value of a line is.
+/// The meaning of each value of a line.
 #[derive(Debug)]
 pub(super) struct Places {
     queue: Vec<QueueField>,

@@ -25,7 +25,7 @@ pub struct Logged {
     pub sample: Sample,
     /// Time between two samples at that time.
     pub interval: Duration,
-    /// Whether the machine was started anew since the sample before.
+    /// Whether the machine was restarted after the previous sample.
     pub rebooted: bool,
 }
 
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn last_lines_are_a_log_of_the_last_sample() {
+    fn last_lines_reproduce_the_last_sample() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("log");
         let text = [
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn older_keys_are_those_of_their_header() {
+    fn keys_follow_the_header_of_the_log() {
         let text = concat!(
             r#"{"hpcap_monitor":1,"queue":["b","ring_bytes"],"listener":[],"interface":[],"new":1}"#,
             "\n",

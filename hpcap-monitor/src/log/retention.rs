@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn thousand_days_leave_those_that_are_kept() {
+    fn thousand_days_leave_the_kept_logs() {
         let dir = tempfile::tempdir().unwrap();
         let start = parse_time("2024-01-01T00:00Z").unwrap().sec();
         for day in 0..1000 {

@@ -18,10 +18,10 @@ use crate::sample::{MachineSample, Sample};
 const WAITING: usize = 64;
 /// Longest time that the end of the program waits for the disk.
 const LAST_WAIT: Duration = Duration::from_secs(10);
-/// What is written.
+/// A job of the writer.
 #[derive(Debug, Clone)]
 pub enum Job {
-    /// A sample, and the one before it.
+    /// A sample and its predecessor.
     Sample {
         /// The sample before; `None` for the first.
         before: Option<Arc<Sample>>,
@@ -34,7 +34,7 @@ pub enum Job {
     Event(Event),
 }
 
-/// How writing goes.
+/// Whether writing works, and how much was not written.
 #[derive(Debug, Default)]
 pub struct Health {
     failure: Mutex<Option<String>>,
@@ -42,7 +42,7 @@ pub struct Health {
 }
 
 impl Health {
-    /// Why the last write failed; `None` after one that did not.
+    /// Reason for which the last write failed; `None` if it succeeded.
     #[must_use]
     pub fn failure(&self) -> Option<String> {
         self.lock().clone()
@@ -95,7 +95,7 @@ impl Writer {
         })
     }
 
-    /// How writing goes.
+    /// Returns whether writing works, and how much was not written.
     #[must_use]
     pub fn health(&self) -> &Health {
         &self.health
@@ -129,7 +129,7 @@ impl Writer {
     }
 }
 
-/// Writes jobs until nobody can queue another.
+/// Writes jobs until no sender of jobs is left.
 fn write_all(mut logs: Logs, queue: &Receiver<Job>, health: &Health) {
     loop {
         match queue.recv_timeout(CLEAN_PERIOD) {

@@ -7,7 +7,7 @@ use hpcap::Timestamp;
 use crate::sample::Causes;
 use crate::span::{Span, State};
 
-/// Most parts. When the time is too long for them, two parts become one.
+/// Largest number of parts. When the time is too long for them, neighbouring parts are joined.
 const MOST: usize = 4096;
 const SECOND: u64 = 1_000_000_000;
 
@@ -18,7 +18,7 @@ pub struct Bucket {
     pub known_ns: u64,
     /// Received bits.
     pub received_bits: u64,
-    /// Most received bits a second between two samples.
+    /// Highest rate of reception between two samples, in bits a second.
     pub highest_bps: u64,
     /// Lost frames.
     pub lost: Causes,
@@ -50,7 +50,7 @@ impl Bucket {
     }
 }
 
-/// Widths of parts in seconds. Each is a multiple of the one before, and people can read them.
+/// Widths of parts in seconds. Each is a multiple of the previous one, and a round number for people.
 const WIDTHS: [u64; 14] = [
     1, 5, 15, 30, 60, 300, 900, 1800, 3600, 10_800, 21_600, 43_200, 86_400, 604_800,
 ];
@@ -64,7 +64,8 @@ pub struct Buckets {
     pub width_ns: u64,
     /// The parts.
     pub parts: Vec<Bucket>,
-    /// Most parts of which the oldest are forgotten; `None` if parts become wider instead.
+    /// Number of the newest parts that are kept; `None` keeps all of them, and makes parts wider when they are too
+    /// many.
     newest: Option<usize>,
 }
 
@@ -89,7 +90,7 @@ fn next_factor(width_ns: u64) -> u64 {
 }
 
 impl Buckets {
-    /// Parts of `width`, of which the `newest` are kept.
+    /// Creates parts of `width`, and keeps only the `newest` of them.
     #[must_use]
     pub fn of_newest(width: Duration, newest: usize) -> Self {
         Self {
@@ -167,7 +168,7 @@ impl Buckets {
         }
     }
 
-    /// Makes each `factor` parts one.
+    /// Joins each `factor` consecutive parts into one.
     fn widen(&mut self, factor: u64) {
         let mut parts: Vec<Bucket> = Vec::new();
         let first = self.first / factor;

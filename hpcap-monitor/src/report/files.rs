@@ -12,7 +12,7 @@ use crate::chart::{Chart, Drawing, Paint, Size, Theme};
 use crate::markup::{Escaped, Grouped};
 use crate::span::Span;
 
-/// Most spans in the timeline of a page. A reader looks for losses, and reads no thousands of rows.
+/// Limit of the spans in the timeline of a page: a reader looks for losses, and does not read thousands of rows.
 const ROWS: usize = 500;
 
 const STYLE: &str = "\

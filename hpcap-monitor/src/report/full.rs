@@ -17,9 +17,9 @@ const DETAILED: u64 = 3;
 /// The part of a log that is reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Range {
-    /// What was before is left out.
+    /// Start of the range; what was before is left out.
     pub from: Option<Timestamp>,
-    /// What was at this time or later is left out.
+    /// End of the range; what was at this time or later is left out.
     pub to: Option<Timestamp>,
 }
 
@@ -65,7 +65,7 @@ impl FullLog {
     #[must_use]
     pub fn find(basedir: &Path, range: Range) -> Self {
         let overlaps = |hour: &HourFile| {
-            // The first sample of the next hour may be late, and ends what was in this hour.
+            // The first sample of the next hour may be late. The last span of this hour ends with it.
             let (start, end) = (hour.start, hour.start + HOUR);
             range.from.is_none_or(|from| end >= from.sec())
                 && range

@@ -147,7 +147,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rows_of_one_second_share_it() {
+    fn rows_of_one_second_share_its_time() {
         // Ten rows a second.
         let mut rows = Rows::default();
         let row = |n: u64| Row {

@@ -10,14 +10,14 @@ use super::buckets::Buckets;
 use crate::sample::{Causes, Traffic};
 use crate::span::{Span, State, as_length, as_seconds};
 
-/// What a log says, from the first frame to the last.
+/// The summary of a log, from its first frame to its last.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Report {
     /// The adapter, the interface or the file.
     pub subject: String,
     /// The sums.
     pub summary: Summary,
-    /// What happened one after another.
+    /// The spans of time, one after another.
     pub timeline: Vec<Span>,
     /// The traffic by equal parts of the time.
     #[serde(skip)]
@@ -73,7 +73,7 @@ pub struct Summary {
     pub lost_percent: f64,
     /// The lost frames by their cause.
     pub lost_by_cause: Causes,
-    /// Lost frames of which the log does not tell when, because it has no samples of that time.
+    /// Lost frames whose time is unknown, because the log has no samples of that time.
     pub lost_without_time: u64,
     /// Start of the first loss.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -91,11 +91,11 @@ pub struct Summary {
     pub with_losses: Duration,
     /// Received bits a second, on average of the observed time.
     pub mean_bps: f64,
-    /// Most received bits a second between two samples.
+    /// Highest rate of reception between two samples, in bits a second.
     pub highest_bps: u64,
-    /// Least received bits a second between two samples.
+    /// Lowest rate of reception between two samples, in bits a second.
     pub lowest_bps: u64,
-    /// Most lost frames a second between two samples.
+    /// Highest rate of losses between two samples, in frames a second.
     pub highest_lost_pps: u64,
     /// Lines that are no lines of a log, such as one that was cut short.
     pub damaged_lines: u64,
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn losses_are_those_of_each_span() {
+    fn each_span_has_its_own_losses() {
         // The original's losses of a span were those of all spans before it, too.
         let report = report(&[(1, 9, 1), (2, 9, 1), (3, 9, 0), (4, 9, 3)]);
         assert_eq!(

@@ -91,7 +91,7 @@ fn report_is_exact() {
 }
 
 #[test]
-fn index_tells_what_the_log_tells() {
+fn index_agrees_with_the_log() {
     let dir = tempfile::tempdir().unwrap();
     write(dir.path(), an_hour());
     let folder = dir.path().join(FULL);
@@ -150,7 +150,7 @@ fn pause_of_the_monitor_loses_no_count() {
 }
 
 #[test]
-fn queue_that_starts_anew_counts_anew() {
+fn restarted_queue_counts_from_zero() {
     let dir = tempfile::tempdir().unwrap();
     let samples = vec![
         at(START, START, 0, 0),
@@ -164,7 +164,7 @@ fn queue_that_starts_anew_counts_anew() {
 }
 
 #[test]
-fn rounded_log_tells_the_time_before() {
+fn rounded_log_covers_the_time_before_the_full_log() {
     let dir = tempfile::tempdir().unwrap();
     write(
         dir.path(),

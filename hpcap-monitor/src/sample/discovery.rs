@@ -15,7 +15,7 @@ const RETRY: Duration = Duration::from_secs(5);
 /// Opened queues and complaints that wait for the next sample.
 const WAITING: usize = 256;
 
-/// What the thread found.
+/// The results of the thread.
 #[derive(Debug)]
 pub(super) enum Found {
     /// A queue that was opened.
@@ -105,7 +105,7 @@ fn search(
     }
 }
 
-/// Nobody takes any more what is found.
+/// No reader takes the results any more.
 #[derive(Debug)]
 struct Dropped;
 
@@ -124,7 +124,7 @@ struct Search<'a> {
     opened: Vec<Queue>,
     /// Why it is unknown whether there are other queues.
     unlisted: Vec<String>,
-    /// What was published last.
+    /// The list that was published last.
     complaints: Vec<String>,
 }
 
@@ -204,7 +204,7 @@ impl<'a> Search<'a> {
     }
 }
 
-/// Passes on `found`. It is lost if nobody has taken anything for long.
+/// Passes on `found`, which is lost if its reader has not taken anything for a long time.
 fn send(sender: &SyncSender<Found>, found: Found) -> std::result::Result<(), Dropped> {
     match sender.try_send(found) {
         Err(TrySendError::Disconnected(_)) => Err(Dropped),

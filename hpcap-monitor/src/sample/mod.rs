@@ -35,7 +35,7 @@ pub struct Sample {
 pub struct QueueSample {
     /// Name of the queue.
     pub name: QueueName,
-    /// Time at which the queue started. A queue of the same name with another start counts anew.
+    /// Time at which the queue started. A queue of the same name with another start counts from zero.
     pub start: Timestamp,
     /// The interface or file that frames come from.
     pub interface: String,
@@ -69,7 +69,7 @@ pub struct ListenerSample {
 pub struct InterfaceSample {
     /// Name of the interface.
     pub name: String,
-    /// Number of the interface. An interface of the same name with another number counts anew.
+    /// Number of the interface. An interface of the same name with another number counts from zero.
     pub index: u32,
     /// The values.
     pub reading: InterfaceReading,

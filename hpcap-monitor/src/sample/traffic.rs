@@ -81,7 +81,7 @@ pub struct Causes {
     pub nic_error: u64,
     /// Frames that the kernel dropped.
     pub kernel_dropped: u64,
-    /// Frames of which the log does not say why they were lost.
+    /// Frames that were lost for a reason that the log does not say.
     pub unknown: u64,
 }
 
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn queue_that_starts_again_counts_anew() {
+    fn restarted_queue_counts_from_zero() {
         let before = sample(10, vec![queue("hpcap0", 1, 1000, 7)]);
         let now = sample(11, vec![queue("hpcap0", 10, 4, 0)]);
         let found = between(&before, &now, "hpcap0");
@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn interface_of_the_same_name_counts_anew() {
+    fn interface_of_the_same_name_counts_from_zero() {
         let mut before = sample(10, vec![]);
         before.interfaces = vec![interface("eth1", 3, 10, 0)];
         let mut now = sample(11, vec![]);

@@ -24,7 +24,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{Format, Shared, listeners};
 
-/// Most connections at once. Further ones wait.
+/// Largest number of connections at the same time. Further clients wait.
 const CONNECTIONS: usize = 32;
 /// Longest time that a client may take to send the head of a request.
 const HEAD_TIME: Duration = Duration::from_secs(10);
@@ -114,7 +114,7 @@ where
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIME)
         .serve_connection(TokioIo::new(stream), service);
-    // A client that breaks off concerns nobody else.
+    // A client that breaks its connection must not disturb the others.
     let _ = tokio::time::timeout(CONNECTION_TIME, connection).await;
     drop(permit);
 }

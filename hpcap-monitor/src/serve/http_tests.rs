@@ -32,7 +32,7 @@ fn server() -> SocketAddr {
 }
 
 #[test]
-fn metrics_have_the_format_that_was_asked_for() {
+fn metrics_have_the_requested_format() {
     let address = server();
     let plain = get(address, "/metrics", "");
     assert!(plain.starts_with("HTTP/1.1 200"), "{plain}");
@@ -110,7 +110,7 @@ fn samples_have_one_page_each() {
 }
 
 #[test]
-fn client_that_reads_nothing_delays_nobody() {
+fn client_that_reads_nothing_delays_no_other() {
     let address = server();
     let mut stuck = TcpStream::connect(address).unwrap();
     for _ in 0..200 {
@@ -136,7 +136,7 @@ fn socket_serves_the_same() {
 }
 
 #[test]
-fn silent_clients_keep_nobody_out() {
+fn silent_clients_leave_room_for_others() {
     let address = server();
     let silent: Vec<TcpStream> = (0..CONNECTIONS - 1)
         .map(|_| TcpStream::connect(address).unwrap())

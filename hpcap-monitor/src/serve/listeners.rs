@@ -26,7 +26,7 @@ pub(super) fn at_address(address: SocketAddr) -> Result<TcpListener> {
     Ok(listener)
 }
 
-/// Listens at a socket in the file system. A socket that nobody serves is replaced, any other file is not.
+/// Listens at a socket in the file system. A socket that no program serves is replaced, any other file is not.
 ///
 /// # Errors
 /// Errors of the operating system; [`Kind::Busy`] if another program serves the socket, or `path` is
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn socket_that_nobody_serves_is_replaced() {
+    fn unserved_socket_is_replaced() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("http");
         drop(at_path(&path).unwrap());

@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn values_are_those_of_the_sample() {
+    fn metrics_have_the_values_of_the_sample() {
         let text = published().text(Format::Prometheus);
         for line in [
             "# TYPE hpcap_receive_packets_total counter",

@@ -62,10 +62,10 @@ impl Shared {
     }
 }
 
-/// Returns a random word that nobody can guess.
+/// Returns a random word that cannot be guessed.
 fn nonce() -> String {
     let mut bytes = [0; 16];
-    // Without it, no style sheet has the word, and the page is plain.
+    // Without random bytes no style sheet has the word, and the page is plain.
     if getrandom::fill(&mut bytes).is_err() {
         return "none".to_owned();
     }

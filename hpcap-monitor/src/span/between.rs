@@ -18,7 +18,7 @@ pub fn spans_between(before: &Logged, now: &Logged) -> Vec<(String, Span)> {
     if !now.rebooted {
         return spans_of_samples(earlier, later, now.interval);
     }
-    // All counters started anew. Only those of queues say since when they count.
+    // All counters have started from zero. Only the counters of queues say since when they count.
     let passed = later
         .moment
         .time
@@ -111,7 +111,7 @@ mod tests {
         let mut before = sample(100, vec![]);
         before.interfaces = vec![interface("eth0", 2, 1000, 0)];
         let mut now = sample(700, vec![queue("hpcap0", 650, 30, 0)]);
-        // More than before: only the start says that the counter began anew.
+        // The counter is larger than before, so only the start of the machine shows that it counts from zero.
         now.interfaces = vec![interface("eth0", 2, 5000, 9)];
         let now = Logged {
             rebooted: true,

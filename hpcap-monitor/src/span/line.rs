@@ -144,7 +144,7 @@ mod tests {
         }
 
         #[test]
-        fn any_line_is_survived(line in ".{0,80}") {
+        fn any_line_is_parsed_without_panic(line in ".{0,80}") {
             let _ = Span::parse_line(line.as_bytes());
         }
     }

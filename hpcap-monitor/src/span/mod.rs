@@ -13,7 +13,7 @@ use crate::sample::Traffic;
 
 pub use between::{spans_between, spans_of_samples};
 
-/// What happened in a span of time.
+/// The state of a span of time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
@@ -67,7 +67,7 @@ pub struct Span {
     /// Its end by the wall clock.
     #[serde(rename = "to", serialize_with = "as_seconds")]
     pub end: Timestamp,
-    /// Its length, by a clock that nobody sets.
+    /// Its length, by a monotonic clock.
     #[serde(rename = "seconds", serialize_with = "as_length")]
     pub elapsed: Duration,
     /// What happened.
@@ -75,14 +75,13 @@ pub struct Span {
     /// The frames.
     #[serde(flatten, serialize_with = "as_frames")]
     pub traffic: Traffic,
-    /// Most received bits a second between two samples.
+    /// Highest rate of reception between two samples, in bits a second.
     pub highest_bps: u64,
-    /// Least received bits a second between two samples.
+    /// Lowest rate of reception between two samples, in bits a second.
     pub lowest_bps: u64,
-    /// Most lost frames a second between two samples.
+    /// Highest rate of losses between two samples, in frames a second.
     pub highest_lost_pps: u64,
-    /// Who held the ring back when the most frames were lost; `None` if nobody did, or the log does not
-    /// tell it.
+    /// The holder of the ring when the most frames were lost; `None` if there was none, or the log does not have it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub holder: Option<String>,
 }
@@ -137,7 +136,7 @@ impl Span {
         Self::of(end, Duration::from_nanos(length), Traffic::default()).as_gap()
     }
 
-    /// The same time and frames without a statement about when the frames were.
+    /// Returns a span of the same time and frames that does not say when the frames came.
     #[must_use]
     pub fn as_gap(mut self) -> Self {
         self.state = State::NoData;

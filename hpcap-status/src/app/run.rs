@@ -20,7 +20,7 @@ use crate::text::{Clock, interval as interval_text};
 use crate::ui::theme::Theme;
 use crate::ui::{self, View};
 
-/// How long the first screen waits for queues, so that it does not start with none.
+/// Time for which the first screen waits for queues. Without the wait it would show none.
 const FIRST_WAIT: Duration = Duration::from_millis(300);
 
 /// Why waiting ended.
@@ -48,7 +48,7 @@ pub fn run(collector: Collector, interval: Duration) -> Result<()> {
     let mut dashboard = Dashboard::start(collector, interval)?;
     let ended = dashboard.run(&signals);
     match ended {
-        // A terminal that is gone takes no output, and there is nobody to tell an error to.
+        // A terminal that is gone takes no output, so errors cannot be shown either.
         Err(_) if signals.stop() => Ok(()),
         other => other,
     }

@@ -38,7 +38,8 @@ impl Signals {
         arrived.set_nonblocking(true).context(tried)?;
         let stop: Arc<AtomicBool> = Arc::default();
         for signal in [SIGINT, SIGTERM, SIGHUP, SIGQUIT] {
-            // The flag is registered first, so that whoever the pipe wakes finds it set.
+            // The handler that sets the flag is registered before the one that writes to the pipe, so that a thread
+            // that the pipe wakes finds the flag set.
             signal_hook::flag::register(signal, Arc::clone(&stop)).context(tried)?;
             for end in [&signalled, &ended] {
                 let end = end.try_clone().context(tried)?;

@@ -18,8 +18,8 @@ use ratatui::backend::CrosstermBackend;
 /// A terminal in the state that the dashboard needs. Dropping it restores the terminal.
 #[derive(Debug)]
 pub(super) struct Screen {
-    /// It is never dropped, because its drop prints an error to standard error, and panics when that is
-    /// gone together with the terminal.
+    /// This is never dropped: its drop prints an error to standard error, and panics when standard error is gone
+    /// together with the terminal.
     pub(super) terminal: ManuallyDrop<Terminal<CrosstermBackend<Stdout>>>,
 }
 
@@ -84,13 +84,13 @@ fn take() -> io::Result<()> {
     execute!(stdout(), EnterAlternateScreen, Hide)
 }
 
-/// Restores the terminal as far as it is still there.
+/// Restores the terminal if it still exists.
 fn restore() {
     let _ = execute!(stdout(), LeaveAlternateScreen, Show);
     let _ = disable_raw_mode();
 }
 
-/// Restores the terminal before a panic is told, whose text would otherwise vanish with the screen.
+/// Restores the terminal before the message of a panic is printed, whose text would otherwise vanish with the screen.
 fn restore_at_panic() {
     let tell = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 /// Seconds that are kept.
 const SECONDS: usize = 3600;
 
-/// What happened in one second.
+/// The counts of one second.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Point {
     /// Seconds since 1970.
@@ -20,7 +20,7 @@ pub struct Point {
     pub ring_fill: f64,
 }
 
-/// What happened in a span of time, as one column of a graph.
+/// The counts of a span of time, as one column of a graph.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Slice {
     /// Mean bits a second on the wire.
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn clock_set_back_starts_anew() {
+    fn clock_set_back_empties_the_history() {
         let mut series = Series::default();
         (100..110).for_each(|second| series.push(point(second, 1.0, 0.0)));
         series.push(point(50, 2.0, 0.0));

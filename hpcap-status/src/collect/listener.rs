@@ -15,7 +15,7 @@ use super::report::ListenerReport;
 /// Longest command line that is kept, in characters.
 const COMMAND_CHARS: usize = 400;
 
-/// What is known of a listener beside its slot.
+/// The facts of a listener that are not in its slot.
 #[derive(Debug, Default)]
 struct Known {
     read: Meter,

@@ -55,14 +55,14 @@ impl LossTracker {
         self.in_run = self.in_run.saturating_add(frames);
     }
 
-    /// Takes over what somebody saw before: losses of some frames at some times, oldest first, in a
-    /// time that began at `from_ns` and at whose end `lost` frames were lost in all.
+    /// Takes over an earlier observation, such as that of a log: its losses with their times, oldest first. It began at
+    /// `from_ns`, and at its end `lost` frames were lost in all.
     pub(super) fn remember(&mut self, from_ns: u64, lost: u64, seen: &[(u64, u64)]) {
         let mut earlier = Self::default();
         for (time_ns, frames) in seen {
             earlier.note(*time_ns, *frames);
         }
-        // Between the end of that time and the first observation, nobody saw when.
+        // Nobody observed when frames were lost between the end of that observation and the first one here.
         let (first_ns, first) = self.first;
         if first > lost {
             earlier.note(first_ns, first - lost);

@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hugepages_are_those_of_each_node() {
+    fn each_node_has_its_hugepages() {
         let dir = tempfile::tempdir().unwrap();
         unpack(TWO_NODES, dir.path());
         let pools = hugepages(&Tree::at(dir.path()));

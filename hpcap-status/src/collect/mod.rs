@@ -50,16 +50,16 @@ pub struct Collector {
     watch: Watch,
     before: Option<Sample>,
     queues: BTreeMap<QueueName, Tracked>,
-    /// When queues have ended.
+    /// The times at which queues have ended.
     ended: BTreeMap<QueueName, Duration>,
     interfaces: BTreeMap<u32, Window<InterfaceSample>>,
     listeners: Listeners,
     events: VecDeque<EventReport>,
     history: History,
     past: Option<Past>,
-    /// What the logs say of the losses of queues that have not been described since.
+    /// Losses of queues according to the logs, for queues that have not been described yet.
     remembered: BTreeMap<String, PastQueue>,
-    /// What is read seldom, and when it was read.
+    /// Facts that are read seldom, and when they were read.
     machine: Option<(Duration, report::Engine, Vec<report::Pool>)>,
 }
 
@@ -154,7 +154,7 @@ impl Collector {
             if !tracked.is_of(one) {
                 *tracked = Tracked::new(one);
             }
-            // What the logs say is compared with the first reading, so that one must be there.
+            // The losses in the logs are compared with the first reading, so there must be one.
             let name = one.name.to_string();
             if tracked.last.queue == name
                 && let Some(past) = self.remembered.remove(&name)

@@ -1,4 +1,4 @@
-//! What a monitor has logged before the dashboard started.
+//! The history that a monitor has logged before the dashboard started.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -25,7 +25,7 @@ const SPAN: u64 = 3600;
 /// Bytes at the end of the file of events that are read.
 const EVENTS_BYTES: u64 = 64 << 10;
 
-/// What the logs say of a queue.
+/// A queue according to the logs.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct PastQueue {
     /// When the queue started, in nanoseconds since 1970.
@@ -36,11 +36,11 @@ pub(super) struct PastQueue {
     pub(super) lost: u64,
     /// The history, oldest first.
     pub(super) points: Vec<Point>,
-    /// When frames were lost, and how many.
+    /// The times of losses, and the number of lost frames.
     pub(super) losses: Vec<(u64, u64)>,
 }
 
-/// What the logs say.
+/// The content of the logs.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Found {
     /// Where the logs are.
@@ -109,7 +109,7 @@ fn read(logs: &Path, now: Timestamp) -> Found {
     }
 }
 
-/// What has been read of the full log so far.
+/// The part of the full log that has been read so far.
 #[derive(Debug, Default)]
 struct Reading {
     before: Option<Sample>,
@@ -166,8 +166,8 @@ impl Reading {
                 lost_per_second: rates.lost.frames_per_second,
                 ring_fill: part(lag as f64, queue.reading.ring_bytes as f64),
             };
-            // A monitor that samples more rarely tells the mean of several seconds. What happened while
-            // no monitor ran is not known by the second.
+            // A monitor that samples at longer intervals only has the mean of several seconds. The time in which no
+            // monitor ran has no entries.
             let seconds = time.as_secs().clamp(1, 60);
             past.points.extend((0..seconds).rev().map(|ago| Point {
                 second: point.second.saturating_sub(ago),

@@ -20,7 +20,7 @@ use super::window::{Window, rates};
 /// Where the module has its queues in sysfs.
 const CLASS: &str = "/sys/class/hpcap";
 
-/// What is remembered of a queue between two readings.
+/// The state of a queue between two readings.
 #[derive(Debug)]
 pub(super) struct Tracked {
     start: Timestamp,
@@ -126,7 +126,7 @@ impl Tracked {
     }
 }
 
-/// What the page says of a queue that does not change while it runs, or changes on request only.
+/// Fields of the queue page that do not change while the queue runs, or only on request.
 fn fixed(tree: &Tree, queue: &Queue) -> QueueReport {
     let info = queue.info();
     let of_module = info.producer_pid == 0 || tree.has(device_path(CLASS.as_ref(), info.name));

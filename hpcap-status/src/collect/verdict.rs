@@ -46,12 +46,12 @@ pub fn judge(report: &Report, clock: &Clock) -> Verdict {
     verdict
 }
 
-/// Whether the queue ended in a way that somebody should know.
+/// Whether the queue ended in a way that an operator should know.
 fn is_failed(queue: &QueueReport) -> bool {
     matches!(queue.end.as_deref(), Some("failed" | "died"))
 }
 
-/// Returns the queue that `is_one` holds for and of which `key` is largest.
+/// Returns the queue with the largest `key` among those for which `is_one` holds.
 fn most(
     report: &Report,
     is_one: impl Fn(&QueueReport) -> bool,
@@ -120,7 +120,7 @@ fn blame(queue: &QueueReport) -> String {
     let key = format!("ledger.{}.frames", reason.name());
     let row = QUEUE.iter().find(|row| row.key == key);
     let what = match (reason, &who) {
-        // The advice is to find the listener, and it is found.
+        // The general advice is to find the listener, which has been found here.
         (Reason::RingFull, Some(_)) => "its disk or its program is too slow",
         _ => row.map_or("", |row| row.advice),
     };

@@ -17,7 +17,7 @@ const LENGTH: Duration = Duration::from_millis(950);
 /// Bytes that preamble, FCS and gap add to each frame on an Ethernet link.
 const OVERHEAD_BYTES: f64 = 24.0;
 
-/// Readings of one queue or of one interface, which is to say of anything that counts.
+/// Readings of one queue, of one interface or of anything else that counts.
 #[derive(Debug)]
 pub(super) struct Window<T> {
     readings: VecDeque<(Duration, T)>,
@@ -32,10 +32,10 @@ impl<T> Default for Window<T> {
 }
 
 impl<T> Window<T> {
-    /// Adds the reading taken at `now` by a clock that nobody sets.
+    /// Adds the reading taken at `now` by a monotonic clock.
     pub(super) fn push(&mut self, now: Duration, reading: T) {
         self.readings.push_back((now, reading));
-        // One reading that is a whole length old stays: it is the other end of the rate.
+        // One reading that is as old as the window stays, because the rate is that from this reading to the newest.
         while self.readings.len() > 2
             && self
                 .readings
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn rates_are_those_of_the_last_second() {
+    fn rates_cover_the_last_second() {
         let mut window = Window::default();
         for tenth in 0..=30_u32 {
             // Twice as fast in the last second.

@@ -1,4 +1,4 @@
-//! What began, ended or happened, the newest first.
+//! The list of events, the newest first.
 
 use hpcap::visible;
 use ratatui::buffer::Buffer;

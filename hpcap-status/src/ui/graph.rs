@@ -111,7 +111,7 @@ fn draw_curve(
             continue;
         };
         let part = if top > 0.0 { value(slice) / top } else { 0.0 };
-        // Something is never drawn as nothing.
+        // A value above 0 is never drawn as an empty column.
         let filled = whole((part * steps).ceil());
         for (up, y) in (area.y..area.bottom()).rev().enumerate() {
             let below = u64::try_from(up).unwrap_or(0) * 8;

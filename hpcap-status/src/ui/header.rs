@@ -112,7 +112,7 @@ fn describe_engine(view: &View<'_>) -> (String, Style) {
     (text, Style::new())
 }
 
-/// Writes the free and all hugepages of each node.
+/// Writes the numbers of free and of all hugepages of each node.
 fn hugepages(pools: &[Pool]) -> String {
     if pools.is_empty() {
         return "none".into();
@@ -140,7 +140,7 @@ fn hugepages(pools: &[Pool]) -> String {
     text
 }
 
-/// Draws the keys, or what the user is told or asked.
+/// Draws the keys, or a message or question to the user.
 pub(super) fn draw_keys(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     if area.height == 0 || view.interval.is_empty() {
         return;

@@ -28,13 +28,13 @@ pub use overview::height as overview_height;
 /// Everything that drawing needs.
 #[derive(Debug, Clone, Copy)]
 pub struct View<'a> {
-    /// What is known.
+    /// The report to draw.
     pub report: &'a Report,
-    /// What was before.
+    /// The histories of the queues.
     pub history: &'a History,
-    /// What the user has chosen.
+    /// The choices of the user.
     pub app: &'a App,
-    /// How the screen looks.
+    /// Colours and characters.
     pub theme: Theme,
     /// How times are written.
     pub clock: &'a Clock,

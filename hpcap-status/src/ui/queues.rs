@@ -197,7 +197,7 @@ fn ring(view: &View<'_>, queue: &Row<'_>, width: usize) -> Cell {
     Cell::styled(format!("{}{number:>6}", gauge(view, fill, room)), style)
 }
 
-/// Draws a part, 0 to 1, into `width` characters. Something is never drawn as nothing.
+/// Draws a part, 0 to 1, into `width` characters. A part above 0 never looks empty.
 pub(super) fn gauge(view: &View<'_>, part: f64, width: usize) -> String {
     let (full, empty) = view.theme.gauge();
     let filled = usize::try_from(whole((part * width as f64).ceil())).unwrap_or(width);

@@ -1,4 +1,4 @@
-//! What a screen shows that is too small for tables: the answer to the first question.
+//! The screen of a terminal that is too small for tables: the answer to the first question.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;

@@ -1,4 +1,4 @@
-//! A table whose columns are those that fit: a narrow screen drops the least important ones.
+//! A table for any width: a narrow screen drops the least important columns.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -76,7 +76,7 @@ impl<T> Column<T> {
         }
     }
 
-    /// The column, which takes room that is left.
+    /// Lets the column take the room that is left.
     pub(super) const fn growing(mut self, to: u16) -> Self {
         self.grows_to = to;
         self

@@ -1,4 +1,4 @@
-//! What an event says: how long its condition lasted, and who is to blame for lost frames.
+//! The text of an event: how long its condition lasted, and who is to blame for lost frames.
 
 use hpcap::Reason;
 use hpcap::units::Bytes;

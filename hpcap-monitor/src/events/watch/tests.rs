@@ -152,7 +152,7 @@ fn listener_that_reads_is_not_stuck() {
 }
 
 #[test]
-fn recorder_that_was_seen_is_missed() {
+fn vanished_recorder_is_an_event() {
     let at = |second: u32| {
         let mut one = queue("hpcap0", 0, 9, 0);
         if !(10..40).contains(&second) {

@@ -25,7 +25,7 @@ use verdict::{Verdict, lost_frames};
 
 /// Seconds after which a browser loads the page again.
 const REFRESH: u32 = 10;
-/// Most adapters and interfaces with charts.
+/// Largest number of adapters and interfaces with charts.
 const CHARTS: usize = 6;
 /// Fill of a ring, in percent, from which on it is shown as bad.
 const NEARLY_FULL: f64 = 75.0;
@@ -50,7 +50,7 @@ td.w{white-space:normal;min-width:240px}\
 @media(max-width:480px){body{padding:10px 12px 30px}h1{font-size:21px}}";
 
 impl Published {
-    /// Returns the page. `nonce` is what the header of the response names for its style sheet.
+    /// Returns the page. `nonce` is the word by which the header of the response allows the style sheet of the page.
     #[must_use]
     pub fn page(&self, nonce: &str) -> String {
         let verdict = Verdict::of(self);

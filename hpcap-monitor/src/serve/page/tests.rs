@@ -96,7 +96,7 @@ fn loss_is_named_first() {
 }
 
 #[test]
-fn numbers_are_those_of_the_sample() {
+fn page_has_the_numbers_of_the_sample() {
     let text = text(&losing().page("n"));
     for part in [
         "|1 234 567|",
@@ -121,7 +121,7 @@ fn quiet_machine_is_good() {
 }
 
 #[test]
-fn past_loss_is_told() {
+fn past_loss_is_shown() {
     let mut published = losing();
     published.conditions.clear();
     let page = published.page("n");

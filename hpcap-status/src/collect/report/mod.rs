@@ -1,4 +1,4 @@
-//! What the dashboard shows, as data. The screen, the text of `--once` and the JSON of `--json` render
+//! The report: the content of the dashboard, as data. The screen, the text of `--once` and the JSON of `--json` render
 //! this one model, and a stored report renders like a live one.
 //!
 //! Fields that `hpcapctl status --json` also has have the same names and meanings.
@@ -36,7 +36,7 @@ pub struct Report {
     pub unseen: Vec<String>,
 }
 
-/// How the captures of the machine are, from bad to good.
+/// State of the captures of the machine, from bad to good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Level {
@@ -61,7 +61,7 @@ pub enum Level {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Verdict {
-    /// How it is.
+    /// The state.
     pub level: Level,
     /// Whether frames are lost, where, how many, and since when.
     pub headline: String,
@@ -101,7 +101,7 @@ pub struct Pool {
     pub page_bytes: u64,
     /// Pages in the pool.
     pub total: u64,
-    /// Pages that nobody uses.
+    /// Number of free pages.
     pub free: u64,
 }
 

@@ -44,7 +44,7 @@ pub struct Rates {
     pub mean_frame_bytes: Option<f64>,
 }
 
-/// What is known of the losses of a queue.
+/// The losses of a queue.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Losses {
@@ -89,7 +89,7 @@ pub struct QueueReport {
     pub running: bool,
     /// `ended`, `stopped`, `failed` or `died`; `None` while it runs.
     pub end: Option<String>,
-    /// What serves the queue: `module` or `hpcapd`.
+    /// The engine that serves the queue: `module` or `hpcapd`.
     pub producer: String,
     /// Name and version of the producer.
     pub software: String,
