@@ -10,7 +10,7 @@ use crate::process::{Usage, own, run};
 use crate::report::{Pairs, Report, Target, Unit};
 use crate::workspace::{Workspace, files_below, total_bytes};
 
-/// Where to write, and how much.
+/// Settings of the disk benchmark.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// A folder on the disk.

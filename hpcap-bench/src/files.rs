@@ -11,7 +11,7 @@ use crate::process::{own, run};
 use crate::report::{Figure, Pairs, Report, Row, Target, Unit};
 use crate::workspace::{Workspace, files_below, free_bytes, total_bytes};
 
-/// Where to work, and with files of what size.
+/// Settings of the file benchmarks.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// Folders to work in, each of which is measured separately.

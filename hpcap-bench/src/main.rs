@@ -9,7 +9,7 @@ fn main() -> ExitCode {
     match hpcap_cli::parse::<Cli>(&[]).run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // The exit code tells of the failure where nobody reads the message.
+            // The exit code reports the failure even if nobody reads the message.
             let _ = writeln!(std::io::stderr(), "hpcap-bench: {error}");
             ExitCode::from(error.exit_code())
         }

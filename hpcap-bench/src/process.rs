@@ -36,8 +36,8 @@ fn interrupt() -> &'static Arc<AtomicBool> {
     FLAG.get_or_init(|| {
         let flag = Arc::new(AtomicBool::new(false));
         for signal in [SIGINT, SIGTERM] {
-            // Without a handler, a signal ends the program at once and leaves its files: no reason
-            // to fail.
+            // Without a handler, a signal ends the program at once and leaves its files behind, which is no reason to
+            // fail.
             let _ = signal_hook::flag::register(signal, Arc::clone(&flag));
         }
         flag
@@ -272,8 +272,8 @@ impl Times {
         Duration::from_nanos(self.total_ns.saturating_sub(earlier.total_ns))
     }
 
-    /// Returns the time since `earlier` in the process's own code, and in the kernel. The sum is
-    /// exact. The split comes from samples, of which a short time has few.
+    /// Returns the time since `earlier` in the process's own code, and in the kernel. The sum is exact. The split comes
+    /// from samples, which are few in a short time.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> (Duration, Duration) {
         let total = Duration::from_nanos(self.total_ns.saturating_sub(earlier.total_ns));
@@ -294,7 +294,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_program_that_fails_says_why() {
+    fn failed_program_has_its_reason() {
         let folder = tempfile::tempdir().unwrap();
         let mut command = Command::new("sh");
         command.args(["-c", "echo no such luck >&2; exit 3"]);
@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn times_are_those_of_the_process() {
+    fn times_belong_to_the_process() {
         let folder = tempfile::tempdir().unwrap();
         let mut command = Command::new("sh");
         command.args(["-c", "i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done"]);

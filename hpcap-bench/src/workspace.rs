@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_workspace_vanishes_with_what_is_in_it() {
+    fn workspace_is_removed_with_its_files() {
         let parent = tempfile::tempdir().unwrap();
         let workspace = Workspace::new(parent.path(), 1).unwrap();
         fs::create_dir(workspace.file("d")).unwrap();
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn no_room_is_said() {
+    fn missing_room_is_an_error() {
         let parent = tempfile::tempdir().unwrap();
         let error = Workspace::new(parent.path(), u64::MAX).unwrap_err();
         assert_eq!(error.kind(), Kind::Full);

@@ -244,7 +244,7 @@ proptest! {
     /// each damaged frame once, and arms every descriptor with its own slot before the NIC owns it
     /// again.
     #[test]
-    fn what_was_sent_is_harvested(
+    fn every_sent_frame_is_harvested(
         order in 6..9_u32,
         chunk in 1..8_u32,
         sent in prop::collection::vec(sent(), 1..120),
@@ -256,7 +256,7 @@ proptest! {
 
 /// Frames of about a multiple of the slot size come to lie at every place of the ring.
 #[test]
-fn frames_go_over_the_end_of_the_ring_and_of_chunks() {
+fn frames_cross_the_ends_of_ring_and_chunks() {
     for len in [
         SLOT_BYTES,
         SLOT_BYTES + 1,
@@ -269,7 +269,7 @@ fn frames_go_over_the_end_of_the_ring_and_of_chunks() {
 
 /// A harvest without room for all frames is followed by one that begins with the rest.
 #[test]
-fn frames_that_do_not_fit_the_bounce_buffer_come_next() {
+fn frames_beyond_the_buffer_come_next() {
     let mut ring = Ring::new(64, 1);
     let mut nic = Nic::new(&ring, 64);
     for _ in 0..7 {
@@ -286,7 +286,7 @@ fn frames_that_do_not_fit_the_bounce_buffer_come_next() {
 
 /// Frames that are not released are harvested again; a damaged frame among them counts once.
 #[test]
-fn what_is_not_released_comes_again() {
+fn unreleased_frames_come_again() {
     let mut ring = Ring::new(64, 4);
     let mut nic = Nic::new(&ring, 64);
     for sent in [
@@ -308,7 +308,7 @@ fn what_is_not_released_comes_again() {
 /// Positions wrap at 2^32, after five minutes at line rate, and damaged frames are rare. Each of
 /// them must count, however many good frames came before it.
 #[test]
-fn a_damaged_frame_counts_after_billions_of_good_ones() {
+fn damaged_frame_counts_at_any_position() {
     let mut ring = Ring::new(64, 4);
     let mut nic = Nic::new(&ring, 64);
     for _ in 0..9 {
@@ -328,7 +328,7 @@ fn a_damaged_frame_counts_after_billions_of_good_ones() {
 /// The NIC fills its ring with one frame that never ends. The frame is damaged, and the ring goes
 /// on.
 #[test]
-fn a_frame_without_an_end_does_not_stop_the_ring() {
+fn endless_frame_does_not_stop_the_ring() {
     let mut ring = Ring::new(64, 4);
     let mut nic = Nic::new(&ring, 64);
     let full = Descriptor {
@@ -366,7 +366,7 @@ fn descriptors_are_given_back_64_at_a_time() {
 
 /// The driver does not trust a device that writes to a descriptor that it does not own.
 #[test]
-fn the_harvest_does_not_go_around_the_ring() {
+fn harvest_takes_at_most_one_ring() {
     let mut ring = Ring::new(64, 4);
     for i in 0..64 {
         ring.write_back(

@@ -28,7 +28,7 @@ fn printed(arguments: &[&str]) -> String {
 }
 
 #[test]
-fn the_producer_is_measured_and_reported() {
+fn producer_is_measured_and_reported() {
     let arguments = ["ring", "--ring", "4M", "--runs", "1", "--batch", "32"];
     let output = bench(&[&arguments[..], &["--json"]].concat());
     assert!(output.status.success(), "{output:?}");
@@ -96,7 +96,7 @@ fn help_of_all_commands() {
 }
 
 #[test]
-fn errors_name_what_was_tried() {
+fn errors_name_the_attempt() {
     for (name, arguments) in [
         ("disk_nowhere", &["disk", "/nonexistent"][..]),
         ("memory_nowhere", &["memory", "--dir", "/nonexistent"]),
@@ -114,7 +114,7 @@ fn errors_name_what_was_tried() {
 }
 
 #[test]
-fn a_disk_without_room_is_an_error() {
+fn disk_without_room_is_an_error() {
     let output = bench(&["disk", "/tmp", "--size", "1000T"]);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
 }

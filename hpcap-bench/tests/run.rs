@@ -105,7 +105,7 @@ fn capture_without_faults_has_no_problem() {
 }
 
 #[test]
-fn losses_must_be_as_many_as_are_told() {
+fn reported_losses_must_equal_missing_frames() {
     let capture = &frames(1000)[..990];
     assert_eq!(account(1000, capture, Some(10)).problems, [""; 0]);
     assert_eq!(account(1000, capture, None).problems, [""; 0]);
@@ -213,7 +213,7 @@ fn each_frame_of_a_run_is_accounted_for() {
 }
 
 #[test]
-fn interrupted_run_keeps_what_it_has() {
+fn interrupted_run_keeps_its_results() {
     with_tcpdump(|| {
         let folder = tempfile::tempdir().unwrap();
         let out = folder.path().join("out");

@@ -150,7 +150,7 @@ fn capture_files_arrive_byte_for_byte() {
 }
 
 #[test]
-fn frames_that_ethernet_cannot_carry_are_counted_by_reason() {
+fn unsendable_frames_are_counted_by_reason() {
     in_namespace(|| {
         create_veth_pair("snd", "rx", 9000);
         ip("link set snd mtu 1500");
@@ -174,7 +174,7 @@ fn frames_that_ethernet_cannot_carry_are_counted_by_reason() {
 }
 
 #[test]
-fn a_signal_ends_it_with_the_exact_count() {
+fn signal_ends_sending_with_the_exact_count() {
     in_namespace(|| {
         create_veth_pair("snd", "rx", 9000);
         let mut source = open("af_packet:rx");
@@ -200,7 +200,7 @@ fn a_signal_ends_it_with_the_exact_count() {
 }
 
 #[test]
-fn people_get_a_line() {
+fn text_output_is_one_line() {
     in_namespace(|| {
         create_veth_pair("snd", "rx", 9000);
         let output = run(&["send", "gen:count=7", "--to", "snd"]);
@@ -214,7 +214,7 @@ fn people_get_a_line() {
 }
 
 #[test]
-fn a_cut_file_is_sent_as_far_as_it_goes_and_fails() {
+fn cut_file_is_sent_up_to_the_cut() {
     in_namespace(|| {
         create_veth_pair("snd", "rx", 9000);
         let folder = tempfile::tempdir().unwrap();
@@ -272,7 +272,7 @@ fn exit_codes_and_messages() {
 }
 
 #[test]
-fn an_interface_that_is_down_is_an_error() {
+fn interface_that_is_down_is_an_error() {
     in_namespace(|| {
         create_veth_pair("snd", "rx", 9000);
         ip("link set snd down");

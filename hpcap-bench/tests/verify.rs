@@ -139,7 +139,7 @@ fn whole_files_of_a_stream_are_one_sequence() {
 }
 
 #[test]
-fn a_missing_frame_needs_a_gap() {
+fn missing_frame_needs_a_gap() {
     let folder = Folder::new();
     let mut frames = frames(50);
     frames.drain(20..23);
@@ -153,7 +153,7 @@ fn a_missing_frame_needs_a_gap() {
 }
 
 #[test]
-fn what_is_missing_between_two_recordings_is_no_loss() {
+fn frames_between_recordings_are_no_loss() {
     let folder = Folder::new();
     let frames = frames(100);
     let end = write_file(
@@ -172,7 +172,7 @@ fn what_is_missing_between_two_recordings_is_no_loss() {
 }
 
 #[test]
-fn a_changed_byte_and_a_frame_that_is_there_twice_are_found() {
+fn damaged_and_repeated_frames_are_found() {
     let folder = Folder::new();
     let path = folder.path("a.raw");
     let good = frames(30);
@@ -226,7 +226,7 @@ fn listening(contract: Contract) -> Listening {
 }
 
 #[test]
-fn a_queue_is_verified_to_its_end() {
+fn queue_is_verified_to_its_end() {
     let engine = engine("gen:size=60-1514,count=300000");
     let how = listening(Contract::Lossless);
     let found = verify_queue(engine.queue(), &how, &AtomicBool::new(false)).unwrap();
@@ -238,7 +238,7 @@ fn a_queue_is_verified_to_its_end() {
 }
 
 #[test]
-fn a_slow_lossy_listener_accounts_for_all_it_missed() {
+fn slow_lossy_listener_counts_its_losses() {
     let engine = engine("gen:size=1514,count=100000");
     let how = Listening {
         pause: Duration::from_millis(5),
@@ -251,7 +251,7 @@ fn a_slow_lossy_listener_accounts_for_all_it_missed() {
 }
 
 #[test]
-fn a_limit_ends_it() {
+fn limit_ends_the_verification() {
     let engine = engine("gen:");
     let how = Listening {
         frames: Some(10_000),

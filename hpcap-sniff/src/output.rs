@@ -22,12 +22,12 @@ const NOTICE_MS: u16 = 50;
 /// Longest time that a reader can keep a program from ending.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// What has become of the reader of the output.
+/// State of the reader of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reader {
-    /// It reads.
+    /// The reader takes the output.
     Present,
-    /// It has closed the pipe, or reads nothing although this program was asked to stop.
+    /// The reader has closed the pipe, or reads nothing although this program was asked to stop.
     Gone,
 }
 

@@ -12,7 +12,7 @@ use crate::print::{Place, Printer};
 use crate::statistics::Statistics;
 use crate::totals::Totals;
 
-/// What to do with frames, and when to end.
+/// Settings of the loop.
 #[derive(Debug)]
 pub struct Sniffer {
     /// Prints frames; `None` only counts them.
@@ -23,11 +23,11 @@ pub struct Sniffer {
     pub count: Option<u64>,
     /// End at this stream offset.
     pub end: Option<u64>,
-    /// Where the poll thread runs.
+    /// The CPU of the poll thread.
     pub cpu: PollCpu,
     /// The counts so far.
     pub totals: Totals,
-    /// Tells the counts to whoever asks; `None` if nobody can.
+    /// Prints the counts at SIGUSR1; `None` if the signal cannot be handled.
     pub statistics: Option<Statistics>,
 }
 

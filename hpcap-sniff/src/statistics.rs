@@ -1,4 +1,4 @@
-//! The counts so far, for whoever sends SIGUSR1.
+//! Prints the counts so far at SIGUSR1.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,7 +32,7 @@ impl Statistics {
         })
     }
 
-    /// Tells `totals` if somebody has asked since the last call.
+    /// Prints `totals` if SIGUSR1 has come since the last call.
     pub(crate) fn tell_if_asked(&self, totals: &Totals) {
         // This is called for each frame, and a load costs less than a swap.
         if self.asked.load(Ordering::Relaxed) && self.asked.swap(false, Ordering::Relaxed) {

@@ -1,4 +1,4 @@
-//! What was printed, and what is missing from it.
+//! The numbers of printed and of missing frames.
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ pub struct Totals {
     pub bytes: u64,
     /// Frames that the filter refused.
     pub filtered: u64,
-    /// What is missing, by reason.
+    /// The missing frames, by reason.
     pub lost: Ledger,
 }
 

@@ -1,4 +1,4 @@
-//! What is printed of frames of each kind.
+//! The printed lines of frames of each kind.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -36,7 +36,7 @@ fn printed(frames: &[Vec<u8>], style: Style) -> String {
 }
 
 #[test]
-fn lines_are_those_of_tcpdump() {
+fn lines_agree_with_tcpdump() {
     let text = printed(&one_of_each_kind(), Style::Line);
     let lines: Vec<&str> = text
         .lines()
@@ -67,7 +67,7 @@ fn lines_are_those_of_tcpdump() {
 }
 
 #[test]
-fn log_is_that_of_2006() {
+fn lines_agree_with_the_log_of_2006() {
     let frame = ethernet(0x0800, &ipv4(6, &tcp(57_758, 5632, 0x10, &[1; 8])));
     let text = printed(&[frame], Style::Log);
     let (place, headers) = text.split_once('\n').unwrap();

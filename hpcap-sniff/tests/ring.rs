@@ -110,7 +110,7 @@ fn sniffer_stops_after_the_count() {
 }
 
 #[test]
-fn sniffer_prints_what_the_filter_matches() {
+fn sniffer_prints_the_matching_frames() {
     for (filter, matching) in [("greater 61", 0), ("udp and less 60", 1000)] {
         let engine = engine("gen:size=60,count=1000");
         let (text, totals) = sniffed(&engine, Style::Line, filter, None);

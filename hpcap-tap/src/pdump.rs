@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn refusal_names_what_is_wrong() {
+    fn refusal_names_the_wrong_part() {
         for (text, word) in [
             ("", "KEY=VALUE"),
             ("port=0,queue=0", "rx-dev and tx-dev are missing"),

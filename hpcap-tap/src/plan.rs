@@ -1,4 +1,4 @@
-//! What the command line asks for.
+//! The plan that a command line asks for.
 
 use std::io::IsTerminal;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -193,8 +193,8 @@ fn parse_address(text: &str) -> Result<SocketAddr> {
     found.ok_or_else(|| refused("the host has no address".into()))
 }
 
-/// Refuses files whose name says that they are something else: nothing here is compressed, and RAW is
-/// what a recorder writes.
+/// Refuses files whose name says that they are something else: nothing here is compressed, and only a recorder writes
+/// RAW.
 fn refuse_other_endings(outputs: &[Output]) -> Result<()> {
     const OTHER: [&str; 7] = ["gz", "zst", "xz", "bz2", "lz4", "raw", "part"];
     for output in outputs {

@@ -1,4 +1,4 @@
-//! What the program tells on standard error.
+//! The report on standard error.
 
 use std::time::{Duration, Instant};
 
@@ -92,7 +92,7 @@ pub fn describe_late_start(name: &str, event: Timestamp, oldest: Timestamp) -> S
     )
 }
 
-/// Describes what is missing of the frames of `taps`, of which viewers missed `viewers` more.
+/// Describes the missing frames of `taps`, and those that only viewers missed: `viewers`.
 #[must_use]
 pub fn describe_losses(taps: &[Tap], viewers: u64) -> String {
     let (mut missed, mut before) = (viewers, 0);

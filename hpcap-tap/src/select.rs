@@ -1,4 +1,4 @@
-//! Which queues a command line means.
+//! The choice of queues from a command line.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -117,7 +117,7 @@ impl Pattern {
         Ok(queues)
     }
 
-    /// Returns the error for a pattern that means none of the queues `names`.
+    /// Returns the error for a pattern that matches none of the queues `names`.
     fn nothing(&self, names: &[QueueName], unseen: Vec<Error>) -> Error {
         let tried = format!("open {self}");
         if let Some(error) = unseen.into_iter().next() {
@@ -172,7 +172,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pattern_reads_what_it_prints() {
+    fn pattern_reads_back_as_it_prints() {
         for text in ["*", "hpcap3:*", "hpcap0", "hpcap1:2", "/run/x/hpcap0.sock"] {
             assert_eq!(text.parse::<Pattern>().unwrap().to_string(), text);
         }

@@ -15,7 +15,7 @@ use crate::window::{self, Window};
 /// Name of the listener in the lists of the queue.
 const PROGRAM: &str = "hpcap-tap";
 
-/// What became of the frames of a queue, in this tap.
+/// Counts of the frames of a queue, in this tap.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Counts {
     /// Frames that the tap has read.
@@ -26,7 +26,7 @@ pub struct Counts {
     pub lost: Ledger,
 }
 
-/// A queue, to which the tap is attached while anybody views.
+/// A queue, to which the tap is attached while there are viewers.
 #[derive(Debug)]
 pub struct Tap {
     address: QueueAddress,
@@ -45,16 +45,16 @@ pub struct Tap {
     has_ended: bool,
 }
 
-/// What a tap finds in its queue.
+/// The next item of a queue.
 #[derive(Debug)]
 pub enum Found<'a> {
     /// A frame that matches the filter.
     Frame(Frame<'a>),
     /// Frames are missing here.
     Lost(Ledger),
-    /// Something that viewers need not know, such as a frame that does not match.
+    /// An item that viewers do not need, such as a frame that does not match.
     Other,
-    /// Nothing has come since.
+    /// No further item has come yet.
     Nothing,
     /// The queue has ended, and everything was read.
     End,
@@ -113,7 +113,7 @@ impl Tap {
         self.info().file_header(caplen, self.filter.expression())
     }
 
-    /// What became of the frames so far.
+    /// The counts so far.
     #[must_use]
     pub fn counts(&self) -> &Counts {
         &self.counts

@@ -144,8 +144,8 @@ impl Tool {
         }
     }
 
-    /// Returns the losses that the program tells of, by reason; `None` if it says nothing. `found` is
-    /// what is in its files, and `printed` what it has printed.
+    /// Returns the losses that the program reports, by reason; `None` if it says nothing. `found` are the frames in its
+    /// files, and `printed` is the text that it has printed.
     pub(crate) fn said_lost(self, found: &Findings, printed: &str) -> Said {
         if self.is_ours() {
             let lost = found.gap_lost.iter().filter(|(_, count)| count.frames > 0);

@@ -12,7 +12,7 @@ pub(super) struct Curve {
     pub(super) points: Vec<(f64, Value)>,
 }
 
-/// What the axes show.
+/// Settings of the axes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Axes<'a> {
     pub(super) x: &'a str,
@@ -26,7 +26,7 @@ const LEFT: f32 = 64.0;
 const RIGHT: f32 = WIDTH - 170.0;
 const TOP: f32 = 96.0;
 const BOTTOM: f32 = 400.0;
-/// Least distance of two names.
+/// Smallest distance between two names.
 const LINE: f32 = 16.0;
 
 /// Draws `curves`.
@@ -78,7 +78,7 @@ pub(super) fn draw(title: &str, explanation: &str, axes: Axes<'_>, curves: &[Cur
     finish(drawing, BOTTOM + 52.0)
 }
 
-/// Draws the numbers below, without those that would touch the one before.
+/// Draws the numbers below the axis, and omits each that would touch its left neighbour.
 fn draw_marks(drawing: &mut Drawing, axes: Axes<'_>, x: &impl Fn(f64) -> f32) {
     let mut free_from = 0.0;
     for mark in axes.marks {

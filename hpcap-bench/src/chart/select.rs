@@ -77,7 +77,7 @@ fn distinct(names: impl Iterator<Item = String>) -> Vec<String> {
     all
 }
 
-/// What captures, with the number of readers where there are several.
+/// The name of the target, with the number of readers if there are several.
 fn target(m: &Measurement) -> String {
     match m.consumers {
         1 => m.target.clone(),
@@ -92,7 +92,7 @@ fn size(m: &Measurement) -> String {
     }
 }
 
-/// What is offered, in words.
+/// The offered load, in words.
 fn load(m: &Measurement) -> String {
     let rate = match m.rate.as_str() {
         "max" => "as fast as the sender can",

@@ -17,11 +17,10 @@ use crate::run::{
 
 /// Measure captures frame by frame, under the same load one after the other (needs root)
 ///
-/// Frames of each size are sent at each rate over a veth pair in a namespace of its own, and each
-/// target captures them. Every frame that was sent is accounted for. The command fails if one is
-/// missing that the target does not tell of. The folder of the results has a page with charts
-/// (report.html), results.json, results.csv, and one .dat file a target with the columns of the
-/// original HPCAP; an interrupted run keeps what it has.
+/// Frames of each size are sent at each rate over a veth pair in a namespace of its own, and each target captures them.
+/// Every frame that was sent is accounted for. The command fails if a frame is missing that the target does not report
+/// as lost. The folder of the results has a page with charts (report.html), results.json, results.csv, and one .dat
+/// file a target with the columns of the original HPCAP; an interrupted run keeps what it has.
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
     /// Sizes in bytes without FCS, imix, or edges (60, 61, 63, 64, 65, 72, 127 ... 1514)

@@ -71,7 +71,7 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<()> {
 
 /// Verifies the queue or the files that `args` name.
 ///
-/// A thread does it, because a FIFO that nobody writes and a daemon that stands still answer nothing: a
+/// A thread verifies, because opening a FIFO without a writer, or the queue of a stopped daemon, can block for ever: a
 /// signal must end the command even so.
 fn find(args: &VerifyArgs, stop: &Arc<AtomicBool>) -> Result<Vec<Findings>> {
     let queue = queue_of(&args.targets)?;

@@ -87,7 +87,7 @@ mod tests {
     /// By hand: the variances of the means are 2.6207 and 0.7471, 7 of 7.64 degrees of freedom count,
     /// and the margin is 2.365 times the root of 3.3678.
     #[test]
-    fn interval_is_that_of_welch() {
+    fn interval_agrees_with_welch() {
         let before = [27.5, 21.0, 19.0, 23.6, 17.0, 17.9];
         let after = [27.1, 22.0, 20.8, 23.4, 23.4, 23.5];
         let d = Difference::of(&before, &after).unwrap();

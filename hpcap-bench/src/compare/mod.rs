@@ -81,7 +81,7 @@ pub enum Verdict {
 /// One compared figure.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Line {
-    /// What was measured.
+    /// Name of the measurement.
     pub what: String,
     /// The figure.
     pub metric: Metric,
@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_in_one_only_is_said() {
+    fn measurements_of_one_side_are_named() {
         let comparison = compare(&results("a", &[1.0, 2.0]), &results("b", &[1.0, 2.0]));
         assert!(comparison.lines.is_empty());
         assert_eq!(

@@ -75,13 +75,13 @@ ob=(2)
 ";
 
     #[test]
-    fn only_the_programs_own_instructions_count() {
+    fn only_instructions_of_the_program_count() {
         assert_eq!(instructions_of(PROFILE, "/opt/bench"), Some(116));
         assert_eq!(instructions_of(PROFILE, "/usr/lib/libc.so.6"), Some(7030));
     }
 
     #[test]
-    fn a_program_that_was_not_counted_has_no_sum() {
+    fn program_that_was_not_counted_has_no_sum() {
         assert_eq!(instructions_of(PROFILE, "/opt/other"), None);
     }
 }

@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_name_is_an_error() {
+    fn unknown_name_is_an_error() {
         let error = Loop::named(&["pull".into()]).unwrap_err().to_string();
         assert!(error.contains("expected one of push, "), "{error}");
     }

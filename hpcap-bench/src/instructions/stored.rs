@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_name_is_not_compared() {
+    fn new_name_is_not_compared() {
         let stored = Stored::new(&[]);
         assert_eq!(stored.compare(&counted(1.0)), None);
     }

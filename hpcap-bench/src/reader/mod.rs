@@ -1,5 +1,5 @@
-//! The cost of a frame for a program that reads a queue: with a stream of events, beside a loop over a
-//! listener, which does the same by hand.
+//! The cost of a frame for a program that reads a queue: one that reads a stream of events, and one that does the same
+//! by hand in a loop over a listener.
 //!
 //! Producer and reader take turns in one thread. The producer fills half of the ring, and then the
 //! reader, whose time alone is measured, reads all of it, looks at the first byte of each frame, and

@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_median_is_the_middle_one_or_between_the_middle_two() {
+    fn median_is_the_middle_value() {
         let figure = Figure::of(Unit::NsPerFrame, &[3.0, 1.0, 20.0]);
         assert_eq!((figure.min, figure.median, figure.max), (1.0, 3.0, 20.0));
         assert_eq!(Figure::of(Unit::Bytes, &[1.0, 2.0]).median, 1.5);
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_figure_is_short() {
+    fn figure_is_short() {
         let figure = Figure::of(Unit::NsPerFrame, &[12.345, 12.0, 13.06]);
         assert_eq!(figure.to_string(), "12.3 ns (12.0 to 13.1)");
         assert_eq!(

@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn a_target_is_met_or_missed() {
+    fn target_is_met_or_missed() {
         let ratio = |least| beside(10.0, 8.0).target(Target::Ratio(least));
         assert_eq!(ratio(0.8).verdict, Verdict::Pass);
         assert_eq!(ratio(0.81).verdict, Verdict::Miss);
@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn the_table_is_markdown() {
+    fn table_is_markdown() {
         let mut report = Report::new();
         report.add(beside(10.0, 8.0).target(Target::Ratio(0.9)));
         report.add(Row::skipped("capture", "needs root"));

@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_ratio_is_that_of_a_round() {
+    fn ratio_is_that_of_a_round() {
         let mut pairs = Pairs::new(Unit::BytesPerSecond);
         for (ours, peer) in [(1e9, 2e9), (3e9, 4e9), (9e9, 9e9)] {
             pairs.add(ours, peer);

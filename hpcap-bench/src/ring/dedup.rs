@@ -1,5 +1,5 @@
-//! The cost of the duplicate filter: the poll loop without it, with it but without duplicates, and
-//! with every other frame a copy.
+//! The cost of the duplicate filter: the poll loop without the filter, with the filter and no duplicates, and with the
+//! filter where every other frame is a duplicate.
 //!
 //! All frames have the same bytes except for a number, which the loop writes into each frame in the
 //! NIC's place. The buffers come round again and again, and without new numbers every frame would
@@ -16,7 +16,7 @@ use crate::report::{Pairs, Report, Row, Target, Unit};
 
 /// Length of the frames in bytes.
 pub(super) const LEN: u16 = 60;
-/// The filter that the modules and the engine have, unless they are told otherwise.
+/// The settings of the filter, which are the defaults of the modules and of the engine.
 pub(super) const WINDOW: DedupSettings = DedupSettings {
     window: 32_768,
     compare_bytes: 70,

@@ -22,10 +22,10 @@ pub struct Offered {
 /// What the capturing program says it has lost, by reason; `None` if it says nothing.
 pub type Said = Option<BTreeMap<String, u64>>;
 
-/// What became of the frames.
+/// The outcome of all frames of a measurement.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Account {
-    /// What was sent.
+    /// What the sender says it has sent.
     pub offered: Offered,
     /// Frames that arrived, every byte of which is right; a frame that arrived twice counts twice.
     pub captured: u64,
@@ -41,10 +41,10 @@ pub struct Account {
     pub foreign: u64,
     /// Frames that did not arrive.
     pub missing: u64,
-    /// What the program says about them.
+    /// The losses that the program reports.
     pub said: Said,
-    /// Missing frames that the program does not tell of; negative if it tells of more than are
-    /// missing. `None` if it says nothing.
+    /// Missing frames that the program does not report as lost; negative if it reports more losses than frames are
+    /// missing; `None` if it reports nothing.
     pub unexplained: Option<i64>,
     /// From sending a frame to reading it from the queue.
     pub latency: Option<Summary>,
@@ -52,7 +52,7 @@ pub struct Account {
     pub latencies: Vec<(u64, u64)>,
     /// From sending a frame to the time in its record.
     pub stamp_error: Option<Summary>,
-    /// What does not add up, one sentence each.
+    /// Contradictions between the numbers, one sentence each.
     pub problems: Vec<String>,
 }
 
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn silence_explains_nothing_and_claims_nothing() {
+    fn program_without_figures_explains_nothing() {
         let account = Account::new(offered(100), &found(90), None);
         assert_eq!((account.missing, account.unexplained), (10, None));
         assert!(account.problems.is_empty());

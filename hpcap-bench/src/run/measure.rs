@@ -45,7 +45,7 @@ pub struct Measurement {
     pub consumers: usize,
     /// Number of the measurement among those of the same kind.
     pub repeat: usize,
-    /// What became of the frames.
+    /// The outcome of all frames.
     #[serde(flatten)]
     pub account: Account,
     /// The processor time.
@@ -91,7 +91,7 @@ pub(super) fn measure(
     })
 }
 
-/// What a capture has brought.
+/// The findings of a capture.
 struct Captured {
     sent: Sent,
     found: Findings,
@@ -100,7 +100,7 @@ struct Captured {
     problems: Vec<String>,
 }
 
-/// What a capture has used.
+/// The processor time and the memory of a capture.
 struct Used {
     user: Duration,
     kernel: Duration,
@@ -214,7 +214,7 @@ fn queue(engine: Engine, cell: &Cell, source: &str, workspace: &Workspace) -> Re
     })
 }
 
-/// How the consumers read.
+/// Settings of the consumers.
 const LISTENING: Listening = Listening {
     contract: Contract::Lossless,
     start: Start::Newest,
@@ -249,7 +249,7 @@ fn settle(arrived: impl Fn() -> u64, sent: u64) -> Result<()> {
             (last, since) = (now, Instant::now());
         }
     }
-    // One that is too many would come now.
+    // A frame that is one too many would arrive now.
     thread::sleep(Duration::from_millis(200));
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! What is measured: sizes, rates, duplicate rates, consumers and targets, and the order of it.
+//! The plan of the measurements: sizes, rates, duplicate rates, consumers and targets, and their order.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn source_says_what_is_sent() {
+    fn source_describes_the_frames() {
         let cells = plan().cells();
         let source = |n: usize| cells[n].source(Duration::from_millis(1500));
         assert_eq!(source(0), "gen:size=60,duration=1500ms");

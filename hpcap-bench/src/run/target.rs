@@ -1,4 +1,5 @@
-//! What captures: `hpcapd` with programs that read its queue, or a program that writes files.
+//! The target of a measurement, which captures: `hpcapd` with programs that read its queue, or a program that writes
+//! files.
 
 use std::fmt;
 use std::path::Path;

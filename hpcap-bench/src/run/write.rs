@@ -55,8 +55,8 @@ fn replace(path: &Path, text: &str) -> Result<()> {
 /// for in Mb/s, frame size, duration, rate in Mb/s without preamble, FCS and gap, frames generated,
 /// received, lost, received %, disappeared, lost %, lost in the port, its %, duplicates, its %.
 ///
-/// The original rescales numbers that do not add up; here they stay as they are, and frames that
-/// nobody tells of are `disappeared`. A size or rate that is no number is 0.
+/// The original rescales numbers that do not add up; here they stay as they are, and unreported losses are
+/// `disappeared`. A size or rate that is no number is 0.
 fn dat<'a>(measurements: impl Iterator<Item = &'a Measurement>) -> String {
     let mut text = String::new();
     for m in measurements {

@@ -15,7 +15,7 @@ const DISTANCE_MAX: usize = 1024;
 /// Frames that are kept: those that a copy may be of, and those of the current batch.
 const KEPT: usize = DISTANCE_MAX + BATCH;
 
-/// How many frames are sent twice, and how far apart.
+/// Part of the frames that are sent twice, and the distance of the copies.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CopySettings {
     /// Part of all sent frames that are copies, from 0 to below 1.

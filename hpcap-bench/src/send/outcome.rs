@@ -29,7 +29,7 @@ pub struct Outcome {
     pub mtu: u32,
     /// Frames that the interface has taken.
     pub sent: Count,
-    /// Sent frames of which the source has only the start, which is the part that was sent.
+    /// Sent frames of which the file has only the first bytes; only these bytes were sent.
     pub cut: Count,
     /// Sent frames that are copies of frames sent before.
     pub copies: Count,
@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn people_read_what_was_sent_and_what_was_not() {
+    fn text_names_sent_and_unsent_frames() {
         let mut outcome = Outcome {
             interface: "eth1".into(),
             mtu: 1500,

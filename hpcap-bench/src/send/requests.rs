@@ -1,4 +1,4 @@
-//! What signals ask of a transmission.
+//! Requests that signals make of a transmission.
 
 use std::io;
 use std::sync::Arc;

@@ -30,8 +30,8 @@ struct Stream {
     ledgers: Option<(Ledger, Ledger)>,
     /// Stream offset of the end of the last file.
     end_off: Option<u64>,
-    /// Whether there is a part of the stream between the last file and this one that nobody
-    /// recorded. Frames missing before the first frame of this file are then in no file.
+    /// Whether a part of the stream between the last file and this one is in no recording. Frames missing before the
+    /// first frame of this file are then in no file.
     interrupted: bool,
 }
 
@@ -48,7 +48,7 @@ impl Stream {
     }
 
     fn header(&mut self, header: &FileHeader) {
-        // A file may begin before the end of the one before, which a recorder has padded.
+        // A file may begin before the previous file ends, because a recorder has padded that file.
         self.interrupted = self.end_off.is_some_and(|end| end < header.stream_off);
         let first = self.ledgers.map_or(header.ledger, |(first, _)| first);
         self.ledgers = Some((first, header.ledger));

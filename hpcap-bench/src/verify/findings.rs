@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_frame_is_a_complaint_unless_a_gap_names_it() {
+    fn missing_frame_needs_a_gap() {
         assert_eq!(found().unexplained(), 10);
         assert_eq!(found().complaints(None).len(), 1);
         let gap = Findings {
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ledger_explains_a_loss_only_where_there_can_be_no_gap() {
+    fn ledger_explains_losses_without_gaps() {
         let ledger = Findings {
             ledger_lost: lost(Reason::RingFull, 10),
             ..found()
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_at_all_is_a_complaint() {
+    fn empty_stream_is_a_problem() {
         assert_eq!(
             Findings::default().complaints(None),
             ["there is no generated frame"]

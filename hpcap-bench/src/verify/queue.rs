@@ -11,7 +11,7 @@ use hpcap::{
 use super::findings::Findings;
 use super::judge::Judge;
 
-/// Most bytes that are read before they are acknowledged.
+/// Largest number of bytes that are read before they are acknowledged.
 pub const ACK_BYTES: u64 = 256 << 10;
 /// Longest wait before signals and limits are checked again.
 const LOOK: Duration = Duration::from_millis(100);

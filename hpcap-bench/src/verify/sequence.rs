@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-/// Most ranges of missing numbers that are kept, to recognise numbers that come late.
+/// Largest number of ranges of missing numbers that are kept, to recognise numbers that come late.
 const HOLES_MAX: usize = 1 << 16;
 
 /// Follows numbers that should come one after the other.
@@ -104,21 +104,21 @@ mod tests {
     }
 
     #[test]
-    fn a_row_has_nothing_to_say() {
+    fn complete_sequence_has_no_findings() {
         let s = of(&[5, 6, 7, 8]);
         assert_eq!(s.range(), Some((5, 8)));
         assert_eq!((s.missing, s.holes, s.reordered, s.repeated), (0, 0, 0, 0));
     }
 
     #[test]
-    fn a_late_number_fills_its_hole_once() {
+    fn late_number_fills_its_hole_once() {
         let s = of(&[0, 4, 2, 2, 5]);
         assert_eq!((s.missing, s.holes, s.reordered, s.repeated), (2, 1, 1, 1));
     }
 
     proptest! {
         #[test]
-        fn any_numbers_are_counted_as_a_set_says(numbers in proptest::collection::vec(0u64..60, 1..80)) {
+        fn any_numbers_agree_with_a_set(numbers in proptest::collection::vec(0u64..60, 1..80)) {
             let s = of(&numbers);
             let seen: BTreeSet<u64> = numbers.iter().copied().collect();
             let (first, last) = (*seen.first().unwrap(), *seen.last().unwrap());

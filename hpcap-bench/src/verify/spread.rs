@@ -147,7 +147,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn quantiles_are_those_of_a_sorted_list(mut times in proptest::collection::vec(0i64..1_000_000_000, 1..300)) {
+        fn quantiles_agree_with_a_sorted_list(mut times in proptest::collection::vec(0i64..1_000_000_000, 1..300)) {
             let mut spread = Spread::default();
             times.iter().for_each(|ns| spread.add(*ns));
             times.sort_unstable();

@@ -35,7 +35,7 @@ pub struct RingLayout {
     pub block_bytes: u64,
 }
 
-/// What the printer knows of a frame beside the frame itself.
+/// Facts about a frame that the frame itself does not have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place {
     /// Number of the frame among those that were printed, from 1 on.

@@ -1,4 +1,4 @@
-//! What the program answers when Wireshark asks.
+//! The answers of the program to Wireshark.
 
 use std::fmt::Write;
 

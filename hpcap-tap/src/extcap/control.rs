@@ -105,7 +105,7 @@ mod tests {
             mkfifo(fifo, Mode::S_IRWXU).unwrap();
         }
         let mut control = Control::open(&incoming, outgoing.clone()).unwrap();
-        // Nobody listens yet, so the same text is told later.
+        // Wireshark does not listen yet, so the same text is sent again later.
         control.show("1");
         let mut toolbar = OpenOptions::new()
             .read(true)

@@ -126,7 +126,7 @@ pub fn run(cli: &ExtcapCli, messages: &Messages) -> Result<()> {
     let Some(fifo) = &cli.fifo else {
         return Err(Error::usage("extcap", "--fifo is missing"));
     };
-    // Nobody would end a capture whose Wireshark has died before it opened the FIFO.
+    // If Wireshark died before it opened the FIFO, nothing would end the capture.
     let _ = set_pdeathsig(Signal::SIGTERM);
     let plan = Plan {
         outputs: vec![Output {

@@ -42,7 +42,7 @@ impl Running {
             Ok(Some(status)) => {
                 Err(
                     Error::new(Kind::Io, tried(), format!("it ended with {status}"))
-                        .advise("its end with exit code 0 is the event"),
+                        .advise("the tap waits for the command to end with exit code 0"),
                 )
             }
             Err(e) => Err(Error::io(tried(), e)),

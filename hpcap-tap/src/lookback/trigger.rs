@@ -1,9 +1,9 @@
-//! What counts as an event.
+//! The kinds of events.
 
 use std::convert::Infallible;
 use std::str::FromStr;
 
-/// What makes the time machine write.
+/// An event at which the time machine writes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Trigger {
     /// Frames were lost before the ring.

@@ -26,9 +26,9 @@ const SLEEP_MS: u16 = 50;
 #[derive(Debug)]
 pub(super) struct Event {
     pub(super) what: String,
-    /// When it began, in the clock of the frames.
+    /// Start of the event, in the clock of the frames.
     pub(super) time: Timestamp,
-    /// When it was over: a loss lasts until the frame after it.
+    /// End of the event: a loss lasts until the frame after it.
     pub(super) end: Timestamp,
 }
 
@@ -177,7 +177,7 @@ impl Watch {
         let taps = self.queues.iter().filter_map(|queue| queue.tap.wakeup());
         let fds = taps.chain([self.signals.as_fd()]);
         let mut fds: Vec<PollFd<'_>> = fds.map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
-        // An interrupted wait is as good as one that is over.
+        // After an interrupted wait, the loop checks everything as after a complete one.
         let _ = poll(&mut fds, PollTimeout::from(SLEEP_MS));
     }
 }

@@ -90,14 +90,14 @@ pub struct Session {
     reported: Vec<u64>,
 }
 
-/// What the queues had in one turn.
+/// The result of a turn of reading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Turn {
-    /// Something, and perhaps there is more.
+    /// Frames were read, and more may be waiting.
     Busy,
-    /// Nothing.
+    /// No frame was waiting.
     Idle,
-    /// The end: a limit was reached.
+    /// A limit was reached.
     Done,
 }
 
@@ -146,7 +146,7 @@ impl Session {
             || self.taps.iter().all(Tap::has_ended)
     }
 
-    /// Attaches to the queues when somebody views, and leaves them when nobody does.
+    /// Attaches to the queues while there are viewers, and leaves them when there are none.
     fn attach_if_viewed(&mut self) {
         let is_viewed = !self.guests.is_empty();
         for number in 0..self.taps.len() {

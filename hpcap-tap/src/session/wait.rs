@@ -44,7 +44,7 @@ impl Session {
                 .chain(queues)
                 .map(|fd| PollFd::new(fd, PollFlags::POLLIN)),
         );
-        // An interrupted wait is as good as one that is over.
+        // After an interrupted wait, the loop checks everything as after a complete one.
         let _ = poll(
             &mut fds,
             PollTimeout::try_from(timeout).unwrap_or(PollTimeout::ZERO),
@@ -77,7 +77,7 @@ impl Session {
             .into_iter()
             .flatten()
             .fold(tick, Duration::min)
-            // Less than a millisecond would be a wait of none.
+            // A wait of less than a millisecond would not wait at all.
             .max(Duration::from_millis(1))
     }
 }

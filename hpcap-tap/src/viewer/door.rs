@@ -24,7 +24,7 @@ pub enum Door {
     Tcp(TcpListener),
 }
 
-/// What stands behind the path of an output.
+/// The file or FIFO at the path of an output.
 #[derive(Debug)]
 pub enum Place {
     /// A file, which is open.
@@ -103,7 +103,7 @@ impl Door {
             Self::Tcp(listener) => match listener.accept() {
                 Ok((connection, from)) => {
                     let name = format!("viewer {from}");
-                    // A connection that broke at once is nobody.
+                    // A connection that broke at once brings no viewer.
                     Ok(PromptWriter::connection(connection)
                         .ok()
                         .map(|outlet| (name, outlet)))

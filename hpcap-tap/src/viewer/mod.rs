@@ -39,7 +39,7 @@ struct Source {
     missed: Count,
 }
 
-/// What a viewer is, besides its frames.
+/// Properties of a viewer.
 #[derive(Debug)]
 pub struct Profile {
     /// Its name in messages: a path or an address.
