@@ -90,7 +90,7 @@ fn print_on_signal(bar: ProgressBar, bytes: Arc<AtomicU64>) {
         for _ in signals.forever() {
             let line = line(&bar, bytes.load(Ordering::Relaxed));
             bar.suspend(|| {
-                // Somebody who asks for progress and closes standard error gets none.
+                // A user who asks for the progress and has closed standard error gets none.
                 let _ = writeln!(std::io::stderr(), "{line}");
             });
         }

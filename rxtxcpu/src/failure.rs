@@ -9,7 +9,7 @@ use hpcap::visible::visible_lines;
 /// A failure, in the words of the original where it has words for it.
 #[derive(Debug)]
 pub enum Failure {
-    /// The command line asks for something that cannot be. The short usage follows the text.
+    /// The command line asks for something impossible. The short usage follows the text.
     Usage(String),
     /// Something failed that the original has a text for. Advice follows on further lines.
     Known {

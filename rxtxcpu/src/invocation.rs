@@ -7,7 +7,7 @@ use hpcap_source::af_packet::Direction;
 
 use crate::subject::Subject;
 
-/// The names of the program, each with what it says.
+/// The names of the program, and what each of them captures.
 pub const NAMES: [Invocation; 9] = [
     Invocation::new("rxtxcpu", Subject::Cpu, Direction::Both),
     Invocation::new("rxcpu", Subject::Cpu, Direction::In),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use hpcap_host::CpuSet;
 
-/// Most digits of a mask that are read: a digit for four of 65,536 CPUs.
+/// Limit of the digits of a mask: one digit for each four of 65,536 CPUs.
 const DIGITS_MAX: usize = 16_384;
 
 /// Parses a list of numbers and ranges. An empty list has no members.
@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn text_that_is_none_is_refused() {
+    fn invalid_list_or_mask_is_refused() {
         for text in ["10j", "2-1", "-1", "1-", "1,,2", "(null)", "4294967296"] {
             assert_eq!(parse_list(text), None, "{text}");
         }

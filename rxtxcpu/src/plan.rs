@@ -14,10 +14,10 @@ use crate::output::Output;
 use crate::subject::{Roster, Subject};
 use crate::verbose;
 
-/// Most memory for the ring of a stream by default, and for those of all streams together.
+/// Default limit of the memory for the ring of a stream, and for those of all streams together.
 const RING_BYTES: u64 = 16 << 20;
 const RINGS_BYTES: u64 = 256 << 20;
-/// Least memory for the ring of a stream.
+/// Smallest memory for the ring of a stream.
 const RING_BYTES_MIN: u64 = 1 << 20;
 /// Largest ring that a packet socket can have.
 const RING_BYTES_MAX: u64 = 2 << 30;
@@ -67,7 +67,7 @@ impl Plan {
     /// Decides what to capture. The order of the checks is the original's.
     ///
     /// # Errors
-    /// A command line that asks for something that cannot be, or an unknown interface.
+    /// A command line that asks for something impossible, or an unknown interface.
     pub fn make(invocation: &Invocation, cli: &Cli) -> Result<Self, Failure> {
         let subject = invocation.subject;
         let word = subject.word();
@@ -176,7 +176,7 @@ impl Plan {
     }
 }
 
-/// The failure of a value that is none.
+/// Returns the failure for an invalid value.
 fn invalid(what: &str, text: &str) -> Failure {
     Failure::Usage(format!("Invalid {what} '{text}'."))
 }

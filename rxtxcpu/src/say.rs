@@ -1,4 +1,4 @@
-//! Saying something on stderr. That nobody reads it is no reason to wait, and none to end.
+//! Messages on stderr. A program whose messages nobody reads neither waits for a reader nor ends.
 
 use std::fmt::Arguments;
 use std::process::ExitCode;
@@ -25,7 +25,7 @@ pub(crate) fn say(line: Arguments<'_>) {
     say_text(&visible_lines(&line.to_string()));
 }
 
-/// Says text as it is.
+/// Prints text unchanged.
 pub(crate) fn say_text(text: &str) {
     let text = text.strip_suffix('\n').unwrap_or(text);
     if let Some(messages) = MESSAGES.get() {

@@ -6,7 +6,7 @@ use hpcap_host::{CpuSet, Interface, NumaNode, Tree};
 use hpcap_source::af_packet::Direction;
 use hpcap_source::af_packet::streams::Rule;
 
-/// What the streams of a capture are.
+/// The parts of the machine, or of the interface, that each have a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Subject {
     /// The CPUs of the machine.
@@ -22,7 +22,7 @@ pub enum Subject {
 pub struct Roster {
     /// Number of streams.
     pub count: u32,
-    /// Those that are online. A queue always is.
+    /// CPUs, nodes or queues that are online. A queue always is.
     pub online: BTreeSet<u32>,
     /// What decides which stream a frame belongs to.
     pub rule: Rule,
@@ -44,7 +44,7 @@ impl Subject {
         option_word(self)
     }
 
-    /// One of them: `cpu`, `numa node`, `queue`.
+    /// A single CPU, node or queue in words: `cpu`, `numa node`, `queue`.
     #[must_use]
     pub fn one(self) -> &'static str {
         match self {
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn queues_are_those_of_the_direction() {
+    fn queues_follow_the_direction() {
         let (_dir, tree) = machine(&[
             ("sys/class/net/eth0/ifindex", "7"),
             ("sys/class/net/eth0/queues/rx-0/x", ""),

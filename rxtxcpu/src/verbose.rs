@@ -27,7 +27,7 @@ pub(crate) fn offline(verbose: bool, subject: Subject, roster: &Roster) {
     }
 }
 
-/// What is captured and how.
+/// Describes what is captured and how.
 pub(crate) fn capture(plan: &Plan, group: u16) {
     if !plan.verbose {
         return;

@@ -1,4 +1,4 @@
-//! What is said of damage in a file.
+//! Reports damage in a file.
 
 use hpcap::raw::{Damage, DamageKind};
 

@@ -13,7 +13,7 @@ pub(super) struct Counters {
     unwritten: AtomicU64,
 }
 
-/// What a stream has captured.
+/// Counts of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StreamCounts {
     /// Number of the stream.

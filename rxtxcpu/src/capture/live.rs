@@ -8,7 +8,7 @@ use super::counters::{Counters, StreamCounts};
 use crate::plan::Plan;
 use crate::say::say_text;
 
-/// Most streams in a table. The busiest are shown.
+/// Largest number of streams in a table, which shows the busiest ones.
 const ROWS_MAX: usize = 20;
 
 /// The table, as it was printed last.

@@ -38,7 +38,7 @@ enum Request {
     Statistics,
 }
 
-/// What all workers share.
+/// State that all workers share.
 #[derive(Debug)]
 struct Shared {
     stop: Arc<Stop>,
@@ -59,7 +59,7 @@ pub struct Capture<'p> {
     signals: Signals<Request>,
 }
 
-/// What a capture has done.
+/// The result of a capture.
 #[derive(Debug)]
 pub struct CaptureResult {
     /// The streams, in the order of their numbers.
@@ -74,7 +74,7 @@ impl<'p> Capture<'p> {
     /// Opens the streams and their files.
     ///
     /// # Errors
-    /// A filter that is none, a missing permission, no memory, or a file that cannot be created.
+    /// An invalid filter, a missing permission, no memory, or a file that cannot be created.
     pub fn start(plan: &'p Plan) -> Result<Self, Failure> {
         let signals = Signals::install(&[
             (libc::SIGINT, Request::Stop),

@@ -66,8 +66,8 @@ impl<'a> Worker<'a> {
         self.stream.number()
     }
 
-    /// Works until somebody requests to stop. A worker that fails makes the request itself. Returns
-    /// the frames that were sent repeatedly, and why the worker failed, if it did.
+    /// Works until a stop is requested. A worker that fails requests the stop itself. Returns the frames that were sent
+    /// repeatedly, and why the worker failed, if it did.
     pub(super) fn run(mut self) -> (Vec<Repeat>, Result<(), Failure>) {
         self.pin();
         if self.plan.verbose {

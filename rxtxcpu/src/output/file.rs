@@ -24,7 +24,7 @@ const FLUSH_EVERY: Duration = Duration::from_secs(1);
 /// Captured length that the header of a pcap file with whole frames announces, as libpcap does.
 const WHOLE_FRAMES: u32 = 262_144;
 
-/// What a file says of its stream.
+/// Description of the stream, for the header of its file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StreamFacts {
     /// Number of the stream.
@@ -75,7 +75,7 @@ pub struct StreamFile {
     waiting: Arc<dyn Waiting>,
 }
 
-/// Most bytes that pcapng adds to a frame: its header and options, and the statistics at the end.
+/// Largest number of bytes that pcapng adds to a frame: its header and options, and the statistics at the end.
 const PCAPNG_BYTES: u64 = 320;
 
 impl StreamFile {
@@ -108,7 +108,7 @@ impl StreamFile {
         // Readers of a pipe wait for the header.
         match file.flush() {
             Err(WriteFailure::Failed(failure)) => Err(failure),
-            // The first frame finds out again.
+            // The write of the first frame will meet the same condition, and handles it.
             Err(WriteFailure::ReaderGone | WriteFailure::ReaderSlow) | Ok(()) => Ok(file),
         }
     }
@@ -158,7 +158,7 @@ impl StreamFile {
             bytes: size,
             time: span,
         } = self.rotation();
-        // A file without frames is no reason for another one.
+        // A file without frames is kept, and no further file starts.
         let Some(first) = self.first else {
             return Ok(());
         };
@@ -281,7 +281,7 @@ fn create(path: &Path) -> io::Result<Pipe> {
         .write(true)
         .create(true)
         .truncate(true)
-        // To open a FIFO that nobody reads would wait, and no signal would end the wait.
+        // Opening a FIFO that nobody reads would block, and no signal would end the wait.
         .custom_flags(libc::O_NONBLOCK)
         .open(path);
     let file: File = opened.map_err(|e| match e.raw_os_error() {

@@ -53,10 +53,7 @@ impl Rotation {
 }
 
 impl Output {
-    /// What the command line says.
-    ///
-    /// # Errors
-    /// Options that contradict each other.
+    /// Reads the options of the command line.
     pub fn of(cli: &Cli) -> Result<Option<Self>, Failure> {
         let rotation = Rotation {
             bytes: cli.rotate_size,

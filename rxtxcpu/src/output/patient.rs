@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Whether a thread may wait for a reader.
 pub trait Waiting: Debug + Send + Sync {
-    /// Whether it may, because nobody has requested to stop, and the request would be noticed.
+    /// Whether it may wait: no stop was requested, and a request would be noticed.
     fn may_wait(&self) -> bool;
 }
 

@@ -13,7 +13,7 @@ use crate::subject::Subject;
 
 pub use table::{Repeat, RepeatTable};
 
-/// Most frames that are named for a stream.
+/// Largest number of frames that are named for a stream.
 const NAMED_MAX: usize = 10;
 
 /// Writes the frames of a stream that were sent at least `times` times, the most frequent first.

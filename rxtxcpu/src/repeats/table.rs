@@ -9,8 +9,8 @@ use hpcap::Timestamp;
 
 use super::describe::Described;
 
-/// Most frames that are remembered for a stream. When the table is full, the rarer half is forgotten,
-/// so a frame that repeats often stays.
+/// Largest number of frames that are remembered for a stream. When the table is full, the rarer half is forgotten, so a
+/// frame that repeats often stays.
 const FRAMES_MAX: usize = 8192;
 /// Bytes that are remembered of a frame, for its description: headers of Ethernet, VLAN, IPv6, TCP.
 const SAMPLE_BYTES: usize = 96;

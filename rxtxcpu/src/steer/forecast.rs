@@ -13,7 +13,7 @@ use crate::failure::Failure;
 /// Entries of the indirection table of an assumed NIC, as an 82599 has them.
 const ENTRIES: u32 = 128;
 
-/// What decides about the queue of a flow.
+/// The settings that decide the queue of a flow.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Nic {
     pub(super) hash: ReceiveHash,

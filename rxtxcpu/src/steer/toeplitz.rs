@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn hashes_are_those_of_microsoft() {
+    fn hashes_agree_with_microsoft() {
         for (source, destination, with_ports, without) in CASES {
             let (source, destination) = (source.parse().unwrap(), destination.parse().unwrap());
             let of = |ports| hash(&KEY, &input(source, destination, fields(ports)));

@@ -205,7 +205,7 @@ fn live_table_has_every_stream() {
         for word in ["rx/s", "tx/s", "captured", "dropped"] {
             assert!(ended.err.contains(word), "{word}: {}", ended.err);
         }
-        // Nobody moves the cursor of what is no terminal.
+        // The output is no terminal, so the table does not move a cursor.
         assert!(!ended.err.contains('\x1b'), "{}", ended.err);
         assert_eq!(lines(&ended), summary_of(0, 12));
     });

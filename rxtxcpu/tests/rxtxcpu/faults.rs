@@ -21,7 +21,7 @@ fn unknown_interface_has_the_words_of_the_original() {
 }
 
 #[test]
-fn queues_of_all_interfaces_are_not_one_set() {
+fn queues_need_one_interface() {
     let refused = run(&mut Lab::new().tool("rxqueue", "")).exits(1);
     let _ = refused.says(&["rxqueue: Failed to get queue count.\n  say which interface"]);
 }
@@ -130,7 +130,7 @@ fn output_that_cannot_be_written_is_a_failure() {
             let failed = Process::spawn_to(&mut command, full().into(), Stdio::piped()).wait();
             let _ = failed.exits(1).says(&["standard output", "No space left"]);
         }
-        // Nobody need read what goes to stderr.
+        // The program must end even if nobody reads stderr.
         let mut command = lab.tool("rxtxcpu", "--duration 10ms -v lo");
         let done = Process::spawn_to(&mut command, Stdio::piped(), full().into()).wait();
         assert!(done.exits(0).out.contains("0 packets captured total."));
@@ -143,7 +143,7 @@ fn killed_capture_leaves_whole_frames() {
         let lab = Lab::new();
         let capture = lab.start("rxtxcpu", "-l0 -w out.pcap lo");
         ping(0, 5);
-        // What is in memory is written within a second, even on an idle link.
+        // Frames in memory are written within a second, even on an idle link.
         wait_until("the frames are in the file", || {
             testkit::pcap::read(&lab.path("out-0.pcap")).frames.len() == 20
         });
@@ -199,7 +199,7 @@ fn unread_output_is_accounted_for() {
 }
 
 #[test]
-fn unread_messages_keep_nobody_from_ending() {
+fn unread_messages_do_not_prevent_the_end() {
     on_loopback(|| {
         let lab = Lab::new();
         let (reader, err) = full_pipe();
