@@ -44,7 +44,7 @@ fn demonstration_of_its_own_traffic_balances() {
 
 /// On an interface whose sender is another program, the demonstration has no number to compare with.
 #[test]
-fn demonstration_names_what_it_cannot_compare() {
+fn demonstration_names_the_missing_comparison() {
     if !is_root_or_skips("capturing lo") {
         return;
     }

@@ -60,7 +60,7 @@ impl Wanted {
                 "--look-back" => wanted.look_back = true,
                 spec if spec.starts_with("hpcap0=") => spec[7..].clone_into(&mut wanted.source),
                 spec if spec.starts_with("gen:") => spec.clone_into(&mut wanted.source),
-                other => panic!("what is {other} to the module?"),
+                other => panic!("the module has no counterpart of the argument {other}"),
             }
         }
         wanted

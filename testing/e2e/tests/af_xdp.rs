@@ -75,7 +75,7 @@ fn killed_capture_leaves_no_program() {
 
 /// The frames that a stopped process cannot take are lost, and counted to the last one.
 #[test]
-fn stopped_capture_counts_what_it_lost() {
+fn stopped_capture_counts_its_losses() {
     with_veth(|| {
         let lab = Lab::new();
         let daemon = Daemon::start(&lab, &["--ring", "64M", "af_xdp:veth1,frames=1024"]);
@@ -97,7 +97,7 @@ fn stopped_capture_counts_what_it_lost() {
 }
 
 #[test]
-fn second_capture_is_told_of_the_first() {
+fn second_capture_learns_of_the_first() {
     with_veth(|| {
         let lab = Lab::new();
         let first = Daemon::start(&lab, &["--ring", "4M", SOURCE]);

@@ -305,7 +305,7 @@ fn terminal_that_goes_away_ends_the_dashboard() {
 }
 
 #[test]
-fn terminal_that_stands_does_not_keep_the_program() {
+fn blocked_terminal_does_not_hold_up_the_end() {
     let lab = Lab::new();
     let daemon = Daemon::start(&lab, &SOURCE);
     let mut screen = dashboard(&lab, (300, 100));

@@ -25,7 +25,7 @@ fn frame() -> Vec<u8> {
     frame
 }
 
-/// What must not be in a redacted tarball: texts and bytes.
+/// Private data, which must not be in a redacted tarball: texts and bytes.
 const PRIVATE: [&[u8]; 12] = [
     b"02:5e:c0:ff:ee",
     b"025ec0ffee",
@@ -41,7 +41,7 @@ const PRIVATE: [&[u8]; 12] = [
     b"\xcb\x00\x71",
 ];
 
-/// Where in `bytes` something private is.
+/// Returns the offset of private data in `bytes`.
 fn leak(bytes: &[u8]) -> Option<String> {
     let lower = bytes.to_ascii_lowercase();
     PRIVATE.iter().find_map(|private| {
@@ -122,7 +122,7 @@ fn traffic_is_in_no_redacted_tarball() {
         let bytes = contents(&lab, "redacted.tar.gz", &[]);
         assert_eq!(leak(&bytes), None);
 
-        // What must not be there is there without redaction, except for data of frames.
+        // A tarball without redaction contains the private data, except for data of frames.
         collect("plain.tar.gz", "off");
         let plain = contents(&lab, "plain.tar.gz", &[]);
         assert!(leak(&plain).is_some());

@@ -233,7 +233,7 @@ fn kill_frees_the_slot_of_a_stopped_process() {
 }
 
 #[test]
-fn daemon_without_descriptors_says_so() {
+fn daemon_reports_missing_descriptors() {
     let lab = Lab::new();
     let daemon = Daemon::start(&lab, &["--ring", "1M", IDLE]);
     let pid = Pid::from_raw(daemon.process.pid().try_into().unwrap());

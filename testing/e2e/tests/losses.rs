@@ -22,7 +22,7 @@ fn loss_is_reported_with_its_cause() {
     let recorder = lab.recorder(&["hpcap0", "null"]);
     let stuck = lab.listener(&["hpcap0", "--stuck"]);
     for process in [&daemon.process, &recorder] {
-        wait_until("the loss is told", || !losses(process).is_empty());
+        wait_until("a report of the loss", || !losses(process).is_empty());
         let loss = &losses(process)[0];
         assert_eq!(loss["phase"], "begins", "{loss}");
         assert_eq!(loss["reason"], "ring_full", "{loss}");
@@ -30,12 +30,12 @@ fn loss_is_reported_with_its_cause() {
         assert!(loss["frames"].as_u64().unwrap() > 0, "{loss}");
         assert!(loss["share"].as_f64().unwrap() > 0.0, "{loss}");
     }
-    wait_until("it is told that the loss goes on", || {
+    wait_until("a report that the loss goes on", || {
         losses(&recorder).iter().any(|l| l["phase"] == "goes_on")
     });
     drop(stuck);
     for process in [&daemon.process, &recorder] {
-        wait_until("the end is told", || {
+        wait_until("a report of its end", || {
             losses(process).last().unwrap()["phase"] == "ended"
         });
         // Each loss is reported when it begins and when it ends, with few reports in between.

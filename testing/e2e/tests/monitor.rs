@@ -550,7 +550,7 @@ fn event_command_gets_the_event() {
 }
 
 #[test]
-fn textfile_is_what_prometheus_reads() {
+fn prometheus_reads_the_textfile() {
     let lab = Lab::new();
     let monitor = Monitor::start(&lab, &["--textfile", "hpcap.prom"]);
     wait_until("the file", || lab.path("hpcap.prom").exists());
@@ -569,7 +569,7 @@ fn textfile_is_what_prometheus_reads() {
 }
 
 #[test]
-fn reload_reads_the_configuration_anew() {
+fn reload_reads_the_configuration_again() {
     let lab = Lab::new();
     let config = lab.path("hpcap.toml");
     fs::write(&config, "[monitor]\n").unwrap();
@@ -625,7 +625,7 @@ fn prometheus_scrapes_the_monitor() {
     wait_until("a scrape", || {
         query("hpcap_captured_packets_total{device=\"hpcap0\",queue=\"0\"} > 0").contains("hpcap0")
     });
-    // What Prometheus has is a value that the queue had.
+    // A value that Prometheus has must be one that the queue had.
     let balance = "hpcap_receive_packets_total == hpcap_captured_packets_total \
                    + sum without (reason) (hpcap_discarded_packets_total) \
                    + sum without (reason) (hpcap_dropped_packets_total)";

@@ -26,7 +26,7 @@ fn record(lab: &Lab, destination: &OsStr) -> Finished {
 }
 
 #[test]
-fn recorder_writes_the_file_that_was_asked_for() {
+fn recorder_writes_the_requested_file() {
     let lab = Lab::new();
     for ending in [".raw", ".pcapng", ".pcap.gz"] {
         let recorded = record(&lab, &odd(ending));
@@ -49,7 +49,7 @@ fn recorder_writes_the_file_that_was_asked_for() {
 }
 
 #[test]
-fn finished_file_is_given_to_the_command_as_it_is() {
+fn command_gets_the_unchanged_path() {
     let lab = Lab::new();
     let script = lab.dir().join(odd(".sh"));
     testkit::process::write_program(&script, "#!/bin/sh\nmv \"$1\" \"$HPCAP_FILE.moved\"\n");
@@ -73,7 +73,7 @@ fn capture_is_read_by_every_program() {
     .exits(0);
     assert_eq!(read.event("summary")["frames"], 100);
     assert_eq!(read.event("start")["source"], r"pcap:x\xff.pcap");
-    // What is shown means the same file.
+    // The printed path, when typed, leads to the same file.
     let mut command = lab.tool("hpcapdd");
     let again = ["--json", "--source", r"pcap:x\xff.pcap", "null"];
     assert_eq!(
@@ -101,7 +101,7 @@ fn recording_is_read_by_every_program() {
 }
 
 #[test]
-fn repair_of_a_recording_is_told() {
+fn repair_of_a_recording_is_reported() {
     let lab = Lab::new();
     let _ = record(&lab, &odd(".raw"));
     let (whole, part) = (odd(".raw"), odd(".raw.part"));

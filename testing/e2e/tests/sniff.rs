@@ -136,7 +136,7 @@ fn sniffer_ends_quietly_with_its_reader() {
 
 /// A signal that comes while the sniffer waits for its reader ends the wait, and is no room.
 #[test]
-fn signal_ends_a_sniffer_that_nobody_reads() {
+fn signal_ends_a_sniffer_without_reader() {
     let lab = Lab::new();
     let _daemon = Daemon::start(&lab, &["--ring", "4M", SLOW]);
     let (reader, mut writer) = std::io::pipe().unwrap();
@@ -146,7 +146,7 @@ fn signal_ends_a_sniffer_that_nobody_reads() {
     let mut command = lab.tool("hpcap-sniff");
     let sniffer = Process::spawn_to(command.arg("hpcap0"), writer.into(), Stdio::piped());
     wait_until("it handles the signal", || sniffer.catches(Signal::SIGINT));
-    // It waits for its reader as soon as it has a line.
+    // The sniffer waits for its reader as soon as it has a line.
     std::thread::sleep(std::time::Duration::from_millis(500));
     let _ = sniffer.interrupt();
     drop(reader);

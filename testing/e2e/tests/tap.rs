@@ -1,4 +1,4 @@
-//! The live tap: its outputs, and that it disturbs nobody.
+//! The live tap: its outputs, and that it disturbs no other program.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -41,8 +41,7 @@ struct Seen {
     is_whole: bool,
 }
 
-/// Reads a capture of generated frames. Fails the test if a frame is missing of which the capture does
-/// not say so.
+/// Reads a capture of generated frames. Fails the test if a frame is missing and the capture does not report it.
 fn read_capture(path: &Path) -> Seen {
     let mut stream = Stream::open(path).unwrap();
     let mut seen = Seen::default();
@@ -185,7 +184,7 @@ fn tshark_views_over_tcp() {
     let lab = Lab::new();
     let daemon = Daemon::start(&lab, &ENDLESS);
     let (tap, address) = serve(&lab, &[]);
-    // Nobody views, so the queue has no listener.
+    // There is no viewer, so the queue has no listener.
     assert!(daemon.listeners("hpcap0").is_empty());
     let interface = format!("TCP@{address}");
     for _ in 0..2 {

@@ -166,7 +166,7 @@ fn window_begins_with_a_whole_record() {
 }
 
 #[test]
-fn small_ring_is_told() {
+fn small_ring_is_reported() {
     let lab = Lab::new();
     // The ring has the frames of about five seconds, so that a tap on a busy machine still reads some of them.
     let args = [

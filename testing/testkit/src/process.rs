@@ -16,9 +16,9 @@ use crate::wait::time_limit;
 
 /// Copies a program, which can be started at once.
 ///
-/// `cp` makes the copy, because other threads of this process may start children meanwhile. A child inherits
-/// the descriptors that are open at that moment, and Linux starts no program that anybody has open for writing
-/// (ETXTBSY, "Text file busy").
+/// `cp` makes the copy, because other threads of this process may start children meanwhile. A child inherits the
+/// descriptors that are open at that moment, and Linux starts no program that a process has open for writing (ETXTBSY,
+/// "Text file busy").
 pub fn copy_program(from: &Path, to: &Path) {
     let done = Command::new("cp").arg(from).arg(to).status();
     assert!(done.unwrap().success(), "cp of {}", from.display());

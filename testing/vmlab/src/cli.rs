@@ -42,7 +42,7 @@ enum Action {
     /// Compares RAW files byte for byte with the frames that the record names, and what is missing
     /// with the gaps in the files. Exit code: 0 proven, 1 not, 2 for a wrong command line.
     Prove {
-        /// What the lab wrote of a NIC: nicN.record.json.
+        /// The record of a NIC that the lab wrote: nicN.record.json.
         record: PathBuf,
         /// The RAW files, or folders of them.
         #[arg(required = true)]
@@ -110,7 +110,7 @@ struct Run {
     /// Afterwards, a shell in the guest. There is no time limit then.
     #[arg(long)]
     keep: bool,
-    /// What runs in the guest.
+    /// The command that runs in the guest.
     #[arg(last = true, required_unless_present = "keep", value_name = "CMD")]
     command: Vec<String>,
 }

@@ -18,8 +18,8 @@ fn is_series(name: &str) -> bool {
 
 /// A kernel that can be booted.
 ///
-/// Its folder has `release` (what `uname -r` says), `vmlinuz`, and `modules/`, which is what would
-/// be in `/lib/modules/RELEASE`.
+/// Its folder has `release` (what `uname -r` says), `vmlinuz`, and `modules/`, with the content of
+/// `/lib/modules/RELEASE`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kernel {
     /// Folder of the kernel.

@@ -1,6 +1,6 @@
 //! The way from the packages to capturing with the kernel module, and back, as docs/install.md describes it, on an
-//! installed Debian with systemd, udev and DKMS. `make test-install` makes the image and the packages, and runs this test;
-//! it takes about half an hour, most of which DKMS compiles two drivers on a slow processor.
+//! installed Debian with systemd, udev and DKMS. `make test-install` makes the image and the packages, and runs this
+//! test; it takes about half an hour. For most of this time, DKMS compiles two drivers on a slow processor.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -191,7 +191,7 @@ fn machine_is_as_before_after_purge() {
     let guest = debian.boot();
     cut_power_while_installing(guest, "systemctl is-active -q hpcap-port@0000:00:08.0");
 
-    // The next run undoes what is left of the one before, and installs.
+    // The next run undoes the remains of the previous run, and installs.
     let guest = debian.boot();
     let said = run(&guest, INSTALL);
     has(&said, "an earlier run was cut off");

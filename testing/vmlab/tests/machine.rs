@@ -110,7 +110,7 @@ fn guest_output_is_on_the_host_at_once() {
         let Some(kernel) = kernel(name) else { return };
         let dir = tempfile::tempdir().unwrap();
         let guest = machine(kernel).out(dir.path()).boot().unwrap();
-        // The program keeps its file open, and nobody asks for the file's size: closing and asking would
+        // The program keeps its file open, and the guest does not ask for the file's size: closing and asking would
         // both move what a cache of the guest holds.
         let script = "mkfifo /tmp/written
             (echo line; echo >/tmp/written; exec sleep 1000) >/out/log &

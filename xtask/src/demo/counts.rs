@@ -112,7 +112,7 @@ ended (source ended): 8 frames, 114 MiB in 1 file, 2.5 s
     }
 
     #[test]
-    fn last_line_of_the_recorder_says_what_it_stored() {
+    fn last_line_of_the_recorder_has_its_counts() {
         assert_eq!(stored(&lines(RECORDER)), Some(8));
         assert_eq!(stored(&lines("recording hpcap0")), None);
     }

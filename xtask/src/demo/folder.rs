@@ -104,7 +104,7 @@ fn default_dir(tools: &Path) -> PathBuf {
     target.strip_prefix(here).unwrap_or(target).join("demo")
 }
 
-/// Asks a question, and returns whether the answer is yes. Without a terminal, nobody is asked.
+/// Asks a question, and returns whether the answer is yes. Without a terminal, it does not ask, and the answer is no.
 fn asks(question: &str) -> bool {
     let (input, mut output) = (std::io::stdin(), std::io::stdout());
     if !input.is_terminal() || !output.is_terminal() {

@@ -22,7 +22,7 @@ pub(super) struct Demonstration<'a> {
     steps: Steps,
 }
 
-/// Who sent the frames, and how many.
+/// The sender of the frames, and their number.
 #[derive(Debug, Clone, Copy)]
 enum Sender<'a> {
     /// The demonstration sent this number.
@@ -35,7 +35,7 @@ enum Sender<'a> {
 #[derive(Debug)]
 struct Daemon {
     program: Program,
-    /// Number of lines that were shown when it started.
+    /// Number of printed lines when it started.
     shown: usize,
 }
 

@@ -20,7 +20,7 @@ pub(super) fn check(file: &str, text: &str) -> Vec<Complaint> {
     if is_foreign || file.starts_with("fuzz/corpus/") {
         return Vec::new();
     }
-    // CI looks for captures beside its clone.
+    // The script of CI names the folder beside its clone in which it looks for captures.
     let may_name_paths = file == ".ci/run";
     // A snapshot is what a program prints: the help of options has lines of nothing but white space.
     let may_end_with_space = file.ends_with(".snap");

@@ -24,10 +24,10 @@ struct Cli {
     /// Threads that make them
     #[arg(long, default_value_t = 4)]
     threads: u32,
-    /// What the calls follow from
+    /// Seed of the random calls
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Be this user, in the group that owns the first device and in no other
+    /// Run as this user, in the group that owns the first device and in no other
     #[arg(long)]
     as_uid: Option<u32>,
 }

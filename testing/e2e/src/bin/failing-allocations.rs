@@ -19,12 +19,12 @@ use nix::kmod::{DeleteModuleFlags, delete_module, init_module};
 use nix::sys::mman::{MlockAllFlags, mlockall};
 use serde_json::json;
 
-/// Mount point of debugfs, where the kernel is told which allocations may fail.
+/// Mount point of debugfs, where a test sets which allocations of the kernel fail.
 const DEBUGFS: &str = "/sys/kernel/debug";
 
 #[derive(Debug, Parser)]
 struct Cli {
-    /// Only every so manieth allocation fails
+    /// Let only one of each STEP allocations fail
     #[arg(long, default_value_t = 1)]
     step: u32,
     #[command(subcommand)]
@@ -45,11 +45,11 @@ enum Action {
     Write {
         /// The file
         file: PathBuf,
-        /// What is written
+        /// Value to write
         value: String,
         /// The file to write into afterwards, unless the first was refused
         undo: PathBuf,
-        /// What is written there
+        /// Value to write there
         undo_value: String,
     },
     /// Attach to a queue, and leave it

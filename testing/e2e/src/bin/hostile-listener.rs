@@ -30,10 +30,10 @@ struct Cli {
     /// lossless or lossy
     #[arg(long, default_value = "lossless")]
     contract: String,
-    /// For so many milliseconds
+    /// Duration in milliseconds
     #[arg(long, default_value_t = 1000)]
     ms: u64,
-    /// What the bytes follow from
+    /// Seed of the random bytes
     #[arg(long, default_value_t = 1)]
     seed: u64,
 }
@@ -142,7 +142,10 @@ fn attack(file: &OwnedFd, may_write: bool) {
         }
         assert!(file.write_at(b"x", 0).is_err(), "it was written");
         let punch = FallocateFlags::FALLOC_FL_PUNCH_HOLE | FallocateFlags::FALLOC_FL_KEEP_SIZE;
-        assert!(fallocate(&file, punch, 0, 4096).is_err(), "it has a hole");
+        assert!(
+            fallocate(&file, punch, 0, 4096).is_err(),
+            "a hole was punched into the memory"
+        );
         // SAFETY: a new mapping at an address of the kernel's choice; it is not used.
         let mapped = unsafe {
             libc::mmap(
@@ -154,7 +157,10 @@ fn attack(file: &OwnedFd, may_write: bool) {
                 0,
             )
         };
-        assert!(mapped == libc::MAP_FAILED, "it was mapped for writing");
+        assert!(
+            mapped == libc::MAP_FAILED,
+            "the memory was mapped for writing"
+        );
     }
 }
 

@@ -17,13 +17,13 @@ const REPEATS: u32 = 3;
 
 #[derive(Debug, Parser)]
 struct Cli {
-    /// Rounds that count; repeated while the same slab cache grows
+    /// Number of measured rounds, which are repeated while the same slab cache grows
     #[arg(long, default_value_t = 50)]
     rounds: u32,
-    /// Rounds before: what is allocated once, and kept, is allocated then
+    /// Number of rounds before the measurement, in which everything is allocated that is kept for good
     #[arg(long, default_value_t = 3)]
     warm_up: u32,
-    /// What is done in each
+    /// Command that each round runs
     #[arg(last = true, required = true)]
     command: Vec<String>,
 }

@@ -43,7 +43,7 @@ fn recorder_goes_on_when_files_vanish() {
             "gen:size=1000,rate=50M,late=delay",
             &name,
         ]);
-        // What is taken away must hold frames, or nothing would be lost.
+        // The removed files must hold frames, or nothing would be lost.
         wait_until("a file with frames", || {
             folder.exists() && has_frames(&folder)
         });

@@ -89,7 +89,7 @@ Text.
 ";
 
 #[test]
-fn titles_are_those_of_the_section() {
+fn titles_belong_to_the_section() {
     assert_eq!(titles(SAMPLE), ["Do this", "Do that"]);
 }
 

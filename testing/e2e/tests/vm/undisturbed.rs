@@ -1,5 +1,5 @@
-//! Nothing that anybody does with a queue makes its poll thread wait: the poll threads take no lock
-//! that a process could hold while the scheduler lets that process wait.
+//! No use of a queue makes its poll thread wait: the poll threads take no lock that a process could hold while the
+//! scheduler lets that process wait.
 //!
 //! The tests count the locks that poll threads take, not the time that the threads wait, because a
 //! busy machine changes the times.

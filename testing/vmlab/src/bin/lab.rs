@@ -30,20 +30,20 @@ enum Action {
 
 #[derive(Debug, Subcommand)]
 enum Ask {
-    /// Frames into a NIC.
+    /// Starts and ends traffic into a NIC, and waits for its end.
     #[command(subcommand)]
     Traffic(Traffic),
-    /// What became of the frames so far, as JSON.
+    /// Prints what became of the frames so far, as JSON.
     Counts {
-        /// The NIC, from 0; without it all of them.
+        /// The NIC, from 0; by default all NICs.
         #[arg(long)]
         nic: Option<usize>,
     },
-    /// Something goes wrong with a NIC or its link.
+    /// Injects a fault into a NIC or its link.
     Fault {
-        /// Which fault.
+        /// Name of the fault.
         kind: String,
-        /// What it takes, such as a number of milliseconds.
+        /// Arguments of the fault, such as a number of milliseconds.
         arguments: Vec<String>,
         /// The NIC, from 0.
         #[arg(long, default_value_t = 0)]
@@ -53,7 +53,7 @@ enum Ask {
 
 #[derive(Debug, Subcommand)]
 enum Traffic {
-    /// Starts it.
+    /// Starts the traffic.
     Start {
         /// Where frames come from, such as `gen:size=60,count=1000000`; without it what `vmlab
         /// run --traffic` says.
@@ -61,17 +61,17 @@ enum Traffic {
         /// The NIC, from 0.
         #[arg(long, default_value_t = 0)]
         nic: usize,
-        /// As fast as possible, whether the NIC has room or not.
+        /// Sends as fast as possible, whether the NIC has room or not.
         #[arg(long)]
         flood: bool,
     },
-    /// Waits until all of it has been sent.
+    /// Waits until all of the traffic has been sent.
     Wait {
         /// The NIC, from 0.
         #[arg(long, default_value_t = 0)]
         nic: usize,
     },
-    /// Ends it.
+    /// Ends the traffic.
     Stop {
         /// The NIC, from 0.
         #[arg(long, default_value_t = 0)]

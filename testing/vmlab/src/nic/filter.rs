@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses() {
+    fn filter_checks_addresses() {
         let ours = frame([0x02, 0, 0, 0, 0xAA, 0x01]);
         let others = frame([0x02, 0, 0, 0, 0xAA, 0x02]);
         let group = frame([0x01, 0, 0x5E, 0, 0x00, 0xFB]);
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn vlans() {
+    fn filter_checks_vlans() {
         let filter = with(&[
             (Register::FCTRL, 0, FCTRL_UPE),
             (Register::VLNCTRL, 0, VLNCTRL_VFE | 0x8100),
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn sizes() {
+    fn filter_checks_sizes() {
         let standard = with(&[]);
         let sized = |filter: &Filter, len: usize, tagged: bool| {
             let mut frame = vec![0; len];

@@ -9,7 +9,7 @@ use crate::pci::memory::GuestMemory;
 
 /// Shortest frame in bytes that a MAC sends, without FCS.
 pub(super) const SHORTEST: usize = 60;
-/// Largest size in bytes of one frame's chain of buffers, which is what TSO allows.
+/// Largest size in bytes of one frame's chain of buffers, the limit of TSO.
 const LONGEST: usize = 256 << 10;
 
 // Bits of a descriptor's second word.

@@ -12,7 +12,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 /// Delivers interrupt messages to the guest.
 pub trait Messages: Send + Debug {
-    /// Writes `data` to `address` in the guest, which is what an MSI-X message does.
+    /// Writes `data` to `address` in the guest, as an MSI-X message does.
     fn send(&mut self, address: u64, data: u32);
 }
 

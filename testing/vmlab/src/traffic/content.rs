@@ -26,7 +26,7 @@ pub fn content_of(source: &SourceSpec, now: Timestamp) -> Result<Option<SourceSp
         SourceSpec::Generator(spec) if spec.late == Some(Late::Miss) => {
             return Err(Error::usage(
                 format!("traffic {source}: late=miss"),
-                "expected late=delay, or nothing: whoever sends misses nothing",
+                "expected late=delay, or no late=: a sender misses no frame",
             ));
         }
         SourceSpec::Generator(spec) => {

@@ -105,7 +105,7 @@ impl Lab {
     fn port(&self, nic: usize) -> Result<&Port> {
         self.ports.get(nic).ok_or_else(|| {
             let there = match self.ports.len() {
-                0 => "this machine has none of the lab".to_owned(),
+                0 => "this machine has no NIC of the lab".to_owned(),
                 1 => "this machine has NIC 0 only".to_owned(),
                 n => format!("this machine has NICs 0 to {}", n - 1),
             };

@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn stall_keeps_frame_count_of_a_duration() {
+    fn stalls_do_not_change_the_number_of_frames() {
         let end = Some(Duration::from_millis(20));
         let (mut due, chunk) = (due("gen:rate=1000pps", end), chunk(100));
         assert_eq!(

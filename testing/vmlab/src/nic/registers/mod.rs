@@ -1,10 +1,8 @@
 //! The registers of the 82599, in one table: names and sections as in Intel's "82599 10 GbE
 //! Controller Datasheet", and their bits in [`bits`].
 //!
-//! A register that is not in the table reads 0 and ignores writes, as an offset without a register
-//! does. An array may be accessible through several windows (RAL at 0x5400 for old drivers and at
-//! 0xA200), which show the same registers.
-//! 0xA200); they are the same register.
+//! A register that is not in the table reads 0 and ignores writes, as an offset without a register does. An array may
+//! be accessible through several windows (RAL at 0x5400 for old drivers and at 0xA200), which show the same registers.
 
 pub mod bits;
 mod file;

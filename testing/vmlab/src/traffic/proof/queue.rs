@@ -26,8 +26,7 @@ pub struct QueueProof {
     pub refused: u64,
     /// Delivered frames that are missing where a gap record says so.
     pub in_gaps: u64,
-    /// Delivered frames that are missing elsewhere: removed, or captured before the recording
-    /// began.
+    /// Delivered frames that are missing in other places: they were removed, or captured before the recording began.
     pub elsewhere: u64,
     /// Sum of the ledgers of the files.
     pub ledger: Ledger,
