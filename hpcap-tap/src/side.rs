@@ -24,8 +24,22 @@ pub enum QueueSide {
     Received,
     /// The source sees sent frames only.
     Sent,
+    /// The source sees both, and marks the frames that this machine sent.
+    Both,
     /// The source may see both, and does not say which is which.
     Unknown,
+}
+
+impl Side {
+    /// Whether an output of this side gets a frame of `direction`.
+    #[must_use]
+    pub fn has(self, direction: Option<pcapfile::Direction>) -> bool {
+        match self {
+            Self::Both => true,
+            Self::Received => direction == Some(pcapfile::Direction::Inbound),
+            Self::Sent => direction == Some(pcapfile::Direction::Outbound),
+        }
+    }
 }
 
 impl QueueSide {
@@ -41,17 +55,19 @@ impl QueueSide {
             Ok(SourceSpec::AfPacket(spec)) => match spec.direction {
                 Direction::In => Self::Received,
                 Direction::Out => Self::Sent,
-                Direction::Both => Self::Unknown,
+                Direction::Both => Self::Both,
             },
             _ => Self::Unknown,
         }
     }
-    /// The direction of every frame, if there is only one.
+
+    /// Returns the direction of a frame of the queue. `is_sent` says that the source has marked the frame as sent.
     #[must_use]
-    pub fn direction(self) -> Option<pcapfile::Direction> {
+    pub fn direction(self, is_sent: bool) -> Option<pcapfile::Direction> {
         match self {
-            Self::Received => Some(pcapfile::Direction::Inbound),
+            _ if is_sent => Some(pcapfile::Direction::Outbound),
             Self::Sent => Some(pcapfile::Direction::Outbound),
+            Self::Received | Self::Both => Some(pcapfile::Direction::Inbound),
             Self::Unknown => None,
         }
     }

@@ -285,6 +285,7 @@ static inline u32 hpcap_advrx_harvest(struct hpcap_advrx *rx, struct hpcap_batch
 		f->caplen = len;
 		f->len = len;
 		f->hash = low & HPCAP_ADVRX_RSS_TYPE ? HPCAP_ADVRX_HASH(low) : 0;
+		f->flags = 0;
 		rx->offers[found].end = end;
 		rx->offers[found].bytes = bytes;
 		found++;

@@ -17,6 +17,12 @@ struct hpcap_frame {
 	u32 caplen;	/* captured bytes, at `data` */
 	u32 len;	/* bytes on the wire, without FCS */
 	u32 hash;	/* hash of the frame's flow, computed by the NIC; 0: none */
+	u32 flags;	/* enum hpcap_frame_flags */
+	u32 unused;	/* makes the size a multiple of 8 */
+};
+
+enum hpcap_frame_flags {
+	HPCAP_FRAME_SENT	= 1 << 0,	/* this machine sent the frame */
 };
 
 /* The most frames of one harvest. */

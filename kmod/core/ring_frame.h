@@ -42,6 +42,18 @@ static inline int hpcap_ring_write_mark(struct hpcap_ring *r, u64 n)
 	return hpcap_ring_pad(r, HPCAP_RING_MARK_BYTES, &tag, sizeof(tag));
 }
 
+/* Writes the tag before a sent frame, when there is room for all n bytes, frame included. */
+static inline int hpcap_ring_write_sent(struct hpcap_ring *r, u64 n)
+{
+	struct hpcap_tag tag;
+
+	if (hpcap_ring_room(r, n))
+		return -ENOSPC;
+	r->sent_due = 0;
+	hpcap_ring_tag(&tag, HPCAP_TAG_SENT, sizeof(tag));
+	return hpcap_ring_pad(r, HPCAP_RING_MARK_BYTES, &tag, sizeof(tag));
+}
+
 #define HPCAP_RING_ALTERED_BYTES	(HPCAP_RECORD_BYTES + sizeof(struct hpcap_altered))
 
 /* Writes the tag before an altered frame, when there is room for all n bytes, frame included. */
@@ -64,8 +76,9 @@ static inline int hpcap_ring_prepare(struct hpcap_ring *r, u64 n)
 		if (r->gap_due)
 			next = HPCAP_RING_GAP_BYTES;
 		else
-			next += (r->mark_due ? HPCAP_RING_MARK_BYTES : 0) +
-				(r->altered_due ? HPCAP_RING_ALTERED_BYTES : 0);
+			next += (r->sent_due ? HPCAP_RING_MARK_BYTES : 0) +
+				(r->altered_due ? HPCAP_RING_ALTERED_BYTES : 0) +
+				(r->mark_due ? HPCAP_RING_MARK_BYTES : 0);
 
 		if (r->header_due)
 			err = hpcap_ring_write_header(r);
@@ -73,6 +86,8 @@ static inline int hpcap_ring_prepare(struct hpcap_ring *r, u64 n)
 			err = hpcap_ring_end_file_step(r);
 		else if (r->gap_due)
 			err = hpcap_ring_write_gap(r);
+		else if (r->sent_due)
+			err = hpcap_ring_write_sent(r, next);
 		else if (r->altered_due)
 			err = hpcap_ring_write_altered(r, next);
 		else if (r->mark_due)
@@ -155,6 +170,10 @@ static inline int hpcap_ring_push(struct hpcap_ring *r, const struct hpcap_frame
 
 	if (unlikely(odd))
 		hpcap_ring_alter(r, &rec, f);
+	if (unlikely(f->flags & HPCAP_FRAME_SENT) && !r->plain) {
+		r->sent_due = 1;
+		r->fast_end = 0;
+	}
 	ns = rec.sec * HPCAP_NS_PER_S + rec.nsec;
 	slow = r->head + n > r->fast_end;
 	if (unlikely(slow)) {
@@ -163,6 +182,7 @@ static inline int hpcap_ring_push(struct hpcap_ring *r, const struct hpcap_frame
 		r->next_ns = ns;
 		err = hpcap_ring_prepare(r, n);
 		r->next_ns = 0;
+		r->sent_due = 0;
 		r->altered_due = 0;
 		if (err)
 			return err;

@@ -69,6 +69,7 @@ struct hpcap_ring {
 	u8 unstamped;		/* the current block has no frame yet */
 	u8 header_due;		/* the current file has no header yet */
 	u8 gap_due;
+	u8 sent_due;		/* a tag must say that this machine sent the next frame */
 	u8 mark_due;		/* a tag must mark the next frame as a duplicate */
 	u8 altered_due;		/* a tag must say that the next frame is stored altered */
 	u8 full;		/* the last record found no room */

@@ -176,6 +176,7 @@ static u32 hpcap_tap_harvest(void *rx, struct hpcap_batch *batch, u32 n,
 		f->caplen = skb->len;
 		f->len = skb->len;
 		f->hash = 0;
+		f->flags = 0;
 		tap->taken[n++] = skb;
 	}
 	tap->taken_count = n;

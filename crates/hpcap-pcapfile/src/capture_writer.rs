@@ -8,9 +8,10 @@ use hpcap_raw::Record;
 use hpcap_raw::tag::{FileHeader, Gap};
 
 use super::describe::{Interface, Section, Statistics};
+use super::direction::Direction;
 use super::marks::Marks;
 use super::pcap_writer::{PcapWriter, Precision};
-use super::pcapng_writer::{Direction, InterfaceId, PcapngWriter};
+use super::pcapng_writer::{InterfaceId, PcapngWriter};
 
 /// Longest frame, in bytes, that the header of a pcap file with whole frames announces. libpcap
 /// uses the same value for whole frames.

@@ -35,6 +35,7 @@
 mod capture_writer;
 mod clock;
 mod describe;
+mod direction;
 pub mod identity;
 mod input;
 mod marks;
@@ -49,9 +50,10 @@ pub use hpcap_base::LINK_TYPE_ETHERNET;
 
 pub use capture_writer::{CaptureWriter, closing};
 pub use describe::{Interface, Section, Statistics};
+pub use direction::Direction;
 pub use marks::Marks;
 pub use pcap_writer::{PcapWriter, Precision};
-pub use pcapng_writer::{Direction, InterfaceId, PcapngWriter};
+pub use pcapng_writer::{InterfaceId, PcapngWriter};
 pub use reader::{FileReader, Format, Frame, Reader};
 
 /// Largest captured length of a frame in bytes; a larger one is damage. libpcap and Wireshark have

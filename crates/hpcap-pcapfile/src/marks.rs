@@ -5,11 +5,13 @@ use hpcap_raw::Altered;
 /// Largest length of a frame that a record of the RAW stream can hold, in bytes.
 const RECORD_LEN_MAX: u32 = u16::MAX as u32;
 
-/// Marks that the capture put before a frame. In pcapng, they are comments of the frame.
+/// Marks that the capture put before a frame. In pcapng, they are comments and flags of the frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Marks {
     /// Whether the frame is a copy of an earlier one.
     pub duplicate: bool,
+    /// Whether the machine that captured the frame sent it.
+    pub sent: bool,
     /// The time with which the frame was received, if its record has another one.
     pub altered: Option<Altered>,
 }
@@ -48,6 +50,7 @@ mod tests {
     fn comment_names_only_altered_fields() {
         let had = |sec, len| Marks {
             duplicate: true,
+            sent: false,
             altered: Some(Altered { sec, nsec: 5, len }),
         };
         assert_eq!(Marks::default().comment(1514, 64), None);

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use super::describe::{Interface, Section, Statistics};
+use super::direction::Direction;
 use super::marks::Marks;
 use super::pcapng_block::{
     COMMENT, END_OF_OPTIONS, lost_comment, missing, option, pad, text_option, time_words,
@@ -24,24 +25,6 @@ const EPB_QUEUE: u16 = 6;
 /// Number of an interface in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct InterfaceId(u32);
-
-/// Which way a frame passed the interface, for `epb_flags`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Direction {
-    /// The interface received the frame.
-    Inbound,
-    /// The interface sent the frame.
-    Outbound,
-}
-
-impl Direction {
-    fn flags(self) -> u32 {
-        match self {
-            Self::Inbound => 1,
-            Self::Outbound => 2,
-        }
-    }
-}
 
 #[derive(Debug)]
 struct State {
@@ -190,6 +173,9 @@ impl<W: Write> PcapngWriter<W> {
     ) -> io::Result<()> {
         let state = self.state(id)?;
         state.duplicate = marks.duplicate;
+        if marks.sent {
+            state.direction = Some(Direction::Outbound);
+        }
         state.note = marks.comment(len, kept);
         Ok(())
     }

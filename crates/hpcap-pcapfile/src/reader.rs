@@ -7,6 +7,7 @@ use std::path::Path;
 
 use super::input::{Input, pause};
 use super::{pcap, pcapng};
+use crate::direction::Direction;
 use hpcap_base::compress::Decompressor;
 use hpcap_base::error::{Context, Error, Kind, Result};
 use hpcap_raw::content::Content;
@@ -31,6 +32,8 @@ pub struct Frame<'a> {
     pub dropped: u64,
     /// Number of the interface's queue (`epb_queue`).
     pub queue: Option<u32>,
+    /// Which way the frame passed (`epb_flags`); `None` = unknown.
+    pub direction: Option<Direction>,
     /// The first comment on the frame.
     pub comment: Option<&'a str>,
 }
@@ -46,6 +49,7 @@ pub(super) struct Place {
     pub(super) link_type: u32,
     pub(super) dropped: u64,
     pub(super) queue: Option<u32>,
+    pub(super) direction: Option<Direction>,
     pub(super) comment: Option<Range<usize>>,
     /// Length in the window of the frame and its headers.
     pub(super) bytes: usize,
@@ -230,6 +234,7 @@ impl<R: Read> Reader<R> {
             link_type: place.link_type,
             dropped: place.dropped,
             queue: place.queue,
+            direction: place.direction,
             comment: comment.and_then(|at| std::str::from_utf8(&window[at]).ok()),
         })
     }

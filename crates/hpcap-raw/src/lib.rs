@@ -110,4 +110,4 @@ pub use reader::Reader;
 pub use record::{Event, Record, split_record};
 pub use scan::{Damage, DamageKind};
 pub use tag::{Altered, FileHeader, Gap, LedgerTag};
-pub use writer::{Placed, Writer, Written};
+pub use writer::{FrameMarks, Placed, Writer, Written};

@@ -35,6 +35,9 @@ pub enum Event<'a> {
     Duplicate,
     /// The next frame is not stored as it was received; this is what was changed.
     Altered(Altered),
+    /// The machine that captured the next frame sent it. An [`Event::Altered`] and an [`Event::Duplicate`] may come
+    /// between this event and the frame.
+    Sent,
     /// A range of a file that holds no records. Reading continues after it.
     Damaged(Damage),
 }
@@ -62,6 +65,7 @@ pub fn split_record(bytes: &[u8]) -> Option<(Event<'_>, &[u8])> {
             Some(Tag::Ledger(tag)) => Event::FileEnd(tag),
             Some(Tag::Duplicate) => Event::Duplicate,
             Some(Tag::Altered(altered)) => Event::Altered(altered),
+            Some(Tag::Sent) => Event::Sent,
             None => Event::Padding(body),
         }
     } else {

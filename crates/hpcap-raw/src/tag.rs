@@ -112,6 +112,8 @@ pub enum Tag {
     Duplicate,
     /// The next frame is not stored as it was received.
     Altered(Altered),
+    /// The machine that captured the next frame sent it.
+    Sent,
 }
 
 fn tag(kind: u16, bytes: usize) -> abi::hpcap_tag {
@@ -206,6 +208,7 @@ impl Tag {
                 })))
             }
             abi::HPCAP_TAG_DUPLICATE => Some(Self::Duplicate),
+            abi::HPCAP_TAG_SENT => Some(Self::Sent),
             abi::HPCAP_TAG_ALTERED => {
                 let t = abi::hpcap_altered::from_bytes(body)?;
                 Some(Self::Altered(Altered {
@@ -261,6 +264,9 @@ impl Tag {
             .as_bytes()
             .to_vec(),
             Self::Duplicate => tag(abi::HPCAP_TAG_DUPLICATE, size_of::<abi::hpcap_tag>())
+                .as_bytes()
+                .to_vec(),
+            Self::Sent => tag(abi::HPCAP_TAG_SENT, size_of::<abi::hpcap_tag>())
                 .as_bytes()
                 .to_vec(),
             Self::Ledger(l) => abi::hpcap_ledger_tag {

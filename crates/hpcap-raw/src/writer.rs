@@ -11,6 +11,15 @@ use hpcap_sys::abi::{HPCAP_CAPLEN_MAX, HPCAP_FILE_BYTES_MAX, HPCAP_RECORD_BYTES,
 
 const HEADER: u64 = HPCAP_RECORD_BYTES as u64;
 
+/// What the tags before a frame say of it, beside a time or length that its record cannot hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct FrameMarks {
+    /// The frame is a copy of an earlier one.
+    pub duplicate: bool,
+    /// The machine that captured the frame sent it.
+    pub sent: bool,
+}
+
 /// Whether a record was placed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
@@ -130,23 +139,18 @@ impl<W: Write> Writer<W> {
     /// Returns the error of the inner writer.
     #[inline]
     pub fn frame(&mut self, sec: u64, nsec: u32, len: u32, data: &[u8]) -> io::Result<Placed> {
-        self.place(None, sec, nsec, len, data)
+        self.marked_frame(FrameMarks::default(), sec, nsec, len, data)
     }
 
-    /// Writes a duplicate mark and, directly after it, a frame that is a copy of an earlier one.
-    /// Either both are stored or neither. In all else as [`Writer::frame`].
+    /// Writes a frame directly after the tags of its `marks`. Either all are stored or none. In all else as
+    /// [`Writer::frame`].
     ///
     /// # Errors
     /// Returns the error of the inner writer.
-    pub fn duplicate(&mut self, sec: u64, nsec: u32, len: u32, data: &[u8]) -> io::Result<Placed> {
-        self.place(Some(&Tag::Duplicate.to_body()), sec, nsec, len, data)
-    }
-
-    /// Writes a frame, after padding that holds `mark` when there is one.
     #[inline]
-    fn place(
+    pub fn marked_frame(
         &mut self,
-        mark: Option<&[u8]>,
+        marks: FrameMarks,
         sec: u64,
         nsec: u32,
         len: u32,
@@ -165,16 +169,17 @@ impl<W: Write> Writer<W> {
             })
             .to_body()
         });
-        let altered = altered.as_deref();
-        let bytes_of = |tag: Option<&[u8]>| tag.map_or(0, |tag| HPCAP_RECORD_BYTES + tag.len());
-        if !self.fits(bytes_of(altered) + bytes_of(mark) + kept.len()) {
+        // A reader that does not know the tag of sent frames passes over it, and finds the others before the frame.
+        let sent = marks.sent.then(|| Tag::Sent.to_body());
+        let duplicate = marks.duplicate.then(|| Tag::Duplicate.to_body());
+        let tags = [sent, altered, duplicate];
+        let bytes_of = |tag: &Vec<u8>| HPCAP_RECORD_BYTES + tag.len();
+        let tag_bytes: usize = tags.iter().flatten().map(bytes_of).sum();
+        if !self.fits(tag_bytes + kept.len()) {
             return Ok(Placed::Full);
         }
         self.sink.ready()?;
-        if let Some(tag) = altered {
-            self.append_padding(tag)?;
-        }
-        if let Some(tag) = mark {
+        for tag in tags.iter().flatten() {
             self.append_padding(tag)?;
         }
         let header = hpcap_record {
@@ -285,10 +290,14 @@ mod tests {
     fn duplicate_mark_stays_with_its_frame() {
         const MARK: u64 = 12 + 16;
         const FRAME: u64 = 12 + 60;
+        const DUPLICATE: FrameMarks = FrameMarks {
+            duplicate: true,
+            sent: false,
+        };
         for max in MARK..=4 * (MARK + FRAME) {
             let mut writer = Writer::with_max(Vec::new(), max);
             let mut stored = 0;
-            while writer.duplicate(1, 2, 60, &[7; 60]).unwrap() == Placed::Stored {
+            while writer.marked_frame(DUPLICATE, 1, 2, 60, &[7; 60]).unwrap() == Placed::Stored {
                 stored += 1;
                 assert_eq!(writer.offset(), stored * (MARK + FRAME));
             }

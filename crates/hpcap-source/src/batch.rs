@@ -47,6 +47,13 @@ impl Batch {
         self.frames.push(Frame::new(data, len, sec, nsec));
     }
 
+    /// Says that this machine sent the frame that was added last.
+    pub(crate) fn mark_last_as_sent(&mut self) {
+        if let Some(frame) = self.frames.last_mut() {
+            frame.set_sent();
+        }
+    }
+
     /// Lends the frames. The owner must clear the batch before it uses it again, because the
     /// borrower may have changed it.
     pub(crate) fn lend<'a>(&'a mut self) -> &'a mut [Frame<'a>] {

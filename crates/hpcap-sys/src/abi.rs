@@ -43,6 +43,7 @@ pub const HPCAP_TAG_GAP: u16 = 2;
 pub const HPCAP_TAG_LEDGER: u16 = 3;
 pub const HPCAP_TAG_DUPLICATE: u16 = 4;
 pub const HPCAP_TAG_ALTERED: u16 = 5;
+pub const HPCAP_TAG_SENT: u16 = 6;
 
 pub const HPCAP_GAP_OPEN: u64 = 1 << 0;
 

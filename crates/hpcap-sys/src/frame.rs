@@ -5,6 +5,9 @@ use std::marker::PhantomData;
 /// Largest number of frames in one harvest (`HPCAP_BATCH`).
 pub const BATCH: usize = 256;
 
+/// `HPCAP_FRAME_SENT` of `kmod/core/frame.h`.
+const SENT: u32 = 1 << 0;
+
 /// A frame in the form that the producer takes (`struct hpcap_frame` of `kmod/core/frame.h`).
 #[derive(Debug, Clone, Copy)]
 #[repr(C)]
@@ -19,6 +22,8 @@ pub struct Frame<'a> {
     /// Bytes of the frame on the wire, without FCS.
     pub len: u32,
     hash: u32,
+    flags: u32,
+    unused: u32,
     lent: PhantomData<&'a [u8]>,
 }
 
@@ -36,6 +41,8 @@ impl<'a> Frame<'a> {
         ("caplen", std::mem::offset_of!(Self, caplen), 4),
         ("len", std::mem::offset_of!(Self, len), 4),
         ("hash", std::mem::offset_of!(Self, hash), 4),
+        ("flags", std::mem::offset_of!(Self, flags), 4),
+        ("unused", std::mem::offset_of!(Self, unused), 4),
     ];
 
     /// Creates a frame of `len` bytes on the wire, of which `data` (at most 4 GiB) was captured.
@@ -48,8 +55,21 @@ impl<'a> Frame<'a> {
             caplen: u32::try_from(data.len()).unwrap_or(u32::MAX),
             len,
             hash: 0,
+            flags: 0,
+            unused: 0,
             lent: PhantomData,
         }
+    }
+
+    /// Says that this machine sent the frame. The ring puts a tag before it ([`HPCAP_TAG_SENT`](crate::abi::HPCAP_TAG_SENT)).
+    pub fn set_sent(&mut self) {
+        self.flags |= SENT;
+    }
+
+    /// Whether this machine sent the frame. `false` if it received the frame, and if the source does not know.
+    #[must_use]
+    pub fn is_sent(&self) -> bool {
+        self.flags & SENT != 0
     }
 
     /// The captured bytes of the frame.

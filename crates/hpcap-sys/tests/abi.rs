@@ -111,6 +111,7 @@ fn constants() -> Vec<(&'static str, u64)> {
         HPCAP_TAG_LEDGER,
         HPCAP_TAG_DUPLICATE,
         HPCAP_TAG_ALTERED,
+        HPCAP_TAG_SENT,
         HPCAP_GAP_OPEN,
         HPCAP_RECORDING_ID_BYTES,
         HPCAP_FILE_HEADER_BYTES_MIN,

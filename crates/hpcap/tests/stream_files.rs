@@ -8,8 +8,8 @@ use std::path::Path;
 use std::task::Poll;
 
 use hpcap::compress::{Compression, Compressor};
-use hpcap::pcapfile::{Interface, PcapWriter, PcapngWriter, Precision, Section};
-use hpcap::raw::{FileHeader, Gap, LedgerTag, Writer};
+use hpcap::pcapfile::{Direction, Interface, PcapWriter, PcapngWriter, Precision, Section};
+use hpcap::raw::{FileHeader, FrameMarks, Gap, LedgerTag, Writer};
 use hpcap::{Count, Event, Kind, Ledger, Reason, Stream, Timestamp};
 
 /// What a test compares: one line for each event.
@@ -24,12 +24,13 @@ fn lines(stream: &mut Stream) -> Vec<String> {
 fn line(event: &Event<'_>) -> String {
     match event {
         Event::Frame(f) => format!(
-            "frame {} {} {} {:?}{}",
+            "frame {} {} {} {:?}{}{}",
             f.time.as_ns(),
             f.len,
             f.link_type,
             f.data,
-            if f.is_duplicate { " duplicate" } else { "" }
+            if f.is_duplicate { " duplicate" } else { "" },
+            if f.is_sent { " sent" } else { "" }
         ),
         Event::Missed(gap) => format!("missed {} {}", gap.frames(), gap.reason()),
         Event::FileStart(header) => format!("file of {}", header.interface),
@@ -58,7 +59,11 @@ fn write_raw(path: &Path) {
     let mut writer = Writer::new(File::create(path).unwrap());
     let _ = writer.header(&header("eth7")).unwrap();
     let _ = writer.frame(1, 5, 60, &[1, 2]).unwrap();
-    let _ = writer.duplicate(2, 0, 61, &[3]).unwrap();
+    let marks = FrameMarks {
+        duplicate: true,
+        sent: true,
+    };
+    let _ = writer.marked_frame(marks, 2, 0, 61, &[3]).unwrap();
     let _ = writer.frame(3, 0, 100_000, &[4]).unwrap();
     let _ = writer.frame(1 << 33, 7, 62, &[5]).unwrap();
     let gap = Gap {
@@ -76,7 +81,7 @@ fn write_raw(path: &Path) {
 const RAW_LINES: [&str; 8] = [
     "file of eth7",
     "frame 1000000005 60 1 [1, 2]",
-    "frame 2000000000 61 1 [3] duplicate",
+    "frame 2000000000 61 1 [3] duplicate sent",
     "frame 3000000000 100000 1 [4]",
     "frame 8589934592000000007 62 1 [5]",
     "missed 9 nic_missed",
@@ -120,6 +125,7 @@ fn write_pcapng(sink: &mut impl Write) {
         .frame(ethernet, Timestamp::new(1, 5), 60, &[1])
         .unwrap();
     writer.duplicate(ethernet).unwrap();
+    writer.direction(ethernet, Direction::Outbound).unwrap();
     writer
         .frame(ethernet, Timestamp::new(2, 0), 60, &[2])
         .unwrap();
@@ -147,7 +153,7 @@ fn pcapng_has_the_same_events() {
             lines(&mut Stream::open(&path).unwrap()),
             [
                 "frame 1000000005 60 1 [1]",
-                "frame 2000000000 60 1 [2] duplicate",
+                "frame 2000000000 60 1 [2] duplicate sent",
                 "missed 3 nic_missed",
                 "frame 3000000000 61 101 [3]",
             ]

@@ -141,7 +141,7 @@ fn read(
                     if part => {}
                 _ => stream.judge.found().damaged += 1,
             },
-            Event::Padding(_) | Event::Duplicate | Event::Altered(_) => {}
+            Event::Padding(_) | Event::Duplicate | Event::Sent | Event::Altered(_) => {}
         }
     }
     stream.end_off = start_off.map(|off| off + reader.offset());

@@ -134,6 +134,7 @@ fn read(listener: &mut Listener, how: &Listening, judge: &mut Judge) -> Result<b
                 | Event::FileStart(_)
                 | Event::FileEnd(_)
                 | Event::Duplicate
+                | Event::Sent
                 | Event::Altered(_)
                 | Event::Damaged(_),
             ) => {}

@@ -85,6 +85,9 @@ impl Json {
         if frame.is_duplicate {
             flag(out, "duplicate");
         }
+        if frame.is_sent {
+            flag(out, "sent");
+        }
         out.extend_from_slice(b"}\n");
     }
 }

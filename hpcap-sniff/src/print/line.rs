@@ -48,6 +48,9 @@ impl Lines {
         if frame.is_duplicate {
             out.extend_from_slice(b" [duplicate]");
         }
+        if frame.is_sent {
+            out.extend_from_slice(b" [sent]");
+        }
         out.push(b'\n');
     }
 }

@@ -181,10 +181,11 @@ impl Session {
             for _ in 0..BATCH {
                 match self.taps[number].read() {
                     Ok(Found::Frame(frame)) => {
+                        let mut is_wanted = self.guests.is_empty();
                         for guest in &mut self.guests {
-                            guest.viewer.frame(number, &frame);
+                            is_wanted |= guest.viewer.frame(number, &frame);
                         }
-                        if let Some(left) = &mut self.frames_left {
+                        if let Some(left) = self.frames_left.as_mut().filter(|_| is_wanted) {
                             *left -= 1;
                             if *left == 0 {
                                 return Turn::Done;

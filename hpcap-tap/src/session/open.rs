@@ -105,12 +105,13 @@ impl Session {
             tap,
             header: self.taps[tap].header(self.caplen),
             ledger: self.taps[tap].ledger(),
-            direction: QueueSide::of(self.taps[tap].info()).direction(),
+            side: QueueSide::of(self.taps[tap].info()),
         };
         let sources = taps.iter().copied().map(source).collect();
         let profile = Profile {
             name,
             format: output.format,
+            side: output.side,
             caplen: self.caplen,
             comment: self.comment.clone(),
         };
@@ -239,7 +240,7 @@ fn with_side(
                     ),
                 );
             }
-            side if side == wanted => kept.push(number),
+            side if side == wanted || side == QueueSide::Both => kept.push(number),
             _ => reporter.info(&format!(
                 "{}: its source, {}, sees no {name} frames",
                 info.name, info.source

@@ -8,6 +8,7 @@ mod outlet;
 
 use std::io;
 
+use crate::side::{QueueSide, Side};
 use hpcap::compress::FileFormat;
 use hpcap::pcapfile::{CaptureWriter, Direction, Marks, Section, Statistics};
 use hpcap::prompt_writer::{PromptWriter, Room};
@@ -29,8 +30,8 @@ struct Source {
     tap: usize,
     /// The ledger when the viewer came.
     before: Ledger,
-    /// Direction of all frames, if the source of the queue sees one direction only.
-    direction: Option<Direction>,
+    /// Which frames the source of the queue sees: received ones, sent ones or both.
+    side: QueueSide,
     /// Frames that the buffer has taken.
     taken: u64,
     /// Frames that are written.
@@ -46,6 +47,8 @@ pub struct Profile {
     pub name: String,
     /// Format of its output.
     pub format: FileFormat,
+    /// The side of the frames that it gets.
+    pub side: Side,
     /// Bytes kept of each frame; 0 = whole frames.
     pub caplen: u32,
     /// A comment on the output, where the format has a place for it.
@@ -61,8 +64,8 @@ pub struct NewSource {
     pub header: FileHeader,
     /// The present ledger.
     pub ledger: Ledger,
-    /// Direction of all frames, if the source of the queue sees one direction only.
-    pub direction: Option<Direction>,
+    /// Which frames the source of the queue sees: received ones, sent ones or both.
+    pub side: QueueSide,
 }
 
 /// Why a viewer gets nothing more.
@@ -121,7 +124,7 @@ impl Viewer {
         let source = |source: NewSource| Source {
             tap: source.tap,
             before: source.ledger,
-            direction: source.direction,
+            side: source.side,
             taken: 0,
             written: 0,
             missed: Count::default(),
@@ -210,11 +213,20 @@ impl Viewer {
         self.sources.iter().position(|source| source.tap == tap)
     }
 
-    /// Passes on a frame of queue `tap`.
-    pub fn frame(&mut self, tap: usize, frame: &Frame<'_>) {
+    /// Passes on a frame of queue `tap`. Returns whether the frame is one of those that the viewer gets.
+    pub fn frame(&mut self, tap: usize, frame: &Frame<'_>) -> bool {
         let Some(number) = self.source(tap) else {
-            return;
+            return false;
         };
+        let direction = self.sources[number].side.direction(frame.is_sent);
+        let is_wanted = self.profile.side.has(direction);
+        if is_wanted {
+            self.pass(number, frame, direction);
+        }
+        is_wanted
+    }
+
+    fn pass(&mut self, number: usize, frame: &Frame<'_>, direction: Option<Direction>) {
         let kept = match self.profile.caplen as usize {
             0 => frame.data,
             caplen => &frame.data[..frame.data.len().min(caplen)],
@@ -229,12 +241,13 @@ impl Viewer {
                 len: u16::try_from(frame.len).unwrap_or(u16::MAX),
                 data: kept,
             };
-            if let Some(direction) = self.sources[number].direction {
+            if let Some(direction) = direction {
                 // This fails only for a queue of another file.
                 let _ = self.writer.direction(number, direction);
             }
             let marks = Marks {
                 duplicate: frame.is_duplicate,
+                sent: frame.is_sent,
                 // The frame has the time with which it was received.
                 altered: None,
             };

@@ -219,6 +219,7 @@ pub(crate) fn read(path: &Path) -> Content {
             }
             Event::Padding(_) => "padding",
             Event::Duplicate => "duplicate",
+            Event::Sent => "sent",
             Event::Altered(_) => "altered",
             Event::FileStart(_) => {
                 content.headers += 1;

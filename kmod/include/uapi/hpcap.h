@@ -113,6 +113,7 @@ enum hpcap_tag_type {
 	HPCAP_TAG_LEDGER	= 3,	/* the ledger at the end of a file */
 	HPCAP_TAG_DUPLICATE	= 4,	/* the next record is a copy of an earlier frame */
 	HPCAP_TAG_ALTERED	= 5,	/* the next frame is not stored as it was received */
+	HPCAP_TAG_SENT		= 6,	/* this machine sent the next frame */
 };
 
 struct hpcap_tag {
@@ -183,7 +184,8 @@ struct hpcap_ledger_tag {
 
 /*
  * The original length and time of the next frame, which was longer than HPCAP_CAPLEN_MAX, or had a
- * time that a record cannot hold. A HPCAP_TAG_DUPLICATE can be between this tag and the frame.
+ * time that a record cannot hold. A HPCAP_TAG_DUPLICATE can be between this tag and the frame, and
+ * a HPCAP_TAG_SENT before it.
  */
 struct hpcap_altered {
 	struct hpcap_tag tag;

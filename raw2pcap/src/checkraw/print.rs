@@ -219,6 +219,12 @@ impl Printer {
         if report.duplicates > 0 {
             lines.push(format!("  {} marked as duplicates", report.duplicates));
         }
+        if report.frames_sent > 0 {
+            lines.push(format!(
+                "  {} sent by the machine itself",
+                report.frames_sent
+            ));
+        }
         if report.gaps > 0 {
             let plural = if report.gaps == 1 { "" } else { "s" };
             lines.push(format!(

@@ -236,7 +236,7 @@ impl Conversion {
                 continue;
             };
             let one = Count::new(1, u64::from(frame.len));
-            let duplicate = stream.is_duplicate();
+            let duplicate = stream.marks().duplicate;
             let interfaces = stream.interfaces();
             let link_type = interfaces
                 .all()
@@ -251,10 +251,10 @@ impl Conversion {
                 summary.left_out += one;
                 sink.refuse(number, stream, &frame)?;
             } else {
-                sink.frame(number, stream, &frame, duplicate)?;
+                sink.frame(number, stream, &frame)?;
                 summary.frames += one;
                 summary.duplicates += u64::from(duplicate);
-                if let Some(had) = stream.altered() {
+                if let Some(had) = stream.marks().altered {
                     summary.frames_cut += u64::from(had.is_cut());
                     summary.times_adjusted += u64::from(had.time_is_adjusted());
                 }

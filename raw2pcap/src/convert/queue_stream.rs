@@ -5,7 +5,8 @@ use std::fs::File;
 use std::io::Read;
 use std::sync::Arc;
 
-use hpcap::raw::{Altered, Damage, Event, Gap, Reader, Record};
+use hpcap::pcapfile::Marks;
+use hpcap::raw::{Damage, Event, Gap, Reader, Record};
 use hpcap::{Ledger, Result, Timestamp};
 
 use super::file_info::{FileInfo, Origin};
@@ -53,10 +54,8 @@ pub(super) struct QueueStream {
     done: u64,
     interfaces: Interfaces,
     events: Vec<StreamEvent>,
-    /// Whether the current frame has a duplicate mark.
-    duplicate: bool,
-    /// Length and time of the current frame if its record cannot hold them.
-    altered: Option<Altered>,
+    /// What the tags before the current frame say of it.
+    marks: Marks,
     /// Earliest and latest time of the frames outside the range.
     seen: Option<(Timestamp, Timestamp)>,
 }
@@ -92,8 +91,7 @@ impl QueueStream {
             done: 0,
             interfaces,
             events: Vec::new(),
-            duplicate: false,
-            altered: None,
+            marks: Marks::default(),
             seen: None,
         }
     }
@@ -118,6 +116,7 @@ impl QueueStream {
     pub(super) fn advance(&mut self) -> Result<bool> {
         let mut marked = false;
         let mut altered = None;
+        let mut sent = false;
         loop {
             let Some(reader) = &mut self.reader else {
                 if !self.open_next()? {
@@ -131,11 +130,15 @@ impl QueueStream {
             if let Some(frame) = reader.frame().filter(|_| reader.offset() < self.until) {
                 self.interfaces.frame(frame.len);
                 if self.range.contains(frame.time) {
-                    self.duplicate = duplicate;
-                    self.altered = altered;
+                    self.marks = Marks {
+                        duplicate,
+                        sent,
+                        altered,
+                    };
                     return Ok(true);
                 }
                 altered = None;
+                sent = false;
                 let time = (frame.time, frame.time);
                 self.seen = Some(self.seen.map_or(time, |seen| union(seen, time)));
                 continue;
@@ -144,14 +147,16 @@ impl QueueStream {
             let Some(event) = reader.event().filter(|_| is_wanted) else {
                 // A tag at the end of a part belongs to a frame that is outside the range.
                 altered = None;
+                sent = false;
                 self.close();
                 continue;
             };
             match event {
                 Event::Frame(_) | Event::Padding(_) => {}
-                // A duplicate mark may stand between this tag and its frame.
+                // Other tags may stand between this tag and its frame.
                 Event::Altered(had) => altered = Some(had),
                 Event::Duplicate => marked = true,
+                Event::Sent => sent = true,
                 Event::FileStart(tag) => self.interfaces.header(&tag),
                 Event::Missed(gap) => {
                     self.interfaces.gap(&gap.lost);
@@ -167,6 +172,7 @@ impl QueueStream {
                 Event::FileEnd(tag) => self.interfaces.ledger(&tag),
                 Event::Damaged(damage) => {
                     altered = None;
+                    sent = false;
                     if let Some(again) = file_to_reread(&mut self.under_way, &damage) {
                         let end = self.file_bytes.unwrap_or(u64::MAX);
                         let source: Box<dyn Read> =
@@ -250,16 +256,10 @@ impl QueueStream {
         self.frame().map(|frame| frame.time).unwrap_or_default()
     }
 
-    /// Whether the current frame has a duplicate mark.
+    /// Returns what the tags before the current frame say of it.
     #[inline]
-    pub(super) fn is_duplicate(&self) -> bool {
-        self.duplicate
-    }
-
-    /// Returns length and time of the current frame if its record cannot hold them.
-    #[inline]
-    pub(super) fn altered(&self) -> Option<Altered> {
-        self.altered
+    pub(super) fn marks(&self) -> &Marks {
+        &self.marks
     }
 
     /// Returns the interfaces: one for each combination of filter and caplen.

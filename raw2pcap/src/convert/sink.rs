@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hpcap::compress::Compression;
 use hpcap::error::Context;
-use hpcap::pcapfile::{Marks, PcapWriter, Precision, Section};
+use hpcap::pcapfile::{PcapWriter, Precision, Section};
 use hpcap::raw::{Gap, Record};
 use hpcap::{Error, Kind, Ledger, Result, Timestamp};
 
@@ -141,14 +141,13 @@ impl Sink {
         pending.until = pending.until.max(gap.until);
     }
 
-    /// Writes the current frame of stream `number`. pcapng files mark a `duplicate`.
+    /// Writes the current frame of stream `number`.
     #[inline]
     pub(super) fn frame(
         &mut self,
         number: usize,
         stream: &QueueStream,
         frame: &Record<'_>,
-        duplicate: bool,
     ) -> Result<()> {
         let version = stream.interfaces().version();
         let Some(counted) = stream.interfaces().all().get(version) else {
@@ -169,7 +168,7 @@ impl Sink {
         }
         current.frames += 1;
         // The record holds 16 bits of the length; a tag has the rest of longer frames.
-        let len = u32::from(frame.len).max(stream.altered().map_or(0, |had| had.len));
+        let len = u32::from(frame.len).max(stream.marks().altered.map_or(0, |had| had.len));
         let result = match &mut current.encoder {
             Encoder::Pcap { writer, link_type } => {
                 if *link_type != interface.link_type {
@@ -183,11 +182,7 @@ impl Sink {
             }
             Encoder::Pcapng(file) => {
                 let key = (number, version);
-                let marks = Marks {
-                    duplicate,
-                    altered: stream.altered(),
-                };
-                file.frame(key, interface, (frame, len), &marks, &mut self.gaps)
+                file.frame(key, interface, (frame, len), stream.marks(), &mut self.gaps)
             }
         };
         result.context(|| format!("write {}", current.name))

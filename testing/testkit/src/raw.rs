@@ -168,7 +168,7 @@ pub fn read_from(source: impl std::io::Read, size: u64) -> Seen {
             Event::Missed(gap) => seen.gaps.push(*gap),
             Event::FileEnd(_) => seen.ledgers += 1,
             Event::Damaged(damage) => seen.damage.push(damage),
-            Event::Padding(_) | Event::Duplicate | Event::Altered(_) => {}
+            Event::Padding(_) | Event::Duplicate | Event::Sent | Event::Altered(_) => {}
         }
     }
     assert_eq!(at, size);

@@ -278,6 +278,7 @@ pub enum Seen {
     Gap(Box<Gap>),
     Ledger,
     Duplicate,
+    Sent,
     Altered(Altered),
 }
 
@@ -297,6 +298,7 @@ impl From<Event<'_>> for Seen {
             Event::Missed(gap) => Self::Gap(gap),
             Event::FileEnd(_) => Self::Ledger,
             Event::Duplicate => Self::Duplicate,
+            Event::Sent => Self::Sent,
             Event::Altered(had) => Self::Altered(had),
             Event::Damaged(damage) => panic!("a listener finds no damage: {damage:?}"),
         }

@@ -1,5 +1,5 @@
-//! Tests of the marks of duplicates in the stream: each mark is right before its frame, in the same
-//! file.
+//! Tests of the tags before frames in the stream: that a frame is a duplicate, that this machine sent it, or that its
+//! time was altered. All tags of a frame are right before it, in the same file.
 
 use hpcap::{Contract, Reason, Start};
 use hpcap_source::Frame;
@@ -7,41 +7,78 @@ use proptest::prelude::*;
 
 use crate::harness::{Attached, Bench, Seen, Shape, content, read_all};
 
-/// The pushed frames that were not read yet, with their marks.
+/// The tags of a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Tags {
+    duplicate: bool,
+    sent: bool,
+    altered: bool,
+}
+
+const ALL: Tags = Tags {
+    duplicate: true,
+    sent: true,
+    altered: true,
+};
+
+/// The pushed frames that were not read yet, with their tags.
 #[derive(Default)]
-struct Expected(std::collections::VecDeque<(Vec<u8>, bool)>);
+struct Expected(std::collections::VecDeque<(Vec<u8>, Tags)>);
 
 impl Expected {
-    /// Checks `seen` against the pushed frames: each marked frame follows a mark, and each mark has
-    /// a frame.
+    /// Checks `seen` against the pushed frames: each frame follows its tags, and each tag has a frame. The tags have
+    /// one order, in which the newest kind is first: a reader that does not know it finds the others as before.
     fn check(&mut self, seen: Vec<Seen>) {
-        let mut marked = false;
+        let mut tags = Tags::default();
         for item in seen {
             match item {
+                Seen::Sent => {
+                    assert_eq!(tags, Tags::default());
+                    tags.sent = true;
+                }
+                Seen::Altered(_) => {
+                    assert!(!tags.altered && !tags.duplicate, "{tags:?}");
+                    tags.altered = true;
+                }
                 Seen::Duplicate => {
-                    assert!(!marked, "two marks");
-                    marked = true;
+                    assert!(!tags.duplicate, "two marks");
+                    tags.duplicate = true;
                 }
                 Seen::Frame { data, .. } => {
-                    let (expected, mark) = self.0.pop_front().unwrap();
-                    assert_eq!(data, expected);
-                    assert_eq!(mark, marked);
-                    marked = false;
+                    let expected = self.0.pop_front().unwrap();
+                    assert_eq!((data, tags), expected);
+                    tags = Tags::default();
                 }
-                other => assert!(!marked, "a mark before {other:?}"),
+                other => assert_eq!(tags, Tags::default(), "tags before {other:?}"),
             }
         }
-        assert!(!marked, "a mark at the end");
+        assert_eq!(tags, Tags::default(), "tags at the end");
     }
 }
 
-fn push(bench: &mut Bench, expected: &mut Expected, data: Vec<u8>, mark: bool) -> bool {
-    let frame = Frame::new(&data, data.len() as u32, 1, 1);
-    let taken = bench.producer.push_marked(&[frame], &[u8::from(mark)]) == 1;
+fn push(bench: &mut Bench, expected: &mut Expected, data: Vec<u8>, tags: Tags) -> bool {
+    // A record cannot hold the time 0.
+    let sec = u64::from(!tags.altered);
+    let mut frame = Frame::new(&data, data.len() as u32, sec, 0);
+    if tags.sent {
+        frame.set_sent();
+    }
+    let taken = bench
+        .producer
+        .push_marked(&[frame], &[u8::from(tags.duplicate)])
+        == 1;
     if taken {
-        expected.0.push_back((data, mark));
+        expected.0.push_back((data, tags));
     }
     taken
+}
+
+fn tags() -> impl Strategy<Value = Tags> {
+    any::<[bool; 3]>().prop_map(|[duplicate, sent, altered]| Tags {
+        duplicate,
+        sent,
+        altered,
+    })
 }
 
 proptest! {
@@ -50,9 +87,9 @@ proptest! {
     /// The files have one block, so that many end. The ring is full now and then, and frames are
     /// lost.
     #[test]
-    fn mark_stays_with_its_frame(
+    fn tags_stay_with_their_frame(
         frames in prop::collection::vec(
-            (prop_oneof![8 => 0..200_usize, 4 => 1000..1600_usize, 1 => 30_000..=65_535_usize], any::<bool>()),
+            (prop_oneof![8 => 0..200_usize, 4 => 1000..1600_usize, 1 => 30_000..=65_535_usize], tags()),
             1..1500,
         ),
         read_every in 1..300_usize,
@@ -62,9 +99,9 @@ proptest! {
         let Attached { mut listener, .. } = bench.attach(Contract::Lossless, Start::File).unwrap();
         let mut expected = Expected::default();
         let (mut marks, mut refused) = (0, 0);
-        for (i, (bytes, mark)) in frames.into_iter().enumerate() {
-            if push(&mut bench, &mut expected, content(i as u64, bytes), mark) {
-                marks += u64::from(mark);
+        for (i, (bytes, tags)) in frames.into_iter().enumerate() {
+            if push(&mut bench, &mut expected, content(i as u64, bytes), tags) {
+                marks += u64::from(tags.duplicate);
             } else {
                 bench.producer.account(Reason::RingFull, hpcap::Count::new(1, bytes as u64));
                 refused += 1;
@@ -85,22 +122,26 @@ proptest! {
     }
 }
 
-/// The ring has room for the mark but not for the frame. It takes neither, and the next frame is
-/// not marked as a duplicate.
+/// The ring has room for the tags but not for the frame. It takes none of them, and the next frame has no tag.
 #[test]
-fn full_ring_takes_no_mark_alone() {
+fn full_ring_takes_no_tag_alone() {
     let mut bench = Bench::new(Shape::small());
     let Attached { mut listener, .. } = bench.attach(Contract::Lossless, Start::File).unwrap();
     let mut expected = Expected::default();
     let mut number = 0;
-    while push(&mut bench, &mut expected, content(number, 1000), true) {
+    while push(&mut bench, &mut expected, content(number, 1000), ALL) {
         number += 1;
     }
     assert!(number > 100);
     bench.service();
     expected.check(read_all(&mut listener));
     assert!(expected.0.is_empty());
-    assert!(push(&mut bench, &mut expected, content(number, 60), false));
+    assert!(push(
+        &mut bench,
+        &mut expected,
+        content(number, 60),
+        Tags::default()
+    ));
     bench.service();
     expected.check(read_all(&mut listener));
     assert_eq!(bench.queue.ledger().duplicates_marked, number);
@@ -116,7 +157,7 @@ fn plain_stream_has_no_marks() {
     let Attached { mut listener, .. } = bench.attach(Contract::Lossless, Start::File).unwrap();
     let mut pushed = Expected::default();
     for number in 0..10 {
-        assert!(push(&mut bench, &mut pushed, content(number, 60), true));
+        assert!(push(&mut bench, &mut pushed, content(number, 60), ALL));
     }
     bench.service();
     let seen = read_all(&mut listener);

@@ -6,6 +6,7 @@ use pcap_parser::pcapng::{Block, OptionCode};
 
 use super::{Head, Interface, OLD_PACKET, Section, u32_at, u64_of, value};
 use crate::FRAME_BYTES_MAX;
+use crate::direction::Direction;
 use crate::reader::{Place, without_fcs};
 
 /// Length of the fields of a packet block before its data, block header included.
@@ -52,6 +53,9 @@ impl Section {
                         OptionCode::EndOfOpt => break,
                         OptionCode::Comment if place.comment.is_none() => {
                             place.comment = Some(range_in(window, bytes));
+                        }
+                        OptionCode(2) if bytes.len() == 4 => {
+                            place.direction = Direction::of_flags(u32_at(bytes, 0, big_endian));
                         }
                         OptionCode(4) => place.dropped = u64_of(bytes, big_endian).unwrap_or(0),
                         OptionCode(6) if bytes.len() == 4 => {

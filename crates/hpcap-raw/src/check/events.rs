@@ -186,6 +186,7 @@ impl Checker {
                 progress.report.times_adjusted += u64::from(had.time_is_adjusted());
             }
             Event::Damaged(damage) => self.damage(progress, damage),
+            Event::Sent => progress.report.frames_sent += 1,
             Event::Frame(_) => {}
         }
     }

@@ -308,6 +308,8 @@ pub struct Report {
     pub padding_bytes: u64,
     /// Frames that are marked as copies of earlier frames.
     pub duplicates: u64,
+    /// Frames that the machine that captured them sent itself, as far as the source told it.
+    pub frames_sent: u64,
     /// Frames longer than 65,535 bytes, whose stored data is cut.
     pub frames_cut: u64,
     /// Frames stored with an adjusted time, because a record cannot hold the original one.

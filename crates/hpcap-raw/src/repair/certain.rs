@@ -55,7 +55,11 @@ impl Certainty {
             },
             Event::Frame(frame) => self.frames += u64::from(!frame.data.is_empty()),
             Event::FileStart(_) => self.has_header |= range.start == 0,
-            Event::Missed(_) | Event::FileEnd(_) | Event::Duplicate | Event::Altered(_) => {}
+            Event::Missed(_)
+            | Event::FileEnd(_)
+            | Event::Duplicate
+            | Event::Sent
+            | Event::Altered(_) => {}
         }
         if !matches!(event, Event::Damaged(_)) {
             self.unreadable += std::mem::take(&mut self.zeros);

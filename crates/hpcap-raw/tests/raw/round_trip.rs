@@ -2,7 +2,7 @@
 
 use hpcap_base::{Count, Ledger, Reason, Timestamp};
 use hpcap_raw::tag::Tag;
-use hpcap_raw::{Event, FileHeader, Gap, LedgerTag, Placed, Reader, Writer};
+use hpcap_raw::{Event, FileHeader, FrameMarks, Gap, LedgerTag, Placed, Reader, Writer};
 use proptest::prelude::*;
 
 use testkit::raw::{self as made, Frame, file, frames, header, read};
@@ -253,11 +253,15 @@ fn reader_takes_shorter_tags() {
 fn writer_tags_altered_frames() {
     let mut writer = Writer::new(Vec::new());
     let long = vec![7; 70_000];
+    let both = FrameMarks {
+        duplicate: true,
+        sent: true,
+    };
     for step in [
         writer.header(&made::header()),
         writer.frame(5, 0, 65_535, &long[..65_535]),
         writer.frame(5, 1, 70_001, &long),
-        writer.duplicate(1 << 33, 2, 60, &[0; 60]),
+        writer.marked_frame(both, 1 << 33, 2, 60, &[0; 60]),
     ] {
         assert_eq!(step.unwrap(), Placed::Stored);
     }
@@ -270,13 +274,22 @@ fn writer_tags_altered_frames() {
             Event::Altered(had) => seen.push((had.sec, had.nsec, had.len)),
             Event::Frame(frame) => seen.push((0, 0, frame.len.into())),
             Event::Duplicate => seen.push((0, 0, 0)),
+            Event::Sent => seen.push((0, 0, 1)),
             _ => {}
         }
     }
-    let (frame, mark) = (|len| (0, 0, len), (0, 0, 0));
+    let (frame, mark, sent) = (|len| (0, 0, len), (0, 0, 0), (0, 0, 1));
     let (cut, late) = ((5, 1, 70_001), (1 << 33, 2, 60));
     assert_eq!(
         seen,
-        [frame(65_535), cut, frame(65_535), late, mark, frame(60)]
+        [
+            frame(65_535),
+            cut,
+            frame(65_535),
+            sent,
+            late,
+            mark,
+            frame(60)
+        ]
     );
 }

@@ -113,9 +113,10 @@ impl Ring {
                 len = len.saturating_add(tag_bytes);
             }
         }
+        let outgoing = self.from(at)?.kind == libc::PACKET_OUTGOING;
         if let Some(traits) = traits {
             traits.push(Traits {
-                outgoing: self.from(at)?.kind == libc::PACKET_OUTGOING,
+                outgoing,
                 tagged: tag.is_some(),
             });
         }
@@ -125,6 +126,9 @@ impl Ring {
         // SAFETY: the bytes stay unchanged until the block goes back to the kernel or the ring is
         // unmapped; both happen only after the batch was cleared.
         unsafe { batch.push(data, len, header.tp_sec.into(), header.tp_nsec) };
+        if outgoing {
+            batch.mark_last_as_sent();
+        }
         Some(next)
     }
 

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use hpcap::compress::Decompressor;
 use hpcap::error::Context;
-use hpcap::pcapfile::{LINK_TYPE_ETHERNET, Reader};
+use hpcap::pcapfile::{Direction, LINK_TYPE_ETHERNET, Reader};
 use hpcap::{Count, Error, Kind, Reason, Result, Timestamp};
 
 use super::batch::Batch;
@@ -39,6 +39,8 @@ struct Held {
     due: Ns,
     /// Number of frames that the file reports as lost right before this one.
     dropped: u64,
+    /// Whether the file says that the machine that captured the frame sent it.
+    sent: bool,
 }
 
 /// The result of reading one step further.
@@ -149,6 +151,7 @@ impl PcapSource {
                     ));
                 }
                 let dropped = frame.dropped;
+                let sent = frame.direction == Some(Direction::Outbound);
                 let start = self.arena.len();
                 self.arena.extend_from_slice(frame.data);
                 let ns = Ns::from(frame.sec) * NS + Ns::from(frame.nsec);
@@ -163,6 +166,7 @@ impl PcapSource {
                     ns,
                     due,
                     dropped,
+                    sent,
                 }));
             }
             // A file without frames ends after one pass, because its loop would never yield a
@@ -265,6 +269,9 @@ impl Source for PcapSource {
             unsafe {
                 self.batch
                     .push(&self.arena[held.bytes.clone()], held.len, sec, nsec);
+            }
+            if held.sent {
+                self.batch.mark_last_as_sent();
             }
         }
         self.lost[0].1 = Count::new(dropped, 0);

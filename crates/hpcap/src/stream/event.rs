@@ -37,6 +37,9 @@ pub struct Frame<'a> {
     pub link_type: u32,
     /// Whether the frame is marked as a copy of an earlier one.
     pub is_duplicate: bool,
+    /// Whether the machine that captured the frame sent it. `false` if it received the frame, and if the source does
+    /// not know.
+    pub is_sent: bool,
 }
 
 impl<'a> Frame<'a> {
@@ -49,6 +52,7 @@ impl<'a> Frame<'a> {
             data: record.data,
             link_type,
             is_duplicate: false,
+            is_sent: false,
         }
     }
 }

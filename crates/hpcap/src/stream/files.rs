@@ -12,7 +12,7 @@ use crate::compress::Decompressor;
 use crate::content::Content;
 use crate::error::{Context, Error, Kind, Result};
 use crate::ledger::{Count, Ledger, Reason};
-use crate::pcapfile::{LINK_TYPE_ETHERNET, Reader as CaptureReader};
+use crate::pcapfile::{Direction, LINK_TYPE_ETHERNET, Reader as CaptureReader};
 use crate::raw::name::{FileName, split_ending};
 use crate::raw::{Event as RawEvent, Reader as RawReader};
 
@@ -177,6 +177,7 @@ impl RawFile {
             }
             match self.reader.event() {
                 Some(RawEvent::Duplicate) => self.marks.duplicate(),
+                Some(RawEvent::Sent) => self.marks.sent(),
                 Some(RawEvent::Altered(altered)) => self.marks.altered(altered),
                 Some(RawEvent::FileStart(header)) => {
                     self.link_type = header.link_type;
@@ -207,6 +208,7 @@ impl RawFile {
             RawEvent::Frame(_)
             | RawEvent::Padding(_)
             | RawEvent::Duplicate
+            | RawEvent::Sent
             | RawEvent::Altered(_) => {
                 return None;
             }
@@ -240,6 +242,7 @@ impl CaptureFile {
             data: frame.data,
             link_type: frame.link_type,
             is_duplicate: frame.comment == Some(DUPLICATE),
+            is_sent: frame.direction == Some(Direction::Outbound),
         })
     }
 

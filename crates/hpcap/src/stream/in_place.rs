@@ -20,6 +20,9 @@ pub struct RingFrame<'a> {
     pub link_type: u32,
     /// Whether the frame is marked as a copy of an earlier one.
     pub is_duplicate: bool,
+    /// Whether the machine that captured the frame sent it. `false` if it received the frame, and if the source does
+    /// not know.
+    pub is_sent: bool,
     /// Stream offset of the frame's record.
     pub offset: u64,
 }

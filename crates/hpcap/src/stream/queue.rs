@@ -238,6 +238,10 @@ impl QueueStream {
                 self.marks.get_or_insert_default().duplicate();
                 None
             }
+            RawEvent::Sent => {
+                self.marks.get_or_insert_default().sent();
+                None
+            }
             RawEvent::Altered(altered) => {
                 self.marks.get_or_insert_default().altered(altered);
                 None

@@ -143,7 +143,7 @@ impl RecordFormat for CaptureFormat {
             let _ = open.writer.gap(number, &lost);
         }
         let (record, len) = (&frame.record, frame.wire_len());
-        let taken = open.writer.frame(number, record, len, &frame.marks());
+        let taken = open.writer.frame(number, record, len, &frame.marks);
         if taken.is_err() {
             return false;
         }

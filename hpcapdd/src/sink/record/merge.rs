@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use hpcap::listener::{Listener, Moment};
-use hpcap::raw::{Altered, Record};
+use hpcap::pcapfile::Marks;
+use hpcap::raw::Record;
 use hpcap::{Count, Reason, Result, Timestamp};
 
 use crate::report::event::Notice;
@@ -29,8 +30,7 @@ const WAIT_MAX_OF_WAITING_SOURCES: Duration = Duration::from_secs(10);
 struct NextFrame {
     time: Timestamp,
     len: u16,
-    duplicate: bool,
-    altered: Option<Altered>,
+    marks: Marks,
 }
 
 /// A source with its next frame, which was copied from the ring.
@@ -67,18 +67,13 @@ impl MergedSource {
                 }
             }
             match self.stream.next(listener)? {
-                Next::Frame {
-                    record,
-                    altered,
-                    duplicate,
-                } => {
+                Next::Frame { record, marks } => {
                     self.data.clear();
                     self.data.extend_from_slice(record.data);
                     self.next = Some(NextFrame {
                         time: record.time,
                         len: record.len,
-                        duplicate,
-                        altered,
+                        marks,
                     });
                 }
                 Next::Gap(gap) => delivery.gap(number, &gap),
@@ -186,8 +181,7 @@ impl<O: RecordOutput> MergeSink<O> {
                 len: next.len,
                 data: &source.data,
             },
-            altered: next.altered,
-            duplicate: next.duplicate,
+            marks: next.marks,
         });
     }
 

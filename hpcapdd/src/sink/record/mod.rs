@@ -24,7 +24,7 @@ pub mod source_counts;
 use hpcap::Count;
 use hpcap::listener::Moment;
 use hpcap::pcapfile::Marks;
-use hpcap::raw::{Altered, Gap, Record};
+use hpcap::raw::{Gap, Record};
 
 use crate::report::event::Notice;
 use crate::storage::error::StorageError;
@@ -69,26 +69,15 @@ pub struct OutputFrame<'a> {
     pub source: usize,
     /// The frame.
     pub record: Record<'a>,
-    /// Original length and time of the frame, if its record cannot hold them.
-    pub altered: Option<Altered>,
-    /// Whether the frame is marked as a copy of an earlier one.
-    pub duplicate: bool,
+    /// What the tags before the frame say of it.
+    pub marks: Marks,
 }
 
 impl OutputFrame<'_> {
-    /// The marks of the frame in a capture file.
-    #[must_use]
-    pub fn marks(&self) -> Marks {
-        Marks {
-            duplicate: self.duplicate,
-            altered: self.altered,
-        }
-    }
-
     /// Length of the frame on the wire in bytes.
     #[must_use]
     pub fn wire_len(&self) -> u32 {
-        let had = self.altered.map_or(0, |had| had.len);
+        let had = self.marks.altered.map_or(0, |had| had.len);
         u32::from(self.record.len).max(had)
     }
 

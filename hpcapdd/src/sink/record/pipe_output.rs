@@ -114,7 +114,7 @@ impl RecordOutput for PipeOutput {
         // This fails only for an interface of another file.
         let _ = self
             .writer
-            .mark(self.interface, &frame.marks(), len, record.data.len());
+            .mark(self.interface, &frame.marks, len, record.data.len());
         let written = self
             .writer
             .frame(self.interface, record.time, len, record.data);

@@ -6,7 +6,7 @@ use hpcap::abi::{HPCAP_CAPLEN_MAX, HPCAP_RECORD_BYTES};
 use hpcap::listener::Moment;
 use hpcap::queue::QueueInfo;
 use hpcap::raw::index::Index;
-use hpcap::raw::writer::{Placed, Writer};
+use hpcap::raw::writer::{FrameMarks, Placed, Writer};
 use hpcap::raw::{Gap, tag::Tag};
 use hpcap::{Ledger, Reason, Timestamp};
 
@@ -157,20 +157,24 @@ impl RecordFormat for RawFormat {
         let time = record.time;
         // The writer stores what a record cannot hold in a tag of its own.
         let (sec, nsec, len) = frame
+            .marks
             .altered
             .map_or((time.sec(), time.nsec(), u32::from(record.len)), |had| {
                 (had.sec, had.nsec, had.len)
             });
-        let marked = frame.duplicate && !self.kept.plain;
-        let placed = if marked {
-            open.writer.duplicate(sec, nsec, len, record.data)
+        let marks = if self.kept.plain {
+            FrameMarks::default()
         } else {
-            open.writer.frame(sec, nsec, len, record.data)
+            FrameMarks {
+                duplicate: frame.marks.duplicate,
+                sent: frame.marks.sent,
+            }
         };
+        let placed = open.writer.marked_frame(marks, sec, nsec, len, record.data);
         if !matches!(placed, Ok(Placed::Stored)) {
             return false;
         }
-        if marked || frame.altered.is_some() {
+        if marks != FrameMarks::default() || frame.marks.altered.is_some() {
             self.index.note(at, None);
         }
         let bytes = HPCAP_RECORD_BYTES + record.data.len();

@@ -34,11 +34,7 @@ impl<O: RecordOutput> RecordSink<O> {
     /// Takes one record. Returns a step if there is no record to take.
     fn take(&mut self, listener: &mut Listener) -> Result<Option<Step>> {
         match self.stream.next(listener)? {
-            Next::Frame {
-                record,
-                altered,
-                duplicate,
-            } => {
+            Next::Frame { record, marks } => {
                 if !self.selector.keeps(&record) {
                     self.delivery.refuse(Count::new(1, u64::from(record.len)));
                     return Ok(None);
@@ -46,8 +42,7 @@ impl<O: RecordOutput> RecordSink<O> {
                 self.delivery.frame(&OutputFrame {
                     source: 0,
                     record: self.selector.cut(record),
-                    altered,
-                    duplicate,
+                    marks,
                 });
             }
             Next::Gap(gap) => self.delivery.gap(0, &gap),

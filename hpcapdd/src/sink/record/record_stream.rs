@@ -2,6 +2,7 @@
 //! is a gap.
 
 use hpcap::listener::{Listener, Moment, Start, TOLD_LOSSES};
+use hpcap::pcapfile::Marks;
 use hpcap::raw::{Altered, Event, Gap, Record};
 use hpcap::{Count, Kind, Ledger, Reason, Result};
 
@@ -15,6 +16,8 @@ pub struct RecordStream {
     mark: DuplicateMark,
     /// Original length and time of the next frame, if its record cannot hold them.
     altered: Option<Altered>,
+    /// Whether this machine sent the next frame.
+    sent: bool,
     /// Whether the ring overwrote records that were not read.
     overtaken: bool,
     /// Stream offset up to which records were given back to the ring.
@@ -28,10 +31,8 @@ pub enum Next<'a> {
     Frame {
         /// The frame.
         record: Record<'a>,
-        /// Original length and time, if the record cannot hold them.
-        altered: Option<Altered>,
-        /// Whether the frame is marked as a copy of an earlier one.
-        duplicate: bool,
+        /// What the tags before the frame say of it.
+        marks: Marks,
     },
     /// A gap that the producer reports.
     Gap(Box<Gap>),
@@ -50,6 +51,7 @@ impl RecordStream {
         Self {
             mark: DuplicateMark::default(),
             altered: None,
+            sent: false,
             overtaken: false,
             acked: listener.position(),
         }
@@ -75,6 +77,7 @@ impl RecordStream {
                 self.overtaken = true;
                 self.mark.void();
                 self.altered = None;
+                self.sent = false;
                 return Ok(Next::Overtaken);
             }
             Err(e) => return Err(e),
@@ -83,12 +86,19 @@ impl RecordStream {
         Ok(match event {
             Event::Frame(record) => Next::Frame {
                 record,
-                altered: self.altered.take(),
-                duplicate,
+                marks: Marks {
+                    duplicate,
+                    sent: std::mem::take(&mut self.sent),
+                    altered: self.altered.take(),
+                },
             },
             Event::Missed(gap) => Next::Gap(gap),
             Event::Altered(had) => {
                 self.altered = Some(had);
+                Next::Other
+            }
+            Event::Sent => {
+                self.sent = true;
                 Next::Other
             }
             Event::FileStart(_)

@@ -47,6 +47,7 @@ impl QueueStream {
             bytes: self.listener.bytes_in_place(&found),
             link_type: self.link_type,
             is_duplicate: false,
+            is_sent: false,
             offset: found.offset(),
         };
         if let Some(marks) = &self.marks {
