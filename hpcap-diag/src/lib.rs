@@ -11,6 +11,9 @@
 //! | [`facts`] | numbers, words and flags in a collection |
 //! | [`rules`] | what an expert would say of which facts; each rule is a file in `rules/` |
 //! | [`decode`] | files and lines of an oops of the modules |
+//! | [`profile`] | where poll threads, recorders and softirqs spend their time |
+//! | [`perf`] | rings of the kernel's perf events |
+//! | [`output`] | files that are called `.part` until they are complete |
 //! | [`report`] | the findings and the difference of two collections, as text and JSON |
 //!
 //! A collection is a tree: `proc/` and `sys/` have the files of the kernel under their own names, other files have
@@ -24,6 +27,9 @@ pub mod collect;
 pub mod decode;
 pub mod facts;
 pub mod manifest;
+pub mod output;
+pub mod perf;
+pub mod profile;
 pub mod record;
 pub mod redact;
 pub mod report;
@@ -47,5 +53,6 @@ pub fn run(cli: &Cli) -> ExitCode {
         Command::Now(options) => report::now(options, messages),
         Command::Diff(options) => report::compare(options),
         Command::Decode(options) => decode::run(options),
+        Command::Profile(options) => profile::run(options, messages),
     })
 }

@@ -2,7 +2,7 @@
 
 mod diff;
 mod findings;
-mod wrap;
+pub(crate) mod wrap;
 
 use std::io::Write;
 use std::sync::Arc;
