@@ -25,7 +25,7 @@ fn filters() -> insta::Settings {
         "$1 [FRAMES] frames [BYTES]",
     );
     settings.add_filter(
-        r#""(frames|bytes|published_bytes|page_bytes)": \d+"#,
+        r#""(frames|bytes|published_bytes|page_bytes|longest_pause_ns)": \d+"#,
         r#""$1": "[N]""#,
     );
     settings.add_filter(r"in \d+ KiB pages", "in [PAGE] pages");

@@ -7,7 +7,8 @@
  * up the capture, and frames would be lost. So the poll thread takes no lock at all. Whoever wants
  * a change takes the queue's `lock`, which orders those who want changes among themselves, leaves
  * the change where the poll thread finds it, and sleeps until the poll thread has made it. The poll
- * thread makes one change between two batches, whatever the number of processes that want changes.
+ * thread makes one change between two batches, and one in HPCAP_CHANGE_NS, whatever the number of
+ * processes that want changes: to attach and detach for ever takes little of its time.
  *
  * The poll thread also serves a queue whose interface is down, and is not frozen when the machine
  * suspends. It ends only with the queue, by hpcap_poll_stop() under `lock`, when no change waits.
@@ -19,6 +20,9 @@
 #include "change.h"
 #include "rxq.h"
 #include "wake.h"
+
+/* Shortest time between two changes of a queue. */
+#define HPCAP_CHANGE_NS	(100u * 1000)
 
 /* A change that waits, on the stack of whoever wants it. */
 struct hpcap_change {
@@ -47,13 +51,14 @@ void hpcap_rxq_change(struct hpcap_rxq *rxq, hpcap_change_fn *make, void *data)
 	wait_for_completion(&change.made);
 }
 
-void hpcap_rxq_make_change(struct hpcap_rxq *rxq)
+void hpcap_rxq_make_change(struct hpcap_rxq *rxq, u64 clock_ns)
 {
 	/* Acquire: see the release in hpcap_rxq_change(). */
 	struct hpcap_change *change = smp_load_acquire(&rxq->change);
 
-	if (likely(!change))
+	if (likely(!change) || clock_ns - rxq->changed_ns < HPCAP_CHANGE_NS)
 		return;
+	rxq->changed_ns = clock_ns;
 	change->make(rxq, change->data);
 	/* Cleared first: once the change is complete, the next one may be there. */
 	WRITE_ONCE(rxq->change, NULL);

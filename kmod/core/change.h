@@ -18,7 +18,10 @@ typedef void hpcap_change_fn(struct hpcap_rxq *rxq, void *data);
  * `make` itself. Under `lock`, so that no two changes wait at a time.
  */
 void hpcap_rxq_change(struct hpcap_rxq *rxq, hpcap_change_fn *make, void *data);
-/* Makes the change that waits, if there is one. Called by the poll thread. */
-void hpcap_rxq_make_change(struct hpcap_rxq *rxq);
+/*
+ * Makes the change that waits, if there is one and the last change was long enough ago. Called by
+ * the poll thread, with the clock of its last look.
+ */
+void hpcap_rxq_make_change(struct hpcap_rxq *rxq, u64 clock_ns);
 
 #endif /* _HPCAP_CHANGE_H */

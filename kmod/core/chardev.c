@@ -11,6 +11,7 @@
 #include "compat.h"
 #include "queue.h"
 #include "sysfs.h"
+#include "wake.h"
 
 /* Most queues on one machine. */
 #define HPCAP_MINORS	4096
@@ -35,6 +36,8 @@ static struct class hpcap_class = {
 
 static void hpcap_client_free(struct hpcap_client *client)
 {
+	/* The poll thread has let go of the client, so its wake-up can only be under way. */
+	cancel_work_sync(&client->waking);
 	if (client->memory)
 		hpcap_memory_put(client->memory);
 	module_put(client->nic);
@@ -76,6 +79,7 @@ static int hpcap_open(struct inode *inode, struct file *file)
 	client->rxq = container_of(inode->i_cdev, struct hpcap_rxq, cdev);
 	spin_lock_init(&client->lock);
 	init_waitqueue_head(&client->wait);
+	INIT_WORK(&client->waking, hpcap_client_waking);
 	client->uid = current_euid();
 	client->pid = task_tgid_nr(current);
 	client->slot_page = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO);

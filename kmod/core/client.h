@@ -13,6 +13,7 @@
 #include <linux/spinlock.h>
 #include <linux/uidgid.h>
 #include <linux/wait.h>
+#include <linux/workqueue.h>
 
 #include "rxq.h"
 
@@ -24,6 +25,7 @@ struct hpcap_client {
 	struct page *slot_page;
 	struct hpcap_slot *slot;	/* address of slot_page; the listener writes at any time */
 	wait_queue_head_t wait;		/* HPCAP_IOC_WAIT and poll(2) sleep here */
+	struct work_struct waking;	/* wakes `wait` for the poll thread (wake.c) */
 	kuid_t uid;			/* user that opened the file */
 	pid_t pid;			/* process that opened the file */
 

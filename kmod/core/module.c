@@ -10,13 +10,19 @@
 #include <hpcap.h>
 
 #include "chardev.h"
+#include "wake.h"
 
 static int __init hpcap_init(void)
 {
-	int err = hpcap_chardev_init();
+	int err = hpcap_wake_init();
 
 	if (err)
 		return err;
+	err = hpcap_chardev_init();
+	if (err) {
+		hpcap_wake_exit();
+		return err;
+	}
 	pr_info("version " HPCAP_VERSION ", ABI %u\n", HPCAP_ABI_VERSION);
 	return 0;
 }
@@ -24,6 +30,7 @@ static int __init hpcap_init(void)
 static void __exit hpcap_exit(void)
 {
 	hpcap_chardev_exit();
+	hpcap_wake_exit();
 }
 
 module_init(hpcap_init);

@@ -33,6 +33,7 @@
 #include "change.h"
 #include "harvest.h"
 #include "poll.h"
+#include "ring_service.h"
 #include "rxq.h"
 #include "service.h"
 
@@ -61,6 +62,10 @@ static struct hpcap_look hpcap_poll_look(struct hpcap_rxq *rxq)
 
 	look.clock_ns = ktime_to_ns(clock);
 	look.up = rxq->rx;
+	/* The pause includes a nap: frames wait in the NIC then, too. */
+	if (look.up && rxq->looked_ns)
+		hpcap_ring_note_pause(&rxq->ring, look.clock_ns - rxq->looked_ns);
+	rxq->looked_ns = look.up ? look.clock_ns : 0;
 	look.work_done = hpcap_rxq_harvest(rxq, clock);
 	if (look.up && look.clock_ns - rxq->counted_ns >= HPCAP_COUNT_NS)
 		hpcap_rxq_count(rxq);
@@ -105,16 +110,16 @@ static void hpcap_poll_nap(struct hpcap_rxq *rxq, u64 nap_ns)
 static int hpcap_poll_main(void *arg)
 {
 	struct hpcap_rxq *rxq = arg;
+	struct hpcap_look look = {};
 	u64 frames_ns = 0;
 
 	while (!kthread_should_stop()) {
-		struct hpcap_look look;
 		u64 nap_ns;
 
 		WRITE_ONCE(rxq->kicked, false);
 		/* A kick from here on keeps the thread from sleeping after the next harvest. */
 		smp_mb();
-		hpcap_rxq_make_change(rxq);
+		hpcap_rxq_make_change(rxq, look.clock_ns);
 		look = hpcap_poll_look(rxq);
 		if (look.work_done)
 			frames_ns = look.clock_ns;

@@ -138,6 +138,7 @@ struct hpcap_rxq *hpcap_rxq_create(struct hpcap_adapter *adapter, u32 index)
 	mutex_init(&rxq->lock);
 	spin_lock_init(&rxq->view);
 	init_waitqueue_head(&rxq->changed);
+	INIT_WORK(&rxq->waking, hpcap_rxq_waking);
 	init_waitqueue_head(&rxq->idle);
 	rxq->batch = kzalloc_node(sizeof(*rxq->batch), GFP_KERNEL, rxq->node);
 	if (!rxq->batch)
@@ -237,6 +238,8 @@ void hpcap_rxq_end(struct hpcap_rxq *rxq)
 	wake_up_all(&rxq->changed);
 	hpcap_poll_stop(rxq);
 	mutex_unlock(&rxq->lock);
+	/* From here on, nobody queues it again. */
+	flush_work(&rxq->waking);
 	pr_debug("hpcap_%u_%u: ended\n", rxq->number, rxq->index);
 }
 

@@ -24,7 +24,7 @@ static inline void hpcap_ring_watch_stall(struct hpcap_ring *r, u32 i)
 		hpcap_ring_demote(r, i);
 }
 
-/* Whether listener i sleeps, and has a reason to wake up. */
+/* Whether listener i sleeps, has a reason to wake up, and was not woken just now. */
 static inline int hpcap_ring_must_wake(struct hpcap_ring *r, u32 i)
 {
 	struct hpcap_ring_slot *s = &r->slots[i];
@@ -39,9 +39,35 @@ static inline int hpcap_ring_must_wake(struct hpcap_ring *r, u32 i)
 		r->wake_late = 1;
 		return 0;
 	}
-	s->woken_ns = r->clock_ns;
-	WRITE_ONCE(s->shared->waiting, 0);
 	return 1;
+}
+
+/*
+ * Returns those of the slots in `want` whose listeners are woken now. They are woken in turn, so a
+ * listener waits for at most HPCAP_SLOTS / HPCAP_RING_WAKES times HPCAP_RING_WAKE_NS, whatever the
+ * others do.
+ */
+static inline u32 hpcap_ring_choose_woken(struct hpcap_ring *r, u32 want)
+{
+	u32 wake = 0;
+
+	if (r->clock_ns - r->waking_ns >= HPCAP_RING_WAKE_NS) {
+		r->waking_ns = r->clock_ns;
+		r->wakes = 0;
+	}
+	for (; want && r->wakes < HPCAP_RING_WAKES; r->wakes++) {
+		u32 later = want & ~0u << r->wake_next;
+		u32 i = __builtin_ctz(later ? later : want);
+
+		r->wake_next = (i + 1) % HPCAP_SLOTS;
+		r->slots[i].woken_ns = r->clock_ns;
+		WRITE_ONCE(r->slots[i].shared->waiting, 0);
+		want &= ~(1u << i);
+		wake |= 1u << i;
+	}
+	if (want)
+		r->wake_late = 1;
+	return wake;
 }
 
 /* Whether the listener has asked to be finished. */
@@ -77,7 +103,7 @@ static inline void hpcap_ring_close_gap(struct hpcap_ring *r)
  */
 static inline u32 hpcap_ring_service(struct hpcap_ring *r, u64 clock_ns, u64 wall_ns)
 {
-	u32 mask, wake = 0;
+	u32 mask, want = 0;
 
 	r->clock_ns = clock_ns;
 	r->wall_ns = wall_ns;
@@ -107,9 +133,16 @@ static inline u32 hpcap_ring_service(struct hpcap_ring *r, u64 clock_ns, u64 wal
 		hpcap_ring_watch_stall(r, i);
 		if (hpcap_ring_wants_end(s))
 			hpcap_ring_fix_end(r, i, HPCAP_SLOT_FINISHED);
-		wake |= (u32)hpcap_ring_must_wake(r, i) << i;
+		want |= (u32)hpcap_ring_must_wake(r, i) << i;
 	}
-	return wake;
+	return want ? hpcap_ring_choose_woken(r, want) : 0;
+}
+
+/* Notes that the producer has not looked for frames for a time. */
+static inline void hpcap_ring_note_pause(struct hpcap_ring *r, u64 ns)
+{
+	if (unlikely(ns > r->queue->longest_pause_ns))
+		WRITE_ONCE(r->queue->longest_pause_ns, ns);
 }
 
 #endif /* _HPCAP_RING_SERVICE_H */

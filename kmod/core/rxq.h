@@ -11,6 +11,7 @@
 #include <linux/ktime.h>
 #include <linux/mutex.h>
 #include <linux/wait.h>
+#include <linux/workqueue.h>
 
 #include "memory.h"
 #include "nic.h"
@@ -56,6 +57,7 @@ struct hpcap_rxq {
 	struct hpcap_settings settings;
 	u64 next_id;		/* id of the next listener, under `lock`; the first one gets 1 */
 	wait_queue_head_t changed;	/* woken when a file starts, and when the queue ends */
+	struct work_struct waking;	/* wakes `changed` for the poll thread (wake.c) */
 
 	/*
 	 * These fields belong to the poll thread. Others change them as change.c says; a holder of
@@ -76,6 +78,8 @@ struct hpcap_rxq {
 	u64 counted_ns;		/* clock when the counters were read */
 	u64 file_off;		/* start of the file for which `changed` was last woken */
 	u64 gaps;		/* gaps that the tracepoint has reported */
+	u64 looked_ns;		/* clock of the last look into the NIC; 0: the interface was down */
+	u64 changed_ns;		/* clock when a change was last made (change.c) */
 
 	/* The poll thread (poll.c). */
 	struct task_struct *thread;	/* NULL once it has ended; under `lock` */

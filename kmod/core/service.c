@@ -26,7 +26,7 @@ void hpcap_rxq_service_at(struct hpcap_rxq *rxq, ktime_t clock)
 		hpcap_wake_listeners(rxq, wake);
 	if (r->file_off != rxq->file_off) {
 		rxq->file_off = r->file_off;
-		wake_up_all(&rxq->changed);
+		hpcap_wake_changed(rxq);
 	}
 	if (r->published != published)
 		trace_hpcap_publish(rxq, r->published - published);

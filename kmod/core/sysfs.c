@@ -168,6 +168,18 @@ static ssize_t state_show(struct device *dev, struct device_attribute *attr, cha
 
 static DEVICE_ATTR_RO(state);
 
+/* The longest time between two looks of the poll thread while the interface was up. */
+static ssize_t longest_pause_ns_show(struct device *dev, struct device_attribute *attr, char *page)
+{
+	struct hpcap_memory *memory = hpcap_rxq_memory(hpcap_to_rxq(dev));
+	int n = sysfs_emit(page, "%llu\n", READ_ONCE(memory->queue->longest_pause_ns));
+
+	hpcap_memory_put(memory);
+	return n;
+}
+
+static DEVICE_ATTR_RO(longest_pause_ns);
+
 static const char *hpcap_listener_contract(const struct hpcap_listener *l)
 {
 	switch (l->state) {
@@ -245,6 +257,7 @@ static struct attribute *queue_attrs[] = {
 	&ring_bytes.attr.attr,
 	&dev_attr_page_bytes.attr,
 	&dev_attr_state.attr,
+	&dev_attr_longest_pause_ns.attr,
 	&dev_attr_listeners.attr,
 	NULL
 };

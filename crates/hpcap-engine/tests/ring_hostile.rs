@@ -5,6 +5,8 @@
 
 mod harness;
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use harness::{Bench, Shape, content, frames, read_all};
 use hpcap::abi;
 use hpcap::{Contract, Count, Reason, Start};
@@ -100,5 +102,56 @@ proptest! {
         let ledger = bench.queue.ledger().ledger;
         prop_assert_eq!(ledger[Reason::Captured].frames as usize, taken.len() + 1);
         prop_assert_eq!(ledger.on_the_wire().frames, number + 1);
+    }
+}
+
+/// Time in which a queue wakes at most [`WAKES`] listeners (`HPCAP_RING_WAKE_NS`).
+const WAKE_NS: u64 = 50_000;
+const WAKES: u64 = 4;
+/// Longest time between two services of the test.
+const STEP_NS: u64 = 200_000;
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 50, ..ProptestConfig::default() })]
+
+    /// Listeners that wait again and again, all at once, take a limited part of the producer's time, and
+    /// each of them is woken in its turn.
+    #[test]
+    fn listeners_are_woken_in_turn_and_within_a_budget(
+        steps in prop::collection::vec(prop_oneof![1..2_000u64, 1..STEP_NS], 100..400),
+    ) {
+        let mut bench = Bench::new(Shape::small());
+        let pages: Vec<_> = (0..abi::HPCAP_SLOTS)
+            .map(|_| bench.attach_hostile(abi::HPCAP_LOSSY, Start::Newest).1)
+            .collect();
+        let words: Vec<&AtomicU32> = pages
+            .iter()
+            .map(|page| {
+                let at = std::mem::offset_of!(abi::hpcap_slot, waiting);
+                // SAFETY: the word is inside the page and aligned, and `pages` keeps the page mapped.
+                unsafe { AtomicU32::from_ptr(page.as_ptr().add(at).cast()) }
+            })
+            .collect();
+        // Past the limit of each listener by itself.
+        bench.pass(STEP_NS);
+        let (mut now, mut woken) = (0, 0);
+        let mut last = vec![0; words.len()];
+        for step in steps {
+            for word in &words {
+                word.store(1, Ordering::Relaxed);
+            }
+            bench.pass(step);
+            now += step;
+            for (word, last) in words.iter().zip(&mut last) {
+                let turn = now - *last;
+                let turns = words.len() as u64 / WAKES;
+                prop_assert!(turn <= (turns + 1) * (WAKE_NS + STEP_NS), "{turn} ns");
+                if word.load(Ordering::Relaxed) == 0 {
+                    *last = now;
+                    woken += 1;
+                }
+            }
+            prop_assert!(woken <= WAKES * (now / WAKE_NS + 1), "{woken} in {now} ns");
+        }
     }
 }

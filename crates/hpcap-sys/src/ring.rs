@@ -26,6 +26,7 @@ unsafe extern "C" {
     ) -> u32;
     fn hpcap_sys_account(r: *mut RawRing, reason: u32, frames: u64, bytes: u64);
     fn hpcap_sys_service(r: *mut RawRing, clock_ns: u64, wall_ns: u64) -> u32;
+    fn hpcap_sys_note_pause(r: *mut RawRing, ns: u64);
     fn hpcap_sys_attach(
         r: *mut RawRing,
         shared: *mut hpcap_slot,
@@ -133,6 +134,12 @@ impl Ring {
     pub fn service(&mut self, clock_ns: u64, wall_ns: u64) -> u32 {
         // SAFETY: `new` initialised the ring, and the slots in use are mapped (`attach`).
         unsafe { hpcap_sys_service(self.as_mut_ptr(), clock_ns, wall_ns) }
+    }
+
+    /// Notes that the producer has not looked for frames for a time.
+    pub fn note_pause(&mut self, ns: u64) {
+        // SAFETY: `new` initialised the ring.
+        unsafe { hpcap_sys_note_pause(self.as_mut_ptr(), ns) }
     }
 
     /// Attaches a listener and returns its slot, or `None` when all slots are taken. `start` is an

@@ -56,7 +56,7 @@ const VOLATILE_ENDS: [&str; 7] = [
     "/refcnt",
 ];
 /// Parts of JSON that change all the time.
-const VOLATILE_KEYS: [&str; 10] = [
+const VOLATILE_KEYS: [&str; 11] = [
     "/counters/",
     "/statistics/",
     "/place/",
@@ -66,6 +66,7 @@ const VOLATILE_KEYS: [&str; 10] = [
     "on_the_wire",
     "error_us",
     "gaps",
+    "longest_pause_ns",
     "/pid",
 ];
 

@@ -162,6 +162,7 @@ fn count(report: &mut QueueReport, reading: &QueueReading) {
     report.times_adjusted = counts.times_adjusted;
     report.gaps = counts.gaps;
     report.duplicates_marked = counts.duplicates_marked;
+    report.longest_pause_ns = counts.longest_pause_ns;
 }
 
 fn ledger(ledger: &Ledger) -> BTreeMap<String, Total> {

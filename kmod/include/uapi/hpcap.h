@@ -327,7 +327,8 @@ struct hpcap_queue {
 	__u64 file_off;		/* stream offset of the current file */
 	__u64 heartbeat_ns;	/* last heartbeat (CLOCK_MONOTONIC); at least one every second */
 	__u64 file_number;	/* number of the current file; 0 = the first */
-	__u8 reserved3[32];
+	__u64 longest_pause_ns;	/* longest time between two looks of the producer for frames */
+	__u8 reserved3[24];
 
 	/* 1216: the ledger. While ledger_seq is odd, the ledger is changing. */
 	__u64 ledger_seq;

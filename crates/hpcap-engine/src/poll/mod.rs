@@ -113,20 +113,30 @@ impl Poll {
     /// Captures until the source ends, or until [`Command::Stop`].
     fn capture(&mut self, source: &mut dyn Source) -> Result<QueueEnd> {
         let waits = source.description().waits;
+        // When the source was last looked at, unless the thread has slept since, or the source waits and so loses nothing.
+        let mut looked: Option<u64> = None;
         while !self.stop {
             if (waits || self.start_on_attach) && !self.look_back && self.producer.listeners() == 0
             {
                 // A source that waits, such as a file, is read only while some listener gets its
                 // frames.
                 self.idle();
+                looked = None;
                 continue;
             }
             self.start_on_attach = false;
+            if !waits {
+                let now = clock_ns();
+                if let Some(before) = looked.replace(now) {
+                    self.producer.note_pause(now.saturating_sub(before));
+                }
+            }
             match self.batch(source, waits)? {
                 State::Busy => self.service(),
                 State::Idle => {
                     self.service();
                     source.wait(self.producer.service_in(IDLE))?;
+                    looked = None;
                 }
                 State::Ended => return Ok(QueueEnd::Ended),
             }

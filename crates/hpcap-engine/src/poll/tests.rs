@@ -17,6 +17,11 @@ enum Act {
     Panic,
     Fail,
     End,
+    /// Its first harvests take this time each.
+    Dawdle {
+        harvests: u32,
+        time: Duration,
+    },
 }
 
 struct Acting(Act);
@@ -32,10 +37,19 @@ impl Source for Acting {
     }
 
     fn harvest(&mut self) -> Result<Harvest<'_>> {
-        match self.0 {
+        match &mut self.0 {
+            Act::Dawdle { harvests, time } if *harvests > 0 => {
+                *harvests -= 1;
+                std::thread::sleep(*time);
+                Ok(Harvest {
+                    frames: &mut [],
+                    lost: &[],
+                    state: State::Busy,
+                })
+            }
             Act::Panic => panic!("this source panics"),
             Act::Fail => Err(Error::new(Kind::Io, "harvest", "this source fails")),
-            Act::End => Ok(Harvest {
+            Act::End | Act::Dawdle { .. } => Ok(Harvest {
                 frames: &mut [],
                 lost: &[],
                 state: State::Ended,
@@ -48,9 +62,9 @@ impl Source for Acting {
     }
 }
 
-/// Runs a poll thread with a source that behaves as `act`. Returns how the queue ended, and the
+/// Runs a poll thread with a source that behaves as `act`. Returns how the queue ended, its page, and the
 /// thread's result.
-fn end_of(act: Act) -> (QueueEnd, Result<()>) {
+fn run(act: Act) -> (QueueEnd, QueuePage, Result<()>) {
     let (mut memory, _) = QueueMemory::allocate(1 << 20, Pages::Ordinary).unwrap();
     memory.describe(|page: &mut hpcap_queue| page.file_bytes_max = page.block_bytes);
     let (commands, receiver) = channel();
@@ -69,7 +83,12 @@ fn end_of(act: Act) -> (QueueEnd, Result<()>) {
         std::thread::sleep(Duration::from_millis(1));
     };
     commands.send(Command::Stop).unwrap();
-    (end, thread.join().unwrap())
+    (end, page, thread.join().unwrap())
+}
+
+fn end_of(act: Act) -> (QueueEnd, Result<()>) {
+    let (end, _, outcome) = run(act);
+    (end, outcome)
 }
 
 #[test]
@@ -91,4 +110,13 @@ fn end_of_a_source_ends_the_queue() {
     let (end, outcome) = end_of(Act::End);
     assert_eq!(end, QueueEnd::Ended);
     outcome.unwrap();
+}
+
+#[test]
+fn longest_pause_is_that_between_two_looks_at_the_source() {
+    let time = Duration::from_millis(30);
+    let (_, page, outcome) = run(Act::Dawdle { harvests: 2, time });
+    outcome.unwrap();
+    let longest = Duration::from_nanos(page.ledger().longest_pause_ns);
+    assert!(longest >= time, "{longest:?}");
 }

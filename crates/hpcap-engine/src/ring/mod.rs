@@ -110,13 +110,20 @@ impl Producer {
         }
     }
 
+    /// Notes that nobody has looked for frames for a time.
+    pub(crate) fn note_pause(&mut self, ns: u64) {
+        self.ring.note_pause(ns);
+    }
+
     fn wake(&self, slot: usize) {
         let Some(map) = &self.slots[slot] else { return };
+        // One thread, because a listener is one thread: a process that lets a thousand of its threads
+        // sleep on the word must not keep the poll thread busy with waking them.
         // SAFETY: the word lies inside the slot's page and is aligned; `self.slots` keeps the page
         // mapped.
         unsafe {
             let word: *mut u32 = map.as_ptr().add(offset_of!(hpcap_slot, waiting)).cast();
-            libc::syscall(libc::SYS_futex, word, libc::FUTEX_WAKE, i32::MAX);
+            libc::syscall(libc::SYS_futex, word, libc::FUTEX_WAKE, 1);
         }
         if let Some(socket) = &self.wakeups[slot] {
             socket.wake();

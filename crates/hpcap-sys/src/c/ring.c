@@ -46,6 +46,11 @@ u32 hpcap_sys_service(struct hpcap_ring *r, u64 clock_ns, u64 wall_ns)
 	return hpcap_ring_service(r, clock_ns, wall_ns);
 }
 
+void hpcap_sys_note_pause(struct hpcap_ring *r, u64 ns)
+{
+	hpcap_ring_note_pause(r, ns);
+}
+
 int hpcap_sys_attach(struct hpcap_ring *r, struct hpcap_slot *shared,
 		     const struct hpcap_listener *l, u32 start)
 {

@@ -51,6 +51,8 @@ pub enum Unit {
     BytesPerSecond,
     /// Gap records of the RAW stream.
     Gaps,
+    /// Nanoseconds.
+    Nanoseconds,
     /// 1 for yes, 0 for no.
     Flag,
 }
@@ -64,6 +66,7 @@ impl Unit {
             Self::Bytes => "bytes",
             Self::BytesPerSecond => "bytes a second",
             Self::Gaps => "gaps",
+            Self::Nanoseconds => "nanoseconds",
             Self::Flag => "1 or 0",
         }
     }

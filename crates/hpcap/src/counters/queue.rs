@@ -179,7 +179,7 @@ const RECEIVED: [Counter<QueueReading>; 2] = [
     ),
 ];
 
-const MORE: [Counter<QueueReading>; 7] = [
+const MORE: [Counter<QueueReading>; 8] = [
     plain(
         "duplicates_marked",
         "hpcap_marked_packets",
@@ -223,6 +223,18 @@ const MORE: [Counter<QueueReading>; 7] = [
     Counter {
         kind: Kind::Gauge,
         ..plain(
+            "longest_pause_ns",
+            "hpcap_longest_pause_nanoseconds",
+            Unit::Nanoseconds,
+            "The longest time between two looks of the poll thread for frames, since the queue started; frames wait in the NIC meanwhile, \
+             and those that find no room there are `nic_missed`",
+            "give the poll thread a core of its own: something else ran there, or the machine itself stood still",
+            |q| q.counts.longest_pause_ns,
+        )
+    },
+    Counter {
+        kind: Kind::Gauge,
+        ..plain(
             "ring_bytes",
             "hpcap_ring_size_bytes",
             Unit::Bytes,
@@ -250,7 +262,7 @@ pub static QUEUE: &[Counter<QueueReading>] = &{
     let [captured, captured_bytes] = CAPTURED;
     let [[d0, d0b], [d1, d1b], [d2, d2b]] = DISCARDED;
     let [[l0, l0b], [l1, l1b], [l2, l2b]] = DROPPED;
-    let [m0, m1, m2, m3, m4, m5, m6] = MORE;
+    let [m0, m1, m2, m3, m4, m5, m6, m7] = MORE;
     [
         received,
         received_bytes,
@@ -275,5 +287,6 @@ pub static QUEUE: &[Counter<QueueReading>] = &{
         m4,
         m5,
         m6,
+        m7,
     ]
 };

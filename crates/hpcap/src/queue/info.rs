@@ -103,6 +103,9 @@ pub struct LedgerSnapshot {
     pub gaps: u64,
     /// Captured frames that are marked as copies of earlier frames.
     pub duplicates_marked: u64,
+    /// The longest time in nanoseconds between two looks of the poll thread for frames. Frames that
+    /// arrived in that time had to wait in the NIC.
+    pub longest_pause_ns: u64,
 }
 
 /// Why a queue publishes nothing more.

@@ -187,6 +187,7 @@ impl QueuePage {
                 times_adjusted: number(offset_of!(hpcap_queue, times_adjusted)),
                 gaps: number(offset_of!(hpcap_queue, gaps)),
                 duplicates_marked: number(offset_of!(hpcap_queue, duplicates_marked)),
+                longest_pause_ns: number(offset_of!(hpcap_queue, longest_pause_ns)),
             };
             fence(Ordering::Acquire);
             let after = self.u64_at(offset_of!(hpcap_queue, ledger_seq), Ordering::Relaxed);

@@ -48,6 +48,8 @@ pub struct QueueStatus {
     pub gaps: u64,
     /// Captured frames that carry a duplicate mark.
     pub duplicates_marked: u64,
+    /// The longest time in nanoseconds between two looks of the poll thread for frames.
+    pub longest_pause_ns: u64,
     /// The attached listeners.
     pub listeners: Vec<ListenerStatus>,
 }
@@ -133,6 +135,7 @@ impl QueueStatus {
             times_adjusted: ledger.times_adjusted,
             gaps: ledger.gaps,
             duplicates_marked: ledger.duplicates_marked,
+            longest_pause_ns: ledger.longest_pause_ns,
             listeners: queue.listeners().iter().map(ListenerStatus::from).collect(),
         }
     }

@@ -123,6 +123,8 @@ pub struct QueueReport {
     pub gaps: u64,
     /// Captured frames that carry a duplicate mark.
     pub duplicates_marked: u64,
+    /// The longest time in nanoseconds between two looks of the poll thread for frames.
+    pub longest_pause_ns: u64,
     /// The flags.
     pub flags: Flags,
     /// The rates; `None` at first, and of a queue that has ended.

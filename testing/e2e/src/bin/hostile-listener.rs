@@ -2,6 +2,9 @@
 //! for some time: invalid offsets, continuous requests for a new file, a destroyed header. Other
 //! listeners must notice at most that their files end early.
 //!
+//! With `--threads`, it lets many threads wait for many listeners instead, again and again, so that
+//! somebody must wake all of them.
+//!
 //! With hpcapd, the program also tries to write to memory that it may only read, to shorten it and
 //! to punch holes into it. The program fails if one of these is possible.
 
@@ -12,6 +15,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::{FileExt, FileTypeExt};
 use std::path::PathBuf;
 use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use clap::Parser;
@@ -36,6 +40,12 @@ struct Cli {
     /// Seed of the random bytes
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Number of listeners that attach to the device with --threads
+    #[arg(long, default_value_t = 31)]
+    listeners: u32,
+    /// Number of threads that wait for each listener
+    #[arg(long)]
+    threads: Option<u32>,
 }
 
 /// The memory of a slot, mapped until the process ends.
@@ -56,6 +66,12 @@ impl Slot {
         };
         assert!(at != libc::MAP_FAILED, "mmap: {}", Errno::last());
         Self(NonNull::new(at.cast()).unwrap())
+    }
+
+    fn waiting(&self) -> &AtomicU32 {
+        let offset = std::mem::offset_of!(hpcap_slot, waiting);
+        // SAFETY: the word is inside the slot and aligned, and the slot is mapped until the process ends.
+        unsafe { AtomicU32::from_ptr(self.0.as_ptr().add(offset).cast()) }
     }
 
     fn write(&self, offset: usize, number: u64) {
@@ -164,8 +180,46 @@ fn attack(file: &OwnedFd, may_write: bool) {
     }
 }
 
+/// Attaches many listeners, each of which many threads wait for. A wait ends at once, because the listeners wait for what is
+/// published already, and so the next one begins.
+fn wait_in_crowds(cli: &Cli, threads: u32) {
+    let listeners: Vec<_> = (0..cli.listeners).map(|_| attach_to_device(cli)).collect();
+    println!(
+        "{}",
+        json!({"event": "attached", "listeners": listeners.len()})
+    );
+    let end = Instant::now() + Duration::from_millis(cli.ms);
+    std::thread::scope(|scope| {
+        for (device, slot, _) in &listeners {
+            let word = slot.waiting();
+            for _ in 0..threads {
+                let thread = std::thread::Builder::new().stack_size(64 << 10);
+                let wait = move || {
+                    while Instant::now() < end {
+                        let timeout_ns = 1_000_000_000_u64;
+                        word.store(1, Ordering::SeqCst);
+                        // SAFETY: the command reads one u64.
+                        let waited = unsafe {
+                            libc::ioctl(
+                                device.as_raw_fd(),
+                                abi::HPCAP_IOC_WAIT,
+                                &raw const timeout_ns,
+                            )
+                        };
+                        assert_eq!(Errno::result(waited), Ok(0));
+                    }
+                };
+                thread.spawn_scoped(scope, wait).unwrap();
+            }
+        }
+    });
+}
+
 fn main() {
     let cli = Cli::parse();
+    if let Some(threads) = cli.threads {
+        return wait_in_crowds(&cli, threads);
+    }
     let is_socket = std::fs::metadata(&cli.producer)
         .unwrap()
         .file_type()

@@ -21,7 +21,7 @@
 //! | `ports` | several NICs, standard mode beside hpcap mode, transmission |
 //! | `listeners` | the tests of `hpcapd`'s listeners, on the module; hostile slots |
 //! | `fuzz` | random system calls on the device nodes |
-//! | `undisturbed` | locks that poll threads take while others read and change everything: none |
+//! | `undisturbed` | locks that poll threads take while others read and change everything, and threads of a crowd that they wake: none |
 //! | `dev_guide` | bugs that the original's developer guide lists |
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]

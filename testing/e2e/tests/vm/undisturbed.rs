@@ -1,13 +1,16 @@
 //! No use of a queue makes its poll thread wait: the poll threads take no lock that a process could hold while the
-//! scheduler lets that process wait.
+//! scheduler lets that process wait, and leave it to others to wake the many threads of a program.
 //!
-//! The tests count the locks that poll threads take, not the time that the threads wait, because a
-//! busy machine changes the times.
+//! The tests count the locks that poll threads take and the threads that they wake, not the time that
+//! it takes, because a busy machine changes the times. They print the longest pauses.
 
 use hpcap_e2e::vm::{Vm, Wanted, scaled};
 
 vm_tests!(
     poll_threads_take_no_lock_that_can_sleep: Wanted::PF.capturing("hpcap_ixgbe", "ring_bytes=4M"),
+    a_thousand_threads_that_wait_are_not_woken_by_the_poll_thread: Wanted::PLAIN
+        .cpus(4)
+        .arguments(&["isolcpus=3"]),
 );
 
 const TRACE: &str = "/sys/kernel/tracing";
@@ -110,4 +113,57 @@ fn change(round: u64) -> String {
         echo 0 >/sys/module/hpcap_testnic/parameters/up
         echo 1 >/sys/module/hpcap_testnic/parameters/up"
     )
+}
+
+/// Lets a recorder take frames of a new ring, and returns the longest time between two looks of the poll thread meanwhile.
+fn longest_pause(vm: &Vm) -> u64 {
+    let frames = scaled(20_000);
+    vm.sh(&format!("hpcapdd --quiet hpcap0 null --frames {frames}"));
+    let text = vm.sh(&format!("cat {QUEUE}/longest_pause_ns"));
+    text.trim().parse().unwrap()
+}
+
+/// 31 lossy listeners, each with 32 threads that wait again and again, make somebody wake threads all the time. The
+/// processors 1 and 2 are theirs, and the poll thread has the processor 3 for itself.
+fn a_thousand_threads_that_wait_are_not_woken_by_the_poll_thread(vm: &Vm) {
+    vm.sh("modprobe hpcap ring_bytes=4M && modprobe hpcap_testnic rate=20000 size=200");
+    vm.sh(&format!(
+        "mount -t tracefs tracefs {TRACE} 2>/dev/null || true; echo 3 >{QUEUE}/cpu"
+    ));
+    // A new ring counts anew.
+    vm.sh(&format!("echo 4M >{QUEUE}/ring_bytes"));
+    let alone = longest_pause(vm);
+    assert!(alone > 0);
+
+    vm.sh(&format!("echo 4M >{QUEUE}/ring_bytes"));
+    let crowd = vm.background(
+        "echo $$ >/out/crowd.pid
+        exec taskset -c 1,2 hostile-listener /dev/hpcap_0_0 --contract=lossy --threads 32 --ms 3600000 >/out/crowd.json",
+    );
+    vm.until("[ $(ls /proc/$(cat /out/crowd.pid)/task | wc -l) -gt 992 ]");
+    vm.sh(&format!(
+        "cd {TRACE}
+        echo 'COMM ~ \"hpcap_0_0\" && comm ~ \"hostile*\"' >events/sched/sched_waking/filter
+        echo >trace
+        echo 1 >events/sched/sched_waking/enable"
+    ));
+    let crowded = longest_pause(vm);
+    vm.sh(&format!("echo 0 >{TRACE}/events/sched/sched_waking/enable"));
+    let trace = vm.sh(&format!("cat {TRACE}/trace"));
+    vm.sh("kill -KILL $(cat /out/crowd.pid)");
+    let _ = crowd.ended();
+    println!(
+        "longest pause of the poll thread: {alone} ns alone, {crowded} ns with 992 threads that wait"
+    );
+    let woken: Vec<_> = trace
+        .lines()
+        .filter(|line| line.contains("sched_waking:"))
+        .collect();
+    let first = &woken[..woken.len().min(5)];
+    assert!(
+        woken.is_empty(),
+        "it woke {} threads: {first:#?}",
+        woken.len()
+    );
+    vm.sh("modprobe -r hpcap_testnic hpcap");
 }
