@@ -10,7 +10,9 @@
  * keeps a clone, which shares the bytes.
  *
  * The handler stamps a frame without a time stamp of its driver, because the poll thread takes it
- * later.
+ * later. Several CPUs do so at the same time, so it stamps the frame when it holds the lock of the
+ * FIFO: the times of the frames in the FIFO never go back unless the clock was set. A frame that
+ * has a time stamp before, but comes behind a later one, gets the later one's.
  *
  * A sender on the same machine leaves segmentation and checksums to a NIC. No NIC takes part here,
  * so this file splits such frames, and completes their checksums.
@@ -30,6 +32,9 @@
 
 unsigned int hpcap_tap_limit = 16384;
 
+/* A time that goes back by more than two CPUs can do that race for the FIFO: the clock was set. */
+#define HPCAP_TAP_CLOCK_SET_NS	(1ull * NSEC_PER_SEC)
+
 /* Contents of skb->cb while the frame is in the FIFO. */
 struct hpcap_tap_stamp {
 	u64 ns;
@@ -43,13 +48,27 @@ static struct hpcap_tap_stamp *hpcap_tap_stamp(struct sk_buff *skb)
 
 /* ----------------------------------------------------------------------- handler */
 
-/* Moves the frame into the FIFO. When that is full, frees the frame, and counts it as missed. */
+/* Returns the time of the next frame in the FIFO; `ns` is its time stamp, or 0. Under its lock. */
+static u64 hpcap_tap_time(struct hpcap_tap *tap, u64 ns)
+{
+	if (!ns)
+		ns = ktime_get_real_ns();
+	if (unlikely(ns < tap->last_ns && tap->last_ns - ns < HPCAP_TAP_CLOCK_SET_NS))
+		return tap->last_ns;
+	tap->last_ns = ns;
+	return ns;
+}
+
+/*
+ * Moves the frame into the FIFO; `ns` is its time stamp, or 0. When the FIFO is full, frees the
+ * frame, and counts it as missed.
+ */
 static void hpcap_tap_keep(struct hpcap_tap *tap, struct sk_buff *skb, u64 ns)
 {
 	bool first, room;
 
-	hpcap_tap_stamp(skb)->ns = ns;
 	spin_lock(&tap->fifo.lock);
+	hpcap_tap_stamp(skb)->ns = hpcap_tap_time(tap, ns);
 	first = skb_queue_empty(&tap->fifo);
 	room = skb_queue_len(&tap->fifo) < READ_ONCE(hpcap_tap_limit);
 	if (room)
@@ -85,7 +104,7 @@ static struct sk_buff *hpcap_tap_segment(const struct hpcap_tap *tap, struct sk_
 
 static void hpcap_tap_take(struct hpcap_tap *tap, struct sk_buff *skb)
 {
-	u64 ns = ktime_to_ns(skb_tstamp(skb) ?: ktime_get_real());
+	u64 ns = ktime_to_ns(skb_tstamp(skb));
 	struct sk_buff *next;
 
 	skb_push(skb, skb->data - skb_mac_header(skb));

@@ -20,6 +20,7 @@ struct hpcap_tap {
 	bool exclusive;			/* the stack does not get the frames */
 
 	struct sk_buff_head fifo;	/* frames from the interface, oldest first */
+	u64 last_ns;			/* time of the last frame in the FIFO; under its lock */
 	atomic64_t missed;		/* frames lost for want of room in the FIFO or of memory */
 	struct rtnl_link_stats64 before;	/* statistics when the interface was attached */
 	/* Frames that were harvested and not released yet; used by the poll thread alone. */
