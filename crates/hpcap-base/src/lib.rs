@@ -16,6 +16,7 @@
 //! | [`ledger`] | counts of frames by what became of them |
 //! | [`name`] | names of queues |
 //! | [`nic`] | the counters of network interfaces |
+//! | [`output_file`] | files that are created or replaced, but not what another user has put there |
 //! | [`prompt_writer`] | writes to pipes, sockets and terminals without waiting for their readers |
 //! | [`time`] | times with nanoseconds, and how people write them |
 //! | [`units`] | sizes, rates and durations as people write them |
@@ -34,6 +35,7 @@ pub mod free_space;
 pub mod ledger;
 pub mod name;
 pub mod nic;
+pub mod output_file;
 pub mod pipe;
 pub mod prompt_writer;
 pub mod sink;

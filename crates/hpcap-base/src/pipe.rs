@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::FileTypeExt;
+use std::sync::Arc;
 
 use crate::error::{Context, Result};
 use crate::prompt_writer::PromptWriter;
@@ -40,6 +41,12 @@ impl Pipe {
             writer: PromptWriter::new(file).context(tried)?,
             is_device: kind.is_char_device(),
         })
+    }
+
+    /// The file on a disk or the device that is written; `None` for what has a reader.
+    #[must_use]
+    pub fn file(&self) -> Option<Arc<File>> {
+        self.writer.file()
     }
 
     /// Whether this is a character device. A full device gets no room, unlike a full disk.

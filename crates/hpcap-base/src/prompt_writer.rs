@@ -128,6 +128,13 @@ impl PromptWriter {
         (self.way != Way::File).then(|| Room(Arc::clone(&self.file)))
     }
 
+    /// The file on a disk or the device that is written, to look at its properties; `None` for what has a
+    /// reader.
+    #[must_use]
+    pub fn file(&self) -> Option<Arc<File>> {
+        (self.way == Way::File).then(|| Arc::clone(&self.file))
+    }
+
     /// Waits until this writer takes bytes or fails at once, at most `timeout_ms` milliseconds. Returns
     /// `false` if there is no room by then.
     ///

@@ -44,8 +44,8 @@ pub mod report;
 pub mod stream;
 
 pub use hpcap_base::{
-    address, compress, error, free_space, ledger, name, nic, pipe, prompt_writer, time, units,
-    visible,
+    address, compress, error, free_space, ledger, name, nic, output_file, pipe, prompt_writer,
+    time, units, visible,
 };
 #[doc(inline)]
 pub use hpcap_pcapfile as pcapfile;

@@ -23,6 +23,7 @@ const CHUNK: u64 = 4096;
 pub struct LineFile {
     path: PathBuf,
     file: Option<File>,
+    was_removed: bool,
 }
 
 impl LineFile {
@@ -32,6 +33,7 @@ impl LineFile {
         Self {
             path: path.into(),
             file: None,
+            was_removed: false,
         }
     }
 
@@ -41,6 +43,12 @@ impl LineFile {
         &self.path
     }
 
+    /// Whether the file was removed while it was written, since the last call.
+    #[must_use]
+    pub fn take_removed(&mut self) -> bool {
+        std::mem::take(&mut self.was_removed)
+    }
+
     /// Opens the file unless it is open, and returns whether it was opened by this call. A line that
     /// was cut short is removed.
     ///
@@ -48,10 +56,12 @@ impl LineFile {
     /// Errors of the file system.
     pub fn open(&mut self) -> Result<bool> {
         // A deleted file has no name left, and what is written to it is lost.
-        let gone = self.file.as_ref().is_none_or(|file| {
+        let is_removed = self.file.as_ref().is_some_and(|file| {
             file.metadata()
                 .map_or(true, |metadata| metadata.nlink() == 0)
         });
+        self.was_removed |= is_removed;
+        let gone = is_removed || self.file.is_none();
         if gone {
             self.file = None;
             let tried = || format!("open the log {}", self.path.display());
@@ -165,6 +175,8 @@ mod tests {
         fs::remove_dir_all(dir.path().join("week")).unwrap();
         log.append(b"2\n").unwrap();
         assert_eq!(fs::read(log.path()).unwrap(), b"2\n");
+        assert!(log.take_removed());
+        assert!(!log.take_removed());
     }
 
     #[test]

@@ -34,6 +34,7 @@ pub(super) struct Logs {
     header: Vec<u8>,
     events: LineFile,
     cleaned: Option<Instant>,
+    was_removed: bool,
 }
 
 impl Logs {
@@ -49,6 +50,7 @@ impl Logs {
             full_name: String::new(),
             events: LineFile::at(basedir.join(EVENTS)),
             cleaned: None,
+            was_removed: false,
             basedir,
         }
     }
@@ -68,10 +70,17 @@ impl Logs {
                 // One log that cannot be written must not keep the others from being written.
                 let rows = self.write_rows(before.as_deref(), now, machine);
                 let full = self.write_full(before.as_deref(), now);
+                self.was_removed |= self.full.take_removed();
                 self.clean(now.moment.time);
                 rows.and(full)
             }
         }
+    }
+
+    /// Whether a log was removed while it was written, since the last call. The file of events is not looked
+    /// at, because it is removed here when it is long.
+    pub(super) fn take_removed(&mut self) -> bool {
+        std::mem::take(&mut self.was_removed)
     }
 
     fn rename_long_events(&self) {
@@ -113,6 +122,7 @@ impl Logs {
             let file = file
                 .or_insert_with_key(|name| LineFile::at(folder.join(original::file_name(name))));
             result = result.and(file.append(line.as_bytes()));
+            self.was_removed |= file.take_removed();
         }
         result
     }

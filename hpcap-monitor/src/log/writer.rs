@@ -1,7 +1,7 @@
 //! Writes the logs, in a thread of its own: a disk that is slow, hangs or is full delays no sample.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -39,6 +39,7 @@ pub enum Job {
 pub struct Health {
     failure: Mutex<Option<String>>,
     dropped: AtomicU64,
+    removed: AtomicBool,
 }
 
 impl Health {
@@ -52,6 +53,12 @@ impl Health {
     #[must_use]
     pub fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
+    }
+
+    /// Whether a log was removed while it was written, since the last call. A new one was begun.
+    #[must_use]
+    pub fn take_removed(&self) -> bool {
+        self.removed.swap(false, Ordering::Relaxed)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<String>> {
@@ -133,7 +140,12 @@ impl Writer {
 fn write_all(mut logs: Logs, queue: &Receiver<Job>, health: &Health) {
     loop {
         match queue.recv_timeout(CLEAN_PERIOD) {
-            Ok(job) => health.note(logs.write(&job)),
+            Ok(job) => {
+                health.note(logs.write(&job));
+                if logs.take_removed() {
+                    health.removed.store(true, Ordering::Relaxed);
+                }
+            }
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,
         }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use hpcap::Result;
 use hpcap::error::Context;
+use hpcap::output_file::{self, SHARED_MODE};
 
 use super::Report;
 use super::text::{Lasting, Short, columns};
@@ -192,5 +193,6 @@ impl Report {
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    std::fs::write(path, bytes).context(|| format!("write the report {}", path.display()))
+    output_file::write(path, SHARED_MODE, bytes)
+        .context(|| format!("write the report {}", path.display()))
 }

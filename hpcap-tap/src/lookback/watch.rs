@@ -1,5 +1,6 @@
 //! Follows queues until something happens.
 
+use std::ffi::OsString;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
@@ -49,7 +50,7 @@ pub(super) struct Watch {
     queues: Vec<Watched>,
     has_loss: bool,
     has_signal: bool,
-    command: Option<String>,
+    command: Option<OsString>,
     running: Option<Running>,
     signals: Arc<Signals<Asked>>,
     reporter: Reporter,
@@ -75,13 +76,13 @@ impl Watch {
             Trigger::Command(command) => Some(command.clone()),
             _ => None,
         });
-        let commands: Vec<String> = commands.collect();
+        let commands: Vec<OsString> = commands.collect();
         if commands.len() > 1 {
             return Err(Error::usage("--on", "there is more than one command")
                 .advise("join them: --on 'command:first || second'"));
         }
         let mut queues = Vec::new();
-        for mut tap in open_taps(plan)? {
+        for mut tap in open_taps(plan, &signals)? {
             let link_type = tap.info().link_type;
             let filters = expressions.iter().map(|e| Filter::new(e, link_type));
             let filters = filters.collect::<Result<Vec<_>>>()?;

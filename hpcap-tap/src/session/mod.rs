@@ -2,6 +2,7 @@
 //! does not read delays nobody.
 
 mod open;
+mod removed;
 mod wait;
 
 use std::sync::Arc;
@@ -254,6 +255,7 @@ impl Session {
             return;
         }
         self.ticked = Instant::now();
+        self.replace_removed();
         self.write_statistics();
         for (tap, reported) in self.taps.iter().zip(&mut self.reported) {
             let missed = tap.counts().lost.lost().frames;
@@ -317,6 +319,7 @@ impl Session {
             }
             std::thread::sleep(Duration::from_millis(5));
         }
+        let _ = self.lose_removed();
         for guest in &mut self.guests {
             guest.viewer.close();
         }

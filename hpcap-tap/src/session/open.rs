@@ -5,12 +5,13 @@ use std::time::Instant;
 
 use hpcap::prompt_writer::PromptWriter;
 use hpcap::queue::QueueAddress;
-use hpcap::{Error, Queue, Result};
+use hpcap::{Error, Kind, Queue, Result, cancellable};
 use hpcap_service::Signals;
 
 use super::{Asked, Entrance, Guest, Route, Session};
 use crate::plan::{Output, Plan, Target};
 use crate::report::Reporter;
+use crate::select::Pattern;
 use crate::side::{QueueSide, Side};
 use crate::tap::Tap;
 use crate::viewer::door::{CONNECTIONS_MAX, Door, Place};
@@ -31,7 +32,7 @@ impl Session {
         for output in plan.outputs.iter().cloned() {
             let mut numbers = Vec::new();
             for pattern in &output.queues {
-                for (address, queue) in pattern.open()? {
+                for (address, queue) in open_queues(pattern, &signals)? {
                     let number = number_of(&mut taps, address, queue, &plan)?;
                     if !numbers.contains(&number) {
                         numbers.push(number);
@@ -99,7 +100,12 @@ impl Session {
     }
 
     /// Adds a viewer of `route`.
-    fn welcome(&mut self, route: usize, name: String, outlet: PromptWriter) -> Result<()> {
+    pub(super) fn welcome(
+        &mut self,
+        route: usize,
+        name: String,
+        outlet: PromptWriter,
+    ) -> Result<()> {
         let Route { output, taps } = &self.routes[route];
         let source = |tap: usize| NewSource {
             tap,
@@ -169,18 +175,28 @@ pub fn install_signals() -> Result<Signals<Asked>> {
     .map_err(|e| Error::io("handle signals", e))
 }
 
+/// Opens the queues that `pattern` means, unless a signal comes while a producer does not answer.
+fn open_queues(pattern: &Pattern, signals: &Signals<Asked>) -> Result<Vec<(QueueAddress, Queue)>> {
+    let wanted = pattern.clone();
+    let must_cancel = |_| signals.is_requested(Asked::Stop);
+    cancellable::run(must_cancel, move || wanted.open())?.ok_or_else(|| {
+        let why = "a signal came before the producer had answered";
+        Error::new(Kind::Timeout, format!("open {pattern}"), why)
+    })
+}
+
 /// Opens the queues of all outputs of `plan`, for all their frames.
 ///
 /// # Errors
 /// Returns an error for a queue that cannot be opened.
-pub fn open_taps(plan: &Plan) -> Result<Vec<Tap>> {
+pub fn open_taps(plan: &Plan, signals: &Signals<Asked>) -> Result<Vec<Tap>> {
     let all = Plan {
         filter: String::new(),
         ..plan.clone()
     };
     let mut taps = Vec::new();
     for pattern in plan.outputs.iter().flat_map(|output| &output.queues) {
-        for (address, queue) in pattern.open()? {
+        for (address, queue) in open_queues(pattern, signals)? {
             number_of(&mut taps, address, queue, &all)?;
         }
     }

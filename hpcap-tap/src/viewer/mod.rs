@@ -5,17 +5,22 @@
 
 pub mod door;
 mod outlet;
+mod profile;
 
+use std::fs::File;
 use std::io;
+use std::sync::Arc;
 
-use crate::side::{QueueSide, Side};
+use crate::side::QueueSide;
 use hpcap::compress::FileFormat;
+use hpcap::output_file::is_removed;
 use hpcap::pcapfile::{CaptureWriter, Direction, Marks, Section, Statistics};
 use hpcap::prompt_writer::{PromptWriter, Room};
 use hpcap::raw::{FileHeader, Record};
-use hpcap::{Count, Error, Frame, Ledger, Reason, Result, Timestamp};
+use hpcap::{Count, Error, Frame, Kind, Ledger, Reason, Result, Timestamp};
 
 pub use outlet::standard_output;
+pub use profile::{Ending, NewSource, Profile};
 
 /// Name and version of this program, for the section header of pcapng.
 const APPLICATION: &str = concat!("hpcap-tap ", env!("CARGO_PKG_VERSION"));
@@ -33,50 +38,13 @@ struct Source {
     /// Which frames the source of the queue sees: received ones, sent ones or both.
     side: QueueSide,
     /// Frames that the buffer has taken.
-    taken: u64,
+    taken: Count,
+    /// Frames that are lost with a file that was removed before this output began.
+    removed: Count,
     /// Frames that are written.
     written: u64,
     /// Frames that the buffer did not take, because the viewer did not read.
     missed: Count,
-}
-
-/// Properties of a viewer.
-#[derive(Debug)]
-pub struct Profile {
-    /// Its name in messages: a path or an address.
-    pub name: String,
-    /// Format of its output.
-    pub format: FileFormat,
-    /// The side of the frames that it gets.
-    pub side: Side,
-    /// Bytes kept of each frame; 0 = whole frames.
-    pub caplen: u32,
-    /// A comment on the output, where the format has a place for it.
-    pub comment: String,
-}
-
-/// A queue of a new viewer.
-#[derive(Debug)]
-pub struct NewSource {
-    /// Number of the queue in the session.
-    pub tap: usize,
-    /// Description of the queue.
-    pub header: FileHeader,
-    /// The present ledger.
-    pub ledger: Ledger,
-    /// Which frames the source of the queue sees: received ones, sent ones or both.
-    pub side: QueueSide,
-}
-
-/// Why a viewer gets nothing more.
-#[derive(Debug)]
-pub enum Ending {
-    /// The tap ends.
-    Closed,
-    /// The reader has gone.
-    Left,
-    /// The output cannot be written.
-    Failed(Error),
 }
 
 /// An output of the frames of one or several queues.
@@ -85,6 +53,7 @@ pub struct Viewer {
     profile: Profile,
     writer: CaptureWriter<PromptWriter>,
     room: Option<Room>,
+    file: Option<Arc<File>>,
     sources: Vec<Source>,
     start: Timestamp,
     flushed: u64,
@@ -114,7 +83,7 @@ impl Viewer {
                     .advise("use pcapng"),
             );
         }
-        let room = outlet.room();
+        let (room, file) = (outlet.room(), outlet.file());
         let section = Section {
             comment: profile.comment.clone(),
             ..Section::here(APPLICATION)
@@ -125,7 +94,8 @@ impl Viewer {
             tap: source.tap,
             before: source.ledger,
             side: source.side,
-            taken: 0,
+            taken: Count::default(),
+            removed: Count::default(),
             written: 0,
             missed: Count::default(),
         };
@@ -133,6 +103,7 @@ impl Viewer {
             profile,
             writer,
             room,
+            file,
             sources: sources.into_iter().map(source).collect(),
             start: Timestamp::now(),
             flushed: 0,
@@ -170,7 +141,8 @@ impl Viewer {
     /// Frames in the buffer that are not written, or not known to be.
     #[must_use]
     pub fn unwritten(&self) -> u64 {
-        self.sources.iter().map(|source| source.taken).sum::<u64>() - self.written()
+        let taken: u64 = self.sources.iter().map(|source| source.taken.frames).sum();
+        taken - self.written()
     }
 
     /// Frames that the buffer did not take, because the viewer did not read.
@@ -253,7 +225,7 @@ impl Viewer {
             };
             match self.writer.frame(number, &record, frame.len, &marks) {
                 Ok(()) => {
-                    self.sources[number].taken += 1;
+                    self.sources[number].taken += Count::new(1, frame.len.into());
                     if !self.is_blocked && self.writer.bytes() - self.flushed >= FLUSH_BYTES {
                         self.flush();
                     }
@@ -293,9 +265,10 @@ impl Viewer {
         let source = &self.sources[number];
         let mut own = Ledger::default();
         own[Reason::Overrun] = source.missed;
+        own[Reason::Storage] = source.removed;
         let now = Timestamp::now();
         let (start, end) = ((self.start, &source.before), (now, ledger));
-        let statistics = Statistics::between(start, end, &own, source.taken);
+        let statistics = Statistics::between(start, end, &own, source.taken.frames);
         match self.writer.statistics(number, &statistics) {
             Ok(()) => {}
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.is_full = true,
@@ -314,12 +287,42 @@ impl Viewer {
             Ok(()) => {
                 self.flushed = self.writer.bytes();
                 for source in &mut self.sources {
-                    source.written = source.taken;
+                    source.written = source.taken.frames;
                 }
             }
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.is_blocked = true,
             Err(e) => self.end(e),
         }
+    }
+
+    /// Whether the file of this output has lost its name, and its frames with it.
+    #[must_use]
+    pub fn is_removed(&self) -> bool {
+        self.ending.is_none() && self.file.as_ref().is_some_and(|file| is_removed(file))
+    }
+
+    /// Ends the output because its file was removed. Returns the frames of each queue that are lost with it,
+    /// and the failure.
+    pub fn lose_file(&mut self) -> (Vec<(usize, Count)>, Error) {
+        let lost = self.sources.iter().map(|source| (source.tap, source.taken));
+        let lost: Vec<(usize, Count)> = lost.collect();
+        let frames: u64 = lost.iter().map(|(_, count)| count.frames).sum();
+        self.ending = Some(Ending::Closed);
+        let why = format!("the file was removed, and {frames} frames are lost with it");
+        let tried = format!("write {}", self.profile.name);
+        (lost, Error::new(Kind::Gone, tried, why))
+    }
+
+    /// Notes that `frames` of queue `tap` are lost with the file in whose place this output has begun.
+    pub fn follow_removed(&mut self, tap: usize, frames: Count) {
+        let Some(number) = self.source(tap) else {
+            return;
+        };
+        self.sources[number].removed = frames;
+        let mut lost = Ledger::default();
+        lost[Reason::Storage] = frames;
+        // This fails only for a queue of another file.
+        let _ = self.writer.gap(number, &lost);
     }
 
     /// Ends the output because the tap ends. What its reader has not read until now is lost.

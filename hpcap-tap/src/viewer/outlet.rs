@@ -1,31 +1,21 @@
 //! Where the bytes of a viewer go. Only a file on a disk is waited for.
 
-use std::fs::OpenOptions;
 use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use hpcap::error::Context;
+use hpcap::output_file::{FRAMES_MODE, create_or_replace};
 use hpcap::prompt_writer::PromptWriter;
 use hpcap::{Error, Result};
-
-/// Permissions of new files: frames are confidential.
-const FILE_MODE: u32 = 0o640;
 
 /// Creates or replaces the file `path`.
 ///
 /// # Errors
-/// Returns the error of the file system.
+/// Returns the errors of [`create_or_replace`].
 pub(super) fn create_file(path: &Path) -> Result<PromptWriter> {
     let tried = || format!("write {}", path.display());
-    let file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(FILE_MODE)
-        .open(path)
-        .context(tried)?;
+    let file = create_or_replace(path, FRAMES_MODE).context(tried)?;
     PromptWriter::new(file).context(tried)
 }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use hpcap::Result;
 use hpcap::error::Context;
+use hpcap::output_file::{FRAMES_MODE, create_or_replace};
 use hpcap::raw::check::Passing;
 
 /// Writes a line for each frame: number, offset of its first byte, caplen, len, seconds.nanoseconds.
@@ -18,7 +19,8 @@ pub(super) struct Sizes {
 
 impl Sizes {
     pub(super) fn create(path: &Path) -> Result<Self> {
-        let file = File::create(path).context(|| format!("write {}", path.display()))?;
+        let file =
+            create_or_replace(path, FRAMES_MODE).context(|| format!("write {}", path.display()))?;
         Ok(Self {
             path: path.to_owned(),
             out: BufWriter::with_capacity(256 << 10, file),

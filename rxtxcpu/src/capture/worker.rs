@@ -159,11 +159,12 @@ impl<'a> Worker<'a> {
         } = self;
         let lost = stream.lost();
         counters.set_lost(lost);
-        if let Some(file) = file
-            && lost > *lost_told
-        {
-            file.lost(lost - *lost_told);
-            *lost_told = lost;
+        if let Some(file) = file {
+            file.replace_if_removed()?;
+            if lost > *lost_told {
+                file.lost(lost - *lost_told);
+                *lost_told = lost;
+            }
         }
         let caplen = match plan.caplen {
             0 => usize::MAX,

@@ -1,55 +1,25 @@
 //! The file of a stream, or the first of its files.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hpcap::pcapfile::{
-    Direction, Interface, InterfaceId, PcapWriter, PcapngWriter, Precision, Section, Statistics,
-};
-use hpcap::pipe::Pipe;
+use hpcap::output_file::is_removed;
+use hpcap::pcapfile::{Direction, Statistics};
 use hpcap::raw::Gap;
 use hpcap::{Count, Ledger, Reason, Timestamp};
 use hpcap_source::af_packet::streams::StreamFrame;
 
-use super::{Output, Patient, Rotation, Waiting};
-use crate::cli::Format;
-use crate::failure::{Failure, plain};
+use super::open::{Opened, StreamFacts, Writer, open};
+use super::{Output, Rotation, Waiting};
+use crate::failure::Failure;
+use crate::say::say;
 
 /// Longest time that frames stay in the memory of this process.
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
-/// Captured length that the header of a pcap file with whole frames announces, as libpcap does.
-const WHOLE_FRAMES: u32 = 262_144;
-
-/// Description of the stream, for the header of its file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StreamFacts {
-    /// Number of the stream.
-    pub number: u32,
-    /// The stream in words, such as `cpu 3`.
-    pub label: String,
-    /// Whether the number is that of a queue.
-    pub is_queue: bool,
-    /// Name of the interface.
-    pub interface: String,
-    /// LINKTYPE_ value of the frames.
-    pub link_type: u32,
-    /// Captured length; 0 = whole frames.
-    pub caplen: u32,
-    /// The filter.
-    pub filter: String,
-    /// Name and version of this program.
-    pub application: String,
-}
-
-#[derive(Debug)]
-enum Writer {
-    Pcap(PcapWriter<Patient>),
-    Pcapng(PcapngWriter<Patient>, InterfaceId),
-}
+/// Time between two looks at the name of a file.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// The file of a stream.
 #[derive(Debug)]
@@ -59,6 +29,13 @@ pub struct StreamFile {
     writer: Writer,
     /// The name, for messages.
     name: String,
+    /// The file on a disk.
+    disk: Option<Arc<File>>,
+    /// When it was last seen that the file has its name.
+    looked: Instant,
+    /// Frames that are lost with files that were removed, and the failure that the end reports.
+    removed: u64,
+    removal: Option<Failure>,
     /// Number of the file, where new files start.
     file: u32,
     /// Time of the first frame of this file.
@@ -88,12 +65,16 @@ impl StreamFile {
         facts: StreamFacts,
         waiting: Arc<dyn Waiting>,
     ) -> Result<Self, Failure> {
-        let (writer, name) = open(output, &facts, 1, &waiting)?;
+        let Opened { writer, name, disk } = open(output, &facts, 1, &waiting)?;
         let mut file = Self {
             output: output.clone(),
             facts,
             writer,
             name,
+            disk,
+            looked: Instant::now(),
+            removed: 0,
+            removal: None,
             file: 1,
             first: None,
             flushed: Instant::now(),
@@ -167,21 +148,65 @@ impl StreamFile {
         if !full && span.is_none_or(|span| elapsed < span) {
             return Ok(());
         }
-        self.finish()?;
-        let (writer, name) = open(&self.output, &self.facts, self.file + 1, &self.waiting)?;
-        (self.writer, self.name) = (writer, name);
-        self.file += 1;
+        self.complete()?;
+        self.begin(self.file + 1)
+    }
+
+    /// Begins the file with this number.
+    fn begin(&mut self, number: u32) -> Result<(), WriteFailure> {
+        let Opened { writer, name, disk } = open(&self.output, &self.facts, number, &self.waiting)?;
+        (self.writer, self.name, self.disk) = (writer, name, disk);
+        self.file = number;
         (self.first, self.start) = (None, Timestamp::now());
         (self.frames, self.lost) = (0, 0);
         Ok(())
     }
 
+    /// Looks once a second whether the file was removed. Its frames are lost then, and a new file of the
+    /// same name begins.
+    ///
+    /// # Errors
+    /// The new file cannot be created.
+    pub fn replace_if_removed(&mut self) -> Result<(), WriteFailure> {
+        if self.looked.elapsed() < LOOK_EVERY {
+            return Ok(());
+        }
+        self.looked = Instant::now();
+        if !self.lose_if_removed() {
+            return Ok(());
+        }
+        let lost = self.frames;
+        self.begin(self.file)?;
+        say(format_args!(
+            "savefile '{}' was removed: {lost} packets are lost with it, and a new one is begun",
+            self.name
+        ));
+        self.gap(Reason::Storage, lost);
+        Ok(())
+    }
+
+    /// Counts the frames of the file as lost if it was removed. Returns whether it was.
+    fn lose_if_removed(&mut self) -> bool {
+        let is_gone = self.disk.as_ref().is_some_and(|file| is_removed(file));
+        if is_gone {
+            self.removed += self.frames;
+            self.removal.get_or_insert_with(|| {
+                Failure::known(format!("savefile '{}' was removed", self.name))
+            });
+        }
+        is_gone
+    }
+
     /// Notes that the stream has lost `frames` here.
     pub fn lost(&mut self, frames: u64) {
         self.lost += frames;
+        self.gap(Reason::NicMissed, frames);
+    }
+
+    fn gap(&mut self, reason: Reason, frames: u64) {
         if let Writer::Pcapng(writer, id) = &mut self.writer {
             let mut lost = Ledger::default();
-            lost[Reason::NicMissed] = Count::new(frames, 0);
+            lost[reason] = Count::new(frames, 0);
             let gap = Gap {
                 from: None,
                 open: false,
@@ -223,14 +248,22 @@ impl StreamFile {
     /// Frames that are known to be written, in all files of the stream.
     #[must_use]
     pub fn delivered(&self) -> u64 {
-        self.delivered
+        self.delivered.saturating_sub(self.removed)
     }
 
     /// Writes the rest, with statistics where the format has a place for them.
     ///
     /// # Errors
-    /// The file cannot be written.
+    /// The file cannot be written, or a file was removed.
     pub fn finish(&mut self) -> Result<(), WriteFailure> {
+        self.complete()?;
+        self.lose_if_removed();
+        self.removal
+            .take()
+            .map_or(Ok(()), |failure| Err(failure.into()))
+    }
+
+    fn complete(&mut self) -> Result<(), WriteFailure> {
         if let Writer::Pcapng(writer, id) = &mut self.writer {
             let now = Timestamp::now();
             let statistics = Statistics {
@@ -273,72 +306,4 @@ impl From<Failure> for WriteFailure {
     fn from(failure: Failure) -> Self {
         Self::Failed(failure)
     }
-}
-
-/// Creates or replaces the file `path`.
-fn create(path: &Path) -> io::Result<Pipe> {
-    let opened = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        // Opening a FIFO that nobody reads would block, and no signal would end the wait.
-        .custom_flags(libc::O_NONBLOCK)
-        .open(path);
-    let file: File = opened.map_err(|e| match e.raw_os_error() {
-        Some(libc::ENXIO) => io::Error::other("nobody reads this FIFO"),
-        _ => e,
-    })?;
-    Pipe::of(file).map_err(io::Error::other)
-}
-
-/// Opens file number `file` of a stream. Returns it with its name.
-fn open(
-    output: &Output,
-    facts: &StreamFacts,
-    file: u32,
-    waiting: &Arc<dyn Waiting>,
-) -> Result<(Writer, String), Failure> {
-    let (opened, format, name) = match output {
-        Output::Stdout(format) => {
-            let stdout = Pipe::stdout().map_err(io::Error::other);
-            (stdout, *format, "-".to_owned())
-        }
-        Output::Files {
-            template,
-            format,
-            rotation,
-        } => {
-            let path = template.name(facts.number, rotation.happens().then_some(file));
-            (create(&path), *format, path.display().to_string())
-        }
-    };
-    let failed = |e: io::Error| {
-        let why = plain(&e);
-        Failure::known(format!("error opening savefile '{name}': {why}"))
-    };
-    let opened = Patient::new(opened.map_err(failed)?, Arc::clone(waiting));
-    let writer = match format {
-        Format::Pcap => {
-            let snaplen = match facts.caplen {
-                0 => WHOLE_FRAMES,
-                caplen => caplen,
-            };
-            let precision = Precision::Nanoseconds;
-            Writer::Pcap(PcapWriter::new(opened, facts.link_type, snaplen, precision))
-        }
-        Format::Pcapng => {
-            let mut writer = PcapngWriter::new(opened, &Section::here(facts.application.clone()));
-            let interface = Interface {
-                link_type: facts.link_type,
-                snaplen: facts.caplen,
-                name: facts.interface.clone(),
-                description: facts.label.clone(),
-                filter: facts.filter.clone(),
-                queue: facts.is_queue.then_some(facts.number),
-            };
-            let id = writer.interface(&interface).map_err(failed)?;
-            Writer::Pcapng(writer, id)
-        }
-    };
-    Ok((writer, name))
 }

@@ -2,6 +2,7 @@
 
 mod file;
 mod name;
+mod open;
 mod patient;
 
 use std::time::Duration;
@@ -9,8 +10,9 @@ use std::time::Duration;
 use crate::cli::{Cli, Format};
 use crate::failure::Failure;
 
-pub use file::{StreamFacts, StreamFile, WriteFailure};
+pub use file::{StreamFile, WriteFailure};
 pub use name::Template;
+pub use open::StreamFacts;
 pub use patient::{Patient, Waiting, print};
 
 /// Smallest size of a file at which a new one may start, in bytes.

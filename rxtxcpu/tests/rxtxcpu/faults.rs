@@ -6,6 +6,7 @@ use std::process::Stdio;
 use nix::sys::signal::Signal;
 use testkit::disk::SmallDisk;
 use testkit::network::{create_veth_pair, in_namespace, ip};
+use testkit::pcap;
 use testkit::process::{Process, run};
 use testkit::wait::wait_until;
 
@@ -245,4 +246,58 @@ fn name_of_a_compressed_file_is_refused() {
     let lab = Lab::new();
     let refused = run(&mut lab.tool("rxtxcpu", "-w out.pcap.gz lo")).exits(2);
     let _ = refused.says(&["ends in .gz", "gzip"]);
+}
+
+/// The number before `what` in the last of the lines of `text` that have it.
+fn last_number(text: &str, what: &str) -> usize {
+    let before = text.rsplit_once(what).unwrap().0;
+    let word = before.split_whitespace().last().unwrap();
+    word.parse().unwrap()
+}
+
+#[test]
+fn removed_file_is_counted_and_begun_anew() {
+    on_loopback(|| {
+        let lab = Lab::new();
+        let mut capture = lab.start("rxtxcpu", "-l0 -U -w out.pcap lo");
+        ping(0, 3);
+        let file = lab.path("out-0.pcap");
+        wait_until("the file has its frames", || {
+            pcap::read(&file).frames.len() == 12
+        });
+        std::fs::remove_file(&file).unwrap();
+        capture.wait_for("'out-0.pcap' was removed");
+        ping(0, 2);
+        wait_until("the new file has frames", || {
+            pcap::read(&file).frames.len() == 8
+        });
+        let ended = capture.interrupt().exits(1);
+        assert_eq!(last_number(&ended.err, " packets are lost with it"), 12);
+        assert_eq!(
+            number(&ended.err, " packets captured on cpu0 were not written"),
+            12
+        );
+        assert_eq!(number(&ended.out, " packets captured on cpu0."), 20);
+    });
+}
+
+#[test]
+fn removed_folder_ends_the_capture() {
+    on_loopback(|| {
+        let lab = Lab::new();
+        std::fs::create_dir(lab.path("out")).unwrap();
+        let capture = lab.start("rxtxcpu", "-l0 -U -w out/x.pcap lo");
+        ping(0, 3);
+        let file = lab.path("out/x-0.pcap");
+        wait_until("the file has its frames", || {
+            pcap::read(&file).frames.len() == 12
+        });
+        std::fs::remove_dir_all(lab.path("out")).unwrap();
+        let ended = capture.wait().exits(1);
+        assert_eq!(
+            number(&ended.err, " packets captured on cpu0 were not written"),
+            12
+        );
+        let _ = ended.says(&["error opening savefile 'out/x-0.pcap'"]);
+    });
 }

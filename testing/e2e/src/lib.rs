@@ -6,6 +6,8 @@
 //! | [`lab`] | a folder for files and sockets, and the programs that run in it |
 //! | [`producer`] | the producer of a queue: [`daemon`] (`hpcapd` in a lab) or [`module`] (the kernel module) |
 //! | [`kernel_memory`] | detection of kernel memory that is lost when an operation is repeated |
+//! | [`at_work`] | every program while it works, for tests of signals |
+//! | [`terminal`] | terminals that go away |
 //! | [`network`] | a network namespace and a pair of interfaces |
 //! | [`attack`] | the duration of an attack |
 //! | [`captures`] | the captures to test with |
@@ -19,6 +21,7 @@
 
 #![expect(clippy::unwrap_used, reason = "test support: a panic is a failed test")]
 
+pub mod at_work;
 pub mod attack;
 pub mod captures;
 pub mod daemon;
@@ -32,4 +35,5 @@ pub mod producer;
 pub mod random;
 pub mod recording;
 pub mod screen;
+pub mod terminal;
 pub mod vm;

@@ -2,55 +2,18 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-use std::fs::File;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 
 use hpcap_e2e::daemon::Daemon;
 use hpcap_e2e::lab::Lab;
+use hpcap_e2e::terminal::{in_terminal, terminal};
 use nix::sys::signal::Signal;
 use testkit::process::{Process, events};
 use testkit::wait::wait_until;
 
 const RATE: &str = "gen:size=imix,rate=50M,late=delay";
-
-/// Opens a terminal and returns its two ends. No child inherits them, so the terminal is closed
-/// when both are dropped.
-fn terminal() -> (OwnedFd, OwnedFd) {
-    let master: OwnedFd = File::options()
-        .read(true)
-        .write(true)
-        .custom_flags(libc::O_NOCTTY)
-        .open("/dev/ptmx")
-        .unwrap()
-        .into();
-    // SAFETY: `master` is open; the call changes nothing in this process.
-    assert_eq!(unsafe { libc::unlockpt(master.as_raw_fd()) }, 0);
-    let flags = libc::O_RDWR | libc::O_NOCTTY | libc::O_CLOEXEC;
-    // SAFETY: TIOCGPTPEER takes flags, no pointer, and returns a new descriptor.
-    let slave = unsafe { libc::ioctl(master.as_raw_fd(), libc::TIOCGPTPEER, flags) };
-    assert!(slave >= 0, "{}", std::io::Error::last_os_error());
-    // SAFETY: the kernel has just opened this descriptor, and no other code knows it.
-    (master, unsafe { OwnedFd::from_raw_fd(slave) })
-}
-
-/// Makes `command` the leader of a new session with `slave` as its terminal.
-fn in_terminal(command: &mut Command, slave: &OwnedFd) {
-    let slave = slave.as_raw_fd();
-    // SAFETY: between fork and exec only setsid(2) and ioctl(2) are called, which take no lock and
-    // allocate nothing.
-    unsafe {
-        command.pre_exec(move || {
-            if libc::setsid() < 0 || libc::ioctl(slave, libc::TIOCSCTTY, 0) < 0 {
-                return Err(std::io::Error::last_os_error());
-            }
-            Ok(())
-        });
-    }
-}
 
 /// Runs `command` in a new session without a terminal.
 fn without_terminal(command: &mut Command) {

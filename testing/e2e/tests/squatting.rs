@@ -5,7 +5,7 @@
 
 use std::fs::{self, Permissions};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-use std::os::unix::fs::{PermissionsExt, chown, symlink};
+use std::os::unix::fs::{PermissionsExt, chown, lchown, symlink};
 use std::os::unix::process::CommandExt;
 
 use hpcap::abi::{self, hpcap_attach};
@@ -190,4 +190,42 @@ fn memory_that_can_shrink_is_not_mapped() {
     let refused = run(lab.tool("hpcapctl").args(["status", "hpcap0"])).exits(1);
     let _ = refused.says(&["not sealed"]);
     producer.join().unwrap();
+}
+
+/// A link of another user under the name of an output must not lead root's program to a file of root. Linux
+/// refuses it in a folder whose sticky bit is set, unless fs.protected_symlinks is off.
+#[test]
+fn link_of_a_stranger_is_no_output() {
+    if !is_root_or_skips("being another user") {
+        return;
+    }
+    let lab = Lab::new();
+    let daemon = Daemon::start(&lab, &["--ring", "1M", "--look-back", IDLE]);
+    let recorded = ["--source", "gen:count=10", "x.raw"];
+    let _ = run(lab.tool("hpcapdd").args(recorded)).exits(0);
+    let precious = lab.path("precious");
+    fs::write(&precious, "precious").unwrap();
+    let shared = lab.folder("shared");
+    fs::set_permissions(&shared, Permissions::from_mode(0o777)).unwrap();
+    for name in ["x.pcapng", "x-0.pcap", "sizes"] {
+        symlink(&precious, shared.join(name)).unwrap();
+        lchown(shared.join(name), Some(STRANGER), None).unwrap();
+    }
+    for line in [
+        "hpcap-tap hpcap0 -c 1 -w shared/x.pcapng",
+        "hpcapdd --source gen:count=10 shared/x.pcapng",
+        "raw2pcap x.raw -o shared/x.pcapng",
+        "rxtxcpu -l0 --duration 10ms -w shared/x.pcap lo",
+        "checkraw -x shared/sizes x.raw",
+    ] {
+        let mut words = line.split(' ');
+        let refused = run(lab.tool(words.next().unwrap()).args(words));
+        assert_ne!(refused.code(), Some(0), "{line}: {}", refused.err);
+        assert_eq!(fs::read(&precious).unwrap(), b"precious", "{line}");
+    }
+    // With --force, the link is replaced, and not the file.
+    let forced = ["x.raw", "--force", "-o", "shared/x.pcapng"];
+    let _ = run(lab.tool("raw2pcap").args(forced)).exits(0);
+    assert_eq!(fs::read(&precious).unwrap(), b"precious");
+    let _ = daemon.stop().exits(0);
 }
