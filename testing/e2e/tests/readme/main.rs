@@ -39,6 +39,7 @@ jobs! {
     "See rates while it records" => recording::shows_rates,
     "Stop after 1 GB" => recording::stops_after_bytes,
     "Look at live traffic in Wireshark" => recording::shows_live_traffic,
+    "See which CPU handles which frames" => recording::counts_frames_of_each_cpu,
     "Capture without being root" => recording::captures_without_root,
     "Run it as a service" => recording::runs_as_a_service,
     "Find out what was lost last night" => reading::finds_what_was_lost,

@@ -92,6 +92,22 @@ pub(crate) fn shows_live_traffic(mut job: Job) {
     assert!(has_line(&done.out, "UDP"), "{}", done.out);
 }
 
+pub(crate) fn counts_frames_of_each_cpu(job: Job) {
+    let capture = job.start();
+    let frames = || -> u64 {
+        let files = files_below(&job.path(""), ".pcap");
+        files
+            .iter()
+            .map(|file| job.frames(&file.display().to_string(), ""))
+            .sum()
+    };
+    wait_until("ten frames", || frames() >= 10);
+    let ended = capture.interrupt().exits(0);
+    let stored = frames();
+    let total = format!("^{stored} packets captured total");
+    assert!(has_line(&ended.out, &total), "{stored}: {}", ended.out);
+}
+
 pub(crate) fn captures_without_root(mut job: Job) {
     let bin = job.path("bin");
     fs::create_dir(&bin).unwrap();
