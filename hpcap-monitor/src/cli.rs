@@ -1,5 +1,6 @@
 //! The command line of `hpcap-monitor`.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -79,7 +80,7 @@ pub struct RunOptions {
 
     /// Run this command of the shell at each event, which it gets as JSON in $HPCAP_EVENT
     #[arg(long, value_name = "COMMAND")]
-    pub event_command: Option<String>,
+    pub event_command: Option<OsString>,
 
     /// Run on this CPU
     #[arg(long, value_name = "CPU")]

@@ -1,6 +1,7 @@
 //! The settings of the monitor: those of the command line, else of the configuration, else defaults.
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -28,7 +29,7 @@ pub struct Settings {
     /// Age beyond which logs are deleted.
     pub keep_age: Duration,
     /// Command of the shell that runs at each event.
-    pub event_command: Option<String>,
+    pub event_command: Option<OsString>,
     /// CPU on which the monitor runs.
     pub cpu: Option<u32>,
     /// Queues that recorders of the configuration record.
@@ -55,7 +56,7 @@ struct Given {
     socket: Option<PathBuf>,
     textfile: Option<PathBuf>,
     keep_age: Option<Duration>,
-    event_command: Option<String>,
+    event_command: Option<OsString>,
     cpu: Option<u32>,
 }
 
@@ -114,7 +115,7 @@ impl Settings {
             keep_age: given.keep_age.unwrap_or(monitor.keep_age),
             event_command: given
                 .event_command
-                .or_else(|| monitor.event_command.clone()),
+                .or_else(|| monitor.event_command.clone().map(OsString::from)),
             cpu: given.cpu.or(monitor.cpu),
             recorded: config.recorders.iter().filter_map(|r| r.queue).collect(),
             destinations: config

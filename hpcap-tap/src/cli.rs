@@ -112,7 +112,7 @@ pub struct Cli {
 
     /// Write nothing before EVENT: a filter that a frame matches, `loss`, `signal` for SIGUSR1, or
     /// `command:CMD` for the end of a shell command. Then write the frames around it, and end
-    #[arg(long, value_name = "EVENT", help_heading = "Time machine")]
+    #[arg(long, value_name = "EVENT", value_parser = trigger(), help_heading = "Time machine")]
     pub on: Vec<Trigger>,
 
     /// With --on: write the frames of this time before the event [default: 5s]
@@ -170,6 +170,11 @@ pub const HINTS: &[Hint] = &[
 /// Parses a queue, whose path need not be UTF-8.
 fn pattern() -> impl TypedValueParser<Value = Pattern> {
     OsStringValueParser::new().try_map(|word| Pattern::of(&word))
+}
+
+/// Parses an event, whose command need not be UTF-8.
+fn trigger() -> impl TypedValueParser<Value = Trigger> {
+    OsStringValueParser::new().try_map(|word| Trigger::of(&word))
 }
 
 /// Parses a specification of dpdk-pdump, whose files need not have names in UTF-8.

@@ -1,5 +1,6 @@
 //! Tells events: to standard error or the journal, to the file of events, and to a command.
 
+use std::ffi::{OsStr, OsString};
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::{Duration, Instant};
@@ -29,7 +30,7 @@ impl Outlet {
     ///
     /// # Errors
     /// An error of the operating system.
-    pub fn new(messages: &Messages, command: Option<String>) -> Result<Self> {
+    pub fn new(messages: &Messages, command: Option<OsString>) -> Result<Self> {
         let command = command.map(|command| start_runner(command, messages.clone()));
         Ok(Self {
             messages: messages.clone(),
@@ -76,7 +77,7 @@ fn line(journal: bool, level: Level, text: &str) -> String {
 }
 
 /// Starts the thread that runs the command, one event after another.
-fn start_runner(command: String, messages: Messages) -> Result<SyncSender<String>> {
+fn start_runner(command: OsString, messages: Messages) -> Result<SyncSender<String>> {
     let (sender, events) = sync_channel::<String>(WAITING);
     std::thread::Builder::new()
         .name("event command".into())
@@ -91,9 +92,10 @@ fn start_runner(command: String, messages: Messages) -> Result<SyncSender<String
     Ok(sender)
 }
 
-fn run(command: &str, event: &str) -> std::result::Result<(), String> {
+fn run(command: &OsStr, event: &str) -> std::result::Result<(), String> {
     let mut child = Command::new("/bin/sh")
-        .args(["-c", command])
+        .arg("-c")
+        .arg(command)
         .env("HPCAP_EVENT", event)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
@@ -132,7 +134,8 @@ mod tests {
 
     #[test]
     fn command_gets_the_event() {
-        assert_eq!(run("test \"$HPCAP_EVENT\" = '{}'", "{}"), Ok(()));
-        assert!(run("exit 3", "").is_err_and(|why| why.contains('3')));
+        let expects = OsStr::new("test \"$HPCAP_EVENT\" = '{}'");
+        assert_eq!(run(expects, "{}"), Ok(()));
+        assert!(run(OsStr::new("exit 3"), "").is_err_and(|why| why.contains('3')));
     }
 }

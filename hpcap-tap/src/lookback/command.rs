@@ -1,5 +1,6 @@
 //! A shell command whose end is an event.
 
+use std::ffi::{OsStr, OsString};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 
@@ -11,15 +12,16 @@ use nix::unistd::Pid;
 /// A command that runs. Dropping it ends the command and everything that it started.
 #[derive(Debug)]
 pub(super) struct Running {
-    line: String,
+    line: OsString,
     child: Child,
 }
 
 impl Running {
     /// Starts `line` with sh(1).
-    pub(super) fn start(line: &str) -> Result<Self> {
+    pub(super) fn start(line: &OsStr) -> Result<Self> {
         let child = Command::new("sh")
-            .args(["-c", line])
+            .arg("-c")
+            .arg(line)
             .stdin(Stdio::null())
             // Standard output may be the capture.
             .stdout(Stdio::null())

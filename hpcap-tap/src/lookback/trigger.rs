@@ -1,7 +1,9 @@
 //! The kinds of events.
 
-use std::convert::Infallible;
-use std::str::FromStr;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+
+use hpcap::{Error, Result};
 
 /// An event at which the time machine writes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,23 +13,33 @@ pub enum Trigger {
     /// SIGUSR1.
     Signal,
     /// The end of a shell command with exit code 0.
-    Command(String),
+    Command(OsString),
     /// A frame that matches a filter in tcpdump's syntax.
     Filter(String),
 }
 
-impl FromStr for Trigger {
-    type Err = Infallible;
-
-    fn from_str(text: &str) -> Result<Self, Infallible> {
-        Ok(match text.trim() {
+impl Trigger {
+    /// Understands the word that a user has typed. A command need not be UTF-8.
+    ///
+    /// # Errors
+    /// Returns a usage error for a filter that is not UTF-8.
+    pub fn of(word: &OsStr) -> Result<Self> {
+        let bytes = word.as_bytes().trim_ascii();
+        if let Some(command) = bytes.strip_prefix(b"command:") {
+            let command = OsStr::from_bytes(command.trim_ascii());
+            return Ok(Self::Command(command.to_owned()));
+        }
+        let Ok(text) = str::from_utf8(bytes) else {
+            let tried = format!("event {}", word.display());
+            return Err(Error::usage(tried, "a filter is UTF-8"));
+        };
+        Ok(match text {
             "loss" => Self::Loss,
             "signal" => Self::Signal,
-            text => match text.split_once(':') {
-                Some(("command", command)) => Self::Command(command.trim().to_owned()),
-                Some(("filter", filter)) => Self::Filter(filter.trim().to_owned()),
-                _ => Self::Filter(text.to_owned()),
-            },
+            text => {
+                let filter = text.strip_prefix("filter:").unwrap_or(text);
+                Self::Filter(filter.trim().to_owned())
+            }
         })
     }
 }
@@ -50,7 +62,17 @@ mod tests {
                 Trigger::Filter("ether host 1:2:3:4:5:6".into()),
             ),
         ] {
-            assert_eq!(text.parse::<Trigger>().unwrap(), trigger);
+            assert_eq!(Trigger::of(text.as_ref()).unwrap(), trigger);
         }
+    }
+
+    #[test]
+    fn command_keeps_bytes_that_are_not_utf_8() {
+        let command = OsStr::from_bytes(b"/x\xff 1");
+        let word = [b"command: ", command.as_bytes()].concat();
+        let trigger = Trigger::of(OsStr::from_bytes(&word)).unwrap();
+        assert_eq!(trigger, Trigger::Command(command.to_owned()));
+        let error = Trigger::of(OsStr::from_bytes(b"udp\xff")).unwrap_err();
+        assert_eq!(error.exit_code(), 2);
     }
 }

@@ -5,8 +5,10 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
+use hpcap_e2e::daemon::Daemon;
 use hpcap_e2e::lab::Lab;
 use testkit::process::{Finished, Process, events, run};
+use testkit::wait::wait_until;
 
 /// A name with a byte that is not UTF-8, and an ending.
 fn odd(ending: &str) -> OsString {
@@ -138,6 +140,48 @@ fn queue_has_a_socket_in_any_folder() {
     let _ = run(command.arg(odd(".pcapng"))).exits(0);
     assert!(lab.dir().join(odd(".pcapng")).exists());
     let _ = daemon.interrupt();
+}
+
+/// A script that makes the file `done` beside it.
+fn script(lab: &Lab) -> OsString {
+    let script = lab.dir().join(odd(".sh"));
+    let contents = "#!/bin/sh\ntouch \"$(dirname \"$0\")/done\"\n";
+    testkit::process::write_program(&script, contents);
+    script.into_os_string()
+}
+
+#[test]
+fn command_of_the_time_machine_runs_as_it_is() {
+    let lab = Lab::new();
+    let daemon = Daemon::start(&lab, &["--ring", "4M", "gen:rate=1M,late=delay"]);
+    let event = [OsStr::new("command:"), &script(&lab)].join(OsStr::new(""));
+    let mut command = lab.tool("hpcap-tap");
+    command
+        .args(["hpcap0", "--after", "10ms", "--on"])
+        .arg(event);
+    let _ = run(command.args(["-w", "x.pcapng"])).exits(0);
+    assert!(lab.path("done").exists());
+    let _ = daemon.stop().exits(0);
+}
+
+#[test]
+fn command_of_the_monitor_runs_as_it_is() {
+    let lab = Lab::new();
+    let mut command = lab.tool("hpcap-monitor");
+    command.args(["run", "--listen", "none", "--interval", "100ms"]);
+    command.args(["--basedir", "log", "--event-command"]);
+    let monitor = Process::spawn(command.arg(script(&lab)));
+    let daemon = Daemon::start(&lab, &["--ring", "4M", "gen:rate=1M,late=delay"]);
+    let sees_the_queue = || {
+        let mut find = lab.here(Path::new("find"));
+        let found = find.args(["log", "-name", "hpcap0"]).output();
+        found.is_ok_and(|found| !found.stdout.is_empty())
+    };
+    wait_until("the monitor sees the queue", sees_the_queue);
+    // The monitor tells of a queue whose producer has died.
+    let _ = daemon.process.kill();
+    wait_until("the command has run", || lab.path("done").exists());
+    let _ = monitor.interrupt().exits(0);
 }
 
 #[test]
