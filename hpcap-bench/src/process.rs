@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 
 use hpcap::error::Context;
 use hpcap::{Error, Kind, Result};
-use signal_hook::consts::{SIGINT, SIGTERM};
 
 /// Returns the path of one of hpcap's own programs: beside this program, or found through PATH.
 #[must_use]
@@ -33,24 +32,18 @@ pub fn exists(name: &str) -> bool {
 
 fn interrupt() -> &'static Arc<AtomicBool> {
     static FLAG: OnceLock<Arc<AtomicBool>> = OnceLock::new();
-    FLAG.get_or_init(|| {
-        let flag = Arc::new(AtomicBool::new(false));
-        for signal in [SIGINT, SIGTERM] {
-            // Without a handler, a signal ends the program at once and leaves its files behind, which is no reason to
-            // fail.
-            let _ = signal_hook::flag::register(signal, Arc::clone(&flag));
-        }
-        flag
-    })
+    // Without the handlers, a signal ends the program at once and leaves its files behind, which is no
+    // reason to fail.
+    FLAG.get_or_init(|| hpcap_service::stop_flag().unwrap_or_default())
 }
 
-/// From this call on, SIGINT and SIGTERM end a measurement with an error, so that its files are
+/// From this call on, SIGINT, SIGTERM and SIGHUP end a measurement with an error, so that its files are
 /// removed.
 pub fn catch_interrupts() {
     let _ = interrupt();
 }
 
-/// Checks whether SIGINT or SIGTERM has arrived since [`catch_interrupts`].
+/// Checks whether SIGINT, SIGTERM or SIGHUP has arrived since [`catch_interrupts`].
 ///
 /// # Errors
 /// [`Kind::Gone`] if one has arrived.

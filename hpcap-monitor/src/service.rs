@@ -12,7 +12,7 @@ use hpcap::{Result, Timestamp};
 use hpcap_config::model::Listen;
 use hpcap_host::Tree;
 use hpcap_host::process::run_on_cpu;
-use hpcap_service::{Service, Signals};
+use hpcap_service::{Service, Signals, Terminal};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 
@@ -62,15 +62,16 @@ pub fn run(settings: &Settings, messages: &Messages) -> Result<()> {
     .context(|| "prepare for signals")?;
     let shared = Shared::default();
     let mut service = Service::from_environment();
+    let terminal = Terminal::of_this_process();
     serve(settings, messages, &shared)?;
     let mut settings = settings.clone();
     loop {
         let mut monitor = Monitor::start(&settings, messages, shared.clone())?;
         service.set_ready(&format!("logging into {}", settings.basedir.display()));
-        let ended = monitor.run(&signals, &mut service);
+        let ended = monitor.run(&signals, &terminal, &mut service);
         let outlet = monitor.finish();
         ended?;
-        if signals.is_requested(Request::Stop) {
+        if signals.is_requested(Request::Stop) || terminal.is_gone() {
             service.set_stopping("the logs are written");
             return Ok(());
         }
@@ -183,17 +184,30 @@ impl Monitor {
     }
 
     /// Samples until a signal arrives.
-    fn run(&mut self, signals: &Signals<Request>, service: &mut Service) -> Result<()> {
+    fn run(
+        &mut self,
+        signals: &Signals<Request>,
+        terminal: &Terminal,
+        service: &mut Service,
+    ) -> Result<()> {
         loop {
             let mut ready = [
                 PollFd::new(self.ticker.as_fd(), PollFlags::POLLIN),
                 PollFd::new(signals.as_fd(), PollFlags::POLLIN),
             ];
-            match poll(&mut ready, PollTimeout::NONE) {
+            let limit = terminal
+                .look_again_in()
+                .and_then(|time| PollTimeout::try_from(time).ok())
+                .unwrap_or(PollTimeout::NONE);
+            match poll(&mut ready, limit) {
                 Err(nix::Error::EINTR) => {}
                 other => drop(other.context(|| "wait for the next sample")?),
             }
-            if signals.is_requested(Request::Stop) || signals.take(Request::Reload) {
+            if signals.is_requested(Request::Stop) || terminal.is_gone() {
+                return Ok(());
+            }
+            if signals.take(Request::Reload) {
+                terminal.note_hangup();
                 return Ok(());
             }
             if signals.take(Request::Statistics) {
@@ -227,6 +241,13 @@ impl Monitor {
             self.outlet.print(Level::Warning, why);
         }
         self.unseen.clone_from(&now.unseen);
+        if self.writer.health().take_removed() {
+            let basedir = self.basedir.display();
+            let text = format!(
+                "a log below {basedir} was removed while it was written: what was in it is lost, and a new one is begun"
+            );
+            self.outlet.print(Level::Warning, &text);
+        }
         let processes: BTreeSet<u32> = now
             .queues
             .iter()

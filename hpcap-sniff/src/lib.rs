@@ -24,15 +24,13 @@ pub mod totals;
 use std::io;
 use std::os::fd::AsFd;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use hpcap::error::Context;
 use hpcap::filter::Filter;
 use hpcap::message::{self, Level, Messages, Stream};
 use hpcap::stream::RingStream;
-use hpcap::{Contract, Queue, Result};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use hpcap::{Contract, Error, Kind, Queue, Result, cancellable};
 
 use cli::Cli;
 use output::{DELAY, Output, Reader};
@@ -50,12 +48,14 @@ pub fn run(cli: &Cli) -> ExitCode {
 }
 
 fn try_run(cli: &Cli, messages: &Messages) -> Result<()> {
-    let stop = stop_on_signals()?;
-    let queue = Queue::open(cli.queue.clone())?;
-    let filter = Filter::new(&cli.expression(), queue.info().link_type)?;
+    let stop = hpcap_service::stop_flag().context(|| "prepare for signals")?;
+    let Opened {
+        queue,
+        filter,
+        mut stream,
+    } = open(cli, &stop)?;
     let stdout = io::stdout().as_fd().try_clone_to_owned();
     let mut output = Output::new(stdout.context(|| "open standard output")?)?;
-    let mut stream = attach(&queue, cli)?;
     let layout = RingLayout {
         ring_bytes: queue.info().ring_bytes,
         block_bytes: queue.info().block_bytes,
@@ -75,6 +75,35 @@ fn try_run(cli: &Cli, messages: &Messages) -> Result<()> {
     }
     let told = tell(&sniffer.totals, cli, &mut output, messages, &stop);
     ran.and(told)
+}
+
+/// A queue to which the sniffer is attached.
+struct Opened {
+    queue: Queue,
+    filter: Filter,
+    stream: RingStream,
+}
+
+/// Opens the queue and attaches to it, unless a signal comes while its producer does not answer.
+fn open(cli: &Cli, stop: &AtomicBool) -> Result<Opened> {
+    let asked = cli.clone();
+    let opened = cancellable::run(
+        |_| stop.load(Ordering::Relaxed),
+        move || {
+            let queue = Queue::open(asked.queue.clone())?;
+            let filter = Filter::new(&asked.expression(), queue.info().link_type)?;
+            let stream = attach(&queue, &asked)?;
+            Ok(Opened {
+                queue,
+                filter,
+                stream,
+            })
+        },
+    )?;
+    opened.ok_or_else(|| {
+        let why = "a signal came before the producer of the queue had answered";
+        Error::new(Kind::Timeout, "attach", why)
+    })
 }
 
 fn attach(queue: &Queue, cli: &Cli) -> Result<RingStream> {
@@ -109,17 +138,4 @@ fn tell(
     output.begin().extend_from_slice(text.as_bytes());
     output.keep();
     output.write(stop).map(drop)
-}
-
-/// Returns a flag that signals set. A second signal ends the program at once.
-fn stop_on_signals() -> Result<Arc<AtomicBool>> {
-    const TRIED: &str = "prepare for signals";
-    let stop = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM, SIGHUP] {
-        // The flag is still clear at the first signal.
-        signal_hook::flag::register_conditional_shutdown(signal, 1, Arc::clone(&stop))
-            .context(|| TRIED)?;
-        signal_hook::flag::register(signal, Arc::clone(&stop)).context(|| TRIED)?;
-    }
-    Ok(stop)
 }

@@ -12,7 +12,7 @@ mod signal;
 
 pub use hint::{Hint, explain, parse};
 pub use say::say;
-pub use signal::{let_signals_end, survive_sigusr1};
+pub use signal::survive_sigusr1;
 
 /// Version and commit: `0.1.0 (commit 0123456789ab)`.
 pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("HPCAP_BUILD"), ")");

@@ -6,13 +6,19 @@
 //! do nothing, so a program need not know who started it.
 //!
 //! [`Signals`] are the requests that anybody makes with kill(1): to stop, to read the configuration anew.
+//! [`stop_flag`] is for programs that can only be asked to stop, and [`Terminal`] says whether a SIGHUP came
+//! because the terminal has gone away.
 
 #![warn(clippy::cast_possible_truncation)]
 
 mod notify;
 mod service;
 mod signals;
+mod stop;
+mod terminal;
 mod watchdog;
 
 pub use service::Service;
 pub use signals::{Signals, is_ignored};
+pub use stop::{let_signals_end, stop_flag};
+pub use terminal::Terminal;

@@ -86,7 +86,7 @@ impl Output {
         } else {
             result.to_string()
         };
-        hpcap_cli::let_signals_end();
+        hpcap_service::let_signals_end();
         writeln!(std::io::stdout().lock(), "{text}").context(tried)
     }
 }

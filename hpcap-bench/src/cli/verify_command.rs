@@ -15,7 +15,7 @@ use hpcap::error::Context;
 use hpcap::units::parse_duration;
 use hpcap::visible::visible_json;
 use hpcap::{Contract, Error, Kind, Queue, QueueName, Result, Start, cancellable};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use hpcap_service::stop_flag;
 
 /// Time after a signal in which what was found so far must be there.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -50,11 +50,7 @@ pub(crate) struct VerifyArgs {
 }
 
 pub(crate) fn run(args: &VerifyArgs) -> Result<()> {
-    let stop = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
-        signal_hook::flag::register(signal, Arc::clone(&stop))
-            .context(|| "prepare for SIGINT and SIGTERM")?;
-    }
+    let stop = stop_flag().context(|| "prepare for signals")?;
     let found = find(args, &stop)?;
     let mut wrong = Vec::new();
     for one in &found {
@@ -132,6 +128,6 @@ fn print(found: &Findings, complaints: &[String], json: bool) -> Result<()> {
     } else {
         found.to_string()
     };
-    hpcap_cli::let_signals_end();
+    hpcap_service::let_signals_end();
     writeln!(std::io::stdout().lock(), "{text}").context(tried)
 }

@@ -4,7 +4,8 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
+use hpcap_service::stop_flag;
+use signal_hook::consts::SIGUSR1;
 use signal_hook::flag::register;
 
 /// Requests to stop and to tell what was sent so far.
@@ -15,15 +16,15 @@ pub struct Requests {
 }
 
 impl Requests {
-    /// Returns the requests of this process: SIGINT and SIGTERM ask for a stop, SIGUSR1 for statistics.
+    /// Returns the requests of this process: SIGINT, SIGTERM and SIGHUP ask for a stop, SIGUSR1 for statistics.
     ///
     /// # Errors
     /// An error of the operating system.
     pub fn by_signals() -> io::Result<Self> {
-        let requests = Self::default();
-        for signal in [SIGINT, SIGTERM] {
-            register(signal, Arc::clone(&requests.stop))?;
-        }
+        let requests = Self {
+            stop: stop_flag()?,
+            statistics: Arc::default(),
+        };
         register(SIGUSR1, Arc::clone(&requests.statistics))?;
         Ok(requests)
     }

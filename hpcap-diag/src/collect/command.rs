@@ -108,13 +108,9 @@ pub fn run(options: &Collect, messages: &Messages) -> Result<()> {
     Ok(())
 }
 
-/// A flag that SIGINT, SIGTERM and SIGHUP set.
+/// A flag that a request to stop sets.
 pub(crate) fn stop_flag() -> Result<Arc<AtomicBool>> {
-    let stop = Arc::new(AtomicBool::new(false));
-    for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
-        signal_hook::flag::register(signal, Arc::clone(&stop)).context(|| "prepare for signals")?;
-    }
-    Ok(stop)
+    hpcap_service::stop_flag().context(|| "prepare for signals")
 }
 
 /// The name of a tarball of now, without its ending. It does not say which machine it is of.

@@ -98,7 +98,7 @@ fn all_rules() -> Result<Vec<Rule>> {
 
 /// Prints `text` to standard output.
 pub(crate) fn print(text: &str) -> Result<()> {
-    hpcap_cli::let_signals_end();
+    hpcap_service::let_signals_end();
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         // The reader closed the pipe because it has read enough, as `head` does.

@@ -1,15 +1,13 @@
 //! Signals: SIGINT and SIGTERM stop the recording, SIGHUP starts a new file or stops it, SIGUSR1
 //! asks for statistics.
 
-use std::fs::File;
-use std::os::unix::fs::OpenOptionsExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use hpcap::Result;
 use hpcap::error::Context;
-use hpcap_service::is_ignored;
+use hpcap_service::{Terminal, is_ignored};
 use nix::time::{ClockId, clock_gettime};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGXFSZ};
 
@@ -28,10 +26,6 @@ pub enum Stop {
 /// both to the program and to its process group.
 const ONE_REQUEST: Duration = Duration::from_millis(500);
 
-/// Time after SIGHUP during which the recorder checks whether its terminal is gone, because the
-/// signal may come earlier than that.
-const HANGUP: Duration = Duration::from_secs(2);
-
 /// The signals that arrived so far. Clones share one state.
 #[derive(Debug, Clone, Default)]
 pub struct Signals {
@@ -40,25 +34,14 @@ pub struct Signals {
     /// Whether a second request came.
     stop_now: Arc<AtomicBool>,
     hangup: Arc<AtomicBool>,
-    /// Time at which SIGHUP was last handled, in ns of the monotonic clock; 0 = long ago, or never.
-    hung_up_ns: Arc<AtomicU64>,
+    terminal: Arc<Terminal>,
     statistics: Arc<AtomicBool>,
-    has_terminal: bool,
 }
 
 /// The monotonic clock in ns. It calls only clock_gettime(2), so a signal handler may use it.
 fn clock_ns() -> u64 {
     let now = clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(Duration::ZERO, Duration::from);
     u64::try_from(now.as_nanos()).unwrap_or(u64::MAX)
-}
-
-/// Whether this process has a controlling terminal.
-fn has_terminal() -> bool {
-    let tty = File::options()
-        .read(true)
-        .custom_flags(libc::O_NOCTTY | libc::O_NONBLOCK)
-        .open("/dev/tty");
-    tty.is_ok()
 }
 
 impl Signals {
@@ -69,7 +52,7 @@ impl Signals {
     /// Errors of the operating system.
     pub fn install() -> Result<Self> {
         let signals = Self {
-            has_terminal: has_terminal(),
+            terminal: Arc::new(Terminal::of_this_process()),
             ..Self::default()
         };
         for signal in [SIGINT, SIGTERM] {
@@ -126,21 +109,10 @@ impl Signals {
 
     /// Whether SIGHUP came because the terminal from which the recorder was started is gone.
     fn terminal_is_gone(&self) -> bool {
-        if !self.has_terminal {
-            return false;
-        }
         if self.hangup.load(Ordering::Relaxed) {
-            return !has_terminal();
+            self.terminal.note_hangup();
         }
-        let hung_up = self.hung_up_ns.load(Ordering::Relaxed);
-        if hung_up == 0 {
-            return false;
-        }
-        if u128::from(clock_ns().saturating_sub(hung_up)) > HANGUP.as_nanos() {
-            self.hung_up_ns.store(0, Ordering::Relaxed);
-            return false;
-        }
-        !has_terminal()
+        self.terminal.is_gone()
     }
 
     /// Whether a new file was asked for since the last call.
@@ -148,7 +120,7 @@ impl Signals {
     pub fn take_rotate(&self) -> bool {
         let asked = self.hangup.swap(false, Ordering::Relaxed);
         if asked {
-            self.hung_up_ns.store(clock_ns(), Ordering::Relaxed);
+            self.terminal.note_hangup();
         }
         asked
     }

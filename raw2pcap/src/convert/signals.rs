@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use hpcap_service::is_ignored;
 use nix::sys::signal::Signal;
 use signal_hook::iterator::Signals;
 
@@ -31,7 +32,9 @@ pub(super) fn remove_on_signal(part: &Path) -> io::Result<()> {
     if !is_first {
         return Ok(());
     }
-    let mut signals = Signals::new(FATAL_SIGNALS.map(|signal| signal as i32))?;
+    // A signal that is ignored, as under nohup(1), stays ignored.
+    let fatal = FATAL_SIGNALS.map(|signal| signal as i32);
+    let mut signals = Signals::new(fatal.into_iter().filter(|signal| !is_ignored(*signal)))?;
     std::thread::Builder::new()
         .name("signals".into())
         .spawn(move || {

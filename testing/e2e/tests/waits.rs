@@ -116,6 +116,62 @@ fn queues_are_opened_side_by_side() {
     assert!(places.is_sorted(), "{}", ended.err);
 }
 
+/// The daemons that do not stand still are shown, and each of the others is named.
+#[test]
+fn two_of_three_daemons_stand_still() {
+    let lab = Lab::new();
+    let daemons: Vec<Process> = (0..3)
+        .map(|number| {
+            let queue = format!("hpcap{number}=gen:size=200,rate=1M,late=delay");
+            let mut command = lab.tool("hpcapd");
+            let mut daemon = Process::spawn(command.args(["--json", "--ring", "4M", &queue]));
+            daemon.wait_for("\"event\":\"serving\"");
+            daemon
+        })
+        .collect();
+    let stopped = [Stopped::new(&daemons[0]), Stopped::new(&daemons[2])];
+    // Each of them waits for ten seconds, so they run together.
+    let programs = [
+        "hpcapctl status",
+        "hpcapctl status --json",
+        "hpcapctl listeners",
+        "hpcap-status --once",
+        "hpcap-status --once --json",
+    ]
+    .map(|line| {
+        let mut words = line.split(' ');
+        let mut command = lab.tool(words.next().unwrap());
+        (line, Process::spawn(command.args(words)))
+    });
+    for (line, program) in programs {
+        let ended = program.wait();
+        assert_eq!(ended.code(), Some(1), "{line}: {}", ended.err);
+        for number in [0, 2] {
+            let pid = daemons[number].pid();
+            let why = format!("hpcap{number}: the producer (process {pid}) does not answer");
+            assert!(ended.err.contains(&why), "{line}: {}", ended.err);
+        }
+        let is_list = line.ends_with("listeners");
+        assert!(
+            is_list || ended.out.contains("hpcap1"),
+            "{line}: {}",
+            ended.out
+        );
+    }
+    let mut diag = lab.tool("hpcap-diag");
+    let found = run(diag.args(["now", "--interval", "100ms", "--json"])).exits(0);
+    for queue in ["hpcap0", "hpcap2"] {
+        let unseen = events(&found.out).any(|finding| {
+            finding["rule"] == "queue-unseen" && finding["evidence"].to_string().contains(queue)
+        });
+        assert!(unseen, "{queue}: {}", found.out);
+    }
+    drop(stopped);
+    for daemon in daemons {
+        let _ = daemon.interrupt().exits(0);
+    }
+}
+
 #[test]
 fn unseen_queue_is_not_without_listeners() {
     let lab = Lab::new();
@@ -135,6 +191,12 @@ fn signal_interrupts_attaching() {
     let mut recorder = Process::spawn(lab.tool("hpcapdd").args(["hpcap0", "null"]));
     recorder.wait_for("still waiting for the producer of hpcap0 to answer");
     let _ = recorder.interrupt().exits(1).says(&["a signal came"]);
+    let sniffer = Process::spawn(lab.tool("hpcap-sniff").arg("hpcap0"));
+    wait_until("it handles SIGINT", || sniffer.catches(Signal::SIGINT));
+    let _ = sniffer.interrupt().exits(1).says(&["a signal came"]);
+    let tap = Process::spawn(lab.tool("hpcap-tap").args(["hpcap0", "-w", "x.pcapng"]));
+    wait_until("it handles SIGINT", || tap.catches(Signal::SIGINT));
+    let _ = tap.interrupt().exits(1).says(&["a signal came"]);
     drop(stopped);
     let _ = daemon.stop().exits(0);
 }
