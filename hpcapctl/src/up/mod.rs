@@ -120,9 +120,13 @@ impl Up {
                     .collect::<String>(),
             )?;
         }
+        let mut started = Vec::new();
         for plan in &plans {
             match self.carry_out(plan, &records, &tree, services) {
-                Ok(text) => drop(print(&text)?),
+                Ok(text) => {
+                    print(&text)?;
+                    started.push(plan);
+                }
                 Err(e) => {
                     hpcap_cli::say(format_args!("hpcapctl: {}: {e}", plan.label));
                     failed = true;
@@ -133,7 +137,8 @@ impl Up {
             hpcap_cli::say(format_args!("hpcapctl: the monitor: {e}"));
             failed = true;
         }
-        for plan in plans.iter().filter(|_| !self.wait.is_zero()) {
+        // An interface whose settings were undone has no link to wait for.
+        for plan in started.into_iter().filter(|_| !self.wait.is_zero()) {
             if let Err(why) = wait::wait_for_link(&tree, &plan.name, self.wait) {
                 hpcap_cli::say(format_args!(
                     "hpcapctl: {}: no link after {:?}: {why}",
