@@ -108,15 +108,7 @@ fn missing_sources_are_reported_beside_missing_headers() {
     std::fs::remove_dir_all(dir.path().join("usr")).unwrap();
     std::fs::remove_dir_all(dir.path().join("lib")).unwrap();
     let problems = ports::problems(&tree, &[port(&tree, "eth1")], false);
-    assert_eq!(problems.len(), 2, "{problems:?}");
-    assert!(
-        problems[0].contains("install the package hpcap-dkms"),
-        "{problems:?}"
-    );
-    assert!(
-        problems[1].contains("apt install linux-headers-6.1.0-56-amd64"),
-        "{problems:?}"
-    );
+    insta::assert_snapshot!("missing_sources_and_headers", problems.join("\n"));
 }
 
 #[test]
@@ -138,7 +130,7 @@ fn interface_of_the_network_is_refused() {
     let (_dir, tree) = machine("/proc/net/route = Iface Destination\\neth1 00000000\n");
     let ports = [port(&tree, "eth1")];
     let problems = ports::problems(&tree, &ports, false);
-    assert!(problems[0].contains("give --yes"), "{problems:?}");
+    insta::assert_snapshot!("interface_of_the_network", problems.join("\n"));
     assert_eq!(ports::problems(&tree, &ports, true), [""; 0]);
 }
 
@@ -149,5 +141,5 @@ fn port_that_was_loaded_by_hand_is_refused() {
     std::fs::remove_file(&driver).unwrap();
     std::os::unix::fs::symlink("../../../drivers/hpcap_ixgbe", &driver).unwrap();
     let problems = ports::problems(&tree, &[port(&tree, "eth1")], false);
-    assert!(problems[0].contains("rmmod hpcap_ixgbe"), "{problems:?}");
+    insta::assert_snapshot!("loaded_by_hand", problems.join("\n"));
 }

@@ -54,6 +54,20 @@ fn write_config(dir: &Path, text: &str) -> String {
     path.display().to_string()
 }
 
+/// Compares a text with the snapshot `name`. Folders of tests, the interfaces of this machine, and a feature that
+/// a veth has with some kernels only do not count.
+#[track_caller]
+fn assert_printed(name: &str, text: &str) {
+    let text = text.replace(&std::env::temp_dir().display().to_string(), "/tmp");
+    let mut settings = insta::Settings::clone_current();
+    settings.add_filter(r"/tmp/\.tmp\w+", "[FOLDER]");
+    settings.add_filter("there are lo.*", "there are [INTERFACES]");
+    settings.add_filter(r"/\S+/hpcap-monitor", "[BIN]/hpcap-monitor");
+    settings.add_filter(r"(?m)^.*\bset gro of .*\n", "");
+    let _filters = settings.bind_to_scope();
+    insta::assert_snapshot!(name, text);
+}
+
 const CAPTURE: &str = "\
 [[interface]]
 name = \"tap-a\"
@@ -104,31 +118,17 @@ fn down_restores_the_interface() {
         let before = state("tap-a");
         let (code, text) = run(&["up", "--config", &config]);
         assert_eq!(code, 0, "{text}");
-        for line in [
-            "set the MTU of tap-a to 9000",
-            "set gro of tap-a off",
-            "set tap-a up",
-            "start by yourself: hpcapd --ring 67108864 --pages auto --filter 'udp port 53' hpcap0=af_packet:tap-a",
-        ] {
-            // A veth may come with gro off.
-            assert!(
-                text.contains(line) || line.contains("gro"),
-                "{line}: {text}"
-            );
-        }
+        assert_printed("up", &text);
         assert!(ip("link show tap-a").contains("mtu 9000"));
         let (code, again) = run(&["up", "--config", &config]);
         assert_eq!(code, 0, "{again}");
-        assert!(again.contains("nothing to do"), "{again}");
+        assert_printed("up_again", &again);
         let (code, text) = run(&["down"]);
         assert_eq!(code, 0, "{text}");
-        assert!(
-            text.contains("undone: set the MTU of tap-a to 9000"),
-            "{text}"
-        );
+        assert_printed("down", &text);
         assert_eq!(state("tap-a"), before);
         assert!(!Path::new("/run/hpcapctl/up-tap-a.json").exists());
-        assert!(run(&["down"]).1.contains("nothing to do"));
+        assert_printed("down_again", &run(&["down"]).1);
     });
 }
 
@@ -139,10 +139,7 @@ fn dry_run_changes_nothing() {
         let before = state("tap-a");
         let (code, text) = run(&["up", "--dry-run", "--config", &config]);
         assert_eq!(code, 0, "{text}");
-        assert!(
-            text.contains("would set the MTU of tap-a to 9000"),
-            "{text}"
-        );
+        assert_printed("dry_run", &text);
         assert_eq!(state("tap-a"), before);
         assert!(!Path::new("/run/hpcapctl").exists());
     });
@@ -173,8 +170,7 @@ fn refused_setting_rolls_back() {
         let before = state("tap-a");
         let (code, text) = run(&["up", "--config", &config]);
         assert_eq!(code, 1, "{text}");
-        assert!(text.contains("set pause frames of tap-a"), "{text}");
-        assert!(text.contains("has been undone"), "{text}");
+        assert_printed("refused_setting", &text);
         assert_eq!(state("tap-a"), before);
     });
 }
@@ -185,10 +181,7 @@ fn speed_that_cannot_be_set_is_named() {
         let config = write_config(dir, &format!("{CAPTURE}speed = \"1G\"\n"));
         let (code, text) = run(&["up", "--config", &config]);
         assert_eq!(code, 1, "{text}");
-        assert!(
-            text.contains("set the speed of tap-a to 1000 Mb/s"),
-            "{text}"
-        );
+        assert_printed("refused_speed", &text);
     });
 }
 
@@ -199,7 +192,7 @@ fn link_that_does_not_come_has_a_reason() {
         let config = write_config(dir, CAPTURE);
         let (code, text) = run(&["up", "--wait", "100ms", "--config", &config]);
         assert_eq!(code, 1, "{text}");
-        assert!(text.contains("tap-a has no carrier"), "{text}");
+        assert_printed("no_carrier", &text);
         assert!(
             ip("link show tap-a").contains("mtu 9000"),
             "it stays set up"
@@ -213,13 +206,10 @@ fn missing_interface_lists_the_existing() {
         let config = write_config(dir, "[[interface]]\nname = \"eth77\"\n");
         let (code, text) = run(&["up", "--config", &config]);
         assert_eq!(code, 1, "{text}");
-        assert!(
-            text.contains("eth77") && text.contains("there are"),
-            "{text}"
-        );
+        assert_printed("missing_interface", &text);
         let (code, text) = run(&["up", "other", "--config", &config]);
         assert_eq!(code, 1);
-        assert!(text.contains("it has eth77"), "{text}");
+        assert_printed("not_in_the_configuration", &text);
     });
 }
 
@@ -231,10 +221,7 @@ fn setting_changed_by_others_stays() {
         ip("link set tap-a mtu 1280");
         let (code, text) = run(&["down"]);
         assert_eq!(code, 0, "{text}");
-        assert!(
-            text.contains("left alone: another program has changed"),
-            "{text}"
-        );
+        assert_printed("down_after_a_change", &text);
         assert!(ip("link show tap-a").contains("mtu 1280"));
     });
 }
@@ -259,11 +246,7 @@ fn channels_of_an_interface_grow() {
         let before = state("four");
         let (code, text) = run(&["up", "--config", &config]);
         assert_eq!(code, 0, "{text}");
-        assert!(
-            text.contains("set the receive queues of four to 2"),
-            "{text}"
-        );
-        assert!(text.contains("hpcap5:1=af_packet:four,fanout=5"), "{text}");
+        assert_printed("two_queues", &text);
         assert_eq!(run(&["down"]).0, 0);
         assert_eq!(state("four"), before);
     });
@@ -284,18 +267,13 @@ fn af_xdp_shares_out_the_receive_queues() {
         };
         let (code, text) = captured(2, "mode=generic");
         assert_eq!(code, 0, "{text}");
-        assert!(
-            text.contains(
-                "hpcap0=af_xdp:four:0-1,mode=generic hpcap0:1=af_xdp:four:2-3,mode=generic"
-            ),
-            "{text}"
-        );
+        assert_printed("af_xdp", &text);
         let (code, text) = captured(5, "");
         assert_eq!(code, 1, "{text}");
-        assert!(text.contains("set queues = 4"), "{text}");
+        assert_printed("af_xdp_with_too_many_queues", &text);
         let (code, text) = captured(1, "direction=in");
         assert_eq!(code, 1, "{text}");
-        assert!(text.contains("direction"), "{text}");
+        assert_printed("af_xdp_with_a_direction", &text);
     });
 }
 
@@ -469,7 +447,7 @@ fn monitor_runs_with_its_settings() {
         assert!(calls("interval = \"1s\"").contains("start hpcap-monitor.service"));
         assert!(running.exists());
         assert!(!calls("interval = \"1s\"").contains("start hpcap-monitor.service"));
-        // Another setting starts it anew, and leaves the capture alone.
+        // Another setting restarts the monitor, and leaves the capture alone.
         let changed = calls("interval = \"2s\"");
         assert!(changed.contains("stop hpcap-monitor.service"), "{changed}");
         assert!(changed.contains("start hpcap-monitor.service"), "{changed}");
@@ -496,10 +474,7 @@ fn service_that_does_not_start_rolls_back() {
         );
         let (code, text) = run_with_path(&["up", "--config", &config], &path);
         assert_eq!(code, 1, "{text}");
-        assert!(
-            text.contains("systemctl start hpcapdd-queue@hpcap0.service"),
-            "{text}"
-        );
+        assert_printed("service_does_not_start", &text);
         // The monitor belongs to no interface.
         let monitor = Path::new("/run/systemd/system/hpcap-monitor.service.d");
         assert_eq!(drop_ins(), [monitor]);
@@ -584,22 +559,19 @@ fn plan_loads_modules_that_are_missing() {
     fs::remove_dir_all(dir.path().join("sys/class/hpcap")).unwrap();
     let (code, text) = plan_of(dir.path(), MODULE);
     assert_eq!(code, 0, "{text}");
-    assert!(
-        text.contains("would load the module hpcap_ixgbe mode=hpcap,standard"),
-        "{text}"
-    );
+    assert_printed("plan_with_modules", &text);
 }
 
 #[test]
 fn plan_names_contradictions_with_the_machine() {
     let dir = stored();
-    for (from, to, expected) in [
-        ("number = 0", "number = 4", "the driver numbers this port 0"),
-        ("cpus = [3]", "queues = 2", "loaded with queues=1"),
+    for (name, from, to) in [
+        ("other_number", "number = 0", "number = 4"),
+        ("other_queues", "cpus = [3]", "queues = 2"),
         (
+            "other_mode",
             "mode = \"standard\"\nmtu = 9000\nspeed = \"10G\"\naddress = \"192.0.2.1/24\"",
             "",
-            "loaded with mode=standard",
         ),
     ] {
         assert!(MODULE.contains(from), "{from}");
@@ -609,10 +581,10 @@ fn plan_names_contradictions_with_the_machine() {
             .replace("queue = \"hpcap0\"", &format!("queue = {queue:?}"));
         let (code, text) = plan_of(dir.path(), &changed);
         assert_eq!(code, 1, "{text}");
-        assert!(text.contains(expected), "{text}");
+        assert_printed(name, &text);
     }
     fs::write(dir.path().join("sys/module/hpcap_ixgbe/version"), "0.0.9\n").unwrap();
     let (code, text) = plan_of(dir.path(), MODULE);
     assert_eq!(code, 1);
-    assert!(text.contains("hpcap_ixgbe has version 0.0.9"), "{text}");
+    assert_printed("other_version", &text);
 }
