@@ -71,7 +71,7 @@ pub struct Profile {
     #[arg(long, value_name = "HZ", default_value_t = 997, value_parser = clap::value_parser!(u64).range(1..=20_000))]
     pub frequency: u64,
 
-    /// Most functions that are printed of a thread
+    /// Largest number of functions that are printed of a thread
     #[arg(long, value_name = "N", default_value_t = 15)]
     pub top: usize,
 

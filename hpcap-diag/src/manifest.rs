@@ -9,12 +9,12 @@ use sha2::{Digest, Sha256};
 pub const FORMAT: u32 = 1;
 /// The name of the manifest, which is the last file of a tarball.
 pub const MANIFEST: &str = "manifest.json";
-/// The name of the first file of a tarball, which says what even a tarball without its end is.
+/// Name of the first file of a tarball. It describes the collection, so even a tarball without its end is described.
 pub const ABOUT: &str = "about.json";
-/// The folder of the second reading of what was read twice.
+/// Folder with the second reading of files that are read twice.
 pub const LATER: &str = "later";
 
-/// What a collection is.
+/// The description of a collection.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct About {
     /// Version of the layout.
@@ -50,7 +50,7 @@ pub struct Entry {
 /// A source that could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Missing {
-    /// What it is.
+    /// Path of the source, or its name.
     pub path: String,
     /// Why it could not be read.
     pub why: String,
@@ -59,16 +59,16 @@ pub struct Missing {
 /// All about a collection.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
-    /// What the collection is.
+    /// The description of the collection.
     #[serde(flatten)]
     pub about: About,
     /// Seconds that it took.
     pub seconds: f64,
-    /// What is in it.
+    /// The files in it.
     pub files: Vec<Entry>,
-    /// What could not be read.
+    /// The sources that could not be read.
     pub missing: Vec<Missing>,
-    /// How many different addresses, names and secrets were replaced, by kind.
+    /// Number of different addresses, names and secrets that were replaced, by kind.
     pub replaced: BTreeMap<String, u32>,
 }
 
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hash_is_that_of_sha256sum() {
+    fn hash_agrees_with_sha256sum() {
         let empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
         assert_eq!(sha256(b""), empty);
     }

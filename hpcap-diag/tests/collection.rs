@@ -158,7 +158,7 @@ fn growing_log_is_cut() {
 }
 
 #[test]
-fn names_of_the_machine_are_nowhere() {
+fn names_of_the_machine_are_replaced_everywhere() {
     let (dir, tree) = two_nodes();
     let write = |path: &str, text: &str| {
         let path = dir.path().join(path);

@@ -1,4 +1,4 @@
-//! What the redactor replaces, for examples and for all inputs.
+//! Tests of the redactor with examples and with random inputs.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -174,7 +174,7 @@ proptest! {
     {
         let text = parts.concat();
         let once = redact(&text, Style::Text);
-        // What the text still has would be found by a second redactor, which numbers from 1 on, too.
+        // A second redactor, which also numbers from 1 on, would find any name that the text still has.
         let again = redact(&once, Style::Text);
         prop_assert_eq!(once, again);
     }

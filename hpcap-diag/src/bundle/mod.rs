@@ -16,7 +16,7 @@ use crate::record::LINKS;
 #[derive(Debug, Clone, Default)]
 pub struct Bundle {
     files: BTreeMap<String, Vec<u8>>,
-    /// What is wrong with the tarball, for people.
+    /// The problems of the tarball, for people.
     pub complaints: Vec<String>,
 }
 
@@ -82,7 +82,7 @@ impl Bundle {
         serde_json::from_slice(self.bytes(MANIFEST)?).ok()
     }
 
-    /// What the collection is, if it says so.
+    /// The description of the collection, if it has one.
     #[must_use]
     pub fn about(&self) -> Option<About> {
         serde_json::from_slice(self.bytes(ABOUT)?).ok()

@@ -12,23 +12,23 @@ use super::Bundle;
 use crate::collect::open::open_regular;
 use crate::manifest::{ABOUT, FORMAT, Manifest, sha256};
 
-/// Most bytes of all files together, unpacked; those of headers count, too.
+/// Largest number of bytes of all files together, unpacked; those of headers count, too.
 const MOST_BYTES: u64 = 320 << 20;
-/// Most bytes that are kept in memory.
+/// Largest number of bytes that are kept in memory.
 const MOST_KEPT: u64 = 64 << 20;
-/// Most bytes of one file.
+/// Largest number of bytes of one file.
 const FILE_BYTES: u64 = 16 << 20;
-/// Most files.
+/// Largest number of files.
 const MOST_FILES: usize = 60_000;
-/// Most complaints.
+/// Largest number of complaints.
 const MOST_COMPLAINTS: usize = 20;
 
 impl Bundle {
     /// Reads the tarball `path`.
     ///
     /// # Errors
-    /// That it cannot be opened, or that it is no tarball of `hpcap-diag`. A tarball that is cut or has more than a
-    /// collection can have is read as far as it is sound, with a complaint.
+    /// Returns an error if it cannot be opened, or if it is no tarball of `hpcap-diag`. A tarball that is cut or has
+    /// more than a collection can have is read up to the cut or the limit, with a complaint.
     pub fn open(path: &Path) -> Result<Self> {
         let tried = format!("read {}", path.display());
         let no_tarball = |why: String| {

@@ -15,7 +15,7 @@ use super::{Archive, Options, collect, to_the_second};
 use crate::cli::Collect;
 use crate::manifest::Missing;
 
-/// Most reasons that are printed; the manifest has all.
+/// Largest number of reasons that are printed; the manifest has all.
 const REASONS_SHOWN: usize = 5;
 
 /// Collects into a tarball, and says what is in it.
@@ -78,7 +78,7 @@ pub fn run(options: &Collect, messages: &Messages) -> Result<()> {
     } else {
         text += "  addresses, names and secrets were NOT replaced\n";
     }
-    // What this machine does not have is no reason to worry.
+    // A file that this kind of machine does not have is no problem.
     let unread: Vec<&Missing> = manifest
         .missing
         .iter()

@@ -23,11 +23,12 @@ use reader::{Reader, Unreadable};
 
 pub use archive::Archive;
 
-/// The time limit for which the limits of single sources are written; with another one, they are longer or shorter.
+/// The usual limit of time. The limits of single sources are written for it; with another limit, they are longer or
+/// shorter in proportion.
 const USUAL_TIME: Duration = Duration::from_secs(20);
-/// Most files in a collection.
+/// Largest number of files in a collection.
 const MOST_FILES: usize = 50_000;
-/// Most bytes of all files together.
+/// Largest number of bytes of all files together.
 const MOST_BYTES: usize = 256 << 20;
 
 /// Where the files of a collection go.
@@ -35,7 +36,7 @@ pub trait Sink {
     /// Adds a file.
     ///
     /// # Errors
-    /// Why it cannot be written; the collection then ends.
+    /// Returns an error if the file cannot be written; the collection then ends.
     fn add(&mut self, path: &str, content: &[u8]) -> Result<()>;
 }
 

@@ -27,7 +27,7 @@ impl Content {
     }
 }
 
-/// Which part of a file that is too long is kept.
+/// The part that is kept of a file that is too long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
     /// The first bytes.
@@ -92,7 +92,7 @@ fn read(mut file: impl Read, limit: usize) -> Result<Content, Unreadable> {
             Ok(0) => return Ok(content),
             Ok(count) => count,
             Err(e) if e.kind() == ErrorKind::Interrupted => continue,
-            // What was read so far is worth more than nothing.
+            // The part that was read so far is kept.
             Err(_) if !content.bytes.is_empty() => {
                 content.cut = true;
                 return Ok(content);

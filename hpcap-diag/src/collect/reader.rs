@@ -57,7 +57,7 @@ impl Reader {
     /// As [`read`](Self::read), for an answer of any kind.
     ///
     /// # Errors
-    /// That `ask` took longer than its limit.
+    /// Returns an error if `ask` took longer than its limit.
     pub fn ask<T, F>(&mut self, limit: Duration, ask: F) -> Result<T, Unreadable>
     where
         T: Send + 'static,
@@ -209,7 +209,7 @@ mod tests {
         for (number, answer) in answers.iter().enumerate().skip(1) {
             assert_eq!(*answer, Ok(number));
         }
-        // What stands still takes nothing from other sources.
+        // A source that does not answer takes no time from other sources.
         assert_eq!(reader.ask(Duration::from_secs(3600), || 7), Ok(7));
         drop(release);
     }

@@ -28,7 +28,7 @@ use crate::report::print;
 use places::{Place, is_ours, kernel_release, places};
 use symbols::{Module, SourceLine};
 
-/// Most bytes of a log that are read.
+/// Largest number of bytes of a log that are read.
 const LOG_BYTES_MAX: u64 = 64 << 20;
 /// Files of a collection that can have an oops.
 const LOGS: [&str; 2] = ["kernel-log", "journal"];

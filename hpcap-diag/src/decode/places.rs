@@ -31,7 +31,7 @@ static PLACE: LazyLock<Option<Regex>> = LazyLock::new(|| {
 static RELEASE: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"ainted:? (?:.* )?([0-9]+\.[0-9]+[^ ]*) #").ok());
 
-/// What the first line of a report contains.
+/// The text in the first line of a report.
 const HEADLINES: [&str; 9] = [
     "BUG: ",
     "WARNING: ",

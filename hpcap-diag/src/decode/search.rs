@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::places::Place;
 use super::symbols::{Module, Unfit};
 
-/// Most folders that are looked through.
+/// Largest number of folders that are looked through.
 const FOLDERS_MAX: usize = 20_000;
 /// Largest file of a module that is read.
 const MODULE_BYTES_MAX: u64 = 256 << 20;

@@ -26,9 +26,9 @@ pub(super) enum Unfit {
     Stripped,
     /// It is of another build, as the build ids say.
     OtherBuildId {
-        /// That of the file.
+        /// The build id of the file.
         found: String,
-        /// That of the log.
+        /// The build id in the log.
         wanted: String,
     },
     /// It is of another build, because it has no such function, or one of another size.

@@ -12,7 +12,7 @@ use crate::record::{CAPTURES, SOCKETS, SocketRecord};
 /// Bytes of a sector in `/proc/diskstats`.
 const SECTOR: f64 = 512.0;
 
-/// What each CPU has taken from the NICs for the network stack.
+/// The frames that each CPU has taken from the NICs for the network stack.
 pub(super) fn cpus(bundle: &Bundle) -> Vec<Subject> {
     const FILE: &str = "proc/net/softnet_stat";
     let (first, later) = (

@@ -26,7 +26,7 @@ pub enum Value {
     Flag(bool),
 }
 
-/// What facts are about.
+/// The subject of facts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Subject {
     /// `machine`, `interface`, `cpu`, `queue`, `unseen` (a queue that could not be
@@ -80,7 +80,7 @@ impl Subject {
 /// All facts.
 #[derive(Debug)]
 pub struct Facts {
-    /// What there are facts about; the machine is first.
+    /// The subjects of all facts; the machine is first.
     pub subjects: Vec<Subject>,
     /// The facts that `hpcapctl doctor` judges.
     pub doctor: doctor::Facts,

@@ -15,7 +15,7 @@ use perf_event::{Builder, Sampler};
 
 pub use permission::{Paranoia, denied};
 
-/// Most memory that all rings of a command take.
+/// Largest number of memory that all rings of a command take.
 const RING_BYTES_MAX: usize = 64 << 20;
 /// Bytes of a page of memory.
 const PAGE_BYTES: usize = 4096;

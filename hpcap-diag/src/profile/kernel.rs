@@ -11,7 +11,7 @@ use hpcap_host::Tree;
 pub const KERNEL: &str = "kernel";
 /// Functions that run softirqs, by version of the kernel.
 const SOFTIRQ: [&str; 2] = ["handle_softirqs", "__do_softirq"];
-/// Most bytes of symbols that are read: ten times as many as a kernel of a distribution has.
+/// Largest number of bytes of symbols that are read: ten times as many as a kernel of a distribution has.
 const BYTES_MAX: u64 = 256 << 20;
 
 /// A function of the kernel.

@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::targets::Targets;
 use crate::perf::{Paranoia, Rings, denied, pages_for};
 
-/// Most threads that are sampled one by one.
+/// Largest number of threads that are sampled one by one.
 const THREADS_MAX: usize = 256;
 /// Pages of the ring of a thread, so that many fit into what a user without rights may lock.
 const THREAD_PAGES: usize = 4;

@@ -8,9 +8,9 @@ use perf_event::data::Sample;
 use super::kernel::KernelSymbols;
 use super::targets::Targets;
 
-/// Most different places that are counted one by one.
+/// Largest number of different places that are counted one by one.
 const PLACES_MAX: usize = 100_000;
-/// Most threads that are told apart.
+/// Largest number of threads that are told apart.
 const GROUPS_MAX: usize = 4096;
 /// The kernel marks the parts of a chain of calls by addresses from here on: `PERF_CONTEXT_MAX`.
 const MARKS: u64 = (-4095_i64).cast_unsigned();

@@ -49,15 +49,15 @@ pub struct InterfaceRecord {
     pub pause_sends: Option<bool>,
     /// Descriptors of a receive ring.
     pub ring_receive: Option<u32>,
-    /// Most descriptors that a receive ring can have.
+    /// Largest number of descriptors that a receive ring can have.
     pub ring_receive_limit: Option<u32>,
     /// Descriptors of a transmit ring.
     pub ring_transmit: Option<u32>,
-    /// Most descriptors that a transmit ring can have.
+    /// Largest number of descriptors that a transmit ring can have.
     pub ring_transmit_limit: Option<u32>,
     /// Queues that receive.
     pub channels: Option<u32>,
-    /// Most queues that can receive.
+    /// Largest number of queues that can receive.
     pub channels_limit: Option<u32>,
     /// How frames are gathered into interrupts.
     pub coalescing: BTreeMap<String, serde_json::Value>,

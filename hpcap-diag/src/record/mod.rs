@@ -1,4 +1,4 @@
-//! What the kernel and producers say in no file, as it stands in a collection.
+//! Facts that the kernel and producers have in no file, in the form in which a collection has them.
 
 mod interface;
 mod queue;

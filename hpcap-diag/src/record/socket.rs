@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
-/// Most sockets of a file that are kept.
+/// Largest number of sockets of a file that are kept.
 const MOST: usize = 20_000;
 
 /// A socket of TCP or UDP.

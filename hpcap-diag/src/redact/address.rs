@@ -10,7 +10,7 @@ const OCTETS: usize = 6;
 /// Longest text of an IPv6 address.
 const LONGEST: usize = 45;
 
-/// What stands around a run: an IPv6 address such as `d::f` inside the word `std::fmt` is none.
+/// The characters around a run: an IPv6 address such as `d::f` inside the word `std::fmt` is none.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Around {
     /// Whether a letter or a digit stands before it.

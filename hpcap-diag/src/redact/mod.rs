@@ -12,7 +12,7 @@ use serde_json::Value;
 
 pub use names::Names;
 
-/// What is replaced.
+/// A kind of text that is replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Thing {
     /// A hardware address.
@@ -47,7 +47,7 @@ impl Thing {
     }
 }
 
-/// What a file contains, which decides what can stand in it.
+/// The kind of a file, which decides which names can occur in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Style {
     /// Numbers and versions, in which nothing is replaced.
@@ -134,7 +134,7 @@ impl Redactor {
         String::from_utf8_lossy(&self.redact(text.as_bytes(), style)).into_owned()
     }
 
-    /// How many different things were replaced, by kind.
+    /// Number of different names that were replaced, by kind.
     #[must_use]
     pub fn counts(&self) -> BTreeMap<String, u32> {
         self.counts

@@ -22,13 +22,13 @@ const COMMON: [&str; 9] = [
 const FIRST_PERSON: u32 = 1000;
 /// The user id of nobody.
 const NOBODY: u32 = 65534;
-/// Most names that are searched for.
+/// Largest number of names that are searched for.
 const MOST: usize = 2000;
 
 /// The names that are replaced.
 #[derive(Debug, Clone, Default)]
 pub struct Names {
-    /// What a name in lower case belongs to.
+    /// The owner of a name in lower case.
     known: BTreeMap<String, (Thing, String)>,
 }
 
@@ -127,7 +127,7 @@ impl Names {
             .filter(|form| matches!(self.known.get(*form), Some((Thing::Mac, _))))
     }
 
-    /// What `word` is the name of.
+    /// Returns the kind of thing that `word` names.
     pub(super) fn of(&self, word: &str) -> Option<(Thing, String)> {
         self.known.get(&word.to_lowercase()).cloned()
     }

@@ -1,4 +1,5 @@
-//! What differs between two collections: findings, settings, versions, hardware; not what changes all the time.
+//! The differences of two collections in findings, settings, versions and hardware. Values that change all the time
+//! are left out.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,9 +13,9 @@ use super::wrap;
 use crate::bundle::Bundle;
 use crate::rules::Finding;
 
-/// Most lines of a file that are shown.
+/// Largest number of lines of a file that are shown.
 const MOST_LINES: usize = 12;
-/// Most characters of a value that are shown.
+/// Largest number of characters of a value that are shown.
 const MOST_CHARACTERS: usize = 200;
 
 /// Files that differ between any two moments.
@@ -75,9 +76,9 @@ const VOLATILE_KEYS: [&str; 11] = [
 pub struct Change {
     /// The file, and the place in a file of JSON.
     pub place: String,
-    /// What the first collection has; `None` if it has nothing there.
+    /// The value in the first collection; `None` if it has none.
     pub first: Option<String>,
-    /// What the second collection has.
+    /// The value in the second collection.
     pub second: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! What is said about a collection: its findings, and what differs from another one.
+//! Reports about a collection: its findings, and its differences from another collection.
 
 mod diff;
 mod findings;

@@ -1,6 +1,6 @@
 //! Breaking lines at spaces.
 
-/// Most characters of a line.
+/// Largest number of characters in a line.
 const WIDTH: usize = 100;
 
 /// Writes `text` behind `head`, with further lines below its beginning.

@@ -32,7 +32,7 @@ enum Operator {
     DividedBy,
 }
 
-/// Operators by how strongly they bind, the weakest first; longer ones before their beginnings.
+/// Operators, from the weakest binding to the strongest. An operator stands before others with which it begins.
 const LEVELS: [&[(&str, Operator)]; 5] = [
     &[("or", Operator::Or)],
     &[("and", Operator::And)],

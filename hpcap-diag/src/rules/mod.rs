@@ -44,9 +44,9 @@ pub struct Rule {
     /// Name of the rule, which is that of its file.
     #[serde(skip)]
     pub name: String,
-    /// What is wrong, in a sentence.
+    /// The problem, in a sentence.
     pub title: String,
-    /// What the rule is about, such as `queue`; not for rules with `check`.
+    /// The subject of the rule, such as `queue`; not for rules with `check`.
     pub subject: Option<String>,
     /// The condition.
     pub when: Option<String>,
@@ -58,33 +58,33 @@ pub struct Rule {
     pub problem_when: Option<String>,
     /// Where it stands among findings of the same level: from 0 to 100, the highest first.
     pub weight: u32,
-    /// What was found; for rules with `check`, the check says it.
+    /// The observation; for rules with `check`, the check writes it.
     pub evidence: Option<String>,
-    /// What it means for a capture.
+    /// The consequence for a capture.
     pub meaning: String,
-    /// What to do; for rules with `check`, the check may say it better.
+    /// The advice; for rules with `check`, the check may have a better one.
     pub fix: String,
     /// Changes of a healthy machine that trigger the rule; for the tests.
     #[serde(default)]
     pub case: String,
 }
 
-/// What a rule found.
+/// A finding of a rule.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
     /// Name of the rule.
     pub rule: String,
     /// How serious it is.
     pub level: Level,
-    /// What it is about; empty for the machine.
+    /// The subject; empty for the machine.
     pub subject: String,
-    /// What is wrong.
+    /// The problem.
     pub title: String,
-    /// What was found.
+    /// The observation.
     pub evidence: String,
-    /// What it means.
+    /// The consequence.
     pub meaning: String,
-    /// What to do.
+    /// The advice.
     pub fix: String,
     #[serde(skip)]
     weight: u32,
@@ -94,7 +94,7 @@ impl Rule {
     /// Parses the file of the rule `name`.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// Returns the problem of the rule.
     pub fn parse(name: &str, text: &str) -> Result<Self, String> {
         let mut rule: Self = toml::from_str(text).map_err(|e| format!("rule {name}: {e}"))?;
         name.clone_into(&mut rule.name);
@@ -109,7 +109,7 @@ impl Rule {
         }
     }
 
-    /// What the rule finds in `facts`.
+    /// Returns the findings of the rule in `facts`.
     #[must_use]
     pub fn findings(&self, facts: &Facts) -> Vec<Finding> {
         match &self.check {

@@ -20,9 +20,9 @@ use crate::record::CAPTURES;
 const CHECKED_BYTES: u64 = 256 << 10;
 /// Files that are checked, the newest ones.
 const MOST_CHECKED: usize = 200;
-/// Most files that are listed.
+/// Largest number of files that are listed.
 const MOST_FILES: usize = 20_000;
-/// Most folders that are searched.
+/// Largest number of folders that are searched.
 const MOST_FOLDERS: usize = 20_000;
 /// How deep folders are searched.
 const DEPTH: usize = 5;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use hpcap_host::Tree;
 
-/// Most paths that one pattern stands for.
+/// Largest number of paths that one pattern stands for.
 const MOST: usize = 20_000;
 
 /// Returns what `pattern` stands for. A component `*` is any name, `name*` any that begins so, and `[0-9]*` a

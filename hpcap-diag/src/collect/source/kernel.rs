@@ -10,7 +10,7 @@ use super::{Collection, FILE_TIME};
 use crate::record::LINKS;
 use crate::redact::Style;
 
-/// Most bytes of a file of the kernel.
+/// Largest number of bytes of a file of the kernel.
 const FILE_BYTES: usize = 1 << 20;
 
 /// Files that change while frames come.

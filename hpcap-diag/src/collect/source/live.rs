@@ -1,5 +1,5 @@
-//! What the kernel and the producers say in no file: interfaces, neighbours, queueing disciplines, sockets, queues,
-//! the clock.
+//! Facts that the kernel and the producers have in no file: interfaces, neighbours, queueing disciplines, sockets,
+//! queues, the clock.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::record::{
 
 /// Longest time for one question to a driver or a producer.
 const ANSWER_TIME: Duration = Duration::from_secs(5);
-/// Most bytes of a table of sockets.
+/// Largest number of bytes of a table of sockets.
 const TABLE_BYTES: usize = 4 << 20;
 /// The tables of sockets.
 const TABLES: [&str; 4] = ["udp", "udp6", "tcp", "tcp6"];

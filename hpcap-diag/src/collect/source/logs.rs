@@ -19,9 +19,9 @@ const KERNEL_BYTES: usize = 1 << 20;
 const JOURNAL_BYTES: usize = 4 << 20;
 /// Bytes of the newest lines of a log of the monitor, or of a crash.
 const FILE_BYTES: usize = 512 << 10;
-/// Most logs of the monitor, and of crashes.
+/// Largest number of logs of the monitor, and of crashes.
 const MOST_FILES: usize = 64;
-/// Most names in the folders of logs.
+/// Largest number of names in the folders of logs.
 const MOST_NAMES: usize = 10_000;
 /// Longest time for one log.
 const LOG_TIME: Duration = Duration::from_secs(5);

@@ -7,9 +7,9 @@ use super::kernel::read as read_files;
 use super::{Collection, FILE_TIME};
 use crate::redact::Style;
 
-/// Most threads of a process whose files are read.
+/// Largest number of threads of a process whose files are read.
 const MOST_THREADS: usize = 256;
-/// Most bytes of a command line.
+/// Largest number of bytes of a command line.
 const COMMAND_BYTES: usize = 64 << 10;
 
 /// Reads the names of all processes, and more of those of hpcap.

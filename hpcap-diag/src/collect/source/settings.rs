@@ -11,7 +11,7 @@ use super::glob::expand;
 use super::{Collection, FILE_TIME};
 use crate::redact::Style;
 
-/// Most bytes of a file of settings.
+/// Largest number of bytes of a file of settings.
 const FILE_BYTES: usize = 512 << 10;
 
 /// Files of settings.

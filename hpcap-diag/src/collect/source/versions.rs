@@ -6,6 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use hpcap::{Result, abi};
+use hpcap_cli::PROGRAMS;
 use serde_json::json;
 
 use super::super::open::{Part, regular_file};
@@ -13,28 +14,13 @@ use super::super::program;
 use super::Collection;
 use crate::record::VERSIONS;
 
-/// The programs of hpcap.
-const PROGRAMS: [&str; 12] = [
-    "checkraw",
-    "hpcap-bench",
-    "hpcap-diag",
-    "hpcap-monitor",
-    "hpcap-sniff",
-    "hpcap-status",
-    "hpcap-tap",
-    "hpcapctl",
-    "hpcapd",
-    "hpcapdd",
-    "raw2pcap",
-    "rxtxcpu",
-];
 /// Where programs are installed, beside the folder of this one.
 const FOLDERS: [&str; 2] = ["/usr/local/bin", "/usr/bin"];
 /// Longest time in which a program says its version.
 const PROGRAM_TIME: Duration = Duration::from_secs(3);
-/// Most bytes of a version.
+/// Largest number of bytes of a version.
 const VERSION_BYTES: usize = 4096;
-/// Most bytes of a module on the disk in which its description is searched.
+/// Largest number of bytes of a module on the disk in which its description is searched.
 const MODULE_BYTES: usize = 4 << 20;
 /// Folders below `/lib/modules/RELEASE` where modules of hpcap are.
 const MODULE_FOLDERS: [&str; 4] = ["updates", "updates/dkms", "extra", "weak-updates"];
@@ -82,7 +68,7 @@ fn programs_on_disk() -> Vec<PathBuf> {
         .collect()
 }
 
-/// What modules of hpcap on the disk say of themselves, as `modinfo` shows it.
+/// The descriptions in the modules of hpcap on the disk, as `modinfo` shows them.
 fn modules_on_disk(collection: &mut Collection<'_>) -> BTreeMap<String, Vec<String>> {
     let tree = collection.options.tree.clone();
     let release = hpcap_host::kernel::release(&tree).unwrap_or_default();
