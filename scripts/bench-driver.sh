@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
 #
-# How fast the module's poll thread is in a virtual machine with a software 82599: with a lossless
-# listener, every frame becomes a record in the ring; beside it the same loop without a listener,
-# which only counts frames and gives their buffers back. The sender waits for room, so the poll
-# thread sets the pace. One emulated processor: figures are for their ratio, not for themselves.
+# Measures the speed of the module's poll thread in a virtual machine with a software 82599. With a lossless listener,
+# every frame becomes a record in the ring. Without a listener, the same loop only counts frames and gives their buffers
+# back. The sender waits for room, so the poll thread sets the pace. The machine has one emulated processor, so only the
+# ratio of the figures has a meaning.
 #
 #   scripts/bench-driver.sh       KERNEL=6.1 or 6.12, ROUNDS=5, SECONDS_EACH=3, SIZES="60 1514"
 set -euo pipefail
@@ -17,7 +17,7 @@ readonly TARGET=0.6	# of the bare loop, at 60 bytes
 
 readonly QUEUE=/sys/class/hpcap/hpcap_0_0
 
-# Frames a second that are counted under REASON, over SECONDS_EACH.
+# Prints the frames a second that are counted under REASON during SECONDS_EACH.
 rate() {
 	local from until began ended
 	read -r from _ <"$QUEUE/ledger/$1"
@@ -55,7 +55,7 @@ guest() {
 
 scratch=
 
-# Medians of bare and full, and of their ratio in each round, for each size.
+# Prints for each size the medians of bare and full, and the median of the ratios of the rounds.
 report() {
 	sort -k1,1n "$1" | awk -v target=$TARGET '
 		function median(a, n,  i, j, t) {

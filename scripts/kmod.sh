@@ -15,23 +15,23 @@
 # when its drivers are other ones. `patch` needs no headers.
 #
 #   --debug          assertions and all debug messages; into target/kmod/RELEASE-debug/
-#   --check          with W=1 and sparse: a word about our own files is a failure
-#   --out DIR        somewhere else
+#   --check          with W=1 and sparse: any message about our own files is a failure
+#   --out DIR        builds into another folder
 #   --source PLACE   the drivers' source: a kernel's tree, or a tarball of one
 #   --untested       for a kernel that no test has run on, a source that is not the kernel's own,
 #                    devices that no test has seen: all of them are refused otherwise
 #   --for-tests      for the first tests on a kernel: a series that no test has run on is accepted, but
 #                    nothing else that is refused otherwise
 #
-# Nothing to do: less than a second. Two may run at once. What the kernel's build says is in
-# build.log beside the modules, and shown when it fails.
+# When nothing has changed, the script takes less than a second. Two copies of it may run at once. The output of the
+# kernel's build is in build.log beside the modules, and is shown when the build fails.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 readonly TARGET=${CARGO_TARGET_DIR:-target}
 readonly INTEL=drivers/net/ethernet/intel
 readonly DRIVERS=(ixgbe ixgbevf)
-# In the order in which they need each other's symbols.
+# The modules, in the order in which they need each other's symbols.
 readonly PARTS=(core netdev testnic ixgbe ixgbevf)
 
 die() {
@@ -63,7 +63,7 @@ done
 
 # ------------------------------------------------------------ headers and source
 
-# Sets release, headers, source, prepared and series; source_version where what the source was made from says it.
+# Sets release, headers, source, prepared and series, and source_version if the source names its version.
 find_kernel() {
 	local folder=''
 	if [[ $kernel == newest || $kernel =~ ^[0-9]+\.[0-9]+$ ]]; then
@@ -107,8 +107,8 @@ find_kernel() {
 
 # -------------------------------------------------------------- what is not known
 
-# A kernel that is not known is refused: that patches fit and modules build says nothing of how they
-# run. On 6.16 both did, and the machine panicked.
+# A kernel that is not known is refused: patches that fit and modules that build may still crash. On 6.16 the patches
+# fitted, the modules were built, and the machine panicked.
 refuse() {
 	if $untested; then
 		echo "kmod: --untested: $1" >&2
@@ -119,13 +119,13 @@ refuse() {
 	fi
 }
 
-# The version that a Makefile of a kernel has at its beginning.
+# Prints the version at the beginning of a kernel's Makefile.
 makefile_version() {
 	sed -n 's/^VERSION = \([0-9]*\)$/\1/p; s/^PATCHLEVEL = \([0-9]*\)$/\1/p; s/^SUBLEVEL = \([0-9]*\)$/\1/p' \
 		"$1" 2>/dev/null | head -3 | paste -sd. || true
 }
 
-# The version that a kernel was made from, whatever its release is called.
+# Prints the version of Linux that a kernel was made from. The name of its release may be another one.
 headers_version() {
 	local file
 	for file in "$headers/include/generated/uapi/linux/version.h" "$headers/include/linux/version.h"; do
@@ -137,7 +137,7 @@ headers_version() {
 	done
 }
 
-# What was checked of a series that no test has run on.
+# Prints the checks that were made of a series on which no test has run.
 what_was_checked() {
 	awk -v series="$1" '
 		BEGIN { said = "Nothing was checked of Linux " series "." }
@@ -148,7 +148,7 @@ what_was_checked() {
 		END { print said }' kmod/checked-series
 }
 
-# The series of the kernel is one that the tests run on, and the drivers are of its own source.
+# Fails unless the tests run on the series of the kernel, and the drivers come from the kernel's own source.
 check_known() {
 	local place=$1 tested version
 	tested=$(grep -v '^#' kmod/tested-series | paste -sd' ')
@@ -172,7 +172,7 @@ check_patchable() {
 		source_version=$(dpkg-query -W -f '${source:Upstream-Version}' "$package" 2>/dev/null) || true
 }
 
-# The place of the pristine source, with the drivers; a tarball is unpacked once.
+# Prints the folder of the pristine source with the drivers. A tarball is unpacked once.
 pristine() {
 	if [ -d "$source" ]; then
 		echo "$source"
@@ -193,7 +193,7 @@ pristine() {
 
 # ------------------------------------------------------------------------- hooks
 
-# The lines of a manifest that are for this kernel: PATCH FILE FUNCTION TEXT COUNT.
+# Prints the lines of a manifest that are for this kernel: PATCH FILE FUNCTION TEXT COUNT.
 manifest() {
 	awk -v series="$series" '!/^ *(#|$)/ {
 		if (NF == 5) { print; next }
@@ -201,8 +201,8 @@ manifest() {
 	}' "kmod/$1/manifest"
 }
 
-# How often a text stands in the body of a function of a file, as words; "-" is the whole file.
-# -1: there is no such function.
+# Prints how often a text stands, as whole words, in the body of a function of a file; "-" names the whole file. Prints
+# -1 when the file has no such function.
 count_text() {
 	awk -v name="$2" -v text="$3" '
 		function count(line,    n, at, before, after) {
@@ -240,7 +240,7 @@ callers() {
 		}'
 }
 
-# A patched copy of a driver is compared with the manifest. Says everything that is wrong.
+# Compares a patched copy of a driver with the manifest, and prints every difference.
 verify_hooks() {
 	local driver=$1 place=$2 patch file functions function text count found wrong=0 where
 	while read -r patch file functions text count; do
@@ -274,7 +274,7 @@ verify_hooks() {
 				"kmod/$driver/$patch.cocci does not fit"
 		fi
 	done < <(manifest "$driver")
-	# And nowhere else: a patch that matches too much.
+	# A patch that matches in other places, too, matches too much.
 	while read -r file text; do
 		found=$(grep -ow -- "$text" "$place/$file" | wc -l)
 		count=$(manifest "$driver" | awk -v file="$file" -v text="$text" \
@@ -287,8 +287,8 @@ verify_hooks() {
 	return $wrong
 } >&2
 
-# How an interface leads to its adapter is the driver's own affair, and has changed: netdev_priv() of
-# an ixgbe is no adapter since 6.16, and C has no objection.
+# Each driver has its own way from an interface to its adapter, and the way has changed: since 6.16, netdev_priv() of
+# ixgbe does not return the adapter, and the compiler does not notice.
 check_glue() {
 	local found
 	found=$(grep -snE '\bnetdev_priv[[:space:]]*\(' kmod/{ixgbe,ixgbevf,advrx}/*.[ch] kmod/{ixgbe,ixgbevf}/*.cocci |
@@ -298,7 +298,7 @@ check_glue() {
 $found"
 }
 
-# The driver, patched, in a folder of its own.
+# Makes a patched copy of the driver in a folder of its own.
 patch_driver() {
 	local driver=$1 from=$2 to=$3 patch files key stamp=$3.stamp said
 	[ -e "$from/$driver/Makefile" ] || die "$from: it has no $driver"
@@ -310,8 +310,8 @@ patch_driver() {
 		patch=$(basename "$patch" .cocci)
 		mapfile -t files < <(manifest "$driver" | awk -v patch="$patch" '$1 == patch { print $2 }' | sort -u)
 		[ "${#files[@]}" -gt 0 ] || die "kmod/$driver/$patch.cocci is not in the manifest"
-		# What does not match is no failure here: the manifest tells. A file that is not there
-		# is told by it, too.
+		# A patch that does not match is no failure here, and neither is a missing file: the
+		# comparison with the manifest finds both.
 		said=$(cd "$to" && timeout 300 spatch --very-quiet --no-show-diff --in-place \
 			--sp-file "$OLDPWD/kmod/$driver/$patch.cocci" "${files[@]}" 2>&1) || [ ! -e "$to/${files[0]}" ] ||
 			die "kmod/$driver/$patch.cocci: spatch failed: $said"
@@ -322,20 +322,20 @@ patch_driver() {
 
 # ------------------------------------------------------------------------- build
 
-# The kernel's build of one part.
+# Runs the kernel's build for one part.
 make_part() {
 	local part=$1 dir=$out/tree/$1 extra=() other
 	for other in "$out"/tree/*/Module.symvers; do
 		[ ! -e "$other" ] || [ "$other" -ef "$dir/Module.symvers" ] || extra+=("$other")
 	done
 	[ "$variant" != -check ] || extra_flags=(W=1 C=2)
-	# Without BTF of the modules, which needs the kernel's image beside its headers.
+	# The modules get no BTF, which needs the kernel's image beside its headers.
 	make -C "$headers" M="$dir" "HPCAP_VERSION=$version" "DEBUG=$([ "$variant" = -debug ] && echo 1)" \
 		"UNTESTED=$($untested && echo 1)" CONFIG_DEBUG_INFO_BTF_MODULES= "KBUILD_EXTRA_SYMBOLS=${extra[*]}" "${extra_flags[@]}" modules
 }
 
-# The kernel's build does not link modules anew when only the versions of symbols that they use
-# have changed; what it made of them before would not load.
+# The kernel's build does not link modules again when only the versions of symbols that they use have changed. The old
+# modules would not load.
 symbols_changed() {
 	cmp -s "$out/tree/core/Module.symvers" "$out/symvers" && return
 	find "$out/tree" -mindepth 2 ! -path '*/core/*' \
@@ -343,7 +343,7 @@ symbols_changed() {
 	cp "$out/tree/core/Module.symvers" "$out/symvers"
 }
 
-# What compiler and sparse said about files that are ours.
+# Prints the messages of the compiler and of sparse about our own files.
 our_warnings() {
 	local ours='(core|netdev|testnic|include|ixgbe/hpcap|ixgbevf/hpcap|ixgbe/advrx|ixgbevf/advrx)'
 	grep -E 'warning:|error:' "$1" | grep -E "/tree/$ours/" || true
@@ -365,7 +365,7 @@ build() {
 		rsync -c "kmod/$part"/*.[ch] "$out/tree/$part/hpcap/"
 		rsync -c kmod/advrx/*.[ch] "$out/tree/$part/advrx/"
 	done
-	# sparse looks at everything each time, but the compiler must say its own again.
+	# sparse reads everything each time, but the compiler prints its warnings only when it compiles.
 	[ "$variant" != -check ] || find "$out/tree" -name '*.o' -delete
 	jobs=-j$(nproc)
 	export MAKEFLAGS=$jobs
