@@ -19,6 +19,9 @@
  *
  * While the interface is down, the thread services its listeners every HPCAP_DOWN_NS.
  *
+ * When the CPU that the thread is bound to goes offline, the kernel lets the thread run on any CPU.
+ * So the thread looks every HPCAP_BIND_NS whether it must bind itself again.
+ *
  * Debug messages: `file poll.c +p` in /proc/dynamic_debug/control.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -43,6 +46,7 @@
 #define HPCAP_FULL_NS		(50ull * 1000)
 #define HPCAP_DOWN_NS		(10ull * 1000 * 1000)
 #define HPCAP_COUNT_NS		(100ull * 1000 * 1000)
+#define HPCAP_BIND_NS		(100ull * 1000 * 1000)
 
 /* The result of one harvest and service. */
 struct hpcap_look {
@@ -107,6 +111,20 @@ static void hpcap_poll_nap(struct hpcap_rxq *rxq, u64 nap_ns)
 	finish_wait(&rxq->idle, &wait);
 }
 
+/* Binds the poll thread again that has lost its CPU for a time. Called by the thread. */
+static void hpcap_poll_bind_again(struct hpcap_rxq *rxq, u64 clock_ns)
+{
+	/* hpcap_poll_bind() may write it meanwhile; then the next look has the new value. */
+	int cpu = READ_ONCE(rxq->settings.cpu);
+
+	rxq->bound_ns = clock_ns;
+	if (cpu < 0 || !cpu_online(cpu) || cpumask_equal(current->cpus_ptr, cpumask_of(cpu)))
+		return;
+	/* The CPU may go offline once more; then the thread tries again. */
+	if (!set_cpus_allowed_ptr(current, cpumask_of(cpu)))
+		pr_debug("hpcap_%u_%u: on CPU %d again\n", rxq->number, rxq->index, cpu);
+}
+
 static int hpcap_poll_main(void *arg)
 {
 	struct hpcap_rxq *rxq = arg;
@@ -123,6 +141,8 @@ static int hpcap_poll_main(void *arg)
 		look = hpcap_poll_look(rxq);
 		if (look.work_done)
 			frames_ns = look.clock_ns;
+		if (look.clock_ns - rxq->bound_ns >= HPCAP_BIND_NS)
+			hpcap_poll_bind_again(rxq, look.clock_ns);
 		nap_ns = hpcap_poll_nap_ns(&look, look.clock_ns - frames_ns);
 		if (nap_ns)
 			hpcap_poll_nap(rxq, nap_ns);
@@ -148,19 +168,29 @@ static int hpcap_poll_set_cpu(struct hpcap_rxq *rxq, int cpu)
 	return err;
 }
 
+/* Sets the setting `cpu` alone, and returns the old value. Under `lock`. */
+static int hpcap_poll_show_cpu(struct hpcap_rxq *rxq, int cpu)
+{
+	int old = rxq->settings.cpu;
+
+	spin_lock(&rxq->view);
+	WRITE_ONCE(rxq->settings.cpu, cpu);
+	spin_unlock(&rxq->view);
+	return old;
+}
+
 /* Not as a change: a thread that cannot run on its CPU must be able to leave that CPU. */
 int hpcap_poll_bind(struct hpcap_rxq *rxq, int cpu)
 {
-	int err = -ENODEV;
+	int err = -ENODEV, old;
 
 	mutex_lock(&rxq->lock);
+	/* The setting first: the thread that sees another CPU than its own goes there by itself. */
+	old = hpcap_poll_show_cpu(rxq, cpu);
 	if (rxq->thread)
 		err = hpcap_poll_set_cpu(rxq, cpu);
-	if (!err) {
-		spin_lock(&rxq->view);
-		rxq->settings.cpu = cpu;
-		spin_unlock(&rxq->view);
-	}
+	if (err)
+		hpcap_poll_show_cpu(rxq, old);
 	mutex_unlock(&rxq->lock);
 	return err;
 }

@@ -72,7 +72,8 @@ static ssize_t setting_store(struct device *dev, struct device_attribute *attr, 
 	if (!err) {
 		hpcap_rxq_change(rxq, hpcap_settings_apply, &settings);
 		spin_lock(&rxq->view);
-		rxq->settings = settings;
+		/* The poll thread may read `cpu`, which does not change here. */
+		data_race(rxq->settings = settings);
 		spin_unlock(&rxq->view);
 	}
 	mutex_unlock(&rxq->lock);

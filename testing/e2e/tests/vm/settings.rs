@@ -8,6 +8,7 @@ use hpcap_e2e::recording::contents;
 use hpcap_e2e::vm::{Ledger, Vm, Wanted};
 
 vm_tests!(
+    a_poll_thread_returns_to_its_processor: Wanted::PLAIN.cpus(2),
     a_wrong_value_is_refused_and_changes_nothing: Wanted::PLAIN,
     what_is_set_holds_for_the_next_frames: Wanted::PLAIN,
     hpcapctl_sets_and_gets_settings: Wanted::PLAIN,
@@ -236,4 +237,32 @@ fn busy_poll_threads_let_others_in(vm: &Vm) {
         "{ledger:?}"
     );
     vm.sh("modprobe -r hpcap_testnic && modprobe -r hpcap");
+}
+
+fn a_poll_thread_returns_to_its_processor(vm: &Vm) {
+    let runs_on = |processors: &str| {
+        let threads =
+            "for task in /proc/[0-9]*; do grep -qx hpcap_0_0 $task/comm && cat $task/status; done";
+        vm.until(&format!(
+            "{{ {threads}; }} 2>/dev/null | grep -qE '^Cpus_allowed_list:.{processors}$'"
+        ));
+    };
+    let online = "/sys/devices/system/cpu/cpu1/online";
+    vm.sh("modprobe hpcap ring_bytes=1M && modprobe hpcap_testnic rate=1000 size=200");
+    vm.sh("echo 1 >/sys/class/hpcap/hpcap_0_0/cpu");
+    runs_on("1");
+    vm.sh(&format!("echo 0 >{online}"));
+    // On another processor, it goes on to capture.
+    vm.sh("hpcapdd --quiet hpcap0 null --frames 100");
+    vm.sh(&format!("echo 1 >{online}"));
+    runs_on("1");
+    // A setting that is refused does not change where the thread runs.
+    vm.sh(&format!(
+        "echo 0 >/sys/class/hpcap/hpcap_0_0/cpu; echo 0 >{online}"
+    ));
+    vm.refused("echo 1 >/sys/class/hpcap/hpcap_0_0/cpu");
+    vm.sh(&format!("echo 1 >{online}"));
+    assert_eq!(vm.sh("cat /sys/class/hpcap/hpcap_0_0/cpu").trim(), "0");
+    runs_on("0");
+    vm.sh("modprobe -r hpcap_testnic hpcap");
 }
