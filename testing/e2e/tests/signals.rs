@@ -1,7 +1,5 @@
 //! Effects of signals on daemon and recorder, with and without a terminal.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
-
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;

@@ -1,7 +1,5 @@
 //! SIGUSR1 asks a program for its statistics, and ends none.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
-
 use std::fs;
 use std::path::Path;
 
