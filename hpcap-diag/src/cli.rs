@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use hpcap::units::parse_duration;
+use hpcap::units::{parse_duration, parse_size};
 use hpcap::{Error, Result};
 use hpcap_cli::Hint;
 
@@ -21,6 +21,7 @@ Examples:
   hpcap-diag diff A.tar.gz B.tar.gz      what changed between two files
   dmesg | hpcap-diag decode              files and lines of an oops of hpcap's modules
   hpcap-diag profile 10                  where poll threads, recorders and softirqs spend their time
+  hpcap-diag trace 10                    the way of frames through the kernel, and where they are dropped
 
 Exit codes: 0 done, 1 failed, 2 usage."
 )]
@@ -45,6 +46,41 @@ pub enum Command {
     Decode(Decode),
     /// Say where poll threads, recorders and softirqs spend their time, by function
     Profile(Profile),
+    /// Follow frames through the kernel: times between steps, drops with reason and function
+    Trace(Trace),
+}
+
+/// Options of `hpcap-diag trace`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  hpcap-diag trace 10                             all interfaces
+  hpcap-diag trace 10 --interface eth0            one interface
+  hpcap-diag trace 1m --interface eth0 --frames 5 the steps of five frames, then the numbers
+  hpcap-diag trace 10 --json | jq 'select(.event == \"summary\").drops'
+
+Every frame of every interface costs its CPU some microseconds while a trace runs, also with --interface.
+Frames that never reach the network stack, such as those of the kernel module's poll threads, are not seen.")]
+pub struct Trace {
+    /// How long to trace, such as 10 or 2m
+    #[arg(value_name = "SECONDS", default_value = "10", value_parser = parse_profile_time)]
+    pub time: Duration,
+
+    /// Follow frames that pass this interface only
+    #[arg(long, value_name = "INTERFACE")]
+    pub interface: Option<String>,
+
+    /// Print the steps of this many frames whose end is seen, and end after them
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub frames: Option<u32>,
+
+    /// Memory for the records of a tracepoint on a CPU, a power of two [default: up to 512K, 64M for all]
+    #[arg(long, value_name = "SIZE", value_parser = parse_buffer)]
+    pub buffer: Option<u64>,
+
+    /// Print JSON: a line for each frame of --frames, and one with all numbers
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Options of `hpcap-diag profile`.
@@ -248,6 +284,18 @@ fn parse_profile_time(text: &str) -> Result<Duration> {
     match parse_interval(text)? {
         Duration::ZERO => Err(Error::usage("time \"0\"", "expected a time above 0")),
         time => Ok(time),
+    }
+}
+
+/// Parses the memory for the records of a tracepoint.
+fn parse_buffer(text: &str) -> Result<u64> {
+    let bytes = parse_size(text)?;
+    match (4 << 10..=16 << 20).contains(&bytes) && bytes.is_power_of_two() {
+        true => Ok(bytes),
+        false => Err(Error::usage(
+            format!("size {text:?}"),
+            "expected a power of two from 4K to 16M",
+        )),
     }
 }
 

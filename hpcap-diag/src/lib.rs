@@ -12,6 +12,7 @@
 //! | [`rules`] | what an expert would say of which facts; each rule is a file in `rules/` |
 //! | [`decode`] | files and lines of an oops of the modules |
 //! | [`profile`] | where poll threads, recorders and softirqs spend their time |
+//! | [`trace`] | the way of frames through the kernel |
 //! | [`perf`] | rings of the kernel's perf events |
 //! | [`output`] | files that are called `.part` until they are complete |
 //! | [`report`] | the findings and the difference of two collections, as text and JSON |
@@ -34,6 +35,7 @@ pub mod record;
 pub mod redact;
 pub mod report;
 pub mod rules;
+pub mod trace;
 
 use std::process::ExitCode;
 
@@ -54,5 +56,6 @@ pub fn run(cli: &Cli) -> ExitCode {
         Command::Diff(options) => report::compare(options),
         Command::Decode(options) => decode::run(options),
         Command::Profile(options) => profile::run(options, messages),
+        Command::Trace(options) => trace::run(options, messages),
     })
 }

@@ -1,0 +1,257 @@
+//! `hpcap-diag trace` of known frames on a veth pair.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::fs;
+use std::net::UdpSocket;
+use std::time::Duration;
+
+use hpcap_e2e::lab::Lab;
+use serde_json::Value;
+use testkit::network::{FrameSender, create_veth_pair, in_namespace, ip};
+use testkit::packets::{ethernet, ipv4, udp};
+use testkit::process::{Process, events, run};
+use testkit::wait::wait_until;
+use testkit::{is_root_or_skips, skip};
+
+/// The port of a program that receives, and one of none.
+const OPEN: u16 = 4242;
+const CLOSED: u16 = 4243;
+
+/// Whether this kernel lets a process trace; skips the test otherwise.
+fn can_trace_or_skips(lab: &Lab) -> bool {
+    if !is_root_or_skips("tracepoints of the kernel") {
+        return false;
+    }
+    let done = run(lab.tool("hpcap-diag").args(["trace", "100ms", "--json"]));
+    if done.code() != Some(0) {
+        skip(&format!("this kernel cannot trace: {}", done.err.trim()));
+    }
+    done.code() == Some(0)
+}
+
+/// A veth pair whose receiving end `name` has the address 198.51.100.1.
+fn veth(sender: &str, name: &str) {
+    create_veth_pair(sender, name, 1500);
+    ip(&format!("link set {name} address 02:00:00:00:00:01"));
+    ip(&format!("addr add 198.51.100.1/24 dev {name}"));
+    ip(&format!(
+        "neigh add 198.51.100.2 lladdr 02:00:00:00:00:02 dev {name}"
+    ));
+}
+
+/// A frame with a datagram for `port` of that address.
+fn frame(port: u16) -> Vec<u8> {
+    let mut packet = ipv4(17, &udp(4000, port, b"hello, trace"));
+    packet[12..16].copy_from_slice(&[198, 51, 100, 2]);
+    packet[16..20].copy_from_slice(&[198, 51, 100, 1]);
+    packet[10..12].fill(0);
+    let words = packet[..20]
+        .chunks(2)
+        .map(|word| u32::from(u16::from_be_bytes([word[0], word[1]])));
+    let sum: u32 = words.sum();
+    let folded = (sum & 0xffff) + (sum >> 16);
+    let checksum = !u16::try_from((folded & 0xffff) + (folded >> 16)).unwrap();
+    packet[10..12].copy_from_slice(&checksum.to_be_bytes());
+    // The kernel does not check a datagram without a checksum.
+    packet[26..28].fill(0);
+    let mut frame = ethernet(0x0800, &packet);
+    frame[..6].copy_from_slice(&[2, 0, 0, 0, 0, 1]);
+    frame
+}
+
+/// Starts a trace of `name` that goes on until it is interrupted, and returns when it runs.
+fn start(lab: &Lab, name: &str, more: &[&str]) -> Process {
+    let mut command = lab.tool("hpcap-diag");
+    command
+        .args(["trace", "1h", "--json", "--interface", name])
+        .args(more);
+    let mut trace = Process::spawn(&mut command);
+    trace.wait_for("tracing for");
+    trace
+}
+
+/// Frames that no protocol of the kernel wanted, as the interface counts them.
+fn dropped_by_interface(name: &str) -> u64 {
+    let links: Value = serde_json::from_str(&ip(&format!("-s -j link show dev {name}"))).unwrap();
+    links[0]["stats64"]["rx"]["dropped"].as_u64().unwrap()
+}
+
+/// Datagrams for ports that no program has, as the kernel counts them in this namespace.
+fn datagrams_without_port() -> u64 {
+    let text = fs::read_to_string("/proc/thread-self/net/snmp").unwrap();
+    let mut lines = text.lines().filter(|line| line.starts_with("Udp:"));
+    let (names, numbers) = (lines.next().unwrap(), lines.next().unwrap());
+    let at = names
+        .split_whitespace()
+        .position(|name| name == "NoPorts")
+        .unwrap();
+    numbers.split_whitespace().nth(at).unwrap().parse().unwrap()
+}
+
+/// The last line of a trace: all numbers.
+fn summary(out: &str) -> Value {
+    events(out).next_back().unwrap()
+}
+
+fn steps(frame: &Value) -> Vec<&str> {
+    let steps = frame["steps"].as_array().unwrap();
+    steps
+        .iter()
+        .map(|step| step["step"].as_str().unwrap())
+        .collect()
+}
+
+#[test]
+fn journey_of_a_frame_has_its_steps_in_order() {
+    let lab = Lab::new();
+    if !can_trace_or_skips(&lab) {
+        return;
+    }
+    in_namespace(move || {
+        veth("trsnd0", "trrcv0");
+        let program = UdpSocket::bind(("198.51.100.1", OPEN)).unwrap();
+        program
+            .set_read_timeout(Some(Duration::from_millis(500)))
+            .unwrap();
+        // On a machine that is busy with other frames, records are lost, and steps with them.
+        wait_until("a trace loses no record", || {
+            let mut trace = start(&lab, "trrcv0", &["--frames", "3", "--buffer", "4M"]);
+            let sender = FrameSender::visible("trsnd0");
+            let mut buffer = [0; 100];
+            wait_until("three journeys are seen", || {
+                sender.send(&frame(OPEN));
+                let _ = program.recv(&mut buffer);
+                !trace.is_running()
+            });
+            let done = trace.wait().exits(0);
+            if summary(&done.out)["lost"] != 0 {
+                return false;
+            }
+            let frames: Vec<Value> = events(&done.out)
+                .filter(|event| event["event"] == "frame")
+                .collect();
+            assert_eq!(frames.len(), 3, "{}", done.out);
+            // The kernel has no tracepoint where a program gets a small datagram: what frees it afterwards is the last step.
+            for frame in &frames {
+                let steps = steps(frame);
+                let place = |wanted: &str| steps.iter().position(|step| *step == wanted);
+                let order = [
+                    "queued",
+                    "start_send",
+                    "backlog",
+                    "softirq",
+                    "received",
+                    "freed",
+                ]
+                .map(place);
+                assert!(
+                    order.iter().all(Option::is_some) && order.is_sorted(),
+                    "{frame}"
+                );
+                let times: Vec<u64> = frame["steps"]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .map(|step| step["time_ns"].as_u64().unwrap())
+                    .collect();
+                assert!(times.is_sorted(), "{frame}");
+                let received = &frame["steps"][place("received").unwrap()];
+                assert_eq!(received["interface"], "trrcv0", "{frame}");
+            }
+            let all = summary(&done.out);
+            let times = &all["interfaces"]["trrcv0"]["times"];
+            assert!(
+                all["interfaces"]["trsnd0"]["sent"].as_u64().unwrap() >= 1,
+                "{all}"
+            );
+            for latency in ["backlog", "softirq_to_received", "received_to_freed"] {
+                assert!(
+                    times[latency]["count"].as_u64().unwrap() >= 3,
+                    "{latency}: {all}"
+                );
+            }
+            true
+        });
+    });
+}
+
+#[test]
+fn drop_is_named_with_its_reason() {
+    let lab = Lab::new();
+    if !can_trace_or_skips(&lab) {
+        return;
+    }
+    in_namespace(move || {
+        veth("trsnd1", "trrcv1");
+        wait_until("a trace loses no record", || {
+            let trace = start(&lab, "trrcv1", &["--buffer", "4M"]);
+            let before = (dropped_by_interface("trrcv1"), datagrams_without_port());
+            let sender = FrameSender::new("trsnd1");
+            let mut unknown = ethernet(0x88b5, &[0; 50]);
+            unknown[..6].copy_from_slice(&[2, 0, 0, 0, 0, 1]);
+            (0..10).for_each(|_| sender.send(&unknown));
+            (0..20).for_each(|_| sender.send(&frame(CLOSED)));
+            wait_until("the kernel has dropped all frames", || {
+                dropped_by_interface("trrcv1") >= before.0 + 10
+                    && datagrams_without_port() >= before.1 + 20
+            });
+            let done = trace.interrupt().exits(0);
+            let all = summary(&done.out);
+            if all["lost"] != 0 {
+                return false;
+            }
+            let drops = |reason: &str| -> u64 {
+                let kinds = all["drops"].as_array().unwrap().iter();
+                kinds
+                    .filter(|kind| kind["reason"] == reason && kind["interface"] == "trrcv1")
+                    .map(|kind| kind["drops"].as_u64().unwrap())
+                    .sum()
+            };
+            assert_eq!(drops("NO_SOCKET"), 20, "{all}");
+            assert_eq!(drops("UNHANDLED_PROTO"), 10, "{all}");
+            true
+        });
+    });
+}
+
+#[test]
+fn records_that_do_not_fit_are_counted() {
+    let lab = Lab::new();
+    if !can_trace_or_skips(&lab) {
+        return;
+    }
+    in_namespace(move || {
+        veth("trsnd2", "trrcv2");
+        let trace = start(&lab, "trrcv2", &["--buffer", "4K"]);
+        let sender = FrameSender::new("trsnd2");
+        // The kernel reports a loss with a later record, so frames go on until long after the first loss.
+        for _ in 0..20_000 {
+            sender.send(&frame(CLOSED));
+        }
+        let done = trace.interrupt().exits(0);
+        let all = summary(&done.out);
+        assert!(all["lost"].as_u64().unwrap() > 0, "{all}");
+    });
+}
+
+#[test]
+fn unknown_interface_is_named() {
+    let lab = Lab::new();
+    let done = run(lab
+        .tool("hpcap-diag")
+        .args(["trace", "1", "--interface", "nosuch0"]))
+    .exits(1);
+    assert!(
+        done.err.contains("there is none of that name"),
+        "{}",
+        done.err
+    );
+    assert!(
+        run(lab
+            .tool("hpcap-diag")
+            .args(["trace", "1", "--buffer", "5K"]))
+        .code()
+            == Some(2)
+    );
+}
