@@ -3,7 +3,7 @@
 
 use std::process::Command;
 
-use testkit::network::{FrameSender, create_veth_pair, in_namespace};
+use testkit::network::{FrameSender, create_veth_pair, in_namespace, ip};
 use testkit::process::run;
 
 use crate::counts::on_loopback;
@@ -15,16 +15,33 @@ fn tc(line: &str) -> bool {
     done.is_ok_and(|done| done.status.success())
 }
 
-/// Makes a veth pair that sends each frame back and forth between its two ends, slowly, for ever.
-fn create_loop() -> bool {
-    create_veth_pair("one", "other", 1500);
-    ["one", "other"].into_iter().all(|name| {
-        tc(&format!("qdisc add dev {name} root tbf rate 8mbit burst 4kb latency 50ms"))
-            && tc(&format!("qdisc add dev {name} clsact"))
-            && tc(&format!(
-                "filter add dev {name} ingress protocol all u32 match u32 0 0 action mirred egress redirect dev {name}"
-            ))
-    })
+/// A veth pair that sends each frame back and forth between its two ends, slowly.
+///
+/// The loop must be taken apart. A frame on its way keeps the socket that sent it, and the socket keeps the network
+/// namespace: with a frame in the loop, the namespace would outlive the test, and the frame would go round, and keep a
+/// processor busy, until the machine is switched off.
+struct FrameLoop;
+
+impl FrameLoop {
+    /// Makes the loop. Returns `None` if the kernel lacks something that the loop needs.
+    fn create() -> Option<Self> {
+        create_veth_pair("one", "other", 1500);
+        let made = Self;
+        let is_whole = ["one", "other"].into_iter().all(|name| {
+            tc(&format!("qdisc add dev {name} root tbf rate 8mbit burst 4kb latency 50ms"))
+                && tc(&format!("qdisc add dev {name} clsact"))
+                && tc(&format!(
+                    "filter add dev {name} ingress protocol all u32 match u32 0 0 action mirred egress redirect dev {name}"
+                ))
+        });
+        is_whole.then_some(made)
+    }
+}
+
+impl Drop for FrameLoop {
+    fn drop(&mut self) {
+        ip("link del one");
+    }
 }
 
 /// A TCP segment without data, with the addresses of the authors' case.
@@ -39,9 +56,9 @@ fn stuck_frame() -> Vec<u8> {
 #[test]
 fn frame_that_never_leaves_is_named() {
     in_namespace(|| {
-        if !create_loop() {
+        let Some(_loop) = FrameLoop::create() else {
             return testkit::skip("a loop of frames needs tc, sch_tbf, cls_u32 and act_mirred");
-        }
+        };
         let capture = Lab::new().start("txcpu", "--repeats -c 1000 one");
         let sender = FrameSender::new("other");
         sender.send(&stuck_frame());
