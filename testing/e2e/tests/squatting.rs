@@ -205,18 +205,18 @@ fn link_of_a_stranger_is_no_output() {
     let _ = run(lab.tool("hpcapdd").args(recorded)).exits(0);
     let precious = lab.path("precious");
     fs::write(&precious, "precious").unwrap();
-    let shared = lab.folder("shared");
+    let shared = lab.folder("open");
     fs::set_permissions(&shared, Permissions::from_mode(0o777)).unwrap();
     for name in ["x.pcapng", "x-0.pcap", "sizes"] {
         symlink(&precious, shared.join(name)).unwrap();
         lchown(shared.join(name), Some(STRANGER), None).unwrap();
     }
     for line in [
-        "hpcap-tap hpcap0 -c 1 -w shared/x.pcapng",
-        "hpcapdd --source gen:count=10 shared/x.pcapng",
-        "raw2pcap x.raw -o shared/x.pcapng",
-        "rxtxcpu -l0 --duration 10ms -w shared/x.pcap lo",
-        "checkraw -x shared/sizes x.raw",
+        "hpcap-tap hpcap0 -c 1 -w open/x.pcapng",
+        "hpcapdd --source gen:count=10 open/x.pcapng",
+        "raw2pcap x.raw -o open/x.pcapng",
+        "rxtxcpu -l0 --duration 10ms -w open/x.pcap lo",
+        "checkraw -x open/sizes x.raw",
     ] {
         let mut words = line.split(' ');
         let refused = run(lab.tool(words.next().unwrap()).args(words));
@@ -224,7 +224,7 @@ fn link_of_a_stranger_is_no_output() {
         assert_eq!(fs::read(&precious).unwrap(), b"precious", "{line}");
     }
     // With --force, the link is replaced, and not the file.
-    let forced = ["x.raw", "--force", "-o", "shared/x.pcapng"];
+    let forced = ["x.raw", "--force", "-o", "open/x.pcapng"];
     let _ = run(lab.tool("raw2pcap").args(forced)).exits(0);
     assert_eq!(fs::read(&precious).unwrap(), b"precious");
     let _ = daemon.stop().exits(0);
