@@ -193,7 +193,7 @@ fn damaged_and_repeated_frames_are_found() {
 }
 
 #[test]
-fn usage_and_absent_things() {
+fn second_path_and_missing_file_are_refused() {
     let output = verify(&[Path::new("hpcap0"), Path::new("x.raw")], &[]);
     assert_eq!(output.status.code(), Some(2), "{output:?}");
     let output = verify(&[Path::new("/nonexistent.raw")], &[]);

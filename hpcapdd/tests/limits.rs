@@ -87,7 +87,7 @@ fn check_keep_size_of(limit: u64, more: &[&str]) {
     );
     assert!(largest <= limit, "{largest} of {limit}: {more:?}");
     assert!(of_kind(&events, "warning").is_empty(), "{events:#?}");
-    // The limit is used.
+    // Retention deletes no more than it must.
     let left: u64 = sizes(dir.path()).unwrap().values().sum();
     let compressed = more.contains(&"zst");
     assert!(

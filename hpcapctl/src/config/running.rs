@@ -80,7 +80,7 @@ fn observe_link(wanted: &Interface, label: &str, machine: &Machine) -> Option<Ob
     }
     let flags = tree.text(format!("{folder}/flags")).unwrap_or_default();
     let flags = u32::from_str_radix(flags.trim_start_matches("0x"), 16);
-    // hpcapd asks for promiscuous mode without this flag, so it is that of a kernel module only.
+    // hpcapd makes an interface promiscuous without setting this flag, which tells the mode of a module alone.
     if let Ok(flags) = flags
         && wanted.engine.is_kernel()
     {

@@ -20,7 +20,7 @@ pub(super) struct Refused {
 }
 
 impl Refused {
-    /// Notes that a way failed.
+    /// Notes why a way of opening the socket was refused.
     pub(super) fn note(&mut self, failure: &Failure, place: Place, delivery: Delivery) {
         let errno = failure.error.raw_os_error().unwrap_or(libc::EIO);
         match (failure.step, place, delivery) {
