@@ -1,6 +1,7 @@
 //! One queue of a running capture: its frames, and what is missing between them.
 
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Instant;
 
@@ -8,9 +9,12 @@ use hpcap::filter::Filter;
 use hpcap::queue::{QueueAddress, QueueInfo};
 use hpcap::raw::FileHeader;
 use hpcap::stream::Pollable;
-use hpcap::{Contract, Count, Event, Frame, Kind, Ledger, Queue, Reason, Result, Start, Timestamp};
+use hpcap::{
+    Contract, Count, Error, Event, Frame, Kind, Ledger, Queue, Reason, Result, Start, Timestamp,
+    cancellable,
+};
 
-use crate::window::{self, Window};
+use crate::window::{self, Reader, Window};
 
 /// Name of the listener in the lists of the queue.
 const PROGRAM: &str = "hpcap-tap";
@@ -30,7 +34,8 @@ pub struct Counts {
 #[derive(Debug)]
 pub struct Tap {
     address: QueueAddress,
-    queue: Queue,
+    /// Shared with the thread that attaches.
+    queue: Arc<Queue>,
     stream: Option<Pollable>,
     filter: Filter,
     start: Start,
@@ -69,7 +74,7 @@ impl Tap {
         Ok(Self {
             filter: Filter::new(filter, queue.info().link_type)?,
             address,
-            queue,
+            queue: Arc::new(queue),
             stream: None,
             start: Start::Newest,
             window: None,
@@ -132,40 +137,56 @@ impl Tap {
     }
 
     /// Attaches to the queue. A queue whose producer was started again in the
-    /// meantime is found again.
+    /// meantime is found again. A producer that is stopped answers late, or never: `must_cancel` is asked all the
+    /// time whether to give up.
     ///
     /// # Errors
-    /// Returns the errors of [`Queue::open`] and of attaching.
-    pub fn attach(&mut self) -> Result<()> {
+    /// Returns the errors of [`Queue::open`] and of attaching, and [`Kind::Timeout`] if `must_cancel` returned true.
+    pub fn attach(&mut self, must_cancel: impl Fn() -> bool) -> Result<()> {
         if self.stream.is_some() || self.has_ended {
             return Ok(());
         }
-        let stream = match self.open_stream() {
+        let reader = match self.open_stream(&must_cancel) {
             Err(e) if e.kind() == Kind::Gone => {
-                let queue = Queue::open(self.address.clone())?;
+                let address = self.address.clone();
+                let queue = self.wait_for(&must_cancel, move || Queue::open(address))?;
                 self.filter = Filter::new(self.filter.expression(), queue.info().link_type)?;
-                self.queue = queue;
-                self.open_stream()?
+                self.queue = Arc::new(queue);
+                self.open_stream(&must_cancel)?
             }
-            stream => stream?,
+            reader => reader?,
         };
-        self.stream = Some(stream);
+        self.oldest = reader.oldest;
+        self.stream = Some(reader.stream);
         self.attached = Instant::now();
         Ok(())
     }
 
-    fn open_stream(&mut self) -> Result<Pollable> {
-        if let Some(window) = &self.window {
-            let reader = window::attach(&self.queue, window, PROGRAM)?;
-            self.oldest = reader.oldest;
-            return Ok(reader.stream);
-        }
-        let stream = self
-            .queue
-            .stream(PROGRAM)
-            .contract(Contract::Lossy)
-            .start(self.start);
-        stream.open()?.pollable()
+    fn open_stream(&self, must_cancel: impl Fn() -> bool) -> Result<Reader> {
+        let (queue, window, start) = (Arc::clone(&self.queue), self.window, self.start);
+        self.wait_for(must_cancel, move || {
+            if let Some(window) = &window {
+                return window::attach(&queue, window, PROGRAM);
+            }
+            let stream = queue.stream(PROGRAM).contract(Contract::Lossy).start(start);
+            Ok(Reader {
+                stream: stream.open()?.pollable()?,
+                oldest: None,
+            })
+        })
+    }
+
+    /// Waits for `work`, which waits for the producer.
+    fn wait_for<T: Send + 'static>(
+        &self,
+        must_cancel: impl Fn() -> bool,
+        work: impl FnOnce() -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        cancellable::run(|_| must_cancel(), work)?.ok_or_else(|| {
+            let why = "a signal came before the producer had answered";
+            let tried = format!("attach to {}", self.info().name);
+            Error::new(Kind::Timeout, tried, why)
+        })
     }
 
     /// Notes that the queue gives nothing more.

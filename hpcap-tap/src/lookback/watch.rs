@@ -86,7 +86,7 @@ impl Watch {
             let link_type = tap.info().link_type;
             let filters = expressions.iter().map(|e| Filter::new(e, link_type));
             let filters = filters.collect::<Result<Vec<_>>>()?;
-            tap.attach()?;
+            tap.attach(|| signals.is_requested(Asked::Stop))?;
             reporter.info(&format!(
                 "watching {} ({})",
                 tap.info().name,

@@ -155,7 +155,7 @@ impl Session {
             if !is_viewed {
                 tap.detach();
             } else if !tap.is_attached() && !tap.has_ended() {
-                match tap.attach() {
+                match tap.attach(|| self.signals.is_requested(Asked::Stop)) {
                     Ok(()) => {
                         let info = tap.info();
                         let name = info.name.to_string();

@@ -2,8 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::Write;
+use std::net::TcpStream;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
@@ -196,6 +197,31 @@ fn signal_interrupts_attaching() {
     let _ = sniffer.interrupt().exits(1).says(&["a signal came"]);
     let tap = Process::spawn(lab.tool("hpcap-tap").args(["hpcap0", "-w", "x.pcapng"]));
     wait_until("it handles SIGINT", || tap.catches(Signal::SIGINT));
+    let _ = tap.interrupt().exits(1).says(&["a signal came"]);
+    drop(stopped);
+    let _ = daemon.stop().exits(0);
+}
+
+#[test]
+fn signal_interrupts_attaching_for_a_viewer() {
+    let lab = Lab::new();
+    let daemon = Daemon::start(&lab, &["--ring", "4M", RATE]);
+    let args = ["hpcap0", "--listen", "0"];
+    let mut tap = Process::spawn(lab.tool("hpcap-tap").args(args));
+    tap.wait_for("wireshark");
+    let told = tap.err();
+    let (_, rest) = told.split_once("serving viewers at ").unwrap();
+    let (address, _) = rest.split_once(": ").unwrap();
+    let stopped = Stopped::new(&daemon.process);
+    let _viewer = TcpStream::connect(address).unwrap();
+    let tasks = format!("/proc/{}/task", tap.pid());
+    wait_until("the tap asks the producer", || {
+        let mut threads = fs::read_dir(&tasks).unwrap().flatten();
+        threads.any(|thread| {
+            let name = fs::read_to_string(thread.path().join("comm"));
+            name.is_ok_and(|name| name.trim() == "cancellable")
+        })
+    });
     let _ = tap.interrupt().exits(1).says(&["a signal came"]);
     drop(stopped);
     let _ = daemon.stop().exits(0);
