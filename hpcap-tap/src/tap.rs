@@ -30,6 +30,19 @@ pub struct Counts {
     pub lost: Ledger,
 }
 
+/// Runs `work`, which waits for a producer, unless `must_cancel` returns true before the producer has answered. The
+/// error then names what was `tried`.
+pub(crate) fn answered<T: Send + 'static>(
+    tried: String,
+    must_cancel: impl Fn() -> bool,
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    cancellable::run(|_| must_cancel(), work)?.ok_or_else(|| {
+        let why = "a signal came before the producer had answered";
+        Error::new(Kind::Timeout, tried, why)
+    })
+}
+
 /// A queue, to which the tap is attached while there are viewers.
 #[derive(Debug)]
 pub struct Tap {
@@ -149,7 +162,7 @@ impl Tap {
         let reader = match self.open_stream(&must_cancel) {
             Err(e) if e.kind() == Kind::Gone => {
                 let address = self.address.clone();
-                let queue = self.wait_for(&must_cancel, move || Queue::open(address))?;
+                let queue = answered(self.tried(), &must_cancel, move || Queue::open(address))?;
                 self.filter = Filter::new(self.filter.expression(), queue.info().link_type)?;
                 self.queue = Arc::new(queue);
                 self.open_stream(&must_cancel)?
@@ -164,7 +177,7 @@ impl Tap {
 
     fn open_stream(&self, must_cancel: impl Fn() -> bool) -> Result<Reader> {
         let (queue, window, start) = (Arc::clone(&self.queue), self.window, self.start);
-        self.wait_for(must_cancel, move || {
+        answered(self.tried(), must_cancel, move || {
             if let Some(window) = &window {
                 return window::attach(&queue, window, PROGRAM);
             }
@@ -176,17 +189,9 @@ impl Tap {
         })
     }
 
-    /// Waits for `work`, which waits for the producer.
-    fn wait_for<T: Send + 'static>(
-        &self,
-        must_cancel: impl Fn() -> bool,
-        work: impl FnOnce() -> Result<T> + Send + 'static,
-    ) -> Result<T> {
-        cancellable::run(|_| must_cancel(), work)?.ok_or_else(|| {
-            let why = "a signal came before the producer had answered";
-            let tried = format!("attach to {}", self.info().name);
-            Error::new(Kind::Timeout, tried, why)
-        })
+    /// What attaching tries, for errors.
+    fn tried(&self) -> String {
+        format!("attach to {}", self.info().name)
     }
 
     /// Notes that the queue gives nothing more.

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use hpcap::prompt_writer::PromptWriter;
 use hpcap::queue::QueueAddress;
-use hpcap::{Error, Kind, Queue, Result, cancellable};
+use hpcap::{Error, Queue, Result};
 use hpcap_service::Signals;
 
 use super::{Asked, Entrance, Guest, Route, Session};
@@ -13,7 +13,7 @@ use crate::plan::{Output, Plan, Target};
 use crate::report::Reporter;
 use crate::select::Pattern;
 use crate::side::{QueueSide, Side};
-use crate::tap::Tap;
+use crate::tap::{Tap, answered};
 use crate::viewer::door::{CONNECTIONS_MAX, Door, Place};
 use crate::viewer::{NewSource, Profile, Viewer, standard_output};
 
@@ -178,10 +178,9 @@ pub fn install_signals() -> Result<Signals<Asked>> {
 /// Opens the queues that `pattern` means, unless a signal comes while a producer does not answer.
 fn open_queues(pattern: &Pattern, signals: &Signals<Asked>) -> Result<Vec<(QueueAddress, Queue)>> {
     let wanted = pattern.clone();
-    let must_cancel = |_| signals.is_requested(Asked::Stop);
-    cancellable::run(must_cancel, move || wanted.open())?.ok_or_else(|| {
-        let why = "a signal came before the producer had answered";
-        Error::new(Kind::Timeout, format!("open {pattern}"), why)
+    let must_cancel = || signals.is_requested(Asked::Stop);
+    answered(format!("open {pattern}"), must_cancel, move || {
+        wanted.open()
     })
 }
 
