@@ -30,7 +30,13 @@ pub struct Screen {
     /// The thread that reads what the program writes, and what ends the thread.
     reader: Option<JoinHandle<()>>,
     stop: Arc<AtomicBool>,
+    /// Whether the reader has come to [`LAST`].
+    read_all: Arc<AtomicBool>,
 }
+
+/// What [`Screen::wait`] writes behind the output of a program that has ended: the control character ENQ, which changes
+/// nothing on a screen, and which no program of ours writes.
+const LAST: u8 = 0x05;
 
 impl std::fmt::Debug for Screen {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -74,7 +80,8 @@ impl Screen {
         )));
         let (mut output, parser) = (user.try_clone().unwrap(), Arc::clone(&shown));
         let stop: Arc<AtomicBool> = Arc::default();
-        let stopped = Arc::clone(&stop);
+        let read_all: Arc<AtomicBool> = Arc::default();
+        let (stopped, last) = (Arc::clone(&stop), Arc::clone(&read_all));
         let reader = std::thread::spawn(move || {
             let mut bytes = [0; 4096];
             while !stopped.load(Ordering::Relaxed) {
@@ -83,7 +90,12 @@ impl Screen {
                     continue;
                 }
                 match output.read(&mut bytes) {
-                    Ok(count) if count > 0 => parser.lock().unwrap().process(&bytes[..count]),
+                    Ok(count) if count > 0 => {
+                        parser.lock().unwrap().process(&bytes[..count]);
+                        if bytes[..count].contains(&LAST) {
+                            last.store(true, Ordering::Release);
+                        }
+                    }
                     _ => return,
                 }
             }
@@ -95,6 +107,7 @@ impl Screen {
             shown,
             reader: Some(reader),
             stop,
+            read_all,
         }
     }
 
@@ -201,7 +214,8 @@ impl Screen {
         }
     }
 
-    /// Waits for the end of the program.
+    /// Waits for the end of the program, and until the terminal shows all that the program has written, unless nobody
+    /// reads that any more.
     #[track_caller]
     pub fn wait(&mut self) -> ExitStatus {
         let mut ended = None;
@@ -209,6 +223,13 @@ impl Screen {
             ended = self.child.try_wait().unwrap();
             ended.is_some()
         });
+        if let (Some(program), Some(_)) = (&self.program, &self.reader) {
+            let written = nix::unistd::write(program, &[LAST]);
+            assert_eq!(written, Ok(1), "writing to the terminal");
+            wait_until("the last output of the program", || {
+                self.read_all.load(Ordering::Acquire)
+            });
+        }
         ended.unwrap()
     }
 }
