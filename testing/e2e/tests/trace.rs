@@ -132,7 +132,7 @@ fn journey_of_a_frame_has_its_steps_in_order() {
                 .filter(|event| event["event"] == "frame")
                 .collect();
             assert_eq!(frames.len(), 3, "{}", done.out);
-            // The kernel has no tracepoint where a program gets a small datagram: what frees it afterwards is the last step.
+            // Often the kernel has no tracepoint where a program gets a small datagram: what frees it afterwards is the last step.
             for frame in &frames {
                 let steps = steps(frame);
                 let place = |wanted: &str| steps.iter().position(|step| *step == wanted);
@@ -165,12 +165,13 @@ fn journey_of_a_frame_has_its_steps_in_order() {
                 all["interfaces"]["trsnd0"]["sent"].as_u64().unwrap() >= 1,
                 "{all}"
             );
-            for latency in ["backlog", "softirq_to_received", "received_to_freed"] {
-                assert!(
-                    times[latency]["count"].as_u64().unwrap() >= 3,
-                    "{latency}: {all}"
-                );
+            let count = |latency: &str| times[latency]["count"].as_u64().unwrap_or(0);
+            for latency in ["backlog", "softirq_to_received"] {
+                assert!(count(latency) >= 3, "{latency}: {all}");
             }
+            // Only some ways of copying a datagram have a tracepoint, and a journey that had it counts there.
+            let ends = count("received_to_copied") + count("received_to_freed");
+            assert!(ends >= 3, "{all}");
             true
         });
     });
