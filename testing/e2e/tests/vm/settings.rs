@@ -219,18 +219,26 @@ fn busy_poll_threads_let_others_in(vm: &Vm) {
            done");
     // The source never ends. A recorder on a ring of 1 MiB does not read for a while, which causes
     // a gap.
-    vm.sh("hpcapdd hpcap0 null >/dev/null & sleep 1
-           kill -STOP $!; sleep 1; kill -CONT $!; sleep 1; kill -INT $!; wait");
+    vm.sh("trace=/sys/kernel/tracing/trace
+           hpcapdd hpcap0 null >/dev/null &
+           until [ $(grep -c hpcap_attach: $trace) = 33 ]; do sleep 0.1; done
+           kill -STOP $!
+           until grep -qv '^0 ' /sys/class/hpcap/hpcap_0_0/ledger/ring_full; do sleep 0.1; done
+           kill -CONT $!
+           until grep -q hpcap_gap: $trace; do sleep 0.1; done
+           kill -INT $!; wait");
     let trace = vm.sh("cat /sys/kernel/tracing/trace");
     assert_eq!(trace.matches("hpcap_attach:").count(), 33, "{trace}");
     assert!(trace.contains("name=hpcapdd"), "{trace}");
     assert!(trace.contains("hpcap_gap:"), "{trace}");
     // The trace contains polls and bytes while the events are enabled.
-    vm.sh("cd /sys/kernel/tracing; echo >trace; echo 1 >events/hpcap/enable; sleep 0.1; echo 0 >events/hpcap/enable");
-    let trace = vm.sh("cat /sys/kernel/tracing/trace");
-    for event in ["hpcap_harvest:", "hpcap_publish:"] {
-        assert!(trace.contains(event), "no {event} in\n{trace}");
-    }
+    vm.sh(
+        "cd /sys/kernel/tracing; echo >trace; echo 1 >events/hpcap/enable
+           for event in hpcap_harvest: hpcap_publish:; do
+               until grep -q $event trace; do sleep 0.1; done
+           done
+           echo 0 >events/hpcap/enable",
+    );
     let ledger = vm.ledger("hpcap_0_0");
     assert!(
         ledger["captured"] > 0 && ledger["nic_missed"] == 0,
