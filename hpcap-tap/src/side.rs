@@ -55,8 +55,11 @@ impl QueueSide {
             Ok(SourceSpec::AfPacket(spec)) => match spec.direction {
                 Direction::In => Self::Received,
                 Direction::Out => Self::Sent,
+                // A plain stream has no marks.
+                Direction::Both if info.plain => Self::Unknown,
                 Direction::Both => Self::Both,
             },
+            _ if info.knows_directions => Self::Both,
             _ => Self::Unknown,
         }
     }

@@ -33,7 +33,9 @@ static void hpcap_rxq_describe(struct hpcap_rxq *rxq, struct hpcap_queue *queue)
 {
 	const struct hpcap_adapter_info *info = &rxq->adapter->info;
 
-	queue->flags = (rxq->settings.plain ? HPCAP_QUEUE_PLAIN : 0) |
+	/* Every adapter takes frames where the machine receives them. */
+	queue->flags = HPCAP_QUEUE_DIRECTIONS |
+		       (rxq->settings.plain ? HPCAP_QUEUE_PLAIN : 0) |
 		       (rxq->settings.look_back ? HPCAP_QUEUE_LOOK_BACK : 0);
 	queue->caplen = rxq->settings.caplen;
 	queue->start_ns = ktime_get_real_ns();

@@ -54,6 +54,8 @@ static inline int hpcap_ring_init(struct hpcap_ring *r, void *base, struct hpcap
 	h->adapter = queue->adapter;
 	h->queue = queue->queue;
 	h->producer_pid = queue->producer_pid;
+	if (queue->flags & HPCAP_QUEUE_DIRECTIONS)
+		h->flags |= HPCAP_FILE_DIRECTIONS;
 	h->file_bytes_max = queue->file_bytes_max;
 	h->block_bytes = queue->block_bytes;
 	memcpy(h->interface, queue->interface, sizeof(h->interface));

@@ -31,6 +31,10 @@ pub(crate) fn describe(
         if config.look_back {
             flags |= abi::HPCAP_QUEUE_LOOK_BACK;
         }
+        // A plain stream has no tags, so it does not tell sent frames from received ones.
+        if description.knows_directions && !config.plain {
+            flags |= abi::HPCAP_QUEUE_DIRECTIONS;
+        }
         page.flags = flags;
         page.caplen = config.caplen;
         page.adapter = config.name.adapter;

@@ -57,6 +57,8 @@ pub struct Interface {
     pub filter: String,
     /// Number of the queue, which is written with each frame; `None` writes no number.
     pub queue: Option<u32>,
+    /// Whether a frame of unknown direction was received, because the sent ones are known.
+    pub knows_directions: bool,
 }
 
 impl Default for Interface {
@@ -68,6 +70,7 @@ impl Default for Interface {
             description: String::new(),
             filter: String::new(),
             queue: None,
+            knows_directions: false,
         }
     }
 }
@@ -97,6 +100,7 @@ impl Interface {
             description: parts.join(", "),
             filter: header.filter.clone(),
             queue: header.queue.map(|q| q.queue),
+            knows_directions: header.knows_directions,
         }
     }
 }

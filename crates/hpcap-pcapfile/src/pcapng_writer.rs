@@ -29,7 +29,9 @@ pub struct InterfaceId(u32);
 #[derive(Debug)]
 struct State {
     queue: Option<u32>,
-    /// Direction of the next frame; `None` = unknown.
+    /// Direction of a frame of which nothing else is said; `None` = unknown.
+    usual_direction: Option<Direction>,
+    /// Direction of the next frame; `None` = the usual one.
     direction: Option<Direction>,
     /// Losses since the last frame, which the next frame's comment reports.
     lost: Option<Ledger>,
@@ -113,6 +115,7 @@ impl<W: Write> PcapngWriter<W> {
         let id = u32::try_from(self.interfaces.len()).map_err(io::Error::other)?;
         self.interfaces.push(State {
             queue: interface.queue,
+            usual_direction: interface.knows_directions.then_some(Direction::Inbound),
             direction: None,
             lost: None,
             duplicate: false,
@@ -196,7 +199,7 @@ impl<W: Write> PcapngWriter<W> {
         self.sink.ready()?;
         let state = self.state(id)?;
         let queue = state.queue;
-        let direction = state.direction.take();
+        let direction = state.direction.take().or(state.usual_direction);
         let lost = state.lost.take();
         let duplicate = std::mem::take(&mut state.duplicate);
         let note = state.note.take();

@@ -25,6 +25,8 @@ pub struct FileHeader {
     pub queue: Option<QueueName>,
     /// Process id of the producer.
     pub producer_pid: u32,
+    /// Whether the source knows which frames this machine sent: a frame without the mark was received.
+    pub knows_directions: bool,
     /// Largest size of a file of this queue, in bytes.
     pub file_bytes_max: u64,
     /// The queue's block size in bytes.
@@ -174,6 +176,7 @@ impl Tag {
                     caplen: t.caplen,
                     queue: (t.adapter != u32::MAX).then(|| QueueName::new(t.adapter, t.queue)),
                     producer_pid: t.producer_pid,
+                    knows_directions: t.flags & abi::HPCAP_FILE_DIRECTIONS != 0,
                     file_bytes_max: t.file_bytes_max,
                     block_bytes: t.block_bytes,
                     ledger: Ledger::from_counts(&t.ledger),
@@ -239,7 +242,11 @@ impl Tag {
                     adapter: queue.adapter,
                     queue: queue.queue,
                     producer_pid: h.producer_pid,
-                    reserved: 0,
+                    flags: if h.knows_directions {
+                        abi::HPCAP_FILE_DIRECTIONS
+                    } else {
+                        0
+                    },
                     file_bytes_max: h.file_bytes_max,
                     block_bytes: h.block_bytes,
                     ledger: ledger_counts(&h.ledger),
@@ -299,6 +306,7 @@ mod tests {
             stream_off: 1 << 40,
             interface: "eth0".into(),
             filter: "port 53".into(),
+            knows_directions: true,
             recording: RecordingId::from_bytes([7; 16]),
             file_number: 3,
             ..FileHeader::default()

@@ -38,6 +38,8 @@ pub struct Description {
     pub clock_source: &'static str,
     /// Whether the source waits while the ring is full, as [`SourceSpec::waits`] explains.
     pub waits: bool,
+    /// Whether the source marks every frame that this machine sent, so that the others were received.
+    pub knows_directions: bool,
 }
 
 /// What the caller of [`Source::harvest`] should do next.

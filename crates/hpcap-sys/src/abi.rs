@@ -45,6 +45,8 @@ pub const HPCAP_TAG_DUPLICATE: u16 = 4;
 pub const HPCAP_TAG_ALTERED: u16 = 5;
 pub const HPCAP_TAG_SENT: u16 = 6;
 
+pub const HPCAP_FILE_DIRECTIONS: u32 = 1 << 0;
+
 pub const HPCAP_GAP_OPEN: u64 = 1 << 0;
 
 pub const HPCAP_RECORDING_ID_BYTES: usize = 16;
@@ -57,6 +59,7 @@ pub const HPCAP_QUEUE_FAILED: u32 = 3;
 pub const HPCAP_QUEUE_STOPPED: u32 = 4;
 pub const HPCAP_QUEUE_PLAIN: u32 = 1 << 0;
 pub const HPCAP_QUEUE_LOOK_BACK: u32 = 1 << 1;
+pub const HPCAP_QUEUE_DIRECTIONS: u32 = 1 << 2;
 
 pub const HPCAP_LOSSLESS: u32 = 1;
 pub const HPCAP_LOSSY: u32 = 2;
@@ -161,7 +164,7 @@ abi_struct!(hpcap_file_header {
     adapter: u32,
     queue: u32,
     producer_pid: u32,
-    reserved: u32,
+    flags: u32,
     file_bytes_max: u64,
     block_bytes: u64,
     ledger: [hpcap_count; HPCAP_LEDGER_REASONS],

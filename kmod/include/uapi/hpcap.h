@@ -136,7 +136,7 @@ struct hpcap_file_header {
 	__u32 adapter;
 	__u32 queue;
 	__u32 producer_pid;
-	__u32 reserved;
+	__u32 flags;		/* enum hpcap_file_flags; zero in older files */
 	__u64 file_bytes_max;
 	__u64 block_bytes;
 	struct hpcap_count ledger[HPCAP_LEDGER_REASONS];	/* at the start of this file */
@@ -152,6 +152,11 @@ struct hpcap_file_header {
 	 */
 	__u8 recording_id[HPCAP_RECORDING_ID_BYTES];
 	__u64 file_number;	/* 0 = the first file of the recording */
+};
+
+enum hpcap_file_flags {
+	/* A frame without HPCAP_TAG_SENT was received. Without this flag, it may have been sent. */
+	HPCAP_FILE_DIRECTIONS	= 1 << 0,
 };
 
 /* Size of a file header without recording_id and file_number, as ABI version 1 wrote it. */
@@ -206,6 +211,7 @@ enum hpcap_queue_state {
 enum hpcap_queue_flags {
 	HPCAP_QUEUE_PLAIN	= 1 << 0,	/* no tags in the stream */
 	HPCAP_QUEUE_LOOK_BACK	= 1 << 1,	/* the queue captures without listeners, too */
+	HPCAP_QUEUE_DIRECTIONS	= 1 << 2,	/* the files have HPCAP_FILE_DIRECTIONS */
 };
 
 enum hpcap_contract {

@@ -111,6 +111,8 @@ pub(super) fn open(
                 name: facts.interface.clone(),
                 description: facts.label.clone(),
                 filter: facts.filter.clone(),
+                // Each frame has its direction.
+                knows_directions: false,
                 queue: facts.is_queue.then_some(facts.number),
             };
             let id = writer.interface(&interface).map_err(failed)?;

@@ -4,6 +4,7 @@
 
 use std::path::Path;
 
+use hpcap::pcapfile::{Direction, Reader};
 use hpcap::{Event, Stream};
 use hpcap_e2e::daemon::Daemon;
 use hpcap_e2e::lab::Lab;
@@ -46,6 +47,16 @@ fn count(path: &Path) -> (usize, usize) {
     counts
 }
 
+/// Returns the directions that a pcapng file has of the received and of the sent frames.
+fn directions(path: &Path) -> [Vec<Option<Direction>>; 2] {
+    let mut directions = [Vec::new(), Vec::new()];
+    let mut reader = Reader::open(path).unwrap();
+    while let Some(frame) = reader.next().unwrap() {
+        directions[usize::from(frame.data[20])].push(frame.direction);
+    }
+    directions
+}
+
 #[test]
 fn sent_frames_are_marked_in_every_output() {
     in_namespace(|| {
@@ -77,8 +88,11 @@ fn sent_frames_are_marked_in_every_output() {
             let _ = ended.wait().exits(0);
         }
         let _ = daemon.stop();
-        let convert = ["raw", "-o", "converted.pcapng"];
-        let _ = run(lab.tool("raw2pcap").args(convert)).exits(0);
+        let convert = |from: &str, to: &str| {
+            let _ = run(lab.tool("raw2pcap").args([from, "-o", to])).exits(0);
+        };
+        convert("raw", "converted.pcapng");
+        convert("cut", "cut.pcapng");
         for all in [
             "raw",
             "cut",
@@ -88,16 +102,29 @@ fn sent_frames_are_marked_in_every_output() {
         ] {
             assert_eq!(count(&lab.path(all)), (EACH, EACH), "{all}");
         }
+        let known = [Direction::Inbound, Direction::Outbound].map(|d| vec![Some(d); EACH]);
+        for all in [
+            "captured.pcapng",
+            "tapped.pcapng",
+            "converted.pcapng",
+            "cut.pcapng",
+        ] {
+            assert_eq!(directions(&lab.path(all)), known, "{all}");
+        }
         assert_eq!(count(&lab.path("received.pcapng")), (EACH, 0));
         assert_eq!(count(&lab.path("sent.pcapng")), (0, EACH));
         let checked = run(lab.tool("checkraw").arg("raw")).exits(0);
         let line = format!("{EACH} sent by the machine itself");
         assert!(checked.out.contains(&line), "{}", checked.out);
 
-        // A capture file gives its directions to the next capture of its frames.
+        // A capture file gives the marks of sent frames to the next capture of its frames. Nobody knows
+        // of a capture file whether it has the direction of every frame.
         let again = ["--source", "pcap:converted.pcapng", "again"];
         let _ = lab.recorder(&again).wait().exits(0);
         assert_eq!(count(&lab.path("again")), (EACH, EACH));
+        convert("again", "again.pcapng");
+        let sent_only = [None, Some(Direction::Outbound)].map(|d| vec![d; EACH]);
+        assert_eq!(directions(&lab.path("again.pcapng")), sent_only);
         let plain = ["--source", "pcap:converted.pcapng", "plain", "--plain"];
         let _ = lab.recorder(&plain).wait().exits(0);
         let checked = run(lab.tool("checkraw").arg("plain")).exits(0);

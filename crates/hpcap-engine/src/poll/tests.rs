@@ -33,6 +33,7 @@ impl Source for Acting {
             link_type: 1,
             clock_source: "engine",
             waits: false,
+            knows_directions: false,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use hpcap_base::{Count, Ledger, Reason, Timestamp};
 use hpcap_pcapfile::{
-    Direction, Interface, PcapWriter, PcapngWriter, Precision, Section, Statistics,
+    Direction, Interface, Marks, PcapWriter, PcapngWriter, Precision, Reader, Section, Statistics,
 };
 use hpcap_raw::Gap;
 use proptest::prelude::*;
@@ -217,4 +217,30 @@ fn frame_has_its_direction() {
     let noted = [LITTLE.option(1, b"duplicate"), flags(2), queue.clone()].concat();
     assert_eq!(file[outbound], packet(&noted));
     assert_eq!(file[unknown], packet(&queue));
+}
+
+#[test]
+fn unmarked_frame_was_received_when_directions_are_known() {
+    let mut writer = PcapngWriter::new(Vec::new(), &Section::default());
+    let interface = Interface {
+        knows_directions: true,
+        ..Interface::default()
+    };
+    let id = writer.interface(&interface).unwrap();
+    for sent in [false, true, false] {
+        let marks = Marks {
+            sent,
+            ..Marks::default()
+        };
+        writer.mark(id, &marks, 4, 4).unwrap();
+        writer.frame(id, Timestamp::new(1, 0), 4, b"data").unwrap();
+    }
+    let file = writer.into_inner().unwrap();
+    let mut reader = Reader::new(file.as_slice(), "test").unwrap();
+    let mut directions = Vec::new();
+    while let Some(frame) = reader.next().unwrap() {
+        directions.push(frame.direction);
+    }
+    let (inbound, outbound) = (Some(Direction::Inbound), Some(Direction::Outbound));
+    assert_eq!(directions, [inbound, outbound, inbound]);
 }

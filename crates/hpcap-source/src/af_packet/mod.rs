@@ -174,6 +174,7 @@ impl Source for AfPacket {
                 Time::Hardware => "nic",
             },
             waits: false,
+            knows_directions: true,
         }
     }
 

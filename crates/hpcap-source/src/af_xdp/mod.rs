@@ -207,6 +207,7 @@ impl Source for AfXdp {
                 Time::Poll => "engine",
             },
             waits: false,
+            knows_directions: true,
         }
     }
 

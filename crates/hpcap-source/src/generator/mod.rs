@@ -229,6 +229,7 @@ impl Source for Generator {
             link_type: LINK_TYPE_ETHERNET,
             clock_source: "engine",
             waits: self.spec.waits(),
+            knows_directions: false,
         }
     }
 

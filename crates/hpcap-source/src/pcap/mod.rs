@@ -240,6 +240,8 @@ impl Source for PcapSource {
                 Speed::Real => "engine",
             },
             waits: self.spec.waits(),
+            // A pcapng file may have the direction of some frames only.
+            knows_directions: false,
         }
     }
 

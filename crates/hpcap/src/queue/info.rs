@@ -24,6 +24,8 @@ pub struct QueueInfo {
     pub plain: bool,
     /// Whether the queue also captures while no listener is attached.
     pub look_back: bool,
+    /// Whether the source knows which frames this machine sent: a frame without the mark was received.
+    pub knows_directions: bool,
     /// LINKTYPE_ value; 1 = Ethernet.
     pub link_type: u32,
     /// Process id of the producer; 0 = the kernel module.
@@ -75,6 +77,7 @@ impl QueueInfo {
             caplen,
             queue: Some(self.name),
             producer_pid: self.producer_pid,
+            knows_directions: self.knows_directions,
             file_bytes_max: self.file_bytes_max,
             block_bytes: self.block_bytes,
             interface: self.interface.clone(),

@@ -70,6 +70,7 @@ pub fn validate(page: &hpcap_queue, bytes: u64) -> Result<QueueInfo> {
         file_bytes_max: page.file_bytes_max,
         plain: page.flags & abi::HPCAP_QUEUE_PLAIN != 0,
         look_back: page.flags & abi::HPCAP_QUEUE_LOOK_BACK != 0,
+        knows_directions: page.flags & abi::HPCAP_QUEUE_DIRECTIONS != 0,
         link_type: page.link_type,
         producer_pid: page.producer_pid,
         start_off: page.start_off,
