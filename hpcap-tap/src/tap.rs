@@ -6,6 +6,7 @@ use std::task::Poll;
 use std::time::Instant;
 
 use hpcap::filter::Filter;
+use hpcap::listener::Listener;
 use hpcap::queue::{QueueAddress, QueueInfo};
 use hpcap::raw::FileHeader;
 use hpcap::stream::Pollable;
@@ -18,6 +19,9 @@ use crate::window::{self, Reader, Window};
 
 /// Name of the listener in the lists of the queue.
 const PROGRAM: &str = "hpcap-tap";
+
+/// A frame waits for those of other queues only while less than this part of the ring is unread.
+const FULL_PARTS: u64 = 4;
 
 /// Counts of the frames of a queue, in this tap.
 #[derive(Debug, Clone, Copy, Default)]
@@ -147,6 +151,29 @@ impl Tap {
     #[must_use]
     pub fn has_ended(&self) -> bool {
         self.has_ended
+    }
+
+    /// Stream offset of the next unread byte.
+    #[must_use]
+    pub fn position(&self) -> u64 {
+        self.listener().map_or(0, Listener::position)
+    }
+
+    /// Stream offset up to which the queue can be read.
+    #[must_use]
+    pub fn published(&self) -> u64 {
+        self.listener().map_or(0, Listener::published)
+    }
+
+    /// Whether so much is unread that the producer may soon overwrite it.
+    #[must_use]
+    pub fn is_behind(&self) -> bool {
+        let unread = self.listener().map_or(0, Listener::available);
+        unread > self.info().ring_bytes / FULL_PARTS
+    }
+
+    fn listener(&self) -> Option<&Listener> {
+        self.stream.as_ref()?.stream().listener()
     }
 
     /// Attaches to the queue. A queue whose producer was started again in the

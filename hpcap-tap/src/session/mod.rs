@@ -1,7 +1,9 @@
 //! The loop that passes frames from queues to viewers. It waits for nothing but events: a viewer that
 //! does not read delays nobody.
 
+mod in_order;
 mod open;
+mod order;
 mod removed;
 mod wait;
 
@@ -18,6 +20,8 @@ use crate::tap::{Found, Tap};
 use crate::viewer::door::Door;
 use crate::viewer::{Ending, Viewer};
 use crate::window::Window;
+use in_order::pass;
+use order::Order;
 
 pub use open::{install_signals, open_taps};
 
@@ -70,6 +74,10 @@ pub struct Session {
     routes: Vec<Route>,
     entrances: Vec<Entrance>,
     guests: Vec<Guest>,
+    /// Whether an output has several queues, so that frames are passed on by their times.
+    is_merged: bool,
+    /// The next frame of each queue, if they are passed on by their times.
+    order: Order,
     filter: String,
     caplen: u32,
     /// The time of the frames that are wanted; `None` = all.
@@ -98,6 +106,8 @@ enum Turn {
     Busy,
     /// No frame was waiting.
     Idle,
+    /// A frame of one queue waits for earlier ones of the others.
+    Waits,
     /// A limit was reached.
     Done,
 }
@@ -117,12 +127,15 @@ impl Session {
                 break;
             }
             self.attach_if_viewed();
-            let turn = self.read();
+            let turn = match self.is_merged {
+                true => self.read_in_order(),
+                false => self.read(),
+            };
             if turn == Turn::Done || self.is_over() {
                 break;
             }
             self.tick_if_due();
-            if turn == Turn::Idle || self.flushed.elapsed() >= FLUSH_EVERY {
+            if matches!(turn, Turn::Idle | Turn::Waits) || self.flushed.elapsed() >= FLUSH_EVERY {
                 self.flush();
             }
             self.wait(before, turn);
@@ -150,6 +163,9 @@ impl Session {
     /// Attaches to the queues while there are viewers, and leaves them when there are none.
     fn attach_if_viewed(&mut self) {
         let is_viewed = !self.guests.is_empty();
+        if !is_viewed {
+            self.order.clear();
+        }
         for number in 0..self.taps.len() {
             let tap = &mut self.taps[number];
             if !is_viewed {
@@ -182,15 +198,8 @@ impl Session {
             for _ in 0..BATCH {
                 match self.taps[number].read() {
                     Ok(Found::Frame(frame)) => {
-                        let mut is_wanted = self.guests.is_empty();
-                        for guest in &mut self.guests {
-                            is_wanted |= guest.viewer.frame(number, &frame);
-                        }
-                        if let Some(left) = self.frames_left.as_mut().filter(|_| is_wanted) {
-                            *left -= 1;
-                            if *left == 0 {
-                                return Turn::Done;
-                            }
+                        if pass(&mut self.guests, &mut self.frames_left, number, &frame) {
+                            return Turn::Done;
                         }
                     }
                     Ok(Found::Lost(lost)) => {
@@ -307,6 +316,9 @@ impl Session {
 
     /// Ends all outputs with their statistics, and tells what became of the frames.
     fn finish(&mut self) {
+        if self.is_merged {
+            self.pass_rest();
+        }
         self.write_statistics();
         let end = Instant::now() + PATIENCE;
         loop {

@@ -8,6 +8,7 @@ use hpcap::queue::QueueAddress;
 use hpcap::{Error, Queue, Result};
 use hpcap_service::Signals;
 
+use super::order::Order;
 use super::{Asked, Entrance, Guest, Route, Session};
 use crate::plan::{Output, Plan, Target};
 use crate::report::Reporter;
@@ -47,6 +48,8 @@ impl Session {
         let now = Instant::now();
         let mut session = Self {
             reported: vec![0; taps.len()],
+            is_merged: routes.iter().any(|route| route.taps.len() > 1),
+            order: Order::new(taps.len()),
             taps,
             routes: Vec::new(),
             entrances: Vec::new(),

@@ -12,6 +12,9 @@ use crate::viewer::door::Door;
 /// bursts does not wake it for each of them.
 const NAP: Duration = Duration::from_millis(1);
 
+/// How long the tap leaves its queues alone while a frame waits for earlier ones of other queues.
+const FRAME_NAP: Duration = Duration::from_millis(5);
+
 /// Interval at which a FIFO without reader is tried again.
 const FIFO_EVERY: Duration = Duration::from_millis(50);
 
@@ -21,6 +24,7 @@ impl Session {
     pub(super) fn wait(&mut self, before: Turn, turn: Turn) {
         let (timeout, with_queues) = match (before, turn) {
             (_, Turn::Busy | Turn::Done) => (Duration::ZERO, false),
+            (_, Turn::Waits) => (FRAME_NAP, false),
             (Turn::Busy, Turn::Idle) => (NAP, false),
             _ => (self.time_left(), true),
         };

@@ -7,10 +7,11 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
 
+use hpcap::pcapfile::Reader;
 use hpcap::{Event, Reason, Stream};
 use hpcap_e2e::daemon::{Daemon, frames};
 use hpcap_e2e::lab::Lab;
-use hpcap_e2e::network::{SEND, veth_pair};
+use hpcap_e2e::network::{CAPTURE, SEND, veth_pair};
 use hpcap_e2e::producer::Producer;
 use hpcap_e2e::recording::{files, generated};
 use hpcap_source::generator::verify;
@@ -125,6 +126,47 @@ fn killed_tap_leaves_its_slot() {
     }
     wait_until("the slots to be free", || {
         daemon.listeners("hpcap0").is_empty()
+    });
+}
+
+#[test]
+fn frames_of_two_queues_are_in_the_order_of_their_times() {
+    const EACH: usize = 50;
+    in_namespace(|| {
+        veth_pair(1500);
+        let lab = Lab::new();
+        let received = |interface| format!("af_packet:{interface},direction=in");
+        let (one, other) = (received(CAPTURE), received(SEND));
+        let mut daemon = Daemon::start(&lab, &["--ring", "4M", "--look-back", &one, &other]);
+        daemon.process.wait_for("hpcap1");
+        let ends = [SEND, CAPTURE].map(FrameSender::new);
+        for _ in 0..EACH {
+            for end in &ends {
+                end.send(&[0x88; 60]);
+            }
+        }
+        // All frames are in the rings before the tap comes, so that no frame is late.
+        for queue in ["hpcap0", "hpcap1"] {
+            wait_until("the frames to be captured", || {
+                frames(&daemon.status(queue)["ledger"], Reason::Captured) >= EACH as u64
+            });
+        }
+        let all = (2 * EACH).to_string();
+        let args = ["*", "--start", "oldest", "-w", "both.pcapng", "-c", &all];
+        let _ = run(lab.tool("hpcap-tap").args(args)).exits(0);
+        let mut reader = Reader::open(&lab.path("both.pcapng")).unwrap();
+        let mut seen = Vec::new();
+        while let Some(frame) = reader.next().unwrap() {
+            seen.push((frame.sec, frame.nsec, frame.interface));
+        }
+        assert!(
+            seen.is_sorted_by_key(|(sec, nsec, _)| (*sec, *nsec)),
+            "{seen:?}"
+        );
+        let changes = seen.windows(2).filter(|pair| pair[0].2 != pair[1].2);
+        assert!(changes.count() > 1, "{seen:?}");
+        assert_eq!(seen.len(), 2 * EACH);
+        let _ = daemon.stop();
     });
 }
 

@@ -55,6 +55,21 @@ impl<'a> Frame<'a> {
             is_sent: false,
         }
     }
+
+    /// Returns this frame with `data` as its captured bytes: a program keeps `frame.with_data(&[])` and a copy of the
+    /// bytes, and has the same frame again later.
+    #[inline]
+    #[must_use]
+    pub const fn with_data<'b>(&self, data: &'b [u8]) -> Frame<'b> {
+        Frame {
+            time: self.time,
+            len: self.len,
+            data,
+            link_type: self.link_type,
+            is_duplicate: self.is_duplicate,
+            is_sent: self.is_sent,
+        }
+    }
 }
 
 // A larger event would be copied for every frame.
