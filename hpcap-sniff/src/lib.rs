@@ -30,7 +30,7 @@ use hpcap::error::Context;
 use hpcap::filter::Filter;
 use hpcap::message::{self, Level, Messages, Stream};
 use hpcap::stream::RingStream;
-use hpcap::{Contract, Error, Kind, Queue, Result, cancellable};
+use hpcap::{Contract, Queue, Result, cancellable};
 
 use cli::Cli;
 use output::{DELAY, Output, Reader};
@@ -87,7 +87,9 @@ struct Opened {
 /// Opens the queue and attaches to it, unless a signal comes while its producer does not answer.
 fn open(cli: &Cli, stop: &AtomicBool) -> Result<Opened> {
     let asked = cli.clone();
-    let opened = cancellable::run(
+    cancellable::finish(
+        format!("attach to {}", cli.queue),
+        "the producer to answer",
         |_| stop.load(Ordering::Relaxed),
         move || {
             let queue = Queue::open(asked.queue.clone())?;
@@ -99,11 +101,7 @@ fn open(cli: &Cli, stop: &AtomicBool) -> Result<Opened> {
                 stream,
             })
         },
-    )?;
-    opened.ok_or_else(|| {
-        let why = "a signal came before the producer of the queue had answered";
-        Error::new(Kind::Timeout, "attach", why)
-    })
+    )
 }
 
 fn attach(queue: &Queue, cli: &Cli) -> Result<RingStream> {

@@ -66,8 +66,7 @@ impl fmt::Display for Pattern {
                 name,
                 queue: Some(queue),
             } => write!(f, "queue {queue} of {name}"),
-            Self::One(QueueAddress::Name(name)) => write!(f, "{name}"),
-            Self::One(QueueAddress::Path(path)) => write!(f, "{}", path.display()),
+            Self::One(address) => address.fmt(f),
         }
     }
 }

@@ -11,7 +11,7 @@ use hpcap::queue::{QueueAddress, QueueInfo};
 use hpcap::raw::FileHeader;
 use hpcap::stream::Pollable;
 use hpcap::{
-    Contract, Count, Error, Event, Frame, Kind, Ledger, Queue, Reason, Result, Start, Timestamp,
+    Contract, Count, Event, Frame, Kind, Ledger, Queue, Reason, Result, Start, Timestamp,
     cancellable,
 };
 
@@ -34,18 +34,8 @@ pub struct Counts {
     pub lost: Ledger,
 }
 
-/// Runs `work`, which waits for a producer, unless `must_cancel` returns true before the producer has answered. The
-/// error then names what was `tried`.
-pub(crate) fn answered<T: Send + 'static>(
-    tried: String,
-    must_cancel: impl Fn() -> bool,
-    work: impl FnOnce() -> Result<T> + Send + 'static,
-) -> Result<T> {
-    cancellable::run(|_| must_cancel(), work)?.ok_or_else(|| {
-        let why = "a signal came before the producer had answered";
-        Error::new(Kind::Timeout, tried, why)
-    })
-}
+/// What the tap waits for while it opens or joins a queue, for errors.
+pub(crate) const ANSWER: &str = "the producer to answer";
 
 /// A queue, to which the tap is attached while there are viewers.
 #[derive(Debug)]
@@ -189,7 +179,12 @@ impl Tap {
         let reader = match self.open_stream(&must_cancel) {
             Err(e) if e.kind() == Kind::Gone => {
                 let address = self.address.clone();
-                let queue = answered(self.tried(), &must_cancel, move || Queue::open(address))?;
+                let queue = cancellable::finish(
+                    self.tried(),
+                    ANSWER,
+                    |_| must_cancel(),
+                    move || Queue::open(address),
+                )?;
                 self.filter = Filter::new(self.filter.expression(), queue.info().link_type)?;
                 self.queue = Arc::new(queue);
                 self.open_stream(&must_cancel)?
@@ -204,7 +199,7 @@ impl Tap {
 
     fn open_stream(&self, must_cancel: impl Fn() -> bool) -> Result<Reader> {
         let (queue, window, start) = (Arc::clone(&self.queue), self.window, self.start);
-        answered(self.tried(), must_cancel, move || {
+        let attach = move || {
             if let Some(window) = &window {
                 return window::attach(&queue, window, PROGRAM);
             }
@@ -213,7 +208,8 @@ impl Tap {
                 stream: stream.open()?.pollable()?,
                 oldest: None,
             })
-        })
+        };
+        cancellable::finish(self.tried(), ANSWER, |_| must_cancel(), attach)
     }
 
     /// What attaching tries, for errors.

@@ -4,11 +4,11 @@ use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
+use hpcap::cancellable::{self, Notice};
 use hpcap::error::Context;
 use hpcap::visible::{visible, visible_json};
-use hpcap::{Error, Kind, QueueName, Result, cancellable, message};
+use hpcap::{Error, Kind, QueueName, Result, message};
 use hpcap_ipc::folder::Folder;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
@@ -26,9 +26,6 @@ use crate::socket::{self, SocketListener};
 /// Longest wait for clients and signals, in ms. After it, the daemon checks whether its sources
 /// have ended.
 const POLL_MS: u16 = 100;
-
-/// Time after which the daemon reports that a source has not begun.
-const WAITING_NOTICE: Duration = Duration::from_secs(2);
 
 /// What signals ask the daemon for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -158,10 +155,10 @@ fn start_engine(
     signals: &Signals<Request>,
 ) -> Result<Option<(Engine, Events)>> {
     let source = config.source.to_string();
-    let mut told = false;
+    let mut notice = Notice::default();
     cancellable::run(
         |waited| {
-            if waited >= WAITING_NOTICE && !std::mem::replace(&mut told, true) {
+            if notice.is_due(waited) {
                 let text = format!("waiting for {source} to begin");
                 reporter.print_message(&QueueMessage::info(name, text));
             }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use hpcap::prompt_writer::PromptWriter;
 use hpcap::queue::QueueAddress;
-use hpcap::{Error, Queue, Result};
+use hpcap::{Error, Queue, Result, cancellable};
 use hpcap_service::Signals;
 
 use super::order::Order;
@@ -14,7 +14,7 @@ use crate::plan::{Output, Plan, Target};
 use crate::report::Reporter;
 use crate::select::Pattern;
 use crate::side::{QueueSide, Side};
-use crate::tap::{Tap, answered};
+use crate::tap::{ANSWER, Tap};
 use crate::viewer::door::{CONNECTIONS_MAX, Door, Place};
 use crate::viewer::{NewSource, Profile, Viewer, standard_output};
 
@@ -181,8 +181,8 @@ pub fn install_signals() -> Result<Signals<Asked>> {
 /// Opens the queues that `pattern` means, unless a signal comes while a producer does not answer.
 fn open_queues(pattern: &Pattern, signals: &Signals<Asked>) -> Result<Vec<(QueueAddress, Queue)>> {
     let wanted = pattern.clone();
-    let must_cancel = || signals.is_requested(Asked::Stop);
-    answered(format!("open {pattern}"), must_cancel, move || {
+    let must_cancel = |_| signals.is_requested(Asked::Stop);
+    cancellable::finish(format!("open {pattern}"), ANSWER, must_cancel, move || {
         wanted.open()
     })
 }

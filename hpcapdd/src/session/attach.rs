@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use hpcap::cancellable::{self, Notice};
 use hpcap::visible::visible;
-use hpcap::{Error, Kind, Result, cancellable};
+use hpcap::{Error, Kind, Result};
 
 use crate::cli::Cli;
 use crate::report::event::{EndedBy, Event};
@@ -18,9 +19,6 @@ const LOOK: Duration = Duration::from_millis(500);
 
 /// Time between two looks at the clock and the signals while waiting for a queue.
 const TICK: Duration = Duration::from_millis(20);
-
-/// Time after which a message reports that a producer does not answer, or that a source does not begin.
-const SAY_WAITING: Duration = Duration::from_secs(2);
 
 /// Time after which a refused queue is an error, although the recorder waits for it. A device belongs to root until udev
 /// has given it to the group of hpcap, shortly after its driver has made it.
@@ -80,10 +78,7 @@ impl Attaching {
                     return Ok(Some(input));
                 }
                 Ok(None) if self.wait => return Ok(None),
-                Ok(None) => {
-                    let why = "a signal came before the first frame could";
-                    return Err(Error::new(Kind::Io, "begin to record", why));
-                }
+                Ok(None) => return Err(cancellable::interrupted("begin to record", event)),
                 Err(e) if self.wait && goes_on_waiting(&e, &mut refused) => {
                     if !std::mem::replace(&mut said, true) {
                         reporter.tell(&Event::warning(format!("waiting: {e}")));
@@ -115,10 +110,10 @@ impl Attaching {
         event: &str,
         open: impl FnOnce() -> Result<Input> + Send + 'static,
     ) -> Result<Option<Input>> {
-        let mut said = false;
+        let mut notice = Notice::default();
         cancellable::run(
             |waited| {
-                if waited >= SAY_WAITING && !std::mem::replace(&mut said, true) {
+                if notice.is_due(waited) {
                     reporter.tell(&Event::warning(format!("still waiting for {event}")));
                 }
                 reporter.service().watch(&[]);

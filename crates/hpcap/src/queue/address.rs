@@ -1,6 +1,7 @@
 //! The address of a queue: its name, or the path of its socket or device.
 
 use std::ffi::OsStr;
+use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -18,6 +19,7 @@ use crate::name::QueueName;
 /// # fn main() -> hpcap::Result<()> {
 /// let name = QueueAddress::Name(QueueName::new(0, 1));
 /// assert_eq!(QueueAddress::try_from("hpcap0:1")?, name);
+/// assert_eq!(name.to_string(), "hpcap0:1");
 /// let path = QueueAddress::try_from("/run/hpcap/hpcap0.sock")?;
 /// assert_eq!(path, QueueAddress::from(Path::new("/run/hpcap/hpcap0.sock")));
 /// assert!(QueueAddress::try_from("eth0").is_err());
@@ -30,6 +32,15 @@ pub enum QueueAddress {
     Name(QueueName),
     /// The path of a socket of `hpcapd` or of a device of the kernel module.
     Path(PathBuf),
+}
+
+impl fmt::Display for QueueAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(name) => name.fmt(f),
+            Self::Path(path) => path.display().fmt(f),
+        }
+    }
 }
 
 impl From<QueueName> for QueueAddress {
