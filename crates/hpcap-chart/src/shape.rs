@@ -9,7 +9,7 @@ pub enum Role {
     Text,
     /// Text beside the point, such as numbers of an axis.
     Label,
-    /// Lines that lead the eye from an axis.
+    /// Grid lines, which lead the eye from a mark of an axis to the curve.
     Grid,
     /// Time without data.
     NoData,

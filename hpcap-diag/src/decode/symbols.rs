@@ -78,7 +78,7 @@ struct Function {
 /// A line of source code.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceLine {
-    /// The file, as the compiler saw it.
+    /// The path of the file as the compiler recorded it.
     pub file: String,
     /// The number of the line.
     pub line: u32,

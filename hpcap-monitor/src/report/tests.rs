@@ -69,7 +69,7 @@ fn an_hour() -> Vec<Sample> {
 }
 
 #[test]
-fn report_is_exact() {
+fn report_counts_less_than_a_frame_a_second() {
     let dir = tempfile::tempdir().unwrap();
     // Fewer than one frame a second, which rates of whole frames cannot tell.
     let frames = |n: u32| u64::from(n / 3);

@@ -206,7 +206,7 @@ impl Screen {
         self.user = None;
     }
 
-    /// Stops to take what the program writes, as a terminal does after Ctrl-S.
+    /// Stops taking what the program writes, as a terminal does after Ctrl-S.
     pub fn stop_reading(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         if let Some(reader) = self.reader.take() {
