@@ -311,15 +311,7 @@ impl Listener {
     pub fn resync(&mut self, start: Start) -> Result<Ledger> {
         const TRIED: &str = "resynchronise";
         self.check_killed(TRIED)?;
-        // A fast producer can overtake the newest block between two attempts, so several are made.
-        // The start of a file can be far away; the caller waits for it.
-        let looks = if start == Start::File { 1 } else { 1000 };
-        let found = (0..looks).find_map(|look| {
-            if look > 0 {
-                std::thread::yield_now();
-            }
-            self.find_start(start)
-        });
+        let found = self.find_start_beside_producer(start);
         let Some(entry) = found else {
             if self.is_killed() {
                 self.killed(TRIED)?;
@@ -338,6 +330,22 @@ impl Listener {
         self.position = entry.first_off;
         self.release();
         Ok(missed)
+    }
+
+    /// Finds a start as [`Listener::find_start`] does. A fast producer can overtake the newest block while it is looked
+    /// up, so there are several attempts, as long as the producer goes on: another look at an unchanged ring finds nothing
+    /// new. The start of a file can be far away; the caller waits for it.
+    fn find_start_beside_producer(&self, start: Start) -> Option<hpcap_block> {
+        let mut attempts = if start == Start::File { 1 } else { 1000 };
+        loop {
+            let before = (self.page.oldest(), self.page.published());
+            let found = self.find_start(start);
+            attempts -= 1;
+            let unchanged = before == (self.page.oldest(), self.page.published());
+            if found.is_some() || attempts == 0 || unchanged {
+                return found;
+            }
+        }
     }
 
     /// Finds a block at or after the listener's position that is completely in the ring.
