@@ -23,7 +23,12 @@ fn main() {
     }
     #[cfg(feature = "core")]
     cc::Build::new()
-        .files(["src/c/advrx.c", "src/c/ring.c", "src/c/stages.c"])
+        .files([
+            "src/c/advrx.c",
+            "src/c/ring.c",
+            "src/c/spread.c",
+            "src/c/stages.c",
+        ])
         .includes(&includes)
         .opt_level(3)
         .flag("-std=gnu11")

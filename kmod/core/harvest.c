@@ -3,10 +3,10 @@
  * Takes batches of frames out of the NIC, sends them through the pipeline into the ring, and adds
  * the NIC's own losses to the ledger.
  *
- * The poll thread reads the clock once for each batch, and all frames of the batch get that time.
- * A frame arrived after the previous harvest, so its time is late by at most the pause between two
- * harvests: a few microseconds under load, and 100 us on an idle link (poll.c). The time stamps of
- * a NIC that has them are more precise.
+ * The poll thread reads the clock once for each batch. A frame arrived after the previous harvest,
+ * and spread.h divides the time between the two harvests among the frames. So a time is wrong by
+ * less than the pause between two harvests: a few microseconds under load, and 100 us on an idle
+ * link (poll.c). A driver that knows the time of each frame says so (own_times).
  *
  * Debug messages: `file harvest.c +p` in /proc/dynamic_debug/control.
  */
@@ -19,6 +19,7 @@
 #include "ring_frame.h"
 #include "rxq.h"
 #include "service.h"
+#include "spread.h"
 #include "trace.h"
 
 bool hpcap_rxq_holds(const struct hpcap_rxq *rxq)
@@ -52,10 +53,13 @@ u32 hpcap_rxq_harvest(struct hpcap_rxq *rxq, ktime_t clock)
 {
 	struct timespec64 now = ktime_to_timespec64(ktime_mono_to_real(clock));
 	struct hpcap_batch *batch = rxq->batch;
+	u64 clock_ns = ktime_to_ns(clock), before_ns = rxq->harvested_ns;
 	u32 n;
 
-	if (!rxq->rx)
+	if (!rxq->rx) {
+		rxq->harvested_ns = 0;
 		return 0;
+	}
 	if (rxq->unreleased) {
 		/* The held frames have passed the filters already, and must not pass them twice. */
 		hpcap_rxq_push(rxq);
@@ -64,6 +68,9 @@ u32 hpcap_rxq_harvest(struct hpcap_rxq *rxq, ktime_t clock)
 	batch->errors.frames = 0;
 	batch->errors.bytes = 0;
 	n = rxq->adapter->ops->harvest(rxq->rx, batch, rxq->burst, &now);
+	if (!rxq->adapter->ops->own_times && before_ns)
+		hpcap_spread(batch->frames, n, clock_ns - before_ns);
+	rxq->harvested_ns = clock_ns;
 	if (!n && !batch->errors.frames)
 		return 0;
 	trace_hpcap_harvest(rxq, n, batch->errors.frames);

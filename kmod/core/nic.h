@@ -35,6 +35,8 @@ struct hpcap_nic_counters {
  * struct hpcap_nic_ops - what hpcap calls to receive from a NIC
  * @owner: module of the driver
  * @clock_source: which clock stamps the frames: "kernel" or "nic"
+ * @own_times: @harvest knows when each frame arrived. Otherwise it gives all frames the time @now,
+ *	and hpcap spreads their times over the time since the harvest before (spread.h).
  * @harvest: fills an empty batch with up to n (at most HPCAP_BATCH) frames that wait in the NIC,
  *	oldest first, and returns their number. The bytes of the frames stay in place until
  *	@release. @now is the time for frames that the NIC did not stamp.
@@ -51,6 +53,7 @@ struct hpcap_nic_counters {
 struct hpcap_nic_ops {
 	struct module *owner;
 	const char *clock_source;
+	bool own_times;
 	u32 (*harvest)(void *rx, struct hpcap_batch *batch, u32 n,
 		       const struct timespec64 *now);
 	void (*release)(void *rx, u32 n);

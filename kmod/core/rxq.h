@@ -79,6 +79,7 @@ struct hpcap_rxq {
 	u64 file_off;		/* start of the file for which `changed` was last woken */
 	u64 gaps;		/* gaps that the tracepoint has reported */
 	u64 looked_ns;		/* clock of the last look into the NIC; 0: the interface was down */
+	u64 harvested_ns;	/* clock of the last call of `harvest`; 0: the interface was down */
 	u64 changed_ns;		/* clock when a change was last made (change.c) */
 	u64 bound_ns;		/* clock when the thread last looked where it may run (poll.c) */
 

@@ -251,6 +251,7 @@ static void hpcap_tap_counters(void *rx, struct hpcap_nic_counters *counters)
 const struct hpcap_nic_ops hpcap_tap_ops = {
 	.owner = THIS_MODULE,
 	.clock_source = "kernel",
+	.own_times = true,
 	.harvest = hpcap_tap_harvest,
 	.release = hpcap_tap_release,
 	.counters = hpcap_tap_counters,

@@ -137,6 +137,8 @@ static void hpcap_test_counters(void *rx, struct hpcap_nic_counters *counters)
 static const struct hpcap_nic_ops hpcap_test_ops = {
 	.owner = THIS_MODULE,
 	.clock_source = "kernel",
+	/* The time of the harvest, which the frame has in its bytes, too. */
+	.own_times = true,
 	.harvest = hpcap_test_harvest,
 	.release = hpcap_test_release,
 	.counters = hpcap_test_counters,

@@ -8,6 +8,7 @@
 //! | `ring` | the producer, `kmod/core/ring.h` (feature `core`) |
 //! | `dedup` | the duplicate filter, `kmod/core/dedup.h` (feature `core`) |
 //! | `pipeline` | the stages of a batch before the ring, `kmod/core/pipeline.h` (feature `core`) |
+//! | `spread` | the times of frames that no clock has stamped, `kmod/core/spread.h` (feature `core`) |
 //! | `advrx` | harvests descriptors of an 82599, `kmod/core/advrx.h` (feature `core`) |
 //!
 //! All functions of C are declared in this crate and in no other. Its types wrap them so that a
@@ -32,6 +33,8 @@ pub mod ioctl;
 pub mod pipeline;
 #[cfg(feature = "core")]
 pub mod ring;
+#[cfg(feature = "core")]
+pub mod spread;
 
 pub use count::Count;
 pub use frame::{BATCH, Frame};

@@ -5,6 +5,7 @@
  * time includes that.
  */
 #include <advrx.h>
+#include <spread.h>
 
 #include "../bench.h"
 
@@ -29,7 +30,7 @@ u64 hpcap_bench_advrx_ring(struct hpcap_advrx *rx, struct hpcap_ring *r, u64 fra
 			   u32 len)
 {
 	static __thread struct hpcap_batch b;
-	u64 left = frames, bytes = 0;
+	u64 left = frames, bytes = 0, before = 0;
 
 	while (left) {
 		u32 i, n = left < batch ? (u32)left : batch;
@@ -37,6 +38,9 @@ u64 hpcap_bench_advrx_ring(struct hpcap_advrx *rx, struct hpcap_ring *r, u64 fra
 
 		write_back(rx, rx->head, n, len);
 		n = hpcap_advrx_harvest(rx, &b, n, now / HPCAP_NS_PER_S, now % HPCAP_NS_PER_S);
+		if (before)
+			hpcap_spread(b.frames, n, now - before);
+		before = now;
 		for (i = 0; i < n; i++)
 			if (hpcap_ring_push(r, &b.frames[i]))
 				return frames - left + i;
