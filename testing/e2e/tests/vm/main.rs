@@ -20,6 +20,7 @@
 //! | `lifecycle` | up, down, load, unload, link flaps, removal, leaks |
 //! | `ports` | several NICs, standard mode beside hpcap mode, transmission |
 //! | `listeners` | the tests of `hpcapd`'s listeners, on the module; hostile slots |
+//! | `streams` | `rxtxcpu` with processors that come and go, and with a NIC that spreads flows over queues |
 //! | `times` | times of frames that several processors receive |
 //! | `fuzz` | random system calls on the device nodes |
 //! | `undisturbed` | locks that poll threads take while others read and change everything, and threads of a crowd that they wake: none |
@@ -54,5 +55,6 @@ mod offloads;
 mod ports;
 mod rings;
 mod settings;
+mod streams;
 mod times;
 mod undisturbed;
