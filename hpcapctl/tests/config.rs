@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod printed;
+
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -32,13 +34,10 @@ fn run(dir: &Path, args: &[&str]) -> (i32, String, String) {
     (code, text(output.stdout), text(output.stderr))
 }
 
-/// Compares a text with the snapshot `name`. Folders of tests and the interfaces of this machine do not count.
+/// Compares a text with the snapshot `name`. The place of an error in a proposal does not count.
 #[track_caller]
 fn assert_printed(name: &str, text: &str) {
-    let text = text.replace(&std::env::temp_dir().display().to_string(), "/tmp");
-    let mut settings = insta::Settings::clone_current();
-    settings.add_filter(r"/tmp/\.tmp\w+", "[FOLDER]");
-    settings.add_filter("there are lo.*", "there are [INTERFACES]");
+    let mut settings = printed::settings();
     settings.add_filter(r"the proposal:\d+:\d+", "the proposal:[PLACE]");
     let _filters = settings.bind_to_scope();
     insta::assert_snapshot!(name, text);

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod printed;
+
 use std::process::Command;
 
 use testkit::network::{FrameSender, create_veth_pair, in_namespace, ip};
@@ -95,9 +97,7 @@ fn mirrors_that_would_circulate_are_refused() {
         insta::assert_snapshot!("circulating", text);
         let (code, text) = run(&["add", "port", "nothing"]);
         assert_eq!(code, 1);
-        let mut settings = insta::Settings::clone_current();
-        settings.add_filter("there are lo.*", "there are [INTERFACES]");
-        let _filters = settings.bind_to_scope();
+        let _filters = printed::settings().bind_to_scope();
         insta::assert_snapshot!("no_interface", text);
     });
 }

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod printed;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -54,14 +56,11 @@ fn write_config(dir: &Path, text: &str) -> String {
     path.display().to_string()
 }
 
-/// Compares a text with the snapshot `name`. Folders of tests, the interfaces of this machine, and a feature that
-/// a veth has with some kernels only do not count.
+/// Compares a text with the snapshot `name`. The folder of the programs, and a feature that a veth has with some kernels
+/// only, do not count.
 #[track_caller]
 fn assert_printed(name: &str, text: &str) {
-    let text = text.replace(&std::env::temp_dir().display().to_string(), "/tmp");
-    let mut settings = insta::Settings::clone_current();
-    settings.add_filter(r"/tmp/\.tmp\w+", "[FOLDER]");
-    settings.add_filter("there are lo.*", "there are [INTERFACES]");
+    let mut settings = printed::settings();
     settings.add_filter(r"/\S+/hpcap-monitor", "[BIN]/hpcap-monitor");
     settings.add_filter(r"(?m)^.*\bset gro of .*\n", "");
     let _filters = settings.bind_to_scope();
