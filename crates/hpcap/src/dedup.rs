@@ -1,4 +1,19 @@
 //! Settings of the duplicate filter, as `hpcapd --dedup` takes them and a queue reports them.
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use hpcap::dedup::{Action, DedupSettings};
+//!
+//! let settings: DedupSettings = "age=500ms,ignore=ttl,action=mark".parse()?;
+//! assert_eq!(settings.age, Duration::from_millis(500));
+//! assert_eq!(settings.action, Action::Mark);
+//! assert_eq!(
+//!     settings.to_string(),
+//!     "window=32768,bytes=auto,age=500ms,ignore=ttl,action=mark"
+//! );
+//! # Ok::<(), hpcap::Error>(())
+//! ```
 
 use std::fmt;
 use std::str::FromStr;

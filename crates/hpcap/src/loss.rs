@@ -1,5 +1,26 @@
 //! Reports lost frames: when a loss begins, every ten seconds while it continues, and when it has
 //! ended.
+//!
+//! ```
+//! use std::time::{Duration, Instant};
+//!
+//! use hpcap::loss::{LossWatch, Phase};
+//! use hpcap::{Count, Ledger, Reason};
+//!
+//! let start = Instant::now();
+//! let mut ledger = Ledger::default();
+//! let mut watch = LossWatch::new(ledger, start);
+//!
+//! // A program reads the ledger of its queue about once a second.
+//! ledger[Reason::Captured] = Count::new(900, 54_000);
+//! ledger[Reason::NicMissed] = Count::new(100, 0);
+//! let told = watch.look(&ledger, start + Duration::from_secs(1), Vec::new);
+//! assert_eq!(told[0].phase, Phase::Begins);
+//! assert_eq!((told[0].frames, told[0].share), (100, 0.1));
+//!
+//! let told = watch.look(&ledger, start + Duration::from_secs(5), Vec::new);
+//! assert_eq!(told[0].phase, Phase::Ended);
+//! ```
 
 use std::fmt;
 use std::time::{Duration, Instant};

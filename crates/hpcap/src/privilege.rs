@@ -1,4 +1,9 @@
 //! Advice on the privileges for capturing without root, the same in all programs.
+//!
+//! ```
+//! let advice = hpcap::privilege::packet_socket_advice("my-capture");
+//! assert!(advice.contains("setcap cap_net_raw+ep /usr/local/bin/my-capture"));
+//! ```
 
 /// Returns advice for a user whose `program` lacks the capability for packet sockets.
 ///

@@ -5,6 +5,21 @@
 //! settings of its duplicate filter ([`DedupReport`]). [`Rates`] are the difference of two readings
 //! of a ledger. Every type implements `Serialize`; [`json_line`] writes it as one line of JSON, and
 //! `Display` writes it for people.
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use hpcap::report::{Rates, json_line};
+//! use hpcap::{Count, Ledger, Reason};
+//!
+//! let before = Ledger::default();
+//! let mut now = before;
+//! now[Reason::Captured] = Count::new(2000, 120_000);
+//! let rates = Rates::between(&before, &now, Duration::from_secs(2));
+//! assert_eq!(rates.captured.frames_per_second, 1000.0);
+//! assert!(json_line(&rates)?.starts_with("{\"seconds\":2.0,"));
+//! # Ok::<(), hpcap::Error>(())
+//! ```
 
 mod dedup;
 mod rates;
