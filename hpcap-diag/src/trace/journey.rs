@@ -9,7 +9,7 @@ use super::event::{Event, Point};
 
 /// Most frames that are on their way at a time.
 const OPEN_MAX: usize = 1 << 16;
-/// Most steps of a journey: a frame in a loop of virtual interfaces never ends.
+/// Most steps of a journey before its end: a frame in a loop of virtual interfaces never ends.
 const STEPS_MAX: usize = 32;
 /// A frame that nothing has happened to for this long has left without a word, if its room is needed.
 const FORGOTTEN_NS: u64 = 1_000_000_000;
@@ -110,7 +110,8 @@ impl Journey {
     }
 
     fn push(&mut self, taken: Taken) {
-        if self.steps.len() < STEPS_MAX {
+        let is_end = matches!(taken.step, Step::Freed | Step::Dropped);
+        if is_end || self.steps.len() < STEPS_MAX {
             self.steps.push(taken);
         }
     }
@@ -299,3 +300,6 @@ fn add_softirq(journey: &mut Journey, cpu: &Cpu, event: &Event) {
         });
     }
 }
+
+#[cfg(test)]
+mod tests;
