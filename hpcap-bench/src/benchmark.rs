@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use hpcap::Result;
 
 use crate::report::Report;
-use crate::{capture, disk, files, memory, reader, ring, sniff};
+use crate::{capture, disk, files, memory, reader, ring, sniff, tap};
 
 /// A benchmark with its settings.
 #[derive(Debug, Clone)]
@@ -25,6 +25,8 @@ pub enum Benchmark {
     Capture(capture::Settings),
     /// Printing the frames of an interface, compared with other programs.
     Sniff(sniff::Settings),
+    /// The cost of live taps for the producer.
+    Tap(tap::Settings),
 }
 
 impl Benchmark {
@@ -39,6 +41,7 @@ impl Benchmark {
             Self::Memory(_) => "memory",
             Self::Capture(_) => "capture",
             Self::Sniff(_) => "sniffers",
+            Self::Tap(_) => "taps",
         }
     }
 
@@ -61,6 +64,7 @@ impl Benchmark {
             Self::Memory(dir) => memory::memory(dir, report),
             Self::Capture(settings) => capture::capture(settings, report),
             Self::Sniff(settings) => sniff::sniff(settings, report),
+            Self::Tap(settings) => tap::tap(settings, report),
         }
     }
 }

@@ -15,6 +15,7 @@
 //! | [`files`] | the speed of the converter, compared with cp, and of the checker |
 //! | [`memory`] | the resident memory of the recorder, the converter and the checker |
 //! | [`capture`] | captures of an interface, compared with tcpdump, dumpcap and netsniff-ng |
+//! | [`tap`] | what live taps cost the producer |
 //! | [`sniff`] | what hpcap-sniff, a copying sniffer and tcpdump print and miss |
 //! | [`instructions`] | instructions per frame of the loops that every frame passes, and their growth |
 //! | [`limits`] | the theory for a link: the time, the cycles and the disk that its rate leaves for a frame |
@@ -40,5 +41,6 @@ pub mod ring;
 pub mod run;
 pub mod send;
 pub mod sniff;
+pub mod tap;
 pub mod verify;
 pub mod workspace;

@@ -90,6 +90,7 @@ fn help_of_all_commands() {
         "memory",
         "capture",
         "sniff",
+        "tap",
     ] {
         insta::assert_snapshot!(format!("help_{command}"), printed(&[command, "--help"]));
     }

@@ -156,5 +156,9 @@ fn once(tool: Tool, spec: &str, workspace: &Workspace) -> Result<Outcome> {
     running.wait()?;
     let captured = tool.stored(&out)?;
     workspace.remove("capture");
+    for file in tool.files(&out) {
+        // Only a program that writes several files has left any.
+        let _ = std::fs::remove_file(file);
+    }
     Ok(offer.outcome(captured))
 }

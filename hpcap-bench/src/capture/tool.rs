@@ -1,6 +1,6 @@
 //! The capturing programs: how to start them, and how to count the frames that they have stored.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::AtomicBool;
 
@@ -19,6 +19,8 @@ pub enum Tool {
     Hpcapdd,
     /// hpcapdd, through AF_XDP.
     HpcapddAfXdp,
+    /// rxtxcpu, with a file for each CPU.
+    Rxtxcpu,
     /// tcpdump.
     Tcpdump,
     /// dumpcap, of Wireshark.
@@ -28,9 +30,10 @@ pub enum Tool {
 }
 
 impl Tool {
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 6] = [
         Self::Hpcapdd,
         Self::HpcapddAfXdp,
+        Self::Rxtxcpu,
         Self::Tcpdump,
         Self::Dumpcap,
         Self::NetsniffNg,
@@ -42,6 +45,7 @@ impl Tool {
         match self {
             Self::Hpcapdd => "hpcapdd",
             Self::HpcapddAfXdp => "hpcapdd, af_xdp",
+            Self::Rxtxcpu => "rxtxcpu",
             Self::Tcpdump => "tcpdump",
             Self::Dumpcap => "dumpcap",
             Self::NetsniffNg => "netsniff-ng",
@@ -51,7 +55,7 @@ impl Tool {
     /// Returns whether the program is installed, and can capture `interface` in its way.
     pub(crate) fn can_capture(self, interface: &str) -> bool {
         match self {
-            Self::Hpcapdd => true,
+            Self::Hpcapdd | Self::Rxtxcpu => true,
             Self::HpcapddAfXdp => {
                 let source = format!("af_xdp:{interface}").parse::<SourceSpec>();
                 source.and_then(|source| source.open()).is_ok()
@@ -77,6 +81,7 @@ impl Tool {
     pub(crate) fn command(self, interface: &str, out: &Path) -> Command {
         let mut command = match self {
             Self::Hpcapdd | Self::HpcapddAfXdp => Command::new(own("hpcapdd")),
+            Self::Rxtxcpu => Command::new(own("rxtxcpu")),
             _ => Command::new(self.name()),
         };
         match self {
@@ -87,6 +92,9 @@ impl Tool {
             Self::HpcapddAfXdp => {
                 command.args(["--quiet", "--source"]);
                 command.arg(format!("af_xdp:{interface},frames=32768"));
+            }
+            Self::Rxtxcpu => {
+                command.args(["--direction", "rx", "--ring", "64M", interface, "-w"]);
             }
             // As root, tcpdump would change to a user who must not write to this folder.
             Self::Tcpdump => {
@@ -116,13 +124,24 @@ impl Tool {
             Self::Hpcapdd | Self::HpcapddAfXdp => {
                 files_below(out, ".raw.part").is_ok_and(|files| !files.is_empty())
             }
-            _ => out.exists(),
+            _ => self.files(out).iter().any(|file| file.exists()),
         }
+    }
+
+    /// Returns the files that the program writes if it is told to write `out`.
+    pub(crate) fn files(self, out: &Path) -> Vec<PathBuf> {
+        if self != Self::Rxtxcpu {
+            return vec![out.to_path_buf()];
+        }
+        let cpus = std::thread::available_parallelism().map_or(1, usize::from);
+        let file = |cpu| PathBuf::from(format!("{}-{cpu}", out.display()));
+        (0..cpus).map(file).collect()
     }
 
     /// Counts the generated frames that the program has stored whole and correct.
     pub(crate) fn stored(self, out: &Path) -> Result<u64> {
-        self.verify(out).map(|found| found.verified)
+        let verified = |file: &PathBuf| self.verify(file).map(|found| found.verified);
+        self.files(out).iter().map(verified).sum()
     }
 
     /// Verifies the frames that the program has stored.
@@ -176,7 +195,7 @@ fn printed_losses(tool: Tool, printed: &str) -> Option<u64> {
             dropped.parse().ok()
         }
         Tool::NetsniffNg => before(line, " packets failed filter (out of space)"),
-        Tool::Hpcapdd | Tool::HpcapddAfXdp => None,
+        Tool::Hpcapdd | Tool::HpcapddAfXdp | Tool::Rxtxcpu => None,
     })
 }
 

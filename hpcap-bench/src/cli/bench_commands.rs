@@ -1,5 +1,5 @@
-//! The benchmarks as commands: `ring`, `reader`, `disk`, `files`, `memory`, `capture` and
-//! `sniff`, and `all` of them but the last.
+//! The benchmarks as commands: `ring`, `reader`, `disk`, `files`, `memory`, `capture`, `sniff` and
+//! `tap`, and `all` of them but the last two.
 
 use std::path::PathBuf;
 
@@ -10,7 +10,7 @@ use hpcap::{Kind, Result};
 use super::Output;
 use crate::benchmark::Benchmark;
 use crate::report::{Report, Row};
-use crate::{capture, disk, files, process, reader, ring, sniff};
+use crate::{capture, disk, files, process, reader, ring, sniff, tap};
 
 /// A command that measures.
 #[derive(Debug, Subcommand)]
@@ -39,6 +39,11 @@ pub(crate) enum BenchCommand {
     ///
     /// The report says how many of the sent frames each program has printed, for each size and rate.
     Sniff(Measured<SniffArgs>),
+    /// Measure what live taps cost the producer of a ring
+    ///
+    /// A tap whose filter matches nothing is compared with no tap, and a producer beside a recorder
+    /// with one beside which taps are attached and killed all the time.
+    Tap(Measured<TapArgs>),
 }
 
 /// The settings of a benchmark, and how its results are printed.
@@ -144,6 +149,22 @@ pub(crate) struct SniffArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct TapArgs {
+    /// Folder for sockets and outputs
+    #[arg(long, default_value = "/dev/shm")]
+    dir: PathBuf,
+    /// Seconds of each measurement
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    seconds: u32,
+    /// Number of runs
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    runs: usize,
+    /// Number of taps that are attached and killed in all runs together
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    taps: usize,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct AllArgs {
     /// Folder on the disk that is measured
     #[arg(long, default_value = ".")]
@@ -218,6 +239,17 @@ impl SniffArgs {
     }
 }
 
+impl TapArgs {
+    fn benchmark(&self) -> Benchmark {
+        Benchmark::Tap(tap::Settings {
+            dir: self.dir.clone(),
+            seconds: self.seconds,
+            runs: self.runs,
+            taps: self.taps,
+        })
+    }
+}
+
 impl AllArgs {
     fn benchmarks(&self) -> Vec<Benchmark> {
         vec![
@@ -255,6 +287,7 @@ impl BenchCommand {
             Self::Memory(one) => (vec![Benchmark::Memory(one.args.dir.clone())], one.output),
             Self::Capture(one) => (vec![one.args.benchmark()], one.output),
             Self::Sniff(one) => (vec![one.args.benchmark()], one.output),
+            Self::Tap(one) => (vec![one.args.benchmark()], one.output),
         };
         process::catch_interrupts();
         let mut report = Report::new();
