@@ -82,7 +82,8 @@ make_deb() {
 	cp kmod/udev/70-hpcap.rules "$tree/debian/hpcap.udev"
 	# The rule has its number from dh_installudev, and Debian's zsh looks in a folder of its own.
 	rm -r "$work/tree/etc"
-	# debian/copyright has the licences.
+	# debian/copyright has the licences, and names the file with those of the libraries.
+	mv "$work/tree/usr/share/doc/hpcap/LICENSES/libraries.txt" "$work/tree/usr/share/doc/hpcap/"
 	rm -r "$work/tree/usr/share/doc/hpcap/LICENSES"
 	mv "$work/tree/usr/share/zsh/site-functions" "$work/tree/usr/share/zsh/vendor-completions"
 	# The folder in which Debian's sos looks for plugins.

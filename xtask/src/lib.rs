@@ -5,11 +5,13 @@
 //! | [`page`], [`completions`] | man pages and shell completions, made from the command lines of the programs, so that they name exactly the options that the programs have |
 //! | [`demo`] | the demonstration of `make run` |
 //! | [`documents`] | comparison of the documents with the command lines of the programs |
+//! | [`licences`] | the libraries in the programs, and their licences |
 //! | [`lint`] | checks of what no compiler checks |
 
 pub mod completions;
 pub mod demo;
 pub mod documents;
+pub mod licences;
 pub mod lint;
 pub mod page;
 

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use xtask::demo::{self, Verdict};
-use xtask::{completions, documents, lint, page};
+use xtask::{completions, documents, licences, lint, page};
 
 /// Tasks of the developers of hpcap.
 #[derive(Debug, Parser)]
@@ -31,6 +31,8 @@ enum Task {
     Demo(DemoArgs),
     /// Compare the documents of the programs with their command lines
     CheckDocs,
+    /// Write LICENSES/libraries.txt: the libraries in the programs, and their licences
+    Licences,
     /// Check shell scripts, white space, paths, and what the documents name
     LintText,
 }
@@ -68,12 +70,17 @@ fn main() -> ExitCode {
             documents::compare_all(Path::new(".")),
             "the documents name the options that the programs have",
         ),
+        Task::Licences => report_written(write_licences(Path::new(".")), Path::new("LICENSES")),
         Task::LintText => report_complaints(
             "lint-text",
             lint::check(Path::new(".")),
             "scripts and documents are clean",
         ),
     }
+}
+
+fn write_licences(root: &Path) -> std::io::Result<()> {
+    std::fs::write(root.join(licences::FILE), licences::list(root)?)
 }
 
 fn report_written(written: std::io::Result<()>, dir: &Path) -> ExitCode {
