@@ -3,8 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::fs;
-use std::net::UdpSocket;
-use std::time::Duration;
 
 use hpcap_e2e::lab::Lab;
 use serde_json::Value;
@@ -14,8 +12,7 @@ use testkit::process::{Process, events, run};
 use testkit::wait::wait_until;
 use testkit::{is_root_or_skips, skip};
 
-/// The port of a program that receives, and one of none.
-const OPEN: u16 = 4242;
+/// A port that no program has.
 const CLOSED: u16 = 4243;
 
 /// Whether this kernel lets a process trace; skips the test otherwise.
@@ -56,6 +53,19 @@ fn frame(port: u16) -> Vec<u8> {
     // The kernel does not check a datagram without a checksum.
     packet[26..28].fill(0);
     let mut frame = ethernet(0x0800, &packet);
+    frame[..6].copy_from_slice(&[2, 0, 0, 0, 0, 1]);
+    frame
+}
+
+/// A frame that asks for the hardware address of another machine (ARP). The kernel frees it in the softirq that receives
+/// it, with a record. A datagram for a program would do less well: since Linux 6.18, whether the kernel reports its end
+/// depends on the CPU that the program runs on.
+fn question() -> Vec<u8> {
+    let mut arp = vec![0, 1, 8, 0, 6, 4, 0, 1];
+    arp.extend([2, 0, 0, 0, 0, 2, 198, 51, 100, 2]);
+    arp.extend([0, 0, 0, 0, 0, 0, 203, 0, 113, 7]);
+    arp.resize(46, 0);
+    let mut frame = ethernet(0x0806, &arp);
     frame[..6].copy_from_slice(&[2, 0, 0, 0, 0, 1]);
     frame
 }
@@ -110,18 +120,12 @@ fn journey_of_a_frame_has_its_steps_in_order() {
     }
     in_namespace(move || {
         veth("trsnd0", "trrcv0");
-        let program = UdpSocket::bind(("198.51.100.1", OPEN)).unwrap();
-        program
-            .set_read_timeout(Some(Duration::from_millis(500)))
-            .unwrap();
         // On a machine that is busy with other frames, records are lost, and steps with them.
         wait_until("a trace loses no record", || {
             let mut trace = start(&lab, "trrcv0", &["--frames", "3", "--buffer", "4M"]);
             let sender = FrameSender::visible("trsnd0");
-            let mut buffer = [0; 100];
             wait_until("three journeys are seen", || {
-                sender.send(&frame(OPEN));
-                let _ = program.recv(&mut buffer);
+                sender.send(&question());
                 !trace.is_running()
             });
             let done = trace.wait().exits(0);
@@ -132,7 +136,6 @@ fn journey_of_a_frame_has_its_steps_in_order() {
                 .filter(|event| event["event"] == "frame")
                 .collect();
             assert_eq!(frames.len(), 3, "{}", done.out);
-            // Often the kernel has no tracepoint where a program gets a small datagram: what frees it afterwards is the last step.
             for frame in &frames {
                 let steps = steps(frame);
                 let place = |wanted: &str| steps.iter().position(|step| *step == wanted);
@@ -166,12 +169,9 @@ fn journey_of_a_frame_has_its_steps_in_order() {
                 "{all}"
             );
             let count = |latency: &str| times[latency]["count"].as_u64().unwrap_or(0);
-            for latency in ["backlog", "softirq_to_received"] {
+            for latency in ["backlog", "softirq_to_received", "received_to_freed"] {
                 assert!(count(latency) >= 3, "{latency}: {all}");
             }
-            // Only some ways of copying a datagram have a tracepoint, and a journey that had it counts there.
-            let ends = count("received_to_copied") + count("received_to_freed");
-            assert!(ends >= 3, "{all}");
             true
         });
     });
