@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
 #
-# Makes the disk image of a Debian 12 with systemd, udev, DKMS, and the newest kernel 6.1 with its headers, for
-# `vmlab run --system`. The packages come from the mirror of the host's own apt. Making one takes some minutes and root (for
-# chroot); the image is kept in target/debian-image, under the hash of this script.
+# Makes the disk image of a Debian 12 with systemd, udev, DKMS, and a kernel 6.1 with its headers, for
+# `vmlab run --system`, and downloads the packages of a kernel 6.12 that such a system can be upgraded to. Both kernels have
+# the versions of scripts/kernels.sh, for which the package hpcap-dkms has patched drivers. The packages come from the mirror
+# of the host's own apt. Making an image takes some minutes and root (for chroot); the image is kept in
+# target/debian-image, under the hash of this script and of the kernels' releases.
 #
 #   scripts/debian-image.sh          makes the image if it is missing, and prints its folder
 #   scripts/debian-image.sh path     prints the folder; fails when the image is missing
@@ -15,6 +17,7 @@
 #   initrd      its initial file system
 #   release     its release, as printed by uname -r
 #   packages    names and versions of all packages
+#   upgrade/    the packages that are installed with a kernel 6.12 and its headers
 #   times       how many seconds each part took
 #
 # When the machine starts, the unit lab.service mounts the host's file system at /host, and runs the program of the
@@ -28,14 +31,27 @@ readonly DISK_SIZE=6G
 
 # What the packages hpcap and hpcap-dkms depend on is there before, because the machine has no network.
 readonly PACKAGES=(systemd-sysv udev kmod dbus iproute2 ethtool procps pciutils initramfs-tools zstd
-	linux-image-amd64 linux-headers-amd64 dkms gcc make patch rsync xz-utils libc6-dev openssl libpcap0.8 ca-certificates)
+	dkms gcc make patch rsync xz-utils libc6-dev openssl libpcap0.8 ca-certificates)
 
 die() {
 	echo "debian-image: $1" >&2
 	exit "${2:-1}"
 }
 
-folder=$IMAGES/$(sha256sum "${BASH_SOURCE[0]}" | cut -c1-16)
+# Prints the release of a kernel that was fetched.
+release_of() {
+	cat "$(scripts/kernels.sh path "$1")/release"
+}
+
+scripts/kernels.sh fetch all >&2
+release=$(release_of 6.1)
+next_release=$(release_of 6.12)
+readonly release next_release
+
+folder=$IMAGES/$({
+	cat "${BASH_SOURCE[0]}"
+	echo "$release $next_release"
+} | sha256sum | cut -c1-16)
 case ${1:-make} in
 path)
 	[ -e "$folder/times" ] || die "the image is missing: scripts/debian-image.sh"
@@ -53,7 +69,8 @@ part() {
 	echo "debian-image: $name" >&2
 	"$@" >>"$work/log" 2>&1 || {
 		tail -20 "$work/log" >&2
-		die "$name failed: see above"
+		die "$name failed: see above
+  If the mirror has replaced a kernel: scripts/kernels.sh update all"
 	}
 	printf '%s %s\n' "$((SECONDS - started))" "$name" >>"$work/times"
 }
@@ -100,9 +117,22 @@ configure() {
 }
 
 install_packages() {
-	in_root apt-get -qq update
-	in_root apt-get -qq -y -o Dpkg::Options::=--force-confold --no-install-recommends install "${PACKAGES[@]}"
-	in_root apt-get clean
+	in_root apt-get -qq update &&
+		in_root apt-get -qq -y -o Dpkg::Options::=--force-confold --no-install-recommends install "${PACKAGES[@]}" \
+			"linux-image-$release" "linux-headers-$release" &&
+		in_root apt-get clean
+}
+
+# Downloads what an upgrade to the next kernel installs, because the machine has no network.
+download_upgrade() {
+	mkdir -p "$root/upgrade/partial" "$fresh/upgrade"
+	in_root apt-get -qq -y --no-install-recommends --download-only -o Dir::Cache::archives=/upgrade install \
+		"linux-image-$next_release" "linux-headers-$next_release" &&
+		mv "$root"/upgrade/*.deb "$fresh/upgrade/" &&
+		rm -r "$root/upgrade"
+}
+
+remove_lists() {
 	rm -rf "$root"/var/lib/apt/lists/* "$root/usr/sbin/policy-rc.d"
 }
 
@@ -144,9 +174,9 @@ add_lab_unit() {
 make_disk() {
 	truncate -s "$DISK_SIZE" "$fresh/root.ext4"
 	mkfs.ext4 -q -F -L root -E lazy_itable_init=1,nodiscard -O ^metadata_csum_seed -d "$root" "$fresh/root.ext4"
-	cp "$root"/boot/vmlinuz-* "$fresh/vmlinuz"
-	cp "$root"/boot/initrd.img-* "$fresh/initrd"
-	basename "$root"/boot/vmlinuz-* | sed 's/^vmlinuz-//' >"$fresh/release"
+	cp "$root/boot/vmlinuz-$release" "$fresh/vmlinuz"
+	cp "$root/boot/initrd.img-$release" "$fresh/initrd"
+	echo "$release" >"$fresh/release"
 	in_root dpkg-query -W >"$fresh/packages"
 }
 
@@ -166,6 +196,8 @@ if [ ! -e "$folder/times" ]; then
 	part "configuring" configure
 	mount -t proc proc "$root/proc"
 	part "installing packages" install_packages
+	part "downloading the packages of Linux $next_release" download_upgrade
+	remove_lists
 	part "adding the unit of the laboratory" add_lab_unit
 	umount "$root/proc"
 	part "making the disk" make_disk
