@@ -17,6 +17,7 @@ enum Command {
     ProgramById = 13,
     Info = 15,
     LinkCreate = 28,
+    LinkDetach = 34,
 }
 
 /// The kinds of maps, as `enum bpf_map_type` numbers them.
@@ -81,6 +82,11 @@ struct LinkCreate {
     interface: u32,
     attach: u32,
     flags: u32,
+}
+
+#[repr(C)]
+struct LinkDetach {
+    link: u32,
 }
 
 #[repr(C)]
@@ -242,8 +248,21 @@ pub(super) enum Place {
     Stack,
 }
 
-/// Attaches `program` to the interface with this index until the returned link is closed.
-pub(super) fn attach(program: BorrowedFd<'_>, interface: u32, place: Place) -> io::Result<OwnedFd> {
+/// The link of a program to an interface. The program runs until this is dropped, or this process ends.
+#[derive(Debug)]
+pub(super) struct Link(OwnedFd);
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        let link = number(self.0.as_fd());
+        // A process that was just forked has a copy of the descriptor until it executes its program, and would keep the
+        // program there. An interface that is gone has none, which is no error here.
+        let _ = call(Command::LinkDetach, &LinkDetach { link });
+    }
+}
+
+/// Attaches `program` to the interface with this index.
+pub(super) fn attach(program: BorrowedFd<'_>, interface: u32, place: Place) -> io::Result<Link> {
     open(
         Command::LinkCreate,
         &LinkCreate {
@@ -256,6 +275,7 @@ pub(super) fn attach(program: BorrowedFd<'_>, interface: u32, place: Place) -> i
             },
         },
     )
+    .map(Link)
 }
 
 /// Returns the name of the program with the kernel-wide number `id`; empty if it has none.
@@ -291,6 +311,8 @@ pub(super) fn program_name(id: u32) -> io::Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hpcap_host::Interface;
+    use testkit::network::{create_veth_pair, in_namespace};
 
     #[test]
     fn attributes_have_no_padding() {
@@ -302,6 +324,29 @@ mod tests {
         );
         assert_eq!(size_of::<LinkCreate>(), 16);
         assert_eq!(size_of::<Info>(), 16);
+    }
+
+    /// A forked process has copies of all descriptors until it executes its program.
+    #[test]
+    fn dropped_link_leaves_despite_copies_of_its_descriptor() {
+        in_namespace(|| {
+            create_veth_pair("snd", "rx", 1500);
+            let interface = Interface::required("rx").unwrap();
+            // A program that passes everything.
+            let code = [0x2_0000_00b7, 0x95];
+            let attach = || {
+                let program = load("passes", &code)?;
+                attach(program.as_fd(), interface.index, Place::Driver)
+            };
+            let Ok(link) = attach() else {
+                testkit::skip("this kernel attaches no XDP programs");
+                return;
+            };
+            let _copy = link.0.try_clone().unwrap();
+            assert!(attach().is_err());
+            drop(link);
+            assert!(attach().is_ok());
+        });
     }
 
     #[test]

@@ -12,7 +12,8 @@
 //! refuses an interface that this machine uses itself (`in_use`), unless it is told to take it over.
 //!
 //! The program is attached by a link (`BPF_LINK_CREATE`), which is a file descriptor. When the
-//! process ends, even by SIGKILL, the kernel closes the descriptor and detaches the program.
+//! process ends, even by SIGKILL, the kernel closes the descriptor and detaches the program. A source
+//! that is dropped detaches the program itself.
 //!
 //! # Why the code is our own
 //!

@@ -6,7 +6,7 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
-use super::bpf::{self, Map, MapKind, Place};
+use super::bpf::{self, Link, Map, MapKind, Place};
 
 /// The name under which `bpftool prog` and `ip link` show the program.
 pub(super) const NAME: &str = "hpcap_af_xdp";
@@ -51,8 +51,8 @@ impl Program {
         self.sockets.put_socket(queue, socket)
     }
 
-    /// Attaches the program to an interface until the returned link is closed.
-    pub(super) fn attach(&self, interface: u32, place: Place) -> io::Result<OwnedFd> {
+    /// Attaches the program to an interface until the returned link is dropped.
+    pub(super) fn attach(&self, interface: u32, place: Place) -> io::Result<Link> {
         bpf::attach(self.program.as_fd(), interface, place)
     }
 

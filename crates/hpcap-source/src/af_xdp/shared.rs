@@ -1,22 +1,21 @@
 //! The attached program, which the sources of this process share that capture queues of the same
 //! interface: an interface can have one program only.
 
-use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use hpcap::error::Context;
 use hpcap::{Error, Result};
 use hpcap_host::Interface;
 
-use super::bpf::Place;
+use super::bpf::{Link, Place};
 use super::program::Program;
 use super::spec::{AfXdpSpec, Time};
 
 /// A program that is attached to an interface for as long as any source uses it.
 #[derive(Debug)]
 pub(super) struct Attached {
-    /// The kernel detaches the program when this descriptor closes.
-    _link: OwnedFd,
+    /// The program is detached when this is dropped.
+    _link: Link,
     pub(super) program: Program,
     pub(super) place: Place,
     pub(super) cookie: Option<u64>,
@@ -95,7 +94,7 @@ impl Opening {
     /// Lets later sources join a program that was just attached.
     pub(super) fn share(
         mut self,
-        link: OwnedFd,
+        link: Link,
         program: Program,
         place: Place,
         cookie: Option<u64>,
