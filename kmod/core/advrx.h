@@ -292,6 +292,7 @@ static inline u32 hpcap_advrx_harvest(struct hpcap_advrx *rx, struct hpcap_batch
 		at = end;
 	}
 	rx->offered = found;
+	batch->bytes = bytes;
 	return found;
 }
 

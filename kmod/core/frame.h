@@ -34,6 +34,7 @@ enum hpcap_frame_flags {
  */
 struct hpcap_batch {
 	struct hpcap_count errors;	/* damaged frames, which are not among `frames` */
+	u64 bytes;			/* of all `frames`; not set by drivers with own_times */
 	struct hpcap_frame frames[HPCAP_BATCH];
 };
 

@@ -69,7 +69,7 @@ u32 hpcap_rxq_harvest(struct hpcap_rxq *rxq, ktime_t clock)
 	batch->errors.bytes = 0;
 	n = rxq->adapter->ops->harvest(rxq->rx, batch, rxq->burst, &now);
 	if (!rxq->adapter->ops->own_times && before_ns)
-		hpcap_spread(batch->frames, n, clock_ns - before_ns);
+		hpcap_spread(batch->frames, n, batch->bytes, clock_ns - before_ns);
 	rxq->harvested_ns = clock_ns;
 	if (!n && !batch->errors.frames)
 		return 0;

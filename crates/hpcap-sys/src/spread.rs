@@ -3,7 +3,7 @@
 use crate::frame::{BATCH, Frame};
 
 unsafe extern "C" {
-    fn hpcap_sys_spread(frames: *mut Frame<'_>, n: u32, span_ns: u64);
+    fn hpcap_sys_spread(frames: *mut Frame<'_>, n: u32, bytes: u64, span_ns: u64);
 }
 
 /// Spreads the times of `frames`, which all have the time of the look that found them, over the last `span_ns`
@@ -23,8 +23,9 @@ pub fn spread(frames: &mut [Frame<'_>], span_ns: u64) {
     assert!(frames.len() <= BATCH, "{} frames", frames.len());
     #[expect(clippy::cast_possible_truncation, reason = "at most a batch")]
     let n = frames.len() as u32;
+    let bytes = frames.iter().map(|frame| u64::from(frame.len)).sum();
     // SAFETY: `frames` has `n` frames, and C changes nothing but their times.
-    unsafe { hpcap_sys_spread(frames.as_mut_ptr(), n, span_ns) }
+    unsafe { hpcap_sys_spread(frames.as_mut_ptr(), n, bytes, span_ns) }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
  */
 #include <spread.h>
 
-void hpcap_sys_spread(struct hpcap_frame *frames, u32 n, u64 span_ns)
+void hpcap_sys_spread(struct hpcap_frame *frames, u32 n, u64 bytes, u64 span_ns)
 {
-	hpcap_spread(frames, n, span_ns);
+	hpcap_spread(frames, n, bytes, span_ns);
 }

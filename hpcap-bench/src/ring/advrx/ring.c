@@ -39,7 +39,7 @@ u64 hpcap_bench_advrx_ring(struct hpcap_advrx *rx, struct hpcap_ring *r, u64 fra
 		write_back(rx, rx->head, n, len);
 		n = hpcap_advrx_harvest(rx, &b, n, now / HPCAP_NS_PER_S, now % HPCAP_NS_PER_S);
 		if (before)
-			hpcap_spread(b.frames, n, now - before);
+			hpcap_spread(b.frames, n, b.bytes, now - before);
 		before = now;
 		for (i = 0; i < n; i++)
 			if (hpcap_ring_push(r, &b.frames[i]))
