@@ -5,7 +5,7 @@
  * the look before, the last of them shortly before this one. So the time between the two looks is
  * divided among the frames by the bytes that they take on the wire: on a busy link, that is when
  * they arrived, and on an idle link, it errs to either side, where the time of the look would
- * always be late. Times never go back from one batch to the next.
+ * always be late. Times go back from one batch to the next only when the clock is set back.
  *
  * This file makes no kernel calls.
  */
