@@ -12,7 +12,7 @@ use hpcap::{Queue, Reason, Result};
 
 use crate::capture::{SETTLE, wait_for};
 use crate::process::{Running, Times, check_interrupted, own};
-use crate::report::{Pairs, Report, Row, Target, Unit};
+use crate::report::{Pairs, Report, Row, Target, Unit, median};
 use crate::workspace::Workspace;
 
 /// Settings of the measurement.
@@ -215,14 +215,10 @@ fn killed(settings: &Settings, folder: &Path, report: &mut Report) -> Result<()>
         recorder.wait()?;
         producer.stop()?;
     }
-    let median = |rates: &mut Vec<f64>| {
-        rates.sort_by(f64::total_cmp);
-        rates.get(rates.len() / 2).map_or(0.0, |rate| rate / 1e6)
-    };
     let note = format!(
         "{lost} frames lost; {:.2} and {:.2} M frames/s by the clock, with {taps} taps a run",
-        median(&mut rates),
-        median(&mut calm_rates)
+        median(&rates) / 1e6,
+        median(&calm_rates) / 1e6
     );
     let what = "producer beside a recorder while taps are attached and killed";
     report.add(

@@ -43,19 +43,31 @@ impl Figure {
         let mut sorted = runs.to_vec();
         sorted.sort_by(f64::total_cmp);
         let at = |i: usize| sorted.get(i).copied().unwrap_or(0.0);
-        let middle = sorted.len() / 2;
-        let median = if sorted.len().is_multiple_of(2) && middle > 0 {
-            f64::midpoint(at(middle - 1), at(middle))
-        } else {
-            at(middle)
-        };
         Self {
             unit,
-            median,
+            median: median_of_sorted(&sorted),
             min: at(0),
             max: at(sorted.len().saturating_sub(1)),
             runs: sorted.len(),
         }
+    }
+}
+
+/// Returns the median of `values`; zero without a value.
+#[must_use]
+pub(crate) fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    median_of_sorted(&sorted)
+}
+
+fn median_of_sorted(sorted: &[f64]) -> f64 {
+    let at = |i: usize| sorted.get(i).copied().unwrap_or(0.0);
+    let middle = sorted.len() / 2;
+    if sorted.len().is_multiple_of(2) && middle > 0 {
+        f64::midpoint(at(middle - 1), at(middle))
+    } else {
+        at(middle)
     }
 }
 

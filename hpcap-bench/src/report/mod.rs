@@ -8,6 +8,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+pub(crate) use figure::median;
 pub use figure::{Figure, Unit};
 pub use machine::Machine;
 pub use pairs::Pairs;
