@@ -9,13 +9,16 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use common::kernel;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::{Value, json};
 use vmlab::control::{Handler, Request};
 use vmlab::kernel::Kernel;
-use vmlab::machine::{Guest, Hugepages, Machine, MachineError};
+use vmlab::machine::{Guest, Hugepages, Machine, MachineError, command};
 
 const LIMIT: Duration = Duration::from_secs(120);
 
@@ -329,27 +332,64 @@ fn killed_runner_leaves_nothing_behind() {
     let mut child = program.spawn().unwrap();
     let marked = format!("path={folder},");
     wait_for(|| out.path().join("up").exists());
-    assert_eq!(processes_with(&marked), 1);
+    assert_eq!(processes_with(&marked).len(), 1);
     // After SIGKILL, the program cannot clean up.
     child.kill().unwrap();
     child.wait().unwrap();
-    wait_for(|| processes_with(&marked) == 0);
+    wait_for(|| processes_with(&marked).is_empty());
 }
 
-/// Returns the number of QEMU processes with `part` in their command lines.
-fn processes_with(part: &str) -> usize {
+/// A host that gives a machine no processor for a while makes the guest's clock jump. The guest's kernel
+/// must not take that for a stall of its own.
+#[test]
+fn pause_of_the_host_is_no_fault_of_the_guest() {
+    // Linux reports a stall after 21 seconds by default.
+    const PAUSE: Duration = Duration::from_secs(30);
+    thread::scope(|scope| {
+        for name in ["6.1", "6.12"] {
+            let Some(kernel) = kernel(name) else { continue };
+            scope.spawn(move || {
+                let mark = format!("hpcap_test.pause={name};");
+                let out = tempfile::tempdir().unwrap();
+                let guest = machine(kernel).argument(&mark).out(out.path());
+                let guest = guest.boot().unwrap();
+                // Each process that ends asks RCU for a grace period, so one is always under way.
+                let busy = "until [ -e /out/resumed ]; do /bin/true; done";
+                let args = ["sh", "-c", busy].map(str::to_owned).to_vec();
+                let running = guest.start(&command(args)).unwrap();
+                let qemu = processes_with(&mark);
+                assert_eq!(qemu.len(), 1);
+                thread::sleep(Duration::from_secs(1));
+                kill(qemu[0], Signal::SIGSTOP).unwrap();
+                thread::sleep(PAUSE);
+                kill(qemu[0], Signal::SIGCONT).unwrap();
+                fs::write(out.path().join("resumed"), "").unwrap();
+                let code = running.finish(Some(LIMIT), &mut Vec::new(), &mut Vec::new());
+                assert_eq!(code, Ok(0));
+                guest.shutdown().unwrap();
+            });
+        }
+    });
+}
+
+/// Returns the QEMU processes with `part` in their command lines.
+fn processes_with(part: &str) -> Vec<Pid> {
     let entries = fs::read_dir("/proc").unwrap().flatten();
-    let lines = entries.filter_map(|entry| fs::read(entry.path().join("cmdline")).ok());
-    let qemu = lines.filter(|line| line.starts_with(b"qemu") || line.starts_with(b"/usr/bin/qemu"));
-    qemu.filter(|line| String::from_utf8_lossy(line).contains(part))
-        .count()
+    let has_part = |line: &[u8]| {
+        (line.starts_with(b"qemu") || line.starts_with(b"/usr/bin/qemu"))
+            && String::from_utf8_lossy(line).contains(part)
+    };
+    let qemu = entries
+        .filter(|entry| fs::read(entry.path().join("cmdline")).is_ok_and(|line| has_part(&line)));
+    qemu.map(|entry| Pid::from_raw(entry.file_name().to_str().unwrap().parse().unwrap()))
+        .collect()
 }
 
 fn wait_for(done: impl Fn() -> bool) {
     let started = Instant::now();
     while !done() {
         assert!(started.elapsed() < LIMIT, "waited too long");
-        std::thread::sleep(Duration::from_millis(20));
+        thread::sleep(Duration::from_millis(20));
     }
 }
 

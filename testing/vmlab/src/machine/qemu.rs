@@ -280,6 +280,12 @@ fn arguments(machine: &Machine) -> io::Result<String> {
     let fixed = "console=ttyS0 loglevel=5 panic=-1 oops=panic mitigations=off audit=0";
     // The kernel does not test the timer interrupt, because this test fails on a busy host.
     let fixed = format!("{fixed} no_timer_check");
+    // A host that is busy or paused for half a minute makes the guest's clock jump, and the kernel would
+    // report that RCU or a processor had stalled. These are the longest limits that the kernel takes; a task
+    // that hangs ends at the time limit of its test.
+    let fixed = format!(
+        "{fixed} rcupdate.rcu_cpu_stall_timeout=300 watchdog_thresh=60 sysctl.kernel.hung_task_timeout_secs=600"
+    );
     let mut all: Vec<String> = fixed.split(' ').map(str::to_owned).collect();
     for pages in &machine.hugepages {
         all.push(format!("hugepagesz={}M", pages.size >> 20));
