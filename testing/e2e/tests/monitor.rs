@@ -580,7 +580,12 @@ fn reload_reads_the_configuration_again() {
     fs::write(&config, "[monitor]\ninterval = \"soon\"\n").unwrap();
     monitor.process.signal(Signal::SIGHUP);
     monitor.process.wait_for("the old configuration stays");
-    let _ = monitor.process.interrupt().exits(0);
+    let told = monitor.process.interrupt().exits(0).err;
+    let mut settings = insta::Settings::clone_current();
+    settings.add_filter(r"/\S*/hpcap-e2e-\w+", "[FOLDER]");
+    let about_it = told.lines().filter(|line| line.contains("configuration"));
+    let told = about_it.collect::<Vec<_>>().join("\n");
+    settings.bind(|| insta::assert_snapshot!("reload", told));
 }
 
 #[test]
