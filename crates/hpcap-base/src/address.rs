@@ -1,4 +1,23 @@
 //! Addresses of devices, interfaces and hosts.
+//!
+//! Each type reads the text that people and configurations write, and prints one canonical form of it, so that two
+//! texts of one address compare as equal. A text that is not an address is refused as a whole ([`NotAnAddress`]); the
+//! caller knows what the address was for, and makes the message.
+//!
+//! ```
+//! use hpcap_base::address::{Address, MacAddress, PciAddress};
+//!
+//! // `lspci` leaves out domain 0.
+//! let nic: PciAddress = "03:00.1".parse().unwrap();
+//! assert_eq!(nic.to_string(), "0000:03:00.1");
+//!
+//! let mac: MacAddress = "02:11:AA:bb:cc:dd".parse().unwrap();
+//! assert_eq!(mac.to_string(), "02:11:aa:bb:cc:dd");
+//!
+//! let address: Address = "192.0.2.1/24".parse().unwrap();
+//! assert_eq!(address.prefix, 24);
+//! assert!("192.0.2.1/33".parse::<Address>().is_err());
+//! ```
 
 use std::fmt;
 use std::net::IpAddr;

@@ -1,4 +1,30 @@
 //! Compressed capture files: writes and reads gzip and Zstandard as a stream.
+//!
+//! The ending of a name says what a tool writes ([`Ending`]); the first bytes of a file say what a tool reads
+//! ([`Decompressor`]), whatever the file is called. A [`Compressor`] that is dropped leaves a file without its end, so
+//! the caller ends it with [`Compressor::finish`], which returns errors of the last write.
+//!
+//! ```
+//! use std::io::{Read, Write};
+//! use std::path::Path;
+//!
+//! use hpcap_base::compress::{Compression, Compressor, Decompressor, Ending};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let ending = Ending::of(Path::new("noon.pcapng.zst"))?;
+//! assert_eq!(ending.compression, Compression::Zstd);
+//!
+//! let mut compressor = Compressor::new(Vec::new(), ending.compression)?;
+//! compressor.write_all(&[7; 100_000])?;
+//! let file = compressor.finish()?;
+//! assert!(file.len() < 1000);
+//!
+//! let mut bytes = Vec::new();
+//! Decompressor::new(&file[..])?.read_to_end(&mut bytes)?;
+//! assert_eq!(bytes, [7; 100_000]);
+//! # Ok(())
+//! # }
+//! ```
 
 use std::fmt;
 use std::io::{self, Read, Write};

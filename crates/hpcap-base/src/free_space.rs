@@ -1,4 +1,16 @@
 //! How much of a disk stays free.
+//!
+//! A recorder deletes its oldest files, or stops, before the disk has less room than this. A user writes the room as a
+//! size or as a part of the disk.
+//!
+//! ```
+//! use hpcap_base::free_space::FreeSpace;
+//!
+//! let tenth: FreeSpace = "10%".parse()?;
+//! assert_eq!(tenth.bytes_of(500 << 30), 50 << 30);
+//! assert!("100%".parse::<FreeSpace>().is_err());
+//! # Ok::<(), hpcap_base::Error>(())
+//! ```
 
 use std::fmt;
 use std::str::FromStr;

@@ -25,6 +25,20 @@
 //! | [`compress`] | formats of files and their endings; gzip and Zstandard |
 //! | [`window`] | reads the bytes of a source in large pieces |
 //! | [`sink`] | writes bytes in large pieces, and can repeat a write that failed |
+//!
+//! ```
+//! use hpcap_base::{Count, Ledger, QueueName, Reason, Timestamp};
+//!
+//! let mut ledger = Ledger::default();
+//! ledger[Reason::Captured] = Count::new(99, 9_900);
+//! ledger[Reason::RingFull] = Count::new(1, 100);
+//! assert_eq!((ledger.on_the_wire().frames, ledger.lost().frames), (100, 1));
+//!
+//! let queue: QueueName = "hpcap0:1".parse()?;
+//! assert_eq!((queue.adapter, queue.queue), (0, 1));
+//! assert!(Timestamp::new(1_700_000_000, 5) < Timestamp::new(1_700_000_000, 6));
+//! # Ok::<(), hpcap_base::Error>(())
+//! ```
 
 #![warn(clippy::cast_possible_truncation)]
 

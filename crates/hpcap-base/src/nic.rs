@@ -1,4 +1,16 @@
 //! The counters that the kernel keeps of every network interface.
+//!
+//! The counters only grow until the driver is loaded again, so a program compares two readings of them.
+//! `hpcap_host::Interface` reads them.
+//!
+//! ```
+//! use hpcap_base::nic::InterfaceCounters;
+//!
+//! let before = InterfaceCounters { rx_packets: 1000, rx_missed_errors: 3, ..Default::default() };
+//! let now = InterfaceCounters { rx_packets: 2500, rx_missed_errors: 8, ..Default::default() };
+//! assert_eq!(now.rx_packets - before.rx_packets, 1500);
+//! assert_eq!(now.rx_missed_errors - before.rx_missed_errors, 5);
+//! ```
 
 use serde::Serialize;
 

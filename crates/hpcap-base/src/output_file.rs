@@ -5,6 +5,26 @@
 //! which would be destroyed, or a file of his own, in which he would read the frames. Linux refuses that
 //! when fs.protected_symlinks, protected_hardlinks and protected_regular are set. The functions of this
 //! module always refuse it.
+//!
+//! ```
+//! use hpcap_base::output_file::{FRAMES_MODE, create_or_replace, is_removed, write};
+//!
+//! # fn main() -> std::io::Result<()> {
+//! let folder = std::env::temp_dir().join(format!("hpcap-example-{}", std::process::id()));
+//! std::fs::create_dir(&folder)?;
+//! let path = folder.join("noon.pcap");
+//! write(&path, FRAMES_MODE, b"the capture of yesterday")?;
+//!
+//! // The file of this name is emptied.
+//! let file = create_or_replace(&path, FRAMES_MODE)?;
+//! assert_eq!(std::fs::metadata(&path)?.len(), 0);
+//!
+//! std::fs::remove_file(&path)?;
+//! assert!(is_removed(&file), "what is written now is lost when the file is closed");
+//! std::fs::remove_dir(&folder)?;
+//! # Ok(())
+//! # }
+//! ```
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io;

@@ -1,4 +1,32 @@
 //! Writes to a pipe without ever blocking for long.
+//!
+//! A program that prints frames into a pipe must notice a signal although the reader of the pipe takes nothing: a viewer
+//! that a person has paused, a pager, a program that was stopped. A [`Pipe`] fails with `WouldBlock` after a tenth of a
+//! second, and the program decides whether it tries again.
+//!
+//! ```
+//! use std::fs::File;
+//! use std::io::{ErrorKind, Write};
+//! use std::os::fd::OwnedFd;
+//!
+//! use hpcap_base::pipe::Pipe;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let (reader, writer) = std::io::pipe()?;
+//! let mut pipe = Pipe::of(File::from(OwnedFd::from(writer)))?;
+//! // Nobody reads, so the pipe is full after some time.
+//! let refused = loop {
+//!     if let Err(error) = pipe.write(&[0; 4096]) {
+//!         break error;
+//!     }
+//! };
+//! assert_eq!(refused.kind(), ErrorKind::WouldBlock);
+//!
+//! drop(reader);
+//! assert_eq!(pipe.write(&[0; 4096]).unwrap_err().kind(), ErrorKind::BrokenPipe);
+//! # Ok(())
+//! # }
+//! ```
 
 use std::fs::File;
 use std::io::{self, Write};

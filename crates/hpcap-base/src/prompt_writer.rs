@@ -5,6 +5,31 @@
 //! [`PromptWriter`] takes what there is room for, and fails with `WouldBlock` if there is none. The
 //! program waits for room with a limit of time ([`PromptWriter::wait`]), or together with other
 //! descriptors ([`PromptWriter::room`]).
+//!
+//! ```
+//! use std::io::{ErrorKind, Read, Write};
+//! use std::os::fd::OwnedFd;
+//!
+//! use hpcap_base::prompt_writer::PromptWriter;
+//!
+//! # fn main() -> std::io::Result<()> {
+//! let (mut reader, writer) = std::io::pipe()?;
+//! let mut writer = PromptWriter::new(OwnedFd::from(writer))?;
+//! let mut taken = 0;
+//! let full = loop {
+//!     match writer.write(&[0; 4096]) {
+//!         Ok(bytes) => taken += bytes,
+//!         Err(error) => break error,
+//!     }
+//! };
+//! assert_eq!(full.kind(), ErrorKind::WouldBlock);
+//! assert!(!writer.wait(10)?, "there is no room within 10 ms");
+//!
+//! reader.read_exact(&mut vec![0; taken])?;
+//! assert!(writer.wait(10)?);
+//! # Ok(())
+//! # }
+//! ```
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal, Write};

@@ -1,4 +1,46 @@
 //! A buffered writer that loses no bytes when a write fails.
+//!
+//! A disk that is full has room again when somebody deletes a file. A program that repeats a failed write must know which
+//! bytes were written, or it would write them twice. A [`Sink`] knows.
+//!
+//! ```
+//! use std::io::{self, Write};
+//!
+//! use hpcap_base::sink::Sink;
+//!
+//! /// A disk that takes four bytes, is full, takes four bytes again, and so on.
+//! #[derive(Default)]
+//! struct Disk {
+//!     is_full: bool,
+//!     bytes: Vec<u8>,
+//! }
+//!
+//! impl Write for Disk {
+//!     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+//!         self.is_full = !self.is_full;
+//!         if !self.is_full {
+//!             return Err(io::ErrorKind::StorageFull.into());
+//!         }
+//!         let taken = bytes.len().min(4);
+//!         self.bytes.extend(&bytes[..taken]);
+//!         Ok(taken)
+//!     }
+//!
+//!     fn flush(&mut self) -> io::Result<()> {
+//!         Ok(())
+//!     }
+//! }
+//!
+//! let mut sink = Sink::new(Disk::default());
+//! sink.append(b"a record");
+//! assert_eq!(sink.flush().unwrap_err().kind(), io::ErrorKind::StorageFull);
+//! assert_eq!(sink.get_ref().bytes, b"a re");
+//!
+//! // The same call again writes the rest.
+//! sink.flush()?;
+//! assert_eq!(sink.get_ref().bytes, b"a record");
+//! # Ok::<(), io::Error>(())
+//! ```
 
 use std::io::{self, Write};
 

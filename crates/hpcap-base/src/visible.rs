@@ -4,6 +4,17 @@
 //! interprets some of them: escape sequences move the cursor, rename the window or send input as if
 //! the user had typed it; bidirectional controls display text in another order. Text from a peer, a
 //! file or the environment is therefore printed through [`visible`].
+//!
+//! ```
+//! use hpcap_base::visible::{visible, visible_json, visible_lines};
+//!
+//! assert_eq!(visible("eth0"), "eth0");
+//! assert_eq!(visible("\x1b[2Jeth0\n"), "\\x1b[2Jeth0\\n");
+//! // Two lines of one message stay two lines, and the second one cannot pass for a message of its own.
+//! assert_eq!(visible_lines("no queue\nhpcapd: ready"), "no queue\n  hpcapd: ready");
+//! // JSON keeps its value.
+//! assert_eq!(visible_json("{\"name\":\"\u{202e}\"}"), "{\"name\":\"\\u202e\"}");
+//! ```
 
 use std::borrow::Cow;
 use std::fmt::Write;

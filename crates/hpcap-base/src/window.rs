@@ -1,4 +1,28 @@
 //! A window of bounded size on the bytes of a file.
+//!
+//! A reader of records takes a file in large pieces, and a record may lie on the edge of two of them. A [`Window`] shows
+//! the next bytes as one slice. The caller says how many bytes it needs, looks at them, and consumes what it has used.
+//!
+//! ```
+//! use hpcap_base::window::Window;
+//!
+//! let file = b"3abc2de".as_slice();
+//! let mut window = Window::new(file, "the example".into(), 16);
+//! let mut words = Vec::new();
+//! loop {
+//!     window.fill(1)?;
+//!     let Some(&digit) = window.bytes().first() else {
+//!         break;
+//!     };
+//!     let length = usize::from(digit - b'0');
+//!     window.fill(1 + length)?;
+//!     words.push(window.bytes()[1..1 + length].to_vec());
+//!     window.consume(1 + length);
+//! }
+//! assert_eq!(words, [b"abc".to_vec(), b"de".to_vec()]);
+//! assert_eq!(window.offset(), 7);
+//! # Ok::<(), hpcap_base::Error>(())
+//! ```
 
 use std::io::{self, Read};
 

@@ -3,6 +3,25 @@
 //! [`VERSION`] is the text that `--version` prints. [`parse`] parses a command line; for an option
 //! that belongs to another tool or has another name here, it prints a hint. A program that asks
 //! [`parse`] survives SIGUSR1 ([`survive_sigusr1`]). [`say()`] prints a line to standard error.
+//!
+//! ```
+//! use clap::{CommandFactory, Parser};
+//! use hpcap_cli::{Hint, explain};
+//!
+//! /// A program with one option.
+//! #[derive(Debug, Parser)]
+//! struct Arguments {
+//!     /// Folder to write to
+//!     #[arg(long)]
+//!     to: Option<String>,
+//! }
+//!
+//! const HINTS: &[Hint] = &[Hint { options: &["-w"], advice: "--to FOLDER says where to write" }];
+//!
+//! let error = Arguments::try_parse_from(["program", "-w", "x"]).unwrap_err();
+//! let text = explain(error.with_cmd(&Arguments::command()), HINTS).to_string();
+//! assert!(text.contains("--to FOLDER says where to write"), "{text}");
+//! ```
 
 #![warn(clippy::cast_possible_truncation)]
 

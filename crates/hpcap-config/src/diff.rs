@@ -1,4 +1,21 @@
 //! The differences between two configurations.
+//!
+//! Interfaces and recorders are compared by their names, whatever their order. A key that is not set has its default, so
+//! writing the default of a key is no difference.
+//!
+//! ```
+//! use hpcap_config::Document;
+//! use hpcap_config::diff::differences;
+//!
+//! let config = |ring: &str| {
+//!     let text = format!("[[interface]]\nname = \"eth0\"\nring = {ring:?}\n");
+//!     Document::parse("example.toml", &text).unwrap().config
+//! };
+//! let found = differences(&config("64M"), &config("1G"));
+//! assert_eq!(found.len(), 1);
+//! assert_eq!((&found[0].section[..], found[0].key), ("interface eth0", "ring"));
+//! assert!(differences(&config("1G"), &config("1024M")).is_empty());
+//! ```
 
 use serde::Serialize;
 

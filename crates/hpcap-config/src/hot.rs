@@ -1,4 +1,24 @@
 //! The settings of a queue of the kernel module, which sysfs shows and changes while it captures.
+//!
+//! The text of a key in a configuration is for people; that of a file in sysfs is for the module: ages in nanoseconds,
+//! sizes in bytes, filters as programs. [`Hot`] converts one into the other.
+//!
+//! ```
+//! use hpcap_config::hot::Hot;
+//! use hpcap_config::model::Interface;
+//!
+//! # fn main() -> hpcap::Result<()> {
+//! let mut interface = Interface::default();
+//! let ring = Hot::of("ring")?;
+//! ring.read("67108864\n", &mut interface)?;
+//! assert_eq!(interface.ring_bytes, 64 << 20);
+//! assert_eq!((ring.file, ring.text(&interface)?), ("ring_bytes", "67108864".into()));
+//!
+//! let error = Hot::of("rnig").unwrap_err();
+//! assert!(error.to_string().contains("ring"));
+//! # Ok(())
+//! # }
+//! ```
 
 use std::fmt::Write;
 

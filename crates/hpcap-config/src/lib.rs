@@ -8,6 +8,27 @@
 //! [`check`] compares a configuration with a [`machine`], [`propose`] makes one for a machine,
 //! [`params`] imports `params.cfg` of the original HPCAP, [`diff`] compares two of them, and [`hot`] is
 //! about the settings that a running queue of the kernel module shows in sysfs.
+//!
+//! ```
+//! use hpcap_config::{Document, Level};
+//!
+//! let document = Document::parse("example.toml", "
+//! [[interface]]
+//! name = \"eth0\"
+//! ring = \"1G\"
+//! ").unwrap();
+//! assert_eq!(document.config.interfaces[0].ring_bytes, 1 << 30);
+//!
+//! // All errors of a file come at once, each with its place.
+//! let problems = Document::parse("example.toml", "
+//! [[interface]]
+//! name = \"eth0\"
+//! ring = \"huge\"
+//! colour = \"blue\"
+//! ").unwrap_err();
+//! let text = problems.to_string();
+//! assert!(text.contains("example.toml:4:8") && text.contains("colour"), "{text}");
+//! ```
 
 #![warn(clippy::cast_possible_truncation)]
 

@@ -1,4 +1,19 @@
 //! The facts of a machine that a configuration is checked against, read from `/sys` and `/proc`.
+//!
+//! A check and a proposal take a [`Machine`] and nothing else, so both also work for a machine whose files were collected,
+//! and for one that a test invents.
+//!
+//! ```
+//! use hpcap_config::Machine;
+//! use hpcap_host::{StoredFiles, Tree};
+//!
+//! let mut files = StoredFiles::default();
+//! files.add_file("/sys/devices/system/cpu/online", b"0-3\n".to_vec());
+//! files.add_file("/proc/meminfo", b"MemTotal:       16384000 kB\n".to_vec());
+//! let machine = Machine::read_from(&Tree::stored(files));
+//! assert_eq!(machine.cpus.len(), 4);
+//! assert!(machine.ports.is_empty());
+//! ```
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,5 +1,32 @@
 //! A configuration for a machine: rings that fit its memory, and poll threads with a core of their
 //! own.
+//!
+//! ```
+//! use hpcap_config::Machine;
+//! use hpcap_config::machine::{Cpu, Node, Port};
+//! use hpcap_config::propose::{Wishes, propose};
+//!
+//! # fn main() -> hpcap::Result<()> {
+//! let mut machine = Machine::default();
+//! for number in 0..4 {
+//!     machine.cpus.insert(number, Cpu { core: [number].into(), ..Cpu::default() });
+//! }
+//! machine.nodes.insert(0, Node { memory_bytes: 16 << 30, ..Node::default() });
+//! machine.ports.push(Port {
+//!     name: Some("eth0".into()),
+//!     pci: "0000:03:00.0".parse().ok(),
+//!     ..Port::default()
+//! });
+//! let proposal = propose(&machine, &Wishes { queues: 2, ..Wishes::default() })?;
+//! let interface = &proposal.config.interfaces[0];
+//! assert_eq!((interface.queues, interface.cpus.len()), (2, 2));
+//! assert!(interface.ring_bytes < 16 << 30);
+//!
+//! // A machine without a port needs a wish that names an interface.
+//! assert!(propose(&Machine::default(), &Wishes::default()).is_err());
+//! # Ok(())
+//! # }
+//! ```
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;

@@ -1,4 +1,24 @@
 //! An engine: one queue with its source, its poll thread and its clients.
+//!
+//! An engine is dropped or stopped; both end its poll thread. [`Engine::stop`] also returns the error with which the
+//! source or the poll thread ended. A listener of the same process attaches with [`Engine::attach`] or over
+//! [`Engine::queue`]; `hpcapd` gives each connection of another process to [`Engine::serve`].
+//!
+//! ```
+//! use hpcap::Kind;
+//! use hpcap_engine::{Engine, EngineConfig};
+//!
+//! # fn main() -> hpcap::Result<()> {
+//! // The ring is too small: the error says what the least size is.
+//! let config = EngineConfig {
+//!     ring_bytes: 4096,
+//!     ..EngineConfig::new("hpcap0".parse()?, "gen:count=1".parse()?)
+//! };
+//! let error = Engine::start(&config).err().unwrap();
+//! assert_eq!(error.kind(), Kind::Usage);
+//! # Ok(())
+//! # }
+//! ```
 
 use std::os::fd::OwnedFd;
 use std::sync::mpsc::{Receiver, Sender, channel};

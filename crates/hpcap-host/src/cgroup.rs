@@ -1,5 +1,14 @@
 //! The memory limits of this process's control groups. The kernel kills a process that exceeds such
 //! a limit, so a program checks the size of a ring against it first.
+//!
+//! ```
+//! use hpcap_host::cgroup;
+//!
+//! match cgroup::room() {
+//!     Some(bytes) => println!("{bytes} bytes are left below the limit"),
+//!     None => println!("no control group limits the memory of this process"),
+//! }
+//! ```
 
 use std::fs;
 use std::path::{Path, PathBuf};

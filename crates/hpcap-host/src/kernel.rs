@@ -1,4 +1,18 @@
 //! The kernel: release, command line, modules, what is needed to build modules, and protection.
+//!
+//! ```
+//! use hpcap_host::kernel::{CommandLine, series};
+//! use hpcap_host::{StoredFiles, Tree};
+//!
+//! assert_eq!(series("6.12.9+deb13-amd64"), Some("6.12"));
+//!
+//! let mut files = StoredFiles::default();
+//! files.add_file("/proc/cmdline", b"quiet isolcpus=2-3 hugepagesz=1G\n".to_vec());
+//! let line = CommandLine::read(&Tree::stored(files));
+//! assert_eq!(line.value("isolcpus"), Some("2-3"));
+//! assert_eq!(line.value("quiet"), Some(""));
+//! assert_eq!(line.value("nohz_full"), None);
+//! ```
 
 use crate::Tree;
 

@@ -5,6 +5,17 @@
 //! `remove_`, the time stamps of [`interface::timestamps`], and [`process::run_on_cpu`] change a setting. Facts from files are read below the root of a [`Tree`], which is this
 //! machine or a copy of another machine's files. A fact that the kernel does not report is `None`
 //! or empty, and never an error.
+//!
+//! ```
+//! use hpcap_host::{CpuSet, StoredFiles, Tree};
+//!
+//! let mut files = StoredFiles::default();
+//! files.add_file("/sys/devices/system/cpu/isolated", b"2-3,6\n".to_vec());
+//! let tree = Tree::stored(files);
+//! let isolated: CpuSet = tree.value("/sys/devices/system/cpu/isolated").unwrap();
+//! assert_eq!(isolated.iter().collect::<Vec<_>>(), [2, 3, 6]);
+//! assert_eq!(tree.text("/proc/cpuinfo"), None);
+//! ```
 
 #![warn(clippy::cast_possible_truncation)]
 

@@ -1,4 +1,16 @@
 //! Processes and threads that run: their names, and the CPUs that they may run on.
+//!
+//! ```
+//! use hpcap_host::Tree;
+//! use hpcap_host::process::Thread;
+//!
+//! let threads = Thread::of_process(&Tree::machine(), std::process::id());
+//! assert!(threads.iter().any(|thread| thread.number == std::process::id()));
+//! for thread in &threads {
+//!     println!("{} may run on the CPUs {}", thread.name, thread.allowed);
+//! }
+//! assert!(Thread::of_process(&Tree::machine(), 0).is_empty());
+//! ```
 
 use std::iter::once;
 use std::time::Duration;

@@ -1,5 +1,19 @@
 //! A connection to a producer of any kind: requests, answers, and the shared memory that an answer
 //! gives access to.
+//!
+//! ```
+//! use hpcap_base::{Kind, QueueName};
+//! use hpcap_ipc::connection::{Connection, socket_path};
+//!
+//! # fn main() -> hpcap_base::Result<()> {
+//! # let dir = tempfile::tempdir().unwrap();
+//! let path = socket_path(dir.path(), QueueName::new(0, 1));
+//! assert!(path.ends_with("hpcap0:1.sock"));
+//! // Nobody serves this queue.
+//! assert_eq!(Connection::to(&path).unwrap_err().kind(), Kind::NotFound);
+//! # Ok(())
+//! # }
+//! ```
 
 use std::env;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};

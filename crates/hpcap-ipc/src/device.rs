@@ -1,5 +1,20 @@
 //! A connection to the kernel module over `/dev/hpcap_N_Q`. Requests and answers are those of a
 //! socket, but exchanged by ioctl(2), and the memory is mapped from the device.
+//!
+//! ```
+//! use std::path::Path;
+//!
+//! use hpcap_base::QueueName;
+//! use hpcap_ipc::device::{device_path, is_device, queue_of};
+//!
+//! # fn main() -> hpcap_base::Result<()> {
+//! let name = QueueName::new(0, 1);
+//! assert_eq!(device_path(Path::new("/dev"), name), Path::new("/dev/hpcap_0_1"));
+//! assert_eq!(queue_of("hpcap_0_1"), Some(name));
+//! assert_eq!(queue_of("null"), None);
+//! # Ok(())
+//! # }
+//! ```
 
 use std::env;
 use std::fs::{File, OpenOptions};

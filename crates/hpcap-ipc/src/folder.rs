@@ -1,6 +1,26 @@
 //! Folders of sockets. Any user can create a folder in /tmp, and a file of any name in it. Before a
 //! folder is used, it is therefore checked that its owner can be trusted and that nobody else may
 //! write to it.
+//!
+//! ```
+//! use std::fs::{Permissions, set_permissions};
+//! use std::os::unix::fs::PermissionsExt;
+//!
+//! use hpcap_base::Kind;
+//! use hpcap_ipc::folder::Folder;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let dir = tempfile::tempdir()?;
+//! let folder = Folder::open(dir.path())?;
+//! assert!(folder.trusts(folder.owner()) && folder.trusts(0));
+//! assert!(folder.find("hpcap0.sock")?.is_none());
+//!
+//! // Anybody could put a socket into this folder.
+//! set_permissions(dir.path(), Permissions::from_mode(0o777))?;
+//! assert_eq!(Folder::open(dir.path()).unwrap_err().kind(), Kind::Permission);
+//! # Ok(())
+//! # }
+//! ```
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};

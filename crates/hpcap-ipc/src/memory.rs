@@ -1,4 +1,22 @@
 //! Maps shared memory: a queue page, a slot, and a ring twice in a row.
+//!
+//! ```
+//! use std::os::fd::AsFd;
+//!
+//! use hpcap_ipc::memory::{Access, Mapping};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let file = tempfile::tempfile()?;
+//! file.set_len(8192)?;
+//! let ring = Mapping::twice(file.as_fd(), 8192, 4096, Access::Write, "the example")?;
+//! // The byte behind the end is the first one again. SAFETY: 8192 bytes are mapped twice in a row.
+//! unsafe {
+//!     ring.as_ptr().write(7);
+//!     assert_eq!(ring.as_ptr().add(8192).read(), 7);
+//! }
+//! # Ok(())
+//! # }
+//! ```
 
 use std::num::NonZeroUsize;
 use std::os::fd::BorrowedFd;

@@ -1,5 +1,26 @@
 //! A connection to `hpcapd` over its UNIX socket. Each request and each answer is one message; file
 //! descriptors come with the answer.
+//!
+//! ```
+//! use hpcap_ipc::connection::request;
+//! use hpcap_ipc::socket::{Request, Socket};
+//! use hpcap_sys::abi::HPCAP_OP_OBSERVE;
+//! use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let kind = (AddressFamily::Unix, SockType::SeqPacket);
+//! let (ours, theirs) = socketpair(kind.0, kind.1, None, SockFlag::SOCK_CLOEXEC)?;
+//! let (client, producer) = (Socket::from(ours), Socket::from(theirs));
+//! client.send(&request(HPCAP_OP_OBSERVE), &[])?;
+//! let Request::Message(message) = producer.receive_request()? else {
+//!     panic!("the client has sent a message");
+//! };
+//! assert_eq!(message.op, HPCAP_OP_OBSERVE);
+//! drop(client);
+//! assert!(matches!(producer.receive_request()?, Request::End));
+//! # Ok(())
+//! # }
+//! ```
 
 use std::io::{IoSlice, IoSliceMut};
 use std::mem::size_of;

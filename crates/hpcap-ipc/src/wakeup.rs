@@ -1,4 +1,22 @@
 //! The file descriptor with which a listener waits in poll(2), epoll, mio or tokio.
+//!
+//! ```
+//! use hpcap_ipc::wakeup::Wakeup;
+//! use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, send, socketpair};
+//! use std::os::fd::AsRawFd;
+//!
+//! # fn main() -> nix::Result<()> {
+//! let kind = (AddressFamily::Unix, SockType::Stream);
+//! let (ours, theirs) = socketpair(kind.0, kind.1, None, SockFlag::SOCK_CLOEXEC)?;
+//! let wakeup = Wakeup::Socket(ours);
+//! send(theirs.as_raw_fd(), &[0], MsgFlags::empty())?;
+//! assert!(wakeup.receive());
+//! // The producer is gone.
+//! drop(theirs);
+//! assert!(!wakeup.receive());
+//! # Ok(())
+//! # }
+//! ```
 
 use std::os::fd::{AsRawFd, OwnedFd};
 

@@ -3,6 +3,20 @@
 //! [`Packet::parse`] reads every field once, because a frame in the ring may be overwritten meanwhile. It
 //! allocates nothing and accepts any bytes: what it does not know, or what the capture has cut, is
 //! left out.
+//!
+//! ```
+//! use hpcap_packet::{Network, Packet};
+//!
+//! // An Ethernet frame with the broadcast of a host that asks for an address by ARP, cut after 30 bytes.
+//! let mut frame = [0; 30];
+//! frame[..6].fill(0xff);
+//! frame[12..14].copy_from_slice(&[0x08, 0x06]);
+//! let packet = Packet::parse(&frame[..].into(), 1);
+//! assert_eq!(packet.ethernet.unwrap().destination.0, [0xff; 6]);
+//! assert_eq!(packet.ether_type, Some(0x0806));
+//! assert_eq!(packet.cut.map(|header| header.name()), Some("arp"));
+//! assert!(packet.ends().is_none());
+//! ```
 
 mod ip;
 mod link;

@@ -1,5 +1,25 @@
 //! The identity of a recording, stored in the comment of a pcapng section as RAW files store it in
 //! their header.
+//!
+//! A file that another program wrote, or has rewritten, may have no identity. Such a file is never deleted as a part of a
+//! recording.
+//!
+//! ```
+//! use hpcap_pcapfile::identity::{comment, of_comment};
+//! use hpcap_raw::{FileHeader, Identity, RecordingId};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let header = FileHeader {
+//!     recording: Some(RecordingId::random()?),
+//!     file_number: 7,
+//!     ..FileHeader::default()
+//! };
+//! let identity = Identity::of(&header);
+//! assert_eq!(of_comment(&comment(&identity)), Some(identity));
+//! assert_eq!(of_comment("taken at noon"), None);
+//! # Ok(())
+//! # }
+//! ```
 
 use std::io::{self, Read};
 

@@ -1,5 +1,20 @@
 //! Detects the format of a file from its first bytes, because files named `.raw` can have other
 //! formats and RAW files can have other names.
+//!
+//! Tools that expect RAW look at the first [`Content::HEAD_BYTES`] of a file, so that they can name what it is, and which
+//! tool reads it. RAW of the original has no magic number: such a file is [`Content::Unknown`], and may be read.
+//!
+//! ```
+//! use hpcap_raw::content::Content;
+//!
+//! let content = Content::of(b"\x0a\x0d\x0d\x0a\x1c\0\0\0");
+//! assert_eq!(content, Content::Pcapng);
+//! assert!(content.is_foreign());
+//! assert_eq!(content.name(), "a pcapng file");
+//! assert!(content.advice().unwrap().contains("Wireshark"));
+//!
+//! assert!(!Content::of(&[0; 64]).is_foreign());
+//! ```
 
 use crate::record::{Event, split_record};
 use hpcap_sys::abi::HPCAP_RECORD_BYTES;

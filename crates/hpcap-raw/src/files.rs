@@ -1,4 +1,24 @@
 //! Which files a recording consists of, and in which order.
+//!
+//! A recording is a folder with a folder for each half hour. A user names files, folders, or both; [`named`] makes one list
+//! of them, in the order in which the frames were captured.
+//!
+//! ```
+//! use hpcap_raw::files::named;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let folder = tempfile::tempdir()?;
+//! let half_hour = folder.path().join("1700001000");
+//! std::fs::create_dir(&half_hour)?;
+//! for name in ["1700002000_hpcap0_0.raw", "1700001234_hpcap0_0.raw", "notes.txt"] {
+//!     std::fs::write(half_hour.join(name), "")?;
+//! }
+//! let files = named(&[folder.path()])?;
+//! let names: Vec<_> = files.iter().filter_map(|path| path.file_name()).collect();
+//! assert_eq!(names, ["1700001234_hpcap0_0.raw", "1700002000_hpcap0_0.raw"]);
+//! # Ok(())
+//! # }
+//! ```
 
 use std::fs;
 use std::path::{Path, PathBuf};

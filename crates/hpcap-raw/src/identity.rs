@@ -3,6 +3,22 @@
 //! File names are for people, process ids are reused, and clocks are set. Code that must know
 //! whether two files belong together, which of them is older, or whether retention may delete one
 //! of them therefore compares the identities in the files' headers.
+//!
+//! ```
+//! use hpcap_raw::{FileHeader, Identity, RecordingId};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let recording = Some(RecordingId::random()?);
+//! let header = |file_number| FileHeader { recording, file_number, ..FileHeader::default() };
+//! let (first, second) = (Identity::of(&header(0)), Identity::of(&header(1)));
+//! assert!(first.is_of_the_recording_of(&second));
+//! assert!(first.order_in_recording(&second).is_lt());
+//!
+//! let other = FileHeader { recording: Some(RecordingId::random()?), ..header(1) };
+//! assert!(!first.is_of_the_recording_of(&Identity::of(&other)));
+//! # Ok(())
+//! # }
+//! ```
 
 use std::cmp::Ordering;
 use std::fmt;

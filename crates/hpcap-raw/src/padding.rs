@@ -1,4 +1,16 @@
 //! Padding: records that fill a range of a file so that every reader skips it.
+//!
+//! A record of padding has the time zero and a body of at most 65,535 bytes, so a longer range takes several of them. A
+//! range of 1 to 11 bytes cannot be filled: the header alone has 12.
+//!
+//! ```
+//! use hpcap_raw::padding::padding_to;
+//!
+//! let records: Vec<_> = padding_to(1000, 100_000).unwrap().collect();
+//! let bytes: u64 = records.iter().map(|record| 12 + u64::from(record.caplen)).sum();
+//! assert_eq!((records.len(), bytes), (2, 99_000));
+//! assert!(padding_to(1000, 1007).is_none());
+//! ```
 
 use hpcap_sys::abi::{HPCAP_CAPLEN_MAX, HPCAP_RECORD_BYTES, HPCAP_RECORD_BYTES_MAX, hpcap_record};
 

@@ -1,4 +1,28 @@
 //! Unfinished capture files, which never overwrite another file.
+//!
+//! A file has the ending `.part` until it is complete, so that other programs leave it alone. A file whose name is taken
+//! gets a number instead of replacing the other file.
+//!
+//! ```
+//! use std::io::Write;
+//!
+//! use hpcap_base::Timestamp;
+//! use hpcap_raw::{PartFile, Writer};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let folder = tempfile::tempdir()?;
+//! let start = Timestamp::new(1_700_001_234, 0);
+//! let file = PartFile::create(folder.path(), "hpcap0".parse()?, start)?;
+//! assert!(file.path().ends_with("1700001000/1700001234_hpcap0_0.raw.part"));
+//!
+//! let mut writer = Writer::new(file.file());
+//! writer.frame(1_700_001_234, 0, 60, &[0xab; 60])?;
+//! writer.close(4096)?.0.flush()?;
+//! let (_, path) = file.finish()?;
+//! assert!(path.ends_with("1700001000/1700001234_hpcap0_0.raw"));
+//! # Ok(())
+//! # }
+//! ```
 
 use std::ffi::OsString;
 use std::fs::{self, File};

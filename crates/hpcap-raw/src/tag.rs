@@ -1,4 +1,19 @@
 //! Tags: the data that hpcap writes into padding bodies, which every reader of the format skips.
+//!
+//! A tag begins with a magic number and its type. Its fields are those of `kmod/include/uapi/hpcap.h`; times are
+//! nanoseconds since 1970, lengths are bytes. A reader ignores a tag that it does not know.
+//!
+//! ```
+//! use hpcap_raw::tag::{Gap, Tag};
+//! use hpcap_base::{Count, Reason, Timestamp};
+//!
+//! let mut gap = Gap { until: Timestamp::new(1_700_000_001, 0), ..Gap::default() };
+//! gap.lost[Reason::RingFull] = Count::new(3, 180);
+//!
+//! let body = Tag::Gap(Box::new(gap)).to_body();
+//! assert_eq!(Tag::parse(&body), Some(Tag::Gap(Box::new(gap))));
+//! assert_eq!(Tag::parse(&[0; 200]), None, "plain padding");
+//! ```
 
 use std::mem::size_of;
 

@@ -1,4 +1,21 @@
 //! Writes a RAW file record by record.
+//!
+//! ```
+//! use hpcap_raw::{Placed, Writer};
+//!
+//! # fn main() -> std::io::Result<()> {
+//! // A file of at most 4096 bytes has room for 56 records of 60 bytes, because its end needs a header.
+//! let mut writer = Writer::with_max(Vec::new(), 4096);
+//! let mut stored = 0;
+//! while writer.frame(1_700_000_000, stored, 60, &[0xab; 60])? == Placed::Stored {
+//!     stored += 1;
+//! }
+//! assert_eq!(stored, 56);
+//! let (bytes, written) = writer.close(4096)?;
+//! assert_eq!((bytes.len(), written.frames.frames), (4096, 56));
+//! # Ok(())
+//! # }
+//! ```
 
 use std::io::{self, Write};
 

@@ -8,6 +8,17 @@
 //! [`Signals`] are the requests that anybody makes with kill(1): to stop, to read the configuration anew.
 //! [`stop_flag`] is for programs that can only be asked to stop, and [`Terminal`] says whether a SIGHUP came
 //! because the terminal has gone away.
+//!
+//! ```
+//! use hpcap_service::{Service, Terminal};
+//!
+//! // Nothing is sent, because no service manager has started this example.
+//! let mut service = Service::from_environment();
+//! service.set_ready("capturing hpcap0");
+//! service.watch(&[Some(1)]);
+//! service.set_stopping("the last blocks are written");
+//! assert!(!Terminal::none().is_gone());
+//! ```
 
 #![warn(clippy::cast_possible_truncation)]
 

@@ -1,5 +1,14 @@
 //! `auto:IF`: the frames that a network interface receives, through AF_XDP where that takes nothing
 //! away from anybody, and through AF_PACKET everywhere else.
+//!
+//! ```
+//! use hpcap_source::SourceSpec;
+//! use hpcap_source::auto::AutoSpec;
+//!
+//! let spec = SourceSpec::Auto(AutoSpec::new("eth0"));
+//! assert_eq!(spec.to_string(), "auto:eth0");
+//! assert_eq!("auto:eth0".parse::<SourceSpec>().unwrap(), spec);
+//! ```
 
 use std::fmt;
 use std::time::Duration;

@@ -2,6 +2,29 @@
 //!
 //! A source lends frames to its caller (the poll thread of an engine, or a traffic sender), which
 //! copies or sends them. Lent frames live until the next call to the source.
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use hpcap_source::{Source, SourceSpec, State};
+//!
+//! # fn main() -> hpcap::Result<()> {
+//! let spec: SourceSpec = "gen:size=60,count=1000".parse()?;
+//! let mut source = spec.open()?;
+//! let mut frames = 0;
+//! loop {
+//!     let harvest = source.harvest()?;
+//!     frames += harvest.frames.len();
+//!     match harvest.state {
+//!         State::Busy => {}
+//!         State::Idle => source.wait(Duration::from_millis(100))?,
+//!         State::Ended => break,
+//!     }
+//! }
+//! assert_eq!(frames, 1000);
+//! # Ok(())
+//! # }
+//! ```
 
 #![warn(clippy::cast_possible_truncation)]
 

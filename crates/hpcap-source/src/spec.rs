@@ -1,6 +1,23 @@
 //! The specification of a source, such as `af_packet:eth0`, `pcap:file.pcap,speed=real` or
 //! `gen:size=60,rate=10G`, as it is written on command lines, in configurations and in the headers
 //! of files.
+//!
+//! ```
+//! use hpcap::Kind;
+//! use hpcap_source::SourceSpec;
+//!
+//! # fn main() -> hpcap::Result<()> {
+//! let spec: SourceSpec = "af_packet:eth0,promisc=off".parse()?;
+//! assert_eq!(spec.interface(), Some("eth0"));
+//! assert_eq!(spec.to_string(), "af_packet:eth0,promisc=off");
+//!
+//! // An error names the key, its value, and what is allowed.
+//! let error = "af_packet:eth0,promisc=maybe".parse::<SourceSpec>().unwrap_err();
+//! assert_eq!(error.kind(), Kind::Usage);
+//! assert!(error.to_string().contains("promisc"));
+//! # Ok(())
+//! # }
+//! ```
 
 use std::borrow::Cow;
 use std::ffi::OsStr;

@@ -2,6 +2,15 @@
 //!
 //! They mirror `kmod/include/uapi/hpcap.h`, which defines and documents them. `tests/abi.rs`
 //! compares every size, offset and constant with those that the C compiler uses.
+//!
+//! ```
+//! use hpcap_sys::abi::{field, text};
+//!
+//! // Texts in the shared memory have a fixed length and end in zeros.
+//! let name: [u8; 8] = field("eth0");
+//! assert_eq!(&name, b"eth0\0\0\0\0");
+//! assert_eq!(text(&name), "eth0");
+//! ```
 
 #![expect(
     missing_docs,

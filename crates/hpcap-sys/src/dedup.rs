@@ -1,4 +1,25 @@
 //! The duplicate filter (`kmod/core/dedup.h`).
+//!
+//! ```
+//! use hpcap_sys::Frame;
+//! use hpcap_sys::dedup::{AUTO, DROP, Settings, Window};
+//!
+//! let mut window = Window::new(&Settings {
+//!     window: 1024,
+//!     compare_bytes: AUTO,
+//!     age_ns: 10_000_000,
+//!     ignore: 0,
+//!     action: DROP,
+//!     seed: 7,
+//!     renew: 0,
+//!     link_type: 1,
+//! }).unwrap();
+//! let bytes = [0xab; 60];
+//! // Two copies a microsecond apart, and a third one a second later.
+//! let mut frames = [(0, 0), (0, 1000), (1, 0)].map(|(sec, nsec)| Frame::new(&bytes, 60, sec, nsec));
+//! let (kept, removed) = window.select(&mut frames, &mut Vec::new());
+//! assert_eq!((kept, removed.frames), (2, 1));
+//! ```
 
 use std::alloc::{Layout, alloc, dealloc};
 use std::fmt;

@@ -1,4 +1,18 @@
 //! Programs of the classic BPF machine, as the producer runs them (`kmod/core/filter.h`).
+//!
+//! ```
+//! # #[cfg(feature = "core")] {
+//! use hpcap_sys::Frame;
+//! use hpcap_sys::filter::Program;
+//!
+//! // `tcpdump -ddd` prints the number of instructions, and each of them as four numbers. This program accepts frames
+//! // whose first byte is 0xab: it loads the byte, compares it, and returns how many bytes to keep.
+//! let program = Program::parse(b"4\n48 0 0 0\n21 0 1 171\n6 0 0 65535\n6 0 0 0\n").unwrap();
+//! assert_eq!(program.run(&Frame::new(&[0xab; 60], 60, 0, 0)), 65535);
+//! assert_eq!(program.run(&Frame::new(&[0; 60], 60, 0, 0)), 0);
+//! assert!(Program::parse(b"1\n6 0 0\n").is_err());
+//! # }
+//! ```
 
 /// Largest number of instructions in a program (`HPCAP_FILTER_MAX`).
 pub const INSTRUCTIONS_MAX: usize = 4096;

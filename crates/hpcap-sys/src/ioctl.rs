@@ -1,4 +1,14 @@
 //! The ioctls of a queue's char device, `/dev/hpcap_N_Q`.
+//!
+//! ```
+//! use std::fs::File;
+//! use std::os::fd::AsFd;
+//!
+//! // The device of another driver knows none of them.
+//! let other = File::open("/dev/null").unwrap();
+//! let error = hpcap_sys::ioctl::ring_fd(other.as_fd()).unwrap_err();
+//! assert_eq!(error.raw_os_error(), Some(25), "ENOTTY");
+//! ```
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};

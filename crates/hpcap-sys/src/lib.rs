@@ -14,6 +14,16 @@
 //! All functions of C are declared in this crate and in no other. Its types wrap them so that a
 //! caller needs `unsafe` only for memory that Rust cannot check. `tests/abi.rs` compares the layout
 //! of every structure that both languages use.
+//!
+//! ```
+//! use hpcap_sys::abi::{HPCAP_RECORD_BYTES, hpcap_record};
+//!
+//! // The header of a record in the ring and in a RAW file.
+//! let header = hpcap_record { sec: 1_700_000_000, nsec: 5, caplen: 60, len: 1514 };
+//! assert_eq!(header.as_bytes().len(), HPCAP_RECORD_BYTES);
+//! assert_eq!(hpcap_record::from_bytes(header.as_bytes()).unwrap().len, 1514);
+//! assert!(!header.is_padding());
+//! ```
 
 #![warn(clippy::cast_possible_truncation)]
 

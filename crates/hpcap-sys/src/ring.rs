@@ -1,4 +1,16 @@
 //! The producer of a queue (`kmod/core/ring.h`).
+//!
+//! The memory of a ring is mapped by the caller, which is why [`Ring::new`] is unsafe; `hpcap_engine::ring` wraps it
+//! safely, and has the example. The sizes that follow from that of the ring are computed here:
+//!
+//! ```
+//! use hpcap_sys::ring::{block_bytes, index_entries};
+//!
+//! // A quarter of a small ring, 4 MiB of a large one.
+//! assert_eq!(block_bytes(1 << 20), 256 << 10);
+//! assert_eq!(block_bytes(1 << 30), 4 << 20);
+//! assert!(u64::from(index_entries(1 << 30)) >= (1 << 30) / block_bytes(1 << 30));
+//! ```
 
 use std::time::Duration;
 

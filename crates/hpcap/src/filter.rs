@@ -1,4 +1,24 @@
 //! Filters in tcpdump's syntax, which libpcap compiles and its interpreter runs.
+//!
+//! The same filters, compiled by the same library, choose frames in `hpcapd`, in the kernel module and in the tools. An
+//! expression that libpcap cannot compile is a wrong use of the program ([`Kind::Usage`]), with libpcap's message.
+//!
+//! ```
+//! use hpcap::Kind;
+//! use hpcap::filter::Filter;
+//!
+//! // Link type 1 is Ethernet.
+//! let filter = Filter::new("ether proto 0x0806", 1)?;
+//! let mut arp = [0_u8; 60];
+//! arp[12..14].copy_from_slice(&[0x08, 0x06]);
+//! assert!(filter.matches(&arp, 60));
+//! assert!(!filter.matches(&[0; 60], 60));
+//!
+//! assert!(Filter::new("", 1)?.is_empty(), "no expression accepts every frame");
+//! let error = Filter::new("udp prot 53", 1).unwrap_err();
+//! assert_eq!(error.kind(), Kind::Usage);
+//! # Ok::<(), hpcap::Error>(())
+//! ```
 
 use std::ffi::c_uint;
 

@@ -24,6 +24,35 @@
 //! | [`report`] | the state of queues as data, which text and JSON render |
 //! | [`units`] | sizes, rates and durations as people write them |
 //! | [`visible`](mod@visible) | makes text from other sources safe to print |
+//!
+//! # A first program
+//!
+//! It counts the frames of a recording, and those that are missing in it. With `Queue::open("hpcap0")?.follow("count")?`
+//! in place of [`Stream::open`], the same loop counts the frames of a running queue.
+//!
+//! ```
+//! use hpcap::{Event, Stream};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let dir = tempfile::tempdir()?;
+//! # let path = dir.path().join("noon.raw");
+//! # let mut writer = hpcap::raw::Writer::new(std::fs::File::create(&path)?);
+//! # writer.frame(1_700_000_000, 0, 60, &[0xab; 60])?;
+//! # writer.close(4096)?;
+//! let mut stream = Stream::open(&path)?;
+//! let (mut frames, mut missed) = (0, 0);
+//! while let Some(event) = stream.next()? {
+//!     match event {
+//!         Event::Frame(_) => frames += 1,
+//!         Event::Missed(gap) => missed += gap.frames(),
+//!         _ => {}
+//!     }
+//! }
+//! println!("{frames} frames, {missed} missed");
+//! # assert_eq!((frames, missed), (1, 0));
+//! # Ok(())
+//! # }
+//! ```
 
 #![warn(clippy::cast_possible_truncation)]
 

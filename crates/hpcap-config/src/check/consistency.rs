@@ -1,4 +1,16 @@
 //! Whether the values of a configuration agree with each other, whatever the machine.
+//!
+//! ```
+//! use hpcap_config::check::consistency;
+//! use hpcap_config::{Config, Document};
+//!
+//! assert!(consistency::check(&Config::default()).is_empty());
+//!
+//! let twice = "[[interface]]\nname = \"eth0\"\n[[interface]]\nname = \"eth0\"\n";
+//! // Reading a configuration includes this check.
+//! let problems = Document::parse("example.toml", twice).unwrap_err();
+//! assert!(problems.to_string().contains("eth0"));
+//! ```
 
 use std::collections::HashMap;
 use std::hash::Hash;

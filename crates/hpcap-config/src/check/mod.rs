@@ -1,4 +1,19 @@
 //! Checks of a configuration: of its values with each other, and with the machine.
+//!
+//! ```
+//! use hpcap_config::check::check;
+//! use hpcap_config::{Document, Machine};
+//!
+//! let document = Document::parse("example.toml", "
+//! [[interface]]
+//! name = \"eth0\"
+//! ").unwrap();
+//! // Without a machine, only the values are compared with each other.
+//! assert!(check(&document, None).is_empty());
+//! // A machine without interfaces has no eth0.
+//! let problems = check(&document, Some(&Machine::default()));
+//! assert!(problems.iter().any(|problem| problem.to_string().contains("eth0")));
+//! ```
 
 pub mod consistency;
 mod machine;

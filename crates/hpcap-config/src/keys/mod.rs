@@ -2,6 +2,22 @@
 //!
 //! Everything that handles keys uses this table: the parser, the printer, the comparison of two
 //! configurations, and docs/configuration.md.
+//!
+//! ```
+//! use hpcap_config::keys::{INTERFACE, find, set};
+//! use hpcap_config::model::Interface;
+//!
+//! # fn main() -> hpcap::Result<()> {
+//! let key = find(INTERFACE, "caplen").unwrap();
+//! assert_eq!(key.default().as_deref(), Some("0"));
+//!
+//! let mut interface = Interface::default();
+//! set(INTERFACE, &mut interface, "caplen", "128")?;
+//! assert_eq!(key.literal(&interface).as_deref(), Some("128"));
+//! assert!(set(INTERFACE, &mut interface, "caplen", "many").is_err());
+//! # Ok(())
+//! # }
+//! ```
 
 mod dedup;
 mod interface;

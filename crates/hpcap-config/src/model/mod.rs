@@ -1,4 +1,18 @@
 //! The content of a configuration, as typed values.
+//!
+//! Sizes are bytes, times are [`Duration`](std::time::Duration)s. Every field has the default that docs/configuration.md
+//! gives for its key.
+//!
+//! ```
+//! use hpcap_config::model::{Config, Interface};
+//!
+//! let config = Config {
+//!     interfaces: vec![Interface { queues: 2, ..Interface::default() }],
+//!     ..Config::default()
+//! };
+//! let names: Vec<_> = config.queues_of(0).iter().map(ToString::to_string).collect();
+//! assert_eq!(names, ["hpcap0", "hpcap0:1"]);
+//! ```
 
 mod interface;
 mod monitor;

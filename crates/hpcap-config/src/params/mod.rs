@@ -4,6 +4,16 @@
 //! what stands before the next `;`, `,` or `=`. So a line can mean something else than its writer
 //! believed, and a value out of range becomes a default without a message. The import makes a
 //! configuration of what the original would have done, and reports each doubtful line.
+//!
+//! ```
+//! use hpcap_config::params::import;
+//!
+//! let import = import(b"ifs=hpcap0;\nnif=1;\nwhat is this\n");
+//! for remark in &import.remarks {
+//!     println!("line {}: {}", remark.line, remark.text);
+//! }
+//! assert!(!import.remarks.is_empty());
+//! ```
 
 mod convert;
 mod interface;

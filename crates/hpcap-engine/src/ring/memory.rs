@@ -1,5 +1,25 @@
 //! Allocation of a queue's shared memory: anonymous files that no client can shrink. Clients can
 //! write only to their own slot.
+//!
+//! The ring is a multiple of the page size, at least 512 KiB, and mapped twice in a row, so that a record never wraps.
+//!
+//! ```
+//! use hpcap::Kind;
+//! use hpcap_engine::ring::memory::{Pages, QueueMemory};
+//!
+//! # fn main() -> hpcap::Result<()> {
+//! let (memory, note) = QueueMemory::allocate(1 << 20, Pages::Ordinary)?;
+//! assert!(note.is_none(), "a note explains the choice of `Pages::Auto`");
+//! // What was written to the ring's start is also behind its end. SAFETY: the ring is mapped twice.
+//! let base = memory.ring_base();
+//! unsafe {
+//!     base.write(0xab);
+//!     assert_eq!(base.add(1 << 20).read(), 0xab);
+//! }
+//! assert_eq!(QueueMemory::allocate(1000, Pages::Ordinary).unwrap_err().kind(), Kind::Usage);
+//! # Ok(())
+//! # }
+//! ```
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 

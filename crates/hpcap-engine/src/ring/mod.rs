@@ -1,4 +1,22 @@
 //! The producer of a queue: `kmod/core/ring.h`, compiled for userspace, and the queue's memory.
+//!
+//! ```
+//! use hpcap::Count;
+//! use hpcap_engine::ring::Producer;
+//! use hpcap_engine::ring::memory::{Pages, QueueMemory};
+//! use hpcap_sys::Frame;
+//!
+//! # fn main() -> hpcap::Result<()> {
+//! let (memory, _) = QueueMemory::allocate(1 << 20, Pages::Ordinary)?;
+//! let mut producer = Producer::new(memory)?;
+//! let frames = [Frame::new(&[0xab; 60], 60, 1_700_000_000, 0); 10];
+//! assert_eq!(producer.push(&frames), 10);
+//! // Listeners see the frames after this call.
+//! producer.service(1, 1_700_000_000_000_000_000);
+//! assert_eq!(producer.listeners(), 0);
+//! # Ok(())
+//! # }
+//! ```
 
 pub mod memory;
 

@@ -1,4 +1,20 @@
 //! The capture filter of the producer: classic BPF, run by `kmod/core/filter.h`.
+//!
+//! ```
+//! use hpcap::filter::Filter;
+//! use hpcap_engine::stages::filter::Program;
+//! use hpcap_sys::Frame;
+//!
+//! # fn main() -> hpcap::Result<()> {
+//! let program = Program::of(&Filter::new("greater 100", 1)?)?;
+//! let (short, long) = ([0; 60], [0; 200]);
+//! let mut frames = [Frame::new(&short, 60, 0, 0), Frame::new(&long, 200, 0, 0)];
+//! let (kept, refused) = program.apply(&mut frames);
+//! assert_eq!((kept, frames[0].len), (1, 200));
+//! assert_eq!((refused.frames, refused.bytes), (1, 60));
+//! # Ok(())
+//! # }
+//! ```
 
 use hpcap::filter::{Filter, Instruction};
 use hpcap::{Count, Error, Kind, Result};

@@ -1,4 +1,22 @@
 //! Network interfaces: which exist, their state, their losses, and the settings of their drivers.
+//!
+//! An [`Interface`] is what the kernel said about it at one moment; a program that watches an interface asks again. Speeds
+//! are bits per second, lengths are bytes.
+//!
+//! ```
+//! use hpcap_host::Interface;
+//!
+//! # fn main() -> hpcap_base::Result<()> {
+//! for interface in Interface::all()? {
+//!     let state = if interface.is_running() { "running" } else { "not running" };
+//!     println!("{}: {state}", interface.name);
+//! }
+//! // The error names the interfaces that there are.
+//! let error = Interface::required("no-such-if").unwrap_err();
+//! assert!(error.to_string().contains("no-such-if"));
+//! # Ok(())
+//! # }
+//! ```
 
 mod change;
 mod channels;

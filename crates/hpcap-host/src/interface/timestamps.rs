@@ -1,4 +1,19 @@
 //! Hardware timestamps: which ones a NIC offers, and how to enable them.
+//!
+//! A NIC that stamps every received frame gives times that no delay of this machine has changed. Many NICs stamp only
+//! frames of PTP, or none; then [`Interface::stamp_in_hardware`] returns an error that says so.
+//!
+//! ```
+//! use hpcap_host::Interface;
+//!
+//! # fn main() -> hpcap_base::Result<()> {
+//! // The loopback interface is no NIC.
+//! if let Some(loopback) = Interface::by_name("lo")? {
+//!     assert!(loopback.stamp_in_hardware().is_err());
+//! }
+//! # Ok(())
+//! # }
+//! ```
 
 use hpcap_base::{Error, Kind, Result};
 

@@ -1,4 +1,22 @@
 //! The memory pages under a ring: the choice of their size, and files made of them.
+//!
+//! Hugepages make recording faster, because the disk's driver needs one descriptor for 2 MiB of the ring in place of 512.
+//! They must be reserved before, so the default takes them only if enough are free.
+//!
+//! ```
+//! use hpcap_host::pages::{ORDINARY, Pages, choose_pages};
+//!
+//! # fn main() -> hpcap_base::Result<()> {
+//! let pages: Pages = "ordinary".parse()?;
+//! assert_eq!(choose_pages(pages, 64 << 20)?, (ORDINARY, None));
+//!
+//! // No machine has that many: the error says how to reserve them.
+//! let error = choose_pages(Pages::Huge1G, 1 << 50).unwrap_err();
+//! assert!(error.to_string().contains("hpcapctl hugepages reserve"));
+//! assert!("3M".parse::<Pages>().is_err());
+//! # Ok(())
+//! # }
+//! ```
 
 mod file;
 

@@ -1,4 +1,40 @@
 //! Checks whether a RAW file conforms to the format, and lists where frames are missing.
+//!
+//! A check reads the whole file. A *defect* is what the format forbids; a *warning* is allowed, but no capture of a healthy
+//! machine has it. A [`Report`] lists the first of both, counts the rest, and has the gaps: missing frames that the file
+//! admits are no defect.
+//!
+//! ```
+//! use hpcap_raw::check::Checker;
+//! use hpcap_raw::{Reader, Writer};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut writer = Writer::new(Vec::new());
+//! for second in 0..20 {
+//!     writer.frame(1_700_000_000 + second, 0, 60, &[0xab; 60])?;
+//! }
+//! let (mut bytes, _) = writer.close(4096)?;
+//!
+//! let check = |bytes: &[u8]| {
+//!     let mut lengths = 0;
+//!     // No start second from a file's name, and nobody writes this file.
+//!     let report = Checker::new().check(Reader::new(bytes), None, false, &mut |frame| {
+//!         lengths += u32::from(frame.header.len);
+//!         Ok(())
+//!     });
+//!     report.map(|report| (report, lengths))
+//! };
+//! let (report, lengths) = check(&bytes)?;
+//! assert!(report.is_sound());
+//! assert_eq!((report.frames.frames, lengths), (20, 20 * 60));
+//!
+//! // The header of the sixth record is destroyed.
+//! bytes[5 * 72..5 * 72 + 12].fill(0xff);
+//! let (report, _) = check(&bytes)?;
+//! assert!(!report.is_sound() && report.defects > 0);
+//! # Ok(())
+//! # }
+//! ```
 
 mod events;
 mod report;

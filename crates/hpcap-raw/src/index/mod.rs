@@ -19,6 +19,26 @@
 //!
 //! An index only speeds a search up: a program that uses an index verifies against the file what it
 //! finds.
+//!
+//! ```
+//! use hpcap_raw::{Index, Writer};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut writer = Writer::new(Vec::new());
+//! for second in 0..100 {
+//!     writer.frame(1_700_000_000 + second, 0, 60, &[0xab; 60])?;
+//! }
+//! let (bytes, _) = writer.close(4096)?;
+//!
+//! let index = Index::build(&bytes[..], 4096)?;
+//! assert_eq!(index.entries.len(), 2, "two blocks of 4 KiB");
+//! let (earliest, latest) = index.span().unwrap();
+//! assert_eq!((earliest.sec(), latest.sec()), (1_700_000_000, 1_700_000_099));
+//! // A reader that wants the frames from the second block on starts at this record.
+//! assert_eq!(index.entries[1].offset, 57 * 72);
+//! # Ok(())
+//! # }
+//! ```
 
 mod stored;
 

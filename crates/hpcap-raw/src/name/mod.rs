@@ -7,6 +7,22 @@
 //! captures by itself puts the name of the source in place of the queue's: `<T>_eth0.raw`. An
 //! unfinished file ends in `.raw.part`. pcap and pcapng files end in `.pcap` and `.pcapng`, and
 //! compressed ones in `.pcapng.gz` or `.pcapng.zst`.
+//!
+//! ```
+//! use std::path::Path;
+//!
+//! use hpcap_raw::FileName;
+//!
+//! let name = FileName::parse("1700001234_hpcap0_1.raw.part").unwrap();
+//! assert_eq!(name.queue.to_string(), "hpcap0:1");
+//! assert!(name.part);
+//! let finished = FileName { part: false, ..name };
+//! assert_eq!(
+//!     finished.path(Path::new("/data")),
+//!     Path::new("/data/1700001000/1700001234_hpcap0_1.raw"),
+//! );
+//! assert_eq!(FileName::parse("notes.txt"), None);
+//! ```
 
 mod source;
 

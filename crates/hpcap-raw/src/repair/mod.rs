@@ -17,6 +17,36 @@
 //! [`undo()`] restores the file. Only a file that certainly is RAW is changed. Between records, 1
 //! to 11 stray bytes are too few for padding; then a new file is written without them, and the
 //! original is kept as `<file>.damaged`.
+//!
+//! ```
+//! use hpcap_raw::Writer;
+//! use hpcap_raw::repair::{apply, plan, undo};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let folder = tempfile::tempdir()?;
+//! let path = folder.path().join("noon.raw");
+//! let mut writer = Writer::new(Vec::new());
+//! writer.header(&Default::default())?;
+//! for second in 0..100 {
+//!     writer.frame(1_700_000_000 + second, 0, 60, &[0xab; 60])?;
+//! }
+//! let (bytes, _) = writer.close(4096)?;
+//! // The power failed in the middle of a record.
+//! std::fs::write(&path, &bytes[..4000])?;
+//!
+//! let wanted = plan(&path)?;
+//! assert!(!wanted.is_empty());
+//! for step in &wanted.steps {
+//!     println!("{step}");
+//! }
+//! let done = apply(&path, &wanted)?;
+//! assert!(plan(&done.path)?.is_empty());
+//!
+//! undo(&done.path)?;
+//! assert_eq!(std::fs::read(&path)?, &bytes[..4000]);
+//! # Ok(())
+//! # }
+//! ```
 
 mod apply;
 mod certain;

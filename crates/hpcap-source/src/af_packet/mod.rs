@@ -4,6 +4,19 @@
 //! An interface that goes down or is removed does not end the capture: the source reports the
 //! event, waits, and continues when the interface comes back. The source counts the losses of the
 //! kernel and of the NIC.
+//!
+//! ```no_run
+//! use hpcap_source::Source;
+//! use hpcap_source::af_packet::{AfPacket, AfPacketSpec};
+//!
+//! # fn main() -> hpcap::Result<()> {
+//! // This needs an interface, and the right to capture (CAP_NET_RAW).
+//! let mut source = AfPacket::open(&AfPacketSpec::new("eth0"))?;
+//! let harvest = source.harvest()?;
+//! println!("{} frames", harvest.frames.len());
+//! # Ok(())
+//! # }
+//! ```
 
 mod classic;
 mod cooked;

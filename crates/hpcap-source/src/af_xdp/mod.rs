@@ -23,6 +23,22 @@
 //! multi-buffer frames nor metadata before the frame, where the time is. What is needed here is
 //! small: seven commands of bpf(2), two rings, and a program that fits a page. It runs without a
 //! compiler, without object files and without BTF on the user's machine.
+//!
+//! # Example
+//!
+//! ```no_run
+//! use hpcap_source::Source;
+//! use hpcap_source::af_xdp::{AfXdp, AfXdpSpec};
+//!
+//! # fn main() -> hpcap::Result<()> {
+//! // This needs an interface that the machine does not use itself, and the rights to load programs.
+//! let spec = AfXdpSpec::parse("eth1,mode=native")?;
+//! let mut source = AfXdp::open(&spec)?;
+//! let harvest = source.harvest()?;
+//! println!("{} frames", harvest.frames.len());
+//! # Ok(())
+//! # }
+//! ```
 
 mod bpf;
 mod capture;

@@ -3,6 +3,23 @@
 //!
 //! With a rate, the generator behaves like a network: it does not wait for its reader. Frames that
 //! are due for longer than [`BACKLOG`] are missed and counted, unless [`Late`] says otherwise.
+//!
+//! ```
+//! use hpcap_source::Source;
+//! use hpcap_source::generator::{Generator, GeneratorSpec, verify};
+//!
+//! # fn main() -> hpcap::Result<()> {
+//! let spec = GeneratorSpec::parse("size=100,count=3,seed=7")?;
+//! let mut generator = Generator::new(&spec)?;
+//! let harvest = generator.harvest()?;
+//! assert_eq!(harvest.frames.len(), 3);
+//! for (number, frame) in harvest.frames.iter().enumerate() {
+//!     let stamp = verify(frame.data()).expect("every byte is as it was made");
+//!     assert_eq!(stamp.seq, number as u64);
+//! }
+//! # Ok(())
+//! # }
+//! ```
 
 mod content;
 mod schedule;

@@ -1,6 +1,18 @@
 //! `pcap:FILE`: the frames of a pcap or pcapng file, at full speed or at the file's own pace.
 //!
 //! Frames that the file reports as lost (`epb_dropcount` of pcapng) are reported as lost here, too.
+//!
+//! ```
+//! use hpcap::Kind;
+//! use hpcap_source::pcap::{PcapSource, PcapSpec};
+//!
+//! # fn main() -> hpcap::Result<()> {
+//! let spec = PcapSpec::parse("/no/such/file.pcap,speed=real")?;
+//! let error = PcapSource::open(&spec).unwrap_err();
+//! assert_eq!(error.kind(), Kind::NotFound);
+//! # Ok(())
+//! # }
+//! ```
 
 mod live;
 mod spec;

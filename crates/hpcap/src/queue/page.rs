@@ -1,4 +1,22 @@
 //! The queue page: a producer's description of its queue, which other processes can only read.
+//!
+//! Most programs read the page through [`Queue`](crate::Queue). A page that is mapped is checked once; after that, its
+//! counters are read without a system call. Offsets are bytes of the stream since the queue started.
+//!
+//! ```
+//! use hpcap::Kind;
+//! use hpcap::queue::page::QueuePage;
+//! use std::os::fd::AsFd;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // A file of zeros is no queue page: its magic number is missing.
+//! let file = tempfile::tempfile()?;
+//! file.set_len(64 << 10)?;
+//! let error = QueuePage::map(file.as_fd()).unwrap_err();
+//! assert_eq!(error.kind(), Kind::Format);
+//! # Ok(())
+//! # }
+//! ```
 
 use std::mem::{offset_of, size_of};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};

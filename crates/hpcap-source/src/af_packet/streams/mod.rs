@@ -9,6 +9,24 @@
 //! A socket that receives before all members have joined gets frames that belong to others. So every
 //! socket starts with a filter that keeps nothing, and gets its real filter when the group is
 //! complete.
+//!
+//! ```no_run
+//! use hpcap_source::af_packet::AfPacketSpec;
+//! use hpcap_source::af_packet::streams::{Rule, Streams, StreamsSpec};
+//!
+//! # fn main() -> hpcap::Result<()> {
+//! // This needs an interface, and the right to capture (CAP_NET_RAW). Of four streams, the second one is wanted.
+//! let streams = Streams::open(&StreamsSpec {
+//!     capture: AfPacketSpec::new("eth0"),
+//!     rule: Rule::Cpu,
+//!     streams: 4,
+//!     wanted: [1].into(),
+//!     filter: Vec::new(),
+//!     caplen: 0,
+//! })?;
+//! # Ok(())
+//! # }
+//! ```
 
 mod rule;
 mod selection;
