@@ -129,6 +129,13 @@ fn modules_of_two_versions_are_a_problem() {
 }
 
 #[test]
+fn module_of_igb_counts_as_a_module() {
+    let changes = "/sys/module/hpcap_igb/initstate = live\n/sys/module/hpcap_igb/version = 0.0.9\n";
+    let (_dir, facts) = bad_machine(changes);
+    assert_eq!(find(&examine(&facts), "modules").state, State::Problem);
+}
+
+#[test]
 fn poll_thread_on_another_node_is_reported() {
     let (_dir, facts) =
         bad_machine("/proc/900/task/900/status = Name:\\tpoll\\nCpus_allowed_list:\\t0\n");

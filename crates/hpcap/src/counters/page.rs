@@ -9,21 +9,22 @@ const START: &str = "\
 
 When a number of hpcap grows, look it up here: what it means, who counts it, and what to do.
 
-A counter has two names. The key is its name in JSON (`hpcapctl status --json` for queues and listeners) and in the full
-log of `hpcap-monitor`, with a dot before the key of an inner object. The metric is its name in
-Prometheus. Both come from one table in the library (`hpcap::counters`), as does this page.
+A counter has two names. The *key* is its name in JSON (`hpcapctl status --json` for queues and listeners) and in the full
+log of `hpcap-monitor`; a dot stands before the key of an inner object. The *metric* is its name in Prometheus.
 
-Frames are counted once, by what became of them ([ledger.md](ledger.md)):
+Each frame is counted once, by what became of it ([ledger.md](ledger.md)):
 
     hpcap_receive_packets_total = hpcap_captured_packets_total
                                 + sum of hpcap_discarded_packets_total over its reasons
                                 + sum of hpcap_dropped_packets_total over its reasons
 
-Bytes are those of whole frames without FCS. Where nobody knows the length of a lost frame, it counts as 0 bytes.
+Bytes are those of whole frames without FCS. A lost frame whose length nobody knows counts as 0 bytes.
 
 A counter starts at 0 when its queue starts, or when the driver of its interface is loaded. A counter that is smaller than
-before was reset. Programs of hpcap then take its growth as 0, and never show a negative rate; Prometheus does so for
-`rate()` and `increase()`.
+before has started again. The programs of hpcap then take its growth as 0, so that no rate is negative; `rate()` and
+`increase()` of Prometheus expect such a start, too.
+
+The last column of the tables says what to do when a counter grows. It is empty where growth is normal.
 ";
 
 const QUEUES: &str = "
@@ -35,7 +36,7 @@ Labels: `device` is the adapter, such as `hpcap0`, and `queue` the number of its
 const LISTENERS: &str = "
 ## Listeners
 
-Labels: those of the queue; `listener` is the number by which `hpcapctl kill` ends it, and `program` its name.
+Labels: those of the queue; `listener` is the number that `hpcapctl kill` takes, and `program` the name of the listener.
 ";
 
 const INTERFACES: &str = "
@@ -63,11 +64,11 @@ fn table<S>(page: &mut String, rows: &[Counter<S>]) {
     for row in rows {
         let reason = row
             .reason
-            .map(|reason| format!("`{{reason=\"{reason}\"}}`"))
+            .map(|reason| format!("{{reason=\"{reason}\"}}"))
             .unwrap_or_default();
         let _ = writeln!(
             page,
-            "| `{}` | `{}`{reason} | {} | {} | {} | {} |",
+            "| `{}` | `{}{reason}` | {} | {} | {} | {} |",
             row.key,
             row.metric(),
             row.unit.name(),

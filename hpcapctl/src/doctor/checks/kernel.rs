@@ -40,10 +40,7 @@ pub(super) fn headers(facts: &Facts) -> Vec<Outcome> {
 }
 
 pub(super) fn modules(facts: &Facts) -> Vec<Outcome> {
-    let loaded: Vec<Module> = ["hpcap", "hpcap_ixgbe", "hpcap_ixgbevf", "hpcap_netdev"]
-        .iter()
-        .filter_map(|name| Module::loaded(&facts.tree, name))
-        .collect();
+    let loaded = Module::of_hpcap(&facts.tree);
     let core = loaded.iter().find(|module| module.name == "hpcap");
     let differs = loaded
         .iter()
