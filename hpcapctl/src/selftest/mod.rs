@@ -6,6 +6,7 @@
 mod run;
 mod still;
 mod traffic;
+mod wire;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -19,6 +20,20 @@ use serde::Serialize;
 
 use crate::output::print;
 use run::Lab;
+use traffic::told;
+
+/// The names of the tests, in their order.
+const TESTS: [&str; 9] = [
+    "configuration",
+    "modules",
+    "queues",
+    "programs",
+    "rx",
+    "store",
+    "small-ring",
+    "padding-edge",
+    "wire",
+];
 
 /// The tests, and the form of their results.
 #[derive(Debug, Args)]
@@ -28,6 +43,12 @@ Examples:
   hpcapctl selftest --json             one JSON object for each test
   hpcapctl selftest --dir /data        store the test files there; they are removed afterwards
   hpcapctl selftest --programs DIR     test the programs in DIR, such as target/release
+  hpcapctl selftest --capture eth1 --send \
+    'ssh tx hpcap-bench send gen:size={size},count={frames},rate={pps}pps --to eth1 --json'
+                                       also capture what another machine sends to eth1
+  hpcapctl selftest --capture hpcap0 --sender moongen --send \
+    'ssh tx ./MoonGen send.lua 0 --size {size_with_fcs} --rate {mbits} --count {frames}'
+                                       the same for a queue of the kernel module
 
 The exit code is 1 if a test fails. A test that does not concern this machine is skipped.")]
 pub struct Selftest {
@@ -46,6 +67,13 @@ pub struct Selftest {
     /// The configuration that is checked
     #[arg(long, value_name = "FILE", default_value = DEFAULT_PATH)]
     config: PathBuf,
+
+    /// Run only these tests
+    #[arg(long, value_name = "TEST,...", value_delimiter = ',', value_parser = TESTS)]
+    only: Vec<String>,
+
+    #[command(flatten)]
+    wire: wire::Options,
 }
 
 /// The outcome of a test.
@@ -135,15 +163,30 @@ impl Selftest {
             })
             .map(drop)
         };
-        tell(&still::check_configuration(&self.config))?;
-        tell(&still::check_modules())?;
-        tell(&still::check_queues())?;
+        let wanted = |test: &str| self.only.is_empty() || self.only.iter().any(|one| one == test);
+        if wanted("configuration") {
+            tell(&still::check_configuration(&self.config))?;
+        }
+        if wanted("modules") {
+            tell(&still::check_modules())?;
+        }
+        if wanted("queues") {
+            tell(&still::check_queues())?;
+        }
         let lab = Lab::new(self.dir.as_deref(), self.programs.clone())?;
         let programs = still::check_programs(&lab);
-        tell(&programs)?;
+        // The tests with traffic need the programs, so that their defects are told in any case.
+        if wanted("programs") || programs.state == State::Fail {
+            tell(&programs)?;
+        }
         if programs.state == State::Pass {
-            for test in traffic::TESTS {
-                tell(&test(&lab))?;
+            for (name, test) in traffic::TESTS {
+                if wanted(name) {
+                    tell(&told(name, test(&lab)))?;
+                }
+            }
+            if wanted("wire") {
+                self.wire.run(&lab, &mut tell)?;
             }
         }
         Ok(ExitCode::from(u8::from(failed)))

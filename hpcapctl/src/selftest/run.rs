@@ -86,8 +86,29 @@ impl Lab {
         Ok(text.strip_prefix(name).unwrap_or(&text).trim().to_owned())
     }
 
-    /// Starts a program.
+    /// Starts a program that sees only the queues of the tests.
     pub(super) fn start(&self, name: &'static str, arguments: &[&str]) -> Result<Running> {
+        // No device of a kernel module is there.
+        let run = self.path("run");
+        let folders = [("HPCAP_RUN_DIR", &run), ("HPCAP_DEV_DIR", &run)];
+        self.start_with(name, arguments, &folders)
+    }
+
+    /// Starts a program that sees the queues of the machine.
+    pub(super) fn start_on_the_machine(
+        &self,
+        name: &'static str,
+        arguments: &[&str],
+    ) -> Result<Running> {
+        self.start_with(name, arguments, &[])
+    }
+
+    fn start_with(
+        &self,
+        name: &'static str,
+        arguments: &[&str],
+        environment: &[(&str, &PathBuf)],
+    ) -> Result<Running> {
         let program = self.program(name);
         let tried = || format!("run {}", program.display());
         let (out, err) = (
@@ -96,9 +117,7 @@ impl Lab {
         );
         let child = Command::new(&program)
             .args(arguments)
-            .env("HPCAP_RUN_DIR", self.path("run"))
-            // No device of a kernel module is there, so that its queues are not seen.
-            .env("HPCAP_DEV_DIR", self.path("run"))
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(File::create(&out).context(tried)?)
             .stderr(File::create(&err).context(tried)?)
@@ -140,6 +159,21 @@ impl Running {
         }
     }
 
+    /// Asks it to end as a person at its terminal does, and waits for its end, which must be a success.
+    pub(super) fn interrupt_and_wait(self) -> Result<Ended> {
+        let (pid, tried) = (self.pid(), self.tried());
+        kill(pid, Signal::SIGINT).context(|| "interrupt a program of a test")?;
+        let ended = self.wait()?;
+        match ended.status.success() {
+            true => Ok(ended),
+            false => Err(Error::new(Kind::Io, tried, ended.messages)),
+        }
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_raw(self.child.id().cast_signed())
+    }
+
     /// Waits for its end.
     pub(super) fn wait(mut self) -> Result<Ended> {
         let end = Instant::now() + LIMIT;
@@ -172,8 +206,7 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         if let Ok(None) = self.child.try_wait() {
-            let pid = Pid::from_raw(self.child.id().cast_signed());
-            let _ = kill(pid, Signal::SIGKILL);
+            let _ = kill(self.pid(), Signal::SIGKILL);
             let _ = self.child.wait();
         }
     }

@@ -9,7 +9,15 @@ use super::Outcome;
 use super::run::Lab;
 
 /// The tests, in their order.
-pub(super) const TESTS: [fn(&Lab) -> Outcome; 4] = [receive, store, small_ring, padding_edge];
+pub(super) const TESTS: [(&str, Test); 4] = [
+    ("rx", receive),
+    ("store", store),
+    ("small-ring", small_ring),
+    ("padding-edge", padding_edge),
+];
+
+/// A test returns what it has found.
+pub(super) type Test = fn(&Lab) -> Result<String>;
 
 /// Traffic for a daemon and a recorder.
 struct Traffic {
@@ -27,84 +35,81 @@ struct Delivered {
 }
 
 /// Counts of the content of files.
-struct Files {
+pub(super) struct Files {
     files: u64,
-    frames: u64,
+    pub(super) frames: u64,
     /// Frames that are missing, because the ring had no room for them.
     ring_full: u64,
 }
 
 /// Small frames, to nowhere. The ring has room for all of them.
-fn receive(lab: &Lab) -> Outcome {
+fn receive(lab: &Lab) -> Result<String> {
     let traffic = Traffic {
         ring: "32M",
         source: "gen:size=88,rate=50kpps,count=200000,late=delay",
         frames: 200_000,
     };
-    let done = exchange(lab, &traffic, "null").and_then(|found| match found.ring_full {
+    let found = exchange(lab, &traffic, "null")?;
+    match found.ring_full {
         0 => Ok(found.describe()),
         n => Err(wrong(format!("{n} frames were lost (ring_full)"))),
-    });
-    told("rx", done)
+    }
 }
 
 /// Frames of mixed sizes, into files that are checked. The ring has room for all of them.
-fn store(lab: &Lab) -> Outcome {
+fn store(lab: &Lab) -> Result<String> {
     let traffic = Traffic {
         ring: "64M",
         source: "gen:size=imix,rate=30kpps,count=150000,late=delay",
         frames: 150_000,
     };
-    told("store", exchange_files(lab, &traffic, "store"))
+    exchange_files(lab, &traffic, "store")
 }
 
 /// A ring that holds a few hundred frames. Whatever it cannot take must be counted, in the ledger and in the file.
-fn small_ring(lab: &Lab) -> Outcome {
+fn small_ring(lab: &Lab) -> Result<String> {
     let traffic = Traffic {
         ring: "512K",
         source: "gen:size=1012,rate=20kpps,count=80000,late=delay",
         frames: 80_000,
     };
-    told("small-ring", exchange_files(lab, &traffic, "small"))
+    exchange_files(lab, &traffic, "small")
 }
 
 /// Frames of every length, into dozens of files: records end at, before and behind the edges of files. A queue
 /// starts at most ten files a second, so that the traffic takes some seconds.
-fn padding_edge(lab: &Lab) -> Outcome {
+fn padding_edge(lab: &Lab) -> Result<String> {
     const FRAMES: u64 = 100_000;
-    let run = || {
-        let folder = lab.path("padding");
-        let destination = folder.display().to_string();
-        let source = format!("gen:size=60-1514,rate=20kpps,count={FRAMES},late=delay");
-        let recorder = lab.start(
-            "hpcapdd",
-            &[
-                "--source",
-                &source,
-                &destination,
-                "--ring",
-                "1M",
-                "--rotate-size",
-                "256K",
-                "--json",
-            ],
-        )?;
-        let ended = recorder.wait()?;
-        if !ended.status.success() {
-            return Err(failed("hpcapdd", &ended.messages));
-        }
-        let found = check_files(lab, &destination)?;
-        let text = found.describe();
-        remove(lab, "padding");
-        match found.frames + found.ring_full == FRAMES {
-            true => Ok(text),
-            false => Err(wrong(format!("{text}, and {FRAMES} frames were sent"))),
-        }
-    };
-    told("padding-edge", run())
+    let folder = lab.path("padding");
+    let destination = folder.display().to_string();
+    let source = format!("gen:size=60-1514,rate=20kpps,count={FRAMES},late=delay");
+    let recorder = lab.start(
+        "hpcapdd",
+        &[
+            "--source",
+            &source,
+            &destination,
+            "--ring",
+            "1M",
+            "--rotate-size",
+            "256K",
+            "--json",
+        ],
+    )?;
+    let ended = recorder.wait()?;
+    if !ended.status.success() {
+        return Err(failed("hpcapdd", &ended.messages));
+    }
+    let found = check_files(lab, &destination)?;
+    let text = found.describe();
+    remove(lab, "padding");
+    match found.frames + found.ring_full == FRAMES {
+        true => Ok(text),
+        false => Err(wrong(format!("{text}, and {FRAMES} frames were sent"))),
+    }
 }
 
-fn told(test: &'static str, done: Result<String>) -> Outcome {
+pub(super) fn told(test: &'static str, done: Result<String>) -> Outcome {
     match done {
         Ok(found) => Outcome::pass(test, found),
         Err(e) => Outcome::fail(
@@ -123,7 +128,7 @@ fn failed(program: &str, messages: &str) -> Error {
     )
 }
 
-fn wrong(why: String) -> Error {
+pub(super) fn wrong(why: String) -> Error {
     Error::new(Kind::Format, "account for every frame", why)
 }
 
@@ -143,7 +148,7 @@ impl Delivered {
 }
 
 impl Files {
-    fn describe(&self) -> String {
+    pub(super) fn describe(&self) -> String {
         let plural = if self.files == 1 { "" } else { "s" };
         let text = format!(
             "{} frames in {} sound file{plural}",
@@ -236,7 +241,7 @@ fn exchange_files(lab: &Lab, traffic: &Traffic, name: &str) -> Result<String> {
 }
 
 /// Checks all files in a folder.
-fn check_files(lab: &Lab, folder: &str) -> Result<Files> {
+pub(super) fn check_files(lab: &Lab, folder: &str) -> Result<Files> {
     let checked = lab
         .start("checkraw", &["--json", "--quiet", folder])?
         .wait()?;
@@ -261,6 +266,6 @@ fn check_files(lab: &Lab, folder: &str) -> Result<Files> {
 }
 
 /// Frees the space of a test's files early; what is left goes with the folder.
-fn remove(lab: &Lab, name: &str) {
+pub(super) fn remove(lab: &Lab, name: &str) {
     let _ = fs::remove_dir_all(lab.path(name));
 }
