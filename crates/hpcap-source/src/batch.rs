@@ -1,6 +1,8 @@
 //! The frames of one harvest, which a source keeps and lends to its caller.
 
-use super::{BATCH, Frame};
+use hpcap::{Count, Reason};
+
+use super::{BATCH, Frame, Harvest, State};
 
 /// Up to [`BATCH`] frames. The frames point into memory of the source that owns the batch; the
 /// contract of [`Batch::push`] ties the two together.
@@ -51,6 +53,19 @@ impl Batch {
     pub(crate) fn mark_last_as_sent(&mut self) {
         if let Some(frame) = self.frames.last_mut() {
             frame.set_sent();
+        }
+    }
+
+    /// Lends the frames as a harvest of a source that never ends by itself, with the frames that are `lost`.
+    pub(crate) fn harvest<'a>(&'a mut self, lost: &'a [(Reason, Count)]) -> Harvest<'a> {
+        let state = match self.is_empty() {
+            true => State::Idle,
+            false => State::Busy,
+        };
+        Harvest {
+            frames: self.lend(),
+            lost,
+            state,
         }
     }
 

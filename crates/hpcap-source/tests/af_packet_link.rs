@@ -2,7 +2,10 @@
 
 use hpcap::Kind;
 use testkit::network::{FrameSender, create_veth_pair, in_namespace, ip};
-use testkit::source::{Harvested, harvest_until, open, send_generated, try_open};
+use testkit::source::{
+    Harvested, assert_goes_on_after_replacements, assert_reports_a_short_absence, harvest_until,
+    open, send_generated, try_open,
+};
 
 #[test]
 fn unknown_interface_lists_the_others() {
@@ -63,11 +66,7 @@ fn short_absence_of_the_interface_is_reported() {
     in_namespace(|| {
         create_veth_pair("snd", "rx", 9000);
         let mut source = open("af_packet:rx");
-        ip("link set rx down");
-        ip("link set rx up");
-        let mut got = Harvested::default();
-        harvest_until(source.as_mut(), &mut got, |g| !g.events.is_empty());
-        assert_eq!(got.events, ["rx went down and is up again"]);
+        assert_reports_a_short_absence(source.as_mut());
     });
 }
 
@@ -76,31 +75,7 @@ fn capture_continues_on_a_new_interface() {
     in_namespace(|| {
         create_veth_pair("snd", "rx", 9000);
         let mut source = open("af_packet:rx");
-        let mut got = Harvested::default();
-        for round in 0..3 {
-            let first = round * 10;
-            let events = got.events.len();
-            send_generated(&FrameSender::new("snd"), first, first + 10);
-            ip("link del snd");
-            harvest_until(source.as_mut(), &mut got, |g| {
-                g.events.len() > events && g.frames.len() as u64 >= first + 10
-            });
-            assert_eq!(
-                got.events.last().unwrap(),
-                "rx is gone: waiting for it to come back"
-            );
-            create_veth_pair("snd", "rx", 9000);
-            harvest_until(source.as_mut(), &mut got, |g| {
-                g.events.len() > events + 1 && !g.events.last().unwrap().contains("down")
-            });
-            let back = &got.events[events + 1..];
-            assert!(
-                back == ["rx is back"] || back.last().unwrap() == "rx is up again",
-                "{back:?}"
-            );
-        }
-        assert!(got.generated_numbers().into_iter().eq(0..30));
-        assert_eq!((got.missed, got.damaged), (0, 0));
+        assert_goes_on_after_replacements(source.as_mut());
     });
 }
 

@@ -6,7 +6,8 @@ use hpcap::{Error, Kind};
 use hpcap_source::Source;
 use testkit::network::{FrameSender, create_veth_pair, in_namespace, ip};
 use testkit::source::{
-    Harvested, harvest_until, open, open_af_xdp_or_skip, send_generated, try_open,
+    Harvested, assert_goes_on_after_replacements, assert_reports_a_short_absence, harvest_until,
+    open, open_af_xdp_or_skip, send_generated, try_open,
 };
 
 /// Opens a capture without its first events, which say how it started.
@@ -67,11 +68,7 @@ fn capture_goes_on_after_a_link_flap() {
 fn short_absence_of_the_interface_is_reported() {
     with_veth(|| {
         let mut source = open_started("af_xdp:rx");
-        ip("link set rx down");
-        ip("link set rx up");
-        let mut got = Harvested::default();
-        harvest_until(source.as_mut(), &mut got, |g| !g.events.is_empty());
-        assert_eq!(got.events, ["rx went down and is up again"]);
+        assert_reports_a_short_absence(source.as_mut());
     });
 }
 
@@ -79,24 +76,7 @@ fn short_absence_of_the_interface_is_reported() {
 fn capture_continues_on_a_new_interface() {
     with_veth(|| {
         let mut source = open_started("af_xdp:rx");
-        let mut got = Harvested::default();
-        for round in 0..3 {
-            let first = round * 10;
-            let events = got.events.len();
-            send_generated(&FrameSender::new("snd"), first, first + 10);
-            ip("link del snd");
-            harvest_until(source.as_mut(), &mut got, |g| {
-                g.events.len() > events && g.frames.len() as u64 >= first + 10
-            });
-            let gone = "rx is gone: waiting for it to come back";
-            assert_eq!(got.events.last().unwrap(), gone);
-            create_veth_pair("snd", "rx", 9000);
-            harvest_until(source.as_mut(), &mut got, |g| {
-                g.events.len() > events + 1 && !g.events.last().unwrap().contains("down")
-            });
-        }
-        assert!(got.generated_numbers().into_iter().eq(0..30));
-        assert_eq!((got.missed, got.damaged), (0, 0));
+        assert_goes_on_after_replacements(source.as_mut());
     });
 }
 

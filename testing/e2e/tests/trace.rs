@@ -81,6 +81,17 @@ fn start(lab: &Lab, name: &str, more: &[&str]) -> Process {
     trace
 }
 
+/// Repeats `trace` until it has lost no record, and returns what it has printed. On a machine that is busy with other
+/// frames, records are lost, and steps with them.
+fn repeat_until_whole(mut trace: impl FnMut() -> String) -> String {
+    let mut out = String::new();
+    wait_until("a trace loses no record", || {
+        out = trace();
+        summary(&out)["lost"] == 0
+    });
+    out
+}
+
 /// Frames that no protocol of the kernel wanted, as the interface counts them.
 fn dropped_by_interface(name: &str) -> u64 {
     let links: Value = serde_json::from_str(&ip(&format!("-s -j link show dev {name}"))).unwrap();
@@ -120,60 +131,55 @@ fn journey_of_a_frame_has_its_steps_in_order() {
     }
     in_namespace(move || {
         veth("trsnd0", "trrcv0");
-        // On a machine that is busy with other frames, records are lost, and steps with them.
-        wait_until("a trace loses no record", || {
+        let out = repeat_until_whole(|| {
             let mut trace = start(&lab, "trrcv0", &["--frames", "3", "--buffer", "4M"]);
             let sender = FrameSender::visible("trsnd0");
             wait_until("three journeys are seen", || {
                 sender.send(&question());
                 !trace.is_running()
             });
-            let done = trace.wait().exits(0);
-            if summary(&done.out)["lost"] != 0 {
-                return false;
-            }
-            let frames: Vec<Value> = events(&done.out)
-                .filter(|event| event["event"] == "frame")
-                .collect();
-            assert_eq!(frames.len(), 3, "{}", done.out);
-            for frame in &frames {
-                let steps = steps(frame);
-                let place = |wanted: &str| steps.iter().position(|step| *step == wanted);
-                let order = [
-                    "queued",
-                    "start_send",
-                    "backlog",
-                    "softirq",
-                    "received",
-                    "freed",
-                ]
-                .map(place);
-                assert!(
-                    order.iter().all(Option::is_some) && order.is_sorted(),
-                    "{frame}"
-                );
-                let times: Vec<u64> = frame["steps"]
-                    .as_array()
-                    .unwrap()
-                    .iter()
-                    .map(|step| step["time_ns"].as_u64().unwrap())
-                    .collect();
-                assert!(times.is_sorted(), "{frame}");
-                let received = &frame["steps"][place("received").unwrap()];
-                assert_eq!(received["interface"], "trrcv0", "{frame}");
-            }
-            let all = summary(&done.out);
-            let times = &all["interfaces"]["trrcv0"]["times"];
-            assert!(
-                all["interfaces"]["trsnd0"]["sent"].as_u64().unwrap() >= 1,
-                "{all}"
-            );
-            let count = |latency: &str| times[latency]["count"].as_u64().unwrap_or(0);
-            for latency in ["backlog", "softirq_to_received", "received_to_freed"] {
-                assert!(count(latency) >= 3, "{latency}: {all}");
-            }
-            true
+            trace.wait().exits(0).out
         });
+        let frames: Vec<Value> = events(&out)
+            .filter(|event| event["event"] == "frame")
+            .collect();
+        assert_eq!(frames.len(), 3, "{}", out);
+        for frame in &frames {
+            let steps = steps(frame);
+            let place = |wanted: &str| steps.iter().position(|step| *step == wanted);
+            let order = [
+                "queued",
+                "start_send",
+                "backlog",
+                "softirq",
+                "received",
+                "freed",
+            ]
+            .map(place);
+            assert!(
+                order.iter().all(Option::is_some) && order.is_sorted(),
+                "{frame}"
+            );
+            let times: Vec<u64> = frame["steps"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|step| step["time_ns"].as_u64().unwrap())
+                .collect();
+            assert!(times.is_sorted(), "{frame}");
+            let received = &frame["steps"][place("received").unwrap()];
+            assert_eq!(received["interface"], "trrcv0", "{frame}");
+        }
+        let all = summary(&out);
+        let times = &all["interfaces"]["trrcv0"]["times"];
+        assert!(
+            all["interfaces"]["trsnd0"]["sent"].as_u64().unwrap() >= 1,
+            "{all}"
+        );
+        let count = |latency: &str| times[latency]["count"].as_u64().unwrap_or(0);
+        for latency in ["backlog", "softirq_to_received", "received_to_freed"] {
+            assert!(count(latency) >= 3, "{latency}: {all}");
+        }
     });
 }
 
@@ -185,7 +191,7 @@ fn drop_is_named_with_its_reason() {
     }
     in_namespace(move || {
         veth("trsnd1", "trrcv1");
-        wait_until("a trace loses no record", || {
+        let out = repeat_until_whole(|| {
             let trace = start(&lab, "trrcv1", &["--buffer", "4M"]);
             let before = (dropped_by_interface("trrcv1"), datagrams_without_port());
             let sender = FrameSender::new("trsnd1");
@@ -197,22 +203,18 @@ fn drop_is_named_with_its_reason() {
                 dropped_by_interface("trrcv1") >= before.0 + 10
                     && datagrams_without_port() >= before.1 + 20
             });
-            let done = trace.interrupt().exits(0);
-            let all = summary(&done.out);
-            if all["lost"] != 0 {
-                return false;
-            }
-            let drops = |reason: &str| -> u64 {
-                let kinds = all["drops"].as_array().unwrap().iter();
-                kinds
-                    .filter(|kind| kind["reason"] == reason && kind["interface"] == "trrcv1")
-                    .map(|kind| kind["drops"].as_u64().unwrap())
-                    .sum()
-            };
-            assert_eq!(drops("NO_SOCKET"), 20, "{all}");
-            assert_eq!(drops("UNHANDLED_PROTO"), 10, "{all}");
-            true
+            trace.interrupt().exits(0).out
         });
+        let all = summary(&out);
+        let drops = |reason: &str| -> u64 {
+            let kinds = all["drops"].as_array().unwrap().iter();
+            kinds
+                .filter(|kind| kind["reason"] == reason && kind["interface"] == "trrcv1")
+                .map(|kind| kind["drops"].as_u64().unwrap())
+                .sum()
+        };
+        assert_eq!(drops("NO_SOCKET"), 20, "{all}");
+        assert_eq!(drops("UNHANDLED_PROTO"), 10, "{all}");
     });
 }
 

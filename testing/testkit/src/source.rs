@@ -7,7 +7,7 @@ use hpcap::{Reason, Result, Timestamp};
 use hpcap_source::generator::verify;
 use hpcap_source::{Source, SourceSpec, State};
 
-use crate::network::FrameSender;
+use crate::network::{FrameSender, create_veth_pair, ip};
 use crate::skip;
 use crate::wait::time_limit;
 
@@ -167,4 +167,42 @@ pub fn read_frames(path: &Path) -> Vec<Vec<u8>> {
         frames.push(frame.data.to_vec());
     }
     frames
+}
+
+/// Takes the interface `rx` down and up again while nobody looks. Fails unless `source`, which captures it, then reports
+/// that.
+pub fn assert_reports_a_short_absence(source: &mut dyn Source) {
+    ip("link set rx down");
+    ip("link set rx up");
+    let mut got = Harvested::default();
+    harvest_until(source, &mut got, |g| !g.events.is_empty());
+    assert_eq!(got.events, ["rx went down and is up again"]);
+}
+
+/// Three times, sends frames from `snd` to `rx`, deletes both, and makes another pair of these names. Fails unless
+/// `source`, which captures `rx`, reports each of these changes and misses no frame.
+pub fn assert_goes_on_after_replacements(source: &mut dyn Source) {
+    let mut got = Harvested::default();
+    for round in 0..3 {
+        let first = round * 10;
+        let events = got.events.len();
+        send_generated(&FrameSender::new("snd"), first, first + 10);
+        ip("link del snd");
+        harvest_until(source, &mut got, |g| {
+            g.events.len() > events && g.frames.len() as u64 >= first + 10
+        });
+        let gone = "rx is gone: waiting for it to come back";
+        assert_eq!(got.events.last().unwrap(), gone);
+        create_veth_pair("snd", "rx", 9000);
+        harvest_until(source, &mut got, |g| {
+            g.events.len() > events + 1 && !g.events.last().unwrap().contains("down")
+        });
+        let back = &got.events[events + 1..];
+        assert!(
+            back == ["rx is back"] || back.last().unwrap() == "rx is up again",
+            "{back:?}"
+        );
+    }
+    assert!(got.generated_numbers().into_iter().eq(0..30));
+    assert_eq!((got.missed, got.damaged), (0, 0));
 }

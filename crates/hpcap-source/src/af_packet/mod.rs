@@ -38,7 +38,7 @@ use super::event::PendingEvents;
 use super::losses::Losses;
 use super::presence::Presence;
 use super::schedule::{Schedule, sleep_time};
-use super::{Description, Harvest, InterfaceName, Source, SourceEvent, State};
+use super::{Description, Harvest, InterfaceName, Source, SourceEvent};
 use hpcap_host::interface::{Interface, Link};
 pub(crate) use look::is_about_interface;
 use socket::Socket;
@@ -210,16 +210,7 @@ impl Source for AfPacket {
         if let Some(socket) = &self.socket {
             self.losses.reached(socket.ring.seq());
         }
-        let state = if self.batch.is_empty() {
-            State::Idle
-        } else {
-            State::Busy
-        };
-        Ok(Harvest {
-            frames: self.batch.lend(),
-            lost: self.losses.report(),
-            state,
-        })
+        Ok(self.batch.harvest(self.losses.report()))
     }
 
     fn wait(&mut self, timeout: Duration) -> Result<()> {

@@ -70,7 +70,7 @@ use super::event::PendingEvents;
 use super::losses::Losses;
 use super::presence::Presence;
 use super::schedule::{Schedule, sleep_time};
-use super::{Description, Harvest, InterfaceName, Source, SourceEvent, State};
+use super::{Description, Harvest, InterfaceName, Source, SourceEvent};
 use capture::Capture;
 use clock::Clock;
 use look::check;
@@ -234,16 +234,7 @@ impl Source for AfXdp {
         self.count_if_due()?;
         self.poll_driver();
         self.take();
-        let state = if self.batch.is_empty() {
-            State::Idle
-        } else {
-            State::Busy
-        };
-        Ok(Harvest {
-            frames: self.batch.lend(),
-            lost: self.losses.report(),
-            state,
-        })
+        Ok(self.batch.harvest(self.losses.report()))
     }
 
     fn wait(&mut self, timeout: Duration) -> Result<()> {
