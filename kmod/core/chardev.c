@@ -179,6 +179,8 @@ static const struct file_operations hpcap_fops = {
 	.release = hpcap_release,
 	.mmap = hpcap_mmap,
 	.unlocked_ioctl = hpcap_client_ioctl,
+	/* The structures have the same layout in 32-bit programs. */
+	.compat_ioctl = compat_ptr_ioctl,
 	.poll = hpcap_client_poll,
 };
 

@@ -1,5 +1,8 @@
 //! Tests of requests and replies, and of who may send which request.
 
+use std::fs::File;
+use std::os::fd::AsRawFd;
+
 use hpcap::abi::{self, hpcap_attach};
 use hpcap::{Contract, Kind, Result, Start};
 use hpcap_ipc::connection::Connection;
@@ -83,6 +86,60 @@ fn senseless_requests_are_refused() {
         );
     }
     assert!(module.queue().listeners().is_empty());
+}
+
+/// Sends a request as a 32-bit program does. Returns the result of ioctl(2), and the answer.
+#[cfg(target_arch = "x86_64")]
+fn ask_as_a_32_bit_program(device: &File, question: hpcap_attach) -> (i32, hpcap_attach) {
+    // The number of ioctl(2) in Linux' table for 32-bit programs (arch/x86/entry/syscalls/syscall_32.tbl).
+    const IOCTL: i32 = 54;
+    let bytes = size_of::<hpcap_attach>();
+    // SAFETY: a new mapping of this process, which overlaps no other one.
+    let place = unsafe {
+        libc::mmap(
+            std::ptr::null_mut(),
+            bytes,
+            libc::PROT_READ | libc::PROT_WRITE,
+            // A 32-bit program has addresses below 4 GiB.
+            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_32BIT,
+            -1,
+            0,
+        )
+    };
+    assert_ne!(place, libc::MAP_FAILED);
+    let message = place.cast::<hpcap_attach>();
+    let mut result = IOCTL;
+    // SAFETY: `message` is in the mapping, which has room for it and is aligned to a page. The interrupt enters the kernel
+    // as in a 32-bit program; the kernel reads and writes at most `bytes` at `place`, and may change r8 to r11.
+    // rbx, which the compiler keeps for itself, is restored.
+    unsafe {
+        message.write(question);
+        std::arch::asm!(
+            "push rbx",
+            "mov ebx, {device:e}",
+            "int 0x80",
+            "pop rbx",
+            device = in(reg) device.as_raw_fd(),
+            inlateout("eax") result,
+            in("ecx") abi::HPCAP_IOC_REQUEST,
+            in("rdx") place,
+            lateout("r8") _, lateout("r9") _, lateout("r10") _, lateout("r11") _,
+        );
+        let answer = message.read();
+        libc::munmap(place, bytes);
+        (result, answer)
+    }
+}
+
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn request_of_a_32_bit_program_is_answered() {
+    let Some(module) = Module::take() else { return };
+    let device = File::open(module.path()).unwrap();
+    let (result, answer) = ask_as_a_32_bit_program(&device, question(abi::HPCAP_OP_OBSERVE));
+    assert_eq!((result, answer.error), (0, 0));
+    let (result, _) = ask_as_a_32_bit_program(&device, question(9));
+    assert_eq!(result, -libc::EINVAL);
 }
 
 #[test]
