@@ -201,28 +201,20 @@ manifest() {
 	}' "kmod/$1/manifest"
 }
 
-# Prints how often a text stands, as whole words, in the body of a function of a file; "-" names the whole file. Prints
-# -1 when the file has no such function.
-count_text() {
-	awk -v name="$2" -v text="$3" '
-		function count(line,    n, at, before, after) {
-			while ((at = index(line, text)) > 0) {
-				before = substr(line, at - 1, at > 1)
-				after = substr(line, at + length(text), 1)
-				n += before !~ /[A-Za-z0-9_]/ && after !~ /[A-Za-z0-9_]/
-				line = substr(line, at + length(text))
-			}
-			return n
-		}
-		name == "-" { total += count($0); found = 1; next }
-		# A line at the margin names it; its body begins with a brace at the margin, which no
-		# declaration has.
+# Prints the body of a function of a file; "-" names the whole file. Fails when the file has no such function.
+body_of() {
+	if [ "$2" = - ]; then
+		cat "$1"
+		return
+	fi
+	# A line at the margin names the function. Its body is between braces at the margin, which no declaration has.
+	awk -v name="$2" '
 		/^[A-Za-z_]/ && match($0, "(^|[^A-Za-z0-9_])" name "\\(") { heading = 1 }
 		heading && /;[ \t]*$/ { heading = 0 }
 		heading && /^{/ { heading = 0; body = 1; found = 1 }
-		body { total += count($0) }
+		body
 		/^}/ { body = 0 }
-		END { print found ? total + 0 : -1 }' "$1"
+		END { exit !found }' "$1"
 }
 
 # Prints the functions of a driver that use another one, one a line for each use: calls and pointers.
@@ -242,7 +234,7 @@ callers() {
 
 # Compares a patched copy of a driver with the manifest, and prints every difference.
 verify_hooks() {
-	local driver=$1 place=$2 patch file functions function text count found wrong=0 where
+	local driver=$1 place=$2 patch file functions function body text count found wrong=0 where
 	while read -r patch file functions text count; do
 		if [ "$patch" = callers ]; then
 			found=$(callers "$place" "$text" | wc -l)
@@ -258,9 +250,11 @@ verify_hooks() {
 			wrong=1
 			continue
 		fi
+		found=-1
 		for function in ${functions//|/ }; do
-			found=$(count_text "$place/$file" "$function" "$text")
-			[ "$found" = -1 ] || break
+			body=$(body_of "$place/$file" "$function") || continue
+			found=$({ grep -owF -- "$text" || true; } <<<"$body" | wc -l)
+			break
 		done
 		[ "$found" != "$count" ] || continue
 		where=$file
