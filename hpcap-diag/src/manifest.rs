@@ -21,7 +21,7 @@ pub struct About {
     pub format: u32,
     /// Name and version of the program that collected.
     pub program: String,
-    /// When it began, in UTC.
+    /// When the collection began, in UTC.
     pub started: String,
     /// Seconds between the two readings.
     pub interval_seconds: f64,

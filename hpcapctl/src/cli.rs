@@ -66,7 +66,7 @@ pub enum Command {
     Ring(Ring),
     /// Capture network interfaces as services, now and at each boot (root)
     Install(Install),
-    /// Bring what was installed to the state of the installed packages (root)
+    /// Renew what `hpcapctl install` has made, after an upgrade of the packages (root)
     Upgrade(Upgrade),
     /// Undo everything that `hpcapctl install` has changed (root)
     Uninstall(Uninstall),

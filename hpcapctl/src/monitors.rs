@@ -20,7 +20,7 @@ use crate::output::print;
 /// The unit of the monitor.
 pub(crate) const UNIT: &str = "hpcap-monitor.service";
 
-/// What is done with the monitor.
+/// What to do with the monitor.
 #[derive(Debug, Subcommand)]
 #[command(after_help = "\
 Examples:

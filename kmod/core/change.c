@@ -60,7 +60,7 @@ void hpcap_rxq_make_change(struct hpcap_rxq *rxq, u64 clock_ns)
 		return;
 	rxq->changed_ns = clock_ns;
 	change->make(rxq, change->data);
-	/* Cleared first: once the change is complete, the next one may be there. */
+	/* Cleared first: as soon as the change is complete, another one may be put there. */
 	WRITE_ONCE(rxq->change, NULL);
 	complete(&change->made);
 }

@@ -85,7 +85,7 @@ int hpcap_memory_complete(struct hpcap_memory *memory, int node)
 	return memory->ring ? 0 : -ENOMEM;
 }
 
-/* Allocates zeroed pages until the ring has all; `held` counts those that are allocated. */
+/* Allocates zeroed pages until the ring has all of its pages; `held` counts the allocated ones. */
 static int hpcap_memory_fill(struct hpcap_memory *memory, int node)
 {
 	u64 pages = memory->ring_bytes / PAGE_SIZE;

@@ -111,7 +111,7 @@ static void hpcap_poll_nap(struct hpcap_rxq *rxq, u64 nap_ns)
 	finish_wait(&rxq->idle, &wait);
 }
 
-/* Binds the poll thread again that has lost its CPU for a time. Called by the thread. */
+/* Binds the poll thread to its CPU again after the CPU was offline. Called by the thread. */
 static void hpcap_poll_bind_again(struct hpcap_rxq *rxq, u64 clock_ns)
 {
 	/* hpcap_poll_bind() may write it meanwhile; then the next look has the new value. */

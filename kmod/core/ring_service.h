@@ -93,11 +93,11 @@ static inline void hpcap_ring_close_gap(struct hpcap_ring *r)
 
 /*
  * Publishes, works towards a requested file, writes a gap that no frame follows, demotes stalled
- * listeners, and fixes the end of those that request it. `clock_ns` is monotonic, `wall_ns` counts
- * from 1970.
+ * listeners, and fixes the end of the stream for listeners that request it. `clock_ns` is
+ * monotonic, `wall_ns` counts from 1970.
  *
- * The caller calls it after each batch, and about every 10 ms on an idle link; at once again while
- * `file_wanted` is set, and after HPCAP_RING_WAKE_NS when `wake_late` is set.
+ * The caller calls it after each batch, and about every 10 ms on an idle link. It calls it again at
+ * once while `file_wanted` is set, and after HPCAP_RING_WAKE_NS when `wake_late` is set.
  *
  * Returns a bit for each slot whose listener sleeps on `waiting`; the caller wakes these.
  */

@@ -12,7 +12,7 @@
 
 /* Shortest time between two wake-ups of a listener. */
 #define HPCAP_RING_WAKE_NS	(50u * 1000)
-/* Most listeners that a queue wakes in each HPCAP_RING_WAKE_NS, because each costs a moment. */
+/* Most listeners that a queue wakes in each HPCAP_RING_WAKE_NS, because each wake-up takes time. */
 #define HPCAP_RING_WAKES	4
 
 #define HPCAP_NS_PER_S		1000000000ull
@@ -61,7 +61,7 @@ struct hpcap_ring {
 	u64 frames_cut;
 	u64 times_adjusted;
 	u64 next_ns;		/* time of the frame that is being placed; 0: there is none */
-	u64 waking_ns;		/* clock_ns when HPCAP_RING_WAKE_NS last began */
+	u64 waking_ns;		/* clock_ns when the current HPCAP_RING_WAKE_NS began */
 	u32 wakes;		/* listeners woken since then */
 	u32 wake_next;		/* slot of the listener whose turn is next */
 	struct hpcap_queue *queue;

@@ -84,7 +84,7 @@ struct hpcap_rxq {
 	u64 bound_ns;		/* clock when the thread last looked where it may run (poll.c) */
 
 	/* The poll thread (poll.c). */
-	struct task_struct *thread;	/* NULL once it has ended; under `lock` */
+	struct task_struct *thread;	/* NULL once the thread has ended; under `lock` */
 	struct hpcap_change *change;	/* the change that waits, or NULL (change.c) */
 	wait_queue_head_t idle;	/* the poll thread sleeps here */
 	bool kicked;		/* set by hpcap_rxq_kick(): harvest once more before sleeping */

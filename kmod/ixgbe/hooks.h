@@ -19,7 +19,7 @@ int hpcap_ixgbe_init(struct ixgbe_adapter *adapter);
 /* up and down */
 /* Stops reception, before memory that the NIC may write to is freed. */
 void hpcap_ixgbe_quiet(struct ixgbe_adapter *adapter);
-/* Gives the ring its slots. Returns whether the port is in hpcap mode, and needs no pages. */
+/* In hpcap mode, gives the ring its slots and returns true: the driver allocates no pages. */
 bool hpcap_ixgbe_arm(struct ixgbe_ring *ring);
 
 /* registers */

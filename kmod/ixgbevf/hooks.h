@@ -24,7 +24,7 @@ u32 hpcap_ixgbevf_queues(const struct ixgbevf_adapter *adapter);
  */
 bool hpcap_ixgbevf_receives(const struct ixgbevf_adapter *adapter);
 void hpcap_ixgbevf_quiet(struct ixgbevf_adapter *adapter);
-/* Gives the ring its slots. Returns whether the port is in hpcap mode, and needs no pages. */
+/* In hpcap mode, gives the ring its slots and returns true: the driver allocates no pages. */
 bool hpcap_ixgbevf_arm(struct ixgbevf_ring *ring);
 void hpcap_ixgbevf_interrupts(struct ixgbevf_adapter *adapter);
 

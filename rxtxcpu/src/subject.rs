@@ -75,7 +75,7 @@ impl Subject {
         }
     }
 
-    /// Finds out how many there are; `None` if the machine does not say. Queues are those of
+    /// Finds out how many CPUs, nodes or queues there are; `None` if the machine does not say. Queues are those of
     /// `interface` in `direction`.
     #[must_use]
     pub fn roster(

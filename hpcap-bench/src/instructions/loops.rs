@@ -58,7 +58,7 @@ const LOOPS: [Loop; 11] = [
     },
     Loop {
         name: "dedup-half",
-        what: "the same: half of the frames are duplicates",
+        what: "timestamp, dedup.h, ring.h: half are duplicates",
         frames: FRAMES,
         work: |frames| ring::counted::dedup(true, frames),
     },

@@ -128,7 +128,7 @@ impl Instructions {
                 let change = one.change.filter(Change::is_worse)?;
                 let (now, was) = (one.per_frame, change.stored);
                 Some(format!(
-                    "{} needs {now:.1} per frame, and needed {was:.1}",
+                    "{} needs {now:.1} instructions per frame, and the stored count is {was:.1}",
                     one.name
                 ))
             })
@@ -238,7 +238,8 @@ mod tests {
         now.compare(&Stored::new(&counts(100.0).counts));
         let error = now.check().unwrap_err().to_string();
         assert!(
-            error.contains("push needs 110.0 per frame, and needed 100.0"),
+            error
+                .contains("push needs 110.0 instructions per frame, and the stored count is 100.0"),
             "{error}"
         );
     }

@@ -179,7 +179,7 @@ pub fn listener_cost(settings: &Settings, report: &mut Report) -> Result<()> {
             )
             .target(Target::AtMost(IDLE_NS))
             .note(format!(
-                "{} with 1, {} with {listeners}",
+                "{} with one listener, {} with {listeners}",
                 pairs.peer(),
                 pairs.ours()
             )),

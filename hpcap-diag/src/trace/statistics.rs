@@ -27,11 +27,11 @@ pub enum Latency {
     SoftirqToReceived,
     /// In the backlog of a CPU.
     Backlog,
-    /// From the network stack until a program has it.
+    /// From the entry into the network stack until a program has the frame.
     ReceivedToCopied,
-    /// From the network stack until it is dropped.
+    /// From the entry into the network stack until the frame is dropped.
     ReceivedToDropped,
-    /// From the network stack until it is freed, where no tracepoint says that a program got it.
+    /// From the entry into the network stack until the frame is freed, where no tracepoint says that a program got it.
     ReceivedToFreed,
     /// In queueing disciplines.
     Queued,

@@ -93,7 +93,7 @@ mod tests {
 
     #[test]
     fn condition_ends_when_it_has_not_held() {
-        // It began at the first observation and last held before the fourth.
+        // The condition begins at the first observation, and holds for the last time at the third.
         let expected = [(0, Change::Began), (6, Change::Ended(4 * SECOND))];
         assert_eq!(changes(0, 2, "+-++---"), expected);
     }

@@ -75,17 +75,17 @@ pub enum Phase {
 /// Something that an operator should know.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Event {
-    /// When it began, ended or happened.
+    /// When the condition began or ended, or when the event happened.
     #[serde(serialize_with = "as_text")]
     pub time: Timestamp,
     /// The topic of the event.
     #[serde(rename = "event")]
     pub topic: Topic,
-    /// Whether it begins or ends.
+    /// Whether the condition begins or ends.
     pub phase: Phase,
     /// The queue, interface, listener or folder.
     pub subject: String,
-    /// Frames that were lost while it lasted; only of losses that have ended.
+    /// Frames that were lost while the condition lasted; only of losses that have ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub frames: Option<u64>,
     /// Seconds that it lasted; only of what has ended.

@@ -52,7 +52,7 @@ pub fn sync_folder(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Removes a file or a symbolic link, if it is there, for good.
+/// Removes the file or symbolic link `path`, if there is one, so that it does not come back after a power failure.
 ///
 /// # Errors
 /// Errors of the file system.

@@ -46,7 +46,7 @@ impl Program {
                 .stderr(input);
             Ok((command.spawn()?, output))
         })();
-        // The output ends when no process has its other end any more, so this process must not keep it.
+        // The output ends when no process holds the end that writes, so this process closes its own copies.
         drop(command);
         let (child, output) =
             started.map_err(|e: std::io::Error| failed(format!("cannot run {name}: {e}")))?;

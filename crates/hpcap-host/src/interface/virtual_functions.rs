@@ -13,9 +13,9 @@ use super::request::list;
 /// What a physical function allows a virtual function.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VirtualFunction {
-    /// Its number.
+    /// Number of the virtual function on its interface, from 0.
     pub number: u32,
-    /// Whether it may receive frames for other addresses.
+    /// Whether it may receive frames for addresses of others; `None` if the driver does not say.
     pub trusted: Option<bool>,
 }
 

@@ -151,7 +151,7 @@ const LINKED: &[&str] = &[
     "/sys/class/net/*/master",
 ];
 
-/// Reads the files that change, into the folder `folder` of the collection.
+/// Reads the files whose content changes while the machine runs, into the folder `folder` of the collection.
 pub(super) fn read_changing(collection: &mut Collection<'_>, folder: &str) -> Result<()> {
     read(collection, CHANGING, folder, Style::Kernel)
 }

@@ -93,7 +93,8 @@ impl Clock {
             return true;
         }
         if self.stepped && since.is_none_or(|since| since > self.first_boot_ns) {
-            // The file appeared after the first look, so it has not been here for longer than that.
+            // The clock was set, so the start of the file says nothing. The file appeared after the first look: it is
+            // not older than the time since then, which is too short.
             return false;
         }
         let start = file.identity.as_ref().map_or(file.named, |i| i.start);
@@ -158,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn step_back_ends_the_doubt() {
+    fn clock_is_trusted_after_a_step_back() {
         let mut clock = Clock::start_at(at(0), 0);
         let old = file(0);
         clock.see(std::slice::from_ref(&old));
