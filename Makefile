@@ -38,6 +38,7 @@ DIR ?=
 KVER ?= $(shell uname -r)
 UNTESTED ?=
 KERNEL ?= 6.1
+NIC ?= 82599
 
 # Seconds for each fuzz target in `make fuzz`.
 FUZZ_SECONDS ?= 20
@@ -54,7 +55,7 @@ help: ## print this list
 	@echo "make run: IFACE=eth0 captures that interface; SECONDS=10 is how long; DIR=FOLDER is where the files go"
 	@echo "make kmod: KVER is a kernel's release (uname -r), or 6.1, 6.12 or newest for Debian's in the virtual machine;"
 	@echo "  UNTESTED=1 also builds for kernels and devices that no test has run on"
-	@echo "make try-driver: KERNEL is 6.1 or 6.12"
+	@echo "make try-driver: KERNEL is 6.1 or 6.12, NIC is 82599 or igb (which QEMU emulates)"
 	@echo "make install: PREFIX=/usr/local; DESTDIR=FOLDER installs below that folder"
 
 deps: ## install every package that building, running, testing and benchmarking need
@@ -78,6 +79,7 @@ check: ## check quickly (two minutes): formatting, clippy, unit tests, one captu
 
 test: ## run every test: unit, property, end to end, virtual machines, model, a short time of fuzzing
 	@scripts/deps.sh need build test deb kmod vm
+	@scripts/deps.sh want igb
 	@scripts/test.sh
 
 attack: ## repeat the attacking tests with new random numbers for ATTACK_SECONDS (an hour)
@@ -117,8 +119,8 @@ kmod: ## build the kernel modules for kernel KVER into target/kmod
 	scripts/kmod.sh '$(KVER)' $(if $(UNTESTED),--untested)
 
 try-driver: ## send a million frames through the modules in a virtual machine, and compare every byte
-	@scripts/deps.sh need build kmod vm
-	@KERNEL='$(KERNEL)' scripts/try-driver.sh
+	@scripts/deps.sh need build kmod vm $(filter igb,$(NIC))
+	@KERNEL='$(KERNEL)' NIC='$(NIC)' scripts/try-driver.sh
 
 test-kernels: ## test the modules on the newest kernel that Debian packages, and their patches on all series (an hour)
 	@scripts/deps.sh need build test kmod vm

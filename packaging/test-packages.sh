@@ -79,10 +79,10 @@ check_modules() {
 		mkdir -p "$work/kernel-$part"
 		cp "$(scripts/kernels.sh path "$part")/release" "$work/kernel-$part/"
 		ln -s "$(scripts/kernels.sh path "$part")/headers" "$work/kernel-$part/headers"
-		[[ $("$folder/scripts/kmod.sh" patch "$work/kernel-$part" --out "$work/out-$part") == */ixgbevf ]] ||
+		[[ $("$folder/scripts/kmod.sh" patch "$work/kernel-$part" --out "$work/out-$part") == */igb ]] ||
 			die "$1 has no patched drivers for Linux $part"
 	done < <(grep -v '^#' kmod/tested-series)
-	for part in core netdev ixgbe ixgbevf; do
+	for part in core netdev ixgbe ixgbevf igb; do
 		local module
 		module=$(sed -n 's/^obj-m := \(.*\)\.o/\1/p' "kmod/$part/Kbuild")
 		grep -q "BUILT_MODULE_NAME.*\"$module\"" "$folder/dkms.conf" || die "dkms.conf does not name $module"

@@ -9,6 +9,9 @@
 #   scripts/deps.sh check GROUP...      prints missing packages and exits with 1; installs nothing
 #   scripts/deps.sh list                prints the table
 #
+# The group `igb` is a QEMU that emulates the NIC igb. Where the system's QEMU does not, scripts/qemu.sh unpacks a newer
+# one into target/qemu instead of installing it.
+#
 # The check looks for the command, file or library that a package is needed for, and does not ask the package manager.
 # So it takes some milliseconds, notices a removed package, and passes on other distributions that have the same files.
 set -euo pipefail
@@ -68,6 +71,8 @@ kmod   xz-utils         cmd:xz
 kmod   debian-archive-keyring file:/usr/share/keyrings/debian-archive-keyring.gpg
 kmod   linux-source-6.1 file:/usr/src/linux-source-6.1.tar.xz
 kmod   linux-source-6.12 file:/usr/src/linux-source-6.12.tar.xz
+igb    qemu-system-x86  cmd:qemu-system-x86_64
+igb    debian-archive-keyring file:/usr/share/keyrings/debian-archive-keyring.gpg
 sanitizer flex          cmd:flex
 sanitizer bison         cmd:bison
 sanitizer bc            cmd:bc
@@ -176,10 +181,14 @@ install_packages() {
 provide() {
 	local packages
 	mapfile -t packages < <(missing "$@")
-	[ "${#packages[@]}" = 0 ] && return 0
-	install_packages "${packages[@]}" || return 1
-	mapfile -t packages < <(missing "$@")
-	[ "${#packages[@]}" = 0 ] && return 0
+	if [ "${#packages[@]}" -gt 0 ]; then
+		install_packages "${packages[@]}" || return 1
+		mapfile -t packages < <(missing "$@")
+	fi
+	if [ "${#packages[@]}" = 0 ]; then
+		[[ " $* " != *" igb "* ]] || scripts/qemu.sh fetch
+		return
+	fi
 	echo "deps: installed, but not found: ${packages[*]} (is /usr/bin in PATH?)" >&2
 	return 1
 }

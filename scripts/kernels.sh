@@ -26,7 +26,7 @@
 #   modules/    the files of /lib/modules/RELEASE, without drivers for devices that no virtual machine has
 #   headers/    the folder for make -C to build modules with (KDIR)
 #   toolchain/  the compiler and its tools, for PATH; missing if the system's own are the right ones
-#   source/     the distribution's source of drivers/net/ethernet/intel/ixgbe and ixgbevf
+#   source/     the distribution's source of drivers/net/ethernet/intel/ixgbe, ixgbevf and igb
 #   vmlinux     with `symbols`: the kernel with its symbols and lines
 #
 # Any folder with release, vmlinuz and modules/ can be booted (vmlab run --kernel FOLDER).
@@ -39,7 +39,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 readonly SERIES=(6.1 6.12)
 readonly KERNELS=${HPCAP_KERNELS:-${CARGO_TARGET_DIR:-target}/kernels}
 readonly KEPT=${HPCAP_DRIVERS:-${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/hpcap/drivers}
-readonly DRIVERS=(ixgbe ixgbevf)
+readonly DRIVERS=(ixgbe ixgbevf igb)
 
 die() {
 	echo "kernels: $1" >&2
@@ -109,6 +109,33 @@ complete() {
 	[ -s "$KERNELS/$1/versions" ]
 }
 
+# Whether a folder has the source of every driver; one that was made before hpcap patched all of them does not.
+has_drivers() {
+	local driver
+	for driver in "${DRIVERS[@]}"; do
+		[ -d "$1/source/drivers/net/ethernet/intel/$driver" ] || return 1
+	done
+}
+
+# Adds the source of drivers that the folder of a series does not have, of the same version as the others.
+add_drivers() {
+	local series=$1 folder=$KERNELS/$1 package tarball=''
+	package=$(sed -n 's/^\(linux-source-[^ ]*\) /\1=/p' "$folder/versions")
+	begin_work
+	if ! has_drivers "$folder"; then
+		say "adding drivers to $folder: ${DRIVERS[*]}"
+		for suite in "${SUITES[@]}"; do
+			use_suite "$suite"
+			tarball=$(source_tarball "$package") && break
+		done
+		[ -n "$tarball" ] || die "$package, which has the drivers of Linux $series, cannot be downloaded (what apt-get said is above)
+  If there is a newer kernel: scripts/kernels.sh update $series"
+		unpack_source "$tarball" "$folder" "$series"
+		keep_source "$series" "$folder"
+	fi
+	end_work
+}
+
 # Whether the folder of a series was made from `packages` and `toolchain`.
 current() {
 	complete "$1" && cmp -s "$KERNELS/$1/versions" <(versions)
@@ -141,6 +168,7 @@ end_work() {
 fetch() {
 	local series=$1 update=$2
 	if ! $update && complete "$series"; then
+		has_drivers "$KERNELS/$series" || add_drivers "$series"
 		return 0
 	fi
 	begin_work
@@ -167,9 +195,9 @@ fetch_from_lists() {
 # Keeps the source of the drivers of a series, and prints its folder.
 fetch_source() {
 	local series=$1 fresh
-	if [ ! -s "$KEPT/$series/versions" ]; then
+	if [ ! -s "$KEPT/$series/versions" ] || ! has_drivers "$KEPT/$series"; then
 		begin_work >&2
-		if complete "$series"; then
+		if complete "$series" && has_drivers "$KERNELS/$series"; then
 			keep_source "$series" "$KERNELS/$series"
 		else
 			fresh=$work/source-only
@@ -215,7 +243,7 @@ main() {
 	local action=${1:-} wanted=${2:-} series folder
 	if [ "$action" = sources ] && [ $# = 1 ]; then
 		for folder in "$KEPT"/*/; do
-			[ ! -s "$folder/versions" ] || echo "${folder%/}"
+			[ ! -s "$folder/versions" ] || ! has_drivers "$folder" || echo "${folder%/}"
 		done | sort -V
 		return
 	fi

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 #
 # Builds hpcap's kernel modules for one kernel. The drivers are the distribution's own, from its
-# source package: a pristine copy is patched with the semantic patches in kmod/ixgbe and
-# kmod/ixgbevf, and refused, with the place, when a patch did not do what the manifest says.
+# source package: a pristine copy is patched with the semantic patches in kmod/ixgbe, kmod/ixgbevf
+# and kmod/igb, and refused, with the place, when a patch did not do what the manifest says.
 #
 #   scripts/kmod.sh [build] KERNEL [OPTION...]   all modules, into target/kmod/RELEASE/
 #   scripts/kmod.sh patch KERNEL [OPTION...]     only the patched drivers: do the patches fit?
@@ -30,9 +30,9 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 readonly TARGET=${CARGO_TARGET_DIR:-target}
 readonly INTEL=drivers/net/ethernet/intel
-readonly DRIVERS=(ixgbe ixgbevf)
+readonly DRIVERS=(ixgbe ixgbevf igb)
 # The modules, in the order in which they need each other's symbols.
-readonly PARTS=(core netdev testnic ixgbe ixgbevf)
+readonly PARTS=(core netdev testnic "${DRIVERS[@]}")
 
 die() {
 	echo "kmod: $1" >&2
@@ -285,7 +285,7 @@ verify_hooks() {
 # ixgbe does not return the adapter, and the compiler does not notice.
 check_glue() {
 	local found
-	found=$(grep -snE '\bnetdev_priv[[:space:]]*\(' kmod/{ixgbe,ixgbevf,advrx}/*.[ch] kmod/{ixgbe,ixgbevf}/*.cocci |
+	found=$(grep -snE '\bnetdev_priv[[:space:]]*\(' kmod/{ixgbe,ixgbevf,igb,advrx}/*.[ch] kmod/{ixgbe,ixgbevf,igb}/*.cocci |
 		grep -vE ':[[:space:]]*(\*|/\*|//)') || true
 	[ -n "$found" ] || return 0
 	die "netdev_priv() of a driver's device in our code; the port knows its adapter (port->nic):
@@ -339,7 +339,7 @@ symbols_changed() {
 
 # Prints the messages of the compiler and of sparse about our own files.
 our_warnings() {
-	local ours='(core|netdev|testnic|include|ixgbe/hpcap|ixgbevf/hpcap|ixgbe/advrx|ixgbevf/advrx)'
+	local ours='(core|netdev|testnic|include|(ixgbe|ixgbevf|igb)/(hpcap|advrx))'
 	grep -E 'warning:|error:' "$1" | grep -E "/tree/$ours/" || true
 }
 
@@ -403,7 +403,7 @@ main() {
 		{
 			echo "$release $headers $variant $untested $source" "$(stat -c '%s %Y' "$source")"
 			find kmod scripts/kmod.sh -type f ! -path '*/model/*' -print0 | sort -z | xargs -0 sha256sum
-			[ ! -d "$source" ] || cat "$source/$INTEL"/{ixgbe,ixgbevf}/*.[ch]
+			[ ! -d "$source" ] || cat "$source/$INTEL"/{ixgbe,ixgbevf,igb}/*.[ch]
 			stat -c '%s %Y' "$headers/Module.symvers" "$headers/.config" || [ "$action" = patch ]
 		} 2>/dev/null | sha256sum
 	)

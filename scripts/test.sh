@@ -77,6 +77,8 @@ part_cargo() {
 # that has too little time (HPCAP_TEST_UNTIL) leaves out kernels rather than subjects.
 part_vm() {
 	local failed=0
+	# Where this fails, the tests of igb are skipped, or fail with HPCAP_REQUIRE_VM.
+	scripts/qemu.sh fetch || true
 	build_tests || return
 	for kernel in '--skip on_6_1::' 'on_6_1::'; do
 		# shellcheck disable=SC2086 # an option and its value

@@ -2,17 +2,17 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 #
 # Tries the kernel module on a real kernel, on any machine. The script boots Debian's kernel in a virtual machine with a
-# software 82599, records frames with hpcapdd, copies the files out, and checks on the host that every frame that the
-# NIC was sent is in the files or in the ledger.
+# software 82599, or with an 82576 that QEMU itself emulates, records frames with hpcapdd, copies the files out, and
+# checks on the host that every frame that the NIC was sent is in the files or in the ledger.
 #
 #   scripts/try-driver.sh
 #
-# It needs no root, no KVM and no NIC. KERNEL is 6.1 or 6.12, FRAMES the number of frames,
+# It needs no root, no KVM and no NIC. KERNEL is 6.1 or 6.12, NIC is 82599 or igb, FRAMES the number of frames,
 # SIZE the `size=` of the generator (docs/sources.md), and DIR a folder in which the files stay (otherwise they are
 # removed).
 set -euo pipefail
 
-readonly KERNEL=${KERNEL:-6.1} FRAMES=${FRAMES:-1000000} SIZE=${SIZE:-imix}
+readonly KERNEL=${KERNEL:-6.1} NIC=${NIC:-82599} FRAMES=${FRAMES:-1000000} SIZE=${SIZE:-imix}
 
 say() {
 	printf '==> %s\n' "$*"
@@ -22,6 +22,12 @@ die() {
 	echo "try-driver: $1" >&2
 	exit 1
 }
+
+case $NIC in
+82599) readonly DRIVER=ixgbe WHAT="a software 82599" ;;
+igb) readonly DRIVER=igb WHAT="QEMU's own 82576 (igb)" ;;
+*) die "NIC=$NIC: it must be 82599 or igb" ;;
+esac
 
 # ------------------------------------------------------------------------- in the guest
 
@@ -34,7 +40,7 @@ guest() {
 	local recorder captured=/sys/class/hpcap/hpcap_0_0/ledger/captured
 	say "in the guest: Linux $(uname -r), $(nproc) processor"
 	show modprobe hpcap ring_bytes=64M when_full=hold
-	show modprobe hpcap_ixgbe mode=hpcap
+	show modprobe "hpcap_$DRIVER" mode=hpcap
 	show ip link set hpcap0 up
 	until grep -q up /sys/class/net/hpcap0/operstate; do sleep 0.02; done
 	say "the driver has its NIC: $(ip -br link show hpcap0 | tr -s ' ')"
@@ -54,7 +60,7 @@ guest() {
 	say "the ledger in the guest (frames, bytes)"
 	(cd "${captured%/*}" && grep . ./* | sed 's|^\./|    |; s|:| |')
 	show ip link set hpcap0 down
-	show modprobe -r hpcap_ixgbe hpcap
+	show modprobe -r "hpcap_$DRIVER" hpcap
 }
 
 # -------------------------------------------------------------------------- on the host
@@ -84,19 +90,20 @@ host() {
 	dir=$(realpath "$dir")
 	[ -z "$(ls -A "$dir")" ] || die "$dir is not empty: choose another DIR"
 
-	say "kernel $KERNEL, its headers and its ixgbe, from Debian's packages"
+	say "kernel $KERNEL, its headers and its drivers, from Debian's packages"
 	scripts/kernels.sh fetch "$KERNEL"
+	[ "$NIC" != igb ] || scripts/qemu.sh fetch
 	say "the programs (the first build takes minutes)"
 	cargo build --release --quiet -p vmlab -p hpcapdd -p raw2pcap
-	say "hpcap.ko, and hpcap_ixgbe.ko from the distribution's ixgbe"
+	say "hpcap.ko, and hpcap_$DRIVER.ko from the distribution's $DRIVER"
 	scripts/kmod.sh "$KERNEL"
 
-	say "a virtual machine with a software 82599"
+	say "a virtual machine with $WHAT"
 	started=$(date +%s.%N)
 	watch_for_first_frame "$dir" "$started" &
 	watcher=$!
-	"$bin/vmlab" run --kernel "$KERNEL" --nic 82599 --mem 1G --out "$dir" --timeout 10m -- \
-		env "FRAMES=$FRAMES" "SIZE=$SIZE" bash "$PWD/scripts/try-driver.sh" --in-guest || code=$?
+	"$bin/vmlab" run --kernel "$KERNEL" --nic "$NIC" --mem 1G --out "$dir" --timeout 10m -- \
+		env "NIC=$NIC" "FRAMES=$FRAMES" "SIZE=$SIZE" bash "$PWD/scripts/try-driver.sh" --in-guest || code=$?
 	if [ "$code" != 0 ]; then
 		kill "$watcher" 2>/dev/null || true
 		die "the machine failed (exit code $code); its console is above"

@@ -37,7 +37,7 @@ static void port_counters(void *rx, struct hpcap_nic_counters *counters)
 {
 	struct hpcap_port_queue *q = rx;
 
-	q->port->driver->counters(q->port, q->index, counters);
+	hpcap_port_lost(q->port, q->index, counters);
 }
 
 static const struct hpcap_nic_ops port_ops = {
@@ -75,6 +75,11 @@ int hpcap_port_create(struct pci_dev *pdev, struct net_device *netdev, void *nic
 	p->nic = nic;
 	p->pdev = pdev;
 	p->netdev = netdev;
+	if (driver->registers) {
+		p->counters = hpcap_port_counters_create(p);
+		if (!p->counters)
+			return -ENOMEM;
+	}
 	for (i = 0; i < p->wanted; i++) {
 		p->queue[i] = devm_kzalloc(&pdev->dev, sizeof(*p->queue[i]), GFP_KERNEL);
 		if (!p->queue[i])

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * A port in hpcap mode, for drivers of NICs with advanced receive descriptors (core/advrx.h):
- * its settings, its name, its slots, its queues, and its part of ethtool. hooks.h has the functions
- * that the patched drivers call themselves; the hooks in ixgbe and ixgbevf call the others.
+ * its settings, its name, its slots, its queues, its counters, and its part of ethtool. hooks.h has
+ * the functions that the patched drivers call themselves; the hooks of each driver (hpcap/hooks.c)
+ * call the others.
  *
  * A port in standard mode has no struct hpcap_port.
  */
@@ -17,6 +18,7 @@
 #include <advrx.h>
 #include <nic.h>
 
+#include "counters.h"
 #include "hooks.h"
 
 /* Most queues of a port: RSS of the 82599 has 16. */
@@ -60,11 +62,10 @@ struct hpcap_port_queue {
 	u64 *chunk_dma;
 };
 
-/* The name and the function that a driver provides. */
+/* What a driver provides. */
 struct hpcap_port_driver {
 	const char *name;	/* such as "hpcap_ixgbe" */
-	/* Reads the counters of a queue, as `counters` of struct hpcap_nic_ops. */
-	void (*counters)(struct hpcap_port *port, u32 queue, struct hpcap_nic_counters *counters);
+	const struct hpcap_port_registers *registers;	/* NULL: none counts lost frames */
 };
 
 struct hpcap_port {
@@ -72,12 +73,12 @@ struct hpcap_port {
 	struct pci_dev *pdev;
 	struct net_device *netdev;
 	/*
-	 * The driver's adapter, and private data of the hooks. Our code never finds the adapter
-	 * through the interface, because that differs between kernels: since 6.16, netdev_priv()
-	 * of an ixgbe interface is not the adapter.
+	 * The driver's adapter. Our code never finds the adapter through the interface, because
+	 * that differs between kernels: since 6.16, netdev_priv() of an ixgbe interface is not the
+	 * adapter.
 	 */
 	void *nic;
-	void *priv;
+	struct hpcap_port_counters *counters;	/* NULL: the driver has no registers */
 	u32 wanted;			/* queues that the administrator has asked for */
 	u32 queues;			/* queues that the adapter was registered with */
 	struct hpcap_adapter *adapter;	/* NULL: the queues have ended; under RTNL */
@@ -109,18 +110,22 @@ int hpcap_port_untested(struct pci_dev *pdev, const char *kind);
  * of ours (traffic classes can add some) stays without buffers.
  */
 bool hpcap_port_arm(struct hpcap_port *port, const struct hpcap_port_ring *ring);
-/* As hpcap_port_arm() of a struct ixgbe_ring or ixgbevf_ring, whose members have the same names. */
-#define hpcap_port_arm_driver_ring(port, driver_ring) ({		\
+/*
+ * As hpcap_port_arm() of a driver's ring, whose members have the same names in all drivers, except
+ * those for its statistics and their sequence counter: the last two arguments point to them.
+ */
+#define hpcap_port_arm_driver_ring(port, driver_ring, statistics, sync) ({	\
 	typeof(driver_ring) d_ = (driver_ring);				\
+	typeof(statistics) s_ = (statistics);				\
 	const struct hpcap_port_ring r_ = {				\
 		.index = d_->queue_index,				\
 		.descriptors = d_->desc,				\
 		.count = d_->count,					\
 		.tail = d_->tail,					\
 		.stats = {						\
-			.packets = &d_->stats.packets,			\
-			.bytes = &d_->stats.bytes,			\
-			.syncp = &d_->syncp,				\
+			.packets = &s_->packets,			\
+			.bytes = &s_->bytes,				\
+			.syncp = (sync),				\
 		},							\
 	};								\
 									\

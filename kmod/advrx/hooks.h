@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The hooks that both drivers call with the port of their adapter. `port` is NULL in standard mode,
+ * The hooks that all drivers call with the port of their adapter. `port` is NULL in standard mode,
  * in which a hook changes nothing. The files of a driver see only these declarations; capture.h has
  * the port itself.
  */

@@ -58,7 +58,9 @@ struct hpcap_advrx_desc {
  * bits of checksums do not count as damage, because the frame arrived as it was sent: IPE and L4E
  * above them, and between them OUTERIPER, which the X550 sets for the outer header of a tunnel.
  */
+#ifndef HPCAP_ADVRX_DAMAGED	/* kmod/igb/Kbuild: an 82576 has these bits in other places */
 #define HPCAP_ADVRX_DAMAGED	0x3b000000ull
+#endif
 #define HPCAP_ADVRX_LENGTH(x)	((u32)((x) >> 32) & 0xffff)
 /* Fields of `low`. */
 #define HPCAP_ADVRX_RSS_TYPE	0xfull		/* 0: there is no hash */

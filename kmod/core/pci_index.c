@@ -2,7 +2,7 @@
 /*
  * The numbers of interfaces. The number of a port is its rank on the PCI buses of the machine, so
  * hpcap0 is the same port after every boot, whichever driver probes first and whichever modes the
- * ports have.
+ * ports have. All ports of ixgbe and ixgbevf come before those of igb.
  *
  * Virtual functions of a physical function in the same machine have no rank: they appear and
  * disappear at run time, and would shift the ports behind them. They get the next free number, as
@@ -18,7 +18,13 @@
 #include "adapter.h"
 #include "nic.h"
 
-/* The 82599, X540 and X550 family, which hpcap_ixgbe.ko and hpcap_ixgbevf.ko drive. */
+/* In driver_data of a family: its ports are numbered behind those of the families before it. */
+enum { FAMILY_IXGBE, FAMILY_IGB };
+
+/*
+ * The 82599, X540 and X550 family, which hpcap_ixgbe.ko and hpcap_ixgbevf.ko drive, and the 82576,
+ * which hpcap_igb.ko drives.
+ */
 static const struct pci_device_id family[] = {
 	/* 82599 */
 	{ PCI_VDEVICE(INTEL, 0x10f7) },	/* KX4 */
@@ -68,6 +74,15 @@ static const struct pci_device_id family[] = {
 	{ PCI_VDEVICE(INTEL, 0x15a8) },	/* VF */
 	{ PCI_VDEVICE(INTEL, 0x15a9) },	/* VF, Hyper-V */
 	{ PCI_VDEVICE(INTEL, 0x15c5) },	/* VF */
+	/* 82576 */
+	{ PCI_VDEVICE(INTEL, 0x10c9), FAMILY_IGB },	/* 1000BASE-T */
+	{ PCI_VDEVICE(INTEL, 0x10e6), FAMILY_IGB },	/* fiber */
+	{ PCI_VDEVICE(INTEL, 0x10e7), FAMILY_IGB },	/* SerDes */
+	{ PCI_VDEVICE(INTEL, 0x10e8), FAMILY_IGB },	/* 1000BASE-T, four ports */
+	{ PCI_VDEVICE(INTEL, 0x150a), FAMILY_IGB },	/* NS */
+	{ PCI_VDEVICE(INTEL, 0x150d), FAMILY_IGB },	/* SerDes, four ports */
+	{ PCI_VDEVICE(INTEL, 0x1518), FAMILY_IGB },	/* NS, SerDes */
+	{ PCI_VDEVICE(INTEL, 0x1526), FAMILY_IGB },	/* ET2, four ports */
 	{ }
 };
 
@@ -86,9 +101,13 @@ static bool hpcap_is_ranked(struct pci_dev *pdev)
 	return pci_match_id(family, pdev) && !pdev->is_virtfn;
 }
 
+/* Returns the order of a device that has a rank, among all of these devices. */
 static u64 hpcap_pci_order(struct pci_dev *pdev)
 {
-	return (u64)pci_domain_nr(pdev->bus) << 16 | pci_dev_id(pdev);
+	const struct pci_device_id *id = pci_match_id(family, pdev);
+
+	return (u64)(id ? id->driver_data : 0) << 48 |
+	       (u64)(u32)pci_domain_nr(pdev->bus) << 16 | pci_dev_id(pdev);
 }
 
 /* Returns the rank of a device, and in `count` the number of devices that have a rank. */

@@ -1,20 +1,34 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The hooks that only ixgbe has. advrx/ has those of both drivers. */
-#include <linux/slab.h>
-
+/* The hooks that only ixgbe has. advrx/ has those of all drivers. */
 #include "ixgbe.h"
 #include "ixgbe_common.h"
 #include "advrx/capture.h"
-#include "counters.h"
 
-static void ixgbe_counters(struct hpcap_port *port, u32 queue, struct hpcap_nic_counters *counters)
+/* Registers that count frames on the wire that were received damaged. */
+static const u32 error_regs[] = {
+	IXGBE_CRCERRS, IXGBE_RLEC, IXGBE_RUC, IXGBE_RFC, IXGBE_ROC, IXGBE_RJC,
+};
+
+static bool read_register(void *nic, u32 reg, u32 *value)
 {
-	hpcap_ixgbe_lost(port->nic, queue, counters);
+	struct ixgbe_adapter *adapter = nic;
+
+	*value = IXGBE_READ_REG(&adapter->hw, reg);
+	return !ixgbe_removed(adapter->hw.hw_addr);
 }
+
+static const struct hpcap_port_registers registers = {
+	.missed = IXGBE_MPC(0),	/* of packet buffer 0; only traffic classes use the other ones */
+	.dropped = IXGBE_QPRDC(0),
+	.dropped_step = IXGBE_QPRDC(1) - IXGBE_QPRDC(0),
+	.errors = error_regs,
+	.error_count = ARRAY_SIZE(error_regs),
+	.read = read_register,
+};
 
 static const struct hpcap_port_driver driver = {
 	.name = "hpcap_ixgbe",
-	.counters = ixgbe_counters,
+	.registers = &registers,
 };
 
 /* Refuses devices that no test has seen. */
@@ -48,9 +62,6 @@ int hpcap_ixgbe_init(struct ixgbe_adapter *adapter)
 	err = check_device(adapter);
 	if (err)
 		return err;
-	port->priv = hpcap_ixgbe_counters_create(adapter);
-	if (!port->priv)
-		return -ENOMEM;
 
 	/* Each of our queues is an RSS queue; Flow Director would move flows between them. */
 	adapter->ring_feature[RING_F_RSS].limit = port->wanted;
@@ -97,7 +108,16 @@ bool hpcap_ixgbe_arm(struct ixgbe_ring *ring)
 	/* The ring of the driver's self test belongs to no vector. */
 	struct hpcap_port *port = ring->q_vector ? ring->q_vector->adapter->hpcap : NULL;
 
-	return hpcap_port_arm_driver_ring(port, ring);
+	return hpcap_port_arm_driver_ring(port, ring, &ring->stats, &ring->syncp);
+}
+
+u32 hpcap_ixgbe_counter(struct ixgbe_adapter *adapter, u32 reg)
+{
+	u32 news;
+
+	if (hpcap_port_counter(adapter->hpcap, reg, &news))
+		return news;
+	return IXGBE_READ_REG(&adapter->hw, reg);
 }
 
 u32 hpcap_ixgbe_fctrl(const struct ixgbe_adapter *adapter, u32 fctrl)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The hooks that only ixgbevf has. advrx/ has those of both drivers. */
+/* The hooks that only ixgbevf has. advrx/ has those of all drivers. */
 #include "ixgbevf.h"
 #include "advrx/capture.h"
 
@@ -7,15 +7,8 @@
  * A virtual function has no registers that count lost frames; those of the physical function count
  * the losses of all functions. So the ledger of such a queue has no missed frames.
  */
-static void no_counters(struct hpcap_port *port, u32 queue, struct hpcap_nic_counters *counters)
-{
-	counters->missed = 0;
-	counters->errors = 0;
-}
-
 static const struct hpcap_port_driver driver = {
 	.name = "hpcap_ixgbevf",
-	.counters = no_counters,
 };
 
 /*
@@ -92,7 +85,7 @@ bool hpcap_ixgbevf_arm(struct ixgbevf_ring *ring)
 {
 	struct hpcap_port *port = ring->q_vector ? ring->q_vector->adapter->hpcap : NULL;
 
-	return hpcap_port_arm_driver_ring(port, ring);
+	return hpcap_port_arm_driver_ring(port, ring, &ring->stats, &ring->syncp);
 }
 
 void hpcap_ixgbevf_interrupts(struct ixgbevf_adapter *adapter)

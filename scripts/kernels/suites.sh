@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
 #
-# Finds the packages of a kernel; scripts/kernels.sh reads this file. Packages come from the system's own sources of apt
+# Finds the packages of a kernel; scripts/kernels.sh reads this file, and scripts/qemu.sh uses its lists of packages. Packages come from the system's own sources of apt
 # or from another release of Debian, whose lists are kept apart: nothing here changes the system's apt.
 #
 # Uses: work (a scratch folder), say, die. Sets: release, packages, toolchain, suite.
@@ -23,9 +23,12 @@ apt_cache() {
 # Prints the entries of sources.list for a release of Debian.
 entries() {
 	local signed="[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]"
+	case $1 in
+	bookworm-backports) entries bookworm ;;
+	esac
 	echo "deb $signed $MIRROR/debian $1 main"
 	case $1 in
-	sid) return ;;
+	sid | *-backports) return ;;
 	trixie) echo "deb $signed $MIRROR/debian trixie-backports main" ;;
 	esac
 	echo "deb $signed $MIRROR/debian-security $1-security main"

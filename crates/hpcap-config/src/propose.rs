@@ -168,17 +168,15 @@ fn interface_of(port: &Port, wishes: &Wishes) -> Interface {
     let by_driver = match port.driver.as_deref() {
         Some("ixgbe" | "hpcap_ixgbe") => Engine::Ixgbe,
         Some("ixgbevf" | "hpcap_ixgbevf") => Engine::Ixgbevf,
+        Some("hpcap_igb") => Engine::Igb,
         _ => Engine::Userspace,
     };
     let engine = wishes.engine.unwrap_or(by_driver);
     // A kernel engine renames the port, so its place on the bus names it.
-    let by_pci = matches!(engine, Engine::Ixgbe | Engine::Ixgbevf) || port.name.is_none();
+    let by_pci = engine.drives_ports() || port.name.is_none();
     let mut interface = Interface {
         engine,
-        queues: match engine {
-            Engine::Ixgbevf => wishes.queues.min(2),
-            _ => wishes.queues,
-        },
+        queues: wishes.queues.min(engine.most_queues()),
         caplen: wishes.caplen,
         pages: wishes.pages,
         ..Interface::default()
@@ -191,22 +189,24 @@ fn interface_of(port: &Port, wishes: &Wishes) -> Interface {
     interface
 }
 
-/// Numbers the interfaces. The kernel module numbers the ports of its driver by their order on the
-/// bus, whether they capture or not; other interfaces get the first numbers that are free.
+/// Numbers the interfaces. The kernel modules number the ports of their drivers by their order on the
+/// bus, those of ixgbe before those of igb, whether they capture or not; other interfaces get the
+/// first numbers that are free.
 fn assign_numbers(config: &mut Config, machine: &Machine) {
-    let drives = |port: &&Port| matches!(port.driver.as_deref(), Some("ixgbe" | "hpcap_ixgbe"));
-    let mut driven: Vec<Option<PciAddress>> = machine
-        .ports
-        .iter()
-        .filter(drives)
-        .map(|port| port.pci)
-        .collect();
-    driven.sort_unstable();
+    let driven = |port: &Port| -> Option<(Engine, PciAddress)> {
+        let engine = match port.driver.as_deref()? {
+            "ixgbe" | "hpcap_ixgbe" => Engine::Ixgbe,
+            "hpcap_igb" => Engine::Igb,
+            _ => return None,
+        };
+        Some((engine, port.pci?))
+    };
+    let mut driven: Vec<_> = machine.ports.iter().filter_map(driven).collect();
+    driven.sort_unstable_by_key(|(engine, pci)| (*engine == Engine::Igb, *pci));
     let rank = |i: &Interface| {
-        let of_driver = i.engine == Engine::Ixgbe && i.pci.is_some();
-        let rank = driven.iter().position(|pci| *pci == i.pci);
-        rank.filter(|_| of_driver)
-            .and_then(|rank| u16::try_from(rank).ok())
+        let port = (i.engine, i.pci?);
+        let rank = driven.iter().position(|other| *other == port)?;
+        u16::try_from(rank).ok()
     };
     for interface in &mut config.interfaces {
         if interface.number_in_name().is_none() {

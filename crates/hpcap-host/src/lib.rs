@@ -44,6 +44,6 @@ pub use interface::Interface;
 pub use interrupts::Interrupt;
 pub use memory::{MemoryFacts, available_memory};
 pub use mounts::HugeMount;
-pub use pci::{PciDevice, PcieLink};
+pub use pci::{Family, PciDevice, PcieLink};
 pub use stored::StoredFiles;
 pub use tree::Tree;

@@ -130,17 +130,38 @@ impl PciDevice {
         })
     }
 
-    /// Whether hpcap's module for ixgbe or for ixgbevf can drive it: an Intel 82599, X540 or X550.
+    /// Whether a module of hpcap can drive it: an Intel 82599, X540, X550 or 82576.
     #[must_use]
     pub fn is_supported(&self) -> bool {
-        self.vendor == 0x8086 && (PHYSICAL.contains(&self.device) || self.is_virtual_function())
+        self.supported_family().is_some()
     }
 
-    /// Whether it is a virtual function of such a NIC.
+    /// The family of the drivers that hpcap has modules for, if one of them can drive it.
+    #[must_use]
+    pub fn supported_family(&self) -> Option<Family> {
+        if self.vendor != 0x8086 {
+            None
+        } else if PHYSICAL.contains(&self.device) || self.is_virtual_function() {
+            Some(Family::Ixgbe)
+        } else {
+            IGB.contains(&self.device).then_some(Family::Igb)
+        }
+    }
+
+    /// Whether it is a virtual function of an 82599, X540 or X550.
     #[must_use]
     pub fn is_virtual_function(&self) -> bool {
         self.vendor == 0x8086 && VIRTUAL.contains(&self.device)
     }
+}
+
+/// NICs whose ports hpcap's drivers number together. All ports of one family come before those of the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Family {
+    /// 82599, X540, X550 and their virtual functions: the drivers ixgbe and ixgbevf.
+    Ixgbe,
+    /// 82576: the driver igb.
+    Igb,
 }
 
 /// Parses `8.0 GT/s PCIe`.
@@ -166,7 +187,12 @@ const PHYSICAL: [u16; 34] = [
     0x15c2, 0x15c3, 0x15c4, 0x15c6, 0x15c7, 0x15c8, 0x15ce, 0x15e4, 0x15e5,
 ];
 
-/// Device numbers of their virtual functions.
+/// Device numbers of the 82576, which igb drives.
+const IGB: [u16; 8] = [
+    0x10c9, 0x10e6, 0x10e7, 0x10e8, 0x150a, 0x150d, 0x1518, 0x1526,
+];
+
+/// Device numbers of the virtual functions of the 82599, X540 and X550.
 const VIRTUAL: [u16; 5] = [0x10ed, 0x1515, 0x1565, 0x15a8, 0x15c5];
 
 #[cfg(test)]

@@ -30,7 +30,7 @@ pub struct New {
     /// the PCI bus]
     #[arg(long, value_name = "IF")]
     pub interface: Vec<String>,
-    /// What captures: userspace, af_xdp, ixgbe, ixgbevf or netdev [default: by the driver of the port]
+    /// What captures: userspace, af_xdp, ixgbe, ixgbevf, igb or netdev [default: by the driver of the port]
     #[arg(long, value_parser = parse_engine)]
     pub engine: Option<Engine>,
     /// Queues of each interface

@@ -161,7 +161,7 @@ fn choose(options: &Install, changer: &Changer) -> (Vec<Port>, Vec<String>) {
         match Port::of_interface(&tree, interface).filter(|_| is_machine) {
             Some(port) => fresh.push(port),
             None if engine == Engine::Module => problems.push(format!(
-                "the kernel module cannot drive {interface}, which is no Intel 82599, X540 or X550 of this machine: \
+                "the kernel module cannot drive {interface}, which is no Intel 82599, X540, X550 or 82576 of this machine: \
                  --engine userspace captures it"
             )),
             None => {}

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use clap::{Args, Subcommand};
 use hpcap::{Error, Kind, Result};
-use hpcap_host::{PciAddress, PciDevice, Tree};
+use hpcap_host::{Family, PciAddress, PciDevice, Tree};
 
 use crate::change::modules;
 use crate::change::step::Root;
@@ -68,9 +68,10 @@ pub fn run(command: &PortCommand) -> Result<String> {
 /// Returns the driver of hpcap for a device that the module supports.
 #[must_use]
 pub fn driver_of(device: &PciDevice) -> &'static str {
-    match device.is_virtual_function() {
-        true => "hpcap_ixgbevf",
-        false => "hpcap_ixgbe",
+    match device.supported_family() {
+        Some(Family::Igb) => "hpcap_igb",
+        _ if device.is_virtual_function() => "hpcap_ixgbevf",
+        _ => "hpcap_ixgbe",
     }
 }
 
@@ -82,7 +83,7 @@ impl Port {
         match device.is_supported() {
             true => Ok(device),
             false => {
-                let why = "the device is no Intel 82599, X540 or X550";
+                let why = "the device is no Intel 82599, X540, X550 or 82576";
                 Err(Error::new(Kind::NotFound, tried, why).advise("`lspci -D` lists all devices"))
             }
         }

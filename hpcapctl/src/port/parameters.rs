@@ -23,17 +23,18 @@ impl PortMode {
     }
 }
 
-/// The number that the drivers give to a device: its rank among those that hpcap drives, by address. `None` for other
-/// devices, and for virtual functions of a NIC in this machine, whose number depends on when they appear.
+/// The number that the drivers give to a device: its rank among those that hpcap drives, by family and address. `None` for
+/// other devices, and for virtual functions of a NIC in this machine, whose number depends on when they appear.
 pub(crate) fn rank(tree: &Tree, device: PciAddress) -> Option<u16> {
-    let is_ranked = |device: &PciDevice| {
+    let order = |device: &PciDevice| {
         let physical = format!("/sys/bus/pci/devices/{}/physfn", device.address);
-        device.is_supported() && !tree.has(physical)
+        let family = device.supported_family()?;
+        (!tree.has(physical)).then_some((family, device.address))
     };
-    let rank = PciDevice::all(tree)
-        .into_iter()
-        .filter(is_ranked)
-        .position(|other| other.address == device)?;
+    let all = PciDevice::all(tree);
+    let mut ranked: Vec<_> = all.iter().filter_map(order).collect();
+    ranked.sort_unstable();
+    let rank = ranked.iter().position(|(_, other)| *other == device)?;
     u16::try_from(rank).ok()
 }
 

@@ -46,11 +46,7 @@ pub(super) fn check_configuration(path: &Path) -> Outcome {
 pub(super) fn check_modules() -> Outcome {
     const TEST: &str = "modules";
     let tree = Tree::machine();
-    let names = ["hpcap", "hpcap_ixgbe", "hpcap_ixgbevf", "hpcap_netdev"];
-    let loaded: Vec<Module> = names
-        .iter()
-        .filter_map(|name| Module::loaded(&tree, name))
-        .collect();
+    let loaded = Module::of_hpcap(&tree);
     let Some(first) = loaded.first() else {
         return Outcome::skipped(TEST, "no kernel module of hpcap is loaded");
     };

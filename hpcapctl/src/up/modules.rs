@@ -14,6 +14,7 @@ pub(super) fn driver(engine: Engine) -> &'static str {
     match engine {
         Engine::Ixgbe => "hpcap_ixgbe",
         Engine::Ixgbevf => "hpcap_ixgbevf",
+        Engine::Igb => "hpcap_igb",
         Engine::Netdev => "hpcap_netdev",
         Engine::Userspace | Engine::AfXdp => "hpcap",
     }
@@ -39,7 +40,7 @@ fn mode(interface: &Interface, number: u16) -> PortMode {
 /// The steps that load the modules of `config`.
 pub(super) fn steps(config: &Config) -> Vec<Step> {
     let mut steps = Vec::new();
-    for engine in [Engine::Ixgbe, Engine::Ixgbevf, Engine::Netdev] {
+    for engine in [Engine::Ixgbe, Engine::Ixgbevf, Engine::Igb, Engine::Netdev] {
         if config.interfaces.iter().any(|i| i.engine == engine) {
             let parameters = match engine {
                 Engine::Netdev => Vec::new(),
@@ -104,7 +105,7 @@ pub(crate) fn check_versions(tree: &Tree) -> Result<()> {
     let Some(core) = Module::loaded(tree, "hpcap") else {
         return Ok(());
     };
-    for name in ["hpcap_ixgbe", "hpcap_ixgbevf", "hpcap_netdev"] {
+    for name in ["hpcap_ixgbe", "hpcap_ixgbevf", "hpcap_igb", "hpcap_netdev"] {
         let Some(module) = Module::loaded(tree, name) else {
             continue;
         };

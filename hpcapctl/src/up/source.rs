@@ -18,7 +18,7 @@ SystemCallFilter=bpf
 pub(super) fn rights(engine: Engine) -> &'static str {
     match engine {
         Engine::AfXdp => AF_XDP_RIGHTS,
-        Engine::Userspace | Engine::Ixgbe | Engine::Ixgbevf | Engine::Netdev => "",
+        Engine::Userspace | Engine::Ixgbe | Engine::Ixgbevf | Engine::Igb | Engine::Netdev => "",
     }
 }
 

@@ -55,7 +55,7 @@ struct Run {
     /// The kernel: a series such as 6.1, `newest` (scripts/kernels.sh fetch), or a folder.
     #[arg(long, default_value = "6.1")]
     kernel: String,
-    /// A NIC: 82599, 82599vf, or none; repeatable. An address may follow:
+    /// A NIC: 82599, 82599vf, igb (which QEMU emulates: scripts/qemu.sh), or none; repeatable. An address may follow:
     /// 82599,mac=02:00:00:00:00:01. The first is at PCI address 00:08.0.
     #[arg(long, value_name = "NIC", value_parser = parse_nic)]
     nic: Vec<WantedNic>,
@@ -73,7 +73,7 @@ struct Run {
     /// Hugepages, size and number; repeatable.
     #[arg(long, value_name = "SIZE:COUNT", value_parser = parse_hugepages)]
     hugepages: Vec<Hugepages>,
-    /// Processors; one with NICs.
+    /// Processors; one with NICs other than igb.
     #[arg(long, default_value_t = 1)]
     smp: usize,
     /// A disk of this size with ext4, at /data in the guest.

@@ -19,7 +19,7 @@ mod watch;
 
 use std::fmt;
 use std::io;
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,6 +45,14 @@ pub struct Hugepages {
     pub count: u64,
 }
 
+/// A NIC of a machine.
+enum Attached {
+    /// One of this program, in its own process.
+    Model(Arc<Shared<dyn Function>>),
+    /// QEMU's own 82576, with its MAC address and QEMU's end of its wire.
+    Igb([u8; 6], UnixDatagram),
+}
+
 /// The description of a machine, to be booted.
 pub struct Machine {
     kernel: Kernel,
@@ -57,7 +65,7 @@ pub struct Machine {
     modules: Option<PathBuf>,
     programs: Option<PathBuf>,
     system: Option<System>,
-    nics: Vec<Arc<Shared<dyn Function>>>,
+    nics: Vec<Attached>,
     handler: Arc<dyn Handler>,
     interrupts: (Qtest, UnixStream),
     limit: Option<Duration>,
@@ -117,8 +125,8 @@ impl Machine {
         self
     }
 
-    /// Sets the number of processors. A machine with NICs has exactly one: QEMU lets no second processor
-    /// reach a device in another process while the first one waits for it.
+    /// Sets the number of processors. A machine with NICs that QEMU does not emulate has exactly one: QEMU lets no
+    /// second processor reach a device in another process while the first one waits for it.
     #[must_use]
     pub fn cpus(mut self, cpus: usize) -> Self {
         self.cpus = cpus;
@@ -185,7 +193,14 @@ impl Machine {
     /// Adds a NIC. The first NIC has PCI address 00:08.0, and the next ones follow.
     #[must_use]
     pub fn nic(mut self, nic: Arc<Shared<dyn Function>>) -> Self {
-        self.nics.push(nic);
+        self.nics.push(Attached::Model(nic));
+        self
+    }
+
+    /// Adds a NIC that QEMU emulates: the device `igb`, an 82576. Frames come from the other end of `wire`.
+    #[must_use]
+    pub fn igb(mut self, mac: [u8; 6], wire: UnixDatagram) -> Self {
+        self.nics.push(Attached::Igb(mac, wire));
         self
     }
 

@@ -134,8 +134,16 @@ fn check_capture(section: Section, interface: &Interface, findings: &mut Vec<Fin
             ),
         );
     }
-    if interface.engine == Engine::Ixgbevf && queues > 2 {
-        error("queues", "a virtual function has at most 2 queues".into());
+    let most = interface.engine.most_queues();
+    if queues > usize::from(most) {
+        let why = match interface.engine {
+            Engine::Ixgbevf => format!("a virtual function has at most {most} queues"),
+            engine => format!(
+                "with the engine {}, an interface has at most {most} queues",
+                engine.name()
+            ),
+        };
+        error("queues", why);
     }
     if interface.address.is_some() {
         let why = "an interface whose frames hpcap takes has no IP address";
@@ -154,8 +162,10 @@ fn check_capture(section: Section, interface: &Interface, findings: &mut Vec<Fin
     {
         error("options", why);
     }
-    let drives_ports = matches!(interface.engine, Engine::Ixgbe | Engine::Ixgbevf);
-    if drives_ports && interface.name.is_some() && interface.number_in_name().is_none() {
+    if interface.engine.drives_ports()
+        && interface.name.is_some()
+        && interface.number_in_name().is_none()
+    {
         let why = format!(
             "the interface gets the name hpcapN when {} drives it, and is then not found any more",
             interface.engine.name()

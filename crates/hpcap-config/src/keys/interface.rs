@@ -16,6 +16,7 @@ const ENGINES: &[(&str, Engine)] = &[
     ("af_xdp", Engine::AfXdp),
     ("ixgbe", Engine::Ixgbe),
     ("ixgbevf", Engine::Ixgbevf),
+    ("igb", Engine::Igb),
     ("netdev", Engine::Netdev),
 ];
 const PAGES: &[(&str, Pages)] = &[
@@ -107,7 +108,7 @@ pub(crate) fn check_options(engine: Engine, text: &str) -> Result<(), String> {
     let checked = match engine {
         Engine::Userspace => AfPacketSpec::parse(&source).map(drop),
         Engine::AfXdp => AfXdpSpec::parse(&source).map(drop),
-        Engine::Ixgbe | Engine::Ixgbevf | Engine::Netdev => {
+        Engine::Ixgbe | Engine::Ixgbevf | Engine::Igb | Engine::Netdev => {
             return Err("these are options of the engines userspace and af_xdp".into());
         }
     };
@@ -142,8 +143,8 @@ pub static INTERFACE: &[Key<Interface>] = &[
     },
     Key {
         name: "number",
-        meaning: "the N in the names of the queues, hpcapN and hpcapN:Q. The engines ixgbe and \
-                  ixgbevf number ports by their place on the PCI bus",
+        meaning: "the N in the names of the queues, hpcapN and hpcapN:Q. The engines ixgbe, \
+                  ixgbevf and igb number ports by their place on the PCI bus",
         allowed: "0 to 65535",
         unset: "the number in the name hpcapN or xgbN, otherwise the interface's position in the \
                 file, from 0",
@@ -164,8 +165,8 @@ pub static INTERFACE: &[Key<Interface>] = &[
         meaning: "what captures: \"userspace\" is hpcapd, for every interface; \"af_xdp\" is \
                   hpcapd, which takes the frames away from the network stack; the others are \
                   kernel modules: \"ixgbe\" for 82599, X540 and X550, \"ixgbevf\" for their virtual \
-                  functions, \"netdev\" for every interface",
-        allowed: "\"userspace\", \"af_xdp\", \"ixgbe\", \"ixgbevf\" or \"netdev\"",
+                  functions, \"igb\" for the 82576, \"netdev\" for every interface",
+        allowed: "\"userspace\", \"af_xdp\", \"ixgbe\", \"ixgbevf\", \"igb\" or \"netdev\"",
         unset: "",
         read: |v, i| put(&mut i.engine, v.word(ENGINES)),
         write: |i| word_literal(ENGINES, &i.engine),
@@ -183,7 +184,7 @@ pub static INTERFACE: &[Key<Interface>] = &[
         name: "queues",
         meaning: "number of queues over which the flows are spread, each with a ring and a poll \
                   thread",
-        allowed: "1 to 16 (at most 2 with ixgbevf)",
+        allowed: "1 to 16 (at most 2 with ixgbevf, 8 with igb)",
         unset: "",
         read: |v, i| put(&mut i.queues, v.integer(1..=16)),
         write: |i| Some(i.queues.to_string()),

@@ -66,7 +66,7 @@ const END: &str = "
 
 | key | where it has no effect |
 |---|---|
-| `pause = true`, `promiscuous = false` | with the engines `ixgbe` and `ixgbevf`: a port that captures sends no pause frames and receives every frame |
+| `pause = true`, `promiscuous = false` | with the engines `ixgbe`, `ixgbevf` and `igb`: a port that captures sends no pause frames and receives every frame |
 | `node` | with the kernel engines: the module takes memory of the node of the NIC |
 | `plain`, `look_back` | with the kernel engines, until the queue gets another ring |
 

@@ -26,17 +26,20 @@ pub enum Engine {
     Ixgbe,
     /// The kernel module for virtual functions of these NICs.
     Ixgbevf,
+    /// The kernel module for the NICs of the driver igb.
+    Igb,
     /// The kernel module that takes the frames of any interface.
     Netdev,
 }
 
 impl Engine {
     /// All engines.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Userspace,
         Self::AfXdp,
         Self::Ixgbe,
         Self::Ixgbevf,
+        Self::Igb,
         Self::Netdev,
     ];
 
@@ -45,7 +48,23 @@ impl Engine {
     pub fn is_kernel(self) -> bool {
         match self {
             Self::Userspace | Self::AfXdp => false,
-            Self::Ixgbe | Self::Ixgbevf | Self::Netdev => true,
+            Self::Ixgbe | Self::Ixgbevf | Self::Igb | Self::Netdev => true,
+        }
+    }
+
+    /// Whether the kernel module is the driver of the port, which it names and numbers by the port's place on the PCI bus.
+    #[must_use]
+    pub fn drives_ports(self) -> bool {
+        self.is_kernel() && self != Self::Netdev
+    }
+
+    /// The most queues that a port has with this engine.
+    #[must_use]
+    pub fn most_queues(self) -> u16 {
+        match self {
+            Self::Ixgbevf => 2,
+            Self::Igb => 8,
+            Self::Userspace | Self::AfXdp | Self::Ixgbe | Self::Netdev => 16,
         }
     }
 
@@ -57,6 +76,7 @@ impl Engine {
             Self::AfXdp => "af_xdp",
             Self::Ixgbe => "ixgbe",
             Self::Ixgbevf => "ixgbevf",
+            Self::Igb => "igb",
             Self::Netdev => "netdev",
         }
     }

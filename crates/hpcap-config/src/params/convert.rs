@@ -66,7 +66,7 @@ impl Reader<'_> {
     }
 
     fn queues(&mut self, engine: Engine) -> u16 {
-        let most = if engine == Engine::Ixgbevf { 2 } else { 16 };
+        let most = i64::from(engine.most_queues());
         let Some((line, queues)) = self.number_in("nrxq", 1..=most, "one queue is used") else {
             return 1;
         };

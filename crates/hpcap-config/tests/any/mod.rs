@@ -59,6 +59,7 @@ prop_compose! {
             (Engine::Userspace, "time=hardware,blocks=8"),
             (Engine::AfXdp, "mode=native,zerocopy=off"),
             (Engine::Ixgbe, ""),
+            (Engine::Igb, ""),
             (Engine::Netdev, ""),
         ]),
         queues in 1_u16..=16,
@@ -72,6 +73,7 @@ prop_compose! {
         kernel in (select(vec![Poll::Adaptive, Poll::Busy]), select(vec![WhenFull::Drop, WhenFull::Hold])),
         flags in any::<[bool; 2]>(),
     ) -> Interface {
+        let queues = queues.min(engine.most_queues());
         let (poll, when_full) = if engine.is_kernel() { kernel } else { Default::default() };
         Interface {
             engine,

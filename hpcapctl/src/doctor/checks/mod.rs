@@ -54,7 +54,7 @@ pub const CHECKS: &[Check] = &[
     Check {
         name: "nic",
         theme: Theme::Nic,
-        why: "the driver of an Intel 82599, X540 or X550 captures at line rate; the userspace engine captures from any interface",
+        why: "the driver of an Intel 82599, X540, X550 or 82576 captures at line rate; the userspace engine captures from any interface",
         judge: nic::supported,
     },
     Check {

@@ -13,15 +13,17 @@ pub(super) fn supported(facts: &Facts) -> Vec<Outcome> {
         .collect();
     if !found.is_empty() {
         return vec![Outcome::ok(format!(
-            "82599, X540 or X550: {}",
+            "82599, X540, X550 or 82576: {}",
             found.join(", ")
         ))];
     }
     let interface = facts.interfaces.iter().find(|i| i.up);
     let name = interface.map_or("eth0", |i| i.name.as_str());
     vec![
-        Outcome::advice("there is no 82599, X540 or X550 here: use the userspace engine, hpcapd")
-            .next(format!("hpcapd af_packet:{name}")),
+        Outcome::advice(
+            "there is no 82599, X540, X550 or 82576 here: use the userspace engine, hpcapd",
+        )
+        .next(format!("hpcapd af_packet:{name}")),
     ]
 }
 

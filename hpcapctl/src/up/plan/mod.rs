@@ -6,7 +6,7 @@ mod queue;
 use hpcap::{Error, Kind, Result};
 use hpcap_config::Machine;
 use hpcap_config::machine::Port;
-use hpcap_config::model::{Config, Engine, Interface, Mode};
+use hpcap_config::model::{Config, Interface, Mode};
 use hpcap_host::Tree;
 
 use super::modules;
@@ -60,7 +60,7 @@ impl Facts<'_> {
             .ok_or_else(|| self.missing(interface))?;
         let port = &port;
         let number = self.config.number_of(position);
-        let of_driver = matches!(interface.engine, Engine::Ixgbe | Engine::Ixgbevf);
+        let of_driver = interface.engine.drives_ports();
         let name = match (of_driver, interface.mode) {
             (true, Mode::Capture) => format!("hpcap{number}"),
             (true, Mode::Standard) => format!("xgb{number}"),

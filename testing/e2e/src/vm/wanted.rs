@@ -44,7 +44,10 @@ impl Wanted {
     /// A machine with one NIC, a virtual function.
     pub const VF: Self = Self::PLAIN.nics(&["82599vf"]);
 
-    /// The models of the NICs: `82598`, `82599`, `82599vf`.
+    /// A machine with one NIC that QEMU itself emulates, an 82576.
+    pub const IGB: Self = Self::PLAIN.nics(&["igb"]);
+
+    /// The models of the NICs: `82598`, `82599`, `82599vf`, `igb`.
     #[must_use]
     pub const fn nics(mut self, models: &'static [&'static str]) -> Self {
         self.nics = models;

@@ -10,6 +10,7 @@ use vmlab::control::{Handler, Request};
 vm_tests!(
     every_frame_through_the_82599: Wanted::PF,
     every_frame_through_the_virtual_function: Wanted::VF,
+    every_frame_through_an_igb_of_qemu: Wanted::IGB,
     every_frame_through_any_network_device: Wanted::PLAIN,
 );
 
@@ -24,6 +25,11 @@ fn every_frame_through_the_virtual_function(vm: &Vm) {
     through_a_nic(vm, "hpcap_ixgbevf");
 }
 
+/// Nobody here wrote this NIC.
+fn every_frame_through_an_igb_of_qemu(vm: &Vm) {
+    through_a_nic(vm, "hpcap_igb");
+}
+
 /// Compares frames through a NIC that waits while the driver is slower, so that no frame may be
 /// missing.
 fn through_a_nic(vm: &Vm, driver: &str) {
@@ -34,7 +40,8 @@ fn through_a_nic(vm: &Vm, driver: &str) {
     let frames = scaled(FRAMES);
     vm.traffic(0, &format!("gen:size=imix,count={frames}"));
     let folder = tempfile::tempdir().unwrap();
-    let mut sent = 0;
+    let mut sent = 1000;
+    vm.traffic(0, &format!("gen:size=imix,vlan=5,count={sent}"));
     for capture in captures::all(folder.path()) {
         if capture.file.link_type != ETHERNET {
             continue;

@@ -1,8 +1,10 @@
 //! NICs as the command line describes them.
 
+use std::os::unix::net::UnixDatagram;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use hpcap::error::Context;
 use hpcap::{Error, Result};
 
 use super::Machine;
@@ -15,7 +17,7 @@ use crate::traffic::Lab;
 const OLDER: u16 = 0x10DD;
 
 const EXPECTED: &str =
-    "expected 82599, 82599vf, 82598 or none, with options such as ,mac=02:00:00:00:00:01";
+    "expected 82599, 82599vf, 82598, igb or none, with options such as ,mac=02:00:00:00:00:01";
 
 /// A NIC to put into a machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,10 +37,12 @@ pub enum Model {
     Virtual,
     /// An 82599 with the device id of an 82598, to test that a driver does not use it.
     Older,
+    /// An 82576 that QEMU emulates, and not this program. Its driver is igb.
+    Igb,
 }
 
 impl NicSpec {
-    /// Parses `82599`, `82599vf` or `82599,mac=02:00:00:00:00:01`. Returns `None` for `none`.
+    /// Parses `82599`, `82599vf`, `igb` or `82599,mac=02:00:00:00:00:01`. Returns `None` for `none`.
     ///
     /// # Errors
     /// [`Kind::Usage`](hpcap::Kind::Usage) for anything else.
@@ -52,6 +56,7 @@ impl NicSpec {
             Some("82599") => Model::Physical,
             Some("82599vf") => Model::Virtual,
             Some("82598") => Model::Older,
+            Some("igb") => Model::Igb,
             _ => return Err(bad()),
         };
         let mut spec = Self { model, mac: None };
@@ -114,6 +119,12 @@ impl Machine {
                 lab.add(&nic)?;
                 self.nic(nic)
             }
+            Model::Igb => {
+                let pair = UnixDatagram::pair().context(|| "make the wire of a NIC")?;
+                let (ours, theirs) = pair;
+                lab.add_socket(ours)?;
+                self.igb(mac, theirs)
+            }
         })
     }
 }
@@ -137,6 +148,7 @@ mod tests {
         };
         assert_eq!(parsed("82599vf,mac=02:00:00:00:00:fe"), Some(virtual_));
         assert_eq!(parsed("82598").map(|spec| spec.model), Some(Model::Older));
+        assert_eq!(parsed("igb").map(|spec| spec.model), Some(Model::Igb));
         for wrong in [
             "",
             "82597",

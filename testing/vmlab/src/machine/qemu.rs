@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,12 +18,15 @@ use nix::unistd::Pid;
 use super::{Machine, MachineError, System};
 use crate::channel::PORT;
 use crate::guest::{HOST_TAG, OUT_TAG};
-use crate::kernel::host_command;
+use crate::kernel::{build_folder, host_command};
 
 const PROGRAM: &str = "qemu-system-x86_64";
 
 /// Slot of the first NIC on the bus. Other devices of the machine have the slots before it.
 const FIRST_SLOT: usize = 8;
+
+/// Number of slots in which an igb has room for the addresses of its virtual functions.
+pub(super) const MOST_IGB: usize = 0x0f - FIRST_SLOT;
 
 /// Number of slots up to those of the chip set.
 pub(super) const MOST_NICS: usize = 0x1f - FIRST_SLOT;
@@ -34,7 +37,15 @@ pub(super) struct Files {
     pub(super) disk: Option<File>,
     pub(super) channel: OwnedFd,
     pub(super) interrupts: OwnedFd,
-    pub(super) nics: Vec<OwnedFd>,
+    pub(super) nics: Vec<NicFile>,
+}
+
+/// QEMU's end of what a NIC is connected to.
+pub(super) enum NicFile {
+    /// The process that is the NIC.
+    Model(OwnedFd),
+    /// The wire of a NIC that QEMU emulates, with the NIC's MAC address.
+    Igb([u8; 6], OwnedFd),
 }
 
 /// A running QEMU process. It ends with this program, or when this value is dropped.
@@ -65,8 +76,7 @@ impl Qemu {
         machine: &Machine,
         files: Files,
     ) -> Result<(Self, ChildStdout, ChildStderr), MachineError> {
-        let (mut command, open) =
-            command(machine, files).map_err(|e| MachineError::host(e.to_string()))?;
+        let (mut command, open) = command(machine, files)?;
         let (send, receive) = sync_channel(1);
         // The kernel kills QEMU when the thread that started it ends, so this thread runs as long
         // as QEMU.
@@ -149,7 +159,8 @@ fn pid_of(child: &Child) -> Pid {
 }
 
 /// Builds the command. Returns with it the descriptors that must stay open until QEMU has started.
-fn command(machine: &Machine, files: Files) -> io::Result<(Command, Vec<OwnedFd>)> {
+fn command(machine: &Machine, files: Files) -> Result<(Command, Vec<OwnedFd>), MachineError> {
+    let os = |e: io::Error| MachineError::host(e.to_string());
     let mut open = Vec::new();
     let mut keep = |fd: OwnedFd| {
         let number = fd.as_raw_fd();
@@ -157,7 +168,11 @@ fn command(machine: &Machine, files: Files) -> io::Result<(Command, Vec<OwnedFd>
         number
     };
     let memory = machine.memory >> 20;
-    let mut qemu = host_command(PROGRAM);
+    let of_igb = |nic: &NicFile| matches!(nic, NicFile::Igb(..));
+    let mut qemu = match files.nics.iter().any(of_igb) {
+        true => Command::new(with_igb()?),
+        false => host_command(PROGRAM),
+    };
     qemu.args([
         "-nodefaults",
         "-no-user-config",
@@ -187,9 +202,12 @@ fn command(machine: &Machine, files: Files) -> io::Result<(Command, Vec<OwnedFd>
     qemu.arg("-kernel").arg(machine.kernel.image());
     qemu.args([
         "-initrd",
-        &format!("/proc/self/fd/{}", keep(in_memory(&files.initramfs)?)),
+        &format!(
+            "/proc/self/fd/{}",
+            keep(in_memory(&files.initramfs).map_err(os)?)
+        ),
     ]);
-    qemu.args(["-append", &arguments(machine)?]);
+    qemu.args(["-append", &arguments(machine).map_err(os)?]);
     // QEMU's standard output is the guest's console.
     qemu.args([
         "-chardev",
@@ -199,7 +217,13 @@ fn command(machine: &Machine, files: Files) -> io::Result<(Command, Vec<OwnedFd>
     ]);
     share(&mut qemu, HOST_TAG, Path::new("/"), "0x2", ",readonly=on");
     if let Some(out) = &machine.out {
-        share(&mut qemu, OUT_TAG, &out.canonicalize()?, "0x3", "");
+        share(
+            &mut qemu,
+            OUT_TAG,
+            &out.canonicalize().map_err(os)?,
+            "0x3",
+            "",
+        );
     }
     socket(&mut qemu, "channel", keep(files.channel));
     qemu.args(["-device", "virtio-serial-pci,id=serial,addr=0x4"]);
@@ -222,11 +246,20 @@ fn command(machine: &Machine, files: Files) -> io::Result<(Command, Vec<OwnedFd>
     socket(&mut qemu, "interrupts", keep(files.interrupts));
     qemu.args(["-object", "qtest,id=qtest0,chardev=interrupts,log=none"]);
     for (n, nic) in files.nics.into_iter().enumerate() {
-        let (slot, fd) = (FIRST_SLOT + n, keep(nic));
-        qemu.args([
-            "-device",
-            &format!("x-pci-proxy-dev,id=nic{n},fd={fd},addr={slot:#x}"),
-        ]);
+        let slot = FIRST_SLOT + n;
+        match nic {
+            NicFile::Model(fd) => {
+                let fd = keep(fd);
+                let device = format!("x-pci-proxy-dev,id=nic{n},fd={fd},addr={slot:#x}");
+                qemu.args(["-device", &device]);
+            }
+            NicFile::Igb(mac, fd) => {
+                let wire = format!("dgram,id=wire{n},local.type=fd,local.str={}", keep(fd));
+                let mac = mac.map(|byte| format!("{byte:02x}")).join(":");
+                let device = format!("igb,id=nic{n},netdev=wire{n},mac={mac},addr={slot:#x}");
+                qemu.args(["-netdev", &wire, "-device", &device]);
+            }
+        }
     }
     if let Some(port) = machine.debugger {
         qemu.args(["-gdb", &format!("tcp:127.0.0.1:{port}"), "-S"]);
@@ -257,6 +290,30 @@ fn command(machine: &Machine, files: Files) -> io::Result<(Command, Vec<OwnedFd>
     // Signals of the terminal go to this program only, which then ends QEMU.
     qemu.process_group(0);
     Ok((qemu, open))
+}
+
+/// Returns the QEMU that emulates the NIC igb: the one that scripts/qemu.sh has unpacked, or the system's if that is new
+/// enough.
+fn with_igb() -> Result<PathBuf, MachineError> {
+    let unpacked = match std::env::var_os("HPCAP_QEMU") {
+        Some(folder) => PathBuf::from(folder),
+        None => build_folder()?.join("qemu"),
+    };
+    let unpacked = unpacked.join(PROGRAM);
+    if unpacked.exists() {
+        return Ok(unpacked);
+    }
+    let mut system = host_command(PROGRAM);
+    let program = PathBuf::from(system.get_program());
+    let answer = system.args(["-device", "igb,help"]).output();
+    if answer.is_ok_and(|answer| answer.stdout.starts_with(b"igb options")) {
+        return Ok(program);
+    }
+    Err(MachineError::Missing(format!(
+        "no QEMU here emulates the NIC igb: {} is not there, and the system's {PROGRAM} is older than 8.0\n  \
+         Get it: scripts/qemu.sh fetch",
+        unpacked.display()
+    )))
 }
 
 fn share(qemu: &mut Command, tag: &str, path: &Path, slot: &str, more: &str) {

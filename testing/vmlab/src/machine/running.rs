@@ -8,10 +8,10 @@ use std::sync::mpsc::channel;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::qemu::{Files, MOST_NICS, Qemu};
+use super::qemu::{Files, MOST_IGB, MOST_NICS, NicFile, Qemu};
 use super::session::{Host, Running, command};
 use super::watch::Watch;
-use super::{Machine, MachineError, disk, initramfs};
+use super::{Attached, Machine, MachineError, disk, initramfs};
 use crate::channel::{Command, Kind};
 use crate::guest::Setup;
 use crate::kernel::{build_folder, programs_folder};
@@ -64,9 +64,14 @@ pub(super) fn boot(machine: Machine) -> Result<Guest, MachineError> {
     let mut proxies = Vec::new();
     let mut nics = Vec::new();
     for nic in &machine.nics {
-        let (ours, theirs) = UnixStream::pair().map_err(os)?;
-        proxies.push((Arc::clone(nic), ours));
-        nics.push(theirs.into());
+        nics.push(match nic {
+            Attached::Model(nic) => {
+                let (ours, theirs) = UnixStream::pair().map_err(os)?;
+                proxies.push((Arc::clone(nic), ours));
+                NicFile::Model(theirs.into())
+            }
+            Attached::Igb(mac, wire) => NicFile::Igb(*mac, wire.try_clone().map_err(os)?.into()),
+        });
     }
     let files = Files {
         initramfs,
@@ -86,9 +91,10 @@ pub(super) fn boot(machine: Machine) -> Result<Guest, MachineError> {
         interrupts,
         handler,
         limit,
+        nics,
         ..
     } = machine;
-    drop(interrupts);
+    drop((interrupts, nics));
     let mut threads = watch
         .start(qemu.life(), console, errors, limit)
         .map_err(os)?;
@@ -139,15 +145,21 @@ fn first_files(machine: &Machine, first: &Path) -> Result<(Vec<u8>, Option<File>
 }
 
 fn check(machine: &Machine) -> Result<(), MachineError> {
-    if !machine.nics.is_empty() && machine.cpus != 1 {
+    let of_ours = |nic: &Attached| matches!(nic, Attached::Model(_));
+    if machine.nics.iter().any(of_ours) && machine.cpus != 1 {
         let why = "QEMU lets no second processor reach a NIC of the lab while one waits for it";
         return Err(MachineError::host(format!(
-            "a machine with NICs has one processor: {why}"
+            "a machine with NICs other than igb has one processor: {why}"
         )));
     }
     if machine.nics.len() > MOST_NICS {
         return Err(MachineError::host(format!(
             "a machine has at most {MOST_NICS} NICs"
+        )));
+    }
+    if machine.nics.iter().skip(MOST_IGB).any(|nic| !of_ours(nic)) {
+        return Err(MachineError::host(format!(
+            "NICs igb are among the first {MOST_IGB} of a machine: others have no room for the addresses of their virtual functions"
         )));
     }
     Ok(())

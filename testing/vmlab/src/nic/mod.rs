@@ -12,10 +12,12 @@
 //! | `causes` | interrupts, from queues and events to vectors |
 //! | `statistics`, `eeprom` | the statistics registers and the EEPROM |
 //! | [`faults`] | faults of a NIC that a driver must survive |
+//! | [`socket`] | the wire of a NIC that is not of this model: one that QEMU emulates |
 
 pub mod faults;
 pub mod pf;
 pub mod registers;
+pub mod socket;
 pub mod vf;
 
 mod bars;

@@ -1,9 +1,11 @@
 //! The NICs of a machine with their traffic and faults, which `lab` controls from the guest.
 
+use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 
+use hpcap::error::Context;
 use hpcap::{Error, Result};
 use hpcap_source::SourceSpec;
 use serde_json::{Value, json};
@@ -17,6 +19,7 @@ use crate::control::{self, Handler, Request};
 use crate::nic::Receive;
 use crate::nic::faults::FrameFault;
 use crate::nic::pf::Counts;
+use crate::nic::socket::SocketWire;
 use crate::pci::shared::Shared;
 
 /// Control of a NIC from the host.
@@ -51,7 +54,8 @@ impl<T: Device> Handle for Shared<T> {
 }
 
 struct Port {
-    nic: Arc<dyn Handle>,
+    /// `None` for a NIC that QEMU emulates.
+    nic: Option<Arc<dyn Handle>>,
     sender: Sender,
 }
 
@@ -96,7 +100,24 @@ impl Lab {
         let wire: Nic = Arc::clone(nic) as Arc<Shared<dyn Receive>>;
         let record = Record::new(format!("nic{number}"), T::COUNTS_MISSED);
         self.ports.push(Port {
-            nic: Arc::clone(nic) as Arc<dyn Handle>,
+            nic: Some(Arc::clone(nic) as Arc<dyn Handle>),
+            sender: Sender::new(record, wire, &self.folder)?,
+        });
+        Ok(())
+    }
+
+    /// Adds the next NIC, which QEMU emulates. `socket` is this end of its wire. The record says that all frames are
+    /// delivered to queue 0, because only QEMU knows what the NIC does with them.
+    ///
+    /// # Errors
+    /// Fails if the thread for the traffic cannot be started.
+    pub fn add_socket(&mut self, socket: UnixDatagram) -> Result<()> {
+        let name = format!("nic{}", self.ports.len());
+        let wire = SocketWire::new(socket).context(|| format!("set up the wire of {name}"))?;
+        let wire: Nic = Arc::new(Shared::new(wire));
+        let record = Record::new(name, false);
+        self.ports.push(Port {
+            nic: None,
             sender: Sender::new(record, wire, &self.folder)?,
         });
         Ok(())
@@ -143,7 +164,15 @@ impl Lab {
     /// # Errors
     /// Fails if there is no such NIC, or if a storm cannot be sent.
     pub fn fault(&self, nic: usize, fault: Fault) -> Result<()> {
+        let number = nic;
         let Port { nic, sender } = self.port(nic)?;
+        if let Fault::Storm(frames) = fault {
+            return sender.storm(frames);
+        }
+        let nic = nic.as_ref().ok_or_else(|| {
+            let why = "QEMU emulates this NIC: its only fault is storm";
+            Error::usage(format!("a fault of NIC {number}"), why)
+        })?;
         match fault {
             Fault::Link(up) => nic.set_link(up),
             Fault::Flap(time) => {
@@ -155,7 +184,7 @@ impl Lab {
             Fault::Stall(stalled) => nic.stall(stalled),
             Fault::Remove => nic.remove(),
             Fault::Restore => nic.restore(),
-            Fault::Storm(frames) => return sender.storm(frames),
+            Fault::Storm(_) => {}
         }
         Ok(())
     }
@@ -170,7 +199,9 @@ impl Lab {
 
     fn counts(&self, nic: usize) -> Result<Value> {
         let port = self.port(nic)?;
-        let (totals, counts) = (port.sender.record().totals, port.nic.counts());
+        let totals = port.sender.record().totals;
+        let counts = port.nic.as_ref().map(|nic| nic.counts());
+        let transmitted = counts.unwrap_or_default();
         Ok(json!({
             "nic": nic,
             "busy": port.sender.is_busy(),
@@ -183,8 +214,8 @@ impl Lab {
             "down": totals.down,
             "discarded": totals.discarded,
             "transmitted": {
-                "frames": counts.transmitted,
-                "bytes": counts.transmitted_bytes,
+                "frames": transmitted.transmitted,
+                "bytes": transmitted.transmitted_bytes,
             },
             "device": counts,
         }))
