@@ -1,19 +1,16 @@
 //! The way from the packages to capturing with the kernel module, and back, as docs/install.md describes it, on an
 //! installed Debian with systemd, udev and DKMS. `make test-install` makes the image and the packages, and runs this
-//! test; it takes about half an hour. For most of this time, DKMS compiles two drivers on a slow processor.
+//! test; it takes about half an hour.
+//!
+//! DKMS compiles three drivers for each kernel, which takes most of an hour on the slow processor of the machine. So the
+//! package with the modules, and the next kernel, are installed while the machine is off, on its disk.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+mod debian;
 
-use vmlab::machine::{Guest, Machine, NicSpec, System};
-use vmlab::traffic::Lab;
-
-/// Longest time that a machine lives. The processor of the guest is slow, and DKMS compiles two drivers.
-const LIMIT: Duration = Duration::from_secs(2 * 60 * 60);
+use debian::{Debian, run, wait_for};
+use vmlab::machine::Guest;
 
 /// Files that every boot changes, whatever is installed, and those of the package manager itself.
 const CHANGING: &str = "^/(proc|sys|dev|run|tmp|host|out|var/(log|tmp|cache|lib/systemd)|root|lost\\+found)(/| |$)\
@@ -25,88 +22,6 @@ const ACCOUNTS: &str = "/etc/(passwd|group|shadow|gshadow|subuid|subgid)";
 
 /// Installs and captures the first port.
 const INSTALL: &str = "hpcapctl install enp0s8 --engine module --record";
-
-/// The disk of the machine, which stays over its boots, and the packages.
-struct Debian {
-    image: PathBuf,
-    folder: tempfile::TempDir,
-    packages: PathBuf,
-}
-
-impl Debian {
-    fn new() -> Self {
-        let packages =
-            std::env::var_os("HPCAP_PACKAGES").expect("make test-install sets HPCAP_PACKAGES");
-        Self {
-            image: System::debian().unwrap(),
-            folder: tempfile::tempdir().unwrap(),
-            packages: fs::canonicalize(Path::new(&packages)).unwrap(),
-        }
-    }
-
-    /// Boots the machine, with two ports of an 82599.
-    fn boot(&self) -> Guest {
-        let started = Instant::now();
-        let disk = self.folder.path().join("disk");
-        let system = match disk.exists() {
-            true => System::open(&self.image, &disk),
-            false => System::copy(&self.image, &disk),
-        };
-        let system = system.unwrap();
-        let mut lab = Lab::new(None, self.folder.path());
-        let mut machine = Machine::new(system.kernel().clone()).unwrap();
-        for _ in 0..2 {
-            let nic = "82599".parse::<NicSpec>().unwrap();
-            machine = machine.lab_nic(nic, &mut lab).unwrap();
-        }
-        let guest = machine
-            .system(system)
-            .handler(Arc::new(lab))
-            .out(&self.packages)
-            .limit(Some(LIMIT))
-            .log(self.folder.path().join("console"))
-            // The key that DKMS signs with is not enrolled in a machine without firmware.
-            .tolerate("module verification failed")
-            // Some versions of the kernel warn in a test of their cryptography, whatever is installed.
-            .tolerate("crypto_wait_for_test")
-            .boot()
-            .unwrap();
-        say("boot", started);
-        guest
-    }
-}
-
-fn say(part: &str, started: Instant) {
-    println!("{:5} s  {part}", started.elapsed().as_secs());
-}
-
-/// Runs a script of the shell, which must succeed. Returns what it printed.
-fn run(guest: &Guest, script: &str) -> String {
-    let started = Instant::now();
-    let done = guest.run(&["sh", "-ec", script], LIMIT).unwrap();
-    let text = [done.stdout, done.stderr].concat();
-    let text = String::from_utf8_lossy(&text).into_owned();
-    say(script.lines().next().unwrap_or_default(), started);
-    if done.code != 0 {
-        let journal = guest.run(
-            &[
-                "sh",
-                "-c",
-                "journalctl -b --no-pager | grep hpcap | tail -30",
-            ],
-            LIMIT,
-        );
-        let journal = journal.map(|done| done.stdout).unwrap_or_default();
-        let journal = String::from_utf8_lossy(&journal).into_owned();
-        panic!("exit code {}: {script}\n{text}\n{journal}", done.code);
-    }
-    text
-}
-
-/// Runs a script until it succeeds. The time limit of the machine ends what never does.
-fn wait_for(guest: &Guest, script: &str) {
-    run(guest, &format!("until {script}; do sleep 0.5; done"));
-}
 
 /// Every file with its mode, owner and target; the content of every setting; and who drives which port.
 fn state(guest: &Guest) -> String {
@@ -167,18 +82,53 @@ fn check_that_it_captures(guest: &Guest, frames: u32) {
     );
 }
 
+/// The units that start at boot capture the first port, and no unit failed.
+fn check_that_it_captures_after_boot(guest: &Guest, frames: u32) {
+    wait_for(guest, "systemctl is-active hpcap.target");
+    check_that_it_captures(guest, frames);
+    wait_for(guest, "hpcapctl monitors status");
+    let failed = run(guest, "systemctl --failed --no-legend");
+    assert_eq!(failed, "", "failed units");
+    has(&run(guest, "hpcapctl status hpcap0"), "driver hpcap_ixgbe");
+}
+
+/// The unit `hpcap` captures as a configuration says, and starts the recorder and the monitor. When it stops, everything
+/// is as before.
+fn check_the_way_of_the_configuration(guest: &Guest) {
+    run(
+        guest,
+        "hpcapctl config new --interface enp0s8 --engine ixgbe --ring 64M --pages ordinary \
+        --record /var/lib/hpcap --yes",
+    );
+    run(guest, "systemctl start hpcap");
+    check_that_it_captures(guest, 1000);
+    wait_for(guest, "hpcapctl monitors status");
+    has(&run(guest, "hpcapctl up"), "nothing to do");
+    run(guest, "hpcapctl config diff");
+    run(guest, "systemctl stop hpcap");
+    has(&run(guest, "ip -br link"), "enp0s8 ");
+    run(guest, "! hpcapctl monitors status");
+    run(guest, "rm -r /etc/hpcap/hpcap.toml /var/lib/hpcap/hpcap0");
+}
+
+/// The command that installs a package.
+fn install(package: &str) -> String {
+    format!("DEBIAN_FRONTEND=noninteractive apt-get -y --no-install-recommends install {package}")
+}
+
 #[test]
 #[ignore = "takes long; make test-install"]
 fn machine_is_as_before_after_purge() {
-    let debian = Debian::new();
+    let mut debian = Debian::new();
+    debian.make_older_package();
 
     // The packages, which build and sign the modules, and start nothing.
     let guest = debian.boot();
     let before = state(&guest);
-    run(
-        &guest,
-        "DEBIAN_FRONTEND=noninteractive apt-get -y --no-install-recommends install /out/hpcap*.deb",
-    );
+    run(&guest, &install("/out/older/hpcap.deb"));
+    guest.shutdown().unwrap();
+    debian.install_modules();
+    let guest = debian.boot();
     let dkms = run(&guest, "dkms status hpcap; modinfo -F signer hpcap_ixgbe");
     has(&dkms, "installed");
     has(&dkms, "DKMS module signing key");
@@ -198,50 +148,51 @@ fn machine_is_as_before_after_purge() {
     has(&said, "the kernel module captures enp0s8");
     check_that_it_captures(&guest, 1000);
     has(&run(&guest, INSTALL), "nothing to do");
-    guest.shutdown().unwrap();
-
-    // After the next boot, capture starts by itself.
-    let guest = debian.boot();
-    wait_for(&guest, "systemctl is-active hpcap.target");
-    check_that_it_captures(&guest, 2000);
-    let failed = run(&guest, "systemctl --failed --no-legend");
-    assert_eq!(failed, "", "failed units");
-    let status = run(&guest, "hpcapctl status hpcap0");
-    has(&status, "driver hpcap_ixgbe");
 
     // Settings change while it captures.
     run(&guest, "hpcapctl set hpcap0 caplen=128");
     has(&run(&guest, "hpcapctl get hpcap0 caplen"), "128");
 
     // A listener that is killed is a recorder that comes back.
-    let listeners = run(&guest, "hpcapctl listeners hpcap0");
-    has(&listeners, "hpcapdd");
+    has(&run(&guest, "hpcapctl listeners hpcap0"), "hpcapdd");
     let id = "$(hpcapctl listeners hpcap0 | awk '$1 == \"hpcap0\" { print $2; exit }')";
     run(&guest, &format!("hpcapctl kill hpcap0 \"{id}\""));
     wait_for(
         &guest,
         "hpcapctl listeners hpcap0 | grep -q 'hpcapdd .*active'",
     );
-    has(
-        &run(&guest, "checkraw /var/lib/hpcap/hpcap0"),
-        "3000 frames",
-    );
 
-    // An upgrade of the package leaves what captures alone.
-    run(
-        &guest,
-        "DEBIAN_FRONTEND=noninteractive apt-get -y --reinstall install /out/hpcap_*.deb",
-    );
+    // A new version of the package leaves what captures alone.
+    let older = "/usr/share/hpcap/of-the-older-version";
+    run(&guest, &format!("test -e {older}"));
+    run(&guest, &install("/out/hpcap_*.deb"));
+    run(&guest, &format!("! test -e {older}"));
     has(&run(&guest, "hpcapctl upgrade"), "nothing to do");
-    run(
-        &guest,
-        "systemctl is-active hpcap-port@0000:00:08.0 hpcapdd-queue@hpcap0",
-    );
+    let services = "systemctl is-active hpcap-port@0000:00:08.0 hpcapdd-queue@hpcap0";
+    run(&guest, services);
+    guest.shutdown().unwrap();
+
+    // DKMS builds the modules for the next kernel, and after its boot, capture starts by itself.
+    let said = debian.install_next_kernel();
+    has(&said, "hpcap_ixgbe.ko");
+    let guest = debian.boot();
+    has(&run(&guest, "uname -r"), "6.12.");
+    check_that_it_captures_after_boot(&guest, 2000);
+    guest.shutdown().unwrap();
+
+    // The kernel before is as good as it was.
+    debian.remove_next_kernel();
+    let guest = debian.boot();
+    has(&run(&guest, "uname -r"), "6.1.");
+    check_that_it_captures_after_boot(&guest, 3000);
+    let recorded = run(&guest, "checkraw /var/lib/hpcap/hpcap0");
+    has(&recorded, "6000 frames");
 
     // And everything is as before.
     run(&guest, "hpcapctl uninstall");
     has(&run(&guest, "ip -br link"), "enp0s8 ");
     run(&guest, "rm -r /var/lib/hpcap/hpcap0");
+    check_the_way_of_the_configuration(&guest);
     run(
         &guest,
         "DEBIAN_FRONTEND=noninteractive apt-get -y purge hpcap hpcap-dkms",
