@@ -20,7 +20,7 @@ mount -t sysfs -o ro sysfs \"$2/sys\"
 mount --rbind /dev \"$2/dev\"
 mkdir -p \"$2/out\"
 mount --bind \"$3\" \"$2/out\"
-exec env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 HOME=/root DEBIAN_FRONTEND=noninteractive \
+exec env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 HOME=/ DEBIAN_FRONTEND=noninteractive \
     chroot \"$2\" sh -ec \"$4\"";
 
 /// The disk of the machine, which stays over its boots, and the packages.
