@@ -68,9 +68,10 @@ fn cut_power_while_installing(guest: Guest, moment: &str) {
 
 /// The first port is captured and recorded, and the second one has its plain driver.
 fn check_that_it_captures(guest: &Guest, frames: u32) {
-    let links = run(guest, "ip -br link");
-    has(&links, "hpcap0 ");
-    has(&links, "enp0s9 ");
+    // While the machine starts, udev may not have named the second port yet.
+    for port in ["hpcap0", "enp0s9"] {
+        wait_for(guest, &format!("ip -br link show {port}"));
+    }
     wait_for(guest, "hpcapctl listeners hpcap0 | grep -q hpcapdd");
     run(
         guest,
@@ -106,7 +107,7 @@ fn check_the_way_of_the_configuration(guest: &Guest) {
     has(&run(guest, "hpcapctl up"), "nothing to do");
     run(guest, "hpcapctl config diff");
     run(guest, "systemctl stop hpcap");
-    has(&run(guest, "ip -br link"), "enp0s8 ");
+    wait_for(guest, "ip -br link show enp0s8");
     run(guest, "! hpcapctl monitors status");
     run(guest, "rm -r /etc/hpcap/hpcap.toml /var/lib/hpcap/hpcap0");
 }
@@ -132,7 +133,7 @@ fn machine_is_as_before_after_purge() {
     let dkms = run(&guest, "dkms status hpcap; modinfo -F signer hpcap_ixgbe");
     has(&dkms, "installed");
     has(&dkms, "DKMS module signing key");
-    has(&run(&guest, "ip -br link"), "enp0s8 ");
+    wait_for(&guest, "ip -br link show enp0s8");
     let plan = run(&guest, &format!("{INSTALL} --dry-run"));
     has(&plan, "would start hpcap-port@0000:00:08.0.service");
 
@@ -190,7 +191,7 @@ fn machine_is_as_before_after_purge() {
 
     // And everything is as before.
     run(&guest, "hpcapctl uninstall");
-    has(&run(&guest, "ip -br link"), "enp0s8 ");
+    wait_for(&guest, "ip -br link show enp0s8");
     run(&guest, "rm -r /var/lib/hpcap/hpcap0");
     check_the_way_of_the_configuration(&guest);
     run(
