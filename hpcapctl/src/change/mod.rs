@@ -166,7 +166,7 @@ impl Changer {
     }
 
     fn undo_from(&mut self, first: usize) -> Result<Lines> {
-        let mut lines = Lines::new();
+        let mut lines = self.stop_enabled_units(first)?;
         while self.manifest.records.len() > first {
             self.manifest.unfinished_from = Some(first);
             self.manifest.write()?;
@@ -181,6 +181,26 @@ impl Changer {
         }
         self.manifest.unfinished_from = None;
         self.manifest.write()?;
+        Ok(lines)
+    }
+
+    /// Stops the units that a link of the records from `first` on has systemd start at boot, the last one first. After a
+    /// power cut, such a unit may run without a record of its start, and hold what the records before it have changed.
+    fn stop_enabled_units(&self, first: usize) -> Result<Lines> {
+        let mut lines = Lines::new();
+        if !self.root.is_running_system() {
+            return Ok(lines);
+        }
+        let records = self.manifest.records.get(first..).unwrap_or_default();
+        let ours = records
+            .iter()
+            .filter(|record| record.before != Before::Same);
+        for unit in ours.rev().filter_map(|record| record.step.enabled_unit()) {
+            if service::is_active(unit) {
+                service::stop(unit)?;
+                lines.push(format!("stopped: {unit}"));
+            }
+        }
         Ok(lines)
     }
 

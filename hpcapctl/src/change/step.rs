@@ -210,6 +210,16 @@ impl Step {
         }
     }
 
+    /// Returns the unit that systemd starts at boot because of this step.
+    #[must_use]
+    pub fn enabled_unit(&self) -> Option<&str> {
+        let Self::CreateLink { path, .. } = self else {
+            return None;
+        };
+        let (folder, unit) = path.rsplit_once('/')?;
+        folder.ends_with(".wants").then_some(unit)
+    }
+
     /// Applies the step. To apply it twice is the same as once.
     ///
     /// # Errors
@@ -320,5 +330,31 @@ fn undo_file(path: &Path, new: (&str, u32), before: &Before) -> io::Result<Undon
         (Before::File { content, mode }, _) => {
             write_atomically(path, content.as_bytes(), *mode).map(|()| Undone::Yes)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_below_wants_enable_units() {
+        let unit = |path: &str| {
+            let step = Step::CreateLink {
+                path: path.to_owned(),
+                target: "/usr/lib/systemd/system/x".to_owned(),
+            };
+            step.enabled_unit().map(str::to_owned)
+        };
+        let wanted = "/etc/systemd/system/hpcap.target.wants/hpcapdd-queue@hpcap0.service";
+        assert_eq!(
+            unit(wanted).as_deref(),
+            Some("hpcapdd-queue@hpcap0.service")
+        );
+        assert_eq!(unit("/etc/systemd/system/hpcap.service"), None);
+        let folder = Step::CreateFolder {
+            path: "/etc/systemd/system/hpcap.target.wants".to_owned(),
+        };
+        assert_eq!(folder.enabled_unit(), None);
     }
 }
