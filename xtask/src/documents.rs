@@ -27,8 +27,7 @@ const UNDOCUMENTED: [&str; 9] = [
 /// Every program has these options, and no document repeats them. People write `-o` for `--output`.
 const NOT_REPEATED: [&str; 5] = ["--help", "--version", "--output", "-h", "-V"];
 /// A line that shows one of these programs may have the options of that program.
-const SHOWN: &str =
-    r"\b(hpcapd|hpcapdd|raw2pcap|checkraw|hpcapctl|setcap|systemctl|rxtxnuma|rxtxqueue) .*--";
+const SHOWN: &str = r"\b(hpcapd|hpcapdd|raw2pcap|checkraw|hpcapctl|hpcap-bench|setcap|systemctl|rxtxnuma|rxtxqueue) .*--";
 
 /// A difference between a document and its program.
 #[derive(Debug, Clone, PartialEq, Eq)]
