@@ -552,6 +552,17 @@ fn plan_for_the_module_is_complete() {
     insta::assert_snapshot!("plan_for_module", text);
 }
 
+/// The module is loaded without `queues=` if every port has one queue. The parameter is an empty text then.
+#[test]
+fn module_without_a_list_of_queues_has_one_for_each_port() {
+    let dir = stored();
+    let parameters = dir.path().join("sys/module/hpcap_ixgbe/parameters");
+    fs::write(parameters.join("queues"), "\n").unwrap();
+    let (code, text) = plan_of(dir.path(), MODULE);
+    assert_eq!(code, 0, "{text}");
+    insta::assert_snapshot!("plan_for_module", text);
+}
+
 #[test]
 fn plan_loads_modules_that_are_missing() {
     let dir = stored();

@@ -68,7 +68,9 @@ pub(super) fn check_parameters(tree: &Tree, interface: &Interface, number: u16) 
     }
     let value = |parameter: &str| {
         let all = tree.text(format!("/sys/module/{module}/parameters/{parameter}"))?;
-        all.split(',').nth(number.into()).map(str::to_owned)
+        // A list that was not given is an empty text.
+        let word = all.split(',').nth(number.into())?.trim();
+        (!word.is_empty()).then(|| word.to_owned())
     };
     let tried = || format!("bring up interface {}", interface.label());
     let captures = interface.mode == Mode::Capture;
