@@ -203,3 +203,75 @@ fn machine_is_as_before_after_purge() {
     let differences = differences(&before, &after);
     assert!(differences.is_empty(), "{}", differences.join("\n"));
 }
+
+/// `hpcapd` captures and records the first port as a service. The port belongs to the machine's network all the time.
+fn check_that_the_service_captures(guest: &Guest, frames: u32) {
+    // The network of a machine sets its interfaces up. Nothing but the frames of the laboratory is on the wire.
+    wait_for(guest, "ip -br link show enp0s8");
+    run(
+        guest,
+        "echo 1 >/proc/sys/net/ipv6/conf/enp0s8/disable_ipv6; ip link set enp0s8 up",
+    );
+    wait_for(guest, "[ \"$(cat /sys/class/net/enp0s8/carrier)\" = 1 ]");
+    wait_for(guest, "hpcapctl listeners hpcap0 | grep -q hpcapdd");
+    run(
+        guest,
+        &format!(
+            "/run/lab traffic start gen:size=60,rate=5kpps,count={frames}; /run/lab traffic wait"
+        ),
+    );
+    wait_for(
+        guest,
+        &format!("hpcapctl status hpcap0 | grep -qE 'captured +{frames} frames'"),
+    );
+    let failed = run(guest, "systemctl --failed --no-legend");
+    assert_eq!(failed, "", "failed units");
+}
+
+#[test]
+#[ignore = "takes long; make test-install"]
+fn interface_is_captured_as_a_service_without_the_module() {
+    let debian = Debian::new();
+    let guest = debian.boot();
+    let before = state(&guest);
+    run(&guest, &install("/out/hpcap_*.deb"));
+    run(&guest, "hpcapctl install enp0s8 --record");
+    check_that_the_service_captures(&guest, 1000);
+    guest.shutdown().unwrap();
+
+    // After the next boot, capture starts by itself.
+    let guest = debian.boot();
+    wait_for(&guest, "systemctl is-active hpcap.target hpcapd@enp0s8");
+    check_that_the_service_captures(&guest, 2000);
+    wait_for(&guest, "hpcapctl monitors status");
+
+    // A member of the group sees the queue, and strangers do not. Neither may end its recorder.
+    let member = "setpriv --reuid 12345 --regid hpcap --clear-groups";
+    has(
+        &run(&guest, &format!("{member} hpcapctl status hpcap0")),
+        "af_packet",
+    );
+    let stranger = "setpriv --reuid 12345 --regid 12345 --clear-groups";
+    run(&guest, &format!("! {stranger} hpcapctl status hpcap0"));
+    for somebody in [member, stranger] {
+        run(&guest, &format!("! {somebody} hpcapctl kill hpcap0 1"));
+    }
+
+    run(&guest, "hpcapctl uninstall");
+    has(
+        &run(&guest, "checkraw /var/lib/hpcap/hpcap0"),
+        "3000 frames",
+    );
+    run(
+        &guest,
+        "rm -r /var/lib/hpcap/hpcap0; ip link set enp0s8 down",
+    );
+    run(
+        &guest,
+        "DEBIAN_FRONTEND=noninteractive apt-get -y purge hpcap",
+    );
+    let after = state(&guest);
+    guest.shutdown().unwrap();
+    let differences = differences(&before, &after);
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
+}
