@@ -5,6 +5,9 @@ use hpcap_host::Tree;
 
 use super::tool::run_tool;
 
+/// The module that all others of hpcap need.
+const CORE: &str = "hpcap";
+
 /// The folder below which DKMS looks for sources.
 const SOURCES: &str = "/usr/src";
 
@@ -77,16 +80,26 @@ pub(crate) fn load(name: &str, parameters: &[String]) -> Result<()> {
     modprobe(&arguments)
 }
 
-/// Unloads a module, and those that only it needs.
+/// Unloads a module of hpcap, and the core if no other module needs it. `modprobe -r` would also unload the plain driver,
+/// which is a soft dependency, and take the other ports from it.
 ///
 /// # Errors
 /// [`Kind::Busy`] while something uses the module.
 pub(crate) fn unload(name: &str) -> Result<()> {
-    modprobe(&["-r", name])
+    run_module_tool("rmmod", &[name])?;
+    if name != CORE {
+        // Queues that somebody still reads, and other modules, keep the core loaded.
+        let _ = run_tool("rmmod", &[CORE]);
+    }
+    Ok(())
 }
 
 fn modprobe(arguments: &[&str]) -> Result<()> {
-    let Err(e) = run_tool("modprobe", arguments) else {
+    run_module_tool("modprobe", arguments)
+}
+
+fn run_module_tool(tool: &str, arguments: &[&str]) -> Result<()> {
+    let Err(e) = run_tool(tool, arguments) else {
         return Ok(());
     };
     let why = e.why_and_advice();
@@ -103,6 +116,6 @@ fn modprobe(arguments: &[&str]) -> Result<()> {
         ),
         _ => (e.kind(), "`journalctl -k` says more"),
     };
-    let tried = format!("run modprobe {}", arguments.join(" "));
+    let tried = format!("run {tool} {}", arguments.join(" "));
     Err(Error::new(kind, tried, why).advise(advice))
 }

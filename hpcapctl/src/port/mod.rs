@@ -140,14 +140,11 @@ impl Port {
     }
 }
 
-/// Unloads a driver that no port has, and the core that no other driver needs. Queues that somebody still reads keep
-/// them loaded. `modprobe -r` would also unload the plain driver, which is a soft dependency, and take other ports from
-/// it.
+/// Unloads a driver that no port has. Queues that somebody still reads keep it loaded.
 fn unload(driver: &str) {
     let tree = Tree::machine();
     let names = tree.names(format!("/sys/bus/pci/drivers/{driver}"));
     if !names.iter().any(|name| name.parse::<PciAddress>().is_ok()) {
-        let _ = run_tool("rmmod", &[driver]);
-        let _ = run_tool("rmmod", &["hpcap"]);
+        let _ = modules::unload(driver);
     }
 }

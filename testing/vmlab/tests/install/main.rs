@@ -107,7 +107,9 @@ fn check_the_way_of_the_configuration(guest: &Guest) {
     has(&run(guest, "hpcapctl up"), "nothing to do");
     run(guest, "hpcapctl config diff");
     run(guest, "systemctl stop hpcap");
-    wait_for(guest, "ip -br link show enp0s8");
+    for port in ["enp0s8", "enp0s9"] {
+        wait_for(guest, &format!("ip -br link show {port}"));
+    }
     run(guest, "! hpcapctl monitors status");
     run(guest, "rm -r /etc/hpcap/hpcap.toml /var/lib/hpcap/hpcap0");
 }
