@@ -114,6 +114,16 @@ fn check_the_way_of_the_configuration(guest: &Guest) {
     run(guest, "rm -r /etc/hpcap/hpcap.toml /var/lib/hpcap/hpcap0");
 }
 
+/// Purges the packages. The machine is then in the state `before`.
+fn check_that_purge_leaves_nothing(guest: Guest, packages: &str, before: &str) {
+    let purge = format!("DEBIAN_FRONTEND=noninteractive apt-get -y purge {packages}");
+    run(&guest, &purge);
+    let after = state(&guest);
+    guest.shutdown().unwrap();
+    let differences = differences(before, &after);
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
+}
+
 /// The command that installs a package.
 fn install(package: &str) -> String {
     format!("DEBIAN_FRONTEND=noninteractive apt-get -y --no-install-recommends install {package}")
@@ -196,14 +206,7 @@ fn machine_is_as_before_after_purge() {
     wait_for(&guest, "ip -br link show enp0s8");
     run(&guest, "rm -r /var/lib/hpcap/hpcap0");
     check_the_way_of_the_configuration(&guest);
-    run(
-        &guest,
-        "DEBIAN_FRONTEND=noninteractive apt-get -y purge hpcap hpcap-dkms",
-    );
-    let after = state(&guest);
-    guest.shutdown().unwrap();
-    let differences = differences(&before, &after);
-    assert!(differences.is_empty(), "{}", differences.join("\n"));
+    check_that_purge_leaves_nothing(guest, "hpcap hpcap-dkms", &before);
 }
 
 /// `hpcapd` captures and records the first port as a service. The port belongs to the machine's network all the time.
@@ -268,12 +271,5 @@ fn interface_is_captured_as_a_service_without_the_module() {
         &guest,
         "rm -r /var/lib/hpcap/hpcap0; ip link set enp0s8 down",
     );
-    run(
-        &guest,
-        "DEBIAN_FRONTEND=noninteractive apt-get -y purge hpcap",
-    );
-    let after = state(&guest);
-    guest.shutdown().unwrap();
-    let differences = differences(&before, &after);
-    assert!(differences.is_empty(), "{}", differences.join("\n"));
+    check_that_purge_leaves_nothing(guest, "hpcap", &before);
 }
