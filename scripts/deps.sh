@@ -33,6 +33,7 @@ test   tshark           cmd:tshark
 test   zstd             cmd:zstd
 test   spin             cmd:spin
 test   ethtool          cmd:ethtool
+test   nftables         cmd:nft
 test   prometheus       cmd:promtool
 test   faketime         cmd:faketime
 test   man-db           cmd:man

@@ -4,6 +4,7 @@
 
 mod permission;
 
+use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::time::Duration;
 
@@ -21,6 +22,17 @@ const RING_BYTES_MAX: usize = 64 << 20;
 const PAGE_BYTES: usize = 4096;
 /// Fewest and most pages of a ring that a command asks for itself.
 const PAGES: (usize, usize) = (8, 128);
+
+/// Calls of perf events that the crate does not offer.
+mod request {
+    // The number of PERF_EVENT_IOC_SET_FILTER contains the size of a pointer, and its argument is the pointer.
+    nix::ioctl_write_ptr_bad!(
+        /// Sets the filter of a tracepoint.
+        set_filter,
+        nix::request_code_write!(b'$', 6, size_of::<*const libc::c_char>()),
+        libc::c_char
+    );
+}
 
 /// Pages for each of `rings` rings, within the limit of memory: a power of two.
 #[must_use]
@@ -75,6 +87,20 @@ impl Rings {
             lost: 0,
             throttled: 0,
         })
+    }
+
+    /// Lets the kernel write only those samples of ring `ring` that match `filter`, a filter of tracepoints.
+    ///
+    /// # Errors
+    /// That the kernel refuses the filter, or that there is no such ring.
+    pub fn filter(&mut self, ring: usize, filter: &str) -> std::io::Result<()> {
+        let sampler = self.samplers.get(ring);
+        let sampler = sampler.ok_or(std::io::ErrorKind::NotFound)?;
+        let filter = CString::new(filter)?;
+        // SAFETY: the descriptor is that of an open perf event, and the kernel only reads the text, which ends with a
+        // zero byte.
+        unsafe { request::set_filter(sampler.as_raw_fd(), filter.as_ptr()) }?;
+        Ok(())
     }
 
     /// Lets the kernel write samples.

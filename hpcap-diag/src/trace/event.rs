@@ -37,6 +37,17 @@ pub enum Point {
     Sent,
 }
 
+impl Point {
+    /// The field of a record that has the interface, where records have one.
+    #[must_use]
+    pub fn device_field(self) -> &'static str {
+        match self {
+            Self::NapiPoll => "dev_name",
+            _ => "name",
+        }
+    }
+}
+
 /// A tracepoint: its group, its name, and what it means.
 pub const TRACEPOINTS: [(&str, &str, Point); 14] = [
     ("irq", "irq_handler_entry", Point::Interrupt),
@@ -134,11 +145,6 @@ impl Tracepoint {
             Point::NapiPoll => number("budget").unwrap_or(0),
             _ => 0,
         };
-        let field = if self.point == Point::NapiPoll {
-            "dev_name"
-        } else {
-            "name"
-        };
         let has_frame = !matches!(
             self.point,
             Point::Interrupt
@@ -153,7 +159,10 @@ impl Tracepoint {
             point: self.point,
             frame: if has_frame { number("skbaddr")? } else { 0 },
             len: number("len").unwrap_or(0),
-            device: self.format.text(record, field).map(&mut name),
+            device: self
+                .format
+                .text(record, self.point.device_field())
+                .map(&mut name),
             value,
             place,
         })

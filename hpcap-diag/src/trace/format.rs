@@ -44,6 +44,12 @@ impl Format {
         self.fields.contains_key(name)
     }
 
+    /// Whether records have the field `name`, and it is a text.
+    #[must_use]
+    pub fn has_text(&self, name: &str) -> bool {
+        self.fields.get(name).is_some_and(|field| field.is_text)
+    }
+
     /// Returns the number in field `name`; `None` if this record does not have it.
     #[must_use]
     pub fn number(&self, record: &[u8], name: &str) -> Option<u64> {
@@ -57,7 +63,7 @@ impl Format {
     /// Returns the text in field `name`; `None` if this record does not have it.
     #[must_use]
     pub fn text<'a>(&self, record: &'a [u8], name: &str) -> Option<&'a str> {
-        if !self.fields.get(name)?.is_text {
+        if !self.has_text(name) {
             return None;
         }
         // The field has the place of the text in the record: its length, and its offset.

@@ -269,6 +269,8 @@ fn continues(journey: &Journey, step: Step, event: &Event, run: u64) -> bool {
         return true;
     };
     match (last.step, step) {
+        // GRO frees a frame without a word if it merges the frame with an earlier one.
+        (Step::Gro, Step::Received) => last.device == event.device && journey.run == run,
         // A bridge or a router hands on a frame in the softirq that has received it.
         (Step::Gro | Step::Received, Step::Received | Step::Queued) => {
             let is_elsewhere = last.step == Step::Gro || last.device != event.device;

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`tracefs`], [`format`](mod@format) | which tracepoints the kernel has, and how their records look |
 //! | [`event`] | what the tracepoints mean |
+//! | [`filter`](mod@filter) | which records of other interfaces the kernel need not write |
 //! | [`source`] | records of all CPUs, in the order of their times |
 //! | [`journey`] | following each frame from record to record |
 //! | [`statistics`] | numbers, times between steps, drops |
@@ -14,6 +15,7 @@
 //! freed; [`journey`] says when a record must be of another frame.
 
 pub mod event;
+pub mod filter;
 pub mod format;
 pub mod journey;
 pub mod source;
@@ -29,7 +31,7 @@ use std::time::{Duration, Instant};
 use hpcap::message::{Level, Messages, Stream};
 use hpcap::visible::visible;
 use hpcap::{Error, Kind, Result};
-use hpcap_host::Tree;
+use hpcap_host::{Interface, Tree};
 
 use crate::cli;
 use crate::collect::command::stop_flag;
@@ -84,20 +86,16 @@ impl Names<'_> {
 pub fn run(options: &cli::Trace, messages: &Messages) -> Result<()> {
     let tree = Tree::machine();
     let stop = stop_flag()?;
-    if let Some(name) = &options.interface
-        && nix::net::if_::if_nametoindex(name.as_str()).is_err()
-    {
-        let tried = format!("trace the network interface {name:?}");
-        return Err(Error::new(
-            Kind::NotFound,
-            tried,
-            "there is none of that name",
-        ));
-    }
+    let interface = options.interface.as_deref().map(find_interface);
+    let interface = interface.transpose()?;
+    let interfaces = match &interface {
+        Some(name) => Some(filter::connected(name, &Interface::all()?)),
+        None => None,
+    };
     let pages = options
         .buffer
         .and_then(|bytes| usize::try_from(bytes / 4096).ok());
-    let source = Source::open(&tree, pages)?;
+    let source = Source::open(&tree, pages, interfaces.as_deref())?;
     let kernel = KernelSymbols::read(&tree);
     let names = Names {
         reasons: source.drop_reasons(),
@@ -105,6 +103,7 @@ pub fn run(options: &cli::Trace, messages: &Messages) -> Result<()> {
     };
     let mut trace = Trace {
         options,
+        interface,
         messages,
         names,
         statistics: Statistics::default(),
@@ -123,9 +122,20 @@ pub fn run(options: &cli::Trace, messages: &Messages) -> Result<()> {
     Ok(())
 }
 
+/// Returns the name under which the kernel's records have the interface `name`, which may be another name of it.
+fn find_interface(name: &str) -> Result<String> {
+    let none = || {
+        let tried = format!("trace the network interface {name:?}");
+        Error::new(Kind::NotFound, tried, "there is none of that name")
+    };
+    Ok(Interface::by_name(name)?.ok_or_else(none)?.name)
+}
+
 /// A trace that runs.
 struct Trace<'a> {
     options: &'a cli::Trace,
+    /// The only interface whose frames count.
+    interface: Option<String>,
     messages: &'a Messages,
     names: Names<'a>,
     statistics: Statistics,
@@ -181,8 +191,7 @@ impl Trace<'_> {
     fn follow(&mut self, event: &Event) {
         self.records += 1;
         let is_wanted = |name: &str| {
-            self.options
-                .interface
+            self.interface
                 .as_deref()
                 .is_none_or(|wanted| wanted == name)
         };
@@ -207,7 +216,7 @@ impl Trace<'_> {
 
     /// Counts a journey that has ended, and prints it if it is wanted.
     fn end(&mut self, journey: &Journey) {
-        let wanted = self.options.interface.as_deref();
+        let wanted = self.interface.as_deref();
         if wanted.is_some_and(|wanted| !journey.passes(wanted)) {
             return;
         }

@@ -13,7 +13,8 @@ use perf_event::events::Tracepoint as Id;
 use perf_event::{Builder, Clock, SampleFlag};
 
 use super::event::{Event, Point, TRACEPOINTS, Tracepoint, loss_without};
-use super::tracefs::Tracefs;
+use super::filter::filter;
+use super::tracefs::read_formats;
 use crate::perf::{Rings, denied, pages_for};
 
 /// Time after which no CPU still writes a record of before.
@@ -35,16 +36,16 @@ pub struct Source {
 }
 
 impl Source {
-    /// Opens all tracepoints that the kernel has, with rings of `pages` pages each.
+    /// Opens all tracepoints that the kernel has, with rings of `pages` pages each. If `interfaces` are given, the
+    /// kernel writes no records of others as far as journeys do not need them.
     ///
     /// # Errors
     /// That this user may not see tracepoints, or that the kernel has none.
-    pub fn open(tree: &Tree, pages: Option<usize>) -> Result<Self> {
-        let tracefs = Tracefs::open()?;
+    pub fn open(tree: &Tree, pages: Option<usize>, interfaces: Option<&[String]>) -> Result<Self> {
         let mut missing = Vec::new();
         let mut tracepoints = HashMap::new();
-        for (group, name, point) in TRACEPOINTS {
-            match tracefs.format(group, name) {
+        for ((group, name, point), format) in TRACEPOINTS.into_iter().zip(read_formats()?) {
+            match format {
                 Some(format) => {
                     if name == "kfree_skb" && !format.has("reason") {
                         missing.push(
@@ -60,15 +61,17 @@ impl Source {
                 )),
             }
         }
-        drop(tracefs);
         let cpus = Cpus::read(tree).all;
         let wanted = tracepoints.len() * cpus.len();
         allow_files(wanted);
         let pages = pages.unwrap_or_else(|| pages_for(wanted));
-        let events: Vec<Builder<'_>> = tracepoints
+        let places: Vec<(u16, u32)> = tracepoints
             .keys()
             .flat_map(|id| cpus.iter().map(move |cpu| (*id, cpu.number)))
-            .map(|(id, cpu)| {
+            .collect();
+        let events: Vec<Builder<'_>> = places
+            .iter()
+            .map(|&(id, cpu)| {
                 let mut builder = Builder::new(Id::with_id(id.into()));
                 builder
                     .any_pid()
@@ -82,10 +85,26 @@ impl Source {
                 builder
             })
             .collect();
-        let rings = Rings::open(&events, pages).map_err(|e| {
+        let mut rings = Rings::open(&events, pages).map_err(|e| {
             let errno = Errno::from_raw(e.raw_os_error().unwrap_or(0));
             denied(tree, "trace the network stack", errno)
         })?;
+        let mut refused = BTreeMap::new();
+        for (ring, (id, _)) in places.iter().enumerate() {
+            let Some(Tracepoint { point, format }) = tracepoints.get(id) else {
+                continue;
+            };
+            if let Some(filter) = filter(*point, format, interfaces)
+                && let Err(e) = rings.filter(ring, &filter)
+            {
+                refused.insert(*point, e);
+            }
+        }
+        missing.extend(refused.first_key_value().map(|(_, e)| {
+            format!(
+                "The kernel refuses to filter records ({e}): those of other interfaces take room in the buffers, too."
+            )
+        }));
         Ok(Self {
             rings,
             tracepoints,

@@ -2,91 +2,73 @@
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::thread;
 
 use hpcap::{Error, Kind, Result};
-use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
 
+use super::event::TRACEPOINTS;
 use super::format::Format;
 
 /// Where it is mounted.
 const FOLDERS: [&str; 2] = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
+const TRIED: &str = "read the tracepoints of the kernel";
 
-/// The descriptions of tracepoints. A mount that this process has made goes with it.
-#[derive(Debug)]
-pub struct Tracefs {
-    folder: PathBuf,
-    is_own_mount: bool,
+/// The formats of [`TRACEPOINTS`], in their order; `None` where the kernel does not have the tracepoint.
+pub type Formats = [Option<Format>; TRACEPOINTS.len()];
+
+/// Reads the formats of all tracepoints. Where the file system is not mounted, only a thread of this process sees it.
+///
+/// # Errors
+/// [`Kind::Permission`] if this user may not read it, [`Kind::NotFound`] if the kernel has no tracepoints.
+pub fn read_formats() -> Result<Formats> {
+    let mut why = None;
+    for folder in FOLDERS.map(Path::new) {
+        match fs::read_dir(folder.join("events")) {
+            Ok(_) => return Ok(formats_below(folder)),
+            Err(e) if e.kind() == io::ErrorKind::PermissionDenied => why = Some(e),
+            Err(_) => {}
+        }
+    }
+    if let Some(e) = why {
+        return Err(Error::io(TRIED, e).advise("run it as root"));
+    }
+    let ended = thread::scope(|scope| scope.spawn(mount_and_read).join());
+    ended.unwrap_or_else(|_| {
+        let why = "the thread that reads them has ended early";
+        Err(Error::new(Kind::Io, TRIED, why))
+    })
 }
 
-impl Tracefs {
-    /// Finds the file system, or mounts it for as long as the value lives.
-    ///
-    /// # Errors
-    /// [`Kind::Permission`] if this user may not read it, [`Kind::NotFound`] if the kernel has no tracepoints.
-    pub fn open() -> Result<Self> {
-        const TRIED: &str = "read the tracepoints of the kernel";
-        let mut why = None;
-        for folder in FOLDERS.map(Path::new) {
-            match fs::read_dir(folder.join("events")) {
-                Ok(_) => return Ok(Self::at(folder)),
-                Err(e) if e.kind() == io::ErrorKind::PermissionDenied => why = Some(e),
-                Err(_) => {}
-            }
+/// Mounts the file system for this thread alone: the mount ends with the thread, even if the process is killed.
+fn mount_and_read() -> Result<Formats> {
+    let folder = Path::new(FOLDERS[0]);
+    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+    let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
+    let nothing = None::<&str>;
+    let kind = Some("tracefs");
+    let mounted = unshare(CloneFlags::CLONE_NEWNS)
+        .and_then(|()| mount(nothing, "/", nothing, private, nothing))
+        .and_then(|()| mount(kind, folder, kind, flags, nothing));
+    match mounted {
+        Ok(()) => Ok(formats_below(folder)),
+        Err(nix::Error::EPERM | nix::Error::EACCES) => {
+            let why = format!("{} is not mounted, and only root can mount it", FOLDERS[0]);
+            Err(Error::new(Kind::Permission, TRIED, why).advise("run it as root"))
         }
-        let advice = "run it as root";
-        if let Some(e) = why {
-            return Err(Error::io(TRIED, e).advise(advice));
-        }
-        let folder = Path::new(FOLDERS[0]);
-        let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
-        match mount(
-            Some("tracefs"),
-            folder,
-            Some("tracefs"),
-            flags,
-            None::<&str>,
-        ) {
-            Ok(()) => Ok(Self {
-                folder: folder.to_owned(),
-                is_own_mount: true,
-            }),
-            Err(nix::Error::EPERM | nix::Error::EACCES) => {
-                let why = format!("{} is not mounted, and only root can mount it", FOLDERS[0]);
-                Err(Error::new(Kind::Permission, TRIED, why).advise(advice))
-            }
-            Err(e) => {
-                let why = format!("this kernel has no tracefs ({})", e.desc());
-                Err(Error::new(Kind::NotFound, TRIED, why)
-                    .advise("a kernel with CONFIG_TRACING and CONFIG_EVENT_TRACING has it"))
-            }
+        Err(e) => {
+            let why = format!("this kernel has no tracefs ({})", e.desc());
+            Err(Error::new(Kind::NotFound, TRIED, why)
+                .advise("a kernel with CONFIG_TRACING and CONFIG_EVENT_TRACING has it"))
         }
     }
+}
 
-    fn at(folder: &Path) -> Self {
-        Self {
-            folder: folder.to_owned(),
-            is_own_mount: false,
-        }
-    }
-
-    /// Returns the format of tracepoint `name` in group `group`; `None` if the kernel does not have it.
-    #[must_use]
-    pub fn format(&self, group: &str, name: &str) -> Option<Format> {
-        let path = self
-            .folder
-            .join("events")
-            .join(group)
-            .join(name)
-            .join("format");
+fn formats_below(folder: &Path) -> Formats {
+    TRACEPOINTS.map(|(group, name, _)| {
+        let path = folder.join("events").join(group).join(name).join("format");
         Format::parse(&fs::read_to_string(path).ok()?)
-    }
-}
-
-impl Drop for Tracefs {
-    fn drop(&mut self) {
-        if self.is_own_mount {
-            let _ = umount2(&self.folder, MntFlags::MNT_DETACH);
-        }
-    }
+    })
 }

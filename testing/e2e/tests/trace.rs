@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::fs;
+use std::path::Path;
+use std::process::Command;
 
 use hpcap_e2e::lab::Lab;
 use nix::sys::signal::Signal;
@@ -217,6 +219,257 @@ fn drop_is_named_with_its_reason() {
         assert_eq!(drops("NO_SOCKET"), 20, "{all}");
         assert_eq!(drops("UNHANDLED_PROTO"), 10, "{all}");
     });
+}
+
+/// The drops at an interface, as (REASON, FUNCTION, NUMBER).
+fn drops_at(all: &Value, name: &str) -> Vec<(String, String, u64)> {
+    let kinds = all["drops"].as_array().unwrap().iter();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    kinds
+        .filter(|kind| kind["interface"] == name)
+        .map(|kind| {
+            let drops = kind["drops"].as_u64().unwrap();
+            (text(&kind["reason"]), text(&kind["function"]), drops)
+        })
+        .collect()
+}
+
+/// Frames that an interface has sent, which its driver has then given to the network stack of the other end.
+fn sent_by_interface(name: &str) -> u64 {
+    let links: Value = serde_json::from_str(&ip(&format!("-s -j link show dev {name}"))).unwrap();
+    links[0]["stats64"]["tx"]["packets"].as_u64().unwrap()
+}
+
+#[test]
+fn frames_of_other_interfaces_cost_few_records() {
+    const OTHERS: u64 = 2000;
+    let lab = Lab::new();
+    if !can_trace_or_skips(&lab) {
+        return;
+    }
+    in_namespace(move || {
+        // IPv6 would send frames of its own, whenever it likes.
+        let _ = fs::write("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1");
+        create_veth_pair("trsnd3", "trrcv3", 1500);
+        create_veth_pair("trsnd4", "trrcv4", 1500);
+        let send = || {
+            let before = ["trrcv3", "trrcv4"].map(dropped_by_interface);
+            let [wanted, other] = ["trsnd3", "trsnd4"].map(FrameSender::visible);
+            let unknown = ethernet(0x88b5, &[0; 50]);
+            for at in 0..OTHERS {
+                other.send(&unknown);
+                if at % 100 == 0 {
+                    wanted.send(&unknown);
+                }
+            }
+            wait_until("the kernel has dropped all frames", || {
+                dropped_by_interface("trrcv3") >= before[0] + OTHERS / 100
+                    && dropped_by_interface("trrcv4") >= before[1] + OTHERS
+            });
+        };
+        let trace = |options: &[&str]| {
+            let mut all = Value::Null;
+            wait_until("a trace loses no record", || {
+                let mut command = lab.tool("hpcap-diag");
+                command.args(["trace", "1h", "--json", "--buffer", "4M"]);
+                let mut trace = Process::spawn(command.args(options));
+                trace.wait_for("tracing for");
+                send();
+                all = summary(&trace.interrupt().exits(0).out);
+                all["lost"] == 0
+            });
+            all
+        };
+        let every = trace(&[]);
+        let one = trace(&["--interface", "trrcv3"]);
+        assert_eq!(one["missing"], every["missing"]);
+        // The same answer about this interface, and the end of the pair that sends.
+        assert_eq!(drops_at(&one, "trrcv3"), drops_at(&every, "trrcv3"));
+        assert_eq!(drops_at(&one, "trrcv3")[0].2, OTHERS / 100, "{one}");
+        for count in ["received", "dropped", "sent"] {
+            for name in ["trrcv3", "trsnd3"] {
+                let of = |all: &Value| all["interfaces"][name][count].clone();
+                assert_eq!(of(&one), of(&every), "{count} of {name}");
+            }
+        }
+        let times = |all: &Value, latency: &str| {
+            all["interfaces"]["trrcv3"]["times"][latency]["count"].clone()
+        };
+        for latency in ["backlog", "softirq_to_received", "received_to_dropped"] {
+            assert_eq!(times(&one, latency), OTHERS / 100, "{latency}: {one}");
+            assert_eq!(times(&one, latency), times(&every, latency), "{latency}");
+        }
+        assert_eq!(one["interfaces"]["trrcv4"], Value::Null, "{one}");
+        let records = |all: &Value| all["records"].as_u64().unwrap();
+        println!("records: {} of {}", records(&one), records(&every));
+        // Of the nine records of a frame through the other pair, five are left: that it was queued, received and dropped,
+        // and the softirq that received it alone. A softirq that receives more has two for all of them.
+        assert!(records(&every) >= 7 * OTHERS, "{every}");
+        assert!(3 * records(&one) < 2 * records(&every), "{one}");
+    });
+}
+
+#[test]
+fn drop_by_netfilter_is_named() {
+    let lab = Lab::new();
+    if !can_trace_or_skips(&lab) {
+        return;
+    }
+    if Command::new("nft").arg("--version").output().is_err() {
+        return skip("nft is not installed");
+    }
+    in_namespace(move || {
+        veth("trsnd5", "trrcv5");
+        let rules = "add table ip t; \
+            add chain ip t in { type filter hook prerouting priority 0; }; \
+            add counter ip t dropped; \
+            add rule ip t in udp dport 4243 counter name dropped drop";
+        let done = run(Command::new("nft").arg(rules));
+        if done.code() != Some(0) {
+            return skip(&format!(
+                "this kernel has no filter of nft: {}",
+                done.err.trim()
+            ));
+        }
+        let dropped = || {
+            let list = run(Command::new("nft").args(["list", "counter", "ip", "t", "dropped"]));
+            let words: Vec<&str> = list.out.split_whitespace().collect();
+            let at = words.iter().position(|word| *word == "packets").unwrap();
+            words[at + 1].parse::<u64>().unwrap()
+        };
+        let out = repeat_until_whole(|| {
+            let trace = start(&lab, "trrcv5", &["--buffer", "4M"]);
+            let before = dropped();
+            let sender = FrameSender::new("trsnd5");
+            (0..20).for_each(|_| sender.send(&frame(CLOSED)));
+            wait_until("the rule has dropped all frames", || {
+                dropped() >= before + 20
+            });
+            trace.interrupt().exits(0).out
+        });
+        let drops = drops_at(&summary(&out), "trrcv5");
+        let by_netfilter: u64 = drops
+            .iter()
+            .filter(|(reason, function, _)| {
+                reason == "NETFILTER_DROP" && function.starts_with("nf_")
+                    || function.starts_with("nft_")
+            })
+            .map(|(_, _, drops)| drops)
+            .sum();
+        assert_eq!(by_netfilter, 20, "{drops:?}");
+    });
+}
+
+#[test]
+fn drop_by_traffic_control_is_named() {
+    let lab = Lab::new();
+    if !can_trace_or_skips(&lab) {
+        return;
+    }
+    in_namespace(move || {
+        veth("trsnd6", "trrcv6");
+        // A program of one instruction, which drops every frame that comes in: "return TC_ACT_SHOT".
+        let drop_all = ["bpf", "direct-action", "bytecode", "1,6 0 0 2,"];
+        let add_filter = ["filter", "add", "dev", "trrcv6", "ingress"];
+        let steps = [
+            ["qdisc", "add", "dev", "trrcv6", "clsact"].to_vec(),
+            [&add_filter[..], &drop_all].concat(),
+        ];
+        for step in steps {
+            let done = run(Command::new("tc").args(&step));
+            if done.code() != Some(0) {
+                let why = done.err.trim();
+                return skip(&format!("this kernel refuses tc {step:?}: {why}"));
+            }
+        }
+        let out = repeat_until_whole(|| {
+            let trace = start(&lab, "trrcv6", &["--buffer", "4M"]);
+            let before = sent_by_interface("trsnd6");
+            let sender = FrameSender::new("trsnd6");
+            (0..20).for_each(|_| sender.send(&frame(CLOSED)));
+            wait_until("all frames are sent", || {
+                sent_by_interface("trsnd6") >= before + 20
+            });
+            trace.interrupt().exits(0).out
+        });
+        let drops = drops_at(&summary(&out), "trrcv6");
+        let by_filter: u64 = drops
+            .iter()
+            .filter(|(reason, function, _)| {
+                reason == "TC_INGRESS" && function.contains("netif_receive_skb")
+            })
+            .map(|(_, _, drops)| drops)
+            .sum();
+        assert_eq!(by_filter, 20, "{drops:?}");
+    });
+}
+
+/// The state of tracefs that outlives a process, and the mounts of a process.
+fn traces_left(mounts: &str) -> Vec<String> {
+    let files = [
+        "current_tracer",
+        "set_event",
+        "dynamic_events",
+        "tracing_on",
+    ];
+    let tracing = files.map(|name| format!("/sys/kernel/tracing/{name}"));
+    let paths = tracing.iter().map(String::as_str).chain([mounts]);
+    paths
+        .map(|path| fs::read_to_string(path).unwrap_or_default())
+        .collect()
+}
+
+/// How many perf events a process has open; 0 once it has ended.
+fn open_events(pid: u32) -> usize {
+    let Ok(files) = fs::read_dir(format!("/proc/{pid}/fd")) else {
+        return 0;
+    };
+    let targets = files.filter_map(|file| fs::read_link(file.ok()?.path()).ok());
+    targets
+        .filter(|target| target.as_os_str() == "anon_inode:[perf_event]")
+        .count()
+}
+
+#[test]
+fn killed_trace_leaves_nothing_behind() {
+    let lab = Lab::new();
+    if !can_trace_or_skips(&lab) {
+        return;
+    }
+    let before = traces_left("/proc/self/mounts");
+    let mut trace = Process::spawn(lab.tool("hpcap-diag").args(["trace", "1h", "--json"]));
+    trace.wait_for("tracing for");
+    let pid = trace.pid();
+    assert!(open_events(pid) > 0);
+    // A child would have kept the events open.
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+    assert_eq!(children.unwrap_or_default(), "");
+    assert_eq!(trace.kill().signal(), Some(Signal::SIGKILL));
+    assert_eq!(open_events(pid), 0);
+    assert_eq!(traces_left("/proc/self/mounts"), before);
+}
+
+#[test]
+fn trace_mounts_tracefs_for_itself_alone() {
+    let lab = Lab::new();
+    if !can_trace_or_skips(&lab) {
+        return;
+    }
+    let tool = lab.tool("hpcap-diag");
+    let mut command = Command::new("unshare");
+    // The mounts of this process stay as they are.
+    command.args(["--mount", "sh", "-c"]);
+    let script = "while umount /sys/kernel/tracing 2>/dev/null; do :; done; umount -l /sys/kernel/debug 2>/dev/null
+        ! test -e /sys/kernel/tracing/events || exit 9
+        exec \"$0\" trace 1h --json";
+    command.arg(script).arg(Path::new(tool.get_program()));
+    let mut trace = Process::spawn(&mut command);
+    trace.wait_for("tracing for");
+    let pid = trace.pid();
+    let mounts = fs::read_to_string(format!("/proc/{pid}/mounts")).unwrap();
+    assert!(!mounts.contains(" tracefs "), "{mounts}");
+    let all = summary(&trace.interrupt().exits(0).out);
+    assert_eq!(all["unreadable"], 0, "{all}");
 }
 
 #[test]

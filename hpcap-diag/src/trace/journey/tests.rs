@@ -161,6 +161,24 @@ fn memory_that_is_used_again_is_another_journey() {
 }
 
 #[test]
+fn memory_of_a_merged_frame_is_used_again() {
+    // GRO has merged the first frame into another one; the kernel writes no GRO records of eth1.
+    let events = [
+        event(5, Point::SoftirqEntry, None),
+        event(10, Point::Gro, Some("eth0")),
+        event(20, Point::Receive, Some("eth1")),
+        event(30, Point::Drop, None),
+    ];
+    assert_eq!(
+        follow(&events),
+        [
+            incomplete("Softirq@5 Gro@10"),
+            complete("Softirq@5 Received@20 Dropped@30")
+        ]
+    );
+}
+
+#[test]
 fn router_hands_a_frame_on_within_its_softirq() {
     let begun = [
         event(5, Point::SoftirqEntry, None),
