@@ -1,12 +1,14 @@
 //! Opens the queue or the sources of a recording.
 
+use std::time::Duration;
+
 use hpcap::{Contract, Listener, QueueName, Result, Start};
 use hpcap_engine::EngineConfig;
 use hpcap_source::SourceSpec;
 
 use crate::cli::Cli;
 use crate::outlet::OWN_QUEUE;
-use crate::plan::{Origin, Selection};
+use crate::plan::{Destination, Origin, Selection};
 use crate::report::reporter::Reporter;
 use crate::session::attach::Attaching;
 use crate::session::input::Input;
@@ -15,6 +17,11 @@ use crate::session::input::Input;
 /// ring to bridge a slow disk; a small ring keeps the frames in the CPU's caches until they are
 /// written.
 const RING_OF_A_SOURCE_THAT_WAITS: u64 = 16 << 20;
+
+/// How long frames may wait in the kernel for a recorder of files. Together with the time until the recorder writes them
+/// ([`FLUSH_AFTER`](crate::sink::FLUSH_AFTER) and [`TICK`](crate::sink::TICK)), this is less than the second within
+/// which captured frames are on disk.
+const DELAY_OF_FILES: Duration = Duration::from_millis(200);
 
 /// The open queue or sources of a recording.
 pub(crate) struct Inputs {
@@ -34,6 +41,7 @@ impl Inputs {
     pub(crate) fn open(
         cli: &Cli,
         origin: &Origin,
+        destination: &Destination,
         contract: Contract,
         start: Start,
         reporter: &mut Reporter,
@@ -51,7 +59,7 @@ impl Inputs {
                 let Some((first, further)) = sources.split_first() else {
                     return Ok(None);
                 };
-                let config = engine_config(cli, OWN_QUEUE, first.spec.clone());
+                let config = engine_config(cli, destination, OWN_QUEUE, first.spec.clone());
                 let open = move || Input::source(&config, contract, start);
                 // The sources apply the filter and the capture length themselves.
                 let input = attaching.open(reporter, "the source to begin", open)?;
@@ -64,7 +72,8 @@ impl Inputs {
         let further = (1..)
             .zip(further)
             .map(|(number, source)| {
-                let config = engine_config(cli, QueueName::new(0, number), source.spec.clone());
+                let name = QueueName::new(0, number);
+                let config = engine_config(cli, destination, name, source.spec.clone());
                 input.add(&config, contract, start)
             })
             .collect::<Result<_>>()?;
@@ -84,10 +93,19 @@ fn selection_of(cli: &Cli) -> Selection {
     }
 }
 
-fn engine_config(cli: &Cli, name: QueueName, source: SourceSpec) -> EngineConfig {
+fn engine_config(
+    cli: &Cli,
+    destination: &Destination,
+    name: QueueName,
+    source: SourceSpec,
+) -> EngineConfig {
     let waits = source.waits();
     let mut config = EngineConfig::new(name, source);
     config.start_on_attach = true;
+    // Somebody may look at what stdout gets.
+    if *destination != Destination::Stdout {
+        config.delay = DELAY_OF_FILES;
+    }
     if waits {
         config.ring_bytes = RING_OF_A_SOURCE_THAT_WAITS;
     }

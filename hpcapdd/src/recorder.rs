@@ -88,7 +88,15 @@ fn record_once(
         .map(CommandLine::parse)
         .transpose()?;
     let outlet = Outlet::open(cli, origin, destination, form)?;
-    let inputs = Inputs::open(cli, origin, contract, start, reporter, attaching)?;
+    let inputs = Inputs::open(
+        cli,
+        origin,
+        destination,
+        contract,
+        start,
+        reporter,
+        attaching,
+    )?;
     let Some(inputs) = inputs else {
         return Ok(None);
     };

@@ -23,8 +23,13 @@ const RING_BYTES_MIN: u64 = 1 << 20;
 const RING_BYTES_MAX: u64 = 2 << 30;
 /// Shortest time between two tables of rates.
 const LIVE_MIN: Duration = Duration::from_millis(100);
-/// Length of a block of a ring.
-const BLOCK_BYTES: u32 = 256 << 10;
+/// Lengths in bytes that the blocks of a ring have: a block wakes the worker, which costs as much as taking hundreds of
+/// frames, and a ring has several blocks, so that one is filled while others are read.
+const BLOCK_BYTES: std::ops::RangeInclusive<u64> = 256 << 10..=1 << 20;
+/// Number of blocks that a ring has if they may be so long.
+const BLOCKS: u64 = 16;
+/// How long frames may wait in the kernel until the worker takes them, unless somebody looks at them or at their number.
+pub(crate) const DELAY: Duration = Duration::from_millis(200);
 
 /// What to capture.
 #[derive(Debug)]
@@ -165,11 +170,19 @@ impl Plan {
     /// The interface and the ring of each stream.
     #[must_use]
     pub fn spec(&self) -> AfPacketSpec {
-        let blocks = self.ring_bytes / u64::from(BLOCK_BYTES);
+        let block_bytes = (self.ring_bytes / BLOCKS)
+            .clamp(*BLOCK_BYTES.start(), *BLOCK_BYTES.end())
+            .next_power_of_two()
+            .min(*BLOCK_BYTES.end());
+        let blocks = self.ring_bytes / block_bytes;
+        let is_watched = self.packet_buffered
+            || self.live.is_some()
+            || matches!(self.output, Some(Output::Stdout(_)));
         AfPacketSpec {
             promiscuous: self.promiscuous,
             direction: self.direction,
-            block_bytes: BLOCK_BYTES,
+            block_bytes: u32::try_from(block_bytes).unwrap_or(u32::MAX),
+            delay: (!is_watched).then_some(DELAY),
             blocks: u32::try_from(blocks).unwrap_or(u32::MAX),
             ..AfPacketSpec::new(self.interface.name.clone())
         }

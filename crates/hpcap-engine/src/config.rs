@@ -1,8 +1,11 @@
 //! Settings of an engine.
 
+use std::time::Duration;
+
 use hpcap::QueueName;
 use hpcap::abi;
 use hpcap::dedup::DedupSettings;
+use hpcap_source::DELAY;
 use hpcap_source::spec::SourceSpec;
 
 use crate::ring::memory::Pages;
@@ -31,6 +34,10 @@ pub struct EngineConfig {
     /// Takes no frame from the source before the first listener is attached: for a program that
     /// listens to its own engine and wants the first frame.
     pub start_on_attach: bool,
+    /// How long a frame may wait before listeners see it, where the source can let it wait and has no option that says
+    /// something else. A long time saves wake-ups, each of which costs as much as hundreds of frames. Listeners of
+    /// other processes wait as long when they attach.
+    pub delay: Duration,
     /// The CPU that the poll thread runs on; `None` leaves the choice to the scheduler.
     pub cpu: Option<usize>,
     /// Longest file in bytes, rounded down to whole blocks; at most 2 GiB.
@@ -56,6 +63,7 @@ impl EngineConfig {
             plain: false,
             look_back: false,
             start_on_attach: false,
+            delay: DELAY,
             cpu: None,
             file_bytes_max: abi::HPCAP_FILE_BYTES_MAX,
             start_off: 0,

@@ -51,7 +51,7 @@ use hpcap_source::Source;
 static ADVICE_ON_HUGEPAGES: Once = Once::new();
 
 /// Longest time that [`Engine::stop`] waits for the poll thread. The thread looks for commands at
-/// least every ten milliseconds, unless its source hangs.
+/// least once a second, unless its source hangs.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
 
 /// A running queue, which stops when this value is dropped.
@@ -89,7 +89,7 @@ impl Engine {
     /// Returns the error of the source, the filter, the memory or the poll thread that could not
     /// start.
     pub fn start(config: &EngineConfig) -> Result<(Self, Events)> {
-        let source = config.source.open()?;
+        let source = config.source.open_with_delay(config.delay)?;
         let filter = Filter::new(&config.filter, source.description().link_type)?;
         let filter = match filter.is_empty() {
             true => None,
@@ -119,6 +119,7 @@ impl Engine {
             Stages { filter, dedup },
             config.look_back,
             config.start_on_attach,
+            config.delay,
             sender,
         );
         let cpu = config.cpu;
@@ -204,7 +205,13 @@ impl Engine {
         self.queue.page().end() == Some(QueueEnd::Failed)
     }
 
-    /// Ends the queue. All harvested frames are published; listeners see the end and can still read
+    /// Asks the poll thread to end the queue, as [`Engine::stop`] does, but does not wait for that: several engines
+    /// then end side by side.
+    pub fn request_stop(&self) {
+        let _ = self.commands.send(Command::Stop);
+    }
+
+    /// Ends the queue. All frames that have arrived are published; listeners see the end and can still read
     /// what is in the ring.
     ///
     /// # Errors
@@ -215,7 +222,7 @@ impl Engine {
     }
 
     fn join(&mut self) -> Result<()> {
-        let _ = self.commands.send(Command::Stop);
+        self.request_stop();
         let outcome = match self.thread.take() {
             None => Ok(()),
             Some(thread) if !ends_in_time(&thread) => {

@@ -123,11 +123,11 @@ struct Chosen {
     event: Option<SourceEvent>,
 }
 
-/// Opens the interface of `spec` in the best way that works.
+/// Opens the interface of `spec` in the best way that works. A frame may wait for `delay`, where the kernel can let it wait.
 ///
 /// # Errors
 /// The errors of [`AfPacket::open`].
-pub(crate) fn open(spec: &AutoSpec) -> Result<Box<dyn Source>> {
+pub(crate) fn open(spec: &AutoSpec, delay: Duration) -> Result<Box<dyn Source>> {
     let interface = Interface::required(&spec.interface)?;
     let (source, declined): (Box<dyn Source>, _) = match open_af_xdp(spec, &interface) {
         Ok(source) => (Box::new(source), None),
@@ -135,6 +135,7 @@ pub(crate) fn open(spec: &AutoSpec) -> Result<Box<dyn Source>> {
             let mut af_packet = AfPacketSpec::new(&spec.interface);
             af_packet.promiscuous = spec.promiscuous;
             af_packet.direction = Direction::In;
+            af_packet.delay = Some(delay);
             (Box::new(AfPacket::open(&af_packet)?), Some(declined))
         }
     };
@@ -180,6 +181,10 @@ impl Source for Chosen {
 
     fn wait(&mut self, timeout: Duration) -> Result<()> {
         self.source.wait(timeout)
+    }
+
+    fn close(&mut self) -> Result<bool> {
+        self.source.close()
     }
 
     fn next_event(&mut self) -> Option<SourceEvent> {

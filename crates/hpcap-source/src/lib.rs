@@ -88,6 +88,10 @@ pub struct Harvest<'a> {
     pub state: State,
 }
 
+/// How long a frame may wait in the kernel, unless the program or the user chooses another time: how late frames come on
+/// a quiet link.
+pub const DELAY: Duration = Duration::from_millis(20);
+
 /// Largest number of frames in one harvest.
 pub const BATCH: usize = 256;
 
@@ -109,6 +113,15 @@ pub trait Source: Send {
     /// # Errors
     /// An error that ends the source for good.
     fn wait(&mut self, timeout: Duration) -> Result<()>;
+
+    /// Receives nothing more. Returns whether frames may be left, which [`Source::harvest`] lends until
+    /// [`State::Ended`]. The default is for sources without frames that wait in the kernel.
+    ///
+    /// # Errors
+    /// An error of the source.
+    fn close(&mut self) -> Result<bool> {
+        Ok(false)
+    }
 
     /// Takes the oldest event that was not taken yet. The default is for sources without events.
     fn next_event(&mut self) -> Option<SourceEvent> {

@@ -23,17 +23,18 @@ use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use hpcap::units::Rate;
 use hpcap::{Error, Result};
 
-use super::Source;
 use super::af_packet::{AfPacket, AfPacketSpec};
 use super::af_xdp::{AfXdp, AfXdpSpec};
 use super::auto::{self, AutoSpec};
 use super::generator::{Generator, GeneratorSpec};
 use super::options;
 use super::pcap::{PcapSource, PcapSpec};
+use super::{DELAY, Source};
 use hpcap_host::Interface;
 
 const FORMS: &str = "expected af_packet:INTERFACE, af_xdp:INTERFACE, auto:INTERFACE, pcap:FILE or gen:, \
@@ -76,10 +77,26 @@ impl SourceSpec {
     /// The error of the source, such as an unknown interface, a missing permission or an unreadable
     /// file.
     pub fn open(&self) -> Result<Box<dyn Source>> {
+        self.open_with_delay(DELAY)
+    }
+
+    /// Opens the source as [`SourceSpec::open`] does. A source that can wait for more frames before it wakes its reader may let a
+    /// frame wait for `delay`, unless its own option says something else. AF_XDP cannot.
+    ///
+    /// # Errors
+    /// The errors of [`SourceSpec::open`].
+    pub fn open_with_delay(&self, delay: Duration) -> Result<Box<dyn Source>> {
         Ok(match self {
-            Self::AfPacket(spec) => Box::new(AfPacket::open(spec)?),
+            Self::AfPacket(spec) => {
+                let delay = spec.delay.or(Some(delay));
+                let spec = AfPacketSpec {
+                    delay,
+                    ..spec.clone()
+                };
+                Box::new(AfPacket::open(&spec)?)
+            }
             Self::AfXdp(spec) => Box::new(AfXdp::open(spec)?),
-            Self::Auto(spec) => auto::open(spec)?,
+            Self::Auto(spec) => auto::open(spec, delay)?,
             Self::Pcap(spec) => Box::new(PcapSource::open(spec)?),
             Self::Generator(spec) => Box::new(Generator::new(spec)?),
         })

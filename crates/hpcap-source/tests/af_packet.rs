@@ -3,11 +3,12 @@
 
 use std::time::Duration;
 
+use hpcap_source::State;
 use hpcap_source::generator::verify;
 use testkit::captures::real_captures;
 use testkit::frames::special_frames;
 use testkit::network::{FrameSender, create_veth_pair, in_namespace, ip};
-use testkit::source::{Harvested, harvest_until, open, read_frames, round_trip};
+use testkit::source::{Harvested, harvest_until, open, read_frames, round_trip, send_generated};
 
 #[test]
 fn special_frames_arrive_byte_for_byte() {
@@ -119,7 +120,7 @@ fn every_frame_without_room_is_counted() {
                 sender.send(frame.data());
                 sent += 1;
             }
-            if harvest.state == hpcap_source::State::Ended {
+            if harvest.state == State::Ended {
                 break;
             }
         }
@@ -237,5 +238,31 @@ fn loss_stands_where_the_kernel_lost() {
             next = seq + 1;
         }
         assert!(got.gaps.len() > 2, "{:?}", got.gaps);
+    });
+}
+
+#[test]
+fn closed_source_lends_what_had_arrived() {
+    in_namespace(|| {
+        create_veth_pair("snd", "rx", 1500);
+        let sender = FrameSender::new("snd");
+        for delay in ["1ms", "1s"] {
+            let mut source = open(&format!("af_packet:rx,delay={delay}"));
+            send_generated(&sender, 0, 200);
+            assert!(source.close().unwrap());
+            send_generated(&sender, 200, 250);
+            let mut numbers = Vec::new();
+            loop {
+                let harvest = source.harvest().unwrap();
+                let stamps = harvest.frames.iter().filter_map(|f| verify(f.data()));
+                numbers.extend(stamps.map(|stamp| stamp.seq));
+                match harvest.state {
+                    State::Busy => {}
+                    State::Idle => source.wait(Duration::from_millis(50)).unwrap(),
+                    State::Ended => break,
+                }
+            }
+            assert_eq!(numbers, (0..200).collect::<Vec<_>>(), "{delay}");
+        }
     });
 }

@@ -26,7 +26,7 @@ fn specification_is_parsed() {
     );
     assert_eq!(
         parse(
-            "af_packet:eth0.100,promisc=off,direction=in,time=hardware,block=256K,blocks=16,fanout=3"
+            "af_packet:eth0.100,promisc=off,direction=in,time=hardware,block=256K,blocks=16,delay=250ms,fanout=3"
         ),
         SourceSpec::AfPacket(AfPacketSpec {
             interface: "eth0.100".into(),
@@ -35,6 +35,7 @@ fn specification_is_parsed() {
             time: Time::Hardware,
             block_bytes: 256 << 10,
             blocks: 16,
+            delay: Some(Duration::from_millis(250)),
             fanout: Some(3),
         })
     );
@@ -185,11 +186,13 @@ fn error_names_the_mistake() {
             ["blocks=4096", "below 4 GiB in all"],
         ),
         ("af_packet:eth0,fanout=-1", ["fanout=-1", "from 0 to 65535"]),
+        ("af_packet:eth0,delay=0s", ["delay=0s", "from 1ms to 1s"]),
+        ("af_packet:eth0,delay=2s", ["delay=2s", "from 1ms to 1s"]),
         (
             "af_packet:eth0,speed=max",
             [
                 "speed",
-                "there are promisc, direction, time, block, blocks, fanout",
+                "there are promisc, direction, time, block, blocks, delay, fanout",
             ],
         ),
         (
@@ -344,10 +347,12 @@ prop_compose! {
         time in prop_oneof![Just(Time::Kernel), Just(Time::Hardware)],
         steps in 2u32..=16,
         blocks in 2u32..=4000,
+        delay_ms in proptest::option::of(1u64..=1000),
         fanout: Option<u16>,
     ) -> AfPacketSpec {
+        let delay = delay_ms.map(Duration::from_millis);
         AfPacketSpec {
-            interface, promiscuous, direction, time, block_bytes: steps << 16, blocks, fanout,
+            interface, promiscuous, direction, time, block_bytes: steps << 16, blocks, delay, fanout,
         }
     }
 }

@@ -71,7 +71,7 @@ fn collect(streams: &mut Streams, total: usize) -> Counts {
                     false => count.0 += 1,
                 }
             }
-            stream.wait(Duration::ZERO, stop.as_fd()).unwrap();
+            stream.wait(Duration::ZERO, Some(stop.as_fd())).unwrap();
         }
     };
     wait_until("all frames are in their streams", || {
@@ -85,7 +85,7 @@ fn collect(streams: &mut Streams, total: usize) -> Counts {
         for stream in &mut streams.streams {
             let more = stream.harvest().unwrap();
             assert!(more.is_empty(), "more than {total} frames");
-            stream.wait(Duration::ZERO, stop.as_fd()).unwrap();
+            stream.wait(Duration::ZERO, Some(stop.as_fd())).unwrap();
         }
         streams.streams.iter().all(Stream::is_drained)
     });

@@ -231,6 +231,10 @@ impl Input {
     /// # Errors
     /// The failure that had ended a source before.
     pub fn end_source(&mut self) -> Result<()> {
+        let further = self.companions.iter().map(|c| &c.engine);
+        for engine in std::iter::once(&self.engine).chain(further).flatten() {
+            engine.request_stop();
+        }
         let further = self.companions.iter_mut().map(|c| &mut c.engine);
         std::iter::once(&mut self.engine)
             .chain(further)

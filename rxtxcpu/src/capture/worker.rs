@@ -20,7 +20,9 @@ use crate::say::say;
 /// Longest sleep of a worker.
 const SLEEP: Duration = Duration::from_secs(1);
 /// Longest time for taking what is in the ring at the end.
-const DRAIN: Duration = Duration::from_secs(1);
+const DRAIN: Duration = Duration::from_secs(3);
+/// Longest sleep meanwhile.
+const DRAIN_LOOK: Duration = Duration::from_millis(20);
 
 /// A worker.
 #[derive(Debug)]
@@ -103,11 +105,13 @@ impl<'a> Worker<'a> {
             if self.turn()? {
                 continue;
             }
+            let mut sleep = SLEEP;
             if let Some(file) = &mut self.file {
                 file.flush_if_due()?;
+                sleep = file.flush_in().map_or(SLEEP, |time| time.min(SLEEP));
             }
             let stop = self.shared.stop.as_fd();
-            self.stream.wait(SLEEP, stop).map_err(Failure::from)?;
+            self.stream.wait(sleep, Some(stop)).map_err(Failure::from)?;
             self.pin_again();
         }
         self.drain()?;
@@ -138,8 +142,8 @@ impl<'a> Worker<'a> {
             if self.stream.is_drained() {
                 break;
             }
-            // The kernel hands over the block that it was filling within milliseconds.
-            std::thread::sleep(Duration::from_millis(1));
+            // The kernel hands over the block that it was filling when the frames in it have waited for their time.
+            self.stream.wait(DRAIN_LOOK, None).map_err(Failure::from)?;
         }
         Ok(())
     }

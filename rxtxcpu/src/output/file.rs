@@ -16,8 +16,9 @@ use super::{Output, Rotation, Waiting};
 use crate::failure::Failure;
 use crate::say::say;
 
-/// Longest time that frames stay in the memory of this process.
-const FLUSH_EVERY: Duration = Duration::from_secs(1);
+/// Longest time that frames stay in the memory of this process. Before, they wait in the kernel for
+/// [`DELAY`](crate::plan::DELAY) at most; both together are less than the second within which they are in the file.
+const FLUSH_EVERY: Duration = Duration::from_millis(500);
 /// Time between two looks at the name of a file.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -218,7 +219,13 @@ impl StreamFile {
         }
     }
 
-    /// Writes what is in the buffer if it has been there for a second.
+    /// Returns the time after which [`StreamFile::flush_if_due`] has something to do; `None` if the buffer is empty.
+    #[must_use]
+    pub fn flush_in(&self) -> Option<Duration> {
+        (!self.is_flushed).then(|| FLUSH_EVERY.saturating_sub(self.flushed.elapsed()))
+    }
+
+    /// Writes what is in the buffer if it may have been there for long.
     ///
     /// # Errors
     /// The file cannot be written.

@@ -1,9 +1,11 @@
 //! The counting rules of the original, and the options that change what is counted.
 
+use std::time::{Duration, Instant};
+
 use nix::sys::signal::Signal;
 use testkit::is_root_or_skips;
 use testkit::network::{in_namespace, ip};
-use testkit::process::run;
+use testkit::process::{run, sleeps};
 
 use crate::lab::{Lab, cpus, lines, ping, summary_of};
 
@@ -208,5 +210,24 @@ fn live_table_has_every_stream() {
         // The output is no terminal, so the table does not move a cursor.
         assert!(!ended.err.contains('\x1b'), "{}", ended.err);
         assert_eq!(lines(&ended), summary_of(0, 12));
+    });
+}
+
+#[test]
+fn workers_that_write_files_seldom_wake_up() {
+    on_loopback(|| {
+        let lab = Lab::new();
+        let capture = lab.start("rxtxcpu", "lo -w out.pcap");
+        let workers = || sleeps(capture.pid(), "cpu");
+        let (before, start) = (workers(), Instant::now());
+        while start.elapsed() < Duration::from_secs(2) {
+            ping(0, 1);
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let (sleeps, seconds) = (workers() - before, start.elapsed().as_secs_f64());
+        // A block of the one busy stream every 200 ms, a write every 500 ms, and each idle worker once a second.
+        let most = (10.0 + cpus().len() as f64) * seconds + 10.0;
+        assert!(sleeps as f64 <= most, "{sleeps} in {seconds} s");
+        let _ = capture.interrupt().exits(0);
     });
 }

@@ -385,3 +385,23 @@ pub fn events(text: &str) -> impl DoubleEndedIterator<Item = serde_json::Value> 
     text.lines()
         .filter_map(|line| serde_json::from_str(line).ok())
 }
+
+/// Returns how often the threads of process `pid` whose names begin with `name` have gone to sleep.
+#[must_use]
+pub fn sleeps(pid: u32, name: &str) -> u64 {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    let mut sleeps = 0;
+    for thread in threads {
+        let path = thread.unwrap().path();
+        // A thread may end meanwhile.
+        let read = |file| std::fs::read_to_string(path.join(file)).unwrap_or_default();
+        if read("comm").starts_with(name) {
+            let status = read("status");
+            let line = status
+                .lines()
+                .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+            sleeps += line.map_or(0, |number| number.trim().parse::<u64>().unwrap());
+        }
+    }
+    sleeps
+}

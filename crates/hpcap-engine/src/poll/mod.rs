@@ -9,7 +9,7 @@ mod listeners;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, TryRecvError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hpcap::queue::QueueEnd;
 use hpcap::{Error, Kind, Result, Timestamp};
@@ -24,9 +24,13 @@ use listeners::Listeners;
 
 pub(crate) use command::Command;
 
-/// Longest sleep of an idle poll thread, and so the longest wait of a listener that attaches. Frames
-/// end the sleep; a shorter one would only wake the thread in vain.
+/// Longest sleep of an idle poll thread, and so the longest wait of a listener that attaches, unless frames may wait
+/// longer. Frames end the sleep; a shorter one would only wake the thread in vain.
 const IDLE: Duration = Duration::from_millis(50);
+
+/// Longest time for taking the frames that had arrived before the engine stopped. The kernel hands them over within a
+/// second.
+const REST: Duration = Duration::from_secs(3);
 
 /// Longest sleep between two attempts to put frames into a full ring, for a source that can wait.
 const FULL: Duration = Duration::from_micros(50);
@@ -47,6 +51,8 @@ pub(crate) struct Poll {
     look_back: bool,
     /// Takes nothing from the source before the first listener has attached.
     start_on_attach: bool,
+    /// Longest sleep while nothing arrives.
+    idle: Duration,
     stages: Stages,
     /// One byte for each frame of a batch: not 0 for a duplicate.
     marks: Vec<u8>,
@@ -66,6 +72,7 @@ impl Poll {
         stages: Stages,
         look_back: bool,
         start_on_attach: bool,
+        delay: Duration,
         events: EventSender,
     ) -> Self {
         Self {
@@ -75,6 +82,7 @@ impl Poll {
             stop: false,
             look_back,
             start_on_attach,
+            idle: delay.max(IDLE),
             stages,
             marks: Vec::new(),
             events,
@@ -135,7 +143,7 @@ impl Poll {
                 State::Busy => self.service(),
                 State::Idle => {
                     self.service();
-                    source.wait(self.producer.service_in(IDLE))?;
+                    source.wait(self.producer.service_in(self.idle))?;
                     looked = None;
                 }
                 State::Ended => return Ok(QueueEnd::Ended),
@@ -144,7 +152,27 @@ impl Poll {
                 self.events.send(event);
             }
         }
+        self.take_the_rest(source, waits)?;
         Ok(QueueEnd::Stopped)
+    }
+
+    /// Takes the frames that had arrived when the engine was stopped, also those that still wait in the kernel.
+    fn take_the_rest(&mut self, source: &mut dyn Source, waits: bool) -> Result<()> {
+        if self.start_on_attach || !source.close()? {
+            return Ok(());
+        }
+        let start = Instant::now();
+        while start.elapsed() < REST {
+            match self.batch(source, waits)? {
+                State::Busy => self.service(),
+                State::Idle => {
+                    self.service();
+                    source.wait(IDLE)?;
+                }
+                State::Ended => break,
+            }
+        }
+        Ok(())
     }
 
     /// Puts the frames of one harvest into the ring.
@@ -184,9 +212,9 @@ impl Poll {
         }
     }
 
-    /// Sleeps until a command arrives or the ring needs service, at most [`IDLE`].
+    /// Sleeps until a command arrives or the ring needs service, at most for its longest sleep.
     fn idle(&mut self) {
-        let timeout = self.producer.service_in(IDLE);
+        let timeout = self.producer.service_in(self.idle);
         if let Ok(command) = self.commands.recv_timeout(timeout) {
             self.handle_command(command);
         }

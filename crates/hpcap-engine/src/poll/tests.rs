@@ -73,7 +73,7 @@ fn run(act: Act) -> (QueueEnd, QueuePage, Result<()>) {
     let page = QueuePage::map(producer.memory().queue_fd()).unwrap();
     let stages = Stages::default();
     let (events, _) = event_queue("test", None);
-    let poll = Poll::new(producer, receiver, stages, true, false, events);
+    let poll = Poll::new(producer, receiver, stages, true, false, IDLE, events);
     let thread = std::thread::spawn(move || poll.run(Box::new(Acting(act))));
     let start = Instant::now();
     let end = loop {

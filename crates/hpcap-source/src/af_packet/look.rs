@@ -4,7 +4,7 @@ use hpcap::{Error, Kind, Result};
 use hpcap_host::Interface;
 
 use super::AfPacket;
-use super::socket::{RETIRE, Socket};
+use super::socket::{Socket, delay_of};
 
 impl AfPacket {
     /// Checks whether the interface exists and is up, and reads its counters.
@@ -23,7 +23,7 @@ impl AfPacket {
                 return Ok(());
             };
             // By then, the kernel has handed over the last block that it was filling.
-            if since.elapsed() > RETIRE * 5 {
+            if since.elapsed() > delay_of(&self.spec) * 5 {
                 self.close_drained()?;
             }
             return match self.socket {

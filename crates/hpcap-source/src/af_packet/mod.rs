@@ -38,7 +38,7 @@ use super::event::PendingEvents;
 use super::losses::Losses;
 use super::presence::Presence;
 use super::schedule::{Schedule, sleep_time};
-use super::{Description, Harvest, InterfaceName, Source, SourceEvent};
+use super::{Description, Harvest, InterfaceName, Source, SourceEvent, State};
 use hpcap_host::interface::{Interface, Link};
 pub(crate) use look::is_about_interface;
 use socket::Socket;
@@ -61,6 +61,8 @@ pub struct AfPacket {
     resumed: u64,
     /// Whether [`SourceEvent::KernelTimestamps`] was reported.
     kernel_time_told: bool,
+    /// Whether the source receives nothing more.
+    closed: bool,
     events: PendingEvents,
 }
 
@@ -85,6 +87,7 @@ impl AfPacket {
             schedule: Schedule::start(),
             resumed: 0,
             kernel_time_told: false,
+            closed: false,
             events: PendingEvents::new(),
             interface,
             link,
@@ -99,7 +102,7 @@ impl AfPacket {
     /// Reads how many frames the kernel has dropped since the last call.
     fn count(&mut self) -> Result<()> {
         self.schedule.note_count();
-        if let Some(socket) = &self.socket {
+        if let Some(socket) = &mut self.socket {
             let drops = socket.drops()?;
             // The kernel drops frames while the ring is full. It is full still, or it was full
             // until a block was released, after which the kernel filled block `resumed`.
@@ -210,7 +213,13 @@ impl Source for AfPacket {
         if let Some(socket) = &self.socket {
             self.losses.reached(socket.ring.seq());
         }
-        Ok(self.batch.harvest(self.losses.report()))
+        let is_drained = self.socket.as_ref().is_none_or(Socket::is_drained);
+        let ended = self.closed && self.batch.is_empty() && is_drained;
+        let mut harvest = self.batch.harvest(self.losses.report());
+        if ended {
+            harvest.state = State::Ended;
+        }
+        Ok(harvest)
     }
 
     fn wait(&mut self, timeout: Duration) -> Result<()> {
@@ -226,6 +235,16 @@ impl Source for AfPacket {
             _ => std::thread::sleep(timeout),
         }
         self.count_if_due()
+    }
+
+    fn close(&mut self) -> Result<bool> {
+        let Some(socket) = &self.socket else {
+            return Ok(false);
+        };
+        socket.close_intake()?;
+        self.closed = true;
+        self.count()?;
+        Ok(true)
     }
 
     fn next_event(&mut self) -> Option<SourceEvent> {

@@ -30,6 +30,8 @@ pub(super) struct Ring {
     pub(super) stamped_by_kernel: u64,
     /// The number that the kernel gives to the block after the last one that was opened.
     next_seq: u64,
+    /// Number of frames in the blocks that were opened.
+    handed_over: u64,
 }
 
 // SAFETY: this value alone owns the mapping in this process, and the kernel's use of it does not
@@ -74,6 +76,7 @@ impl Ring {
             stamped_by_kernel: 0,
             // The kernel numbers blocks from 1.
             next_seq: 1,
+            handed_over: 0,
         })
     }
 
@@ -136,6 +139,11 @@ impl Ring {
         self.reading.is_none() && self.status().load(Ordering::Acquire) & libc::TP_STATUS_USER == 0
     }
 
+    /// Returns the number of frames in the blocks that the kernel has handed over, as far as they were opened.
+    pub(super) fn handed_over(&self) -> u64 {
+        self.handed_over
+    }
+
     /// Opens the next block if the kernel has handed it over. Returns the position in the open
     /// block.
     fn open_block(&mut self) -> Option<Reading> {
@@ -148,6 +156,7 @@ impl Ring {
             // SAFETY: `bh1` is the only member of the union.
             let header = unsafe { block.hdr.bh1 };
             self.next_seq = header.seq_num + 1;
+            self.handed_over += u64::from(header.num_pkts);
             self.reading = Some(Reading {
                 seq: header.seq_num,
                 frames_left: header.num_pkts,

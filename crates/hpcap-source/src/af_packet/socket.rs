@@ -10,16 +10,14 @@ use hpcap::privilege::packet_socket_advice;
 use hpcap::{Error, Kind, Result};
 
 use super::super::socket_option::{get, set_at, socklen};
-use super::classic::{attach_filter, keep_outgoing};
+use super::classic::{attach_filter, keep_none, keep_outgoing};
 use super::cooked;
 use super::ring::Ring;
 use super::spec::{AfPacketSpec, Direction, Time};
+use crate::DELAY;
 use hpcap_host::interface::timestamps::RAW_HARDWARE;
 use hpcap_host::interface::{Interface, Link};
 
-/// Time after which the kernel hands over a block that is not full: how late frames come on a quiet
-/// link. Each block wakes the poll thread, which costs as much as taking hundreds of frames.
-pub(super) const RETIRE: Duration = Duration::from_millis(20);
 /// Room for a VLAN tag before each frame, in addition to what the kernel leaves anyway.
 const HEADROOM_BYTES: c_int = 4;
 
@@ -41,6 +39,8 @@ pub(super) struct Socket {
     // Fields drop in this order, so the ring is unmapped before the socket is closed.
     pub(super) ring: Ring,
     fd: OwnedFd,
+    /// Frames that the kernel has put into the ring, as of the last look at its counters.
+    received: u64,
 }
 
 impl Socket {
@@ -97,7 +97,11 @@ impl Socket {
                 .context(|| format!("take the time of frames from the NIC of {name}"))?;
         }
         let ring = Self::map_ring(&fd, spec)?;
-        Ok(Self { ring, fd })
+        Ok(Self {
+            ring,
+            fd,
+            received: 0,
+        })
     }
 
     /// Makes the interface promiscuous for as long as the socket is open.
@@ -135,7 +139,7 @@ impl Socket {
             // block.
             tp_frame_size: 4096,
             tp_frame_nr: spec.block_bytes / 4096 * spec.blocks,
-            tp_retire_blk_tov: u32::try_from(RETIRE.as_millis()).unwrap_or(20),
+            tp_retire_blk_tov: u32::try_from(delay_of(spec).as_millis()).unwrap_or(u32::MAX),
             tp_sizeof_priv: 0,
             tp_feature_req_word: 0,
         };
@@ -146,8 +150,22 @@ impl Socket {
     }
 
     /// Returns the number of frames that found no room in the ring since the last call.
-    pub(super) fn drops(&self) -> Result<u64> {
-        Ok(self.statistics()?.tp_drops.into())
+    pub(super) fn drops(&mut self) -> Result<u64> {
+        let statistics = self.statistics()?;
+        let drops = u64::from(statistics.tp_drops);
+        self.received += u64::from(statistics.tp_packets).saturating_sub(drops);
+        Ok(drops)
+    }
+
+    /// Stops receiving. The frames in the ring can still be taken.
+    pub(super) fn close_intake(&self) -> Result<()> {
+        attach_filter(&self.fd, &keep_none()).context(|| "stop a packet socket")
+    }
+
+    /// Returns whether every frame that the kernel had put into the ring by the last reading of its counters was taken,
+    /// also those of a block that the kernel still holds.
+    pub(super) fn is_drained(&self) -> bool {
+        self.ring.handed_over() >= self.received && self.ring.is_drained()
     }
 
     /// Returns the kernel's counters since the last call; `tp_packets` includes `tp_drops`.
@@ -226,6 +244,12 @@ impl Socket {
         }
         Ok(polled[0].revents & (libc::POLLERR | libc::POLLHUP | libc::POLLNVAL) != 0)
     }
+}
+
+/// Returns how long the kernel waits for more frames before it hands over a block that is not full. Each block wakes the
+/// thread that reads, which costs as much as taking hundreds of frames.
+pub(super) fn delay_of(spec: &AfPacketSpec) -> Duration {
+    spec.delay.unwrap_or(DELAY)
 }
 
 /// Opens a packet socket of type `kind`. It receives nothing until [`bind`] sets a protocol.

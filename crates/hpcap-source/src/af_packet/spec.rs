@@ -1,19 +1,32 @@
 //! The specification `af_packet:IF,key=value,...`.
 
 use std::fmt;
+use std::time::Duration;
 
 use hpcap::Result;
+use hpcap::units;
 
 use super::super::options::{self, Options, escaped, number};
 
 const FORM: &str = "af_packet:IF";
-const KEYS: [&str; 6] = ["promisc", "direction", "time", "block", "blocks", "fanout"];
+const KEYS: [&str; 7] = [
+    "promisc",
+    "direction",
+    "time",
+    "block",
+    "blocks",
+    "delay",
+    "fanout",
+];
 /// Any frame that an interface can receive, of up to 64 KiB with its headers and a tag, fits a
 /// block of this size.
 const BLOCK_BYTES_MIN: u32 = 128 << 10;
 const BLOCK_BYTES_MAX: u32 = 64 << 20;
 /// The page size of every architecture divides this step.
 const BLOCK_BYTES_STEP: u32 = 64 << 10;
+/// The kernel measures the time that a frame waits in milliseconds.
+const DELAY_MIN: Duration = Duration::from_millis(1);
+const DELAY_MAX: Duration = Duration::from_secs(1);
 
 /// Which frames of an interface are captured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +65,9 @@ pub struct AfPacketSpec {
     pub block_bytes: u32,
     /// `blocks=N`: number of blocks, 2 to 65536, less than 4 GiB in all; 64 by default.
     pub blocks: u32,
+    /// `delay=TIME`: how long a frame may wait in a block that is not full, 1 ms to 1 s; by default as long as the
+    /// program that opens the source allows.
+    pub delay: Option<Duration>,
     /// `fanout=GROUP`: spreads the flows of the interface over all sources with the same group, 0 to 65535. Each source
     /// counts the frames that it lost itself. No source counts the frames that the NIC lost, because it is unknown
     /// which source would have got them.
@@ -69,6 +85,7 @@ impl AfPacketSpec {
             time: Time::Kernel,
             block_bytes: 1 << 20,
             blocks: 64,
+            delay: None,
             fanout: None,
         }
     }
@@ -119,6 +136,10 @@ impl AfPacketSpec {
         } else if spec.blocks.checked_mul(block_bytes).is_none() {
             spec.blocks = u32::MAX / block_bytes;
         }
+        spec.delay = o.take("delay", "a time from 1ms to 1s", |v| {
+            let delay = units::parse_duration(v).ok()?;
+            (DELAY_MIN..=DELAY_MAX).contains(&delay).then_some(delay)
+        })?;
         spec.fanout = o.take("fanout", "the number of a group from 0 to 65535", number)?;
         o.finish(&KEYS)?;
         Ok(spec)
@@ -145,6 +166,9 @@ impl fmt::Display for AfPacketSpec {
         }
         if self.blocks != default.blocks {
             write!(f, ",blocks={}", self.blocks)?;
+        }
+        if let Some(delay) = self.delay {
+            write!(f, ",delay={}", options::exact_duration(delay))?;
         }
         if let Some(group) = self.fanout {
             write!(f, ",fanout={group}")?;

@@ -3,13 +3,11 @@
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use hpcap::error::Context;
 use hpcap::{Error, Result, Timestamp};
 use hpcap_host::interface::Link;
 
 use super::super::super::batch::Batch;
 use super::super::super::schedule::COUNT_EVERY;
-use super::super::classic::{attach_filter, keep_none};
 use super::super::frame::Traits;
 use super::super::is_about_interface;
 use super::super::socket::Socket;
@@ -157,14 +155,14 @@ impl Stream {
         Ok(())
     }
 
-    /// Sleeps until frames may be ready or `stop` is readable, at most for `timeout`.
+    /// Sleeps until frames may be ready or `stop` is readable, at most for `timeout`. Without `stop`, only frames end the sleep.
     ///
     /// # Errors
     /// An error of the socket. An interface that went down or vanished is no error, because the socket receives again
     /// when the interface is up.
-    pub fn wait(&mut self, timeout: Duration, stop: BorrowedFd<'_>) -> Result<()> {
+    pub fn wait(&mut self, timeout: Duration, stop: Option<BorrowedFd<'_>>) -> Result<()> {
         self.release();
-        if self.socket.poll(timeout, Some(stop))?
+        if self.socket.poll(timeout, stop)?
             && let Some(error) = self.socket.take_error()?
             && !is_about_interface(error.raw_os_error())
         {
@@ -178,7 +176,7 @@ impl Stream {
     /// # Errors
     /// An error of the socket.
     pub fn close_intake(&mut self) -> Result<()> {
-        attach_filter(self.fd(), &keep_none()).context(|| "stop a packet socket")?;
+        self.socket.close_intake()?;
         self.count()
     }
 
