@@ -10,6 +10,20 @@
 //! to map memory, but not what is in the memory; `hpcap::queue` and `hpcap::listener` know that.
 //! Programs that read queues use [`hpcap`](../hpcap/index.html) and need nothing from here.
 //!
+//! ```
+//! use std::path::Path;
+//!
+//! use hpcap_base::QueueName;
+//! use hpcap_ipc::connection::socket_path;
+//! use hpcap_ipc::device::{device_path, queue_of};
+//!
+//! // The first queue of the first interface, at a daemon and at the kernel module.
+//! let queue = QueueName::new(0, 0);
+//! assert_eq!(socket_path(Path::new("/run/hpcap"), queue), Path::new("/run/hpcap/hpcap0.sock"));
+//! assert_eq!(device_path(Path::new("/dev"), queue), Path::new("/dev/hpcap_0_0"));
+//! assert_eq!(queue_of("hpcap_0_0"), Some(queue));
+//! ```
+//!
 //! | module | content |
 //! |---|---|
 //! | [`connection`] | a connection to a producer of any kind; where sockets are searched |

@@ -1,4 +1,5 @@
 //! The shared memory that a producer's answer gives access to, before it is mapped.
+//! [`Connection::ask`](crate::connection::Connection::ask) returns it.
 
 use std::os::fd::{AsFd, OwnedFd};
 

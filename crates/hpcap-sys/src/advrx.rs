@@ -1,4 +1,28 @@
 //! Harvests the receive descriptors of an 82599 (`kmod/core/advrx.h`).
+//!
+//! ```
+//! use hpcap_sys::advrx::{Descriptor, Receiver, bounce_bytes};
+//!
+//! // Four descriptors, and one chunk of memory with a slot of 2 KiB for each.
+//! let mut ring = [Descriptor::default(); 4];
+//! let mut chunk = vec![0_u8; 4 * 2048];
+//! let mut bounce = vec![0_u8; bounce_bytes()];
+//! let (chunks, dma) = ([chunk.as_mut_ptr()], [0x10_0000]);
+//! // SAFETY: all of this memory lives until the end of the example, and only the lines below change it.
+//! let (mut receiver, _) = unsafe {
+//!     Receiver::start(ring.as_mut_ptr(), 4, chunks.as_ptr(), dma.as_ptr(), 2, bounce.as_mut_ptr())
+//! };
+//!
+//! // The NIC has written a frame of 60 bytes into the first slot (82599 datasheet, 7.1.6.2).
+//! let (descriptor_done, end_of_packet) = (1, 1 << 1);
+//! let written = Descriptor { low: 0, high: 60 << 32 | end_of_packet | descriptor_done };
+//! // SAFETY: `ring` is valid, and the receiver reads it only in `harvest`.
+//! unsafe { ring.as_mut_ptr().write_volatile(written) };
+//! let (frames, damaged) = receiver.harvest(16, 1_700_000_000, 0);
+//! assert_eq!((frames.len(), frames[0].len, damaged), (1, 60, 0));
+//! let (_, bytes) = receiver.release(1);
+//! assert_eq!(bytes, 60);
+//! ```
 
 use crate::frame::{BATCH, Frame};
 

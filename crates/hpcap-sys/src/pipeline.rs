@@ -1,4 +1,6 @@
 //! The stages through which a batch goes from its source into the ring (`kmod/core/pipeline.h`).
+//!
+//! A [`Batch`] needs a [`Ring`] in mapped memory; `hpcap_engine::ring::Producer` has both, and the example.
 
 use std::marker::PhantomData;
 use std::ptr;
