@@ -62,6 +62,9 @@ pub(super) struct ListenerLine {
 pub(super) struct Values {
     pub(super) index: u32,
     pub(super) values: Vec<u64>,
+    /// The statistics of the driver that are not 0, in the samples for which they were read.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) driver: BTreeMap<String, u64>,
 }
 
 fn keys<S>(rows: &[Counter<S>]) -> Vec<String> {
@@ -115,6 +118,14 @@ pub fn line(sample: &Sample) -> Vec<u8> {
     let interface = |interface: &crate::sample::InterfaceSample| Values {
         index: interface.index,
         values: values(INTERFACE, &interface.reading),
+        driver: match interface.driver.read == sample.moment.monotonic {
+            true => {
+                let values = interface.driver.values.iter();
+                let values = values.filter(|(_, value)| **value != 0);
+                values.map(|(name, value)| (name.clone(), *value)).collect()
+            }
+            false => BTreeMap::new(),
+        },
     };
     line_of(&Line {
         time_ns: sample.moment.time.as_ns(),

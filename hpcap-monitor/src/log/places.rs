@@ -1,12 +1,13 @@
 //! The meaning of each value in a line of the full log, as given by the header before it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use hpcap::counters::{InterfaceReading, ListenerReading, QueueReading};
 use hpcap::{Count, Reason, Timestamp};
 
 use super::full::{Header, Line, QueueLine, Values};
-use crate::sample::{InterfaceSample, ListenerSample, QueueSample, Sample};
+use crate::sample::{DriverSample, InterfaceSample, ListenerSample, QueueSample, Sample};
 use crate::ticker::Moment;
 
 /// The meaning of each value of a line.
@@ -77,7 +78,10 @@ impl Places {
             interfaces: line
                 .interfaces
                 .into_iter()
-                .map(|(name, one)| interface_of(name, &one, self))
+                .map(|(name, one)| {
+                    let read = Duration::from_nanos(line.monotonic_ns);
+                    interface_of(name, one, read, self)
+                })
                 .collect(),
             unseen: Vec::new(),
         }
@@ -136,7 +140,7 @@ fn listener_reading(values: &[u64], places: &Places) -> ListenerReading {
     reading
 }
 
-fn interface_of(name: String, line: &Values, places: &Places) -> InterfaceSample {
+fn interface_of(name: String, line: Values, read: Duration, places: &Places) -> InterfaceSample {
     let mut reading = InterfaceReading::default();
     let counters = &mut reading.counters;
     for (key, value) in places.interface.iter().zip(&line.values) {
@@ -158,5 +162,12 @@ fn interface_of(name: String, line: &Values, places: &Places) -> InterfaceSample
         name,
         index: line.index,
         reading,
+        driver: match line.driver.is_empty() {
+            true => Arc::default(),
+            false => Arc::new(DriverSample {
+                read,
+                values: line.driver,
+            }),
+        },
     }
 }

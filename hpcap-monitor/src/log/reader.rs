@@ -137,10 +137,13 @@ pub fn last_lines(path: &Path) -> Result<Vec<u8>> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
+    use std::sync::Arc;
+
     use proptest::prelude::*;
 
     use super::*;
     use crate::log::full::{header, line};
+    use crate::sample::DriverSample;
     use crate::sample::tests::{interface, listener, queue, sample};
 
     fn a_header() -> Vec<u8> {
@@ -174,6 +177,26 @@ mod tests {
         expected.queues[0].interface.clear();
         assert_eq!(samples[0].sample, expected);
         assert_eq!(samples[0].interval, Duration::from_secs(1));
+    }
+
+    #[test]
+    fn statistics_of_drivers_stand_where_they_were_read() {
+        let driver = |second| {
+            let mut one = interface("eth0", 2, 5, 0);
+            one.driver = Arc::new(DriverSample {
+                read: Duration::from_secs(1),
+                values: [("rx_missed".into(), 7), ("rx_zero".into(), 0)].into(),
+            });
+            let mut sample = sample(second, Vec::new());
+            sample.interfaces = vec![one];
+            line(&sample)
+        };
+        let (samples, damaged) = read(&[a_header(), driver(1), driver(2)].concat());
+        let values = |at: usize| &samples[at].sample.interfaces[0].driver.values;
+        assert_eq!(damaged, 0);
+        // A statistic that is 0 has no entry, and the second sample has none of its own.
+        assert_eq!(*values(0), [("rx_missed".into(), 7)].into());
+        assert!(values(1).is_empty());
     }
 
     #[test]

@@ -5,6 +5,10 @@ mod machine;
 mod sampler;
 mod traffic;
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
 use hpcap::QueueName;
 use hpcap::Timestamp;
 use hpcap::counters::{InterfaceReading, ListenerReading, QueueReading};
@@ -73,6 +77,17 @@ pub struct InterfaceSample {
     pub index: u32,
     /// The values.
     pub reading: InterfaceReading,
+    /// What the driver counts beside them. Samples that follow each other share a reading.
+    pub driver: Arc<DriverSample>,
+}
+
+/// The statistics of an interface's driver at one moment.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DriverSample {
+    /// When they were read, on the monotonic clock.
+    pub read: Duration,
+    /// The values, under the driver's names.
+    pub values: BTreeMap<String, u64>,
 }
 
 impl QueueSample {
@@ -102,8 +117,6 @@ impl Sample {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test may panic")]
 pub(crate) mod tests {
-    use std::time::Duration;
-
     use hpcap::nic::InterfaceCounters;
     use hpcap::{Count, Reason};
 
@@ -170,6 +183,7 @@ pub(crate) mod tests {
                 link: true,
                 speed_bits_per_second: 10_000_000_000,
             },
+            driver: Arc::default(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Reads all counters.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hpcap::counters::{InterfaceReading, ListenerReading, QueueReading};
@@ -9,11 +10,14 @@ use hpcap::{Queue, QueueName, Result};
 use hpcap_host::Interface;
 
 use super::discovery::{Discovery, Found};
-use super::{InterfaceSample, ListenerSample, QueueSample, Sample};
+use super::{DriverSample, InterfaceSample, ListenerSample, QueueSample, Sample};
 use crate::ticker::Moment;
 
 /// Time after which the speed of a link is asked for again.
 const SPEED_AGE: Duration = Duration::from_secs(30);
+
+/// Time after which the statistics of drivers are read again. Some drivers ask their NIC, which takes milliseconds.
+const DRIVER_AGE: Duration = Duration::from_secs(10);
 
 /// Reads the counters of all queues and interfaces.
 #[derive(Debug)]
@@ -22,6 +26,7 @@ pub struct Sampler {
     queues: BTreeMap<QueueName, Queue>,
     unseen: Vec<String>,
     speeds: BTreeMap<u32, Speed>,
+    drivers: BTreeMap<u32, Arc<DriverSample>>,
 }
 
 /// The speed of an interface.
@@ -41,6 +46,7 @@ impl Sampler {
             queues: BTreeMap::new(),
             unseen: Vec::new(),
             speeds: BTreeMap::new(),
+            drivers: BTreeMap::new(),
         }
     }
 
@@ -81,6 +87,8 @@ impl Sampler {
             unseen.push(e.to_string());
             Vec::new()
         });
+        self.drivers
+            .retain(|index, _| interfaces.iter().any(|one| one.index == *index));
         let interfaces = interfaces
             .into_iter()
             .filter(|interface| interface.hardware != libc::ARPHRD_LOOPBACK)
@@ -114,7 +122,16 @@ impl Sampler {
             },
         };
         self.speeds.insert(interface.index, speed);
+        let driver = match self.drivers.get(&interface.index) {
+            Some(driver) if now.saturating_sub(driver.read) < DRIVER_AGE => Arc::clone(driver),
+            _ => {
+                let driver = Arc::new(read_driver(&interface, now));
+                self.drivers.insert(interface.index, Arc::clone(&driver));
+                driver
+            }
+        };
         InterfaceSample {
+            driver,
             index: interface.index,
             reading: InterfaceReading {
                 counters: interface.counters,
@@ -124,6 +141,17 @@ impl Sampler {
             },
             name: interface.name,
         }
+    }
+}
+
+fn read_driver(interface: &Interface, now: Duration) -> DriverSample {
+    let statistics = interface.statistics().into_iter();
+    DriverSample {
+        read: now,
+        values: statistics
+            .map(|one| (one.name.trim().to_owned(), one.value))
+            .filter(|(name, _)| !name.is_empty())
+            .collect(),
     }
 }
 

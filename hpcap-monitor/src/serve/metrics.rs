@@ -7,6 +7,7 @@ use hpcap::counters::{Counter, INTERFACE, Kind, LISTENER, QUEUE};
 
 use super::Published;
 use crate::events::Topic;
+use crate::sample::Sample;
 
 /// The format of the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +71,7 @@ impl Published {
                 .iter()
                 .map(|one| (vec![("device", one.name.clone())], &one.reading));
             text.table(INTERFACE, &interfaces.collect::<Vec<_>>());
+            write_drivers(sample, &mut text);
         }
         self.write_own(&mut text);
         if format == Format::OpenMetrics {
@@ -126,6 +128,27 @@ impl Published {
     }
 }
 
+/// The statistics of drivers, of which only the driver knows whether they count or go up and down.
+fn write_drivers(sample: &Sample, text: &mut Text) {
+    const NAME: &str = "hpcap_interface_driver_statistic";
+    let interfaces = sample.interfaces.iter();
+    let mut interfaces = interfaces
+        .filter(|one| !one.driver.values.is_empty())
+        .peekable();
+    if interfaces.peek().is_some() {
+        text.untyped_family(NAME, "Statistics of network drivers, under their own names");
+    }
+    for interface in interfaces {
+        for (statistic, value) in &interface.driver.values {
+            let labels = [
+                ("device", interface.name.clone()),
+                ("statistic", statistic.clone()),
+            ];
+            text.value(NAME, &labels, *value);
+        }
+    }
+}
+
 /// The text under way.
 struct Text {
     out: String,
@@ -172,6 +195,16 @@ impl Text {
         let _ = writeln!(self.out, "# TYPE {family}{suffix} {kind}");
     }
 
+    /// A family whose values may be of any kind.
+    fn untyped_family(&mut self, family: &str, help: &str) {
+        let kind = match self.format {
+            Format::Prometheus => "untyped",
+            Format::OpenMetrics => "unknown",
+        };
+        let _ = writeln!(self.out, "# HELP {family} {help}");
+        let _ = writeln!(self.out, "# TYPE {family} {kind}");
+    }
+
     fn value(&mut self, metric: &str, labels: &[(&'static str, String)], value: u64) {
         self.out.push_str(metric);
         let mut before = '{';
@@ -209,6 +242,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::sample::DriverSample;
     use crate::sample::tests::{interface, listener, queue, sample};
 
     fn published() -> Published {
@@ -216,6 +250,11 @@ mod tests {
         one.listeners = vec![listener(4, "a\"b\\\n", 4096)];
         let mut sample = sample(10, vec![one, queue("hpcap0", 1, 5, 0)]);
         sample.interfaces = vec![interface("eth0", 2, 77, 0)];
+        let driver = DriverSample {
+            values: [("rx_no_dma\"".into(), 0), ("tx_gold".into(), u64::MAX)].into(),
+            ..DriverSample::default()
+        };
+        sample.interfaces[0].driver = Arc::new(driver);
         Published {
             sample: Some(Arc::new(sample)),
             active: vec![(Topic::Loss, "hpcap3".into())],
@@ -236,6 +275,9 @@ mod tests {
             r#"hpcap_listener_lag_bytes{device="hpcap3",queue="1",listener="4",program="a\"b\\\n"} 4096"#,
             r#"hpcap_interface_receive_packets_total{device="eth0"} 77"#,
             r#"hpcap_interface_speed_bytes{device="eth0"} 1250000000"#,
+            "# TYPE hpcap_interface_driver_statistic untyped",
+            r#"hpcap_interface_driver_statistic{device="eth0",statistic="rx_no_dma\""} 0"#,
+            r#"hpcap_interface_driver_statistic{device="eth0",statistic="tx_gold"} 18446744073709551615"#,
             r#"hpcap_event_active{event="loss",subject="hpcap3"} 1"#,
             "hpcap_monitor_samples_total 9",
             "hpcap_monitor_last_sample_timestamp_seconds 10",
@@ -264,6 +306,7 @@ mod tests {
         let text = published().text(Format::OpenMetrics);
         assert!(text.contains("# TYPE hpcap_receive_packets counter\n"));
         assert!(text.contains("\nhpcap_receive_packets_total{"));
+        assert!(text.contains("# TYPE hpcap_interface_driver_statistic unknown\n"));
         assert!(text.ends_with("\n# EOF\n"));
     }
 

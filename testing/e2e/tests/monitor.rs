@@ -14,6 +14,7 @@ use hpcap::QueueName;
 use hpcap_e2e::daemon::{Daemon, on_the_wire};
 use hpcap_e2e::lab::Lab;
 use nix::sys::signal::Signal;
+use serde_json::Value;
 use testkit::disk::SmallDisk;
 use testkit::network::{FrameSender, create_veth_pair, in_namespace, ip};
 use testkit::process::{Process, events, run};
@@ -529,6 +530,37 @@ fn monitor_follows_interfaces_that_come_and_go() {
         }
         let rows = monitor.rows("mon1");
         assert!(rows.iter().any(|row| row[2] > 0), "{rows:?}");
+        let _ = monitor.process.interrupt().exits(0);
+    });
+}
+
+#[test]
+fn statistics_of_a_driver_are_served_with_the_log() {
+    if !is_root_or_skips("network namespaces") {
+        return;
+    }
+    in_namespace(|| {
+        ip("link set lo up");
+        let lab = Lab::new();
+        create_veth_pair("mon2", "mon3", 1500);
+        // A veth pair's driver has the index of the other end among its statistics.
+        let links: Value = serde_json::from_str(&ip("-j link show dev mon2")).unwrap();
+        let peer = links[0]["ifindex"].as_u64().unwrap();
+        let monitor = Monitor::start(&lab, &[]);
+        let name = "hpcap_interface_driver_statistic{device=\"mon3\",statistic=\"peer_ifindex\"}";
+        wait_until("the statistics", || monitor.metric(name).is_some());
+        assert_eq!(monitor.metric(name), Some(peer));
+        let logged = || {
+            let files = fs::read_dir(monitor.log.join("full")).into_iter().flatten();
+            let texts = files.map(|file| fs::read_to_string(file.unwrap().path()));
+            let text: String = texts.filter_map(Result::ok).collect();
+            let lines = text.lines().map(serde_json::from_str::<Value>);
+            lines
+                .filter_map(Result::ok)
+                .find_map(|line| line["interfaces"]["mon3"]["driver"]["peer_ifindex"].as_u64())
+        };
+        wait_until("the log", || logged().is_some());
+        assert_eq!(logged(), Some(peer));
         let _ = monitor.process.interrupt().exits(0);
     });
 }
