@@ -17,7 +17,7 @@ use crate::plan::Plan;
 use crate::say::say;
 
 /// Time between two looks at the interface and the CPUs.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// The watching thread.
 pub(super) struct Supervisor<'a> {
