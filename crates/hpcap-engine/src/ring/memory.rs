@@ -135,6 +135,20 @@ impl QueueMemory {
         self.ring.as_ptr()
     }
 
+    /// Puts pages under `bytes` bytes of the ring from offset `at`, as writing to them would do. Returns whether the kernel
+    /// has done so: kernels before 5.14 cannot.
+    pub(super) fn populate(&self, at: usize, bytes: usize) -> bool {
+        // SAFETY: the queue page is mapped, and only the producer changes it.
+        let ring_bytes = unsafe { (&raw const (*self.queue_page()).ring_bytes).read() };
+        assert!((at + bytes) as u64 <= ring_bytes);
+        // SAFETY: the assertion keeps the range inside the mapping, and the call changes no byte of it.
+        let result = unsafe {
+            let start = self.ring_base().add(at).cast();
+            libc::madvise(start, bytes, libc::MADV_POPULATE_WRITE)
+        };
+        result == 0
+    }
+
     /// Returns the queue page, for the producer.
     #[must_use]
     pub fn queue_page(&self) -> *mut hpcap_queue {

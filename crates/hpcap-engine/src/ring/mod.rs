@@ -18,6 +18,7 @@
 //! # }
 //! ```
 
+mod ahead;
 pub mod memory;
 
 use std::mem::offset_of;
@@ -31,6 +32,7 @@ use hpcap_ipc::memory::Mapping;
 use hpcap_sys::ring::Ring;
 
 use crate::server::WakeupSocket;
+use ahead::Ahead;
 use hpcap_source::Frame;
 use memory::QueueMemory;
 
@@ -42,6 +44,7 @@ pub struct Producer {
     /// Declared before `memory`, so that it is dropped before the memory that it points to.
     ring: Ring,
     memory: QueueMemory,
+    ahead: Ahead,
     slots: [Option<Mapping>; abi::HPCAP_SLOTS],
     /// The sockets of the listeners that asked for wake-ups over a socket.
     wakeups: [Option<WakeupSocket>; abi::HPCAP_SLOTS],
@@ -70,6 +73,7 @@ impl Producer {
         match unsafe { Ring::new(base, queue) } {
             Some(ring) => Ok(Self {
                 ring,
+                ahead: Ahead::of(&memory),
                 memory,
                 slots: [const { None }; abi::HPCAP_SLOTS],
                 wakeups: [const { None }; abi::HPCAP_SLOTS],
@@ -121,6 +125,7 @@ impl Producer {
     /// 1970.
     pub fn service(&mut self, clock_ns: u64, wall_ns: u64) {
         let mut wake = self.ring.service(clock_ns, wall_ns);
+        self.ahead.follow(&self.memory);
         while wake != 0 {
             let slot = wake.trailing_zeros() as usize;
             wake &= wake - 1;
