@@ -48,6 +48,19 @@ fn run(program: &str, arguments: &[&str], folder: &Path) -> String {
     String::from_utf8(ended.stdout).unwrap()
 }
 
+/// What a program makes of a file, on its standard output.
+fn run_binary(program: &str, file: &Path) -> Vec<u8> {
+    let mut command = Command::new(program);
+    // The kernel reads only xz with this check, so that modules have it.
+    let options: &[&str] = match program {
+        "xz" => &["--check=crc32", "--lzma2=dict=1MiB"],
+        _ => &[],
+    };
+    let ended = command.args(options).arg("-c").arg(file).output().unwrap();
+    assert!(ended.status.success(), "{program}");
+    ended.stdout
+}
+
 /// A folder with `hpcap.ko`.
 struct Built {
     dir: tempfile::TempDir,
@@ -135,6 +148,40 @@ fn inlined_function_is_named_with_its_caller() {
     let outer = format!("poll.c:{} in hpcap_poll\n", line_of("the caller"));
     let is_whole = |text: &&String| text.contains(&inner) && text.contains(&outer);
     assert!(texts.iter().any(|text| is_whole(&text)), "{texts:#?}");
+}
+
+#[test]
+fn compressed_module_is_read() {
+    let built = Built::new(SOURCE);
+    let plain = built.path().join("extra/hpcap.ko");
+    let size = built.size("hpcap_poll");
+    let log = format!(
+        "RIP: 0010:hpcap_poll+0x1/{size:#x} [hpcap {}]",
+        built.build_id()
+    );
+    let expected = decode(&log, &built.folders());
+    assert_eq!(expected.decoded, 1, "{}", expected.text);
+    for (program, ending) in [("gzip", "gz"), ("zstd", "zst"), ("xz", "xz")] {
+        if Command::new(program).arg("--version").output().is_err() {
+            testkit::skip(&format!("{program} is not installed"));
+            continue;
+        }
+        let file = plain.with_extension(format!("ko.{ending}"));
+        let bytes = run_binary(program, &plain);
+        fs::write(&file, &bytes).unwrap();
+        let hidden = built.path().join("hidden");
+        fs::rename(&plain, &hidden).unwrap();
+        let decoded = decode(&log, &built.folders());
+        assert_eq!(decoded.text, expected.text, "{program}");
+        // A file that is cut is named, and does no harm.
+        fs::write(&file, &bytes[..bytes.len() / 2]).unwrap();
+        let cut = decode(&log, &built.folders());
+        assert_eq!((cut.found, cut.decoded), (1, 0), "{}", cut.text);
+        let said = format!("extra/hpcap.ko.{ending}: cannot be read: ");
+        assert!(cut.text.contains(&said), "{}", cut.text);
+        fs::remove_file(&file).unwrap();
+        fs::rename(&hidden, &plain).unwrap();
+    }
 }
 
 /// Functions of both sections start at address 0.

@@ -1,14 +1,22 @@
 //! Finds the file of a module, of the right build.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{self, BufReader, Read, Seek};
 use std::path::{Path, PathBuf};
+
+use hpcap::compress::Decompressor;
+use lzma_rust2::XzReader;
 
 use super::places::Place;
 use super::symbols::{Module, Unfit};
 
 /// Largest number of folders that are looked through.
 const FOLDERS_MAX: usize = 20_000;
-/// Largest file of a module that is read.
+/// First bytes of a file that xz has compressed.
+const XZ: [u8; 6] = *b"\xfd7zXZ\0";
+/// Most memory that xz may ask for; no compression of modules needs more.
+const XZ_MEMORY_KIB_MAX: u32 = 128 << 10;
+/// Largest module that is read, without its compression.
 const MODULE_BYTES_MAX: u64 = 256 << 20;
 
 /// Finds the module of `place` in `folders`, or else where the kernel `release` has its modules. The error says
@@ -30,11 +38,10 @@ pub(super) fn module(
         .iter()
         .flat_map(|folder| files_of(folder, &place.module))
     {
-        let read = fs::metadata(&path).is_ok_and(|file| file.len() <= MODULE_BYTES_MAX);
-        let loaded = match read.then(|| fs::read(&path)) {
-            Some(Ok(bytes)) => Module::load(&bytes),
-            Some(Err(e)) => Err(Unfit::Unreadable(e.to_string())),
-            None => Err(Unfit::Unreadable("it is too large for a module".into())),
+        let loaded = match read(&path) {
+            Ok(bytes) if bytes.len() as u64 <= MODULE_BYTES_MAX => Module::load(&bytes),
+            Ok(_) => Err(Unfit::Unreadable("it is too large for a module".into())),
+            Err(e) => Err(Unfit::Unreadable(e.to_string())),
         };
         match loaded.and_then(|module| module.check(place).map(|()| module)) {
             Ok(module) => return Ok(module),
@@ -56,6 +63,22 @@ pub(super) fn module(
     Err(unfit.join("; "))
 }
 
+/// Reads the file of a module, which may be compressed with xz, Zstandard or gzip: at most one byte more than a module
+/// may have.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut file = BufReader::new(File::open(path)?);
+    let mut head = [0; XZ.len()];
+    let is_xz = file.read_exact(&mut head).is_ok() && head == XZ;
+    file.rewind()?;
+    let content: Box<dyn Read> = match is_xz {
+        true => Box::new(XzReader::new_mem_limit(file, true, XZ_MEMORY_KIB_MAX)),
+        false => Box::new(Decompressor::new(file)?),
+    };
+    let mut bytes = Vec::new();
+    content.take(MODULE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 /// The folders in which a kernel has modules, and their debug information.
 fn folders_of(release: Option<&str>) -> Vec<PathBuf> {
     let release = match release {
@@ -71,7 +94,8 @@ fn folders_of(release: Option<&str>) -> Vec<PathBuf> {
 
 /// Returns the files of `module` at or below `folder`, without following links to folders.
 fn files_of(folder: &Path, module: &str) -> Vec<PathBuf> {
-    let names = [format!("{module}.ko.debug"), format!("{module}.ko")];
+    let names = ["ko.debug", "ko", "ko.xz", "ko.zst", "ko.gz"];
+    let names = names.map(|ending| format!("{module}.{ending}"));
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
     let mut looked = 0;
