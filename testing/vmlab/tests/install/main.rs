@@ -111,7 +111,7 @@ fn check_the_way_of_the_configuration(guest: &Guest) {
         wait_for(guest, &format!("ip -br link show {port}"));
     }
     run(guest, "! hpcapctl monitors status");
-    run(guest, "rm -r /etc/hpcap/hpcap.toml /var/lib/hpcap/hpcap0");
+    run(guest, "rm -r /var/lib/hpcap/hpcap0");
 }
 
 /// Purges the packages. The machine is then in the state `before`.
