@@ -372,6 +372,34 @@ fn pause_of_the_host_is_no_fault_of_the_guest() {
     });
 }
 
+/// Linux changes the code of a tracepoint when it is switched on and off, with a breakpoint for processors that come along
+/// meanwhile. None of them may find that breakpoint later.
+#[test]
+fn processors_run_code_that_linux_changes() {
+    let Some(kernel) = kernel("6.12") else { return };
+    let guest = match machine(kernel).cpus(4).boot() {
+        Err(MachineError::Missing(what)) if std::env::var_os("HPCAP_REQUIRE_VM").is_none() => {
+            return testkit::skip(&what.replace('\n', " "));
+        }
+        booted => booted.unwrap(),
+    };
+    let out = run(
+        &guest,
+        "mount -t tracefs tracefs /sys/kernel/tracing
+        cd /sys/kernel/tracing/events/sched/sched_waking
+        for processor in 1 2 3; do
+            (while :; do sleep 0.001; done) &
+        done
+        echo 'comm == \"nobody\"' >filter
+        for round in $(seq 40); do
+            echo 1 >enable
+            echo 0 >enable
+        done",
+    );
+    assert_eq!(out.code, 0, "{}", text(&out.stderr));
+    guest.shutdown().unwrap();
+}
+
 /// Returns the QEMU processes with `part` in their command lines.
 fn processes_with(part: &str) -> Vec<Pid> {
     let entries = fs::read_dir("/proc").unwrap().flatten();

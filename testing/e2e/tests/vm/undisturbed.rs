@@ -8,8 +8,7 @@ use hpcap_e2e::vm::{Vm, Wanted, scaled};
 
 vm_tests!(
     poll_threads_take_no_lock_that_can_sleep: Wanted::PF.capturing("hpcap_ixgbe", "ring_bytes=4M"),
-    // The tracepoint works from the start: to enable it, Linux changes its code while the other processors run it, and QEMU,
-    // which emulates several processors at once, now and then runs code that is changed no longer.
+    // The tracepoint works from the start, so that Linux need not change the scheduler's code beside a thousand threads.
     a_thousand_threads_that_wait_are_not_woken_by_the_poll_thread: Wanted::PLAIN
         .cpus(4)
         .arguments(&["isolcpus=3", "trace_event=sched:sched_waking"]),
