@@ -14,7 +14,7 @@ use crate::report::event::{Notice, SourceSummary};
 const PROGRAM: &str = "hpcapdd";
 
 /// Longest wait for the producer to fix the end of a listener. A working producer looks for such a
-/// request at least every 10 ms.
+/// request at least once a second.
 const ANSWER_LIMIT: Duration = Duration::from_secs(2);
 
 /// A listener, and the engine that feeds the listener if it runs in this process.
