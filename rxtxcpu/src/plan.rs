@@ -34,7 +34,7 @@ pub(crate) const DELAY: Duration = Duration::from_millis(200);
 /// What to capture.
 #[derive(Debug)]
 pub struct Plan {
-    /// What the streams are.
+    /// Whether a stream is that of a CPU, a NUMA node or a queue.
     pub subject: Subject,
     /// All streams that there could be.
     pub roster: Roster,

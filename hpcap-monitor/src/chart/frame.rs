@@ -8,7 +8,7 @@ use hpcap_chart::{Anchor, Drawing, Role, Scale, Shape, Tick, point, text_width};
 /// Height of texts beside the points.
 pub(super) const SMALL: f32 = 12.5;
 
-/// Where the curves are.
+/// The rectangle of the picture that has the curves, in pixels, and the time that it spans.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Frame {
     pub(super) left: f32,

@@ -144,7 +144,7 @@ impl App {
         self.follow(report);
     }
 
-    /// Selects the row that `choose` returns for the present and the last one.
+    /// Selects a row: `choose` gets the numbers of the selected row and of the last row, and returns the number of the row to select.
     fn select(&mut self, report: &Report, choose: impl Fn(usize, usize) -> usize) {
         match self.focus {
             Focus::Queues => {

@@ -181,7 +181,7 @@ impl Reader<'_> {
             match path.starts_with('/') && path.len() < 4096 && !path.contains('\0') {
                 true => config.monitor.basedir = path.into(),
                 false => {
-                    let text = "it is no path from the root; /var/log/hpcap is used";
+                    let text = "it is not an absolute path; /var/log/hpcap is used instead";
                     self.remark(line, "monitor_basedir", text);
                 }
             }

@@ -28,7 +28,7 @@ const FIRST_SLOT: usize = 8;
 /// Number of slots in which an igb has room for the addresses of its virtual functions.
 pub(super) const MOST_IGB: usize = 0x0f - FIRST_SLOT;
 
-/// Number of slots up to those of the chip set.
+/// Largest number of NICs: the chip set has the last slots.
 pub(super) const MOST_NICS: usize = 0x1f - FIRST_SLOT;
 
 /// Open descriptors that QEMU inherits.

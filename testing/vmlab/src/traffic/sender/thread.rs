@@ -29,7 +29,7 @@ const SLEEP_MAX: Duration = Duration::from_millis(10);
 pub(super) struct Job {
     pub(super) source: Box<dyn Source>,
     pub(super) pace: Pace,
-    /// Time for which frames are due.
+    /// How long frames are sent; `None` = until another limit.
     pub(super) duration: Option<Duration>,
     /// Largest number of frames.
     pub(super) count: u64,
