@@ -79,7 +79,7 @@ check: ## check quickly (two minutes): formatting, clippy, unit tests, one captu
 
 test: ## run every test: unit, property, end to end, virtual machines, model, a short time of fuzzing
 	@scripts/deps.sh need build test deb kmod vm
-	@scripts/deps.sh want igb
+	@scripts/deps.sh want igb rpm
 	@scripts/test.sh
 
 attack: ## repeat the attacking tests with new random numbers for ATTACK_SECONDS (an hour)

@@ -51,7 +51,7 @@ part_kmod() {
 # Makes the packages.
 part_packages() {
 	build_tests || return
-	packaging/test-packages.sh "$TARGET/debug"
+	packaging/test-packages.sh "$TARGET/debug" && packaging/test-rpm.sh "$TARGET/debug"
 }
 
 # Sends a hundred million records from one process to another.
