@@ -181,16 +181,21 @@ impl PcapngFile {
         }
     }
 
-    /// Writes the statistics and ends the file. `whole` returns the counts of a queue if the file
+    /// Writes the statistics, which end the file. `whole` returns the counts of a queue if the file
     /// has all frames that the queue captured.
-    pub(super) fn finish<'a>(
-        mut self,
+    pub(super) fn write_statistics<'a>(
+        &mut self,
         whole: &dyn Fn(Key) -> Option<&'a InterfaceCounts>,
-    ) -> io::Result<Output> {
+    ) -> io::Result<()> {
         for (key, described) in &self.interfaces {
             let statistics = described.statistics(whole(*key));
             self.writer.statistics(described.id, &statistics)?;
         }
+        Ok(())
+    }
+
+    /// Writes what is still in memory, and returns the output.
+    pub(super) fn into_output(self) -> io::Result<Output> {
         self.writer.into_inner()
     }
 }

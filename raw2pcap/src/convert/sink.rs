@@ -248,10 +248,10 @@ impl Sink {
                 self.bytes += writer.bytes();
                 writer.into_inner().context(tried)?
             }
-            Encoder::Pcapng(file) => {
-                let before = file.bytes();
-                self.bytes += before;
-                file.finish(whole).context(tried)?
+            Encoder::Pcapng(mut file) => {
+                file.write_statistics(whole).context(tried)?;
+                self.bytes += file.bytes();
+                file.into_output().context(tried)?
             }
         };
         output.finish(&current.name)

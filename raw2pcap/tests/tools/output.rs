@@ -3,6 +3,7 @@
 use std::fs;
 
 use hpcap::pcapfile::Reader;
+use hpcap::units::Bytes;
 
 use crate::samples::{
     File, START, converted, converted_file, exits, many, names, ns, raw2pcap, raw2pcap_reading,
@@ -52,6 +53,12 @@ fn pipes_are_read_or_written() {
         let run = raw2pcap_reading(&["-", "-o", "-", "--format", format], dir.path(), &bytes);
         exits(&run, 0);
         assert_eq!(converted(&run.stdout).len(), 40);
+        let written = format!("to standard output ({})", Bytes(run.stdout.len() as u64));
+        assert!(
+            stderr(&run).contains(&written),
+            "{written}: {}",
+            stderr(&run)
+        );
     }
     assert_eq!(names(dir.path()), [""; 0]);
     let run = raw2pcap_reading(&["-", "-o", "-", "--from", "+1s"], dir.path(), &bytes);
