@@ -55,6 +55,18 @@ pub fn filter(point: Point, format: &Format, interfaces: Option<&[String]>) -> O
     }
 }
 
+/// Says that a filter would have to name too many interfaces.
+#[must_use]
+pub fn too_many(interfaces: &[String]) -> Option<String> {
+    let number = interfaces.len();
+    (number > INTERFACES_MAX).then(|| {
+        format!(
+            "Frames of this interface pass {number} interfaces, and a filter names at most {INTERFACES_MAX}: records of all \
+             interfaces take room in the buffers."
+        )
+    })
+}
+
 /// A comparison with `name`; `None` for a name with both kinds of quotes, which the kernel has no syntax for.
 fn equals(field: &str, name: &str) -> Option<String> {
     let quote = ['"', '\'']
@@ -113,5 +125,7 @@ mod tests {
         assert_eq!(of(Point::NapiPoll, &[]), None);
         let many = vec!["eth0".to_owned(); INTERFACES_MAX + 1];
         assert_eq!(of(Point::NapiPoll, &many), None);
+        assert_eq!(too_many(&names), None);
+        assert!(too_many(&many).unwrap().contains("65 interfaces"));
     }
 }

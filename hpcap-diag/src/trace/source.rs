@@ -13,7 +13,7 @@ use perf_event::events::Tracepoint as Id;
 use perf_event::{Builder, Clock, SampleFlag};
 
 use super::event::{Event, Point, TRACEPOINTS, Tracepoint, loss_without};
-use super::filter::filter;
+use super::filter::{filter, too_many};
 use super::tracefs::read_formats;
 use crate::perf::{Rings, denied, pages_for};
 
@@ -100,6 +100,7 @@ impl Source {
                 refused.insert(*point, e);
             }
         }
+        missing.extend(interfaces.and_then(too_many));
         missing.extend(refused.first_key_value().map(|(_, e)| {
             format!(
                 "The kernel refuses to filter records ({e}): those of other interfaces take room in the buffers, too."
