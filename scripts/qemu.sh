@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
 #
-# Provides a QEMU that emulates the NIC igb, and several processors without faults, for virtual machines with `--nic igb` or
-# `--smp`. Debian 12's QEMU is too old for that. The script downloads QEMU 10 from Debian 12's backports and unpacks it into a folder, beside the system's QEMU,
+# Provides a QEMU that emulates the NIC igb, for virtual machines with `--nic igb`. Debian 12's QEMU is too old for
+# that. The script downloads QEMU 10 from Debian 12's backports and unpacks it into a folder, beside the system's QEMU,
 # which stays as it is. It needs no root.
 #
 #   scripts/qemu.sh fetch    downloads a missing QEMU; quick and offline when none is missing

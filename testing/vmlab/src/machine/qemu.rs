@@ -169,10 +169,8 @@ fn command(machine: &Machine, files: Files) -> Result<(Command, Vec<OwnedFd>), M
     };
     let memory = machine.memory >> 20;
     let of_igb = |nic: &NicFile| matches!(nic, NicFile::Igb(..));
-    // Linux changes its own code while it runs. QEMU 7.2 now and then lets another processor run the breakpoint that
-    // Linux had put there meanwhile, and the guest dies of "Oops: int3".
-    let mut qemu = match machine.cpus > 1 || files.nics.iter().any(of_igb) {
-        true => Command::new(newer()?),
+    let mut qemu = match files.nics.iter().any(of_igb) {
+        true => Command::new(with_igb()?),
         false => host_command(PROGRAM),
     };
     qemu.args([
@@ -182,9 +180,16 @@ fn command(machine: &Machine, files: Files) -> Result<(Command, Vec<OwnedFd>), M
         "none",
         "-no-reboot",
     ]);
+    // Several processors take turns. Linux changes its own code while it runs, and devices move in the address space; a QEMU
+    // that runs each processor in a thread now and then lets one of them run or access what was there before: the guest
+    // dies of "Oops: int3" (QEMU 7.2), or QEMU of a failed assertion (QEMU 10, msix_table_mmio_write).
+    let accelerator = match machine.cpus {
+        1 => "tcg",
+        _ => "tcg,thread=single",
+    };
     qemu.args([
         "-accel",
-        "tcg",
+        accelerator,
         "-cpu",
         "max",
         "-smp",
@@ -294,9 +299,9 @@ fn command(machine: &Machine, files: Files) -> Result<(Command, Vec<OwnedFd>), M
     Ok((qemu, open))
 }
 
-/// Returns a QEMU of version 8.0 or newer, which emulates the NIC igb and several processors: the one that scripts/qemu.sh
-/// has unpacked, or the system's.
-fn newer() -> Result<PathBuf, MachineError> {
+/// Returns the QEMU that emulates the NIC igb: the one that scripts/qemu.sh has unpacked, or the system's if that is new
+/// enough.
+fn with_igb() -> Result<PathBuf, MachineError> {
     let unpacked = match std::env::var_os("HPCAP_QEMU") {
         Some(folder) => PathBuf::from(folder),
         None => build_folder()?.join("qemu"),
@@ -312,8 +317,7 @@ fn newer() -> Result<PathBuf, MachineError> {
         return Ok(program);
     }
     Err(MachineError::Missing(format!(
-        "no QEMU here emulates the NIC igb and several processors: {} is not there, and the system's {PROGRAM} is \
-         older than 8.0\n  \
+        "no QEMU here emulates the NIC igb: {} is not there, and the system's {PROGRAM} is older than 8.0\n  \
          Get it: scripts/qemu.sh fetch",
         unpacked.display()
     )))
