@@ -27,12 +27,12 @@ die() {
 
 # Packages of rpm below a folder, which has a database of its own.
 rpm_below() {
-	rpm --root "$work/root" --dbpath /database "$@"
+	rpm --root "$work/installed" --dbpath /database "$@"
 }
 
 # What is below the folder, without the database and empty folders.
 installed_files() {
-	(cd "$work/root" && find . -path ./database -prune -o ! -type d -print | sort)
+	(cd "$work/installed" && find . -path ./database -prune -o ! -type d -print | sort)
 }
 
 ln -s "$tools" "$work/release"
@@ -42,7 +42,7 @@ for folder in kernels kmod; do
 done
 CARGO_TARGET_DIR=$work packaging/package.sh rpm "$work/packages" >/dev/null
 
-mkdir "$work/root"
+mkdir "$work/installed"
 # Without this option, the rpm of Debian warns of installing and removing packages.
 quiet=()
 ! rpm --help | grep -- --force-debian >/dev/null || quiet=(--force-debian)
@@ -60,9 +60,9 @@ awk '{ print $4 }' packaging/deb-files | sed -E "s|hpcap-VERSION/|$(sed -nE 's|.
 missing=$(comm -23 "$work/wanted" "$work/files")
 [ -s "$work/wanted" ] || die "packaging/deb-files names no programs"
 [ -z "$missing" ] || die "the packages do not have what those of Debian have: $missing"
-wrong=$(find "$work/root" -path "$work/root/database" -prune -o \( ! -type l -perm /o=w -o -perm /u=s,g=s \) -print)
+wrong=$(find "$work/installed" -path "$work/installed/database" -prune -o \( ! -type l -perm /o=w -o -perm /u=s,g=s \) -print)
 [ -z "$wrong" ] || die "everybody may write, or the user changes: $wrong"
-for program in "$work"/root/usr/bin/*; do
+for program in "$work"/installed/usr/bin/*; do
 	"$program" --help >/dev/null || die "$program does not run"
 done
 
