@@ -209,29 +209,25 @@ fn drop_is_named_with_its_reason() {
             trace.interrupt().exits(0).out
         });
         let all = summary(&out);
-        let drops = |reason: &str| -> u64 {
-            let kinds = all["drops"].as_array().unwrap().iter();
-            kinds
-                .filter(|kind| kind["reason"] == reason && kind["interface"] == "trrcv1")
-                .map(|kind| kind["drops"].as_u64().unwrap())
-                .sum()
-        };
+        let drops = |wanted: &str| drops_at(&all, "trrcv1", |reason, _| reason == wanted);
         assert_eq!(drops("NO_SOCKET"), 20, "{all}");
         assert_eq!(drops("UNHANDLED_PROTO"), 10, "{all}");
     });
 }
 
-/// The drops at an interface, as (REASON, FUNCTION, NUMBER).
-fn drops_at(all: &Value, name: &str) -> Vec<(String, String, u64)> {
+/// The kinds of drops at an interface.
+fn kinds_at<'a>(all: &'a Value, name: &'a str) -> impl Iterator<Item = &'a Value> {
     let kinds = all["drops"].as_array().unwrap().iter();
-    let text = |value: &Value| value.as_str().unwrap().to_owned();
-    kinds
-        .filter(|kind| kind["interface"] == name)
-        .map(|kind| {
-            let drops = kind["drops"].as_u64().unwrap();
-            (text(&kind["reason"]), text(&kind["function"]), drops)
-        })
-        .collect()
+    kinds.filter(move |kind| kind["interface"] == name)
+}
+
+/// The number of drops at an interface whose reason and function are the wanted ones.
+fn drops_at(all: &Value, name: &str, is_wanted: impl Fn(&str, &str) -> bool) -> u64 {
+    let text = |value: &'_ Value| value.as_str().unwrap().to_owned();
+    kinds_at(all, name)
+        .filter(|kind| is_wanted(&text(&kind["reason"]), &text(&kind["function"])))
+        .map(|kind| kind["drops"].as_u64().unwrap())
+        .sum()
 }
 
 /// Frames that an interface has sent, which its driver has then given to the network stack of the other end.
@@ -284,8 +280,10 @@ fn frames_of_other_interfaces_cost_few_records() {
         let one = trace(&["--interface", "trrcv3"]);
         assert_eq!(one["missing"], every["missing"]);
         // The same answer about this interface, and the end of the pair that sends.
-        assert_eq!(drops_at(&one, "trrcv3"), drops_at(&every, "trrcv3"));
-        assert_eq!(drops_at(&one, "trrcv3")[0].2, OTHERS / 100, "{one}");
+        let kind = |kind: &Value| ["reason", "function", "drops"].map(|key| kind[key].clone());
+        let kinds = |all: &Value| kinds_at(all, "trrcv3").map(kind).collect::<Vec<_>>();
+        assert_eq!(kinds(&one), kinds(&every));
+        assert_eq!(kinds(&one)[0][2], OTHERS / 100, "{one}");
         for count in ["received", "dropped", "sent"] {
             for name in ["trrcv3", "trsnd3"] {
                 let of = |all: &Value| all["interfaces"][name][count].clone();
@@ -347,16 +345,14 @@ fn drop_by_netfilter_is_named() {
             });
             trace.interrupt().exits(0).out
         });
-        let drops = drops_at(&summary(&out), "trrcv5");
-        let by_netfilter: u64 = drops
-            .iter()
-            .filter(|(reason, function, _)| {
-                reason == "NETFILTER_DROP" && function.starts_with("nf_")
-                    || function.starts_with("nft_")
-            })
-            .map(|(_, _, drops)| drops)
-            .sum();
-        assert_eq!(by_netfilter, 20, "{drops:?}");
+        let all = summary(&out);
+        let by_netfilter = drops_at(&all, "trrcv5", |reason, function| {
+            let is_of_netfilter = ["nf_", "nft_"]
+                .iter()
+                .any(|part| function.starts_with(part));
+            reason == "NETFILTER_DROP" && is_of_netfilter
+        });
+        assert_eq!(by_netfilter, 20, "{all}");
     });
 }
 
@@ -392,15 +388,11 @@ fn drop_by_traffic_control_is_named() {
             });
             trace.interrupt().exits(0).out
         });
-        let drops = drops_at(&summary(&out), "trrcv6");
-        let by_filter: u64 = drops
-            .iter()
-            .filter(|(reason, function, _)| {
-                reason == "TC_INGRESS" && function.contains("netif_receive_skb")
-            })
-            .map(|(_, _, drops)| drops)
-            .sum();
-        assert_eq!(by_filter, 20, "{drops:?}");
+        let all = summary(&out);
+        let by_filter = drops_at(&all, "trrcv6", |reason, function| {
+            reason == "TC_INGRESS" && function.contains("netif_receive_skb")
+        });
+        assert_eq!(by_filter, 20, "{all}");
     });
 }
 

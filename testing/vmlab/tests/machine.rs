@@ -377,12 +377,7 @@ fn pause_of_the_host_is_no_fault_of_the_guest() {
 #[test]
 fn processors_run_code_that_linux_changes() {
     let Some(kernel) = kernel("6.12") else { return };
-    let guest = match machine(kernel).cpus(4).boot() {
-        Err(MachineError::Missing(what)) if std::env::var_os("HPCAP_REQUIRE_VM").is_none() => {
-            return testkit::skip(&what.replace('\n', " "));
-        }
-        booted => booted.unwrap(),
-    };
+    let guest = machine(kernel).cpus(4).boot().unwrap();
     let out = run(
         &guest,
         "mount -t tracefs tracefs /sys/kernel/tracing
