@@ -47,6 +47,7 @@ pub struct Rings {
     samplers: Vec<Sampler>,
     /// Whether the kernel counts the records that did not fit, for each ring.
     kernel_counts_losses: bool,
+    /// Records that did not fit, where the kernel does not count them.
     lost: u64,
     throttled: u64,
 }
@@ -168,23 +169,25 @@ impl Rings {
                 }
             }
         }
-        if self.kernel_counts_losses {
-            let counts = self.samplers.iter_mut().map(|sampler| {
-                let data = sampler.read_full()?;
-                Ok(data.lost().unwrap_or(0))
-            });
-            self.lost = counts
-                .sum::<std::io::Result<u64>>()
-                .context(|| "read how many samples the kernel lost")?;
-        }
         Ok(())
     }
 
-    /// Records that did not fit into a ring before it was drained the last time. Kernels before 6.0 report a loss only
-    /// with the next record that fits, so that losses at the very end stay unknown there.
-    #[must_use]
-    pub fn lost(&self) -> u64 {
-        self.lost
+    /// Records that did not fit into a ring so far. Kernels before 6.0 report a loss only with the next record that fits,
+    /// so that losses at the very end stay unknown there.
+    ///
+    /// # Errors
+    /// An error of read(2).
+    pub fn lost(&mut self) -> Result<u64> {
+        if !self.kernel_counts_losses {
+            return Ok(self.lost);
+        }
+        let counts = self.samplers.iter_mut().map(|sampler| {
+            let data = sampler.read_full()?;
+            Ok(data.lost().unwrap_or(0))
+        });
+        counts
+            .sum::<std::io::Result<u64>>()
+            .context(|| "read how many samples the kernel lost")
     }
 
     /// How often the kernel paused an event, because it came too often.
@@ -248,6 +251,6 @@ mod tests {
             return testkit::skip("this kernel reports a loss only with a later sample");
         }
         // No sample came later.
-        assert!(rings.lost() > 0);
+        assert!(rings.lost().unwrap() > 0);
     }
 }

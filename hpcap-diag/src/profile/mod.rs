@@ -145,7 +145,7 @@ fn take(
         event,
         frequency_hz: frequency,
         seconds,
-        lost: rings.lost(),
+        lost: rings.lost()?,
         throttled: rings.throttled(),
         own_cpu_seconds: own_cpu_seconds() - cpu_before,
         missing,

@@ -174,7 +174,7 @@ impl Trace<'_> {
         Ok(Summary {
             seconds,
             records: self.records,
-            lost: source.lost(),
+            lost: source.lost()?,
             unreadable: source.unreadable,
             untracked: self.journeys.untracked,
             own_cpu_seconds: own_cpu_seconds() - cpu_before,

@@ -148,8 +148,10 @@ impl Source {
     }
 
     /// Records that did not fit into a ring so far.
-    #[must_use]
-    pub fn lost(&self) -> u64 {
+    ///
+    /// # Errors
+    /// An error of read(2).
+    pub fn lost(&mut self) -> Result<u64> {
         self.rings.lost()
     }
 
