@@ -220,12 +220,14 @@ pub trait Context<T> {
 }
 
 impl<T> Context<T> for std::io::Result<T> {
+    #[inline]
     fn context<S: Into<String>>(self, tried: impl FnOnce() -> S) -> Result<T> {
         self.map_err(|e| Error::io(tried(), e))
     }
 }
 
 impl<T> Context<T> for nix::Result<T> {
+    #[inline]
     fn context<S: Into<String>>(self, tried: impl FnOnce() -> S) -> Result<T> {
         self.map_err(|e| Error::io(tried(), e.into()))
     }

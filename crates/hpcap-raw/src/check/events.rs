@@ -18,13 +18,29 @@ const LONG_FRAME: u16 = 1518;
 #[derive(Debug, Default)]
 pub(super) struct Progress {
     pub(super) report: Report,
-    pub(super) start_sec: Option<u64>,
-    pub(super) before: Option<Timestamp>,
+    start_sec: Option<u64>,
+    /// Frames with an earlier time are from before the file's name.
+    start: Timestamp,
+    /// Time of the frame before this one; zero before the first.
+    before: Timestamp,
     pub(super) ledger_before: Option<Ledger>,
     /// Offset of the first padding without a tag that follows a frame; `None` when there is none.
     pub(super) padded: Option<u64>,
     /// Whether the last event was padding.
     pub(super) closed: bool,
+}
+
+impl Progress {
+    /// The state before the first event of a file. `start_sec` is the start time in the file's name.
+    pub(super) fn new(start_sec: Option<u64>) -> Self {
+        // Frames of the second before are accepted.
+        let start = start_sec.map_or(0, |sec| sec.saturating_sub(1));
+        Self {
+            start_sec,
+            start: Timestamp::from_ns(start.saturating_mul(1_000_000_000)),
+            ..Self::default()
+        }
+    }
 }
 
 impl Checker {
@@ -76,15 +92,15 @@ impl Checker {
         report.frames += Count::new(1, u64::from(frame.len));
         report.captured_bytes += frame.data.len() as u64;
         let time = frame.time;
-        report.first = Some(report.first.map_or(time, |first| first.min(time)));
-        report.last = Some(report.last.map_or(time, |last| last.max(time)));
-        let before = progress.before.replace(time);
+        report.last = report.last.max(Some(time));
+        if report.first.is_none() {
+            report.first = Some(time);
+        }
+        let before = std::mem::replace(&mut progress.before, time);
         progress.closed = false;
 
-        let backwards = before.is_some_and(|before| time < before);
-        let early = progress
-            .start_sec
-            .is_some_and(|start| time.sec() + 1 < start);
+        let backwards = time < before;
+        let early = time < progress.start;
         let odd = h.nsec >= 1_000_000_000 || h.caplen > frame.len || h.caplen > LONG_FRAME;
         let short = self.short_frames && h.caplen < SHORT_FRAME;
         if backwards || early || odd || short || progress.padded.is_some() {
@@ -99,7 +115,7 @@ impl Checker {
         offset: u64,
         frame: &Record<'_>,
         h: &hpcap_record,
-        before: Option<Timestamp>,
+        before: Timestamp,
     ) {
         let (caplen, len, time) = (h.caplen, frame.len, frame.time);
         if let Some(padded) = progress.padded.take() {
@@ -121,10 +137,11 @@ impl Checker {
         } else if caplen < SHORT_FRAME && self.short_frames {
             self.find(progress, offset, 0, Problem::ShortFrame { caplen });
         }
-        if let Some(start_sec) = progress.start_sec.filter(|start| time.sec() + 1 < *start) {
+        if let Some(start_sec) = progress.start_sec.filter(|_| time < progress.start) {
             self.find(progress, offset, 0, Problem::BeforeName { start_sec });
         }
-        if let Some(before) = before.filter(|before| time < *before) {
+        if time < before {
+            progress.report.first = progress.report.first.min(Some(time));
             let by_ns = before.as_ns() - time.as_ns();
             progress.report.times_backwards += 1;
             progress.report.worst_backwards_ns = progress.report.worst_backwards_ns.max(by_ns);

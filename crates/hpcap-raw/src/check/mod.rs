@@ -173,36 +173,32 @@ impl Checker {
         each: &mut dyn FnMut(Passing<'_>) -> Result<()>,
     ) -> Result<Report> {
         let mut index = index.map(|index| (index, Index::new(index.block_bytes)));
-        let mut progress = Progress {
-            start_sec,
-            ..Progress::default()
-        };
+        let mut progress = Progress::new(start_sec);
         progress.report.under_way = under_way;
         while reader.advance()? {
+            let offset = reader.range().start;
+            // A frame is by far the most frequent event, and is decoded without the others.
+            if let (Some(frame), Some(header)) = (reader.frame(), reader.header()) {
+                if let Some((_, built)) = &mut index {
+                    built.note(offset, Some(frame.time));
+                }
+                self.frame(&mut progress, offset, &frame, &header);
+                let body_offset = offset + size_of::<hpcap_record>() as u64;
+                each(Passing {
+                    body_offset,
+                    header: &header,
+                })?;
+                continue;
+            }
             let Some(event) = reader.event() else {
                 continue;
             };
-            if let Some((_, built)) = &mut index {
-                let offset = reader.range().start;
-                match &event {
-                    Event::Frame(frame) => built.note(offset, Some(frame.time)),
-                    Event::Damaged(_) => {}
-                    _ => built.note(offset, None),
-                }
+            if let Some((_, built)) = &mut index
+                && !matches!(event, Event::Damaged(_))
+            {
+                built.note(offset, None);
             }
-            if let Event::Frame(frame) = &event {
-                if let Some(header) = reader.header() {
-                    let offset = reader.range().start;
-                    self.frame(&mut progress, offset, frame, &header);
-                    let body_offset = offset + size_of::<hpcap_record>() as u64;
-                    each(Passing {
-                        body_offset,
-                        header: &header,
-                    })?;
-                }
-            } else {
-                self.other(&mut progress, &event, reader.range(), reader.header());
-            }
+            self.other(&mut progress, &event, reader.range(), reader.header());
         }
         progress.report.file_bytes = reader.offset();
         progress.report.old_variant = reader.is_old_variant();

@@ -126,10 +126,43 @@ impl Index {
 
     /// Adds a record to the index: its offset, and its time when the record is a frame. Records
     /// must be added in the order of the file.
+    #[inline]
     pub fn note(&mut self, offset: u64, time: Option<Timestamp>) {
-        let block = usize::try_from(offset / self.block_bytes).unwrap_or(usize::MAX);
-        if block as u64 >= ENTRIES_MAX {
+        let Some(block) = self.block_of(offset) else {
             return;
+        };
+        let (Some(time), entry) = (time, &mut self.entries[block]) else {
+            return;
+        };
+        if entry.time.is_none() {
+            entry.time = Some(time);
+            entry.span = Some((time, time));
+        } else if let Some((earliest, latest)) = &mut entry.span {
+            // A block that has frames whose times are unknown has no span, and gets none.
+            *earliest = time.min(*earliest);
+            *latest = time.max(*latest);
+        }
+    }
+
+    /// The number of the entry of the block that has `offset`, which is added if there is none yet; `None` when the index
+    /// is full.
+    #[inline]
+    fn block_of(&mut self, offset: u64) -> Option<usize> {
+        // Nearly every record starts in the last block. A division for each record would cost as much as the rest of
+        // its check.
+        let blocks = self.entries.len();
+        let end = (blocks as u64).wrapping_mul(self.block_bytes);
+        if end.wrapping_sub(offset).wrapping_sub(1) < self.block_bytes {
+            return Some(blocks - 1);
+        }
+        self.other_block_of(offset)
+    }
+
+    #[cold]
+    fn other_block_of(&mut self, offset: u64) -> Option<usize> {
+        let block = usize::try_from(offset / self.block_bytes).ok()?;
+        if block as u64 >= ENTRIES_MAX {
+            return None;
         }
         while self.entries.len() <= block {
             self.entries.push(Entry {
@@ -137,16 +170,7 @@ impl Index {
                 ..Entry::default()
             });
         }
-        let (Some(time), entry) = (time, &mut self.entries[block]) else {
-            return;
-        };
-        entry.span = match (entry.time, entry.span) {
-            (None, _) => Some((time, time)),
-            (Some(_), Some((earliest, latest))) => Some((earliest.min(time), latest.max(time))),
-            // The block has frames whose times are unknown, so its span stays unknown.
-            (Some(_), None) => None,
-        };
-        entry.time = entry.time.or(Some(time));
+        Some(block)
     }
 
     /// Times of the earliest and of the latest frame of the file; `None` when the span of any block

@@ -44,6 +44,7 @@ pub(super) fn possible(h: &hpcap_record, old: bool) -> bool {
     }
 }
 
+#[inline]
 pub(super) fn is_empty_padding(h: &hpcap_record) -> bool {
     h.is_padding() && h.caplen == 0 && h.len == 0
 }
