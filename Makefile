@@ -7,7 +7,8 @@
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-# For `make install`.
+# For `make install`: the folder with the programs that are installed, and where to.
+PROGRAMS ?= $(TARGET)/release
 PREFIX ?= /usr/local
 BINDIR = $(DESTDIR)$(PREFIX)/bin
 INCLUDEDIR = $(DESTDIR)$(PREFIX)/include
@@ -135,19 +136,16 @@ test-install: ## test the packages on an installed Debian in a virtual machine (
 	scripts/debian-image.sh
 	cargo build --workspace --bins
 	@rm -rf '$(TARGET)/test-install'
-	@mkdir -p '$(TARGET)/test-install' '$(TARGET)/kernels' '$(TARGET)/kmod'
-	@ln -s ../debug '$(TARGET)/test-install/release'
-	@ln -s ../kernels ../kmod '$(TARGET)/test-install/'
-	CARGO_TARGET_DIR='$(TARGET)/test-install' packaging/package.sh deb '$(TARGET)/test-install/packages'
+	packaging/package.sh deb '$(TARGET)/test-install/packages' '$(TARGET)/debug'
 	HPCAP_PACKAGES='$(abspath $(TARGET))/test-install/packages' cargo test -p vmlab --test install -- --ignored --nocapture
 
 # Root often has no cargo, so `sudo make install` builds only what is missing.
-$(BINARIES:%=$(TARGET)/release/%) $(TARGET)/release/xtask:
+$(BINARIES:%=$(PROGRAMS)/%) $(PROGRAMS)/xtask:
 	$(MAKE) build
 
-install: $(BINARIES:%=$(TARGET)/release/%) $(TARGET)/release/xtask ## install tools, man pages, completions, header, service, documents into DESTDIR/PREFIX
+install: $(BINARIES:%=$(PROGRAMS)/%) $(PROGRAMS)/xtask ## install tools, man pages, completions, header, service, documents into DESTDIR/PREFIX
 	install -d '$(BINDIR)' '$(INCLUDEDIR)' '$(DOCDIR)/docs' '$(DOCDIR)/LICENSES'
-	install -m 755 $(BINARIES:%='$(TARGET)/release/%') '$(BINDIR)'
+	install -m 755 $(BINARIES:%='$(PROGRAMS)/%') '$(BINDIR)'
 	for name in $(NAMES); do ln -sf rxtxcpu '$(BINDIR)'/$$name; done
 	install -m 644 kmod/include/uapi/hpcap.h '$(INCLUDEDIR)'
 	install -d '$(DESTDIR)/etc/udev/rules.d'
@@ -168,9 +166,9 @@ install: $(BINARIES:%=$(TARGET)/release/%) $(TARGET)/release/xtask ## install to
 	install -m 644 $(DOCUMENTS) '$(DOCDIR)'
 	install -m 644 docs/*.md '$(DOCDIR)/docs'
 	install -m 644 LICENSES/* '$(DOCDIR)/LICENSES'
-	$(TARGET)/release/xtask man '$(MANDIR)'
+	'$(PROGRAMS)/xtask' man '$(MANDIR)'
 	@rm -rf '$(TARGET)/completions'
-	$(TARGET)/release/xtask completions '$(TARGET)/completions'
+	'$(PROGRAMS)/xtask' completions '$(TARGET)/completions'
 	install -d '$(BASHDIR)' '$(ZSHDIR)' '$(FISHDIR)'
 	install -m 644 '$(TARGET)'/completions/bash/* '$(BASHDIR)'
 	install -m 644 '$(TARGET)'/completions/zsh/* '$(ZSHDIR)'
@@ -196,11 +194,11 @@ uninstall: ## remove what `make install` installed with the same DESTDIR and PRE
 
 deb: build ## make Debian packages in target/packages
 	@scripts/deps.sh need deb kmod
-	@CARGO_TARGET_DIR='$(TARGET)' packaging/package.sh deb '$(TARGET)/packages'
+	@packaging/package.sh deb '$(TARGET)/packages'
 
 rpm: build ## make RPM packages in target/packages
 	@scripts/deps.sh need rpm kmod
-	@CARGO_TARGET_DIR='$(TARGET)' packaging/package.sh rpm '$(TARGET)/packages'
+	@packaging/package.sh rpm '$(TARGET)/packages'
 
 clean: ## remove everything that was built
 	rm -rf '$(TARGET)' fuzz/target

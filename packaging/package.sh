@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
 #
-# Makes packages of the programs that `make build` has built.
+# Makes packages of built programs.
 #
-#   packaging/package.sh deb DESTINATION    makes the Debian packages hpcap and hpcap-dkms
-#   packaging/package.sh rpm DESTINATION    makes the RPM packages of the same names
+#   packaging/package.sh deb DESTINATION [PROGRAMS]    makes the Debian packages hpcap and hpcap-dkms
+#   packaging/package.sh rpm DESTINATION [PROGRAMS]    makes the RPM packages of the same names
 #
-# DEBFULLNAME and DEBEMAIL name the maintainer of a Debian package, as for other tools of Debian.
-# CARGO_TARGET_DIR/release has the programs. The packages depend only on them and on this folder's files.
+# PROGRAMS is the folder with the programs: those that `make build` has built, if it is not given. DEBFULLNAME and
+# DEBEMAIL name the maintainer of a Debian package, as for other tools of Debian.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -19,10 +19,11 @@ die() {
 	exit "${2:-1}"
 }
 
-[ $# = 2 ] || die "usage: packaging/package.sh deb|rpm DESTINATION" 2
+[ $# = 2 ] || [ $# = 3 ] || die "usage: packaging/package.sh deb|rpm DESTINATION [PROGRAMS]" 2
 kind=$1
 mkdir -p "$2"
 destination=$(realpath "$2")
+programs=$(realpath "${3:-$TARGET/release}")
 version=$(sed -n '/^\[workspace.package\]/,/^\[/s/^version *= *"\(.*\)"/\1/p' Cargo.toml)
 work=$(mktemp -d "${TMPDIR:-/tmp}/hpcap-package.XXXXXX")
 trap 'rm -rf "$work"' EXIT
@@ -33,7 +34,7 @@ export SOURCE_DATE_EPOCH=$stamp
 
 # Installs everything below a folder, as in a distribution.
 install_tree() {
-	make --no-print-directory install "CARGO_TARGET_DIR=$TARGET" "DESTDIR=$1" PREFIX=/usr >/dev/null
+	make --no-print-directory install "PROGRAMS=$programs" "DESTDIR=$1" PREFIX=/usr >/dev/null
 }
 
 # Patches the drivers of the kernels that scripts/kernels.sh has, so that these kernels take neither Coccinelle nor the

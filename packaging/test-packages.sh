@@ -102,13 +102,7 @@ check_modules() {
 	)
 }
 
-ln -s "$tools" "$work/release"
-# The kernels, whose drivers are patched for the package, and what of that was done before.
-for folder in kernels kmod; do
-	mkdir -p "${CARGO_TARGET_DIR:-target}/$folder"
-	ln -s "$(realpath "${CARGO_TARGET_DIR:-target}/$folder")" "$work/$folder"
-done
-CARGO_TARGET_DIR=$work packaging/package.sh deb "$work/packages" >/dev/null
+packaging/package.sh deb "$work/packages" "$tools" >/dev/null
 packages=("$work"/packages/*.deb)
 listed "${packages[@]}" >"$work/files"
 if [ "${2:-}" = --update ]; then

@@ -35,12 +35,7 @@ installed_files() {
 	(cd "$work/installed" && find . -path ./database -prune -o ! -type d -print | sort)
 }
 
-ln -s "$tools" "$work/release"
-for folder in kernels kmod; do
-	mkdir -p "${CARGO_TARGET_DIR:-target}/$folder"
-	ln -s "$(realpath "${CARGO_TARGET_DIR:-target}/$folder")" "$work/$folder"
-done
-CARGO_TARGET_DIR=$work packaging/package.sh rpm "$work/packages" >/dev/null
+packaging/package.sh rpm "$work/packages" "$tools" >/dev/null
 
 mkdir "$work/installed"
 # Without this option, the rpm of Debian warns of installing and removing packages.
