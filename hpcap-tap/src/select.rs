@@ -47,8 +47,8 @@ impl FromStr for Pattern {
         if text == "*" {
             return Ok(Self::All);
         }
-        if let Some(adapter) = text.strip_suffix(":*") {
-            return Ok(Self::Adapter(adapter.parse::<QueueName>()?.adapter));
+        if let Some(adapter) = QueueName::adapter_of_all(text)? {
+            return Ok(Self::Adapter(adapter));
         }
         QueueAddress::try_from(text).map(Self::One).map_err(|e| {
             e.or_advise("`*` means all queues, `hpcap0:*` those of adapter 0; hpcap-tap -D lists the queues")

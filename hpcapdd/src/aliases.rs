@@ -11,7 +11,7 @@ use crate::cli::Cli;
 ///
 /// `hpcapdd -i eth0 -w /data port 53` becomes `hpcapdd --source af_packet:eth0 --filter 'port 53'
 /// /data`. If the name after `-i` is that of a queue, the queue is recorded: `-i hpcap0` records
-/// queue hpcap0.
+/// queue hpcap0, and `-i hpcap0:*` all queues of the adapter.
 ///
 /// # Errors
 /// [`Kind::Usage`](hpcap::Kind::Usage) if the source or the destination is missing, if the filter
@@ -21,7 +21,9 @@ pub fn resolve_aliases(mut cli: Cli) -> Result<Cli> {
     let interfaces = std::mem::take(&mut cli.interface);
     let alone = interfaces.len() == 1;
     for interface in interfaces {
-        if alone && interface.parse::<QueueName>().is_ok() {
+        let is_queue = interface.parse::<QueueName>().is_ok()
+            || matches!(QueueName::adapter_of_all(&interface), Ok(Some(_)));
+        if alone && is_queue {
             if cli.ring.is_some() || cli.pages.is_some() || cli.cpu.is_some() {
                 return Err(Error::usage(
                     format!("--ring, --pages or --cpu with the queue {interface}"),

@@ -23,6 +23,7 @@ const EXAMPLES: &str = "\
 Examples:
   hpcapdd hpcap0 /data                           record queue 0 of adapter 0
   hpcapdd hpcap0:1 /data --rotate-time 1m --keep-free 50G
+  hpcapdd 'hpcap0:*' /disk0 /disk1               record all queues of adapter 0 to two disks
   hpcapdd -i eth0 -w /data                       capture eth0 without a daemon
   hpcapdd -i eth0 -w /data -s 128 port 53        128 bytes of each frame from or to port 53
   hpcapdd -i eth0 -w /data --format pcapng --rotate-time 1h --aligned --compress zst
@@ -44,9 +45,10 @@ Exit codes: 0 done, 1 failed (what was captured until then is safe), 2 usage.";
 pub struct Cli {
     /// QUEUE DEST; DEST alone with -i or --source; or the original's IF QUEUE DEST.
     ///
-    /// QUEUE is hpcapN or hpcapN:Q. DEST is a folder (made if its parent exists), a file that ends
-    /// in .raw, .pcapng or .pcap, `null` to receive and discard, or `-` for pcapng on stdout. With
-    /// -w, further words are the filter.
+    /// QUEUE is hpcapN or hpcapN:Q; hpcapN:* means all queues of the adapter, each with a thread and
+    /// files of its own, and then several folders may follow, which the queues use in turn. DEST is
+    /// a folder (made if its parent exists), a file that ends in .raw, .pcapng or .pcap, `null` to
+    /// receive and discard, or `-` for pcapng on stdout. With -w, further words are the filter.
     #[arg(value_name = "QUEUE DEST", num_args = 0..)]
     pub operands: Vec<OsString>,
 
@@ -195,9 +197,15 @@ pub struct Cli {
     )]
     pub cpu: Option<usize>,
 
-    /// Run the thread that stores the frames on this CPU.
-    #[arg(long, value_name = "CPU", help_heading = "Machine")]
-    pub recorder_cpu: Option<usize>,
+    /// Run the thread that stores the frames on this CPU. With several queues, their threads run on
+    /// the CPUs of a list, such as 2,3, in turn.
+    #[arg(
+        long,
+        value_name = "CPU",
+        value_delimiter = ',',
+        help_heading = "Machine"
+    )]
+    pub recorder_cpu: Vec<usize>,
 
     /// Print JSON instead of text, one object on each line: on stdout, or on stderr with DEST `-`.
     #[arg(long, help_heading = "Output")]

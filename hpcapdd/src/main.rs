@@ -28,5 +28,5 @@ fn run(cli: Cli, messages: &message::Messages) -> hpcap::Result<()> {
         };
     }
     let cli = resolve_aliases(cli)?;
-    record(&cli, messages, Signals::install()?)
+    record(&cli, messages, &Signals::install()?)
 }

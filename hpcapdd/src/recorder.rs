@@ -5,13 +5,14 @@ use hpcap::message::Messages;
 use hpcap::queue::QueueInfo;
 use hpcap::raw::RecordingId;
 use hpcap::visible::visible;
-use hpcap::{Result, Start};
+use hpcap::{Error, Result, Start};
 
 use crate::cli::Cli;
 use crate::form::Form;
 use crate::inputs::Inputs;
 use crate::outlet::Outlet;
-use crate::plan::{self, Destination, Origin};
+use crate::plan::{self, Destination, Origin, QueueSet};
+use crate::queue_set;
 use crate::report::event::{self, Event};
 use crate::report::reporter::{Reporter, Style};
 use crate::session::attach::Attaching;
@@ -28,27 +29,51 @@ use crate::storage::finish::on_complete::CommandLine;
 /// # Errors
 /// [`Kind::Usage`](hpcap::Kind::Usage) for options that contradict each other, and every failure to
 /// start the recording or to store what was captured.
-pub fn record(cli: &Cli, messages: &Messages, signals: Signals) -> Result<()> {
+pub fn record(cli: &Cli, messages: &Messages, signals: &Signals) -> Result<()> {
+    if let Some(plan) = QueueSet::of(cli)? {
+        return queue_set::record(cli, plan, messages, signals);
+    }
     let (origin, destination) = plan::endpoints(cli)?;
     plan::check_options(cli, &destination)?;
     if let Origin::Sources(sources) = &origin {
         plan::check_several(cli, sources, &destination)?;
     }
-    if let Some(cpu) = cli.recorder_cpu {
-        hpcap_host::process::run_on_cpu(cpu)?;
-    }
     let stdout_taken = destination == Destination::Stdout;
     let mut reporter = Reporter::new(messages, style_of(cli), stdout_taken);
-    let mut attaching = Attaching::new(cli.wait, cli.duration, &signals);
+    record_one(cli, &origin, &destination, &mut reporter, signals)
+}
+
+/// Does the same as [`record`], for the queue or the sources of `origin`, in this thread.
+///
+/// # Errors
+/// The errors of [`record`].
+pub(crate) fn record_one(
+    cli: &Cli,
+    origin: &Origin,
+    destination: &Destination,
+    reporter: &mut Reporter,
+    signals: &Signals,
+) -> Result<()> {
+    match cli.recorder_cpu.as_slice() {
+        [] => {}
+        [cpu] => hpcap_host::process::run_on_cpu(*cpu)?,
+        _ => {
+            return Err(Error::usage(
+                "--recorder-cpu",
+                "one thread stores the frames, so one CPU is expected; only hpcapN:* has several threads",
+            ));
+        }
+    }
+    let mut attaching = Attaching::new(cli.wait, cli.duration, signals);
     // The recording of the next producer gets what is left of the limits.
     let mut rest = cli.clone();
     loop {
         let recorded = record_once(
             &rest,
-            &origin,
-            &destination,
-            &mut reporter,
-            &signals,
+            origin,
+            destination,
+            reporter,
+            signals,
             &mut attaching,
         )?;
         let Some(recorded) = recorded else {

@@ -29,6 +29,33 @@ impl QueueName {
     pub const fn new(adapter: u32, queue: u32) -> Self {
         Self { adapter, queue }
     }
+
+    /// Returns the number of the adapter if `text` means all its queues, as `hpcap0:*` does, and `None` if `text` is
+    /// something else.
+    ///
+    /// # Errors
+    /// Returns [`Kind::Usage`](crate::Kind::Usage) when no adapter's name is before `:*`.
+    ///
+    /// ```
+    /// use hpcap_base::QueueName;
+    ///
+    /// assert_eq!(QueueName::adapter_of_all("hpcap3:*")?, Some(3));
+    /// assert_eq!(QueueName::adapter_of_all("hpcap3:1")?, None);
+    /// assert!(QueueName::adapter_of_all("eth0:*").is_err());
+    /// # Ok::<(), hpcap_base::Error>(())
+    /// ```
+    pub fn adapter_of_all(text: &str) -> Result<Option<u32>> {
+        let Some(adapter) = text.strip_suffix(":*") else {
+            return Ok(None);
+        };
+        match adapter.parse::<Self>() {
+            Ok(name) if !adapter.contains(':') => Ok(Some(name.adapter)),
+            _ => Err(Error::usage(
+                format!("queues {text:?}"),
+                "expected hpcapN:* for all queues of an adapter, such as hpcap0:*",
+            )),
+        }
+    }
 }
 
 impl fmt::Display for QueueName {

@@ -29,7 +29,7 @@ mod stop;
 mod terminal;
 mod watchdog;
 
-pub use service::Service;
+pub use service::{Part, Service};
 pub use signals::{Signals, is_ignored};
 pub use stop::{let_signals_end, stop_flag};
 pub use terminal::Terminal;

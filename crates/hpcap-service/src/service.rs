@@ -1,6 +1,8 @@
 //! The messages of a program to its service manager.
 
 use std::ffi::OsString;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::notify::Notifier;
@@ -16,6 +18,32 @@ pub struct Service {
     status: String,
     /// Whether the manager has received state and status.
     sent: bool,
+    /// What a part of a service does in place of sending.
+    part: Option<Arc<PartState>>,
+}
+
+/// What a thread that does a part of the work of a service says to the thread that talks with the manager.
+#[derive(Debug, Clone)]
+pub struct Part(Arc<PartState>);
+
+#[derive(Debug, Default)]
+struct PartState {
+    ready: AtomicBool,
+    beats: AtomicU64,
+}
+
+impl Part {
+    /// Whether the part has said that it is ready.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.0.ready.load(Ordering::Relaxed)
+    }
+
+    /// A number that changes with each call of [`Service::watch`] in the part: the heartbeat of its thread.
+    #[must_use]
+    pub fn beat(&self) -> u64 {
+        self.0.beats.load(Ordering::Relaxed)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +61,16 @@ impl Service {
         Self::from_variables(|name| std::env::var_os(name), std::process::id())
     }
 
+    /// A part of a service, for a thread of its own: it sends nothing to the manager, but tells the returned [`Part`]
+    /// that it is ready and that it works.
+    #[must_use]
+    pub fn part() -> (Self, Part) {
+        let mut service = Self::from_variables(|_| None, 0);
+        let state = Arc::new(PartState::default());
+        service.part = Some(Arc::clone(&state));
+        (service, Part(state))
+    }
+
     fn from_variables(variable: impl Fn(&str) -> Option<OsString>, pid: u32) -> Self {
         let number = |name| variable(name)?.to_str()?.parse::<u64>().ok();
         let notifier = variable("NOTIFY_SOCKET").and_then(|address| Notifier::to(&address).ok());
@@ -46,11 +84,15 @@ impl Service {
             state: State::Starting,
             status: String::new(),
             sent: true,
+            part: None,
         }
     }
 
     /// Says that the service works, and what it does.
     pub fn set_ready(&mut self, status: &str) {
+        if let Some(part) = &self.part {
+            part.ready.store(true, Ordering::Relaxed);
+        }
         self.set(State::Ready, status);
     }
 
@@ -88,6 +130,9 @@ impl Service {
     /// works. `beats` has the heartbeat of each poll thread of this process, or `None` for one that
     /// has ended. Call this several times a second, always with the threads in the same order.
     pub fn watch(&mut self, beats: &[Option<u64>]) {
+        if let Some(part) = &self.part {
+            part.beats.fetch_add(1, Ordering::Relaxed);
+        }
         if !self.sent {
             self.send_state();
         }
@@ -184,6 +229,17 @@ mod tests {
             service.watch(&[None]);
             assert_eq!(received(&manager).len(), fed, "{pid:?}");
         }
+    }
+
+    #[test]
+    fn part_tells_the_thread_that_talks_with_the_manager() {
+        let (mut service, part) = Service::part();
+        assert!(!part.is_ready() && service.notifier.is_none());
+        let beat = part.beat();
+        service.set_ready("recording");
+        service.watch(&[]);
+        assert!(part.is_ready());
+        assert_ne!(part.beat(), beat);
     }
 
     #[test]

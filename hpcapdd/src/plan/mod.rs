@@ -2,6 +2,7 @@
 
 mod contract;
 mod options;
+mod queues;
 mod several;
 mod source;
 
@@ -17,6 +18,7 @@ use crate::form;
 
 pub use contract::{contract, start};
 pub use options::check_options;
+pub use queues::QueueSet;
 pub use several::check_several;
 pub use source::Source;
 

@@ -37,6 +37,8 @@ pub enum Event {
     Source(SourceSummary),
     /// The recording has ended.
     Summary(Summary),
+    /// The recordings of all queues have ended; these are their sums.
+    Total(Summary),
 }
 
 impl Event {

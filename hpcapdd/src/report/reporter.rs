@@ -1,14 +1,17 @@
 //! Renders events as text or JSON and sends them to stdout or stderr.
 
 use std::io::IsTerminal;
+use std::sync::mpsc::Sender;
 use std::time::Instant;
 
+use hpcap::QueueName;
 use hpcap::message::{Level, Limiter, Messages, Stream, kind_of};
 
 use hpcap::visible::visible_json;
-use hpcap_service::Service;
+use hpcap_service::{Part, Service};
+use serde_json::Value;
 
-use crate::report::event::Event;
+use crate::report::event::{Event, Progress, Summary};
 use crate::report::text::text;
 
 /// The form of the output that the user asked for.
@@ -25,6 +28,22 @@ pub enum Style {
     Quiet,
 }
 
+/// Counts of the recording of one of several queues, for the sum of all.
+#[derive(Debug)]
+pub enum QueueCounts {
+    /// The counts so far.
+    Progress(Progress),
+    /// The counts of a recording that has ended.
+    Summary(Summary),
+}
+
+/// The queue whose recording is reported beside those of other queues.
+#[derive(Debug)]
+struct OneOfSeveral {
+    queue: QueueName,
+    counts: Sender<(QueueName, QueueCounts)>,
+}
+
 /// Renders events and passes them to the printing thread, so that reporting never blocks, even if
 /// nobody reads the streams. Repeated warnings of one kind become one line.
 #[derive(Debug)]
@@ -36,6 +55,8 @@ pub struct Reporter {
     stdout_taken: bool,
     terminal: bool,
     service: Service,
+    /// `None` if nothing else is recorded by this process.
+    one_of_several: Option<OneOfSeveral>,
 }
 
 /// Returns a function that makes the line about dropped messages, for [`hpcap::message::run`].
@@ -53,6 +74,15 @@ fn json(event: &Event) -> String {
     visible_json(&serde_json::to_string(event).unwrap_or_default()).into_owned()
 }
 
+/// An event of the recording of `queue`, which has its name.
+fn json_of(queue: QueueName, event: &Event) -> String {
+    let mut value = serde_json::to_value(event).unwrap_or_default();
+    if let Value::Object(fields) = &mut value {
+        fields.insert("queue".to_owned(), queue.to_string().into());
+    }
+    visible_json(&value.to_string()).into_owned()
+}
+
 impl Reporter {
     /// A reporter for this process's stdout and stderr. `stdout_taken` says that stdout carries the
     /// frames.
@@ -65,7 +95,26 @@ impl Reporter {
             stdout_taken,
             terminal: std::io::stderr().is_terminal(),
             service: Service::from_environment(),
+            one_of_several: None,
         }
+    }
+
+    /// A reporter for the recording of `queue`, one of several of this process. Its events name the queue, and what
+    /// concerns all queues goes to `counts` and to the returned [`Part`].
+    #[must_use]
+    pub fn of_queue(
+        messages: &Messages,
+        style: Style,
+        queue: QueueName,
+        counts: Sender<(QueueName, QueueCounts)>,
+    ) -> (Self, Part) {
+        let (service, part) = Service::part();
+        let reporter = Self {
+            service,
+            one_of_several: Some(OneOfSeveral { queue, counts }),
+            ..Self::new(messages, style, false)
+        };
+        (reporter, part)
     }
 
     /// The service manager, which gets the state of the recorder, too.
@@ -104,6 +153,22 @@ impl Reporter {
     }
 
     fn put(&self, event: &Event) {
+        let queue = self.one_of_several.as_ref().map(|one| one.queue);
+        if let Some(one) = &self.one_of_several {
+            let counts = match event {
+                Event::Progress(progress) => Some(QueueCounts::Progress(progress.clone())),
+                Event::Summary(summary) => Some(QueueCounts::Summary(summary.clone())),
+                _ => None,
+            };
+            if let Some(counts) = counts {
+                // Nobody adds up counts any more when the process ends.
+                let _ = one.counts.send((one.queue, counts));
+            }
+            // One line has the progress of all queues.
+            if event.level() == Level::Progress && self.style != Style::Json {
+                return;
+            }
+        }
         let stdout = match self.stdout_taken {
             true => Stream::Errors,
             false => Stream::Output,
@@ -120,8 +185,8 @@ impl Reporter {
             _ => (Level::Info, Stream::Errors),
         };
         let line = match self.style {
-            Style::Json => json(event),
-            Style::Text { .. } | Style::Quiet => text(event),
+            Style::Json => queue.map_or_else(|| json(event), |queue| json_of(queue, event)),
+            Style::Text { .. } | Style::Quiet => text(event, queue),
         };
         self.messages.tell(level, stream, line);
     }

@@ -4,14 +4,23 @@ use std::fmt::Write as _;
 
 use hpcap::units::{Bytes, Si};
 use hpcap::visible::visible_lines;
-use hpcap::{Count, Ledger, Reason};
+use hpcap::{Count, Ledger, QueueName, Reason};
 
 use crate::report::event::{Event, FileComplete, Progress, SourceLoss, Start, Summary};
 
-/// Renders an event for a person. The text can have several lines.
+/// Renders an event for a person. The text can have several lines. It begins with the name of `queue` if the event
+/// belongs to one of several queues that are recorded.
 #[must_use]
-pub fn text(event: &Event) -> String {
-    visible_lines(&plain_text(event)).into_owned()
+pub fn text(event: &Event, queue: Option<QueueName>) -> String {
+    let text = plain_text(event);
+    let text = match (queue, text.strip_prefix("hpcapdd: ")) {
+        (None, _) => text,
+        // This line names its queue itself.
+        _ if matches!(event, Event::Start(_)) => text,
+        (Some(queue), None) => format!("{queue}: {text}"),
+        (Some(queue), Some(warning)) => format!("hpcapdd: {queue}: {warning}"),
+    };
+    visible_lines(&text).into_owned()
 }
 
 fn plain_text(event: &Event) -> String {
@@ -43,6 +52,7 @@ fn plain_text(event: &Event) -> String {
         ),
         Event::Source(source) => format!("{}: {}", source.source, terms(&source.ledger)),
         Event::Summary(summary) => summary_text(summary),
+        Event::Total(total) => format!("all queues: {}", summary_text(total)),
     }
 }
 

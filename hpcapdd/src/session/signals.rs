@@ -78,6 +78,26 @@ impl Signals {
         Ok(signals)
     }
 
+    /// The signals of one of several recordings in this process. They stop with the others, and start a new file or
+    /// print statistics when [`Signals::pass_on`] says so.
+    #[must_use]
+    pub fn of_one_recording(&self) -> Self {
+        Self {
+            hangup: Arc::default(),
+            statistics: Arc::default(),
+            ..self.clone()
+        }
+    }
+
+    /// Passes requests for a new file and for statistics that came since the last call on to `recordings`.
+    pub fn pass_on<'a>(&self, recordings: impl Iterator<Item = &'a Self>) {
+        let (rotate, statistics) = (self.take_rotate(), self.take_statistics());
+        for recording in recordings.filter(|_| rotate || statistics) {
+            recording.hangup.fetch_or(rotate, Ordering::Relaxed);
+            recording.statistics.fetch_or(statistics, Ordering::Relaxed);
+        }
+    }
+
     /// Counts a request to stop at `now_ns`, unless it belongs to the first one. Handlers of two signals
     /// may run at the same time in two threads, so one atomic operation decides which request is the first.
     fn count(&self, now_ns: u64) {
@@ -185,6 +205,19 @@ mod tests {
                 .iter()
                 .all(|(signals, _)| signals.stop() == Stop::Drain)
         );
+    }
+
+    #[test]
+    fn each_recording_takes_a_request() {
+        let all = Signals::default();
+        let each = [all.of_one_recording(), all.of_one_recording()];
+        all.hangup.store(true, Ordering::Relaxed);
+        assert!(!each[0].take_rotate());
+        all.pass_on(each.iter());
+        assert!(each.iter().all(Signals::take_rotate));
+        assert!(!each.iter().any(Signals::take_statistics));
+        all.count(SECOND);
+        assert!(each.iter().all(|signals| signals.stop() == Stop::Drain));
     }
 
     #[test]
