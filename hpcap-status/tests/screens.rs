@@ -137,6 +137,23 @@ fn losing_queue_is_blamed() {
 }
 
 #[test]
+fn stopped_listener_is_blamed_as_such() {
+    let mut report = losing();
+    report.queues[0].listeners[0].stopped = true;
+    report.verdict = judge(&report, &Clock::utc(report.time_ns));
+    assert!(
+        report
+            .verdict
+            .reason
+            .ends_with("goes on with kill -CONT 4242"),
+        "{}",
+        report.verdict.reason
+    );
+    let shown = screen(&report, &App::default(), (80, 24));
+    assert!(shown.contains("lossless  stopped"), "{shown}");
+}
+
+#[test]
 fn healthy_queue_is_shown() {
     snapshot_of_sizes!("healthy", healthy());
 }

@@ -127,7 +127,9 @@ pub(super) fn subjects(
             subject.number("poll_load", load);
         }
         for listener in listeners(queue) {
-            subjects.push(listener_subject(queue, earlier, listener, ring));
+            let mut subject = listener_subject(queue, earlier, listener, ring);
+            subject.flag("stopped", is_stopped(bundle, number(listener, "pid")));
+            subjects.push(subject);
         }
         subjects.push(subject);
     }
@@ -150,6 +152,7 @@ fn listener_subject(queue: &QueueRecord, earlier: &QueueRecord, now: &Json, ring
     let lag = number(now, "lag_bytes");
     let then = listeners(earlier).find(|l| number(l, "id") == id);
     subject.count("id", id);
+    subject.count("pid", number(now, "pid"));
     subject.count("lag_bytes", lag);
     subject.number(
         "lag_growth_bytes",
@@ -160,6 +163,15 @@ fn listener_subject(queue: &QueueRecord, earlier: &QueueRecord, now: &Json, ring
     subject.flag("demoted", now["state"] == "demoted");
     subject.text("queue", queue.name());
     subject
+}
+
+/// Whether a process was stopped at the second reading.
+fn is_stopped(bundle: &Bundle, pid: u64) -> bool {
+    let stat = bundle.text(&format!("{LATER}/proc/{pid}/task/{pid}/stat"));
+    let state = stat
+        .rsplit_once(')')
+        .and_then(|(_, rest)| rest.trim().chars().next());
+    matches!(state, Some('T' | 't'))
 }
 
 /// The share of its CPU that the poll thread used between the readings.

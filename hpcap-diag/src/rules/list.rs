@@ -49,6 +49,10 @@ pub const RULES: &[(&str, &str)] = &[
         "listener-demoted",
         include_str!("../../rules/listener-demoted.toml"),
     ),
+    (
+        "listener-stopped",
+        include_str!("../../rules/listener-stopped.toml"),
+    ),
     ("lockup", include_str!("../../rules/lockup.toml")),
     (
         "losses-nic-error",

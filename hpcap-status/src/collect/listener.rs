@@ -75,6 +75,7 @@ impl Listeners {
             state: status.state.to_owned(),
             holds_ring: status.contract == "lossless"
                 && !matches!(status.state, "demoted" | "killed" | "finished"),
+            stopped: is_stopped(tree, status.pid),
             lag_bytes: status.lag_bytes,
             ring_share: part(status.lag_bytes as f64, ring_bytes as f64),
             read_bytes_per_second: known.read.read(now, || Some(read)),
@@ -95,6 +96,15 @@ fn written_bytes(tree: &Tree, pid: u32) -> Option<u64> {
     let text = tree.text(format!("/proc/{pid}/io"))?;
     let line = text.lines().find_map(|l| l.strip_prefix("write_bytes:"))?;
     line.trim().parse().ok()
+}
+
+/// Returns whether process `pid` was stopped: the state behind the name, which is in parentheses and may have some.
+fn is_stopped(tree: &Tree, pid: u32) -> bool {
+    let text = tree.text(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let state = text
+        .rsplit_once(')')
+        .and_then(|(_, rest)| rest.trim().chars().next());
+    matches!(state, Some('T' | 't'))
 }
 
 /// Returns the command line of process `pid`, with spaces between the words.
@@ -126,5 +136,10 @@ mod tests {
         fs::write(folder.join("cmdline"), b"hpcapdd\0hpcap0\0/data\0").unwrap();
         assert_eq!(written_bytes(&tree, 7), Some(4096));
         assert_eq!(command_line(&tree, 7).unwrap(), "hpcapdd hpcap0 /data");
+        assert!(!is_stopped(&tree, 7));
+        for (state, expected) in [("S", false), ("T", true), ("t", true)] {
+            fs::write(folder.join("stat"), format!("7 (a) T b) {state} 1 7")).unwrap();
+            assert_eq!(is_stopped(&tree, 7), expected, "{state}");
+        }
     }
 }

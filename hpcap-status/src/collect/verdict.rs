@@ -119,10 +119,16 @@ fn blame(queue: &QueueReport) -> String {
     };
     let key = format!("ledger.{}.frames", reason.name());
     let row = QUEUE.iter().find(|row| row.key == key);
-    let what = match (reason, &who) {
+    let what = match (reason, queue.holder()) {
+        (Reason::RingFull, Some(l)) if l.stopped => {
+            format!(
+                "its process is stopped, and goes on with kill -CONT {}",
+                l.pid
+            )
+        }
         // The general advice is to find the listener, which has been found here.
-        (Reason::RingFull, Some(_)) => "its disk or its program is too slow",
-        _ => row.map_or("", |row| row.advice),
+        (Reason::RingFull, Some(_)) => "its disk or its program is too slow".to_owned(),
+        _ => row.map_or("", |row| row.advice).to_owned(),
     };
     match who {
         Some(who) => format!("{reason}: {who}; {what}"),

@@ -88,7 +88,7 @@ const TERMS: &[(&str, &str)] = &[
     ),
     (
         "state",
-        "starting, active, demoted (from lossless to lossy), finished (reads the rest), killed",
+        "starting, active, stopped (its process), demoted (now lossy), finished (reads the rest), killed",
     ),
     (
         "lag",

@@ -25,12 +25,14 @@ const fn columns<'a>() -> [Column<ListenerRow<'a>>; 11] {
         Column::right("pid", 7, 0, |_, (_, l), _| Cell::plain(l.pid.to_string())),
         Column::left("contract", 9, 1, contract),
         Column::left("state", 8, 2, |view, (_, l), _| {
-            let style = match l.state.as_str() {
+            // A process that was stopped does nothing, whatever the queue has promised its listener.
+            let state = if l.stopped { "stopped" } else { &l.state };
+            let style = match state {
                 "active" => view.theme.good(),
-                "killed" | "demoted" => view.theme.bad(),
+                "killed" | "demoted" | "stopped" => view.theme.bad(),
                 _ => ratatui::style::Style::new(),
             };
-            Cell::styled(visible(&l.state), style)
+            Cell::styled(visible(state), style)
         }),
         Column::right("lag", 9, 0, |view, (_, l), _| {
             Cell::styled(bytes(l.lag_bytes as f64), lag_style(view, l))

@@ -203,6 +203,8 @@ pub struct ListenerReport {
     pub state: String,
     /// Whether the ring keeps frames for the listener.
     pub holds_ring: bool,
+    /// Whether its process was stopped, by SIGSTOP, a terminal or a debugger, and does not run until it is told to.
+    pub stopped: bool,
     /// Published bytes that the listener has not acknowledged.
     pub lag_bytes: u64,
     /// Part of the ring that the listener has not read, 0 to 1.
