@@ -152,7 +152,8 @@ Examples:
   hpcap-diag read probe.tar.gz
   hpcap-diag read probe.tar.gz --json    one JSON object for each finding
 
-The file is never unpacked to a disk. One that is cut or was changed is read as far as it is sound.")]
+The file is never unpacked to a disk. One that is cut or was changed is read as far as it is sound.
+The exit code is 1 if there is a problem.")]
 pub struct Read {
     /// A file that `hpcap-diag collect` has written
     #[arg(value_name = "FILE.tar.gz")]
@@ -170,7 +171,8 @@ Examples:
   hpcap-diag now
   hpcap-diag now --interval 1m           to see losses that are rare
 
-hpcapctl doctor examines the settings of the machine one by one; hpcap-diag now starts from what goes wrong.")]
+hpcapctl doctor examines the settings of the machine one by one; hpcap-diag now starts from what goes wrong.
+The exit code is 1 if there is a problem.")]
 pub struct Now {
     /// Time between the two readings of counters
     #[arg(long, value_name = "TIME", default_value = "3s", value_parser = parse_interval)]

@@ -49,13 +49,21 @@ pub fn run(cli: &Cli) -> ExitCode {
     let notice = |_: Stream, dropped: u64| {
         format!("hpcap-diag: {dropped} messages before this one were dropped: nobody read them")
     };
-    message::run("hpcap-diag", notice, |messages| match &cli.command {
-        Command::Collect(options) => collect::command::run(options, messages),
-        Command::Read(options) => report::read(options),
-        Command::Now(options) => report::now(options, messages),
-        Command::Diff(options) => report::compare(options),
-        Command::Decode(options) => decode::run(options),
-        Command::Profile(options) => profile::run(options, messages),
-        Command::Trace(options) => trace::run(options, messages),
-    })
+    let mut has_problem = false;
+    let code = message::run("hpcap-diag", notice, |messages| {
+        match &cli.command {
+            Command::Collect(options) => collect::command::run(options, messages)?,
+            Command::Read(options) => has_problem = report::read(options)?,
+            Command::Now(options) => has_problem = report::now(options, messages)?,
+            Command::Diff(options) => report::compare(options)?,
+            Command::Decode(options) => decode::run(options)?,
+            Command::Profile(options) => profile::run(options, messages)?,
+            Command::Trace(options) => trace::run(options, messages)?,
+        }
+        Ok(())
+    });
+    match has_problem {
+        true => ExitCode::FAILURE,
+        false => code,
+    }
 }

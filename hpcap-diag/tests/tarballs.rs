@@ -14,7 +14,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use hpcap_diag::bundle::Bundle;
 use proptest::prelude::*;
-use support::{add, healthy, pack};
+use support::{add, change, healthy, pack};
 use tar::{Builder, EntryType, Header};
 
 fn tarball(more: impl FnOnce(&mut Builder<GzEncoder<Vec<u8>>>)) -> (tempfile::TempDir, PathBuf) {
@@ -207,10 +207,34 @@ fn two_tarballs_are_compared() {
 
 #[test]
 fn running_system_is_judged() {
-    let (code, said) = program(&["now", "--interval", "0s"]);
-    assert_eq!(code, Some(0), "{said}");
+    let (_, said) = program(&["now", "--interval", "0s"]);
     assert!(said.contains("this machine: "), "{said}");
-    assert_eq!(program(&["now", "--interval", "0s", "--json"]).0, Some(0));
+    // Whatever is wrong with the machine of the test.
+    let (code, said) = program(&["now", "--interval", "0s", "--json"]);
+    let is_bad = said.contains("\"level\":\"problem\"");
+    assert_eq!(code, Some(i32::from(is_bad)), "{said}");
+}
+
+#[test]
+fn problem_is_in_the_exit_code() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("probe.tar.gz");
+    let file = path.display().to_string();
+    let lost = "later/queues.json#/queues/0/report/ledger/ring_full/frames = 500";
+    let untidy = "interfaces.json#/0/gro = true\nlater/interfaces.json#/0/gro = true";
+    for (changes, level, expected) in [
+        ("", "nothing found", 0),
+        (untidy, "1 warning,", 0),
+        (lost, "1 problem,", 1),
+    ] {
+        let mut bundle = healthy();
+        change(&mut bundle, changes);
+        pack(&bundle, &path, |_| {});
+        let (code, said) = program(&["read", &file]);
+        assert!(said.contains(level), "{said}");
+        assert_eq!(code, Some(expected), "{said}");
+        std::fs::remove_file(&path).unwrap();
+    }
 }
 
 proptest! {

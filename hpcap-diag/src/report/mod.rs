@@ -18,27 +18,34 @@ use crate::cli::{Diff, Now, Read};
 use crate::collect::command::stop_flag;
 use crate::collect::{Options, collect};
 use crate::facts::Facts;
-use crate::rules::{self, Finding, Rule};
+use crate::rules::{self, Finding, Level, Rule};
 
 pub use diff::{Change, changes};
 pub use findings::render;
 
-/// Reads a tarball and prints what is wrong.
+/// Reads a tarball and prints what is wrong. Returns whether there is a problem.
 ///
 /// # Errors
 /// Errors of reading the tarball, or of printing.
-pub fn read(options: &Read) -> Result<()> {
+pub fn read(options: &Read) -> Result<bool> {
     let bundle = Bundle::open(&options.file)?;
     let findings = judge(&bundle)?;
     let name = options.file.display().to_string();
-    print(&findings::render(&name, &bundle, &findings, options.json)?)
+    print(&findings::render(&name, &bundle, &findings, options.json)?)?;
+    Ok(has_problem(&findings))
 }
 
-/// Looks at the running system and prints what is wrong.
+fn has_problem(findings: &[Finding]) -> bool {
+    findings
+        .iter()
+        .any(|finding| finding.level == Level::Problem)
+}
+
+/// Looks at the running system and prints what is wrong. Returns whether there is a problem.
 ///
 /// # Errors
 /// An error of the kernel, that a signal ended it, or an error of printing.
-pub fn now(options: &Now, messages: &Messages) -> Result<()> {
+pub fn now(options: &Now, messages: &Messages) -> Result<bool> {
     let bundle = running(options, stop_flag()?, &mut |what| {
         let text = format!("reading {what}");
         messages.tell(MessageLevel::Progress, Stream::Errors, text);
@@ -49,7 +56,8 @@ pub fn now(options: &Now, messages: &Messages) -> Result<()> {
         &bundle,
         &findings,
         options.json,
-    )?)
+    )?)?;
+    Ok(has_problem(&findings))
 }
 
 /// Collects the facts of the running system in memory.
