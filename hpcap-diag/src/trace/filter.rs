@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 
+use hpcap::Result;
 use hpcap_host::Interface;
 
 use super::event::{NET_RX, Point};
@@ -15,15 +16,16 @@ use super::format::Format;
 const INTERFACES_MAX: usize = 64;
 
 /// Names of the interfaces through which frames of the interface called `name` pass before or after it: the other end of a veth
-/// pair, the ports of its bridge or bond, VLANs on it. It is the first.
+/// pair, the ports of its bridge or bond, VLANs on it. It is the first. An interface in another network namespace is not
+/// among `all`, though one of them may have its number.
 #[must_use]
-pub fn connected(name: &str, all: &[Interface]) -> Vec<String> {
+pub fn connected<'a>(name: &str, all: &'a [Interface]) -> Vec<&'a Interface> {
     let mut found: Vec<&Interface> = all.iter().filter(|one| one.name == name).collect();
     let mut known: BTreeSet<u32> = found.iter().map(|one| one.index).collect();
     let mut at = 0;
     while let Some(here) = found.get(at).copied() {
         let leads_to = |from: &Interface, to: &Interface| {
-            [from.controller, from.lower].contains(&Some(to.index))
+            from.controller == Some(to.index) || from.leads_to(to)
         };
         for other in all {
             if (leads_to(here, other) || leads_to(other, here)) && known.insert(other.index) {
@@ -32,7 +34,58 @@ pub fn connected(name: &str, all: &[Interface]) -> Vec<String> {
         }
         at += 1;
     }
-    found.into_iter().map(|one| one.name.clone()).collect()
+    found
+}
+
+/// Interfaces whose records the kernel writes, and what is not known about them, in sentences.
+#[derive(Debug, Default)]
+pub struct Selection {
+    /// Their names.
+    pub names: Vec<String>,
+    /// What a reader should know.
+    pub notes: Vec<String>,
+}
+
+impl Selection {
+    /// The interface called `name` and those through which its frames pass, also the other end of a veth pair in another
+    /// network namespace.
+    ///
+    /// # Errors
+    /// An error of the kernel.
+    pub fn of(name: &str) -> Result<Self> {
+        let all = Interface::all()?;
+        let mut selection = Self::default();
+        let here = connected(name, &all);
+        for one in &here {
+            selection.names.push(one.name.clone());
+        }
+        for one in here.iter().filter(|one| one.lower_namespace.is_some()) {
+            selection.add_elsewhere(one);
+        }
+        Ok(selection)
+    }
+
+    /// Adds what `one` leads to in another network namespace.
+    fn add_elsewhere(&mut self, one: &Interface) {
+        let own = &one.name;
+        let note = match one.find_lower() {
+            Ok(Some(other)) => {
+                let note = format!(
+                    "{own} leads to {} in another network namespace: interfaces behind that one are left out.",
+                    other.name
+                );
+                if !self.names.contains(&other.name) {
+                    self.names.push(other.name);
+                }
+                note
+            }
+            Ok(None) => {
+                format!("{own} leads to another network namespace: what is there is left out.")
+            }
+            Err(e) => format!("{own} leads to another network namespace, which is left out: {e}"),
+        };
+        self.notes.push(note);
+    }
 }
 
 /// Returns the filter for a tracepoint, in the kernel's syntax, that lets records of `interfaces` pass; `None` if all
@@ -100,11 +153,20 @@ mod tests {
             interface(7, "veth-a", 0, 8),
             interface(8, "veth-b", 0, 7),
         ];
-        let names = |name: &str| connected(name, &all).join(" ");
+        let names = |name: &str| {
+            let found: Vec<&str> = connected(name, &all).iter().map(|one| &*one.name).collect();
+            found.join(" ")
+        };
         assert_eq!(names("eth0"), "eth0 br0 eth1 br0.7");
         assert_eq!(names("veth-b"), "veth-b veth-a");
         assert_eq!(names("eth2"), "eth2");
         assert_eq!(names("gone"), "");
+        // Number 2 of another namespace is not eth0.
+        let mut elsewhere = interface(9, "veth-c", 0, 2);
+        elsewhere.lower_namespace = Some(0);
+        let all = [&all[..], &[elsewhere]].concat();
+        assert_eq!(connected("veth-c", &all).len(), 1);
+        assert_eq!(connected("eth0", &all).len(), 4);
     }
 
     #[test]

@@ -31,6 +31,7 @@ use std::time::{Duration, Instant};
 use hpcap::message::{Level, Messages, Stream};
 use hpcap::visible::visible;
 use hpcap::{Error, Kind, Result};
+use hpcap_host::interface::QueueingDiscipline;
 use hpcap_host::{Interface, Tree};
 
 use crate::cli;
@@ -38,6 +39,7 @@ use crate::collect::command::stop_flag;
 use crate::profile::kernel::KernelSymbols;
 use crate::profile::own_cpu_seconds;
 use event::{Event, Point};
+use filter::Selection;
 use journey::{Journey, Journeys};
 use source::Source;
 use statistics::{DropKind, Latency, Statistics};
@@ -53,6 +55,8 @@ const SUBSYSTEM_BIT: u32 = 16;
 pub struct Names<'a> {
     reasons: BTreeMap<u64, String>,
     kernel: &'a KernelSymbols,
+    /// Kinds of the queueing disciplines of each interface.
+    disciplines: BTreeMap<String, String>,
 }
 
 impl Names<'_> {
@@ -69,6 +73,18 @@ impl Names<'_> {
         }
     }
 
+    /// The function of the kernel that dropped a frame at `place`. All queueing disciplines drop in the same function,
+    /// so those of the interface are named with it.
+    #[must_use]
+    pub fn place(&self, reason: &str, place: u64, device: Option<&str>) -> String {
+        let function = self.function(place);
+        let kinds = device.and_then(|device| self.disciplines.get(device));
+        match kinds.filter(|_| reason.starts_with("QDISC")) {
+            Some(kinds) => format!("{function} (qdisc {kinds})"),
+            None => function,
+        }
+    }
+
     /// The function of the kernel at `place`.
     #[must_use]
     pub fn function(&self, place: u64) -> String {
@@ -77,6 +93,27 @@ impl Names<'_> {
             None => format!("{place:#x}"),
         }
     }
+}
+
+/// Returns the kinds of the queueing disciplines of each interface, such as `tbf`; what the kernel does not tell is
+/// left out.
+fn disciplines() -> BTreeMap<String, String> {
+    let interfaces = Interface::all().unwrap_or_default();
+    let mut found: BTreeMap<String, String> = BTreeMap::new();
+    for discipline in QueueingDiscipline::all().unwrap_or_default() {
+        let owner = interfaces
+            .iter()
+            .find(|interface| interface.index == discipline.interface);
+        let Some(owner) = owner else { continue };
+        let kinds = found.entry(owner.name.clone()).or_default();
+        // A NIC has one of the same kind for each of its queues.
+        if !kinds.split(", ").any(|kind| kind == discipline.kind) {
+            let comma = if kinds.is_empty() { "" } else { ", " };
+            kinds.push_str(comma);
+            kinds.push_str(&discipline.kind);
+        }
+    }
+    found
 }
 
 /// Traces as `options` say, and prints what it sees. A signal ends it early, with what was seen until then.
@@ -88,18 +125,25 @@ pub fn run(options: &cli::Trace, messages: &Messages) -> Result<()> {
     let stop = stop_flag()?;
     let interface = options.interface.as_deref().map(find_interface);
     let interface = interface.transpose()?;
-    let interfaces = match &interface {
-        Some(name) => Some(filter::connected(name, &Interface::all()?)),
+    let selection = match &interface {
+        Some(name) => Some(Selection::of(name)?),
         None => None,
     };
     let pages = options
         .buffer
         .and_then(|bytes| usize::try_from(bytes / 4096).ok());
-    let source = Source::open(&tree, pages, interfaces.as_deref())?;
+    let interfaces = selection
+        .as_ref()
+        .map(|selection| selection.names.as_slice());
+    let mut source = Source::open(&tree, pages, interfaces)?;
+    source
+        .missing
+        .extend(selection.into_iter().flat_map(|selection| selection.notes));
     let kernel = KernelSymbols::read(&tree);
     let names = Names {
         reasons: source.drop_reasons(),
         kernel: &kernel,
+        disciplines: disciplines(),
     };
     let mut trace = Trace {
         options,
@@ -223,10 +267,11 @@ impl Trace<'_> {
         self.statistics.add(journey);
         let last = journey.steps.last();
         if let (Some((reason, place)), Some(last)) = (journey.drop, last) {
+            let reason = self.names.reason(reason);
             let kind = DropKind {
                 device: last.device.clone(),
-                reason: self.names.reason(reason),
-                function: self.names.function(place),
+                function: self.names.place(&reason, place, last.device.as_deref()),
+                reason,
             };
             let second = last.time_ns.saturating_sub(self.began_ns) / 1_000_000_000;
             *self.fresh.entry(kind.clone()).or_default() += 1;

@@ -109,7 +109,10 @@ pub fn json_journey(journey: &Journey, number: u64, names: &Names<'_>) -> String
         })
         .collect();
     let drop = journey.drop.map(|(reason, place)| {
-        json!({"reason": names.reason(reason), "function": names.function(place)})
+        let reason = names.reason(reason);
+        let device = journey.steps.last().and_then(|step| step.device.as_deref());
+        let function = names.place(&reason, place, device);
+        json!({"reason": reason, "function": function})
     });
     line(&json!({
         "event": "frame",

@@ -54,7 +54,9 @@ pub fn journey(journey: &Journey, number: u64, began_ns: u64, names: &Names<'_>)
     }
     match journey.drop {
         Some((reason, place)) => {
-            let (reason, function) = (names.reason(reason), names.function(place));
+            let reason = names.reason(reason);
+            let device = journey.steps.last().and_then(|step| step.device.as_deref());
+            let function = names.place(&reason, place, device);
             let _ = write!(out, ": {} in {}", visible(&reason), visible(&function));
         }
         None if !journey.is_complete => out.push_str("\n              its end was not seen"),

@@ -7,6 +7,8 @@
 //! | [`producer`] | the producer of a queue: [`daemon`] (`hpcapd` in a lab) or [`module`] (the kernel module) |
 //! | [`kernel_memory`] | detection of kernel memory that is lost when an operation is repeated |
 //! | [`at_work`] | every program while it works, for tests of signals |
+//! | [`monitor`] | a running `hpcap-monitor` |
+//! | [`tracing`] | traces of known frames with `hpcap-diag trace` |
 //! | [`terminal`] | terminals that go away |
 //! | [`network`] | a network namespace and a pair of interfaces |
 //! | [`attack`] | the duration of an attack |
@@ -37,3 +39,4 @@ pub mod recording;
 pub mod screen;
 pub mod terminal;
 pub mod vm;
+pub mod tracing;

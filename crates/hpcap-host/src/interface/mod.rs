@@ -78,6 +78,9 @@ pub struct Interface {
     /// Index of the interface that it stands on, such as that below a VLAN, or of the other end of
     /// a veth pair.
     pub lower: Option<u32>,
+    /// The network namespace of [`lower`](Self::lower), by the number that this namespace has for it; `None` if it is
+    /// this one. A number below 0 stands for a namespace that has none.
+    pub lower_namespace: Option<i32>,
     /// Kernel-wide number of the XDP program that is attached to it.
     pub xdp_program: Option<u32>,
 }
@@ -132,6 +135,7 @@ impl Interface {
             other_names: Vec::new(),
             controller: None,
             lower: None,
+            lower_namespace: None,
             xdp_program: None,
         }
     }
@@ -148,6 +152,21 @@ impl Interface {
     /// As [`all`](Self::all).
     pub fn by_index(index: u32) -> Result<Option<Self>> {
         Ok(query(Which::Index(index))?.into_iter().next())
+    }
+
+    /// Finds the interface [`lower`](Self::lower), also in another network namespace. `None` if there is none.
+    ///
+    /// # Errors
+    /// [`Kind::Permission`] for a namespace that this process may not administer; otherwise as [`all`](Self::all).
+    pub fn find_lower(&self) -> Result<Option<Self>> {
+        let Some(index) = self.lower else {
+            return Ok(None);
+        };
+        let which = match self.lower_namespace {
+            None => Which::Index(index),
+            Some(namespace) => Which::IndexIn(index, namespace),
+        };
+        Ok(query(which)?.into_iter().next())
     }
 
     /// Finds the interface called `name`, which must exist.
@@ -204,6 +223,13 @@ impl Interface {
         Ok(out)
     }
 
+    /// Returns whether `other`, which is of this network namespace, is the interface [`lower`](Self::lower). An interface
+    /// of another namespace may have the same number.
+    #[must_use]
+    pub fn leads_to(&self, other: &Self) -> bool {
+        self.lower_namespace.is_none() && self.lower == Some(other.index)
+    }
+
     /// Returns whether an administrator has set the interface up (`ip link set IF up`).
     #[must_use]
     pub fn is_up(&self) -> bool {
@@ -241,6 +267,17 @@ mod tests {
         for interface in Interface::all().unwrap() {
             assert!(error.to_string().contains(&interface.name), "{error}");
         }
+    }
+
+    #[test]
+    fn interface_of_another_namespace_is_not_below() {
+        let mut upper = Interface::any();
+        (upper.index, upper.lower) = (7, Some(2));
+        let mut lower = Interface::any();
+        lower.index = 2;
+        assert!(upper.leads_to(&lower) && !lower.leads_to(&upper));
+        upper.lower_namespace = Some(0);
+        assert!(!upper.leads_to(&lower));
     }
 
     #[test]

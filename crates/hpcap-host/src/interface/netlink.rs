@@ -19,6 +19,8 @@ use super::Interface;
 pub(super) enum Which<'a> {
     All,
     Index(u32),
+    /// An index in another network namespace, with the number that this namespace has for it.
+    IndexIn(u32, i32),
     Name(&'a str),
 }
 
@@ -66,6 +68,10 @@ fn request(which: Which<'_>) -> Vec<u8> {
     match which {
         Which::All => flags |= NLM_F_DUMP,
         Which::Index(index) => link.header.index = index,
+        Which::IndexIn(index, namespace) => {
+            link.header.index = index;
+            link.attributes.push(LinkAttribute::IfNetnsId(namespace));
+        }
         Which::Name(name) => {
             // A name longer than the kernel allows is cut. It cannot match, because the caller
             // compares names.
@@ -140,6 +146,7 @@ fn read_link(body: &[u8]) -> Result<Interface, DecodeError> {
         other_names: Vec::new(),
         controller: None,
         lower: None,
+        lower_namespace: None,
         xdp_program: None,
     };
     for attribute in NlasIterator::new(&body[HEADER_BYTES..]) {
@@ -148,6 +155,10 @@ fn read_link(body: &[u8]) -> Result<Interface, DecodeError> {
             libc::IFLA_IFNAME => interface.name = text(attribute.value()),
             libc::IFLA_MASTER => interface.controller = number(attribute.value()),
             libc::IFLA_LINK => interface.lower = number(attribute.value()),
+            libc::IFLA_LINK_NETNSID => {
+                let bytes = attribute.value().first_chunk();
+                interface.lower_namespace = bytes.map(|bytes| i32::from_ne_bytes(*bytes));
+            }
             libc::IFLA_XDP => interface.xdp_program = xdp_program(attribute.value()),
             libc::IFLA_MTU | libc::IFLA_STATS64 | libc::IFLA_PROP_LIST => {
                 let parsed = LinkAttribute::parse_with_param(&attribute, AddressFamily::Unspec);

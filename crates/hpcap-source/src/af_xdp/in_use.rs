@@ -35,9 +35,7 @@ pub(super) fn use_of(interface: &Interface) -> Result<Option<String>> {
 /// Returns whether `upper` gets its frames from `lower`, as a VLAN does. The two ends of a veth pair
 /// name each other, and neither stands on the other.
 fn stands_on(upper: &Interface, lower: &Interface) -> bool {
-    upper.lower == Some(lower.index)
-        && upper.index != lower.index
-        && lower.lower != Some(upper.index)
+    upper.leads_to(lower) && upper.index != lower.index && !lower.leads_to(upper)
 }
 
 /// Returns the address of `interface` by which other machines can reach this one, if there is one.
