@@ -7,7 +7,7 @@
 //!
 //! [`Signals`] are the requests that anybody makes with kill(1): to stop, to read the configuration anew.
 //! [`stop_flag`] is for programs that can only be asked to stop, and [`Terminal`] says whether a SIGHUP came
-//! because the terminal has gone away.
+//! because the terminal has gone away. [`is_journal`] says whether lines that a program prints may begin with their level.
 //!
 //! ```
 //! use hpcap_service::{Service, Terminal};
@@ -22,6 +22,7 @@
 
 #![warn(clippy::cast_possible_truncation)]
 
+mod journal;
 mod notify;
 mod service;
 mod signals;
@@ -29,6 +30,7 @@ mod stop;
 mod terminal;
 mod watchdog;
 
+pub use journal::is_journal;
 pub use service::{Part, Service};
 pub use signals::{Signals, is_ignored};
 pub use stop::{let_signals_end, stop_flag};

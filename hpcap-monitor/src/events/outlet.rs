@@ -34,7 +34,7 @@ impl Outlet {
         let command = command.map(|command| start_runner(command, messages.clone()));
         Ok(Self {
             messages: messages.clone(),
-            journal: std::env::var_os("JOURNAL_STREAM").is_some(),
+            journal: hpcap_service::is_journal(std::io::stderr()),
             command: command.transpose()?,
         })
     }
