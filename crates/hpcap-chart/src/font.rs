@@ -31,6 +31,11 @@ pub fn text_width(text: &str, size: f32, bold: bool) -> f32 {
         .sum()
 }
 
+/// Returns whether the font has all characters of `text`.
+pub(crate) fn has_characters(text: &str, bold: bool) -> bool {
+    font(bold).is_some_and(|font| text.chars().all(|c| font.glyph_id(c).0 != 0))
+}
+
 /// Divides a text into lines of at most `width` pixels, between words.
 #[must_use]
 pub fn wrap(text: &str, size: f32, width: f32) -> Vec<String> {
