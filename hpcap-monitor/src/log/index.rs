@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -165,8 +165,9 @@ pub fn read(path: &Path, name: &str) -> Result<Hour> {
     let Some((offset, length)) = head.spans.get(name).copied() else {
         return Ok(hour);
     };
-    let start = (line.len() as u64).checked_add(offset).ok_or_else(bad)?;
-    input.seek(SeekFrom::Start(start)).context(tried)?;
+    // Most indexes are in the buffer as a whole, and a seek from the start would read them again.
+    let offset = i64::try_from(offset).map_err(|_| bad())?;
+    input.seek_relative(offset).context(tried)?;
     let mut bytes = Vec::new();
     input
         .take(length.min(SPANS_BYTES))

@@ -122,9 +122,15 @@ impl ReportOptions {
             }
         };
         let mut damaged = 0;
+        let mut is_over = false;
         for file in files {
+            // Weeks that begin later have nothing that is wanted.
+            if is_over {
+                break;
+            }
             damaged += rounded::read(file, self.bytes, |row| {
                 let wanted = until.is_none_or(|until| row.second < until.sec());
+                is_over = !wanted;
                 if wanted {
                     let spans = rows.add(row);
                     add(spans, rows.interval());
