@@ -164,6 +164,43 @@ fn restarted_queue_counts_from_zero() {
 }
 
 #[test]
+fn leap_second_is_a_second() {
+    let dir = tempfile::tempdir().unwrap();
+    // Linux repeats the last second of a day that has one more. The other clock goes on.
+    let seconds = [57, 58, 59, 59, 60, 61];
+    let mut samples = Vec::new();
+    for (passed, second) in (0_u32..).zip(seconds) {
+        let mut one = at(START + second, START, u64::from(100 * passed), 0);
+        one.moment.monotonic = Duration::from_secs((START + 57 + passed).into());
+        if passed >= 3 {
+            // A frame is lost within the second that is there twice.
+            one.queues[0].reading.counts.ledger[hpcap::Reason::RingFull] =
+                hpcap::Count::new(1, 100);
+        }
+        samples.push(one);
+    }
+    write(dir.path(), samples);
+    let summary = report(dir.path()).summary;
+    assert_eq!((summary.received_frames, summary.lost_frames), (500, 1));
+    assert_eq!(summary.missing, Duration::ZERO);
+    // No second has more than its frames, and none has fewer.
+    assert_eq!((summary.highest_bps, summary.lowest_bps), (80_000, 80_000));
+    // The original's log has a row for each, two of them with the same time.
+    let weeks = std::fs::read_dir(dir.path()).unwrap();
+    let files = weeks.map(|week| week.unwrap().path().join("hpcap0"));
+    let text: String = files
+        .filter_map(|file| std::fs::read_to_string(file).ok())
+        .collect();
+    let rows: Vec<&str> = text.lines().collect();
+    let twice = format!("{} 80000 100 ", START + 59);
+    assert_eq!(
+        rows.iter().filter(|row| row.starts_with(&twice)).count(),
+        2,
+        "{text}"
+    );
+}
+
+#[test]
 fn rounded_log_covers_the_time_before_the_full_log() {
     let dir = tempfile::tempdir().unwrap();
     write(

@@ -4,15 +4,14 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use hpcap::QueueName;
 use hpcap_e2e::daemon::{Daemon, on_the_wire};
 use hpcap_e2e::lab::Lab;
+use hpcap_e2e::monitor::{Monitor, rows};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use testkit::disk::SmallDisk;
@@ -20,71 +19,6 @@ use testkit::network::{FrameSender, create_veth_pair, in_namespace, ip};
 use testkit::process::{Process, events, run};
 use testkit::wait::wait_until;
 use testkit::{is_root_or_skips, skip};
-
-/// A running monitor that logs into the folder `log` of its lab.
-struct Monitor {
-    process: Process,
-    log: PathBuf,
-}
-
-impl Monitor {
-    fn start(lab: &Lab, args: &[&str]) -> Self {
-        Self::start_at(lab, lab.path("log"), args)
-    }
-
-    fn start_at(lab: &Lab, log: PathBuf, args: &[&str]) -> Self {
-        let mut command = lab.tool("hpcap-monitor");
-        command
-            .args(["run", "--interval", "100ms", "--listen", "127.0.0.1:0"])
-            .arg("--basedir")
-            .arg(&log);
-        let mut process = Process::spawn(command.args(args));
-        process.wait_for("/metrics");
-        Self { process, log }
-    }
-
-    /// Returns the address of the HTTP server.
-    fn address(&self) -> String {
-        let err = self.process.err();
-        let (_, rest) = err.split_once("http://").unwrap();
-        rest.split_once("/metrics").unwrap().0.to_owned()
-    }
-
-    /// Returns the body that the server sends for `path`.
-    fn get(&self, path: &str) -> String {
-        let address = self.address();
-        let mut stream = TcpStream::connect(&address).unwrap();
-        write!(
-            stream,
-            "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
-        )
-        .unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        answer.split_once("\r\n\r\n").unwrap().1.to_owned()
-    }
-
-    /// Returns the value of a metric, whose name has its labels.
-    fn metric(&self, name: &str) -> Option<u64> {
-        let text = self.get("/metrics");
-        let line = text.lines().find_map(|l| l.strip_prefix(name))?;
-        line.trim().parse().ok()
-    }
-
-    /// Returns the original's log of `name`, of all weeks.
-    fn rows(&self, name: &str) -> Vec<Vec<u64>> {
-        rows(&self.log, name)
-    }
-}
-
-fn rows(log: &Path, name: &str) -> Vec<Vec<u64>> {
-    let mut text = String::new();
-    for entry in fs::read_dir(log).into_iter().flatten() {
-        text += &fs::read_to_string(entry.unwrap().path().join(name)).unwrap_or_default();
-    }
-    let numbers = |line: &str| line.split(' ').map(|n| n.parse().unwrap()).collect();
-    text.lines().map(numbers).collect()
-}
 
 /// A sample of the full log: the time, and the values of each queue by their keys.
 struct Full {
@@ -455,31 +389,6 @@ fn monitor_follows_queues_that_come_and_go() {
     // No row has a rate that the source does not have; the first may be of a short time.
     assert!(rows.iter().all(|row| row[2] < 20_000), "{rows:?}");
     let _ = monitor.process.interrupt().exits(0);
-}
-
-#[test]
-fn monitor_samples_64_queues() {
-    let lab = Lab::new();
-    let source = "gen:rate=100pps,late=delay,size=60";
-    let sources: Vec<String> = (0..64)
-        .map(|n| format!("{}={source}", QueueName::new(n / 16, n % 16)))
-        .collect();
-    let mut args = vec!["--ring", "1M", "--look-back"];
-    args.extend(sources.iter().map(String::as_str));
-    let daemon = Daemon::start(&lab, &args);
-    let monitor = Monitor::start(&lab, &[]);
-    let count = || {
-        let text = monitor.get("/metrics");
-        text.lines()
-            .filter(|l| l.starts_with("hpcap_captured_packets_total{"))
-            .count()
-    };
-    wait_until("64 queues", || count() == 64);
-    wait_until("a row of each adapter", || {
-        (0..4).all(|n| !monitor.rows(&format!("hpcap{n}")).is_empty())
-    });
-    let _ = monitor.process.interrupt().exits(0);
-    let _ = daemon.stop();
 }
 
 #[test]
