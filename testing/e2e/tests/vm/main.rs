@@ -25,6 +25,7 @@
 //! | `times` | times of frames that several processors receive |
 //! | `fuzz` | random system calls on the device nodes |
 //! | `undisturbed` | locks that poll threads take while others read and change everything, and threads of a crowd that they wake: none |
+//! | `watchers` | `hpcap-monitor`, `hpcap-status` and `hpcap-diag` beside the module |
 //! | `dev_guide` | bugs that the original's developer guide lists |
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
@@ -60,3 +61,4 @@ mod settings;
 mod streams;
 mod times;
 mod undisturbed;
+mod watchers;
