@@ -56,7 +56,8 @@ impl Benchmark {
                 ring::advrx::harvest_cost(settings, report)?;
                 ring::engine_cost(settings, report)?;
                 ring::dedup_cost(settings, report)?;
-                ring::listener_cost(settings, report)
+                ring::listener_cost(settings, report)?;
+                ring::two_queues_cost(settings, report)
             }
             Self::Reader(settings) => reader::reader_cost(settings, report),
             Self::Disk(settings) => disk::disk(settings, report),

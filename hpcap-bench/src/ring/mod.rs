@@ -11,6 +11,7 @@ mod dedup;
 mod ffi;
 mod loops;
 mod nic;
+mod two_queues;
 
 use hpcap::Result;
 use hpcap::units::Bytes;
@@ -21,6 +22,7 @@ pub use dedup::dedup_cost;
 pub(crate) use loops::Stopwatch;
 use loops::{InC, InEngine};
 use nic::{Buffers, Nic};
+pub(crate) use two_queues::two_queues_cost;
 
 /// Settings of the measurement.
 #[derive(Debug, Clone, Copy)]
