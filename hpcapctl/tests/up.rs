@@ -552,6 +552,16 @@ fn plan_for_the_module_is_complete() {
     insta::assert_snapshot!("plan_for_module", text);
 }
 
+/// The module has given the thread a CPU of its own, an isolated one if there is one.
+#[test]
+fn without_cpus_the_thread_stays_where_the_module_has_put_it() {
+    let dir = stored();
+    let (code, text) = plan_of(dir.path(), &MODULE.replace("cpus = [3]\n", ""));
+    assert_eq!(code, 0, "{text}");
+    assert!(text.contains("/sys/class/hpcap/hpcap_0_0/poll"), "{text}");
+    assert!(!text.contains("/sys/class/hpcap/hpcap_0_0/cpu"), "{text}");
+}
+
 /// The module is loaded without `queues=` if every port has one queue. The parameter is an empty text then.
 #[test]
 fn module_without_a_list_of_queues_has_one_for_each_port() {

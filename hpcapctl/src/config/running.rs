@@ -101,7 +101,8 @@ fn observe_queue(name: QueueName, wanted: &Interface, label: &str) -> Option<Obs
         let mut keys: Vec<&'static str> = known.iter().map(|hot| hot.key).collect();
         // `cpu` is that of this queue; the configuration lists those of all queues.
         let place = usize::try_from(name.queue).unwrap_or(usize::MAX);
-        let here = values.cpus.first() == wanted.cpus.get(place);
+        let any = wanted.cpus.is_empty();
+        let here = any || values.cpus.first() == wanted.cpus.get(place);
         if keys.contains(&"cpu") && !here {
             keys.push("cpus");
         }

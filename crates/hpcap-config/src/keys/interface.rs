@@ -218,7 +218,7 @@ pub static INTERFACE: &[Key<Interface>] = &[
         meaning: "CPUs of the poll threads, one for each queue. No other thread of hpcap may have \
                   one of them",
         allowed: "a list of different numbers from 0 to 8191, one for each queue, such as [2, 3]",
-        unset: "not pinned",
+        unset: "chosen by the modules, not pinned by hpcapd",
         read: |v, i| put(&mut i.cpus, v.numbers(&(0..=8191))),
         write: |i| (!i.cpus.is_empty()).then(|| format!("{:?}", i.cpus)),
     },

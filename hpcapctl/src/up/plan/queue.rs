@@ -58,7 +58,9 @@ impl Plan {
         let mut own = interface.clone();
         own.cpus = interface.cpus.get(place).copied().into_iter().collect();
         let mut missing = Vec::new();
-        for hot in HOT.iter().filter(|hot| hot.key != "ring") {
+        // Without a list of CPUs, the thread stays where the module has put it; -1 would let it run anywhere.
+        let left = |key: &str| key == "ring" || (key == "cpu" && own.cpus.is_empty());
+        for hot in HOT.iter().filter(|hot| !left(hot.key)) {
             let path = folder.join(hot.file);
             // A module that is older has fewer files.
             if tree.has(&folder) && !tree.has(&path) {
